@@ -23,12 +23,14 @@ export interface BeeContext<Spec> {
   readonly gpu: number
   readonly ports: BeePorts
   now(): number
-  /** The local path of a file that the swarm names. Throws WAGGLE_NOT_RESOLVED where there is none. */
-  resolve(uri: string): Promise<string>
+  /** The local path of a file that the swarm names, or of a folder where `kind` allows one. Throws WAGGLE_NOT_RESOLVED where there is none. */
+  resolve(uri: string, kind?: ResolvedKind): Promise<string>
   /** The command, with its arguments, that stands in for a container image on this machine; null where `resolve:` maps none. */
   resolveCommand(image: string): readonly string[] | null
   log(level: 'debug' | 'info' | 'warn' | 'error', message: string): void
 }
+
+export type ResolvedKind = 'file' | 'file or folder'
 
 /** The part of a `BeeContext` that exists while a swarm file is checked. */
 export type BeeCheckContext<Spec> = Pick<BeeContext<Spec>, 'bee' | 'spec' | 'resolve' | 'resolveCommand'> & {

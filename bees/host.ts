@@ -18,7 +18,7 @@ export interface HostOptions {
   /** `file:line:col` of a bee's spec, for errors. */
   readonly specPlace: (bee: SwarmBee) => string
   readonly now: () => number
-  readonly resolve: (uri: string) => Promise<string>
+  readonly resolve: BeeContext<never>['resolve']
   readonly resolveCommand: (image: string) => readonly string[] | null
   readonly log: (bee: string, level: 'debug' | 'info' | 'warn' | 'error', message: string) => void
 }

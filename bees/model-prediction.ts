@@ -40,6 +40,8 @@ export interface ModelSpec {
   readonly fit?: 'fill' | 'cover'
   readonly layout?: 'NHWC' | 'NCHW'
   readonly scale?: number
+  readonly signature?: string
+  readonly version?: number
 }
 
 /** A bee that runs one model file on batches of rows. */
@@ -89,8 +91,17 @@ async function openModel(
   models: Models,
   log: BeeContext<ModelSpec>['log'],
 ): Promise<OpenModel> {
-  const { model, output } = spec
-  return models.open({ path: await resolve(model), runtime, gpu, fit: fitOf(spec), ...(output === undefined ? {} : { output }), log })
+  const { model, output, signature, version } = spec
+  const tensorflow = { ...(signature === undefined ? {} : { signature }), ...(version === undefined ? {} : { version }) }
+  return models.open({
+    path: await resolve(model, runtime === 'tensorflow' ? 'file or folder' : 'file'),
+    runtime,
+    gpu,
+    fit: fitOf(spec),
+    ...(output === undefined ? {} : { output }),
+    tensorflow,
+    log,
+  })
 }
 
 function fitOf({ resize, fit, layout, scale }: ModelSpec): PictureFit {

@@ -5,10 +5,19 @@ import { checkModel, modelBee, modelSpec, predictionType } from '../model-predic
 export default defineBee({
   type: 'tf-serving',
   aliases: ['bytewax/tf_serving'],
-  summary: 'A TensorFlow model: a frozen graph (.pb), or a SavedModel of constants, run in this process.',
+  summary: 'A TensorFlow model: a SavedModel folder, with its variables, or a frozen graph (.pb), run in this process.',
   delivery: 'A row is computed again after a crash, and gives the same result. A batch that fails is tried row by row.',
   spec: Type.Object(
-    { model: Type.String({ minLength: 1, description: 'A path, relative to the swarm file, or a URI that resolve: maps to one.' }), ...modelSpec },
+    {
+      model: Type.String({
+        minLength: 1,
+        description:
+          'A .pb file, a SavedModel folder or a folder of numbered ones: a path, relative to the swarm file, or a URI that resolve: maps to one.',
+      }),
+      ...modelSpec,
+      signature: Type.Optional(Type.String({ minLength: 1, description: 'The signature of a SavedModel. Default: serving_default.' })),
+      version: Type.Optional(Type.Integer({ minimum: 0, description: 'The version in a folder of numbered ones. Default: the highest.' })),
+    },
     { additionalProperties: false, required: ['model'] },
   ),
   examples: [{ model: 's3://bytewax/teddy-bear-detector.pb', labels: ['bear', 'teddy'] }],

@@ -1,5 +1,5 @@
 import type { ErrorCode } from '../../topology/error-codes.ts'
-import type { ModelOptions, ModelSignature, PictureFit } from '../../topology/swarm/ports/models.ts'
+import type { ModelOptions, ModelSignature, PictureFit, TensorFlowOptions } from '../../topology/swarm/ports/models.ts'
 import type { RunTensor } from './model-runtime.ts'
 
 /** The `workerData` of a model's thread. */
@@ -9,6 +9,7 @@ export interface ModelThreadData {
   readonly gpu: number
   readonly fit: PictureFit
   readonly output: string | undefined
+  readonly tensorflow: TensorFlowOptions
 }
 
 export interface RunMessage {

@@ -5,20 +5,20 @@ import { openOnnx } from './onnx-runtime.ts'
 import { pictureInputOf } from './picture-input.ts'
 import { rowLayoutOf } from './row-layout.ts'
 import { RowRuns } from './row-runs.ts'
-import { openTensorFlow } from './tensorflow-runtime.ts'
+import { openTensorFlow } from './tensorflow/tensorflow-runtime.ts'
 
 /**
  * The program of a model's thread. Only this thread blocks during `run`. It also fits the pictures, which it reads from shared memory, so that the
  * process's event loop only copies bytes.
  */
-const { path, runtime: library, gpu, fit, output } = workerData as ModelThreadData
+const { path, runtime: library, gpu, fit, output, tensorflow } = workerData as ModelThreadData
 const port = parentPort
 if (port === null) throw new Error('This file runs in a worker thread.')
 
 const say = (message: ThreadMessage) => port.postMessage(message)
 
 try {
-  const { runtime, warning } = library === 'onnx' ? await openOnnx(path, gpu, output) : await openTensorFlow(path, gpu, output)
+  const { runtime, warning } = library === 'onnx' ? await openOnnx(path, gpu, output) : await openTensorFlow(path, gpu, output, tensorflow)
   const layout = rowLayoutOf(runtime.inputs, runtime.outputs)
   const picture = pictureInputOf(path, layout.inputs, fit)
   const runs = new RowRuns(runtime, layout, picture)

@@ -73,8 +73,8 @@ class ThreadedModel implements OpenModel {
   }
 
   async #startThread(): Promise<string | null> {
-    const { path, runtime, gpu, fit, output } = this.#options
-    const workerData: ModelThreadData = { path, runtime, gpu, fit, output }
+    const { path, runtime, gpu, fit, output, tensorflow = {} } = this.#options
+    const workerData: ModelThreadData = { path, runtime, gpu, fit, output, tensorflow }
     const worker = new Worker(moduleFile(new URL('./model-thread.ts', import.meta.url)), { workerData, stdout: false, stderr: false })
     this.#worker = worker
     return new Promise((resolve, reject) => {

@@ -118,7 +118,7 @@ export class RunningSwarm {
       bees,
       specPlace: (bee) => swarm.document.place(['bees', bees.indexOf(bee), 'spec']),
       now: () => clock.now(),
-      resolve: (uri) => config.resolve.path(uri, directory),
+      resolve: (uri, kind) => config.resolve.path(uri, directory, kind),
       resolveCommand: (image) => config.resolve.command(image),
       log: say,
     })

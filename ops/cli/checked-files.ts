@@ -29,7 +29,7 @@ export async function checkedSwarm(
       {
         registry,
         ports: { models: new ThreadedModels({ requireGpu: false }), programs },
-        resolve: (uri) => config.resolve.path(uri, directory),
+        resolve: (uri, kind) => config.resolve.path(uri, directory, kind),
         resolveCommand: (image) => config.resolve.command(image),
         ...options,
       },

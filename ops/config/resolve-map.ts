@@ -1,5 +1,6 @@
 import { access, constants, realpath, stat } from 'node:fs/promises'
 import { join, resolve } from 'node:path'
+import type { ResolvedKind } from '../../bees/define-bee.ts'
 import { WaggleError } from '../../topology/waggle-error.ts'
 
 /** A path, or a program with its arguments. */
@@ -17,12 +18,12 @@ export class ResolveMap {
     this.#directory = directory
   }
 
-  /** A file of this machine: mapped, or relative to the swarm's directory. Throws WAGGLE_NOT_RESOLVED for a file elsewhere. */
-  async path(uri: string, swarmDirectory: string): Promise<string> {
+  /** A file of this machine, or a folder too: mapped, or relative to the swarm's directory. Throws WAGGLE_NOT_RESOLVED for one elsewhere. */
+  async path(uri: string, swarmDirectory: string, kind: ResolvedKind = 'file'): Promise<string> {
     const entry = this.#find(uri)
     if (entry !== undefined && typeof entry[1] === 'string')
-      return this.#existing(uri, join(resolve(this.#directory, entry[1]), uri.slice(entry[0].length)))
-    if (!/^[a-z][a-z0-9+.-]*:\/\//i.test(uri)) return this.#existing(uri, resolve(swarmDirectory, uri))
+      return this.#existing(uri, join(resolve(this.#directory, entry[1]), uri.slice(entry[0].length)), kind)
+    if (!/^[a-z][a-z0-9+.-]*:\/\//i.test(uri)) return this.#existing(uri, resolve(swarmDirectory, uri), kind)
     const scheme = uri.slice(0, uri.lastIndexOf('/') + 1)
     throw new WaggleError('WAGGLE_NOT_RESOLVED', {
       message: `${uri} is not on this machine`,
@@ -46,8 +47,8 @@ export class ResolveMap {
     return /^\.\.?(\/|$)/.test(word) ? resolve(this.#directory, word) : word
   }
 
-  async #existing(uri: string, path: string): Promise<string> {
-    const why = await unusable(path)
+  async #existing(uri: string, path: string, kind: ResolvedKind): Promise<string> {
+    const why = await unusable(path, kind)
     if (why === null) return path
     throw new WaggleError('WAGGLE_FILE_NOT_FOUND', {
       message: `${why} ${path}${path.endsWith(uri) ? '' : ` (for ${uri})`}`,
@@ -57,9 +58,10 @@ export class ResolveMap {
 }
 
 /** The reason why a path cannot be used; null where it is a regular, readable file. A device or a pipe may give bytes for ever, or none. */
-async function unusable(path: string): Promise<string | null> {
+async function unusable(path: string, kind: ResolvedKind): Promise<string | null> {
   try {
     const stats = await stat(path)
+    if (stats.isDirectory() && kind === 'file or folder') return null
     if (stats.isDirectory()) return 'A file is needed, and this is a directory:'
     // Files of the kernel report size 0 whatever they hold.
     if (!stats.isFile() || /^\/(proc|sys)\//.test(await realpath(path))) return 'A regular file is needed, and this is none:'

@@ -14,7 +14,17 @@ export interface ModelOptions {
   readonly fit: PictureFit
   /** The output that the caller needs, however many values it has. Others are left out above `maxOutputValues`. */
   readonly output?: string
+  /** For `tensorflow`. */
+  readonly tensorflow?: TensorFlowOptions
   readonly log: (level: 'debug' | 'info' | 'warn' | 'error', message: string) => void
+}
+
+/** The part of a TensorFlow model that is served. */
+export interface TensorFlowOptions {
+  /** The signature of a SavedModel. Default: `serving_default`. */
+  readonly signature?: string
+  /** The number of a version in a folder of versions. Default: the highest. */
+  readonly version?: number
 }
 
 /** How a picture becomes the model's input. Fields that are left out are read from the model's own signature. */

@@ -1,0 +1,135 @@
+import type { RawAttr, RawFunction, RawGraph, RawNode } from './graph-schema.ts'
+import { invalidModel } from './invalid-model.ts'
+import { outputPlaces } from './output-places.ts'
+
+/** A graph without calls. An input is `node` or `node:output`; control inputs are left out. */
+export interface FlatGraph {
+  readonly nodes: ReadonlyMap<string, FlatNode>
+  /** The output that stands for a reference of the original graph, such as `StatefulPartitionedCall:1`. */
+  resolve(reference: string): string
+}
+
+export interface FlatNode {
+  readonly name: string
+  readonly op: string
+  readonly input: readonly string[]
+  readonly attr: ReadonlyMap<string, RawAttr>
+}
+
+/** Replaces calls of functions by the functions' nodes. Throws WAGGLE_MODEL_INVALID for calls that have no end, or that give more nodes than the bound. */
+export function inlinedGraph(path: string, { node, library }: RawGraph): FlatGraph {
+  const inliner = new FunctionInliner(path, library?.function ?? [])
+  inliner.add(node, null)
+  return inliner.graph()
+}
+
+/** The call whose function is being copied. */
+interface CallScope {
+  readonly prefix: string
+  /** Outputs outside of the function that its arguments stand for. */
+  readonly args: ReadonlyMap<string, string>
+  /** Attributes of the call: the function's nodes may name them. */
+  readonly attr: ReadonlyMap<string, RawAttr>
+  readonly nodes: ReadonlyMap<string, RawNode>
+  readonly depth: number
+}
+
+/** Nodes and calls together. */
+const maxNodes = 200_000
+const maxDepth = 32
+
+class FunctionInliner {
+  readonly #path: string
+  readonly #functions: ReadonlyMap<string, RawFunction>
+  readonly #nodes = new Map<string, FlatNode>()
+  /** Outputs of calls, and the outputs inside the functions that they stand for. */
+  readonly #aliases = new Map<string, string>()
+  #count = 0
+
+  constructor(path: string, functions: readonly RawFunction[]) {
+    this.#path = path
+    this.#functions = new Map(functions.map((one) => [one.signature?.name ?? '', one]))
+  }
+
+  add(nodes: readonly RawNode[], scope: CallScope | null): void {
+    for (const { name, op, input, attr } of nodes) {
+      if (op === '' || name === '') throw invalidModel(this.#path, 'it holds no graph')
+      if (++this.#count > maxNodes) throw invalidModel(this.#path, `it has more than ${maxNodes} nodes with its functions in place of their calls`)
+      const node: FlatNode = {
+        name: (scope?.prefix ?? '') + name,
+        op,
+        input: input.filter((one) => !one.startsWith('^')).map((one) => (scope === null ? plain(one) : this.#inBody(one, scope))),
+        attr: new Map(Object.entries(attr).map(([key, value]) => [key, scope?.attr.get(value.placeholder ?? '') ?? value])),
+      }
+      const called = this.#functionOf(op, node.attr)
+      if (called !== undefined) this.#inline(called, node, (scope?.depth ?? 0) + 1)
+      else if (this.#nodes.has(node.name)) throw invalidModel(this.#path, `it has two nodes of the name ${node.name}`)
+      else this.#nodes.set(node.name, node)
+    }
+  }
+
+  graph(): FlatGraph {
+    const resolve = (reference: string): string => {
+      let at = plain(reference)
+      for (let step = 0; step <= maxDepth * 2; step++) {
+        const next = this.#aliases.get(at)
+        if (next === undefined) return at
+        at = next
+      }
+      throw invalidModel(this.#path, `its functions hand ${reference} around in a circle`)
+    }
+    return { nodes: new Map([...this.#nodes].map(([name, node]) => [name, { ...node, input: node.input.map(resolve) }])), resolve }
+  }
+
+  #functionOf(op: string, attr: ReadonlyMap<string, RawAttr>): RawFunction | undefined {
+    if (!op.endsWith('PartitionedCall')) return this.#functions.get(op)
+    const name = attr.get('f')?.func?.name ?? ''
+    const found = this.#functions.get(name)
+    if (found === undefined) throw invalidModel(this.#path, `it calls the function ${name}, which it does not have`)
+    return found
+  }
+
+  #inline({ signature, nodeDef, ret }: RawFunction, { name, input, attr }: FlatNode, depth: number): void {
+    const { inputArg = [], outputArg = [] } = signature ?? {}
+    if (depth > maxDepth) throw invalidModel(this.#path, `its functions call each other more than ${maxDepth} deep`)
+    if (inputArg.length !== input.length)
+      throw invalidModel(this.#path, `the call ${name} gives ${input.length} inputs to a function of ${inputArg.length}`)
+    const scope: CallScope = {
+      // No valid name has a `~`, so no name of the graph is taken.
+      prefix: `${name}~/`,
+      args: new Map(inputArg.map((arg, at) => [arg.name, input[at] ?? ''])),
+      attr,
+      nodes: new Map(nodeDef.map((node) => [node.name, node])),
+      depth,
+    }
+    this.add(nodeDef, scope)
+    const returned = new Map(Object.entries(ret))
+    outputArg.forEach((output, at) => {
+      const from = returned.get(output.name)
+      if (from === undefined) throw invalidModel(this.#path, `a function gives no ${output.name}, which its signature names`)
+      this.#aliases.set(at === 0 ? name : `${name}:${at}`, this.#inBody(from, scope))
+    })
+  }
+
+  /** Inside a function an input is the name of an argument, or `node:output:place` with the output's name. */
+  #inBody(reference: string, { prefix, args, nodes }: CallScope): string {
+    const [name = '', output, place = '0'] = reference.split(':')
+    const arg = args.get(name)
+    if (arg !== undefined) return arg
+    const node = nodes.get(name)
+    if (node === undefined) throw invalidModel(this.#path, `a function reads ${reference}, which it does not have`)
+    const at = output === undefined ? 0 : this.#firstPlace(node, output) + Number(place)
+    return plain(`${prefix}${name}:${at}`)
+  }
+
+  #firstPlace({ op }: RawNode, output: string): number {
+    // The outputs of a `PartitionedCall` are one list.
+    const names = this.#functions.get(op)?.signature?.outputArg.map(({ name }) => name) ?? outputPlaces.get(op) ?? []
+    return Math.max(0, names.indexOf(output))
+  }
+}
+
+/** The first output has two spellings: `node:0` and `node`. */
+function plain(reference: string): string {
+  return reference.endsWith(':0') ? reference.slice(0, -2) : reference
+}

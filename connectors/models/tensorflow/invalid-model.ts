@@ -1,0 +1,15 @@
+import { WaggleError } from '../../../topology/waggle-error.ts'
+
+/** The error for a file that cannot be read as a model. `next` says more than the usual advice. */
+export function invalidModel(path: string, why: string, { next, cause }: { readonly next?: string; readonly cause?: unknown } = {}): WaggleError {
+  return new WaggleError('WAGGLE_MODEL_INVALID', {
+    message: `${path} is no TensorFlow model that can be run: ${why}`,
+    next: next ?? 'See that its files are whole, and export the model again.',
+    cause,
+  })
+}
+
+/** The error for a model that is whole and has a part that is not supported. */
+export function unsupportedModel(path: string, why: string, next: string): WaggleError {
+  return new WaggleError('WAGGLE_MODEL_SHAPE', { message: `${path} ${why}`, next })
+}

@@ -1,0 +1,28 @@
+import { existsSync, readdirSync, statSync } from 'node:fs'
+import { basename, dirname, join } from 'node:path'
+import { WaggleError } from '../../../topology/waggle-error.ts'
+
+/**
+ * The folder with a SavedModel that a path names: the path itself, the folder of its `saved_model.pb`, or a numbered folder in it, the highest unless
+ * `version` says which. Null for a path that is no folder, such as a frozen graph. Throws WAGGLE_MODEL_NOT_FOUND.
+ */
+export function savedModelFolder(path: string, version: number | undefined): string | null {
+  if (basename(path) === modelFile) return dirname(path)
+  if (!statSync(path).isDirectory()) return null
+  if (existsSync(join(path, modelFile)) && version === undefined) return path
+  const versions = readdirSync(path).filter((name) => /^\d{1,15}$/.test(name) && existsSync(join(path, name, modelFile)))
+  const highest = versions.toSorted((a, b) => Number(a) - Number(b)).at(-1)
+  const found = version === undefined ? highest : versions.find((name) => Number(name) === version)
+  if (found !== undefined) return join(path, found)
+  const there = versions.length === 0 ? 'no version' : `the versions ${versions.toSorted((a, b) => Number(a) - Number(b)).join(', ')}`
+  throw new WaggleError('WAGGLE_MODEL_NOT_FOUND', {
+    message:
+      version === undefined ? `${path} has no ${modelFile}, and no numbered folder with one` : `${path} has no version ${version}: it has ${there}`,
+    next:
+      version === undefined
+        ? 'Name the folder that TensorFlow wrote, with saved_model.pb and variables/ in it, or the folder of its versions.'
+        : 'Correct version in the bee’s spec, or leave it out for the highest.',
+  })
+}
+
+const modelFile = 'saved_model.pb'

@@ -1,0 +1,131 @@
+import type { TensorSignature } from '../../../topology/swarm/ports/models.ts'
+import { withDefaults } from './attribute-defaults.ts'
+import { type Constant, constantOf } from './constant.ts'
+import type { FlatGraph, FlatNode } from './function-inliner.ts'
+import { dataTypes } from './graph-schema.ts'
+import { invalidModel, unsupportedModel } from './invalid-model.ts'
+import { maxModelBytes } from './tensor-size.ts'
+
+/** A TensorFlow graph that can be served: no calls, no variables, and only the nodes that its outputs need, each after those that it reads. */
+export interface ServedGraph {
+  readonly path: string
+  readonly nodes: readonly FlatNode[]
+  readonly constants: ReadonlyMap<string, Constant>
+  readonly inputs: readonly ServedInput[]
+  readonly outputs: readonly ServedOutput[]
+}
+
+export interface ServedInput {
+  readonly signature: TensorSignature
+  /** The placeholder's name. */
+  readonly node: string
+  readonly dtype: number
+}
+
+export interface ServedOutput {
+  readonly name: string
+  /** `node`, or `node:output`. */
+  readonly reference: string
+}
+
+export interface GraphEnds {
+  readonly inputs: readonly NamedInput[]
+  readonly outputs: readonly ServedOutput[]
+  /** Puts a constant in the place of a variable. */
+  readonly freeze: (node: FlatNode) => FlatNode
+}
+
+/** An input as a file names it. A null shape has an unknown rank. */
+interface NamedInput {
+  readonly name: string
+  readonly node: string
+  readonly dtype: number
+  readonly shape: readonly number[] | null
+}
+
+/** Makes a graph that can be served. Throws WAGGLE_MODEL_SHAPE for inputs of another type, and WAGGLE_MODEL_INVALID for a graph that is not whole. */
+export function servedGraph(path: string, graph: FlatGraph, { inputs, outputs, freeze }: GraphEnds): ServedGraph {
+  if (inputs.length === 0) throw unsupportedModel(path, 'has no placeholder to feed', 'Export the graph with its input as a placeholder.')
+  const nodes = neededNodes(path, graph.nodes, outputs)
+    .map(freeze)
+    .map((node) => ({ ...node, attr: withDefaults(node.op, node.attr) }))
+  const fed = new Set(inputs.map(({ node }) => node))
+  const unfed = nodes.find(({ op, name }) => op === 'Placeholder' && !fed.has(name))
+  if (unfed !== undefined) throw invalidModel(path, `its outputs need the placeholder ${unfed.name}, which is no input`)
+  return { path, nodes, constants: constantsOf(path, nodes), inputs: inputs.map((input) => servedInput(path, input)), outputs }
+}
+
+function servedInput(path: string, { name, node, dtype, shape }: NamedInput): ServedInput {
+  if (dtype === dataTypes.string) {
+    throw unsupportedModel(
+      path,
+      `takes strings (its input ${name}), which no model of TensorFlow takes here`,
+      'Make tensors of the text in a bee before the model, and export the model from its first layer of numbers on.',
+    )
+  }
+  const datatype = datatypes.get(dtype)
+  if (datatype === undefined) {
+    const found = `takes ${name} as the data type number ${dtype}, where float32, int32, int64 and bool are supported`
+    throw unsupportedModel(path, found, 'Export the model with an input of one of these types.')
+  }
+  if (shape === null) throw unsupportedModel(path, `has the input ${name} without a shape`, 'Export it with a shape, whose dimensions may be free.')
+  return { signature: { name, datatype, shape, dimensions: shape.map(() => '') }, node, dtype }
+}
+
+/** A model's numbers have 32 bits, on every backend: tfjs has no others. */
+const datatypes: ReadonlyMap<number, 'FP32' | 'INT32' | 'BOOL'> = new Map([
+  [dataTypes.float, 'FP32'],
+  [dataTypes.int32, 'INT32'],
+  [dataTypes.int64, 'INT32'],
+  [dataTypes.bool, 'BOOL'],
+])
+
+function neededNodes(path: string, nodes: ReadonlyMap<string, FlatNode>, outputs: readonly ServedOutput[]): readonly FlatNode[] {
+  const ordered: FlatNode[] = []
+  const state = new Map<string, 'open' | 'done'>()
+  // A stack of its own: a graph may be deeper than JavaScript's.
+  const stack = outputs.map(({ reference }) => nodeOf(reference)).reverse()
+  while (stack.length > 0) {
+    const name = stack[stack.length - 1] ?? ''
+    const node = nodes.get(name)
+    if (node === undefined) throw invalidModel(path, `it reads ${name}, which it does not have`)
+    const waiting = state.get(name) === 'done' ? [] : node.input.map(nodeOf).filter((input) => state.get(input) !== 'done')
+    if (waiting.length === 0) {
+      if (state.get(name) !== 'done') ordered.push(node)
+      state.set(name, 'done')
+      stack.pop()
+    } else if (waiting.some((input) => state.get(input) === 'open')) {
+      throw unsupportedModel(path, `has a loop at ${name}`, loopAdvice)
+    } else {
+      state.set(name, 'open')
+      stack.push(...waiting)
+    }
+  }
+  return ordered
+}
+
+const loopAdvice = 'Export a recurrent layer with unroll=True and a fixed length, or export the model as ONNX for tensor-rt.'
+
+function constantsOf(path: string, nodes: readonly FlatNode[]): ReadonlyMap<string, Constant> {
+  const constants = new Map<string, Constant>()
+  let left = maxModelBytes
+  for (const { name, op, attr } of nodes) {
+    if (op !== 'Const') continue
+    try {
+      const tensor = attr.get('value')?.tensor
+      if (tensor == null) throw new RangeError('it has no value')
+      const constant = constantOf(tensor, left)
+      left -= constant.bytes.length
+      constants.set(name, constant)
+    } catch (cause) {
+      throw invalidModel(path, `the constant ${name}: ${cause instanceof Error ? cause.message : String(cause)}`, { cause })
+    }
+  }
+  return constants
+}
+
+/** The node of a reference. */
+export function nodeOf(reference: string): string {
+  const at = reference.lastIndexOf(':')
+  return at < 0 ? reference : reference.slice(0, at)
+}

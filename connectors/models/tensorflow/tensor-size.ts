@@ -1,0 +1,24 @@
+import { dataTypes } from './graph-schema.ts'
+
+/** Bytes of a graph's constants and variables together: what one onnx file and the memory of wasm can hold. */
+export const maxModelBytes = 2 ** 31 - 2 ** 20
+
+/** Bytes of one number of a data type; undefined for one that models here do not have. */
+export function bytesOfType(dtype: number): number | undefined {
+  return widths.get(dtype)
+}
+
+/** Values in a shape. Throws RangeError for one that no constant can have. */
+export function sizeOfShape(sizes: readonly number[] | null): number {
+  if (sizes === null) throw new RangeError('a constant has no rank')
+  const size = sizes.reduce((product, one) => (one < 0 ? Number.NaN : product * one), 1)
+  if (!(size <= maxModelBytes)) throw new RangeError(`a constant has the shape [${sizes.join(', ')}]`)
+  return size
+}
+
+const widths: ReadonlyMap<number, number> = new Map([
+  [dataTypes.float, 4],
+  [dataTypes.int32, 4],
+  [dataTypes.int64, 8],
+  [dataTypes.bool, 1],
+])
