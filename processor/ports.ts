@@ -352,12 +352,17 @@ export interface Producer {
 
 /** Remembers the records in flight beyond a death of the process. */
 export interface FlightRecorder {
-  /**
-   * Records that were in flight at a death and have not finished a call since. The number counts the deaths at which the record was alone in flight.
-   */
-  readonly suspects: ReadonlyMap<string, number>
+  /** Records that were in flight at a death and have not finished a call since, in the order of their first deaths. */
+  readonly suspects: ReadonlyMap<string, RecordDeaths>
   /** Writes the records down before it returns. The returned function must be called when the call has ended. */
   begin(records: readonly string[]): () => void
+}
+
+/** The deaths of the process at which a record was in flight. */
+export interface RecordDeaths {
+  readonly all: number
+  /** Those at which nothing else was in flight. */
+  readonly alone: number
 }
 
 // ── The log ─────────────────────────────────────────────────────────────────────────────────────────────────────────────

@@ -363,7 +363,7 @@ export const errorCodes = {
   WAGGLE_KILLS_PROCESS: {
     status: 502,
     exit: 1,
-    meaning: 'The process died several times while it worked on nothing but this input.',
+    meaning: 'The process died several times while it worked on this input, at least the last time on nothing else.',
     next: 'Run the bee as a container, and look at what it does with the dead letter.',
   },
   WAGGLE_LISTEN: {

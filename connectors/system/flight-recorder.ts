@@ -1,6 +1,6 @@
 import { closeSync, existsSync, openSync, readFileSync, renameSync, rmSync, writeFileSync, writeSync } from 'node:fs'
 import { dirname } from 'node:path'
-import type { FlightRecorder } from '../../processor/ports.ts'
+import type { FlightRecorder, RecordDeaths } from '../../processor/ports.ts'
 import { makeDirectory } from './file-error.ts'
 
 /**
@@ -8,14 +8,14 @@ import { makeDirectory } from './file-error.ts'
  * process, not the machine. If the disk is full, calls go on without a journal.
  */
 export class FileFlightRecorder implements FlightRecorder {
-  readonly suspects: Map<string, number>
+  readonly suspects: Map<string, RecordDeaths>
   readonly #file: string
   readonly #flying = new Map<number, readonly string[]>()
   #descriptor: number
   #bytes = 0
   #next = 0
 
-  private constructor(file: string, suspects: Map<string, number>) {
+  private constructor(file: string, suspects: Map<string, RecordDeaths>) {
     this.#file = file
     this.suspects = suspects
     this.#descriptor = this.#rewrite()
@@ -26,7 +26,7 @@ export class FileFlightRecorder implements FlightRecorder {
     makeDirectory(dirname(file))
     if (!existsSync(file)) return new FileFlightRecorder(file, new Map())
     const { suspects, damaged } = suspectsOf(readFileSync(file, 'utf8'))
-    if (damaged > 0) onNotice(`${damaged} lines of ${file} are damaged: requests in them that may have ended the process are not tried one by one.`)
+    if (damaged > 0) onNotice(`${damaged} lines of ${file} are damaged: requests in them that may have ended the process are tried like all others.`)
     return new FileFlightRecorder(file, suspects)
   }
 
@@ -63,7 +63,8 @@ export class FileFlightRecorder implements FlightRecorder {
   /** Starts a new file with the suspect records and the calls in flight. The old file counts until the new one is complete. */
   #rewrite(): number {
     const next = `${this.#file}.next`
-    const lines: Line[] = [Object.fromEntries(this.suspects), ...this.#flying]
+    const deaths = [...this.suspects].map(([record, { all, alone }]) => [record, [all, alone]] as const)
+    const lines: Line[] = [Object.fromEntries(deaths), ...this.#flying]
     writeFileSync(next, lines.map((line) => `${JSON.stringify(line)}\n`).join(''))
     renameSync(next, this.#file)
     this.#bytes = 0
@@ -71,22 +72,23 @@ export class FileFlightRecorder implements FlightRecorder {
   }
 }
 
-/** One line of the journal: the number of lone deaths for each record (the first line), the start of a flight, or its end. */
-type Line = { readonly [record: string]: number } | readonly [flight: number, records: readonly string[]] | readonly [flight: number]
+/** One line of the journal: the deaths of each record (the first line), the start of a flight, or its end. */
+type Line = { readonly [record: string]: Deaths } | readonly [flight: number, records: readonly string[]] | readonly [flight: number]
+type Deaths = readonly [all: number, alone: number]
 
 const maxBytes = 1024 * 1024
 
-function suspectsOf(journal: string): { readonly suspects: Map<string, number>; readonly damaged: number } {
+function suspectsOf(journal: string): { readonly suspects: Map<string, RecordDeaths>; readonly damaged: number } {
   let damaged = 0
   const flying = new Map<number, readonly string[]>()
-  const suspects = new Map<string, number>()
+  const suspects = new Map<string, RecordDeaths>()
   // The death of the process may have cut the last line off.
   const whole = journal.slice(0, journal.lastIndexOf('\n') + 1)
   for (const text of whole.split('\n')) {
     const line = lineOf(text)
     if (line === null && text !== '') damaged++
     if (line === null) continue
-    if (!isFlight(line)) for (const [record, deaths] of Object.entries(line)) suspects.set(record, deaths)
+    if (!isFlight(line)) for (const [record, [all, alone]] of Object.entries(line)) suspects.set(record, { all, alone })
     else if (line.length === 2) flying.set(line[0], line[1])
     else {
       for (const record of flying.get(line[0]) ?? []) suspects.delete(record)
@@ -95,11 +97,14 @@ function suspectsOf(journal: string): { readonly suspects: Map<string, number>; 
   }
   const inFlight = new Set([...flying.values()].flat())
   const lone = inFlight.size === 1 ? 1 : 0
-  for (const record of inFlight) suspects.set(record, (suspects.get(record) ?? 0) + lone)
+  for (const record of inFlight) {
+    const { all, alone } = suspects.get(record) ?? { all: 0, alone: 0 }
+    suspects.set(record, { all: all + 1, alone: alone + lone })
+  }
   return { suspects, damaged }
 }
 
-/** Parses one line of the journal; null if a full disk cut it short or a disk damaged it. */
+/** One line of the journal; null where a full disk cut it short or a disk damaged it. */
 function lineOf(text: string): Line | null {
   try {
     const line: unknown = JSON.parse(text)
@@ -111,11 +116,15 @@ function lineOf(text: string): Line | null {
 
 function isLine(line: unknown): line is Line {
   if (line === null || typeof line !== 'object') return false
-  if (!Array.isArray(line)) return Object.values(line).every((deaths) => typeof deaths === 'number')
+  if (!Array.isArray(line)) return Object.values(line).every(isDeaths)
   const [flight, records] = line as readonly unknown[]
   return typeof flight === 'number' && (line.length === 1 || (Array.isArray(records) && records.every((record) => typeof record === 'string')))
 }
 
-function isFlight(line: Line): line is Exclude<Line, { readonly [record: string]: number }> {
+function isDeaths(value: unknown): value is Deaths {
+  return Array.isArray(value) && value.length === 2 && value.every((count) => Number.isSafeInteger(count) && count >= 0)
+}
+
+function isFlight(line: Line): line is Exclude<Line, { readonly [record: string]: Deaths }> {
   return Array.isArray(line)
 }

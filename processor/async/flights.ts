@@ -1,55 +1,75 @@
 import { WaggleError } from '../../topology/waggle-error.ts'
-import type { FlightRecorder } from '../ports.ts'
+import type { FlightRecorder, RecordDeaths } from '../ports.ts'
 
 /**
- * The calls in flight, any of which could kill this process. After a death, each record that was in flight is tried alone, with no other call in the
- * process. So the next death shows which record caused it. A record that was alone at three deaths is given up.
+ * The other calls with which a record's call may be in flight. `free`: any, except those of lone records. `first half`, `second half`: any but those of
+ * the other half. `alone`: none.
+ */
+export type Company = 'free' | 'first half' | 'second half' | 'alone'
+
+/**
+ * The calls in flight, which could kill this process. Most deaths come from outside, so after its first death a record is tried together with all
+ * others. The records of a second death are tried in two halves, which are not in flight at the same time. The records of a third death are tried
+ * alone, with no other call in flight in the process. So a record that kills is found after four deaths, however many others are in flight.
  */
 export class Flights {
   readonly #recorder: FlightRecorder
+  readonly #halves: ReadonlyMap<string, 'first half' | 'second half'>
   readonly #waiting = new Set<() => void>()
-  #flying = 0
-  #loneFlying = false
+  readonly #flying = { free: 0, 'first half': 0, 'second half': 0, alone: 0 }
   #loneWaits: (() => void) | null = null
 
   constructor(recorder: FlightRecorder) {
     this.#recorder = recorder
+    this.#halves = halvesOf(recorder.suspects)
   }
 
-  isSuspect(record: string): boolean {
-    return this.#recorder.suspects.has(record)
+  companyOf(record: string): Company {
+    const deaths = this.#recorder.suspects.get(record)
+    if (deaths === undefined || deaths.all < 2) return 'free'
+    return deaths.all === 2 ? (this.#halves.get(record) ?? 'free') : 'alone'
   }
 
-  /** The error that replaces a fourth attempt of this record; null for any other record. */
+  /** The error that a record gets instead of another try; null for a record that may be tried. */
   verdict(record: string): WaggleError | null {
-    if ((this.#recorder.suspects.get(record) ?? 0) < maxDeaths) return null
+    const deaths = this.#recorder.suspects.get(record)
+    if (deaths === undefined || !isGuilty(deaths)) return null
+    const alone = deaths.alone === deaths.all ? 'each time' : deaths.alone === 1 ? 'the last time' : `the last ${deaths.alone} times`
     return new WaggleError('WAGGLE_KILLS_PROCESS', {
-      message: `The process died ${maxDeaths} times while it worked on nothing but this input`,
+      message: `The process died ${deaths.all} times while it worked on this input, ${alone} on nothing else`,
       next: 'Run the bee as a container, where its death is its own, and look at what it does with the dead letter.',
     })
   }
 
-  /** True if a call may start now. Otherwise `again` is called once when that may have changed. */
-  mayDepart(lone: boolean, again: () => void): boolean {
-    const othersFirst = this.#loneFlying || (this.#loneWaits !== null && this.#loneWaits !== again)
-    if (!othersFirst && !(lone && this.#flying > 0)) return true
-    if (lone) this.#loneWaits ??= again
+  /** True where a call may start now. Otherwise `again` is called once when that may have changed. */
+  mayDepart(company: Company, again: () => void): boolean {
+    const flying = this.#flying
+    const lonesFirst = flying.alone > 0 || (this.#loneWaits !== null && this.#loneWaits !== again)
+    const clashes =
+      (company === 'alone' && this.#inFlight > 0) ||
+      (company === 'first half' && flying['second half'] > 0) ||
+      (company === 'second half' && flying['first half'] > 0)
+    if (!lonesFirst && !clashes) return true
+    if (company === 'alone') this.#loneWaits ??= again
     this.#waiting.add(again)
     return false
   }
 
-  /** Notes that a call starts. The returned function must be called once, when the call has ended in any way. */
-  depart(records: readonly string[], lone: boolean): () => void {
+  /** Notes that a call starts. Call the returned function once, when the call has ended in whatever way. */
+  depart(records: readonly string[], company: Company): () => void {
     const ended = this.#recorder.begin(records)
-    this.#flying++
-    this.#loneFlying = lone
-    if (lone) this.#loneWaits = null
+    this.#flying[company]++
+    if (company === 'alone') this.#loneWaits = null
     return () => {
       ended()
-      this.#flying--
-      if (lone) this.#loneFlying = false
-      if (this.#flying === 0 && this.#waiting.size > 0) this.#wake()
+      this.#flying[company]--
+      if (this.#waiting.size > 0 && (this.#inFlight === 0 || (company !== 'free' && this.#flying[company] === 0))) this.#wake()
     }
+  }
+
+  get #inFlight(): number {
+    const { free, alone, ...halves } = this.#flying
+    return free + alone + halves['first half'] + halves['second half']
   }
 
   #wake(): void {
@@ -62,4 +82,13 @@ export class Flights {
   }
 }
 
-const maxDeaths = 3
+/** A record that is alone at its fourth death was tried together, in a half and alone. A record on a quiet process is alone from its first death on. */
+function isGuilty({ all, alone }: RecordDeaths): boolean {
+  return alone >= 3 || (alone >= 1 && all >= 4)
+}
+
+/** The records of two deaths, the older ones in the first half. */
+function halvesOf(suspects: FlightRecorder['suspects']): ReadonlyMap<string, 'first half' | 'second half'> {
+  const twice = [...suspects].flatMap(([record, { all }]) => (all === 2 ? [record] : []))
+  return new Map(twice.map((record, at) => [record, at < twice.length / 2 ? 'first half' : 'second half']))
+}

@@ -4,7 +4,7 @@ import type { Header, Record, RecordMetadata } from '../../topology/record.ts'
 import { Refused, WaggleError } from '../../topology/waggle-error.ts'
 import type { Clock } from '../ports.ts'
 import { CallLimit } from './call-limit.ts'
-import type { Flights } from './flights.ts'
+import type { Company, Flights } from './flights.ts'
 
 /** One record on its way through an asynchronous node. */
 export interface Ticket<K, V, W> {
@@ -65,10 +65,10 @@ export class RowBatcher<K, V, R, W> {
     const entry = new Entry<K, V, R, W>(ticket, rows.length, this.#worker.combine)
     const now = this.#clock.elapsedMs()
     const name = this.#flights === null ? '' : (this.#step.nameOf?.(ticket.record, ticket.metadata) ?? '')
-    const suspect = this.#flights?.isSuspect(name) ?? false
-    const verdict = suspect ? this.#flights?.verdict(name) : null
+    const company = this.#flights?.companyOf(name) ?? 'free'
+    const verdict = this.#flights?.verdict(name) ?? null
     rows.forEach((value, index) => {
-      this.#waiting.push({ entry, value, index, since: now, attempt: 1, alone: suspect, suspect, name })
+      this.#waiting.push({ entry, value, index, since: now, attempt: 1, alone: company === 'alone', company, name })
     })
     if (verdict) queueMicrotask(() => entry.fail(verdict, null))
     if (rows.length === 0) queueMicrotask(() => entry.fail(malformed('The input has no rows'), null))
@@ -99,7 +99,7 @@ export class RowBatcher<K, V, R, W> {
     while (!this.#closed && this.#inFlight < this.#step.concurrency) {
       this.#dropSettled()
       // When the call that blocks this one ends, it calls `again`, so no timer is needed.
-      if (this.#flights?.mayDepart(this.#waiting.head?.suspect ?? false, this.#again) === false) return
+      if (this.#flights?.mayDepart(this.#waiting.head?.company ?? 'free', this.#again) === false) return
       const batch = this.#nextBatch()
       if (batch.length === 0) break
       void this.#call(batch)
@@ -117,7 +117,7 @@ export class RowBatcher<K, V, R, W> {
     const now = this.#clock.now()
     while (batch.length < size) {
       const row = this.#waiting.head
-      if (row === undefined || (row.alone && batch.length > 0)) break
+      if (row === undefined || row.company !== oldest.company || (row.alone && batch.length > 0)) break
       this.#waiting.shift()
       if (row.entry.isSettled) continue
       const admission = this.#step.admit(row.entry.ticket.record, now)
@@ -163,7 +163,7 @@ export class RowBatcher<K, V, R, W> {
     const startedAt = this.#clock.now()
     const landed = this.#flights?.depart(
       batch.map(({ name }) => name),
-      batch[0]?.suspect ?? false,
+      batch[0]?.company ?? 'free',
     )
     const results = await this.#limited(batch)
     landed?.()
@@ -225,8 +225,8 @@ interface Row<K, V, R, W> {
   readonly attempt: number
   /** True for a row that is tried alone because its batch failed. */
   readonly alone: boolean
-  /** True for a row that was in flight when the process died. */
-  readonly suspect: boolean
+  /** The other calls with which the row's call may be in flight. */
+  readonly company: Company
   /** The name of the row's record, the same after a restart. */
   readonly name: string
 }

@@ -11,7 +11,9 @@ beforeEach(() => {
 })
 
 /** Opens the file as the process after a death does: nothing was closed. */
-const afterDeath = () => Object.fromEntries(FileFlightRecorder.open(file).suspects)
+const afterDeath = () => deathsOf(FileFlightRecorder.open(file))
+/** All deaths and lone deaths by record. */
+const deathsOf = ({ suspects }: FileFlightRecorder) => Object.fromEntries([...suspects].map(([record, { all, alone }]) => [record, [all, alone]]))
 
 describe('The flight recorder', () => {
   it('lists the records that were in flight at a death, and none that had ended', () => {
@@ -19,23 +21,23 @@ describe('The flight recorder', () => {
     const ended = recorder.begin(['1', '2'])
     recorder.begin(['3', '4'])
     ended()
-    assert.deepEqual(afterDeath(), { '3': 0, '4': 0 })
+    assert.deepEqual(afterDeath(), { '3': [1, 0], '4': [1, 0] })
   })
 
-  it('counts a death against a record only where the record was alone in flight', () => {
+  it('counts the deaths of a record, and those at which nothing else was in flight', () => {
     FileFlightRecorder.open(file).begin(['1', '2'])
     FileFlightRecorder.open(file).begin(['1'])
-    assert.deepEqual(afterDeath(), { '1': 1, '2': 0 })
+    assert.deepEqual(afterDeath(), { '1': [2, 1], '2': [1, 0] })
     FileFlightRecorder.open(file).begin(['1'])
-    assert.deepEqual(afterDeath(), { '1': 2, '2': 0 })
+    assert.deepEqual(afterDeath(), { '1': [3, 2], '2': [1, 0] })
   })
 
   it('forgets the deaths of a record that succeeded', () => {
     FileFlightRecorder.open(file).begin(['1', '2'])
     const recorder = FileFlightRecorder.open(file)
     recorder.begin(['1'])()
-    assert.deepEqual(Object.fromEntries(recorder.suspects), { '2': 0 })
-    assert.deepEqual(afterDeath(), { '2': 0 })
+    assert.deepEqual(deathsOf(recorder), { '2': [1, 0] })
+    assert.deepEqual(afterDeath(), { '2': [1, 0] })
   })
 
   it('is deleted at an orderly stop', () => {
@@ -48,7 +50,7 @@ describe('The flight recorder', () => {
   it('skips truncated lines', () => {
     FileFlightRecorder.open(file).begin(['1'])
     appendFileSync(file, '[1,["2"]\n[2,["3"')
-    assert.deepEqual(afterDeath(), { '1': 1 })
+    assert.deepEqual(afterDeath(), { '1': [1, 1] })
   })
 
   it('keeps its file small and forgets no death, however long it runs', () => {
@@ -56,15 +58,15 @@ describe('The flight recorder', () => {
     recorder.begin(['still flying'])
     for (let call = 0; call < 20_000; call++) recorder.begin([`${call}-${'x'.repeat(90)}`])()
     assert.ok(statSync(file).size < 1024 * 1024)
-    assert.deepEqual(afterDeath(), { 'still flying': 1 })
+    assert.deepEqual(afterDeath(), { 'still flying': [1, 1] })
   })
 
   it('reports damaged lines, and reads the others', () => {
     FileFlightRecorder.open(file).begin(['1', '2'])
-    appendFileSync(file, 'damage\n[1]x\n[7,"no list"]\n{"3":"no number"}\n')
+    appendFileSync(file, 'damage\n[1]x\n[7,"no list"]\n{"3":7}\n')
     const notices: string[] = []
-    const { suspects } = FileFlightRecorder.open(file, { onNotice: (notice) => notices.push(notice) })
-    assert.deepEqual(Object.fromEntries(suspects), { '1': 0, '2': 0 })
+    const recorder = FileFlightRecorder.open(file, { onNotice: (notice) => notices.push(notice) })
+    assert.deepEqual(deathsOf(recorder), { '1': [1, 0], '2': [1, 0] })
     assert.match(notices.join(), /^4 lines of .*flights are damaged/)
   })
 })

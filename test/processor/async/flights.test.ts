@@ -13,9 +13,9 @@ interface Scene {
 }
 
 /** Runs two steps of one process on all records. `suspects` were in flight at a death. */
-async function scene(records: readonly string[], suspects: { readonly [record: string]: number }): Promise<Scene> {
+async function scene(records: readonly string[], suspects: { readonly [record: string]: readonly [all: number, alone: number] }): Promise<Scene> {
   const clock = new SimulatedClock()
-  const left = new Map(Object.entries(suspects))
+  const left = new Map(Object.entries(suspects).map(([record, [all, alone]]) => [record, { all, alone }]))
   const flights = new Flights({
     suspects: left,
     begin: (names) => () => {
@@ -64,8 +64,29 @@ async function scene(records: readonly string[], suspects: { readonly [record: s
 const records = ['1', '2', '3', '4', '5', '6']
 
 describe('Records that were in flight when the process died', () => {
-  it('are retried alone, and everything else is done', async () => {
-    const { seen, outcomes } = await scene(records, { 'a/2': 0, 'a/3': 2, 'b/6': 1 })
+  it('are tried together with all others after one death', async () => {
+    const all = Object.fromEntries(['a', 'b'].flatMap((node) => records.map((key) => [`${node}/${key}`, [1, 0] as const])))
+    const [withDeaths, without] = [await scene(records, all), await scene(records, {})]
+    assert.deepEqual(withDeaths.seen, without.seen)
+  })
+
+  it('are tried in two halves after two deaths, beside all others', async () => {
+    const halves = [
+      ['a/1', 'a/4', 'b/2'],
+      ['a/2', 'b/3', 'b/6'],
+    ]
+    const { seen, outcomes } = await scene(records, Object.fromEntries(halves.flat().map((record) => [record, [2, 0] as const])))
+    for (const flying of seen) {
+      const touched = halves.filter((half) => half.some((record) => flying.includes(record)))
+      assert.ok(touched.length <= 1, `both halves are in flight: ${flying.join(' ')}`)
+    }
+    assert.ok(seen.some((flying) => halves.some((half) => flying.filter((record) => half.includes(record)).length > 1)))
+    assert.ok(seen.some((flying) => flying.includes('a/1') && flying.some((record) => !halves.flat().includes(record))))
+    assert.deepEqual([...outcomes.values()], Array(12).fill('result'))
+  })
+
+  it('are tried alone after three deaths, and everything else is done', async () => {
+    const { seen, outcomes } = await scene(records, { 'a/2': [3, 0], 'a/3': [3, 2], 'b/6': [5, 0] })
     for (const suspect of ['a/2', 'a/3', 'b/6']) {
       const calls = seen.filter((flying) => flying.includes(suspect))
       assert.deepEqual(calls, [[suspect]])
@@ -74,13 +95,44 @@ describe('Records that were in flight when the process died', () => {
     assert.deepEqual(new Set(outcomes.values()), new Set(['result']))
   })
 
-  it('are given up after three deaths in which they were alone in flight', async () => {
-    const { seen, outcomes } = await scene(records, { 'b/4': 3 })
-    assert.equal(
-      seen.some((flying) => flying.includes('b/4')),
-      false,
-    )
-    assert.equal(outcomes.get('b/4'), 'WAGGLE_KILLS_PROCESS')
-    assert.equal([...outcomes.values()].filter((outcome) => outcome === 'result').length, 11)
+  for (const [deaths, told] of [
+    [[3, 3], 'three deaths in which nothing else was in flight'],
+    [[4, 1], 'four deaths, the last one alone'],
+  ] as const)
+    it(`are given up after ${told}`, async () => {
+      const { seen, outcomes } = await scene(records, { 'b/4': deaths })
+      assert.equal(
+        seen.some((flying) => flying.includes('b/4')),
+        false,
+      )
+      assert.equal(outcomes.get('b/4'), 'WAGGLE_KILLS_PROCESS')
+      assert.equal([...outcomes.values()].filter((outcome) => outcome === 'result').length, 11)
+    })
+
+  it('are found after at most four deaths where one of them kills, however many are in flight', async () => {
+    for (const size of [1, 2, 3, 8, 64]) {
+      for (const killer of new Set([0, Math.floor(size / 2), size - 1])) {
+        assert.ok(deathsUntilFound(size, killer) <= 4, `record ${killer} of ${size}`)
+      }
+    }
   })
 })
+
+/** Runs processes that die once record `killer` is in flight, and returns the number of their deaths until it is given up. */
+function deathsUntilFound(size: number, killer: number): number {
+  const names = Array.from({ length: size }, (_, at) => `${at}`)
+  const deaths = new Map<string, { readonly all: number; readonly alone: number }>()
+  for (let died = 0; died < 20; died++) {
+    const flights = new Flights({ suspects: deaths, begin: () => () => {} })
+    if (flights.verdict(`${killer}`) !== null) return died
+    // Everything is in flight that may be in flight together with the killer.
+    const company = flights.companyOf(`${killer}`)
+    const flying =
+      company === 'alone' ? [`${killer}`] : names.filter((name) => ['free', company].includes(flights.companyOf(name)) || company === 'free')
+    for (const name of flying) {
+      const { all, alone } = deaths.get(name) ?? { all: 0, alone: 0 }
+      deaths.set(name, { all: all + 1, alone: alone + (flying.length === 1 ? 1 : 0) })
+    }
+  }
+  return Number.POSITIVE_INFINITY
+}
