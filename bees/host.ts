@@ -6,6 +6,7 @@ import { batchSizeHeader, deadlineOf, finishedHeader, startedHeader } from '../t
 import type { Payload } from '../topology/swarm/payload.ts'
 import { contentTypeOf } from '../topology/swarm/payload-serde.ts'
 import { WaggleError } from '../topology/waggle-error.ts'
+import { BeeCalls } from './bee-calls.ts'
 import type { Bee, BeeContext, BeePorts, BeeRequest, BeeType } from './define-bee.ts'
 import { inputOf, ownInputOf, payloadOf } from './payload-input.ts'
 import type { BeeRegistry } from './registry.ts'
@@ -28,10 +29,12 @@ export class SwarmHost implements BeeHost {
   readonly #options: HostOptions
   readonly #values: ReadonlyMap<string, Bee<unknown, unknown>>
   readonly #opened = new Map<string, Bee<unknown, unknown>>()
+  readonly calls: BeeCalls
 
   private constructor(options: HostOptions, values: ReadonlyMap<string, Bee<unknown, unknown>>) {
     this.#options = options
     this.#values = values
+    this.calls = new BeeCalls(options)
   }
 
   /** Creates the bees of role `value` here: they compute inside the topology, which cannot wait for `create`. */
@@ -83,7 +86,7 @@ export class SwarmHost implements BeeHost {
     this.#opened.set(bee.name, made)
     const given = inputs(typeOf(this.#options, bee))
     return {
-      call: (rows, calls) => callBee(made, bee.name, given, rows, calls),
+      call: (rows, calls) => callBee(made, { bee: bee.name, given, open: this.calls }, rows, calls),
       close: async () => {
         await made.close?.()
       },
@@ -98,14 +101,13 @@ function inputs({ definition }: BeeType): (payload: Payload) => unknown {
 
 async function callBee(
   made: Bee<unknown, unknown>,
-  bee: string,
-  given: (payload: Payload) => unknown,
+  { bee, given, open }: { readonly bee: string; readonly given: (payload: Payload) => unknown; readonly open: BeeCalls },
   rows: readonly Payload[],
   calls: readonly AsyncCall<string>[],
 ): Promise<readonly (Payload | WaggleError)[]> {
   const requests = calls.map((call, at) => beeRequest(call, rows[at] as Payload))
   if ('processBatch' in made) {
-    const outputs: unknown = await made.processBatch(rows.map(given), requests)
+    const outputs: unknown = await open.call(bee, requests, () => made.processBatch(rows.map(given), requests))
     if (!Array.isArray(outputs)) throw noList(bee)
     // Array.from turns a hole of the list into undefined, which `payloadOf` refuses.
     return Array.from(outputs, (output: unknown) => safely(() => (output instanceof WaggleError ? output : payloadOf(output, bee))))
@@ -113,7 +115,8 @@ async function callBee(
   return Promise.all(
     rows.map(async (row, at) => {
       try {
-        return payloadOf(await made.process(given(row), requests[at] as BeeRequest), bee)
+        const request = requests[at] as BeeRequest
+        return payloadOf(await open.call(bee, [request], () => made.process(given(row), request)), bee)
       } catch (thrown) {
         return WaggleError.from('WAGGLE_BEE_FAILED', thrown, {
           next: `Correct ${bee}: with WAGGLE_LOG_LEVEL=${bee}=debug the log of the process shows the stack.`,

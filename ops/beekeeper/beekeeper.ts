@@ -33,6 +33,7 @@ import { usualMaxConnections } from './open-files.ts'
 import { openLog } from './open-log.ts'
 import { ownTopics, RunningSwarm } from './running-swarm.ts'
 import { watchClock } from './watch-clock.ts'
+import { watchLoop } from './watch-loop.ts'
 
 /** A swarm and the settings beside its file. */
 export interface ConfiguredSwarm {
@@ -161,6 +162,10 @@ export class Beekeeper {
         await application.start()
       }),
     )
+    // Opening a model may block the process, so the watch begins here.
+    const takeActivity = () => this.#swarms.map((swarm) => swarm.takeActivity())
+    const unwatchLoop = watchLoop(systemClock, takeActivity, (message) => say('event-loop', 'warn', message))
+    this.#closeLater('event loop', async () => unwatchLoop())
     // A stop begins at the gateway: accepted requests are answered while everything behind it still runs.
     const gateway = this.#gateway
     if (gateway === null) return

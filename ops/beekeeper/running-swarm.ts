@@ -1,5 +1,6 @@
 import { readdirSync } from 'node:fs'
 import { dirname } from 'node:path'
+import type { BeeActivity } from '../../bees/bee-calls.ts'
 import type { BeePorts } from '../../bees/define-bee.ts'
 import { SwarmHost } from '../../bees/host.ts'
 import { redactedHost } from '../../bees/redacted-host.ts'
@@ -161,6 +162,11 @@ export class RunningSwarm {
     })
     if (states !== null) reportBeesElsewhere(bees, settings, say)
     return new RunningSwarm(plan, topology, application, predictions?.serde ?? payloadSerde, () => lastFailure, host)
+  }
+
+  /** The calls of its bees in this process since the last call of this method. */
+  takeActivity(): BeeActivity {
+    return this.#host.calls.takeActivity()
   }
 
   /** An input, as JSON, that a bee behind the gateway takes; null where none says so. */

@@ -1,0 +1,45 @@
+import assert from 'node:assert/strict'
+import { describe, it } from 'node:test'
+import { watchLoop } from '../../../ops/beekeeper/watch-loop.ts'
+
+/** A watch whose timer comes `lateMs` too late, once. */
+function lookLate(lateMs: number, activity: readonly { readonly bees: readonly string[]; readonly isReported: boolean }[]): readonly string[] {
+  let now = 0
+  const timers: { readonly delayMs: number; readonly callback: () => void }[] = []
+  const clock = {
+    elapsedMs: () => now,
+    after: (delayMs: number, callback: () => void) => {
+      timers.push({ delayMs, callback })
+      return () => {}
+    },
+  }
+  const lines: string[] = []
+  watchLoop(
+    clock,
+    () => activity,
+    (message) => lines.push(message),
+  )
+  const [timer] = timers
+  now += (timer?.delayMs ?? 0) + lateMs
+  timer?.callback()
+  assert.equal(timers.length, 2, 'the watch goes on')
+  return lines
+}
+
+describe('The watch of the event loop', () => {
+  it('names the time for which the process was blocked, and the bees that had calls', () => {
+    const lines = lookLate(1240, [
+      { bees: ['greet'], isReported: false },
+      { bees: ['sort', 'count'], isReported: false },
+    ])
+    assert.match(lines.join(), /blocked for 1\.2 s.*greet, sort, count/)
+  })
+
+  it('says so where no bee had a call', () => {
+    assert.match(lookLate(600, [{ bees: [], isReported: false }]).join(), /No bee had a call/)
+  })
+
+  it('is quiet where the timer came in time, or where the cause is in the log already', () => {
+    assert.deepEqual([lookLate(499, []), lookLate(5000, [{ bees: ['greet'], isReported: true }])], [[], []])
+  })
+})
