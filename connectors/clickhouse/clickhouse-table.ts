@@ -72,6 +72,7 @@ export class ClickHouseTable implements PredictionTable {
 
   async #open(): Promise<void> {
     const { client, name, database } = this.#options
+    await this.#refuseOldServer()
     if (database !== null) await client.command({ query: `CREATE DATABASE IF NOT EXISTS \`${database}\`` })
     await this.#refuseOther()
     await client.command({
@@ -81,6 +82,18 @@ export class ClickHouseTable implements PredictionTable {
     })
     await client.command({ query: `CREATE VIEW IF NOT EXISTS ${this.#place(name)} AS SELECT * FROM ${this.#place(this.#rows)} FINAL` })
     this.#isOpen = true
+  }
+
+  /** An old server's own refusals have another form, which looks like that of a server that is away. */
+  async #refuseOldServer(): Promise<void> {
+    const found = await this.#options.client.query({ query: 'SELECT version() AS version', format: 'JSONEachRow' })
+    const [{ version = '' } = {}] = await found.json<{ version?: string }>()
+    const [year = Number.NaN, month = Number.NaN] = version.split('.').map(Number)
+    if (!(year < oldestServer[0] || (year === oldestServer[0] && month < oldestServer[1]))) return
+    throw new WaggleError('WAGGLE_CLICKHOUSE', {
+      message: `The ClickHouse server is ${version}, and its tables cannot hold predictions`,
+      next: `Set CLICKHOUSE_URL to a server of ${oldestServer.join('.')} or later, or leave it out: Waggle then starts its own.`,
+    })
   }
 
   /** Throws WAGGLE_TABLE_MISMATCH if the existing table has other columns, or would count a repeated row twice. */
@@ -192,6 +205,9 @@ function wrongRows({ name, engine, sorting_key }: TableKind): string | null {
 }
 
 const identity = 'swarm, bee, request_id'
+
+/** Year and month of the first server with all types and settings of the table: maps, times in milliseconds, tokens of inserts. */
+const oldestServer: readonly [year: number, month: number] = [22, 3]
 
 /** Errors of the server's state, not of the query: overloaded, restarting, out of memory, read only. */
 const temporaryCodes: ReadonlySet<number> = new Set([

@@ -288,7 +288,7 @@ export class Beekeeper {
 }
 
 /** A last commit takes a moment, also where requests under way have taken all the time for a stop. */
-const shortestStopMs = 1000
+const shortestStopMs = 3000
 
 /** Host names by which callers reach this process, besides those of loopback. */
 function furtherNames({ hosts }: Settings): readonly string[] {
