@@ -62,8 +62,10 @@ describe('The package', () => {
     assert.equal(done(process.execPath, [file], place), 'a 1\na 2\nb 1\n')
   })
 
-  it('tests, type-checks and runs a TypeScript program, with its exports for tests and pictures', () => {
+  it('makes a project that depends on the packed file, and which tests, type-checks and runs a TypeScript program', () => {
     done('npx', ['waggle', 'init', 'streams', '--template', 'streams'], place)
+    const { dependencies } = JSON.parse(readFileSync(join(place, 'streams', 'package.json'), 'utf8')) as { readonly dependencies: object }
+    assert.deepEqual(dependencies, { 'waggle-streams': `file:${join(directory, packed.filename)}` })
     write(
       'streams/pictures.ts',
       `import { decodePicture } from 'waggle-streams/pictures'\nexport const decode: typeof decodePicture = decodePicture\n`,
