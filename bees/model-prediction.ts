@@ -14,7 +14,8 @@ export const modelSpec = {
   labels: Type.Optional(
     Type.Array(Type.String({ minLength: 1 }), {
       minItems: 1,
-      description: 'Names of the scores, in the output’s order. Default: the classes that the file names, else 0, 1, …',
+      description:
+        'Names of the scores, in the output’s order. Default: those of NAME.labels.txt or NAME.labels.json beside the model, or of its metadata, else the classes that the file names, else 0, 1, …',
     }),
   ),
   output: Type.Optional(Type.String({ description: 'The output that holds the scores. Default: probabilities, else the first list of numbers.' })),
@@ -100,6 +101,7 @@ async function openModel(
     fit: fitOf(spec),
     ...(output === undefined ? {} : { output }),
     tensorflow,
+    isLabelled: spec.labels !== undefined,
     log,
   })
 }

@@ -1,5 +1,5 @@
 import { enumerated } from '../topology/swarm/enumerated.ts'
-import type { ModelOutput, ModelResult, ModelSignature, TensorSignature } from '../topology/swarm/ports/models.ts'
+import type { ModelLabels, ModelOutput, ModelResult, ModelSignature, TensorSignature } from '../topology/swarm/ports/models.ts'
 import { WaggleError } from '../topology/waggle-error.ts'
 
 /** How a model's outputs become a prediction. Outputs that it does not use stay under their own names. */
@@ -36,22 +36,25 @@ interface ReadingSpec {
  * Finds scores and label among a model's outputs: a classifier's `probabilities`, scikit-learn's columns, else the first output that is a list of numbers. A
  * single number is a score under its output's name. Throws WAGGLE_MODEL_SHAPE where the spec does not fit the model.
  */
-export function readingOf(spec: ReadingSpec, { outputRows: outputs, classes }: ModelSignature): ModelReading {
+export function readingOf(spec: ReadingSpec, { outputRows: outputs, classes, labels }: ModelSignature): ModelReading {
+  const told = spec.labels === undefined ? labels : { names: spec.labels, from: 'spec.labels' }
   const named = spec.output === undefined ? undefined : outputs.find(({ name }) => name === spec.output)
   if (spec.output !== undefined && named === undefined) {
     throw misfit(`${spec.model} has no output ${spec.output}`, `Set output to one of: ${namesOf(outputs)}.`)
   }
-  const labelOutput = outputs.find((output) => isLabel(output, spec.labels !== undefined && outputs.length === 1)) ?? null
+  const labelOutput = outputs.find((output) => isLabel(output, told !== null && outputs.length === 1)) ?? null
   const label = labelOutput?.name ?? null
   if (named === undefined) {
     const columns = columnsOf(outputs, classes)
     if (columns !== null && classes !== null)
-      return { scores: columns, labels: labelled(spec, classes.length, classes, 'its columns'), hasNames: true, label, classes }
+      return { scores: columns, labels: labelled(spec.model, told, classes.length, classes, 'its columns'), hasNames: true, label, classes }
   }
   const output = named !== undefined && named.name !== label ? named : named === undefined ? scoresAmong(outputs) : undefined
-  if (output === undefined) return { scores: [], labels: spec.labels ?? classes ?? [], hasNames: true, label, classes }
+  if (output === undefined) return { scores: [], labels: told?.names ?? classes ?? [], hasNames: true, label, classes }
   const width = widthOf(output)
-  const known = spec.labels ?? (classes !== null && (width === null || width === classes.length) ? classes : null)
+  // Labels beside a nested output name something else in it, such as the channels of each pixel.
+  const own = spec.labels !== undefined || depthOf(output) <= 1 ? told : null
+  const known = own?.names ?? (classes !== null && (width === null || width === classes.length) ? classes : null)
   // Without names a long or a nested output is a value of its own, such as an embedding.
   if (known === null && (width === null || width > maxUnnamed || depthOf(output) > 1))
     return { scores: [], labels: [], hasNames: false, label, classes }
@@ -62,7 +65,13 @@ export function readingOf(spec: ReadingSpec, { outputRows: outputs, classes }: M
     )
   }
   const usual = width === 1 ? [output.name] : Array.from({ length: width ?? 0 }, (_, at) => String(at))
-  return { scores: [output.name], labels: labelled(spec, width, known ?? usual, output.name, outputs), hasNames: known !== null, label, classes }
+  return {
+    scores: [output.name],
+    labels: labelled(spec.model, own, width, known ?? usual, output.name, outputs),
+    hasNames: known !== null,
+    label,
+    classes,
+  }
 }
 
 /** The prediction of one row. Throws WAGGLE_MODEL_SHAPE where the model gives another number of scores than its file says. */
@@ -134,15 +143,16 @@ function scoresAmong(outputs: readonly TensorSignature[]): TensorSignature | und
 
 /** The names, checked against the number of scores; a free number is known when the model has run. */
 function labelled(
-  { model, labels }: ReadingSpec,
+  model: string,
+  told: ModelLabels | null,
   width: number | null,
   names: readonly string[],
   output: string,
   outputs: readonly TensorSignature[] = [],
 ): readonly string[] {
-  if (labels === undefined || width === null || labels.length === width) return labels ?? names
+  if (told === null || width === null || told.names.length === width) return told?.names ?? names
   const other = outputs.length > 1 ? `, or set output to one of: ${namesOf(outputs)}` : ''
-  throw misfit(`${model} gives ${width} scores in ${output}, and spec.labels names ${labels.length}`, `Name ${width} labels${other}.`)
+  throw misfit(`${model} gives ${width} scores in ${output}, and ${told.from} names ${told.names.length}`, `Name ${width} labels${other}.`)
 }
 
 /** Values in one row; null where a dimension is free. */

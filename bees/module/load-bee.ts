@@ -37,10 +37,17 @@ async function load(path: string): Promise<{ readonly [name: string]: unknown }>
   } catch (thrown) {
     throw new WaggleError('WAGGLE_INVALID_MODULE', {
       message: `${path} cannot be loaded: ${saidBy(thrown).split('\n', 1)[0]}${placeIn(thrown)}`,
-      next: 'Correct it, or the path in spec.file.',
+      next: isTakenForCommonJs(thrown)
+        ? 'Set "type": "module" in the package.json above it: by "commonjs" Node takes it for a module with require.'
+        : 'Correct it, or the path in spec.file.',
       cause: thrown,
     })
   }
+}
+
+/** True where an export or an import is the mistake: Node knows the syntax of modules, unless a package.json says commonjs. */
+function isTakenForCommonJs(thrown: unknown): boolean {
+  return thrown instanceof SyntaxError && /^(Unexpected token 'export'|Cannot use import statement outside a module)/.test(thrown.message)
 }
 
 /** The first place in the error's stack, in brackets: that of a syntax error, or of the statement that threw. Node's own files are skipped. */

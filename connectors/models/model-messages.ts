@@ -10,6 +10,7 @@ export interface ModelThreadData {
   readonly fit: PictureFit
   readonly output: string | undefined
   readonly tensorflow: TensorFlowOptions
+  readonly isLabelled: boolean
 }
 
 export interface RunMessage {

@@ -1,5 +1,5 @@
 import type { TensorData } from '../../topology/swarm/payload.ts'
-import type { ModelDatatype, TensorSignature } from '../../topology/swarm/ports/models.ts'
+import type { ModelDatatype, ModelLabels, TensorSignature } from '../../topology/swarm/ports/models.ts'
 
 /** A model library, as a model's thread uses it. */
 export interface ModelRuntime {
@@ -8,6 +8,8 @@ export interface ModelRuntime {
   readonly outputs: readonly TensorSignature[]
   /** Names of the classes in the order of the scores; null if the file does not contain them. */
   readonly classes: readonly string[] | null
+  /** Labels in the file itself or in its folder. Throws WAGGLE_MODEL_INVALID where they cannot be read. */
+  ownLabels(): ModelLabels | null
   readonly device: string
   run(inputs: { readonly [name: string]: RunTensor }): Promise<{ readonly [name: string]: RunTensor }>
 }

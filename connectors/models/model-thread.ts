@@ -1,5 +1,6 @@
 import { parentPort, workerData } from 'node:worker_threads'
 import { WaggleError } from '../../topology/waggle-error.ts'
+import { labelsBeside } from './model-labels.ts'
 import type { ModelThreadData, RunMessage, ThreadMessage } from './model-messages.ts'
 import { openOnnx } from './onnx-runtime.ts'
 import { pictureInputOf } from './picture-input.ts'
@@ -11,7 +12,7 @@ import { openTensorFlow } from './tensorflow/tensorflow-runtime.ts'
  * The program of a model's thread. Only this thread blocks during `run`. It also fits the pictures, which it reads from shared memory, so that the
  * process's event loop only copies bytes.
  */
-const { path, runtime: library, gpu, fit, output, tensorflow } = workerData as ModelThreadData
+const { path, runtime: library, gpu, fit, output, tensorflow, isLabelled } = workerData as ModelThreadData
 const port = parentPort
 if (port === null) throw new Error('This file runs in a worker thread.')
 
@@ -25,7 +26,8 @@ try {
   const { inputs, outputs, classes, device } = runtime
   const rows = layout.inputs.map(({ isBatched: _, ...row }) => row)
   const { outputs: outputRows, rowsPerRun } = layout
-  const signature = { inputs, outputs, rows, outputRows, rowsPerRun, takesPictures: picture !== null, classes }
+  const labels = isLabelled ? null : (labelsBeside(path) ?? runtime.ownLabels())
+  const signature = { inputs, outputs, rows, outputRows, rowsPerRun, takesPictures: picture !== null, classes, labels }
   say({ kind: 'ready', signature, device, warning })
   const run = async (message: RunMessage): Promise<void> => {
     try {

@@ -1,4 +1,6 @@
 import protobuf from 'protobufjs'
+import type { ModelLabels } from '../../topology/swarm/ports/models.ts'
+import { labelsOfText } from './label-text.ts'
 import { classLabels, onnxClasses } from './onnx-classes.ts'
 import { decodedModel, decodedName, decodedNode, encoded } from './onnx-graph.ts'
 
@@ -8,6 +10,8 @@ export interface OnnxFile {
   readonly rewritten: Uint8Array | null
   /** Names of the classes in the order of the scores; null if the file does not contain them. */
   readonly classes: readonly string[] | null
+  /** Labels in the file’s metadata. */
+  readonly labels: ModelLabels | null
   /** Outputs that cannot be given as tensors. */
   readonly strangeOutputs: readonly string[]
   /** Inputs and outputs whose shape the file does not tell. */
@@ -20,8 +24,8 @@ export interface OnnxFile {
  * become the classes.
  */
 export function readOnnxFile(bytes: Uint8Array): OnnxFile {
-  const { graph, opset_import: opsets } = decodedModel(bytes)
-  if (graph == null) return { rewritten: null, classes: null, strangeOutputs: [], shapeless: new Set() }
+  const { graph, opset_import: opsets, metadata_props: metadata } = decodedModel(bytes)
+  if (graph == null) return { rewritten: null, classes: null, labels: null, strangeOutputs: [], shapeless: new Set() }
   const maps = graph.node.filter(({ op_type }) => op_type === 'ZipMap')
   const mapped = new Map(maps.map((map) => [map.output[0] ?? '', classLabels(map)?.length ?? 0]))
   const strangeOutputs = graph.output.filter(({ name, type }) => type?.tensor_type == null && !mapped.has(name)).map(({ name }) => name)
@@ -29,7 +33,22 @@ export function readOnnxFile(bytes: Uint8Array): OnnxFile {
   const tensors = [...graph.input, ...graph.output].filter(({ type }) => type?.tensor_type != null && type.tensor_type.shape == null)
   const shapeless = new Set(tensors.map(({ name }) => name))
   const hasOpset = opsets.some(({ domain }) => domain === '' || domain === 'ai.onnx')
-  return { rewritten: mapped.size === 0 ? null : withoutMaps(bytes, mapped, hasOpset), classes, strangeOutputs, shapeless }
+  return {
+    rewritten: mapped.size === 0 ? null : withoutMaps(bytes, mapped, hasOpset),
+    classes,
+    labels: labelsOfMetadata(metadata),
+    strangeOutputs,
+    shapeless,
+  }
+}
+
+/** The labels under the first of the names that exporters use. */
+function labelsOfMetadata(metadata: readonly { readonly key: string; readonly value: string }[]): ModelLabels | null {
+  for (const name of ['labels', 'classes', 'names']) {
+    const names = labelsOfText(metadata.find(({ key }) => key === name)?.value ?? '')
+    if (names !== null) return { names, from: `its metadata (${name})` }
+  }
+  return null
 }
 
 function withoutMaps(model: Uint8Array, mapped: ReadonlyMap<string, number>, hasOpset: boolean): Uint8Array {

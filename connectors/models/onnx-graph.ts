@@ -14,7 +14,8 @@ message Type { TensorType tensor_type = 1; }
 message ValueInfo { string name = 1; Type type = 2; }
 message Graph { repeated Node node = 1; repeated Tensor initializer = 5; repeated ValueInfo input = 11; repeated ValueInfo output = 12; }
 message OperatorSet { string domain = 1; int64 version = 2; }
-message Model { Graph graph = 7; repeated OperatorSet opset_import = 8; }
+message Metadata { string key = 1; string value = 2; }
+message Model { Graph graph = 7; repeated OperatorSet opset_import = 8; repeated Metadata metadata_props = 14; }
 `
 const { root } = protobuf.parse(schema, { keepCase: true })
 
@@ -55,6 +56,7 @@ export interface OnnxGraph {
 export function decodedModel(bytes: Uint8Array): {
   readonly graph?: OnnxGraph | null
   readonly opset_import: readonly { readonly domain: string }[]
+  readonly metadata_props: readonly { readonly key: string; readonly value: string }[]
 } {
   return root.lookupType('Model').decode(bytes) as unknown as ReturnType<typeof decodedModel>
 }

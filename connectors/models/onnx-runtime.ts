@@ -14,7 +14,7 @@ import { type OnnxFile, readOnnxFile } from './onnx-file.ts'
  * a tensor.
  */
 export async function openOnnx(path: string, gpu: number, output: string | undefined): Promise<{ runtime: ModelRuntime; warning: string | null }> {
-  const { rewritten, classes, strangeOutputs, shapeless } = await readEnds(path)
+  const { rewritten, classes, labels, strangeOutputs, shapeless } = await readEnds(path)
   const { session, device, warning } = await createSession(path, rewritten, gpu)
   const inputs = session.inputMetadata.map((input) => {
     if (shapeless.has(input.name)) throw withoutShape(path, input.name)
@@ -40,6 +40,7 @@ export async function openOnnx(path: string, gpu: number, output: string | undef
     inputs,
     outputs,
     classes,
+    ownLabels: () => labels,
     device,
     async run(given) {
       const results = await session.run(Object.fromEntries(Object.entries(given).map(([name, tensor]) => [name, tensorOf(tensor)])), fetches)
@@ -52,7 +53,9 @@ export async function openOnnx(path: string, gpu: number, output: string | undef
 /** The end of a model file. Larger files are not read, which would take their size in memory again: a neural network has no `ZipMap`. */
 async function readEnds(path: string): Promise<OnnxFile> {
   const { size } = await stat(path)
-  return size > maxReadBytes ? { rewritten: null, classes: null, strangeOutputs: [], shapeless: new Set() } : readOnnxFile(await readFile(path))
+  return size > maxReadBytes
+    ? { rewritten: null, classes: null, labels: null, strangeOutputs: [], shapeless: new Set() }
+    : readOnnxFile(await readFile(path))
 }
 
 const maxReadBytes = 512 * 1024 * 1024
@@ -96,7 +99,8 @@ async function createSession(
   env.logLevel = gpu > 0 ? 'warning' : 'error'
   const open = (given: InferenceSession.SessionOptions) =>
     rewritten === null ? InferenceSession.create(path, given) : InferenceSession.create(rewritten, given)
-  const options = { intraOpNumThreads: 1, interOpNumThreads: 1, graphOptimizationLevel: 'all' as const, logSeverityLevel: 3 as const }
+  // A run that fails throws. At level 3 the library would print it to the terminal too.
+  const options = { intraOpNumThreads: 1, interOpNumThreads: 1, graphOptimizationLevel: 'all' as const, logSeverityLevel: 4 as const }
   let warning = gpu > 0 ? 'the providers of onnxruntime-gpu are not beside onnxruntime-node’s addon' : null
   for (const provider of gpu > 0 && hasProviders() ? ['tensorrt', 'cuda'] : []) {
     try {

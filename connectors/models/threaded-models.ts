@@ -2,7 +2,7 @@ import { access } from 'node:fs/promises'
 import { Worker } from 'node:worker_threads'
 import { moduleFile } from '../../topology/module-file.ts'
 import type { ModelOptions, ModelResult, ModelRow, ModelSignature, Models, OpenModel } from '../../topology/swarm/ports/models.ts'
-import { WaggleError } from '../../topology/waggle-error.ts'
+import { Refused, WaggleError } from '../../topology/waggle-error.ts'
 import type { ModelThreadData, RunMessage, ThreadMessage } from './model-messages.ts'
 import { bytesOfRows, packRows } from './packed-rows.ts'
 import { resultsOf } from './run-results.ts'
@@ -57,7 +57,16 @@ class ThreadedModel implements OpenModel {
   #starting: Promise<string | null> | null = null
   #nextCall = 0
   #closed = false
-  signature: ModelSignature = { inputs: [], outputs: [], rows: [], outputRows: [], rowsPerRun: null, takesPictures: false, classes: null }
+  signature: ModelSignature = {
+    inputs: [],
+    outputs: [],
+    rows: [],
+    outputRows: [],
+    rowsPerRun: null,
+    takesPictures: false,
+    classes: null,
+    labels: null,
+  }
   device = ''
 
   constructor(options: ModelOptions) {
@@ -73,8 +82,8 @@ class ThreadedModel implements OpenModel {
   }
 
   async #startThread(): Promise<string | null> {
-    const { path, runtime, gpu, fit, output, tensorflow = {} } = this.#options
-    const workerData: ModelThreadData = { path, runtime, gpu, fit, output, tensorflow }
+    const { path, runtime, gpu, fit, output, tensorflow = {}, isLabelled = false } = this.#options
+    const workerData: ModelThreadData = { path, runtime, gpu, fit, output, tensorflow, isLabelled }
     const worker = new Worker(moduleFile(new URL('./model-thread.ts', import.meta.url)), { workerData, stdout: false, stderr: false })
     this.#worker = worker
     return new Promise((resolve, reject) => {
@@ -130,7 +139,7 @@ class ThreadedModel implements OpenModel {
     if (call === undefined) return
     this.#calls.delete(message.call)
     if (this.#free.length < 2) this.#free.push(call.buffer)
-    if (message.kind === 'failed') call.reject(this.#failed(message.message))
+    if (message.kind === 'failed') call.reject(refusalOf(message.message) ?? this.#failed(message.message))
     else call.resolve(resultsOf(message.runs))
   }
 
@@ -160,3 +169,14 @@ class ThreadedModel implements OpenModel {
     })
   }
 }
+
+/** The caller's mistake where onnxruntime fails for a value that the model has not learned; null for any other failure. */
+function refusalOf(message: string): Refused | null {
+  const known = unlearned.find(([said]) => said.test(message))
+  return known === undefined ? null : new Refused(known[1])
+}
+
+const unlearned: readonly (readonly [RegExp, string])[] = [
+  [/\bUnknown Category\b/, 'A value is none of the categories that the model knows'],
+  [/\bindices element out of data bounds\b/, 'A number, such as the id of a token, is none of those that the model knows'],
+]

@@ -1,8 +1,8 @@
-import { existsSync } from 'node:fs'
-import { relative, resolve } from 'node:path'
+import { existsSync, readFileSync } from 'node:fs'
+import { dirname, join, relative, resolve } from 'node:path'
 import { type ProjectOptions, writeProject } from '../init/project.ts'
 import { exitStatus } from './exit-status.ts'
-import { ownPackage } from './own-package.ts'
+import { ownManifest, ownPackage } from './own-package.ts'
 import { shellWord } from './shell-word.ts'
 
 export interface InitOptions {
@@ -23,8 +23,20 @@ export function init(directory: string, { template, json }: InitOptions): number
   return exitStatus.done
 }
 
-/** A published version, or the folder of a clone. */
+/** The running Waggle as a dependency: the folder of a clone, the packed file that it was installed from, or a published version. */
 function ownSpec(): string {
   const root = resolve(import.meta.dirname, '..', '..')
-  return existsSync(resolve(root, 'package-lock.json')) ? `file:${root}` : `^${ownPackage.version}`
+  if (existsSync(resolve(root, 'package-lock.json'))) return `file:${root}`
+  const file = installedFrom()
+  return file === null ? `^${ownPackage.version}` : `file:${file}`
+}
+
+/** The packed file that npm has installed this package from; null for one of a registry. npm's list in node_modules says where each package is from. */
+function installedFrom(): string | null {
+  const [, folder = ''] = /^(.*)\/node_modules\/[^/]+$/.exec(dirname(ownManifest)) ?? []
+  const list = join(folder, 'node_modules', '.package-lock.json')
+  if (folder === '' || !existsSync(list)) return null
+  const { packages } = JSON.parse(readFileSync(list, 'utf8')) as { readonly packages?: { readonly [path: string]: { readonly resolved?: string } } }
+  const [, file] = /^file:(.*\.tgz)$/.exec(packages?.[`node_modules/${ownPackage.name}`]?.resolved ?? '') ?? []
+  return file === undefined ? null : resolve(folder, file)
 }

@@ -1,5 +1,6 @@
 import { spawn } from 'node:child_process'
-import { accessSync, constants, existsSync, statSync } from 'node:fs'
+import { accessSync, closeSync, constants, existsSync, mkdtempSync, openSync, readSync, rmSync, statSync } from 'node:fs'
+import { tmpdir } from 'node:os'
 import { basename, delimiter, join, resolve } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { Guardian } from '../../connectors/containers/guardian.ts'
@@ -24,25 +25,19 @@ export class LocalPrograms implements Programs {
 
   async checkModule({ path, export: name }: { readonly path: string; readonly export: string }): Promise<void> {
     const program = fileURLToPath(moduleFile(new URL('./module-check.ts', import.meta.url)))
-    const child = spawn(process.execPath, [...process.execArgv, program, path, name], {
-      detached: true,
-      stdio: ['ignore', 'ignore', 'ignore', 'pipe'],
-    })
+    // A file, and no pipe: a process that the module has started may hold a pipe open for ever.
+    const told = unnamedFile()
+    const child = spawn(process.execPath, [...process.execArgv, program, path, name], { detached: true, stdio: ['ignore', 'ignore', 'ignore', told] })
     if (child.pid !== undefined) this.#guardian.watch(child.pid)
-    let [said, isLate] = ['', false]
+    let isLate = false
     const cancel = this.#clock.after(this.#loadMs, () => {
       isLate = true
       killGroup(child.pid)
     })
-    child.stdio[3]?.on('data', (bytes: Buffer) => {
-      said += bytes.toString()
-    })
-    // Processes that the module has started may keep the pipe open.
-    child.on('exit', () => killGroup(child.pid))
-    const code = await new Promise<number | null>((settle, fail) => child.on('error', fail).on('close', settle))
-    cancel()
+    const code = await new Promise<number | null>((settle, fail) => child.on('error', fail).on('exit', settle)).finally(cancel)
+    killGroup(child.pid)
     if (child.pid !== undefined) this.#guardian.forget(child.pid)
-    const verdict = verdictOf(said)
+    const verdict = verdictOf(contentOf(told))
     if (verdict?.error === null) return
     const why = isLate
       ? `has not loaded within ${this.#loadMs / 1000} s`
@@ -67,6 +62,28 @@ function verdictOf(text: string): ModuleVerdict | null {
     return null
   }
 }
+
+/** A new file without a name. It is gone when it is closed here and in every child. */
+function unnamedFile(): number {
+  const directory = mkdtempSync(join(tmpdir(), 'waggle-check-'))
+  try {
+    return openSync(join(directory, 'verdict'), 'w+')
+  } finally {
+    rmSync(directory, { recursive: true })
+  }
+}
+
+/** The first bytes of an open file, which is closed. */
+function contentOf(file: number): string {
+  const bytes = Buffer.alloc(maxVerdictBytes)
+  try {
+    return bytes.toString('utf8', 0, readSync(file, bytes, 0, bytes.length, 0))
+  } finally {
+    closeSync(file)
+  }
+}
+
+const maxVerdictBytes = 64 * 1024
 
 /** The module may have started processes of its own. */
 function killGroup(pid: number | undefined): void {

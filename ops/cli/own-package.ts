@@ -1,7 +1,12 @@
 import { createRequire, registerHooks } from 'node:module'
 
+const require = createRequire(import.meta.url)
+
+/** The path of the running Waggle's package.json. */
+export const ownManifest: string = require.resolve('waggle-streams/package.json')
+
 /** The running Waggle, as in its package.json. */
-export const ownPackage: { readonly name: string; readonly version: string } = createRequire(import.meta.url)('waggle-streams/package.json')
+export const ownPackage: { readonly name: string; readonly version: string } = require(ownManifest)
 
 /**
  * Resolves `import 'waggle-streams'` in each module of this thread, wherever the module lies, to the running Waggle, even where another one is

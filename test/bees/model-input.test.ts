@@ -20,6 +20,7 @@ const model = (...rows: readonly TensorSignature[]): ModelSignature => ({
   rowsPerRun: null,
   takesPictures: false,
   classes: null,
+  labels: null,
 })
 
 /** The arrays that a body becomes. */

@@ -24,7 +24,7 @@ export function deadLetterHeaders(cause: WaggleError, bee: string, place: Record
   return [
     textHeader(deadLetterBeeHeader, bee),
     textHeader(deadLetterCodeHeader, clipped(cause.code)),
-    textHeader(deadLetterDetailHeader, clipped(`${cause.message} ${cause.next}`)),
+    textHeader(deadLetterDetailHeader, clipped(`${cause.message.replace(/\.+$/, '')}. ${cause.next}`)),
     textHeader(deadLetterTopicHeader, place?.topic ?? ''),
     textHeader(deadLetterPartitionHeader, String(place?.partition ?? -1)),
     textHeader(deadLetterOffsetHeader, String(place?.offset ?? -1n)),

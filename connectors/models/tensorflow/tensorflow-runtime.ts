@@ -1,5 +1,6 @@
 import type { TensorFlowOptions, TensorSignature } from '../../../topology/swarm/ports/models.ts'
 import { WaggleError } from '../../../topology/waggle-error.ts'
+import { labelsInAssets } from '../model-labels.ts'
 import { type ModelRuntime, maxScores, outputsToGive, type RunTensor } from '../model-runtime.ts'
 import { readFrozenGraph } from './frozen-graph.ts'
 import { readSavedModel } from './saved-model.ts'
@@ -22,6 +23,10 @@ export async function openTensorFlow(
     inputs: graph.inputs.map(({ signature }) => signature),
     outputs,
     classes: null,
+    ownLabels() {
+      const folder = savedModelFolder(path, options.version)
+      return folder === null ? null : labelsInAssets(folder)
+    },
     device: loaded.device,
     run: (inputs) => loaded.run(inputs, names),
   }

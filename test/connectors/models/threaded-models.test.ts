@@ -7,7 +7,7 @@ import type { Worker } from 'node:worker_threads'
 import { ThreadedModels } from '../../../connectors/models/threaded-models.ts'
 import { smallModel } from '../../../ops/bench/small-model.ts'
 import type { ModelRow, OpenModel, PictureFit } from '../../../topology/swarm/ports/models.ts'
-import { WaggleError } from '../../../topology/waggle-error.ts'
+import { Refused, WaggleError } from '../../../topology/waggle-error.ts'
 import { exportsDirectory } from '../../support/exported-models.ts'
 
 const teddy = resolve(import.meta.dirname, '..', '..', '..', 'swarms', 'teddy-bear-detector', 'models')
@@ -64,6 +64,32 @@ describe('A model in its own thread', () => {
       assert.deepEqual(best, [calls[at], 1 - (calls[at] ?? 0)], `call ${at}`)
     })
     await model.close()
+  })
+
+  it('refuses a word or a number that the model has not learned, and runs the next row', async () => {
+    const pipeline = readFileSync(join(exportsDirectory, 'sklearn-pipeline-tensors.onnx'))
+    // The export has handle_unknown='ignore', which is zeros = 1. Without it zeros is 0.
+    pipeline[pipeline.indexOf('zeros') + 'zeros'.length + 1] = 0
+    const strict = file('strict.onnx', pipeline)
+    for (const [path, text, number] of [
+      [strict, 'a word', 1n],
+      [join(exportsDirectory, 'torch-sentence.onnx'), '', 9_999_999n],
+    ] as const) {
+      const model = await open(path)
+      const row = (word: string, id: bigint): ModelRow => {
+        const data = { BYTES: [word], INT64: BigInt64Array.of(id), FP32: Float32Array.of(1), BOOL: Uint8Array.of(1) }
+        return { kind: 'tensors', tensors: model.signature.rows.map(({ datatype }) => ({ shape: [1], data: data[datatype as keyof typeof data] })) }
+      }
+      try {
+        await assert.rejects(
+          model.run([row(text, number)], signal),
+          (error) => error instanceof Refused && /that the model knows$/.test(error.message),
+        )
+        assert.equal((await model.run([row('male', 1n)], signal)).length, 1)
+      } finally {
+        await model.close()
+      }
+    }
   })
 
   it('reads the picture’s size and layout from the model’s signature', async () => {

@@ -89,6 +89,19 @@ describe('waggle validate', () => {
     assert.doesNotMatch(said, /node:internal/)
   })
 
+  it('names the package.json where it makes Node take a module for CommonJS', async () => {
+    const folder = mkdtempSync(join(directory, 'commonjs-'))
+    writeFileSync(join(folder, 'package.json'), '{"type": "commonjs"}')
+    for (const [name, source] of [
+      ['exports.ts', 'export default () => 1'],
+      ['imports.ts', `import 'waggle-streams'`],
+    ] as const) {
+      writeFileSync(join(folder, name), source)
+      const { said } = await validate(`type: module, spec: {file: ${join(folder, name)}}`)
+      assert.match(said, /cannot be loaded: .*; Set "type": "module" in the package\.json above it: /)
+    }
+  })
+
   it('loads a module in a process of its own, which ends afterwards', { timeout: 120_000 }, async () => {
     const mark = join(directory, 'mark')
     writeFileSync(
@@ -155,6 +168,24 @@ export default () => 1`,
     while (!existsSync(mark) || readFileSync(mark, 'utf8') === '') await new Promise(setImmediate)
     validating.kill('SIGKILL')
     while (isRunning(Number(readFileSync(mark, 'utf8')))) await new Promise(setImmediate)
+  })
+
+  it('does not wait for a process in a session of its own to which a module hands all of its files', async () => {
+    const mark = join(directory, 'session-mark')
+    const path = join(directory, 'session.ts')
+    writeFileSync(
+      path,
+      `import { spawn } from 'node:child_process'
+import { writeFileSync } from 'node:fs'
+const child = spawn('sleep', ['1000'], { detached: true, stdio: [0, 1, 2, 3] })
+writeFileSync(${JSON.stringify(mark)}, String(child.pid))
+export default () => 1`,
+    )
+    try {
+      await new LocalPrograms({ loadMs: 20_000 }).checkModule({ path, export: 'default' })
+    } finally {
+      process.kill(Number(readFileSync(mark, 'utf8')), 'SIGKILL')
+    }
   })
 
   it('gives up on a module that never finishes loading', async () => {

@@ -1,18 +1,15 @@
 import assert from 'node:assert/strict'
 import { spawn, spawnSync } from 'node:child_process'
-import { cpSync, mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { delimiter, dirname, join, resolve } from 'node:path'
 import { createInterface } from 'node:readline'
 import { after, before, describe, it } from 'node:test'
 import { smallModel } from '../../../ops/bench/small-model.ts'
+import { cloneToPack } from '../../support/packed-clone.ts'
 
 const root = resolve(import.meta.dirname, '..', '..', '..')
 const env = { ...process.env, PATH: dirname(process.execPath) + delimiter + (process.env.PATH ?? '') }
-
-/** The files that `npm pack` reads. They are copied, since it changes package.json while it packs and other tests read that too. */
-const packedFrom = ['topology', 'processor', 'bees', 'connectors', 'ops', 'package.json', 'tsconfig.json', 'tsconfig.package.json']
-const described = ['README.md', 'LICENSE', 'CHANGELOG.md', '.npmrc']
 
 describe('The package', () => {
   const directory = mkdtempSync(join(tmpdir(), 'waggle-package-'))
@@ -21,8 +18,7 @@ describe('The package', () => {
   let packed: { readonly filename: string; readonly size: number; readonly files: readonly { readonly path: string }[] }
 
   before(() => {
-    for (const file of [...packedFrom, ...described]) cpSync(join(root, file), join(clone, file), { recursive: true })
-    symlinkSync(join(root, 'node_modules'), join(clone, 'node_modules'))
+    cloneToPack(clone)
     // As a pack that is cut off leaves it.
     done(process.execPath, [join('ops', 'package', 'prepack.ts')], clone)
     const told: unknown = JSON.parse(done('npm', ['pack', '--json', '--pack-destination', directory], clone))
@@ -66,8 +62,10 @@ describe('The package', () => {
     assert.equal(done(process.execPath, [file], place), 'a 1\na 2\nb 1\n')
   })
 
-  it('tests, type-checks and runs a TypeScript program, with its exports for tests and pictures', () => {
+  it('makes a project that depends on the packed file, and which tests, type-checks and runs a TypeScript program', () => {
     done('npx', ['waggle', 'init', 'streams', '--template', 'streams'], place)
+    const { dependencies } = JSON.parse(readFileSync(join(place, 'streams', 'package.json'), 'utf8')) as { readonly dependencies: object }
+    assert.deepEqual(dependencies, { 'waggle-streams': `file:${join(directory, packed.filename)}` })
     write(
       'streams/pictures.ts',
       `import { decodePicture } from 'waggle-streams/pictures'\nexport const decode: typeof decodePicture = decodePicture\n`,

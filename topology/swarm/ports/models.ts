@@ -16,6 +16,8 @@ export interface ModelOptions {
   readonly output?: string
   /** For `tensorflow`. */
   readonly tensorflow?: TensorFlowOptions
+  /** The caller names the scores, so no file beside the model is asked. */
+  readonly isLabelled?: boolean
   readonly log: (level: 'debug' | 'info' | 'warn' | 'error', message: string) => void
 }
 
@@ -50,6 +52,13 @@ export interface TensorSignature {
   readonly dimensions: readonly string[]
 }
 
+/** Names of the scores, in their order. */
+export interface ModelLabels {
+  readonly names: readonly string[]
+  /** The file or the metadata that has them, as errors name it. */
+  readonly from: string
+}
+
 export interface ModelSignature {
   /** Inputs as the file has them, mostly with the batch as their first dimension. */
   readonly inputs: readonly TensorSignature[]
@@ -65,6 +74,8 @@ export interface ModelSignature {
   readonly takesPictures: boolean
   /** Names of the classes, in the order of the scores, where the file has them. */
   readonly classes: readonly string[] | null
+  /** Labels that the model’s maker has added: in a file beside it, or in its metadata. They stand for the labels of a spec. */
+  readonly labels: ModelLabels | null
 }
 
 /** One row: a picture to be fitted, or a tensor for each input, in the order of `ModelSignature.rows`. */

@@ -1,0 +1,117 @@
+import assert from 'node:assert/strict'
+import { cpSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { dirname, join } from 'node:path'
+import { afterEach, beforeEach, describe, it } from 'node:test'
+import protobuf from 'protobufjs'
+import type { BeeCheckContext } from '../../../bees/define-bee.ts'
+import { checkModel, type ModelSpec } from '../../../bees/model-prediction.ts'
+import { ThreadedModels } from '../../../connectors/models/threaded-models.ts'
+import { smallModel } from '../../../ops/bench/small-model.ts'
+import { WaggleError } from '../../../topology/waggle-error.ts'
+
+describe('The labels of a model', () => {
+  let directory: string
+  beforeEach(() => {
+    directory = mkdtempSync(join(tmpdir(), 'waggle-labels-'))
+  })
+  afterEach(() => rmSync(directory, { recursive: true }))
+
+  function write(file: string, content: string | Uint8Array): void {
+    mkdirSync(dirname(join(directory, file)), { recursive: true })
+    writeFileSync(join(directory, file), content)
+  }
+
+  /** The labels of the scores, as `validate` finds them. */
+  async function labelsOf(model: string, spec: Partial<ModelSpec> = {}): Promise<readonly string[] | null | undefined> {
+    const context = {
+      spec: { model, ...spec },
+      ports: { models: new ThreadedModels({ requireGpu: false }) },
+      resolve: async (name: string) => join(directory, name),
+    } as unknown as BeeCheckContext<ModelSpec>
+    return (await checkModel(context, model.endsWith('.onnx') ? 'onnx' : 'tensorflow')).labels
+  }
+
+  it('are those of a file beside it', async () => {
+    write('txt.onnx', smallModel({ features: 2, labels: 2 }))
+    write('txt.labels.txt', 'no\nyes\n')
+    assert.deepEqual(await labelsOf('txt.onnx'), ['no', 'yes'])
+    write('json.onnx', smallModel({ features: 2, labels: 2 }))
+    write('json.labels.json', '["no", "yes"]')
+    assert.deepEqual(await labelsOf('json.onnx'), ['no', 'yes'])
+  })
+
+  for (const key of ['labels', 'classes', 'names']) {
+    it(`are those of an ONNX file’s metadata under ${key}`, async () => {
+      write('small.onnx', withMetadata(smallModel({ features: 2, labels: 2 }), key, `{0: 'no', 1: 'yes'}`))
+      assert.deepEqual(await labelsOf('small.onnx'), ['no', 'yes'])
+    })
+  }
+
+  it('are the numbers of the scores where the metadata names something else', async () => {
+    write('small.onnx', withMetadata(smallModel({ features: 2, labels: 2 }), 'names', '[1, 2]'))
+    assert.deepEqual(await labelsOf('small.onnx'), ['0', '1'])
+  })
+
+  it('come from the spec before the file beside the model, and from that before the metadata', async () => {
+    write('small.onnx', withMetadata(smallModel({ features: 2, labels: 2 }), 'labels', 'a,b'))
+    write('small.labels.txt', 'c\nd\n')
+    assert.deepEqual(await labelsOf('small.onnx'), ['c', 'd'])
+    assert.deepEqual(await labelsOf('small.onnx', { labels: ['e', 'f'] }), ['e', 'f'])
+  })
+
+  for (const folder of ['assets', 'assets.extra']) {
+    it(`are those of a SavedModel’s ${folder}/labels.txt`, async () => {
+      cpSync(join(import.meta.dirname, 'saved-models', savedModel), join(directory, 'saved'), { recursive: true })
+      write(`saved/${folder}/labels.txt`, 'no\nyes\n')
+      assert.deepEqual(await labelsOf('saved'), ['no', 'yes'])
+    })
+  }
+
+  it('are a mistake, with the file and both numbers, where they are not as many as the scores', async () => {
+    write('beside.onnx', smallModel({ features: 2, labels: 2 }))
+    write('beside.labels.txt', 'no\n')
+    await assert.rejects(
+      labelsOf('beside.onnx'),
+      refusal('WAGGLE_MODEL_SHAPE', /gives 2 scores in probabilities, and .*beside\.labels\.txt names 1$/),
+    )
+    write('inside.onnx', withMetadata(smallModel({ features: 2, labels: 2 }), 'classes', 'a,b,c'))
+    await assert.rejects(labelsOf('inside.onnx'), refusal('WAGGLE_MODEL_SHAPE', /and its metadata \(classes\) names 3$/))
+  })
+
+  it('are a mistake where their file cannot be read as labels, unless the spec has some', async () => {
+    write('small.onnx', smallModel({ features: 2, labels: 2 }))
+    write('small.labels.json', '{"no": 0}')
+    await assert.rejects(
+      labelsOf('small.onnx'),
+      refusal('WAGGLE_MODEL_INVALID', /small\.labels\.json names no labels: it is no JSON list of strings$/),
+    )
+    assert.deepEqual(await labelsOf('small.onnx', { labels: ['a', 'b'] }), ['a', 'b'])
+    write('small.labels.txt', 'no\nyes')
+    await assert.rejects(labelsOf('small.onnx'), refusal('WAGGLE_MODEL_INVALID', /both name the labels/))
+  })
+})
+
+function refusal(code: string, said: RegExp): (thrown: unknown) => boolean {
+  return (thrown) => {
+    assert.ok(thrown instanceof WaggleError)
+    assert.equal(thrown.code, code)
+    assert.match(thrown.message, said)
+    return true
+  }
+}
+
+/** The file of a model with one more entry in its metadata. A field at the end of a message counts as one within it. */
+function withMetadata(model: Uint8Array, key: string, value: string): Uint8Array {
+  const entry = protobuf.Writer.create().uint32(0x0a).string(key).uint32(0x12).string(value).finish()
+  return Buffer.concat([
+    model,
+    protobuf.Writer.create()
+      .uint32((metadataField << 3) | 2)
+      .bytes(entry)
+      .finish(),
+  ])
+}
+
+const metadataField = 14
+const savedModel = 'session'

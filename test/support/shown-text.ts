@@ -1,0 +1,58 @@
+import assert from 'node:assert/strict'
+
+/**
+ * Text that a page shows, and its counterpart in this run. `…` in it stands for anything in a line, and alone on a line for any lines. Ids and times of
+ * the page stand for the ones of this run: the first use of an id tells which, and commands that name it get that one.
+ */
+export class ShownText {
+  /** This run's own text by what the page has in its place. */
+  readonly #real = new Map<string, string>()
+
+  learn(shown: string, real: string): void {
+    this.#real.set(shown, real)
+  }
+
+  /** The text with what this run has in place of the page's ids. */
+  real(text: string): string {
+    let real = text
+    for (const [shown, mine] of this.#real) real = real.replaceAll(shown, mine)
+    return real
+  }
+
+  isIn(printed: string, shown: string): boolean {
+    return this.#pattern(shown).expression.test(printed)
+  }
+
+  /** Fails where `shown` is not in what was printed. Remembers the ids that it has there. */
+  find(printed: string, shown: string): void {
+    const { expression, ids } = this.#pattern(shown)
+    const found = expression.exec(printed)
+    assert.ok(found !== null, `The page shows:\n${shown}\n\nThis was printed:\n${printed}`)
+    for (const [at, id] of ids.entries()) this.learn(id, found[at + 1] ?? '')
+  }
+
+  #pattern(shown: string): { readonly expression: RegExp; readonly ids: readonly string[] } {
+    const ids: string[] = []
+    const mine = new Set(this.#real.values())
+    const source = this.real(shown)
+      .split(variable)
+      .map((part) => {
+        if (part === '\n…\n') return '\\n(?:.*\\n)*'
+        if (part === '…') return '.*'
+        if (new RegExp(`^${time}$`).test(part)) return time
+        const kind = [uuid, letter].find((pattern) => new RegExp(`^${pattern}$`).test(part))
+        if (kind === undefined || mine.has(part)) return part.replace(/[\\^$.*+?()[\]{}|/]/g, '\\$&')
+        ids.push(part)
+        return `(${kind})`
+      })
+      .join('')
+    return { expression: new RegExp(`^${source}$`, 'm'), ids }
+  }
+}
+
+const time = /\d{4}-\d\d-\d\dT[\d:.]+Z/.source
+const uuid = /[\da-f]{8}-[\da-f]{4}-[\da-f]{4}-[\da-f]{4}-[\da-f]{12}/.source
+/** The id of a dead letter. */
+const letter = /(?<!\S)[\w-]+:\d+:\d+(?!\S)/.source
+/** Splits a text into the parts that differ from run to run, and those that do not. */
+const variable = new RegExp(`(\\n…\\n|…|${time}|${uuid}|${letter})`)
