@@ -293,6 +293,8 @@ export interface ReadOptions {
   readonly from: number
   /** The reader ends before this offset, and does not wait for more records. */
   readonly to?: number
+  /** True: large values may come empty, where the log spares reading them. For readers of headers. */
+  readonly skipsLargeValues?: boolean
   /**
    * Makes the reader fail with WAGGLE_RECORDS_GONE where records were deleted before it read them, or where the topic has another id than this one
    * (null: any id). Without it, the reader goes on with the kept records.
@@ -315,7 +317,7 @@ export interface CommitPoint {
 }
 
 export interface CommitReceipt {
-  /** The offset after the last record of this commit, for each partition that it wrote. Empty where the log keeps state itself. */
+  /** The offset after the last record of this commit, for each partition that it wrote. Empty on a log in another JavaScript thread. */
   readonly ends: readonly (TopicPartition & { readonly offset: number })[]
 }
 

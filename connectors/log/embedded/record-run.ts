@@ -13,6 +13,11 @@ export interface StoredRecord {
   readonly headers: readonly Header[]
 }
 
+/** True for a value in a segment. */
+export function isPayload(value: StoredRecord['value']): value is SegmentRef {
+  return value !== null && !(value instanceof Uint8Array)
+}
+
 /**
  * A run: consecutive records of one partition, stored under the offset of the first.
  * `count u32`, then each `offset - first u32 │ timestamp f64 │ key │ kind u8, value │ headers`.
