@@ -294,6 +294,8 @@ export interface ReadOptions {
   readonly from: number
   /** The reader ends before this offset, and does not wait for more records. */
   readonly to?: number
+  /** True: large values may come empty, where the log spares reading them. For readers of headers. */
+  readonly skipsLargeValues?: boolean
   /**
    * Makes the reader fail with WAGGLE_RECORDS_GONE if records were deleted before it read them, or if the topic has another id (null: any id).
    * Without this option, the reader continues with the remaining records.
@@ -316,7 +318,7 @@ export interface CommitPoint {
 }
 
 export interface CommitReceipt {
-  /** The offset after the last record of this commit, for each partition that it wrote. Empty where the log keeps state itself. */
+  /** The offset after the last record of this commit, for each partition that it wrote. Empty on a log in another JavaScript thread. */
   readonly ends: readonly (TopicPartition & { readonly offset: number })[]
 }
 

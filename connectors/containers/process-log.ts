@@ -38,8 +38,8 @@ export class ProcessLog {
   }
 
   end(): void {
-    this.#newSecond()
     this.#cancelTimer?.()
+    this.#newSecond()
     this.#stream.destroy()
   }
 

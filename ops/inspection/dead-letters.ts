@@ -1,6 +1,8 @@
+import { createHash } from 'node:crypto'
+import { eventLoopTurn } from '../../processor/event-loop-turn.ts'
 import { partitionForKey } from '../../processor/partitioner.ts'
-import { type Clock, DamagedValue, type Log, type LogRecord, type Producer } from '../../processor/ports.ts'
-import { deadLetterTopic, idSecretTopic, swarmOfDeadLetters } from '../../topology/naming.ts'
+import { type Clock, DamagedValue, type Log, type LogRecord, type Producer, type ProducerRecord, valueBytes } from '../../processor/ports.ts'
+import { applicationIdOf, deadLetterTopic, idSecretTopic, swarmOfDeadLetters } from '../../topology/naming.ts'
 import { type Header, headerText, textHeader } from '../../topology/record.ts'
 import {
   contentTypeHeader,
@@ -15,7 +17,11 @@ import {
   requestIdHeader,
 } from '../../topology/swarm/headers.ts'
 import type { DeadLetter, DeadLetterOptions, DeadLetterPage, Retried } from '../../topology/swarm/management.ts'
+import { uuidOf } from '../../topology/uuid.ts'
 import { WaggleError } from '../../topology/waggle-error.ts'
+import { cursorOf, idOf, type LetterPlace, letterOfCursor, newestFirst, type OpenLetter, placeOf, unknownLetter } from './letter-place.ts'
+import { OpenLetters, settledOffset } from './open-letters.ts'
+import { PageSize } from './page-size.ts'
 import { type ShownValues, textOrCount } from './shown-value.ts'
 import { eachRun } from './topic-pages.ts'
 
@@ -27,34 +33,50 @@ export class DeadLetters {
   readonly #log: Log
   readonly #clock: Clock
   readonly #values: ShownValues
-  readonly #newId: () => string
+  readonly #open = new Map<string, OpenLetters>()
   #producer: Promise<Producer> | null = null
   /** Letters that a call of this process is retrying or discarding. */
   readonly #settling = new Set<string>()
 
-  constructor({
-    log,
-    clock,
-    values,
-    newId,
-  }: { readonly log: Log; readonly clock: Clock; readonly values: ShownValues; readonly newId: () => string }) {
+  constructor({ log, clock, values }: { readonly log: Log; readonly clock: Clock; readonly values: ShownValues }) {
     this.#log = log
     this.#clock = clock
     this.#values = values
-    this.#newId = newId
   }
 
-  /** Looks at the last `maxScanned` records of each swarm. */
+  /** One page of the open letters, the newest first. It ends early where its letters are large. */
   async list({ swarm, max, after }: DeadLetterOptions): Promise<DeadLetterPage> {
+    const from = after === null ? null : await this.#letterOf(after)
     const found: OpenLetter[] = []
-    for (const name of swarm === null ? await this.#swarms() : [swarm]) found.push(...(await this.#openLetters(name)))
-    found.sort((a, b) => b.timestamp - a.timestamp || idOf(b).localeCompare(idOf(a)))
-    const begin = after === null ? 0 : found.findIndex((place) => idOf(place) === after) + 1
-    if (after !== null && begin === 0) throw unknown(after)
-    const page = found.slice(begin, begin + max)
+    for (const name of swarm === null ? await this.#swarms() : [swarm]) {
+      for (const letter of (await this.#openLetters(name)) ?? []) {
+        if (from === null || newestFirst(from, letter) < 0) insert(found, letter, max + 1)
+      }
+    }
     const letters: DeadLetter[] = []
-    for (const place of page) letters.push(await this.#letter(place, await this.#read(place), listedCharacters))
-    return { dead_letters: letters, next: begin + max < found.length ? (letters.at(-1)?.id ?? null) : null }
+    const size = new PageSize()
+    let last: OpenLetter | null = null
+    for (const place of found.slice(0, max)) {
+      if (size.isFull) break
+      last = place
+      const record = await this.#recordAt(deadLetterTopic(place.swarm), place.partition, place.offset)
+      // Retention may have deleted the letter meanwhile.
+      if (record === null) continue
+      const letter = await this.#letter(place, record, listedCharacters)
+      letters.push(letter)
+      size.add(letter, valueBytes(record.value))
+      await eventLoopTurn()
+    }
+    return { dead_letters: letters, next: last === null || last === found.at(-1) ? null : cursorOf(last) }
+  }
+
+  /** The letter behind which a page begins: a cursor, or the id of a letter. */
+  async #letterOf(after: string): Promise<OpenLetter> {
+    const letter = letterOfCursor(after)
+    if (letter !== null) return letter
+    const place = placeOf(after)
+    const { timestamp } = await this.#read(place)
+    return { ...place, timestamp }
   }
 
   async show(id: string): Promise<DeadLetter> {
@@ -63,11 +85,13 @@ export class DeadLetters {
   }
 
   retry(id: string): Promise<Retried> {
-    return this.#once(id, (place) => this.#sendAgain(id, place))
+    return this.#once(id, (place) => this.#sendAgain(idOf(place), place))
   }
 
   discard(id: string): Promise<void> {
-    return this.#once(id, (place) => this.#settle(place, 'discarded'))
+    return this.#once(id, async (place) => {
+      await this.#send(place.swarm, [this.#note(place, 'discarded')])
+    })
   }
 
   async close(): Promise<void> {
@@ -75,30 +99,19 @@ export class DeadLetters {
   }
 
   /** Runs `settle` for an unsettled letter. Throws WAGGLE_DEAD_LETTER_SETTLED for any other. */
-  async #once<T>(id: string, settle: (place: LetterPlace) => Promise<T>): Promise<T> {
+  async #once<T>(given: string, settle: (place: LetterPlace) => Promise<T>): Promise<T> {
+    const place = placeOf(given)
+    const id = idOf(place)
     if (this.#settling.has(id)) throw settledBefore(id)
     this.#settling.add(id)
     try {
-      const place = placeOf(id)
       await this.#read(place)
-      if (await this.#isSettled(place)) throw settledBefore(id)
+      const open = await this.#openLetters(place.swarm)
+      if (!open?.has(place.partition, place.offset)) throw settledBefore(id)
       return await settle(place)
     } finally {
       this.#settling.delete(id)
     }
-  }
-
-  /** Looks at the records behind the letter, where a note of its settlement would be. */
-  async #isSettled({ swarm, partition, offset }: LetterPlace): Promise<boolean> {
-    const topic = deadLetterTopic(swarm)
-    const end = (await this.#log.topic(topic))?.offsets[partition]?.end ?? 0
-    let isSettled = false
-    if (offset + 1 >= end) return false
-    await eachRun(this.#log.read({ topic, partition, from: offset + 1, to: end }), async ({ records }) => {
-      isSettled = records.some((record) => settledOffset(record) === offset)
-      return isSettled ? 'stop' : 'go on'
-    })
-    return isSettled
   }
 
   async #sendAgain(id: string, place: LetterPlace): Promise<Retried> {
@@ -110,7 +123,7 @@ export class DeadLetters {
     if (input === null) throw inputGone(id, topic)
     if (input.value instanceof DamagedValue) throw input.value.error
     const own = topic.startsWith(`waggle.${place.swarm}.`) || topic.startsWith(`waggle.${place.swarm}-`)
-    const key = own ? input.key : Buffer.from(this.#newId())
+    const key = own ? input.key : Buffer.from(idOfRetry(letter))
     if (key === null) throw withoutInput(id)
     const partitions = (await this.#log.topic(topic))?.partitions ?? 1
     const sent = {
@@ -121,9 +134,7 @@ export class DeadLetters {
       headers: headersOfRetry(input.headers, own ? null : key),
       timestamp: this.#clock.now(),
     }
-    this.#producer ??= this.#log.producer()
-    const { offset: sentTo } = await (await this.#producer).send(sent)
-    await this.#settle(place, 'retried')
+    const sentTo = await this.#send(place.swarm, [sent, this.#note(place, 'retried')])
     return { request_id: Buffer.from(key).toString(), topic, partition: sent.partition, offset: sentTo }
   }
 
@@ -131,31 +142,19 @@ export class DeadLetters {
     return (await this.#log.topics()).flatMap((topic) => swarmOfDeadLetters(topic) ?? []).toSorted()
   }
 
-  /** The places of a swarm's letters that were neither retried nor discarded. Their values are not kept: they may be large. */
-  async #openLetters(swarm: string): Promise<readonly OpenLetter[]> {
-    const topic = deadLetterTopic(swarm)
-    const info = await this.#log.topic(topic)
-    const letters = new Map<string, OpenLetter>()
-    const offsets = info?.offsets ?? []
-    for (const [partition, { start, end }] of offsets.entries()) {
-      const from = Math.max(start, end - Math.ceil(maxScanned / offsets.length))
-      if (from >= end) continue
-      await eachRun(this.#log.read({ topic, partition, from, to: end }), async ({ records }) => {
-        for (const record of records) {
-          const settled = settledOffset(record)
-          const place = { swarm, partition, offset: settled ?? record.offset, timestamp: record.timestamp }
-          if (settled === null) letters.set(idOf(place), place)
-          else letters.delete(idOf(place))
-        }
-        return 'go on'
-      })
-    }
-    return [...letters.values()]
+  /** The open letters of a swarm; null where it has no topic of dead letters. */
+  async #openLetters(swarm: string): Promise<OpenLetters | null> {
+    const there = this.#open.get(swarm)
+    if (there === undefined && (await this.#log.topic(deadLetterTopic(swarm))) === null) return null
+    const open = there ?? this.#open.get(swarm) ?? new OpenLetters(this.#log, swarm)
+    this.#open.set(swarm, open)
+    await open.refresh()
+    return open
   }
 
   async #read(place: LetterPlace): Promise<LogRecord> {
     const record = await this.#recordAt(deadLetterTopic(place.swarm), place.partition, place.offset)
-    if (record === null || settledOffset(record) !== null) throw unknown(idOf(place))
+    if (record === null || settledOffset(record) !== null) throw unknownLetter(idOf(place))
     return record
   }
 
@@ -170,16 +169,41 @@ export class DeadLetters {
     return found
   }
 
-  async #settle({ swarm, partition, offset }: LetterPlace, outcome: 'retried' | 'discarded'): Promise<void> {
-    this.#producer ??= this.#log.producer()
-    await (await this.#producer).send({
+  #note({ swarm, partition, offset }: LetterPlace, outcome: 'retried' | 'discarded'): ProducerRecord {
+    return {
       topic: deadLetterTopic(swarm),
       partition,
       key: null,
       value: Buffer.from(String(offset)),
       headers: [textHeader(deadLetterSettledHeader, outcome), textHeader(contentTypeHeader, 'application/json')],
       timestamp: this.#clock.now(),
-    })
+    }
+  }
+
+  /** Sends records, all or none where the log commits atomically, else one after the other. Returns the offset of the first one. */
+  async #send(swarm: string, records: readonly ProducerRecord[]): Promise<number> {
+    if (this.#log.traits.atomicCommit) return this.#commit(swarm, records)
+    this.#producer ??= this.#log.producer()
+    const offsets: number[] = []
+    for (const record of records) offsets.push((await (await this.#producer).send(record)).offset)
+    return offsets[0] ?? 0
+  }
+
+  async #commit(swarm: string, records: readonly ProducerRecord[]): Promise<number> {
+    const producer = await this.#log.taskProducer({ group: applicationIdOf(swarm), consumers: () => [] })
+    try {
+      // Last first: the topic of the note is there, and a failed append must leave no record behind.
+      for (const record of records.toReversed()) producer.append(record)
+      const { ends } = await producer.commit({ positions: [], state: [] })
+      const [first] = records
+      return (ends.find(({ topic, partition }) => topic === first?.topic && partition === first.partition)?.offset ?? 1) - 1
+    } catch (error) {
+      // Another application of this process went back to its last commit.
+      if (error instanceof WaggleError && error.code === 'WAGGLE_COMMIT_DROPPED') return this.#commit(swarm, records)
+      throw error
+    } finally {
+      await producer.close()
+    }
   }
 
   async #letter(place: LetterPlace, record: LogRecord, maxCharacters: number): Promise<DeadLetter> {
@@ -202,43 +226,36 @@ export class DeadLetters {
   }
 }
 
-interface LetterPlace {
-  readonly swarm: string
-  readonly partition: number
-  readonly offset: number
+/** Inserts a letter into the sorted beginning of a list, which keeps at most `most` letters. */
+function insert(sorted: OpenLetter[], letter: OpenLetter, most: number): void {
+  const last = sorted.at(-1)
+  if (sorted.length === most && last !== undefined && newestFirst(last, letter) < 0) return
+  let [low, high] = [0, sorted.length]
+  while (low < high) {
+    const middle = (low + high) >>> 1
+    const there = sorted[middle]
+    if (there !== undefined && newestFirst(there, letter) < 0) low = middle + 1
+    else high = middle
+  }
+  sorted.splice(low, 0, letter)
+  if (sorted.length > most) sorted.pop()
 }
 
-interface OpenLetter extends LetterPlace {
-  readonly timestamp: number
-}
-
-function idOf({ swarm, partition, offset }: LetterPlace): string {
-  return `${swarm}:${partition}:${offset}`
-}
-
-function placeOf(id: string): LetterPlace {
-  const [, swarm, partition, offset] = /^([A-Za-z0-9_-]{1,255}):(\d{1,9}):(\d{1,15})$/.exec(id) ?? []
-  if (swarm === undefined) throw unknown(id)
-  return { swarm, partition: Number(partition), offset: Number(offset) }
-}
-
-/** The offset of the letter that a record settles; null for a letter. */
-function settledOffset({ headers, value }: LogRecord): number | null {
-  if (headerText(headers, deadLetterSettledHeader) === null) return null
-  return value instanceof Uint8Array ? Number(Buffer.from(value).toString()) : Number.NaN
+/**
+ * The id of the request that a retry makes. It is always the same for a letter, so that a second retry, after a crash between the two records of the
+ * first one, is the same request, which its swarm does once. Only somebody who knows the id of the failed request can compute it.
+ */
+function idOfRetry({ id, request_id, timestamp }: DeadLetter): string {
+  const hash = createHash('sha256')
+    .update(JSON.stringify([id, request_id, timestamp]))
+    .digest()
+  return uuidOf(hash, 8)
 }
 
 /** The input's own headers. Its deadline has passed, and a new request has an id of its own. */
 function headersOfRetry(headers: readonly Header[], newId: Uint8Array | null): readonly Header[] {
   const kept = headers.filter(({ key }) => key !== deadlineHeader && (newId === null || key !== requestIdHeader))
   return newId === null ? kept : [...kept, { key: requestIdHeader, value: newId }]
-}
-
-function unknown(id: string): WaggleError {
-  return new WaggleError('WAGGLE_UNKNOWN_DEAD_LETTER', {
-    message: `There is no dead letter ${id.slice(0, 300)}`,
-    next: 'See `waggle dead-letters list`.',
-  })
 }
 
 function settledBefore(id: string): WaggleError {
@@ -262,6 +279,5 @@ function inputGone(id: string, topic: string): WaggleError {
   })
 }
 
-const maxScanned = 10_000
 const listedCharacters = 200
 const shownCharacters = 64 * 1024

@@ -1,7 +1,9 @@
-import type { Clock, Log, LogRecord, Reader, RecordRun } from '../../processor/ports.ts'
+import { eventLoopTurn } from '../../processor/event-loop-turn.ts'
+import { type Clock, type Log, type LogRecord, type Reader, type RecordRun, valueBytes } from '../../processor/ports.ts'
 import { idSecretTopic } from '../../topology/naming.ts'
 import type { PageOptions, RecordPage, ShownRecord, TopicRow } from '../../topology/swarm/management.ts'
 import { WaggleError } from '../../topology/waggle-error.ts'
+import { PageSize } from './page-size.ts'
 import { type ShownValues, textOrCount } from './shown-value.ts'
 
 /** The records of topics, a bounded page a call. */
@@ -44,7 +46,7 @@ export class TopicPages {
       await eachRun(reader, async ({ records }) => {
         for (const record of records) {
           if (left-- <= 0 || page.isFull) return 'stop'
-          page.add(await this.#shown(topic, partition, record))
+          page.add(await this.#shown(topic, partition, record), record)
           next[partition] = record.offset + 1
         }
         return 'go on'
@@ -56,7 +58,7 @@ export class TopicPages {
       const run = await this.#firstRun(topic, next, waitMs)
       for (const record of run?.records ?? []) {
         if (run === null || page.isFull) break
-        page.add(await this.#shown(topic, run.partition, record))
+        page.add(await this.#shown(topic, run.partition, record), record)
         next[run.partition] = record.offset + 1
       }
     }
@@ -110,10 +112,13 @@ export class TopicPages {
   }
 }
 
-/** Gives the runs of a reader to `take` until it says stop, and closes the reader. */
+/** Gives the runs of a reader to `take` until it says stop, with a turn of the event loop after each, and closes the reader. */
 export async function eachRun(reader: Reader, take: (run: RecordRun) => Promise<'go on' | 'stop'>): Promise<void> {
   try {
-    for await (const run of reader) if ((await take(run)) === 'stop') return
+    for await (const run of reader) {
+      if ((await take(run)) === 'stop') return
+      await eventLoopTurn()
+    }
   } finally {
     await reader.close()
   }
@@ -123,23 +128,23 @@ function missing(topic: string): WaggleError {
   return new WaggleError('WAGGLE_MISSING_TOPIC', { message: `The topic ${topic} does not exist`, next: 'See `waggle topics list`.' })
 }
 
-/** Records of one page, bounded in number and in characters. */
+/** Records of one page, bounded in number and in size. */
 class Page {
   readonly records: ShownRecord[] = []
   readonly #max: number
-  #characters = 0
+  readonly #size = new PageSize()
 
   constructor(max: number) {
     this.#max = max
   }
 
   get isFull(): boolean {
-    return this.records.length >= this.#max || this.#characters >= maxPageCharacters
+    return this.records.length >= this.#max || this.#size.isFull
   }
 
-  add(record: ShownRecord): void {
-    this.records.push(record)
-    this.#characters += (record.value?.length ?? 0) + (record.key?.length ?? 0)
+  add(shown: ShownRecord, record: LogRecord): void {
+    this.records.push(shown)
+    this.#size.add(shown, valueBytes(record.value))
   }
 }
 
@@ -163,4 +168,3 @@ function positionsOf(from: string, offsets: readonly { readonly start: number; r
 
 const maxWaits = 32
 const maxValueCharacters = 64 * 1024
-const maxPageCharacters = 4 * 1024 * 1024

@@ -239,12 +239,12 @@ export class ThreadCommits {
     this.#spentMs += this.#clock.elapsedMs() - start
   }
 
-  /** Reports a successful commit to the search, the thread, the tasks' disks and stores, and the purge of repartition topics. */
-  #tookEffect({ logged, positions }: CommitContent, { ends }: CommitReceipt, tasks: readonly Task[]): void {
+  /** Passes on that a commit took effect: to the search, the thread, the tasks' disks and stores, and the purge of repartition topics. */
+  #tookEffect({ logged, positions }: CommitContent, receipt: CommitReceipt, tasks: readonly Task[]): void {
     this.#search.taken()
     this.#unsettledSinceMs = this.#appended > 0 ? this.#clock.elapsedMs() : null
     this.#options.onTaken()
-    for (const part of logged) part.of.write(part, ends)
+    for (const part of logged) part.of.write(part, receipt.ends)
     for (const task of tasks) task.committed()
     this.#purge.committed(positions)
   }

@@ -57,13 +57,13 @@ export interface DeadLetterOptions {
   /** Null: of all swarms. */
   readonly swarm: string | null
   readonly max: number
-  /** The id of the last letter of the page before; null: the newest letters. */
+  /** `next` of the page before, or the id of a letter; null: the newest letters. */
   readonly after: string | null
 }
 
 export interface DeadLetterPage {
   readonly dead_letters: readonly DeadLetter[]
-  /** The id to give as `after` for the next page; null: there are no more. */
+  /** The cursor to give as `after` for the next page; null: there are no more. It stays valid when letters are settled. */
   readonly next: string | null
 }
 

@@ -3,7 +3,7 @@ import type { CommitCycle } from './commit-cycle.ts'
 import { runKey } from './keys.ts'
 import type { LentDisk } from './lent-disk.ts'
 import type { Partition } from './partition.ts'
-import { encodeRun } from './record-run.ts'
+import { encodeRun, isPayload } from './record-run.ts'
 import type { SegmentUses } from './segment-uses.ts'
 import { nextTurn, payloadBytes, runsATurn, storedRuns } from './stored-runs.ts'
 
@@ -85,7 +85,7 @@ export class Compaction {
           const stay = records.filter(({ key, offset }) => key === null || (newest.offsets.get(nameOf(key)) ?? offset) <= offset)
           for (const { value, offset } of stay) {
             if (offset < newest.end) kept++
-            if (value !== null && !(value instanceof Uint8Array)) lasts.set(value.segment, offset)
+            if (isPayload(value)) lasts.set(value.segment, offset)
           }
           const [first] = stay
           if (stay.length < records.length) {

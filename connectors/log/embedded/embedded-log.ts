@@ -110,7 +110,7 @@ export class EmbeddedLog implements Log {
     this.#topics = topics
     this.#positions = new Positions(disk)
     this.#cycle = cycle
-    this.#read = (partition, offset, end, limit) => partition.read(offset, end, limit, disk.rocks, segments)
+    this.#read = (partition, offset, end, limit, skipsLarge = false) => partition.read(offset, end, limit, disk.rocks, skipsLarge ? null : segments)
     this.state = new StoredState({
       migrate: (state) => cycle.commit('', [], { positions: [], state }),
       mayClear: true,

@@ -9,6 +9,7 @@ export class PartitionReader implements Reader, Watcher {
   readonly #partition: Partition
   readonly #to: number
   readonly #isWhole: boolean
+  readonly #skipsLarge: boolean
   readonly #onGap: ReadOptions['onGap'] | null
   #position: number
   readonly #onClosed: (reader: PartitionReader) => void
@@ -16,13 +17,19 @@ export class PartitionReader implements Reader, Watcher {
   #failure: unknown = null
   #closed = false
 
-  constructor(read: ReadPartition, partition: Partition, { from, to, whole, onGap }: ReadOptions, onClosed: (reader: PartitionReader) => void) {
+  constructor(
+    read: ReadPartition,
+    partition: Partition,
+    { from, to, whole, onGap, skipsLargeValues = false }: ReadOptions,
+    onClosed: (reader: PartitionReader) => void,
+  ) {
     this.#read = read
     this.#onClosed = onClosed
     this.#partition = partition
     this.#position = from < 0 ? partition.durableEnd : from
     this.#to = to ?? Number.POSITIVE_INFINITY
     this.#isWhole = whole !== undefined
+    this.#skipsLarge = skipsLargeValues
     this.#onGap = onGap ?? null
     partition.watchers.add(this)
   }
@@ -52,7 +59,7 @@ export class PartitionReader implements Reader, Watcher {
       while (!this.#closed && this.#position < this.#to) {
         if (this.#failure !== null) throw this.#failure
         if (this.#position < this.#partition.start) this.#skip()
-        const records = this.#read(this.#partition, this.#position, Math.min(this.#to, this.#partition.durableEnd), maxRecords)
+        const records = this.#read(this.#partition, this.#position, Math.min(this.#to, this.#partition.durableEnd), maxRecords, this.#skipsLarge)
         const last = records.at(-1)
         if (last !== undefined) {
           this.#position = last.offset + 1

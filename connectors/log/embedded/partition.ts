@@ -1,7 +1,7 @@
 import { type LogRecord, type ProducerRecord, recordMemory, valueBytes } from '../../../processor/ports.ts'
 import type { Rocks, RocksChange } from '../../rocksdb/rocks.ts'
 import { endsKey, offsetOfRunKey, runKey } from './keys.ts'
-import { decodeRun } from './record-run.ts'
+import { isPayload, type StoredRecord, storedRecords } from './record-run.ts'
 import type { SegmentRef, Segments } from './segments.ts'
 import { endsBytes, type PartitionEnds } from './values.ts'
 
@@ -24,8 +24,8 @@ export interface Watcher {
   notify(partition: Partition): void
 }
 
-/** Reads at most `limit` records of a partition, from `offset` (inclusive) to `end` (exclusive). */
-export type ReadPartition = (partition: Partition, offset: number, end: number, limit: number) => readonly LogRecord[]
+/** Up to `limit` records of a partition from `offset` on, before `end`. With `skipsLarge`, large values on the disk come empty. */
+export type ReadPartition = (partition: Partition, offset: number, end: number, limit: number, skipsLarge?: boolean) => readonly LogRecord[]
 
 /**
  * One partition of a topic. New records are in a tail in memory, until they are durable and every reader has read them. Durable records are also on
@@ -44,7 +44,7 @@ export class Partition {
   /** The size of the durable records in bytes, with large values; NaN if not counted. */
   bytes: number
   #tail: TailRecord[] = []
-  readonly #left = new Map<number, readonly LogRecord[]>()
+  readonly #left = new Map<number, readonly StoredRecord[]>()
   #tailBytes = 0
 
   constructor(topic: string, topicNumber: number, number: number, ends: PartitionEnds) {
@@ -119,7 +119,7 @@ export class Partition {
     if (first !== undefined && offset >= first.offset) return this.#tail[this.#indexOf(offset)]?.timestamp ?? null
     const from = this.#runAt(offset, disk)
     for (const [key, run] of disk.range(from, runKey(this.topicNumber, this.number, this.durableEnd))) {
-      const record = decodeRun(offsetOfRunKey(key), run, () => nothing).find((one) => one.offset >= offset)
+      const record = storedRecords(offsetOfRunKey(key), run).find((one) => one.offset >= offset)
       if (record !== undefined) return record.timestamp
     }
     return first?.timestamp ?? null
@@ -152,8 +152,8 @@ export class Partition {
     if (this.durableEnd > before) this.notify()
   }
 
-  /** Reads at most `limit` records from `offset` (inclusive) to `end` (exclusive). */
-  read(offset: number, end: number, limit: number, disk: Rocks, segments: Segments): readonly LogRecord[] {
+  /** Up to `limit` records from `offset` (inclusive) to `end` (exclusive). Empty where there is none. `segments` is null where large values are not read. */
+  read(offset: number, end: number, limit: number, disk: Rocks, segments: Segments | null): readonly LogRecord[] {
     if (offset >= end) return []
     const first = this.#tail[0]
     if (first !== undefined && offset >= first.offset) {
@@ -173,13 +173,13 @@ export class Partition {
     return this.read(first.offset, end, limit, disk, segments)
   }
 
-  #readDisk(offset: number, end: number, limit: number, disk: Rocks, segments: Segments): readonly LogRecord[] {
+  #readDisk(offset: number, end: number, limit: number, disk: Rocks, segments: Segments | null): readonly LogRecord[] {
     const rest = this.#left.get(offset)
     this.#left.delete(offset)
     const records: LogRecord[] = []
     let bytes = 0
     let full = false
-    const take = (run: readonly LogRecord[]): void => {
+    const take = (run: readonly StoredRecord[]): void => {
       for (const [at, record] of run.entries()) {
         if (record.offset < offset) continue
         full = record.offset >= end || records.length === limit || bytes > maxReadBytes
@@ -187,16 +187,16 @@ export class Partition {
           this.#leave(record.offset, run.slice(at))
           return
         }
-        records.push(record)
-        bytes += valueBytes(record.value)
+        const value = isPayload(record.value) ? (segments?.payload(record.value) ?? nothing) : record.value
+        records.push({ ...record, value })
+        bytes += valueBytes(value)
       }
     }
     if (rest !== undefined) take(rest)
     if (full) return records
     const from = rest === undefined ? this.#runAt(offset, disk) : runKey(this.topicNumber, this.number, (rest.at(-1)?.offset ?? offset - 1) + 1)
-    const payload = (ref: SegmentRef) => segments.payload(ref)
     for (const [key, run] of disk.range(from, runKey(this.topicNumber, this.number, end))) {
-      take(decodeRun(offsetOfRunKey(key), run, payload))
+      take(storedRecords(offsetOfRunKey(key), run))
       if (full) return records
     }
     const last = records.at(-1)
@@ -204,8 +204,11 @@ export class Partition {
     return records
   }
 
-  /** Keeps the rest of a decoded run for the reader that continues at `offset`, so that the run is not decoded again. */
-  #leave(offset: number, rest: readonly LogRecord[]): void {
+  /**
+   * Keeps the rest of a decoded run for the reader that goes on at `offset`, so that the run is decoded once. Empty where the reader begins the next
+   * run.
+   */
+  #leave(offset: number, rest: readonly StoredRecord[]): void {
     if (this.#left.size >= maxLeft) this.#left.delete(this.#left.keys().next().value ?? 0)
     this.#left.set(offset, rest)
   }

@@ -13,6 +13,11 @@ export interface StoredRecord {
   readonly headers: readonly Header[]
 }
 
+/** True for a value in a segment. */
+export function isPayload(value: StoredRecord['value']): value is SegmentRef {
+  return value !== null && !(value instanceof Uint8Array)
+}
+
 /**
  * Encodes consecutive records of one partition as a run, which is stored under its first offset. Layout: `count u32`, then for each record `offset -
  * first u32 │ timestamp f64 │ key │ kind u8, value │ headers`.

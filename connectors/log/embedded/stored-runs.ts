@@ -1,7 +1,7 @@
 import type { Rocks } from '../../rocksdb/rocks.ts'
 import { offsetOfRunKey, runKey } from './keys.ts'
 import type { Partition } from './partition.ts'
-import { type StoredRecord, storedRecords } from './record-run.ts'
+import { isPayload, type StoredRecord, storedRecords } from './record-run.ts'
 
 /** A run of records in the database. */
 export interface StoredRun {
@@ -26,7 +26,7 @@ export function* storedRuns({ topicNumber, number }: Partition, from: number, to
 
 export function payloadBytes(records: readonly StoredRecord[]): number {
   let bytes = 0
-  for (const { value } of records) if (value !== null && !(value instanceof Uint8Array)) bytes += value.length
+  for (const { value } of records) if (isPayload(value)) bytes += value.length
   return bytes
 }
 

@@ -31,8 +31,13 @@ export class EmbeddedTaskProducer implements TaskProducer {
       this.#cycle.forget(this.takeOpen())
       throw commitDropped()
     }
-    await this.#cycle.commit(this.#options.group, this.takeOpen(), point)
-    return { ends: [] }
+    const appended = this.takeOpen()
+    await this.#cycle.commit(this.#options.group, appended, point)
+    return {
+      get ends() {
+        return endsOf(appended)
+      },
+    }
   }
 
   abort(): Promise<void> {
@@ -49,4 +54,9 @@ export class EmbeddedTaskProducer implements TaskProducer {
     this.#open = []
     return open
   }
+}
+
+function endsOf(appended: readonly Appended[]): CommitReceipt['ends'] {
+  const ends = new Map(appended.map(({ partition, record }) => [partition, record.offset + 1]))
+  return Array.from(ends, ([{ topic, number }, offset]) => ({ topic, partition: number, offset }))
 }

@@ -1,0 +1,173 @@
+import { readdirSync } from 'node:fs'
+
+/**
+ * A line of text with names of files instead of paths of this machine: `…/a.ts` for `/home/me/a.ts`. It knows absolute paths, also as URLs and of
+ * Windows, and relative ones that begin with a dot or end like a file. A path between quotes ends at the quote. Without quotes, spaces belong to a
+ * folder's name where a slash follows its last word directly. The file system is not asked about any path, because an answer that depends on it would
+ * tell a caller which files exist.
+ */
+export function withoutFolders(line: string): string {
+  let shown = ''
+  let done = 0
+  for (let at = 0; at < line.length; ) {
+    const found = urlAt(line, at) ?? pathAt(line, at)
+    if (found === null) {
+      at++
+      continue
+    }
+    if (found.isPath) {
+      shown += `${line.slice(done, at)}…/${lastName(line.slice(at, found.end))}`
+      done = found.end
+    }
+    at = Math.max(found.end, at + 1)
+  }
+  return shown + line.slice(done)
+}
+
+interface Found {
+  /** The offset behind it. */
+  readonly end: number
+  /** False for words with slashes that stay. */
+  readonly isPath: boolean
+}
+
+/** A URL with a host, which stays. */
+function urlAt(line: string, at: number): Found | null {
+  if (!isLetter(line.charCodeAt(at)) || isNamePart(line[at - 1])) return null
+  const [scheme = ''] = matchAt(/[a-z][a-z0-9+.-]{1,30}:\/\/(?=[^/\s'"`<>])/iy, line, at) ?? []
+  if (scheme === '' || scheme.toLowerCase() === 'file://') return null
+  return { end: at + scheme.length + (matchAt(/[^\s'"`<>]*/y, line, at + scheme.length)?.[0].length ?? 0), isPath: false }
+}
+
+function pathAt(line: string, at: number): Found | null {
+  const before = line[at - 1]
+  // An apostrophe within a word opens nothing.
+  const quote = before === undefined || isNamePart(line[at - 2]) ? null : (quotes.get(before) ?? null)
+  const closing = quote === null ? -1 : line.indexOf(quote, at)
+  const found = (isSure: boolean, extent: () => number): Found => {
+    const end = closing > at ? closing : extent()
+    return { end, isPath: isSure || looksLikeFile(line.slice(at, end)) }
+  }
+  if (line.startsWith('file:/', at)) return found(true, () => pathEnd(line, at + 'file:'.length))
+  if (isNamePart(before) || before === '…') return null
+  const [windows = ''] = matchAt(/[A-Za-z]:[\\/](?!\/)|\\\\(?=\w)/y, line, at) ?? []
+  if (windows !== '') return found(true, () => windowsEnd(line, at + windows.length))
+  const [dots = ''] = matchAt(/\.\.?[\\/]|~\//y, line, at) ?? []
+  if (dots !== '') return found(true, () => pathEnd(line, at))
+  if (line[at] === '/' && before !== '/') return found(beginsAtRoot(line, at), () => pathEnd(line, at))
+  return relativeAt(line, at, closing)
+}
+
+/** Words with slashes between them, which are a path only if they look like a file. */
+function relativeAt(line: string, at: number, closing: number): Found | null {
+  const [words] = matchAt(/[\p{L}\p{N}_.@-]+(?:\/[\p{L}\p{N}_.@+-]+)+\/?/uy, line, at) ?? []
+  const end = at + (words?.length ?? 0)
+  if (closing > at && closing - at <= maxRelative && looksLikeFile(line.slice(at, closing))) return { end: closing, isPath: true }
+  if (words === undefined) return null
+  if (looksLikeFile(words)) return { end, isPath: true }
+  if (mediaType.test(words) || words === 'and/or') return { end, isPath: false }
+  const far = pathEnd(line, at, maxSpacedRelative)
+  return far > end && looksLikeFile(line.slice(at, far)) ? { end: far, isPath: true } : { end, isPath: false }
+}
+
+/** True for words with a slash that begin at a folder above, or whose last word has a file's ending. */
+function looksLikeFile(words: string): boolean {
+  if (!/[\\/]/.test(words) || mediaType.test(words) || /^\/(v\d+|openapi\.json|metrics)(\/|$)/.test(words)) return false
+  if (/^\.\.?[\\/]/.test(words) || words.includes('/../')) return true
+  // A route such as /robots.txt has no folder that could be told.
+  return /\.[A-Za-z0-9]{1,8}(:\d+){0,2}$/.test(words) && (words[0] !== '/' || words.indexOf('/', 1) > 0)
+}
+
+const mediaType = /^(application|audio|font|image|message|model|multipart|text|video)\/[^/\s]+$/i
+
+/** The end of a path that begins at or before `at` and has no quotes around it. At most `maxSpaced` of its folders have spaces. */
+function pathEnd(line: string, at: number, maxSpaced = Number.POSITIVE_INFINITY): number {
+  let end = at
+  for (let spaced = 0; ; ) {
+    end += matchAt(/[^\s'"`<>|:;,()\\/]*/y, line, end)?.[0].length ?? 0
+    if (line[end] === '/' || line[end] === '\\') {
+      end++
+      continue
+    }
+    const slash = spaced++ < maxSpaced ? nextSlash(line, end) : -1
+    if (slash < 0) return end
+    end = slash
+  }
+}
+
+/** The slash that ends a folder's name with spaces or parentheses, whose rest begins here; -1 where the words are no part of a name. */
+function nextSlash(line: string, at: number): number {
+  const [rest = ''] = matchAt(/[^\n'"`<>|\\/]{0,120}(?=[\\/])/y, line, at) ?? []
+  const slash = at + rest.length
+  if (rest === '' || /[:;,]\s|[\s(=:;,[{]$|^[:;,]/.test(rest) || /\s/.test(line[slash + 1] ?? ' ')) return -1
+  const words = rest.trim().split(/\s+/)
+  return words.length > maxWords || mediaWords.has(words.at(-1) ?? '') ? -1 : slash
+}
+
+/** Windows' names have spaces and parentheses: all is a folder up to the last backslash before a quote or another path. */
+function windowsEnd(line: string, at: number): number {
+  const [folders = ''] = matchAt(/(?:(?![A-Za-z]:[\\/])[^'"`<>|\n\\/]{0,255}[\\/])*/y, line, at) ?? []
+  const end = at + folders.length
+  return end + (matchAt(/[^\s'"`<>|:;,()\\/]*/y, line, end)?.[0].length ?? 0)
+}
+
+/** True where a path of this machine's root begins. `/v1/requests` is a route. */
+function beginsAtRoot(line: string, at: number): boolean {
+  const [, name = ''] = matchAt(/\/+([^\s'"`<>|:;,()\\/]*)/y, line, at) ?? []
+  roots ??= rootFolders()
+  return roots.names.has(name) || roots.odd.some((odd) => line.startsWith(odd, at + 1) && /^$|[\s/'":;,)]/.test(line[at + 1 + odd.length] ?? ''))
+}
+
+let roots: { readonly names: ReadonlySet<string>; readonly odd: readonly string[] } | null = null
+
+/** The folders at this machine's root, and those of other machines and of containers. An error must reach its caller even where the root cannot be listed. */
+function rootFolders(): NonNullable<typeof roots> {
+  const names = new Set(usualRoots)
+  try {
+    for (const name of readdirSync('/')) names.add(name)
+  } catch {
+    // The usual ones are known.
+  }
+  return { names, odd: [...names].filter((name) => /[\s'"`<>|:;,()]/.test(name)) }
+}
+
+const usualRoots =
+  'app Applications bin boot data dev etc home lib lib64 Library media mnt nix opt private proc root run sbin srv sys System tmp Users usr var Volumes work workspace'.split(
+    ' ',
+  )
+
+function lastName(path: string): string {
+  return (
+    path
+      .split(/[/\\]/)
+      .filter((name) => name !== '' && name !== '.' && name !== '..')
+      .at(-1) ?? ''
+  )
+}
+
+function matchAt(pattern: RegExp, line: string, at: number): RegExpExecArray | null {
+  pattern.lastIndex = at
+  return pattern.exec(line)
+}
+
+function isLetter(code: number): boolean {
+  return (code >= 65 && code <= 90) || (code >= 97 && code <= 122)
+}
+
+/** True for a character that a name can have, so that nothing begins behind it. */
+function isNamePart(character: string | undefined): boolean {
+  return character !== undefined && /[\p{L}\p{N}_.@/\\-]/u.test(character)
+}
+
+const quotes = new Map([
+  ["'", "'"],
+  ['"', '"'],
+  ['`', '`'],
+  ['‘', '’'],
+  ['“', '”'],
+])
+const mediaWords = new Set(['and', 'application', 'audio', 'font', 'image', 'message', 'model', 'multipart', 'text', 'video'])
+const maxWords = 6
+/** The most characters of a relative path between quotes, and the most of its folders with spaces where it has no quotes. */
+const maxRelative = 1000
+const maxSpacedRelative = 2

@@ -1,0 +1,47 @@
+import { WaggleError } from '../../topology/waggle-error.ts'
+
+/** The place of a dead letter in its swarm's topic. */
+export interface LetterPlace {
+  readonly swarm: string
+  readonly partition: number
+  readonly offset: number
+}
+
+/** A letter that was neither retried nor discarded. */
+export interface OpenLetter extends LetterPlace {
+  readonly timestamp: number
+}
+
+export function idOf({ swarm, partition, offset }: LetterPlace): string {
+  return `${swarm}:${partition}:${offset}`
+}
+
+export function placeOf(id: string): LetterPlace {
+  const [, swarm, partition, offset] = /^([A-Za-z0-9_-]{1,255}):(\d{1,9}):(\d{1,15})$/.exec(id) ?? []
+  if (swarm === undefined) throw unknownLetter(id)
+  return { swarm, partition: Number(partition), offset: Number(offset) }
+}
+
+/** The place in the list behind this letter. It stays valid after the letter is settled, and after it is gone. */
+export function cursorOf(letter: OpenLetter): string {
+  return `${letter.timestamp}:${idOf(letter)}`
+}
+
+/** The letter of a cursor; null for a text that is no cursor. */
+export function letterOfCursor(cursor: string): OpenLetter | null {
+  const [, timestamp, id] = /^(-?\d{1,16}):([^:]+:\d+:\d+)$/.exec(cursor) ?? []
+  return id === undefined ? null : { ...placeOf(id), timestamp: Number(timestamp) }
+}
+
+/** The order of a list: the newest letter first. */
+export function newestFirst(a: OpenLetter, b: OpenLetter): number {
+  const swarms = a.swarm === b.swarm ? 0 : a.swarm < b.swarm ? 1 : -1
+  return b.timestamp - a.timestamp || swarms || b.partition - a.partition || b.offset - a.offset
+}
+
+export function unknownLetter(id: string): WaggleError {
+  return new WaggleError('WAGGLE_UNKNOWN_DEAD_LETTER', {
+    message: `There is no dead letter ${id.slice(0, 300)}`,
+    next: 'See `waggle dead-letters list`.',
+  })
+}

@@ -1,0 +1,104 @@
+import type { Log, LogRecord, PartitionOffsets } from '../../processor/ports.ts'
+import { deadLetterTopic } from '../../topology/naming.ts'
+import { headerText } from '../../topology/record.ts'
+import { deadLetterSettledHeader } from '../../topology/swarm/headers.ts'
+import type { OpenLetter } from './letter-place.ts'
+import { eachRun } from './topic-pages.ts'
+
+/** The letters of one partition, in the order of their offsets. */
+interface PartitionLetters {
+  /** The next offset to read. */
+  next: number
+  /** True where older letters were left out. */
+  isCut: boolean
+  /** The timestamp of each open letter, by its offset. */
+  readonly open: Map<number, number>
+}
+
+/**
+ * The open dead letters of one swarm: places and times, without values. Its topic is read once, and then only what was added. Letters and the notes
+ * that settle them may be as many as the topic holds. In memory are at most `maxOpen` open letters, the newest, in equal shares for the partitions. Once
+ * half of a partition's share is settled, the partition is read again for older ones.
+ */
+export class OpenLetters {
+  readonly #log: Log
+  readonly #swarm: string
+  readonly #maxOpen: number
+  #partitions: PartitionLetters[] = []
+  #topicId: string | null = null
+  #reading: Promise<void> = Promise.resolve()
+
+  constructor(log: Log, swarm: string, { maxOpen = 100_000 }: { readonly maxOpen?: number } = {}) {
+    this.#log = log
+    this.#swarm = swarm
+    this.#maxOpen = maxOpen
+  }
+
+  /** Reads what was added before this call. */
+  refresh(): Promise<void> {
+    const read = this.#reading.then(() => this.#refresh())
+    this.#reading = read.catch(() => {})
+    return read
+  }
+
+  has(partition: number, offset: number): boolean {
+    return this.#partitions[partition]?.open.has(offset) ?? false
+  }
+
+  /** The open letters, as of the last `refresh`. Those of a partition come newest first. */
+  *[Symbol.iterator](): IterableIterator<OpenLetter> {
+    for (const [partition, { open }] of this.#partitions.entries())
+      for (const [offset, timestamp] of [...open].reverse()) yield { swarm: this.#swarm, partition, offset, timestamp }
+  }
+
+  async #refresh(): Promise<void> {
+    const info = await this.#log.topic(deadLetterTopic(this.#swarm))
+    const offsets = info?.offsets ?? []
+    const id = info?.id ?? null
+    const isOther = id !== this.#topicId || offsets.length !== this.#partitions.length
+    const isShorter = offsets.some(({ end }, partition) => end < (this.#partitions[partition]?.next ?? 0))
+    if (isOther || isShorter) {
+      this.#topicId = id
+      this.#partitions = offsets.map(({ start }) => ({ next: start, isCut: false, open: new Map() }))
+    }
+    for (const [partition, ends] of offsets.entries()) await this.#read(partition, ends)
+  }
+
+  async #read(partition: number, { start, end }: PartitionOffsets): Promise<void> {
+    const letters = this.#partitions[partition]
+    if (letters === undefined) return
+    const { open } = letters
+    for (const offset of open.keys()) {
+      if (offset >= start) break
+      open.delete(offset)
+    }
+    const most = Math.ceil(this.#maxOpen / this.#partitions.length)
+    const from = Math.max(start, letters.next)
+    if (from >= end) return
+    const reader = this.#log.read({ topic: deadLetterTopic(this.#swarm), partition, from, to: end, skipsLargeValues: true })
+    await eachRun(reader, async ({ records }) => {
+      for (const record of records) {
+        const settled = settledOffset(record)
+        if (settled === null) open.set(record.offset, record.timestamp)
+        else open.delete(settled)
+        letters.next = record.offset + 1
+      }
+      for (const offset of open.keys()) {
+        if (open.size <= most) break
+        open.delete(offset)
+        letters.isCut = true
+      }
+      return 'go on'
+    })
+    letters.next = end
+    if (!letters.isCut || open.size > most / 2) return
+    this.#partitions[partition] = { next: start, isCut: false, open: new Map() }
+    await this.#read(partition, { start, end })
+  }
+}
+
+/** The offset of the letter that a record settles; null for a letter. */
+export function settledOffset({ headers, value }: LogRecord): number | null {
+  if (headerText(headers, deadLetterSettledHeader) === null) return null
+  return value instanceof Uint8Array ? Number(Buffer.from(value).toString()) : Number.NaN
+}

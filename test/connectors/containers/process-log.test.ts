@@ -1,0 +1,34 @@
+import assert from 'node:assert/strict'
+import { PassThrough } from 'node:stream'
+import { describe, it } from 'node:test'
+import { ProcessLog } from '../../../connectors/containers/process-log.ts'
+import type { Clock } from '../../../processor/ports.ts'
+
+/** A clock that has the timers which were neither run nor cancelled. */
+class CountingClock implements Clock {
+  readonly timers = new Set<() => void>()
+  now = () => 0
+  elapsedMs = () => 0
+  after(_: number, callback: () => void): () => void {
+    this.timers.add(callback)
+    return () => void this.timers.delete(callback)
+  }
+}
+
+const turn = () => new Promise((resolve) => setImmediate(resolve))
+
+describe('The log of a process', () => {
+  it('leaves no timer behind when it ends within the second of a line, and says how many lines it left out', async () => {
+    const clock = new CountingClock()
+    const stream = new PassThrough()
+    const lines: string[] = []
+    const log = new ProcessLog(stream, clock, (line) => lines.push(line))
+    stream.write('line\n'.repeat(205))
+    await turn()
+    assert.equal(clock.timers.size, 1)
+    log.end()
+    assert.equal(clock.timers.size, 0)
+    assert.deepEqual([lines.length, lines.at(-1)], [201, '… 5 more lines within a second were left out'])
+    assert.equal(stream.destroyed, true)
+  })
+})

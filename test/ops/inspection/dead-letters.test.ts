@@ -1,0 +1,222 @@
+import assert from 'node:assert/strict'
+import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { afterEach, beforeEach, describe, it } from 'node:test'
+import { type EmbeddedLog, openEmbeddedLog } from '../../../connectors/log/embedded/embedded-log.ts'
+import { Segments } from '../../../connectors/log/embedded/segments.ts'
+import { Rocks } from '../../../connectors/rocksdb/rocks.ts'
+import { DeadLetters } from '../../../ops/inspection/dead-letters.ts'
+import { OpenLetters } from '../../../ops/inspection/open-letters.ts'
+import { ShownValues } from '../../../ops/inspection/shown-value.ts'
+import type { Log, LogRecord, ProducerRecord } from '../../../processor/ports.ts'
+import { SimulatedClock } from '../../../processor/simulation/simulated-clock.ts'
+import { headerText, textHeader } from '../../../topology/record.ts'
+import {
+  deadLetterOffsetHeader,
+  deadLetterPartitionHeader,
+  deadLetterSettledHeader,
+  deadLetterTopicHeader,
+  requestIdHeader,
+} from '../../../topology/swarm/headers.ts'
+
+const [lettersTopic, inputTopic] = ['waggle.shop.dead-letters', 'waggle.gateway.door']
+
+describe('The dead letters of a log', () => {
+  let directory: string
+  let clock: SimulatedClock
+  let log: EmbeddedLog
+  let letters: DeadLetters
+
+  beforeEach(async () => {
+    directory = mkdtempSync(join(tmpdir(), 'waggle-letters-'))
+    clock = new SimulatedClock()
+    await open()
+    await log.createTopics([lettersTopic, inputTopic].map((name) => ({ name, partitions: 1, cleanup: 'delete' as const, retentionMs: null })))
+  })
+  afterEach(async () => {
+    await letters.close()
+    await log.close()
+    rmSync(directory, { recursive: true })
+  })
+
+  async function open(): Promise<void> {
+    log = await openEmbeddedLog({ directory, clock })
+    letters = lettersOf(log)
+  }
+
+  const lettersOf = (of: Log) => new DeadLetters({ log: of, clock, values: new ShownValues(null) })
+
+  async function append(records: readonly Partial<ProducerRecord>[]): Promise<void> {
+    const producer = await log.taskProducer({ group: 'shop' })
+    const record = { topic: lettersTopic, partition: 0, key: null, value: null, timestamp: clock.now(), headers: [] }
+    for (const one of records) producer.append({ ...record, ...one })
+    await producer.commit({ positions: [], state: [] })
+  }
+
+  /** A letter about the input at this offset of the gateway's topic. */
+  const letter = (value: Uint8Array, input = 0): Partial<ProducerRecord> => ({
+    key: Buffer.from(`request-${input}`),
+    value,
+    headers: [
+      textHeader(deadLetterTopicHeader, inputTopic),
+      textHeader(deadLetterPartitionHeader, '0'),
+      textHeader(deadLetterOffsetHeader, String(input)),
+    ],
+  })
+  const note = (offset: number): Partial<ProducerRecord> => ({
+    value: Buffer.from(String(offset)),
+    headers: [textHeader(deadLetterSettledHeader, 'discarded')],
+  })
+  const input = (value: Uint8Array): Partial<ProducerRecord> => ({
+    topic: inputTopic,
+    key: Buffer.from('request-0'),
+    value,
+    headers: [textHeader(requestIdHeader, 'request-0')],
+  })
+
+  async function listed(max = 100, after: string | null = null): Promise<{ readonly ids: readonly string[]; readonly next: string | null }> {
+    const { dead_letters, next } = await letters.list({ swarm: null, max, after })
+    return { ids: dead_letters.map(({ id }) => id), next }
+  }
+
+  async function inputs(of: Log = log): Promise<readonly LogRecord[]> {
+    const { start = 0, end = 0 } = (await of.topic(inputTopic))?.offsets[0] ?? {}
+    return (await Array.fromAsync(of.read({ topic: inputTopic, partition: 0, from: start, to: end }), ({ records }) => records)).flat()
+  }
+
+  it('are found behind any number of notes that settle others', async () => {
+    await append([letter(Buffer.from('open')), letter(Buffer.from('settled'))])
+    await append(Array.from({ length: 20_000 }, () => note(1)))
+    assert.deepEqual(await listed(), { ids: ['shop:0:0'], next: null })
+    await letters.discard('shop:0:0')
+    assert.deepEqual(await listed(), { ids: [], next: null })
+  })
+
+  it('are listed page by page, also where the last letter of a page is settled before the next page', async () => {
+    for (let at = 0; at < 5; at++) {
+      await append([letter(Buffer.from([at]))])
+      await clock.advance(1000)
+    }
+    const first = await listed(2)
+    assert.deepEqual(first.ids, ['shop:0:4', 'shop:0:3'])
+    await letters.discard('shop:0:3')
+    const second = await listed(2, first.next)
+    assert.deepEqual(second.ids, ['shop:0:2', 'shop:0:1'])
+    await log.deleteBefore([{ topic: lettersTopic, partition: 0, offset: 2 }])
+    assert.deepEqual(await listed(2, second.next), { ids: [], next: null })
+    assert.deepEqual((await listed(2, 'shop:0:4')).ids, ['shop:0:2'])
+    await assert.rejects(listed(2, 'shop:0:77'), { code: 'WAGGLE_UNKNOWN_DEAD_LETTER' })
+  })
+
+  it('are listed without reading the large values of other letters, and with turns for other work', async (t) => {
+    await append(Array.from({ length: 3000 }, (_, at) => letter(Buffer.alloc(17_000, at % 250))))
+    await letters.close()
+    await log.close()
+    await open()
+    const payload = t.mock.method(Segments.prototype, 'payload')
+    let turns = 0
+    let isOver = false
+    const count = () => {
+      turns++
+      if (!isOver) setImmediate(count)
+    }
+    setImmediate(count)
+    const { ids } = await listed(10)
+    isOver = true
+    assert.equal(ids.length, 10)
+    assert.ok(payload.mock.callCount() <= 10, `${payload.mock.callCount()} values`)
+    assert.ok(turns > 10, `${turns} turns`)
+  })
+
+  it('are listed by pages of about 64 MiB of read values', async () => {
+    for (let at = 0; at < 4; at++) await append([letter(Buffer.alloc(30 * 1024 * 1024, at))])
+    const page = await listed()
+    assert.equal(page.ids.length, 3)
+    assert.equal((await listed(100, page.next)).ids.length, 1)
+  })
+
+  it('keep the newest open ones in memory, and find older ones again once those are settled', async () => {
+    const open = new OpenLetters(log, 'shop', { maxOpen: 4 })
+    const offsets = async () => {
+      await open.refresh()
+      return Array.from(open, ({ offset }) => offset)
+    }
+    await append(Array.from({ length: 10 }, () => letter(Buffer.from('x'))))
+    assert.deepEqual(await offsets(), [9, 8, 7, 6])
+    await append([9, 8].map(note))
+    assert.deepEqual(await offsets(), [7, 6, 5, 4])
+    await append([7, 6, 5, 4, 3, 2].map(note))
+    assert.deepEqual(await offsets(), [1, 0])
+  })
+
+  it('are settled once, however their id is spelled', async () => {
+    await append([letter(Buffer.from('x'))])
+    const outcomes = await Promise.allSettled(['shop:0:0', 'shop:0:00', 'shop:00:0'].map((id) => letters.discard(id)))
+    assert.deepEqual(outcomes.map(({ status }) => status).toSorted(), ['fulfilled', 'rejected', 'rejected'])
+    await assert.rejects(letters.retry('shop:0:000'), { code: 'WAGGLE_DEAD_LETTER_SETTLED' })
+  })
+
+  it('are sent again and settled by one write', async (t) => {
+    await append([input(Buffer.from('bread'))])
+    await append([letter(Buffer.from('bread'))])
+    const write = Rocks.prototype.write
+    let writes = 0
+    t.mock.method(Rocks.prototype, 'write', function (this: Rocks, ...given: Parameters<Rocks['write']>) {
+      if (++writes > 1) throw new Error('the process ends here')
+      write.apply(this, given)
+    })
+    const { topic, partition, offset } = await letters.retry('shop:0:0')
+    t.mock.restoreAll()
+    assert.deepEqual([topic, partition, offset], [inputTopic, 0, 1])
+    assert.deepEqual((await listed()).ids, [])
+    assert.deepEqual(
+      (await inputs()).map(({ value }) => String(value)),
+      ['bread', 'bread'],
+    )
+  })
+
+  it('that were sent again before a crash, on a log without transactions, become the same request the second time', async () => {
+    await append([input(Buffer.from('bread'))])
+    await append([letter(Buffer.from('bread'))])
+    let crashes = true
+    const loose: Log = Object.create(log, {
+      traits: { value: { ...log.traits, atomicCommit: false } },
+      producer: {
+        value: async () => {
+          const producer = await log.producer()
+          return {
+            send: async (record: ProducerRecord) => {
+              if (crashes && record.topic === lettersTopic) throw new Error('the process ends here')
+              return producer.send(record)
+            },
+            close: () => producer.close(),
+          }
+        },
+      },
+      topic: { value: (name: string) => log.topic(name) },
+      read: { value: (options: Parameters<Log['read']>[0]) => log.read(options) },
+    })
+    await assert.rejects(lettersOf(loose).retry('shop:0:0'), /ends here/)
+    crashes = false
+    const { request_id } = await lettersOf(loose).retry('shop:0:0')
+    const ids = (await inputs()).map(({ headers }) => headerText(headers, requestIdHeader))
+    assert.deepEqual(ids, ['request-0', request_id, request_id])
+    assert.deepEqual((await listed()).ids, [])
+  })
+
+  it('whose input is damaged send nothing, and stay open', async () => {
+    await append([input(Buffer.alloc(20_000, 7))])
+    await append([letter(Buffer.from('bread'))])
+    await letters.close()
+    await log.close()
+    const [file = ''] = readdirSync(join(directory, 'segments'))
+    const bytes = readFileSync(join(directory, 'segments', file))
+    bytes[100] = 8
+    writeFileSync(join(directory, 'segments', file), bytes)
+    await open()
+    await assert.rejects(letters.retry('shop:0:0'), { code: 'WAGGLE_LOG_CORRUPT' })
+    assert.equal((await inputs()).length, 1)
+    assert.deepEqual((await listed()).ids, ['shop:0:0'])
+  })
+})
