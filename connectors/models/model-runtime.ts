@@ -9,6 +9,8 @@ export interface ModelRuntime {
   /** Names of the classes, in the order of the scores, where the file has them. */
   readonly classes: readonly string[] | null
   readonly device: string
+  /** Why this library runs the model; null where there is no choice. */
+  readonly choice: string | null
   run(inputs: { readonly [name: string]: RunTensor }): Promise<{ readonly [name: string]: RunTensor }>
 }
 

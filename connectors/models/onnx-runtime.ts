@@ -41,6 +41,7 @@ export async function openOnnx(path: string, gpu: number, output: string | undef
     outputs,
     classes,
     device,
+    choice: null,
     async run(given) {
       const results = await session.run(Object.fromEntries(Object.entries(given).map(([name, tensor]) => [name, tensorOf(tensor)])), fetches)
       return Object.fromEntries(Object.entries(results).map(([name, tensor]) => [name, runTensor(datatypeOf.get(name) ?? 'FP32', tensor)]))
@@ -57,7 +58,7 @@ async function readEnds(path: string): Promise<OnnxFile> {
 
 const maxReadBytes = 512 * 1024 * 1024
 
-function tensorOf({ datatype, shape, data }: RunTensor): Tensor {
+export function tensorOf({ datatype, shape, data }: RunTensor): Tensor {
   const type = ortTypes[datatype]
   if (type !== 'float16') return new Tensor(type as 'string', data as string[], shape)
   // The library makes a Float16Array of the bits, which its native part then takes for empty; bits as integers it reads.
@@ -66,7 +67,7 @@ function tensorOf({ datatype, shape, data }: RunTensor): Tensor {
 }
 
 /** A copy: the library frees its memory when the tensor is collected. */
-function runTensor(datatype: ModelDatatype, { dims, data }: Tensor): RunTensor {
+export function runTensor(datatype: ModelDatatype, { dims, data }: Tensor): RunTensor {
   if (datatype === 'BYTES') return { datatype, shape: dims, data: Array.from(data as string[]) }
   if (datatype === 'FP16') return { datatype, shape: dims, data: Float32Array.from(data as Iterable<number>) }
   return { datatype, shape: dims, data: (data as Float32Array).slice() }
@@ -87,7 +88,7 @@ function strange(path: string, outputs: readonly string[]): WaggleError {
 }
 
 /** Tries TensorRT, then CUDA, then the CPU. A provider that is missing throws. */
-async function createSession(
+export async function createSession(
   path: string,
   rewritten: Uint8Array | null,
   gpu: number,

@@ -58,6 +58,7 @@ class ThreadedModel implements OpenModel {
   #closed = false
   signature: ModelSignature = { inputs: [], outputs: [], rows: [], outputRows: [], rowsPerRun: null, takesPictures: false, classes: null }
   device = ''
+  choice: string | null = null
 
   constructor(options: ModelOptions) {
     this.#options = options
@@ -81,6 +82,7 @@ class ThreadedModel implements OpenModel {
         if (message.kind === 'ready') {
           this.signature = message.signature
           this.device = message.device
+          this.choice = message.choice
           resolve(message.warning)
         } else if (message.kind === 'broken') {
           this.#worker = null
