@@ -43,6 +43,7 @@ export interface ModelSpec {
   readonly scale?: number
   readonly signature?: string
   readonly version?: number
+  readonly backend?: 'auto' | 'onnx' | 'tfjs'
 }
 
 /** A bee that runs one model file on batches of rows. */
@@ -50,7 +51,7 @@ export async function modelBee(context: BeeContext<ModelSpec>, runtime: 'tensorf
   const { spec, gpu, ports, bee } = context
   const model = await openModel(context, runtime, gpu, ports.models, context.log)
   const reading = await readOrClose(model, spec)
-  context.log('info', `${spec.model} on ${model.device}`)
+  context.log('info', `${spec.model} on ${model.device}${shownChoice(model)}`)
   return {
     async processBatch(inputs, requests) {
       const rows = inputs.map((input) => attempt(() => modelRowOf(input, model.signature)))
@@ -74,15 +75,25 @@ export async function checkModel(context: BeeCheckContext<ModelSpec>, runtime: '
   try {
     const { signature } = model
     const reading = readingOf(context.spec, signature)
+    const runsOn = model.choice === null ? {} : { runs_on: model.device, why: model.choice }
     return {
       misfit: (given) => modelMisfit(given, signature),
       labels: reading.scores.length > 0 || reading.label !== null ? reading.labels : null,
-      signature: { inputs: signature.rows.map(shownTensor), outputs: signature.outputRows.map(shownTensor), rows_per_run: signature.rowsPerRun },
-      summary: `takes ${shownInputs(signature)}; gives ${shownReading(reading, signature)}`,
+      signature: {
+        inputs: signature.rows.map(shownTensor),
+        outputs: signature.outputRows.map(shownTensor),
+        rows_per_run: signature.rowsPerRun,
+        ...runsOn,
+      },
+      summary: `takes ${shownInputs(signature)}; gives ${shownReading(reading, signature)}${model.choice === null ? '' : `; runs on ${model.device}${shownChoice(model)}`}`,
     }
   } finally {
     await model.close()
   }
+}
+
+function shownChoice({ choice }: OpenModel): string {
+  return choice === null ? '' : ` (${choice})`
 }
 
 async function openModel(
@@ -92,8 +103,12 @@ async function openModel(
   models: Models,
   log: BeeContext<ModelSpec>['log'],
 ): Promise<OpenModel> {
-  const { model, output, signature, version } = spec
-  const tensorflow = { ...(signature === undefined ? {} : { signature }), ...(version === undefined ? {} : { version }) }
+  const { model, output, signature, version, backend } = spec
+  const tensorflow = {
+    ...(signature === undefined ? {} : { signature }),
+    ...(version === undefined ? {} : { version }),
+    ...(backend === undefined ? {} : { backend }),
+  }
   return models.open({
     path: await resolve(model, runtime === 'tensorflow' ? 'file or folder' : 'file'),
     runtime,

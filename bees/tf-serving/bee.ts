@@ -16,6 +16,12 @@ export default defineBee({
       }),
       ...modelSpec,
       signature: Type.Optional(Type.String({ minLength: 1, description: 'The signature of a SavedModel. Default: serving_default.' })),
+      backend: Type.Optional(
+        Type.Enum(['auto', 'onnx', 'tfjs'], {
+          description:
+            'auto (the default): onnxruntime where the graph can be translated and gives the same, else tfjs. onnx: translated, or refused.',
+        }),
+      ),
       version: Type.Optional(Type.Integer({ minimum: 0, description: 'The version in a folder of numbered ones. Default: the highest.' })),
     },
     { additionalProperties: false, required: ['model'] },

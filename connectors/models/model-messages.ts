@@ -39,7 +39,13 @@ export interface RunResult {
 }
 
 export type ThreadMessage =
-  | { readonly kind: 'ready'; readonly signature: ModelSignature; readonly device: string; readonly warning: string | null }
+  | {
+      readonly kind: 'ready'
+      readonly signature: ModelSignature
+      readonly device: string
+      readonly choice: string | null
+      readonly warning: string | null
+    }
   | { readonly kind: 'broken'; readonly code: ErrorCode; readonly message: string; readonly next: string }
   | { readonly kind: 'result'; readonly call: number; readonly runs: readonly RunResult[] }
   | { readonly kind: 'failed'; readonly call: number; readonly message: string }

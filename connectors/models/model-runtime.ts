@@ -11,6 +11,8 @@ export interface ModelRuntime {
   /** Labels in the file itself or in its folder. Throws WAGGLE_MODEL_INVALID where they cannot be read. */
   ownLabels(): ModelLabels | null
   readonly device: string
+  /** Why this library runs the model; null where there is no choice. */
+  readonly choice: string | null
   run(inputs: { readonly [name: string]: RunTensor }): Promise<{ readonly [name: string]: RunTensor }>
 }
 

@@ -23,12 +23,12 @@ try {
   const layout = rowLayoutOf(runtime.inputs, runtime.outputs)
   const picture = pictureInputOf(path, layout.inputs, fit)
   const runs = new RowRuns(runtime, layout, picture)
-  const { inputs, outputs, classes, device } = runtime
+  const { inputs, outputs, classes, device, choice } = runtime
   const rows = layout.inputs.map(({ isBatched: _, ...row }) => row)
   const { outputs: outputRows, rowsPerRun } = layout
   const labels = isLabelled ? null : (labelsBeside(path) ?? runtime.ownLabels())
   const signature = { inputs, outputs, rows, outputRows, rowsPerRun, takesPictures: picture !== null, classes, labels }
-  say({ kind: 'ready', signature, device, warning })
+  say({ kind: 'ready', signature, device, choice, warning })
   const run = async (message: RunMessage): Promise<void> => {
     try {
       say({ kind: 'result', call: message.call, runs: await runs.run(message) })

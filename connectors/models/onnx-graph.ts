@@ -1,21 +1,21 @@
 import protobuf from 'protobufjs'
 
-/** The parts of onnx.proto that describe how a model ends. A large initializer is not copied: its bytes stay in the file's buffer. */
+/** The parts of onnx.proto that tell how a model ends, and that a small model is written with. A large initializer is not copied: its bytes stay where they are. */
 const schema = `
 syntax = "proto3";
 message Tensor { repeated int64 dims = 1; int32 data_type = 2; repeated bytes string_data = 6; repeated int64 int64_data = 7 [packed = true]; string name = 8; bytes raw_data = 9; }
 message AttributeName { string name = 1; }
-message Attribute { string name = 1; repeated int64 ints = 8 [packed = true]; repeated bytes strings = 9; }
+message Attribute { string name = 1; float f = 2; int64 i = 3; bytes s = 4; Tensor t = 5; repeated int64 ints = 8 [packed = true]; repeated bytes strings = 9; int32 type = 20; }
 message Node { repeated string input = 1; repeated string output = 2; string name = 3; string op_type = 4; repeated bytes attribute = 5; string domain = 7; }
 message Dimension { int64 dim_value = 1; string dim_param = 2; }
 message Shape { repeated Dimension dim = 1; }
 message TensorType { int32 elem_type = 1; Shape shape = 2; }
 message Type { TensorType tensor_type = 1; }
 message ValueInfo { string name = 1; Type type = 2; }
-message Graph { repeated Node node = 1; repeated Tensor initializer = 5; repeated ValueInfo input = 11; repeated ValueInfo output = 12; }
+message Graph { repeated Node node = 1; string name = 2; repeated Tensor initializer = 5; repeated ValueInfo input = 11; repeated ValueInfo output = 12; }
 message OperatorSet { string domain = 1; int64 version = 2; }
 message Metadata { string key = 1; string value = 2; }
-message Model { Graph graph = 7; repeated OperatorSet opset_import = 8; repeated Metadata metadata_props = 14; }
+message Model { int64 ir_version = 1; string producer_name = 2; Graph graph = 7; repeated OperatorSet opset_import = 8; repeated Metadata metadata_props = 14; }
 `
 const { root } = protobuf.parse(schema, { keepCase: true })
 
@@ -76,8 +76,8 @@ export function attributeOf({ attribute }: OnnxNode, prefix: string): OnnxAttrib
   return found === undefined ? null : (root.lookupType('Attribute').decode(found) as unknown as OnnxAttribute)
 }
 
-/** Encodes one of the messages above. */
-export function encoded(type: 'Node' | 'OperatorSet' | 'ValueInfo', value: object): Uint8Array {
+/** Bytes of one of the messages above. */
+export function encoded(type: 'Attribute' | 'Model' | 'Node' | 'OperatorSet' | 'ValueInfo', value: object): Uint8Array {
   const message = root.lookupType(type)
   return message.encode(message.fromObject(value)).finish()
 }

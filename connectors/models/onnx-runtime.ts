@@ -42,6 +42,7 @@ export async function openOnnx(path: string, gpu: number, output: string | undef
     classes,
     ownLabels: () => labels,
     device,
+    choice: null,
     async run(given) {
       const results = await session.run(Object.fromEntries(Object.entries(given).map(([name, tensor]) => [name, tensorOf(tensor)])), fetches)
       return Object.fromEntries(Object.entries(results).map(([name, tensor]) => [name, runTensor(datatypeOf.get(name) ?? 'FP32', tensor)]))
@@ -60,7 +61,7 @@ async function readEnds(path: string): Promise<OnnxFile> {
 
 const maxReadBytes = 512 * 1024 * 1024
 
-function tensorOf({ datatype, shape, data }: RunTensor): Tensor {
+export function tensorOf({ datatype, shape, data }: RunTensor): Tensor {
   const type = ortTypes[datatype]
   if (type !== 'float16') return new Tensor(type as 'string', data as string[], shape)
   // Bits as integers. From a Float16Array the library's native part would read nothing.
@@ -68,8 +69,8 @@ function tensorOf({ datatype, shape, data }: RunTensor): Tensor {
   return Object.defineProperty(new Tensor(type, bits, shape), 'data', { value: bits })
 }
 
-/** A copy of a tensor. The library frees its own memory when the tensor is collected. */
-function runTensor(datatype: ModelDatatype, { dims, data }: Tensor): RunTensor {
+/** A copy: the library frees its memory when the tensor is collected. */
+export function runTensor(datatype: ModelDatatype, { dims, data }: Tensor): RunTensor {
   if (datatype === 'BYTES') return { datatype, shape: dims, data: Array.from(data as string[]) }
   if (datatype === 'FP16') return { datatype, shape: dims, data: Float32Array.from(data as Iterable<number>) }
   return { datatype, shape: dims, data: (data as Float32Array).slice() }
@@ -89,8 +90,8 @@ function strange(path: string, outputs: readonly string[]): WaggleError {
   })
 }
 
-/** Tries TensorRT, then CUDA, then the CPU. A missing provider throws. */
-async function createSession(
+/** Tries TensorRT, then CUDA, then the CPU. A provider that is missing throws. */
+export async function createSession(
   path: string,
   rewritten: Uint8Array | null,
   gpu: number,

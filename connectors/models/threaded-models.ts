@@ -68,6 +68,7 @@ class ThreadedModel implements OpenModel {
     labels: null,
   }
   device = ''
+  choice: string | null = null
 
   constructor(options: ModelOptions) {
     this.#options = options
@@ -91,6 +92,7 @@ class ThreadedModel implements OpenModel {
         if (message.kind === 'ready') {
           this.signature = message.signature
           this.device = message.device
+          this.choice = message.choice
           resolve(message.warning)
         } else if (message.kind === 'broken') {
           this.#worker = null

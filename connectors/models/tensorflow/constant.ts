@@ -22,7 +22,8 @@ export function constantOf(tensor: RawTensor, maxBytes: number): Constant {
 
 /** The numbers of a small constant, such as a shape or the axes of a sum. */
 export function numbersOf({ dtype, bytes }: Constant): readonly number[] {
-  const own = bytes.slice().buffer
+  // A copy, because a Buffer's slice begins anywhere in memory that it shares.
+  const own = new Uint8Array(bytes).buffer
   if (dtype === dataTypes.float) return Array.from(new Float32Array(own))
   if (dtype === dataTypes.int64) return Array.from(new BigInt64Array(own), Number)
   return Array.from(dtype === dataTypes.int32 ? new Int32Array(own) : new Uint8Array(own))

@@ -17,6 +17,7 @@ export interface ServedGraph {
 
 export interface ServedInput {
   readonly signature: TensorSignature
+  readonly datatype: 'FP32' | 'INT32' | 'BOOL'
   /** The placeholder's name. */
   readonly node: string
   readonly dtype: number
@@ -49,6 +50,8 @@ export function servedGraph(path: string, graph: FlatGraph, { inputs, outputs, f
   const nodes = neededNodes(path, graph.nodes, outputs)
     .map(freeze)
     .map((node) => ({ ...node, attr: withDefaults(node.op, node.attr) }))
+  const loop = nodes.find(({ op }) => /^(Stateless)?While$|^TensorList|^(Ref)?(Enter|NextIteration)$/.test(op))
+  if (loop !== undefined) throw unsupportedModel(path, `has a loop (${loop.op}), which is not run here`, loopAdvice)
   const fed = new Set(inputs.map(({ node }) => node))
   const unfed = nodes.find(({ op, name }) => op === 'Placeholder' && !fed.has(name))
   if (unfed !== undefined) throw invalidModel(path, `its outputs need the placeholder ${unfed.name}, which is no input`)
@@ -69,7 +72,7 @@ function servedInput(path: string, { name, node, dtype, shape }: NamedInput): Se
     throw unsupportedModel(path, found, 'Export the model with an input of one of these types.')
   }
   if (shape === null) throw unsupportedModel(path, `has the input ${name} without a shape`, 'Export it with a shape, whose dimensions may be free.')
-  return { signature: { name, datatype, shape, dimensions: shape.map(() => '') }, node, dtype }
+  return { signature: { name, datatype, shape, dimensions: shape.map(() => '') }, datatype, node, dtype }
 }
 
 /** A model's numbers have 32 bits, on every backend: tfjs has no others. */

@@ -1,17 +1,9 @@
 import { createRequire } from 'node:module'
 import { dirname } from 'node:path'
 import type { RunTensor } from '../model-runtime.ts'
+import type { LoadedGraph } from './loaded-graph.ts'
 import type { ServedGraph } from './served-graph.ts'
 import { tfjsArtifacts } from './tfjs-artifacts.ts'
-
-/** A graph that one of the libraries has loaded. */
-export interface LoadedGraph {
-  readonly device: string
-  /** Why no GPU is used although the bee asks for one; else null. */
-  readonly warning: string | null
-  /** `inputs` and the result have the names of the graph's inputs and outputs. */
-  run(inputs: { readonly [name: string]: RunTensor }, outputs: readonly string[]): Promise<{ readonly [name: string]: RunTensor }>
-}
 
 /** Loads a graph on the first available backend of tfjs: tfjs-node-gpu, tfjs-node (where the user has installed them), else WebAssembly. */
 export async function loadOnTfjs(graph: ServedGraph, gpu: number): Promise<LoadedGraph> {

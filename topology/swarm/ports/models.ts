@@ -21,12 +21,19 @@ export interface ModelOptions {
   readonly log: (level: 'debug' | 'info' | 'warn' | 'error', message: string) => void
 }
 
-/** The part of a TensorFlow model that is served. */
+/**
+ * The library that runs a TensorFlow model. `onnx`: onnxruntime, with the graph translated to ONNX; a graph that cannot be translated is refused. `tfjs`:
+ * TensorFlow.js. `auto`, the default: onnxruntime where the translation gives what tfjs gives, else tfjs.
+ */
+export type TensorFlowBackend = 'auto' | 'onnx' | 'tfjs'
+
+/** The part of a TensorFlow model that is served, and how. */
 export interface TensorFlowOptions {
   /** The signature of a SavedModel. Default: `serving_default`. */
   readonly signature?: string
   /** The number of a version in a folder of versions. Default: the highest. */
   readonly version?: number
+  readonly backend?: TensorFlowBackend
 }
 
 /** How a picture becomes the model's input. Fields that are left out are read from the model's own signature. */
@@ -104,6 +111,8 @@ export interface OpenModel {
   readonly signature: ModelSignature
   /** Device and library that run the model, for logs. */
   readonly device: string
+  /** Why this library runs the model; null where there is no choice. */
+  readonly choice: string | null
   run(rows: readonly ModelRow[], signal: AbortSignal): Promise<readonly ModelResult[]>
   close(): Promise<void>
 }

@@ -217,7 +217,7 @@ class Operators(tf.Module):
     def pictures(self, x):
         k = tf.reshape(self.kernel, [1, 2, 4, 3])
         return {
-            "conv": tf.nn.conv2d(x, k, 2, "SAME"),
+            "conv": tf.nn.conv2d(x, tf.reshape(k, [3, 2, 4, 1]), 2, "SAME"),
             "padded": tf.nn.conv2d(x, k, 1, [[0, 0], [1, 0], [0, 2], [0, 0]]),
             "mirrored": tf.reduce_mean(tf.pad(x, [[0, 0], [1, 1], [2, 1], [0, 0]], mode="REFLECT"), [1, 2]),
             "pooled": tf.nn.max_pool2d(tf.nn.relu(x), 3, 2, "SAME") + tf.nn.avg_pool2d(x, 3, 2, "SAME"),
@@ -229,7 +229,7 @@ class Operators(tf.Module):
             "channels": tf.reduce_max(x, axis=-1, keepdims=True) * x,
             "scaled": x * tf.reshape(self.kernel[:, 0], [1, 1, 4]) + tf.reduce_mean(x, [1, 2], keepdims=True),
             "flat": tf.reshape(tf.nn.relu(tf.nn.conv2d(x, k, 1, "VALID")), [-1, 90]),
-            "squeezed": tf.squeeze(tf.nn.conv2d(x, k, 6, "SAME"), [1, 2]),
+            "squeezed": tf.squeeze(tf.nn.conv2d(x, tf.reshape(k, [1, 1, 4, 6]), 6, "SAME"), [1, 2]),
         }
 
 

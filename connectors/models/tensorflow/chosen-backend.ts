@@ -1,0 +1,76 @@
+import { createRequire } from 'node:module'
+import type { TensorFlowOptions } from '../../../topology/swarm/ports/models.ts'
+import { unsupportedModel } from './invalid-model.ts'
+import { largestDifference } from './largest-difference.ts'
+import type { LoadedGraph } from './loaded-graph.ts'
+import { loadOnOnnxruntime } from './onnx-graph-runner.ts'
+import { randomInputs } from './random-inputs.ts'
+import type { ServedGraph } from './served-graph.ts'
+import { tfjsAnswers } from './tfjs-answers.ts'
+import { loadOnTfjs } from './tfjs-model.ts'
+import { translateToOnnx } from './translation/onnx-translation.ts'
+
+interface Choice {
+  readonly loaded: LoadedGraph
+  /** Why this library runs the model, in words. */
+  readonly choice: string
+}
+
+/**
+ * Loads a graph on onnxruntime where its translation to ONNX gives what tfjs gives, else on tfjs. Throws WAGGLE_MODEL_SHAPE where the bee wants
+ * onnxruntime and it cannot run the graph.
+ */
+export async function chosenBackend(path: string, graph: ServedGraph, gpu: number, options: TensorFlowOptions): Promise<Choice> {
+  const { backend = 'auto' } = options
+  if (backend === 'tfjs') return { loaded: await loadOnTfjs(graph, gpu), choice: 'backend is tfjs' }
+  const translated = await translatedGraph(path, graph, gpu, options)
+  if (!('why' in translated)) return translated
+  const { why } = translated
+  if (backend === 'onnx')
+    throw unsupportedModel(path, `cannot run on onnxruntime: ${why}`, 'Set backend to auto or tfjs, or export the model as ONNX for tensor-rt.')
+  return { loaded: await loadOnTfjs(graph, gpu), choice: why }
+}
+
+/** Two values are the same where they differ by at most this part of the output's range. */
+const maxDifference = 1e-4
+
+async function translatedGraph(
+  path: string,
+  graph: ServedGraph,
+  gpu: number,
+  options: TensorFlowOptions,
+): Promise<Choice | { readonly why: string }> {
+  let loaded: LoadedGraph
+  try {
+    loaded = await loadOnOnnxruntime(path, translateToOnnx(graph), gpu)
+  } catch (thrown) {
+    return { why: `no translation to ONNX: ${messageOf(thrown)}` }
+  }
+  // A GPU is worth more than the translation.
+  if (loaded.warning !== null && hasTfjsGpu()) return { why: `${loaded.warning}, and tfjs-node-gpu is installed` }
+  const inputs = randomInputs(graph)
+  const reply = await tfjsAnswers({ path, options, inputs })
+  if ('failure' in reply) return { loaded, choice: `translated to ONNX, and not compared, because tfjs cannot run it: ${reply.failure}` }
+  const names = graph.outputs.map(({ name }) => name)
+  try {
+    const difference = largestDifference(await loaded.run(inputs, names), reply.answers)
+    const shown = `${difference === 0 ? '0' : difference.toExponential(1)} of the output's range`
+    if (difference <= maxDifference) return { loaded, choice: `translated to ONNX, within ${shown} of ${reply.device}` }
+    return { why: `its translation to ONNX differs by ${shown} from ${reply.device}` }
+  } catch (thrown) {
+    return { why: `its translation to ONNX fails: ${messageOf(thrown)}` }
+  }
+}
+
+function hasTfjsGpu(): boolean {
+  try {
+    createRequire(import.meta.url).resolve('@tensorflow/tfjs-node-gpu')
+    return true
+  } catch {
+    return false
+  }
+}
+
+function messageOf(thrown: unknown): string {
+  return thrown instanceof Error ? (thrown.message.split('\n', 1)[0] ?? '') : String(thrown)
+}

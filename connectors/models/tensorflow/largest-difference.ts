@@ -1,0 +1,31 @@
+import type { RunTensor } from '../model-runtime.ts'
+import type { Tensors } from './loaded-graph.ts'
+
+/**
+ * The largest difference between the values of two results, as a part of the range of the output's values in `expected`. Infinity for other outputs, other
+ * shapes, and a number where the other has none.
+ */
+export function largestDifference(given: Tensors, expected: Tensors): number {
+  const found = new Map(Object.entries(given))
+  return Math.max(0, ...Object.entries(expected).map(([name, tensor]) => differenceOf(found.get(name), tensor)))
+}
+
+function differenceOf(given: RunTensor | undefined, { shape, data }: RunTensor): number {
+  if (given === undefined || given.shape.length !== shape.length || given.shape.some((size, at) => size !== shape[at]))
+    return Number.POSITIVE_INFINITY
+  const wanted = Array.from(data, Number)
+  const values = Array.from(given.data, Number)
+  let [lowest, highest, largest, difference] = [Number.POSITIVE_INFINITY, Number.NEGATIVE_INFINITY, 0, 0]
+  wanted.forEach((value, at) => {
+    const own = values[at] ?? Number.NaN
+    if (Object.is(own, value) || own === value) {
+      if (!Number.isFinite(value)) return
+    } else difference = Math.max(difference, Number.isFinite(own - value) ? Math.abs(own - value) : Number.POSITIVE_INFINITY)
+    lowest = Math.min(lowest, value)
+    highest = Math.max(highest, value)
+    largest = Math.max(largest, Math.abs(value))
+  })
+  // An output whose values are all the same has no range.
+  const range = highest > lowest ? highest - lowest : largest
+  return difference === 0 ? 0 : difference / (range || 1)
+}

@@ -1,0 +1,14 @@
+import type { RunTensor } from '../model-runtime.ts'
+
+export interface Tensors {
+  readonly [name: string]: RunTensor
+}
+
+/** A graph that one of the libraries has loaded. */
+export interface LoadedGraph {
+  readonly device: string
+  /** Why no GPU is used although the bee asks for one; else null. */
+  readonly warning: string | null
+  /** `inputs` and the result have the names of the graph's inputs and outputs. */
+  run(inputs: Tensors, outputs: readonly string[]): Promise<Tensors>
+}

@@ -1,0 +1,26 @@
+import { Worker } from 'node:worker_threads'
+import { moduleFile } from '../../../topology/module-file.ts'
+import type { TensorFlowOptions } from '../../../topology/swarm/ports/models.ts'
+import type { Tensors } from './loaded-graph.ts'
+
+/** The `workerData` of the thread that computes tfjs's answers. */
+export interface TfjsQuestion {
+  readonly path: string
+  readonly options: TensorFlowOptions
+  readonly inputs: Tensors
+}
+
+export type TfjsReply = { readonly answers: Tensors; readonly device: string } | { readonly failure: string }
+
+/** Answers of tfjs to these inputs. They are computed in a thread of their own, because wasm's memory is only given back with its thread. */
+export function tfjsAnswers(question: TfjsQuestion): Promise<TfjsReply> {
+  const worker = new Worker(moduleFile(new URL('./tfjs-thread.ts', import.meta.url)), { workerData: question, stdout: false, stderr: false })
+  return new Promise((resolve) => {
+    worker.once('message', (reply: TfjsReply) => {
+      resolve(reply)
+      void worker.terminate()
+    })
+    worker.once('error', (error) => resolve({ failure: error.message }))
+    worker.once('exit', (code) => resolve({ failure: `its thread ended with ${code}` }))
+  })
+}
