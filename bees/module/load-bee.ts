@@ -8,7 +8,7 @@ export interface BeeModule {
   readonly export: string
 }
 
-/** Loads a module and returns its bee. Throws WAGGLE_INVALID_MODULE where the module cannot be loaded or has no such export. */
+/** Loads a module and returns its bee. Throws WAGGLE_INVALID_MODULE if the module cannot be loaded or has no such export. */
 export async function loadBee({ path, export: name }: BeeModule): Promise<Bee<unknown, unknown>> {
   const module = await load(path)
   const found = Object.hasOwn(module, name) ? module[name] : undefined
@@ -43,7 +43,7 @@ async function load(path: string): Promise<{ readonly [name: string]: unknown }>
   }
 }
 
-/** The first place in the error's stack, in brackets: that of a syntax error, or of the statement that threw. Node's own files are skipped. */
+/** The first place in the error's stack, in brackets: the place of a syntax error, or of the statement that threw. Node's own files are skipped. */
 function placeIn(thrown: unknown): string {
   const stack = thrown instanceof Error ? (thrown.stack ?? '') : ''
   const [, file, line] = /(?:file:\/\/|^|\()(\/[^\n():]+):(\d+)/m.exec(stack.replace(saidBy(thrown), '')) ?? []

@@ -4,8 +4,8 @@ import { createRequire, registerHooks } from 'node:module'
 export const ownPackage: { readonly name: string; readonly version: string } = createRequire(import.meta.url)('waggle-streams/package.json')
 
 /**
- * Resolves `import 'waggle-streams'` in each module of this thread, wherever the module lies, to the running Waggle, even where another one is
- * installed beside the module. Two copies in one process would not know each other's classes.
+ * Resolves `import 'waggle-streams'` in each module of this thread to the running Waggle, even if another one is installed beside the module. Two
+ * copies in one process would not know each other's classes.
  */
 export function serveOwnPackage(): void {
   const { name } = ownPackage

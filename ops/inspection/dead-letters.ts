@@ -20,7 +20,7 @@ import { type ShownValues, textOrCount } from './shown-value.ts'
 import { eachRun } from './topic-pages.ts'
 
 /**
- * The dead letters of the swarms on a log. A letter stays in its place. A retry or a discard adds a record to its partition, with the header
+ * The dead letters of the swarms on a log. A letter stays where it is. A retry or a discard adds a record to its partition, with the header
  * `waggle-dead-letter-settled` and the letter's offset as the value.
  */
 export class DeadLetters {
@@ -44,7 +44,7 @@ export class DeadLetters {
     this.#newId = newId
   }
 
-  /** Looks at the last `maxScanned` records of each swarm. */
+  /** Lists letters among the last `maxScanned` records of each swarm. */
   async list({ swarm, max, after }: DeadLetterOptions): Promise<DeadLetterPage> {
     const found: OpenLetter[] = []
     for (const name of swarm === null ? await this.#swarms() : [swarm]) found.push(...(await this.#openLetters(name)))
@@ -88,7 +88,7 @@ export class DeadLetters {
     }
   }
 
-  /** Looks at the records behind the letter, where a note of its settlement would be. */
+  /** Looks for the record of a settlement behind the letter. */
   async #isSettled({ swarm, partition, offset }: LetterPlace): Promise<boolean> {
     const topic = deadLetterTopic(swarm)
     const end = (await this.#log.topic(topic))?.offsets[partition]?.end ?? 0
@@ -104,7 +104,7 @@ export class DeadLetters {
   async #sendAgain(id: string, place: LetterPlace): Promise<Retried> {
     const letter = await this.#letter(place, await this.#read(place), 0)
     const { topic, partition, offset } = letter
-    // The headers name the topic for the retry, and every writer of the topic of dead letters can write headers.
+    // Every writer of a dead-letter topic can write headers, and the headers name the topic for the retry.
     if (topic === '' || topic === idSecretTopic || topic.endsWith('.dead-letters')) throw withoutInput(id)
     const input = await this.#recordAt(topic, partition, offset)
     if (input === null) throw inputGone(id, topic)
@@ -131,7 +131,7 @@ export class DeadLetters {
     return (await this.#log.topics()).flatMap((topic) => swarmOfDeadLetters(topic) ?? []).toSorted()
   }
 
-  /** The places of a swarm's letters that were neither retried nor discarded. Their values are not kept: they may be large. */
+  /** The places of a swarm's letters that were neither retried nor discarded. Their values are not kept, because they may be large. */
   async #openLetters(swarm: string): Promise<readonly OpenLetter[]> {
     const topic = deadLetterTopic(swarm)
     const info = await this.#log.topic(topic)
@@ -228,7 +228,7 @@ function settledOffset({ headers, value }: LogRecord): number | null {
   return value instanceof Uint8Array ? Number(Buffer.from(value).toString()) : Number.NaN
 }
 
-/** The input's own headers. Its deadline has passed, and a new request has an id of its own. */
+/** The input's own headers, without its deadline, which has passed. A new request has a new id. */
 function headersOfRetry(headers: readonly Header[], newId: Uint8Array | null): readonly Header[] {
   const kept = headers.filter(({ key }) => key !== deadlineHeader && (newId === null || key !== requestIdHeader))
   return newId === null ? kept : [...kept, { key: requestIdHeader, value: newId }]

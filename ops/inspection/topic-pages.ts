@@ -4,7 +4,7 @@ import type { PageOptions, RecordPage, ShownRecord, TopicRow } from '../../topol
 import { WaggleError } from '../../topology/waggle-error.ts'
 import { type ShownValues, textOrCount } from './shown-value.ts'
 
-/** The records of topics, a bounded page a call. */
+/** The records of topics, in pages of limited size. */
 export class TopicPages {
   readonly #log: Log
   readonly #clock: Clock
@@ -104,13 +104,13 @@ export class TopicPages {
       timestamp,
       key: key === null ? null : textOrCount(key),
       headers: Object.fromEntries(headers.map((header) => [header.key, header.value === null ? null : textOrCount(header.value)])),
-      // With the secret a reader could compute the ids of other callers.
+      // A reader of the secret could compute the ids of other callers.
       value: topic === idSecretTopic ? '<hidden>' : await this.#values.text(topic, record, maxValueCharacters),
     }
   }
 }
 
-/** Gives the runs of a reader to `take` until it says stop, and closes the reader. */
+/** Passes the runs of a reader to `take` until it returns 'stop', and closes the reader. */
 export async function eachRun(reader: Reader, take: (run: RecordRun) => Promise<'go on' | 'stop'>): Promise<void> {
   try {
     for await (const run of reader) if ((await take(run)) === 'stop') return
@@ -123,7 +123,7 @@ function missing(topic: string): WaggleError {
   return new WaggleError('WAGGLE_MISSING_TOPIC', { message: `The topic ${topic} does not exist`, next: 'See `waggle topics list`.' })
 }
 
-/** Records of one page, bounded in number and in characters. */
+/** The records of one page, limited in number and in characters. */
 class Page {
   readonly records: ShownRecord[] = []
   readonly #max: number
@@ -143,7 +143,7 @@ class Page {
   }
 }
 
-/** The offset to read from in each partition. Partitions that a cursor does not name are read from their start: they are new. */
+/** The offset to read from in each partition. A partition that the cursor does not name is new, and is read from its start. */
 function positionsOf(from: string, offsets: readonly { readonly start: number; readonly end: number }[]): number[] {
   if (from === 'start') return offsets.map(({ start }) => start)
   if (from === 'end') return offsets.map(({ end }) => end)
