@@ -22,7 +22,7 @@ describe('The flight recorder', () => {
     assert.deepEqual(afterDeath(), { '3': 0, '4': 0 })
   })
 
-  it('counts a death against a record only where the record was alone in flight', () => {
+  it('counts a death against a record only if the record was alone in flight', () => {
     FileFlightRecorder.open(file).begin(['1', '2'])
     FileFlightRecorder.open(file).begin(['1'])
     assert.deepEqual(afterDeath(), { '1': 1, '2': 0 })

@@ -64,7 +64,7 @@ async function scene(records: readonly string[], suspects: { readonly [record: s
 const records = ['1', '2', '3', '4', '5', '6']
 
 describe('Records that were in flight when the process died', () => {
-  it('are retried alone, and everything else is done', async () => {
+  it('are tried again alone, and everything else is done', async () => {
     const { seen, outcomes } = await scene(records, { 'a/2': 0, 'a/3': 2, 'b/6': 1 })
     for (const suspect of ['a/2', 'a/3', 'b/6']) {
       const calls = seen.filter((flying) => flying.includes(suspect))

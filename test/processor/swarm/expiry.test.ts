@@ -67,8 +67,8 @@ class Scene {
   }
 }
 
-describe('What a swarm forgets', () => {
-  it('an answer is found until its retention has passed, and then neither it nor its deadline takes space', async () => {
+describe('The memory of a swarm', () => {
+  it('an answer is found until its retention has passed, and then neither the answer nor its deadline takes space', async () => {
     const scene = await Scene.start()
     assert.equal(await scene.ask('one'), 'answered')
     await scene.world.clock.advance(answersRetentionMs - 5000)
@@ -84,7 +84,7 @@ describe('What a swarm forgets', () => {
     await scene.end()
   })
 
-  it('a request id that comes again is computed once within the retention of answers, and anew after it', async () => {
+  it('a repeated request id is recognised within the retention of answers, and computed again afterwards', async () => {
     const scene = await Scene.start()
     await scene.ask('one')
     await scene.world.clock.advance(answersRetentionMs - 5000)
@@ -96,7 +96,7 @@ describe('What a swarm forgets', () => {
     await scene.end()
   })
 
-  it('on a log that repeats records a join remembers what it has sent for the retention of duplicates, and no longer', async () => {
+  it('a join remembers sent results for the retention of duplicates, and no longer, on a log that repeats records', async () => {
     const scene = await Scene.start(repeating)
     await scene.ask('one')
     await scene.world.clock.advance(duplicateRetentionMs - 2000)
