@@ -6,7 +6,7 @@ import type { BeeRegistry } from './registry.ts'
 
 export interface BeeCheckOptions extends Pick<BeeCheckContext<never>, 'ports' | 'resolve' | 'resolveCommand'> {
   readonly registry: BeeRegistry
-  /** Files that are missing on this machine are no mistake, but a warning: a plan does not need them. */
+  /** Set: a file that is missing on this machine is a warning and not a mistake. A plan does not need it. */
   readonly mayBeMissing?: true
 }
 
@@ -18,21 +18,21 @@ export interface CheckedBees {
 }
 
 /**
- * Checks that each spec fits the model, module, program or file that it names, and that these fit each other. Throws WAGGLE_INVALID_SWARM with every mistake
- * and its place in the swarm file.
+ * Checks that each spec fits the model, module, program or file that it names, and that neighbouring bees fit each other. Throws WAGGLE_INVALID_SWARM
+ * with every mistake and its place in the swarm file.
  */
 export async function checkBees(swarm: CheckedSwarm, { registry, mayBeMissing, ...context }: BeeCheckOptions): Promise<CheckedBees> {
   const mistakes: WaggleError[] = []
   const warnings: WaggleError[] = []
   const found = new Map<string, BeeFindings>()
-  /** Bees of one type, one spec and the same inputs are checked once: a check may open a model, which starts a thread. */
+  /** A check may open a model, which starts a thread. So bees of the same type, spec and inputs are checked once. */
   const known = new Map<string, BeeFindings | WaggleError>()
   const missing = new Set(['WAGGLE_NOT_RESOLVED', ...(mayBeMissing ? ['WAGGLE_FILE_NOT_FOUND', 'WAGGLE_MODEL_NOT_FOUND'] : [])])
   const inOrder = [...swarm.bees.entries()].toSorted(([, a], [, b]) => Number(a.type.role === 'value') - Number(b.type.role === 'value'))
   for (const [at, bee] of inOrder) {
     const check = registry.find(bee.type.type)?.definition.check
     const key = `${bee.type.type} ${JSON.stringify(bee.spec)} ${bee.type.role === 'value' ? bee.name : ''}`
-    // A spec with a placeholder (`{{`) is not checked: its secret is not set here.
+    // A spec with a placeholder (`{{`) is not checked, because its secret is not set here.
     if (check === undefined || key.includes('{{') || mistakes.length >= enoughMistakes) continue
     const inputs = findingsOf(swarm, bee, found)
     const outcome = known.get(key) ?? (await outcomeOf(check({ ...context, bee: bee.name, spec: bee.spec as never, inputs })))
@@ -57,14 +57,17 @@ async function outcomeOf(check: Promise<BeeFindings | undefined>): Promise<BeeFi
   }
 }
 
-/** The setting that names the file or program at fault, else the spec; the input of an ensemble whose models do not fit each other. */
+/**
+ * The key of the bee to blame: the setting that names the file or program, else the spec. If the models of an ensemble do not fit each other, its
+ * input.
+ */
 function keyAtFault({ code }: WaggleError, { spec, type }: SwarmBee): readonly string[] {
   if (type.role === 'value' && code === 'WAGGLE_MODEL_SHAPE') return ['input']
   const keys: readonly string[] = code === 'WAGGLE_MODEL_SHAPE' ? [] : ['file', 'model', 'image', 'container', 'command', 'table', 'weights']
   return ['spec', ...keys.filter((key) => Object.hasOwn(spec, key)).slice(0, 1)]
 }
 
-/** Compares the output types of bees with what their readers were found to take. */
+/** Compares the output types of bees with the inputs that their readers accept. */
 function addMisfits(swarm: CheckedSwarm, found: ReadonlyMap<string, BeeFindings>, mistakes: WaggleError[]): void {
   for (const [at, bee] of swarm.bees.entries()) {
     if (bee.input === null || bee.input.kind === 'join') continue
@@ -80,7 +83,7 @@ function addMisfits(swarm: CheckedSwarm, found: ReadonlyMap<string, BeeFindings>
   }
 }
 
-/** Findings about the bees that a bee reads, with batches looked through. */
+/** Findings about the bees that a bee reads. A batch is replaced by its input. */
 function findingsOf(swarm: CheckedSwarm, bee: SwarmBee, found: ReadonlyMap<string, BeeFindings>): ReadonlyMap<string, BeeFindings> {
   const inputs = new Map<string, BeeFindings>()
   for (const name of bee.input?.bees ?? []) {

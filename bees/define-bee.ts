@@ -9,7 +9,9 @@ import type { Processes } from '../topology/swarm/ports/processes.ts'
 import type { Programs } from '../topology/swarm/ports/programs.ts'
 import type { WaggleError } from '../topology/waggle-error.ts'
 
-/** The ports that bees use to reach the outside world. `ops` injects the implementations. A package can add ports of its own by declaration merging. */
+/**
+ * The ports through which bees reach the outside world. `ops` injects the implementations. A package can add its own ports by declaration merging.
+ */
 export interface BeePorts {
   readonly models: Models
   readonly processes: Processes
@@ -23,9 +25,9 @@ export interface BeeContext<Spec> {
   readonly gpu: number
   readonly ports: BeePorts
   now(): number
-  /** The local path of a file that the swarm names, or of a folder where `kind` allows one. Throws WAGGLE_NOT_RESOLVED where there is none. */
+  /** The local path of a file that the swarm names, or of a folder if `kind` allows one. Throws WAGGLE_NOT_RESOLVED without one. */
   resolve(uri: string, kind?: ResolvedKind): Promise<string>
-  /** The command, with its arguments, that stands in for a container image on this machine; null where `resolve:` maps none. */
+  /** The command, with its arguments, that replaces a container image on this machine; null if `resolve:` has none. */
   resolveCommand(image: string): readonly string[] | null
   log(level: 'debug' | 'info' | 'warn' | 'error', message: string): void
 }
@@ -35,19 +37,19 @@ export type ResolvedKind = 'file' | 'file or folder'
 /** The part of a `BeeContext` that exists while a swarm file is checked. */
 export type BeeCheckContext<Spec> = Pick<BeeContext<Spec>, 'bee' | 'spec' | 'resolve' | 'resolveCommand'> & {
   readonly ports: Pick<BeePorts, 'models'> & { readonly programs: Programs }
-  /** Findings about the bees that this one reads, by name. A bee of role `value` is checked after all others. */
+  /** Findings about the bees that this bee reads, by name. A bee of role `value` is checked after all others. */
   readonly inputs: ReadonlyMap<string, BeeFindings>
 }
 
-/** Findings of a check in the files that a spec names. `validate` and `plan` show it, and compare bees with their neighbours by it. */
+/** The result of checking the files that a spec names. `validate` and `plan` show it, and use it to compare neighbouring bees. */
 export interface BeeFindings {
   /** The bee in a sentence without a subject: `takes … ; gives …`. */
   readonly summary?: string
-  /** The same for programs. */
+  /** The same as `summary`, for programs. */
   readonly signature?: { readonly [key: string]: unknown }
-  /** Labels of the scores that the bee gives; null where it gives none. Missing: not known. */
+  /** Labels of the scores that the bee outputs; null if it outputs none; undefined if unknown. */
   readonly labels?: readonly string[] | null
-  /** The reason why an output of this type cannot be the bee's input, as the end of a sentence; null where it fits, or where the type does not tell. */
+  /** The reason why an output of this type cannot be the bee's input, as the end of a sentence. Null if it can, or if the type does not tell. */
   misfit?(given: PayloadType): string | null
 }
 
@@ -55,14 +57,14 @@ export interface BeeFindings {
 export interface BeeRequest {
   readonly id: string
   readonly headers: readonly Header[]
-  /** Media type of the input: its own for bytes, `application/vnd.waggle.tensors` for tensors, else `application/json`. */
+  /** The media type of the input: its own for bytes, `application/vnd.waggle.tensors` for tensors, else `application/json`. */
   readonly contentType: string
   /** Epoch milliseconds; null without a deadline. */
   readonly deadline: number | null
   readonly signal: AbortSignal
   readonly attempt: number
   /**
-   * The record that the input comes from. `startedAt`, `finishedAt` (epoch milliseconds) and `batchSize` tell how the bee that wrote it ran; null if
+   * The record that the input comes from. `startedAt`, `finishedAt` (epoch milliseconds) and `batchSize` describe the call that wrote it; null if
    * unknown.
    */
   readonly source: {
@@ -78,8 +80,8 @@ export interface BeeRequest {
 }
 
 /**
- * Tensors as a bee's input or output. Other inputs: JSON values as they are, bytes as Uint8Array, and after a `join` an object with one input by bee,
- * which is an `ErrorInput` where that bee failed.
+ * Tensors as a bee's input or output. The other inputs are JSON values, bytes as Uint8Array, and after a `join` an object with one input for each
+ * bee. If a bee has failed, its input is an `ErrorInput`.
  */
 export interface TensorsInput {
   readonly tensors: { readonly [name: string]: Tensor }
@@ -90,7 +92,7 @@ export class ErrorInput {
     this.error = error
   }
 }
-/** Bytes with a media type as a bee's output. A bare Uint8Array counts as application/octet-stream. */
+/** Bytes with a media type as a bee's output. A Uint8Array alone counts as application/octet-stream. */
 export interface BytesOutput {
   readonly contentType: string
   readonly bytes: Uint8Array
@@ -98,7 +100,7 @@ export interface BytesOutput {
 
 export type Bee<In, Out> = {
   close?(): Promise<void>
-  /** An input, as JSON, that the bee takes: `waggle run` prints a request with it. */
+  /** An input that the bee accepts, as JSON. `waggle run` prints a request with it. */
   example?(): unknown
 } & (
   | { process(input: In, request: BeeRequest): Out | Promise<Out> }
@@ -113,27 +115,27 @@ export interface BeeDefinition<S extends TSchema, In, Out> {
   summary: string
   spec: S
   examples?: readonly Static<S>[]
-  /** Prose: what happens to a request on a crash, a replay and a duplicate. */
+  /** Prose: what happens to a request after a crash, a replay and a duplicate. */
   delivery: string
   /** How rows are batched. A type of role `batch` sets it for the bees that read it, any other type for its own input. */
   batch?(spec: Static<S>): BatchPolicy
-  /** Types of the input and the output. Checking a swarm compares them with those of the neighbouring bees. */
+  /** Types of the input and the output. The check of a swarm compares them with those of the neighbouring bees. */
   input?: PayloadType
   output?: PayloadType
   /** Checks the files that the spec names, such as a model's shapes, before anything runs. Throws for a spec that does not fit. */
   check?(context: BeeCheckContext<Static<S>>): Promise<BeeFindings | undefined>
-  /** The bee never changes its input, so it needs no copy of its own. */
+  /** True if the bee never changes its input. Then it gets no copy of its own. */
   keepsInput?: true
-  /** Missing for `gateway` and `batch`, which the planner itself implements. */
+  /** Creates the bee. Undefined for `gateway` and `batch`, which the planner itself implements. */
   create?(context: BeeContext<Static<S>>): Bee<In, Out> | Promise<Bee<In, Out>>
 }
 
-/** A defined bee type. The planner reads the info, the host opens the definition. */
+/** A defined bee type. The planner reads the info, and the host uses the definition. */
 export interface BeeType extends BeeTypeInfo {
   readonly definition: BeeDefinition<TSchema, never, unknown>
 }
 
-/** Makes a bee type. It is the only way; built-in types use it too. */
+/** Makes a bee type. Built-in types use this function too. */
 export function defineBee<S extends TSchema, In, Out>(definition: BeeDefinition<S, In, Out>): BeeType {
   return {
     type: definition.type,

@@ -16,7 +16,7 @@ export interface HostOptions {
   readonly registry: BeeRegistry
   readonly ports: BeePorts
   readonly bees: readonly SwarmBee[]
-  /** `file:line:col` of a bee's spec, for errors. */
+  /** The place of a bee's spec, `file:line:col`, for errors. */
   readonly specPlace: (bee: SwarmBee) => string
   readonly now: () => number
   readonly resolve: BeeContext<never>['resolve']
@@ -24,7 +24,7 @@ export interface HostOptions {
   readonly log: (bee: string, level: 'debug' | 'info' | 'warn' | 'error', message: string) => void
 }
 
-/** Opens the bees of one swarm with their types' `create`, and converts payloads to their inputs and their outputs to payloads. */
+/** Opens the bees of one swarm by their types' `create`. Converts payloads to their inputs, and their outputs to payloads. */
 export class SwarmHost implements BeeHost {
   readonly #options: HostOptions
   readonly #values: ReadonlyMap<string, Bee<unknown, unknown>>
@@ -37,19 +37,19 @@ export class SwarmHost implements BeeHost {
     this.calls = new BeeCalls(options)
   }
 
-  /** Creates the bees of role `value` here: they compute inside the topology, which cannot wait for `create`. */
+  /** Creates the host and all bees of role `value`. Those compute inside the topology, which cannot wait for `create`. */
   static async create(options: HostOptions): Promise<SwarmHost> {
     const values = new Map<string, Bee<unknown, unknown>>()
     for (const bee of options.bees) if (bee.type.role === 'value') values.set(bee.name, await createBee(options, bee))
     return new SwarmHost(options, values)
   }
 
-  /** An input that the bee takes, as JSON; null where it does not say, or is not open in this process. */
+  /** An input that the bee accepts, as JSON; null if the bee names none or is not open in this process. */
   exampleInput(bee: string): unknown {
     try {
       return this.#opened.get(bee)?.example?.() ?? null
     } catch {
-      // The bee runs without an example as well.
+      // The example is optional, so its error is ignored.
       return null
     }
   }
@@ -94,7 +94,7 @@ export class SwarmHost implements BeeHost {
   }
 }
 
-/** A bee that may change its input gets a copy: the bees beside it and its dead letter have the same input. */
+/** Converts a payload to an input. A bee that may change its input gets a copy, because other bees and the dead letter have the same input. */
 function inputs({ definition }: BeeType): (payload: Payload) => unknown {
   return definition.keepsInput === true ? inputOf : ownInputOf
 }
@@ -109,7 +109,7 @@ async function callBee(
   if ('processBatch' in made) {
     const outputs: unknown = await open.call(bee, requests, () => made.processBatch(rows.map(given), requests))
     if (!Array.isArray(outputs)) throw noList(bee)
-    // Array.from turns a hole of the list into undefined, which `payloadOf` refuses.
+    // Array.from turns a hole in the list into undefined, which `payloadOf` refuses.
     return Array.from(outputs, (output: unknown) => safely(() => (output instanceof WaggleError ? output : payloadOf(output, bee))))
   }
   return Promise.all(
@@ -138,7 +138,7 @@ function safely(make: () => Payload | WaggleError): Payload | WaggleError {
   }
 }
 
-/** Headers, signal and source are made on demand, because most bees do not read them. */
+/** The request of an input. Headers, signal and source are made on demand, because most bees do not read them. */
 function beeRequest(call: Omit<AsyncCall<string>, 'value'>, input: Payload): BeeRequest {
   const { key: id, headers, metadata, attempt, timestamp } = call
   const number = (key: string) => {

@@ -6,8 +6,8 @@ import type { TensorsInput } from './define-bee.ts'
 import { rowTensorOfJson } from './model-json.ts'
 
 /**
- * One row of a model's input, from a picture ({ tensors: { image } }, UINT8 [height, width, 3]), from tensors by name, from a JSON object by name, or, for
- * a model of one input, from its values alone. Throws `Refused` with the input, its type and shape, and what came.
+ * One row of a model's input. It may be a picture ({ tensors: { image } }, UINT8 [height, width, 3]), tensors by name, a JSON object by name, or, for
+ * a model with one input, its values alone. Throws `Refused` with the input, its type and shape, and the received value.
  */
 export function modelRowOf(input: unknown, signature: ModelSignature): ModelRow {
   const row = isTensors(input) ? rowOfTensors(input, signature) : ({ kind: 'tensors', tensors: rowOfJson(input, signature) } as const)
@@ -15,23 +15,23 @@ export function modelRowOf(input: unknown, signature: ModelSignature): ModelRow 
   return row
 }
 
-/** An input as messages show it: `age (INT64 [1])`. */
+/** An input in messages: `age (INT64 [1])`. */
 export function shownInput({ name, datatype, shape }: TensorSignature): string {
   return `${name} (${datatype === 'BYTES' ? 'strings' : datatype} [${shape.join(', ')}])`
 }
 
-/** All inputs as messages show them. */
+/** All inputs in messages. */
 export function shownInputs({ rows, takesPictures }: ModelSignature): string {
   return `${rows.map(shownInput).join(', ')}${takesPictures ? ', or a picture' : ''}`
 }
 
-/** A body that the model takes: zeros, and a value by name for each of several inputs. A free dimension has one item. */
+/** A body that the model accepts: zeros, by name if there are several inputs. A free dimension has one item. */
 export function exampleOf({ rows }: ModelSignature): unknown {
   const values = rows.map(({ name, datatype, shape }) => [name, filled(shape, datatype === 'BYTES' ? '' : datatype === 'BOOL' ? false : 0)] as const)
   return values.length === 1 ? values[0]?.[1] : Object.fromEntries(values)
 }
 
-/** Lists in lists, of this shape. */
+/** Nested lists of this shape. */
 function filled([size, ...inner]: readonly number[], value: unknown): unknown {
   return size === undefined ? value : Array.from({ length: Math.max(1, size) }, () => filled(inner, value))
 }
@@ -42,14 +42,14 @@ function rowOfTensors({ tensors }: TensorsInput, signature: ModelSignature): Mod
   if (picture !== undefined) return pictureRow(picture[1])
   const [only, another] = signature.rows
   const [first, second] = given
-  // A model of one input takes a single tensor of any name.
+  // A model of one input accepts a single tensor of any name.
   if (only !== undefined && another === undefined && first !== undefined && second === undefined)
     return { kind: 'tensors', tensors: [rowTensor(first[1], only, signature)] }
   return { kind: 'tensors', tensors: byName(tensors, signature).map(([tensor, row]) => rowTensor(tensor, row, signature)) }
 }
 
 function rowTensor({ datatype, shape, data }: Tensor, row: TensorSignature, signature: ModelSignature): RowTensor {
-  // numpy's habit is to keep a batch of one.
+  // Programs that use numpy often keep a batch of one.
   const own = shape.length === row.shape.length + 1 && shape[0] === 1 ? shape.slice(1) : shape
   const fits = own.length === row.shape.length && own.every((size, at) => size > 0 && (row.shape[at] === -1 || row.shape[at] === size))
   const isWhole = own.reduce((product, size) => product * size, 1) === data.length
@@ -70,7 +70,7 @@ function rowOfJson(input: unknown, signature: ModelSignature): readonly RowTenso
   throw new Refused(`The model takes ${shownInputs(signature)}: send an object with a value for each name`)
 }
 
-/** A value for each input, in their order. Throws `Refused` where a name is missing or unknown. */
+/** A value for each input, in their order. Throws `Refused` if a name is missing or unknown. */
 function byName<T>(values: { readonly [name: string]: T }, signature: ModelSignature): readonly (readonly [T, TensorSignature])[] {
   const names = new Set(signature.rows.map(({ name }) => name))
   const given = Object.keys(values)
@@ -86,7 +86,9 @@ function byName<T>(values: { readonly [name: string]: T }, signature: ModelSigna
   })
 }
 
-/** Free dimensions of one name have one size: `input_ids` and `attention_mask` are as long as each other. */
+/**
+ * Refuses inputs whose free dimensions have the same name and different sizes. For example, `input_ids` and `attention_mask` must be equally long.
+ */
 function refuseUnequal(tensors: readonly RowTensor[], { rows }: ModelSignature): void {
   if (rows.every(({ shape }) => !shape.includes(-1))) return
   const sizes = new Map<string, { readonly size: number; readonly row: TensorSignature }>()
@@ -133,5 +135,5 @@ function clippedName(name: string): string {
   return JSON.stringify(name.slice(0, 40))
 }
 
-/** The resampler's memory grows with each side, not with the number of pixels alone. */
+/** The resampler's memory grows with each side, not just with the number of pixels. */
 const maxPictureSide = 8192

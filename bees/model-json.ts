@@ -3,9 +3,8 @@ import type { ModelDatatype, RowTensor, TensorSignature } from '../topology/swar
 import { Refused } from '../topology/waggle-error.ts'
 
 /**
- * A row of one input from JSON: lists in lists as the shape says, or a bare value where the shape holds just one. Throws `Refused` with the input, its type
- * and shape, and what came and where. `orElse` tells what else the
- * model takes.
+ * A row of one input from JSON: nested lists of the input's shape, or a single value if the shape contains just one. Throws `Refused` with the input,
+ * its type and shape, the received value, and its place. `orElse` tells what else the model accepts.
  */
 export function rowTensorOfJson(json: unknown, input: TensorSignature, orElse = ''): RowTensor {
   const refuse = (came: string): never => {
@@ -19,7 +18,7 @@ export function rowTensorOfJson(json: unknown, input: TensorSignature, orElse = 
   return { shape, data: arrayOf(input.datatype, values, (why, at) => refuse(`${why}${placeOf(at, isBare ? [] : shape)} came`)) }
 }
 
-/** Sizes along the first items, one dimension deeper than wanted, so that a list too many is seen. */
+/** The shape of nested lists by their first items, one dimension deeper than wanted. So one list too many is noticed. */
 function shapeOf(json: unknown, rank: number): readonly number[] {
   const shape: number[] = []
   for (let at = json; Array.isArray(at) && shape.length <= rank; at = at[0]) shape.push(at.length)
@@ -30,7 +29,7 @@ function fits(shape: readonly number[], wanted: readonly number[]): boolean {
   return shape.length === wanted.length && shape.every((size, at) => size > 0 && (wanted[at] === -1 || wanted[at] === size))
 }
 
-/** Values in row-major order. Refuses a list that is longer or shorter than its neighbours, and a value beside a list. */
+/** Collects values in row-major order. Refuses a list of another length than its neighbours, and a value next to a list. */
 function gather(json: unknown, shape: readonly number[], place: string, values: unknown[], refuse: (came: string) => never): void {
   const [size, ...rest] = shape
   if (size === undefined) values.push(json)
@@ -87,12 +86,12 @@ function arrayOf(datatype: ModelDatatype, values: readonly unknown[], refuse: (w
   }
 }
 
-/** A number beyond the limit would become infinite. */
+/** True for a number up to the limit. A larger one would become infinite. */
 function isNumber(value: unknown, limit: number): value is number {
   return typeof value === 'number' && Math.abs(value) <= limit
 }
 
-/** The library cuts a string at U+0000, and replaces half a surrogate pair. */
+/** True for a string that the library can store. It cuts strings at U+0000, and replaces half a surrogate pair. */
 function isText(value: unknown): value is string {
   return typeof value === 'string' && !value.includes('\0') && value.isWellFormed()
 }
@@ -105,7 +104,7 @@ function isInteger(value: unknown): value is number {
   return Number.isSafeInteger(value)
 }
 
-/** A number, or, outside of ±(2^53 - 1), which JSON's readers hold exactly, a string of digits: one form for each integer. */
+/** A 64-bit integer. Outside ±(2^53 - 1) it must be a string of digits, because JSON readers lose digits of larger numbers. */
 function largeInteger(value: unknown): bigint | null {
   if (isInteger(value)) return BigInt(value)
   if (typeof value !== 'string' || !/^-?[1-9]\d{15,19}$/.test(value)) return null
@@ -128,7 +127,7 @@ function shownShape(json: unknown, shape: readonly number[]): string {
   return Array.isArray(json) ? (shape.includes(0) ? 'an empty list' : `a list of shape [${shape.join(', ')}]`) : kindOf(json)
 }
 
-/** The kind of a value, with the start of a string. */
+/** The kind of a value for messages, with the start of a string. */
 function kindOf(value: unknown): string {
   if (value === null || value === undefined) return 'null'
   if (typeof value === 'string') return `the string ${JSON.stringify(value.slice(0, 40))}`
@@ -136,7 +135,7 @@ function kindOf(value: unknown): string {
   return Array.isArray(value) ? `a list of ${value.length}` : 'an object'
 }
 
-/** ` at [1][0]`; empty for a bare value. */
+/** The place of a value as ` at [1][0]`; empty for a single value. */
 function placeOf(at: number, shape: readonly number[]): string {
   let rest = at
   const place = shape.map((_, axis) => {

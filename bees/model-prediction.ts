@@ -69,7 +69,7 @@ export async function modelBee(context: BeeContext<ModelSpec>, runtime: 'tensorf
   }
 }
 
-/** Opens the model that a spec names, and finds out what it takes and gives. Throws WAGGLE_MODEL_SHAPE where the spec does not fit it. */
+/** Opens the model that a spec names, and finds its inputs and outputs. Throws WAGGLE_MODEL_SHAPE if the spec does not fit them. */
 export async function checkModel(context: BeeCheckContext<ModelSpec>, runtime: 'tensorflow' | 'onnx'): Promise<BeeFindings> {
   const model = await openModel(context, runtime, 0, context.ports.models, () => {})
   try {
@@ -138,7 +138,7 @@ function shownTensor({ name, datatype, shape }: TensorSignature): {
   return { name, datatype, shape }
 }
 
-/** Closes the model where the spec does not fit it: its thread would stay. */
+/** Closes the model if the spec does not fit it. Otherwise its thread would stay. */
 async function readOrClose(model: OpenModel, spec: ModelSpec): Promise<ModelReading> {
   try {
     return readingOf(spec, model.signature)

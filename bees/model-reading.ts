@@ -2,21 +2,21 @@ import { enumerated } from '../topology/swarm/enumerated.ts'
 import type { ModelLabels, ModelOutput, ModelResult, ModelSignature, TensorSignature } from '../topology/swarm/ports/models.ts'
 import { WaggleError } from '../topology/waggle-error.ts'
 
-/** How a model's outputs become a prediction. Outputs that it does not use stay under their own names. */
+/** How a model's outputs become a prediction. Unused outputs keep their own names. */
 export interface ModelReading {
-  /** Outputs with the scores: one with all of them, or one for each. Empty for a model that gives none. */
+  /** The outputs with the scores: one output with all of them, or one output for each. Empty for a model without scores. */
   readonly scores: readonly string[]
-  /** Names of the scores, in order. */
+  /** The names of the scores, in order. */
   readonly labels: readonly string[]
-  /** Whether the spec or the file names them. */
+  /** True if the spec or the file names them. */
   readonly hasNames: boolean
-  /** The output with the label that the model chose itself; null where the highest score decides. */
+  /** The output with the label that the model chose itself; null if the highest score decides. */
   readonly label: string | null
-  /** The classes that the label output names, in the order of `labels`; null where it gives their positions or the names themselves. */
+  /** The classes that the label output names, in the order of `labels`; null if it contains their indexes or the names themselves. */
   readonly classes: readonly string[] | null
 }
 
-/** A model bee's output for one row. `label` and `scores` are missing where the model gives neither scores nor a label. */
+/** A model bee's output for one row. `label` and `scores` are missing if the model outputs neither scores nor a label. */
 export interface ModelPrediction {
   readonly label?: string
   readonly scores?: { readonly [label: string]: number }
@@ -33,8 +33,8 @@ interface ReadingSpec {
 }
 
 /**
- * Finds scores and label among a model's outputs: a classifier's `probabilities`, scikit-learn's columns, else the first output that is a list of numbers. A
- * single number is a score under its output's name. Throws WAGGLE_MODEL_SHAPE where the spec does not fit the model.
+ * Finds scores and label among a model's outputs. Scores are a classifier's `probabilities`, scikit-learn's columns, or else the first output that is
+ * a list of numbers. A single number is a score under its output's name. Throws WAGGLE_MODEL_SHAPE if the spec does not fit the model.
  */
 export function readingOf(spec: ReadingSpec, { outputRows: outputs, classes, labels }: ModelSignature): ModelReading {
   const told = spec.labels === undefined ? labels : { names: spec.labels, from: 'spec.labels' }
@@ -74,11 +74,11 @@ export function readingOf(spec: ReadingSpec, { outputRows: outputs, classes, lab
   }
 }
 
-/** The prediction of one row. Throws WAGGLE_MODEL_SHAPE where the model gives another number of scores than its file says. */
+/** The prediction of one row. Throws WAGGLE_MODEL_SHAPE if the model outputs another number of scores than its file says. */
 export function predictionOf({ outputs }: ModelResult, reading: ModelReading, model: string): ModelPrediction {
   const values = reading.scores.flatMap((name) => own(outputs, name)?.values ?? [])
   const isAsTold = reading.scores.length === 0 || values.length === reading.labels.length
-  // A file may tell too little about its shapes. A value without names of its own is then given unchanged.
+  // The file says too little about its shapes. A value without names is then returned unchanged.
   if (!isAsTold && !reading.hasNames) return predictionOf({ outputs }, { ...reading, scores: [] }, model)
   if (!isAsTold)
     throw misfit(`${model} gave ${values.length} scores, and ${reading.labels.length} have names`, 'Name as many labels as there are scores.')
@@ -101,7 +101,7 @@ export function shownReading({ scores, labels, label }: ModelReading, { outputs 
   return [...main, ...others].join(', ')
 }
 
-/** Values that an output may have without names for them and still be scores. */
+/** The most values that an output without names may have to count as scores. */
 const maxUnnamed = 64
 
 function labelAndScores(outputs: ModelResult['outputs'], values: ModelOutput['values'], { labels, label, classes }: ModelReading) {
@@ -119,13 +119,13 @@ function labelAndScores(outputs: ModelResult['outputs'], values: ModelOutput['va
   return { label: name, scores: numbers.length === 0 ? { [name]: 1 } : Object.fromEntries(labels.map((one, index) => [one, numbers[index] ?? 0])) }
 }
 
-/** A single value per row that names a class: a string, or an integer whose output says so. */
+/** True for a single value a row that names a class: a string, or an integer if its output says so. */
 function isLabel(output: TensorSignature, isAskedFor: boolean): boolean {
   if (widthOf(output) !== 1) return false
   return output.datatype === 'BYTES' || (integers.has(output.datatype) && (isAskedFor || /label|class/i.test(output.name)))
 }
 
-/** scikit-learn's option zipmap: 'columns' gives one output for each class, named by it with an s (string) or an i (integer) in front. */
+/** The outputs of scikit-learn's option zipmap: 'columns': one for each class. Its name is the class's, prefixed by s (string) or i (integer). */
 function columnsOf(outputs: readonly TensorSignature[], classes: readonly string[] | null): readonly string[] | null {
   if (classes === null || classes.length < 2) return null
   const columns = classes.map((name) =>
@@ -141,7 +141,7 @@ function scoresAmong(outputs: readonly TensorSignature[]): TensorSignature | und
   return numeric.find(isNamed) ?? numeric.find((output) => depthOf(output) === 1) ?? numeric[0]
 }
 
-/** The names, checked against the number of scores; a free number is known when the model has run. */
+/** Checks the names against the number of scores. If that number is free, it is known when the model has run. */
 function labelled(
   model: string,
   told: ModelLabels | null,
@@ -155,12 +155,12 @@ function labelled(
   throw misfit(`${model} gives ${width} scores in ${output}, and ${told.from} names ${told.names.length}`, `Name ${width} labels${other}.`)
 }
 
-/** Values in one row; null where a dimension is free. */
+/** The number of values in one row; null if a dimension is free. */
 function widthOf({ shape }: TensorSignature): number | null {
   return shape.includes(-1) ? null : shape.reduce((product, size) => product * size, 1)
 }
 
-/** Dimensions of a row that hold more than one value. */
+/** The number of dimensions of a row with more than one value. */
 function depthOf({ shape }: TensorSignature): number {
   return shape.filter((size) => size !== 1).length
 }
@@ -171,7 +171,7 @@ function isNumeric({ datatype }: TensorSignature): boolean {
 
 const integers: ReadonlySet<TensorSignature['datatype']> = new Set(['INT64', 'INT32', 'INT16', 'INT8', 'UINT64', 'UINT32', 'UINT16', 'UINT8'])
 
-/** Lists in lists, as the shape says; a single value is bare. */
+/** Nested lists of the output's shape; a single value is not in a list. */
 function nested({ shape, values }: ModelOutput): unknown {
   if (values.length === 1) return values[0]
   let level: readonly unknown[] = values

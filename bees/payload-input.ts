@@ -5,7 +5,7 @@ import { checkTensor } from '../topology/swarm/tensor-codec.ts'
 import { saidBy, WaggleError } from '../topology/waggle-error.ts'
 import { ErrorInput } from './define-bee.ts'
 
-/** Converts a payload to the input of a bee's function: see `TensorsInput` and `Bee`. */
+/** Converts a payload to the input of a bee's function (see `TensorsInput` and `Bee`). */
 export function inputOf(payload: Payload): unknown {
   switch (payload.kind) {
     case 'json':
@@ -21,7 +21,7 @@ export function inputOf(payload: Payload): unknown {
   }
 }
 
-/** Like `inputOf`, but as a copy that the bee may change. */
+/** Converts a payload to an input that the bee may change: a copy. */
 export function ownInputOf(payload: Payload): unknown {
   switch (payload.kind) {
     case 'json':
@@ -38,8 +38,8 @@ export function ownInputOf(payload: Payload): unknown {
 }
 
 /**
- * Converts the output of a bee's function to a payload: bytes, `{ contentType, bytes }`, `{ tensors }`, or anything that JSON can hold. The payload is a
- * checked copy: it can be written, the bee cannot change it later, and it reads back the same. Throws WAGGLE_BEE_OUTPUT for anything else.
+ * Converts the output of a bee's function to a payload: bytes, `{ contentType, bytes }`, `{ tensors }`, or anything that JSON can represent. The
+ * payload is a checked copy. It can be written, reads back the same, and the bee cannot change it later. Throws WAGGLE_BEE_OUTPUT for anything else.
  */
 export function payloadOf(output: unknown, bee: string): Payload {
   try {
@@ -65,8 +65,8 @@ export function payloadOf(output: unknown, bee: string): Payload {
 }
 
 /**
- * Parses bytes whose media type Waggle reads itself, so that the next bee gets the same input from memory as after a restart. Throws for bytes that do
- * not fit their type.
+ * Parses bytes whose media type Waggle reads itself, so that the next bee gets the same input from memory as from the log. Throws for bytes that do
+ * not match their type.
  */
 function bytesOutput(bytes: Uint8Array, contentType: string): Payload {
   const payload = payloadOfBytes(bounded(bytes).slice(), contentType)
@@ -93,7 +93,7 @@ function bounded(bytes: Uint8Array): Uint8Array {
   return bytes
 }
 
-/** Tensors in one payload. */
+/** The most tensors in one payload. */
 const maxTensors = 10_000
 
 /** The payload from which `inputOf` made this input. */
@@ -114,7 +114,10 @@ export function outputOf(payload: Payload): unknown {
   return payload.kind === 'bytes' ? { contentType: payload.contentType, bytes: payload.bytes } : inputOf(payload)
 }
 
-/** Tells tensors from JSON: `data` is an array in memory, which JSON never has. An object without any tensors is the JSON value {}. */
+/**
+ * True for tensors and false for JSON. A tensor's `data` is a typed array, which JSON never contains. An object without any tensors is the JSON value
+ * {}.
+ */
 function areTensors(value: unknown): value is { readonly [name: string]: Tensor } {
   if (value === null || typeof value !== 'object') return false
   const tensors: readonly unknown[] = Object.values(value)

@@ -5,7 +5,7 @@ import type { Payload } from '../topology/swarm/payload.ts'
 import type { Redaction } from '../topology/swarm/redaction.ts'
 import { WaggleError } from '../topology/waggle-error.ts'
 
-/** A host whose errors contain no secrets: errors go to callers, dead letters, logs and the console. */
+/** A host whose errors contain no secrets, because callers, dead letters, logs and the console show errors. */
 export function redactedHost(host: BeeHost, redaction: Redaction): BeeHost {
   return {
     open: async (bee) => redactedWorker(await redactingErrors(redaction, () => host.open(bee)), redaction),

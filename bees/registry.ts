@@ -12,7 +12,7 @@ import tensorRt from './tensor-rt/bee.ts'
 import tfServing from './tf-serving/bee.ts'
 import ensemble from './weighted-average-ensemble/bee.ts'
 
-/** Bee types by name and alias. The built-in types are listed in the order in which a request meets them. */
+/** Bee types by name and alias. Built-in types are in the order in which a request meets them. */
 export class BeeRegistry implements BeeCatalog {
   readonly types: readonly BeeType[]
 

@@ -19,7 +19,7 @@ export interface Price {
 const text = Serdes.string()
 export const priceSerde = Serdes.json<Price>()
 
-/** `rateOf` gives the euros for one unit of a currency. It should give up when the signal is aborted. */
+/** `rateOf` returns the euros for one unit of a currency. It should stop when the signal is aborted. */
 export function enrich(rateOf: (currency: string, signal: AbortSignal) => Promise<number>): Topology {
   const builder = new StreamsBuilder()
   builder
@@ -36,7 +36,7 @@ export function enrich(rateOf: (currency: string, signal: AbortSignal) => Promis
 
 if (import.meta.main) {
   const rates: { readonly [currency: string]: number } = { CHF: 1.07, SEK: 0.09, EUR: 1 }
-  // Francs take longest and still come out first: results go on in the order of the input.
+  // Francs take longest and still come first, because results keep the order of the input.
   const server = createServer(({ url = '' }, response) => {
     setTimeout(() => response.end(String(rates[url.slice(1)])), url === '/CHF' ? 300 : 20)
   })

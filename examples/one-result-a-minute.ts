@@ -47,11 +47,11 @@ export const sales: readonly (readonly [second: number, shop: string, amount: nu
   [0, 'north', 10],
   [20, 'south', 5],
   [61, 'north', 7],
-  // This sale is late, but within the grace: it counts for the first minute.
+  // This sale is late, but within the grace, so it counts for the first minute.
   [58, 'north', 2.5],
   // This sale closes the first two minutes.
   [135, 'north', 1],
-  // This sale is later than the grace allows: it is dropped and counted in `dropped-records-total`.
+  // This sale comes after the grace. It is dropped and counted in `dropped-records-total`.
   [30, 'south', 1_000],
 ]
 

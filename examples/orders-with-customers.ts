@@ -29,9 +29,9 @@ const builder = new StreamsBuilder()
 const customers = builder.table('customers', Consumed.with(text, text), Materialized.as('customers'))
 builder
   .stream('orders', Consumed.with(text, orderSerde).skipNullKeys().skipNullValues())
-  // The order's number goes into the value, because the customer becomes the key.
+  // The customer becomes the key, so the order's number moves into the value.
   .map((order, { customer, total }): [string, NamedOrder] => [customer, { order, customer: null, total }])
-  // Orders now lie in the partition of their customer: they go through the topic `…-with-customer-repartition`.
+  // The key has changed, so orders go through the topic `…-with-customer-repartition` to the partition of their customer.
   .leftJoin(customers, (order, name) => ({ ...order, customer: name }), Joined.with(text, namedOrderSerde, text, { name: 'with-customer' }))
   .to('named-orders', Produced.with(text, namedOrderSerde))
 
@@ -47,7 +47,7 @@ if (import.meta.main) {
       const { value } = await named.next()
       console.log(JSON.stringify(value.value))
     }
-    // Only time orders records of a table and a stream, so each step waits until the one before has come out.
+    // Records of a table and a stream are ordered only by time. So each step waits until the result of the one before has come.
     const order = (id: string, value: Order) => streams.send('orders', { key: id, value }, Produced.with(text, orderSerde))
     await order('1', { customer: 'c-1', total: 20 })
     await printNext()

@@ -33,7 +33,7 @@ export const clicks: readonly (readonly [minute: number, user: string, page: str
   [10, 'ben', '/'],
   [25, 'anna', '/bears/teddy'],
   [90, 'anna', '/cart'],
-  // The click of a clock only moves time on: it closes the sessions before it.
+  // This click only advances stream time, which closes the sessions before it.
   [200, 'clock', '/'],
 ]
 

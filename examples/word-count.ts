@@ -29,7 +29,7 @@ export const lines = ['To be, or not to be', 'that is the question', 'to be is t
 if (import.meta.main) {
   const stateDir = mkdtempSync(join(tmpdir(), 'word-count-'))
   try {
-    // `cacheMaxBytes: 0` sends each update on. With a cache, updates of one word between two commits become one.
+    // `cacheMaxBytes: 0` forwards each update. With a cache, updates of one word between two commits become one.
     await using streams = new Streams(topology, { applicationId: 'word-count', log: 'embedded', stateDir, cacheMaxBytes: 0 })
     await streams.start()
     for (const line of lines) await streams.send('lines', { key: null, value: line }, Produced.with(text, text))

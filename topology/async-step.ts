@@ -11,9 +11,9 @@ export interface BatchPolicy {
 
 export interface AsyncCall<K> extends Record<K, unknown> {
   readonly attempt: number
-  /** The place that the record was read from. */
+  /** The topic, partition and offset of the input record. */
   readonly metadata: RecordMetadata
-  /** Aborts when the call has outlived its `timeoutMs` or its task is gone. */
+  /** Aborts when the call has taken longer than `timeoutMs`, or when its task is gone. */
   readonly signal: AbortSignal
 }
 
@@ -21,16 +21,16 @@ export interface AsyncCall<K> extends Record<K, unknown> {
 export interface CallReport {
   readonly startedAt: number
   readonly finishedAt: number
-  /** Rows in the batch that held the record's (first) row; 1 without a batch. */
+  /** The number of rows in the batch of the record's first row; 1 without a batch. */
   readonly batchSize: number
   readonly attempts: number
 }
 
 /** The slow part of an asynchronous node. One worker serves all tasks of a process that run the node. */
 export interface AsyncWorker<K, V, R, W> {
-  /** Splits a record into rows, each batched on its own. Without `split` a record is one row. */
+  /** Splits a record into rows, each of which is batched separately. Without `split` a record is one row. */
   split?(value: V): readonly R[]
-  /** Makes the record's result from its rows' results, in order. Required with `split`. */
+  /** Makes the record's result from the results of its rows, in order. Required with `split`. */
   combine?(results: readonly W[]): W
   /** Returns one result or error for each row, in order. A rejection is the error of every row. */
   call(rows: readonly R[], calls: readonly AsyncCall<K>[]): Promise<readonly (W | WaggleError)[]>
@@ -39,30 +39,30 @@ export interface AsyncWorker<K, V, R, W> {
 
 export type Admission = 'call' | 'pass' | WaggleError
 
-/** An asynchronous node and the limits that the engine runs it under. A node with state must not stand before it. */
+/** An asynchronous node, and the limits under which the engine runs it. No node with state may stand before it. */
 export interface AsyncStep<K, V, R, W> {
-  /** Makes the worker, once a process. The engine awaits it before the first record. */
+  /** Makes the worker, once in a process. The engine awaits it before the first record. */
   open(): Promise<AsyncWorker<K, V, R, W>>
   readonly batch: BatchPolicy | null
-  /** The most calls in flight, for each task or for all tasks of a thread together, as `counts` says. */
+  /** The most calls in flight. `counts` says whether the limit is for each task or for a whole thread. */
   readonly concurrency: number
-  /** `task`: each task counts its own calls and fills its own batches. `thread`: all tasks of a thread share the count and fill a batch together. */
+  /** `task`: each task counts its own calls and fills its own batches. `thread`: all tasks of a thread share the count and the batches. */
   readonly counts: 'task' | 'thread'
   /**
-   * The most records that wait here or are in flight, for each task or for all tasks of a thread together, as `counts` says. At the limit, a task
+   * The most records that wait here or are in flight. `counts` says whether the limit is for each task or for a whole thread. At the limit, a task
    * that has its fair share takes no more input.
    */
   readonly maxInFlight: number
-  /** Limit of one call. Past it the call is aborted and its outcome is WAGGLE_TIMEOUT. */
+  /** The time limit of one call. After it the call is aborted, and its outcome is WAGGLE_TIMEOUT. */
   readonly timeoutMs: number
-  /** `partition`: results are forwarded in the order of all records of a task. `key`: only records of one key keep their order. */
+  /** `partition`: results are forwarded in the order of all records of a task. `key`: only records of the same key keep their order. */
   readonly ordered: 'partition' | 'key'
-  /** Bytes of memory that a value or a result takes, for nodes where it may exceed the input's size in the log. */
+  /** The memory of a value or a result, in bytes. Needed only if it may exceed the input's size in the log. */
   bytesOf?(value: V | W): number
   readonly retries: number
   /**
-   * Names a record, the same way each time it is read, so that a call which kills the process is recognised after the restart. Null for nodes whose
-   * calls cannot kill the process, or may wait for others without limit.
+   * A name for a record, the same each time the record is read. By it a call that kills the process is recognised after the restart. Null if the
+   * node's calls cannot kill the process, or may wait for other calls without limit.
    */
   readonly nameOf: ((record: Record<K, V>, metadata: RecordMetadata) => string) | null
   /**
@@ -70,7 +70,7 @@ export interface AsyncStep<K, V, R, W> {
    * here (its deadline has passed).
    */
   admit(record: Record<K, V>, nowMs: number): Admission
-  /** Forwards the records that follow from an outcome. Runs in the task, in the order that `ordered` gives, with the input's record context. */
+  /** Forwards the records that follow from an outcome. Runs in the task, in the order that `ordered` gives, in the context of the input record. */
   forward(outcome: Outcome<W>, record: Record<K, V>, context: ProcessorContext<unknown, unknown>): void
 }
 

@@ -2,7 +2,7 @@ import type { Record, RecordMetadata } from './record.ts'
 import type { AnySerde, Serde, SerdeOptions } from './serde.ts'
 import { WaggleError } from './waggle-error.ts'
 
-/** Returns a record's timestamp. A negative result drops the record. `partitionTime` is the partition's highest timestamp so far, or -1. */
+/** Returns a record's timestamp. A negative timestamp drops the record. `partitionTime` is the highest timestamp so far in the partition, or -1. */
 export type TimestampExtractor = (record: Record<unknown, unknown> & RecordMetadata, partitionTime: number) => number
 /** The timestamp extractors of Kafka Streams, for the timestamps of KIP-32. */
 export const TimestampExtractors: {
@@ -36,7 +36,7 @@ export interface ConsumedOptions {
   name?: string
 }
 
-/** How a source reads its topics. A serde that is null is the application's default. */
+/** How a source reads its topics. A null serde stands for the application's default. */
 export class Consumed<K, V> {
   readonly key: AnySerde | null
   readonly value: AnySerde | null
@@ -54,15 +54,14 @@ export class Consumed<K, V> {
   }
 
   /**
-   * Sets the serdes that a source reads with and, in `options`, its name, its timestamp extractor and its first position. Keys and values may be
-   * null.
+   * Sets the serdes of a source and, in `options`, its name, its timestamp extractor and its first position. Keys and values may be null.
    *
    * @example
    * ```ts
    * builder.stream('orders-in', Consumed.with(text, orderSerde, { offsetReset: 'latest', timestampExtractor: (record) => record.timestamp }))
    * ```
    *
-   * @remarks `offsetReset` counts only where the application has no committed position. Its default is `earliest`. A serde that is null is the
+   * @remarks `offsetReset` counts only if the application has no committed position. Its default is `earliest`. A null serde stands for the
    * application's default.
    */
   static with<K, V>(key: Serde<K> | null, value: Serde<V> | null, options: ConsumedOptions = {}): Consumed<K | null, V | null> {
@@ -70,7 +69,7 @@ export class Consumed<K, V> {
   }
 
   /**
-   * Names a source. Serdes that are left out are the application's defaults.
+   * Names a source. A serde that is left out is the application's default.
    *
    * @example
    * ```ts
@@ -86,7 +85,7 @@ export class Consumed<K, V> {
   }
 
   /**
-   * Drops records with a null key and counts them in `dropped-records-total`. It takes null out of the stream's key type.
+   * Drops records with a null key, and counts them in `dropped-records-total`. The stream's key type then excludes null.
    *
    * @example
    * ```ts
@@ -98,14 +97,14 @@ export class Consumed<K, V> {
   }
 
   /**
-   * Drops records with a null value and counts them in `dropped-records-total`. It takes null out of the stream's value type.
+   * Drops records with a null value, and counts them in `dropped-records-total`. The stream's value type then excludes null.
    *
    * @example
    * ```ts
    * builder.stream('orders-in', Consumed.with(text, orderSerde).skipNullValues()).mapValues((order) => order.total)
    * ```
    *
-   * @remarks Do not use it for a table: there null deletes a key.
+   * @remarks Do not use it for a table, in which null deletes a key.
    */
   skipNullValues(): Consumed<K, NonNullable<V>> {
     return new Consumed(this.key, this.value, this.options, { ...this.skips, nullValues: true })

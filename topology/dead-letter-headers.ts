@@ -2,7 +2,7 @@ import type { FailedRecord } from './failed-record.ts'
 import type { Header } from './record.ts'
 import { saidBy, type WaggleError } from './waggle-error.ts'
 
-/** The headers of a dead letter (KIP-1034). Each text has a bound, and a cause that throws while it is read still gives headers. */
+/** The headers of a dead letter (KIP-1034). Each text is limited. Even a cause that throws when it is read gives headers. */
 export function streamsDeadLetterHeaders(error: WaggleError, { topic, partition, offset }: FailedRecord): readonly Header[] {
   const cause = causeOf(error)
   return [
@@ -21,7 +21,7 @@ export function streamsDeadLetterHeaders(error: WaggleError, { topic, partition,
   ]
 }
 
-/** The cause of an error; null where reading it throws, as a proxy may do. */
+/** The cause of an error, or else the error itself. A proxy may throw when its cause is read. */
 function causeOf(error: WaggleError): Error {
   try {
     return error.cause instanceof Error ? error.cause : error

@@ -8,7 +8,7 @@ export interface Defaults extends DefaultSerdes {
   readonly timestampExtractor: TimestampExtractor | null
 }
 
-/** The topology of one application: internal topics have their full names, and defaults replace the serdes and extractors that were left out. */
+/** The topology of one application: internal topics have their full names, and defaults fill in serdes and extractors. */
 export function decorated(topology: Topology, applicationId: string, defaults: Defaults): Topology {
   return topology.mapped({
     topic: (name) => (topology.internalTopics.has(name) ? internalTopic(applicationId, name) : name),

@@ -3,7 +3,7 @@ import { parentsOf, type Subtopology } from './subtopology.ts'
 
 /** A topology's description, for people and for tools. */
 export interface TopologyDescription {
-  /** The text of Kafka Streams, character for character, so that its visualisers can read it. */
+  /** Kafka Streams' text, character for character, so that its visualisers can read it. */
   toString(): string
   toMermaid(): string
   toJSON(): unknown
@@ -18,7 +18,7 @@ export function describe(topology: Topology): TopologyDescription {
   }
 }
 
-/** A node with its neighbours. `size` counts the paths below the node and decides the order of the text. */
+/** A node with its neighbours. `size` counts the paths below the node, which decides the order of the text. */
 interface Described {
   readonly node: GraphNode
   size: number
@@ -100,7 +100,7 @@ function jsonOf(topology: Topology, { id, nodes }: Subtopology): object {
   }
 }
 
-/** Sorts names as a java.util.HashSet does, in which order Kafka Streams prints and connects nodes. */
+/** Sorts names as a java.util.HashSet does. Kafka Streams prints and connects nodes in this order. */
 function hashOrder(names: readonly string[]): readonly string[] {
   let capacity = 16
   while (names.length > capacity * 0.75) capacity *= 2
@@ -124,8 +124,8 @@ interface Branch {
 }
 
 /**
- * A java.util.TreeSet, which is a red-black tree. Sizes grow while nodes are connected, so a node's place depends on the nodes that it was compared
- * with, and the text depends on the places.
+ * A java.util.TreeSet, which is a red-black tree. Sizes change while nodes are connected. So a node's place depends on the nodes that it was compared
+ * with, and the text depends on these places.
  */
 class SortedNodes {
   #root: Branch | null = null

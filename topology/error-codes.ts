@@ -1,8 +1,8 @@
 import { ownMember } from './own-member.ts'
 
 /**
- * The table of all errors: for each code the HTTP status of a response, the exit status of a command, the meaning, and the next step.
- * `docs/errors.md` is generated from it (`node ops/check/errors-page.ts --write`). An error's own message and `next` may be more exact.
+ * The table of all errors. Each code has the HTTP status of a response, the exit status of a command, the meaning, and the next step. An error's own
+ * message and `next` may be more exact. `docs/errors.md` is generated from this table (`node ops/check/errors-page.ts --write`).
  */
 export const errorCodes = {
   WAGGLE_ADDRESS_IN_USE: {
@@ -855,16 +855,16 @@ export const errorCodes = {
 export type ErrorCode = keyof typeof errorCodes
 
 export interface ErrorRow {
-  /** HTTP status of a response that has this code. */
+  /** The HTTP status of a response with this code. */
   readonly status: number
-  /** Exit status of a command: 1 the input is wrong, 2 usage, 3 a server or dependency cannot be reached. */
+  /** The exit status of a command: 1 wrong input, 2 wrong usage, 3 a server or dependency cannot be reached. */
   readonly exit: 1 | 2 | 3
   readonly meaning: string
-  /** The step to take, as a sentence. */
+  /** The next step, as a sentence. */
   readonly next: string
 }
 
-/** True for a code of this table. Records and other processes may have codes of other versions of Waggle. */
+/** True for a code of this table. Records and other processes may have codes from other versions of Waggle. */
 export function isErrorCode(text: string): text is ErrorCode {
   return Object.hasOwn(errorCodes, text)
 }

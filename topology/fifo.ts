@@ -1,4 +1,4 @@
-/** A queue, first in, first out. A taken item can be collected at once, and the items behind it do not move. */
+/** A queue, first in, first out. Taking an item moves no other item, and frees the taken one for garbage collection. */
 export class Fifo<T> {
   #items: (T | undefined)[]
   #first = 0
@@ -52,7 +52,7 @@ export class Fifo<T> {
     return false
   }
 
-  /** Iterates the oldest item first. */
+  /** Iterates from the oldest item to the newest. */
   *[Symbol.iterator](): IterableIterator<T> {
     for (let at = this.#first; at < this.#items.length; at++) yield this.#items[at] as T
   }

@@ -24,14 +24,14 @@ interface Named {
 export interface SourceNode extends Named {
   readonly kind: 'source'
   readonly topics: readonly string[]
-  /** The pattern of the topics to read. `topics` gets the matching ones when the application starts. */
+  /** The pattern of the topics to read. When the application starts, `topics` gets all matching topics. */
   readonly pattern: RegExp | null
   readonly key: AnySerde
   readonly value: AnySerde
   readonly timestampExtractor: TimestampExtractor | null
   readonly offsetReset: OffsetReset
   readonly skips: Consumed<unknown, unknown>['skips']
-  /** True where a record without key or value fails like one that cannot be deserialized. */
+  /** True if a record without key or value fails, like a record that cannot be deserialised. */
   readonly refusesNulls?: boolean
 }
 export interface ProcessorNode extends Named {
@@ -63,7 +63,7 @@ export type GraphNode = SourceNode | ProcessorNode | OperatorNode | AsyncNode | 
 export interface ProcessOptions {
   /** The stores that the processor may use. A builder among them is added to the topology (KIP-401). */
   readonly stores?: readonly (string | StoreBuilder<StateStore> | StoreSpec)[]
-  /** Names the node of the DSL's `process`, which otherwise has a generated name. */
+  /** Names the node of the DSL's `process`. Default: a generated name. */
   readonly named?: NodeName
 }
 
@@ -77,16 +77,13 @@ export interface SourceParts {
   readonly refusesNulls?: boolean
 }
 
-/** A graph of source, processor and sink nodes with their state stores. It describes the program; the engine decides how to run it. */
+/** A graph of source, processor and sink nodes with their state stores. It describes the program, and the engine decides how to run it. */
 export class Topology {
   readonly #nodes = new Map<string, GraphNode>()
   readonly #stores = new Map<string, StoreSpec>()
   /** Each store as its caller gave it: a builder or a specification. */
   readonly #added = new Map<string, StoreBuilder<StateStore> | StoreSpec>()
-  /**
-   * Topics of the application. Their names get the application's id in front when it runs. Without a number of partitions they get that of their
-   * sources.
-   */
+  /** Internal topics. When the application runs, its id precedes their names. A topic without a number of partitions gets that of its sources. */
   readonly #internalTopics = new Map<string, number | null>()
   /** The names of the nodes that use a store, by the store's name. */
   readonly #users = new Map<string, Set<string>>()
@@ -94,7 +91,7 @@ export class Topology {
   readonly #globalStores = new Set<string>()
   /** The capabilities that a node needs from its machine, by the node's name. */
   readonly #needs = new Map<string, Capabilities>()
-  /** While rearranged steps are written: the present name of each parent, by the name that the steps know. */
+  /** The current name of each parent, by its original name. Used while rearranged steps are written. */
   #parents: ReadonlyMap<string, string> = new Map()
 
   get nodes(): ReadonlyMap<string, GraphNode> {
@@ -110,12 +107,12 @@ export class Topology {
     return this.#given.get(node) ?? []
   }
 
-  /** Stores that every task of every process can read in full. */
+  /** Stores of which every process has a full copy, and which every task may read. */
   get globalStores(): ReadonlySet<string> {
     return this.#globalStores
   }
 
-  /** Makes a store global, so that every process reads its whole topic. One source feeds its only user. */
+  /** Makes a store global: every process reads its whole topic. The store must have one source and one processor. */
   makeGlobal(store: string): this {
     this.#globalStores.add(store)
     return this
@@ -125,7 +122,7 @@ export class Topology {
     return this.#needs.get(node) ?? {}
   }
 
-  /** Makes the node's whole sub-topology run only where these capabilities are (`{ gpu: 1 }`). Kafka Streams has no such method. */
+  /** Makes the node's whole sub-topology run only on machines with these capabilities (`{ gpu: 1 }`). Kafka Streams has no such method. */
   requireCapabilities(node: string, needs: Capabilities): this {
     if (!this.#nodes.has(node)) throw mistake(`${node} is not a node of this topology`, 'Add the node before saying what it needs.')
     this.#needs.set(node, needs)
@@ -141,7 +138,7 @@ export class Topology {
     return this
   }
 
-  /** Nodes that `act` adds read from the nodes that `parents` names in place of theirs. */
+  /** Runs `act`. Nodes that it adds read from the parents in this map instead of their original parents. */
   whereParents(parents: ReadonlyMap<string, string>, act: () => void): void {
     this.#parents = parents
     act()
@@ -152,7 +149,7 @@ export class Topology {
     return this.#users.get(store) ?? new Set()
   }
 
-  /** The parts that share no node and no store. Records pass between them only through topics. */
+  /** The parts of the graph that share no node and no store. Records pass between them only through topics. */
   subtopologies(): readonly Subtopology[] {
     return subtopologiesOf(this)
   }
@@ -161,7 +158,7 @@ export class Topology {
     return describe(this)
   }
 
-  /** A copy whose sources with patterns read the matching ones of `names` that are not the application's own. */
+  /** A copy of the topology. Its sources with patterns read the matching topics among `names`, except the application's own. */
   withTopics(names: readonly string[]): Topology {
     if (![...this.#nodes.values()].some((node) => node.kind === 'source' && node.pattern !== null)) return this
     const others = names.filter((name) => !this.#internalTopics.has(name)).sort()
@@ -174,7 +171,7 @@ export class Topology {
     return copy
   }
 
-  /** A copy with the topics and serdes that these functions return, and an extractor for sources that have none. */
+  /** A copy with the topics and serdes that these functions return. Sources without an extractor get `timestampExtractor`. */
   mapped({
     topic,
     serde,
@@ -231,8 +228,8 @@ export class Topology {
   }
 
   /**
-   * Like `addSource`, for serdes without static types. Without an extractor the source takes the application's. A swarm's topics are shared: each
-   * sub-topology that reads one has positions of its own.
+   * Adds a source, for serdes without static types. A source without an extractor uses the application's. Several sub-topologies may read the same
+   * topic, each with positions of its own.
    */
   addSourceWith(name: string, topics: readonly string[], parts: SourceParts): this {
     const { key, value, timestampExtractor = null, skips = noSkips, isShared = false, refusesNulls = false } = parts
@@ -266,7 +263,7 @@ export class Topology {
     return this.addSinkWith(name, topic as SinkNode['topic'], parents, { ...serdes, partitioner: options.partitioner ?? null })
   }
 
-  /** Like `addSink`, for serdes without static types. */
+  /** Adds a sink, for serdes without static types. */
   addSinkWith(
     name: string,
     topic: SinkNode['topic'],
@@ -276,7 +273,7 @@ export class Topology {
     return this.#add({ kind: 'sink', name, topic, key, value, partitioner, parents: this.#known(name, parents) })
   }
 
-  /** Adds a store. The same builder may be added again (a shared store). Throws WAGGLE_STORE_EXISTS for another builder of the same name. */
+  /** Adds a store. The same builder may be added again, for a shared store. Throws WAGGLE_STORE_EXISTS for another builder of the same name. */
   addStateStore(store: StoreBuilder<StateStore> | StoreSpec, processors: readonly string[] = []): this {
     this.#addStore(store, 'kind' in store ? store : { name: store.name, kind: 'custom', build: () => store.build() })
     for (const processor of processors) this.connectProcessorAndStateStores(processor, [store.name])
@@ -296,9 +293,9 @@ export class Topology {
   }
 
   /**
-   * Adds a store whose changelog is a topic that other programs write (KIP-813): the supplier's processor puts its records into the store, and where
-   * the store is lost, it is filled with the topic's rows as they are. Other processors may be connected to it, and should only read. The store is one
-   * of `Stores`; any other is WAGGLE_INVALID_TOPOLOGY.
+   * Adds a store whose changelog is a topic that other programs write (KIP-813). The supplier's processor puts the topic's records into the store. A
+   * lost store is filled with the topic's rows as they are. Other processors may be connected to the store, and should only read it. A store that
+   * `Stores` did not make is WAGGLE_INVALID_TOPOLOGY.
    *
    * @example
    * ```ts
@@ -337,7 +334,8 @@ export class Topology {
   }
 
   /**
-   * Adds a store that every process has whole and every processor may read. The supplier's processor alone writes it, from the records of the topic.
+   * Adds a global store: every process has all of it, and every processor may read it. Only the supplier's processor writes it, from the records of
+   * the topic.
    *
    * @example
    * ```ts
@@ -354,7 +352,8 @@ export class Topology {
    * })
    * ```
    *
-   * @remarks Another processor that writes it gets WAGGLE_STORE_READ_ONLY. Records keep their own times, whatever extractor the application has.
+   * @remarks If another processor writes to it, that is WAGGLE_STORE_READ_ONLY. Records keep their own timestamps, whatever extractor the application
+   * has.
    */
   addGlobalStore<K, V>(
     store: StoreBuilder<StateStore>,
@@ -405,7 +404,7 @@ export class Topology {
     return this
   }
 
-  /** Refuses a topic that is read twice: it may be read as a stream or as a table, by its name or by a pattern. */
+  /** Refuses a topic that two sources read, by its name or by a pattern. */
   #refuseSharedTopics(name: string, topics: readonly string[], pattern: RegExp | null): void {
     const twice = topics.find((topic, at) => topics.indexOf(topic) !== at)
     if (twice !== undefined) throw mistake(`${name} reads the topic ${twice} twice`, 'Name each topic once.')
@@ -445,12 +444,12 @@ function matchedBy(pattern: RegExp | null, topics: readonly string[]): string | 
   return pattern === null ? undefined : topics.find((topic) => matchesWhole(pattern, topic))
 }
 
-/** The source of a global store. It keeps its records' own times, even if the application has a timestamp extractor. */
+/** The source of a global store. Records keep their own timestamps, even if the application has a timestamp extractor. */
 export function globalSource(name: string, { key, value, skips }: Pick<Consumed<unknown, unknown>, 'key' | 'value' | 'skips'>): SourceParts {
   return { key: serdeOr(key, 'key', name), value: serdeOr(value, 'value', name), skips, timestampExtractor: TimestampExtractors.failOnInvalid }
 }
 
-/** As Kafka Streams matches topics: all of the name. */
+/** A pattern must match the whole name, as in Kafka Streams. */
 function matchesWhole(pattern: RegExp, name: string): boolean {
   return new RegExp(`^(?:${pattern.source})$`, pattern.flags.replace(/[gy]/g, '')).test(name)
 }

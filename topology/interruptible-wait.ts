@@ -1,4 +1,4 @@
-/** A wait that ends after its time, or earlier where something happens. One at a time. */
+/** A wait that ends after its time, or when it is woken. There is one wait at a time. */
 export class InterruptibleWait {
   readonly #clock: Timers
   #end: (() => void) | null = null
@@ -21,18 +21,18 @@ export class InterruptibleWait {
     })
   }
 
-  /** Ends the wait that is under way. Where there is none, nothing happens. */
+  /** Ends the current wait, if there is one. */
   end(): void {
     this.#end?.()
   }
 
-  /** Ends the wait that is under way. Where there is none, the next `takeWakeup` returns true. */
+  /** Ends the current wait. Without a wait, the next `takeWakeup` returns true. */
   wakeup(): void {
     if (this.#end === null) this.#isWoken = true
     else this.#end()
   }
 
-  /** True where `wakeup` was called outside of a wait since the last call. */
+  /** True if `wakeup` was called outside of a wait since the last call. */
   takeWakeup(): boolean {
     const isWoken = this.#isWoken
     this.#isWoken = false

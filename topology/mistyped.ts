@@ -1,6 +1,6 @@
 import { WaggleError } from './waggle-error.ts'
 
-/** The error for a value of a type that its serde cannot write. */
+/** The error for a value that its serde cannot write because of its type. */
 export function mistyped(topic: string, value: unknown, wanted: string): WaggleError {
   if (value === undefined) {
     return new WaggleError('WAGGLE_UNDEFINED_VALUE', {

@@ -1,11 +1,11 @@
-/** Every name that is visible outside the process has its function here. */
+/** Every name that is visible outside the process has its function in this file. */
 export const gatewayTopic = (gateway: string): string => `waggle.gateway.${gateway}`
 export const beeTopic = (swarm: string, bee: string): string => `waggle.${swarm}.${bee}`
 export const deadLetterTopic = (swarm: string): string => `waggle.${swarm}.dead-letters`
 /** The swarm whose dead letters are in this topic; null for any other topic. */
 export const swarmOfDeadLetters = (topic: string): string | null => /^waggle\.([^.]+)\.dead-letters$/.exec(topic)?.[1] ?? null
 export const applicationIdOf = (swarm: string): string => `waggle.${swarm}`
-/** The topic of the secret from which request ids are derived. Keep its readers few: the secret lets them compute the ids of other callers. */
+/** The topic of the secret for request ids. Whoever reads it can compute the ids of other callers, so it needs few readers. */
 export const idSecretTopic = 'waggle.id-secret'
 /** Names an internal topic as Kafka Streams does. */
 export const internalTopic = (applicationId: string, name: string): string => `${applicationId}-${name}`

@@ -6,5 +6,5 @@ import type { RequestLedger } from './operators/request-ledger.ts'
 import type { StreamsOperator } from './operators/streams.ts'
 import type { Transform } from './operators/transform.ts'
 
-/** Every operator that a graph may hold, told apart by `op`. Each type documents its meaning. */
+/** Every operator that a graph may contain. `op` distinguishes them, and each type documents its meaning. */
 export type Operator = Accept | Deduplicate | ForeignKeyOperator | JoinByKey | RequestLedger | StreamsOperator | Transform

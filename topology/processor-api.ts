@@ -12,13 +12,13 @@ export interface ProcessorContext<in K, in V> {
   readonly taskId: string
   readonly currentStreamTime: number
   readonly currentSystemTime: number
-  /** Place of the record being processed; null in a punctuation. */
+  /** The topic, partition and offset of the current record; null in a punctuation. */
   readonly recordMetadata: RecordMetadata | null
   /** Throws WAGGLE_STORE_NOT_CONNECTED if the node did not name the store. */
   getStateStore<S extends StateStore>(store: string | StoreBuilder<S>): S
   /**
-   * Calls the punctuator every `intervalMs`, by stream time or by the clock. With `startTime` (epoch ms) the calls are at that time and whole intervals
-   * after it, where a time that is past already is left out (KIP-1146). WAGGLE_INVALID_INTERVAL where one of them cannot be.
+   * Calls the punctuator every `intervalMs`, by stream time or by the wall clock. With `startTime` (epoch ms) the first call is at that time, and
+   * past times are left out (KIP-1146). An impossible interval or start is WAGGLE_INVALID_INTERVAL.
    *
    * @example
    * ```ts
@@ -28,12 +28,12 @@ export interface ProcessorContext<in K, in V> {
    * ```
    */
   schedule(intervalMs: number, type: PunctuationType, punctuator: Punctuator, options?: { startTime?: number }): Cancellable
-  /** Requests a commit soon. Answers wait for a commit. */
+  /** Requests a commit soon. Answers to callers wait for a commit. */
   commit(): void
   forward(record: NewRecord<K, V>, child?: string): void
 }
 
-/** The code of one node. Each task has a processor of its own. It is synchronous: slow work belongs in an asynchronous node. */
+/** The code of one node. Each task has its own processor. It is synchronous: slow work belongs in an asynchronous node. */
 export interface Processor<KIn, VIn, KOut, VOut> {
   init?(context: ProcessorContext<KOut, VOut>): void
   readonly process: (record: Record<KIn, VIn>) => void

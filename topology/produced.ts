@@ -2,7 +2,7 @@ import type { AnySerde, Serde, SerdeOptions } from './serde.ts'
 
 /**
  * Returns a record's partition, several partitions (a copy to each) or none (the record is dropped). Null stands for the default partitioner, which
- * agrees with Java's.
+ * is the same as Java's.
  */
 export type StreamPartitioner<K, V> = (topic: string, key: K | null, value: V | null, partitions: number) => number | readonly number[] | null
 
@@ -11,7 +11,7 @@ export interface ProducedOptions<K, V> {
   name?: string
 }
 
-/** How a sink writes its topic. A serde that is null comes from the operator before, then from the application's defaults. */
+/** How a sink writes its topic. A null serde stands for that of the operator before, or else for the application's default. */
 export class Produced<in K, in V> {
   readonly key: AnySerde | null
   readonly value: AnySerde | null
@@ -25,14 +25,14 @@ export class Produced<in K, in V> {
   }
 
   /**
-   * Sets the serdes that a sink writes with and, in `options`, its name and its partitioner.
+   * Sets the serdes of a sink and, in `options`, its name and its partitioner.
    *
    * @example
    * ```ts
    * orders.to('orders-out', Produced.with(text, orderSerde, { partitioner: (_, key, __, partitions) => (key ?? '').length % partitions }))
    * ```
    *
-   * @remarks Without a partitioner the key's bytes decide the partition, as in Java. A partitioner may give several partitions, or none, which
+   * @remarks Without a partitioner the key's bytes decide the partition, as in Java. A partitioner may return several partitions, or none, which
    * drops the record.
    */
   static with<K, V>(key: Serde<K> | null, value: Serde<V> | null, options: ProducedOptions<K, V> = {}): Produced<K, V> {
@@ -40,7 +40,7 @@ export class Produced<in K, in V> {
   }
 
   /**
-   * Names a sink. Serdes that are left out come from the operator before, then from the application's defaults.
+   * Names a sink. A serde that is left out comes from the operator before, else from the application's defaults.
    *
    * @example
    * ```ts

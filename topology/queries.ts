@@ -1,7 +1,7 @@
 import type { KeyValue, Windowed } from './record.ts'
 import type { ValueAndTimestamp, VersionedRecord } from './state-store.ts'
 
-/** A question to a store. The caller gives the types of keys and values; they are not checked against the store. */
+/** A question to a store. The caller gives the types of keys and values, which are not checked against the store. */
 export abstract class Query<out R> {
   declare private readonly types: R
   readonly request: QueryRequest
@@ -20,17 +20,16 @@ export type QueryRequest =
   | { readonly kind: 'version'; readonly key: unknown; readonly asOf: number | null }
   | { readonly kind: 'versions'; readonly key: unknown; readonly from: number; readonly to: number; readonly oldestFirst: boolean }
 
-/** A question to the partitions of one store. */
 export interface StoreQuestion {
   readonly store: string
   readonly request: QueryRequest
   /** Null: all partitions. */
   readonly partitions: readonly number[] | null
-  /** True where copies that may be behind their changelogs may answer too (KIP-535). */
+  /** True if copies that may be behind their changelogs may answer too (KIP-535). */
   readonly allowsStale: boolean
 }
 
-/** The distance of this process's rows of one store and partition from the end of their changelog (KIP-535). */
+/** How far this process's rows of one store and partition are behind their changelog (KIP-535). */
 export interface LagInfo {
   /** The next changelog offset that the rows lack. */
   readonly currentOffsetPosition: bigint
@@ -38,7 +37,7 @@ export interface LagInfo {
   readonly offsetLag: number
 }
 
-/** The order of an answer's rows: by keys, or by timestamps. `ANY` leaves it to the store. */
+/** The order of the rows in an answer: by keys, or by timestamps. `ANY` leaves it to the store. */
 export type ResultOrder = 'ANY' | 'ASCENDING' | 'DESCENDING'
 
 export interface RangeOptions {
@@ -49,7 +48,7 @@ export interface RangeOptions {
 /** A query for one key (KIP-796). */
 export abstract class KeyQuery extends Query<unknown> {
   /**
-   * Asks for the value of a key; null where the key has none.
+   * Asks for the value of a key; null without a value.
    *
    * @example
    * ```ts
@@ -65,8 +64,8 @@ export abstract class KeyQuery extends Query<unknown> {
 /** KIP-992. */
 export abstract class TimestampedKeyQuery extends Query<unknown> {
   /**
-   * Asks for the value of a key and the timestamp of the record that changed it last; null where the key has none. Tables have timestamps, and stores
-   * of `Stores.timestampedKeyValueStoreBuilder`; any other store is WAGGLE_QUERY_NOT_SUPPORTED.
+   * Asks for the value of a key and the timestamp of the record that changed it last; null without a value. The store must keep timestamps, as those
+   * of tables and of `Stores.timestampedKeyValueStoreBuilder` do. For any other store throws WAGGLE_QUERY_NOT_SUPPORTED.
    *
    * @example
    * ```ts
@@ -82,7 +81,7 @@ export abstract class TimestampedKeyQuery extends Query<unknown> {
 /** KIP-805, and KIP-985 for the order. */
 export abstract class RangeQuery extends Query<unknown> {
   /**
-   * Asks for the keys between `from` and `to`, both included, in the order of their bytes; null is an open end.
+   * Asks for the keys between `from` and `to`, both included, in the order of their bytes; null means no bound.
    *
    * @example
    * ```ts
@@ -98,7 +97,7 @@ export abstract class RangeQuery extends Query<unknown> {
 /** KIP-992. */
 export abstract class TimestampedRangeQuery extends Query<unknown> {
   /**
-   * As `RangeQuery.withRange`, with each value's timestamp.
+   * Asks for the keys between `from` and `to` as `RangeQuery.withRange` does, with each value's timestamp.
    *
    * @example
    * ```ts
@@ -115,7 +114,8 @@ export abstract class TimestampedRangeQuery extends Query<unknown> {
 /** KIP-960. */
 export abstract class VersionedKeyQuery extends Query<unknown> {
   /**
-   * Asks for the latest version of a key, or for the one that was valid at `asOf`; null where there was none, or where the history no longer has it.
+   * Asks for the latest version of a key, or for the version that was valid at `asOf`. Null without such a version, or if the history no longer
+   * contains it.
    *
    * @example
    * ```ts
@@ -129,9 +129,9 @@ export abstract class VersionedKeyQuery extends Query<unknown> {
 }
 
 export interface VersionsOptions {
-  /** First time that counts. Default: the beginning. */
+  /** The first time that counts. Default: the beginning. */
   fromTime?: number
-  /** Last time that counts. Default: no end. */
+  /** The last time that counts. Default: no end. */
   toTime?: number
   /** The order of the timestamps. Default: newest first. */
   resultOrder?: ResultOrder
@@ -140,7 +140,7 @@ export interface VersionsOptions {
 /** KIP-968. */
 export abstract class MultiVersionedKeyQuery extends Query<unknown> {
   /**
-   * Asks for all versions of a key that were valid at some time between `fromTime` and `toTime`, as far as the history has them.
+   * Asks for all versions of a key that were valid at some time between `fromTime` and `toTime`, if the history still contains them.
    *
    * @example
    * ```ts
@@ -163,7 +163,7 @@ export abstract class MultiVersionedKeyQuery extends Query<unknown> {
 /** A query for one key's windows (KIP-806). */
 export abstract class WindowKeyQuery extends Query<unknown> {
   /**
-   * Asks for a key's windows that start between `from` and `to`, both included. The answer has start and value, oldest first.
+   * Asks for a key's windows that start between `from` and `to`, both included. The answer has each window's start and value, oldest first.
    *
    * @example
    * ```ts
@@ -179,7 +179,7 @@ export abstract class WindowKeyQuery extends Query<unknown> {
 /** A query for all keys' windows (KIP-806). */
 export abstract class WindowRangeQuery extends Query<unknown> {
   /**
-   * Asks for all keys' windows that start between `from` and `to`, both included. Window stores only.
+   * Asks for all keys' windows that start between `from` and `to`, both included. For window stores only.
    *
    * @example
    * ```ts
@@ -193,7 +193,7 @@ export abstract class WindowRangeQuery extends Query<unknown> {
   }
 
   /**
-   * Asks for a key's sessions, in the order of their ends. Session stores only.
+   * Asks for a key's sessions, in the order of their ends. For session stores only.
    *
    * @example
    * ```ts
@@ -207,7 +207,7 @@ export abstract class WindowRangeQuery extends Query<unknown> {
   }
 }
 
-/** The time as a number that JSON has, for a question to another process. No row is from before 0. */
+/** A time as a number that JSON can represent, for a question to another process. No row is from before 0. */
 function sendable(time: number): number {
   return Math.max(-1, Math.min(time, Number.MAX_SAFE_INTEGER))
 }

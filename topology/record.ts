@@ -22,7 +22,7 @@ export interface RecordMetadata {
   readonly offset: bigint
 }
 
-/** A window of time. `end` is exclusive for time windows, else inclusive. */
+/** A window of time. `end` is exclusive for time windows, and inclusive for others. */
 export interface Window {
   readonly start: number
   readonly end: number
@@ -37,7 +37,7 @@ export type KeyValue<K, V> = readonly [key: K, value: V]
 
 export const noHeaders: readonly Header[] = Object.freeze([])
 
-/** The text of the last header with that key, as Kafka's `lastHeader`; null where there is none. */
+/** The text of the last header with that key, as Kafka's `lastHeader`; null without one. */
 export function headerText(headers: readonly Header[], key: string): string | null {
   for (let at = headers.length - 1; at >= 0; at--) {
     const header = headers[at]

@@ -1,6 +1,6 @@
 import type { Serde } from './serde.ts'
 
-/** A serde made of others. It opens each inner serde that has `open`, and prepares each inner serde with its part of the bytes. */
+/** A serde made of other serdes. It opens each of them, and prepares each with its part of the bytes. */
 export function serdeOf<T, I>(inners: readonly Serde<I>[], make: (...inners: readonly Serde<I>[]) => Serde<T>): Serde<T> {
   const serde = make(...inners)
   const opened = inners.filter((inner) => inner.open !== undefined)
@@ -12,7 +12,7 @@ export function serdeOf<T, I>(inners: readonly Serde<I>[], make: (...inners: rea
   }
 }
 
-/** Reads the bytes with serdes that prepare each part and do not decode it. */
+/** Reads the bytes with serdes that prepare each part instead of decoding it. */
 function preparation<T, I>(
   inners: readonly Serde<I>[],
   make: (...inners: readonly Serde<I>[]) => Serde<T>,
@@ -31,7 +31,7 @@ function preparation<T, I>(
   try {
     make(...inners.map(prepared)).deserialize(topic, data)
   } catch {
-    // Malformed bytes fail again when they are read, where a handler decides about them.
+    // Malformed bytes fail again when they are read, and a handler then decides about them.
   }
   return pending.length === 0 ? null : Promise.all(pending).then(() => {})
 }

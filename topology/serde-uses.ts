@@ -2,7 +2,7 @@ import type { Topology } from './graph.ts'
 import { changelogTopic } from './naming.ts'
 import type { AnySerde, Serde, SerdeUse } from './serde.ts'
 
-/** Opens the serdes of a topology for everything that it writes: sinks, repartition topics, and stores under their changelogs' names. */
+/** Opens the serdes of a topology for everything that it writes: sinks, repartition topics, and stores under the names of their changelogs. */
 export async function openSerdes(topology: Topology, applicationId: string): Promise<void> {
   for (const [serde, use] of usesOf(topology, applicationId)) await (serde as Partial<Serde<unknown>>).open?.(use)
 }

@@ -90,7 +90,7 @@ const anyJson: Serde<unknown> = {
   },
 }
 
-/** The value's JSON. Undefined for a function, a bigint and a cycle. */
+/** The value as JSON. Undefined for a function, a bigint and a cycle. */
 function asJson(value: unknown): string | undefined {
   try {
     return JSON.stringify(value)
@@ -193,7 +193,7 @@ const fixedSizes: ReadonlyMap<unknown, number> = new Map<unknown, number>([
   [uuid, 36],
 ])
 
-/** Serdes in Java's wire form, so that a Java program reads the same topic. Those without arguments give the same object each time. */
+/** Serdes in Java's encodings, so that a Java program can read the same topic. A serde without arguments is the same object each time. */
 export const Serdes = {
   string: (): Serde<string> => string,
   boolean: (): Serde<boolean> => boolean,
@@ -203,7 +203,7 @@ export const Serdes = {
   integer: (): Serde<number> => integer,
   float: (): Serde<number> => float,
   double: (): Serde<number> => double,
-  /** 64 bits as a number. Reading or writing a value outside ±(2^53 - 1) throws WAGGLE_UNSAFE_INTEGER. */
+  /** 64 bits as a number. A value outside ±(2^53 - 1) throws WAGGLE_UNSAFE_INTEGER. */
   long: (): Serde<number> => long,
   bigLong: (): Serde<bigint> => bigLong,
   void: (): Serde<never> => nothing,
@@ -215,7 +215,7 @@ export const Serdes = {
     sessionWindowedSerde(inner as unknown as AnySerde) as Serde<unknown> as Serde<Windowed<K>>,
 }
 
-/** Reading or writing a value that does not fit the schema throws WAGGLE_INVALID_VALUE. Without a schema nothing checks T. */
+/** JSON of a schema. A value that does not match the schema throws WAGGLE_INVALID_VALUE. Without a schema T is not checked. */
 function json<S extends TSchema>(schema: S): Serde<Static<S>>
 function json<T>(): Serde<T>
 function json(schema?: TSchema): Serde<unknown> {

@@ -1,4 +1,4 @@
-/** One store of one task, with the topic that it is restored from: its changelog, or the source topic that stands in for it. */
+/** One store of one task, and the topic from which it is restored: its changelog, or the source topic that replaces the changelog. */
 export interface ListenedStore {
   readonly store: string
   readonly taskId: string
@@ -7,8 +7,8 @@ export interface ListenedStore {
 }
 
 /**
- * Called while stores of this process's tasks are restored from their changelogs (Kafka Streams' StateRestoreListener): `onRestoreStart` once a
- * store, then either `onRestoreEnd` or, if the task leaves first, `onRestoreSuspended`. Offsets are those of the next record.
+ * Called while stores of this process's tasks are restored from their changelogs (Kafka Streams' StateRestoreListener). `onRestoreStart` is called
+ * once for a store. Then `onRestoreEnd` follows, or `onRestoreSuspended` if the task leaves first. Offsets are those of the next record.
  */
 export interface StateRestoreListener {
   onRestoreStart?(store: ListenedStore & { readonly startingOffset: bigint; readonly endingOffset: bigint }): void
@@ -17,7 +17,7 @@ export interface StateRestoreListener {
   onRestoreSuspended?(store: ListenedStore & { readonly totalRestored: number }): void
 }
 
-/** Called while copies of other processes' tasks are kept up to date (KIP-988). `currentEndOffset` may be a moment old. */
+/** Called while copies of other processes' tasks are kept up to date (KIP-988). `currentEndOffset` may be slightly old. */
 export interface StandbyUpdateListener {
   onUpdateStart?(store: ListenedStore & { readonly startingOffset: bigint }): void
   onBatchLoaded?(store: ListenedStore & { readonly batchEndOffset: bigint; readonly batchSize: number; readonly currentEndOffset: bigint }): void

@@ -7,12 +7,12 @@ export interface StateStore {
   readonly persistent: boolean
 }
 
-/** A store of values by key. Iteration is in the order of the keys' bytes. Bounds are inclusive; null is an open one. */
+/** A store of values by key. Iteration is in the order of the keys' bytes. Bounds are inclusive; null means no bound. */
 export interface KeyValueStore<K, V> extends StateStore {
   get(key: K): V | null
   put(key: K, value: V | null): void
   /**
-   * Puts each entry, in their order; null deletes. An invalid key or an `undefined` value is refused before anything is put.
+   * Puts each entry, in order; null deletes. If a key is invalid or a value is `undefined`, nothing is put.
    *
    * @example
    * ```ts
@@ -25,7 +25,7 @@ export interface KeyValueStore<K, V> extends StateStore {
   delete(key: K): V | null
   range(from: K | null, to: K | null, options?: { reverse?: boolean }): Iterable<KeyValue<K, V>>
   /**
-   * Gives the keys between the two, the last one first (KIP-617): `range(from, to, { reverse: true })` under Java's name.
+   * Returns the keys between the two, the last key first (KIP-617): `range(from, to, { reverse: true })` under Java's name.
    *
    * @example
    * ```ts
@@ -36,7 +36,7 @@ export interface KeyValueStore<K, V> extends StateStore {
   reverseRange(from: K | null, to: K | null): Iterable<KeyValue<K, V>>
   all(options?: { reverse?: boolean }): Iterable<KeyValue<K, V>>
   /**
-   * Gives all keys, the last one first (KIP-617): `all({ reverse: true })` under Java's name.
+   * Returns all keys, the last key first (KIP-617): `all({ reverse: true })` under Java's name.
    *
    * @example
    * ```ts
@@ -53,15 +53,15 @@ export interface KeyValueStore<K, V> extends StateStore {
 }
 
 /**
- * A store of values by key and window. Windows are in the order of their segments of time, then of the keys' bytes, then of their starts; the
- * `backward` methods give the exact reverse. All bounds are inclusive, and a null key is an open one.
+ * A store of values by key and window. Windows are in the order of their segments of time, then of the keys' bytes, then of their starts. The
+ * `backward` methods use the exact reverse. All bounds are inclusive, and a null key means no bound.
  */
 export interface WindowStore<K, V> extends StateStore {
   put(key: K, value: V | null, windowStart: number): void
   fetch(key: K, windowStart: number): V | null
   fetch(key: K, from: number, to: number): Iterable<KeyValue<number, V>>
   /**
-   * Gives the windows of the keys between the two that start between `from` and `to`.
+   * Returns the windows of the keys between the two that start between `from` and `to`.
    *
    * @example
    * ```ts
@@ -71,7 +71,7 @@ export interface WindowStore<K, V> extends StateStore {
    */
   fetch(keyFrom: K | null, keyTo: K | null, from: number, to: number): Iterable<KeyValue<Windowed<K>, V>>
   /**
-   * As `fetch`, the newest window first (KIP-617).
+   * Returns the same windows as `fetch`, the newest first (KIP-617).
    *
    * @example
    * ```ts
@@ -83,7 +83,7 @@ export interface WindowStore<K, V> extends StateStore {
   backwardFetch(keyFrom: K | null, keyTo: K | null, from: number, to: number): Iterable<KeyValue<Windowed<K>, V>>
   fetchAll(from: number, to: number): Iterable<KeyValue<Windowed<K>, V>>
   /**
-   * As `fetchAll`, in reverse (KIP-617).
+   * Returns the same windows as `fetchAll`, in reverse (KIP-617).
    *
    * @example
    * ```ts
@@ -93,7 +93,7 @@ export interface WindowStore<K, V> extends StateStore {
    */
   backwardFetchAll(from: number, to: number): Iterable<KeyValue<Windowed<K>, V>>
   /**
-   * Gives all windows that are still kept.
+   * Returns all windows that are still kept.
    *
    * @example
    * ```ts
@@ -103,7 +103,7 @@ export interface WindowStore<K, V> extends StateStore {
    */
   all(): Iterable<KeyValue<Windowed<K>, V>>
   /**
-   * As `all`, in reverse (KIP-617).
+   * Returns the same windows as `all`, in reverse (KIP-617).
    *
    * @example
    * ```ts
@@ -115,13 +115,13 @@ export interface WindowStore<K, V> extends StateStore {
 }
 
 /**
- * A store of values by key and session. Sessions are in the order of their segments of time, then of the keys' bytes, then of their ends and
- * starts; the `backward` methods give the exact reverse. All bounds are inclusive, and a null key is an open one.
+ * A store of values by key and session. Sessions are in the order of their segments of time, then of the keys' bytes, then of their ends and starts.
+ * The `backward` methods use the exact reverse. All bounds are inclusive, and a null key means no bound.
  */
 export interface SessionStore<K, V> extends StateStore {
   put(session: Windowed<K>, value: V | null): void
   /**
-   * Gives the value of one session; null where there is none.
+   * Returns the value of one session; null without such a session.
    *
    * @example
    * ```ts
@@ -132,7 +132,7 @@ export interface SessionStore<K, V> extends StateStore {
   fetchSession(key: K, start: number, end: number): V | null
   fetch(key: K): Iterable<KeyValue<Windowed<K>, V>>
   /**
-   * Gives the sessions of the keys between the two.
+   * Returns the sessions of the keys between the two.
    *
    * @example
    * ```ts
@@ -142,7 +142,7 @@ export interface SessionStore<K, V> extends StateStore {
    */
   fetch(keyFrom: K | null, keyTo: K | null): Iterable<KeyValue<Windowed<K>, V>>
   /**
-   * As `fetch`, in reverse (KIP-617).
+   * Returns the same sessions as `fetch`, in reverse (KIP-617).
    *
    * @example
    * ```ts
@@ -154,7 +154,7 @@ export interface SessionStore<K, V> extends StateStore {
   backwardFetch(keyFrom: K | null, keyTo: K | null): Iterable<KeyValue<Windowed<K>, V>>
   findSessions(key: K, earliestEnd: number, latestStart: number): Iterable<KeyValue<Windowed<K>, V>>
   /**
-   * Gives the sessions of the keys between the two that end at `earliestEnd` or later and start at `latestStart` or earlier.
+   * Returns the sessions of the keys between the two that end at or after `earliestEnd` and start at or before `latestStart`.
    *
    * @example
    * ```ts
@@ -164,7 +164,7 @@ export interface SessionStore<K, V> extends StateStore {
    */
   findSessions(keyFrom: K | null, keyTo: K | null, earliestEnd: number, latestStart: number): Iterable<KeyValue<Windowed<K>, V>>
   /**
-   * As `findSessions`, in reverse (KIP-617).
+   * Returns the same sessions as `findSessions`, in reverse (KIP-617).
    *
    * @example
    * ```ts
@@ -181,19 +181,20 @@ export interface ValueAndTimestamp<V> {
   readonly timestamp: number
 }
 
-/** A version of a key, valid from `timestamp` until `validTo`, which is exclusive; null where it is the latest (KIP-889). */
+/** A version of a key. It is valid from `timestamp` until `validTo`, which is exclusive, and null for the latest version (KIP-889). */
 export interface VersionedRecord<V> extends ValueAndTimestamp<V> {
   readonly validTo: number | null
 }
 
 /** A store of every version of a key that was valid within the history's retention (KIP-889). */
 export interface VersionedKeyValueStore<K, V> extends StateStore {
-  /** The latest version, or the version that was valid at `asOf`; null where there was none, or where the history no longer has it. */
+  /** The latest version, or the version that was valid at `asOf`; null without such a version, or if the history no longer contains it. */
   get(key: K, asOf?: number): VersionedRecord<V> | null
   /** Adds a version. A version older than the history is ignored. */
   put(key: K, value: V | null, timestamp: number): void
   /**
-   * Ends the version that is valid at `timestamp` there, and gives it as it was; null where none was. A time older than the history is ignored.
+   * Ends the version that is valid at `timestamp` at that time, and returns it as it was; null without such a version. A time older than the history
+   * is ignored.
    *
    * @example
    * ```ts
@@ -208,7 +209,7 @@ export type StoreKind = 'keyValue' | 'window' | 'session' | 'versioned'
 /** Whether a store has a changelog. False: its rows are lost with its task. An object: settings of the changelog topic. */
 export type Logging = boolean | { readonly [setting: string]: string }
 
-/** A store with its name, made anew for each task. The engine opens stores of `Stores`; other builders make theirs with `build`. */
+/** A store with its name, which is created for each task. The engine opens stores of `Stores`; other builders create their store in `build`. */
 export interface StoreBuilder<out S extends StateStore> {
   readonly name: string
   build(): S
@@ -222,29 +223,27 @@ export interface KeptStore {
   readonly value: AnySerde
   readonly persistent: boolean
   readonly logging: Logging
-  /** The time in ms after which windows and sessions that ended before the newest one may be dropped. Null: they are kept for good. */
+  /** The time in ms after which windows and sessions may be dropped, counted back from the newest one. Null: they are kept for good. */
   readonly retentionMs: number | null
-  /** Size of the windows of a window store. */
+  /** The size of the windows in a window store. */
   readonly windowSizeMs?: number
-  /** True where the store has several values for one key and window start (the buffers of stream joins). */
+  /** True if the store has several values for one key and window start (the buffers of stream joins). */
   readonly retainDuplicates?: boolean
-  /** True where iteration is by window start and then by key. False: by key first. */
+  /** True: iteration is by window start and then by key. False: by key first. */
   readonly timeOrdered?: boolean
-  /** True where the values are `ValueAndTimestamp`s. */
+  /** True if the values are `ValueAndTimestamp`s. */
   readonly timestamped?: boolean
-  /** True for the store of a table whose updates wait in the cache, if there is one, until it is flushed. */
+  /** True for the store of a table whose updates wait in a cache, if the thread has one. */
   readonly cached?: boolean
-  /**
-   * True where the store lists work that is still to be done. Where commits are not atomic, its removals are written after the rest of the commit.
-   */
+  /** True if the store lists unfinished work. In a commit that is not atomic, its removals are written last. */
   readonly removedLast?: boolean
-  /** Headers of each changelog record that holds a value. */
+  /** Headers of each changelog record that has a value. */
   readonly changelogHeaders?: readonly Header[]
   /** The topic that replaces the changelog: the store is that topic's table. */
   readonly sourceTopic?: string
 }
 
-/** A store that its user makes. Its rows are lost with its task, because the engine cannot read them. */
+/** A store that its user implements. Its rows are lost with its task, because the engine cannot read them. */
 export interface CustomStore {
   readonly name: string
   readonly kind: 'custom'

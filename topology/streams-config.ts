@@ -9,34 +9,37 @@ export type Sasl =
   | { mechanism: 'plain' | 'scram-sha-256' | 'scram-sha-512'; username: string; password: string }
   | { mechanism: 'oauthbearer'; token: () => Promise<string> }
 
-/** Each default is Kafka Streams' own, unless its comment says otherwise. */
+/** The settings of an application. A default is Kafka Streams' own, unless its comment says otherwise. */
 export interface StreamsConfig {
   /** Names the application's group, topics and state. */
   applicationId: string
   log: 'embedded' | { kafka: { brokers: readonly string[]; ssl?: boolean | object; sasl?: Sasl; client?: 'platformatic' | 'kafkajs' } }
   /** Default on Kafka: `at_least_once`. The embedded log is exactly once with either value. */
   processing?: 'at_least_once' | 'exactly_once'
-  /** Topic for records that a handler skips, with the headers of KIP-1034. Without it they are dropped. */
+  /** The topic for records that a handler skips, with the headers of KIP-1034. Without it they are dropped. */
   deadLetterTopic?: string
-  /** Default `.waggle`. Holds the embedded log, so the default is no temporary directory. On Kafka it holds the state of this process's tasks. */
+  /**
+   * Default: `.waggle`. It contains the embedded log, so the default is not a temporary directory. On Kafka it contains the state of this process's
+   * tasks.
+   */
   stateDir?: string
-  /** Default 1. Threads share one JavaScript thread unless there is a `module`. */
+  /** Default: 1. Threads share one JavaScript thread unless `module` is set. */
   numThreads?: number
   /**
    * A module that exports the topology (see `StreamsModule`). Each thread is then a worker (`worker_threads`) that imports the module. A path is
    * relative to the working directory. On Kafka each worker is a member of the application's groups, with its own connection and state directory.
-   * Kafka Streams has no such setting, since Java's threads need none.
+   * Kafka Streams has no such setting, because Java's threads do not need it.
    */
   module?: URL | string
-  /** Copies of each task's state in other processes. Default 0. */
+  /** The number of copies of each task's state in other processes. Default: 0. */
   standbyReplicas?: number
-  /** A copy that is at most this many changelog records behind may take its task over at once (KIP-441). Default 10,000. */
+  /** A copy that is at most this many changelog records behind may take its task over at once (KIP-441). Default: 10,000. */
   acceptableRecoveryLag?: number
-  /** The most copies that are made at the same time so that tasks can move. Default 2. */
+  /** The most copies that are made at the same time so that tasks can move. Default: 2. */
   maxWarmupReplicas?: number
   /** The process's own name, the same after a restart (static membership, KIP-345). */
   instanceId?: string
-  /** `host:port` at which other processes query this one. An address beyond this machine needs an `applicationServerSecret`. */
+  /** `host:port` at which other processes query this one. An address that other machines can reach needs an `applicationServerSecret`. */
   applicationServer?: string
   /**
    * Resources of this process (`{ gpu: 1 }`), by default none. A sub-topology that needs more (`Topology.requireCapabilities`) runs in another
@@ -45,17 +48,18 @@ export interface StreamsConfig {
   capabilities?: Capabilities
   /** A secret that all processes of the application share. Queries without it are refused. Kafka Streams has no such setting. */
   applicationServerSecret?: string
-  /** Default on the embedded log: 100, the interval of its syncs. On Kafka: 30,000, and 100 with exactly once. */
+  /** Default on the embedded log: 100, the interval of its syncs. Default on Kafka: 30,000, or 100 with exactly once. */
   commitIntervalMs?: number
   maxTaskIdleMs?: number
-  /** Shortest time between two deletions of processed records in repartition topics (KIP-811). Default 30,000. */
+  /** The shortest time between two deletions of processed records in repartition topics (KIP-811). Default: 30,000. */
   repartitionPurgeIntervalMs?: number
   /**
-   * Size of all caches together. A table's updates wait in them for a commit; 0 forwards each at once. Default 10 MiB, and 0 in a TopologyTestDriver.
+   * The size of all caches together, in which a table's updates wait for a commit. 0: each update is forwarded at once. Default: 10 MiB, and 0 in a
+   * TopologyTestDriver.
    */
   cacheMaxBytes?: number
   /**
-   * Shortest time between two searches for unmatched records and closed windows. Default 1000; 0 in a TopologyTestDriver, which searches with each
+   * The shortest time between two searches for unmatched records and closed windows. Default: 1000. In a TopologyTestDriver it is 0: search with each
    * record.
    */
   emitIntervalMs?: number
@@ -71,7 +75,7 @@ export interface StreamsConfig {
   uncaughtExceptionHandler?: (error: WaggleError) => 'REPLACE_THREAD' | 'SHUTDOWN_CLIENT' | 'SHUTDOWN_APPLICATION'
 }
 
-/** The functions of a configuration. A worker takes them from the module, since functions cannot be sent to it. */
+/** The functions of a configuration. A worker takes them from the module, because functions cannot be sent to it. */
 export type StreamsHandlers = Pick<
   StreamsConfig,
   'deserializationHandler' | 'processingHandler' | 'productionHandler' | 'timestampExtractor' | 'defaultKeySerde' | 'defaultValueSerde'

@@ -10,12 +10,12 @@ export interface Subtopology {
   readonly nodes: readonly GraphNode[]
   /** Topics that the sub-topology reads. */
   readonly sources: readonly string[]
-  /** Topics that the sub-topology writes, except those that a record chooses. */
+  /** The topics that the sub-topology writes, except those that a record chooses. */
   readonly sinks: readonly string[]
   readonly stores: readonly StoreSpec[]
   /** True for the sub-topology of a global store. Every process runs all of it, without partitions. */
   readonly isGlobal: boolean
-  /** Resources that a machine needs to run it. The most demanding node decides. */
+  /** The resources that a machine needs to run it. The most demanding node decides. */
   readonly needs: Capabilities
 }
 
@@ -69,8 +69,8 @@ export function parentsOf(node: GraphNode): readonly string[] {
 }
 
 /**
- * Refuses a node with state before an asynchronous one. A record that waits in an asynchronous node is read again after a crash, and state before the
- * node would then count it twice.
+ * Refuses a node with state before an asynchronous one. After a crash, a record that was waiting in the asynchronous node is read again, and the
+ * state would count it twice.
  */
 function refuseAsyncAfterState(nodes: readonly GraphNode[], stateful: ReadonlySet<string>): void {
   const behindState = new Set<string>()
@@ -89,7 +89,7 @@ function refuseAsyncAfterState(nodes: readonly GraphNode[], stateful: ReadonlySe
 class Groups {
   readonly #parent = new Map<string, string>()
 
-  /** The root of a name's group. On the way each second name is moved up to its grandparent, so that paths stay short. */
+  /** The root of a name's group. On the way, every second name is attached to its grandparent, so that paths stay short. */
   find(name: string): string {
     let at = name
     for (;;) {

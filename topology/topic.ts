@@ -3,7 +3,7 @@ export interface TopicSpec {
   readonly name: string
   readonly partitions: number
   readonly cleanup: 'delete' | 'compact' | 'compact,delete'
-  /** The retention in ms; null where records are kept for good. */
+  /** The retention in ms; null if records are kept for good. */
   readonly retentionMs: number | null
   /** The most bytes of all partitions together, with an equal share for each. Older records are deleted first. Default: no limit. */
   readonly retentionBytes?: number | null
@@ -11,6 +11,6 @@ export interface TopicSpec {
   readonly settings?: { readonly [setting: string]: string }
   /** Settings that the user gave by name. They override all others, and an existing topic must have them. */
   readonly asked?: { readonly [setting: string]: string }
-  /** The shortest retention that an existing topic may have, in ms, where the user gave none. */
+  /** The shortest retention that an existing topic may have, in ms, if the user gave none. */
   readonly leastRetentionMs?: number
 }

@@ -2,14 +2,14 @@ import type { ErrorCode } from './error-codes.ts'
 
 export interface ErrorWords {
   readonly message: string
-  /** The step to take, as a sentence. */
+  /** The next step, as a sentence. */
   readonly next: string
   /** The place in a user's file, as `file:line:col`. */
   readonly place?: string
   readonly cause?: unknown
 }
 
-/** The one class of errors: what happened, where, and what to do about it. */
+/** The base class of all errors: what happened, where, and what to do about it. */
 export class WaggleError extends Error {
   readonly code: ErrorCode
   readonly next: string
@@ -23,12 +23,15 @@ export class WaggleError extends Error {
     if (words.place !== undefined) this.place = words.place
   }
 
-  /** The same error with a place in a user's file. An error keeps the place that it has, since it is more exact. */
+  /** The same error with a place in a user's file. An error that has a place keeps it, because that is more exact. */
   at(place: string): WaggleError {
     return new WaggleError(this.code, { message: this.message, next: this.next, place: this.place ?? place, cause: this.cause })
   }
 
-  /** The same error with the record's place added to its message. Class, code and stack stay, and the error itself is not changed: it may be thrown again. */
+  /**
+   * The same error, with the record's place added to its message. Class, code and stack stay. The error itself is not changed, because it may be
+   * thrown again.
+   */
   withRecord(place: string): WaggleError {
     const copy: WaggleError = Object.create(Object.getPrototypeOf(this), Object.getOwnPropertyDescriptors(this))
     const value = this.message.endsWith(place) ? this.message : `${this.message} ${place}`
@@ -44,7 +47,7 @@ export class WaggleError extends Error {
   }
 }
 
-/** Thrown by a bee where the input cannot be answered and the caller is to blame: HTTP 422, gRPC INVALID_ARGUMENT. */
+/** Thrown by a bee for an input that it cannot answer because of the caller: HTTP 422, gRPC INVALID_ARGUMENT. */
 export class Refused extends WaggleError {
   constructor(detail: string) {
     super('WAGGLE_REFUSED', { message: detail, next: 'Send an input that the bee accepts.' })

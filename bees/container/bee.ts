@@ -42,7 +42,7 @@ interface ContainerSpec {
   readonly command?: readonly string[]
 }
 
-/** The command that stands in for the image, or is given without one. Throws WAGGLE_NOT_RESOLVED. */
+/** The command for the image: from the spec, or from this machine's `resolve:`. Throws WAGGLE_NOT_RESOLVED. */
 function commandOf(spec: ContainerSpec, bee: string, resolveCommand: (image: string) => readonly string[] | null): readonly string[] {
   const image = spec.image ?? spec.container
   const command = image === undefined ? spec.command : resolveCommand(image)

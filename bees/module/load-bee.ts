@@ -8,7 +8,7 @@ export interface BeeModule {
   readonly export: string
 }
 
-/** Loads a module and returns its bee. Throws WAGGLE_INVALID_MODULE where the module cannot be loaded or has no such export. */
+/** Loads a module and returns its bee. Throws WAGGLE_INVALID_MODULE if the module cannot be loaded or has no such export. */
 export async function loadBee({ path, export: name }: BeeModule): Promise<Bee<unknown, unknown>> {
   const module = await load(path)
   const found = Object.hasOwn(module, name) ? module[name] : undefined

@@ -15,7 +15,7 @@ export default defineBee({
     { additionalProperties: false, required: ['table'] },
   ),
   examples: [{ table: 'inferences' }],
-  // ClickHouse inserts a thousand rows at the cost of one, and each insert makes a part that it has to merge later.
+  // ClickHouse inserts a thousand rows at the cost of one, and each insert makes a part that it must merge later.
   batch: () => ({ size: 1000, timeoutMs: 500, release: 'full' }),
   async check({ spec }) {
     tableNameOf(spec.table)
@@ -36,7 +36,7 @@ export default defineBee({
   },
 })
 
-/** Takes label, scores and model from a prediction. Any other input is saved as its payload alone. */
+/** Makes a row with label, scores and model of a prediction. For any other input only its payload is saved. */
 function rowOf(swarm: string, input: unknown, { id, source }: BeeRequest): PredictionRow {
   const said = input !== null && typeof input === 'object' ? (input as { readonly [key: string]: unknown }) : {}
   const label = typeof said.label === 'string' ? said.label.toWellFormed() : ''
@@ -59,7 +59,7 @@ function rowOf(swarm: string, input: unknown, { id, source }: BeeRequest): Predi
   }
 }
 
-/** Replaces lone surrogates: ClickHouse refuses the whole block that contains one. */
+/** Replaces lone surrogates. ClickHouse refuses a whole block if one is in it. */
 function scoresOf(scores: unknown): ReadonlyMap<string, number> {
   if (scores === null || typeof scores !== 'object') return new Map()
   return new Map(
@@ -69,7 +69,7 @@ function scoresOf(scores: unknown): ReadonlyMap<string, number> {
   )
 }
 
-/** The year 2286. A DateTime64 holds nothing much later, and a record's writer may give it any timestamp. */
+/** The year 2286. A DateTime64 cannot represent much later times, and a writer may give a record any timestamp. */
 const latestMs = 9_999_999_999_999
 
 function jsonOf(input: unknown): string {

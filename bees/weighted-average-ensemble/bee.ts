@@ -47,8 +47,8 @@ export default defineBee({
 })
 
 /**
- * Scales the weights to a sum of 1 over the predictions that are there. A label that a model does not score counts as 0 for this model. Throws
- * WAGGLE_NO_PREDICTION where no weight is above 0, and WAGGLE_NOT_FINITE where weights or scores are too large for a finite answer.
+ * The average of the existing predictions. Their weights are scaled to a sum of 1. A label without a score from some model counts as 0 for that
+ * model. Throws WAGGLE_NO_PREDICTION if no weight is above 0, and WAGGLE_NOT_FINITE if weights or scores are too large for a finite result.
  */
 export function averageOf(predictions: ReadonlyMap<string, Prediction>, weights: { readonly [bee: string]: number }): Ensemble {
   const weightOf = new Map(Object.entries(weights))
@@ -74,7 +74,7 @@ export function averageOf(predictions: ReadonlyMap<string, Prediction>, weights:
   }
 }
 
-/** Throws WAGGLE_MODEL_SHAPE for a model that gives no scores, and for two models without a label in common: their average would mean nothing. */
+/** Throws WAGGLE_MODEL_SHAPE for a model without scores, and for two models without a common label: their average would mean nothing. */
 function refuseUnlike(inputs: ReadonlyMap<string, BeeFindings>): void {
   const known = [...inputs].flatMap(([bee, { labels }]) => (labels === undefined ? [] : [{ bee, labels }]))
   const silent = known.find(({ labels }) => labels === null)

@@ -46,7 +46,7 @@ export interface BeekeeperOptions {
   readonly settings: Settings
   readonly swarms: readonly ConfiguredSwarm[]
   readonly say: LogLine
-  /** Opens a damaged log with the records that are left. */
+  /** Opens a damaged log with the remaining records. */
   readonly acceptLoss?: boolean
   /** Called during the start, each time a bee has opened: `done` of `all` are open. */
   readonly onProgress: (what: string, done: number, all: number) => void
@@ -63,7 +63,7 @@ export class Beekeeper {
   /** The end of the time for a stop, on the clock that never jumps. */
   #stopsBy = Number.POSITIVE_INFINITY
   #clickhouseUrl: string | null = null
-  /** Null where the database does not lie in the data directory. */
+  /** Null if the database is not in the data directory. */
   #repairs: Repairs | null = null
 
   private constructor(options: BeekeeperOptions) {
@@ -71,7 +71,7 @@ export class Beekeeper {
     this.#failures = new FailureLines({ say: options.say, clock: systemClock })
   }
 
-  /** Settles when every swarm answers. Where a part cannot start, closes the open parts and throws. */
+  /** Settles when every swarm answers requests. If a part cannot start, closes the open parts and throws. */
   static async open(options: BeekeeperOptions): Promise<Beekeeper> {
     const beekeeper = new Beekeeper(options)
     try {
@@ -87,7 +87,7 @@ export class Beekeeper {
     return this.#gateway?.url ?? ''
   }
 
-  /** The database's URL; null where no swarm has a sink. */
+  /** The database's URL; null if no swarm has a sink. */
   get clickhouseUrl(): string | null {
     return this.#clickhouseUrl
   }
@@ -118,7 +118,7 @@ export class Beekeeper {
     const untrim = trimWhenIdle(systemClock, processHeap())
     this.#closeLater('heap', async () => untrim())
     const random = new SystemRandom()
-    // The state directories open before the log: they hold this process's id, which the log needs.
+    // The state directories open before the log, which needs this process's id from them.
     const states = new Map<string, StateDirectory>()
     if (settings.log === 'kafka') for (const { swarm } of this.#options.swarms) states.set(swarm.name, await this.#openStates(swarm.name, random))
     const [first] = states.values()
@@ -272,7 +272,7 @@ export class Beekeeper {
     return database
   }
 
-  /** Saves rows that the database misses. Needed only where the log and the database are both in the data directory: one may be an older copy. */
+  /** Saves rows that the database lacks. Needed only if log and database are both in the data directory, because one may be an older copy. */
   async #saveMissingRows(log: Log, database: ClickHouseDatabase): Promise<void> {
     const { settings, say } = this.#options
     const repairs = this.#repairs
@@ -290,7 +290,7 @@ export class Beekeeper {
 /** A last commit takes a moment, also where requests under way have taken all the time for a stop. */
 const shortestStopMs = 3000
 
-/** Host names by which callers reach this process, besides those of loopback. */
+/** Names under which callers reach this process, beside the loopback names. */
 function furtherNames({ hosts }: Settings): readonly string[] {
   return (hosts ?? '')
     .split(',')
@@ -298,7 +298,7 @@ function furtherNames({ hosts }: Settings): readonly string[] {
     .filter((name) => name !== '')
 }
 
-/** Refuses an address beyond this machine where nothing protects it: every caller who reaches the address may use it, since there are no tokens. */
+/** Refuses an address that other machines can reach, unless something protects it. There are no tokens yet, so every caller may use it. */
 function refuseBeyondLoopback(host: string): void {
   if (host === 'localhost' || host === '::1' || /^127(\.\d{1,3}){3}$/.test(host)) return
   throw new WaggleError('WAGGLE_NOT_LOOPBACK', {

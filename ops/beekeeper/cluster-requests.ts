@@ -24,15 +24,15 @@ export interface ClusterRequestsOptions {
   readonly clock: Clock
   readonly random: Random
   readonly routes: readonly GatewayTarget[]
-  /** Requests whose callers wait for an outcome. A gateway refuses requests beyond it. */
+  /** The most requests whose callers wait for an outcome. Past it the gateway refuses requests. */
   readonly maxPending: number
   readonly onError: (error: unknown) => void
 }
 
 /**
- * Requests on a Kafka cluster, where many processes share the tasks. Any process may hold the ledger of a request, and the answer still comes to the
- * process that holds the connection: each request names the answers topic of its swarm and the one partition of it that this process reads. A
- * question about a request does the same. Both go through the gateway's topic, in order. Processes need not know each other.
+ * Requests on a Kafka cluster, where many processes share the tasks. Any process may hold the ledger of a request, but the answer comes to the
+ * process that holds the connection: each request names the answers topic of its swarm, and the partition that this process reads. A question about a
+ * request works the same way. Both go through the gateway's topic, in order. Processes need not know each other.
  */
 export class ClusterRequests implements Requests {
   readonly #options: ClusterRequestsOptions
@@ -42,7 +42,7 @@ export class ClusterRequests implements Requests {
   /** The partition that this process reads, by answers topic. */
   readonly #partitions: ReadonlyMap<string, number>
   #answers: readonly FollowedPartition[] = []
-  /** Tells this process's questions from those of other processes that read the same partition. */
+  /** Distinguishes this process's questions from those of other processes that read the same partition. */
   readonly #name: string
   #asked = 0
   #producer: Producer | null = null
@@ -62,7 +62,7 @@ export class ClusterRequests implements Requests {
     return this.#routes.names
   }
 
-  /** Settles once every later answer will be delivered. */
+  /** Settles when every later answer will be delivered. */
   async start(): Promise<void> {
     this.#producer = await this.#options.log.producer()
     const { log, clock, onError } = this.#options
@@ -91,13 +91,13 @@ export class ClusterRequests implements Requests {
   }
 
   /**
-   * The ledger takes the first of two requests with one key and different bodies. Only the ledger knows which one came first, so it is asked after the
-   * write.
+   * Submits a request. If two requests have the same key and different bodies, the first one counts, and only the ledger knows which was first. So
+   * the ledger is asked after the write.
    */
   async submit(request: NewRequest): Promise<Durable<Accepted>> {
     const route = this.#routes.of(request.gateway)
     const accepted = await whenWritten({ id: request.id }, this.#send(route, request, []))
-    // A request without an idempotency key has an id that no other request has.
+    // Without an idempotency key the id is new, so there is no other body to compare with.
     if (request.bodyHash === '') return accepted
     const known = await this.#ask(route, request.id)
     if (known !== null) refuseOtherBody(known, request)
@@ -126,7 +126,7 @@ export class ClusterRequests implements Requests {
     await this.#toSend.send(gatewayRecord(route, request, { now: this.#options.clock.now(), headers }))
   }
 
-  /** The ledger's entry for a request; null where it has none. Throws WAGGLE_NO_OUTCOME where no ledger answers in time. */
+  /** The ledger's entry for a request; null without one. Throws WAGGLE_NO_OUTCOME if no ledger answers in time. */
   async #ask(route: GatewayTarget, id: string): Promise<Durable<FoundRequest> | null> {
     const { clock } = this.#options
     const question = `${this.#name}-${this.#asked++}`

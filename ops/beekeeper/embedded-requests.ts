@@ -21,13 +21,13 @@ export interface SwarmRequestsOptions {
   readonly clock: Clock
   readonly routes: readonly GatewayTarget[]
   readonly outcomes: readonly OutcomeTopic[]
-  /** Requests whose callers wait for an outcome. A gateway refuses requests beyond it. */
+  /** The most requests whose callers wait for an outcome. Past it the gateway refuses requests. */
   readonly maxPending: number
 }
 
 /**
- * Requests on the embedded log, where one process runs everything. Appends a request to its gateway's topic, and gives its outcome when the commit that
- * holds the outcome is durable. The ledger decides which outcome a request has; its store is in this process.
+ * Requests on the embedded log, where one process runs everything. Appends a request to its gateway's topic, and returns its outcome when the
+ * outcome's commit is durable. The ledger, whose store is in this process, decides the outcome of a request.
  */
 export class EmbeddedRequests implements Requests {
   readonly #options: SwarmRequestsOptions
@@ -50,7 +50,7 @@ export class EmbeddedRequests implements Requests {
     return this.#routes.names
   }
 
-  /** Settles once every later outcome will be delivered. */
+  /** Settles when every later outcome will be delivered. */
   async start(): Promise<void> {
     const { log, clock, outcomes } = this.#options
     this.#producer = await log.producer()
@@ -103,7 +103,7 @@ export class EmbeddedRequests implements Requests {
       void this.#pending.remember(request, () => this.#send(route, request, false))
       return this.#pending.ownOutcomeOf(request)
     }
-    // An outcome's commit holds the input too. Only an answer that is given from memory has to wait for the disk.
+    // An outcome's commit contains the input too. Only an answer from memory must wait for the disk.
     if (isOtherBody(known, request)) refuseOtherBody(await whenWritten(known, this.#written(id)), request)
     const { state, answer } = known
     if (state === 'pending' || answer === null) return this.#pending.outcomeOf(request)
@@ -113,7 +113,7 @@ export class EmbeddedRequests implements Requests {
   async find(id: string): Promise<Durable<FoundRequest> | null> {
     const entry = this.#inLedger(id) ?? this.#pending.get(id)
     if (entry !== null) return whenWritten(entry, this.#written(id))
-    // Between commits, every accepted request is either in the ledger or on a topic, so the search waits for the open commit.
+    // Between commits, every accepted request is either in the ledger or on a topic. So the search waits for the open commit.
     await this.#options.log.durable?.()
     for (const { application, topic, acceptedTopic, partitions } of this.#options.routes) {
       const topics = [topic, acceptedTopic].map((name) => ({ topic: name, partitions }))
@@ -149,7 +149,7 @@ export class EmbeddedRequests implements Requests {
     await this.#producer.send(gatewayRecord(route, request, { now: this.#options.clock.now() }), { durable })
   }
 
-  /** Refuses new requests until a reader works again: their callers would wait for outcomes that nobody reads. */
+  /** Refuses new requests until a reader works again. Their callers would wait for outcomes that nobody reads. */
   #failed(error: unknown): void {
     const { clock } = this.#options
     this.#failure = error instanceof Error ? error.message : String(error)
@@ -173,5 +173,5 @@ export class EmbeddedRequests implements Requests {
 
 const waiting: FoundRequest = { state: 'pending', bodyHash: '', answer: null }
 
-/** How long a reader's failure keeps new requests out. A reader that fails is replaced each second. */
+/** The time for which a reader's failure keeps new requests out. A failed reader is replaced each second. */
 const refusingMs = 2000

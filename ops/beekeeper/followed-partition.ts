@@ -21,7 +21,7 @@ export class FollowedPartition {
     this.#reader = this.#read()
   }
 
-  /** Settles once every later record will be delivered. */
+  /** Settles when every later record will be delivered. */
   static async open(options: FollowedPartitionOptions): Promise<FollowedPartition> {
     const { log, topic, partition } = options
     const from = (await log.topic(topic))?.offsets[partition]?.end ?? 0

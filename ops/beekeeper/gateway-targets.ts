@@ -13,11 +13,11 @@ export interface GatewayTarget {
   readonly partitions: number
   readonly application: Application
   readonly ledgerStore: string
-  /** The topic that tells the ledger of accepted requests. */
+  /** The topic that tells the ledger about accepted requests. */
   readonly acceptedTopic: string
-  /** The reason why the swarm takes no requests now; null while it takes them. */
+  /** The reason why the swarm accepts no requests now; null if it does. */
   readonly notReady: () => string | null
-  /** The topic for replies, which all processes share; null where the swarm has none. */
+  /** The topic for answers, which all processes share; null if the swarm has none. */
   readonly answers: { readonly topic: string; readonly partitions: number } | null
 }
 
@@ -42,7 +42,7 @@ export class GatewayTargets {
     return route
   }
 
-  /** The reason why a gateway takes no requests now; null while it takes them. */
+  /** The reason why a gateway accepts no requests now; null if it does. */
   refusal(
     gateway: string,
     { log, waiting, maxPending }: { readonly log: Pick<Log, 'load' | 'storage'>; readonly waiting: number; readonly maxPending: number },
@@ -70,7 +70,7 @@ export function gatewayRecord(
   return { ...destinationOf(route, id), value: body, headers: [...headers, ...(options.headers ?? [])], timestamp: options.now }
 }
 
-/** All records of one request have one key and one partition, so they arrive in order. */
+/** All records of one request have the same key and partition, so they arrive in order. */
 export function destinationOf({ topic, partitions }: GatewayTarget, id: string): Pick<ProducerRecord, 'topic' | 'partition' | 'key'> {
   const key = Buffer.from(id)
   return { topic, partition: partitionForKey(key, partitions), key }

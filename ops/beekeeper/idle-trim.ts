@@ -2,8 +2,8 @@ import type { ProcessHeap } from '../../connectors/system/process-heap.ts'
 import type { Clock } from '../../processor/ports.ts'
 
 /**
- * Returns memory to the system after overload. V8 keeps the pages of a grown heap while nothing new is allocated, so an idle process would keep its
- * peak for ever. Returns a function that ends the watch.
+ * Returns memory to the system after overload. V8 keeps the pages of a grown heap while nothing new is allocated, so an idle process would never
+ * shrink. Returns a function that ends the watch.
  */
 export function trimWhenIdle(clock: Pick<Clock, 'after'>, heap: ProcessHeap): () => void {
   let leastBytes = heap.totalBytes
@@ -23,8 +23,8 @@ export function trimWhenIdle(clock: Pick<Clock, 'after'>, heap: ProcessHeap): ()
 }
 
 const lookEveryMs = 10_000
-/** A process that has had almost no work for this many checks can afford a pause of 100 ms. */
+/** After this many checks with almost no work, a process can afford a pause of 100 ms. */
 const looksBeforeTrim = 2
 const idleShare = 0.02
-/** The growth of the heap since the last trim that makes the next one worth its pause. */
+/** A trim is worth its pause when the heap has grown by this much since the last one. */
 const worthBytes = 64 * 1024 * 1024

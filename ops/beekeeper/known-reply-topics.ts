@@ -6,7 +6,7 @@ import { Unavailable } from '../../topology/waggle-error.ts'
 export interface KnownReplyTopicsOptions {
   readonly log: Log
   readonly clock: Clock
-  /** The value of `WAGGLE_REPLY_TOPICS`: topic names with commas between them; a name that ends with `*` is a prefix. Null: none. */
+  /** The value of `WAGGLE_REPLY_TOPICS`: topic names, with commas between them. A name that ends with `*` is a prefix. Null: none. */
   readonly allowed: string | null
   /** The number of partitions of each topic that this swarm's own gateways read. */
   readonly own: ReadonlyMap<string, number>
@@ -19,8 +19,8 @@ interface Known {
 }
 
 /**
- * The reply topics of one swarm, cached. An existing topic is looked up again once a minute while it is used, because it may be deleted. A missing topic
- * is looked up again after seconds, because somebody may make it.
+ * The reply topics of one swarm, cached. While a topic is used, it is looked up again once a minute, because it may be deleted. A missing topic is
+ * looked up again after seconds, because somebody may create it.
  */
 export class KnownReplyTopics implements ReplyTopics {
   readonly #options: KnownReplyTopicsOptions
@@ -91,10 +91,7 @@ export class KnownReplyTopics implements ReplyTopics {
     } while (this.#mustListAgain)
   }
 
-  /**
-   * The reply topics for the engine. The process that accepted a request has looked up its reply topic and chosen the partition, so the engine need
-   * not know the topic yet.
-   */
+  /** The reply topics for the engine. It need not know a topic: the process that accepted the request has looked it up and chosen the partition. */
   get named(): NamedTopics {
     return { allows: (topic) => this.allows(topic), partitionsOf: (topic) => this.#namedPartitions(topic) }
   }
@@ -111,7 +108,7 @@ export class KnownReplyTopics implements ReplyTopics {
   #lookSoon(topic: string): void {
     if (this.#looking.has(topic)) return
     this.#looking.add(topic)
-    // A failed look-up leaves the old answer in place.
+    // If the look-up fails, the old result stays.
     void this.look(topic)
       .catch(() => {})
       .finally(() => this.#looking.delete(topic))
@@ -119,7 +116,7 @@ export class KnownReplyTopics implements ReplyTopics {
 
   #remember(topic: string, known: Known | null): void {
     if (!this.#known.has(topic) && this.#known.size >= (this.#options.maxKnown ?? maxKnown)) {
-      // The topic whose look-up is the oldest.
+      // The first key is the topic whose look-up is the oldest.
       for (const first of this.#known.keys()) {
         this.#known.delete(first)
         break

@@ -17,9 +17,9 @@ export interface MissingRowsOptions {
 }
 
 /**
- * Moves sinks back to the first record without a row, where the database directory was deleted, is an older copy, or has lost parts of a table. The sinks
- * then write the missing rows again; a row that is written twice is one row. Without such evidence a record without a row is right: a dead letter has
- * none. Reports rows whose records are past their retention: these stay missing. WAGGLE_CLICKHOUSE where a part is damaged.
+ * Moves sinks back to the first record without a row, if the database directory was deleted, is an older copy, or has lost parts of a table. The
+ * sinks then write the missing rows again; a row that is written twice counts once. In all other cases a record without a row is correct, for example
+ * a dead letter. Reports rows whose records are past their retention, because they stay missing. Throws WAGGLE_CLICKHOUSE if a part is damaged.
  */
 export async function saveMissingRows({ plan, topology, log, database, repairs, say }: MissingRowsOptions): Promise<void> {
   const { swarm } = plan

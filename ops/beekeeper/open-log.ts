@@ -12,17 +12,17 @@ import type { Settings } from '../config/settings.ts'
 import { transactionTimeoutOn } from '../streams/kafka-cluster.ts'
 
 export interface OpenLogOptions {
-  /** The name of this process on a cluster where the settings give no `instance`; null: none. */
+  /** The name of this process on a cluster, if the settings have no `instance`; null: none. */
   readonly processId?: string | null
-  /** For the embedded log: opens a damaged directory with the records that are left. */
+  /** For the embedded log: opens a damaged directory with the remaining records. */
   readonly acceptLoss?: boolean
   /** Receives messages for the operator. */
   readonly onNotice?: (notice: string) => void
 }
 
 /**
- * Opens the log that the settings name. Throws WAGGLE_LOG_UNREACHABLE or WAGGLE_NOT_PERMITTED for a cluster that cannot be used, and
- * WAGGLE_LOG_CORRUPT or WAGGLE_DATA_FORMAT for a directory that cannot.
+ * Opens the log that the settings name. Throws WAGGLE_LOG_UNREACHABLE or WAGGLE_NOT_PERMITTED for a cluster, and WAGGLE_LOG_CORRUPT or
+ * WAGGLE_DATA_FORMAT for a directory.
  */
 export async function openLog(settings: Settings, { processId = null, acceptLoss = false, onNotice = () => {} }: OpenLogOptions = {}): Promise<Log> {
   if (settings.log === 'embedded') {

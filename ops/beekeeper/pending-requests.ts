@@ -4,8 +4,8 @@ import type { NewRequest, RequestEntry, RequestOutcome } from '../../topology/sw
 import { WaggleError } from '../../topology/waggle-error.ts'
 
 /**
- * The requests that this process has sent and that have no outcome yet, with the callers that wait. The ledger decides a request's outcome.
- * Callers that wait for the same request are independent: each has its own deadline.
+ * The requests that this process has sent and that have no outcome yet, with their waiting callers. The ledger decides the outcome of a request.
+ * Several callers may wait for the same request, each with its own deadline.
  */
 export class PendingRequests {
   readonly #clock: Clock
@@ -33,7 +33,7 @@ export class PendingRequests {
     return (this.#pending.get(id)?.waiters.size ?? 0) > 0
   }
 
-  /** Settles when the input of a request that this process sent is durable, and rejects where it cannot be written. */
+  /** Settles when the input of a request from this process is durable. Rejects if it cannot be written. */
   written(id: string): Promise<unknown> {
     return this.#pending.get(id)?.written ?? Promise.resolve()
   }
@@ -53,14 +53,14 @@ export class PendingRequests {
   }
 
   /**
-   * The outcome for the caller whose deadline is that of the request. It waits a moment longer: at the deadline the ledger stores a 504 that says
-   * more.
+   * The outcome for the caller that set the deadline of the request. It waits a moment longer than the deadline, at which the ledger stores a 504
+   * that says more.
    */
   ownOutcomeOf(request: NewRequest): Promise<Durable<RequestOutcome>> {
     return this.#outcomeOf(request, storedDeadlineMs)
   }
 
-  /** The outcome for every other caller: one that retries, or one that asks about a request of another process. */
+  /** The outcome for any other caller: one that retries, or one that asks about a request of another process. */
   outcomeOf(request: NewRequest): Promise<Durable<RequestOutcome>> {
     return this.#outcomeOf(request, 0)
   }
@@ -98,7 +98,7 @@ export class PendingRequests {
     }
   }
 
-  /** Forgets the oldest request that no caller waits for. The ledger knows it by now. */
+  /** Forgets the oldest request for which no caller waits. The ledger knows it already. */
   #forgetOldest(): void {
     for (const [id, { waiters }] of this.#pending) {
       if (waiters.size > 0) continue
@@ -115,7 +115,7 @@ export function stopping(): WaggleError {
   })
 }
 
-/** Throws WAGGLE_KEY_REUSED where a request has the same id as a known one and another body. */
+/** Throws WAGGLE_KEY_REUSED if a request has the same id as a known one and another body. */
 export function refuseOtherBody(known: { readonly bodyHash: string }, request: NewRequest): void {
   if (!isOtherBody(known, request)) return
   throw new WaggleError('WAGGLE_KEY_REUSED', {

@@ -34,7 +34,7 @@ export function restoreProgress(clock: Clock, say: (line: string) => void): Stat
   }
 }
 
-/** The least number of offsets that is worth a report: fewer are read in a moment. */
+/** Fewer offsets are read in a moment and not reported. */
 const minReportedOffsets = 10_000n
 const reportIntervalMs = 5000
 

@@ -43,7 +43,7 @@ export interface RunningSwarmOptions {
   readonly log: Log
   readonly clock: Clock
   readonly flights: Flights
-  /** The directory of the stores, for a log that keeps no state; null for a log that does. */
+  /** The directory of the stores; null for a log that keeps state itself. */
   readonly states: StateDirectory | null
   readonly say: LogLine
   readonly failures: FailureLines
@@ -80,8 +80,8 @@ export class RunningSwarm {
   }
 
   /**
-   * The reason why this swarm answers no requests now; null while it does. It stays ready while tasks move between processes, because requests wait
-   * in the log.
+   * The reason why this swarm answers no requests now; null if it does. It stays ready while tasks move between processes, because requests wait in
+   * the log.
    */
   get notReady(): string | null {
     const { state, threads } = this.application
@@ -92,7 +92,7 @@ export class RunningSwarm {
     return `${this.plan.swarm} has committed nothing for ${Math.floor(unsettledMs / 1000)} s${cause === null ? '' : `: ${cause.message}`}`
   }
 
-  /** Plans the swarm and makes its application. Nothing runs before `application.start()`. */
+  /** Plans the swarm and creates its application. Nothing runs before `application.start()`. */
   static async prepare({
     swarm,
     config,
@@ -140,12 +140,12 @@ export class RunningSwarm {
       log,
       clock,
       topics: ownTopics(plan),
-      // Only the application itself can make topics on the embedded log.
+      // On the embedded log nobody but the application can create topics.
       ...(settings.log === 'embedded' ? { missingTopicPartitions: settings.partitions } : {}),
       ...(states === null ? {} : { states, spread: { capabilities: { gpu: gpusHere(settings) }, instanceId: settings.instance } }),
       namedTopics: replyTopics.named,
       commitIntervalMs: settings.commit_interval_ms,
-      // The next bee reads only what is committed.
+      // The next bee reads only committed records.
       commitsWhenIdle: states !== null && settings.processing === 'exactly_once',
       // A request's state is read while the request is in flight; later reads may go to the disk.
       maxCachedEntries: 512,
@@ -209,7 +209,7 @@ export class RunningSwarm {
   }
 }
 
-/** A swarm can do without a GPU, which the engine does not know. */
+/** Adds advice to an error about a missing GPU. A swarm can do without one, which the engine does not know. */
 function withAdvice(error: WaggleError): WaggleError {
   const { code, message, next, cause } = error
   if (code !== 'WAGGLE_NO_CAPABLE_PROCESS') return error
@@ -223,7 +223,7 @@ export function ownTopics({ topics }: SwarmPlan): readonly TopicSpec[] {
   return topics.filter(({ isForeign }) => !isForeign)
 }
 
-/** GPUs of this machine. With `gpu: prefer` any machine counts as capable. */
+/** The number of GPUs on this machine. With `gpu: prefer` any machine counts as capable. */
 function gpusHere({ gpu, gpus }: Settings): number {
   if (gpu === 'prefer') return Number.MAX_SAFE_INTEGER
   if (gpus !== null) return gpus
@@ -234,14 +234,14 @@ function gpusHere({ gpu, gpus }: Settings): number {
   }
 }
 
-/** Reports the bees that this process leaves to others because it has too few GPUs. */
+/** Reports the bees that run in other processes because this machine has too few GPUs. */
 function reportBeesElsewhere(bees: readonly SwarmBee[], settings: Settings, say: LogLine): void {
   const here = gpusHere(settings)
   for (const { name, gpu } of bees)
     if (gpu > here) say(name, 'info', `needs gpu: ${gpu}, and there is ${here} here: it runs in processes that have it`)
 }
 
-/** Null without a schema registry: predictions are then written without Avro. */
+/** The encoding of predictions; null without a schema registry, and then predictions are JSON. */
 function predictionsOf(swarm: string, bees: readonly SwarmBee[], url: string | null): GraphSettings['predictions'] {
   if (url === null) return null
   const topics = predictionTopics(swarm, bees)

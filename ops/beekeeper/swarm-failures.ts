@@ -8,9 +8,8 @@ import type { Payload } from '../../topology/swarm/payload.ts'
 
 /**
  * The failure policy of a swarm, for records at which one of Waggle's own steps fails. (A bee that throws is handled elsewhere.) The record becomes a
- * dead letter at once: a step gives the same result each time, so a retry would only delay the thread's other records. An error record replaces it,
- * so that a join completes and the caller gets an answer. `Unavailable` (a disk that fails, a registry that is away) reaches no handler: the record
- * waits.
+ * dead letter at once. A retry would give the same result and delay other records. An error record replaces it, so that a join completes and the
+ * caller gets an answer. `Unavailable` (a failing disk, a registry that is away) reaches no handler: the record waits.
  */
 export function swarmFailures(swarm: string, onFailure: FailureListener = () => {}): FailurePolicy {
   const resume: Handler<'resume'> = (error, record) => {
@@ -23,7 +22,7 @@ export function swarmFailures(swarm: string, onFailure: FailureListener = () => 
     production: resume,
     deadLetters: { topic: deadLetterTopic(swarm), headers: (error, record) => deadLetterHeaders(error, record.node, record) },
     standIn(error, { key, value, timestamp, headers, node }) {
-      // The value is damaged on the disk. The key is intact, as the bytes that were read.
+      // The value is damaged on the disk. The key is intact, and is still bytes.
       if (error.code === 'WAGGLE_LOG_CORRUPT' && key instanceof Uint8Array) {
         const bytes: Payload = { kind: 'bytes', bytes: new Uint8Array(0), contentType: '' }
         return outputRecord({ key: Buffer.from(key).toString(), value: bytes, timestamp, headers }, beeError(error, node), null)

@@ -8,11 +8,11 @@ import type { SwarmPlan } from '../../topology/swarm/plan.ts'
 import { noReplyTopics } from '../../topology/swarm/reply-topics.ts'
 
 export interface SwarmParts extends ApplicationParts {
-  /** Topics that requests come in by. A reset keeps them and reads them again from their beginning. */
+  /** The topics by which requests come in. A reset keeps them, and they are read again from their beginning. */
   readonly entrances: readonly string[]
 }
 
-/** The topics and groups that a swarm has on a cluster. They come from its plan, so that none of another swarm is among them. */
+/** The topics and groups that a swarm has on a cluster. They come from its plan, so they include none of another swarm. */
 export function partsOf(plan: SwarmPlan): SwarmParts {
   const topology = swarmTopology(plan, nobody, { answersRetentionMs: 1, duplicateRetentionMs: 1, predictions: null, replyTopics: noReplyTopics })
   const { groups } = threadProgram(plan.applicationId, topology, { maxCachedEntries: 0, globals: new GlobalStores() })

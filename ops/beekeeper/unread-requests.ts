@@ -10,8 +10,8 @@ export interface RequestTopic {
 }
 
 /**
- * Finds requests that are accepted and not in the ledger yet. Their records come after the swarm's committed positions, for example after a restart or
- * while a model is slow. A search reads only the request's own partition.
+ * Finds requests that are accepted and not in the ledger yet. Their records come after the swarm's committed positions, for example after a restart
+ * or while a model is slow. A search reads only the request's own partition.
  */
 export class UnreadRequests {
   readonly #log: Log
@@ -24,11 +24,11 @@ export class UnreadRequests {
   }
 
   /**
-   * True where the request waits on one of these topics. Throws WAGGLE_STARTING while positions are unknown, or where too many records wait to be
+   * True if the request waits on one of these topics. Throws WAGGLE_STARTING while positions are unknown, or if too many records would have to be
    * searched.
    */
   has(id: string, application: Application, topics: readonly RequestTopic[]): Promise<boolean> {
-    // Searches run one after the other, so that a caller who asks for many unknown ids reads only one partition at a time.
+    // Searches run one after the other. A caller who asks for many unknown ids reads only one partition at a time.
     const found = this.#looking.then(async () => {
       for (const one of topics) if (await this.#isOn(id, application, one)) return true
       return false
@@ -53,7 +53,7 @@ export class UnreadRequests {
     return false
   }
 
-  /** Waits for the position of a swarm that has just started: it opens its tasks at its first poll. */
+  /** Waits for the position of a swarm that has just started. Its tasks open at its first poll. */
   async #committedOffset(application: Application, topic: string, partition: number): Promise<number> {
     for (let waitedMs = 0; waitedMs <= longestStartMs; waitedMs += lookAgainMs) {
       const offset = application.threads.committedOffset(topic, partition)

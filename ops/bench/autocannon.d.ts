@@ -7,7 +7,7 @@ declare module 'autocannon' {
     readonly connections: number
     /** Seconds. */
     readonly duration: number
-    /** Requests a second over all connections. Without it a connection sends its next request as soon as it has an answer. */
+    /** Requests a second over all connections. If undefined, a connection sends its next request as soon as it has a response. */
     readonly overallRate?: number
     readonly requests: readonly {
       readonly method: 'POST'

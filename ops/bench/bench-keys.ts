@@ -9,7 +9,7 @@ export function keyAt(at: number, { keys, inputs = 1 }: { readonly keys: number;
 const prime = 2_654_435_761
 
 /**
- * Number of pairs that a join finds: the inputs take turns, one record a millisecond, and a pair has one key and at most `windowMs` between its
+ * The number of pairs that a join finds. The inputs take turns, one record a millisecond. A pair has the same key, and at most `windowMs` between its
  * records.
  */
 export function expectedJoin({ records, keys, windowMs }: { readonly records: number; readonly keys: number; readonly windowMs: number }): number {

@@ -1,6 +1,6 @@
 import type { Table } from './table.ts'
 
-/** A benchmark's tables, and the machine that they were measured on. */
+/** A benchmark's tables, and the machine that measured them. */
 export interface Kept {
   readonly date: string
   readonly machine: string
@@ -10,13 +10,13 @@ export interface Kept {
 
 interface Comparison {
   readonly table: Table
-  /** Number of figures that got worse by more than the floor or the peer did. */
+  /** The number of figures that got worse by more than their floor or peer. */
   readonly worse: number
 }
 
 /**
- * Compares each figure of a run with the kept one. `worse` marks a figure that got worse by more than 15 %, after subtracting the change of the floor
- * or the peer of the same row in the same run: that change is the machine's.
+ * Compares each figure of a run with the kept one. `worse` marks a figure that is worse by more than 15 %, after the machine's own change is
+ * subtracted: that of the floor or peer in the same row and run.
  */
 export function comparison({ title, kept, now }: { readonly title: string; readonly kept: Kept; readonly now: Kept }): Comparison {
   const rows = now.tables.flatMap((table) => {
@@ -40,7 +40,7 @@ interface Figure {
 
 function figuresOf({ kept, now }: { readonly kept: Table; readonly now: Table }): readonly Figure[] {
   const keptRow = (row: Row) => kept.rows.find((one) => nameOf(one, now) === nameOf(row, now))
-  /** The fraction by which a figure got worse; null where there is nothing to compare. */
+  /** The fraction by which a figure got worse; null if there is nothing to compare. */
   const changed = (row: Row, column: number): number | null => {
     const was = keptRow(row)?.[column]
     const is = row[column]
@@ -60,7 +60,7 @@ function figuresOf({ kept, now }: { readonly kept: Table; readonly now: Table })
   )
 }
 
-/** The figure that shows the machine's speed: the floor or the peer of a figure, or itself where it is a floor. Null where there is none. */
+/** The figure that shows the machine's speed: the floor or peer of a figure, or the figure itself if it is a floor. Null without one. */
 function besideOf(table: Table, row: Row, column: number): { readonly row: Row; readonly column: number } | null {
   const { floorRow, peerColumns = {} } = table
   const measure = table.columns[column] ?? ''
@@ -76,7 +76,7 @@ type Row = Table['rows'][number]
 
 const tolerance = 1.15
 
-/** Only rates are better when they are higher. All other measures are time, memory or ratios of these. */
+/** True for rates, which are better when they are higher. All other measures are time, memory or ratios of these. */
 function isBetterHigh(measure: string): boolean {
   return measure.includes('/s')
 }

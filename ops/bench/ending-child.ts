@@ -5,7 +5,7 @@ import { Guardian } from '../../connectors/containers/guardian.ts'
 const guardian = new Guardian({ finishMs: 0, termMs: 0 })
 
 /**
- * Starts a program in a process group of its own that ends with this process, also on SIGKILL and Ctrl-C.
+ * Starts a program in a process group of its own. The group ends with this process, also on SIGKILL and Ctrl-C.
  *
  * @example
  * ```ts
@@ -16,7 +16,7 @@ export function spawnEnding(program: string, argv: readonly string[], options: S
   return guarded(spawn(program, argv, { ...options, detached: true }))
 }
 
-/** Like `spawnEnding`, for a module with a channel for messages. */
+/** Starts a module like `spawnEnding`, with a channel for messages. */
 export function forkEnding(module: string | URL, argv: readonly string[], options: ForkOptions): ChildProcess {
   return guarded(fork(module, argv, { ...options, detached: true }))
 }

@@ -47,7 +47,7 @@ export function countTopology(records: number): Workload {
   }
 }
 
-/** The swarm's three-way join: three predictions a key, one joined record. */
+/** The swarm's three-way join: three predictions for each key, one joined record. */
 export function joinTopology(requests: number): Workload {
   const inputs = ['a', 'b', 'c']
   const join: JoinByKey = {
@@ -117,7 +117,7 @@ interface Filled {
   readonly headers: { key: string; value: Uint8Array | null }[]
 }
 
-/** Sends a thousand records a sync, as a busy producer would. */
+/** Sends a thousand records for each sync, as a busy producer would. */
 async function send(log: Log, count: number, at: (index: number) => Filled): Promise<void> {
   const producer = await log.producer()
   for (let from = 0; from < count; from += 1000) {

@@ -69,7 +69,7 @@ async function outputs(log: Log, { output, outputs: wanted, partitions }: Worklo
 }
 
 async function onFreshLog(kind: 'embedded' | 'memory', use: (log: Log) => Promise<Measure>): Promise<Measure> {
-  // A memory-backed directory leaves out the disk and nothing else.
+  // A directory in memory leaves out only the disk.
   const directory = mkdtempSync(join(kind === 'memory' ? '/dev/shm' : tmpdir(), 'waggle-bench-'))
   const log = await openEmbeddedLog({ directory, clock: systemClock })
   try {

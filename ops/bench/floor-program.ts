@@ -13,8 +13,8 @@ import type { ResolveMap } from '../config/resolve-map.ts'
 import { readSwarm } from '../config/swarm-file.ts'
 
 /**
- * The hand-written counterpart of a swarm with decode, three models and ensemble: a plain fastify server with the same decoding, the same model
- * threads and processes and batches of the same size, but without log, join, database, request ids and deadlines.
+ * The floor for a swarm with decoding, three models and an ensemble: a plain fastify server, written by hand. It has the same decoding, model
+ * threads, processes and batch sizes. It has no log, join, database, request ids or deadlines.
  */
 const batchSize = 10
 const modelTypes = new Set(['tf-serving', 'tensor-rt', 'container'])

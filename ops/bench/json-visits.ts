@@ -1,6 +1,6 @@
 import { Consumed, Materialized, Produced, Serdes, StreamsBuilder } from '../../bees/index.ts'
 
-/** Reads visits as JSON, sums up their steps, and counts the long ones by visitor: a program that costs some microseconds a record. */
+/** Reads visits as JSON, sums up their steps, and counts the long ones by visitor: a program that costs a few microseconds a record. */
 const text = Serdes.string()
 const builder = new StreamsBuilder()
 builder

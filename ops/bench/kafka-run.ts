@@ -7,7 +7,7 @@ import { streamsWorkloads } from './streams-workloads.ts'
 
 /**
  * Runs a workload of `kafka-streams/KafkaBench.java` with the same arguments: run|restore|read, workload, guarantee, bytes of cache, brokers,
- * records, application, input, output, state directory. `read` only reads a changelog, whose name takes the place of the input.
+ * records, application, input, output, state directory. `read` only reads a changelog, which is then given instead of the input.
  */
 const [what, name, processing, cacheMaxBytes, brokersText = '', recordsText, applicationId = '', input = '', output = '', stateDir = ''] =
   process.argv.slice(2)
@@ -41,7 +41,7 @@ async function run() {
     done = streams.metrics.reduce((sum, one) => (one.name === total && one.group === group ? sum + Number(one.value) : sum), 0)
     if (done > 0 && done < records) first ??= { seconds: measured().seconds, done }
   }
-  // A restored store is complete once the start settles.
+  // A restored store is complete when the start settles.
   await starting
   const restored = measured().seconds
   await streams.close({ timeoutMs: 60_000 })

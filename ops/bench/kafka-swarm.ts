@@ -9,7 +9,7 @@ import { type SwarmWorkload, smallWorkload, teddyWorkload } from './swarm-worklo
 import type { Table } from './table.ts'
 
 export interface KafkaSwarmBenchmarkOptions {
-  /** Seconds of load, for each program. */
+  /** The seconds of load for each program. */
   readonly seconds: number
   /** Requests a second. */
   readonly rate: number
@@ -18,8 +18,8 @@ export interface KafkaSwarmBenchmarkOptions {
 }
 
 /**
- * Measures the extra wait of a request on a cluster at low load: the same swarm on the embedded log and on a broker, at least once and exactly once,
- * in one run, in turns of a few seconds each.
+ * Measures the extra latency of a request on a cluster at low load. The same swarm runs on the embedded log and on a broker, at least once and
+ * exactly once, in turns of a few seconds.
  */
 export async function kafkaSwarmBenchmark({ seconds, rate, only }: KafkaSwarmBenchmarkOptions): Promise<readonly Table[]> {
   const jars = brokerJars()
@@ -88,7 +88,7 @@ async function compared(
   }
 }
 
-/** The same swarm under another name, since swarms with one name on one cluster are one swarm. Files beside the swarm file are still found. */
+/** The same swarm under another name. Swarms with the same name on one cluster would be one swarm. Files beside the swarm file are still found. */
 function renamed({ file, gateway }: SwarmWorkload, directory: string, suffix: string): { readonly file: string; readonly gateway: string } {
   const way = relative(directory, dirname(file))
   const beside = (value: unknown, of = ''): unknown => {

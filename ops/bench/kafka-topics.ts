@@ -17,7 +17,7 @@ export async function fillInput(
   await fill(log, records, (at) => ({ topic: topics[at % inputs] ?? '', key: keyAt(at, { keys, inputs }), value }))
 }
 
-/** Writes a changelog as an application leaves it that has counted for a while. Returns the topic's name. Its program has one store. */
+/** Writes a changelog like that of an application that has counted for a while. Returns the topic's name. The application has one store. */
 export async function fillChangelog(
   log: Log,
   wish: { readonly application: string; readonly name: Workload; readonly records: number; readonly keys: number },
@@ -53,7 +53,7 @@ async function fill(
   await producer.close()
 }
 
-/** Throws where an output does not follow from its input. */
+/** Throws if an output does not follow from its input. */
 export async function checkOutput(
   log: Log,
   wish: {

@@ -2,7 +2,7 @@ import { existsSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import type { Kept } from './comparison.ts'
 
-/** The numbers of each benchmark that are kept, and those that were kept before. */
+/** The kept numbers of each benchmark, and those that were kept before. */
 export type KeptNumbers = { readonly [benchmark: string]: { readonly kept: Kept; readonly before: Kept | null } }
 
 const path = join(import.meta.dirname, '..', '..', 'docs', 'benchmarks.json')

@@ -8,7 +8,7 @@ export interface LoadOptions {
   readonly contentType: string
   readonly clients: number
   readonly seconds: number
-  /** Requests a second. Without it each client sends its next request as soon as it has an answer. */
+  /** Requests a second. If undefined, each client sends its next request as soon as it has a response. */
   readonly rate?: number
 }
 
@@ -17,11 +17,11 @@ export interface LoadResult {
   readonly perSecond: number
   readonly medianMs: number
   readonly p99Ms: number
-  /** Latency of each request in ms, in ascending order. */
+  /** The latency of each request in ms, in ascending order. */
   readonly latenciesMs: readonly number[]
 }
 
-/** Sends requests. An answer other than 200 is an error, since a benchmark of errors measures nothing. */
+/** Sends requests. A response other than 200 is an error, because a benchmark of errors measures nothing. */
 export function load(options: LoadOptions): Promise<LoadResult> {
   return options.rate === undefined ? closedLoop(options) : openLoop(options, Math.max(1, options.rate))
 }
@@ -43,7 +43,8 @@ async function closedLoop({ url, bodies, contentType, clients, seconds }: LoadOp
 }
 
 /**
- * Sends at even intervals, however long the answers take. Latency counts from the time when a request was due. autocannon's own rate comes in bursts.
+ * Sends at even intervals, however long the responses take. Latency counts from the time when a request was due. autocannon itself would send in
+ * bursts.
  */
 async function openLoop({ url, bodies, contentType, seconds }: LoadOptions, rate: number): Promise<LoadResult> {
   const agent = new Agent({ keepAlive: true })

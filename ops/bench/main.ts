@@ -9,7 +9,7 @@ import type { Table } from './table.ts'
 import { printTable } from './table.ts'
 
 /**
- * `npm run bench -- NAME`: runs a benchmark with its floor or peer, and prints a table, or JSON. `--keep` keeps its numbers in docs/benchmarks.json.
+ * `npm run bench -- NAME`: runs a benchmark with its floor or peer, and prints a table, or JSON. `--keep` stores its numbers in docs/benchmarks.json.
  * `--compare` compares it with the kept numbers; without a name it compares the kept numbers with those kept before.
  */
 const { positionals, values } = parseArgs({
@@ -83,7 +83,7 @@ function compareKept(): number {
   return worse.every((one) => one === 0) ? exitStatus.done : exitStatus.wrongInput
 }
 
-/** Prints the comparison and returns the number of figures that got worse. */
+/** Prints the comparison, and returns the number of figures that got worse. */
 function compare(name: string, kept: Kept, now: Kept): number {
   const of = ({ date, commit, machine }: Kept) => `${date} at ${commit} on ${machine}`
   const { table, worse } = comparison({ title: `${name}: kept ${of(kept)}; now ${of(now)}`, kept, now })
@@ -104,7 +104,7 @@ function machine(): string {
   return `${cores.length} × ${cores[0]?.model ?? 'CPU'}, ${Math.round(totalmem() / 2 ** 30)} GiB, Node ${process.versions.node}, ${process.platform}-${process.arch}`
 }
 
-/** The commit, with a + where files differ from it. */
+/** The commit, with a + if files differ from it. */
 function commit(): string {
   const git = (...argv: string[]) => spawnSync('git', argv, { cwd: import.meta.dirname, encoding: 'utf8' }).stdout?.trim() ?? ''
   return `${git('rev-parse', '--short', 'HEAD')}${git('status', '--porcelain') === '' ? '' : '+'}`

@@ -15,7 +15,7 @@ export interface ReadyEvent {
   readonly clickhouse: string | null
 }
 
-/** A program that runs as a child. It measures the whole process tree by /proc (Linux), and stops or kills it. */
+/** A program that runs as a child. Measures the whole process tree by /proc (Linux), and stops or kills it. */
 export class MeasuredProgram {
   readonly #child: ChildProcess
   readonly #said: readonly string[]
@@ -30,7 +30,7 @@ export class MeasuredProgram {
     this.gone = new Promise((resolve) => child.once('exit', () => resolve()))
   }
 
-  /** Starts a TypeScript file and waits for `{"event":"ready","gateway":…}` on its standard output. */
+  /** Starts a TypeScript file, and waits for `{"event":"ready","gateway":…}` on its standard output. */
   static async start(argv: readonly string[], env: { readonly [name: string]: string }): Promise<MeasuredProgram> {
     const child = spawnEnding(process.execPath, argv, { stdio: ['ignore', 'pipe', 'pipe'], env: { ...process.env, ...env } })
     const said: string[] = []
@@ -47,7 +47,6 @@ export class MeasuredProgram {
     throw new Error(`${argv.join(' ')} ended before it was ready:\n${said.join('\n')}`)
   }
 
-  /** The last lines of its standard error. */
   get lastWords(): string {
     return this.#said.join('\n')
   }
@@ -60,7 +59,7 @@ export class MeasuredProgram {
     }
   }
 
-  /** Stops the process in place. It goes on from there when it thaws. */
+  /** Suspends the process until `thaw`. */
   freeze(): void {
     this.#child.kill('SIGSTOP')
   }
@@ -96,7 +95,7 @@ interface ProcessUsage extends Usage {
   readonly parent: number
 }
 
-/** proc_pid_stat(5): fields 4 (parent), 14 and 15 (user and system ticks), 24 (resident pages). */
+/** All processes, from fields of proc_pid_stat(5): 4 (parent), 14 and 15 (user and system ticks), 24 (resident pages). */
 function allProcesses(): readonly ProcessUsage[] {
   return readdirSync('/proc').flatMap((name) => {
     const pid = Number(name)

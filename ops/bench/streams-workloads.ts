@@ -20,7 +20,7 @@ export interface StreamsWorkload {
 
 interface WorkloadSetting {
   readonly windowMs: number
-  /** Prefix of the input topics: 0 follows it, or 1. */
+  /** The prefix of the input topics' names. They end in 0 and 1. */
   readonly input: string
   readonly output: string
 }

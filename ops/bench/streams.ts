@@ -14,8 +14,8 @@ export interface StreamsBenchmarkOptions {
 }
 
 /**
- * Measures CPU microseconds a record in Waggle's test driver, in Kafka Streams' own (if Java is there), and in Waggle on its embedded log. All run
- * the same programs on the same input (100-byte values, a record a millisecond, windows of a second), each in a process of its own.
+ * Measures CPU microseconds a record in Waggle's test driver, in Kafka Streams' own driver (if Java is installed), and in Waggle on its embedded log.
+ * All run the same programs on the same input, each in its own process: 100-byte values, a record a millisecond, windows of a second.
  */
 export async function streamsBenchmark({ records, keys, only }: StreamsBenchmarkOptions): Promise<readonly Table[]> {
   const java = withKafkaStreams(join(import.meta.dirname, 'kafka-streams', 'Bench.java'))

@@ -26,7 +26,7 @@ export function teddyWorkload(): SwarmWorkload {
   }
 }
 
-/** Models of three dense layers with 64 values each. Almost all of the cost lies outside them. */
+/** Models of three dense layers with 64 values each. Almost all of the cost is outside of them. */
 export function smallWorkload(): SwarmWorkload {
   const directory = mkdtempSync(join(tmpdir(), 'waggle-bench-'))
   for (const name of names) writeFileSync(join(directory, `${name}.onnx`), smallModel({ features, labels: 2 }))

@@ -8,14 +8,14 @@ import { type SwarmWorkload, smallWorkload, teddyWorkload } from './swarm-worklo
 import type { Table } from './table.ts'
 
 export interface SwarmBenchmarkOptions {
-  /** Seconds of each load. */
+  /** The seconds of each load. */
   readonly seconds: number
   readonly clients: number
-  /** Minutes of the steady load during which memory is measured; 0: memory is not measured. */
+  /** The minutes of steady load in which memory is measured; 0: memory is not measured. */
   readonly minutes: number
 }
 
-/** Measures the price of a durable, joined and saved answer against a plain server with the same models: CPU a request, latency, memory. */
+/** Measures the price of a durable, joined and saved answer, compared with a plain server with the same models: CPU a request, latency, memory. */
 export async function swarmBenchmark({ seconds, clients, minutes }: SwarmBenchmarkOptions): Promise<readonly Table[]> {
   const workloads = [smallWorkload(), teddyWorkload()]
   const compared: Compared[] = []

@@ -2,11 +2,11 @@ export interface Table {
   readonly title: string
   readonly columns: readonly string[]
   readonly rows: readonly (readonly (string | number)[])[]
-  /** Number of leading columns that name the row; the rest are figures. Default 1. */
+  /** The number of leading columns that name the row. The other columns are figures. Default: 1. */
   readonly names?: number
-  /** A row whose name contains this text is the floor of the rows with the same first cell, or of all rows. */
+  /** A text. The row whose name contains it is the floor of the rows with the same first cell, or of all rows. */
   readonly floorRow?: string
-  /** The peer of a column: another column that was measured beside it in the same run. */
+  /** The peer of a column: another column that was measured in the same run. */
   readonly peerColumns?: { readonly [column: string]: string }
 }
 

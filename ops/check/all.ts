@@ -18,7 +18,9 @@ const checks: readonly Check[] = [
   { name: 'unused code', argv: ['node_modules/knip/bin/knip.js', '--no-progress'] },
 ]
 
-/** Far above the time of a whole run, and below the limit of a continuous integration server, so that a run that hangs fails here with a message. */
+/**
+ * This limit is far above the time of a whole run, and below that of a continuous integration server. So a run that hangs fails here, with a message.
+ */
 const longestRunMs = 75 * 60_000
 
 interface Check {

@@ -12,9 +12,8 @@ export interface UnsafeName {
  * Finds objects that are filled or read by names that users choose. Such an object inherits further names: `constructor`, `toString`, `__proto__`. A
  * `Map` or one call of `Object.fromEntries` has no such names. These forms are refused:
  *
- * 1. a dictionary that starts as `{}` and is filled later;
- * 2. `name in object` with a name that is no literal;
- * 3. `dictionary[name]`, where `dictionary` has an index signature of strings in this file: `Object.hasOwn` in the same statement allows it.
+ * 1. a dictionary that starts as `{}` and is filled later; 2. `name in object` with a name that is no literal; 3. `dictionary[name]`, where
+ * `dictionary` has an index signature of strings in this file: `Object.hasOwn` in the same statement allows it.
  */
 export function unsafeNames(file: string, source: string): readonly UnsafeName[] {
   const code = withoutText(source)
@@ -32,12 +31,12 @@ export function unsafeNames(file: string, source: string): readonly UnsafeName[]
   return found
 }
 
-/** Replaces strings and comments by spaces and keeps line breaks. The code between ${ and } of a template stays. */
+/** Replaces strings and comments by spaces, and keeps line breaks. The code between ${ and } of a template stays. */
 function withoutText(source: string): string {
   return source.replace(commentOrString, (piece) => piece.replace(/[^\n]/g, ' ')).replace(templateText, (piece) => piece.replace(/[^\n]/g, ' '))
 }
 
-/** `for (const name in object)` and the mapped types of TypeScript are no question about a name. */
+/** True for `for (const name in object)` and mapped types of TypeScript, which use `in` for something else. */
 function isLoop(code: string, index: number): boolean {
   return /(\bfor \((const|let)|\[)\s*$/.test(code.slice(Math.max(0, index - 20), index))
 }

@@ -1,14 +1,14 @@
 import { globSync, readFileSync } from 'node:fs'
 import { resolve, sep } from 'node:path'
 
-/** A comment that begins with a word such as "Of" or "What" in the place of a noun. */
+/** A comment that begins with a word such as "Of" or "What" instead of a noun. */
 export interface Riddle {
   readonly file: string
   readonly line: number
   readonly text: string
 }
 
-/** Finds comments that do not name their subject. A reader who is lost does not know yet which thing "Of", "What" or "Who" stands for. */
+/** Finds comments that do not name their subject. A lost reader does not know what "Of", "What" or "Who" stands for. */
 export function riddlesIn(file: string, source: string): readonly Riddle[] {
   const riddles: Riddle[] = []
   for (const match of source.matchAll(opening)) {
@@ -19,12 +19,12 @@ export function riddlesIn(file: string, source: string): readonly Riddle[] {
 }
 
 /**
- * The first words of a block comment, or of a line comment without another one right above it. Strings of this form are rare enough to be reworded.
+ * The first words of a block comment, or of a line comment without another one above it. A string that looks like such a comment must be reworded.
  */
 const opening =
   /(?<!\/\/[^\n]*\n[ \t]*)(?<=^|[\s;{}(,[])(?:\/\/|\/\*\*?)[ \t]*(?:\n[ \t]*\*[ \t]*)?(?:Of|What|Who|Whose|Whoever|Whatever|That)\b[^\n]*/g
 
-/** Whether a file's comments are checked. `test/types/*.d.ts` are copies of the contract and keep its words. */
+/** True for a file whose comments are checked. `test/types/*.d.ts` are copies of the contract and keep its words. */
 export function isChecked(file: string): boolean {
   return !/^test\/types\/[^/]+\.d\.ts$/.test(file)
 }

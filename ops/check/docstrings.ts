@@ -13,12 +13,12 @@ const documented = /^(topology\/(streams\/|consumed\.|produced\.|queries\.)|ops\
 export interface Method {
   readonly file: string
   readonly line: number
-  /** Name of the type and the method, as in `KStream.filter`. */
+  /** The name of the type and the method, as in `KStream.filter`. */
   readonly name: string
   readonly examples: readonly string[]
 }
 
-/** The methods of the exports of `file` that have one of the names; of several overloads the first. Relies on the formatter's indents. */
+/** The methods of those exports of `file` whose names are in `names`. Of several overloads only the first. Relies on the formatter's indents. */
 export function methodsIn(file: string, source: string, names: ReadonlySet<string>): readonly Method[] {
   const methods = new Map<string, Method>()
   const lines = source.split('\n')

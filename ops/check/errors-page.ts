@@ -2,7 +2,7 @@ import { globSync, readFileSync, writeFileSync } from 'node:fs'
 import { resolve, sep } from 'node:path'
 import { errorCodes } from '../../topology/error-codes.ts'
 
-/** `docs/errors.md`: every code of the table with its HTTP status, exit status, meaning and next step. */
+/** The content of `docs/errors.md`: every code with its HTTP status, exit status, meaning and next step. */
 export function errorsPage(): string {
   const rows = Object.entries(errorCodes).map(
     ([code, { status, exit, meaning, next }]) => `| \`${code}\` | ${status} | ${exit} | ${cell(meaning)} | ${cell(next)} |`,
@@ -24,7 +24,7 @@ export function strayCodes(sources: ReadonlyMap<string, string>): { readonly nev
   return { neverThrown: Object.keys(errorCodes).filter((code) => !thrown.has(code)), unknown: [...unknown] }
 }
 
-/** A code in quotes, with the characters before it: a code behind `===` is compared with, not thrown. */
+/** A code in quotes, with the characters before it. A code after `===` is compared with, not thrown. */
 const quotedCode = /(.{0,12})'(WAGGLE_[A-Z0-9_]*[A-Z0-9])'/g
 
 function cell(text: string): string {

@@ -2,7 +2,7 @@ import { globSync, readFileSync } from 'node:fs'
 import { resolve, sep } from 'node:path'
 import { importsOf, targetOf } from './import-direction.ts'
 
-/** Files that import each other at run time on purpose, and why. No other file may be in their cycle. */
+/** Files that import each other at run time on purpose, and the reason. No other file may be in their cycle. */
 const allowed: readonly { readonly why: string; readonly files: readonly string[] }[] = [
   {
     why: 'A call on a stream gives a table and a call on a table gives a stream, so their classes construct each other',
@@ -19,8 +19,8 @@ const allowed: readonly { readonly why: string; readonly files: readonly string[
 ]
 
 /**
- * Cycles of imports at run time. Type-only imports (`import type`) and dynamic ones do not count. Files of one cycle are sorted. `sources` has the
- * text of each file, by its path relative to the root.
+ * Cycles of imports at run time, as sorted files. Type-only and dynamic imports do not count. `sources` has the text of each file, by its path
+ * relative to the root.
  */
 export function importCycles(sources: ReadonlyMap<string, string>): readonly (readonly string[])[] {
   const imports = new Map([...sources].map(([file, source]) => [file, runTimeImports(file, source).filter((target) => sources.has(target))]))
@@ -28,8 +28,8 @@ export function importCycles(sources: ReadonlyMap<string, string>): readonly (re
 }
 
 /**
- * Cycles of folders within the rooms of `layeredRooms`, by any import, also a type-only one: such a folder cannot be read by itself. Loose files of a
- * room, and folders inside a folder, do not count.
+ * Cycles of folders within the rooms of `layeredRooms`, by any import: a folder in a cycle cannot be understood by itself. Files directly in a room,
+ * and folders inside a folder, do not count.
  */
 export function folderCycles(sources: ReadonlyMap<string, string>): readonly (readonly string[])[] {
   const imports = new Map<string, string[]>()
@@ -76,7 +76,7 @@ function runTimeImports(file: string, source: string): readonly string[] {
   })
 }
 
-/** Tarjan's algorithm: groups of two or more that all reach each other, and a file that imports itself. */
+/** Tarjan's algorithm: groups of two or more files that all reach each other, and files that import themselves. */
 function stronglyConnected(edges: ReadonlyMap<string, readonly string[]>): readonly (readonly string[])[] {
   const found: string[][] = []
   const indexes = new Map<string, number>()

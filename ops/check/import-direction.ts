@@ -1,7 +1,7 @@
 import { globSync, readFileSync } from 'node:fs'
 import { dirname, isAbsolute, relative, resolve, sep } from 'node:path'
 
-/** An import against the allowed directions, with the allowed ones. */
+/** A forbidden import, with the allowed ones. */
 export interface WrongImport {
   readonly file: string
   readonly line: number
@@ -37,7 +37,7 @@ const advice: { readonly [room in Room]: string } = {
 const pureRooms: ReadonlySet<Room> = new Set(['topology', 'processor'])
 const outsideWorld = /^node:(fs|net|tls|http2?|https|dgram|dns|child_process|worker_threads|cluster|timers|readline|os)(\/|$)/
 
-/** Finds the wrong imports of a source. `file` is relative to the root, with forward slashes. */
+/** Finds the forbidden imports of a source. `file` is relative to the root, with forward slashes. */
 export function wrongImports(file: string, source: string): readonly WrongImport[] {
   const room = roomOf(file)
   if (room === null) return []
@@ -47,9 +47,7 @@ export function wrongImports(file: string, source: string): readonly WrongImport
   })
 }
 
-/**
- * Allowed directions that no import takes, as `room → path`. `sources` has the root's sources by path. Any file of a whole room counts as its use.
- */
+/** Allowed directions that no import uses, as `room → path`. `sources` has the root's sources by path. Any file of a whole room counts as its use. */
 export function unusedDirections(sources: ReadonlyMap<string, string>): readonly string[] {
   const used = new Set<string>()
   for (const [file, source] of sources) {
@@ -83,7 +81,7 @@ function complaint(room: Room, file: string, specifier: string): string | null {
 
 const packageName = 'waggle-streams'
 
-/** The package counts as the room bees: loading it loads types and names at once, and logs and databases only on use. */
+/** The target of an import. The package counts as the room bees, because it loads logs and databases only when they are used. */
 function resolvedTarget(file: string, specifier: string): string | null {
   return specifier === packageName || specifier.startsWith(`${packageName}/`) ? 'bees/index.ts' : targetOf(file, specifier)
 }

@@ -12,8 +12,8 @@ export interface TestRunOptions {
 }
 
 /**
- * Runs Node's test runner in a process group of its own, and returns its status, or 1 where it was interrupted. All of its processes end when this
- * process ends, or `npm test`, which started this process, also by SIGKILL.
+ * Runs Node's test runner in a process group of its own. Returns its status, or 1 if it was interrupted. All of its processes end when this process
+ * or its parent `npm test` ends, even by SIGKILL.
  */
 export function runTests(argv: readonly string[], { env = process.env, longestMs = Number.POSITIVE_INFINITY }: TestRunOptions = {}): Promise<number> {
   const child = spawnEnding(process.execPath, argv, { cwd: root, stdio: 'inherit', env })
@@ -47,7 +47,7 @@ function nodeAncestors(): readonly number[] {
       pid = Number(/^PPid:\s*(\d+)$/m.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))?.[1])
     }
   } catch {
-    // Not Linux, or a process of somebody else.
+    // This is not Linux, or the process belongs to another user.
   }
   return found
 }

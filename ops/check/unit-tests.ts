@@ -5,9 +5,9 @@ import { importsOf, targetOf } from './import-direction.ts'
 import { runTests } from './test-run.ts'
 
 /**
- * `npm run test:unit`: runs the tests that start no process, need no Java and do not crash at each step. A test is left out if anything that it
- * imports, at any depth, imports `node:child_process`, or if it imports `processor/simulation/crash.ts` itself. So no list has to be kept. Parts of
- * file names narrow the choice. Properties get a fifth of their runs.
+ * `npm run test:unit`: runs the tests that start no process, need no Java and do not crash at each step. A test is left out if it, or anything that
+ * it imports, imports `node:child_process`, or if it imports `processor/simulation/crash.ts` itself. So there is no list to keep. Parts of file names
+ * narrow the choice. Properties get a fifth of their runs.
  *
  *     node ops/check/unit-tests.ts [--list] [--watch] [FILE…]
  */
@@ -18,7 +18,7 @@ const ownModules: ReadonlyMap<string, string> = new Map(Object.entries(own.expor
 const crashes = 'processor/simulation/crash.ts'
 
 /**
- * True where a test is left out: it, or anything that it imports, can start a process, or it crashes at each step. `read` returns a file's source, or
+ * True if a test is left out: it, or anything that it imports, can start a process, or it crashes at each step. `read` returns a file's source, or
  * null.
  */
 export function isLong(file: string, read: (file: string) => string | null): boolean {
@@ -60,7 +60,7 @@ if (import.meta.main) {
   } else {
     const watch = given.includes('--watch') ? ['--watch'] : []
     const argv = ['--test', ...watch, '--test-concurrency=3', '--test-timeout=120000', '--test-reporter=dot', ...chosen]
-    // Each test file is a process, which would otherwise spend most of its time on compiling the same modules.
+    // Each test file is a process. Without a cache it would spend most of its time on compiling the same modules.
     const env = { QUICK_TESTS: 'true', NODE_COMPILE_CACHE: resolve(root, '.waggle', 'compile-cache'), ...process.env }
     process.exitCode = await runTests(argv, { env })
   }

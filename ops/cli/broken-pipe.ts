@@ -1,6 +1,6 @@
 /**
- * Calls back once when the reader of this process's output has gone, as behind `| head`. Writes then fail with EPIPE, which is not reported, and
- * later writes are dropped. Other errors of the streams are thrown.
+ * Calls back once when the reader of this process's output has gone, as with `| head`. Later writes are dropped, and their EPIPE is not reported.
+ * Other errors of the streams are thrown.
  */
 export function onBrokenPipe(streams: readonly NodeJS.WriteStream[], end: () => void): void {
   let isBroken = false

@@ -11,7 +11,7 @@ import { loadConfig } from '../config/config.ts'
 import { hiddenValues } from '../config/hidden-values.ts'
 import { readSwarm } from '../config/swarm-file.ts'
 
-/** Reads a swarm file, and checks it with the models, modules and programs that it names. No secret is in what it gives or throws. */
+/** Reads a swarm file, and checks it with the models, modules and programs that it names. Its result and its errors contain no secrets. */
 export async function checkedSwarm(
   file: string,
   { programs, ...options }: Pick<BeeCheckOptions, 'mayBeMissing'> & { readonly programs: Programs },
@@ -40,12 +40,12 @@ export async function checkedSwarm(
   }
 }
 
-/** A line for each bee of which something was found, such as a model's inputs and outputs. */
+/** A line for each bee with findings, such as a model's inputs and outputs. */
 export function foundLines(found: CheckedBees['found']): string {
   return [...found].map(([bee, { summary }]) => (summary === undefined ? '' : `  ${bee} ${summary}\n`)).join('')
 }
 
-/** `{ models: { bee: signature } }` for the models of a swarm; empty where it has none. */
+/** `{ models: { bee: signature } }` for the models of a swarm; empty without models. */
 export function signaturesOf(found: CheckedBees['found']): { readonly models?: { readonly [bee: string]: object } } {
   const known = [...found].flatMap(([bee, { signature }]) => (signature === undefined ? [] : [[bee, signature] as const]))
   return known.length === 0 ? {} : { models: Object.fromEntries(known) }

@@ -4,7 +4,7 @@ import type { LogFields, LogLevel } from '../process-log/log-line.ts'
 import type { LogThreshold } from '../process-log/log-threshold.ts'
 import { terminalText } from './terminal-text.ts'
 
-/** Output of a command, for a person or, with `json`, for a program: answers on stdout, everything else on stderr. */
+/** Output of a command, for a person or, with `json`, for a program. Results go to stdout, everything else to stderr. */
 export class Console {
   readonly #clock: Pick<Clock, 'now'>
   readonly #threshold: LogThreshold
@@ -118,13 +118,13 @@ interface Ready {
   readonly swarms: readonly {
     readonly name: string
     readonly gateways: readonly string[]
-    /** The lines that ask each gateway. */
+    /** The example lines for each gateway. */
     readonly asks: readonly (readonly string[])[]
     readonly table: string | null
   }[]
 }
 
-/** Code, request and place of a failure, in brackets. A place that the message says already is left out. */
+/** Code, request and place of a failure, in brackets. A place that is in the message already is left out. */
 function placeOf(message: string, { code, request_id, task, topic, partition, offset }: LogFields): string {
   if (code === undefined) return ''
   const place = topic === undefined ? `task ${task}` : `task ${task}, topic ${topic}, partition ${partition}, offset ${offset}`
@@ -132,7 +132,7 @@ function placeOf(message: string, { code, request_id, task, topic, partition, of
   return ` (${[code, ...(request_id === undefined ? [] : [`request ${request_id}`]), ...(isSaid ? [] : [place])].join(', ')})`
 }
 
-/** A message of several lines as one: each failure is one line of the log. */
+/** Joins the lines of a message, because each failure is one line of the log. */
 function oneLine(text: string): string {
   const line = text
     .trim()

@@ -1,7 +1,7 @@
 import { extname } from 'node:path'
 import { ownMember } from '../../topology/own-member.ts'
 
-/** The content type of a file by the ending of its name; null for an unknown ending. */
+/** The content type of a file by its extension; null for an unknown extension. */
 export function contentTypeOfFile(file: string): string | null {
   return ownMember(contentTypes, extname(file).toLowerCase()) ?? null
 }

@@ -7,9 +7,9 @@ import { shellWord } from './shell-word.ts'
 export interface AskedGateway {
   readonly name: string
   readonly url: string
-  /** False where no bee answers, so that a caller cannot wait for an answer. */
+  /** False if no bee answers, so that a caller cannot wait for an answer. */
   readonly answers: boolean
-  /** An input, as JSON, that the bees behind the gateway accept; null where they name none. */
+  /** An input that the bees behind the gateway accept, as JSON; null without one. */
   readonly input: unknown
 }
 
@@ -21,9 +21,9 @@ export interface ExampleFolders {
 }
 
 /**
- * Lines that send an input that the gateway's bees accept. The input comes from the best source: a file of `examples/` beside the swarm file (the one
- * with the gateway's name first), the bees' own examples, or a file of `photos/`. Without any of these it is `{}`, and a line names the folder for
- * examples.
+ * Lines that send an input which the gateway's bees accept. The input comes from the first source that exists: a file of `examples/` beside the swarm
+ * file (the one with the gateway's name first), the bees' own examples, or a file of `photos/`. Without a source the input is `{}`, and a line names
+ * the folder for examples.
  */
 export function exampleRequest({ name, url, answers, input }: AskedGateway, folders: ExampleFolders): readonly string[] {
   const example = fileOf(join(folders.swarm, 'examples'), name)
@@ -33,7 +33,7 @@ export function exampleRequest({ name, url, answers, input }: AskedGateway, fold
   return known === null && input === null ? [line, `(A file in ${join(folders.swarm, 'examples')} takes the place of {}.)`] : [line]
 }
 
-/** A file that cannot be read or written gives no line, and does not stop the swarm. */
+/** The body for the command line. If a file cannot be read or written, there is no line, and the swarm runs without it. */
 function bodyOf(file: string | null, input: unknown, written: string): string {
   try {
     if (file !== null) return bodyOfFile(file)
@@ -46,7 +46,7 @@ function bodyOf(file: string | null, input: unknown, written: string): string {
 
 const empty = `--json '{}'`
 
-/** The file with the gateway's name, else the last of the folder in alphabetical order; null where there is none whose type is known. */
+/** The file with the gateway's name, else the last of the folder in alphabetical order; null without a file of a known type. */
 function fileOf(folder: string, gateway: string): string | null {
   const names = namesIn(folder).filter((name) => contentTypeOfFile(name) !== null)
   const name = names.find((one) => basename(one, extname(one)) === gateway) ?? names.toSorted().at(-1)

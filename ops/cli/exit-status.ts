@@ -2,7 +2,7 @@ import { fileError } from '../../connectors/system/file-error.ts'
 import { errorCodes } from '../../topology/error-codes.ts'
 import { WaggleError } from '../../topology/waggle-error.ts'
 
-/** Exit statuses for scripts: 0 done, 1 the input is wrong, 2 usage, 3 a server or dependency cannot be reached. */
+/** Exit statuses for scripts: 0 done, 1 wrong input, 2 wrong usage, 3 a server or dependency cannot be reached. */
 export const exitStatus = { done: 0, wrongInput: 1, usage: 2, unreachable: 3 } as const
 
 /** A mistake with its place, for programs. */
@@ -15,7 +15,7 @@ export interface Mistake {
   readonly next: string
 }
 
-/** Prints an error, one line a mistake, and returns the exit status. An error that the user can mend has no stack trace. */
+/** Prints an error, one line for each mistake, and returns the exit status. An error that the user can mend has no stack trace. */
 export function reportError(thrown: unknown, options: { readonly json: boolean; readonly write?: (text: string) => void }): number {
   const write = options.write ?? ((text: string) => process.stderr.write(text))
   const error = thrown instanceof WaggleError ? thrown : fileError(thrown)
@@ -29,7 +29,7 @@ export function reportError(thrown: unknown, options: { readonly json: boolean; 
   return errorCodes[error.code].exit
 }
 
-/** Prints warnings on stderr, one a line. */
+/** Prints warnings on stderr, one in each line. */
 export function warn(warnings: readonly string[], { json }: { readonly json: boolean }): void {
   for (const message of warnings)
     process.stderr.write(json ? `${JSON.stringify({ event: 'log', level: 'warn', bee: '', message })}\n` : `waggle: warning: ${message}\n`)
@@ -47,7 +47,7 @@ export function shown(mistake: WaggleError): Mistake {
   }
 }
 
-/** The mistakes of a file are the errors in its error's cause. */
+/** The mistakes of a file, which are in the cause of its error. */
 export function mistakesOf(error: WaggleError): readonly WaggleError[] {
   const { cause } = error
   if (!(cause instanceof AggregateError)) return [error]

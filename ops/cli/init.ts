@@ -10,13 +10,13 @@ export interface InitOptions {
   readonly json: boolean
 }
 
-/** `waggle init DIR`: writes a project that depends on the Waggle that made it. */
+/** `waggle init DIR`: writes a project that depends on the running Waggle. */
 export function init(directory: string, { template, json }: InitOptions): number {
   const files = writeProject({ directory, template, waggle: { name: ownPackage.name, spec: ownSpec() } })
   if (json) process.stdout.write(`${JSON.stringify({ directory: resolve(directory), template, files })}\n`)
   else {
     const folder = relative('.', directory) || '.'
-    // `cd` takes a folder whose name begins with a dash for an option, and `cd -` for the folder before.
+    // A folder whose name begins with a dash would be an option of `cd`, and `cd -` means the folder before.
     const cd = shellWord(folder.startsWith('-') ? `./${folder}` : folder)
     process.stdout.write(`${files.map((file) => `  ${file}\n`).join('')}\n  cd ${cd}\n  npm install\n  npm start\n`)
   }

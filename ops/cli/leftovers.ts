@@ -14,7 +14,7 @@ import { inferredParts } from './inferred-parts.ts'
 export interface Leftovers {
   readonly topics: readonly string[]
   readonly groups: readonly string[]
-  /** Applications whose stores lie in the log. */
+  /** Applications whose stores are in the log. */
   readonly stores: readonly string[]
   readonly directories: readonly string[]
   /** Topics that are kept and read again from their beginning. */
@@ -26,7 +26,7 @@ export interface Leftovers {
   close(): Promise<void>
 }
 
-/** An application by its id. `parts` is null where no plan names them, so that they are found by their names. */
+/** An application by its id. `parts` is null if no plan names them. Then they are found by their names. */
 export interface ResetApplication {
   readonly applicationId: string
   readonly parts: SwarmParts | null
@@ -96,7 +96,7 @@ async function openIfThere({ data_dir }: Settings) {
   return wasMade || existsSync(directory) ? openEmbeddedLog({ directory, clock: systemClock, wasMade }) : null
 }
 
-/** Throws WAGGLE_DATA_DIR_IN_USE where a process has the directory open. */
+/** Throws WAGGLE_DATA_DIR_IN_USE if a process has the directory open. */
 async function expectNobodyIn(directory: string): Promise<void> {
   const { openStateDirectory } = await import('../../connectors/rocksdb/state-directory.ts')
   await (await openStateDirectory({ directory, random: new SystemRandom() })).close()

@@ -11,11 +11,11 @@ import type { Programs } from '../../topology/swarm/ports/programs.ts'
 import { WaggleError } from '../../topology/waggle-error.ts'
 import type { ModuleVerdict } from './module-check.ts'
 
-/** Programs and modules of this machine. A module that has not loaded within `loadMs` counts as one that never loads. */
+/** Programs and modules of this machine. If a module has not loaded within `loadMs`, it counts as one that never loads. */
 export class LocalPrograms implements Programs {
   readonly #clock: Clock
   readonly #loadMs: number
-  /** Ends a module that loads where this process is killed meanwhile. */
+  /** Ends the process that loads a module if this process is killed. */
   readonly #guardian = new Guardian({ finishMs: 0, termMs: 0 })
 
   constructor({ clock = systemClock, loadMs = 30_000 }: { readonly clock?: Clock; readonly loadMs?: number } = {}) {
@@ -117,7 +117,7 @@ function notExecutable(file: string): string | null {
   }
 }
 
-/** The script of an interpreter is checked too; one behind an option is not, since the option may be no script's. */
+/** Checks the script of an interpreter. A script behind an option is not checked, because the option may not belong to a script. */
 function scriptMistake(program: string, [script]: readonly string[]): string | null {
   if (!/^(node|bun|python[\d.]*|ruby|perl|sh|bash)$/.test(basename(program))) return null
   if (script === undefined || script.startsWith('-') || existsSync(script)) return null

@@ -14,7 +14,7 @@ const program = new Command('waggle')
   .showHelpAfterError('(--help shows what there is)')
 
 serveOwnPackage()
-// A command that goes on until a signal stops as by one. Any other ends soon by itself.
+// A running command stops as if by a signal. Any other command ends soon by itself.
 onBrokenPipe([process.stdout, process.stderr], () => void process.emit('SIGTERM'))
 program.hook('preAction', () => warn(unknownVariables(process.env), { json: process.argv.includes('--json') }))
 

@@ -6,7 +6,7 @@ import { serveOwnPackage } from './own-package.ts'
 /** The message of this process to its parent: JSON on descriptor 3. */
 export type ModuleVerdict = { readonly error: null } | { readonly error: { readonly message: string; readonly next: string } }
 
-/** A process that loads one module, reports whether it has the named bee, and then ends with everything that the module has started. */
+/** Loads one module, reports whether it has the named bee, and then ends with everything that the module has started. */
 async function verdictOn(path: string, name: string): Promise<ModuleVerdict> {
   try {
     await loadBee({ path, export: name })

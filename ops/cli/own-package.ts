@@ -9,8 +9,8 @@ export const ownManifest: string = require.resolve('waggle-streams/package.json'
 export const ownPackage: { readonly name: string; readonly version: string } = require(ownManifest)
 
 /**
- * Resolves `import 'waggle-streams'` in each module of this thread, wherever the module lies, to the running Waggle, even where another one is
- * installed beside the module. Two copies in one process would not know each other's classes.
+ * Resolves `import 'waggle-streams'` in each module of this thread to the running Waggle, even if another one is installed beside the module. Two
+ * copies in one process would not know each other's classes.
  */
 export function serveOwnPackage(): void {
   const { name } = ownPackage

@@ -7,7 +7,10 @@ import { planSettingsOf } from '../config/settings.ts'
 import { checkedSwarm, foundLines, signaturesOf } from './checked-files.ts'
 import { exitStatus } from './exit-status.ts'
 
-/** `waggle plan FILE`: prints the plan of a swarm under this machine's settings, and what its models take and give, where their files are here. */
+/**
+ * `waggle plan FILE`: prints the plan of a swarm under this machine's settings. It also prints the inputs and outputs of models whose files are on
+ * this machine.
+ */
 export async function plan(file: string, { format }: { readonly format: PlanFormat }): Promise<number> {
   const { settings } = loadConfig({ directories: [dirname(file), process.cwd()], env: process.env })
   const { swarm, found } = await checkedSwarm(file, { mayBeMissing: true, programs: unseen })
@@ -22,5 +25,5 @@ function withModels(planned: string, found: Parameters<typeof signaturesOf>[0]):
   return JSON.stringify({ ...(JSON.parse(planned) as object), ...signaturesOf(found) }, null, 2)
 }
 
-/** A plan looks into no module or program: that would run code of the swarm. */
+/** A plan does not load modules or programs, because that would run code of the swarm. */
 const unseen: Programs = { checkModule: async () => {}, checkCommand: async () => {} }

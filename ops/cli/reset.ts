@@ -12,19 +12,19 @@ import { type Leftovers, leftoversOnCluster, leftoversOnDisk, positionsOnDisk, t
 export interface ResetOptions {
   readonly force: boolean
   readonly dryRun: boolean
-  /** On Kafka: the gateways' topics are deleted too. */
+  /** On Kafka: deletes the gateways' topics too. */
   readonly gateways: boolean
-  /** The id of a DSL program, in place of a file. */
+  /** The id of a DSL program, instead of a file. */
   readonly application?: string
-  /** The group whose unread records are given up on the embedded log, in place of a file. */
+  /** The group whose unread records are given up on the embedded log, instead of a file. */
   readonly reader?: string
   readonly log?: string
   readonly json: boolean
 }
 
 /**
- * `waggle reset FILE`: deletes a swarm's topics, positions and stores, so that it begins anew. With `--application` those of a DSL program, with
- * `--reader` only that reader's positions.
+ * `waggle reset FILE`: deletes a swarm's topics, positions and stores, so that it begins again. With `--application` it deletes those of a DSL
+ * program, with `--reader` only the positions of that reader.
  */
 export async function reset(file: string | null, options: ResetOptions): Promise<number> {
   const { force, dryRun, json } = options
@@ -62,7 +62,7 @@ function ofSwarm(file: string, settings: Settings): ResetApplication {
   return { applicationId: plan.applicationId, parts: partsOf(plan) }
 }
 
-/** Throws WAGGLE_USAGE on a cluster, which has its own tools for it. */
+/** Throws WAGGLE_USAGE on a cluster, which has its own tools for this. */
 function positionsOf(reader: string, settings: Settings): Promise<Leftovers> {
   if (settings.log === 'embedded') return positionsOnDisk(settings, reader)
   throw new WaggleError('WAGGLE_USAGE', { message: '--reader is for the embedded log', next: 'On Kafka use kafka-consumer-groups.sh --delete.' })

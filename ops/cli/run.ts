@@ -55,7 +55,7 @@ export async function run(files: readonly string[], { log, json, acceptLoss }: R
     swarms: beekeeper.swarms.map((running, at) => ({
       name: running.plan.swarm,
       gateways: running.plan.gateways.map(({ gateway }) => gateway),
-      // The lines are for people: with --json a program reads the output, which knows its own inputs.
+      // The lines are for people. With --json a program reads the output, and knows its own inputs.
       asks: json
         ? []
         : running.plan.gateways.map(({ gateway }) =>
@@ -74,8 +74,8 @@ export async function run(files: readonly string[], { log, json, acceptLoss }: R
 }
 
 /**
- * The first signal stops in order, a second one at once. The second counts only a moment later, since one Ctrl-C may come twice: from the terminal to
- * the whole process group, and from npm.
+ * The first signal stops in order, a second one at once. One Ctrl-C may send two signals, from the terminal and from npm, so the second counts only a
+ * moment later.
  */
 function stopSignal(onFirst: () => void): Promise<void> {
   return new Promise((settle) => {

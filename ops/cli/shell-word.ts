@@ -1,4 +1,4 @@
-/** A word as a POSIX shell takes it: quoted where it holds anything that the shell would read. */
+/** A word for a POSIX shell. It is quoted if it contains special characters. */
 export function shellWord(word: string): string {
   return /^[\w./:=@%+,-]+$/.test(word) ? word : `'${word.replaceAll("'", `'\\''`)}'`
 }

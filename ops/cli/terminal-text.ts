@@ -1,5 +1,5 @@
 /**
- * A text as a terminal may show it. Control characters and those that turn the direction of writing are shown as `\u{…}`: a caller's text may be in a
+ * A text that is safe on a terminal. Control characters and those that change the direction of writing become `\u{…}`. A caller's text may be in a
  * message, and must not move the cursor, hide a line or set the window's title. Line breaks and tabs stay.
  */
 export function terminalText(text: string): string {

@@ -8,7 +8,7 @@ import { terminalText } from './terminal-text.ts'
 /** Options of the commands that look into a log. */
 export interface LogOptions {
   readonly log?: string
-  /** Where a process runs. Default: that which has the data directory open. */
+  /** The address of a running process. Default: the process that has the data directory open. */
   readonly url?: string
   readonly json: boolean
 }
@@ -22,7 +22,7 @@ export async function listTopics(options: LogOptions): Promise<number> {
   })
 }
 
-/** `waggle topics tail TOPIC`: prints records, decoded, as they are committed, until a signal or `max` records. */
+/** `waggle topics tail TOPIC`: prints decoded records as they are committed, until a signal or `max` records. */
 export async function tailTopic(
   topic: string,
   options: LogOptions & { readonly fromBeginning: boolean; readonly max: number | null },
@@ -54,7 +54,7 @@ export async function tailTopic(
   })
 }
 
-/** Runs a command on the log of a running process, or on the log itself where none runs. */
+/** Runs a command on the log of a running process; without one, on the log itself. */
 export function onLog(options: LogOptions, work: (management: Management) => Promise<number>): Promise<number> {
   const env = options.log === undefined ? process.env : { ...process.env, WAGGLE_LOG: options.log }
   return withManagement(loadConfig({ directories: [process.cwd()], env }).settings, options.url ?? null, work)

@@ -6,8 +6,8 @@ import { exitStatus, mistakesOf, reportError, shown } from './exit-status.ts'
 import { LocalPrograms } from './local-programs.ts'
 
 /**
- * `waggle validate FILE…`: prints every mistake of every file, and looks into the models, modules and programs that are on this machine. What it passes runs
- * here, apart from its warnings.
+ * `waggle validate FILE…`: prints every mistake of every file. It also checks the models, modules and programs on this machine. A file that passes
+ * without warnings runs here.
  */
 export async function validate(files: readonly string[], { json }: { readonly json: boolean }): Promise<number> {
   let status: number = exitStatus.done

@@ -3,8 +3,8 @@ import { isAbsolute, join } from 'node:path'
 import { WaggleError } from '../../topology/waggle-error.ts'
 
 /**
- * Reads a file that a person named. It refuses files of more than `maxBytes`, and devices, pipes and directories before it reads a byte: one of these
- * may give bytes for ever, or none. Throws WAGGLE_FILE_NOT_FOUND with `next`.
+ * Reads a file that a person named. Refuses files of more than `maxBytes`, and devices, pipes and directories, which may return bytes for ever, or
+ * none. Throws WAGGLE_FILE_NOT_FOUND with `next`.
  */
 export function readBounded(file: string, { maxBytes, next }: { readonly maxBytes: number; readonly next: string }): Uint8Array {
   let descriptor: number | null = null
@@ -29,7 +29,7 @@ export function readBounded(file: string, { maxBytes, next }: { readonly maxByte
   }
 }
 
-/** npm runs a script in the folder of its package.json, and says in INIT_CWD where it was called. */
+/** The folder in which npm was called. npm runs a script in the folder of its package.json, and names the other one in INIT_CWD. */
 function calledElsewhere(file: string): string | null {
   const { INIT_CWD: caller } = process.env
   if (caller === undefined || isAbsolute(file) || !existsSync(join(caller, file)) || existsSync(file)) return null

@@ -17,7 +17,7 @@ export interface Config {
 }
 
 export interface ConfigSource {
-  /** Directories that may hold waggle.yaml, nearest first: the swarm's, then the working directory. */
+  /** Directories that may contain waggle.yaml, nearest first: the swarm's, then the working directory. */
   readonly directories: readonly string[]
   readonly env: { readonly [variable: string]: string | undefined }
 }
@@ -81,7 +81,7 @@ function isBlank(bytes: Uint8Array): boolean {
   return Buffer.from(bytes).toString().replace(/#.*$/gm, '').trim() === ''
 }
 
-/** Undefined where the setting is not set. */
+/** The value of a setting; undefined if it is not set. */
 function settingValue(
   { key, variable, schema }: Setting,
   written: { readonly [key: string]: unknown },
@@ -92,12 +92,12 @@ function settingValue(
   if (text === undefined || text === '') return ownMember(written, key)
   const isNumber = 'type' in schema && (schema.type === 'integer' || schema.type === 'number')
   const number = isNumber && text.trim() !== '' ? Number(text) : Number.NaN
-  // A text that is no number stays a text, so that the mistake quotes it.
+  // A text that is not a number stays a text, so that the mistake quotes it.
   const value = Number.isNaN(number) ? text : number
   const document = SwarmDocument.parse(`${variable}: ${JSON.stringify(value)}`, 'environment')
   const found: WaggleError[] = []
   new SchemaChecker(document, found).check(schema, value, [variable])
-  // The place is the variable too, so the message need not name it.
+  // The place names the variable, so the message need not.
   for (const { message, next } of found) mistakes.push(mistakeAt(variable, message.replace(`${variable} `, ''), next))
   return value
 }

@@ -7,7 +7,8 @@ import { WaggleError } from '../../topology/waggle-error.ts'
 export type Resolution = string | readonly string[]
 
 /**
- * Maps the names in a swarm file to files and programs of this machine. The longest prefix wins; paths are relative to the file that defines the map.
+ * Maps the names in a swarm file to files and programs of this machine. The longest prefix wins. Paths are relative to the file that contains the
+ * map.
  */
 export class ResolveMap {
   readonly #entries: readonly (readonly [prefix: string, target: Resolution])[]
@@ -31,7 +32,7 @@ export class ResolveMap {
     })
   }
 
-  /** The command that replaces a container image; null where the map has none. */
+  /** The command that replaces a container image; null if the map has none. */
   command(image: string): readonly string[] | null {
     const target = this.#find(image)?.[1]
     if (target === undefined || typeof target === 'string') return null
@@ -57,13 +58,13 @@ export class ResolveMap {
   }
 }
 
-/** The reason why a path cannot be used; null where it is a regular, readable file. A device or a pipe may give bytes for ever, or none. */
+/** The reason why a path cannot be used; null if it is a regular, readable file. A device or a pipe may return bytes for ever, or none. */
 async function unusable(path: string, kind: ResolvedKind): Promise<string | null> {
   try {
     const stats = await stat(path)
     if (stats.isDirectory() && kind === 'file or folder') return null
     if (stats.isDirectory()) return 'A file is needed, and this is a directory:'
-    // Files of the kernel report size 0 whatever they hold.
+    // Files of the kernel report size 0, whatever they contain.
     if (!stats.isFile() || /^\/(proc|sys)\//.test(await realpath(path))) return 'A regular file is needed, and this is none:'
     if (stats.size > maxFileBytes) return `A file of at most ${maxFileBytes} bytes is needed, and this is larger:`
     await access(path, constants.R_OK)
@@ -74,5 +75,5 @@ async function unusable(path: string, kind: ResolvedKind): Promise<string | null
   }
 }
 
-/** Size limit of one model file, in bytes: ONNX and TensorFlow keep no more in one file. */
+/** The size limit of one model file in bytes: ONNX and TensorFlow allow no more in one file. */
 const maxFileBytes = 4 * 1024 ** 3

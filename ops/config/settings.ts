@@ -2,7 +2,7 @@ import { type TSchema, Type } from 'typebox'
 import type { PlanSettings } from '../../topology/swarm/plan.ts'
 import { kafkaSettings } from './kafka-settings.ts'
 
-/** All settings: each by its key in waggle.yaml or by its environment variable, which wins. */
+/** All settings. Each has a key in waggle.yaml and an environment variable, which wins. */
 export interface Settings {
   readonly http_port: number
   readonly host: string
@@ -54,7 +54,7 @@ export interface Setting {
   readonly variable: string
   readonly schema: TSchema
   readonly default: string | number | null
-  /** Default on a Kafka cluster, where it differs. */
+  /** The default on a Kafka cluster, if it differs. */
   readonly defaultOnKafka?: string | null
   readonly about: string
 }
@@ -222,7 +222,7 @@ export const settings: readonly Setting[] = [
   ...kafkaSettings,
 ]
 
-/** The settings that the planner takes. */
+/** The settings for the planner. */
 export function planSettingsOf({ log, partitions, retention_seconds, retention_bytes, answer_partitions }: Settings): PlanSettings {
   return {
     partitions,

@@ -1,7 +1,7 @@
 import { didYouMean } from '../../topology/swarm/nearest-name.ts'
 import { settings } from './settings.ts'
 
-/** A warning for each variable of the environment that begins with WAGGLE_ and that Waggle does not read, with the nearest name that it does read. */
+/** A warning for each WAGGLE_ variable in the environment that Waggle does not know, with the most similar name that it knows. */
 export function unknownVariables(env: { readonly [variable: string]: string | undefined }): readonly string[] {
   const known = settings.map(({ variable }) => variable).filter((variable) => variable.startsWith(prefix))
   return Object.keys(env)
@@ -10,7 +10,7 @@ export function unknownVariables(env: { readonly [variable: string]: string | un
     .map((variable) => `${variable} is no setting; ${hintFor(variable, known) || '`waggle run --help` lists every setting.'}`)
 }
 
-/** Compares the part behind the prefix: the whole names have too much in common. */
+/** Compares names without their common prefix, which would make all of them similar. */
 function hintFor(variable: string, known: readonly string[]): string {
   const own = variable.slice(prefix.length)
   const [first = '', ...rest] = own.split('_')

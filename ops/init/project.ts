@@ -6,13 +6,13 @@ import { WaggleError } from '../../topology/waggle-error.ts'
 export interface ProjectOptions {
   readonly directory: string
   readonly template: 'hello' | 'teddy' | 'streams'
-  /** The Waggle that the project depends on, as its package.json names it. */
+  /** The Waggle that the project depends on, for its package.json. */
   readonly waggle: { readonly name: string; readonly spec: string }
 }
 
 /**
- * Writes a project of one's own into a folder that is new or empty, and gives the paths of its files. Throws WAGGLE_NOT_EMPTY for a folder that has
- * something in it, and WAGGLE_FILE_UNUSABLE for one that cannot be made.
+ * Writes a new project into an empty or missing folder, and returns the paths of its files. Throws WAGGLE_NOT_EMPTY for a folder with files, and
+ * WAGGLE_FILE_UNUSABLE for one that cannot be created.
  */
 export function writeProject({ directory, template, waggle }: ProjectOptions): readonly string[] {
   makeDirectory(directory)
@@ -50,7 +50,7 @@ function ownFiles({ directory, template, waggle }: ProjectOptions): ReadonlyMap<
     version: '0.1.0',
     private: true,
     type: 'module',
-    // `waggle` and `waggle-node` bring Node 24 along where the machine's is older.
+    // `waggle` and `waggle-node` bring Node 24 along if the machine's is older.
     scripts: { start: template === 'streams' ? 'exec waggle-node word-count.ts' : 'exec waggle run swarm.yaml', test: 'exec waggle-node --test' },
     dependencies: { [waggle.name]: waggle.spec },
     devDependencies: { '@types/node': '^24' },
@@ -59,17 +59,17 @@ function ownFiles({ directory, template, waggle }: ProjectOptions): ReadonlyMap<
     ['README.md', readme.replaceAll('{{name}}', name)],
     ['package.json', json(manifest)],
     ['tsconfig.json', json(compiling)],
-    // Waggle's dependencies load from what their packages ship; some of their install scripts would download more.
+    // Waggle's dependencies load from their packages; some of their install scripts would download more.
     ['.npmrc', 'ignore-scripts=true\n'],
     ['.gitignore', 'node_modules/\n.waggle/\n'],
   ])
 }
 
-/** For the editor: Node runs the sources as they are. */
+/** The compiler's options, for the editor: Node runs the sources as they are. */
 const compiling = {
   compilerOptions: {
     target: 'es2024',
-    // The last three are those of Waggle's sources, which a project has before it where it takes Waggle from a clone.
+    // A project that takes Waggle from a clone also reads Waggle's sources. They need the last three.
     lib: ['es2024', 'esnext.disposable', 'esnext.iterator', 'esnext.collection', 'esnext.array'],
     module: 'nodenext',
     types: ['node'],
@@ -82,7 +82,7 @@ const compiling = {
   },
 }
 
-/** npm takes lower-case letters, digits and dashes, and no package that depends on itself. */
+/** npm accepts lower-case letters, digits and dashes, and no package that depends on itself. */
 function packageNameOf(directory: string, waggle: string): string {
   const name = basename(resolve(directory))
     .toLowerCase()

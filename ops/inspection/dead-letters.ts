@@ -26,7 +26,7 @@ import { type ShownValues, textOrCount } from './shown-value.ts'
 import { eachRun } from './topic-pages.ts'
 
 /**
- * The dead letters of the swarms on a log. A letter stays in its place. A retry or a discard adds a record to its partition, with the header
+ * The dead letters of the swarms on a log. A letter stays where it is. A retry or a discard adds a record to its partition, with the header
  * `waggle-dead-letter-settled` and the letter's offset as the value.
  */
 export class DeadLetters {
@@ -117,7 +117,7 @@ export class DeadLetters {
   async #sendAgain(id: string, place: LetterPlace): Promise<Retried> {
     const letter = await this.#letter(place, await this.#read(place), 0)
     const { topic, partition, offset } = letter
-    // The headers name the topic for the retry, and every writer of the topic of dead letters can write headers.
+    // Every writer of a dead-letter topic can write headers, and the headers name the topic for the retry.
     if (topic === '' || topic === idSecretTopic || topic.endsWith('.dead-letters')) throw withoutInput(id)
     const input = await this.#recordAt(topic, partition, offset)
     if (input === null) throw inputGone(id, topic)
@@ -252,7 +252,7 @@ function idOfRetry({ id, request_id, timestamp }: DeadLetter): string {
   return uuidOf(hash, 8)
 }
 
-/** The input's own headers. Its deadline has passed, and a new request has an id of its own. */
+/** The input's own headers, without its deadline, which has passed. A new request has a new id. */
 function headersOfRetry(headers: readonly Header[], newId: Uint8Array | null): readonly Header[] {
   const kept = headers.filter(({ key }) => key !== deadlineHeader && (newId === null || key !== requestIdHeader))
   return newId === null ? kept : [...kept, { key: requestIdHeader, value: newId }]

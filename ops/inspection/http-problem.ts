@@ -1,12 +1,12 @@
 import { WaggleError } from '../../topology/waggle-error.ts'
 
-/** The error of an unsuccessful answer: WAGGLE_SERVER_ERROR from 500 on, else WAGGLE_REQUEST_REFUSED. */
+/** The error of an unsuccessful response: WAGGLE_SERVER_ERROR from 500 on, else WAGGLE_REQUEST_REFUSED. */
 export function problemOf(response: Response, bytes: Buffer): WaggleError {
   let problem: { readonly title?: string; readonly detail?: string; readonly request_id?: string; readonly bee?: string } = {}
   try {
     problem = JSON.parse(bytes.toString()) as typeof problem
   } catch {
-    // The body is no problem of Waggle's, so the status is all that can be reported.
+    // The body is not a problem from Waggle, so only the status can be reported.
   }
   const at = problem.bee === undefined ? '' : ` at ${problem.bee}`
   return new WaggleError(response.status >= 500 ? 'WAGGLE_SERVER_ERROR' : 'WAGGLE_REQUEST_REFUSED', {

@@ -18,7 +18,7 @@ export interface LogManagementOptions {
   readonly clock: Clock
   /** Makes a new request id. One of them also names this run of the process. */
   readonly newId: () => string
-  /** The registry's URL; null: values in Avro are shown as their number of bytes. */
+  /** The registry's URL; null: Avro values are shown as their number of bytes. */
   readonly schemaRegistryUrl: string | null
 }
 

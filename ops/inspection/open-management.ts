@@ -9,8 +9,8 @@ import { readAddress } from './process-address.ts'
 import { RemoteManagement } from './remote-management.ts'
 
 /**
- * Calls `work` with the topics and dead letters of a running process: the one at `url`, or the one that has the data directory open. Where none runs,
- * and on a cluster, the log is opened here. Throws WAGGLE_UNREACHABLE where nothing answers at `url`.
+ * Calls `work` with the topics and dead letters of a running process: the process at `url`, or the one that has the data directory open. Without one,
+ * and on a cluster, the log is opened here. Throws WAGGLE_UNREACHABLE if nothing answers at `url`.
  */
 export async function withManagement<T>(settings: Settings, url: string | null, work: (management: Management) => Promise<T>): Promise<T> {
   const remote = url === null ? await runningProcess(settings) : await RemoteManagement.open(url)
@@ -33,7 +33,7 @@ async function closing<T>(management: Management, work: (management: Management)
   }
 }
 
-/** The process that has the data directory open; null where none does. A process that was killed leaves its address, where another one may listen by now. */
+/** The process that has the data directory open; null without one. A killed process leaves its address, where another process may listen now. */
 async function runningProcess({ log, data_dir }: Settings): Promise<RemoteManagement | null> {
   const address = log === 'embedded' ? readAddress(data_dir) : null
   if (address === null) return null

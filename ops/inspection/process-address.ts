@@ -1,10 +1,10 @@
 import { readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 
-/** The address of the process that has a data directory open, in the file `process.json` in it. */
+/** The address of the process that has a data directory open. It is in the directory's file `process.json`. */
 export interface ProcessAddress {
   readonly url: string
-  /** The id of the run: another process may have the address by now. */
+  /** The id of the run. Another process may have the address now. */
   readonly instance: string
 }
 
@@ -19,7 +19,7 @@ export function removeAddress(dataDirectory: string, { instance }: ProcessAddres
   if (readAddress(dataDirectory)?.instance === instance) rmSync(pathIn(dataDirectory), { force: true })
 }
 
-/** The address; null where no process has left one. A killed process leaves its address too, so ask the process for its instance. */
+/** The address; null if no process has left one. A killed process leaves its address too, so compare the process's instance. */
 export function readAddress(dataDirectory: string): ProcessAddress | null {
   try {
     const found: unknown = JSON.parse(readFileSync(pathIn(dataDirectory), 'utf8'))

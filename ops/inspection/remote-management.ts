@@ -11,7 +11,7 @@ import type {
 import { WaggleError } from '../../topology/waggle-error.ts'
 import { problemOf } from './http-problem.ts'
 
-/** Topics and dead letters of the log of a running process, over its port. */
+/** Topics and dead letters of the log of a running process, through its HTTP port. */
 export class RemoteManagement implements Management {
   readonly instance: string
   readonly #url: string
@@ -22,7 +22,7 @@ export class RemoteManagement implements Management {
     this.instance = instance
   }
 
-  /** Throws WAGGLE_UNREACHABLE where no Waggle answers at the address. */
+  /** Throws WAGGLE_UNREACHABLE if no Waggle answers at the address. */
   static async open(url: string): Promise<RemoteManagement> {
     const base = url.replace(/\/+$/, '')
     const { instance } = (await answerOf(await send(base, `${base}/v1/process`, { signal: AbortSignal.timeout(answerMs) }))) as {

@@ -8,14 +8,14 @@ import { joinedType, payloadOfBytes, tensorsType } from '../../topology/swarm/pa
 
 /** Shows the values of records to people: text as it is, tensors and pictures as a summary, Avro as JSON. */
 export class ShownValues {
-  /** The serde of Avro; null where no schema registry is set. */
+  /** The serde for Avro; null without a schema registry. */
   readonly #avro: Serde<unknown> | null
 
   constructor(avro: Serde<unknown> | null) {
     this.#avro = avro
   }
 
-  /** The value as text, cut after `maxCharacters`; null for a tombstone. It never throws: for bytes that cannot be decoded it gives their number. */
+  /** The value as text, cut after `maxCharacters`; null for a tombstone. Never throws: for bytes that cannot be decoded it returns their number. */
   async text(topic: string, { value, headers }: Pick<LogRecord, 'value' | 'headers'>, maxCharacters: number): Promise<string | null> {
     if (value === null) return null
     const bytes = value instanceof Handed ? value.bytes : value
@@ -28,7 +28,7 @@ export class ShownValues {
     if (mediaType === tensorsType || mediaType === joinedType) {
       return JSON.stringify(await jsonOf(payloadOfBytes(bytes, mediaType)))
     }
-    // The header tells whether bytes are Avro or, without a header, the first byte of the wire format.
+    // The header tells whether bytes are Avro. Without a header, the first byte of the wire format does.
     if (mediaType.endsWith('+avro') || (contentType === null && bytes[0] === 0)) {
       const avro = await this.#avroText(topic, bytes)
       if (avro !== null) return avro
@@ -44,7 +44,7 @@ export class ShownValues {
   }
 }
 
-/** The text of the bytes, or their number where they are no text. */
+/** The text of the bytes, or their number if they are not text. */
 export function textOrCount(bytes: Uint8Array): string {
   try {
     const text = utf8.decode(bytes)
@@ -60,7 +60,7 @@ async function shownBytes(bytes: Uint8Array, contentType: string | null): Promis
   return `<picture: ${contentType ?? `image/${format}`}${await sizeOf(bytes)}, ${bytes.length} bytes>`
 }
 
-/** The size in the header of a picture. Empty where it cannot be read. */
+/** The size from a picture's header; empty if it cannot be read. */
 async function sizeOf(bytes: Uint8Array): Promise<string> {
   try {
     const { default: sharp } = await import('sharp')
@@ -99,6 +99,6 @@ function cut(text: string, maxCharacters: number): string {
 }
 
 const maxShownValues = 16
-/** Control characters that a text does not have; white space is allowed. */
+/** Control characters, which a text does not contain. White space is allowed. */
 const isControl = /[^\P{Cc}\s]/u
 const utf8 = new TextDecoder('utf-8', { fatal: true })

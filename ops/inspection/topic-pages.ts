@@ -6,7 +6,7 @@ import { WaggleError } from '../../topology/waggle-error.ts'
 import { PageSize } from './page-size.ts'
 import { type ShownValues, textOrCount } from './shown-value.ts'
 
-/** The records of topics, a bounded page a call. */
+/** The records of topics, in pages of limited size. */
 export class TopicPages {
   readonly #log: Log
   readonly #clock: Clock
@@ -106,7 +106,7 @@ export class TopicPages {
       timestamp,
       key: key === null ? null : textOrCount(key),
       headers: Object.fromEntries(headers.map((header) => [header.key, header.value === null ? null : textOrCount(header.value)])),
-      // With the secret a reader could compute the ids of other callers.
+      // A reader of the secret could compute the ids of other callers.
       value: topic === idSecretTopic ? '<hidden>' : await this.#values.text(topic, record, maxValueCharacters),
     }
   }
@@ -148,7 +148,7 @@ class Page {
   }
 }
 
-/** The offset to read from in each partition. Partitions that a cursor does not name are read from their start: they are new. */
+/** The offset to read from in each partition. A partition that the cursor does not name is new, and is read from its start. */
 function positionsOf(from: string, offsets: readonly { readonly start: number; readonly end: number }[]): number[] {
   if (from === 'start') return offsets.map(({ start }) => start)
   if (from === 'end') return offsets.map(({ end }) => end)

@@ -13,7 +13,7 @@ const dist = join(root, 'dist')
 const manifest = join(root, 'package.json')
 const aside = join(root, '.waggle', 'package-while-packing.json')
 
-/** Files that run as they are, and files that are no modules. */
+/** Files that run as they are, and files that are not modules. */
 const copied = [
   'ops/setup/waggle.mjs',
   'ops/setup/node.mjs',
@@ -27,7 +27,7 @@ const copied = [
 ]
 
 export function preparePackage(): void {
-  // A pack that was interrupted has left its own package.json.
+  // An interrupted pack has left its own package.json.
   restorePackage()
   const tsc = join(root, 'node_modules', 'typescript', 'bin', 'tsc')
   const { status, stdout } = spawnSync(process.execPath, [tsc, '-p', join(root, 'tsconfig.package.json')], { encoding: 'utf8' })
@@ -39,7 +39,7 @@ export function preparePackage(): void {
 }
 
 export function restorePackage(): void {
-  // Where it names sources, it is the repository's, and may be newer than the one that was put aside.
+  // A package.json that names sources is the repository's, and may be newer than the one that was put aside.
   if (isPublished(readManifest())) renameSync(aside, manifest)
   rmSync(dist, { recursive: true, force: true })
 }
@@ -62,13 +62,13 @@ function isPublished({ bin }: Manifest): boolean {
   return bin.waggle.startsWith('./dist/')
 }
 
-/** The same package, by its compiled files and without what only the repository does. */
+/** The published package.json: it names compiled files, and lacks everything that only the repository uses. */
 function publishedManifest({ devDependencies: _dev, allowScripts: _allowed, private: _private, ...rest }: Manifest): object {
   const exports = Object.entries(rest.exports).map(([name, file]) => [
     name,
     file.endsWith('.ts') ? { types: compiled(file, '.d.ts'), default: compiled(file, '.js') } : file,
   ])
-  // npm reads these before it packs: after a pack that was cut off, the next one has to run them.
+  // npm reads these scripts before it packs. After an interrupted pack, the next one must run them.
   const { prepack, postpack } = rest.scripts
   return {
     ...rest,

@@ -5,13 +5,13 @@ import type { WaggleError } from '../../topology/waggle-error.ts'
 import type { LogFields, LogLevel, LogLine } from './log-line.ts'
 
 /**
- * Writes each failure as one line of the process's log. Failures of one code in one module have at most `maxLines` lines within `windowMs`. One more
- * line gives the number of omitted ones.
+ * Writes each failure as one line of the process's log. Failures of the same code and module get at most `maxLines` lines within `windowMs`. One more
+ * line gives the number of omitted failures.
  */
 export class FailureLines {
   readonly #say: LogLine
   readonly #clock: Clock
-  /** Windows by module and code. Their number is bounded by a swarm's bees and the table's codes. */
+  /** Windows by module and code. Their number is limited by a swarm's bees and the table's codes. */
   readonly #windows = new Map<string, Window>()
 
   constructor({ say, clock }: { readonly say: LogLine; readonly clock: Clock }) {
@@ -19,7 +19,7 @@ export class FailureLines {
     this.#clock = clock
   }
 
-  /** A failure of a part of the process, or of a request as a whole. */
+  /** Writes a failure of a part of the process, or of a request as a whole. */
   failed(error: WaggleError, { module, ...fields }: Pick<LogFields, 'swarm' | 'request_id'> & { readonly module: string }): void {
     this.#line(error, module, fields)
   }
@@ -70,13 +70,13 @@ interface Window {
   failures: number
 }
 
-/** A refusal is the caller's mistake, and a deadline is an outcome. */
+/** The level of a failure. A refusal is the caller's mistake, and a deadline is a normal outcome. */
 function levelOf({ code }: WaggleError): LogLevel {
   const status = httpStatus(code)
   return status === httpStatus('WAGGLE_REFUSED') ? 'debug' : status === httpStatus('WAGGLE_DEADLINE') ? 'warn' : 'error'
 }
 
-/** The stacks of an error and its causes. It never throws, whatever a bee has thrown. */
+/** The stacks of an error and its causes. Never throws, whatever a bee has thrown. */
 function stackOf(error: unknown): string {
   const stacks: string[] = []
   try {

@@ -13,9 +13,9 @@ export interface LogFields {
   readonly partition?: number
   /** A decimal number as text, because it may exceed 2^53. */
   readonly offset?: string
-  /** The step to take, as a sentence. */
+  /** The next step, as a sentence. */
   readonly next?: string
-  /** Only in a summary: the number of failures of this swarm, module and code that got no line. */
+  /** Only in a summary: the number of failures of this swarm, module and code without a line. */
   readonly left_out?: number
   /** Shown at `debug`. */
   readonly stack?: string

@@ -1,8 +1,8 @@
 import { type LogLevel, logLevels } from './log-line.ts'
 
 /**
- * The least level of the lines that are shown, from the setting `log_level`: a level, a level of one module as `module=level`, or several with commas between them.
- * A module is a bee, a swarm, or a part of the process (`gateway`, `clickhouse`, `clock`).
+ * The lowest level of the lines that are shown, by the setting `log_level`: a level, a level for one module as `module=level`, or several of these
+ * with commas. A module is a bee, a swarm, or a part of the process (`gateway`, `clickhouse`, `clock`).
  */
 export class LogThreshold {
   readonly #usual: number
@@ -13,7 +13,7 @@ export class LogThreshold {
     this.#ofModule = ofModule
   }
 
-  /** Takes a text that `isLogLevels` is true for. Without a level of its own, all modules have `info`. */
+  /** Parses a text for which `isLogLevels` is true. If the text has no level for all modules, it is `info`. */
   static parse(text: string): LogThreshold {
     let usual = rankOf('info')
     const ofModule = new Map<string, number>()
@@ -32,7 +32,7 @@ export class LogThreshold {
   }
 }
 
-/** Whether a text is a list of levels that `LogThreshold.parse` takes. */
+/** True for a list of levels that `LogThreshold.parse` accepts. */
 export function isLogLevels(text: string): boolean {
   return text.split(',').every((part) => /^\s*(?:[^=]*[^=\s]\s*=\s*)?(?:debug|info|warn|error)\s*$/.test(part))
 }

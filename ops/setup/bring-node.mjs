@@ -13,8 +13,8 @@ const packages = {
 }
 
 /**
- * The path of a Node that runs TypeScript sources: the running one, or a pinned one under node_modules. The pinned one is not in the lock file,
- * because it fits this machine alone.
+ * The path of a Node that runs TypeScript sources: the running one, or a pinned one under node_modules. The lock file does not contain the pinned
+ * one, which fits only this machine.
  */
 export function bringNode(root, machine = process, npm = runNpm, say = (line) => process.stderr.write(line)) {
   if (Number.parseInt(machine.version.slice(1), 10) >= 24) return machine.execPath

@@ -15,7 +15,7 @@ runOnNode(() => {
   return [path].concat(rest)
 })
 
-/** The files that one may have meant: those of a folder, or of `examples`. */
+/** Files that the user may have meant: those of a folder, or of `examples`. */
 function filesIn(folder) {
   const meant = folder !== '.' && existsSync(join(root, folder)) ? folder : 'examples'
   if (!existsSync(join(root, meant))) return 'Name a file of this folder.'

@@ -19,7 +19,7 @@ export function npm(argv, cwd) {
   }
 }
 
-/** npm says the cause first, and general advice behind it. Warnings may come before. */
+/** The cause in npm's output. It comes after warnings and before general advice. */
 function causeIn(output) {
   const lines = output.split('\n').filter((line) => line.trim() !== '' && line.indexOf('complete log') < 0)
   const errors = lines.filter((line) => /^npm (error|ERR!)/.test(line)).map((line) => line.replace(/^npm (error|ERR!) ?/, ''))
@@ -27,7 +27,7 @@ function causeIn(output) {
   return said.slice(0, 6).join('\n  ')
 }
 
-/** `npm start` exports its own settings. An inner npm must find its own. */
+/** The environment without the settings that `npm start` exports. An inner npm must find its own. */
 function withoutSettingsOfARunningNpm() {
   const env = Object.assign({}, process.env)
   for (const name of ['npm_config_local_prefix', 'npm_config_prefix', 'npm_config_global_prefix', 'npm_package_json']) delete env[name]

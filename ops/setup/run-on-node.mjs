@@ -8,8 +8,8 @@ import { bringNode } from './bring-node.mjs'
 export const root = resolve(dirname(fileURLToPath(import.meta.url)), '..', '..')
 
 /**
- * Runs a Node that knows TypeScript with the arguments that `argvOf` gives, and steps aside: signals go to it, and its end is this process's. It installs missing
- * packages and brings such a Node first where they are not there. This file and its imports are plain JavaScript for Node 14 without dependencies.
+ * Runs a Node that can run TypeScript, with the arguments that `argvOf` returns. Signals go to it, and its exit status becomes this process's. If
+ * packages or such a Node are missing, it installs them first. This file and its imports are plain JavaScript for Node 14, without dependencies.
  */
 export function runOnNode(argvOf) {
   try {
@@ -23,8 +23,8 @@ export function runOnNode(argvOf) {
 }
 
 function run(node, argv) {
-  // Child processes that run `node` (a swarm's commands) must get the same Node.
-  // Many threads handle pictures. glibc would keep an arena for each thread, with memory that was freed.
+  // Child processes that run `node` (a swarm's commands) must get the same Node. glibc keeps freed memory in an arena for each thread, and many
+  // threads handle pictures.
   const env = Object.assign({ MALLOC_ARENA_MAX: '2' }, process.env, { PATH: dirname(node) + delimiter + (process.env.PATH || '') })
   const child = spawn(node, argv, { stdio: 'inherit', env })
   for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP']) {

@@ -7,7 +7,7 @@ import type { Topology } from '../../topology/graph.ts'
 import type { StreamsConfig } from '../../topology/streams-config.ts'
 import { commitIntervalOn } from './kafka-cluster.ts'
 
-/** The options that every JavaScript thread of an application shares. `topics`: the log's topics at the start. */
+/** The options that all JavaScript threads of an application share. `topics`: the log's topics at the start. */
 export function applicationOptions(config: StreamsConfig, topology: Topology, topics: readonly string[]): Omit<ApplicationOptions, 'log'> {
   const { applicationId, numThreads, emitIntervalMs, maxTaskIdleMs, repartitionPurgeIntervalMs } = config
   const commitIntervalMs = config.log === 'embedded' ? config.commitIntervalMs : commitIntervalOn(config)
@@ -33,7 +33,7 @@ export function applicationOptions(config: StreamsConfig, topology: Topology, to
   }
 }
 
-/** The settings by which Kafka spreads tasks over processes. */
+/** The settings for spreading tasks over processes on Kafka. */
 export function spreadOf(config: Pick<StreamsConfig, SpreadSetting>): Partial<SpreadOptions> {
   const { instanceId = null, capabilities = {}, standbyReplicas, acceptableRecoveryLag, maxWarmupReplicas } = config
   const given = Object.entries({ standbyReplicas, acceptableRecoveryLag, maxWarmupReplicas }).filter(([, value]) => value !== undefined)

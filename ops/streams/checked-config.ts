@@ -46,7 +46,7 @@ export function checkConfig(config: StreamsConfig): void {
   }
 }
 
-/** Throws WAGGLE_INVALID_CONFIG for a value that is no number of at least 0, such as NaN, which a timer would take for 0. */
+/** Throws WAGGLE_INVALID_CONFIG for a value that is not a number of at least 0, such as NaN, which a timer treats as 0. */
 export function checkAmount(name: string, value: unknown): void {
   if (typeof value !== 'number' || !(value >= 0)) throw invalid(`${name} is ${inspect(value)}`, 'Give a number of at least 0.')
 }

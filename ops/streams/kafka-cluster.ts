@@ -11,8 +11,8 @@ export interface ApplicationOnKafka {
 }
 
 /**
- * Opens an application's log on a Kafka cluster and its local directory for state. Transactional ids contain the directory's id, so a process that
- * comes back ends its open transactions at once. `stateName` names the directory where a process has several. The client is loaded on demand.
+ * Opens an application's log on a Kafka cluster, and its local directory for state. Transactional ids contain the directory's id, so a process that
+ * restarts aborts its open transactions at once. `stateName` names the directory if a process has several. The client library is loaded on demand.
  */
 export async function openOnKafka(
   config: Pick<StreamsConfig, 'applicationId' | 'stateDir' | 'processing' | 'commitIntervalMs'> & {
@@ -60,7 +60,7 @@ export function commitIntervalOn({ processing, commitIntervalMs }: Pick<StreamsC
   return commitIntervalMs ?? (processing === 'exactly_once' ? 100 : 30_000)
 }
 
-/** A transaction is open for one commit interval and for the time of its commit. Brokers allow at most `transaction.max.timeout.ms`. */
+/** A transaction is open for one commit interval and the time of its commit. Brokers allow at most `transaction.max.timeout.ms`. */
 export function transactionTimeoutOn(commitIntervalMs: number): number {
   return Math.min(longestTransactionMs, Math.max(usualTransactionMs, 3 * commitIntervalMs))
 }

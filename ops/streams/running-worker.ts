@@ -15,13 +15,13 @@ export interface RunningWorkerOptions {
 }
 
 /**
- * One worker, from its start to its end. A worker reads the log's database, so it has to end before the database closes:
+ * One worker, from its start to its end. A worker reads the log's database, so it must end before the database closes:
  *
  *     lent ──► runs ──(it returns, dies, is ended)──► its last commit is done or dropped ──► its partitions are free
  */
 export class RunningWorker {
   readonly peer: PortPeer<WorkerCalls>
-  /** Settles with the reason of the end, once the partitions are free that the worker had from this process. */
+  /** Settles with the reason of the end, when the worker's partitions are free for other members. */
   readonly ended: Promise<WaggleError>
   readonly #worker: Worker
   readonly #served: ServedWorker | null
@@ -59,12 +59,12 @@ export class RunningWorker {
     }
   }
 
-  /** Number of commits that became durable; null for a worker with a log of its own. */
+  /** The number of durable commits; null for a worker with a log of its own. */
   get commits(): number | null {
     return this.#served?.commits ?? null
   }
 
-  /** The worker ended because the log had to close its database, not by a failure. */
+  /** True if the worker ended because the log had to close its database, and not by a failure. */
   get endedByLog(): boolean {
     return this.#endedByLog
   }

@@ -8,7 +8,7 @@ interface Shared {
 }
 
 const open = new Map<string, Shared>()
-/** Logs that their last user has closed and that are still closing, by directory. Until then nobody else can open them. */
+/** Logs that are still closing, by directory. Until they are closed nobody else can open them. */
 const closing = new Map<string, Promise<void>>()
 
 /** The embedded log of a directory. The first application of this process that asks for it opens it, and the last one closes it. */
@@ -38,7 +38,7 @@ export async function shareEmbeddedLog(directory: string): Promise<{ readonly lo
 
 /** Loads the database on demand: a program that only builds topologies needs none. */
 async function openLog(directory: string, closed: Promise<void> | undefined): Promise<EmbeddedLog> {
-  // An error of the close goes to the caller of the close.
+  // The caller of `close` gets its error.
   await closed?.catch(() => {})
   const { openEmbeddedLog } = await import('../../connectors/log/embedded/embedded-log.ts')
   return openEmbeddedLog({ directory, clock: systemClock })

@@ -9,11 +9,11 @@ import { WaggleError } from '../../topology/waggle-error.ts'
 
 export interface StoreQueriesOptions {
   readonly applicationId: string
-  /** The secret that all processes of the application share; null where they run on one machine. */
+  /** The secret that all processes of the application share; null if they run on one machine. */
   readonly secret: string | null
   /** The topology of the running application, with all serdes. */
   readonly topology: Topology
-  /** Gives the application; null until there is one. */
+  /** Returns the application; null before the start. */
   readonly application: () => Application | null
 }
 
@@ -24,7 +24,7 @@ interface Question {
   readonly allowsStale: boolean
 }
 
-/** Queries over all processes of an application. A partition that is not here is asked for at the host that the group names (KIP-535). */
+/** Queries over all processes of an application. A partition that is not here is queried at the host that the group names (KIP-535). */
 export class StoreQueries {
   readonly #options: StoreQueriesOptions
   #server: QueryServer | null = null
@@ -33,7 +33,7 @@ export class StoreQueries {
     this.#options = options
   }
 
-  /** Starts the server for other processes' queries at `address`. Returns the address that they are told. */
+  /** Starts the server for queries from other processes at `address`. Returns the address under which they reach it. */
   async serve(address: string): Promise<string> {
     this.#server = await QueryServer.open(address, { secret: this.#options.secret, answer: this.#answer })
     return this.#server.address
@@ -50,7 +50,10 @@ export class StoreQueries {
     return answers
   }
 
-  /** The answer of the process that runs the partition's task, or, where stale answers are allowed and that process gives none, of one with a copy. */
+  /**
+   * The answer of the process that runs the partition's task. If that process gives none and stale answers are allowed, the answer of a process with
+   * a copy.
+   */
   async #askOthers({ store, request, allowsStale }: StoreQuestion, partition: number): Promise<unknown> {
     const { active, standbys } = await this.#application.stores.hostsKnown(store, partition)
     const wire = this.#wire(store)

@@ -4,7 +4,7 @@ import { Topology } from '../../topology/graph.ts'
 import type { StreamsConfig, StreamsHandlers, StreamsModule } from '../../topology/streams-config.ts'
 import { WaggleError } from '../../topology/waggle-error.ts'
 
-/** Imports a program's module. Each worker does so itself, since functions cannot be sent to it. */
+/** Imports a program's module. Each worker does so itself, because functions cannot be sent to it. */
 export async function loadStreamsModule(url: string): Promise<StreamsModule> {
   let loaded: { readonly [name: string]: unknown }
   try {
@@ -26,7 +26,7 @@ export function urlOf(module: URL | string): string {
   return module.startsWith('file:') ? module : pathToFileURL(resolve(module)).href
 }
 
-/** The configuration with the module's handlers. Throws WAGGLE_INVALID_CONFIG where the workers would run another program than the given one. */
+/** The configuration with the module's handlers. Throws WAGGLE_INVALID_CONFIG if the workers would run another program than the given one. */
 export function withModule(config: StreamsConfig, topology: Topology, { topology: own, handlers = {} }: StreamsModule): StreamsConfig {
   if (own.describe().toString() !== topology.describe().toString()) {
     throw invalid('The topology is another than that of the module', 'Give Streams the topology that the module exports.')

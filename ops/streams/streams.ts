@@ -45,9 +45,9 @@ export class Streams implements AsyncDisposable {
   #queries: StoreQueries | null = null
   #closeLog: () => Promise<void> = async () => {}
   #lastFailure: WaggleError | null = null
-  /** Time of the last warning by error code, in ms. */
+  /** The time of the last warning by error code, in ms. */
   readonly #saidAt = new Map<string, number>()
-  /** State while there is no application: before the start, or after a start that failed. */
+  /** The state while there is no application: before the start, or after a failed start. */
   #stateBefore: StreamsState = 'CREATED'
   #isStarted = false
   #startsPaused = false
@@ -72,8 +72,8 @@ export class Streams implements AsyncDisposable {
   }
 
   /**
-   * The metrics in the text format of Prometheus, with the lag of each partition that this process reads. Names are those that the JMX exporter makes of
-   * Kafka's; times are seconds. It asks nobody, so it answers while the log is away, and is empty before the start.
+   * Returns the metrics in Prometheus' text format, with the lag of each partition that this process reads. Names are those that the JMX exporter
+   * gives Kafka's metrics; times are in seconds. Works while the log is away, and returns an empty text before the start.
    *
    * @example
    * ```ts
@@ -82,26 +82,26 @@ export class Streams implements AsyncDisposable {
    * }).listen(9464, '127.0.0.1')
    * ```
    *
-   * @remarks Kafka Streams has no such method: Java has JMX for it.
+   * @remarks Kafka Streams has no such method, because Java has JMX.
    */
   prometheus(): string {
     return exposition(engineFamilies(this.metrics))
   }
 
-  /** The last failure, which is also the reason of the state ERROR; null where nothing failed. Node's `warning` event reports failures, too. */
+  /** The last failure, which is also the reason for the state ERROR; null without a failure. Node's `warning` event reports failures too. */
   get failure(): WaggleError | null {
     return this.#lastFailure
   }
 
   /**
-   * Starts the application, and settles when it is RUNNING. Where the log is embedded, topics that do not exist are made, with one partition.
+   * Starts the application, and settles when it is RUNNING. On the embedded log, missing topics are created with one partition.
    *
    * @example
    * ```ts
    * await streams.start()
    * ```
    *
-   * @remarks It fails with WAGGLE_NOT_STARTED and its cause; then make a new one. A second call is WAGGLE_ALREADY_STARTED.
+   * @remarks Fails with WAGGLE_NOT_STARTED and its cause. Then create a new `Streams`. A second call is WAGGLE_ALREADY_STARTED.
    */
   async start(): Promise<void> {
     this.#refuseStarted()
@@ -163,7 +163,7 @@ export class Streams implements AsyncDisposable {
     return application
   }
 
-  /** Records a failure and warns on Node's own channel. A failure that repeats gives one warning a minute. */
+  /** Records a failure, and warns on Node's own channel. A repeated failure gives one warning a minute. */
   #failed(error: WaggleError): void {
     this.#lastFailure = error
     const now = systemClock.elapsedMs()
@@ -173,8 +173,8 @@ export class Streams implements AsyncDisposable {
   }
 
   /**
-   * Processes the records in hand, commits and closes. Past `timeoutMs` (default: 30,000) uncommitted work is dropped, to be done again after the next start, and
-   * WAGGLE_CLOSE_TIMEOUT is thrown.
+   * Processes the records in hand, commits and closes. After `timeoutMs` (default: 30,000) throws WAGGLE_CLOSE_TIMEOUT. Uncommitted work is then done
+   * again after the next start.
    *
    * @example
    * ```ts
@@ -186,7 +186,7 @@ export class Streams implements AsyncDisposable {
   async close({ timeoutMs = usualCloseMs }: { timeoutMs?: number } = {}): Promise<void> {
     checkAmount('timeoutMs', timeoutMs)
     this.#isStarted = true
-    // A start that is under way sees the new state and closes what it has opened.
+    // A running start sees the new state, and closes everything that it has opened.
     if (this.#application === null && this.#stateBefore === 'CREATED') this.#passThrough('PENDING_SHUTDOWN', 'NOT_RUNNING')
     try {
       await this.#application?.close({ timeoutMs, waitsForCalls: true })
@@ -195,7 +195,7 @@ export class Streams implements AsyncDisposable {
     }
   }
 
-  /** Changes the state, and tells listeners, where there is no application to do so. */
+  /** Changes the state and tells listeners, if there is no application that does so. */
   #passThrough(...states: readonly StreamsState[]): void {
     for (const to of states) {
       const from = this.#stateBefore
@@ -227,7 +227,7 @@ export class Streams implements AsyncDisposable {
   }
 
   /**
-   * Goes on after `pause`.
+   * Continues after `pause`.
    *
    * @example
    * ```ts
@@ -240,7 +240,7 @@ export class Streams implements AsyncDisposable {
   }
 
   /**
-   * Adds a stream thread and gives its name (KIP-663). WAGGLE_NOT_RUNNING where the application does not run.
+   * Adds a stream thread, and returns its name (KIP-663). WAGGLE_NOT_RUNNING if the application is not running.
    *
    * @example
    * ```ts
@@ -260,7 +260,7 @@ export class Streams implements AsyncDisposable {
   }
 
   /**
-   * Stops a stream thread and gives its name (KIP-663); null where none was left. Its tasks go to the others.
+   * Stops a stream thread, and returns its name (KIP-663); null if none was left. Its tasks go to the other threads.
    *
    * @example
    * ```ts
@@ -273,7 +273,7 @@ export class Streams implements AsyncDisposable {
   }
 
   /**
-   * Calls the listener with each new state and the one before. Returns a function that removes the listener.
+   * Calls the listener with each new state and the state before. Returns a function that removes the listener.
    *
    * @example
    * ```ts
@@ -287,7 +287,7 @@ export class Streams implements AsyncDisposable {
   }
 
   /**
-   * Sets the listener for restores: it is called for every store that is restored from its changelog before its task runs. A later listener replaces
+   * Sets the listener for restores. It is called for every store that is restored from its changelog before its task runs. A later listener replaces
    * it. Throws WAGGLE_ALREADY_STARTED after the start, and WAGGLE_INVALID_CONFIG with a `module`.
    *
    * @example
@@ -305,8 +305,8 @@ export class Streams implements AsyncDisposable {
   }
 
   /**
-   * Sets the listener for this process's copies of other processes' tasks, called while they are kept up to date (KIP-988). It throws the errors
-   * of `setGlobalStateRestoreListener`.
+   * Sets the listener for this process's copies of other processes' tasks. It is called while they are kept up to date (KIP-988). Throws the same
+   * errors as `setGlobalStateRestoreListener`.
    *
    * @example
    * ```ts
@@ -328,7 +328,7 @@ export class Streams implements AsyncDisposable {
   }
 
   /**
-   * Queries a store and gives one answer a partition (KIP-796), also from other processes if they have an `applicationServer`. Throws
+   * Queries a store, and returns one answer for each partition (KIP-796). With an `applicationServer`, it also queries other processes. Throws
    * WAGGLE_STORE_UNKNOWN, WAGGLE_STORE_MIGRATED or WAGGLE_QUERY_NOT_SUPPORTED.
    *
    * @example
@@ -338,9 +338,9 @@ export class Streams implements AsyncDisposable {
    * console.log(clicksOfAnna)
    * ```
    *
-   * @remarks The answer has the state of the last commit or newer. WAGGLE_STORE_MIGRATED means: try again, the task is moving. With
-   * `enableStaleStores` copies may answer too (KIP-535): this process's standbys and states that are being restored, then the process that runs the
-   * task, then the standbys of other processes. `allLocalStorePartitionLags` says how far they are behind.
+   * @remarks The answer has the state of the last commit or newer. WAGGLE_STORE_MIGRATED means that the task is moving: try again. With
+   * `enableStaleStores` copies may answer too (KIP-535), in this order: this process's standbys and states that are being restored, the process that
+   * runs the task, the standbys of other processes. `allLocalStorePartitionLags` says how far copies are behind.
    */
   async query<R>(request: {
     store: string
@@ -354,8 +354,8 @@ export class Streams implements AsyncDisposable {
   }
 
   /**
-   * Gives the lag of each partition of each store that this process has, as task or as standby, by the changelogs' present ends (KIP-535). Lags are
-   * in records. A task that runs has none, and neither has the embedded log.
+   * Returns how far this process's stores are behind their changelogs, for each partition (KIP-535). Lags are in records. A running task has no lag,
+   * and the embedded log has none at all.
    *
    * @example
    * ```ts
@@ -368,7 +368,7 @@ export class Streams implements AsyncDisposable {
   }
 
   /**
-   * Writes a record to a topic, and settles when it is durable. The default timestamp is the current time. Records without a key take the partitions
+   * Writes a record to a topic, and settles when it is durable. The default timestamp is the current time. Records without a key go to the partitions
    * in turn. Kafka Streams has no such method.
    *
    * @example
@@ -376,7 +376,8 @@ export class Streams implements AsyncDisposable {
    * await streams.send('lines', { key: null, value: 'to be or not to be' }, Produced.with(text, text))
    * ```
    *
-   * @remarks The embedded log has no other clients, so this is the way in. On Kafka any producer will do. The record is not part of a commit.
+   * @remarks The embedded log has no other clients, so its input comes from here. On Kafka any producer can be used. The record is not part of a
+   * commit.
    */
   async send<K, V>(
     topic: string,
@@ -387,7 +388,7 @@ export class Streams implements AsyncDisposable {
   }
 
   /**
-   * Gives the committed records of a topic, beginning with the first, and waits for more until the loop is left. Kafka Streams has no such method.
+   * Returns the committed records of a topic, beginning with the first, and waits for more until the loop ends. Kafka Streams has no such method.
    *
    * @example
    * ```ts
@@ -446,7 +447,7 @@ export class Streams implements AsyncDisposable {
 
 interface OpenLog {
   readonly log: Log
-  /** State directory of this process; null where the log itself keeps the state. */
+  /** The state directory of this process; null if the log itself keeps the state. */
   readonly states: StateDirectory | null
   /** The embedded log, if it is in this process; else null. */
   readonly embedded: EmbeddedLog | null

@@ -17,9 +17,9 @@ export interface StreamWorkerData {
   readonly topics: readonly string[]
   /** Log and database of the thread that has started the worker. Null: the worker opens the log of its settings itself. */
   readonly lent: { readonly log: MessagePort; readonly handle: bigint } | null
-  /** Address of this process for interactive queries, `host:port`; null where it answers none. */
+  /** The address of this process for interactive queries, `host:port`; null if it answers none. */
   readonly host: string | null
-  /** The worker must ask the starting thread for Kafka tokens, since the function that gives them cannot be sent to it. */
+  /** True if the worker must ask the starting thread for Kafka tokens, because functions cannot be sent to it. */
   readonly asksForTokens: boolean
 }
 
@@ -31,9 +31,9 @@ export interface WorkerCalls {
   start(options: { readonly isPaused: boolean }): void
   pause(argument: null): void
   resume(argument: null): void
-  /** Stops the worker. Null: its thread is removed, and records in hand are not waited for. */
+  /** Stops the worker. Null: its thread is removed, and records in hand are not awaited. */
   stop(close: CloseOptions | null): void
-  /** The hosts of a store's partition, as the worker's group knew them last. */
+  /** The hosts of a store's partition, by the last assignment of the worker's group. */
   hosts(argument: { readonly store: string; readonly partition: number }): TaskHost
   query(question: Omit<StoreQuestion, 'request'> & { readonly request: WireRequest }): readonly NumberedAnswer[]
   lags(argument: null): readonly StoreLag[]
@@ -58,10 +58,10 @@ export interface NumberedAnswer {
 /** Calls that a worker makes to the thread that has started it. */
 export interface StarterCalls {
   failed(error: WireError): void
-  /** Asks for a decision. The result goes into shared memory (see `decisions`), since the worker blocks in the middle of its work. */
+  /** Asks for a decision. The worker blocks in the middle of its work, so the result goes into shared memory (see `decisions`). */
   decide(argument: { readonly error: WireError; readonly answer: Int32Array<SharedArrayBuffer> }): void
   token(argument: null): string
-  /** The worker's thread has ended by such a decision. */
+  /** The worker's thread has ended because of such a decision. */
   stopped(argument: null): void
   measured(metrics: readonly Metric[]): void
 }

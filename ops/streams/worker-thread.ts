@@ -19,9 +19,9 @@ import { decisions, type NumberedAnswer, type SomeRows, type StarterCalls, type 
 export interface WorkerThreadOptions extends ThreadElsewhereOptions {
   /** The log that workers share; null: each worker opens the log of the settings itself. */
   readonly log: EmbeddedLog | null
-  /** Address of the process for interactive queries; null where it answers none. */
+  /** The address of the process for interactive queries; null if it answers none. */
   readonly host: string | null
-  /** Gives a token for Kafka; null where clients do not sign in by tokens. */
+  /** Returns a token for Kafka; null if clients do not sign in by tokens. */
   readonly token: (() => Promise<string>) | null
   readonly moduleUrl: string
   readonly settings: WorkerSettings
@@ -32,8 +32,8 @@ export interface WorkerThreadOptions extends ThreadElsewhereOptions {
 }
 
 /**
- * A stream thread that runs in a worker. A worker that dies is replaced by another one, which goes on from the last commit. Three deaths without a
- * commit in between are a failure, about which `decide` is asked.
+ * A stream thread that runs in a worker. A worker that dies is replaced by another one, which continues from the last commit. After three deaths
+ * without a commit in between, `decide` is asked.
  */
 export class WorkerThread implements ThreadElsewhere {
   readonly #options: WorkerThreadOptions
@@ -42,7 +42,7 @@ export class WorkerThread implements ThreadElsewhere {
   #metrics: readonly Metric[] = []
   #isPaused = false
   #isStopping = false
-  /** Deaths since the last commit. */
+  /** The number of deaths since the last commit. */
   #deaths = 0
   #endWait = () => {}
 
@@ -90,7 +90,7 @@ export class WorkerThread implements ThreadElsewhere {
     const worker = this.#worker
     if (worker !== null) {
       const stopped = worker.peer.call('stop', close ?? null).catch((error: WaggleError) => {
-        // A worker that died loses nothing but uncommitted work, which is done again.
+        // A worker that died loses only uncommitted work, which is done again.
         if (error.code !== 'WAGGLE_WORKER_DIED') throw error
         this.#options.onFailure(error)
       })
@@ -139,7 +139,7 @@ export class WorkerThread implements ThreadElsewhere {
     try {
       if (this.#isStopping) throw this.#stopped()
       await worker.peer.call('start', { isPaused: this.#isPaused })
-      // Says it again: a pause or resume during the start may have reached the worker before it listened.
+      // The state is sent again. A pause or resume during the start may have come before the worker listened.
       worker.peer.tell(this.#isPaused ? 'pause' : 'resume', null)
       return worker
     } catch (error) {
@@ -165,7 +165,7 @@ export class WorkerThread implements ThreadElsewhere {
     }
   }
 
-  /** Whether another worker takes over. If so, it has waited first, the longer the more workers have died. */
+  /** True if another worker takes over. Each further death makes the wait before it longer. */
   async #goesOnAfter(error: WaggleError, commits: number): Promise<boolean> {
     if (this.#isStopping) return false
     this.#state = 'STARTING'
@@ -244,6 +244,6 @@ async function* rowsOf({ peer }: RunningWorker, { number, whole }: NumberedAnswe
 const maxDeaths = 3
 const backOffMs = 50
 const maxBackOffMs = 5000
-/** Limit for stopping a worker whose thread is removed, or whose code does not yield. */
+/** The time limit for stopping a worker whose thread is removed, or whose code does not yield. */
 const longStopMs = 30_000
 const graceMs = 2000

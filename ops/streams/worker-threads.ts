@@ -23,7 +23,7 @@ export function workerThreads({
   return (options) => new WorkerThread({ ...options, ...shared, token, settings })
 }
 
-/** The settings that can be cloned, with one thread's share of the limits that threads share. */
+/** The settings that can be cloned, with one thread's share of the limits that all threads share. */
 function settingsOf(config: StreamsConfig): WorkerSettings {
   const { deserializationHandler, processingHandler, productionHandler, uncaughtExceptionHandler, ...rest } = config
   const { timestampExtractor, defaultKeySerde, defaultValueSerde, module, cacheMaxBytes = defaultCacheBytes, ...settings } = rest

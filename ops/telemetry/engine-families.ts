@@ -3,12 +3,12 @@ import type { Family, Labels, Sample } from './exposition.ts'
 
 /**
  * The engine's metrics under the names that the JMX exporter gives Kafka's metrics (domain, type, attribute, in snake case), so that existing
- * dashboards fit. Times are in seconds, as Prometheus wants them.
+ * dashboards fit. Times are in seconds, as usual in Prometheus.
  */
 export function engineFamilies(metrics: readonly Metric[]): readonly Family[] {
   const families = new Map<string, { readonly of: Metric; readonly type: Family['type']; readonly samples: Map<string, Sample> }>()
   for (const metric of metrics) {
-    // Kafka writes NaN where the last minute has no value.
+    // Kafka writes NaN if the last minute has no value.
     if (Number.isNaN(metric.value)) continue
     const { name, type, perSecond } = promName(metric)
     const family = families.get(name) ?? { of: metric, type, samples: new Map<string, Sample>() }
@@ -26,7 +26,7 @@ export function engineFamilies(metrics: readonly Metric[]): readonly Family[] {
 
 function promName({ group, name }: Metric): { readonly name: string; readonly type: Family['type']; readonly perSecond: number } {
   const perSecond = unitsInASecond(group, name)
-  // The number of remaining records can fall, so it is no counter.
+  // The number of remaining records can fall, so it is not a counter.
   const isTotal = name.endsWith('-total') && !name.includes('-remaining-')
   const bare = name.replace(/-total$/, '').replace(/-ns$/, '')
   const domain = group.startsWith('consumer-') ? 'kafka_consumer' : 'kafka_streams'
@@ -35,8 +35,8 @@ function promName({ group, name }: Metric): { readonly name: string; readonly ty
 }
 
 /**
- * Divisor that turns a metric's unit into seconds; 1 for a metric that is no time. Kafka Streams has some latencies of tasks in nanoseconds, and all
- * others in milliseconds.
+ * The divisor that turns a metric's unit into seconds; 1 for a metric that is not a time. Kafka Streams has some latencies of tasks in nanoseconds,
+ * and all others in milliseconds.
  */
 function unitsInASecond(group: string, name: string): number {
   if (/-(rate|total)$/.test(name) && name !== 'blocked-time-ns-total') return 1
@@ -44,7 +44,7 @@ function unitsInASecond(group: string, name: string): number {
   return /-latency-|-lateness-/.test(name) || name === 'thread-start-time' ? 1000 : 1
 }
 
-/** The process id is left out: it is new at each start and would begin new series. */
+/** The labels of a metric. The process id is left out: it changes at each start and would begin new series. */
 function labelsOf({ tags }: Metric): Labels {
   return Object.fromEntries(Object.entries(tags).flatMap(([tag, value]) => (tag === 'process-id' ? [] : [[tag.replaceAll('-', '_'), value]])))
 }

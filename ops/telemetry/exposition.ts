@@ -1,4 +1,4 @@
-/** One metric family of Prometheus: its samples are written together, under one help and one type. */
+/** One metric family of Prometheus: samples that are written together, under one help text and one type. */
 export interface Family {
   readonly name: string
   readonly help: string
@@ -9,13 +9,13 @@ export interface Family {
 export interface Sample {
   readonly labels: Labels
   readonly value: number
-  /** Suffix of a histogram's sample: `_bucket`, `_sum` or `_count`. */
+  /** The suffix of a histogram's sample: `_bucket`, `_sum` or `_count`. */
   readonly suffix?: string
 }
 
 export type Labels = { readonly [name: string]: string }
 
-/** Writes the text format 0.0.4 of Prometheus. Families without a sample are left out. */
+/** Writes Prometheus' text format 0.0.4. Families without a sample are left out. */
 export function exposition(families: readonly Family[]): string {
   const lines: string[] = []
   for (const { name, help, type, samples } of families) {

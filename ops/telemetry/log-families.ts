@@ -1,7 +1,7 @@
 import type { LogStorage } from '../../processor/ports.ts'
 import type { Family } from './exposition.ts'
 
-/** Metrics of the log's files on this machine: bytes, the limit, and the groups that have not read them. Empty where the log is elsewhere. */
+/** Metrics of the log's files on this machine: bytes, the limit, and the groups that have not read them. Empty if the log is elsewhere. */
 export function logFamilies(storage: LogStorage | undefined): readonly Family[] {
   if (storage === undefined) return []
   const { bytes, maxBytes, behind, refusal } = storage

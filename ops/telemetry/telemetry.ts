@@ -19,7 +19,7 @@ export interface TelemetryOptions {
 interface MeasuredSwarm {
   readonly plan: { readonly swarm: string; readonly applicationId: string }
   readonly application: Application
-  /** The reason why the process is not ready; null where it is. */
+  /** The reason why the process is not ready; null if it is. */
   readonly notReady: string | null
 }
 
@@ -38,7 +38,7 @@ export class Telemetry {
     this.#requests.answered(request)
   }
 
-  /** The metrics in the text format of Prometheus. */
+  /** The metrics in Prometheus' text format. */
   text(): string {
     const now = this.#options.clock.now()
     const swarms = this.#options.swarms.map((swarm) => ({
@@ -107,8 +107,8 @@ function lostRecords(swarm: string, metrics: readonly Metric[]): readonly Sample
 }
 
 /**
- * Dead letters of bees, which bees write themselves, and of records that a handler let pass. There is one series a task and thread: a sum would fall
- * when a task moves.
+ * Dead letters of bees, and of records that a handler skipped. There is one series for each task and thread, because a sum would fall when a task
+ * moves.
  */
 function deadLetters(swarm: string, metrics: readonly Metric[]): readonly Sample[] {
   const topic = deadLetterTopic(swarm)

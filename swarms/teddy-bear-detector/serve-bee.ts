@@ -1,4 +1,4 @@
-/** Waggle's bee protocol, version 1, in its binary form: all that a Node program in a container needs to be a bee. */
+/** Waggle's bee protocol, version 1, in its binary form: everything that a Node program in a container needs to be a bee. */
 
 export interface Picture {
   readonly height: number
@@ -26,7 +26,7 @@ export function serveBee(answer: (input: Input) => Output | Promise<Output>): vo
       void reply(frame, answer)
     }
   })
-  // The reader of our output may be gone before we notice that our input has ended.
+  // The reader of the output may be gone before the end of the input is noticed.
   process.stdout.on('error', () => process.exit(0))
 }
 
@@ -63,7 +63,7 @@ function inputOf({ tensors, at, length }: Head, body: Uint8Array): Input {
   return at === undefined || length === undefined ? { kind: 'other' } : { kind: 'bytes', bytes: body.subarray(at, at + length) }
 }
 
-/** Length of the first frame in `bytes`; null where the frame is incomplete. */
+/** The length of the first frame in `bytes`; null if the frame is incomplete. */
 function frameLength(bytes: Buffer): number | null {
   if (bytes.length < 8) return null
   const length = 8 + bytes.readUInt32LE(0) + bytes.readUInt32LE(4)

@@ -39,8 +39,8 @@ async function found(bees: string): Promise<{ readonly mistakes: readonly string
   }
 }
 
-describe('The check of bees', () => {
-  it('refuses a name that no table can have, at the setting', async () => {
+describe('The check of a swarm’s bees', () => {
+  it('refuses a table name that no table can have, with the place of the setting', async () => {
     for (const table of ['my-table', '1st', 'a.b.c', 'a b', "t'; DROP TABLE x"]) {
       const { mistakes } = await found(`- { name: save, type: save-to-database, input: { name: g }, spec: { table: "${table}" } }\n`)
       assert.deepEqual(mistakes, [`s.yaml:4:76 "${table}" is no name of a table`])
@@ -48,7 +48,7 @@ describe('The check of bees', () => {
     assert.deepEqual((await found('- { name: save, type: save-to-database, input: { name: g }, spec: { table: own.predictions_2 } }\n')).mistakes, [])
   })
 
-  it('refuses weights that are all 0: every request would fail', async () => {
+  it('refuses weights that are all 0, because every request would fail', async () => {
     const ensemble = (weights: string) => `- { name: a, type: module, input: { name: g }, spec: { file: ./a.ts } }
 - { name: b, type: module, input: { name: g }, spec: { file: ./b.ts } }
 - { name: e, type: weighted-average-ensemble, input: { join: [a, b] }, spec: { weights: ${weights} } }
@@ -58,14 +58,14 @@ describe('The check of bees', () => {
     for (const weights of ['{}', '{ a: 0, b: 1 }']) assert.deepEqual((await found(ensemble(weights))).mistakes, [])
   })
 
-  it('loads a module once that several bees name, and reports it for each', async () => {
+  it('loads a module once even if several bees name it, and reports its mistake for each bee', async () => {
     const bee = (name: string, file: string) => `- { name: ${name}, type: module, input: { name: g }, spec: { file: ./${file}.ts } }\n`
     const { mistakes, loaded } = await found(bee('a', 'wrong') + bee('b', 'wrong') + bee('c', 'right') + bee('d', 'right'))
     assert.deepEqual(mistakes, ['s.yaml:4:62 ./wrong.ts is wrong', 's.yaml:5:62 ./wrong.ts is wrong'])
     assert.equal(loaded, 2)
   })
 
-  it('warns of a model and an image that are elsewhere, each with its place', async () => {
+  it('warns about a model and an image that are not on this machine, each with its place', async () => {
     const { warnings } = await found(`- { name: m, type: tensor-rt, input: { name: g }, spec: { model: "s3://m.onnx" } }
 - { name: c, type: container, input: { name: g }, spec: { image: far/away } }
 `)

@@ -44,7 +44,7 @@ describe('The input of a model from JSON', () => {
   const one = model(input('x', 'FP32', [2, 2]))
   const several = model(input('age', 'INT64', [1]), input('fare', 'FP32', [1]), input('sex', 'BYTES', [1]), input('alone', 'BOOL', [1]))
 
-  it('a list in the input’s shape is taken, alone or under its name, and a bare value where the shape holds one', () => {
+  it('is accepted as lists of the input’s shape, alone or under the input’s name, or as a single value if the shape holds one', () => {
     assert.deepEqual(
       arraysOf(
         [
@@ -77,7 +77,7 @@ describe('The input of a model from JSON', () => {
     assert.deepEqual(arraysOf([7, 8, 9], model(input('ids', 'INT64', [-1]))), [BigInt64Array.of(7n, 8n, 9n)])
   })
 
-  it('values become an array of the input’s type, up to the type’s ends', () => {
+  it('becomes an array of the input’s type, up to the limits of the type', () => {
     const cases: readonly (readonly [ModelDatatype, unknown, unknown])[] = [
       ['INT8', [-128, 127], Int8Array.of(-128, 127)],
       ['UINT8', [0, 255], Uint8Array.of(0, 255)],
@@ -95,7 +95,7 @@ describe('The input of a model from JSON', () => {
     for (const [datatype, values, expected] of cases) assert.deepEqual(arraysOf(values, model(input('x', datatype, [2]))), [expected], datatype)
   })
 
-  it('a body of another shape is refused with the input, its type and shape, and what came', () => {
+  it('is refused if its shape is different, with the input, its type and shape, and the received value', () => {
     refuses([1, 2], one, /^The input x takes numbers \(FP32\) of shape \[2, 2\]; a list of shape \[2\] came$/)
     refuses(
       [
@@ -146,7 +146,7 @@ describe('The input of a model from JSON', () => {
     refuses([], model(input('ids', 'INT64', [-1])), /ids takes integers \(INT64\) of shape \[-1\]; an empty list came/)
   })
 
-  it('a value that is not of the input’s type is refused with its place', () => {
+  it('is refused if a value is not of the input’s type, with the value’s place', () => {
     const wrong: readonly (readonly [ModelDatatype, readonly unknown[]])[] = [
       ['INT8', [128, -129, 1.5, '1', true, null, {}]],
       ['UINT8', [-1, 256, 0.5]],
@@ -165,7 +165,7 @@ describe('The input of a model from JSON', () => {
         refuses([value], model(input('x', datatype, [1])), new RegExp(`The input x takes .*\\(${datatype}\\) of shape \\[1\\]; .* at \\[0\\] came`))
   })
 
-  it('a missing and an unknown input name are refused, and a list for several inputs', () => {
+  it('is refused if an input’s name is missing or unknown, or if it is a list for several inputs', () => {
     refuses({ age: 1, fare: 2, sex: 'f' }, several, /The input alone \(BOOL \[1\]\) is missing: age, fare, sex came/)
     refuses({}, several, /The input age \(INT64 \[1\]\) is missing: none came/)
     refuses({ agee: 1, fare: 2, sex: 'f', alone: true }, several, /no input "agee" \(did you mean age\?\): it takes age \(INT64 \[1\]\), fare/)
@@ -185,7 +185,7 @@ describe('The input of a model from JSON', () => {
     refuses(null, several, /send an object/)
   })
 
-  it('inputs whose free dimension of one name differs are refused', () => {
+  it('is refused if inputs that share a free dimension have different lengths', () => {
     const tokens = model(input('input_ids', 'INT64', [-1], ['tokens']), input('attention_mask', 'INT64', [-1], ['tokens']))
     refuses({ input_ids: [1, 2, 3], attention_mask: [1, 1] }, tokens, /input_ids .* and attention_mask .* share the dimension tokens; 3 and 2 came/)
     assert.equal(arraysOf({ input_ids: [1, 2], attention_mask: [1, 1] }, tokens).length, 2)
@@ -197,12 +197,12 @@ describe('The input of a model from tensors', () => {
   const ids: Tensor = { datatype: 'INT64', shape: [2], data: BigInt64Array.of(1n, 2n) }
   const weight: Tensor = { datatype: 'FP32', shape: [1, 1], data: Float32Array.of(0.5) }
 
-  it('tensors are taken by name, with or without a batch of one, and a single one under any name', () => {
+  it('is accepted by name, with or without a batch of one, and under any name if the model has one input', () => {
     assert.deepEqual(arraysOf({ tensors: { weight, ids } }, pair), [ids.data, weight.data])
     assert.deepEqual(arraysOf({ tensors: { image: weight } }, model(input('x', 'FP32', [1]))), [weight.data])
   })
 
-  it('a tensor of another name, type or shape is refused', () => {
+  it('is refused if its name, type or shape is different', () => {
     refuses({ tensors: { ids } }, pair, /weight \(FP32 \[1\]\) is missing: ids came/)
     refuses({ tensors: { ids, weight, more: ids } }, pair, /no input "more"/)
     refuses({ tensors: { ids: weight, weight } }, pair, /takes ids \(INT64 \[-1\]\); a tensor of FP32 \[1, 1\] came/)

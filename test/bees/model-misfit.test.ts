@@ -45,13 +45,13 @@ describe('A bee that feeds a model', () => {
     tensors: Object.fromEntries(Object.entries(given).map(([name, [dtype, shape]]) => [name, { dtype, shape }])),
   })
 
-  it('a feeder with the names, types and shapes of the model is right', async () => {
+  it('is accepted if its output has the names, types and shapes of the model’s inputs', async () => {
     await check(tensors({ ids: ['INT64', [-1, 12]], weight: ['FP32', [1]] }), 'torch-sentence.onnx')
     await check(tensors({ anything: ['FP32', [1, 4]] }), 'torch-classifier.onnx')
     await check(Type.Object({ ids: Type.Array(Type.Integer()), weight: Type.Number() }), 'torch-sentence.onnx')
   })
 
-  it('a feeder with others is a mistake with its place', async () => {
+  it('is a mistake with its place if its output has other names, types or shapes', async () => {
     const cases: readonly (readonly [PayloadType, string, RegExp])[] = [
       [tensors({ x: ['FP32', [5]] }), 'torch-classifier.onnx', /6:52: make gives x as FP32 \[5\], where x \(FP32 \[4\]\) is taken by model/],
       [

@@ -14,7 +14,7 @@ describe('A model bee', () => {
     tensors: { image: { datatype: 'UINT8', shape, data: new Uint8Array(bytes) } },
   })
 
-  it('refuses a row that does not fit its model, and predicts the others of the batch', async () => {
+  it('refuses a row that does not fit its model, and predicts the other rows of the batch', async () => {
     const context: Pick<BeeContext<ModelSpec>, 'spec' | 'gpu' | 'bee' | 'resolve' | 'log'> = {
       spec: { model: 'teddy-bear-detector.onnx' },
       gpu: 0,

@@ -10,7 +10,7 @@ import { hostileOutput } from '../support/hostile-values.ts'
 
 const badOutput = { code: 'WAGGLE_BEE_OUTPUT' }
 
-describe('A bee’s output', () => {
+describe('The output of a bee', () => {
   it('becomes a payload that reads back unchanged, or an error that names the bee', () => {
     fc.assert(
       fc.property(hostileOutput, (make) => {
@@ -29,7 +29,7 @@ describe('A bee’s output', () => {
     )
   })
 
-  it('is refused where a tensor does not match its shape, datatype or name', () => {
+  it('is refused if a tensor does not match its shape, datatype or name', () => {
     const image: Tensor = { datatype: 'UINT8', shape: [2, 3], data: new Uint8Array(6) }
     assert.equal(payloadOf({ tensors: { image } }, 'bee').kind, 'tensors')
     const hole: number[] = [6]
@@ -46,7 +46,7 @@ describe('A bee’s output', () => {
     for (const tensors of wrong) assert.throws(() => payloadOf({ tensors }, 'bee'), badOutput)
   })
 
-  it('is refused where its bytes do not match their content type', () => {
+  it('is refused if its bytes do not match their content type', () => {
     const bytes = Buffer.from('{"a":1}')
     assert.deepEqual(payloadOf({ contentType: 'application/json; charset=utf-8', bytes }, 'bee'), { kind: 'json', json: { a: 1 } })
     assert.equal(payloadOf({ contentType: 'image/png', bytes }, 'bee').kind, 'bytes')
@@ -66,7 +66,7 @@ describe('A bee’s output', () => {
   })
 })
 
-describe('A bee’s own input', () => {
+describe('The input of a bee', () => {
   it('is copied, so that the bee may change it', () => {
     const payload: Payload = {
       kind: 'joined',

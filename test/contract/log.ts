@@ -99,7 +99,7 @@ export function logContract(name: string, open: () => Promise<LogUnderTest>): vo
     })
 
     describe('records', () => {
-      it('keep key, value, headers and timestamp, also where one of these is null', async () => {
+      it('keep key, value, headers and timestamp, even if one of these is null', async () => {
         const producer = await log.producer()
         const headers = [textHeader('content-type', 'image/jpeg'), { key: 'empty', value: null }]
         await producer.send({ topic: 'in', partition: 1, key: bytes('key'), value: bytes('value'), headers, timestamp: 12 })
@@ -139,7 +139,7 @@ export function logContract(name: string, open: () => Promise<LogUnderTest>): vo
         for (const [at, { value }] of read.entries()) assert.ok(bytesOf(value)?.every((byte) => byte === at + 1))
       })
 
-      it('are kept where another caller creates their topic at the same time', async () => {
+      it('are kept if another caller creates their topic at the same time', async () => {
         const producer = await log.producer()
         await Promise.all(
           Array.from({ length: 5 }, async (_, at) => {
@@ -300,7 +300,7 @@ export function logContract(name: string, open: () => Promise<LogUnderTest>): vo
         await other.close()
       })
 
-      it('takes effect in the order of the calls, also where nobody awaits them', async () => {
+      it('takes effect in the order of the calls, even if nobody awaits them', async () => {
         const producer = await log.taskProducer({ group: 'app' })
         const commits = ['1', '2', '3'].map((value, at) => {
           producer.append(record('out', 0, value))
@@ -380,7 +380,7 @@ export function logContract(name: string, open: () => Promise<LogUnderTest>): vo
         assert.deepEqual(keysOf(log.state?.open('app/0', 'other').range(null, null)), [])
       })
 
-      it('clears all rows before a given row, where the log supports it', async (t) => {
+      it('clears all rows before a given row, if the log supports it', async (t) => {
         if (log.state === null) return t.skip('this log keeps no state: it is rebuilt from changelogs')
         await fill({ a: '1', b: '2', c: '3' })
         const store = log.state?.open('app/0', 'store')
@@ -495,7 +495,7 @@ export function logContract(name: string, open: () => Promise<LogUnderTest>): vo
         await consumer.close()
       })
 
-      it('gives values before their commit as the same objects, where the log hands on', async (t) => {
+      it('gives values before their commit as the same objects, if the log hands on', async (t) => {
         if (!log.traits.handsOn) return t.skip('this log does not hand on')
         const consumer = await log.subscribe({ ...subscription(['out']), isolation: 'handed' })
         await consumer.poll({ maxRecords: 1, maxWaitMs: 0 })

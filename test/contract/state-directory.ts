@@ -64,7 +64,7 @@ export function stateDirectoryContract(name: string, open: () => Promise<Directo
       assert.deepEqual(named(store.range(null, Buffer.from('c'), { reverse: true })), ['b', 'a'])
     })
 
-    it('clears all rows before a given row in one store alone, also over a restart', async () => {
+    it('clears all rows before a given row in one store alone, even after a restart', async () => {
       const disk = directory.open('0_0')
       for (const store of ['r', 's', 't']) disk.write({ changes: [{ store, entries: ['a', 'b', 'c'].map((key) => row(key, '1')) }], offsets: [] })
       disk.store('s').clearBefore?.(Buffer.from('b'))

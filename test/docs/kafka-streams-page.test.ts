@@ -20,7 +20,7 @@ describe('The page about Kafka Streams', () => {
     assert.ok(existsSync(join(root, 'test', page.match(/\*D\* is the differential\s+test above, `([^`]+)`/)?.[1] ?? 'nowhere')))
   })
 
-  it('has a test for each feature that it says is there, and advice for all others', () => {
+  it('names a test for each feature that Waggle has, and advice for all others', () => {
     const isTested = (tests: string) => /^D\b|`/.test(tests)
     const wrong = rows.filter(({ how, tests }) =>
       how.startsWith('not there') ? !/^not there( yet)?[:; ]/.test(how) : !/^(as there|differs|beyond it)\b/.test(how) || !isTested(tests),

@@ -16,7 +16,7 @@ const main = resolve(import.meta.dirname, '..', '..', 'ops', 'cli', 'main.ts')
 const rounds = 3
 const callers = 8
 
-it('A request that got 202 survives kill -9, also where another caller sent it a moment before', async () => {
+it('A request that got 202 survives kill -9, even if another caller sent the same request a moment before', async () => {
   const directory = mkdtempSync(join(tmpdir(), 'waggle-twice-'))
   writeFileSync(join(directory, 'small.onnx'), smallModel({ features: 4, labels: 2 }))
   writeFileSync(join(directory, 'swarm.yaml'), swarm)

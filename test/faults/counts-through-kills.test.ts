@@ -5,7 +5,7 @@ import { CountsThroughKills } from './counts-through-kills.ts'
 import { throughKills } from './ordeal.ts'
 
 describeWithKafka('Counts on Kafka, exactly once', { own: true }, (cluster) => {
-  it('counts equal those of a plain loop, in order, though processes are killed', async () => {
+  it('Counts equal those of a plain loop, in order, although processes are killed', async () => {
     const ordeal = await CountsThroughKills.start(cluster())
     try {
       const isOver = (killed: number) => killed === 4

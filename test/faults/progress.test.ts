@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { it } from 'node:test'
 import { Progress } from './progress.ts'
 
-it('A recovery from a kill counts as done once every part has given a result that was sent after the kill', () => {
+it('A recovery from a kill is over when every part has returned a result for a request sent after the kill', () => {
   let now = 1000
   const progress = new Progress({ parts: ['a', 'b'], now: () => now })
   now = 1500
@@ -16,7 +16,7 @@ it('A recovery from a kill counts as done once every part has given a result tha
   assert.deepEqual([progress.recoveries, progress.waitedFor], [[{ of: 'broker', ms: 3000 }], []])
 })
 
-it('The longest stop is counted for each part, also where the stop is not over', () => {
+it('The longest stop is measured for each part, even if the stop is not over', () => {
   let now = 0
   const progress = new Progress({ parts: ['a', 'b'], now: () => now })
   for (now = 100; now <= 1000; now += 100) progress.came('a', now)

@@ -42,7 +42,7 @@ describeWithKafka('swarms/hello-world on a cluster', { own: true }, (cluster) =>
     })
   }
 
-  it('the hello-world swarm fails at start where a topic has another number of partitions, and names the topic', async () => {
+  it('the hello-world swarm fails at start if a topic has another number of partitions, and names the topic', async () => {
     const ran = await new Promise<{ readonly status: unknown; readonly err: string }>((settle) => {
       const env = { ...process.env, ...envOf({ WAGGLE_PARTITIONS: '3', WAGGLE_LOG: 'kafka' }) }
       execFile(process.execPath, [main, 'run', file], { env }, (error, _, err) => settle({ status: error?.code, err }))

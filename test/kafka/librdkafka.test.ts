@@ -81,7 +81,7 @@ describeWithKafka('Records of librdkafka', {}, (cluster) => {
     return joined
   }
 
-  it('orders of kcat as it comes find no customer where CRC32 and murmur2 give a key different partitions', { skip }, async () => {
+  it('orders that kcat writes with its default partitioner find no customer if CRC32 and murmur2 choose different partitions', { skip }, async () => {
     const joined = await ordersBy()
     const lost = keys.filter((key) => joined.get(key) === 'order for nobody')
     const elsewhere = keys.filter((key) => crc32(Buffer.from(key)) % partitions !== partitionForKey(Buffer.from(key), partitions))
@@ -89,7 +89,7 @@ describeWithKafka('Records of librdkafka', {}, (cluster) => {
     assert.ok(lost.length > keys.length / 2, `${lost.length} of ${keys.length} orders are lost`)
   })
 
-  it('orders of kcat with -X partitioner=murmur2_random all find their customer', { skip }, async () => {
+  it('orders that kcat writes with -X partitioner=murmur2_random all find their customer', { skip }, async () => {
     const joined = await ordersBy('-X', 'partitioner=murmur2_random')
     assert.deepEqual(
       [...joined.values()],

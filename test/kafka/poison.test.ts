@@ -47,7 +47,7 @@ describeWithKafka('Poison on a swarm’s topics', {}, (cluster) => {
     return Promise.all(answers)
   }
 
-  it('a poisonous record on any topic delays no other request, and has a dead letter', { timeout: 120_000 }, async () => {
+  it('a record that cannot be processed delays no other request on any topic, and becomes a dead letter', { timeout: 120_000 }, async () => {
     await asked(50, 0)
     const calm = await asked(100, 50)
     const own = `waggle.${swarm.swarm}`

@@ -32,7 +32,7 @@ describeWithKafka('A result that no topic takes', {}, (cluster) => {
         await swarm.close()
       })
 
-      it('a result that no topic takes gives its own request a 502 with the cause, and all other requests are answered', async () => {
+      it('a result that no topic accepts gives its own request a 502 with the cause, and all other requests are answered', async () => {
         const lengths = Array.from({ length: 60 }, (_, at) => (at % 20 === 7 ? 3_000_000 : at))
         const answers = await Promise.all(
           lengths.map(async (length) => {

@@ -58,7 +58,7 @@ describeWithKafka('State on Kafka', {}, (cluster) => {
       assert.deepEqual(second.failures, [])
     })
 
-    it(`state is restored from its changelog where the directory is missing, ${processing}`, async () => {
+    it(`state is restored from its changelog if the directory is missing, ${processing}`, async () => {
       const { applicationId, input } = await newCount(log)
       const stateDir = directories.make()
       const options = { cluster: cluster(), applicationId, topology: countOf(input), stateDir, processing }
@@ -113,7 +113,7 @@ describeWithKafka('State on Kafka', {}, (cluster) => {
     await producer.close()
   }
 
-  it('state on the disk is dropped, with a notice, where a new and shorter changelog has replaced the old one', { timeout: 60_000 }, async () => {
+  it('state on the disk is dropped, with a notice, if a new and shorter changelog has replaced the old one', { timeout: 60_000 }, async () => {
     const { second, notices, changelog } = await comesBack((topic) => deleteTopic(cluster(), topic))
     assert.equal(sum(counts(second)), 0)
     assert.equal(notices.length, 4)
@@ -131,7 +131,7 @@ describeWithKafka('State on Kafka', {}, (cluster) => {
     assert.equal(notices.length, 4)
   })
 
-  it('state is restored anew where the changelog has lost records that the disk still has', { timeout: 60_000 }, async () => {
+  it('state is restored completely if the changelog has lost records that the disk still has', { timeout: 60_000 }, async () => {
     const { second, notices } = await comesBack(
       async (topic) => {
         await countsElsewhere(topic, 9)
@@ -146,7 +146,7 @@ describeWithKafka('State on Kafka', {}, (cluster) => {
     assert.match(notices[0] ?? '', /which begins at \d+, where the disk has it up to \d+/)
   })
 
-  it('state survives a killed process under exactly once: only the missing records are restored', async () => {
+  it('state survives a killed process under exactly once, and only the missing records are restored', async () => {
     const { applicationId, input } = await newCount(log)
     const options = { brokers: cluster().brokers, applicationId, input, stateDir: directories.make(), processing: 'exactly_once' } as const
     await sendKeys(log, input, keys(1000))

@@ -71,7 +71,7 @@ describeWithKafka('Streams on Kafka', {}, (cluster) => {
     ['on two threads', { numThreads: 2 }, undefined],
     ['through kafkajs', {}, 'kafkajs'],
   ] as const) {
-    it(`a program counts words, answers queries, and goes on where it was after a stop, ${name}`, async () => {
+    it(`a program counts words, answers queries, and continues after a stop, ${name}`, async () => {
       await log.createTopics([topic('lines'), topic('counted')])
       const stateDir = directories.make()
       const states: string[] = []
@@ -193,7 +193,7 @@ describeWithKafka('Streams on Kafka', {}, (cluster) => {
     await assert.rejects(program(wordCount(), { stateDir }).start(), { code: 'WAGGLE_DATA_DIR_IN_USE' })
   })
 
-  it('a program names the address where no broker answers', async () => {
+  it('a program names the address if no broker answers', async () => {
     const log = { kafka: { brokers: ['127.0.0.1:9'] } }
     await assert.rejects(program(wordCount(), { log }).start(), { code: 'WAGGLE_LOG_UNREACHABLE' })
   })

@@ -68,7 +68,7 @@ describeWithKafka('A swarm on a Kafka cluster', {}, (cluster) => {
         assert.deepEqual(await rowsOf(id), ['a', 'b', 'c'])
       })
 
-      it('a swarm brings each of two processes its own answers', async () => {
+      it('a swarm with two processes delivers to each process its own answers', async () => {
         const asked = await Promise.all(
           Array.from({ length: 40 }, async (_, number) => {
             const response = await swarm.ask(number % 4 < 2 ? one : two, { number })
@@ -80,7 +80,7 @@ describeWithKafka('A swarm on a Kafka cluster', {}, (cluster) => {
         assert.ok(ends.filter(({ high }) => Number(high) > 0).length <= 2)
       })
 
-      it('either process of a swarm knows the state of a request that the other took, and repeats its answer to the same key', async () => {
+      it('either process of a swarm knows the state of a request that the other one accepted, and repeats its answer for the same key', async () => {
         const key = { 'idempotency-key': randomUUID() }
         const first = await swarm.ask(one, { number: 5 }, key)
         const answer = (await first.json()) as object
@@ -104,7 +104,7 @@ describeWithKafka('A swarm on a Kafka cluster', {}, (cluster) => {
         assert.ok(found.state === 'pending' || found.state === 'answered', found.state)
       })
 
-      it('a swarm takes records of any producer, and answers on the topic and with the correlation that they name', async () => {
+      it('a swarm accepts records of any producer, and answers on the topic and with the correlation that they name', async () => {
         const producer = kafka.producer({ allowAutoTopicCreation: false })
         await producer.connect()
         const consumer = kafka.consumer({ groupId: `replies-${randomUUID()}` })

@@ -100,7 +100,7 @@ describeWithKafka('A program whose threads are workers, on Kafka', {}, (cluster)
   }
 
   for (const processing of ['at_least_once', 'exactly_once'] as const) {
-    it(`workers count as one thread would, each with tasks of its own, and go on where they were after a stop, ${processing}`, async () => {
+    it(`workers count as one thread would, each with tasks of its own, and continue after a stop, ${processing}`, async () => {
       const same = config({ processing })
       const streams = await started(same)
       await visits(0, 1000)
@@ -130,7 +130,7 @@ describeWithKafka('A program whose threads are workers, on Kafka', {}, (cluster)
     })
   }
 
-  it('workers lose and double nothing through kill -9 of their process, exactly once', async () => {
+  it('workers neither lose nor double a record if their process is killed, under exactly once', async () => {
     const same = config({ processing: 'exactly_once', instanceId: 'one' })
     const start = async () => {
       const program = await MeasuredProgram.start([join(programs, 'visits-on-kafka.ts'), JSON.stringify(same)], {})

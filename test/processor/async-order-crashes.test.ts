@@ -38,7 +38,7 @@ function written(world: SimulatedWorld, topic: string): ReadonlyMap<string, read
 
 describe('The results of asynchronous calls on a thread that dies in a commit', () => {
   for (const ordered of ['partition', 'key'] as const) {
-    it(`are one a record, in order, and so are records on other paths: ordered by ${ordered}`, async () => {
+    it(`come once for each record and in order, ordered by ${ordered}, and so do records on other paths`, async () => {
       for (let seed = 1; seed <= 15; seed++) {
         const world = new SimulatedWorld({ seed })
         const sent = new Map<string, string[]>()

@@ -52,7 +52,7 @@ const seconds = Number(process.env.WAGGLE_HOSTILE_SECONDS ?? '0')
 const extent = seconds > 0 ? { numRuns: Number.MAX_SAFE_INTEGER, interruptAfterTimeLimit: seconds * 1000, seed: Date.now() } : { numRuns: 60 }
 
 describe('A hostile value', () => {
-  it('has an outcome, whatever it is and wherever it comes from, also over a crash, and its neighbours are unaffected', async (t) => {
+  it('has an outcome, whatever it is and wherever it comes from, even after a crash, and its neighbours are unaffected', async (t) => {
     const undisturbed = await holds([], null, 1)
     let histories = 0
     await fc.assert(

@@ -110,7 +110,7 @@ class Life {
 describe('State that is restored from changelogs', () => {
   for (const step of commitSteps) {
     for (const fate of ['kept', 'lost'] as const) {
-      it(`is right after a crash at ${step} of each commit, its disk ${fate}`, async () => {
+      it(`is right after a crash at ${step} of each commit, with the disk ${fate}`, async () => {
         let crashes = 0
         for (let commit = 0; commit < 4; commit++) {
           const life = new Life(exactlyOnce, commit + 1)
@@ -129,7 +129,7 @@ describe('State that is restored from changelogs', () => {
     }
   }
 
-  it('is complete at least where commits write records first and positions after them', async () => {
+  it('is complete at least if commits write records first and positions after them', async () => {
     for (const step of commitSteps) {
       const life = new Life(atLeastOnce)
       await life.send(life.world.boot(), keys)
@@ -141,7 +141,7 @@ describe('State that is restored from changelogs', () => {
     }
   })
 
-  it('is read from the changelog only where the disk lacks it', async () => {
+  it('is read from the changelog only if the disk lacks it', async () => {
     const life = new Life(exactlyOnce)
     const log = life.world.boot()
     await life.send(log, keys)
@@ -159,7 +159,7 @@ describe('State that is restored from changelogs', () => {
     assert.deepEqual([total('restore-remaining-records-total'), total('active-restoring-tasks'), total('update-total')], [0, 0, 0])
   })
 
-  it('is read anew where another changelog has replaced the one that the disk knows', async () => {
+  it('is read completely if another changelog has replaced the one that the disk knows', async () => {
     const life = new Life(exactlyOnce)
     const log = life.world.boot()
     await life.send(log, keys)
@@ -172,7 +172,7 @@ describe('State that is restored from changelogs', () => {
     await life.world.clock.until(() => second.threads.tasks.every((task) => !task.hasUncommitted) && life.outcome().get('a') === 1)
   })
 
-  it('a standby starts again where its changelog loses records that it has not read', async () => {
+  it('a standby starts again if its changelog loses records that it has not read', async () => {
     const life = new Life(exactlyOnce)
     const log = life.world.boot()
     await life.send(log, keys)
@@ -197,7 +197,7 @@ describe('State that is restored from changelogs', () => {
     assert.deepEqual(failures, [])
   })
 
-  it('a task is refused where its state needs more numbers than fit beside a position', async () => {
+  it('a task is refused if its state needs more numbers than fit beside a position', async () => {
     const life = new Life({ ...exactlyOnce, maxNoteBytes: 50 })
     const builder = new StreamsBuilder()
     const windows = builder
@@ -226,7 +226,7 @@ describe('State that is restored from changelogs', () => {
   })
 
   for (const kind of ['state', 'no state'] as const) {
-    it(`inputs that were paused for want of buffer are resumed after a failure, with ${kind}`, async () => {
+    it(`inputs that were paused because a buffer was full are resumed after a failure, with ${kind}`, async () => {
       const life = new Life(exactlyOnce)
       const log = life.world.boot()
       await life.send(log, keys)
@@ -248,7 +248,7 @@ describe('State that is restored from changelogs', () => {
     })
   }
 
-  it('is deleted once its task has run elsewhere for ten minutes', async () => {
+  it('is deleted when its task has run elsewhere for ten minutes', async () => {
     const life = new Life(exactlyOnce)
     const log = life.world.boot()
     await life.send(log, keys)
@@ -268,7 +268,7 @@ describe('State that is restored from changelogs', () => {
     )
   })
 
-  it('a listener is told of each restore that starts, is suspended or ends, and of a copy until its task arrives', async () => {
+  it('a listener hears of each restore that starts, is suspended or ends, and of a copy until its task arrives', async () => {
     const life = new Life(exactlyOnce)
     const log = life.world.boot()
     await life.send(log, keys)
@@ -352,7 +352,7 @@ describe('State that is restored from changelogs', () => {
     assert.equal(second.restoredRecords, before)
   })
 
-  it('moves between threads, and a standby is kept by another process', async () => {
+  it('moves between threads, and another process keeps a standby', async () => {
     const life = new Life(exactlyOnce)
     const log = life.world.boot()
     await life.send(log, keys)
@@ -383,7 +383,7 @@ describe('Changelog topics', () => {
     return changelogTopics('app', decorated(builder.build(), 'app', { key: null, value: null, timestampExtractor: null }).subtopologies(), () => 3)
   }
 
-  it('are compacted, with one partition a task and the settings of their store', () => {
+  it('are compacted, with one partition for each task and the settings of their store', () => {
     const counts = Materialized.with(text, Serdes.long(), { logging: { 'segment.ms': '1000', 'cleanup.policy': 'compact,delete' } })
     assert.deepEqual(
       specs((builder) =>

@@ -66,7 +66,7 @@ async function scene(yaml: string, functions: (world: SimulatedWorld) => Functio
 
 const with20Seconds = (settings: string) => threeModels.replace('timeout_seconds: 20', settings)
 
-describe('A swarm', () => {
+describe('A swarm in the simulator', () => {
   it('answers with the result of its respond bee, and saves each prediction', async () => {
     const { ask, rows, world, end } = await scene(threeModels, predictionsOf)
     const { state, answer } = await ask('one')
@@ -112,7 +112,7 @@ describe('A swarm', () => {
     await end()
   })
 
-  it('answers 422 with the bee’s name where a bee refuses an input, and writes no dead letter', async () => {
+  it('answers 422 with the bee’s name if a bee refuses an input, and writes no dead letter', async () => {
     const { ask, records, end } = await scene(threeModels, (world) => ({
       ...predictionsOf(world),
       prepare() {
@@ -129,7 +129,7 @@ describe('A swarm', () => {
     await end()
   })
 
-  it('answers 502 where a bee failed, and writes one dead letter with the input and the cause', async () => {
+  it('answers 502 if a bee failed, and writes one dead letter with the input and the cause', async () => {
     const { ask, records, rows, world, end } = await scene(threeModels, (world) => ({
       ...predictionsOf(world),
       b() {
@@ -149,7 +149,7 @@ describe('A swarm', () => {
     await end()
   })
 
-  it('goes on without a failed input where onError is skip', async () => {
+  it('goes on without a failed input if onError is skip', async () => {
     const { ask, end } = await scene(with20Seconds('on_error: skip'), (world) => ({
       ...predictionsOf(world),
       b() {
@@ -175,7 +175,7 @@ describe('A swarm', () => {
     await end()
   })
 
-  it('joins the inputs that have arrived at the deadline where onTimeout is partial', async () => {
+  it('joins the inputs that have arrived at the deadline if onTimeout is partial', async () => {
     const { ask, end } = await scene(with20Seconds('timeout_seconds: 2, on_timeout: partial'), (world) => ({
       ...predictionsOf(world),
       c: () => new Promise(() => {}),

@@ -88,7 +88,7 @@ describe('Exported models behind a gateway', () => {
     }
   })
 
-  it('a model of two inputs takes tensors by name', async () => {
+  it('a model of two inputs accepts tensors by name', async () => {
     const { requests = [] } = exportedModels.find(({ model }) => model === 'torch-sentence.onnx') ?? {}
     const tensors = {
       weight: { datatype: 'FP32' as const, shape: [1, 1], data: Float32Array.of(0.5) },

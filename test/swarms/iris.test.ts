@@ -5,7 +5,7 @@ import { join, resolve } from 'node:path'
 import { it } from 'node:test'
 import { MeasuredProgram } from '../../ops/bench/measured-program.ts'
 
-it('The iris swarm names a flower by its measures, and refuses too few of them', async () => {
+it('The iris swarm names a flower by its measurements, and refuses too few of them', async () => {
   const root = resolve(import.meta.dirname, '..', '..')
   const data = mkdtempSync(join(tmpdir(), 'waggle-iris-'))
   const program = await MeasuredProgram.start([join(root, 'ops', 'cli', 'main.ts'), 'run', join(root, 'swarms', 'iris', 'swarm.yaml'), '--json'], {

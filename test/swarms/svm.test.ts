@@ -13,7 +13,7 @@ const recordBytes = pixelBytes + (featureCount + 2) * 4
 const file = readFileSync(join(import.meta.dirname, 'svm-reference.bin'))
 const predict = loadSvm(resolve(import.meta.dirname, '..', '..', 'swarms', 'teddy-bear-detector', 'svm'))
 
-describe('The SVM', () => {
+describe('The SVM bee', () => {
   for (const [at, name] of names.entries()) {
     const record = file.subarray(at * recordBytes, (at + 1) * recordBytes)
     const pixels = Uint8Array.from(record.subarray(0, pixelBytes))
@@ -34,7 +34,7 @@ describe('The SVM', () => {
     })
   }
 
-  it('keeps a square picture of its own size as it is, and takes the centre of a wider one', () => {
+  it('uses a square picture of its own size unchanged, and the centre of a wider one', () => {
     const pixels = Uint8Array.from(file.subarray(0, pixelBytes))
     assert.deepEqual(centreSquare(pixels, side, side), pixels)
     const wide = new Uint8Array(side * (side + 20) * 3)

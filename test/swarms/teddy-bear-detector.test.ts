@@ -77,7 +77,7 @@ for (const file of ['swarm.yaml', 'swarm-container.yaml']) {
       }
     })
 
-    it('saves three rows a request, which curl and the official client can read', async () => {
+    it('saves three rows for each request, which curl and the official client can read', async () => {
       const response = await ask(Uint8Array.from(readFileSync(join(directory, 'photos', 'teddy-02-000000000491.jpg'))), 'image/jpeg')
       const id = response.headers.get('x-request-id') ?? ''
       const client = createClient({ url: program.ready.clickhouse ?? '' })
@@ -106,7 +106,7 @@ for (const file of ['swarm.yaml', 'swarm-container.yaml']) {
       assert.equal(await (await fetch(`${program.ready.clickhouse}/?query=${encodeURIComponent(counted)}`)).text(), '3\n')
     })
 
-    it('refuses a body that is no picture, one too large and one too narrow, and goes on', async () => {
+    it('refuses a body that is not a picture, one that is too large and one that is too narrow, and goes on', async () => {
       for (const [body, type, said] of [
         ['this is no photo', 'image/jpeg', /picture|image/i],
         ['{"photo": 1}', 'application/json', /picture|image|photo/i],

@@ -3,8 +3,8 @@ import { describe, it } from 'node:test'
 import fc from 'fast-check'
 import { Fifo } from '../../topology/fifo.ts'
 
-describe('A queue', () => {
-  it('gives the items that an array would give, after any operations', () => {
+describe('A first-in-first-out queue', () => {
+  it('returns the items that an array would return, after any operations', () => {
     const step = fc.oneof(
       fc.record({ do: fc.constant('push' as const), count: fc.nat(2000) }),
       fc.record({ do: fc.constant('shift' as const), count: fc.nat(2000) }),

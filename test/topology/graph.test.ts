@@ -59,7 +59,7 @@ describe('The processors of a topology', () => {
     ])
   })
 
-  it('names the children where a processor forwards to an unknown one', async () => {
+  it('get the children’s names in the error if they forward to an unknown one', async () => {
     const topology = new Topology()
       .addSource('source', 'in', read)
       .addProcessor(
@@ -72,7 +72,7 @@ describe('The processors of a topology', () => {
     await assert.rejects(driver.createInputTopic('in', text, text).pipeInput('k', 'v'), { message: /one.*forwards to nobody/, next: /sink/ })
   })
 
-  it('give a processor its application id, its task and its record’s place', async () => {
+  it('know their application id, their task and their record’s place', async () => {
     const seen: unknown[] = []
     const metadata: (RecordMetadata | null)[] = []
     const looking = doing(
@@ -135,7 +135,7 @@ describe('The processors of a topology', () => {
     assert.equal(driver.getKeyValueStore<string, number>('counts').get('a'), 2)
   })
 
-  it('add a store together with its processor (KIP-401)', async () => {
+  it('can bring their store with them (KIP-401)', async () => {
     const store = counts()
     const topology = new Topology().addSource('source', 'in', read).addProcessor(
       'count',
@@ -148,7 +148,7 @@ describe('The processors of a topology', () => {
     assert.deepEqual([...driver.getKeyValueStore<string, number>('counts').all()], [['k', 1]])
   })
 
-  it('construct a processor for each task, and close it', async () => {
+  it('are created for each task, and closed', async () => {
     const life: string[] = []
     const topology = new Topology().addSource('source', 'in', read).addProcessor(
       'one',
@@ -261,7 +261,7 @@ describe('A mistake in a topology', () => {
   })
 })
 
-describe('A description', () => {
+describe('The description of a topology', () => {
   it('equals the text of Kafka Streams', () => {
     const topology = new Topology()
       .addSource('source', ['in', 'in-2'], read)
@@ -346,7 +346,7 @@ describe('A topic beside a pattern that matches it', () => {
     assert.throws(() => builder.build(), { code: 'WAGGLE_INVALID_TOPOLOGY', message: /a-repartition/ })
   })
 
-  it('is read where the pattern matches a part of its name alone, and may be written where it matches the whole', () => {
+  it('is read if the pattern matches only a part of its name, and can be written if it matches the whole', () => {
     assert.ok(new Topology().addSource('p', /a/, read).addSource('s', 'ab', read))
     assert.ok(new Topology().addSource('p', /a.*/, read).addSink('s', 'ab', ['p'], written))
   })

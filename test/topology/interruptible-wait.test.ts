@@ -3,14 +3,14 @@ import { test } from 'node:test'
 import { SimulatedClock } from '../../processor/simulation/simulated-clock.ts'
 import { InterruptibleWait } from '../../topology/interruptible-wait.ts'
 
-test('a wait ends after its time', async () => {
+test('A wait ends after its time', async () => {
   const clock = new SimulatedClock()
   const waited = new InterruptibleWait(clock).for(100)
   await clock.advance(100)
   await waited
 })
 
-test('`end` and `wakeup` end a wait before its time, and leave no wakeup for the next wait', async () => {
+test('`end` and `wakeup` end a wait before its time, and do not affect the next wait', async () => {
   const clock = new SimulatedClock()
   const wait = new InterruptibleWait(clock)
   for (const interrupt of [() => wait.end(), () => wait.wakeup()]) {
@@ -21,7 +21,7 @@ test('`end` and `wakeup` end a wait before its time, and leave no wakeup for the
   }
 })
 
-test('a wakeup outside of a wait is taken once; an `end` outside of a wait is forgotten', () => {
+test('A wakeup outside of a wait is taken once; an `end` outside of a wait has no effect', () => {
   const clock = new SimulatedClock()
   const wait = new InterruptibleWait(clock)
   wait.end()

@@ -49,7 +49,7 @@ function shop(): Topology {
 }
 
 describe('A read-only store (KIP-813)', () => {
-  it('has the rows that its processor makes of its topic, and other processors can read them', async () => {
+  it('has the rows that its processor makes from its topic, and other processors can read them', async () => {
     await using driver = new TopologyTestDriver(shop())
     const input = driver.createInputTopic('prices-in', text, text)
     await input.pipeInput('bread', '3', 7)
@@ -66,7 +66,7 @@ describe('A read-only store (KIP-813)', () => {
     assert.equal(driver.getKeyValueStore<string, string>('prices').get('bread'), '3')
   })
 
-  it('uses its topic as the changelog, and writes none', () => {
+  it('uses its topic as the changelog, and writes no other one', () => {
     const topology = shop()
     assert.match(topology.describe().toString(), /Processor: keeper \(stores: \[prices\]\)/)
     const [subtopology] = topology.subtopologies()
@@ -78,7 +78,7 @@ describe('A read-only store (KIP-813)', () => {
     )
   })
 
-  it('is filled from its topic where a log keeps no state and the disk is lost', async () => {
+  it('is filled from its topic if the disk is lost and the log keeps no state', async () => {
     const world = new SimulatedWorld({ keepsState: false })
     const log = await withTopics(world, ['in', 'out', 'prices-in'])
     const producer = await log.producer()
@@ -100,7 +100,7 @@ describe('A read-only store (KIP-813)', () => {
     await second.close()
   })
 
-  it('is refused where a custom builder makes it', () => {
+  it('is refused if a custom builder makes it', () => {
     const own: StoreBuilder<{ name: string; persistent: boolean }> = { name: 'own', build: () => ({ name: 'own', persistent: false }) }
     assert.throws(() => new Topology().addReadOnlyStateStore(own, 'source', read, 'in', 'keeper', () => ({ process() {} })), {
       code: 'WAGGLE_INVALID_TOPOLOGY',

@@ -18,8 +18,8 @@ function watched(): { readonly serde: Serde<string>; readonly seen: string[] } {
   return { serde, seen }
 }
 
-describe('A serde made of another', () => {
-  it('opens its inner serde under its own use', async () => {
+describe('A serde made of another serde', () => {
+  it('opens its inner serde for its own use', async () => {
     const { serde, seen } = watched()
     await Serdes.timeWindowed(serde, 10).open?.({ topic: 'a', part: 'key' })
     assert.deepEqual(seen, ['open a key'])
@@ -33,18 +33,18 @@ describe('A serde made of another', () => {
     assert.deepEqual(seen, ['prepare new'])
   })
 
-  it('prepares each value of a list, and awaits nothing where no value needs it', () => {
+  it('prepares each value of a list, and awaits nothing if no value needs it', () => {
     const { serde, seen } = watched()
     const list = Serdes.list(serde)
     assert.equal(list.prepare?.('a', list.serialize('a', ['known', 'known'])), null)
     assert.deepEqual(seen, ['prepare known', 'prepare known'])
   })
 
-  it('leaves malformed bytes to the deserializer', () => {
+  it('leaves malformed bytes to the deserialiser', () => {
     assert.equal(Serdes.list(watched().serde).prepare?.('a', Buffer.of(1, 0, 0, 0, 9)), null)
   })
 
-  it('prepares and opens nothing where the inner serde needs neither', () => {
+  it('prepares and opens nothing if the inner serde needs neither', () => {
     const { open, prepare } = Serdes.list(Serdes.string())
     assert.deepEqual([open, prepare], [undefined, undefined])
   })

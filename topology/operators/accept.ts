@@ -3,9 +3,9 @@ import type { ReplyTo } from '../swarm/reply.ts'
 import type { ReplyTopics } from '../swarm/reply-topics.ts'
 
 /**
- * Gives each record at a gateway its request id as key: the header `waggle-request-id`, else an id made from topic, partition and offset, which is
- * the same when the record is read again. It also writes a note to the accepted topic: the request is on its way, and its answer goes to this reply
- * topic, if it names one.
+ * Gives each record at a gateway its request id as key. The id is in the header `waggle-request-id`, or is made from topic, partition and offset, and
+ * so is the same when the record is read again. It also writes a note to the accepted topic: the request is on its way, and which reply topic it
+ * names.
  */
 export interface Accept {
   readonly op: 'accept'

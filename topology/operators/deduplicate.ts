@@ -1,6 +1,6 @@
 /**
- * Drops a record if a record with its key went through within `retentionMs`. Store: key → epoch ms of the first record; `<store>-due` holds the keys
- * in the order of their expiry.
+ * Drops a record if a record with the same key passed within `retentionMs`. Its store maps a key to the time of the first record in epoch ms.
+ * `<store>-due` holds the keys in the order of their expiry.
  */
 export interface Deduplicate {
   readonly op: 'deduplicate'

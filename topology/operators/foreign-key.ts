@@ -9,15 +9,15 @@ import type { TableView } from '../streams/table-view.ts'
  *                          right table ─ foreign-table-join ─────┴─► answer topic ─► resolve (looks the left row up) ─► result
  */
 
-/** Whether the right side stores or deletes the subscription, and when it answers. */
+/** Whether the right side stores or deletes the subscription, and when it responds. */
 export type Instruction = 'unsubscribe' | 'unsubscribe-and-answer' | 'answer-always' | 'answer-if-found'
 
 export interface Subscription {
-  /** Hash of the left value that subscribes, 16 bytes; null where the left row was deleted. An answer with another hash is stale. */
+  /** A hash of the left value that subscribes, 16 bytes; null if the left row was deleted. A response with another hash is stale. */
   readonly hash: Uint8Array | null
   readonly instruction: Instruction
   readonly primaryKey: unknown
-  /** The partition of the left row, to which the answer goes. */
+  /** The partition of the left row, to which the response goes. */
   readonly primaryPartition: number
 }
 
@@ -31,9 +31,9 @@ export interface ForeignKeySend {
   readonly op: 'foreign-key-send'
   readonly foreignKey: (value: unknown, key: unknown) => unknown
   readonly left: boolean
-  /** The left table is versioned: a value that a later version has replaced already is not joined (KIP-914). */
+  /** True if the left table is versioned. Then a value that a later version has replaced is not joined (KIP-914). */
   readonly versioned: boolean
-  /** The topic name that serdes are called with, followed by `-fk`, `-pk` or `-vh`. */
+  /** The topic name for serdes. They get it with the suffix `-fk`, `-pk` or `-vh`. */
   readonly topic: string
   readonly serdes: { readonly foreignKey: AnySerde; readonly value: AnySerde }
 }

@@ -3,27 +3,27 @@ import type { AnySerde } from '../serde.ts'
 import type { TableView } from '../streams/table-view.ts'
 import type { SessionWindows, SlidingWindows, TimeWindows, UnlimitedWindows } from '../streams/windows.ts'
 
-/** An update of a table. `oldValue` is null unless a step further down asked for old values. */
+/** An update of a table. `oldValue` is null unless a later step needs old values. */
 export interface Change<V> {
   readonly newValue: V | null
   readonly oldValue: V | null
-  /** True where the table has a later version of the key. Only versioned tables set it (KIP-914). */
+  /** True if the table has a later version of the key. Only versioned tables set it (KIP-914). */
   readonly isOutdated?: boolean
 }
 
-/** Whether a table's updates carry old values. A step that needs them sets `sent` while the topology is being built. */
+/** Whether a table's updates carry old values. A step that needs them sets `sent` while the topology is built. */
 export interface OldValues {
   sent: boolean
 }
 
-/** The store of a table; null where the table is not kept. It is set late: a source is kept only if another step looks its rows up. */
+/** The store of a table; null if the table has no store. It is set late: a source table gets a store only if another step looks its rows up. */
 export interface KeptIn {
   store: string | null
 }
 
 export type Forward = (record: Record<unknown, unknown>, child?: string) => void
 
-/** A step without state: forwards any number of records for one record. */
+/** A step without state: it forwards any number of records for one record. */
 export interface Each {
   readonly op: 'each'
   each(record: Record<unknown, unknown>, forward: Forward): void
@@ -78,13 +78,13 @@ export interface TableSource {
   readonly oldValues: OldValues
 }
 
-/** A table that is computed from another one, row by row: filter and mapValues. */
+/** A table that is computed from another table, row by row: filter and mapValues. */
 export interface TableMap {
   readonly op: 'table-map'
   readonly compute: (key: unknown, value: unknown) => unknown
-  /** A row that was absent and stays absent gives no update, where old values can tell (a filter). */
+  /** Skips the update of a row that was absent and stays absent (a filter), if old values are known. */
   readonly skipsAbsent: boolean
-  /** True for a versioned table, whose outdated updates pass. */
+  /** True for a versioned table. Its outdated updates are forwarded. */
   readonly versioned: boolean
   readonly kept: KeptIn
   readonly oldValues: OldValues
@@ -93,9 +93,9 @@ export interface TableMap {
 /** Splits each update into the old value for the old group and the new value for the new group. */
 export interface TableRegroup {
   readonly op: 'table-regroup'
-  /** True for a versioned table, whose outdated updates are left out of aggregates. */
+  /** True for a versioned table. Its outdated updates are left out of aggregates. */
   readonly versioned: boolean
-  /** Returns the group of a row; null where it is in none. */
+  /** Returns the group of a row; null for a row without a group. */
   readonly map: (key: unknown, value: unknown) => readonly [unknown, unknown] | null
 }
 
@@ -113,11 +113,11 @@ export interface TableAggregate {
 export interface TableJoin {
   readonly op: 'table-join'
   readonly other: TableView
-  /** Emits a result for a row that has no match in the other table. */
+  /** Emits a result for a row without a match in the other table. */
   readonly keepsThis: boolean
-  /** Emits a result for a row of the other table that has no match in this one. */
+  /** Emits a result for a row of the other table without a match in this one. */
   readonly keepsOther: boolean
-  /** True where this side's table is versioned: its outdated updates join nothing. */
+  /** True if this side's table is versioned. Its outdated updates join nothing. */
   readonly versioned: boolean
   readonly join: (key: unknown, thisValue: unknown, otherValue: unknown) => unknown
   readonly oldValues: OldValues
@@ -137,7 +137,7 @@ export interface StreamTableJoin {
   readonly left: boolean
   /** The buffer in which records wait for the table for `graceMs`, in the order of their times (KIP-923). Null: each record is joined at once. */
   readonly buffer: { readonly store: string; readonly graceMs: number } | null
-  /** Serde of the stream's keys; absent where records do not wait. */
+  /** The serde of the stream's keys; undefined if records do not wait. */
   readonly serdes: { readonly key?: AnySerde }
 }
 
@@ -153,21 +153,21 @@ export interface StreamStreamJoin {
   /** The other record may be at most `beforeMs` older and at most `afterMs` newer than this one. */
   readonly beforeMs: number
   readonly afterMs: number
-  /** The join's window in the view of the left side. On the right side `beforeMs` and `afterMs` are swapped. */
+  /** The join's window as the left side sees it. On the right side `beforeMs` and `afterMs` are swapped. */
   readonly windowBeforeMs: number
   readonly windowAfterMs: number
   readonly graceMs: number
-  /** A record of this side without a match gives a result. */
+  /** True if a record of this side without a match gives a result. */
   readonly outer: boolean
   readonly otherStore: string
-  /** Store of the records without a match so far; null for inner joins. */
+  /** The store of the records without a match so far; null for inner joins. */
   readonly outerStore: string | null
-  /** Identifies the join: both sides find their common stream time by this object. */
+  /** Identifies the join. Both sides find their common stream time by this object. */
   readonly shared: object
   readonly join: (key: unknown, thisValue: unknown, otherValue: unknown) => unknown
 }
 
-/** A join of a stream with itself, from one store (KIP-862). */
+/** A join of a stream with itself, with a single store (KIP-862). */
 export interface StreamSelfJoin {
   readonly op: 'stream-self-join'
   readonly store: string
@@ -180,13 +180,13 @@ export interface StreamSelfJoin {
 export interface Suppress {
   readonly op: 'suppress'
   readonly store: string
-  /** Time that an update is held back, in ms. Null: until its window closes. */
+  /** The time for which an update is held back, in ms. Null: until its window closes. */
   readonly timeLimitMs: number | null
   readonly graceMs: number
   readonly maxRecords: number
   readonly maxBytes: number
   readonly whenFull: 'emitEarly' | 'shutDown'
-  /** Serdes of the table, which measure the bytes of held updates. */
+  /** Serdes of the table. They measure the bytes of held updates. */
   readonly serdes: { readonly key: AnySerde; readonly value: AnySerde }
 }
 

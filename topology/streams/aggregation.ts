@@ -1,6 +1,6 @@
 import { defined } from './defined.ts'
 
-/** A null result deletes the key. */
+/** Returns the new aggregate. A null result deletes the key. */
 export type Aggregator<K, V, A> = (key: K, value: V, aggregate: A) => A | null
 export type Reducer<V> = (aggregate: V, value: V) => V | null
 export type Merger<K, A> = (key: K, left: A, right: A) => A | null

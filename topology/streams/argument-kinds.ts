@@ -1,12 +1,12 @@
 import { WaggleError } from '../waggle-error.ts'
 
-/** A wrong argument: its name, and what it has to be. */
+/** A wrong argument: its name, and what it should be. */
 interface Wrong {
   readonly name: string
   readonly wanted: string
 }
 
-/** Says whether a value may be an argument; null where it may. */
+/** Checks a value as an argument; null if it is right. */
 export type Kind = (value: unknown, name: string) => Wrong | null
 
 export interface Parameter {
@@ -15,17 +15,17 @@ export interface Parameter {
   readonly isOptional: boolean
 }
 
-/** A method's parameters; a function where its first arguments decide about the others. */
+/** A method's parameters, or a function that chooses them by the first arguments. */
 export type Signature = readonly Parameter[] | ((args: readonly unknown[]) => readonly Parameter[])
 
-/** Parameters by name. A name that ends in `?` is optional: it may be undefined, and not null. */
+/** Parameters by name. A parameter whose name ends in `?` is optional: it may be undefined, but not null. */
 export function parameters(kinds: { readonly [name: string]: Kind }): readonly Parameter[] {
   return Object.entries(kinds).map(([name, kind]) => ({ name: name.replace(/\?$/, ''), kind, isOptional: name.endsWith('?') }))
 }
 
 /**
- * Makes methods refuse arguments of a wrong kind with WAGGLE_INVALID_TOPOLOGY, before they do anything. TypeScript refuses them where a program is
- * written; plain JavaScript does not.
+ * Makes methods refuse wrong arguments with WAGGLE_INVALID_TOPOLOGY, before they do anything. TypeScript finds them when a program is written; plain
+ * JavaScript does not.
  */
 export function guard(owner: object, title: string, signatures: { readonly [method: string]: Signature }): void {
   for (const [method, signature] of Object.entries(signatures)) {
@@ -80,7 +80,7 @@ export function oneOfKinds(wanted: string, ...kinds: readonly Kind[]): Kind {
   return kindOf(wanted, (value) => kinds.some((kind) => kind(value, '') === null))
 }
 
-/** A plain object. Its entries, where they are given, are of these kinds. */
+/** A plain object. The entries that it has must be of these kinds. */
 export function optionsOf(entries: { readonly [name: string]: Kind }): Kind {
   return (value, name) => {
     // Serdes may be plain objects too.
@@ -119,8 +119,8 @@ export const topics = kindOf(
   "a topic's name, an array of them, or a pattern",
   (value) => value instanceof RegExp || (Array.isArray(value) ? value : [value]).every((one) => typeof one === 'string' && one !== ''),
 )
-/** A topic that is only written, or only read, needs one of the two. */
+/** A serde, a serialiser or a deserialiser. A topic that is only written, or only read, needs one of the last two. */
 export const aSerde = kindOf('a serde', (value) => has(value, 'serialize') || has(value, 'deserialize'))
-/** A builder, or a store's specification, as the engine's own programs give it. A supplier of `Stores` is neither: it has no serdes. */
+/** A builder, or a store's specification from the engine's own programs. A supplier of `Stores` is neither, because it has no serdes. */
 export const aStore = kindOf('a store builder', (value) => isNamed(value) && (has(value, 'build') || ('kind' in value && 'key' in value)))
 export const aSupplier = kindOf('a store supplier of Stores', (value) => isNamed(value) && 'kind' in value && !('key' in value))

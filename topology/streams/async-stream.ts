@@ -5,14 +5,14 @@ import { type KStream, Stream, type StreamParts } from './kstream.ts'
 
 export interface AsyncCallOf<K> extends Omit<AsyncCall<K>, 'metadata'> {}
 
-/** Limits of an asynchronous step. Past `timeoutMs` a call is aborted and its record is handled as WAGGLE_TIMEOUT. */
+/** Limits of an asynchronous step. A call that takes longer than `timeoutMs` is aborted, and its record fails with WAGGLE_TIMEOUT. */
 export interface AsyncOptions {
   /** The most calls in flight in a task. */
   concurrency: number
   timeoutMs: number
   /**
-   * `partition`, the default: results go on in the order of the input. `key`: results of one key keep their order, and may overtake those of other
-   * keys by some thousand records. Both process a record once: the commit lists the records that have overtaken.
+   * `partition`, the default: results are forwarded in the order of the input. `key`: only results of the same key keep their order, and may overtake
+   * others by some thousand records. Both process a record once, because the commit lists the records that have overtaken.
    */
   ordered?: 'partition' | 'key'
   retries?: number
@@ -29,8 +29,7 @@ export interface BatchOptions {
 /** A stream whose next step gets several records at once. */
 export interface BatchedKStream<K, V> {
   /**
-   * Calls an asynchronous function for each batch. Each result takes the place of its record, with the record's key, timestamp and headers; the
-   * partition stays.
+   * Calls an asynchronous function for each batch. Each result replaces its record's value. Key, timestamp, headers and partition stay.
    *
    * @example
    * ```ts
@@ -40,7 +39,7 @@ export interface BatchedKStream<K, V> {
    *   .to('shouted', Produced.with(text, text))
    * ```
    *
-   * @remarks Give one result a record, in order: another number is WAGGLE_BATCH_LENGTH. A call that fails fails for all its records.
+   * @remarks Return one result for each record, in order: another number is WAGGLE_BATCH_LENGTH. If a call fails, all its records fail.
    */
   mapAsync<W>(mapper: (values: readonly V[], calls: readonly AsyncCallOf<K>[]) => Promise<readonly W[]>, options: AsyncOptions): KStream<K, W>
 }
@@ -100,7 +99,7 @@ export class AsyncStream<K, V> implements BatchedKStream<K, V> {
   }
 }
 
-/** The failure for the DSL's user: the error that the user's function threw, or a timeout. */
+/** The failure as users of the DSL see it: the error that the user's function threw, or a timeout. */
 function failureOf(error: WaggleError, name: string, timeoutMs: number): unknown {
   if (error.code === 'WAGGLE_TIMEOUT') {
     return new WaggleError('WAGGLE_TIMEOUT', {

@@ -4,10 +4,10 @@ import type { Named } from './options.ts'
 import { passThrough } from './pass-through.ts'
 import type { Predicate } from './shared-types.ts'
 
-/** A stream that is split into branches. A record goes to the first branch whose predicate holds. */
+/** A stream that is split into branches. A record goes to the first branch whose predicate returns true. */
 export interface BranchedKStream<K, V> {
   /**
-   * Adds a branch for the records whose key and value the predicate takes, and that no branch before it took. Keys, values and partitions stay.
+   * Adds a branch for the records for which the predicate returns true and which no earlier branch has taken. Keys, values and partitions stay.
    *
    * @example
    * ```ts
@@ -23,7 +23,7 @@ export interface BranchedKStream<K, V> {
    */
   branch(predicate: Predicate<K, V>, branched?: Branched<K, V>): BranchedKStream<K, V>
   /**
-   * Adds a branch for the records that no other branch took, and gives all branches by name.
+   * Adds a branch for all other records, and returns all branches by name.
    *
    * @example
    * ```ts
@@ -34,12 +34,12 @@ export interface BranchedKStream<K, V> {
    * branches.get('by-size-small')?.to('small-orders', Produced.with(text, orderSerde))
    * ```
    *
-   * @remarks The map has no branch that was taken by `Branched.withConsumer`. A branch without a name is called by its number; the default one
-   * is 0.
+   * @remarks The map lacks a branch that `Branched.withConsumer` has consumed. The name of a branch without a name is its number; that of the default
+   * branch is 0.
    */
   defaultBranch(branched?: Branched<K, V>): ReadonlyMap<string, KStream<K, V>>
   /**
-   * Gives all branches by name, and drops the records that no branch took.
+   * Returns all branches by name. Records that no branch has taken are dropped.
    *
    * @example
    * ```ts
@@ -64,7 +64,7 @@ export class Branched<K, V> {
   }
 
   /**
-   * Names a branch. Its whole name is that of the split followed by this one.
+   * Names a branch. Its full name is the split's name followed by this one.
    *
    * @example
    * ```ts
@@ -77,7 +77,7 @@ export class Branched<K, V> {
   }
 
   /**
-   * Hands the branch to a function that consumes it. The branch is then not in the map.
+   * Passes the branch to a function that consumes it. The branch is then not in the map.
    *
    * @example
    * ```ts
@@ -95,7 +95,7 @@ export class Branched<K, V> {
   }
 
   /**
-   * Hands the branch to a function, and puts the stream that the function gives into the map in its place.
+   * Passes the branch to a function. The map gets the stream that the function returns.
    *
    * @example
    * ```ts

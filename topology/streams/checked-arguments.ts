@@ -68,7 +68,7 @@ const kept = parameters({ 'materialized?': materialized, 'named?': named })
 const keptBy = (...functions: readonly string[]) =>
   parameters({ ...Object.fromEntries(functions.map((one) => [one, aFunction])), 'materialized?': materialized, 'named?': named })
 
-/** The other side of a stream's join decides about the arguments behind it. */
+/** The parameters of a stream's join. They depend on the other side. */
 function streamJoin(args: readonly unknown[]): readonly Parameter[] {
   const [other] = args
   if (other instanceof GlobalKTable)
@@ -82,14 +82,14 @@ function outerJoin(wanted: string): readonly Parameter[] {
   return parameters({ other, joiner: aFunction, windows: joinWindows, 'joined?': instanceOf('a StreamJoined', StreamJoined) })
 }
 
-/** A table's join is one by a foreign key where its third argument is a function. */
+/** The parameters of a table's join. It is by a foreign key if the third argument is a function. */
 function tableJoin(args: readonly unknown[]): readonly Parameter[] {
   if (typeof args[2] !== 'function') return parameters({ other: table, joiner: aFunction, 'materialized?': materialized, 'named?': named })
   const joined = instanceOf('a TableJoined', TableJoined)
   return parameters({ other: table, foreignKey: aFunction, joiner: aFunction, 'materialized?': materialized, 'joined?': joined })
 }
 
-/** Makes the whole DSL, from the methods of `StreamsBuilder` on, refuse arguments of a wrong kind. */
+/** Makes the whole DSL, starting at `StreamsBuilder`, refuse wrong arguments. */
 export function guardArguments(builder: object): void {
   guard(builder, 'StreamsBuilder', {
     stream: parameters({ topics, 'consumed?': consumed }),
@@ -196,7 +196,7 @@ function guardAggregations(): void {
 function guardOptions(): void {
   const serdes = { key: serdeOrNull, value: serdeOrNull }
   const own = { keySerde: aSerde, valueSerde: aSerde }
-  /** A class of options: `with` takes the serdes by their places, `as` a name, and the serdes among the options. */
+  /** A class of options: `with` takes serdes by position, `as` takes a name, with serdes among the options. */
   const withAndAs = (of: object, title: string, entries: { readonly [name: string]: Kind }, naming = 'name') => {
     const other: { [name: string]: Kind } = title.endsWith('Joined') ? { other: serdeOrNull } : {}
     const otherOwn: { [name: string]: Kind } = title.endsWith('Joined') ? { otherValueSerde: aSerde } : {}

@@ -18,7 +18,7 @@ import { SessionWindows, type SlidingWindows, type TimeWindows, type UnlimitedWi
 /** Several grouped streams that feed one aggregate, each with its own aggregator (KIP-150). */
 export interface CogroupedKStream<K, A> {
   /**
-   * Adds one more grouped stream, with its own aggregator, to the same aggregate.
+   * Adds another grouped stream with its own aggregator to the same aggregate.
    *
    * @example
    * ```ts
@@ -30,11 +30,11 @@ export interface CogroupedKStream<K, A> {
    *   .aggregate(() => 0, Materialized.as('points', { keySerde: text, valueSerde: Serdes.integer() }))
    * ```
    *
-   * @remarks All streams must be keyed alike and have as many partitions as each other.
+   * @remarks All streams must have the same keys and the same number of partitions.
    */
   cogroup<V>(stream: KGroupedStream<K, V>, aggregator: Aggregator<K, V, A>): CogroupedKStream<K, A>
   /**
-   * Aggregates the records of all its streams into one value per key. The table is kept in one store with a changelog.
+   * Aggregates the records of all its streams into one value for each key. The table is stored, with one changelog.
    *
    * @example
    * ```ts
@@ -44,11 +44,11 @@ export interface CogroupedKStream<K, A> {
    *   .aggregate(() => 0, Materialized.as('points', { keySerde: text, valueSerde: Serdes.integer() }))
    * ```
    *
-   * @remarks The order between records of two streams is not defined, so the aggregators must not depend on it.
+   * @remarks The order between records of two streams is not defined, so the result must not depend on it.
    */
   aggregate(initializer: () => A, materialized?: Kept<K, A>, named?: Named): KTable<K, A>
   /**
-   * Cuts the aggregate into windows of time or into sessions, by the records' own times. Keys of the result are `Windowed`.
+   * Divides the aggregate into windows of time or into sessions, by the records' timestamps. Keys of the result are `Windowed`.
    *
    * @example
    * ```ts
@@ -65,7 +65,7 @@ export interface CogroupedKStream<K, A> {
 
 export interface TimeWindowedCogroupedKStream<K, A> {
   /**
-   * Makes one value a key and window from the records of all streams.
+   * Aggregates the records of all streams into one value for each key and window.
    *
    * @example
    * ```ts
@@ -76,14 +76,14 @@ export interface TimeWindowedCogroupedKStream<K, A> {
    *   .aggregate(() => 0, Materialized.as('points-an-hour', { keySerde: text, valueSerde: Serdes.integer() }))
    * ```
    *
-   * @remarks Results go on at each update: use `suppress` for one result a window.
+   * @remarks Each update is forwarded. Use `suppress` for one result a window.
    */
   aggregate(initializer: () => A, materialized?: Materialized<K, A, 'window'>, named?: Named): KTable<Windowed<K>, A>
 }
 
 export interface SessionWindowedCogroupedKStream<K, A> {
   /**
-   * Makes one value a session from the records of all streams. The merger puts two sessions together.
+   * Aggregates the records of all streams into one value for each session. The merger combines the values of two sessions that merge.
    *
    * @example
    * ```ts

@@ -4,11 +4,11 @@ import type { LogicalNode } from './streams-graph.ts'
 
 interface DraftNode {
   readonly node: LogicalNode
-  /** The output that the step reads from now, by the output in its program. The two differ after steps have been merged. */
+  /** The output that the step reads from now, by its output in the program. They differ when steps have been merged. */
   readonly parents: Map<string, string>
 }
 
-/** The steps of a program while they are being rearranged. The order of the result is Kafka Streams' own, so that topics have the same names. */
+/** The steps of a program while they are rearranged. The order of the result is that of Kafka Streams, so that topics get the same names. */
 export class DraftGraph {
   #nodes: DraftNode[]
 
@@ -45,7 +45,7 @@ export class DraftGraph {
     }
   }
 
-  /** Merges the repartition topics below one change of keys into one topic right behind the change. */
+  /** Merges the repartition topics after one change of keys into a single topic right after the change. */
   mergeRepartitions(newName: (prefix: string) => string): void {
     for (const [changer, repartitions] of this.#repartitionsByChange()) {
       const [first] = repartitions
@@ -63,13 +63,13 @@ export class DraftGraph {
         const [above] = child === draft ? [merged.output] : (draft?.parents.values() ?? [])
         this.#remove(replaced)
         if (above !== undefined) this.#replaceParent(replaced.output, above)
-        // This step comes last, because the merged topic may have the name of one that it replaces.
+        // This step comes last, because the merged topic may have the name of a topic that it replaces.
         if (child !== null && child !== draft) replaceValue(child.parents, changer.output, merged.output)
       }
     }
   }
 
-  /** The outputs that lead to a join that relaxes null keys. The loop goes backwards, since parents come before their children. */
+  /** The outputs that lead to a join that relaxes null keys. The loop goes backwards, because parents come before their children. */
   wantingNullKeys(): ReadonlySet<string> {
     const wanting = new Set<string>()
     for (const { node, parents } of [...this.#nodes].reverse()) {
@@ -78,7 +78,7 @@ export class DraftGraph {
     return wanting
   }
 
-  /** The repartitions that each change of keys causes. Where several changes meet in a merge, the repartitions below it belong to the merge. */
+  /** The repartitions that each change of keys causes. If several changes meet in a merge, the repartitions after it belong to the merge. */
   #repartitionsByChange(): ReadonlyMap<LogicalNode, readonly LogicalNode[]> {
     const byChange = new Map<LogicalNode, LogicalNode[]>()
     for (const { node } of this.#nodes) {
@@ -105,7 +105,7 @@ export class DraftGraph {
     return byChange
   }
 
-  /** The nearest step that fulfils `holds`, starting at `node` and going up, first parent first. */
+  /** The nearest step above `node` (or `node` itself) for which `holds` returns true. The first parent is searched first. */
   #above(node: LogicalNode, holds: (draft: DraftNode) => boolean): DraftNode | null {
     const draft = this.#draftOf(node)
     if (draft === undefined || holds(draft)) return draft ?? null

@@ -10,7 +10,7 @@ import type {
 import type { NewRecord, RecordMetadata } from '../record.ts'
 import type { StateStore, StoreBuilder } from '../state-store.ts'
 
-/** Adapts a processor that keeps its records' keys to the interface of one that may change them. */
+/** Adapts a processor that cannot change keys to the interface of a processor that can. */
 export function fixedKey<K, V, W>(supplier: FixedKeyProcessorSupplier<K, V, W>): ReturnType<ProcessorSupplier<K, V, K, W>> {
   const processor = supplier()
   let key: K
@@ -24,7 +24,7 @@ export function fixedKey<K, V, W>(supplier: FixedKeyProcessorSupplier<K, V, W>):
   }
 }
 
-/** Forwards each record with the key of the record being processed. */
+/** Forwards each record with the key of the current input record. */
 class FixedKeyContext<K, V> implements FixedKeyProcessorContext<V> {
   readonly #context: ProcessorContext<K, V>
   readonly #key: () => K

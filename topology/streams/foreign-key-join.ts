@@ -20,7 +20,7 @@ export interface ForeignKeyJoin {
   readonly keepsLeft: boolean
 }
 
-/** The joined rows leave `source`. They become the table `name`, stored as in `kept`. */
+/** The joined rows leave `source`. They become the table `name`, stored as `kept` says. */
 interface JoinedRows {
   readonly name: string
   readonly source: string
@@ -131,7 +131,7 @@ export function joinOnForeignKey({ left, right, foreignKey, joiner, materialized
 const backToWhoAsked: StreamPartitioner<never, never> = (_topic, _key, value) =>
   (value as unknown as { readonly primaryPartition: number }).primaryPartition
 
-/** Refuses more than one partition: each copy of a subscription or an answer would give a result of its own. */
+/** Refuses more than one partition. Each copy of a subscription or a response would give its own result. */
 function onePartition(partitioner: StreamPartitioner<never, never> | null): StreamPartitioner<never, never> | null {
   if (partitioner === null) return null
   return (topic, key, _value, partitions) => {

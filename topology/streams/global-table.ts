@@ -5,10 +5,10 @@ import { Materialization } from './materialization.ts'
 import type { StreamsGraph } from './streams-graph.ts'
 import type { TableView } from './table-view.ts'
 
-/** A table that every process has in full, so that a stream may join it by any key, in any partition. */
+/** A table of which every process has a full copy. A stream can join it by any key, in any partition. */
 export class GlobalKTable<K, V> {
   readonly queryableStoreName: string | null
-  /** The way to look up a key of the table. */
+  /** How rows of the table are looked up. */
   readonly view: TableView
   declare private readonly types: [K, V]
 
@@ -18,7 +18,7 @@ export class GlobalKTable<K, V> {
   }
 
   /**
-   * Makes the table for `builder.globalTable`. Its store has a generated name where none is given.
+   * Makes the table for `builder.globalTable`. Without a given name, its store has a generated one.
    *
    * @internal
    */

@@ -16,18 +16,18 @@ import { SessionWindows, type SlidingWindows, type TimeWindows, type UnlimitedWi
 /** A stream grouped by key, ready for an aggregation. */
 export interface KGroupedStream<K, V> {
   /**
-   * Counts the records of each key. The table is kept in a store with a changelog; the key and the partition stay.
+   * Counts the records of each key. The table is stored, with a changelog. Key and partition stay.
    *
    * @example
    * ```ts
    * clicks.groupByKey(Grouped.with(text, text)).count(Materialized.as('clicks-by-user'))
    * ```
    *
-   * @remarks A store without a name cannot be queried, and its generated name changes when the program does.
+   * @remarks A store without a name cannot be queried, and its generated name changes when the program changes.
    */
   count(materialized?: Materialized<K, number, 'keyValue'>, named?: Named): KTable<K, number>
   /**
-   * Makes one value of all values of a key: the first is taken as it is, and each further one is put together with what there is. Null as a
+   * Combines all values of a key into one value of the same type. The first value is taken as it is, and the reducer adds each further one. A null
    * result deletes the row.
    *
    * @example
@@ -35,12 +35,11 @@ export interface KGroupedStream<K, V> {
    * clicks.groupByKey(Grouped.with(text, text)).reduce((pages, page) => `${pages} ${page}`, Materialized.as('pages-by-user'))
    * ```
    *
-   * @remarks The value keeps its type. Use `aggregate` for another one. The result grows without a bound where the reducer only adds, as here.
+   * @remarks Use `aggregate` for a result of another type. If the reducer only appends, as here, the result grows without a limit.
    */
   reduce(reducer: Reducer<V>, materialized?: Materialized<K, V, 'keyValue'>, named?: Named): KTable<K, V>
   /**
-   * Makes one value of all values of a key, in a type of its own. The table is kept in a store with a changelog; the key and the partition
-   * stay.
+   * Combines all values of a key into one value of any type. The table is stored, with a changelog. Key and partition stay.
    *
    * @example
    * ```ts
@@ -49,12 +48,12 @@ export interface KGroupedStream<K, V> {
    *   .aggregate(() => 0, (_, order, sum) => sum + order.total, Materialized.as('sums', { keySerde: text, valueSerde: Serdes.double() }))
    * ```
    *
-   * @remarks The serde of the result cannot be guessed: name it, or set `defaultValueSerde`. Do not change the aggregate that comes in: return
-   * a new one. Null as a result deletes the row.
+   * @remarks Name the serde of the result, or set `defaultValueSerde`. Return a new aggregate, and do not change the old one. A null result deletes
+   * the row.
    */
   aggregate<A>(initializer: () => A, aggregator: Aggregator<K, V, A>, materialized?: Kept<K, A>, named?: Named): KTable<K, A>
   /**
-   * Cuts each key's records into windows of time or into sessions, by the records' own times. Keys of the result are `Windowed`.
+   * Divides each key's records into windows of time or into sessions, by the records' timestamps. Keys of the result are `Windowed`.
    *
    * @example
    * ```ts
@@ -64,14 +63,14 @@ export interface KGroupedStream<K, V> {
    *   .count(Materialized.as('clicks-a-minute', { keySerde: text }))
    * ```
    *
-   * @remarks A record later than its window's end and the grace is dropped and counted in `dropped-records-total`. A longer grace
-   * keeps windows for longer.
+   * @remarks A record that comes after its window's end and the grace is dropped, and counted in `dropped-records-total`. A longer grace keeps
+   * windows for longer.
    */
   windowedBy(windows: TimeWindows | SlidingWindows | UnlimitedWindows): TimeWindowedKStream<K, V>
   windowedBy(windows: SessionWindows): SessionWindowedKStream<K, V>
   /**
-   * Begins an aggregate that several grouped streams feed, each with its own aggregator (KIP-150). It needs one store, while a join of
-   * aggregates needs one each.
+   * Begins an aggregate that several grouped streams feed, each with its own aggregator (KIP-150). It needs one store, while a join of aggregates
+   * needs one for each.
    *
    * @example
    * ```ts
@@ -82,14 +81,14 @@ export interface KGroupedStream<K, V> {
    *   .aggregate(() => '', Materialized.as('doings', { keySerde: text, valueSerde: text }))
    * ```
    *
-   * @remarks All streams must have as many partitions as each other. The order between records of two topics is not defined.
+   * @remarks All streams must have the same number of partitions. The order between records of two topics is not defined.
    */
   cogroup<A>(aggregator: Aggregator<K, V, A>): CogroupedKStream<K, A>
 }
 
 export class GroupedStream<K, V> implements KGroupedStream<K, V> {
   readonly parts: StreamParts
-  /** The user's name for the repartition topic; null where the user gave none. */
+  /** The user's name for the repartition topic; null without one. */
   readonly #name: string | null
   #repartitioned: string | null = null
 
@@ -100,7 +99,7 @@ export class GroupedStream<K, V> implements KGroupedStream<K, V> {
 
   count(materialized?: unknown, named?: Named): KTable<K, number> {
     const { graph } = this.parts
-    // A store with options and without a name takes two numbers, as in Kafka Streams.
+    // A store that has options and no name takes two numbers, as in Kafka Streams.
     if (materialized !== undefined && (materialized as Kept<K, number>).name === null) graph.newStoreName('KSTREAM-AGGREGATE-')
     const kept = Materialization.of(materialized, graph, 'KSTREAM-AGGREGATE-').or({ key: this.parts.key, value: Serdes.long() })
     return this.#aggregated(kept, named, 'KSTREAM-AGGREGATE-', counting)
@@ -154,7 +153,7 @@ export class GroupedStream<K, V> implements KGroupedStream<K, V> {
     return new Table<K2, A>({ graph, output: name, queryableStoreName: kept.queryableName, isVersioned: kept.isVersioned, ...parts })
   }
 
-  /** The node that the aggregation reads: the stream itself, or a repartition topic where keys were changed. */
+  /** The node that the aggregation reads: the stream itself, or a repartition topic if keys were changed. */
   sourceFor(kept: Materialization): string {
     const { graph, output, mustRepartition, key, value } = this.parts
     if (!mustRepartition) return output

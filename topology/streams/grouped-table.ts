@@ -12,7 +12,10 @@ import type { Kept } from './shared-types.ts'
 import type { StreamsGraph } from './streams-graph.ts'
 import { serdeOr } from './unset-serde.ts'
 
-/** The rows of a table grouped by a new key. The subtractor takes a row's old value out of the aggregate before the adder puts the new one in. */
+/**
+ * The rows of a table grouped by a new key. When a row changes, the subtractor removes its old value from the aggregate, and then the adder adds the
+ * new one.
+ */
 export interface KGroupedTable<K, V> {
   /**
    * Counts the rows of each group. A row that moves to another group is subtracted from its old group.
@@ -26,7 +29,8 @@ export interface KGroupedTable<K, V> {
    */
   count(materialized?: Kept<K, number>, named?: Named): KTable<K, number>
   /**
-   * Makes one value of all values of a group: the adder puts a new value in, after the subtractor has taken the row's old value out.
+   * Combines all values of a group into one value of the same type. When a row changes, the subtractor removes its old value, and then the adder adds
+   * the new one.
    *
    * @example
    * ```ts
@@ -39,13 +43,12 @@ export interface KGroupedTable<K, V> {
    *   )
    * ```
    *
-   * @remarks The subtractor must undo what the adder did, whatever came in between. The old and the new value of one update are two updates of
-   * the result where they are in different groups.
+   * @remarks The subtractor must undo the adder, whatever came in between. If an update moves a row to another group, the result has two updates.
    */
   reduce(adder: Reducer<V>, subtractor: Reducer<V>, materialized?: Kept<K, V>, named?: Named): KTable<K, V>
   /**
-   * Makes one value of all values of a group, in a type of its own. The adder puts a new value in, after the subtractor has taken the row's old
-   * value out.
+   * Combines all values of a group into one value of any type. When a row changes, the subtractor removes its old value, and then the adder adds the
+   * new one.
    *
    * @example
    * ```ts
@@ -54,7 +57,7 @@ export interface KGroupedTable<K, V> {
    *   .aggregate(() => 0, (_, __, count) => count + 1, (_, __, count) => count - 1, Materialized.as('counts', { keySerde: text, valueSerde: Serdes.integer() }))
    * ```
    *
-   * @remarks The subtractor must undo what the adder did. The serde of the result cannot be guessed: name it, or set `defaultValueSerde`.
+   * @remarks The subtractor must undo the adder. Name the serde of the result, or set `defaultValueSerde`.
    */
   aggregate<A>(
     initializer: () => A,

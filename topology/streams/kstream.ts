@@ -28,10 +28,10 @@ import type { JoinWindows } from './windows.ts'
 type Selector<K, V, K2> = (key: K, value: Some<V>) => K2 | null
 type Both<K, V, V2> = StreamJoined<Some<K>, Some<V>, Some<V2>>
 
-/** An endless sequence of records, each a fact of its own. */
+/** An endless sequence of records. Each record is an event of its own. */
 export interface KStream<K, V> {
   /**
-   * Keeps the records for which the predicate holds. Keys, values and partitions stay as they are, and so do the serdes. No topic is made.
+   * Keeps the records for which the predicate returns true. Keys, values, partitions and serdes stay. No topic is created.
    *
    * @example
    * ```ts
@@ -43,7 +43,7 @@ export interface KStream<K, V> {
   filter<W extends V>(predicate: (key: K, value: V) => value is W, named?: Named): KStream<K, W>
   filter(predicate: Predicate<K, V>, named?: Named): KStream<K, V>
   /**
-   * Drops the records for which the predicate holds, and keeps the others. Keys, values and partitions stay as they are.
+   * Drops the records for which the predicate returns true, and keeps the others. Keys, values and partitions stay.
    *
    * @example
    * ```ts
@@ -52,44 +52,43 @@ export interface KStream<K, V> {
    */
   filterNot(predicate: Predicate<K, V>, named?: Named): KStream<K, V>
   /**
-   * Gives each record a new key. The value stays. The key decides the partition, so a grouping or a join behind it sends the records through a
-   * repartition topic first.
+   * Gives each record a new key. The value stays. A later grouping or join sends the records through a repartition topic first, because the key
+   * decides the partition.
    *
    * @example
    * ```ts
    * orders.selectKey((_, order) => order.customer).to('orders-by-customer', Produced.with(text, orderSerde))
    * ```
    *
-   * @remarks The key's serde is forgotten: name it in the next step. `groupBy` does the same where a grouping is all that you want. `undefined`
-   * as a key is WAGGLE_UNDEFINED_VALUE; `null` is a key.
+   * @remarks The key's serde is unknown then: name it in the next step. For a grouping, `groupBy` does the same. An `undefined` key is
+   * WAGGLE_UNDEFINED_VALUE; `null` is a key.
    */
   selectKey<K2>(selector: (key: K, value: V) => K2, named?: Named): KStream<K2, V>
   /**
-   * Makes one record out of each, with a new key and a new value. A grouping or a join behind it sends the records through a repartition topic
-   * first.
+   * Turns each record into one with a new key and a new value. A later grouping or join sends the records through a repartition topic first.
    *
    * @example
    * ```ts
    * orders.map((id, order) => [order.customer, `${id}: ${order.total}`]).to('receipts', Produced.with(text, text))
    * ```
    *
-   * @remarks Use `mapValues` where the key stays: it costs no repartition topic. Both serdes are forgotten.
+   * @remarks If the key stays, use `mapValues`, which needs no repartition topic. Both serdes are unknown after this step.
    */
   map<K2, V2>(mapper: (key: K, value: V) => KeyValue<K2, V2>, named?: Named): KStream<K2, V2>
   /**
-   * Makes a new value out of each record's value and key. The key and the partition stay, so nothing has to be repartitioned.
+   * Makes a new value from each record's value and key. Key and partition stay, so no repartition topic is needed.
    *
    * @example
    * ```ts
    * orders.mapValues((order) => order.total).to('totals', Produced.with(text, Serdes.double()))
    * ```
    *
-   * @remarks The value's serde is forgotten. Do not change the value that comes in: other steps read the same object. Make a new one.
+   * @remarks The value's serde is unknown after this step. Return a new value and do not change the old one, which other steps read.
    */
   mapValues<W>(mapper: (value: V, key: K) => W, named?: Named): KStream<K, W>
   /**
-   * Makes any number of records out of each, with new keys and values, in the order in which the mapper gives them. A grouping or a join behind
-   * it sends the records through a repartition topic first.
+   * Turns each record into any number of records with new keys and values, in the order that the mapper returns. A later grouping or join sends the
+   * records through a repartition topic first.
    *
    * @example
    * ```ts
@@ -98,11 +97,11 @@ export interface KStream<K, V> {
    *   .to('orders-by-item', Produced.with(text, text))
    * ```
    *
-   * @remarks Use `flatMapValues` where the key stays. All records get the timestamp and the headers of the one that they are made of.
+   * @remarks If the key stays, use `flatMapValues`. The new records get the timestamp and the headers of the input record.
    */
   flatMap<K2, V2>(mapper: (key: K, value: V) => Iterable<KeyValue<K2, V2>>, named?: Named): KStream<K2, V2>
   /**
-   * Makes any number of values out of each. The key and the partition stay.
+   * Turns each value into any number of values. Key and partition stay.
    *
    * @example
    * ```ts
@@ -113,42 +112,42 @@ export interface KStream<K, V> {
    */
   flatMapValues<W>(mapper: (value: V, key: K) => Iterable<W>, named?: Named): KStream<K, W>
   /**
-   * Calls a function for each record, and hands the same record on. For logs and debugging.
+   * Calls a function for each record, and forwards the record unchanged. For logs and debugging.
    *
    * @example
    * ```ts
    * orders.peek((id, order) => console.log(id, order.total)).to('orders-seen', Produced.with(text, orderSerde))
    * ```
    *
-   * @remarks After a crash records since the last commit are processed again, and the function sees them again. What it does outside is not
-   * part of the commit, even under `exactly_once`.
+   * @remarks After a crash, records since the last commit are processed again, and the function is called again. Its effects outside are not part of
+   * the commit, even under `exactly_once`.
    */
   peek(action: (key: K, value: V) => void, named?: Named): KStream<K, V>
   /**
-   * Calls a function for each record and ends the stream. It must not be asynchronous: nothing awaits it.
+   * Calls a function for each record, and ends the stream. The function must be synchronous, because nothing awaits it.
    *
    * @example
    * ```ts
    * orders.foreach((id, order) => console.log(`${id} costs ${order.total}`))
    * ```
    *
-   * @remarks The function may see a record again after a crash. For calls that take time use `mapAsync`.
+   * @remarks After a crash the function may be called again for a record. For calls that take time use `mapAsync`.
    */
   foreach(action: (key: K, value: V) => void, named?: Named): void
   /**
-   * Puts the records of two streams into one. Each stream keeps its own order; nothing is said about the order between the two.
+   * Merges the records of two streams into one. Each stream keeps its own order; the order between the two is not defined.
    *
    * @example
    * ```ts
    * lines.merge(clicks).to('everything', Produced.with(text, text))
    * ```
    *
-   * @remarks Both serdes are forgotten. The topics of the two streams are read by the same tasks from here on. A stream of another builder is
+   * @remarks Both serdes are unknown after this step. From here on, the same tasks read the topics of both streams. A stream of another builder is
    * WAGGLE_INVALID_TOPOLOGY.
    */
   merge(other: KStream<K, V>, named?: Named): KStream<K, V>
   /**
-   * Sends each record to the first branch whose predicate holds. Keys, values and partitions stay as they are.
+   * Sends each record to the first branch whose predicate returns true. Keys, values and partitions stay.
    *
    * @example
    * ```ts
@@ -159,13 +158,13 @@ export interface KStream<K, V> {
    * branches.get('by-size-large')?.to('large-orders', Produced.with(text, orderSerde))
    * ```
    *
-   * @remarks A record that no branch takes is dropped, unless there is a default branch. Branches are called by the name of the split followed
-   * by their own.
+   * @remarks A record that no branch takes is dropped, unless there is a default branch. A branch's full name is the split's name followed by its
+   * own.
    */
   split(named?: Named): BranchedKStream<K, V>
   /**
-   * Writes the records to a topic of the application, `<applicationId>-<name>-repartition`, and goes on with what is read from it. Partitions
-   * are chosen by the key, or by the partitioner that is given.
+   * Writes the records to an internal topic, `<applicationId>-<name>-repartition`, and continues with the records read from it. The key decides the
+   * partition, or else the given partitioner.
    *
    * @example
    * ```ts
@@ -175,13 +174,13 @@ export interface KStream<K, V> {
    *   .to('orders-by-customer', Produced.with(text, orderSerde))
    * ```
    *
-   * @remarks Groupings and joins repartition by themselves where keys were changed. Use this to choose the number of partitions, the name or
-   * the partitioner. The topic is made when the application starts, and done records are deleted from it.
+   * @remarks Groupings and joins repartition by themselves after keys were changed. Use this method to choose the number of partitions, the name or
+   * the partitioner. The topic is created when the application starts, and processed records are deleted from it.
    */
   repartition(repartitioned?: Repartitioned<Some<K>, Some<V>>): KStream<K, V>
   /**
-   * Writes each record to a topic and ends the stream. The key decides the partition as in Java's default partitioner. A function chooses the
-   * topic for each record.
+   * Writes each record to a topic, and ends the stream. The key decides the partition, as in Java's default partitioner. A function can choose the
+   * topic of each record.
    *
    * @example
    * ```ts
@@ -189,13 +188,13 @@ export interface KStream<K, V> {
    * orders.to((_, order) => (order.total >= 100 ? 'large-orders' : 'small-orders'), Produced.with(text, orderSerde))
    * ```
    *
-   * @remarks The topic must exist on Kafka; the embedded log makes it. Without `Produced` the serdes of the stream are used, else the
-   * application's defaults, else it is WAGGLE_SERDE_MISSING at the start. A value that cannot be serialised goes to `productionHandler`.
+   * @remarks On Kafka the topic must exist; the embedded log creates it. Without `Produced` the serdes of the stream are used, else the application's
+   * defaults, else the start fails with WAGGLE_SERDE_MISSING. A value that cannot be serialised goes to `productionHandler`.
    */
   to(topic: string | TopicNameExtractor<K, V>, produced?: Produced<Some<K>, Some<V>>): void
   /**
-   * Turns the stream into a table: the newest value of each key counts, and null deletes the key. Where keys were changed, the records
-   * go through a repartition topic first.
+   * Turns the stream into a table: the newest value of each key counts, and null deletes the key. If keys were changed, the records go through a
+   * repartition topic first.
    *
    * @example
    * ```ts
@@ -203,12 +202,11 @@ export interface KStream<K, V> {
    * lastPage.toStream().to('last-pages', Produced.with(text, text))
    * ```
    *
-   * @remarks A record with a null key is dropped and counted. The table is kept in a store only where it is named, or something behind it looks
-   * it up.
+   * @remarks A record with a null key is dropped and counted. The table is stored only if it has a name, or if a later step looks its rows up.
    */
   toTable(materialized?: Kept<Some<K>, Some<V>>, named?: Named): KTable<Some<K>, Some<V>>
   /**
-   * Groups records by the key that they have, for an aggregation. Only where keys were changed before, they go through a repartition topic.
+   * Groups records by their key, for an aggregation. If keys were changed, the records go through a repartition topic first.
    *
    * @example
    * ```ts
@@ -219,7 +217,7 @@ export interface KStream<K, V> {
    */
   groupByKey(grouped?: Grouped<Some<K>, Some<V>>): KGroupedStream<Some<K>, Some<V>>
   /**
-   * Gives each record a new key and groups by it. The records always go through a repartition topic, `<applicationId>-<name>-repartition`.
+   * Groups records by a new key. They always go through a repartition topic, `<applicationId>-<name>-repartition`.
    *
    * @example
    * ```ts
@@ -228,13 +226,14 @@ export interface KStream<K, V> {
    *   .aggregate(() => 0, (_, order, sum) => sum + order.total, Materialized.as('spent', { keySerde: text, valueSerde: Serdes.double() }))
    * ```
    *
-   * @remarks Name the grouping: a name that is counted up changes when the program does, and the topic with it. Use `groupByKey` where the key
-   * is right already.
+   * @remarks Name the grouping: a generated name, and with it the topic, changes when the program changes. If the key is right already, use
+   * `groupByKey`.
    */
   groupBy<K2>(selector: (key: K, value: V) => K2, grouped?: Grouped<Some<K2>, Some<V>>): KGroupedStream<Some<K2>, Some<V>>
   /**
-   * Joins each record with those that match, and gives one record a pair. With a stream: records of one key whose times lie in the window. With
-   * a table: the row of the record's key when the record is processed. With a global table: the row of the key that the selector names.
+   * Joins each record with its matches, and emits one record for each pair. Joined with a stream, records of the same key whose times are in the
+   * window match. Joined with a table, a record matches the row of its key at the time of processing. Joined with a global table, a record matches
+   * the row of the key that the selector returns.
    *
    * @example
    * ```ts
@@ -255,9 +254,8 @@ export interface KStream<K, V> {
    * orders.join(countries, (_, order) => order.country, (order, country) => `${order.total} from ${country}`).to('located', Produced.with(text, text))
    * ```
    *
-   * @remarks The topics of both sides must have as many partitions as each other; a global table's need not. Sides whose keys were changed go
-   * through a repartition topic. A null value joins nothing, and neither does a null key. Updates of a table make no records: only the stream
-   * does.
+   * @remarks The topics of both sides must have the same number of partitions, except for a global table. A side whose keys were changed goes through
+   * a repartition topic. Null values and null keys match nothing. Updates of a table emit no records: only the stream does.
    */
   join<V2, W>(
     other: KStream<K | null, V2>,
@@ -268,8 +266,8 @@ export interface KStream<K, V> {
   join<V2, W>(table: KTable<Some<K>, V2>, joiner: Joiner<Some<K>, Some<V>, V2, W>, joined?: Joined<Some<K>, Some<V>, V2>): KStream<Some<K>, W>
   join<K2, V2, W>(table: GlobalKTable<K2, V2>, selector: Selector<K, V, K2>, joiner: Joiner<K, Some<V>, V2, W>, named?: Named): KStream<K, W>
   /**
-   * Joins as `join` does, and also gives each record of this stream that has no match, with null for the other side. A null key has no match
-   * and comes out (KIP-962).
+   * Joins as `join` does, and also emits each record of this stream without a match, with null for the other side. A record with a null key has no
+   * match (KIP-962).
    *
    * @example
    * ```ts
@@ -278,8 +276,8 @@ export interface KStream<K, V> {
    *   .to('named-orders', Produced.with(text, text))
    * ```
    *
-   * @remarks With a stream, a record without a match comes out when its window and the grace are over, not at once: stream time has to move on
-   * for that. With a table it comes out at once.
+   * @remarks With a stream, a record without a match is emitted when its window and the grace are over. For that, stream time has to advance. With a
+   * table it is emitted at once.
    */
   leftJoin<V2, W>(
     other: KStream<K | null, V2>,
@@ -295,7 +293,7 @@ export interface KStream<K, V> {
     named?: Named,
   ): KStream<K, W>
   /**
-   * Joins two streams as `leftJoin` does, and also gives each record of the other stream that has no match, with null for this side.
+   * Joins two streams as `leftJoin` does, and also emits each record of the other stream without a match, with null for this side.
    *
    * @example
    * ```ts
@@ -309,7 +307,7 @@ export interface KStream<K, V> {
    *   .to('matched', Produced.with(text, text))
    * ```
    *
-   * @remarks Records without a match come out when the window is over. Both topics must have as many partitions as each other.
+   * @remarks Records without a match are emitted when their window is over. Both topics must have the same number of partitions.
    */
   outerJoin<V2, W>(
     other: KStream<K | null, V2>,
@@ -318,8 +316,8 @@ export interface KStream<K, V> {
     joined?: Both<K, V, V2>,
   ): KStream<K, W>
   /**
-   * Hands each record to a processor of yours, which may forward any number of records, use stores and schedule functions. A processor is made
-   * for each task.
+   * Passes each record to your own processor, which may forward any number of records, use stores, and schedule functions. Each task has its own
+   * processor.
    *
    * @example
    * ```ts
@@ -336,12 +334,12 @@ export interface KStream<K, V> {
    *   .to('totals', Produced.with(text, Serdes.double()))
    * ```
    *
-   * @remarks A processor may change keys, so a grouping or a join behind it repartitions; use `processValues` where it does not. It must be
-   * synchronous. Make a new processor in each call of the supplier: two tasks must not share one.
+   * @remarks The processor may change keys, so a later grouping or join repartitions. If it does not, use `processValues`. It must be synchronous.
+   * The supplier must return a new processor in each call, because two tasks must not share one.
    */
   process<K2, V2>(supplier: ProcessorSupplier<K, V, K2, V2>, options?: ProcessOptions): KStream<K2, V2>
   /**
-   * Hands each record to a processor of yours that cannot change the key, so nothing behind it has to be repartitioned.
+   * Passes each record to your own processor, which cannot change the key. So no later step has to repartition.
    *
    * @example
    * ```ts
@@ -369,12 +367,12 @@ export interface KStream<K, V> {
    *   .to('click-numbers', Produced.with(text, Serdes.long()))
    * ```
    *
-   * @remarks A store has to be named in `stores`: WAGGLE_STORE_NOT_CONNECTED otherwise.
+   * @remarks The processor can only use the stores named in `stores`, else WAGGLE_STORE_NOT_CONNECTED.
    */
   processValues<W>(supplier: FixedKeyProcessorSupplier<K, V, W>, options?: ProcessOptions): KStream<K, W>
   /**
-   * Calls an asynchronous function for each record, several at a time, and hands its results on. Key and partition stay. Beyond Kafka Streams:
-   * the commit position stays at the oldest record that is not done, so no record is lost and none is done twice in effect.
+   * Calls an asynchronous function for each record, several at a time, and forwards its results. Key and partition stay. The commit position stays at
+   * the oldest unfinished record, so no record is lost, and no result is forwarded twice. Kafka Streams has no such method.
    *
    * @example
    * ```ts
@@ -387,12 +385,13 @@ export interface KStream<K, V> {
    *   .to('enriched', Produced.with(text, text))
    * ```
    *
-   * @remarks No store may lie before it in the same sub-topology (WAGGLE_ASYNC_AFTER_STATE): put a `repartition` in between. After a crash the
-   * function is called again for records that were not done. Past `timeoutMs` its `signal` is aborted and the record fails with WAGGLE_TIMEOUT.
+   * @remarks No store may stand before it in the same sub-topology (WAGGLE_ASYNC_AFTER_STATE): put a `repartition` in between. After a crash the
+   * function is called again for unfinished records. After `timeoutMs` its `signal` is aborted and the record fails with WAGGLE_TIMEOUT.
    */
   mapAsync<W>(mapper: (value: V, call: AsyncCallOf<K>) => Promise<W>, options: AsyncOptions): KStream<K, W>
   /**
-   * Gathers records for the `mapAsync` behind it: at most `size`, none of them waiting for longer than `timeoutMs`. Beyond Kafka Streams.
+   * Gathers records for the next step, a `mapAsync`: at most `size` in a batch, and none waits longer than `timeoutMs`. Kafka Streams has no such
+   * method.
    *
    * @example
    * ```ts
@@ -402,7 +401,7 @@ export interface KStream<K, V> {
    *   .to('lengths', Produced.with(text, Serdes.integer()))
    * ```
    *
-   * @remarks Unless `release` is `full`, a batch goes as soon as the function is idle, so a lone record does not wait. All tasks of a thread
+   * @remarks Unless `release` is `full`, a batch is sent as soon as the function is idle, so a single record does not wait. All tasks of a thread
    * share batches.
    */
   batch(options: BatchOptions): BatchedKStream<K, V>
@@ -410,11 +409,11 @@ export interface KStream<K, V> {
 
 export interface StreamParts {
   readonly graph: StreamsGraph
-  /** Name of the node that the stream comes out of. */
+  /** The name of the node whose output the stream is. */
   readonly output: string
   readonly key: AnySerde | null
   readonly value: AnySerde | null
-  /** True where a step has changed the keys since they decided the partition. */
+  /** True if a step has changed the keys since they decided the partition. */
   readonly mustRepartition: boolean
 }
 

@@ -23,20 +23,21 @@ type ForeignKey<K, V, K2> = (value: V, key: K) => K2 | null
 export interface KTable<K, V> {
   readonly queryableStoreName: string | null
   /**
-   * Keeps the rows for which the predicate holds. A row for which it no longer holds is deleted from the result. The key and the partition stay.
+   * Keeps the rows for which the predicate returns true. When it no longer does for a row, the row is deleted from the result. Key and partition
+   * stay.
    *
    * @example
    * ```ts
    * customers.filter((_, customer) => customer.country === 'CH').toStream().to('swiss-customers', Produced.with(text, customerSerde))
    * ```
    *
-   * @remarks The result is computed from this table when it is looked up. Give a `Materialized` with a name to keep it in a store of its own,
-   * with a changelog.
+   * @remarks By default the result is computed from this table when it is looked up. Give a `Materialized` with a name to store it, with a changelog
+   * of its own.
    */
   filter<W extends V>(predicate: (key: K, value: V) => value is W, materialized?: Kept<K, W>, named?: Named): KTable<K, W>
   filter(predicate: Predicate<K, V>, materialized?: Kept<K, V>, named?: Named): KTable<K, V>
   /**
-   * Deletes the rows for which the predicate holds, and keeps the others. The key and the partition stay.
+   * Deletes the rows for which the predicate returns true, and keeps the others. Key and partition stay.
    *
    * @example
    * ```ts
@@ -45,32 +46,32 @@ export interface KTable<K, V> {
    */
   filterNot(predicate: Predicate<K, V>, materialized?: Kept<K, V>, named?: Named): KTable<K, V>
   /**
-   * Makes a new value of each row. The key and the partition stay. Null as a result deletes the row.
+   * Makes a new value for each row. Key and partition stay. A null result deletes the row.
    *
    * @example
    * ```ts
    * customers.mapValues((customer) => customer.country, Materialized.as('country-of', { keySerde: text, valueSerde: text }))
    * ```
    *
-   * @remarks Without a `Materialized` nothing is stored: the mapper runs again whenever something looks the row up, so it must give the same
-   * each time.
+   * @remarks Without a `Materialized` nothing is stored. The mapper runs again whenever the row is looked up, so it must always return the same
+   * value.
    */
   mapValues<W>(mapper: (value: V, key: K) => W | null, materialized?: Kept<K, W>, named?: Named): KTable<K, W>
   /**
-   * Gives the table's updates as a stream: one record an update, with null where a row was deleted. The key and the partition stay.
+   * Turns the table's updates into a stream: one record for each update, and null for a deleted row. Key and partition stay.
    *
    * @example
    * ```ts
    * customers.toStream().to('customer-updates', Produced.with(text, customerSerde))
    * ```
    *
-   * @remarks Updates of one key between two commits are one record where `cacheMaxBytes` is above 0. Use `suppress` to choose which updates go
-   * on.
+   * @remarks If `cacheMaxBytes` is above 0, updates of a key between two commits are one record. Use `suppress` to choose which updates are
+   * forwarded.
    */
   toStream(named?: Named): KStream<K, V | null>
   /**
-   * Holds updates back: until a window is closed, so that it has one result, or for a time, so that a key has fewer. The newest update of a key
-   * goes on.
+   * Holds updates back: until a window closes, so that it has one result, or for a time, so that a key has fewer updates. The newest update of a key
+   * is forwarded.
    *
    * @example
    * ```ts
@@ -84,13 +85,13 @@ export interface KTable<K, V> {
    *   .to('minutes', Produced.with(text, Serdes.long()))
    * ```
    *
-   * @remarks Time is the time of records: a window closes when a later record comes, not by the clock. Updates wait in a store with a changelog. A
-   * versioned table cannot be suppressed.
+   * @remarks Time is stream time: a window closes when a later record comes, not by the clock. Updates wait in a store with a changelog. A versioned
+   * table cannot be suppressed.
    */
   suppress(suppressed: Suppressed<K>): KTable<K, V>
   /**
-   * Groups rows by a new key, for an aggregation. Each update goes with its old and its new value through a repartition topic,
-   * `<applicationId>-<name>-repartition`.
+   * Groups rows by a new key, for an aggregation. Each update goes through a repartition topic, `<applicationId>-<name>-repartition`, with its old
+   * and its new value.
    *
    * @example
    * ```ts
@@ -99,12 +100,12 @@ export interface KTable<K, V> {
    *   .count(Materialized.as('customers-by-country', { keySerde: text }))
    * ```
    *
-   * @remarks The table is kept in a store, so that the old value of a row can be taken out of its old group. A null key or value, or null
-   * in place of the pair, leaves the row out.
+   * @remarks The table is stored, so that a row's old value can be removed from its old group. A row is left out if its new key or value is null, or
+   * if the selector returns null.
    */
   groupBy<K2, V2>(selector: (key: K, value: V) => KeyValue<K2, V2>, grouped?: Grouped<Some<K2>, Some<V2>>): KGroupedTable<Some<K2>, Some<V2>>
   /**
-   * Joins rows of the same key; with a foreign key (KIP-213), each row with the row of the other table that its value names. An update on
+   * Joins rows of the same key, or by a foreign key: each row joins the row of the other table whose key its value names (KIP-213). An update on
    * either side updates the result. The result has this table's key and partition.
    *
    * @example
@@ -120,8 +121,8 @@ export interface KTable<K, V> {
    *   )
    * ```
    *
-   * @remarks By the same key, the topics of both tables must have as many partitions as each other. By a foreign key they need not: two topics
-   * of the application carry what one side asks and the other answers. Null as a result, or as the foreign key, is no row.
+   * @remarks In a join by the same key, both topics must have the same number of partitions. In a join by a foreign key they need not, because two
+   * internal topics carry the rows between partitions. If the result or the foreign key is null, there is no row.
    */
   join<V2, W>(other: KTable<K, V2>, joiner: Joiner<K, V, V2, W | null>, materialized?: Kept<K, W>, named?: Named): KTable<K, W>
   /** Joins by a key in this table's values (KIP-213). `joined` names the steps and chooses partitions. */
@@ -133,7 +134,7 @@ export interface KTable<K, V> {
     joined?: TableJoined<K, K2>,
   ): KTable<K, W>
   /**
-   * Joins as `join` does, and keeps rows of this table that have no match, with null for the other side.
+   * Joins as `join` does, and keeps rows of this table without a match, with null for the other side.
    *
    * @example
    * ```ts
@@ -143,7 +144,7 @@ export interface KTable<K, V> {
    *   .to('addresses', Produced.with(text, text))
    * ```
    *
-   * @remarks The result is first given without a match where the other side comes later. Use `suppress` where that matters.
+   * @remarks If the other side comes later, the result first has no match. Use `suppress` if that matters.
    */
   leftJoin<V2, W>(other: KTable<K, V2>, joiner: Joiner<K, V, V2 | null, W | null>, materialized?: Kept<K, W>, named?: Named): KTable<K, W>
   leftJoin<K2, V2, W>(
@@ -154,8 +155,7 @@ export interface KTable<K, V> {
     joined?: TableJoined<K, K2>,
   ): KTable<K, W>
   /**
-   * Joins rows of the same key, and keeps rows of both tables that have no match, with null for the side that is missing. The key and the
-   * partition stay.
+   * Joins rows of the same key, and keeps rows of both tables without a match, with null for the missing side. Key and partition stay.
    *
    * @example
    * ```ts
@@ -165,7 +165,7 @@ export interface KTable<K, V> {
    *   .to('addresses', Produced.with(text, text))
    * ```
    *
-   * @remarks The topics of both tables must have as many partitions as each other. There is no outer join by a foreign key.
+   * @remarks The topics of both tables must have the same number of partitions. There is no outer join by a foreign key.
    */
   outerJoin<V2, W>(other: KTable<K, V2>, joiner: Joiner<K, V | null, V2 | null, W | null>, materialized?: Kept<K, W>, named?: Named): KTable<K, W>
 }
@@ -176,13 +176,16 @@ export interface TableParts {
   readonly key: AnySerde | null
   readonly value: AnySerde | null
   readonly queryableStoreName: string | null
-  /** The way to look up a row of the table. The first call makes a table that was not stored a stored one. */
+  /** How rows of the table are looked up. The first call may give the table a store. */
   view(): TableView
-  /** Adds old values to the table's updates. Returns false where old values would need a store that no other step needs and `force` is not set. */
+  /** Adds old values to the table's updates. Returns false if old values would need a store that no other step needs, and `force` is not set. */
   sendOldValues(force: boolean): boolean
-  /** True where the table's updates tell which of them are outdated (KIP-914): its store has versions, or it is made row by row of such a table. */
+  /**
+   * True if the table's updates say whether they are outdated (KIP-914). This holds for a table with a versioned store, and for one that is made from
+   * it row by row.
+   */
   readonly isVersioned: boolean
-  /** Time after a window's end in which the window may still change, in ms. Absent where the table has no windows. */
+  /** The time after a window's end in which the window may still change, in ms. Undefined if the table has no windows. */
   readonly graceMs?: number
 }
 
@@ -443,7 +446,7 @@ export class Table<K, V> implements KTable<K, V> {
     if (given !== undefined && given.name === null) graph.newStoreName(prefix)
     const kept = given === undefined || given.name === null ? null : Materialization.of(given, graph, prefix).or({ key: this.parts.key, value })
     const name = graph.nameOr(named?.name, prefix)
-    // A filter skips rows that stay absent, where old values cost no store.
+    // A filter skips rows that stay absent, if old values need no store.
     const oldValues = { sent: skipsAbsent && this.parts.sendOldValues(false) }
     const keptIn = { store: kept?.store ?? null }
     const versioned = this.parts.isVersioned

@@ -15,7 +15,7 @@ interface Serdes {
 
 type AnyMaterialized = Materialized<never, unknown, never>
 
-/** The store that an operator keeps its table in. */
+/** The store of an operator's table. */
 export class Materialization implements Serdes {
   /** The user's name, or a generated one. */
   readonly store: string
@@ -42,22 +42,22 @@ export class Materialization implements Serdes {
     return new Materialization(name, isNamed, given ?? { key: null, value: null }, given?.options ?? {}, given?.supplier ?? null)
   }
 
-  /** Fills in the serdes of the operator before, where the user gave none. */
+  /** Fills in the serdes of the operator before, if the user gave none. */
   or({ key, value }: Serdes): Materialization {
     return new Materialization(this.store, this.isNamed, { key: this.key ?? key, value: this.value ?? value }, this.options, this.#supplier)
   }
 
-  /** The store's name for queries; null where the user did not name it, so that it cannot be queried. */
+  /** The store's name for queries; null if the user did not name the store, which therefore cannot be queried. */
   get queryableName(): string | null {
     return this.isNamed ? this.store : null
   }
 
-  /** True where the store keeps versions (KIP-889). */
+  /** True if the store keeps versions (KIP-889). */
   get isVersioned(): boolean {
     return this.#supplier?.kind === 'versioned'
   }
 
-  /** The way to look up a row of the table. */
+  /** How rows of the table are looked up. */
   get view(): TableView {
     return { kind: 'store', store: this.store, of: this.isVersioned ? 'versioned' : 'keyValue' }
   }
@@ -93,7 +93,7 @@ export class Materialization implements Serdes {
     }
   }
 
-  /** The retention of a supplier is used unchecked, as in Kafka Streams. */
+  /** The retention of the store. A supplier's retention is not checked, as in Kafka Streams. */
   #retention(least: number, what: string): number {
     const { retentionMs } = this.options
     if (this.#supplier !== null && this.#supplier.retentionMs !== null) return this.#supplier.retentionMs
@@ -114,7 +114,8 @@ export class Materialization implements Serdes {
       persistent: this.#supplier?.persistent ?? this.options.storeType !== 'inMemory',
       logging: this.options.logging ?? true,
       retentionMs,
-      // As in Kafka Streams. Results that leave once, when their window closes, are not held back; but a cache has windows that their store has dropped.
+      // As in Kafka Streams, results that are emitted once, when their window closes, are not held back. A cache would have windows that their store
+      // has dropped.
       cached: kind !== 'versioned' && !(kind === 'session' && more.timeOrdered === true) && (this.options.caching ?? true),
       ...more,
     }

@@ -5,7 +5,7 @@ import { WaggleError } from '../waggle-error.ts'
 import type { StoreSupplier } from './stores.ts'
 import { validName } from './valid-name.ts'
 
-/** The base of the classes that hold an operator's options: a name, serdes, a store. Each kind has its own class, as in Kafka Streams. */
+/** The base of the classes for an operator's options: a name, serdes, a store. Each kind has its own class, as in Kafka Streams. */
 abstract class Typed<T> {
   declare private readonly types: T
 }
@@ -26,7 +26,7 @@ export class Named extends Typed<'named'> {
    * orders.filter((_, order) => order.total >= 100, Named.as('large-orders-only')).to('large-orders', Produced.with(text, orderSerde))
    * ```
    *
-   * @remarks A step without a name gets a numbered one, which changes when steps are added in front of it.
+   * @remarks A step without a name gets a number in its name, which changes when steps are added before it.
    */
   static as(name: string): Named {
     return new Named(validName(name))
@@ -60,7 +60,7 @@ export class Repartitioned<in K, in V> extends Typed<(key: K, value: V) => 'repa
    *   .to('orders-by-customer', Produced.with(text, orderSerde))
    * ```
    *
-   * @remarks Without a number the topic has as many partitions as the topics that feed it. Two sides of a join need the same number.
+   * @remarks By default the topic has as many partitions as the topics that feed it. The two sides of a join need the same number.
    */
   static with<K, V>(key: Serde<K> | null, value: Serde<V> | null, options: RepartitionedOptions<K, V> = {}): Repartitioned<K, V> {
     nameIn(options)
@@ -75,7 +75,7 @@ export class Repartitioned<in K, in V> extends Typed<(key: K, value: V) => 'repa
   }
 
   /**
-   * Names a repartition topic: `<applicationId>-<name>-repartition`. Serdes that are left out come from the operator before, then from the
+   * Names a repartition topic: `<applicationId>-<name>-repartition`. A serde that is left out comes from the operator before, else from the
    * application's defaults.
    *
    * @example
@@ -104,7 +104,7 @@ export class Grouped<in K, in V> extends Typed<(key: K, value: V) => 'grouped'> 
   }
 
   /**
-   * Sets the serdes that records are grouped with, and the name of the repartition topic, if there is one: `<applicationId>-<name>-repartition`.
+   * Sets the serdes of a grouping, and the name of its repartition topic, if there is one: `<applicationId>-<name>-repartition`.
    *
    * @example
    * ```ts
@@ -116,8 +116,8 @@ export class Grouped<in K, in V> extends Typed<(key: K, value: V) => 'grouped'> 
   }
 
   /**
-   * Names a grouping and its repartition topic, if there is one. Serdes that are left out come from the operator before, then from the
-   * application's defaults.
+   * Names a grouping and its repartition topic, if there is one. A serde that is left out comes from the operator before, else from the application's
+   * defaults.
    *
    * @example
    * ```ts
@@ -129,7 +129,7 @@ export class Grouped<in K, in V> extends Typed<(key: K, value: V) => 'grouped'> 
   }
 }
 
-/** Serdes of a join beside other options. */
+/** Serdes of a join, among other options. */
 interface JoinSerdes<K, V, V2> extends SerdeOptions<K, V> {
   otherValueSerde?: Serde<V2>
 }
@@ -156,8 +156,8 @@ export class Joined<in K, in V, in V2> extends Typed<(key: K, value: V, other: V
   }
 
   /**
-   * Sets the serdes of a stream's join with a table: key, the stream's value, the table's value. With `gracePeriodMs` a record waits for late
-   * updates of the table (KIP-923).
+   * Sets the serdes of a stream's join with a table: key, the stream's value, the table's value. With `gracePeriodMs` a record waits for late updates
+   * of the table (KIP-923).
    *
    * @example
    * ```ts
@@ -167,7 +167,7 @@ export class Joined<in K, in V, in V2> extends Typed<(key: K, value: V, other: V
    *   .to('named-orders', Produced.with(text, text))
    * ```
    *
-   * @remarks A grace needs a versioned table whose history is at least as long.
+   * @remarks A grace needs a versioned table with a history that is at least as long.
    */
   static with<K, V, V2>(key: Serde<K> | null, value: Serde<V> | null, other: Serde<V2> | null, options: JoinedOptions = {}): Joined<K, V, V2> {
     if (options.gracePeriodMs !== undefined && !(options.gracePeriodMs >= 0)) {
@@ -180,7 +180,7 @@ export class Joined<in K, in V, in V2> extends Typed<(key: K, value: V, other: V
   }
 
   /**
-   * Names a stream's join with a table, and its repartition topic, if there is one. Serdes that are left out come from the operator before, then
+   * Names a stream's join with a table, and its repartition topic, if there is one. A serde that is left out comes from the operator before, else
    * from the application's defaults.
    *
    * @example
@@ -235,7 +235,7 @@ export class StreamJoined<in K, in V, in V2> extends Typed<(key: K, value: V, ot
    *   .to('paid-orders', Produced.with(text, text))
    * ```
    *
-   * @remarks Stores of your own (`thisStore`, `otherStore`) must keep duplicates, and rows for the window and its grace.
+   * @remarks Your own stores (`thisStore`, `otherStore`) must keep duplicates, and keep rows for the window and its grace.
    */
   static with<K, V, V2>(
     key: Serde<K> | null,
@@ -248,8 +248,8 @@ export class StreamJoined<in K, in V, in V2> extends Typed<(key: K, value: V, ot
   }
 
   /**
-   * Names the stores of a join of two streams, as Java's `StreamJoined.as` does. Serdes that are left out come from the operators before, then from
-   * the application's defaults. `name` names the step.
+   * Names the stores of a join of two streams, as Java's `StreamJoined.as` does; `name` names the step. A serde that is left out comes from the
+   * operators before, else from the application's defaults.
    *
    * @example
    * ```ts
@@ -282,7 +282,8 @@ export class TableJoined<in K, in K2> extends Typed<(key: K, other: K2) => 'tabl
   }
 
   /**
-   * Sets the partitioners of a foreign-key join: one for subscriptions, as this table is partitioned, and one for answers, as the other table is.
+   * Sets the partitioners of a foreign-key join. The first partitions subscriptions like this table, the second partitions responses like the other
+   * table.
    *
    * @example
    * ```ts
@@ -299,7 +300,7 @@ export class TableJoined<in K, in K2> extends Typed<(key: K, other: K2) => 'tabl
    * )
    * ```
    *
-   * @remarks It is needed only where the tables' topics were written with partitioners of your own.
+   * @remarks Needed only if the topics of the tables were written with custom partitioners.
    */
   static with<K, K2>(
     partitioner: StreamPartitioner<K, void> | null,
@@ -360,15 +361,14 @@ export class Materialized<in K, out V, out Kind extends StoreKind = never> exten
   }
 
   /**
-   * Names the store that a table is kept in, so that it can be queried and its changelog keeps its name. A supplier of `Stores` chooses the
-   * kind too.
+   * Names the store of a table, so that it can be queried and its changelog keeps its name. A supplier of `Stores` also chooses the kind of store.
    *
    * @example
    * ```ts
    * clicks.groupByKey(Grouped.with(text, text)).count(Materialized.as('clicks-by-user', { keySerde: text, storeType: 'inMemory' }))
    * ```
    *
-   * @remarks `caching: false` hands each update on at once. `logging: false` leaves the changelog out: on Kafka the rows are gone when the task
+   * @remarks `caching: false` forwards each update at once. `logging: false` leaves the changelog out: on Kafka the rows are lost when the task
    * moves.
    */
   static as<K = unknown, V = never, Kind extends StoreKind = never>(
@@ -380,14 +380,14 @@ export class Materialized<in K, out V, out Kind extends StoreKind = never> exten
   }
 
   /**
-   * Sets the serdes of a table's store that keeps its generated name.
+   * Sets the serdes of a table's store, which keeps its generated name.
    *
    * @example
    * ```ts
    * orders.groupByKey(Grouped.with(text, orderSerde)).aggregate(() => 0, (_, order, sum) => sum + order.total, Materialized.with(text, Serdes.double()))
    * ```
    *
-   * @remarks The store gets a generated name, cannot be queried, and its changelog's name changes when the program does.
+   * @remarks The store cannot be queried, and its changelog's name changes when the program changes.
    */
   static with<K, V>(key: Serde<K> | null, value: Serde<V> | null, options: MaterializedOptions = {}): Materialized<K, V> {
     return new Materialized(null, key, value, options)

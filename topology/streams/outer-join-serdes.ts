@@ -13,7 +13,7 @@ export interface WaitingValue {
   readonly value: unknown
 }
 
-/** `timestamp i64 BE │ 1 where left, 0 where right │ key`, in the order in which windows close (KIP-633). */
+/** Layout: `timestamp i64 BE │ 1 for left, 0 for right │ key`. Keys are in the order in which windows close (KIP-633). */
 export function outerKeySerde(inner: AnySerde): Serde<WaitingKey> {
   return composed([inner], (key) => ({
     serialize(topic, waiting) {

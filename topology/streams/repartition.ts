@@ -47,7 +47,7 @@ export function repartitionStep(
   }
 }
 
-/** Takes the numbers of generated names even where the names are not used, as Kafka Streams does, so that later names agree. */
+/** Uses up the numbers of generated names even if the names are not used, as Kafka Streams does, so that later names are the same. */
 export function countRepartition(names: { newName(prefix: string): string }): {
   readonly sink: string
   readonly filter: string

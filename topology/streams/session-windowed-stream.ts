@@ -12,10 +12,10 @@ import { serdeOr } from './unset-serde.ts'
 import { sessionWindowedSerde } from './windowed-serdes.ts'
 import type { EmitStrategy, SessionWindows } from './windows.ts'
 
-/** A grouped stream cut into sessions. */
+/** A grouped stream divided into sessions. */
 export interface SessionWindowedKStream<K, V> {
   /**
-   * Counts the records of each session. A record between two sessions merges them: both rows are deleted and one row takes their place.
+   * Counts the records of each session. A record between two sessions merges them: both rows are deleted, and one row replaces them.
    *
    * @example
    * ```ts
@@ -25,12 +25,12 @@ export interface SessionWindowedKStream<K, V> {
    *   .count(Materialized.as('clicks-a-session', { keySerde: text }))
    * ```
    *
-   * @remarks The update of a merged session comes after nulls for the sessions that it is made of. A session's end is the time of its last
+   * @remarks When sessions merge, a null for each old session comes before the update of the merged one. A session's end is the time of its last
    * record.
    */
   count(materialized?: Materialized<K, number, 'session'>, named?: Named): KTable<Windowed<K>, number>
   /**
-   * Makes one value of the values of each session. Sessions that merge are put together by the same reducer, the earlier one first.
+   * Combines the values of each session into one. When sessions merge, the same reducer combines their values, the earlier session first.
    *
    * @example
    * ```ts
@@ -42,7 +42,7 @@ export interface SessionWindowedKStream<K, V> {
    */
   reduce(reducer: Reducer<V>, materialized?: Materialized<K, V, 'session'>, named?: Named): KTable<Windowed<K>, V>
   /**
-   * Makes one value of the values of each session, in a type of its own. The merger puts two sessions together.
+   * Combines the values of each session into one value of any type. The merger combines the values of two sessions that merge.
    *
    * @example
    * ```ts
@@ -57,7 +57,7 @@ export interface SessionWindowedKStream<K, V> {
    *   )
    * ```
    *
-   * @remarks The merger must give what the aggregator would have given for all records together.
+   * @remarks The merger must return the same value as the aggregator would for all records together.
    */
   aggregate<A>(
     initializer: () => A,
@@ -67,7 +67,7 @@ export interface SessionWindowedKStream<K, V> {
     named?: Named,
   ): KTable<Windowed<K>, A>
   /**
-   * Chooses when results go on: at each update, which is the default, or once, when the session is over (KIP-825).
+   * Chooses when results are forwarded: at each update, which is the default, or once, when the session is over (KIP-825).
    *
    * @example
    * ```ts
@@ -78,9 +78,9 @@ export interface SessionWindowedKStream<K, V> {
    *   .count(Materialized.as('sessions', { keySerde: text }))
    * ```
    *
-   * @remarks It counts for aggregations that are made after it. A session is over when a record comes whose time is past its end, the gap and the
-   * grace. A result that has left the store by then is lost: let `retentionMs` of the `Materialized` be longer than the longest time between two
-   * records.
+   * @remarks It applies to aggregations that are added after it. A session is over when a record comes whose time is past its end, the gap and the
+   * grace. A result is lost if the store has dropped it by then. So `retentionMs` of the `Materialized` must be longer than the longest time between
+   * two records.
    */
   emitStrategy(strategy: EmitStrategy): SessionWindowedKStream<K, V>
 }
@@ -132,7 +132,7 @@ export class SessionWindowedStream<K, V> implements SessionWindowedKStream<K, V>
   #aggregated<A>(kept: Materialization, named: Named | undefined, prefix: string, aggregation: Aggregation, merge: Merge): KTable<Windowed<K>, A> {
     const windows = this.#windows
     const oldValues = { sent: false }
-    // The aggregation keeps the strategy of now: one that is set later counts for later aggregations, as in Kafka Streams.
+    // A strategy that is set later applies to later aggregations only, as in Kafka Streams.
     const emitOnClose = this.#emitOnClose
     const operator: StreamsOperator = { op: 'session-aggregate', store: kept.store, windows, ...aggregation, merge, emitOnClose, oldValues }
     const name = this.#stream.parts.graph.nameOr(named?.name, prefix)

@@ -19,7 +19,7 @@ import { timestamped } from './timestamped.ts'
 export interface StoreSupplier<out Kind extends StoreKind> {
   readonly name: string
   readonly kind: Kind
-  /** False: in memory. Waggle then keeps changes in memory between two commits, as it does for each store. */
+  /** False: in memory. Waggle keeps changes in memory between two commits for every store. */
   readonly persistent: boolean
   readonly retentionMs: number | null
   readonly windowSizeMs: number
@@ -44,7 +44,7 @@ export const Stores = {
    */
   persistentKeyValueStore: (name: string) => supplier('keyValue', name, true),
   /**
-   * A store of values by key, as `inMemoryKeyValueStore` of Kafka Streams. Rows are written with the commit all the same.
+   * A store of values by key, as `inMemoryKeyValueStore` of Kafka Streams. Waggle still writes its rows with the commit.
    *
    * @example
    * ```ts
@@ -91,8 +91,7 @@ export const Stores = {
    */
   inMemorySessionStore: (name: string, { retentionMs }: { retentionMs: number }) => supplier('session', name, false, { retentionMs }),
   /**
-   * A store that keeps the versions of each key for `historyRetentionMs` (KIP-889). Joins with a grace look up the version of the record's
-   * time.
+   * A store that keeps the versions of each key for `historyRetentionMs` (KIP-889). Joins with a grace look up the version at the record's time.
    *
    * @example
    * ```ts
@@ -112,7 +111,7 @@ export const Stores = {
    * clicks.process<string, number>(() => ({ process() {} }), { stores: [seen] })
    * ```
    *
-   * @remarks A store is there for the processors that name it, and only for them. `logging: false` leaves out the changelog.
+   * @remarks Only processors that name the store can use it. `logging: false` leaves out the changelog.
    */
   keyValueStoreBuilder: <K, V>(from: StoreSupplier<'keyValue'>, key: Serde<K>, value: Serde<V>, options: StoreOptions = {}) =>
     builder<KeyValueStore<K, V>>(from, key, value, options),
@@ -149,7 +148,7 @@ export const Stores = {
   versionedKeyValueStoreBuilder: <K, V>(from: StoreSupplier<'versioned'>, key: Serde<K>, value: Serde<V>, options: StoreOptions = {}) =>
     builder<VersionedKeyValueStore<K, V>>(from, key, value, options),
   /**
-   * Describes a key-value store for processors whose values carry their timestamps, as tables keep them.
+   * Describes a key-value store for processors, whose values have timestamps as in tables.
    *
    * @example
    * ```ts
@@ -161,7 +160,7 @@ export const Stores = {
     timestamped: true,
   }),
   /**
-   * Describes a window store for processors whose values carry their timestamps, as windowed tables keep them (KIP-258).
+   * Describes a window store for processors, whose values have timestamps as in windowed tables (KIP-258).
    *
    * @example
    * ```ts

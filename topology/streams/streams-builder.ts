@@ -10,12 +10,13 @@ import type { Materialized } from './options.ts'
 import type { Some } from './shared-types.ts'
 import { type BuildOptions, StreamsGraph } from './streams-graph.ts'
 
-/** Collects a program over streams and tables. `build` gives the topology that runs. */
+/** Collects a program over streams and tables. `build` returns the topology. */
 export class StreamsBuilder {
   readonly #graph = new StreamsGraph()
 
   /**
-   * Reads one topic, several, or all topics whose whole names match a pattern when the application starts, as a stream of records.
+   * Reads one topic, several topics, or all topics that match a pattern when the application starts, as a stream of records. A pattern must match the
+   * whole name.
    *
    * @example
    * ```ts
@@ -23,9 +24,9 @@ export class StreamsBuilder {
    * builder.stream(/^clicks-.+/, Consumed.with(text, text))
    * ```
    *
-   * @remarks Several topics must have as many partitions as each other. The key must have decided the partition when the record was written,
-   * for groupings and joins to find each other; else begin with `repartition`. Two streams of the same topics share one source. Without `consumed`
-   * the serdes are the application's defaults, and `builder.stream<string, number>('orders-in')` says their types.
+   * @remarks Several topics must have the same number of partitions. Groupings and joins need records whose key decided the partition when they were
+   * written; otherwise begin with `repartition`. Two streams of the same topics share one source. Without `consumed` the application's serdes are
+   * used, and `builder.stream<string, number>('orders-in')` names their types.
    */
   stream<K, V>(topics: string | readonly string[] | RegExp, consumed: Consumed<K, V>): KStream<K, V>
   stream<K, V>(topics: string | readonly string[] | RegExp): KStream<K | null, V | null>
@@ -34,7 +35,7 @@ export class StreamsBuilder {
   }
 
   /**
-   * Reads a topic as a table: the newest value of each key counts, and null deletes the key. Partitions are those of the topic.
+   * Reads a topic as a table: the newest value of each key counts, and null deletes the key. The table has the topic's partitions.
    *
    * @example
    * ```ts
@@ -42,8 +43,8 @@ export class StreamsBuilder {
    * people.filter((_, person) => person.country === 'CH').toStream().to('swiss', Produced.with(text, customerSerde))
    * ```
    *
-   * @remarks The topic should be compacted. A record with a null key is dropped. The table is kept in a store, and logged to a changelog, where
-   * it is named or looked up; with `optimization: 'all'` the topic itself is the changelog.
+   * @remarks The topic should be compacted. A record with a null key is dropped. The table is stored, with a changelog, if it has a name or its rows
+   * are looked up. With `optimization: 'all'` the topic itself is the changelog.
    */
   table<K, V>(
     topic: string,
@@ -54,7 +55,7 @@ export class StreamsBuilder {
   }
 
   /**
-   * Reads a topic as a table that every process has whole. A stream joins it by any key, without a repartition topic.
+   * Reads a topic as a table of which every process has a full copy. A stream can join it by any key, without a repartition topic.
    *
    * @example
    * ```ts
@@ -62,7 +63,7 @@ export class StreamsBuilder {
    * orders.join(names, (_, order) => order.country, (order, country) => `${order.total} from ${country}`).to('located', Produced.with(text, text))
    * ```
    *
-   * @remarks Each process needs the room for all of it. Its updates come as they come, in no order with other topics. It has no changelog: it
+   * @remarks Each process needs memory for the whole table. The order of its updates relative to other topics is not defined. It has no changelog: it
    * is read again from its topic.
    */
   globalTable<K, V>(
@@ -74,8 +75,8 @@ export class StreamsBuilder {
   }
 
   /**
-   * Adds a store that every process has whole and every processor may read. The supplier's processor alone writes it, from the records of the
-   * topic.
+   * Adds a global store: every process has all of it, and every processor may read it. Only the supplier's processor writes it, from the records of
+   * the topic.
    *
    * @example
    * ```ts
@@ -94,7 +95,7 @@ export class StreamsBuilder {
    * })
    * ```
    *
-   * @remarks Another processor may read the store, and gets WAGGLE_STORE_READ_ONLY where it writes.
+   * @remarks If another processor writes to the store, that is WAGGLE_STORE_READ_ONLY.
    */
   addGlobalStore<K, V>(
     store: StoreBuilder<StateStore>,
@@ -114,7 +115,7 @@ export class StreamsBuilder {
   }
 
   /**
-   * Adds a store that processors name in their `stores`. WAGGLE_STORE_EXISTS where another has the name.
+   * Adds a store that processors name in their `stores`. WAGGLE_STORE_EXISTS if another store has the name.
    *
    * @example
    * ```ts
@@ -122,7 +123,7 @@ export class StreamsBuilder {
    * clicks.process<string, string>(() => ({ process() {} }), { stores: ['last-click'] })
    * ```
    *
-   * @remarks Processors that use one store are one sub-topology, so their inputs must have as many partitions as each other.
+   * @remarks Processors that share a store are in one sub-topology, so their inputs must have the same number of partitions.
    */
   addStateStore(store: StoreBuilder<StateStore>): this {
     this.#graph.add({ output: store.name, inputs: [], write: (topology) => topology.addStateStore(store) })
@@ -130,7 +131,7 @@ export class StreamsBuilder {
   }
 
   /**
-   * Gives the topology that `Streams` and `TopologyTestDriver` run. `optimization: 'all'` merges repartition topics and uses a table's topic as
+   * Returns the topology that `Streams` and `TopologyTestDriver` run. `optimization: 'all'` merges repartition topics, and uses a table's topic as
    * its changelog.
    *
    * @example
@@ -139,7 +140,7 @@ export class StreamsBuilder {
    * console.log(builder.build({ optimization: 'all' }).describe())
    * ```
    *
-   * @remarks Turning optimisation on changes the names of topics: do it before the first start, or reset the application.
+   * @remarks Turning optimisation on changes the names of topics. Do it before the first start, or reset the application.
    */
   build(options?: BuildOptions): Topology {
     return this.#graph.build(options)

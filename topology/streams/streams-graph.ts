@@ -7,15 +7,15 @@ import { validName } from './valid-name.ts'
 
 /** A step of a DSL program, in the order of the program. `write` adds its nodes to a topology. */
 export interface LogicalNode {
-  /** Name of the node that later steps read from. */
+  /** The name of the node that later steps read from. */
   readonly output: string
-  /** Outputs that the step reads from. */
+  /** The outputs that the step reads from. */
   readonly inputs: readonly string[]
   /** True for a join that emits a record without a key as one without a match (KIP-962). */
   readonly relaxesNullKeys?: boolean
   /**
-   * Whether the step may change keys or values. A repartition topic may move in front of a step that changes neither. A processor counts as one that
-   * changes neither, as in Kafka Streams.
+   * Whether the step may change keys or values. A repartition topic may move before a step that changes neither. A processor counts as such a step,
+   * as in Kafka Streams.
    */
   readonly changes?: { readonly key?: boolean; readonly value?: boolean }
   readonly isMerge?: boolean
@@ -25,7 +25,7 @@ export interface LogicalNode {
   readonly repartition?: { readonly topic: string; readonly key: AnySerde | null; readonly value: AnySerde | null }
   /** An internal topic that the step writes and reads. Without a number of partitions it gets that of its sources. */
   readonly ownTopic?: { readonly name: string; readonly partitions: number | null }
-  /** Outputs whose keys must be in the same partition, because they are joined. */
+  /** Outputs that are joined, so that equal keys must be in the same partition. */
   readonly copartitioned?: readonly string[]
   /** True for a join of two streams. It needs one store less if both are the same stream (KIP-862). */
   readonly isStreamJoin?: boolean
@@ -34,15 +34,15 @@ export interface LogicalNode {
 
 /** Facts about the whole program that a step needs when it writes its nodes. */
 export interface Knowing {
-  /** True where a join that relaxes null keys stands behind the step. */
+  /** True if a join that relaxes null keys comes after the step. */
   readonly wantsNullKeys: boolean
   readonly joinsItself: boolean
-  /** True where a source topic replaces its table's changelog. */
+  /** True if a source topic replaces its table's changelog. */
   readonly reusesSources: boolean
 }
 
 export interface BuildOptions {
-  /** `all` merges repartition topics and joins a stream with itself from one store. */
+  /** `all` merges repartition topics, and joins a stream with itself in one store. */
   optimization?: 'none' | 'all'
 }
 
@@ -94,7 +94,7 @@ export class StreamsGraph {
     }
     // A second build gives the same names.
     this.#index = before
-    // Cutting the topology here refuses an asynchronous step behind state before the application starts.
+    // This finds an asynchronous step after state before the application starts.
     topology.subtopologies()
     return topology
   }

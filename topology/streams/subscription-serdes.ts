@@ -8,7 +8,7 @@ const version = 1
 const hashBytes = 16
 
 /**
- * `1 bit: no hash, 7 bits: version │ instruction i8 │ hash of the left value, 16 bytes │ primary key │ primary partition i32`, as Kafka
+ * Layout: `1 bit: no hash, 7 bits: version │ instruction i8 │ hash of the left value, 16 bytes │ primary key │ primary partition i32`, as Kafka
  * Streams writes it (KIP-213, KIP-775).
  */
 export function subscriptionSerde(primaryKey: AnySerde): Serde<Subscription> {
@@ -42,7 +42,7 @@ export function subscriptionSerde(primaryKey: AnySerde): Serde<Subscription> {
   }))
 }
 
-/** `1 bit: no hash, 7 bits: version (0) │ hash of the left value, 16 bytes │ foreign value, or nothing`. */
+/** Layout: `1 bit: no hash, 7 bits: version (0) │ hash of the left value, 16 bytes │ foreign value, or nothing`. */
 export function subscriptionResponseSerde(foreignValue: AnySerde): Serde<SubscriptionResponse> {
   return composed([foreignValue], (inner) => ({
     serialize(topic, { hash, foreignValue: value }) {
@@ -54,7 +54,7 @@ export function subscriptionResponseSerde(foreignValue: AnySerde): Serde<Subscri
       if ((first & 0x7f) !== 0) throw unreadable('answer to a subscription', first & 0x7f)
       const at = first & 0x80 ? 1 : 1 + hashBytes
       const value = data.length > at ? inner.deserialize(topic, data.subarray(at)) : null
-      // The sink's partitioner has used the partition already, so the bytes do not hold it.
+      // The bytes do not contain the partition: the sink's partitioner has used it already.
       return { hash: at === 1 ? null : data.subarray(1, at), foreignValue: value, primaryPartition: -1 }
     },
   }))

@@ -5,13 +5,13 @@ import { composed } from './unset-serde.ts'
 
 /** A held update of a key. Later updates of the key replace its new value. */
 export interface Suppressed {
-  /** Time by which the update is emitted, in epoch ms: the window's end, or the record's time. */
+  /** The time by which the update is emitted, in epoch ms: the window's end, or the record's time. */
   readonly time: number
   readonly timestamp: number
-  /** Place of the record that caused the update. */
+  /** Topic, partition and offset of the record that caused the update. */
   readonly metadata: RecordMetadata
   readonly change: Change<unknown>
-  /** The key's value before the first held update, which is the last value that was forwarded. */
+  /** The key's value before the first held update. It is the last value that was forwarded. */
   readonly prior: unknown
   readonly headers: readonly Header[]
 }
@@ -65,10 +65,10 @@ export function suppressedSerde(value: AnySerde): Serde<Suppressed> {
   }))
 }
 
-/** The version of the form above, as a header of each changelog record. */
+/** The version of this layout, as a header of each changelog record. */
 export const suppressedHeaders: readonly Header[] = [{ key: 'v', value: Buffer.of(3) }]
 
-/** Size of a buffered update in bytes as Kafka Streams counts it, so that a bound in bytes means the same. */
+/** The size of a buffered update in bytes, as Kafka Streams counts it. A limit in bytes then means the same. */
 export function suppressedBytes(
   value: Serde<unknown>,
   topic: string,
@@ -84,7 +84,7 @@ export function suppressedBytes(
   return bytes + (bytesOf(change.newValue)?.length ?? 0)
 }
 
-/** Bytes of time, timestamp, offset and partition. */
+/** The bytes of time, timestamp, offset and partition. */
 const fixedBytes = 28
 const again = -2
 const longest = 2n ** 63n - 1n

@@ -5,7 +5,7 @@ import type { Named } from './options.ts'
 type Full = 'emitEarly' | 'shutDown'
 
 /**
- * Bounds of a suppress buffer (Java's Suppressed.BufferConfig). A full buffer emits its oldest record, or stops the application with
+ * Limits of a suppress buffer (Java's Suppressed.BufferConfig). A full buffer emits its oldest record, or stops the application with
  * WAGGLE_BUFFER_FULL.
  */
 export class BufferConfig<out When extends Full = Full> {
@@ -21,21 +21,21 @@ export class BufferConfig<out When extends Full = Full> {
   }
 
   /**
-   * Holds back any number of updates. The application stops only when the memory of its machine ends.
+   * Holds back any number of updates. Only the machine's memory limits them.
    *
    * @example
    * ```ts
    * Suppressed.untilWindowCloses(BufferConfig.unbounded())
    * ```
    *
-   * @remarks Give it a bound with `withMaxRecords` or `withMaxBytes`: past it the application stops with WAGGLE_BUFFER_FULL.
+   * @remarks Set a limit with `withMaxRecords` or `withMaxBytes`. Past it the application stops with WAGGLE_BUFFER_FULL.
    */
   static unbounded(): BufferConfig<'shutDown'> {
     return new BufferConfig(Number.POSITIVE_INFINITY, Number.POSITIVE_INFINITY, 'shutDown')
   }
 
   /**
-   * Holds back at most so many records. Past it the oldest goes on early.
+   * Holds back at most this number of records. Past it the oldest is forwarded early.
    *
    * @example
    * ```ts
@@ -47,7 +47,7 @@ export class BufferConfig<out When extends Full = Full> {
   }
 
   /**
-   * Holds back at most so many bytes of keys and values. Past it the oldest record goes on early.
+   * Holds back at most this number of bytes of keys and values. Past it the oldest record is forwarded early.
    *
    * @example
    * ```ts
@@ -59,7 +59,7 @@ export class BufferConfig<out When extends Full = Full> {
   }
 
   /**
-   * Adds a bound of records, and keeps what happens when it is full.
+   * Adds a limit of records. The behaviour of a full buffer stays.
    *
    * @example
    * ```ts
@@ -71,7 +71,7 @@ export class BufferConfig<out When extends Full = Full> {
   }
 
   /**
-   * Adds a bound of bytes, and keeps what happens when it is full.
+   * Adds a limit of bytes. The behaviour of a full buffer stays.
    *
    * @example
    * ```ts
@@ -83,7 +83,7 @@ export class BufferConfig<out When extends Full = Full> {
   }
 
   /**
-   * Hands the oldest record on where the buffer is full. `untilWindowCloses` does not take such a buffer: a window would have two results.
+   * Forwards the oldest record if the buffer is full. `untilWindowCloses` does not accept such a buffer, because a window could have two results.
    *
    * @example
    * ```ts
@@ -95,7 +95,7 @@ export class BufferConfig<out When extends Full = Full> {
   }
 
   /**
-   * Stops the application with WAGGLE_BUFFER_FULL where the buffer is full, in place of a result too early.
+   * Stops the application with WAGGLE_BUFFER_FULL if the buffer is full. So no result is forwarded early.
    *
    * @example
    * ```ts
@@ -109,7 +109,7 @@ export class BufferConfig<out When extends Full = Full> {
 
 /** Chooses the updates of a table that are forwarded (KIP-328). */
 export class Suppressed<in K> {
-  /** Time for which an update is held, in ms. Null: until its window closes. */
+  /** The time for which an update is held back, in ms. Null: until its window closes. */
   readonly timeLimitMs: number | null
   readonly maxRecords: number
   readonly maxBytes: number
@@ -126,7 +126,7 @@ export class Suppressed<in K> {
   }
 
   /**
-   * Holds a windowed table's updates back until the window's end and its grace are over: one result a window.
+   * Holds a windowed table's updates back until the window's end and its grace are over: one result for each window.
    *
    * @example
    * ```ts
@@ -137,14 +137,14 @@ export class Suppressed<in K> {
    *   .suppress(Suppressed.untilWindowCloses(BufferConfig.unbounded(), Named.as('closed-minutes')))
    * ```
    *
-   * @remarks The table must be windowed (WAGGLE_INVALID_TOPOLOGY). The last window stays held back until a later record comes.
+   * @remarks The table must be windowed (WAGGLE_INVALID_TOPOLOGY). The last window is held back until a later record comes.
    */
   static untilWindowCloses(buffer: BufferConfig<'shutDown'>, named?: Named): Suppressed<Windowed<unknown>> {
     return new Suppressed<Windowed<unknown>>(null, buffer, named)
   }
 
   /**
-   * Holds a key's update back for the given time, in milliseconds of the records' own time. Later updates of the key take its place meanwhile.
+   * Holds a key's update back for the given time in milliseconds, by the records' timestamps. Later updates of the key replace it meanwhile.
    *
    * @example
    * ```ts
@@ -154,7 +154,7 @@ export class Suppressed<in K> {
    *   .to('calm-customers', Produced.with(text, customerSerde))
    * ```
    *
-   * @remarks A full buffer hands its oldest update on early, or stops the application: `BufferConfig` says which.
+   * @remarks A full buffer forwards its oldest update early, or stops the application, as `BufferConfig` says.
    */
   static untilTimeLimit(timeLimitMs: number, buffer: BufferConfig, named?: Named): Suppressed<unknown> {
     if (!(timeLimitMs >= 0))

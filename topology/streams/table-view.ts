@@ -1,4 +1,4 @@
-/** The way to look up a row of a table. A table without a store is computed from the stores of its source tables. */
+/** How rows of a table are looked up. A table without a store is computed from the stores of its source tables. */
 export type TableView =
   | { readonly kind: 'store'; readonly store: string; readonly of: 'keyValue' | 'versioned' | 'window' | 'session' }
   | { readonly kind: 'map'; readonly table: TableView; readonly compute: (key: unknown, value: unknown) => unknown }
@@ -13,7 +13,7 @@ export type TableView =
       readonly join: (key: unknown, left: unknown, right: unknown) => unknown
     }
 
-/** Whether the view can give a key's value at a given time. */
+/** True if the view can return a key's value at a given time. */
 export function isVersioned(view: TableView): boolean {
   return view.kind === 'map' ? isVersioned(view.table) : view.kind === 'store' && view.of === 'versioned'
 }

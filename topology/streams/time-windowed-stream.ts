@@ -12,10 +12,10 @@ import { serdeOr } from './unset-serde.ts'
 import { timeWindowedSerde } from './windowed-serdes.ts'
 import { type EmitStrategy, type SlidingWindows, type TimeWindows, UnlimitedWindows } from './windows.ts'
 
-/** A grouped stream cut into windows of time. */
+/** A grouped stream divided into windows of time. */
 export interface TimeWindowedKStream<K, V> {
   /**
-   * Counts the records of each key in each window. The table is kept in a window store with a changelog for as long as windows can change.
+   * Counts the records of each key in each window. The table is stored in a window store, with a changelog, for as long as windows can change.
    *
    * @example
    * ```ts
@@ -25,11 +25,11 @@ export interface TimeWindowedKStream<K, V> {
    *   .count(Materialized.as('clicks-a-minute', { keySerde: text }))
    * ```
    *
-   * @remarks Each record gives an update, so a window has many results. Use `emitStrategy` or `suppress` to have one.
+   * @remarks Each record gives an update, so a window has many results. Use `emitStrategy` or `suppress` for a single result.
    */
   count(materialized?: Materialized<K, number, 'window'>, named?: Named): KTable<Windowed<K>, number>
   /**
-   * Makes one value of the values of a key in each window. The first value is taken as it is.
+   * Combines the values of a key in each window into one. The first value is taken as it is.
    *
    * @example
    * ```ts
@@ -39,11 +39,11 @@ export interface TimeWindowedKStream<K, V> {
    *   .reduce((pages, page) => `${pages} ${page}`, Materialized.as('pages', { keySerde: text, valueSerde: text }))
    * ```
    *
-   * @remarks A record in several windows (hopping, sliding) is added to each of them. The cost of a record grows with their number.
+   * @remarks A record in several windows (hopping, sliding) is added to each of them, so its cost grows with their number.
    */
   reduce(reducer: Reducer<V>, materialized?: Materialized<K, V, 'window'>, named?: Named): KTable<Windowed<K>, V>
   /**
-   * Makes one value of the values of a key in each window, in a type of its own.
+   * Combines the values of a key in each window into one value of any type.
    *
    * @example
    * ```ts
@@ -53,8 +53,8 @@ export interface TimeWindowedKStream<K, V> {
    *   .aggregate(() => 0, (_, order, sum) => sum + order.total, Materialized.as('hourly', { keySerde: text, valueSerde: Serdes.double() }))
    * ```
    *
-   * @remarks `retentionMs` of the `Materialized` must be at least the window and its grace (WAGGLE_INVALID_WINDOW). Make it longer to query old
-   * windows.
+   * @remarks `retentionMs` of the `Materialized` must be at least the window and its grace (WAGGLE_INVALID_WINDOW). With a longer one, old windows
+   * can be queried.
    */
   aggregate<A>(
     initializer: () => A,
@@ -63,7 +63,7 @@ export interface TimeWindowedKStream<K, V> {
     named?: Named,
   ): KTable<Windowed<K>, A>
   /**
-   * Chooses when results go on: at each update, which is the default, or once, when the window is closed (KIP-825).
+   * Chooses when results are forwarded: at each update, which is the default, or once, when the window is closed (KIP-825).
    *
    * @example
    * ```ts
@@ -74,9 +74,9 @@ export interface TimeWindowedKStream<K, V> {
    *   .count(Materialized.as('closed-minutes', { keySerde: text }))
    * ```
    *
-   * @remarks It counts for aggregations that are made after it. A window is closed when a record comes whose time is past its end and the grace.
-   * Unlimited windows never close: WAGGLE_INVALID_WINDOW. A result that has left the store by then is lost: let `retentionMs` of the `Materialized`
-   * be longer than the longest time between two records.
+   * @remarks It applies to aggregations that are added after it. A window closes when a record comes whose time is past its end and the grace.
+   * Unlimited windows never close: WAGGLE_INVALID_WINDOW. A result is lost if the store has dropped it by then. So `retentionMs` of the
+   * `Materialized` must be longer than the longest time between two records.
    */
   emitStrategy(strategy: EmitStrategy): TimeWindowedKStream<K, V>
 }
@@ -120,7 +120,7 @@ export class TimeWindowedStream<K, V> implements TimeWindowedKStream<K, V> {
 
   #aggregated<A>(kept: Materialization, named: Named | undefined, prefix: string, aggregation: Aggregation): KTable<Windowed<K>, A> {
     const windows = this.#windows
-    // The aggregation keeps the strategy of now: one that is set later counts for later aggregations, as in Kafka Streams.
+    // A strategy that is set later applies to later aggregations only, as in Kafka Streams.
     const emitOnClose = this.#emitOnClose
     const oldValues = { sent: false }
     const operator: StreamsOperator =

@@ -2,7 +2,7 @@ import type { AnySerde, Serde } from '../serde.ts'
 import type { ValueAndTimestamp } from '../state-store.ts'
 import { composed } from './unset-serde.ts'
 
-/** `timestamp i64 BE │ value`, as Kafka Streams keeps a table's rows (KIP-258). */
+/** Layout: `timestamp i64 BE │ value`, as Kafka Streams stores a table's rows (KIP-258). */
 export function timestamped(value: AnySerde): Serde<ValueAndTimestamp<unknown>> {
   return composed([value], (inner) => ({
     serialize(topic, row) {

@@ -7,7 +7,7 @@ export interface DefaultSerdes {
   readonly value: AnySerde | null
 }
 
-/** Replaces a serde that was not given, or one that is made of such a serde. The application's defaults replace it at the start. */
+/** Stands for a serde that was not given, or for one that is made of such a serde. The application's defaults replace it at the start. */
 class UnsetSerde {
   readonly resolve: (defaults: DefaultSerdes) => AnySerde
 
@@ -24,7 +24,7 @@ class UnsetSerde {
   }
 }
 
-/** The serde itself, or the default for an unset one. Throws WAGGLE_SERDE_MISSING where there is no default. */
+/** The serde itself, or the default for an unset one. Throws WAGGLE_SERDE_MISSING without a default. */
 export function resolved(serde: AnySerde, defaults: DefaultSerdes): AnySerde {
   return serde instanceof UnsetSerde ? serde.resolve(defaults) : serde
 }
@@ -41,7 +41,7 @@ export function serdeOr(serde: AnySerde | null, of: 'key' | 'value', where: stri
   }) as AnySerde
 }
 
-/** A serde made of others. If one of them is unset, so is the result until the application starts. */
+/** A serde made of other serdes. If one of them is unset, the result is unset too until the application starts. */
 export function composed<T>(inners: readonly AnySerde[], make: (...inners: readonly Serde<unknown>[]) => Serde<T>): Serde<T> {
   const made = (list: readonly AnySerde[]) => serdeOf(list as readonly unknown[] as readonly Serde<unknown>[], make)
   if (!inners.some((inner) => inner instanceof UnsetSerde)) return made(inners)

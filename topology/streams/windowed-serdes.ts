@@ -2,7 +2,7 @@ import type { Windowed } from '../record.ts'
 import type { AnySerde, Serde } from '../serde.ts'
 import { composed } from './unset-serde.ts'
 
-/** `key │ window start i64 BE`, as Kafka Streams writes a time window's key. The window's size is not written. */
+/** Layout: `key │ window start i64 BE`, as Kafka Streams writes a time window's key. The window's size is not written. */
 export function timeWindowedSerde(inner: AnySerde, windowSizeMs: number): Serde<Windowed<unknown>> {
   return composed([inner], (key) => ({
     serialize: (topic, windowed, headers) => withLongs(key.serialize(topic, windowed.key, headers), [windowed.window.start]),
@@ -14,7 +14,7 @@ export function timeWindowedSerde(inner: AnySerde, windowSizeMs: number): Serde<
   }))
 }
 
-/** `key │ session end i64 BE │ session start i64 BE`. */
+/** Layout: `key │ session end i64 BE │ session start i64 BE`. */
 export function sessionWindowedSerde(inner: AnySerde): Serde<Windowed<unknown>> {
   return composed([inner], (key) => ({
     serialize: (topic, { key: given, window }, headers) => withLongs(key.serialize(topic, given, headers), [window.end, window.start]),

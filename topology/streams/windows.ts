@@ -5,7 +5,7 @@ abstract class Typed<T> {
   declare private readonly types: T
 }
 
-/** Windows of one size, aligned to the epoch: tumbling, or hopping where they advance by less than their size. */
+/** Windows of one size, aligned to the epoch. They are tumbling, or hopping if they advance by less than their size. */
 export class TimeWindows extends Typed<'time'> {
   readonly kind = 'time'
   readonly sizeMs: number
@@ -21,36 +21,35 @@ export class TimeWindows extends Typed<'time'> {
   }
 
   /**
-   * Windows of so many milliseconds, aligned to the epoch, that take records until the grace after their end. Start is in the window, end is
-   * not.
+   * Windows of this size, aligned to the epoch. Each takes records until its end and the grace are over. The start is in the window, the end is not.
    *
    * @example
    * ```ts
    * clicks.groupByKey(Grouped.with(text, text)).windowedBy(TimeWindows.ofSizeAndGrace(60_000, 10_000)).count(Materialized.as('minutes', { keySerde: text }))
    * ```
    *
-   * @remarks A longer grace takes later records, keeps windows for longer, and makes results that wait for the end of a window later.
+   * @remarks A longer grace accepts later records, keeps windows for longer, and delays results that wait for the end of a window.
    */
   static ofSizeAndGrace(sizeMs: number, graceMs: number): TimeWindows {
     return new TimeWindows(sizeMs, sizeMs, graceMs)
   }
 
   /**
-   * Windows of so many milliseconds, aligned to the epoch, that take no record after their end.
+   * Windows of this size, aligned to the epoch, that accept no record after their end.
    *
    * @example
    * ```ts
    * clicks.groupByKey(Grouped.with(text, text)).windowedBy(TimeWindows.ofSizeWithNoGrace(60_000)).count(Materialized.as('minutes', { keySerde: text }))
    * ```
    *
-   * @remarks The end is by stream time: a record that is older than the newest one by more than the size is dropped and counted.
+   * @remarks The end is by stream time. A record that is older than the newest one by more than the size is dropped and counted.
    */
   static ofSizeWithNoGrace(sizeMs: number): TimeWindows {
     return new TimeWindows(sizeMs, sizeMs, 0)
   }
 
   /**
-   * Makes the windows hop: one begins every so many milliseconds, so a record is in several. More than the size is WAGGLE_INVALID_WINDOW.
+   * Makes the windows hop: a window begins every `advanceMs`, so a record is in several. More than the size is WAGGLE_INVALID_WINDOW.
    *
    * @example
    * ```ts
@@ -65,7 +64,7 @@ export class TimeWindows extends Typed<'time'> {
   }
 
   /**
-   * Gives the windows that hold a timestamp, oldest first.
+   * Returns the windows that contain a timestamp, oldest first.
    *
    * @example
    * ```ts
@@ -108,7 +107,7 @@ export class UnlimitedWindows extends Typed<'unlimited'> {
   }
 
   /**
-   * Begins the window at a time, in epoch milliseconds. Earlier records are in no window.
+   * Starts the window at a time, in epoch milliseconds. Earlier records are in no window.
    *
    * @example
    * ```ts
@@ -121,7 +120,7 @@ export class UnlimitedWindows extends Typed<'unlimited'> {
   }
 
   /**
-   * Gives the one window, or none where the timestamp lies before its start.
+   * Returns the window, or none if the timestamp is before its start.
    *
    * @example
    * ```ts
@@ -133,7 +132,7 @@ export class UnlimitedWindows extends Typed<'unlimited'> {
   }
 }
 
-/** A window for each distinct set of records that lie at most the time difference apart (KIP-450). */
+/** A window for each distinct set of records that are at most the time difference apart (KIP-450). */
 export class SlidingWindows extends Typed<'sliding'> {
   readonly kind = 'sliding'
   readonly timeDifferenceMs: number
@@ -146,7 +145,7 @@ export class SlidingWindows extends Typed<'sliding'> {
   }
 
   /**
-   * A window for each distinct set of records that lie at most so many milliseconds apart (KIP-450). Both ends are in the window.
+   * A window for each distinct set of records that are at most this many milliseconds apart (KIP-450). Both ends are in the window.
    *
    * @example
    * ```ts
@@ -156,14 +155,14 @@ export class SlidingWindows extends Typed<'sliding'> {
    *   .count(Materialized.as('within-a-minute', { keySerde: text }))
    * ```
    *
-   * @remarks A record makes up to two windows and updates all windows that contain it: dense keys cost more than with hopping windows.
+   * @remarks A record creates up to two windows and updates all windows that contain it. Dense keys cost more than with hopping windows.
    */
   static ofTimeDifferenceAndGrace(timeDifferenceMs: number, graceMs: number): SlidingWindows {
     return new SlidingWindows(timeDifferenceMs, graceMs)
   }
 
   /**
-   * Sliding windows that take no late records.
+   * Sliding windows that accept no late records.
    *
    * @example
    * ```ts
@@ -191,7 +190,7 @@ export class SessionWindows extends Typed<'session'> {
   }
 
   /**
-   * Sessions: records of a key share a window while they are at most the gap apart, in milliseconds (KIP-94). Late records are taken until the grace
+   * Sessions: records of a key share a window if they are at most the gap apart, in milliseconds (KIP-94). Late records are accepted until the grace
    * is over.
    *
    * @example
@@ -209,7 +208,7 @@ export class SessionWindows extends Typed<'session'> {
   }
 
   /**
-   * Sessions that take no record later than the gap after their end.
+   * Sessions that accept no record later than the gap after their end.
    *
    * @example
    * ```ts
@@ -241,7 +240,7 @@ export class JoinWindows extends Typed<'join'> {
   }
 
   /**
-   * Joins two records whose times are at most so many milliseconds apart. Late records are taken until the grace is over.
+   * Joins two records whose times are at most this many milliseconds apart. Late records are accepted until the grace is over.
    *
    * @example
    * ```ts
@@ -255,14 +254,14 @@ export class JoinWindows extends Typed<'join'> {
    *   .to('paid-orders', Produced.with(text, text))
    * ```
    *
-   * @remarks Both sides are kept for the window and its grace, each in a store with a changelog. Each pair comes out once.
+   * @remarks Both sides are stored for the window and its grace, each with a changelog. Each pair is emitted once.
    */
   static ofTimeDifferenceAndGrace(timeDifferenceMs: number, graceMs: number): JoinWindows {
     return new JoinWindows(atLeast(0, 'The time difference of a join', timeDifferenceMs), timeDifferenceMs, graceMs)
   }
 
   /**
-   * Joins two records whose times are at most so many milliseconds apart. No late record is taken.
+   * Joins two records whose times are at most this many milliseconds apart. Late records are not accepted.
    *
    * @example
    * ```ts
@@ -281,7 +280,7 @@ export class JoinWindows extends Typed<'join'> {
   }
 
   /**
-   * Sets how much older than this side's record the other one may be, in milliseconds. A negative number: the other one must be newer.
+   * Sets how much older the other record may be, in milliseconds. With a negative number it must be newer.
    *
    * @example
    * ```ts
@@ -294,7 +293,7 @@ export class JoinWindows extends Typed<'join'> {
   }
 
   /**
-   * Sets how much newer than this side's record the other one may be, in milliseconds. A negative number: the other one must be older.
+   * Sets how much newer the other record may be, in milliseconds. With a negative number it must be older.
    *
    * @example
    * ```ts
@@ -311,7 +310,7 @@ export class JoinWindows extends Typed<'join'> {
   }
 }
 
-/** Chooses when a window's result goes on: at each update, or once, when the window has closed (KIP-825). */
+/** Chooses when a window's result is forwarded: at each update, or once, when the window has closed (KIP-825). */
 export class EmitStrategy extends Typed<'emit'> {
   readonly onClose: boolean
 
@@ -321,7 +320,7 @@ export class EmitStrategy extends Typed<'emit'> {
   }
 
   /**
-   * Sends each update of a window on. This is the default.
+   * Forwards each update of a window. This is the default.
    *
    * @example
    * ```ts
@@ -337,7 +336,7 @@ export class EmitStrategy extends Typed<'emit'> {
   }
 
   /**
-   * Sends a window's result on once, when the window is closed (KIP-825).
+   * Forwards a window's result once, when the window is closed (KIP-825).
    *
    * @example
    * ```ts
@@ -348,7 +347,7 @@ export class EmitStrategy extends Typed<'emit'> {
    *   .count(Materialized.as('closed-minutes', { keySerde: text }))
    * ```
    *
-   * @remarks A window is closed by a later record of the partition, not by the clock. It costs no buffer, which `suppress` does.
+   * @remarks A later record of the partition closes the window, not the clock. Unlike `suppress`, it needs no buffer.
    */
   static onWindowClose(): EmitStrategy {
     return new EmitStrategy(true)

@@ -9,13 +9,13 @@ export function beeError(error: WaggleError, bee: string): ErrorPayload {
   return { kind: 'error', error: { code: error.code, status, title: titleOf(status), detail: clipped(error.message), bee } }
 }
 
-/** An error in place of a value, with the status of its code. `bee` is empty where no bee is at fault. */
+/** An error instead of a value, with the status of its code. `bee` is empty if no bee is at fault. */
 export function errorPayload({ code, detail, bee }: { readonly code: ErrorCode; readonly detail: string; readonly bee: string }): ErrorPayload {
   const status = httpStatus(code)
   return { kind: 'error', error: { code, status, title: titleOf(status), detail, bee } }
 }
 
-/** Refusals and missed deadlines are normal outcomes. Anything else is a failure for the operator of the swarm. */
+/** True for a failure that concerns the operator. Refusals and missed deadlines are normal outcomes. */
 export function isFailure({ status }: BeeError): boolean {
   return !isOutcome(status)
 }

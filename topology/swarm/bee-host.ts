@@ -5,12 +5,12 @@ import type { Payload } from './payload.ts'
 
 /** Runs the bees of a swarm. The graph only says where each bee stands. */
 export interface BeeHost {
-  /** Opens a bee that takes time (role `call` or `sink`), once a process. A row is a payload. */
+  /** Opens a bee that takes time (role `call` or `sink`), once in a process. A row is a payload. */
   open(bee: SwarmBee): Promise<AsyncWorker<string, Payload, Payload, Payload>>
-  /** Computes the result of a bee of role `value`, at once. Throws where it has none. */
+  /** Computes the result of a bee of role `value`, at once. Throws if it has no result. */
   valueOf(
     bee: SwarmBee,
   ): (input: Payload, request: { readonly id: string; readonly headers: readonly Header[]; readonly place: RecordMetadata | null }) => Payload
-  /** The batch policy of a bee of role `batch`, or of one that batches by itself (a sink); null for any other bee. */
+  /** The batch policy of a bee of role `batch`, or of a bee that batches by itself (a sink); null for any other bee. */
   batchOf(bee: SwarmBee): BatchPolicy | null
 }

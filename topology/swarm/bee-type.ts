@@ -24,7 +24,7 @@ export interface BeeTypeInfo {
   /** The guarantee for a request after a crash, a replay or a duplicate. */
   readonly delivery: string
   readonly spec: TSchema
-  /** The type of the input and the output, where the bee type alone decides it; else null. */
+  /** The type of the input and the output, if the bee type alone decides it; else null. */
   readonly input: PayloadType | null
   readonly output: PayloadType | null
   readonly examples: readonly unknown[]

@@ -35,7 +35,7 @@ export function checkGraph(document: SwarmDocument, bees: readonly RawBee[], cat
         seen.add(from)
         const source = byName.get(from)
         if (source === undefined) {
-          // A file may be wrong throughout, and comparing every unknown name with every bee would then take minutes.
+          // Comparing every unknown name with every bee could take minutes in a file that is wrong throughout.
           const hint = mistakes.length < maxHinted ? didYouMean(from, byName.keys()) : ''
           add(path, `there is no bee ${from}`, hint === '' ? `Use one of ${enumerated(byName.keys(), byName.size)}.` : hint)
         } else {
@@ -72,7 +72,7 @@ export function checkGraph(document: SwarmDocument, bees: readonly RawBee[], cat
   }
 }
 
-/** Checks settings whose schema says `keysAre: 'inputs'`: each of their keys must be a bee that this one reads. */
+/** Checks settings whose schema says `keysAre: 'inputs'`: each of their keys must be a bee that this bee reads. */
 function checkInputKeys(spec: unknown, type: BeeTypeInfo | null, inputs: readonly string[], found: (key: string, setting: string) => void): void {
   const { properties = {} } = (type?.spec ?? {}) as { properties?: { readonly [key: string]: { readonly keysAre?: unknown } } }
   for (const [key, { keysAre }] of Object.entries(properties)) {
@@ -84,10 +84,10 @@ function checkInputKeys(spec: unknown, type: BeeTypeInfo | null, inputs: readonl
 
 type Add = (path: Path, message: string, next: string, options?: { readonly key: boolean }) => void
 
-/** Mistakes for which a near name is searched. */
+/** The number of mistakes for which a similar name is searched. */
 const maxHinted = 100
 
-/** A batch passes its input on, so the feeder of its readers is the bee in front of it. */
+/** A batch passes its input on, so the bee before the batch feeds the batch's readers. */
 class Feeders {
   readonly #byName: ReadonlyMap<string, GraphBee>
   readonly #known = new Map<GraphBee, GraphBee | null>()
@@ -151,13 +151,13 @@ function checkGateways(nodes: readonly GraphBee[], add: Add): void {
     add(['bees'], 'the swarm has no gateway', 'Add a bee of type gateway-input, or kafka-input.', { key: true })
 }
 
-/** Finds every bee on a cycle. It visits a bee once and uses its own stack, since a chain of bees may be longer than the call stack is deep. */
+/** Finds every bee on a cycle. It visits each bee once, without recursion: a chain of bees may be longer than the call stack. */
 function checkCycles(nodes: readonly GraphBee[], byName: ReadonlyMap<string, GraphBee>, add: Add): ReadonlySet<string> {
   const cyclic = new Set<string>()
   const done = new Set<GraphBee>()
   for (const root of nodes) {
     if (done.has(root)) continue
-    /** The bees from the root to the current one, each with the position of its next input. */
+    /** The bees from the root to the current one, each with the index of its next input. */
     const path: { readonly node: GraphBee; input: number }[] = [{ node: root, input: 0 }]
     const places = new Map([[root, 0]])
     for (let top = path.at(-1); top !== undefined; top = path.at(-1)) {
@@ -185,7 +185,7 @@ function checkCycles(nodes: readonly GraphBee[], byName: ReadonlyMap<string, Gra
   return cyclic
 }
 
-/** Adds one mistake a cycle. Two cycles that share a bee are one mistake: mending the first shows the second. */
+/** Adds one mistake for each cycle. Two cycles that share a bee are one mistake: after the first is mended, the check finds the second. */
 function addRing(ring: readonly GraphBee[], cyclic: Set<string>, add: Add): void {
   if (ring.every(({ name }) => !cyclic.has(name))) {
     const first = ring.reduce((least, node) => (node.index < least.index ? node : least))
@@ -198,7 +198,7 @@ function addRing(ring: readonly GraphBee[], cyclic: Set<string>, add: Add): void
 
 const maxRing = 20
 
-/** The bees that a gateway reaches. A bee with a missing or unknown input has its own mistake and counts as reached. */
+/** The bees that a gateway reaches. A bee with a missing or unknown input has its own mistake, and counts as reached. */
 function reachedFrom(nodes: readonly GraphBee[]): ReadonlySet<string> {
   const known = new Set(nodes.map(({ name }) => name))
   const readers = new Map<string, string[]>()
@@ -211,7 +211,7 @@ function reachedFrom(nodes: readonly GraphBee[]): ReadonlySet<string> {
   }
   const roots = nodes.filter(({ role, input }) => role === 'gateway' || input === null || input.bees.some((from) => !known.has(from)))
   const reached = new Set(roots.map(({ name }) => name))
-  // Iteration over a set includes the entries that are added meanwhile.
+  // The iteration includes entries that are added to the set during it.
   for (const name of reached) for (const reader of readers.get(name) ?? []) reached.add(reader)
   return reached
 }

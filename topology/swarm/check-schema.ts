@@ -4,7 +4,7 @@ import type { WaggleError } from '../waggle-error.ts'
 import { enoughMistakes, mistakeAt, type Path, type SwarmDocument } from './document.ts'
 import { didYouMean } from './nearest-name.ts'
 
-/** Checks values of a file against JSON Schemas, and describes each mistake in words, at its place in the file. */
+/** Checks values of a file against JSON Schemas, and describes each mistake in words, with its place in the file. */
 export class SchemaChecker {
   readonly #document: SwarmDocument
   readonly #mistakes: WaggleError[]
@@ -14,7 +14,7 @@ export class SchemaChecker {
     this.#mistakes = mistakes
   }
 
-  /** Checks one value. `at` is the value's place in the file. False where it has a mistake. */
+  /** Checks one value. `at` is the value's place in the file. False if it has a mistake. */
   check(schema: TSchema, value: unknown, at: Path): boolean {
     const validate = validatorOf(schema)
     if (this.#mistakes.length >= enoughMistakes) return false
@@ -71,14 +71,14 @@ export class SchemaChecker {
 
 const validators = new WeakMap<TSchema, ValidateFunction>()
 
-/** Compiling a schema takes a few milliseconds, and the bees of a file share a few schemas. */
+/** A schema takes a few milliseconds to compile, and the bees of a file share a few schemas. */
 function validatorOf(schema: TSchema): ValidateFunction {
   const validate = validators.get(schema) ?? new Ajv2020(ajvOptions).compile(schema)
   validators.set(schema, validate)
   return validate
 }
 
-/** Ajv does not check the schemas themselves: they are Waggle's own, and the check takes 200 ms. */
+/** Ajv does not check the schemas themselves. They are Waggle's own, and the check takes 200 ms. */
 const ajvOptions = { allErrors: true, strict: false, strictNumbers: true, verbose: true, meta: false, validateSchema: false }
 
 function unescaped(step: string): string | number {
@@ -94,6 +94,6 @@ function article(type: unknown): string {
 function shown(value: unknown): string {
   if (Array.isArray(value)) return 'a list'
   if (value !== null && typeof value === 'object') return 'a map'
-  // JSON has no form for NaN and infinite numbers.
+  // JSON cannot represent NaN and infinite numbers.
   return typeof value === 'number' ? String(value) : (JSON.stringify(value) ?? 'nothing')
 }

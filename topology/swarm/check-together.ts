@@ -2,7 +2,10 @@ import type { WaggleError } from '../waggle-error.ts'
 import type { CheckedSwarm } from './checked-swarm.ts'
 import { invalidSwarm, mistakeAt } from './document.ts'
 
-/** Checks the swarms of one process against each other. Two swarms or two gateways with one name throw WAGGLE_INVALID_SWARM for the later file. */
+/**
+ * Checks the swarms of one process against each other. If two swarms or two gateways have the same name, throws WAGGLE_INVALID_SWARM for the later
+ * file.
+ */
 export function checkTogether(swarms: readonly CheckedSwarm[]): void {
   const names = new Map<string, string>()
   const gateways = new Map<string, string>()

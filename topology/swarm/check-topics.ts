@@ -4,8 +4,8 @@ import type { CheckedSwarm, SwarmBee } from './checked-swarm.ts'
 import { mistakeAt } from './document.ts'
 
 /**
- * The topics in a swarm's file that are internal topics of this swarm or another one. A file must not name them. `indexes` gives each bee's place in
- * the file's list, since bees of unknown types are left out.
+ * Finds internal topics of any swarm that this file names, which is not allowed. `indexes` gives each bee's place in the file's list, because bees of
+ * unknown types are left out.
  */
 export function topicMistakes(swarm: CheckedSwarm, indexes: readonly number[]): readonly WaggleError[] {
   const read = new Map(swarm.bees.flatMap((bee) => (bee.type.role === 'gateway' ? namedTopics(bee).map((topic) => [topic, bee] as const) : [])))
@@ -31,7 +31,7 @@ function wrongOutput(topic: string, swarm: CheckedSwarm, read: ReadonlyMap<strin
   const reader = read.get(topic)
   if (reader !== undefined) return [`${reader.name} reads ${topic}: each request would come in again and again`, 'Write to another topic.']
   if (isOf(topic, swarm)) return [`${topic} is a topic of this swarm itself`, 'Write to a topic of your own, whose name does not begin with waggle.']
-  // The gateway of another swarm is an entrance for everybody who may write to its topic, so it is allowed.
+  // The gateway of another swarm is allowed. It is an entrance for everybody who may write to its topic.
   if (topic.startsWith('waggle.') && !topic.startsWith(gatewayTopic('')))
     return [
       `${topic} is a topic that a swarm keeps for itself`,
@@ -53,7 +53,7 @@ function isOf(topic: string, { name, bees }: CheckedSwarm): boolean {
   )
 }
 
-/** Whether a topic is a changelog, a repartition topic or an answers topic of any swarm. */
+/** True for a changelog, a repartition topic or an answers topic of any swarm. */
 function isInternal(topic: string): boolean {
   return /^waggle\.[a-z0-9-]+-(changelog|repartition|answers)$/.test(topic)
 }

@@ -10,7 +10,7 @@ import { inputOf, type RawBee } from './raw-bee.ts'
 import { secretMistakes } from './secrets.ts'
 import { swarmSchema } from './swarm-schema.ts'
 
-/** Checks a whole swarm file. WAGGLE_INVALID_SWARM lists every mistake with its place and the nearest right name. */
+/** Checks a whole swarm file. WAGGLE_INVALID_SWARM lists every mistake with its place and the most similar right name. */
 export function checkSwarm(document: SwarmDocument, catalog: BeeCatalog): CheckedSwarm {
   const mistakes: WaggleError[] = [...secretMistakes(document)]
   const schemas = new SchemaChecker(document, mistakes)
@@ -95,7 +95,7 @@ function checkNames(document: SwarmDocument, raw: RawSwarm, mistakes: WaggleErro
   }
 }
 
-/** A bee's name is part of a topic's name, so it has to fit there. */
+/** A bee's name becomes part of a topic's name. */
 const namePattern = /^[a-z][a-z0-9-]{0,62}$/
 
 function unique(mistakes: readonly WaggleError[]): readonly WaggleError[] {

@@ -1,7 +1,7 @@
 import type { BeeTypeInfo } from './bee-type.ts'
 import type { SwarmDocument } from './document.ts'
 
-/** A swarm whose file holds no mistake. The planner relies on it. */
+/** A swarm whose file has no mistakes. The planner relies on this. */
 export interface CheckedSwarm {
   readonly name: string
   readonly document: SwarmDocument
@@ -25,17 +25,17 @@ export interface SwarmBee {
   readonly onError: 'fail' | 'skip'
 }
 
-/** The topic of another application that a bee reads or writes; null where it has none. */
+/** The topic of another application that a bee reads or writes; null without one. */
 export function topicOf({ type, spec }: SwarmBee): string | null {
   return (type.role === 'gateway' || type.role === 'output') && typeof spec.topic === 'string' ? spec.topic : null
 }
 
-/** The gateway's name, as its topic and its routes have it. */
+/** The gateway's name in its topic and its routes. */
 export function gatewayOf(bee: SwarmBee): string {
   return typeof bee.spec.name === 'string' ? bee.spec.name : bee.name
 }
 
-/** The bee behind a name, with batches looked through: a batch passes its input on. */
+/** The bee that feeds readers of this name. For a batch, it is the bee before the batch. */
 export function feederOf({ bees }: CheckedSwarm, name: string): SwarmBee | undefined {
   let bee = bees.find((one) => one.name === name)
   while (bee?.type.role === 'batch') {

@@ -11,7 +11,7 @@ export interface Cut {
 
 export type CutKind = (typeof cutKinds)[number]
 
-/** The kinds of reasons that the planner has, each with its own words. */
+/** The kinds of reasons to cut. */
 export const cutKinds = [
   'gateway',
   'join',
@@ -36,14 +36,14 @@ export interface Chain {
   readonly needsGpu: boolean
 }
 
-/** Decides which bees share a sub-topology, and gives the reason of each cut. */
+/** Decides which bees share a sub-topology, and gives the reason for each cut. */
 export class Cuts {
   readonly #byName: ReadonlyMap<string, SwarmBee>
   /** The bees that read each bee, in the file's order. */
   readonly #namedBy: ReadonlyMap<string, readonly SwarmBee[]>
-  /** The readers of each bee, with batches looked through. */
+  /** The readers of each bee. A batch is replaced by its readers. */
   readonly #readers = new Map<string, readonly Reader[]>()
-  /** The reason why a sub-topology begins at each bee, and the chain up to that bee in its sub-topology. */
+  /** For each bee: the reason why a sub-topology begins there, and the chain of nodes before it. */
   readonly #beginnings = new Map<string, Beginning>()
 
   constructor(bees: readonly SwarmBee[]) {
@@ -51,19 +51,19 @@ export class Cuts {
     this.#namedBy = namedBy(bees)
   }
 
-  /** The reason why a sub-topology begins at this bee, or null where the bee is fused with its feeder. */
+  /** The reason why a sub-topology begins at this bee; null if the bee is in its feeder's sub-topology. */
   cutBefore(bee: SwarmBee): Cut | null {
     return this.#beginningOf(bee).cut
   }
 
-  /** The bee that stands behind `bee` in the same sub-topology; null where there is none. `chain` describes the sub-topology up to `bee`. */
+  /** The bee after `bee` in the same sub-topology; null without one. `chain` describes the sub-topology up to `bee`. */
   fusedAfter(bee: SwarmBee, chain: Chain): SwarmBee | null {
     const [reader, ...others] = this.#readersOf(bee)
     if (reader === undefined || others.length > 0) return null
     return this.#reasonToCut(bee, reader, chain) === null ? reader.bee : null
   }
 
-  /** Gives the bee that makes the records: for a batch the bee in front of it, for any other bee itself. `batch` is the batch; null for any other bee. */
+  /** The bee that makes the records, which is the bee before the batch if `name` is a batch. `batch` is null for any other bee. */
   behindBatch(name: string): { source: SwarmBee | null; batch: SwarmBee | null } {
     const bee = this.#byName.get(name) ?? null
     if (bee?.type.role !== 'batch') return { source: bee, batch: null }
@@ -71,7 +71,7 @@ export class Cuts {
     return { source: feeder === undefined ? null : (this.#byName.get(feeder) ?? null), batch: bee }
   }
 
-  /** The reason to cut between two bees; null where they may share a sub-topology. */
+  /** The reason to cut between two bees; null if they may share a sub-topology. */
   #reasonToCut(from: SwarmBee, { bee, batch }: Reader, chain: Chain): Cut | null {
     const inputs = bee.input?.bees ?? []
     if (bee.input?.kind === 'join') return { kind: 'join', reason: `at a join: ${bee.name} waits for ${enumerated(inputs, inputs.length)}` }
@@ -97,7 +97,7 @@ export class Cuts {
     return null
   }
 
-  /** Visits each bee once, after its feeder, without recursion: chains are longer than the call stack is deep. */
+  /** Visits each bee once, after its feeder, without recursion: a chain of bees may be longer than the call stack. */
   #beginningOf(bee: SwarmBee): Beginning {
     const unknown: SwarmBee[] = []
     for (let at: SwarmBee | null = bee; at !== null && !this.#beginnings.has(at.name); at = this.#feederOf(at).source) unknown.push(at)
@@ -126,7 +126,7 @@ export class Cuts {
     return first === undefined ? { source: null, batch: null } : this.behindBatch(first)
   }
 
-  /** A bee behind a batch reads the bee in front of the batch. A batch never reads a batch. */
+  /** The readers of a bee. The readers of a batch read the bee before the batch. A batch never reads a batch. */
   #readersOf(bee: SwarmBee): readonly Reader[] {
     const known = this.#readers.get(bee.name)
     if (known !== undefined) return known
@@ -140,14 +140,14 @@ export class Cuts {
   }
 }
 
-/** A bee that reads another, and the batch between the two. */
+/** A bee that reads another bee, and the batch between the two. */
 interface Reader {
   readonly bee: SwarmBee
   readonly batch: SwarmBee | null
 }
 
 interface Beginning {
-  /** Null: the bee is fused with its feeder. */
+  /** Null: the bee is in its feeder's sub-topology. */
   readonly cut: Cut | null
   readonly chain: Chain
 }

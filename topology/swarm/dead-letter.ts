@@ -10,7 +10,7 @@ import {
 } from './headers.ts'
 import type { Payload } from './payload.ts'
 
-/** The input record with the cause of its failure as headers, so that it can be examined and sent again. */
+/** The input record, with the cause of its failure as headers. It can be examined and sent again. */
 export function deadLetter(
   input: Record<string, Payload>,
   cause: WaggleError,

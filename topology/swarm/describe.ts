@@ -51,7 +51,7 @@ function textOf({ swarm, bees, subtopologies, topics }: SwarmPlan): string {
   return lines.join('\n')
 }
 
-/** The sub-topology of a swarm without a respond bee. It has the ledger and no bee. */
+/** The bees of a sub-topology as text. In a swarm without a respond bee, the ledger's sub-topology has none. */
 function shownBees(bees: readonly string[]): readonly string[] {
   return bees.length === 0 ? ['ledger'] : bees
 }

@@ -31,7 +31,7 @@ export class SwarmDocument {
     this.#lines = lines
   }
 
-  /** Parses the bytes of a file. Bytes that are not UTF-8 are a mistake at their place. */
+  /** Parses the bytes of a file. Bytes that are not UTF-8 are a mistake, with their place. */
   static read(bytes: Uint8Array, file: string): SwarmDocument {
     if (bytes.length > maxSwarmBytes) throw tooLarge(file)
     try {
@@ -74,12 +74,12 @@ export class SwarmDocument {
         mistakeAt(`${file}:1:1`, 'its anchors and aliases expand to too much', `Use at most ${maxAliases} aliases, or none.`),
       ])
     }
-    // Aliases may put a value inside another many times over.
+    // Aliases can nest a value many times.
     if (depthOf(value) > maxDepth) throw tooDeep(`${file}:1:1`, file)
     return new SwarmDocument(file, document.contents, value, lines)
   }
 
-  /** `file:line:col` of the value at `path`, or of its key. Where the file does not have the value, the place of the nearest value above it. */
+  /** `file:line:col` of the value at `path`, or of its key. If the file lacks the value, the place of its nearest parent. */
   place(path: Path, options: { readonly key?: boolean } = {}): string {
     let node: Node | null = this.#root
     let offset = node?.range?.[0] ?? 0
@@ -101,7 +101,7 @@ export class SwarmDocument {
     return `${this.file}:${line || 1}:${col || 1}`
   }
 
-  /** The pairs of a map by key, kept for each map, since one map may have thousands of mistakes. */
+  /** The pairs of a map by key. They are cached, because one map may have thousands of mistakes. */
   #pairsOf(map: YAMLMap): ReadonlyMap<unknown, Pair> {
     const known = this.#pairs.get(map)
     if (known !== undefined) return known
@@ -111,7 +111,7 @@ export class SwarmDocument {
   }
 }
 
-/** Makes a mistake. Its texts may quote a file, so long ones are cut and control characters are escaped. */
+/** Makes a mistake. Its texts may quote a file, so long texts are cut and control characters are escaped. */
 export function mistakeAt(place: string, message: string, next: string): WaggleError {
   return new WaggleError('WAGGLE_SWARM_MISTAKE', { message: quotable(message), next: quotable(next), place })
 }
@@ -134,19 +134,19 @@ export function invalidSwarm(file: string, mistakes: readonly WaggleError[]): Wa
   })
 }
 
-/** Size limit of a swarm file and of waggle.yaml. */
+/** The size limit of a swarm file and of waggle.yaml. */
 export const maxSwarmBytes = 1024 * 1024
 const maxAliases = 100
 const maxDepth = 64
-/** A check stops after so many mistakes: a file may be wrong throughout. */
+/** A check stops after this many mistakes, because a file may be wrong throughout. */
 export const enoughMistakes = 1000
-/** Mistakes that an error lists, and characters of each text that may quote a file. */
+/** The number of mistakes that an error lists, and the number of characters of each text that may quote a file. */
 const maxMistakes = 100
 const maxTextLength = 500
 /** Matches the stack overflow that the YAML parser reports for a file that is nested too deeply. */
 const stackIsFull = /call stack size|Stack overflow/
 const control = /\p{Cc}/gu
-/** The tags of YAML's own values, which are implied. */
+/** The tags of YAML's own values, which need not be written. */
 const plainTags = new Set([
   'tag:yaml.org,2002:map',
   'tag:yaml.org,2002:seq',
@@ -161,7 +161,7 @@ function tooLarge(file: string): WaggleError {
   return invalidSwarm(file, [mistakeAt(`${file}:1:1`, `the file is larger than ${maxSwarmBytes} bytes`, 'Split the swarm, or move data out of it.')])
 }
 
-/** The place of the first byte that is not UTF-8. A decoder puts a replacement character there. */
+/** The place of the first byte that is not UTF-8. A decoder replaces it by a replacement character. */
 function firstOddByte(bytes: Uint8Array, file: string): string {
   const lines = new TextDecoder('utf-8').decode(bytes).split('\n')
   const line = lines.findIndex((text) => text.includes(replacement))
@@ -186,7 +186,7 @@ function quotable(text: string): string {
 
 function parsedDocuments(text: string, file: string, lineCounter: LineCounter): readonly Document.Parsed[] {
   try {
-    // `yaml` finds duplicate keys by comparing each key with each, so they are searched below.
+    // `yaml` compares each key with each to find duplicates, so they are searched below.
     const documents = parseAllDocuments(text, { lineCounter, uniqueKeys: false, strict: true, merge: false, customTags: [], prettyErrors: false })
     return 'empty' in documents ? [] : documents
   } catch (thrown) {
@@ -200,7 +200,7 @@ function tooDeep(place: string, file: string): WaggleError {
   return invalidSwarm(file, [mistakeAt(place, `values are nested more than ${maxDepth} levels deep`, 'Make them flatter.')])
 }
 
-/** Finds mistakes without recursion, since the file may be nested as deeply as it is long. */
+/** Finds mistakes without recursion, because the file may be nested very deeply. */
 function nodeMistakes(document: Document.Parsed, placeAt: (offset: number) => string): readonly WaggleError[] {
   const mistakes: WaggleError[] = []
   const aliases: Alias[] = []
@@ -252,7 +252,7 @@ function aliasMistakes(document: Document.Parsed, aliases: readonly Alias[], pla
   })
 }
 
-/** Operating systems refuse NUL in a path, a command or an environment, and half a surrogate pair has no bytes. */
+/** Operating systems refuse NUL in a path, a command or an environment. Half a surrogate pair cannot be encoded. */
 function wrongCharacter(text: string): string | null {
   if (text.includes('\0')) return 'the character NUL'
   return text.isWellFormed() ? null : 'half a surrogate pair'
@@ -264,7 +264,7 @@ function depthOf(value: unknown): number {
   const waiting: { readonly value: unknown; readonly depth: number }[] = [{ value, depth: 1 }]
   for (let next = waiting.pop(); next !== undefined && deepest <= maxDepth; next = waiting.pop()) {
     const { value, depth } = next
-    // A value that an anchor names is entered again only where it lies deeper than before.
+    // A value with an anchor is visited again only at a greater depth than before.
     if (value === null || typeof value !== 'object' || (depths.get(value) ?? 0) >= depth) continue
     depths.set(value, depth)
     deepest = Math.max(deepest, depth)

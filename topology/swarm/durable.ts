@@ -1,8 +1,8 @@
 declare const isDurable: unique symbol
 
 /**
- * A value that a crash cannot take back. A response that promises something is made of durable values alone, and only the two functions here
- * make one, so no response leaves before the write that makes it true.
+ * A value that a crash cannot take back. A response that promises something must be made from durable values. Only the two functions in this file
+ * make them, so no response leaves before the write that makes it true.
  */
 export type Durable<T extends object> = T & { readonly [isDurable]: true }
 
@@ -12,7 +12,7 @@ export async function whenWritten<T extends object>(value: T, written: Promise<u
   return value as Durable<T>
 }
 
-/** Marks a value from a record that a reader gave. Readers only give durable records. */
+/** Marks a value from a reader's record as durable. Readers only return durable records. */
 export function readBack<T extends object>(value: T): Durable<T> {
   return value as Durable<T>
 }

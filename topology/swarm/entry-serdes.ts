@@ -6,7 +6,7 @@ import type { Payload } from './payload.ts'
 import { contentTypeOf, payloadSerde } from './payload-serde.ts'
 import type { RequestEntry } from './requests.ts'
 
-/** A serde for store values that hold payloads: `length of head u32 LE │ head JSON │ payload`. */
+/** A serde for store values that contain payloads: `length of head u32 LE │ head JSON │ payload`. */
 function withPayload<T>(split: (value: T) => { head: object; payload: Payload | null }, join: (head: never, payload: Payload | null) => T): Serde<T> {
   return {
     serialize(topic, value) {
@@ -33,7 +33,7 @@ function withPayload<T>(split: (value: T) => { head: object; payload: Payload | 
 
 export const requestEntrySerde: Serde<RequestEntry> = withPayload<RequestEntry>(
   ({ answer, ...head }) => ({ head, payload: answer }),
-  // Entries that an earlier version wrote have no list of replies.
+  // Entries of an earlier version have no list of replies.
   (head: Omit<RequestEntry, 'answer'>, answer) => ({ ...head, replies: head.replies ?? [], answer }),
 )
 

@@ -1,4 +1,4 @@
-/** Lists the first names and the number of the rest, so that an error about ten thousand bees stays short. */
+/** Lists the first names and the number of the others, so that an error about ten thousand bees stays short. */
 export function enumerated(names: Iterable<string>, count: number): string {
   const shown: string[] = []
   for (const name of names) {

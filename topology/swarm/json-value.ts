@@ -1,23 +1,26 @@
 import { WaggleError } from '../waggle-error.ts'
 
-/** Limits of one JSON value. They keep recursion and memory bounded. A value past a limit is an error of its request. */
+/** Limits of one JSON value. They limit recursion and memory. A value past a limit is an error of its request. */
 export interface JsonBounds {
   /** Levels of objects and lists inside each other. */
   readonly maxDepth: number
   /** Members of objects and items of lists, together. */
   readonly maxValues: number
-  /** Members of objects. A member costs V8 some ten times as much as an item of a list. */
+  /** Members of objects. A member costs V8 about ten times as much as an item of a list. */
   readonly maxMembers: number
   /** Characters of strings and names, together. */
   readonly maxCharacters: number
 }
 
-/** Size limit of a bee's output, in bytes: that of a gateway's input (`WAGGLE_MAX_BODY_BYTES`, 32 MiB), for which topics on Kafka are made. */
+/**
+ * The size limit of a bee's output, in bytes. It is the same as a gateway's default limit (`WAGGLE_MAX_BODY_BYTES`, 32 MiB), for which topics on
+ * Kafka are created.
+ */
 export const maxOutputBytes = 32 * 1024 * 1024
 
 /**
- * Limits of a value inside a swarm. They are wider than a caller's, since bees may wrap the caller's value. `JSON.stringify` overflows the stack at
- * some 5,000 levels.
+ * Limits of a value inside a swarm. They are wider than a caller's, because bees may wrap the caller's value. `JSON.stringify` overflows the stack at
+ * about 5,000 levels.
  */
 export const insideBounds: JsonBounds = { maxDepth: 512, maxValues: 1_000_000, maxMembers: 200_000, maxCharacters: maxOutputBytes }
 
@@ -25,13 +28,12 @@ export const insideBounds: JsonBounds = { maxDepth: 512, maxValues: 1_000_000, m
 export const edgeBounds: JsonBounds = { ...insideBounds, maxDepth: 128, maxMembers: 100_000 }
 
 /**
- * Parses the body of a request or the record of a gateway as JSON in UTF-8. A byte order mark is skipped. Throws WAGGLE_BAD_JSON for bytes that are
- * not JSON, for a value past `edgeBounds`, and for a number that a double cannot carry: one beyond its range, or an integer outside ±(2^53 - 1) (RFC
- * 7493, 2.2).
+ * Parses the body of a request or the record of a gateway as JSON in UTF-8. A byte order mark is skipped. Throws WAGGLE_BAD_JSON for other bytes, for
+ * a value past `edgeBounds`, and for a number that a double cannot hold: one beyond its range, or an integer outside ±(2^53 - 1) (RFC 7493, 2.2).
  */
 export function edgeJson(bytes: Uint8Array): unknown {
   const text = utf8Text(bytes)
-  // A member takes at least five bytes and an item two, so a short text needs no count before it is parsed.
+  // A member takes at least five bytes and an item two, so a short text need not be counted before it is parsed.
   if (text.length > Math.min(2 * edgeBounds.maxValues, 5 * edgeBounds.maxMembers)) refuseManyValues(text)
   const value = parsed(text)
   const walk = new BoundedWalk(edgeBounds)
@@ -40,7 +42,7 @@ export function edgeJson(bytes: Uint8Array): unknown {
   return walk.hasMinusZero ? withoutMinusZero(value) : value
 }
 
-/** Parses JSON that Waggle or a process of the swarm wrote. Differs from `edgeJson` in its wider limits, and takes large integers as doubles. */
+/** Parses JSON that Waggle or a process of the swarm wrote. It has wider limits than `edgeJson`, and reads large integers as doubles. */
 export function insideJson(bytes: Uint8Array): unknown {
   const value = parsed(utf8Text(bytes))
   const walk = new BoundedWalk(insideBounds)
@@ -54,10 +56,11 @@ export function withoutMark(bytes: Uint8Array): Uint8Array {
 }
 
 /**
- * A copy of a function's result, as `JSON.parse(JSON.stringify(value))` makes it: `toJSON` is called, undefined members are left out, undefined items
- * become null. Only the caller holds the copy, and it can always be written. Throws WAGGLE_NOT_JSON for a value that JSON would lose or cannot hold:
- * NaN, ±Infinity, bigint, a function, a Map, a Set, a typed array, a cycle, or more than `insideBounds`. An error that a getter, a proxy or a
- * `toJSON` throws passes through.
+ * A copy of a function's result, like `JSON.parse(JSON.stringify(value))`: it calls `toJSON`, leaves undefined members out, and turns undefined items
+ * into null. Only the caller has the copy, and it can always be written.
+ *
+ * Throws WAGGLE_NOT_JSON for a value that JSON would lose or cannot represent: NaN, ±Infinity, bigint, a function, a Map, a Set, a typed array, a
+ * cycle, or more than `insideBounds`. An error that a getter, a proxy or a `toJSON` throws passes through.
  */
 export function jsonCopy(value: unknown): unknown {
   const copy = new JsonCopy(insideBounds).of(value)
@@ -87,7 +90,7 @@ function parsed(text: string): unknown {
   }
 }
 
-/** `JSON.stringify` writes -0 as 0, so the value in memory has 0 as well: a step that gets it gets the same as one that reads it from the log. */
+/** `JSON.stringify` writes -0 as 0. The value in memory gets 0 too, so that every step sees the same as one that reads it from the log. */
 function withoutMinusZero(value: unknown): unknown {
   return JSON.parse(JSON.stringify(value))
 }
@@ -129,7 +132,7 @@ class Count {
   }
 }
 
-/** Counts the parts of a value that `JSON.parse` gave. */
+/** Counts the parts of a value that `JSON.parse` returned. */
 class BoundedWalk {
   readonly #count: Count
   /** True if a number is an integer outside ±(2^53 - 1), which may have lost digits. */
@@ -167,7 +170,7 @@ class BoundedWalk {
   }
 }
 
-/** Copies a value. Plain recursion is safe, since depth is limited; a cycle ends at the limit. */
+/** Copies a value. Recursion is safe, because depth is limited. A cycle ends at the limit. */
 class JsonCopy {
   readonly #count: Count
 
@@ -175,7 +178,7 @@ class JsonCopy {
     this.#count = new Count(bounds, notJson)
   }
 
-  /** Undefined where JSON leaves the value out. */
+  /** Returns undefined if JSON leaves the value out. */
   of(value: unknown): unknown {
     return this.#visit(value, '', 1)
   }
@@ -189,7 +192,7 @@ class JsonCopy {
         return value
       case 'number':
         if (!Number.isFinite(value)) throw notJson(`${value} is no JSON number`)
-        // JSON has no -0, so a bee in another process would read 0. The copy has 0 as well.
+        // JSON has no -0, so a bee in another process would read 0. The copy has 0 too.
         return value === 0 ? 0 : value
       case 'boolean':
         return value
@@ -227,7 +230,7 @@ class JsonCopy {
   }
 }
 
-/** Calls `toJSON` and unwraps boxed primitives as `JSON.stringify` does. A Buffer is left as it is, to be refused as a typed array. */
+/** Calls `toJSON` and unwraps boxed primitives, as `JSON.stringify` does. A Buffer stays as it is, and is then refused as a typed array. */
 function plainOf(given: unknown, name: string): unknown {
   if (given === null || (typeof given !== 'object' && typeof given !== 'bigint')) return given
   if (ArrayBuffer.isView(given)) return given
@@ -238,7 +241,7 @@ function plainOf(given: unknown, name: string): unknown {
   return value instanceof Boolean || value instanceof BigInt ? value.valueOf() : value
 }
 
-/** Objects whose content `JSON.stringify` loses: it writes {} for them, or an object by index. */
+/** True for an object whose content `JSON.stringify` loses: it writes {} for it, or an object by index. */
 function losesContent(object: object): boolean {
   return (
     ArrayBuffer.isView(object) ||
@@ -290,7 +293,7 @@ function refuseUnsafeInteger(text: string): void {
   }
 }
 
-/** Position of the end of the string that starts here. */
+/** The index of the end of the string that starts here. */
 function endOfString(text: string, start: number): number {
   for (let at = start + 1; at < text.length; at++) {
     const code = text.charCodeAt(at)

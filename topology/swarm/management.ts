@@ -1,17 +1,17 @@
-/** The log as an operator sees it: its topics, its records and the dead letters of its swarms. Every answer is bounded. */
+/** The log as an operator sees it: its topics, its records, and the dead letters of its swarms. Every answer has a size limit. */
 export interface Management {
-  /** Names one run of a process, so that a client can tell it from another one at the same address. */
+  /** Names one run of a process. A client can tell it from another run at the same address. */
   readonly instance: string
   topics(): Promise<readonly TopicRow[]>
-  /** Throws WAGGLE_MISSING_TOPIC, and WAGGLE_BAD_REQUEST for a cursor that is none. */
+  /** Throws WAGGLE_MISSING_TOPIC, and WAGGLE_BAD_REQUEST for an invalid cursor. */
   records(topic: string, options: PageOptions): Promise<RecordPage>
   /** The dead letters, newest first, without those that were retried or discarded. */
   deadLetters(options: DeadLetterOptions): Promise<DeadLetterPage>
   /** Throws WAGGLE_UNKNOWN_DEAD_LETTER. */
   deadLetter(id: string): Promise<DeadLetter>
   /**
-   * Sends the input of a dead letter again to the topic that it was read from. An input of a gateway is a new request with an id of its own. Throws
-   * WAGGLE_RECORDS_GONE where the log has the input no longer, and WAGGLE_DEAD_LETTER_SETTLED for a letter that was retried or discarded before.
+   * Sends the input of a dead letter again to the topic from which it was read. An input of a gateway becomes a new request with a new id. Throws
+   * WAGGLE_RECORDS_GONE if the input is deleted, and WAGGLE_DEAD_LETTER_SETTLED for a letter that was retried or discarded before.
    */
   retry(id: string): Promise<Retried>
   discard(id: string): Promise<void>
@@ -24,7 +24,7 @@ export interface TopicRow {
   readonly partitions: number
   readonly cleanup: string
   readonly retention_ms: number | null
-  /** The first offset that is kept and the next one, for each partition. */
+  /** The first kept offset and the next offset of each partition. */
   readonly offsets: readonly { readonly start: number; readonly end: number }[]
 }
 
@@ -32,17 +32,17 @@ export interface PageOptions {
   /** `start`, `end`, or the cursor of the page before. */
   readonly from: string
   readonly max: number
-  /** How long to wait for a first record where there is none. */
+  /** The time to wait for the first record, in ms. */
   readonly waitMs: number
 }
 
 export interface RecordPage {
   readonly records: readonly ShownRecord[]
-  /** The cursor of the page after this one: `partition:offset`, with commas between them. */
+  /** The cursor of the next page: `partition:offset`, with commas between them. */
   readonly next: string
 }
 
-/** A record for people. Bytes that are text are shown as it; a value is decoded, as far as its headers or its bytes say how. */
+/** A record for people. Bytes that are text are shown as text. A value is decoded by its headers or its bytes, if they tell its kind. */
 export interface ShownRecord {
   readonly topic: string
   readonly partition: number
@@ -54,7 +54,7 @@ export interface ShownRecord {
 }
 
 export interface DeadLetterOptions {
-  /** Null: of all swarms. */
+  /** Null: all swarms. */
   readonly swarm: string | null
   readonly max: number
   /** `next` of the page before, or the id of a letter; null: the newest letters. */
@@ -76,14 +76,14 @@ export interface DeadLetter {
   /** The message of the error, and its next step. */
   readonly cause: string
   readonly request_id: string | null
-  /** The place of the input that failed. */
+  /** The topic, partition and offset of the input that failed. */
   readonly topic: string
   readonly partition: number
   readonly offset: number
-  /** Epoch milliseconds of the request. */
+  /** The time of the request, in epoch milliseconds. */
   readonly timestamp: number
   readonly content_type: string | null
-  /** The input of the bee, decoded. A list shows its beginning. */
+  /** The input of the bee, decoded. A list shows only its beginning. */
   readonly content: string | null
 }
 
@@ -94,5 +94,5 @@ export interface Retried {
   readonly offset: number
 }
 
-/** Bounds of one answer. */
+/** The limits of one answer. */
 export const managementLimits = { records: 1000, waitMs: 30_000, deadLetters: 1000 } as const

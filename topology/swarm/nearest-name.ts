@@ -1,4 +1,4 @@
-/** The candidate that a typing mistake most likely meant, or null where none is near. */
+/** The candidate that a typing mistake most likely meant; null if none is similar. */
 function nearestName(name: string, candidates: Iterable<string>): string | null {
   let nearest: string | null = null
   let least = Math.max(2, Math.floor(name.length / 3)) + 1
@@ -16,16 +16,16 @@ function nearestName(name: string, candidates: Iterable<string>): string | null 
   return nearest
 }
 
-/** Longer names are not compared, and only the first candidates are: comparing takes time. */
+/** Longer names and further candidates are not compared, because comparing takes time. */
 const [maxCompared, maxCandidates] = [128, 1000]
 
-/** `did you mean X?` as the end of a sentence; empty where no candidate is near. */
+/** `did you mean X?` as the end of a sentence; empty if no candidate is similar. */
 export function didYouMean(name: string, candidates: Iterable<string>): string {
   const nearest = nearestName(name, candidates)
   return nearest === null ? '' : `did you mean ${nearest}?`
 }
 
-/** Insertions, deletions, substitutions and swaps of neighbours (Damerau–Levenshtein, restricted). */
+/** The number of insertions, deletions, substitutions and swaps of neighbours (Damerau–Levenshtein, restricted). */
 function editDistance(a: string, b: string): number {
   let before: number[] = []
   let previous = Array.from({ length: b.length + 1 }, (_, at) => at)

@@ -1,6 +1,6 @@
 import type { PayloadType } from './bee-type.ts'
 
-/** The reason why one bee's output cannot be another's input, as the end of a sentence. Null where it fits, or where the types do not tell. */
+/** The reason why one bee's output cannot be another bee's input, as the end of a sentence. Null if it fits, or if the types do not tell. */
 export function misfit(given: PayloadType, taken: PayloadType): string | null {
   const [from, to] = [tensorsOf(given), tensorsOf(taken)]
   if (from === null && to === null) return typeMisfit(typeNameOf(given), typeNameOf(taken))
@@ -18,7 +18,7 @@ export function misfit(given: PayloadType, taken: PayloadType): string | null {
   return null
 }
 
-/** True for an object that may hold a tensor in each of its members: a model of several inputs takes values by name. */
+/** True for an object that may have a tensor in each of its members. A model of several inputs takes its values by name. */
 function maySupply(given: PayloadType): boolean {
   const { properties } = given as { readonly properties?: { readonly [name: string]: { readonly type?: unknown } } }
   const members = Object.values(properties ?? {})

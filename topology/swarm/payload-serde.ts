@@ -13,8 +13,8 @@ export const tensorsType = 'application/vnd.waggle.tensors'
 export const joinedType = 'application/vnd.waggle.joined'
 
 /**
- * Payloads on a topic. A record's headers (see `payloadHeaders`) tell how to read it. There is one object: values are handed on only between nodes
- * with the same serde object.
+ * The serde of payloads on topics. A record's headers (see `payloadHeaders`) tell how to read its value. Nodes pass values in memory only if they
+ * share this one object.
  */
 export const payloadSerde: HandingSerde<Payload> = {
   handsOn: true,
@@ -41,7 +41,7 @@ export const payloadSerde: HandingSerde<Payload> = {
   },
 }
 
-/** Reads a payload that comes from outside: JSON within `edgeBounds`, and none of the forms that only bees make. */
+/** Reads a payload from outside: JSON within `edgeBounds`, and none of the kinds that only bees make. */
 export function edgePayload(data: Uint8Array, headers: readonly Header[]): Payload {
   const contentType = headerText(headers, contentTypeHeader) ?? bytesType
   try {
@@ -52,7 +52,7 @@ export function edgePayload(data: Uint8Array, headers: readonly Header[]): Paylo
   }
 }
 
-/** Reads bytes as a payload of this content type. Throws where they are malformed. */
+/** Reads bytes as a payload of this content type. Throws if they are malformed. */
 export function payloadOfBytes(data: Uint8Array, contentType: string, json: (bytes: Uint8Array) => unknown = insideJson): Payload {
   const mediaType = mediaTypeOf(contentType)
   if (mediaType === jsonType) return { kind: 'json', json: json(data) }
@@ -62,7 +62,7 @@ export function payloadOfBytes(data: Uint8Array, contentType: string, json: (byt
   return { kind: 'bytes', bytes: data, contentType }
 }
 
-/** Characters of a content type that an HTTP response can carry as a header. */
+/** The characters that a content type may have as a header of an HTTP response. */
 const headerCharacters = /^[\t\x20-\x7e]{1,255}$/
 
 function read(data: Uint8Array, headers: readonly Header[]): Payload {
@@ -87,7 +87,7 @@ function badPayload(why: string): WaggleError {
   return new WaggleError('WAGGLE_BAD_PAYLOAD', { message: why, next: 'Send a value of the type that the content type names.' })
 }
 
-/** An error payload for bytes that do not match their content type. It fails their request and stops no partition. */
+/** An error payload for bytes that do not match their content type. Only their request fails, and the partition goes on. */
 export function unreadable(thrown: unknown): Payload {
   const detail = `The payload is not what its content type says: ${saidBy(thrown)}`
   return errorPayload({ code: 'WAGGLE_BAD_PAYLOAD', detail, bee: '' })
@@ -123,7 +123,7 @@ interface PartHead {
   readonly length: number
 }
 
-/** `length of head u32 LE │ head, a JSON list │ padding to 8 │ bodies, each padded to 8`. */
+/** Layout: `length of head u32 LE │ head, a JSON list │ padding to 8 │ bodies, each padded to 8`. */
 function encodeParts(parts: ReadonlyMap<string, Payload>): Uint8Array {
   const bodies: Uint8Array[] = []
   const heads: PartHead[] = []

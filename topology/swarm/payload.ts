@@ -1,7 +1,6 @@
 /**
- * A value that travels in a swarm. On a topic the header `content-type` tells its kind; within a process the object itself is handed on. A payload
- * can always be written, and reads back the same: `payloadOf` (bees/payload-input.ts) and `payloadOfBytes` (payload-serde.ts) check it where it is
- * made. It is never changed.
+ * A value in a swarm, which is never changed. On a topic the header `content-type` tells its kind; within a process the object itself is passed on. A
+ * payload can always be written, and reads back the same: `payloadOf` (bees/payload-input.ts) and `payloadOfBytes` (payload-serde.ts) check this.
  */
 export type Payload = JsonPayload | BytesPayload | TensorsPayload | JoinedPayload | ErrorPayload
 
@@ -27,16 +26,16 @@ export interface JoinedPayload {
   readonly parts: ReadonlyMap<string, Payload>
 }
 
-/** An error in place of a value. It travels on, so that a join still completes. */
+/** An error instead of a value. It is passed on like a value, so that a join still completes. */
 export interface ErrorPayload {
   readonly kind: 'error'
   readonly error: BeeError
 }
 
 export interface BeeError {
-  /** A code of the error table, be it that of another version of Waggle. */
+  /** A code of the error table, perhaps from another version of Waggle. */
   readonly code: string
-  /** The HTTP status that the caller gets: 422 refused, 502 failed, 504 deadline. */
+  /** The HTTP status for the caller: 422 refused, 502 failed, 504 deadline. */
   readonly status: number
   readonly title: string
   readonly detail: string

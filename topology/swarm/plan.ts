@@ -5,7 +5,7 @@ import { type Chain, type Cut, Cuts } from './cuts.ts'
 import { SubtopologyDraft } from './subtopology-draft.ts'
 import type { SubtopologyPlan } from './subtopology-plan.ts'
 
-/** The result of compiling a swarm: which bees share a sub-topology, which topics lie between them, and the reason of each cut. */
+/** The result of compiling a swarm: which bees share a sub-topology, which topics connect them, and the reason for each cut. */
 export interface SwarmPlan {
   readonly swarm: string
   readonly applicationId: string
@@ -13,9 +13,9 @@ export interface SwarmPlan {
   readonly subtopologies: readonly SubtopologyPlan[]
   readonly topics: readonly PlannedTopic[]
   readonly gateways: readonly { readonly gateway: string; readonly bee: string; readonly topic: string }[]
-  /** The topic of outcomes; null where no bee answers. */
+  /** The topic of outcomes; null if no bee answers. */
   readonly respondTopic: string | null
-  /** The topic that brings answers to the process that waits for them; null where there is only one process. */
+  /** The topic that brings answers to the process whose caller waits; null if there is only one process. */
   readonly answersTopic: string | null
   /** The topic that tells the ledger about each accepted request. */
   readonly acceptedTopic: string
@@ -24,7 +24,7 @@ export interface SwarmPlan {
 export interface PlannedTopic extends TopicSpec {
   readonly writers: readonly string[]
   readonly readers: readonly string[]
-  /** Another application owns the topic. Waggle uses it as it is. */
+  /** True if another application owns the topic. Waggle uses it as it is. */
   readonly isForeign: boolean
 }
 
@@ -33,7 +33,7 @@ export interface PlanSettings {
   readonly retentionMs: number
   /** The most bytes of the records of each topic; null: no limit. */
   readonly retentionBytes: number | null
-  /** Null where there is only one process. */
+  /** Null if there is only one process. */
   readonly answerPartitions: number | null
 }
 
@@ -43,7 +43,7 @@ export function planSwarm(swarm: CheckedSwarm, settings: PlanSettings): SwarmPla
   return new Planner(swarm, settings).plan()
 }
 
-/** Retention of the answers topic. Older answers are useless: every caller that waits is connected now. */
+/** The retention of the answers topic. Callers wait on a connection, so older answers are useless. */
 const answersKeptMs = 600_000
 
 class Planner {
@@ -98,7 +98,7 @@ class Planner {
     }
   }
 
-  /** The sub-topologies whose first bee this is. None where the bee is fused with its feeder, or is a batch. */
+  /** The sub-topologies that begin at this bee. None for a batch, and for a bee in its feeder's sub-topology. */
   #startingAt(bee: SwarmBee): SubtopologyPlan[] {
     if (bee.type.role === 'batch') return []
     const cut = this.#cuts.cutBefore(bee)
@@ -165,7 +165,7 @@ class Planner {
     }
   }
 
-  /** Adds the steps of the bees that are fused behind `from`, then the sink. */
+  /** Adds the steps of the bees that follow `from` in the same sub-topology, then the sink. */
   #follow(draft: SubtopologyDraft, from: SwarmBee, chain: Chain): void {
     let bee = from
     let next = this.#cuts.fusedAfter(bee, chain)
@@ -179,7 +179,7 @@ class Planner {
     this.#sink(draft, beeTopic(this.#swarm.name, bee.name), bee.name)
   }
 
-  /** The topics that a bee reads, each once, and the batches between it and the bees that write them. */
+  /** The topics that a bee reads, each once, and the batches between the bee and the bees that write them. */
   #inputTopics(bee: SwarmBee): { topics: readonly string[]; batches: readonly string[] } {
     const topics = new Set<string>()
     const batches: string[] = []
@@ -212,7 +212,7 @@ class Planner {
     this.#sink(draft, beeTopic(this.#swarm.name, respond.name), respond.name)
   }
 
-  /** The ledger of a swarm without a respond bee. It keeps which requests there are. */
+  /** The ledger of a swarm without a respond bee. It only keeps which requests there are. */
   #ledgerAlone(): SubtopologyPlan {
     const draft = new SubtopologyDraft()
     const name = this.#byName.has('ledger') ? '.ledger' : 'ledger'
@@ -226,7 +226,9 @@ class Planner {
     draft.add(step, { kind: 'source', topics })
   }
 
-  /** A source's name is also part of a consumer group's name, so it must not change. Every other step's name has a dot, which no bee's name has. */
+  /**
+   * The name of a source. It is part of a consumer group's name, so it must not change. Every other step's name has a dot, and no bee's name has one.
+   */
   #sourceOf(reader: string): string {
     const name = `${reader}-source`
     return this.#byName.has(name) ? `${reader}.source` : name

@@ -33,8 +33,8 @@ export const predictionSchema = {
 const avroType = 'application/vnd.waggle.prediction+avro'
 
 /**
- * Payloads of a swarm with a schema registry: records marked as predictions are Avro, all others have their usual form, and both can be read.
- * Schemas are registered for `topics`.
+ * The payloads of a swarm with a schema registry. Records marked as predictions are Avro, and all others have their usual encoding. Schemas are
+ * registered for `topics`.
  */
 export function predictionSerde(avro: Serde<PredictionRecord>, topics: ReadonlySet<string>): HandingSerde<Payload> {
   return {
@@ -44,7 +44,7 @@ export function predictionSerde(avro: Serde<PredictionRecord>, topics: ReadonlyS
     },
     prepare(topic, data) {
       const fetched = topics.has(topic) ? (avro.prepare?.(topic, data) ?? null) : null
-      // Bytes of another form may look like Avro, and their lookup fails. Only the record's header decides its form, when it is read.
+      // Other bytes may look like Avro, and the lookup of their schema fails. Only the record's header decides, when the record is read.
       return fetched === null ? null : fetched.catch(throwIfUnavailable)
     },
     serialize(topic, payload, headers = []) {
@@ -74,7 +74,7 @@ function isMarked(headers: readonly Header[]): boolean {
   return headerText(headers, contentTypeHeader) === avroType
 }
 
-/** Null where the payload lacks a field of a prediction, or has a name that Avro's maps cannot hold. It is then written as JSON. */
+/** Null if the payload lacks a field of a prediction, or has a name that Avro's maps cannot contain. It is then written as JSON. */
 function predictionOf(payload: Payload): PredictionRecord | null {
   if (payload.kind !== 'json' || typeof payload.json !== 'object' || payload.json === null) return null
   const { label, scores, model = null, ...others } = payload.json as { readonly [key: string]: unknown }

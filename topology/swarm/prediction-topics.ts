@@ -2,7 +2,7 @@ import { beeTopic } from '../naming.ts'
 import type { PayloadType } from './bee-type.ts'
 import type { SwarmBee } from './checked-swarm.ts'
 
-/** The topics of bees that give predictions: bees whose type says so, and bees that take time and feed an ensemble or a database. */
+/** The topics of bees that make predictions: bees whose type says so, and bees that take time and feed an ensemble or a database. */
 export function predictionTopics(swarm: string, bees: readonly SwarmBee[]): ReadonlySet<string> {
   return new Set(bees.filter((bee) => isModel(bee, bees)).map(({ name }) => beeTopic(swarm, name)))
 }
@@ -17,7 +17,7 @@ function saysPredictions(output: PayloadType): boolean {
   return 'properties' in output && ['label', 'scores'].every((word) => word in (output.properties as object))
 }
 
-/** The readers of a bee, with batches looked through. */
+/** The readers of a bee. A batch is replaced by its readers. */
 function readersOf(name: string, bees: readonly SwarmBee[]): readonly SwarmBee[] {
   const readers = bees.filter(({ input }) => input?.bees.includes(name))
   return readers.flatMap((reader) => (reader.type.role === 'batch' ? readersOf(reader.name, bees) : [reader]))

@@ -1,6 +1,6 @@
 import type { BeeInput } from './checked-swarm.ts'
 
-/** A bee as it stands in the file: each field may be missing or of another type. */
+/** A bee as it is in the file: each field may be missing or of another type. */
 export interface RawBee {
   readonly name?: unknown
   readonly type?: unknown
@@ -14,7 +14,7 @@ export interface RawBee {
   readonly on_error?: unknown
 }
 
-/** The bee's input; null where it names none in a readable form. */
+/** The bee's input; null if it is missing or unreadable. */
 export function inputOf(input: unknown): BeeInput | null {
   if (input === null || typeof input !== 'object') return null
   const { name, join, stack } = input as { name?: unknown; join?: unknown; stack?: unknown }

@@ -1,18 +1,18 @@
 import { WaggleError } from '../waggle-error.ts'
 
 /**
- * Removes secret values from all texts that leave the process: errors, log lines, notices. Specs hold secrets in clear, since processes and databases
- * need them, and any library may quote one in an error. So texts are redacted where they leave, not where they are made.
+ * Removes secret values from all texts that leave the process: errors, log lines, notices. Specs contain secrets in clear, because processes and
+ * databases need them. Any library may quote a spec in an error, so texts are redacted where they leave, and not where they are made.
  */
 export class Redaction {
   readonly #names: ReadonlyMap<string, string>
   readonly #pattern: RegExp | null
 
-  /** Takes `secrets` by name. A text shows `{{ NAME }}` in the place of the value. */
+  /** `secrets` are given by name. A text shows `{{ NAME }}` instead of the value. */
   constructor(secrets: ReadonlyMap<string, string>) {
     const forms = [...secrets].flatMap(([name, value]) => formsOf(value).map((form) => [form, `{{ ${name} }}`] as const))
     this.#names = new Map(forms)
-    // The longest value first: one secret may begin with another.
+    // The longest value comes first, because one secret may begin with another.
     const values = [...this.#names.keys()].sort((a, b) => b.length - a.length)
     this.#pattern = values.length === 0 ? null : new RegExp(values.map((value) => value.replace(/[\\^$.*+?()[\]{}|/-]/g, '\\$&')).join('|'), 'g')
   }
@@ -26,7 +26,7 @@ export class Redaction {
     return Object.fromEntries(Object.entries(fields ?? {}).map(([key, value]) => [key, typeof value === 'string' ? this.text(value) : value])) as F
   }
 
-  /** The error itself if it holds no secret, else a copy of the same class and code without the secrets. */
+  /** The error itself if it contains no secret, else a copy of the same class and code without the secrets. */
   error<E>(thrown: E): E | Error {
     if (this.#pattern === null || !(thrown instanceof Error)) return thrown
     return this.#without(thrown, 0)
@@ -36,7 +36,7 @@ export class Redaction {
     const cause = this.#causeOf(error, depth)
     const words = [error.message, error.stack ?? '', error instanceof WaggleError ? `${error.next}${error.place}` : ''].join('\n')
     if (cause === error.cause && this.text(words) === words) return error
-    // The copy keeps the class, by which the engine tells a refusal from a failure.
+    // The engine tells a refusal from a failure by the class, so the copy has the same class.
     const copy: Error = Object.create(Object.getPrototypeOf(error), Object.getOwnPropertyDescriptors(error))
     const replaced: { [key: string]: unknown } = { message: this.text(error.message), stack: this.text(error.stack ?? ''), cause }
     if (error instanceof WaggleError) {
@@ -58,12 +58,12 @@ export class Redaction {
   }
 }
 
-/** Causes below this depth are dropped: a chain of causes may be a cycle. */
+/** Causes below this depth are dropped, because a chain of causes may be a cycle. */
 const maxCauses = 8
-/** Shorter values are not hidden: they occur in most texts by chance. */
+/** Shorter values are not hidden, because most texts contain them by chance. */
 const leastLength = 4
 
-/** The forms of a value: itself, as JSON and URLs write it, and each of its longer lines, as a log line may hold one. */
+/** The forms of a value: itself, its JSON and URL encodings, and each of its longer lines, because a log line may contain a single line. */
 function formsOf(value: string): readonly string[] {
   const lines = value.split(/\r?\n/).filter((line) => line.length >= 2 * leastLength)
   const encoded = value.isWellFormed() ? [encodeURIComponent(value), encodeURI(value)] : []

@@ -2,7 +2,7 @@
 export interface ReplyTopics {
   /** Whether a record may name the topic. */
   allows(topic: string): boolean
-  /** The topic's number of partitions; null where the topic does not exist; undefined where it is unknown until `look` has found out. */
+  /** The topic's number of partitions; null if the topic does not exist; undefined if it is unknown until `look` has finished. */
   partitionsOf(topic: string): number | null | undefined
   look(topic: string): Promise<void>
 }

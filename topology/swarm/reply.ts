@@ -16,11 +16,11 @@ import {
 import type { BeeError, Payload } from './payload.ts'
 import { contentTypeOf, jsonType, payloadSerde } from './payload-serde.ts'
 
-/** The place that a request names for its answer. It is resolved once, when the request is accepted. */
+/** The topic and partition that a request names for its answer. They are determined once, when the request is accepted. */
 export interface ReplyTo {
   readonly topic: string
   readonly partition: number
-  /** Spring's `kafka_correlationId` in base64, given back unchanged; null where the request has none. */
+  /** Spring's `kafka_correlationId` in base64, returned unchanged; null if the request has none. */
   readonly correlation: string | null
 }
 
@@ -33,7 +33,7 @@ export interface Reply {
   readonly payload: Payload
 }
 
-/** The record for a reply topic: the answer, or the problem in the form of the HTTP gateway, with the request id as key. */
+/** The record for a reply topic: the answer, or the problem as the HTTP gateway would send it. Its key is the request id. */
 export function replyRecord(
   id: string,
   { to, state, payload, bodyHash, timestamp }: Reply & { readonly state: RequestState; readonly bodyHash: string; readonly timestamp: number },
@@ -55,7 +55,7 @@ export const replySerde: Serializer<Reply> & { deserialize(topic: string, data: 
   deserialize: (topic, data) => payloadSerde.deserialize(topic, data, [textHeader(contentTypeHeader, jsonType)]),
 }
 
-/** The partition that a record names for its answer; null where it names none, NaN where the header is no number. */
+/** The partition that a record names for its answer; null without one, NaN if the header is not a number. */
 export function namedPartition(headers: readonly Header[]): number | null {
   const text = headerText(headers, replyPartitionHeader)
   if (text !== null) return /^\d{1,9}$/.test(text) ? Number(text) : Number.NaN
@@ -65,7 +65,7 @@ export function namedPartition(headers: readonly Header[]): number | null {
   return spring.length === 4 ? new DataView(spring.buffer, spring.byteOffset, 4).getInt32(0) : Number.NaN
 }
 
-/** The topic that a record names for its answer; null where it names none. */
+/** The topic that a record names for its answer; null without one. */
 export function namedReplyTopic(headers: readonly Header[]): string | null {
   return headerText(headers, replyTopicHeader) ?? headerText(headers, springReplyTopicHeader)
 }

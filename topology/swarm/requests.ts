@@ -7,15 +7,13 @@ export interface Requests {
   readonly gateways: readonly string[]
   /**
    * The reason why a gateway must refuse requests now with 503 (full queues, models that still load), and the seconds until a retry. Null: requests
-   * are welcome.
+   * are accepted.
    */
   refusal(gateway: string): { readonly reason: string; readonly retryAfterSeconds: number } | null
-  /**
-   * Settles when the input is durable, also if another process sent it first. Throws WAGGLE_KEY_REUSED where the id came before with another body.
-   */
+  /** Settles when the input is durable, even if another process sent it first. Throws WAGGLE_KEY_REUSED if the id came before with another body. */
   submit(request: NewRequest): Promise<Durable<Accepted>>
   /**
-   * Settles with the stored outcome; the same id again gives the same outcome. Throws WAGGLE_NO_OUTCOME where this call's deadline passes first. The
+   * Settles with the stored outcome. The same id again gives the same outcome. Throws WAGGLE_NO_OUTCOME if this call's deadline passes first. The
    * request itself then goes on, and so do other calls that wait for it.
    */
   request(request: NewRequest): Promise<Durable<RequestOutcome>>
@@ -27,9 +25,11 @@ export interface NewRequest {
   readonly id: string
   readonly body: Uint8Array
   readonly contentType: string
-  /** Epoch milliseconds; null: none. The first request under an id sets the deadline of its outcome. A later request only sets its own wait. */
+  /**
+   * Epoch milliseconds; null: no deadline. The first request under an id sets the deadline of its outcome. A later request only sets its own wait.
+   */
   readonly deadline: number | null
-  /** Hash of the body. The same id with another hash is WAGGLE_KEY_REUSED (422). Empty: the id was made for this request, and no other one has it. */
+  /** A hash of the body. The same id with another hash is WAGGLE_KEY_REUSED (422). Empty for a new id, which no other request has. */
   readonly bodyHash: string
   readonly traceparent: string | null
 }
@@ -42,11 +42,11 @@ export interface Accepted {
 export interface RequestOutcome {
   readonly id: string
   readonly state: 'answered' | 'failed'
-  /** The answer; a payload of kind `error` where the request failed. */
+  /** The answer; a payload of kind `error` if the request failed. */
   readonly answer: Payload
 }
 
-/** The state of a request so far. */
+/** The current state of a request. */
 export type FoundRequest = Pick<RequestEntry, 'state' | 'bodyHash' | 'answer'>
 
 /** One request in the ledger of its swarm, kept for `answers_retention`. */
@@ -58,6 +58,6 @@ export interface RequestEntry {
   readonly deadline: number | null
   readonly bodyHash: string
   readonly answer: Payload | null
-  /** Reply topics that the answer goes to, in addition to the respond bee's topic. */
+  /** The reply topics for the answer, in addition to the respond bee's topic. */
   readonly replies: readonly ReplyTo[]
 }

@@ -17,7 +17,7 @@ export function secretMistakes(document: SwarmDocument): readonly WaggleError[] 
   return mistakes
 }
 
-/** The value with every secret put in. A name that `lookup` lacks is a mistake at its place. */
+/** The value with every secret filled in. A name that `lookup` lacks is a mistake, with its place. */
 export function withSecrets<T>(document: SwarmDocument, value: T, at: Path, lookup: ReadonlyMap<string, string>, mistakes: WaggleError[]): T {
   const replaced = (text: string, path: Path) =>
     text.replaceAll(reference, (whole: string, inside: string) => {

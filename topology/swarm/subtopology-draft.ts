@@ -1,7 +1,7 @@
 import type { Cut } from './cuts.ts'
 import type { Step, SubtopologyPlan } from './subtopology-plan.ts'
 
-/** A sub-topology under construction: each step goes behind the last one. */
+/** A sub-topology under construction. Each step is added after the last one. */
 export class SubtopologyDraft {
   readonly bees = new Set<string>()
   readonly steps: Step[] = []
@@ -23,7 +23,7 @@ export class SubtopologyDraft {
     if (body.kind === 'ledger') this.bees.add(name)
   }
 
-  /** Adds a step below `parent`. The next `add` still goes behind the last step. */
+  /** Adds a step below `parent`. The next `add` still goes after the last step. */
   also(name: string, parent: string, body: StepBody): void {
     this.steps.push({ ...body, name, parents: [parent] } as Step)
   }

@@ -40,7 +40,7 @@ export function encodeTensors(tensors: { readonly [name: string]: Tensor }): Uin
   return bytes
 }
 
-/** Checks a tensor's name, datatype, shape and length. Throws WAGGLE_MALFORMED_TENSORS where `decodeTensors` would not read the same tensor back. */
+/** Checks a tensor's name, datatype, shape and length. Throws WAGGLE_MALFORMED_TENSORS if `decodeTensors` would not read the same tensor back. */
 export function checkTensor(name: string, { datatype, shape, data }: Tensor): void {
   const width = datatypeBytes(datatype)
   if (width === undefined) throw malformed(`the datatype of ${shortName(name)} is unknown`)
@@ -58,16 +58,16 @@ export function checkTensor(name: string, { datatype, shape, data }: Tensor): vo
     throw malformed(`the tensor ${shortName(name)} has ${data.byteLength} bytes for the shape [${shape.slice(0, 8)}] of ${datatype}`)
 }
 
-/** Number of values in a tensor of this shape; NaN where it is too large for a double. */
+/** The number of values in a tensor of this shape; NaN if it is too large for a double. */
 function elementsOf(shape: readonly number[]): number {
   return shape.includes(0) ? 0 : shape.reduce((product, size) => product * size, 1)
 }
 
-/** Views of `bytes` where their alignment allows, else copies. Malformed bytes throw WAGGLE_MALFORMED_TENSORS. */
+/** Views of `bytes` if their alignment allows it, else copies. Malformed bytes throw WAGGLE_MALFORMED_TENSORS. */
 export function decodeTensors(bytes: Uint8Array): { readonly [name: string]: Tensor } {
   const reader = new HeaderReader(bytes)
   const tensors = new Map<string, Tensor>()
-  // Tensors may not share bytes: written again, each would take its own, and a small body could become any size.
+  // Tensors may not share bytes. When they are written again each takes its own, so a small body could become very large.
   let dataBytes = 0
   for (let left = reader.count; left > 0; left--) {
     const { name, datatype, shape, position, length } = reader.next()
@@ -95,7 +95,7 @@ function shortName(name: string): string {
   return JSON.stringify(name.slice(0, 40))
 }
 
-/** A datatype's number on the wire is its index here. */
+/** A datatype's number in the encoding is its index here. */
 const datatypes: readonly Datatype[] = ['BOOL', 'UINT8', 'UINT16', 'UINT32', 'UINT64', 'INT8', 'INT16', 'INT32', 'INT64', 'FP32', 'FP64']
 
 const arrays = {
@@ -112,12 +112,12 @@ const arrays = {
   FP64: Float64Array,
 } as const
 
-/** Size of one value in bytes. */
+/** The size of one value in bytes. */
 export function bytesOf(datatype: Datatype): number {
   return arrays[datatype].BYTES_PER_ELEMENT
 }
 
-/** Size of one value in bytes; undefined for an unknown datatype. */
+/** The size of one value in bytes; undefined for an unknown datatype. */
 export function datatypeBytes(datatype: string): number | undefined {
   return Object.hasOwn(arrays, datatype) ? bytesOf(datatype as Datatype) : undefined
 }

@@ -11,9 +11,9 @@ import { untilInSync } from './in-sync.ts'
 /** A real Kafka cluster. */
 export interface KafkaCluster {
   readonly brokers: readonly string[]
-  /** The brokers that this process started and may kill; empty where the cluster was there before. */
+  /** The brokers that this process started and may kill; empty if the cluster existed before. */
   readonly nodes: readonly KafkaNode[]
-  /** See `untilInSync`. */
+  /** Settles when every replica is in sync (`untilInSync`). */
   inSync(): Promise<void>
   close(): Promise<void>
 }
@@ -37,7 +37,7 @@ export interface ClusterWish {
   readonly settings?: () => { readonly [name: string]: string }
   /** Users that may sign in by SCRAM. */
   readonly scramUsers?: readonly { readonly name: string; readonly password: string }[]
-  /** Protocol of the clients' listener. Brokers speak plain text among each other. */
+  /** The protocol of the clients' listener. Brokers speak plain text among each other. */
   readonly clientListener?: 'PLAINTEXT' | 'SASL_PLAINTEXT' | 'SSL' | 'SASL_SSL'
 }
 
@@ -49,7 +49,7 @@ export function brokerJars(): MavenJars {
   return 'missing' in jars ? { missing: `There is no Kafka: ${jars.missing}; ${how}` } : jars
 }
 
-/** Starts brokers, which end when they are closed or this process ends. */
+/** Starts brokers. They end when they are closed or this process ends. */
 export async function startBrokers(libs: string, wish: ClusterWish): Promise<KafkaCluster> {
   const directory = mkdtempSync(join(tmpdir(), 'waggle-kafka-'))
   const count = wish.nodes ?? 1
@@ -61,7 +61,7 @@ export async function startBrokers(libs: string, wish: ClusterWish): Promise<Kaf
     controller: ports[at * 3 + 2] ?? 0,
   }))
   const voters = places.map(({ id, controller }) => `${id}@127.0.0.1:${controller}`).join(',')
-  // Sixteen bytes as Kafka writes an id. The letter in front keeps it from beginning with a dash, as an option does.
+  // Sixteen bytes as Kafka writes an id. The leading letter avoids a dash, which would look like an option.
   const clusterId = `W${randomBytes(16).toString('base64url').slice(1)}`
   const nodes = places.map(({ id, client, between, controller }) => {
     const home = join(directory, String(id))
@@ -126,7 +126,7 @@ class OwnNode implements KafkaNode {
 
   async start(): Promise<void> {
     const argv = [...this.#java('384m', ['-XX:+UseG1GC']), 'kafka.Kafka', join(this.#options.home, 'server.properties')]
-    // The shell kills the broker when the pipe closes, so the broker also ends when this process dies.
+    // When this process dies, the pipe closes, and the shell kills the broker.
     const script = 'exec 3<&0; "$@" </dev/null 3<&- & pid=$!; echo "pid $pid"; (cat <&3 >/dev/null; kill -9 $pid 2>/dev/null) & wait $pid'
     const said = await this.#said((output) => {
       this.#process = spawn('sh', ['-c', script, 'sh', 'java', ...argv], { stdio: ['pipe', output, output] })
@@ -177,8 +177,8 @@ class OwnNode implements KafkaNode {
   }
 
   /**
-   * The output of a process once it contains `expected` or, with null, once the process has ended well. The output goes to a file: a pipe that a busy
-   * test does not empty would block the process.
+   * The output of a process when it contains `expected`; with null, when the process has ended well. The output goes to a file, because a full pipe
+   * would block the process.
    */
   async #said(run: (output: number) => ChildProcess, expected: RegExp | null): Promise<string> {
     const path = join(this.#options.home, `said-${this.#starts++}.log`)
@@ -245,8 +245,7 @@ function common(count: number): { readonly [name: string]: string } {
     'broker.session.timeout.ms': '3000',
     'broker.heartbeat.interval.ms': '500',
     'transaction.abort.timed.out.transaction.cleanup.interval.ms': '1000',
-    // Tests write records of 1970. A broker deletes expired records 30 s after its start and then each five minutes, and with them the tests'
-    // windows.
+    // Tests write records of 1970. A broker would delete them as expired 30 s after its start, with the tests' windows.
     'log.initial.task.delay.ms': '86400000',
     'log.retention.check.interval.ms': '86400000',
   }
@@ -268,7 +267,7 @@ function properties(settings: { readonly [name: string]: string }): string {
     .join('')
 }
 
-/** All ports are held open at the same time, so that no two are the same. */
+/** Finds free ports. All of them are held open at the same time, so that no two are the same. */
 async function freePorts(count: number): Promise<readonly number[]> {
   const servers = await Promise.all(
     Array.from({ length: count }, async () => {

@@ -2,8 +2,8 @@ import { setTimeout } from 'node:timers/promises'
 import { Connection, metadataV12 } from '@platformatic/kafka'
 
 /**
- * Settles when every replica is in sync, in the view of each broker. Before that the loss of one more broker may lose acknowledged records: where the
- * last replica in sync dies, the brokers choose a leader that lacks records (KIP-966).
+ * Settles when every replica is in sync, as each broker sees it. Before that, the loss of another broker may lose acknowledged records. If the last
+ * replica in sync dies, the brokers choose a leader that lacks records (KIP-966).
  */
 export async function untilInSync(brokers: readonly string[]): Promise<void> {
   for (const broker of brokers) while (!(await isInSync(broker))) await setTimeout(50)

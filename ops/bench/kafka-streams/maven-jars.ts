@@ -6,7 +6,10 @@ import { join } from 'node:path'
 /** A folder of jars, or the reason why it is not available. */
 export type MavenJars = { readonly libs: string; readonly cache: string } | { readonly missing: string }
 
-/** Fetches what a pom.xml names from Maven Central once; a cache of the user keeps it under `name`. Several processes may ask at once. */
+/**
+ * Fetches the jars of a pom.xml from Maven Central once, and keeps them in a cache of the user under `name`. Several processes may call it at the
+ * same time.
+ */
 export function mavenJars({ name, pom }: { readonly name: string; readonly pom: string }): MavenJars {
   const cache = join(process.env.XDG_CACHE_HOME ?? join(homedir(), '.cache'), 'waggle', name)
   const libs = join(cache, 'libs')

@@ -1,8 +1,8 @@
 import { side } from './features.ts'
 
 /**
- * The centre square of a picture, scaled to 96 × 96 as Pillow's BILINEAR does, bit for bit: a triangle filter that widens when it scales down, first
- * across and then down, with eight bits in between.
+ * The centre square of a picture, scaled to 96 × 96 exactly as Pillow's BILINEAR does: a triangle filter that widens when it scales down, first
+ * across and then down, rounded to eight bits in between.
  */
 export function centreSquare(pixels: Uint8Array, height: number, width: number): Uint8Array {
   const square = Math.min(height, width)

@@ -1,6 +1,6 @@
 /**
  * The 2,596 features of an SVM for 96 × 96 RGB pixels: gradients (HOG), colour histograms and local binary patterns. They equal those of
- * reference/predict.py in its single precision (`fround`), since rounding decides a pixel's bin.
+ * reference/predict.py, in its single precision (`fround`), because rounding decides a pixel's bin.
  */
 export function featuresOf(pixels: Uint8Array): Float32Array {
   const features = new Float32Array(featureCount)

@@ -5,7 +5,7 @@ import { averageOf } from '../../../bees/weighted-average-ensemble/bee.ts'
 
 const prediction = (bear: number) => ({ scores: { bear, teddy: 1 - bear } })
 
-describe('The weighted average', () => {
+describe('The weighted average of predictions', () => {
   it('weighs each bee by its configured weight', () => {
     const { label, scores, models } = averageOf(
       new Map([
@@ -20,7 +20,7 @@ describe('The weighted average', () => {
     assert.ok(Math.abs((models.c?.weight ?? 0) - 0.2) < 1e-12)
   })
 
-  it('weighs all bees equally without weights, and gives an unnamed bee the average of the named weights', () => {
+  it('weighs all bees equally if no weights are given, and gives a bee without a weight the average of the given ones', () => {
     const two = new Map([
       ['a', prediction(1)],
       ['b', prediction(0)],
@@ -40,7 +40,7 @@ describe('The weighted average', () => {
     assert.ok(Math.abs((models.a?.weight ?? 0) - 2 / 3) < 1e-12)
   })
 
-  it('fails with a reason where no prediction is left to average', () => {
+  it('fails with a reason if no prediction is left to average', () => {
     assert.throws(() => averageOf(new Map(), {}), /No prediction with a weight above 0/)
     assert.throws(() => averageOf(new Map([['a', prediction(1)]]), { a: 0 }), /No prediction with a weight above 0/)
   })
@@ -62,7 +62,7 @@ describe('The weighted average', () => {
     )
   })
 
-  it('takes labels and bee names such as __proto__ and constructor as plain names', () => {
+  it('accepts labels and bees that are called __proto__ or constructor', () => {
     const scores = Object.fromEntries([
       ['constructor', 0.75],
       ['__proto__', 0.25],
@@ -90,7 +90,7 @@ describe('The weighted average', () => {
     )
   })
 
-  it('fails where the average is no finite number', () => {
+  it('fails if the average is not a finite number', () => {
     const two = new Map([
       ['a', { scores: { bear: 1e308 } }],
       ['b', { scores: { bear: 1e308 } }],

@@ -81,7 +81,7 @@ describe('The embedded ClickHouse', () => {
     return fetch(`${server.url}${path}`, init)
   }
 
-  it('returns a saved row unchanged over HTTP and to the official client', async () => {
+  it('returns a saved row unchanged over plain HTTP and to the official client', async () => {
     const table = await database.openTable({ table: 'as_it_was', log: () => {} })
     await table.insert([row(1)], signal)
     const found = await client.query({ query: 'SELECT * FROM as_it_was', format: 'JSONEachRow' })
@@ -93,7 +93,7 @@ describe('The embedded ClickHouse', () => {
     assert.equal(text, 'teddy\t0.25\n')
   })
 
-  it('stores a repeated row once, whichever block it comes in', async () => {
+  it('stores a repeated row once, even in another block', async () => {
     const table = await database.openTable({ table: 'once', log: () => {} })
     await table.insert([row(1), row(2)], signal)
     await table.insert([row(1), row(2)], signal)
@@ -107,7 +107,7 @@ describe('The embedded ClickHouse', () => {
     assert.equal(await count('lab.predictions'), 1)
   })
 
-  it('refuses tables that would count a repeated row twice: a plain table, a view without FINAL, rows that do not replace each other', async () => {
+  it('refuses a table that would count a repeated row twice: a plain table, a view without FINAL, an engine without replacement', async () => {
     const columns = `swarm String, bee String, request_id String, model String, label String, score Float64, scores Map(String, Float64), payload String,
       latency_ms Float64, batch_size UInt32, predicted_at DateTime64(3), topic String, partition Int32, offset Int64`
     const refused = async (table: string) => {
@@ -133,7 +133,7 @@ describe('The embedded ClickHouse', () => {
     assert.equal(await count('mended'), 1)
   })
 
-  it('refuses a table with unfit columns, and names the column', async () => {
+  it('refuses a table whose columns do not fit, and names the column', async () => {
     await written('CREATE TABLE theirs (swarm String, bee Int32) ENGINE = ReplacingMergeTree ORDER BY swarm')
     await assert.rejects(database.openTable({ table: 'theirs', log: () => {} }), (error: unknown) => {
       assert.ok(error instanceof WaggleError)
@@ -144,7 +144,7 @@ describe('The embedded ClickHouse', () => {
     await assert.rejects(database.openTable({ table: 'a; DROP TABLE once', log: () => {} }), /is no name of a table/)
   })
 
-  it('loses and doubles no row when its process is killed during inserts, and comes back on the same port', async () => {
+  it('neither loses nor doubles a row if its process is killed during inserts, and restarts on the same port', async () => {
     const table = await database.openTable({ table: 'killed', log: () => {} })
     const { url } = server
     let sent = 0
@@ -157,7 +157,7 @@ describe('The embedded ClickHouse', () => {
     assert.equal(await count('killed'), sent)
   })
 
-  it('waits for a server that is away until it is told to give up', async () => {
+  it('retries while the server is away, until it is told to give up', async () => {
     const lines: string[] = []
     const nowhere = new ClickHouseDatabase({ url: 'http://127.0.0.1:9', socketPath: null, clock: systemClock, random: new SystemRandom() })
     const table = await nowhere.openTable({ table: 'later', log: (_, line) => lines.push(line) })
@@ -275,7 +275,7 @@ describe('The embedded ClickHouse', () => {
     assert.notEqual(named.status, 200, named.text)
   })
 
-  it('saves rows while endless queries run, and cancels a query whose client leaves', async () => {
+  it('saves rows while endless queries run, and cancels a query whose client disconnects', async () => {
     const table = await database.openTable({ table: 'beside', log: () => {} })
     const leave = new AbortController()
     const endless = Array.from({ length: 6 }, () =>
@@ -293,14 +293,14 @@ describe('The embedded ClickHouse', () => {
     assert.equal((await asked('SELECT 1')).text, '1\n')
   })
 
-  it('bounds the memory of a query and the bytes of its answer', async () => {
+  it('limits the memory of a query and the size of its answer', async () => {
     assert.equal((await asked('SELECT groupArray(number) FROM system.numbers')).code, '241')
     assert.equal((await asked("SELECT repeat('x', 1000) FROM numbers(2000000)")).code, '241')
     assert.equal((await asked("SELECT repeat('x', 1000) FROM numbers(100000)")).code, '396')
     assert.equal((await asked('SELECT number FROM numbers(2000000)')).code, '396')
   })
 
-  it('refuses pages of other sites, foreign host names, and a page that embeds it as a picture', async () => {
+  it('refuses pages of other sites, foreign host names, and requests for a picture in another site’s page', async () => {
     const { port } = new URL(server.url)
     for (const [headers, status] of [
       [{ 'sec-fetch-site': 'cross-site' }, 403],
@@ -339,7 +339,7 @@ describe('The embedded ClickHouse', () => {
     })
   })
 
-  it('fails at start on a port in use, with the next step', async () => {
+  it('fails at start with the next step if the port is in use', async () => {
     const taken = createServer()
     const port = await new Promise<number>((resolve) =>
       taken.listen(0, '127.0.0.1', () => resolve((taken.address() as { readonly port: number }).port)),

@@ -10,7 +10,7 @@ import { SystemRandom } from '../../../connectors/system/system-random.ts'
 import { SimulatedRandom } from '../../../processor/simulation/simulated-random.ts'
 import type { PredictionRow } from '../../../topology/swarm/ports/database.ts'
 
-describe('A statement on the port of the embedded ClickHouse', () => {
+describe('A statement on the public port of the embedded ClickHouse', () => {
   const directory = mkdtempSync(join(tmpdir(), 'waggle-clickhouse-'))
   const outfile = join(directory, 'never')
   const secret = readFileSync('/etc/hostname', 'utf8').trim()
@@ -36,7 +36,7 @@ describe('A statement on the port of the embedded ClickHouse', () => {
     assert.equal(existsSync(outfile), false, sql)
   }
 
-  it('reads no file that a quoted name hides', async () => {
+  it('cannot read a file by a quoted name', async () => {
     for (const sql of [
       "SELECT 1 AS `a'`, file('/etc/hostname') AS `b'`",
       'SELECT 1 AS "a\'", file(\'/etc/hostname\') AS "b\'"',
@@ -54,14 +54,14 @@ describe('A statement on the port of the embedded ClickHouse', () => {
       await refused("SELECT 1 AS `a'`, arrayMap({f:Identifier}, ['/etc/hostname']) AS `b'`", '497', `/?param_f=${encodeURIComponent(name)}`)
   })
 
-  it('writes no file that a quoted name hides', async () => {
+  it('cannot write a file by a quoted name', async () => {
     for (const end of ['', ' TRUNCATE', ' APPEND', ' AND STDOUT'])
       for (const format of ['', ' FORMAT TSV'])
         for (const before of ['', 'EXPLAIN ', 'EXPLAIN AST '])
           await refused(`${before}SELECT 1 AS \`a'\` INTO OUTFILE '${outfile}'${end}${format}`, '164')
   })
 
-  it('calls only table functions that read nothing, also in DESCRIBE', async () => {
+  it('can call only table functions that read nothing, also in DESCRIBE', async () => {
     for (const call of [`sqlite('${outfile}', 't')`, `\`sqlite\`('${outfile}', 't')`, `SQLite('${outfile}', 't')`])
       for (const sql of [
         `SELECT * FROM ${call}`,
@@ -88,7 +88,7 @@ describe('A statement on the port of the embedded ClickHouse', () => {
     assert.notEqual(values.status, 200, values.text)
   })
 
-  it('may use numbers, values, views and any alias', async () => {
+  it('can use numbers, values, views and any alias', async () => {
     for (const [sql, text] of [
       ['SELECT sum(number) FROM numbers(4)', '6\n'],
       ['SELECT a FROM view(SELECT 1 AS a)', '1\n'],
@@ -102,7 +102,7 @@ describe('A statement on the port of the embedded ClickHouse', () => {
       assert.deepEqual(await asked(sql), { status: 200, code: null, text }, sql)
   })
 
-  it('is refused where it reads a file, and answered where it does not, whatever quotes, comments and escapes surround the call', async () => {
+  it('is refused if it reads a file and answered if it does not, whatever quotes, comments and escapes surround the call', async () => {
     const random = new SimulatedRandom(1)
     const below = (end: number) => Math.floor(random.next() * end)
     const one = <T>(of: readonly [T, ...T[]]): T => of[below(of.length)] ?? of[0]

@@ -5,7 +5,7 @@ import { join } from 'node:path'
 import { afterEach, beforeEach, describe, it } from 'node:test'
 import { Repairs } from '../../../connectors/clickhouse/repairs.ts'
 
-describe('Repairs of the embedded ClickHouse', () => {
+describe('The repairs of an embedded ClickHouse', () => {
   let directory: string
   let table: string
 
@@ -29,19 +29,19 @@ describe('Repairs of the embedded ClickHouse', () => {
     repairs.done(swarm, 'table', new Map())
   }
 
-  it('find nothing where there is no table, and where each block is in a part', () => {
+  it('find no loss without a table, and if each block is in a part', () => {
     assert.deepEqual(new Repairs(join(directory, 'nowhere')).lostFor('one', 'table'), [])
     assert.deepEqual(lost(), [])
     parts('all_1_1_1', 'all_2_9_2', 'all_3_3_1', 'all_10_10_1')
     assert.deepEqual(lost(), [])
   })
 
-  it('find block numbers that no part holds, also those before the first part', () => {
+  it('find block numbers that are in no part, even before the first part', () => {
     parts('all_3_3_1', 'all_6_9_2', 'all_11_11_1', 'tmp_insert_all_4_4_0')
     assert.deepEqual(lost(), ['blocks 1 to 2', 'blocks 4 to 5', 'blocks 10 to 10'])
   })
 
-  it('remember a gap that the engine has merged over, until each swarm has handled it', () => {
+  it('remember a gap that the engine has merged over, until each swarm has written its rows again', () => {
     parts('all_1_1_1', 'all_3_3_1')
     assert.deepEqual(lost(), ['blocks 2 to 2'])
     parts('all_1_3_2')
@@ -51,7 +51,7 @@ describe('Repairs of the embedded ClickHouse', () => {
     assert.deepEqual(lost('two'), ['blocks 2 to 2'])
   })
 
-  it('tell a new gap from an old one next to it', () => {
+  it('distinguish a new gap from an old one next to it', () => {
     parts('all_1_1_1', 'all_3_3_1', 'all_4_4_1')
     dealtWith()
     assert.deepEqual(lost(), [])
@@ -72,7 +72,7 @@ describe('Repairs of the embedded ClickHouse', () => {
     assert.deepEqual(lost(), ['blocks 2 to 2'])
   })
 
-  it('remember up to which offset records were read again, while the last row is the same', () => {
+  it('remember up to which offset records were read again, as long as the last row is the same', () => {
     new Repairs(directory).done('one', 'table', new Map([['save topic 0', { next: 10, position: 20 }]]))
     const repairs = new Repairs(directory)
     assert.equal(repairs.readUpTo('table', 'save topic 0', 10), 20)
@@ -80,7 +80,7 @@ describe('Repairs of the embedded ClickHouse', () => {
     assert.equal(repairs.readUpTo('table', 'save topic 1', 10), 0)
   })
 
-  it('start again where their file is damaged', () => {
+  it('start again if their file is damaged', () => {
     parts('all_1_1_1', 'all_3_3_1')
     dealtWith()
     writeFileSync(join(directory, 'repairs.json'), '{"table":')

@@ -49,7 +49,7 @@ describe('A bee in its own process', () => {
     await opened.close()
   })
 
-  it('gets bytes, tensors, join parts, its identity and its environment, and no other variable of Waggle’s', async () => {
+  it('gets bytes, tensors, join parts, its identity and its environment, and no other variable of Waggle’s environment', async () => {
     process.env.WAGGLE_SECRET_OF_TEST = 'hidden'
     const opened = await open(lineByLine('(request) => ({ json: { request, env: process.env } })'), { env: { OWN: 'yes' } })
     const payload: Payload = {
@@ -110,7 +110,7 @@ describe('A bee in its own process', () => {
     await opened.close()
   })
 
-  it('goes on after it refuses an input or fails at one', async () => {
+  it('goes on after it refuses an input or fails for one', async () => {
     const opened = await open(lineByLine('({ json }) => json === 1 ? { refuse: "not a photo" } : json === 2 ? { error: "lens cap" } : { json }'))
     const refused = await call(opened, json(1))
     assert.ok(refused instanceof Refused)
@@ -352,7 +352,7 @@ describe('A bee in its own process', () => {
     })
   }
 
-  it('a bee that dies while an input waits that JSON cannot hold is started again', async () => {
+  it('a bee that dies is started again even if a waiting input cannot be written as JSON', async () => {
     const opened = await open(withAnswer(`if (json === 'die' && attempt === 1) process.exit(3)\nanswer(id, json)`))
     const dying = call(opened, json('die'))
     const bad = call(opened, json(nested(100_000)))
@@ -420,7 +420,7 @@ describe('A bee in its own process', () => {
     assert.ok((await call(opened, json('late'))) instanceof WaggleError)
   })
 
-  it('a bee whose program is missing after a death is started again once the program is back', async () => {
+  it('a bee whose program is missing after a death is started again when the program is back', async () => {
     const program = join(directory, 'program')
     const put = () =>
       writeFileSync(
@@ -450,7 +450,7 @@ describe('A bee in its own process', () => {
     await opened.close()
   })
 
-  it('a bee with an environment that no process can have is not started', async () => {
+  it('a bee with an invalid environment is not started', async () => {
     await assert.rejects(open('', { env: { BAD: 'a\0b' } }), (error: unknown) => {
       assert.ok(error instanceof WaggleError)
       assert.equal(error.code, 'WAGGLE_BEE_NOT_STARTED')
@@ -458,7 +458,7 @@ describe('A bee in its own process', () => {
     })
   })
 
-  it('a bee that dies while the machine has no file descriptors left is started again once there are some', async () => {
+  it('a bee that dies while the machine has no file descriptors left is started again when there are some', async () => {
     const bee = join(directory, 'descriptors-bee.mjs')
     writeFileSync(bee, withAnswer(`if (json === 'die' && attempt === 1) process.exit(3)\nanswer(id, json)`))
     const program = join(directory, 'descriptors.mjs')

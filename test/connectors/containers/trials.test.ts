@@ -43,7 +43,7 @@ it('A call that kills its process is found within 3 + log2(n) deaths, whichever 
   )
 })
 
-it('A process that works in order dies twice for each call that kills', () => {
+it('A process that works in order dies twice for each call that kills it', () => {
   const killers = new Set([3, 4, 40])
   const trials = new Trials<number>()
   const found: number[] = []

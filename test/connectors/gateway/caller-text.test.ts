@@ -3,7 +3,7 @@ import { describe, it } from 'node:test'
 import fc from 'fast-check'
 import { callerText } from '../../../connectors/gateway/http/caller-text.ts'
 
-describe('A text for a caller', () => {
+describe('An error text for a caller', () => {
   it('shows the name of a file instead of its path', () => {
     const texts = [
       ["ENOENT: no such file or directory, open '/home/user/app/models/a.onnx'", "ENOENT: no such file or directory, open '…/a.onnx'"],

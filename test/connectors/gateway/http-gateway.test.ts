@@ -100,20 +100,20 @@ describe('The HTTP gateway', () => {
 
   const entrance = '/v1/gateways/door/request'
 
-  it('answers with the result of the respond bee, under a request id', async () => {
+  it('answers with the result of the respond bee, and with a request id', async () => {
     const response = await post(entrance, '{"a":1}')
     assert.equal(response.status, 200)
     assert.match(response.headers.get('x-request-id') ?? '', uuid)
     assert.deepEqual(await response.json(), { got: { a: 1 } })
   })
 
-  it('takes bytes of any content type, and returns bytes with theirs', async () => {
+  it('accepts bytes of any content type, and returns bytes with theirs', async () => {
     const response = await post(entrance, Uint8Array.of(1, 2, 3), { 'content-type': 'application/x-own; v=1' })
     assert.equal(response.headers.get('content-type'), 'application/x-own; v=1')
     assert.deepEqual([...new Uint8Array(await response.arrayBuffer())], [3, 2, 1])
   })
 
-  it('takes the file of a multipart form as the input, and fields without a file as JSON', async () => {
+  it('accepts the file of a multipart form as the input, and fields without a file as JSON', async () => {
     const form = new FormData()
     form.set('photo', new Blob([Uint8Array.of(9, 8)], { type: 'image/png' }), 'a.png')
     const file = await post(entrance, form)
@@ -132,7 +132,7 @@ describe('The HTTP gateway', () => {
     assert.deepEqual(await settled(id), { request_id: id, state: 'answered', answer: { got: { b: 2 } }, problem: null })
   })
 
-  it('shows a request that is under way as pending', async () => {
+  it('shows an unfinished request as pending', async () => {
     const { request_id: id } = (await (await post('/v1/gateways/door/submit', '{"hold":true}')).json()) as { request_id: string }
     const entry = (await (await fetch(`${gateway.url}/v1/requests/${id}`)).json()) as { state: string }
     assert.equal(entry.state, 'pending')
@@ -142,7 +142,7 @@ describe('The HTTP gateway', () => {
     assert.equal((await waiting).state, 'answered')
   })
 
-  it('computes a request with an idempotency key once, and gives its answer again', async () => {
+  it('computes a request with an idempotency key once, and returns the stored answer for the second call', async () => {
     const before = calls
     const headers = { 'idempotency-key': 'once' }
     const first = await post(entrance, '{"c":3}', headers)
@@ -152,7 +152,7 @@ describe('The HTTP gateway', () => {
     assert.equal(calls, before + 1)
   })
 
-  it('derives an id from a key with its secret: the same one after a restart, and another one with another secret', async () => {
+  it('derives the id from the idempotency key with its secret: the same id after a restart, another id with another secret', async () => {
     const idOf = async (idSecret: Uint8Array) => {
       const open = await openHttpGateway(optionsFor(swarm.requests, { idSecret }))
       const response = await fetch(`${open.url}/v1/gateways/door/submit`, { method: 'POST', body: '{}', headers: { 'idempotency-key': 'guessed' } })
@@ -166,7 +166,7 @@ describe('The HTTP gateway', () => {
     assert.notEqual(await idOf(new SystemRandom().bytes(32)), id)
   })
 
-  it('answers 422 where a key comes again with another body', async () => {
+  it('answers 422 if an idempotency key comes again with another body', async () => {
     const headers = { 'idempotency-key': 'reused' }
     await post(entrance, '{"c":3}', headers)
     const said = await problem(await post(entrance, '{"c":4}', headers))
@@ -174,7 +174,7 @@ describe('The HTTP gateway', () => {
     assert.equal(said.code, 'WAGGLE_KEY_REUSED')
   })
 
-  it('answers 422 where a bee refuses the input and 502 where it fails, with the bee’s name', async () => {
+  it('answers 422 if a bee refuses the input and 502 if it fails, with the bee’s name', async () => {
     const refused = await problem(await post(entrance, '{"refuse":"too blurred"}'))
     assert.deepEqual([refused.status, refused.detail, refused.bee], [422, 'too blurred', 'work'])
     const failed = await problem(await post(entrance, '{"fail":"out of memory"}'))
@@ -182,7 +182,7 @@ describe('The HTTP gateway', () => {
     assert.match(failed.detail, /out of memory/)
   })
 
-  it('answers 504 at the deadline that the caller set, to the request and to a question by its id', async () => {
+  it('answers 504 at the deadline that the caller set, to the request and to a query for its id', async () => {
     const said = await problem(await post(entrance, '{"hold":true}', { 'x-timeout-seconds': '0.2' }))
     assert.equal(said.status, 504)
     assert.equal((await settled(said.request_id)).problem?.status, 504)
@@ -246,7 +246,7 @@ describe('The HTTP gateway', () => {
     assert.equal((await problem(await post(entrance, Uint8Array.of(1), { 'content-type': 'nonsense' }))).status, 415)
   })
 
-  it('answers 404 to an unknown gateway, with the known ones, and to an unknown request or path', async () => {
+  it('answers 404 to an unknown gateway, with the known gateways, and to an unknown request or path', async () => {
     const said = await problem(await post('/v1/gateways/dor/request', '{}'))
     assert.equal(said.status, 404)
     assert.match(said.detail, /There is no gateway dor; there is door/)
@@ -270,7 +270,7 @@ describe('The HTTP gateway', () => {
     await starting.close()
   })
 
-  it('answers 503 with Retry-After before it reads the body where the engine is overloaded', async () => {
+  it('answers 503 with Retry-After before it reads the body if the engine is overloaded', async () => {
     const full: Requests = {
       gateways: ['door'],
       refusal: () => ({ reason: '1000 requests are waiting for an answer', retryAfterSeconds: 7 }),
@@ -285,7 +285,7 @@ describe('The HTTP gateway', () => {
     await busy.close()
   })
 
-  it('answers 503 where the bodies in flight exceed their bound', async () => {
+  it('answers 503 if the bodies of open requests exceed their limit', async () => {
     const small = await openHttpGateway(optionsFor(swarm.requests, { maxBodiesBytes: 10 }))
     const response = await fetch(`${small.url}${entrance}`, { method: 'POST', body: 'more than ten bytes' })
     assert.equal((await problem(response)).code, 'WAGGLE_OVERLOADED')
@@ -318,7 +318,7 @@ describe('The HTTP gateway', () => {
     await open.close()
   })
 
-  it('fails at start on a port in use, with the next step', async () => {
+  it('fails at start with the next step if the port is in use', async () => {
     const port = Number(new URL(gateway.url).port)
     await assert.rejects(openHttpGateway(optionsFor(swarm.requests, { port })), (error: unknown) => {
       assert.ok(error instanceof WaggleError)
@@ -340,7 +340,7 @@ describe('The HTTP gateway', () => {
     await assert.rejects(fetch(`${closing.url}/healthz`))
   })
 
-  it('fails the requests that still wait when the time for its close is over, and cuts a body that has not come', async () => {
+  it('fails the requests that still wait and cuts off an unfinished body when the time for its close is over', async () => {
     const closing = await openHttpGateway(optionsFor(swarm.requests))
     const waiting = fetch(`${closing.url}${entrance}`, { method: 'POST', body: '{"hold":true}', headers: { 'content-type': 'application/json' } })
     const { port } = new URL(closing.url)

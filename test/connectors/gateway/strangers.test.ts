@@ -23,7 +23,7 @@ const echo: Requests = {
 
 const timeLimits: TimeLimits = { headersMs: 400, requestMs: 3000, idleMs: 2000, minBytesPerSecond: 1000, slowWindowMs: 400 }
 
-describe('The HTTP gateway towards strangers', () => {
+describe('The HTTP gateway and misbehaving callers', () => {
   const errors: unknown[] = []
   const sockets: Socket[] = []
   let gateway: HttpGateway
@@ -102,7 +102,7 @@ describe('The HTTP gateway towards strangers', () => {
     return problemIn({ status: response.status, headers: new Map(response.headers), body }, status, what)
   }
 
-  it('a body that is announced and not sent takes no memory', async () => {
+  it('an announced body takes no memory until it arrives', async () => {
     for (let at = 0; at < 8; at++) await open(head({ 'content-length': maxBodyBytes, 'content-type': 'image/png' }))
     assert.equal(await neighbour(), 200)
     for (let at = 0; at < 8; at++) await open(head({ 'transfer-encoding': 'chunked', 'content-type': 'image/png' }))
@@ -110,13 +110,13 @@ describe('The HTTP gateway towards strangers', () => {
     assert.equal(gateway.heldBytes, 0)
   })
 
-  it('a thousand silent connections keep nobody out: each takes the place of an older one', async () => {
+  it('a thousand silent connections lock nobody out: a new connection replaces an older one', async () => {
     const silent = await Promise.all(Array.from({ length: 1000 }, (_, at) => open(at % 2 === 0 ? '' : 'POST /v1/gate')))
     assert.equal(await neighbour(), 200)
     for (const socket of silent) socket.destroy()
   })
 
-  it('a new silent connection at the bound closes an older one, so that no more are open than the bound allows', async () => {
+  it('a silent connection at the limit closes an older one, so that no more are open than allowed', async () => {
     const bounded = await openHttpGateway(
       optionsFor({ maxConnections: 5, timeLimits: { ...timeLimits, headersMs: 60_000, requestMs: 60_000, idleMs: 60_000 } }),
     )
@@ -129,7 +129,7 @@ describe('The HTTP gateway towards strangers', () => {
     assert.equal(open, 5)
   })
 
-  it('a stranger who sends nothing, or headers slowly, is disconnected', async () => {
+  it('a caller that sends nothing, or sends headers slowly, is disconnected', async () => {
     const silent = await heard(await open())
     assert.equal(problemIn(silent[0], 408), 'WAGGLE_SLOW_REQUEST')
     const loris = await open('POST / HTTP/1.1\r\n')
@@ -138,7 +138,7 @@ describe('The HTTP gateway towards strangers', () => {
     clearInterval(dripping)
   })
 
-  it('a stranger who sends a body slowly, or stops, gets 408 and the received bytes are freed', async () => {
+  it('a caller that sends a body slowly, or stops, gets 408, and the received bytes are freed', async () => {
     const slow = await open(head({ 'content-length': 100_000, 'content-type': 'image/png' }) + 'x'.repeat(5000))
     const dripping = setInterval(() => slow.write('x'), 50)
     assert.equal(problemIn((await heard(slow))[0], 408), 'WAGGLE_SLOW_BODY')
@@ -146,7 +146,7 @@ describe('The HTTP gateway towards strangers', () => {
     assert.equal(gateway.heldBytes, 0)
   })
 
-  it('a stranger who sends just fast enough is disconnected after a total time', async () => {
+  it('a caller that sends just fast enough is disconnected after a total time', async () => {
     const endless = await open(head({ 'transfer-encoding': 'chunked', 'content-type': 'image/png' }))
     const dripping = setInterval(() => endless.write(`400\r\n${'x'.repeat(0x400)}\r\n`), 100)
     await heard(endless)
@@ -155,7 +155,7 @@ describe('The HTTP gateway towards strangers', () => {
     assert.equal(gateway.heldBytes, 0)
   })
 
-  it('an unfinished body loses its memory to a later one where there is no room for both', async () => {
+  it('an unfinished body is dropped if there is no memory for a later one', async () => {
     const stalled = [await open(), await open()].map((socket) => {
       socket.write(head({ 'content-length': maxBodyBytes, 'content-type': 'image/png' }))
       socket.write(Buffer.alloc(maxBodyBytes - 1))
@@ -167,7 +167,7 @@ describe('The HTTP gateway towards strangers', () => {
     assert.equal(gateway.heldBytes, 0)
   })
 
-  it('a stranger who disconnects in the middle of a body leaves nothing behind', async () => {
+  it('a caller that disconnects in the middle of a body leaves no memory in use', async () => {
     const gone = await open(head({ 'content-length': 100_000, 'content-type': 'image/png' }) + 'x'.repeat(50_000))
     while (gateway.heldBytes === 0) await new Promise(setImmediate)
     gone.destroy()
@@ -175,7 +175,7 @@ describe('The HTTP gateway towards strangers', () => {
     assert.equal(await neighbour(), 200)
   })
 
-  it('a stranger who pipelines requests and disconnects leaves nothing behind', async () => {
+  it('a caller that pipelines requests and disconnects leaves no memory in use', async () => {
     const one = head({ 'content-length': 5, 'content-type': 'image/png', connection: 'keep-alive' })
     for (let time = 0; time < 50; time++) await talk(gateway.url, `${one}photo${one}photo${one}photononsense`)
     for (let turn = 0; turn < 1000 && gateway.heldBytes > 0; turn++) await new Promise(setImmediate)
@@ -203,7 +203,7 @@ describe('The HTTP gateway towards strangers', () => {
     assert.deepEqual([goOn?.status, answer?.status, answer?.body], [100, 200, 'abc'])
   })
 
-  it('an encoded body is decoded up to the bound of a body and no further', async () => {
+  it('an encoded body is decoded only up to the limit of a body', async () => {
     const plain = Buffer.from('{"a":1}')
     for (const [encoding, encoded] of [
       ['gzip', gzipSync(plain)],
@@ -229,7 +229,7 @@ describe('The HTTP gateway towards strangers', () => {
     assert.equal(gateway.heldBytes, 0)
   })
 
-  it('the text of a form is taken byte for byte, or the form is refused', async () => {
+  it('a text field of a form keeps its bytes, or the form is refused', async () => {
     const form = new FormData()
     form.set('text', 'x'.repeat(2_000_000))
     form.set('__proto__', 'y')
@@ -240,7 +240,7 @@ describe('The HTTP gateway towards strangers', () => {
     assert.equal(await problemOf(await post(form), 413), 'WAGGLE_BODY_TOO_LARGE')
   })
 
-  it('a form may have a replacement character in a field, and a file of any bytes', async () => {
+  it('a form can have a replacement character in a field, and a file of any bytes', async () => {
     const form = new FormData()
     form.set('text', 'one \ufffd two')
     form.set('photo', new Blob([Uint8Array.of(0xff, 0xd8, 0xff)], { type: 'image/jpeg' }), 'photo.jpg')
@@ -251,7 +251,7 @@ describe('The HTTP gateway towards strangers', () => {
     assert.equal(await problemOf(await post(body, { 'content-type': 'multipart/form-data; boundary=b' }), 400), 'WAGGLE_BAD_BODY')
   })
 
-  it('a wrong form gets an error that names the mistake', async () => {
+  it('a malformed form gets an error that names the mistake', async () => {
     const part = '--b\r\ncontent-disposition: form-data; name="a"\r\n\r\n1\r\n'
     const type = 'multipart/form-data; boundary=b'
     for (const { what, body, contentType = type, status = 400 } of [
@@ -270,7 +270,7 @@ describe('The HTTP gateway towards strangers', () => {
     }
   })
 
-  it('everything that is no valid HTTP request gets problem+json', async () => {
+  it('an invalid HTTP request gets problem+json', async () => {
     for (const { what, bytes, status } of [
       { what: 'nonsense', bytes: 'nonsense\r\n\r\n', status: 400 },
       { what: 'TLS', bytes: Buffer.from('16030100a5010000a1', 'hex'), status: 400 },

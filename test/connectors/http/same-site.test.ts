@@ -12,18 +12,18 @@ function statusOf(...headers: readonly (readonly [name: string, value: string])[
   return siteRefusal(request, own)?.status ?? null
 }
 
-describe('A request to a server of this machine', () => {
-  it('passes under the loopback names, with the port or without one', () => {
+describe('A request to a server on this machine', () => {
+  it('is accepted under the loopback names, with or without the port', () => {
     for (const host of ['localhost:8080', 'LOCALHOST:8080', '127.0.0.1:8080', '[::1]:8080', 'localhost', '127.0.0.1'])
       assert.equal(statusOf(['Host', host]), null, host)
   })
 
-  it('is misdirected under a foreign name, another port or a name that only resembles a loopback name', () => {
+  it('gets 421 under a foreign name, another port or a name that only resembles a loopback name', () => {
     for (const host of ['evil.example', 'evil.example:8080', 'localhost.evil.example:8080', 'localhost:80', '127.0.0.1.:8080', '8.8.8.8:8080'])
       assert.equal(statusOf(['Host', host]), 421, host)
   })
 
-  it('passes under a configured name: with any port, or with the configured port', () => {
+  it('is accepted under a configured name: with any port, or with the configured port', () => {
     assert.equal(statusOf(['Host', 'waggle:8080']), null)
     assert.equal(statusOf(['Host', 'waggle']), null)
     assert.equal(statusOf(['Host', 'proxy.example:8443']), null)
@@ -38,7 +38,7 @@ describe('A request to a server of this machine', () => {
       assert.equal(statusOf(['Host', host]), 400, host)
   })
 
-  it('is refused where a page of another site sent it, and passes where a page of the same site did', () => {
+  it('is refused if a page of another site sent it, and accepted if a page of the same site did', () => {
     const host = ['Host', 'localhost:8080'] as const
     for (const site of ['cross-site', 'same-site', 'nonsense']) assert.equal(statusOf(host, ['Sec-Fetch-Site', site]), 403, site)
     for (const site of ['none', 'same-origin']) assert.equal(statusOf(host, ['Sec-Fetch-Site', site]), null, site)

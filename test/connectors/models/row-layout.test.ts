@@ -15,14 +15,14 @@ function rows(inputs: readonly (readonly number[])[], outputs: readonly (readonl
   return [layout.inputs.map(({ shape }) => shape), layout.outputs.map(({ shape }) => shape), layout.rowsPerRun]
 }
 
-describe('One row of a model', () => {
-  it('the first dimension is the batch where it is free, or of one size, in all inputs and outputs', () => {
+describe('The rows of a model', () => {
+  it('are batched if the first dimension of all inputs and outputs is free, or has the same size', () => {
     assert.deepEqual(rows([[-1, 4], [-1]], [[-1, 3], [-1]]), [[[4], []], [[3], []], null])
     assert.deepEqual(rows([[8, 4]], [[8, 3], [8]]), [[[4]], [[3], []], 8])
     assert.deepEqual(rows([[1, 3, 224, 224]], [[1, 1000]]), [[[3, 224, 224]], [[1000]], 1])
   })
 
-  it('a run has one row where an input or an output has no dimension for a batch', () => {
+  it('run one at a time if an input or an output has no batch dimension', () => {
     assert.deepEqual(rows([[-1, 4], []], [[-1, 3]]), [[[4], []], [[3]], 1])
     assert.deepEqual(rows([[-1, 4]], [[]]), [[[4]], [[]], 1])
     assert.deepEqual(
@@ -47,7 +47,7 @@ describe('One row of a model', () => {
     )
   })
 
-  it('the whole input is a row where no output has a dimension for a batch, and for a vector of any length', () => {
+  it('are whole inputs if no output has a batch dimension, and for a vector of any length', () => {
     assert.deepEqual(rows([[3, 224, 224]], [[1000]]), [[[3, 224, 224]], [[1000]], 1])
     assert.deepEqual(rows([[-1, 4]], [[3]]), [[[-1, 4]], [[3]], 1])
     assert.deepEqual(rows([[-1]], [[1, 3]]), [[[-1]], [[3]], 1])

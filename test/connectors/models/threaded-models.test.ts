@@ -45,7 +45,7 @@ describe('A model in its own thread', () => {
     })
   }
 
-  it('gives each call the results of its own rows, however many calls are under way', async () => {
+  it('returns to each call the results of its own rows, however many calls are in flight', async () => {
     const features = 20_000
     const model = await open(file('wide.onnx', smallModel({ features, labels: 2 })))
     const row = (heavy: number): ModelRow => ({
@@ -107,7 +107,7 @@ describe('A model in its own thread', () => {
     }
   })
 
-  it('fits a picture to an input of eight bits, and no value wraps around', async () => {
+  it('resizes a picture to an input of eight bits, and no value wraps around', async () => {
     const model = await open(join(exportsDirectory, 'graph-picture.onnx'))
     // White lines beside black ones: the filter overshoots at their edges.
     const lines = Uint8Array.from({ length: 16 * 16 * 3 }, (_, at) => (Math.floor(at / (16 * 3)) % 16 < 8 ? 255 : 0))
@@ -123,7 +123,7 @@ describe('A model in its own thread', () => {
     await model.close()
   })
 
-  it('runs on the CPU with a warning where a wanted GPU is missing, and refuses to start where a required one is', async () => {
+  it('runs on the CPU with a warning if a wanted GPU is missing, and refuses to start if a required one is', async () => {
     const path = file('small.onnx', smallModel({ features: 8, labels: 2 }))
     const lines: string[] = []
     const model = await open(path, { gpu: 1, lines })
@@ -136,12 +136,12 @@ describe('A model in its own thread', () => {
     await rejectsWith(open(path, { gpu: 1, requireGpu: true }), 'WAGGLE_GPU_MISSING', /GPU/)
   })
 
-  it('names the missing file', async () => {
+  it('fails with the name of a missing file', async () => {
     await rejectsWith(open(join(directory, 'nowhere.pb')), 'WAGGLE_MODEL_NOT_FOUND', /nowhere\.pb/)
     await rejectsWith(open(join(directory, 'nowhere.onnx')), 'WAGGLE_MODEL_NOT_FOUND', /nowhere\.onnx/)
   })
 
-  it('refuses a truncated file and one of another kind', async () => {
+  it('refuses a truncated file and a file of another kind', async () => {
     for (const name of ['teddy-bear-detector.onnx', 'teddy-bear-detector.pb']) {
       const whole = readFileSync(join(teddy, name))
       const cut = file(`cut-${name}`, whole.subarray(0, Math.floor(whole.length / 2)))
@@ -156,12 +156,12 @@ describe('A model in its own thread', () => {
     await rejectsWith(open(file('variables.pb', graph)), 'WAGGLE_MODEL_INVALID', /has variables, whose values lie in files beside it/)
   })
 
-  it('names the shape that does not fit', async () => {
+  it('fails with the shape that does not fit', async () => {
     const fit = { resize: [200, 200] } as const
     await rejectsWith(open(join(teddy, 'teddy-bear-detector.onnx'), { fit }), 'WAGGLE_MODEL_SHAPE', /224.*200/)
   })
 
-  it('fails the call whose row is too short, and answers the next', async () => {
+  it('fails a call whose row is too short, and answers the next call', async () => {
     const model = await open(file('rows.onnx', smallModel({ features: 8, labels: 2 })))
     const good: ModelRow = { kind: 'tensors', tensors: [{ shape: [8], data: new Float32Array(8).fill(0.1) }] }
     const short: ModelRow = { kind: 'tensors', tensors: [{ shape: [1], data: new Float32Array(1) }] }
@@ -173,7 +173,7 @@ describe('A model in its own thread', () => {
     await model.close()
   })
 
-  it('a model whose thread dies fails the calls in flight, and answers the next from a new thread', async () => {
+  it('fails the calls in flight if its thread dies, and answers the next call from a new thread', async () => {
     const threads: Worker[] = []
     const seen = (thread: Worker) => threads.push(thread)
     process.on('worker', seen)

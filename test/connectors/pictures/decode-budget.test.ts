@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
 import { DecodeBudget } from '../../../connectors/pictures/decode-budget.ts'
 
-describe('The memory for pictures that are decoded side by side', () => {
+describe('The memory for pictures that are decoded at the same time', () => {
   function started() {
     const budget = new DecodeBudget({ heavyBytes: 10, lightBudgetBytes: 30, heavyBudgetBytes: 100 })
     const running: string[] = []

@@ -7,7 +7,7 @@ import { compressedText, jpegOfScans, png, pngChunk, svgOfUses } from './hostile
 
 const decode = (bytes: Uint8Array): Promise<Picture> => decodePicture(bytes, { shorterSide: 256 })
 
-describe('A picture', () => {
+describe('Decoding a picture', () => {
   for (const [what, width, height] of [
     ['of the usual shape', 640, 480],
     ['of one pixel', 1, 1],
@@ -36,7 +36,7 @@ describe('A picture', () => {
     })
   }
 
-  it('an AVIF picture may have fewer pixels, since its decoder takes more memory for each', async () => {
+  it('an AVIF picture may have fewer pixels than others, because its decoder takes more memory for each', async () => {
     const flat = (side: number) =>
       sharp({ create: { width: side, height: side, channels: 3, background: '#777' } })
         .avif({ effort: 0 })
@@ -63,7 +63,7 @@ describe('A picture', () => {
     await assert.rejects(sharp(svgOfUses).metadata(), /unsupported image format/)
   })
 
-  it('a picture with compressed texts is decoded without them', async () => {
+  it('a picture with compressed texts is decoded without its texts', async () => {
     const text = compressedText(8_000_000)
     const bomb = png(64, 48, { chunks: Array.from({ length: 2000 }, () => text) })
     assert.deepEqual(await decode(bomb), await decode(png(64, 48)))
@@ -94,7 +94,7 @@ describe('A picture', () => {
     }
   })
 
-  it('a picture that is cut off anywhere is refused or decoded, and later pictures are decoded', async () => {
+  it('a picture that is cut off at any byte is refused or decoded, and later pictures are decoded', async () => {
     const whole = await sharp({ create: { width: 64, height: 48, channels: 3, background: '#0f0' } })
       .gif()
       .toBuffer()

@@ -3,7 +3,7 @@ import { it } from 'node:test'
 import { loadRocksLevel } from '../../../connectors/rocksdb/rocks-binding.ts'
 import { WaggleError } from '../../../topology/waggle-error.ts'
 
-it('A machine without a binary of RocksDB is told which machines have one, and what to do', async () => {
+it('A machine without a RocksDB binary gets an error that names the supported machines and the next step', async () => {
   const absent = () => Promise.reject(new Error('No native build was found'))
   await assert.rejects(loadRocksLevel(absent), (thrown: unknown) => {
     assert.ok(thrown instanceof WaggleError)

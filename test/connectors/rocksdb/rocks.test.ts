@@ -8,7 +8,7 @@ import { runInNewContext } from 'node:vm'
 import { Rocks } from '../../../connectors/rocksdb/rocks.ts'
 import { loadRocksLevel } from '../../../connectors/rocksdb/rocks-binding.ts'
 
-describe('A database', () => {
+describe('A RocksDB database', () => {
   const directory = mkdtempSync(join(tmpdir(), 'waggle-rocks-'))
   let rocks: Rocks
   before(async () => {
@@ -19,7 +19,7 @@ describe('A database', () => {
     rmSync(directory, { recursive: true })
   })
 
-  it('writes each batch whole, and nothing of one that failed', () => {
+  it('writes each batch as a whole, and nothing of a failed one', () => {
     rocks.write([
       [bytes('a'), bytes('1')],
       [bytes('b'), bytes('2')],
@@ -33,7 +33,7 @@ describe('A database', () => {
     assert.deepEqual([...rocks.range(null, null)].map(String), ['b,2'])
   })
 
-  it('fails only the next write where a range cannot be deleted', async (t) => {
+  it('fails only the next write if a range cannot be deleted', async (t) => {
     const { prototype } = await loadRocksLevel()
     t.mock.method(prototype, '_clear', (_options: object, callback: (error: Error) => void) => process.nextTick(callback, new Error('IO error')))
     rocks.clear(bytes('a'), bytes('z'))
@@ -45,7 +45,7 @@ describe('A database', () => {
     rocks.write([[bytes('c'), null]])
   })
 
-  it('holds no memory of a finished write or scan', () => {
+  it('keeps no memory of a finished write or scan', () => {
     const used = () => {
       collect()
       return process.memoryUsage().heapUsed

@@ -26,7 +26,7 @@ stateDirectoryContract('RocksDB', async () => {
   }
 })
 
-it('A state directory can be open in one process at a time', async () => {
+it('A state directory can be open in only one process at a time', async () => {
   const path = mkdtempSync(join(tmpdir(), 'waggle-state-'))
   const directory = await openStateDirectory({ directory: path, random })
   try {

@@ -7,7 +7,7 @@ import { Rocks } from '../../../connectors/rocksdb/rocks.ts'
 
 const withoutProc = process.platform === 'linux' ? false : 'only Linux lists open files in /proc'
 
-test('a sync follows RocksDB to each log file that it begins', { skip: withoutProc }, async (t) => {
+test('A sync covers each log file that RocksDB has started', { skip: withoutProc }, async (t) => {
   const directory = mkdtempSync(join(tmpdir(), 'waggle-wal-'))
   t.after(() => rmSync(directory, { recursive: true }))
   const rocks = await Rocks.open(directory)

@@ -84,7 +84,7 @@ async function totalsOf(streams: Streams, name: string, total: Serde<Total>, cou
 }
 
 describe('A program whose serdes have a schema registry', { skip }, () => {
-  it('registers schemas for topics that it writes, its repartition topics and changelogs, and none for topics that it only reads', async () => {
+  it('registers schemas for the topics, repartition topics and changelogs that it writes, and none for topics that it only reads', async () => {
     const registry = schemaRegistry({ url })
     const [sales, total] = [registry.avro<Sale>({ schema: saleSchema }), registry.avro<Total>({ schema: totalSchema })]
     await using streams = new Streams(totals('first', sales, total), config('first-app'))
@@ -124,7 +124,7 @@ describe('A program whose serdes have a schema registry', { skip }, () => {
     ])
   })
 
-  it('waits while the registry is away and a schema is new, and loses no record', async () => {
+  it('waits while the registry is away if a schema is new, and loses no record', async () => {
     await using proxy = await SwitchableProxy.before(url)
     const far = schemaRegistry({ url: proxy.url })
     const total = far.avro<Total>({ schema: totalSchema })
@@ -176,7 +176,7 @@ describe('A program whose serdes have a schema registry', { skip }, () => {
     )
   })
 
-  it('fails at start where its schema is incompatible, or where no registry answers', async () => {
+  it('fails at start if its schema is incompatible, or if no registry answers', async () => {
     await schemaRegistry({ url }).avro({ schema: totalSchema }).open?.({ topic: 'strict-totals', part: 'value' })
     const headers = { 'content-type': 'application/vnd.schemaregistry.v1+json' }
     await fetch(`${url}/config/strict-totals-value`, { method: 'PUT', headers, body: '{"compatibility": "BACKWARD"}' })

@@ -30,18 +30,18 @@ describe('The address of a schema registry', () => {
     return shown.at(-1)
   }
 
-  it('takes a user and a password from its URL or beside it, and tells them only to the registry', async () => {
+  it('contains a user and a password, or has them beside it, and only the registry gets them', async () => {
     const wanted = `Basic ${Buffer.from('us:er:p@ss').toString('base64')}`
     assert.equal(await credentialsOf({ url: `http://${host}/`, auth: { username: 'us:er', password: 'p@ss' } }), wanted)
     assert.equal(await credentialsOf({ url: `http://us%3Aer:p%40ss@${host}` }), wanted)
   })
 
-  it('takes a token, or no credentials', async () => {
+  it('can have a token, or no credentials', async () => {
     assert.equal(await credentialsOf({ url: `http://${host}`, auth: { token: 'secret' } }), 'Bearer secret')
     assert.equal(await credentialsOf({ url: `http://${host}` }), undefined)
   })
 
-  it('is refused where it is no URL', () => {
+  it('is refused if it is not a URL', () => {
     for (const url of ['localhost:8081', 'registry', '']) assert.throws(() => schemaRegistry({ url }), { code: 'WAGGLE_INVALID_CONFIG' })
   })
 })

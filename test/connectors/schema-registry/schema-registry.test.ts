@@ -51,7 +51,7 @@ async function read<T>(serde: Serde<T>, topic: string, bytes: Uint8Array): Promi
 
 const plain = (value: object) => ({ ...value })
 
-describe('A serde of a schema registry', { skip }, () => {
+describe('A schema-registry serde', { skip }, () => {
   it('registers its schema under <topic>-value and <topic>-key, and writes Avro after the id from the registry', async () => {
     const serde = await opened(schemaRegistry({ url }).avro<Order>({ schema: orderSchema }), 'orders')
     await serde.open?.({ topic: 'orders', part: 'key' })
@@ -65,7 +65,7 @@ describe('A serde of a schema registry', { skip }, () => {
     assert.deepEqual(Buffer.from(serde.serialize('orders', { id: 'o7', pieces: 300 })), Buffer.concat([head, body]))
   })
 
-  it('reads records of another writer with a schema that is new to it', async () => {
+  it('reads records of another writer with an unknown schema', async () => {
     const { id } = await ask('/subjects/handmade-value/versions', { schema: JSON.stringify({ ...orderSchema, name: 'Handmade' }) })
     const bytes = Buffer.concat([Buffer.of(0, 0, 0, 0, id), Buffer.of(2, 'x'.charCodeAt(0), 6)])
     const order = await read(schemaRegistry({ url }).avro<Order>(), 'handmade', bytes)
@@ -87,14 +87,14 @@ describe('A serde of a schema registry', { skip }, () => {
     assert.deepEqual(plain(await read(reader, 'evolving', old.serialize('evolving', { id: 'a', pieces: 1 }))), { id: 'a', currency: 'EUR' })
   })
 
-  it('writes with the latest schema of the subject where it has no schema of its own', async () => {
+  it('writes with the latest schema of the subject if it has no schema of its own', async () => {
     await opened(schemaRegistry({ url }).avro<Order>({ schema: orderSchema }), 'latest')
     const serde = await opened(schemaRegistry({ url }).avro<Order>(), 'latest')
     assert.deepEqual(plain(await read(serde, 'latest', serde.serialize('latest', { id: 'a', pieces: 1 }))), { id: 'a', pieces: 1 })
     await assert.rejects(opened(schemaRegistry({ url }).avro(), 'nowhere'), { code: 'WAGGLE_SCHEMA_NOT_REGISTERED', message: /nowhere-value/ })
   })
 
-  it('registers no schema where registration is off', async () => {
+  it('registers no schema if registration is off', async () => {
     const serde = () => schemaRegistry({ url }).avro<Order>({ schema: { ...orderSchema, name: 'Unregistered' }, register: false })
     await assert.rejects(opened(serde(), 'strict'), { code: 'WAGGLE_SCHEMA_NOT_REGISTERED', message: /strict-value/ })
     const { id } = await ask('/subjects/strict-value/versions', { schema: JSON.stringify({ ...orderSchema, name: 'Unregistered' }) })
@@ -102,7 +102,7 @@ describe('A serde of a schema registry', { skip }, () => {
     assert.equal(Buffer.from(bytes).readInt32BE(1), id)
   })
 
-  it('uses a configured subject, also where no topic is known', async () => {
+  it('uses a configured subject, even if no topic is known', async () => {
     await schemaRegistry({ url }).avro({ schema: orderSchema, subject: 'all-orders' }).open?.({ topic: null, part: 'value' })
     await opened(schemaRegistry({ url }).avro({ schema: orderSchema, subject: ({ topic, part }) => `${part} of ${topic}` }), 'named')
     assert.ok((await ask('/subjects/all-orders/versions/latest')).id > 0)
@@ -111,7 +111,7 @@ describe('A serde of a schema registry', { skip }, () => {
     await assert.rejects(none.open?.({ topic: null, part: 'value' }) ?? Promise.resolve(), { code: 'WAGGLE_SUBJECT_UNKNOWN' })
   })
 
-  it('writes and reads only JSON that fits its schema', async () => {
+  it('writes and reads only JSON that matches its schema', async () => {
     const serde = await opened(schemaRegistry({ url }).jsonSchema<Order>({ schema: orderJson }), 'json')
     const bytes = serde.serialize('json', { id: 'a', pieces: 1 })
     assert.equal(Buffer.from(bytes.subarray(5)).toString(), '{"id":"a","pieces":1}')
@@ -122,7 +122,7 @@ describe('A serde of a schema registry', { skip }, () => {
     await assert.rejects(read(serde, 'json', written), { code: 'WAGGLE_INVALID_VALUE', message: /json.*pieces/ })
   })
 
-  it('writes Protobuf with the path to its message in the file, and takes values as TypeScript types them', async () => {
+  it('writes Protobuf with the path to its message in the file, and accepts values as TypeScript types them', async () => {
     const serde = await opened(schemaRegistry({ url }).protobuf<object>({ schema: orderProto, message: 'Order.Line' }), 'lines')
     const line = { article: 'ball', pieces: 2n ** 60n, kind: 'USED', notes: { size: 3 }, picture: Buffer.of(1, 2) }
     const bytes = serde.serialize('lines', line)
@@ -131,7 +131,7 @@ describe('A serde of a schema registry', { skip }, () => {
     assert.deepEqual(await read(schemaRegistry({ url }).protobuf({ schema: orderProto, message: 'Order.Line' }), 'lines', bytes), line)
   })
 
-  it('reads Protobuf of another version of the file, where its message has another position', async () => {
+  it('reads Protobuf of another version of the file, in which its message has another index', async () => {
     const other = 'syntax = "proto3"; package shop; message Order { string id = 1; int32 added = 3; } message Address { string street = 1; }'
     const { id } = await ask('/subjects/moved-value/versions', { schemaType: 'PROTOBUF', schema: other })
     const orders = schemaRegistry({ url }).protobuf<{ id: string }>({ schema: orderProto, message: 'Order' })
@@ -141,7 +141,7 @@ describe('A serde of a schema registry', { skip }, () => {
     await assert.rejects(read(orders, 'moved', address), { code: 'WAGGLE_SCHEMA_WRONG_KIND', message: /\[1\].*shop\.Order/ })
   })
 
-  it('names the subject of an incompatible schema, with the registry’s message', async () => {
+  it('fails for an incompatible schema with the subject and the registry’s message', async () => {
     await opened(schemaRegistry({ url }).avro({ schema: orderSchema }), 'guarded')
     await ask('/config/guarded-value', { compatibility: 'FULL' }, 'PUT')
     const other = { ...orderSchema, fields: [field('id', 'string'), field('weight', 'double')] }
@@ -161,19 +161,19 @@ describe('A serde of a schema registry', { skip }, () => {
     assert.throws(() => serde.deserialize('t', bytes), { code: 'WAGGLE_SCHEMA_UNKNOWN', message: /16777215/ })
   })
 
-  it('names the kind of a foreign record, and reports a record without a kind and a truncated one', async () => {
+  it('fails for a record of another kind of schema, without a schema, or truncated', async () => {
     const bytes = (await opened(schemaRegistry({ url }).avro<Order>({ schema: orderSchema }), 'orders')).serialize('orders', { id: 'a', pieces: 1 })
     await assert.rejects(read(schemaRegistry({ url }).jsonSchema(), 'orders', bytes), { code: 'WAGGLE_SCHEMA_WRONG_KIND', message: /AVRO/ })
     await assert.rejects(read(schemaRegistry({ url }).avro(), 'orders', Buffer.from('{"id": 1}')), { code: 'WAGGLE_NOT_THE_WIRE_FORMAT' })
     await assert.rejects(read(schemaRegistry({ url }).avro(), 'orders', bytes.subarray(0, 6)), { code: 'WAGGLE_INVALID_VALUE' })
   })
 
-  it('names the topic of a value that does not fit its schema', async () => {
+  it('fails for a value that does not match its schema, with the topic', async () => {
     const serde = await opened(schemaRegistry({ url }).avro<Order>({ schema: orderSchema }), 'orders')
     assert.throws(() => serde.serialize('orders', { id: 'a', pieces: 1.5 }), { code: 'WAGGLE_INVALID_VALUE', message: /orders.*1\.5/ })
   })
 
-  it('fails with WAGGLE_REGISTRY_UNREACHABLE where no registry answers at the address', async () => {
+  it('fails with WAGGLE_REGISTRY_UNREACHABLE if no registry answers at the address', async () => {
     for (const [address, why] of [
       ['http://127.0.0.1:1', /ECONNREFUSED/],
       [`${url}/not-here`, /says 404/],

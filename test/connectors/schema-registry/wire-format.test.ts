@@ -18,7 +18,7 @@ describe('The Confluent wire format', () => {
     assert.equal(bodyOf(bytes).toString(), 'body')
   })
 
-  it('excludes bytes that begin with another byte or are too short', () => {
+  it('refuses bytes that begin with another byte or are too short', () => {
     for (const bytes of [Buffer.from('{"a": 1}'), Buffer.of(0, 0, 0, 1), Buffer.of()]) {
       assert.equal(schemaIdIn(bytes), null)
       assert.throws(() => schemaIdOf('topic', bytes), { code: 'WAGGLE_NOT_THE_WIRE_FORMAT' })
@@ -43,7 +43,7 @@ describe('The Confluent wire format', () => {
     assert.deepEqual(messageIndexesIn(Buffer.from('0200', 'hex')), { indexes: [0], length: 2 })
   })
 
-  it('refuses message indexes that are truncated, and more of them than bytes', () => {
+  it('refuses truncated message indexes, and more indexes than bytes', () => {
     for (const bytes of ['', '04', '0480', '01', 'fe01', 'ffffffffffffff']) {
       assert.throws(() => messageIndexesIn(Buffer.from(bytes, 'hex')), { code: 'WAGGLE_NOT_THE_WIRE_FORMAT' }, bytes)
     }

@@ -5,7 +5,7 @@ import { join } from 'node:path'
 import { afterEach, beforeEach, describe, it } from 'node:test'
 import { checkDataFormat, hadLog, writeLogMade } from '../../../connectors/system/data-format.ts'
 
-describe('The format of a data directory', () => {
+describe('The version of a data directory', () => {
   let directory: string
   beforeEach(() => {
     directory = mkdtempSync(join(tmpdir(), 'waggle-format-'))
@@ -15,33 +15,33 @@ describe('The format of a data directory', () => {
   const write = (text: string) => writeFileSync(join(directory, 'FORMAT'), text)
   const read = () => readFileSync(join(directory, 'FORMAT'), 'utf8')
 
-  it('is written where there is none yet, and accepted at each later start', () => {
+  it('is written if there is none yet, and accepted at each later start', () => {
     const fresh = join(directory, 'new')
     checkDataFormat(fresh)
     checkDataFormat(fresh)
     assert.equal(readFileSync(join(fresh, 'FORMAT'), 'utf8'), '2\n')
   })
 
-  it('an older version is brought up to date', () => {
+  it('is brought up to date if it is older', () => {
     write('1\n')
     checkDataFormat(directory)
     assert.equal(read(), '2\n')
   })
 
-  it('a newer version is refused, and left as it is', () => {
+  it('is refused if it is newer, and left as it is', () => {
     write('3\n')
     assert.throws(() => checkDataFormat(directory), { code: 'WAGGLE_DATA_FORMAT', message: /has the format 3.*knows formats up to 2/ })
     assert.equal(read(), '3\n')
   })
 
   for (const text of ['', '\0\0', '2x', '-1', '0']) {
-    it(`is refused where the file holds ${JSON.stringify(text)}`, () => {
+    it(`is refused if the file holds ${JSON.stringify(text)}`, () => {
       write(text)
       assert.throws(() => checkDataFormat(directory), { code: 'WAGGLE_DATA_FORMAT', message: /is damaged/ })
     })
   }
 
-  it('records that a log was made; a directory without FORMAT that holds other files counts as one with a log', () => {
+  it('includes whether a log was made, also for an old directory without FORMAT that has other files', () => {
     assert.equal(hadLog(directory), false)
     mkdirSync(join(directory, 'clickhouse'))
     assert.equal(hadLog(directory), true)

@@ -6,7 +6,7 @@ import { afterEach, beforeEach, describe, it } from 'node:test'
 import { fileError, makeDirectory } from '../../../connectors/system/file-error.ts'
 import { WaggleError } from '../../../topology/waggle-error.ts'
 
-describe('A file system error', () => {
+describe('The error of a file', () => {
   const thrown = (code: string, path?: string) =>
     Object.assign(new Error(`${code}: said by the system`), { code, syscall: 'open', ...(path === undefined ? {} : { path }) })
 
@@ -30,11 +30,11 @@ describe('A file system error', () => {
     })
   }
 
-  it('a file system error without a path gives a sentence all the same', () => {
+  it('is a sentence even without a path', () => {
     assert.equal(fileError(thrown('ENOSPC'))?.message, 'A file does not fit on its disk, which is full (ENOSPC)')
   })
 
-  it('a failed connection, a failed program and an error of a user’s code are no file system errors', () => {
+  it('is not made for a failed connection, a failed program and an error of a user’s code', () => {
     assert.equal(fileError(Object.assign(new Error('no'), { code: 'EACCES', syscall: 'listen' })), null)
     assert.equal(fileError(Object.assign(new Error('no'), { code: 'EACCES' })), null)
     assert.equal(fileError(new Error('ENOSPC')), null)
@@ -43,20 +43,20 @@ describe('A file system error', () => {
   })
 })
 
-describe('A directory', () => {
+describe('The creation of a directory', () => {
   let place: string
   beforeEach(() => {
     place = mkdtempSync(join(tmpdir(), 'waggle-directory-'))
   })
   afterEach(() => rmSync(place, { recursive: true }))
 
-  it('is created with its parents, and may exist already', () => {
+  it('creates its parents too, and succeeds if it exists already', () => {
     makeDirectory(join(place, 'a', 'b'))
     makeDirectory(join(place, 'a', 'b'))
     assert.ok(statSync(join(place, 'a', 'b')).isDirectory())
   })
 
-  it('is refused where it, or a parent, is a file', () => {
+  it('fails if it, or a parent, is a file', () => {
     writeFileSync(join(place, 'file'), '')
     mkdirSync(join(place, 'folder'))
     for (const path of ['file', 'file/below', 'file/far/below']) {
@@ -69,7 +69,7 @@ describe('A directory', () => {
     }
   })
 
-  it('is refused where the system cannot create it', { skip: process.platform !== 'linux' }, () => {
+  it('fails if the system cannot create it', { skip: process.platform !== 'linux' }, () => {
     assert.throws(
       () => makeDirectory('/proc/waggle/data'),
       ({ code, message }: WaggleError) => code === 'WAGGLE_FILE_UNUSABLE' && /^\/proc\/waggle /.test(message),

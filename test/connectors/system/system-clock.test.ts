@@ -21,7 +21,7 @@ function machine() {
 }
 
 describe('The system clock', () => {
-  it('fires a timer with a negative or missing delay at once, without a warning of Node', async (t) => {
+  it('fires a timer with a negative or missing delay at once, without a warning from Node', async (t) => {
     const { clock } = machine()
     const warned = t.mock.fn()
     process.on('warning', warned)
@@ -32,7 +32,7 @@ describe('The system clock', () => {
     assert.equal(warned.mock.callCount(), 0)
   })
 
-  it('gives the machine’s time, as long as nobody sets the machine’s clock', () => {
+  it('shows the machine’s time as long as nobody sets the machine’s clock', () => {
     const { clock, pass } = machine()
     assert.equal(clock.now(), startMs)
     pass(1234)
@@ -40,7 +40,7 @@ describe('The system clock', () => {
     assert.equal(clock.wallAheadMs(), 0)
   })
 
-  it('ends a deadline of 30 s within 1.5 s of it, even if the machine’s clock is set by an hour', () => {
+  it('ends a deadline of 30 s at most 1.5 s too early or late, even if the machine’s clock is set by an hour', () => {
     for (const byMs of [hourMs, -hourMs]) {
       const { clock, pass, set } = machine()
       const begin = clock.now()

@@ -68,7 +68,7 @@ function told<T>(promise: Promise<T>, world?: SimulatedWorld): Told<T> {
 const keyed = (options: { readonly body?: unknown; readonly bodyHash?: string; readonly deadline?: number } = {}) =>
   newRequest('same', { bodyHash: 'h', ...options })
 
-describe('A caller whose request another caller sent a moment ago', () => {
+describe('A second caller that sends the same request a moment later', () => {
   /** Writes of the gateway wait until they are let through, or fail. */
   function heldWrites() {
     const write = Promise.withResolvers<void>()
@@ -110,7 +110,7 @@ describe('A caller whose request another caller sent a moment ago', () => {
         await end()
       })
 
-      it(`gets the error instead of ${what} where the write of the first ${first} fails`, async () => {
+      it(`gets the error instead of ${what} if the write of the first ${first} fails`, async () => {
         const { write, change } = heldWrites()
         const { world, swarm, end } = await open({}, change)
         const mine = told(swarm.requests[first](keyed()))
@@ -124,7 +124,7 @@ describe('A caller whose request another caller sent a moment ago', () => {
     }
   }
 
-  it('gets no result that the ledger has written and the disk has not, and gets the error where that write fails', async () => {
+  it('gets no result that the ledger has written and the disk has not, and gets the error if that write fails', async () => {
     let disk = Promise.resolve()
     const { world, swarm, end } = await open({}, (log) => changed(log, { durable: () => disk }))
     const answered = told(swarm.requests.request(keyed()))
@@ -170,7 +170,7 @@ it('A request that was accepted before a restart is pending right after it, and 
   await world.clock.until(() => closed.isOver)
 })
 
-it('An answer arrives although its reader failed for a moment, and meanwhile the gateway refuses with the reason', async () => {
+it('An answer arrives although its reader failed for a moment, and meanwhile the gateway refuses requests with the reason', async () => {
   const failing = Promise.withResolvers<void>()
   let reads = 0
   const { world, swarm, end } = await open({}, (log) =>
@@ -201,10 +201,10 @@ for (const { where, options } of [
   { where: 'In one process', options: {} },
   { where: 'On a cluster', options: { answerPartitions: 8 } },
 ]) {
-  describe(`${where}, callers that wait for one request`, () => {
+  describe(`${where}, callers that wait for the same request`, () => {
     const answer = { id: 'same', state: 'answered', answer: { kind: 'json', json: 'done' } } as const
 
-    it('have a deadline each: a retry’s shorter deadline ends the retry alone, to the millisecond', async () => {
+    it('have a deadline each: a shorter deadline of a retry ends only the retry, to the millisecond', async () => {
       const { world, swarm, end } = await open(options)
       const first = told<RequestOutcome>(swarm.requests.request(keyed({ deadline: world.clock.now() + 30_000 })), world)
       await world.clock.advance(1000)
@@ -230,7 +230,7 @@ for (const { where, options } of [
       await end()
     })
 
-    it('get the answer also if they come back after their deadline', async () => {
+    it('get the answer even if they return after their deadline', async () => {
       const { world, swarm, end } = await open(options)
       const submitted = told(swarm.requests.submit(keyed()))
       await world.clock.until(() => submitted.isOver)

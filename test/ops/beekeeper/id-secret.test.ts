@@ -11,10 +11,10 @@ import { idSecretTopic } from '../../../topology/naming.ts'
 import { WaggleError } from '../../../topology/waggle-error.ts'
 import { SimulatedWorld } from '../../support/simulated-world.ts'
 
-describe('The secret of request ids', () => {
+describe('The secret for request ids', () => {
   const random = new SystemRandom()
 
-  it('is made once for a data directory, and is the same after each restart', async () => {
+  it('is created once for a data directory, and is the same after each restart', async () => {
     const directory = mkdtempSync(join(tmpdir(), 'waggle-secret-'))
     const read = async () => {
       const log = await openEmbeddedLog({ directory, clock: systemClock })
@@ -30,7 +30,7 @@ describe('The secret of request ids', () => {
     rmSync(directory, { recursive: true })
   })
 
-  it('is the same in all processes of a cluster, also where they start together and each write one', async () => {
+  it('is the same in all processes of a cluster, even if they start together and each write one', async () => {
     for (let seed = 1; seed <= 20; seed++) {
       const world = new SimulatedWorld({ seed })
       const log = world.boot()
@@ -44,7 +44,7 @@ describe('The secret of request ids', () => {
     }
   })
 
-  it('is refused where a foreign record comes first in its topic', async () => {
+  it('is refused if a foreign record comes first in its topic', async () => {
     const world = new SimulatedWorld()
     const log = world.boot()
     await log.createTopics([{ name: idSecretTopic, partitions: 1, cleanup: 'compact', retentionMs: null }])

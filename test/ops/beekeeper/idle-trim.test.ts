@@ -30,7 +30,7 @@ function scene() {
 }
 
 describe('The memory of an idle process', () => {
-  it('is returned to the system once, after the heap has grown and nothing has happened for two checks', () => {
+  it('is returned to the system once, when the heap has grown and nothing has happened for two checks', () => {
     const { heap, look } = scene()
     heap.totalBytes = 400 * mib
     look()
@@ -47,20 +47,20 @@ describe('The memory of an idle process', () => {
     assert.equal(heap.trims, 0)
   })
 
-  it('is kept where the heap has hardly grown', () => {
+  it('is kept if the heap has hardly grown', () => {
     const { heap, look } = scene()
     heap.totalBytes = 100 * mib
     for (let time = 0; time < 5; time++) look()
     assert.equal(heap.trims, 0)
   })
 
-  it('is not checked after the end', () => {
+  it('is not checked any more after the watch has ended', () => {
     const { end, timers } = scene()
     end()
     assert.equal(timers.length, 0)
   })
 
-  it('shrinks after a trim: the pages of garbage go back to the operating system', () => {
+  it('shrinks after a trim, which returns the pages of garbage to the operating system', () => {
     const heap = processHeap()
     let garbage: unknown[] = Array.from({ length: 200_000 }, (_, at) => ({ at, text: `text ${at}`, more: [at, at + 1] }))
     const grownBytes = heap.totalBytes

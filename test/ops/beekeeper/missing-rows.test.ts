@@ -71,7 +71,7 @@ class SavingProgram {
   }
 }
 
-describe('A database directory', () => {
+describe('The database directory of a swarm', () => {
   let program: SavingProgram
 
   beforeEach(() => {
@@ -83,7 +83,7 @@ describe('A database directory', () => {
     rmSync(program.directory, { recursive: true })
   })
 
-  it('a directory that is an older copy, or deleted, gets its rows again from the log', async () => {
+  it('gets its rows again from the log if it is an older copy, or deleted', async () => {
     const old = join(program.directory, 'old')
     await program.start()
     await program.send(10)
@@ -106,7 +106,7 @@ describe('A database directory', () => {
     assert.match(program.lastWords, /not all rows of the last 20 records of waggle\.small\.model/)
   })
 
-  it('a directory that has lost an older part gets its rows again, once, and a refused request without a row counts as no loss', async () => {
+  it('gets its rows again once if it has lost an older part, and a refused request without a row counts as no loss', async () => {
     await program.start()
     await program.send(5)
     await program.send(1, { body: '["nonsense"]', status: 422 })
@@ -132,7 +132,7 @@ describe('A database directory', () => {
     assert.doesNotMatch(program.lastWords, /lost|again/)
   })
 
-  it('a directory with a part that ClickHouse set aside as broken gets its rows again, once, and reports rows past their retention', async () => {
+  it('gets its rows again once if ClickHouse set a part aside as broken, and reports rows past their retention', async () => {
     await program.start()
     await program.send(5)
     await program.hasRows(5)
@@ -159,7 +159,7 @@ describe('A database directory', () => {
     assert.doesNotMatch(program.lastWords, /lost|again|missing/)
   })
 
-  it('a directory with changed bytes in a part refuses the start and names the part; without the part it gets its rows again', async () => {
+  it('refuses the start and names the part if bytes of a part have changed; without the part it gets its rows again', async () => {
     await program.start()
     await program.send(5)
     await program.hasRows(5)

@@ -16,7 +16,7 @@ describe('The log that the settings name', () => {
   const kafka = (env: { readonly [variable: string]: string } = {}) =>
     kafkaOptions(settingsOf({ WAGGLE_LOG: 'kafka', KAFKA_BROKERS: 'a:1, b:2', ...env }))
 
-  it('is the embedded one, or that of a cluster', async () => {
+  it('is the embedded log, or that of a cluster', async () => {
     const log = await openLog(settingsOf({}))
     assert.deepEqual(log.traits, { atomicCommit: true, repeatsRecords: false, handsOn: true })
     await log.close()
@@ -36,7 +36,7 @@ describe('The log that the settings name', () => {
     assert.ok((kafka({ WAGGLE_MAX_BODY_BYTES: '1000000' }).maxRecordBytes ?? 0) > 1_000_000)
   })
 
-  it('uses TLS where TLS is on, or a certificate is given', () => {
+  it('uses TLS if TLS is on, or if a certificate is given', () => {
     const pem = join(directory, 'some.pem')
     writeFileSync(pem, 'PEM')
     assert.deepEqual(kafka({ KAFKA_SSL: 'on' }).ssl, {})
@@ -58,7 +58,7 @@ describe('The log that the settings name', () => {
     await assert.rejects(tokenBy({ KAFKA_SASL_TOKEN_COMMAND: 'exit 7' }), { code: 'WAGGLE_NOT_PERMITTED' })
   })
 
-  it('gives an error with the address where nothing listens, and where another server listens', async () => {
+  it('fails with the address if nothing listens there, or if another server does', async () => {
     const server = createServer((socket) => socket.end('HTTP/1.1 400 Bad Request\r\n\r\n'))
     await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
     const address = server.address()

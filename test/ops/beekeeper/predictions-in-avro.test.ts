@@ -77,7 +77,7 @@ describe('The predictions of a swarm with SCHEMA_REGISTRY_URL', { skip }, () => 
 
   const bytesOf = ({ value }: LogRecord) => Buffer.from(value instanceof Handed ? value.bytes : (value ?? []))
 
-  it('are JSON without it, and Avro once it is set; both are read, and other payloads stay JSON', async () => {
+  it('are Avro when it is set and JSON without it; both can be read, and other payloads stay JSON', async () => {
     const [before] = await ask(null, [' a '])
     const [after, broken] = await ask(url, [' bc ', 'broken'])
     assert.deepEqual(after, before)
@@ -103,7 +103,7 @@ describe('The predictions of a swarm with SCHEMA_REGISTRY_URL', { skip }, () => 
     assert.deepEqual(subjects.toSorted(), ['waggle.two.sure-value', 'waggle.two.unsure-value'])
   })
 
-  it('fail the start where no registry answers, with the next step', async () => {
+  it('fail the start with the next step if no registry answers', async () => {
     await assert.rejects(ask('http://127.0.0.1:1', []), /127\.0\.0\.1:1.*Start it, or correct the address/s)
   })
 })

@@ -10,7 +10,7 @@ describe('The check of names that users choose', () => {
     assert.equal(complaints('const all: { readonly [bee: string]: { readonly weight: number } } = {}').length, 1)
   })
 
-  it('refuses a user’s name with `in`, and allows literals and loops', () => {
+  it('refuses `in` with a user’s name, and allows literals and loops', () => {
     assert.match(complaints('if (label in scores) give()').join(), /^1: "label in scores"/)
     assert.deepEqual(complaints(`if ('scores' in value) give()\nfor (const name in value) give(name)`), [])
     assert.deepEqual(complaints('type Own = { readonly [Key in keyof Other]: 1 }'), [])

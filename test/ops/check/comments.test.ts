@@ -4,7 +4,7 @@ import { isChecked, riddlesIn } from '../../../ops/check/comments.ts'
 
 const found = (source: string) => riddlesIn('a.ts', source).map(({ line, text }) => `${line} ${text}`)
 
-it('A comment that begins with a word such as "Of" is found, with its line', () => {
+it('The comment check finds a comment that begins with a word such as "Of", with its line', () => {
   for (const word of ['Of', 'What', 'Who', 'Whose', 'Whoever', 'Whatever', 'That']) {
     assert.deepEqual(found(`const a = 1\n// ${word} it is.\n`), [`2 // ${word} it is.`])
     assert.deepEqual(found(`/** ${word} it is. */\nconst a = 1\n`), [`1 /** ${word} it is. */`])
@@ -13,14 +13,14 @@ it('A comment that begins with a word such as "Of" is found, with its line', () 
   }
 })
 
-it('A comment that begins with a noun passes, whatever word its later sentences begin with', () => {
+it('The comment check accepts a comment that begins with a noun, whatever its later sentences begin with', () => {
   assert.deepEqual(found('// The list of tasks. What they do is theirs.\n'), [])
   assert.deepEqual(found('// A comment of two lines goes on\n// That is no opening.\n'), [])
   assert.deepEqual(found('/** Offsets are numbers. */\n/** Whole numbers. */\n// Thatched roofs.\n'), [])
   assert.deepEqual(found('const url = "http://What"\n'), [])
 })
 
-it('Copies of the contract are left out, and all other files are checked', () => {
+it('The comment check leaves out copies of the contract, and checks all other files', () => {
   assert.equal(isChecked('test/types/contract.d.ts'), false)
   assert.equal(isChecked('test/types/public-api.ts'), true)
   assert.equal(isChecked('connectors/rocksdb/nxtedition-rocksdb.d.ts'), true)

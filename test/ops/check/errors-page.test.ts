@@ -5,7 +5,7 @@ import { it } from 'node:test'
 import { errorsPage, strayCodes } from '../../../ops/check/errors-page.ts'
 import { errorCodes } from '../../../topology/error-codes.ts'
 
-it('Each code of the error table is thrown somewhere, each code in a source is in the table, and docs/errors.md is fresh', () => {
+it('Each code of the error table is thrown somewhere, each code in a source is in the table, and docs/errors.md is up to date', () => {
   const { status, stderr } = spawnSync(process.execPath, ['ops/check/errors-page.ts'], { encoding: 'utf8' })
   assert.equal(stderr, '')
   assert.equal(status, 0)
@@ -21,7 +21,7 @@ it('A code that is only compared with counts as never thrown, and a code that is
   assert.deepEqual(stray, { neverThrown: ['WAGGLE_FENCED'], unknown: ['WAGGLE_NO_SUCH_THING'] })
 })
 
-it('A variable of the environment does not count as an error code', () => {
+it('An environment variable does not count as an error code', () => {
   assert.deepEqual(strayCodes(new Map([['a.ts', "{ variable: 'WAGGLE_SETTING' }"]])).unknown, [])
 })
 

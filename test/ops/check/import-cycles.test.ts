@@ -18,7 +18,7 @@ describe('The import-cycle check', () => {
     )
   })
 
-  it('counts an import of a type that stands beside a value', () => {
+  it('counts an import of a value that comes together with a type', () => {
     assert.equal(cyclesOf({ 'ops/a.ts': `import { type B, b } from './b.ts'`, 'ops/b.ts': `import { a } from './a.ts'` }).length, 1)
   })
 
@@ -28,7 +28,7 @@ describe('The import-cycle check', () => {
     assert.deepEqual(cyclesOf({ 'ops/a.ts': `const b = await import('./b.ts')`, 'ops/b.ts': `import { a } from './a.ts'` }), [])
   })
 
-  it('tells two cycles apart where a file of one imports the other', () => {
+  it('separates two cycles even if a file of one imports the other', () => {
     assert.deepEqual(
       cyclesOf({
         'ops/a.ts': `import './b.ts'`,
@@ -43,7 +43,7 @@ describe('The import-cycle check', () => {
     )
   })
 
-  it('finds folders of the engine that import each other, also by types, and skips loose files and other rooms', () => {
+  it('finds folders of the engine that import each other, even by types, and skips single files and other rooms', () => {
     const foldersOf = (sources: { readonly [file: string]: string }) => folderCycles(new Map(Object.entries(sources)))
     assert.deepEqual(
       foldersOf({
@@ -63,7 +63,7 @@ describe('The import-cycle check', () => {
     )
   })
 
-  it('accepts a listed cycle, and complains where it grows or is gone', () => {
+  it('accepts a listed cycle, and complains if it grows or is gone', () => {
     const allowance = [{ why: 'they construct each other', files: ['ops/a.ts', 'ops/b.ts'] }]
     assert.deepEqual(complaints([['ops/a.ts', 'ops/b.ts']], allowance), [])
     const [grown = '', gone = ''] = complaints([['ops/a.ts', 'ops/b.ts', 'ops/c.ts']], allowance)

@@ -5,14 +5,14 @@ import { unusedDirections, wrongImports } from '../../../ops/check/import-direct
 describe('The import-direction check', () => {
   const complaints = (file: string, source: string) => wrongImports(file, source).map(({ line, message }) => `${line}: ${message}`)
 
-  it('allows imports down the floors', () => {
+  it('allows imports in the permitted direction', () => {
     assert.deepEqual(complaints('processor/task/task.ts', `import { Topology } from '../../topology/graph.ts'`), [])
     assert.deepEqual(complaints('connectors/log/x.ts', `import type { Log } from '../../processor/ports.ts'`), [])
     assert.deepEqual(complaints('ops/cli/run.ts', `const { a } = await import('../../bees/index.ts')`), [])
     assert.deepEqual(complaints('swarms/mine/bee.ts', `import { Refused } from 'waggle-streams'`), [])
   })
 
-  it('names the line of an import up the floors, however it is written', () => {
+  it('names the line of an import in the forbidden direction, however it is written', () => {
     assert.match(complaints('topology/a.ts', `\nimport { x } from '../processor/ports.ts'`).join(), /^2: topology imports processor\/ports\.ts/)
     assert.equal(complaints('connectors/log/a.ts', `import { Task } from '../../processor/task/task.ts'`).length, 1)
     assert.equal(complaints('bees/a.ts', `export { b } from '../connectors/b.ts'`).length, 1)
@@ -28,13 +28,13 @@ describe('The import-direction check', () => {
     assert.equal(complaints('ops/a.ts', `import { topology } from '../examples/a.ts'`).length, 1)
   })
 
-  it('refuses disks, sockets and timers in the pure rooms', () => {
+  it('refuses disks, sockets and timers in rooms that must use ports', () => {
     assert.equal(complaints('processor/a.ts', `import { readFileSync } from 'node:fs'`).length, 1)
     assert.equal(complaints('topology/a.ts', `import { setTimeout } from 'node:timers/promises'`).length, 1)
     assert.deepEqual(complaints('connectors/a.ts', `import { readFileSync } from 'node:fs'`), [])
   })
 
-  it('names an allowed direction that no import takes', () => {
+  it('names an allowed direction that no import uses', () => {
     const unused = unusedDirections(new Map([['connectors/a.ts', `import type { Log } from '../processor/ports.ts'`]]))
     assert.ok(unused.includes('connectors → topology/'))
     assert.ok(!unused.includes('connectors → processor/ports.ts'))

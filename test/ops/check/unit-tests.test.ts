@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
 import { isLong, unitTests } from '../../../ops/check/unit-tests.ts'
 
-describe('The rule for unit tests', () => {
+describe('The choice of unit tests', () => {
   const files: { readonly [file: string]: string } = {
     'test/a.test.ts': `import { b } from './support/b.ts'`,
     'test/support/b.ts': `import { spawn } from 'node:child_process'`,
@@ -24,7 +24,7 @@ describe('The rule for unit tests', () => {
     assert.equal(leavesOut('test/f.test.ts'), true)
   })
 
-  it('includes a test that only computes, also where its imports form a cycle', () => {
+  it('includes a test that only computes, even if its imports form a cycle', () => {
     assert.equal(leavesOut('test/c.test.ts'), false)
   })
 

@@ -70,7 +70,7 @@ bees:
     return path
   }
 
-  it('sends a request with --data, a file or standard input, and prints the answer', async () => {
+  it('sends a request from --data, a file or standard input, and prints the answer', async () => {
     const url = ['--url', program.ready.gateway]
     for (const { argv, input } of [
       { argv: ['--data', '[0,0,9,9]'], input: '' },
@@ -101,7 +101,7 @@ bees:
     assert.match(away.err, /cannot be reached \(ECONNREFUSED\).*waggle run/)
   })
 
-  it('validates a right file with status 0, and prints FILE:LINE:COL for each mistake of a wrong file with status 1', async () => {
+  it('validates a correct file with status 0, and prints FILE:LINE:COL for each mistake of a wrong file with status 1', async () => {
     assert.equal((await waggle(['validate', teddy])).status, 0)
     const wrong = written('wrong.yaml', swarm('small.onnx').replace('type: respond', 'type: respnd').replace('name: model }', 'name: modle }'))
     const { status, err, out } = await waggle(['validate', wrong])
@@ -158,12 +158,12 @@ ${model('labelled', 'small.onnx, labels: [a, b, c]')}${model('absent', 'nowhere.
     assert.ok(plan.topics.some(({ name, partitions }) => name === 'waggle.gateway.teddybear-detector-gateway' && partitions === 4))
   })
 
-  it('exits with 2 on a wrong call', async () => {
+  it('exits with 2 on wrong usage', async () => {
     for (const argv of [['fly'], ['run'], ['plan', teddy, '--format', 'pdf'], []]) assert.equal((await waggle(argv)).status, 2, argv.join(' '))
     assert.equal((await waggle(['--help'])).status, 0)
   })
 
-  it('fails at start on a data directory or a port in use', async () => {
+  it('fails at start if the data directory or a port is in use', async () => {
     const locked = await waggle(['run', file], { env: anyPorts })
     assert.equal(locked.status, 3)
     assert.match(locked.err, /^waggle: Another process has .*\n$/m)
@@ -196,7 +196,7 @@ ${model('labelled', 'small.onnx, labels: [a, b, c]')}${model('absent', 'nowhere.
       assert.ok(out.includes(variable), variable)
   })
 
-  it('lists the topics of an embedded log, in use or not, and resets one that is not in use', async () => {
+  it('lists the topics of an embedded log, running or not, and resets one that is not running', async () => {
     const env = { ...anyPorts, WAGGLE_DATA_DIR: join(directory, 'fifth') }
     const once = await MeasuredProgram.start([main, 'run', file, '--json'], env)
     const { status: asked } = await waggle(['request', 'door', '--data', '[0,0,9,9]', '--url', once.ready.gateway])

@@ -42,7 +42,7 @@ function waggle(argv: readonly string[], { env = {}, cwd, isUnread = false, asNo
 
 const oneLine = /^[^\n]+\n$/
 
-describe('The command line at its edges', () => {
+describe('The command line in unusual surroundings', () => {
   let directory: string
   before(() => {
     directory = mkdtempSync(join(tmpdir(), 'waggle-edges-'))
@@ -60,7 +60,7 @@ describe('The command line at its edges', () => {
     { data: 'locked/data', cause: /locked\/data may not be used by this user \(EACCES\)/ },
     { data: 'locked', cause: /locked\/FORMAT\.next may not be used by this user \(EACCES\)/ },
   ]) {
-    it(`prints one line where the data directory ${data} cannot be used, with the variable that sets it`, async () => {
+    it(`prints one line if the data directory ${data} cannot be used, with the variable that sets it`, async () => {
       for (const argv of [
         ['run', hello],
         ['topics', 'list'],
@@ -75,14 +75,14 @@ describe('The command line at its edges', () => {
     })
   }
 
-  it('prints one line where a project cannot be written', async () => {
+  it('prints one line if a project cannot be written', async () => {
     for (const folder of ['file', 'file/below', 'locked/project']) {
       const { status, err } = await waggle(['init', join(directory, folder)], { asNobody: true })
       assert.deepEqual([status, oneLine.test(err)], [1, true], err)
     }
   })
 
-  it('leaves no file in a folder where a project does not fit', async (test) => {
+  it('leaves no file in a folder if a project does not fit on the disk', async (test) => {
     const small = join(directory, 'small')
     mkdirSync(small)
     if (spawnSync('mount', ['-t', 'tmpfs', '-o', 'size=20k', 'tmpfs', small]).status !== 0) {
@@ -110,7 +110,7 @@ describe('The command line at its edges', () => {
     }
   })
 
-  it('ends without an error where its output is closed', async () => {
+  it('ends without an error if its output is closed', async () => {
     const env = { WAGGLE_DATA_DIR: join(directory, 'unread'), WAGGLE_HTTP_PORT: '0' }
     for (const argv of [
       ['plan', hello],
@@ -126,7 +126,7 @@ describe('The command line at its edges', () => {
     }
   })
 
-  it('prints a line for each gateway that a shell runs unchanged and the gateway answers', async () => {
+  it('prints a line for each gateway that works when pasted into a shell', async () => {
     const folder = join(directory, 'asked swarms')
     mkdirSync(folder)
     writeFileSync(join(folder, 'small.onnx'), smallModel({ features: 4, labels: 2 }))

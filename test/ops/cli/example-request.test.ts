@@ -53,7 +53,7 @@ describe('The printed example request', () => {
     ])
   })
 
-  it('prefers an input that a bee accepts to a photo', () => {
+  it('prefers an input that a bee accepts over a photo', () => {
     put('photos/teddy.webp', 'RIFF')
     assert.deepEqual(words(linesOf({ input: [[0, 0]] })[0]), ['curl', '-sS', '--json', '[[0,0]]', url])
   })
@@ -70,7 +70,7 @@ describe('The printed example request', () => {
     assert.ok(hint?.includes(join(swarm, 'examples')))
   })
 
-  it('submits where no bee answers', () => {
+  it('submits if no bee answers', () => {
     assert.equal(words(linesOf({ answers: false })[0]).at(-1), 'http://127.0.0.1:8080/v1/gateways/door/submit')
   })
 })

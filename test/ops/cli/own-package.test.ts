@@ -11,11 +11,11 @@ import { Refused } from '../../../topology/waggle-error.ts'
 
 const main = resolve(import.meta.dirname, '..', '..', '..', 'ops', 'cli', 'main.ts')
 
-describe('A module in a folder of its own', () => {
+describe('A module outside of the repository', () => {
   const directory = mkdtempSync(join(tmpdir(), 'waggle-elsewhere-'))
   after(() => rmSync(directory, { recursive: true }))
 
-  it('imports the Waggle that runs it, even where another one is installed beside it', async () => {
+  it('imports the Waggle that runs it, even if another one is installed beside it', async () => {
     const other = join(directory, 'node_modules', 'waggle-streams')
     mkdirSync(other, { recursive: true })
     writeFileSync(join(other, 'package.json'), '{"name":"waggle-streams","type":"module","exports":"./index.js"}')

@@ -71,7 +71,7 @@ describe('waggle reset on the embedded log', () => {
     assert.equal(await program.stop(), 0)
   })
 
-  it('removes a DSL program’s stores and positions, so that it counts its input again from the beginning', async () => {
+  it('removes a DSL program’s stores and positions, so that it counts its input from the beginning again', async () => {
     const counted = async (applicationId: string, send: readonly string[], wanted: number) => {
       const builder = new StreamsBuilder()
       const counts = builder

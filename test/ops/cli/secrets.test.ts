@@ -15,12 +15,12 @@ const commands = {
   'quotes a secret and ends': `[node, -e, "console.error('my key is ' + process.env.KEY); process.exit(3)"]`,
 }
 
-describe('A run that fails', () => {
+describe('The output of a failed run', () => {
   const directory = mkdtempSync(join(tmpdir(), 'waggle-secrets-'))
   after(() => rmSync(directory, { recursive: true }))
 
   for (const [what, command] of Object.entries(commands)) {
-    it(`a run that fails because a command ${what} prints the place and no secret`, () => {
+    it(`names the place and no secret if a command ${what}`, () => {
       const file = join(directory, 'swarm.yaml')
       writeFileSync(
         file,

@@ -35,7 +35,7 @@ function isRunning(pid: number): boolean {
 describe('waggle validate', () => {
   after(() => rmSync(directory, { recursive: true, force: true }))
 
-  it('refuses a missing module, and one that is no regular file before it reads a byte', async () => {
+  it('refuses a missing module, and a module that is not a regular file before it reads a byte', async () => {
     execFileSync('mkfifo', [join(directory, 'pipe.mjs')])
     symlinkSync('/dev/zero', join(directory, 'zero.mjs'))
     for (const [file, why] of [
@@ -50,7 +50,7 @@ describe('waggle validate', () => {
     }
   })
 
-  it('refuses environment variables that no process can have', async () => {
+  it('refuses invalid environment variables', async () => {
     for (const name of ['"A=B"', '""', '"a\\u0001"']) {
       const { status, said } = await validate(`type: container, spec: {image: x, env: {${name}: "1"}}`)
       assert.equal(status, 1, said)
@@ -59,7 +59,7 @@ describe('waggle validate', () => {
     assert.equal((await validate('type: container, spec: {image: x, env: {GOOD_NAME: "1"}}')).status, 0)
   })
 
-  it('refuses a module that cannot be loaded, with its file and line, and one without the named export', async () => {
+  it('refuses a module that cannot be loaded, with its file and line, and a module without the named export', async () => {
     writeFileSync(
       join(directory, 'right.ts'),
       `import { Refused } from 'waggle-streams'\nexport default () => new Refused('no')\nexport const list = { process: 3 }`,
@@ -141,7 +141,7 @@ export default () => 1`,
     }
   })
 
-  it('warns of a missing image, model and secret, with their places', async () => {
+  it('warns about a missing image, model and secret, with their places', async () => {
     const { status, said } = await validate(
       'type: container, spec: {image: far/away}',
       'type: tensor-rt, spec: {model: "s3://far/away.onnx"}',
@@ -153,7 +153,7 @@ export default () => 1`,
     assert.match(said, /swarm\.yaml:6:\d+: warning: there is no secret key/)
   })
 
-  it('ends a module that goes on loading after validate itself was killed', { timeout: 120_000 }, async () => {
+  it('ends a module that is still loading if validate itself is killed', { timeout: 120_000 }, async () => {
     const mark = join(directory, 'endless-mark')
     writeFileSync(
       join(directory, 'marked.ts'),

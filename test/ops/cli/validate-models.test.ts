@@ -30,10 +30,10 @@ function waggle(
 const model = (name: string, file: string, more = '') =>
   `name: ${name}, type: tensor-rt, input: {name: entrance}, spec: {model: ${join(exportsDirectory, file)}${more}}`
 
-describe('Models of a swarm file', () => {
+describe('The models of a swarm file', () => {
   after(() => rmSync(directory, { recursive: true, force: true }))
 
-  it('validate and plan say what each model takes and gives', async () => {
+  it('are shown by validate and plan with their inputs and outputs', async () => {
     const bees = [model('people', 'sklearn-pipeline-zipmap.onnx'), model('words', 'torch-sentence.onnx', ', labels: [no, yes]')]
     const { status, said } = await waggle(bees)
     assert.equal(status, 0, said)
@@ -67,12 +67,12 @@ describe('Models of a swarm file', () => {
     }
   })
 
-  it('a plan does without a model file that is missing, and validate refuses it', async () => {
+  it('may be missing for a plan, and not for validate', async () => {
     assert.equal((await waggle([model('people', 'nowhere.onnx')], ['plan'])).status, 0)
     assert.equal((await waggle([model('people', 'nowhere.onnx')])).status, 1)
   })
 
-  it('models that an ensemble cannot average are refused at the place of its input', async () => {
+  it('are refused at the ensemble’s input if it cannot average them', async () => {
     const join = 'name: both, type: weighted-average-ensemble, input: {join: [names, other]}, spec: {}'
     const { status, said } = await waggle([model('names', 'sklearn-names-zipmap.onnx'), model('other', 'sklearn-numbers-zipmap.onnx'), join])
     assert.equal(status, 1)
@@ -83,7 +83,7 @@ describe('Models of a swarm file', () => {
     assert.match(silent.said, /swarm\.yaml:6:58: other gives no scores, and an ensemble averages scores/)
   })
 
-  it('a spec that does not fit its model is refused with the outputs that there are', async () => {
+  it('are refused if the spec does not fit, with the model’s own outputs', async () => {
     const { said } = await waggle([model('people', 'torch-sentence.onnx', ', output: scores')])
     assert.match(said, /swarm\.yaml:4:\d+: .* has no output scores; .*probabilities, total, vectors/)
     const labels = await waggle([model('people', 'sklearn-names-zipmap.onnx', ', labels: [a, b]')])

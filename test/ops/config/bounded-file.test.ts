@@ -24,7 +24,7 @@ const refused: readonly (readonly [file: string, why: RegExp])[] = [
   [path('nothing'), /ENOENT/],
 ]
 
-test('a file of the allowed size is read, and a longer one refused', () => {
+test('A file of the allowed size is read, and a longer one is refused', () => {
   assert.equal(Buffer.from(readBounded(path('small'), { maxBytes: 12, next: 'Other' })).toString(), 'twelve bytes')
   assert.throws(() => readBounded(path('small'), { maxBytes: 11, next: 'Other' }), { code: 'WAGGLE_FILE_NOT_FOUND', message: /larger than 11 bytes/ })
 })
@@ -39,11 +39,11 @@ for (const [file, why] of refused) {
   })
 }
 
-test('a file of the kernel, whose size is reported as 0, is refused as a model', async () => {
+test('A file of the kernel, whose size is reported as 0, is refused as a model', async () => {
   await assert.rejects(new ResolveMap({}, directory).path('/proc/self/maps', directory), { code: 'WAGGLE_FILE_NOT_FOUND' })
 })
 
-test('a waggle.yaml that is a device is refused at once', () => {
+test('A waggle.yaml that is a device is refused at once', () => {
   symlinkSync('/dev/zero', path('waggle.yaml'))
   assert.throws(() => loadConfig({ directories: [directory], env: {} }), { code: 'WAGGLE_FILE_NOT_FOUND', message: /is no regular file/ })
 })

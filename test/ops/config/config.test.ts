@@ -7,7 +7,7 @@ import { type Config, loadConfig } from '../../../ops/config/config.ts'
 import { planSettingsOf, settings } from '../../../ops/config/settings.ts'
 import { WaggleError } from '../../../topology/waggle-error.ts'
 
-describe('Settings', () => {
+describe('The settings of a process', () => {
   const directory = mkdtempSync(join(tmpdir(), 'waggle-config-'))
   after(() => rmSync(directory, { recursive: true }))
   let files = 0
@@ -32,24 +32,24 @@ describe('Settings', () => {
     return []
   }
 
-  it('have a default each that works', () => {
+  it('all have a default that works', () => {
     const { settings: values } = load(null)
     for (const { key, default: fallback } of settings) assert.equal(values[key], fallback, key)
     assert.deepEqual([values.http_port, values.host, values.data_dir, values.partitions], [8080, '127.0.0.1', '.waggle', 4])
   })
 
-  it('accept further host names of this server, and refuse invalid ones', () => {
+  it('include further host names of this server, and invalid ones are refused', () => {
     assert.equal(load('hosts: waggle, proxy.example:8443').settings.hosts, 'waggle, proxy.example:8443')
     assert.match(mistakes(null, { WAGGLE_HOSTS: 'waggle,http://a/' }).join(), /^WAGGLE_HOSTS: "http:\/\/a\/" is no name of a server/)
   })
 
-  it('come from the environment first, and from waggle.yaml otherwise', () => {
+  it('come from the environment first, then from waggle.yaml', () => {
     assert.equal(load('http_port: 9000').settings.http_port, 9000)
     assert.equal(load('http_port: 9000', { WAGGLE_HTTP_PORT: '9100' }).settings.http_port, 9100)
     assert.equal(load('# nothing yet\n').settings.http_port, 8080)
   })
 
-  it('all wrong settings are reported at once, with their places', () => {
+  it('are all checked at once, and each mistake has its place', () => {
     const told = mistakes('http_prt: 1\npartitions: many\n', { WAGGLE_GPU: 'maybe', WAGGLE_HTTP_PORT: '70000' })
     assert.ok(
       told.some((line) => /waggle\.yaml:1:1: unknown key http_prt.*http_port/.test(line)),
@@ -110,7 +110,7 @@ describe('Settings', () => {
     assert.equal(load(null).settings.gpu, 'prefer')
   })
 
-  it('give a swarm’s topics their retention, also by bytes, and on a cluster only where a setting asks for one', () => {
+  it('set the retention of a swarm’s topics, also in bytes, and on a cluster only if a setting asks for one', () => {
     const topics = (env: { readonly [variable: string]: string }) => {
       const { retentionMs, retentionBytes } = planSettingsOf(load(null, env).settings)
       return [retentionMs, retentionBytes]
@@ -122,7 +122,7 @@ describe('Settings', () => {
     assert.deepEqual(topics({ ...kafka, WAGGLE_RETENTION_BYTES: '2000000' }), [86_400_000, 2_000_000])
   })
 
-  it('keep secrets by name', () => {
+  it('contain secrets by name', () => {
     assert.equal(load(null, { WAGGLE_SECRET_KEY: 'abc' }).secrets.get('KEY'), 'abc')
   })
 
@@ -144,7 +144,7 @@ describe('Settings', () => {
     assert.equal(resolve.command('unknown'), null)
   })
 
-  it('name the setting to write where a path or an image is not on this machine', async () => {
+  it('are named in the error if a path or an image is not on this machine', async () => {
     await assert.rejects(load(null).resolve.path('s3://elsewhere/a.onnx', '/swarm'), (error: unknown) => {
       assert.ok(error instanceof WaggleError)
       assert.equal(error.code, 'WAGGLE_NOT_RESOLVED')

@@ -39,7 +39,7 @@ describe('docker-compose.yml', () => {
     }
   })
 
-  it('starts each service again after it has died, and after the machine has started', () => {
+  it('restarts each service after it has died, and after the machine has restarted', () => {
     for (const [name, { restart }] of services) assert.equal(restart, 'unless-stopped', name)
   })
 
@@ -100,7 +100,7 @@ describe('docker-compose.yml', () => {
     assert.deepEqual([program, existsSync(join(repository, file))], ['node', true])
   })
 
-  it('opens the port of the entrance to the outside, with bodies as large as Waggle’s limit', () => {
+  it('opens only the entrance’s port to the outside, with bodies as large as Waggle’s limit', () => {
     const nginx = read('ops/deploy/nginx.conf')
     const { http_port, max_body_bytes } = loadConfig({ directories: [], env: {} }).settings
     assert.ok(nginx.includes(`proxy_pass http://127.0.0.1:${http_port};`))

@@ -32,7 +32,7 @@ describe('A new project', () => {
     })
   }
 
-  it('passes the type check from any template, where its dependency is a clone of Waggle', () => {
+  it('passes the type check for every template, even if it depends on a clone of Waggle', () => {
     const root = resolve(import.meta.dirname, '..', '..', '..')
     for (const template of ['hello', 'teddy', 'streams'] as const) {
       const project = join(directory, template)
@@ -78,7 +78,7 @@ describe('A new project', () => {
     assert.deepEqual(readdirSync(directory), ['mine.txt'])
   })
 
-  it('has the code of the swarms that the repository runs', () => {
+  it('contains the same code as the swarms of the repository', () => {
     const root = resolve(import.meta.dirname, '..', '..', '..')
     const same = (template: string, source: string) =>
       assert.ok(readFileSync(join(root, 'ops', 'init', 'templates', template)).equals(readFileSync(join(root, 'swarms', source))), template)

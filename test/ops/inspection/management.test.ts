@@ -139,7 +139,7 @@ describe('The inspection of a swarm’s log', () => {
     assert.match(out, /^\d\/\d+ +\S+Z +\S+ +\{"given":true\}\n$/)
   })
 
-  it('shows bee, cause and content of a failed record, and a corrected bee answers it when it is sent again', async () => {
+  it('shows bee, cause and content of a failed record, which a corrected bee answers when it is sent again', async () => {
     for (const text of ['one', 'two', 'three']) assert.equal((await post(JSON.stringify({ text }), 'application/json')).status, 502)
     const { out } = await waggle('dead-letters', 'list')
     for (const text of ['one', 'two', 'three']) {
@@ -160,7 +160,7 @@ describe('The inspection of a swarm’s log', () => {
     assert.deepEqual([again.status, /retried or discarded before/.test(again.err)], [1, true], again.err)
   })
 
-  it('returns records page by page, within bounds', async () => {
+  it('returns records page by page, within limits', async () => {
     const page = async (query: string) => {
       const answer = await fetch(`${gateway()}${query}`)
       return { status: answer.status, body: (await answer.json()) as { records: unknown[]; next: string; dead_letters: Letter[]; code: string } }
@@ -207,7 +207,7 @@ describe('The inspection of a swarm’s log', () => {
     assert.equal((await letters()).length, 2)
   })
 
-  it('works without a process, and a record that is sent again then is answered at the next start', async () => {
+  it('works without a process, and a record that is sent again is answered at the next start', async () => {
     const waiting = fetch(`${gateway()}/v1/topics/waggle.shop.dead-letters/records?from=end&wait_seconds=30`)
     const [first, second] = await letters()
     await stopped()
@@ -228,7 +228,7 @@ describe('The inspection of a swarm’s log', () => {
     assert.deepEqual(await answerTo((JSON.parse(retried.out) as Letter).request_id), { price: 3 })
   })
 
-  it('exits with 3 where nothing runs at the given address, and with 2 for an invalid count', async () => {
+  it('exits with 3 if nothing runs at the given address, and with 2 for an invalid count', async () => {
     const away = await waggle('dead-letters', 'list', '--url', 'http://127.0.0.1:9')
     assert.equal(away.status, 3)
     assert.match(away.err, /cannot be reached .*--url/)

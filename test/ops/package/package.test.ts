@@ -35,7 +35,7 @@ describe('The package', () => {
     return join(place, file)
   }
 
-  it('holds compiled files with their types and maps, no tests or models, and no photo but the small one of a template', () => {
+  it('contains compiled files with their types and maps, no tests or models, and only one small photo', () => {
     const paths = packed.files.map(({ path }) => path)
     const sources = paths.filter((path) => path.endsWith('.js')).map((path) => path.slice(0, -'.js'.length))
     assert.ok(sources.includes('dist/ops/index') && sources.includes('dist/ops/streams/stream-worker'))
@@ -52,7 +52,7 @@ describe('The package', () => {
     assert.ok(packed.size < 3_000_000, `${packed.size} bytes`)
   })
 
-  it('leaves package.json unchanged, also after an interrupted pack', () => {
+  it('leaves package.json unchanged, even after an interrupted pack', () => {
     assert.equal(readFileSync(join(clone, 'package.json'), 'utf8'), readFileSync(join(root, 'package.json'), 'utf8'))
   })
 
@@ -89,7 +89,7 @@ describe('The package', () => {
     assert.match(done('npm', ['start'], join(place, 'streams')), /^be 2$/m)
   })
 
-  it('npx waggle runs new swarms with a module, a model and ClickHouse, and ends on a signal', async () => {
+  it('runs new swarms with a module, a model and ClickHouse by npx waggle, and ends on a signal', async () => {
     done('npx', ['waggle-streams', 'init', 'hello'], place)
     done('npx', ['waggle', 'init', 'teddy', '--template', 'teddy'], place)
     for (const project of ['hello', 'teddy']) assert.match(done('npm', ['test'], join(place, project)), /^ℹ tests 2$/m)

@@ -20,7 +20,7 @@ it('A module has its own log level, else that of its swarm, else info', () => {
   assert.equal(shown('error, teddy=warn, svm = debug', 'gateway'), 'error')
 })
 
-it('A log setting that is no list of levels is refused', () => {
+it('A log setting that is not a list of levels is refused', () => {
   for (const right of ['info', 'gateway=debug', 'warn, my-bee=debug,other=error']) assert.ok(isLogLevels(right), right)
   for (const wrong of ['', 'loud', 'gateway', 'gateway=', '=debug', 'info,', 'info warn', 'a=b=info']) assert.ok(!isLogLevels(wrong), wrong)
 })

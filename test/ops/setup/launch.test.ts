@@ -30,7 +30,7 @@ describe('The launcher', () => {
     assert.equal(run('launch.mjs', ['examples/counts.ts'], { cwd: join(root, 'elsewhere') }).stdout, 'counted\n')
   })
 
-  it('names the existing files in one line where the given one is missing', () => {
+  it('names the existing files in one line if the given one is missing', () => {
     for (const argv of [['examples/count.ts'], ['counts.ts'], ['exmples/counts.ts'], []]) {
       const { status, stderr } = run('launch.mjs', argv)
       assert.equal(status, 3)
@@ -57,7 +57,7 @@ describe('The launcher', () => {
     assert.deepEqual(JSON.parse(stdout || '[]'), [join(root, 'elsewhere'), 'validate', 'swarm.yaml'], stderr)
   })
 
-  it('prints npm’s own cause where npm fails', () => {
+  it('prints npm’s own cause if npm fails', () => {
     const bin = join(root, 'bin')
     mkdirSync(bin)
     const said = [

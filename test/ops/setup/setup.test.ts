@@ -19,7 +19,7 @@ interface Machine {
 const bringDependencies = dependencies.bringDependencies as (root: string, npm: Npm, say: (line: string) => void) => void
 const bringNode = node.bringNode as (root: string, machine: Machine, npm: Npm, say: (line: string) => void) => string
 
-describe('Set-up', () => {
+describe('The set-up of a clone', () => {
   let root: string
   let called: (readonly string[])[]
   const quiet = () => {}
@@ -72,7 +72,7 @@ describe('Set-up', () => {
     assert.equal(asked, 1)
   })
 
-  it('the lock file names every optional package of its packages, so that npm ci takes it', () => {
+  it('finds every optional package of its packages in the lock file, so that npm ci accepts it', () => {
     const { packages } = JSON.parse(readFileSync(join(import.meta.dirname, '..', '..', '..', 'package-lock.json'), 'utf8')) as {
       readonly packages: { readonly [path: string]: { readonly optionalDependencies?: { readonly [name: string]: string } } }
     }
@@ -85,13 +85,13 @@ describe('Set-up', () => {
       )
   })
 
-  it('uses the machine’s Node where it is new enough', () => {
+  it('uses the machine’s Node if it is new enough', () => {
     assert.equal(bringNode(root, machine('v24.0.0'), npm, quiet), '/usr/bin/node')
     assert.equal(bringNode(root, machine('v26.1.0'), npm, quiet), '/usr/bin/node')
     assert.deepEqual(called, [])
   })
 
-  it('installs a pinned Node 24 from npm once where the machine’s Node is older', () => {
+  it('installs a pinned Node 24 from npm once if the machine’s Node is older', () => {
     const bringing: Npm = (argv) => {
       called.push(argv)
       const place = argv[argv.indexOf('--prefix') + 1] ?? ''
@@ -121,7 +121,7 @@ describe('Set-up', () => {
     }
   })
 
-  it('prints the next step where there is no Node for the machine, or npm installed none', () => {
+  it('prints the next step if there is no Node for the machine, or if npm installed none', () => {
     assert.throws(
       () => bringNode(root, machine('v20.0.0', 'sunos'), npm, quiet),
       /v20\.0\.0 is too old and npm has no Node 24 for sunos-x64.*Install Node 24/,

@@ -76,7 +76,7 @@ describe('The states of an application', () => {
     assert.deepEqual(some, ['REBALANCING', 'RUNNING'])
   })
 
-  it('end where the application is closed before it starts, and it cannot start afterwards', async () => {
+  it('end in NOT_RUNNING if the application is closed before it starts, and it cannot start afterwards', async () => {
     const streams = new Streams(upper(), config())
     const told: string[] = []
     streams.onStateChange((to) => told.push(to))
@@ -85,7 +85,7 @@ describe('The states of an application', () => {
     await assert.rejects(streams.start(), { code: 'WAGGLE_ALREADY_STARTED' })
   })
 
-  it('end in ERROR, with the reason, where the application cannot start', async () => {
+  it('end in ERROR, with the reason, if the application cannot start', async () => {
     const builder = new StreamsBuilder()
     builder
       .stream('in', read)
@@ -98,7 +98,7 @@ describe('The states of an application', () => {
     await streams.close({ timeoutMs: 10 })
   })
 
-  it('end where the application is closed during its start, and no thread stays', async () => {
+  it('end in NOT_RUNNING if the application is closed during its start, and no thread stays', async () => {
     const settings = config()
     const streams = new Streams(upper(), settings)
     const told: string[] = []
@@ -113,7 +113,7 @@ describe('The states of an application', () => {
     assert.equal(await first(next), 'BEAR')
   })
 
-  it('are entered once: two starts at a time are one, and close may be called repeatedly', async () => {
+  it('are entered once: two starts at the same time are one, and close may be called repeatedly', async () => {
     const streams = new Streams(upper(), config())
     const [one, other] = await Promise.allSettled([streams.start(), streams.start()])
     assert.deepEqual([one?.status, other?.status], ['fulfilled', 'rejected'])
@@ -135,7 +135,7 @@ describe('The states of an application', () => {
 })
 
 describe('An application before its start and after its close', () => {
-  it('an application that does not run answers no queries, and says when it will', async () => {
+  it('answers no queries, and the error names its state', async () => {
     const builder = new StreamsBuilder()
     builder.table('in', read, Materialized.as('table'))
     const streams = new Streams(builder.build(), config())
@@ -151,7 +151,7 @@ describe('An application before its start and after its close', () => {
     assert.equal(await streams.removeThread(), null)
   })
 
-  it('an application that was paused before its start processes nothing until it is resumed', async () => {
+  it('processes nothing if it was paused before its start, until it is resumed', async () => {
     await using streams = new Streams(upper(), config())
     streams.pause()
     await streams.start()
@@ -166,8 +166,8 @@ describe('An application before its start and after its close', () => {
   })
 })
 
-describe('Threads', () => {
-  it('all threads may be removed, and work goes on when one is added again', async () => {
+describe('The threads of an application', () => {
+  it('can all be removed, and work goes on when one is added again', async () => {
     await using streams = new Streams(upper(), config({ numThreads: 2 }))
     await streams.start()
     assert.deepEqual(
@@ -181,7 +181,7 @@ describe('Threads', () => {
   })
 })
 
-describe('Closing', () => {
+describe('Closing an application', () => {
   /** A program with calls that end on command. */
   function calling() {
     let ends = () => {}
@@ -202,7 +202,7 @@ describe('Closing', () => {
     return { topology, begun, end: () => ends() }
   }
 
-  it('a close waits for the calls in flight, and starts none', async () => {
+  it('waits for the calls in flight, and starts none', async () => {
     const settings = config()
     const { topology, begun, end } = calling()
     const streams = new Streams(topology, settings)
@@ -217,7 +217,7 @@ describe('Closing', () => {
     assert.equal(await first(again), 'a!')
   })
 
-  it('a close without a time limit gives up after the default one, and an invalid limit is refused', async (t) => {
+  it('gives up after the default time without a time limit, and an invalid limit is refused', async (t) => {
     const streams = new Streams(upper(), config())
     await streams.start()
     for (const timeoutMs of [Number.NaN, -1, '5' as unknown as number, null as unknown as number]) {
@@ -237,7 +237,7 @@ describe('Closing', () => {
     await forever.close({ timeoutMs: Number.POSITIVE_INFINITY })
   })
 
-  it('a close gives up at its time limit, and uncommitted work is done again at the next start', async () => {
+  it('gives up at its time limit, and uncommitted work is done again after the next start', async () => {
     const settings = config()
     const { topology, begun } = calling()
     const streams = new Streams(topology, settings)
@@ -255,8 +255,8 @@ describe('Closing', () => {
   })
 })
 
-describe('A failure without a handler', () => {
-  it('is retried by a new thread where the program says so', async () => {
+describe('A failure that no handler skips', () => {
+  it('is retried by a new thread if the program answers REPLACE_THREAD', async () => {
     const asked: string[] = []
     await using streams = new Streams(
       failing(2),
@@ -277,7 +277,7 @@ describe('A failure without a handler', () => {
   })
 
   for (const answer of ['SHUTDOWN_CLIENT', 'SHUTDOWN_APPLICATION'] as const) {
-    it(`ends in ERROR where the program answers ${answer}`, async () => {
+    it(`ends in ERROR if the program answers ${answer}`, async () => {
       const streams = new Streams(failing(), config({ uncaughtExceptionHandler: () => answer }))
       const states: string[] = []
       streams.onStateChange((to) => states.push(to))
@@ -296,8 +296,8 @@ describe('A failure without a handler', () => {
   }
 })
 
-describe('A handler that answers continue', () => {
-  it('skips a record that cannot be read', async () => {
+describe('A handler for failed records', () => {
+  it('skips a record that cannot be read, if it answers continue', async () => {
     const builder = new StreamsBuilder()
     builder.stream('in', Consumed.with(text, Serdes.long())).mapValues(String).to('out', written)
     const asked: unknown[] = []
@@ -317,7 +317,7 @@ describe('A handler that answers continue', () => {
     assert.deepEqual(asked, [['WAGGLE_INVALID_VALUE', 'KSTREAM-SOURCE-0000000000', '0_0', 'in', 0, 0n]])
   })
 
-  it('skips a record that cannot be written', async () => {
+  it('skips a record that cannot be written, if it answers continue', async () => {
     const asked: unknown[] = []
     await using streams = new Streams(
       program((stream) => stream.mapValues((value) => (value === 'seven' ? (7 as never) : value))),
@@ -335,7 +335,7 @@ describe('A handler that answers continue', () => {
     assert.deepEqual(asked, [['WAGGLE_INVALID_VALUE', 'KSTREAM-SINK-0000000002', 7]])
   })
 
-  it('a handler that answers retry to a value that cannot be written fails the program, as in Kafka Streams', async () => {
+  it('fails the program if it answers retry to a value that cannot be serialised, as in Kafka Streams', async () => {
     const streams = new Streams(
       program((stream) => stream.mapValues(() => 7 as never)),
       config({ productionHandler: () => 'retry' }),
@@ -350,7 +350,7 @@ describe('A handler that answers continue', () => {
 })
 
 describe('Several applications of one process', () => {
-  it('keep running where another one of them rolls back to its last commit', async () => {
+  it('keep running while another one rolls back to its last commit', async () => {
     const asked: string[] = []
     const handler = (error: WaggleError) => {
       asked.push(error.code)

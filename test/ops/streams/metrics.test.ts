@@ -138,7 +138,7 @@ describe('The metrics of an application', () => {
     assert.ok((task('active-process-ratio') ?? 0) <= 1)
   })
 
-  it('count a record as dropped where its partitioner names no partition', async () => {
+  it('count a record as dropped if its partitioner names no partition', async () => {
     const builder = new StreamsBuilder()
     builder.stream('in', read).to('out', Produced.with(text, text, { partitioner: (_, key) => (key === 'none' ? [] : null) }))
     await using streams = await running(builder.build())
@@ -294,7 +294,7 @@ const kafkaNames = {
 }
 
 describe('The Prometheus text of a program', () => {
-  it('is empty before the start, and then has what Prometheus takes, with the lag of each partition and the dropped work', async () => {
+  it('is empty before the start, and then valid, with the lag of each partition and the dropped work', async () => {
     const begun = Promise.withResolvers<void>()
     const builder = new StreamsBuilder()
     builder

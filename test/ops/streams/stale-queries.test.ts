@@ -80,7 +80,7 @@ class Process {
   }
 }
 
-it('A standby answers where stale answers are allowed, to its own process and to others, and says how far it is behind', async () => {
+it('A standby answers if stale answers are allowed, to its own process and to others, and reports its lag', async () => {
   const world = new SimulatedWorld({ keepsState: false })
   const log = await withTopics(world, ['in', 'out'])
   const [active, standby] = [await Process.start(world, log, 'active'), await Process.start(world, log, 'standby')]

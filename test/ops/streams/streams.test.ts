@@ -62,7 +62,7 @@ async function take<T>(records: AsyncIterable<T>, count: number): Promise<T[]> {
 }
 
 describe('A program on the embedded log', () => {
-  it('counts words, answers queries, and goes on where it was after a stop', async () => {
+  it('counts words, answers queries, and continues after a stop', async () => {
     const settings = config({ cacheMaxBytes: 0 })
     const states: string[] = []
     const first = new Streams(wordCount(), settings)
@@ -263,7 +263,7 @@ describe('A record at which a program fails', () => {
       }),
     )
 
-  it('stops the client where no handler skips the failure, and none of its results is committed', async () => {
+  it('stops the client if no handler skips the failure, and none of its results is committed', async () => {
     const settings = config()
     const streams = new Streams(throwing(), settings)
     const ended = new Promise((resolve) => streams.onStateChange((to) => to === 'ERROR' && resolve(to)))
@@ -279,7 +279,7 @@ describe('A record at which a program fails', () => {
     assert.equal((await take(again.records('out', read), 1))[0]?.value, 'good')
   })
 
-  it('becomes a dead letter with the cause where a handler skips it (KIP-1034)', async () => {
+  it('becomes a dead letter with the cause if a handler skips it (KIP-1034)', async () => {
     const failed: string[] = []
     await using streams = new Streams(
       throwing(),
@@ -304,7 +304,7 @@ describe('A record at which a program fails', () => {
   })
 })
 
-describe('Invalid settings', () => {
+describe('Invalid settings of a program', () => {
   const refused = (settings: StreamsConfig, code: string) =>
     assert.throws(
       () => new Streams(wordCount(), settings),

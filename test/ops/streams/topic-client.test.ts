@@ -5,7 +5,7 @@ import { TopicClient } from '../../../ops/streams/topic-client.ts'
 import { SimulatedWorld } from '../../support/simulated-world.ts'
 import { read } from '../../support/text-program.ts'
 
-it('Records of a topic come from each partition in order, also while other partitions are empty, until the reader is closed', async () => {
+it('The reader of a topic gets the records of each partition in order, even if other partitions are empty, until it is closed', async () => {
   const world = new SimulatedWorld()
   const log = world.boot()
   await log.createTopics([{ name: 'in', partitions: 3, cleanup: 'delete', retentionMs: null }])
@@ -29,7 +29,7 @@ it('Records of a topic come from each partition in order, also while other parti
   assert.equal(seen.at(-1), '1:last')
 })
 
-it('A record without serdes is written and read with the application’s defaults, and refused where there are none', async () => {
+it('A record without serdes is written and read with the application’s defaults, and refused without defaults', async () => {
   const world = new SimulatedWorld()
   const log = world.boot()
   await log.createTopics([{ name: 'in', partitions: 1, cleanup: 'delete', retentionMs: null }])

@@ -113,7 +113,7 @@ describe('A program whose threads are workers', () => {
     assert.deepEqual(await counted(streams, 30_000), recounted(pagesUntil(30_000)))
   })
 
-  it('goes on where it was closed in the middle of its work, with another number of workers', async () => {
+  it('continues after a close in the middle of its work, with another number of workers', async () => {
     const stateDir = await prepared(['visits', 'counted'])
     for (const [round, numThreads] of [2, 1, 3].entries()) {
       const streams = new Streams(visits, config(stateDir, { module: moduleOf('visits'), numThreads }))
@@ -161,7 +161,7 @@ describe('A program whose threads are workers', () => {
     assert.deepEqual(await counted(streams, 1500), recounted(pagesUntil(1500)))
   })
 
-  it('processes nothing while it is paused, also from its start', async () => {
+  it('processes nothing while it is paused, even if it was paused before the start', async () => {
     const stateDir = await prepared(['visits', 'counted'])
     await using streams = new Streams(visits, config(stateDir, { module: moduleOf('visits'), numThreads: 2 }))
     streams.pause()
@@ -174,7 +174,7 @@ describe('A program whose threads are workers', () => {
     assert.deepEqual(await counted(streams, 100), recounted(pagesUntil(100)))
   })
 
-  it('gives the metrics of all its workers', async () => {
+  it('reports the metrics of all its workers', async () => {
     const stateDir = await prepared(['visits', 'counted'])
     const streams = new Streams(visits, config(stateDir, { module: moduleOf('visits'), numThreads: 2 }))
     await streams.start()
@@ -190,7 +190,7 @@ describe('A program whose threads are workers', () => {
   })
 })
 
-describe('Stores of workers', () => {
+describe('The stores of workers', () => {
   it('are queried across all workers, by key and by range', async () => {
     const stateDir = await prepared(['visits', 'counted'])
     await using streams = new Streams(visits, config(stateDir, { module: moduleOf('visits'), numThreads: 3 }))
@@ -220,7 +220,7 @@ describe('Stores of workers', () => {
     })
   })
 
-  it('window stores of workers are queried too, and global ones are read by each worker as they were at its start and as they change', async () => {
+  it('are queried if they are window stores too, and each worker reads global stores as they change', async () => {
     const stateDir = await prepared(['prices', 'orders', 'priced', 'signed'])
     await using before = new Streams(visits, config(stateDir, { applicationId: 'before' }))
     await before.start()
@@ -244,7 +244,7 @@ describe('Stores of workers', () => {
 
 describe('A failure in a worker', () => {
   for (const does of ['exit', 'throw-later'] as const) {
-    it(`ends that worker alone (${does}): its tasks go on in another one, and every visit counts once`, async () => {
+    it(`ends only that worker (${does}): its tasks continue in another one, and every visit counts once`, async () => {
       const stateDir = await prepared(['visits', 'counted'])
       const failures: WaggleError[] = []
       const uncaughtExceptionHandler = (error: WaggleError) => {
@@ -269,7 +269,7 @@ describe('A failure in a worker', () => {
     })
   }
 
-  it('fails the program where each worker that processes the record dies', async () => {
+  it('fails the program if each worker that processes the record dies', async () => {
     const stateDir = await prepared(['visits', 'counted'])
     const streams = new Streams(visits, config(stateDir, { module: moduleOf('visits') }))
     await streams.start()
@@ -280,7 +280,7 @@ describe('A failure in a worker', () => {
     await streams.close({ timeoutMs: 1000 })
   })
 
-  it('reaches the main thread’s handler unchanged, and is retried where the handler says so', async () => {
+  it('reaches the main thread’s handler unchanged, and is retried if the handler says so', async () => {
     const stateDir = await prepared(['visits', 'counted'])
     const failures: WaggleError[] = []
     const uncaughtExceptionHandler = (error: WaggleError) => {
@@ -301,7 +301,7 @@ describe('A failure in a worker', () => {
     assert.equal(failedThreads(streams), 1)
   })
 
-  it('stops the application where there is no handler', async () => {
+  it('stops the application without a handler', async () => {
     const stateDir = await prepared(['visits', 'counted'])
     const streams = new Streams(visits, config(stateDir, { module: moduleOf('visits'), numThreads: 2 }))
     await streams.start()
@@ -326,7 +326,7 @@ describe('A failure in a worker', () => {
 })
 
 describe('A process with workers', () => {
-  it('may be killed in the middle of its work, and counts each visit once after a restart', async () => {
+  it('can be killed in the middle of its work, and counts each visit once after a restart', async () => {
     const stateDir = await prepared(['visits', 'counted'])
     const script = new URL('./worker-programs/exits-in-the-middle.ts', import.meta.url)
     const child = spawnEnding(process.execPath, [script.pathname, stateDir], { stdio: 'inherit' })
@@ -338,7 +338,7 @@ describe('A process with workers', () => {
     assert.deepEqual(await counted(streams, 2000), recounted(pages))
   })
 
-  it('goes on after a failed write, for which its database is opened again', async () => {
+  it('goes on after a failed write, because its database is opened again', async () => {
     const stateDir = await prepared(['visits', 'counted'])
     const more = { numThreads: 2, uncaughtExceptionHandler: () => 'REPLACE_THREAD' as const }
     await using streams = new Streams(visits, config(stateDir, { module: moduleOf('visits'), ...more }))
@@ -406,14 +406,14 @@ describe('The module of a program', () => {
     assert.equal(streams.state, 'ERROR')
   }
 
-  it('a restore listener beside a module is refused, because it would get no calls', () => {
+  it('makes a restore listener beside it an error, because the listener would get no calls', () => {
     const streams = new Streams(visits, config('/nowhere', { module: moduleOf('visits') }))
     for (const listen of [() => streams.setGlobalStateRestoreListener({}), () => streams.setStandbyUpdateListener({})]) {
       assert.throws(listen, { code: 'WAGGLE_INVALID_CONFIG', message: /workers/ })
     }
   })
 
-  it('is refused where it cannot be imported, exports no topology, or its settings contradict it', async () => {
+  it('is refused if it cannot be imported, exports no topology, or contradicts the settings', async () => {
     await refused({ module: moduleOf('prices') }, /another than that of the module/)
     await refused({ module: new URL('./nowhere.ts', import.meta.url) }, /cannot be imported/)
     await refused({ module: import.meta.filename }, /exports no topology/)

@@ -104,7 +104,7 @@ function tellsOf(env: () => { readonly [variable: string]: string }) {
   })
 }
 
-describe('GET /metrics tells of a swarm on the embedded log', () => tellsOf(() => ({})))
+describe('GET /metrics has the metrics of a swarm on the embedded log', () => tellsOf(() => ({})))
 
 describeWithKafka('GET /metrics tells of a swarm on Kafka', {}, (cluster) =>
   tellsOf(() => ({ WAGGLE_LOG: 'kafka', KAFKA_BROKERS: cluster().brokers.join(',') })),

@@ -19,8 +19,8 @@ function count(holds: (example: Example) => boolean): number {
   return programs.filter(holds).length
 }
 
-describe('The 500 fixed programs', () => {
-  it('have each operator, and each variant of it, in at least a hundredth of them', () => {
+describe('The 500 fixed programs of the comparison', () => {
+  it('have each operator and each variant of it in at least a hundredth of them', () => {
     const wanted = `stream streams table globalTable versionedTable filter filterNot mapValues flatMapValues flatMap selectKey map merge repartition toTable
       toStream split branch tableAggregate aggregate cogroup suppress
       process|rekey process|count process|streamTime process|clock processValues|mark processValues|count

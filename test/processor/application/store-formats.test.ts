@@ -74,7 +74,7 @@ function putInto<V>(builder: StreamsBuilder, held: (value: string) => V, said: (
     .to('out', written)
 }
 
-describe('A store of the embedded log that has another kind than before', () => {
+describe('A store of the embedded log whose kind has changed', () => {
   let stateDir: string
   let sent = 0
   beforeEach(() => {
@@ -105,7 +105,7 @@ describe('A store of the embedded log that has another kind than before', () => 
     return last
   }
 
-  it('keeps its values, with a time of -1, where only their times are new, as in Kafka Streams', async () => {
+  it('keeps its values, with the timestamp -1, if only timestamps were added, as in Kafka Streams', async () => {
     assert.equal(await put(plain, 'one'), 'nothing')
     assert.equal(await put(timed, 'two'), 'one at -1')
     assert.equal(await put(timed, 'three'), 'two at 5')
@@ -115,7 +115,7 @@ describe('A store of the embedded log that has another kind than before', () => 
     ['versioned', versioned],
     ['window', windowed],
   ] as const) {
-    it(`is refused as a ${kind} store, with what it was and the next step, and runs again as what it was`, async () => {
+    it(`is refused as a ${kind} store, with its old kind and the next step, and can still be used as its old kind`, async () => {
       await put(plain, 'one')
       await assert.rejects(started(program), {
         code: 'WAGGLE_STORE_DIFFERS',
@@ -126,7 +126,7 @@ describe('A store of the embedded log that has another kind than before', () => 
     })
   }
 
-  it('is refused where its values lose their times', async () => {
+  it('is refused if its values would lose their timestamps', async () => {
     await put(timed, 'one')
     await assert.rejects(started(plain), {
       code: 'WAGGLE_STORE_DIFFERS',
@@ -134,7 +134,7 @@ describe('A store of the embedded log that has another kind than before', () => 
     })
   })
 
-  it('is taken where it is empty', async () => {
+  it('is accepted if it is empty', async () => {
     await (await started(plain)).close()
     await (await started(versioned)).close()
     await (await started(windowed)).close()

@@ -70,7 +70,7 @@ async function rows(answer: unknown): Promise<unknown> {
   return isIterable ? Array.fromAsync(answer as AsyncIterable<unknown>) : answer
 }
 
-describe('A key-value store', () => {
+describe('A query of a key-value store', () => {
   const plain = Stores.keyValueStoreBuilder(Stores.persistentKeyValueStore('st'), text, text)
   const fill = (store: ReturnType<typeof plain.build>) => {
     for (const key of ['a', 'b', 'c']) store.put(key, key.toUpperCase())
@@ -80,20 +80,20 @@ describe('A key-value store', () => {
     for (const [at, key] of ['a', 'b', 'c'].entries()) store.put(key, { value: key.toUpperCase(), timestamp: at })
   }
 
-  it('answers with a value, or with null', async () => {
+  it('returns a value, or null', async () => {
     assert.equal(await answered(plain, fill, KeyQuery.withKey('b')), 'B')
     assert.equal(await answered(plain, fill, KeyQuery.withKey('x')), null)
     assert.equal(await answered(timed, fillTimed, KeyQuery.withKey('b')), 'B')
   })
 
-  it('answers with a range in either order', async () => {
+  it('returns a range in either order', async () => {
     const [a, b, c] = ['a', 'b', 'c'].map((key) => [key, key.toUpperCase()])
     assert.deepEqual(await answered(plain, fill, RangeQuery.withRange('a', 'b')), [a, b])
     assert.deepEqual(await answered(plain, fill, RangeQuery.withRange(null, null, { resultOrder: 'DESCENDING' })), [c, b, a])
     assert.deepEqual(await answered(timed, fillTimed, RangeQuery.withRange('b', null, { resultOrder: 'ASCENDING' })), [b, c])
   })
 
-  it('answers with timestamps where its rows have them, and refuses to where they have none', async () => {
+  it('returns timestamps if its rows have them, and is refused if they have none', async () => {
     assert.deepEqual(await answered(timed, fillTimed, TimestampedKeyQuery.withKey('c')), { value: 'C', timestamp: 2 })
     assert.equal(await answered(timed, fillTimed, TimestampedKeyQuery.withKey('x')), null)
     assert.deepEqual(await answered(timed, fillTimed, TimestampedRangeQuery.withRange(null, 'b', { resultOrder: 'DESCENDING' })), [
@@ -106,8 +106,8 @@ describe('A key-value store', () => {
   })
 })
 
-describe('A window store', () => {
-  it('answers with the windows of a key or of all', async () => {
+describe('A query of a window store', () => {
+  it('returns the windows of one key or of all keys', async () => {
     const supplier = Stores.persistentWindowStore('st', { retentionMs: 1000, windowSizeMs: 10 })
     const builder = Stores.timestampedWindowStoreBuilder(supplier, text, text)
     const fill = (store: ReturnType<typeof builder.build>) => {
@@ -127,8 +127,8 @@ describe('A window store', () => {
   })
 })
 
-describe('A session store', () => {
-  it('answers with the sessions of a key, and not with windows', async () => {
+describe('A query of a session store', () => {
+  it('returns the sessions of a key, and no windows', async () => {
     const builder = Stores.sessionStoreBuilder(Stores.persistentSessionStore('st', { retentionMs: 1000 }), text, text)
     const fill = (store: ReturnType<typeof builder.build>) => {
       for (const [key, start, end] of [
@@ -146,7 +146,7 @@ describe('A session store', () => {
   })
 })
 
-describe('A versioned store', () => {
+describe('A query of a versioned store', () => {
   const builder = Stores.versionedKeyValueStoreBuilder(Stores.persistentVersionedKeyValueStore('st', { historyRetentionMs: 1000 }), text, text)
   const fill = (store: ReturnType<typeof builder.build>) => {
     store.put('k', 'v10', 10)
@@ -160,7 +160,7 @@ describe('A versioned store', () => {
     { value: 'v40', timestamp: 40, validTo: null },
   ]
 
-  it('answers with its latest version, or with the version of a time (KIP-960)', async () => {
+  it('returns the latest version, or the version at a time (KIP-960)', async () => {
     assert.equal(await answered(builder, fill, KeyQuery.withKey('k')), 'v40')
     assert.deepEqual(await answered(builder, fill, VersionedKeyQuery.withKey('k')), v40)
     assert.deepEqual(await answered(builder, fill, VersionedKeyQuery.withKey('k', { asOf: 19 })), v10)
@@ -171,7 +171,7 @@ describe('A versioned store', () => {
     assert.equal(await answered(builder, fill, VersionedKeyQuery.withKey('nobody')), null)
   })
 
-  it('answers with all versions that were valid in a span of time, newest first or oldest first (KIP-968)', async () => {
+  it('returns all versions that were valid in a span of time, newest first or oldest first (KIP-968)', async () => {
     assert.deepEqual(await answered(builder, fill, MultiVersionedKeyQuery.withKey('k')), [v40, v30, v10])
     assert.deepEqual(await answered(builder, fill, MultiVersionedKeyQuery.withKey('k', { resultOrder: 'ASCENDING' })), [v10, v30, v40])
     assert.deepEqual(await answered(builder, fill, MultiVersionedKeyQuery.withKey('k', { fromTime: 19, toTime: 30 })), [v30, v10])
@@ -180,7 +180,7 @@ describe('A versioned store', () => {
     assert.deepEqual(await answered(builder, fill, MultiVersionedKeyQuery.withKey('nobody')), [])
   })
 
-  it('refuses a query for a range', async () => {
+  it('is refused for a range', async () => {
     await assert.rejects(answered(builder, fill, RangeQuery.withRange(null, null)), {
       code: 'WAGGLE_QUERY_NOT_SUPPORTED',
       next: 'Ask it with KeyQuery, VersionedKeyQuery or MultiVersionedKeyQuery.',

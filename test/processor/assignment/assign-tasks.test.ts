@@ -139,7 +139,7 @@ describe('An assignment of tasks', () => {
     )
   })
 
-  it('settles where no single move would even it out', () => {
+  it('ends when no single move would make it more even', () => {
     fc.assert(
       fc.property(anyGroup(), (group) => {
         const { shares } = settle(group).placement
@@ -156,7 +156,7 @@ describe('An assignment of tasks', () => {
     )
   })
 
-  it('differs by at most one task between like processes: for stateful tasks, stateless ones, both, and each sub-topology', () => {
+  it('differs by at most one task between equal processes: for stateful tasks, stateless tasks, both together, and each sub-topology', () => {
     fc.assert(
       fc.property(anyGroup({ alike: true }), (group) => {
         const { shares } = settle(group).placement
@@ -262,7 +262,7 @@ describe('An assignment of tasks', () => {
     }
   })
 
-  it('places a sub-topology that needs a GPU only where one is, and evens out the rest around it', () => {
+  it('places a sub-topology that needs a GPU only on a machine with one, and spreads the rest around it', () => {
     const tasks = tasksOfShapes([
       { partitions: 4, isStateful: false, gpus: 0 },
       { partitions: 4, isStateful: false, gpus: 1 },

@@ -3,13 +3,13 @@ import { describe, it } from 'node:test'
 import fc from 'fast-check'
 import { placeEvenly } from '../../../processor/assignment/even-placing.ts'
 
-describe('An even placing', () => {
+describe('An even placing of items on bins', () => {
   const few = fc.record({
     weights: fc.array(fc.integer({ min: 1, max: 4 }), { minLength: 1, maxLength: 4 }),
     items: fc.array(fc.record({ kind: fc.nat(2), bin: fc.option(fc.nat(3)) }), { maxLength: 12 }),
   })
 
-  it('is as even by weight as possible, wherever the things were before', () => {
+  it('is as even by weight as possible, wherever the items were before', () => {
     fc.assert(
       fc.property(few, ({ weights, items }) => {
         const lying = items.map(({ kind, bin }) => ({ kind, bin: bin === null ? null : bin % weights.length }))
@@ -20,7 +20,7 @@ describe('An even placing', () => {
     )
   })
 
-  it('moves nothing where things are placed evenly already', () => {
+  it('moves nothing if the items are placed evenly already', () => {
     fc.assert(
       fc.property(few, ({ weights, items }) => {
         const placing = { weights, base: weights.map(() => 0), mayHold: () => true, cost: () => 0 }
@@ -31,7 +31,7 @@ describe('An even placing', () => {
     )
   })
 
-  it('leaves its own even result unchanged, whatever the costs are then', () => {
+  it('does not change its own even result, whatever the costs are then', () => {
     const bins = fc.integer({ min: 1, max: 5 }).chain((count) => {
       const each = <T>(value: fc.Arbitrary<T>) => fc.array(value, { minLength: count, maxLength: count })
       const costs = fc.array(each(fc.constantFrom(0, 20, Number.POSITIVE_INFINITY)), { minLength: 8, maxLength: 8 })
@@ -57,7 +57,7 @@ describe('An even placing', () => {
     )
   })
 
-  it('evens out their number again after evening out the total has made room for it', () => {
+  it('evens out the number of items again after it has evened out the whole load', () => {
     const able = [
       [true, false, true],
       [true, true, true],
@@ -76,7 +76,7 @@ describe('An even placing', () => {
     assert.deepEqual(even, [2, 1])
   })
 
-  it('puts a thing only where it is allowed', () => {
+  it('puts an item only into a bin that may hold it', () => {
     const { even } = placeEvenly({
       weights: [1, 1, 1],
       base: [0, 0, 0],
@@ -87,7 +87,7 @@ describe('An even placing', () => {
     assert.deepEqual(even, [1, 1, 1, null])
   })
 
-  it('evens out the other load of the bins where their number allows it', () => {
+  it('evens out the other load of the bins if the number of items allows it', () => {
     const { even } = placeEvenly({
       weights: [1, 1],
       base: [5, 4],

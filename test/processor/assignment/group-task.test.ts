@@ -21,7 +21,7 @@ describe('The tasks of a group', () => {
     )
   })
 
-  it('count as stateful only where a changelog can rebuild their state', () => {
+  it('count as stateful only if a changelog can rebuild their state', () => {
     const builder = new StreamsBuilder()
     const counts = (topic: string, logging: boolean) =>
       builder

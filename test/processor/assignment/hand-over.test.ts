@@ -3,7 +3,7 @@ import { describe, it } from 'node:test'
 import { handOver } from '../../../processor/assignment/hand-over.ts'
 import { tasksOfShapes } from './groups.ts'
 
-describe('A task that moves', () => {
+describe('A task that moves to another process', () => {
   const [stateless, stateful] = tasksOfShapes([
     { partitions: 1, isStateful: false, gpus: 0 },
     { partitions: 1, isStateful: true, gpus: 0 },
@@ -37,7 +37,7 @@ describe('A task that moves', () => {
     assert.deepEqual(given.get('new')?.active, [])
   })
 
-  it('is taken from both members where two claim to read it', () => {
+  it('is taken from both members if both claim to read it', () => {
     const given = handOver(
       new Map([['new', { ...nothing, active: [stateless] }]]),
       new Map([

@@ -14,7 +14,7 @@ const text = Serdes.string()
 const partitions = 6
 
 describe('A group whose leader assigns tasks', () => {
-  it('has each task running once and evenly after any joins, leaves and deaths', () => {
+  it('runs each task once and evenly after any joins, leaves and deaths', () => {
     const step = fc.record({
       do: fc.constantFrom('join' as const, 'join' as const, 'leave' as const, 'kill' as const, 'tick' as const),
       who: fc.constantFrom('a', 'b', 'c', 'd', 'e'),
@@ -120,7 +120,7 @@ describe('A group whose leader assigns tasks', () => {
     )
   })
 
-  it('runs tasks that need a GPU once one joins, and names the missing capability until then', () => {
+  it('runs tasks that need a GPU when a process with one joins, and names the missing capability until then', () => {
     const group = new SimulatedGroup(program({ gpu: true }), { partitions })
     group.join('cpu')
     const [assignor] = group.assignorsOf('cpu')
@@ -161,7 +161,7 @@ describe('A group whose leader assigns tasks', () => {
     assert.throws(() => stranger.received(told), { code: 'WAGGLE_ASSIGNMENT_VERSION', message: /refused.*new.*version 2.*version 1/ })
   })
 
-  it('gives nothing to a member with another topology, which reports it, and begins once the others have left', () => {
+  it('gives nothing to a member with another topology, which reports it, and which starts when the others have left', () => {
     const group = new SimulatedGroup(program(), { partitions })
     group.join('a')
     const before = group.running
@@ -178,7 +178,7 @@ describe('A group whose leader assigns tasks', () => {
     assert.deepEqual(other.problems, [])
   })
 
-  it('follows the leader’s topology however many members have another one, and tells those to be replaced', () => {
+  it('follows the leader’s topology even if most members have another one, and tells those to be replaced', () => {
     const leader = new TaskAssignor({ ...alone, subtopologies: program({ counts: 'new-counts' }) })
     const old = ['a', 'b'].map((id) => ({ id, assignor: new TaskAssignor({ ...alone, processId: id, subtopologies: program() }) }))
     const member = { instanceId: null, topics: ['clicks', 'visits', 'words'], owned: [] }

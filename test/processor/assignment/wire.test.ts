@@ -55,7 +55,7 @@ describe('A message between the members of a group', () => {
     }
   })
 
-  it('is refused where it is truncated or too long', () => {
+  it('is refused if it is truncated or too long', () => {
     fc.assert(
       fc.property(member, fc.nat(), (data, cut) => {
         const bytes = encodeMemberData(data)
@@ -66,7 +66,7 @@ describe('A message between the members of a group', () => {
     )
   })
 
-  it('throws nothing but a WaggleError, whatever bytes come', () => {
+  it('throws only a WaggleError, whatever its bytes are', () => {
     fc.assert(
       fc.property(fc.uint8Array({ maxLength: 40 }), (noise) => {
         for (const decode of [(bytes: Uint8Array) => decodeMemberData(bytes, 'it'), decodeAssignmentData]) {

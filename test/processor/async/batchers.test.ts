@@ -10,7 +10,7 @@ import { newRequest, startSwarm } from '../../support/function-swarm.ts'
 import { SimulatedWorld } from '../../support/simulated-world.ts'
 import { read, toOut } from '../../support/text-program.ts'
 
-describe('mapAsync, on one thread', () => {
+describe('mapAsync on one thread', () => {
   for (const threads of [1, 2]) {
     it(`has \`concurrency\` calls in flight in each task, with ${threads} thread${threads === 1 ? '' : 's'}`, async () => {
       const calls = await inFlight({ threads, partitions: 3, concurrency: 2 })
@@ -25,7 +25,7 @@ describe('mapAsync, on one thread', () => {
 })
 
 describe('A bee behind a batch', () => {
-  it('gets one batch with a row of every task, where no task has enough rows for a batch', async () => {
+  it('gets one batch with a row of every task, if no task has enough rows for a batch', async () => {
     const world = new SimulatedWorld()
     const seen: { readonly partition: number; readonly atMs: number }[] = []
     const model = (_: unknown, { source }: BeeRequest) => seen.push({ partition: source.partition, atMs: world.clock.elapsedMs() })
@@ -47,7 +47,7 @@ describe('A bee behind a batch', () => {
 
 describe('A bee that reads two batches', () => {
   for (const order of ['small, large', 'large, small']) {
-    it(`fills batches that keep the bounds of both, named as ${order}`, async () => {
+    it(`fills batches within the limits of both, named as ${order}`, async () => {
       const world = new SimulatedWorld()
       const yaml = `
 name: rows

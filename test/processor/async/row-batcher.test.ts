@@ -83,7 +83,7 @@ const policyOf = fc.record({
   release: fc.constantFrom('idle' as const, 'full' as const),
 })
 
-describe('A batcher', () => {
+describe('A row batcher', () => {
   it('never hands over more than batch_size rows', async () => {
     await fc.assert(
       fc.asyncProperty(arrivalsOf, policyOf, async (arrivals, policy) => {
@@ -94,7 +94,7 @@ describe('A batcher', () => {
     )
   })
 
-  it('gives each record the results of its own rows, in order, whatever batches they were in', async () => {
+  it('returns to each record the results of its own rows, in order, whatever batches they were in', async () => {
     await fc.assert(
       fc.asyncProperty(arrivalsOf, policyOf, async (arrivals, policy) => {
         const { outcomes } = await run(arrivals, policy)
@@ -128,7 +128,7 @@ describe('A batcher', () => {
     assert.equal(calls[0]?.at, arrivedAt[0])
   })
 
-  it('waits for a full batch or the time limit where it is set to', async () => {
+  it('waits for a full batch or the time limit with release full', async () => {
     const policy = { size: 3, timeoutMs: 50, release: 'full' as const }
     const alone = await run([{ afterMs: 0, rows: 1 }], policy)
     assert.equal((alone.calls[0]?.at ?? 0) - (alone.arrivedAt[0] ?? 0), 50)

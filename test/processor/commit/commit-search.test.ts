@@ -68,7 +68,7 @@ describe('The search for the record that makes commits fail', () => {
     assert.equal(search.isActive, false)
   })
 
-  it('gives up on a commit that is refused without any record: no input is set aside', () => {
+  it('gives up on a commit that is refused without any record, and blames no input', () => {
     const refused = new RefusedInputs()
     const search = new CommitSearch(refused)
     search.did(8, () => place(7))
@@ -83,7 +83,7 @@ describe('The search for the record that makes commits fail', () => {
     assert.equal(search.isActive, false)
   })
 
-  it('does not begin for a failure that no record causes, nor for a commit without records', () => {
+  it('does not start for a failure that no record causes, nor for a commit without records', () => {
     const search = new CommitSearch(new RefusedInputs())
     search.did(100, () => place(99))
     search.close()
@@ -94,8 +94,8 @@ describe('The search for the record that makes commits fail', () => {
   })
 })
 
-describe('Refused inputs', () => {
-  it('are told apart by task, topic, partition and offset, and the last thousand are kept', () => {
+describe('The refused inputs of a task', () => {
+  it('are distinguished by task, topic, partition and offset, and the last thousand are kept', () => {
     const refused = new RefusedInputs()
     refused.add(place(7), refusal)
     refused.add(place(7), refusal)

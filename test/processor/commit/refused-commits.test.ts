@@ -28,7 +28,7 @@ const numbers = Array.from({ length: count }, (_, number) => String(number))
 describe('A commit that is refused for one record', () => {
   for (const [name, traits] of Object.entries({ embedded, exactlyOnce, atLeastOnce })) {
     for (const [kind, topology] of Object.entries({ 'a plain step': plain, 'a step that takes time': slow })) {
-      it(`loses that record alone, behind ${kind}, ${name}`, async () => {
+      it(`loses only that record, behind ${kind}, ${name}`, async () => {
         const scene = await Scene.open({ traits, topology: topology(), refuses: ({ topic, value }) => topic === 'out' && value === '123' })
         await scene.send(numbers)
         assert.deepEqual(scene.distinct('out'), new Set(numbers.filter((number) => number !== '123')))
@@ -64,7 +64,7 @@ describe('A commit that is refused for one record', () => {
     }
   })
 
-  it('gives a dead letter without its value where the log refuses the whole one, and none where it refuses both', async () => {
+  it('gives a dead letter without its value if the log refuses the whole letter, and none if it refuses both', async () => {
     for (const [takes, letters] of [
       ['bare', ['null']],
       ['none', []],
@@ -80,7 +80,7 @@ describe('A commit that is refused for one record', () => {
     }
   })
 
-  it('goes on with a stand-in in the record’s place', async () => {
+  it('goes on with a stand-in instead of the record', async () => {
     const scene = await Scene.open({
       traits: exactlyOnce,
       topology: plain(),
@@ -92,7 +92,7 @@ describe('A commit that is refused for one record', () => {
     assert.equal(scene.values('out').length, 20)
   })
 
-  it('stops the program where the handler says so, and the record is retried after a restart', async () => {
+  it('stops the program if the handler says so, and the record is tried again after a restart', async () => {
     const decided: string[] = []
     const scene = await Scene.open({
       traits: exactlyOnce,
@@ -116,7 +116,7 @@ describe('A commit that is refused for one record', () => {
 })
 
 describe('An application whose commits all fail', () => {
-  it('reports for how long, until a commit succeeds', async () => {
+  it('reports how long they have failed, until a commit succeeds', async () => {
     let isAway = true
     const scene = await Scene.open({
       traits: exactlyOnce,
@@ -135,7 +135,7 @@ describe('An application whose commits all fail', () => {
     assert.equal(scene.application.threads.unsettledMs, 0)
   })
 
-  it('reports nothing where nothing waits for a commit', async () => {
+  it('reports nothing if nothing waits for a commit', async () => {
     const scene = await Scene.open({ traits: embedded, topology: plain(), refuses: () => false })
     await scene.send(['1'])
     await scene.world.clock.advance(60_000)

@@ -63,12 +63,12 @@ describe('A repartition topic', () => {
     assert.ok(soon.start >= 40 && soon.start <= 45, `${soon.start}`)
   })
 
-  it('keeps its records where the log cannot delete', async () => {
+  it('keeps its records if the log cannot delete', async () => {
     const without = (log: Log) => Object.assign(log, { deleteBefore: undefined })
     assert.deepEqual(await purged(45, without), { start: 0, end: 45, inStart: 0, notices: [] })
   })
 
-  it('keeps its records where deletion is not permitted, which is reported once', async () => {
+  it('keeps its records if deletion is not permitted, which is reported once', async () => {
     let tries = 0
     const refusing = (log: Log) =>
       Object.assign(log, {
@@ -82,7 +82,7 @@ describe('A repartition topic', () => {
     assert.deepEqual([start, tries, notices], [0, 1, [said]])
   })
 
-  it('has its processed records deleted although no more come, by a second try after a failed one', async () => {
+  it('loses its processed records even if no more come, by a second attempt after a failed one', async () => {
     let tries = 0
     const failingOnce = (log: Log) => {
       const deleteBefore = log.deleteBefore?.bind(log)

@@ -14,7 +14,7 @@ const turnsEach = { atomicCommit: false, repeatsRecords: true, handsOn: false }
 const atOnce = { ...turnsEach, atomicCommit: true }
 
 describe('The commits of a thread', () => {
-  it('take effect in order, even when a revocation needs a shorter commit while a longer one is under way', async () => {
+  it('take effect in order, even if a revocation needs a shorter commit while a longer one is running', async () => {
     const scene = await Scene.open(turnsEach, steps())
     await scene.send('one')
     await scene.world.clock.advance(100)
@@ -31,7 +31,7 @@ describe('The commits of a thread', () => {
     await scene.close()
   })
 
-  it('write the last store first where they have turns, and remove handled due entries last', async () => {
+  it('write the last store first if they have turns, and remove handled due entries last', async () => {
     const scene = await Scene.open(turnsEach, steps())
     await scene.send('one')
     await scene.world.clock.advance(100)
@@ -48,7 +48,7 @@ describe('The commits of a thread', () => {
     await scene.close()
   })
 
-  it('carry a position even if they hold only the work of a schedule, so that the log can check the task’s owner', async () => {
+  it('carry a position even if they only hold the work of a schedule, so that the log can check the task’s owner', async () => {
     const scene = await Scene.open(atOnce, steps())
     await scene.send('one')
     await scene.world.clock.advance(100)
@@ -61,7 +61,7 @@ describe('The commits of a thread', () => {
   for (const traits of [atOnce, turnsEach]) {
     const processing = traits.atomicCommit ? 'exactly once' : 'at least once'
 
-    it(`omit the writes of a lost task when another task leaves at the same time, ${processing}`, async () => {
+    it(`leave out the writes of a lost task when another task leaves at the same time, ${processing}`, async () => {
       const scene = await Scene.open(traits, twoReaders(), 30_000)
       await scene.world.clock.advance(1000)
       await scene.send('one')
@@ -77,7 +77,7 @@ describe('The commits of a thread', () => {
     })
   }
 
-  it('end when a task is lost while one is under way: the task’s new owner repeats its work', async () => {
+  it('end when a task is lost during a commit, and the task’s new owner repeats its work', async () => {
     const scene = await Scene.open(turnsEach, twoReaders())
     await scene.send('one')
     await scene.world.clock.advance(1000)

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
 import { Sensor } from '../../../processor/metrics/sensor.ts'
 
-describe('A sensor', () => {
+describe('A sensor of metrics', () => {
   it('has the average and the extremes of its last two windows of 30 s, and totals for good', () => {
     const time = { now: 1000 }
     const sensor = new Sensor(time)
@@ -16,7 +16,7 @@ describe('A sensor', () => {
     assert.deepEqual([sensor.count, sensor.sum], [3, 13])
   })
 
-  it('has no value where nothing was recorded within its windows', () => {
+  it('has no value if nothing was recorded within its windows', () => {
     const sensor = new Sensor({ now: 0 })
     sensor.record(5)
     assert.deepEqual([sensor.average(60_000), sensor.least(60_000), sensor.most(60_000)], [Number.NaN, Number.NaN, Number.NaN])

@@ -61,7 +61,7 @@ describe('An input topic of the test driver', () => {
     assert.deepEqual(timesIn(driver), [100, 5, 110, 127, 137, 147])
   })
 
-  it('advances from the wall clock where no start is given', async () => {
+  it('advances from the wall clock if no start is given', async () => {
     await using driver = copying()
     const input = driver.createInputTopic('in', text, text, { autoAdvanceMs: 10 })
     await input.pipeValueList(['a', 'b'])
@@ -94,7 +94,7 @@ describe('An input topic of the test driver', () => {
     await assert.rejects(input.pipeValueList(['a'], { startTimestamp: 5, advanceMs: -1 }), refused)
   })
 
-  it('is refused where the program does not read it, even if the program writes it', async () => {
+  it('is refused if the program does not read it, even if the program writes it', async () => {
     await using driver = copying()
     for (const topic of ['unknown', 'out']) {
       await assert.rejects(driver.createInputTopic(topic, text, text).pipeInput('k', 'v'), {
@@ -105,7 +105,7 @@ describe('An input topic of the test driver', () => {
     }
   })
 
-  it('may be an internal topic of the program, or that of a global table', async () => {
+  it('can be an internal topic of the program, or the topic of a global table', async () => {
     const builder = new StreamsBuilder()
     builder
       .stream('in', read)
@@ -119,7 +119,7 @@ describe('An input topic of the test driver', () => {
   })
 })
 
-describe('A new topic of a pattern', () => {
+describe('A new topic that matches a source’s pattern', () => {
   class Numbering implements Processor<Text, Text, Text, Text> {
     #context: ProcessorContext<Text, Text> | null = null
     #number = 0
@@ -153,7 +153,7 @@ describe('A new topic of a pattern', () => {
   })
 })
 
-describe('maxTaskIdleMs in the test driver', () => {
+describe('A task of the test driver with maxTaskIdleMs', () => {
   function merging(maxTaskIdleMs: number) {
     const topology = new Topology().addSource('s1', 'a', read).addSource('s2', 'b', read).addSink('k', 'out', ['s1', 's2'], written)
     const driver = new TopologyTestDriver(topology, { maxTaskIdleMs })
@@ -162,7 +162,7 @@ describe('maxTaskIdleMs in the test driver', () => {
   }
 
   // The steps and their results are those of Kafka Streams' own driver.
-  it('lets a task wait for its empty inputs until the time is over', async () => {
+  it('waits for its empty inputs until the time is over', async () => {
     const { driver, a, b, values } = merging(1_000)
     const seen: (readonly (string | null)[])[] = []
     const step = async (...acts: readonly (() => Promise<void>)[]) => {

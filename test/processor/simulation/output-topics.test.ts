@@ -5,7 +5,7 @@ import { TopologyTestDriver } from 'waggle-streams/testing'
 import { read, text, written } from '../../support/text-program.ts'
 
 describe('An output topic of the test driver', () => {
-  it('gives each record once, however many steps read the topic', async () => {
+  it('returns each record once, however many steps read the topic', async () => {
     const builder = new StreamsBuilder()
     builder.stream('in', read).to('out', written)
     await using driver = new TopologyTestDriver(builder.build())
@@ -20,7 +20,7 @@ describe('An output topic of the test driver', () => {
     assert.deepEqual(one.readRecordsToList(), [])
   })
 
-  it('gives the records that the program sent, and none that a test piped in', async () => {
+  it('returns the records that the program sent, and none that a test piped in', async () => {
     const builder = new StreamsBuilder()
     builder
       .stream('in', read)
@@ -36,7 +36,7 @@ describe('An output topic of the test driver', () => {
     assert.ok(driver.createOutputTopic('nobody’s', text, text).isEmpty())
   })
 
-  it('may be one of the program’s internal topics', async () => {
+  it('can be one of the program’s internal topics', async () => {
     const builder = new StreamsBuilder()
     builder
       .stream('in', read)
@@ -54,7 +54,7 @@ describe('An output topic of the test driver', () => {
     assert.deepEqual(first('out', Serdes.long()), { key: 'v', value: 1, timestamp: 5, headers: [] })
   })
 
-  it('gives nulls as null, and names a record that its serde cannot read', async () => {
+  it('returns nulls as null, and names a record that its serde cannot read', async () => {
     const builder = new StreamsBuilder()
     builder.stream('in', read).to('out', written)
     await using driver = new TopologyTestDriver(builder.build())
@@ -67,7 +67,7 @@ describe('An output topic of the test driver', () => {
   })
 })
 
-describe('Shorter ways to read an output topic', () => {
+describe('The short methods of an output topic', () => {
   const copied = async (...records: readonly (readonly [string | null, string | null])[]) => {
     const builder = new StreamsBuilder()
     builder.stream('in', read).to('out', written)
@@ -110,7 +110,7 @@ describe('Shorter ways to read an output topic', () => {
 })
 
 describe('The topics that a program has written to', () => {
-  it('include those that it reads itself, and none that a test piped into or asked about', async () => {
+  it('include those that it reads itself, and none that a test only piped into or asked about', async () => {
     const builder = new StreamsBuilder()
     builder
       .stream('in', read)

@@ -34,7 +34,7 @@ function wordCount() {
 }
 
 describe('The test driver', () => {
-  it('has all results of a record when pipeInput has settled, also over sub-topologies', async () => {
+  it('has all results of a record when pipeInput has settled, even across sub-topologies', async () => {
     await using driver = new TopologyTestDriver(wordCount())
     const lines = driver.createInputTopic('lines', text, text)
     const words = driver.createOutputTopic('words', text, numbers)
@@ -51,7 +51,7 @@ describe('The test driver', () => {
     assert.throws(() => words.readRecord(), { code: 'WAGGLE_NO_RECORD' })
   })
 
-  it('gives a record the wall clock’s time where it has none, and keeps its headers', async () => {
+  it('gives a record the wall clock’s time if it has none, and keeps its headers', async () => {
     const builder = new StreamsBuilder()
     builder.stream('in', Consumed.with(text, text)).to('out')
     await using driver = new TopologyTestDriver(builder.build(), { startTimeMs: 100 })
@@ -129,7 +129,7 @@ describe('The test driver', () => {
     assert.deepEqual(sessions, [[{ key: 'k', window: { start: 1, end: 3 } }, 2]])
   })
 
-  it('takes a record’s timestamp from the program’s extractor, and drops a record that it rejects', async () => {
+  it('takes a record’s timestamp from the program’s extractor, and drops a record that the extractor rejects', async () => {
     const builder = new StreamsBuilder()
     const seconds = (record: { readonly value: unknown }) => Number(record.value) * 1000
     builder.stream('in', Consumed.with(text, text, { timestampExtractor: seconds }).skipNullKeys().skipNullValues()).to('out')
@@ -156,7 +156,7 @@ describe('The test driver', () => {
     await assert.rejects(driver.createInputTopic('plain', text, text).pipeInput('k', 'v', -5), { code: 'WAGGLE_INVALID_TIMESTAMP' })
   })
 
-  it('finds windows and sessions of today after a crash, before new records come', async () => {
+  it('finds windows and sessions with current times after a crash, before new records come', async () => {
     const now = 1_764_000_000_000
     const builder = new StreamsBuilder()
     const stream = builder.stream('in', Consumed.with(text, text))

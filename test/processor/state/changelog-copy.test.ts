@@ -18,7 +18,7 @@ const store = {
   windowSizeMs: minute,
 }
 
-it('A copy of windows drops expired windows like the store itself, and adds none that has expired', async () => {
+it('A copy of windows drops expired windows as the store itself does, and adds no expired one', async () => {
   const windows = await Windows.open()
   assert.deepEqual(await windows.bring(0, 1, 2), [0, 1, 2])
   assert.deepEqual(await windows.bring(4, 1), [2, 4], 'segments of a minute: those behind minute two are kept')

@@ -4,7 +4,7 @@ import { SimulatedStateDirectory, SimulatedStateFiles } from '../../../processor
 import { LoggedState } from '../../../processor/state/logged-state.ts'
 
 describe('A task’s state beside its changelogs', () => {
-  it('takes a commit that took effect, and none that ends after the task has left: the disk may belong to another task by then', () => {
+  it('contains a commit that succeeded, and none that ends after the task has left, because the disk may belong to another task then', () => {
     const disk = new SimulatedStateDirectory(new SimulatedStateFiles('p')).open('0_0')
     const key = Buffer.from('k')
     const change = (value: string) => ({

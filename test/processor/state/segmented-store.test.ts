@@ -11,7 +11,7 @@ import { Serdes } from '../../../topology/serdes.ts'
 import type { KeptStore, StateStore, WindowStore } from '../../../topology/state-store.ts'
 import { Stores } from '../../../topology/streams/stores.ts'
 
-it('A window store keeps a sequence number with its task’s positions only where it retains duplicates', () => {
+it('A window store keeps a sequence number with its task’s positions only if it retains duplicates', () => {
   for (const retainDuplicates of [false, true]) {
     const supplier = Stores.persistentWindowStore('windows', { retentionMs: 1000, windowSizeMs: 10, retainDuplicates })
     const memory = new TaskMemory()
@@ -43,7 +43,7 @@ const step = fc.oneof(
 for (const kind of ['clears rows before a time at once', 'deletes rows one by one'] as const) {
   for (const timeOrdered of [false, true]) {
     const what = `${timeOrdered ? 'time-ordered ' : ''}windows and sessions on a disk that ${kind}`
-    it(`A segmented store gives the value that was put last, in order: ${what}, evicted or not, also after a restart`, () => {
+    it(`A segmented store returns the value that was put last, in order: ${what}, evicted or not, even after a restart`, () => {
       fc.assert(
         fc.property(fc.array(step, { minLength: 80, maxLength: 200, size: 'max' }), fc.constantFrom(2, 4, 8, 100), (steps, maxEntries) => {
           const both = [new Windows(kind, timeOrdered, maxEntries), new Sessions(kind, timeOrdered, maxEntries)]

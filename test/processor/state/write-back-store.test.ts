@@ -21,7 +21,7 @@ const step = fc.oneof(
 /** A Buffer's slices share its memory, and those of an Uint8Array do not. */
 const asBuffer = { serialize: (_: string, prefix: string) => Buffer.from(prefix) }
 
-it('A store gives the value that was put last, in order, wherever it lies: in memory, in pending commits, on the disk, evicted or not', () => {
+it('A store returns the value that was put last, in order, whether it is in memory, in pending commits or on the disk, evicted or not', () => {
   fc.assert(
     fc.property(fc.array(step, { maxLength: 60 }), fc.constantFrom(2, 4, 100), (steps, maxEntries) => {
       const disk = new SimulatedDisk().store('task', 'store')

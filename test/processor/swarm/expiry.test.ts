@@ -106,7 +106,7 @@ describe('What a swarm forgets', () => {
     })
   }
 
-  it('on a log that repeats records a join remembers what it has sent for the retention of duplicates, and no longer', async () => {
+  it('a join remembers sent results for the retention of duplicates, and no longer, on a log that repeats records', async () => {
     const scene = await Scene.start(repeating)
     await scene.ask('one')
     await scene.world.clock.advance(duplicateRetentionMs - 2000)

@@ -85,7 +85,7 @@ describe('A record that names a reply topic', () => {
     await scene.end()
   })
 
-  it('a record without a request id gets one from its place, the same each time it is read', async () => {
+  it('a record without a request id gets the same id each time it is read', async () => {
     const scene = await Scene.open({ replyTopics: 'answers' })
     await scene.send({ 'waggle-reply-topic': 'answers' })
     await scene.world.clock.until(() => scene.told('answers').length > 0)
@@ -105,7 +105,7 @@ describe('A record that names a reply topic', () => {
     await scene.end()
   })
 
-  it('gets the problem that HTTP would give where its request fails', async () => {
+  it('gets the problem that HTTP would return if its request fails', async () => {
     const scene = await Scene.open(
       { replyTopics: 'answers' },
       {
@@ -222,7 +222,7 @@ describe('Gateways in other processes', () => {
     await scene.end()
   })
 
-  it('give a retry under the same key the stored answer, whichever took the first request, and refuse another body', async () => {
+  it('return the stored answer for a retry under the same key, whichever accepted the first request, and refuse another body', async () => {
     let calls = 0
     const scene = await Scene.open(many, { greet: () => ++calls })
     const [other, third] = scene.swarm?.others ?? []
@@ -244,7 +244,7 @@ describe('Gateways in other processes', () => {
     await scene.end()
   })
 
-  it('both get the answer where both sent the request at once', async () => {
+  it('both get the answer if both sent the request at the same time', async () => {
     const scene = await Scene.open(many)
     const [other] = scene.swarm?.others ?? []
     const outcomes = await settled(scene, [
@@ -256,7 +256,7 @@ describe('Gateways in other processes', () => {
     await scene.end()
   })
 
-  it('know the state of a request that another one took: pending once accepted, then answered', async () => {
+  it('know the state of a request that another one accepted: pending at first, then answered', async () => {
     let finish = () => {}
     const scene = await Scene.open(many, {
       greet: () =>

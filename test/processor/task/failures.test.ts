@@ -75,7 +75,7 @@ function said(headers: readonly Header[]): { readonly [name: string]: string | n
 }
 
 describe('The context of a failure', () => {
-  it('has the record as it was where it failed, and its place in the input', async () => {
+  it('has the record as it was when it failed, and its place in the input', async () => {
     const asked: FailedRecord[] = []
     const { driver, input } = driven(marked(), {
       processingHandler: (_, record) => {
@@ -118,7 +118,7 @@ describe('The context of a failure', () => {
     )
   })
 
-  it('reaches a handler once: a handler that fails, or gives no valid answer, leaves the failure standing', async () => {
+  it('reaches a handler once, and the failure stands if the handler fails or returns no valid answer', async () => {
     let asked = 0
     const failing = driven(marked(), {
       processingHandler: () => {
@@ -136,7 +136,7 @@ describe('The context of a failure', () => {
 })
 
 describe('A dead letter (KIP-1034)', () => {
-  it('has key and value of the input record, time and headers as they were where it failed, and Kafka Streams’ headers', async () => {
+  it('has key and value of the input record, time and headers as they were at the failing node, and Kafka Streams’ headers', async () => {
     const { driver, input, letters } = driven(marked(), { deadLetterTopic: 'dead', processingHandler: () => 'resume' })
     await using _ = driver
     await input.pipeInput({ key: 'k', value: 'bad', timestamp: 2, headers: [{ key: 'own', value: null }] })
@@ -152,7 +152,7 @@ describe('A dead letter (KIP-1034)', () => {
     )
   })
 
-  it('a record that cannot be deserialised gives the same dead letter as one that cannot be serialised', async () => {
+  it('is the same for a record that cannot be deserialised and for one that cannot be serialised', async () => {
     const strict = { ...Serdes.string(), deserialize: (_: string, bytes: Uint8Array) => (bytes.length > 1 ? never('long') : 'x') }
     const picky = { ...Serdes.string(), serialize: () => never('picky') }
     const topology = new Topology()
@@ -219,7 +219,7 @@ describe('A record that the log refuses', () => {
     return builder.build()
   }
 
-  it('is retried where the production handler answers retry, whatever the other handlers answer', async () => {
+  it('is tried again if the production handler answers retry, whatever the other handlers answer', async () => {
     const stateDir = mkdtempSync(join(tmpdir(), 'waggle-retry-'))
     directories.push(stateDir)
     const asked: string[] = []
@@ -246,7 +246,7 @@ describe('A record that the log refuses', () => {
     assert.equal(streams.state, 'RUNNING')
   })
 
-  it('a value that cannot be serialised fails the program, even if the production handler answers retry', async () => {
+  it('is not tried again if its value cannot be serialised, even if the production handler answers retry', async () => {
     const { driver, input } = driven(
       new Topology()
         .addSource('source', 'in', read)

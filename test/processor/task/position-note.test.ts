@@ -80,13 +80,13 @@ describe('The note beside a committed position', () => {
     refuseWhatCannotFit('0_0', { needed: 10_000, nodes: 100, maxBytes: Number.POSITIVE_INFINITY })
   })
 
-  it('drops entries of finished records, and is not refused, where one record made more entries than there is room for', () => {
+  it('drops entries of finished records, and is not refused, if one record made more entries than there is room for', () => {
     const done = Buffer.alloc(10_000, 0xff).toString('base64')
     const text = writePositionNote({ ...nothing, ahead: { until: 9, nodes: [[1, { offset: 4, skip: 1, done }]] } }, maxBytes)
     assert.deepEqual(readPositionNote(text).ahead, { until: 9, nodes: [[1, { offset: 4, skip: 1, done: '' }]] })
   })
 
-  it('is read as Kafka Streams’ partition time where Kafka Streams committed it', () => {
+  it('is read as Kafka Streams’ partition time if Kafka Streams committed it', () => {
     const bytes = Buffer.alloc(13)
     bytes[0] = 2
     bytes.writeBigInt64BE(90_000n, 1)
@@ -95,12 +95,12 @@ describe('The note beside a committed position', () => {
     assert.deepEqual(readPositionNote(bytes.toString('base64')), nothing)
   })
 
-  it('is read as empty where another program committed it', () => {
+  it('is read as empty if another program committed it', () => {
     for (const text of ['', 'abc', '17', '1 2', '{"kept":[]}', 'waggle', 'waggle:1', 'waggle:x:AA=='])
       assert.deepEqual(readPositionNote(text), nothing)
   })
 
-  it('is refused where a later version wrote it, since finished records might be processed again', () => {
+  it('is refused if a later version wrote it, because finished records might be processed again', () => {
     assert.throws(() => readPositionNote('waggle:2:AAAA'), { code: 'WAGGLE_POSITION_VERSION' })
   })
 })

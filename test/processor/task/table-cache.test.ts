@@ -5,7 +5,7 @@ import { CacheBudget, TableCache } from '../../../processor/task/table-cache.ts'
 import { Serdes } from '../../../topology/serdes.ts'
 import { keyValueStore } from '../../../topology/state-store.ts'
 
-it('Custom keys that have a key and a window are told apart by all of their members', () => {
+it('Custom keys that have a key and a window are distinguished by all of their members', () => {
   const store = keyValueStore({ name: 'store', key: Serdes.json<{ key: string; window: string }>(), value: Serdes.string() })
   const cache = new TableCache(store, new CacheBudget(10_000), new RecordPlace(0, []))
   const forwarded: unknown[] = []

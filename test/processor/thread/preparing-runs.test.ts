@@ -107,7 +107,7 @@ describe('Records whose serde fetches something first', () => {
     assert.deepEqual(program.wordsIn('out').toSorted(), ['ant', 'bat', 'bee'])
   })
 
-  it('fail like unreadable records where the fetch fails, and later records go on', async () => {
+  it('fail like unreadable records if the fetch fails, and later records go on', async () => {
     const asked: string[] = []
     const serde = new FetchedLetters((letter) => (letter === 'x' ? Promise.reject(new Error('there is no x')) : Promise.resolve()))
     const program = new Program(serde, {

@@ -9,7 +9,7 @@ import { read, toOut } from '../../support/text-program.ts'
 
 const onKafka = { atomicCommit: true, repeatsRecords: true, handsOn: false }
 
-describe('A thread’s loop', () => {
+describe('The loop of a stream thread', () => {
   it('goes on as soon as a slow commit is done, before the next one is due', async () => {
     const world = new SimulatedWorld({ traits: onKafka })
     const log = await withTopics(world, ['in', 'out'])
@@ -47,7 +47,7 @@ describe('A thread’s loop', () => {
   })
 
   for (const commitsWhenIdle of [false, true]) {
-    it(`commits ${commitsWhenIdle ? 'as soon as nothing else is to be done' : 'when the interval is over'}, and by the interval at the latest where it is busy`, async () => {
+    it(`commits ${commitsWhenIdle ? 'as soon as nothing else is to be done' : 'when the interval is over'}, and at the latest at the interval if it is busy`, async () => {
       const world = new SimulatedWorld({ traits: onKafka })
       const log = await withTopics(world, ['in', 'out'])
       const builder = new StreamsBuilder()
@@ -112,7 +112,7 @@ describe('A thread’s loop', () => {
     await close()
   })
 
-  it('recovers where a log that had fenced it is away for a while', async () => {
+  it('recovers if a log that had fenced it is away for a while', async () => {
     const world = new SimulatedWorld({ traits: onKafka })
     const log = await withTopics(world, ['in', 'out'])
     let isFenced = false

@@ -35,7 +35,7 @@ describe('An asynchronous call', () => {
     assert.deepEqual(program.take(), ['k:v@5'])
   })
 
-  it('is aborted at its timeout and fails, and later results come out where a handler skips the failure', async () => {
+  it('is aborted at its timeout and fails, and later results follow if a handler skips the failure', async () => {
     const handled: unknown[] = []
     const slow = event()
     let aborted: unknown
@@ -97,7 +97,7 @@ describe('An asynchronous call', () => {
     assert.deepEqual(attempts, [1, 2, 3, 1, 2, 3])
   })
 
-  it('a call that throws synchronously fails like one that rejects', async () => {
+  it('fails if its function throws synchronously, as if it rejects', async () => {
     await using program = programOf((stream) =>
       stream.mapAsync(() => {
         throw new Error('at once')
@@ -106,7 +106,7 @@ describe('An asynchronous call', () => {
     await assert.rejects(program.pipe(['in', 'k', 'v']), { code: 'WAGGLE_PROCESSING_FAILED', message: /at once/ })
   })
 
-  it('may return null, and fails where it returns undefined', async () => {
+  it('may return null, and fails if it returns undefined', async () => {
     await using program = programOf((stream) => stream.mapAsync(async () => null, usual))
     assert.deepEqual(await program.after(['in', 'k', 'v', 1]), ['k:null@1'])
     await using forgetful = programOf((stream) => stream.mapAsync(async () => undefined as never, usual))
@@ -143,7 +143,7 @@ describe('An asynchronous call', () => {
     assert.deepEqual(program.take(), ['k:a@1', 'k:b@1', 'k:c@1', 'k:d@1'])
   })
 
-  it('is made again where its task was killed', async () => {
+  it('is made again if its task was killed', async () => {
     let calls = 0
     const begun = event()
     await using program = programOf((stream) =>
@@ -158,7 +158,7 @@ describe('An asynchronous call', () => {
     assert.deepEqual(program.take(), ['k:v 2@1'])
   })
 
-  it('keeps its key in its partition, so that a grouping behind it needs no topic', async () => {
+  it('keeps its key in its partition, so that a later grouping needs no topic', async () => {
     const builder = new StreamsBuilder()
     builder
       .stream('in', read)
@@ -170,7 +170,7 @@ describe('An asynchronous call', () => {
 })
 
 describe('A batch of an asynchronous step', () => {
-  it('a batch whose step returns no list, or one of another length, fails', async () => {
+  it('fails if the step returns no list, or a list of another length', async () => {
     const giving = (results: unknown) => programOf((stream) => stream.batch({ size: 1, timeoutMs: 1 }).mapAsync(async () => results as never, usual))
     const codes = { WAGGLE_UNDEFINED_VALUE: undefined, WAGGLE_BATCH_LENGTH: 'ab' } as const
     for (const [code, results] of Object.entries(codes)) {
@@ -183,7 +183,7 @@ describe('A batch of an asynchronous step', () => {
 })
 
 describe('An asynchronous step', () => {
-  it('is refused by the build where it stands behind state, with the advice to put a topic between the two', () => {
+  it('is refused by the build if it stands behind state, with the advice to put a topic between the two', () => {
     const builder = new StreamsBuilder()
     builder
       .stream('in', read)
@@ -195,7 +195,7 @@ describe('An asynchronous step', () => {
     assert.throws(() => builder.build(), { code: 'WAGGLE_ASYNC_AFTER_STATE', next: /repartition/ })
   })
 
-  it('is refused by its call where a bound is invalid', () => {
+  it('is refused by its call if a limit is invalid', () => {
     const stream = new StreamsBuilder().stream('in', read)
     const refused = { code: 'WAGGLE_INVALID_TOPOLOGY' }
     for (const options of [

@@ -33,7 +33,7 @@ describe('Asynchronous calls', () => {
     )
   })
 
-  it('let the clock move on where only time can end them', async () => {
+  it('let the clock advance if only time can end them', async () => {
     const builder = new StreamsBuilder()
     builder
       .stream('in', Consumed.with(text, text).skipNullValues())
@@ -74,7 +74,7 @@ describe('Asynchronous calls', () => {
     assert.deepEqual(sizes, [2, 1])
   })
 
-  it('fail the program where they fail, or return a wrong number of results', async () => {
+  it('fail the program if they fail, or return a wrong number of results', async () => {
     const failing = async (call: (values: readonly string[]) => Promise<readonly string[]>) => {
       const builder = new StreamsBuilder()
       builder

@@ -86,7 +86,7 @@ describe('A null key', () => {
       stream.outerJoin(builder.stream('other', read), concat, JoinWindows.ofTimeDifferenceWithNoGrace(10), StreamJoined.with(text, text, text)),
   }
   for (const [step, write] of Object.entries(unmatched)) {
-    it(`comes out of ${step} unmatched (KIP-962)`, async () => {
+    it(`is emitted by ${step} as a record without a match (KIP-962)`, async () => {
       await using program = new TextProgram((builder) => toOut(write(builder.stream('in', read), builder)))
       assert.deepEqual(await program.after(['in', null, 'v', 1]), ['null:v+null@1'])
     })
@@ -144,7 +144,7 @@ describe('A user’s function that throws', () => {
     })
   }
 
-  it('reaches the processing handler with the record, and the program goes on where the handler says so', async () => {
+  it('reaches the processing handler with the record, and the program goes on if the handler says so', async () => {
     const asked: unknown[] = []
     await using program = new TextProgram(
       (builder) =>
@@ -180,8 +180,8 @@ describe('A user’s function that throws', () => {
   })
 })
 
-describe('A store', () => {
-  it('a store that is not connected to a node is refused where the node asks for it', async () => {
+describe('A store of a processor', () => {
+  it('a store that is not connected to a node is refused when the node asks for it', async () => {
     const store = Stores.keyValueStoreBuilder(Stores.inMemoryKeyValueStore('mine'), text, text)
     await fails(
       async () => {
@@ -244,7 +244,7 @@ describe('A store', () => {
     })
   }
 
-  it('a store may be added twice where its builder is the same', () => {
+  it('a store may be added twice with the same builder', () => {
     const store = Stores.keyValueStoreBuilder(Stores.inMemoryKeyValueStore('shared'), text, text)
     const builder = new StreamsBuilder()
     builder.addStateStore(store).addStateStore(store)
@@ -287,7 +287,7 @@ describe('Topics that are not co-partitioned', () => {
     })
   }
 
-  it('are allowed in a foreign-key join, with a global table, and behind a repartition', async () => {
+  it('are allowed in a foreign-key join, with a global table, and after a repartition', async () => {
     await using program = new TextProgram(
       (builder) => {
         const table = builder.table('a', read)
@@ -320,7 +320,7 @@ describe('A negative timestamp', () => {
     ['in', 'k', 'b', 5],
     ['in', 'k', 'c', -2],
   ]
-  it('is skipped, or replaced by the partition’s time or the clock’s, where the extractor says so', async () => {
+  it('is skipped, or replaced by the partition’s time or the clock’s, if the extractor says so', async () => {
     await using skipping = of('logAndSkipOnInvalid')
     assert.deepEqual(await skipping.after(...rows), ['k:b@5'])
     await using partitionTime = of('usePartitionTimeOnInvalid')
@@ -329,7 +329,7 @@ describe('A negative timestamp', () => {
     assert.deepEqual(await clock.after(...rows), ['k:a@77', 'k:b@77', 'k:c@77'])
   })
 
-  it('fails the program where the partition’s time replaces it, and the partition has none yet', () =>
+  it('fails the program if the partition’s time replaces it and the partition has none yet', () =>
     fails(
       async () => {
         await using program = of('usePartitionTimeOnInvalid')
@@ -339,7 +339,7 @@ describe('A negative timestamp', () => {
       /record 0 of in, partition 0, has the timestamp -1, and the partition has no time yet/,
     ))
 
-  it('is refused where a processor makes it', () =>
+  it('is refused if a processor makes it', () =>
     fails(
       async () => {
         await using program = new TextProgram((builder) =>
@@ -390,14 +390,14 @@ describe('A value of the wrong type', () => {
     assert.match(failed[0] ?? '', /^KSTREAM-AGGREGATE-\d+: /)
   })
 
-  it('gives an error with the node, the topic and the cause where it cannot be read', async () => {
+  it('gives an error with the node, the topic and the cause if it cannot be read', async () => {
     const builder = new StreamsBuilder()
     builder.stream('in', Consumed.with(text, Serdes.long())).to('out')
     await using driver = new TopologyTestDriver(builder.build())
     await fails(() => driver.createInputTopic('in', text, text).pipeInput('k', 'not a long'), 'WAGGLE_INVALID_VALUE', /in.*10 bytes.*8/)
   })
 
-  it('gives an error with the topic and the cause where it cannot be written', async () => {
+  it('gives an error with the topic and the cause if it cannot be written', async () => {
     const written: { readonly [what: string]: (builder: StreamsBuilder) => void } = {
       'a string as a long': (builder) => builder.stream('in', read).to('out', Produced.with(text, Serdes.long()) as never),
       'a number as a string': (builder) =>
@@ -439,7 +439,7 @@ describe('A value of the wrong type', () => {
   })
 })
 
-describe('A name', () => {
+describe('The name of a step', () => {
   const bad = ['', 'two words', 'bären', '..', 'x'.repeat(250)]
   const named: { readonly [what: string]: (name: string) => unknown } = {
     'of a step': (name) => Named.as(name),
@@ -491,7 +491,7 @@ describe('A stream of another builder', () => {
   }
 })
 
-describe('A sink’s function', () => {
+describe('The function of a sink', () => {
   const sinks: { readonly [what: string]: readonly [string, (stream: Text) => void] } = {
     'that names no topic': ['WAGGLE_INVALID_TOPIC', (stream) => stream.to(() => '', written)],
     'that forgets to name a topic': ['WAGGLE_UNDEFINED_VALUE', (stream) => stream.to(() => undefined as never, written)],
@@ -517,7 +517,7 @@ describe('A sink’s function', () => {
   }
 })
 
-describe('undefined in piped input', () => {
+describe('An undefined value in piped input', () => {
   it('is refused, as a key, as a value and in a record', async () => {
     await using program = new TextProgram((builder) => toOut(builder.stream('in', read)))
     const input = program.driver.createInputTopic('in', text, text)
@@ -528,12 +528,12 @@ describe('undefined in piped input', () => {
   })
 })
 
-describe('A processor', () => {
+describe('A processor that throws', () => {
   type Context = ProcessorContext<never, never>
   const programOf = (init: (context: Context) => void, config?: ConstructorParameters<typeof TextProgram>[1]) =>
     new TextProgram((builder) => void builder.stream('in', read).process<never, never>(() => ({ init, process: () => {} })), config)
 
-  it('fails with its name where it cannot be opened', () => {
+  it('fails the program with its name if it cannot be opened', () => {
     const failing = () => {
       throw new RangeError('no such file')
     }
@@ -543,7 +543,7 @@ describe('A processor', () => {
     })
   })
 
-  it('fails in its punctuation as in a record, and a handler is told that there is no record', async () => {
+  it('fails in its punctuation as in a record, and the handler gets no record', async () => {
     const ticking = (context: Context) => {
       context.schedule(10, 'WALL_CLOCK_TIME', () => {
         throw new RangeError('tick')

@@ -277,7 +277,7 @@ describe('A call of the DSL with a wrong argument', () => {
     )
   })
 
-  it('says which entry of the options is wrong', () => {
+  it('names the wrong entry of the options', () => {
     assert.throws(() => Produced.with(text, text, { partitioner: 'x' as never }), {
       message: /Produced\.with: the argument options\.partitioner is not a function/,
     })

@@ -247,7 +247,7 @@ describe('A window that closes on a far jump of time', () => {
     ['in', 'b', 'x', 500_000],
   ]
 
-  it('is emitted with a cache, also after a crash', async () => {
+  it('is emitted with a cache, even after a crash', async () => {
     await using program = closing(TimeWindows.ofSizeAndGrace(10, 5), 1_000)
     assert.deepEqual(await program.after(...rows), ['a[0,10]:1@5'])
     await program.driver.crash()
@@ -277,7 +277,7 @@ describe('A session’s update', () => {
       .headers.map(({ key }) => key)
   }
 
-  it('has its record’s headers where a cache holds it back, and none where it is forwarded at once', async () => {
+  it('has its record’s headers if a cache holds it back, and none if it is forwarded at once', async () => {
     assert.deepEqual(await headersOf(1_000), ['h'])
     assert.deepEqual(await headersOf(0), [])
   })

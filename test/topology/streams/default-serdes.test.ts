@@ -155,7 +155,7 @@ describe('The application’s default serdes', () => {
 })
 
 describe('A serde that is given beside a name', () => {
-  it('is used in place of the default', async () => {
+  it('is used instead of the default', async () => {
     const long = Serdes.long()
     const builder = new StreamsBuilder()
     builder
@@ -185,8 +185,8 @@ describe('A missing serde', () => {
   })
 })
 
-describe('A name', () => {
-  it('is refused by the call that gives it where it is invalid', () => {
+describe('An invalid name', () => {
+  it('is refused by the call that gives it if it is invalid', () => {
     const refused = { code: 'WAGGLE_INVALID_TOPOLOGY' }
     for (const as of [
       () => Grouped.as('a b'),

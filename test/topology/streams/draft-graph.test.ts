@@ -9,7 +9,7 @@ const cat = (left: unknown, right: unknown) => `${left}+${right}`
 const passing = () => ({ process() {} })
 
 describe('The repartition topic that several steps share', () => {
-  it('may have the name of a topic that it replaces, with other steps between the two', () => {
+  it('can have the name of a topic that it replaces, with other steps between the two', () => {
     const builder = new StreamsBuilder()
     const read = Consumed.with(text, text)
     const names = builder.globalTable('names', read)
@@ -39,12 +39,12 @@ describe('A processor in an optimised program', () => {
     return [...builder.build({ optimization: 'all' }).internalTopics.keys()]
   }
 
-  it('counts as no change of keys: repartition topics behind it stay separate', () => {
+  it('counts as no change of keys: repartition topics after it stay separate', () => {
     const topics = topicsOf((builder) => grouped(builder.stream('a', read).process<string, string>(passing)))
     assert.deepEqual(topics, ['KSTREAM-AGGREGATE-STATE-STORE-0000000002-repartition', 'KSTREAM-REDUCE-STATE-STORE-0000000007-repartition'])
   })
 
-  it('a processor of fixed keys counts as no change of values: the repartition topic moves in front of it, up to the change of keys', () => {
+  it('counts as no change of values if its keys are fixed: the repartition topic moves before it, up to the change of keys', () => {
     const topics = topicsOf((builder) => {
       const rekeyed = builder.stream('a', read).selectKey((_, value) => value)
       rekeyed.processValues<string>(passing).groupByKey(Grouped.with(text, text)).count()
@@ -53,7 +53,7 @@ describe('A processor in an optimised program', () => {
     assert.deepEqual(topics, ['KSTREAM-AGGREGATE-STATE-STORE-0000000003-repartition'])
   })
 
-  it('leaves a merge behind it with the change of keys of the merge’s other side', () => {
+  it('makes a merge after it share the repartition topic of the merge’s other side', () => {
     const topics = topicsOf((builder) =>
       grouped(
         builder
@@ -80,7 +80,7 @@ describe('Streams of the same topics', () => {
     assert.match(builder.build().describe().toString(), /KSTREAM-SOURCE-0000000000 .*\n\s+--> KSTREAM-SINK-0000000001, KSTREAM-SINK-0000000003/)
   })
 
-  it('are refused where they overlap without being equal', () => {
+  it('are refused if they overlap without being equal', () => {
     const builder = new StreamsBuilder()
     builder.stream(['a', 'b'], read).to('x')
     builder.stream(['b', 'c'], read).to('y')
@@ -105,14 +105,14 @@ describe('Repartition topics of different sizes', () => {
         .aggregate(() => ''),
   }
   for (const [what, join] of Object.entries(joins)) {
-    it(`are refused by build where they meet in a join of ${what}`, () => {
+    it(`are refused by build if they meet in a join of ${what}`, () => {
       const builder = new StreamsBuilder()
       join(sized(builder, 'a', 2), sized(builder, 'b', 3))
       assert.throws(() => builder.build(), { code: 'WAGGLE_NOT_COPARTITIONED', message: /ra-repartition has 2, rb-repartition has 3/ })
     })
   }
 
-  it('may be merged, and joined by a foreign key', () => {
+  it('can be merged, and joined by a foreign key', () => {
     const builder = new StreamsBuilder()
     const [left, right] = [sized(builder, 'a', 2), sized(builder, 'b', 3)]
     left.merge(right).to('out')
@@ -124,7 +124,7 @@ describe('Repartition topics of different sizes', () => {
     assert.ok(builder.build())
   })
 
-  it('may be joined with a topic whose size is not known before the start', () => {
+  it('can be joined with a topic whose size is not known before the start', () => {
     const builder = new StreamsBuilder()
     const other = sized(builder, 'b', 3).merge(builder.stream('c', read))
     sized(builder, 'a', 2).join(other, cat, near, StreamJoined.with(text, text, text))

@@ -415,14 +415,14 @@ describe('Windows, stores and buffers that Kafka Streams refuses', () => {
     })
   }
 
-  it('two stores of a join with one name are refused by the call that gives them', () => {
+  it('two stores of a join with the same name are refused by the call that gives them', () => {
     assert.throws(() => new TextProgram(joined(inMemory('a'), inMemory('a'))), {
       code: 'WAGGLE_STORE_EXISTS',
       message: /Both stores of a join are named a/,
     })
   })
 
-  it('a buffer that is full and may not emit early shuts the program down', async () => {
+  it('a full buffer that may not emit early shuts the program down', async () => {
     await using program = new TextProgram((builder) =>
       tableToOut(builder.table('in', read).suppress(Suppressed.untilTimeLimit(1000, BufferConfig.maxRecords(1).shutDownWhenFull()))),
     )

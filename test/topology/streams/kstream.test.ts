@@ -53,7 +53,7 @@ describe('A stateless step', () => {
     ])
   })
 
-  it('hands each record to both steps behind it, in the order of the program', async () => {
+  it('passes each record to both steps after it, in the order of the program', async () => {
     await using program = new TextProgram((builder) => {
       const stream = builder.stream('in', read)
       toOut(stream.mapValues((value) => `1${value}`))
@@ -69,7 +69,7 @@ describe('A stateless step', () => {
     assert.deepEqual(await program.after(['c', 'k', '1', 5], ['a', 'k', '2', 1], ['b', null, null, 3]), ['k:1@5', 'k:2@1', 'null:null@3'])
   })
 
-  it('ends a stream where it is a foreach', async () => {
+  it('ends the stream if it is a foreach', async () => {
     const seen: unknown[] = []
     await using program = new TextProgram((builder) => builder.stream('in', read).foreach((key, value) => seen.push([key, value])))
     await program.pipe(['in', 'k', 'v'])
@@ -78,7 +78,7 @@ describe('A stateless step', () => {
 })
 
 describe('A split stream', () => {
-  it('sends a record to the first branch whose predicate holds, and drops a record without one', async () => {
+  it('sends a record to the first branch whose predicate returns true, and drops a record without one', async () => {
     await using program = new TextProgram((builder) => {
       const branches = builder
         .stream('in', read)
@@ -92,7 +92,7 @@ describe('A split stream', () => {
     assert.deepEqual(await program.after(['in', 'k', 'a', 0], ['in', 'k', 'b', 0], ['in', 'k', 'z', 0]), ['k:by-a a@0', 'k:by-2 b@0'])
   })
 
-  it('has a default branch, functions and consumers; the map lacks branches that a consumer took', async () => {
+  it('can have a default branch, functions and consumers; its map lacks branches that a consumer took', async () => {
     await using program = new TextProgram((builder) => {
       const branches = builder
         .stream('in', read)
@@ -116,7 +116,7 @@ describe('A split stream', () => {
     ])
   })
 
-  it('numbers its branches where it has no name, the default branch with 0', () => {
+  it('numbers its branches if it has no name, the default branch with 0', () => {
     const branches = new StreamsBuilder()
       .stream('in', read)
       .split()
@@ -203,7 +203,7 @@ describe('An undefined result', () => {
       ),
   }
   for (const [operator, write] of Object.entries(wrong)) {
-    it(`is an error that names it: ${operator}`, async () => {
+    it(`is an error that names the operator: ${operator}`, async () => {
       await using program = new TextProgram(write, { defaultKeySerde: text, defaultValueSerde: text })
       await assert.rejects(program.pipe(['in', 'k', 'v', 1], ['in', 'k', 'w', 2]), { code: 'WAGGLE_UNDEFINED_VALUE' })
     })
@@ -240,7 +240,7 @@ describe('A repartition topic', () => {
     assert.equal(driver.createOutputTopic('app-mine-repartition', text, text).readRecordsToList().length, 2)
   })
 
-  it('is left out where keys did not change', () => {
+  it('is left out if keys did not change', () => {
     const builder = new StreamsBuilder()
     builder
       .stream('in', read)
@@ -264,7 +264,7 @@ describe('A sink', () => {
     assert.equal(driver.createOutputTopic('out-k', text, text).readRecord().value, 'v')
   })
 
-  it('writes a copy to each partition that its partitioner returns, and drops a record where it returns none', async () => {
+  it('writes a copy to each partition that its partitioner returns, and drops a record if it returns none', async () => {
     const builder = new StreamsBuilder()
     const asked: unknown[] = []
     const partitioner = (topic: string, key: string | null, value: string | null, partitions: number) => {

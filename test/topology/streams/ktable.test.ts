@@ -7,8 +7,8 @@ import { read, TextProgram, tableToOut, text, toOut } from '../../support/text-p
 const join = (left: string | null, right: string | null) => `${left}+${right}`
 const kept = (name: string) => Materialized.as<string, string, 'keyValue'>(name, { keySerde: text, valueSerde: text })
 
-describe('A table', () => {
-  it('names its queryable store: the one that its author named, and a global table’s in any case', () => {
+describe('A table of the DSL', () => {
+  it('has a queryable name if its author named its store, and always if it is global', () => {
     const builder = new StreamsBuilder()
     const stream = builder.stream('s', read)
     const table = builder.table('a', read)
@@ -105,7 +105,7 @@ describe('A table', () => {
 })
 
 describe('The headers of a record', () => {
-  it('are kept on all results of their record: counts, joins, tables, and over internal topics', async () => {
+  it('are kept on all results of their record: counts, joins, tables, and across internal topics', async () => {
     await using program = new TextProgram(
       (builder) => {
         const stream = builder.stream('in', read)
@@ -166,7 +166,7 @@ describe('The partitions of a topic', () => {
 })
 
 describe('The grouping of a table', () => {
-  it('skips a row whose selector returns null, or a pair with null, and removes it from its old group', async () => {
+  it('skips a row if its selector returns null, or a pair with null, and removes it from its old group', async () => {
     const pairs: { readonly [value: string]: readonly [string | null, string | null] | null } = { none: null, nokey: [null, 'v'], noval: ['k', null] }
     await using program = new TextProgram((builder) => {
       const table = builder.table('in', read)

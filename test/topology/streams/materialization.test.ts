@@ -51,7 +51,7 @@ describe('A store from a supplier or a builder', () => {
     assert.equal(await persistent(Materialized.as(Stores.persistentKeyValueStore('counts'))), true)
   })
 
-  it('keeps windows for its retention, and is refused where the retention is too short', async () => {
+  it('keeps windows for its retention, and is refused if the retention is too short', async () => {
     const windows = TimeWindows.ofSizeAndGrace(10, 5)
     const kept = async (materialized: Materialized<string, number, 'window'>) => {
       const builder = new StreamsBuilder()
@@ -154,7 +154,7 @@ describe('Materialized', () => {
     assert.throws(() => Materialized.as('mine', { storeType: 'rocksdb' as never }), { code: 'WAGGLE_INVALID_TOPOLOGY', message: /rocksdb/ })
   })
 
-  it('refuses a negative retention, and takes one of 0', () => {
+  it('refuses a negative retention, and accepts 0', () => {
     for (const retentionMs of [-1, Number.NaN]) {
       assert.throws(() => Materialized.as('mine', { retentionMs }), { code: 'WAGGLE_INVALID_WINDOW', message: new RegExp(String(retentionMs)) })
       assert.throws(() => Materialized.with(text, text, { retentionMs }), { code: 'WAGGLE_INVALID_WINDOW' })

@@ -186,13 +186,13 @@ describe('The store that both sides of a left or outer join share', () => {
     return [...builder.build().stores.keys()]
   }
 
-  it('is named after thisStore where that is given, whatever storeName says', () => {
+  it('is named after thisStore if that is given, whatever storeName says', () => {
     assert.deepEqual(storesOf('leftJoin', { thisStore: 'a', otherStore: 'b' }), ['a', 'b', 'a-left-shared-join-store'])
     assert.deepEqual(storesOf('outerJoin', { thisStore: 'a', otherStore: 'b', storeName: 'named' }), ['a', 'b', 'a-outer-shared-join-store'])
     assert.deepEqual(storesOf('leftJoin', { thisStore: 'a', storeName: 'named' }), ['a', 'named-outer-other-join-store', 'a-left-shared-join-store'])
   })
 
-  it('is named after storeName, or by a number, where only otherStore is given', () => {
+  it('is named after storeName, or by a number, if only otherStore is given', () => {
     assert.deepEqual(storesOf('leftJoin', { otherStore: 'b', storeName: 'named' }), ['named-this-join-store', 'b', 'named-left-shared-join-store'])
     assert.deepEqual(storesOf('outerJoin', { otherStore: 'b' }), ['KSTREAM-OUTERTHIS-0000000004-store', 'b', 'KSTREAM-OUTERSHARED-0000000004-store'])
   })

@@ -72,7 +72,7 @@ async function outputs(
 }
 
 describe('A custom store', () => {
-  it('is given to its processor, one for each task, however it came into the program', async () => {
+  it('is given to its processor, one for each task, however it was added to the program', async () => {
     const ways: ((store: StoreBuilder<Tally>) => Topology)[] = [
       (store) => {
         const builder = new StreamsBuilder()
@@ -150,7 +150,7 @@ describe('A custom store', () => {
     assert.deepEqual(driver.producedTopicNames, ['out'])
   })
 
-  it('fails the start with its own error where it cannot be made', () => {
+  it('fails the start with its own error if it cannot be created', () => {
     const builder = new StreamsBuilder()
     const store: StoreBuilder<StateStore> = {
       name: 'broken',

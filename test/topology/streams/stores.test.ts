@@ -99,7 +99,7 @@ describe('A key-value store', () => {
         },
       ]))
 
-    it(`a key-value store ${kind} takes many entries at once, or none where one of them is invalid`, () =>
+    it(`a key-value store ${kind} takes many entries at once, or none if one of them is invalid`, () =>
       inProcessor(builder, [
         0,
         (store) => {
@@ -412,7 +412,7 @@ describe('Ranges of keys', () => {
 })
 
 describe('A versioned store', () => {
-  it('deletes from a time on, and still gives the value before that time', () =>
+  it('deletes from a time on, and still returns the value before that time', () =>
     inProcessor(Stores.versionedKeyValueStoreBuilder(Stores.persistentVersionedKeyValueStore('st', { historyRetentionMs: 100 }), text, text), [
       0,
       (store) => {
@@ -428,7 +428,7 @@ describe('A versioned store', () => {
       },
     ]))
 
-  it('gives each value with the time from and until which it was valid', () =>
+  it('returns each value with the time from and until which it was valid', () =>
     inProcessor(Stores.versionedKeyValueStoreBuilder(Stores.persistentVersionedKeyValueStore('st', { historyRetentionMs: 100 }), text, text), [
       0,
       (store) => {
@@ -468,7 +468,7 @@ describe('A null key', () => {
 })
 
 describe('A store from a custom builder', () => {
-  it('is made for each task, and found by its builder and by its name', async () => {
+  it('is created for each task, and found by its builder and by its name', async () => {
     class Bag implements StateStore {
       readonly name = 'bag'
       readonly persistent = false

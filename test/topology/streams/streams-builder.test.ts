@@ -77,7 +77,7 @@ describe('Closed windows of a process that dies', () => {
       .map((windowed, count) => [windowed.key, String(count)] as const)
       .to('counted', Produced.with(text, text))
 
-  it('are emitted once where the clock emitted them, and no record was read since', async () => {
+  it('are emitted once if the clock emitted them, and no record was read since', async () => {
     const builder = new StreamsBuilder()
     program(builder)
     await using driver = new TopologyTestDriver(builder.build(), { emitIntervalMs: 1000 })
@@ -93,7 +93,7 @@ describe('Closed windows of a process that dies', () => {
     assert.deepEqual(counted.readRecordsToList(), [])
   })
 
-  it('are emitted by the clock where they were not emitted yet, also when no further record arrives', async () => {
+  it('are emitted by the clock if they were not emitted yet, even if no further record arrives', async () => {
     const builder = new StreamsBuilder()
     program(builder)
     await using driver = new TopologyTestDriver(builder.build(), { emitIntervalMs: 1000 })
@@ -130,7 +130,7 @@ describe('A source with a pattern', () => {
 })
 
 describe('A global store', () => {
-  it('can be read by every processor and written by its own alone', async () => {
+  it('can be read by every processor and written only by its own', async () => {
     const names = Stores.keyValueStoreBuilder(Stores.inMemoryKeyValueStore('names'), text, text)
     const reading = (write: ((store: KeyValueStore<string, string>) => void) | null) => {
       const builder = new StreamsBuilder()
@@ -188,7 +188,7 @@ describe('A global store', () => {
     }
   })
 
-  it('asks the handler about a record that its processor fails at (KIP-1270)', async () => {
+  it('asks the handler about a record at which its processor fails (KIP-1270)', async () => {
     const builder = new StreamsBuilder()
     const names = Stores.keyValueStoreBuilder(Stores.inMemoryKeyValueStore('names'), text, text)
     builder.addGlobalStore(names, 'names', read, () => ({
@@ -211,7 +211,7 @@ describe('A global store', () => {
 })
 
 describe('A mistake in a program', () => {
-  it('a missing serde fails the start, with the place', () => {
+  it('a missing serde fails the start, with its place', () => {
     const builder = new StreamsBuilder()
     builder
       .stream('in', read)
@@ -223,7 +223,7 @@ describe('A mistake in a program', () => {
     })
   })
 
-  it('two stores with one name are refused', () => {
+  it('two stores with the same name are refused', () => {
     const builder = new StreamsBuilder()
     const grouped = builder.stream('in', read).groupByKey()
     grouped.count(Materialized.as('counts'))
@@ -258,7 +258,7 @@ describe('A mistake in a program', () => {
     assert.throws(() => table.suppress(Suppressed.untilWindowCloses(BufferConfig.unbounded()) as never), { code: 'WAGGLE_INVALID_TOPOLOGY' })
   })
 
-  it('a join with a grace is refused where its table has no history, or too short a one', () => {
+  it('a join with a grace is refused if its table has no history, or too short a history', () => {
     const builder = new StreamsBuilder()
     const waiting = Joined.with(text, text, text, { gracePeriodMs: 10 })
     assert.throws(() => builder.stream('in', read).join(builder.table('plain', read), (a, b) => a + b, waiting), {

@@ -44,8 +44,8 @@ bees:
       name: work
 `
 
-describe('A swarm file', () => {
-  it('a file without a mistake gives its bees in order', () => {
+describe('The check of a swarm file', () => {
+  it('returns the bees in order for a file without a mistake', () => {
     const { name, bees } = checkSwarm(SwarmDocument.parse(good, 'swarm.yaml'), registry)
     assert.equal(name, 'good')
     assert.deepEqual(
@@ -54,14 +54,14 @@ describe('A swarm file', () => {
     )
   })
 
-  it('both files of the teddy swarm are valid', () => {
+  it('accepts both files of the teddy swarm', () => {
     for (const file of ['swarm.yaml', 'swarm-container.yaml']) {
       const path = new URL(`../../../swarms/teddy-bear-detector/${file}`, import.meta.url)
       assert.equal(checkSwarm(SwarmDocument.parse(readFileSync(path, 'utf8'), file), registry).bees.length, 9)
     }
   })
 
-  it('all thirteen mistakes of a file are named, each with its place and the correction', () => {
+  it('names all thirteen mistakes of a file, each with its place and the correction', () => {
     const mistakes = mistakesOf(`name: Ten Mistakes
 colour: brown
 bees:
@@ -149,7 +149,7 @@ bees:
     )
   })
 
-  it('may not feed a batch to a bee that joins: a join waits for one record of each input', () => {
+  it('refuses a batch that feeds a bee that joins, because a join waits for one record of each input', () => {
     const batch = '  - { name: batching, type: batch, input: { name: work }, spec: { batch_size: 2, timeout_seconds: 1 } }\n'
     for (const [type, spec] of [
       ['module', '{ file: ./both.ts }'],
@@ -162,7 +162,7 @@ bees:
       )
   })
 
-  it('may not ask for a GPU where the bee cannot use one', () => {
+  it('refuses a GPU for a bee that cannot use one', () => {
     for (const [type, spec] of [
       ['weighted-average-ensemble', '{}'],
       ['save-to-database', '{ table: t }'],
@@ -176,7 +176,7 @@ bees:
     assert.deepEqual(mistakesOf(good.replace('type: module', 'type: module\n    gpu: 1')), [])
   })
 
-  it('may not use YAML tags, explosive anchors, a second document, duplicate keys or a megabyte', () => {
+  it('refuses YAML tags, explosive anchors, a second document, duplicate keys and more than a megabyte', () => {
     assert.match(only(good.replace('name: good', 'name: !!js/function good')), /tag/i)
     assert.match(only(`${good}---\n${good}`), /second document/)
     assert.match(only(good.replace('name: good', 'name: good\nname: better')), /unique|duplicate/i)
@@ -191,12 +191,12 @@ bees:
     assert.match(only(`${bomb}\n${good}`), /expand/)
   })
 
-  it('a file that is empty, or no map, is refused with that reason', () => {
+  it('refuses an empty file, or a file that is not a map, with that reason', () => {
     assert.match(only(''), /empty/)
     assert.ok(mistakesOf('- a\n- b\n').length > 0)
   })
 
-  it('may use a type’s alias', () => {
+  it('accepts a type’s alias', () => {
     const yaml = good.replace('type: module', 'type: bytewax/tf_serving').replace('file: ./work.ts', 'model: ./model.pb')
     assert.deepEqual(mistakesOf(yaml), [])
   })

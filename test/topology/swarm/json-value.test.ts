@@ -28,17 +28,17 @@ describe('JSON from a caller', () => {
     }
   })
 
-  it('is refused where it is nested deeper than the bound, and taken at the bound', () => {
+  it('is refused if it is nested deeper than the limit, and accepted at the limit', () => {
     assert.deepEqual(edgeJson(bytes(nested(edgeBounds.maxDepth))), JSON.parse(nested(edgeBounds.maxDepth)))
     for (const depth of [edgeBounds.maxDepth + 1, 5_000, 1_000_000]) assert.throws(() => edgeJson(bytes(nested(depth))), badJson)
     assert.throws(() => edgeJson(bytes(`${'{"a":'.repeat(5_000)}0${'}'.repeat(5_000)}`)), badJson)
   })
 
-  it('is refused where it holds more values than the bound', () => {
+  it('is refused if it contains more values than the limit', () => {
     for (const item of ['0', '[]', '{}', '""']) assert.throws(() => edgeJson(bytes(`[${`${item},`.repeat(edgeBounds.maxValues)}${item}]`)), badJson)
   })
 
-  it('is refused where its objects have more members than the bound, in one object or in many, before it is parsed', () => {
+  it('is refused before it is parsed if its objects have more members than the limit, in one object or in many', () => {
     const names = (count: number) => `{${Array.from({ length: count }, (_, at) => `"k${at}":0`).join()}}`
     assert.equal(Object.keys(edgeJson(bytes(names(edgeBounds.maxMembers))) as object).length, edgeBounds.maxMembers)
     assert.throws(() => edgeJson(bytes(names(edgeBounds.maxMembers + 1))), badJson)
@@ -48,11 +48,11 @@ describe('JSON from a caller', () => {
     assert.throws(() => edgeJson(bytes(`[${'0,'.repeat(edgeBounds.maxValues + 1)}`)), /more than 1000000 values/)
   })
 
-  it('is refused where a number exceeds the range of a double', () => {
+  it('is refused if a number exceeds the range of a double', () => {
     for (const text of ['1e999', '-1e999', '[1e309]', '{"a":[{"b":1e400}]}']) assert.throws(() => edgeJson(bytes(text)), badJson)
   })
 
-  it('is refused where a double cannot hold an integer exactly', () => {
+  it('is refused if a double cannot represent an integer exactly', () => {
     for (const text of [
       '12345678901234567890',
       '-9007199254740992',
@@ -75,14 +75,14 @@ describe('JSON from a caller', () => {
       assert.deepEqual(edgeJson(bytes(text)), JSON.parse(text))
   })
 
-  it('loses a byte order mark', () => {
+  it('may begin with a byte order mark, which is skipped', () => {
     const marked = Buffer.from('\ufeff{"a":1}')
     assert.deepEqual(edgeJson(marked), { a: 1 })
     assert.deepEqual(insideJson(marked), { a: 1 })
     assert.equal(Buffer.from(withoutMark(marked)).toString(), '{"a":1}')
   })
 
-  it('is refused where it is not UTF-8, and keeps a U+FFFD that the caller sent', () => {
+  it('is refused if it is not UTF-8, and keeps a U+FFFD that the caller sent', () => {
     assert.throws(() => edgeJson(Buffer.from([0x22, 0xff, 0x22])), badJson)
     assert.equal(edgeJson(bytes('"\ufffd"')), '\ufffd')
   })
@@ -116,7 +116,7 @@ describe('A function’s result as JSON', () => {
     assert.deepEqual(copy, { list: [{ a: 1 }] })
   })
 
-  it('is refused where JSON would lose a part of it', () => {
+  it('is refused if JSON would lose a part of it', () => {
     const cyclic: unknown[] = []
     cyclic.push(cyclic)
     const twice: unknown[] = []

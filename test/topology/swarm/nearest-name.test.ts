@@ -3,7 +3,7 @@ import { it } from 'node:test'
 import fc from 'fast-check'
 import { didYouMean } from '../../../topology/swarm/nearest-name.ts'
 
-it('A mistyped name gets the nearest right one as a suggestion, and a name far from all gets none', () => {
+it('A mistyped name gets the most similar right name as a suggestion, and a name unlike all others gets none', () => {
   assert.equal(didYouMean('respnod', ['request', 'respond', 'batch']), 'did you mean respond?')
   assert.equal(didYouMean('Batch', ['batch']), 'did you mean batch?')
   assert.equal(didYouMean('kubernetes', ['respond', 'batch']), '')

@@ -9,14 +9,14 @@ import { misfit } from '../../../topology/swarm/payload-fit.ts'
 describe('One bee’s output as another’s input', () => {
   const image = (shape: readonly number[], dtype = 'UINT8') => ({ tensors: { image: { dtype, shape } } })
 
-  it('fits where names, types and shapes are equal, and -1 stands for any size', () => {
+  it('fits if names, types and shapes are equal, and -1 stands for any size', () => {
     assert.equal(misfit(image([-1, 224, 224, 3]), image([10, -1, 224, 3])), null)
     assert.equal(misfit(image([3]), { tensors: {} }), null)
     assert.equal(misfit(Type.Object({}), Type.Object({})), null)
     assert.equal(misfit(Type.Array(Type.Number()), { tensors: {} }), null)
   })
 
-  it('does not fit where one differs, and the reason names the difference and its place', () => {
+  it('does not fit if one of them differs, and the reason names the difference and its place', () => {
     assert.match(
       misfit(image([-1, 200, 200, 3]), image([-1, 224, 224, 3])) ?? '',
       /image of shape \[-1, 200, 200, 3\], where \[-1, 224, 224, 3\] is taken/,
@@ -28,7 +28,7 @@ describe('One bee’s output as another’s input', () => {
     assert.match(misfit(Type.String(), Type.Object({})) ?? '', /type string, where object/)
   })
 
-  it('is refused with file, line and column where it does not fit, also through a batch', () => {
+  it('is refused with file, line and column if it does not fit, even through a batch', () => {
     const yaml = `name: chain
 bees:
   - { name: input, type: gateway-input, spec: { name: door } }

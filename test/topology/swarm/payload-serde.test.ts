@@ -39,7 +39,7 @@ describe('A payload', () => {
     )
   })
 
-  it('becomes an error of its request where its bytes do not match their header', () => {
+  it('becomes an error of its request if its bytes do not match their header', () => {
     fc.assert(
       fc.property(bytes, fc.constantFrom('application/json', 'application/vnd.waggle.tensors', 'application/vnd.waggle.joined'), (data, type) => {
         const read = payloadSerde.deserialize('topic', data, [{ key: 'content-type', value: Buffer.from(type) }])
@@ -63,7 +63,7 @@ describe('Tensors', () => {
     }
   })
 
-  it('are refused where they share bytes, because they would be larger when written one by one', () => {
+  it('are refused if they share bytes, because they would be larger when written one by one', () => {
     const data = encodeTensors({
       a: { datatype: 'UINT8', shape: [64], data: new Uint8Array(64) },
       b: { datatype: 'UINT8', shape: [64], data: new Uint8Array(64) },
@@ -78,7 +78,7 @@ describe('Tensors', () => {
     assert.throws(() => decodeTensors(shared), { code: 'WAGGLE_MALFORMED_TENSORS', message: /share bytes/ })
   })
 
-  it('are refused where they are truncated or malformed in any way', () => {
+  it('are refused if they are truncated or malformed in any way', () => {
     const data = encodeTensors({ image: { datatype: 'UINT8', shape: [2, 2, 3], data: new Uint8Array(12) } })
     fc.assert(
       fc.property(fc.nat(data.length - 1), fc.nat(255), (at, value) => {

@@ -126,9 +126,9 @@ function subtopologiesOf(yaml: string): readonly SubtopologyPlan[] {
 const shown = ({ cut, bees, sources, sinks }: SubtopologyPlan): string =>
   `${cut.kind}: ${bees.join(', ')} | ${sources.join(', ')} → ${sinks.join(', ')}`
 
-describe('The cuts of a plan', () => {
+describe('The planner', () => {
   for (const kind of cutKinds) {
-    it(`the planner cuts in the way of ${kind}, with its reason`, () => {
+    it(`cuts a plan because of ${kind}, and names this reason`, () => {
       const { yaml, subtopologies, reason } = rows[kind]
       const planned = subtopologiesOf(yaml)
       assert.deepEqual(planned.map(shown), subtopologies)

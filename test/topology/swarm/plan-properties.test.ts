@@ -81,7 +81,7 @@ describe('The plan of any swarm', () => {
     })
   })
 
-  it('gives a topology with the same sub-topologies', () => {
+  it('becomes a topology with the same sub-topologies', () => {
     holds((plan) => {
       const compiled = topologyOf(plan).subtopologies()
       assert.equal(compiled.length, plan.subtopologies.length)

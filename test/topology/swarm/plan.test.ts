@@ -82,7 +82,7 @@ describe('The planner', () => {
     assert.ok(topologyOf(bees).subtopologies().length > 10_000)
   })
 
-  it('gives a module that joins two sub-topologies, one of them for its join', () => {
+  it('puts a module that joins into a sub-topology of its own', () => {
     const topology = topologyOf(gateway + bee('a', '{ name: g }') + bee('b', '{ name: g }') + bee('c', '{ join: [a, b] }'))
     const sinks = topology.subtopologies().map((one) => one.sinks.filter((sink) => !sink.endsWith('dead-letters')))
     assert.ok(sinks.some((names) => names.includes('waggle.big-c-join-repartition')))

@@ -28,13 +28,13 @@ function written(value: Payload): { readonly first: number; readonly read: Paylo
   return { first: data[0] ?? -1, read: serde.deserialize('models', data, headers), contentType: headerText(headers, 'content-type') }
 }
 
-describe('A payload under a schema registry', () => {
-  it('is written in the registry’s form where it is a prediction, with a header that says so', () => {
+describe('A payload with a schema registry', () => {
+  it('is written in the registry’s encoding if it is a prediction, with a header that says so', () => {
     const payload: Payload = { kind: 'json', json: { label: 'teddy', scores: { teddy: 0.9, bear: 0.1 }, model: 'm', box: [1, 2], note: null } }
     assert.deepEqual(written(payload), { first: 0, read: payload, contentType: 'application/vnd.waggle.prediction+avro' })
   })
 
-  it('is written as without a registry where it is no prediction', () => {
+  it('is written as without a registry if it is not a prediction', () => {
     const others: readonly Payload[] = [
       { kind: 'json', json: { label: 'teddy' } },
       { kind: 'json', json: { label: 'teddy', scores: [0.1, 0.9] } },
@@ -50,17 +50,17 @@ describe('A payload under a schema registry', () => {
     }
   })
 
-  it('is read as JSON where it was written before there was a registry', () => {
+  it('is read as JSON if it was written before there was a registry', () => {
     const payload: Payload = { kind: 'json', json: { label: 'teddy', scores: { teddy: 1 } } }
     assert.deepEqual(serde.deserialize('models', Buffer.from(JSON.stringify(payload.json)), payloadHeaders(payload)), payload)
   })
 
-  it('gets a schema for the topics of models only', async () => {
+  it('gets a schema only for topics of models', async () => {
     for (const topic of ['models', 'dead-letters', null]) await serde.open?.({ topic, part: 'value' })
     assert.deepEqual(opened, ['models value'])
   })
 
-  it('is left to its reader where it only resembles Avro, and becomes an error of its request where it cannot be read', async () => {
+  it('is left to its reader if it only resembles Avro, and becomes an error of its request if it cannot be read', async () => {
     const tensors = Buffer.of(0, 1, 2)
     await serde.prepare?.('models', tensors)
     assert.equal(serde.prepare?.('others', tensors), null)
@@ -69,7 +69,7 @@ describe('A payload under a schema registry', () => {
     assert.equal(read.kind === 'error' && read.error.code, 'WAGGLE_BAD_PAYLOAD')
   })
 
-  it('waits where the registry is away', async () => {
+  it('waits while the registry is away', async () => {
     const error = new Unavailable('WAGGLE_REGISTRY_UNREACHABLE', { message: 'away', next: 'Wait.' })
     const throwing = () => {
       throw error

@@ -10,13 +10,13 @@ const redaction = new Redaction(
   ]),
 )
 
-test('a secret is hidden in plain form, as JSON, in a URL, and line by line', () => {
+test('A secret is hidden in plain form, as JSON, in a URL, and line by line', () => {
   for (const told of ['p@ss "word"/+$1', 'p@ss \\"word\\"/+$1', encodeURIComponent('p@ss "word"/+$1')])
     assert.equal(redaction.text(`a ${told} b`), 'a {{ secrets.KEY }} b')
   assert.equal(redaction.text('it said: second line'), 'it said: {{ secrets.LONG }}')
 })
 
-test('an error keeps its code, its class and its place, and tells no secret in any of its texts', () => {
+test('An error keeps its code, its class and its place, and shows no secret in any of its texts', () => {
   const cause = new Error('spawn p@ss "word"/+$1 ENOENT')
   const thrown = new WaggleError('WAGGLE_BEE_DIED', {
     message: 'The command p@ss "word"/+$1',
@@ -31,12 +31,12 @@ test('an error keeps its code, its class and its place, and tells no secret in a
   assert.ok(redaction.error(new Refused('no p@ss "word"/+$1')) instanceof Refused)
 })
 
-test('an error that quotes no secret stays the same object', () => {
+test('An error that quotes no secret stays the same object', () => {
   const thrown = new WaggleError('WAGGLE_BEE_FAILED', { message: 'It failed', next: 'Look.' })
   assert.equal(redaction.error(thrown), thrown)
 })
 
-test('each of the mistakes that a cause gathers is redacted', () => {
+test('Each of the mistakes in an error’s cause is redacted', () => {
   const mistake = new WaggleError('WAGGLE_SWARM_MISTAKE', { message: 'no p@ss "word"/+$1', next: 'Correct it.' })
   const told = redaction.error(new WaggleError('WAGGLE_INVALID_SWARM', { message: 'all', next: '', cause: new AggregateError([mistake]) }))
   assert.equal(((told.cause as AggregateError).errors[0] as Error).message, 'no {{ secrets.KEY }}')

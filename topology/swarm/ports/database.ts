@@ -1,8 +1,6 @@
-/** The database that predictions are saved in. */
+/** The database for predictions. */
 export interface Database {
-  /**
-   * Opens a table and creates it where it is missing. Throws WAGGLE_TABLE_MISMATCH where its columns do not fit. Retries while the database is down.
-   */
+  /** Opens a table, and creates it if it is missing. Throws WAGGLE_TABLE_MISMATCH if its columns do not fit. Retries while the database is down. */
   openTable(options: TableOptions): Promise<PredictionTable>
 }
 

@@ -1,18 +1,18 @@
 import type { Datatype, TensorData } from '../payload.ts'
 
-/** Runs model files: each in a thread of its own, tensors in shared memory. */
+/** Runs model files, each in a thread of its own, with tensors in shared memory. */
 export interface Models {
   open(options: ModelOptions): Promise<OpenModel>
 }
 
 export interface ModelOptions {
-  /** Path of a file on this machine. */
+  /** The path of a file on this machine. */
   readonly path: string
   readonly runtime: 'tensorflow' | 'onnx'
-  /** GPUs that the model asks for. Without a GPU the model runs on the CPU, with a warning, unless `requireGpu` is set. */
+  /** The number of GPUs that the model asks for. Without a GPU the model runs on the CPU, with a warning, unless `requireGpu` is set. */
   readonly gpu: number
   readonly fit: PictureFit
-  /** The output that the caller needs, however many values it has. Others are left out above `maxOutputValues`. */
+  /** The output that the caller needs, whatever its size. Other outputs are left out above `maxOutputValues`. */
   readonly output?: string
   /** For `tensorflow`. */
   readonly tensorflow?: TensorFlowOptions
@@ -36,14 +36,14 @@ export interface TensorFlowOptions {
   readonly backend?: TensorFlowBackend
 }
 
-/** How a picture becomes the model's input. Fields that are left out are read from the model's own signature. */
+/** How a picture becomes the model's input. Missing fields are read from the model's own signature. */
 export interface PictureFit {
   /** Height and width in pixels. */
   readonly resize?: readonly [height: number, width: number]
-  /** `fill`: the whole picture, stretched. `cover`: aspect ratio kept, the centre cut out. */
+  /** `fill`: the whole picture, stretched. `cover`: the centre of the picture, with its aspect ratio. */
   readonly fit?: 'fill' | 'cover'
   readonly layout?: 'NHWC' | 'NCHW'
-  /** Factor for each value from 0 to 255. */
+  /** A factor for each value from 0 to 255. */
   readonly scale?: number
 }
 
@@ -53,9 +53,9 @@ export type ModelDatatype = Datatype | 'FP16' | 'BYTES'
 export interface TensorSignature {
   readonly name: string
   readonly datatype: ModelDatatype
-  /** Sizes of the dimensions; -1 is a free one. */
+  /** The sizes of the dimensions; -1 is a free dimension. */
   readonly shape: readonly number[]
-  /** Names of the dimensions, in the places of `shape`; '' for one without. Free dimensions of one name have one size. */
+  /** The names of the dimensions, in the order of `shape`; '' for a dimension without a name. Free dimensions of the same name have the same size. */
   readonly dimensions: readonly string[]
 }
 
@@ -67,7 +67,7 @@ export interface ModelLabels {
 }
 
 export interface ModelSignature {
-  /** Inputs as the file has them, mostly with the batch as their first dimension. */
+  /** Inputs as in the file, mostly with the batch as their first dimension. */
   readonly inputs: readonly TensorSignature[]
   /** The outputs of the file, without those that are too large for a prediction. */
   readonly outputs: readonly TensorSignature[]
@@ -75,17 +75,17 @@ export interface ModelSignature {
   readonly rows: readonly TensorSignature[]
   /** One row of each output, in the order of `outputs`. */
   readonly outputRows: readonly TensorSignature[]
-  /** Rows that one run takes; null for any number. */
+  /** The number of rows in a run; null for any number. */
   readonly rowsPerRun: number | null
-  /** True if a picture may stand for the only input. */
+  /** True if the only input may be a picture. */
   readonly takesPictures: boolean
-  /** Names of the classes, in the order of the scores, where the file has them. */
+  /** Names of the classes in the order of the scores; null if the file does not contain them. */
   readonly classes: readonly string[] | null
   /** Labels that the model’s maker has added: in a file beside it, or in its metadata. They stand for the labels of a spec. */
   readonly labels: ModelLabels | null
 }
 
-/** One row: a picture to be fitted, or a tensor for each input, in the order of `ModelSignature.rows`. */
+/** One row: a picture to resize, or a tensor for each input, in the order of `ModelSignature.rows`. */
 export type ModelRow =
   | { readonly kind: 'picture'; readonly height: number; readonly width: number; readonly pixels: Uint8Array }
   | { readonly kind: 'tensors'; readonly tensors: readonly RowTensor[] }
@@ -96,12 +96,12 @@ export interface RowTensor {
   readonly data: TensorData | readonly string[]
 }
 
-/** Outputs of one row by name. */
+/** The outputs of one row, by name. */
 export interface ModelResult {
   readonly outputs: { readonly [name: string]: ModelOutput }
 }
 
-/** Values in row-major order, ready for JSON: a 64-bit integer outside ±(2^53 - 1) is a string of its digits. */
+/** Values in row-major order, ready for JSON. A 64-bit integer outside ±(2^53 - 1) is a string of its digits. */
 export interface ModelOutput {
   readonly shape: readonly number[]
   readonly values: readonly (number | string | boolean)[]
@@ -109,7 +109,7 @@ export interface ModelOutput {
 
 export interface OpenModel {
   readonly signature: ModelSignature
-  /** Device and library that run the model, for logs. */
+  /** The device and library that run the model, for logs. */
   readonly device: string
   /** Why this library runs the model; null where there is no choice. */
   readonly choice: string | null

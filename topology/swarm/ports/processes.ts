@@ -1,9 +1,9 @@
 import type { WaggleError } from '../../waggle-error.ts'
 import type { Payload } from '../payload.ts'
 
-/** Runs bees that are processes of their own and speak bees/PROTOCOL.md on their standard streams. */
+/** Runs bees that are separate processes and speak bees/PROTOCOL.md on their standard streams. */
 export interface Processes {
-  /** Starts a process and resolves when it has said hello. Throws WAGGLE_BEE_NOT_STARTED where it cannot start. */
+  /** Starts a process. Resolves when it has said hello. Throws WAGGLE_BEE_NOT_STARTED if it cannot start. */
   open(options: ProcessOptions): Promise<OpenProcess>
 }
 
@@ -12,7 +12,7 @@ export interface ProcessOptions {
   readonly bee: string
   /** The program and its arguments, run without a shell. */
   readonly command: readonly string[]
-  /** Environment variables in addition to those that every process gets. */
+  /** Environment variables in addition to those of every process. */
   readonly env: { readonly [name: string]: string }
   readonly log: (level: 'debug' | 'info' | 'warn' | 'error', message: string) => void
 }
@@ -28,8 +28,8 @@ export interface ProcessCall {
 
 export interface OpenProcess {
   /**
-   * Gives one payload or error a call, in order. A process that dies is started again and its open calls are sent once more. A call that kills it
-   * twice gives WAGGLE_BEE_DIED.
+   * Returns one payload or error for each call, in order. A process that dies is started again, and its open calls are sent once more. A call that
+   * kills it twice gives WAGGLE_BEE_DIED.
    */
   call(calls: readonly ProcessCall[]): Promise<readonly (Payload | WaggleError)[]>
   /** Lets the process finish its open calls, then ends it. */

@@ -1,10 +1,10 @@
-/** Looks at the programs and modules that a swarm names, without running a swarm. */
+/** Checks the programs and modules that a swarm names, without running a swarm. */
 export interface Programs {
   /**
-   * Loads a module in a process that ends right after it, and looks for its bee. Throws WAGGLE_INVALID_MODULE where the module cannot be loaded, takes too long,
-   * or has no such export.
+   * Loads a module in a process of its own, and looks for its bee. Throws WAGGLE_INVALID_MODULE if the module cannot be loaded, takes too long, or
+   * has no such export.
    */
   checkModule(module: { readonly path: string; readonly export: string }): Promise<void>
-  /** Throws WAGGLE_BEE_NOT_STARTED where the command's program is not there or may not be executed. */
+  /** Throws WAGGLE_BEE_NOT_STARTED if the command's program is missing or may not be executed. */
   checkCommand(command: readonly string[], env: { readonly [name: string]: string }): Promise<void>
 }

@@ -15,7 +15,7 @@ export const topology = builder.build()
 
 if (import.meta.main) {
   const lines = ['To be, or not to be', 'that is the question']
-  // The counts are kept in `.waggle`: a second run goes on from the first. cacheMaxBytes 0 hands each update on.
+  // The counts are stored in `.waggle`, so a second run continues with them. `cacheMaxBytes: 0` forwards each update at once.
   await using streams = new Streams(topology, { applicationId: 'word-count', log: 'embedded', stateDir: '.waggle', cacheMaxBytes: 0 })
   await streams.start()
   for (const line of lines) await streams.send('lines', { key: null, value: line }, Produced.with(text, text))

@@ -72,7 +72,7 @@ function newestOf(keys: readonly string[]): readonly (readonly [number, string])
   return [...keys.entries()].filter(([at, key]) => key === '' || keys.lastIndexOf(key) === at)
 }
 
-describe('A compaction', () => {
+describe('A compaction of a topic', () => {
   const directory = mkdtempSync(join(tmpdir(), 'waggle-compaction-'))
   let rocks: Rocks
   let topics = 0
@@ -86,7 +86,7 @@ describe('A compaction', () => {
 
   const keysOf = fc.array(fc.constantFrom('', 'a', 'b', 'c', 'd', 'e'), { maxLength: 60 })
 
-  it('leaves the newest record of each key, records without a key, and the right count of bytes', async () => {
+  it('leaves the newest record of each key, records without a key, and the right size in bytes', async () => {
     await fc.assert(
       fc.asyncProperty(keysOf, fc.integer({ min: 1, max: 7 }), async (keys, recordsARun) => {
         const stored = new Stored(rocks, ++topics, keys, { recordsARun })
@@ -98,7 +98,7 @@ describe('A compaction', () => {
     )
   })
 
-  it('loses no newest record with memory for only a few keys, and leaves at most twice as many records as keys', async () => {
+  it('keeps every newest record even with memory for only a few keys, and leaves at most twice as many records as keys', async () => {
     await fc.assert(
       fc.asyncProperty(keysOf, fc.integer({ min: 1, max: 400 }), async (keys, maxKeyBytes) => {
         const stored = new Stored(rocks, ++topics, keys)
@@ -128,7 +128,7 @@ describe('A compaction', () => {
     assert.ok(stored.writes.length > 50 && Math.max(...stored.writes) <= 33, stored.writes.join())
   })
 
-  it('whose write fails has lost nothing, and the next one finishes it', async () => {
+  it('loses nothing if its write fails, and the next compaction finishes it', async () => {
     const keys = Array.from({ length: 300 }, (_, at) => `${at % 7}`)
     const stored = new Stored(rocks, ++topics, keys)
     const compaction = stored.compaction()
@@ -143,7 +143,7 @@ describe('A compaction', () => {
     assert.deepEqual(stored.left(), newestOf(keys))
   })
 
-  it('frees the segments of the records that it deletes, and no others', async () => {
+  it('frees only the segments of the records that it deletes', async () => {
     const stored = new Stored(rocks, ++topics, ['a', 'b', 'a', 'c'], { segment: (at) => at + 1 })
     await stored.compaction().compact(stored.partition, 4)
     assert.deepEqual(

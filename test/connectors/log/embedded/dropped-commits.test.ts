@@ -27,7 +27,7 @@ describe('A commit that the embedded log drops', () => {
     rmSync(directory, { recursive: true })
   })
 
-  it('has no effect on the commits and records that wait behind it', async () => {
+  it('does not affect the commits and records that wait behind it', async () => {
     const [one, other] = [await log.taskProducer({ group: 'one' }), await log.taskProducer({ group: 'other' })]
     one.append(record(Buffer.alloc(1000)))
     other.append(record(Buffer.alloc(100_000)))
@@ -43,7 +43,7 @@ describe('A commit that the embedded log drops', () => {
     assert.equal(log.load.pendingBytes, 0)
   })
 
-  it('has no effect where it was requested while the commit before it was being written', async () => {
+  it('has no effect even if it was requested while the commit before it was being written', async () => {
     const [one, other] = [await log.taskProducer({ group: 'one' }), await log.taskProducer({ group: 'other' })]
     one.append(record(Buffer.from('first')))
     const first = one.commit(nothing)
@@ -58,7 +58,7 @@ describe('A commit that the embedded log drops', () => {
     assert.equal(log.position('other', 'out', 0), null)
   })
 
-  it('lets a waiting reader have the durable records behind its own', async () => {
+  it('lets a waiting reader read the durable records behind the dropped ones', async () => {
     const task = await log.taskProducer({ group: 'one' })
     const plain = await log.producer()
     task.append(record(Buffer.from('open')))
@@ -107,7 +107,7 @@ describe('The work of a task on records that the embedded log drops', () => {
   const input = (value: string) => ({ ...record(Buffer.from(value)), topic: 'in' })
   const polled = async () => (await consumer.poll(poll)).flatMap(({ records }) => records.map(({ value }) => String(value)))
 
-  it('is not committed where a plain producer could not write its record', async (t) => {
+  it('is not committed if a plain producer could not write its input', async (t) => {
     const task = await log.taskProducer({ group: 'app', consumers: () => [consumer] })
     const write = t.mock.method(Rocks.prototype, 'write', () => {
       throw new Error('IO error: No space left on device')
@@ -129,7 +129,7 @@ describe('The work of a task on records that the embedded log drops', () => {
     assert.deepEqual(await valuesIn(log), ['made of the other'])
   })
 
-  it('is not committed after another task went back, before its own task is gone', async () => {
+  it('is not committed if another task rolls back first', async () => {
     const [task, other] = [await log.taskProducer({ group: 'app', consumers: () => [consumer] }), await log.taskProducer({ group: 'other' })]
     other.append(input('built on'))
     assert.deepEqual(await polled(), ['built on'])
@@ -143,7 +143,7 @@ describe('The work of a task on records that the embedded log drops', () => {
 })
 
 describe('A durable record behind an open commit', () => {
-  it('is there after a deletion of older records and a crash', async () => {
+  it('still exists after a deletion of older records and a crash', async () => {
     const directory = mkdtempSync(join(tmpdir(), 'waggle-behind-'))
     const log = await openEmbeddedLog({ directory: join(directory, 'log'), clock: new SimulatedClock() })
     await log.createTopics([{ name: 'out', partitions: 1, cleanup: 'delete', retentionMs: null }])
@@ -166,7 +166,7 @@ describe('A durable record behind an open commit', () => {
 })
 
 describe('A member of a group that loses its partitions', () => {
-  it('leaves to a member that came before its next poll the part of that member', async () => {
+  it('does not take partitions from a member that joined before its next poll', async () => {
     const directory = mkdtempSync(join(tmpdir(), 'waggle-lost-'))
     const log = await openEmbeddedLog({ directory, clock: new SimulatedClock() })
     await log.createTopics([{ name: 'out', partitions: 4, cleanup: 'delete', retentionMs: null }])

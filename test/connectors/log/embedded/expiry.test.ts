@@ -47,7 +47,7 @@ describe('The deletion of old records', () => {
     throw new Error('IO error: No space left on device')
   }
 
-  it('changes nothing where its write fails, says so once, and is done by a later round', async (t) => {
+  it('changes nothing if its write fails, reports the failure once, and is done by a later round', async (t) => {
     await send(3)
     const write = t.mock.method(Rocks.prototype, 'write', full)
     await clock.advance(60_000)
@@ -66,7 +66,7 @@ describe('The deletion of old records', () => {
     assert.equal(notices.length, 1)
   })
 
-  it('by `deleteBefore` changes nothing where its write fails', async (t) => {
+  it('changes nothing if a write of `deleteBefore` fails', async (t) => {
     await send(3)
     const write = t.mock.method(Rocks.prototype, 'write', full)
     await assert.rejects(log.deleteBefore([{ topic: 'rows', partition: 0, offset: 2 }]), { code: 'WAGGLE_DISK_FULL' })
@@ -76,7 +76,7 @@ describe('The deletion of old records', () => {
     assert.deepEqual(await values(), [0, 1, 2, 0])
   })
 
-  it('takes a few runs a turn of the event loop, so that other work goes on', async (t) => {
+  it('deletes a few runs in each turn of the event loop, so that other work goes on', async (t) => {
     await send(100)
     const rows: number[] = []
     const write = Rocks.prototype.write
@@ -90,7 +90,7 @@ describe('The deletion of old records', () => {
     assert.ok(rows.length >= 6 && Math.max(...rows) <= 17, rows.join())
   })
 
-  it('counts the bytes of a partition anew in which some records were deleted', async () => {
+  it('makes the log count a partition’s bytes again if some of its records were deleted', async () => {
     await send(100)
     await log.deleteBefore([{ topic: 'rows', partition: 0, offset: 30 }])
     await log.createTopics([{ name: 'rows', partitions: 1, cleanup: 'delete', retentionMs: 86_400_000, retentionBytes: 1500 }])
@@ -101,7 +101,7 @@ describe('The deletion of old records', () => {
     assert.equal(kept, Math.floor(1500 / 30))
   })
 
-  it('of dead letters before their retention, on a disk that is nearly full, is reported', async () => {
+  it('is reported if the disk is nearly full and dead letters are deleted before their retention', async () => {
     await log.createTopics([{ name: 'waggle.shop.dead-letters', partitions: 1, cleanup: 'delete', retentionMs: 86_400_000 }])
     const letters = { topic: 'waggle.shop.dead-letters', partition: 0, key: null, headers: [] }
     await (await log.producer()).send({ ...letters, value: Buffer.alloc(10_000), timestamp: clock.now() })

@@ -61,7 +61,7 @@ const unwritable = (): StoreChange => ({
 })
 
 describe('A database that other threads read', () => {
-  it('is closed once the reading threads have ended', async () => {
+  it('closes when the reading threads have ended', async () => {
     for (let round = 0; round < 5; round++) {
       const log = await filled('closed')
       const readers = await Promise.all([lendToReader(log), lendToReader(log)])
@@ -73,7 +73,7 @@ describe('A database that other threads read', () => {
     }
   })
 
-  it('is opened again after a failed write once the reading threads have ended, and is lent again only then', async () => {
+  it('opens again after a failed write when the reading threads have ended, and is lent again only then', async () => {
     const log = await filled('repaired')
     for (let round = 0; round < 5; round++) {
       const reader = await lendToReader(log)

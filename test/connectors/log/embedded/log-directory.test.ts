@@ -111,7 +111,7 @@ describe('A damaged directory of the embedded log', () => {
   ] as const
   for (const [what, pattern] of essential) {
     for (const [name, damage] of Object.entries(damages)) {
-      it(`is refused each time where the ${what} is ${name}, stays as it is, and goes on with what is left when that is accepted`, async () => {
+      it(`is refused each time and left unchanged if the ${what} is ${name}, and opens with the rest when the loss is accepted`, async () => {
         for (const file of filesOf(pattern)) damage(join(directory, file))
         const files = filesOf(/^db\//).map((file) => [file, readFileSync(join(directory, file)).toString('base64')])
         for (let start = 0; start < 2; start++) {
@@ -139,7 +139,7 @@ describe('A damaged directory of the embedded log', () => {
   }
 
   for (const name of ['cut', 'deleted']) {
-    it(`is refused where a segment file is ${name}, and names the records whose values are gone when that is accepted`, async () => {
+    it(`is refused if a segment file is ${name}, and names the records without values when the loss is accepted`, async () => {
       const [file = ''] = filesOf(/\.seg$/)
       damages[name]?.(join(directory, file))
       await assert.rejects(open(), { code: 'WAGGLE_LOG_CORRUPT', message: /segment file 1/ })
@@ -151,7 +151,7 @@ describe('A damaged directory of the embedded log', () => {
   }
 
   for (const name of ['flipped', 'zeroed']) {
-    it(`gives every record where a segment file is ${name}: the values that it damages fail by themselves`, async () => {
+    it(`has every record if a segment file is ${name}: only the damaged values fail`, async () => {
       const [file = ''] = filesOf(/\.seg$/)
       damages[name]?.(join(directory, file))
       const log = await open()
@@ -168,7 +168,7 @@ describe('A damaged directory of the embedded log', () => {
     ['identity', /IDENTITY/],
   ] as const) {
     for (const [name, damage] of Object.entries(damages)) {
-      it(`has all that was durable where the ${what} is ${name}`, async () => {
+      it(`has all durable records if the ${what} is ${name}`, async () => {
         for (const file of filesOf(pattern)) damage(join(directory, file))
         const log = await open()
         assert.equal((await read(log)).length, records)
@@ -180,7 +180,7 @@ describe('A damaged directory of the embedded log', () => {
     ['deleted', /mark is missing/],
     ['zeroed', /mark is damaged/],
   ] as const) {
-    it(`is refused where the mark is ${name}, and has all that is left when that is accepted`, async () => {
+    it(`is refused if the mark is ${name}, and opens with the rest when the loss is accepted`, async () => {
       damages[name]?.(join(directory, 'mark'))
       await assert.rejects(open(), { code: 'WAGGLE_LOG_CORRUPT', message: found })
       const notices: string[] = []
@@ -191,14 +191,14 @@ describe('A damaged directory of the embedded log', () => {
   }
 
   for (const name of ['flipped', 'cut', 'zeroed'] as const) {
-    it(`is refused where the mark and the write-ahead log are both ${name}`, async () => {
+    it(`is refused if the mark and the write-ahead log are both ${name}`, async () => {
       for (const file of [join(directory, 'mark'), ...filesOf(/db\/\d+\.log$/).map((log) => join(directory, log))]) damages[name]?.(file)
       await assert.rejects(open(), { code: 'WAGGLE_LOG_CORRUPT' })
     })
   }
 
   for (const name of ['flipped', 'cut'] as const) {
-    it(`says so and has all of it where the mark is ${name}, as a power failure may leave it`, async () => {
+    it(`is reported and has all records if the mark is ${name}, as a power failure may leave it`, async () => {
       damages[name]?.(join(directory, 'mark'))
       const notices: string[] = []
       const log = await open({ onNotice: (notice) => notices.push(notice) })
@@ -207,7 +207,7 @@ describe('A damaged directory of the embedded log', () => {
     })
   }
 
-  it('is refused where all of it is gone, stays gone, and begins anew when that is accepted', async () => {
+  it('is refused each time if everything is gone, and starts empty when the loss is accepted', async () => {
     rmSync(directory, { recursive: true })
     const attempt = () => openEmbeddedLog({ directory, clock, wasMade: true })
     await assert.rejects(attempt(), { code: 'WAGGLE_LOG_CORRUPT', message: /had a log/ })
@@ -217,7 +217,7 @@ describe('A damaged directory of the embedded log', () => {
     assert.match(notices.join(), /Lost: all records that were in the log before/)
   })
 
-  it('is not called damaged where a process may not open more files', async () => {
+  it('is not called damaged if the process has no file descriptors left', async () => {
     const log = await open()
     const held: number[] = []
     try {
@@ -233,7 +233,7 @@ describe('A damaged directory of the embedded log', () => {
     assert.equal((await read(log)).length, records)
   })
 
-  it('a directory without a mark, made by an older version, opens and gets one', async () => {
+  it('a directory without a mark, from an older version, opens and gets a mark', async () => {
     rmSync(join(directory, 'mark'))
     rmSync(join(directory, 'topics.json'))
     const notices: string[] = []

@@ -56,7 +56,7 @@ describe('A removal from an embedded log', () => {
     assert.deepEqual(await records('yours', 3), [10, 100_000, 10])
   }
 
-  it('deletes a topic, its positions and a store, and nothing else, also after a restart', async () => {
+  it('deletes a topic, its positions and a store, and nothing else, even after a restart', async () => {
     await log.remove(removed)
     await expectOnlyYours()
     await log.close()
@@ -107,7 +107,7 @@ describe('A removal from an embedded log', () => {
     assert.equal(readdirSync(join(directory, 'segments')).length, 1)
   })
 
-  it('does nothing where there is nothing to remove', async () => {
+  it('does nothing if there is nothing to remove', async () => {
     await log.remove({ topics: ['nowhere'], groups: ['nobody'], applications: ['none'] })
     assert.deepEqual(await log.topics(), ['mine', 'yours'])
   })

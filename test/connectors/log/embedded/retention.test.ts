@@ -71,7 +71,7 @@ describe('A record past its retention in the embedded log', () => {
     assert.deepEqual(found, { start: 1, end: 1 })
   })
 
-  it('is deleted together with a commit that is under way, and neither moves the end of the partition back', async () => {
+  it('is deleted together with a running commit, and neither moves the end of the partition back', async () => {
     const producer = await log.taskProducer({ group: 'app' })
     producer.append({ topic: 'short', partition: 0, key: null, value: Buffer.from('new'), timestamp: clock.now() + 200_000, headers: [] })
     const committed = producer.commit(nothing)
@@ -86,7 +86,7 @@ describe('A record past its retention in the embedded log', () => {
     assert.deepEqual(await offsets(), { start: 1, end: 2 })
   })
 
-  it('is kept while the disk cannot be written, and is deleted when it can again', async () => {
+  it('is kept while the disk cannot be written, and is deleted afterwards', async () => {
     const producer = await log.taskProducer({ group: 'app' })
     await assert.rejects(producer.commit({ positions: [], state: [unwritable] }), /not to be written/)
     await clock.advance(120_000)
@@ -137,7 +137,7 @@ describe('An unread record of the embedded log', () => {
     }
   }
 
-  it('is kept for as long as its reader is away, also over a restart, and its reader is reported once', async () => {
+  it('is kept while its reader is away, even after a restart, and its reader is reported once', async () => {
     await send()
     await commit(0)
     await pass(long)
@@ -152,7 +152,7 @@ describe('An unread record of the embedded log', () => {
     )
   })
 
-  it('is kept for a subscribed group that has committed nothing yet', async () => {
+  it('is kept for a subscribed group that has not committed yet', async () => {
     const listener = { assigned: () => {}, revoked: () => {}, lost: () => {} }
     const consumer = await log.subscribe({ group: 'new', topics: ['rows'], offsetReset: 'earliest', isolation: 'handed', listener })
     await send()
@@ -161,7 +161,7 @@ describe('An unread record of the embedded log', () => {
     await consumer.close()
   })
 
-  it('is kept on a full disk until the groups of a process that starts have subscribed', async () => {
+  it('is kept on a full disk until the groups of a starting process have subscribed', async () => {
     await send()
     await log.close()
     await open(1)
@@ -174,7 +174,7 @@ describe('An unread record of the embedded log', () => {
     await consumer.close()
   })
 
-  it('is deleted once it has been read', async () => {
+  it('is deleted after it has been read', async () => {
     await send()
     await send()
     await commit(1)
@@ -185,7 +185,7 @@ describe('An unread record of the embedded log', () => {
     assert.equal(await start(), 2)
   })
 
-  it('is deleted once its reader is given up', async () => {
+  it('is deleted after its reader was given up', async () => {
     await send()
     await commit(0)
     assert.equal(log.hasPositions('sink'), true)
@@ -195,7 +195,7 @@ describe('An unread record of the embedded log', () => {
     assert.equal(await start(), 1)
   })
 
-  it('keeps the file of its large value, which is deleted with it', async () => {
+  it('keeps the file of its large value, which is deleted together with it', async () => {
     const files = () => readdirSync(join(directory, 'segments')).length
     await send(100_000)
     await commit(0)
@@ -209,7 +209,7 @@ describe('An unread record of the embedded log', () => {
     while (files() > 0) await new Promise((resolve) => setImmediate(resolve))
   })
 
-  it('makes gateways refuse at the bound of the disk, naming its reader, until that has read it', async () => {
+  it('makes gateways refuse requests at the disk limit, with its reader’s name, until the reader has read it', async () => {
     await log.close()
     await open(1024 * 1024)
     for (let sent = 0; sent < 12; sent++) await send(100_000 + sent)
@@ -224,7 +224,7 @@ describe('An unread record of the embedded log', () => {
     assert.equal(log.storage.refusal, null)
   })
 
-  it('makes gateways refuse for a reader that stands still, though another one has more to read', async () => {
+  it('makes gateways name a reader that stands still, even if another reader has more to read', async () => {
     await log.close()
     await open(1024 * 1024)
     await log.createTopics([{ name: 'other', partitions: 1, cleanup: 'delete', retentionMs: null }])
@@ -243,7 +243,7 @@ describe('An unread record of the embedded log', () => {
   })
 })
 
-describe('Retention of a topic that exists', () => {
+describe('The retention of an existing topic', () => {
   let directory: string
   let clock: SimulatedClock
   let log: EmbeddedLog
@@ -280,7 +280,7 @@ describe('Retention of a topic that exists', () => {
     }
   }
 
-  it('is the one that the last start asked for, also over a restart', async () => {
+  it('is the retention that the last start set, even after a restart', async () => {
     await rows({ cleanup: 'delete', retentionMs: 86_400_000 })
     await send(10)
     await rows({ cleanup: 'delete', retentionMs: 1000 })
@@ -291,13 +291,13 @@ describe('Retention of a topic that exists', () => {
     assert.equal(await start(), 1)
   })
 
-  it('stays unchanged where a start asks for none', async () => {
+  it('stays unchanged if a start sets none', async () => {
     await rows({ cleanup: 'delete', retentionMs: 1000 })
     await rows({ cleanup: 'delete', retentionMs: null })
     assert.equal((await log.topic('rows'))?.retentionMs, 1000)
   })
 
-  it('a retention by bytes deletes the oldest records, and keeps as many as fit', async () => {
+  it('deletes the oldest records past a size limit, and keeps as many as fit', async () => {
     await rows({ cleanup: 'delete', retentionMs: 86_400_000, retentionBytes: 1_000_000 })
     for (let sent = 0; sent < 25; sent++) await send(100_000, { value: Buffer.alloc(100_000, sent) })
     await pass(10_000, 5000)
@@ -305,7 +305,7 @@ describe('Retention of a topic that exists', () => {
     assert.ok(first >= 15 && first <= 17, `${first}`)
   })
 
-  it('a retention by bytes counts records of earlier processes', async () => {
+  it('counts records of earlier processes against a size limit', async () => {
     await rows({ cleanup: 'delete', retentionMs: 86_400_000, retentionBytes: 1_000_000_000 })
     for (let sent = 0; sent < 25; sent++) await send(100_000, { value: Buffer.alloc(100_000, sent) })
     await reopen()
@@ -318,7 +318,7 @@ describe('Retention of a topic that exists', () => {
     while (files() > 1) await new Promise((resolve) => setImmediate(resolve))
   })
 
-  it('a retention by bytes keeps a record that a reader has not read', async () => {
+  it('keeps a record past a size limit that a reader has not read', async () => {
     await rows({ cleanup: 'delete', retentionMs: 86_400_000, retentionBytes: 1 })
     for (let sent = 0; sent < 5; sent++) await send(1000)
     const sink = await log.taskProducer({ group: 'sink' })
@@ -327,7 +327,7 @@ describe('Retention of a topic that exists', () => {
     assert.equal(await start(), 2)
   })
 
-  it('all files of a topic are freed after its records were deleted, also the last one', async () => {
+  it('frees all files of a topic after its records were deleted, even the last file', async () => {
     await rows({ cleanup: 'delete', retentionMs: null })
     for (let sent = 0; sent < 3; sent++) await send(100_000, { value: Buffer.alloc(100_000, sent) })
     await reopen()
@@ -337,7 +337,7 @@ describe('Retention of a topic that exists', () => {
     while (files() > 0) await new Promise((resolve) => setImmediate(resolve))
   })
 
-  it('the files of a compacted topic are freed once newer records replace all of theirs', async () => {
+  it('frees the files of a compacted topic after newer records have replaced all of theirs', async () => {
     await rows({ cleanup: 'compact', retentionMs: null })
     for (let sent = 0; sent < 3; sent++) await send(100_000, { key: 'a', value: Buffer.alloc(100_000, sent) })
     await send(10, { key: 'b' })

@@ -73,7 +73,7 @@ describe('A segment file that no record names', () => {
     await filesAre(0)
   })
 
-  it('stays away over a start, and a crash before its deletion leaves nothing that the next start misses', async (t) => {
+  it('stays deleted after a restart, and a crash before its deletion leaves only files that the next start deletes', async (t) => {
     const copies: string[] = []
     const copy = () => {
       copies.push(`copy-${copies.length}`)
@@ -108,7 +108,7 @@ describe('A segment file that no record names', () => {
 })
 
 describe('A large value whose file is deleted before its commit', () => {
-  it('is written again, and read as it was', async () => {
+  it('is written again, and can be read', async () => {
     const directory = mkdtempSync(join(tmpdir(), 'waggle-retired-'))
     const clock = new SimulatedClock()
     const log = await openEmbeddedLog({ directory, clock })

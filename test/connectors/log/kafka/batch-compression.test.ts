@@ -20,11 +20,11 @@ const samples = [
 
 describe('Compressed records', () => {
   for (const [name, bits, compress] of codecs) {
-    it(`are the same after ${name}, whatever their size and content`, () => {
+    it(`are read back unchanged from ${name}, whatever their size and content`, () => {
       for (const sample of samples) assert.ok(inflate(compress(sample), bits).equals(sample), `${sample.length} bytes`)
     })
 
-    it(`a damaged ${name} batch gives an error or other bytes, and an intact one is still read`, () => {
+    it(`a damaged ${name} batch gives an error or other bytes, and an intact batch can still be read`, () => {
       const whole = compress(Buffer.from('hello '.repeat(100)))
       let refused = 0
       for (let attempt = 0; attempt < 20_000; attempt++) {
@@ -43,7 +43,7 @@ describe('Compressed records', () => {
     })
   }
 
-  it('a batch that decompresses past the bound is refused', () => {
+  it('a batch that inflates past the limit is refused', () => {
     const bomb = Buffer.alloc(maxInflatedBytes + 1)
     assert.throws(() => inflate(gzipSync(bomb), 1))
     assert.throws(() => inflate(zstdCompressSync(bomb), 4))

@@ -8,8 +8,8 @@ import { SimulatedRandom } from '../../../../processor/simulation/simulated-rand
 const unknownTopic = 3
 const brokers = [1, 2, 3].map((id) => ({ id, host: 'broker', port: id }))
 
-describe('The metadata of a Kafka cluster', () => {
-  it('keep a topic’s partition count while a broker does not know it for a moment, and forget deleted topics', async () => {
+describe('The cached metadata of a Kafka cluster', () => {
+  it('keeps a topic’s partition count while a broker does not know the topic for a moment, and forgets deleted topics', async () => {
     const scene = new Scene()
     scene.there.add('words')
     await scene.cluster.refresh(['words'])
@@ -23,7 +23,7 @@ describe('The metadata of a Kafka cluster', () => {
     assert.deepEqual(scene.asked.at(-1)?.topics, [], 'it is not asked for any more')
   })
 
-  it('are requested for a new topic also while an answer about others is on its way', async () => {
+  it('is requested for a new topic even while a response about others is on its way', async () => {
     const scene = new Scene()
     for (const topic of ['one', 'two']) scene.there.add(topic)
     const one = scene.cluster.refresh(['one'])
@@ -36,7 +36,7 @@ describe('The metadata of a Kafka cluster', () => {
     )
   })
 
-  it('are requested from one broker after the other', async () => {
+  it('is requested from one broker after the other', async () => {
     const scene = new Scene()
     for (let round = 0; round < 5; round++) await scene.cluster.refresh()
     const [first, ...then] = scene.asked.map(({ port }) => port)

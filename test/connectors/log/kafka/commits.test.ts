@@ -51,7 +51,7 @@ describeWithKafka('A commit on Kafka, exactly once', {}, (cluster) => {
     for (const { partition, offset } of ends) assert.deepEqual(await valuesBetween(log, { topic, partition, from: 0, to: offset }), ['a', 'b'])
   })
 
-  it('a commit sends one verified request at a time, so that none is refused and retried', async () => {
+  it('a commit sends one verified request at a time, so that none is refused and sent again', async () => {
     const waits: number[] = []
     const clock = { ...systemClock, now: () => systemClock.now(), elapsedMs: () => systemClock.elapsedMs(), after: waited }
     function waited(delayMs: number, callback: () => void): () => void {
@@ -70,7 +70,7 @@ describeWithKafka('A commit on Kafka, exactly once', {}, (cluster) => {
     assert.deepEqual(waits, [])
   })
 
-  it('a commit follows the one before at once and in order', async () => {
+  it('a commit follows the commit before at once and in order', async () => {
     const producer = await log.taskProducer({ group })
     const commits = Array.from({ length: 30 }, (_, at) => {
       producer.append(record(topic, 0, String(at)))
@@ -85,7 +85,7 @@ describeWithKafka('A commit on Kafka, exactly once', {}, (cluster) => {
     assert.equal((await positionsOf(1))[0]?.offset, 30)
   })
 
-  it('an aborted commit leaves neither records nor positions behind, also after records were sent', async () => {
+  it('an aborted commit leaves neither records nor positions behind, even after records were sent', async () => {
     const producer = await log.taskProducer({ group })
     producer.append(record(topic, 0, 'before'))
     await producer.commit({ positions: [{ topic, partition: 0, offset: 1, metadata: '' }], state: [] })
@@ -135,7 +135,7 @@ describeWithKafka('A commit on Kafka, exactly once', {}, (cluster) => {
     }
   })
 
-  it('a commit after an abort that came too late is fenced, and not dropped for ever', async () => {
+  it('a commit after an abort that came too late is fenced, instead of being dropped for ever', async () => {
     const old = await open({ instance: 'late' })
     const fresh = await open({ instance: 'late' })
     try {
@@ -155,7 +155,7 @@ describeWithKafka('A commit on Kafka, exactly once', {}, (cluster) => {
     }
   })
 
-  it('a commit holds nothing of a partition that was being added to an aborted one', async () => {
+  it('a commit contains no records for a partition that was being added to an aborted commit', async () => {
     const producer = await log.taskProducer({ group })
     for (let round = 0; round < 24; round++) {
       producer.append(record(topic, round, 'aborted'))

@@ -7,7 +7,7 @@ import { describeWithKafka } from '../../../support/kafka-cluster.ts'
 import { newName, quickOptions, record, valuesBetween } from '../../../support/kafka-log.ts'
 
 describeWithKafka('A topic that is given up', {}, (cluster) => {
-  it('a topic that comes back takes new records, and none of them counts as a repeat', async () => {
+  it('A topic that is deleted and created again accepts new records, and none of them counts as a repeat', async () => {
     const topic = newName('topic')
     const client = new Ignorant(topic)
     const log = await openLogOn(client, { ...quickOptions(cluster()), processing: 'at_least_once', transactions: null })

@@ -20,7 +20,7 @@ describe('The batches for one partition', () => {
     assert.deepEqual(sealed(queue, second), { producerId: 2n, sequence: 0 })
   })
 
-  it('are numbered anew under another producer id where the broker has not stored the first of them', () => {
+  it('are numbered from 0 under another producer id if the broker has not stored the first of them', () => {
     const queue = queueOf(['a'], ['b', 'c'])
     sealed(queue, first)
     queue.shift()

@@ -5,7 +5,7 @@ import { readBatches } from '../../../../connectors/log/kafka/record-batch-reade
 import { RecordBatchWriter } from '../../../../connectors/log/kafka/record-batch-writer.ts'
 
 describe('A batch of records', () => {
-  it('is read as it was written, and refused where a bit of it has changed', () => {
+  it('is read as it was written, and refused if a bit has changed', () => {
     const writer = new RecordBatchWriter()
     writer.append({ topic: 'out', partition: 0, key: Buffer.from('k'), value: Buffer.from('value'), timestamp: 1, headers: [] }, 1000)
     const bytes = Buffer.from(writer.seal({ producerId: 1n, epoch: 0, sequence: 0, isTransactional: false }))

@@ -10,11 +10,11 @@ import { WaggleError } from '../../../../topology/waggle-error.ts'
 import { describeWithKafka } from '../../../support/kafka-cluster.ts'
 import { createTopic, kafkaUnderTest, newName, quickOptions, record, valuesBetween } from '../../../support/kafka-log.ts'
 
-describe('A Kafka that cannot be reached', () => {
+describe('A Kafka cluster that cannot be reached', () => {
   const open = (address: string) =>
     openKafkaLog({ brokers: [address], clientId: 'waggle-test', clock: systemClock, random: new SystemRandom(), processing: 'at_least_once' })
 
-  it('fails the start with an error that names the address and the setting, and exit status 3', async () => {
+  it('fails the start with exit status 3 and an error that names the address and the setting', async () => {
     const error = await open('127.0.0.1:1').then(
       () => null,
       (thrown: unknown) => thrown,
@@ -29,7 +29,7 @@ describe('A Kafka that cannot be reached', () => {
     assert.match(said.join(''), /127\.0\.0\.1:1/)
   })
 
-  it('fails the start where another server answers at the port', async () => {
+  it('fails the start if another server answers at the port', async () => {
     const server = createServer(
       (socket) =>
         void socket
@@ -44,7 +44,7 @@ describe('A Kafka that cannot be reached', () => {
     await new Promise((resolve) => server.close(resolve))
   })
 
-  it('is a mistake of the settings where the address is malformed', async () => {
+  it('is a mistake in the settings if the address is malformed', async () => {
     await assert.rejects(open('nowhere'), { code: 'WAGGLE_INVALID_CONFIG' })
   })
 })

@@ -15,7 +15,7 @@ const record = (length: number, topic = 'out'): ProducerRecord => ({
   headers: [textHeader('name', 'value')],
 })
 
-it('A topic that has refused a record refuses every record of that size at once for a minute', () => {
+it('A topic that has refused a record refuses every record of that size or more at once, for a minute', () => {
   const clock = new SimulatedClock()
   const sizes = new RefusedSizes(clock)
   sizes.check(record(1000))

@@ -12,7 +12,7 @@ describe('A member’s seat in its group', () => {
   const refused = (error: string) => () => Promise.reject(new BrokerError(error))
   const answered = async () => {}
 
-  it('is held for a session from when an answered request was sent', async () => {
+  it('is held for one session after an answered request was sent', async () => {
     const { clock, seat } = open()
     assert.equal(seat.isHeld, false)
     await seat.hears(async () => {
@@ -47,7 +47,7 @@ describe('A member’s seat in its group', () => {
     }
   })
 
-  it('is lost where the coordinator does not know the member, and no older answer brings it back', async () => {
+  it('is lost if the coordinator does not know the member, and no older response brings it back', async () => {
     const { clock, seat } = open()
     await seat.hears(answered)
     await assert.rejects(seat.hears(refused('UNKNOWN_MEMBER_ID')))

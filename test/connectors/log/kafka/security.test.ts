@@ -37,7 +37,7 @@ describeWithKafka('Kafka over TLS, with users', wish, (cluster) => {
   ] as const
   const ways = clients.flatMap((one) => signIns.map((signIn) => ({ ...one, signIn })))
   for (const { client, openLog, processing, signIn } of ways) {
-    it(`accepts a user with the right to sign in by ${signIn.mechanism}, through ${client}`, async () => {
+    it(`a secured cluster accepts a user with the right to sign in by ${signIn.mechanism}, through ${client}`, async () => {
       const log = await open(signIn, { processing }, openLog)
       const topic = newName('topic')
       await log.createTopics([{ name: topic, partitions: 1, cleanup: 'delete', retentionMs: null }])
@@ -49,7 +49,7 @@ describeWithKafka('Kafka over TLS, with users', wish, (cluster) => {
     })
   }
 
-  it('accepts the workers of a program with tokens of the main thread', async () => {
+  it('a secured cluster accepts the workers of a program with tokens of the main thread', async () => {
     const owners = await open({ mechanism: 'plain', username: owner.name, password: owner.password })
     await owners.createTopics(['visits', 'counted'].map((name) => ({ name, partitions: 1, cleanup: 'delete', retentionMs: null })))
     const stateDir = mkdtempSync(join(tmpdir(), 'waggle-workers-'))
@@ -78,20 +78,20 @@ describeWithKafka('Kafka over TLS, with users', wish, (cluster) => {
     rmSync(stateDir, { recursive: true })
   })
 
-  it('reports a wrong password at start', async () => {
+  it('a secured cluster reports a wrong password at start', async () => {
     const wrong = { mechanism: 'plain', username: owner.name, password: 'wrong' } as const
     await assert.rejects(open(wrong, { processing: 'at_least_once' }, openKafkaJsLog), { code: 'WAGGLE_NOT_PERMITTED' })
     await assert.rejects(open({ mechanism: 'plain', username: owner.name, password: 'wrong' }), { code: 'WAGGLE_NOT_PERMITTED' })
     await assert.rejects(open({ mechanism: 'scram-sha-512', username: owner.name, password: 'wrong' }), { code: 'WAGGLE_NOT_PERMITTED' })
   })
 
-  it('refuses clients that do not trust its certificate, or speak plain text', async () => {
+  it('a secured cluster refuses clients that do not trust its certificate, or speak plain text', async () => {
     const signIn = { mechanism: 'plain', username: owner.name, password: owner.password } as const
     await assert.rejects(open(signIn, { ssl: {} }), { code: 'WAGGLE_LOG_UNREACHABLE' })
     await assert.rejects(openKafkaLog({ ...quickOptions(cluster()), processing: 'at_least_once', sasl: signIn }), { code: 'WAGGLE_LOG_UNREACHABLE' })
   })
 
-  it('reports each right that a user lacks', async () => {
+  it('a secured cluster reports each right that a user lacks', async () => {
     const topic = newName('topic')
     const owners = await open({ mechanism: 'plain', username: owner.name, password: owner.password })
     await owners.createTopics([{ name: topic, partitions: 1, cleanup: 'delete', retentionMs: null }])

@@ -8,12 +8,12 @@ import { kafkaUnderTest, newName, quickOptions } from '../../../support/kafka-lo
 describeWithKafka('The Kafka log on kafkajs', {}, (cluster) => {
   logContract('The Kafka log on kafkajs', () => kafkaUnderTest(cluster(), (options) => openKafkaJsLog({ ...options, processing: 'at_least_once' })))
 
-  describe('The start of the log on kafkajs', () => {
-    it('fails under exactly_once, which kafkajs cannot do', async () => {
+  describe('A log on kafkajs', () => {
+    it('fails at start under exactly_once, which kafkajs does not support', async () => {
       await assert.rejects(openKafkaJsLog({ ...quickOptions(cluster()), processing: 'exactly_once' }), { code: 'WAGGLE_NOT_SUPPORTED' })
     })
 
-    it('succeeds where a subscription then fails for static membership, which kafkajs cannot do', async () => {
+    it('starts, and then fails for a subscription with static membership, which kafkajs does not support', async () => {
       const log = await openKafkaJsLog({ ...quickOptions(cluster()), processing: 'at_least_once' })
       const listener = { assigned() {}, revoked() {}, lost() {} }
       const wanted = { group: newName('group'), topics: [], offsetReset: 'earliest', isolation: 'committed', listener, instanceId: 'one' } as const
@@ -21,7 +21,7 @@ describeWithKafka('The Kafka log on kafkajs', {}, (cluster) => {
       await log.close()
     })
 
-    it('fails with the address where no broker answers', async () => {
+    it('fails with the address if no broker answers', async () => {
       const nowhere = { ...quickOptions(cluster()), brokers: ['127.0.0.1:1'], processing: 'at_least_once' } as const
       await assert.rejects(openKafkaJsLog(nowhere), { code: 'WAGGLE_LOG_UNREACHABLE', message: /127\.0\.0\.1:1/ })
     })

@@ -48,7 +48,7 @@ describe('The updates that a suppression holds', () => {
     assert.equal(out.readRecord().value, '1234567', 'nine are not')
   })
 
-  it('shut the application down once they are one byte over their bound', async () => {
+  it('shut the application down when they exceed their limit by one byte', async () => {
     const fits = waiting(BufferConfig.maxBytes(first).shutDownWhenFull(), 1000)
     await fits.input.pipeInput('k', '12345', 0)
     assert.ok(fits.out.isEmpty())
@@ -59,7 +59,7 @@ describe('The updates that a suppression holds', () => {
     })
   })
 
-  it('are forwarded with the place at which they were read, also after a crash', async () => {
+  it('are forwarded with the metadata of the record that caused them, even after a crash', async () => {
     const { driver, input, out, seen } = waiting(BufferConfig.unbounded(), 10)
     await using _ = driver
     await input.pipeInput('a', 'old', 0)
