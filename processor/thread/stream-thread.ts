@@ -43,6 +43,9 @@ export class StreamThread {
   #failure: unknown = null
   #refusedCommit: unknown = null
   #woken = false
+  /** Turns since the event loop had its turn, and the time of the first one. */
+  #turnsOnEnd = 0
+  #onEndSinceMs = 0
   #stopping = false
   #isPaused = false
   #started: Promise<void> | null = null
@@ -328,10 +331,11 @@ export class StreamThread {
   }
 
   async #poll(maxWaitMs: number): Promise<void> {
-    if (maxWaitMs === 0) await eventLoopTurn()
+    if (maxWaitMs === 0) await this.#giveWay()
     const maxRecords = this.#inputs.pollLimit(recordsAPoll)
     const start = this.#clock.elapsedMs()
     const polled = await this.#groups.poll({ maxRecords, maxWaitMs })
+    if (maxWaitMs > 0) this.#turnsOnEnd = 0
     this.#polled(polled, this.#clock.elapsedMs() - start)
     for (const { group, runs, failure } of polled) {
       if (failure !== null) throw failure.error
@@ -340,6 +344,18 @@ export class StreamThread {
         if (task !== undefined) this.#inputs.give(task, run)
       }
     }
+  }
+
+  /**
+   * Lets timers, sockets and workers have their turn, after some time of work. Short turns follow each other at once: a request on a quiet process takes
+   * several, and each turn of the event loop costs system calls.
+   */
+  async #giveWay(): Promise<void> {
+    const now = this.#clock.elapsedMs()
+    if (this.#turnsOnEnd === 0) this.#onEndSinceMs = now
+    if (++this.#turnsOnEnd < maxTurnsOnEnd && now - this.#onEndSinceMs < giveWayMs) return
+    await eventLoopTurn()
+    this.#turnsOnEnd = 0
   }
 
   #polled(polled: readonly PolledGroup[], ms: number): void {
@@ -426,6 +442,9 @@ export type ThreadState = (typeof states)[number]
 
 const recordsAPass = 256
 const recordsAPoll = 2048
+/** The most turns of the thread without a turn of the event loop, and the time in ms after which there is one. */
+const maxTurnsOnEnd = 8
+const giveWayMs = 0.5
 /** Time that the loop works before timers, sockets and workers get their turn, in ms. */
 const sliceMs = 5
 const maxIdleMs = 1000
