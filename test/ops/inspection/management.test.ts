@@ -144,7 +144,7 @@ describe('The inspection of a swarm’s log', () => {
     const { out } = await waggle('dead-letters', 'list')
     for (const text of ['one', 'two', 'three']) {
       const letter = new RegExp(
-        `shop:\\d:\\d+  \\S+Z  price  WAGGLE_BEE_FAILED\\n  cause    no price for ${text} .*\\n  request  \\S+\\n  input    offset \\d+ of waggle\\.\\S+, partition \\d\\n  content  application/json  \\{"text":"${text}"\\}`,
+        `shop:\\d:\\d+  \\S+Z  price  WAGGLE_BEE_FAILED\\n  cause    no price for ${text}\\. .*\\n  request  \\S+\\n  input    offset \\d+ of waggle\\.\\S+, partition \\d\\n  content  application/json  \\{"text":"${text}"\\}`,
       )
       assert.match(out, letter)
     }
