@@ -24,6 +24,8 @@ const { positionals, values } = parseArgs({
     records: { type: 'string', default: '' },
     keys: { type: 'string', default: '' },
     caches: { type: 'string', default: '10485760,0' },
+    partitions: { type: 'string', default: '4,64,1024' },
+    swarms: { type: 'string', default: '1,100' },
     rate: { type: 'string', default: '2' },
     only: { type: 'string', default: '' },
   },
@@ -55,6 +57,11 @@ const benchmarks: { readonly [name: string]: () => Promise<readonly Table[]> } =
   async 'kafka-swarm'() {
     const { kafkaSwarmBenchmark } = await import('./kafka-swarm.ts')
     return kafkaSwarmBenchmark({ seconds: Number(values.seconds), rate: Number(values.rate), only: values.only })
+  },
+  async requests() {
+    const { requestsBenchmark } = await import('./requests.ts')
+    const [partitions, swarms] = [numbers(values.partitions), numbers(values.swarms)]
+    return requestsBenchmark({ seconds: Number(values.seconds), clients: Number(values.clients), partitions, swarms })
   },
   async swarm() {
     const { swarmBenchmark } = await import('./swarm.ts')
@@ -119,6 +126,7 @@ function usage(): never {
     [
       'Usage: npm run bench -- engine [--records N] | streams [--records N] [--keys N,N] [--only NAME] | workers [--records N] | keys [--keys N,N]',
       '       | kafka [--records N] [--keys N] [--caches BYTES,BYTES] [--only NAME] | swarm [--seconds N] [--clients N] [--minutes N]',
+      '       | requests [--seconds N] [--clients N] [--partitions N,N] [--swarms N,N]',
       '       | kafka-swarm [--seconds N] [--rate N] [--only NAME]',
       '       [--json] [--compare] [--keep, without --only]   or   npm run bench -- --compare\n',
     ].join('\n'),

@@ -51,6 +51,10 @@ export class MeasuredProgram {
     return this.#said.join('\n')
   }
 
+  signal(name: NodeJS.Signals): void {
+    this.#child.kill(name)
+  }
+
   usage(): Usage {
     const members = this.#tree()
     return {

@@ -1,0 +1,52 @@
+import { writeFileSync } from 'node:fs'
+import { Session } from 'node:inspector/promises'
+import { monitorEventLoopDelay } from 'node:perf_hooks'
+import { isMainThread } from 'node:worker_threads'
+
+/**
+ * Loaded into a measured program with `--import`. The first SIGUSR2 begins a measurement; the second one ends it and writes the result to the file that
+ * BENCH_GAUGE names. With BENCH_SAMPLES=1 it samples allocations, which costs CPU, so CPU is measured without it.
+ */
+export interface GaugeReading {
+  /** Bytes allocated on the JavaScript heap of the main thread, also those collected since; null without samples. */
+  readonly allocatedBytes: number | null
+  /** The longest time for which the event loop had no turn, in ms. */
+  readonly longestStopMs: number
+}
+
+const file = process.env.BENCH_GAUGE ?? ''
+const samples = process.env.BENCH_SAMPLES === '1'
+
+if (isMainThread && file !== '') {
+  const session = new Session()
+  const delay = monitorEventLoopDelay({ resolution: 2 })
+  let isMeasuring = false
+  session.connect()
+  const begin = async () => {
+    if (samples) {
+      const collected = { includeObjectsCollectedByMajorGC: true, includeObjectsCollectedByMinorGC: true }
+      await session.post('HeapProfiler.startSampling', { samplingInterval: 4096, ...collected })
+    }
+    delay.reset()
+    delay.enable()
+  }
+  const end = async () => {
+    delay.disable()
+    const allocatedBytes = samples ? bytesOf((await session.post('HeapProfiler.stopSampling')).profile.head) : null
+    const reading: GaugeReading = { allocatedBytes, longestStopMs: delay.max / 1e6 }
+    writeFileSync(file, JSON.stringify(reading))
+  }
+  process.on('SIGUSR2', () => {
+    void (isMeasuring ? end() : begin())
+    isMeasuring = !isMeasuring
+  })
+}
+
+interface SampledNode {
+  readonly selfSize: number
+  readonly children: readonly SampledNode[]
+}
+
+function bytesOf({ selfSize, children }: SampledNode): number {
+  return children.reduce((sum, child) => sum + bytesOf(child), selfSize)
+}
