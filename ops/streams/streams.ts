@@ -22,6 +22,7 @@ import { openOnKafka } from './kafka-cluster.ts'
 import { metricsOf } from './metrics.ts'
 import { shareEmbeddedLog } from './shared-log.ts'
 import { SpacedWarnings } from './spaced-warnings.ts'
+import { deleteFolders, expectNobodyIn, stateFolders } from './state-folders.ts'
 import { StoreQueries } from './store-queries.ts'
 import { loadStreamsModule, urlOf, withModule } from './streams-module.ts'
 import { TopicClient } from './topic-client.ts'
@@ -198,6 +199,32 @@ export class Streams implements AsyncDisposable {
     } finally {
       await this.#release()
     }
+  }
+
+  /**
+   * Deletes this application's local state in `stateDir`, before a start or after a close. The next start restores it from the changelogs.
+   *
+   * @example
+   * ```ts
+   * await streams.close()
+   * await streams.cleanUp()
+   * ```
+   *
+   * @remarks WAGGLE_ALREADY_STARTED while it runs; WAGGLE_DATA_DIR_IN_USE while another process does. On the embedded log state is no copy: nothing is deleted.
+   */
+  async cleanUp(): Promise<void> {
+    const { applicationId, log, stateDir = '.waggle' } = this.#config
+    const isDone = this.state === 'NOT_RUNNING' || this.state === 'ERROR'
+    if (this.#isStarted && !isDone) {
+      throw new WaggleError('WAGGLE_ALREADY_STARTED', {
+        message: `${applicationId} is ${this.state}, so its state is in use`,
+        next: 'Close it first.',
+      })
+    }
+    if (log === 'embedded') return
+    const folders = stateFolders(stateDir, applicationId)
+    await expectNobodyIn(folders)
+    deleteFolders(folders)
   }
 
   /** Changes the state and tells listeners, if there is no application that does so. */
