@@ -11,7 +11,12 @@ export const errorCodes = {
     meaning: 'Another program listens at the address of `applicationServer`.',
     next: 'Give an address of this machine that is free.',
   },
-  WAGGLE_ALREADY_STARTED: { status: 500, exit: 1, meaning: 'A `Streams` was started or closed before.', next: 'Make a new `Streams`.' },
+  WAGGLE_ALREADY_STARTED: {
+    status: 500,
+    exit: 1,
+    meaning: 'A `Streams` was started or closed before, or runs.',
+    next: 'Make a new `Streams`; before `cleanUp` close it.',
+  },
   WAGGLE_ASSIGNMENT_UNREADABLE: {
     status: 500,
     exit: 1,

@@ -1,12 +1,15 @@
 import { type DeadLetter, managementLimits } from '../../topology/swarm/management.ts'
 import { exitStatus } from './exit-status.ts'
+import { type StreamsLetter, streamsLetters } from './streams-letters.ts'
 import { terminalText } from './terminal-text.ts'
 import { type LogOptions, onLog } from './topics.ts'
 
 /** `waggle dead-letters list`: prints the failed inputs, the newest first. */
 export async function listDeadLetters(
-  options: LogOptions & { readonly swarm?: string; readonly max: number; readonly after?: string },
+  options: LogOptions & { readonly swarm?: string; readonly topic?: string; readonly max: number; readonly after?: string },
 ): Promise<number> {
+  const { topic } = options
+  if (topic !== undefined) return listStreamsLetters(topic, options)
   return onLog(options, async (management) => {
     const page = await management.deadLetters({
       swarm: options.swarm ?? null,
@@ -19,6 +22,19 @@ export async function listDeadLetters(
       if (page.dead_letters.length === 0) process.stdout.write('There are no dead letters.\n')
       if (page.next !== null) process.stdout.write(`\nThere are more: --after ${page.next}\n`)
     }
+    return exitStatus.done
+  })
+}
+
+/** `waggle dead-letters list --topic NAME`: prints the letters of a program of the DSL. */
+function listStreamsLetters(topic: string, options: LogOptions & { readonly max: number }): Promise<number> {
+  return onLog(options, async (management) => {
+    const letters = await streamsLetters(management, topic, Math.min(options.max, managementLimits.deadLetters))
+    if (options.json) process.stdout.write(`${JSON.stringify({ dead_letters: letters })}\n`)
+    else
+      process.stdout.write(
+        letters.length === 0 ? 'There are no dead letters.\n' : letters.map((letter) => `${textOfStreamsLetter(letter)}\n`).join('\n'),
+      )
     return exitStatus.done
   })
 }
@@ -65,3 +81,17 @@ function textOf({ id, bee, code, cause, request_id, topic, partition, offset, ti
   ]
   return terminalText(lines.join('\n'))
 }
+
+function textOfStreamsLetter({ id, exception, cause, topic, partition, offset, timestamp, key, content }: StreamsLetter): string {
+  const shown = content !== null && content.length > listedCharacters ? `${content.slice(0, listedCharacters)} … (--json shows all)` : content
+  const lines = [
+    `${id}  ${new Date(timestamp).toISOString()}  ${exception}`,
+    `  cause    ${cause.replaceAll('\n', '\n           ')}`,
+    `  input    ${topic === null ? 'none: a punctuation failed' : `offset ${offset} of ${topic}, partition ${partition}`}`,
+    `  key      ${key ?? '-'}`,
+    `  content  ${shown ?? '-'}`,
+  ]
+  return terminalText(lines.join('\n'))
+}
+
+const listedCharacters = 200

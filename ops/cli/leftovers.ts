@@ -1,13 +1,13 @@
-import { existsSync, rmSync } from 'node:fs'
+import { existsSync } from 'node:fs'
 import { join } from 'node:path'
 import { openEmbeddedLog } from '../../connectors/log/embedded/embedded-log.ts'
 import { KafkaAdmin } from '../../connectors/log/kafka/kafka-admin.ts'
 import { hadLog } from '../../connectors/system/data-format.ts'
 import { systemClock } from '../../connectors/system/system-clock.ts'
-import { SystemRandom } from '../../connectors/system/system-random.ts'
 import { kafkaOptions, openLog } from '../beekeeper/open-log.ts'
 import type { SwarmParts } from '../beekeeper/swarm-parts.ts'
 import type { Settings } from '../config/settings.ts'
+import { deleteFolders, expectNobodyIn, stateFolders } from '../streams/state-folders.ts'
 import { inferredParts } from './inferred-parts.ts'
 
 /** The remains of a swarm or an application on a log. */
@@ -74,7 +74,7 @@ export async function leftoversOnCluster(settings: Settings, { applicationId, pa
     topics: [...topics.filter((topic) => all.topics.includes(topic)), ...(gateways ? entrances : [])],
     groups: groups.filter((group) => all.groups.includes(group)),
   }
-  const directories = [join(settings.data_dir, 'state', applicationId)].filter((path) => existsSync(path))
+  const directories = stateFolders(settings.data_dir, applicationId)
   return {
     ...found,
     stores: [],
@@ -82,9 +82,9 @@ export async function leftoversOnCluster(settings: Settings, { applicationId, pa
     directories,
     unsure,
     async delete() {
-      for (const directory of directories) await expectNobodyIn(directory)
+      await expectNobodyIn(directories)
       await admin.delete(found)
-      for (const directory of directories) rmSync(directory, { recursive: true })
+      deleteFolders(directories)
     },
     close: () => admin.close(),
   }
@@ -94,12 +94,6 @@ async function openIfThere({ data_dir }: Settings) {
   const directory = join(data_dir, 'log')
   const wasMade = hadLog(data_dir)
   return wasMade || existsSync(directory) ? openEmbeddedLog({ directory, clock: systemClock, wasMade }) : null
-}
-
-/** Throws WAGGLE_DATA_DIR_IN_USE if a process has the directory open. */
-async function expectNobodyIn(directory: string): Promise<void> {
-  const { openStateDirectory } = await import('../../connectors/rocksdb/state-directory.ts')
-  await (await openStateDirectory({ directory, random: new SystemRandom() })).close()
 }
 
 const none: Leftovers = {

@@ -109,12 +109,13 @@ deadLetters
   .command('list')
   .description('shows bee, cause and content of each, the newest first')
   .option('--swarm <name>', 'of one swarm')
+  .addOption(new Option('--topic <name>', 'of a program of the DSL, by its deadLetterTopic').conflicts(['swarm', 'after']))
   .option('--max <count>', 'so many at most', count, 100)
   .option('--after <id>', 'those behind this one')
   .addOption(onLog())
   .addOption(onProcess())
   .addOption(json())
-  .action(async (options: import('./topics.ts').LogOptions & { swarm?: string; max: number; after?: string }) =>
+  .action(async (options: import('./topics.ts').LogOptions & { swarm?: string; topic?: string; max: number; after?: string }) =>
     finish(await (await import('./dead-letters.ts')).listDeadLetters(options)),
   )
 for (const [verb, description] of [

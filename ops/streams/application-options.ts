@@ -5,10 +5,18 @@ import type { SpreadOptions } from '../../processor/thread/thread-assignor.ts'
 import { decorated } from '../../topology/decorated.ts'
 import type { Topology } from '../../topology/graph.ts'
 import type { StreamsConfig } from '../../topology/streams-config.ts'
+import type { WaggleError } from '../../topology/waggle-error.ts'
 import { commitIntervalOn } from './kafka-cluster.ts'
 
-/** The options that all JavaScript threads of an application share. `topics`: the log's topics at the start. */
-export function applicationOptions(config: StreamsConfig, topology: Topology, topics: readonly string[]): Omit<ApplicationOptions, 'log'> {
+/**
+ * The options that all JavaScript threads of an application share. `topics`: the log's topics at the start. `onResumed` is told of each failure after
+ * which a handler goes on.
+ */
+export function applicationOptions(
+  config: StreamsConfig,
+  topology: Topology,
+  { topics, onResumed }: { readonly topics: readonly string[]; readonly onResumed: (error: WaggleError) => void },
+): Omit<ApplicationOptions, 'log'> {
   const { applicationId, numThreads, emitIntervalMs, maxTaskIdleMs, repartitionPurgeIntervalMs } = config
   const commitIntervalMs = config.log === 'embedded' ? config.commitIntervalMs : commitIntervalOn(config)
   const { defaultKeySerde, defaultValueSerde, timestampExtractor } = config
@@ -29,7 +37,7 @@ export function applicationOptions(config: StreamsConfig, topology: Topology, to
     ...(repartitionPurgeIntervalMs === undefined ? {} : { repartitionPurgeIntervalMs }),
     ...(emitIntervalMs === undefined ? {} : { emitIntervalMs }),
     cacheMaxBytes: config.cacheMaxBytes ?? defaultCacheBytes,
-    failures: failurePolicy(config),
+    failures: { ...failurePolicy(config), onResumed },
   }
 }
 

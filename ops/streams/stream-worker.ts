@@ -13,6 +13,7 @@ import type { Sasl } from '../../topology/streams-config.ts'
 import { WaggleError } from '../../topology/waggle-error.ts'
 import { applicationOptions, spreadOf } from './application-options.ts'
 import { openOnKafka } from './kafka-cluster.ts'
+import { SpacedWarnings } from './spaced-warnings.ts'
 import { loadStreamsModule } from './streams-module.ts'
 import { decisions, type SomeRows, type StarterCalls, type StreamWorkerData, type WorkerCalls } from './worker-protocol.ts'
 
@@ -74,7 +75,9 @@ class StreamWorker {
   async #start(isPaused: boolean): Promise<void> {
     const { moduleUrl, threadName, settings, topics } = this.#data
     const { topology, handlers } = await loadStreamsModule(moduleUrl)
-    const options = applicationOptions({ ...settings, ...handlers }, topology, topics)
+    const warnings = new SpacedWarnings()
+    const onResumed = (error: WaggleError) => warnings.isDue(error.code) && this.#starter.tell('resumed', packError(error))
+    const options = applicationOptions({ ...settings, ...handlers }, topology, { topics, onResumed })
     this.#stores = options.topology.stores
     const application = new Application({
       ...options,

@@ -21,6 +21,8 @@ import { checkAmount, checkConfig } from './checked-config.ts'
 import { openOnKafka } from './kafka-cluster.ts'
 import { metricsOf } from './metrics.ts'
 import { shareEmbeddedLog } from './shared-log.ts'
+import { SpacedWarnings } from './spaced-warnings.ts'
+import { deleteFolders, expectNobodyIn, stateFolders } from './state-folders.ts'
 import { StoreQueries } from './store-queries.ts'
 import { loadStreamsModule, urlOf, withModule } from './streams-module.ts'
 import { TopicClient } from './topic-client.ts'
@@ -45,8 +47,7 @@ export class Streams implements AsyncDisposable {
   #queries: StoreQueries | null = null
   #closeLog: () => Promise<void> = async () => {}
   #lastFailure: WaggleError | null = null
-  /** The time of the last warning by error code, in ms. */
-  readonly #saidAt = new Map<string, number>()
+  readonly #warnings = new SpacedWarnings()
   /** The state while there is no application: before the start, or after a failed start. */
   #stateBefore: StreamsState = 'CREATED'
   #isStarted = false
@@ -135,7 +136,8 @@ export class Streams implements AsyncDisposable {
     const client = new TopicClient(log, systemClock, { makesTopics: this.#config.log === 'embedded', defaults })
     this.#client = client
     const topics = await log.topics()
-    const options = applicationOptions(config, this.#topology, topics)
+    const onResumed = (error: WaggleError) => this.#warn(error, 'resumed')
+    const options = applicationOptions(config, this.#topology, { topics, onResumed })
     const { applicationId } = config
     const { topology } = options
     this.#queries = new StoreQueries({
@@ -153,7 +155,7 @@ export class Streams implements AsyncDisposable {
       ...(states === null || module !== undefined ? {} : { states, spread: { ...spreadOf(this.#config), host } }),
       ...(module === undefined
         ? {}
-        : { threadElsewhere: workerThreads({ config, topics, topology, log: embedded, host, moduleUrl: urlOf(module) }) }),
+        : { threadElsewhere: workerThreads({ config, topics, topology, log: embedded, host, moduleUrl: urlOf(module), onResumed }) }),
       onFailure: (error) => this.#failed(error),
       listeners: { restore: this.#restoreListeners, standby: this.#standbyListeners },
       onNotice: (notice) => process.emitWarning(notice, 'WaggleWarning'),
@@ -163,13 +165,17 @@ export class Streams implements AsyncDisposable {
     return application
   }
 
-  /** Records a failure, and warns on Node's own channel. A repeated failure gives one warning a minute. */
   #failed(error: WaggleError): void {
     this.#lastFailure = error
-    const now = systemClock.elapsedMs()
-    if (now - (this.#saidAt.get(error.code) ?? Number.NEGATIVE_INFINITY) < sayAgainMs) return
-    this.#saidAt.set(error.code, now)
-    process.emitWarning(error.message, { type: error.code, detail: error.next })
+    this.#warn(error, 'failed')
+  }
+
+  /** Warns on Node's own channel, of a record that a handler leaves out too. A warning that repeats is given once a minute. */
+  #warn(error: WaggleError, outcome: 'failed' | 'resumed'): void {
+    if (!this.#warnings.isDue(`${outcome} ${error.code}`)) return
+    const letter = this.#config.deadLetterTopic === undefined ? '' : `, and is in ${this.#config.deadLetterTopic}`
+    const detail = outcome === 'failed' ? error.next : `The handler resumes: the record is left out${letter}.`
+    process.emitWarning(error.message, { type: error.code, detail })
   }
 
   /**
@@ -193,6 +199,32 @@ export class Streams implements AsyncDisposable {
     } finally {
       await this.#release()
     }
+  }
+
+  /**
+   * Deletes this application's local state in `stateDir`, before a start or after a close. The next start restores it from the changelogs.
+   *
+   * @example
+   * ```ts
+   * await streams.close()
+   * await streams.cleanUp()
+   * ```
+   *
+   * @remarks WAGGLE_ALREADY_STARTED while it runs; WAGGLE_DATA_DIR_IN_USE while another process does. On the embedded log state is no copy: nothing is deleted.
+   */
+  async cleanUp(): Promise<void> {
+    const { applicationId, log, stateDir = '.waggle' } = this.#config
+    const isDone = this.state === 'NOT_RUNNING' || this.state === 'ERROR'
+    if (this.#isStarted && !isDone) {
+      throw new WaggleError('WAGGLE_ALREADY_STARTED', {
+        message: `${applicationId} is ${this.state}, so its state is in use`,
+        next: 'Close it first.',
+      })
+    }
+    if (log === 'embedded') return
+    const folders = stateFolders(stateDir, applicationId)
+    await expectNobodyIn(folders)
+    deleteFolders(folders)
   }
 
   /** Changes the state and tells listeners, if there is no application that does so. */
@@ -454,7 +486,6 @@ interface OpenLog {
   close(): Promise<void>
 }
 
-const sayAgainMs = 60_000
 const usualCloseMs = 30_000
 
 function refuseGeneratedNames(topology: Topology): void {

@@ -58,6 +58,8 @@ export interface NumberedAnswer {
 /** Calls that a worker makes to the thread that has started it. */
 export interface StarterCalls {
   failed(error: WireError): void
+  /** A handler goes on after this failure. */
+  resumed(error: WireError): void
   /** Asks for a decision. The worker blocks in the middle of its work, so the result goes into shared memory (see `decisions`). */
   decide(argument: { readonly error: WireError; readonly answer: Int32Array<SharedArrayBuffer> }): void
   token(argument: null): string

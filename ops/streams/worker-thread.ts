@@ -25,6 +25,7 @@ export interface WorkerThreadOptions extends ThreadElsewhereOptions {
   readonly token: (() => Promise<string>) | null
   readonly moduleUrl: string
   readonly settings: WorkerSettings
+  readonly onResumed: (error: WaggleError) => void
   /** Topics of the log when the application started. */
   readonly topics: readonly string[]
   /** The running application's topology, whose stores can be queried. */
@@ -191,6 +192,7 @@ export class WorkerThread implements ThreadElsewhere {
 
   readonly #calls: Serving<StarterCalls> = {
     failed: (error) => this.#options.onFailure(unpackError(error)),
+    resumed: (error) => this.#options.onResumed(unpackError(error)),
     decide: ({ error, answer }) => {
       let decided: number = decisions.stop
       try {

@@ -2,6 +2,7 @@ import type { EmbeddedLog } from '../../connectors/log/embedded/embedded-log.ts'
 import type { ThreadElsewhere, ThreadElsewhereOptions } from '../../processor/thread/thread-elsewhere.ts'
 import type { Topology } from '../../topology/graph.ts'
 import type { StreamsConfig } from '../../topology/streams-config.ts'
+import type { WaggleError } from '../../topology/waggle-error.ts'
 import { defaultCacheBytes } from './application-options.ts'
 import type { WorkerSettings } from './worker-protocol.ts'
 import { WorkerThread } from './worker-thread.ts'
@@ -17,6 +18,8 @@ export function workerThreads({
   readonly topics: readonly string[]
   readonly topology: Topology
   readonly moduleUrl: string
+  /** Told of each failure after which a handler goes on. */
+  readonly onResumed: (error: WaggleError) => void
 }): (options: ThreadElsewhereOptions) => ThreadElsewhere {
   const settings = settingsOf(config)
   const token = tokenOf(config)

@@ -19,6 +19,8 @@ export interface FailurePolicy {
    */
   readonly production: Handler<'resume' | 'fail' | 'retry'>
   readonly deadLetters: DeadLetters | null
+  /** Told of each failure after which a handler goes on. */
+  readonly onResumed?: (error: WaggleError) => void
   /** Makes a record that replaces a failed and skipped record, so that a waiting receiver learns of the failure. Null: no replacement. */
   readonly standIn?: (error: WaggleError, failed: FailedRecord) => Record<unknown, unknown> | null
 }
@@ -144,6 +146,7 @@ export class TaskFailures {
     const response = ask<string>(failures[step], error, failed)
     if (response !== 'resume') throw new StandingFailure(error, isRefusal && response === 'retry')
     this.#meters.dropped.record(1)
+    failures.onResumed?.(error)
     if (failures.deadLetters !== null && letter !== 'none') this.#deadLetter(failures.deadLetters, error, failed, letter)
     return failures.standIn?.(error, failed) ?? null
   }

@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict'
+import { once } from 'node:events'
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -279,8 +280,9 @@ describe('A record at which a program fails', () => {
     assert.equal((await take(again.records('out', read), 1))[0]?.value, 'good')
   })
 
-  it('becomes a dead letter with the cause if a handler skips it (KIP-1034)', async () => {
+  it('becomes a dead letter with the cause, and a warning, where a handler skips it (KIP-1034)', async () => {
     const failed: string[] = []
+    const warned = once(process, 'warning') as Promise<(Error & { readonly detail: string })[]>
     await using streams = new Streams(
       throwing(),
       config({
@@ -301,6 +303,16 @@ describe('A record at which a program fails', () => {
     assert.equal(said.get('__streams.errors.topic'), 'in')
     assert.equal(said.get('__streams.errors.offset'), '0')
     assert.deepEqual(failed, ['WAGGLE_PROCESSING_FAILED KSTREAM-MAPVALUES-0000000001 in 0'])
+    const [warning] = await warned
+    assert.deepEqual(
+      [warning?.name, warning?.message, warning?.detail],
+      [
+        'WAGGLE_PROCESSING_FAILED',
+        'KSTREAM-MAPVALUES-0000000001 failed in processing: no bears here (task 0_0, topic in, partition 0, offset 0)',
+        'The handler resumes: the record is left out, and is in dead.',
+      ],
+    )
+    assert.equal(streams.failure, null)
   })
 })
 

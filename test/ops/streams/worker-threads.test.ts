@@ -314,6 +314,7 @@ describe('A failure in a worker', () => {
 
   it('goes to the handlers of the module', async () => {
     const stateDir = await prepared(['prices', 'orders', 'priced', 'signed', 'letters'])
+    const warned = once(process, 'warning') as Promise<Error[]>
     await using streams = new Streams(prices, config(stateDir, { module: moduleOf('prices'), numThreads: 2, deadLetterTopic: 'letters' }))
     await streams.start()
     await streams.send('orders', { key: 'k', value: 'poison' }, written)
@@ -322,6 +323,8 @@ describe('A failure in a worker', () => {
     assert.equal(signed?.value, 'honey by a worker')
     const [letter] = await taken(streams.records('letters', Consumed.with(text, text)), 1)
     assert.equal(letter?.value, 'poison')
+    const [warning] = await warned
+    assert.match(warning?.message ?? '', / failed in processing: no bears \(task \d+_0, topic orders, partition 0, offset 0\)$/)
   })
 })
 

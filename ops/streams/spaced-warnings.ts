@@ -1,0 +1,15 @@
+import { systemClock } from '../../connectors/system/system-clock.ts'
+
+/** Lets a warning of each kind pass once a minute, so that a failure that repeats does not flood a terminal. */
+export class SpacedWarnings {
+  readonly #lastMs = new Map<string, number>()
+
+  isDue(kind: string): boolean {
+    const nowMs = systemClock.elapsedMs()
+    if (nowMs - (this.#lastMs.get(kind) ?? Number.NEGATIVE_INFINITY) < spaceMs) return false
+    this.#lastMs.set(kind, nowMs)
+    return true
+  }
+}
+
+const spaceMs = 60_000

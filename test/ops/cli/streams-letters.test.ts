@@ -1,0 +1,71 @@
+import assert from 'node:assert/strict'
+import { spawnSync } from 'node:child_process'
+import { mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join, resolve } from 'node:path'
+import { after, before, describe, it } from 'node:test'
+import { Consumed, Produced, Serdes, Streams, StreamsBuilder } from 'waggle-streams'
+
+const main = resolve(import.meta.dirname, '..', '..', '..', 'ops', 'cli', 'main.ts')
+const text = Serdes.string()
+
+describe('waggle dead-letters list --topic', () => {
+  const stateDir = mkdtempSync(join(tmpdir(), 'waggle-letters-'))
+  after(() => rmSync(stateDir, { recursive: true }))
+
+  const list = (...argv: readonly string[]) =>
+    spawnSync(process.execPath, [main, 'dead-letters', 'list', ...argv], { encoding: 'utf8', env: { ...process.env, WAGGLE_DATA_DIR: stateDir } })
+
+  before(async () => {
+    const builder = new StreamsBuilder()
+    builder
+      .stream('prices', Consumed.with(text, text))
+      .mapValues((value) => {
+        if (value?.startsWith('no ')) throw new RangeError(`${value} is no price`)
+        return value ?? ''
+      })
+      .to('checked', Produced.with(text, text))
+    const handlers = { deadLetterTopic: 'letters', processingHandler: () => 'resume' as const }
+    await using streams = new Streams(builder.build(), { applicationId: 'prices', log: 'embedded', stateDir, ...handlers })
+    await streams.start()
+    await streams.send('letters', { key: 'k', value: 'not a letter' }, Produced.with(text, text))
+    for (const value of ['no bear', 'no honey', '5']) await streams.send('prices', { key: 'k', value }, Produced.with(text, text))
+    for await (const _ of streams.records('checked', Consumed.with(text, text))) break
+  })
+
+  it('shows the letters of a program of the DSL, the newest first, with cause, input, key and content', () => {
+    const { status, stdout, stderr } = list('--topic', 'letters')
+    assert.equal(status, 0, stderr)
+    assert.equal(
+      stdout.replaceAll(/\d{4}-\S+Z/g, 'TIME'),
+      `letters:0:2  TIME  RangeError
+  cause    no honey is no price
+  input    offset 1 of prices, partition 0
+  key      k
+  content  no honey
+
+letters:0:1  TIME  RangeError
+  cause    no bear is no price
+  input    offset 0 of prices, partition 0
+  key      k
+  content  no bear
+`,
+    )
+  })
+
+  it('shows at most as many as --max says, also in JSON', () => {
+    const { dead_letters: letters } = JSON.parse(list('--topic', 'letters', '--max', '1', '--json').stdout) as {
+      readonly dead_letters: readonly { readonly id: string }[]
+    }
+    assert.deepEqual(
+      letters.map(({ id }) => id),
+      ['letters:0:2'],
+    )
+  })
+
+  it('says that a topic has none, or that there is no such topic, and takes no swarm beside it', () => {
+    assert.equal(list('--topic', 'checked').stdout, 'There are no dead letters.\n')
+    assert.match(list('--topic', 'nowhere').stderr, /The topic nowhere does not exist/)
+    assert.equal(list('--topic', 'letters', '--swarm', 'shop').status, 2)
+  })
+})
