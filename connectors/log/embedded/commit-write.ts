@@ -1,6 +1,7 @@
 import { type CommitPoint, Handed } from '../../../processor/ports.ts'
 import { WaggleError } from '../../../topology/waggle-error.ts'
 import type { Rocks, RocksChange } from '../../rocksdb/rocks.ts'
+import { type Change, together } from './change.ts'
 import type { CommitMark } from './commit-mark.ts'
 import { positionKey, runKey, stateKey } from './keys.ts'
 import type { Partition, TailRecord } from './partition.ts'
@@ -35,6 +36,7 @@ export interface CommitDisk {
 /** Writes all sets atomically, and settles when they are durable. Large values must lie in segments already. */
 export async function writeCommit(sets: readonly CommitSet[], { rocks, segments, uses, mark, storeNumbers }: CommitDisk): Promise<void> {
   const changes: RocksChange[] = []
+  const added: Change[] = []
   const counted = new Map<Partition, number>()
   const byPartition = new Map<Partition, TailRecord[]>()
   for (const { appended, group, point } of sets) {
@@ -66,13 +68,15 @@ export async function writeCommit(sets: readonly CommitSet[], { rocks, segments,
       if (ref !== null) partition.bytes += ref.length
       if (ref === null || ref.segment === named) continue
       named = ref.segment
-      uses.add(named, partition, records.at(-1)?.offset ?? offset, changes)
+      added.push(uses.add(named, partition, records.at(-1)?.offset ?? offset))
     }
     changes.push(partition.ends())
   }
   try {
     const appended = await segments.sync()
-    rocks.write(changes)
+    const { rows, apply } = together(added)
+    rocks.write([...changes, ...rows])
+    apply()
     const { sequence } = rocks
     await rocks.sync()
     // The mark is written after the sync, because it must not be ahead of the durable commits.

@@ -30,9 +30,8 @@ export class SegmentUses {
   }
 
   /** Adds a record of this partition whose payload is in the segment. */
-  add(segment: number, { topicNumber, number }: Partition, offset: number, changes: RocksChange[]): void {
-    this.#set(segment, topicNumber, number, offset)
-    changes.push(useChange(segment, topicNumber, number, offset))
+  add(segment: number, { topicNumber, number }: Partition, offset: number): Change {
+    return { rows: [useChange(segment, topicNumber, number, offset)], apply: () => this.#set(segment, topicNumber, number, offset) }
   }
 
   /** Segments without a kept record. `startOf` gives the first kept offset of a partition. */
