@@ -2,6 +2,7 @@ import { type CommitPoint, Handed } from '../../../processor/ports.ts'
 import { WaggleError } from '../../../topology/waggle-error.ts'
 import type { Rocks, RocksChange } from '../../rocksdb/rocks.ts'
 import type { ByteWriter } from './byte-writer.ts'
+import { type Change, together } from './change.ts'
 import type { CommitMark } from './commit-mark.ts'
 import { positionKey, runKey, stateKey } from './keys.ts'
 import type { Partition, TailRecord } from './partition.ts'
@@ -38,6 +39,7 @@ export interface CommitDisk {
 /** Writes all sets atomically, and settles when they are durable. Large values must lie in segments already. */
 export async function writeCommit(sets: readonly CommitSet[], { rocks, segments, uses, mark, storeNumbers, writer }: CommitDisk): Promise<void> {
   const changes: RocksChange[] = []
+  const added: Change[] = []
   const shares = sharesOf(sets)
   for (const { group, point } of sets) {
     if (point === null) continue
@@ -64,13 +66,16 @@ export async function writeCommit(sets: readonly CommitSet[], { rocks, segments,
       if (ref !== null) partition.bytes += ref.length
       if (ref === null || ref.segment === named) continue
       named = ref.segment
-      uses.add(named, partition, records.at(-1)?.offset ?? offset, changes)
+      added.push(uses.add(named, partition, records.at(-1)?.offset ?? offset))
     }
     changes.push(partition.ends())
   }
   try {
     const appended = await segments.sync()
+    const { rows, apply } = together(added)
+    changes.push(...rows)
     rocks.write(changes)
+    apply()
     const { sequence } = rocks
     await rocks.sync()
     // The mark is written after the sync, because it must not be ahead of the durable commits.

@@ -108,7 +108,7 @@ export class EmbeddedLog implements Log {
     this.#segments = segments
     this.#mark = mark
     this.#topics = topics
-    this.#positions = new Positions(disk)
+    this.#positions = new Positions(disk, cycle)
     this.#cycle = cycle
     this.#read = (partition, offset, end, limit, skipsLarge = false) => partition.read(offset, end, limit, disk.rocks, skipsLarge ? null : segments)
     this.state = new StoredState({
@@ -144,7 +144,7 @@ export class EmbeddedLog implements Log {
   // ── Topics ────────────────────────────────────────────────────────────────────────────────────────────────────────────
 
   async createTopics(specs: readonly TopicSpec[]): Promise<void> {
-    if (!(await this.#topics.create(specs))) return
+    if (!(await this.#topics.create(specs, this.#cycle))) return
     for (const group of this.#groups.values()) group.changed()
   }
 

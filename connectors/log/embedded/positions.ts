@@ -1,4 +1,5 @@
 import type { Position, TopicPartition } from '../../../processor/ports.ts'
+import type { CommitCycle } from './commit-cycle.ts'
 import { positionKey, positionsOf } from './keys.ts'
 import type { LentDisk } from './lent-disk.ts'
 import { positionBytes, positionFrom } from './values.ts'
@@ -9,9 +10,11 @@ import { positionBytes, positionFrom } from './values.ts'
  */
 export class Positions {
   readonly #disk: LentDisk
+  readonly #cycle: CommitCycle
 
-  constructor(disk: LentDisk) {
+  constructor(disk: LentDisk, cycle: CommitCycle) {
     this.#disk = disk
+    this.#cycle = cycle
   }
 
   /** The committed position; null without one. */
@@ -26,14 +29,12 @@ export class Positions {
   }
 
   async move(group: string, { topic, partition, offset }: TopicPartition & { readonly offset: number }): Promise<void> {
-    const { rocks } = this.#disk
-    rocks.write([[positionKey(group, topic, partition), positionBytes(offset, '')]])
-    await rocks.sync()
+    await this.#cycle.change(() => ({ rows: [[positionKey(group, topic, partition), positionBytes(offset, '')]], apply() {} }))
+    await this.#cycle.sync()
   }
 
   async delete(group: string): Promise<void> {
-    const { rocks } = this.#disk
-    rocks.write([...rocks.range(...positionsOf(group))].map(([key]) => [key, null]))
-    await rocks.sync()
+    await this.#cycle.change((rocks) => ({ rows: Array.from(rocks.range(...positionsOf(group)), ([key]) => [key, null]), apply() {} }))
+    await this.#cycle.sync()
   }
 }

@@ -29,9 +29,9 @@ export class SegmentUses {
     return this.#segments.has(segment)
   }
 
-  add(segment: number, { topicNumber, number }: Partition, offset: number, changes: RocksChange[]): void {
-    this.#set(segment, topicNumber, number, offset)
-    changes.push(useChange(segment, topicNumber, number, offset))
+  /** Adds a record of this partition whose payload is in the segment. */
+  add(segment: number, { topicNumber, number }: Partition, offset: number): Change {
+    return { rows: [useChange(segment, topicNumber, number, offset)], apply: () => this.#set(segment, topicNumber, number, offset) }
   }
 
   /** Segments that no kept record names. `startOf` gives the first kept offset of a partition. */

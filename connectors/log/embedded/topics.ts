@@ -2,6 +2,7 @@ import type { TopicInfo, TopicPartition, TopicSpec } from '../../../processor/po
 import { WaggleError } from '../../../topology/waggle-error.ts'
 import type { Rocks, RocksChange } from '../../rocksdb/rocks.ts'
 import type { Change } from './change.ts'
+import type { CommitCycle } from './commit-cycle.ts'
 import type { CommitMark } from './commit-mark.ts'
 import { endsKey, runKey, topicKey } from './keys.ts'
 import type { LentDisk } from './lent-disk.ts'
@@ -42,13 +43,13 @@ export class Topics {
    * Creates missing topics, and changes the retention of existing ones to the wanted one. Calls run one after the other, so two calls for one topic
    * create it once. Returns true if something has changed. Throws WAGGLE_TOPIC_MISMATCH.
    */
-  create(specs: readonly TopicSpec[]): Promise<boolean> {
-    const created = this.#creating.then(() => this.#create(specs))
+  create(specs: readonly TopicSpec[], cycle: CommitCycle): Promise<boolean> {
+    const created = this.#creating.then(() => this.#create(specs, cycle))
     this.#creating = created.catch(() => {})
     return created
   }
 
-  async #create(specs: readonly TopicSpec[]): Promise<boolean> {
+  async #create(specs: readonly TopicSpec[], cycle: CommitCycle): Promise<boolean> {
     const changes: RocksChange[] = []
     const made: Topic[] = []
     for (const spec of specs) {
@@ -71,9 +72,9 @@ export class Topics {
     }
     if (changes.length === 0) return false
     const { disk, directory, mark } = this.#options
-    disk.rocks.write(changes)
+    await cycle.change(() => ({ rows: changes, apply() {} }))
     const { sequence } = disk.rocks
-    await disk.rocks.sync()
+    await cycle.sync()
     writeTopics(directory, storedTopics(disk.rocks))
     mark.write(sequence)
     for (const topic of made) this.#topics.set(topic.spec.name, topic)

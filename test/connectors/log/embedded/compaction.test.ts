@@ -8,7 +8,7 @@ import type { Change } from '../../../../connectors/log/embedded/change.ts'
 import { Compaction } from '../../../../connectors/log/embedded/compaction.ts'
 import { runKey } from '../../../../connectors/log/embedded/keys.ts'
 import { Partition } from '../../../../connectors/log/embedded/partition.ts'
-import { encodeRun, type StoredRecord } from '../../../../connectors/log/embedded/record-run.ts'
+import { encodeRun, isPayload, type StoredRecord } from '../../../../connectors/log/embedded/record-run.ts'
 import { SegmentUses } from '../../../../connectors/log/embedded/segment-uses.ts'
 import { storedRuns } from '../../../../connectors/log/embedded/stored-runs.ts'
 import { Rocks } from '../../../../connectors/rocksdb/rocks.ts'
@@ -33,10 +33,12 @@ class Stored {
     for (let from = 0; from < records.length; from += recordsARun) {
       const run = records.slice(from, from + recordsARun)
       rocks.write([[runKey(topic, 0, from), encodeRun(run)]])
-      const rows: Parameters<SegmentUses['add']>[3] = []
-      for (const { offset, value } of run)
-        if (value !== null && !(value instanceof Uint8Array)) this.uses.add(value.segment, this.partition, offset, rows)
-      rocks.write(rows)
+      for (const { offset, value } of run) {
+        if (!isPayload(value)) continue
+        const { rows, apply } = this.uses.add(value.segment, this.partition, offset)
+        rocks.write(rows)
+        apply()
+      }
     }
     this.partition.bytes = this.size()
   }

@@ -76,6 +76,30 @@ describe('The deletion of old records', () => {
     assert.deepEqual(await values(), [0, 1, 2, 0])
   })
 
+  it('and every other change outside of a commit is refused as a whole on a full disk, and possible afterwards', async (t) => {
+    await send(1)
+    const task = await log.taskProducer({ group: 'sink' })
+    await task.commit({ positions: [{ topic: 'rows', partition: 0, offset: 1, metadata: '' }], state: [] })
+    const topic = { name: 'new', partitions: 1, cleanup: 'delete' as const, retentionMs: null }
+    for (const change of [
+      () => log.createTopics([topic]),
+      () => log.rewind('sink', { topic: 'rows', partition: 0, offset: 0 }),
+      () => log.forgetPositions('sink'),
+      () => log.remove({ topics: ['rows'], groups: ['sink'], applications: [] }),
+    ]) {
+      const write = t.mock.method(Rocks.prototype, 'write', full)
+      await assert.rejects(change(), { code: 'WAGGLE_DISK_FULL' })
+      write.mock.restore()
+      await send(1)
+      assert.deepEqual(await log.topics(), ['rows'])
+      assert.equal(log.position('sink', 'rows', 0)?.offset, 1)
+    }
+    await log.createTopics([topic])
+    await log.remove({ topics: ['rows'], groups: ['sink'], applications: [] })
+    assert.deepEqual([await log.topics(), log.hasPositions('sink')], [['new'], false])
+    await log.createTopics([{ ...topic, name: 'rows' }])
+  })
+
   it('deletes a few runs in each turn of the event loop, so that other work goes on', async (t) => {
     await send(100)
     const rows: number[] = []
