@@ -56,6 +56,10 @@ const benchmarks: { readonly [name: string]: () => Promise<readonly Table[]> } =
     const { kafkaSwarmBenchmark } = await import('./kafka-swarm.ts')
     return kafkaSwarmBenchmark({ seconds: Number(values.seconds), rate: Number(values.rate), only: values.only })
   },
+  async models() {
+    const { modelsBenchmark } = await import('./models.ts')
+    return modelsBenchmark({ seconds: Number(values.seconds) })
+  },
   async swarm() {
     const { swarmBenchmark } = await import('./swarm.ts')
     return swarmBenchmark({ seconds: Number(values.seconds), clients: Number(values.clients), minutes: Number(values.minutes) })

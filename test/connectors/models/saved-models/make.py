@@ -180,9 +180,15 @@ class Plain(tf.Module):
     def digamma(self, x):
         return {"digamma": tf.math.digamma(x)}
 
+    @tf.function(input_signature=[tf.TensorSpec((None, 3, 3, 1), tf.float32, name="x")])
+    def odd(self, x):
+        """A convolution backwards whose output is smaller than its input times the stride."""
+        return {"odd": tf.nn.conv2d_transpose(x, tf.ones((3, 3, 1, 1)), [tf.shape(x)[0], 5, 5, 1], 2, "SAME")}
+
 
 plain = Plain()
-save("plain", plain, {"serving_default": plain.lengths, "logarithm": plain.logarithm, "digamma": plain.digamma})
+save("plain", plain, {"serving_default": plain.lengths, "logarithm": plain.logarithm, "digamma": plain.digamma, "odd": plain.odd})
+answers("plain", signature="odd")
 
 
 # Many operators, each for itself.
