@@ -58,8 +58,8 @@ function openModel(path: string, backend: TensorFlowBackend): Promise<OpenModel>
 }
 
 function waggleRun(model: OpenModel | undefined): Run {
-  const [height = 0, width = 0] = model?.signature.rows[0]?.shape ?? []
-  const row: ModelRow = { kind: 'picture', height, width, pixels: new Uint8Array(height * width * 3).fill(99) }
+  const shape = model?.signature.rows[0]?.shape ?? []
+  const row: ModelRow = { kind: 'tensors', tensors: [{ shape, data: new Float32Array(sizeOf(shape)).fill(99) }] }
   const { signal } = new AbortController()
   return async (batch) =>
     model?.run(
@@ -74,6 +74,9 @@ async function bareRun(path: string): Promise<Run> {
   const { session } = await createSession(path, bytes, 0)
   const [input] = session.inputMetadata
   const shape = input?.isTensor ? input.shape.slice(1).map(Number) : []
-  const size = shape.reduce((product, one) => product * one, 1)
-  return (batch) => session.run({ [input?.name ?? '']: new Tensor('float32', new Float32Array(batch * size).fill(99), [batch, ...shape]) })
+  return (batch) => session.run({ [input?.name ?? '']: new Tensor('float32', new Float32Array(batch * sizeOf(shape)).fill(99), [batch, ...shape]) })
+}
+
+function sizeOf(shape: readonly number[]): number {
+  return shape.reduce((product, size) => product * size, 1)
 }

@@ -83,6 +83,22 @@ describe('A TensorFlow model whose files are damaged', () => {
     )
   })
 
+  it('a file of another library is refused, and one of Keras with the call that exports it', () => {
+    const onnx = join(savedModelsDirectory, '..', 'exports', 'keras-export.onnx')
+    refuses(onnx, 'WAGGLE_MODEL_INVALID', /keras-export\.onnx is no TensorFlow model/)
+    for (const [name, bytes] of [
+      ['model.keras', Buffer.from('PK\x03\x04and more')],
+      ['model.h5', Buffer.from('\x89HDF\r\n\x1a\nand more', 'latin1')],
+    ] as const) {
+      const path = join(directory, name)
+      writeFileSync(path, bytes)
+      assert.throws(
+        () => readTensorFlowGraph(path, {}),
+        (error: unknown) => error instanceof WaggleError && /is a file of Keras/.test(error.message) && /\.export\(/.test(error.next),
+      )
+    }
+  })
+
   it('every cut of a graph gives an error with a code', () => {
     const whole = readFileSync(join(savedModelsDirectory, 'mobilenet.pb'))
     const path = join(directory, 'cut.pb')
