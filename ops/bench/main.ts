@@ -63,6 +63,10 @@ const benchmarks: { readonly [name: string]: () => Promise<readonly Table[]> } =
     const [partitions, swarms] = [numbers(values.partitions), numbers(values.swarms)]
     return requestsBenchmark({ seconds: Number(values.seconds), clients: Number(values.clients), partitions, swarms })
   },
+  async models() {
+    const { modelsBenchmark } = await import('./models.ts')
+    return modelsBenchmark({ seconds: Number(values.seconds) })
+  },
   async swarm() {
     const { swarmBenchmark } = await import('./swarm.ts')
     return swarmBenchmark({ seconds: Number(values.seconds), clients: Number(values.clients), minutes: Number(values.minutes) })

@@ -54,6 +54,8 @@ async function translatedGraph(
   const names = graph.outputs.map(({ name }) => name)
   try {
     const difference = largestDifference(await loaded.run(inputs, names), reply.answers)
+    if (difference === Number.POSITIVE_INFINITY)
+      return { why: `its translation to ONNX gives another shape than ${reply.device}, or no number where that gives one` }
     const shown = `${difference === 0 ? '0' : difference.toExponential(1)} of the output's range`
     if (difference <= maxDifference) return { loaded, choice: `translated to ONNX, within ${shown} of ${reply.device}` }
     return { why: `its translation to ONNX differs by ${shown} from ${reply.device}` }

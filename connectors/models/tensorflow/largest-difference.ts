@@ -15,17 +15,18 @@ function differenceOf(given: RunTensor | undefined, { shape, data }: RunTensor):
     return Number.POSITIVE_INFINITY
   const wanted = Array.from(data, Number)
   const values = Array.from(given.data, Number)
-  let [lowest, highest, largest, difference] = [Number.POSITIVE_INFINITY, Number.NEGATIVE_INFINITY, 0, 0]
-  wanted.forEach((value, at) => {
+  let [lowest, highest, difference] = [Number.POSITIVE_INFINITY, Number.NEGATIVE_INFINITY, 0]
+  for (const [at, value] of wanted.entries()) {
     const own = values[at] ?? Number.NaN
-    if (Object.is(own, value) || own === value) {
-      if (!Number.isFinite(value)) return
-    } else difference = Math.max(difference, Number.isFinite(own - value) ? Math.abs(own - value) : Number.POSITIVE_INFINITY)
+    if (!Number.isFinite(value) || !Number.isFinite(own)) {
+      if (!Object.is(own, value)) return Number.POSITIVE_INFINITY
+      continue
+    }
+    difference = Math.max(difference, Math.abs(own - value))
     lowest = Math.min(lowest, value)
     highest = Math.max(highest, value)
-    largest = Math.max(largest, Math.abs(value))
-  })
+  }
   // An output whose values are all the same has no range.
-  const range = highest > lowest ? highest - lowest : largest
+  const range = highest > lowest ? highest - lowest : Math.abs(highest)
   return difference === 0 ? 0 : difference / (range || 1)
 }

@@ -8,7 +8,7 @@ import { WaggleError } from '../../../topology/waggle-error.ts'
  */
 export function savedModelFolder(path: string, version: number | undefined): string | null {
   if (basename(path) === modelFile) return dirname(path)
-  if (!statSync(path).isDirectory()) return null
+  if (statSync(path, { throwIfNoEntry: false })?.isDirectory() !== true) return null
   if (existsSync(join(path, modelFile)) && version === undefined) return path
   const versions = readdirSync(path).filter((name) => /^\d{1,15}$/.test(name) && existsSync(join(path, name, modelFile)))
   const highest = versions.toSorted((a, b) => Number(a) - Number(b)).at(-1)

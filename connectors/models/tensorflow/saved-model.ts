@@ -2,7 +2,7 @@ import { join } from 'node:path'
 import { ownMember } from '../../../topology/own-member.ts'
 import { WaggleError } from '../../../topology/waggle-error.ts'
 import { type FlatNode, inlinedGraph } from './function-inliner.ts'
-import { decoded, type RawMetaGraph, type RawSignature, type RawTensor, sizesOf } from './graph-schema.ts'
+import { decoded, type RawMetaGraph, type RawSignature, type RawTensor, type RawTensorInfo, sizesOf } from './graph-schema.ts'
 import { invalidModel, unsupportedModel } from './invalid-model.ts'
 import { readRegularFile } from './regular-file.ts'
 import { nodeOf, type ServedGraph, servedGraph } from './served-graph.ts'
@@ -32,13 +32,13 @@ export function readSavedModel(folder: string, signatureName: string | undefined
     return value
   }
   return servedGraph(folder, flat, {
-    inputs: Object.entries(inputs).map(([name, { name: reference, dtype, tensorShape }]) => ({
+    inputs: byName(inputs).map(([name, { name: reference, dtype, tensorShape }]) => ({
       name,
       node: nodeOf(reference),
       dtype,
       shape: sizesOf(tensorShape),
     })),
-    outputs: Object.entries(outputs).map(([name, { name: reference }]) => ({ name, reference: flat.resolve(reference) })),
+    outputs: byName(outputs).map(([name, { name: reference }]) => ({ name, reference: flat.resolve(reference) })),
     freeze: (node) => frozenNode(node, restored),
   })
 }
@@ -70,6 +70,11 @@ function signatureOf(folder: string, signatures: RawMetaGraph['signatureDef'], w
     names.length === 0 ? 'has no signature' : `has no signature ${wanted}: it has ${names.join(', ')}`,
     names.length === 0 ? 'Save the model with its signatures, as model.export of Keras does.' : `Set signature to one of: ${names.join(', ')}.`,
   )
+}
+
+/** The tensors of a signature in the order of their names: the file's order may be another each time that the model is saved. */
+function byName(tensors: RawSignature['inputs']): readonly (readonly [string, RawTensorInfo])[] {
+  return Object.entries(tensors).toSorted(([a], [b]) => a.localeCompare(b, 'en', { numeric: true }))
 }
 
 function textOf(bytes: Uint8Array | undefined): string {

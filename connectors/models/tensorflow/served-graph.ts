@@ -47,15 +47,20 @@ interface NamedInput {
 /** Makes a graph that can be served. Throws WAGGLE_MODEL_SHAPE for inputs of another type, and WAGGLE_MODEL_INVALID for a graph that is not whole. */
 export function servedGraph(path: string, graph: FlatGraph, { inputs, outputs, freeze }: GraphEnds): ServedGraph {
   if (inputs.length === 0) throw unsupportedModel(path, 'has no placeholder to feed', 'Export the graph with its input as a placeholder.')
-  const nodes = neededNodes(path, graph.nodes, outputs)
+  const fed = new Map(inputs.map(({ node, dtype }) => [node, placeholder(node, dtype)]))
+  const nodes = neededNodes(path, new Map([...graph.nodes, ...fed]), outputs)
     .map(freeze)
     .map((node) => ({ ...node, attr: withDefaults(node.op, node.attr) }))
   const loop = nodes.find(({ op }) => /^(Stateless)?While$|^TensorList|^(Ref)?(Enter|NextIteration)$/.test(op))
   if (loop !== undefined) throw unsupportedModel(path, `has a loop (${loop.op}), which is not run here`, loopAdvice)
-  const fed = new Set(inputs.map(({ node }) => node))
   const unfed = nodes.find(({ op, name }) => op === 'Placeholder' && !fed.has(name))
   if (unfed !== undefined) throw invalidModel(path, `its outputs need the placeholder ${unfed.name}, which is no input`)
   return { path, nodes, constants: constantsOf(path, nodes), inputs: inputs.map((input) => servedInput(path, input)), outputs }
+}
+
+/** An input may be any node of a graph: the nodes before it are not needed then. */
+function placeholder(name: string, dtype: number): FlatNode {
+  return { name, op: 'Placeholder', input: [], attr: new Map([['dtype', { value: 'type', type: dtype }]]) }
 }
 
 function servedInput(path: string, { name, node, dtype, shape }: NamedInput): ServedInput {

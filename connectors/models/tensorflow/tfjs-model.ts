@@ -9,13 +9,20 @@ import { tfjsArtifacts } from './tfjs-artifacts.ts'
 export async function loadOnTfjs(graph: ServedGraph, gpu: number): Promise<LoadedGraph> {
   const { tf, converter, backend } = await loadBackend(gpu)
   const model = await converter.loadGraphModel({ load: async () => tfjsArtifacts(graph) as never })
-  const placeholders = new Map(graph.inputs.map(({ signature, node }) => [signature.name, node]))
+  // tfjs refuses a value for an input that no output needs.
+  const needed = new Set(graph.nodes.map(({ name }) => name))
+  const placeholders = new Map(graph.inputs.flatMap(({ signature, node }) => (needed.has(node) ? [[signature.name, node] as const] : [])))
   const references = new Map(graph.outputs.map(({ name, reference }) => [name, reference]))
   return {
     device: `tfjs ${backend}`,
     warning: gpu > 0 && backend !== 'tfjs-node-gpu' ? 'the package @tensorflow/tfjs-node-gpu is not installed' : null,
     async run(inputs, outputs) {
-      const fed = Object.fromEntries(Object.entries(inputs).map(([name, tensor]) => [placeholders.get(name) ?? name, tensorOf(tf, tensor)]))
+      const fed = Object.fromEntries(
+        Object.entries(inputs).flatMap(([name, tensor]) => {
+          const node = placeholders.get(name)
+          return node === undefined ? [] : [[node, tensorOf(tf, tensor)]]
+        }),
+      )
       const given = model.execute(
         fed,
         outputs.map((name) => references.get(name) ?? name),

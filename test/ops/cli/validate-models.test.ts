@@ -5,6 +5,7 @@ import { tmpdir } from 'node:os'
 import { join, resolve } from 'node:path'
 import { after, describe, it } from 'node:test'
 import { exportsDirectory } from '../../support/exported-models.ts'
+import { savedModelsDirectory } from '../../support/saved-models.ts'
 
 const main = resolve(import.meta.dirname, '..', '..', '..', 'ops', 'cli', 'main.ts')
 const directory = mkdtempSync(join(tmpdir(), 'waggle-validate-models-'))
@@ -65,6 +66,40 @@ describe('The models of a swarm file', () => {
         rows_per_run: null,
       })
     }
+  })
+
+  it('are shown with the library that runs a TensorFlow model, and why', async () => {
+    const saved = (name: string, file: string, more = '') =>
+      `name: ${name}, type: tf-serving, input: {name: entrance}, spec: {model: ${join(savedModelsDirectory, file)}${more}}`
+    const bees = [saved('dense', 'dense', ', version: 2'), saved('own', 'words', ', signature: vectors, backend: tfjs')]
+    const { status, said } = await waggle(bees)
+    assert.equal(status, 0, said)
+    assert.match(
+      said,
+      /dense takes measures \(FP32 \[4\]\); gives .*; runs on onnxruntime cpu \(translated to ONNX, within \S+ of the output's range of tfjs wasm\)\n/,
+    )
+    assert.match(said, /own takes ids \(INT32 \[3\]\); gives .*; runs on tfjs wasm \(backend is tfjs\)\n/)
+    const { models } = JSON.parse((await waggle(bees, ['plan', '--json'])).said) as { readonly models: { readonly [bee: string]: object } }
+    assert.deepEqual(models.own, {
+      inputs: [{ name: 'ids', datatype: 'INT32', shape: [3] }],
+      outputs: [{ name: 'vectors', datatype: 'FP32', shape: [4] }],
+      rows_per_run: null,
+      runs_on: 'tfjs wasm',
+      why: 'backend is tfjs',
+    })
+  })
+
+  it('are refused at their place in the file for a signature that a SavedModel does not have', async () => {
+    const bee = `name: words, type: tf-serving, input: {name: entrance}, spec: {model: ${join(savedModelsDirectory, 'words')}, signature: other}`
+    const { status, said } = await waggle([bee])
+    assert.equal(status, 1)
+    assert.match(said, /swarm\.yaml:4:\d+: .* has no signature other: it has serving_default, vectors; Set signature to one of/)
+  })
+
+  it('may be a folder for TensorFlow, and not for ONNX', async () => {
+    const { status, said } = await waggle([model('people', '../exports')])
+    assert.equal(status, 1)
+    assert.match(said, /swarm\.yaml:4:\d+: A file is needed, and this is a directory/)
   })
 
   it('may be missing for a plan, and not for validate', async () => {

@@ -141,6 +141,7 @@ export const elementwiseOperators: { readonly [op: string]: Operator } = {
   Neg: same('Neg'),
   NotEqual: (t) => inOneLayout(t, t.inputs, (names) => t.emit('Not', [t.emit('Equal', names)]), dataTypes.bool),
   OnesLike: constantLike(1),
+  PlaceholderWithDefault: identity,
   Pow: same('Pow'),
   PreventGradient: identity,
   RealDiv: divided,

@@ -180,9 +180,20 @@ class Plain(tf.Module):
     def digamma(self, x):
         return {"digamma": tf.math.digamma(x)}
 
+    @tf.function(input_signature=[tf.TensorSpec((None, 3, 3, 1), tf.float32, name="x")])
+    def odd(self, x):
+        """A convolution backwards whose output is smaller than its input times the stride."""
+        return {"odd": tf.nn.conv2d_transpose(x, tf.ones((3, 3, 1, 1)), [tf.shape(x)[0], 5, 5, 1], 2, "SAME")}
+
+    @tf.function(input_signature=[tf.TensorSpec((None, 2), tf.float32, name="x"), tf.TensorSpec((None, 1), tf.int32, name="unused")])
+    def unused(self, x, unused):
+        return {"doubled": x * 2.0}
+
 
 plain = Plain()
-save("plain", plain, {"serving_default": plain.lengths, "logarithm": plain.logarithm, "digamma": plain.digamma})
+save("plain", plain, {"serving_default": plain.lengths, "logarithm": plain.logarithm, "digamma": plain.digamma, "odd": plain.odd, "unused": plain.unused})
+answers("plain", signature="unused")
+answers("plain", signature="odd")
 
 
 # Many operators, each for itself.
@@ -240,10 +251,13 @@ answers("operators", signature="pictures")
 
 # The form of TensorFlow 1: variables with names, and a session that restores them.
 with tf.Graph().as_default(), tf.compat.v1.Session() as session:
-    x = tf.compat.v1.placeholder(tf.float32, (None, 4), name="x")
+    # The signature feeds the parsed numbers: the strings before them are no part of the model that is served.
+    text = tf.compat.v1.placeholder(tf.string, (None, 4), name="text")
+    x = tf.ensure_shape(tf.strings.to_number(text), (None, 4))
+    scale = tf.compat.v1.placeholder_with_default(2.0, (), name="scale")
     kernel = tf.compat.v1.get_variable("kernel", initializer=random.normal(size=(4, 2)).astype(np.float32), use_resource=False)
     bias = tf.compat.v1.get_variable("bias", initializer=np.array([0.1, 0.2], np.float32), use_resource=True)
-    probabilities = tf.nn.softmax(tf.nn.bias_add(tf.matmul(x, kernel), bias))
+    probabilities = tf.nn.softmax(tf.nn.bias_add(tf.matmul(x * scale, kernel), bias))
     session.run(tf.compat.v1.global_variables_initializer())
     tf.compat.v1.saved_model.simple_save(session, fresh("session"), {"x": x}, {"probabilities": probabilities})
     small("session")

@@ -1,0 +1,72 @@
+import assert from 'node:assert/strict'
+import { describe, it } from 'node:test'
+import { inlinedGraph } from '../../../../connectors/models/tensorflow/function-inliner.ts'
+import type { RawAttr, RawFunction, RawNode } from '../../../../connectors/models/tensorflow/graph-schema.ts'
+
+function node(name: string, op: string, input: readonly string[] = [], attr: { readonly [key: string]: RawAttr } = {}): RawNode {
+  return { name, op, input, attr }
+}
+
+function call(name: string, called: string, input: readonly string[] = []): RawNode {
+  return node(name, 'PartitionedCall', input, { f: { value: 'func', func: { name: called } } })
+}
+
+function fn(name: string, args: readonly string[], nodeDef: readonly RawNode[], ret: { readonly [output: string]: string }): RawFunction {
+  const named = (names: readonly string[]) => names.map((one) => ({ name: one }))
+  return { signature: { name, inputArg: named(args), outputArg: named(Object.keys(ret)) }, nodeDef, ret }
+}
+
+describe('Calls of functions', () => {
+  it('a call is replaced by the nodes of its function, also where functions call functions', () => {
+    const { nodes, resolve } = inlinedGraph('model', {
+      node: [node('x', 'Placeholder'), call('outer', 'twice', ['x', '^x']), node('end', 'Neg', ['outer:1'])],
+      library: {
+        function: [
+          fn('twice', ['a'], [call('one', 'half', ['a']), call('two', 'half', ['one:output:0'])], { first: 'one:output:0', second: 'two:output:0' }),
+          fn('half', ['b'], [node('parts', 'TopKV2', ['b']), node('sum', 'Add', ['parts:values:0', 'parts:indices:0'])], { out: 'sum:z:0' }),
+        ],
+      },
+    })
+    assert.equal(resolve('outer'), 'outer~/one~/sum')
+    assert.deepEqual(nodes.get('end')?.input, ['outer~/two~/sum'])
+    assert.deepEqual(nodes.get('outer~/two~/parts')?.input, ['outer~/one~/sum'])
+    assert.deepEqual(nodes.get('outer~/one~/parts')?.input, ['x'])
+    assert.deepEqual(nodes.get('outer~/one~/sum')?.input, ['outer~/one~/parts', 'outer~/one~/parts:1'])
+  })
+
+  it('an attribute that a function leaves to its caller has the caller’s value', () => {
+    const typed = fn('typed', [], [node('made', 'Fill', [], { T: { value: 'placeholder', placeholder: 'T' } })], { out: 'made:output:0' })
+    const { nodes } = inlinedGraph('model', { node: [node('a', 'typed', [], { T: { value: 'type', type: 3 } })], library: { function: [typed] } })
+    assert.equal(nodes.get('a~/made')?.attr.get('T')?.type, 3)
+  })
+
+  it('a function that calls itself is refused', () => {
+    const library = { function: [fn('again', ['a'], [call('inner', 'again', ['a'])], { out: 'inner:output:0' })] }
+    assert.throws(() => inlinedGraph('model', { node: [call('c', 'again', ['c'])], library }), /call each other more than 32 deep/)
+  })
+
+  it('functions that call each other twice at each level are refused at the bound of nodes', () => {
+    const levels = Array.from({ length: 30 }, (_, at) => fn(`f${at}`, [], [call('a', `f${at + 1}`), call('b', `f${at + 1}`)], {}))
+    assert.throws(
+      () => inlinedGraph('model', { node: [call('c', 'f0')], library: { function: [...levels, fn('f30', [], [], {})] } }),
+      /more than 200000 nodes/,
+    )
+  })
+
+  it('a call that hands its own output to itself is refused', () => {
+    const library = { function: [fn('same', ['a'], [], { out: 'a' })] }
+    const { nodes, resolve } = { nodes: null, resolve: () => inlinedGraph('model', { node: [call('c', 'same', ['c'])], library }).resolve('c') }
+    assert.equal(nodes, null)
+    assert.throws(resolve, /in a circle/)
+  })
+
+  it('a call of a function that is missing, of another number of inputs, or with a missing output is refused', () => {
+    const refuses = (nodes: readonly RawNode[], functions: readonly RawFunction[], said: RegExp) =>
+      assert.throws(() => inlinedGraph('model', { node: nodes, library: { function: functions } }), said)
+    refuses([call('c', 'nowhere')], [], /calls the function nowhere, which it does not have/)
+    refuses([call('c', 'one')], [fn('one', ['a'], [], { out: 'a' })], /gives 0 inputs to a function of 1/)
+    refuses([call('c', 'one')], [fn('one', [], [], { out: 'b:y:0' })], /reads b:y:0, which it does not have/)
+    refuses([node('a', 'Neg'), node('a', 'Neg')], [], /two nodes of the name a/)
+    refuses([node('', 'Neg')], [], /it holds no graph/)
+  })
+})

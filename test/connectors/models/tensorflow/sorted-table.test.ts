@@ -1,0 +1,53 @@
+import assert from 'node:assert/strict'
+import { describe, it } from 'node:test'
+import { sortedTable } from '../../../../connectors/models/tensorflow/sorted-table.ts'
+import { writeSortedTable } from '../../../support/sorted-table.ts'
+
+const entries = new Map([
+  ['', Buffer.from('header')],
+  ['layer/bias', Buffer.from('one')],
+  ['layer/kernel', Buffer.alloc(300, 7)],
+  ['layers', Buffer.alloc(0)],
+  ['other', Buffer.from('two')],
+])
+
+describe('A sorted table', () => {
+  for (const snappy of [false, true]) {
+    it(`gives its entries from several blocks ${snappy ? 'of Snappy' : 'without compression'}`, () => {
+      const read = sortedTable(writeSortedTable(entries, { snappy }))
+      assert.deepEqual([...read], [...entries])
+    })
+  }
+
+  it('refuses every cut of its bytes', () => {
+    const whole = writeSortedTable(entries)
+    for (let length = 0; length < whole.length; length += 7)
+      assert.throws(() => sortedTable(whole.subarray(0, length)), RangeError, `${length} bytes`)
+  })
+
+  it('never gives other entries for a flipped bit', () => {
+    const whole = writeSortedTable(entries)
+    let refused = 0
+    for (let at = 0; at < whole.length; at++) {
+      const broken = Buffer.from(whole)
+      broken[at] = (broken[at] ?? 0) ^ 16
+      try {
+        // A bit of the meta index, and one of the footer's zeros, is not looked at.
+        assert.deepEqual([...sortedTable(broken)], [...entries], `byte ${at}`)
+      } catch (thrown) {
+        assert.ok(thrown instanceof RangeError, `byte ${at}: ${thrown}`)
+        refused++
+      }
+    }
+    assert.ok(refused > whole.length * 0.8, `${refused} of ${whole.length}`)
+  })
+
+  it('refuses a footer that points outside of the file', () => {
+    const broken = Buffer.from(writeSortedTable(entries))
+    broken.fill(0xff, broken.length - 48, broken.length - 8)
+    assert.throws(() => sortedTable(broken), RangeError)
+    broken.fill(0, broken.length - 48, broken.length - 8)
+    broken.set([0, 0, 0xff, 0xff, 0x7f, 9], broken.length - 48)
+    assert.throws(() => sortedTable(broken), /outside of the file/)
+  })
+})
