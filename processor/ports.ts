@@ -32,7 +32,7 @@ export interface TopicPartition {
 }
 
 /** The name of a partition as a key of maps. */
-export function placeName({ topic, partition }: TopicPartition): string {
+export function partitionName({ topic, partition }: TopicPartition): string {
   return `${partition} ${topic}`
 }
 

@@ -1,4 +1,4 @@
-import { type CommitReceipt, placeName } from '../../../processor/ports.ts'
+import { type CommitReceipt, partitionName } from '../../../processor/ports.ts'
 import type { WaggleError } from '../../../topology/waggle-error.ts'
 import type { Batch, BatchSet } from './batch.ts'
 
@@ -39,7 +39,7 @@ export class CommitSet implements BatchSet {
   sent(batch: Batch, baseOffset: number): void {
     this.#open.delete(batch)
     const { topic, partition } = batch
-    const name = placeName(batch)
+    const name = partitionName(batch)
     const offset = Math.max(this.#ends.get(name)?.offset ?? 0, baseOffset + batch.writer.count)
     this.#hasSent = true
     // For a batch that it had stored before, a broker sends no offset.

@@ -80,12 +80,12 @@ describe('A commit that is refused for one record', () => {
     }
   })
 
-  it('goes on with a stand-in instead of the record', async () => {
+  it('goes on with a replacement instead of the record', async () => {
     const scene = await Scene.open({
       traits: exactlyOnce,
       topology: plain(),
       refuses: ({ topic, value }) => topic === 'out' && value === '7',
-      policy: { standIn: (error, failed) => ({ ...failed, value: `${failed.value} ${error.code}` }) },
+      policy: { replacement: (error, failed) => ({ ...failed, value: `${failed.value} ${error.code}` }) },
     })
     await scene.send(numbers.slice(0, 20))
     assert.ok(scene.values('out').includes('7 WAGGLE_RECORD_TOO_LARGE'))
