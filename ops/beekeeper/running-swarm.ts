@@ -169,7 +169,7 @@ export class RunningSwarm {
     return this.#host.calls.takeActivity()
   }
 
-  /** An input, as JSON, that a bee behind the gateway takes; null where none says so. */
+  /** An input that a bee behind the gateway accepts, as JSON; null without one. */
   exampleInput(gateway: string): unknown {
     const { gateways, bees } = this.plan
     const entrance = gateways.find((one) => one.gateway === gateway)?.bee

@@ -191,7 +191,7 @@ export class TaskStates {
     return this.#active.get(id)?.state ?? null
   }
 
-  /** The state that this process has of a task; null without one. It may be a copy that is behind its changelogs. */
+  /** The state that this process has of a task; null if there is none. It may be a copy that is behind its changelogs. */
   copyOf(id: TaskId): LoggedState | null {
     return this.stateOf(id) ?? this.#standbys.get(id)?.state ?? null
   }

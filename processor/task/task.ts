@@ -163,7 +163,7 @@ export class Task implements TaskState {
     return this.#positions.hasUncommitted
   }
 
-  /** A store of this task; null without one of this name. */
+  /** A store of this task; null if there is none of this name. */
   store(name: string): StateStore | null {
     return this.#options.stores.get(name)?.store ?? null
   }
@@ -268,7 +268,7 @@ export class Task implements TaskState {
     return drained
   }
 
-  /** The last processed input record; null without one. */
+  /** The last processed input record; null if there is none. */
   get lastInput(): InputId | null {
     const queue = this.#queues[this.#current.lastIndex]
     return queue === undefined ? null : { taskId: this.id, topic: queue.topic, partition: queue.partition, offset: this.#current.lastOffset }

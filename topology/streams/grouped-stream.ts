@@ -89,7 +89,7 @@ export interface KGroupedStream<K, V> {
 
 export class GroupedStream<K, V> implements KGroupedStream<K, V> {
   readonly parts: StreamParts
-  /** The user's name for the repartition topic; null without one. */
+  /** The user's name for the repartition topic; null if there is none. */
   readonly #name: string | null
   #repartitioned: string | null = null
 

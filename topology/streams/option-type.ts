@@ -5,7 +5,7 @@ export abstract class Typed<T> {
   declare private readonly types: T
 }
 
-/** The name among an operator's options; null without one. */
+/** The name among an operator's options; null if there is none. */
 export function nameIn({ name }: { readonly name?: string }): string | null {
   return name === undefined ? null : validName(name)
 }

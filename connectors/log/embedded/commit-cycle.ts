@@ -108,8 +108,8 @@ export class CommitCycle {
   }
 
   /**
-   * Makes a change while no commit is under way. Throws the cause where the database cannot be written. A failed write applies nothing, and the next
-   * cycle repairs the database.
+   * Makes a change while no commit is running. Throws the cause if the database cannot be written. A failed write changes nothing, and the next cycle
+   * repairs the database.
    */
   async change(plan: (rocks: Rocks) => Change): Promise<void> {
     await this.settled()

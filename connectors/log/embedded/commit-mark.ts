@@ -47,7 +47,7 @@ export class CommitMark {
     this.#file = file
   }
 
-  /** Reads the mark. Null without a mark; 'damaged' where no slot can be read. Unreadable slots are skipped. */
+  /** Reads the mark. Null without a mark; 'damaged' if no slot can be read. Unreadable slots are skipped. */
   read(): MarkOnDisk | 'damaged' | null {
     const bytes = contentsOf(this.#file)
     if (bytes === null) return null
@@ -134,7 +134,7 @@ export class CommitMark {
     }
   }
 
-  /** Makes everything that was set so far durable. Throws where that fails, and after `close`. */
+  /** Makes everything that was set so far durable. Throws if that fails, and after `close`. */
   sync(): void {
     if (this.#descriptor === null) throw closedLog()
     if (this.#dirtyTo > 0) this.#writeDirty(this.#descriptor)

@@ -273,8 +273,8 @@ export class IdempotentSender {
     try {
       await this.#options.enlistment?.enlist(queues)
     } catch (thrown) {
-      // If one topic is missing, the broker refuses all partitions of the request. They are tried again, without the missing topic once the metadata
-      // shows that it is gone.
+      // If one topic is missing, the broker refuses all partitions of the request. They are tried again. When the metadata shows that the topic is
+      // gone, its partitions are left out.
       if (thrown instanceof BrokerError && thrown.error === 'UNKNOWN_TOPIC_OR_PARTITION') {
         const now = this.#cluster.clock.elapsedMs()
         for (const queue of queues) if (this.#queues.has(queue)) this.#retry(queue, now)

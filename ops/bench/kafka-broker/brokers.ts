@@ -26,7 +26,7 @@ export interface KafkaNode {
   /** Stops the broker as an operator does: leaders move first. */
   stop(): Promise<void>
   start(): Promise<void>
-  /** Stops the broker in place: connections stay open and nobody answers, as where a network is cut. */
+  /** Suspends the broker: connections stay open and nobody answers, as in a cut network. */
   freeze(): void
   thaw(): void
 }
