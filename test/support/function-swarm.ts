@@ -39,12 +39,12 @@ export interface FunctionSwarm {
 export interface FunctionSwarmOptions {
   /** The value of `WAGGLE_REPLY_TOPICS`. */
   readonly replyTopics?: string
-  /** Partitions of the answers topic. Absent where only one process has gateways. */
+  /** The number of partitions of the answers topic; undefined if only one process has gateways. */
   readonly answerPartitions?: number
   /** Gateways of other processes. They draw from another random source. */
   readonly otherGateways?: number
   readonly commitIntervalMs?: number
-  /** Partitions of each topic, hence tasks of each sub-topology; 2 where absent. */
+  /** The number of partitions of each topic, and so of tasks of each sub-topology. Default: 2. */
   readonly partitions?: number
   /** The database; with one, the bee type `save-to-database` is there, too. */
   readonly database?: Database

@@ -529,7 +529,7 @@ async function ended(pid: number): Promise<void> {
   while (isRunning(pid)) await new Promise((resolve) => setImmediate(resolve))
 }
 
-/** False also for a process that has ended and is not reaped yet. */
+/** False also for a process that has ended and that its parent has not reaped. */
 function isRunning(pid: number): boolean {
   try {
     return !/^\d+ \(.*\) Z/.test(readFileSync(`/proc/${pid}/stat`, 'utf8'))

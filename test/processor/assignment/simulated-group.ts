@@ -28,8 +28,8 @@ interface SimulatedProcess {
 }
 
 /**
- * A broker's group, its processes with their disks, and the changelogs. The broker works in whole rounds: all members send their messages, the
- * oldest decides, all members release and take partitions, and members that released some join again.
+ * A broker's group, its processes with their disks, and the changelogs. The broker works in rounds: all members send their messages, the oldest
+ * member decides, all members release and take partitions, and members that released some join again.
  */
 export class SimulatedGroup {
   /** Partitions that a member has begun to read. */

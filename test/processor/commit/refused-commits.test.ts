@@ -59,7 +59,7 @@ describe('A commit that is refused for one record', () => {
       await scene.send(numbers)
       assert.deepEqual(scene.values('letters'), ['200'])
       assert.deepEqual(scene.distinct('out'), new Set(numbers.filter((number) => number !== '200')))
-      // The store tries the first value of a type at once, so the handler is asked with the node that puts it.
+      // The store serialises the first value of a type at once, so the handler gets the node that puts it.
       assert.match(scene.asked[0]?.node ?? '', /^(source|keeper)$/)
     }
   })

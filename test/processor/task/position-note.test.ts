@@ -6,7 +6,7 @@ import { maxEntriesOf, type PositionNote, readPositionNote, refuseWhatCannotFit,
 
 const nothing: PositionNote = { partitionTime: -1, streamTime: -1, kept: [], ahead: null }
 const now = 1_760_000_000_123
-/** A broker's bound on metadata. */
+/** A broker's limit on metadata. */
 const maxBytes = 4096
 
 describe('The note beside a committed position', () => {
