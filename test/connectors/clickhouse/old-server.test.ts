@@ -48,7 +48,7 @@ describe('A ClickHouse server that is not Waggle’s own', { skip: 'missing' in 
     rmSync(directory, { recursive: true, force: true })
   })
 
-  it('is refused at the start of a swarm where it is too old for the table, with its version and what to do', async () => {
+  it('is refused at the start of a swarm, with its version and the next step, if it is too old for the table', async () => {
     const bees = `  - {name: model, type: tensor-rt, input: {name: entrance}, spec: {model: ./small.onnx, labels: [no, yes]}}
   - {name: save, type: save-to-database, input: {name: model}, spec: {table: rows}}`
     const files = { 'small.onnx': smallModel({ features: 4, labels: 2 }) }

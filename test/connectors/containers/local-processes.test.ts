@@ -276,7 +276,7 @@ describe('A bee in its own process', () => {
     })
   }
 
-  it('a bee that floods its log is still answered, and a bounded part of its output is logged', async () => {
+  it('a bee that floods its log still gets answers, and only a limited part of its output is logged', async () => {
     const lines: string[] = []
     const opened = await open(
       withAnswer(`
