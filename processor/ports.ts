@@ -426,7 +426,7 @@ export interface Log {
    */
   deleteBefore?(places: readonly (TopicPartition & { readonly offset: number })[]): Promise<void>
   /**
-   * Settles when everything that was readable before the call is durable, with state. Rejects if a write fails. A log without this method makes
+   * Settles when everything that was readable before the call is durable, including state. Rejects if a write fails. A log without this method makes
    * records readable only when they are durable.
    */
   durable?(): Promise<void>

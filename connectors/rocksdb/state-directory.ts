@@ -42,7 +42,6 @@ class RocksStateDirectory implements StateDirectory {
   readonly processId: string
   readonly #rocks: Rocks
   readonly #numbers = new Map<string, number>()
-  /** Offsets by task, then by changelog. */
   readonly #offsets = new Map<string, Map<string, ChangelogOffset>>()
   readonly #disks = new Map<string, RocksTaskDisk>()
   #lastNumber = 0

@@ -31,7 +31,6 @@ export async function sendInOrder(
   return { ends: [...ends.values()] }
 }
 
-/** True if the commit has records for the log. */
 export function hasRecords(content: CommitContent): boolean {
   return content.removals.length > 0 || content.changelogs.some(({ records }) => records.length > 0)
 }

@@ -19,7 +19,6 @@ export interface ThreadCommitsOptions {
   readonly source: CommittingTasks
   readonly states: TaskStates | null
   readonly consumers: () => readonly Consumer[]
-  /** Inputs whose commits were refused. */
   readonly refused: RefusedInputs
   readonly commitIntervalMs: number
   readonly commitsWhenIdle: boolean

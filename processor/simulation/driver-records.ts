@@ -40,7 +40,6 @@ export class DriverRecords {
     for (const change of changes) records.push({ ...change, offset: records.length })
   }
 
-  /** The records of a partition from this offset on. */
   from(partition: TopicPartition, offset: number): readonly LogRecord[] {
     return this.#byPartition.get(partitionName(partition))?.slice(offset) ?? []
   }

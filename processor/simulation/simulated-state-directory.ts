@@ -12,7 +12,6 @@ export class SimulatedStateFiles {
   }
 }
 
-/** A state directory in memory. */
 export class SimulatedStateDirectory implements StateDirectory {
   readonly processId: string
   readonly #files: SimulatedStateFiles

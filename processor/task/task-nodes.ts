@@ -14,13 +14,11 @@ import type { TaskState, TaskSurroundings } from './task-state.ts'
 
 export interface TaskNodesOptions {
   readonly subtopology: Subtopology
-  /** The task, as its nodes see it. */
   readonly task: TaskState
   readonly surroundings: TaskSurroundings
   readonly current: CurrentRecord
   /** The last commit's notes on asynchronous nodes, by queue. */
   readonly aheads: readonly (Ahead | null)[]
-  /** The stores that a node may use. */
   storesOf(node: string): ReadonlyMap<string, StateStore>
   /** Called when an asynchronous node has an outcome that may be forwarded. */
   readonly onOutcome: () => void

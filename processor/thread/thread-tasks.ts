@@ -260,7 +260,6 @@ export class ThreadTasks implements CommittingTasks {
   }
 }
 
-/** The parts of a task when it is assigned. */
 interface TaskParts {
   readonly id: TaskId
   readonly group: string

@@ -410,7 +410,7 @@ export interface KStream<K, V> {
 
 export interface StreamParts {
   readonly graph: StreamsGraph
-  /** The name of the node whose output the stream is. */
+  /** The name of the node that outputs this stream. */
   readonly output: string
   readonly key: AnySerde | null
   readonly value: AnySerde | null

@@ -11,7 +11,6 @@ export interface Cut {
 
 export type CutKind = (typeof cutKinds)[number]
 
-/** The kinds of reasons to cut. */
 export const cutKinds = [
   'gateway',
   'join',

@@ -44,7 +44,6 @@ export class CommitCycle {
   readonly #topics: Topics
   readonly #segments: Segments
   readonly #writer = new ByteWriter()
-  /** Commits for the next cycle. */
   #waiting: CommitSet[] = []
   #sent: SentRecord[] = []
   /** Records with a large payload. At the end of this turn of the event loop, their payloads are written to a segment. */

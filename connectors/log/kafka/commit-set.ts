@@ -2,7 +2,6 @@ import { type CommitReceipt, partitionName } from '../../../processor/ports.ts'
 import type { WaggleError } from '../../../topology/waggle-error.ts'
 import type { Batch, BatchSet } from './batch.ts'
 
-/** The batches of one commit. */
 export class CommitSet implements BatchSet {
   readonly #open = new Set<Batch>()
   readonly #ends = new Map<string, { readonly topic: string; readonly partition: number; offset: number }>()

@@ -79,7 +79,6 @@ export function edgeOffsets(cluster: Cluster, partitions: readonly TopicPartitio
   })
 }
 
-/** Deletes all records before these offsets. */
 export function deleteRecordsBefore(cluster: Cluster, places: readonly (TopicPartition & { readonly offset: number })[]): Promise<void> {
   return cluster.retry('Records that are done cannot be deleted', async () => {
     await cluster.refresh(places.map(({ topic }) => topic))

@@ -35,7 +35,6 @@ export class TensorBundle {
     return key !== '' && this.#entries.has(key)
   }
 
-  /** The tensor under this key. */
   tensor(key: string): RawTensor {
     const path = `${this.#prefix}.index`
     const bytes = key === '' ? undefined : this.#entries.get(key)
