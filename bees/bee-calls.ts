@@ -9,7 +9,7 @@ export interface BeeCallsOptions {
 export interface BeeActivity {
   /** The bees that had a call open. */
   readonly bees: readonly string[]
-  /** True where a bee that blocked the process is named in the log already. */
+  /** True if the log names a bee that blocked the process already. */
   readonly isReported: boolean
 }
 

@@ -25,7 +25,7 @@ export interface BeeContext<Spec> {
   readonly gpu: number
   readonly ports: BeePorts
   now(): number
-  /** The local path of a file that the swarm names, or of a folder if `kind` allows one. Throws WAGGLE_NOT_RESOLVED without one. */
+  /** The local path of a file that the swarm names, or of a folder if `kind` allows one. Throws WAGGLE_NOT_RESOLVED if there is none. */
   resolve(uri: string, kind?: ResolvedKind): Promise<string>
   /** The command, with its arguments, that replaces a container image on this machine; null if `resolve:` has none. */
   resolveCommand(image: string): readonly string[] | null

@@ -33,20 +33,11 @@ export type { CogroupedKStream, SessionWindowedCogroupedKStream, TimeWindowedCog
 export { GlobalKTable } from '../topology/streams/global-table.ts'
 export type { KGroupedStream } from '../topology/streams/grouped-stream.ts'
 export type { KGroupedTable } from '../topology/streams/grouped-table.ts'
+export { Joined, StreamJoined, type StreamJoinedOptions, TableJoined } from '../topology/streams/join-options.ts'
 export type { KStream } from '../topology/streams/kstream.ts'
 export type { KTable } from '../topology/streams/ktable.ts'
-export {
-  Grouped,
-  Joined,
-  Materialized,
-  type MaterializedOptions,
-  Named,
-  Repartitioned,
-  type StoreOptions,
-  StreamJoined,
-  type StreamJoinedOptions,
-  TableJoined,
-} from '../topology/streams/options.ts'
+export { Materialized, type MaterializedOptions, type StoreOptions } from '../topology/streams/materialized.ts'
+export { Grouped, Named, Repartitioned } from '../topology/streams/options.ts'
 export type { SessionWindowedKStream } from '../topology/streams/session-windowed-stream.ts'
 export { type StoreSupplier, Stores } from '../topology/streams/stores.ts'
 export { StreamsBuilder } from '../topology/streams/streams-builder.ts'

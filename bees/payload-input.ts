@@ -93,7 +93,6 @@ function bounded(bytes: Uint8Array): Uint8Array {
   return bytes
 }
 
-/** The most tensors in one payload. */
 const maxTensors = 10_000
 
 /** The payload from which `inputOf` made this input. */

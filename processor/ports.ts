@@ -32,7 +32,7 @@ export interface TopicPartition {
 }
 
 /** The name of a partition as a key of maps. */
-export function placeName({ topic, partition }: TopicPartition): string {
+export function partitionName({ topic, partition }: TopicPartition): string {
   return `${partition} ${topic}`
 }
 
@@ -269,7 +269,7 @@ export interface Consumer {
   hasMore(partition: TopicPartition): boolean
   /** The end of the readable records, if it is known without a request; else null. */
   endOf(partition: TopicPartition): number | null
-  /** The group's committed position; null without one. */
+  /** The group's committed position; null if there is none. */
   committed(partition: TopicPartition): Promise<Position | null>
   seek(partition: TopicPartition, offset: number): void
   /** Asks for a rebalance, so that the group's assignor runs again. Does nothing where the log has no groups to balance. */
@@ -294,7 +294,7 @@ export interface ReadOptions {
   readonly from: number
   /** The reader ends before this offset, and does not wait for more records. */
   readonly to?: number
-  /** True: large values may come empty, where the log spares reading them. For readers of headers. */
+  /** True: a large value may be empty, if the log can avoid reading it. For readers that need only headers. */
   readonly skipsLargeValues?: boolean
   /**
    * Makes the reader fail with WAGGLE_RECORDS_GONE if records were deleted before it read them, or if the topic has another id (null: any id).
@@ -426,7 +426,7 @@ export interface Log {
    */
   deleteBefore?(places: readonly (TopicPartition & { readonly offset: number })[]): Promise<void>
   /**
-   * Settles when everything that was readable before the call is durable, with state. Rejects if a write fails. A log without this method makes
+   * Settles when everything that was readable before the call is durable, including state. Rejects if a write fails. A log without this method makes
    * records readable only when they are durable.
    */
   durable?(): Promise<void>

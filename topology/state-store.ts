@@ -225,7 +225,6 @@ export interface KeptStore {
   readonly logging: Logging
   /** The time in ms after which windows and sessions may be dropped, counted back from the newest one. Null: they are kept for good. */
   readonly retentionMs: number | null
-  /** The size of the windows in a window store. */
   readonly windowSizeMs?: number
   /** True if the store has several values for one key and window start (the buffers of stream joins). */
   readonly retainDuplicates?: boolean

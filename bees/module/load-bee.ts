@@ -45,7 +45,7 @@ async function load(path: string): Promise<{ readonly [name: string]: unknown }>
   }
 }
 
-/** True where an export or an import is the mistake: Node knows the syntax of modules, unless a package.json says commonjs. */
+/** True if an export or an import is the mistake. Node knows the syntax of modules, unless a package.json says commonjs. */
 function isTakenForCommonJs(thrown: unknown): boolean {
   return thrown instanceof SyntaxError && /^(Unexpected token 'export'|Cannot use import statement outside a module)/.test(thrown.message)
 }

@@ -129,7 +129,6 @@ function overlap([first, last]: Blocks, [otherFirst, otherLast]: Blocks): boolea
   return first <= otherLast && otherFirst <= last
 }
 
-/** The gaps between blocks, from 1 to the last block. */
 function gapsBetween(blocks: readonly Blocks[]): readonly Blocks[] {
   const gaps: Blocks[] = []
   let next = 1

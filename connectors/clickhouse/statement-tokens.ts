@@ -35,7 +35,7 @@ export function statementTokens(sql: string): readonly StatementToken[] | null {
   return tokens
 }
 
-/** The index after the closing quote; null without one. A backslash escapes the next character. A doubled quote is a quote. */
+/** The index after the closing quote; null if there is none. A backslash escapes the next character. A doubled quote is a quote. */
 function endOfQuoted(sql: string, start: number): number | null {
   const quote = sql[start]
   for (let at = start + 1; at < sql.length; at++) {

@@ -19,7 +19,7 @@ export class Trials<Call> {
     this.#groups = [...groups, ...this.#groups]
   }
 
-  /** The next group; empty without one. */
+  /** The next group; empty if there is none. */
   next(): readonly Call[] {
     return this.#groups.shift() ?? []
   }

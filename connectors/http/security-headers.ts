@@ -3,7 +3,7 @@ import { Socket } from 'node:net'
 import helmet from 'helmet'
 
 /**
- * OWASP's secure headers, made by helmet. They restrict browsers. They are made once and are the same for every answer: making them anew takes a
+ * OWASP's secure headers, made by helmet. They restrict browsers. They are the same for every answer and made once, because making them takes a
  * twentieth of a small request's time.
  */
 export function securityHeaders(): { readonly [name: string]: string } {

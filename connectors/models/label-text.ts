@@ -8,7 +8,7 @@ export function labelsOfText(text: string): readonly string[] | null {
   return labelsOfLines(trimmed.includes('\n') ? trimmed : trimmed.replaceAll(',', '\n'))
 }
 
-/** A label a line. Null for no label, and where a line between two labels is empty. */
+/** The labels of a text, one in each line. Null without labels, and if a line between two labels is empty. */
 export function labelsOfLines(text: string): readonly string[] | null {
   const lines = text
     .replace(/^\uFEFF/, '')

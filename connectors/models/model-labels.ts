@@ -6,8 +6,8 @@ import { labelsOfJson, labelsOfLines } from './label-text.ts'
 import { readRegularFile } from './tensorflow/regular-file.ts'
 
 /**
- * The labels in a file beside a model: for `iris.onnx` in `iris.labels.txt`, a label a line, or in `iris.labels.json`, a list. Null where there is no such
- * file. Throws WAGGLE_MODEL_INVALID for a file without labels, and for both files.
+ * The labels in a file beside a model. For `iris.onnx` it is `iris.labels.txt`, with a label in each line, or `iris.labels.json`, with a list. Null
+ * without such a file. Throws WAGGLE_MODEL_INVALID for a file without labels, and if both files exist.
  */
 export function labelsBeside(path: string): ModelLabels | null {
   const name = statSync(path).isDirectory() ? resolve(path) : join(dirname(path), basename(path, extname(path)))

@@ -8,10 +8,10 @@ export interface ModelRuntime {
   readonly outputs: readonly TensorSignature[]
   /** Names of the classes in the order of the scores; null if the file does not contain them. */
   readonly classes: readonly string[] | null
-  /** Labels in the file itself or in its folder. Throws WAGGLE_MODEL_INVALID where they cannot be read. */
+  /** Labels in the file itself or in its folder. Throws WAGGLE_MODEL_INVALID if they cannot be read. */
   ownLabels(): ModelLabels | null
   readonly device: string
-  /** Why this library runs the model; null where there is no choice. */
+  /** The reason why this library runs the model; null if there is no choice. */
   readonly choice: string | null
   run(inputs: { readonly [name: string]: RunTensor }): Promise<{ readonly [name: string]: RunTensor }>
 }

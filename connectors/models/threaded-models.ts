@@ -172,7 +172,7 @@ class ThreadedModel implements OpenModel {
   }
 }
 
-/** The caller's mistake where onnxruntime fails for a value that the model has not learned; null for any other failure. */
+/** The caller's mistake if onnxruntime fails for a value that the model has not learned; null for any other failure. */
 function refusalOf(message: string): Refused | null {
   const known = unlearned.find(([said]) => said.test(message))
   return known === undefined ? null : new Refused(known[1])

@@ -111,7 +111,7 @@ export class Rocks {
     }
   }
 
-  /** Deletes all keys from `from` (inclusive) to `to` (exclusive). The next `write` or `sync` throws a failure. */
+  /** Deletes all keys from `from` (inclusive) to `to` (exclusive). If that fails, the next `write` or `sync` throws the error. */
   clear(from: Uint8Array, to: Uint8Array): void {
     this.#db._clear({ ...binary, gte: from, lt: to, reverse: false, limit: -1 }, (error) => {
       if (error !== null) this.#clearFailure = error

@@ -1,6 +1,6 @@
 import {
   type ChangelogOffset,
-  placeName,
+  partitionName,
   type Random,
   type StateDirectory,
   type StoreBytes,
@@ -42,7 +42,6 @@ class RocksStateDirectory implements StateDirectory {
   readonly processId: string
   readonly #rocks: Rocks
   readonly #numbers = new Map<string, number>()
-  /** Offsets by task, then by changelog. */
   readonly #offsets = new Map<string, Map<string, ChangelogOffset>>()
   readonly #disks = new Map<string, RocksTaskDisk>()
   #lastNumber = 0
@@ -72,7 +71,7 @@ class RocksStateDirectory implements StateDirectory {
     this.#disks.get(task)?.letGo()
     const disk = new RocksTaskDisk(task, this.#rocks, {
       numberOf: (store) => this.#numbers.get(`${task}\0${store}`) ?? null,
-      offsetOf: (changelog) => this.#offsets.get(task)?.get(placeName(changelog)) ?? null,
+      offsetOf: (changelog) => this.#offsets.get(task)?.get(partitionName(changelog)) ?? null,
       write: (changes, offsets) => this.#write(task, changes, offsets),
       wipe: (store, changelogs) => this.#wipe(task, [store], changelogs),
     })
@@ -126,7 +125,7 @@ class RocksStateDirectory implements StateDirectory {
       for (const [key, value] of entries) yield [keys.of(key), value]
     }
     for (const one of offsets) {
-      const { topicId = '' } = { ...this.#offsets.get(task)?.get(placeName(one)), ...one }
+      const { topicId = '' } = { ...this.#offsets.get(task)?.get(partitionName(one)), ...one }
       yield [offsetKey(task, one), Buffer.concat([float64(one.offset), Buffer.from(topicId)])]
     }
   }
@@ -139,7 +138,7 @@ class RocksStateDirectory implements StateDirectory {
       ...changelogs.map((one): RocksChange => [offsetKey(task, one), null]),
     ])
     for (const store of stores) this.#numbers.delete(`${task}\0${store}`)
-    for (const one of changelogs) this.#offsets.get(task)?.delete(placeName(one))
+    for (const one of changelogs) this.#offsets.get(task)?.delete(partitionName(one))
     for (const number of numbers) this.#rocks.clear(stateKey(number, none), stateKey(number + 1, none))
   }
 
@@ -147,8 +146,8 @@ class RocksStateDirectory implements StateDirectory {
     const offsets = this.#offsets.get(task) ?? new Map()
     this.#offsets.set(task, offsets)
     const { topic, partition } = offset
-    const topicId = offset.topicId ?? offsets.get(placeName(offset))?.topicId
-    offsets.set(placeName(offset), { topic, partition, offset: offset.offset, ...(topicId === undefined ? {} : { topicId }) })
+    const topicId = offset.topicId ?? offsets.get(partitionName(offset))?.topicId
+    offsets.set(partitionName(offset), { topic, partition, offset: offset.offset, ...(topicId === undefined ? {} : { topicId }) })
   }
 
   #ownId(random: Random): string {

@@ -2,10 +2,10 @@ import { type FileHandle, open, readdir } from 'node:fs/promises'
 import { join } from 'node:path'
 
 /**
- * Makes RocksDB's write-ahead log durable. RocksDB hands each write to the operating system before it returns (`manual_wal_flush` is off), so its log
- * files are complete, and a sync through any descriptor syncs a file. When the memtable is full, the next log file begins. Each sync covers all files
- * since the last one that was synced, and the directory when a file is new. A new log file comes with a new version of the database, so the directory
- * is read only where the version has changed.
+ * Makes RocksDB's write-ahead log durable. RocksDB hands each write to the operating system before it returns (`manual_wal_flush` is off). So its log
+ * files are complete, and any file descriptor can sync them. A full memtable starts another log file. A sync therefore covers all files since the
+ * last synced one, and the directory if a file is new. A new log file comes with a new version of the database, so the directory is read only after
+ * the version has changed.
  */
 export class WalSync {
   readonly #directory: string

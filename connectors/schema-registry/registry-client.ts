@@ -74,7 +74,7 @@ export class RegistryClient {
     }
   }
 
-  /** The registered schema that equals `own`. Throws WAGGLE_SCHEMA_NOT_REGISTERED without one. */
+  /** The registered schema that equals `own`. Throws WAGGLE_SCHEMA_NOT_REGISTERED if there is none. */
   async find(subject: string, own: OwnSchema): Promise<KnownSchema> {
     const { registry, module } = await this.#open()
     try {

@@ -36,8 +36,8 @@ export function checkDataFormat(directory: string): void {
 }
 
 /**
- * True if an embedded log was made in this directory, even if the log itself is gone. Before `FORMAT` existed, `clickhouse` or `flights` was the sign
- * of one, unless there was `state`, which belongs to Kafka.
+ * True if an embedded log was made in this directory, even if the log itself is gone. A directory without `FORMAT` counts if it has `clickhouse` or
+ * `flights`, and no `state`, which belongs to Kafka.
  */
 export function hadLog(directory: string): boolean {
   const has = (name: string) => existsSync(join(directory, name))

@@ -104,7 +104,7 @@ function suspectsOf(journal: string): { readonly suspects: Map<string, RecordDea
   return { suspects, damaged }
 }
 
-/** One line of the journal; null where a full disk cut it short or a disk damaged it. */
+/** Parses one line of the journal; null if a full disk cut it short or a disk damaged it. */
 function lineOf(text: string): Line | null {
   try {
     const line: unknown = JSON.parse(text)

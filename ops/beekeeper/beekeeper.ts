@@ -287,7 +287,7 @@ export class Beekeeper {
   }
 }
 
-/** A last commit takes a moment, also where requests under way have taken all the time for a stop. */
+/** The least time for the last commit, even if open requests have used up the time for a stop. */
 const shortestStopMs = 3000
 
 /** Names under which callers reach this process, beside the loopback names. */

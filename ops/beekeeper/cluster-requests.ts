@@ -126,7 +126,7 @@ export class ClusterRequests implements Requests {
     await this.#toSend.send(gatewayRecord(route, request, { now: this.#options.clock.now(), headers }))
   }
 
-  /** The ledger's entry for a request; null without one. Throws WAGGLE_NO_OUTCOME if no ledger answers in time. */
+  /** The ledger's entry for a request; null if there is none. Throws WAGGLE_NO_OUTCOME if no ledger answers in time. */
   async #ask(route: GatewayTarget, id: string): Promise<Durable<FoundRequest> | null> {
     const { clock } = this.#options
     const question = `${this.#name}-${this.#asked++}`

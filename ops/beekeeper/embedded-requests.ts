@@ -134,7 +134,7 @@ export class EmbeddedRequests implements Requests {
 
   /** The entry that this process remembers or that the ledger has written, durable or not; null for a new request. */
   #known(route: GatewayTarget, { id, bodyHash }: NewRequest): RequestEntry | null {
-    // Without a hash the id was made for this request, so no ledger has it.
+    // A request without a body hash has a new id, so no ledger knows it.
     if (bodyHash === '') return null
     return this.#pending.get(id) ?? route.application.stores.committed<string, RequestEntry>(route.ledgerStore, id)
   }

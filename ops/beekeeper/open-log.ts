@@ -51,7 +51,6 @@ export async function openLog(settings: Settings, { processId = null, acceptLoss
   return openKafkaLog(options)
 }
 
-/** The Kafka log's options, from the settings. */
 export function kafkaOptions(settings: Settings): KafkaLogOptions {
   const ssl = tlsOf(settings)
   const sasl = signInOf(settings)

@@ -124,7 +124,7 @@ export class RunningSwarm {
       log: say,
     })
     const predictions = predictionsOf(swarm.name, bees, settings.schema_registry_url)
-    const own = new Map(plan.answersTopic === null ? [] : [[plan.answersTopic, settings.answer_partitions]])
+    const own = new Map(plan.repliesTopic === null ? [] : [[plan.repliesTopic, settings.answer_partitions]])
     const replyTopics = new KnownReplyTopics({ log, clock, allowed: settings.reply_topics, own })
     const topology = swarmTopology({ ...plan, bees }, redactedHost(host, new Redaction(hiddenValues(config))), {
       answersRetentionMs: settings.answers_retention_seconds * 1000,
@@ -169,7 +169,7 @@ export class RunningSwarm {
     return this.#host.calls.takeActivity()
   }
 
-  /** An input, as JSON, that a bee behind the gateway takes; null where none says so. */
+  /** An input that a bee behind the gateway accepts, as JSON; null without one. */
   exampleInput(gateway: string): unknown {
     const { gateways, bees } = this.plan
     const entrance = gateways.find((one) => one.gateway === gateway)?.bee
@@ -180,8 +180,8 @@ export class RunningSwarm {
   }
 
   get routes(): readonly GatewayTarget[] {
-    const { answersTopic, acceptedTopic, gateways } = this.plan
-    const answers = answersTopic === null ? null : { topic: answersTopic, partitions: this.#partitions(answersTopic) }
+    const { repliesTopic, acceptedTopic, gateways } = this.plan
+    const answers = repliesTopic === null ? null : { topic: repliesTopic, partitions: this.#partitions(repliesTopic) }
     return gateways.map(({ gateway, topic }) => ({
       gateway,
       topic,
@@ -200,8 +200,8 @@ export class RunningSwarm {
   }
 
   get outcomes(): readonly OutcomeTopic[] {
-    const { respondTopic } = this.plan
-    return respondTopic === null ? [] : [{ topic: respondTopic, partitions: this.#partitions(respondTopic), payloads: this.#payloads }]
+    const { outcomesTopic } = this.plan
+    return outcomesTopic === null ? [] : [{ topic: outcomesTopic, partitions: this.#partitions(outcomesTopic), payloads: this.#payloads }]
   }
 
   #partitions(topic: string): number {

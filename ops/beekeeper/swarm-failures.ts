@@ -21,7 +21,7 @@ export function swarmFailures(swarm: string, onFailure: FailureListener = () => 
     processing: resume,
     production: resume,
     deadLetters: { topic: deadLetterTopic(swarm), headers: (error, record) => deadLetterHeaders(error, record.node, record) },
-    standIn(error, { key, value, timestamp, headers, node }) {
+    replacement(error, { key, value, timestamp, headers, node }) {
       // The value is damaged on the disk. The key is intact, and is still bytes.
       if (error.code === 'WAGGLE_LOG_CORRUPT' && key instanceof Uint8Array) {
         const bytes: Payload = { kind: 'bytes', bytes: new Uint8Array(0), contentType: '' }

@@ -60,7 +60,7 @@ function figuresOf({ kept, now }: { readonly kept: Table; readonly now: Table })
   )
 }
 
-/** The figure that shows the machine's speed: the floor or peer of a figure, or the figure itself if it is a floor. Null without one. */
+/** The figure that shows the machine's speed: the floor or peer of a figure, or the figure itself if it is a floor. Null if there is none. */
 function besideOf(table: Table, row: Row, column: number): { readonly row: Row; readonly column: number } | null {
   const { floorRow, peerColumns = {} } = table
   const measure = table.columns[column] ?? ''

@@ -16,7 +16,6 @@ export interface Workload {
   readonly name: string
   readonly topology: Topology
   readonly topics: readonly TopicSpec[]
-  /** Number of input records. */
   readonly records: number
   readonly output: string
   readonly outputs: number

@@ -79,7 +79,6 @@ export class MeasuredProgram {
     return this.#child.exitCode
   }
 
-  /** Kills the program with SIGKILL, alone or together with its children. */
   async kill(what: 'alone' | 'with its children'): Promise<void> {
     for (const { pid } of what === 'alone' ? this.#tree().slice(0, 1) : this.#tree()) process.kill(pid, 'SIGKILL')
     await this.gone

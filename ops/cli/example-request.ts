@@ -9,7 +9,7 @@ export interface AskedGateway {
   readonly url: string
   /** False if no bee answers, so that a caller cannot wait for an answer. */
   readonly answers: boolean
-  /** An input that the bees behind the gateway accept, as JSON; null without one. */
+  /** An input that the bees behind the gateway accept, as JSON; null if there is none. */
   readonly input: unknown
 }
 

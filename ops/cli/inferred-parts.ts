@@ -1,4 +1,3 @@
-/** Names on a log. */
 export interface LogNames {
   readonly topics: readonly string[]
   readonly groups: readonly string[]

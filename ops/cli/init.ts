@@ -31,7 +31,10 @@ function ownSpec(): string {
   return file === null ? `^${ownPackage.version}` : `file:${file}`
 }
 
-/** The packed file that npm has installed this package from; null for one of a registry. npm's list in node_modules says where each package is from. */
+/**
+ * The packed file from which npm has installed this package; null if it came from a registry. npm's list in node_modules has the origin of each
+ * package.
+ */
 function installedFrom(): string | null {
   const [, folder = ''] = /^(.*)\/node_modules\/[^/]+$/.exec(dirname(ownManifest)) ?? []
   const list = join(folder, 'node_modules', '.package-lock.json')

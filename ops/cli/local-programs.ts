@@ -25,7 +25,7 @@ export class LocalPrograms implements Programs {
 
   async checkModule({ path, export: name }: { readonly path: string; readonly export: string }): Promise<void> {
     const program = fileURLToPath(moduleFile(new URL('./module-check.ts', import.meta.url)))
-    // A file, and no pipe: a process that the module has started may hold a pipe open for ever.
+    // The output goes to a file. A process that the module has started could hold a pipe open for ever.
     const told = unnamedFile()
     const child = spawn(process.execPath, [...process.execArgv, program, path, name], { detached: true, stdio: ['ignore', 'ignore', 'ignore', told] })
     if (child.pid !== undefined) this.#guardian.watch(child.pid)

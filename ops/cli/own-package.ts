@@ -2,7 +2,6 @@ import { createRequire, registerHooks } from 'node:module'
 
 const require = createRequire(import.meta.url)
 
-/** The path of the running Waggle's package.json. */
 export const ownManifest: string = require.resolve('waggle-streams/package.json')
 
 /** The running Waggle, as in its package.json. */

@@ -95,5 +95,5 @@ function stopSignal(onFirst: () => void): Promise<void> {
 const sameSignalMs = 500
 
 function askedGateway(swarm: RunningSwarm, name: string, url: string): AskedGateway {
-  return { name, url, answers: swarm.plan.respondTopic !== null, input: swarm.exampleInput(name) }
+  return { name, url, answers: swarm.plan.outcomesTopic !== null, input: swarm.exampleInput(name) }
 }

@@ -44,7 +44,7 @@ export class DeadLetters {
     this.#values = values
   }
 
-  /** One page of the open letters, the newest first. It ends early where its letters are large. */
+  /** One page of the open letters, the newest first. It ends early if its letters are large. */
   async list({ swarm, max, after }: DeadLetterOptions): Promise<DeadLetterPage> {
     const from = after === null ? null : await this.#letterOf(after)
     const found: OpenLetter[] = []
@@ -142,7 +142,7 @@ export class DeadLetters {
     return (await this.#log.topics()).flatMap((topic) => swarmOfDeadLetters(topic) ?? []).toSorted()
   }
 
-  /** The open letters of a swarm; null where it has no topic of dead letters. */
+  /** The open letters of a swarm; null if it has no dead-letter topic. */
   async #openLetters(swarm: string): Promise<OpenLetters | null> {
     const there = this.#open.get(swarm)
     if (there === undefined && (await this.#log.topic(deadLetterTopic(swarm))) === null) return null
@@ -180,7 +180,7 @@ export class DeadLetters {
     }
   }
 
-  /** Sends records, all or none where the log commits atomically, else one after the other. Returns the offset of the first one. */
+  /** Sends records: all or none if the log commits atomically, else one after the other. Returns the offset of the first one. */
   async #send(swarm: string, records: readonly ProducerRecord[]): Promise<number> {
     if (this.#log.traits.atomicCommit) return this.#commit(swarm, records)
     this.#producer ??= this.#log.producer()
@@ -226,7 +226,7 @@ export class DeadLetters {
   }
 }
 
-/** Inserts a letter into the sorted beginning of a list, which keeps at most `most` letters. */
+/** Inserts a letter into a sorted list, of which only the first `most` letters are kept. */
 function insert(sorted: OpenLetter[], letter: OpenLetter, most: number): void {
   const last = sorted.at(-1)
   if (sorted.length === most && last !== undefined && newestFirst(last, letter) < 0) return

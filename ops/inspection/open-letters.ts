@@ -9,7 +9,7 @@ import { eachRun } from './topic-pages.ts'
 interface PartitionLetters {
   /** The next offset to read. */
   next: number
-  /** True where older letters were left out. */
+  /** True if older letters were left out. */
   isCut: boolean
   /** The timestamp of each open letter, by its offset. */
   readonly open: Map<number, number>

@@ -86,7 +86,6 @@ async function jsonOf(payload: Payload): Promise<unknown> {
   }
 }
 
-/** Type, shape and the first values of a tensor. */
 function summaryOf({ datatype, shape, data }: Tensor): object {
   const first = Array.from(data.subarray(0, maxShownValues) as Iterable<number | bigint>, (value) =>
     typeof value === 'bigint' ? String(value) : value,

@@ -8,7 +8,6 @@ import type { StoreLag } from '../../processor/state/task-states.ts'
 import type { StoreQuestion } from '../../topology/queries.ts'
 import type { StreamsConfig, StreamsHandlers } from '../../topology/streams-config.ts'
 
-/** The start data of a worker. */
 export interface StreamWorkerData {
   readonly moduleUrl: string
   readonly threadName: string
@@ -37,7 +36,6 @@ export interface WorkerCalls {
   hosts(argument: { readonly store: string; readonly partition: number }): TaskHost
   query(question: Omit<StoreQuestion, 'request'> & { readonly request: WireRequest }): readonly NumberedAnswer[]
   lags(argument: null): readonly StoreLag[]
-  /** The next rows of an answer. */
   rows(answer: number): SomeRows
   leaveRows(answer: number): void
 }

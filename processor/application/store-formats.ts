@@ -69,7 +69,7 @@ interface Change {
   readonly tasks: readonly string[]
 }
 
-/** The changes that bring a store's rows to the new layout; none for an empty store. Throws WAGGLE_STORE_DIFFERS if there is no way. */
+/** The changes that bring a store's rows to the new layout; none for an empty store. Throws WAGGLE_STORE_DIFFERS if the rows cannot be converted. */
 function carriedOver(store: string, { before, now, state, tasks }: Change): readonly StoreChange[] {
   const filled = tasks.filter((task) => !state.open(task, store).range(null, null).next().done)
   const [first] = filled

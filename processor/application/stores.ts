@@ -129,7 +129,7 @@ export class ApplicationStores {
     return openStore(builder, state.store(builder.name), { topic: changelogTopic(applicationId, builder.name), maxEntries: 0, memory }).store
   }
 
-  /** The committed value of a key in a key-value store; null without one. */
+  /** The committed value of a key in a key-value store; null if there is none. */
   committed<K, V>(store: string, key: K): V | null {
     const { applicationId, topology, log, states } = this.#options
     const builder = topology.stores.get(store)

@@ -172,7 +172,7 @@ export class ApplicationThreads {
     return this.#failed
   }
 
-  /** The failure that stopped a thread for good; null without one. */
+  /** The failure that stopped a thread for good; null if there is none. */
   get failure(): WaggleError | null {
     return this.#failure
   }

@@ -11,7 +11,7 @@ export interface Placing {
   readonly items: readonly { readonly kind: number; readonly bin: number | null }[]
   /** True if the bin may take the item. `bins` has the current bin of each item. */
   mayHold(item: number, bin: number, bins: readonly (number | null)[]): boolean
-  /** The cost of an item in a bin. Lower costs are preferred. */
+  /** Lower costs are preferred. */
   cost(item: number, bin: number): number
 }
 

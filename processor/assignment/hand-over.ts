@@ -1,4 +1,4 @@
-import { placeName, type TopicPartition } from '../ports.ts'
+import { partitionName, type TopicPartition } from '../ports.ts'
 import type { TaskShare } from './assign-tasks.ts'
 
 /**
@@ -13,14 +13,14 @@ export function handOver(
   const owners = new Map<string, Set<string>>()
   for (const [member, partitions] of owned) {
     for (const partition of partitions) {
-      const place = placeName(partition)
+      const place = partitionName(partition)
       owners.set(place, (owners.get(place) ?? new Set()).add(member))
     }
   }
   const isFree = (place: string, member: string) => [...(owners.get(place) ?? [])].every((owner) => owner === member)
   return new Map(
     [...wanted].map(([member, share]) => {
-      const active = share.active.filter(({ inputs }) => inputs.every((input) => isFree(placeName(input), member)))
+      const active = share.active.filter(({ inputs }) => inputs.every((input) => isFree(partitionName(input), member)))
       const withheld = share.active.filter((task) => task.isStateful && !active.includes(task))
       return [member, { ...share, active, standbys: [...share.standbys, ...withheld] }]
     }),

@@ -1,7 +1,7 @@
 import type { Capabilities } from '../../topology/capabilities.ts'
 import type { Subtopology } from '../../topology/subtopology.ts'
 import { WaggleError } from '../../topology/waggle-error.ts'
-import { type GroupAssignment, type GroupAssignor, type GroupMember, placeName } from '../ports.ts'
+import { type GroupAssignment, type GroupAssignor, type GroupMember, partitionName } from '../ports.ts'
 import { type AssignmentSettings, assignTasks, type GroupProcess, type TaskShare } from './assign-tasks.ts'
 import { type AssignmentData, decodeAssignmentData, encodeAssignmentData, encodeOtherTopology, encodeRefusal, nothing } from './assignment-data.ts'
 import { type GroupTask, numbersOf, type TaskId, tasksOf } from './group-task.ts'
@@ -132,9 +132,9 @@ function threadsOf(
   known: readonly { readonly member: GroupMember; readonly data: MemberData }[],
   tasks: readonly GroupTask[],
 ): readonly KnownThread[] {
-  const byPlace = new Map(tasks.flatMap(({ id, inputs }) => inputs.map((input) => [placeName(input), id])))
+  const byPartition = new Map(tasks.flatMap(({ id, inputs }) => inputs.map((input) => [partitionName(input), id])))
   const threads = known.map(({ member: { id, topics, owned }, data }) => {
-    const active = new Set(owned.flatMap((partition) => byPlace.get(placeName(partition)) ?? []))
+    const active = new Set(owned.flatMap((partition) => byPartition.get(partitionName(partition)) ?? []))
     return { id, topics, active, planned: new Set(data.plan.active), copies: new Set([...data.standbys, ...data.warmups]), data }
   })
   return threads.sort((a, b) => (a.id < b.id ? -1 : 1))

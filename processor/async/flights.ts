@@ -41,7 +41,7 @@ export class Flights {
     })
   }
 
-  /** True where a call may start now. Otherwise `again` is called once when that may have changed. */
+  /** True if a call may start now. Otherwise `again` is called once when that may have changed. */
   mayDepart(company: Company, again: () => void): boolean {
     const flying = this.#flying
     const lonesFirst = flying.alone > 0 || (this.#loneWaits !== null && this.#loneWaits !== again)

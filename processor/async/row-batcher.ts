@@ -225,7 +225,7 @@ interface Row<K, V, R, W> {
   readonly attempt: number
   /** True for a row that is tried alone because its batch failed. */
   readonly alone: boolean
-  /** The other calls with which the row's call may be in flight. */
+  /** The calls that may be in flight together with the row's call. */
   readonly company: Company
   /** The name of the row's record, the same after a restart. */
   readonly name: string

@@ -1,4 +1,4 @@
-import { type CommitPoint, type CommitReceipt, type ProducerRecord, placeName, type TaskProducer } from '../ports.ts'
+import { type CommitPoint, type CommitReceipt, type ProducerRecord, partitionName, type TaskProducer } from '../ports.ts'
 import type { CommitContent } from './commit-content.ts'
 
 /**
@@ -26,24 +26,23 @@ export async function sendInOrder(
   for (const [at, records] of commits.entries()) {
     for (const record of records) producer.append(record)
     const receipt = await producer.commit(at === commits.length - 1 ? point : nothingYet)
-    for (const end of receipt.ends) ends.set(placeName(end), end)
+    for (const end of receipt.ends) ends.set(partitionName(end), end)
   }
   return { ends: [...ends.values()] }
 }
 
-/** True if the commit has records for the log. */
 export function hasRecords(content: CommitContent): boolean {
   return content.removals.length > 0 || content.changelogs.some(({ records }) => records.length > 0)
 }
 
 function turnsOf({ changelogs, removals }: CommitContent): readonly (readonly ProducerRecord[])[] {
-  const byPlace: ProducerRecord[][] = []
+  const byPartition: ProducerRecord[][] = []
   for (const { placesFromEnd, records } of changelogs) {
-    const turn = byPlace[placesFromEnd] ?? []
-    byPlace[placesFromEnd] = turn
+    const turn = byPartition[placesFromEnd] ?? []
+    byPartition[placesFromEnd] = turn
     turn.push(...records)
   }
-  return [...byPlace, removals].filter((turn) => turn !== undefined && turn.length > 0)
+  return [...byPartition, removals].filter((turn) => turn !== undefined && turn.length > 0)
 }
 
 const nothingYet: CommitPoint = { positions: [], state: [] }

@@ -1,5 +1,5 @@
 import { RecordRefused } from '../../topology/waggle-error.ts'
-import type { InputPlace, RefusedInputs } from '../task/refused-inputs.ts'
+import type { InputId, RefusedInputs } from '../task/refused-inputs.ts'
 
 /**
  * Finds the input record because of which commits fail. A log or a store may refuse a commit for one of its records, and cannot say which input made
@@ -20,7 +20,7 @@ export class CommitSearch {
   #left = 0
   #open = 0
   #closed = 0
-  #last: InputPlace | null = null
+  #last: InputId | null = null
 
   constructor(refused: RefusedInputs) {
     this.#refused = refused
@@ -35,7 +35,7 @@ export class CommitSearch {
   }
 
   /** Adds steps to the open commit. `last` is called only while a search runs. */
-  did(steps: number, last: () => InputPlace | null): void {
+  did(steps: number, last: () => InputId | null): void {
     this.#open += steps
     if (this.isActive && steps > 0) this.#last = last()
   }
@@ -64,10 +64,10 @@ export class CommitSearch {
     this.#closed = 0
     if (!(error instanceof RecordRefused)) return false
     if (this.isActive && steps <= 1) {
-      const place = this.#last
+      const input = this.#last
       this.#end()
-      if (steps === 0 || place === null) return false
-      this.#refused.add(place, error)
+      if (steps === 0 || input === null) return false
+      this.#refused.add(input, error)
       return true
     }
     if (steps === 0) return false

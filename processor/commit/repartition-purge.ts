@@ -1,6 +1,6 @@
 import type { Topology } from '../../topology/graph.ts'
 import { WaggleError } from '../../topology/waggle-error.ts'
-import { type Clock, type Log, placeName, type TopicPartition } from '../ports.ts'
+import { type Clock, type Log, partitionName, type TopicPartition } from '../ports.ts'
 
 type Positions = readonly (TopicPartition & { readonly offset: number })[]
 
@@ -40,7 +40,7 @@ export class RepartitionPurge {
   committed(positions: Positions): void {
     if (this.#topics.size === 0 || this.#options.log.deleteBefore === undefined || this.#mayNot) return
     for (const { topic, partition, offset } of positions) {
-      if (this.#topics.has(topic) && offset > 0) this.#due.set(placeName({ topic, partition }), { topic, partition, offset })
+      if (this.#topics.has(topic) && offset > 0) this.#due.set(partitionName({ topic, partition }), { topic, partition, offset })
     }
     this.#purgeSoon()
   }
@@ -78,7 +78,8 @@ export class RepartitionPurge {
       const error = WaggleError.from('WAGGLE_LOG_REFUSED', thrown, { next: 'Nothing: it is tried again.' })
       this.#mayNot ||= error.code === 'WAGGLE_NOT_PERMITTED'
       // A position that was committed during the purge is higher, and stays.
-      if (error.code !== 'WAGGLE_MISSING_TOPIC') for (const place of due) if (!this.#due.has(placeName(place))) this.#due.set(placeName(place), place)
+      if (error.code !== 'WAGGLE_MISSING_TOPIC')
+        for (const place of due) if (!this.#due.has(partitionName(place))) this.#due.set(partitionName(place), place)
       this.#pauseMs = failurePauseMs
       this.#lastAt = this.#options.clock.elapsedMs()
       const until = error.code === 'WAGGLE_NOT_PERMITTED' ? ' Until the next start it is not tried again.' : ''

@@ -2,7 +2,7 @@ import type { Topology } from '../../topology/graph.ts'
 import type { ThreadMeters } from '../metrics/thread-meters.ts'
 import type { Clock, CommitReceipt, Consumer, Log, ProducerRecord, TaskProducer } from '../ports.ts'
 import type { TaskStates } from '../state/task-states.ts'
-import type { InputPlace, RefusedInputs } from '../task/refused-inputs.ts'
+import type { InputId, RefusedInputs } from '../task/refused-inputs.ts'
 import type { Task } from '../task/task.ts'
 import { type CommitContent, type CommittingTasks, takeContent } from './commit-content.ts'
 import { hasRecords, sendInOrder } from './commit-order.ts'
@@ -19,7 +19,6 @@ export interface ThreadCommitsOptions {
   readonly source: CommittingTasks
   readonly states: TaskStates | null
   readonly consumers: () => readonly Consumer[]
-  /** Inputs whose commits were refused. */
   readonly refused: RefusedInputs
   readonly commitIntervalMs: number
   readonly commitsWhenIdle: boolean
@@ -117,7 +116,7 @@ export class ThreadCommits {
     return this.#search.isActive && this.#onTheirWay > 0 ? 0 : this.#search.room
   }
 
-  did(steps: number, last: () => InputPlace | null): void {
+  did(steps: number, last: () => InputId | null): void {
     this.#search.did(steps, last)
   }
 

@@ -29,7 +29,7 @@ export interface TableUpdate {
   /** The time of the update, if a cache turns it into a deletion of the row. */
   readonly removedAt: number
   readonly headers: readonly Header[]
-  /** The table's earlier value, even if old values are not forwarded; null without one. */
+  /** The table's earlier value, even if old values are not forwarded; null if there is none. */
   readonly before: unknown
 }
 

@@ -1,4 +1,4 @@
-import { placeName } from '../ports.ts'
+import { partitionName } from '../ports.ts'
 import type { Task } from '../task/task.ts'
 
 /** The waits of tasks for empty inputs (KIP-695), on a clock that a test moves. */
@@ -16,9 +16,9 @@ export class InputIdling {
   /** True if each input of the task has a record, or its wait is over. */
   mayProcess(task: Task): boolean {
     if (this.#maxTaskIdleMs <= 0) return true
-    const full = new Set(task.fullInputs.map(placeName))
+    const full = new Set(task.fullInputs.map(partitionName))
     let isReady = true
-    for (const input of task.inputs) if (!this.#isKnown(`${task.id} ${placeName(input)}`, full.has(placeName(input)))) isReady = false
+    for (const input of task.inputs) if (!this.#isKnown(`${task.id} ${partitionName(input)}`, full.has(partitionName(input)))) isReady = false
     return isReady
   }
 

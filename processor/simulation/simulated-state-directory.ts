@@ -1,4 +1,4 @@
-import { type ChangelogOffset, placeName, type StateDirectory, type StoreBytes, type TaskDisk } from '../ports.ts'
+import { type ChangelogOffset, partitionName, type StateDirectory, type StoreBytes, type TaskDisk } from '../ports.ts'
 import { SimulatedDisk } from './simulated-disk.ts'
 
 /** The files of a process's changelog copies, which survive a crash. The next process with these files has the copies of the last one. */
@@ -12,7 +12,6 @@ export class SimulatedStateFiles {
   }
 }
 
-/** A state directory in memory. */
 export class SimulatedStateDirectory implements StateDirectory {
   readonly processId: string
   readonly #files: SimulatedStateFiles
@@ -32,17 +31,17 @@ export class SimulatedStateDirectory implements StateDirectory {
     const isMine = () => this.#open.get(task) === owner
     return {
       store: (name): StoreBytes => stores.store(task, name),
-      offset: (changelog) => offsets.get(placeName(changelog))?.offset ?? null,
-      topicId: (changelog) => offsets.get(placeName(changelog))?.topicId ?? null,
+      offset: (changelog) => offsets.get(partitionName(changelog))?.offset ?? null,
+      topicId: (changelog) => offsets.get(partitionName(changelog))?.topicId ?? null,
       write: (batch) => {
         if (!isMine()) return
         for (const { store, entries } of batch.changes) for (const [key, value] of entries) stores.store(task, store).change(key, value)
-        for (const one of batch.offsets) offsets.set(placeName(one), { ...offsets.get(placeName(one)), ...one })
+        for (const one of batch.offsets) offsets.set(partitionName(one), { ...offsets.get(partitionName(one)), ...one })
       },
       wipe: (store, changelogs) => {
         if (!isMine()) return
         stores.drop(task, store)
-        for (const one of changelogs) offsets.delete(placeName(one))
+        for (const one of changelogs) offsets.delete(partitionName(one))
       },
     }
   }

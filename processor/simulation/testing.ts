@@ -1,3 +1,4 @@
+export type { TestDriverConfig } from './driven-program.ts'
 export type { InputTimes, ListTimes, PipedRecord, TestInputTopic } from './test-input-topic.ts'
 export type { TestOutputTopic } from './test-output-topic.ts'
-export { type TestDriverConfig, TopologyTestDriver } from './topology-test-driver.ts'
+export { TopologyTestDriver } from './topology-test-driver.ts'

@@ -1,4 +1,4 @@
-import { type Log, type PartitionOffsets, placeName, type TopicInfo, type TopicPartition } from '../ports.ts'
+import { type Log, type PartitionOffsets, partitionName, type TopicInfo, type TopicPartition } from '../ports.ts'
 
 export interface ChangelogEdges extends PartitionOffsets {
   readonly topicId: string | null
@@ -22,13 +22,13 @@ export class ChangelogEnds {
     const infos = await Promise.all(places.map(({ topic }) => this.#ask(topic)))
     return places.map((place, at) => {
       const offsets = { ...(infos[at]?.offsets[place.partition] ?? noChangelog), topicId: infos[at]?.id ?? null }
-      this.#known.set(placeName(place), offsets)
+      this.#known.set(partitionName(place), offsets)
       return offsets
     })
   }
 
   known(place: TopicPartition): ChangelogEdges | null {
-    return this.#known.get(placeName(place)) ?? null
+    return this.#known.get(partitionName(place)) ?? null
   }
 
   #ask(topic: string): Promise<TopicInfo | null> {

@@ -21,7 +21,7 @@ export const keptNumbers = {
 
 const name = '.kept'
 
-/** The store in `<store>.time` or `<store>.sequence`. */
+/** The name of the store that keeps a number: the number's name without `.time` or `.sequence`. */
 function ownerOf(number: string): string {
   return number.slice(0, number.lastIndexOf('.'))
 }

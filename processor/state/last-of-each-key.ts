@@ -25,7 +25,6 @@ export class LastOfEachKey {
     return this.#size
   }
 
-  /** The number of used bytes. */
   get bytes(): number {
     return this.#used
   }

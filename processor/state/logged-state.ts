@@ -30,7 +30,7 @@ export class LoggedState {
     return keptNumbers.read(this.#disk)
   }
 
-  /** The position of an input on this disk; null without one. */
+  /** The position of an input on this disk; null if there is none. */
   offset(input: TopicPartition): number | null {
     return this.#disk.offset(input)
   }

@@ -16,7 +16,7 @@ export interface RestoredRows {
   readonly isFull: boolean
   /** Takes the changes made by the records since the last call. */
   take(): Iterable<RowChange>
-  /** The key below which all rows have expired, by the records since the last call; null if no row has, or if rows expire one by one. */
+  /** The key below which all rows have expired, by the records since the last call. Null if nothing has expired, or if rows expire one by one. */
   takeFloor(): Uint8Array | null
   /** Numbers by the names under which the store keeps them. */
   readonly numbers: readonly (readonly [name: string, value: number, ...more: readonly unknown[]])[]

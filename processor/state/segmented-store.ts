@@ -59,7 +59,7 @@ export abstract class SegmentedStore<K, V> implements StateStore {
     this.#heldFrom = time
   }
 
-  /** The readable whole times between the two; null without one. */
+  /** The readable whole times between the two; null if there is none. */
   protected span(from: number, to: number, reverse: boolean): Span | null {
     const span = { from: Math.max(0, Math.ceil(from), this.oldest), to: Math.min(Math.floor(to), Number.MAX_SAFE_INTEGER), reverse }
     return span.from <= span.to ? span : null

@@ -2,7 +2,7 @@ import type { Subtopology } from '../../topology/subtopology.ts'
 import type { TaskId } from '../assignment/group-task.ts'
 import type { Metric } from '../metrics/meters.ts'
 import { RestoreMeters } from '../metrics/restore-meters.ts'
-import { type Clock, type Log, placeName, type StateDirectory, type TaskDisk, type TopicPartition } from '../ports.ts'
+import { type Clock, type Log, partitionName, type StateDirectory, type TaskDisk, type TopicPartition } from '../ports.ts'
 import { ChangelogCopy, otherwise } from './changelog-copy.ts'
 import { ChangelogEnds, noChangelog } from './changelog-ends.ts'
 import { changelogsOf, type StoreChangelog } from './changelog-topics.ts'
@@ -191,7 +191,7 @@ export class TaskStates {
     return this.#active.get(id)?.state ?? null
   }
 
-  /** The state that this process has of a task; null without one. It may be a copy that is behind its changelogs. */
+  /** The state that this process has of a task; null if there is none. It may be a copy that is behind its changelogs. */
   copyOf(id: TaskId): LoggedState | null {
     return this.stateOf(id) ?? this.#standbys.get(id)?.state ?? null
   }
@@ -238,7 +238,7 @@ export class TaskStates {
         for (const { place, isSource } of this.#changelogsOf(task)) {
           const { end, start } = this.#ends.known(place) ?? noChangelog
           const own = here.find(({ topic, partition }) => topic === place.topic && partition === place.partition)
-          const wanted = isSource ? (this.#positions.get(placeName(place)) ?? 0) : end
+          const wanted = isSource ? (this.#positions.get(partitionName(place)) ?? 0) : end
           lag += Math.max(0, wanted - (own?.offset ?? start))
         }
         return [[id, lag]]
@@ -285,7 +285,7 @@ export class TaskStates {
       clock: this.#options.clock,
       positionIn: async (place) => {
         const position = await keeper.committed(place)
-        if (position !== null) this.#positions.set(placeName(place), position)
+        if (position !== null) this.#positions.set(partitionName(place), position)
         return position
       },
       onStart: (copy) => this.#listening.updateStarted(task.id, copy),

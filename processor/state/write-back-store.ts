@@ -316,7 +316,7 @@ function after(id: string): string {
 
 const pastAll = '\uffff'
 
-/** The least key that is greater than all keys that start with `prefix`; null without one. */
+/** The least key that is greater than all keys that start with `prefix`; null if there is none. */
 function afterPrefix(prefix: Uint8Array): Uint8Array | null {
   for (let end = prefix.length - 1; end >= 0; end--) {
     const byte = prefix[end]

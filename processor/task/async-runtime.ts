@@ -7,9 +7,9 @@ import type { Entry } from '../async/row-batcher.ts'
 import { bitsOf, Resumption, type Unfinished } from '../async/unfinished.ts'
 import type { RoomShare } from '../async/waiting-room.ts'
 import { type LogRecord, objectBytes, recordMemory, valueBytes } from '../ports.ts'
+import type { CurrentRecord } from './current-record.ts'
 import type { NodeContext } from './node-context.ts'
 import type { NodeRuntime } from './node-runtime.ts'
-import type { RecordPlace } from './record-place.ts'
 import type { TaskSurroundings } from './task-state.ts'
 
 /**
@@ -23,7 +23,7 @@ export class AsyncRuntime implements NodeRuntime {
   readonly #context: NodeContext
   readonly #surroundings: TaskSurroundings
   readonly #onOutcome: () => void
-  readonly #place: RecordPlace
+  readonly #current: CurrentRecord
   readonly #byKey: boolean
   readonly #below: readonly AsyncRuntime[]
   readonly #maxPlaces: number
@@ -49,14 +49,14 @@ export class AsyncRuntime implements NodeRuntime {
     {
       context,
       surroundings,
-      place,
+      current,
       below,
       places,
       onOutcome,
     }: {
       context: NodeContext
       surroundings: TaskSurroundings
-      place: RecordPlace
+      current: CurrentRecord
       below: readonly AsyncRuntime[]
       places: number
       onOutcome: () => void
@@ -67,7 +67,7 @@ export class AsyncRuntime implements NodeRuntime {
     this.#context = context
     this.#surroundings = surroundings
     this.#onOutcome = onOutcome
-    this.#place = place
+    this.#current = current
     this.#roomShare = surroundings.roomShare(node, context.taskId)
     this.#below = below
     this.#maxPlaces = places
@@ -99,7 +99,7 @@ export class AsyncRuntime implements NodeRuntime {
   }
 
   process(record: Record<unknown, unknown>): void {
-    const { partitionIndex: partition, record: read, isReplay } = this.#place
+    const { partitionIndex: partition, record: read, isReplay } = this.#current
     if (read === null) throw notInAPunctuation(this.name)
     this.#index = read === this.#lastRead ? this.#index + 1 : 0
     this.#lastRead = read
@@ -136,7 +136,7 @@ export class AsyncRuntime implements NodeRuntime {
     else {
       waiting.entry = this.#surroundings.batcher(this.#node, this.#context.taskId).add({
         record,
-        metadata: this.#place.toMetadata(),
+        metadata: this.#current.toMetadata(),
         settled: (outcome) => this.#settle(waiting, outcome),
       })
     }
@@ -159,7 +159,7 @@ export class AsyncRuntime implements NodeRuntime {
         throw thrown
       }
     }
-    this.#place.leave()
+    this.#current.leave()
     this.#trim()
     return drained
   }
@@ -211,7 +211,7 @@ export class AsyncRuntime implements NodeRuntime {
   #forward(waiting: Waiting, outcome: Outcome<unknown>): void {
     const step = this.#node.step as unknown as { forward(outcome: Outcome<unknown>, record: Record<unknown, unknown>, context: NodeContext): void }
     // The record was done before. Only later nodes want it again.
-    if (waiting.read !== null) this.#place.enter(waiting.partition, waiting.read, waiting.again)
+    if (waiting.read !== null) this.#current.enter(waiting.partition, waiting.read, waiting.again)
     try {
       step.forward(outcome, waiting.record, this.#context)
     } catch (thrown) {

@@ -6,7 +6,7 @@ import type { StreamsConfig } from '../../topology/streams-config.ts'
 import { Unavailable, WaggleError } from '../../topology/waggle-error.ts'
 import type { TaskMeters } from '../metrics/task-meters.ts'
 import { partitionForKey } from '../partitioner.ts'
-import type { RecordPlace } from './record-place.ts'
+import type { CurrentRecord } from './current-record.ts'
 import type { TaskSurroundings } from './task-state.ts'
 
 /** The handlers that decide about failed records, and the topic of dead letters. KIP-161, KIP-210, KIP-1033, KIP-1034. */
@@ -22,7 +22,7 @@ export interface FailurePolicy {
   /** Told of each failure after which a handler goes on. */
   readonly onResumed?: (error: WaggleError) => void
   /** Makes a record that replaces a failed and skipped record, so that a waiting receiver learns of the failure. Null: no replacement. */
-  readonly standIn?: (error: WaggleError, failed: FailedRecord) => Record<unknown, unknown> | null
+  readonly replacement?: (error: WaggleError, failed: FailedRecord) => Record<unknown, unknown> | null
 }
 
 export interface DeadLetters {
@@ -93,13 +93,13 @@ function ask<Response>(handler: Handler<Response>, error: WaggleError, failed: F
 /** The failures of one task. It asks a handler once about each failure, and writes dead letters. */
 export class TaskFailures {
   readonly #taskId: string
-  readonly #place: RecordPlace
+  readonly #current: CurrentRecord
   readonly #surroundings: TaskSurroundings
   readonly #meters: TaskMeters
 
-  constructor(taskId: string, place: RecordPlace, surroundings: TaskSurroundings, meters: TaskMeters) {
+  constructor(taskId: string, current: CurrentRecord, surroundings: TaskSurroundings, meters: TaskMeters) {
     this.#taskId = taskId
-    this.#place = place
+    this.#current = current
     this.#surroundings = surroundings
     this.#meters = meters
   }
@@ -118,7 +118,7 @@ export class TaskFailures {
     if (thrown instanceof StandingFailure) throw thrown
     if (thrown instanceof Unavailable) throw new StandingFailure(thrown)
     // The record failed when it was first read, and its failure was handled then.
-    if (this.#place.isReplay) return null
+    if (this.#current.isReplay) return null
     const error = WaggleError.from(codes[step], thrown, { message: `${node} failed in ${step}`, next: nextOf[step] })
     const failed = this.#failed(node, record ?? { ...nothing, timestamp: time })
     return this.#decide(step, error.withRecord(placeWords(failed)), failed, { isRefusal, letter: 'whole' })
@@ -128,12 +128,12 @@ export class TaskFailures {
   refused(node: string, error: WaggleError, record: Record<unknown, unknown>, times: number): Record<unknown, unknown> | null {
     const letter = times === 1 ? 'whole' : times === 2 ? 'bare' : 'none'
     const failed = this.#failed(node, record)
-    const standIn = this.#decide('production', error.withRecord(placeWords(failed)), failed, { isRefusal: true, letter })
-    return times <= 2 ? standIn : null
+    const replacement = this.#decide('production', error.withRecord(placeWords(failed)), failed, { isRefusal: true, letter })
+    return times <= 2 ? replacement : null
   }
 
   #failed(node: string, record: Record<unknown, unknown>): FailedRecord {
-    return { ...record, ...this.#place.toMetadata(), node, taskId: this.#taskId }
+    return { ...record, ...this.#current.toMetadata(), node, taskId: this.#taskId }
   }
 
   #decide(
@@ -148,7 +148,7 @@ export class TaskFailures {
     this.#meters.dropped.record(1)
     failures.onResumed?.(error)
     if (failures.deadLetters !== null && letter !== 'none') this.#deadLetter(failures.deadLetters, error, failed, letter)
-    return failures.standIn?.(error, failed) ?? null
+    return failures.replacement?.(error, failed) ?? null
   }
 
   /**
@@ -157,13 +157,13 @@ export class TaskFailures {
    */
   #deadLetter(letters: DeadLetters, error: WaggleError, failed: FailedRecord, letter: 'whole' | 'bare'): void {
     this.#meters.deadLetters.record(1)
-    const read = this.#place.record
+    const read = this.#current.record
     const partitions = this.#surroundings.partitionsOf(letters.topic)
     const key = read?.key ?? null
     const isWhole = letter === 'whole'
     this.#surroundings.emit({
       topic: letters.topic,
-      partition: key === null ? this.#place.partition % partitions : partitionForKey(key, partitions),
+      partition: key === null ? this.#current.partition % partitions : partitionForKey(key, partitions),
       key,
       value: isWhole ? (read?.value ?? null) : null,
       timestamp: failed.timestamp,

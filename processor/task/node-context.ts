@@ -75,7 +75,7 @@ export class NodeContext implements OperatorContext {
   }
 
   forwardFrom(metadata: RecordMetadata, record: Record<unknown, unknown>): void {
-    this.#task.standIn(metadata, () => this.forward(record))
+    this.#task.inContextOf(metadata, () => this.forward(record))
   }
 
   getStateStore<S extends StateStore>(store: string | StoreBuilder<S>): S {

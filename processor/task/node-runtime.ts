@@ -8,10 +8,10 @@ import { chosenTopics, type TaskMeters, type Traffic } from '../metrics/task-met
 import { partitionForKey } from '../partitioner.ts'
 import { DamagedValue, Handed, type LogRecord, type ProducerRecord } from '../ports.ts'
 import type { TaskMemory } from '../state/task-memory.ts'
+import type { CurrentRecord } from './current-record.ts'
 import type { TaskFailures } from './failures.ts'
 import type { NodeContext } from './node-context.ts'
 import type { OperatorProcessor } from './operator-processor.ts'
-import type { RecordPlace } from './record-place.ts'
 import { headerSize, payloadSize, placeSize, type RecordQueue } from './record-queue.ts'
 import { refuseNoTopic, refuseOutside } from './sink-choices.ts'
 import type { TaskSurroundings } from './task-state.ts'
@@ -178,7 +178,7 @@ export class SinkRuntime implements NodeRuntime {
   readonly #key: Serializer<unknown>
   readonly #value: Serializer<unknown>
   readonly #surroundings: TaskSurroundings
-  readonly #place: RecordPlace
+  readonly #current: CurrentRecord
   readonly #failures: TaskFailures
   /** True if values may be handed to readers in memory. */
   readonly #handsOn: boolean
@@ -188,13 +188,13 @@ export class SinkRuntime implements NodeRuntime {
   /** The last topic written to. It is cached, because most sinks have one topic. */
   #to = { topic: '', placeBytes: 0 }
 
-  constructor(node: SinkNode, surroundings: TaskSurroundings, place: RecordPlace, failures: TaskFailures, meters: TaskMeters) {
+  constructor(node: SinkNode, surroundings: TaskSurroundings, current: CurrentRecord, failures: TaskFailures, meters: TaskMeters) {
     this.name = node.name
     this.#node = node
     this.#key = node.key as unknown as Serializer<unknown>
     this.#value = node.value as unknown as Serializer<unknown>
     this.#surroundings = surroundings
-    this.#place = place
+    this.#current = current
     this.#failures = failures
     this.#handsOn = surroundings.handsOn && 'handsOn' in node.value
     this.#dropped = meters.dropped
@@ -203,9 +203,9 @@ export class SinkRuntime implements NodeRuntime {
   }
 
   process(record: Record<unknown, unknown>): void {
-    const standIn = this.#produce(record)
-    // A stand-in replaces a record that cannot be written. If it cannot be written either, it is dropped.
-    if (standIn !== null) this.#produce(standIn)
+    const replacement = this.#produce(record)
+    // A replacement replaces a record that cannot be written. If it cannot be written either, it is dropped.
+    if (replacement !== null) this.#produce(replacement)
     this.#ended.record(record)
   }
 
@@ -243,7 +243,10 @@ export class SinkRuntime implements NodeRuntime {
     const topic =
       typeof named === 'string'
         ? named
-        : (named as (key: unknown, value: unknown, context: unknown) => string)(record.key, record.value, { ...record, ...this.#place.toMetadata() })
+        : (named as (key: unknown, value: unknown, context: unknown) => string)(record.key, record.value, {
+            ...record,
+            ...this.#current.toMetadata(),
+          })
     refuseNoTopic(topic)
     const key = record.key === null ? null : this.#key.serialize(topic, record.key, record.headers)
     const value =
@@ -270,7 +273,7 @@ export class SinkRuntime implements NodeRuntime {
 
   /** The partition of a record without a serialised key is its task's number. No order is promised for such records. */
   #default(key: Uint8Array | null, partitions: number): number {
-    return key === null ? this.#place.partition % partitions : partitionForKey(key, partitions)
+    return key === null ? this.#current.partition % partitions : partitionForKey(key, partitions)
   }
 }
 

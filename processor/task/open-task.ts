@@ -25,7 +25,7 @@ export interface OpenTaskOptions {
   readonly maxCachedEntries: number
   /** True if changes of stores are needed as changelog records. */
   readonly keepsLog: boolean
-  /** Numbers from the task's own disk, for positions without them. */
+  /** Numbers from the task's own disk. They count if the position contains none. */
   readonly kept?: ReadonlyMap<string, number>
   readonly meters?: TaskMeters
   readonly waiting?: QueueHeap

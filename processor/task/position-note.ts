@@ -54,7 +54,7 @@ export function readPositionNote(text: string): ReadNote {
 
 /** Refuses a task whose needed numbers cannot fit into a note. Called before the task begins, because every commit would be refused. */
 export function refuseWhatCannotFit(task: string, { needed, nodes, maxBytes }: { needed: number; nodes: number; maxBytes: number }): void {
-  const bytes = timesBytes + needed * numberBytes + nodes * nodeBytes + (nodes === 0 ? 0 : placesOfAll / 8)
+  const bytes = timesBytes + needed * numberBytes + nodes * nodeBytes + (nodes === 0 ? 0 : maxEntriesOfAll / 8)
   if (prefix.length + Math.ceil(bytes / 3) * 4 <= maxBytes) return
   throw new WaggleError('WAGGLE_POSITION_TOO_LONG', {
     message: `Task ${task} has ${needed} numbers and ${nodes} asynchronous nodes to keep beside its position, where ${maxBytes} bytes are the bound`,
@@ -66,8 +66,8 @@ export function refuseWhatCannotFit(task: string, { needed, nodes, maxBytes }: {
  * The number of places of an asynchronous node, in a task with `nodes` of them. Places are the entries between its oldest and its latest one, and
  * each takes a bit.
  */
-export function placesOf(nodes: number): number {
-  return Math.min(4096, Math.floor(placesOfAll / nodes))
+export function maxEntriesOf(nodes: number): number {
+  return Math.min(4096, Math.floor(maxEntriesOfAll / nodes))
 }
 
 function written({ partitionTime, streamTime, kept, ahead }: PositionNote): string {
@@ -130,7 +130,7 @@ const pattern = /^waggle:(\d+):([A-Za-z0-9+/=]*)$/
 /** The kinds of numbers that the first, second and third attempt leave out. */
 const leavings: readonly (readonly Worth[])[] = [[], ['learnt'], ['learnt', 'forgettable']]
 /** The number of places of all asynchronous nodes of a task together. They take half of the room. */
-const placesOfAll = 12_288
+const maxEntriesOfAll = 12_288
 /** The greatest length of both times together. */
 const timesBytes = 20
 const numberBytes = 14

@@ -45,7 +45,6 @@ export class RecordQueue {
     return this.#records.size
   }
 
-  /** The memory of the records, in bytes. */
   get bytes(): number {
     return this.#bytes
   }

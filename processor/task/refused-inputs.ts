@@ -1,5 +1,5 @@
 import type { WaggleError } from '../../topology/waggle-error.ts'
-import { placeName, type TopicPartition } from '../ports.ts'
+import { partitionName, type TopicPartition } from '../ports.ts'
 
 /** An input record whose results cannot be committed, and the reason. */
 export interface RefusedInput {
@@ -9,7 +9,7 @@ export interface RefusedInput {
 }
 
 /** One input record of one task. */
-export interface InputPlace extends TopicPartition {
+export interface InputId extends TopicPartition {
   readonly taskId: string
   readonly offset: number
 }
@@ -18,8 +18,8 @@ export interface InputPlace extends TopicPartition {
 export class RefusedInputs {
   readonly #inputs = new Map<string, RefusedInput>()
 
-  add(place: InputPlace, error: WaggleError): void {
-    const name = nameOf(place)
+  add(input: InputId, error: WaggleError): void {
+    const name = nameOf(input)
     const times = (this.#inputs.get(name)?.times ?? 0) + 1
     this.#inputs.delete(name)
     this.#inputs.set(name, { error, times })
@@ -35,13 +35,13 @@ export class RefusedInputs {
   }
 
   /** Forgets a record, so that it is tried again. */
-  forget(place: InputPlace): void {
-    this.#inputs.delete(nameOf(place))
+  forget(input: InputId): void {
+    this.#inputs.delete(nameOf(input))
   }
 }
 
-function nameOf({ taskId, offset, ...place }: InputPlace): string {
-  return `${taskId} ${offset} ${placeName(place)}`
+function nameOf({ taskId, offset, ...input }: InputId): string {
+  return `${taskId} ${offset} ${partitionName(input)}`
 }
 
 /** A few are enough, because a record is skipped in the commit after the refused one. */

@@ -3,7 +3,7 @@ import type { Serializer } from '../../topology/serde.ts'
 import type { KeptStore } from '../../topology/state-store.ts'
 import type { TableUpdate } from '../operators/operator-context.ts'
 import type { LogRecord } from '../ports.ts'
-import type { RecordPlace } from './record-place.ts'
+import type { CurrentRecord } from './current-record.ts'
 
 /** Limits the bytes that the tables of one thread hold back together. */
 export class CacheBudget {
@@ -23,16 +23,16 @@ export class CacheBudget {
 export class TableCache {
   readonly #store: KeptStore
   readonly #budget: CacheBudget
-  readonly #place: RecordPlace
+  readonly #current: CurrentRecord
   #waiting = new Map<string, Waiting>()
   #forward: (record: Record<unknown, unknown>) => void = () => {}
   #sendsOld: () => boolean = () => false
   #bytes = 0
 
-  constructor(store: KeptStore, budget: CacheBudget, place: RecordPlace) {
+  constructor(store: KeptStore, budget: CacheBudget, current: CurrentRecord) {
     this.#store = store
     this.#budget = budget
-    this.#place = place
+    this.#current = current
   }
 
   /** Sets the receiver of updates. If several nodes write one table (a cogroup), the last one forwards, because they have the same next step. */
@@ -54,8 +54,8 @@ export class TableCache {
       timestamp: change.newValue === null ? removedAt : timestamp,
       headers,
       bytes,
-      partitionIndex: this.#place.partitionIndex,
-      read: this.#place.record,
+      partitionIndex: this.#current.partitionIndex,
+      read: this.#current.record,
     })
     if (waiting !== undefined) return
     this.#bytes += bytes
@@ -66,17 +66,17 @@ export class TableCache {
   /** Forwards the updates. A row that was put and deleted between two flushes is skipped. */
   flush(): void {
     if (this.#waiting.size === 0) return
-    const { partitionIndex, record, isReplay } = this.#place
+    const { partitionIndex, record, isReplay } = this.#current
     const leaving = this.#waiting
     this.discard()
     for (const { key, oldValue, newValue, timestamp, headers, partitionIndex: index, read } of leaving.values()) {
       if (newValue === null && oldValue === null) continue
-      if (read === null) this.#place.leave()
-      else this.#place.enter(index, read, false)
+      if (read === null) this.#current.leave()
+      else this.#current.enter(index, read, false)
       this.#forward({ key, value: { newValue, oldValue: this.#sendsOld() ? oldValue : null }, timestamp, headers })
     }
-    if (record === null) this.#place.leave()
-    else this.#place.enter(partitionIndex, record, isReplay)
+    if (record === null) this.#current.leave()
+    else this.#current.enter(partitionIndex, record, isReplay)
   }
 
   discard(): void {

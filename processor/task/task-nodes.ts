@@ -5,22 +5,20 @@ import type { Ahead } from '../async/unfinished.ts'
 import { nameCode } from '../state/name-code.ts'
 import { nearestAsync } from './async-paths.ts'
 import { AsyncRuntime } from './async-runtime.ts'
+import type { CurrentRecord } from './current-record.ts'
 import { NodeContext } from './node-context.ts'
 import { type NodeRuntime, ProcessorRuntime, SinkRuntime, SourceRuntime } from './node-runtime.ts'
 import { type OperatorProcessor, operatorProcessor } from './operator-processor.ts'
-import { placesOf } from './position-note.ts'
-import type { RecordPlace } from './record-place.ts'
+import { maxEntriesOf } from './position-note.ts'
 import type { TaskState, TaskSurroundings } from './task-state.ts'
 
 export interface TaskNodesOptions {
   readonly subtopology: Subtopology
-  /** The task, as its nodes see it. */
   readonly task: TaskState
   readonly surroundings: TaskSurroundings
-  readonly place: RecordPlace
+  readonly current: CurrentRecord
   /** The last commit's notes on asynchronous nodes, by queue. */
   readonly aheads: readonly (Ahead | null)[]
-  /** The stores that a node may use. */
   storesOf(node: string): ReadonlyMap<string, StateStore>
   /** Called when an asynchronous node has an outcome that may be forwarded. */
   readonly onOutcome: () => void
@@ -76,16 +74,16 @@ export class TaskNodes {
 
   /** Opens nodes from the last to the first, because each node needs its children. */
   #openAsync(): ReadonlyMap<string, AsyncRuntime> {
-    const { subtopology, surroundings, place, aheads, onOutcome } = this.#options
+    const { subtopology, surroundings, current, aheads, onOutcome } = this.#options
     const { nodes } = subtopology
     const nearest = nearestAsync(nodes)
     const made = new Map<string, AsyncRuntime>()
-    const places = placesOf(nodes.filter(({ kind }) => kind === 'async').length)
+    const places = maxEntriesOf(nodes.filter(({ kind }) => kind === 'async').length)
     for (const node of nodes.toReversed()) {
       const context = this.#contexts.get(node.name)
       if (node.kind !== 'async' || context === undefined) continue
       const below = (nearest.get(node.name) ?? []).flatMap((name) => made.get(name) ?? [])
-      const runtime = new AsyncRuntime(node, { context, surroundings, place, below, places, onOutcome })
+      const runtime = new AsyncRuntime(node, { context, surroundings, current, below, places, onOutcome })
       for (const [index, ahead] of aheads.entries()) {
         const unfinished = ahead?.nodes.find(([code]) => code === nameCode(node.name))?.[1]
         if (unfinished !== undefined) runtime.resume(index, unfinished)
@@ -96,12 +94,12 @@ export class TaskNodes {
   }
 
   #runtime(node: GraphNode, context: NodeContext): NodeRuntime {
-    const { task, surroundings, place } = this.#options
+    const { task, surroundings, current } = this.#options
     switch (node.kind) {
       case 'source':
         return new SourceRuntime(node, context, task.meters)
       case 'sink':
-        return new SinkRuntime(node, surroundings, place, task.failures, task.meters)
+        return new SinkRuntime(node, surroundings, current, task.failures, task.meters)
       case 'async':
         throw new Error('An asynchronous node is made before the others')
       case 'operator':

@@ -30,7 +30,7 @@ export interface TaskState {
   tableCache(store: string): TableCache | null
   requestCommit(): void
   /** Calls `act` in the context of the record with this metadata. */
-  standIn(metadata: RecordMetadata, act: () => void): void
+  inContextOf(metadata: RecordMetadata, act: () => void): void
 }
 
 /** Services that a task needs from its thread. */

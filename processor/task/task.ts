@@ -7,14 +7,14 @@ import { type Clock, Handed, type LogRecord, type Position, type StoreChange, ty
 import type { TaskMemory } from '../state/task-memory.ts'
 import type { TaskStore } from '../state/task-store.ts'
 import type { AsyncRuntime } from './async-runtime.ts'
+import { CurrentRecord } from './current-record.ts'
 import { TaskFailures } from './failures.ts'
 import type { SourceRuntime } from './node-runtime.ts'
 import { refuseWhatCannotFit } from './position-note.ts'
 import { Punctuations } from './punctuations.ts'
 import { QueueHeap } from './queue-heap.ts'
-import { RecordPlace } from './record-place.ts'
 import { RecordQueue } from './record-queue.ts'
-import type { InputPlace, RefusedInput } from './refused-inputs.ts'
+import type { InputId, RefusedInput } from './refused-inputs.ts'
 import { TableCache } from './table-cache.ts'
 import { TaskNodes } from './task-nodes.ts'
 import { TaskPositions } from './task-positions.ts'
@@ -69,7 +69,7 @@ export class Task implements TaskState {
   /** Queues whose first record is not decoded yet. */
   readonly #fresh: RecordQueue[] = []
   readonly #sources: SourceRuntime[]
-  readonly #place: RecordPlace
+  readonly #current: CurrentRecord
   readonly #nodes: TaskNodes
   readonly #async: readonly AsyncRuntime[]
   readonly #shared = new Map<object, unknown>()
@@ -91,16 +91,16 @@ export class Task implements TaskState {
     this.#options = options
     this.#waiting = options.waiting ?? new QueueHeap()
     this.#surroundings = surroundings
-    this.#place = new RecordPlace(options.partition, this.#queues)
+    this.#current = new CurrentRecord(options.partition, this.#queues)
     this.#positions = new TaskPositions(this.#queues, options.memory, surroundings.maxNoteBytes)
     this.#makeCaches()
-    this.failures = new TaskFailures(options.id, this.#place, surroundings, this.meters)
+    this.failures = new TaskFailures(options.id, this.#current, surroundings, this.meters)
     this.#open()
     this.#nodes = new TaskNodes({
       subtopology: options.subtopology,
       task: this,
       surroundings,
-      place: this.#place,
+      current: this.#current,
       aheads: this.#positions.aheads,
       storesOf: (node) => this.#storesOf(node),
       onOutcome: () => this.#watcher?.activated(this),
@@ -116,11 +116,11 @@ export class Task implements TaskState {
   }
 
   get metadata(): RecordMetadata | null {
-    return this.#place.metadata
+    return this.#current.metadata
   }
 
   get isReplay(): boolean {
-    return this.#place.isReplay
+    return this.#current.isReplay
   }
 
   get bufferedRecords(): number {
@@ -163,7 +163,7 @@ export class Task implements TaskState {
     return this.#positions.hasUncommitted
   }
 
-  /** A store of this task; null without one of this name. */
+  /** A store of this task; null if there is none of this name. */
   store(name: string): StateStore | null {
     return this.#options.stores.get(name)?.store ?? null
   }
@@ -207,13 +207,13 @@ export class Task implements TaskState {
     return this.#surroundings.emitIntervalMs
   }
 
-  standIn(metadata: RecordMetadata, act: () => void): void {
-    const before = this.#place.standIn
-    this.#place.standIn = metadata
+  inContextOf(metadata: RecordMetadata, act: () => void): void {
+    const before = this.#current.shown
+    this.#current.shown = metadata
     try {
       act()
     } finally {
-      this.#place.standIn = before
+      this.#current.shown = before
     }
   }
 
@@ -268,14 +268,14 @@ export class Task implements TaskState {
     return drained
   }
 
-  /** The last processed input record; null without one. */
-  get lastInput(): InputPlace | null {
-    const queue = this.#queues[this.#place.lastIndex]
-    return queue === undefined ? null : { taskId: this.id, topic: queue.topic, partition: queue.partition, offset: this.#place.lastOffset }
+  /** The last processed input record; null if there is none. */
+  get lastInput(): InputId | null {
+    const queue = this.#queues[this.#current.lastIndex]
+    return queue === undefined ? null : { taskId: this.id, topic: queue.topic, partition: queue.partition, offset: this.#current.lastOffset }
   }
 
   punctuate(now: number): boolean {
-    this.#place.leave()
+    this.#current.leave()
     if (now < this.punctuations.nextWallClock) return false
     return this.#timed(() => this.punctuations.punctuateWallClock(now))
   }
@@ -313,7 +313,7 @@ export class Task implements TaskState {
     const { cache } = this.#surroundings
     if (cache === null) return
     for (const store of this.#options.subtopology.stores) {
-      if (store.kind !== 'custom' && store.cached) this.#caches.set(store.name, new TableCache(store, cache, this.#place))
+      if (store.kind !== 'custom' && store.cached) this.#caches.set(store.name, new TableCache(store, cache, this.#current))
     }
   }
 
@@ -335,7 +335,7 @@ export class Task implements TaskState {
     const { read, record } = head
     const { timestamp } = record
     const isReplay = queue.isReplay(read)
-    this.#place.enter(queue.index, read, isReplay)
+    this.#current.enter(queue.index, read, isReplay)
     const lateMs = this.streamTime - timestamp
     if (lateMs < 0 && !isReplay) this.streamTime = timestamp
     this.meters.lateness.record(Math.max(0, lateMs))
@@ -344,19 +344,19 @@ export class Task implements TaskState {
     if (refused === null) source.process(record)
     else this.#setAside(source, record, refused)
     this.#positions.consume(queue, read.offset)
-    this.#place.leave()
+    this.#current.leave()
     if (this.streamTime >= this.punctuations.nextStreamTime) this.#timed(() => this.punctuations.punctuateStreamTime(this.streamTime))
   }
 
-  /** Handles a record whose results cannot be committed. If its handler skips it, its stand-in is processed instead. */
+  /** Handles a record whose results cannot be committed. If its handler skips it, its replacement is processed instead. */
   #setAside(source: SourceRuntime, record: Record<unknown, unknown>, { error, times }: RefusedInput): void {
-    const place = this.lastInput
+    const input = this.lastInput
     try {
-      const standIn = this.failures.refused(source.name, error, record, times)
-      if (standIn !== null) source.process(standIn)
+      const replacement = this.failures.refused(source.name, error, record, times)
+      if (replacement !== null) source.process(replacement)
     } catch (thrown) {
       // A standing failure forgets the refusal, so that the record is tried again. The log may accept it then.
-      if (place !== null) this.#surroundings.refused.forget(place)
+      if (input !== null) this.#surroundings.refused.forget(input)
       throw thrown
     }
   }
@@ -385,11 +385,11 @@ export class Task implements TaskState {
       this.meters.dropped.record(1)
     } catch (thrown) {
       const { key, value, timestamp, headers } = record
-      this.#place.enter(queue.index, record, queue.isReplay(record))
+      this.#current.enter(queue.index, record, queue.isReplay(record))
       const failed = { key, value: value instanceof Handed ? value.value : value, timestamp, headers }
-      const standIn = this.failures.handle('deserialization', source.name, thrown, failed)
-      this.#place.leave()
-      if (standIn !== null) return standIn
+      const replacement = this.failures.handle('deserialization', source.name, thrown, failed)
+      this.#current.leave()
+      if (replacement !== null) return replacement
     }
     this.#positions.consume(queue, record.offset)
     return null

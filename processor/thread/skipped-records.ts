@@ -1,6 +1,6 @@
 import { WaggleError } from '../../topology/waggle-error.ts'
 import type { Metric } from '../metrics/meters.ts'
-import { type Gap, placeName } from '../ports.ts'
+import { type Gap, partitionName } from '../ports.ts'
 
 interface SkippedPlace {
   readonly gap: Gap
@@ -20,13 +20,13 @@ export class SkippedRecords {
 
   /** Counts a gap. Each offset is reported once, although a thread that rolls back meets the same gap again. */
   add(gap: Gap, cause?: Error): void {
-    const before = this.#places.get(placeName(gap))
+    const before = this.#places.get(partitionName(gap))
     const isAnother = gap.to < gap.from
     const from = before === undefined || isAnother || before.gap.to < before.gap.from ? gap.from : Math.max(gap.from, before.gap.to)
     if (!isAnother && from >= gap.to) return
     if (isAnother && before?.gap.from === gap.from && before.gap.to === gap.to) return
     const records = isAnother ? 0 : gap.to - from
-    this.#places.set(placeName(gap), { gap: { ...gap, from }, records: (before?.records ?? 0) + records })
+    this.#places.set(partitionName(gap), { gap: { ...gap, from }, records: (before?.records ?? 0) + records })
     this.#onSkipped(recordsLost({ ...gap, from }, cause))
   }
 

@@ -25,7 +25,7 @@ export interface ThreadAssignorOptions {
   readonly clock: Clock
   readonly spread: SpreadOptions
   readonly partitionsOf: (topic: string) => number
-  /** The group's committed position; null without one. */
+  /** The group's committed position; null if there is none. */
   readonly committed: (place: TopicPartition) => Promise<number | null>
   /** Called when the leader has sent a new assignment. */
   readonly onReceived: () => void

@@ -5,7 +5,7 @@ import type { TaskId } from '../assignment/group-task.ts'
 import type { CommittingTasks } from '../commit/commit-content.ts'
 import { TaskMeters } from '../metrics/task-meters.ts'
 import type { ThreadMeters } from '../metrics/thread-meters.ts'
-import { type Consumer, type Log, type Position, placeName, type StoreBytes, type TopicPartition } from '../ports.ts'
+import { type Consumer, type Log, type Position, partitionName, type StoreBytes, type TopicPartition } from '../ports.ts'
 import type { LoggedState } from '../state/logged-state.ts'
 import type { OpenedState, TaskStates } from '../state/task-states.ts'
 import { openTask } from '../task/open-task.ts'
@@ -71,7 +71,7 @@ export class ThreadTasks implements CommittingTasks {
   }
 
   taskOf(group: string, place: TopicPartition): Task | undefined {
-    return this.#byPartition.get(placeIn(group, place))
+    return this.#byPartition.get(partitionIn(group, place))
   }
 
   groupOf(task: Task): string {
@@ -118,17 +118,17 @@ export class ThreadTasks implements CommittingTasks {
   }
 
   revoke(group: string, partitions: readonly TopicPartition[]): void {
-    const gone = new Set(partitions.map((place) => placeIn(group, place)))
+    const gone = new Set(partitions.map((place) => partitionIn(group, place)))
     for (const place of gone) {
       const task = this.#byPartition.get(place)
       if (task !== undefined) this.#drop(task)
     }
     for (const opening of [...this.#openings.values()]) {
-      if (opening.group === group && opening.inputs.some((input) => gone.has(placeIn(group, input)))) this.#abandon(opening)
+      if (opening.group === group && opening.inputs.some((input) => gone.has(partitionIn(group, input)))) this.#abandon(opening)
     }
     this.#partitions.set(
       group,
-      this.partitionsOf(group).filter((place) => !gone.has(placeIn(group, place))),
+      this.partitionsOf(group).filter((place) => !gone.has(partitionIn(group, place))),
     )
   }
 
@@ -165,12 +165,12 @@ export class ThreadTasks implements CommittingTasks {
     consumer: Consumer,
     seek: boolean,
   ): Promise<void> {
-    const before = new Set(inputs.flatMap((input) => this.#byPartition.get(placeIn(group, input)) ?? []))
+    const before = new Set(inputs.flatMap((input) => this.#byPartition.get(partitionIn(group, input)) ?? []))
     const positioned = await Promise.all(inputs.map(async (input) => ({ ...input, position: await consumer.committed(input) })))
     for (const input of positioned) {
       const reset = resetOf(subtopology, input.topic)
       // A task that is opened again loses its buffered records, so they are read again.
-      const isAgain = seek || this.#byPartition.has(placeIn(group, input))
+      const isAgain = seek || this.#byPartition.has(partitionIn(group, input))
       if (input.position !== null) {
         if (isAgain) consumer.seek(input, input.position.offset)
       } else if (isAgain || reset !== 'earliest') {
@@ -236,7 +236,7 @@ export class ThreadTasks implements CommittingTasks {
     this.#meters.taskCreated.record(1)
     this.#groups.set(task, group)
     if (logged !== null) this.#logged.set(task, logged)
-    for (const input of inputs) this.#byPartition.set(placeIn(group, input), task)
+    for (const input of inputs) this.#byPartition.set(partitionIn(group, input), task)
     return task
   }
 
@@ -256,11 +256,10 @@ export class ThreadTasks implements CommittingTasks {
     const opened = this.#opened.get(task)
     if (opened !== undefined) this.#states?.close(opened)
     this.#opened.delete(task)
-    for (const input of task.inputs) this.#byPartition.delete(placeIn(group, input))
+    for (const input of task.inputs) this.#byPartition.delete(partitionIn(group, input))
   }
 }
 
-/** The parts of a task when it is assigned. */
 interface TaskParts {
   readonly id: TaskId
   readonly group: string
@@ -298,6 +297,6 @@ export function resetOf({ nodes }: Subtopology, topic: string): OffsetReset {
   return source?.kind === 'source' ? source.offsetReset : 'earliest'
 }
 
-function placeIn(group: string, place: TopicPartition): string {
-  return `${group}\n${placeName(place)}`
+function partitionIn(group: string, place: TopicPartition): string {
+  return `${group}\n${partitionName(place)}`
 }

@@ -19,7 +19,7 @@ export interface LogUnderTest {
   readonly log: Log
   /** The clock of the log. A simulated clock is moved by hand; with the real one `advance` waits. */
   readonly clock: { now(): number; advance(ms: number): Promise<void>; settle(): Promise<void> }
-  /** The reason why another party enforces the retention of this log; absent where the log itself does. */
+  /** The program that enforces the retention of this log; undefined if the log itself does. */
   readonly retentionElsewhere?: string
   /** False: readers in another thread than the log's do not hear of gaps. */
   readonly tellsReaders?: false
@@ -715,7 +715,7 @@ async function polledUntil(consumers: readonly Consumer[], isSo: () => boolean):
   }
 }
 
-/** The next `count` values; with 0, the values that are there at once. */
+/** The next `count` values; with 0, the values that are available now. */
 async function polled(consumer: Consumer, count: number): Promise<readonly string[]> {
   const values: string[] = []
   do {

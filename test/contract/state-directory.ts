@@ -110,7 +110,7 @@ export function stateDirectoryContract(name: string, open: () => Promise<Directo
       assert.deepEqual(rowsIn(again.open('1_3'), 's'), [])
     })
 
-    it('takes no write of a disk that has been opened again since', () => {
+    it('ignores writes through a handle when the disk has been opened again', () => {
       const before = directory.open('0_0')
       const now = directory.open('0_0')
       now.write({ changes: [{ store: 's', entries: [row('a', 'now')] }], offsets: [{ ...changelog, offset: 5 }] })

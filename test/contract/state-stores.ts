@@ -14,8 +14,8 @@ export interface StoresUnderTest {
 }
 
 /**
- * The contract of every kind of store on one kind of disk: all reads give what a plain model has, in its order, wherever rows lie (in memory, in
- * commits on their way, on the disk, evicted) and also after a restart or a rebuild from the changelog.
+ * The contract of every kind of store on one kind of disk. All reads return the same as a plain model, in the same order, wherever rows are: in
+ * memory, in commits on their way, on the disk, or evicted. The same holds after a restart, and after a rebuild from the changelog.
  */
 export function stateStoresContract(name: string, open: () => Promise<StoresUnderTest>, { numRuns }: { readonly numRuns: number }): void {
   describe(`Stores on ${name} keep the contract of state stores`, () => {
@@ -40,7 +40,7 @@ export function stateStoresContract(name: string, open: () => Promise<StoresUnde
         )
       })
 
-      // In the order of time the rows of a key lie among those of others.
+      // In a time-ordered store, the rows of a key are between those of other keys.
       if (kind.make().spec.timeOrdered) continue
       it(`${kind.name} reads only the rows that an iteration has reached, and closes an abandoned iterator`, () => {
         const checked = new CheckedStore(kind.make(), disk, 2)
@@ -55,7 +55,7 @@ export function stateStoresContract(name: string, open: () => Promise<StoresUnde
 
 const key = fc.constantFrom('a', 'a\0', 'a\0\0\0\0\0\0\0\0', 'aa', 'ab', 'b', 'é')
 const time = fc.integer({ min: 0, max: 20 }).map((steps) => steps * 15_000)
-/** Times that users may ask for, also those that no row has. */
+/** Times that users may ask for, with times that no row has. */
 const asked = fc.oneof(
   { weight: 4, arbitrary: time },
   {
@@ -83,7 +83,7 @@ type Step = typeof step extends fc.Arbitrary<infer S> ? S : never
 export interface Write {
   readonly key: string
   readonly at: number
-  /** Length of a session. Stores of other kinds write in another way where it is above 0: many keys at once, or a delete. */
+  /** The length of a session. For other kinds of stores, a length above 0 means another way to write: many keys at once, or a delete. */
   readonly length: number
   readonly value: string | null
 }
@@ -138,7 +138,7 @@ class CheckedStore {
     }
   }
 
-  /** An iteration that has begun does not see what is written after its first step. */
+  /** A running iteration does not see changes that come after its first step. */
   #readMidway(one: Extract<Step, { readonly op: 'readMidway' }>): void {
     const begun = this.#model
       .reads(this.#opened.store, one)

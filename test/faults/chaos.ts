@@ -8,7 +8,7 @@ import { RequestsThroughKills } from './requests-through-kills.ts'
 
 /**
  * Runs three brokers, three processes of a DSL application and three of a swarm under load, exactly once. Every few seconds it kills one of them, or
- * freezes a process until others have taken over. Poison records lie among the others, unless `--no-poison` is given. `--report` writes the final
+ * freezes a process until others have taken over. The input contains poison records, unless `--no-poison` is given. `--report` writes the final
  * report as JSON. Exit status 1: a promise was broken.
  */
 const { values } = parseArgs({

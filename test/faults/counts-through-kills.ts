@@ -16,8 +16,8 @@ import { type Ordeal, type Outcome, waitFor } from './ordeal.ts'
 import { Progress } from './progress.ts'
 
 /**
- * Three processes that count and join, exactly once, with changelogs, repartition topics and a standby of each store. Afterwards each key's committed
- * counts must be 1, 2, 3 and so on, up to the count of a plain loop over the input.
+ * Three processes that count and join, exactly once, with changelogs, repartition topics, and a standby of each store. Afterwards each key's
+ * committed counts must be 1, 2, 3 and so on, up to the count of a plain loop over the input.
  */
 export class CountsThroughKills implements Ordeal {
   readonly name = 'counts'
@@ -142,7 +142,7 @@ export class CountsThroughKills implements Ordeal {
     await this.#log.createTopics(names.map((name) => ({ name, partitions: partitions.length, cleanup: 'delete', retentionMs: null })))
     await Promise.all(this.victims.names.map((name) => this.#start(name)))
     for (const output of this.#outputs) output.follow()
-    // Partitions are sent to in parallel, so that one that waits for its broker holds up no other.
+    // Partitions are sent to in parallel, so that one that waits for its broker does not delay others.
     this.#sending = Promise.all(partitions.map((partition) => this.#send(partition)))
     if (this.#poisoner !== null) this.#poisoning = this.#poisoner.keepSending(() => this.#isOver, poisonEachMs)
     this.progress.killed('start')
@@ -212,7 +212,7 @@ export class CountsThroughKills implements Ordeal {
     await producer?.close().catch(() => {})
   }
 
-  /** Checks one output record. `count`: null where an output has one record a key. */
+  /** Checks one output record. `count` is null if the output has one record for each key. */
   #hear(key: string, count: number | null): void {
     const before = this.#counts.get(key) ?? 0
     const now = count ?? before + 1

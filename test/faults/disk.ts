@@ -11,7 +11,7 @@ export interface DiskReport {
   readonly refused: number
   /** Starts after which all durable data was there. */
   readonly recovered: number
-  /** Starts that were neither refused nor complete; empty where every promise held. */
+  /** Starts that were neither refused nor complete; empty if every promise held. */
   readonly broken: readonly string[]
 }
 
@@ -22,8 +22,8 @@ export interface DiskOptions {
 }
 
 /**
- * Runs a swarm on real files. After a clean stop and after SIGKILL each kind of file in the data directory is flipped, cut, zeroed or deleted, and
- * the process is started again. It must either refuse with an explanation, or have everything that a client was promised.
+ * Runs a swarm on real files. After a clean stop and after SIGKILL, each kind of file in the data directory is flipped, cut, zeroed or deleted, and
+ * the process starts again. It must refuse with an explanation, or have everything that was promised to a client.
  */
 export async function damageDisk({ only, say = () => {} }: DiskOptions): Promise<DiskReport> {
   const root = mkdtempSync(join(tmpdir(), 'waggle-disk-'))
@@ -134,8 +134,8 @@ function start(directory: string, swarm: string, more: readonly string[] = []): 
 }
 
 /**
- * Sends requests, in two lives so that there are tables and a write-ahead log. Every tenth body is large. Gives the answer of each request id, or null
- * where the client only saw a 202.
+ * Sends requests, in two runs of the process so that there are tables and a write-ahead log. Every tenth body is large. Returns the answer of each
+ * request id, or null if the client only saw a 202.
  */
 async function fill(directory: string, stop: 'stopped' | 'killed', swarm: string): Promise<ReadonlyMap<string, string | null>> {
   const promised = new Map<string, string | null>()
@@ -186,7 +186,7 @@ async function outcomeOf(directory: string, swarm: string, promised: ReadonlyMap
   }
 }
 
-/** Does what the refusal says. */
+/** Follows the advice of the refusal. */
 async function refusalOf(directory: string, swarm: string, promised: ReadonlyMap<string, string | null>, said: string): Promise<string> {
   if (/"WAGGLE_CLICKHOUSE"/.test(said)) {
     const [, folder] = /The part (\S+) of the table/.exec(said) ?? []
@@ -203,7 +203,7 @@ async function refusalOf(directory: string, swarm: string, promised: ReadonlyMap
   return isListed ? 'refused' : `--accept-loss lists no loss: ${program.lastWords}`
 }
 
-/** Rows of the table, as soon as they are as many; all of them where the swarm saves none. */
+/** The rows of the table, when they are at least `expected`; all rows if the swarm saves none. */
 async function rowsOf({ ready }: MeasuredProgram, expected: number): Promise<number> {
   if (ready.clickhouse === null) return expected
   let rows = -1

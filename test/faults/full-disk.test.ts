@@ -18,7 +18,7 @@ const directory = mkdtempSync(join(tmpdir(), 'waggle-full-'))
 const disk = join(directory, 'disk')
 const mounted = mount()
 
-/** Mounts a disk of 32 MiB and fills most of it. False where this machine does not allow a mount. */
+/** Mounts a disk of 32 MiB and fills most of it. False if this machine does not allow a mount. */
 function mount(): boolean {
   spawnSync('mkdir', [disk])
   return spawnSync('mount', ['-t', 'tmpfs', '-o', 'size=32m', 'tmpfs', disk]).status === 0

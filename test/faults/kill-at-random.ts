@@ -13,7 +13,7 @@ export interface KillReport {
   /** Answers that came twice, to a retry or by id, and were equal. */
   readonly compared: number
   readonly rows: number
-  /** Broken promises; empty where all held. */
+  /** Broken promises; empty if all held. */
   readonly broken: readonly string[]
 }
 
@@ -24,7 +24,7 @@ export interface KillOptions {
 }
 
 /**
- * Runs the teddy swarm under load and kills it with SIGKILL at random moments, round after round, on one data directory. Clients retry requests
+ * Runs the teddy swarm under load, and kills it with SIGKILL at random moments, round after round, on one data directory. Clients retry requests
  * without an answer under the same idempotency key. Afterwards each request must have one answer, the same for every caller, and exactly three rows.
  */
 export async function killAtRandom({ rounds, seed, say = () => {} }: KillOptions): Promise<KillReport> {
@@ -83,7 +83,7 @@ const patienceSeconds = 3600
 
 /** Sends one request after the other, each under its own key until it is accepted. */
 class Client {
-  /** The answer of each accepted request id; null where none was seen. */
+  /** The answer of each accepted request id; null if none was seen. */
   readonly accepted = new Map<string, string | null>()
   readonly broken: string[] = []
   compared = 0
@@ -102,7 +102,7 @@ class Client {
       for (;;) {
         await this.#send(gateway)
         this.#sent++
-        // Accepting is quick: without a pause, clients that submit would take all of the models' time from those that wait for answers.
+        // Accepting is quick. Without a pause, clients that submit would take all of the models' time from clients that wait for answers.
         if (this.#verb === 'submit') await pause(500)
       }
     } catch {

@@ -8,7 +8,7 @@ export interface Victims {
   readonly names: readonly string[]
   kill(name: string): Promise<void>
   start(name: string): Promise<void>
-  /** Freezing, where the group supports it: a frozen process seems dead, and later goes on in the middle of its work. */
+  /** Freezing, if the group supports it. A frozen process looks dead, and later continues in the middle of its work. */
   readonly frozen?: { freeze(name: string): void; thaw(name: string): void }
 }
 

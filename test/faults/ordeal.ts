@@ -20,7 +20,7 @@ export interface Ordeal {
 
 export interface Outcome {
   readonly counted: { readonly [what: string]: number }
-  /** Broken promises; empty where all held. */
+  /** Broken promises; empty if all held. */
   readonly broken: readonly string[]
 }
 
@@ -40,7 +40,7 @@ export interface Recovered {
 export interface ThroughKillsOptions extends Pick<KillsOptions, 'isOver' | 'pauseMs' | 'awayMs' | 'say'> {
   readonly ordeals: readonly Ordeal[]
   readonly seed: number
-  /** Brokers that may be killed, too; absent where only processes are. */
+  /** Brokers that may be killed too; undefined if only processes are killed. */
   readonly cluster?: KafkaCluster
   /** When it aborts, the run is rejected once all processes are back. */
   readonly signal?: AbortSignal
@@ -83,7 +83,7 @@ export async function throughKills({ ordeals, seed, cluster, signal, ...options 
   return { killedProcesses: killed.processes, killedBrokers: killed.brokers, frozenProcesses: killed.frozen, ordeals: reports }
 }
 
-/** Waits for a condition. False where it did not come about in time. */
+/** Waits for a condition. False if it did not become true in time. */
 export async function waitFor(isSo: () => boolean, timeoutMs: number): Promise<boolean> {
   for (const end = performance.now() + timeoutMs; !isSo(); await pause(50)) if (performance.now() > end) return false
   return true

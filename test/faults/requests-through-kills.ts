@@ -21,7 +21,7 @@ export interface RequestsOptions {
   readonly cluster: KafkaCluster
   readonly processing: 'at_least_once' | 'exactly_once'
   readonly processes: number
-  /** Pause of each client after each request, in ms; absent: none. */
+  /** The pause of each client after each request, in ms; undefined: no pause. */
   readonly pauseMs?: number
   /** Foreign records lie on all topics of the swarm. Each becomes a dead letter. */
   readonly poison?: boolean
@@ -29,8 +29,7 @@ export interface RequestsOptions {
 
 /**
  * Processes of one swarm with three models, whose clients retry requests without an answer. Afterwards each request must have one answer, the same
- * for every caller, and three rows. Under exactly once each bee with an output topic must have written exactly
- * one record per request.
+ * for every caller, and three rows. Under exactly once, each bee with an output topic must have written exactly one record for each request.
  */
 export class RequestsThroughKills implements Ordeal {
   readonly name = 'requests'
@@ -41,7 +40,7 @@ export class RequestsThroughKills implements Ordeal {
   readonly #clickhouse: WritableClickHouse
   readonly #swarm: SwarmProcesses
   readonly #running = new Map<string, MeasuredProgram>()
-  /** The last process of each name, also if it has ended. */
+  /** The last process of each name, even if it has ended. */
   readonly #last = new Map<string, MeasuredProgram>()
   readonly #clients: readonly RetryingClient[]
   readonly #broken: string[] = []
@@ -119,7 +118,7 @@ export class RequestsThroughKills implements Ordeal {
     return `requests: ${this.accepted} accepted (${this.#running.size} processes); ${standing.part} for ${Math.round(standing.ms / 1000)} s`
   }
 
-  /** Lets the clients go on until this many requests are accepted, however slow the machine is. False where they stand still. */
+  /** Lets the clients go on until this many requests are accepted, however slow the machine is. False if they make no progress. */
   untilAccepted(count: number): Promise<boolean> {
     return waitFor(() => this.accepted >= count, patienceMs)
   }
@@ -178,7 +177,7 @@ export class RequestsThroughKills implements Ordeal {
     this.#poisoning = this.#poisoner.keepSending(() => this.#isOver, poisonEachMs)
   }
 
-  /** Number of poison records with a dead letter, and those without one although their swarm has had the time. */
+  /** The number of poison records with a dead letter, and the poison records that have none although their swarm had time for it. */
   async #letters(): Promise<readonly [number, readonly string[]]> {
     if (this.#poisoner === null || this.#log === null) return [0, []]
     const letters = new Set<string>()
@@ -227,7 +226,7 @@ export class RequestsThroughKills implements Ordeal {
     return compared
   }
 
-  /** Checks that each id has three rows, and that other ids have none. */
+  /** Checks that each id has three rows, and that no other id has rows. */
   async #wrongRows(answers: ReadonlyMap<string, unknown>): Promise<readonly string[]> {
     const sql = 'SELECT request_id, count(), uniqExact(bee) FROM predictions GROUP BY request_id FORMAT TabSeparated'
     const text = await (await fetch(`${this.#clickhouse.url}/?query=${encodeURIComponent(sql)}`)).text()
@@ -237,7 +236,7 @@ export class RequestsThroughKills implements Ordeal {
     return [...missing, ...[...counts.keys()].filter((id) => !answers.has(id)).map((id) => `${id}, which nobody had accepted, has rows`)]
   }
 
-  /** Checks that only poison has dead letters and, where it is promised, that each bee wrote once a request. */
+  /** Checks that only poison records have dead letters and, if promised, that each bee wrote once for each request. */
   async #readTopics(answers: ReadonlyMap<string, unknown>): Promise<void> {
     const { cluster, processing } = this.#options
     const log = await openKafkaLog({ ...quickOptions(cluster), processing: 'at_least_once' })

@@ -7,13 +7,13 @@ import { WaggleError } from '../../topology/waggle-error.ts'
 import type { FuzzTarget } from './target.ts'
 
 const maxBytes = 2048
-/** Size limit of one attempt, which also takes its input byte by byte. */
+/** The size limit of one attempt, which also feeds its input byte by byte. */
 const maxInputBytes = 32 * 1024
 const neverAborted = new AbortController().signal
 
 /**
  * A bee's standard output, in chunks of any size. The first byte of an input seeds the cuts. Every cut must give the same messages or the same
- * protocol error, the stream must hold no more than its bound, and each result can be written to a topic.
+ * protocol error. The stream must hold no more than its limit, and each result must fit on a topic.
  */
 export const target: FuzzTarget = {
   name: 'bee-protocol',

@@ -9,8 +9,8 @@ import { connected, heard } from '../support/raw-http.ts'
 import type { FuzzTarget } from './target.ts'
 
 /**
- * Any bytes on a socket of the HTTP gateway. It must answer with well-formed responses or close. A refusal must be a problem, nothing may fail
- * inside, and no byte of a body may be held at the end.
+ * Any bytes on a socket of the HTTP gateway. It must answer with well-formed responses, or close. A refusal must be a problem, nothing may fail
+ * inside, and no bytes of a body may be held at the end.
  */
 export const target: FuzzTarget = {
   name: 'http',

@@ -14,7 +14,7 @@ export type TargetOrder =
   | { readonly order: 'try'; readonly input: Uint8Array }
   | { readonly order: 'close' }
 
-/** The answer to each order but `close`. The first report says that the target is loaded. `failure` is null where every attempt was fine. */
+/** The answer to each order except `close`. The first report says that the target is loaded. `failure` is null if every attempt passed. */
 export interface TargetReport {
   readonly failure: { readonly kind: 'threw' | 'hogged'; readonly message: string } | null
 }

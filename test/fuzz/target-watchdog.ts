@@ -94,7 +94,7 @@ class TargetProcess {
     })
   }
 
-  /** Throws where the target itself cannot be loaded, which is no finding. */
+  /** Throws if the target itself cannot be loaded, which is not a finding. */
   static async start({ module, corpus }: TargetFiles, path: string, bounds: AttemptBounds): Promise<TargetProcess> {
     const child = forkEnding(new URL('./target-program.ts', import.meta.url), [module, corpus, path, String(bounds.attemptBytes)], {
       serialization: 'advanced',

@@ -1,7 +1,7 @@
 /**
- * One parser that strangers reach, as the fuzzer sees it. A target lives in `test/fuzz/NAME-target.ts`, which exports it as `target` or as its
- * default; `test/fuzz/corpus/NAME/` keeps each input that once broke it, and `npm test` tries those again. Targets run in a process of their own: an
- * attempt that takes more than ten seconds, or 256 MiB, is a finding.
+ * One parser that gets bytes from strangers, as the fuzzer sees it. `test/fuzz/NAME-target.ts` exports the target as `target` or as its default.
+ * `test/fuzz/corpus/NAME/` keeps each input that once broke it, and `npm test` tries those again. Targets run in a process of their own. An attempt
+ * that takes more than ten seconds, or 256 MiB, is a finding.
  */
 export interface FuzzTarget {
   /** Kebab-case; names the folder of its corpus. */

@@ -72,7 +72,7 @@ describeWithKafka('An application that moves between Kafka Streams and Waggle', 
         expected.push(...(await driver.after(...rows)))
         const runner = (at % 2 === 0) === (first === 'there') ? there : here
         await runner.start(test.signal)
-        // A process waits until it knows how far the other one has come.
+        // A process waits until it knows the other one's progress.
         if (at > 0 && runner === here)
           assert.equal(here.streamTime, Math.max(...lives.slice(0, at).flatMap((life) => life.map(([, , , time = 0]) => time))))
         for (const row of rows) await sendRow(log, row)

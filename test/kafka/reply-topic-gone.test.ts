@@ -52,8 +52,8 @@ describeWithKafka('A reply topic that is deleted while it is in use', {}, (clust
       }
       const lengthOf = async (topic: string) => (await admin.fetchTopicOffsets(topic)).reduce((sum, { high }) => sum + Number(high), 0)
       /**
-       * The committed dead letters of a request. The request before it may have its own: at least once, an answer may leave before its commit and be
-       * sent again.
+       * The committed dead letters of a request. The request before it may have one too: under at least once, an answer may be sent before its
+       * commit, and sent again.
        */
       const letters = async (id: string) => {
         const topic = `waggle.${swarm.swarm}.dead-letters`

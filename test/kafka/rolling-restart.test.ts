@@ -11,7 +11,7 @@ const longestMs = 30_000
 
 interface Asked {
   readonly ms: number
-  /** Null where the request was answered with 200 and its own number. */
+  /** Null if the request was answered with 200 and its own number. */
   readonly failure: string | null
 }
 

@@ -52,7 +52,7 @@ class Cluster {
     this.world = new SimulatedWorld({ seed, traits, keepsState: false })
   }
 
-  /** The started application; null where it crashed during the start. */
+  /** The started application; null if it crashed during the start. */
   async start(log: SimulatedLog): Promise<FunctionSwarm | null> {
     let swarm: FunctionSwarm | null = null
     const options = { answerPartitions: 4, commitIntervalMs: 20, states: new SimulatedStateDirectory(this.#files) }

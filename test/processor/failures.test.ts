@@ -30,7 +30,7 @@ const small = {
   },
 }
 
-/** Runs `inputs` through `in` → times ten, where 7 throws → `out`. Returns the records of `out` and `letters`, and the calls of the handlers. */
+/** Runs `inputs` through `in` → times ten (7 throws) → `out`. Returns the records of `out` and `letters`, and the calls of the handlers. */
 async function run(inputs: readonly string[], failures: FailurePolicy, results: Serde<number> = small) {
   const world = new SimulatedWorld()
   const log = world.boot()

@@ -30,7 +30,7 @@ interface Attack {
   readonly request: HostileBody
   readonly at: 'nowhere' | 'prepare' | 'constructor' | 'b' | 'joined'
   readonly output: () => unknown
-  /** True where the bees change their input, as they do for any other request. */
+  /** True if the bees change their input, as they do for any other request. */
   readonly mutates: boolean
 }
 
@@ -217,13 +217,13 @@ function functions(attacks: readonly Attack[]): Functions {
   }
 }
 
-/** True where both joined bees gave the result that they give to a neighbour. */
+/** True if both joined bees gave the result that they give to a neighbour. */
 function sawBoth(input: unknown): boolean {
   const joined = new Map(Object.entries(JSON.parse(JSON.stringify(input)) as { readonly [bee: string]: { readonly label?: unknown } }))
   return joined.get('constructor')?.label === 'constructor' && joined.get('b')?.label === 'constructor'
 }
 
-/** True where the input is unchanged. */
+/** True if the input is unchanged. */
 function sees(input: unknown): boolean {
   return typeof input === 'object' && input !== null && 'a' in input && input.a === 1
 }

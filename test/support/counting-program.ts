@@ -47,8 +47,8 @@ export function topicsOf(input: string) {
 }
 
 /**
- * Counts a stream of words (value: `<group>:<number>`) by key, by key and ten seconds and, through a repartition topic, by group. Through another
- * repartition topic their numbers are joined with the marks of the same number.
+ * Counts a stream of words (value: `<group>:<number>`) three times: by key, by key and ten seconds, and by group through a repartition topic. Through
+ * another repartition topic, words are joined with the marks of the same number.
  */
 export function everythingOf(input: string): Topology {
   const topics = topicsOf(input)
@@ -94,7 +94,7 @@ export async function newCount(log: Log): Promise<{ readonly applicationId: stri
   return { applicationId: newName('app'), input }
 }
 
-/** The first keys of a list that repeats fifty different ones. */
+/** The first keys of a list in which fifty different keys repeat. */
 export function keys(count: number): readonly string[] {
   return Array.from({ length: count }, (_, at) => `key-${at % 50}`)
 }

@@ -7,8 +7,8 @@ import { join } from 'node:path'
 export type DebianProgram = { readonly program: string; readonly env: { readonly [variable: string]: string } } | { readonly missing: string }
 
 /**
- * The program `name`: this machine's own, else that of the Debian package of the same name. The package and the libraries that this machine lacks are
- * unpacked once into a cache of the user, so nothing is installed and no service starts.
+ * The program `name`: this machine's own, else that of the Debian package of the same name. The package and its missing libraries are unpacked once
+ * into a cache of the user. Nothing is installed, and no service starts.
  */
 export function programOfDebian(name: string): DebianProgram {
   const own = spawnSync('sh', ['-c', `command -v ${name}`], { encoding: 'utf8' })
@@ -25,7 +25,7 @@ export function programOfDebian(name: string): DebianProgram {
   return { program, env: { LD_LIBRARY_PATH: libraries.join(':') } }
 }
 
-/** Unpacks a package and its missing libraries into `directory`. Returns the reason where it cannot. */
+/** Unpacks a package and its missing libraries into `directory`. Returns the reason for a failure. */
 function unpack(name: string, { cache, directory }: { readonly cache: string; readonly directory: string }): string | null {
   mkdirSync(cache, { recursive: true })
   const fetched = mkdtempSync(join(cache, 'fetch-'))
@@ -47,7 +47,7 @@ function unpack(name: string, { cache, directory }: { readonly cache: string; re
   }
 }
 
-/** The package and those that it needs and that are not installed; null where there is no such package. */
+/** The package, and the packages that it needs and that are not installed; null if the package does not exist. */
 function packagesFor(name: string): readonly string[] | null {
   const { status, stdout } = spawnSync('apt-get', ['install', '--yes', '--no-install-recommends', '--print-uris', name], { encoding: 'utf8' })
   const packages = [...stdout.matchAll(/^'[^']+' ([^ _]+)_/gm)].map(([, one = '']) => one)

@@ -39,12 +39,12 @@ export interface FunctionSwarm {
 export interface FunctionSwarmOptions {
   /** The value of `WAGGLE_REPLY_TOPICS`. */
   readonly replyTopics?: string
-  /** Partitions of the answers topic. Absent where only one process has gateways. */
+  /** The number of partitions of the answers topic; undefined if only one process has gateways. */
   readonly answerPartitions?: number
   /** Gateways of other processes. They draw from another random source. */
   readonly otherGateways?: number
   readonly commitIntervalMs?: number
-  /** Partitions of each topic, hence tasks of each sub-topology; 2 where absent. */
+  /** The number of partitions of each topic, and so of tasks of each sub-topology. Default: 2. */
   readonly partitions?: number
   /** The database; with one, the bee type `save-to-database` is there, too. */
   readonly database?: Database
@@ -110,7 +110,7 @@ export async function startSwarm(
   const failedRecords: string[] = []
   const recordFailed: FailureListener = ({ code }, { key, node, taskId, topic, offset }) =>
     failedRecords.push(`${code} ${node} ${key} ${taskId} ${topic === '' ? '-' : `${topic} ${offset}`}`)
-  const own = new Map(plan.answersTopic === null ? [] : [[plan.answersTopic, answerPartitions ?? 0]])
+  const own = new Map(plan.repliesTopic === null ? [] : [[plan.repliesTopic, answerPartitions ?? 0]])
   const replyTopics = new KnownReplyTopics({ log, clock, allowed: options.replyTopics ?? null, own })
   const application = new Application({
     applicationId: plan.applicationId,
@@ -131,7 +131,7 @@ export async function startSwarm(
     ...(options.commitIntervalMs === undefined ? {} : { commitIntervalMs: options.commitIntervalMs }),
     onFailure: (error) => failures.push(error),
   })
-  const answers = plan.answersTopic === null ? null : { topic: plan.answersTopic, partitions: answerPartitions ?? 0 }
+  const answers = plan.repliesTopic === null ? null : { topic: plan.repliesTopic, partitions: answerPartitions ?? 0 }
   const routes = plan.gateways.map(({ gateway, topic }) => ({
     gateway,
     topic,
@@ -143,7 +143,7 @@ export async function startSwarm(
     answers,
   }))
   const common = { log, clock, routes, maxPending: 10_000 }
-  const outcomes = plan.respondTopic === null ? [] : [{ topic: plan.respondTopic, partitions, payloads: payloadSerde }]
+  const outcomes = plan.outcomesTopic === null ? [] : [{ topic: plan.outcomesTopic, partitions, payloads: payloadSerde }]
   const cluster = () => new ClusterRequests({ ...common, random, onError: (error) => failures.push(error as Error) })
   const requests = answers === null ? new EmbeddedRequests({ ...common, outcomes }) : cluster()
   const others = Array.from({ length: options.otherGateways ?? 0 }, cluster)

@@ -82,7 +82,7 @@ function fail(): never {
   throw new Error('a getter that throws')
 }
 
-/** Results and errors of a bee's function, made anew for each use. Some are JSON, some are not. */
+/** Results and errors of a bee's function, created for each use. Some are JSON, some are not. */
 export const hostileOutput: fc.Arbitrary<() => unknown> = fc.oneof(
   fc.constantFrom<readonly (() => unknown)[]>(...hostileMakers().map((make) => [make] as const)).map(([make]) => make ?? (() => null)),
   fc

@@ -10,7 +10,7 @@ interface TestWish extends ClusterWish {
 }
 
 /**
- * Tests that need a real Kafka for as long as they run: the cluster of `KAFKA_BROKERS`, else brokers that are started here. Without either the tests
+ * Tests with a real Kafka that runs as long as they do: the cluster of `KAFKA_BROKERS`, else brokers that are started here. Without either the tests
  * are skipped with the reason, and fail in CI.
  */
 export function describeWithKafka(name: string, wish: TestWish, tests: (cluster: () => KafkaCluster) => void): void {

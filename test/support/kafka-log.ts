@@ -65,7 +65,7 @@ async function clear(cluster: KafkaCluster, before: Names): Promise<void> {
     const emptied = [...(await admin.listGroups({}))].filter(([, { state }]) => state.toLowerCase() === 'empty')
     const groups = emptied.map(([group]) => group).filter((group) => !before.groups.has(group))
     if (groups.length > 0) await admin.deleteGroups({ groups })
-    // Some brokers learn of a new topic a little later than the one that made it.
+    // Some brokers learn about a new topic later than the broker that created it.
     for (;;) {
       const left = await admin.listTopics()
       if (!topics.some((topic) => left.includes(topic))) return

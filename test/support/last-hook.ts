@@ -1,8 +1,8 @@
 import { after } from 'node:test'
 
 /**
- * `npm test` loads this module before each test file. A file that stays open long after its last test then fails, in place of a run that never ends:
- * a test that timed out may wait in a loop for ever, and a leaked socket or child process keeps the event loop alive.
+ * `npm test` loads this module before each test file. A file that stays open long after its last test fails, so that the run ends. Otherwise a test
+ * that loops after its timeout, a leaked socket or a leaked child process would keep the run alive for ever.
  */
 const patienceMs = 60_000
 

@@ -23,7 +23,7 @@ export interface ModelledRead {
   readonly isSnapshot: boolean
 }
 
-/** A plain picture of what a store should have. */
+/** The expected content of a store, kept by a plain model. */
 export interface StoreModel {
   readonly spec: KeptStore
   /** Writes to the store and to the model. */

@@ -14,7 +14,7 @@ export interface PageReaderOptions {
   readonly note: string
 }
 
-/** A person who takes the steps of a page: types its commands, saves its files, and compares what is printed with what the page shows. */
+/** Follows the steps of a page like a person: types its commands, saves its files, and compares the output with the page. */
 export class PageReader {
   readonly #env: PageReaderOptions['env']
   readonly #note: string
@@ -49,7 +49,7 @@ export class PageReader {
     await this.#running?.ended
   }
 
-  /** Types a block. Only where the page shows how may its last command fail. */
+  /** Types a block. Its last command may fail only if the page shows the failure. */
   async #run({ script, shown, isEventual }: PageCommands): Promise<void> {
     let command = await this.#type(script)
     const lastMs = systemClock.elapsedMs() + longestMomentMs
@@ -59,7 +59,7 @@ export class PageReader {
     else assert.ok(command.status === null || command.status === 0, `${script}\nended with ${command.status}:\n${command.printed}`)
   }
 
-  /** Waits until the block has ended, or Waggle has said where it listens. */
+  /** Waits until the block has ended, or Waggle has printed its address. */
   async #type(script: string): Promise<TypedCommand> {
     const command = new TypedCommand(`set -e\ntrap 'pwd >"${this.#note}"' DEBUG EXIT\n${this.#text.real(script)}`, {
       cwd: this.#folder,
@@ -97,7 +97,7 @@ const gateway = '127.0.0.1:8080'
 const database = '127.0.0.1:8123'
 const longestMomentMs = 30_000
 
-/** Waggle has printed where it listens, and all that it prints after that. */
+/** True if Waggle has printed its address, and everything that it prints afterwards. */
 function isReady(printed: string): boolean {
   return printed.includes('Ctrl-C stops it.')
 }

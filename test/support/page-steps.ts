@@ -2,7 +2,7 @@
 export type PageStep =
   | PageCommands
   | { readonly kind: 'write'; readonly line: number; readonly file: string; readonly text: string }
-  /** The page shows what the running program has printed by now. */
+  /** A block that shows output of the running program so far. */
   | { readonly kind: 'log'; readonly line: number; readonly shown: string }
   | { readonly kind: 'stop'; readonly line: number }
 
@@ -10,9 +10,9 @@ export interface PageCommands {
   readonly kind: 'run'
   readonly line: number
   readonly script: string
-  /** The page's word of what the commands print; null where it says nothing. */
+  /** The output that the page shows for the commands; null if it shows none. */
   readonly shown: string | null
-  /** The page says that it takes a moment until they print it. */
+  /** True if the page says that the output may come a moment later. */
   readonly isEventual: boolean
 }
 
@@ -22,9 +22,9 @@ export interface PageSection {
 }
 
 /**
- * The steps of a page in Markdown, by its headings. A block of `sh` is run. A block without a language behind it is what it prints. Where the paragraph
- * before such a block says "first terminal", it is what the running program has printed. "Press Ctrl-C" stops that program. After
- * "Within", the commands may print it a moment later. A block of any other language is written to the file that the paragraph before it ends with.
+ * The steps of a page in Markdown, by its headings. A block of `sh` is run. A block without a language after it is its output. If the paragraph
+ * before such a block says "first terminal", it is the output of the running program. "Press Ctrl-C" stops that program. After "Within", the output
+ * may come a moment later. A block of any other language is written to the file that the paragraph before it ends with.
  *
  * @example
  * ```ts

@@ -1,5 +1,5 @@
 import { setTimeout as pause } from 'node:timers/promises'
-import { type Log, type LogRecord, type Producer, type ProducerRecord, placeName } from '../../processor/ports.ts'
+import { type Log, type LogRecord, type Producer, type ProducerRecord, partitionName } from '../../processor/ports.ts'
 import { textHeader } from '../../topology/record.ts'
 
 /** Header with the number of a poison record, by which its dead letter is recognised. */
@@ -56,7 +56,7 @@ export class Poisoner {
       const place = { topic, partition: turn % partitions }
       const plain = { key: Buffer.from(`poison-${number}`), value: Buffer.from('{}'), timestamp: Date.now() }
       await (await this.#open()).send({ ...plain, ...kind, ...place, headers: [...headers, textHeader(poisonHeader, number)] })
-      this.#acknowledged.set(number, placeName(place))
+      this.#acknowledged.set(number, partitionName(place))
     })
     const ended = await Promise.allSettled(sent)
     if (ended.every(({ status }) => status === 'fulfilled')) return

@@ -22,7 +22,7 @@ export async function connected(url: string): Promise<Socket> {
   return socket
 }
 
-/** Throws where the received bytes are no sequence of HTTP responses. */
+/** Throws if the received bytes are not a sequence of HTTP responses. */
 export function heard(socket: Socket, count = Number.POSITIVE_INFINITY): Promise<readonly RawResponse[]> {
   return new Promise((resolve, reject) => {
     let bytes = Buffer.alloc(0)

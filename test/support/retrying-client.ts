@@ -4,21 +4,21 @@ import type { SwarmProcesses } from './swarm-processes.ts'
 
 export interface RetryingClientOptions {
   readonly swarm: SwarmProcesses
-  /** Number of the client, with which its keys begin. Even clients wait for answers, odd ones submit. */
+  /** The number of the client, with which its keys begin. Even clients wait for answers, odd ones submit. */
   readonly number: number
   /** Gives the processes that run now. */
   readonly processes: () => readonly MeasuredProgram[]
   readonly isOver: () => boolean
   /** Pause after each request, in ms. */
   readonly pauseMs?: number
-  /** Every so many requests an accepted one is sent again to another process. */
+  /** After this many requests an accepted one is sent again, to another process. */
   readonly repeatEach?: number
   readonly onAccepted?: (sentAt: number) => void
 }
 
 /** Sends one request after the other, each under its own key until a process has accepted it. */
 export class RetryingClient {
-  /** The answer of each accepted request id; null where none was seen. */
+  /** The answer of each accepted request id; null if none was seen. */
   readonly accepted = new Map<string, string | null>()
   readonly broken: string[] = []
   /** Times that a request was sent again. */
@@ -68,7 +68,7 @@ export class RetryingClient {
     }
   }
 
-  /** False where it is not known whether the request was accepted. */
+  /** False if it is not known whether the request was accepted. */
   async #send(program: MeasuredProgram): Promise<boolean> {
     const headers = { 'idempotency-key': `${this.#options.number}-${this.#sent}`, 'x-timeout-seconds': '300' }
     try {

@@ -1,18 +1,18 @@
 import assert from 'node:assert/strict'
 
 /**
- * Text that a page shows, and its counterpart in this run. `…` in it stands for anything in a line, and alone on a line for any lines. Ids and times of
- * the page stand for the ones of this run: the first use of an id tells which, and commands that name it get that one.
+ * Compares a text that a page shows with the output of this run. `…` stands for any text in a line, and alone on a line for any lines. Ids and times
+ * of the page stand for those of this run. The first use of an id shows its value in this run, and commands with the id get this value.
  */
 export class ShownText {
-  /** This run's own text by what the page has in its place. */
+  /** This run's values, by the page's values. */
   readonly #real = new Map<string, string>()
 
   learn(shown: string, real: string): void {
     this.#real.set(shown, real)
   }
 
-  /** The text with what this run has in place of the page's ids. */
+  /** The text with this run's values instead of the page's ids. */
   real(text: string): string {
     let real = text
     for (const [shown, mine] of this.#real) real = real.replaceAll(shown, mine)
@@ -23,7 +23,7 @@ export class ShownText {
     return this.#pattern(shown).expression.test(printed)
   }
 
-  /** Fails where `shown` is not in what was printed. Remembers the ids that it has there. */
+  /** Fails if `shown` is not in the output. Remembers the values of ids. */
   find(printed: string, shown: string): void {
     const { expression, ids } = this.#pattern(shown)
     const found = expression.exec(printed)
@@ -54,5 +54,5 @@ const time = /\d{4}-\d\d-\d\dT[\d:.]+Z/.source
 const uuid = /[\da-f]{8}-[\da-f]{4}-[\da-f]{4}-[\da-f]{4}-[\da-f]{12}/.source
 /** The id of a dead letter. */
 const letter = /(?<!\S)[\w-]+:\d+:\d+(?!\S)/.source
-/** Splits a text into the parts that differ from run to run, and those that do not. */
+/** Divides a text into the parts that differ between runs, and those that do not. */
 const variable = new RegExp(`(\\n…\\n|…|${time}|${uuid}|${letter})`)

@@ -27,7 +27,7 @@ export class SwarmHere {
     this.said = place.said
   }
 
-  /** `bees`: lines of the swarm file after its entrance; `files`: what lies beside it. Without `bees` the module bee `work` answers. */
+  /** `bees`: lines of the swarm file after its entrance. `files`: files beside it. Without `bees` the module bee `work` answers. */
   static async open(
     env: Env,
     { bees = workAndAnswer, files = {} }: { readonly bees?: string; readonly files?: { readonly [name: string]: string | Uint8Array } } = {},
@@ -77,7 +77,7 @@ export class SwarmHere {
     })
   }
 
-  /** The topic of this swarm whose name ends so; null where there is none, or the gateway does not answer now. */
+  /** The topic of this swarm whose name ends with `ending`; null if there is none, or if the gateway does not answer now. */
   async topic(ending: string): Promise<TopicRow | null> {
     const response = await fetch(`${this.url}/v1/topics`)
     if (!response.ok) return null

@@ -35,12 +35,12 @@ export class TypedCommand {
     return this.#printed
   }
 
-  /** The exit status; null while it runs, 1 where a signal has ended it. */
+  /** The exit status; null while it runs, 1 if a signal has ended it. */
   get status(): number | null {
     return this.#status
   }
 
-  /** Waits until what was printed is as wanted, the script has ended, or `maxMs` are over. */
+  /** Waits until the output is as wanted, the script has ended, or `maxMs` have passed. */
   async until(isWanted: (printed: string) => boolean, maxMs = longestMs): Promise<void> {
     const { promise, resolve } = Promise.withResolvers<void>()
     const look = () => {

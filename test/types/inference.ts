@@ -237,7 +237,7 @@ full.processValues<string>(() => {
   }
 })
 
-// Materialized goes where its store's kind fits.
+// A Materialized is accepted if its kind of store fits.
 full.groupByKey().count(Materialized.as('c'))
 full.groupByKey().count(Materialized.as(Stores.inMemoryKeyValueStore('c')))
 full

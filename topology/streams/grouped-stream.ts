@@ -6,7 +6,8 @@ import { type CogroupedKStream, CogroupedStream } from './cogrouped-stream.ts'
 import type { StreamParts } from './kstream.ts'
 import { type KTable, Table, type TableParts } from './ktable.ts'
 import { Materialization } from './materialization.ts'
-import type { Materialized, Named } from './options.ts'
+import type { Materialized } from './materialized.ts'
+import type { Named } from './options.ts'
 import { addRepartition, countRepartition } from './repartition.ts'
 import { type SessionWindowedKStream, SessionWindowedStream } from './session-windowed-stream.ts'
 import type { Kept } from './shared-types.ts'
@@ -88,7 +89,7 @@ export interface KGroupedStream<K, V> {
 
 export class GroupedStream<K, V> implements KGroupedStream<K, V> {
   readonly parts: StreamParts
-  /** The user's name for the repartition topic; null without one. */
+  /** The user's name for the repartition topic; null if there is none. */
   readonly #name: string | null
   #repartitioned: string | null = null
 

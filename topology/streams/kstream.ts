@@ -13,9 +13,10 @@ import { fixedKey } from './fixed-key.ts'
 import { GlobalKTable } from './global-table.ts'
 import { GroupedStream, type KGroupedStream } from './grouped-stream.ts'
 import { joinBuffer, refuseShortHistory } from './join-buffer.ts'
+import type { Joined, StreamJoined } from './join-options.ts'
 import { type KTable, Table } from './ktable.ts'
 import { Materialization } from './materialization.ts'
-import { type Grouped, type Joined, Named, type Repartitioned, type StreamJoined } from './options.ts'
+import { type Grouped, Named, type Repartitioned } from './options.ts'
 import { passThrough } from './pass-through.ts'
 import { addRepartition, countRepartition } from './repartition.ts'
 import type { Joiner, Kept, Predicate, Some } from './shared-types.ts'
@@ -409,7 +410,7 @@ export interface KStream<K, V> {
 
 export interface StreamParts {
   readonly graph: StreamsGraph
-  /** The name of the node whose output the stream is. */
+  /** The name of the node that outputs this stream. */
   readonly output: string
   readonly key: AnySerde | null
   readonly value: AnySerde | null

@@ -1,7 +1,7 @@
 import type { AnySerde } from '../serde.ts'
 import type { KeptStore, StoreKind } from '../state-store.ts'
 import { WaggleError } from '../waggle-error.ts'
-import type { Materialized, MaterializedOptions } from './options.ts'
+import type { Materialized, MaterializedOptions } from './materialized.ts'
 import type { StoreSupplier } from './stores.ts'
 import type { StreamsGraph } from './streams-graph.ts'
 import type { TableView } from './table-view.ts'

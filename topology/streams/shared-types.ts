@@ -1,4 +1,4 @@
-import type { Materialized } from './options.ts'
+import type { Materialized } from './materialized.ts'
 
 /** Types that the signatures of several classes of the DSL use. */
 

@@ -12,7 +12,7 @@ import {
   type WindowStore,
 } from '../state-store.ts'
 import { WaggleError } from '../waggle-error.ts'
-import type { StoreOptions } from './options.ts'
+import type { StoreOptions } from './materialized.ts'
 import { timestamped } from './timestamped.ts'
 
 /** A store without serdes: its name, its kind, and the settings of its kind. */

@@ -6,7 +6,7 @@ import { guardArguments } from './checked-arguments.ts'
 import { GlobalKTable, nameGlobal } from './global-table.ts'
 import { addStreamSource, type KStream, Stream } from './kstream.ts'
 import { type KTable, Table } from './ktable.ts'
-import type { Materialized } from './options.ts'
+import type { Materialized } from './materialized.ts'
 import type { Some } from './shared-types.ts'
 import { type BuildOptions, StreamsGraph } from './streams-graph.ts'
 

@@ -1,9 +1,6 @@
 import type { Window } from '../record.ts'
 import { WaggleError } from '../waggle-error.ts'
-
-abstract class Typed<T> {
-  declare private readonly types: T
-}
+import { Typed } from './option-type.ts'
 
 /** Windows of one size, aligned to the epoch. They are tumbling, or hopping if they advance by less than their size. */
 export class TimeWindows extends Typed<'time'> {

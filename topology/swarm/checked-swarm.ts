@@ -25,7 +25,7 @@ export interface SwarmBee {
   readonly onError: 'fail' | 'skip'
 }
 
-/** The topic of another application that a bee reads or writes; null without one. */
+/** The topic of another application that a bee reads or writes; null if there is none. */
 export function topicOf({ type, spec }: SwarmBee): string | null {
   return (type.role === 'gateway' || type.role === 'output') && typeof spec.topic === 'string' ? spec.topic : null
 }

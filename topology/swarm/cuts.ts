@@ -11,7 +11,6 @@ export interface Cut {
 
 export type CutKind = (typeof cutKinds)[number]
 
-/** The kinds of reasons to cut. */
 export const cutKinds = [
   'gateway',
   'join',
@@ -56,7 +55,7 @@ export class Cuts {
     return this.#beginningOf(bee).cut
   }
 
-  /** The bee after `bee` in the same sub-topology; null without one. `chain` describes the sub-topology up to `bee`. */
+  /** The bee after `bee` in the same sub-topology; null if there is none. `chain` describes the sub-topology up to `bee`. */
   fusedAfter(bee: SwarmBee, chain: Chain): SwarmBee | null {
     const [reader, ...others] = this.#readersOf(bee)
     if (reader === undefined || others.length > 0) return null

@@ -47,7 +47,7 @@ export const deadLetterOffsetHeader = 'waggle-dead-letter-offset'
 /** Marks a record that says what happened to a dead letter: `retried` or `discarded`. */
 export const deadLetterSettledHeader = 'waggle-dead-letter-settled'
 
-/** The deadline in epoch ms; null without one, or if it is not a number. */
+/** The deadline in epoch ms; null if there is none, or if it is not a number. */
 export function deadlineOf(headers: readonly Header[]): number | null {
   const text = headerText(headers, deadlineHeader)
   return text !== null && /^\d{1,15}(\.\d{1,9})?$/.test(text) ? Number(text) : null

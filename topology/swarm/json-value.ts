@@ -293,7 +293,6 @@ function refuseUnsafeInteger(text: string): void {
   }
 }
 
-/** The index of the end of the string that starts here. */
 function endOfString(text: string, start: number): number {
   for (let at = start + 1; at < text.length; at++) {
     const code = text.charCodeAt(at)

@@ -14,9 +14,9 @@ export interface SwarmPlan {
   readonly topics: readonly PlannedTopic[]
   readonly gateways: readonly { readonly gateway: string; readonly bee: string; readonly topic: string }[]
   /** The topic of outcomes; null if no bee answers. */
-  readonly respondTopic: string | null
+  readonly outcomesTopic: string | null
   /** The topic that brings answers to the process whose caller waits; null if there is only one process. */
-  readonly answersTopic: string | null
+  readonly repliesTopic: string | null
   /** The topic that tells the ledger about each accepted request. */
   readonly acceptedTopic: string
 }
@@ -71,8 +71,8 @@ class Planner {
     const respond = bees.find(({ type }) => type.role === 'respond')
     for (const bee of bees) if (['gateway', 'call', 'sink', 'value'].includes(bee.type.role)) this.#writes(deadLetterTopic(swarm), bee.name)
     const { answerPartitions } = this.#settings
-    const answersTopic = answerPartitions === null ? null : internalTopic(this.#applicationId, 'answers')
-    if (answersTopic !== null) this.#writes(answersTopic, respond?.name ?? 'ledger')
+    const repliesTopic = answerPartitions === null ? null : internalTopic(this.#applicationId, 'answers')
+    if (repliesTopic !== null) this.#writes(repliesTopic, respond?.name ?? 'ledger')
     const foreign = new Set(bees.map(topicOf))
     return {
       swarm,
@@ -81,9 +81,9 @@ class Planner {
       subtopologies: subtopologies.map((subtopology, id) => ({ ...subtopology, id })),
       topics: [...this.#topics].map(([name, { writers, readers }]) => ({
         name,
-        partitions: name === answersTopic && answerPartitions !== null ? answerPartitions : this.#settings.partitions,
+        partitions: name === repliesTopic && answerPartitions !== null ? answerPartitions : this.#settings.partitions,
         cleanup: 'delete',
-        retentionMs: name === answersTopic ? Math.min(answersKeptMs, this.#settings.retentionMs) : this.#settings.retentionMs,
+        retentionMs: name === repliesTopic ? Math.min(answersKeptMs, this.#settings.retentionMs) : this.#settings.retentionMs,
         retentionBytes: this.#settings.retentionBytes,
         writers: [...writers],
         readers: [...readers],
@@ -92,8 +92,8 @@ class Planner {
       gateways: bees
         .filter((bee) => bee.type.role === 'gateway' && topicOf(bee) === null)
         .map((bee) => ({ gateway: gatewayOf(bee), bee: bee.name, topic: gatewayTopic(gatewayOf(bee)) })),
-      respondTopic: respond === undefined ? null : beeTopic(swarm, respond.name),
-      answersTopic,
+      outcomesTopic: respond === undefined ? null : beeTopic(swarm, respond.name),
+      repliesTopic,
       acceptedTopic: this.#accepted,
     }
   }

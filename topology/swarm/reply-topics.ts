@@ -7,5 +7,4 @@ export interface ReplyTopics {
   look(topic: string): Promise<void>
 }
 
-/** Allows no reply topic. */
 export const noReplyTopics: ReplyTopics = { allows: () => false, partitionsOf: () => null, look: async () => {} }

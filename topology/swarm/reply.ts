@@ -55,7 +55,7 @@ export const replySerde: Serializer<Reply> & { deserialize(topic: string, data: 
   deserialize: (topic, data) => payloadSerde.deserialize(topic, data, [textHeader(contentTypeHeader, jsonType)]),
 }
 
-/** The partition that a record names for its answer; null without one, NaN if the header is not a number. */
+/** The partition that a record names for its answer; null if there is none, NaN if the header is not a number. */
 export function namedPartition(headers: readonly Header[]): number | null {
   const text = headerText(headers, replyPartitionHeader)
   if (text !== null) return /^\d{1,9}$/.test(text) ? Number(text) : Number.NaN
@@ -65,7 +65,7 @@ export function namedPartition(headers: readonly Header[]): number | null {
   return spring.length === 4 ? new DataView(spring.buffer, spring.byteOffset, 4).getInt32(0) : Number.NaN
 }
 
-/** The topic that a record names for its answer; null without one. */
+/** The topic that a record names for its answer; null if there is none. */
 export function namedReplyTopic(headers: readonly Header[]): string | null {
   return headerText(headers, replyTopicHeader) ?? headerText(headers, springReplyTopicHeader)
 }

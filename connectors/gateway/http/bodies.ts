@@ -108,7 +108,7 @@ export class Bodies {
     this.#bySocket.get(body.socket)?.delete(body)
   }
 
-  /** The body with bytes that has been arriving for longest; null without one. */
+  /** The body with bytes that has been arriving for longest; null if there is none. */
   #oldest(): ArrivingBody | null {
     // The set keeps bodies in the order of their arrival.
     for (const body of this.#arriving) if (body.heldBytes > 0) return body

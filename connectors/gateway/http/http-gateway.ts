@@ -80,7 +80,7 @@ export interface HttpGateway {
   readonly url: string
   /** The size of all bodies whose requests have no answer yet. */
   readonly heldBytes: number
-  /** Takes no new request. Settles once the open requests are answered; with `within`, soon after that time at the latest. */
+  /** Refuses new requests. Settles when the open ones are answered; with `within`, at the latest soon after that time. */
   close(within?: CloseWithin): Promise<void>
 }
 

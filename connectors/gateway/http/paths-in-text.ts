@@ -1,10 +1,9 @@
 import { readdirSync } from 'node:fs'
 
 /**
- * A line of text with names of files instead of paths of this machine: `…/a.ts` for `/home/me/a.ts`. It knows absolute paths, also as URLs and of
- * Windows, and relative ones that begin with a dot or end like a file. A path between quotes ends at the quote. Without quotes, spaces belong to a
- * folder's name where a slash follows its last word directly. The file system is not asked about any path, because an answer that depends on it would
- * tell a caller which files exist.
+ * A line of text with file names instead of paths of this machine: `…/a.ts` for `/home/me/a.ts`. It finds absolute paths, also in URLs and of
+ * Windows, and relative paths that begin with a dot or end like a file. A path in quotes ends at the quote. Without quotes, a folder's name may
+ * contain spaces if a slash follows directly. Whether a file exists is not checked, because the answer would tell callers about this machine.
  */
 export function withoutFolders(line: string): string {
   let shown = ''
@@ -95,7 +94,7 @@ function pathEnd(line: string, at: number, maxSpaced = Number.POSITIVE_INFINITY)
   }
 }
 
-/** The slash that ends a folder's name with spaces or parentheses, whose rest begins here; -1 where the words are no part of a name. */
+/** The slash that ends a folder's name with spaces or parentheses; -1 if the words are not part of a name. The name's rest begins at `at`. */
 function nextSlash(line: string, at: number): number {
   const [rest = ''] = matchAt(/[^\n'"`<>|\\/]{0,120}(?=[\\/])/y, line, at) ?? []
   const slash = at + rest.length
@@ -111,7 +110,7 @@ function windowsEnd(line: string, at: number): number {
   return end + (matchAt(/[^\s'"`<>|:;,()\\/]*/y, line, end)?.[0].length ?? 0)
 }
 
-/** True where a path of this machine's root begins. `/v1/requests` is a route. */
+/** True if a path of this machine's root begins here. `/v1/requests` is a route. */
 function beginsAtRoot(line: string, at: number): boolean {
   const [, name = ''] = matchAt(/\/+([^\s'"`<>|:;,()\\/]*)/y, line, at) ?? []
   roots ??= rootFolders()
@@ -120,7 +119,7 @@ function beginsAtRoot(line: string, at: number): boolean {
 
 let roots: { readonly names: ReadonlySet<string>; readonly odd: readonly string[] } | null = null
 
-/** The folders at this machine's root, and those of other machines and of containers. An error must reach its caller even where the root cannot be listed. */
+/** The folders at the root of this machine, of other machines and of containers. An error must reach its caller even if the root cannot be listed. */
 function rootFolders(): NonNullable<typeof roots> {
   const names = new Set(usualRoots)
   try {
@@ -168,6 +167,6 @@ const quotes = new Map([
 ])
 const mediaWords = new Set(['and', 'application', 'audio', 'font', 'image', 'message', 'model', 'multipart', 'text', 'video'])
 const maxWords = 6
-/** The most characters of a relative path between quotes, and the most of its folders with spaces where it has no quotes. */
+/** The most characters of a relative path in quotes; and the most folders with spaces in a path without quotes. */
 const maxRelative = 1000
 const maxSpacedRelative = 2

@@ -54,7 +54,7 @@ export class ByteWriter {
     return part
   }
 
-  /** Begins anew in the same memory. Parts that were taken before become invalid. A large buffer is given up. */
+  /** Starts again in the same memory. Parts that were taken before become invalid. A large buffer is dropped. */
   reuse(): void {
     if (this.#bytes.length > maxReusedBytes) this.#bytes = Buffer.allocUnsafe(firstBytes)
     this.#length = 0

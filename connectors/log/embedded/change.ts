@@ -3,7 +3,7 @@ import type { RocksChange } from '../../rocksdb/rocks.ts'
 /** Rows that are written outside of a commit, with the same change in memory. */
 export interface Change {
   readonly rows: readonly RocksChange[]
-  /** Called once the rows are written, so that memory is never ahead of the database. */
+  /** Called when the rows are written, so that memory is never ahead of the database. */
   apply(): void
 }
 

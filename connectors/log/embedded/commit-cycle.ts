@@ -44,7 +44,6 @@ export class CommitCycle {
   readonly #topics: Topics
   readonly #segments: Segments
   readonly #writer = new ByteWriter()
-  /** Commits for the next cycle. */
   #waiting: CommitSet[] = []
   #sent: SentRecord[] = []
   /** Records with a large payload. At the end of this turn of the event loop, their payloads are written to a segment. */
@@ -108,8 +107,8 @@ export class CommitCycle {
   }
 
   /**
-   * Makes a change while no commit is under way. Throws the cause where the database cannot be written. A failed write applies nothing, and the next
-   * cycle repairs the database.
+   * Makes a change while no commit is running. Throws the cause if the database cannot be written. A failed write changes nothing, and the next cycle
+   * repairs the database.
    */
   async change(plan: (rocks: Rocks) => Change): Promise<void> {
     await this.settled()

@@ -8,7 +8,6 @@ export interface Marked {
   readonly sequence: number
   /** The offset after the last durable record of each partition. */
   readonly ends: readonly { readonly topic: number; readonly partition: number; readonly end: number }[]
-  /** The number of durable bytes in each segment file. */
   readonly segments: readonly { readonly segment: number; readonly bytes: number }[]
   /** RocksDB's list of tables; null in a mark without one. Without this entry, RocksDB would open a truncated list and have fewer tables. */
   readonly manifest: Manifest | null
@@ -47,7 +46,7 @@ export class CommitMark {
     this.#file = file
   }
 
-  /** Reads the mark. Null without a mark; 'damaged' where no slot can be read. Unreadable slots are skipped. */
+  /** Reads the mark. Null without a mark; 'damaged' if no slot can be read. Unreadable slots are skipped. */
   read(): MarkOnDisk | 'damaged' | null {
     const bytes = contentsOf(this.#file)
     if (bytes === null) return null
@@ -117,8 +116,8 @@ export class CommitMark {
   }
 
   /**
-   * Records that the database is durable up to this sequence number, with all ends and segments set before. If this write fails, the mark stays
-   * behind.
+   * Records that the database is durable up to this sequence number. Ends and segments that were set before are written with it. If this write fails,
+   * the mark stays behind.
    */
   write(sequence: number): void {
     this.#set(kinds.sequence, 0, 0, sequence)
@@ -134,7 +133,7 @@ export class CommitMark {
     }
   }
 
-  /** Makes everything that was set so far durable. Throws where that fails, and after `close`. */
+  /** Makes everything that was set so far durable. Throws if that fails, and after `close`. */
   sync(): void {
     if (this.#descriptor === null) throw closedLog()
     if (this.#dirtyTo > 0) this.#writeDirty(this.#descriptor)

@@ -50,7 +50,7 @@ export interface EmbeddedLogOptions {
   readonly maxBytes?: number | null
   /** Opens a damaged directory with the remaining records, and reports the losses to `onNotice`. */
   readonly acceptLoss?: boolean
-  /** True where the data directory records that a log was made here. Then a missing log is damage. */
+  /** True if the data directory records that a log was made here. Then a missing log is damage. */
   readonly wasMade?: boolean
   readonly onNotice?: (notice: string) => void
 }
@@ -191,7 +191,7 @@ export class EmbeddedLog implements Log {
     return reader
   }
 
-  /** The committed position; null without one. */
+  /** The committed position; null if there is none. */
   position(group: string, topic: string, partition: number): Position | null {
     return this.#positions.find(group, topic, partition)
   }

@@ -57,7 +57,7 @@ export class Expiry {
         const newest = run.records.at(-1)?.timestamp ?? 0
         const isOver = maxBytes !== null && bytes > maxBytes
         if (newest >= before && !isOver) break
-        // The floor is computed only where a record is past its retention.
+        // The floor is costly, so it is computed only if a record is past its retention.
         floor ??= readers.floor(partition)
         if (run.end > floor) {
           heldBy = readers.of(partition).filter(({ offset }) => offset < run.end)
@@ -82,7 +82,7 @@ export class Expiry {
     return heldBy
   }
 
-  /** Counts the bytes of a partition where they are unknown. */
+  /** Counts the bytes of a partition if they are unknown. */
   async #count(partition: Partition): Promise<void> {
     let counted = { start: partition.start, next: partition.start, bytes: 0 }
     while (Number.isNaN(partition.bytes)) {
@@ -108,7 +108,7 @@ export class Expiry {
   }
 }
 
-/** A partition's share of its topic's bytes; null where there is no limit. */
+/** A partition's share of its topic's limit in bytes; null without a limit. */
 export function partitionBytes({ retentionBytes = null, partitions }: TopicSpec): number | null {
   return retentionBytes === null ? null : retentionBytes / partitions
 }

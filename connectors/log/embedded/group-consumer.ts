@@ -87,7 +87,7 @@ export class GroupConsumer implements Consumer, Watcher {
     return this.#owned.has(partition)
   }
 
-  /** True where this member has yet to give up its partitions. Until then the work of its tasks is built on dropped records. */
+  /** True if this member must still give up its partitions. Until then its tasks work on dropped records. */
   get hasLost(): boolean {
     return this.#hasLost
   }
@@ -232,7 +232,7 @@ export class GroupConsumer implements Consumer, Watcher {
     await listener.assigned(coming.map(topicPartitionOf))
   }
 
-  /** Finds new positions where retention has deleted the records at the old ones. */
+  /** Finds new positions if retention has deleted the records at the old ones. */
   async #findPositions(): Promise<void> {
     const { outOfRange } = this.#subscription
     if (outOfRange === undefined) return
@@ -257,7 +257,7 @@ export class GroupConsumer implements Consumer, Watcher {
     return partitions.map(topicPartitionOf)
   }
 
-  /** Queues a partition for its turn. True where the partition has records for this member. */
+  /** Queues a partition for its turn. True if the partition has records for this member. */
   #list(owned: Owned): boolean {
     if (owned.isPaused || owned.position >= this.#end(owned.partition)) return false
     if (!owned.isListed) {
@@ -299,7 +299,7 @@ export class GroupConsumer implements Consumer, Watcher {
   }
 }
 
-/** True where retention has deleted the record at the position. */
+/** True if retention has deleted the record at the position. */
 function isBehindStart({ partition, position }: Owned): boolean {
   return position < partition.start
 }

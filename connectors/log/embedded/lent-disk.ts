@@ -45,7 +45,7 @@ export class LentDisk {
     return this.writable
   }
 
-  /** The database for another thread to open with `openLentState`; waits for a repair. Throws WAGGLE_CLOSED. */
+  /** Lends the open database to a thread, after a running repair. Throws WAGGLE_CLOSED. */
   async lend(borrower: Borrower): Promise<{ readonly handle: bigint; giveBack(): void }> {
     while (this.#broken !== null && !this.#isClosing) await this.#untilRepaired.promise
     if (this.#isClosing) throw closedLog()

@@ -18,7 +18,7 @@ export interface LogDirectoryOptions {
   readonly directory: string
   /** Opens a damaged directory with the remaining records. */
   readonly acceptLoss: boolean
-  /** True where the data directory records that a log was made here. */
+  /** True if the data directory records that a log was made here. */
   readonly wasMade: boolean
   readonly onNotice: (notice: string) => void
 }
@@ -56,7 +56,7 @@ export async function openLogDirectory({ directory, acceptLoss, wasMade, onNotic
   const before = keepLinks(directory)
   let disk: Rocks | null = null
   const found: string[] = isGone ? [`${place} is gone: this data directory had a log`] : []
-  /** True where RocksDB can read all tables. */
+  /** True if RocksDB can read all tables. */
   let isWhole = !isGone
   const manifest = manifestOf(place, marked?.manifest?.bytes)
   if (marked?.manifest != null && manifest !== null && isOther(manifest, marked.manifest)) {

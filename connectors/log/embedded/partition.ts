@@ -58,8 +58,8 @@ export class Partition {
   }
 
   /**
-   * The database's entry for this partition, also with another start or size. Its end is the offset of the next record, and not `durableEnd`: records behind an open commit may be durable
-   * already, and after a restart no record may get their offsets.
+   * The database's entry for this partition, with another start or size if given. Its `end` is the next offset, which may be past `durableEnd`:
+   * records behind an open commit may be durable already. After a restart no new record may get the offset of such a record.
    */
   ends({ start = this.start, bytes = this.bytes }: Partial<Pick<PartitionEnds, 'start' | 'bytes'>> = {}): RocksChange {
     return [endsKey(this.topicNumber, this.number), endsBytes({ start, end: this.next, bytes })]
@@ -113,7 +113,7 @@ export class Partition {
     this.#tailBytes -= bytes
   }
 
-  /** The timestamp of the first record at or after this offset; null without one. */
+  /** The timestamp of the first record at or after this offset; null if there is none. */
   timeOf(offset: number, disk: Rocks): number | null {
     const first = this.#tail[0]
     if (first !== undefined && offset >= first.offset) return this.#tail[this.#indexOf(offset)]?.timestamp ?? null
@@ -131,7 +131,7 @@ export class Partition {
     return Math.min(offset, offsetOfRunKey(key))
   }
 
-  /** True where a reader has got one of these records. */
+  /** True if a reader has got one of these records. */
   isRead(some: (record: TailRecord) => boolean): boolean {
     let read = 0
     for (const watcher of this.watchers) read = Math.max(read, watcher.positionOf(this))
@@ -152,7 +152,7 @@ export class Partition {
     if (this.durableEnd > before) this.notify()
   }
 
-  /** Up to `limit` records from `offset` (inclusive) to `end` (exclusive). Empty where there is none. `segments` is null where large values are not read. */
+  /** Reads at most `limit` records from `offset` (inclusive) to `end` (exclusive). `segments` is null if large values are not needed. */
   read(offset: number, end: number, limit: number, disk: Rocks, segments: Segments | null): readonly LogRecord[] {
     if (offset >= end) return []
     const first = this.#tail[0]
@@ -204,10 +204,7 @@ export class Partition {
     return records
   }
 
-  /**
-   * Keeps the rest of a decoded run for the reader that goes on at `offset`, so that the run is decoded once. Empty where the reader begins the next
-   * run.
-   */
+  /** Keeps the rest of a decoded run for the reader that continues at `offset`, so that the run is not decoded again. */
   #leave(offset: number, rest: readonly StoredRecord[]): void {
     if (this.#left.size >= maxLeft) this.#left.delete(this.#left.keys().next().value ?? 0)
     this.#left.set(offset, rest)

@@ -17,7 +17,7 @@ export class Positions {
     this.#cycle = cycle
   }
 
-  /** The committed position; null without one. */
+  /** The committed position; null if there is none. */
   find(group: string, topic: string, partition: number): Position | null {
     const bytes = this.#disk.rocks.get(positionKey(group, topic, partition))
     return bytes === null ? null : positionFrom(bytes)

@@ -8,7 +8,6 @@ import type { SegmentUses } from './segment-uses.ts'
 import type { StoreNumbers } from './store-numbers.ts'
 import type { Topic } from './topics.ts'
 
-/** The parts of a log to remove. */
 export interface LogParts {
   readonly topics: readonly Topic[]
   /**

@@ -5,7 +5,7 @@ import type { Appended } from './commit-write.ts'
 export interface TaskProducerOptions {
   readonly group: string
   readonly cycle: CommitCycle
-  /** True where records were dropped that this producer's tasks may have used, and the tasks still run. */
+  /** True if records were dropped that this producer's tasks may have used, and the tasks still run. */
   readonly isOutdated: () => boolean
   readonly onAbort: () => Promise<void>
   readonly onClosed: (producer: EmbeddedTaskProducer) => void

@@ -138,7 +138,7 @@ export class Topics {
     }
     return {
       rows: Array.from(moved, ([partition, to]) => partition.ends(to)),
-      // A crash may leave runs before the start. No reader reads them, and the next deletion takes them along.
+      // A crash may leave runs before the start. No reader reads them, and the next deletion removes them.
       apply() {
         for (const [partition, { start, bytes }] of moved) {
           partition.start = start

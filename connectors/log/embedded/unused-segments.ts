@@ -38,7 +38,7 @@ export class UnusedSegments {
     mark.sync()
     for (const segment of unused) {
       segments.delete(segment)
-      // Where something above has failed, the segment is still known as unused, and the next round tries again.
+      // If a step above has failed, the segment still counts as unused, and the next round tries again.
       uses.forget(segment).apply()
     }
   }

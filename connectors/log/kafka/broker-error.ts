@@ -23,7 +23,7 @@ export function expectNone(code: number, detail?: string | null): void {
 }
 
 /**
- * The response that an error of the client library contains; null without one. The library throws if any error code is in a response. Waggle reads
+ * The response that an error of the client library contains; null if there is none. The library throws if any error code is in a response. Waggle reads
  * the whole response, because each item has a code of its own.
  */
 export function responseIn(thrown: unknown): unknown {

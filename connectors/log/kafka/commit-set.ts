@@ -1,8 +1,7 @@
-import { type CommitReceipt, placeName } from '../../../processor/ports.ts'
+import { type CommitReceipt, partitionName } from '../../../processor/ports.ts'
 import type { WaggleError } from '../../../topology/waggle-error.ts'
 import type { Batch, BatchSet } from './batch.ts'
 
-/** The batches of one commit. */
 export class CommitSet implements BatchSet {
   readonly #open = new Set<Batch>()
   readonly #ends = new Map<string, { readonly topic: string; readonly partition: number; offset: number }>()
@@ -39,7 +38,7 @@ export class CommitSet implements BatchSet {
   sent(batch: Batch, baseOffset: number): void {
     this.#open.delete(batch)
     const { topic, partition } = batch
-    const name = placeName(batch)
+    const name = partitionName(batch)
     const offset = Math.max(this.#ends.get(name)?.offset ?? 0, baseOffset + batch.writer.count)
     this.#hasSent = true
     // For a batch that it had stored before, a broker sends no offset.

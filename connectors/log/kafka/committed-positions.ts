@@ -1,4 +1,4 @@
-import { type Position, placeName, type TopicPartition } from '../../../processor/ports.ts'
+import { type Position, partitionName, type TopicPartition } from '../../../processor/ports.ts'
 import type { Cluster } from './cluster.ts'
 import { committedOffsets } from './offsets.ts'
 
@@ -31,7 +31,7 @@ export class CommittedPositions {
   }
 
   of(place: TopicPartition): Promise<Position | null> {
-    const known = this.#known.get(placeName(place))
+    const known = this.#known.get(partitionName(place))
     if (known !== undefined) return Promise.resolve(known)
     return new Promise((resolve, reject) => {
       this.#asked.push({ place, resolve, reject })

@@ -1,4 +1,4 @@
-import { type Gap, type LogRecord, placeName } from '../../../processor/ports.ts'
+import { type Gap, type LogRecord, partitionName } from '../../../processor/ports.ts'
 import { backOffMs } from './back-off.ts'
 import { BrokerError, errorName, isPassing, missingTopic, toWaggleError } from './broker-error.ts'
 import { type Cluster, goneTopicMs } from './cluster.ts'
@@ -90,9 +90,9 @@ export class Fetcher {
 
   #ask(): void {
     const now = this.#cluster.clock.elapsedMs()
-    const byBroker = new Map<string, { readonly broker: Broker; readonly byPlace: Map<string, FetchedPartition> }>()
+    const byBroker = new Map<string, { readonly broker: Broker; readonly byPartition: Map<string, FetchedPartition> }>()
     let isLeaderMissing = false
-    let isPlaceTaken = false
+    let isPartitionTaken = false
     let retryAtMs = Number.POSITIVE_INFINITY
     for (const partition of this.#partitions) {
       if (partition.isAsked || partition.next === null || partition.bytes >= maxAheadBytes) continue
@@ -114,21 +114,21 @@ export class Fetcher {
       }
       const name = `${broker.host}:${broker.port}`
       const group = byBroker.get(name)
-      if (group === undefined) byBroker.set(name, { broker, byPlace: new Map([[placeName(partition), partition]]) })
-      else if (group.byPlace.has(placeName(partition))) isPlaceTaken = true
-      else group.byPlace.set(placeName(partition), partition)
+      if (group === undefined) byBroker.set(name, { broker, byPartition: new Map([[partitionName(partition), partition]]) })
+      else if (group.byPartition.has(partitionName(partition))) isPartitionTaken = true
+      else group.byPartition.set(partitionName(partition), partition)
     }
     let isAnyAsked = false
-    for (const [name, { broker, byPlace }] of byBroker) {
+    for (const [name, { broker, byPartition }] of byBroker) {
       const busy = this.#busy.get(name) ?? new Set()
       this.#busy.set(name, busy)
       const lane = this.#lanes.find((one) => !busy.has(one))
       if (lane === undefined) continue
       isAnyAsked = true
-      void this.#fetch(lane, broker, busy, [...byPlace.values()])
+      void this.#fetch(lane, broker, busy, [...byPartition.values()])
     }
     // A request can contain a partition only once, so a second reader of it waits for the next round.
-    if (isPlaceTaken && isAnyAsked) this.poke()
+    if (isPartitionTaken && isAnyAsked) this.poke()
     if (isLeaderMissing) void this.#findLeaders()
     if (retryAtMs < Number.POSITIVE_INFINITY) {
       this.#cancelRetry?.()
@@ -147,7 +147,7 @@ export class Fetcher {
 
   async #fetch(lane: Lane, broker: Broker, busy: Set<Lane>, partitions: readonly FetchedPartition[]): Promise<void> {
     busy.add(lane)
-    const asked = new Map(partitions.map((partition) => [placeName(partition), { partition, epoch: partition.epoch }]))
+    const asked = new Map(partitions.map((partition) => [partitionName(partition), { partition, epoch: partition.epoch }]))
     for (const partition of partitions) {
       partition.isAsked = true
       // The partition moves to the end of the order, so that its other readers come first in the next round.
@@ -161,7 +161,7 @@ export class Fetcher {
       if (errorCode !== 0) throw new BrokerError(errorName(errorCode))
       for (const partition of partitions) partition.isAsked = false
       for (const answer of answers) {
-        const of = asked.get(placeName(answer))
+        const of = asked.get(partitionName(answer))
         // The partition was removed, or a seek has moved it, during the request.
         if (of === undefined || of.epoch !== of.partition.epoch || !this.#partitions.has(of.partition)) continue
         this.#add(of.partition, answer)

@@ -2,7 +2,7 @@ import {
   type Consumer,
   type GroupAssignment,
   type Position,
-  placeName,
+  partitionName,
   type RecordRun,
   type Subscription,
   type TopicPartition,
@@ -203,8 +203,8 @@ export class GroupConsumer implements Consumer {
   async #apply(assignment: GroupAssignment): Promise<void> {
     const { listener, assignor } = this.#options.subscription
     this.#pending = null
-    const wanted = new Set(assignment.partitions.map(placeName))
-    const leaving = this.#owned.all.filter((owned) => !wanted.has(placeName(owned)))
+    const wanted = new Set(assignment.partitions.map(partitionName))
+    const leaving = this.#owned.all.filter((owned) => !wanted.has(partitionName(owned)))
     try {
       assignor?.received(assignment.data)
       try {
@@ -239,7 +239,7 @@ export class GroupConsumer implements Consumer {
     // Fetching starts while the listener creates its tasks.
     for (const { fetched } of taken) this.#fetcher.add(fetched)
     // The listener asks for the position of each new partition.
-    const positions = new Map(coming.map((place, at) => [placeName(place), committed[at] ?? null]))
+    const positions = new Map(coming.map((place, at) => [partitionName(place), committed[at] ?? null]))
     await this.#committed.knowing(positions, async () => {
       await listener.assigned(coming.map(topicPartitionOf))
     })

@@ -1,5 +1,5 @@
 import { encodeConsumerProtocolAssignment, encodeConsumerProtocolSubscription } from '@platformatic/kafka'
-import { type GroupAssignment, type GroupAssignor, type GroupMember, placeName, type TopicPartition } from '../../../processor/ports.ts'
+import { type GroupAssignment, type GroupAssignor, type GroupMember, partitionName, type TopicPartition } from '../../../processor/ports.ts'
 import type { JoinedMember } from './client.ts'
 import { WireReader } from './wire.ts'
 
@@ -56,7 +56,7 @@ export function assignCooperatively(
   })
   for (const { id, owned, generation } of subscriptions) {
     for (const place of owned) {
-      const name = placeName(place)
+      const name = partitionName(place)
       const other = owners.get(name)
       // A member that was away may claim partitions that another member owns now. The claim with the higher generation counts.
       if (other === undefined || other.generation < generation) owners.set(name, { member: id, generation })
@@ -66,7 +66,7 @@ export function assignCooperatively(
     id,
     instanceId,
     topics,
-    owned: owned.filter((place) => owners.get(placeName(place))?.member === id),
+    owned: owned.filter((place) => owners.get(partitionName(place))?.member === id),
     data,
   }))
   const wanted = assignor.assign(members, partitionsOf)
@@ -74,7 +74,7 @@ export function assignCooperatively(
   for (const { id } of members) {
     const { partitions = [], data = new Uint8Array(0) } = wanted.get(id) ?? {}
     const isFree = (place: TopicPartition) => {
-      const owner = owners.get(placeName(place))?.member
+      const owner = owners.get(partitionName(place))?.member
       return owner === undefined || owner === id
     }
     assigned.set(id, { partitions: partitions.filter(isFree), data })

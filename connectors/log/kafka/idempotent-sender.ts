@@ -1,4 +1,4 @@
-import { type ProducerRecord, placeName } from '../../../processor/ports.ts'
+import { type ProducerRecord, partitionName } from '../../../processor/ports.ts'
 import { WaggleError } from '../../../topology/waggle-error.ts'
 import { backOffMs } from './back-off.ts'
 import type { Batch, BatchSet, ProducerIdentity } from './batch.ts'
@@ -184,8 +184,8 @@ export class IdempotentSender {
       }))
       const request = produceRequest(parts, { transactionalId: enlistment?.transactionalId ?? null, timeoutMs: 15_000 })
       const answers = await this.#cluster.client.raw({ lane: this.#lane, broker }, request)
-      const byPlace = new Map(answers.map((answer) => [placeName(answer), answer]))
-      for (const { queue, batch } of sent) this.#answered(queue, batch, byPlace.get(placeName(batch)))
+      const byPartition = new Map(answers.map((answer) => [partitionName(answer), answer]))
+      for (const { queue, batch } of sent) this.#answered(queue, batch, byPartition.get(partitionName(batch)))
       // Batches that had no room in this request go with the next one.
       this.pump()
     } catch (thrown) {
@@ -273,8 +273,8 @@ export class IdempotentSender {
     try {
       await this.#options.enlistment?.enlist(queues)
     } catch (thrown) {
-      // If one topic is missing, the broker refuses all partitions of the request. They are tried again, without the missing topic once the metadata
-      // shows that it is gone.
+      // If one topic is missing, the broker refuses all partitions of the request. They are tried again. When the metadata shows that the topic is
+      // gone, its partitions are left out.
       if (thrown instanceof BrokerError && thrown.error === 'UNKNOWN_TOPIC_OR_PARTITION') {
         const now = this.#cluster.clock.elapsedMs()
         for (const queue of queues) if (this.#queues.has(queue)) this.#retry(queue, now)

@@ -50,7 +50,7 @@ export class LeaderSearch {
     }
   }
 
-  /** Gives up batches that have waited too long for a leader. `thrown` is the reason why no broker answered; null where one has answered. */
+  /** Gives up batches that have waited too long for a leader. `thrown` is the reason why no broker answered; null if one has answered. */
   #giveUpOverdue(queues: readonly PartitionQueue[], thrown: unknown = null): void {
     const { cluster, deliveryTimeoutMs, onOverdue, onGone } = this.#options
     const now = cluster.clock.elapsedMs()

@@ -1,4 +1,4 @@
-import { type Position, placeName, type TopicPartition } from '../../../processor/ports.ts'
+import { type Position, partitionName, type TopicPartition } from '../../../processor/ports.ts'
 import { BrokerError, errorName, expectNone } from './broker-error.ts'
 import type { Edge } from './client.ts'
 import { type Cluster, mainLane } from './cluster.ts'
@@ -19,12 +19,12 @@ export function committedOffsets(cluster: Cluster, group: string, partitions: re
   return cluster.retry(`The positions of ${group} cannot be read`, () =>
     cluster.withCoordinator('group', group, async (broker) => {
       const answers = await cluster.client.fetchOffsets({ broker, lane: mainLane }, group, partitions)
-      const byPlace = new Map<string, Position>()
+      const byPartition = new Map<string, Position>()
       for (const { topic, partition, offset, metadata, errorCode } of answers) {
         expectNone(errorCode, `${topic} ${partition}`)
-        if (offset >= 0) byPlace.set(placeName({ topic, partition }), { offset, metadata })
+        if (offset >= 0) byPartition.set(partitionName({ topic, partition }), { offset, metadata })
       }
-      return partitions.map((place) => byPlace.get(placeName(place)) ?? null)
+      return partitions.map((place) => byPartition.get(partitionName(place)) ?? null)
     }),
   )
 }
@@ -79,7 +79,6 @@ export function edgeOffsets(cluster: Cluster, partitions: readonly TopicPartitio
   })
 }
 
-/** Deletes all records before these offsets. */
 export function deleteRecordsBefore(cluster: Cluster, places: readonly (TopicPartition & { readonly offset: number })[]): Promise<void> {
   return cluster.retry('Records that are done cannot be deleted', async () => {
     await cluster.refresh(places.map(({ topic }) => topic))

@@ -1,4 +1,4 @@
-import { placeName, type TopicPartition } from '../../../processor/ports.ts'
+import { partitionName, type TopicPartition } from '../../../processor/ports.ts'
 import type { FetchedPartition } from './fetched-partition.ts'
 
 export interface OwnedPartition extends TopicPartition {
@@ -8,13 +8,13 @@ export interface OwnedPartition extends TopicPartition {
 
 /** The partitions that a group's member reads, in the order of polling. */
 export class OwnedPartitions {
-  readonly #byPlace = new Map<string, OwnedPartition>()
+  readonly #byPartition = new Map<string, OwnedPartition>()
   readonly #byFetched = new Map<FetchedPartition, OwnedPartition>()
   #order: readonly OwnedPartition[] = []
   #first = 0
 
   get size(): number {
-    return this.#byPlace.size
+    return this.#byPartition.size
   }
 
   get all(): readonly OwnedPartition[] {
@@ -22,11 +22,11 @@ export class OwnedPartitions {
   }
 
   has(place: TopicPartition): boolean {
-    return this.#byPlace.has(placeName(place))
+    return this.#byPartition.has(partitionName(place))
   }
 
   get(place: TopicPartition): OwnedPartition | undefined {
-    return this.#byPlace.get(placeName(place))
+    return this.#byPartition.get(partitionName(place))
   }
 
   ofFetched(fetched: FetchedPartition): OwnedPartition | undefined {
@@ -35,18 +35,18 @@ export class OwnedPartitions {
 
   add(owned: readonly OwnedPartition[]): void {
     for (const one of owned) {
-      this.#byPlace.set(placeName(one), one)
+      this.#byPartition.set(partitionName(one), one)
       this.#byFetched.set(one.fetched, one)
     }
-    this.#order = [...this.#byPlace.values()]
+    this.#order = [...this.#byPartition.values()]
   }
 
   delete(owned: readonly OwnedPartition[]): void {
     for (const one of owned) {
-      this.#byPlace.delete(placeName(one))
+      this.#byPartition.delete(partitionName(one))
       this.#byFetched.delete(one.fetched)
     }
-    this.#order = [...this.#byPlace.values()]
+    this.#order = [...this.#byPartition.values()]
   }
 
   clear(): void {

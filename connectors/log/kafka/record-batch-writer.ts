@@ -137,7 +137,6 @@ const transactionalBit = 1 << 4
 const copiedByHand = 32
 const small = 2 ** 30
 
-/** The size in bytes of a batch that contains only this record. */
 export function batchBytesOf(record: ProducerRecord): number {
   const length = recordLength(record, 0, 0)
   return headerBytes + sizeOf(length) + length

@@ -1,5 +1,5 @@
 import { addOffsetsToTxnV3, addPartitionsToTxnV3, endTxnV3, initProducerIdV4, txnOffsetCommitV3 } from '@platformatic/kafka'
-import { placeName } from '../../../processor/ports.ts'
+import { partitionName } from '../../../processor/ports.ts'
 import type { ProducerIdentity } from './batch.ts'
 import { BrokerError, errorName, isCoordinatorMoved, isPassing } from './broker-error.ts'
 import type { Cluster } from './cluster.ts'
@@ -52,7 +52,7 @@ export class Transaction implements Enlistment {
   }
 
   isEnlisted(topic: string, partition: number): boolean {
-    return this.#partitions.has(placeName({ topic, partition }))
+    return this.#partitions.has(partitionName({ topic, partition }))
   }
 
   async enlist(places: readonly { readonly topic: string; readonly partition: number }[]): Promise<void> {
@@ -77,7 +77,7 @@ export class Transaction implements Enlistment {
     })
     // The sender tries again. It knows how long the topic may be missing.
     if (isGone) throw new BrokerError('UNKNOWN_TOPIC_OR_PARTITION')
-    if (aborts === this.#aborts) for (const place of places) this.#partitions.add(placeName(place))
+    if (aborts === this.#aborts) for (const place of places) this.#partitions.add(partitionName(place))
   }
 
   /** Adds a consumer group to the transaction. Then its positions can be sent. */

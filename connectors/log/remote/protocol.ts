@@ -8,7 +8,7 @@ export interface LogCalls {
   topics(argument: null): readonly string[]
 
   subscribe(subscription: RemoteSubscription): number
-  /** Settles when there are records, or when other partitions have more records than before. */
+  /** Settles when there are records to return, or when the list of partitions with more records has changed. */
   poll(argument: { readonly consumer: number; readonly maxRecords: number }): PolledRuns
   pause(argument: ConsumerPartitions): void
   resume(argument: ConsumerPartitions): void

@@ -4,7 +4,7 @@ import {
   type Consumer,
   type LogRecord,
   type Position,
-  placeName,
+  partitionName,
   type RecordRun,
   type Subscription,
   type TopicPartition,
@@ -93,7 +93,7 @@ export class RemoteConsumer implements Consumer {
   }
 
   hasMore(partition: TopicPartition): boolean {
-    const known = this.#known.get(placeName(partition))
+    const known = this.#known.get(partitionName(partition))
     return known !== undefined && (known.runs.length > 0 || known.hasMore)
   }
 
@@ -211,7 +211,7 @@ export class RemoteConsumer implements Consumer {
   }
 
   #of({ topic, partition }: TopicPartition): Known & TopicPartition {
-    const place = placeName({ topic, partition })
+    const place = partitionName({ topic, partition })
     const there = this.#known.get(place)
     if (there !== undefined) return there
     const made: Known & TopicPartition = { topic, partition, runs: [], paused: false, hasMore: false, seeks: 0 }

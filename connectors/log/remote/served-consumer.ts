@@ -4,7 +4,7 @@ import {
   Handed,
   type Log,
   type Position,
-  placeName,
+  partitionName,
   type RecordRun,
   type TopicPartition,
 } from '../../../processor/ports.ts'
@@ -35,15 +35,15 @@ export class ServedConsumer {
     const owned = new Map<string, TopicPartition>()
     const listener: AssignmentListener = {
       assigned: async (partitions) => {
-        for (const one of partitions) owned.set(placeName(one), one)
+        for (const one of partitions) owned.set(partitionName(one), one)
         await peer.call('assigned', { consumer: number, partitions })
       },
       revoked: async (partitions) => {
         await peer.call('revoked', { consumer: number, partitions })
-        for (const one of partitions) owned.delete(placeName(one))
+        for (const one of partitions) owned.delete(partitionName(one))
       },
       lost: async (partitions) => {
-        for (const one of partitions) owned.delete(placeName(one))
+        for (const one of partitions) owned.delete(partitionName(one))
         await peer.call('lost', { consumer: number, partitions })
       },
     }
@@ -58,7 +58,7 @@ export class ServedConsumer {
     const runs = await this.#consumer.poll({ maxRecords: Math.max(1, Math.min(maxRecords, fitting)), maxWaitMs: longWaitMs })
     this.#weigh(runs)
     const more = this.#readsSeveral ? [...this.#owned.values()].filter((one) => this.#consumer.hasMore(one)) : []
-    return { runs: packRuns(runs.map((run) => ({ ...run, seeks: this.#seeks.get(placeName(run)) ?? 0 }))), more }
+    return { runs: packRuns(runs.map((run) => ({ ...run, seeks: this.#seeks.get(partitionName(run)) ?? 0 }))), more }
   }
 
   pause(partitions: readonly TopicPartition[]): void {
@@ -70,7 +70,7 @@ export class ServedConsumer {
   }
 
   seek(partition: TopicPartition, offset: number, seeks: number): void {
-    this.#seeks.set(placeName(partition), seeks)
+    this.#seeks.set(partitionName(partition), seeks)
     this.#consumer.seek(partition, offset)
     // Wakes a poll that waits for records: it must look again.
     this.#consumer.wakeup()

@@ -23,7 +23,6 @@ export class ServedLog {
     this.#peer = new PortPeer(port, this.#calls)
   }
 
-  /** The number of successful commits. */
   get commits(): number {
     let commits = this.#commitsBefore
     for (const producer of this.#producers.values()) commits += producer.commits

@@ -17,7 +17,7 @@ interface Choice {
 }
 
 /**
- * Loads a graph on onnxruntime where its translation to ONNX gives what tfjs gives, else on tfjs. Throws WAGGLE_MODEL_SHAPE where the bee wants
+ * Loads a graph on onnxruntime if its translation to ONNX gives the same results as tfjs, else on tfjs. Throws WAGGLE_MODEL_SHAPE if the bee requires
  * onnxruntime and it cannot run the graph.
  */
 export async function chosenBackend(path: string, graph: ServedGraph, gpu: number, options: TensorFlowOptions): Promise<Choice> {
@@ -31,7 +31,7 @@ export async function chosenBackend(path: string, graph: ServedGraph, gpu: numbe
   return { loaded: await loadOnTfjs(graph, gpu), choice: why }
 }
 
-/** Two values are the same where they differ by at most this part of the output's range. */
+/** Two values count as equal if they differ by at most this part of the output's range. */
 const maxDifference = 1e-4
 
 async function translatedGraph(

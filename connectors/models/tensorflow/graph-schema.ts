@@ -129,7 +129,7 @@ interface Messages {
   }
 }
 
-/** Reads a message. Throws for bytes that are no protobuf. Nesting is bounded by protobufjs, and bytes stay where they are in `bytes`. */
+/** Decodes a message. Throws for bytes that are not protobuf. protobufjs limits the nesting. Fields of bytes are views of `bytes`. */
 export function decoded<Name extends keyof Messages>(name: Name, bytes: Uint8Array): Messages[Name] {
   return root.lookupType(name).decode(bytes) as unknown as Messages[Name]
 }

@@ -2,8 +2,8 @@ import type { RunTensor } from '../model-runtime.ts'
 import type { Tensors } from './loaded-graph.ts'
 
 /**
- * The largest difference between the values of two results, as a part of the range of the output's values in `expected`. Infinity for other outputs, other
- * shapes, and a number where the other has none.
+ * The largest difference between the values of two results, as a part of the range of the expected values. Infinity if outputs or shapes differ, or
+ * if only one of the two values is a number.
  */
 export function largestDifference(given: Tensors, expected: Tensors): number {
   const found = new Map(Object.entries(given))

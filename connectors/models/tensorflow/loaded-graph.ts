@@ -4,7 +4,6 @@ export interface Tensors {
   readonly [name: string]: RunTensor
 }
 
-/** A graph that one of the libraries has loaded. */
 export interface LoadedGraph {
   readonly device: string
   /** Why no GPU is used although the bee asks for one; else null. */

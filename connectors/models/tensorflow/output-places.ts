@@ -1,6 +1,6 @@
 const normalised = ['y', 'batch_mean', 'batch_variance', 'reserve_space_1', 'reserve_space_2', 'reserve_space_3']
 
-/** Names of the outputs of operators that have several, in their order. A function names an output where a graph gives its place. */
+/** The names of outputs, in order, of operators with several outputs. A function refers to an output by name, a graph by its index. */
 export const outputPlaces: ReadonlyMap<string, readonly string[]> = new Map([
   ['FusedBatchNorm', normalised],
   ['FusedBatchNormV2', normalised],

@@ -7,8 +7,8 @@ import { sortedTable } from './sorted-table.ts'
 import { bytesOfType, sizeOfShape } from './tensor-size.ts'
 
 /**
- * The variables of a SavedModel: `PREFIX.index` says where each tensor lies in `PREFIX.data-00000-of-0000N`. Nothing in them is trusted: sizes, places and
- * checksums are compared. Throws WAGGLE_MODEL_INVALID.
+ * The variables of a SavedModel: `PREFIX.index` gives the position of each tensor in `PREFIX.data-00000-of-0000N`. Sizes, positions and checksums are
+ * checked. Throws WAGGLE_MODEL_INVALID.
  */
 export class TensorBundle {
   readonly #prefix: string
@@ -35,7 +35,6 @@ export class TensorBundle {
     return key !== '' && this.#entries.has(key)
   }
 
-  /** The tensor under this key. */
   tensor(key: string): RawTensor {
     const path = `${this.#prefix}.index`
     const bytes = key === '' ? undefined : this.#entries.get(key)

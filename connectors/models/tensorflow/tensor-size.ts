@@ -1,6 +1,6 @@
 import { dataTypes } from './graph-schema.ts'
 
-/** Bytes of a graph's constants and variables together: what one onnx file and the memory of wasm can hold. */
+/** The most bytes of a graph's constants and variables together. One onnx file and wasm's memory can hold no more. */
 export const maxModelBytes = 2 ** 31 - 2 ** 20
 
 /** Bytes of one number of a data type; undefined for one that models here do not have. */

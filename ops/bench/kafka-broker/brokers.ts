@@ -8,7 +8,6 @@ import { setTimeout } from 'node:timers/promises'
 import { type MavenJars, mavenJars } from '../kafka-streams/maven-jars.ts'
 import { untilInSync } from './in-sync.ts'
 
-/** A real Kafka cluster. */
 export interface KafkaCluster {
   readonly brokers: readonly string[]
   /** The brokers that this process started and may kill; empty if the cluster existed before. */
@@ -26,7 +25,7 @@ export interface KafkaNode {
   /** Stops the broker as an operator does: leaders move first. */
   stop(): Promise<void>
   start(): Promise<void>
-  /** Stops the broker in place: connections stay open and nobody answers, as where a network is cut. */
+  /** Suspends the broker: connections stay open and nobody answers, as in a cut network. */
   freeze(): void
   thaw(): void
 }
@@ -35,7 +34,6 @@ export interface ClusterWish {
   readonly nodes?: 1 | 3
   /** Settings of the brokers, computed when each one starts. */
   readonly settings?: () => { readonly [name: string]: string }
-  /** Users that may sign in by SCRAM. */
   readonly scramUsers?: readonly { readonly name: string; readonly password: string }[]
   /** The protocol of the clients' listener. Brokers speak plain text among each other. */
   readonly clientListener?: 'PLAINTEXT' | 'SASL_PLAINTEXT' | 'SSL' | 'SASL_SSL'

@@ -29,7 +29,7 @@ describe('The repairs of an embedded ClickHouse', () => {
     repairs.done(swarm, 'table', new Map())
   }
 
-  it('find no loss without a table, and if each block is in a part', () => {
+  it('find no loss if the table does not exist, or if each block is in a part', () => {
     assert.deepEqual(new Repairs(join(directory, 'nowhere')).lostFor('one', 'table'), [])
     assert.deepEqual(lost(), [])
     parts('all_1_1_1', 'all_2_9_2', 'all_3_3_1', 'all_10_10_1')

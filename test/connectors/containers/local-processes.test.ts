@@ -276,7 +276,7 @@ describe('A bee in its own process', () => {
     })
   }
 
-  it('a bee that floods its log is still answered, and a bounded part of its output is logged', async () => {
+  it('a bee that floods its log still gets answers, and only a limited part of its output is logged', async () => {
     const lines: string[] = []
     const opened = await open(
       withAnswer(`
@@ -529,7 +529,7 @@ async function ended(pid: number): Promise<void> {
   while (isRunning(pid)) await new Promise((resolve) => setImmediate(resolve))
 }
 
-/** False also for a process that has ended and is not reaped yet. */
+/** False also for a process that has ended and that its parent has not reaped. */
 function isRunning(pid: number): boolean {
   try {
     return !/^\d+ \(.*\) Z/.test(readFileSync(`/proc/${pid}/stat`, 'utf8'))

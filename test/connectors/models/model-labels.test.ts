@@ -48,7 +48,7 @@ describe('The labels of a model', () => {
     })
   }
 
-  it('are the numbers of the scores where the metadata names something else', async () => {
+  it('are the numbers of the scores if the metadata names something else', async () => {
     write('small.onnx', withMetadata(smallModel({ features: 2, labels: 2 }), 'names', '[1, 2]'))
     assert.deepEqual(await labelsOf('small.onnx'), ['0', '1'])
   })
@@ -68,7 +68,7 @@ describe('The labels of a model', () => {
     })
   }
 
-  it('are a mistake, with the file and both numbers, where they are not as many as the scores', async () => {
+  it('are a mistake, with the file and both numbers, if there are not as many labels as scores', async () => {
     write('beside.onnx', smallModel({ features: 2, labels: 2 }))
     write('beside.labels.txt', 'no\n')
     await assert.rejects(
@@ -79,7 +79,7 @@ describe('The labels of a model', () => {
     await assert.rejects(labelsOf('inside.onnx'), refusal('WAGGLE_MODEL_SHAPE', /and its metadata \(classes\) names 3$/))
   })
 
-  it('are a mistake where their file cannot be read as labels, unless the spec has some', async () => {
+  it('are a mistake if their file cannot be read as labels, unless the spec has labels', async () => {
     write('small.onnx', smallModel({ features: 2, labels: 2 }))
     write('small.labels.json', '{"no": 0}')
     await assert.rejects(

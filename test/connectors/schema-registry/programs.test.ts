@@ -136,7 +136,7 @@ describe('A program whose serdes have a schema registry', { skip }, () => {
     proxy.goAway()
     const newer = { ...saleSchema, fields: [...saleSchema.fields, field('clerk', 'string', { default: '' })] }
     const written = Produced.with(text, schemaRegistry({ url }).avro<Sale & { clerk: string }>({ schema: newer }))
-    // The library calls four times for each attempt, since it retries at once by itself.
+    // The library retries by itself, so one attempt makes four calls.
     const inVain = proxy.callsInVain(9)
     for (const pieces of [1, 2, 3]) await streams.send('waiting-sales', { key: null, value: { shop: 'A', pieces, clerk: 'C' } }, written)
     await inVain

@@ -1,12 +1,12 @@
 import type { Victim } from './victim.ts'
 
-/** One thing that a stranger does. `run` returns the broken promises that it saw; an empty list where all hold. */
+/** One attack. `run` returns the broken promises that it saw; an empty list if all hold. */
 export interface Attack {
   readonly name: string
   run(victim: Victim): Promise<readonly string[]>
 }
 
-/** Sends each request and returns those that got a wrong status, or an error that is no problem+json. */
+/** Sends each request. Returns the requests that got a wrong status, or an error that is not problem+json. */
 export async function statuses(
   sent: readonly { readonly what: string; readonly may: readonly number[]; readonly send: () => Promise<Response> }[],
 ): Promise<string[]> {

@@ -22,7 +22,7 @@ interface Scene {
   end(): Promise<void>
 }
 
-/** One bee that takes ten seconds. `change` is what the swarm has instead of the log. */
+/** One bee that takes ten seconds. `change` replaces the swarm's log. */
 async function open(options: FunctionSwarmOptions = {}, change: (log: Log, world: SimulatedWorld) => Log = (log) => log): Promise<Scene> {
   const world = new SimulatedWorld()
   const work = () => new Promise((resolve) => void world.clock.after(workMs, () => resolve('done')))

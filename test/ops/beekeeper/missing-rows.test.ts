@@ -64,7 +64,7 @@ class SavingProgram {
     assert.equal(text, String(expected), this.lastWords)
   }
 
-  /** A part of the table, and those that it was made of. */
+  /** A part of the table, and its source parts. */
   firstPart(): readonly string[] {
     const folders = (readdirSync(this.clickhouse, { recursive: true }) as string[]).filter((name) => /^store\/.*\/all_1_\d+_\d+$/.test(name))
     return folders.map((name) => join(this.clickhouse, name))

@@ -19,7 +19,7 @@ function boundsRequests(env: () => Env): void {
     SwarmHere.open({ WAGGLE_MAX_REQUESTS_IN_FLIGHT: '5', WAGGLE_PARTITIONS: '1', WAGGLE_SHUTDOWN_SECONDS: '10', ...env() }, { files })
   const releaseAll = () => held.splice(0).forEach((release) => void release())
 
-  it('of a burst as many requests as the limit wait and are answered, and all others get 503 at once with a time to come again', async () => {
+  it('a burst of requests fills the limit, whose requests are answered, and all others get 503 at once with a time to come again', async () => {
     await using swarm = await open()
     let settled = 0
     const burst = Array.from({ length: 40 }, (_, number) => swarm.ask({ hold: true, number }).finally(() => void settled++))

@@ -25,8 +25,8 @@ describe('A record at which a step of a swarm fails', () => {
   })
 
   it('is replaced by an error record, so that its caller gets an answer', () => {
-    const { standIn } = swarmFailures('teddy')
-    const sent = standIn?.(error, record({ kind: 'bytes', bytes: new Uint8Array(0), contentType: 'text/plain' }))
+    const { replacement } = swarmFailures('teddy')
+    const sent = replacement?.(error, record({ kind: 'bytes', bytes: new Uint8Array(0), contentType: 'text/plain' }))
     assert.deepEqual(sent?.value, {
       kind: 'error',
       error: { code: 'WAGGLE_PROCESSING_FAILED', status: 502, title: 'A bee failed', detail: 'No.', bee: 'join' },
@@ -37,9 +37,10 @@ describe('A record at which a step of a swarm fails', () => {
   })
 
   it('is not replaced if it is an error record already, or not a request', () => {
-    const { standIn } = swarmFailures('teddy')
+    const { replacement } = swarmFailures('teddy')
     const failed = { kind: 'error', error: { code: 'WAGGLE_REFUSED', status: 422, title: '', detail: '', bee: '' } }
-    for (const value of [null, 'text', { kind: 'other' }, { to: { topic: 'replies' } }, failed]) assert.equal(standIn?.(error, record(value)), null)
-    assert.equal(standIn?.(error, record({ kind: 'json', json: 1 }, 7)), null)
+    for (const value of [null, 'text', { kind: 'other' }, { to: { topic: 'replies' } }, failed])
+      assert.equal(replacement?.(error, record(value)), null)
+    assert.equal(replacement?.(error, record({ kind: 'json', json: 1 }, 7)), null)
   })
 })

@@ -35,11 +35,11 @@ describe('The watch of the event loop', () => {
     assert.match(lines.join(), /blocked for 1\.2 s.*greet, sort, count/)
   })
 
-  it('says so where no bee had a call', () => {
+  it('says so if no bee had a call', () => {
     assert.match(lookLate(600, [{ bees: [], isReported: false }]).join(), /No bee had a call/)
   })
 
-  it('is quiet where the timer came in time, or where the cause is in the log already', () => {
+  it('is quiet if the timer came in time, or if the cause is in the log already', () => {
     assert.deepEqual([lookLate(499, []), lookLate(5000, [{ bees: ['greet'], isReported: true }])], [[], []])
   })
 })

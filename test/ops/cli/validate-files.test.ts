@@ -89,7 +89,7 @@ describe('waggle validate', () => {
     assert.doesNotMatch(said, /node:internal/)
   })
 
-  it('names the package.json where it makes Node take a module for CommonJS', async () => {
+  it('names the package.json if it makes Node treat a module as CommonJS', async () => {
     const folder = mkdtempSync(join(directory, 'commonjs-'))
     writeFileSync(join(folder, 'package.json'), '{"type": "commonjs"}')
     for (const [name, source] of [

@@ -93,7 +93,7 @@ describe('The dead letters of a log', () => {
     assert.deepEqual(await listed(), { ids: [], next: null })
   })
 
-  it('are listed page by page, also where the last letter of a page is settled before the next page', async () => {
+  it('are listed page by page, even if the last letter of a page is settled before the next page', async () => {
     for (let at = 0; at < 5; at++) {
       await append([letter(Buffer.from([at]))])
       await clock.advance(1000)

@@ -76,7 +76,7 @@ describe('The inspection of a swarm’s log', () => {
 
   async function post(body: string | Uint8Array<ArrayBuffer>, contentType: string): Promise<Response> {
     const send = () => fetch(`${gateway()}/v1/gateways/door/request`, { method: 'POST', body, headers: { 'content-type': contentType } })
-    // A machine that is busy with other tests makes the gateway say 503.
+    // The gateway answers 503 if other tests keep the machine busy.
     let answer = await send()
     for (let tries = 0; answer.status === 503 && tries < 50; tries++) {
       await new Promise((settle) => setTimeout(settle, 200))

@@ -133,7 +133,7 @@ describe('The set-up of a clone', () => {
     const read = (file: string) => readFileSync(join(import.meta.dirname, '..', '..', '..', file), 'utf8')
     assert.match(read('ops/setup/npm.mjs'), /'--ignore-scripts'/)
     assert.match(read('Dockerfile'), /npm ci .*--ignore-scripts/)
-    // By hand: npm from 11.16 on runs none that is refused here. The package's own, which compiles it for `npm pack`, has to run.
+    // The scripts run by hand, because npm from 11.16 on refuses them here. The package's own script, which compiles it for `npm pack`, must run.
     const { allowScripts } = JSON.parse(read('package.json')) as { readonly allowScripts: { readonly [name: string]: boolean } }
     const { packages } = JSON.parse(read('package-lock.json')) as {
       readonly packages: { readonly [path: string]: { readonly hasInstallScript?: boolean } }

@@ -215,7 +215,8 @@ describe('The metrics of an application', () => {
     )
     const buffered = metrics.filter(({ tags }) => 'in-memory-suppression-state-id' in tags)
     const of = (name: string) => buffered.find((metric) => metric.name === `suppression-buffer-${name}`)?.value
-    // The numbers of Kafka Streams 4.3.1 for the same program: none, one, two, three, and then one, once the first two have gone on.
+    // The numbers of Kafka Streams 4.3.1 for the same program: the buffer has no record, then one, two, three, and then one, when the first two have
+    // been forwarded.
     assert.deepEqual([of('count-avg'), of('count-max')], [1.4, 3])
     assert.deepEqual([of('size-avg'), of('size-max')], [77, 165])
     const finals = metrics.filter(({ name }) => name === 'window-aggregate-final-emit-total').map(({ value }) => value)
@@ -257,7 +258,7 @@ describe('The metrics of an application', () => {
   })
 })
 
-/** The metrics of Kafka Streams 4.3.1 for such a program, without those of restores, which the embedded log does not need. */
+/** The metrics of Kafka Streams 4.3.1 for such a program. Those of restores are left out, because the embedded log needs none. */
 const kafkaNames = {
   'stream-processor-node-metrics': [
     'process-rate',

@@ -1,4 +1,4 @@
-/** Causes of a failure, as Waggle and as Kafka Streams say them. */
+/** Causes of a failure, in the words of Waggle and of Kafka Streams. */
 const causes: readonly { readonly ours: RegExp; readonly theirs: RegExp }[] = [
   { ours: /WAGGLE_BUFFER_FULL/, theirs: /buffer exceeded its max capacity/ },
   { ours: /A versioned table cannot be suppressed/, theirs: /suppress\(\) is only supported for non-versioned KTables/ },
@@ -6,7 +6,7 @@ const causes: readonly { readonly ours: RegExp; readonly theirs: RegExp }[] = [
   { ours: /overlapping topics that are not the same/, theirs: /overlapping but not equal input topics/ },
 ]
 
-/** Whether a failure of Waggle and one of Kafka Streams have the same cause, among those that are known. */
+/** True if a failure of Waggle and one of Kafka Streams have the same known cause. */
 export function haveSameCause(ours: unknown, theirs: unknown): boolean {
   return causes.some((cause) => cause.ours.test(told(ours)) && cause.theirs.test(told(theirs)))
 }

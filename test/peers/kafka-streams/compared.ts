@@ -14,7 +14,7 @@ export async function compare(peer: Peer, options: { readonly runs: number; read
   )
 }
 
-/** Throws where Waggle and Kafka Streams differ. */
+/** Throws if Waggle and Kafka Streams differ. */
 export async function equal(peer: Peer, example: Example): Promise<void> {
   const [ours, theirs] = [await run(example).catch(refusal), await peer.run(example).catch(refusal)]
   if (theirs instanceof Error && /Found a null keyChangingChild/.test(theirs.message)) {
@@ -43,8 +43,8 @@ function compared(outputs: Outputs): Outputs {
 }
 
 /**
- * The rows of each changelog after compaction, byte for byte: Waggle writes one record a row and commit, Kafka Streams without a cache one a change.
- * Records of buffers have the time at which they are written.
+ * The rows of each changelog after compaction, byte for byte. Waggle writes one record for each row and commit, Kafka Streams without a cache one for
+ * each change. Records of buffers have the time of their writing.
  */
 function stateIn(outputs: Outputs): { readonly [changelog: string]: { readonly [key: string]: string } } {
   const changelogs = Object.entries(outputs).filter(([topic]) => topic.endsWith('-changelog') && !topic.includes('versions-'))
@@ -62,8 +62,8 @@ function stateIn(outputs: Outputs): { readonly [changelog: string]: { readonly [
 type States = ReturnType<typeof stateIn>
 
 /**
- * Drops rows that Kafka Streams logs and its own store then refuses: windows and sessions that come too late for their segment. Waggle logs only rows
- * that it keeps. A segment spans at least a minute.
+ * Drops rows that Kafka Streams logs although its own store refuses them: windows and sessions that come too late for their segment. Waggle logs only
+ * rows that it keeps. A segment spans at least a minute.
  */
 function kept(theirs: States, ours: States): States {
   const states = Object.entries(theirs).map(([topic, state]) => {
@@ -80,7 +80,10 @@ function minuteIn(key: string): number {
   return Math.max(0, ...times.filter((time) => time < 2 ** 46).map((time) => Math.floor(time / 60_000)))
 }
 
-/** Every put of versioned stores, in order. Kafka Streams also logs puts that came too late to be kept, and compaction may let them win. */
+/**
+ * Every put of versioned stores, in order. Kafka Streams also logs puts that came too late to be kept, and after a compaction such a put may be the
+ * last.
+ */
 function versionsIn(outputs: Outputs, { steps }: Example): Outputs {
   const stores = steps.flatMap((step) => (step.op === 'versionedTable' ? [step] : []))
   return Object.fromEntries(

@@ -7,7 +7,7 @@ import type { Example, Step } from './steps.ts'
 
 const programs = fixedSeeds.flatMap((seed) => fc.sample(examples, { numRuns: 100, seed }))
 
-/** The kinds of a step: its operator, with what tells variants apart. */
+/** The kinds of a step: its operator, and the options that distinguish its variants. */
 function kindsOf(step: Step): readonly string[] {
   const windows = 'windows' in step && step.windows !== null ? [`${step.op} ${step.windows.kind}`] : []
   const closing = 'onClose' in step && step.onClose ? [`${step.op} on close`] : []

@@ -48,7 +48,7 @@ function comparable(example: Example): Example {
   const { steps, topics } = ticking(example.steps, topology)
   // Buffered records name their partition, and each of Kafka Streams' drivers has partition 0.
   const isSplit = topology?.internalTopics.size === 0 && !steps.some(buffers)
-  // A task that starts again schedules its punctuations anew.
+  // A task that starts again also schedules its punctuations again.
   const schedules = steps.some((step) => step.op === 'process' && (step.how === 'streamTime' || step.how === 'clock'))
   const restarts = example.restarts && !schedules
   return {
@@ -64,8 +64,8 @@ function comparable(example: Example): Example {
 }
 
 /**
- * The steps, and the topics that have records. Kafka Streams' driver runs all sub-topologies as one task, so stream time is that of all of them: only a
- * sub-topology that reads no other is compared in punctuations by stream time, and it alone has records.
+ * The steps, and the topics that have records. Kafka Streams' driver runs all sub-topologies as one task with one stream time. So punctuations by
+ * stream time are compared only for a sub-topology that reads no other one, and only its topics have records.
  */
 function ticking(steps: readonly Step[], topology: Topology | null): { readonly steps: readonly Step[]; readonly topics: ReadonlySet<string> } {
   const ticks = (step: Step) => step.op === 'process' && step.how === 'streamTime'
@@ -81,7 +81,7 @@ function ticking(steps: readonly Step[], topology: Topology | null): { readonly 
   }
 }
 
-/** Null where the program is refused. */
+/** Null if the program is refused. */
 function topologyOrNull(example: Example): Topology | null {
   try {
     return topologyOf(example)
@@ -92,8 +92,8 @@ function topologyOrNull(example: Example): Topology | null {
 }
 
 /**
- * Each side of a cogroup has its own stream time, and they share a store. A record may be in time for its side and too late for the store, and Kafka
- * Streams still finds the row while it lies in the cache.
+ * True if a step may read rows past their retention. The sides of a cogroup share a store and have separate stream times. A record may be in time for
+ * its side and too late for the store, and Kafka Streams still finds the row while its cache has it.
  */
 function readsPastRetention(step: Step): boolean {
   return step.op === 'cogroup' && step.windows !== null && step.of !== step.other
@@ -104,7 +104,8 @@ function buffers(step: Step): boolean {
 }
 
 /**
- * Updates of the tables of two topics, with deletes, in buffers that a byte more or less fills. `shutDown`: the first of them stops the application.
+ * Updates of the tables of two topics, with deletes, in buffers whose limit is reached or missed by one byte. `shutDown`: the first full buffer stops
+ * the application.
  */
 export function fullBuffer(maxBytes: number, shutDown: boolean): Example {
   const records: InputRecord[] = []

@@ -3,7 +3,7 @@ import type { Step, Windows } from './steps.ts'
 
 type Made = 'stream' | 'table' | 'windowed' | 'global' | 'none'
 
-/** A program while it is being made: its steps, and what each gives. */
+/** A program under construction: its steps, and the kind of result of each. */
 class Draft {
   readonly steps: Step[] = []
   readonly #made: Made[] = []
@@ -13,7 +13,7 @@ class Draft {
     return this.steps.push(step) - 1
   }
 
-  /** An earlier step that gives this. Where none gives a windowed table, one is made. */
+  /** An earlier step with this kind of result. If no step gives a windowed table, one is added. */
   any(draw: Draw, kind: Made, not = -1): number {
     const found = this.#made.flatMap((made, at) => (made === kind && at !== not ? [at] : []))
     if (found.length > 0) return found[draw(found.length)] ?? 0
@@ -23,7 +23,7 @@ class Draft {
     )
   }
 
-  /** Writes what no step reads to a topic of its own. */
+  /** Writes each result that no step reads to a topic of its own. */
   finish(): void {
     const used = new Set(this.steps.flatMap((step) => [...('of' in step ? [step.of] : []), ...('other' in step ? [step.other] : [])]))
     for (const [at, kind] of [...this.#made.entries()]) {
@@ -165,7 +165,7 @@ const ofTimes: { readonly [name: string]: Operator } = {
   'toStream of windows': (draft, draw) => draft.add({ op: 'toStream', of: draft.any(draw, 'windowed') }, 'stream'),
 }
 
-/** A program with a step for each choice. Each kind of step is as likely as any other. `restarts`: without those that remember times. */
+/** A program with a step for each choice. All kinds of steps are equally likely. `restarts`: leaves out steps that remember times. */
 export function stepsOf(
   choices: readonly number[],
   { history, restarts }: { readonly history: number; readonly restarts: boolean },

@@ -17,7 +17,7 @@ export const storeOf = (at: number) => Stores.keyValueStoreBuilder(Stores.persis
 
 const tickMs = 10
 
-/** A processor that changes keys, counts in a store, or also forwards the times at which a punctuation fires. Each adds a header. */
+/** A processor that changes keys, counts in a store, or forwards the times at which a punctuation fires. Each adds a header. */
 export function processing(how: How, at: number): ProcessorSupplier<Text, Text, Text, Text> {
   return () => {
     let context: ProcessorContext<Text, Text>

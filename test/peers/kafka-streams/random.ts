@@ -1,4 +1,4 @@
-/** Gives numbers below the one that it is given, evenly. */
+/** Returns a whole number below its argument, evenly distributed. */
 export type Draw = (below: number) => number
 
 /** Draws from a seed, by the generator mulberry32. All its products stay within 32 bits. */

@@ -45,7 +45,7 @@ export type Step =
       readonly op: 'suppress'
       readonly of: number
       readonly limit: number | null
-      /** Null: the bound is in bytes. */
+      /** Null: the limit is in bytes. */
       readonly maxRecords: number | null
       readonly maxBytes?: number
       readonly shutDown?: boolean
@@ -70,7 +70,7 @@ export interface InputRecord {
   readonly headers: readonly (readonly [key: string, value: string])[]
   /** The wall clock moves on by so much before the record, in ms. */
   readonly clockMs: number
-  /** The tasks are killed after this record and start again: Waggle's, and Kafka Streams' where `Example.restarts` says so. */
+  /** The tasks are killed after this record and start again: Waggle's, and Kafka Streams' if `Example.restarts` is set. */
   readonly crash: boolean
 }
 
@@ -78,7 +78,7 @@ export interface Example {
   readonly optimization: 'none' | 'all'
   /** Updates of tables wait for a commit. */
   readonly cached: boolean
-  /** A record's time also depends on its value. */
+  /** True if a record's time also depends on its value. */
   readonly shifts: boolean
   /** Partitions of the input topics. Kafka Streams has a test driver for each, since its driver has one partition. */
   readonly partitions: number

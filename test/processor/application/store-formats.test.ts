@@ -21,7 +21,7 @@ import {
 const text = Serdes.string()
 const written = Produced.with(text, text)
 
-/** A builder of a program that puts each record of `in` into the store `kept`, and forwards what it held before. */
+/** Builds a program that puts each record of `in` into the store `kept`, and forwards the row that was there before. */
 type Program = (builder: StreamsBuilder) => void
 
 const plain: Program = (builder) => {

@@ -103,7 +103,7 @@ function unevenness(counts: readonly number[], weights: readonly number[]): numb
   return counts.reduce((sum, count, bin) => sum + count ** 2 / (weights[bin] ?? 1), 0)
 }
 
-/** The best result, found by trying all ways to split so many. */
+/** The best result, found by trying all ways to divide `count` items. */
 function best(count: number, [weight, ...others]: readonly number[]): number {
   if (weight === undefined) return count === 0 ? 0 : Number.POSITIVE_INFINITY
   return Math.min(...Array.from({ length: count + 1 }, (_, here) => here ** 2 / weight + best(count - here, others)))

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import type { AssignmentSettings } from '../../../processor/assignment/assign-tasks.ts'
 import { numbersOf, type TaskId, tasksOf } from '../../../processor/assignment/group-task.ts'
 import { TaskAssignor } from '../../../processor/assignment/task-assignor.ts'
-import { type GroupAssignor, type GroupMember, placeName, type TopicPartition } from '../../../processor/ports.ts'
+import { type GroupAssignor, type GroupMember, partitionName, type TopicPartition } from '../../../processor/ports.ts'
 import type { Capabilities } from '../../../topology/capabilities.ts'
 import type { Subtopology } from '../../../topology/subtopology.ts'
 
@@ -28,8 +28,8 @@ interface SimulatedProcess {
 }
 
 /**
- * A broker's group, its processes with their disks, and the changelogs. The broker works in whole rounds: all members send their messages, the
- * oldest decides, all members release and take partitions, and members that released some join again.
+ * A broker's group, its processes with their disks, and the changelogs. The broker works in rounds: all members send their messages, the oldest
+ * member decides, all members release and take partitions, and members that released some join again.
  */
 export class SimulatedGroup {
   /** Partitions that a member has begun to read. */
@@ -59,7 +59,7 @@ export class SimulatedGroup {
   get running(): ReadonlyMap<TaskId, readonly string[]> {
     return new Map(
       this.tasks.map((task) => {
-        const runs = ({ owned }: Member) => task.inputs.every((input) => owned.some((one) => placeName(one) === placeName(input)))
+        const runs = ({ owned }: Member) => task.inputs.every((input) => owned.some((one) => partitionName(one) === partitionName(input)))
         return [task.id, [...this.#processes.values()].filter(({ isUp, members }) => isUp && members.some(runs)).map(({ name }) => name)]
       }),
     )
@@ -149,19 +149,19 @@ export class SimulatedGroup {
     const said = members.map(({ id, topics, owned, assignor }) => ({ id, instanceId: null, topics, owned, data: assignor.memberData() }))
     const decided = (leader.assignor as GroupAssignor).assign([...said, ...this.#strangers], () => this.#partitions)
     for (const { id } of this.#strangers) this.#told.set(id, decided.get(id)?.data ?? new Uint8Array())
-    const readBefore = new Map(members.flatMap(({ id, owned }) => owned.map((one) => [placeName(one), id] as const)))
+    const readBefore = new Map(members.flatMap(({ id, owned }) => owned.map((one) => [partitionName(one), id] as const)))
     let hasLetGo = false
     for (const member of members) {
       const { partitions, data } = decided.get(member.id) ?? assert.fail(`The leader forgot ${member.id}`)
       member.assignor.received(data)
       this.#told.set(member.id, data)
       for (const one of partitions) {
-        const owner = readBefore.get(placeName(one))
-        assert.ok(owner === undefined || owner === member.id, `${placeName(one)} is given to ${member.id} while ${owner} reads it`)
+        const owner = readBefore.get(partitionName(one))
+        assert.ok(owner === undefined || owner === member.id, `${partitionName(one)} is given to ${member.id} while ${owner} reads it`)
         if (owner === undefined) this.taken += 1
       }
-      const kept = new Set(partitions.map(placeName))
-      hasLetGo ||= member.owned.some((one) => !kept.has(placeName(one)))
+      const kept = new Set(partitions.map(partitionName))
+      hasLetGo ||= member.owned.some((one) => !kept.has(partitionName(one)))
       member.owned = partitions
     }
     for (const process of this.#up()) this.#settle(process)

@@ -109,7 +109,7 @@ describe('Records that were in flight when the process died', () => {
       assert.equal([...outcomes.values()].filter((outcome) => outcome === 'result').length, 11)
     })
 
-  it('are found after at most four deaths where one of them kills, however many are in flight', async () => {
+  it('are found after at most four deaths if one of them kills, however many are in flight', async () => {
     for (const size of [1, 2, 3, 8, 64]) {
       for (const killer of new Set([0, Math.floor(size / 2), size - 1])) {
         assert.ok(deathsUntilFound(size, killer) <= 4, `record ${killer} of ${size}`)

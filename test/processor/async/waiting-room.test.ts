@@ -29,7 +29,7 @@ describe('An asynchronous step that stands still', () => {
       const { application, advance, sink, close } = await start({ partitions, each: Math.ceil(1024 / partitions), bytes })
       await advance()
       const held = application.threads.recordsInHand * bytes
-      // The value and its bytes count, so half of 64 MiB for what waits and half of 32 MiB for what was read, and a record or two a task.
+      // A value and its bytes both count: half of 64 MiB for waiting values, half of 32 MiB for records as read, and a record or two for each task.
       assert.ok(held <= (2 * 32 + 3 * 16) * 1024 * 1024 + 3 * partitions * bytes, `${held} bytes are in hand`)
       sink.answers()
       for (let turn = 0; turn < 20 && sink.rows.length < sink.sent; turn++) await advance()

@@ -59,7 +59,7 @@ describe('A commit that is refused for one record', () => {
       await scene.send(numbers)
       assert.deepEqual(scene.values('letters'), ['200'])
       assert.deepEqual(scene.distinct('out'), new Set(numbers.filter((number) => number !== '200')))
-      // The store tries the first value of a type at once, so the handler is asked with the node that puts it.
+      // The store serialises the first value of a type at once, so the handler gets the node that puts it.
       assert.match(scene.asked[0]?.node ?? '', /^(source|keeper)$/)
     }
   })
@@ -80,12 +80,12 @@ describe('A commit that is refused for one record', () => {
     }
   })
 
-  it('goes on with a stand-in instead of the record', async () => {
+  it('goes on with a replacement instead of the record', async () => {
     const scene = await Scene.open({
       traits: exactlyOnce,
       topology: plain(),
       refuses: ({ topic, value }) => topic === 'out' && value === '7',
-      policy: { standIn: (error, failed) => ({ ...failed, value: `${failed.value} ${error.code}` }) },
+      policy: { replacement: (error, failed) => ({ ...failed, value: `${failed.value} ${error.code}` }) },
     })
     await scene.send(numbers.slice(0, 20))
     assert.ok(scene.values('out').includes('7 WAGGLE_RECORD_TOO_LARGE'))

@@ -94,8 +94,8 @@ describe('The commits of a thread', () => {
 })
 
 /**
- * A program that sets two stores at a record `one`, and at `two` sets the first store and deletes from the second. Every ten seconds it stores a
- * tick.
+ * A program that sets two stores for a record `one`. For a record `two` it sets the first store and deletes from the second. Every ten seconds it
+ * stores a tick.
  */
 function steps(): Topology {
   const processor = (): Processor<string, string, string, string> => {

@@ -161,7 +161,7 @@ describe('A task of the test driver with maxTaskIdleMs', () => {
     return { driver, a: driver.createInputTopic('a', text, text), b: driver.createInputTopic('b', text, text), values: () => out.readValuesToList() }
   }
 
-  // The steps and their results are those of Kafka Streams' own driver.
+  // The steps and results are those of Kafka Streams' own driver.
   it('waits for its empty inputs until the time is over', async () => {
     const { driver, a, b, values } = merging(1_000)
     const seen: (readonly (string | null)[])[] = []

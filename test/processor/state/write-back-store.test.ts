@@ -18,7 +18,7 @@ const step = fc.oneof(
   { weight: 2, arbitrary: fc.record({ op: fc.constant('committed' as const) }) },
 )
 
-/** A Buffer's slices share its memory, and those of an Uint8Array do not. */
+/** Slices of a Buffer share its memory; slices of a Uint8Array do not. */
 const asBuffer = { serialize: (_: string, prefix: string) => Buffer.from(prefix) }
 
 it('A store returns the value that was put last, in order, whether it is in memory, in pending commits or on the disk, evicted or not', () => {

@@ -77,7 +77,7 @@ describe('What a swarm forgets', () => {
     { log: 'on a cluster', traits: repeating },
   ]
   for (const { log, traits } of logs) {
-    it(`an answer is found until its retention has passed, and then neither it nor its deadline takes space, ${log}`, async () => {
+    it(`an answer is found until its retention has passed, and then neither the answer nor its deadline takes space, ${log}`, async () => {
       const scene = await Scene.start(traits)
       assert.equal(await scene.ask('one'), 'answered')
       await scene.world.clock.advance(answersRetentionMs - 5000)
@@ -93,7 +93,7 @@ describe('What a swarm forgets', () => {
       await scene.end()
     })
 
-    it(`a request id that comes again is computed once within the retention of answers, and anew after it, ${log}`, async () => {
+    it(`a repeated request id is computed once within the retention of answers, and again after it, ${log}`, async () => {
       const scene = await Scene.start(traits)
       await scene.ask('one')
       await scene.world.clock.advance(answersRetentionMs - 5000)

@@ -2,11 +2,11 @@ import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
 import { nameCode } from '../../../processor/state/name-code.ts'
 import type { KeptValue } from '../../../processor/state/task-memory.ts'
-import { type PositionNote, placesOf, readPositionNote, refuseWhatCannotFit, writePositionNote } from '../../../processor/task/position-note.ts'
+import { maxEntriesOf, type PositionNote, readPositionNote, refuseWhatCannotFit, writePositionNote } from '../../../processor/task/position-note.ts'
 
 const nothing: PositionNote = { partitionTime: -1, streamTime: -1, kept: [], ahead: null }
 const now = 1_760_000_000_123
-/** A broker's bound on metadata. */
+/** A broker's limit on metadata. */
 const maxBytes = 4096
 
 describe('The note beside a committed position', () => {
@@ -65,7 +65,7 @@ describe('The note beside a committed position', () => {
       refuseWhatCannotFit('0_0', { needed, nodes, maxBytes })
       const spread = Number.MAX_SAFE_INTEGER / needed
       const kept = Array.from({ length: needed }, (_, at): KeptValue => [`${at}`, Math.floor(at * spread), 'needed'])
-      const done = Buffer.alloc(nodes === 0 ? 0 : Math.floor(placesOf(nodes) / 8), 0xff).toString('base64')
+      const done = Buffer.alloc(nodes === 0 ? 0 : Math.floor(maxEntriesOf(nodes) / 8), 0xff).toString('base64')
       const ahead =
         nodes === 0 ? null : { until: 2 ** 50, nodes: Array.from({ length: nodes }, (_, at) => [at, { offset: 2 ** 50, skip: 9, done }] as const) }
       const note = { partitionTime: now, streamTime: now, kept, ahead }

@@ -1,13 +1,13 @@
 import assert from 'node:assert/strict'
 import { it } from 'node:test'
-import { RecordPlace } from '../../../processor/task/record-place.ts'
+import { CurrentRecord } from '../../../processor/task/current-record.ts'
 import { CacheBudget, TableCache } from '../../../processor/task/table-cache.ts'
 import { Serdes } from '../../../topology/serdes.ts'
 import { keyValueStore } from '../../../topology/state-store.ts'
 
 it('Custom keys that have a key and a window are distinguished by all of their members', () => {
   const store = keyValueStore({ name: 'store', key: Serdes.json<{ key: string; window: string }>(), value: Serdes.string() })
-  const cache = new TableCache(store, new CacheBudget(10_000), new RecordPlace(0, []))
+  const cache = new TableCache(store, new CacheBudget(10_000), new CurrentRecord(0, []))
   const forwarded: unknown[] = []
   cache.listen(
     ({ key }) => forwarded.push(key),

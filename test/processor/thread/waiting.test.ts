@@ -55,7 +55,7 @@ describe('The loop of a stream thread', () => {
       const { close } = await running(world, { topology: builder.build(), log, commitIntervalMs: 30_000, commitsWhenIdle })
       const written = async () => (await log.topic('out'))?.offsets[0]?.end ?? 0
       await send(world, log, 'in', 1)
-      // The first commit of all is due at once.
+      // The very first commit is due at once.
       await world.clock.advance(31_000)
       assert.equal(await written(), 1)
       await send(world, log, 'in', 1)

@@ -19,7 +19,7 @@ const onClose = EmitStrategy.onWindowClose()
 const kept = Materialized.with(text, text)
 const streams = StreamJoined.with(text, text, text)
 const grouped = (builder: StreamsBuilder) => builder.stream('in', read).groupByKey()
-/** Values of `a` unchanged, those of `b` in capitals; `del` deletes. */
+/** Values of `a` stay unchanged, values of `b` become upper case, and `del` deletes. */
 const cogrouped = (builder: StreamsBuilder) =>
   builder
     .stream('a', read)

@@ -39,12 +39,12 @@ describe('A processor in an optimised program', () => {
     return [...builder.build({ optimization: 'all' }).internalTopics.keys()]
   }
 
-  it('counts as no change of keys: repartition topics after it stay separate', () => {
+  it('does not count as a change of keys: repartition topics after it stay separate', () => {
     const topics = topicsOf((builder) => grouped(builder.stream('a', read).process<string, string>(passing)))
     assert.deepEqual(topics, ['KSTREAM-AGGREGATE-STATE-STORE-0000000002-repartition', 'KSTREAM-REDUCE-STATE-STORE-0000000007-repartition'])
   })
 
-  it('counts as no change of values if its keys are fixed: the repartition topic moves before it, up to the change of keys', () => {
+  it('does not count as a change of values if its keys are fixed: the repartition topic moves before it, up to the change of keys', () => {
     const topics = topicsOf((builder) => {
       const rekeyed = builder.stream('a', read).selectKey((_, value) => value)
       rekeyed.processValues<string>(passing).groupByKey(Grouped.with(text, text)).count()

@@ -18,7 +18,7 @@ class Calls {
       this.#open.push({ value, end: () => resolve(`${value}!`) })
     })
 
-  /** False where no call waits for the value. */
+  /** False if no call waits for the value. */
   end(value: string): boolean {
     const found = this.#open.find((call) => call.value === value)
     this.#open = this.#open.filter((call) => call !== found)
@@ -40,7 +40,7 @@ function program(
   const builder = new StreamsBuilder()
   const input = builder.stream('in', Consumed.with(text, text).skipNullKeys().skipNullValues())
   steps(input, calls).to('out', written)
-  // A second branch: none of its records may be written twice because a record is read again.
+  // A second branch. None of its records may be written twice when a record is read again.
   input.to('copied', written)
   input.groupByKey(Grouped.with(text, text)).count(Materialized.as('counts')).toStream().to('counted', Produced.with(text, Serdes.long()))
   return builder.build()

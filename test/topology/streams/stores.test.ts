@@ -392,7 +392,7 @@ describe('Ranges of keys', () => {
         assert.equal(shownRows(store.fetch(null, 'a', 0, 10)), 'a@0 a@10')
         assert.equal(shownRows(store.backwardFetch('aa', null, 0, 200_000)), 'b@150000 aa@150000 b@10 b@0 aa@10 aa@0')
         assert.equal(shownRows(store.backwardFetchAll(10, 10)), 'b@10 aa@10 a@10 a0@10')
-        // Kafka Streams loses a@150000 here: its upper bound lies before that row.
+        // Kafka Streams loses a@150000 here, because its upper bound is before that row.
         assert.equal(shownRows(store.fetch('a', 'a\0', 5, 200_000)), 'a0@10 a@10 a0@150000 a@150000')
       },
     ])

@@ -27,7 +27,7 @@ function topologyOf(bees: string) {
   return swarmTopology(plan, host, { answersRetentionMs: 1, duplicateRetentionMs: 1, predictions: null, replyTopics: noReplyTopics })
 }
 
-/** Swarms of so many bees, by their shape. */
+/** Swarms with this many bees, by their shape. */
 const shapes: { readonly [shape: string]: (at: number) => string } = {
   'a chain': (at) => bee(`b${at}`, `{ name: ${at === 0 ? 'g' : `b${at - 1}`} }`),
   'a fan-out': (at) => bee(`b${at}`, '{ name: g }'),

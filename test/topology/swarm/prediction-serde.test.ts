@@ -9,14 +9,14 @@ import { markedPrediction, type PredictionRecord, predictionSerde } from '../../
 import { Unavailable } from '../../../topology/waggle-error.ts'
 
 const opened: string[] = []
-/** A stand-in for Avro whose bytes begin as no JSON does. */
-const standIn: Serde<PredictionRecord> = {
+/** A fake of Avro whose bytes begin as no JSON does. */
+const fakeAvro: Serde<PredictionRecord> = {
   open: async ({ topic, part }) => void opened.push(`${topic} ${part}`),
   prepare: (_, data) => (data[0] === 0 ? Promise.reject(new Error('nobody knows this schema')) : null),
   serialize: (topic, value) => Buffer.concat([Buffer.of(0), Serdes.json<PredictionRecord>().serialize(topic, value)]),
   deserialize: (topic, data) => Serdes.json<PredictionRecord>().deserialize(topic, data.subarray(1)),
 }
-const serde = predictionSerde(standIn, new Set(['models']))
+const serde = predictionSerde(fakeAvro, new Set(['models']))
 
 function recordOf(value: Payload): Record<unknown, Payload> {
   return markedPrediction({ key: 'id', value, timestamp: 0, headers: payloadHeaders(value) }) as Record<unknown, Payload>
@@ -74,7 +74,7 @@ describe('A payload with a schema registry', () => {
     const throwing = () => {
       throw error
     }
-    const away = predictionSerde({ ...standIn, prepare: () => Promise.reject(error), deserialize: throwing }, new Set(['models']))
+    const away = predictionSerde({ ...fakeAvro, prepare: () => Promise.reject(error), deserialize: throwing }, new Set(['models']))
     await assert.rejects(away.prepare?.('models', Buffer.of(0)) ?? Promise.resolve(), error)
     const { headers } = recordOf({ kind: 'json', json: { label: 'teddy', scores: {} } })
     assert.throws(() => away.deserialize('models', Buffer.of(0), headers), error)

@@ -22,8 +22,8 @@ export interface ModelOptions {
 }
 
 /**
- * The library that runs a TensorFlow model. `onnx`: onnxruntime, with the graph translated to ONNX; a graph that cannot be translated is refused. `tfjs`:
- * TensorFlow.js. `auto`, the default: onnxruntime where the translation gives what tfjs gives, else tfjs.
+ * The library that runs a TensorFlow model. `onnx`: onnxruntime, with the graph translated to ONNX; a graph that cannot be translated is refused.
+ * `tfjs`: TensorFlow.js. `auto`, the default: onnxruntime if the translation gives the same results as tfjs, else tfjs.
  */
 export type TensorFlowBackend = 'auto' | 'onnx' | 'tfjs'
 
@@ -111,7 +111,7 @@ export interface OpenModel {
   readonly signature: ModelSignature
   /** The device and library that run the model, for logs. */
   readonly device: string
-  /** Why this library runs the model; null where there is no choice. */
+  /** The reason why this library runs the model; null if there is no choice. */
   readonly choice: string | null
   run(rows: readonly ModelRow[], signal: AbortSignal): Promise<readonly ModelResult[]>
   close(): Promise<void>

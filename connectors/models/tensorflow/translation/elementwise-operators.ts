@@ -5,7 +5,7 @@ import type { Attributes } from './onnx-builder.ts'
 
 type Names = readonly string[]
 
-/** Values of one shape, in the layout that they share: channels first where one of them has only this form, else TensorFlow's. */
+/** Values of one shape in a common layout: channels first if one of them has only this layout, else TensorFlow's. */
 export function inOneLayout(t: NodeTranslation, values: readonly Value[], write: (names: Names) => string, dtype: number): Value {
   const isFirst = values.some(({ plain, first }) => plain === null && first !== null) && values.every((value) => canBeFirst(value))
   return isFirst
@@ -35,7 +35,7 @@ function compared(op: string): Operator {
   return (t) => inOneLayout(t, t.inputs, (names) => t.emit(op, names), dataTypes.bool)
 }
 
-/** Several ONNX nodes, value by value. */
+/** Operators that become several ONNX nodes, value by value. */
 function written(write: (t: NodeTranslation, names: Names) => string): Operator {
   return (t) => inOneLayout(t, t.inputs, (names) => write(t, names), t.input(0).dtype)
 }

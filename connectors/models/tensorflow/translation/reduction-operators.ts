@@ -17,7 +17,7 @@ function reduction(t: NodeTranslation, op: string): ReturnType<Operator> {
     const name = t.emit(op, [t.first(x), t.ints(axes.map((axis) => firstAxes.get(axis) ?? axis))], { keepdims })
     return keepdims === 1 ? firstValue(x.dtype, name) : plainValue(x.dtype, name)
   }
-  // TensorFlow reduces over no axis where the list is empty; ONNX over all.
+  // With an empty list, TensorFlow reduces over no axis, and ONNX over all axes.
   return plainValue(x.dtype, t.emit(op, [t.plain(x), t.ints(axes)], { keepdims, noop_with_empty_axes: 1 }))
 }
 

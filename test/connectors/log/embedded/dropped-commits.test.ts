@@ -154,7 +154,7 @@ describe('A durable record behind an open commit', () => {
     task.append(record(Buffer.from('open')))
     await plain.send(record(Buffer.from('behind')))
     await log.deleteBefore([{ topic: 'out', partition: 0, offset: 1 }])
-    // A copy of the files is what a process finds that starts after a SIGKILL.
+    // The copied files are those that a process finds after a SIGKILL.
     cpSync(join(directory, 'log'), join(directory, 'after'), { recursive: true })
     const after = await openEmbeddedLog({ directory: join(directory, 'after'), clock: new SimulatedClock() })
     assert.deepEqual((await after.topic('out'))?.offsets, [{ start: 1, end: 4 }])

@@ -37,7 +37,7 @@ async function read(log: EmbeddedLog): Promise<readonly LogRecord[]> {
   return found
 }
 
-/** Copies the directory while its process runs, which is what a kill leaves on the disk. */
+/** Copies the directory while its process runs. A kill would leave the same files. */
 async function killed(directory: string): Promise<void> {
   const living = `${directory}-living`
   const log = await openEmbeddedLog({ directory: living, clock })

@@ -34,8 +34,8 @@ function waiting(buffer: BufferConfig, limitMs: number) {
 }
 
 describe('The updates that a suppression holds', () => {
-  // Bytes of one update: 28 for its times and place, 2 for the topic’s name, key, new value. The old value counts once where it equals the prior
-  // one.
+  // The bytes of one update: 28 for its times and position, 2 for the topic’s name, the key, and the new value. If the old value equals the prior
+  // one, it counts once.
   const first = 28 + 2 + 1 + 5
 
   it('are counted as Kafka Streams counts them, and an update replaces the one before it', async () => {

@@ -2,8 +2,8 @@ import type { RecordMetadata } from '../../topology/record.ts'
 import type { LogRecord } from '../ports.ts'
 import type { RecordQueue } from './record-queue.ts'
 
-/** The place from which the current record was read. It is one mutable object a task, so that a record needs no new object. */
-export class RecordPlace {
+/** The record that a task processes now, and its position in the input. It is one mutable object a task, so that a record needs no new object. */
+export class CurrentRecord {
   /** The task's own partition. */
   readonly partition: number
   readonly #queues: readonly RecordQueue[]
@@ -18,7 +18,7 @@ export class RecordPlace {
   lastIndex = -1
   lastOffset = -1
   /** Metadata to show instead of the current record's: that of a waiting record whose outcome is forwarded. */
-  standIn: RecordMetadata | null = null
+  shown: RecordMetadata | null = null
 
   constructor(partition: number, queues: readonly RecordQueue[]) {
     this.partition = partition
@@ -42,7 +42,7 @@ export class RecordPlace {
   }
 
   get metadata(): RecordMetadata | null {
-    if (this.standIn !== null) return this.standIn
+    if (this.shown !== null) return this.shown
     const queue = this.#queues[this.partitionIndex]
     return queue === undefined ? null : { topic: queue.topic, partition: queue.partition, offset: BigInt(this.offset) }
   }
