@@ -30,14 +30,7 @@ export async function streamsBenchmark({ records, keys, only }: StreamsBenchmark
       const log = inProcess(process.execPath, [join(import.meta.dirname, 'streams-run.ts'), 'embedded', ...argv])
       const peer =
         'missing' in java ? null : inProcess('java', ['-XX:+UseSerialGC', '-Xmx2g', '-cp', `${java.classes}:${java.libs}/*`, 'Bench', ...argv])
-      rows.push([
-        name,
-        count,
-        driver.cpuMicros / sent,
-        peer === null ? '–' : peer.cpuMicros / sent,
-        log.cpuMicros / sent,
-        sent / log.seconds,
-      ])
+      rows.push([name, count, driver.cpuMicros / sent, peer === null ? '–' : peer.cpuMicros / sent, log.cpuMicros / sent, sent / log.seconds])
       process.stderr.write(`${name}, ${count} keys\n`)
     }
   }
