@@ -149,7 +149,7 @@ function beeRequest(call: Omit<AsyncCall<string>, 'value'>, input: Payload): Bee
   return {
     id,
     get headers() {
-      return headers.map(({ key, value }) => ({ key, value: value?.slice() ?? null }))
+      return headers.map(({ key, value }) => ({ key, value: value === null ? null : new Uint8Array(value) }))
     },
     contentType: contentTypeOf(input),
     deadline: deadlineOf(headers),

@@ -27,7 +27,7 @@ export function ownInputOf(payload: Payload): unknown {
     case 'json':
       return jsonCopy(payload.json)
     case 'bytes':
-      return payload.bytes.slice()
+      return copyOf(payload.bytes)
     case 'tensors':
       return { kind: 'tensors', tensors: copied(payload.tensors) }
     case 'joined':
@@ -43,7 +43,7 @@ export function ownInputOf(payload: Payload): unknown {
  */
 export function payloadOf(output: unknown, bee: string): Payload {
   try {
-    if (output instanceof Uint8Array) return { kind: 'bytes', bytes: bounded(output).slice(), contentType: 'application/octet-stream' }
+    if (output instanceof Uint8Array) return { kind: 'bytes', bytes: copyOf(bounded(output)), contentType: 'application/octet-stream' }
     if (output !== null && typeof output === 'object') {
       if ('tensors' in output) {
         const { tensors } = output
@@ -69,7 +69,7 @@ export function payloadOf(output: unknown, bee: string): Payload {
  * not match their type.
  */
 function bytesOutput(bytes: Uint8Array, contentType: string): Payload {
-  const payload = payloadOfBytes(bounded(bytes).slice(), contentType)
+  const payload = payloadOfBytes(copyOf(bounded(bytes)), contentType)
   if (payload.kind === 'joined') throw new TypeError(`${joinedType} is what only a join gives`)
   return payload
 }
@@ -80,12 +80,17 @@ function copied(tensors: { readonly [name: string]: Tensor }): { readonly [name:
     const size = data.byteLength
     left -= size
     if (left < 0) throw new RangeError(`its tensors have more than ${maxOutputBytes} bytes`)
-    const tensor: Tensor = { datatype, shape: Array.from(shape), data: data.slice() }
+    const tensor: Tensor = { datatype, shape: Array.from(shape), data: copyOf(data) }
     checkTensor(name, tensor)
     return [name, tensor] as const
   })
   if (entries.length > maxTensors) throw new RangeError(`it has more than ${maxTensors} tensors`)
   return Object.fromEntries(entries)
+}
+
+/** A copy with memory of its own. `Buffer.slice` would share the memory. */
+function copyOf<A extends Tensor['data']>(array: A): A {
+  return (Buffer.isBuffer(array) ? Uint8Array.prototype.slice.call(array) : array.slice()) as A
 }
 
 function bounded(bytes: Uint8Array): Uint8Array {

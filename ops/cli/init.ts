@@ -1,8 +1,8 @@
 import { existsSync, readFileSync } from 'node:fs'
 import { dirname, join, relative, resolve } from 'node:path'
+import { ownManifest, ownPackage } from '../../topology/own-package.ts'
 import { type ProjectOptions, writeProject } from '../init/project.ts'
 import { exitStatus } from './exit-status.ts'
-import { ownManifest, ownPackage } from './own-package.ts'
 import { shellWord } from './shell-word.ts'
 
 export interface InitOptions {

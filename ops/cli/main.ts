@@ -1,9 +1,9 @@
 import { Command, CommanderError, InvalidArgumentError, Option } from 'commander'
+import { ownPackage, serveOwnPackage } from '../../topology/own-package.ts'
 import { settings } from '../config/settings.ts'
 import { unknownVariables } from '../config/unknown-variables.ts'
 import { onBrokenPipe } from './broken-pipe.ts'
 import { exitStatus, reportError, warn } from './exit-status.ts'
-import { ownPackage, serveOwnPackage } from './own-package.ts'
 
 /** The command `waggle`. Each command loads its own modules, so that `--help` answers at once. */
 const program = new Command('waggle')

@@ -1,7 +1,7 @@
 import { writeSync } from 'node:fs'
 import { loadBee } from '../../bees/module/load-bee.ts'
+import { serveOwnPackage } from '../../topology/own-package.ts'
 import { WaggleError } from '../../topology/waggle-error.ts'
-import { serveOwnPackage } from './own-package.ts'
 
 /** The message of this process to its parent: JSON on descriptor 3. */
 export type ModuleVerdict = { readonly error: null } | { readonly error: { readonly message: string; readonly next: string } }

@@ -58,29 +58,38 @@ describe('The output of a bee', () => {
   it('is copied, so that later changes by the bee have no effect', () => {
     const bytes = Uint8Array.of(1)
     const data = Uint8Array.of(1)
-    const given = [payloadOf(bytes, 'bee'), payloadOf({ tensors: { a: { datatype: 'UINT8', shape: [1], data } } }, 'bee')]
+    const buffer = Buffer.from([1])
+    const given = [
+      payloadOf(bytes, 'bee'),
+      payloadOf(buffer, 'bee'),
+      payloadOf({ contentType: 'a/b', bytes: buffer }, 'bee'),
+      payloadOf({ tensors: { a: { datatype: 'UINT8', shape: [1], data } } }, 'bee'),
+    ]
     const before = structuredClone(given)
     bytes[0] = 2
     data[0] = 2
-    assert.deepEqual(given, before)
+    buffer[0] = 2
+    assert.deepEqual(given.map(plain), before.map(plain))
   })
 })
 
 describe('The input of a bee', () => {
   it('is copied, so that the bee may change it', () => {
-    const payload: Payload = {
+    const payload: Extract<Payload, { kind: 'joined' }> = {
       kind: 'joined',
       parts: new Map<string, Payload>([
         ['__proto__', { kind: 'json', json: { list: [1] } }],
         ['bytes', { kind: 'bytes', bytes: Uint8Array.of(1), contentType: 'a/b' }],
+        ['buffer', { kind: 'bytes', bytes: Buffer.from([1]), contentType: 'a/b' }],
       ]),
     }
     const before = structuredClone(payload)
     const input = new Map(Object.entries(ownInputOf(payload) as object))
-    assert.deepEqual([...input.keys()], ['__proto__', 'bytes'])
+    assert.deepEqual([...input.keys()], ['__proto__', 'bytes', 'buffer'])
     input.get('__proto__').list.push(2)
     input.get('bytes').fill(9)
-    assert.deepEqual(payload, before)
+    input.get('buffer').fill(9)
+    assert.deepEqual([...payload.parts.values()].map(plain), [...before.parts.values()].map(plain))
   })
 })
 

@@ -6,7 +6,7 @@ import { join, resolve } from 'node:path'
 import { after, describe, it } from 'node:test'
 import { pathToFileURL } from 'node:url'
 import { MeasuredProgram } from '../../../ops/bench/measured-program.ts'
-import { ownPackage, serveOwnPackage } from '../../../ops/cli/own-package.ts'
+import { ownPackage, serveOwnPackage } from '../../../topology/own-package.ts'
 import { Refused } from '../../../topology/waggle-error.ts'
 
 const main = resolve(import.meta.dirname, '..', '..', '..', 'ops', 'cli', 'main.ts')

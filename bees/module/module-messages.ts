@@ -1,0 +1,36 @@
+import type { ErrorCode } from '../../topology/error-codes.ts'
+import type { Payload } from '../../topology/swarm/payload.ts'
+import type { BeeRequest } from '../define-bee.ts'
+import type { BeeModule } from './load-bee.ts'
+
+/** The data with which a module's thread starts. */
+export interface ModuleThreadData {
+  readonly module: BeeModule
+  /** The bee's name, for errors. */
+  readonly bee: string
+}
+
+/** A request without its signal, which cannot be sent. */
+export type SentRequest = Omit<BeeRequest, 'signal'>
+
+/** To the thread: a call with one input a request, or the end of a call's time. */
+export type ToModule =
+  | { readonly kind: 'call'; readonly call: number; readonly inputs: readonly Payload[]; readonly requests: readonly SentRequest[] }
+  | { readonly kind: 'abort'; readonly call: number; readonly reason: string }
+
+/** From the thread. The outcomes of a call are in the order of its inputs. */
+export type FromModule =
+  | { readonly kind: 'ready'; readonly isBatch: boolean; readonly example: unknown }
+  | { readonly kind: 'broken'; readonly error: SentError }
+  | { readonly kind: 'done'; readonly call: number; readonly outcomes: readonly (Payload | SentError)[] }
+  | { readonly kind: 'failed'; readonly call: number; readonly error: SentError }
+
+/** An error without its class, which a message loses. */
+export interface SentError {
+  readonly kind: 'thrown'
+  readonly code: ErrorCode
+  readonly isRefusal: boolean
+  readonly message: string
+  readonly next: string
+  readonly stack: string
+}

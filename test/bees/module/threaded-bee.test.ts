@@ -1,0 +1,120 @@
+import assert from 'node:assert/strict'
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { after, before, describe, it } from 'node:test'
+import { type Bee, type BeeRequest, ErrorInput } from '../../../bees/define-bee.ts'
+import { openThreadedBee } from '../../../bees/module/threaded-bee.ts'
+import { Refused, WaggleError } from '../../../topology/waggle-error.ts'
+
+const source = `
+import { threadId, isMainThread } from 'node:worker_threads'
+import { ErrorInput, Refused } from 'waggle-streams'
+const waiting = []
+export default {
+  async process(input, request) {
+    switch (input.do) {
+      case 'thread': return { threadId, isMainThread }
+      case 'meet':
+        await new Promise((resolve) => { waiting.push(resolve); setTimeout(resolve, 200) })
+        return { threadId }
+      case 'request': return { id: request.id, attempt: request.attempt, offset: String(request.source.offset), header: Buffer.from(request.headers[0].value).toString() }
+      case 'refuse': throw new Refused('not this one')
+      case 'throw': throw new TypeError('broken')
+      case 'end': return process.exit(7)
+      case 'function': return () => {}
+      case 'wait': return new Promise((_, reject) => request.signal.addEventListener('abort', () => reject(request.signal.reason)))
+      case 'bytes': return { contentType: 'image/x', bytes: new Uint8Array([1, 2, 3]) }
+    }
+    if (input instanceof Uint8Array) return { size: input.length, memory: input.buffer.byteLength }
+    if (input.failed instanceof ErrorInput) return { code: input.failed.error.code }
+    return null
+  },
+  example: () => ({ do: 'thread' }),
+}
+export const lists = { processBatch: async (inputs) => inputs.map((input) => (input === 2 ? new Refused('two') : input * 10)) }
+export const missing = 7
+`
+
+describe('A module with workers', () => {
+  const directory = mkdtempSync(join(tmpdir(), 'waggle-module-'))
+  const path = join(directory, 'work.mjs')
+  let bee: Bee<unknown, unknown>
+  before(async () => {
+    writeFileSync(path, source)
+    bee = await openThreadedBee({ module: { path, export: 'default' }, bee: 'work' }, 2)
+  })
+  after(async () => {
+    await bee.close?.()
+    rmSync(directory, { recursive: true })
+  })
+  const ask = async (input: unknown, more: Partial<BeeRequest> = {}) => {
+    assert.ok('process' in bee)
+    return bee.process(input, { ...request(), ...more })
+  }
+
+  it('runs in threads of its own, and calls side by side run in different ones', async () => {
+    const alone = (await ask({ do: 'thread' })) as { readonly isMainThread: boolean }
+    assert.equal(alone.isMainThread, false)
+    const both = (await Promise.all([ask({ do: 'meet' }), ask({ do: 'meet' })])) as { readonly threadId: number }[]
+    assert.equal(new Set(both.map(({ threadId }) => threadId)).size, 2)
+  })
+
+  it('gets the request, bytes without the memory around them, and the errors of other bees', async () => {
+    assert.deepEqual(await ask({ do: 'request' }), { id: 'r1', attempt: 2, offset: '12345678901234567890', header: 'value' })
+    assert.deepEqual(await ask(Buffer.from('five!'), { contentType: 'text/plain' }), { size: 5, memory: 5 })
+    const error = new ErrorInput({ code: 'WAGGLE_TIMEOUT', title: '', status: 504, detail: '', bee: 'model' })
+    assert.deepEqual(await ask({ failed: error }, { contentType: 'application/vnd.waggle.joined' }), { code: 'WAGGLE_TIMEOUT' })
+    assert.deepEqual(await ask({ do: 'bytes' }), { contentType: 'image/x', bytes: new Uint8Array([1, 2, 3]) })
+    assert.deepEqual(bee.example?.(), { do: 'thread' })
+  })
+
+  it('passes on what the module throws, a refusal as a refusal', async () => {
+    await assert.rejects(ask({ do: 'refuse' }), (error) => error instanceof Refused && error.message === 'not this one')
+    await assert.rejects(
+      ask({ do: 'throw' }),
+      (error) => error instanceof WaggleError && error.code === 'WAGGLE_BEE_FAILED' && /broken/.test(error.message),
+    )
+    await assert.rejects(ask({ do: 'function' }), { code: 'WAGGLE_BEE_OUTPUT' })
+  })
+
+  it('fails the calls of a thread that ends, and starts the thread again', async () => {
+    await assert.rejects(ask({ do: 'end' }), { code: 'WAGGLE_BEE_FAILED', message: /A thread of work ended: it ended with status 7/ })
+    for (let call = 0; call < 4; call++) assert.ok(await ask({ do: 'thread' }))
+  })
+
+  it('aborts a call in its thread when the time of the call is over', async () => {
+    const abort = new AbortController()
+    const call = ask({ do: 'wait' }, { signal: abort.signal })
+    abort.abort(new WaggleError('WAGGLE_TIMEOUT', { message: 'No result within 5 ms', next: '' }))
+    await assert.rejects(call, { code: 'WAGGLE_TIMEOUT', message: 'No result within 5 ms' })
+  })
+
+  it('takes batches where the module has processBatch', async () => {
+    const lists = await openThreadedBee({ module: { path, export: 'lists' }, bee: 'lists' }, 1)
+    assert.ok('processBatch' in lists)
+    const [one, two, three] = await lists.processBatch([1, 2, 3], [request(), request(), request()])
+    assert.deepEqual([one, three], [10, 30])
+    assert.ok(two instanceof Refused)
+    await lists.close?.()
+  })
+
+  it('is refused at its start where the module has no such export', async () => {
+    await assert.rejects(openThreadedBee({ module: { path, export: 'missing' }, bee: 'work' }, 2), { code: 'WAGGLE_INVALID_MODULE' })
+  })
+})
+
+function request(): BeeRequest {
+  const source = {
+    bee: 'in',
+    topic: 't',
+    partition: 0,
+    offset: 12345678901234567890n,
+    timestamp: 0,
+    startedAt: null,
+    finishedAt: null,
+    batchSize: null,
+  }
+  const headers = [{ key: 'name', value: Buffer.from('value') }]
+  return { id: 'r1', headers, contentType: 'application/json', deadline: null, signal: new AbortController().signal, attempt: 2, source }
+}
