@@ -57,7 +57,8 @@ function rowOf(model: OpenModel, inputs: SavedModelCase['inputs'], row: number):
       const own = values.slice(row * width, (row + 1) * width).map(Number)
       return {
         shape: shape.slice(1),
-        data: datatype === 'INT32' ? Int32Array.from(own) : datatype === 'BOOL' ? Uint8Array.from(own) : Float32Array.from(own),
+        data:
+          datatype === 'INT32' ? Int32Array.from(own) : datatype === 'BOOL' || datatype === 'UINT8' ? Uint8Array.from(own) : Float32Array.from(own),
       }
     }),
   }

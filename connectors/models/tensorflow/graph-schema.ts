@@ -135,7 +135,7 @@ export function decoded<Name extends keyof Messages>(name: Name, bytes: Uint8Arr
 }
 
 /** TensorFlow's numbers of data types (types.proto). */
-export const dataTypes = { float: 1, int32: 3, string: 7, int64: 9, bool: 10, resource: 20 } as const
+export const dataTypes = { float: 1, int32: 3, uint8: 4, string: 7, int64: 9, bool: 10, resource: 20 } as const
 
 /** The sizes of a shape; -1 is a free dimension. Null for an unknown rank. */
 export function sizesOf(shape: RawShape | null | undefined): readonly number[] | null {

@@ -1,20 +1,19 @@
 import type { Tensors } from './loaded-graph.ts'
-import { nodeOf, type ServedGraph, type ServedInput } from './served-graph.ts'
+import { type InputDatatype, nodeOf, type ServedGraph, type ServedInput } from './served-graph.ts'
 
 /** Tensors for all inputs. `sizeOf`: size of a free dimension, by its place among `rank` dimensions. */
 export function filledInputs(
   inputs: readonly ServedInput[],
   sizeOf: (axis: number, rank: number) => number,
-  pick: (datatype: 'FP32' | 'INT32' | 'BOOL') => number,
+  pick: (datatype: InputDatatype) => number,
 ): Tensors {
   return Object.fromEntries(
     inputs.map(({ signature: { name, shape }, datatype }) => {
       const sizes = shape.map((size, axis) => (size < 0 ? sizeOf(axis, shape.length) : size))
       const from = { length: sizes.reduce((product, size) => product * size, 1) }
       const value = () => pick(datatype)
-      const data =
-        datatype === 'INT32' ? Int32Array.from(from, value) : datatype === 'BOOL' ? Uint8Array.from(from, value) : Float32Array.from(from, value)
-      return [name, { datatype, shape: sizes, data }]
+      const Numbers = datatype === 'FP32' ? Float32Array : datatype === 'INT32' ? Int32Array : Uint8Array
+      return [name, { datatype, shape: sizes, data: Numbers.from(Array.from(from, value)) }]
     }),
   )
 }
@@ -28,7 +27,7 @@ export function randomInputs({ inputs, nodes, constants }: ServedGraph): Tensors
   return filledInputs(
     inputs,
     (axis, rank) => (axis === 0 ? 2 : rank === 4 ? 64 : 7),
-    (datatype) => (datatype === 'FP32' ? next() * 2 - 1 : datatype === 'BOOL' ? Math.floor(next() * 2) : Math.floor(next() * words)),
+    (datatype) => (datatype === 'FP32' ? next() * 2 - 1 : Math.floor(next() * { INT32: words, BOOL: 2, UINT8: 256 }[datatype])),
   )
 }
 

@@ -15,9 +15,11 @@ export interface ServedGraph {
   readonly outputs: readonly ServedOutput[]
 }
 
+export type InputDatatype = 'FP32' | 'INT32' | 'UINT8' | 'BOOL'
+
 export interface ServedInput {
   readonly signature: TensorSignature
-  readonly datatype: 'FP32' | 'INT32' | 'BOOL'
+  readonly datatype: InputDatatype
   /** The placeholder's name. */
   readonly node: string
   readonly dtype: number
@@ -73,19 +75,20 @@ function servedInput(path: string, { name, node, dtype, shape }: NamedInput): Se
   }
   const datatype = datatypes.get(dtype)
   if (datatype === undefined) {
-    const found = `takes ${name} as the data type number ${dtype}, where float32, int32, int64 and bool are supported`
+    const found = `takes ${name} as the data type number ${dtype}, where float32, int32, int64, uint8 and bool are supported`
     throw unsupportedModel(path, found, 'Export the model with an input of one of these types.')
   }
   if (shape === null) throw unsupportedModel(path, `has the input ${name} without a shape`, 'Export it with a shape, whose dimensions may be free.')
   return { signature: { name, datatype, shape, dimensions: shape.map(() => '') }, datatype, node, dtype }
 }
 
-/** A model's numbers have 32 bits, on every backend: tfjs has no others. */
-const datatypes: ReadonlyMap<number, 'FP32' | 'INT32' | 'BOOL'> = new Map([
+/** Integers have at most 32 bits on every backend: tfjs has no others. */
+const datatypes: ReadonlyMap<number, InputDatatype> = new Map([
   [dataTypes.float, 'FP32'],
   [dataTypes.int32, 'INT32'],
   [dataTypes.int64, 'INT32'],
   [dataTypes.bool, 'BOOL'],
+  [dataTypes.uint8, 'UINT8'],
 ])
 
 function neededNodes(path: string, nodes: ReadonlyMap<string, FlatNode>, outputs: readonly ServedOutput[]): readonly FlatNode[] {

@@ -86,6 +86,7 @@ function typeName(type: number | undefined): string {
 const typeNames: ReadonlyMap<number, string> = new Map([
   [dataTypes.float, 'DT_FLOAT'],
   [dataTypes.int32, 'DT_INT32'],
+  [dataTypes.uint8, 'DT_UINT8'],
   [dataTypes.string, 'DT_STRING'],
   [dataTypes.int64, 'DT_INT64'],
   [dataTypes.bool, 'DT_BOOL'],

@@ -38,6 +38,7 @@ export async function loadOnTfjs(graph: ServedGraph, gpu: number): Promise<Loade
 }
 
 function tensorOf(tf: Tf, { datatype, shape, data }: RunTensor): TfTensor {
+  if (datatype === 'UINT8') return tf.tensor(Int32Array.from(data as Uint8Array), [...shape], 'int32')
   return tf.tensor(data as Float32Array, [...shape], datatype === 'INT32' ? 'int32' : datatype === 'BOOL' ? 'bool' : 'float32')
 }
 

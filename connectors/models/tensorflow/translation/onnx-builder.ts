@@ -1,6 +1,7 @@
 import { encoded } from '../../onnx-graph.ts'
 import type { Constant } from '../constant.ts'
 import { dataTypes } from '../graph-schema.ts'
+import { Untranslatable } from './untranslatable.ts'
 
 /** The value of a node's attribute: an integer, `{ float }`, a string, or a list of integers. */
 export type AttributeValue = number | string | readonly number[] | { readonly float: number } | { readonly tensor: Constant }
@@ -56,13 +57,16 @@ export class OnnxBuilder {
 
 const opset = 18
 
-/** ONNX's number of a data type. */
+/** ONNX's number of a data type. Throws Untranslatable for one that is not translated, such as float16. */
 export function onnxType(dtype: number): number {
-  return onnxTypes.get(dtype) ?? onnxTypes.size
+  const type = onnxTypes.get(dtype)
+  if (type === undefined) throw new Untranslatable(`the data type number ${dtype}`)
+  return type
 }
 
 const onnxTypes: ReadonlyMap<number, number> = new Map([
   [dataTypes.float, 1],
+  [dataTypes.uint8, 2],
   [dataTypes.int32, 6],
   [dataTypes.int64, 7],
   [dataTypes.bool, 9],

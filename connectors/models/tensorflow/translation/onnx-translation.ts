@@ -40,8 +40,8 @@ export function translateToOnnx({ nodes, constants, inputs, outputs }: ServedGra
   for (const { name, reference } of outputs) {
     const value = valueAt(values, reference)
     const t = new NodeTranslation({ name, op: 'the output', input: [], attr: new Map() }, [value], builder)
-    const isWide = value.dtype === dataTypes.int64
-    outputNames.set(name, builder.output(isWide ? t.cast(t.plain(value), dataTypes.int32) : t.plain(value), isWide ? dataTypes.int32 : value.dtype))
+    const isOther = value.dtype === dataTypes.int64 || value.dtype === dataTypes.uint8
+    outputNames.set(name, builder.output(isOther ? t.cast(t.plain(value), dataTypes.int32) : t.plain(value), isOther ? dataTypes.int32 : value.dtype))
   }
   return { bytes: builder.bytes(), inputs: inputNames, outputs: outputNames }
 }

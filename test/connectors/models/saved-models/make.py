@@ -189,9 +189,14 @@ class Plain(tf.Module):
     def unused(self, x, unused):
         return {"doubled": x * 2.0}
 
+    @tf.function(input_signature=[tf.TensorSpec((None, 2, 3, 3), tf.uint8, name="picture")])
+    def picture(self, picture):
+        return {"means": tf.reduce_mean(tf.cast(picture, tf.float32) / 255.0, [1, 2])}
+
 
 plain = Plain()
-save("plain", plain, {"serving_default": plain.lengths, "logarithm": plain.logarithm, "digamma": plain.digamma, "odd": plain.odd, "unused": plain.unused})
+save("plain", plain, {"serving_default": plain.lengths, "logarithm": plain.logarithm, "digamma": plain.digamma, "odd": plain.odd, "unused": plain.unused, "picture": plain.picture})
+answers("plain", signature="picture")
 answers("plain", signature="unused")
 answers("plain", signature="odd")
 

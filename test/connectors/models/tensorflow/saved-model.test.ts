@@ -100,6 +100,17 @@ describe('A model that TensorFlow saved', () => {
     )
   })
 
+  it('a model of 8-bit numbers takes a picture', async () => {
+    for (const backend of ['onnx', 'tfjs'] as const) {
+      const model = await open('plain', { signature: 'picture', backend })
+      assert.equal(model.signature.takesPictures, true)
+      const pixels = new Uint8Array(4 * 6 * 3).fill(51)
+      const [result] = await model.run([{ kind: 'picture', height: 4, width: 6, pixels }], new AbortController().signal)
+      for (const value of result?.outputs.means?.values ?? []) assert.ok(Math.abs(Number(value) - 0.2) < 1e-3, String(value))
+      await model.close()
+    }
+  })
+
   it('a result that is not a number is given as it is by both libraries', async () => {
     for (const backend of ['onnx', 'tfjs'] as const) {
       const model = await open('plain', { signature: 'logarithm', backend })
