@@ -46,7 +46,7 @@ export class Compaction {
     }
   }
 
-  /** The newest offset of each key from `from` on, up to `to` or until the keys take too much memory. */
+  /** Reads from `from` to `to`, and finds the newest offset of each key. Stops early when the keys take too much memory. */
   async #newest(partition: Partition, from: number, to: number): Promise<NewestOffsets> {
     const offsets = new Map<string, number>()
     let bytes = 0
