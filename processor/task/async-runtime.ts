@@ -272,7 +272,7 @@ interface Waiting {
   bytes: number
 }
 
-/** Replaces a forwarded record whose place is kept. */
+/** Replaces a record in its entry after the record was forwarded, so that its memory is freed. */
 const left: Record<unknown, unknown> = { key: null, value: null, timestamp: -1, headers: [] }
 
 /** An identity that is equal for equal keys. If different keys share an identity, they keep each other's order, which is harmless. */

@@ -69,7 +69,7 @@ export class Compaction {
     return { offsets, end: next }
   }
 
-  /** Deletes the records that `newest` has a newer one for. Returns the number of those that stay before its end. */
+  /** Deletes each record whose key has a newer record in `newest`. Returns the number of records that stay before `newest.end`. */
   async #deleteOlder(partition: Partition, newest: NewestOffsets): Promise<number> {
     const { uses, cycle } = this.#options
     const lasts = new Map<number, number>()
