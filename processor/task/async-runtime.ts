@@ -282,7 +282,7 @@ function identityOf(key: unknown): unknown {
   return JSON.stringify(key, (_, part: unknown) => (typeof part === 'bigint' ? String(part) : part))
 }
 
-/** The error of a punctuation that sends to an asynchronous node. It has no input whose position could stand for the record. */
+/** The error of a punctuation that forwards to an asynchronous node. A crash would lose the record: no committed input would give it again. */
 function notInAPunctuation(node: string): WaggleError {
   return new WaggleError('WAGGLE_ASYNC_IN_PUNCTUATION', {
     message: `A punctuation forwards to ${node}, which takes time`,
