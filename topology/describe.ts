@@ -124,8 +124,8 @@ interface Branch {
 }
 
 /**
- * A java.util.TreeSet, which is a red-black tree. Sizes change while nodes are connected. So a node's place depends on the nodes that it was compared
- * with, and the text depends on these places.
+ * Sorts nodes as java.util.TreeSet does, in a red-black tree. A node's size changes while nodes are connected, so the order depends on which nodes
+ * were compared, and when. The same tree gives the same text.
  */
 class SortedNodes {
   #root: Branch | null = null

@@ -51,7 +51,7 @@ export async function openOnnx(path: string, gpu: number, output: string | undef
   return { runtime, warning }
 }
 
-/** The end of a model file. Larger files are not read, which would take their size in memory again: a neural network has no `ZipMap`. */
+/** The outputs and labels that a model file describes. A larger file is not read, to save memory: it is a neural network, without a `ZipMap`. */
 async function readEnds(path: string): Promise<OnnxFile> {
   const { size } = await stat(path)
   return size > maxReadBytes

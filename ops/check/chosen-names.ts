@@ -1,7 +1,7 @@
 import { globSync, readFileSync } from 'node:fs'
 import { resolve, sep } from 'node:path'
 
-/** A place where a name that a user chose may meet `Object.prototype`. */
+/** A line of code where a user's name, such as `constructor`, may hit a member of `Object.prototype`. */
 export interface UnsafeName {
   readonly file: string
   readonly line: number

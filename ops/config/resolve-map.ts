@@ -19,7 +19,7 @@ export class ResolveMap {
     this.#directory = directory
   }
 
-  /** A file of this machine, or a folder too: mapped, or relative to the swarm's directory. Throws WAGGLE_NOT_RESOLVED for one elsewhere. */
+  /** The path of a file on this machine. The map gives it, or it is relative to the swarm's directory. Throws WAGGLE_NOT_RESOLVED for a file elsewhere. */
   async path(uri: string, swarmDirectory: string, kind: ResolvedKind = 'file'): Promise<string> {
     const entry = this.#find(uri)
     if (entry !== undefined && typeof entry[1] === 'string')
@@ -64,7 +64,7 @@ async function unusable(path: string, kind: ResolvedKind): Promise<string | null
     const stats = await stat(path)
     if (stats.isDirectory() && kind === 'file or folder') return null
     if (stats.isDirectory()) return 'A file is needed, and this is a directory:'
-    // Files of the kernel report size 0, whatever they contain.
+    // The kernel reports size 0 for files of /proc and /sys, whatever they contain.
     if (!stats.isFile() || /^\/(proc|sys)\//.test(await realpath(path))) return 'A regular file is needed, and this is none:'
     if (stats.size > maxFileBytes) return `A file of at most ${maxFileBytes} bytes is needed, and this is larger:`
     await access(path, constants.R_OK)

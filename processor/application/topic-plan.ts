@@ -25,7 +25,7 @@ export function internalTopics(
     const feeding = subtopologies.filter(({ sinks }) => sinks.some((sink) => together.has(sink))).flatMap(({ sources }) => sources)
     return Math.max(1, ...feeding.map(countOf))
   }
-  // The loop ends, because numbers only grow, and each pass carries them one topic further.
+  // The loop ends, because the counts only grow and are bounded by those of the sources.
   for (let changed = true; changed; ) {
     changed = false
     for (const topic of open) {

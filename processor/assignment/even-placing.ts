@@ -91,7 +91,7 @@ class Board {
     let best: { readonly to: number; readonly move: Move; readonly loads: readonly number[] } | null = null
     for (const [from, to] of this.#unevenPairs(loads)) {
       const pair = [to, at(loads, from) / this.#weight(from), at(this.#totals, from) / this.#weight(from)]
-      // If several bins are equally full, the one whose item is best to move gives that item.
+      // Among equally full bins, the item with the best rank moves.
       if (best !== null && pair.some((one, index) => one !== best?.loads[index])) break
       const move = isAllowed(from, to) ? this.#bestToMove(from, to, () => true) : null
       if (move !== null && (best === null || isBefore(move.rank, best.move.rank))) best = { to, move, loads: pair }

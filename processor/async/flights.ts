@@ -82,7 +82,7 @@ export class Flights {
   }
 }
 
-/** A record that is alone at its fourth death was tried together, in a half and alone. A record on a quiet process is alone from its first death on. */
+/** A record is at fault after three deaths alone, or after four deaths of which at least one was alone. */
 function isGuilty({ all, alone }: RecordDeaths): boolean {
   return alone >= 3 || (alone >= 1 && all >= 4)
 }

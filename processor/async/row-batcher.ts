@@ -98,7 +98,7 @@ export class RowBatcher<K, V, R, W> {
   #dispatch(): void {
     while (!this.#closed && this.#inFlight < this.#step.concurrency) {
       this.#dropSettled()
-      // When the call that blocks this one ends, it calls `again`, so no timer is needed.
+      // No timer is needed: the call that blocks this batch calls `again` when it ends.
       if (this.#flights?.mayDepart(this.#waiting.head?.company ?? 'free', this.#again) === false) return
       const batch = this.#nextBatch()
       if (batch.length === 0) break

@@ -20,7 +20,7 @@ export async function sendInOrder(
 ): Promise<CommitReceipt> {
   const turns = turnsOf(content)
   const point: CommitPoint = { positions: content.positions, state: content.state }
-  // A later turn may write to the same partition.
+  // By partition. The end of a later turn replaces that of an earlier one.
   const ends = new Map<string, CommitReceipt['ends'][number]>()
   const commits = isAtomic ? [turns.flat()] : [[], ...turns]
   for (const [at, records] of commits.entries()) {

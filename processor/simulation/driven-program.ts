@@ -173,7 +173,7 @@ export class DrivenProgram {
     for (const task of this.#tasks) task.close()
   }
 
-  /** The sub-topologies. It also sets the number of partitions of the program's own topics. */
+  /** Returns the sub-topologies, and sets the number of partitions of the program's own topics. */
   #plan(): readonly Subtopology[] {
     const subtopologies = this.#topology.subtopologies()
     const own = internalTopics(this.#topology, subtopologies, (topic) => ownMember(this.#partitions, topic) ?? 1)

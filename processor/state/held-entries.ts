@@ -35,7 +35,7 @@ export class HeldEntries<V> {
         if (entry.commits === 0) this.#release(entry)
         continue
       }
-      // Commits succeed in order, or the task is gone. So from now on this value is the one below the entry.
+      // The disk has this value once the commit has succeeded. If the commit fails, the task ends.
       entry.below = entry.value === null ? 'absent' : 'present'
       entry.commits++
       entries.push(entry)

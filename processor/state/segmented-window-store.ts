@@ -90,7 +90,7 @@ export class SegmentedWindowStore<K, V> extends SegmentedStore<K, V> implements 
     }
   }
 
-  /** Windows that start between the two. Windows that are too old and held (`holdFrom`) are included. Time-ordered stores only. */
+  /** Windows that start between `from` and `to`, also expired ones that `holdFrom` keeps. Time-ordered stores only. */
   *fetchHeld(from: number, to: number): IterableIterator<KeyValue<Windowed<K>, V>> {
     const [low, high] = [inSegment(this.segmentOf(from), longBytes(from)), inSegment(this.segmentOf(to), longBytes(to + 1))]
     for (const [row, value] of this.rows.between(low, high, false)) yield [this.#windowIn(row), value]

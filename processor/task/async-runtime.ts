@@ -272,7 +272,7 @@ interface Waiting {
   bytes: number
 }
 
-/** Replaces a forwarded record whose place is kept. */
+/** Replaces a record in its entry after the record was forwarded, so that its memory is freed. */
 const left: Record<unknown, unknown> = { key: null, value: null, timestamp: -1, headers: [] }
 
 /** An identity that is equal for equal keys. If different keys share an identity, they keep each other's order, which is harmless. */
@@ -282,7 +282,7 @@ function identityOf(key: unknown): unknown {
   return JSON.stringify(key, (_, part: unknown) => (typeof part === 'bigint' ? String(part) : part))
 }
 
-/** The error of a punctuation that sends to an asynchronous node. It has no input whose position could stand for the record. */
+/** The error of a punctuation that forwards to an asynchronous node. A crash would lose the record: no committed input would give it again. */
 function notInAPunctuation(node: string): WaggleError {
   return new WaggleError('WAGGLE_ASYNC_IN_PUNCTUATION', {
     message: `A punctuation forwards to ${node}, which takes time`,

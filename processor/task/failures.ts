@@ -117,7 +117,7 @@ export class TaskFailures {
   ): Record<unknown, unknown> | null {
     if (thrown instanceof StandingFailure) throw thrown
     if (thrown instanceof Unavailable) throw new StandingFailure(thrown)
-    // The record failed when it was first read, and its failure was handled then.
+    // The failure was handled when the record was first read.
     if (this.#current.isReplay) return null
     const error = WaggleError.from(codes[step], thrown, { message: `${node} failed in ${step}`, next: nextOf[step] })
     const failed = this.#failed(node, record ?? { ...nothing, timestamp: time })

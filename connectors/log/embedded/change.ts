@@ -7,7 +7,7 @@ export interface Change {
   apply(): void
 }
 
-/** One change that makes all of these. */
+/** Joins several changes into one. */
 export function together(changes: readonly Change[]): Change {
   return {
     rows: changes.flatMap(({ rows }) => rows),

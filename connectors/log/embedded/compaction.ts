@@ -46,7 +46,7 @@ export class Compaction {
     }
   }
 
-  /** The newest offset of each key from `from` on, up to `to` or until the keys take too much memory. */
+  /** Reads from `from` to `to`, and finds the newest offset of each key. Stops early when the keys take too much memory. */
   async #newest(partition: Partition, from: number, to: number): Promise<NewestOffsets> {
     const offsets = new Map<string, number>()
     let bytes = 0
@@ -69,7 +69,7 @@ export class Compaction {
     return { offsets, end: next }
   }
 
-  /** Deletes the records that `newest` has a newer one for. Returns the number of those that stay before its end. */
+  /** Deletes each record whose key has a newer record in `newest`. Returns the number of records that stay before `newest.end`. */
   async #deleteOlder(partition: Partition, newest: NewestOffsets): Promise<number> {
     const { uses, cycle } = this.#options
     const lasts = new Map<number, number>()

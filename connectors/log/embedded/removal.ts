@@ -25,7 +25,7 @@ interface RemovalPlace {
   readonly uses: SegmentUses
   readonly mark: CommitMark
   readonly storeNumbers: StoreNumbers
-  /** Called when the database has the names no more. */
+  /** Called when the database has deleted the names. */
   readonly onRemoved: () => void
 }
 

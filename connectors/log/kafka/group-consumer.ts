@@ -107,7 +107,7 @@ export class GroupConsumer implements Consumer {
     return this.hasLost || !this.#owned.has(place) ? null : this.#member.membership
   }
 
-  /** True if other members may have the partitions and the listener does not know it yet. */
+  /** True if the partitions may belong to other members, and the listener has not been told. */
   get hasLost(): boolean {
     return this.#hasLost || this.#isLosing || this.#failure?.isFinal === true
   }

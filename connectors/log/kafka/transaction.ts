@@ -75,7 +75,7 @@ export class Transaction implements Enlistment {
       isGone = error === 'UNKNOWN_TOPIC_OR_PARTITION'
       return isGone ? null : (error ?? null)
     })
-    // The sender tries again. It knows how long the topic may be missing.
+    // The sender catches this error and tries again, because it knows how long a topic may be missing.
     if (isGone) throw new BrokerError('UNKNOWN_TOPIC_OR_PARTITION')
     if (aborts === this.#aborts) for (const place of places) this.#partitions.add(partitionName(place))
   }

@@ -94,7 +94,7 @@ const datatypes: ReadonlyMap<number, InputDatatype> = new Map([
 function neededNodes(path: string, nodes: ReadonlyMap<string, FlatNode>, outputs: readonly ServedOutput[]): readonly FlatNode[] {
   const ordered: FlatNode[] = []
   const state = new Map<string, 'open' | 'done'>()
-  // A stack of its own: a graph may be deeper than JavaScript's.
+  // An array, not recursion: a graph may be deeper than JavaScript's call stack.
   const stack = outputs.map(({ reference }) => nodeOf(reference)).reverse()
   while (stack.length > 0) {
     const name = stack[stack.length - 1] ?? ''

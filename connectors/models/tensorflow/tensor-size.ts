@@ -3,12 +3,12 @@ import { dataTypes } from './graph-schema.ts'
 /** The most bytes of a graph's constants and variables together. One onnx file and wasm's memory can hold no more. */
 export const maxModelBytes = 2 ** 31 - 2 ** 20
 
-/** Bytes of one number of a data type; undefined for one that models here do not have. */
+/** Bytes of one number of a data type; undefined for a type that is not supported. */
 export function bytesOfType(dtype: number): number | undefined {
   return widths.get(dtype)
 }
 
-/** Values in a shape. Throws RangeError for one that no constant can have. */
+/** The number of values in a shape. Throws RangeError for a shape that no constant can have. */
 export function sizeOfShape(sizes: readonly number[] | null): number {
   if (sizes === null) throw new RangeError('a constant has no rank')
   const size = sizes.reduce((product, one) => (one < 0 ? Number.NaN : product * one), 1)

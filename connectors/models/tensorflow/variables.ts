@@ -40,7 +40,7 @@ export function frozenNode(node: FlatNode, restored: (variable: FlatNode) => Raw
   return op === undefined ? node : { ...node, op }
 }
 
-/** Operators that read a variable, and the same for a tensor. */
+/** Each operator that reads a variable, and the operator that does the same with a tensor. */
 const readers: ReadonlyMap<string, string> = new Map([
   ['ReadVariableOp', 'Identity'],
   ['ResourceGather', 'Gather'],
@@ -48,7 +48,7 @@ const readers: ReadonlyMap<string, string> = new Map([
   ['VariableShape', 'Shape'],
 ])
 
-/** The output that a reference is, with the nodes that only hand it on passed over. */
+/** Follows a reference past the nodes that only hand a value on. Returns the reference to the output that has the value. */
 function sourceOf(nodes: FlatGraph['nodes'], reference = ''): string {
   let at = reference
   for (let left = maxPassed; left > 0; left--) {

@@ -32,7 +32,7 @@ describe('Labels in a model’s metadata', () => {
     `{'cat': 0}`,
     'cat,,dog',
   ]) {
-    it(`are not there in ${JSON.stringify(text)}`, () => assert.equal(labelsOfText(text), null))
+    it(`are null for ${JSON.stringify(text)}`, () => assert.equal(labelsOfText(text), null))
   }
 })
 

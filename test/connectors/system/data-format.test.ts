@@ -41,7 +41,7 @@ describe('The version of a data directory', () => {
     })
   }
 
-  it('includes whether a log was made, also for an old directory without FORMAT that has other files', () => {
+  it('says whether the directory ever had a log, even without a FORMAT file', () => {
     assert.equal(hadLog(directory), false)
     mkdirSync(join(directory, 'clickhouse'))
     assert.equal(hadLog(directory), true)

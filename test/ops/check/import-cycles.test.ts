@@ -43,7 +43,7 @@ describe('The import-cycle check', () => {
     )
   })
 
-  it('finds folders of the engine that import each other, even by types, and skips single files and other rooms', () => {
+  it('finds folders of processor/ that import each other, even by types, and ignores single files and folders of ops/', () => {
     const foldersOf = (sources: { readonly [file: string]: string }) => folderCycles(new Map(Object.entries(sources)))
     assert.deepEqual(
       foldersOf({

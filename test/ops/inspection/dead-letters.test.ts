@@ -176,7 +176,7 @@ describe('The dead letters of a log', () => {
     )
   })
 
-  it('that were sent again before a crash, on a log without transactions, become the same request the second time', async () => {
+  it('become the same request if a retry is repeated after a crash, on a log without transactions', async () => {
     await append([input(Buffer.from('bread'))])
     await append([letter(Buffer.from('bread'))])
     let crashes = true
@@ -205,7 +205,7 @@ describe('The dead letters of a log', () => {
     assert.deepEqual((await listed()).ids, [])
   })
 
-  it('whose input is damaged send nothing, and stay open', async () => {
+  it('send nothing and stay open if their input is damaged', async () => {
     await append([input(Buffer.alloc(20_000, 7))])
     await append([letter(Buffer.from('bread'))])
     await letters.close()

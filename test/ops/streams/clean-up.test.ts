@@ -51,7 +51,7 @@ describe('Streams.cleanUp', () => {
     assert.ok(existsSync(join(stateDir, 'state', 'visits')))
   })
 
-  it('is refused while the program runs, and after its end leaves the state of the embedded log, which is no copy', async () => {
+  it('is refused while the program runs, and keeps the embedded log’s state, because no other copy exists', async () => {
     const visit = (streams: Streams) => streams.send('visits', { key: 'a', value: 'x' }, Produced.with(text, text))
     const streams = streamsOn('embedded')
     await streams.start()

@@ -31,7 +31,7 @@ describe('An even placing of items on bins', () => {
     )
   })
 
-  it('does not change its own even result, whatever the costs are then', () => {
+  it('does not change a result that is already even, whatever a move costs', () => {
     const bins = fc.integer({ min: 1, max: 5 }).chain((count) => {
       const each = <T>(value: fc.Arbitrary<T>) => fc.array(value, { minLength: count, maxLength: count })
       const costs = fc.array(each(fc.constantFrom(0, 20, Number.POSITIVE_INFINITY)), { minLength: 8, maxLength: 8 })

@@ -64,7 +64,7 @@ describe('A commit that is refused for one record', () => {
     }
   })
 
-  it('gives a dead letter without its value if the log refuses the whole letter, and none if it refuses both', async () => {
+  it('gives a dead letter without a value if the log refuses the value too, and no letter if the log refuses every letter', async () => {
     for (const [takes, letters] of [
       ['bare', ['null']],
       ['none', []],

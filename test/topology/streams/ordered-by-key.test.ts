@@ -102,7 +102,7 @@ describe('Results that are ordered by key', () => {
     assert.equal(driver.getKeyValueStore<string, number>('counts').get('a'), 1)
   })
 
-  it('leave stream time unchanged when they are read again, whatever their extractor returns then', async () => {
+  it('leave stream time unchanged when they are read again, even if the timestamp extractor returns another time', async () => {
     const calls = new Calls()
     let time = 10
     const builder = new StreamsBuilder()

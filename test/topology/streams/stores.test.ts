@@ -278,7 +278,7 @@ describe('A window store', () => {
       },
     ]))
 
-  it('a window store that retains duplicates keeps all values of a time, and deletes none on a null', () =>
+  it('a window store that retains duplicates keeps all values of one time, and ignores null', () =>
     inProcessor(Stores.windowStoreBuilder(Stores.persistentWindowStore('st', { ...options, retainDuplicates: true }), text, text), [
       0,
       (store) => {

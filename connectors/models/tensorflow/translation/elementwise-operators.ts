@@ -5,7 +5,7 @@ import type { Attributes } from './onnx-builder.ts'
 
 type Names = readonly string[]
 
-/** Values of one shape in a common layout: channels first if one of them has only this layout, else TensorFlow's. */
+/** Converts values of one shape to a common layout: channels first if one value has only this layout, else TensorFlow's. */
 export function inOneLayout(t: NodeTranslation, values: readonly Value[], write: (names: Names) => string, dtype: number): Value {
   const isFirst = values.some(({ plain, first }) => plain === null && first !== null) && values.every((value) => canBeFirst(value))
   return isFirst

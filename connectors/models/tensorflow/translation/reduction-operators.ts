@@ -11,7 +11,7 @@ function reduction(t: NodeTranslation, op: string): ReturnType<Operator> {
   const keepdims = t.flag('keep_dims') ? 1 : 0
   const isFirst = x.plain === null && x.first !== null && x.constant === null
   const overPicture = axes.every((axis) => firstAxes.has(axis)) && (keepdims === 1 || axes.every((axis) => axis === 1 || axis === 2))
-  // The mean of a picture is the same in both layouts, without height and width.
+  // Without height and width only rows and channels are left, in the same order in both layouts.
   const keepsChannelsLast = keepdims === 1 || axes.length === 2
   if (isFirst && overPicture && keepsChannelsLast) {
     const name = t.emit(op, [t.first(x), t.ints(axes.map((axis) => firstAxes.get(axis) ?? axis))], { keepdims })

@@ -1,2 +1,2 @@
-/** The reason why a graph, or one of its nodes, has no equal in ONNX: the end of a sentence. */
+/** A graph or a node has no equivalent in ONNX. The message is the reason, as the end of a sentence. */
 export class Untranslatable extends Error {}

@@ -70,7 +70,7 @@ describeWithKafka('A commit on Kafka, exactly once', {}, (cluster) => {
     assert.deepEqual(waits, [])
   })
 
-  it('a commit follows the commit before at once and in order', async () => {
+  it('commits that start together write their records in order', async () => {
     const producer = await log.taskProducer({ group })
     const commits = Array.from({ length: 30 }, (_, at) => {
       producer.append(record(topic, 0, String(at)))

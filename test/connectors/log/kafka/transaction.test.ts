@@ -46,7 +46,7 @@ describeWithKafka('A transaction on Kafka', { settings }, (cluster) => {
   })
 
   for (const when of ['before', 'after'] as const) {
-    it(`a transaction that is aborted while a partition is added, answered ${when} the abort, leaves nothing of it to the next`, async () => {
+    it(`a transaction that is aborted while a partition is added leaves no records to the next one; the broker answers ${when} the abort`, async () => {
       const connections = new Held(when)
       const own = await openLogOn(new PlatformaticClient(connections), {
         ...quickOptions(cluster()),
