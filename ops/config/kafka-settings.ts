@@ -22,7 +22,8 @@ export const kafkaSettings: readonly Setting[] = [
     variable: 'WAGGLE_LINGER_MS',
     schema: Type.Integer({ minimum: 0, maximum: 1000 }),
     default: 1,
-    about: 'How long a record waits for others to go with it: more is fewer, larger batches, and as much later an answer for each topic on its way.',
+    about:
+      'How long a record waits for others to go with it, at most until the next commit: more is fewer, larger batches, and as much later an answer for each topic on its way.',
   },
   {
     key: 'replication_factor',

@@ -1,12 +1,11 @@
 import assert from 'node:assert/strict'
-import { spawn } from 'node:child_process'
 import { join } from 'node:path'
-import { createInterface } from 'node:readline'
 import { after, afterEach, beforeEach, it } from 'node:test'
 import { Grouped, Materialized, SessionWindows, StreamsBuilder, TimeWindows } from 'waggle-streams'
 import { openKafkaLog } from '../../connectors/log/kafka/kafka-log.ts'
 import { withKafkaStreams } from '../../ops/bench/kafka-streams/java.ts'
 import type { Log } from '../../processor/ports.ts'
+import { JavaStreams } from '../support/java-streams.ts'
 import { KafkaApplication, TemporaryDirectories } from '../support/kafka-application.ts'
 import { describeWithKafka } from '../support/kafka-cluster.ts'
 import { kafkaUnderTest, newName, outputsIn, sendRow } from '../support/kafka-log.ts'
@@ -64,7 +63,7 @@ describeWithKafka('An application that moves between Kafka Streams and Waggle', 
         return
       }
       const applicationId = newName('app')
-      const there = new Java({ ...peer, arguments: [cluster().brokers.join(','), applicationId, directories.make()] })
+      const there = new JavaStreams({ ...peer, main: 'Mover', arguments: [cluster().brokers.join(','), applicationId, directories.make()] })
       const here = new Here(cluster, applicationId, directories.make())
       await using driver = new TextProgram(write)
       const expected: string[] = []
@@ -117,34 +116,5 @@ class Here {
   async stop(): Promise<void> {
     await this.#running?.close()
     assert.deepEqual(this.#running?.failures, [])
-  }
-}
-
-class Java {
-  readonly #options
-  #child: ReturnType<typeof spawn> | null = null
-
-  constructor(options: { readonly libs: string; readonly classes: string; readonly arguments: readonly string[] }) {
-    this.#options = options
-  }
-
-  async start(signal: AbortSignal): Promise<void> {
-    const { libs, classes } = this.#options
-    const argv = ['-XX:+UseSerialGC', '-XX:TieredStopAtLevel=1', '-Xmx256m', '-cp', `${classes}:${libs}/*`, 'Mover', ...this.#options.arguments]
-    const child = spawn('java', argv, { stdio: ['pipe', 'pipe', 'ignore'], signal, killSignal: 'SIGKILL' })
-    // An abort is also an error of the child. Its test has timed out already.
-    child.on('error', () => {})
-    this.#child = child
-    for await (const line of createInterface(child.stdout)) if (line === 'RUNNING') return
-    throw new Error('Kafka Streams did not run')
-  }
-
-  async stop(): Promise<void> {
-    const child = this.#child
-    if (child === null) return
-    const ended = new Promise((resolve) => child.once('exit', resolve))
-    child.stdout?.resume()
-    child.stdin?.end()
-    await ended
   }
 }

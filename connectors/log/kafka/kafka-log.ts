@@ -1,5 +1,4 @@
 import type { ConnectionOptions as TlsOptions } from 'node:tls'
-import type { SASLOptions } from '@platformatic/kafka'
 import type {
   Clock,
   Consumer,
@@ -27,7 +26,9 @@ import { deleteRecordsBefore } from './offsets.ts'
 import { PartitionReader } from './partition-reader.ts'
 import { PlatformaticClient } from './platformatic-client.ts'
 import { RecordProducer } from './record-producer.ts'
+import { signIn } from './sign-in.ts'
 import { KafkaTaskProducer } from './task-producer.ts'
+import { checkTls } from './tls-check.ts'
 import { createTopics, topicInfo } from './topics.ts'
 import { Transaction } from './transaction.ts'
 
@@ -77,6 +78,7 @@ export async function openLogOn(client: KafkaClient, options: KafkaLogOptions & 
   if (options.processing === 'exactly_once' && options.transactions === null) {
     throw notSupported(client, 'processing exactly once', 'Choose at_least_once, or another client.')
   }
+  if (options.ssl !== undefined) checkTls(options.ssl)
   const log = new KafkaLog(client, options)
   try {
     await log.reach()
@@ -279,13 +281,6 @@ function brokerOf(address: string): Broker {
   })
 }
 
-export function signIn(sasl: KafkaSignIn): SASLOptions {
-  if (sasl.mechanism === 'oauthbearer') return { mechanism: 'OAUTHBEARER', token: sasl.token }
-  const { mechanism, username, password } = sasl
-  return { mechanism: mechanisms[mechanism], username, password }
-}
-
-const mechanisms = { plain: 'PLAIN', 'scram-sha-256': 'SCRAM-SHA-256', 'scram-sha-512': 'SCRAM-SHA-512' } as const
 const signInNext = 'Correct the user and password (or token) for Kafka.'
 /** The brokers' default of offset.metadata.max.bytes. */
 const maxNoteBytes = 4096

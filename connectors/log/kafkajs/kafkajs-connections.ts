@@ -1,5 +1,6 @@
 // A project that takes Waggle from a clone compiles these sources, and does not find the declarations by itself.
 /// <reference path="./kafkajs-internals.d.ts" />
+
 import KafkaJsBroker from 'kafkajs/src/broker/index.js'
 import loggers from 'kafkajs/src/loggers/index.js'
 import ConnectionPool from 'kafkajs/src/network/connectionPool.js'
@@ -109,14 +110,42 @@ function nameOf({ lane, broker }: At): string {
 }
 
 function networkError(thrown: unknown): BrokerError {
-  const isRefused = thrown instanceof Error && thrown.name === 'KafkaJSSASLAuthenticationError'
+  const isRefused = thrown instanceof Error && thrown.name === refusedName
   return new BrokerError(isRefused ? 'SASL_AUTHENTICATION_FAILED' : 'NETWORK', thrown instanceof Error ? thrown.message : String(thrown), thrown)
 }
 
 function signIn(sasl: NonNullable<ConnectOptions['sasl']>): object {
   if (sasl.mechanism !== 'oauthbearer') return sasl
-  return { mechanism: sasl.mechanism, oauthBearerProvider: async () => ({ value: await sasl.token() }) }
+  const authenticationProvider = ({ saslAuthenticate }: SignInParts) => ({
+    authenticate: async () => {
+      const token = await sasl.token()
+      const refusal = await saslAuthenticate({
+        request: { encode: async () => withLength(Buffer.from(`n,,\x01auth=Bearer ${token}\x01\x01`)) },
+        response: { decode: async (bytes) => bytes.subarray(lengthBytes).toString(), parse: async (text) => text },
+      })
+      // A broker answers a token that it does not take with an error as text (RFC 7628, section 3.2.3). kafkajs's own provider does not read it.
+      if (refusal !== undefined && refusal !== '') throw Object.assign(new Error(`The token is refused: ${refusal}`), { name: refusedName })
+    },
+  })
+  return { mechanism: sasl.mechanism, authenticationProvider }
 }
+
+interface SignInParts {
+  saslAuthenticate(parts: {
+    readonly request: { encode(): Promise<Buffer> }
+    readonly response: { decode(bytes: Buffer): Promise<string>; parse(text: string): Promise<string> }
+  }): Promise<string | undefined>
+}
+
+function withLength(bytes: Buffer): Buffer {
+  const length = Buffer.alloc(lengthBytes)
+  length.writeInt32BE(bytes.length)
+  return Buffer.concat([length, bytes])
+}
+
+const lengthBytes = 4
+/** kafkajs's name of the error for a refused sign-in. */
+const refusedName = 'KafkaJSSASLAuthenticationError'
 
 const noTags = Buffer.from([0])
 const connectTimeoutMs = 5000

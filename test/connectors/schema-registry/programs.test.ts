@@ -3,21 +3,10 @@ import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, describe, it } from 'node:test'
-import {
-  Consumed,
-  Grouped,
-  Materialized,
-  Produced,
-  type Serde,
-  Serdes,
-  Streams,
-  StreamsBuilder,
-  type StreamsConfig,
-  schemaRegistry,
-  type Topology,
-} from 'waggle-streams'
+import { Consumed, Produced, type Serde, Serdes, Streams, type StreamsConfig, schemaRegistry } from 'waggle-streams'
 import { TopologyTestDriver } from 'waggle-streams/testing'
 import { startApicurio } from '../../support/apicurio.ts'
+import { field, type Sale, saleSchema, type Total, text, totalSchema, totals } from '../../support/avro-totals.ts'
 import { SwitchableProxy } from '../../support/switchable-proxy.ts'
 
 const server = await startApicurio()
@@ -28,39 +17,6 @@ after(async () => {
   if (!('missing' in server)) await server.stop()
   for (const directory of directories) rmSync(directory, { recursive: true, force: true })
 })
-
-interface Sale {
-  readonly shop: string
-  readonly pieces: number
-}
-interface Total {
-  readonly sales: number
-  readonly pieces: number
-}
-
-const text = Serdes.string()
-const saleSchema = { type: 'record', name: 'Sale', fields: [field('shop', 'string'), field('pieces', 'int')] }
-const totalSchema = { type: 'record', name: 'Total', fields: [field('sales', 'int'), field('pieces', 'int')] }
-
-function field(name: string, type: string, rest: object = {}): object {
-  return { name, type, ...rest }
-}
-
-/** Totals by shop. `name` is part of the topics' names, so that each test has its own. */
-function totals(name: string, sales: Serde<Sale>, total: Serde<Total>): Topology {
-  const builder = new StreamsBuilder()
-  builder
-    .stream(`${name}-sales`, Consumed.with(text, sales))
-    .groupBy((_, sale) => sale?.shop ?? '', Grouped.with(text, sales, { name: 'by-shop' }))
-    .aggregate(
-      () => ({ sales: 0, pieces: 0 }),
-      (_, sale, sum) => ({ ...sum, sales: sum.sales + 1, pieces: sum.pieces + sale.pieces }),
-      Materialized.as<string, Total, 'keyValue'>('totals', { keySerde: text, valueSerde: total }),
-    )
-    .toStream()
-    .to(`${name}-totals`, Produced.with(text, total))
-  return builder.build()
-}
 
 function config(applicationId: string, more: Partial<StreamsConfig> = {}): StreamsConfig {
   const stateDir = mkdtempSync(join(tmpdir(), 'waggle-registry-'))

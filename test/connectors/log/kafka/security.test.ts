@@ -1,5 +1,4 @@
 import assert from 'node:assert/strict'
-import { spawnSync } from 'node:child_process'
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -8,20 +7,21 @@ import { Consumed, Produced, Serdes, Streams } from 'waggle-streams'
 import { type KafkaLogOptions, type KafkaSignIn, openKafkaLog } from '../../../../connectors/log/kafka/kafka-log.ts'
 import { openKafkaJsLog } from '../../../../connectors/log/kafkajs/kafkajs-log.ts'
 import { topology as visits } from '../../../ops/streams/worker-programs/visits.ts'
+import { BrokerCertificates } from '../../../support/broker-certificates.ts'
 import { describeWithKafka } from '../../../support/kafka-cluster.ts'
 import { newName, quickOptions, record, valuesBetween } from '../../../support/kafka-log.ts'
+import { signInSettings, unsignedToken } from '../../../support/sign-in-settings.ts'
 
 const owner = { name: 'owner', password: 'owner-secret' }
 const guest = { name: 'guest', password: 'guest-secret' }
 
-const directory = mkdtempSync(join(tmpdir(), 'waggle-tls-'))
-process.once('exit', () => rmSync(directory, { recursive: true, force: true }))
+const certificates = new BrokerCertificates()
 
 const wish = { clientListener: 'SASL_SSL', settings, scramUsers: [owner, guest] } as const
 
 describeWithKafka('Kafka over TLS, with users', wish, (cluster) => {
   const open = (sasl: KafkaSignIn, options: Partial<KafkaLogOptions> = {}, openLog = openKafkaLog) => {
-    const ssl = { ca: readFileSync(join(directory, 'broker.pem')) }
+    const ssl = { ca: readFileSync(certificates.ca) }
     return openLog({ ...quickOptions(cluster()), processing: 'exactly_once', ssl, sasl, ...options })
   }
 
@@ -60,7 +60,7 @@ describeWithKafka('Kafka over TLS, with users', wish, (cluster) => {
     }
     const kafka = {
       brokers: cluster().brokers,
-      ssl: { ca: readFileSync(join(directory, 'broker.pem')) },
+      ssl: { ca: readFileSync(certificates.ca) },
       sasl: { mechanism: 'oauthbearer', token },
     } as const
     const module = new URL('../../../ops/streams/worker-programs/visits.ts', import.meta.url)
@@ -78,11 +78,23 @@ describeWithKafka('Kafka over TLS, with users', wish, (cluster) => {
     rmSync(stateDir, { recursive: true })
   })
 
-  it('a secured cluster reports a wrong password at start', async () => {
+  it('a secured cluster reports a wrong password, and a wrong token, at start', async () => {
     const wrong = { mechanism: 'plain', username: owner.name, password: 'wrong' } as const
     await assert.rejects(open(wrong, { processing: 'at_least_once' }, openKafkaJsLog), { code: 'WAGGLE_NOT_PERMITTED' })
     await assert.rejects(open({ mechanism: 'plain', username: owner.name, password: 'wrong' }), { code: 'WAGGLE_NOT_PERMITTED' })
     await assert.rejects(open({ mechanism: 'scram-sha-512', username: owner.name, password: 'wrong' }), { code: 'WAGGLE_NOT_PERMITTED' })
+    const noToken = { mechanism: 'oauthbearer', token: () => 'no-token' } as const
+    await assert.rejects(open(noToken, { processing: 'at_least_once' }, openKafkaJsLog), { code: 'WAGGLE_NOT_PERMITTED' })
+    await assert.rejects(open(noToken), { code: 'WAGGLE_NOT_PERMITTED' })
+  })
+
+  it('certificates and keys that cannot be used are reported through either client, without asking a broker', async () => {
+    const signIn = { mechanism: 'plain', username: owner.name, password: owner.password } as const
+    const pem = readFileSync(certificates.ca)
+    for (const ssl of [{ ca: 'no PEM' }, { ca: pem, cert: pem, key: pem }, { cert: 'no PEM' }]) {
+      for (const openLog of [openKafkaLog, openKafkaJsLog])
+        await assert.rejects(open(signIn, { ssl, processing: 'at_least_once' }, openLog), { code: 'WAGGLE_INVALID_CONFIG', next: /KAFKA_SSL_KEY/ })
+    }
   })
 
   it('a secured cluster refuses clients that do not trust its certificate, or speak plain text', async () => {
@@ -113,38 +125,13 @@ describeWithKafka('Kafka over TLS, with users', wish, (cluster) => {
   })
 })
 
-/** Settings of a broker with its own certificate for 127.0.0.1, made by Java's keytool when the broker starts. */
 function settings(): { readonly [name: string]: string } {
-  const store = join(directory, 'broker.p12')
-  const named = ['-alias', 'broker', '-keystore', store, '-storepass', 'changeit', '-storetype', 'PKCS12']
-  keytool(['-genkeypair', ...named, '-keyalg', 'EC', '-dname', 'CN=127.0.0.1', '-ext', 'san=ip:127.0.0.1', '-validity', '7'])
-  keytool(['-exportcert', ...named, '-rfc', '-file', join(directory, 'broker.pem')])
   const users = [owner, guest].map(({ name, password }) => `user_${name}="${password}"`).join(' ')
-  const modules = 'org.apache.kafka.common.security'
   return {
-    'listener.name.client.ssl.keystore.location': store,
-    'listener.name.client.ssl.keystore.type': 'PKCS12',
-    'listener.name.client.ssl.keystore.password': 'changeit',
-    'listener.name.client.sasl.enabled.mechanisms': 'PLAIN,SCRAM-SHA-256,SCRAM-SHA-512,OAUTHBEARER',
-    'listener.name.client.plain.sasl.jaas.config': `${modules}.plain.PlainLoginModule required ${users};`,
-    'listener.name.client.scram-sha-256.sasl.jaas.config': `${modules}.scram.ScramLoginModule required;`,
-    'listener.name.client.scram-sha-512.sasl.jaas.config': `${modules}.scram.ScramLoginModule required;`,
-    'listener.name.client.oauthbearer.sasl.jaas.config': `${modules}.oauthbearer.OAuthBearerLoginModule required unsecuredLoginStringClaim_sub="broker";`,
-    'listener.name.client.oauthbearer.sasl.server.callback.handler.class': `${modules}.oauthbearer.internals.unsecured.OAuthBearerUnsecuredValidatorCallbackHandler`,
+    ...certificates.brokerSettings(),
+    ...signInSettings(users),
     'authorizer.class.name': 'org.apache.kafka.metadata.authorizer.StandardAuthorizer',
     // Brokers speak plain text among each other.
     'super.users': `User:${owner.name};User:ANONYMOUS`,
   }
-}
-
-function keytool(argv: readonly string[]): void {
-  const { status, stdout, stderr } = spawnSync('keytool', [...argv], { encoding: 'utf8' })
-  assert.equal(status, 0, `${stdout}${stderr}`)
-}
-
-/** A token that the brokers' unsecured validator accepts. */
-function unsignedToken(subject: string): string {
-  const part = (value: object) => Buffer.from(JSON.stringify(value)).toString('base64url')
-  const now = Math.floor(Date.now() / 1000)
-  return `${part({ alg: 'none' })}.${part({ sub: subject, iat: now - 10, exp: now + 3600 })}.`
 }

@@ -1,0 +1,278 @@
+import assert from 'node:assert/strict'
+import { once } from 'node:events'
+import { existsSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { createServer } from 'node:http'
+import { createServer as createPort } from 'node:net'
+import { tmpdir } from 'node:os'
+import { join, resolve } from 'node:path'
+import { openEmbeddedLog } from '../../../connectors/log/embedded/embedded-log.ts'
+import { systemClock } from '../../../connectors/system/system-clock.ts'
+import { MeasuredProgram } from '../../../ops/bench/measured-program.ts'
+import { smallModel } from '../../../ops/bench/small-model.ts'
+import type { Settings } from '../../../ops/config/settings.ts'
+import { connected, heard } from '../raw-http.ts'
+import { type Env, eventually, SwarmHere } from '../swarm-here.ts'
+import { startWritableClickHouse } from '../writable-clickhouse.ts'
+
+/** Flips one setting and checks that what its documentation says changes. */
+export type Flip = () => Promise<void>
+
+/** One flip for each setting that needs no Kafka. */
+export const embeddedFlips = {
+  async http_port() {
+    const port = await freePort()
+    await using there = await SwarmHere.open({ WAGGLE_HTTP_PORT: String(port) })
+    assert.equal(new URL(there.url).port, String(port))
+    await using elsewhere = await SwarmHere.open({ WAGGLE_HTTP_PORT: '0' })
+    assert.notEqual(new URL(elsewhere.url).port, String(port))
+  },
+
+  async host() {
+    await using swarm = await SwarmHere.open({ WAGGLE_HOST: '127.0.0.2' })
+    assert.equal(new URL(swarm.url).hostname, '127.0.0.2')
+    assert.equal((await swarm.ask({ number: 1 })).status, 200)
+    await assert.rejects(SwarmHere.open({ WAGGLE_HOST: '0.0.0.0' }), { code: 'WAGGLE_NOT_LOOPBACK' })
+  },
+
+  async hosts() {
+    const statusFor = async (env: Env) => {
+      await using swarm = await SwarmHere.open(env)
+      const socket = await connected(swarm.url)
+      socket.write('GET /healthz HTTP/1.1\r\nhost: bees.example\r\nconnection: close\r\n\r\n')
+      return (await heard(socket))[0]?.status
+    }
+    assert.deepEqual([await statusFor({}), await statusFor({ WAGGLE_HOSTS: 'bees.example' })], [421, 200])
+  },
+
+  async max_connections() {
+    const statusBesideAnother = async (env: Env) => {
+      await using swarm = await SwarmHere.open(env)
+      const slow = await connected(swarm.url)
+      slow.write(`POST /v1/gateways/${swarm.name}/request HTTP/1.1\r\nhost: localhost\r\ncontent-length: 2\r\nexpect: 100-continue\r\n\r\n`)
+      // The gateway asks for the body, so the request is under way.
+      await once(slow, 'data')
+      const { status } = await swarm.ask({ number: 1 })
+      slow.destroy()
+      return status
+    }
+    assert.deepEqual([await statusBesideAnother({}), await statusBesideAnother({ WAGGLE_MAX_CONNECTIONS: '1' })], [200, 503])
+  },
+
+  async data_dir() {
+    await using directory = temporaryDirectory()
+    const path = join(directory.path, 'of-this-swarm')
+    await using _ = await SwarmHere.open({ WAGGLE_DATA_DIR: path })
+    assert.ok(existsSync(join(path, 'log')))
+  },
+
+  async log() {
+    await using _ = await SwarmHere.open({ WAGGLE_LOG: 'embedded', KAFKA_BROKERS: '127.0.0.1:1' })
+    await assert.rejects(SwarmHere.open({ WAGGLE_LOG: 'kafka', KAFKA_BROKERS: '127.0.0.1:1' }), { code: 'WAGGLE_LOG_UNREACHABLE' })
+  },
+
+  async log_level() {
+    const isStackShown = async (level: string) => {
+      await using directory = temporaryDirectory()
+      const file = join(directory.path, 'swarm.yaml')
+      const entrance = '  - {name: entrance, type: gateway-input, spec: {name: door}}'
+      const fails = '  - {name: model, type: module, input: {name: entrance}, spec: {file: ./fails.mjs}}'
+      writeFileSync(file, `name: loud\nbees:\n${entrance}\n${fails}\n${answer}\n`)
+      writeFileSync(join(directory.path, 'fails.mjs'), "export default () => { throw new Error('no honey') }\n")
+      const env = { WAGGLE_DATA_DIR: join(directory.path, 'data'), WAGGLE_HTTP_PORT: '0', WAGGLE_LOG_LEVEL: level }
+      const program = await MeasuredProgram.start([main, 'run', file, '--json'], env)
+      const init = { method: 'POST', body: '{}', headers: { 'content-type': 'application/json' } }
+      assert.equal((await fetch(`${program.ready.gateway}/v1/gateways/door/request`, init)).status, 502)
+      assert.equal(await program.stop(), 0)
+      assert.match(program.lastWords, /no honey/)
+      return program.lastWords.includes('"stack"')
+    }
+    assert.deepEqual([await isStackShown('info'), await isStackShown('info,model=debug')], [false, true])
+  },
+
+  async clickhouse_url() {
+    await using directory = temporaryDirectory()
+    const server = await startWritableClickHouse(directory.path)
+    await using _ = { [Symbol.asyncDispose]: () => server.close() }
+    await using swarm = await SwarmHere.open({ CLICKHOUSE_URL: server.url }, saving)
+    assert.equal(swarm.clickhouseUrl, server.url)
+    assert.equal((await swarm.ask([1, 0, 9, 9])).status, 200)
+    await eventually(async () => (await selected(server.url)) === '1')
+  },
+
+  async clickhouse_port() {
+    const port = await freePort()
+    await using swarm = await SwarmHere.open({ WAGGLE_CLICKHOUSE_PORT: String(port) }, saving)
+    assert.equal((await swarm.ask([1, 0, 9, 9])).status, 200)
+    await eventually(async () => (await selected(`http://127.0.0.1:${port}`)) === '1')
+  },
+
+  async schema_registry_url() {
+    const calls: string[] = []
+    const registry = createServer((request, response) => {
+      calls.push(`${request.method} ${request.url}`)
+      response.setHeader('content-type', 'application/json').end('{"id":1,"compatibilityLevel":"BACKWARD"}')
+    }).listen(0, '127.0.0.1')
+    await using _ = { [Symbol.asyncDispose]: async () => void registry.close() }
+    await once(registry, 'listening')
+    const predicting = { bees: `${model}\n${answer}`, files: saving.files }
+    {
+      await using _without = await SwarmHere.open({}, predicting)
+      assert.equal(calls.length, 0)
+    }
+    await using swarm = await SwarmHere.open({ SCHEMA_REGISTRY_URL: `http://127.0.0.1:${portOf(registry)}/of-the-bees` }, predicting)
+    assert.ok(calls.includes(`POST /of-the-bees/subjects/waggle.${swarm.name}.model-value/versions`), calls.join('\n'))
+  },
+
+  async gpu() {
+    const asking = { bees: `${model.replace('type: tensor-rt', 'type: tensor-rt, gpu: 1')}\n${answer}`, files: saving.files }
+    await using swarm = await SwarmHere.open({ WAGGLE_GPU: 'prefer' }, asking)
+    assert.equal((await swarm.ask([1, 0, 9, 9])).status, 200)
+    await assert.rejects(SwarmHere.open({ WAGGLE_GPU: 'require' }, asking), { code: 'WAGGLE_GPU_MISSING' })
+  },
+
+  async partitions() {
+    for (const partitions of [1, 7]) {
+      await using swarm = await SwarmHere.open({ WAGGLE_PARTITIONS: String(partitions) })
+      assert.equal((await swarm.topic(`gateway.${swarm.name}`))?.partitions, partitions)
+    }
+  },
+
+  async request_timeout_seconds() {
+    await using hasty = await SwarmHere.open({ WAGGLE_REQUEST_TIMEOUT_SECONDS: '0.2' })
+    assert.equal((await hasty.ask({ waitMs: 1000 })).status, 504)
+    await using patient = await SwarmHere.open({})
+    assert.equal((await patient.ask({ waitMs: 1000 })).status, 200)
+  },
+
+  async answers_retention_seconds() {
+    await using short = await SwarmHere.open({ WAGGLE_ANSWERS_RETENTION_SECONDS: '1' })
+    await using usual = await SwarmHere.open({})
+    const [gone, kept] = await Promise.all([short, usual].map(async (swarm) => (await swarm.ask({ number: 1 })).headers.get('x-request-id')))
+    const statusOf = async (swarm: SwarmHere, id: string | null | undefined) => (await fetch(`${swarm.url}/v1/requests/${id}`)).status
+    await eventually(async () => (await statusOf(short, gone)) === 404)
+    assert.equal(await statusOf(usual, kept), 200)
+  },
+
+  async retention_seconds() {
+    const retentionMs = async (env: Env) => {
+      await using swarm = await SwarmHere.open(env)
+      return (await swarm.topic(`gateway.${swarm.name}`))?.retention_ms
+    }
+    assert.deepEqual([await retentionMs({}), await retentionMs({ WAGGLE_RETENTION_SECONDS: '60' })], [86_400_000, 60_000])
+  },
+
+  async retention_bytes() {
+    const startAfter = async (env: Env) => {
+      await using swarm = await SwarmHere.open({ WAGGLE_PARTITIONS: '1', ...env })
+      for (let sent = 0; sent < 4; sent++) assert.equal((await swarm.ask({ text: 'x'.repeat(600_000) })).status, 200)
+      return env.WAGGLE_RETENTION_BYTES === undefined ? await startOf(swarm) : await eventually(async () => (await startOf(swarm)) || null)
+    }
+    assert.equal(await startAfter({}), 0)
+    assert.ok((await startAfter({ WAGGLE_RETENTION_BYTES: '1048576' })) > 0)
+  },
+
+  async log_max_bytes() {
+    const status = async (env: Env) => {
+      await using directory = temporaryDirectory()
+      await writeUnreadRows(directory.path)
+      await using swarm = await SwarmHere.open({ WAGGLE_DATA_DIR: directory.path, ...env })
+      return (await swarm.ask({ number: 1 })).status
+    }
+    assert.deepEqual([await status({}), await status({ WAGGLE_LOG_MAX_BYTES: '1048576' })], [200, 503])
+  },
+
+  async max_body_bytes() {
+    const status = async (env: Env) => {
+      await using swarm = await SwarmHere.open(env)
+      return (await swarm.ask({ text: 'x'.repeat(2000) })).status
+    }
+    assert.deepEqual([await status({}), await status({ WAGGLE_MAX_BODY_BYTES: '1000' })], [200, 413])
+  },
+
+  async rate_limit_per_second() {
+    const statuses = async (env: Env) => {
+      await using swarm = await SwarmHere.open(env)
+      return new Set(await Promise.all(Array.from({ length: 12 }, async (_, number) => (await swarm.ask({ number })).status)))
+    }
+    assert.deepEqual(await statuses({}), new Set([200]))
+    assert.deepEqual(await statuses({ WAGGLE_RATE_LIMIT_PER_SECOND: '3' }), new Set([200, 429]))
+  },
+
+  async max_requests_in_flight() {
+    const statusBesideTwo = async (env: Env) => {
+      await using swarm = await SwarmHere.open(env)
+      const waiting = [1, 2].map(() => swarm.ask({ waitMs: 60_000 }).catch(() => null))
+      await eventually(async () => (await sentTo(swarm)) === 2)
+      const { status } = await swarm.ask({ number: 1 })
+      void waiting
+      return status
+    }
+    assert.deepEqual([await statusBesideTwo({}), await statusBesideTwo({ WAGGLE_MAX_REQUESTS_IN_FLIGHT: '2' })], [200, 503])
+  },
+
+  async shutdown_seconds() {
+    const statusThroughStop = async (seconds: string) => {
+      await using swarm = await SwarmHere.open({ WAGGLE_SHUTDOWN_SECONDS: seconds })
+      const waiting = swarm.ask({ waitMs: 1500 })
+      await eventually(async () => (await sentTo(swarm)) === 1)
+      await swarm.stop()
+      return (await waiting).status
+    }
+    assert.deepEqual([await statusThroughStop('0'), await statusThroughStop('20')], [503, 200])
+  },
+} as const satisfies { readonly [key in keyof Settings]?: Flip }
+
+const main = resolve(import.meta.dirname, '..', '..', '..', 'ops', 'cli', 'main.ts')
+const model = '  - {name: model, type: tensor-rt, input: {name: entrance}, spec: {model: ./small.onnx, labels: [no, yes]}}'
+const answer = '  - {name: answer, type: respond, input: {name: model}}'
+const saving = {
+  bees: `${model}\n${answer}\n  - {name: save, type: save-to-database, input: {name: model}, spec: {table: rows}}`,
+  files: { 'small.onnx': smallModel({ features: 4, labels: 2 }) },
+}
+
+function temporaryDirectory(): AsyncDisposable & { readonly path: string } {
+  const path = mkdtempSync(join(tmpdir(), 'waggle-flipped-'))
+  return { path, [Symbol.asyncDispose]: async () => rmSync(path, { recursive: true, force: true }) }
+}
+
+/** Two megabytes, two minutes old, that a reader of another swarm has not read. */
+async function writeUnreadRows(directory: string): Promise<void> {
+  const log = await openEmbeddedLog({ directory: join(directory, 'log'), clock: systemClock })
+  await log.createTopics([{ name: 'rows', partitions: 1, cleanup: 'delete', retentionMs: 86_400_000 }])
+  const producer = await log.producer()
+  const timestamp = Date.now() - 120_000
+  for (let row = 0; row < 20; row++)
+    await producer.send({ topic: 'rows', partition: 0, key: null, value: Buffer.alloc(100_000, row), timestamp, headers: [] })
+  await log.rewind('absent-sink', { topic: 'rows', partition: 0, offset: 0 })
+  await log.close()
+}
+
+/** Number of requests on the topic of the swarm's entrance. */
+async function sentTo(swarm: SwarmHere): Promise<number> {
+  return (await swarm.topic(`gateway.${swarm.name}`))?.offsets.reduce((sum, { end }) => sum + end, 0) ?? 0
+}
+
+async function selected(url: string): Promise<string> {
+  const response = await fetch(`${url}/?query=${encodeURIComponent('SELECT count() FROM rows')}`)
+  return (await response.text()).trim()
+}
+
+/** The first offset that the topic of the swarm's entrance still has. */
+async function startOf(swarm: SwarmHere): Promise<number> {
+  return (await swarm.topic(`gateway.${swarm.name}`))?.offsets[0]?.start ?? 0
+}
+
+async function freePort(): Promise<number> {
+  const server = createPort().listen(0, '127.0.0.1')
+  await once(server, 'listening')
+  const port = portOf(server)
+  server.close()
+  await once(server, 'close')
+  return port
+}
+
+function portOf(server: ReturnType<typeof createPort> | ReturnType<typeof createServer>): number {
+  const address = server.address()
+  if (address === null || typeof address === 'string') throw new Error('A server on a port has no port')
+  return address.port
+}
