@@ -40,10 +40,15 @@ export class LocalPrograms implements Programs {
       isLate = true
       killGroup(child.pid)
     })
-    const code = await new Promise<number | null>((settle, fail) => child.on('error', fail).on('exit', settle)).finally(cancel)
+    let said = ''
+    const ended = new Promise<number | null>((settle, fail) => child.on('error', fail).on('exit', settle))
+    const code = await ended.finally(() => {
+      cancel()
+      said = contentOf(told)
+    })
     killGroup(child.pid)
     if (child.pid !== undefined) this.#guardian.forget(child.pid)
-    const verdict = verdictOf(contentOf(told))
+    const verdict = verdictOf(said)
     if (verdict?.error === null) return
     const why = isLate
       ? `has not loaded within ${this.#loadMs / 1000} s`
