@@ -28,6 +28,8 @@ export default defineBee({
   ),
   examples: [{ image: 'localhost:32000/scikit-teddy:latest' }],
   async check({ spec, bee, ports, resolveCommand }) {
+    const image = spec.image ?? spec.container
+    if (image !== undefined && resolveCommand(image) === null) throw notResolved(bee, image, await ports.programs.hasImage(image))
     await ports.programs.checkCommand(commandOf(spec, bee, resolveCommand), spec.env ?? {})
   },
   async create({ spec, swarm, bee, ports, log, resolveCommand }) {
@@ -62,11 +64,12 @@ function processBee(open: OpenProcess): Bee<unknown, unknown> {
   }
 }
 
-function notResolved(bee: string, image: string | undefined): WaggleError {
+/** `isThere`: Docker's answer about the image, if there was one. */
+function notResolved(bee: string, image: string | undefined, isThere: boolean | null = null): WaggleError {
   return image === undefined
     ? new WaggleError('WAGGLE_NOT_RESOLVED', { message: `${bee} names no image`, next: 'Give spec.image.' })
     : new WaggleError('WAGGLE_NOT_RESOLVED', {
-        message: `${bee} names the image ${image}, and this machine has no command for it`,
+        message: `${bee} names the image ${image}, and this machine has no command for it${isThere === false ? '; its Docker has no such image either' : ''}`,
         next: `Add to waggle.yaml, beside the swarm: resolve: {"${image}": [program, argument]}. Containers themselves are not run yet.`,
       })
 }

@@ -5,7 +5,9 @@
 export function labelsOfText(text: string): readonly string[] | null {
   const trimmed = text.trim()
   if (/^[[{(]/.test(trimmed)) return labelsOfJson(trimmed) ?? labelsOfPython(trimmed)
-  return labelsOfLines(trimmed.includes('\n') ? trimmed : trimmed.replaceAll(',', '\n'))
+  // One word alone may say anything, such as the number of the classes.
+  const separator = ['\n', ','].find((one) => trimmed.includes(one))
+  return separator === undefined ? null : labelsOfLines(trimmed.replaceAll(separator, '\n'))
 }
 
 /** The labels of a text, one in each line. Null without labels, and if a line between two labels is empty. */

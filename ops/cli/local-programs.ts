@@ -1,4 +1,4 @@
-import { spawn } from 'node:child_process'
+import { execFile, spawn } from 'node:child_process'
 import { accessSync, closeSync, constants, existsSync, mkdtempSync, openSync, readSync, rmSync, statSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { basename, delimiter, join, resolve } from 'node:path'
@@ -15,12 +15,18 @@ import type { ModuleVerdict } from './module-check.ts'
 export class LocalPrograms implements Programs {
   readonly #clock: Clock
   readonly #loadMs: number
+  readonly #docker: string
   /** Ends the process that loads a module if this process is killed. */
   readonly #guardian = new Guardian({ finishMs: 0, termMs: 0 })
 
-  constructor({ clock = systemClock, loadMs = 30_000 }: { readonly clock?: Clock; readonly loadMs?: number } = {}) {
+  constructor({
+    clock = systemClock,
+    loadMs = 30_000,
+    docker = 'docker',
+  }: { readonly clock?: Clock; readonly loadMs?: number; readonly docker?: string } = {}) {
     this.#clock = clock
     this.#loadMs = loadMs
+    this.#docker = docker
   }
 
   async checkModule({ path, export: name }: { readonly path: string; readonly export: string }): Promise<void> {
@@ -34,15 +40,28 @@ export class LocalPrograms implements Programs {
       isLate = true
       killGroup(child.pid)
     })
-    const code = await new Promise<number | null>((settle, fail) => child.on('error', fail).on('exit', settle)).finally(cancel)
+    let said = ''
+    const ended = new Promise<number | null>((settle, fail) => child.on('error', fail).on('exit', settle))
+    const code = await ended.finally(() => {
+      cancel()
+      said = contentOf(told)
+    })
     killGroup(child.pid)
     if (child.pid !== undefined) this.#guardian.forget(child.pid)
-    const verdict = verdictOf(contentOf(told))
+    const verdict = verdictOf(said)
     if (verdict?.error === null) return
     const why = isLate
       ? `has not loaded within ${this.#loadMs / 1000} s`
       : (untold.get(code ?? -1) ?? `ends its process while it loads (${code ?? 'by a signal'})`)
     throw new WaggleError('WAGGLE_INVALID_MODULE', verdict?.error ?? { message: `${path} ${why}`, next: 'Do less while it loads.' })
+  }
+
+  hasImage(image: string): Promise<boolean | null> {
+    return new Promise((settle) => {
+      execFile(this.#docker, ['image', 'inspect', '--format', '{{.Id}}', '--', image], { timeout: dockerMs }, (error, _, said) => {
+        settle(error === null ? true : /no such image/i.test(said) ? false : null)
+      })
+    })
   }
 
   async checkCommand([program = '', ...argv]: readonly string[], env: { readonly [name: string]: string }): Promise<void> {
@@ -51,6 +70,9 @@ export class LocalPrograms implements Programs {
     throw new WaggleError('WAGGLE_BEE_NOT_STARTED', { message: why, next: 'Correct the command, or install the program.' })
   }
 }
+
+/** A Docker that takes longer counts as none. */
+const dockerMs = 5_000
 
 /** Exit statuses of Node with a meaning of their own. */
 const untold: ReadonlyMap<number, string> = new Map([[13, 'waits while it loads for something that never comes']])

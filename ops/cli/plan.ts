@@ -26,4 +26,4 @@ function withModels(planned: string, found: Parameters<typeof signaturesOf>[0]):
 }
 
 /** A plan does not load modules or programs, because that would run code of the swarm. */
-const unseen: Programs = { checkModule: async () => {}, checkCommand: async () => {} }
+const unseen: Programs = { checkModule: async () => {}, checkCommand: async () => {}, hasImage: async () => null }

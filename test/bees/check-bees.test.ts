@@ -26,6 +26,7 @@ async function found(bees: string): Promise<{ readonly mistakes: readonly string
             if (path.includes('wrong')) throw new WaggleError('WAGGLE_INVALID_MODULE', { message: `${path} is wrong`, next: 'Correct it.' })
           },
           checkCommand: async () => {},
+          hasImage: async () => null,
         },
       },
       resolve: async (uri) => uri,

@@ -32,7 +32,10 @@ bees:
   const swarm = checkSwarm(SwarmDocument.parse(yaml, 'swarm.yaml'), registry)
   await checkBees(swarm, {
     registry,
-    ports: { models: new ThreadedModels({ requireGpu: false }), programs: { checkModule: async () => {}, checkCommand: async () => {} } },
+    ports: {
+      models: new ThreadedModels({ requireGpu: false }),
+      programs: { checkModule: async () => {}, checkCommand: async () => {}, hasImage: async () => null },
+    },
     resolve: async (uri) => join(exportsDirectory, uri),
     resolveCommand: () => null,
   })

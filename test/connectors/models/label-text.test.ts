@@ -21,6 +21,8 @@ describe('Labels in a model’s metadata', () => {
   for (const text of [
     '',
     '  ',
+    '80',
+    'classifier',
     '[]',
     '{}',
     '[1, 2]',

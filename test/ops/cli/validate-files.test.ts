@@ -4,6 +4,7 @@ import { existsSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSy
 import { tmpdir } from 'node:os'
 import { join, resolve } from 'node:path'
 import { after, describe, it } from 'node:test'
+import container from '../../../bees/container/bee.ts'
 import { LocalPrograms } from '../../../ops/cli/local-programs.ts'
 import type { WaggleError } from '../../../topology/waggle-error.ts'
 
@@ -139,6 +140,32 @@ export default () => 1`,
       assert.match(lines[at] ?? '', why)
       assert.ok(lines[at]?.startsWith(`${join(directory, 'swarm.yaml')}:${at + 4}:`), said)
     }
+  })
+
+  it('asks Docker about an image, and says nothing of it where no Docker answers', async () => {
+    const docker = (name: string, script: string) => {
+      const path = join(directory, name)
+      writeFileSync(path, `#!/bin/sh\n${script}\n`, { mode: 0o755 })
+      return new LocalPrograms({ docker: path })
+    }
+    const has = docker('docker', `[ "$*" = "image inspect --format {{.Id}} -- there:1" ] || { echo "Error: No such image: $6" >&2; exit 1; }`)
+    assert.equal(await has.hasImage('there:1'), true)
+    assert.equal(await has.hasImage('away:1'), false)
+    assert.equal(await docker('docker-alone', 'echo Cannot connect to the Docker daemon >&2; exit 1').hasImage('there:1'), null)
+    assert.equal(await new LocalPrograms({ docker: join(directory, 'no-docker') }).hasImage('there:1'), null)
+    await assert.rejects(
+      async () =>
+        container.definition.check?.({
+          spec: { image: 'away:1' },
+          bee: 'svm',
+          ports: { programs: has },
+          resolveCommand: () => null,
+        } as never),
+      {
+        code: 'WAGGLE_NOT_RESOLVED',
+        message: 'svm names the image away:1, and this machine has no command for it; its Docker has no such image either',
+      },
+    )
   })
 
   it('warns about a missing image, model and secret, with their places', async () => {
