@@ -7,7 +7,7 @@ import { runTests } from './test-run.ts'
 /**
  * `npm run test:unit`: runs the tests that start no process, need no Java and do not crash at each step. A test is left out if it, or anything that
  * it imports, imports `node:child_process`, or if it imports `processor/simulation/crash.ts` itself. So there is no list to keep. Parts of file names
- * narrow the choice. Properties get a fifth of their runs.
+ * narrow the choice. Properties get a fifth of their runs. A dozen files share a process.
  *
  *     node ops/check/unit-tests.ts [--list] [--watch] [FILE…]
  */
@@ -19,14 +19,14 @@ const crashes = 'processor/simulation/crash.ts'
 
 /**
  * True if a test is left out: it, or anything that it imports, can start a process, or it crashes at each step. `read` returns a file's source, or
- * null.
+ * null. `known` has the imports of files that were read before.
  */
-export function isLong(file: string, read: (file: string) => string | null): boolean {
+export function isLong(file: string, read: (file: string) => string | null, known = new Map<string, ReturnType<typeof importsOf>>()): boolean {
   const seen = new Set([file])
   for (const at of seen) {
-    const source = read(at)
-    if (source === null) continue
-    for (const { specifier } of importsOf(source)) {
+    const imports = known.get(at) ?? importsOf(read(at) ?? '')
+    known.set(at, imports)
+    for (const { specifier } of imports) {
       if (startsProcesses.test(specifier)) return true
       const target = ownModules.get(specifier) ?? targetOf(at, specifier)
       if (at === file && target === crashes) return true
@@ -38,8 +38,29 @@ export function isLong(file: string, read: (file: string) => string | null): boo
 
 export function unitTests(): readonly string[] {
   const tests = globSync('test/**/*.test.ts', { cwd: root }).map((file) => file.split(sep).join('/'))
-  return tests.filter((file) => !isLong(file, readOrNull)).sort()
+  const known = new Map<string, ReturnType<typeof importsOf>>()
+  return tests.filter((file) => !isLong(file, readOrNull, known)).sort()
 }
+
+/**
+ * Runs files in a few processes at a time, with several files in each: a process of its own would spend most of a file's time on loading the same
+ * modules. Returns the first status that is not 0.
+ */
+export async function runTogether(files: readonly string[], run: (files: readonly string[]) => Promise<number>): Promise<number> {
+  const groups = Array.from({ length: Math.ceil(files.length / filesAProcess) }, (_, at) => files.slice(at * filesAProcess, (at + 1) * filesAProcess))
+  let failed = 0
+  const next = async (): Promise<void> => {
+    for (let group = groups.shift(); group !== undefined; group = groups.shift()) {
+      const status = await run(group)
+      failed ||= status
+    }
+  }
+  await Promise.all(Array.from({ length: processes }, next))
+  return failed
+}
+
+const filesAProcess = 12
+const processes = 3
 
 function readOrNull(file: string): string | null {
   try {
@@ -58,10 +79,9 @@ if (import.meta.main) {
     process.stderr.write(`No unit test has ${names.join(' or ')} in its name.\n`)
     process.exitCode = 2
   } else {
-    const watch = given.includes('--watch') ? ['--watch'] : []
-    const argv = ['--test', ...watch, '--test-concurrency=3', '--test-timeout=120000', '--test-reporter=dot', ...chosen]
-    // Each test file is a process. Without a cache it would spend most of its time on compiling the same modules.
     const env = { QUICK_TESTS: 'true', NODE_COMPILE_CACHE: resolve(root, '.waggle', 'compile-cache'), ...process.env }
-    process.exitCode = await runTests(argv, { env })
+    const argv = ['--test', '--test-timeout=120000', '--test-reporter=dot']
+    if (given.includes('--watch')) process.exitCode = await runTests([...argv, '--watch', '--test-concurrency=3', ...chosen], { env })
+    else process.exitCode = await runTogether(chosen, (files) => runTests([...argv, '--test-isolation=none', ...files], { env }))
   }
 }

@@ -41,8 +41,21 @@ export class OpenLetters {
     return read
   }
 
-  has(partition: number, offset: number): boolean {
-    return this.#partitions[partition]?.open.has(offset) ?? false
+  /** True for a letter without a note, as of the last `refresh`. The notes for one that memory had no place for are looked up. */
+  async isOpen(partition: number, offset: number): Promise<boolean> {
+    const letters = this.#partitions[partition]
+    if (letters === undefined) return false
+    const { open, isCut, next } = letters
+    if (open.has(offset)) return true
+    const [oldest = next] = open.keys()
+    if (!isCut || offset > oldest) return false
+    let isSettled = false
+    const topic = deadLetterTopic(this.#swarm)
+    await eachRun(this.#log.read({ topic, partition, from: offset + 1, to: next, skipsLargeValues: true }), async ({ records }) => {
+      isSettled = records.some((record) => settledOffset(record) === offset)
+      return isSettled ? 'stop' : 'go on'
+    })
+    return !isSettled
   }
 
   /** The open letters, as of the last `refresh`. Those of a partition come newest first. */

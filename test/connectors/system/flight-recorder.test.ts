@@ -6,9 +6,6 @@ import { beforeEach, describe, it } from 'node:test'
 import { FileFlightRecorder } from '../../../connectors/system/flight-recorder.ts'
 
 let file = ''
-beforeEach(() => {
-  file = join(mkdtempSync(join(tmpdir(), 'waggle-flights-')), 'data', 'flights')
-})
 
 /** Opens the file as the process after a death does: nothing was closed. */
 const afterDeath = () => deathsOf(FileFlightRecorder.open(file))
@@ -16,6 +13,10 @@ const afterDeath = () => deathsOf(FileFlightRecorder.open(file))
 const deathsOf = ({ suspects }: FileFlightRecorder) => Object.fromEntries([...suspects].map(([record, { all, alone }]) => [record, [all, alone]]))
 
 describe('The flight recorder', () => {
+  beforeEach(() => {
+    file = join(mkdtempSync(join(tmpdir(), 'waggle-flights-')), 'data', 'flights')
+  })
+
   it('lists the records that were in flight at a death, and none that had ended', () => {
     const recorder = FileFlightRecorder.open(file)
     const ended = recorder.begin(['1', '2'])

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
+import { readFileSync } from 'node:fs'
 import { describe, it } from 'node:test'
-import { isLong, unitTests } from '../../../ops/check/unit-tests.ts'
+import { isLong, runTogether, unitTests } from '../../../ops/check/unit-tests.ts'
 
 describe('The choice of unit tests', () => {
   const files: { readonly [file: string]: string } = {
@@ -35,5 +36,38 @@ describe('The choice of unit tests', () => {
       chosen.filter((file) => file.startsWith('test/kafka/') || file.startsWith('test/faults/kill')),
       [],
     )
+  })
+})
+
+describe('A run of unit tests', () => {
+  const files = Array.from({ length: 100 }, (_, at) => `${at}.test.ts`)
+
+  it('runs each file once, several in a process, and at most three processes at a time', async () => {
+    const ran: string[] = []
+    let [running, most, processes] = [0, 0, 0]
+    const status = await runTogether(files, async (group) => {
+      processes++
+      most = Math.max(most, ++running)
+      await new Promise((resolve) => setImmediate(resolve))
+      ran.push(...group)
+      running--
+      return 0
+    })
+    assert.deepEqual([status, most, processes < 20], [0, 3, true])
+    assert.deepEqual(ran.toSorted(), files.toSorted())
+  })
+
+  it('has no hook for each test outside of a describe, which would run for the tests of other files', () => {
+    const hook = /^(beforeEach|afterEach)\(/m
+    assert.deepEqual(
+      unitTests().filter((file) => hook.test(readFileSync(file, 'utf8'))),
+      [],
+    )
+  })
+
+  it('fails where any of its processes fails, after all have run', async () => {
+    let processes = 0
+    assert.equal(await runTogether(files, async () => (++processes === 2 ? 7 : 0)), 7)
+    assert.ok(processes > 5)
   })
 })

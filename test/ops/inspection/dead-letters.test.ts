@@ -144,8 +144,12 @@ describe('The dead letters of a log', () => {
     }
     await append(Array.from({ length: 10 }, () => letter(Buffer.from('x'))))
     assert.deepEqual(await offsets(), [9, 8, 7, 6])
+    assert.deepEqual(await Promise.all([9, 1, 0].map((offset) => open.isOpen(0, offset))), [true, true, true])
     await append([9, 8].map(note))
     assert.deepEqual(await offsets(), [7, 6, 5, 4])
+    await append([note(3)])
+    assert.deepEqual(await offsets(), [7, 6, 5, 4])
+    assert.deepEqual(await Promise.all([8, 3, 2].map((offset) => open.isOpen(0, offset))), [false, false, true])
     await append([7, 6, 5, 4, 3, 2].map(note))
     assert.deepEqual(await offsets(), [1, 0])
   })

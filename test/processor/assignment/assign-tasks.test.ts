@@ -5,6 +5,7 @@ import fc from 'fast-check'
 import { assignTasks, type GroupProcess, type TaskPlacement, type TaskShare } from '../../../processor/assignment/assign-tasks.ts'
 import type { GroupTask } from '../../../processor/assignment/group-task.ts'
 import { hasAll } from '../../../topology/capabilities.ts'
+import { propertyRuns } from '../../support/property-runs.ts'
 import { anyGroup, caughtUp, defaults, type Group, movedBetween, ownersOf, process, processes, shapes, tasksOfShapes } from './groups.ts'
 
 describe('An assignment of tasks', () => {
@@ -113,7 +114,7 @@ describe('An assignment of tasks', () => {
           planned,
         )
       }),
-      { numRuns: 500 },
+      { numRuns: propertyRuns(500) },
     )
   })
 
@@ -135,7 +136,7 @@ describe('An assignment of tasks', () => {
         const planOf = ({ plan }: TaskShare) => plan
         assert.deepEqual(placesIn(after, planOf), placesIn(before, planOf))
       }),
-      { numRuns: 500 },
+      { numRuns: propertyRuns(500) },
     )
   })
 
@@ -295,7 +296,7 @@ describe('An assignment of tasks', () => {
 })
 
 /** The number of moves is measured on fixed groups, because it is a figure and no promise: a rare group moves three times as much as it needs. */
-const measured = { numRuns: 300, seed: 1 }
+const measured = { numRuns: propertyRuns(300), seed: 1 }
 
 /** No capabilities, one thread each, nothing assigned yet. */
 const alike: fc.Arbitrary<Group> = fc

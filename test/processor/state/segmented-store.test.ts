@@ -10,6 +10,7 @@ import { openStore, type TaskStore } from '../../../processor/state/task-store.t
 import { Serdes } from '../../../topology/serdes.ts'
 import type { KeptStore, StateStore, WindowStore } from '../../../topology/state-store.ts'
 import { Stores } from '../../../topology/streams/stores.ts'
+import { propertyRuns } from '../../support/property-runs.ts'
 
 it('A window store keeps a sequence number with its task’s positions only if it retains duplicates', () => {
   for (const retainDuplicates of [false, true]) {
@@ -49,7 +50,7 @@ for (const kind of ['clears rows before a time at once', 'deletes rows one by on
           const both = [new Windows(kind, timeOrdered, maxEntries), new Sessions(kind, timeOrdered, maxEntries)]
           for (const one of steps) for (const checked of both) checked.act(one)
         }),
-        { numRuns: 300 },
+        { numRuns: propertyRuns(300) },
       )
     })
   }

@@ -7,6 +7,7 @@ import { openEmbeddedLog } from '../../../connectors/log/embedded/embedded-log.t
 import { systemClock } from '../../../connectors/system/system-clock.ts'
 import { SystemRandom } from '../../../connectors/system/system-random.ts'
 import { type FunctionSwarm, newRequest, startSwarm } from '../../support/function-swarm.ts'
+import { propertyRuns } from '../../support/property-runs.ts'
 import { countSteps } from '../../support/steps.ts'
 
 const yaml = (name: string) => `
@@ -18,7 +19,7 @@ bees:
   - {name: both, type: function, input: {join: [left, right]}, timeout_seconds: 30}
   - {name: answer, type: respond, input: {name: both}}
 `
-const requests = 40
+const requests = propertyRuns(40)
 
 /** Steps of the engine and the embedded log for one request, as the mean of some that come one after the other. `quiet`: other swarms of the process. */
 async function stepsOfRequest({ partitions, quiet = 0 }: { readonly partitions: number; readonly quiet?: number }): Promise<number> {

@@ -4,6 +4,7 @@ import { gzipSync, zstdCompressSync } from 'node:zlib'
 import { compressionsAlgorithms } from '@platformatic/kafka'
 import { inflate, maxInflatedBytes } from '../../../../connectors/log/kafka/batch-compression.ts'
 import { SimulatedRandom } from '../../../../processor/simulation/simulated-random.ts'
+import { propertyRuns } from '../../../support/property-runs.ts'
 
 const codecs = Object.entries(compressionsAlgorithms).flatMap(([name, { bitmask, compressSync }]) =>
   bitmask === 0 ? [] : [[name, bitmask, (data: Buffer) => Buffer.from(compressSync(data))] as const],
@@ -27,7 +28,7 @@ describe('Compressed records', () => {
     it(`a damaged ${name} batch gives an error or other bytes, and an intact batch can still be read`, () => {
       const whole = compress(Buffer.from('hello '.repeat(100)))
       let refused = 0
-      for (let attempt = 0; attempt < 20_000; attempt++) {
+      for (let attempt = 0; attempt < propertyRuns(20_000); attempt++) {
         const damaged = Buffer.from(whole)
         const at = Math.floor(random.next() * damaged.length)
         damaged[at] = (damaged[at] ?? 0) ^ (1 << Math.floor(random.next() * 8))
