@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict'
+import { spawnSync } from 'node:child_process'
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { join, resolve } from 'node:path'
 import { after, before, describe, it } from 'node:test'
@@ -101,6 +102,20 @@ describe('The predictions of a swarm with SCHEMA_REGISTRY_URL', { skip }, () => 
 
     const subjects = (await (await fetch(`${url}/subjects`)).json()) as string[]
     assert.deepEqual(subjects.toSorted(), ['waggle.two.sure-value', 'waggle.two.unsure-value'])
+  })
+
+  it('are shown as JSON by waggle topics tail with the registry, and as a number of bytes without it', async () => {
+    await ask(url, [' tail '])
+    const records = await recordsOf('sure')
+    const shown = (registry: string) => {
+      const argv = ['topics', 'tail', 'waggle.two.sure', '--from-beginning', '--max', String(records.length), '--json']
+      const env = { ...process.env, WAGGLE_DATA_DIR: data, SCHEMA_REGISTRY_URL: registry }
+      const { status, stdout, stderr } = spawnSync(process.execPath, [join(root, 'ops', 'cli', 'main.ts'), ...argv], { encoding: 'utf8', env })
+      assert.equal(status, 0, stderr)
+      return (JSON.parse(stdout.trim().split('\n').at(-1) ?? '') as { readonly value: string }).value
+    }
+    assert.deepEqual(JSON.parse(shown(url)), { label: 'yes', scores: { yes: 0.75, no: 0.25 }, model: 'sure', outputs: { letters: '4' } })
+    assert.match(shown(''), /^<\d+ bytes>$/)
   })
 
   it('fail the start with the next step if no registry answers', async () => {
