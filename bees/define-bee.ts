@@ -23,6 +23,8 @@ export interface BeeContext<Spec> {
   readonly bee: string
   readonly spec: Spec
   readonly gpu: number
+  /** The most inputs of one call of `processBatch`. */
+  readonly batchSize: number
   readonly ports: BeePorts
   now(): number
   /** The local path of a file that the swarm names, or of a folder if `kind` allows one. Throws WAGGLE_NOT_RESOLVED if there is none. */

@@ -40,7 +40,7 @@ export class SwarmHost implements BeeHost {
   /** Creates the host and all bees of role `value`. Those compute inside the topology, which cannot wait for `create`. */
   static async create(options: HostOptions): Promise<SwarmHost> {
     const values = new Map<string, Bee<unknown, unknown>>()
-    for (const bee of options.bees) if (bee.type.role === 'value') values.set(bee.name, await createBee(options, bee))
+    for (const bee of options.bees) if (bee.type.role === 'value') values.set(bee.name, await createBee(options, bee, 1))
     return new SwarmHost(options, values)
   }
 
@@ -81,8 +81,8 @@ export class SwarmHost implements BeeHost {
     }
   }
 
-  async open(bee: SwarmBee): Promise<AsyncWorker<string, Payload, Payload, Payload>> {
-    const made = await createBee(this.#options, bee)
+  async open(bee: SwarmBee, batchSize: number): Promise<AsyncWorker<string, Payload, Payload, Payload>> {
+    const made = await createBee(this.#options, bee, batchSize)
     this.#opened.set(bee.name, made)
     const given = inputs(typeOf(this.#options, bee))
     return {
@@ -172,7 +172,7 @@ function beeRequest(call: Omit<AsyncCall<string>, 'value'>, input: Payload): Bee
   }
 }
 
-async function createBee(options: HostOptions, bee: SwarmBee): Promise<Bee<unknown, unknown>> {
+async function createBee(options: HostOptions, bee: SwarmBee, batchSize: number): Promise<Bee<unknown, unknown>> {
   const { definition } = typeOf(options, bee)
   if (definition.create === undefined)
     throw new WaggleError('WAGGLE_INVALID_BEE', {
@@ -184,6 +184,7 @@ async function createBee(options: HostOptions, bee: SwarmBee): Promise<Bee<unkno
     bee: bee.name,
     spec: bee.spec as never,
     gpu: bee.gpu,
+    batchSize,
     ports: options.ports,
     now: options.now,
     resolve: options.resolve,

@@ -1,6 +1,7 @@
 import { didYouMean } from '../topology/swarm/nearest-name.ts'
 import type { Tensor } from '../topology/swarm/payload.ts'
 import type { ModelRow, ModelSignature, RowTensor, TensorSignature } from '../topology/swarm/ports/models.ts'
+import { bytesOf, tensorData } from '../topology/swarm/tensor-codec.ts'
 import { Refused } from '../topology/waggle-error.ts'
 import type { TensorsInput } from './define-bee.ts'
 import { rowTensorOfJson } from './model-json.ts'
@@ -23,6 +24,19 @@ export function shownInput({ name, datatype, shape }: TensorSignature): string {
 /** All inputs in messages. */
 export function shownInputs({ rows, takesPictures }: ModelSignature): string {
   return `${rows.map(shownInput).join(', ')}${takesPictures ? ', or a picture' : ''}`
+}
+
+/** A row of zeros; null for a model that takes strings. A free dimension has one item. */
+export function zeroRow({ rows }: ModelSignature): ModelRow | null {
+  const tensors: RowTensor[] = []
+  for (const { datatype, shape } of rows) {
+    if (datatype === 'BYTES') return null
+    const own = shape.map((size) => Math.max(1, size))
+    const data = datatype === 'FP16' ? 'FP32' : datatype
+    const bytes = own.reduce((product, size) => product * size, bytesOf(data))
+    tensors.push({ shape: own, data: tensorData(data, new ArrayBuffer(bytes), 0, bytes) })
+  }
+  return { kind: 'tensors', tensors }
 }
 
 /** A body that the model accepts: zeros, by name if there are several inputs. A free dimension has one item. */

@@ -1,8 +1,8 @@
 import { Type } from 'typebox'
 import type { ModelResult, ModelRow, Models, OpenModel, PictureFit, TensorSignature } from '../topology/swarm/ports/models.ts'
-import { WaggleError } from '../topology/waggle-error.ts'
+import { saidBy, WaggleError } from '../topology/waggle-error.ts'
 import type { Bee, BeeCheckContext, BeeContext, BeeFindings } from './define-bee.ts'
-import { exampleOf, modelRowOf, shownInputs } from './model-input.ts'
+import { exampleOf, modelRowOf, shownInputs, zeroRow } from './model-input.ts'
 import { modelMisfit } from './model-misfit.ts'
 import { type ModelPrediction, type ModelReading, predictionOf, readingOf, shownReading } from './model-reading.ts'
 
@@ -51,6 +51,7 @@ export async function modelBee(context: BeeContext<ModelSpec>, runtime: 'tensorf
   const { spec, gpu, ports, bee } = context
   const model = await openModel(context, runtime, gpu, ports.models, context.log)
   const reading = await readOrClose(model, spec)
+  await warmUp(model, context)
   context.log('info', `${spec.model} on ${model.device}${shownChoice(model)}`)
   return {
     async processBatch(inputs, requests) {
@@ -89,6 +90,20 @@ export async function checkModel(context: BeeCheckContext<ModelSpec>, runtime: '
     }
   } finally {
     await model.close()
+  }
+}
+
+/**
+ * Runs one full batch of zeros before the bee is open. A library reserves the memory of its largest batch and compiles for it in the first run, so the first
+ * requests wait no longer than later ones, and memory stays flat. A model that cannot compute zeros is opened all the same.
+ */
+async function warmUp(model: OpenModel, { batchSize, log }: Pick<BeeContext<ModelSpec>, 'batchSize' | 'log'>): Promise<void> {
+  const row = zeroRow(model.signature)
+  if (row === null) return
+  try {
+    await model.run(Array<ModelRow>(batchSize).fill(row), neverAborted)
+  } catch (thrown) {
+    log('debug', `A batch of zeros fails, so the model is not warmed up: ${saidBy(thrown)}`)
   }
 }
 

@@ -8,7 +8,7 @@ import { WaggleError } from '../topology/waggle-error.ts'
 /** A host whose errors contain no secrets, because callers, dead letters, logs and the console show errors. */
 export function redactedHost(host: BeeHost, redaction: Redaction): BeeHost {
   return {
-    open: async (bee) => redactedWorker(await redactingErrors(redaction, () => host.open(bee)), redaction),
+    open: async (bee, batchSize) => redactedWorker(await redactingErrors(redaction, () => host.open(bee, batchSize)), redaction),
     valueOf: (bee: SwarmBee) => {
       const compute = host.valueOf(bee)
       return (input, request) => {

@@ -27,7 +27,7 @@ export function beeStep({ bee, host, batch, children, deadLetters, onFailure }: 
   // With batches two calls are enough: the next batch is packed while the last one runs. Without batches, eight calls a replica overlap.
   const concurrency = (batch === null ? 8 : 2) * bee.replicas
   return {
-    open: () => host.open(bee),
+    open: () => host.open(bee, batch?.size ?? 1),
     batch,
     concurrency,
     counts: 'thread',

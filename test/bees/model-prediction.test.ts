@@ -5,6 +5,7 @@ import type { BeeContext } from '../../bees/define-bee.ts'
 import { type ModelSpec, modelBee } from '../../bees/model-prediction.ts'
 import { ThreadedModels } from '../../connectors/models/threaded-models.ts'
 import type { Tensor } from '../../topology/swarm/payload.ts'
+import type { ModelRow, ModelSignature, OpenModel, TensorSignature } from '../../topology/swarm/ports/models.ts'
 import { Refused } from '../../topology/waggle-error.ts'
 
 const models = resolve(import.meta.dirname, '..', '..', 'swarms', 'teddy-bear-detector', 'models')
@@ -15,10 +16,11 @@ describe('A model bee', () => {
   })
 
   it('refuses a row that does not fit its model, and predicts the other rows of the batch', async () => {
-    const context: Pick<BeeContext<ModelSpec>, 'spec' | 'gpu' | 'bee' | 'resolve' | 'log'> = {
+    const context: Pick<BeeContext<ModelSpec>, 'spec' | 'gpu' | 'bee' | 'batchSize' | 'resolve' | 'log'> = {
       spec: { model: 'teddy-bear-detector.onnx' },
       gpu: 0,
       bee: 'inference',
+      batchSize: 4,
       resolve: async (name) => join(models, name),
       log: () => {},
     }
@@ -46,4 +48,51 @@ describe('A model bee', () => {
     assert.deepEqual(outcomes.at(-1), outcomes[0])
     await bee.close?.()
   })
+
+  for (const [outcome, run] of [
+    ['computes', async (rows: readonly ModelRow[]) => rows.map(() => ({ outputs: {} }))],
+    ['refuses zeros', () => Promise.reject(new Error('a zero'))],
+  ] as const)
+    it(`is opened after one full batch of zeros, whose model ${outcome}`, async () => {
+      const runs: (readonly ModelRow[])[] = []
+      const lines: string[] = []
+      const row: TensorSignature = { name: 'x', datatype: 'INT64', shape: [-1, 2], dimensions: ['', ''] }
+      const scores: TensorSignature = { name: 'scores', datatype: 'FP32', shape: [2], dimensions: [''] }
+      const signature: ModelSignature = {
+        inputs: [{ ...row, shape: [-1, -1, 2] }],
+        outputs: [{ ...scores, shape: [-1, 2] }],
+        rows: [row],
+        outputRows: [scores],
+        rowsPerRun: null,
+        takesPictures: false,
+        classes: null,
+        labels: null,
+      }
+      const model: OpenModel = {
+        signature,
+        device: 'cpu',
+        choice: null,
+        run(rows) {
+          runs.push(rows)
+          return run(rows)
+        },
+        close: async () => {},
+      }
+      const context: Partial<BeeContext<ModelSpec>> = {
+        spec: { model: 'x.onnx' },
+        gpu: 0,
+        bee: 'inference',
+        batchSize: 3,
+        resolve: async (name) => name,
+        log: (level, message) => lines.push(`${level} ${message}`),
+      }
+      const bee = await modelBee({ ...context, ports: { models: { open: async () => model } } } as unknown as BeeContext<ModelSpec>, 'onnx')
+      const zeros: ModelRow = { kind: 'tensors', tensors: [{ shape: [1, 2], data: BigInt64Array.of(0n, 0n) }] }
+      assert.deepEqual(runs, [[zeros, zeros, zeros]])
+      assert.equal(
+        lines.some((line) => line.startsWith('debug A batch of zeros fails')),
+        outcome === 'refuses zeros',
+      )
+      await bee.close?.()
+    })
 })

@@ -5,8 +5,8 @@ import type { Payload } from './payload.ts'
 
 /** Runs the bees of a swarm. The graph only says where each bee stands. */
 export interface BeeHost {
-  /** Opens a bee that takes time (role `call` or `sink`), once in a process. A row is a payload. */
-  open(bee: SwarmBee): Promise<AsyncWorker<string, Payload, Payload, Payload>>
+  /** Opens a bee that takes time (role `call` or `sink`), once in a process. A row is a payload. A call has at most `batchSize` rows. */
+  open(bee: SwarmBee, batchSize: number): Promise<AsyncWorker<string, Payload, Payload, Payload>>
   /** Computes the result of a bee of role `value`, at once. Throws if it has no result. */
   valueOf(
     bee: SwarmBee,
