@@ -170,7 +170,7 @@ export class Streams implements AsyncDisposable {
     this.#warn(error, 'failed')
   }
 
-  /** Warns on Node's own channel, of a record that a handler leaves out too. A warning that repeats is given once a minute. */
+  /** Emits a Node process warning for each failure and for each record that a handler skips. The same warning is emitted at most once a minute. */
   #warn(error: WaggleError, outcome: 'failed' | 'resumed'): void {
     if (!this.#warnings.isDue(`${outcome} ${error.code}`)) return
     const letter = this.#config.deadLetterTopic === undefined ? '' : `, and is in ${this.#config.deadLetterTopic}`

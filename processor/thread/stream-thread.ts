@@ -393,7 +393,7 @@ export class StreamThread {
       lost: async (partitions: readonly TopicPartition[]) => {
         this.#threadTasks.revoke(group, partitions)
         this.#forgetGone()
-        // A log that hands values on drops the uncommitted writes of these tasks itself.
+        // The embedded log (`traits.handsOn`) drops the uncommitted writes of lost tasks itself. On Kafka the thread must do it.
         if (this.#options.log.traits.handsOn || !this.#commits.isUnderWay) return
         this.#failure ??= lostError(group)
         await this.#commits.drop().catch((error: unknown) => this.#options.onFailure(failureOf(error)))
