@@ -451,7 +451,7 @@ const maxIdleMs = 1000
 
 function lostError(group: string): WaggleError {
   return new WaggleError('WAGGLE_FENCED', {
-    message: `${group} went on without this member, which was away for too long`,
-    next: 'Nothing: it goes back to its last commit, and takes up what it is given now.',
+    message: `The group ${group} gave the partitions of this thread to others, because the thread was away for too long`,
+    next: 'Nothing: the thread goes back to its last commit, and reads the partitions that it is assigned next.',
   })
 }
