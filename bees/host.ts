@@ -64,7 +64,7 @@ export class SwarmHost implements BeeHost {
     const made = this.#values.get(bee.name)
     if (made === undefined || !('process' in made)) {
       throw new WaggleError('WAGGLE_INVALID_BEE', {
-        message: `${bee.type.type} has the role value and no process function`,
+        message: `The bee type ${bee.type.type} has the role "value", which needs a \`process\` function`,
         next: 'Return { process } from create.',
       })
     }
@@ -74,8 +74,8 @@ export class SwarmHost implements BeeHost {
       const output = made.process(given(input), request)
       if (output instanceof Promise)
         throw new WaggleError('WAGGLE_INVALID_BEE', {
-          message: `${bee.type.type} has the role value and gave a promise`,
-          next: 'Give it the role call.',
+          message: `The bee type ${bee.type.type} has the role "value", which must not return a promise`,
+          next: 'Return the result itself, or give the bee type the role "call".',
         })
       return payloadOf(output, bee.name)
     }

@@ -160,7 +160,7 @@ function widthOf({ shape }: TensorSignature): number | null {
   return shape.includes(-1) ? null : shape.reduce((product, size) => product * size, 1)
 }
 
-/** The number of dimensions of a row with more than one value. */
+/** The number of a row's dimensions whose size is not 1. */
 function depthOf({ shape }: TensorSignature): number {
   return shape.filter((size) => size !== 1).length
 }

@@ -57,7 +57,7 @@ export function payloadOf(output: unknown, bee: string): Payload {
     return { kind: 'json', json: jsonCopy(output) }
   } catch (thrown) {
     throw new WaggleError('WAGGLE_BEE_OUTPUT', {
-      message: `${bee} gave what cannot be passed on: ${saidBy(thrown)}`,
+      message: `${bee} gave a result that cannot be passed on: ${saidBy(thrown)}`,
       next: 'Return a JSON value, bytes, { contentType, bytes } or { tensors }.',
       cause: thrown,
     })

@@ -12,8 +12,8 @@ export const TimestampExtractors: {
   failOnInvalid({ topic, partition, offset, timestamp }) {
     if (timestamp >= 0) return timestamp
     throw new WaggleError('WAGGLE_INVALID_TIMESTAMP', {
-      message: `The record ${offset} of ${topic}, partition ${partition}, has the timestamp ${timestamp}`,
-      next: 'Let its producer set a time, or use another of the TimestampExtractors.',
+      message: `Record ${offset} of ${topic}, partition ${partition}, has no valid timestamp (${timestamp})`,
+      next: 'Set a timestamp in the producer, or give the source another TimestampExtractor.',
     })
   },
   logAndSkipOnInvalid: ({ timestamp }) => timestamp,
@@ -21,8 +21,8 @@ export const TimestampExtractors: {
     if (timestamp >= 0) return timestamp
     if (partitionTime >= 0) return partitionTime
     throw new WaggleError('WAGGLE_INVALID_TIMESTAMP', {
-      message: `The record ${offset} of ${topic}, partition ${partition}, has the timestamp ${timestamp}, and the partition has no time yet`,
-      next: 'Let its producer set a time, or use another of the TimestampExtractors.',
+      message: `Record ${offset} of ${topic}, partition ${partition}, has no valid timestamp (${timestamp}), and no earlier record of the partition has one`,
+      next: 'Set a timestamp in the producer, or give the source another TimestampExtractor.',
     })
   },
   wallclock: () => Date.now(),

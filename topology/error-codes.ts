@@ -160,7 +160,7 @@ export const errorCodes = {
     status: 500,
     exit: 1,
     meaning: 'An application did not finish within the time that `close` was given.',
-    next: 'Nothing: what was not committed is done again at the next start.',
+    next: 'Nothing: uncommitted work is done again at the next start.',
   },
   WAGGLE_COMMIT_DROPPED: {
     status: 503,
@@ -246,7 +246,7 @@ export const errorCodes = {
     status: 503,
     exit: 1,
     meaning: 'Another process has taken over the tasks of this one.',
-    next: 'Nothing: this one goes back to its last commit.',
+    next: 'Nothing: the process goes back to its last commit.',
   },
   WAGGLE_FILE_NOT_FOUND: { status: 500, exit: 1, meaning: 'A file that was named cannot be read.', next: 'Correct the path.' },
   WAGGLE_FILE_UNUSABLE: {
@@ -327,7 +327,7 @@ export const errorCodes = {
     status: 500,
     exit: 1,
     meaning: 'A record has a timestamp below 0, or none.',
-    next: 'Let its producer set a time, or use another `TimestampExtractor`.',
+    next: 'Set a timestamp in the producer, or give the source another `TimestampExtractor`.',
   },
   WAGGLE_INVALID_TOPIC: {
     status: 500,
@@ -369,7 +369,7 @@ export const errorCodes = {
     status: 502,
     exit: 1,
     meaning: 'The process died several times while it worked on this input, at least the last time on nothing else.',
-    next: 'Run the bee as a container, and look at what it does with the dead letter.',
+    next: 'Run the bee as a container, so that its death does not end Waggle, and find out why it dies of the dead letter.',
   },
   WAGGLE_LISTEN: {
     status: 500,
@@ -430,7 +430,7 @@ export const errorCodes = {
     status: 502,
     exit: 1,
     meaning: 'A model failed on an input, or its thread ended.',
-    next: 'Send what the model takes, or correct the model.',
+    next: 'Send an input that fits the signature of the model, or correct the model.',
   },
   WAGGLE_MODEL_INVALID: {
     status: 502,
@@ -722,7 +722,7 @@ export const errorCodes = {
     status: 503,
     exit: 3,
     meaning: 'The process is stopping.',
-    next: 'Send the request again in a moment; what was accepted goes on after the restart.',
+    next: 'Send the request again in a moment. Accepted requests go on after the restart.',
   },
   WAGGLE_STORE_DIFFERS: {
     status: 500,

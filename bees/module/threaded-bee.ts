@@ -150,7 +150,7 @@ class ModuleThread {
   #failed(why: string): WaggleError {
     return new WaggleError('WAGGLE_BEE_FAILED', {
       message: `A thread of ${this.#data.bee} ended: ${why}`,
-      next: 'See what the module does with this input; the thread starts again with the next call.',
+      next: 'Correct how the module handles this input. The thread starts again with the next call.',
     })
   }
 }

@@ -114,7 +114,7 @@ export class ClickHouseDatabase implements Database {
       if (error instanceof ClickHouseError && (error.code === unknownTable || error.code === unknownDatabase)) return []
       throw WaggleError.from('WAGGLE_CLICKHOUSE', error, {
         message: `The rows of ${table} cannot be counted`,
-        next: 'See what it says. ClickHouse’s own log may say more, where the server is not the embedded one.',
+        next: 'Correct the cause that ClickHouse names. The log of a server that is not embedded may say more.',
       })
     }
   }

@@ -44,7 +44,10 @@ export class ClickHouseTable implements PredictionTable {
     const values = rows.map((row) => ({ ...row, offset: String(row.offset), predicted_at: (row.predicted_at / 1000).toFixed(3) }))
     for (let attempt = 0; ; attempt++) {
       if (signal.aborted)
-        throw new WaggleError('WAGGLE_CLICKHOUSE', { message: 'The insert was given up', next: 'It is done again with the next start.' })
+        throw new WaggleError('WAGGLE_CLICKHOUSE', {
+          message: 'The insert was given up because Waggle stops',
+          next: 'Nothing: the next start does the insert again.',
+        })
       try {
         if (!this.#isOpen) await this.#open()
         await this.#options.client.insert({
@@ -235,7 +238,7 @@ function said(error: unknown): string {
 function databaseError(error: unknown): WaggleError {
   return WaggleError.from('WAGGLE_CLICKHOUSE', error, {
     message: 'ClickHouse refuses',
-    next: 'See what it says. ClickHouse’s own log may say more, where the server is not the embedded one.',
+    next: 'Correct the cause that ClickHouse names. The log of a server that is not embedded may say more.',
   })
 }
 

@@ -5,7 +5,7 @@ import { join } from 'node:path'
 interface Loss {
   /** The folder of the part that ClickHouse set aside, or the numbers of the lost blocks. */
   readonly name: string
-  /** The first and last block; null when another part contains blocks of these numbers. */
+  /** The first and last lost block number; null once a new part uses these numbers, so that part names no longer show the gap. */
   readonly blocks: Blocks | null
   /** The swarms that have written their rows again. */
   readonly doneFor: readonly string[]
@@ -13,7 +13,7 @@ interface Loss {
 
 type Blocks = readonly [first: number, last: number]
 
-/** Records that were read again and have no row, because they need none. */
+/** The offsets, after the last row of a partition, that a repair has read again. Their records have no row, because they need none. */
 interface ReadAgain {
   /** The offset after the last saved record at the time of the repair. */
   readonly next: number
@@ -67,7 +67,10 @@ export class Repairs {
     return all.filter(({ doneFor }) => !doneFor.includes(swarm)).map(({ name }) => name)
   }
 
-  /** The offset up to which the records of this partition were read again, when `next` was the offset after the last row; 0 if they were not. */
+  /**
+   * The offset that the repair of this partition has reached; 0 without a repair. A repair counts only while the table's last row is the same: `next`
+   * is the offset after that row.
+   */
   readUpTo(table: string, place: string, next: number): number {
     const known = this.#of(table).readAgain[place]
     return known?.next === next ? known.position : 0

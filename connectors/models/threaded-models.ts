@@ -167,7 +167,7 @@ class ThreadedModel implements OpenModel {
   #failed(why: string): WaggleError {
     return new WaggleError('WAGGLE_MODEL_FAILED', {
       message: `The model ${this.#options.path} failed: ${why}`,
-      next: 'Send what the model takes; where its thread died, it is started again.',
+      next: "Send an input that fits the model's signature. If the model's thread has died, Waggle starts it again.",
     })
   }
 }

@@ -120,7 +120,7 @@ async function bodyOf(request: IncomingMessage): Promise<string> {
 
 const notKnown = {
   code: 'WAGGLE_WRONG_SECRET',
-  message: 'The process that has what is asked for wants another secret than the one that it was asked with',
+  message: 'The process that holds the queried rows has another secret than the process that asks',
   next: 'Give all processes of the application the same applicationServerSecret.',
 } as const
 export const endOfRows = { end: true }

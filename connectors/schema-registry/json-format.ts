@@ -3,7 +3,10 @@ import { WaggleError } from '../../topology/waggle-error.ts'
 import type { Codec, Format } from './format.ts'
 import type { KnownSchema } from './registry-client.ts'
 
-/** JSON. Values are validated against a JSON Schema (draft 7) when they are written and read: the reader's own, else the writer's. */
+/**
+ * JSON values, validated against a JSON Schema (draft 7) when written and when read. The schema is the serde's own; without one, the registered schema
+ * of the record.
+ */
 export class JsonFormat implements Format {
   readonly kind = 'JSON'
   readonly schema: string | null

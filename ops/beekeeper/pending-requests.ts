@@ -111,7 +111,7 @@ export class PendingRequests {
 export function stopping(): WaggleError {
   return new WaggleError('WAGGLE_STOPPING', {
     message: 'Waggle is stopping',
-    next: 'Send the request again in a moment; what was accepted goes on after the restart.',
+    next: 'Send the request again in a moment. Accepted requests go on after the restart.',
   })
 }
 

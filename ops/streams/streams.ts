@@ -111,8 +111,8 @@ export class Streams implements AsyncDisposable {
       const application = await this.#prepared()
       if (this.#stateBefore !== 'CREATED') {
         throw new WaggleError('WAGGLE_NOT_RUNNING', {
-          message: `${this.#config.applicationId} was closed before it ran`,
-          next: 'Make a new Streams.',
+          message: `The application ${this.#config.applicationId} was closed while it started`,
+          next: 'Make a new `Streams` and start that.',
         })
       }
       this.#application = application
@@ -170,7 +170,7 @@ export class Streams implements AsyncDisposable {
     this.#warn(error, 'failed')
   }
 
-  /** Warns on Node's own channel, of a record that a handler leaves out too. A warning that repeats is given once a minute. */
+  /** Emits a Node process warning for each failure and for each record that a handler skips. The same warning is emitted at most once a minute. */
   #warn(error: WaggleError, outcome: 'failed' | 'resumed'): void {
     if (!this.#warnings.isDue(`${outcome} ${error.code}`)) return
     const letter = this.#config.deadLetterTopic === undefined ? '' : `, and is in ${this.#config.deadLetterTopic}`
@@ -287,7 +287,7 @@ export class Streams implements AsyncDisposable {
     if (application.state === 'RUNNING' || application.state === 'REBALANCING') return application.threads.add()
     throw new WaggleError('WAGGLE_NOT_RUNNING', {
       message: `${this.#config.applicationId} is ${application.state}: no thread can be added to it`,
-      next: 'Make a new Streams.',
+      next: 'Make a new `Streams` and start that.',
     })
   }
 
@@ -457,7 +457,7 @@ export class Streams implements AsyncDisposable {
     if (!this.#isStarted) return
     throw new WaggleError('WAGGLE_ALREADY_STARTED', {
       message: `${this.#config.applicationId} was started or closed before`,
-      next: 'Make a new Streams.',
+      next: 'Make a new `Streams` and start that.',
     })
   }
 

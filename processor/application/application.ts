@@ -43,7 +43,7 @@ export class Application {
     this.#options = options
     const { applicationId, log, clock, states, isElsewhere } = options
     const name = isElsewhere?.threadName ?? applicationId
-    const onFailure = (error: unknown) => options.onFailure?.(WaggleError.from('WAGGLE_COPY_FAILED', error, { next: 'It is tried again.' }))
+    const onFailure = (error: unknown) => options.onFailure?.(WaggleError.from('WAGGLE_COPY_FAILED', error, { next: 'Nothing: it is tried again.' }))
     this.#states =
       log.state === null && states !== undefined
         ? new TaskStates({
@@ -140,7 +140,7 @@ export class Application {
   #settled(): Promise<void> {
     return new Promise((resolve, reject) => {
       this.#onSettled = () => {
-        if (this.#state !== 'REBALANCING') reject(this.threads.failure ?? stopped())
+        if (this.#state !== 'REBALANCING') reject(this.threads.failure ?? stopped(this.#options.applicationId))
         else if (this.threads.isSettled) resolve()
       }
       this.#onSettled()
@@ -179,7 +179,7 @@ export class Application {
   }
 
   #refuseClosed(): void {
-    if (this.#state !== 'REBALANCING') throw this.threads.failure ?? stopped()
+    if (this.#state !== 'REBALANCING') throw this.threads.failure ?? stopped(this.#options.applicationId)
   }
 
   #moment(): Promise<void> {
@@ -239,8 +239,8 @@ export class Application {
 
   #tooLate({ timeoutMs }: CloseOptions): WaggleError {
     return new WaggleError('WAGGLE_CLOSE_TIMEOUT', {
-      message: `${this.#options.applicationId} did not finish what it had begun within ${timeoutMs} ms`,
-      next: 'What was not committed is done again at the next start.',
+      message: `${this.#options.applicationId} did not finish its work within ${timeoutMs} ms`,
+      next: 'Nothing: uncommitted work is done again at the next start.',
     })
   }
 
@@ -273,8 +273,11 @@ export class Application {
   }
 }
 
-function stopped(): WaggleError {
-  return new WaggleError('WAGGLE_NOT_RUNNING', { message: 'It was closed before it ran', next: 'Start another one.' })
+function stopped(applicationId: string): WaggleError {
+  return new WaggleError('WAGGLE_NOT_RUNNING', {
+    message: `The application ${applicationId} was closed while it started`,
+    next: 'Make a new one and start that.',
+  })
 }
 
 const longestFinishMs = 5000

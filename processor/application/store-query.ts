@@ -64,7 +64,7 @@ function fromVersions(request: QueryRequest, store: VersionedKeyValueStore<unkno
 
 function notSupported(request: QueryRequest, { kind, name }: KeptStore): WaggleError {
   return new WaggleError('WAGGLE_QUERY_NOT_SUPPORTED', {
-    message: `A ${kind} store cannot answer what was asked of ${name} (${request.kind})`,
+    message: `The ${kind} store ${name} cannot answer a query of kind ${request.kind}`,
     next: nextOf[kind],
   })
 }

@@ -37,7 +37,7 @@ export class Flights {
     const alone = deaths.alone === deaths.all ? 'each time' : deaths.alone === 1 ? 'the last time' : `the last ${deaths.alone} times`
     return new WaggleError('WAGGLE_KILLS_PROCESS', {
       message: `The process died ${deaths.all} times while it worked on this input, ${alone} on nothing else`,
-      next: 'Run the bee as a container, where its death is its own, and look at what it does with the dead letter.',
+      next: 'Run the bee as a container, so that its death does not end Waggle, and find out why it dies of the dead letter.',
     })
   }
 

@@ -26,7 +26,7 @@ export interface TableUpdate {
   readonly key: unknown
   readonly change: Change<unknown>
   readonly timestamp: number
-  /** The time of the update, if a cache turns it into a deletion of the row. */
+  /** The timestamp of a deletion that goes through a cache: that of the record that deleted the row. Every other update has `timestamp`. */
   readonly removedAt: number
   readonly headers: readonly Header[]
   /** The table's earlier value, even if old values are not forwarded; null if there is none. */

@@ -313,8 +313,8 @@ export class SimulatedReader implements Reader {
   #expectWhole(topicId: string | null): void {
     if (this.#position >= this.#partition.start && (topicId === null || topicId === this.#log.topicId())) return
     throw new WaggleError('WAGGLE_RECORDS_GONE', {
-      message: `Records of ${this.#partition.topic}, partition ${this.#partition.number}, are gone that were not read`,
-      next: 'Read what is there from its start.',
+      message: `Records of ${this.#partition.topic}, partition ${this.#partition.number}, were deleted before they were read`,
+      next: 'Read the partition from its first record.',
     })
   }
 

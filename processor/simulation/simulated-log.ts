@@ -378,7 +378,7 @@ function positionName(group: string, topic: string, partition: number): string {
 function fenced(group: string): WaggleError {
   return new WaggleError('WAGGLE_FENCED', {
     message: `Another process writes for ${group} now`,
-    next: 'Nothing: this one goes back to its last commit.',
+    next: 'Nothing: the process goes back to its last commit.',
   })
 }
 

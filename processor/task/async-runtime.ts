@@ -15,7 +15,7 @@ import type { TaskSurroundings } from './task-state.ts'
 /**
  * An asynchronous node in one task. Records wait here in the order of their arrival, until their outcomes come. An outcome is forwarded after the
  * outcomes of all earlier records. If the node orders by key, only earlier records of the same key count. A record whose outcome overtook others
- * keeps its place, so that a commit can note which records after its position are done.
+ * stays in the queue. So a commit can note which records after the committed position are done.
  */
 export class AsyncRuntime implements NodeRuntime {
   readonly name: string

@@ -144,7 +144,7 @@ export class ProcessorRuntime implements NodeRuntime {
     } catch (thrown) {
       throw WaggleError.from('WAGGLE_PROCESSING_FAILED', thrown, {
         message: `${node.name} failed in init`,
-        next: 'Correct what the processor does when it is opened.',
+        next: 'Correct `init` of the processor.',
       })
     }
   }

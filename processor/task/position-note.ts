@@ -57,7 +57,7 @@ export function refuseWhatCannotFit(task: string, { needed, nodes, maxBytes }: {
   const bytes = timesBytes + needed * numberBytes + nodes * nodeBytes + (nodes === 0 ? 0 : maxEntriesOfAll / 8)
   if (prefix.length + Math.ceil(bytes / 3) * 4 <= maxBytes) return
   throw new WaggleError('WAGGLE_POSITION_TOO_LONG', {
-    message: `Task ${task} has ${needed} numbers and ${nodes} asynchronous nodes to keep beside its position, where ${maxBytes} bytes are the bound`,
+    message: `The position note of task ${task} would exceed ${maxBytes} bytes: it must hold ${needed} numbers and ${nodes} asynchronous nodes`,
     next: 'Put a repartition() before some of its aggregations, so that they are a sub-topology of their own.',
   })
 }

@@ -393,7 +393,7 @@ export class StreamThread {
       lost: async (partitions: readonly TopicPartition[]) => {
         this.#threadTasks.revoke(group, partitions)
         this.#forgetGone()
-        // A log that hands values on drops the uncommitted writes of these tasks itself.
+        // The embedded log (`traits.handsOn`) drops the uncommitted writes of lost tasks itself. On Kafka the thread must do it.
         if (this.#options.log.traits.handsOn || !this.#commits.isUnderWay) return
         this.#failure ??= lostError(group)
         await this.#commits.drop().catch((error: unknown) => this.#options.onFailure(failureOf(error)))
@@ -451,7 +451,7 @@ const maxIdleMs = 1000
 
 function lostError(group: string): WaggleError {
   return new WaggleError('WAGGLE_FENCED', {
-    message: `${group} went on without this member, which was away for too long`,
-    next: 'Nothing: it goes back to its last commit, and takes up what it is given now.',
+    message: `The group ${group} gave the partitions of this thread to others, because the thread was away for too long`,
+    next: 'Nothing: the thread goes back to its last commit, and reads the partitions that it is assigned next.',
   })
 }

@@ -8,7 +8,7 @@ import type { TableView } from './table-view.ts'
 /** A table of which every process has a full copy. A stream can join it by any key, in any partition. */
 export class GlobalKTable<K, V> {
   readonly queryableStoreName: string | null
-  /** How rows of the table are looked up. */
+  /** The view by which joins look rows of this table up. */
   readonly view: TableView
   declare private readonly types: [K, V]
 

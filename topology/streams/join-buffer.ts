@@ -17,7 +17,7 @@ export function joinBuffer(
 ): { readonly of: NonNullable<StreamTableJoin['buffer']>; readonly serdes: { readonly key: AnySerde }; readonly stores: readonly KeptStore[] } {
   if (!isVersioned(view)) {
     throw new WaggleError('WAGGLE_INVALID_TOPOLOGY', {
-      message: 'A join with a grace period needs a table that knows what it had at a time',
+      message: 'A join with a grace period needs a table with a versioned store',
       next: 'Keep the table with Materialized.as(Stores.persistentVersionedKeyValueStore(…)).',
     })
   }

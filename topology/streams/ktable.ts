@@ -178,7 +178,7 @@ export interface TableParts {
   readonly key: AnySerde | null
   readonly value: AnySerde | null
   readonly queryableStoreName: string | null
-  /** How rows of the table are looked up. The first call may give the table a store. */
+  /** Returns the view by which other steps look rows of this table up. The first call may materialise the table. */
   view(): TableView
   /** Adds old values to the table's updates. Returns false if old values would need a store that no other step needs, and `force` is not set. */
   sendOldValues(force: boolean): boolean

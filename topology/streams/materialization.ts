@@ -57,7 +57,7 @@ export class Materialization implements Serdes {
     return this.#supplier?.kind === 'versioned'
   }
 
-  /** How rows of the table are looked up. */
+  /** The view by which other steps look rows of this table up. */
   get view(): TableView {
     return { kind: 'store', store: this.store, of: this.isVersioned ? 'versioned' : 'keyValue' }
   }

@@ -75,24 +75,27 @@ export class Cuts {
     const inputs = bee.input?.bees ?? []
     if (bee.input?.kind === 'join') return { kind: 'join', reason: `at a join: ${bee.name} waits for ${enumerated(inputs, inputs.length)}` }
     if (bee.input?.kind === 'stack')
-      return { kind: 'stack', reason: `at a stack: ${bee.name} takes each of ${enumerated(inputs, inputs.length)} as it comes` }
+      return { kind: 'stack', reason: `at a stack: ${bee.name} reads ${enumerated(inputs, inputs.length)} without waiting for all of them` }
     const readers = this.#readersOf(from)
     if (readers.length > 1) {
       const names = readers.slice(0, 100).map((reader) => reader.bee.name)
       return { kind: 'fan-out', reason: `at a fan-out: ${enumerated(names, readers.length)} read ${from.name}, each at its own pace` }
     }
-    if (batch !== null) return { kind: 'batch', reason: `in front of a batch: ${batch.name} fills ${bee.name}’s batches from what waits` }
-    if (bee.gpu > 0) return { kind: 'gpu', reason: `in front of ${bee.name}, which goes only where a GPU is` }
+    if (batch !== null) return { kind: 'batch', reason: `before a batch: ${batch.name} fills ${bee.name}’s batches with waiting records` }
+    if (bee.gpu > 0) return { kind: 'gpu', reason: `before ${bee.name}, which needs a GPU` }
     const { role } = bee.type
-    if (role === 'sink') return { kind: 'sink', reason: `in front of a sink: ${bee.name} may wait without holding up what feeds it` }
+    if (role === 'sink') return { kind: 'sink', reason: `before a sink: ${bee.name} may wait without delaying the bees before it` }
     if (role === 'call' && chain.hasState)
-      return { kind: 'call-behind-state', reason: `in front of ${bee.name}, which takes time and would have state before it` }
+      return { kind: 'call-behind-state', reason: `before ${bee.name}: an asynchronous step must have no state before it in its sub-topology` }
     if (role === 'output' && chain.isGateway)
-      return { kind: 'output-behind-gateway', reason: `behind the gateway: what ${bee.name} writes was let through once` }
+      return { kind: 'output-behind-gateway', reason: `after the gateway: ${bee.name} writes only requests that passed deduplication` }
     if (role === 'respond' && chain.needsGpu)
-      return { kind: 'ledger-behind-gpu', reason: `behind what goes only where a GPU is: the ledger of ${bee.name} is kept anywhere` }
+      return {
+        kind: 'ledger-behind-gpu',
+        reason: `after a sub-topology that needs a GPU: ${bee.name} keeps the ledger, which must run in any process`,
+      }
     if (role === 'respond' && chain.isGateway)
-      return { kind: 'ledger-behind-gateway', reason: `behind the gateway: the ledger of ${bee.name} is kept by request id` }
+      return { kind: 'ledger-behind-gateway', reason: `after the gateway: ${bee.name} keeps the ledger, which is partitioned by request id` }
     return null
   }
 
@@ -107,7 +110,7 @@ export class Cuts {
   /** Computes a bee's beginning. Its feeder's beginning must be known. */
   #beginning(bee: SwarmBee): Beginning {
     if (bee.type.role === 'gateway') {
-      const cut: Cut = { kind: 'gateway', reason: `at the gateway: requests enter by ${topicOf(bee) ?? gatewayTopic(gatewayOf(bee))}` }
+      const cut: Cut = { kind: 'gateway', reason: `at the gateway: requests come from the topic ${topicOf(bee) ?? gatewayTopic(gatewayOf(bee))}` }
       return { cut, chain: { isGateway: true, hasState: false, needsGpu: false } }
     }
     const { source, batch } = this.#feederOf(bee)

@@ -113,7 +113,7 @@ class Planner {
       this.#chain(after, bee, [])
       const behindJoin: Cut = {
         kind: 'call-behind-join',
-        reason: `in front of ${bee.name}, which takes time and would have its join’s state before it`,
+        reason: `after the join of ${bee.name}: an asynchronous step must have no state before it in its sub-topology`,
       }
       return [draft.done(cut), after.done(behindJoin)]
     }
@@ -218,7 +218,7 @@ class Planner {
     const name = this.#byName.has('ledger') ? '.ledger' : 'ledger'
     this.#source(draft, [this.#accepted], 'ledger', this.#sourceOf(name))
     draft.add(name, { kind: 'ledger', store: ledgerStore, waitsFor: [] })
-    return { ...draft.done({ kind: 'ledger-alone', reason: 'the ledger of requests, kept by request id' }), bees: [] }
+    return { ...draft.done({ kind: 'ledger-alone', reason: 'the ledger of requests, partitioned by request id' }), bees: [] }
   }
 
   #source(draft: SubtopologyDraft, topics: readonly string[], reader: string, step = this.#sourceOf(reader)): void {

@@ -91,8 +91,8 @@ export class PartitionReader implements Reader, Watcher {
 
 function recordsGone({ topic, number, start }: Partition): WaggleError {
   return new WaggleError('WAGGLE_RECORDS_GONE', {
-    message: `Records of ${topic}, partition ${number}, before ${start} are gone that were not read`,
-    next: 'Read what is there from its start.',
+    message: `Records of ${topic}, partition ${number}, before offset ${start} were deleted before they were read`,
+    next: 'Read the partition from its first record.',
   })
 }
 

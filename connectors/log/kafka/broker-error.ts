@@ -77,7 +77,7 @@ export function toWaggleError(thrown: unknown, doing: string): WaggleError {
   const said = thrown instanceof Error ? thrown.message : String(thrown)
   const message = `${doing}: ${said}`
   if (isFencing(error)) {
-    return new WaggleError('WAGGLE_FENCED', { message, next: 'Nothing: this one goes back to its last commit.', cause: thrown })
+    return new WaggleError('WAGGLE_FENCED', { message, next: 'Nothing: the process goes back to its last commit.', cause: thrown })
   }
   if (notPermitted.has(error)) {
     return new WaggleError('WAGGLE_NOT_PERMITTED', {
@@ -106,7 +106,7 @@ export function toWaggleError(thrown: unknown, doing: string): WaggleError {
   if (error === 'INVALID_RECORD') {
     return new RecordRefused('WAGGLE_RECORD_REFUSED', {
       message,
-      next: 'Look at what the topic asks of its records: a compacted one takes none without a key.',
+      next: 'Send records that fit the settings of the topic. A compacted topic, for example, needs a key in each record.',
       cause: thrown,
     })
   }
@@ -124,7 +124,7 @@ export function toWaggleError(thrown: unknown, doing: string): WaggleError {
   if (passing.has(error)) {
     return new WaggleError('WAGGLE_LOG_UNREACHABLE', { message, next: 'See that the brokers run and can be reached from here.', cause: thrown })
   }
-  return new WaggleError('WAGGLE_LOG_REFUSED', { message, next: 'Look at what the broker says of it.', cause: thrown })
+  return new WaggleError('WAGGLE_LOG_REFUSED', { message, next: 'Correct the cause that the broker names. Its log may say more.', cause: thrown })
 }
 
 const fencing: ReadonlySet<string> = new Set([

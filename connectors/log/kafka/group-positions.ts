@@ -70,8 +70,8 @@ function memberOfAll(group: string, consumer: GroupConsumer, positions: readonly
 
 function fenced(group: string, cause?: unknown): WaggleError {
   return new WaggleError('WAGGLE_FENCED', {
-    message: `Another member of ${group} has what this one read`,
-    next: 'Nothing: this one goes back to its last commit.',
+    message: `Another member of ${group} has the partitions that this process read`,
+    next: 'Nothing: the process goes back to its last commit.',
     ...(cause === undefined ? {} : { cause }),
   })
 }

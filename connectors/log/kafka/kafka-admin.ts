@@ -36,7 +36,7 @@ export class KafkaAdmin {
       if (errorsIn(thrown).includes('NON_EMPTY_GROUP')) {
         throw new WaggleError('WAGGLE_GROUP_IN_USE', {
           message: `Processes of ${groups.join(', ')} still run`,
-          next: 'Stop them; who was killed is a member until its session is over.',
+          next: 'Stop these processes. A killed process stays a member of its group until its session times out.',
           cause: thrown,
         })
       }

@@ -130,8 +130,8 @@ export class PartitionReader implements Reader {
 
 function recordsGone({ topic, partition, next }: FetchedPartition): WaggleError {
   return new WaggleError('WAGGLE_RECORDS_GONE', {
-    message: `Records of ${topic}, partition ${partition}, are gone that were not read: from ${next ?? 0} on`,
-    next: 'Read what is there from its start.',
+    message: `Records of ${topic}, partition ${partition}, from offset ${next ?? 0} on were deleted before they were read`,
+    next: 'Read the partition from its first record.',
   })
 }
 

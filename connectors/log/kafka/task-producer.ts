@@ -191,8 +191,8 @@ export class KafkaTaskProducer implements TaskProducer {
 
 function lost(group: string): WaggleError {
   return new WaggleError('WAGGLE_FENCED', {
-    message: `Another member of ${group} may have what this one read`,
-    next: 'Nothing: this one goes back to its last commit.',
+    message: `Another member of ${group} may have the partitions that this process read`,
+    next: 'Nothing: the process goes back to its last commit.',
   })
 }
 
@@ -206,7 +206,7 @@ function dropped(): WaggleError {
 function tooMany(group: string): WaggleError {
   return new WaggleError('WAGGLE_OVERLOADED', {
     message: `${maxWaitingCommits} commits of ${group} wait for the brokers`,
-    next: 'Wait for one of them: what was appended goes with the next.',
+    next: 'Wait until one of them ends. The next commit then takes the records that were appended since.',
   })
 }
 

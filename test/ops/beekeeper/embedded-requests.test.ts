@@ -90,10 +90,10 @@ describe('A second caller that sends the same request a moment later', () => {
   }
 
   const calls: readonly { readonly what: string; readonly call: (requests: Requests) => Promise<unknown> }[] = [
-    { what: '202', call: (requests) => requests.submit(keyed()) },
-    { what: '422 for another body', call: (requests) => requests.submit(keyed({ bodyHash: 'other' })) },
-    { what: '422 for another body to who waits', call: (requests) => requests.request(keyed({ bodyHash: 'other' })) },
-    { what: 'state by its id', call: (requests) => requests.find('same') },
+    { what: '202 from submit', call: (requests) => requests.submit(keyed()) },
+    { what: '422 from submit with another body', call: (requests) => requests.submit(keyed({ bodyHash: 'other' })) },
+    { what: '422 from request with another body', call: (requests) => requests.request(keyed({ bodyHash: 'other' })) },
+    { what: 'state by the id', call: (requests) => requests.find('same') },
   ]
   for (const first of ['submit', 'request'] as const) {
     for (const { what, call } of calls) {
@@ -110,7 +110,7 @@ describe('A second caller that sends the same request a moment later', () => {
         await end()
       })
 
-      it(`gets the error instead of ${what} if the write of the first ${first} fails`, async () => {
+      it(`gets the write error, not a ${what}, if the write of the first ${first} fails`, async () => {
         const { write, change } = heldWrites()
         const { world, swarm, end } = await open({}, change)
         const mine = told(swarm.requests[first](keyed()))
@@ -124,7 +124,7 @@ describe('A second caller that sends the same request a moment later', () => {
     }
   }
 
-  it('gets no result that the ledger has written and the disk has not, and gets the error if that write fails', async () => {
+  it('gets a result only after its row of the ledger is on disk, and gets the write error if that fails', async () => {
     let disk = Promise.resolve()
     const { world, swarm, end } = await open({}, (log) => changed(log, { durable: () => disk }))
     const answered = told(swarm.requests.request(keyed()))

@@ -47,7 +47,7 @@ describe('A bee behind a batch', () => {
 
 describe('A bee that reads two batches', () => {
   for (const order of ['small, large', 'large, small']) {
-    it(`fills batches within the limits of both, named as ${order}`, async () => {
+    it(`keeps the smaller size and the shorter timeout of the two, with the stack [${order}]`, async () => {
       const world = new SimulatedWorld()
       const yaml = `
 name: rows

@@ -308,7 +308,7 @@ describe('A negative timestamp', () => {
         await program.pipe(['in', 'k', 'v', 1], ['in', 'k', 'v', -1])
       },
       'WAGGLE_INVALID_TIMESTAMP',
-      /record 1 of in, partition 0, has the timestamp -1/,
+      /Record 1 of in, partition 0, has no valid timestamp \(-1\)/,
     ))
 
   const of = (name: keyof typeof TimestampExtractors) =>
@@ -336,7 +336,7 @@ describe('A negative timestamp', () => {
         await program.pipe(...rows)
       },
       'WAGGLE_INVALID_TIMESTAMP',
-      /record 0 of in, partition 0, has the timestamp -1, and the partition has no time yet/,
+      /Record 0 of in, partition 0, has no valid timestamp \(-1\), and no earlier record of the partition has one/,
     ))
 
   it('is refused if a processor makes it', () =>

@@ -263,7 +263,7 @@ describe('A mistake in a program', () => {
     const waiting = Joined.with(text, text, text, { gracePeriodMs: 10 })
     assert.throws(() => builder.stream('in', read).join(builder.table('plain', read), (a, b) => a + b, waiting), {
       code: 'WAGGLE_INVALID_TOPOLOGY',
-      message: /needs a table that knows what it had at a time/,
+      message: /needs a table with a versioned store/,
     })
     const supplier = Stores.persistentVersionedKeyValueStore('versions', { historyRetentionMs: 5 })
     const versions = builder.table('versioned', read, Materialized.as(supplier, { keySerde: text, valueSerde: text }))

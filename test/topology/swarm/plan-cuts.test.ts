@@ -30,7 +30,7 @@ const rows: { readonly [Kind in CutKind]: Row } = {
   gateway: {
     yaml: '- { name: a, type: module, input: { name: g }, spec: { file: ./m.ts } }',
     subtopologies: [entranceWithA, ledger],
-    reason: 'at the gateway: requests enter by waggle.gateway.g',
+    reason: 'at the gateway: requests come from the topic waggle.gateway.g',
   },
   join: {
     yaml: `${twoModules}
@@ -48,7 +48,7 @@ const rows: { readonly [Kind in CutKind]: Row } = {
       'stack: a | waggle.s.g, waggle.s.h → waggle.s.a',
       ledger,
     ],
-    reason: 'at a stack: a takes each of g, h as it comes',
+    reason: 'at a stack: a reads g, h without waiting for all of them',
   },
   'fan-out': {
     yaml: twoModules,
@@ -60,24 +60,24 @@ const rows: { readonly [Kind in CutKind]: Row } = {
   - { name: batching, type: batch, input: { name: g }, spec: { batch_size: 2, timeout_seconds: 1 } }
   - { name: a, type: module, input: { name: batching }, spec: { file: ./m.ts } }`,
     subtopologies: [entrance, 'batch: batching, a | waggle.s.g → waggle.s.a', ledger],
-    reason: 'in front of a batch: batching fills a’s batches from what waits',
+    reason: 'before a batch: batching fills a’s batches with waiting records',
   },
   gpu: {
     yaml: '- { name: a, type: module, input: { name: g }, gpu: 1, spec: { file: ./m.ts } }',
     subtopologies: [entrance, 'gpu: a | waggle.s.g → waggle.s.a', ledger],
-    reason: 'in front of a, which goes only where a GPU is',
+    reason: 'before a, which needs a GPU',
   },
   sink: {
     yaml: '- { name: save, type: save-to-database, input: { name: g }, spec: { table: t } }',
     subtopologies: [entrance, 'sink: save | waggle.s.g → ', ledger],
-    reason: 'in front of a sink: save may wait without holding up what feeds it',
+    reason: 'before a sink: save may wait without delaying the bees before it',
   },
   'call-behind-state': {
     yaml: `${twoModules}
   - { name: e, type: weighted-average-ensemble, input: { join: [a, b] } }
   - { name: c, type: module, input: { name: e }, spec: { file: ./m.ts } }`,
     subtopologies: [...entranceAndModules, 'join: e | waggle.s.a, waggle.s.b → waggle.s.e', 'call-behind-state: c | waggle.s.e → waggle.s.c', ledger],
-    reason: 'in front of c, which takes time and would have state before it',
+    reason: 'before c: an asynchronous step must have no state before it in its sub-topology',
   },
   'call-behind-join': {
     yaml: `${twoModules}
@@ -88,33 +88,33 @@ const rows: { readonly [Kind in CutKind]: Row } = {
       'call-behind-join: c | waggle.s-c-join-repartition → waggle.s.c',
       ledger,
     ],
-    reason: 'in front of c, which takes time and would have its join’s state before it',
+    reason: 'after the join of c: an asynchronous step must have no state before it in its sub-topology',
   },
   'output-behind-gateway': {
     yaml: `
   - { name: a, type: module, input: { name: g }, spec: { file: ./m.ts } }
   - { name: out, type: kafka-output, input: { name: a }, spec: { topic: decisions } }`,
     subtopologies: [entranceWithA, 'output-behind-gateway: out | waggle.s.a → decisions', ledger],
-    reason: 'behind the gateway: what out writes was let through once',
+    reason: 'after the gateway: out writes only requests that passed deduplication',
   },
   'ledger-behind-gpu': {
     yaml: `
   - { name: a, type: module, input: { name: g }, gpu: 1, spec: { file: ./m.ts } }
   - { name: r, type: respond, input: { name: a } }`,
     subtopologies: [entrance, 'gpu: a | waggle.s.g → waggle.s.a', 'ledger-behind-gpu: r | waggle.s.a, waggle.s-accepted-repartition → waggle.s.r'],
-    reason: 'behind what goes only where a GPU is: the ledger of r is kept anywhere',
+    reason: 'after a sub-topology that needs a GPU: r keeps the ledger, which must run in any process',
   },
   'ledger-behind-gateway': {
     yaml: `
   - { name: a, type: module, input: { name: g }, spec: { file: ./m.ts } }
   - { name: r, type: respond, input: { name: a } }`,
     subtopologies: [entranceWithA, 'ledger-behind-gateway: r | waggle.s.a, waggle.s-accepted-repartition → waggle.s.r'],
-    reason: 'behind the gateway: the ledger of r is kept by request id',
+    reason: 'after the gateway: r keeps the ledger, which is partitioned by request id',
   },
   'ledger-alone': {
     yaml: '',
     subtopologies: [entrance, ledger],
-    reason: 'the ledger of requests, kept by request id',
+    reason: 'the ledger of requests, partitioned by request id',
   },
 }
 
