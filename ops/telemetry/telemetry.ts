@@ -5,6 +5,7 @@ import type { Clock, Log } from '../../processor/ports.ts'
 import { lostRecordsTotal } from '../../processor/thread/skipped-records.ts'
 import { deadLetterTopic } from '../../topology/naming.ts'
 import { metricsOf } from '../streams/metrics.ts'
+import { beeFamilies } from './bee-families.ts'
 import { engineFamilies } from './engine-families.ts'
 import { exposition, type Family, type Sample } from './exposition.ts'
 import { logFamilies } from './log-families.ts'
@@ -75,6 +76,13 @@ export class Telemetry {
         type: 'counter',
         samples: swarms.flatMap(({ name, metrics }) => deadLetters(name, metrics)),
       },
+      ...beeFamilies(
+        swarms.flatMap(({ name, application }) =>
+          application.threads.here.flatMap((thread) =>
+            [...thread.callMeters].map(([bee, calls]) => ({ swarm: name, bee, threadId: thread.name, calls })),
+          ),
+        ),
+      ),
       ...logFamilies(this.#options.log?.storage),
       {
         name: 'waggle_swarm_lost_records_total',

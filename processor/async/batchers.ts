@@ -1,5 +1,6 @@
 import type { AsyncStep, AsyncWorker } from '../../topology/async-step.ts'
 import type { AsyncNode } from '../../topology/graph.ts'
+import { CallMeters } from '../metrics/call-meters.ts'
 import type { Clock } from '../ports.ts'
 import type { Flights } from './flights.ts'
 import { RowBatcher } from './row-batcher.ts'
@@ -19,6 +20,8 @@ export interface BatchersOptions {
 export class Batchers {
   readonly #options: BatchersOptions
   readonly #room: WaitingRoom
+  /** Counts by the name of the node, which outlive its batchers. */
+  readonly meters = new Map<string, CallMeters>()
   readonly #batchers = new Map<string, { readonly batcher: AnyBatcher; readonly task: string | null }>()
 
   constructor(options: BatchersOptions) {
@@ -32,7 +35,9 @@ export class Batchers {
     const there = this.#batchers.get(name)
     if (there !== undefined) return there.batcher
     const { workers, clock, flights } = this.#options
-    const batcher = new RowBatcher(step, workers.of(node), clock, flights, this.#room)
+    const meters = this.meters.get(node.name) ?? new CallMeters()
+    this.meters.set(node.name, meters)
+    const batcher = new RowBatcher(step, workers.of(node), clock, flights, this.#room, meters)
     this.#batchers.set(name, { batcher, task: step.counts === 'task' ? task : null })
     return batcher
   }

@@ -2,6 +2,7 @@ import type { AsyncCall, AsyncStep, AsyncWorker, Outcome } from '../../topology/
 import { Fifo } from '../../topology/fifo.ts'
 import type { Header, Record, RecordMetadata } from '../../topology/record.ts'
 import { Refused, WaggleError } from '../../topology/waggle-error.ts'
+import type { CallMeters, SendReason } from '../metrics/call-meters.ts'
 import type { Clock } from '../ports.ts'
 import { CallLimit } from './call-limit.ts'
 import type { Company, Flights } from './flights.ts'
@@ -30,6 +31,7 @@ export class RowBatcher<K, V, R, W> {
   readonly #flights: Flights | null
   /** The memory of waiting rows. While it is full, no more rows come. */
   readonly #room: { readonly isFull: boolean }
+  readonly #meters: CallMeters
   readonly #waiting = new Fifo<Row<K, V, R, W>>()
   #inFlight = 0
   #scheduled = false
@@ -44,7 +46,9 @@ export class RowBatcher<K, V, R, W> {
     clock: Clock,
     flights: Flights | null,
     room: { readonly isFull: boolean },
+    meters: CallMeters,
   ) {
+    this.#meters = meters
     this.#step = step
     this.#room = room
     this.#worker = worker
@@ -100,9 +104,11 @@ export class RowBatcher<K, V, R, W> {
       this.#dropSettled()
       // No timer is needed: the call that blocks this batch calls `again` when it ends.
       if (this.#flights?.mayDepart(this.#waiting.head?.company ?? 'free', this.#again) === false) return
+      const reason = this.#reasonToSend()
+      if (reason === null) break
       const batch = this.#nextBatch()
       if (batch.length === 0) break
-      void this.#call(batch)
+      void this.#call(batch, reason)
     }
     this.#setTimer()
   }
@@ -111,7 +117,7 @@ export class RowBatcher<K, V, R, W> {
 
   #nextBatch(): Row<K, V, R, W>[] {
     const oldest = this.#waiting.head
-    if (oldest === undefined || !this.#mayClose(oldest)) return []
+    if (oldest === undefined) return []
     const size = oldest.alone ? 1 : (this.#step.batch?.size ?? 1)
     const batch: Row<K, V, R, W>[] = []
     const now = this.#clock.now()
@@ -132,12 +138,15 @@ export class RowBatcher<K, V, R, W> {
     while (this.#waiting.head?.entry.isSettled) this.#waiting.shift()
   }
 
-  #mayClose(oldest: Row<K, V, R, W>): boolean {
+  /** The reason why the next batch may be sent now; null if it must wait. */
+  #reasonToSend(): SendReason | null {
+    const oldest = this.#waiting.head
     const policy = this.#step.batch
-    if (policy === null || oldest.alone) return true
-    if (this.waitingRows >= policy.size) return true
-    if (this.#inFlight === 0 && (policy.release === 'idle' || this.#room.isFull)) return true
-    return this.#clock.elapsedMs() - oldest.since >= policy.timeoutMs
+    if (oldest === undefined) return null
+    if (policy === null || oldest.alone) return 'alone'
+    if (this.waitingRows >= policy.size) return 'full'
+    if (this.#inFlight === 0 && (policy.release === 'idle' || this.#room.isFull)) return 'idle'
+    return this.#clock.elapsedMs() - oldest.since >= policy.timeoutMs ? 'timeout' : null
   }
 
   /** Sets a timer for the time when the oldest row has waited long enough. It is needed only while a call is free. */
@@ -158,7 +167,7 @@ export class RowBatcher<K, V, R, W> {
     })
   }
 
-  async #call(batch: readonly Row<K, V, R, W>[]): Promise<void> {
+  async #call(batch: readonly Row<K, V, R, W>[], reason: SendReason): Promise<void> {
     this.#inFlight++
     const startedAt = this.#clock.now()
     const landed = this.#flights?.depart(
@@ -170,6 +179,7 @@ export class RowBatcher<K, V, R, W> {
     this.#inFlight--
     if (this.#closed) return
     const finishedAt = this.#clock.now()
+    this.#meters.called(reason, finishedAt - startedAt)
     if (results instanceof WaggleError) this.#failed(batch, results, startedAt, finishedAt)
     else {
       for (const [at, result] of results.entries()) {
@@ -177,6 +187,7 @@ export class RowBatcher<K, V, R, W> {
         // There are as many results as rows, so this ends no batch early.
         if (row === undefined) break
         const report = { startedAt, finishedAt, batchSize: batch.length, attempts: row.attempt }
+        this.#meters.rows[result instanceof Refused ? 'refused' : result instanceof WaggleError ? 'failed' : 'result']++
         if (result instanceof WaggleError) row.entry.fail(result, report)
         else row.entry.rowDone(row.index, result, report)
       }
@@ -211,7 +222,10 @@ export class RowBatcher<K, V, R, W> {
       if (row.entry.isSettled) continue
       if (splits) again.push({ ...row, alone: true })
       else if (row.attempt <= this.#step.retries && !(error instanceof Refused)) again.push({ ...row, alone: true, attempt: row.attempt + 1 })
-      else row.entry.fail(error, { startedAt, finishedAt, batchSize: batch.length, attempts: row.attempt })
+      else {
+        this.#meters.rows[error instanceof Refused ? 'refused' : 'failed']++
+        row.entry.fail(error, { startedAt, finishedAt, batchSize: batch.length, attempts: row.attempt })
+      }
     }
     if (again.length > 0) this.#waiting.putBack(again)
   }

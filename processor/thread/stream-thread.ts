@@ -2,6 +2,7 @@ import { WaggleError } from '../../topology/waggle-error.ts'
 import { Batchers } from '../async/batchers.ts'
 import { ThreadCommits } from '../commit/thread-commits.ts'
 import { eventLoopTurn } from '../event-loop-turn.ts'
+import type { CallMeters } from '../metrics/call-meters.ts'
 import type { Metric } from '../metrics/meters.ts'
 import { ThreadMeters } from '../metrics/thread-meters.ts'
 import type { Clock, Consumer, TopicPartition } from '../ports.ts'
@@ -112,6 +113,11 @@ export class StreamThread {
 
   get tasks(): readonly Task[] {
     return this.#threadTasks.tasks
+  }
+
+  /** Counts of the calls of asynchronous nodes, by the name of the node. */
+  get callMeters(): ReadonlyMap<string, CallMeters> {
+    return this.#batchers.meters
   }
 
   get name(): string {

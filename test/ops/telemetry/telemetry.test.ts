@@ -9,6 +9,7 @@ import { promisify } from 'node:util'
 import { MeasuredProgram } from '../../../ops/bench/measured-program.ts'
 import { lintExposition, type ParsedFamily, parseExposition } from '../../support/exposition-parser.ts'
 import { describeWithKafka } from '../../support/kafka-cluster.ts'
+import { eventually } from '../../support/swarm-here.ts'
 
 const main = resolve(import.meta.dirname, '..', '..', '..', 'ops', 'cli', 'main.ts')
 /** A new name, so that tests on one cluster do not disturb each other. */
@@ -80,6 +81,20 @@ function tellsOf(env: () => { readonly [variable: string]: string }) {
     assert.equal(own('_count')?.value, 3)
     assert.ok((own('_sum')?.value ?? 0) > 0 && (own('_sum')?.value ?? 0) < 60)
     assert.deepEqual(lintExposition(families), [])
+  })
+
+  it('GET /metrics has the calls of each bee with their outcomes and durations', async () => {
+    let families = await scraped()
+    const rows = (outcome: string) => sum(families, 'waggle_bee_rows_total', { swarm: told, bee: 'work', outcome })
+    // Nobody waits for the submitted request.
+    await eventually(async () => {
+      families = await scraped()
+      return rows('result') === 3
+    })
+    assert.deepEqual(['result', 'refused', 'failed'].map(rows), [3, 0, 1])
+    assert.equal(sum(families, 'waggle_bee_calls_total', { swarm: told, bee: 'work', sent: 'alone' }), 4)
+    const durations = families.get('waggle_bee_call_duration_seconds')?.samples ?? []
+    assert.equal(durations.find(({ name, labels }) => name.endsWith('_bucket') && labels.get('le') === '+Inf')?.value, 4)
   })
 
   it('GET /metrics has dead letters, lag, state, and the engine’s metrics by Kafka’s names', async () => {

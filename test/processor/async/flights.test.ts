@@ -2,6 +2,7 @@ import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
 import { Flights } from '../../../processor/async/flights.ts'
 import { RowBatcher } from '../../../processor/async/row-batcher.ts'
+import { CallMeters } from '../../../processor/metrics/call-meters.ts'
 import { SimulatedClock } from '../../../processor/simulation/simulated-clock.ts'
 import type { AsyncStep, AsyncWorker } from '../../../topology/async-step.ts'
 import type { WaggleError } from '../../../topology/waggle-error.ts'
@@ -48,7 +49,7 @@ async function scene(records: readonly string[], suspects: { readonly [record: s
       admit: () => 'call',
       forward() {},
     }
-    const batcher = new RowBatcher(step, worker, clock, flights, { isFull: false })
+    const batcher = new RowBatcher(step, worker, clock, flights, { isFull: false }, new CallMeters())
     for (const [offset, key] of records.entries()) {
       batcher.add({
         record: { key, value: key, timestamp: 0, headers: [] },

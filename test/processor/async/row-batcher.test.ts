@@ -2,6 +2,7 @@ import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
 import fc from 'fast-check'
 import { RowBatcher } from '../../../processor/async/row-batcher.ts'
+import { CallMeters } from '../../../processor/metrics/call-meters.ts'
 import type { Clock } from '../../../processor/ports.ts'
 import { SimulatedClock } from '../../../processor/simulation/simulated-clock.ts'
 import type { AsyncStep, AsyncWorker, BatchPolicy, Outcome } from '../../../topology/async-step.ts'
@@ -22,6 +23,7 @@ interface Run {
   readonly calls: readonly Call[]
   readonly outcomes: ReadonlyMap<number, Outcome<readonly string[]>>
   readonly arrivedAt: readonly number[]
+  readonly meters: CallMeters
 }
 
 /** Feeds records of several rows over time. A call takes `callMs` and returns each row with a mark. */
@@ -59,7 +61,8 @@ async function run(
     admit: () => 'call',
     forward() {},
   }
-  const batcher = new RowBatcher(step, worker, clock, null, { isFull: false })
+  const meters = new CallMeters()
+  const batcher = new RowBatcher(step, worker, clock, null, { isFull: false }, meters)
   for (const [record, { afterMs }] of arrivals.entries()) {
     await clock.advance(afterMs)
     arrivedAt.push(clock.elapsedMs())
@@ -70,7 +73,7 @@ async function run(
     })
   }
   await clock.until(() => outcomes.size === arrivals.length)
-  return { calls, outcomes, arrivedAt }
+  return { calls, outcomes, arrivedAt, meters }
 }
 
 const arrivalsOf = fc.array(fc.record({ afterMs: fc.integer({ min: 0, max: 60 }), rows: fc.integer({ min: 1, max: 7 }) }), {
@@ -204,7 +207,7 @@ describe('A row batcher', () => {
       admit: () => 'call',
       forward() {},
     }
-    const batcher = new RowBatcher(step, worker, counted, null, { isFull: false })
+    const batcher = new RowBatcher(step, worker, counted, null, { isFull: false }, new CallMeters())
     const record = { key: 'a', value: 'a', timestamp: 0, headers: [] }
     batcher.add({ record, metadata: { topic: 't', partition: 0, offset: 0n }, settled: () => assert.fail('it settled') })
     const signal = await begun.promise
@@ -212,4 +215,43 @@ describe('A row batcher', () => {
     batcher.close()
     assert.deepEqual([timers.size, signal?.aborted], [0, true])
   })
+})
+
+describe('The counts of a batcher', () => {
+  const many = Array.from({ length: 5 }, () => ({ afterMs: 0, rows: 1 }))
+
+  it('say why each batch was sent', async () => {
+    const full = await run(many, { size: 2, timeoutMs: 50, release: 'full' })
+    assert.deepEqual(full.meters.sent, { full: 2, timeout: 1, idle: 0, alone: 0 })
+    const idle = await run(many.slice(0, 1), { size: 2, timeoutMs: 50, release: 'idle' })
+    assert.deepEqual(idle.meters.sent, { full: 0, timeout: 0, idle: 1, alone: 0 })
+  })
+
+  it('have the outcome of each row, and the time of each call', async () => {
+    const { meters } = await run(many, { size: 5, timeoutMs: 50, release: 'full' }, { callMs: 20, fails: (row) => row.startsWith('3') })
+    assert.deepEqual(meters.rows, { result: 4, refused: 0, failed: 1 })
+    assert.equal(meters.sumSeconds, 0.02)
+    // The bounds are 1, 2.5, 5, 10, 25, 50 … ms.
+    assert.deepEqual(meters.buckets.slice(0, 6), [0, 0, 0, 0, 1, 1])
+  })
+
+  it('have the calls and rows of any input', () =>
+    fc.assert(
+      fc.asyncProperty(
+        arrivalsOf,
+        fc.integer({ min: 1, max: 9 }),
+        fc.constantFrom('full' as const, 'idle' as const),
+        async (arrivals, size, release) => {
+          const { calls, meters } = await run(arrivals, { size, timeoutMs: 25, release })
+          assert.equal(
+            Object.values(meters.sent).reduce((sum, count) => sum + count, 0),
+            calls.length,
+          )
+          assert.equal(
+            meters.rows.result,
+            calls.reduce((sum, { rows }) => sum + rows.length, 0),
+          )
+        },
+      ),
+    ))
 })
