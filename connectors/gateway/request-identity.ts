@@ -2,7 +2,7 @@ import { createHash, createHmac } from 'node:crypto'
 import type { Clock, Random } from '../../processor/ports.ts'
 import { uuidOf } from '../../topology/uuid.ts'
 
-/** Makes the ids of requests, for every kind of gateway. */
+/** Makes the ids of requests for HTTP gateways. */
 export class RequestIdentity {
   readonly #clock: Clock
   readonly #random: Random

@@ -16,7 +16,10 @@ export interface BatchersOptions {
   readonly maxWaitingBytes?: number
 }
 
-/** The batchers of one thread's asynchronous nodes. Depending on its step, a node has one batcher for all its tasks, or one for each task. */
+/**
+ * The batchers of one thread's asynchronous nodes. Depending on its step, a node has one batcher for all its tasks, or one for each task.
+ * `row-batcher.ts` decides when a batch is sent.
+ */
 export class Batchers {
   readonly #options: BatchersOptions
   readonly #room: WaitingRoom

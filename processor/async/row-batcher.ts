@@ -72,7 +72,7 @@ export class RowBatcher<K, V, R, W> {
     const company = this.#flights?.companyOf(name) ?? 'free'
     const verdict = this.#flights?.verdict(name) ?? null
     rows.forEach((value, index) => {
-      this.#waiting.push({ entry, value, index, since: now, attempt: 1, alone: company === 'alone', company, name })
+      this.#waiting.push({ entry, value, index, since: now, attempt: 1, isRetriedAlone: company === 'alone', company, name })
     })
     if (verdict) queueMicrotask(() => entry.fail(verdict, null))
     if (rows.length === 0) queueMicrotask(() => entry.fail(malformed('The input has no rows'), null))
@@ -118,12 +118,12 @@ export class RowBatcher<K, V, R, W> {
   #nextBatch(): Row<K, V, R, W>[] {
     const oldest = this.#waiting.head
     if (oldest === undefined) return []
-    const size = oldest.alone ? 1 : (this.#step.batch?.size ?? 1)
+    const size = oldest.isRetriedAlone ? 1 : (this.#step.batch?.size ?? 1)
     const batch: Row<K, V, R, W>[] = []
     const now = this.#clock.now()
     while (batch.length < size) {
       const row = this.#waiting.head
-      if (row === undefined || row.company !== oldest.company || (row.alone && batch.length > 0)) break
+      if (row === undefined || row.company !== oldest.company || (row.isRetriedAlone && batch.length > 0)) break
       this.#waiting.shift()
       if (row.entry.isSettled) continue
       const admission = this.#step.admit(row.entry.ticket.record, now)
@@ -143,7 +143,7 @@ export class RowBatcher<K, V, R, W> {
     const oldest = this.#waiting.head
     const policy = this.#step.batch
     if (oldest === undefined) return null
-    if (policy === null || oldest.alone) return 'alone'
+    if (policy === null || oldest.isRetriedAlone) return 'alone'
     if (this.waitingRows >= policy.size) return 'full'
     if (this.#inFlight === 0 && (policy.release === 'idle' || this.#room.isFull)) return 'idle'
     return this.#clock.elapsedMs() - oldest.since >= policy.timeoutMs ? 'timeout' : null
@@ -220,8 +220,9 @@ export class RowBatcher<K, V, R, W> {
     const again: Row<K, V, R, W>[] = []
     for (const row of batch) {
       if (row.entry.isSettled) continue
-      if (splits) again.push({ ...row, alone: true })
-      else if (row.attempt <= this.#step.retries && !(error instanceof Refused)) again.push({ ...row, alone: true, attempt: row.attempt + 1 })
+      if (splits) again.push({ ...row, isRetriedAlone: true })
+      else if (row.attempt <= this.#step.retries && !(error instanceof Refused))
+        again.push({ ...row, isRetriedAlone: true, attempt: row.attempt + 1 })
       else {
         this.#meters.rows[error instanceof Refused ? 'refused' : 'failed']++
         row.entry.fail(error, { startedAt, finishedAt, batchSize: batch.length, attempts: row.attempt })
@@ -237,8 +238,8 @@ interface Row<K, V, R, W> {
   readonly index: number
   readonly since: number
   readonly attempt: number
-  /** True for a row that is tried alone because its batch failed. */
-  readonly alone: boolean
+  /** True for a row that gets a call of its own, because its batch failed or because it may have killed the process. */
+  readonly isRetriedAlone: boolean
   /** The calls that may be in flight together with the row's call. */
   readonly company: Company
   /** The name of the row's record, the same after a restart. */

@@ -14,7 +14,7 @@ export interface CommitContent extends CommitPoint {
   /** Records that delete rows of handled due entries. They are written last. */
   readonly removals: readonly ProducerRecord[]
   /** Changes to write to the tasks' disks after the commit has succeeded. */
-  readonly logged: readonly (LoggedChanges & { readonly of: LoggedState })[]
+  readonly logged: readonly (LoggedChanges & { readonly target: LoggedState })[]
   /** The number of tasks that have something to commit. */
   readonly tasks: number
 }
@@ -46,24 +46,24 @@ export function takeContent(source: CommittingTasks, touched: readonly Task[]): 
   const state: StoreChange[] = []
   const changelogs: StoreRecords[] = []
   const removals: ProducerRecord[] = []
-  const logged: (LoggedChanges & { readonly of: LoggedState })[] = []
+  const logged: (LoggedChanges & { readonly target: LoggedState })[] = []
   let tasks = 0
   for (const task of touched) {
     const { positions: own, state: changes } = refusing(() => task.takeCommit())
     if (own.length > 0 || changes.length > 0) tasks++
     const group = source.groupOf(task)
-    const of = source.stateOf(task)
-    if (of === null) state.push(...changes)
+    const target = source.stateOf(task)
+    if (target === null) state.push(...changes)
     else {
       changes.forEach((change, at) => {
         const records: ProducerRecord[] = []
-        refusing(() => of.append([change], (record, { isLast }) => (isLast ? removals : records).push(record)))
+        refusing(() => target.append([change], (record, { isLast }) => (isLast ? removals : records).push(record)))
         changelogs.push({ store: change.store, placesFromEnd: changes.length - 1 - at, records })
       })
-      logged.push({ of, changes, positions: own, kept: task.memory.numbers })
+      logged.push({ target, changes, positions: own, kept: task.memory.numbers })
     }
     // Where the log keeps no state, the positions of a global store are stored with its rows.
-    if (of === null || !source.isGlobal(group)) for (const position of own) positions.push({ ...position, group })
+    if (target === null || !source.isGlobal(group)) for (const position of own) positions.push({ ...position, group })
   }
   return { positions, state, changelogs, removals, logged, tasks }
 }

@@ -19,7 +19,7 @@ export class CommitSearch {
   /** Steps to commit until the search ends without a finding. */
   #left = 0
   #open = 0
-  #closed = 0
+  #sealed = 0
   #last: InputId | null = null
 
   constructor(refused: RefusedInputs) {
@@ -40,15 +40,16 @@ export class CommitSearch {
     if (this.isActive && steps > 0) this.#last = last()
   }
 
-  /** Closes the open commit and opens the next one. */
-  close(): void {
-    this.#closed = this.#open
+  /** Called when the open commit is sealed. Later steps belong to the next commit. */
+  sealed(): void {
+    this.#sealed = this.#open
     this.#open = 0
   }
 
-  taken(): void {
+  /** Called when the sealed commit has succeeded. */
+  committed(): void {
     if (!this.isActive) return
-    this.#left -= this.#closed
+    this.#left -= this.#sealed
     if (this.#left <= 0) this.#end()
   }
 
@@ -59,9 +60,9 @@ export class CommitSearch {
 
   /** True if the search goes on or has found the record. False if the commit failed for another reason, or for a record that came from no input. */
   failed(error: unknown): boolean {
-    const steps = this.#closed
+    const steps = this.#sealed
     this.#open = 0
-    this.#closed = 0
+    this.#sealed = 0
     if (!(error instanceof RecordRefused)) return false
     if (this.isActive && steps <= 1) {
       const input = this.#last

@@ -25,7 +25,7 @@ export interface ThreadCommitsOptions {
   readonly purgeIntervalMs: number
   readonly onNotice: (notice: string) => void
   /** Called when a commit has succeeded. */
-  readonly onTaken: () => void
+  readonly onCommitted: () => void
   /** Called when a commit has failed as a whole or in part. */
   readonly onFailure: (error: unknown) => void
   /** Called when a commit has ended. The next one may be due, and delayed work may go on. */
@@ -33,11 +33,11 @@ export interface ThreadCommitsOptions {
 }
 
 /**
- * The commits of one stream thread, and the records that its tasks send. A commit is closed at once, with everything that the tasks have done so far
+ * The commits of one stream thread, and the records that its tasks send. A commit is sealed at once, with everything that the tasks have done so far
  * (`commit-content.ts`). Then it is sent beside the loop, in an order that is safe for crashes (`commit-order.ts`):
  *
- *     append ─► append ─► close ─► sent ─► took effect: stores, disks and the thread are told
- *                           │         └──► refused: the tasks go back to their last commit
+ *     append ─► append ─► seal ─► sent ─► took effect: stores, disks and the thread are told
+ *                           │        └──► refused: the tasks go back to their last commit
  *                           └─► append ─► … (the next one)
  */
 export class ThreadCommits {
@@ -47,7 +47,7 @@ export class ThreadCommits {
   readonly #rate = new RecordRate(busyRecordsASecond)
   #producer: TaskProducer | null = null
   #appended = 0
-  /** Records processed since the last commit was closed. */
+  /** Records processed since the last commit was sealed. */
   #processedAhead = 0
   #isRequested = false
   /** True until the tasks are back at their last commit. Their work until then is dropped. */
@@ -138,10 +138,10 @@ export class ThreadCommits {
     const due = this.#clock.elapsedMs() - this.#lastAt >= commitIntervalMs
     const isLarge = states !== null && this.#processedAhead >= maxProcessedAhead
     const isWaitedFor = isIdle && commitsWhenIdle && this.#appended > 0 && this.#rate.isLow(this.#clock.elapsedMs())
-    if (this.#isRequested || due || isLarge || isWaitedFor || this.#search.room <= 0) this.#close()
+    if (this.#isRequested || due || isLarge || isWaitedFor || this.#search.room <= 0) this.#seal()
   }
 
-  /** Time until the next commit must be closed, in ms; null without work to commit, or without room for another commit. */
+  /** Time until the next commit must be sealed, in ms; null without work to commit, or without room for another commit. */
   get dueInMs(): number | null {
     const sinceLast = this.#clock.elapsedMs() - this.#lastAt
     const mayCommit = this.#onTheirWay < maxOnTheirWay && (this.#appended > 0 || this.#options.source.hasUncommitted)
@@ -153,7 +153,7 @@ export class ThreadCommits {
     // Positions are in the last turn of a commit. A commit with fewer turns would write its positions before an earlier commit has finished its
     // turns.
     while (this.#onTheirWay > 0) await this.#done
-    this.#close()
+    this.#seal()
     await this.#done
   }
 
@@ -197,20 +197,20 @@ export class ThreadCommits {
     return log.taskProducer({ group: applicationId, consumers })
   }
 
-  #close(): void {
+  #seal(): void {
     const producer = this.#producer
     if (producer === null || this.#isDropped) return
     const { source, meters } = this.#options
     const tasks = source.takeTouched()
     const start = this.#clock.elapsedMs()
-    this.#search.close()
+    this.#search.sealed()
     const content = takeContent(source, tasks)
     this.#isRequested = false
     this.#processedAhead = 0
     this.#lastAt = this.#clock.elapsedMs()
     if (content.tasks === 0 && this.#appended === 0) {
       for (const task of tasks) task.committed()
-      this.#search.taken()
+      this.#search.committed()
       // Right after a reset there is nothing to commit, but the work is not committed either.
       if (start - this.#wentBackAtMs >= calmMs) this.#unsettledSinceMs = null
       return
@@ -240,10 +240,10 @@ export class ThreadCommits {
 
   /** Passes on that a commit took effect: to the search, the thread, the tasks' disks and stores, and the purge of repartition topics. */
   #tookEffect({ logged, positions }: CommitContent, receipt: CommitReceipt, tasks: readonly Task[]): void {
-    this.#search.taken()
+    this.#search.committed()
     this.#unsettledSinceMs = this.#appended > 0 ? this.#clock.elapsedMs() : null
-    this.#options.onTaken()
-    for (const part of logged) part.of.write(part, receipt.ends)
+    this.#options.onCommitted()
+    for (const part of logged) part.target.write(part, receipt.ends)
     for (const task of tasks) task.committed()
     this.#purge.committed(positions)
   }

@@ -2,7 +2,7 @@ import { SortedIds } from './sorted-ids.ts'
 import { compareIds, isHeld, type StoreEntry } from './store-entry.ts'
 
 /**
- * A store's *held* entries: those that changed since the last commit was closed, and those in a commit that has not succeeded yet. Only memory has
+ * A store's *held* entries: those that changed since the last commit was sealed, and those in a commit that has not succeeded yet. Only memory has
  * their current value.
  */
 export class HeldEntries<V> {

@@ -10,7 +10,9 @@ import {
   correlationHeader,
   deadlineOf,
   gatewayHeader,
+  replyPrefix,
   requestIdHeader,
+  springReplyPrefix,
   valueHeaders,
 } from '../../topology/swarm/headers.ts'
 import type { Payload } from '../../topology/swarm/payload.ts'
@@ -82,7 +84,7 @@ const acceptedMark = textHeader(acceptedHeader, '1')
  */
 function requestHeaders(headers: readonly Header[], payload: Payload): readonly Header[] {
   const kept = headers.filter(
-    ({ key }) => !key.startsWith('waggle-reply-') && !key.startsWith('kafka_reply') && !internalHeaders.has(key) && !valueHeaders.has(key),
+    ({ key }) => !key.startsWith(replyPrefix) && !key.startsWith(springReplyPrefix) && !internalHeaders.has(key) && !valueHeaders.has(key),
   )
   return [...kept, ...payloadHeaders(payload)]
 }
@@ -95,7 +97,7 @@ function isRequestId(text: string): boolean {
 function refusedId(length: number): WaggleError {
   return new WaggleError('WAGGLE_REQUEST_ID', {
     message:
-      length === 0 ? `The header ${requestIdHeader} is empty` : `The header ${requestIdHeader} is no text of at most ${maxIdLength} characters`,
+      length === 0 ? `The header ${requestIdHeader} is empty` : `The header ${requestIdHeader} is not a text of at most ${maxIdLength} characters`,
     next: 'Send a short id of your own, or none.',
   })
 }

@@ -85,7 +85,7 @@ export class StreamThread {
       meters: this.meters,
       source: this.#threadTasks,
       consumers: () => this.#groups.consumers.map(({ consumer }) => consumer),
-      onTaken: () => this.#rollback.commitSucceeded(),
+      onCommitted: () => this.#rollback.commitSucceeded(),
       onFailure: (error) => {
         this.#failure ??= error
         if (!isOfAnother(failureOf(error))) this.#refusedCommit = error

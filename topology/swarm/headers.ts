@@ -27,6 +27,9 @@ export const batchSizeHeader = 'waggle-batch-size'
 /** Headers that describe a record's value and how it was made. They are dropped when the value is replaced. */
 export const valueHeaders: ReadonlySet<string> = new Set([contentTypeHeader, errorHeader, startedHeader, finishedHeader, batchSizeHeader])
 
+/** All headers that say where the answer goes begin with one of these. */
+export const replyPrefix = 'waggle-reply-'
+export const springReplyPrefix = 'kafka_reply'
 /** The topic and partition for the answer, in Waggle's headers and in those of Spring's ReplyingKafkaTemplate. */
 export const replyTopicHeader = 'waggle-reply-topic'
 export const replyPartitionHeader = 'waggle-reply-partition'

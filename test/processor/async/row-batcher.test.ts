@@ -126,7 +126,7 @@ describe('A row batcher', () => {
     )
   })
 
-  it('closes a batch at once when the bee behind it is idle', async () => {
+  it('sends a batch at once if the bee after it is idle', async () => {
     const { calls, arrivedAt } = await run([{ afterMs: 5, rows: 1 }], { size: 10, timeoutMs: 1000, release: 'idle' })
     assert.equal(calls[0]?.at, arrivedAt[0])
   })

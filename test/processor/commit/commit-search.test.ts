@@ -14,13 +14,13 @@ function committed(count: number, poison: number, refused: RefusedInputs): numbe
   for (let from = 0; from < count; ) {
     const to = Math.min(count, from + search.room)
     search.did(to - from, () => place(to - 1))
-    search.close()
+    search.sealed()
     const isSetAside = refused.find('0_0', place(0), poison) !== null
     if (poison >= from && poison < to && !isSetAside) {
       assert.equal(search.failed(refusal), true)
       refusals++
     } else {
-      search.taken()
+      search.committed()
       from = to
     }
   }
@@ -43,13 +43,13 @@ describe('The search for the record that makes commits fail', () => {
   it('ends without a finding after as many records were committed again', () => {
     const search = new CommitSearch(new RefusedInputs())
     search.did(100, () => place(99))
-    search.close()
+    search.sealed()
     assert.equal(search.failed(refusal), true)
     assert.equal(search.room, 12)
     for (let commits = 0; commits < 17; commits++) {
       search.did(12, () => place(0))
-      search.close()
-      search.taken()
+      search.sealed()
+      search.committed()
     }
     assert.equal(search.room, Number.POSITIVE_INFINITY)
   })
@@ -57,13 +57,13 @@ describe('The search for the record that makes commits fail', () => {
   it('goes on until twice as many records were committed as the refused commit held', () => {
     const search = new CommitSearch(new RefusedInputs())
     search.did(16, () => place(15))
-    search.close()
+    search.sealed()
     assert.equal(search.failed(refusal), true)
     for (let taken = 2; taken <= 32; taken += 2) {
       assert.equal(search.isActive, true)
       search.did(2, () => place(0))
-      search.close()
-      search.taken()
+      search.sealed()
+      search.committed()
     }
     assert.equal(search.isActive, false)
   })
@@ -72,12 +72,12 @@ describe('The search for the record that makes commits fail', () => {
     const refused = new RefusedInputs()
     const search = new CommitSearch(refused)
     search.did(8, () => place(7))
-    search.close()
+    search.sealed()
     assert.equal(search.failed(refusal), true)
     search.did(1, () => place(0))
-    search.close()
-    search.taken()
-    search.close()
+    search.sealed()
+    search.committed()
+    search.sealed()
     assert.equal(search.failed(refusal), false)
     assert.equal(refused.find('0_0', place(0), 0), null)
     assert.equal(search.isActive, false)
@@ -86,9 +86,9 @@ describe('The search for the record that makes commits fail', () => {
   it('does not start for a failure that no record causes, nor for a commit without records', () => {
     const search = new CommitSearch(new RefusedInputs())
     search.did(100, () => place(99))
-    search.close()
+    search.sealed()
     assert.equal(search.failed(new WaggleError('WAGGLE_LOG_UNREACHABLE', { message: 'away', next: 'wait' })), false)
-    search.close()
+    search.sealed()
     assert.equal(search.failed(refusal), false)
     assert.equal(search.isActive, false)
   })
