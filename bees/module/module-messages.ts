@@ -1,3 +1,4 @@
+import type { MessagePort } from 'node:worker_threads'
 import type { ErrorCode } from '../../topology/error-codes.ts'
 import type { Payload } from '../../topology/swarm/payload.ts'
 import type { BeeRequest } from '../define-bee.ts'
@@ -8,15 +9,18 @@ export interface ModuleThreadData {
   readonly module: BeeModule
   /** The bee's name, for errors. */
   readonly bee: string
+  /** The thread's end of the channel for messages. It is not `parentPort`, which the module may use. */
+  readonly port: MessagePort
 }
 
 /** A request without its signal, which cannot be sent. */
 export type SentRequest = Omit<BeeRequest, 'signal'>
 
-/** To the thread: a call with one input a request, or the end of a call's time. */
+/** To the thread: a call with one input a request, the end of a call's time, or a question whether the thread's event loop turns. */
 export type ToModule =
   | { readonly kind: 'call'; readonly call: number; readonly inputs: readonly Payload[]; readonly requests: readonly SentRequest[] }
   | { readonly kind: 'abort'; readonly call: number; readonly reason: string }
+  | { readonly kind: 'ping'; readonly call: number }
 
 /** From the thread. The outcomes of a call are in the order of its inputs. */
 export type FromModule =
@@ -24,6 +28,7 @@ export type FromModule =
   | { readonly kind: 'broken'; readonly error: SentError }
   | { readonly kind: 'done'; readonly call: number; readonly outcomes: readonly (Payload | SentError)[] }
   | { readonly kind: 'failed'; readonly call: number; readonly error: SentError }
+  | { readonly kind: 'pong'; readonly call: number }
 
 /** An error without its class, which a message loses. */
 export interface SentError {

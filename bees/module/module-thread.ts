@@ -1,4 +1,4 @@
-import { parentPort, workerData } from 'node:worker_threads'
+import { workerData } from 'node:worker_threads'
 import { serveOwnPackage } from '../../topology/own-package.ts'
 import type { Payload } from '../../topology/swarm/payload.ts'
 import { WaggleError } from '../../topology/waggle-error.ts'
@@ -8,38 +8,37 @@ import { loadBee } from './load-bee.ts'
 import type { FromModule, ModuleThreadData, SentError, ToModule } from './module-messages.ts'
 import { sentError } from './sent-error.ts'
 
-/** One thread of a module bee with `workers`. It loads the module itself, so what the module keeps in memory belongs to this thread. */
-const port = parentPort
-if (port !== null) {
-  const { module, bee } = workerData as ModuleThreadData
-  const say = (message: FromModule) => port.postMessage(message)
-  serveOwnPackage()
-  try {
-    const made = await loadBee(module)
-    const calls = new Map<number, AbortController>()
-    port.on('message', (message: ToModule) => {
-      if (message.kind === 'abort') {
-        calls.get(message.call)?.abort(new WaggleError('WAGGLE_TIMEOUT', { message: message.reason, next: 'Nothing: the call is over.' }))
-        return
-      }
+/** One thread of a module bee with `workers`. It loads the module itself, so all that the module keeps in memory belongs to this thread. */
+const { module, bee, port } = workerData as ModuleThreadData
+// The module cannot reach the port from here on.
+Object.assign(workerData as object, { port: null })
+const say = (message: FromModule) => port.postMessage(message)
+serveOwnPackage()
+try {
+  const made = await loadBee(module)
+  const calls = new Map<number, AbortController>()
+  port.on('message', (message: ToModule) => {
+    if (message.kind === 'ping') say({ kind: 'pong', call: message.call })
+    else if (message.kind === 'abort')
+      calls.get(message.call)?.abort(new WaggleError('WAGGLE_TIMEOUT', { message: message.reason, next: 'Nothing: the call is over.' }))
+    else {
       const abort = new AbortController()
       calls.set(message.call, abort)
-      void outcomesOf(made, bee, message, abort.signal)
+      void outcomesOf(made, message, abort.signal)
         .then(
           (outcomes) => say({ kind: 'done', call: message.call, outcomes }),
           (thrown: unknown) => say({ kind: 'failed', call: message.call, error: sentError(thrown) }),
         )
         .finally(() => calls.delete(message.call))
-    })
-    say({ kind: 'ready', isBatch: 'processBatch' in made, example: exampleOf(made) })
-  } catch (thrown) {
-    say({ kind: 'broken', error: sentError(thrown) })
-  }
+    }
+  })
+  say({ kind: 'ready', isBatch: 'processBatch' in made, example: exampleOf(made) })
+} catch (thrown) {
+  say({ kind: 'broken', error: sentError(thrown) })
 }
 
 async function outcomesOf(
   made: Bee<unknown, unknown>,
-  bee: string,
   { inputs, requests }: Extract<ToModule, { kind: 'call' }>,
   signal: AbortSignal,
 ): Promise<readonly (Payload | SentError)[]> {

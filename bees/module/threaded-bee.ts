@@ -1,18 +1,17 @@
-import { Worker } from 'node:worker_threads'
-import { moduleFile } from '../../topology/module-file.ts'
-import type { Payload } from '../../topology/swarm/payload.ts'
-import { saidBy, WaggleError } from '../../topology/waggle-error.ts'
+import { WaggleError } from '../../topology/waggle-error.ts'
 import type { Bee, BeeRequest } from '../define-bee.ts'
-import { outputOf, payloadOfInput } from '../payload-input.ts'
-import type { FromModule, ModuleThreadData, SentError, SentRequest, ToModule } from './module-messages.ts'
-import { receivedError } from './sent-error.ts'
+import type { BeeModule } from './load-bee.ts'
+import { ModuleWorker } from './module-worker.ts'
 
 /**
  * Opens a module's bee in worker threads, so that its computing does not block the process. A call goes to the thread with the fewest calls. A thread that
- * dies fails its calls, and the next call starts it again.
+ * dies starts again. Each call that was open in it is tried once more, with no other call in the thread, so a call that ends its thread fails alone.
  */
-export async function openThreadedBee(data: ModuleThreadData, workers: number): Promise<Bee<unknown, unknown>> {
-  const threads = Array.from({ length: workers }, () => new ModuleThread(data))
+export async function openThreadedBee(
+  options: { readonly module: BeeModule; readonly bee: string },
+  workers: number,
+): Promise<Bee<unknown, unknown>> {
+  const threads = Array.from({ length: workers }, () => new ModuleThread(options))
   const close = async () => {
     await Promise.all(threads.map((thread) => thread.close()))
   }
@@ -36,139 +35,86 @@ export async function openThreadedBee(data: ModuleThreadData, workers: number): 
   }
 }
 
-type Ready = Extract<FromModule, { kind: 'ready' }>
-
-interface OpenCall {
-  resolve(outcomes: readonly (Payload | SentError)[]): void
-  reject(error: WaggleError): void
-}
-
+/** One thread, and the worker that runs it now. */
 class ModuleThread {
-  readonly #data: ModuleThreadData
-  readonly #open = new Map<number, OpenCall>()
-  #worker: Worker | null = null
-  #starting: Promise<Ready> | null = null
-  #next = 0
+  readonly #options: { readonly module: BeeModule; readonly bee: string }
+  #worker: ModuleWorker | null = null
   #calls = 0
+  #isClosed = false
+  /** Settles when the calls that are tried alone are done. Other calls wait for it. */
+  #alone: Promise<unknown> = Promise.resolve()
+  #open = 0
+  #whenEmpty: (() => void) | null = null
 
-  constructor(data: ModuleThreadData) {
-    this.#data = data
+  constructor(options: { readonly module: BeeModule; readonly bee: string }) {
+    this.#options = options
   }
 
-  /** The number of open calls, with those that wait for the start. */
+  /** The number of calls that have no outcome, with those that wait for the start. */
   get calls(): number {
     return this.#calls
   }
 
   /** Starts the thread. Throws what loading the module throws. */
-  start(): Promise<Ready> {
-    this.#starting ??= this.#start().catch((error: unknown) => {
-      this.#starting = null
-      throw error
-    })
-    return this.#starting
+  start(): Promise<{ readonly isBatch: boolean; readonly example: unknown }> {
+    return this.#running().ready
   }
 
   async call(inputs: readonly unknown[], requests: readonly BeeRequest[]): Promise<readonly unknown[]> {
     this.#calls++
     try {
-      await this.start()
-      return await this.#call(inputs, requests)
+      await this.#alone
+      return await this.#tried(inputs, requests)
+    } catch (error) {
+      if (!(error instanceof ThreadEnded) || error.isLast) throw error
+      return await this.#triedAlone(inputs, requests)
     } finally {
       this.#calls--
     }
   }
 
-  async #call(inputs: readonly unknown[], requests: readonly BeeRequest[]): Promise<readonly unknown[]> {
-    const call = this.#next++
-    const signals = requests.map(({ signal }) => signal)
-    let timer: NodeJS.Timeout | null = null
-    const aborted = () => {
-      const reason: unknown = signals.find((signal) => signal.aborted)?.reason
-      this.#say({ kind: 'abort', call, reason: saidBy(reason) })
-      // A thread that does not give way takes no other call either.
-      timer ??= setTimeout(() => this.#end(`it computed on for ${graceMs / 1000} s after its time was over`), graceMs).unref()
-    }
-    for (const signal of signals) signal.addEventListener('abort', aborted, { once: true })
-    try {
-      const outcomes = await new Promise<readonly (Payload | SentError)[]>((resolve, reject) => {
-        this.#open.set(call, { resolve, reject })
-        const payloads = inputs.map((input, at) => ownBytes(payloadOfInput(input, requests[at]?.contentType ?? '')))
-        this.#say({ kind: 'call', call, inputs: payloads, requests: requests.map(sentRequest) })
-        if (signals.some((signal) => signal.aborted)) aborted()
-      })
-      return outcomes.map((outcome) => (outcome.kind === 'thrown' ? receivedError(outcome) : outputOf(outcome)))
-    } finally {
-      this.#open.delete(call)
-      if (timer !== null) clearTimeout(timer)
-      for (const signal of signals) signal.removeEventListener('abort', aborted)
-    }
-  }
-
   async close(): Promise<void> {
-    this.#end('it is closed')
-    await this.#worker?.terminate()
+    this.#isClosed = true
+    await this.#worker?.end(this.#ended('it is closed', true))
   }
 
-  #start(): Promise<Ready> {
-    const worker = new Worker(moduleFile(new URL('./module-thread.ts', import.meta.url)), { workerData: this.#data })
-    this.#worker = worker
-    return new Promise((resolve, reject) => {
-      const ended = (why: string) => {
-        reject(this.#failed(why))
-        if (this.#worker === worker) this.#end(why)
-      }
-      worker.on('message', (message: FromModule) => {
-        if (message.kind === 'ready') resolve(message)
-        else if (message.kind === 'broken') {
-          reject(receivedError(message.error))
-          void worker.terminate()
-        } else if (message.kind === 'done') this.#open.get(message.call)?.resolve(message.outcomes)
-        else this.#open.get(message.call)?.reject(receivedError(message.error))
-      })
-      worker.on('messageerror', (error) => ended(error.message))
-      worker.on('error', (error: Error) => ended(error.message))
-      worker.on('exit', (code) => ended(`it ended with status ${code}`))
+  #triedAlone(inputs: readonly unknown[], requests: readonly BeeRequest[]): Promise<readonly unknown[]> {
+    const alone = this.#alone.then(async () => {
+      if (this.#open > 0) await new Promise<void>((resolve) => (this.#whenEmpty = resolve))
+      return this.#tried(inputs, requests)
     })
+    this.#alone = alone.catch(() => {})
+    return alone
   }
 
-  #say(message: ToModule): void {
-    this.#worker?.postMessage(message)
+  async #tried(inputs: readonly unknown[], requests: readonly BeeRequest[]): Promise<readonly unknown[]> {
+    this.#open++
+    try {
+      for (const { signal } of requests) signal.throwIfAborted()
+      return await this.#running().call(inputs, requests)
+    } finally {
+      this.#open--
+      if (this.#open === 0) this.#whenEmpty?.()
+    }
   }
 
-  /** Ends the thread and fails its calls. The next call starts it again. */
-  #end(why: string): void {
-    const worker = this.#worker
-    const open = [...this.#open.values()]
-    this.#worker = null
-    this.#starting = null
-    this.#open.clear()
-    void worker?.terminate()
-    for (const { reject } of open) reject(this.#failed(why))
+  #running(): ModuleWorker {
+    if (this.#isClosed) throw this.#ended('it is closed', true)
+    if (this.#worker === null || this.#worker.isEnded) this.#worker = new ModuleWorker(this.#options, (why) => this.#ended(why, false))
+    return this.#worker
   }
 
-  #failed(why: string): WaggleError {
-    return new WaggleError('WAGGLE_BEE_FAILED', {
-      message: `A thread of ${this.#data.bee} ended: ${why}`,
-      next: 'Correct how the module handles this input. The thread starts again with the next call.',
-    })
+  #ended(why: string, isLast: boolean): ThreadEnded {
+    return new ThreadEnded(`A thread of ${this.#options.bee} ended: ${why}`, isLast)
   }
 }
 
-/** The time that a call has to end after its time is over, in ms. */
-const graceMs = 5000
+/** The error of a call whose thread has ended. `isLast`: the thread does not start again. */
+class ThreadEnded extends WaggleError {
+  readonly isLast: boolean
 
-function sentRequest({ id, headers, contentType, deadline, attempt, source }: BeeRequest): SentRequest {
-  return { id, headers: headers.map(({ key, value }) => ({ key, value: own(value) })), contentType, deadline, attempt, source }
-}
-
-/** A copy of bytes with memory of its own. A message would take all the memory that a slice belongs to. */
-function own<B extends Uint8Array | null>(bytes: B): B {
-  return bytes === null || bytes.byteLength === bytes.buffer.byteLength ? bytes : (new Uint8Array(bytes) as B)
-}
-
-function ownBytes(payload: Payload): Payload {
-  if (payload.kind === 'bytes') return { ...payload, bytes: own(payload.bytes) }
-  if (payload.kind !== 'joined') return payload
-  return { kind: 'joined', parts: new Map([...payload.parts].map(([bee, part]) => [bee, ownBytes(part)])) }
+  constructor(message: string, isLast: boolean) {
+    super('WAGGLE_BEE_FAILED', { message, next: 'See what the module does with this input; the thread starts again with the next call.' })
+    this.isLast = isLast
+  }
 }

@@ -107,8 +107,8 @@ export class RowBatcher<K, V, R, W> {
       const reason = this.#reasonToSend()
       if (reason === null) break
       const batch = this.#nextBatch()
-      if (batch.length === 0) break
-      void this.#call(batch, reason)
+      // All its rows may have been dropped at their turn. The row behind them may have other company, so the next one is looked at anew.
+      if (batch.length > 0) void this.#call(batch, reason)
     }
     this.#setTimer()
   }

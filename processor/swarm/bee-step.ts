@@ -13,6 +13,7 @@ import { failedAt } from './failed-at.ts'
 import { outputRecord } from './output-record.ts'
 
 export interface BeeStepOptions {
+  readonly swarm: string
   readonly bee: SwarmBee
   readonly host: BeeHost
   readonly batch: BatchPolicy | null
@@ -22,7 +23,7 @@ export interface BeeStepOptions {
 }
 
 /** An asynchronous node that calls a bee. Error records pass without a call. Requests past their deadline become errors. */
-export function beeStep({ bee, host, batch, children, deadLetters, onFailure }: BeeStepOptions): AsyncStep<string, Payload, Payload, Payload> {
+export function beeStep({ swarm, bee, host, batch, children, deadLetters, onFailure }: BeeStepOptions): AsyncStep<string, Payload, Payload, Payload> {
   const isSink = bee.type.role === 'sink'
   // With batches two calls are enough: the next batch is packed while the last one runs. Without batches, eight calls a replica overlap.
   const concurrency = (batch === null ? 8 : 2) * bee.replicas
@@ -36,7 +37,8 @@ export function beeStep({ bee, host, batch, children, deadLetters, onFailure }: 
     timeoutMs: bee.timeoutMs ?? (isSink ? foreverMs : 30_000),
     ordered: 'partition',
     retries: 0,
-    nameOf: isSink ? null : (record) => `${bee.name}/${record.key}`,
+    // Two swarms may have bees of one name and requests of one id.
+    nameOf: isSink ? null : (record) => `${swarm}/${bee.name}/${record.key}`,
     admit(record, nowMs) {
       if (record.value.kind === 'error') return 'pass'
       if (isSink) return 'call'

@@ -113,7 +113,7 @@ class SubtopologyBuilder {
       case 'call': {
         const bee = this.#bee(step.bee)
         const batch = tightest((step.batches.length === 0 ? [bee] : step.batches.map((one) => this.#bee(one))).map((one) => this.#host.batchOf(one)))
-        this.#topology.addAsync(name, beeStep({ bee, host: this.#host, batch, children, ...this.#failing }), parents)
+        this.#topology.addAsync(name, beeStep({ swarm: this.#plan.swarm, bee, host: this.#host, batch, children, ...this.#failing }), parents)
         if (bee.gpu > 0) this.#topology.requireCapabilities(name, { gpu: bee.gpu })
         return
       }

@@ -4,7 +4,7 @@ import { Flights } from '../../../processor/async/flights.ts'
 import { RowBatcher } from '../../../processor/async/row-batcher.ts'
 import { CallMeters } from '../../../processor/metrics/call-meters.ts'
 import { SimulatedClock } from '../../../processor/simulation/simulated-clock.ts'
-import type { AsyncStep, AsyncWorker } from '../../../topology/async-step.ts'
+import type { AsyncStep, AsyncWorker, BatchPolicy } from '../../../topology/async-step.ts'
 import type { WaggleError } from '../../../topology/waggle-error.ts'
 
 interface Scene {
@@ -14,7 +14,14 @@ interface Scene {
 }
 
 /** Runs two steps of one process on all records. `suspects` were in flight at a death. */
-async function scene(records: readonly string[], suspects: { readonly [record: string]: readonly [all: number, alone: number] }): Promise<Scene> {
+async function scene(
+  records: readonly string[],
+  suspects: { readonly [record: string]: readonly [all: number, alone: number] },
+  {
+    dropped = [],
+    batch = { size: 4, timeoutMs: 5, release: 'full' },
+  }: { readonly dropped?: readonly string[]; readonly batch?: BatchPolicy | null } = {},
+): Promise<Scene> {
   const clock = new SimulatedClock()
   const left = new Map(Object.entries(suspects).map(([record, [all, alone]]) => [record, { all, alone }]))
   const flights = new Flights({
@@ -38,7 +45,7 @@ async function scene(records: readonly string[], suspects: { readonly [record: s
     }
     const step: AsyncStep<string, string, string, string> = {
       open: async () => worker,
-      batch: { size: 4, timeoutMs: 5, release: 'full' },
+      batch,
       concurrency: 2,
       counts: 'task',
       maxInFlight: 100,
@@ -46,7 +53,7 @@ async function scene(records: readonly string[], suspects: { readonly [record: s
       timeoutMs: 1000,
       retries: 0,
       nameOf: ({ key }) => `${node}/${key}`,
-      admit: () => 'call',
+      admit: ({ key }) => (dropped.includes(key) ? 'pass' : 'call'),
       forward() {},
     }
     const batcher = new RowBatcher(step, worker, clock, flights, { isFull: false }, new CallMeters())
@@ -108,6 +115,16 @@ describe('Records that were in flight when the process died', () => {
       )
       assert.equal(outcomes.get('b/4'), 'WAGGLE_KILLS_PROCESS')
       assert.equal([...outcomes.values()].filter((outcome) => outcome === 'result').length, 11)
+    })
+
+  for (const deaths of [
+    [1, 0],
+    [2, 0],
+    [3, 0],
+  ] as const)
+    it(`are tried after ${deaths[0]} deaths, also behind a record that is dropped at its turn`, async () => {
+      const { outcomes } = await scene(['1', '2'], { 'a/2': deaths }, { dropped: ['1'], batch: null })
+      assert.deepEqual([outcomes.get('a/1'), outcomes.get('a/2')], ['passed', 'result'])
     })
 
   it('are found after at most four deaths if one of them kills, however many are in flight', async () => {

@@ -1,0 +1,133 @@
+import { MessageChannel, type MessagePort, Worker } from 'node:worker_threads'
+import { moduleFile } from '../../topology/module-file.ts'
+import type { Payload } from '../../topology/swarm/payload.ts'
+import { saidBy, type WaggleError } from '../../topology/waggle-error.ts'
+import type { BeeRequest } from '../define-bee.ts'
+import { outputOf, payloadOfInput } from '../payload-input.ts'
+import type { BeeModule } from './load-bee.ts'
+import type { FromModule, ModuleThreadData, SentError, SentRequest, ToModule } from './module-messages.ts'
+import { receivedError } from './sent-error.ts'
+
+type Ready = Extract<FromModule, { kind: 'ready' }>
+
+interface OpenCall {
+  resolve(outcomes: readonly (Payload | SentError)[]): void
+  reject(error: WaggleError): void
+  /** Cancels the check whether the thread still turns, after the call's time is over. */
+  pong(): void
+}
+
+/** One run of a module's thread, from its start to its end. */
+export class ModuleWorker {
+  /** Settles when the module is loaded. */
+  readonly ready: Promise<Ready>
+  readonly #worker: Worker
+  readonly #port: MessagePort
+  readonly #errorOf: (why: string) => WaggleError
+  readonly #open = new Map<number, OpenCall>()
+  #next = 0
+  #isEnded = false
+  #failStart: (error: WaggleError) => void = () => {}
+
+  /** `errorOf` makes the error of the calls that are open when the thread ends. */
+  constructor({ module, bee }: { readonly module: BeeModule; readonly bee: string }, errorOf: (why: string) => WaggleError) {
+    this.#errorOf = errorOf
+    const { port1, port2 } = new MessageChannel()
+    this.#port = port1
+    const workerData: ModuleThreadData = { module, bee, port: port2 }
+    this.#worker = new Worker(moduleFile(new URL('./module-thread.ts', import.meta.url)), { workerData, transferList: [port2] })
+    const ended = (why: string) => void this.end(errorOf(why))
+    this.ready = new Promise((resolve, reject) => {
+      this.#failStart = reject
+      const tooLate = setTimeout(() => ended(`it was not loaded within ${startMs / 1000} s`), startMs)
+      port1.on('message', (message: FromModule) => {
+        if (message.kind === 'ready') {
+          clearTimeout(tooLate)
+          resolve(message)
+        } else if (message.kind === 'broken') {
+          clearTimeout(tooLate)
+          void this.end(receivedError(message.error))
+        } else if (message.kind === 'done') this.#open.get(message.call)?.resolve(message.outcomes)
+        else if (message.kind === 'failed') this.#open.get(message.call)?.reject(receivedError(message.error))
+        else this.#open.get(message.call)?.pong()
+      })
+      this.#worker.on('exit', () => clearTimeout(tooLate))
+    })
+    this.ready.catch(() => {})
+    port1.on('messageerror', (error) => ended(error.message))
+    this.#worker.on('error', (error: Error) => ended(error.message))
+    this.#worker.on('exit', (code) => ended(`it ended with status ${code}`))
+  }
+
+  get isEnded(): boolean {
+    return this.#isEnded
+  }
+
+  async call(inputs: readonly unknown[], requests: readonly BeeRequest[]): Promise<readonly unknown[]> {
+    await this.ready
+    const call = this.#next++
+    const signals = requests.map(({ signal }) => signal)
+    let timer: NodeJS.Timeout | null = null
+    const aborted = () => {
+      if (timer !== null) return
+      this.#say({ kind: 'abort', call, reason: saidBy(signals.find((signal) => signal.aborted)?.reason) })
+      // Nobody waits for this call any more. Its thread ends only if it does not give way to the other calls.
+      this.#say({ kind: 'ping', call })
+      timer = setTimeout(() => void this.end(this.#errorOf(`it computed on for ${graceMs / 1000} s after the time of a call was over`)), graceMs)
+    }
+    for (const signal of signals) signal.addEventListener('abort', aborted, { once: true })
+    try {
+      const outcomes = await new Promise<readonly (Payload | SentError)[]>((resolve, reject) => {
+        const pong = () => {
+          if (timer !== null) clearTimeout(timer)
+          reject(this.#errorOf('the call did not end when its time was over'))
+        }
+        this.#open.set(call, { resolve, reject, pong })
+        const payloads = inputs.map((input, at) => ownBytes(payloadOfInput(input, requests[at]?.contentType ?? '')))
+        this.#say({ kind: 'call', call, inputs: payloads, requests: requests.map(sentRequest) })
+        if (signals.some((signal) => signal.aborted)) aborted()
+      })
+      return outcomes.map((outcome) => (outcome.kind === 'thrown' ? receivedError(outcome) : outputOf(outcome)))
+    } finally {
+      this.#open.delete(call)
+      if (timer !== null) clearTimeout(timer)
+      for (const signal of signals) signal.removeEventListener('abort', aborted)
+    }
+  }
+
+  /** Ends the thread, and fails its start and its open calls with this error. Settles when the thread is gone. */
+  async end(error: WaggleError): Promise<void> {
+    if (!this.#isEnded) {
+      this.#isEnded = true
+      this.#failStart(error)
+      for (const { reject } of [...this.#open.values()]) reject(error)
+      this.#open.clear()
+      this.#port.close()
+    }
+    await this.#worker.terminate()
+  }
+
+  #say(message: ToModule): void {
+    if (!this.#isEnded) this.#port.postMessage(message)
+  }
+}
+
+/** The time in which a module must be loaded, in ms. */
+const startMs = 30_000
+/** The time in which a thread must give way after the time of a call is over, in ms. */
+const graceMs = 5000
+
+function sentRequest({ id, headers, contentType, deadline, attempt, source }: BeeRequest): SentRequest {
+  return { id, headers: headers.map(({ key, value }) => ({ key, value: own(value) })), contentType, deadline, attempt, source }
+}
+
+/** A copy of bytes with memory of its own. A message would take all the memory that a slice belongs to. */
+function own<B extends Uint8Array | null>(bytes: B): B {
+  return bytes === null || bytes.byteLength === bytes.buffer.byteLength ? bytes : (new Uint8Array(bytes) as B)
+}
+
+function ownBytes(payload: Payload): Payload {
+  if (payload.kind === 'bytes') return { ...payload, bytes: own(payload.bytes) }
+  if (payload.kind !== 'joined') return payload
+  return { kind: 'joined', parts: new Map([...payload.parts].map(([bee, part]) => [bee, ownBytes(part)])) }
+}
