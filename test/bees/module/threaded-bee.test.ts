@@ -8,7 +8,7 @@ import { openThreadedBee } from '../../../bees/module/threaded-bee.ts'
 import { Refused, WaggleError } from '../../../topology/waggle-error.ts'
 
 const source = `
-import { threadId, isMainThread } from 'node:worker_threads'
+import { threadId, isMainThread, parentPort, workerData } from 'node:worker_threads'
 import { ErrorInput, Refused } from 'waggle-streams'
 const waiting = []
 export default {
@@ -22,6 +22,8 @@ export default {
       case 'refuse': throw new Refused('not this one')
       case 'throw': throw new TypeError('broken')
       case 'end': return process.exit(7)
+      case 'hang': return new Promise(() => {})
+      case 'post': parentPort.postMessage(null); parentPort.postMessage({ kind: 'failed', call: 0 }); return { port: String(workerData.port) }
       case 'function': return () => {}
       case 'wait': return new Promise((_, reject) => request.signal.addEventListener('abort', () => reject(request.signal.reason)))
       case 'bytes': return { contentType: 'image/x', bytes: new Uint8Array([1, 2, 3]) }
@@ -81,6 +83,36 @@ describe('A module with workers', () => {
   it('fails the calls of a thread that ends, and starts the thread again', async () => {
     await assert.rejects(ask({ do: 'end' }), { code: 'WAGGLE_BEE_FAILED', message: /A thread of work ended: it ended with status 7/ })
     for (let call = 0; call < 4; call++) assert.ok(await ask({ do: 'thread' }))
+  })
+
+  it('fails only the call that ends the thread: the other open calls are tried again, alone', async () => {
+    const one = await openThreadedBee({ module: { path, export: 'default' }, bee: 'work' }, 1)
+    assert.ok('process' in one)
+    const innocents = [1, 2, 3].map(() => one.process({ do: 'meet' }, request()))
+    const guilty = one.process({ do: 'end' }, request())
+    await assert.rejects(Promise.resolve(guilty), { code: 'WAGGLE_BEE_FAILED' })
+    for (const answer of await Promise.all(innocents)) assert.equal(typeof (answer as { readonly threadId: number }).threadId, 'number')
+    await one.close?.()
+  })
+
+  it('fails only a call that hangs when its time is over, as long as the thread gives way to others', async () => {
+    const one = await openThreadedBee({ module: { path, export: 'default' }, bee: 'work' }, 1)
+    assert.ok('process' in one)
+    const abort = new AbortController()
+    const hanging = one.process({ do: 'hang' }, { ...request(), signal: abort.signal })
+    // The thread takes its calls in order, so it has the first one by now.
+    await one.process({ do: 'thread' }, request())
+    const innocent = one.process({ do: 'meet' }, request())
+    abort.abort(new Error('its time is over'))
+    await assert.rejects(Promise.resolve(hanging), { message: /did not end when its time was over/ })
+    assert.ok(await innocent)
+    await one.close?.()
+    await assert.rejects(async () => one.process({ do: 'thread' }, request()), { message: 'A thread of work ended: it is closed' })
+  })
+
+  it('has a channel that the module cannot reach', async () => {
+    assert.deepEqual(await ask({ do: 'post' }), { port: 'null' })
+    assert.ok(await ask({ do: 'thread' }))
   })
 
   it('aborts a call in its thread when the time of the call is over', async () => {
