@@ -1,7 +1,7 @@
 import { MessageChannel, type MessagePort, Worker } from 'node:worker_threads'
 import { moduleFile } from '../../topology/module-file.ts'
 import type { Payload } from '../../topology/swarm/payload.ts'
-import { saidBy, type WaggleError } from '../../topology/waggle-error.ts'
+import { saidBy, WaggleError } from '../../topology/waggle-error.ts'
 import type { BeeRequest } from '../define-bee.ts'
 import { outputOf, payloadOfInput } from '../payload-input.ts'
 import type { BeeModule } from './load-bee.ts'
@@ -80,7 +80,7 @@ export class ModuleWorker {
       const outcomes = await new Promise<readonly (Payload | SentError)[]>((resolve, reject) => {
         const pong = () => {
           if (timer !== null) clearTimeout(timer)
-          reject(this.#errorOf('the call did not end when its time was over'))
+          reject(notEnded())
         }
         this.#open.set(call, { resolve, reject, pong })
         const payloads = inputs.map((input, at) => ownBytes(payloadOfInput(input, requests[at]?.contentType ?? '')))
@@ -110,6 +110,13 @@ export class ModuleWorker {
   #say(message: ToModule): void {
     if (!this.#isEnded) this.#port.postMessage(message)
   }
+}
+
+function notEnded(): WaggleError {
+  return new WaggleError('WAGGLE_TIMEOUT', {
+    message: 'The call did not end when its time was over',
+    next: 'Let the module end a call when the signal of its request aborts.',
+  })
 }
 
 /** The time in which a module must be loaded, in ms. */
