@@ -60,7 +60,7 @@ export class BeeCalls {
     this.#options.log(
       bee,
       'warn',
-      `${bee} blocked this process for ${(ms / 1000).toFixed(1)} s${which}. Meanwhile nothing else ran here. Give way with await, or move the work to a container`,
+      `${bee} blocked this process for ${(ms / 1000).toFixed(1)} s${which}. Meanwhile nothing else ran here. Give way with await, set workers on a module bee, or move the work to a container`,
     )
   }
 }

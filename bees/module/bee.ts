@@ -28,8 +28,8 @@ export default defineBee({
   async check({ spec, resolve, ports }) {
     await ports.programs.checkModule({ path: await resolve(spec.file), export: spec.bee ?? 'default' })
   },
-  create: async ({ spec, bee, resolve }) => {
+  create: async ({ spec, bee, resolve, log }) => {
     const module = { path: await resolve(spec.file), export: spec.bee ?? 'default' }
-    return spec.workers === undefined ? loadBee(module) : openThreadedBee({ module, bee }, spec.workers)
+    return spec.workers === undefined ? loadBee(module) : openThreadedBee({ module, bee, log: (line) => log('error', line) }, spec.workers)
   },
 })

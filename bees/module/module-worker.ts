@@ -4,9 +4,9 @@ import type { Payload } from '../../topology/swarm/payload.ts'
 import { saidBy, WaggleError } from '../../topology/waggle-error.ts'
 import type { BeeRequest } from '../define-bee.ts'
 import { outputOf, payloadOfInput } from '../payload-input.ts'
-import type { BeeModule } from './load-bee.ts'
 import type { FromModule, ModuleThreadData, SentError, SentRequest, ToModule } from './module-messages.ts'
 import { receivedError } from './sent-error.ts'
+import type { ThreadOptions } from './threaded-bee.ts'
 
 type Ready = Extract<FromModule, { kind: 'ready' }>
 
@@ -30,13 +30,16 @@ export class ModuleWorker {
   #failStart: (error: WaggleError) => void = () => {}
 
   /** `errorOf` makes the error of the calls that are open when the thread ends. */
-  constructor({ module, bee }: { readonly module: BeeModule; readonly bee: string }, errorOf: (why: string) => WaggleError) {
+  constructor({ module, bee, log }: ThreadOptions, errorOf: (why: string) => WaggleError) {
     this.#errorOf = errorOf
     const { port1, port2 } = new MessageChannel()
     this.#port = port1
     const workerData: ModuleThreadData = { module, bee, port: port2 }
     this.#worker = new Worker(moduleFile(new URL('./module-thread.ts', import.meta.url)), { workerData, transferList: [port2] })
-    const ended = (why: string) => void this.end(errorOf(why))
+    const ended = (why: string) => {
+      if (!this.#isEnded) log(`A thread of ${bee} ended, and starts again with the next call: ${why}`)
+      void this.end(errorOf(why))
+    }
     this.ready = new Promise((resolve, reject) => {
       this.#failStart = reject
       const tooLate = setTimeout(() => ended(`it was not loaded within ${startMs / 1000} s`), startMs)
@@ -55,7 +58,7 @@ export class ModuleWorker {
     })
     this.ready.catch(() => {})
     port1.on('messageerror', (error) => ended(error.message))
-    this.#worker.on('error', (error: Error) => ended(error.message))
+    this.#worker.on('error', (error: unknown) => ended(`it threw outside of a call: ${stackOf(error)}`))
     this.#worker.on('exit', (code) => ended(`it ended with status ${code}`))
   }
 
@@ -112,6 +115,12 @@ export class ModuleWorker {
   }
 }
 
+/** The message of an error with the first place of its stack that is not Node's own. */
+function stackOf(error: unknown): string {
+  const place = error instanceof Error ? /\n\s+at (.*(?:file:|\/).*)/.exec(error.stack ?? '')?.[1] : undefined
+  return place === undefined ? saidBy(error) : `${saidBy(error)} (at ${place})`
+}
+
 function notEnded(): WaggleError {
   return new WaggleError('WAGGLE_TIMEOUT', {
     message: 'The call did not end when its time was over',
@@ -122,7 +131,7 @@ function notEnded(): WaggleError {
 /** The time in which a module must be loaded, in ms. */
 const startMs = 30_000
 /** The time in which a thread must give way after the time of a call is over, in ms. */
-const graceMs = 5000
+const graceMs = 1000
 
 function sentRequest({ id, headers, contentType, deadline, attempt, source }: BeeRequest): SentRequest {
   return { id, headers: headers.map(({ key, value }) => ({ key, value: own(value) })), contentType, deadline, attempt, source }

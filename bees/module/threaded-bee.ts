@@ -7,10 +7,7 @@ import { ModuleWorker } from './module-worker.ts'
  * Opens a module's bee in worker threads, so that its computing does not block the process. A call goes to the thread with the fewest calls. A thread that
  * dies starts again. Each call that was open in it is tried once more, with no other call in the thread, so a call that ends its thread fails alone.
  */
-export async function openThreadedBee(
-  options: { readonly module: BeeModule; readonly bee: string },
-  workers: number,
-): Promise<Bee<unknown, unknown>> {
+export async function openThreadedBee(options: ThreadOptions, workers: number): Promise<Bee<unknown, unknown>> {
   const threads = Array.from({ length: workers }, () => new ModuleThread(options))
   const close = async () => {
     await Promise.all(threads.map((thread) => thread.close()))
@@ -35,9 +32,16 @@ export async function openThreadedBee(
   }
 }
 
+export interface ThreadOptions {
+  readonly module: BeeModule
+  readonly bee: string
+  /** Takes a line for each thread that ends by itself, since no call may be open in it. */
+  readonly log: (message: string) => void
+}
+
 /** One thread, and the worker that runs it now. */
 class ModuleThread {
-  readonly #options: { readonly module: BeeModule; readonly bee: string }
+  readonly #options: ThreadOptions
   #worker: ModuleWorker | null = null
   #calls = 0
   #isClosed = false
@@ -46,7 +50,7 @@ class ModuleThread {
   #open = 0
   #whenEmpty: (() => void) | null = null
 
-  constructor(options: { readonly module: BeeModule; readonly bee: string }) {
+  constructor(options: ThreadOptions) {
     this.#options = options
   }
 

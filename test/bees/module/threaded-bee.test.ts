@@ -22,6 +22,7 @@ export default {
       case 'refuse': throw new Refused('not this one')
       case 'throw': throw new TypeError('broken')
       case 'end': return process.exit(7)
+      case 'throw later': setTimeout(() => { throw new Error('too late') }); return { ok: true }
       case 'hang': return new Promise(() => {})
       case 'post': parentPort.postMessage(null); parentPort.postMessage({ kind: 'failed', call: 0 }); return { port: String(workerData.port) }
       case 'function': return () => {}
@@ -42,9 +43,11 @@ describe('A module with workers', () => {
   const directory = mkdtempSync(join(tmpdir(), 'waggle-module-'))
   const path = join(directory, 'work.mjs')
   let bee: Bee<unknown, unknown>
+  const lines: string[] = []
+  const log = (line: string) => void lines.push(line)
   before(async () => {
     writeFileSync(path, source)
-    bee = await openThreadedBee({ module: { path, export: 'default' }, bee: 'work' }, 2)
+    bee = await openThreadedBee({ module: { path, export: 'default' }, bee: 'work', log }, 2)
   })
   after(async () => {
     await bee.close?.()
@@ -86,7 +89,7 @@ describe('A module with workers', () => {
   })
 
   it('fails only the call that ends the thread: the other open calls are tried again, alone', async () => {
-    const one = await openThreadedBee({ module: { path, export: 'default' }, bee: 'work' }, 1)
+    const one = await openThreadedBee({ module: { path, export: 'default' }, bee: 'work', log }, 1)
     assert.ok('process' in one)
     const innocents = [1, 2, 3].map(() => one.process({ do: 'meet' }, request()))
     const guilty = one.process({ do: 'end' }, request())
@@ -96,7 +99,7 @@ describe('A module with workers', () => {
   })
 
   it('fails only a call that hangs when its time is over, as long as the thread gives way to others', async () => {
-    const one = await openThreadedBee({ module: { path, export: 'default' }, bee: 'work' }, 1)
+    const one = await openThreadedBee({ module: { path, export: 'default' }, bee: 'work', log }, 1)
     assert.ok('process' in one)
     const abort = new AbortController()
     const hanging = one.process({ do: 'hang' }, { ...request(), signal: abort.signal })
@@ -108,6 +111,17 @@ describe('A module with workers', () => {
     assert.ok(await innocent)
     await one.close?.()
     await assert.rejects(async () => one.process({ do: 'thread' }, request()), { message: 'A thread of work ended: it is closed' })
+  })
+
+  it('that throws after its answer is in the log with the place, and starts again', async () => {
+    lines.length = 0
+    assert.deepEqual(await ask({ do: 'throw later' }), { ok: true })
+    for (let call = 0; lines.length === 0 && call < 1000; call++) await ask({ do: 'thread' })
+    assert.match(
+      lines.join(),
+      /^A thread of work ended, and starts again with the next call: it threw outside of a call: too late \(at .*work\.mjs:\d+/,
+    )
+    assert.ok(await ask({ do: 'thread' }))
   })
 
   it('has a channel that the module cannot reach', async () => {
@@ -123,7 +137,7 @@ describe('A module with workers', () => {
   })
 
   it('takes batches where the module has processBatch', async () => {
-    const lists = await openThreadedBee({ module: { path, export: 'lists' }, bee: 'lists' }, 1)
+    const lists = await openThreadedBee({ module: { path, export: 'lists' }, bee: 'lists', log }, 1)
     assert.ok('processBatch' in lists)
     const [one, two, three] = await lists.processBatch([1, 2, 3], [request(), request(), request()])
     assert.deepEqual([one, three], [10, 30])
@@ -132,7 +146,7 @@ describe('A module with workers', () => {
   })
 
   it('is refused at its start where the module has no such export', async () => {
-    await assert.rejects(openThreadedBee({ module: { path, export: 'missing' }, bee: 'work' }, 2), { code: 'WAGGLE_INVALID_MODULE' })
+    await assert.rejects(openThreadedBee({ module: { path, export: 'missing' }, bee: 'work', log }, 2), { code: 'WAGGLE_INVALID_MODULE' })
   })
 })
 
