@@ -119,7 +119,7 @@ export interface BeeDefinition<S extends TSchema, In, Out> {
   examples?: readonly Static<S>[]
   /** Prose: what happens to a request after a crash, a replay and a duplicate. */
   delivery: string
-  /** How rows are batched. A type of role `batch` sets it for the bees that read it, any other type for its own input. */
+  /** The size and release of batches. A type of role `batch` sets it for the bees that read it, any other type for its own input. */
   batch?(spec: Static<S>): BatchPolicy
   /** Types of the input and the output. The check of a swarm compares them with those of the neighbouring bees. */
   input?: PayloadType

@@ -118,7 +118,7 @@ function notNumber(value: unknown, datatype: ModelDatatype): string {
 
 function notInteger(value: unknown, datatype: ModelDatatype): string {
   if (typeof value !== 'number') return kindOf(value)
-  if (!Number.isInteger(value)) return `${value}, which is no integer,`
+  if (!Number.isInteger(value)) return `${value}, which is not an integer,`
   const isInexact = datatype.endsWith('64') && !Number.isSafeInteger(value)
   return isInexact ? `${value}, which JSON holds exactly only as a string,` : `${value}, which ${datatype} cannot hold,`
 }

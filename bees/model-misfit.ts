@@ -42,5 +42,5 @@ function namesMisfit(given: readonly string[], { rows }: ModelSignature): string
   const missing = rows.find(({ name }) => !given.includes(name))
   if (missing !== undefined) return `gives no ${shownInput(missing)} (it gives ${given.join(', ')})`
   const unknown = given.find((name) => !rows.some((row) => row.name === name))
-  return unknown === undefined ? null : `gives ${unknown}, which is no input of the model`
+  return unknown === undefined ? null : `gives ${unknown}, which is not an input of the model`
 }

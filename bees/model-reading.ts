@@ -2,7 +2,7 @@ import { enumerated } from '../topology/swarm/enumerated.ts'
 import type { ModelLabels, ModelOutput, ModelResult, ModelSignature, TensorSignature } from '../topology/swarm/ports/models.ts'
 import { WaggleError } from '../topology/waggle-error.ts'
 
-/** How a model's outputs become a prediction. Unused outputs keep their own names. */
+/** The roles of a model's outputs in a prediction. Unused outputs keep their own names. */
 export interface ModelReading {
   /** The outputs with the scores: one output with all of them, or one output for each. Empty for a model without scores. */
   readonly scores: readonly string[]

@@ -238,7 +238,7 @@ export interface Subscription {
   readonly group: string
   readonly topics: readonly string[]
   readonly listener: AssignmentListener
-  /** Where to start a partition without a committed position. */
+  /** The place to start a partition without a committed position. */
   readonly offsetReset: 'earliest' | 'latest'
   /**
    * Chooses the next offset if the position is gone, because retention deleted it or the topic was created again. A rejection makes `poll` reject.

@@ -36,7 +36,7 @@ export interface ConsumedOptions {
   name?: string
 }
 
-/** How a source reads its topics. A null serde stands for the application's default. */
+/** The serdes and options with which a source reads its topics. A null serde stands for the application's default. */
 export class Consumed<K, V> {
   readonly key: AnySerde | null
   readonly value: AnySerde | null

@@ -20,7 +20,7 @@ export const errorCodes = {
   WAGGLE_ASSIGNMENT_UNREADABLE: {
     status: 500,
     exit: 1,
-    meaning: 'The group’s leader or a member sent bytes that are no assignment.',
+    meaning: 'The group’s leader or a member sent bytes that are not an assignment.',
     next: 'See to it that only processes of this application join its group.',
   },
   WAGGLE_ASSIGNMENT_VERSION: {
@@ -56,14 +56,14 @@ export const errorCodes = {
   WAGGLE_BAD_HOST: {
     status: 400,
     exit: 1,
-    meaning: 'A request has no `Host` header, several, or one that is no name.',
+    meaning: 'A request has no `Host` header, several, or one that is not a name.',
     next: 'Send one `Host` header with the server’s name.',
   },
-  WAGGLE_BAD_HTTP: { status: 400, exit: 1, meaning: 'The bytes of a connection are no HTTP request.', next: 'Speak HTTP/1.1 to this port.' },
+  WAGGLE_BAD_HTTP: { status: 400, exit: 1, meaning: 'The bytes of a connection are not an HTTP request.', next: 'Speak HTTP/1.1 to this port.' },
   WAGGLE_BAD_JSON: {
     status: 502,
     exit: 1,
-    meaning: 'Bytes are no JSON within the bounds for swarms.',
+    meaning: 'Bytes are not JSON within the bounds for swarms.',
     next: 'Send JSON within the bounds of docs/security.md.',
   },
   WAGGLE_BAD_PAYLOAD: {
@@ -123,7 +123,7 @@ export const errorCodes = {
   WAGGLE_BEE_PROTOCOL: {
     status: 502,
     exit: 1,
-    meaning: 'A bee’s process wrote bytes that are no message of the bee protocol.',
+    meaning: 'A bee’s process wrote bytes that are not a message of the bee protocol.',
     next: 'Write nothing but protocol messages to standard output (bees/PROTOCOL.md); print to standard error.',
   },
   WAGGLE_BEE_TIMEOUT: {
@@ -332,7 +332,7 @@ export const errorCodes = {
   WAGGLE_INVALID_TOPIC: {
     status: 500,
     exit: 1,
-    meaning: 'A function gave something that is no name of a topic.',
+    meaning: 'A function gave something that is not a valid name for a topic.',
     next: 'Return the name of a topic; filter the records that go nowhere in front of the sink.',
   },
   WAGGLE_INVALID_TOPOLOGY: {
@@ -411,7 +411,7 @@ export const errorCodes = {
   WAGGLE_MALFORMED_TENSORS: {
     status: 502,
     exit: 1,
-    meaning: 'Bytes are no tensors.',
+    meaning: 'Bytes are not tensors.',
     next: 'Encode them as `application/vnd.waggle.tensors` (bees/PROTOCOL.md).',
   },
   WAGGLE_METHOD_NOT_ALLOWED: {
@@ -472,7 +472,7 @@ export const errorCodes = {
   WAGGLE_NOT_FINITE: {
     status: 502,
     exit: 1,
-    meaning: 'A weighted average is no finite number.',
+    meaning: 'A weighted average is not a finite number.',
     next: 'Give weights that add up to 1, and scores between 0 and 1.',
   },
   WAGGLE_NOT_FOUND: { status: 404, exit: 1, meaning: 'There is nothing at this path.', next: 'See `/openapi.json` for what there is.' },
@@ -783,7 +783,7 @@ export const errorCodes = {
   WAGGLE_TABLE_NAME: {
     status: 500,
     exit: 1,
-    meaning: 'A name is no name of a table.',
+    meaning: 'A name is not a valid name for a table.',
     next: 'Use letters, digits and `_`, with a database before a `.` where it is not the default one.',
   },
   WAGGLE_TASK_CLOSED: { status: 503, exit: 1, meaning: 'A task was closed while it had a record.', next: 'Nothing: the record is done again.' },
@@ -830,7 +830,7 @@ export const errorCodes = {
   WAGGLE_UNKNOWN_HOST: {
     status: 421,
     exit: 1,
-    meaning: 'The `Host` of a request is no name of this server.',
+    meaning: 'The `Host` of a request is not a name of this server.',
     next: 'Set `WAGGLE_HOSTS` to the server’s further names.',
   },
   WAGGLE_UNKNOWN_REQUEST: {

@@ -29,7 +29,7 @@ export interface StoreQuestion {
   readonly allowsStale: boolean
 }
 
-/** How far this process's rows of one store and partition are behind their changelog (KIP-535). */
+/** The distance of this process's rows of one store and partition from the end of their changelog (KIP-535). */
 export interface LagInfo {
   /** The next changelog offset that the rows lack. */
   readonly currentOffsetPosition: bigint

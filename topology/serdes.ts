@@ -162,7 +162,7 @@ const uuid: Serde<string> = {
     const value = string.deserialize(topic, data)
     if (uuidForm.test(value)) return value
     throw new WaggleError('WAGGLE_INVALID_VALUE', {
-      message: `A value of ${topic} is no UUID: ${value}`,
+      message: `A value of ${topic} is not a UUID: ${value}`,
       next: 'Read the topic with the serde that it was written with.',
     })
   },
@@ -224,7 +224,7 @@ function json(schema?: TSchema): Serde<unknown> {
 
 function unsafe(value: number | bigint): WaggleError {
   return new WaggleError('WAGGLE_UNSAFE_INTEGER', {
-    message: `${value} is no integer that a number can hold exactly`,
+    message: `${value} is not an integer that a number can hold exactly`,
     next: 'Use a serde of bigint.',
   })
 }

@@ -206,7 +206,7 @@ export interface VersionedKeyValueStore<K, V> extends StateStore {
 }
 
 export type StoreKind = 'keyValue' | 'window' | 'session' | 'versioned'
-/** Whether a store has a changelog. False: its rows are lost with its task. An object: settings of the changelog topic. */
+/** True: the store has a changelog. False: its rows are lost with its task. An object: settings of the changelog topic. */
 export type Logging = boolean | { readonly [setting: string]: string }
 
 /** A store with its name, which is created for each task. The engine opens stores of `Stores`; other builders create their store in `build`. */

@@ -118,7 +118,7 @@ class ThreadEnded extends WaggleError {
   readonly isLast: boolean
 
   constructor(message: string, isLast: boolean) {
-    super('WAGGLE_BEE_FAILED', { message, next: 'See what the module does with this input; the thread starts again with the next call.' })
+    super('WAGGLE_BEE_FAILED', { message, next: 'Correct how the module handles this input. The thread starts again with the next call.' })
     this.isLast = isLast
   }
 }

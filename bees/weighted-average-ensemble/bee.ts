@@ -96,7 +96,7 @@ function refuseUnlike(inputs: ReadonlyMap<string, BeeFindings>): void {
 
 function notFinite(): WaggleError {
   return new WaggleError('WAGGLE_NOT_FINITE', {
-    message: 'The weighted average is no finite number: the weights or the scores are too large, or a weight is below 0',
+    message: 'The weighted average is not a finite number: the weights or the scores are too large, or a weight is below 0',
     next: 'Give weights that add up to 1, and scores between 0 and 1.',
   })
 }

@@ -32,7 +32,7 @@ export function siteRefusal({ headers, rawHeaders }: Pick<IncomingMessage, 'head
   if (hosts !== 1) return refusal('WAGGLE_BAD_HOST', `The request has ${hosts === 0 ? 'no Host header' : 'more than one Host header'}: send one`)
   const { host = '', origin, 'sec-fetch-site': site } = headers
   if (!own.has(host)) {
-    if (!authority.test(host)) return refusal('WAGGLE_BAD_HOST', 'The Host header is no name, nor a name with a port')
+    if (!authority.test(host)) return refusal('WAGGLE_BAD_HOST', 'The Host header is neither a name nor a name with a port')
     return refusal('WAGGLE_UNKNOWN_HOST', `${host} is not a name of this server. Set WAGGLE_HOSTS to its further names`)
   }
   if (site !== undefined && site !== 'none' && site !== 'same-origin') return crossSite

@@ -33,7 +33,7 @@ function readLabels(file: string): ModelLabels {
   } catch (thrown) {
     throw unreadable(file, saidBy(thrown))
   }
-  throw unreadable(file, isJson ? 'it is no JSON list of strings' : 'it is empty, or a line in it is')
+  throw unreadable(file, isJson ? 'it is not a JSON list of strings' : 'it is empty, or a line in it is')
 }
 
 function unreadable(file: string, why: string): WaggleError {

@@ -8,8 +8,8 @@ export interface PictureInput extends ResampleTarget {
 }
 
 /**
- * How a picture becomes a row: by the bee's spec, else by the shape of the only input ([height, width, 3] or [3, height, width]). Null for a model
- * that takes no pictures. Such a model has several inputs, integers of more than eight bits, or another number of channels than three.
+ * The conversion of a picture to a row, from the bee's spec or else from the shape of the only input ([height, width, 3] or [3, height, width]). Null
+ * for a model that takes no pictures. Such a model has several inputs, integers of more than eight bits, or another number of channels than three.
  */
 export function pictureInputOf(path: string, inputs: readonly RowInput[], told: PictureFit): PictureInput | null {
   const [input, other] = inputs

@@ -1,6 +1,6 @@
 import type { TensorSignature } from '../../topology/swarm/ports/models.ts'
 
-/** How rows become the tensors of a run. */
+/** The shapes by which rows become the tensors of a run. */
 export interface RowLayout {
   readonly inputs: readonly RowInput[]
   readonly outputs: readonly TensorSignature[]

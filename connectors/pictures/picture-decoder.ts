@@ -28,7 +28,7 @@ export interface DecodeOptions {
 export async function decodePicture(bytes: Uint8Array, options: DecodeOptions): Promise<Picture> {
   if (bytes.length === 0) throw new Refused('The body is empty, where a picture is needed')
   const format = pictureFormat(bytes)
-  if (format === null) throw new Refused('The body is no picture that can be read: send a JPEG, PNG, WebP, GIF or AVIF')
+  if (format === null) throw new Refused('The body is not a picture that can be read: send a JPEG, PNG, WebP, GIF or AVIF')
   const trimmed = trimmedPicture(bytes, format)
   const size = await sizeOf(trimmed, format)
   return budget.run(size.decodeBytes, () => decode(trimmed, outputSize(size, options)))
@@ -71,7 +71,7 @@ function refusal(thrown: unknown): Refused {
   const said = (thrown instanceof Error ? thrown.message : String(thrown)).replace(/\s+/g, ' ').trim()
   if (/pixel limit/i.test(said)) return new Refused(`The picture has too many pixels; at most ${maxPixels.toLocaleString('en')} are accepted`)
   if (/timeout/i.test(said)) return new Refused(`The picture takes more than ${maxDecodeSeconds} s to decode: send a smaller one`)
-  return new Refused(`The body is no picture that can be read: ${said.slice(0, maxSaidCharacters)}`)
+  return new Refused(`The body is not a picture that can be read: ${said.slice(0, maxSaidCharacters)}`)
 }
 
 /** Turns grey pixels into RGB. */

@@ -37,7 +37,7 @@ export class AvroFormat implements Format {
 
 function unreadable(id: number): WaggleError {
   return new WaggleError('WAGGLE_SCHEMA_REFUSED', {
-    message: `The schema ${id} is no Avro schema that can be read`,
+    message: `The schema ${id} is not an Avro schema that can be read`,
     next: 'Correct it in the registry.',
   })
 }

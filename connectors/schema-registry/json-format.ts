@@ -36,7 +36,7 @@ export class JsonFormat implements Format {
     }
     if (parsed === null) {
       throw new WaggleError('WAGGLE_SCHEMA_REFUSED', {
-        message: `The schema ${id} is no JSON Schema that can be used`,
+        message: `The schema ${id} is not a JSON Schema that can be used`,
         next: 'Correct it in the registry, or give the serde a schema of its own.',
       })
     }

@@ -60,7 +60,7 @@ export class ProtobufFormat implements Format {
 
 type Protobuf = typeof import('protobufjs')
 
-/** How values look in TypeScript. 64-bit integers are bigints, because a number does not hold them exactly. */
+/** The TypeScript form of values. 64-bit integers are bigints, because a number does not hold them exactly. */
 const shown = { defaults: true, arrays: true, objects: true, oneofs: false, enums: String, longs: BigInt } as const
 
 function packageOf({ root, package: name }: IParserResult): NamespaceBase {

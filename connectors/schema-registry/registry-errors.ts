@@ -73,7 +73,7 @@ export function unregistered(subject: string, url: string, cause: unknown): Wagg
 
 export function noSchemaIn(id: number, url: string): WaggleError {
   return new Unavailable('WAGGLE_REGISTRY_UNREACHABLE', {
-    message: `What answers at ${url} says nothing of the schema ${id} that can be understood`,
+    message: `The answer of ${url} about the schema ${id} cannot be understood`,
     next: 'Correct the address, with its whole path. What is running waits.',
   })
 }

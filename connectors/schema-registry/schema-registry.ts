@@ -75,7 +75,7 @@ export function schemaRegistry(options: SchemaRegistryOptions): SchemaRegistry {
 function addressOf({ url, auth }: SchemaRegistryOptions): RegistryAddress {
   const parsed = URL.parse(url)
   if (parsed === null || !/^https?:$/.test(parsed.protocol)) {
-    throw new WaggleError('WAGGLE_INVALID_CONFIG', { message: `${url} is no address of a schema registry`, next: 'Write http://host:port/path.' })
+    throw new WaggleError('WAGGLE_INVALID_CONFIG', { message: `${url} is not an address of a schema registry`, next: 'Write http://host:port/path.' })
   }
   const { username, password } = parsed
   parsed.username = ''

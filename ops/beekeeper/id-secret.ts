@@ -35,7 +35,7 @@ async function firstSecret(log: Log): Promise<Uint8Array | null> {
   for await (const { records } of log.read({ topic: idSecretTopic, partition: 0, from: place.start, to: place.end })) {
     for (const { value } of records) {
       if (value instanceof Uint8Array && value.length === secretBytes) return value
-      throw noSecret(`The first record of ${idSecretTopic} is no secret`)
+      throw noSecret(`The first record of ${idSecretTopic} is not a secret`)
     }
   }
   return null

@@ -14,6 +14,7 @@ const checks: readonly Check[] = [
   { name: 'names that users choose', argv: ['ops/check/chosen-names.ts'] },
   { name: 'docstrings', argv: ['ops/check/docstrings.ts'] },
   { name: 'comments', argv: ['ops/check/comments.ts'] },
+  { name: 'texts of errors', argv: ['ops/check/error-texts.ts'] },
   { name: 'codes of errors, and docs/errors.md', argv: ['ops/check/errors-page.ts'] },
   { name: 'unused code', argv: ['node_modules/knip/bin/knip.js', '--no-progress'] },
 ]

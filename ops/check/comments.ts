@@ -8,7 +8,7 @@ export interface Riddle {
   readonly text: string
 }
 
-/** Finds comments that do not name their subject. A lost reader does not know what "Of", "What" or "Who" stands for. */
+/** Finds comments that do not name their subject. A lost reader does not know what "Of", "What" or "How" stands for. */
 export function riddlesIn(file: string, source: string): readonly Riddle[] {
   const riddles: Riddle[] = []
   for (const match of source.matchAll(opening)) {
@@ -22,7 +22,7 @@ export function riddlesIn(file: string, source: string): readonly Riddle[] {
  * The first words of a block comment, or of a line comment without another one above it. A string that looks like such a comment must be reworded.
  */
 const opening =
-  /(?<!\/\/[^\n]*\n[ \t]*)(?<=^|[\s;{}(,[])(?:\/\/|\/\*\*?)[ \t]*(?:\n[ \t]*\*[ \t]*)?(?:Of|What|Who|Whose|Whoever|Whatever|That)\b[^\n]*/g
+  /(?<!\/\/[^\n]*\n[ \t]*)(?<=^|[\s;{}(,[])(?:\/\/|\/\*\*?)[ \t]*(?:\n[ \t]*\*[ \t]*)?(?:Of|What|Who|Whose|Whoever|Whatever|That|How|Whether|Why|Which|By)\b[^\n]*/g
 
 /** True for a file whose comments are checked. `test/types/*.d.ts` are copies of the contract and keep its words. */
 export function isChecked(file: string): boolean {

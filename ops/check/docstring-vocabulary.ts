@@ -27,18 +27,18 @@ export function vocabulary() {
     text,
     orderSerde,
     customerSerde,
-    /** By order id. */
+    /** Orders, keyed by order id. */
     orders: builder.stream('orders', Consumed.with(text, orderSerde).skipNullKeys().skipNullValues()),
     /** Payer of each order, by order id. */
     payments: builder.stream('payments', read),
     lines: builder.stream('lines', read),
     /** Page of each click, by user. */
     clicks: builder.stream('clicks', read),
-    /** By customer id. */
+    /** Customers, keyed by customer id. */
     customers: builder.table('customers', Consumed.with(text, customerSerde)),
-    /** By customer id. */
+    /** Country codes, keyed by customer id. */
     countriesByCustomer: builder.table('countries-by-customer', Consumed.with(text, text)),
-    /** By country code. */
+    /** Names of countries, keyed by country code. */
     countryNames: builder.table('country-names', Consumed.with(text, text)),
     countries: builder.globalTable('countries', Consumed.with(text, text)),
     /** An application that is not started. */

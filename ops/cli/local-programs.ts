@@ -130,7 +130,7 @@ function programMistake(program: string, path: string): string | null {
 }
 
 function notExecutable(file: string): string | null {
-  if (!statSync(file).isFile()) return `${resolve(file)} is no file, so it cannot be run`
+  if (!statSync(file).isFile()) return `${resolve(file)} is not a file, so it cannot be run`
   try {
     accessSync(file, constants.X_OK)
     return null

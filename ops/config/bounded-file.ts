@@ -12,7 +12,7 @@ export function readBounded(file: string, { maxBytes, next }: { readonly maxByte
     // Without O_NONBLOCK the open of a pipe waits for a writer.
     descriptor = openSync(file, constants.O_RDONLY | constants.O_NONBLOCK)
     const stats = fstatSync(descriptor)
-    if (!stats.isFile()) throw unreadable(file, stats.isDirectory() ? 'is a directory' : 'is no regular file', next)
+    if (!stats.isFile()) throw unreadable(file, stats.isDirectory() ? 'is a directory' : 'is not a regular file', next)
     // The reported size is no limit: files of /proc report 0.
     const bytes = Buffer.alloc(Math.min(Math.max(stats.size, smallestRead), maxBytes) + 1)
     let length = 0

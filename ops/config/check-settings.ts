@@ -15,7 +15,7 @@ export function checkSettings(settings: Settings, settingPlace: (key: keyof Sett
   if (!isLogLevels(settings.log_level))
     add(
       'log_level',
-      `${JSON.stringify(settings.log_level)} is no level of a log`,
+      `${JSON.stringify(settings.log_level)} is not a level of a log`,
       'Write debug, info, warn or error; or module=level, several with commas.',
     )
   checkHosts(settings, add)
@@ -49,7 +49,7 @@ function checkBrokers({ kafka_brokers }: Settings, add: Add): void {
   for (const address of kafka_brokers.split(',')) {
     const port = Number(/^\s*(?:\[[^\]]+\]|[^\s:[\]]+):(\d{1,5})\s*$/.exec(address)?.[1] ?? Number.NaN)
     if (port > 0 && port < 65_536) continue
-    add('kafka_brokers', `${JSON.stringify(address)} is no address of a broker`, 'Write host:port, several with commas between them.')
+    add('kafka_brokers', `${JSON.stringify(address)} is not an address of a broker`, 'Write host:port, several with commas between them.')
   }
 }
 
@@ -86,7 +86,7 @@ function checkReplyTopics({ reply_topics }: Settings, add: Add): void {
     if (reply_topics === null || /^\s*[A-Za-z0-9._-]+\*?\s*$|^\s*\*\s*$/.test(name)) continue
     add(
       'reply_topics',
-      `${JSON.stringify(name)} is no topic, nor the beginning of one with a * behind it`,
+      `${JSON.stringify(name)} is neither a topic nor the beginning of one with a * behind it`,
       'Write names with commas between them, as in answers,team-*.',
     )
   }
@@ -95,7 +95,7 @@ function checkReplyTopics({ reply_topics }: Settings, add: Add): void {
 function checkHosts({ hosts }: Settings, add: Add): void {
   for (const name of hosts === null ? [] : hosts.split(',')) {
     if (/^\s*(?:[a-z0-9._-]+|\[[0-9a-f:.]+\])(?::\d{1,5})?\s*$/i.test(name)) continue
-    add('hosts', `${JSON.stringify(name)} is no name of a server`, 'Write names with commas between them, as in waggle,proxy.example:8443.')
+    add('hosts', `${JSON.stringify(name)} is not a name of a server`, 'Write names with commas between them, as in waggle,proxy.example:8443.')
   }
 }
 

@@ -7,7 +7,7 @@ export function unknownVariables(env: { readonly [variable: string]: string | un
   return Object.keys(env)
     .filter((variable) => variable.startsWith(prefix) && !variable.startsWith(secretPrefix) && !known.includes(variable))
     .sort()
-    .map((variable) => `${variable} is no setting; ${hintFor(variable, known) || '`waggle run --help` lists every setting.'}`)
+    .map((variable) => `${variable} is not a setting; ${hintFor(variable, known) || '`waggle run --help` lists every setting.'}`)
 }
 
 /** Compares names without their common prefix, which would make all of them similar. */

@@ -28,7 +28,7 @@ export class RemoteManagement implements Management {
     const { instance } = (await answerOf(await send(base, `${base}/v1/process`, { signal: AbortSignal.timeout(answerMs) }))) as {
       readonly instance?: unknown
     }
-    if (typeof instance !== 'string') throw unreachable(base, 'it is no Waggle that can be managed', undefined)
+    if (typeof instance !== 'string') throw unreachable(base, 'it is not a Waggle that can be managed', undefined)
     return new RemoteManagement(base, instance)
   }
 

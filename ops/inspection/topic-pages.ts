@@ -157,7 +157,7 @@ function positionsOf(from: string, offsets: readonly { readonly start: number; r
     const [, partition, offset] = /^(\d{1,9}):(\d{1,15})$/.exec(part) ?? []
     if (partition === undefined || offset === undefined) {
       throw new WaggleError('WAGGLE_BAD_REQUEST', {
-        message: `${JSON.stringify(from.slice(0, 100))} is no place in a topic`,
+        message: `${JSON.stringify(from.slice(0, 100))} is not a place in a topic`,
         next: 'Give start, end, or what the page before said in next.',
       })
     }

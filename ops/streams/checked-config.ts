@@ -42,7 +42,8 @@ export function checkConfig(config: StreamsConfig): void {
     throw invalid(`deadLetterTopic is ${JSON.stringify(deadLetterTopic)}`, 'Name a topic, of letters, digits, dots, dashes and underscores.')
   }
   for (const name of handlers) {
-    if (config[name] !== undefined && typeof config[name] !== 'function') throw invalid(`${name} is no function`, 'Give a function, or leave it out.')
+    if (config[name] !== undefined && typeof config[name] !== 'function')
+      throw invalid(`${name} is not a function`, 'Give a function, or leave it out.')
   }
 }
 

@@ -23,7 +23,7 @@ export function metricsOf(
     },
     // 0 stands for Kafka's level INFO. Waggle always records all of its metrics.
     { group, name: 'recording-level', tags: ofProcess, value: 0 },
-    // By KIP-1091, a thread's state has the process id as a tag too.
+    // A thread's state has the process id as a tag too (KIP-1091).
     ...application.metrics(now).map((one) => (one.name === 'thread-state' ? { ...one, tags: { 'process-id': processId, ...one.tags } } : one)),
   ]
 }

@@ -16,7 +16,8 @@ export async function loadStreamsModule(url: string): Promise<StreamsModule> {
   if (!(topology instanceof Topology)) {
     throw invalid(`The module ${url} exports no topology`, 'Export it: export const topology = builder.build().')
   }
-  if (typeof handlers !== 'object' || handlers === null) throw invalid(`handlers of the module ${url} is no object`, 'Export an object of functions.')
+  if (typeof handlers !== 'object' || handlers === null)
+    throw invalid(`handlers of the module ${url} is not an object`, 'Export an object of functions.')
   return { topology, handlers }
 }
 

@@ -21,7 +21,7 @@ export interface ApplicationOptions {
   readonly missingTopicPartitions?: number
   /** The directory of the tasks' state, on a log that keeps no state. */
   readonly states?: StateDirectory
-  /** How tasks are spread over the application's processes, on a log that keeps no state. */
+  /** Rules that spread tasks over the application's processes, on a log that keeps no state. */
   readonly spread?: Partial<SpreadOptions>
   readonly threads?: number
   readonly commitIntervalMs?: number

@@ -20,15 +20,15 @@ export async function sendInOrder(
 ): Promise<CommitReceipt> {
   const turns = turnsOf(content)
   const point: CommitPoint = { positions: content.positions, state: content.state }
-  // By partition. The end of a later turn replaces that of an earlier one.
-  const ends = new Map<string, CommitReceipt['ends'][number]>()
+  // The end of a later turn replaces that of an earlier one.
+  const endsByPartition = new Map<string, CommitReceipt['ends'][number]>()
   const commits = isAtomic ? [turns.flat()] : [[], ...turns]
   for (const [at, records] of commits.entries()) {
     for (const record of records) producer.append(record)
     const receipt = await producer.commit(at === commits.length - 1 ? point : nothingYet)
-    for (const end of receipt.ends) ends.set(partitionName(end), end)
+    for (const end of receipt.ends) endsByPartition.set(partitionName(end), end)
   }
-  return { ends: [...ends.values()] }
+  return { ends: [...endsByPartition.values()] }
 }
 
 export function hasRecords(content: CommitContent): boolean {

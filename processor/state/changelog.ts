@@ -10,7 +10,7 @@ export type RowChange = readonly [key: Uint8Array, value: Uint8Array | null, tim
 export const ranOut = -2
 
 /**
- * How the rows of a store are written in its changelog. Keys lack the parts that only order rows here. Values lack the timestamp, which the record
+ * The format of a store's rows in its changelog. Keys lack the parts that only order rows here. Values lack the timestamp, which the record
  * has.
  *
  *     key-value: key                     window: key │ start i64 │ sequence i32         session: key │ end i64 │ start i64

@@ -8,7 +8,7 @@ export interface StoreEntry<V> extends StoreRow<V> {
   value: V | null
   /** The timestamp of the record that last changed the row. */
   timestamp: number
-  /** Whether the latest commit, pending or not, has a row with this key. */
+  /** `present` if the latest commit, pending or not, has a row with this key. */
   below: 'unknown' | 'absent' | 'present'
   dirty: boolean
   /** The number of pending commits with this entry. */

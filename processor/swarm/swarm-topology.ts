@@ -236,7 +236,7 @@ class SubtopologyBuilder {
   #bee(name: string): SwarmBee {
     const bee = this.#bees.get(name)
     if (bee === undefined)
-      throw new WaggleError('WAGGLE_INTERNAL', { message: `The plan names ${name}, which is no bee`, next: 'Report this as a bug.' })
+      throw new WaggleError('WAGGLE_INTERNAL', { message: `The plan names ${name}, which is not a bee`, next: 'Report this as a bug.' })
     return bee
   }
 }

@@ -62,7 +62,7 @@ export class NodeContext implements OperatorContext {
     const node = this.children.find(({ name }) => name === child)
     if (node === undefined) {
       throw new WaggleError('WAGGLE_INVALID_TOPOLOGY', {
-        message: `Node ${this.#node} forwards to ${child}, which is no child of it`,
+        message: `Node ${this.#node} forwards to ${child}, which is not a child of it`,
         next: `Forward to one of: ${this.children.map(({ name }) => name).join(', ') || '(it has none)'}.`,
       })
     }

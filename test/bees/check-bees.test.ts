@@ -44,7 +44,7 @@ describe('The check of a swarm’s bees', () => {
   it('refuses a table name that no table can have, with the place of the setting', async () => {
     for (const table of ['my-table', '1st', 'a.b.c', 'a b', "t'; DROP TABLE x"]) {
       const { mistakes } = await found(`- { name: save, type: save-to-database, input: { name: g }, spec: { table: "${table}" } }\n`)
-      assert.deepEqual(mistakes, [`s.yaml:4:76 "${table}" is no name of a table`])
+      assert.deepEqual(mistakes, [`s.yaml:4:76 "${table}" is not a valid name for a table`])
     }
     assert.deepEqual((await found('- { name: save, type: save-to-database, input: { name: g }, spec: { table: own.predictions_2 } }\n')).mistakes, [])
   })

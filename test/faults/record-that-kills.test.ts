@@ -67,7 +67,7 @@ interface RequestState {
   readonly problem: { readonly code: string; readonly bee: string } | null
 }
 
-/** Whether the process ends before all requests have an answer or are given up. */
+/** True if the process ends before all requests have an answer or are given up. */
 async function diesFirst(program: MeasuredProgram, ids: readonly string[]): Promise<boolean> {
   let gone = false
   void program.gone.then(() => {

@@ -89,7 +89,7 @@ describeWithKafka('A reply topic that is deleted while it is in use', {}, (clust
         assert.match(program.lastWords, new RegExp(`There is no partition 0 of ${replies} any more`))
         const tailed = await swarm.waggle('one', ['topics', 'tail', `waggle.${swarm.swarm}.dead-letters`, '--from-beginning', '--max', '1', '--json'])
         assert.match(tailed.out + tailed.err, /WAGGLE_(REPLY_TOPIC_MISSING|MISSING_TOPIC)/)
-        // By now the topic is known to be gone.
+        // The process now knows that the topic is gone.
         const next = randomUUID()
         await send(next)
         await expectLetters(next)

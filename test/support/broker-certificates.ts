@@ -28,7 +28,7 @@ export class BrokerCertificates {
     }
   }
 
-  /** As `brokerSettings`, of a broker that takes only clients with the client's certificate. */
+  /** Like `brokerSettings`, for a broker that accepts only clients with the client's certificate. */
   brokerSettingsForClients(): { readonly [name: string]: string } {
     const settings = this.brokerSettings()
     this.#pair('client', 'CN=bees')

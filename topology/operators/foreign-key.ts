@@ -9,7 +9,7 @@ import type { TableView } from '../streams/table-view.ts'
  *                          right table ─ foreign-table-join ─────┴─► answer topic ─► resolve (looks the left row up) ─► result
  */
 
-/** Whether the right side stores or deletes the subscription, and when it responds. */
+/** Tells the right side to store or delete the subscription, and when to respond. */
 export type Instruction = 'unsubscribe' | 'unsubscribe-and-answer' | 'answer-always' | 'answer-if-found'
 
 export interface Subscription {

@@ -11,7 +11,7 @@ export interface Change<V> {
   readonly isOutdated?: boolean
 }
 
-/** Whether a table's updates carry old values. A step that needs them sets `sent` while the topology is built. */
+/** `sent` is true if a table's updates carry old values. A step that needs them sets it while the topology is built. */
 export interface OldValues {
   sent: boolean
 }

@@ -5,5 +5,5 @@ import type { Materialized } from './materialized.ts'
 export type Some<T> = NonNullable<T>
 export type Predicate<K, V> = (key: K, value: V) => boolean
 export type Joiner<K, L, R, W> = (left: L, right: R, key: K) => W
-/** How a table stores its rows. A window or session store does not fit a table. */
+/** The store of a table. A window or session store does not fit a table. */
 export type Kept<K, V> = Materialized<K, V, 'keyValue' | 'versioned'>

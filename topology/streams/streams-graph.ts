@@ -14,7 +14,7 @@ export interface LogicalNode {
   /** True for a join that emits a record without a key as one without a match (KIP-962). */
   readonly relaxesNullKeys?: boolean
   /**
-   * Whether the step may change keys or values. A repartition topic may move before a step that changes neither. A processor counts as such a step,
+   * True for keys or values that the step may change. A repartition topic may move before a step that changes neither. A processor counts as such a step,
    * as in Kafka Streams.
    */
   readonly changes?: { readonly key?: boolean; readonly value?: boolean }

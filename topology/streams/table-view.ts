@@ -1,4 +1,4 @@
-/** How rows of a table are looked up. A table without a store is computed from the stores of its source tables. */
+/** The store or the computation by which rows of a table are looked up. A table without a store is computed from the stores of its source tables. */
 export type TableView =
   | { readonly kind: 'store'; readonly store: string; readonly of: 'keyValue' | 'versioned' | 'window' | 'session' }
   | { readonly kind: 'map'; readonly table: TableView; readonly compute: (key: unknown, value: unknown) => unknown }

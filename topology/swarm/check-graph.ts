@@ -50,7 +50,7 @@ export function checkGraph(document: SwarmDocument, bees: readonly RawBee[], cat
     checkInputKeys(bee.spec, type, input?.bees ?? [], (key, setting) => {
       const hint = didYouMean(setting, input?.bees ?? [])
       const inputs = enumerated(input?.bees ?? [], input?.bees.length ?? 0)
-      add([...at, 'spec', key, setting], `${setting} is no input of ${name}`, hint === '' ? `Use its inputs: ${inputs}.` : hint, { key: true })
+      add([...at, 'spec', key, setting], `${setting} is not an input of ${name}`, hint === '' ? `Use its inputs: ${inputs}.` : hint, { key: true })
     })
     if (typeof bee.gpu === 'number' && bee.gpu > 0 && role !== null && role !== 'call')
       add([...at, 'gpu'], `${name} is a ${type?.type}, which cannot use a GPU`, 'Remove gpu.')

@@ -41,7 +41,7 @@ function wrongOutput(topic: string, swarm: CheckedSwarm, read: ReadonlyMap<strin
 }
 
 function noName(topic: string): Wrong {
-  return [`${topic} is no topic`, 'Use letters, digits, ".", "_" and "-".']
+  return [`${topic} is not a topic`, 'Use letters, digits, ".", "_" and "-".']
 }
 
 function isOf(topic: string, { name, bees }: CheckedSwarm): boolean {

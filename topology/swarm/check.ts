@@ -78,7 +78,7 @@ function checkNames(document: SwarmDocument, raw: RawSwarm, mistakes: WaggleErro
     if (typeof name !== 'string') return
     if (!namePattern.test(name))
       mistakes.push(
-        mistakeAt(document.place(path), `"${name}" is no name`, 'Use up to 63 lower-case letters, digits and "-", starting with a letter.'),
+        mistakeAt(document.place(path), `"${name}" is not a valid name`, 'Use up to 63 lower-case letters, digits and "-", starting with a letter.'),
       )
     else if (name === taken) mistakes.push(mistakeAt(document.place(path), `the name ${taken} is taken`, 'Choose another.'))
   }

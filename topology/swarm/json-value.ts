@@ -64,7 +64,7 @@ export function withoutMark(bytes: Uint8Array): Uint8Array {
  */
 export function jsonCopy(value: unknown): unknown {
   const copy = new JsonCopy(insideBounds).of(value)
-  if (copy === undefined) throw notJson(`${kindOf(value)} is no JSON value`)
+  if (copy === undefined) throw notJson(`${kindOf(value)} is not a JSON value`)
   return copy
 }
 
@@ -191,7 +191,7 @@ class JsonCopy {
         this.#count.text(value)
         return value
       case 'number':
-        if (!Number.isFinite(value)) throw notJson(`${value} is no JSON number`)
+        if (!Number.isFinite(value)) throw notJson(`${value} is not a JSON number`)
         // JSON has no -0, so a bee in another process would read 0. The copy has 0 too.
         return value === 0 ? 0 : value
       case 'boolean':
@@ -201,7 +201,7 @@ class JsonCopy {
         this.#count.enter(depth)
         return Array.isArray(value) ? this.#list(value, depth) : this.#object(value, depth)
       case 'bigint':
-        throw notJson('a bigint is no JSON number: give a string, or a number')
+        throw notJson('a bigint is not a JSON number: give a string, or a number')
       default:
         return undefined
     }
@@ -216,7 +216,7 @@ class JsonCopy {
   }
 
   #object(object: object, depth: number): unknown {
-    if (losesContent(object)) throw notJson(`${kindOf(object)} is no JSON value: give a list or a plain object`)
+    if (losesContent(object)) throw notJson(`${kindOf(object)} is not a JSON value: give a list or a plain object`)
     const copy = {}
     for (const name of Object.keys(object)) {
       const value = this.#visit((object as { readonly [name: string]: unknown })[name], name, depth + 1)
@@ -326,7 +326,7 @@ function tooManyMembers(refuse: (why: string) => WaggleError, { maxMembers }: Js
 
 function badJson(why: string): WaggleError {
   return new WaggleError('WAGGLE_BAD_JSON', {
-    message: `The bytes are no JSON that a swarm takes: ${why}`,
+    message: `The bytes are not JSON that a swarm takes: ${why}`,
     next: 'Send JSON within the bounds of docs/security.md.',
   })
 }

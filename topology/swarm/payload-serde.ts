@@ -58,7 +58,7 @@ export function payloadOfBytes(data: Uint8Array, contentType: string, json: (byt
   if (mediaType === jsonType) return { kind: 'json', json: json(data) }
   if (mediaType === tensorsType) return { kind: 'tensors', tensors: decodeTensors(data) }
   if (mediaType === joinedType) return { kind: 'joined', parts: decodeParts(data) }
-  if (!headerCharacters.test(contentType)) throw badPayload('the content type is no text of at most 255 printable characters')
+  if (!headerCharacters.test(contentType)) throw badPayload('the content type is not a text of at most 255 printable characters')
   return { kind: 'bytes', bytes: data, contentType }
 }
 

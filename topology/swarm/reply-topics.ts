@@ -1,6 +1,6 @@
 /** The topics that requests may name for their answers, and their numbers of partitions. */
 export interface ReplyTopics {
-  /** Whether a record may name the topic. */
+  /** True if a record may name the topic. */
   allows(topic: string): boolean
   /** The topic's number of partitions; null if the topic does not exist; undefined if it is unknown until `look` has finished. */
   partitionsOf(topic: string): number | null | undefined

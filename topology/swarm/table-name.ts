@@ -5,7 +5,7 @@ export function tableNameOf(text: string): readonly [database: string | null, na
   const match = /^(?:([A-Za-z_][A-Za-z0-9_]*)\.)?([A-Za-z_][A-Za-z0-9_]*)$/.exec(text)
   if (match?.[2] === undefined) {
     throw new WaggleError('WAGGLE_TABLE_NAME', {
-      message: `"${text}" is no name of a table`,
+      message: `"${text}" is not a valid name for a table`,
       next: 'Use letters, digits and "_", with a database before a "." where it is not the default one.',
     })
   }

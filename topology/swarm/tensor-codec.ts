@@ -45,7 +45,7 @@ export function checkTensor(name: string, { datatype, shape, data }: Tensor): vo
   const width = datatypeBytes(datatype)
   if (width === undefined) throw malformed(`the datatype of ${shortName(name)} is unknown`)
   if (!name.isWellFormed() || Buffer.byteLength(name) > maxNameBytes)
-    throw malformed(`the name ${shortName(name)} is no UTF-8 of at most ${maxNameBytes} bytes`)
+    throw malformed(`the name ${shortName(name)} is not UTF-8 of at most ${maxNameBytes} bytes`)
   if (shape.length > maxRank) throw malformed(`the tensor ${shortName(name)} has more than ${maxRank} dimensions`)
   // A hole of a list is undefined, and `every` would skip it.
   for (let at = 0; at < shape.length; at++) {
@@ -53,7 +53,8 @@ export function checkTensor(name: string, { datatype, shape, data }: Tensor): vo
     if (!Number.isInteger(size) || size === undefined || size < 0 || size > maxSize)
       throw malformed(`the shape of ${shortName(name)} holds ${String(size)}`)
   }
-  if (!(data instanceof arrays[datatype])) throw malformed(`the data of ${shortName(name)} is no ${arrays[datatype].name}, as ${datatype} needs`)
+  if (!(data instanceof arrays[datatype]))
+    throw malformed(`the data of ${shortName(name)} is not of type ${arrays[datatype].name}, which ${datatype} needs`)
   if (elementsOf(shape) * width !== data.byteLength)
     throw malformed(`the tensor ${shortName(name)} has ${data.byteLength} bytes for the shape [${shape.slice(0, 8)}] of ${datatype}`)
 }
@@ -168,7 +169,7 @@ function align(at: number, to: number): number {
 
 function malformed(what: string): WaggleError {
   return new WaggleError('WAGGLE_MALFORMED_TENSORS', {
-    message: `The bytes are no tensors: ${what}`,
+    message: `The bytes are not tensors: ${what}`,
     next: 'Encode them as application/vnd.waggle.tensors (bees/PROTOCOL.md).',
   })
 }

@@ -268,7 +268,7 @@ function answerUnparsed({ code }: NodeJS.ErrnoException, socket: Socket, request
     socket.destroySoon()
     return
   }
-  const problem = ownMember(unparsed, code ?? '') ?? { code: 'WAGGLE_BAD_HTTP', detail: `The bytes are no HTTP request (${code ?? 'unknown'})` }
+  const problem = ownMember(unparsed, code ?? '') ?? { code: 'WAGGLE_BAD_HTTP', detail: `The bytes are not an HTTP request (${code ?? 'unknown'})` }
   socket.end(rawProblem({ ...problem, requestId }))
   socket.destroySoon()
 }

@@ -29,7 +29,7 @@ async function parse(bytes: Buffer<ArrayBuffer>, contentType: string): Promise<F
   try {
     return await new Response(bytes, { headers: { 'content-type': contentType } }).formData()
   } catch {
-    throw badForm('is no multipart form: see that it is whole, and that its boundary is that of the Content-Type')
+    throw badForm('is not a multipart form: see that it is whole, and that its boundary is that of the Content-Type')
   }
 }
 

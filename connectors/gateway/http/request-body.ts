@@ -24,7 +24,7 @@ function checked(bytes: Uint8Array, contentType: string): RequestBody {
   const mediaType = (contentType.split(';', 1)[0] ?? '').trim().toLowerCase()
   if (mediaType === joinedType) throw new ProblemError('WAGGLE_CONTENT_TYPE', `${joinedType} is not accepted from outside`)
   if (mediaType === jsonType) {
-    attempt('The body is no JSON', () => edgeJson(bytes))
+    attempt('The body is not JSON', () => edgeJson(bytes))
     return { bytes: withoutMark(bytes), contentType: jsonType }
   }
   if (mediaType === tensorsType) {

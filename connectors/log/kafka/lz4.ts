@@ -9,7 +9,7 @@ export function inflateLz4(data: Buffer, maxBytes: number): Buffer {
 
 /** Inflates one frame, and returns the index after it. Frame checksums are ignored, because the batch has a checksum. */
 function inflateFrame(data: Buffer, start: number, inflated: InflatedBytes): number {
-  if (data.readUInt32LE(start) !== frameMagic) throw new RangeError('it is no LZ4 frame')
+  if (data.readUInt32LE(start) !== frameMagic) throw new RangeError('it is not an LZ4 frame')
   const flags = data.readUInt8(start + 4)
   const contentSizeBytes = (flags & 8) === 0 ? 0 : 8
   const dictionaryIdBytes = (flags & 1) === 0 ? 0 : 4

@@ -12,7 +12,7 @@ import { translateToOnnx } from './translation/onnx-translation.ts'
 
 interface Choice {
   readonly loaded: LoadedGraph
-  /** Why this library runs the model, in words. */
+  /** The reason, in words, why this library runs the model. */
   readonly choice: string
 }
 

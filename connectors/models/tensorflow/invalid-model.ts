@@ -3,7 +3,7 @@ import { WaggleError } from '../../../topology/waggle-error.ts'
 /** The error for a file that cannot be read as a model. `next` says more than the usual advice. */
 export function invalidModel(path: string, why: string, { next, cause }: { readonly next?: string; readonly cause?: unknown } = {}): WaggleError {
   return new WaggleError('WAGGLE_MODEL_INVALID', {
-    message: `${path} is no TensorFlow model that can be run: ${why}`,
+    message: `${path} is not a TensorFlow model that can be run: ${why}`,
     next: next ?? 'See that its files are whole, and export the model again.',
     cause,
   })

@@ -6,7 +6,7 @@ export interface Tensors {
 
 export interface LoadedGraph {
   readonly device: string
-  /** Why no GPU is used although the bee asks for one; else null. */
+  /** The reason why no GPU is used although the bee asks for one; else null. */
   readonly warning: string | null
   /** `inputs` and the result have the names of the graph's inputs and outputs. */
   run(inputs: Tensors, outputs: readonly string[]): Promise<Tensors>

@@ -3,7 +3,7 @@ import { readFileSync, statSync } from 'node:fs'
 /** Size of a regular file. Throws RangeError for anything else: a pipe or a device may give bytes for ever, or none. */
 export function sizeOfFile(path: string): number {
   const stats = statSync(path)
-  if (!stats.isFile()) throw new RangeError(`${path} is no regular file`)
+  if (!stats.isFile()) throw new RangeError(`${path} is not a regular file`)
   return stats.size
 }
 

@@ -56,7 +56,7 @@ export function servedGraph(path: string, graph: FlatGraph, { inputs, outputs, f
   const loop = nodes.find(({ op }) => /^(Stateless)?While$|^TensorList|^(Ref)?(Enter|NextIteration)$/.test(op))
   if (loop !== undefined) throw unsupportedModel(path, `has a loop (${loop.op}), which is not run here`, loopAdvice)
   const unfed = nodes.find(({ op, name }) => op === 'Placeholder' && !fed.has(name))
-  if (unfed !== undefined) throw invalidModel(path, `its outputs need the placeholder ${unfed.name}, which is no input`)
+  if (unfed !== undefined) throw invalidModel(path, `its outputs need the placeholder ${unfed.name}, which is not an input`)
   return { path, nodes, constants: constantsOf(path, nodes), inputs: inputs.map((input) => servedInput(path, input)), outputs }
 }
 

@@ -13,7 +13,8 @@ import { maskedCrc32c } from './crc32c.ts'
  * The index is a block whose values are handles. Throws RangeError for other bytes, and for a block whose checksum is wrong.
  */
 export function sortedTable(bytes: Buffer): ReadonlyMap<string, Buffer> {
-  if (bytes.length < footerBytes || bytes.readBigUInt64LE(bytes.length - 8) !== magic) throw new RangeError('it is no table, or its end is missing')
+  if (bytes.length < footerBytes || bytes.readBigUInt64LE(bytes.length - 8) !== magic)
+    throw new RangeError('it is not a table, or its end is missing')
   const footer = new VarintReader(bytes.subarray(bytes.length - footerBytes))
   footer.handle()
   const entries = new Map<string, Buffer>()

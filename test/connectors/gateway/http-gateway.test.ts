@@ -216,7 +216,7 @@ describe('The HTTP gateway', () => {
     assert.equal((await problem(await post(entrance, '', {}))).code, 'WAGGLE_EMPTY_BODY')
     const said = await problem(await post(entrance, '{"a":'))
     assert.equal(said.status, 400)
-    assert.match(said.detail, /no JSON: .*end of JSON/)
+    assert.match(said.detail, /not JSON: .*end of JSON/)
     assert.equal((await problem(await post(entrance, Uint8Array.of(0x22, 0xff, 0x22), { 'content-type': 'application/json' }))).status, 400)
   })
 

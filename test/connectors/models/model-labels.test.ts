@@ -84,7 +84,7 @@ describe('The labels of a model', () => {
     write('small.labels.json', '{"no": 0}')
     await assert.rejects(
       labelsOf('small.onnx'),
-      refusal('WAGGLE_MODEL_INVALID', /small\.labels\.json names no labels: it is no JSON list of strings$/),
+      refusal('WAGGLE_MODEL_INVALID', /small\.labels\.json names no labels: it is not a JSON list of strings$/),
     )
     assert.deepEqual(await labelsOf('small.onnx', { labels: ['a', 'b'] }), ['a', 'b'])
     write('small.labels.txt', 'no\nyes')

@@ -84,7 +84,7 @@ describe('The predictions of a swarm with SCHEMA_REGISTRY_URL', { skip }, () => 
     assert.deepEqual(after, before)
     assert.equal((broken as { bee: string }).bee, 'unsure')
 
-    // As any other client of the registry reads them.
+    // Another client of the registry reads the records.
     const client = new SchemaRegistry({ host: url })
     const [json, avro] = await recordsOf('sure')
     assert.ok(json !== undefined && avro !== undefined)

@@ -163,7 +163,7 @@ describe('The command line in unusual surroundings', () => {
 
   it('names a misspelt variable once, and goes on', async () => {
     const { status, err } = await waggle(['plan', hello], { env: { WAGGLE_HTPP_PORT: '9000' } })
-    assert.deepEqual([status, err], [0, 'waggle: warning: WAGGLE_HTPP_PORT is no setting; did you mean WAGGLE_HTTP_PORT?\n'])
+    assert.deepEqual([status, err], [0, 'waggle: warning: WAGGLE_HTPP_PORT is not a setting; did you mean WAGGLE_HTTP_PORT?\n'])
   })
 
   it('names a wrong setting once, and quotes it', async () => {
@@ -181,9 +181,9 @@ describe('The command line in unusual surroundings', () => {
     for (const url of ['nowhere', 'ftp://127.0.0.1']) {
       const { status, err } = await waggle(['request', 'hello', '--data', '{}', '--url', url])
       assert.equal(status, 2)
-      assert.match(err, /^waggle: \S+ is no address of a server\. .*--url.*\n$/)
+      assert.match(err, /^waggle: \S+ is not an address of a server\. .*--url.*\n$/)
     }
     const { err } = await waggle(['request', 'hello', '--data', '{}'], { env: { WAGGLE_HTTP_PORT: 'abc' } })
-    assert.match(err, /is no address of a server.*WAGGLE_HTTP_PORT\.\n$/)
+    assert.match(err, /is not an address of a server.*WAGGLE_HTTP_PORT\.\n$/)
   })
 })

@@ -128,7 +128,7 @@ export default () => 1`,
       ['[no-such-program]', /there is no program no-such-program in the folders of PATH/],
       [`[${join(directory, 'gone')}]`, /there is no program .*gone;/],
       [`[${join(directory, 'plain.sh')}]`, /plain\.sh may not be executed \(chmod \+x\)/],
-      [`[${directory}]`, /is no file, so it cannot be run/],
+      [`[${directory}]`, /is not a file, so it cannot be run/],
       ['[node, ./gone.ts]', /there is no file .*gone\.ts for node/],
     ] as const
     const right = 'type: container, spec: {command: [node, -e, "1"]}'

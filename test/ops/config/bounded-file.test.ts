@@ -17,8 +17,8 @@ symlinkSync('ring', path('ring'))
 execFileSync('mkfifo', [path('pipe')])
 
 const refused: readonly (readonly [file: string, why: RegExp])[] = [
-  ['/dev/zero', /is no regular file/],
-  [path('pipe'), /is no regular file/],
+  ['/dev/zero', /is not a regular file/],
+  [path('pipe'), /is not a regular file/],
   [directory, /is a directory/],
   [path('ring'), /ELOOP/],
   [path('nothing'), /ENOENT/],
@@ -45,5 +45,5 @@ test('A file of the kernel, whose size is reported as 0, is refused as a model',
 
 test('A waggle.yaml that is a device is refused at once', () => {
   symlinkSync('/dev/zero', path('waggle.yaml'))
-  assert.throws(() => loadConfig({ directories: [directory], env: {} }), { code: 'WAGGLE_FILE_NOT_FOUND', message: /is no regular file/ })
+  assert.throws(() => loadConfig({ directories: [directory], env: {} }), { code: 'WAGGLE_FILE_NOT_FOUND', message: /is not a regular file/ })
 })

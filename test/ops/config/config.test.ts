@@ -40,7 +40,7 @@ describe('The settings of a process', () => {
 
   it('include further host names of this server, and invalid ones are refused', () => {
     assert.equal(load('hosts: waggle, proxy.example:8443').settings.hosts, 'waggle, proxy.example:8443')
-    assert.match(mistakes(null, { WAGGLE_HOSTS: 'waggle,http://a/' }).join(), /^WAGGLE_HOSTS: "http:\/\/a\/" is no name of a server/)
+    assert.match(mistakes(null, { WAGGLE_HOSTS: 'waggle,http://a/' }).join(), /^WAGGLE_HOSTS: "http:\/\/a\/" is not a name of a server/)
   })
 
   it('come from the environment first, then from waggle.yaml', () => {
@@ -73,8 +73,8 @@ describe('The settings of a process', () => {
     const brokers = { WAGGLE_LOG: 'kafka', KAFKA_BROKERS: 'a:9092' }
     const wrong: readonly (readonly [{ readonly [variable: string]: string }, RegExp])[] = [
       [{ WAGGLE_LOG: 'kafka' }, /^KAFKA_BROKERS: .*Set KAFKA_BROKERS=host:port/],
-      [{ WAGGLE_LOG: 'kafka', KAFKA_BROKERS: 'a:9092,b' }, /^KAFKA_BROKERS: "b" is no address/],
-      [{ WAGGLE_LOG: 'kafka', KAFKA_BROKERS: 'a:70000' }, /^KAFKA_BROKERS: "a:70000" is no address/],
+      [{ WAGGLE_LOG: 'kafka', KAFKA_BROKERS: 'a:9092,b' }, /^KAFKA_BROKERS: "b" is not an address/],
+      [{ WAGGLE_LOG: 'kafka', KAFKA_BROKERS: 'a:70000' }, /^KAFKA_BROKERS: "a:70000" is not an address/],
       [{ ...brokers, KAFKA_SASL_MECHANISM: 'plain', KAFKA_SASL_USERNAME: 'u' }, /^KAFKA_SASL_PASSWORD: plain needs a user and a password/],
       [{ ...brokers, KAFKA_SASL_PASSWORD: 'p' }, /^KAFKA_SASL_MECHANISM: kafka_sasl_password is set, and no mechanism/],
       [{ ...brokers, KAFKA_SASL_MECHANISM: 'oauthbearer' }, /^KAFKA_SASL_TOKEN: oauthbearer needs a token/],
@@ -88,7 +88,7 @@ describe('The settings of a process', () => {
       [{ ...brokers, KAFKA_CLIENT: 'kafkajs', WAGGLE_PROCESSING: 'exactly_once' }, /^WAGGLE_PROCESSING: kafkajs cannot do exactly_once/],
       [{ ...brokers, KAFKA_CLIENT: 'kafkajs', WAGGLE_INSTANCE: 'one' }, /^WAGGLE_INSTANCE: kafkajs has no members/],
       [{ ...brokers, KAFKA_CLIENT: 'librdkafka' }, /^KAFKA_CLIENT: .*platformatic, kafkajs/],
-      [{ WAGGLE_REPLY_TOPICS: 'a, te*m' }, /^WAGGLE_REPLY_TOPICS: " te\*m" is no topic/],
+      [{ WAGGLE_REPLY_TOPICS: 'a, te*m' }, /^WAGGLE_REPLY_TOPICS: " te\*m" is neither a topic nor/],
     ]
     for (const [env, expected] of wrong) {
       const told = mistakes(null, env)
@@ -97,7 +97,7 @@ describe('The settings of a process', () => {
         `${JSON.stringify(env)}: ${told.join('\n')}`,
       )
     }
-    assert.ok(mistakes('log: kafka\nkafka_brokers: b\n').some((line) => /waggle\.yaml:2:16: "b" is no address/.test(line)))
+    assert.ok(mistakes('log: kafka\nkafka_brokers: b\n').some((line) => /waggle\.yaml:2:16: "b" is not an address/.test(line)))
     assert.deepEqual(mistakes(null, brokers), [])
     assert.deepEqual(mistakes(null, { ...brokers, KAFKA_CLIENT: 'kafkajs' }), [])
     assert.deepEqual(mistakes(null, { KAFKA_SASL_PASSWORD: 'of no use without a cluster' }), [])

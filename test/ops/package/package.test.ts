@@ -19,7 +19,7 @@ describe('The package', () => {
 
   before(() => {
     cloneToPack(clone)
-    // As a pack that is cut off leaves it.
+    // A pack that is cut off leaves the clone in this state.
     done(process.execPath, [join('ops', 'package', 'prepack.ts')], clone)
     const told: unknown = JSON.parse(done('npm', ['pack', '--json', '--pack-destination', directory], clone))
     packed = (told as [typeof packed])[0]

@@ -195,7 +195,7 @@ function stored(): Topology {
 interface SceneOptions {
   readonly traits: LogTraits
   readonly topology: Topology
-  /** Whether the log refuses a commit for this record. */
+  /** True if the log refuses a commit for this record. */
   readonly refuses: (record: { readonly topic: string; readonly value: string }) => boolean
   readonly policy?: Partial<FailurePolicy>
   readonly decide?: (error: WaggleError) => 'goOn' | 'stop'

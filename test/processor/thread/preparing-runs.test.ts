@@ -74,7 +74,7 @@ class Program {
       void producer.send({ topic: 'in', partition, key: Buffer.from('k'), value: Buffer.from(word), timestamp: 0, headers: [] })
   }
 
-  /** As the last commit has them. */
+  /** The committed words of a topic. */
   wordsIn(topic: string): readonly string[] {
     const { partitions = [] } = this.world.disk.topics.get(topic) ?? {}
     return partitions.flatMap(({ records }) => records.map(({ value }) => Buffer.from(value as Uint8Array).toString()))

@@ -113,7 +113,7 @@ bees:
     on_error: never
 `)
     const expected: readonly (readonly [place: string, words: RegExp])[] = [
-      ['1:7', /is no name/],
+      ['1:7', /is not a valid name/],
       ['2:1', /unknown key colour/],
       ['5:11', /no bee type gatway-input; did you mean gateway-input\?/],
       ['11:7', /unknown key nmae; did you mean name\?/],

@@ -41,7 +41,7 @@ const cases: readonly (readonly [what: string, text: string | Uint8Array, mistak
   ['bytes that are not UTF-8', Buffer.from([0x61, 0x3a, 0x0a, 0x62, 0xff]), /^swarm.yaml:2:2: .*UTF-8/],
   ['a merge key', `${gateway}- { <<: { name: x }, name: x, type: respond, input: { name: g } }`, /^swarm.yaml:4:5: unknown key <</],
   ['an endless timeout', `${gateway}- { name: x, type: respond, input: { name: g }, timeout_seconds: .inf }`, /not Infinity/],
-  ['a timeout that is no number', `${gateway}- { name: x, type: respond, input: { name: g }, timeout_seconds: .nan }`, /not NaN/],
+  ['a timeout that is not a number', `${gateway}- { name: x, type: respond, input: { name: g }, timeout_seconds: .nan }`, /not NaN/],
   ['a key that is there twice', 'name: s\nname: t\n', /^swarm.yaml:2:1: the key name is a duplicate/],
   ['only comments', '# nothing\n', /^swarm.yaml:1:1: the file is empty/],
   ['two gateways of one name', `${gateway}- { name: h, type: gateway-input, spec: { name: g } }`, /^swarm.yaml:4:49: g has the gateway g already/],
@@ -51,9 +51,9 @@ const cases: readonly (readonly [what: string, text: string | Uint8Array, mistak
     /the gateway k already/,
   ],
   [
-    'weights of a bee that is no input',
+    'weights of a bee that is not an input',
     `${gateway}- { name: e, type: weighted-average-ensemble, input: { stack: [g] }, spec: { weights: { h: 1 } } }`,
-    /^swarm.yaml:4:89: h is no input of e/,
+    /^swarm.yaml:4:89: h is not an input of e/,
   ],
 ]
 

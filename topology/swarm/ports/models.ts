@@ -36,7 +36,7 @@ export interface TensorFlowOptions {
   readonly backend?: TensorFlowBackend
 }
 
-/** How a picture becomes the model's input. Missing fields are read from the model's own signature. */
+/** The conversion of a picture to the model's input. Missing fields are read from the model's own signature. */
 export interface PictureFit {
   /** Height and width in pixels. */
   readonly resize?: readonly [height: number, width: number]

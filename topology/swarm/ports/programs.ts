@@ -7,6 +7,6 @@ export interface Programs {
   checkModule(module: { readonly path: string; readonly export: string }): Promise<void>
   /** Throws WAGGLE_BEE_NOT_STARTED if the command's program is missing or may not be executed. */
   checkCommand(command: readonly string[], env: { readonly [name: string]: string }): Promise<void>
-  /** Whether this machine's Docker has the image; null where no Docker answers. */
+  /** True if this machine's Docker has the image; null if no Docker answers. */
   hasImage(image: string): Promise<boolean | null>
 }

@@ -21,7 +21,7 @@ function reduction(t: NodeTranslation, op: string): ReturnType<Operator> {
   return plainValue(x.dtype, t.emit(op, [t.plain(x), t.ints(axes)], { keepdims, noop_with_empty_axes: 1 }))
 }
 
-/** Where the axes of [rows, height, width, channels] are, with the channels before height and width. */
+/** The places of the axes of [rows, height, width, channels], with the channels before height and width. */
 const firstAxes: ReadonlyMap<number, number> = new Map([
   [1, 2],
   [2, 3],

@@ -13,7 +13,7 @@ it('the scores of a picture add up to one', () => {
   assert.ok(Math.abs(scores.bear + scores.teddy - 1) < 1e-6)
 })
 
-it('refuses a body that is no picture', async () => {
+it('refuses a body that is not a picture', async () => {
   await assert.rejects(preprocess('no picture'), Refused)
   assert.throws(() => svm({}), Refused)
 })

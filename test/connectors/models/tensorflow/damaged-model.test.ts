@@ -61,7 +61,7 @@ describe('A TensorFlow model whose files are damaged', () => {
     refuses(
       damaged(
         'dense/1',
-        changed(graph, () => Buffer.from('this is no model')),
+        changed(graph, () => Buffer.from('this is not a model')),
       ),
       'WAGGLE_MODEL_INVALID',
       /saved_model\.pb/,
@@ -85,7 +85,7 @@ describe('A TensorFlow model whose files are damaged', () => {
 
   it('a file of another library is refused, and one of Keras with the call that exports it', () => {
     const onnx = join(savedModelsDirectory, '..', 'exports', 'keras-export.onnx')
-    refuses(onnx, 'WAGGLE_MODEL_INVALID', /keras-export\.onnx is no TensorFlow model/)
+    refuses(onnx, 'WAGGLE_MODEL_INVALID', /keras-export\.onnx is not a TensorFlow model/)
     for (const [name, bytes] of [
       ['model.keras', Buffer.from('PK\x03\x04and more')],
       ['model.h5', Buffer.from('\x89HDF\r\n\x1a\nand more', 'latin1')],
@@ -157,7 +157,7 @@ describe('A TensorFlow model whose files are damaged', () => {
       rmSync(join(path, file))
       execFileSync('mkfifo', [join(path, file)])
     }
-    for (const file of [graph, index, data]) refuses(damaged('dense/1', piped(file)), 'WAGGLE_MODEL_INVALID', /is no regular file/)
+    for (const file of [graph, index, data]) refuses(damaged('dense/1', piped(file)), 'WAGGLE_MODEL_INVALID', /is not a regular file/)
   })
 
   it('a folder without a model is refused', () => {

@@ -84,11 +84,11 @@ describe('The variables of a SavedModel', () => {
     refuses({ ...good, dtype: 7 }, /the data type number 7, which is not supported/)
   })
 
-  it('numbers of the other byte order, and bytes that are no bundle, are refused', () => {
+  it('numbers of the other byte order, and bytes that are not a bundle, are refused', () => {
     refuses(good, /big-endian/, { header: Buffer.of(8, 1, 16, 1) })
     const prefix = bundleOf(good)
-    writeFileSync(`${prefix}.index`, 'this is no index')
-    assert.throws(() => new TensorBundle(prefix, 1000), /it is no table/)
+    writeFileSync(`${prefix}.index`, 'this is not an index')
+    assert.throws(() => new TensorBundle(prefix, 1000), /it is not a table/)
     rmSync(`${prefix}.index`)
     assert.throws(() => new TensorBundle(prefix, 1000), /bundle-\d+\.index is .*: it is missing/)
   })

@@ -1,0 +1,36 @@
+import { globSync, readFileSync } from 'node:fs'
+import { resolve, sep } from 'node:path'
+
+/** An error text that does not name its subject, or that says "is no …". */
+export interface UnclearText {
+  readonly file: string
+  readonly line: number
+  readonly text: string
+}
+
+/**
+ * Finds unclear texts of errors: a `message`, `next` or `meaning` that begins with a pronoun, or that says "is no name" instead of "is not a name".
+ * A user reads an error alone, so no earlier sentence tells what "It" stands for.
+ */
+export function unclearTextsIn(file: string, source: string): readonly UnclearText[] {
+  const unclear: UnclearText[] = []
+  for (const match of source.matchAll(errorText)) {
+    const text = match[2] ?? ''
+    if (!opening.test(text) && !negation.test(text)) continue
+    unclear.push({ file, line: source.slice(0, match.index).split('\n').length, text })
+  }
+  return unclear
+}
+
+/** A string after `message:`, `next:` or `meaning:`. It may begin on the next line. */
+const errorText = /\b(?:message|next|meaning):\s*(['"`])((?:\\.|(?!\1)[^\\])*)\1/g
+const opening = /^(?:It|He|She|They|This one|What|Who|Whoever)\b/
+const negation = /(?<!\b[Tt]here )\b(?:is|are) no (?!(?:more|longer|other|such)\b)\S/
+
+if (import.meta.main) {
+  const root = resolve(import.meta.dirname, '..', '..')
+  const files = globSync('{topology,processor,bees,connectors,ops}/**/*.ts', { cwd: root, exclude: ['**/node_modules/**'] })
+  const unclear = files.map((file) => file.split(sep).join('/')).flatMap((file) => unclearTextsIn(file, readFileSync(resolve(root, file), 'utf8')))
+  for (const { file, line, text } of unclear) process.stderr.write(`${file}:${line}: ${text}\n    Name the subject, and write "is not a …".\n`)
+  process.exitCode = unclear.length === 0 ? 0 : 1
+}
