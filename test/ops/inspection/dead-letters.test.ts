@@ -109,6 +109,19 @@ describe('The dead letters of a log', () => {
     await assert.rejects(listed(2, 'shop:0:77'), { code: 'WAGGLE_UNKNOWN_DEAD_LETTER' })
   })
 
+  it('are listed page by page, whatever number their timestamp is', async () => {
+    const timestamps = [-(2 ** 63), -9e15, -1.5, 1e-7, 0.1 + 0.2, 1_700_000_000_000.25, 9e15, 2 ** 63, 1e300]
+    for (const timestamp of timestamps) await append([{ ...letter(Buffer.from('x')), timestamp }])
+    const ids: string[] = []
+    let after: string | null = null
+    do {
+      const page: { readonly ids: readonly string[]; readonly next: string | null } = await listed(1, after)
+      ids.push(...page.ids)
+      after = page.next
+    } while (after !== null)
+    assert.deepEqual(ids, timestamps.map((_, offset) => `shop:0:${offset}`).reverse())
+  })
+
   it('are listed without reading the large values of other letters, and with turns for other work', async (t) => {
     await append(Array.from({ length: 3000 }, (_, at) => letter(Buffer.alloc(17_000, at % 250))))
     await letters.close()
