@@ -2,6 +2,7 @@ import { type DeadLetter, managementLimits } from '../../topology/swarm/manageme
 import { exitStatus } from './exit-status.ts'
 import { type StreamsLetter, streamsLetters } from './streams-letters.ts'
 import { terminalText } from './terminal-text.ts'
+import { timeText } from './time-text.ts'
 import { type LogOptions, onLog } from './topics.ts'
 
 /** `waggle dead-letters list`: prints the failed inputs, the newest first. */
@@ -73,7 +74,7 @@ export async function discardDeadLetter(id: string, options: LogOptions): Promis
 
 function textOf({ id, bee, code, cause, request_id, topic, partition, offset, timestamp, content_type, content }: DeadLetter): string {
   const lines = [
-    `${id}  ${new Date(timestamp).toISOString()}  ${bee}  ${code}`,
+    `${id}  ${timeText(timestamp)}  ${bee}  ${code}`,
     `  cause    ${cause.replaceAll('\n', '\n           ')}`,
     `  request  ${request_id ?? '-'}`,
     `  input    offset ${offset} of ${topic}, partition ${partition}`,
@@ -85,7 +86,7 @@ function textOf({ id, bee, code, cause, request_id, topic, partition, offset, ti
 function textOfStreamsLetter({ id, exception, cause, topic, partition, offset, timestamp, key, content }: StreamsLetter): string {
   const shown = content !== null && content.length > listedCharacters ? `${content.slice(0, listedCharacters)} … (--json shows all)` : content
   const lines = [
-    `${id}  ${new Date(timestamp).toISOString()}  ${exception}`,
+    `${id}  ${timeText(timestamp)}  ${exception}`,
     `  cause    ${cause.replaceAll('\n', '\n           ')}`,
     `  input    ${topic === null ? 'none: a punctuation failed' : `offset ${offset} of ${topic}, partition ${partition}`}`,
     `  key      ${key ?? '-'}`,

@@ -4,6 +4,7 @@ import { loadConfig } from '../config/config.ts'
 import { withManagement } from '../inspection/open-management.ts'
 import { exitStatus } from './exit-status.ts'
 import { terminalText } from './terminal-text.ts'
+import { timeText } from './time-text.ts'
 
 /** Options of the commands that look into a log. */
 export interface LogOptions {
@@ -72,5 +73,5 @@ function tableOf(topics: readonly TopicRow[]): string {
 }
 
 function lineOf({ partition, offset, timestamp, key, value }: ShownRecord): string {
-  return `${`${partition}/${offset}`.padEnd(10)} ${new Date(timestamp).toISOString()}  ${key ?? '-'}  ${value ?? '-'}`
+  return `${`${partition}/${offset}`.padEnd(10)} ${timeText(timestamp)}  ${key ?? '-'}  ${value ?? '-'}`
 }

@@ -107,7 +107,7 @@ export class DeadLetters {
     try {
       await this.#read(place)
       const open = await this.#openLetters(place.swarm)
-      if (open === null || !(await open.isOpen(place.partition, place.offset))) throw settledBefore(id)
+      if (open === null || !open.isOpen(place.partition, place.offset)) throw settledBefore(id)
       return await settle(place)
     } finally {
       this.#settling.delete(id)

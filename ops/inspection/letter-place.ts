@@ -29,7 +29,7 @@ export function cursorOf(letter: OpenLetter): string {
 
 /** The letter of a cursor; null for a text that is no cursor. */
 export function letterOfCursor(cursor: string): OpenLetter | null {
-  const [, timestamp, id] = /^(-?\d{1,16}):([^:]+:\d+:\d+)$/.exec(cursor) ?? []
+  const [, timestamp, id] = /^(-?\d{1,22}(?:\.\d{1,20})?(?:e[+-]\d{1,3})?):([^:]+:\d+:\d+)$/.exec(cursor) ?? []
   return id === undefined ? null : { ...placeOf(id), timestamp: Number(timestamp) }
 }
 

@@ -3,6 +3,7 @@ import { deadLetterTopic } from '../../topology/naming.ts'
 import { headerText } from '../../topology/record.ts'
 import { deadLetterSettledHeader } from '../../topology/swarm/headers.ts'
 import type { OpenLetter } from './letter-place.ts'
+import { OffsetSet } from './offset-set.ts'
 import { eachRun } from './topic-pages.ts'
 
 /** The letters of one partition, in the order of their offsets. */
@@ -13,12 +14,14 @@ interface PartitionLetters {
   isCut: boolean
   /** The timestamp of each open letter, by its offset. */
   readonly open: Map<number, number>
+  /** The letters with a note, also those that are not in memory. Notes lie behind their letters, so a second reading needs this set to skip them. */
+  readonly settled: OffsetSet
 }
 
 /**
  * The open dead letters of one swarm: places and times, without values. Its topic is read once, and then only what was added. Letters and the notes
  * that settle them may be as many as the topic holds. In memory are at most `maxOpen` open letters, the newest, in equal shares for the partitions. Once
- * half of a partition's share is settled, the partition is read again for older ones.
+ * half of a partition's share is settled, the partition is read again for older ones. Each settled letter takes a bit.
  */
 export class OpenLetters {
   readonly #log: Log
@@ -41,21 +44,10 @@ export class OpenLetters {
     return read
   }
 
-  /** True for a letter without a note, as of the last `refresh`. The notes for one that memory had no place for are looked up. */
-  async isOpen(partition: number, offset: number): Promise<boolean> {
+  /** True for a letter without a note, as of the last `refresh`. */
+  isOpen(partition: number, offset: number): boolean {
     const letters = this.#partitions[partition]
-    if (letters === undefined) return false
-    const { open, isCut, next } = letters
-    if (open.has(offset)) return true
-    const [oldest = next] = open.keys()
-    if (!isCut || offset > oldest) return false
-    let isSettled = false
-    const topic = deadLetterTopic(this.#swarm)
-    await eachRun(this.#log.read({ topic, partition, from: offset + 1, to: next, skipsLargeValues: true }), async ({ records }) => {
-      isSettled = records.some((record) => settledOffset(record) === offset)
-      return isSettled ? 'stop' : 'go on'
-    })
-    return !isSettled
+    return letters !== undefined && offset < letters.next && !letters.settled.has(offset)
   }
 
   /** The open letters, as of the last `refresh`. Those of a partition come newest first. */
@@ -72,7 +64,7 @@ export class OpenLetters {
     const isShorter = offsets.some(({ end }, partition) => end < (this.#partitions[partition]?.next ?? 0))
     if (isOther || isShorter) {
       this.#topicId = id
-      this.#partitions = offsets.map(({ start }) => ({ next: start, isCut: false, open: new Map() }))
+      this.#partitions = offsets.map(({ start }) => ({ next: start, isCut: false, open: new Map(), settled: new OffsetSet() }))
     }
     for (const [partition, ends] of offsets.entries()) await this.#read(partition, ends)
   }
@@ -80,7 +72,8 @@ export class OpenLetters {
   async #read(partition: number, { start, end }: PartitionOffsets): Promise<void> {
     const letters = this.#partitions[partition]
     if (letters === undefined) return
-    const { open } = letters
+    const { open, settled } = letters
+    settled.forgetBefore(start)
     for (const offset of open.keys()) {
       if (offset >= start) break
       open.delete(offset)
@@ -91,9 +84,13 @@ export class OpenLetters {
     const reader = this.#log.read({ topic: deadLetterTopic(this.#swarm), partition, from, to: end, skipsLargeValues: true })
     await eachRun(reader, async ({ records }) => {
       for (const record of records) {
-        const settled = settledOffset(record)
-        if (settled === null) open.set(record.offset, record.timestamp)
-        else open.delete(settled)
+        const named = settledOffset(record)
+        if (named === null) {
+          if (!settled.has(record.offset)) open.set(record.offset, record.timestamp)
+        } else if (Number.isInteger(named) && named >= start && named < record.offset) {
+          open.delete(named)
+          settled.add(named)
+        }
         letters.next = record.offset + 1
       }
       for (const offset of open.keys()) {
@@ -105,7 +102,7 @@ export class OpenLetters {
     })
     letters.next = end
     if (!letters.isCut || open.size > most / 2) return
-    this.#partitions[partition] = { next: start, isCut: false, open: new Map() }
+    this.#partitions[partition] = { next: start, isCut: false, open: new Map(), settled }
     await this.#read(partition, { start, end })
   }
 }

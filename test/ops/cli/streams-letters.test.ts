@@ -13,8 +13,9 @@ describe('waggle dead-letters list --topic', () => {
   const stateDir = mkdtempSync(join(tmpdir(), 'waggle-letters-'))
   after(() => rmSync(stateDir, { recursive: true }))
 
-  const list = (...argv: readonly string[]) =>
-    spawnSync(process.execPath, [main, 'dead-letters', 'list', ...argv], { encoding: 'utf8', env: { ...process.env, WAGGLE_DATA_DIR: stateDir } })
+  const list = (...argv: readonly string[]) => waggle('dead-letters', 'list', ...argv)
+  const waggle = (...argv: readonly string[]) =>
+    spawnSync(process.execPath, [main, ...argv], { encoding: 'utf8', env: { ...process.env, WAGGLE_DATA_DIR: stateDir } })
 
   before(async () => {
     const builder = new StreamsBuilder()
@@ -25,10 +26,13 @@ describe('waggle dead-letters list --topic', () => {
         return value ?? ''
       })
       .to('checked', Produced.with(text, text))
+    builder.stream('odd', Consumed.with(text, text)).foreach(() => {})
     const handlers = { deadLetterTopic: 'letters', processingHandler: () => 'resume' as const }
     await using streams = new Streams(builder.build(), { applicationId: 'prices', log: 'embedded', stateDir, ...handlers })
     await streams.start()
     await streams.send('letters', { key: 'k', value: 'not a letter' }, Produced.with(text, text))
+    const headers = [{ key: '__streams.errors.exception', value: Buffer.from('RangeError') }]
+    await streams.send('odd', { key: 'k', value: 'no date', timestamp: 9e15, headers }, Produced.with(text, text))
     for (const value of ['no bear', 'no honey', '5']) await streams.send('prices', { key: 'k', value }, Produced.with(text, text))
     for await (const _ of streams.records('checked', Consumed.with(text, text))) break
   })
@@ -51,6 +55,11 @@ letters:0:1  TIME  RangeError
   content  no bear
 `,
     )
+  })
+
+  it('shows the timestamp of a record as a number if it is no date, as `topics tail` does', () => {
+    assert.match(list('--topic', 'odd').stdout, /^odd:0:0 {2}9000000000000000 {2}RangeError\n/)
+    assert.match(waggle('topics', 'tail', 'odd', '--from-beginning', '--max', '1').stdout, /^0\/0 +9000000000000000 {2}k {2}no date\n/)
   })
 
   it('shows at most as many as --max says, also in JSON', () => {

@@ -3,7 +3,7 @@ import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'n
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, it } from 'node:test'
-import { type EmbeddedLog, openEmbeddedLog } from '../../../connectors/log/embedded/embedded-log.ts'
+import { EmbeddedLog, openEmbeddedLog } from '../../../connectors/log/embedded/embedded-log.ts'
 import { Segments } from '../../../connectors/log/embedded/segments.ts'
 import { Rocks } from '../../../connectors/rocksdb/rocks.ts'
 import { DeadLetters } from '../../../ops/inspection/dead-letters.ts'
@@ -109,6 +109,19 @@ describe('The dead letters of a log', () => {
     await assert.rejects(listed(2, 'shop:0:77'), { code: 'WAGGLE_UNKNOWN_DEAD_LETTER' })
   })
 
+  it('are listed page by page, whatever number their timestamp is', async () => {
+    const timestamps = [-(2 ** 63), -9e15, -1.5, 1e-7, 0.1 + 0.2, 1_700_000_000_000.25, 9e15, 2 ** 63, 1e300]
+    for (const timestamp of timestamps) await append([{ ...letter(Buffer.from('x')), timestamp }])
+    const ids: string[] = []
+    let after: string | null = null
+    do {
+      const page: { readonly ids: readonly string[]; readonly next: string | null } = await listed(1, after)
+      ids.push(...page.ids)
+      after = page.next
+    } while (after !== null)
+    assert.deepEqual(ids, timestamps.map((_, offset) => `shop:0:${offset}`).reverse())
+  })
+
   it('are listed without reading the large values of other letters, and with turns for other work', async (t) => {
     await append(Array.from({ length: 3000 }, (_, at) => letter(Buffer.alloc(17_000, at % 250))))
     await letters.close()
@@ -144,14 +157,47 @@ describe('The dead letters of a log', () => {
     }
     await append(Array.from({ length: 10 }, () => letter(Buffer.from('x'))))
     assert.deepEqual(await offsets(), [9, 8, 7, 6])
-    assert.deepEqual(await Promise.all([9, 1, 0].map((offset) => open.isOpen(0, offset))), [true, true, true])
+    assert.deepEqual(
+      [9, 1, 0].map((offset) => open.isOpen(0, offset)),
+      [true, true, true],
+    )
     await append([9, 8].map(note))
     assert.deepEqual(await offsets(), [7, 6, 5, 4])
     await append([note(3)])
     assert.deepEqual(await offsets(), [7, 6, 5, 4])
-    assert.deepEqual(await Promise.all([8, 3, 2].map((offset) => open.isOpen(0, offset))), [false, false, true])
+    assert.deepEqual(
+      [8, 3, 2].map((offset) => open.isOpen(0, offset)),
+      [false, false, true],
+    )
     await append([7, 6, 5, 4, 3, 2].map(note))
     assert.deepEqual(await offsets(), [1, 0])
+  })
+
+  it('are read once more, and not without end, once more than half of the newest are settled', async (t) => {
+    const read = EmbeddedLog.prototype.read
+    let reads = 0
+    t.mock.method(EmbeddedLog.prototype, 'read', function (this: EmbeddedLog, ...given: Parameters<EmbeddedLog['read']>) {
+      if (++reads > 10) throw new Error('the list is read without end')
+      return read.apply(this, given)
+    })
+    const open = new OpenLetters(log, 'shop', { maxOpen: 10 })
+    // The letters fill two runs of the reader, so the notes are in a run behind them.
+    await append(Array.from({ length: 2000 }, () => letter(Buffer.from('x'))))
+    await open.refresh()
+    await append([1999, 1998, 1997, 1996, 1995, 1994, 1993, 1992].map(note))
+    await open.refresh()
+    assert.equal(reads, 3)
+    assert.deepEqual(
+      Array.from(open, ({ offset }) => offset),
+      [1991, 1990, 1989, 1988, 1987, 1986, 1985, 1984, 1983, 1982],
+    )
+  })
+
+  it('stay open if a note settles no letter before it', async () => {
+    await append([letter(Buffer.from('first')), note(2), letter(Buffer.from('last')), note(-1), note(2.5), { ...note(0), value: Buffer.from('x') }])
+    assert.deepEqual((await listed()).ids.toSorted(), ['shop:0:0', 'shop:0:2'])
+    await letters.discard('shop:0:2')
+    assert.deepEqual((await listed()).ids, ['shop:0:0'])
   })
 
   it('are settled once, however their id is spelled', async () => {
