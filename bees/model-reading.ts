@@ -1,12 +1,13 @@
 import { enumerated } from '../topology/swarm/enumerated.ts'
 import type { ModelLabels, ModelOutput, ModelResult, ModelSignature, TensorSignature } from '../topology/swarm/ports/models.ts'
 import { WaggleError } from '../topology/waggle-error.ts'
+import { distinctLabels } from './distinct-labels.ts'
 
 /** The roles of a model's outputs in a prediction. Unused outputs keep their own names. */
 export interface ModelReading {
   /** The outputs with the scores: one output with all of them, or one output for each. Empty for a model without scores. */
   readonly scores: readonly string[]
-  /** The names of the scores, in order. */
+  /** The names of the scores, in order, all different. */
   readonly labels: readonly string[]
   /** True if the spec or the file names them. */
   readonly hasNames: boolean
@@ -36,7 +37,12 @@ interface ReadingSpec {
  * Finds scores and label among a model's outputs. Scores are a classifier's `probabilities`, scikit-learn's columns, or else the first output that is
  * a list of numbers. A single number is a score under its output's name. Throws WAGGLE_MODEL_SHAPE if the spec does not fit the model.
  */
-export function readingOf(spec: ReadingSpec, { outputRows: outputs, classes, labels }: ModelSignature): ModelReading {
+export function readingOf(spec: ReadingSpec, signature: ModelSignature): ModelReading {
+  const reading = foundReading(spec, signature)
+  return { ...reading, labels: distinctLabels(reading.labels) }
+}
+
+function foundReading(spec: ReadingSpec, { outputRows: outputs, classes, labels }: ModelSignature): ModelReading {
   const told = spec.labels === undefined ? labels : { names: spec.labels, from: 'spec.labels' }
   const named = spec.output === undefined ? undefined : outputs.find(({ name }) => name === spec.output)
   if (spec.output !== undefined && named === undefined) {

@@ -1,4 +1,5 @@
 import { access } from 'node:fs/promises'
+import { setTimeout as delay } from 'node:timers/promises'
 import { Worker } from 'node:worker_threads'
 import { moduleFile } from '../../topology/module-file.ts'
 import type { ModelOptions, ModelResult, ModelRow, ModelSignature, Models, OpenModel } from '../../topology/swarm/ports/models.ts'
@@ -10,6 +11,10 @@ import { resultsOf } from './run-results.ts'
 export interface ThreadedModelsOptions {
   /** True: a bee that asks for a GPU does not start without one. False: it runs on the CPU. */
   readonly requireGpu: boolean
+  /** The time that a model has to open, in ms. Default: 60 s; 15 minutes on a GPU, whose libraries compile the model. */
+  readonly openingMs?: number
+  /** The time that a thread has to answer after a call's time is over, in ms, before it is ended. Default: 5 s. */
+  readonly graceMs?: number
 }
 
 /** Runs each model in a thread of its own, which restarts when it dies. */
@@ -33,7 +38,8 @@ export class ThreadedModels implements Models {
         cause,
       })
     }
-    const model = new ThreadedModel(options)
+    const { openingMs = options.gpu > 0 ? 900_000 : 60_000, graceMs = 5000 } = this.#options
+    const model = new ThreadedModel(options, { openingMs, graceMs })
     const warning = await model.start()
     if (warning === null) return model
     if (this.#options.requireGpu) {
@@ -48,13 +54,23 @@ export class ThreadedModels implements Models {
   }
 }
 
+type Limits = Required<Pick<ThreadedModelsOptions, 'openingMs' | 'graceMs'>>
+
+/** JavaScript's memory of a thread. Constants, tensors and the libraries have memory of their own. */
+const resourceLimits = { maxOldGenerationSizeMb: 2048 }
+
 class ThreadedModel implements OpenModel {
   readonly #options: ModelOptions
+  readonly #limits: Limits
   readonly #calls = new Map<number, { resolve(results: readonly ModelResult[]): void; reject(error: WaggleError): void; buffer: SharedArrayBuffer }>()
   /** Buffers that no call uses now. Two are enough: one is filled while the model reads the other. */
   readonly #free: SharedArrayBuffer[] = []
   #worker: Worker | null = null
   #starting: Promise<string | null> | null = null
+  /** The end of the last thread that was ended. Null if it has ended. */
+  #ending: Promise<void> | null = null
+  /** The number of answers, by which a blocked thread is told from a slow one. */
+  #answers = 0
   #nextCall = 0
   #closed = false
   signature: ModelSignature = {
@@ -70,8 +86,9 @@ class ThreadedModel implements OpenModel {
   device = ''
   choice: string | null = null
 
-  constructor(options: ModelOptions) {
+  constructor(options: ModelOptions, limits: Limits) {
     this.#options = options
+    this.#limits = limits
   }
 
   /** Starts the thread. Concurrent calls share one start. Resolves with a warning if a GPU is wanted and cannot be used, else with null. */
@@ -83,11 +100,24 @@ class ThreadedModel implements OpenModel {
   }
 
   async #startThread(): Promise<string | null> {
+    await this.#waitForEnd()
+    if (this.#closed) throw this.#failed('it is closed')
     const { path, runtime, gpu, fit, output, tensorflow = {}, isLabelled = false } = this.#options
     const workerData: ModelThreadData = { path, runtime, gpu, fit, output, tensorflow, isLabelled }
-    const worker = new Worker(moduleFile(new URL('./model-thread.ts', import.meta.url)), { workerData, stdout: false, stderr: false })
+    const worker = new Worker(moduleFile(new URL('./model-thread.ts', import.meta.url)), {
+      workerData,
+      stdout: false,
+      stderr: false,
+      resourceLimits,
+    })
     this.#worker = worker
-    return new Promise((resolve, reject) => {
+    let timer: NodeJS.Timeout | undefined
+    const ready = new Promise<string | null>((resolve, reject) => {
+      timer = setTimeout(() => {
+        reject(this.#invalid(`it did not open within ${this.#limits.openingMs / 1000} s`))
+        this.#worker = null
+        this.#terminate(worker)
+      }, this.#limits.openingMs)
       worker.on('message', (message: ThreadMessage) => {
         if (message.kind === 'ready') {
           this.signature = message.signature
@@ -102,7 +132,7 @@ class ThreadedModel implements OpenModel {
       })
       worker.on('messageerror', () => void worker.terminate())
       worker.on('error', (error) => {
-        reject(error)
+        reject(this.#invalid(error.message, error))
         this.#died(worker, error.message)
       })
       worker.on('exit', (code) => {
@@ -115,6 +145,21 @@ class ThreadedModel implements OpenModel {
         this.#died(worker, `it ended with ${code}`)
       })
     })
+    return ready.finally(() => clearTimeout(timer))
+  }
+
+  /** Waits until the thread before is gone: two of them would have the model's memory twice. Throws if that thread is blocked in native code. */
+  async #waitForEnd(): Promise<void> {
+    if (this.#ending === null) return
+    const isOver = await Promise.race([this.#ending.then(() => true), delay(this.#limits.graceMs, false, { ref: false })])
+    if (!isOver) throw this.#failed('its thread is to end, and computes in native code, which cannot be interrupted')
+  }
+
+  #terminate(worker: Worker): void {
+    const ending = worker.terminate().then(() => {
+      if (this.#ending === ending) this.#ending = null
+    })
+    this.#ending = ending
   }
 
   async run(rows: readonly ModelRow[], signal: AbortSignal): Promise<readonly ModelResult[]> {
@@ -125,10 +170,26 @@ class ThreadedModel implements OpenModel {
     signal.throwIfAborted()
     const buffer = this.#take(bytesOfRows(rows))
     const message: RunMessage = { call: this.#nextCall++, buffer, rows: packRows(rows, buffer) }
-    return new Promise((resolve, reject) => {
-      this.#calls.set(message.call, { resolve, reject, buffer })
-      worker.postMessage(message)
-    })
+    const { graceMs } = this.#limits
+    let timer: NodeJS.Timeout | undefined
+    // A thread that answers other calls is not blocked: this call waits for its turn.
+    const watch = () => {
+      const answers = this.#answers
+      timer = setTimeout(() => {
+        if (this.#answers === answers) this.#end(worker, `it computed on for ${graceMs / 1000} s after its time was over`)
+        else watch()
+      }, graceMs).unref()
+    }
+    signal.addEventListener('abort', watch, { once: true })
+    try {
+      return await new Promise((resolve, reject) => {
+        this.#calls.set(message.call, { resolve, reject, buffer })
+        worker.postMessage(message)
+      })
+    } finally {
+      clearTimeout(timer)
+      signal.removeEventListener('abort', watch)
+    }
   }
 
   async close(): Promise<void> {
@@ -136,7 +197,14 @@ class ThreadedModel implements OpenModel {
     await this.#worker?.terminate()
   }
 
+  #end(worker: Worker, why: string): void {
+    if (this.#worker !== worker) return
+    this.#terminate(worker)
+    this.#died(worker, why)
+  }
+
   #answer(message: Extract<ThreadMessage, { kind: 'result' | 'failed' }>): void {
+    this.#answers++
     const call = this.#calls.get(message.call)
     if (call === undefined) return
     this.#calls.delete(message.call)
@@ -162,6 +230,14 @@ class ThreadedModel implements OpenModel {
   #take(bytes: number): SharedArrayBuffer {
     const buffer = this.#free.pop()
     return buffer !== undefined && buffer.byteLength >= bytes ? buffer : new SharedArrayBuffer(bytes)
+  }
+
+  #invalid(why: string, cause?: unknown): WaggleError {
+    return new WaggleError('WAGGLE_MODEL_INVALID', {
+      message: `${this.#options.path} cannot be loaded: ${why}`,
+      next: 'See that the file is whole, of the right kind, and no larger than this machine can load.',
+      cause,
+    })
   }
 
   #failed(why: string): WaggleError {

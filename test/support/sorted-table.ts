@@ -5,32 +5,57 @@ export interface TableOptions {
   readonly snappy?: boolean
   /** Entries of one block. */
   readonly blockEntries?: number
+  /** How often the index names each block. */
+  readonly repeated?: number
 }
 
 /** Writes LevelDB's table format, with keys in their order: the counterpart of `sortedTable`. */
-export function writeSortedTable(entries: ReadonlyMap<string, Uint8Array>, { snappy = false, blockEntries = 2 }: TableOptions = {}): Buffer {
-  const parts: Buffer[] = []
-  let position = 0
-  const add = (rows: readonly (readonly [string, Uint8Array])[]): Buffer => {
-    const plain = blockOf(rows)
-    const data = snappy ? literals(plain) : plain
-    const typed = Buffer.concat([data, Buffer.of(snappy ? 1 : 0)])
-    const sum = Buffer.alloc(4)
-    sum.writeUInt32LE(maskedCrc32c(typed))
-    parts.push(typed, sum)
-    const handle = Buffer.concat([varint(position), varint(data.length)])
-    position += typed.length + 4
-    return handle
-  }
+export function writeSortedTable(
+  entries: ReadonlyMap<string, Uint8Array>,
+  { snappy = false, blockEntries = 2, repeated = 1 }: TableOptions = {},
+): Buffer {
+  const writer = new TableWriter(snappy)
   const rows = [...entries].toSorted(([a], [b]) => Buffer.compare(Buffer.from(a), Buffer.from(b)))
   const index: [string, Uint8Array][] = []
   for (let at = 0; at < rows.length; at += blockEntries) {
     const block = rows.slice(at, at + blockEntries)
-    index.push([block.at(-1)?.[0] ?? '', add(block)])
+    const handle = writer.add(blockOf(block))
+    for (let time = 0; time < repeated; time++) index.push([block.at(-1)?.[0] ?? '', handle])
   }
-  const meta = add([])
-  const handles = Buffer.concat([meta, add(index)])
-  return Buffer.concat([...parts, handles, Buffer.alloc(40 - handles.length), Buffer.from('57fb808b247547db', 'hex')])
+  return writer.end(index)
+}
+
+/** A table with one block of these bytes. */
+export function tableOfBlock(block: Buffer): Buffer {
+  const writer = new TableWriter(false)
+  return writer.end([['a', writer.add(block)]])
+}
+
+class TableWriter {
+  readonly #snappy: boolean
+  readonly #parts: Buffer[] = []
+  #position = 0
+
+  constructor(snappy: boolean) {
+    this.#snappy = snappy
+  }
+
+  add(plain: Buffer): Buffer {
+    const data = this.#snappy ? literals(plain) : plain
+    const typed = Buffer.concat([data, Buffer.of(this.#snappy ? 1 : 0)])
+    const sum = Buffer.alloc(4)
+    sum.writeUInt32LE(maskedCrc32c(typed))
+    this.#parts.push(typed, sum)
+    const handle = Buffer.concat([varint(this.#position), varint(data.length)])
+    this.#position += typed.length + 4
+    return handle
+  }
+
+  end(index: readonly (readonly [string, Uint8Array])[]): Buffer {
+    const meta = this.add(blockOf([]))
+    const handles = Buffer.concat([meta, this.add(blockOf(index))])
+    return Buffer.concat([...this.#parts, handles, Buffer.alloc(40 - handles.length), Buffer.from('57fb808b247547db', 'hex')])
+  }
 }
 
 function blockOf(rows: readonly (readonly [string, Uint8Array])[]): Buffer {

@@ -49,6 +49,7 @@ async function translatedGraph(
   // A GPU is worth more than the translation.
   if (loaded.warning !== null && hasTfjsGpu()) return { why: `${loaded.warning}, and tfjs-node-gpu is installed` }
   const inputs = randomInputs(graph)
+  if (inputs === null) return { loaded, choice: 'translated to ONNX, and not compared with tfjs, because its inputs are too large' }
   const reply = await tfjsAnswers({ path, options, inputs })
   if ('failure' in reply) return { loaded, choice: `translated to ONNX, and not compared, because tfjs cannot run it: ${reply.failure}` }
   const names = graph.outputs.map(({ name }) => name)

@@ -8,8 +8,19 @@ export interface Constant {
   readonly bytes: Uint8Array
 }
 
-/** Reads a constant. A single value stands for as many as the shape has. Throws RangeError for one that is not whole. */
-export function constantOf(tensor: RawTensor, maxBytes: number): Constant {
+/** A constant of a graph. `isFilled`: a value of the file stands for more than one of its values. */
+interface ReadConstant extends Constant {
+  readonly isFilled: boolean
+}
+
+interface ConstantBounds {
+  readonly maxBytes: number
+  /** The most bytes of a constant that has fewer values in the file than its shape: a few bytes of file ask for all of them. */
+  readonly maxFilledBytes: number
+}
+
+/** Reads a constant. Its last value stands for all that follow in its shape. Throws RangeError for one that is not whole, or passes the bounds. */
+export function constantOf(tensor: RawTensor, { maxBytes, maxFilledBytes }: ConstantBounds): ReadConstant {
   const { dtype, tensorContent: content } = tensor
   const width = bytesOfType(dtype)
   if (width === undefined) throw new RangeError(`it has the data type number ${dtype}, which is not supported`)
@@ -17,7 +28,13 @@ export function constantOf(tensor: RawTensor, maxBytes: number): Constant {
   const wanted = sizeOfShape(shape) * width
   if (wanted > maxBytes) throw new RangeError('it passes the bound of a model’s size')
   if (content.length > 0 && content.length !== wanted) throw new RangeError(`it has ${content.length} bytes, where its shape wants ${wanted}`)
-  return { dtype, shape, bytes: content.length > 0 ? content : filled(tensor, wanted / width) }
+  if (content.length > 0) return { dtype, shape, bytes: content, isFilled: false }
+  const { floatVal, intVal, int64Val, boolVal } = tensor
+  const count = wanted / width
+  const isFilled = Math.max(floatVal.length, intVal.length, int64Val.length, boolVal.length) < count
+  if (isFilled && wanted > maxFilledBytes)
+    throw new RangeError(`it repeats a value to ${wanted} bytes, and at most ${maxFilledBytes} are left for such constants`)
+  return { dtype, shape, bytes: filled(tensor, count), isFilled }
 }
 
 /** The numbers of a small constant, such as a shape or the axes of a sum. */
@@ -30,19 +47,28 @@ export function numbersOf({ dtype, bytes }: Constant): readonly number[] {
 }
 
 function filled({ dtype, floatVal, intVal, int64Val, boolVal }: RawTensor, count: number): Uint8Array {
-  const value =
-    <T>(values: readonly T[], none: T) =>
-    (_: unknown, at: number) =>
-      values[Math.min(at, values.length - 1)] ?? none
-  const from = { length: count }
   switch (dtype) {
     case dataTypes.float:
-      return new Uint8Array(Float32Array.from(from, value(floatVal, 0)).buffer)
+      return bytesOf(repeated(new Float32Array(count), floatVal, floatVal.at(-1) ?? 0))
     case dataTypes.int32:
-      return new Uint8Array(Int32Array.from(from, value(intVal, 0)).buffer)
-    case dataTypes.int64:
-      return new Uint8Array(BigInt64Array.from(from, (_, at) => BigInt(String(value(int64Val, 0)(_, at)))).buffer)
+      return bytesOf(repeated(new Int32Array(count), intVal, intVal.at(-1) ?? 0))
+    case dataTypes.int64: {
+      const wide = int64Val.slice(0, count).map((value) => BigInt(String(value)))
+      const values = new BigInt64Array(count).fill(wide.at(-1) ?? 0n)
+      values.set(wide)
+      return bytesOf(values)
+    }
     default:
-      return Uint8Array.from(from, (_, at) => Number(value(boolVal, false)(_, at)))
+      return repeated(new Uint8Array(count), boolVal.map(Number), Number(boolVal.at(-1) ?? false))
   }
+}
+
+function repeated<Numbers extends Float32Array | Int32Array | Uint8Array>(into: Numbers, values: readonly number[], last: number): Numbers {
+  into.set(values.slice(0, into.length))
+  into.fill(last, Math.min(values.length, into.length))
+  return into
+}
+
+function bytesOf({ buffer }: { readonly buffer: ArrayBuffer }): Uint8Array {
+  return new Uint8Array(buffer)
 }

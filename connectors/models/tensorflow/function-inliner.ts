@@ -16,7 +16,7 @@ export interface FlatNode {
   readonly attr: ReadonlyMap<string, RawAttr>
 }
 
-/** Replaces calls of functions by the functions' nodes. Throws WAGGLE_MODEL_INVALID for calls that have no end, or that give more nodes than the bound. */
+/** Replaces calls of functions by the functions' nodes. Throws WAGGLE_MODEL_INVALID for calls that have no end, or that give more nodes, or larger ones, than the bounds. */
 export function inlinedGraph(path: string, { node, library }: RawGraph): FlatGraph {
   const inliner = new FunctionInliner(path, library?.function ?? [])
   inliner.add(node, null)
@@ -37,6 +37,11 @@ interface CallScope {
 /** Nodes and calls together. */
 const maxNodes = 200_000
 const maxDepth = 32
+/** Characters of all names and references in the graph without calls, with `partCharacters` for each input, attribute, argument and output. */
+const maxCharacters = 2 ** 27
+const partCharacters = 64
+/** The most characters of a node's name with the names of the calls before it. */
+const maxNameCharacters = 8192
 
 class FunctionInliner {
   readonly #path: string
@@ -44,17 +49,27 @@ class FunctionInliner {
   readonly #nodes = new Map<string, FlatNode>()
   /** Outputs of calls, and the outputs inside the functions that they stand for. */
   readonly #aliases = new Map<string, string>()
+  /** The first place of each output of a function, by the function's name. */
+  readonly #places: ReadonlyMap<string, ReadonlyMap<string, number>>
+  /** References of the original graph, and the outputs that they stand for. */
+  readonly #resolved = new Map<string, string>()
   #count = 0
+  #charactersLeft = maxCharacters
 
   constructor(path: string, functions: readonly RawFunction[]) {
     this.#path = path
     this.#functions = new Map(functions.map((one) => [one.signature?.name ?? '', one]))
+    this.#places = new Map(functions.map(({ signature }) => [signature?.name ?? '', placesOf(signature?.outputArg.map(({ name }) => name) ?? [])]))
   }
 
   add(nodes: readonly RawNode[], scope: CallScope | null): void {
     for (const { name, op, input, attr } of nodes) {
       if (op === '' || name === '') throw invalidModel(this.#path, 'it holds no graph')
       if (++this.#count > maxNodes) throw invalidModel(this.#path, `it has more than ${maxNodes} nodes with its functions in place of their calls`)
+      const prefixed = scope?.prefix.length ?? 0
+      if (prefixed + name.length > maxNameCharacters) throw invalidModel(this.#path, `it has a name of more than ${maxNameCharacters} characters`)
+      this.#charge(prefixed + name.length, Object.keys(attr).length)
+      for (const reference of input) this.#charge(prefixed + reference.length, 1)
       const node: FlatNode = {
         name: (scope?.prefix ?? '') + name,
         op,
@@ -70,10 +85,15 @@ class FunctionInliner {
 
   graph(): FlatGraph {
     const resolve = (reference: string): string => {
+      const known = this.#resolved.get(reference)
+      if (known !== undefined) return known
       let at = plain(reference)
       for (let step = 0; step <= maxDepth * 2; step++) {
         const next = this.#aliases.get(at)
-        if (next === undefined) return at
+        if (next === undefined) {
+          this.#resolved.set(reference, at)
+          return at
+        }
         at = next
       }
       throw invalidModel(this.#path, `its functions hand ${reference} around in a circle`)
@@ -94,6 +114,7 @@ class FunctionInliner {
     if (depth > maxDepth) throw invalidModel(this.#path, `its functions call each other more than ${maxDepth} deep`)
     if (inputArg.length !== input.length)
       throw invalidModel(this.#path, `the call ${name} gives ${input.length} inputs to a function of ${inputArg.length}`)
+    this.#charge(name.length, inputArg.length + outputArg.length + nodeDef.length)
     const scope: CallScope = {
       // No valid name has a `~`, so no name of the graph is taken.
       prefix: `${name}~/`,
@@ -103,7 +124,9 @@ class FunctionInliner {
       depth,
     }
     this.add(nodeDef, scope)
+    for (const output of outputArg) this.#charge(2 * name.length + output.name.length, 1)
     const returned = new Map(Object.entries(ret))
+    this.#charge(0, returned.size)
     outputArg.forEach((output, at) => {
       const from = returned.get(output.name)
       if (from === undefined) throw invalidModel(this.#path, `a function gives no ${output.name}, which its signature names`)
@@ -124,9 +147,17 @@ class FunctionInliner {
 
   #firstPlace({ op }: RawNode, output: string): number {
     // The outputs of a `PartitionedCall` are one list.
-    const names = this.#functions.get(op)?.signature?.outputArg.map(({ name }) => name) ?? outputPlaces.get(op) ?? []
-    return Math.max(0, names.indexOf(output))
+    return (this.#places.get(op) ?? placesOf(outputPlaces.get(op) ?? [])).get(output) ?? 0
   }
+
+  #charge(characters: number, parts: number): void {
+    this.#charactersLeft -= characters + parts * partCharacters
+    if (this.#charactersLeft < 0) throw invalidModel(this.#path, 'its nodes are too many or too large with its functions in place of their calls')
+  }
+}
+
+function placesOf(names: readonly string[]): ReadonlyMap<string, number> {
+  return new Map(names.map((name, at) => [name, at] as const).toReversed())
 }
 
 /** The first output has two spellings: `node:0` and `node`. */

@@ -13,11 +13,9 @@ export function largestDifference(given: Tensors, expected: Tensors): number {
 function differenceOf(given: RunTensor | undefined, { shape, data }: RunTensor): number {
   if (given === undefined || given.shape.length !== shape.length || given.shape.some((size, at) => size !== shape[at]))
     return Number.POSITIVE_INFINITY
-  const wanted = Array.from(data, Number)
-  const values = Array.from(given.data, Number)
   let [lowest, highest, difference] = [Number.POSITIVE_INFINITY, Number.NEGATIVE_INFINITY, 0]
-  for (const [at, value] of wanted.entries()) {
-    const own = values[at] ?? Number.NaN
+  for (let at = 0; at < data.length; at++) {
+    const [value, own] = [Number(data[at]), Number(given.data[at] ?? Number.NaN)]
     if (!Number.isFinite(value) || !Number.isFinite(own)) {
       if (!Object.is(own, value)) return Number.POSITIVE_INFINITY
       continue

@@ -1,5 +1,6 @@
 import type { Tensors } from './loaded-graph.ts'
 import { type InputDatatype, nodeOf, type ServedGraph, type ServedInput } from './served-graph.ts'
+import { maxRowValues } from './tensor-size.ts'
 
 /** Tensors for all inputs. `sizeOf`: size of a free dimension, by its place among `rank` dimensions. */
 export function filledInputs(
@@ -10,25 +11,39 @@ export function filledInputs(
   return Object.fromEntries(
     inputs.map(({ signature: { name, shape }, datatype }) => {
       const sizes = shape.map((size, axis) => (size < 0 ? sizeOf(axis, shape.length) : size))
-      const from = { length: sizes.reduce((product, size) => product * size, 1) }
-      const value = () => pick(datatype)
       const Numbers = datatype === 'FP32' ? Float32Array : datatype === 'INT32' ? Int32Array : Uint8Array
-      return [name, { datatype, shape: sizes, data: Numbers.from(Array.from(from, value)) }]
+      const data = new Numbers(sizes.reduce((product, size) => product * size, 1))
+      for (let at = 0; at < data.length; at++) data[at] = pick(datatype)
+      return [name, { datatype, shape: sizes, data }]
     }),
   )
 }
 
-/** Random tensors of a graph's own shapes, the same each time: two rows, 64 for a picture's height and width, else 7. */
-export function randomInputs({ inputs, nodes, constants }: ServedGraph): Tensors {
+/**
+ * Random tensors of a graph's own shapes, the same each time: two rows, 64 for a picture's height and width, else 7. Null if they have more values than
+ * the bound.
+ */
+export function randomInputs({ inputs, nodes, constants }: ServedGraph): Tensors | null {
+  const values = inputs.reduce(
+    (sum, { signature: { shape } }) => sum + shape.reduce((product, size, axis) => product * sizeAt(size, axis, shape), 1),
+    0,
+  )
+  if (!(values <= maxRowValues)) return null
   const next = randomNumbers()
   // An integer is mostly a word's number, and must be one that the table of words has.
   const tables = nodes.filter(({ op }) => op === 'Gather' || op === 'GatherV2').map(({ input }) => constants.get(nodeOf(input[0] ?? ''))?.shape[0])
   const words = Math.max(2, Math.min(...tables.filter((size) => size !== undefined), 10))
-  return filledInputs(
-    inputs,
-    (axis, rank) => (axis === 0 ? 2 : rank === 4 ? 64 : 7),
-    (datatype) => (datatype === 'FP32' ? next() * 2 - 1 : Math.floor(next() * { INT32: words, BOOL: 2, UINT8: 256 }[datatype])),
+  return filledInputs(inputs, freeSize, (datatype) =>
+    datatype === 'FP32' ? next() * 2 - 1 : Math.floor(next() * { INT32: words, BOOL: 2, UINT8: 256 }[datatype]),
   )
+}
+
+function freeSize(axis: number, rank: number): number {
+  return axis === 0 ? 2 : rank === 4 ? 64 : 7
+}
+
+function sizeAt(size: number, axis: number, shape: readonly number[]): number {
+  return size < 0 ? freeSize(axis, shape.length) : size
 }
 
 /** Numbers from 0 to 1 (mulberry32). */

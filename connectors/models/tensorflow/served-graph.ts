@@ -4,7 +4,7 @@ import { type Constant, constantOf } from './constant.ts'
 import type { FlatGraph, FlatNode } from './function-inliner.ts'
 import { dataTypes } from './graph-schema.ts'
 import { invalidModel, unsupportedModel } from './invalid-model.ts'
-import { maxModelBytes } from './tensor-size.ts'
+import { maxFilledBytes, maxModelBytes, maxParts, maxRank, maxRowValues } from './tensor-size.ts'
 
 /** A TensorFlow graph that can be served: no calls, no variables, and only the nodes that its outputs need, each after those that it reads. */
 export interface ServedGraph {
@@ -57,7 +57,31 @@ export function servedGraph(path: string, graph: FlatGraph, { inputs, outputs, f
   if (loop !== undefined) throw unsupportedModel(path, `has a loop (${loop.op}), which is not run here`, loopAdvice)
   const unfed = nodes.find(({ op, name }) => op === 'Placeholder' && !fed.has(name))
   if (unfed !== undefined) throw invalidModel(path, `its outputs need the placeholder ${unfed.name}, which is not an input`)
-  return { path, nodes, constants: constantsOf(path, nodes), inputs: inputs.map((input) => servedInput(path, input)), outputs }
+  for (const node of nodes) checkParts(path, node)
+  const served = inputs.map((input) => servedInput(path, input))
+  checkSizes(path, served)
+  return { path, nodes, constants: constantsOf(path, nodes), inputs: served, outputs }
+}
+
+/** Refuses a node that splits a tensor into more outputs than the bound: each is a name and a tensor on every backend, and a number in the file. */
+function checkParts(path: string, { name, op, attr }: FlatNode): void {
+  const parts = Number(attr.get('num_split')?.i ?? attr.get('num')?.i ?? 0)
+  if (parts >= 0 && parts <= maxParts) return
+  throw unsupportedModel(
+    path,
+    `splits a tensor into ${parts} parts (${op} ${name}), and at most ${maxParts} are supported`,
+    'Export it without this split.',
+  )
+}
+
+/** Refuses inputs whose row has more dimensions or values than the bounds. A free dimension counts as one. */
+function checkSizes(path: string, inputs: readonly ServedInput[]): void {
+  const deep = inputs.find(({ signature }) => signature.shape.length > maxRank)
+  if (deep !== undefined)
+    throw unsupportedModel(path, `has the input ${deep.signature.name} with more than ${maxRank} dimensions`, 'Export it with fewer.')
+  const values = inputs.reduce((sum, { signature }) => sum + signature.shape.reduce((product, size) => product * Math.max(size, 1), 1), 0)
+  if (values <= maxRowValues) return
+  throw unsupportedModel(path, `takes ${values} values a row, and at most ${maxRowValues} are supported`, 'Export it with smaller inputs.')
 }
 
 /** An input may be any node of a graph: the nodes before it are not needed then. */
@@ -119,14 +143,15 @@ const loopAdvice = 'Export a recurrent layer with unroll=True and a fixed length
 
 function constantsOf(path: string, nodes: readonly FlatNode[]): ReadonlyMap<string, Constant> {
   const constants = new Map<string, Constant>()
-  let left = maxModelBytes
+  let [maxBytes, filledBytes] = [maxModelBytes, maxFilledBytes]
   for (const { name, op, attr } of nodes) {
     if (op !== 'Const') continue
     try {
       const tensor = attr.get('value')?.tensor
       if (tensor == null) throw new RangeError('it has no value')
-      const constant = constantOf(tensor, left)
-      left -= constant.bytes.length
+      const constant = constantOf(tensor, { maxBytes, maxFilledBytes: filledBytes })
+      maxBytes -= constant.bytes.length
+      if (constant.isFilled) filledBytes -= constant.bytes.length
       constants.set(name, constant)
     } catch (cause) {
       throw invalidModel(path, `the constant ${name}: ${cause instanceof Error ? cause.message : String(cause)}`, { cause })

@@ -18,9 +18,17 @@ export function sortedTable(bytes: Buffer): ReadonlyMap<string, Buffer> {
   const footer = new VarintReader(bytes.subarray(bytes.length - footerBytes))
   footer.handle()
   const entries = new Map<string, Buffer>()
-  for (const [, value] of entriesOf(blockAt(bytes, footer.handle()))) {
-    for (const [key, entry] of entriesOf(blockAt(bytes, new VarintReader(value).handle()))) {
-      if (entries.size >= maxEntries) throw new RangeError(`it has more than ${maxEntries} entries`)
+  let [entriesLeft, bytesLeft] = [maxEntries, maxBlockBytes]
+  const countEntry = () => {
+    if (--entriesLeft < 0) throw new RangeError(`it has more than ${maxEntries} entries`)
+  }
+  // Several handles may name one block, and several entries one key. Each costs the time to read it.
+  for (const [, value] of entriesOf(blockAt(bytes, footer.handle(), maxBlockBytes))) {
+    countEntry()
+    const block = blockAt(bytes, new VarintReader(value).handle(), bytesLeft)
+    bytesLeft -= block.length
+    for (const [key, entry] of entriesOf(block)) {
+      countEntry()
       entries.set(key, entry)
     }
   }
@@ -30,7 +38,9 @@ export function sortedTable(bytes: Buffer): ReadonlyMap<string, Buffer> {
 const magic = 0xdb4775248b80fb57n
 const footerBytes = 48
 const trailerBytes = 5
+/** The most bytes of the index, and of all blocks together, after inflation. */
 const maxBlockBytes = 64 * 1024 * 1024
+/** Entries of all blocks, and of the index, together. */
 const maxEntries = 1_000_000
 
 interface BlockHandle {
@@ -38,14 +48,15 @@ interface BlockHandle {
   readonly size: number
 }
 
-function blockAt(bytes: Buffer, { position, size }: BlockHandle): Buffer {
+function blockAt(bytes: Buffer, { position, size }: BlockHandle, maxBytes: number): Buffer {
+  if (size > maxBytes) throw new RangeError(`its blocks have more than ${maxBlockBytes} bytes`)
   if (position + size + trailerBytes > bytes.length) throw new RangeError('a block lies outside of the file')
   const summed = bytes.subarray(position, position + size + 1)
   if (maskedCrc32c(summed) !== bytes.readUInt32LE(position + size + 1)) throw new RangeError('the checksum of a block is wrong')
   const block = summed.subarray(0, size)
   const type = summed[size]
   if (type === 0) return block
-  if (type === 1) return inflateSnappy(block, maxBlockBytes)
+  if (type === 1) return inflateSnappy(block, maxBytes)
   throw new RangeError(`a block has the compression number ${type}, where none (0) and Snappy (1) are supported`)
 }
 

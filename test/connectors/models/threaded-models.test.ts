@@ -17,9 +17,9 @@ describe('A model in its own thread', () => {
   after(() => rmSync(directory, { recursive: true }))
   const { signal } = new AbortController()
 
-  function open(path: string, { fit = {}, gpu = 0, requireGpu = false, lines = [] as string[] }: Options = {}): Promise<OpenModel> {
+  function open(path: string, { fit = {}, gpu = 0, requireGpu = false, lines = [] as string[], ...limits }: Options = {}): Promise<OpenModel> {
     const runtime = path.endsWith('.pb') ? 'tensorflow' : 'onnx'
-    return new ThreadedModels({ requireGpu }).open({ path, runtime, gpu, fit, log: (level, line) => lines.push(`${level} ${line}`) })
+    return new ThreadedModels({ requireGpu, ...limits }).open({ path, runtime, gpu, fit, log: (level, line) => lines.push(`${level} ${line}`) })
   }
 
   interface Options {
@@ -27,6 +27,8 @@ describe('A model in its own thread', () => {
     readonly gpu?: number
     readonly requireGpu?: boolean
     readonly lines?: string[]
+    readonly openingMs?: number
+    readonly graceMs?: number
   }
 
   function file(name: string, bytes: Uint8Array): string {
@@ -199,6 +201,47 @@ describe('A model in its own thread', () => {
     assert.deepEqual(await model.run([good], signal), wanted)
     assert.ok(threads.length <= 5, `${threads.length} threads`)
     process.off('worker', seen)
+    await model.close()
+  })
+
+  it('refuses a model that does not open in its time, and ends the thread', async () => {
+    const exited = new Promise((resolve) => process.once('worker', (thread) => thread.once('exit', resolve)))
+    await rejectsWith(open(join(teddy, 'teddy-bear-detector.onnx'), { openingMs: 1 }), 'WAGGLE_MODEL_INVALID', /did not open within 0\.001 s/)
+    await exited
+  })
+
+  it('refuses a model whose thread runs out of memory, with the cause', async () => {
+    const error = Object.assign(new Error('Worker terminated due to reaching memory limit'), { code: 'ERR_WORKER_OUT_OF_MEMORY' })
+    process.once('worker', (thread) => {
+      thread.once('online', () => {
+        thread.emit('error', error)
+        void thread.terminate()
+      })
+    })
+    await rejectsWith(
+      open(join(teddy, 'teddy-bear-detector.onnx')),
+      'WAGGLE_MODEL_INVALID',
+      /cannot be loaded: Worker terminated due to reaching memory/,
+    )
+  })
+
+  it('ends a thread that computes on after its call’s time is over, and answers the next call from a new thread', async () => {
+    const lines: string[] = []
+    const model = await open(join(teddy, 'teddy-bear-detector.onnx'), { lines, graceMs: 1 })
+    const white: ModelRow = { kind: 'picture', height: 256, width: 300, pixels: new Uint8Array(256 * 300 * 3).fill(255) }
+    const controller = new AbortController()
+    const blocked = model.run(Array<ModelRow>(100).fill(white), controller.signal)
+    // The row reaches the thread before the signal is aborted.
+    setImmediate(() => controller.abort())
+    await assert.rejects(blocked, /failed: it computed on for 0\.001 s after its time was over/)
+    assert.ok(
+      lines.some((line) => /died \(it computed on for .* is started again/.test(line)),
+      lines.join(),
+    )
+    let answer: unknown = null
+    while (answer === null)
+      answer = await model.run([white], signal).catch((error: Error) => (/cannot be interrupted/.test(error.message) ? null : Promise.reject(error)))
+    assert.ok(Array.isArray(answer))
     await model.close()
   })
 })

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
 import { sortedTable } from '../../../../connectors/models/tensorflow/sorted-table.ts'
-import { writeSortedTable } from '../../../support/sorted-table.ts'
+import { tableOfBlock, writeSortedTable } from '../../../support/sorted-table.ts'
 
 const entries = new Map([
   ['', Buffer.from('header')],
@@ -49,5 +49,17 @@ describe('A sorted table', () => {
     broken.fill(0, broken.length - 48, broken.length - 8)
     broken.set([0, 0, 0xff, 0xff, 0x7f, 9], broken.length - 48)
     assert.throws(() => sortedTable(broken), /outside of the file/)
+  })
+
+  it('refuses handles that read one block so often that its bytes pass the bound', () => {
+    const large = new Map([['a', Buffer.alloc(14 * 1024 * 1024, 7)]])
+    const whole = writeSortedTable(large, { repeated: 5 })
+    assert.throws(() => sortedTable(whole), /its blocks have more than 67108864 bytes/)
+  })
+
+  it('refuses more entries than the bound, also where they all have one key', () => {
+    const block = Buffer.alloc(3 * 1_000_001)
+    // Each entry shares no byte with the key before, and has neither a key nor a value.
+    assert.throws(() => sortedTable(tableOfBlock(Buffer.concat([block, Buffer.of(0, 0, 0, 0, 1, 0, 0, 0)]))), /more than 1000000 entries/)
   })
 })
