@@ -5,7 +5,7 @@ export interface TableOptions {
   readonly snappy?: boolean
   /** Entries of one block. */
   readonly blockEntries?: number
-  /** How often the index names each block. */
+  /** The number of times that the index names each block. */
   readonly repeated?: number
 }
 
