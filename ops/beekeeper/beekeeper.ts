@@ -208,6 +208,7 @@ export class Beekeeper {
       clock: systemClock,
       newId: () => identity.fresh(),
       schemaRegistryUrl: settings.schema_registry_url,
+      plans: this.#swarms.map(({ plan }) => plan),
     })
     this.#gateway = await openHttpGateway({
       requests,

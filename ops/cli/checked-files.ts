@@ -10,6 +10,7 @@ import { WaggleError } from '../../topology/waggle-error.ts'
 import { loadConfig } from '../config/config.ts'
 import { hiddenValues } from '../config/hidden-values.ts'
 import { readSwarm } from '../config/swarm-file.ts'
+import { terminalText } from './terminal-text.ts'
 
 /** Reads a swarm file, and checks it with the models, modules and programs that it names. Its result and its errors contain no secrets. */
 export async function checkedSwarm(
@@ -40,9 +41,9 @@ export async function checkedSwarm(
   }
 }
 
-/** A line for each bee with findings, such as a model's inputs and outputs. */
+/** A line for each bee with findings, such as a model's inputs and outputs. A model's file may have any character in its names. */
 export function foundLines(found: CheckedBees['found']): string {
-  return [...found].map(([bee, { summary }]) => (summary === undefined ? '' : `  ${bee} ${summary}\n`)).join('')
+  return [...found].map(([bee, { summary }]) => (summary === undefined ? '' : `  ${bee} ${terminalText(summary.replaceAll('\n', '\\n'))}\n`)).join('')
 }
 
 /** `{ models: { bee: signature } }` for the models of a swarm; empty without models. */

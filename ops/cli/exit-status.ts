@@ -1,6 +1,7 @@
 import { fileError } from '../../connectors/system/file-error.ts'
 import { errorCodes } from '../../topology/error-codes.ts'
 import { WaggleError } from '../../topology/waggle-error.ts'
+import { terminalText } from './terminal-text.ts'
 
 /** Exit statuses for scripts: 0 done, 1 wrong input, 2 wrong usage, 3 a server or dependency cannot be reached. */
 export const exitStatus = { done: 0, wrongInput: 1, usage: 2, unreachable: 3 } as const
@@ -25,7 +26,7 @@ export function reportError(thrown: unknown, options: { readonly json: boolean; 
   }
   const mistakes = mistakesOf(error)
   if (options.json) write(`${JSON.stringify({ error: error.code, mistakes: mistakes.map(shown) })}\n`)
-  else for (const mistake of mistakes) write(`${mistake.place ?? 'waggle'}: ${ended(mistake.message, mistake.place)} ${mistake.next}\n`)
+  else for (const mistake of mistakes) write(terminalText(`${mistake.place ?? 'waggle'}: ${ended(mistake.message, mistake.place)} ${mistake.next}\n`))
   return errorCodes[error.code].exit
 }
 

@@ -4,6 +4,7 @@ import { WaggleError } from '../../topology/waggle-error.ts'
 import { checkedSwarm, foundLines, signaturesOf } from './checked-files.ts'
 import { exitStatus, mistakesOf, reportError, shown } from './exit-status.ts'
 import { LocalPrograms } from './local-programs.ts'
+import { terminalText } from './terminal-text.ts'
 
 /**
  * `waggle validate FILE…`: prints every mistake of every file. It also checks the models, modules and programs on this machine. A file that passes
@@ -21,7 +22,7 @@ export async function validate(files: readonly string[], { json }: { readonly js
       const { name, bees } = swarm
       if (!json) {
         process.stdout.write(`${file}: ${name}, ${bees.length} bees, no mistakes\n${foundLines(found)}`)
-        for (const { place, message, next } of warnings) process.stdout.write(`${place}: warning: ${message}; ${next}\n`)
+        for (const { place, message, next } of warnings) process.stdout.write(terminalText(`${place}: warning: ${message}; ${next}\n`))
       }
       results.push({ file, valid: true, mistakes: [], warnings: warnings.map(shown), ...signaturesOf(found) })
     } catch (thrown) {

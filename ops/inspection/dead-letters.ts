@@ -17,13 +17,23 @@ import {
   requestIdHeader,
 } from '../../topology/swarm/headers.ts'
 import type { DeadLetter, DeadLetterOptions, DeadLetterPage, Retried } from '../../topology/swarm/management.ts'
+import type { SwarmPlan } from '../../topology/swarm/plan.ts'
 import { uuidOf } from '../../topology/uuid.ts'
 import { WaggleError } from '../../topology/waggle-error.ts'
 import { cursorOf, idOf, type LetterPlace, letterOfCursor, newestFirst, type OpenLetter, placeOf, unknownLetter } from './letter-place.ts'
 import { OpenLetters, settledOffset } from './open-letters.ts'
 import { PageSize } from './page-size.ts'
+import { isOwnTopic, isReadBy } from './retry-topics.ts'
 import { type ShownValues, textOrCount } from './shown-value.ts'
 import { eachRun } from './topic-pages.ts'
+
+interface DeadLettersOptions {
+  readonly log: Log
+  readonly clock: Clock
+  readonly values: ShownValues
+  /** The plans of the swarms that run in this process. */
+  readonly plans?: readonly SwarmPlan[]
+}
 
 /**
  * The dead letters of the swarms on a log. A letter stays where it is. A retry or a discard adds a record to its partition, with the header
@@ -33,15 +43,17 @@ export class DeadLetters {
   readonly #log: Log
   readonly #clock: Clock
   readonly #values: ShownValues
+  readonly #plans: readonly SwarmPlan[]
   readonly #open = new Map<string, OpenLetters>()
   #producer: Promise<Producer> | null = null
   /** Letters that a call of this process is retrying or discarding. */
   readonly #settling = new Set<string>()
 
-  constructor({ log, clock, values }: { readonly log: Log; readonly clock: Clock; readonly values: ShownValues }) {
+  constructor({ log, clock, values, plans = [] }: DeadLettersOptions) {
     this.#log = log
     this.#clock = clock
     this.#values = values
+    this.#plans = plans
   }
 
   /** One page of the open letters, the newest first. It ends early if its letters are large. */
@@ -119,10 +131,12 @@ export class DeadLetters {
     const { topic, partition, offset } = letter
     // Every writer of a dead-letter topic can write headers, and the headers name the topic for the retry.
     if (topic === '' || topic === idSecretTopic || topic.endsWith('.dead-letters')) throw withoutInput(id)
+    const known = { plans: this.#plans, swarms: () => this.#swarms() }
+    if (!(await isReadBy(place.swarm, topic, known))) throw foreignInput(id, place.swarm, topic)
     const input = await this.#recordAt(topic, partition, offset)
     if (input === null) throw inputGone(id, topic)
     if (input.value instanceof DamagedValue) throw input.value.error
-    const own = topic.startsWith(`waggle.${place.swarm}.`) || topic.startsWith(`waggle.${place.swarm}-`)
+    const own = isOwnTopic(place.swarm, topic)
     const key = own ? input.key : Buffer.from(idOfRetry(letter))
     if (key === null) throw withoutInput(id)
     const partitions = (await this.#log.topic(topic))?.partitions ?? 1
@@ -160,7 +174,7 @@ export class DeadLetters {
 
   async #recordAt(topic: string, partition: number, offset: number): Promise<LogRecord | null> {
     const kept = (await this.#log.topic(topic))?.offsets[partition]
-    if (kept === undefined || offset < kept.start || offset >= kept.end) return null
+    if (kept === undefined || !Number.isInteger(offset) || offset < kept.start || offset >= kept.end) return null
     let found: LogRecord | null = null
     await eachRun(this.#log.read({ topic, partition, from: offset, to: offset + 1 }), async ({ records }) => {
       found = records.find((record) => record.offset === offset) ?? null
@@ -269,6 +283,13 @@ function withoutInput(id: string): WaggleError {
   return new WaggleError('WAGGLE_DEAD_LETTER_EMPTY', {
     message: `The dead letter ${id} says no input that could be sent again`,
     next: 'Send its request again by hand, or discard it.',
+  })
+}
+
+function foreignInput(id: string, swarm: string, topic: string): WaggleError {
+  return new WaggleError('WAGGLE_DEAD_LETTER_EMPTY', {
+    message: `The dead letter ${id} names an input in ${topic.slice(0, 300)}, which is not known as a topic that the swarm ${swarm} reads`,
+    next: 'If the swarm reads it, start the swarm, and retry there (`--url`). Otherwise find out who wrote the letter, and discard it.',
   })
 }
 

@@ -9,6 +9,7 @@ import type {
   Retried,
   TopicRow,
 } from '../../topology/swarm/management.ts'
+import type { SwarmPlan } from '../../topology/swarm/plan.ts'
 import { DeadLetters } from './dead-letters.ts'
 import { ShownValues } from './shown-value.ts'
 import { TopicPages } from './topic-pages.ts'
@@ -20,6 +21,8 @@ export interface LogManagementOptions {
   readonly newId: () => string
   /** The registry's URL; null: Avro values are shown as their number of bytes. */
   readonly schemaRegistryUrl: string | null
+  /** The plans of the swarms that run in this process. A retry writes to the topics that they read. */
+  readonly plans?: readonly SwarmPlan[]
 }
 
 /** Topics and dead letters of a log that this process has open. */

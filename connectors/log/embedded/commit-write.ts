@@ -99,6 +99,8 @@ function sharesOf(sets: readonly CommitSet[]): readonly PartitionShare[] {
   const shares = new Map<Partition, PartitionShare>()
   for (const { appended } of sets) {
     for (const { partition, record } of appended) {
+      // After a restart a new topic may get the number of the removed one.
+      if (partition.isRemoved) continue
       const there = shares.get(partition)
       if (there === undefined) shares.set(partition, { partition, records: [record], bytesBefore: partition.bytes })
       else there.records.push(record)

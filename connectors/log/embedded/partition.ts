@@ -43,6 +43,8 @@ export class Partition {
   durableEnd: number
   /** The size of the durable records in bytes, with large values; NaN if not counted. */
   bytes: number
+  /** True once the topic is deleted from the database. Records in open commits are written no more. */
+  isRemoved = false
   #tail: TailRecord[] = []
   readonly #left = new Map<number, readonly StoredRecord[]>()
   #tailBytes = 0

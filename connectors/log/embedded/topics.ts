@@ -87,7 +87,10 @@ export class Topics {
 
   /** Called after topics were deleted from the database. */
   forget(names: readonly string[]): void {
-    for (const name of names) this.#topics.delete(name)
+    for (const { spec, partitions } of this.named(names)) {
+      for (const partition of partitions) partition.isRemoved = true
+      this.#topics.delete(spec.name)
+    }
   }
 
   /** Writes the names of the topics beside the database. */

@@ -3,6 +3,7 @@ import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'n
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, it } from 'node:test'
+import { BeeRegistry } from '../../../bees/registry.ts'
 import { EmbeddedLog, openEmbeddedLog } from '../../../connectors/log/embedded/embedded-log.ts'
 import { Segments } from '../../../connectors/log/embedded/segments.ts'
 import { Rocks } from '../../../connectors/rocksdb/rocks.ts'
@@ -12,6 +13,8 @@ import { ShownValues } from '../../../ops/inspection/shown-value.ts'
 import type { Log, LogRecord, ProducerRecord } from '../../../processor/ports.ts'
 import { SimulatedClock } from '../../../processor/simulation/simulated-clock.ts'
 import { headerText, textHeader } from '../../../topology/record.ts'
+import { checkSwarm } from '../../../topology/swarm/check.ts'
+import { SwarmDocument } from '../../../topology/swarm/document.ts'
 import {
   deadLetterOffsetHeader,
   deadLetterPartitionHeader,
@@ -19,6 +22,7 @@ import {
   deadLetterTopicHeader,
   requestIdHeader,
 } from '../../../topology/swarm/headers.ts'
+import { planSwarm } from '../../../topology/swarm/plan.ts'
 
 const [lettersTopic, inputTopic] = ['waggle.shop.dead-letters', 'waggle.gateway.door']
 
@@ -74,6 +78,18 @@ describe('The dead letters of a log', () => {
     value,
     headers: [textHeader(requestIdHeader, 'request-0')],
   })
+
+  /** Creates these topics with one input each, and appends a letter about each input. */
+  async function appendLettersAbout(topics: readonly string[]): Promise<void> {
+    await log.createTopics(topics.map((name) => ({ name, partitions: 1, cleanup: 'delete' as const, retentionMs: null })))
+    await append(topics.map((topic) => ({ ...input(Buffer.from('bread')), topic })))
+    const headers = (topic: string) => [
+      textHeader(deadLetterTopicHeader, topic),
+      textHeader(deadLetterPartitionHeader, '0'),
+      textHeader(deadLetterOffsetHeader, '0'),
+    ]
+    await append(topics.map((topic) => ({ ...letter(Buffer.from('bread')), headers: headers(topic) })))
+  }
 
   async function listed(max = 100, after: string | null = null): Promise<{ readonly ids: readonly string[]; readonly next: string | null }> {
     const { dead_letters, next } = await letters.list({ swarm: null, max, after })
@@ -253,6 +269,34 @@ describe('The dead letters of a log', () => {
     const ids = (await inputs()).map(({ headers }) => headerText(headers, requestIdHeader))
     assert.deepEqual(ids, ['request-0', request_id, request_id])
     assert.deepEqual((await listed()).ids, [])
+  })
+
+  it('send nothing and stay open if the topic of their input is none that the swarm reads', async () => {
+    const names = ['payments', 'waggle.shop-b.work', 'waggle.shop-b-x-repartition', 'waggle.shop-b.dead-letters', 'waggle.shopping.work']
+    const topics = [...names, 'waggle.shop-ask-join-repartition', 'waggle.shop.ask']
+    await appendLettersAbout(topics)
+    for (const at of names.keys()) await assert.rejects(letters.retry(`shop:0:${at}`), { code: 'WAGGLE_DEAD_LETTER_EMPTY' })
+    for (const name of names) assert.equal((await log.topic(name))?.offsets[0]?.end, 1, name)
+    const open = new Set((await listed()).ids)
+    for (const at of names.keys()) assert.ok(open.has(`shop:0:${at}`))
+    assert.equal((await letters.retry('shop:0:5')).request_id, 'request-0')
+    assert.equal((await letters.retry('shop:0:6')).topic, 'waggle.shop.ask')
+  })
+
+  it('are sent again to exactly the topics that a plan reads, if their swarm runs in the process', async () => {
+    const file = `name: shop
+bees:
+  - { name: entrance, type: kafka-input, spec: { topic: orders } }
+  - { name: answer, type: respond, input: { name: entrance } }
+`
+    const settings = { partitions: 1, retentionMs: 1000, retentionBytes: null, answerPartitions: null }
+    const plan = planSwarm(checkSwarm(SwarmDocument.parse(file, 'swarm.yaml'), new BeeRegistry()), settings)
+    const topics = ['orders', 'payments', 'waggle.gateway.other', 'waggle.shop.other']
+    await appendLettersAbout(topics)
+    const planned = new DeadLetters({ log, clock, values: new ShownValues(null), plans: [plan] })
+    assert.equal((await planned.retry('shop:0:0')).topic, 'orders')
+    for (const at of [1, 2, 3]) await assert.rejects(planned.retry(`shop:0:${at}`), { code: 'WAGGLE_DEAD_LETTER_EMPTY' })
+    await planned.close()
   })
 
   it('send nothing and stay open if their input is damaged', async () => {

@@ -56,6 +56,23 @@ describe('A removal from an embedded log', () => {
     assert.deepEqual(await records('yours', 3), [10, 100_000, 10])
   }
 
+  it('leaves nothing of an open commit for a later topic that gets the number of the removed one', async () => {
+    await make('last')
+    const tasks = await log.taskProducer({ group: 'yours' })
+    for (const topic of ['last', 'yours']) {
+      for (const size of [10, 100_000]) {
+        tasks.append({ topic, partition: 0, key: null, value: Buffer.alloc(size, 'late'), timestamp: 0, headers: [] })
+      }
+    }
+    await log.remove({ topics: ['last'], groups: ['last'], applications: ['last'] })
+    await tasks.commit({ positions: [], state: [] })
+    await log.close()
+    await open()
+    await log.createTopics([{ name: 'next', partitions: 1, cleanup: 'delete', retentionMs: null }])
+    assert.deepEqual((await log.topic('next'))?.offsets, [{ start: 0, end: 0 }])
+    assert.deepEqual(await records('yours', 5), [10, 100_000, 10, 10, 100_000])
+  })
+
   it('deletes a topic, its positions and a store, and nothing else, even after a restart', async () => {
     await log.remove(removed)
     await expectOnlyYours()
