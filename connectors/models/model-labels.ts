@@ -3,6 +3,7 @@ import { basename, dirname, extname, join, resolve } from 'node:path'
 import type { ModelLabels } from '../../topology/swarm/ports/models.ts'
 import { saidBy, WaggleError } from '../../topology/waggle-error.ts'
 import { labelsOfJson, labelsOfLines } from './label-text.ts'
+import { requireInFolderOf } from './model-folder.ts'
 import { readRegularFile } from './tensorflow/regular-file.ts'
 
 /**
@@ -15,18 +16,19 @@ export function labelsBeside(path: string): ModelLabels | null {
   if (files.length > 1) {
     throw new WaggleError('WAGGLE_MODEL_INVALID', { message: `${files.join(' and ')} both name the labels of ${path}`, next: 'Delete one of them.' })
   }
-  return files[0] === undefined ? null : readLabels(files[0])
+  return files[0] === undefined ? null : readLabels(files[0], resolve(path))
 }
 
 /** The labels in the assets of a SavedModel. Throws WAGGLE_MODEL_INVALID for a file without labels. */
 export function labelsInAssets(folder: string): ModelLabels | null {
   const file = ['assets.extra', 'assets'].map((assets) => join(folder, assets, 'labels.txt')).find((path) => existsSync(path))
-  return file === undefined ? null : readLabels(file)
+  return file === undefined ? null : readLabels(file, join(folder, 'saved_model.pb'))
 }
 
-function readLabels(file: string): ModelLabels {
+function readLabels(file: string, model: string): ModelLabels {
   const isJson = file.endsWith('.json')
   try {
+    requireInFolderOf(model, file)
     const text = readRegularFile(file, maxBytes).toString()
     const names = isJson ? labelsOfJson(text) : labelsOfLines(text)
     if (names !== null) return { names, from: file }

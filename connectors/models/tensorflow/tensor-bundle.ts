@@ -1,4 +1,6 @@
 import { closeSync, openSync, readSync } from 'node:fs'
+import { dirname, join } from 'node:path'
+import { requireInFolderOf } from '../model-folder.ts'
 import { maskedCrc32c } from './crc32c.ts'
 import { decoded, type RawTensor, sizesOf } from './graph-schema.ts'
 import { invalidModel } from './invalid-model.ts'
@@ -12,6 +14,7 @@ import { bytesOfType, sizeOfShape } from './tensor-size.ts'
  */
 export class TensorBundle {
   readonly #prefix: string
+  readonly #model: string
   readonly #entries: ReadonlyMap<string, Buffer>
   readonly #shards: number
   #bytesLeft: number
@@ -19,9 +22,11 @@ export class TensorBundle {
   /** `maxBytes`: of all tensors that are read. */
   constructor(prefix: string, maxBytes: number) {
     this.#prefix = prefix
+    this.#model = join(dirname(dirname(prefix)), 'saved_model.pb')
     this.#bytesLeft = maxBytes
     const path = `${prefix}.index`
     try {
+      requireInFolderOf(this.#model, path)
       this.#entries = sortedTable(readRegularFile(path, maxIndexBytes))
       const header = decoded('BundleHeader', this.#entries.get('') ?? Buffer.alloc(0))
       if (header.endianness !== 0) throw new RangeError('its numbers are big-endian')
@@ -63,6 +68,7 @@ export class TensorBundle {
     const content = Buffer.alloc(size)
     let fileBytes: number
     try {
+      requireInFolderOf(this.#model, path)
       fileBytes = sizeOfFile(path)
     } catch (cause) {
       throw cause instanceof RangeError ? cause : new RangeError(`${path} is missing, which has the variable ${key}`, { cause })

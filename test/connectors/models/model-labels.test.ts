@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict'
-import { cpSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { cpSync, mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
 import { afterEach, beforeEach, describe, it } from 'node:test'
@@ -67,6 +67,24 @@ describe('The labels of a model', () => {
       assert.deepEqual(await labelsOf('saved'), ['no', 'yes'])
     })
   }
+
+  it('are a mistake if their file is a link out of the model’s folder, and are read if the folder itself is a link', async () => {
+    write('secret', 'no\nyes\n')
+    write('models/small.onnx', smallModel({ features: 2, labels: 2 }))
+    symlinkSync(join(directory, 'secret'), join(directory, 'models', 'small.labels.txt'))
+    await assert.rejects(
+      labelsOf('models/small.onnx'),
+      refusal('WAGGLE_MODEL_INVALID', /small\.labels\.txt is a link that leads out of the model’s folder$/),
+    )
+    write('real/small.onnx', smallModel({ features: 2, labels: 2 }))
+    write('real/small.labels.txt', 'no\nyes\n')
+    symlinkSync(join(directory, 'real'), join(directory, 'linked'))
+    assert.deepEqual(await labelsOf('linked/small.onnx'), ['no', 'yes'])
+    cpSync(join(import.meta.dirname, 'saved-models', savedModel), join(directory, 'saved'), { recursive: true })
+    mkdirSync(join(directory, 'saved', 'assets'), { recursive: true })
+    symlinkSync(join(directory, 'secret'), join(directory, 'saved', 'assets', 'labels.txt'))
+    await assert.rejects(labelsOf('saved'), refusal('WAGGLE_MODEL_INVALID', /labels\.txt is a link that leads out/))
+  })
 
   it('are a mistake, with the file and both numbers, if there are not as many labels as scores', async () => {
     write('beside.onnx', smallModel({ features: 2, labels: 2 }))

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { execFileSync } from 'node:child_process'
-import { cpSync, mkdirSync, mkdtempSync, readFileSync, rmSync, truncateSync, writeFileSync } from 'node:fs'
+import { cpSync, mkdirSync, mkdtempSync, readFileSync, renameSync, rmSync, symlinkSync, truncateSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, describe, it } from 'node:test'
@@ -158,6 +158,20 @@ describe('A TensorFlow model whose files are damaged', () => {
       execFileSync('mkfifo', [join(path, file)])
     }
     for (const file of [graph, index, data]) refuses(damaged('dense/1', piped(file)), 'WAGGLE_MODEL_INVALID', /is not a regular file/)
+  })
+
+  it('a link out of the model’s folder is refused, and one within it or of the whole folder is followed', () => {
+    const moved = (file: string, to: string) => (path: string) => {
+      renameSync(join(path, file), join(path, to))
+      symlinkSync(join(path, to), join(path, file))
+    }
+    for (const file of [index, data]) {
+      refuses(damaged('dense/1', moved(file, join('..', 'outside'))), 'WAGGLE_MODEL_INVALID', /is a link that leads out of the model’s folder/)
+      assert.ok(readTensorFlowGraph(damaged('dense/1', moved(file, 'inside')), {}).nodes.length > 0)
+    }
+    const linked = join(directory, 'linked')
+    symlinkSync(join(savedModelsDirectory, 'dense', '1'), linked)
+    assert.ok(readTensorFlowGraph(linked, {}).nodes.length > 0)
   })
 
   it('a folder without a model is refused', () => {
