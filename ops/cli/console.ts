@@ -20,7 +20,8 @@ export class Console {
     this.#json = json
     this.#out = stdout
     this.#err = stderr
-    this.#colors = createColors(!json && stderr.isTTY && process.env.NO_COLOR === undefined)
+    // Without `=== true` a pipe would leave the choice to picocolors, which colours in CI.
+    this.#colors = createColors(!json && stderr.isTTY === true && process.env.NO_COLOR === undefined)
   }
 
   /** A line of the process's log, on standard error: text, or with `json` one JSON object. */

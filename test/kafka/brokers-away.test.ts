@@ -10,7 +10,7 @@ const refusedMs = 27_000
 
 describeWithKafka('Swarms whose brokers are all away for a minute', { own: true }, (cluster) => {
   it('swarms answer every accepted request after their brokers were silent and then refused connections, at least and exactly once', {
-    timeout: 300_000,
+    timeout: 600_000,
   }, async (test) => {
     const swarms = await Promise.all(
       (['at_least_once', 'exactly_once'] as const).map((processing) =>

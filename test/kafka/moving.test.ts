@@ -55,7 +55,9 @@ describeWithKafka('An application that moves between Kafka Streams and Waggle', 
   after(() => directories.remove())
 
   for (const first of ['there', 'here'] as const) {
-    it(`an application that starts on ${first === 'there' ? 'Kafka Streams' : 'Waggle'} keeps its counts, windows and sessions on the other one`, async (test) => {
+    it(`an application that starts on ${first === 'there' ? 'Kafka Streams' : 'Waggle'} keeps its counts, windows and sessions on the other one`, {
+      timeout: 600_000,
+    }, async (test) => {
       const peer = withKafkaStreams(join(import.meta.dirname, '..', 'peers', 'kafka-streams', 'Mover.java'))
       if ('missing' in peer) {
         if (process.env.CI === 'true') throw new Error(peer.missing)

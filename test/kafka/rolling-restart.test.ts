@@ -17,7 +17,7 @@ interface Asked {
 
 describeWithKafka('A rolling restart', {}, (cluster) => {
   for (const processing of ['at_least_once', 'exactly_once']) {
-    it(`three processes that restart one after the other under load fail no request, ${processing}`, { timeout: 240_000 }, async (test) => {
+    it(`three processes that restart one after the other under load fail no request, ${processing}`, { timeout: 600_000 }, async (test) => {
       const swarm = new SwarmProcesses({
         bees: `  - {name: work, type: module, input: {name: entrance}, spec: {file: ./functions.mjs, bee: work}}
   - {name: more, type: module, input: {name: work}, spec: {file: ./functions.mjs, bee: work}}

@@ -77,7 +77,7 @@ export const threeFunctions = {
   - {name: a, type: module, input: {name: batching}, spec: {file: ./functions.mjs, bee: a}}
   - {name: b, type: module, input: {name: batching}, spec: {file: ./functions.mjs, bee: b}}
   - {name: c, type: module, input: {name: batching}, spec: {file: ./functions.mjs, bee: c}}
-  - {name: together, type: weighted-average-ensemble, input: {join: [a, b, c]}, timeout_seconds: 120}
+  - {name: together, type: weighted-average-ensemble, input: {join: [a, b, c]}, timeout_seconds: 300}
   - {name: answer, type: respond, input: {name: together}}
   - {name: save, type: save-to-database, input: {stack: [a, b, c]}, spec: {table: predictions}}`,
   functions: `export const prepare = (input) => input
