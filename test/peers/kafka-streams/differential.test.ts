@@ -8,6 +8,7 @@ import { Peer } from './peer.ts'
 
 const java = withKafkaStreams(join(import.meta.dirname, 'Peer.java'))
 const skip = 'missing' in java ? java.missing : false
+if (skip !== false && process.env.CI === 'true') throw new Error(skip)
 
 describe(`Kafka Streams ${kafkaStreamsVersion} gives the same records, in the same order, with the same bytes and timestamps`, { skip }, () => {
   const peer = 'missing' in java ? null : new Peer(java)
@@ -18,7 +19,7 @@ describe(`Kafka Streams ${kafkaStreamsVersion} gives the same records, in the sa
     })
   }
 
-  it('suppression in a buffer of any size gives the records of Kafka Streams 4.3.1, whether it emits early or shuts down', async () => {
+  it('suppression in a buffer of any size gives the records of Kafka Streams, whether it emits early or shuts down', async () => {
     for (let maxBytes = 30; peer !== null && maxBytes < 300; maxBytes += 3) await equal(peer, fullBuffer(maxBytes, maxBytes % 2 === 0))
   })
 })
