@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict'
-import { spawnSync } from 'node:child_process'
+import { spawn, spawnSync } from 'node:child_process'
 import { chmodSync, cpSync, mkdirSync, mkdtempSync, readFileSync, realpathSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { delimiter, dirname, join, resolve } from 'node:path'
@@ -55,6 +55,34 @@ describe('The launcher', () => {
     const env = { ...process.env, INIT_CWD: join(root, 'elsewhere'), PATH: dirname(process.execPath) + delimiter + process.env.PATH }
     const { stdout, stderr } = spawnSync('sh', ['-c', `${scripts.waggle} validate swarm.yaml`], { cwd: root, env, encoding: 'utf8' })
     assert.deepEqual(JSON.parse(stdout || '[]'), [join(root, 'elsewhere'), 'validate', 'swarm.yaml'], stderr)
+  })
+
+  it('ends the program when npm’s script gets SIGTERM', async () => {
+    writeFileSync(
+      join(root, 'examples', 'wait.ts'),
+      `process.on('SIGTERM', () => { console.log('ended' satisfies string); process.exit(0) })\nsetInterval(() => {}, 1000)\nconsole.log('runs')`,
+    )
+    const { scripts } = JSON.parse(readFileSync(join(repository, 'package.json'), 'utf8')) as { readonly scripts: { readonly example: string } }
+    const { NODE_TEST_CONTEXT: _context, ...own } = process.env
+    const env = { ...own, PATH: dirname(process.execPath) + delimiter + process.env.PATH }
+    // The command is not the last one of the shell, so only `exec` makes its process that of the shell.
+    const script = spawn('sh', ['-c', `true; ${scripts.example} examples/wait.ts; true`], { cwd: root, env, stdio: ['ignore', 'pipe', 'inherit'] })
+    let out = ''
+    for await (const text of script.stdout.setEncoding('utf8')) {
+      out += text
+      if (out === 'runs\n') script.kill('SIGTERM')
+    }
+    assert.equal(out, 'runs\nended\n')
+  })
+
+  it('has “exec” in each script that starts Node, so that npm’s signals reach it', () => {
+    const { scripts } = JSON.parse(readFileSync(join(repository, 'package.json'), 'utf8')) as {
+      readonly scripts: { readonly [name: string]: string }
+    }
+    const without = Object.entries(scripts).filter(
+      ([name, script]) => / ?node /.test(script) && !script.includes('exec node ') && !/^(pre|post)pack$/.test(name),
+    )
+    assert.deepEqual(without, [])
   })
 
   it('prints npm’s own cause if npm fails', () => {
