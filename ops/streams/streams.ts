@@ -12,6 +12,8 @@ import type { Produced } from '../../topology/produced.ts'
 import type { LagInfo, Query } from '../../topology/queries.ts'
 import type { Header, Record, RecordMetadata } from '../../topology/record.ts'
 import type { StandbyUpdateListener, StateRestoreListener } from '../../topology/state-listeners.ts'
+import { optionsOf, parameters, refuseWrong } from '../../topology/streams/argument-kinds.ts'
+import { aTopology } from '../../topology/streams/topology-argument.ts'
 import type { StreamsConfig } from '../../topology/streams-config.ts'
 import { Unavailable, WaggleError } from '../../topology/waggle-error.ts'
 import { engineFamilies } from '../telemetry/engine-families.ts'
@@ -55,6 +57,7 @@ export class Streams implements AsyncDisposable {
 
   /** Throws WAGGLE_INVALID_CONFIG or WAGGLE_NAME_MISSING before anything is opened. */
   constructor(topology: Topology, config: StreamsConfig) {
+    refuseWrong('new Streams', parameters({ topology: aTopology, config: optionsOf({}) }), [topology, config])
     checkConfig(config)
     if (config.ensureExplicitInternalResourceNaming) refuseGeneratedNames(topology)
     this.#topology = topology

@@ -1,6 +1,8 @@
 import type { Topology } from '../../topology/graph.ts'
 import type { Serde } from '../../topology/serde.ts'
 import type { KeyValueStore, SessionStore, StateStore, VersionedKeyValueStore, WindowStore } from '../../topology/state-store.ts'
+import { type Kind, optionsOf, parameters, refuseWrong } from '../../topology/streams/argument-kinds.ts'
+import { aTopology } from '../../topology/streams/topology-argument.ts'
 import { DrivenProgram, type TestDriverConfig } from './driven-program.ts'
 import { KeyValueView, SessionView, VersionedView, WindowView } from './store-views.ts'
 import { type InputTimes, TestInputTopic } from './test-input-topic.ts'
@@ -14,6 +16,7 @@ export class TopologyTestDriver implements AsyncDisposable {
   readonly #program: DrivenProgram
 
   constructor(topology: Topology, config: TestDriverConfig = {}) {
+    refuseWrong('new TopologyTestDriver', parameters({ topology: aTopology, 'config?': optionsOf({}) }), [topology, config])
     this.#program = new DrivenProgram(topology, config)
   }
 
@@ -71,6 +74,7 @@ export class TopologyTestDriver implements AsyncDisposable {
    * @remarks Stream time does not change: it is the highest timestamp among the records. So a window closes only when a later record is piped.
    */
   async advanceWallClockTime(ms: number): Promise<void> {
+    refuseWrong('TopologyTestDriver.advanceWallClockTime', parameters({ ms: aDuration }), [ms])
     await this.#program.advance(ms)
   }
 
@@ -182,3 +186,7 @@ export class TopologyTestDriver implements AsyncDisposable {
     return this.close()
   }
 }
+
+/** A time that passes: the wall clock does not go back. */
+const aDuration: Kind = (value, name) =>
+  typeof value === 'number' && value >= 0 && Number.isFinite(value) ? null : { name, wanted: 'a number of ms, at least 0,' }

@@ -45,7 +45,8 @@ export function guard(owner: object, title: string, signatures: { readonly [meth
   }
 }
 
-function refuseWrong(method: string, signature: readonly Parameter[], args: readonly unknown[]): void {
+/** Refuses the first wrong argument of a call with WAGGLE_INVALID_TOPOLOGY. */
+export function refuseWrong(method: string, signature: readonly Parameter[], args: readonly unknown[]): void {
   for (const [at, { name, kind, isOptional }] of signature.entries()) {
     if (isOptional && args[at] === undefined) continue
     const wrong = kind(args[at], name)

@@ -17,6 +17,7 @@ import {
   SlidingWindows,
   Stores,
   StreamJoined,
+  Streams,
   StreamsBuilder,
   Suppressed,
   TableJoined,
@@ -25,6 +26,7 @@ import {
   UnlimitedWindows,
   WaggleError,
 } from 'waggle-streams'
+import { TopologyTestDriver } from 'waggle-streams/testing'
 
 const text = Serdes.string()
 const read = Consumed.with(text, text)
@@ -283,5 +285,18 @@ describe('A call of the DSL with a wrong argument', () => {
     })
     assert.throws(() => stream().process(fn as never, { stores: [7 as never] }), { message: /KStream\.process: the argument options\.stores is not/ })
     assert.throws(() => Materialized.as('m', { retentionMs: '5' as never }), { message: /options\.retentionMs is not a number/ })
+  })
+
+  it('says that a builder is not a topology, where a program is started or driven', async () => {
+    const message = /: the argument topology is not a Topology, which the `build` of a StreamsBuilder returns but an object \(StreamsBuilder\)/
+    const config = { applicationId: 'a', log: 'embedded' } as const
+    assert.throws(() => new Streams(builder() as never, config), { code: 'WAGGLE_INVALID_TOPOLOGY', message })
+    assert.throws(() => new TopologyTestDriver(builder() as never), { code: 'WAGGLE_INVALID_TOPOLOGY', message })
+    assert.throws(() => new Streams(builder().build(), undefined as never), {
+      message: /new Streams: the argument config is not an object of options/,
+    })
+    const driver = new TopologyTestDriver(builder().build())
+    for (const ms of [-5, Number.NaN, 'x' as never])
+      await assert.rejects(driver.advanceWallClockTime(ms), { message: /the argument ms is not a number of ms/ })
   })
 })
