@@ -526,12 +526,6 @@ export const errorCodes = {
     meaning: 'A sub-topology runs nowhere: no process has what it needs.',
     next: 'Start a process that has it: the tasks go there by themselves.',
   },
-  WAGGLE_NO_LOG: {
-    status: 500,
-    exit: 3,
-    meaning: 'There is no log in the data directory, and no process that has one there.',
-    next: 'Go to the folder of the swarm, set `WAGGLE_DATA_DIR`, or name a running process by `--url`.',
-  },
   WAGGLE_NO_OUTCOME: {
     status: 504,
     exit: 1,

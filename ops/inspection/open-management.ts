@@ -1,11 +1,7 @@
-import { existsSync } from 'node:fs'
-import { join, resolve } from 'node:path'
 import { RequestIdentity } from '../../connectors/gateway/request-identity.ts'
-import { hadLog } from '../../connectors/system/data-format.ts'
 import { systemClock } from '../../connectors/system/system-clock.ts'
 import { SystemRandom } from '../../connectors/system/system-random.ts'
 import type { Management } from '../../topology/swarm/management.ts'
-import { WaggleError } from '../../topology/waggle-error.ts'
 import { openLog } from '../beekeeper/open-log.ts'
 import type { Settings } from '../config/settings.ts'
 import { LogManagement } from './log-management.ts'
@@ -19,7 +15,6 @@ import { RemoteManagement } from './remote-management.ts'
 export async function withManagement<T>(settings: Settings, url: string | null, work: (management: Management) => Promise<T>): Promise<T> {
   const remote = url === null ? await runningProcess(settings) : await RemoteManagement.open(url)
   if (remote !== null) return closing(remote, work)
-  if (settings.log === 'embedded') refuseNoLog(settings.data_dir)
   const log = await openLog(settings)
   try {
     const identity = new RequestIdentity(systemClock, new SystemRandom(), new Uint8Array(0))
@@ -28,15 +23,6 @@ export async function withManagement<T>(settings: Settings, url: string | null, 
   } finally {
     await log.close()
   }
-}
-
-/** Nothing would be found in the wrong folder, and an empty list would look as if all were well. */
-function refuseNoLog(directory: string): void {
-  if (hadLog(directory) || existsSync(join(directory, 'log'))) return
-  throw new WaggleError('WAGGLE_NO_LOG', {
-    message: `There is no log in ${resolve(directory)}, and no process that has one there`,
-    next: 'Go to the folder of the swarm, set WAGGLE_DATA_DIR, or name a running process by --url.',
-  })
 }
 
 async function closing<T>(management: Management, work: (management: Management) => Promise<T>): Promise<T> {
