@@ -34,6 +34,8 @@ try {
   })
   say({ kind: 'ready', isBatch: 'processBatch' in made, example: exampleOf(made) })
 } catch (thrown) {
+  // The listener keeps the thread alive until its end is asked for. Its exit could overtake the message.
+  port.on('message', () => {})
   say({ kind: 'broken', error: sentError(thrown) })
 }
 

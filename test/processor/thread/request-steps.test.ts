@@ -38,11 +38,13 @@ async function stepsOfRequest({ partitions, quiet = 0 }: { readonly partitions: 
       assert.equal((await swarm.requests.request({ ...newRequest(`request ${id++}`), gateway: 'busy' })).state, 'answered')
   }
   await ask()
-  const steps = await countSteps(['processor', 'connectors/log'], ask)
+  // The round of retention walks all partitions now and then, and may meet one of the counts.
+  const counts: number[] = []
+  for (let count = 0; count < 3; count++) counts.push(await countSteps(['processor', 'connectors/log'], ask))
   for (const one of [swarm, ...others]) await one.close()
   await log.close()
   rmSync(directory, { recursive: true })
-  return steps / requests
+  return Math.min(...counts) / requests
 }
 
 describe('A request with a join', () => {
