@@ -92,7 +92,7 @@ describeWithKafka('A program whose threads are workers, on Kafka', {}, (cluster)
   const sorted = <T>(map: ReadonlyMap<string, T>) => [...map].sort(([a], [b]) => (a < b ? -1 : 1))
   async function untilCounted(to: number): Promise<void> {
     const wanted = sorted(recounted(to)).map(([page, counts]) => [page, counts.at(-1)])
-    for (let attempt = 0; attempt < 1200; attempt++) {
+    for (let attempt = 0; attempt < 3000; attempt++) {
       const found = sorted(await told()).map(([page, counts]) => [page, Math.max(...counts)])
       if (JSON.stringify(found) === JSON.stringify(wanted)) return
       await pause(50)
