@@ -44,9 +44,9 @@ export class StreamThread {
   #failure: unknown = null
   #refusedCommit: unknown = null
   #woken = false
-  /** Turns since the event loop had its turn, and the time of the first one. */
+  /** Turns since the event loop had its turn, and the time of that turn. */
   #turnsOnEnd = 0
-  #onEndSinceMs = 0
+  #gaveWayAtMs = 0
   #stopping = false
   #isPaused = false
   #started: Promise<void> | null = null
@@ -341,7 +341,6 @@ export class StreamThread {
     const maxRecords = this.#inputs.pollLimit(recordsAPoll)
     const start = this.#clock.elapsedMs()
     const polled = await this.#groups.poll({ maxRecords, maxWaitMs })
-    if (maxWaitMs > 0) this.#turnsOnEnd = 0
     this.#polled(polled, this.#clock.elapsedMs() - start)
     for (const { group, runs, failure } of polled) {
       if (failure !== null) throw failure.error
@@ -357,11 +356,10 @@ export class StreamThread {
    * several, and each turn of the event loop costs system calls.
    */
   async #giveWay(): Promise<void> {
-    const now = this.#clock.elapsedMs()
-    if (this.#turnsOnEnd === 0) this.#onEndSinceMs = now
-    if (++this.#turnsOnEnd < maxTurnsOnEnd && now - this.#onEndSinceMs < giveWayMs) return
+    if (++this.#turnsOnEnd < maxTurnsOnEnd && this.#clock.elapsedMs() - this.#gaveWayAtMs < giveWayMs) return
     await eventLoopTurn()
     this.#turnsOnEnd = 0
+    this.#gaveWayAtMs = this.#clock.elapsedMs()
   }
 
   #polled(polled: readonly PolledGroup[], ms: number): void {
