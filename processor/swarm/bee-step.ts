@@ -35,7 +35,8 @@ export function beeStep({ swarm, bee, host, batch, children, deadLetters, onFail
     maxInFlight: Math.max(256, 2 * concurrency * (batch?.size ?? 1)),
     bytesOf: payloadMemory,
     timeoutMs: bee.timeoutMs ?? (isSink ? foreverMs : 30_000),
-    ordered: 'partition',
+    // Swarms promise no order between requests, so a slow request delays no other. A database takes rows in one order, also after a restart.
+    ordered: isSink ? 'partition' : 'key',
     retries: 0,
     // Two swarms may have bees of one name and requests of one id.
     nameOf: isSink ? null : (record) => `${swarm}/${bee.name}/${record.key}`,

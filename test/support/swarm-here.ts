@@ -27,13 +27,19 @@ export class SwarmHere {
     this.said = place.said
   }
 
-  /** `bees`: lines of the swarm file after its entrance. `files`: files beside it. Without `bees` the module bee `work` answers. */
+  /**
+   * `name`: of the swarm and of its gateway. `bees`: lines of the swarm file after its entrance. `files`: files beside it. Without `bees` the module
+   * bee `work` answers.
+   */
   static async open(
     env: Env,
-    { bees = workAndAnswer, files = {} }: { readonly bees?: string; readonly files?: { readonly [name: string]: string | Uint8Array } } = {},
+    {
+      name = `here-${randomUUID().slice(0, 8)}`,
+      bees = workAndAnswer,
+      files = {},
+    }: { readonly name?: string; readonly bees?: string; readonly files?: { readonly [name: string]: string | Uint8Array } } = {},
   ): Promise<SwarmHere> {
     const directory = mkdtempSync(join(tmpdir(), 'waggle-here-'))
-    const name = `here-${randomUUID().slice(0, 8)}`
     const file = join(directory, 'swarm.yaml')
     const said: string[] = []
     try {
