@@ -12,7 +12,10 @@ let release = (): void => {}
 Object.assign(globalThis, {
   callOf: (number: number) => {
     called.push(number)
-    return number === 0 ? new Promise<void>((done) => void (release = done)) : undefined
+    if (number > 0) return undefined
+    const { promise, resolve } = Promise.withResolvers<void>()
+    release = resolve
+    return promise
   },
 })
 const files = { 'work.mjs': 'export default async (input) => (await callOf(input.number), input)\n' }
