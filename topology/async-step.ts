@@ -7,7 +7,15 @@ export interface BatchPolicy {
   readonly size: number
   readonly timeoutMs: number
   readonly release: 'idle' | 'full'
+  /** The longest time that a call should take. Batches are then smaller than `size` as far as that needs, by the times of earlier calls. */
+  readonly targetMs?: number
 }
+
+/**
+ * The reason why a batch was sent: it was `full`, its oldest row had waited its `timeout`, the `deadline` of a row came near, no call was in flight
+ * (`idle`), or it is one row alone.
+ */
+export type SendReason = 'full' | 'timeout' | 'deadline' | 'idle' | 'alone'
 
 export interface AsyncCall<K> extends Record<K, unknown> {
   readonly attempt: number
@@ -23,6 +31,7 @@ export interface CallReport {
   readonly finishedAt: number
   /** The number of rows in the batch of the record's first row; 1 without a batch. */
   readonly batchSize: number
+  readonly reason: SendReason
   readonly attempts: number
 }
 
@@ -70,6 +79,8 @@ export interface AsyncStep<K, V, R, W> {
    * here (its deadline has passed).
    */
   admit(record: Record<K, V>, nowMs: number): Admission
+  /** The time (epoch milliseconds) after which nobody needs the result of a record. A batch leaves early for it. Null without one. */
+  deadlineOf?(record: Record<K, V>): number | null
   /** Forwards the records that follow from an outcome. Runs in the task, in the order that `ordered` gives, in the context of the input record. */
   forward(outcome: Outcome<W>, record: Record<K, V>, context: ProcessorContext<unknown, unknown>): void
 }

@@ -1,5 +1,9 @@
 import { Type } from 'typebox'
+import type { BatchPolicy } from '../../topology/async-step.ts'
 import { defineBee } from '../define-bee.ts'
+
+const size = { description: 'Rows at most.' }
+const timeout = { description: 'How long the oldest row may wait for others.' }
 
 export default defineBee({
   type: 'batch',
@@ -8,20 +12,32 @@ export default defineBee({
   delivery: 'A batch lives in memory only. After a crash its records are read again and batched anew.',
   spec: Type.Object(
     {
-      batch_size: Type.Integer({ minimum: 1, maximum: 10_000, description: 'Rows at most.' }),
-      timeout_seconds: Type.Number({ minimum: 0, maximum: 3600, description: 'How long the oldest row may wait for others.' }),
+      batch_size: Type.Optional(Type.Integer({ minimum: 1, maximum: 10_000, ...size })),
+      timeout_seconds: Type.Optional(Type.Number({ minimum: 0, maximum: 3600, ...timeout })),
+      target_latency_ms: Type.Optional(
+        Type.Number({
+          exclusiveMinimum: 0,
+          maximum: 3_600_000,
+          description:
+            'How long a call of the bee should take. Batches are as large as this allows, by the times of earlier calls. With it, batch_size is 64 and timeout_seconds is the same time, unless they are given.',
+        }),
+      ),
       release: Type.Optional(
         Type.Enum(['idle', 'full'], {
           description: 'idle (the default): closed as soon as the bee it feeds is idle. full: only when full or timed out.',
         }),
       ),
     },
-    { additionalProperties: false, required: ['batch_size', 'timeout_seconds'] },
+    {
+      additionalProperties: false,
+      if: { required: ['target_latency_ms'] },
+      // The descriptions are for the message about a missing key.
+      else: { required: ['batch_size', 'timeout_seconds'], properties: { batch_size: size, timeout_seconds: timeout } },
+    },
   ),
-  examples: [{ batch_size: 10, timeout_seconds: 0.1 }],
-  batch: ({ batch_size, timeout_seconds, release }) => ({
-    size: batch_size,
-    timeoutMs: timeout_seconds * 1000,
-    release: release === 'full' ? 'full' : 'idle',
-  }),
+  examples: [{ batch_size: 10, timeout_seconds: 0.1 }, { target_latency_ms: 50 }],
+  batch({ batch_size = 64, timeout_seconds, target_latency_ms: targetMs, release = 'idle' }): BatchPolicy {
+    const timeoutMs = timeout_seconds === undefined ? (targetMs ?? 0) : timeout_seconds * 1000
+    return { size: batch_size, timeoutMs, release, ...(targetMs === undefined ? {} : { targetMs }) }
+  },
 })

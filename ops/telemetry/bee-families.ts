@@ -26,6 +26,12 @@ export function beeFamilies(bees: readonly BeeCounts[]): readonly Family[] {
       samples: labelled.flatMap(({ labels, calls }) => counted(labels, 'outcome', calls.rows)),
     },
     {
+      name: 'waggle_bee_batch_rows_limit',
+      help: 'The rows of a full batch now. With target_latency_ms it follows the durations of calls.',
+      type: 'gauge',
+      samples: labelled.map(({ labels, calls }) => ({ labels, value: calls.batchLimit })),
+    },
+    {
       name: 'waggle_bee_call_duration_seconds',
       help: 'From the start of a call to its results.',
       type: 'histogram',

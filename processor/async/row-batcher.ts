@@ -1,10 +1,11 @@
-import type { AsyncCall, AsyncStep, AsyncWorker, Outcome } from '../../topology/async-step.ts'
+import type { AsyncCall, AsyncStep, AsyncWorker, Outcome, SendReason } from '../../topology/async-step.ts'
 import { Fifo } from '../../topology/fifo.ts'
 import type { Header, Record, RecordMetadata } from '../../topology/record.ts'
 import { Refused, WaggleError } from '../../topology/waggle-error.ts'
-import type { CallMeters, SendReason } from '../metrics/call-meters.ts'
+import type { CallMeters } from '../metrics/call-meters.ts'
 import type { Clock } from '../ports.ts'
 import { CallLimit } from './call-limit.ts'
+import { CallTimes } from './call-times.ts'
 import type { Company, Flights } from './flights.ts'
 
 /** One record on its way through an asynchronous node. */
@@ -21,7 +22,10 @@ export interface Ticket<K, V, W> {
  *
  * - the batch is full
  * - its oldest row has waited `timeoutMs`
+ * - a row's deadline is as near as the call is expected to take
  * - no call is in flight and no more rows can come: with `release: 'idle'`, or because the waiting rows have used up their memory
+ *
+ * A batch is full at `size` rows. With `targetMs` it is full earlier: when a larger batch would be expected to take longer than that.
  */
 export class RowBatcher<K, V, R, W> {
   readonly #step: AsyncStep<K, V, R, W>
@@ -33,6 +37,11 @@ export class RowBatcher<K, V, R, W> {
   readonly #room: { readonly isFull: boolean }
   readonly #meters: CallMeters
   readonly #waiting = new Fifo<Row<K, V, R, W>>()
+  readonly #times = new CallTimes()
+  /** The number of rows that make a batch full. */
+  #size: number
+  /** The earliest deadline of a waiting row, on the clock that counts from the start; infinite without one. */
+  #nearest = Number.POSITIVE_INFINITY
   #inFlight = 0
   #scheduled = false
   #closed = false
@@ -54,6 +63,8 @@ export class RowBatcher<K, V, R, W> {
     this.#worker = worker
     this.#clock = clock
     this.#flights = step.nameOf === null ? null : flights
+    this.#size = this.#sizeNow()
+    meters.batchLimit = this.#size
   }
 
   get calls(): number {
@@ -66,7 +77,8 @@ export class RowBatcher<K, V, R, W> {
 
   add(ticket: Ticket<K, V, W>): Entry<K, V, R, W> {
     const rows = this.#worker.split?.(ticket.record.value) ?? [ticket.record.value as unknown as R]
-    const entry = new Entry<K, V, R, W>(ticket, rows.length, this.#worker.combine)
+    const entry = new Entry<K, V, R, W>(ticket, rows.length, { combine: this.#worker.combine, deadline: this.#deadlineOf(ticket.record) })
+    if (entry.deadline < this.#nearest) this.#nearest = entry.deadline
     const now = this.#clock.elapsedMs()
     const name = this.#flights === null ? '' : (this.#step.nameOf?.(ticket.record, ticket.metadata) ?? '')
     const company = this.#flights?.companyOf(name) ?? 'free'
@@ -118,7 +130,7 @@ export class RowBatcher<K, V, R, W> {
   #nextBatch(): Row<K, V, R, W>[] {
     const oldest = this.#waiting.head
     if (oldest === undefined) return []
-    const size = oldest.isRetriedAlone ? 1 : (this.#step.batch?.size ?? 1)
+    const size = oldest.isRetriedAlone ? 1 : this.#size
     const batch: Row<K, V, R, W>[] = []
     const now = this.#clock.now()
     while (batch.length < size) {
@@ -131,7 +143,38 @@ export class RowBatcher<K, V, R, W> {
       else if (admission === 'pass') row.entry.pass()
       else row.entry.fail(admission, null)
     }
+    this.#findNearest()
     return batch
+  }
+
+  #sizeNow(): number {
+    const { batch } = this.#step
+    if (batch === null) return 1
+    return batch.targetMs === undefined ? batch.size : this.#times.mostRowsWithin(batch.targetMs, batch.size)
+  }
+
+  #learn(rows: number, ms: number): void {
+    this.#times.observe(rows, ms)
+    this.#size = this.#sizeNow()
+    this.#meters.batchLimit = this.#size
+  }
+
+  #deadlineOf(record: Record<K, V>): number {
+    const deadline = this.#step.batch === null ? null : (this.#step.deadlineOf?.(record) ?? null)
+    return deadline === null ? Number.POSITIVE_INFINITY : deadline - this.#clock.now() + this.#clock.elapsedMs()
+  }
+
+  /** Looks at the rows that wait. A full batch leaves at once, so it needs no deadline. */
+  #findNearest(): void {
+    if (this.#nearest === Number.POSITIVE_INFINITY) return
+    this.#nearest = Number.POSITIVE_INFINITY
+    if (this.#waiting.size >= this.#size) return
+    for (const { entry } of this.#waiting) if (!entry.isSettled) this.#nearest = Math.min(this.#nearest, entry.deadline)
+  }
+
+  /** The time at which the rows that wait must leave in order to be done at the nearest deadline, though another call may be in flight before them. */
+  get #lastDeparture(): number {
+    return this.#nearest === Number.POSITIVE_INFINITY ? this.#nearest : this.#nearest - 2 * this.#times.expectedMs(this.#waiting.size) - marginMs
   }
 
   #dropSettled(): void {
@@ -144,17 +187,19 @@ export class RowBatcher<K, V, R, W> {
     const policy = this.#step.batch
     if (oldest === undefined) return null
     if (policy === null || oldest.isRetriedAlone) return 'alone'
-    if (this.waitingRows >= policy.size) return 'full'
+    if (this.waitingRows >= this.#size) return 'full'
     if (this.#inFlight === 0 && (policy.release === 'idle' || this.#room.isFull)) return 'idle'
-    return this.#clock.elapsedMs() - oldest.since >= policy.timeoutMs ? 'timeout' : null
+    const now = this.#clock.elapsedMs()
+    if (now - oldest.since >= policy.timeoutMs) return 'timeout'
+    return now >= this.#lastDeparture ? 'deadline' : null
   }
 
-  /** Sets a timer for the time when the oldest row has waited long enough. It is needed only while a call is free. */
+  /** Sets a timer for the time when the rows have waited long enough. It is needed only while a call is free. */
   #setTimer(): void {
     const oldest = this.#waiting.head
     const policy = this.#step.batch
     const wanted = oldest !== undefined && policy !== null && !this.#closed && this.#inFlight < this.#step.concurrency
-    const due = wanted ? oldest.since + policy.timeoutMs : Number.POSITIVE_INFINITY
+    const due = wanted ? Math.min(oldest.since + policy.timeoutMs, this.#lastDeparture) : Number.POSITIVE_INFINITY
     if (due === this.#timerDue) return
     this.#cancelTimer?.()
     this.#cancelTimer = null
@@ -170,6 +215,7 @@ export class RowBatcher<K, V, R, W> {
   async #call(batch: readonly Row<K, V, R, W>[], reason: SendReason): Promise<void> {
     this.#inFlight++
     const startedAt = this.#clock.now()
+    const departed = this.#clock.elapsedMs()
     const landed = this.#flights?.depart(
       batch.map(({ name }) => name),
       batch[0]?.company ?? 'free',
@@ -180,13 +226,15 @@ export class RowBatcher<K, V, R, W> {
     if (this.#closed) return
     const finishedAt = this.#clock.now()
     this.#meters.called(reason, finishedAt - startedAt)
-    if (results instanceof WaggleError) this.#failed(batch, results, startedAt, finishedAt)
+    // A call that fails early says nothing about the time of the next one.
+    if (!(results instanceof WaggleError) || results.code === 'WAGGLE_TIMEOUT') this.#learn(batch.length, this.#clock.elapsedMs() - departed)
+    if (results instanceof WaggleError) this.#failed(batch, results, { startedAt, finishedAt, reason })
     else {
       for (const [at, result] of results.entries()) {
         const row = batch[at]
         // There are as many results as rows, so this ends no batch early.
         if (row === undefined) break
-        const report = { startedAt, finishedAt, batchSize: batch.length, attempts: row.attempt }
+        const report = { startedAt, finishedAt, batchSize: batch.length, reason, attempts: row.attempt }
         this.#meters.rows[result instanceof Refused ? 'refused' : result instanceof WaggleError ? 'failed' : 'result']++
         if (result instanceof WaggleError) row.entry.fail(result, report)
         else row.entry.rowDone(row.index, result, report)
@@ -215,7 +263,11 @@ export class RowBatcher<K, V, R, W> {
   }
 
   /** Tries the rows of a failed batch one by one, so that one bad row does not fail the others. */
-  #failed(batch: readonly Row<K, V, R, W>[], error: WaggleError, startedAt: number, finishedAt: number): void {
+  #failed(
+    batch: readonly Row<K, V, R, W>[],
+    error: WaggleError,
+    call: { readonly startedAt: number; readonly finishedAt: number; readonly reason: SendReason },
+  ): void {
     const splits = batch.length > 1 && error.code !== 'WAGGLE_TIMEOUT'
     const again: Row<K, V, R, W>[] = []
     for (const row of batch) {
@@ -225,12 +277,15 @@ export class RowBatcher<K, V, R, W> {
         again.push({ ...row, isRetriedAlone: true, attempt: row.attempt + 1 })
       else {
         this.#meters.rows[error instanceof Refused ? 'refused' : 'failed']++
-        row.entry.fail(error, { startedAt, finishedAt, batchSize: batch.length, attempts: row.attempt })
+        row.entry.fail(error, { ...call, batchSize: batch.length, attempts: row.attempt })
       }
     }
     if (again.length > 0) this.#waiting.putBack(again)
   }
 }
+
+/** The time that a batch has besides its calls, for timers and other work. */
+const marginMs = 5
 
 interface Row<K, V, R, W> {
   readonly entry: Entry<K, V, R, W>
@@ -251,11 +306,18 @@ export class Entry<K, V, R, W> {
   readonly ticket: Ticket<K, V, W>
   readonly #combine: AsyncWorker<K, V, R, W>['combine']
   readonly #results: W[]
+  /** The time on the clock that counts from the start after which nobody needs the result; infinite without one. */
+  readonly deadline: number
   #left: number
   #settled = false
 
-  constructor(ticket: Ticket<K, V, W>, rows: number, combine: AsyncWorker<K, V, R, W>['combine']) {
+  constructor(
+    ticket: Ticket<K, V, W>,
+    rows: number,
+    { combine, deadline }: { readonly combine: AsyncWorker<K, V, R, W>['combine']; readonly deadline: number },
+  ) {
     this.ticket = ticket
+    this.deadline = deadline
     this.#combine = combine
     this.#results = new Array<W>(rows)
     this.#left = rows

@@ -1,5 +1,4 @@
-/** The reason why a batch was sent: it was `full`, its oldest row had waited its `timeout`, no call was in flight (`idle`), or it is one row alone. */
-export type SendReason = 'full' | 'timeout' | 'idle' | 'alone'
+import type { SendReason } from '../../topology/async-step.ts'
 
 /** The end of a row. `refused`: the input does not fit, so its sender is at fault. */
 export type RowOutcome = 'result' | 'refused' | 'failed'
@@ -7,12 +6,14 @@ export type RowOutcome = 'result' | 'refused' | 'failed'
 /** Counts of an asynchronous node's calls in one thread, since the start. */
 export class CallMeters {
   /** Ended calls by the reason why their batch was sent. */
-  readonly sent: { [reason in SendReason]: number } = { full: 0, timeout: 0, idle: 0, alone: 0 }
+  readonly sent: { [reason in SendReason]: number } = { full: 0, timeout: 0, deadline: 0, idle: 0, alone: 0 }
   /** Rows by their end. A row that is tried again counts once it has one. */
   readonly rows: { [outcome in RowOutcome]: number } = { result: 0, refused: 0, failed: 0 }
   /** For each of `callBoundsSeconds`: the calls that took at most that time. */
   readonly buckets: number[] = callBoundsSeconds.map(() => 0)
   sumSeconds = 0
+  /** The largest batch that may be sent now. */
+  batchLimit = 1
 
   called(reason: SendReason, ms: number): void {
     this.sent[reason]++

@@ -46,6 +46,7 @@ export function beeStep({ swarm, bee, host, batch, children, deadLetters, onFail
       const deadline = deadlineOf(record.headers)
       return deadline !== null && deadline <= nowMs ? deadlinePassed(`The deadline passed before ${bee.name} had its turn`) : 'call'
     },
+    deadlineOf: (record) => deadlineOf(record.headers),
     forward(outcome, record, context) {
       forwardOutcome(outcome, record, context)
     },

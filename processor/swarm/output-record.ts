@@ -1,6 +1,6 @@
 import type { CallReport } from '../../topology/async-step.ts'
 import { type Record, textHeader } from '../../topology/record.ts'
-import { batchSizeHeader, finishedHeader, startedHeader, valueHeaders } from '../../topology/swarm/headers.ts'
+import { batchSizeHeader, finishedHeader, sentHeader, startedHeader, valueHeaders } from '../../topology/swarm/headers.ts'
 import type { Payload } from '../../topology/swarm/payload.ts'
 import { payloadHeaders } from '../../topology/swarm/payload-serde.ts'
 
@@ -13,6 +13,7 @@ export function outputRecord<K>(input: Record<K, Payload>, value: Payload, repor
       textHeader(startedHeader, String(report.startedAt)),
       textHeader(finishedHeader, String(report.finishedAt)),
       textHeader(batchSizeHeader, String(report.batchSize)),
+      textHeader(sentHeader, report.reason),
     )
   }
   return { key: input.key, value, timestamp: input.timestamp, headers }

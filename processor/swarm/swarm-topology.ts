@@ -253,10 +253,11 @@ function tightest(policies: readonly (BatchPolicy | null)[]): BatchPolicy | null
   const [first, ...others] = policies.filter((policy) => policy !== null)
   if (first === undefined) return null
   return others.reduce<BatchPolicy>(
-    (one, { size, timeoutMs, release }) => ({
+    (one, { size, timeoutMs, release, targetMs = one.targetMs }) => ({
       size: Math.min(one.size, size),
       timeoutMs: Math.min(one.timeoutMs, timeoutMs),
       release: release === 'idle' ? 'idle' : one.release,
+      ...(targetMs === undefined ? {} : { targetMs: Math.min(one.targetMs ?? targetMs, targetMs) }),
     }),
     first,
   )

@@ -31,7 +31,7 @@ export function valueStep({ bee, host, children, deadLetters, onFailure }: Value
       if (record.value.kind === 'error') return children.map((child) => ({ record, child }))
       try {
         const value = compute(record.value, { id: record.key, headers: record.headers, place })
-        const output = outputRecord(record, value, { startedAt: now, finishedAt: now, batchSize: 1, attempts: 1 })
+        const output = outputRecord(record, value, { startedAt: now, finishedAt: now, batchSize: 1, reason: 'alone', attempts: 1 })
         return children.map((child) => ({ record: output, child }))
       } catch (thrown) {
         const cause = WaggleError.from('WAGGLE_BEE_FAILED', thrown, { next: `Look at what ${bee.name} was given.` })

@@ -93,6 +93,7 @@ function tellsOf(env: () => { readonly [variable: string]: string }) {
     })
     assert.deepEqual(['result', 'refused', 'failed'].map(rows), [3, 0, 1])
     assert.equal(sum(families, 'waggle_bee_calls_total', { swarm: told, bee: 'work', sent: 'alone' }), 4)
+    assert.equal(sum(families, 'waggle_bee_batch_rows_limit', { swarm: told, bee: 'work' }), 1)
     const durations = families.get('waggle_bee_call_duration_seconds')?.samples ?? []
     assert.equal(durations.find(({ name, labels }) => name.endsWith('_bucket') && labels.get('le') === '+Inf')?.value, 4)
   })

@@ -26,13 +26,28 @@ interface Run {
   readonly meters: CallMeters
 }
 
-/** Feeds records of several rows over time. A call takes `callMs` and returns each row with a mark. */
+/**
+ * Feeds records of several rows over time. A call takes `callMs` and returns each row with a mark. The requests of `deadlines` have them, in
+ * milliseconds from the start.
+ */
 async function run(
   arrivals: readonly Arrival[],
   batch: BatchPolicy,
-  { concurrency = 2, callMs = 10, fails = (_: string): boolean => false } = {},
+  {
+    concurrency = 2,
+    callMs = 10,
+    fails = () => false,
+    deadlines = {},
+  }: {
+    readonly concurrency?: number
+    readonly callMs?: number | ((rows: number) => number)
+    readonly fails?: (row: string) => boolean
+    readonly deadlines?: { readonly [record: number]: number }
+  } = {},
 ): Promise<Run> {
   const clock = new SimulatedClock()
+  const startedAt = clock.now()
+  const startedElapsed = clock.elapsedMs()
   const calls: Call[] = []
   const outcomes = new Map<number, Outcome<readonly string[]>>()
   const arrivedAt: number[] = []
@@ -41,9 +56,9 @@ async function run(
     split: (record) => Array.from({ length: arrivals[record]?.rows ?? 0 }, (_, row) => `${record}.${row}`),
     combine: (results) => results.flat(),
     async call(rows) {
-      calls.push({ rows, at: clock.elapsedMs(), inFlightBefore: inFlight })
+      calls.push({ rows, at: clock.elapsedMs() - startedElapsed, inFlightBefore: inFlight })
       inFlight++
-      await new Promise<void>((resolve) => void clock.after(callMs, resolve))
+      await new Promise<void>((resolve) => void clock.after(typeof callMs === 'number' ? callMs : callMs(rows.length), resolve))
       inFlight--
       return rows.map((row) => (fails(row) ? new WaggleError('WAGGLE_BEE_FAILED', { message: row, next: 'Look.' }) : [`${row}!`]))
     },
@@ -59,13 +74,17 @@ async function run(
     retries: 0,
     nameOf: null,
     admit: () => 'call',
+    deadlineOf({ value }) {
+      const ms = deadlines[value]
+      return ms === undefined ? null : startedAt + ms
+    },
     forward() {},
   }
   const meters = new CallMeters()
   const batcher = new RowBatcher(step, worker, clock, null, { isFull: false }, meters)
   for (const [record, { afterMs }] of arrivals.entries()) {
     await clock.advance(afterMs)
-    arrivedAt.push(clock.elapsedMs())
+    arrivedAt.push(clock.elapsedMs() - startedElapsed)
     batcher.add({
       record: { key: String(record), value: record, timestamp: 0, headers: [] },
       metadata: { topic: 't', partition: 0, offset: BigInt(record) },
@@ -146,6 +165,43 @@ describe('A row batcher', () => {
     assert.equal(full.calls[0]?.rows.length, 3)
   })
 
+  it('sends a batch in time for the nearest deadline of its rows', async () => {
+    const policy = { size: 10, timeoutMs: 10_000, release: 'full' as const }
+    const three = Array.from({ length: 3 }, () => ({ afterMs: 10, rows: 1 }))
+    const { calls, meters } = await run([{ afterMs: 0, rows: 10 }, ...three], policy, { callMs: 20, deadlines: { 1: 900, 2: 200, 3: 500 } })
+    assert.deepEqual([calls.length, calls[1]?.rows.length, meters.sent.deadline], [2, 3, 1])
+    const leftAt = calls[1]?.at ?? 0
+    assert.ok(leftAt + 20 < 200 && leftAt > 150, `it left at ${leftAt} ms`)
+  })
+
+  it('leaves earlier for a deadline if earlier calls were slow', async () => {
+    const policy = { size: 10, timeoutMs: 10_000, release: 'full' as const }
+    const arrivals = [
+      { afterMs: 0, rows: 10 },
+      { afterMs: 400, rows: 5 },
+    ]
+    const { calls } = await run(arrivals, policy, { callMs: 300, deadlines: { 1: 2000 } })
+    assert.ok((calls[1]?.at ?? 0) <= 1700, `it left at ${calls[1]?.at} ms`)
+  })
+
+  for (const [name, msFor, largest] of [
+    ['each row costs the same', (rows: number) => 2 * rows, 20],
+    ['a call has a fixed cost', (rows: number) => 30 + rows, 10],
+    ['all calls take the same time', () => 30, 64],
+    ['one row takes longer than the target', (rows: number) => 100 * rows, 1],
+  ] as const) {
+    it(`finds the largest batch that keeps the target if ${name}`, async () => {
+      const arrivals = Array.from({ length: 400 }, () => ({ afterMs: 0, rows: 5 }))
+      const { calls, meters } = await run(arrivals, { size: 64, timeoutMs: 40, release: 'idle', targetMs: 40 }, { callMs: msFor })
+      const late = calls.slice(-20, -2).map(({ rows }) => rows.length)
+      assert.ok(
+        late.every((rows) => rows >= Math.ceil(largest * 0.9) && rows <= largest),
+        late.join(' '),
+      )
+      assert.equal(meters.batchLimit, largest)
+    })
+  }
+
   it('never has more calls in flight than allowed', async () => {
     await fc.assert(
       fc.asyncProperty(arrivalsOf, policyOf, fc.integer({ min: 1, max: 3 }), async (arrivals, policy, concurrency) => {
@@ -222,9 +278,9 @@ describe('The counts of a batcher', () => {
 
   it('say why each batch was sent', async () => {
     const full = await run(many, { size: 2, timeoutMs: 50, release: 'full' })
-    assert.deepEqual(full.meters.sent, { full: 2, timeout: 1, idle: 0, alone: 0 })
+    assert.deepEqual(full.meters.sent, { full: 2, timeout: 1, deadline: 0, idle: 0, alone: 0 })
     const idle = await run(many.slice(0, 1), { size: 2, timeoutMs: 50, release: 'idle' })
-    assert.deepEqual(idle.meters.sent, { full: 0, timeout: 0, idle: 1, alone: 0 })
+    assert.deepEqual(idle.meters.sent, { full: 0, timeout: 0, deadline: 0, idle: 1, alone: 0 })
   })
 
   it('have the outcome of each row, and the time of each call', async () => {

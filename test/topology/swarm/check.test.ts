@@ -149,6 +149,20 @@ bees:
     )
   })
 
+  it('wants the size and the time of a batch unless its latency is given', () => {
+    const wrongWith = (spec: string) =>
+      mistakesOf(`${good}  - { name: batching, type: batch, input: { name: work }, spec: ${spec} }
+  - { name: more, type: module, input: { name: batching }, spec: { file: ./a.ts } }
+`)
+    assert.deepEqual(wrongWith('{ target_latency_ms: 40 }'), [])
+    assert.deepEqual(wrongWith('{ target_latency_ms: 40, batch_size: 8, timeout_seconds: 0 }'), [])
+    assert.deepEqual(wrongWith('{ batch_size: 8 }'), [
+      'swarm.yaml:17:65: timeout_seconds is missing; Add timeout_seconds: How long the oldest row may wait for others.',
+    ])
+    assert.deepEqual(wrongWith('{ batch_size: many, timeout_seconds: 1 }').length, 1)
+    assert.match(wrongWith('{ target_latency_ms: 0 }').join(), /target_latency_ms must be > 0, not 0/)
+  })
+
   it('refuses a batch that feeds a bee that joins, because a join waits for one record of each input', () => {
     const batch = '  - { name: batching, type: batch, input: { name: work }, spec: { batch_size: 2, timeout_seconds: 1 } }\n'
     for (const [type, spec] of [
