@@ -11,8 +11,9 @@ export interface Accept {
   readonly op: 'accept'
   readonly gateway: string
   readonly bee: string
-  /** The child that takes the small accepted record. All other children get the request. */
+  /** The child that takes the small accepted record. */
   readonly acceptedChild: string
+  /** The children that take the request. */
   readonly requestChildren: readonly string[]
   /** The child that takes a record whose reply topic or partition cannot be used. */
   readonly deadLetterChild: string
