@@ -61,7 +61,7 @@ export abstract class KeyQuery extends Query<unknown> {
   }
 }
 
-/** KIP-992. */
+/** A query for the value and the timestamp of one key (KIP-992). */
 export abstract class TimestampedKeyQuery extends Query<unknown> {
   /**
    * Asks for the value of a key and the timestamp of the record that changed it last; null without a value. The store must keep timestamps, as those
@@ -78,7 +78,7 @@ export abstract class TimestampedKeyQuery extends Query<unknown> {
   }
 }
 
-/** KIP-805, and KIP-985 for the order. */
+/** A query for a range of keys (KIP-805), in a chosen order (KIP-985). */
 export abstract class RangeQuery extends Query<unknown> {
   /**
    * Asks for the keys between `from` and `to`, both included, in the order of their bytes; null means no bound.
@@ -94,7 +94,7 @@ export abstract class RangeQuery extends Query<unknown> {
   }
 }
 
-/** KIP-992. */
+/** A query for the values and timestamps of a range of keys (KIP-992). */
 export abstract class TimestampedRangeQuery extends Query<unknown> {
   /**
    * Asks for the keys between `from` and `to` as `RangeQuery.withRange` does, with each value's timestamp.
@@ -111,7 +111,7 @@ export abstract class TimestampedRangeQuery extends Query<unknown> {
   }
 }
 
-/** KIP-960. */
+/** A query for one version of one key in a versioned store (KIP-960). */
 export abstract class VersionedKeyQuery extends Query<unknown> {
   /**
    * Asks for the latest version of a key, or for the version that was valid at `asOf`. Null without such a version, or if the history no longer
@@ -137,7 +137,7 @@ export interface VersionsOptions {
   resultOrder?: ResultOrder
 }
 
-/** KIP-968. */
+/** A query for the versions of one key in a versioned store (KIP-968). */
 export abstract class MultiVersionedKeyQuery extends Query<unknown> {
   /**
    * Asks for all versions of a key that were valid at some time between `fromTime` and `toTime`, if the history still contains them.

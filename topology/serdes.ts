@@ -172,12 +172,15 @@ const uuidForm = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$
 /** The serde for keys or values that are always null. */
 const nothing: Serde<never> = {
   serialize(topic) {
-    throw new WaggleError('WAGGLE_INVALID_VALUE', { message: `${topic} takes nothing but null`, next: 'Use the serde of what is written.' })
+    throw new WaggleError('WAGGLE_INVALID_VALUE', {
+      message: `A value was written to ${topic}, whose serde takes only null`,
+      next: `Give ${topic} the serde of the values that you write.`,
+    })
   },
   deserialize(topic) {
     throw new WaggleError('WAGGLE_INVALID_VALUE', {
       message: `${topic} has a value where there should be none`,
-      next: 'Use the serde of what is written.',
+      next: `Read ${topic} with the serde that it was written with.`,
     })
   },
 }

@@ -190,7 +190,7 @@ export class Beekeeper {
     const common = {
       log,
       clock: systemClock,
-      routes: this.#swarms.flatMap(({ routes }) => routes),
+      targets: this.#swarms.flatMap(({ targets }) => targets),
       maxPending: settings.max_requests_in_flight,
     }
     const requests =

@@ -23,7 +23,7 @@ export interface ClusterRequestsOptions {
   readonly log: Log
   readonly clock: Clock
   readonly random: Random
-  readonly routes: readonly GatewayTarget[]
+  readonly targets: readonly GatewayTarget[]
   /** The most requests whose callers wait for an outcome. Past it the gateway refuses requests. */
   readonly maxPending: number
   readonly onError: (error: unknown) => void
@@ -36,7 +36,7 @@ export interface ClusterRequestsOptions {
  */
 export class ClusterRequests implements Requests {
   readonly #options: ClusterRequestsOptions
-  readonly #routes: GatewayTargets
+  readonly #targets: GatewayTargets
   readonly #pending: PendingRequests
   readonly #questions = new Map<string, Question>()
   /** The partition that this process reads, by answers topic. */
@@ -50,16 +50,16 @@ export class ClusterRequests implements Requests {
 
   constructor(options: ClusterRequestsOptions) {
     this.#options = options
-    this.#routes = new GatewayTargets(options.routes)
+    this.#targets = new GatewayTargets(options.targets)
     this.#pending = new PendingRequests(options.clock)
     this.#name = Buffer.from(options.random.bytes(8)).toString('hex')
     this.#partitions = new Map(
-      options.routes.flatMap(({ answers }) => (answers === null ? [] : [[answers.topic, Math.floor(options.random.next() * answers.partitions)]])),
+      options.targets.flatMap(({ answers }) => (answers === null ? [] : [[answers.topic, Math.floor(options.random.next() * answers.partitions)]])),
     )
   }
 
   get gateways(): readonly string[] {
-    return this.#routes.names
+    return this.#targets.names
   }
 
   /** Settles when every later answer will be delivered. */
@@ -87,7 +87,7 @@ export class ClusterRequests implements Requests {
   refusal(gateway: string): { readonly reason: string; readonly retryAfterSeconds: number } | null {
     const { log, maxPending } = this.#options
     const waiting = this.#pending.waiting + this.#questions.size
-    return this.#routes.refusal(gateway, { log, waiting, maxPending })
+    return this.#targets.refusal(gateway, { log, waiting, maxPending })
   }
 
   /**
@@ -95,21 +95,21 @@ export class ClusterRequests implements Requests {
    * the ledger is asked after the write.
    */
   async submit(request: NewRequest): Promise<Durable<Accepted>> {
-    const route = this.#routes.of(request.gateway)
-    const accepted = await whenWritten({ id: request.id }, this.#send(route, request, []))
+    const target = this.#targets.of(request.gateway)
+    const accepted = await whenWritten({ id: request.id }, this.#send(target, request, []))
     // Without an idempotency key the id is new, so there is no other body to compare with.
     if (request.bodyHash === '') return accepted
-    const known = await this.#ask(route, request.id)
+    const known = await this.#ask(target, request.id)
     if (known !== null) refuseOtherBody(known, request)
     return accepted
   }
 
   async request(request: NewRequest): Promise<Durable<RequestOutcome>> {
     const { id } = request
-    const route = this.#routes.of(request.gateway)
+    const target = this.#targets.of(request.gateway)
     const known = this.#pending.isWaitedFor(id) ? this.#pending.get(id) : null
     if (known === null) {
-      void this.#pending.remember(request, () => this.#send(route, request, this.#replyTo(route)))
+      void this.#pending.remember(request, () => this.#send(target, request, this.#replyTo(target)))
       return this.#pending.ownOutcomeOf(request)
     }
     if (isOtherBody(known, request)) refuseOtherBody(await whenWritten(known, this.#pending.written(id)), request)
@@ -118,25 +118,25 @@ export class ClusterRequests implements Requests {
 
   async find(id: string): Promise<Durable<FoundRequest> | null> {
     // The id does not tell its gateway, so all gateways' ledgers are asked.
-    const found = await Promise.all(this.#routes.all.map((route) => this.#ask(route, id)))
+    const found = await Promise.all(this.#targets.all.map((target) => this.#ask(target, id)))
     return found.find((one) => one !== null) ?? null
   }
 
-  async #send(route: GatewayTarget, request: NewRequest, headers: readonly Header[]): Promise<void> {
-    await this.#toSend.send(gatewayRecord(route, request, { now: this.#options.clock.now(), headers }))
+  async #send(target: GatewayTarget, request: NewRequest, headers: readonly Header[]): Promise<void> {
+    await this.#toSend.send(gatewayRecord(target, request, { now: this.#options.clock.now(), headers }))
   }
 
   /** The ledger's entry for a request; null if there is none. Throws WAGGLE_NO_OUTCOME if no ledger answers in time. */
-  async #ask(route: GatewayTarget, id: string): Promise<Durable<FoundRequest> | null> {
+  async #ask(target: GatewayTarget, id: string): Promise<Durable<FoundRequest> | null> {
     const { clock } = this.#options
     const question = `${this.#name}-${this.#asked++}`
-    const headers = [textHeader(requestIdHeader, id), textHeader(asksHeader, '1'), textHeader(correlationHeader, question), ...this.#replyTo(route)]
+    const headers = [textHeader(requestIdHeader, id), textHeader(asksHeader, '1'), textHeader(correlationHeader, question), ...this.#replyTo(target)]
     let cancel = () => {}
     try {
       return await new Promise<Durable<FoundRequest> | null>((resolve, reject) => {
         this.#questions.set(question, { answer: resolve, fail: reject })
         cancel = clock.after(longestAskMs, () => reject(unanswered(id)))
-        this.#toSend.send({ ...destinationOf(route, id), value: null, headers, timestamp: clock.now() }).catch(reject)
+        this.#toSend.send({ ...destinationOf(target, id), value: null, headers, timestamp: clock.now() }).catch(reject)
       })
     } finally {
       cancel()

@@ -16,10 +16,10 @@ export interface OutcomeTopic {
   readonly payloads: HandingSerde<Payload>
 }
 
-export interface SwarmRequestsOptions {
+export interface EmbeddedRequestsOptions {
   readonly log: Log
   readonly clock: Clock
-  readonly routes: readonly GatewayTarget[]
+  readonly targets: readonly GatewayTarget[]
   readonly outcomes: readonly OutcomeTopic[]
   /** The most requests whose callers wait for an outcome. Past it the gateway refuses requests. */
   readonly maxPending: number
@@ -30,8 +30,8 @@ export interface SwarmRequestsOptions {
  * outcome's commit is durable. The ledger, whose store is in this process, decides the outcome of a request.
  */
 export class EmbeddedRequests implements Requests {
-  readonly #options: SwarmRequestsOptions
-  readonly #routes: GatewayTargets
+  readonly #options: EmbeddedRequestsOptions
+  readonly #targets: GatewayTargets
   readonly #pending: PendingRequests
   readonly #unread: UnreadRequests
   #producer: Producer | null = null
@@ -39,15 +39,15 @@ export class EmbeddedRequests implements Requests {
   #failure: string | null = null
   #cancelRecovery = () => {}
 
-  constructor(options: SwarmRequestsOptions) {
+  constructor(options: EmbeddedRequestsOptions) {
     this.#options = options
-    this.#routes = new GatewayTargets(options.routes)
+    this.#targets = new GatewayTargets(options.targets)
     this.#pending = new PendingRequests(options.clock)
     this.#unread = new UnreadRequests(options.log, options.clock)
   }
 
   get gateways(): readonly string[] {
-    return this.#routes.names
+    return this.#targets.names
   }
 
   /** Settles when every later outcome will be delivered. */
@@ -79,17 +79,17 @@ export class EmbeddedRequests implements Requests {
   refusal(gateway: string): { readonly reason: string; readonly retryAfterSeconds: number } | null {
     const { log, maxPending } = this.#options
     if (this.#failure !== null) return { reason: `Answers cannot be read: ${this.#failure}`, retryAfterSeconds: 5 }
-    return this.#routes.refusal(gateway, { log, waiting: this.#pending.waiting, maxPending })
+    return this.#targets.refusal(gateway, { log, waiting: this.#pending.waiting, maxPending })
   }
 
   async submit(request: NewRequest): Promise<Durable<Accepted>> {
-    const route = this.#routes.of(request.gateway)
+    const target = this.#targets.of(request.gateway)
     const accepted = { id: request.id }
-    const known = this.#known(route, request)
+    const known = this.#known(target, request)
     if (known === null)
       return whenWritten(
         accepted,
-        this.#pending.remember(request, () => this.#send(route, request, true)),
+        this.#pending.remember(request, () => this.#send(target, request, true)),
       )
     refuseOtherBody(await whenWritten(known, this.#written(request.id)), request)
     return whenWritten(accepted, Promise.resolve())
@@ -97,10 +97,10 @@ export class EmbeddedRequests implements Requests {
 
   async request(request: NewRequest): Promise<Durable<RequestOutcome>> {
     const { id } = request
-    const route = this.#routes.of(request.gateway)
-    const known = this.#known(route, request)
+    const target = this.#targets.of(request.gateway)
+    const known = this.#known(target, request)
     if (known === null) {
-      void this.#pending.remember(request, () => this.#send(route, request, false))
+      void this.#pending.remember(request, () => this.#send(target, request, false))
       return this.#pending.ownOutcomeOf(request)
     }
     // An outcome's commit contains the input too. Only an answer from memory must wait for the disk.
@@ -115,7 +115,7 @@ export class EmbeddedRequests implements Requests {
     if (entry !== null) return whenWritten(entry, this.#written(id))
     // Between commits, every accepted request is either in the ledger or on a topic. So the search waits for the open commit.
     await this.#options.log.durable?.()
-    for (const { application, topic, acceptedTopic, partitions } of this.#options.routes) {
+    for (const { application, topic, acceptedTopic, partitions } of this.#options.targets) {
       const topics = [topic, acceptedTopic].map((name) => ({ topic: name, partitions }))
       if (await this.#unread.has(id, application, topics)) return whenWritten(waiting, Promise.resolve())
     }
@@ -124,7 +124,7 @@ export class EmbeddedRequests implements Requests {
   }
 
   #inLedger(id: string): RequestEntry | null {
-    const applications = new Map(this.#options.routes.map((route) => [route.application, route.ledgerStore]))
+    const applications = new Map(this.#options.targets.map((target) => [target.application, target.ledgerStore]))
     for (const [application, store] of applications) {
       const entry = application.stores.committed<string, RequestEntry>(store, id)
       if (entry !== null) return entry
@@ -133,10 +133,10 @@ export class EmbeddedRequests implements Requests {
   }
 
   /** The entry that this process remembers or that the ledger has written, durable or not; null for a new request. */
-  #known(route: GatewayTarget, { id, bodyHash }: NewRequest): RequestEntry | null {
+  #known(target: GatewayTarget, { id, bodyHash }: NewRequest): RequestEntry | null {
     // A request without a body hash has a new id, so no ledger knows it.
     if (bodyHash === '') return null
-    return this.#pending.get(id) ?? route.application.stores.committed<string, RequestEntry>(route.ledgerStore, id)
+    return this.#pending.get(id) ?? target.application.stores.committed<string, RequestEntry>(target.ledgerStore, id)
   }
 
   /** Settles when the known state of a request is durable. */
@@ -144,9 +144,9 @@ export class EmbeddedRequests implements Requests {
     return Promise.all([this.#pending.written(id), this.#options.log.durable?.()])
   }
 
-  async #send(route: GatewayTarget, request: NewRequest, durable: boolean): Promise<void> {
+  async #send(target: GatewayTarget, request: NewRequest, durable: boolean): Promise<void> {
     if (this.#producer === null) throw stopping()
-    await this.#producer.send(gatewayRecord(route, request, { now: this.#options.clock.now() }), { durable })
+    await this.#producer.send(gatewayRecord(target, request, { now: this.#options.clock.now() }), { durable })
   }
 
   /** Refuses new requests until a reader works again. Their callers would wait for outcomes that nobody reads. */

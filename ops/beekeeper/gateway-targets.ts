@@ -24,22 +24,22 @@ export interface GatewayTarget {
 /** The gateways of this process by name. */
 export class GatewayTargets {
   readonly names: readonly string[]
-  readonly #routes: ReadonlyMap<string, GatewayTarget>
+  readonly #targets: ReadonlyMap<string, GatewayTarget>
 
-  constructor(routes: readonly GatewayTarget[]) {
-    this.#routes = new Map(routes.map((route) => [route.gateway, route]))
-    this.names = [...this.#routes.keys()]
+  constructor(targets: readonly GatewayTarget[]) {
+    this.#targets = new Map(targets.map((target) => [target.gateway, target]))
+    this.names = [...this.#targets.keys()]
   }
 
   get all(): readonly GatewayTarget[] {
-    return [...this.#routes.values()]
+    return [...this.#targets.values()]
   }
 
   of(gateway: string): GatewayTarget {
-    const route = this.#routes.get(gateway)
-    if (route === undefined)
+    const target = this.#targets.get(gateway)
+    if (target === undefined)
       throw new WaggleError('WAGGLE_UNKNOWN_GATEWAY', { message: `There is no gateway ${gateway}`, next: `Use one of: ${this.names.join(', ')}.` })
-    return route
+    return target
   }
 
   /** The reason why a gateway accepts no requests now; null if it does. */
@@ -47,8 +47,8 @@ export class GatewayTargets {
     gateway: string,
     { log, waiting, maxPending }: { readonly log: Pick<Log, 'load' | 'storage'>; readonly waiting: number; readonly maxPending: number },
   ): { readonly reason: string; readonly retryAfterSeconds: number } | null {
-    const route = this.#routes.get(gateway)
-    if (route !== undefined && route.notReady() !== null) return { reason: 'The swarm is starting: its models are loading', retryAfterSeconds: 2 }
+    const target = this.#targets.get(gateway)
+    if (target !== undefined && target.notReady() !== null) return { reason: 'The swarm is starting: its models are loading', retryAfterSeconds: 2 }
     const { load, storage } = log
     if (load.pendingBytes >= load.maxPendingBytes) return { reason: 'The log has more to write than its bound allows', retryAfterSeconds: 1 }
     if (storage !== undefined && storage.refusal !== null) return { reason: storage.refusal, retryAfterSeconds: 30 }
@@ -59,7 +59,7 @@ export class GatewayTargets {
 
 /** The record of a request on its gateway's topic. */
 export function gatewayRecord(
-  route: GatewayTarget,
+  target: GatewayTarget,
   request: NewRequest,
   options: { readonly now: number; readonly headers?: readonly Header[] },
 ): ProducerRecord {
@@ -67,7 +67,7 @@ export function gatewayRecord(
   const headers: Header[] = [textHeader(contentTypeHeader, contentType), textHeader(requestIdHeader, id), textHeader(bodyHashHeader, bodyHash)]
   if (deadline !== null) headers.push(textHeader(deadlineHeader, String(deadline)))
   if (traceparent !== null) headers.push(textHeader(traceParentHeader, traceparent))
-  return { ...destinationOf(route, id), value: body, headers: [...headers, ...(options.headers ?? [])], timestamp: options.now }
+  return { ...destinationOf(target, id), value: body, headers: [...headers, ...(options.headers ?? [])], timestamp: options.now }
 }
 
 /** All records of one request have the same key and partition, so they arrive in order. */

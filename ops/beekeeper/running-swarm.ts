@@ -179,7 +179,7 @@ export class RunningSwarm {
     return readers.map(({ name }) => this.#host.exampleInput(name)).find((input) => input !== null) ?? null
   }
 
-  get routes(): readonly GatewayTarget[] {
+  get targets(): readonly GatewayTarget[] {
     const { repliesTopic, acceptedTopic, gateways } = this.plan
     const answers = repliesTopic === null ? null : { topic: repliesTopic, partitions: this.#partitions(repliesTopic) }
     return gateways.map(({ gateway, topic }) => ({

@@ -1,5 +1,5 @@
 /**
- * The key of the record at position `at`. All keys come once, in mixed order, before the first comes again. Inputs take turns and have the same keys
+ * The key of the record at position `at`. All keys occur once, in mixed order, before the first one occurs again. Inputs take turns and have the same keys
  * in the same order, so that joined records find a partner. `Bench.java` has the same function.
  */
 export function keyAt(at: number, { keys, inputs = 1 }: { readonly keys: number; readonly inputs?: number }): Buffer {

@@ -16,7 +16,7 @@ interface Comparison {
 
 /**
  * Compares each figure of a run with the kept one. `worse` marks a figure that is worse by more than 15 %, after the machine's own change is
- * subtracted: that of the floor or peer in the same row and run.
+ * subtracted. The floor or peer of the same row and run shows how much the machine changed.
  */
 export function comparison({ title, kept, now }: { readonly title: string; readonly kept: Kept; readonly now: Kept }): Comparison {
   const rows = now.tables.flatMap((table) => {

@@ -108,7 +108,7 @@ class Bench {
     return { title: `On a Kafka broker${this.#beside}`, columns: ['what', ...comparedColumns], rows: measured, peerColumns }
   }
 
-  /** Measures the restore of a changelog in which each key comes once, and of one in which a few keys repeat. */
+  /** Measures the restore of a changelog in which each key occurs once, and of one in which a few keys repeat. */
   async restore(): Promise<Table> {
     const { log, records, keys, java } = this.#options
     await log.createTopics([{ name: 'nothing0', partitions: 1, cleanup: 'delete', retentionMs: null }])

@@ -15,7 +15,7 @@ interface Counted extends Measure {
 }
 
 /**
- * Measures state that is larger than memory: a keyed count on the embedded log with default settings. Each key comes once, and every fifth key again,
+ * Measures state that is larger than memory: a keyed count on the embedded log with default settings. Each key occurs once, and every fifth key again,
  * so that old state is read from the disk. Another process writes the input first. Half of the resident memory is V8's young space, which grows
  * freely. The second row of each measurement limits it.
  */

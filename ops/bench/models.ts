@@ -20,7 +20,7 @@ export async function modelsBenchmark({ seconds }: { readonly seconds: number })
   const rows: (readonly (string | number)[])[] = []
   for (const batch of [1, 10, 32]) {
     const found = new Map<string, Measure & { readonly images: number }>()
-    // Rounds that take turns, so that a busy minute of the machine is shared by all.
+    // The programs take turns in short rounds, so that a busy minute of the machine slows all of them.
     for (let round = 0; round < rounds; round++) {
       for (const { name, run } of runs) {
         const known = found.get(name) ?? { images: 0, seconds: 0, cpuMicros: 0 }

@@ -16,7 +16,8 @@ export interface RequestsBenchmarkOptions {
 
 /**
  * Measures what a request of hello-world costs at every load: CPU, latency, allocations and stops. The floor is the same function behind a plain server. All
- * programs get the same rates: shares of the least rate that one of them serves to clients that wait for each answer.
+ * programs get the same rates. The highest rate is the one that the slowest program serves to clients that wait for each answer; the others are shares
+ * of it.
  */
 export async function requestsBenchmark(options: RequestsBenchmarkOptions): Promise<readonly Table[]> {
   const scenes = [floor(), ...options.partitions.map((partitions) => waggle({ partitions, swarms: 1 }))]

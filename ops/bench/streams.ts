@@ -23,7 +23,7 @@ export async function streamsBenchmark({ records, keys, only }: StreamsBenchmark
   const rows: (readonly (string | number)[])[] = []
   for (const { name } of streamsWorkloads.filter((one) => one.name.includes(only))) {
     for (const count of keys) {
-      // Each key comes at least once: a row of a million keys has a million records.
+      // Each key must occur at least once, so the measurement with a million keys sends at least a million records.
       const sent = Math.max(records, count)
       const argv = [name, String(count), String(sent)]
       const driver = inProcess(process.execPath, [join(import.meta.dirname, 'streams-run.ts'), 'driver', ...argv])

@@ -102,7 +102,7 @@ export class DeadLetters {
 
   discard(id: string): Promise<void> {
     return this.#once(id, async (place) => {
-      await this.#send(place.swarm, [this.#note(place, 'discarded')])
+      await this.#send(place.swarm, [this.#settlement(place, 'discarded')])
     })
   }
 
@@ -148,7 +148,7 @@ export class DeadLetters {
       headers: headersOfRetry(input.headers, own ? null : key),
       timestamp: this.#clock.now(),
     }
-    const sentTo = await this.#send(place.swarm, [sent, this.#note(place, 'retried')])
+    const sentTo = await this.#send(place.swarm, [sent, this.#settlement(place, 'retried')])
     return { request_id: Buffer.from(key).toString(), topic, partition: sent.partition, offset: sentTo }
   }
 
@@ -183,7 +183,7 @@ export class DeadLetters {
     return found
   }
 
-  #note({ swarm, partition, offset }: LetterPlace, outcome: 'retried' | 'discarded'): ProducerRecord {
+  #settlement({ swarm, partition, offset }: LetterPlace, outcome: 'retried' | 'discarded'): ProducerRecord {
     return {
       topic: deadLetterTopic(swarm),
       partition,
@@ -206,13 +206,13 @@ export class DeadLetters {
   async #commit(swarm: string, records: readonly ProducerRecord[]): Promise<number> {
     const producer = await this.#log.taskProducer({ group: applicationIdOf(swarm), consumers: () => [] })
     try {
-      // Last first: the topic of the note is there, and a failed append must leave no record behind.
+      // The settlement is the last record, and is appended first. Its topic exists, so only the append to the other topic can fail.
       for (const record of records.toReversed()) producer.append(record)
       const { ends } = await producer.commit({ positions: [], state: [] })
       const [first] = records
       return (ends.find(({ topic, partition }) => topic === first?.topic && partition === first.partition)?.offset ?? 1) - 1
     } catch (error) {
-      // Another application of this process went back to its last commit.
+      // Another application of this process rolled back, and the log dropped this commit with it.
       if (error instanceof WaggleError && error.code === 'WAGGLE_COMMIT_DROPPED') return this.#commit(swarm, records)
       throw error
     } finally {
@@ -256,8 +256,8 @@ function insert(sorted: OpenLetter[], letter: OpenLetter, most: number): void {
 }
 
 /**
- * The id of the request that a retry makes. It is always the same for a letter, so that a second retry, after a crash between the two records of the
- * first one, is the same request, which its swarm does once. Only somebody who knows the id of the failed request can compute it.
+ * The id of the request that a retry makes. It is always the same for a letter. A crash may come between the two records of a retry: then the second
+ * retry has the same id, and the swarm answers it once. Only somebody who knows the id of the failed request can compute it.
  */
 function idOfRetry({ id, request_id, timestamp }: DeadLetter): string {
   const hash = createHash('sha256')

@@ -17,7 +17,7 @@ import { TopicPages } from './topic-pages.ts'
 export interface LogManagementOptions {
   readonly log: Log
   readonly clock: Clock
-  /** Makes a new request id. One of them also names this run of the process. */
+  /** Makes a new request id. The first one becomes `instance`, which names this run of the process. */
   readonly newId: () => string
   /** The registry's URL; null: Avro values are shown as their number of bytes. */
   readonly schemaRegistryUrl: string | null

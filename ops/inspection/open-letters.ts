@@ -14,14 +14,14 @@ interface PartitionLetters {
   isCut: boolean
   /** The timestamp of each open letter, by its offset. */
   readonly open: Map<number, number>
-  /** The letters with a note, also those that are not in memory. Notes lie behind their letters, so a second reading needs this set to skip them. */
+  /** The settled letters, also those that are not in memory. A settlement lies behind its letter, so a second reading needs this set to skip letters. */
   readonly settled: OffsetSet
 }
 
 /**
- * The open dead letters of one swarm: places and times, without values. Its topic is read once, and then only what was added. Letters and the notes
- * that settle them may be as many as the topic holds. In memory are at most `maxOpen` open letters, the newest, in equal shares for the partitions. Once
- * half of a partition's share is settled, the partition is read again for older ones. Each settled letter takes a bit.
+ * The open dead letters of one swarm: places and times, without values. Its topic is read once, and later only the added records. The topic may hold any
+ * number of letters and settlements. Memory holds the newest `maxOpen` open letters at most, in equal shares for the partitions, and one bit for each
+ * settled letter. Once half of a partition's share is settled, the partition is read again to find older open letters.
  */
 export class OpenLetters {
   readonly #log: Log
@@ -37,14 +37,14 @@ export class OpenLetters {
     this.#maxOpen = maxOpen
   }
 
-  /** Reads what was added before this call. */
+  /** Reads the records that were added before this call. */
   refresh(): Promise<void> {
     const read = this.#reading.then(() => this.#refresh())
     this.#reading = read.catch(() => {})
     return read
   }
 
-  /** True for a letter without a note, as of the last `refresh`. */
+  /** True for a letter that was not settled before the last `refresh`. */
   isOpen(partition: number, offset: number): boolean {
     const letters = this.#partitions[partition]
     return letters !== undefined && offset < letters.next && !letters.settled.has(offset)

@@ -27,7 +27,7 @@ const copied = [
 ]
 
 export function preparePackage(): void {
-  // An interrupted pack has left its own package.json.
+  // An interrupted pack may have left its own package.json.
   restorePackage()
   const tsc = join(root, 'node_modules', 'typescript', 'bin', 'tsc')
   const { status, stdout } = spawnSync(process.execPath, [tsc, '-p', join(root, 'tsconfig.package.json')], { encoding: 'utf8' })

@@ -7,6 +7,7 @@ import { packError } from '../../connectors/system/wire-error.ts'
 import { Application } from '../../processor/application/application.ts'
 import type { ApplicationOptions } from '../../processor/application/options.ts'
 import { isShort, QueryWire, type WireRow } from '../../processor/application/query-wire.ts'
+import type { FailureDecision } from '../../processor/thread/failure-decision.ts'
 import { changelogTopic } from '../../topology/naming.ts'
 import type { StoreSpec } from '../../topology/state-store.ts'
 import type { Sasl } from '../../topology/streams-config.ts'
@@ -132,7 +133,7 @@ class StreamWorker {
   }
 
   /** Asks the thread that started this worker for a decision. Blocking is safe, because that thread never waits for a worker. */
-  #decide(error: WaggleError): 'goOn' | 'stop' {
+  #decide(error: WaggleError): FailureDecision {
     const answer = new Int32Array(new SharedArrayBuffer(Int32Array.BYTES_PER_ELEMENT))
     this.#starter.tell('decide', { error: packError(error), answer })
     Atomics.wait(answer, 0, decisions.none)

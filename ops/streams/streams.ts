@@ -6,6 +6,7 @@ import { Application, type StreamsState } from '../../processor/application/appl
 import type { Metric } from '../../processor/metrics/meters.ts'
 import type { Log, StateDirectory } from '../../processor/ports.ts'
 import { isOfAnother } from '../../processor/task/failures.ts'
+import type { FailureDecision } from '../../processor/thread/failure-decision.ts'
 import type { Consumed } from '../../topology/consumed.ts'
 import type { Topology } from '../../topology/graph.ts'
 import type { Produced } from '../../topology/produced.ts'
@@ -464,7 +465,7 @@ export class Streams implements AsyncDisposable {
     })
   }
 
-  #decide(error: WaggleError): 'goOn' | 'stop' {
+  #decide(error: WaggleError): FailureDecision {
     // Failures of another process and missing services are not failures of this application.
     if (isOfAnother(error) || error instanceof Unavailable) return 'goOn'
     return (this.#config.uncaughtExceptionHandler?.(error) ?? 'SHUTDOWN_CLIENT') === 'REPLACE_THREAD' ? 'goOn' : 'stop'

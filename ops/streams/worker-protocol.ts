@@ -5,6 +5,7 @@ import type { WireRequest, WireRow } from '../../processor/application/query-wir
 import type { TaskHost } from '../../processor/assignment/task-hosts.ts'
 import type { Metric } from '../../processor/metrics/meters.ts'
 import type { StoreLag } from '../../processor/state/task-states.ts'
+import type { FailureDecision } from '../../processor/thread/failure-decision.ts'
 import type { StoreQuestion } from '../../topology/queries.ts'
 import type { StreamsConfig, StreamsHandlers } from '../../topology/streams-config.ts'
 
@@ -66,4 +67,5 @@ export interface StarterCalls {
   measured(metrics: readonly Metric[]): void
 }
 
-export const decisions = { none: 0, goOn: 1, stop: 2 } as const
+/** A decision as a number in shared memory. `none`: the starting thread has not decided yet. */
+export const decisions = { none: 0, goOn: 1, stop: 2 } as const satisfies { readonly [Decision in FailureDecision | 'none']: number }

@@ -7,6 +7,7 @@ import { QueryWire, type WireRow } from '../../processor/application/query-wire.
 import type { TaskHost } from '../../processor/assignment/task-hosts.ts'
 import type { Metric } from '../../processor/metrics/meters.ts'
 import type { StoreLag } from '../../processor/state/task-states.ts'
+import type { FailureDecision } from '../../processor/thread/failure-decision.ts'
 import type { ThreadState } from '../../processor/thread/stream-thread.ts'
 import type { ThreadElsewhere, ThreadElsewhereOptions } from '../../processor/thread/thread-elsewhere.ts'
 import type { Topology } from '../../topology/graph.ts'
@@ -194,13 +195,13 @@ export class WorkerThread implements ThreadElsewhere {
     failed: (error) => this.#options.onFailure(unpackError(error)),
     resumed: (error) => this.#options.onResumed(unpackError(error)),
     decide: ({ error, answer }) => {
-      let decided: number = decisions.stop
+      let decision: FailureDecision = 'stop'
       try {
-        if (this.#options.decide(unpackError(error)) === 'goOn') decided = decisions.goOn
+        decision = this.#options.decide(unpackError(error))
       } catch (thrown) {
         this.#options.onFailure(WaggleError.from('WAGGLE_HANDLER_FAILED', thrown, { next: 'Correct the uncaughtExceptionHandler.' }))
       }
-      Atomics.store(answer, 0, decided)
+      Atomics.store(answer, 0, decisions[decision])
       Atomics.notify(answer, 0)
     },
     stopped: () => this.#options.onStopped(),

@@ -4,6 +4,7 @@ import type { Flights } from '../async/flights.ts'
 import type { Clock, Log, StateDirectory, TopicSpec } from '../ports.ts'
 import type { StateListeners } from '../state/state-listening.ts'
 import type { FailurePolicy } from '../task/failures.ts'
+import type { DecideFailure } from '../thread/failure-decision.ts'
 import type { SpreadOptions } from '../thread/thread-assignor.ts'
 import type { ThreadElsewhere, ThreadElsewhereOptions } from '../thread/thread-elsewhere.ts'
 import type { NamedTopics } from './topics.ts'
@@ -53,7 +54,7 @@ export interface ApplicationOptions {
   /** The name of this thread, if `threadElsewhere` has created it. On a log that keeps state, it reads global stores as of their last commit. */
   readonly isElsewhere?: { readonly threadName: string }
   /** Decides after a failure that was rolled back: try again (the default), or stop for good. */
-  readonly decide?: (error: WaggleError) => 'goOn' | 'stop'
+  readonly decide?: DecideFailure
 }
 
 export interface CloseOptions {

@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto'
-import type { Accept, AcceptedRequest, AskedRequest } from '../../topology/operators/accept.ts'
+import type { Accept } from '../../topology/operators/accept.ts'
 import type { Processor, ProcessorContext } from '../../topology/processor-api.ts'
 import { type Header, headerText, type Record, type RecordMetadata, textHeader } from '../../topology/record.ts'
 import { deadLetter } from '../../topology/swarm/dead-letter.ts'
@@ -15,6 +15,7 @@ import {
   springReplyPrefix,
   valueHeaders,
 } from '../../topology/swarm/headers.ts'
+import type { LedgerMessage } from '../../topology/swarm/ledger-message.ts'
 import type { Payload } from '../../topology/swarm/payload.ts'
 import { payloadHeaders } from '../../topology/swarm/payload-serde.ts'
 import { uuidOf } from '../../topology/uuid.ts'
@@ -53,18 +54,18 @@ export class AcceptProcessor implements Processor<unknown, Payload | null, strin
       return
     }
     const replyTo = replyToOf(key, record.headers, replyTopics)
-    const note = (value: AcceptedRequest | AskedRequest) => {
-      const json: Payload = { kind: 'json', json: value }
+    const tellLedger = (message: LedgerMessage) => {
+      const json: Payload = { kind: 'json', json: message }
       context.forward({ key, value: json, timestamp, headers: [...payloadHeaders(json), acceptedMark] }, acceptedChild)
     }
     if (replyTo instanceof WaggleError) putAside(replyTo)
     const reply_to = replyTo instanceof WaggleError ? null : replyTo
     if (headerText(record.headers, asksHeader) !== null) {
-      if (reply_to !== null) note({ asks: true, reply_to })
+      if (reply_to !== null) tellLedger({ asks: true, reply_to })
       context.commit()
       return
     }
-    note({
+    tellLedger({
       gateway,
       accepted_at: timestamp,
       deadline: deadlineOf(record.headers),

@@ -1,10 +1,10 @@
-import { type AcceptedRequest, type AskedRequest, noteOf } from '../../topology/operators/accept.ts'
 import type { RequestLedger } from '../../topology/operators/request-ledger.ts'
 import type { Processor, ProcessorContext } from '../../topology/processor-api.ts'
 import { type Header, headerText, type Record } from '../../topology/record.ts'
 import type { KeyValueStore } from '../../topology/state-store.ts'
 import { deadlinePassed, errorPayload } from '../../topology/swarm/bee-error.ts'
 import { acceptedHeader, bodyHashHeader, contentTypeHeader, errorHeader, gatewayHeader } from '../../topology/swarm/headers.ts'
+import { type AcceptedRequest, type LedgerMessage, ledgerMessageOf } from '../../topology/swarm/ledger-message.ts'
 import type { Payload } from '../../topology/swarm/payload.ts'
 import { payloadHeaders } from '../../topology/swarm/payload-serde.ts'
 import { type Reply, type ReplyTo, replyRecord } from '../../topology/swarm/reply.ts'
@@ -31,18 +31,18 @@ export class RequestLedgerProcessor implements Processor<string, Payload, string
   process(record: Record<string, Payload>): void {
     const { key, value, headers, timestamp } = record
     if (headerText(headers, acceptedHeader) === null) this.#settle(key, value, headers, timestamp)
-    else this.#note(key, value.kind === 'json' ? noteOf(value.json) : null, timestamp)
+    else this.#take(key, value.kind === 'json' ? ledgerMessageOf(value.json) : null, timestamp)
   }
 
-  #note(id: string, note: AcceptedRequest | AskedRequest | null, timestamp: number): void {
+  #take(id: string, message: LedgerMessage | null, timestamp: number): void {
     if (this.#bound === null) return
-    if (note === null) throw foreignNote()
-    const { reply_to: replyTo } = note
+    if (message === null) throw foreignMessage()
+    const { reply_to: replyTo } = message
     if (replyTo !== null) expectReachable(replyTo, this.#operator.replyTopics)
     const entry = this.#bound.entries.get(id)
-    if ('asks' in note) this.#tell(id, entry, note.reply_to, timestamp)
-    else if (entry === null) this.#accept(id, note)
-    else if (note.reply_to !== null) this.#acceptAgain(id, entry, note, note.reply_to, timestamp)
+    if ('asks' in message) this.#tell(id, entry, message.reply_to, timestamp)
+    else if (entry === null) this.#accept(id, message)
+    else if (message.reply_to !== null) this.#acceptAgain(id, entry, message, message.reply_to, timestamp)
   }
 
   #accept(id: string, { gateway, accepted_at, deadline, body_hash, reply_to }: AcceptedRequest): void {
@@ -59,7 +59,7 @@ export class RequestLedgerProcessor implements Processor<string, Payload, string
   }
 
   /**
-   * Takes a second note for a known id. Either the request was sent again, or its outcome came before the note, because they come by different
+   * Takes a message about a known id. Either the request was sent again, or its outcome came before its message, because they come by different
    * topics.
    */
   #acceptAgain(id: string, entry: RequestEntry, { body_hash }: AcceptedRequest, replyTo: ReplyTo, timestamp: number): void {
@@ -94,7 +94,7 @@ export class RequestLedgerProcessor implements Processor<string, Payload, string
     const now = context.currentSystemTime
     const entry: RequestEntry = {
       state: answer.kind === 'error' ? 'failed' : 'answered',
-      // The outcome may come before the note of its request, because they come by different topics.
+      // The outcome may come before the message of its request, because they come by different topics.
       gateway: before?.gateway ?? headerText(headers, gatewayHeader) ?? '',
       acceptedAt: before?.acceptedAt ?? timestamp,
       settledAt: now,
@@ -136,7 +136,7 @@ export class RequestLedgerProcessor implements Processor<string, Payload, string
   }
 }
 
-function foreignNote(): WaggleError {
+function foreignMessage(): WaggleError {
   return new WaggleError('WAGGLE_FOREIGN_RECORD', {
     message: 'The record says nothing of a request in the form that Waggle writes',
     next: 'Find out who writes to this topic beside Waggle, and let nobody else write there.',

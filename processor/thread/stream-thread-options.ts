@@ -3,6 +3,7 @@ import type { Flights } from '../async/flights.ts'
 import type { Clock, Log } from '../ports.ts'
 import type { TaskStates } from '../state/task-states.ts'
 import type { FailurePolicy } from '../task/failures.ts'
+import type { DecideFailure } from './failure-decision.ts'
 import type { OpenWorkers } from './open-workers.ts'
 import type { SpreadOptions } from './thread-assignor.ts'
 import type { ThreadProgram } from './thread-program.ts'
@@ -39,7 +40,7 @@ export interface StreamThreadOptions {
   /** Called with each failure that was rolled back. The thread goes on by itself. */
   readonly onFailure: (error: WaggleError) => void
   /** Decides after each failure that was rolled back; `stop` ends the loop. */
-  readonly decide: (error: WaggleError) => 'goOn' | 'stop'
+  readonly decide: DecideFailure
   /** Called when the loop has ended because `decide` returned `stop`. */
   readonly onStopped: () => void
 }

@@ -3,6 +3,7 @@ import type { WaggleError } from '../../topology/waggle-error.ts'
 import type { TaskHost } from '../assignment/task-hosts.ts'
 import type { Metric } from '../metrics/meters.ts'
 import type { StoreLag } from '../state/task-states.ts'
+import type { DecideFailure } from './failure-decision.ts'
 import type { ThreadState } from './stream-thread.ts'
 
 /** A stream thread in another JavaScript thread. It shares the application's tasks with the other threads through the log. */
@@ -28,6 +29,6 @@ export interface ThreadElsewhere {
 export interface ThreadElsewhereOptions {
   readonly name: string
   readonly onFailure: (error: WaggleError) => void
-  readonly decide: (error: WaggleError) => 'goOn' | 'stop'
+  readonly decide: DecideFailure
   readonly onStopped: () => void
 }

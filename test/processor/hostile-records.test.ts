@@ -12,7 +12,7 @@ type Hostile = Partial<Omit<ProducerRecord, 'topic' | 'partition'>>
 const json = textHeader('content-type', 'application/json')
 const withHeaders = (...headers: readonly Header[]): Hostile => ({ headers: [json, ...headers] })
 const accepted = textHeader('waggle-accepted', '1')
-const note = (value: unknown): Hostile => ({ ...withHeaders(accepted), value: Buffer.from(JSON.stringify(value)) })
+const message = (value: unknown): Hostile => ({ ...withHeaders(accepted), value: Buffer.from(JSON.stringify(value)) })
 const fine = { gateway: 'door', accepted_at: 0, deadline: null, body_hash: '', reply_to: null }
 const megabyte = 'x'.repeat(1024 * 1024)
 
@@ -54,19 +54,19 @@ const hostile: { readonly [name: string]: Hostile } = {
   'an error that is none': { ...withHeaders(textHeader('waggle-error', 'X')), value: Buffer.from('null') },
   'JSON that breaks off': { ...withHeaders(), value: Buffer.from('{"half') },
   'JSON of 5,000 levels': { ...withHeaders(), value: Buffer.from('['.repeat(5000) + ']'.repeat(5000)) },
-  'a note that is no object': note('pending'),
-  'a note of nothing': note(null),
-  'a note without fields': note({}),
-  'a note that asks without saying where': note({ asks: true }),
-  'a note that asks for a foreign topic': note({ asks: true, reply_to: { topic: 'somebody.elses', partition: 0, correlation: null } }),
-  'a note that wants its answer in a partition that is not there': note({
+  'a ledger message that is no object': message('pending'),
+  'a ledger message of nothing': message(null),
+  'a ledger message without fields': message({}),
+  'a ledger message that asks without saying where': message({ asks: true }),
+  'a ledger message that asks for a foreign topic': message({ asks: true, reply_to: { topic: 'somebody.elses', partition: 0, correlation: null } }),
+  'a ledger message that wants its answer in a partition that is not there': message({
     asks: true,
     reply_to: { topic: 'waggle.three-answers', partition: 999, correlation: null },
   }),
-  'a note with a reply that is a number': note({ ...fine, reply_to: 5 }),
-  'a note with a deadline of text': note({ ...fine, deadline: 'soon' }),
-  'a note with an endless deadline': note({ ...fine, deadline: 1e300 }),
-  'a note that was accepted in the year 3000': note({ ...fine, accepted_at: Date.UTC(3000, 0), deadline: 1 }),
+  'a ledger message with a reply that is a number': message({ ...fine, reply_to: 5 }),
+  'a ledger message with a deadline of text': message({ ...fine, deadline: 'soon' }),
+  'a ledger message with an endless deadline': message({ ...fine, deadline: 1e300 }),
+  'a ledger message that was accepted in the year 3000': message({ ...fine, accepted_at: Date.UTC(3000, 0), deadline: 1 }),
 }
 
 const likeEmbedded: LogTraits = { atomicCommit: true, repeatsRecords: false, handsOn: true }
@@ -154,12 +154,12 @@ describe('A record that Waggle would not write', () => {
   }
 
   for (const [name, topic, code] of [
-    ['a note of nothing', 'waggle.three-accepted-repartition', 'WAGGLE_FOREIGN_RECORD'],
-    ['a note without fields', 'waggle.three-accepted-repartition', 'WAGGLE_FOREIGN_RECORD'],
-    ['a note with a reply that is a number', 'waggle.three-accepted-repartition', 'WAGGLE_FOREIGN_RECORD'],
-    ['a note with a deadline of text', 'waggle.three-accepted-repartition', 'WAGGLE_FOREIGN_RECORD'],
-    ['a note that asks for a foreign topic', 'waggle.three-accepted-repartition', 'WAGGLE_REPLY_TOPIC_REFUSED'],
-    ['a note that wants its answer in a partition that is not there', 'waggle.three-accepted-repartition', 'WAGGLE_REPLY_PARTITION'],
+    ['a ledger message of nothing', 'waggle.three-accepted-repartition', 'WAGGLE_FOREIGN_RECORD'],
+    ['a ledger message without fields', 'waggle.three-accepted-repartition', 'WAGGLE_FOREIGN_RECORD'],
+    ['a ledger message with a reply that is a number', 'waggle.three-accepted-repartition', 'WAGGLE_FOREIGN_RECORD'],
+    ['a ledger message with a deadline of text', 'waggle.three-accepted-repartition', 'WAGGLE_FOREIGN_RECORD'],
+    ['a ledger message that asks for a foreign topic', 'waggle.three-accepted-repartition', 'WAGGLE_REPLY_TOPIC_REFUSED'],
+    ['a ledger message that wants its answer in a partition that is not there', 'waggle.three-accepted-repartition', 'WAGGLE_REPLY_PARTITION'],
     ['a request id of 1 MB', 'waggle.gateway.door', 'WAGGLE_REQUEST_ID'],
     ['an empty request id', 'waggle.gateway.door', 'WAGGLE_REQUEST_ID'],
     ['a reply topic that is not allowed', 'waggle.gateway.door', 'WAGGLE_REPLY_TOPIC_REFUSED'],

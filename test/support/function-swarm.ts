@@ -132,7 +132,7 @@ export async function startSwarm(
     onFailure: (error) => failures.push(error),
   })
   const answers = plan.repliesTopic === null ? null : { topic: plan.repliesTopic, partitions: answerPartitions ?? 0 }
-  const routes = plan.gateways.map(({ gateway, topic }) => ({
+  const targets = plan.gateways.map(({ gateway, topic }) => ({
     gateway,
     topic,
     partitions,
@@ -142,7 +142,7 @@ export async function startSwarm(
     acceptedTopic: plan.acceptedTopic,
     answers,
   }))
-  const common = { log, clock, routes, maxPending: 10_000 }
+  const common = { log, clock, targets, maxPending: 10_000 }
   const outcomes = plan.outcomesTopic === null ? [] : [{ topic: plan.outcomesTopic, partitions, payloads: payloadSerde }]
   const cluster = () => new ClusterRequests({ ...common, random, onError: (error) => failures.push(error as Error) })
   const requests = answers === null ? new EmbeddedRequests({ ...common, outcomes }) : cluster()

@@ -31,8 +31,8 @@ export function changeSerde(value: AnySerde): Serde<Change<unknown>> {
         }
       }
       throw new WaggleError('WAGGLE_INVALID_VALUE', {
-        message: `An update of ${topic} ends in ${flag}, which says nothing`,
-        next: 'The topic belongs to the application: reset it if something else wrote to it.',
+        message: `An update of ${topic} ends in the flag ${flag}, which no update has`,
+        next: 'Only the application may write to this topic: reset the topic if another program wrote to it.',
       })
     },
   }))

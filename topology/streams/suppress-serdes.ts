@@ -5,7 +5,7 @@ import { composed } from './unset-serde.ts'
 
 /** A held update of a key. Later updates of the key replace its new value. */
 export interface Suppressed {
-  /** The time by which the update is emitted, in epoch ms: the window's end, or the record's time. */
+  /** The time that decides when the update is emitted, in epoch ms: the window's end, or the record's time. */
   readonly time: number
   readonly timestamp: number
   /** Topic, partition and offset of the record that caused the update. */

@@ -13,7 +13,7 @@ import { WaggleError } from '../../../topology/waggle-error.ts'
 import { type OwnNames, ownNames, siteRefusal } from '../../http/same-site.ts'
 import { securityHeaders } from '../../http/security-headers.ts'
 import { RequestIdentity } from '../request-identity.ts'
-import { Bodies } from './bodies.ts'
+import { BodyLimits } from './body-limits.ts'
 import { boundConnections } from './connections.ts'
 import { healthRoutes } from './health-routes.ts'
 import { KnownMethods } from './known-methods.ts'
@@ -92,7 +92,7 @@ export interface CloseWithin {
 
 /** Opens the HTTP entrance of all swarms of this process. Throws WAGGLE_PORT_IN_USE, or WAGGLE_LISTEN if it cannot listen. */
 export async function openHttpGateway(options: HttpGatewayOptions): Promise<HttpGateway> {
-  const bodies = new Bodies({ ...(options.timeLimits ?? usualTimeLimits), ...options })
+  const bodies = new BodyLimits({ ...(options.timeLimits ?? usualTimeLimits), ...options })
   const app = await httpGateway(options, bodies)
   try {
     await app.listen({ host: options.host, port: options.port })
@@ -138,7 +138,7 @@ async function closeWithin(app: FastifyInstance, clock: Clock, within: CloseWith
 const lastAnswersMs = 1000
 
 /** The application before it listens. */
-async function httpGateway(options: HttpGatewayOptions, bodies: Bodies): Promise<FastifyInstance> {
+async function httpGateway(options: HttpGatewayOptions, bodies: BodyLimits): Promise<FastifyInstance> {
   const identity = new RequestIdentity(options.clock, options.random, options.idSecret)
   const { headersMs, requestMs, idleMs } = options.timeLimits ?? usualTimeLimits
   const app = fastify({
@@ -159,7 +159,7 @@ async function httpGateway(options: HttpGatewayOptions, bodies: Bodies): Promise
     clientErrorHandler: (error, socket) => answerUnparsed(error, socket, identity.fresh()),
   })
   boundConnections(app.server, options.maxConnections)
-  // `Bodies` sends `100 Continue` when it starts to read the body.
+  // `BodyLimits` sends `100 Continue` when it starts to read the body.
   app.server.on('checkContinue', (request: IncomingMessage, response: ServerResponse) => void app.server.emit('request', request, response))
   app.server.on('checkExpectation', (request: IncomingMessage, response: ServerResponse) => void app.server.emit('request', request, response))
   app.setErrorHandler((error, request, reply) => answerError(error, request.id, reply, options.onError))
@@ -220,7 +220,7 @@ function reportAnswers(app: FastifyInstance, { requests, onAnswered }: HttpGatew
 }
 
 /** Refuses a request before its body is read, if the headers alone are a reason. */
-function refuseBeforeBody(app: FastifyInstance, options: HttpGatewayOptions, bodies: Bodies): void {
+function refuseBeforeBody(app: FastifyInstance, options: HttpGatewayOptions, bodies: BodyLimits): void {
   let own: OwnNames | null = null
   const known = new KnownMethods(app)
   app.addHook('onRequest', async ({ raw, method, url, is404, headers }, reply) => {

@@ -2,7 +2,7 @@ import type { FastifyReply, FastifyRequest } from 'fastify'
 import { edgeJson, withoutMark } from '../../../topology/swarm/json-value.ts'
 import { joinedType, jsonType, tensorsType } from '../../../topology/swarm/payload-serde.ts'
 import { decodeTensors } from '../../../topology/swarm/tensor-codec.ts'
-import type { Bodies } from './bodies.ts'
+import type { BodyLimits } from './body-limits.ts'
 import { readForm } from './multipart-body.ts'
 import { ProblemError } from './problem.ts'
 
@@ -12,7 +12,7 @@ export interface RequestBody {
 }
 
 /** Reads the body for the log. JSON and tensors are checked; any other content type is taken as it is. Throws a ProblemError. */
-export async function readBody(request: FastifyRequest, reply: FastifyReply, bodies: Bodies): Promise<RequestBody> {
+export async function readBody(request: FastifyRequest, reply: FastifyReply, bodies: BodyLimits): Promise<RequestBody> {
   const contentType = request.headers['content-type'] ?? 'application/octet-stream'
   const bytes = await bodies.read(request.raw, reply.raw)
   if (/^multipart\/form-data\b/i.test(contentType)) return readMultipart(bytes, contentType)

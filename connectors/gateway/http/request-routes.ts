@@ -6,14 +6,14 @@ import type { Payload } from '../../../topology/swarm/payload.ts'
 import { contentTypeOf, payloadSerde } from '../../../topology/swarm/payload-serde.ts'
 import type { Accepted, FoundRequest, NewRequest, Requests } from '../../../topology/swarm/requests.ts'
 import { bodyHashOf, type RequestIdentity } from '../request-identity.ts'
-import type { Bodies } from './bodies.ts'
+import type { BodyLimits } from './body-limits.ts'
 import { callerText } from './caller-text.ts'
 import { ProblemError, problemOfBee, sendProblem } from './problem.ts'
 import { readBody } from './request-body.ts'
 
 export interface RequestRoutesOptions {
   readonly requests: Requests
-  readonly bodies: Bodies
+  readonly bodies: BodyLimits
   readonly identity: RequestIdentity
   readonly clock: Clock
   readonly requestTimeoutMs: number

@@ -36,8 +36,8 @@ interface SentRecord extends Appended {
 }
 
 /**
- * Makes appended records durable with one write and one sync for everything that waits (group commit). One cycle runs at a time. Records and commits
- * that arrive meanwhile go into the next cycle. If a write fails, the records of its cycle are lost, and the next cycle repairs the database first.
+ * Gathers everything that waits into one write (group commit). `writeCommit` writes and syncs it. One cycle runs at a time. Records and commits that
+ * arrive meanwhile go into the next cycle. If a write fails, the records of its cycle are lost, and the next cycle repairs the database first.
  */
 export class CommitCycle {
   readonly #options: CommitCycleOptions

@@ -26,7 +26,7 @@ it('An answer that comes while a gateway’s reader of answers has failed still 
     log: failing,
     clock: world.clock,
     random: new SimulatedRandom(1),
-    routes: [
+    targets: [
       {
         gateway: 'door',
         topic: 'door',

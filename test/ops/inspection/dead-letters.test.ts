@@ -68,7 +68,7 @@ describe('The dead letters of a log', () => {
       textHeader(deadLetterOffsetHeader, String(input)),
     ],
   })
-  const note = (offset: number): Partial<ProducerRecord> => ({
+  const settlement = (offset: number): Partial<ProducerRecord> => ({
     value: Buffer.from(String(offset)),
     headers: [textHeader(deadLetterSettledHeader, 'discarded')],
   })
@@ -101,9 +101,9 @@ describe('The dead letters of a log', () => {
     return (await Array.fromAsync(of.read({ topic: inputTopic, partition: 0, from: start, to: end }), ({ records }) => records)).flat()
   }
 
-  it('are found behind any number of notes that settle others', async () => {
+  it('are found behind any number of settlements of others', async () => {
     await append([letter(Buffer.from('open')), letter(Buffer.from('settled'))])
-    await append(Array.from({ length: 20_000 }, () => note(1)))
+    await append(Array.from({ length: 20_000 }, () => settlement(1)))
     assert.deepEqual(await listed(), { ids: ['shop:0:0'], next: null })
     await letters.discard('shop:0:0')
     assert.deepEqual(await listed(), { ids: [], next: null })
@@ -177,15 +177,15 @@ describe('The dead letters of a log', () => {
       [9, 1, 0].map((offset) => open.isOpen(0, offset)),
       [true, true, true],
     )
-    await append([9, 8].map(note))
+    await append([9, 8].map(settlement))
     assert.deepEqual(await offsets(), [7, 6, 5, 4])
-    await append([note(3)])
+    await append([settlement(3)])
     assert.deepEqual(await offsets(), [7, 6, 5, 4])
     assert.deepEqual(
       [8, 3, 2].map((offset) => open.isOpen(0, offset)),
       [false, false, true],
     )
-    await append([7, 6, 5, 4, 3, 2].map(note))
+    await append([7, 6, 5, 4, 3, 2].map(settlement))
     assert.deepEqual(await offsets(), [1, 0])
   })
 
@@ -197,10 +197,10 @@ describe('The dead letters of a log', () => {
       return read.apply(this, given)
     })
     const open = new OpenLetters(log, 'shop', { maxOpen: 10 })
-    // The letters fill two runs of the reader, so the notes are in a run behind them.
+    // The letters fill two runs of the reader, so the settlements are in a run behind them.
     await append(Array.from({ length: 2000 }, () => letter(Buffer.from('x'))))
     await open.refresh()
-    await append([1999, 1998, 1997, 1996, 1995, 1994, 1993, 1992].map(note))
+    await append([1999, 1998, 1997, 1996, 1995, 1994, 1993, 1992].map(settlement))
     await open.refresh()
     assert.equal(reads, 3)
     assert.deepEqual(
@@ -209,8 +209,15 @@ describe('The dead letters of a log', () => {
     )
   })
 
-  it('stay open if a note settles no letter before it', async () => {
-    await append([letter(Buffer.from('first')), note(2), letter(Buffer.from('last')), note(-1), note(2.5), { ...note(0), value: Buffer.from('x') }])
+  it('stay open if a settlement names no letter before it', async () => {
+    await append([
+      letter(Buffer.from('first')),
+      settlement(2),
+      letter(Buffer.from('last')),
+      settlement(-1),
+      settlement(2.5),
+      { ...settlement(0), value: Buffer.from('x') },
+    ])
     assert.deepEqual((await listed()).ids.toSorted(), ['shop:0:0', 'shop:0:2'])
     await letters.discard('shop:0:2')
     assert.deepEqual((await listed()).ids, ['shop:0:0'])

@@ -4,6 +4,7 @@ import { Application } from '../../../processor/application/application.ts'
 import { Handed, type Log, type LogTraits, type ProducerRecord, type TaskProducer } from '../../../processor/ports.ts'
 import { SimulatedStateDirectory, SimulatedStateFiles } from '../../../processor/simulation/simulated-state-directory.ts'
 import { type FailurePolicy, failAlways } from '../../../processor/task/failures.ts'
+import type { DecideFailure } from '../../../processor/thread/failure-decision.ts'
 import type { AsyncStep } from '../../../topology/async-step.ts'
 import type { FailedRecord } from '../../../topology/failed-record.ts'
 import { Topology } from '../../../topology/graph.ts'
@@ -198,7 +199,7 @@ interface SceneOptions {
   /** True if the log refuses a commit for this record. */
   readonly refuses: (record: { readonly topic: string; readonly value: string }) => boolean
   readonly policy?: Partial<FailurePolicy>
-  readonly decide?: (error: WaggleError) => 'goOn' | 'stop'
+  readonly decide?: DecideFailure
 }
 
 /** An application on a log that refuses commits for some records. */

@@ -151,7 +151,7 @@ describe('A damaged directory of the embedded log', () => {
   }
 
   for (const name of ['flipped', 'zeroed']) {
-    it(`has every record if a segment file is ${name}: only the damaged values fail`, async () => {
+    it(`opens with every record if a segment file is ${name}, and only the damaged values fail`, async () => {
       const [file = ''] = filesOf(/\.seg$/)
       damages[name]?.(join(directory, file))
       const log = await open()
@@ -198,7 +198,7 @@ describe('A damaged directory of the embedded log', () => {
   }
 
   for (const name of ['flipped', 'cut'] as const) {
-    it(`is reported and has all records if the mark is ${name}, as a power failure may leave it`, async () => {
+    it(`opens with all records and reports the mark if it is ${name}, as after a power failure`, async () => {
       damages[name]?.(join(directory, 'mark'))
       const notices: string[] = []
       const log = await open({ onNotice: (notice) => notices.push(notice) })

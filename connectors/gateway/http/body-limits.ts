@@ -5,7 +5,7 @@ import { createBrotliDecompress, createGunzip, createInflate } from 'node:zlib'
 import type { Clock } from '../../../processor/ports.ts'
 import { ProblemError } from './problem.ts'
 
-export interface BodiesOptions {
+export interface BodyLimitsOptions {
   readonly clock: Clock
   /** The size limit of one decoded body. */
   readonly maxBodyBytes: number
@@ -20,15 +20,15 @@ export interface BodiesOptions {
  * Reads bodies into memory, and limits their total size until their requests are answered. Only decoded bytes that have arrived count, and not the
  * announced length. If memory is short, the body that has been arriving for longest is refused.
  */
-export class Bodies {
-  readonly #options: BodiesOptions
+export class BodyLimits {
+  readonly #options: BodyLimitsOptions
   readonly #arriving = new Set<ArrivingBody>()
   readonly #bySocket = new WeakMap<Socket, Set<ArrivingBody>>()
   #heldBytes = 0
   #sweptAtMs = 0
   #isSweepDue = false
 
-  constructor(options: BodiesOptions) {
+  constructor(options: BodyLimitsOptions) {
     this.#options = options
   }
 
