@@ -142,7 +142,7 @@ describe('The input of a model from JSON', () => {
       [true, 'the boolean true'],
     ] as const)
       refuses(body, one, new RegExp(`shape \\[2, 2\\]; ${said} came`))
-    refuses(new Uint8Array(3), one, /x \(FP32 \[2, 2\]\); bytes came: send JSON or tensors/)
+    refuses(new Uint8Array(3), one, /x \(FP32 \[2, 2\]\); bytes came: send JSON \(content-type: application\/json\) or tensors/)
     refuses([], model(input('ids', 'INT64', [-1])), /ids takes integers \(INT64\) of shape \[-1\]; an empty list came/)
   })
 
