@@ -74,7 +74,10 @@ function rowTensor({ datatype, shape, data }: Tensor, row: TensorSignature, sign
 }
 
 function rowOfJson(input: unknown, signature: ModelSignature): readonly RowTensor[] {
-  if (input instanceof Uint8Array) throw new Refused(`The model takes ${shownInputs(signature)}; bytes came: send JSON or tensors`)
+  if (input instanceof Uint8Array)
+    throw new Refused(
+      `The model takes ${shownInputs(signature)}; bytes came: send JSON (content-type: application/json) or tensors (application/vnd.waggle.tensors)`,
+    )
   if (input !== null && typeof input === 'object' && !Array.isArray(input)) {
     const values = input as { readonly [name: string]: unknown }
     return byName(values, signature).map(([value, row]) => rowTensorOfJson(value, row))

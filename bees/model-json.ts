@@ -15,7 +15,10 @@ export function rowTensorOfJson(json: unknown, input: TensorSignature, orElse = 
   if (!fits(shape, input.shape)) refuse(`${shownShape(json, shape)} came`)
   const values: unknown[] = []
   gather(json, isBare ? [] : shape, '', values, refuse)
-  return { shape, data: arrayOf(input.datatype, values, (why, at) => refuse(`${why}${placeOf(at, isBare ? [] : shape)} came`)) }
+  return {
+    shape,
+    data: arrayOf(input.datatype, values, (why, at) => refuse(`${why}${placeOf(at, isBare ? [] : shape)} came${missingAdvice(values[at], input)}`)),
+  }
 }
 
 /** The shape of nested lists by their first items, one dimension deeper than wanted. So one list too many is noticed. */
@@ -133,6 +136,15 @@ function kindOf(value: unknown): string {
   if (typeof value === 'string') return `the string ${JSON.stringify(value.slice(0, 40))}`
   if (typeof value === 'number' || typeof value === 'boolean') return `the ${typeof value} ${value}`
   return Array.isArray(value) ? `a list of ${value.length}` : 'an object'
+}
+
+/** JSON has no number for a missing value, and a model that was not trained on such would give a wrong answer without an error. */
+function missingAdvice(value: unknown, { datatype }: TensorSignature): string {
+  if (value !== null) return ''
+  const orTensors = datatype.startsWith('FP')
+    ? ', or send it as NaN in tensors (application/vnd.waggle.tensors) if the model takes missing values'
+    : ''
+  return `: fill in the missing value${orTensors}`
 }
 
 /** The place of a value as ` at [1][0]`; empty for a single value. */

@@ -20,7 +20,7 @@ export interface OnnxFile {
 
 /**
  * Reads the end of an ONNX model. A classifier of scikit-learn gives probabilities through a `ZipMap`, as a sequence of maps, which onnxruntime-node
- * cannot read. But a `ZipMap` only names the columns of a matrix. So it is replaced by an `Identity`, whose output is the matrix, and its names
+ * cannot read. But a `ZipMap` only names the columns of a matrix. So it is replaced by a `Cast`, whose output is the matrix of FP32, and its names
  * become the classes.
  */
 export function readOnnxFile(bytes: Uint8Array): OnnxFile {
@@ -64,7 +64,7 @@ function graphWithoutMaps(graph: Uint8Array, mapped: ReadonlyMap<string, number>
     [...fieldsOf(graph)].map(({ number, raw, body }) => {
       if (number === nodeField && body !== null) {
         const { input, output, name, op_type } = decodedNode(body)
-        return op_type === 'ZipMap' ? field(nodeField, encoded('Node', { input, output, name, op_type: 'Identity' })) : raw
+        return op_type === 'ZipMap' ? field(nodeField, encoded('Node', { input, output, name, op_type: 'Cast', attribute: [toFloat32] })) : raw
       }
       if (number === outputField && body !== null) {
         const name = decodedName(body)
@@ -99,3 +99,5 @@ function field(number: number, body: Uint8Array): Uint8Array {
 const [graphField, opsetField, nodeField, outputField] = [7, 8, 1, 12]
 const lengthDelimited = 2
 const float32 = 1
+/** The probabilities may be FP64, as those of a model that was exported with 64-bit numbers. */
+const toFloat32 = encoded('Attribute', { name: 'to', i: float32, type: 2 })

@@ -6,6 +6,7 @@ import { env, InferenceSession, Tensor } from 'onnxruntime-node'
 import { ownMember } from '../../topology/own-member.ts'
 import type { ModelDatatype, TensorSignature } from '../../topology/swarm/ports/models.ts'
 import { WaggleError } from '../../topology/waggle-error.ts'
+import { refuseForeignFile, unreadableOnnx } from './foreign-file.ts'
 import { type ModelRuntime, maxScores, outputsToGive, type RunTensor } from './model-runtime.ts'
 import { type OnnxFile, readOnnxFile } from './onnx-file.ts'
 
@@ -14,8 +15,8 @@ import { type OnnxFile, readOnnxFile } from './onnx-file.ts'
  * a tensor.
  */
 export async function openOnnx(path: string, gpu: number, output: string | undefined): Promise<{ runtime: ModelRuntime; warning: string | null }> {
-  const { rewritten, classes, labels, strangeOutputs, shapeless } = await readEnds(path)
-  const { session, device, warning } = await createSession(path, rewritten, gpu)
+  refuseForeignFile(path, 'onnx')
+  const { classes, labels, strangeOutputs, shapeless, session, device, warning } = await load(path, gpu)
   const inputs = session.inputMetadata.map((input) => {
     if (shapeless.has(input.name)) throw withoutShape(path, input.name)
     return signatureOf(path, input)
@@ -49,6 +50,15 @@ export async function openOnnx(path: string, gpu: number, output: string | undef
     },
   }
   return { runtime, warning }
+}
+
+async function load(path: string, gpu: number): Promise<OnnxFile & Awaited<ReturnType<typeof createSession>>> {
+  try {
+    const file = await readEnds(path)
+    return { ...file, ...(await createSession(path, file.rewritten, gpu)) }
+  } catch (cause) {
+    throw unreadableOnnx(path, cause)
+  }
 }
 
 /** The outputs and labels that a model file describes. A larger file is not read, to save memory: it is a neural network, without a `ZipMap`. */
@@ -86,7 +96,7 @@ function withoutShape(path: string, input: string): WaggleError {
 function strange(path: string, outputs: readonly string[]): WaggleError {
   return new WaggleError('WAGGLE_MODEL_SHAPE', {
     message: `${path} gives ${outputs.join(', ')} as sequences or maps, which onnxruntime-node cannot read`,
-    next: 'Export the model with outputs that are tensors.',
+    next: 'Export the model with outputs that are tensors: skl2onnx and onnxmltools have the option zipmap=False.',
   })
 }
 

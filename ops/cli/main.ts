@@ -1,5 +1,6 @@
+import { dirname } from 'node:path'
 import { Command, CommanderError, InvalidArgumentError, Option } from 'commander'
-import { ownPackage, serveOwnPackage } from '../../topology/own-package.ts'
+import { ownManifest, ownPackage, serveOwnPackage } from '../../topology/own-package.ts'
 import { settings } from '../config/settings.ts'
 import { unknownVariables } from '../config/unknown-variables.ts'
 import { onBrokenPipe } from './broken-pipe.ts'
@@ -12,6 +13,7 @@ const program = new Command('waggle')
   .exitOverride()
   .configureHelp({ showGlobalOptions: true })
   .showHelpAfterError('(--help shows what there is)')
+  .addHelpText('after', () => `\nPages that messages name, such as docs/errors.md, are in ${dirname(ownManifest)}.`)
 
 serveOwnPackage()
 // A running command stops as if by a signal. Any other command ends soon by itself.
@@ -147,7 +149,7 @@ for (const verb of ['request', 'submit'] as const) {
     .option('--content-type <type>', 'of what is sent; default: by the file’s ending')
     .option('--idempotency-key <key>', 'the same key again is the same request')
     .option('--timeout <seconds>', 'deadline of the request')
-    .option('--url <url>', 'where Waggle runs', `http://127.0.0.1:${process.env.WAGGLE_HTTP_PORT || 8080}`)
+    .option('--url <url>', 'where Waggle runs; default: the process that has the data directory open, else port WAGGLE_HTTP_PORT of this machine')
     .addOption(json())
     .action(async (gateway: string, file: string | undefined, options: Omit<import('./request.ts').RequestOptions, 'verb' | 'gateway'>) =>
       finish(await (await import('./request.ts')).request({ ...(file === undefined ? {} : { file }), ...options, verb, gateway })),

@@ -1,13 +1,16 @@
 import { readFile } from 'node:fs/promises'
 import { WaggleError } from '../../topology/waggle-error.ts'
+import { loadConfig } from '../config/config.ts'
 import { problemOf } from '../inspection/http-problem.ts'
+import { runningProcess } from '../inspection/open-management.ts'
 import { contentTypeOfFile } from './content-types.ts'
 import { exitStatus } from './exit-status.ts'
 
 export interface RequestOptions {
   readonly verb: 'request' | 'submit'
   readonly gateway: string
-  readonly url: string
+  /** The address of a running process. Default: the process that has the data directory open, else the port of the settings. */
+  readonly url?: string
   readonly data?: string
   readonly file?: string
   readonly contentType?: string
@@ -18,7 +21,8 @@ export interface RequestOptions {
 
 /** `waggle request GATEWAY` and `waggle submit GATEWAY`: prints the answer unchanged, or the id of a submitted request. */
 export async function request(options: RequestOptions): Promise<number> {
-  const { verb, gateway, url, json } = options
+  const { verb, gateway, json } = options
+  const url = options.url ?? (await usualUrl())
   const { body, contentType } = await inputOf(options)
   const headers = new Headers({ 'content-type': contentType })
   if (options.idempotencyKey !== undefined) headers.set('idempotency-key', options.idempotencyKey)
@@ -32,6 +36,12 @@ export async function request(options: RequestOptions): Promise<number> {
     if (response.headers.get('content-type')?.startsWith('application/json')) process.stdout.write('\n')
   }
   return exitStatus.done
+}
+
+async function usualUrl(): Promise<string> {
+  const { settings } = loadConfig({ directories: [process.cwd()], env: process.env })
+  const running = await runningProcess(settings)
+  return running?.url ?? `http://127.0.0.1:${settings.http_port || 8080}`
 }
 
 async function inputOf({

@@ -34,7 +34,7 @@ async function closing<T>(management: Management, work: (management: Management)
 }
 
 /** The process that has the data directory open; null if there is none. A killed process leaves its address, where another process may listen now. */
-async function runningProcess({ log, data_dir }: Settings): Promise<RemoteManagement | null> {
+export async function runningProcess({ log, data_dir }: Settings): Promise<RemoteManagement | null> {
   const address = log === 'embedded' ? readAddress(data_dir) : null
   if (address === null) return null
   const remote = await RemoteManagement.open(address.url).catch(() => null)

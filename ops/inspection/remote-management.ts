@@ -14,11 +14,11 @@ import { problemOf } from './http-problem.ts'
 /** Topics and dead letters of the log of a running process, through its HTTP port. */
 export class RemoteManagement implements Management {
   readonly instance: string
-  readonly #url: string
+  readonly url: string
   readonly #closed = new AbortController()
 
   private constructor(url: string, instance: string) {
-    this.#url = url
+    this.url = url
     this.instance = instance
   }
 
@@ -64,7 +64,7 @@ export class RemoteManagement implements Management {
 
   async #call(method: string, path: string, waitMs = 0): Promise<unknown> {
     const signal = AbortSignal.any([this.#closed.signal, AbortSignal.timeout(answerMs + waitMs)])
-    return answerOf(await send(this.#url, `${this.#url}${path}`, { method, signal }))
+    return answerOf(await send(this.url, `${this.url}${path}`, { method, signal }))
   }
 }
 

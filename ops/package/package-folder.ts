@@ -22,7 +22,6 @@ const copied = [
   'ops/setup/bring-node.mjs',
   'ops/setup/bring-dependencies.mjs',
   'connectors/clickhouse/engine',
-  'bees/PROTOCOL.md',
   'ops/init/templates',
 ]
 

@@ -142,7 +142,7 @@ describe('The input of a model from JSON', () => {
       [true, 'the boolean true'],
     ] as const)
       refuses(body, one, new RegExp(`shape \\[2, 2\\]; ${said} came`))
-    refuses(new Uint8Array(3), one, /x \(FP32 \[2, 2\]\); bytes came: send JSON or tensors/)
+    refuses(new Uint8Array(3), one, /x \(FP32 \[2, 2\]\); bytes came: send JSON \(content-type: application\/json\) or tensors/)
     refuses([], model(input('ids', 'INT64', [-1])), /ids takes integers \(INT64\) of shape \[-1\]; an empty list came/)
   })
 
@@ -163,6 +163,21 @@ describe('The input of a model from JSON', () => {
     for (const [datatype, values] of wrong)
       for (const value of values)
         refuses([value], model(input('x', datatype, [1])), new RegExp(`The input x takes .*\\(${datatype}\\) of shape \\[1\\]; .* at \\[0\\] came`))
+  })
+
+  it('is refused if a value is missing, with NaN in tensors as the way for models that take it', () => {
+    refuses(
+      [
+        [1, null],
+        [3, 4],
+      ],
+      one,
+      /null at \[0\]\[1\] came: fill in the missing value, or send it as NaN in tensors/,
+    )
+    refuses({ age: null, fare: 2, sex: 'f', alone: true }, several, /The input age .*; null came: fill in the missing value$/)
+    refuses({ age: 1, fare: null, sex: 'f', alone: true }, several, /The input fare .*; null came: fill in the missing value, or send it as NaN/)
+    const nan: Tensor = { datatype: 'FP32', shape: [1], data: Float32Array.of(Number.NaN) }
+    assert.ok(modelRowOf({ tensors: { x: nan } }, model(input('x', 'FP32', [1]))))
   })
 
   it('is refused if an input’s name is missing or unknown, or if it is a list for several inputs', () => {

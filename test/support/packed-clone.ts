@@ -5,7 +5,7 @@ const root = resolve(import.meta.dirname, '..', '..')
 
 /** The files that `npm pack` reads. */
 const packed = ['topology', 'processor', 'bees', 'connectors', 'ops', 'package.json', 'tsconfig.json', 'tsconfig.package.json']
-const described = ['README.md', 'LICENSE', 'CHANGELOG.md', '.npmrc']
+const described = ['README.md', 'LICENSE', 'CHANGELOG.md', 'CONTRIBUTING.md', 'SECURITY.md', 'docs', '.npmrc']
 
 /** Copies the files for `npm pack` to `directory`. npm changes package.json while it packs, and other tests read that file. */
 export function cloneToPack(directory: string): void {

@@ -8,6 +8,7 @@ import { invalidSwarm, mistakeAt, type Path, type SwarmDocument } from './docume
 import { didYouMean } from './nearest-name.ts'
 import { inputOf, type RawBee } from './raw-bee.ts'
 import { secretMistakes } from './secrets.ts'
+import { soughtType } from './sought-type.ts'
 import { swarmSchema } from './swarm-schema.ts'
 
 /** Checks a whole swarm file. WAGGLE_INVALID_SWARM lists every mistake with its place and the most similar right name. */
@@ -22,7 +23,7 @@ export function checkSwarm(document: SwarmDocument, catalog: BeeCatalog): Checke
     const type = typeof bee.type === 'string' ? catalog.find(bee.type) : null
     if (typeof bee.type === 'string' && type === null) {
       const names = catalog.types.flatMap((one) => [one.type, ...one.aliases])
-      const hint = didYouMean(bee.type, names)
+      const hint = soughtType(bee.type) || didYouMean(bee.type, names)
       mistakes.push(
         mistakeAt(
           document.place(['bees', index, 'type']),

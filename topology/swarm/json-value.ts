@@ -86,7 +86,8 @@ function parsed(text: string): unknown {
   try {
     return JSON.parse(text)
   } catch (thrown) {
-    throw badJson(thrown instanceof Error ? thrown.message : 'they cannot be parsed')
+    const why = thrown instanceof Error ? thrown.message : 'they cannot be parsed'
+    throw badJson(/[[:,\s]-?(NaN|Infinity)\s*[\],}]|^\s*-?(NaN|Infinity)\s*$/.test(text) ? `${why}; JSON has no NaN and no Infinity` : why)
   }
 }
 

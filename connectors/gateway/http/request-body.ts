@@ -5,13 +5,14 @@ import { decodeTensors } from '../../../topology/swarm/tensor-codec.ts'
 import type { BodyLimits } from './body-limits.ts'
 import { readForm } from './multipart-body.ts'
 import { ProblemError } from './problem.ts'
+import { jsonOfUrlencoded } from './urlencoded-body.ts'
 
 export interface RequestBody {
   readonly bytes: Uint8Array
   readonly contentType: string
 }
 
-/** Reads the body for the log. JSON and tensors are checked; any other content type is taken as it is. Throws a ProblemError. */
+/** Reads the body for the log. JSON, forms and tensors are checked; any other content type is taken as it is. Throws a ProblemError. */
 export async function readBody(request: FastifyRequest, reply: FastifyReply, bodies: BodyLimits): Promise<RequestBody> {
   const contentType = request.headers['content-type'] ?? 'application/octet-stream'
   const bytes = await bodies.read(request.raw, reply.raw)
@@ -23,6 +24,7 @@ function checked(bytes: Uint8Array, contentType: string): RequestBody {
   if (bytes.length === 0) throw new ProblemError('WAGGLE_EMPTY_BODY', 'The body is empty: send the input of the swarm as the body')
   const mediaType = (contentType.split(';', 1)[0] ?? '').trim().toLowerCase()
   if (mediaType === joinedType) throw new ProblemError('WAGGLE_CONTENT_TYPE', `${joinedType} is not accepted from outside`)
+  if (mediaType === 'application/x-www-form-urlencoded') return checked(jsonOfUrlencoded(bytes), jsonType)
   if (mediaType === jsonType) {
     attempt('The body is not JSON', () => edgeJson(bytes))
     return { bytes: withoutMark(bytes), contentType: jsonType }

@@ -1,4 +1,5 @@
 import { WaggleError } from '../../../topology/waggle-error.ts'
+import { refuseForeignFile } from '../foreign-file.ts'
 import { type FlatNode, inlinedGraph } from './function-inliner.ts'
 import { dataTypes, decoded, type RawGraph, sizesOf } from './graph-schema.ts'
 import { invalidModel } from './invalid-model.ts'
@@ -44,20 +45,13 @@ function graphOf(path: string): RawGraph {
       cause,
     })
   }
-  if (kerasMagic.some((magic) => bytes.subarray(0, magic.length).equals(magic))) {
-    throw invalidModel(path, 'it is a file of Keras, without the graph of the model', {
-      next: 'Export it in Python: keras.models.load_model("FILE").export("FOLDER", format="tf_saved_model"), and name the folder.',
-    })
-  }
+  refuseForeignFile(path, 'tensorflow')
   try {
     return decoded('GraphDef', bytes)
   } catch (cause) {
     throw invalidModel(path, cause instanceof Error ? cause.message : String(cause), { cause })
   }
 }
-
-/** The beginnings of `.keras` (a zip) and `.h5` (HDF5). */
-const kerasMagic = [Buffer.from('PK\x03\x04'), Buffer.from('\x89HDF', 'latin1')]
 
 /** The name that the author gave: freezing adds an `Identity_2` after a named node. */
 function outputName({ name, op, input }: FlatNode): string {

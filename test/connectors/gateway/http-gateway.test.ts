@@ -124,6 +124,46 @@ describe('The HTTP gateway', () => {
     assert.deepEqual(await (await post(entrance, fields)).json(), { got: { a: 'b' } })
   })
 
+  describe('with the content type that curl sends for -d', () => {
+    const form = { 'content-type': 'application/x-www-form-urlencoded' }
+    for (const json of ['{"a":1}', ' \n [1,2]', '"text"', '\ufeff{"a":1}']) {
+      it(`takes ${JSON.stringify(json)} as JSON`, async () => {
+        assert.deepEqual(await (await post(entrance, json, form)).json(), { got: JSON.parse(json.replace('\ufeff', '')) })
+      })
+    }
+
+    it('takes a form as an object of its fields', async () => {
+      const answer = await post(entrance, 'a=b+c&d=%7B%C3%A9%26&e=&__proto__=f', { 'content-type': `${form['content-type']}; charset=UTF-8` })
+      assert.equal(await answer.text(), '{"got":{"a":"b c","d":"{é&","e":"","__proto__":"f"}}')
+    })
+
+    for (const [what, body] of [
+      ['a number', '22'],
+      ['text', 'hello bear'],
+      ['a broken percent code', 'a=%zz'],
+      ['a field without a name', '=a'],
+      ['a field without a value', 'a=1&b'],
+      ['a picture', Uint8Array.of(0xff, 0xd8, 0x3d, 0x80)],
+      ['a picture of ASCII bytes', Uint8Array.of(0x47, 0x49, 0x3d, 0x01)],
+    ] as const) {
+      it(`refuses ${what}, and says which types to send`, async () => {
+        const said = await problem(await post(entrance, body, form))
+        assert.equal(said.code, 'WAGGLE_CONTENT_TYPE')
+        assert.match(said.detail, /curl sends this type unless it is told another\. Send JSON with -H "content-type: application\/json"/)
+      })
+    }
+
+    it('says what is wrong with a body that only begins like JSON', async () => {
+      assert.match((await problem(await post(entrance, '{name: bear}', form))).detail, /^The body is not JSON: /)
+    })
+
+    it('refuses a field that comes twice, and more than 100 fields', async () => {
+      assert.match((await problem(await post(entrance, 'a=1&a=2', form))).detail, /has the field "a" twice/)
+      const many = Array.from({ length: 101 }, (_, at) => `f${at}=1`).join('&')
+      assert.equal((await problem(await post(entrance, many, form))).status, 413)
+    })
+  })
+
   it('answers a submit with 202 and an id that finds the answer later', async () => {
     const response = await post('/v1/gateways/door/submit', '{"b":2}')
     assert.equal(response.status, 202)

@@ -90,6 +90,19 @@ bees:
     assert.equal((await fetch(`${program.ready.gateway}/v1/requests/${out.trim()}`)).status, 200)
   })
 
+  it('asks the process that has the data directory open, if no --url is given', async () => {
+    for (const env of [anyPorts, { WAGGLE_DATA_DIR: data, WAGGLE_HTTP_PORT: '1999' }]) {
+      const { status, out, err } = await waggle(['request', 'door', '--data', '[0,0,9,9]'], { env })
+      assert.equal(status, 0, err)
+      assert.match(out, /"label":"yes"/)
+    }
+    const away = await waggle(['request', 'door', '--data', '1'], {
+      env: { WAGGLE_DATA_DIR: join(directory, 'elsewhere'), WAGGLE_HTTP_PORT: '1999' },
+    })
+    assert.equal(away.status, 3)
+    assert.match(away.err, /http:\/\/127\.0\.0\.1:1999 cannot be reached/)
+  })
+
   it('prints a gateway’s refusal in one line, with status 1, and an unreachable gateway with status 3', async () => {
     const refused = await waggle(['request', 'door', '--data', '[1]', '--url', program.ready.gateway])
     assert.equal(refused.status, 1)

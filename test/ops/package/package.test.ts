@@ -52,6 +52,25 @@ describe('The package', () => {
     assert.ok(packed.size < 3_000_000, `${packed.size} bytes`)
   })
 
+  it('has each page that its README, its pages and its error texts name', () => {
+    const folder = join(place, 'node_modules', 'waggle-streams')
+    const paths = new Set(packed.files.map(({ path }) => path))
+    const pages = [...paths].filter((path) => path.endsWith('.md') && !path.includes('/templates/'))
+    assert.ok(pages.length > 25, `${pages.length} pages`)
+    const linked = pages.flatMap((page) =>
+      [...readFileSync(join(folder, page), 'utf8').matchAll(/\]\((?!https?:|#)([^)#]+)/g)].map(([, target = '']) => join(dirname(page), target)),
+    )
+    const named = [...paths]
+      .filter((path) => path.endsWith('.js'))
+      .flatMap((path) => readFileSync(join(folder, path), 'utf8').match(/(?:docs|bees)\/[\w/-]+\.md/g) ?? [])
+    assert.ok(linked.length > 50 && named.length > 5, `${linked.length} links, ${named.length} names`)
+    assert.deepEqual(
+      [...linked, ...named].filter((path) => !paths.has(path)),
+      [],
+    )
+    assert.ok(done('npx', ['waggle', '--help'], place).includes(folder))
+  })
+
   it('leaves package.json unchanged, even after an interrupted pack', () => {
     assert.equal(readFileSync(join(clone, 'package.json'), 'utf8'), readFileSync(join(root, 'package.json'), 'utf8'))
   })

@@ -61,6 +61,26 @@ describe('The check of a swarm file', () => {
     }
   })
 
+  for (const [word, type] of [
+    ['onnx', 'tensor-rt'],
+    ['sklearn', 'tensor-rt'],
+    ['PyTorch', 'tensor-rt'],
+    ['keras', 'tf-serving'],
+    ['saved_model', 'tf-serving'],
+    ['typescript', 'module'],
+    ['docker', 'container'],
+    ['http', 'gateway-input'],
+    ['answer', 'respond'],
+    ['clickhouse', 'save-to-database'],
+    ['kafka', 'kafka-output'],
+  ] as const) {
+    it(`leads from the word ${word} to the bee type ${type}`, () => {
+      const [mistake = ''] = mistakesOf(`name: a\nbees:\n  - {name: door, type: ${word}}\n`)
+      assert.match(mistake, new RegExp(`there is no bee type ${word}; .*\\b${type}\\b`))
+      assert.ok(registry.find(type) !== null)
+    })
+  }
+
   it('names all thirteen mistakes of a file, each with its place and the correction', () => {
     const mistakes = mistakesOf(`name: Ten Mistakes
 colour: brown

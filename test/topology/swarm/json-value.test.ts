@@ -20,6 +20,13 @@ describe('JSON from a caller', () => {
     )
   })
 
+  it('is refused with NaN or Infinity in it, which Python writes, and says that JSON has neither', () => {
+    for (const text of ['NaN', '[1, NaN]', '{"age":NaN}', '[-Infinity,2]', ' Infinity '])
+      assert.throws(() => edgeJson(bytes(text)), { ...badJson, message: /; JSON has no NaN and no Infinity$/ })
+    for (const text of ['[1,', '{"NaN": nan}']) assert.throws(() => edgeJson(bytes(text)), { ...badJson, message: /(?<!Infinity)$/ })
+    assert.deepEqual(edgeJson(bytes('["NaN", "a, NaN]"]')), ['NaN', 'a, NaN]'])
+  })
+
   it('is parsed with 0 for -0', () => {
     for (const text of ['-0', '-0.0', '-0e5', '-1e-999']) {
       assert.deepEqual(edgeJson(bytes(text)), 0)

@@ -7,6 +7,7 @@ from sklearn.linear_model import LinearRegression, LogisticRegression
 from sklearn.neighbors import KNeighborsClassifier
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import OneHotEncoder, StandardScaler
+from sklearn.svm import SVC
 from skl2onnx import to_onnx
 from skl2onnx.common.data_types import BooleanTensorType, FloatTensorType, Int64TensorType, StringTensorType
 
@@ -47,6 +48,17 @@ cases.add("sklearn-numbers-tensors.onnx", renamed, labels=own)
 near = KNeighborsClassifier(3).fit(measures[::10], names[species[::10]])
 save("sklearn-neighbours.onnx", to_onnx(near, measures[:1], options={"zipmap": False}))
 cases.add("sklearn-neighbours.onnx", answers(near))
+
+# A support vector machine of 64-bit numbers, whose ZipMap is given 64-bit probabilities.
+exact, _ = load_iris(return_X_y=True)
+vectors = SVC(probability=True, random_state=7).fit(exact, names[species])
+asked = exact[[0, 60, 110]]
+for suffix, options in {"zipmap": {}, "tensors": {"zipmap": False}}.items():
+    save(f"sklearn-svc-fp64-{suffix}.onnx", to_onnx(vectors, exact[:1], options=options))
+    cases.add(
+        f"sklearn-svc-fp64-{suffix}.onnx",
+        [(row.tolist(), scored(vectors.classes_, p, label)) for row, p, label in zip(asked, vectors.predict_proba(asked), vectors.predict(asked))],
+    )
 
 # Regressors: of 32 and of 64 bits.
 patients, progress = load_diabetes(return_X_y=True)

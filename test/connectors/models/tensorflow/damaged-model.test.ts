@@ -85,7 +85,7 @@ describe('A TensorFlow model whose files are damaged', () => {
 
   it('a file of another library is refused, and one of Keras with the call that exports it', () => {
     const onnx = join(savedModelsDirectory, '..', 'exports', 'keras-export.onnx')
-    refuses(onnx, 'WAGGLE_MODEL_INVALID', /keras-export\.onnx is not a TensorFlow model/)
+    refuses(onnx, 'WAGGLE_MODEL_INVALID', /keras-export\.onnx is an ONNX file, and not a model of TensorFlow/)
     for (const [name, bytes] of [
       ['model.keras', Buffer.from('PK\x03\x04and more')],
       ['model.h5', Buffer.from('\x89HDF\r\n\x1a\nand more', 'latin1')],
