@@ -63,6 +63,7 @@ async function outcomeOf(check: Promise<BeeFindings | undefined>): Promise<BeeFi
  */
 function keyAtFault({ code }: WaggleError, { spec, type }: SwarmBee): readonly string[] {
   if (type.role === 'value' && code === 'WAGGLE_MODEL_SHAPE') return ['input']
+  if (code === 'WAGGLE_MODEL_VERSIONS') return ['spec', ...['versions', 'version'].filter((key) => Object.hasOwn(spec, key)).slice(0, 1)]
   const keys: readonly string[] = code === 'WAGGLE_MODEL_SHAPE' ? [] : ['file', 'model', 'image', 'container', 'command', 'table', 'weights']
   return ['spec', ...keys.filter((key) => Object.hasOwn(spec, key)).slice(0, 1)]
 }

@@ -2,6 +2,7 @@ import type { Static, TSchema } from 'typebox'
 import type { BatchPolicy } from '../topology/async-step.ts'
 import type { Header } from '../topology/record.ts'
 import type { BeeRole, BeeTypeInfo, PayloadType } from '../topology/swarm/bee-type.ts'
+import type { ModelRow } from '../topology/swarm/management.ts'
 import type { BeeError, Tensor } from '../topology/swarm/payload.ts'
 import type { Database } from '../topology/swarm/ports/database.ts'
 import type { Models } from '../topology/swarm/ports/models.ts'
@@ -100,10 +101,19 @@ export interface BytesOutput {
   readonly bytes: Uint8Array
 }
 
+/** A model with its versions, as an operator sees it. */
+export interface RunningModel {
+  readonly state: Omit<ModelRow, 'swarm' | 'bee' | 'type'>
+  /** Looks for new versions now. */
+  reload(): Promise<void>
+}
+
 export type Bee<In, Out> = {
   close?(): Promise<void>
   /** An input that the bee accepts, as JSON. `waggle run` prints a request with it. */
   example?(): unknown
+  /** The model that the bee runs, if it is one that may be reloaded. */
+  readonly model?: RunningModel
 } & (
   | { process(input: In, request: BeeRequest): Out | Promise<Out> }
   | { processBatch(inputs: readonly In[], requests: readonly BeeRequest[]): Promise<readonly (Out | WaggleError)[]> }
