@@ -23,6 +23,8 @@ export interface BeeContext<Spec> {
   readonly swarm: string
   readonly bee: string
   readonly spec: Spec
+  /** The specs of all bees of the swarm, by name. */
+  readonly specs: ReadonlyMap<string, { readonly [key: string]: unknown }>
   readonly gpu: number
   /** The most inputs of one call of `processBatch`. */
   readonly batchSize: number
@@ -38,7 +40,7 @@ export interface BeeContext<Spec> {
 export type ResolvedKind = 'file' | 'file or folder'
 
 /** The part of a `BeeContext` that exists while a swarm file is checked. */
-export type BeeCheckContext<Spec> = Pick<BeeContext<Spec>, 'bee' | 'spec' | 'resolve' | 'resolveCommand'> & {
+export type BeeCheckContext<Spec> = Pick<BeeContext<Spec>, 'swarm' | 'bee' | 'spec' | 'specs' | 'resolve' | 'resolveCommand'> & {
   readonly ports: Pick<BeePorts, 'models'> & { readonly programs: Programs }
   /** Findings about the bees that this bee reads, by name. A bee of role `value` is checked after all others. */
   readonly inputs: ReadonlyMap<string, BeeFindings>

@@ -191,6 +191,7 @@ async function createBee(options: HostOptions, bee: SwarmBee, batchSize: number)
     swarm: options.swarm,
     bee: bee.name,
     spec: bee.spec as never,
+    specs: new Map(options.bees.map(({ name, spec }) => [name, spec])),
     gpu: bee.gpu,
     batchSize,
     ports: options.ports,

@@ -6,7 +6,8 @@ import { exampleOf, shownInputs } from './model-input.ts'
 import { modelMisfit } from './model-misfit.ts'
 import { type ModelPrediction, readingOf, shownReading } from './model-reading.ts'
 import { ServedModel } from './served-model/served-model.ts'
-import { type VersionSpec, versionMistake, versionPolicy, versionSpec, wantedVersions } from './served-model/version-spec.ts'
+import { trafficOf } from './served-model/traffic.ts'
+import { type VersionSpec, versionMistake, versionNames, versionPolicy, versionSpec, wantedVersions } from './served-model/version-spec.ts'
 
 /** The part of a prediction that other bees may rely on: a label, and scores by label. */
 export const predictionType = Type.Object({ label: Type.String(), scores: Type.Record(Type.String(), Type.Number()) })
@@ -51,13 +52,19 @@ export interface ModelSpec extends VersionSpec {
 /** A bee that runs one model on batches of rows, in the versions that its spec names. */
 export async function modelBee(context: BeeContext<ModelSpec>, runtime: 'tensorflow' | 'onnx'): Promise<Bee<unknown, ModelPrediction>> {
   const { spec, gpu, ports, bee, batchSize, log, now } = context
+  const traffic = trafficOf(context)
   const path = await modelPath(context)
   const folder = await versionsAt(path, runtime, context)
   const model = await ServedModel.open({
     bee,
     name: spec.model,
     folder,
-    policy: versionPolicy(spec),
+    policy: versionPolicy(
+      spec,
+      traffic?.sides.map(({ version }) => version),
+    ),
+    traffic,
+    names: versionNames(spec),
     noVersion: () => noVersion(path, runtime),
     open: (version) => ports.models.open(modelOptions({ spec, path, version, runtime, gpu, log })),
     read: (signature) => readingOf(spec, signature),
@@ -79,7 +86,7 @@ export async function checkModel(context: BeeCheckContext<ModelSpec>, runtime: '
   const { spec, ports } = context
   const path = await modelPath(context)
   const folder = await versionsAt(path, runtime, context)
-  const version = folder === null ? null : newest(spec, await folder.look(), () => noVersion(path, runtime))
+  const version = folder === null ? null : newest(context, await folder.look(), () => noVersion(path, runtime))
   const model = await ports.models.open(modelOptions({ spec, path, version, runtime, gpu: 0, log: () => {} }))
   try {
     const { signature } = model
@@ -116,21 +123,36 @@ async function versionsAt(
   runtime: ModelOptions['runtime'],
   { spec, ports }: { readonly spec: ModelSpec; readonly ports: Pick<BeePorts, 'models'> },
 ): Promise<VersionFolder | null> {
-  versionPolicy(spec)
   const folder = await ports.models.versionsAt(path, runtime)
-  const setting = spec.version !== undefined ? 'version' : spec.versions !== undefined ? 'versions' : null
-  if (folder !== null || setting === null) return folder
+  const setting = (['version', 'versions', 'traffic', 'follow'] as const).find((key) => spec[key] !== undefined)
+  if (folder !== null || setting === undefined) return folder
   throw versionMistake(
     `${spec.model} is a model without versions, and ${setting} is set`,
     `Leave ${setting} out, or name a folder of numbered versions.`,
+    setting,
   )
 }
 
-/** The number of the version to check. Throws WAGGLE_MODEL_NOT_FOUND for a folder without versions. */
-function newest(spec: ModelSpec, found: readonly FoundVersion[], noneThere: () => WaggleError): number {
-  const version = wantedVersions(versionPolicy(spec), found).at(-1)
+/** The number of the version to check. Throws WAGGLE_MODEL_NOT_FOUND for a folder without versions, or without a version that the spec names. */
+function newest(context: BeeCheckContext<ModelSpec>, found: readonly FoundVersion[], noneThere: () => WaggleError): number {
+  const { spec } = context
+  const policy = versionPolicy(
+    spec,
+    trafficOf(context)?.sides.map(({ version }) => version),
+  )
+  const version = wantedVersions(policy, found).at(-1)
   if (version === undefined) throw noneThere()
+  const missing = policy.required.find((one) => !found.some(({ version: there }) => there === one))
+  if (missing !== undefined) throw versionMissing(spec.model, missing, found)
   return version
+}
+
+function versionMissing(model: string, version: number, found: readonly FoundVersion[]): WaggleError {
+  const there = found.length === 0 ? 'no version' : `the versions ${found.map((one) => one.version).join(', ')}`
+  return new WaggleError('WAGGLE_MODEL_NOT_FOUND', {
+    message: `${model} has no version ${version}: it has ${there}`,
+    next: 'Correct the version in the bee’s spec, or put it there.',
+  })
 }
 
 function noVersion(path: string, runtime: ModelOptions['runtime']): WaggleError {

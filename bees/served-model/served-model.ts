@@ -6,6 +6,7 @@ import type { ModelPrediction, ModelReading } from '../model-reading.ts'
 import { LoadedVersion } from './loaded-version.ts'
 import { RefusedVersions } from './refused-versions.ts'
 import { signatureChange } from './signature-change.ts'
+import type { Traffic } from './traffic.ts'
 import { type VersionPolicy, wantedVersions } from './version-spec.ts'
 
 export interface ServedModelOptions {
@@ -15,6 +16,10 @@ export interface ServedModelOptions {
   /** The folder of versions; null for a model without versions. */
   readonly folder: VersionFolder | null
   readonly policy: VersionPolicy
+  /** Null: the highest version answers all requests. */
+  readonly traffic: Traffic | null
+  /** Names of versions. */
+  readonly names: { readonly [name: string]: number }
   /** The error for a folder without versions. */
   readonly noVersion: () => WaggleError
   /** Opens a version in a thread of its own; null: the model without versions. */
@@ -61,15 +66,35 @@ export class ServedModel {
     return served
   }
 
-  /** The version that answers. */
+  /** The version that answers; with traffic, the one with the largest share. */
   get answering(): LoadedVersion {
     if (this.#answering === null) throw new Error('The model is not open.')
     return this.#answering
   }
 
-  /** One batch. The version is chosen at its start. */
+  /** One batch. The version of each request is chosen at its start. */
   async predict(inputs: readonly unknown[], requests: readonly BeeRequest[]): Promise<readonly (ModelPrediction | WaggleError)[]> {
-    return this.answering.predict(inputs, requests[0]?.signal ?? neverAborted)
+    const signal = requests[0]?.signal ?? neverAborted
+    const rowsOf = new Map<LoadedVersion, number[]>()
+    for (const at of inputs.keys()) {
+      const version = this.#versionFor(requests[at]?.id ?? '')
+      const rows = rowsOf.get(version)
+      if (rows === undefined) rowsOf.set(version, [at])
+      else rows.push(at)
+    }
+    const predictions: (ModelPrediction | WaggleError)[] = []
+    await Promise.all(
+      [...rowsOf].map(async ([version, rows]) => {
+        const own = await version.predict(
+          rows.map((at) => inputs[at]),
+          signal,
+        )
+        own.forEach((prediction, at) => {
+          predictions[rows[at] ?? 0] = prediction
+        })
+      }),
+    )
+    return predictions
   }
 
   /** Looks for new versions now, and tries refused ones again. A loaded version whose files have changed is loaded again. */
@@ -107,8 +132,9 @@ export class ServedModel {
     this.#found = await folder.look()
     const wanted = wantedVersions(policy, this.#found)
     if (wanted.length === 0) throw this.#options.noVersion()
-    if (policy.kind === 'specific') for (const version of wanted.toReversed()) await this.#load({ version, stamp: this.#stampOf(version) })
-    else await this.#loadHighest(wanted)
+    const required = [...new Set(policy.required)].toSorted((a, b) => b - a)
+    for (const version of required) await this.#load({ version, stamp: this.#stampOf(version) })
+    await this.#loadHighest(wanted)
     this.#switch(wanted)
     this.#unwatch = watch(() => this.#look())
   }
@@ -119,6 +145,7 @@ export class ServedModel {
     const versions = this.#found.map(({ version }) => version).toReversed()
     for (const version of versions.slice(0, Math.max(maxTriesAtStart, wanted.length))) {
       if (this.#loaded.size >= wanted.length) return
+      if (this.#loaded.has(version)) continue
       try {
         await this.#load({ version, stamp: this.#stampOf(version) })
       } catch (thrown) {
@@ -127,6 +154,19 @@ export class ServedModel {
       }
     }
     if (this.#loaded.size === 0) throw first
+  }
+
+  #versionFor(requestId: string): LoadedVersion {
+    const { traffic } = this.#options
+    return (traffic === null ? undefined : this.#loaded.get(traffic.versionOf(requestId))) ?? this.answering
+  }
+
+  /** The part of the requests that a version answers, from 0 to 1. */
+  #shareOf(loaded: LoadedVersion): number {
+    const { traffic } = this.#options
+    if (traffic === null) return loaded === this.#answering ? 1 : 0
+    if (this.#loaded.get(loaded.version) !== loaded) return 0
+    return traffic.sides.reduce((sum, { version, share }) => (version === loaded.version ? sum + share : sum), 0)
   }
 
   #look(): Promise<void> {
@@ -198,12 +238,12 @@ export class ServedModel {
     }
   }
 
-  /** The highest wanted version answers from the next batch on. Once all wanted versions are loaded, the others close. */
+  /** The highest wanted version, or that with the most traffic, answers from the next batch on. Once all wanted versions are loaded, the others close. */
   #switch(wanted: readonly number[]): void {
-    const { log } = this.#options
+    const { log, traffic } = this.#options
     const candidates = wanted.flatMap((version) => this.#loaded.get(version) ?? [])
-    const next =
-      candidates.at(-1) ?? this.#answering ?? [...this.#loaded.values()].toSorted((a, b) => Number(a.version) - Number(b.version)).at(-1) ?? null
+    const main = traffic?.sides.reduce((most, side) => (side.share > most.share ? side : most))
+    const next = (main === undefined ? candidates.at(-1) : this.#loaded.get(main.version)) ?? this.#answering
     if (next !== null && next !== this.#answering) {
       if (this.#answering !== null) log('info', `${this.#shown(next.version)} answers from now on, in place of version ${this.#answering.version}`)
       this.#answering = next
@@ -243,12 +283,22 @@ export class ServedModel {
 
   #versionRows(): readonly ModelVersionRow[] {
     const rows: ModelVersionRow[] = []
+    const names = Object.entries(this.#options.names)
     const row = (version: number | null, state: ModelVersionRow['state'], more: Partial<ModelVersionRow> = {}) =>
-      rows.push({ version: version === null ? null : String(version), state, share: 0, runs_on: null, loaded_at: null, error: null, ...more })
+      rows.push({
+        version: version === null ? null : String(version),
+        names: names.flatMap(([name, named]) => (named === version ? [name] : [])),
+        state,
+        share: 0,
+        runs_on: null,
+        loaded_at: null,
+        error: null,
+        ...more,
+      })
     for (const loaded of [...this.#loaded.values(), ...this.#draining]) {
-      const isAnswering = loaded === this.#answering
-      const state = isAnswering ? 'serving' : this.#draining.has(loaded) ? 'draining' : 'loaded'
-      row(loaded.version, state, { share: isAnswering ? 100 : 0, runs_on: loaded.model.device, loaded_at: loaded.loadedAt })
+      const share = this.#shareOf(loaded)
+      const state = this.#draining.has(loaded) ? 'draining' : share > 0 ? 'serving' : 'loaded'
+      row(loaded.version, state, { share: Math.round(share * 10_000) / 100, runs_on: loaded.model.device, loaded_at: loaded.loadedAt })
     }
     for (const [version, { code, message, next }] of this.#refused.all) row(version, 'refused', { error: { code, detail: message, next } })
     if (this.#loading !== undefined) row(this.#loading, 'loading')

@@ -59,7 +59,14 @@ function named(models: readonly ModelRow[], name: string): readonly ModelRow[] {
 function tableOf(models: readonly ModelRow[]): string {
   const head = ['swarm', 'bee', 'version', 'state', 'share', 'runs on']
   const rows = models.flatMap(({ swarm, bee, versions }) =>
-    versions.map(({ version, state, share, runs_on: runsOn }) => [swarm, bee, version ?? '-', state, `${share} %`, runsOn ?? '-']),
+    versions.map(({ version, names, state, share, runs_on: runsOn }) => [
+      swarm,
+      bee,
+      shownVersion(version, names),
+      state,
+      `${share} %`,
+      runsOn ?? '-',
+    ]),
   )
   const widths = head.map((title, at) => Math.max(title.length, ...rows.map((row) => row[at]?.length ?? 0)))
   return [head, ...rows]
@@ -87,11 +94,16 @@ function textOf({ swarm, bee, type, model, runs_on: runsOn, why, refused_total: 
   return `${fields.map(([name = '', value]) => `${name.padEnd(8)} ${value}\n`).join('')}${versions.map(versionText).join('')}`
 }
 
-function versionText({ version, state, share, loaded_at: loadedAt, error }: ModelVersionRow): string {
+/** `4 (canary)`; `-` for a model without versions. */
+function shownVersion(version: string | null, names: readonly string[]): string {
+  return `${version ?? '-'}${names.length === 0 ? '' : ` (${names.join(', ')})`}`
+}
+
+function versionText({ version, names, state, share, loaded_at: loadedAt, error }: ModelVersionRow): string {
   const more = [
     ...(share > 0 ? [`${share} % of the requests`] : []),
     ...(loadedAt === null ? [] : [`loaded at ${timeText(loadedAt)}`]),
     ...(error === null ? [] : [`${error.detail}. ${error.next}`]),
   ]
-  return `version  ${version ?? '-'} ${state}${more.length === 0 ? '' : `: ${more.join(', ')}`}\n`
+  return `version  ${shownVersion(version, names)} ${state}${more.length === 0 ? '' : `: ${more.join(', ')}`}\n`
 }

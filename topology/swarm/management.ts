@@ -118,6 +118,8 @@ export interface ModelRow {
 export interface ModelVersionRow {
   /** The name of its folder; null for a model without versions. */
   readonly version: string | null
+  /** Its names in the spec, such as `canary`. */
+  readonly names: readonly string[]
   /** `serving`: it answers requests. `loaded`: it is in memory. `draining`: it answers its last requests. `incomplete`: its files still change. */
   readonly state: 'serving' | 'loaded' | 'loading' | 'draining' | 'refused' | 'incomplete'
   /** Its part of the requests, in percent. */

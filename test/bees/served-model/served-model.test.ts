@@ -3,7 +3,8 @@ import { describe, it } from 'node:test'
 import type { BeeRequest } from '../../../bees/define-bee.ts'
 import { readingOf } from '../../../bees/model-reading.ts'
 import { ServedModel } from '../../../bees/served-model/served-model.ts'
-import { type VersionSpec, versionPolicy } from '../../../bees/served-model/version-spec.ts'
+import { trafficOf } from '../../../bees/served-model/traffic.ts'
+import { type VersionSpec, versionNames, versionPolicy } from '../../../bees/served-model/version-spec.ts'
 import type { FoundVersion, ModelResult, ModelSignature, OpenModel, TensorSignature, VersionFolder } from '../../../topology/swarm/ports/models.ts'
 import { WaggleError } from '../../../topology/waggle-error.ts'
 
@@ -43,12 +44,21 @@ class Shelf implements VersionFolder {
   look = async () => this.found
   lookTwice = async () => this.found
 
-  serve(spec: VersionSpec = {}): Promise<ServedModel> {
+  serve(
+    spec: VersionSpec = {},
+    { bee = 'judge', specs = [] }: { readonly bee?: string; readonly specs?: readonly (readonly [string, VersionSpec])[] } = {},
+  ): Promise<ServedModel> {
+    const traffic = trafficOf({ swarm: 'hive', bee, spec, specs: new Map(specs) })
     return ServedModel.open({
-      bee: 'judge',
+      bee,
       name: './model',
       folder: this,
-      policy: versionPolicy(spec),
+      policy: versionPolicy(
+        spec,
+        traffic?.sides.map(({ version }) => version),
+      ),
+      traffic,
+      names: versionNames(spec),
       noVersion: () => new WaggleError('WAGGLE_MODEL_NOT_FOUND', { message: 'there is no version', next: 'Put one there.' }),
       open: async (version) => this.#model(version ?? 0),
       read: (given) => readingOf({ model: './model' }, given),
@@ -250,6 +260,106 @@ describe('A model with versions', () => {
     await shelf.next()
     assert.deepEqual([shelf.open, shelf.opened], [[], [2, 1]])
   })
+})
+
+describe('A model with traffic', () => {
+  const stableAndCanary = { versions: { names: { stable: 1, canary: 2 } }, traffic: { stable: 75, canary: 25 } }
+  const requests = Array.from({ length: 2000 }, (_, at) => ({ id: `request-${at}` }) as BeeRequest)
+  const askAll = async (model: ServedModel, some: readonly BeeRequest[] = requests) =>
+    (await model.predict(Array<unknown>(some.length).fill([1]), some)).map((answer) =>
+      answer instanceof WaggleError ? answer.message : answer.version,
+    )
+
+  it('gives each version its part of the requests, and a request the same version each time', async () => {
+    const shelf = new Shelf()
+    shelf.put(1, 2, 3)
+    const model = await shelf.serve(stableAndCanary)
+    assert.deepEqual(shelf.open, [2, 1])
+    const first = await askAll(model)
+    const canaries = first.filter((version) => version === '2').length
+    assert.ok(canaries > 400 && canaries < 600, String(canaries))
+    assert.equal(first.filter((version) => version === '1').length, requests.length - canaries)
+    const another = new Shelf()
+    another.put(1, 2)
+    const reversed = await askAll(await another.serve(stableAndCanary), requests.toReversed())
+    assert.deepEqual(reversed.toReversed(), first)
+    assert.deepEqual(
+      model.state.versions.map(({ version, names, share }) => [version, names, share]),
+      [
+        ['1', ['stable'], 75],
+        ['2', ['canary'], 25],
+      ],
+    )
+  })
+
+  it('keeps a request on the canary when the canary gets a larger part', async () => {
+    const shelf = new Shelf()
+    shelf.put(1, 2)
+    const before = await askAll(await shelf.serve({ ...stableAndCanary, traffic: { stable: 95, canary: 5 } }))
+    const after = await askAll(await shelf.serve({ ...stableAndCanary, traffic: { stable: 60, canary: 40 } }))
+    before.forEach((version, at) => {
+      if (version === '2') assert.equal(after[at], '2')
+    })
+  })
+
+  it('splits the requests of two bees apart from each other, unless one follows the other', async () => {
+    const leader = new Shelf()
+    const follower = new Shelf()
+    leader.put(1, 2)
+    follower.put(7, 8)
+    const leads = await askAll(await leader.serve(stableAndCanary))
+    const own = { versions: { names: { stable: 7, canary: 8 } } }
+    const alike = (versions: readonly unknown[]) => versions.filter((version, at) => (version === '8') === (leads[at] === '2')).length
+    const judge = ['judge', stableAndCanary] as const
+    const follows = await follower.serve({ ...own, follow: 'judge' }, { bee: 'second', specs: [judge] })
+    assert.equal(alike(await askAll(follows)), requests.length)
+    const specs = [judge, ['second', { ...own, follow: 'judge' }]] as const
+    const through = await follower.serve({ ...own, follow: 'second' }, { bee: 'third', specs })
+    assert.equal(alike(await askAll(through)), requests.length)
+    const apart = await follower.serve({ ...own, traffic: stableAndCanary.traffic }, { bee: 'second', specs: [judge] })
+    assert.ok(alike(await askAll(apart)) < 0.8 * requests.length)
+  })
+
+  it('answers all requests if one version has all traffic, and a version without a part is only loaded', async () => {
+    const shelf = new Shelf()
+    shelf.put(1, 2)
+    const model = await shelf.serve({ ...stableAndCanary, traffic: { stable: 0, canary: 1 } })
+    assert.deepEqual(new Set(await askAll(model)), new Set(['2']))
+    assert.deepEqual(states(model), ['1 loaded', '2 serving'])
+  })
+
+  it('does not start if a version of the traffic is missing or has another shape', async () => {
+    const shelf = new Shelf()
+    shelf.put(1, 2)
+    shelf.broken.add(2)
+    await assert.rejects(shelf.serve(stableAndCanary), /2 is cut off/)
+    shelf.broken.clear()
+    shelf.signatures.set(1, { ...signature, outputRows: [{ ...scores, shape: [3] }] })
+    await assert.rejects(shelf.serve(stableAndCanary), /version 1 of .\/model has the output scores/)
+    assert.deepEqual(shelf.open, [])
+  })
+
+  for (const [spec, said] of [
+    [{ traffic: { stabel: 1 }, versions: { names: { stable: 1 } } }, /traffic has stabel, which is neither .* did you mean stable\?/],
+    [{ traffic: { '1': 0, '2': 0 } }, /Every part of traffic is 0/],
+    [{ traffic: { '1': 1 }, follow: 'other' }, /traffic and follow are both set/],
+    [{ follow: 'nobody' }, /There is no bee nobody to follow/],
+    [{ follow: 'plain' }, /plain splits no traffic/],
+    [{ follow: 'judge' }, /judge follows itself, through judge/],
+    [{ follow: 'mirror' }, /judge follows itself, through judge, mirror/],
+  ] as const satisfies readonly (readonly [VersionSpec, RegExp])[])
+    it(`is refused as ${JSON.stringify(spec)}`, () => {
+      const specs = new Map<string, VersionSpec>([
+        ['plain', {}],
+        ['other', {}],
+        ['mirror', { follow: 'judge' }],
+        ['judge', spec],
+      ])
+      assert.throws(
+        () => trafficOf({ swarm: 'hive', bee: 'judge', spec, specs }),
+        (error: WaggleError) => error.code === 'WAGGLE_MODEL_VERSIONS' && said.test(`${error.message} ${error.next}`),
+      )
+    })
 })
 
 describe('The versions in a spec', () => {

@@ -77,4 +77,27 @@ describe('A swarm whose model has numbered versions', () => {
     const unknown = await fetch(`${swarm.url}/v2/models/${swarm.name}/bees/nobody/reload`, { method: 'POST' })
     assert.equal(unknown.status, 404)
   })
+
+  it('splits its requests by traffic, and a request has the same side in a bee that follows', async () => {
+    using versions = new ModelVersions()
+    for (const version of [1, 2, 7, 8]) versions.add(version)
+    const judge = (name: string, spec: string) =>
+      `  - {name: ${name}, type: tensor-rt, input: {name: entrance}, spec: {model: ${versions.path}, ${spec}}}`
+    const both = [
+      judge('judge', 'versions: {names: {stable: 1, canary: 2}}, traffic: {stable: 50, canary: 50}'),
+      judge('second', 'versions: {names: {stable: 7, canary: 8}}, follow: judge'),
+      '  - {name: both, type: weighted-average-ensemble, input: {join: [judge, second]}, spec: {}}',
+      '  - {name: answer, type: respond, input: {name: both}}',
+    ]
+    await using swarm = await SwarmHere.open({}, { bees: both.join('\n') })
+    const answers = await Promise.all(
+      Array.from({ length: 40 }, async () => {
+        const { models } = (await (await swarm.ask([1, 0, 0, 0])).json()) as {
+          readonly models: { readonly [bee: string]: { readonly version: string } }
+        }
+        return `${models.judge?.version} ${models.second?.version}`
+      }),
+    )
+    assert.deepEqual(new Set(answers), new Set(['1 7', '2 8']))
+  })
 })
