@@ -3,6 +3,7 @@ import { enoughMistakes, invalidSwarm, mistakeAt } from '../topology/swarm/docum
 import { WaggleError } from '../topology/waggle-error.ts'
 import type { BeeCheckContext, BeeFindings } from './define-bee.ts'
 import type { BeeRegistry } from './registry.ts'
+import { VersionMistake } from './served-model/version-spec.ts'
 
 export interface BeeCheckOptions extends Pick<BeeCheckContext<never>, 'ports' | 'resolve' | 'resolveCommand'> {
   readonly registry: BeeRegistry
@@ -27,6 +28,7 @@ export async function checkBees(swarm: CheckedSwarm, { registry, mayBeMissing, .
   const found = new Map<string, BeeFindings>()
   /** A check may open a model, which starts a thread. So bees of the same type, spec and inputs are checked once. */
   const known = new Map<string, BeeFindings | WaggleError>()
+  const specs = new Map(swarm.bees.map((bee) => [bee.name, bee.spec]))
   const missing = new Set(['WAGGLE_NOT_RESOLVED', ...(mayBeMissing ? ['WAGGLE_FILE_NOT_FOUND', 'WAGGLE_MODEL_NOT_FOUND'] : [])])
   const inOrder = [...swarm.bees.entries()].toSorted(([, a], [, b]) => Number(a.type.role === 'value') - Number(b.type.role === 'value'))
   for (const [at, bee] of inOrder) {
@@ -35,7 +37,8 @@ export async function checkBees(swarm: CheckedSwarm, { registry, mayBeMissing, .
     // A spec with a placeholder (`{{`) is not checked, because its secret is not set here.
     if (check === undefined || key.includes('{{') || mistakes.length >= enoughMistakes) continue
     const inputs = findingsOf(swarm, bee, found)
-    const outcome = known.get(key) ?? (await outcomeOf(check({ ...context, bee: bee.name, spec: bee.spec as never, inputs })))
+    const outcome =
+      known.get(key) ?? (await outcomeOf(check({ ...context, swarm: swarm.name, bee: bee.name, spec: bee.spec as never, specs, inputs })))
     known.set(key, outcome)
     if (!(outcome instanceof WaggleError)) found.set(bee.name, outcome)
     else {
@@ -61,7 +64,9 @@ async function outcomeOf(check: Promise<BeeFindings | undefined>): Promise<BeeFi
  * The key of the bee to blame: the setting that names the file or program, else the spec. If the models of an ensemble do not fit each other, its
  * input.
  */
-function keyAtFault({ code }: WaggleError, { spec, type }: SwarmBee): readonly string[] {
+function keyAtFault(error: WaggleError, { spec, type }: SwarmBee): readonly string[] {
+  if (error instanceof VersionMistake) return ['spec', error.setting]
+  const { code } = error
   if (type.role === 'value' && code === 'WAGGLE_MODEL_SHAPE') return ['input']
   const keys: readonly string[] = code === 'WAGGLE_MODEL_SHAPE' ? [] : ['file', 'model', 'image', 'container', 'command', 'table', 'weights']
   return ['spec', ...keys.filter((key) => Object.hasOwn(spec, key)).slice(0, 1)]

@@ -2,6 +2,7 @@ import type { Static, TSchema } from 'typebox'
 import type { BatchPolicy } from '../topology/async-step.ts'
 import type { Header } from '../topology/record.ts'
 import type { BeeRole, BeeTypeInfo, PayloadType } from '../topology/swarm/bee-type.ts'
+import type { ModelRow } from '../topology/swarm/management.ts'
 import type { BeeError, Tensor } from '../topology/swarm/payload.ts'
 import type { Database } from '../topology/swarm/ports/database.ts'
 import type { Models } from '../topology/swarm/ports/models.ts'
@@ -22,6 +23,8 @@ export interface BeeContext<Spec> {
   readonly swarm: string
   readonly bee: string
   readonly spec: Spec
+  /** The specs of all bees of the swarm, by name. */
+  readonly specs: ReadonlyMap<string, { readonly [key: string]: unknown }>
   readonly gpu: number
   /** The most inputs of one call of `processBatch`. */
   readonly batchSize: number
@@ -37,7 +40,7 @@ export interface BeeContext<Spec> {
 export type ResolvedKind = 'file' | 'file or folder'
 
 /** The part of a `BeeContext` that exists while a swarm file is checked. */
-export type BeeCheckContext<Spec> = Pick<BeeContext<Spec>, 'bee' | 'spec' | 'resolve' | 'resolveCommand'> & {
+export type BeeCheckContext<Spec> = Pick<BeeContext<Spec>, 'swarm' | 'bee' | 'spec' | 'specs' | 'resolve' | 'resolveCommand'> & {
   readonly ports: Pick<BeePorts, 'models'> & { readonly programs: Programs }
   /** Findings about the bees that this bee reads, by name. A bee of role `value` is checked after all others. */
   readonly inputs: ReadonlyMap<string, BeeFindings>
@@ -100,10 +103,19 @@ export interface BytesOutput {
   readonly bytes: Uint8Array
 }
 
+/** A model with its versions, as an operator sees it. */
+export interface RunningModel {
+  readonly state: Omit<ModelRow, 'swarm' | 'bee' | 'type'>
+  /** Looks for new versions now. */
+  reload(): Promise<void>
+}
+
 export type Bee<In, Out> = {
   close?(): Promise<void>
   /** An input that the bee accepts, as JSON. `waggle run` prints a request with it. */
   example?(): unknown
+  /** The model that the bee runs, if it is one that may be reloaded. */
+  readonly model?: RunningModel
 } & (
   | { process(input: In, request: BeeRequest): Out | Promise<Out> }
   | { processBatch(inputs: readonly In[], requests: readonly BeeRequest[]): Promise<readonly (Out | WaggleError)[]> }

@@ -7,7 +7,7 @@ import type { Payload } from '../topology/swarm/payload.ts'
 import { contentTypeOf } from '../topology/swarm/payload-serde.ts'
 import { WaggleError } from '../topology/waggle-error.ts'
 import { BeeCalls } from './bee-calls.ts'
-import type { Bee, BeeContext, BeePorts, BeeRequest, BeeType } from './define-bee.ts'
+import type { Bee, BeeContext, BeePorts, BeeRequest, BeeType, RunningModel } from './define-bee.ts'
 import { inputOf, ownInputOf, payloadOf } from './payload-input.ts'
 import type { BeeRegistry } from './registry.ts'
 
@@ -52,6 +52,14 @@ export class SwarmHost implements BeeHost {
       // The example is optional, so its error is ignored.
       return null
     }
+  }
+
+  /** The models that bees of this process run. */
+  get models(): readonly { readonly bee: string; readonly type: string; readonly model: RunningModel }[] {
+    return this.#options.bees.flatMap(({ name, type }) => {
+      const model = this.#opened.get(name)?.model
+      return model === undefined ? [] : [{ bee: name, type: type.type, model }]
+    })
   }
 
   batchOf(bee: SwarmBee): BatchPolicy | null {
@@ -183,6 +191,7 @@ async function createBee(options: HostOptions, bee: SwarmBee, batchSize: number)
     swarm: options.swarm,
     bee: bee.name,
     spec: bee.spec as never,
+    specs: new Map(options.bees.map(({ name, spec }) => [name, spec])),
     gpu: bee.gpu,
     batchSize,
     ports: options.ports,

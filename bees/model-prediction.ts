@@ -1,10 +1,13 @@
 import { Type } from 'typebox'
-import type { ModelResult, ModelRow, Models, OpenModel, PictureFit, TensorSignature } from '../topology/swarm/ports/models.ts'
-import { saidBy, WaggleError } from '../topology/waggle-error.ts'
-import type { Bee, BeeCheckContext, BeeContext, BeeFindings } from './define-bee.ts'
-import { exampleOf, modelRowOf, shownInputs, zeroRow } from './model-input.ts'
+import type { FoundVersion, ModelOptions, OpenModel, PictureFit, TensorSignature, VersionFolder } from '../topology/swarm/ports/models.ts'
+import { WaggleError } from '../topology/waggle-error.ts'
+import type { Bee, BeeCheckContext, BeeContext, BeeFindings, BeePorts } from './define-bee.ts'
+import { exampleOf, shownInputs } from './model-input.ts'
 import { modelMisfit } from './model-misfit.ts'
-import { type ModelPrediction, type ModelReading, predictionOf, readingOf, shownReading } from './model-reading.ts'
+import { type ModelPrediction, readingOf, shownReading } from './model-reading.ts'
+import { ServedModel } from './served-model/served-model.ts'
+import { trafficOf } from './served-model/traffic.ts'
+import { type VersionSpec, versionMistake, versionNames, versionPolicy, versionSpec, wantedVersions } from './served-model/version-spec.ts'
 
 /** The part of a prediction that other bees may rely on: a label, and scores by label. */
 export const predictionType = Type.Object({ label: Type.String(), scores: Type.Record(Type.String(), Type.Number()) })
@@ -31,9 +34,10 @@ export const modelSpec = {
   ),
   layout: Type.Optional(Type.Enum(['NHWC', 'NCHW'], { description: 'Default: from the model.' })),
   scale: Type.Optional(Type.Number({ description: 'Each value 0–255 is multiplied by it. Default: 1.' })),
+  ...versionSpec,
 }
 
-export interface ModelSpec {
+export interface ModelSpec extends VersionSpec {
   readonly model: string
   readonly labels?: readonly string[]
   readonly output?: string
@@ -42,37 +46,48 @@ export interface ModelSpec {
   readonly layout?: 'NHWC' | 'NCHW'
   readonly scale?: number
   readonly signature?: string
-  readonly version?: number
   readonly backend?: 'auto' | 'onnx' | 'tfjs'
 }
 
-/** A bee that runs one model file on batches of rows. */
+/** A bee that runs one model on batches of rows, in the versions that its spec names. */
 export async function modelBee(context: BeeContext<ModelSpec>, runtime: 'tensorflow' | 'onnx'): Promise<Bee<unknown, ModelPrediction>> {
-  const { spec, gpu, ports, bee } = context
-  const model = await openModel(context, runtime, gpu, ports.models, context.log)
-  const reading = await readOrClose(model, spec)
-  await warmUp(model, context)
-  context.log('info', `${spec.model} on ${model.device}${shownChoice(model)}`)
+  const { spec, gpu, ports, bee, batchSize, log, now } = context
+  const traffic = trafficOf(context)
+  const path = await modelPath(context)
+  const folder = await versionsAt(path, runtime, context)
+  const model = await ServedModel.open({
+    bee,
+    name: spec.model,
+    folder,
+    policy: versionPolicy(
+      spec,
+      traffic?.sides.map(({ version }) => version),
+    ),
+    traffic,
+    names: versionNames(spec),
+    noVersion: () => noVersion(path, runtime),
+    open: (version) => ports.models.open(modelOptions({ spec, path, version, runtime, gpu, log })),
+    read: (signature) => readingOf(spec, signature),
+    batchSize,
+    watch: (look) => ports.models.watch(look),
+    now,
+    log,
+  })
   return {
-    async processBatch(inputs, requests) {
-      const rows = inputs.map((input) => attempt(() => modelRowOf(input, model.signature)))
-      const good = rows.filter((row): row is ModelRow => !(row instanceof WaggleError))
-      const results = good.length === 0 ? [] : await model.run(good, requests[0]?.signal ?? neverAborted)
-      let next = 0
-      return rows.map((row) => {
-        if (row instanceof WaggleError) return row
-        const result = results[next++] as ModelResult
-        return attempt(() => predictionOf(result, reading, bee))
-      })
-    },
+    processBatch: (inputs, requests) => model.predict(inputs, requests),
     close: () => model.close(),
-    example: () => exampleOf(model.signature),
+    example: () => exampleOf(model.answering.model.signature),
+    model,
   }
 }
 
 /** Opens the model that a spec names, and finds its inputs and outputs. Throws WAGGLE_MODEL_SHAPE if the spec does not fit them. */
 export async function checkModel(context: BeeCheckContext<ModelSpec>, runtime: 'tensorflow' | 'onnx'): Promise<BeeFindings> {
-  const model = await openModel(context, runtime, 0, context.ports.models, () => {})
+  const { spec, ports } = context
+  const path = await modelPath(context)
+  const folder = await versionsAt(path, runtime, context)
+  const version = folder === null ? null : newest(context, await folder.look(), () => noVersion(path, runtime))
+  const model = await ports.models.open(modelOptions({ spec, path, version, runtime, gpu: 0, log: () => {} }))
   try {
     const { signature } = model
     const reading = readingOf(context.spec, signature)
@@ -93,47 +108,86 @@ export async function checkModel(context: BeeCheckContext<ModelSpec>, runtime: '
   }
 }
 
-/**
- * Runs one full batch of zeros before the bee is open. A library reserves the memory of its largest batch and compiles for it in the first run, so the first
- * requests wait no longer than later ones, and memory stays flat. A model that cannot compute zeros is opened all the same.
- */
-async function warmUp(model: OpenModel, { batchSize, log }: Pick<BeeContext<ModelSpec>, 'batchSize' | 'log'>): Promise<void> {
-  const row = zeroRow(model.signature)
-  if (row === null) return
-  try {
-    await model.run(Array<ModelRow>(batchSize).fill(row), neverAborted)
-  } catch (thrown) {
-    log('debug', `A batch of zeros fails, so the model is not warmed up: ${saidBy(thrown)}`)
-  }
-}
-
 function shownChoice({ choice }: OpenModel): string {
   return choice === null ? '' : ` (${choice})`
 }
 
-async function openModel(
-  { spec, resolve }: Pick<BeeContext<ModelSpec>, 'spec' | 'resolve'>,
-  runtime: 'tensorflow' | 'onnx',
-  gpu: number,
-  models: Models,
-  log: BeeContext<ModelSpec>['log'],
-): Promise<OpenModel> {
-  const { model, output, signature, version, backend } = spec
-  const tensorflow = {
-    ...(signature === undefined ? {} : { signature }),
-    ...(version === undefined ? {} : { version }),
-    ...(backend === undefined ? {} : { backend }),
-  }
-  return models.open({
-    path: await resolve(model, runtime === 'tensorflow' ? 'file or folder' : 'file'),
+/** The path of a model on this machine. */
+function modelPath({ spec, resolve }: Pick<BeeContext<ModelSpec>, 'spec' | 'resolve'>): Promise<string> {
+  return resolve(spec.model, 'file or folder')
+}
+
+/** The folder of a model's versions; null if it has none. Throws WAGGLE_MODEL_VERSIONS if the spec names versions of a model without them. */
+async function versionsAt(
+  path: string,
+  runtime: ModelOptions['runtime'],
+  { spec, ports }: { readonly spec: ModelSpec; readonly ports: Pick<BeePorts, 'models'> },
+): Promise<VersionFolder | null> {
+  const folder = await ports.models.versionsAt(path, runtime)
+  const setting = (['version', 'versions', 'traffic', 'follow'] as const).find((key) => spec[key] !== undefined)
+  if (folder !== null || setting === undefined) return folder
+  throw versionMistake(
+    `${spec.model} is a model without versions, and ${setting} is set`,
+    `Leave ${setting} out, or name a folder of numbered versions.`,
+    setting,
+  )
+}
+
+/** The number of the version to check. Throws WAGGLE_MODEL_NOT_FOUND for a folder without versions, or without a version that the spec names. */
+function newest(context: BeeCheckContext<ModelSpec>, found: readonly FoundVersion[], noneThere: () => WaggleError): number {
+  const { spec } = context
+  const policy = versionPolicy(
+    spec,
+    trafficOf(context)?.sides.map(({ version }) => version),
+  )
+  const version = wantedVersions(policy, found).at(-1)
+  if (version === undefined) throw noneThere()
+  const missing = policy.required.find((one) => !found.some(({ version: there }) => there === one))
+  if (missing !== undefined) throw versionMissing(spec.model, missing, found)
+  return version
+}
+
+function versionMissing(model: string, version: number, found: readonly FoundVersion[]): WaggleError {
+  const there = found.length === 0 ? 'no version' : `the versions ${found.map((one) => one.version).join(', ')}`
+  return new WaggleError('WAGGLE_MODEL_NOT_FOUND', {
+    message: `${model} has no version ${version}: it has ${there}`,
+    next: 'Correct the version in the bee’s spec, or put it there.',
+  })
+}
+
+function noVersion(path: string, runtime: ModelOptions['runtime']): WaggleError {
+  return new WaggleError('WAGGLE_MODEL_NOT_FOUND', {
+    message:
+      runtime === 'tensorflow'
+        ? `${path} has no saved_model.pb, and no numbered folder with one`
+        : `A file is needed, and this is a directory without numbered versions: ${path}`,
+    next:
+      runtime === 'tensorflow'
+        ? 'Name the folder that TensorFlow wrote, with saved_model.pb and variables/ in it, or the folder of its versions.'
+        : 'Name the .onnx file, or the folder of its versions: 1/, 2/, …, each with one .onnx file.',
+  })
+}
+
+function modelOptions({
+  spec,
+  path,
+  version,
+  runtime,
+  gpu,
+  log,
+}: Pick<BeeContext<ModelSpec>, 'spec' | 'gpu' | 'log'> & Pick<ModelOptions, 'path' | 'runtime'> & { readonly version: number | null }): ModelOptions {
+  const { output, signature, backend } = spec
+  return {
+    path,
     runtime,
     gpu,
     fit: fitOf(spec),
+    ...(version === null ? {} : { version }),
     ...(output === undefined ? {} : { output }),
-    tensorflow,
+    tensorflow: { ...(signature === undefined ? {} : { signature }), ...(backend === undefined ? {} : { backend }) },
     isLabelled: spec.labels !== undefined,
     log,
-  })
+  }
 }
 
 function fitOf({ resize, fit, layout, scale }: ModelSpec): PictureFit {
@@ -152,23 +206,3 @@ function shownTensor({ name, datatype, shape }: TensorSignature): {
 } {
   return { name, datatype, shape }
 }
-
-/** Closes the model if the spec does not fit it. Otherwise its thread would stay. */
-async function readOrClose(model: OpenModel, spec: ModelSpec): Promise<ModelReading> {
-  try {
-    return readingOf(spec, model.signature)
-  } catch (thrown) {
-    await model.close()
-    throw thrown
-  }
-}
-
-function attempt<T>(make: () => T): T | WaggleError {
-  try {
-    return make()
-  } catch (thrown) {
-    return WaggleError.from('WAGGLE_BEE_FAILED', thrown, { next: 'Send an input that the model takes.' })
-  }
-}
-
-const neverAborted = new AbortController().signal

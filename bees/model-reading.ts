@@ -22,8 +22,18 @@ export interface ModelPrediction {
   readonly label?: string
   readonly scores?: { readonly [label: string]: number }
   readonly model: string
+  /** The version of the model, if it has numbered ones. */
+  readonly version?: string
   /** The model's other outputs, by name. */
   readonly [output: string]: unknown
+}
+
+/** The model that makes a prediction. An output of the same name as one of these fields is left out. */
+export interface PredictionSource {
+  /** The bee's name. */
+  readonly model: string
+  /** Missing for a model without versions. */
+  readonly version?: string
 }
 
 /** The part of a model bee's spec that says how to read its outputs. */
@@ -81,20 +91,20 @@ function foundReading(spec: ReadingSpec, { outputRows: outputs, classes, labels 
 }
 
 /** The prediction of one row. Throws WAGGLE_MODEL_SHAPE if the model outputs another number of scores than its file says. */
-export function predictionOf({ outputs }: ModelResult, reading: ModelReading, model: string): ModelPrediction {
+export function predictionOf({ outputs }: ModelResult, reading: ModelReading, from: PredictionSource): ModelPrediction {
   const values = reading.scores.flatMap((name) => own(outputs, name)?.values ?? [])
   const isAsTold = reading.scores.length === 0 || values.length === reading.labels.length
   // The file says too little about its shapes. A value without names is then returned unchanged.
-  if (!isAsTold && !reading.hasNames) return predictionOf({ outputs }, { ...reading, scores: [] }, model)
+  if (!isAsTold && !reading.hasNames) return predictionOf({ outputs }, { ...reading, scores: [] }, from)
   if (!isAsTold)
-    throw misfit(`${model} gave ${values.length} scores, and ${reading.labels.length} have names`, 'Name as many labels as there are scores.')
+    throw misfit(`${from.model} gave ${values.length} scores, and ${reading.labels.length} have names`, 'Name as many labels as there are scores.')
   const hasLabel = reading.scores.length > 0 || reading.label !== null
   const others: (readonly [string, unknown])[] = []
   for (const [name, output] of Object.entries(outputs)) {
-    const isUsed = name === reading.label || reading.scores.includes(name) || name === 'model'
+    const isUsed = name === reading.label || reading.scores.includes(name) || Object.hasOwn(from, name)
     if (!isUsed && !(hasLabel && (name === 'label' || name === 'scores'))) others.push([name, nested(output)])
   }
-  return { ...(hasLabel ? labelAndScores(outputs, values, reading) : {}), model, ...Object.fromEntries(others) }
+  return { ...(hasLabel ? labelAndScores(outputs, values, reading) : {}), ...from, ...Object.fromEntries(others) }
 }
 
 /** The reading in words: `label and scores of no, yes (probabilities)`. */

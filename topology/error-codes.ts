@@ -450,6 +450,12 @@ export const errorCodes = {
     meaning: 'An input, an output or the labels do not fit the model.',
     next: 'Correct what the message names.',
   },
+  WAGGLE_MODEL_VERSIONS: {
+    status: 502,
+    exit: 1,
+    meaning: 'The settings of a model’s versions contradict each other.',
+    next: 'Correct what the message names.',
+  },
   WAGGLE_NAMES_ALIKE: {
     status: 500,
     exit: 1,
@@ -826,6 +832,12 @@ export const errorCodes = {
     exit: 1,
     meaning: 'The `Host` of a request is not a name of this server.',
     next: 'Set `WAGGLE_HOSTS` to the server’s further names.',
+  },
+  WAGGLE_UNKNOWN_MODEL: {
+    status: 404,
+    exit: 1,
+    meaning: 'No bee of this name has a model in this process.',
+    next: 'See `waggle models list`.',
   },
   WAGGLE_UNKNOWN_REQUEST: {
     status: 404,

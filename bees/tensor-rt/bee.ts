@@ -8,7 +8,10 @@ export default defineBee({
   delivery: 'A row is computed again after a crash, and gives the same result. A batch that fails is tried row by row.',
   spec: Type.Object(
     {
-      model: Type.String({ minLength: 1, description: 'An .onnx file: a path, relative to the swarm file, or a URI that resolve: maps to one.' }),
+      model: Type.String({
+        minLength: 1,
+        description: 'An .onnx file, or a folder of numbered ones: a path, relative to the swarm file, or a URI that resolve: maps to one.',
+      }),
       ...modelSpec,
     },
     { additionalProperties: false, required: ['model'] },

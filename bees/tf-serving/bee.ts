@@ -22,7 +22,6 @@ export default defineBee({
             'auto (the default): onnxruntime where the graph can be translated and gives the same, else tfjs. onnx: translated, or refused.',
         }),
       ),
-      version: Type.Optional(Type.Integer({ minimum: 0, description: 'The version in a folder of numbered ones. Default: the highest.' })),
     },
     { additionalProperties: false, required: ['model'] },
   ),

@@ -5,6 +5,8 @@ import { type BeeFindings, defineBee, ErrorInput } from '../define-bee.ts'
 import { predictionType } from '../model-prediction.ts'
 
 interface Prediction {
+  /** The version of the model, if it has numbered ones. */
+  readonly version?: string
   readonly scores: { readonly [label: string]: number }
 }
 
@@ -12,7 +14,9 @@ export interface Ensemble {
   /** The label with the highest score; the first of several equal ones. */
   readonly label: string
   readonly scores: { readonly [label: string]: number }
-  readonly models: { readonly [bee: string]: { readonly scores: { readonly [label: string]: number }; readonly weight: number } }
+  readonly models: {
+    readonly [bee: string]: { readonly scores: { readonly [label: string]: number }; readonly weight: number; readonly version?: string }
+  }
 }
 
 export default defineBee({
@@ -54,7 +58,7 @@ export function averageOf(predictions: ReadonlyMap<string, Prediction>, weights:
   const weightOf = new Map(Object.entries(weights))
   const named = [...weightOf.values()]
   const usual = named.length === 0 ? 1 : named.reduce((sum, weight) => sum + weight, 0) / named.length
-  const bees = [...predictions].map(([bee, { scores }]) => ({ bee, scores, weight: weightOf.get(bee) ?? usual }))
+  const bees = [...predictions].map(([bee, { scores, version }]) => ({ bee, scores, version, weight: weightOf.get(bee) ?? usual }))
   const total = bees.reduce((sum, { weight }) => sum + weight, 0)
   if (total === 0)
     throw new WaggleError('WAGGLE_NO_PREDICTION', {
@@ -70,7 +74,12 @@ export function averageOf(predictions: ReadonlyMap<string, Prediction>, weights:
   return {
     label,
     scores: Object.fromEntries(scores),
-    models: Object.fromEntries(bees.map(({ bee, scores: own, weight }) => [bee, { scores: own, weight: weight / total }])),
+    models: Object.fromEntries(
+      bees.map(({ bee, scores: own, weight, version }) => [
+        bee,
+        { scores: own, weight: weight / total, ...(typeof version === 'string' ? { version } : {}) },
+      ]),
+    ),
   }
 }
 

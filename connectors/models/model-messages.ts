@@ -5,6 +5,7 @@ import type { RunTensor } from './model-runtime.ts'
 /** The `workerData` of a model's thread. */
 export interface ModelThreadData {
   readonly path: string
+  readonly version: number | undefined
   readonly runtime: ModelOptions['runtime']
   readonly gpu: number
   readonly fit: PictureFit

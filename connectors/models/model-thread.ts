@@ -1,3 +1,4 @@
+import { join } from 'node:path'
 import { parentPort, workerData } from 'node:worker_threads'
 import { WaggleError } from '../../topology/waggle-error.ts'
 import { labelsBeside } from './model-labels.ts'
@@ -7,26 +8,32 @@ import { pictureInputOf } from './picture-input.ts'
 import { rowLayoutOf } from './row-layout.ts'
 import { RowRuns } from './row-runs.ts'
 import { openTensorFlow } from './tensorflow/tensorflow-runtime.ts'
+import { onnxFileIn, versionFolder } from './version-folder.ts'
 
 /**
  * The program of a model's thread. Only this thread blocks during `run`. It also fits the pictures, which it reads from shared memory, so that the
  * process's event loop only copies bytes.
  */
-const { path, runtime: library, gpu, fit, output, tensorflow, isLabelled } = workerData as ModelThreadData
+const { path, version, runtime: library, gpu, fit, output, tensorflow, isLabelled } = workerData as ModelThreadData
 const port = parentPort
 if (port === null) throw new Error('This file runs in a worker thread.')
 
 const say = (message: ThreadMessage) => port.postMessage(message)
 
 try {
-  const { runtime, warning } = library === 'onnx' ? await openOnnx(path, gpu, output) : await openTensorFlow(path, gpu, output, tensorflow)
+  const folder = version === undefined ? path : await versionFolder(path, version)
+  const file = library === 'onnx' && version !== undefined ? await onnxFileIn(folder) : folder
+  const { runtime, warning } =
+    library === 'onnx'
+      ? await openOnnx(file, gpu, output)
+      : await openTensorFlow(path, gpu, output, { ...tensorflow, ...(version === undefined ? {} : { version }) })
   const layout = rowLayoutOf(runtime.inputs, runtime.outputs)
-  const picture = pictureInputOf(path, layout.inputs, fit)
+  const picture = pictureInputOf(file, layout.inputs, fit)
   const runs = new RowRuns(runtime, layout, picture)
   const { inputs, outputs, classes, device, choice } = runtime
   const rows = layout.inputs.map(({ isBatched: _, ...row }) => row)
   const { outputs: outputRows, rowsPerRun } = layout
-  const labels = isLabelled ? null : (labelsBeside(path) ?? runtime.ownLabels())
+  const labels = isLabelled ? null : (labelsBeside(file) ?? (file === path ? null : labelsBeside(path)) ?? runtime.ownLabels())
   const signature = { inputs, outputs, rows, outputRows, rowsPerRun, takesPictures: picture !== null, classes, labels }
   say({ kind: 'ready', signature, device, choice, warning })
   const run = async (message: RunMessage): Promise<void> => {
@@ -43,7 +50,7 @@ try {
   })
 } catch (thrown) {
   const error = WaggleError.from('WAGGLE_MODEL_INVALID', thrown, {
-    message: `${path} cannot be loaded`,
+    message: `${version === undefined ? path : join(path, String(version))} cannot be loaded`,
     next: 'See that the file is whole and of the right kind.',
   })
   say({ kind: 'broken', code: error.code, message: error.message, next: error.next })

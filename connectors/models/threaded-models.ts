@@ -1,18 +1,25 @@
 import { access } from 'node:fs/promises'
+import { join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
 import { Worker } from 'node:worker_threads'
+import type { Clock } from '../../processor/ports.ts'
 import { moduleFile } from '../../topology/module-file.ts'
-import type { ModelOptions, ModelResult, ModelRow, ModelSignature, Models, OpenModel } from '../../topology/swarm/ports/models.ts'
+import type { ModelOptions, ModelResult, ModelRow, ModelSignature, Models, OpenModel, VersionFolder } from '../../topology/swarm/ports/models.ts'
 import { Refused, WaggleError } from '../../topology/waggle-error.ts'
+import { systemClock } from '../system/system-clock.ts'
 import type { ModelThreadData, RunMessage, ThreadMessage } from './model-messages.ts'
 import { bytesOfRows, packRows } from './packed-rows.ts'
+import { repeatLook } from './repeated-look.ts'
 import { resultsOf } from './run-results.ts'
+import { LocalVersions } from './version-folder.ts'
 
 export interface ThreadedModelsOptions {
   /** True: a bee that asks for a GPU does not start without one. False: it runs on the CPU. */
   readonly requireGpu: boolean
   /** The time that a model has to open, in ms. Default: 60 s; 15 minutes on a GPU, whose libraries compile the model. */
   readonly openingMs?: number
+  /** Default: the system's clock. */
+  readonly clock?: Clock
   /** The time that a thread has to answer after a call's time is over, in ms, before it is ended. Default: 5 s. */
   readonly graceMs?: number
 }
@@ -52,7 +59,22 @@ export class ThreadedModels implements Models {
     options.log('warn', `no GPU can be used (${warning}); running on ${model.device}`)
     return model
   }
+
+  versionsAt(path: string, runtime: ModelOptions['runtime']): Promise<VersionFolder | null> {
+    return LocalVersions.at(path, runtime, this.#clock)
+  }
+
+  watch(look: () => Promise<void>): () => void {
+    return repeatLook(this.#clock, betweenLooksMs, look)
+  }
+
+  get #clock(): Clock {
+    return this.#options.clock ?? systemClock
+  }
 }
+
+/** The time from one look at a folder of versions to the next. */
+const betweenLooksMs = 2000
 
 type Limits = Required<Pick<ThreadedModelsOptions, 'openingMs' | 'graceMs'>>
 
@@ -102,8 +124,8 @@ class ThreadedModel implements OpenModel {
   async #startThread(): Promise<string | null> {
     await this.#waitForEnd()
     if (this.#closed) throw this.#failed('it is closed')
-    const { path, runtime, gpu, fit, output, tensorflow = {}, isLabelled = false } = this.#options
-    const workerData: ModelThreadData = { path, runtime, gpu, fit, output, tensorflow, isLabelled }
+    const { path, version, runtime, gpu, fit, output, tensorflow = {}, isLabelled = false } = this.#options
+    const workerData: ModelThreadData = { path, version, runtime, gpu, fit, output, tensorflow, isLabelled }
     const worker = new Worker(moduleFile(new URL('./model-thread.ts', import.meta.url)), {
       workerData,
       stdout: false,
@@ -138,7 +160,7 @@ class ThreadedModel implements OpenModel {
       worker.on('exit', (code) => {
         reject(
           new WaggleError('WAGGLE_MODEL_FAILED', {
-            message: `The thread of ${path} ended with ${code} before it was ready`,
+            message: `The thread of ${this.#place} ended with ${code} before it was ready`,
             next: 'See that the model fits into memory, and run it alone to see why.',
           }),
         )
@@ -221,10 +243,16 @@ class ThreadedModel implements OpenModel {
     for (const [, { reject }] of this.#calls) reject(this.#failed(why))
     this.#calls.clear()
     if (this.#closed || wasStarting) return
-    this.#options.log('error', `the thread of ${this.#options.path} died (${why}) and is started again`)
+    this.#options.log('error', `the thread of ${this.#place} died (${why}) and is started again`)
     this.start().catch((error: unknown) =>
-      this.#options.log('error', `the thread of ${this.#options.path} cannot be started: ${error instanceof Error ? error.message : String(error)}`),
+      this.#options.log('error', `the thread of ${this.#place} cannot be started: ${error instanceof Error ? error.message : String(error)}`),
     )
+  }
+
+  /** The model as messages name it. */
+  get #place(): string {
+    const { path, version } = this.#options
+    return version === undefined ? path : join(path, String(version))
   }
 
   #take(bytes: number): SharedArrayBuffer {
@@ -234,7 +262,7 @@ class ThreadedModel implements OpenModel {
 
   #invalid(why: string, cause?: unknown): WaggleError {
     return new WaggleError('WAGGLE_MODEL_INVALID', {
-      message: `${this.#options.path} cannot be loaded: ${why}`,
+      message: `${this.#place} cannot be loaded: ${why}`,
       next: 'See that the file is whole, of the right kind, and no larger than this machine can load.',
       cause,
     })
@@ -242,7 +270,7 @@ class ThreadedModel implements OpenModel {
 
   #failed(why: string): WaggleError {
     return new WaggleError('WAGGLE_MODEL_FAILED', {
-      message: `The model ${this.#options.path} failed: ${why}`,
+      message: `The model ${this.#place} failed: ${why}`,
       next: "Send an input that fits the model's signature. If the model's thread has died, Waggle starts it again.",
     })
   }

@@ -131,7 +131,7 @@ export class Beekeeper {
     const database = await this.#openDatabase()
     const registry = new BeeRegistry()
     const ports = {
-      models: new ThreadedModels({ requireGpu: settings.gpu === 'require' }),
+      models: new ThreadedModels({ requireGpu: settings.gpu === 'require', clock: systemClock }),
       processes: new LocalProcesses({ clock: systemClock }),
       database,
     }
@@ -209,6 +209,7 @@ export class Beekeeper {
       newId: () => identity.fresh(),
       schemaRegistryUrl: settings.schema_registry_url,
       plans: this.#swarms.map(({ plan }) => plan),
+      swarms: this.#swarms,
     })
     this.#gateway = await openHttpGateway({
       requests,

@@ -169,6 +169,11 @@ export class RunningSwarm {
     return this.#host.calls.takeActivity()
   }
 
+  /** The models of its bees in this process. */
+  get models(): SwarmHost['models'] {
+    return this.#host.models
+  }
+
   /** An input that a bee behind the gateway accepts, as JSON; null without one. */
   exampleInput(gateway: string): unknown {
     const { gateways, bees } = this.plan

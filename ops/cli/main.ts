@@ -138,6 +138,30 @@ for (const [verb, description] of [
     })
 }
 
+const models = program.command('models').description('shows the models of a running process, and loads new versions of them')
+models
+  .command('list')
+  .description('names them, with their versions')
+  .addOption(onProcess())
+  .addOption(json())
+  .action(async (options: import('./models.ts').ModelsOptions) => finish(await (await import('./models.ts')).listModels(options)))
+models
+  .command('get')
+  .argument('<bee>', 'name of the bee, or swarm/bee')
+  .description('shows one: what runs it and why, its versions, and why one was refused')
+  .addOption(onProcess())
+  .addOption(json())
+  .action(async (bee: string, options: import('./models.ts').ModelsOptions) => finish(await (await import('./models.ts')).getModel(bee, options)))
+models
+  .command('reload')
+  .argument('[bee]', 'name of the bee, or swarm/bee; default: all')
+  .description('looks for new versions now, and tries refused ones again')
+  .addOption(onProcess())
+  .addOption(json())
+  .action(async (bee: string | undefined, options: import('./models.ts').ModelsOptions) =>
+    finish(await (await import('./models.ts')).reloadModels(bee ?? null, options)),
+  )
+
 for (const verb of ['request', 'submit'] as const) {
   program
     .command(verb)

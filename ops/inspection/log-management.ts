@@ -4,6 +4,7 @@ import type {
   DeadLetterOptions,
   DeadLetterPage,
   Management,
+  ModelRow,
   PageOptions,
   RecordPage,
   Retried,
@@ -11,6 +12,7 @@ import type {
 } from '../../topology/swarm/management.ts'
 import type { SwarmPlan } from '../../topology/swarm/plan.ts'
 import { DeadLetters } from './dead-letters.ts'
+import { type ModelSwarm, RunningModels } from './running-models.ts'
 import { ShownValues } from './shown-value.ts'
 import { TopicPages } from './topic-pages.ts'
 
@@ -23,6 +25,8 @@ export interface LogManagementOptions {
   readonly schemaRegistryUrl: string | null
   /** The plans of the swarms that run in this process. A retry writes to the topics that they read. */
   readonly plans?: readonly SwarmPlan[]
+  /** The swarms that run in this process, with their models. */
+  readonly swarms?: readonly ModelSwarm[]
 }
 
 /** Topics and dead letters of a log that this process has open. */
@@ -30,11 +34,13 @@ export class LogManagement implements Management {
   readonly instance: string
   readonly #pages: TopicPages
   readonly #letters: DeadLetters
+  readonly #models: RunningModels
 
   private constructor(options: LogManagementOptions, values: ShownValues) {
     this.instance = options.newId()
     this.#pages = new TopicPages({ ...options, values })
     this.#letters = new DeadLetters({ ...options, values })
+    this.#models = new RunningModels(options.swarms ?? [])
   }
 
   static async open(options: LogManagementOptions): Promise<LogManagement> {
@@ -65,6 +71,14 @@ export class LogManagement implements Management {
 
   discard(id: string): Promise<void> {
     return this.#letters.discard(id)
+  }
+
+  async models(): Promise<readonly ModelRow[]> {
+    return this.#models.list()
+  }
+
+  reloadModel(swarm: string, bee: string): Promise<ModelRow> {
+    return this.#models.reload(swarm, bee)
   }
 
   async close(): Promise<void> {

@@ -25,6 +25,15 @@ export async function withManagement<T>(settings: Settings, url: string | null, 
   }
 }
 
+/**
+ * Calls `work` with a running process: the one at `url`, or the one that has the data directory open. Throws WAGGLE_UNREACHABLE if there is none: what
+ * `work` asks for exists only while a process runs.
+ */
+export async function withRunningProcess<T>(settings: Settings, url: string | null, work: (management: Management) => Promise<T>): Promise<T> {
+  const usual = `http://127.0.0.1:${settings.http_port}`
+  return closing(url === null ? ((await runningProcess(settings)) ?? (await RemoteManagement.open(usual))) : await RemoteManagement.open(url), work)
+}
+
 async function closing<T>(management: Management, work: (management: Management) => Promise<T>): Promise<T> {
   try {
     return await work(management)

@@ -3,6 +3,7 @@ import type {
   DeadLetterOptions,
   DeadLetterPage,
   Management,
+  ModelRow,
   PageOptions,
   RecordPage,
   Retried,
@@ -58,6 +59,14 @@ export class RemoteManagement implements Management {
     await this.#call('DELETE', `/v1/dead-letters/${encodeURIComponent(id)}`)
   }
 
+  models(): Promise<readonly ModelRow[]> {
+    return this.#call('GET', '/v2/models') as Promise<readonly ModelRow[]>
+  }
+
+  reloadModel(swarm: string, bee: string): Promise<ModelRow> {
+    return this.#call('POST', `/v2/models/${encodeURIComponent(swarm)}/bees/${encodeURIComponent(bee)}/reload`, reloadMs) as Promise<ModelRow>
+  }
+
   async close(): Promise<void> {
     this.#closed.abort()
   }
@@ -92,3 +101,5 @@ function unreachable(origin: string, why: string, cause: unknown): WaggleError {
 }
 
 const answerMs = 30_000
+/** A model has 15 minutes to open on a GPU. */
+const reloadMs = 15 * 60_000

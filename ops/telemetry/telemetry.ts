@@ -4,11 +4,13 @@ import type { Metric } from '../../processor/metrics/meters.ts'
 import type { Clock, Log } from '../../processor/ports.ts'
 import { lostRecordsTotal } from '../../processor/thread/skipped-records.ts'
 import { deadLetterTopic } from '../../topology/naming.ts'
+import { type ModelSwarm, RunningModels } from '../inspection/running-models.ts'
 import { metricsOf } from '../streams/metrics.ts'
 import { beeFamilies } from './bee-families.ts'
 import { engineFamilies } from './engine-families.ts'
 import { exposition, type Family, type Sample } from './exposition.ts'
 import { logFamilies } from './log-families.ts'
+import { modelFamilies } from './model-families.ts'
 import { RequestMeters } from './request-meters.ts'
 
 export interface TelemetryOptions {
@@ -22,6 +24,7 @@ interface MeasuredSwarm {
   readonly application: Application
   /** The reason why the process is not ready; null if it is. */
   readonly notReady: string | null
+  readonly models: ModelSwarm['models']
 }
 
 /** All metrics of this process, for `GET /metrics`. Reading them asks no other process, so they are available while the log is away. */
@@ -83,6 +86,7 @@ export class Telemetry {
           ),
         ),
       ),
+      ...modelFamilies(new RunningModels(this.#options.swarms).list()),
       ...logFamilies(this.#options.log?.storage),
       {
         name: 'waggle_swarm_lost_records_total',

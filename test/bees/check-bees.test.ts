@@ -19,7 +19,7 @@ async function found(bees: string): Promise<{ readonly mistakes: readonly string
     const { warnings } = await checkBees(checkSwarm(SwarmDocument.parse(yaml, 's.yaml'), registry), {
       registry,
       ports: {
-        models: { open: elsewhere },
+        models: { open: elsewhere, versionsAt: elsewhere, watch: () => () => {} },
         programs: {
           checkModule: async ({ path }) => {
             loaded++

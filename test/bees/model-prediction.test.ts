@@ -16,12 +16,13 @@ describe('A model bee', () => {
   })
 
   it('refuses a row that does not fit its model, and predicts the other rows of the batch', async () => {
-    const context: Pick<BeeContext<ModelSpec>, 'spec' | 'gpu' | 'bee' | 'batchSize' | 'resolve' | 'log'> = {
+    const context: Pick<BeeContext<ModelSpec>, 'spec' | 'gpu' | 'bee' | 'batchSize' | 'resolve' | 'now' | 'log'> = {
       spec: { model: 'teddy-bear-detector.onnx' },
       gpu: 0,
       bee: 'inference',
       batchSize: 4,
       resolve: async (name) => join(models, name),
+      now: () => 0,
       log: () => {},
     }
     const bee = await modelBee(
@@ -84,9 +85,13 @@ describe('A model bee', () => {
         bee: 'inference',
         batchSize: 3,
         resolve: async (name) => name,
+        now: () => 0,
         log: (level, message) => lines.push(`${level} ${message}`),
       }
-      const bee = await modelBee({ ...context, ports: { models: { open: async () => model } } } as unknown as BeeContext<ModelSpec>, 'onnx')
+      const bee = await modelBee(
+        { ...context, ports: { models: { open: async () => model, versionsAt: async () => null } } } as unknown as BeeContext<ModelSpec>,
+        'onnx',
+      )
       const zeros: ModelRow = { kind: 'tensors', tensors: [{ shape: [1, 2], data: BigInt64Array.of(0n, 0n) }] }
       assert.deepEqual(runs, [[zeros, zeros, zeros]])
       assert.equal(

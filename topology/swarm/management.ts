@@ -15,6 +15,10 @@ export interface Management {
    */
   retry(id: string): Promise<Retried>
   discard(id: string): Promise<void>
+  /** The models of the swarms that run in this process. */
+  models(): Promise<readonly ModelRow[]>
+  /** Looks for new versions of a bee's model now. Throws WAGGLE_UNKNOWN_MODEL. */
+  reloadModel(swarm: string, bee: string): Promise<ModelRow>
   /** Ends the calls that wait for records. */
   close(): Promise<void>
 }
@@ -92,6 +96,39 @@ export interface Retried {
   readonly topic: string
   readonly partition: number
   readonly offset: number
+}
+
+/** The model of one bee. */
+export interface ModelRow {
+  readonly swarm: string
+  readonly bee: string
+  /** The type of the bee. */
+  readonly type: string
+  /** The model as the swarm's file names it. */
+  readonly model: string
+  /** The library and device of the version that answers, and the reason for it; null if there is no choice. */
+  readonly runs_on: string
+  readonly why: string | null
+  /** The number of times that a version was refused since the start. */
+  readonly refused_total: number
+  /** In ascending order. */
+  readonly versions: readonly ModelVersionRow[]
+}
+
+export interface ModelVersionRow {
+  /** The name of its folder; null for a model without versions. */
+  readonly version: string | null
+  /** Its names in the spec, such as `canary`. */
+  readonly names: readonly string[]
+  /** `serving`: it answers requests. `loaded`: it is in memory. `draining`: it answers its last requests. `incomplete`: its files still change. */
+  readonly state: 'serving' | 'loaded' | 'loading' | 'draining' | 'refused' | 'incomplete'
+  /** Its part of the requests, in percent. */
+  readonly share: number
+  readonly runs_on: string | null
+  /** Epoch milliseconds. */
+  readonly loaded_at: number | null
+  /** The reason of a refusal. */
+  readonly error: { readonly code: string; readonly detail: string; readonly next: string } | null
 }
 
 /** The limits of one answer. */

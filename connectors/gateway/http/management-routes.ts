@@ -7,12 +7,12 @@ import { ProblemError } from './problem.ts'
 declare module 'fastify' {
   interface FastifyContextConfig {
     /** The permission that a token needs for this route. */
-    readonly scope?: 'read' | 'topics:read' | 'dead-letters:read' | 'dead-letters:write'
+    readonly scope?: 'read' | 'topics:read' | 'dead-letters:read' | 'dead-letters:write' | 'models:read' | 'models:write'
   }
 }
 
 /**
- * Routes for operators: topics, records and dead letters. One hook guards them all, and each route names the permission that it needs in
+ * Routes for operators: topics, records, dead letters and models. One hook guards them all, and each route names the permission that it needs in
  * `config.scope`. Waggle has no tokens yet, so the hook accepts callers of this machine, and refuses callers behind a proxy.
  */
 export function managementRoutes(app: FastifyInstance, management: Management): void {
@@ -20,7 +20,7 @@ export function managementRoutes(app: FastifyInstance, management: Management): 
     if (!isLocal(headers)) {
       throw new ProblemError(
         'WAGGLE_NOT_LOCAL',
-        'Topics and dead letters are shown to callers of this machine alone: ask at http://127.0.0.1:PORT, without a proxy',
+        'Topics, dead letters and models are shown to callers of this machine alone: ask at http://127.0.0.1:PORT, without a proxy',
       )
     }
   })
@@ -73,6 +73,18 @@ export function managementRoutes(app: FastifyInstance, management: Management): 
       await management.discard(params.id)
       return reply.code(204).send()
     },
+  )
+
+  app.get(
+    '/v2/models',
+    { config: { scope: 'models:read' }, schema: { ...tags, summary: 'The models that bees run, with their versions' } },
+    async (_, reply) => sendJson(reply, await management.models()),
+  )
+
+  app.post<{ Params: { swarm: string; bee: string } }>(
+    '/v2/models/:swarm/bees/:bee/reload',
+    { config: { scope: 'models:write' }, schema: { ...tags, summary: 'Looks for new versions of a bee’s model now' } },
+    async ({ params }, reply) => sendJson(reply, await management.reloadModel(params.swarm, params.bee)),
   )
 }
 

@@ -96,7 +96,7 @@ describe('The models of a swarm file', () => {
     assert.match(said, /swarm\.yaml:4:\d+: .* has no signature other: it has serving_default, vectors; Set signature to one of/)
   })
 
-  it('may be a folder for TensorFlow, and not for ONNX', async () => {
+  it('may be a folder for ONNX only if it has numbered versions', async () => {
     const { status, said } = await waggle([model('people', '../exports')])
     assert.equal(status, 1)
     assert.match(said, /swarm\.yaml:4:\d+: A file is needed, and this is a directory/)

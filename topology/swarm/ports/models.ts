@@ -3,6 +3,26 @@ import type { Datatype, TensorData } from '../payload.ts'
 /** Runs model files, each in a thread of its own, with tensors in shared memory. */
 export interface Models {
   open(options: ModelOptions): Promise<OpenModel>
+  /** The folder of numbered versions at a path; null if the path is a model itself. Throws WAGGLE_MODEL_NOT_FOUND if there is nothing. */
+  versionsAt(path: string, runtime: ModelOptions['runtime']): Promise<VersionFolder | null>
+  /** Calls `look` every few seconds until the returned function is called. A call begins when the one before has ended. */
+  watch(look: () => Promise<void>): () => void
+}
+
+/** A folder with numbered folders in it, each with one version of a model, as TensorFlow Serving reads it. */
+export interface VersionFolder {
+  /** The versions in ascending order. If nothing was added or removed since the last look, this costs one `stat`. */
+  look(): Promise<readonly FoundVersion[]>
+  /** Looks twice, with a moment between, so that versions which are there as a whole are complete. */
+  lookTwice(): Promise<readonly FoundVersion[]>
+}
+
+export interface FoundVersion {
+  readonly version: number
+  /** Changes with the names, sizes and times of its files. */
+  readonly stamp: string
+  /** False if its files have changed since the look before, so that it may still be copied. */
+  readonly isComplete: boolean
 }
 
 export interface ModelOptions {
@@ -14,6 +34,8 @@ export interface ModelOptions {
   readonly fit: PictureFit
   /** The output that the caller needs, whatever its size. Other outputs are left out above `maxOutputValues`. */
   readonly output?: string
+  /** The number of a version in a folder of versions. Default: the path is a model itself, or the highest version. */
+  readonly version?: number
   /** For `tensorflow`. */
   readonly tensorflow?: TensorFlowOptions
   /** The caller names the scores, so no file beside the model is asked. */

@@ -1,0 +1,106 @@
+import type { ModelRow, OpenModel } from '../../topology/swarm/ports/models.ts'
+import { saidBy, WaggleError } from '../../topology/waggle-error.ts'
+import { modelRowOf, zeroRow } from '../model-input.ts'
+import { type ModelPrediction, type ModelReading, predictionOf } from '../model-reading.ts'
+
+export interface LoadedVersionOptions {
+  readonly bee: string
+  /** Null for a model without numbered versions. */
+  readonly version: number | null
+  /** Changes with the files of the version. */
+  readonly stamp: string
+  readonly model: OpenModel
+  readonly reading: ModelReading
+  /** Epoch ms. */
+  readonly loadedAt: number
+}
+
+/** One version of a model, in memory. Once it is retired it closes when its last call has ended. */
+export class LoadedVersion {
+  readonly version: number | null
+  readonly stamp: string
+  readonly model: OpenModel
+  readonly reading: ModelReading
+  readonly loadedAt: number
+  readonly #bee: string
+  #calls = 0
+  #retired: (() => void) | null = null
+  #closed: Promise<void> | null = null
+
+  constructor({ bee, version, stamp, model, reading, loadedAt }: LoadedVersionOptions) {
+    this.#bee = bee
+    this.version = version
+    this.stamp = stamp
+    this.model = model
+    this.reading = reading
+    this.loadedAt = loadedAt
+  }
+
+  /** The prediction or the error of each input. */
+  async predict(inputs: readonly unknown[], signal: AbortSignal): Promise<readonly (ModelPrediction | WaggleError)[]> {
+    const rows = inputs.map((input) => attempt(() => modelRowOf(input, this.model.signature)))
+    const good = rows.filter((row): row is ModelRow => !(row instanceof WaggleError))
+    const results = good.length === 0 ? [] : await this.#run(good, signal)
+    let next = 0
+    return rows.map((row) => {
+      if (row instanceof WaggleError) return row
+      const result = results[next++]
+      const from = this.version === null ? { model: this.#bee } : { model: this.#bee, version: String(this.version) }
+      return attempt(() => predictionOf(result ?? { outputs: {} }, this.reading, from))
+    })
+  }
+
+  /**
+   * Runs one full batch of zeros. A library reserves the memory of its largest batch and compiles for it in the first run, so the first requests wait no
+   * longer than later ones, and memory stays flat. A model that cannot compute zeros is used all the same.
+   */
+  async warmUp(batchSize: number, log: (level: 'debug', message: string) => void): Promise<void> {
+    const row = zeroRow(this.model.signature)
+    if (row === null) return
+    try {
+      await this.model.run(Array<ModelRow>(batchSize).fill(row), neverAborted)
+    } catch (thrown) {
+      log('debug', `A batch of zeros fails, so the model is not warmed up: ${saidBy(thrown)}`)
+    }
+  }
+
+  /** Closes the model when its last call has ended. New calls must go elsewhere. */
+  retire(): Promise<void> {
+    this.#closed ??= this.#drained().then(() => this.model.close())
+    return this.#closed
+  }
+
+  /** Closes the model now. Its calls fail. */
+  close(): Promise<void> {
+    this.#closed = this.model.close()
+    this.#retired?.()
+    return this.#closed
+  }
+
+  #drained(): Promise<void> {
+    return new Promise((resolve) => {
+      if (this.#calls === 0) resolve()
+      else this.#retired = resolve
+    })
+  }
+
+  async #run(rows: readonly ModelRow[], signal: AbortSignal): ReturnType<OpenModel['run']> {
+    this.#calls++
+    try {
+      return await this.model.run(rows, signal)
+    } finally {
+      this.#calls--
+      if (this.#calls === 0) this.#retired?.()
+    }
+  }
+}
+
+function attempt<T>(make: () => T): T | WaggleError {
+  try {
+    return make()
+  } catch (thrown) {
+    return WaggleError.from('WAGGLE_BEE_FAILED', thrown, { next: 'Send an input that the model takes.' })
+  }
+}
+
+const neverAborted = new AbortController().signal

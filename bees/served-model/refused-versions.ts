@@ -1,0 +1,55 @@
+import type { FoundVersion } from '../../topology/swarm/ports/models.ts'
+import type { WaggleError } from '../../topology/waggle-error.ts'
+
+/** The versions that could not take the place of the one that answers. A refused version is tried again when its files change, or after a while. */
+export class RefusedVersions {
+  readonly #now: () => number
+  readonly #refused = new Map<number | null, Refusal>()
+  #total = 0
+
+  constructor(now: () => number) {
+    this.#now = now
+  }
+
+  /** The number of refusals since the start. */
+  get total(): number {
+    return this.#total
+  }
+
+  get all(): readonly (readonly [version: number | null, error: WaggleError])[] {
+    return [...this.#refused].map(([version, { error }]) => [version, error] as const)
+  }
+
+  add(version: number | null, stamp: string, error: WaggleError): void {
+    this.#total++
+    const before = this.#refused.get(version)
+    const tries = before?.stamp === stamp ? before.tries + 1 : 1
+    // The same files with another signature stay as they are. A file that cannot be loaded may still be copied.
+    const waitMs = error.code === 'WAGGLE_MODEL_SHAPE' ? Number.POSITIVE_INFINITY : Math.min(longestWaitMs, shortestWaitMs * 2 ** (tries - 1))
+    this.#refused.set(version, { stamp, error, tries, retryAt: this.#now() + waitMs })
+  }
+
+  mayTry(version: number, stamp: string): boolean {
+    const refusal = this.#refused.get(version)
+    return refusal === undefined || refusal.stamp !== stamp || this.#now() >= refusal.retryAt
+  }
+
+  forget(version: number | null): void {
+    this.#refused.delete(version)
+  }
+
+  /** Forgets versions that are gone. */
+  keep(found: readonly FoundVersion[]): void {
+    for (const version of this.#refused.keys()) if (!found.some((one) => one.version === version)) this.#refused.delete(version)
+  }
+}
+
+interface Refusal {
+  readonly stamp: string
+  readonly error: WaggleError
+  readonly tries: number
+  readonly retryAt: number
+}
+
+const shortestWaitMs = 4000
+const longestWaitMs = 60_000

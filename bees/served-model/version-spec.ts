@@ -1,0 +1,118 @@
+import { Type } from 'typebox'
+import { ownMember } from '../../topology/own-member.ts'
+import { didYouMean } from '../../topology/swarm/nearest-name.ts'
+import type { FoundVersion } from '../../topology/swarm/ports/models.ts'
+import { WaggleError } from '../../topology/waggle-error.ts'
+
+/** The settings of a model's versions, which all bees with a model share. */
+export const versionSpec = {
+  version: Type.Optional(Type.Integer({ minimum: 0, description: 'The only version to load, in a folder of numbered ones. Default: the highest.' })),
+  versions: Type.Optional(
+    Type.Unsafe<NonNullable<VersionSpec['versions']>>({
+      description: 'The versions to load from a folder of numbered ones: {latest: n}, {specific: [n, …]} or all. Default: {latest: 1}.',
+      // A mistake inside of a map is then named, where anyOf would only say that neither form fits.
+      if: { type: 'string' },
+      // biome-ignore lint/suspicious/noThenProperty: a keyword of JSON Schema.
+      then: Type.Enum(['all']),
+      else: Type.Object(
+        {
+          latest: Type.Optional(Type.Integer({ minimum: 1, maximum: 100, description: 'The number of versions, counted from the highest.' })),
+          all: Type.Optional(Type.Boolean({ description: 'true: every version.' })),
+          specific: Type.Optional(
+            Type.Array(Type.Integer({ minimum: 0 }), { minItems: 1, maxItems: 100, description: 'The numbers of the versions.' }),
+          ),
+          names: Type.Optional(
+            Type.Record(Type.String(), Type.Integer({ minimum: 0 }), { description: 'Names of versions, such as {stable: 3, canary: 4}.' }),
+          ),
+        },
+        { additionalProperties: false },
+      ),
+    }),
+  ),
+  traffic: Type.Optional(
+    Type.Record(Type.String(), Type.Number({ minimum: 0 }), {
+      minProperties: 1,
+      description: 'The parts of the requests by the name or number of a version, such as {stable: 95, canary: 5}.',
+    }),
+  ),
+  follow: Type.Optional(
+    Type.String({ minLength: 1, description: 'A bee with traffic: a request has the same side here as there. Each side needs a name in versions.' }),
+  ),
+} as const
+
+export interface VersionSpec {
+  readonly traffic?: { readonly [side: string]: number }
+  readonly follow?: string
+  readonly version?: number
+  readonly versions?:
+    | 'all'
+    | {
+        readonly latest?: number
+        readonly all?: boolean
+        readonly specific?: readonly number[]
+        readonly names?: { readonly [name: string]: number }
+      }
+}
+
+/** The versions that a bee loads: those of the policy, and in any case the required ones. */
+export type VersionPolicy = { readonly required: readonly number[] } & (
+  | { readonly kind: 'latest'; readonly count: number }
+  | { readonly kind: 'all' }
+  | { readonly kind: 'specific'; readonly versions: readonly number[] }
+)
+
+/**
+ * The policy that a spec names, in the words of TensorFlow Serving. `sides`: the versions that share the requests. Without another policy they alone are
+ * loaded. Throws WAGGLE_MODEL_VERSIONS if a spec names two policies.
+ */
+export function versionPolicy({ version, versions }: VersionSpec, sides: readonly number[] = []): VersionPolicy {
+  if (version !== undefined && versions !== undefined) throw versionMistake('version and versions are both set', 'Leave one of them out.', 'versions')
+  if (version !== undefined) return { kind: 'specific', versions: [version], required: [version, ...sides] }
+  if (versions === 'all') return { kind: 'all', required: sides }
+  const { latest, all = false, specific } = versions ?? {}
+  const named = [...(latest === undefined ? [] : ['latest']), ...(all ? ['all'] : []), ...(specific === undefined ? [] : ['specific'])]
+  if (named.length > 1) throw versionMistake(`versions has ${named.join(' and ')}`, 'Set one of them.', 'versions')
+  if (all) return { kind: 'all', required: sides }
+  if (latest !== undefined || (specific === undefined && sides.length === 0)) return { kind: 'latest', count: latest ?? 1, required: sides }
+  return { kind: 'specific', versions: specific ?? [], required: [...(specific ?? []), ...sides] }
+}
+
+/** The numbers of the versions that a policy wants, in ascending order. A required version is wanted though it does not exist. */
+export function wantedVersions(policy: VersionPolicy, found: readonly Pick<FoundVersion, 'version'>[]): readonly number[] {
+  const versions = found.map(({ version }) => version)
+  const chosen = policy.kind === 'specific' ? policy.versions : policy.kind === 'all' ? versions : versions.slice(-policy.count)
+  return [...new Set([...chosen, ...policy.required])].toSorted((a, b) => a - b)
+}
+
+/** The number of a version that a spec names. `setting`: the key that has the name. Throws WAGGLE_MODEL_VERSIONS for an unknown name. */
+export function versionOf(spec: VersionSpec, name: string, setting: string): number {
+  const names = versionNames(spec)
+  const version = ownMember(names, name) ?? (/^\d{1,15}$/.test(name) ? Number(name) : undefined)
+  if (version !== undefined) return version
+  const hint = didYouMean(name, Object.keys(names))
+  throw versionMistake(
+    `${setting} has ${name}, which is neither the number nor the name of a version`,
+    hint === '' ? `Give it a number: versions: {names: {${name}: 1}}.` : hint,
+    setting,
+  )
+}
+
+/** The names that a spec gives to versions. */
+export function versionNames({ versions }: VersionSpec): { readonly [name: string]: number } {
+  return typeof versions === 'object' ? (versions.names ?? {}) : {}
+}
+
+/** `setting`: the key of the spec to blame. */
+export function versionMistake(message: string, next: string, setting: string): VersionMistake {
+  return new VersionMistake(message, next, setting)
+}
+
+/** A mistake in the settings of versions. */
+export class VersionMistake extends WaggleError {
+  readonly setting: string
+
+  constructor(message: string, next: string, setting: string) {
+    super('WAGGLE_MODEL_VERSIONS', { message, next })
+    this.setting = setting
+  }
+}

@@ -1,0 +1,128 @@
+import { readdir, stat } from 'node:fs/promises'
+import { join } from 'node:path'
+import type { Clock } from '../../processor/ports.ts'
+import type { FoundVersion, ModelOptions, VersionFolder } from '../../topology/swarm/ports/models.ts'
+import { WaggleError } from '../../topology/waggle-error.ts'
+
+/**
+ * The numbered versions of a model on this machine. A folder counts as a version once it has a model's file, and as complete once two looks in a row
+ * found the same files in it. So a version that is being copied is left alone.
+ */
+export class LocalVersions implements VersionFolder {
+  readonly #path: string
+  readonly #runtime: ModelOptions['runtime']
+  readonly #clock: Clock
+  /** The folder's own state at the last look, and whether a look at this state can find something new. */
+  #seen = { state: '', isFinal: false }
+  #found: readonly FoundVersion[] = []
+
+  private constructor(path: string, runtime: ModelOptions['runtime'], clock: Clock) {
+    this.#path = path
+    this.#runtime = runtime
+    this.#clock = clock
+  }
+
+  /** Null if the path is a file, or the folder of one model. */
+  static async at(path: string, runtime: ModelOptions['runtime'], clock: Clock): Promise<LocalVersions | null> {
+    const stats = await stat(path).catch(() => null)
+    if (stats === null) {
+      throw new WaggleError('WAGGLE_MODEL_NOT_FOUND', {
+        message: `There is no model at ${path}`,
+        next: 'Correct the path, or the resolve: map that gives it.',
+      })
+    }
+    if (!stats.isDirectory()) return null
+    const names = await readdir(path)
+    return runtime === 'tensorflow' && names.includes(savedModelFile) ? null : new LocalVersions(path, runtime, clock)
+  }
+
+  async look(): Promise<readonly FoundVersion[]> {
+    const state = await this.#state()
+    if (state === this.#seen.state && this.#seen.isFinal) return this.#found
+    const before = new Map(this.#found.map(({ version, stamp }) => [version, stamp]))
+    const folders = await numberedFolders(this.#path)
+    const found: FoundVersion[] = []
+    for (const { version, path } of folders) {
+      const stamp = await stampOf(path, this.#runtime)
+      if (stamp !== null) found.push({ version, stamp, isComplete: before.get(version) === stamp })
+    }
+    const isFinal = found.length === folders.length && found.every(({ isComplete }) => isComplete)
+    this.#seen = { state, isFinal }
+    this.#found = found
+    return found
+  }
+
+  async lookTwice(): Promise<readonly FoundVersion[]> {
+    this.#seen = { state: '', isFinal: false }
+    await this.look()
+    await new Promise<void>((resolve) => void this.#clock.after(betweenLooksMs, resolve))
+    return this.look()
+  }
+
+  /** The identity and the last change of the folder. The change time cannot be set back by a copy, and the path may be a link that moves. */
+  async #state(): Promise<string> {
+    const { dev, ino, ctimeNs } = await stat(this.#path, { bigint: true })
+    return `${dev} ${ino} ${ctimeNs}`
+  }
+}
+
+/** The folder of one version. Throws WAGGLE_MODEL_NOT_FOUND. */
+export async function versionFolder(path: string, version: number): Promise<string> {
+  const folders = await numberedFolders(path)
+  const found = folders.find((one) => one.version === version)
+  if (found !== undefined) return found.path
+  const there = folders.length === 0 ? 'no version' : `the versions ${folders.map((one) => one.version).join(', ')}`
+  throw new WaggleError('WAGGLE_MODEL_NOT_FOUND', {
+    message: `${path} has no version ${version}: it has ${there}`,
+    next: 'Correct the version in the bee’s spec, or leave it out for the highest.',
+  })
+}
+
+/** The ONNX file of a version's folder: `model.onnx`, or the only one. Throws WAGGLE_MODEL_NOT_FOUND. */
+export async function onnxFileIn(folder: string): Promise<string> {
+  const name = onnxNameAmong(await readdir(folder))
+  if (name !== null) return join(folder, name)
+  throw new WaggleError('WAGGLE_MODEL_NOT_FOUND', {
+    message: `${folder} has no model.onnx, nor one single .onnx file`,
+    next: 'Name a file, or put one file of this name into the folder of the version.',
+  })
+}
+
+/** The folders with a number for a name, in ascending order. Of `3` and `003` only the first counts. */
+async function numberedFolders(path: string): Promise<readonly { readonly version: number; readonly path: string }[]> {
+  const names = (await readdir(path)).filter((name) => /^\d{1,15}$/.test(name)).toSorted((a, b) => Number(a) - Number(b) || a.length - b.length)
+  const folders = []
+  for (const [at, name] of names.entries()) {
+    if (at > 0 && Number(names[at - 1]) === Number(name)) continue
+    const child = join(path, name)
+    if ((await stat(child).catch(() => null))?.isDirectory() === true) folders.push({ version: Number(name), path: child })
+  }
+  return folders
+}
+
+function onnxNameAmong(names: readonly string[]): string | null {
+  const files = names.filter((name) => name.endsWith('.onnx') && !name.startsWith('.'))
+  return files.includes('model.onnx') ? 'model.onnx' : files.length === 1 ? (files[0] ?? null) : null
+}
+
+/** The names, sizes and times of a version's files; null if it has no model yet. */
+async function stampOf(folder: string, runtime: ModelOptions['runtime']): Promise<string | null> {
+  try {
+    const names = (await readdir(folder, { recursive: true })).toSorted()
+    const top = names.filter((name) => !/[\\/]/.test(name))
+    if (runtime === 'tensorflow' ? !top.includes(savedModelFile) : onnxNameAmong(top) === null) return null
+    const parts: string[] = []
+    for (const name of names.slice(0, maxStampedFiles)) {
+      const { size, mtimeNs, ino } = await stat(join(folder, name), { bigint: true })
+      parts.push(`${name} ${ino} ${size} ${mtimeNs}`)
+    }
+    return `${names.length}\n${parts.join('\n')}`
+  } catch {
+    // A file has gone between the two calls: the version is being written or deleted.
+    return null
+  }
+}
+
+const savedModelFile = 'saved_model.pb'
+const maxStampedFiles = 1000
+const betweenLooksMs = 500

@@ -1,0 +1,103 @@
+import assert from 'node:assert/strict'
+import { describe, it } from 'node:test'
+import type { ModelRow } from '../../../topology/swarm/management.ts'
+import { ModelVersions } from '../../support/model-versions.ts'
+import { eventually, SwarmHere } from '../../support/swarm-here.ts'
+
+describe('A swarm whose model has numbered versions', () => {
+  const bees = (path: string, spec = '') => `  - {name: judge, type: tensor-rt, input: {name: entrance}, spec: {model: ${path}${spec}}}
+  - {name: answer, type: respond, input: {name: judge}}`
+
+  const reload = async (swarm: SwarmHere): Promise<ModelRow> => {
+    const response = await fetch(`${swarm.url}/v2/models/${swarm.name}/bees/judge/reload`, { method: 'POST' })
+    assert.equal(response.status, 200, await response.clone().text())
+    return (await response.json()) as ModelRow
+  }
+
+  it('answers from a newer version after a reload, and no request fails on the way', async () => {
+    using versions = new ModelVersions()
+    versions.add(1)
+    await using swarm = await SwarmHere.open({}, { bees: bees(versions.path) })
+    const answers: { readonly status: number; readonly version: string }[] = []
+    let isOver = false
+    const asking = (async () => {
+      while (!isOver) {
+        const response = await swarm.ask([1, 0, 0, 0])
+        answers.push({ status: response.status, version: ((await response.json()) as { readonly version: string }).version })
+      }
+    })()
+    versions.add(2)
+    const { versions: rows } = await reload(swarm)
+    const after = (await (await swarm.ask([1, 0, 0, 0])).json()) as object
+    isOver = true
+    await asking
+    assert.deepEqual({ ...after, scores: null }, { label: '0', scores: null, model: 'judge', version: '2' })
+    assert.ok(rows.some(({ version, state, share }) => version === '2' && state === 'serving' && share === 100))
+    assert.deepEqual(new Set(answers.map(({ status }) => status)), new Set([200]))
+    assert.equal(answers[0]?.version, '1')
+  })
+
+  it('answers from a newer version by itself, some seconds after it is there', async () => {
+    using versions = new ModelVersions()
+    versions.add(1)
+    await using swarm = await SwarmHere.open({}, { bees: bees(versions.path) })
+    versions.add(2)
+    await eventually(async () => ((await (await swarm.ask([1, 0, 0, 0])).json()) as { readonly version: string }).version === '2')
+  })
+
+  it('refuses a newer version of another shape, and says so in the log and in its answer', async () => {
+    using versions = new ModelVersions()
+    versions.add(1)
+    await using swarm = await SwarmHere.open({}, { bees: bees(versions.path) })
+    versions.add(2, { labels: 3 })
+    const { versions: rows, refused_total: refused } = await reload(swarm)
+    assert.equal(refused, 1)
+    assert.deepEqual(
+      rows.map(({ version, state }) => `${version} ${state}`),
+      ['1 serving', '2 refused'],
+    )
+    assert.equal(rows[1]?.error?.code, 'WAGGLE_MODEL_SHAPE')
+    assert.match(
+      rows[1]?.error?.detail ?? '',
+      /version 2 of .* has the output probabilities \(FP32 \[3\]\), where probabilities \(FP32 \[2\]\) is needed/,
+    )
+    assert.ok(
+      swarm.said.some((line) => /^error version 2 of .* is refused, and version 1 goes on: /.test(line)),
+      swarm.said.join('\n'),
+    )
+    const answer = (await (await swarm.ask([1, 0, 0, 0])).json()) as { readonly version: string }
+    assert.equal(answer.version, '1')
+    const metrics = await (await fetch(`${swarm.url}/metrics`)).text()
+    assert.match(metrics, /waggle_model_version_share\{swarm="[^"]*",bee="judge",version="1"\} 1\n/)
+    assert.match(metrics, /waggle_model_versions_refused_total\{swarm="[^"]*",bee="judge"\} 1\n/)
+    assert.deepEqual(
+      ((await (await fetch(`${swarm.url}/v2/models`)).json()) as readonly ModelRow[]).map(({ bee, type, model }) => [bee, type, model]),
+      [['judge', 'tensor-rt', versions.path]],
+    )
+    const unknown = await fetch(`${swarm.url}/v2/models/${swarm.name}/bees/nobody/reload`, { method: 'POST' })
+    assert.equal(unknown.status, 404)
+  })
+
+  it('splits its requests by traffic, and a request has the same side in a bee that follows', async () => {
+    using versions = new ModelVersions()
+    for (const version of [1, 2, 7, 8]) versions.add(version)
+    const judge = (name: string, spec: string) =>
+      `  - {name: ${name}, type: tensor-rt, input: {name: entrance}, spec: {model: ${versions.path}, ${spec}}}`
+    const both = [
+      judge('judge', 'versions: {names: {stable: 1, canary: 2}}, traffic: {stable: 50, canary: 50}'),
+      judge('second', 'versions: {names: {stable: 7, canary: 8}}, follow: judge'),
+      '  - {name: both, type: weighted-average-ensemble, input: {join: [judge, second]}, spec: {}}',
+      '  - {name: answer, type: respond, input: {name: both}}',
+    ]
+    await using swarm = await SwarmHere.open({}, { bees: both.join('\n') })
+    const answers = await Promise.all(
+      Array.from({ length: 40 }, async () => {
+        const { models } = (await (await swarm.ask([1, 0, 0, 0])).json()) as {
+          readonly models: { readonly [bee: string]: { readonly version: string } }
+        }
+        return `${models.judge?.version} ${models.second?.version}`
+      }),
+    )
+    assert.deepEqual(new Set(answers), new Set(['1 7', '2 8']))
+  })
+})
