@@ -1,5 +1,6 @@
 import { Type } from 'typebox'
 import { defineBee } from '../define-bee.ts'
+import { withModelFiles } from '../model-files.ts'
 import { checkModel, modelBee, modelSpec, predictionType } from '../model-prediction.ts'
 
 export default defineBee({
@@ -8,7 +9,10 @@ export default defineBee({
   delivery: 'A row is computed again after a crash, and gives the same result. A batch that fails is tried row by row.',
   spec: Type.Object(
     {
-      model: Type.String({ minLength: 1, description: 'An .onnx file: a path, relative to the swarm file, or a URI that resolve: maps to one.' }),
+      model: Type.String({
+        minLength: 1,
+        description: 'An .onnx file: a path, relative to the swarm file, or an address (file:, s3:, https:, npm:), which resolve: may map to one.',
+      }),
       ...modelSpec,
     },
     { additionalProperties: false, required: ['model'] },
@@ -17,6 +21,6 @@ export default defineBee({
   input: { tensors: {} },
   output: predictionType,
   keepsInput: true,
-  check: (context) => checkModel(context, 'onnx'),
-  create: (context) => modelBee(context, 'onnx'),
+  check: async (context) => checkModel(await withModelFiles(context), 'onnx'),
+  create: async (context) => modelBee(await withModelFiles(context), 'onnx'),
 })
