@@ -30,14 +30,24 @@ export interface BeeContext<Spec> {
   readonly batchSize: number
   readonly ports: BeePorts
   now(): number
-  /** The local path of a file that the swarm names, or of a folder if `kind` allows one. Throws WAGGLE_NOT_RESOLVED if there is none. */
-  resolve(uri: string, kind?: ResolvedKind): Promise<string>
+  /**
+   * The local path of a file that the swarm names, or of a folder if `kind` allows one. With `fetch` the file may be elsewhere, and is brought to this machine. Throws
+   * WAGGLE_NOT_RESOLVED if there is none.
+   */
+  resolve(uri: string, kind?: ResolvedKind, fetch?: FetchWish): Promise<string>
   /** The command, with its arguments, that replaces a container image on this machine; null if `resolve:` has none. */
   resolveCommand(image: string): readonly string[] | null
   log(level: 'debug' | 'info' | 'warn' | 'error', message: string): void
 }
 
 export type ResolvedKind = 'file' | 'file or folder'
+
+/** The wish to have a file that may be in an object store, on a web server or in a package. */
+export interface FetchWish {
+  /** The SHA-256 that the file must have, in hexadecimal. */
+  readonly sha256?: string
+  readonly log: BeeContext<never>['log']
+}
 
 /** The part of a `BeeContext` that exists while a swarm file is checked. */
 export type BeeCheckContext<Spec> = Pick<BeeContext<Spec>, 'swarm' | 'bee' | 'spec' | 'specs' | 'resolve' | 'resolveCommand'> & {

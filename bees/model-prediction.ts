@@ -15,10 +15,15 @@ export const predictionType = Type.Object({ label: Type.String(), scores: Type.R
 /** Settings that all model bees share. */
 export const modelSpec = {
   labels: Type.Optional(
-    Type.Array(Type.String({ minLength: 1 }), {
-      minItems: 1,
+    Type.Union([Type.Array(Type.String({ minLength: 1 }), { minItems: 1 }), Type.String({ minLength: 1 })], {
       description:
-        'Names of the scores, in the output’s order. Default: those of NAME.labels.txt or NAME.labels.json beside the model, or of its metadata, else the classes that the file names, else 0, 1, …',
+        'Names of the scores, in the output’s order; or the address of a file with them, a label a line or a list in a .json file. Default: those of NAME.labels.txt or NAME.labels.json beside the model, or of its metadata, else the classes that the file names, else 0, 1, …',
+    }),
+  ),
+  sha256: Type.Optional(
+    Type.String({
+      pattern: '^[0-9a-fA-F]{64}$',
+      description: 'The SHA-256 of the model’s file, in hexadecimal. A file with another one is refused.',
     }),
   ),
   output: Type.Optional(Type.String({ description: 'The output that holds the scores. Default: probabilities, else the first list of numbers.' })),

@@ -426,6 +426,12 @@ export const errorCodes = {
     meaning: 'There is no such topic.',
     next: 'Create it, or correct its name; see `waggle topics list`.',
   },
+  WAGGLE_MODEL_DIFFERS: {
+    status: 502,
+    exit: 1,
+    meaning: 'The file of a model has another SHA-256 than the spec names.',
+    next: 'Correct `sha256` if the model is the right one. Else somebody has changed it.',
+  },
   WAGGLE_MODEL_FAILED: {
     status: 502,
     exit: 1,
@@ -444,12 +450,36 @@ export const errorCodes = {
     meaning: 'There is no model at the path.',
     next: 'Correct the path, or the `resolve:` map that gives it.',
   },
+  WAGGLE_MODEL_REFUSED: {
+    status: 502,
+    exit: 3,
+    meaning: 'An object store or a web server does not let this process have a model, or sends what cannot be one.',
+    next: 'Correct the credentials or their rights, or what the message names.',
+  },
   WAGGLE_MODEL_SHAPE: {
     status: 502,
     exit: 1,
     meaning: 'An input, an output or the labels do not fit the model.',
     next: 'Correct what the message names.',
   },
+  WAGGLE_MODEL_SOURCE: {
+    status: 500,
+    exit: 1,
+    meaning: 'The address of a model or of its labels is not in a form that Waggle fetches, or its host is not allowed.',
+    next: 'Correct the address, or add the host to `WAGGLE_MODEL_HOSTS`.',
+  },
+  WAGGLE_MODEL_TOO_LARGE: {
+    status: 502,
+    exit: 1,
+    meaning: 'A model is larger than a file or the cache of models may be.',
+    next: 'Raise `WAGGLE_MODEL_CACHE_BYTES`, or name a smaller model.',
+  },
+  WAGGLE_MODEL_UNREACHABLE: {
+    status: 503,
+    exit: 3,
+    meaning: 'The store of a model does not answer, or breaks off.',
+    next: 'See that the store runs and can be reached. Waggle asks again until it answers.',
+    },
   WAGGLE_MODEL_VERSIONS: {
     status: 502,
     exit: 1,

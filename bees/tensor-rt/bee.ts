@@ -1,5 +1,6 @@
 import { Type } from 'typebox'
 import { defineBee } from '../define-bee.ts'
+import { withModelFiles } from '../model-files.ts'
 import { checkModel, modelBee, modelSpec, predictionType } from '../model-prediction.ts'
 
 export default defineBee({
@@ -10,7 +11,7 @@ export default defineBee({
     {
       model: Type.String({
         minLength: 1,
-        description: 'An .onnx file, or a folder of numbered ones: a path, relative to the swarm file, or a URI that resolve: maps to one.',
+        description: 'An .onnx file, or a folder of numbered ones: a path, relative to the swarm file, or an address (file:, s3:, https:, npm:), which resolve: may map to one.',
       }),
       ...modelSpec,
     },
@@ -20,6 +21,6 @@ export default defineBee({
   input: { tensors: {} },
   output: predictionType,
   keepsInput: true,
-  check: (context) => checkModel(context, 'onnx'),
-  create: (context) => modelBee(context, 'onnx'),
+  check: async (context) => checkModel(await withModelFiles(context), 'onnx'),
+  create: async (context) => modelBee(await withModelFiles(context), 'onnx'),
 })

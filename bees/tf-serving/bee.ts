@@ -1,5 +1,6 @@
 import { Type } from 'typebox'
 import { defineBee } from '../define-bee.ts'
+import { withModelFiles } from '../model-files.ts'
 import { checkModel, modelBee, modelSpec, predictionType } from '../model-prediction.ts'
 
 export default defineBee({
@@ -12,7 +13,7 @@ export default defineBee({
       model: Type.String({
         minLength: 1,
         description:
-          'A .pb file, a SavedModel folder or a folder of numbered ones: a path, relative to the swarm file, or a URI that resolve: maps to one.',
+          'A .pb file, a SavedModel folder or a folder of numbered ones: a path, relative to the swarm file, or an address (file:, s3:, https:, npm:), which resolve: may map to one.',
       }),
       ...modelSpec,
       signature: Type.Optional(Type.String({ minLength: 1, description: 'The signature of a SavedModel. Default: serving_default.' })),
@@ -29,6 +30,6 @@ export default defineBee({
   input: { tensors: {} },
   output: predictionType,
   keepsInput: true,
-  check: (context) => checkModel(context, 'tensorflow'),
-  create: (context) => modelBee(context, 'tensorflow'),
+  check: async (context) => checkModel(await withModelFiles(context), 'tensorflow'),
+  create: async (context) => modelBee(await withModelFiles(context), 'tensorflow'),
 })

@@ -1,6 +1,6 @@
 import protobuf from 'protobufjs'
+import { labelsOfText } from '../../topology/swarm/label-text.ts'
 import type { ModelLabels } from '../../topology/swarm/ports/models.ts'
-import { labelsOfText } from './label-text.ts'
 import { classLabels, onnxClasses } from './onnx-classes.ts'
 import { decodedModel, decodedName, decodedNode, encoded } from './onnx-graph.ts'
 

@@ -31,6 +31,7 @@ import { trimWhenIdle } from './idle-trim.ts'
 import { saveMissingRows } from './missing-rows.ts'
 import { usualMaxConnections } from './open-files.ts'
 import { openLog } from './open-log.ts'
+import { openRemoteModels } from './open-remote-models.ts'
 import { ownTopics, RunningSwarm } from './running-swarm.ts'
 import { watchClock } from './watch-clock.ts'
 import { watchLoop } from './watch-loop.ts'
@@ -48,6 +49,8 @@ export interface BeekeeperOptions {
   readonly say: LogLine
   /** Opens a damaged log with the remaining records. */
   readonly acceptLoss?: boolean
+  /** Aborted: a start that waits for a model ends. */
+  readonly signal?: AbortSignal
   /** Called during the start, each time a bee has opened: `done` of `all` are open. */
   readonly onProgress: (what: string, done: number, all: number) => void
 }
@@ -135,6 +138,9 @@ export class Beekeeper {
       processes: new LocalProcesses({ clock: systemClock }),
       database,
     }
+    const models = openRemoteModels(settings, systemClock)
+    this.#closeLater('models', () => models.close())
+    this.#options.signal?.addEventListener('abort', () => void models.close())
     let opened = 0
     const all = () => this.#swarms.reduce((sum, { bees }) => sum + bees, 0)
     this.#swarms = await Promise.all(
@@ -144,6 +150,7 @@ export class Beekeeper {
           config,
           registry,
           ports,
+          models,
           log,
           clock: systemClock,
           flights,

@@ -5,6 +5,7 @@ import type { BeePorts } from '../../bees/define-bee.ts'
 import { SwarmHost } from '../../bees/host.ts'
 import { redactedHost } from '../../bees/redacted-host.ts'
 import type { BeeRegistry } from '../../bees/registry.ts'
+import type { RemoteModels } from '../../connectors/objects/remote-models.ts'
 import { schemaRegistry } from '../../connectors/schema-registry/schema-registry.ts'
 import { Application } from '../../processor/application/application.ts'
 import type { Flights } from '../../processor/async/flights.ts'
@@ -26,6 +27,7 @@ import type { TopicSpec } from '../../topology/topic.ts'
 import { WaggleError } from '../../topology/waggle-error.ts'
 import type { Config } from '../config/config.ts'
 import { hiddenValues } from '../config/hidden-values.ts'
+import { ModelPlaces } from '../config/model-places.ts'
 import { planSettingsOf, type Settings } from '../config/settings.ts'
 import type { FailureLines } from '../process-log/failure-lines.ts'
 import type { LogLine } from '../process-log/log-line.ts'
@@ -40,6 +42,7 @@ export interface RunningSwarmOptions {
   readonly config: Config
   readonly registry: BeeRegistry
   readonly ports: BeePorts
+  readonly models: RemoteModels
   readonly log: Log
   readonly clock: Clock
   readonly flights: Flights
@@ -59,6 +62,7 @@ export class RunningSwarm {
   #hasRun = false
   readonly #lastFailure: () => WaggleError | null
   readonly #host: SwarmHost
+  readonly #models: RemoteModels
 
   private constructor(
     plan: SwarmPlan,
@@ -67,6 +71,7 @@ export class RunningSwarm {
     payloads: HandingSerde<Payload>,
     lastFailure: () => WaggleError | null,
     host: SwarmHost,
+    models: RemoteModels,
   ) {
     this.plan = plan
     this.topology = topology
@@ -74,6 +79,7 @@ export class RunningSwarm {
     this.#payloads = payloads
     this.#lastFailure = lastFailure
     this.#host = host
+    this.#models = models
     application.onStateChange((to) => {
       if (to === 'RUNNING') this.#hasRun = true
     })
@@ -85,7 +91,10 @@ export class RunningSwarm {
    */
   get notReady(): string | null {
     const { state, threads } = this.application
-    if (state !== 'RUNNING' && !(state === 'REBALANCING' && this.#hasRun)) return `${this.plan.swarm} is ${state}`
+    if (state !== 'RUNNING' && !(state === 'REBALANCING' && this.#hasRun)) {
+      const { waitingFor } = this.#models
+      return `${this.plan.swarm} is ${state}${waitingFor === null ? '' : `: ${waitingFor}`}`
+    }
     const { unsettledMs } = threads
     if (unsettledMs < maxUnsettledMs) return null
     const cause = this.#lastFailure()
@@ -98,6 +107,7 @@ export class RunningSwarm {
     config,
     registry,
     ports,
+    models,
     log,
     clock,
     flights,
@@ -111,7 +121,7 @@ export class RunningSwarm {
     const onRecordFailure: FailureListener = (error, record) => failures.recordFailed(swarm.name, error, record)
     const plan = planSwarm(swarm, planSettingsOf(settings))
     const bees = withSecretsIn(swarm, plan.bees, config)
-    const directory = dirname(swarm.document.file)
+    const places = new ModelPlaces({ resolve: config.resolve, directory: dirname(swarm.document.file), remote: models, mayFetch: true })
     const host = await SwarmHost.create({
       swarm: swarm.name,
       registry,
@@ -119,7 +129,7 @@ export class RunningSwarm {
       bees,
       specPlace: (bee) => swarm.document.place(['bees', bees.indexOf(bee), 'spec']),
       now: () => clock.now(),
-      resolve: (uri, kind) => config.resolve.path(uri, directory, kind),
+      resolve: (uri, kind, fetch) => places.path(uri, kind, fetch),
       resolveCommand: (image) => config.resolve.command(image),
       log: say,
     })
@@ -161,7 +171,7 @@ export class RunningSwarm {
       onNotice: (notice) => say('', 'warn', notice),
     })
     if (states !== null) reportBeesElsewhere(bees, settings, say)
-    return new RunningSwarm(plan, topology, application, predictions?.serde ?? payloadSerde, () => lastFailure, host)
+    return new RunningSwarm(plan, topology, application, predictions?.serde ?? payloadSerde, () => lastFailure, host, models)
   }
 
   /** The calls of its bees in this process since the last call of this method. */

@@ -2,13 +2,16 @@ import { dirname } from 'node:path'
 import { type BeeCheckOptions, type CheckedBees, checkBees } from '../../bees/check-bees.ts'
 import { BeeRegistry } from '../../bees/registry.ts'
 import { ThreadedModels } from '../../connectors/models/threaded-models.ts'
+import { systemClock } from '../../connectors/system/system-clock.ts'
 import type { CheckedSwarm } from '../../topology/swarm/checked-swarm.ts'
 import type { Programs } from '../../topology/swarm/ports/programs.ts'
 import { Redaction } from '../../topology/swarm/redaction.ts'
 import { withSecrets } from '../../topology/swarm/secrets.ts'
 import { WaggleError } from '../../topology/waggle-error.ts'
+import { openRemoteModels } from '../beekeeper/open-remote-models.ts'
 import { loadConfig } from '../config/config.ts'
 import { hiddenValues } from '../config/hidden-values.ts'
+import { ModelPlaces } from '../config/model-places.ts'
 import { readSwarm } from '../config/swarm-file.ts'
 import { terminalText } from './terminal-text.ts'
 
@@ -21,6 +24,8 @@ export async function checkedSwarm(
   const swarm = readSwarm(file, registry)
   const directory = dirname(file)
   const config = loadConfig({ directories: [directory, process.cwd()], env: process.env })
+  const remote = openRemoteModels(config.settings, systemClock)
+  const places = new ModelPlaces({ resolve: config.resolve, directory, remote, mayFetch: false })
   const redaction = new Redaction(hiddenValues(config))
   const missing: WaggleError[] = []
   const bees = swarm.bees.map((bee, at) => ({ ...bee, spec: withSecrets(swarm.document, bee.spec, ['bees', at, 'spec'], config.secrets, missing) }))
@@ -30,7 +35,7 @@ export async function checkedSwarm(
       {
         registry,
         ports: { models: new ThreadedModels({ requireGpu: false }), programs },
-        resolve: (uri, kind) => config.resolve.path(uri, directory, kind),
+        resolve: (uri, kind, fetch) => places.path(uri, kind, fetch),
         resolveCommand: (image) => config.resolve.command(image),
         ...options,
       },

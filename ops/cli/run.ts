@@ -3,6 +3,7 @@ import { BeeRegistry } from '../../bees/registry.ts'
 import { systemClock } from '../../connectors/system/system-clock.ts'
 import { checkTogether } from '../../topology/swarm/check-together.ts'
 import { Redaction } from '../../topology/swarm/redaction.ts'
+import { WaggleError } from '../../topology/waggle-error.ts'
 import { Beekeeper } from '../beekeeper/beekeeper.ts'
 import type { RunningSwarm } from '../beekeeper/running-swarm.ts'
 import { loadConfig } from '../config/config.ts'
@@ -38,17 +39,28 @@ export async function run(files: readonly string[], { log, json, acceptLoss }: R
     clock: systemClock,
     threshold: LogThreshold.parse(first.config.settings.log_level),
   })
-  const stopping = stopSignal(() => out.stopping())
+  const stop = new AbortController()
+  const stopping = stopSignal(() => {
+    out.stopping()
+    stop.abort()
+  })
   const redaction = new Redaction(new Map(swarms.flatMap(({ config }) => [...hiddenValues(config)])))
   const beekeeper = await Beekeeper.open({
     settings: first.config.settings,
     swarms,
     acceptLoss,
+    signal: stop.signal,
     say: (module, level, message, fields) => out.log(module, level, redaction.text(message), redaction.fields(fields)),
     onProgress: (what, done, all) => out.progress(what, done, all),
   }).catch((thrown: unknown) => {
+    // A start that waits for a model ends by the signal.
+    if (stop.signal.aborted && thrown instanceof WaggleError && thrown.code === 'WAGGLE_STOPPING') return null
     throw redaction.error(thrown)
   })
+  if (beekeeper === null) {
+    out.stopped()
+    return exitStatus.done
+  }
   out.ready({
     gateway: beekeeper.url,
     clickhouse: beekeeper.clickhouseUrl,

@@ -1,4 +1,5 @@
 import { accessSync, constants } from 'node:fs'
+import { AllowedHosts } from '../../connectors/objects/allowed-hosts.ts'
 import { mistakeAt } from '../../topology/swarm/document.ts'
 import type { WaggleError } from '../../topology/waggle-error.ts'
 import { isLogLevels } from '../process-log/log-threshold.ts'
@@ -19,6 +20,7 @@ export function checkSettings(settings: Settings, settingPlace: (key: keyof Sett
       'Write debug, info, warn or error; or module=level, several with commas.',
     )
   checkHosts(settings, add)
+  checkModelHosts(settings, add)
   if (settings.log !== 'kafka') return mistakes
   checkBrokers(settings, add)
   checkSignIn(settings, add)
@@ -96,6 +98,15 @@ function checkHosts({ hosts }: Settings, add: Add): void {
   for (const name of hosts === null ? [] : hosts.split(',')) {
     if (/^\s*(?:[a-z0-9._-]+|\[[0-9a-f:.]+\])(?::\d{1,5})?\s*$/i.test(name)) continue
     add('hosts', `${JSON.stringify(name)} is not a name of a server`, 'Write names with commas between them, as in waggle,proxy.example:8443.')
+  }
+}
+
+function checkModelHosts({ model_hosts }: Settings, add: Add): void {
+  try {
+    AllowedHosts.parse(model_hosts)
+  } catch (thrown) {
+    if (!(thrown instanceof RangeError)) throw thrown
+    add('model_hosts', thrown.message, 'Write names, addresses and networks with commas between them, as in models.example,10.0.0.0/8.')
   }
 }
 

@@ -1,6 +1,7 @@
 import { access, constants, realpath, stat } from 'node:fs/promises'
 import { join, resolve } from 'node:path'
 import type { ResolvedKind } from '../../bees/define-bee.ts'
+import { maxFileBytes } from '../../connectors/objects/check-listing.ts'
 import { WaggleError } from '../../topology/waggle-error.ts'
 
 /** A path, or a program with its arguments. */
@@ -17,6 +18,11 @@ export class ResolveMap {
   constructor(map: { readonly [prefix: string]: Resolution }, directory: string) {
     this.#entries = Object.entries(map).sort(([a], [b]) => b.length - a.length)
     this.#directory = directory
+  }
+
+  /** True if the map says where a name is on this machine. */
+  has(name: string): boolean {
+    return typeof this.#find(name)?.[1] === 'string'
   }
 
   /** The path of a file on this machine. The map gives it, or it is relative to the swarm's directory. Throws WAGGLE_NOT_RESOLVED for a file elsewhere. */
@@ -74,6 +80,3 @@ async function unusable(path: string, kind: ResolvedKind): Promise<string | null
     return code === 'ENOENT' || code === 'ENOTDIR' ? 'There is no file' : `A file cannot be read (${code}):`
   }
 }
-
-/** The size limit of one model file in bytes: ONNX and TensorFlow allow no more in one file. */
-const maxFileBytes = 4 * 1024 ** 3

@@ -11,6 +11,8 @@ export interface Settings {
   readonly data_dir: string
   readonly log: 'embedded' | 'kafka'
   readonly log_level: string
+  readonly model_hosts: string | null
+  readonly model_cache_bytes: number
   readonly clickhouse_url: string | null
   readonly clickhouse_port: number
   readonly schema_registry_url: string | null
@@ -102,6 +104,21 @@ export const settings: readonly Setting[] = [
     schema: Type.String(),
     default: 'info',
     about: 'Least level of the lines in this process’s log: debug, info, warn or error; one module’s as module=level, several with commas.',
+  },
+  {
+    key: 'model_hosts',
+    variable: 'WAGGLE_MODEL_HOSTS',
+    schema: Type.String({ minLength: 1 }),
+    default: null,
+    about:
+      'Web servers that models may come from, with commas between them: name, or name:port. A name stands for public addresses; add an address or a network (10.0.0.0/8) for others.',
+  },
+  {
+    key: 'model_cache_bytes',
+    variable: 'WAGGLE_MODEL_CACHE_BYTES',
+    schema: integer(1, Number.MAX_SAFE_INTEGER),
+    default: 20 * 1024 * 1024 * 1024,
+    about: 'Bytes that fetched models may take in the data directory. Past it those go that were used longest ago, and none in use.',
   },
   {
     key: 'clickhouse_url',

@@ -89,6 +89,21 @@ export const embeddedFlips = {
     assert.deepEqual([await isStackShown('info'), await isStackShown('info,model=debug')], [false, true])
   },
 
+  async model_hosts() {
+    await using web = await modelServer()
+    await using swarm = await SwarmHere.open({ WAGGLE_MODEL_HOSTS: '127.0.0.1' }, web.swarm)
+    assert.equal((await swarm.ask([1, 0, 9, 9])).status, 200)
+    await assert.rejects(SwarmHere.open({}, web.swarm), { code: 'WAGGLE_MODEL_SOURCE' })
+  },
+
+  async model_cache_bytes() {
+    await using web = await modelServer()
+    const hosts = { WAGGLE_MODEL_HOSTS: '127.0.0.1' }
+    await using swarm = await SwarmHere.open(hosts, web.swarm)
+    assert.equal((await swarm.ask([1, 0, 9, 9])).status, 200)
+    await assert.rejects(SwarmHere.open({ ...hosts, WAGGLE_MODEL_CACHE_BYTES: '20' }, web.swarm), { code: 'WAGGLE_MODEL_TOO_LARGE' })
+  },
+
   async clickhouse_url() {
     await using directory = temporaryDirectory()
     const server = await startWritableClickHouse(directory.path)
@@ -223,6 +238,16 @@ export const embeddedFlips = {
 } as const satisfies { readonly [key in keyof Settings]?: Flip }
 
 const main = resolve(import.meta.dirname, '..', '..', '..', 'ops', 'cli', 'main.ts')
+/** A web server with the small model, and a swarm that takes it from there. */
+async function modelServer() {
+  const web = createServer((_, response) => response.end(smallModel({ features: 4, labels: 2 }))).listen(0, '127.0.0.1')
+  await once(web, 'listening')
+  return {
+    swarm: { bees: `${model.replace('./small.onnx', `"http://127.0.0.1:${portOf(web)}/small.onnx"`)}\n${answer}` },
+    [Symbol.asyncDispose]: async () => void web.close(),
+  }
+}
+
 const model = '  - {name: model, type: tensor-rt, input: {name: entrance}, spec: {model: ./small.onnx, labels: [no, yes]}}'
 const answer = '  - {name: answer, type: respond, input: {name: model}}'
 const saving = {

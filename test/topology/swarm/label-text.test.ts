@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
-import { labelsOfLines, labelsOfText } from '../../../connectors/models/label-text.ts'
+import { labelsOfLines, labelsOfText } from '../../../topology/swarm/label-text.ts'
 
 describe('Labels in a model’s metadata', () => {
   for (const [how, text] of [

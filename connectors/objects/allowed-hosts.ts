@@ -1,0 +1,80 @@
+import { BlockList, isIP } from 'node:net'
+
+/**
+ * The web servers from which models may be fetched, and the addresses that their names may have. A name alone allows no address of a private network: it may be
+ * given such an address by whoever owns it. An address counts if it is public, or if the list has it too.
+ */
+export class AllowedHosts {
+  readonly #names: readonly string[]
+  readonly #addresses = new BlockList()
+
+  private constructor(names: readonly string[], networks: readonly string[]) {
+    this.#names = names
+    for (const network of networks) addNetwork(this.#addresses, network)
+  }
+
+  /** Reads `name`, `name:port`, an address or a network (`10.0.0.0/8`), with commas between them. Throws RangeError for anything else. */
+  static parse(text: string | null): AllowedHosts {
+    const entries = (text ?? '')
+      .split(',')
+      .map((entry) => entry.trim().toLowerCase())
+      .filter((entry) => entry !== '')
+    const networks = entries.flatMap((entry) => networksOf(entry))
+    const names = entries.filter((entry) => !entry.includes('/'))
+    for (const name of names)
+      if (!/^(\[[0-9a-f:.]+\]|[a-z0-9_-]+(\.[a-z0-9_-]+)*)(:\d{1,5})?$/.test(name) && isIP(name) === 0) throw new RangeError(`${name} is not a host`)
+    return new AllowedHosts(names, networks)
+  }
+
+  /** True if the list has the host of a URL: its name, its name with its port, or its address. */
+  has({ hostname, port, protocol }: URL): boolean {
+    const name = hostname.toLowerCase().replace(/\.$/, '')
+    const bare = name.replace(/^\[|\]$/g, '')
+    if (isIP(bare) !== 0) return this.#addresses.check(bare, familyOf(bare)) && this.#isPortAllowed(name, port, protocol)
+    const withPort = `${name}:${port || (protocol === 'http:' ? '80' : '443')}`
+    return this.#names.includes(name) || this.#names.includes(withPort)
+  }
+
+  /** True if a name of the list may stand for this address. */
+  allowsAddress(address: string): boolean {
+    const family = familyOf(address)
+    return !notPublic.check(address, family) || this.#addresses.check(address, family)
+  }
+
+  /** An address with ports in the list is allowed at these ports alone. */
+  #isPortAllowed(name: string, port: string, protocol: string): boolean {
+    const own = port || (protocol === 'http:' ? '80' : '443')
+    const ports = this.#names.flatMap((entry) => (entry.startsWith(`${name}:`) ? [entry.slice(name.length + 1)] : []))
+    return ports.length === 0 || ports.includes(own)
+  }
+}
+
+/** The addresses that an entry of the list stands for. */
+function networksOf(entry: string): readonly string[] {
+  if (/^localhost(:\d+)?$/.test(entry)) return ['127.0.0.0/8', '::1']
+  const bare = entry.replace(/^\[([^\]]*)\](:\d+)?$/, '$1').replace(/^([\d.]+):\d+$/, '$1')
+  if (isIP(bare) !== 0) return [bare]
+  return entry.includes('/') ? [entry] : []
+}
+
+function addNetwork(list: BlockList, network: string): void {
+  const [address = '', bits] = network.split('/')
+  if (isIP(address) === 0 || (bits !== undefined && !/^\d{1,3}$/.test(bits))) throw new RangeError(`${network} is not a network`)
+  if (bits === undefined) list.addAddress(address, familyOf(address))
+  else if (Number(bits) > (isIP(address) === 4 ? 32 : 128)) throw new RangeError(`${network} is not a network`)
+  else list.addSubnet(address, Number(bits), familyOf(address))
+}
+
+function familyOf(address: string): 'ipv4' | 'ipv6' {
+  return isIP(address) === 6 ? 'ipv6' : 'ipv4'
+}
+
+/** Addresses of no public server, from IANA's registries of special addresses. A BlockList takes `::ffff:10.0.0.1` for 10.0.0.1; other wrappings count as private. */
+const notPublic = new BlockList()
+for (const network of [
+  ...['0.0.0.0/8', '10.0.0.0/8', '100.64.0.0/10', '127.0.0.0/8', '169.254.0.0/16', '172.16.0.0/12', '192.0.0.0/24', '192.0.2.0/24'],
+  ...['192.88.99.0/24', '192.168.0.0/16', '198.18.0.0/15', '198.51.100.0/24', '203.0.113.0/24', '224.0.0.0/4', '240.0.0.0/4'],
+  ...['::/96', '64:ff9b::/96', '64:ff9b:1::/48', '100::/64', '2001::/23', '2001:db8::/32', '2002::/16', '3fff::/20'],
+  ...['5f00::/16', 'fc00::/7', 'fe80::/10', 'fec0::/10', 'ff00::/8'],
+])
+  addNetwork(notPublic, network)

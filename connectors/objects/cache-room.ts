@@ -1,0 +1,110 @@
+import { readdir, statfs } from 'node:fs/promises'
+import { dirname, join } from 'node:path'
+import type { Clock } from '../../processor/ports.ts'
+import { WaggleError } from '../../topology/waggle-error.ts'
+import { deleteEntry, entriesOf, type StoredEntry } from './cache-entry.ts'
+import { CacheLock } from './cache-lock.ts'
+import type { CacheUsers } from './cache-users.ts'
+import { tooLarge } from './store-error.ts'
+
+export interface CacheRoomOptions {
+  readonly directory: string
+  readonly maxBytes: number
+  readonly users: CacheUsers
+  readonly clock: Clock
+  /** Free bytes of the disk. */
+  readonly freeBytes?: () => Promise<number>
+}
+
+/** Keeps the cache within its bound and its disk: the least recently used versions go, and never one that a process uses or fetches. */
+export class CacheRoom {
+  readonly #options: CacheRoomOptions
+
+  constructor(options: CacheRoomOptions) {
+    this.#options = options
+  }
+
+  /**
+   * Makes room for a version that goes to `directory`, and calls `reserve` before another process may take the room. Throws WAGGLE_MODEL_TOO_LARGE and
+   * WAGGLE_DISK_FULL if there is not enough, with everything deleted that may be.
+   */
+  async make(
+    wish: { readonly address: string; readonly directory: string; readonly bytes: number },
+    signal: AbortSignal,
+    reserve: () => Promise<void>,
+  ) {
+    const { directory, users, clock } = this.#options
+    if (wish.bytes > this.#options.maxBytes) {
+      throw tooLarge(
+        `${wish.address} has ${wish.bytes} bytes, and the cache of models may have ${this.#options.maxBytes}`,
+        'Raise WAGGLE_MODEL_CACHE_BYTES, or name a smaller model.',
+      )
+    }
+    const lock = await CacheLock.acquire({ file: join(directory, 'lock'), users, clock }, signal, () => {})
+    try {
+      await this.#make(wish)
+      await reserve()
+    } finally {
+      await lock.release()
+    }
+  }
+
+  async #make({ address, directory, bytes }: { readonly address: string; readonly directory: string; readonly bytes: number }): Promise<void> {
+    const { maxBytes } = this.#options
+    const all = await this.#entries()
+    const others = all.filter((entry) => entry.directory !== directory)
+    const inUse = await this.#options.users.entriesInUse()
+    const unused = others.filter((entry) => !inUse.has(entry.directory)).toSorted((a, b) => a.usedAt - b.usedAt)
+    let total = others.reduce((sum, entry) => sum + entry.bytes, 0)
+    for (;;) {
+      const free = await this.#freeBytes()
+      const isOverBound = total + bytes > maxBytes
+      if (!isOverBound && bytes + spareBytes <= free) return
+      const oldest = unused.shift()
+      if (oldest !== undefined) {
+        if (await this.#evict(oldest)) total -= oldest.bytes
+        continue
+      }
+      if (isOverBound) {
+        throw tooLarge(
+          `${address} has ${bytes} bytes, and the models in use have ${total} of the ${maxBytes} that the cache may have`,
+          'Raise WAGGLE_MODEL_CACHE_BYTES, or stop a swarm.',
+        )
+      }
+      throw new WaggleError('WAGGLE_DISK_FULL', {
+        message: `${address} has ${bytes} bytes, and the disk of ${this.#options.directory} has ${free} free`,
+        next: 'Make room on the disk, or set WAGGLE_DATA_DIR to a directory on another one.',
+      })
+    }
+  }
+
+  /** Deletes a version, unless another process looks after its address now. */
+  async #evict({ directory }: StoredEntry): Promise<boolean> {
+    const { users, clock } = this.#options
+    const lock = await CacheLock.tryToAcquire({ file: join(dirname(directory), 'lock'), users, clock })
+    if (lock === null) return false
+    try {
+      const inUse = await users.entriesInUse()
+      if (inUse.has(directory)) return false
+      await deleteEntry(directory)
+      return true
+    } finally {
+      await lock.release()
+    }
+  }
+
+  async #entries(): Promise<readonly StoredEntry[]> {
+    const { directory } = this.#options
+    const names = (await readdir(directory)).filter((name) => /^[0-9a-f]{40}$/.test(name))
+    return (await Promise.all(names.map((name) => entriesOf(join(directory, name))))).flat()
+  }
+
+  async #freeBytes(): Promise<number> {
+    if (this.#options.freeBytes !== undefined) return this.#options.freeBytes()
+    const { bavail, bsize } = await statfs(this.#options.directory)
+    return bavail * bsize
+  }
+}
+
+/** Left free on the disk for everything else: the log and the database are on it too. */
+const spareBytes = 64 * 1024 * 1024

@@ -1,0 +1,152 @@
+import { randomUUID } from 'node:crypto'
+import { readFileSync } from 'node:fs'
+import { mkdir, readdir, readFile, readlink, rename, rm, stat, utimes, writeFile } from 'node:fs/promises'
+import { hostname } from 'node:os'
+import { join } from 'node:path'
+import type { Clock } from '../../processor/ports.ts'
+
+/**
+ * The processes that use a cache. Each has a file in `users/` with its process id and the entries that it uses, and touches the file while it lives. So a
+ * process that was killed holds no lock and no entry.
+ */
+export class CacheUsers {
+  readonly #directory: string
+  readonly #clock: Clock
+  readonly token = randomUUID()
+  readonly #uses = new Set<string>()
+  #stopBeating: (() => void) | null = null
+  #opening: Promise<void> | null = null
+  #machine = ''
+
+  constructor(directory: string, clock: Clock) {
+    this.#directory = join(directory, 'users')
+    this.#clock = clock
+  }
+
+  /** Writes this process's file, once. */
+  open(): Promise<void> {
+    this.#opening ??= this.#open()
+    return this.#opening
+  }
+
+  /** This process uses an entry until it closes. */
+  async use(entry: string): Promise<void> {
+    if (this.#uses.has(entry)) return
+    this.#uses.add(entry)
+    await this.#write()
+  }
+
+  /** The entries that living processes use. Files of dead processes are deleted. */
+  async entriesInUse(): Promise<ReadonlySet<string>> {
+    const used = new Set(this.#uses)
+    for (const name of await readdir(this.#directory).catch(() => [])) {
+      if (name.endsWith('.next')) continue
+      const user = await this.#read(name)
+      if (user === null) continue
+      if (await this.isAlive(name)) for (const entry of user.uses) used.add(entry)
+      else await rm(join(this.#directory, name), { force: true })
+    }
+    return used
+  }
+
+  /** True if the process with this token lives. On this machine its process id tells; on another one its file must have been touched lately. */
+  async isAlive(token: string): Promise<boolean> {
+    if (token === this.token) return true
+    const user = await this.#read(token)
+    if (user === null) return false
+    if (user.machine === this.#machine) return startOf(user.pid) === user.started
+    await this.#beat()
+    // Both times are those of the file system, which may have a clock of its own.
+    const [own, other] = await Promise.all([this.token, token].map((one) => stat(join(this.#directory, one)).catch(() => null)))
+    return own != null && other != null && own.mtimeMs - other.mtimeMs < silentMs
+  }
+
+  async close(): Promise<void> {
+    if (this.#opening === null) return
+    await this.#opening.catch(() => {})
+    this.#stopBeating?.()
+    this.#uses.clear()
+    await rm(join(this.#directory, this.token), { force: true })
+  }
+
+  async #open(): Promise<void> {
+    await mkdir(this.#directory, { recursive: true })
+    this.#machine = await machine()
+    await this.#write()
+    const beat = () => {
+      this.#stopBeating = this.#clock.after(beatMs, () => {
+        void this.#beat().then(beat, beat)
+      })
+    }
+    beat()
+  }
+
+  async #beat(): Promise<void> {
+    const now = new Date()
+    // A process that was thought dead may have lost its file.
+    await utimes(join(this.#directory, this.token), now, now).catch(() => this.#write())
+  }
+
+  async #write(): Promise<void> {
+    const file = join(this.#directory, this.token)
+    const user: User = { pid: process.pid, started: startOf(process.pid) ?? '', machine: this.#machine, uses: [...this.#uses] }
+    await writeFile(`${file}.next`, JSON.stringify(user))
+    await rename(`${file}.next`, file)
+  }
+
+  async #read(token: string): Promise<User | null> {
+    try {
+      return parseUser(await readFile(join(this.#directory, token), 'utf8'))
+    } catch {
+      return null
+    }
+  }
+}
+
+interface User {
+  readonly pid: number
+  /** When the process started, as the kernel counts it: a process id is given again. */
+  readonly started: string
+  readonly machine: string
+  readonly uses: readonly string[]
+}
+
+function parseUser(text: string): User | null {
+  const user: Partial<User> | null = JSON.parse(text)
+  const { pid, started, machine, uses } = user ?? {}
+  if (typeof pid !== 'number' || typeof started !== 'string' || typeof machine !== 'string' || !Array.isArray(uses)) return null
+  return { pid, started, machine, uses: uses.filter((one) => typeof one === 'string') }
+}
+
+/** The start time of a process; '' where only its being there can be told; null if there is none. */
+function startOf(pid: number): string | null {
+  try {
+    const text = readFileSync(`/proc/${pid}/stat`, 'utf8')
+    // The program's name, in brackets, may have spaces. A zombie has ended.
+    const fields = text.slice(text.lastIndexOf(')') + 2).split(' ')
+    return fields[0] === 'Z' ? null : (fields[19] ?? '')
+  } catch {
+    if (process.platform === 'linux') return null
+  }
+  try {
+    process.kill(pid, 0)
+    return ''
+  } catch (thrown) {
+    return (thrown as NodeJS.ErrnoException).code === 'EPERM' ? '' : null
+  }
+}
+
+/** The space in which a process id means the same: the host since its start, and the container. */
+async function machine(): Promise<string> {
+  const pids = await readlink('/proc/self/ns/pid').catch(() => '')
+  return `${hostname()} ${await bootId()} ${pids}`
+}
+
+/** The id of the machine's last start; '' where the system has none. */
+export async function bootId(): Promise<string> {
+  const text = await readFile('/proc/sys/kernel/random/boot_id', 'utf8').catch(() => '')
+  return text.trim()
+}
+
+const beatMs = 10_000
+const silentMs = 60_000

@@ -1,0 +1,288 @@
+import { mkdir, rename } from 'node:fs/promises'
+import { join } from 'node:path'
+import type { Clock } from '../../processor/ports.ts'
+import type { ObjectListing, ObjectStore } from '../../topology/swarm/ports/objects.ts'
+import { Unavailable, WaggleError } from '../../topology/waggle-error.ts'
+import { fileError, makeDirectory } from '../system/file-error.ts'
+import {
+  addressHash,
+  type CacheEntry,
+  contentOf,
+  deleteEntry,
+  entriesOf,
+  isWhole,
+  readEntry,
+  type StoredEntry,
+  sha256Of,
+  syncDirectory,
+  touchEntry,
+  versionHash,
+  writeEntry,
+} from './cache-entry.ts'
+import { CacheLock } from './cache-lock.ts'
+import { CacheRoom } from './cache-room.ts'
+import { bootId, CacheUsers } from './cache-users.ts'
+import { checkListing } from './check-listing.ts'
+import { download } from './download.ts'
+import { shownAddress } from './invalid-address.ts'
+import { pause } from './pause.ts'
+import { Progress } from './progress.ts'
+
+export interface ModelCacheOptions {
+  /** The directory of the cache. Processes may share it. */
+  readonly directory: string
+  /** The most bytes of all versions. */
+  readonly maxBytes: number
+  /** The store of an address. Throws WAGGLE_MODEL_SOURCE. */
+  readonly storeOf: (address: string) => ObjectStore
+  readonly clock: Clock
+  /** Free bytes of the disk. Default: those of the directory's file system. */
+  readonly freeBytes?: () => Promise<number>
+  /** The time within which `leastBytes` must come, in ms. */
+  readonly stallMs?: number
+}
+
+export interface ModelWish {
+  readonly address: string
+  readonly kind: 'file' | 'file or folder'
+  /** The SHA-256 that the file must have, in hexadecimal. */
+  readonly sha256?: string
+  readonly log: (level: 'debug' | 'info' | 'warn' | 'error', message: string) => void
+}
+
+/**
+ * Models from elsewhere on this disk. A version is fetched once for all bees and processes that share the directory. While its store is away, the newest version that
+ * is here is used; without one the store is asked again until it answers.
+ */
+export class ModelCache {
+  readonly #options: ModelCacheOptions
+  readonly #users: CacheUsers
+  readonly #room: CacheRoom
+  readonly #closing = new AbortController()
+  readonly #fetching = new Map<string, Promise<string>>()
+  /** The last failure of each address that is tried again. */
+  readonly #waits = new Map<string, string>()
+
+  constructor(options: ModelCacheOptions) {
+    this.#options = options
+    const { directory, maxBytes, clock, freeBytes } = options
+    this.#users = new CacheUsers(directory, clock)
+    this.#room = new CacheRoom({ directory, maxBytes, clock, users: this.#users, ...(freeBytes === undefined ? {} : { freeBytes }) })
+  }
+
+  /**
+   * The path of the model on this disk. It stays there until the cache closes. Throws WAGGLE_MODEL_NOT_FOUND, WAGGLE_MODEL_REFUSED, WAGGLE_MODEL_DIFFERS,
+   * WAGGLE_MODEL_TOO_LARGE and WAGGLE_DISK_FULL.
+   */
+  async path(wish: ModelWish): Promise<string> {
+    const key = JSON.stringify([wish.address, wish.kind, wish.sha256 ?? null])
+    const known = this.#fetching.get(key)
+    if (known !== undefined) return known
+    const path = this.#keepTrying(wish).finally(() => {
+      this.#fetching.delete(key)
+      this.#waits.delete(wish.address)
+    })
+    this.#fetching.set(key, path)
+    return path
+  }
+
+  /** The path of the newest version that is here; null if there is none. Nothing is fetched. */
+  async pathHere({ address, kind, sha256 }: Omit<ModelWish, 'log'>): Promise<string | null> {
+    const entry = await this.#usable(address, { kind, ...(sha256 === undefined ? {} : { sha256 }) })
+    return entry === null ? null : contentOf(entry)
+  }
+
+  /** The reason why a model is waited for; null if none is. */
+  get waitingFor(): string | null {
+    return this.#waits.values().next().value ?? null
+  }
+
+  /** Ends what is being fetched. The next start goes on with it. */
+  async close(): Promise<void> {
+    this.#closing.abort(
+      new WaggleError('WAGGLE_STOPPING', {
+        message: 'The model is not fetched, because Waggle stops',
+        next: 'Nothing: the next start goes on with it.',
+      }),
+    )
+    await Promise.allSettled(this.#fetching.values())
+    await this.#users.close()
+  }
+
+  async #keepTrying(wish: ModelWish): Promise<string> {
+    const { clock } = this.#options
+    const progress = new Progress(shownAddress(wish.address), clock, wish.log)
+    for (let failures = 0; ; failures++) {
+      const bytesBefore = progress.bytes
+      try {
+        return await this.#locked(wish, progress)
+      } catch (thrown) {
+        if (!(thrown instanceof Unavailable)) throw fileError(thrown, otherDisk) ?? thrown
+        if (progress.bytes > bytesBefore) failures = 0
+        const cached = await this.#usable(wish.address, wish)
+        if (cached !== null && failures >= patience) return this.#useOld(cached, wish, thrown)
+        const waitMs = Math.min(longestWaitMs, firstWaitMs * 2 ** Math.min(failures, 16))
+        this.#waits.set(wish.address, thrown.message)
+        wish.log('warn', `${thrown.message}; trying again in ${Math.ceil(waitMs / 1000)} s`)
+        await pause(clock, waitMs, this.#closing.signal)
+      }
+    }
+  }
+
+  async #locked(wish: ModelWish, progress: Progress): Promise<string> {
+    const { directory, clock } = this.#options
+    const { signal } = this.#closing
+    const place = join(directory, addressHash(wish.address))
+    makeDirectory(place, otherDisk)
+    await this.#users.open()
+    const onWait = () => wish.log('info', `another process fetches ${shownAddress(wish.address)}: waiting for it`)
+    const lock = await CacheLock.acquire({ file: join(place, 'lock'), users: this.#users, clock }, signal, onWait)
+    try {
+      return await this.#current(wish, progress, place, lock)
+    } finally {
+      await lock.release()
+    }
+  }
+
+  /** The version that the store has now. */
+  async #current(wish: ModelWish, progress: Progress, place: string, lock: CacheLock): Promise<string> {
+    const { address, sha256 } = wish
+    const pinned = sha256 === undefined ? null : await this.#usable(address, wish)
+    // Its content is the one that the spec wants, whatever the store has by now.
+    if (pinned !== null) return this.#use(pinned)
+    const store = this.#options.storeOf(address)
+    let listing: ObjectListing
+    try {
+      listing = await store.look(address, this.#closing.signal)
+    } catch (thrown) {
+      const cached = thrown instanceof Unavailable ? await this.#usable(address, wish) : null
+      if (cached === null) throw thrown
+      return this.#useOld(cached, wish, thrown)
+    }
+    checkListing(listing, wish)
+    const version = versionHash(listing, this.#options.clock.now())
+    const existing = await readEntry(join(place, version))
+    if (existing !== null) {
+      if (await isWhole(existing)) return this.#use(await matching(existing, wish))
+      wish.log('warn', `${contentOf(existing)} is not whole any more, and is fetched again`)
+      await deleteEntry(existing.directory)
+    }
+    return this.#fetch({ wish, progress, place, lock, listing, version, store })
+  }
+
+  async #fetch({ wish, progress, place, lock, listing, version, store }: Fetching): Promise<string> {
+    const { clock, stallMs = usualStallMs } = this.#options
+    const { signal } = this.#closing
+    const partial = join(place, `${version}.partial`)
+    const entries = await entriesOf(place)
+    // A part of another version, or one that a power failure may have torn, cannot be gone on with.
+    const boot = await bootId()
+    for (const { directory, isPartial, boot: written } of entries) {
+      if (isPartial && (directory !== partial || written !== boot)) await deleteEntry(directory)
+    }
+    const bytes = listing.objects.reduce((sum, object) => sum + object.bytes, 0)
+    const { kind, name, objects } = listing
+    const files = objects.map(({ path, bytes }) => ({ path, bytes }))
+    const entry: CacheEntry = { address: wish.address, kind, name, files, bytes, sha256: null, fetchedAt: clock.now(), boot }
+    await this.#room.make({ address: shownAddress(wish.address), directory: partial, bytes }, signal, async () => {
+      await mkdir(partial, { recursive: true })
+      await writeEntry(partial, entry)
+    })
+    progress.begin(bytes)
+    try {
+      await inParallel(objects, signal, (object, signal) => {
+        const file = join(partial, 'content', object.path)
+        const counts = { onKept: (count: number) => progress.kept(count), onBytes: (count: number) => progress.came(count) }
+        return download({ store, object, file, clock, signal, stallMs, leastBytes, ...counts })
+      })
+    } finally {
+      progress.end()
+    }
+    const sha256 = kind === 'file' ? await sha256Of(join(partial, 'content', name)) : null
+    if (wish.sha256 !== undefined && sha256 !== wish.sha256.toLowerCase()) {
+      await deleteEntry(partial)
+      throw differs(wish, sha256)
+    }
+    await writeEntry(partial, { ...entry, sha256, fetchedAt: clock.now() })
+    await syncDirectory(partial)
+    const whole = join(place, version)
+    // Another process that has taken the lock has fetched the same bytes.
+    if ((await lock.isHeld()) || (await readEntry(whole)) === null) await rename(partial, whole)
+    await syncDirectory(place)
+    wish.log('info', `${shownAddress(wish.address)} is fetched (${bytes} bytes)`)
+    const stored = await readEntry(whole)
+    if (stored === null)
+      throw new WaggleError('WAGGLE_FILE_UNUSABLE', { message: `${whole} is gone`, next: 'Let nothing else write the data directory.' })
+    return this.#use(stored)
+  }
+
+  async #use(entry: StoredEntry): Promise<string> {
+    await this.#users.use(entry.directory)
+    await touchEntry(entry, this.#options.clock.now())
+    return contentOf(entry)
+  }
+
+  #useOld(entry: StoredEntry, wish: ModelWish, thrown: unknown): Promise<string> {
+    const why = thrown instanceof WaggleError ? thrown.message : String(thrown)
+    wish.log('warn', `${why}; the version of ${new Date(entry.fetchedAt).toISOString()} from the cache is used`)
+    return this.#use(entry)
+  }
+
+  /** The newest whole version of an address that has the wanted kind and hash; null if there is none. */
+  async #usable(address: string, { kind, sha256 }: Pick<ModelWish, 'kind' | 'sha256'>): Promise<StoredEntry | null> {
+    const entries = await entriesOf(join(this.#options.directory, addressHash(address)))
+    for (const entry of entries.toSorted((a, b) => b.fetchedAt - a.fetchedAt)) {
+      if (entry.isPartial || (kind === 'file' && entry.kind === 'folder')) continue
+      if (sha256 !== undefined && entry.sha256 !== sha256.toLowerCase()) continue
+      if (!(await isWhole(entry))) continue
+      if (sha256 === undefined || (await sha256Of(contentOf(entry))) === entry.sha256) return entry
+    }
+    return null
+  }
+}
+
+interface Fetching {
+  readonly wish: ModelWish
+  readonly progress: Progress
+  readonly place: string
+  readonly lock: CacheLock
+  readonly listing: ObjectListing
+  readonly version: string
+  readonly store: ObjectStore
+}
+
+/** The entry, if it has the wanted hash. Throws WAGGLE_MODEL_DIFFERS. */
+async function matching(entry: StoredEntry, wish: ModelWish): Promise<StoredEntry> {
+  if (wish.sha256 !== undefined && entry.sha256 !== wish.sha256.toLowerCase()) throw differs(wish, entry.sha256)
+  return entry
+}
+
+function differs({ address, sha256 }: ModelWish, found: string | null): WaggleError {
+  return new WaggleError('WAGGLE_MODEL_DIFFERS', {
+    message: `${shownAddress(address)} has the SHA-256 ${found}, and the spec names ${sha256}`,
+    next: 'Correct sha256 in the bee’s spec if this is the model that you mean. Else somebody has changed the model.',
+  })
+}
+
+/** Runs a few jobs at a time. The first failure ends the others, and is thrown when all have ended. */
+async function inParallel<T>(items: readonly T[], signal: AbortSignal, job: (item: T, signal: AbortSignal) => Promise<void>): Promise<void> {
+  const left = [...items]
+  const failed = new AbortController()
+  const both = AbortSignal.any([signal, failed.signal])
+  const lane = async () => {
+    for (let item = left.shift(); item !== undefined && !both.aborted; item = left.shift())
+      await job(item, both).catch((thrown: unknown) => failed.abort(thrown))
+  }
+  await Promise.all(Array.from({ length: parallelDownloads }, lane))
+  both.throwIfAborted()
+}
+
+const parallelDownloads = 4
+const usualStallMs = 30_000
+/** In each `stallMs` this much must come, so that a server that sends a byte now and then is given up. */
+const leastBytes = 32 * 1024
+/** Downloads that break as often without a byte lead to the version that is here. */
+const patience = 3
+const firstWaitMs = 1000
+const longestWaitMs = 60_000
+const otherDisk = 'WAGGLE_DATA_DIR sets the data directory, which has the cache of models.'

@@ -1,0 +1,52 @@
+import type { Clock } from '../../processor/ports.ts'
+
+/** Says every few seconds how much of a model is here. */
+export class Progress {
+  readonly #what: string
+  readonly #clock: Clock
+  readonly #log: (level: 'info', message: string) => void
+  /** The bytes that have come, over all attempts. */
+  bytes = 0
+  /** The bytes that are here in this attempt. */
+  #here = 0
+  #cancel = () => {}
+
+  constructor(what: string, clock: Clock, log: (level: 'info', message: string) => void) {
+    this.#what = what
+    this.#clock = clock
+    this.#log = log
+  }
+
+  begin(allBytes: number): void {
+    this.#here = 0
+    let before = this.bytes
+    const tell = () => {
+      this.#cancel = this.#clock.after(everyMs, () => {
+        const rate = (this.bytes - before) / (everyMs / 1000)
+        before = this.bytes
+        this.#log('info', `fetching ${this.#what}: ${megabytes(this.#here)} of ${megabytes(allBytes)} MB are here, ${megabytes(rate)} MB/s`)
+        tell()
+      })
+    }
+    tell()
+  }
+
+  kept(bytes: number): void {
+    this.#here += bytes
+  }
+
+  came(bytes: number): void {
+    this.bytes += bytes
+    this.#here += bytes
+  }
+
+  end(): void {
+    this.#cancel()
+  }
+}
+
+function megabytes(bytes: number): string {
+  return (bytes / 1e6).toFixed(1)
+}
+
+const everyMs = 5000

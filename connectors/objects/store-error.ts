@@ -1,0 +1,48 @@
+import { saidBy, Unavailable, WaggleError } from '../../topology/waggle-error.ts'
+
+/** There is nothing at an address. */
+export function notFound(address: string, why: string): WaggleError {
+  return new WaggleError('WAGGLE_MODEL_NOT_FOUND', {
+    message: `There is no model at ${address}: ${why}`,
+    next: 'Correct the address in the swarm, or put the model there.',
+  })
+}
+
+/** The store answers, and does not let this process read. A retry would be refused too. */
+export function refused(address: string, why: string, next: string): WaggleError {
+  return new WaggleError('WAGGLE_MODEL_REFUSED', { message: `${address} is refused: ${why}`, next })
+}
+
+/** The store is away, or too slow. */
+export function away(address: string, thrown: unknown): Unavailable {
+  return new Unavailable('WAGGLE_MODEL_UNREACHABLE', {
+    message: `${address} cannot be fetched: ${saidBy(thrown) || codeOf(thrown)}`,
+    next: 'See that the store runs and can be reached. It is tried again until it answers.',
+    cause: thrown,
+  })
+}
+
+export function tooLarge(message: string, next: string): WaggleError {
+  return new WaggleError('WAGGLE_MODEL_TOO_LARGE', { message, next })
+}
+
+/** The bytes of a connection, whose failures become `Unavailable`. */
+export async function* readable(address: string, chunks: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8Array> {
+  try {
+    yield* chunks
+  } catch (thrown) {
+    throw thrown instanceof WaggleError ? thrown : away(address, thrown)
+  }
+}
+
+/** True for an error of the TLS library about a certificate. */
+export function isCertificateError(thrown: unknown): boolean {
+  return /^(CERT_|ERR_TLS_CERT|DEPTH_ZERO_|SELF_SIGNED_|UNABLE_TO_(GET|VERIFY)_|ERR_SSL_)/.test(codeOf(thrown))
+}
+
+/** The code of a system error; '' without one. An AggregateError of several addresses has the code of its first. */
+export function codeOf(thrown: unknown): string {
+  if (!(thrown instanceof Error)) return ''
+  if ('code' in thrown && typeof thrown.code === 'string') return thrown.code
+  return thrown instanceof AggregateError ? codeOf(thrown.errors[0]) : ''
+}

@@ -1,0 +1,193 @@
+import { lookup } from 'node:dns'
+import { request as httpRequest, type IncomingMessage } from 'node:http'
+import { request as httpsRequest } from 'node:https'
+import type { LookupFunction } from 'node:net'
+import type { Clock } from '../../processor/ports.ts'
+import type { ObjectBytes, ObjectListing, ObjectStore, StoredObject } from '../../topology/swarm/ports/objects.ts'
+import { Unavailable, WaggleError } from '../../topology/waggle-error.ts'
+import type { AllowedHosts } from './allowed-hosts.ts'
+import { filesBeside } from './files-beside.ts'
+import { invalidAddress, shownAddress } from './invalid-address.ts'
+import { away, codeOf, isCertificateError, notFound, readable, refused } from './store-error.ts'
+import { parseWebAddress } from './web-address.ts'
+
+export interface WebOptions {
+  readonly hosts: AllowedHosts
+  readonly clock: Clock
+  /** Authorities to trust beside those of Node, as PEM. */
+  readonly ca?: string
+  /** Finds the addresses of a name. Default: the system's. */
+  readonly lookup?: LookupFunction
+}
+
+/** Files of web servers. Only allowed hosts are asked, at addresses that these may have, and a redirect may lead to another path of the same host alone. */
+export class WebObjects implements ObjectStore {
+  readonly #options: WebOptions
+
+  constructor(options: WebOptions) {
+    this.#options = options
+  }
+
+  async look(address: string, signal: AbortSignal): Promise<ObjectListing> {
+    const url = parseWebAddress(address, this.#options.hosts)
+    const name = nameOf(url, address)
+    const file = await this.#probe(url, signal)
+    if (file === null) throw notFound(shownAddress(address), 'the server said 404')
+    // A query may be the signature of this one file.
+    const besides = url.search === '' ? filesBeside(name) : []
+    const found = await Promise.all(besides.map((path) => this.#optional(new URL(encodeURIComponent(path), url), path, signal)))
+    return { kind: 'file', name, objects: [{ ...file, path: name }, ...found.filter((one) => one !== null)] }
+  }
+
+  async read(object: StoredObject, fromByte: number, signal: AbortSignal): Promise<ObjectBytes | null> {
+    const url = parseWebAddress(object.key, this.#options.hosts)
+    const headers = {
+      ...(fromByte === 0 ? {} : { range: `bytes=${fromByte}-` }),
+      ...(object.etag === null || object.etag.startsWith('W/') ? {} : { 'if-match': object.etag }),
+    }
+    const answer = await this.#get(url, headers, signal)
+    const { statusCode = 0 } = answer
+    const tag = answer.headers.etag ?? null
+    const isOther = object.etag !== null && tag !== null && tag !== object.etag
+    if (statusCode === 404 || statusCode === 410 || statusCode === 412 || statusCode === 416 || isOther) {
+      answer.destroy()
+      return null
+    }
+    if (statusCode !== 200 && statusCode !== 206) throw statusError(answer, url)
+    const begins = statusCode === 206 ? Number(/^bytes (\d+)-/.exec(answer.headers['content-range'] ?? '')?.[1]) : 0
+    return { fromByte: begins, chunks: readable(shownAddress(object.key), answer) }
+  }
+
+  /** The file; null if the server has none. It asks for one byte, because some servers do not answer HEAD. */
+  async #probe(url: URL, signal: AbortSignal): Promise<Omit<StoredObject, 'path'> | null> {
+    const answer = await this.#get(url, { range: 'bytes=0-0' }, signal)
+    answer.destroy()
+    const { statusCode = 0, headers } = answer
+    if (statusCode === 404 || statusCode === 410) return null
+    const all = statusCode === 206 || statusCode === 416 ? /\/(\d{1,16})$/.exec(headers['content-range'] ?? '')?.[1] : headers['content-length']
+    if (statusCode !== 200 && statusCode !== 206 && statusCode !== 416) throw statusError(answer, url)
+    const shown = shownAddress(url.href)
+    if (headers['content-encoding'] !== undefined && headers['content-encoding'] !== 'identity')
+      throw refused(shown, `the server sends it in the encoding ${headers['content-encoding']}, though none was asked for`, 'Correct the server.')
+    const bytes = Number(all)
+    if (all === undefined || !Number.isSafeInteger(bytes))
+      throw refused(shown, 'the server does not say how large it is', 'Put it on a server that does.')
+    // A time of change has whole seconds, so it does for a version, and not for a part.
+    const etag = headers.etag ?? (headers['last-modified'] === undefined ? null : `W/"${headers['last-modified']}"`)
+    return { key: url.href, bytes, etag, versionId: null }
+  }
+
+  async #optional(url: URL, path: string, signal: AbortSignal): Promise<StoredObject | null> {
+    try {
+      const found = await this.#probe(url, signal)
+      return found === null ? null : { ...found, path }
+    } catch (thrown) {
+      if (thrown instanceof WaggleError && !(thrown instanceof Unavailable)) return null
+      throw thrown
+    }
+  }
+
+  async #get(start: URL, headers: { readonly [name: string]: string }, signal: AbortSignal): Promise<IncomingMessage> {
+    let url = start
+    for (let redirects = 0; redirects <= maxRedirects; redirects++) {
+      const answer = await this.#send(url, headers, signal)
+      const { location } = answer.headers
+      if (![301, 302, 303, 307, 308].includes(answer.statusCode ?? 0) || location === undefined) return answer
+      answer.destroy()
+      const to = URL.parse(location, url.href)
+      if (to === null || to.origin !== url.origin)
+        throw refused(
+          shownAddress(start.href),
+          `the server sends on to ${to === null ? 'no address' : to.origin}`,
+          'Name the address where the file is, and allow its host.',
+        )
+      url = parseWebAddress(to.href, this.#options.hosts)
+    }
+    throw refused(shownAddress(start.href), `the server has sent on more than ${maxRedirects} times`, 'Name the address where the file is.')
+  }
+
+  async #send(url: URL, headers: { readonly [name: string]: string }, signal: AbortSignal): Promise<IncomingMessage> {
+    const { clock, ca } = this.#options
+    const shown = shownAddress(url.href)
+    const host = url.hostname.replace(/^\[|\]$/g, '')
+    const silent = new AbortController()
+    const cancel = clock.after(answerMs, () => silent.abort(new Error(`the server did not answer within ${answerMs / 1000} s`)))
+    try {
+      return await new Promise((resolve, reject) => {
+        const send = url.protocol === 'https:' ? httpsRequest : httpRequest
+        const request = send(url, {
+          headers: { 'accept-encoding': 'identity', 'user-agent': 'waggle', ...headers },
+          agent: false,
+          maxHeaderSize: maxHeaderBytes,
+          lookup: this.#guardedLookup(host),
+          signal,
+          ...(ca === undefined ? {} : { ca }),
+        })
+        silent.signal.addEventListener('abort', () => request.destroy(silent.signal.reason))
+        request.once('response', resolve)
+        request.once('error', reject)
+        request.end()
+      })
+    } catch (thrown) {
+      if (signal.aborted) throw signal.reason
+      if (thrown instanceof WaggleError) throw thrown
+      if (isCertificateError(thrown))
+        throw refused(shown, `its certificate is not valid (${codeOf(thrown)})`, 'Set NODE_EXTRA_CA_CERTS to the file of its authority.')
+      if (codeOf(thrown) === 'HPE_HEADER_OVERFLOW')
+        throw refused(shown, `its answer has more than ${maxHeaderBytes} bytes of headers`, 'Correct the server.')
+      throw away(shown, thrown)
+    } finally {
+      cancel()
+    }
+  }
+
+  /** Looks a name up, and gives the connection only addresses that the name may have. The checked address is the one that is connected to. */
+  #guardedLookup(host: string): LookupFunction {
+    const { hosts, lookup: find = lookup as LookupFunction } = this.#options
+    return (hostname, options, done) => {
+      find(hostname, { ...options, all: true }, (error, found) => {
+        if (error !== null) {
+          done(error, '', 0)
+          return
+        }
+        const addresses = (typeof found === 'string' ? [{ address: found, family: 4 }] : found).filter(({ address }) => hosts.allowsAddress(address))
+        const [first] = addresses
+        if (first === undefined) done(privateAddress(host), '', 0)
+        else if (options.all === true) done(null, addresses)
+        else done(null, first.address, first.family)
+      })
+    }
+  }
+}
+
+/** The file's name. Throws WAGGLE_MODEL_SOURCE for a path that ends in none. */
+function nameOf(url: URL, address: string): string {
+  try {
+    const name = decodeURIComponent(url.pathname.slice(url.pathname.lastIndexOf('/') + 1))
+    if (name !== '') return name
+  } catch {
+    throw invalidAddress(address, 'its path has a % that is not an escape')
+  }
+  throw invalidAddress(address, 'it ends in a slash, and a web server has no folders: name a file')
+}
+
+function statusError(answer: IncomingMessage, url: URL): WaggleError {
+  const { statusCode = 0 } = answer
+  const shown = shownAddress(url.href)
+  answer.destroy()
+  if (statusCode >= 500 || statusCode === 408 || statusCode === 425 || statusCode === 429)
+    return away(shown, new Error(`the server said ${statusCode}`))
+  return refused(shown, `the server said ${statusCode}`, 'Correct the address, or let this machine read it.')
+}
+
+function privateAddress(host: string): WaggleError {
+  return refused(
+    `https://${host}`,
+    'its name stands for an address of a private network',
+    'Add the address, or its network such as 10.0.0.0/8, to WAGGLE_MODEL_HOSTS, if the server is yours.',
+  )
+}
+
+const maxRedirects = 5
+const answerMs = 30_000
+const maxHeaderBytes = 16 * 1024

@@ -1,0 +1,77 @@
+import { stat } from 'node:fs/promises'
+import { fileURLToPath } from 'node:url'
+import type { FetchWish, ResolvedKind } from '../../bees/define-bee.ts'
+import { sha256Of } from '../../connectors/objects/cache-entry.ts'
+import { invalidAddress } from '../../connectors/objects/invalid-address.ts'
+import { packageFile } from '../../connectors/objects/package-file.ts'
+import { RemoteModels } from '../../connectors/objects/remote-models.ts'
+import { WaggleError } from '../../topology/waggle-error.ts'
+import type { ResolveMap } from './resolve-map.ts'
+
+export interface ModelPlacesOptions {
+  readonly resolve: ResolveMap
+  /** The directory of the swarm file. */
+  readonly directory: string
+  readonly remote: RemoteModels
+  /** False: nothing is fetched, and only the form of an address is checked. */
+  readonly mayFetch: boolean
+}
+
+/** Finds what a swarm names: by the `resolve:` map, else by a path, and the files of a `FetchWish` in packages, object stores and on web servers too. */
+export class ModelPlaces {
+  readonly #options: ModelPlacesOptions
+
+  constructor(options: ModelPlacesOptions) {
+    this.#options = options
+  }
+
+  /** The path on this machine. Throws WAGGLE_NOT_RESOLVED, WAGGLE_FILE_NOT_FOUND, and what `ModelCache.path` throws. */
+  async path(uri: string, kind: ResolvedKind = 'file', fetch?: FetchWish): Promise<string> {
+    const { resolve, directory } = this.#options
+    if (fetch === undefined) return resolve.path(uri, directory, kind)
+    if (RemoteModels.isRemote(uri) && !resolve.has(uri)) return this.#remotePath(uri, kind, fetch)
+    const path = await resolve.path(resolve.has(uri) ? uri : localPath(uri, directory), directory, kind)
+    if (fetch.sha256 !== undefined) await requireHash(uri, path, fetch.sha256)
+    return path
+  }
+
+  async #remotePath(address: string, kind: ResolvedKind, fetch: FetchWish): Promise<string> {
+    const { remote, mayFetch } = this.#options
+    if (mayFetch) return remote.path({ address, kind, ...fetch })
+    remote.check(address)
+    const here = await remote.pathHere({ address, kind, ...(fetch.sha256 === undefined ? {} : { sha256: fetch.sha256 }) })
+    if (here !== null) return here
+    const folder = address.slice(0, address.lastIndexOf('/') + 1)
+    throw new WaggleError('WAGGLE_NOT_RESOLVED', {
+      message: `${address} is not on this machine`,
+      next: `\`waggle run\` fetches it. Or name a folder that has it under resolve: of waggle.yaml: {"${folder}": ./a-directory/}.`,
+    })
+  }
+}
+
+/** The path of a `file:` or an `npm:` address; any other text is a path itself. */
+function localPath(uri: string, directory: string): string {
+  if (/^npm:/i.test(uri)) return packageFile(uri, directory)
+  if (!/^file:/i.test(uri)) return uri
+  if (!/^file:\//i.test(uri)) return uri.slice('file:'.length)
+  try {
+    return fileURLToPath(uri)
+  } catch (thrown) {
+    throw invalidAddress(uri, thrown instanceof Error ? thrown.message : String(thrown), 'Write file:///PATH, or a path without file:.')
+  }
+}
+
+async function requireHash(uri: string, path: string, sha256: string): Promise<void> {
+  if ((await stat(path)).isDirectory()) {
+    throw new WaggleError('WAGGLE_MODEL_DIFFERS', {
+      message: `${uri} is a folder, and sha256 is the hash of one file`,
+      next: 'Leave sha256 out, or name a file.',
+    })
+  }
+  const found = await sha256Of(path)
+  if (found === sha256.toLowerCase()) return
+  throw new WaggleError('WAGGLE_MODEL_DIFFERS', {
+    message: `${uri} has the SHA-256 ${found}, and the spec names ${sha256}`,
+    next: 'Correct sha256 in the bee’s spec if this is the model that you mean. Else somebody has changed the model.',
+  })
+}

@@ -1,0 +1,160 @@
+import { type ChildProcess, spawnSync } from 'node:child_process'
+import { once } from 'node:events'
+import { existsSync, mkdirSync, mkdtempSync, renameSync, rmSync } from 'node:fs'
+import { createServer } from 'node:net'
+import { homedir, tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { after, before, describe, it } from 'node:test'
+import { setTimeout } from 'node:timers/promises'
+import { CreateBucketCommand, DeleteObjectCommand, PutObjectCommand, S3Client } from '@aws-sdk/client-s3'
+import { spawnEnding } from '../../ops/bench/ending-child.ts'
+
+export type Env = { readonly [variable: string]: string }
+
+/** A real S3: versitygw on a folder of its own. It checks signatures and rights. */
+export class S3Server {
+  readonly endpoint: string
+  readonly #program: string
+  readonly #directory: string
+  readonly #client: S3Client
+  #child: ChildProcess | null = null
+
+  private constructor(program: string, directory: string, port: number) {
+    this.#program = program
+    this.#directory = directory
+    this.endpoint = `http://127.0.0.1:${port}`
+    const credentials = { accessKeyId: root.access, secretAccessKey: root.secret }
+    this.#client = new S3Client({ endpoint: this.endpoint, region: 'us-east-1', forcePathStyle: true, credentials, maxAttempts: 1 })
+  }
+
+  static async start(program: string): Promise<S3Server> {
+    const directory = mkdtempSync(join(tmpdir(), 'waggle-s3-'))
+    for (const name of ['objects', 'versions', 'users']) mkdirSync(join(directory, name))
+    const server = new S3Server(program, directory, await freePort())
+    await server.start()
+    return server
+  }
+
+  /** The variables by which the AWS SDK finds this server and its owner. */
+  get env(): Env {
+    return this.envOf(root.access, root.secret)
+  }
+
+  envOf(access: string, secret: string): Env {
+    return { AWS_ENDPOINT_URL_S3: this.endpoint, AWS_ACCESS_KEY_ID: access, AWS_SECRET_ACCESS_KEY: secret, AWS_REGION: 'us-east-1' }
+  }
+
+  /** Makes a user without any right. */
+  addUser(access: string, secret: string): void {
+    const argv = ['admin', '--access', root.access, '--secret', root.secret, '--endpoint-url', this.endpoint]
+    const { status, stderr, stdout } = spawnSync(this.#program, [...argv, 'create-user', '--access', access, '--secret', secret, '--role', 'user'], {
+      encoding: 'utf8',
+    })
+    if (status !== 0) throw new Error(`versitygw makes no user: ${stdout}${stderr}`)
+  }
+
+  async makeBucket(bucket: string): Promise<void> {
+    await this.#client.send(new CreateBucketCommand({ Bucket: bucket }))
+  }
+
+  async put(bucket: string, key: string, body: Uint8Array | string): Promise<void> {
+    await this.#client.send(new PutObjectCommand({ Bucket: bucket, Key: key, Body: Buffer.from(body) }))
+  }
+
+  async remove(bucket: string, key: string): Promise<void> {
+    await this.#client.send(new DeleteObjectCommand({ Bucket: bucket, Key: key }))
+  }
+
+  async start(): Promise<void> {
+    const { port } = new URL(this.endpoint)
+    const argv = ['--port', `127.0.0.1:${port}`, '--access', root.access, '--secret', root.secret, '--quiet']
+    const users = ['--iam-dir', join(this.#directory, 'users'), '--iam-cache-disable']
+    const child = spawnEnding(this.#program, [...argv, ...users, 'posix', join(this.#directory, 'objects')], { stdio: 'ignore' })
+    this.#child = child
+    for (const end = performance.now() + 30_000; performance.now() < end && child.exitCode === null; await setTimeout(50)) {
+      if ((await fetch(this.endpoint).catch(() => null)) !== null) return
+    }
+    throw new Error(`versitygw does not answer at ${this.endpoint}`)
+  }
+
+  async stop(): Promise<void> {
+    const child = this.#child
+    this.#child = null
+    if (child === null || child.exitCode !== null || child.signalCode !== null) return
+    const exit = once(child, 'exit')
+    child.kill('SIGKILL')
+    await exit
+  }
+
+  async close(): Promise<void> {
+    this.#client.destroy()
+    await this.stop()
+    rmSync(this.#directory, { recursive: true, force: true })
+  }
+}
+
+/** Tests with a real S3 that runs as long as they do. Where it cannot be had, they are skipped with the reason, and fail in CI. */
+export function describeWithS3(name: string, tests: (server: () => S3Server) => void): void {
+  const program = s3Program()
+  if ('missing' in program) {
+    describe(name, () => {
+      if (process.env.CI === 'true') it('has an S3 to run against', () => Promise.reject(new Error(program.missing)))
+      else it('has an S3 to run against', { skip: program.missing }, () => {})
+    })
+    return
+  }
+  describe(name, () => {
+    let server: S3Server | null = null
+    before(async () => {
+      server = await S3Server.start(program.path)
+    })
+    tests(() => {
+      if (server === null) throw new Error('There is no S3 before the tests run')
+      return server
+    })
+    after(() => server?.close())
+  })
+}
+
+/** Builds versitygw once, into a cache of the user. It takes three minutes of CPU. */
+function s3Program(): { readonly path: string } | { readonly missing: string } {
+  const cache = join(process.env.XDG_CACHE_HOME ?? join(homedir(), '.cache'), 'waggle')
+  const directory = join(cache, `versitygw-${version}`)
+  const path = join(directory, 'versitygw')
+  if (existsSync(path)) return { path }
+  if (spawnSync('go', ['version']).status !== 0)
+    return { missing: 'There is no S3 to test with: versitygw is built by go, which is not on this machine' }
+  mkdirSync(cache, { recursive: true })
+  const built = mkdtempSync(join(cache, 'fetch-'))
+  try {
+    const install = ['go', 'install', `github.com/versity/versitygw/cmd/versitygw@v${version}`]
+    // Test files run beside each other. With the lock, one of them builds and the others find what it built.
+    const hasLock = spawnSync('flock', ['--version']).status === 0
+    const lock = hasLock ? ['flock', join(cache, 'versitygw.lock')] : []
+    const script = 'test -e "$0" || exec "$@"'
+    const [program = 'sh', ...argv] = [...lock, 'sh', '-c', script, path, ...install]
+    const env = { ...process.env, GOBIN: built, GOFLAGS: '-buildvcs=false' }
+    const { status, stderr } = spawnSync(program, argv, { encoding: 'utf8', env, timeout: buildMs })
+    if (existsSync(path)) return { path }
+    if (status !== 0) return { missing: `There is no S3 to test with: go cannot build versitygw ${version}: ${stderr.slice(-500)}` }
+    mkdirSync(directory, { recursive: true })
+    renameSync(join(built, 'versitygw'), path)
+    return { path }
+  } finally {
+    rmSync(built, { recursive: true, force: true })
+  }
+}
+
+async function freePort(): Promise<number> {
+  const server = createServer().listen(0, '127.0.0.1')
+  await once(server, 'listening')
+  const address = server.address()
+  server.close()
+  await once(server, 'close')
+  if (address === null || typeof address === 'string') throw new Error('A server on a port has no port')
+  return address.port
+}
+
+const version = '1.8.0'
+const root = { access: 'waggle', secret: 'waggle-waggle' }
+const buildMs = 1_500_000

@@ -1,0 +1,36 @@
+/** A place with files that is not this machine, such as an S3 bucket or a web server. */
+export interface ObjectStore {
+  /**
+   * Looks what lies at an address now. Throws WAGGLE_MODEL_NOT_FOUND, WAGGLE_MODEL_REFUSED if the store lets this process not read it, WAGGLE_MODEL_TOO_LARGE, and
+   * `Unavailable` (WAGGLE_MODEL_UNREACHABLE) if the store is away.
+   */
+  look(address: string, signal: AbortSignal): Promise<ObjectListing>
+  /** The bytes of an object from `fromByte`. Null if the store has another version of the object by now. Throws as `look` does. */
+  read(object: StoredObject, fromByte: number, signal: AbortSignal): Promise<ObjectBytes | null>
+}
+
+/** A file with the files that belong to it, or a folder. */
+export interface ObjectListing {
+  readonly kind: 'file' | 'folder'
+  /** The name of the file or the folder, without slashes. */
+  readonly name: string
+  /** The file comes first. Paths of a folder begin with its name. */
+  readonly objects: readonly StoredObject[]
+}
+
+export interface StoredObject {
+  /** The store's own name of the object: a key in its bucket, or a URL. */
+  readonly key: string
+  /** The path that the object gets on this machine, with `/` between names. It comes from the store, and is not checked. */
+  readonly path: string
+  readonly bytes: number
+  /** The entity tag, as the store writes it; null without one. */
+  readonly etag: string | null
+  readonly versionId: string | null
+}
+
+/** A part of an object. A store that cannot begin at the wanted byte begins at 0. Reading throws `Unavailable` if the connection breaks. */
+export interface ObjectBytes {
+  readonly fromByte: number
+  readonly chunks: AsyncIterable<Uint8Array>
+}
