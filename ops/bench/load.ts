@@ -56,7 +56,9 @@ async function openLoop({ url, bodies, contentType, seconds }: LoadOptions, rate
     const earlyMs = dueMs - systemClock.elapsedMs()
     if (earlyMs > 0) await new Promise<void>((resolve) => systemClock.after(earlyMs, resolve))
     const body = bodies[sent % bodies.length] as Buffer
-    answers.push(post(agent, url, contentType, body).then(() => void latenciesMs.push(systemClock.elapsedMs() - dueMs)))
+    // A timer may fire a fraction of a millisecond early.
+    const fromMs = Math.min(dueMs, systemClock.elapsedMs())
+    answers.push(post(agent, url, contentType, body).then(() => void latenciesMs.push(systemClock.elapsedMs() - fromMs)))
   }
   await Promise.all(answers)
   agent.destroy()

@@ -63,6 +63,10 @@ const benchmarks: { readonly [name: string]: () => Promise<readonly Table[]> } =
     const [partitions, swarms] = [numbers(values.partitions), numbers(values.swarms)]
     return requestsBenchmark({ seconds: Number(values.seconds), clients: Number(values.clients), partitions, swarms })
   },
+  async restart() {
+    const { restartBenchmark } = await import('./restart.ts')
+    return restartBenchmark({ seconds: Number(values.seconds), clients: Number(values.clients) })
+  },
   async models() {
     const { modelsBenchmark } = await import('./models.ts')
     return modelsBenchmark({ seconds: Number(values.seconds) })
