@@ -22,6 +22,8 @@ export interface BeePorts {
 export interface BeeContext<Spec> {
   readonly swarm: string
   readonly bee: string
+  /** The bee whose shadow this bee is. */
+  readonly shadows?: string
   readonly spec: Spec
   /** The specs of all bees of the swarm, by name. */
   readonly specs: ReadonlyMap<string, { readonly [key: string]: unknown }>
@@ -148,6 +150,8 @@ export interface BeeDefinition<S extends TSchema, In, Out> {
   output?: PayloadType
   /** Checks the files that the spec names, such as a model's shapes, before anything runs. Throws for a spec that does not fit. */
   check?(context: BeeCheckContext<Static<S>>): Promise<BeeFindings | undefined>
+  /** The spec of a second bee of this type that reads the same input, whose results are saved and not used; null without one. */
+  shadow?(spec: Static<S>): Static<S> | null
   /** True if the bee never changes its input. Then it gets no copy of its own. */
   keepsInput?: true
   /** Creates the bee. Undefined for `gateway` and `batch`, which the planner itself implements. */
@@ -171,6 +175,7 @@ export function defineBee<S extends TSchema, In, Out>(definition: BeeDefinition<
     input: definition.input ?? null,
     output: definition.output ?? null,
     examples: definition.examples ?? [],
+    ...(definition.shadow === undefined ? {} : { shadow: definition.shadow as NonNullable<BeeTypeInfo['shadow']> }),
     definition: definition as unknown as BeeDefinition<TSchema, never, unknown>,
   }
 }

@@ -5,11 +5,13 @@ import type { SwarmBee } from '../topology/swarm/checked-swarm.ts'
 import { batchSizeHeader, deadlineOf, finishedHeader, startedHeader } from '../topology/swarm/headers.ts'
 import type { Payload } from '../topology/swarm/payload.ts'
 import { contentTypeOf } from '../topology/swarm/payload-serde.ts'
+import { ShadowDropped } from '../topology/swarm/shadow-bees.ts'
 import { WaggleError } from '../topology/waggle-error.ts'
 import { BeeCalls } from './bee-calls.ts'
 import type { Bee, BeeContext, BeePorts, BeeRequest, BeeType, RunningModel } from './define-bee.ts'
 import { inputOf, ownInputOf, payloadOf } from './payload-input.ts'
 import type { BeeRegistry } from './registry.ts'
+import { ShadowTurns } from './shadow-turns.ts'
 
 export interface HostOptions {
   readonly swarm: string
@@ -19,6 +21,8 @@ export interface HostOptions {
   /** The place of a bee's spec, `file:line:col`, for errors. */
   readonly specPlace: (bee: SwarmBee) => string
   readonly now: () => number
+  /** Calls `act` once, after `ms`. The returned function cancels the call. */
+  readonly after: (ms: number, act: () => void) => () => void
   readonly resolve: BeeContext<never>['resolve']
   readonly resolveCommand: (image: string) => readonly string[] | null
   readonly log: (bee: string, level: 'debug' | 'info' | 'warn' | 'error', message: string) => void
@@ -28,12 +32,15 @@ export interface HostOptions {
 export class SwarmHost implements BeeHost {
   readonly #options: HostOptions
   readonly #values: ReadonlyMap<string, Bee<unknown, unknown>>
+  /** The turns of bees that have a shadow, by the bee's name. */
+  readonly #turns: ReadonlyMap<string, ShadowTurns>
   readonly #opened = new Map<string, Bee<unknown, unknown>>()
   readonly calls: BeeCalls
 
   private constructor(options: HostOptions, values: ReadonlyMap<string, Bee<unknown, unknown>>) {
     this.#options = options
     this.#values = values
+    this.#turns = new Map(options.bees.flatMap(({ shadows }) => (shadows === undefined ? [] : [[shadows, new ShadowTurns(options)] as const])))
     this.calls = new BeeCalls(options)
   }
 
@@ -89,18 +96,29 @@ export class SwarmHost implements BeeHost {
     }
   }
 
-  async open(bee: SwarmBee, batchSize: number): Promise<AsyncWorker<string, Payload, Payload, Payload>> {
+  async open(bee: SwarmBee, batchSize: number): Promise<Worker> {
     const made = await createBee(this.#options, bee, batchSize)
     this.#opened.set(bee.name, made)
     const given = inputs(typeOf(this.#options, bee))
+    const call: Worker['call'] = (rows, calls) => callBee(made, { bee: bee.name, given, open: this.calls }, rows, calls)
     return {
-      call: (rows, calls) => callBee(made, { bee: bee.name, given, open: this.calls }, rows, calls),
+      call: this.#inTurn(bee, call),
       close: async () => {
         await made.close?.()
       },
     }
   }
+
+  /** The calls of a bee that has a shadow, or of a shadow, which waits for its turn. Any other bee's calls are unchanged. */
+  #inTurn({ name, shadows }: SwarmBee, call: Worker['call']): Worker['call'] {
+    const turns = this.#turns.get(shadows ?? name)
+    if (turns === undefined) return call
+    if (shadows === undefined) return (rows, calls) => turns.call(calls, () => call(rows, calls))
+    return async (rows, calls) => ((await turns.turn(calls)) ? call(rows, calls) : rows.map(() => new ShadowDropped(name)))
+  }
 }
+
+type Worker = AsyncWorker<string, Payload, Payload, Payload>
 
 /** Converts a payload to an input. A bee that may change its input gets a copy, because other bees and the dead letter have the same input. */
 function inputs({ definition }: BeeType): (payload: Payload) => unknown {
@@ -190,6 +208,7 @@ async function createBee(options: HostOptions, bee: SwarmBee, batchSize: number)
   const context: BeeContext<never> = {
     swarm: options.swarm,
     bee: bee.name,
+    ...(bee.shadows === undefined ? {} : { shadows: bee.shadows }),
     spec: bee.spec as never,
     specs: new Map(options.bees.map(({ name, spec }) => [name, spec])),
     gpu: bee.gpu,

@@ -61,7 +61,7 @@ export async function modelBee(context: BeeContext<ModelSpec>, runtime: 'tensorf
   const path = await modelPath(context)
   const folder = await versionsAt(path, runtime, context)
   const model = await ServedModel.open({
-    bee,
+    bee: context.shadows ?? bee,
     name: spec.model,
     folder,
     policy: versionPolicy(
@@ -69,6 +69,7 @@ export async function modelBee(context: BeeContext<ModelSpec>, runtime: 'tensorf
       traffic?.sides.map(({ version }) => version),
     ),
     traffic,
+    isShadow: context.shadows !== undefined,
     names: versionNames(spec),
     noVersion: () => noVersion(path, runtime),
     open: (version) => ports.models.open(modelOptions({ spec, path, version, runtime, gpu, log })),
@@ -129,7 +130,7 @@ async function versionsAt(
   { spec, ports }: { readonly spec: ModelSpec; readonly ports: Pick<BeePorts, 'models'> },
 ): Promise<VersionFolder | null> {
   const folder = await ports.models.versionsAt(path, runtime)
-  const setting = (['version', 'versions', 'traffic', 'follow'] as const).find((key) => spec[key] !== undefined)
+  const setting = (['version', 'versions', 'traffic', 'follow', 'shadow'] as const).find((key) => spec[key] !== undefined)
   if (folder !== null || setting === undefined) return folder
   throw versionMistake(
     `${spec.model} is a model without versions, and ${setting} is set`,
@@ -147,7 +148,9 @@ function newest(context: BeeCheckContext<ModelSpec>, found: readonly FoundVersio
   )
   const version = wantedVersions(policy, found).at(-1)
   if (version === undefined) throw noneThere()
-  const missing = policy.required.find((one) => !found.some(({ version: there }) => there === one))
+  const missing = [...policy.required, ...(policy.shadow === null ? [] : [policy.shadow])].find(
+    (one) => !found.some(({ version: there }) => there === one),
+  )
   if (missing !== undefined) throw versionMissing(spec.model, missing, found)
   return version
 }

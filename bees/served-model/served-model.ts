@@ -16,6 +16,8 @@ export interface ServedModelOptions {
   /** The folder of versions; null for a model without versions. */
   readonly folder: VersionFolder | null
   readonly policy: VersionPolicy
+  /** True if the results are saved and answer nobody. */
+  readonly isShadow: boolean
   /** Null: the highest version answers all requests. */
   readonly traffic: Traffic | null
   /** Names of versions. */
@@ -142,7 +144,11 @@ export class ServedModel {
   /** Loads as many versions as are wanted, from the highest down. One that cannot be loaded is refused. */
   async #loadHighest(wanted: readonly number[]): Promise<void> {
     let first: unknown = null
-    const versions = this.#found.map(({ version }) => version).toReversed()
+    const { shadow } = this.#options.policy
+    const versions = this.#found
+      .map(({ version }) => version)
+      .filter((version) => version !== shadow)
+      .toReversed()
     for (const version of versions.slice(0, Math.max(maxTriesAtStart, wanted.length))) {
       if (this.#loaded.size >= wanted.length) return
       if (this.#loaded.has(version)) continue
@@ -163,7 +169,8 @@ export class ServedModel {
 
   /** The part of the requests that a version answers, from 0 to 1. */
   #shareOf(loaded: LoadedVersion): number {
-    const { traffic } = this.#options
+    const { traffic, isShadow } = this.#options
+    if (isShadow) return 0
     if (traffic === null) return loaded === this.#answering ? 1 : 0
     if (this.#loaded.get(loaded.version) !== loaded) return 0
     return traffic.sides.reduce((sum, { version, share }) => (version === loaded.version ? sum + share : sum), 0)
@@ -297,7 +304,8 @@ export class ServedModel {
       })
     for (const loaded of [...this.#loaded.values(), ...this.#draining]) {
       const share = this.#shareOf(loaded)
-      const state = this.#draining.has(loaded) ? 'draining' : share > 0 ? 'serving' : 'loaded'
+      const idle = this.#options.isShadow ? 'shadow' : 'loaded'
+      const state = this.#draining.has(loaded) ? 'draining' : share > 0 ? 'serving' : idle
       row(loaded.version, state, { share: Math.round(share * 10_000) / 100, runs_on: loaded.model.device, loaded_at: loaded.loadedAt })
     }
     for (const [version, { code, message, next }] of this.#refused.all) row(version, 'refused', { error: { code, detail: message, next } })

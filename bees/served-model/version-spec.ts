@@ -38,9 +38,17 @@ export const versionSpec = {
   follow: Type.Optional(
     Type.String({ minLength: 1, description: 'A bee with traffic: a request has the same side here as there. Each side needs a name in versions.' }),
   ),
+  shadow: Type.Optional(
+    Type.Unsafe<string | number>({
+      type: ['string', 'integer'],
+      description:
+        'The name or number of a version that computes a second opinion after the answer. It is saved as a row of its own, by NAME-shadow, and dropped under load.',
+    }),
+  ),
 } as const
 
 export interface VersionSpec {
+  readonly shadow?: string | number
   readonly traffic?: { readonly [side: string]: number }
   readonly follow?: string
   readonly version?: number
@@ -54,8 +62,8 @@ export interface VersionSpec {
       }
 }
 
-/** The versions that a bee loads: those of the policy, and in any case the required ones. */
-export type VersionPolicy = { readonly required: readonly number[] } & (
+/** The versions that a bee loads: those of the policy without the shadow's, and in any case the required ones. */
+export type VersionPolicy = { readonly required: readonly number[]; readonly shadow: number | null } & (
   | { readonly kind: 'latest'; readonly count: number }
   | { readonly kind: 'all' }
   | { readonly kind: 'specific'; readonly versions: readonly number[] }
@@ -65,21 +73,39 @@ export type VersionPolicy = { readonly required: readonly number[] } & (
  * The policy that a spec names, in the words of TensorFlow Serving. `sides`: the versions that share the requests. Without another policy they alone are
  * loaded. Throws WAGGLE_MODEL_VERSIONS if a spec names two policies.
  */
-export function versionPolicy({ version, versions }: VersionSpec, sides: readonly number[] = []): VersionPolicy {
+export function versionPolicy(spec: VersionSpec, sides: readonly number[] = []): VersionPolicy {
+  const { version, versions } = spec
   if (version !== undefined && versions !== undefined) throw versionMistake('version and versions are both set', 'Leave one of them out.', 'versions')
-  if (version !== undefined) return { kind: 'specific', versions: [version], required: [version, ...sides] }
-  if (versions === 'all') return { kind: 'all', required: sides }
-  const { latest, all = false, specific } = versions ?? {}
+  const { latest, all = false, specific } = typeof versions === 'object' ? versions : { all: versions === 'all' }
   const named = [...(latest === undefined ? [] : ['latest']), ...(all ? ['all'] : []), ...(specific === undefined ? [] : ['specific'])]
   if (named.length > 1) throw versionMistake(`versions has ${named.join(' and ')}`, 'Set one of them.', 'versions')
-  if (all) return { kind: 'all', required: sides }
-  if (latest !== undefined || (specific === undefined && sides.length === 0)) return { kind: 'latest', count: latest ?? 1, required: sides }
-  return { kind: 'specific', versions: specific ?? [], required: [...(specific ?? []), ...sides] }
+  const shadow = spec.shadow === undefined ? null : versionOf(spec, String(spec.shadow), 'shadow')
+  const chosen = version === undefined ? specific : [version]
+  if (chosen !== undefined) {
+    const answering = chosen.filter((one) => one !== shadow)
+    if (answering.length + sides.length === 0) throw versionMistake('The shadow is the only version', 'Name another one to answer.', 'shadow')
+    return { kind: 'specific', versions: answering, required: [...answering, ...sides], shadow }
+  }
+  if (all) return { kind: 'all', required: sides, shadow }
+  if (latest !== undefined || sides.length === 0) return { kind: 'latest', count: latest ?? 1, required: sides, shadow }
+  return { kind: 'specific', versions: [], required: sides, shadow }
+}
+
+/** The spec of the bee that computes the second opinion; null without one. */
+export function shadowSpec<S extends VersionSpec>(spec: S): S | null {
+  const { shadow, traffic: _, follow: __, version: ___, versions: ____, ...others } = spec
+  if (shadow === undefined) return null
+  try {
+    return { ...(others as S), version: versionOf(spec, String(shadow), 'shadow') }
+  } catch {
+    // The check of the bee names the mistake.
+    return null
+  }
 }
 
 /** The numbers of the versions that a policy wants, in ascending order. A required version is wanted though it does not exist. */
 export function wantedVersions(policy: VersionPolicy, found: readonly Pick<FoundVersion, 'version'>[]): readonly number[] {
-  const versions = found.map(({ version }) => version)
+  const versions = found.map(({ version }) => version).filter((version) => version !== policy.shadow)
   const chosen = policy.kind === 'specific' ? policy.versions : policy.kind === 'all' ? versions : versions.slice(-policy.count)
   return [...new Set([...chosen, ...policy.required])].toSorted((a, b) => a - b)
 }

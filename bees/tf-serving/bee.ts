@@ -2,6 +2,7 @@ import { Type } from 'typebox'
 import { defineBee } from '../define-bee.ts'
 import { withModelFiles } from '../model-files.ts'
 import { checkModel, modelBee, modelSpec, predictionType } from '../model-prediction.ts'
+import { shadowSpec } from '../served-model/version-spec.ts'
 
 export default defineBee({
   type: 'tf-serving',
@@ -30,6 +31,7 @@ export default defineBee({
   input: { tensors: {} },
   output: predictionType,
   keepsInput: true,
+  shadow: shadowSpec,
   check: async (context) => checkModel(await withModelFiles(context), 'tensorflow'),
   create: async (context) => modelBee(await withModelFiles(context), 'tensorflow'),
 })

@@ -129,6 +129,7 @@ export class RunningSwarm {
       bees,
       specPlace: (bee) => swarm.document.place(['bees', bees.indexOf(bee), 'spec']),
       now: () => clock.now(),
+      after: (ms, act) => clock.after(ms, act),
       resolve: (uri, kind, fetch) => places.path(uri, kind, fetch),
       resolveCommand: (image) => config.resolve.command(image),
       log: say,

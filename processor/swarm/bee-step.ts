@@ -9,6 +9,7 @@ import { deadLetter } from '../../topology/swarm/dead-letter.ts'
 import { deadlineOf } from '../../topology/swarm/headers.ts'
 import type { Payload } from '../../topology/swarm/payload.ts'
 import { payloadMemory } from '../../topology/swarm/payload-memory.ts'
+import { ShadowDropped } from '../../topology/swarm/shadow-bees.ts'
 import { failedAt } from './failed-at.ts'
 import { outputRecord } from './output-record.ts'
 
@@ -25,14 +26,15 @@ export interface BeeStepOptions {
 /** An asynchronous node that calls a bee. Error records pass without a call. Requests past their deadline become errors. */
 export function beeStep({ swarm, bee, host, batch, children, deadLetters, onFailure }: BeeStepOptions): AsyncStep<string, Payload, Payload, Payload> {
   const isSink = bee.type.role === 'sink'
+  const isShadow = bee.shadows !== undefined
   // With batches two calls are enough: the next batch is packed while the last one runs. Without batches, eight calls a replica overlap.
-  const concurrency = (batch === null ? 8 : 2) * bee.replicas
+  const concurrency = isShadow ? 1 : (batch === null ? 8 : 2) * bee.replicas
   return {
     open: () => host.open(bee, batch?.size ?? 1),
     batch,
     concurrency,
     counts: 'thread',
-    maxInFlight: Math.max(256, 2 * concurrency * (batch?.size ?? 1)),
+    maxInFlight: isShadow ? 2 * (batch?.size ?? 8) : Math.max(256, 2 * concurrency * (batch?.size ?? 1)),
     bytesOf: payloadMemory,
     timeoutMs: bee.timeoutMs ?? (isSink ? foreverMs : 30_000),
     // Swarms promise no order between requests, so a slow request delays no other. A database takes rows in one order, also after a restart.
@@ -43,6 +45,7 @@ export function beeStep({ swarm, bee, host, batch, children, deadLetters, onFail
     admit(record, nowMs) {
       if (record.value.kind === 'error') return 'pass'
       if (isSink) return 'call'
+      if (isShadow && nowMs - record.timestamp > oldestShadowedMs) return new ShadowDropped(bee.name)
       const deadline = deadlineOf(record.headers)
       return deadline !== null && deadline <= nowMs ? deadlinePassed(`The deadline passed before ${bee.name} had its turn`) : 'call'
     },
@@ -54,9 +57,10 @@ export function beeStep({ swarm, bee, host, batch, children, deadLetters, onFail
 
   function forwardOutcome(outcome: Outcome<Payload>, record: Record<string, Payload>, context: ProcessorContext<unknown, unknown>): void {
     if (outcome.kind === 'error') {
+      if (outcome.error instanceof ShadowDropped) return
       const error = beeError(outcome.error, bee.name)
       onFailure(outcome.error, failedAt(record, bee.name, context.taskId, context.recordMetadata))
-      if (isFailure(error.error)) context.forward(deadLetter(record, outcome.error, bee.name, context), deadLetters)
+      if (isFailure(error.error) && !isShadow) context.forward(deadLetter(record, outcome.error, bee.name, context), deadLetters)
       for (const child of children) context.forward(outputRecord(record, error, outcome.report), child)
       return
     }
@@ -64,6 +68,9 @@ export function beeStep({ swarm, bee, host, batch, children, deadLetters, onFail
     for (const child of children) context.forward(next, child)
   }
 }
+
+/** A shadow that lags this much behind its requests drops them until it has caught up. */
+const oldestShadowedMs = 30_000
 
 /** A sink retries until its database is back. Its input waits in the log meanwhile. */
 const foreverMs = 2 ** 31 - 1

@@ -102,6 +102,7 @@ export async function startSwarm(
     bees: plan.bees,
     specPlace: () => 'swarm.yaml:1:1',
     now: () => clock.now(),
+    after: (ms, act) => clock.after(ms, act),
     resolve: async (uri) => uri,
     resolveCommand: () => null,
     log: () => {},

@@ -28,6 +28,8 @@ export interface BeeTypeInfo {
   readonly input: PayloadType | null
   readonly output: PayloadType | null
   readonly examples: readonly unknown[]
+  /** The spec of a second bee whose results are only saved (`withShadows`); null without one. */
+  shadow?(spec: { readonly [key: string]: unknown }): { readonly [key: string]: unknown } | null
 }
 
 /** The bee types that a swarm may name. */

@@ -8,6 +8,7 @@ import { invalidSwarm, mistakeAt, type Path, type SwarmDocument } from './docume
 import { didYouMean } from './nearest-name.ts'
 import { inputOf, type RawBee } from './raw-bee.ts'
 import { secretMistakes } from './secrets.ts'
+import { shadowOf } from './shadow-bees.ts'
 import { soughtType } from './sought-type.ts'
 import { swarmSchema } from './swarm-schema.ts'
 
@@ -40,7 +41,7 @@ export function checkSwarm(document: SwarmDocument, catalog: BeeCatalog): Checke
   checkNames(document, raw, mistakes)
   checkGraph(document, beesOf(raw), catalog, mistakes)
   const swarm: CheckedSwarm = { name: String(raw?.name), document, bees }
-  mistakes.push(...topicMistakes(swarm, indexes))
+  mistakes.push(...topicMistakes(swarm, indexes), ...shadowMistakes(swarm, indexes))
   if (mistakes.length > 0) throw invalidSwarm(document.file, unique(mistakes))
   if (!isShaped) throw new WaggleError('WAGGLE_INTERNAL', { message: 'A swarm failed its schema without a mistake', next: 'Report this as a bug.' })
   return swarm
@@ -94,6 +95,18 @@ function checkNames(document: SwarmDocument, raw: RawSwarm, mistakes: WaggleErro
       )
     seen.add(bee.name)
   }
+}
+
+/** A shadow has a name of its own, and a sink that saves it. */
+function shadowMistakes({ bees, document }: CheckedSwarm, indexes: readonly number[]): readonly WaggleError[] {
+  return bees.flatMap((bee, at) => {
+    if ((bee.type.shadow?.(bee.spec) ?? null) === null) return []
+    const place = document.place(['bees', indexes[at] ?? 0, 'spec', 'shadow'])
+    const isSaved = bees.some(({ type, input }) => type.role === 'sink' && input?.kind !== 'join' && input?.bees.includes(bee.name))
+    if (!isSaved) return [mistakeAt(place, `nothing saves the second opinion of ${bee.name}`, `Let a save-to-database bee read ${bee.name}.`)]
+    const name = shadowOf(bee.name)
+    return bees.some((other) => other.name === name) ? [mistakeAt(place, `a bee has the name ${name} of the shadow`, 'Give it another name.')] : []
+  })
 }
 
 /** A bee's name becomes part of a topic's name. */

@@ -23,6 +23,8 @@ export interface SwarmBee {
   readonly timeoutMs: number | null
   readonly onTimeout: 'fail' | 'partial'
   readonly onError: 'fail' | 'skip'
+  /** The bee whose shadow this is. */
+  readonly shadows?: string
 }
 
 /** The topic of another application that a bee reads or writes; null if there is none. */

@@ -120,8 +120,8 @@ export interface ModelVersionRow {
   readonly version: string | null
   /** Its names in the spec, such as `canary`. */
   readonly names: readonly string[]
-  /** `serving`: it answers requests. `loaded`: it is in memory. `draining`: it answers its last requests. `incomplete`: its files still change. */
-  readonly state: 'serving' | 'loaded' | 'loading' | 'draining' | 'refused' | 'incomplete'
+  /** `serving`: it answers requests. `loaded`: it is in memory. `shadow`: its results are only saved. `draining`: it answers its last requests. `incomplete`: its files still change. */
+  readonly state: 'serving' | 'loaded' | 'shadow' | 'loading' | 'draining' | 'refused' | 'incomplete'
   /** Its part of the requests, in percent. */
   readonly share: number
   readonly runs_on: string | null

@@ -2,6 +2,7 @@ import { applicationIdOf, beeTopic, deadLetterTopic, gatewayTopic, internalTopic
 import type { TopicSpec } from '../topic.ts'
 import { type CheckedSwarm, gatewayOf, type SwarmBee, topicOf } from './checked-swarm.ts'
 import { type Chain, type Cut, Cuts } from './cuts.ts'
+import { withShadows } from './shadow-bees.ts'
 import { SubtopologyDraft } from './subtopology-draft.ts'
 import type { SubtopologyPlan } from './subtopology-plan.ts'
 
@@ -40,7 +41,7 @@ export interface PlanSettings {
 export const ledgerStore = 'requests'
 
 export function planSwarm(swarm: CheckedSwarm, settings: PlanSettings): SwarmPlan {
-  return new Planner(swarm, settings).plan()
+  return new Planner({ ...swarm, bees: withShadows(swarm.bees) }, settings).plan()
 }
 
 /** The retention of the answers topic. Callers wait on a connection, so older answers are useless. */

@@ -58,6 +58,7 @@ class Shelf implements VersionFolder {
         traffic?.sides.map(({ version }) => version),
       ),
       traffic,
+      isShadow: false,
       names: versionNames(spec),
       noVersion: () => new WaggleError('WAGGLE_MODEL_NOT_FOUND', { message: 'there is no version', next: 'Put one there.' }),
       open: async (version) => this.#model(version ?? 0),
@@ -228,6 +229,9 @@ describe('A model with versions', () => {
     [{ versions: { all: true } }, [4, 3, 1], '4'],
     [{ versions: { specific: [1, 3] } }, [3, 1], '3'],
     [{ version: 1 }, [1], '1'],
+    [{ shadow: 4 }, [3], '3'],
+    [{ versions: 'all', shadow: '3' }, [4, 1], '4'],
+    [{ versions: { specific: [1, 4], names: { next: 4 } }, shadow: 'next' }, [1], '1'],
   ] as const satisfies readonly (readonly [VersionSpec, readonly number[], string])[])
     it(`loads ${loaded.join(', ')} of 1, 3 and 4 with ${JSON.stringify(spec)}`, async () => {
       const shelf = new Shelf()
@@ -363,7 +367,13 @@ describe('A model with traffic', () => {
 })
 
 describe('The versions in a spec', () => {
-  for (const spec of [{ version: 1, versions: 'all' }, { versions: { latest: 1, all: true } }, { versions: { specific: [1], latest: 2 } }] as const)
+  for (const spec of [
+    { version: 1, shadow: 1 },
+    { shadow: 'canary' },
+    { version: 1, versions: 'all' },
+    { versions: { latest: 1, all: true } },
+    { versions: { specific: [1], latest: 2 } },
+  ] as const)
     it(`are refused as ${JSON.stringify(spec)}`, () => {
       assert.throws(() => versionPolicy(spec), { code: 'WAGGLE_MODEL_VERSIONS' })
     })

@@ -100,4 +100,36 @@ describe('A swarm whose model has numbered versions', () => {
     )
     assert.deepEqual(new Set(answers), new Set(['1 7', '2 8']))
   })
+
+  it('saves the second opinion of a shadow as a row of its own, and answers without it', async () => {
+    using versions = new ModelVersions()
+    for (const version of [1, 2]) versions.add(version)
+    const lines = [
+      `  - {name: judge, type: tensor-rt, input: {name: entrance}, spec: {model: ${versions.path}, shadow: 2}}`,
+      `  - {name: other, type: tensor-rt, input: {name: entrance}, spec: {model: ${versions.path}, version: 1}}`,
+      '  - {name: both, type: weighted-average-ensemble, input: {join: [judge, other]}, spec: {}}',
+      '  - {name: answer, type: respond, input: {name: both}}',
+      '  - {name: save, type: save-to-database, input: {stack: [judge]}, spec: {table: opinions}}',
+    ]
+    await using swarm = await SwarmHere.open({}, { bees: lines.join('\n') })
+    for (let request = 0; request < 3; request++) {
+      const { models } = (await (await swarm.ask([1, 0, 0, 0])).json()) as {
+        readonly models: { readonly [bee: string]: { readonly version: string } }
+      }
+      assert.deepEqual(
+        Object.entries(models).map(([bee, { version }]) => [bee, version]),
+        [
+          ['judge', '1'],
+          ['other', '1'],
+        ],
+      )
+    }
+    const query =
+      "SELECT bee, model, JSONExtractString(payload, 'version') AS version, count() AS n FROM opinions GROUP BY ALL ORDER BY bee FORMAT TSV"
+    const rows = await eventually(async () => {
+      const text = await (await fetch(`${swarm.clickhouseUrl}/?query=${encodeURIComponent(query)}`)).text()
+      return text.trim().split('\n').length === 2 ? text : null
+    })
+    assert.equal(rows, 'judge\tjudge\t1\t3\njudge-shadow\tjudge\t2\t3\n')
+  })
 })

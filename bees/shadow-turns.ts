@@ -1,0 +1,59 @@
+export interface ShadowTurnsOptions {
+  /** Calls `act` once, after `ms`. */
+  readonly after: (ms: number, act: () => void) => () => void
+}
+
+/**
+ * The turns of a bee and its shadow in this process. The shadow's turn comes when the bee has done the same requests and has no call open. If that is
+ * not soon, the process is under load, and the shadow's rows are dropped.
+ */
+export class ShadowTurns {
+  readonly #options: ShadowTurnsOptions
+  /** The ids of the last requests that the bee has done. */
+  readonly #done = new Set<string>()
+  readonly #waiting = new Set<() => void>()
+  #calls = 0
+
+  constructor(options: ShadowTurnsOptions) {
+    this.#options = options
+  }
+
+  /** Calls the bee for these requests. */
+  async call<T>(requests: readonly { readonly key: string }[], act: () => Promise<T>): Promise<T> {
+    this.#calls++
+    try {
+      return await act()
+    } finally {
+      this.#calls--
+      for (const { key } of requests) this.#done.add(key)
+      for (const key of this.#done) {
+        if (this.#done.size <= maxDone) break
+        this.#done.delete(key)
+      }
+      for (const look of [...this.#waiting]) look()
+    }
+  }
+
+  /** True when the shadow may compute these requests; false if its turn has not come within a second. */
+  turn(requests: readonly { readonly key: string }[]): Promise<boolean> {
+    // On a cluster the bee may run in another process, whose calls are not known here.
+    const isBeeHere = this.#done.size > 0 || this.#calls > 0
+    const isTurn = () => this.#calls === 0 && (!isBeeHere || requests.every(({ key }) => this.#done.has(key)))
+    if (isTurn()) return Promise.resolve(true)
+    return new Promise((resolve) => {
+      const end = (isFree: boolean) => {
+        cancel()
+        this.#waiting.delete(look)
+        resolve(isFree)
+      }
+      const look = () => {
+        if (isTurn()) end(true)
+      }
+      const cancel = this.#options.after(longestWaitMs, () => end(this.#calls === 0))
+      this.#waiting.add(look)
+    })
+  }
+}
+
+const longestWaitMs = 1000
+const maxDone = 10_000
