@@ -1,6 +1,7 @@
-import { pathToFileURL } from 'node:url'
-import { saidBy, WaggleError } from '../../topology/waggle-error.ts'
+import { didYouMean } from '../../topology/swarm/nearest-name.ts'
+import { WaggleError } from '../../topology/waggle-error.ts'
 import type { Bee } from '../define-bee.ts'
+import { importModule } from './module-import.ts'
 
 export interface BeeModule {
   readonly path: string
@@ -8,51 +9,71 @@ export interface BeeModule {
   readonly export: string
 }
 
-/** Loads a module and returns its bee. Throws WAGGLE_INVALID_MODULE if the module cannot be loaded or has no such export. */
-export async function loadBee({ path, export: name }: BeeModule): Promise<Bee<unknown, unknown>> {
-  const module = await load(path)
+/** The time that a module may take to load, in ms. */
+export const loadMs = 30_000
+
+/**
+ * Loads a module and returns its bee. Throws WAGGLE_INVALID_MODULE if the module cannot be loaded within `limitMs`, or has no such export. Without `limitMs` there is
+ * no limit.
+ */
+export async function loadBee({ path, export: name }: BeeModule, limitMs?: number): Promise<Bee<unknown, unknown>> {
+  const module = await importModule(path, limitMs)
+  const found = exportOf(module, name)
+  if (found === undefined) throw noExport(path, name, module)
+  const mistake = mistakeIn(found)
+  if (mistake === null) return typeof found === 'function' ? { process: found as (input: unknown) => unknown } : (found as Bee<unknown, unknown>)
+  throw new WaggleError('WAGGLE_INVALID_MODULE', { message: `The export ${name} of ${path} ${mistake.is}`, next: mistake.next })
+}
+
+/** The export of this name. A module with `require` that was compiled from `export default` has it as a member of `module.exports`. */
+function exportOf(module: { readonly [name: string]: unknown }, name: string): unknown {
   const found = Object.hasOwn(module, name) ? module[name] : undefined
-  if (typeof found === 'function') return { process: found as (input: unknown) => unknown }
-  if (isBee(found)) return found
+  if (name !== 'default' || !('module.exports' in module) || found === null || typeof found !== 'object') return found
+  if (Object.hasOwn(found, 'default')) return (found as { readonly default: unknown }).default
+  return Object.keys(found).length === 0 ? undefined : found
+}
+
+function noExport(path: string, name: string, module: { readonly [name: string]: unknown }): WaggleError {
   // Node adds these two names to a CommonJS module.
   const added = 'module.exports' in module ? ['module.exports', 'default'] : []
-  const exports = Object.keys(module)
-    .filter((key) => !added.includes(key))
-    .join(', ')
-  throw new WaggleError('WAGGLE_INVALID_MODULE', {
+  const exports = Object.keys(module).filter((key) => !added.includes(key))
+  const hint = didYouMean(name, exports)
+  return new WaggleError('WAGGLE_INVALID_MODULE', {
     message: `${path} has no export ${name} that is a function or has a process function`,
-    next: exports === '' ? 'Export one.' : `It exports: ${exports}.`,
+    next:
+      exports.length === 0 ? 'Export one: export default (input) => output.' : `It exports: ${exports.join(', ')}${hint === '' ? '.' : `; ${hint}`}`,
   })
 }
 
-function isBee(found: unknown): found is Bee<unknown, unknown> {
-  if (found === null || typeof found !== 'object') return false
-  const { process, processBatch } = found as { readonly process?: unknown; readonly processBatch?: unknown }
-  return typeof process === 'function' || typeof processBatch === 'function'
+interface Mistake {
+  readonly is: string
+  readonly next: string
 }
 
-async function load(path: string): Promise<{ readonly [name: string]: unknown }> {
-  try {
-    return (await import(pathToFileURL(path).href)) as { readonly [name: string]: unknown }
-  } catch (thrown) {
-    throw new WaggleError('WAGGLE_INVALID_MODULE', {
-      message: `${path} cannot be loaded: ${saidBy(thrown).split('\n', 1)[0]}${placeIn(thrown)}`,
-      next: isTakenForCommonJs(thrown)
-        ? 'Set "type": "module" in the package.json above it: by "commonjs" Node takes it for a module with require.'
-        : 'Correct it, or the path in spec.file.',
-      cause: thrown,
-    })
+/** The reason why an export is not a bee; null for a bee. */
+function mistakeIn(found: unknown): Mistake | null {
+  const next = 'Export a function (input, request) => output, or an object with a function process or processBatch.'
+  if (typeof found === 'function') return mistakeOfFunction(found, '')
+  if (found instanceof Promise) return { is: 'is a promise', next: 'Export the value: export default await … .' }
+  if (found === null || typeof found !== 'object') return { is: `is ${found === null ? 'null' : `a ${typeof found}`}, which is not a bee`, next }
+  const { process, processBatch } = found as { readonly process?: unknown; readonly processBatch?: unknown }
+  for (const [name, member] of Object.entries({ process, processBatch })) {
+    if (typeof member === 'function') return mistakeOfFunction(member, name)
+    if (member !== undefined) return { is: `has a ${name} that is not a function`, next }
+  }
+  const members = Object.keys(found)
+  const hint = members.map((member) => didYouMean(member, ['process', 'processBatch'])).find((text) => text !== '')
+  return {
+    is: `is an object without a function process or processBatch${members.length === 0 ? '' : `: it has ${members.slice(0, 10).join(', ')}`}`,
+    next: hint === undefined ? next : `${hint.charAt(0).toUpperCase()}${hint.slice(1)}`,
   }
 }
 
-/** True if an export or an import is the mistake. Node knows the syntax of modules, unless a package.json says commonjs. */
-function isTakenForCommonJs(thrown: unknown): boolean {
-  return thrown instanceof SyntaxError && /^(Unexpected token 'export'|Cannot use import statement outside a module)/.test(thrown.message)
-}
-
-/** The first place in the error's stack, in brackets: that of a syntax error, or of the statement that threw. Node's own files are skipped. */
-function placeIn(thrown: unknown): string {
-  const stack = thrown instanceof Error ? (thrown.stack ?? '') : ''
-  const [, file, line] = /(?:file:\/\/|^|\()(\/[^\n():]+):(\d+)/m.exec(stack.replace(saidBy(thrown), '')) ?? []
-  return file === undefined ? '' : ` (${file}:${line})`
+/** A class can only be called with `new`, and a generator gives an iterator in place of a result. */
+function mistakeOfFunction(found: object, member: string): Mistake | null {
+  if (/^class\b/.test(Function.prototype.toString.call(found)))
+    return { is: member === '' ? 'is a class' : `has a class as its ${member}`, next: 'Export an instance of it: export default new TheClass().' }
+  if (/GeneratorFunction\]$/.test(Object.prototype.toString.call(found)))
+    return { is: member === '' ? 'is a generator' : `has a generator as its ${member}`, next: 'Return the result in place of yield.' }
+  return null
 }

@@ -4,6 +4,7 @@ import type { Payload } from '../../topology/swarm/payload.ts'
 import { saidBy, WaggleError } from '../../topology/waggle-error.ts'
 import type { BeeRequest } from '../define-bee.ts'
 import { outputOf, payloadOfInput } from '../payload-input.ts'
+import { loadMs } from './load-bee.ts'
 import type { FromModule, ModuleThreadData, SentError, SentRequest, ToModule } from './module-messages.ts'
 import { receivedError } from './sent-error.ts'
 import type { ThreadOptions } from './threaded-bee.ts'
@@ -128,8 +129,8 @@ function notEnded(): WaggleError {
   })
 }
 
-/** The time in which a module must be loaded, in ms. */
-const startMs = 30_000
+/** A module that blocks its thread cannot say itself that its time to load is over. */
+const startMs = loadMs + 1000
 /** The time in which a thread must give way after the time of a call is over, in ms. */
 const graceMs = 1000
 

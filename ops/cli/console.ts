@@ -125,12 +125,13 @@ interface Ready {
   }[]
 }
 
-/** Code, request and place of a failure, in brackets. A place that is in the message already is left out. */
-function placeOf(message: string, { code, request_id, task, topic, partition, offset }: LogFields): string {
+/** Code, place in a user's file, request and record of a failure, in brackets. A record that is in the message already is left out. */
+function placeOf(message: string, { code, place, request_id, task, topic, partition, offset }: LogFields): string {
   if (code === undefined) return ''
-  const place = topic === undefined ? `task ${task}` : `task ${task}, topic ${topic}, partition ${partition}, offset ${offset}`
-  const isSaid = task === undefined || message.includes(`(${place})`)
-  return ` (${[code, ...(request_id === undefined ? [] : [`request ${request_id}`]), ...(isSaid ? [] : [place])].join(', ')})`
+  const record = topic === undefined ? `task ${task}` : `task ${task}, topic ${topic}, partition ${partition}, offset ${offset}`
+  const isSaid = task === undefined || message.includes(`(${record})`)
+  const thrown = place === undefined ? [] : [`at ${terminalText(place)}`]
+  return ` (${[code, ...thrown, ...(request_id === undefined ? [] : [`request ${request_id}`]), ...(isSaid ? [] : [record])].join(', ')})`
 }
 
 /** Joins the lines of a message, because each failure is one line of the log. */

@@ -1,6 +1,7 @@
 import type { Clock } from '../../processor/ports.ts'
 import { httpStatus } from '../../topology/error-codes.ts'
 import type { FailedRecord } from '../../topology/failed-record.ts'
+import { userPlaceOf } from '../../topology/user-place.ts'
 import type { WaggleError } from '../../topology/waggle-error.ts'
 import type { LogFields, LogLevel, LogLine } from './log-line.ts'
 
@@ -46,7 +47,8 @@ export class FailureLines {
       this.#windows.get(key) ?? this.#begin(key, module, { ...(fields.swarm === undefined ? {} : { swarm: fields.swarm }), code: error.code })
     if (++window.failures > maxLines) return
     const { message, next, code } = error
-    this.#say(module, levelOf(error), message, { ...fields, code, next, stack: stackOf(error) })
+    const place = error.place ?? userPlaceOf(error)
+    this.#say(module, levelOf(error), message, { ...fields, code, ...(place === null ? {} : { place }), next, stack: stackOf(error) })
   }
 
   #begin(key: string, module: string, fields: Window['fields']): Window {

@@ -8,6 +8,8 @@ export interface LogFields {
   readonly swarm?: string
   readonly request_id?: string
   readonly code?: string
+  /** The place in a user’s file where the error was thrown, as `file:line:column`. */
+  readonly place?: string
   readonly task?: string
   readonly topic?: string
   readonly partition?: number

@@ -67,15 +67,21 @@ describe('waggle validate', () => {
     )
     const modules: readonly { readonly name: string; readonly source?: string; readonly spec?: string; readonly why: RegExp }[] = [
       { name: 'syntax', source: '\nexport default (', why: /syntax\.ts cannot be loaded: .*\(.*syntax\.ts:\d\)/ },
-      { name: 'helper', source: `import './nowhere.ts'`, why: /helper\.ts cannot be loaded: Cannot find module '.*nowhere\.ts'/ },
-      { name: 'package', source: `import 'no-such-package'`, why: /package\.ts cannot be loaded: Cannot find package 'no-such-package'/ },
+      { name: 'helper', source: `import './nowhere.ts'`, why: /helper\.ts cannot be loaded: Cannot find module '.*nowhere\.ts'.*\(.*helper\.ts:1\)/ },
+      {
+        name: 'package',
+        source: `import 'no-such-package'`,
+        why: /package\.ts cannot be loaded: Cannot find package 'no-such-package'.*\(.*package\.ts:1\)/,
+      },
       { name: 'name', source: `import { nope } from './right.ts'`, why: /does not provide an export named 'nope'/ },
-      { name: 'throws', source: `\n\nthrow new Error('at once')`, why: /throws\.ts cannot be loaded: at once \(.*throws\.ts:3\)/ },
+      { name: 'throws', source: `\n\nthrow new Error('at once')`, why: /throws\.ts cannot be loaded: at once \(.*throws\.ts:3:7\)/ },
       { name: 'exits', source: `process.exit(0)`, why: /exits\.ts ends its process while it loads \(0\)/ },
       { name: 'waits', source: `await new Promise(() => {})`, why: /waits\.ts waits while it loads/ },
-      { name: 'empty', source: '', why: /empty\.ts has no export default .*; Export one\./ },
+      { name: 'empty', source: '', why: /empty\.ts has no export default .*; Export one: / },
       { name: 'right', spec: ', bee: rigth', why: /has no export rigth .*; It exports: default, list\./ },
-      { name: 'right', spec: ', bee: list', why: /has no export list that is a function or has a process function/ },
+      { name: 'right', spec: ', bee: list', why: /The export list of .*right\.ts has a process that is not a function/ },
+      { name: 'class', source: 'export default class { process() {} }', spec: ', workers: 2', why: /class\.ts is a class; Export an instance/ },
+      { name: 'seven', source: 'export default 7', spec: ', workers: 2', why: /seven\.ts is a number, which is not a bee/ },
       { name: 'right', spec: ', bee: toString', why: /has no export toString/ },
     ]
     for (const { name, source } of modules) if (source !== undefined) writeFileSync(join(directory, `${name}.ts`), source)

@@ -133,6 +133,8 @@ bees:
       assert.match(String(line?.next), /\.$/)
       assert.match(String(line?.time), /^20\d\d-\d\d-\d\dT[\d:.]+Z$/)
       assert.equal(line?.level, name === 'refuses' ? 'debug' : 'error')
+      const thrown = { throws: 3, quotes: 4, refuses: 5 }[name]
+      if (thrown !== undefined) assert.match(String(line?.place), new RegExp(`/bees\\.mjs:${thrown}:\\d+$`), name)
       assert.equal(line?.stack !== undefined, name === 'throws' || name === 'refuses', name)
     }
     assert.match(lines.find(({ code, bee }) => code !== undefined && bee === 'throws-bee')?.stack ?? '', /bees\.mjs:\d+/)

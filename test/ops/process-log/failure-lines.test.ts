@@ -26,10 +26,11 @@ function scene() {
 }
 
 describe('A failure in the log of the process', () => {
-  it('has a record’s swarm, bee, request, code, task, topic, partition, offset, next step, and the stacks of its causes', () => {
+  it('has a record’s swarm, bee, request, code, task, topic, partition, offset, the line that threw, next step, and the stacks of its causes', () => {
     const { lines, failures } = scene()
     failures.recordFailed('teddy', broken, record)
-    const [{ stack = '', ...line } = {} as never] = lines
+    const [{ stack = '', place, ...line } = {} as never] = lines
+    assert.match(String(place), /\/failure-lines\.test\.ts:\d+:\d+$/)
     assert.deepEqual(line, {
       module: 'svm',
       level: 'error',

@@ -1,0 +1,155 @@
+import { execFileSync } from 'node:child_process'
+import { readFileSync } from 'node:fs'
+import { registerHooks } from 'node:module'
+import { fileURLToPath, pathToFileURL } from 'node:url'
+import { userPlaceOf } from '../../topology/user-place.ts'
+import { saidBy, WaggleError } from '../../topology/waggle-error.ts'
+
+/**
+ * Imports a user's module. Throws WAGGLE_INVALID_MODULE with the file and line of the mistake, which may be in a module that it imports. `limitMs`: the time that it
+ * may take to load, in ms; without one, there is no limit.
+ */
+export async function importModule(path: string, limitMs?: number): Promise<{ readonly [name: string]: unknown }> {
+  const trace = new ImportTrace()
+  let timer: NodeJS.Timeout | undefined
+  const tooLate = new Promise<never>((_, reject) => {
+    if (limitMs === undefined) return
+    timer = setTimeout(() => reject(notLoaded(path, limitMs)), limitMs)
+  })
+  try {
+    return (await Promise.race([import(pathToFileURL(path).href), tooLate])) as { readonly [name: string]: unknown }
+  } catch (thrown) {
+    if (thrown instanceof WaggleError && thrown.code === 'WAGGLE_INVALID_MODULE') throw thrown
+    const place = userPlaceOf(thrown) ?? trace.placeOf(thrown)
+    const said = saidBy(thrown).split('\n', 1)[0] ?? ''
+    throw new WaggleError('WAGGLE_INVALID_MODULE', {
+      message: `${path} cannot be loaded: ${said}${place === null ? '' : ` (${place})`}`,
+      next: adviceFor(thrown, said),
+      cause: thrown,
+    })
+  } finally {
+    clearTimeout(timer)
+    trace.end()
+  }
+}
+
+function notLoaded(path: string, limitMs: number): WaggleError {
+  return new WaggleError('WAGGLE_INVALID_MODULE', {
+    message: `${path} has not loaded within ${limitMs / 1000} s`,
+    next: 'Do less while it loads, and see that each top-level await ends.',
+  })
+}
+
+/** Notes which files are imported, and from where. Node's error for a missing file has no line, and its error for a syntax error not even a file. */
+class ImportTrace {
+  readonly #hooks: { deregister(): void }
+  readonly #asked = new WeakMap<object, { readonly specifier: string; readonly parent: string | undefined }>()
+  readonly #importers = new Map<string, { readonly specifier: string; readonly parent: string | undefined }>()
+  readonly #loaded: string[] = []
+
+  constructor() {
+    this.#hooks = registerHooks({
+      resolve: (specifier, context, next) => {
+        const asked = { specifier, parent: context.parentURL }
+        const found = this.#noting(asked, () => next(specifier, context))
+        this.#importers.set(found.url, asked)
+        return found
+      },
+      load: (url, context, next) => {
+        this.#loaded.push(url)
+        return this.#noting(this.#importers.get(url), () => next(url, context))
+      },
+    })
+  }
+
+  end(): void {
+    this.#hooks.deregister()
+  }
+
+  /** The line of the import that failed, or of the syntax error, if the error does not have it itself. */
+  placeOf(thrown: unknown): string | null {
+    if (thrown === null || typeof thrown !== 'object') return null
+    const asked = this.#asked.get(thrown)
+    if (asked?.parent?.startsWith('file:') === true && asked.parent !== import.meta.url) return lineOf(fileURLToPath(asked.parent), asked.specifier)
+    if (!(thrown instanceof SyntaxError)) return null
+    const files = this.#loaded.filter((url) => /^file:.*\.m?js$/.test(url)).map((url) => fileURLToPath(url))
+    for (const file of files.reverse().slice(0, maxChecked)) {
+      const place = syntaxErrorIn(file)
+      if (place !== null) return place
+    }
+    return null
+  }
+
+  #noting<T>(asked: { readonly specifier: string; readonly parent: string | undefined } | undefined, work: () => T): T {
+    try {
+      return work()
+    } catch (thrown) {
+      if (asked !== undefined && thrown !== null && typeof thrown === 'object' && !this.#asked.has(thrown)) this.#asked.set(thrown, asked)
+      throw thrown
+    }
+  }
+}
+
+/** The first line of a file that has this specifier in quotes. */
+function lineOf(file: string, specifier: string): string | null {
+  try {
+    const source = readFileSync(file, 'utf8')
+    const at = ["'", '"', '`'].map((quote) => source.indexOf(quote + specifier + quote)).filter((found) => found >= 0)
+    return at.length === 0 ? file : `${file}:${source.slice(0, Math.min(...at)).split('\n').length}`
+  } catch {
+    return null
+  }
+}
+
+/** Node prints the line of a syntax error in JavaScript, and does not keep it in the error. */
+function syntaxErrorIn(file: string): string | null {
+  try {
+    execFileSync(process.execPath, ['--check', file], { stdio: ['ignore', 'ignore', 'pipe'], timeout: checkMs })
+    return null
+  } catch (thrown) {
+    const { stderr } = thrown as { readonly stderr?: Buffer }
+    const first = stderr?.toString().split('\n', 1)[0] ?? ''
+    return first.startsWith(`${file}:`) || first.startsWith(`${pathToFileURL(file).href}:`) ? `${file}:${/(\d+)$/.exec(first)?.[1] ?? ''}` : null
+  }
+}
+
+/** The next step. Node says what is wrong with a module, and seldom what to write. */
+function adviceFor(thrown: unknown, said: string): string {
+  return (
+    advice.find(({ when }) => when.test(said))?.next ??
+    (hasCode(thrown, 'ERR_MODULE_NOT_FOUND') ? missing(said) : 'Correct it, or the path in spec.file.')
+  )
+}
+
+function missing(said: string): string {
+  const [, name] = /^Cannot find package '([^']+)'/.exec(said) ?? []
+  if (name !== undefined) return `Install it: npm install ${name}, in the folder of the package.json above the module.`
+  return 'Correct the path of the import, with the extension of the file, such as ./helper.ts.'
+}
+
+function hasCode(thrown: unknown, code: string): boolean {
+  return thrown instanceof Error && 'code' in thrown && thrown.code === code
+}
+
+const advice: readonly { readonly when: RegExp; readonly next: string }[] = [
+  {
+    when: /^(Unexpected token 'export'|Cannot use import statement outside a module)/,
+    next: 'Set "type": "module" in the package.json above it: by "commonjs" Node takes it for a module with require.',
+  },
+  { when: /^require is not defined in ES module/, next: 'Write import in place of require, or name the file .cjs.' },
+  {
+    when: /^(module|exports|__dirname|__filename) is not defined in ES module/,
+    next: 'Write export default in place of module.exports, or name the file .cjs.',
+  },
+  { when: /^await is only valid /, next: 'Name the file .mjs or .ts: a module with require has no top-level await.' },
+  { when: /strip-only mode/, next: 'Node only removes types: write it in JavaScript, without enum, namespace and parameter properties.' },
+  { when: /does not provide an export named/, next: 'Correct the name, or write import type if it is a type.' },
+  { when: /needs an import attribute of "type: json"/, next: "Write with { type: 'json' } behind the import." },
+  {
+    when: /^Unknown file extension/,
+    next: 'A module is TypeScript or JavaScript (.ts, .mts, .js, .mjs or .cjs). A program in another language runs as a bee of type container.',
+  },
+]
+
+const maxChecked = 20
+const checkMs = 5_000
