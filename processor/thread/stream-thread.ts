@@ -328,7 +328,7 @@ export class StreamThread {
 
   #processed(records: number, ms: number, tasks: readonly Task[]): void {
     this.meters.processRecords.record(records)
-    this.#commits.processed(records)
+    this.#commits.schedule.processed(records)
     if (records === 0) return
     this.meters.process.record(records)
     this.meters.processLatency.record(ms / records)
@@ -435,7 +435,7 @@ export class StreamThread {
       emit: (record) => this.#commits.append(record),
       batcher: (node, task) => this.#batchers.of(node, task),
       roomShare: (node, task) => this.#batchers.roomShare(node, task),
-      requestCommit: () => this.#commits.request(),
+      requestCommit: () => this.#commits.schedule.request(),
       wake: () => this.#wake(),
     }
   }
