@@ -6,8 +6,8 @@ import type { InputId, RefusedInputs } from '../task/refused-inputs.ts'
 import type { Task } from '../task/task.ts'
 import { type CommitContent, type CommittingTasks, takeContent } from './commit-content.ts'
 import { hasRecords, sendInOrder } from './commit-order.ts'
+import { CommitSchedule } from './commit-schedule.ts'
 import { CommitSearch } from './commit-search.ts'
-import { RecordRate } from './record-rate.ts'
 import { RepartitionPurge } from './repartition-purge.ts'
 
 export interface ThreadCommitsOptions {
@@ -41,20 +41,17 @@ export interface ThreadCommitsOptions {
  *                           └─► append ─► … (the next one)
  */
 export class ThreadCommits {
+  /** Decides when the next commit is sealed. */
+  readonly schedule: CommitSchedule
   readonly #options: ThreadCommitsOptions
   readonly #clock: Clock
   readonly #purge: RepartitionPurge
-  readonly #rate = new RecordRate(busyRecordsASecond)
   #producer: TaskProducer | null = null
   #appended = 0
-  /** Records processed since the last commit was sealed. */
-  #processedAhead = 0
-  #isRequested = false
   /** True until the tasks are back at their last commit. Their work until then is dropped. */
   #isDropped = false
   #onTheirWay = 0
   #done: Promise<void> = Promise.resolve()
-  #lastAt = 0
   #spentMs = 0
   /** The time since which some work has waited for a commit; null if none waits. */
   #unsettledSinceMs: number | null = null
@@ -64,13 +61,14 @@ export class ThreadCommits {
   constructor(options: ThreadCommitsOptions) {
     this.#options = options
     this.#clock = options.clock
+    this.schedule = new CommitSchedule({ ...options, maxProcessedAhead: options.states === null ? Number.POSITIVE_INFINITY : maxProcessedAhead })
     this.#search = new CommitSearch(options.refused)
     this.#purge = new RepartitionPurge({ ...options, intervalMs: options.purgeIntervalMs })
   }
 
   async open(): Promise<void> {
     this.#producer = await this.#newProducer()
-    this.#lastAt = this.#clock.elapsedMs()
+    this.schedule.begin()
   }
 
   get isOpen(): boolean {
@@ -96,16 +94,6 @@ export class ThreadCommits {
   /** True if a commit on its way is so slow that tasks must not process further. */
   get isTooFarAhead(): boolean {
     return this.#onTheirWay > 0 && this.#appended >= maxAppendedAhead
-  }
-
-  /** Makes the next commit due at once. */
-  request(): void {
-    this.#isRequested = true
-  }
-
-  processed(records: number): void {
-    this.#processedAhead += records
-    if (records > 0) this.#rate.add(records, this.#clock.elapsedMs())
   }
 
   /**
@@ -134,18 +122,14 @@ export class ThreadCommits {
 
   commitIfDue({ isIdle }: { readonly isIdle: boolean }): void {
     if (this.#onTheirWay >= maxOnTheirWay) return
-    const { commitIntervalMs, commitsWhenIdle, states } = this.#options
-    const due = this.#clock.elapsedMs() - this.#lastAt >= commitIntervalMs
-    const isLarge = states !== null && this.#processedAhead >= maxProcessedAhead
-    const isWaitedFor = isIdle && commitsWhenIdle && this.#appended > 0 && this.#rate.isLow(this.#clock.elapsedMs())
-    if (this.#isRequested || due || isLarge || isWaitedFor || this.#search.room <= 0) this.#seal()
+    const isWaitedFor = isIdle && this.#appended > 0 && this.schedule.isDueWhenIdle
+    if (isWaitedFor || this.schedule.isDue || this.#search.room <= 0) this.#seal()
   }
 
   /** Time until the next commit must be sealed, in ms; null without work to commit, or without room for another commit. */
   get dueInMs(): number | null {
-    const sinceLast = this.#clock.elapsedMs() - this.#lastAt
     const mayCommit = this.#onTheirWay < maxOnTheirWay && (this.#appended > 0 || this.#options.source.hasUncommitted)
-    return mayCommit ? Math.max(1, this.#options.commitIntervalMs - sinceLast) : null
+    return mayCommit ? this.schedule.dueInMs : null
   }
 
   /** Settles when all work so far is committed, or has failed. */
@@ -176,7 +160,7 @@ export class ThreadCommits {
   /** Aborts everything written since the last commit. A fenced producer is replaced by a new one. */
   async abort(options: { readonly isFenced: boolean; readonly onFailure: (error: unknown) => void }): Promise<void> {
     this.#appended = 0
-    this.#isRequested = false
+    this.schedule.reset()
     this.#isDropped = false
     const before = this.#producer
     if (options.isFenced) {
@@ -205,9 +189,7 @@ export class ThreadCommits {
     const start = this.#clock.elapsedMs()
     this.#search.sealed()
     const content = takeContent(source, tasks)
-    this.#isRequested = false
-    this.#processedAhead = 0
-    this.#lastAt = this.#clock.elapsedMs()
+    this.schedule.sealed()
     if (content.tasks === 0 && this.#appended === 0) {
       for (const task of tasks) task.committed()
       this.#search.committed()
@@ -256,5 +238,3 @@ const maxAppendedAhead = 20_000
 const calmMs = 6_000
 /** A limit for long commit intervals, because uncommitted changes stay in memory. */
 const maxProcessedAhead = 100_000
-/** Above this rate, commits at idle moments cost more than they gain. */
-const busyRecordsASecond = 500

@@ -3,27 +3,27 @@
  * ones. Only the four bytes after the common prefix are compared: that costs a tenth of the gain, and whole keys would cost all of it.
  */
 export function keyOrder(count: number, byteAt: ByteAt): Iterable<number> {
-  const places = new Float64Array(count)
+  const ordered = new Float64Array(count)
   const from = count > maxKeys ? 0 : commonLength(count, byteAt)
-  for (let place = 0; place < count; place++) {
+  for (let number = 0; number < count; number++) {
     let rank = 0
-    for (let at = from; at < from + 4; at++) rank = rank * 257 + (byteAt(place, at) ?? -1) + 1
-    places[place] = count > maxKeys ? place : rank * maxKeys + place
+    for (let at = from; at < from + 4; at++) rank = rank * 257 + (byteAt(number, at) ?? -1) + 1
+    ordered[number] = count > maxKeys ? number : rank * maxKeys + number
   }
-  if (count > maxKeys) return places
-  places.sort()
-  for (let at = 0; at < count; at++) places[at] = (places[at] ?? 0) % maxKeys
-  return places
+  if (count > maxKeys) return ordered
+  ordered.sort()
+  for (let at = 0; at < count; at++) ordered[at] = (ordered[at] ?? 0) % maxKeys
+  return ordered
 }
 
-/** The byte of a key at an index; undefined past the key's end. */
-type ByteAt = (place: number, at: number) => number | undefined
+/** The byte at an index of the key with this number; undefined past the key's end. */
+type ByteAt = (number: number, at: number) => number | undefined
 
 function commonLength(count: number, byteAt: ByteAt): number {
   let common = Number.POSITIVE_INFINITY
-  for (let place = 1; place < count && common > 0; place++) {
+  for (let number = 1; number < count && common > 0; number++) {
     let length = 0
-    while (length < common && byteAt(place, length) !== undefined && byteAt(place, length) === byteAt(0, length)) length++
+    while (length < common && byteAt(number, length) !== undefined && byteAt(number, length) === byteAt(0, length)) length++
     common = length
   }
   return common === Number.POSITIVE_INFINITY ? 0 : common

@@ -19,7 +19,7 @@ export class LastOfEachKey {
   #lies = new Int32Array(minKeys * fields)
   #timestamps = new Float64Array(minKeys)
   /** A hash table with linear probing. An entry is a record's number plus one; 0 is empty. */
-  #places = new Int32Array(minKeys * 2)
+  #slots = new Int32Array(minKeys * 2)
 
   get size(): number {
     return this.#size
@@ -31,31 +31,31 @@ export class LastOfEachKey {
 
   add(key: Uint8Array, value: Uint8Array | null, timestamp: number): void {
     const slot = this.#slotOf(key)
-    let place = (this.#places[slot] ?? 0) - 1
-    if (place < 0) {
-      place = this.#size++
-      this.#places[slot] = place + 1
-      this.#lies.set([this.#append(key), key.length, 0, -1, 0], place * fields)
+    let number = (this.#slots[slot] ?? 0) - 1
+    if (number < 0) {
+      number = this.#size++
+      this.#slots[slot] = number + 1
+      this.#lies.set([this.#append(key), key.length, 0, -1, 0], number * fields)
       if (this.#size === this.#timestamps.length) this.#grow()
     }
-    this.#timestamps[place] = timestamp
-    this.#setValue(place * fields, value)
+    this.#timestamps[number] = timestamp
+    this.#setValue(number * fields, value)
   }
 
   /** Returns the records, roughly in the order of their keys, and empties the buffer. */
   *take(): IterableIterator<LastRecord> {
     const [lies, bytes] = [this.#lies, this.#bytes]
-    const byteAt = (place: number, at: number) => {
-      const length = lies[place * fields + 1] ?? 0
-      return at < length ? bytes[(lies[place * fields] ?? 0) + at] : undefined
+    const byteAt = (number: number, at: number) => {
+      const length = lies[number * fields + 1] ?? 0
+      return at < length ? bytes[(lies[number * fields] ?? 0) + at] : undefined
     }
-    for (const place of keyOrder(this.#size, byteAt)) {
-      const at = place * fields
+    for (const number of keyOrder(this.#size, byteAt)) {
+      const at = number * fields
       const length = lies[at + 3] ?? -1
       const key = this.#cut(lies[at] ?? 0, lies[at + 1] ?? 0)
-      yield { key, value: length < 0 ? null : this.#cut(lies[at + 2] ?? 0, length), timestamp: this.#timestamps[place] ?? 0 }
+      yield { key, value: length < 0 ? null : this.#cut(lies[at + 2] ?? 0, length), timestamp: this.#timestamps[number] ?? 0 }
     }
-    this.#places.fill(0)
+    this.#slots.fill(0)
     this.#size = 0
     this.#used = 0
     if (this.#bytes.length > maxKeptBytes) this.#bytes = Buffer.allocUnsafe(minBytes)
@@ -94,20 +94,20 @@ export class LastOfEachKey {
 
   /** The slot of the key, or the empty slot for it. */
   #slotOf(key: Uint8Array): number {
-    const mask = this.#places.length - 1
+    const mask = this.#slots.length - 1
     let slot = hashOf(key) & mask
-    for (let place = this.#places[slot]; place; place = this.#places[slot]) {
-      if (this.#isAt(place - 1, key)) break
+    for (let number = this.#slots[slot]; number; number = this.#slots[slot]) {
+      if (this.#isAt(number - 1, key)) break
       slot = (slot + 1) & mask
     }
     return slot
   }
 
   /** Compares from the end, because keys share prefixes more often than suffixes. */
-  #isAt(place: number, key: Uint8Array): boolean {
+  #isAt(number: number, key: Uint8Array): boolean {
     const bytes = this.#bytes
-    const from = this.#lies[place * fields] ?? 0
-    if (this.#lies[place * fields + 1] !== key.length) return false
+    const from = this.#lies[number * fields] ?? 0
+    if (this.#lies[number * fields + 1] !== key.length) return false
     for (let at = key.length - 1; at >= 0; at--) if (bytes[from + at] !== key[at]) return false
     return true
   }
@@ -118,10 +118,10 @@ export class LastOfEachKey {
     this.#lies.set(lies)
     this.#timestamps = new Float64Array(timestamps.length * 2)
     this.#timestamps.set(timestamps)
-    this.#places = new Int32Array(this.#places.length * 2)
-    for (let place = 0; place < this.#size; place++) {
-      const from = lies[place * fields] ?? 0
-      this.#places[this.#slotOf(this.#cut(from, lies[place * fields + 1] ?? 0))] = place + 1
+    this.#slots = new Int32Array(this.#slots.length * 2)
+    for (let number = 0; number < this.#size; number++) {
+      const from = lies[number * fields] ?? 0
+      this.#slots[this.#slotOf(this.#cut(from, lies[number * fields + 1] ?? 0))] = number + 1
     }
   }
 }

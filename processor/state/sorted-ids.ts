@@ -23,9 +23,9 @@ export class SortedIds {
     const at = this.#chunkOf(id)
     const chunk = this.#chunks[at]
     if (chunk === undefined) return
-    const place = lowerBound(chunk, id)
-    if (chunk[place] !== id) return
-    chunk.splice(place, 1)
+    const index = lowerBound(chunk, id)
+    if (chunk[index] !== id) return
+    chunk.splice(index, 1)
     if (chunk.length === 0) this.#chunks.splice(at, 1)
   }
 
@@ -36,7 +36,7 @@ export class SortedIds {
       const chunk = this.#chunks[at] ?? []
       const low = from === null ? 0 : lowerBound(chunk, from)
       const high = to === null ? chunk.length : lowerBound(chunk, to)
-      for (let place = low; place < high; place++) found.push(chunk[place] ?? '')
+      for (let index = low; index < high; index++) found.push(chunk[index] ?? '')
       if (high < chunk.length) break
     }
     return found

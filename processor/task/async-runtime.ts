@@ -26,7 +26,7 @@ export class AsyncRuntime implements NodeRuntime {
   readonly #current: CurrentRecord
   readonly #byKey: boolean
   readonly #below: readonly AsyncRuntime[]
-  readonly #maxPlaces: number
+  readonly #maxSlots: number
   readonly #roomShare: RoomShare
   readonly #waiting = new Fifo<Waiting>()
   /** Records that are not forwarded, by the key whose order they keep. */
@@ -41,7 +41,7 @@ export class AsyncRuntime implements NodeRuntime {
   #index = 0
 
   /**
-   * `below`: asynchronous nodes after this one. If there are any, this node keeps the order of all records, because their notes rely on it. `places`:
+   * `below`: asynchronous nodes after this one. If there are any, this node keeps the order of all records, because their notes rely on it. `slots`:
    * the number of records that may overtake one slow call. Each takes a bit in the commit. `onOutcome`: called when an outcome may be forwarded.
    */
   constructor(
@@ -51,14 +51,14 @@ export class AsyncRuntime implements NodeRuntime {
       surroundings,
       current,
       below,
-      places,
+      slots,
       onOutcome,
     }: {
       context: NodeContext
       surroundings: TaskSurroundings
       current: CurrentRecord
       below: readonly AsyncRuntime[]
-      places: number
+      slots: number
       onOutcome: () => void
     },
   ) {
@@ -70,7 +70,7 @@ export class AsyncRuntime implements NodeRuntime {
     this.#current = current
     this.#roomShare = surroundings.roomShare(node, context.taskId)
     this.#below = below
-    this.#maxPlaces = places
+    this.#maxSlots = slots
     this.#byKey = node.step.ordered === 'key' && below.length === 0
   }
 
@@ -85,7 +85,7 @@ export class AsyncRuntime implements NodeRuntime {
   }
 
   get isFull(): boolean {
-    return this.#roomShare.isFull || this.#waiting.size >= this.#maxPlaces
+    return this.#roomShare.isFull || this.#waiting.size >= this.#maxSlots
   }
 
   /** Takes over the last commit's note on a partition whose records are read again up to an offset. */
@@ -119,7 +119,7 @@ export class AsyncRuntime implements NodeRuntime {
       gone: false,
       bytes: this.#memoryOf(read, record.value),
     }
-    // The call may throw, so it comes before the record gets a place. A place without an outcome would block all records after it.
+    // The call may throw, so it comes before the record gets a slot. A slot without an outcome would block all records after it.
     const admission = isDone ? 'pass' : this.#node.step.admit(record as Record<never, never>, this.#surroundings.clock.now())
     this.#waiting.push(waiting)
     this.#roomShare.hold(1, waiting.bytes)
@@ -220,7 +220,7 @@ export class AsyncRuntime implements NodeRuntime {
     this.#leave(waiting)
   }
 
-  /** Keeps the place of a forwarded record, and drops its content. */
+  /** Keeps the slot of a forwarded record, and drops its content. */
   #leave(waiting: Waiting): void {
     waiting.gone = true
     waiting.record = left

@@ -34,7 +34,7 @@ export function writePositionNote(note: PositionNote, maxBytes = Number.POSITIVE
     const text = written(left.length === 0 ? note : { ...note, kept: note.kept.filter(([, , worth]) => !left.includes(worth)) })
     if (text.length <= maxBytes) return text
   }
-  // One record can have more entries than there are places. An entry that is not noted as done is done again.
+  // One record can have more entries than there are slots. An entry that is not noted as done is done again.
   const kept = note.kept.filter(([, , worth]) => worth === 'needed')
   return written({ ...note, kept, ahead: note.ahead && withoutBits(note.ahead) })
 }
@@ -63,7 +63,7 @@ export function refuseWhatCannotFit(task: string, { needed, nodes, maxBytes }: {
 }
 
 /**
- * The number of places of an asynchronous node, in a task with `nodes` of them. Places are the entries between its oldest and its latest one, and
+ * The number of slots of an asynchronous node, in a task with `nodes` of them. Slots are the entries between its oldest and its latest one, and
  * each takes a bit.
  */
 export function maxEntriesOf(nodes: number): number {
@@ -129,7 +129,7 @@ const prefix = `waggle:${noteVersion}:`
 const pattern = /^waggle:(\d+):([A-Za-z0-9+/=]*)$/
 /** The kinds of numbers that the first, second and third attempt leave out. */
 const leavings: readonly (readonly Worth[])[] = [[], ['learnt'], ['learnt', 'forgettable']]
-/** The number of places of all asynchronous nodes of a task together. They take half of the room. */
+/** The number of slots of all asynchronous nodes of a task together. They take half of the room. */
 const maxEntriesOfAll = 12_288
 /** The greatest length of both times together. */
 const timesBytes = 20

@@ -78,12 +78,12 @@ export class TaskNodes {
     const { nodes } = subtopology
     const nearest = nearestAsync(nodes)
     const made = new Map<string, AsyncRuntime>()
-    const places = maxEntriesOf(nodes.filter(({ kind }) => kind === 'async').length)
+    const slots = maxEntriesOf(nodes.filter(({ kind }) => kind === 'async').length)
     for (const node of nodes.toReversed()) {
       const context = this.#contexts.get(node.name)
       if (node.kind !== 'async' || context === undefined) continue
       const below = (nearest.get(node.name) ?? []).flatMap((name) => made.get(name) ?? [])
-      const runtime = new AsyncRuntime(node, { context, surroundings, current, below, places, onOutcome })
+      const runtime = new AsyncRuntime(node, { context, surroundings, current, below, slots, onOutcome })
       for (const [index, ahead] of aheads.entries()) {
         const unfinished = ahead?.nodes.find(([code]) => code === nameCode(node.name))?.[1]
         if (unfinished !== undefined) runtime.resume(index, unfinished)

@@ -3,7 +3,7 @@ import type { Record, RecordMetadata } from '../../topology/record.ts'
 import type { StateStore } from '../../topology/state-store.ts'
 import type { Subtopology } from '../../topology/subtopology.ts'
 import { TaskMeters } from '../metrics/task-meters.ts'
-import { type Clock, Handed, type LogRecord, type Position, type StoreChange, type TopicPartition } from '../ports.ts'
+import type { Clock, LogRecord, Position, StoreChange, TopicPartition } from '../ports.ts'
 import type { TaskMemory } from '../state/task-memory.ts'
 import type { TaskStore } from '../state/task-store.ts'
 import type { AsyncRuntime } from './async-runtime.ts'
@@ -13,15 +13,13 @@ import type { SourceRuntime } from './node-runtime.ts'
 import { refuseWhatCannotFit } from './position-note.ts'
 import { Punctuations } from './punctuations.ts'
 import { QueueHeap } from './queue-heap.ts'
-import { RecordQueue } from './record-queue.ts'
+import type { RecordQueue } from './record-queue.ts'
 import type { InputId, RefusedInput } from './refused-inputs.ts'
 import { TableCache } from './table-cache.ts'
+import { type TaskInput, TaskInputs } from './task-inputs.ts'
 import { TaskNodes } from './task-nodes.ts'
 import { TaskPositions } from './task-positions.ts'
 import type { TaskState, TaskSurroundings } from './task-state.ts'
-
-/** A partition that a task reads, with its position in the last commit. */
-type TaskInput = TopicPartition & { readonly position: Position | null }
 
 export interface TaskOptions {
   readonly id: string
@@ -50,8 +48,6 @@ export interface TaskWatcher {
   scheduled(task: Task): void
 }
 
-const noInputs: readonly TopicPartition[] = []
-
 /** One sub-topology for one partition number. It owns its stores, its buffer and its commit positions. */
 export class Task implements TaskState {
   readonly id: string
@@ -61,14 +57,9 @@ export class Task implements TaskState {
   readonly failures: TaskFailures
   readonly meters: TaskMeters
   readonly memory: TaskMemory
-  readonly #inputs: TopicPartition[]
+  readonly #inputs: TaskInputs
   readonly #options: TaskOptions
   readonly #surroundings: TaskSurroundings
-  readonly #queues: RecordQueue[] = []
-  readonly #waiting: QueueHeap
-  /** Queues whose first record is not decoded yet. */
-  readonly #fresh: RecordQueue[] = []
-  readonly #sources: SourceRuntime[]
   readonly #current: CurrentRecord
   readonly #nodes: TaskNodes
   readonly #async: readonly AsyncRuntime[]
@@ -84,18 +75,26 @@ export class Task implements TaskState {
     this.applicationId = surroundings.applicationId
     this.clock = surroundings.clock
     this.punctuations = new Punctuations(surroundings.clock, () => this.#watcher?.scheduled(this))
-    this.#inputs = [...options.inputs]
     this.memory = options.memory
     this.meters = options.meters ?? new TaskMeters(options.id, { time: { now: surroundings.clock.now() }, thread: '', punctuate: null, lastTurn: 0 })
     this.meters.buffered = () => this.bufferedRecords
     this.#options = options
-    this.#waiting = options.waiting ?? new QueueHeap()
     this.#surroundings = surroundings
-    this.#current = new CurrentRecord(options.partition, this.#queues)
-    this.#positions = new TaskPositions(this.#queues, options.memory, surroundings.maxNoteBytes)
+    // The inputs fill this list. The current record and the positions look queues up in it.
+    const queues: RecordQueue[] = []
+    this.#current = new CurrentRecord(options.partition, queues)
+    this.#positions = new TaskPositions(queues, options.memory, surroundings.maxNoteBytes)
     this.#makeCaches()
     this.failures = new TaskFailures(options.id, this.#current, surroundings, this.meters)
-    this.#open()
+    this.#inputs = new TaskInputs({
+      queues,
+      current: this.#current,
+      positions: this.#positions,
+      failures: this.failures,
+      meters: this.meters,
+      waiting: options.waiting ?? new QueueHeap(),
+    })
+    this.streamTime = this.#inputs.open(options.subtopology, options.inputs)
     this.#nodes = new TaskNodes({
       subtopology: options.subtopology,
       task: this,
@@ -106,13 +105,13 @@ export class Task implements TaskState {
       onOutcome: () => this.#watcher?.activated(this),
     })
     this.#async = this.#nodes.async
-    this.#sources = this.#queues.flatMap(({ source }) => this.#nodes.source(source.name) ?? [])
+    this.#inputs.connect(this.#nodes)
     this.#positions.keepNumbers()
     refuseWhatCannotFit(options.id, { needed: this.memory.needed, nodes: this.#async.length, maxBytes: surroundings.maxNoteBytes })
   }
 
   get inputs(): readonly TopicPartition[] {
-    return this.#inputs
+    return this.#inputs.partitions
   }
 
   get metadata(): RecordMetadata | null {
@@ -124,15 +123,11 @@ export class Task implements TaskState {
   }
 
   get bufferedRecords(): number {
-    let size = 0
-    for (const queue of this.#queues) size += queue.size
-    return size
+    return this.#inputs.records
   }
 
   get bufferedBytes(): number {
-    let bytes = 0
-    for (const queue of this.#queues) bytes += queue.bytes
-    return bytes
+    return this.#inputs.bytes
   }
 
   get isAsync(): boolean {
@@ -145,8 +140,7 @@ export class Task implements TaskState {
 
   /** True if the task has records, outcomes that may be forwarded, or a due schedule. */
   hasWork(now: number): boolean {
-    if (this.punctuations.nextWallClock <= now) return true
-    for (const queue of this.#queues) if (queue.size > 0) return true
+    if (this.punctuations.nextWallClock <= now || this.#inputs.hasRecords) return true
     for (const node of this.#async) if (node.hasOutcomes) return true
     return false
   }
@@ -174,33 +168,32 @@ export class Task implements TaskState {
 
   /** The committed offset of an input; -1 without one. */
   committedOf(topic: string, partition: number): number {
-    const queue = this.#queueOf(topic, partition)
+    const queue = this.#inputs.queueOf(topic, partition)
     return queue === undefined ? -1 : this.#positions.committedOf(queue)
   }
 
   /** The next offset to process of an input; -1 if none has been processed. */
   positionOf(topic: string, partition: number): number {
-    const queue = this.#queueOf(topic, partition)
+    const queue = this.#inputs.queueOf(topic, partition)
     return queue === undefined ? -1 : this.#positions.consumedOf(queue)
   }
 
   add(topic: string, partition: number, records: readonly LogRecord[]): void {
-    const queue = this.#queueOf(topic, partition)
+    const queue = this.#inputs.queueOf(topic, partition)
     if (queue === undefined) return
-    queue.add(records)
-    if (queue.head === null && !this.#fresh.includes(queue)) this.#fresh.push(queue)
+    this.#inputs.add(queue, records)
     this.#watcher?.activated(this)
   }
 
   /** The source that must prepare the records of this partition before they are added; null if none need it. */
   preparingSource(topic: string, partition: number): SourceRuntime | null {
-    const source = this.#sources[this.#queueOf(topic, partition)?.index ?? -1]
+    const source = this.#inputs.sourceOf(this.#inputs.queueOf(topic, partition))
     return source?.prepares ? source : null
   }
 
   /** Decodes the first record of each queue that was empty. Throws if a record cannot be read and its handler does not skip it. */
   advance(): void {
-    for (let queue = this.#fresh.shift(); queue !== undefined; queue = this.#fresh.shift()) this.#advance(queue)
+    this.#inputs.advance()
   }
 
   get emitIntervalMs(): number {
@@ -223,13 +216,12 @@ export class Task implements TaskState {
 
   /** Inputs without buffered records while others have some. Then the oldest record is not known (KIP-695). */
   get emptyInputs(): readonly TopicPartition[] {
-    if (this.#waiting.first === undefined || this.#queues.length < 2) return noInputs
-    return this.#queues.every(({ size }) => size > 0) ? noInputs : this.#queues.filter(({ size }) => size === 0)
+    return this.#inputs.empty
   }
 
   /** Inputs with buffered records. */
   get fullInputs(): readonly TopicPartition[] {
-    return this.#queues.filter(({ size }) => size > 0)
+    return this.#inputs.full
   }
 
   /** Processes up to `limit` records without yielding, and returns their number. If it is lower, the task has no more records, or must wait. */
@@ -237,7 +229,7 @@ export class Task implements TaskState {
     this.advance()
     let done = 0
     while (done < limit) {
-      const queue = this.#waiting.first
+      const queue = this.#inputs.first
       if (queue === undefined || (this.#isBlocked() && !(queue.head !== null && queue.isReplay(queue.head.read)))) break
       this.#processFrom(queue)
       done++
@@ -248,15 +240,12 @@ export class Task implements TaskState {
 
   #passed(records: number): void {
     this.meters.process.record(records)
-    for (const queue of this.#queues) {
-      const taken = queue.newlyTaken()
-      if (taken > 0) this.#sources[queue.index]?.read.record(taken)
-    }
+    this.#inputs.countTaken()
   }
 
   /** Processes the next record of a queue whose head comes before all other heads. */
   processFirst(queue: RecordQueue): boolean {
-    if (this.#queues[queue.index] !== queue) return false
+    if (!this.#inputs.has(queue)) return false
     this.#processFrom(queue)
     return true
   }
@@ -270,7 +259,7 @@ export class Task implements TaskState {
 
   /** The last processed input record; null if there is none. */
   get lastInput(): InputId | null {
-    const queue = this.#queues[this.#current.lastIndex]
+    const queue = this.#inputs.at(this.#current.lastIndex)
     return queue === undefined ? null : { taskId: this.id, topic: queue.topic, partition: queue.partition, offset: this.#current.lastOffset }
   }
 
@@ -326,12 +315,9 @@ export class Task implements TaskState {
   }
 
   #processFrom(queue: RecordQueue): void {
-    this.#waiting.poll()
-    const head = queue.take()
-    const source = this.#sources[queue.index]
+    const head = this.#inputs.take(queue)
+    const source = this.#inputs.sourceOf(queue)
     if (head === null || source === undefined) return
-    // The next record is decoded before this one is processed. Records that this one sends to the task's own topics come after it.
-    this.#advance(queue)
     const { read, record } = head
     const { timestamp } = record
     const isReplay = queue.isReplay(read)
@@ -370,31 +356,6 @@ export class Task implements TaskState {
     return true
   }
 
-  /** Decodes the next record of a queue, and puts the queue in its place in the order. */
-  #advance(queue: RecordQueue): void {
-    const source = this.#sources[queue.index]
-    if (source === undefined) return
-    if (queue.advance((record) => this.#decode(source, queue, record))) this.#waiting.offer(queue)
-  }
-
-  /** Decodes a record; null if it is skipped, or cannot be read and is dropped. */
-  #decode(source: SourceRuntime, queue: RecordQueue, record: LogRecord): Record<unknown, unknown> | null {
-    try {
-      const decoded = source.decode(queue, record)
-      if (decoded !== null) return decoded
-      this.meters.dropped.record(1)
-    } catch (thrown) {
-      const { key, value, timestamp, headers } = record
-      this.#current.enter(queue.index, record, queue.isReplay(record))
-      const failed = { key, value: value instanceof Handed ? value.value : value, timestamp, headers }
-      const replacement = this.failures.handle('deserialization', source.name, thrown, failed)
-      this.#current.leave()
-      if (replacement !== null) return replacement
-    }
-    this.#positions.consume(queue, record.offset)
-    return null
-  }
-
   #isBlocked(): boolean {
     for (const node of this.#async) if (node.isFull) return true
     return false
@@ -402,30 +363,7 @@ export class Task implements TaskState {
 
   /** Reads one more partition by its source node, because a test driver finds topics of a pattern while its tasks run. */
   read(source: SourceNode, input: TaskInput): void {
-    this.#openQueue(source, input)
-    const runtime = this.#nodes.source(source.name)
-    if (runtime !== null) this.#sources.push(runtime)
-    this.#inputs.push(input)
-  }
-
-  /** Opens the queues of the inputs, each at its position in the last commit. */
-  #open(): void {
-    const { subtopology, inputs } = this.#options
-    for (const input of inputs) {
-      const source = subtopology.nodes.find((node): node is SourceNode => node.kind === 'source' && node.topics.includes(input.topic))
-      if (source !== undefined) this.#openQueue(source, input)
-    }
-  }
-
-  #openQueue(source: SourceNode, input: TaskInput): void {
-    const consumed = this.meters.node(source.name).traffic(input.topic, 'consumed')
-    const queue = new RecordQueue(this.#queues.length, source, input.topic, input.partition, consumed)
-    this.#queues.push(queue)
-    this.streamTime = Math.max(this.streamTime, this.#positions.open(queue, input.position))
-  }
-
-  #queueOf(topic: string, partition: number): RecordQueue | undefined {
-    return this.#queues.find((one) => one.topic === topic && one.partition === partition)
+    this.streamTime = Math.max(this.streamTime, this.#inputs.openOne(source, input, this.#nodes))
   }
 
   #storesOf(node: string): ReadonlyMap<string, StateStore> {

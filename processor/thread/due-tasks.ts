@@ -3,7 +3,7 @@ import type { Task } from '../task/task.ts'
 /** Tasks in the order of their next wall-clock schedules: a binary heap that knows the index of each task. */
 export class DueTasks {
   readonly #heap: { readonly task: Task; at: number }[] = []
-  readonly #places = new Map<Task, number>()
+  readonly #indexes = new Map<Task, number>()
 
   /** The time of the earliest schedule, in epoch ms; infinite without one. */
   get next(): number {
@@ -16,27 +16,27 @@ export class DueTasks {
       this.remove(task)
       return
     }
-    const place = this.#places.get(task)
-    const entry = place === undefined ? undefined : this.#heap[place]
-    if (place === undefined || entry === undefined) {
+    const index = this.#indexes.get(task)
+    const entry = index === undefined ? undefined : this.#heap[index]
+    if (index === undefined || entry === undefined) {
       this.#heap.push({ task, at })
       this.#up(this.#heap.length - 1)
       return
     }
     entry.at = at
-    this.#up(place)
-    this.#down(this.#places.get(task) ?? place)
+    this.#up(index)
+    this.#down(this.#indexes.get(task) ?? index)
   }
 
   remove(task: Task): void {
-    const place = this.#places.get(task)
-    if (place === undefined) return
-    this.#places.delete(task)
+    const index = this.#indexes.get(task)
+    if (index === undefined) return
+    this.#indexes.delete(task)
     const last = this.#heap.pop()
     if (last === undefined || last.task === task) return
-    this.#put(place, last)
-    this.#up(place)
-    this.#down(this.#places.get(last.task) ?? place)
+    this.#put(index, last)
+    this.#up(index)
+    this.#down(this.#indexes.get(last.task) ?? index)
   }
 
   /** Removes and returns the earliest task if it is due; else null. */
@@ -47,9 +47,9 @@ export class DueTasks {
     return first.task
   }
 
-  #put(place: number, entry: { readonly task: Task; at: number }): void {
-    this.#heap[place] = entry
-    this.#places.set(entry.task, place)
+  #put(index: number, entry: { readonly task: Task; at: number }): void {
+    this.#heap[index] = entry
+    this.#indexes.set(entry.task, index)
   }
 
   #up(from: number): void {

@@ -1,16 +1,17 @@
-import { WaggleError } from '../../topology/waggle-error.ts'
+import type { WaggleError } from '../../topology/waggle-error.ts'
 import { Batchers } from '../async/batchers.ts'
 import { ThreadCommits } from '../commit/thread-commits.ts'
 import { eventLoopTurn } from '../event-loop-turn.ts'
 import type { CallMeters } from '../metrics/call-meters.ts'
 import type { Metric } from '../metrics/meters.ts'
 import { ThreadMeters } from '../metrics/thread-meters.ts'
-import type { Clock, Consumer, TopicPartition } from '../ports.ts'
+import type { AssignmentListener, Clock, Consumer } from '../ports.ts'
 import { isOfAnother, retriesCommit, StandingFailure } from '../task/failures.ts'
 import { RefusedInputs } from '../task/refused-inputs.ts'
 import { CacheBudget } from '../task/table-cache.ts'
 import type { Task } from '../task/task.ts'
 import type { TaskSurroundings } from '../task/task-state.ts'
+import { ThreadAssignmentListener } from './assignment-listener.ts'
 import { InputFlow } from './input-flow.ts'
 import { failureOf, Rollback } from './rollback.ts'
 import { SkippedRecords } from './skipped-records.ts'
@@ -328,7 +329,7 @@ export class StreamThread {
 
   #processed(records: number, ms: number, tasks: readonly Task[]): void {
     this.meters.processRecords.record(records)
-    this.#commits.processed(records)
+    this.#commits.schedule.processed(records)
     if (records === 0) return
     this.meters.process.record(records)
     this.meters.processLatency.record(ms / records)
@@ -378,37 +379,19 @@ export class StreamThread {
     return Math.min(wait, Math.max(1, this.#threadTasks.ready.nextDue - this.#clock.now()))
   }
 
-  // ── Assignment ────────────────────────────────────────────────────────────────────────────────────────────────────────
-
-  #listener(group: string) {
-    return {
-      assigned: async (partitions: readonly TopicPartition[]) => {
-        const consumer = this.#groups.consumerOf(group)
-        if (this.#threadTasks.changes(group, partitions)) await this.#commits.commitAll()
-        if (consumer !== undefined) await this.#threadTasks.assign(group, consumer, partitions, { seek: false })
-        this.#forgetGone()
-        this.#options.onSettling()
+  #listener(group: string): AssignmentListener {
+    return new ThreadAssignmentListener({
+      ...this.#options,
+      group,
+      tasks: this.#threadTasks,
+      groups: this.#groups,
+      commits: this.#commits,
+      batchers: this.#batchers,
+      inputs: this.#inputs,
+      onLost: (error) => {
+        this.#failure ??= error
       },
-      revoked: async (partitions: readonly TopicPartition[]) => {
-        await this.#commits.commitAll()
-        this.#threadTasks.revoke(group, partitions)
-        this.#forgetGone()
-      },
-      lost: async (partitions: readonly TopicPartition[]) => {
-        this.#threadTasks.revoke(group, partitions)
-        this.#forgetGone()
-        // The embedded log (`traits.handsOn`) drops the uncommitted writes of lost tasks itself. On Kafka the thread must do it.
-        if (this.#options.log.traits.handsOn || !this.#commits.isUnderWay) return
-        this.#failure ??= lostError(group)
-        await this.#commits.drop().catch((error: unknown) => this.#options.onFailure(failureOf(error)))
-      },
-    }
-  }
-
-  /** Drops the buffers and batchers of tasks that no longer run here. */
-  #forgetGone(): void {
-    this.#inputs.keep(this.tasks)
-    this.#batchers.keep(this.tasks.map(({ id }) => id))
+    })
   }
 
   #consumerOf(task: Task): Consumer | undefined {
@@ -435,7 +418,7 @@ export class StreamThread {
       emit: (record) => this.#commits.append(record),
       batcher: (node, task) => this.#batchers.of(node, task),
       roomShare: (node, task) => this.#batchers.roomShare(node, task),
-      requestCommit: () => this.#commits.request(),
+      requestCommit: () => this.#commits.schedule.request(),
       wake: () => this.#wake(),
     }
   }
@@ -452,10 +435,3 @@ const giveWayMs = 0.5
 /** Time that the loop works before timers, sockets and workers get their turn, in ms. */
 const sliceMs = 5
 const maxIdleMs = 1000
-
-function lostError(group: string): WaggleError {
-  return new WaggleError('WAGGLE_FENCED', {
-    message: `The group ${group} gave the partitions of this thread to others, because the thread was away for too long`,
-    next: 'Nothing: the thread goes back to its last commit, and reads the partitions that it is assigned next.',
-  })
-}

@@ -39,10 +39,10 @@ export interface OpenedDirectory {
  * `acceptLoss` each loss becomes a notice, and the damaged database is kept beside the new one.
  */
 export async function openLogDirectory({ directory, acceptLoss, wasMade, onNotice }: LogDirectoryOptions): Promise<OpenedDirectory> {
-  const place = join(directory, 'db')
-  const isGone = wasMade && !existsSync(place)
+  const database = join(directory, 'db')
+  const isGone = wasMade && !existsSync(database)
   if (isGone && !acceptLoss) {
-    throw new WaggleError('WAGGLE_LOG_CORRUPT', { message: `${place} is gone: this data directory had a log`, next: damageNext })
+    throw new WaggleError('WAGGLE_LOG_CORRUPT', { message: `${database} is gone: this data directory had a log`, next: damageNext })
   }
   makeDirectory(directory)
   const mark = new CommitMark(join(directory, 'mark'))
@@ -55,22 +55,22 @@ export async function openLogDirectory({ directory, acceptLoss, wasMade, onNotic
   }
   const before = keepLinks(directory)
   let disk: Rocks | null = null
-  const found: string[] = isGone ? [`${place} is gone: this data directory had a log`] : []
+  const found: string[] = isGone ? [`${database} is gone: this data directory had a log`] : []
   /** True if RocksDB can read all tables. */
   let isWhole = !isGone
-  const manifest = manifestOf(place, marked?.manifest?.bytes)
+  const manifest = manifestOf(database, marked?.manifest?.bytes)
   if (marked?.manifest != null && manifest !== null && isOther(manifest, marked.manifest)) {
     isWhole = false
-    found.push(`${place}/MANIFEST-${manifest.number} does not begin with the ${marked.manifest.bytes} bytes that were written`)
+    found.push(`${database}/MANIFEST-${manifest.number} does not begin with the ${marked.manifest.bytes} bytes that were written`)
   }
   try {
-    disk = await Rocks.open(place)
+    disk = await Rocks.open(database)
     if (marked !== null && disk.sequence < marked.sequence) {
       found.push(
-        `${place} ends ${marked.sequence - disk.sequence} changes before the last durable commit: its write-ahead log or its manifest is damaged`,
+        `${database} ends ${marked.sequence - disk.sequence} changes before the last durable commit: its write-ahead log or its manifest is damaged`,
       )
     }
-    if (bytesOfTables(place) <= maxVerifiedBytes) disk.verify()
+    if (bytesOfTables(database) <= maxVerifiedBytes) disk.verify()
   } catch (thrown) {
     if (!(thrown instanceof WaggleError) || thrown.code !== 'WAGGLE_LOG_CORRUPT') {
       await disk?.close()
@@ -93,15 +93,15 @@ export async function openLogDirectory({ directory, acceptLoss, wasMade, onNotic
     await disk?.close()
     // The kept files replace the files that RocksDB has changed.
     if (before !== null) {
-      rmSync(place, { recursive: true, force: true })
-      renameSync(before, place)
+      rmSync(database, { recursive: true, force: true })
+      renameSync(before, database)
     }
     throw new WaggleError('WAGGLE_LOG_CORRUPT', { message: `${directory} is damaged. ${found.join('. ')}`, next: damageNext })
   }
   if (disk === null || !isWhole) {
     await disk?.close()
-    rmSync(place, { recursive: true, force: true })
-    disk = await Rocks.open(place)
+    rmSync(database, { recursive: true, force: true })
+    disk = await Rocks.open(database)
   }
   await finishRemoval(disk)
   const uses = new SegmentUses()
@@ -115,7 +115,7 @@ export async function openLogDirectory({ directory, acceptLoss, wasMade, onNotic
   dropOrphans(disk, segments, uses)
   try {
     const sizes = [...segments.sizes()].map(([segment, bytes]) => ({ segment, bytes }))
-    mark.begin({ sequence: disk.sequence, ends: endsIn(disk), segments: sizes, manifest: manifestOf(place) })
+    mark.begin({ sequence: disk.sequence, ends: endsIn(disk), segments: sizes, manifest: manifestOf(database) })
     // topics.json is written after the mark. So a directory that has topics.json and no mark has lost its mark.
     writeTopics(directory, storedTopics(disk))
   } catch (thrown) {
@@ -148,12 +148,12 @@ function readTopics(directory: string): readonly StoredTopic[] | null {
 }
 
 /** The manifest that RocksDB's file CURRENT names, or its first `upTo` bytes; null if CURRENT names none. */
-export function manifestOf(place: string, upTo = Number.POSITIVE_INFINITY): Manifest | null {
+export function manifestOf(database: string, upTo = Number.POSITIVE_INFINITY): Manifest | null {
   try {
-    const name = readFileSync(join(place, 'CURRENT'), 'utf8').trim()
+    const name = readFileSync(join(database, 'CURRENT'), 'utf8').trim()
     const number = Number(/^MANIFEST-(\d+)$/.exec(name)?.[1])
     if (!Number.isFinite(number)) return null
-    const bytes = readFileSync(join(place, name)).subarray(0, Math.min(upTo, Number.MAX_SAFE_INTEGER))
+    const bytes = readFileSync(join(database, name)).subarray(0, Math.min(upTo, Number.MAX_SAFE_INTEGER))
     return { number, bytes: bytes.length, crc: crc32(bytes) }
   } catch {
     return null
@@ -255,15 +255,15 @@ function endsIn(disk: Rocks): Marked['ends'] {
 
 /** Links all files of the database to a second directory. Null without a database, or on a file system without hard links. */
 function keepLinks(directory: string): string | null {
-  const place = join(directory, 'db')
-  if (!existsSync(place)) return null
+  const database = join(directory, 'db')
+  if (!existsSync(database)) return null
   const links = join(directory, `${linksName}${process.pid}`)
   rmSync(links, { recursive: true, force: true })
   mkdirSync(links)
-  for (const name of readdirSync(place)) {
+  for (const name of readdirSync(database)) {
     if (name === 'LOCK') continue
     try {
-      linkSync(join(place, name), join(links, name))
+      linkSync(join(database, name), join(links, name))
     } catch (error) {
       // Another process has the database open. The opening reports it.
       if ((error as NodeJS.ErrnoException).code === 'ENOENT') continue
@@ -289,9 +289,9 @@ function keepDamaged(directory: string, links: string | null): string | null {
   }
 }
 
-function bytesOfTables(place: string): number {
+function bytesOfTables(database: string): number {
   let bytes = 0
-  for (const name of readdirSync(place)) if (name.endsWith('.sst')) bytes += statSync(join(place, name), { throwIfNoEntry: false })?.size ?? 0
+  for (const name of readdirSync(database)) if (name.endsWith('.sst')) bytes += statSync(join(database, name), { throwIfNoEntry: false })?.size ?? 0
   return bytes
 }
 
