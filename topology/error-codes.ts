@@ -479,7 +479,7 @@ export const errorCodes = {
     exit: 3,
     meaning: 'The store of a model does not answer, or breaks off.',
     next: 'See that the store runs and can be reached. Waggle asks again until it answers.',
-    },
+  },
   WAGGLE_MODEL_VERSIONS: {
     status: 502,
     exit: 1,

@@ -80,6 +80,12 @@ export function contentOf({ directory, name }: StoredEntry): string {
   return join(directory, 'content', name)
 }
 
+/** The bytes of its files that are there. */
+export async function bytesHere({ directory, files }: Pick<StoredEntry, 'directory' | 'files'>): Promise<number> {
+  const sizes = await Promise.all(files.map(({ path }) => stat(join(directory, 'content', path)).catch(() => null)))
+  return files.reduce((sum, { bytes }, at) => sum + Math.min(bytes, sizes[at]?.size ?? 0), 0)
+}
+
 /** True if all files are there with their sizes. */
 export async function isWhole({ directory, files }: StoredEntry): Promise<boolean> {
   const sizes = await Promise.all(files.map(({ path }) => stat(join(directory, 'content', path)).catch(() => null)))
@@ -100,6 +106,12 @@ export async function syncDirectory(directory: string): Promise<void> {
   } finally {
     await handle.close()
   }
+}
+
+/** Deletes what a crash has left of deleted versions. */
+export async function deleteLeftovers(addressDirectory: string): Promise<void> {
+  const names = await readdir(addressDirectory)
+  await Promise.all(names.filter((name) => name.endsWith('.gone')).map((name) => rm(join(addressDirectory, name), { recursive: true, force: true })))
 }
 
 /** Deletes a version. It disappears at once, so a crash leaves no half of it under its name. */

@@ -16,6 +16,16 @@ export interface CacheRoomOptions {
   readonly freeBytes?: () => Promise<number>
 }
 
+/** A version that needs room. */
+export interface RoomWish {
+  readonly address: string
+  /** Where the version goes. */
+  readonly directory: string
+  readonly bytes: number
+  /** The part of `bytes` that lies there already. */
+  readonly bytesHere: number
+}
+
 /** Keeps the cache within its bound and its disk: the least recently used versions go, and never one that a process uses or fetches. */
 export class CacheRoom {
   readonly #options: CacheRoomOptions
@@ -28,11 +38,7 @@ export class CacheRoom {
    * Makes room for a version that goes to `directory`, and calls `reserve` before another process may take the room. Throws WAGGLE_MODEL_TOO_LARGE and
    * WAGGLE_DISK_FULL if there is not enough, with everything deleted that may be.
    */
-  async make(
-    wish: { readonly address: string; readonly directory: string; readonly bytes: number },
-    signal: AbortSignal,
-    reserve: () => Promise<void>,
-  ) {
+  async make(wish: RoomWish, signal: AbortSignal, reserve: () => Promise<void>) {
     const { directory, users, clock } = this.#options
     if (wish.bytes > this.#options.maxBytes) {
       throw tooLarge(
@@ -49,7 +55,7 @@ export class CacheRoom {
     }
   }
 
-  async #make({ address, directory, bytes }: { readonly address: string; readonly directory: string; readonly bytes: number }): Promise<void> {
+  async #make({ address, directory, bytes, bytesHere }: RoomWish): Promise<void> {
     const { maxBytes } = this.#options
     const all = await this.#entries()
     const others = all.filter((entry) => entry.directory !== directory)
@@ -59,10 +65,10 @@ export class CacheRoom {
     for (;;) {
       const free = await this.#freeBytes()
       const isOverBound = total + bytes > maxBytes
-      if (!isOverBound && bytes + spareBytes <= free) return
+      if (!isOverBound && bytes - bytesHere + spareBytes <= free) return
       const oldest = unused.shift()
       if (oldest !== undefined) {
-        if (await this.#evict(oldest)) total -= oldest.bytes
+        if (await this.#evict(oldest, directory)) total -= oldest.bytes
         continue
       }
       if (isOverBound) {
@@ -72,24 +78,25 @@ export class CacheRoom {
         )
       }
       throw new WaggleError('WAGGLE_DISK_FULL', {
-        message: `${address} has ${bytes} bytes, and the disk of ${this.#options.directory} has ${free} free`,
+        message: `${address} needs ${bytes - bytesHere} more bytes, and the disk of ${this.#options.directory} has ${free} free`,
         next: 'Make room on the disk, or set WAGGLE_DATA_DIR to a directory on another one.',
       })
     }
   }
 
-  /** Deletes a version, unless another process looks after its address now. */
-  async #evict({ directory }: StoredEntry): Promise<boolean> {
+  /** Deletes a version, unless another process looks after its address now. The lock of the address that gets the room is held by the caller. */
+  async #evict({ directory }: StoredEntry, roomFor: string): Promise<boolean> {
     const { users, clock } = this.#options
-    const lock = await CacheLock.tryToAcquire({ file: join(dirname(directory), 'lock'), users, clock })
-    if (lock === null) return false
+    const isOwn = dirname(directory) === dirname(roomFor)
+    const lock = isOwn ? null : await CacheLock.tryToAcquire({ file: join(dirname(directory), 'lock'), users, clock })
+    if (!isOwn && lock === null) return false
     try {
       const inUse = await users.entriesInUse()
       if (inUse.has(directory)) return false
       await deleteEntry(directory)
       return true
     } finally {
-      await lock.release()
+      await lock?.release()
     }
   }
 

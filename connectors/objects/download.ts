@@ -6,6 +6,8 @@ import type { ObjectStore, StoredObject } from '../../topology/swarm/ports/objec
 import { WaggleError } from '../../topology/waggle-error.ts'
 import { fileError } from '../system/file-error.ts'
 import { away } from './store-error.ts'
+import { untilAborted } from './until-aborted.ts'
+import { isStrong } from './version-tag.ts'
 
 export interface DownloadOptions {
   readonly store: ObjectStore
@@ -46,11 +48,6 @@ export async function download(options: DownloadOptions): Promise<void> {
   } finally {
     await handle.close()
   }
-}
-
-/** A strong entity tag stands for the very bytes. */
-function isStrong(etag: string | null): boolean {
-  return etag !== null && !etag.startsWith('W/')
 }
 
 /** Writes the rest of the object. Returns how many bytes the file has then. */
@@ -98,20 +95,6 @@ async function writeAll(handle: FileHandle, chunk: Uint8Array, position: number)
   for (let done = 0; done < chunk.length; ) {
     const { bytesWritten } = await handle.write(chunk, done, chunk.length - done, position + done)
     done += bytesWritten
-  }
-}
-
-/** A store may not listen to the signal, so the wait does. */
-async function untilAborted<T>(promise: Promise<T>, signal: AbortSignal): Promise<T> {
-  signal.throwIfAborted()
-  const { promise: aborted, reject } = Promise.withResolvers<never>()
-  const onAbort = () => reject(signal.reason)
-  signal.addEventListener('abort', onAbort, { once: true })
-  try {
-    return await Promise.race([promise, aborted])
-  } finally {
-    signal.removeEventListener('abort', onAbort)
-    promise.catch(() => {})
   }
 }
 

@@ -6,9 +6,11 @@ import { Unavailable, WaggleError } from '../../topology/waggle-error.ts'
 import { fileError, makeDirectory } from '../system/file-error.ts'
 import {
   addressHash,
+  bytesHere,
   type CacheEntry,
   contentOf,
   deleteEntry,
+  deleteLeftovers,
   entriesOf,
   isWhole,
   readEntry,
@@ -27,6 +29,8 @@ import { download } from './download.ts'
 import { shownAddress } from './invalid-address.ts'
 import { pause } from './pause.ts'
 import { Progress } from './progress.ts'
+import { away } from './store-error.ts'
+import { untilAborted } from './until-aborted.ts'
 
 export interface ModelCacheOptions {
   /** The directory of the cache. Processes may share it. */
@@ -75,6 +79,7 @@ export class ModelCache {
    * WAGGLE_MODEL_TOO_LARGE and WAGGLE_DISK_FULL.
    */
   async path(wish: ModelWish): Promise<string> {
+    this.#closing.signal.throwIfAborted()
     const key = JSON.stringify([wish.address, wish.kind, wish.sha256 ?? null])
     const known = this.#fetching.get(key)
     if (known !== undefined) return known
@@ -153,7 +158,7 @@ export class ModelCache {
     const store = this.#options.storeOf(address)
     let listing: ObjectListing
     try {
-      listing = await store.look(address, this.#closing.signal)
+      listing = await this.#look(store, address)
     } catch (thrown) {
       const cached = thrown instanceof Unavailable ? await this.#usable(address, wish) : null
       if (cached === null) throw thrown
@@ -170,10 +175,23 @@ export class ModelCache {
     return this.#fetch({ wish, progress, place, lock, listing, version, store })
   }
 
+  /** A server may send its answer a byte at a time, so the whole look has a limit. */
+  async #look(store: ObjectStore, address: string): Promise<ObjectListing> {
+    const slow = new AbortController()
+    const cancel = this.#options.clock.after(lookMs, () => slow.abort(away(address, new Error(`it did not say what it has within ${lookMs / 1000} s`))))
+    const both = AbortSignal.any([this.#closing.signal, slow.signal])
+    try {
+      return await untilAborted(store.look(address, both), both)
+    } finally {
+      cancel()
+    }
+  }
+
   async #fetch({ wish, progress, place, lock, listing, version, store }: Fetching): Promise<string> {
     const { clock, stallMs = usualStallMs } = this.#options
     const { signal } = this.#closing
     const partial = join(place, `${version}.partial`)
+    await deleteLeftovers(place)
     const entries = await entriesOf(place)
     // A part of another version, or one that a power failure may have torn, cannot be gone on with.
     const boot = await bootId()
@@ -184,7 +202,8 @@ export class ModelCache {
     const { kind, name, objects } = listing
     const files = objects.map(({ path, bytes }) => ({ path, bytes }))
     const entry: CacheEntry = { address: wish.address, kind, name, files, bytes, sha256: null, fetchedAt: clock.now(), boot }
-    await this.#room.make({ address: shownAddress(wish.address), directory: partial, bytes }, signal, async () => {
+    const room = { address: shownAddress(wish.address), directory: partial, bytes, bytesHere: await bytesHere({ directory: partial, files }) }
+    await this.#room.make(room, signal, async () => {
       await mkdir(partial, { recursive: true })
       await writeEntry(partial, entry)
     })
@@ -277,6 +296,8 @@ async function inParallel<T>(items: readonly T[], signal: AbortSignal, job: (ite
   both.throwIfAborted()
 }
 
+/** Enough for a list of ten thousand keys. */
+const lookMs = 120_000
 const parallelDownloads = 4
 const usualStallMs = 30_000
 /** In each `stallMs` this much must come, so that a server that sends a byte now and then is given up. */

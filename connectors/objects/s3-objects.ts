@@ -6,6 +6,7 @@ import { parseS3Address, type S3Address } from './s3-address.ts'
 import { openS3Client } from './s3-client.ts'
 import { isChanged, isEmptyObject, isMissing, s3Error } from './s3-error.ts'
 import { notFound, readable, tooLarge } from './store-error.ts'
+import { isStrong, versionTag } from './version-tag.ts'
 
 export interface S3Options {
   readonly env: { readonly [variable: string]: string | undefined }
@@ -40,10 +41,14 @@ export class S3Objects implements ObjectStore {
     try {
       const answer = await this.#get(place, signal, {
         ...(fromByte === 0 ? {} : { Range: `bytes=${fromByte}-` }),
-        ...(object.etag === null ? {} : { IfMatch: object.etag }),
+        ...(isStrong(object.etag) ? { IfMatch: object.etag } : {}),
         ...(object.versionId === null ? {} : { VersionId: object.versionId }),
       })
-      const { Body: chunks, ContentRange } = answer
+      const { Body: chunks, ContentRange, ETag, LastModified } = answer
+      if (versionTag(ETag, LastModified) !== object.etag) {
+        await discard(answer)
+        return null
+      }
       if (chunks === undefined) throw new Error('the answer has no body')
       // A server that does not know ranges sends the whole object.
       const begins = ContentRange === undefined ? 0 : Number(/^bytes (\d+)-/.exec(ContentRange)?.[1])
@@ -67,7 +72,7 @@ export class S3Objects implements ObjectStore {
       await discard(answer)
       const bytes = Number(/\/(\d+)$/.exec(answer.ContentRange ?? '')?.[1] ?? answer.ContentLength)
       if (!Number.isSafeInteger(bytes)) throw new Error('the answer does not say how large the object is')
-      return { key, bytes, etag: answer.ETag ?? null, versionId: answer.VersionId ?? null }
+      return { key, bytes, etag: versionTag(answer.ETag, answer.LastModified), versionId: answer.VersionId ?? null }
     } catch (thrown) {
       if (isEmptyObject(thrown)) return { key, bytes: 0, etag: null, versionId: null }
       if (isMissing(thrown)) return null
@@ -93,19 +98,28 @@ export class S3Objects implements ObjectStore {
     const name = prefix.split('/').at(-2) ?? ''
     const objects: StoredObject[] = []
     let token: string | undefined
+    let seen = 0
     do {
       const page = await this.#list({ bucket, prefix, token }, signal).catch((thrown: unknown) => {
         throw isMissing(thrown) ? notFound(address, `there is no bucket ${bucket}`) : s3Error(address, thrown, signal)
       })
-      for (const { Key, Size = 0, ETag = null } of page.Contents ?? []) {
+      for (const { Key, Size = 0, ETag, LastModified } of page.Contents ?? []) {
         // A key that ends in a slash is a console's mark of an empty folder. A server that ignores the prefix is not believed.
         if (Key === undefined || !Key.startsWith(prefix) || (Key.endsWith('/') && Size === 0)) continue
-        objects.push({ key: `s3://${bucket}/${Key}`, path: `${name}/${Key.slice(prefix.length)}`, bytes: Size, etag: ETag, versionId: null })
+        objects.push({
+          key: `s3://${bucket}/${Key}`,
+          path: `${name}/${Key.slice(prefix.length)}`,
+          bytes: Size,
+          etag: versionTag(ETag, LastModified),
+          versionId: null,
+        })
       }
-      if (objects.length > maxKeys || page.KeyCount === 0) break
-      token = page.NextContinuationToken
+      const keys = page.Contents?.length ?? 0
+      seen += keys
+      // A server that has always another page is not followed for ever.
+      token = keys === 0 || seen > maxKeys ? undefined : page.NextContinuationToken
     } while (token !== undefined)
-    if (objects.length > maxKeys) throw tooLarge(`${address} has more than ${maxKeys} keys`, 'Name the prefix of one model.')
+    if (seen > maxKeys) throw tooLarge(`${address} has more than ${maxKeys} keys`, 'Name the prefix of one model.')
     if (objects.length === 0) throw notFound(address, `the bucket has neither this key nor keys below ${prefix}`)
     return { kind: 'folder', name, objects }
   }

@@ -1,22 +1,23 @@
 import { saidBy, Unavailable, WaggleError } from '../../topology/waggle-error.ts'
+import { shownAddress } from './invalid-address.ts'
 
 /** There is nothing at an address. */
 export function notFound(address: string, why: string): WaggleError {
   return new WaggleError('WAGGLE_MODEL_NOT_FOUND', {
-    message: `There is no model at ${address}: ${why}`,
+    message: `There is no model at ${shownAddress(address)}: ${why}`,
     next: 'Correct the address in the swarm, or put the model there.',
   })
 }
 
 /** The store answers, and does not let this process read. A retry would be refused too. */
 export function refused(address: string, why: string, next: string): WaggleError {
-  return new WaggleError('WAGGLE_MODEL_REFUSED', { message: `${address} is refused: ${why}`, next })
+  return new WaggleError('WAGGLE_MODEL_REFUSED', { message: `${shownAddress(address)} is refused: ${why}`, next })
 }
 
 /** The store is away, or too slow. */
 export function away(address: string, thrown: unknown): Unavailable {
   return new Unavailable('WAGGLE_MODEL_UNREACHABLE', {
-    message: `${address} cannot be fetched: ${saidBy(thrown) || codeOf(thrown)}`,
+    message: `${shownAddress(address)} cannot be fetched: ${saidBy(thrown) || codeOf(thrown)}`,
     next: 'See that the store runs and can be reached. It is tried again until it answers.',
     cause: thrown,
   })

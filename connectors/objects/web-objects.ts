@@ -7,8 +7,9 @@ import type { ObjectBytes, ObjectListing, ObjectStore, StoredObject } from '../.
 import { Unavailable, WaggleError } from '../../topology/waggle-error.ts'
 import type { AllowedHosts } from './allowed-hosts.ts'
 import { filesBeside } from './files-beside.ts'
-import { invalidAddress, shownAddress } from './invalid-address.ts'
+import { invalidAddress } from './invalid-address.ts'
 import { away, codeOf, isCertificateError, notFound, readable, refused } from './store-error.ts'
+import { isStrong, versionTag } from './version-tag.ts'
 import { parseWebAddress } from './web-address.ts'
 
 export interface WebOptions {
@@ -32,7 +33,7 @@ export class WebObjects implements ObjectStore {
     const url = parseWebAddress(address, this.#options.hosts)
     const name = nameOf(url, address)
     const file = await this.#probe(url, signal)
-    if (file === null) throw notFound(shownAddress(address), 'the server said 404')
+    if (file === null) throw notFound(address, 'the server said 404')
     // A query may be the signature of this one file.
     const besides = url.search === '' ? filesBeside(name) : []
     const found = await Promise.all(besides.map((path) => this.#optional(new URL(encodeURIComponent(path), url), path, signal)))
@@ -43,19 +44,18 @@ export class WebObjects implements ObjectStore {
     const url = parseWebAddress(object.key, this.#options.hosts)
     const headers = {
       ...(fromByte === 0 ? {} : { range: `bytes=${fromByte}-` }),
-      ...(object.etag === null || object.etag.startsWith('W/') ? {} : { 'if-match': object.etag }),
+      ...(isStrong(object.etag) ? { 'if-match': object.etag } : {}),
     }
     const answer = await this.#get(url, headers, signal)
     const { statusCode = 0 } = answer
-    const tag = answer.headers.etag ?? null
-    const isOther = object.etag !== null && tag !== null && tag !== object.etag
+    const isOther = statusCode < 300 && versionTag(answer.headers.etag, answer.headers['last-modified']) !== object.etag
     if (statusCode === 404 || statusCode === 410 || statusCode === 412 || statusCode === 416 || isOther) {
       answer.destroy()
       return null
     }
     if (statusCode !== 200 && statusCode !== 206) throw statusError(answer, url)
     const begins = statusCode === 206 ? Number(/^bytes (\d+)-/.exec(answer.headers['content-range'] ?? '')?.[1]) : 0
-    return { fromByte: begins, chunks: readable(shownAddress(object.key), answer) }
+    return { fromByte: begins, chunks: readable(object.key, answer) }
   }
 
   /** The file; null if the server has none. It asks for one byte, because some servers do not answer HEAD. */
@@ -66,15 +66,12 @@ export class WebObjects implements ObjectStore {
     if (statusCode === 404 || statusCode === 410) return null
     const all = statusCode === 206 || statusCode === 416 ? /\/(\d{1,16})$/.exec(headers['content-range'] ?? '')?.[1] : headers['content-length']
     if (statusCode !== 200 && statusCode !== 206 && statusCode !== 416) throw statusError(answer, url)
-    const shown = shownAddress(url.href)
     if (headers['content-encoding'] !== undefined && headers['content-encoding'] !== 'identity')
-      throw refused(shown, `the server sends it in the encoding ${headers['content-encoding']}, though none was asked for`, 'Correct the server.')
+      throw refused(url.href, `the server sends it in the encoding ${headers['content-encoding']}, though none was asked for`, 'Correct the server.')
     const bytes = Number(all)
     if (all === undefined || !Number.isSafeInteger(bytes))
-      throw refused(shown, 'the server does not say how large it is', 'Put it on a server that does.')
-    // A time of change has whole seconds, so it does for a version, and not for a part.
-    const etag = headers.etag ?? (headers['last-modified'] === undefined ? null : `W/"${headers['last-modified']}"`)
-    return { key: url.href, bytes, etag, versionId: null }
+      throw refused(url.href, 'the server does not say how large it is', 'Put it on a server that does.')
+    return { key: url.href, bytes, etag: versionTag(headers.etag, headers['last-modified']), versionId: null }
   }
 
   async #optional(url: URL, path: string, signal: AbortSignal): Promise<StoredObject | null> {
@@ -97,18 +94,17 @@ export class WebObjects implements ObjectStore {
       const to = URL.parse(location, url.href)
       if (to === null || to.origin !== url.origin)
         throw refused(
-          shownAddress(start.href),
+          start.href,
           `the server sends on to ${to === null ? 'no address' : to.origin}`,
           'Name the address where the file is, and allow its host.',
         )
       url = parseWebAddress(to.href, this.#options.hosts)
     }
-    throw refused(shownAddress(start.href), `the server has sent on more than ${maxRedirects} times`, 'Name the address where the file is.')
+    throw refused(start.href, `the server has sent on more than ${maxRedirects} times`, 'Name the address where the file is.')
   }
 
   async #send(url: URL, headers: { readonly [name: string]: string }, signal: AbortSignal): Promise<IncomingMessage> {
     const { clock, ca } = this.#options
-    const shown = shownAddress(url.href)
     const host = url.hostname.replace(/^\[|\]$/g, '')
     const silent = new AbortController()
     const cancel = clock.after(answerMs, () => silent.abort(new Error(`the server did not answer within ${answerMs / 1000} s`)))
@@ -132,10 +128,10 @@ export class WebObjects implements ObjectStore {
       if (signal.aborted) throw signal.reason
       if (thrown instanceof WaggleError) throw thrown
       if (isCertificateError(thrown))
-        throw refused(shown, `its certificate is not valid (${codeOf(thrown)})`, 'Set NODE_EXTRA_CA_CERTS to the file of its authority.')
+        throw refused(url.href, `its certificate is not valid (${codeOf(thrown)})`, 'Set NODE_EXTRA_CA_CERTS to the file of its authority.')
       if (codeOf(thrown) === 'HPE_HEADER_OVERFLOW')
-        throw refused(shown, `its answer has more than ${maxHeaderBytes} bytes of headers`, 'Correct the server.')
-      throw away(shown, thrown)
+        throw refused(url.href, `its answer has more than ${maxHeaderBytes} bytes of headers`, 'Correct the server.')
+      throw away(url.href, thrown)
     } finally {
       cancel()
     }
@@ -173,11 +169,10 @@ function nameOf(url: URL, address: string): string {
 
 function statusError(answer: IncomingMessage, url: URL): WaggleError {
   const { statusCode = 0 } = answer
-  const shown = shownAddress(url.href)
   answer.destroy()
   if (statusCode >= 500 || statusCode === 408 || statusCode === 425 || statusCode === 429)
-    return away(shown, new Error(`the server said ${statusCode}`))
-  return refused(shown, `the server said ${statusCode}`, 'Correct the address, or let this machine read it.')
+    return away(url.href, new Error(`the server said ${statusCode}`))
+  return refused(url.href, `the server said ${statusCode}`, 'Correct the address, or let this machine read it.')
 }
 
 function privateAddress(host: string): WaggleError {

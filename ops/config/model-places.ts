@@ -2,7 +2,7 @@ import { stat } from 'node:fs/promises'
 import { fileURLToPath } from 'node:url'
 import type { FetchWish, ResolvedKind } from '../../bees/define-bee.ts'
 import { sha256Of } from '../../connectors/objects/cache-entry.ts'
-import { invalidAddress } from '../../connectors/objects/invalid-address.ts'
+import { invalidAddress, shownAddress } from '../../connectors/objects/invalid-address.ts'
 import { packageFile } from '../../connectors/objects/package-file.ts'
 import { RemoteModels } from '../../connectors/objects/remote-models.ts'
 import { WaggleError } from '../../topology/waggle-error.ts'
@@ -43,7 +43,7 @@ export class ModelPlaces {
     if (here !== null) return here
     const folder = address.slice(0, address.lastIndexOf('/') + 1)
     throw new WaggleError('WAGGLE_NOT_RESOLVED', {
-      message: `${address} is not on this machine`,
+      message: `${shownAddress(address)} is not on this machine`,
       next: `\`waggle run\` fetches it. Or name a folder that has it under resolve: of waggle.yaml: {"${folder}": ./a-directory/}.`,
     })
   }

@@ -1,6 +1,6 @@
 import { type ChildProcess, spawnSync } from 'node:child_process'
 import { once } from 'node:events'
-import { existsSync, mkdirSync, mkdtempSync, renameSync, rmSync } from 'node:fs'
+import { existsSync, mkdirSync, mkdtempSync, renameSync, rmSync, writeFileSync } from 'node:fs'
 import { createServer } from 'node:net'
 import { homedir, tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -61,6 +61,11 @@ export class S3Server {
     await this.#client.send(new PutObjectCommand({ Bucket: bucket, Key: key, Body: Buffer.from(body) }))
   }
 
+  /** Puts a file into the folder behind the bucket, past the server: it has no entity tag. */
+  place(bucket: string, key: string, content: string): void {
+    writeFileSync(join(this.#directory, 'objects', bucket, key), content)
+  }
+
   async remove(bucket: string, key: string): Promise<void> {
     await this.#client.send(new DeleteObjectCommand({ Bucket: bucket, Key: key }))
   }
@@ -116,6 +121,20 @@ export function describeWithS3(name: string, tests: (server: () => S3Server) => 
   })
 }
 
+/** Runs with variables of this process, where the AWS SDK looks for them. */
+export async function withEnv<T>(env: Env, run: () => Promise<T>): Promise<T> {
+  const before = new Map(Object.keys(env).map((name) => [name, process.env[name]]))
+  Object.assign(process.env, env)
+  try {
+    return await run()
+  } finally {
+    for (const [name, value] of before) {
+      if (value === undefined) delete process.env[name]
+      else process.env[name] = value
+    }
+  }
+}
+
 /** Builds versitygw once, into a cache of the user. It takes three minutes of CPU. */
 function s3Program(): { readonly path: string } | { readonly missing: string } {
   const cache = join(process.env.XDG_CACHE_HOME ?? join(homedir(), '.cache'), 'waggle')
@@ -145,7 +164,8 @@ function s3Program(): { readonly path: string } | { readonly missing: string } {
   }
 }
 
-async function freePort(): Promise<number> {
+/** A port that nobody listens at now. */
+export async function freePort(): Promise<number> {
   const server = createServer().listen(0, '127.0.0.1')
   await once(server, 'listening')
   const address = server.address()

@@ -1,36 +1,146 @@
 import assert from 'node:assert/strict'
+import { spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import { it } from 'node:test'
 import { smallModel } from '../../../ops/bench/small-model.ts'
-import { describeWithS3, type Env } from '../../support/s3-server.ts'
-import { SwarmHere } from '../../support/swarm-here.ts'
+import { describeWithS3, type Env, freePort, withEnv } from '../../support/s3-server.ts'
+import { eventually, SwarmHere } from '../../support/swarm-here.ts'
+import { SwitchableProxy } from '../../support/switchable-proxy.ts'
 
 const bees = (spec: string) => `  - {name: model, type: tensor-rt, input: {name: entrance}, spec: {${spec}}}
   - {name: answer, type: respond, input: {name: model}}`
+const model = smallModel({ features: 4, labels: 2 })
+const main = join(import.meta.dirname, '..', '..', '..', 'ops', 'cli', 'main.ts')
 
 describeWithS3('A swarm with a model in a bucket', (server) => {
+  const labelsOf = async (swarm: SwarmHere) => {
+    const answer = await swarm.ask([1, 0, 9, 9])
+    assert.equal(answer.status, 200, await answer.clone().text())
+    return Object.keys(((await answer.json()) as { readonly scores: object }).scores)
+  }
+
   it('fetches the model with the labels beside it, and answers', async () => {
     await server().makeBucket('answers')
-    await server().put('answers', 'small.onnx', smallModel({ features: 4, labels: 2 }))
+    await server().put('answers', 'small.onnx', model)
     await server().put('answers', 'small.labels.txt', 'no\nyes\n')
     await withEnv(server().env, async () => {
       await using swarm = await SwarmHere.open({}, { bees: bees('model: "s3://answers/small.onnx"') })
-      const answer = await swarm.ask([1, 0, 9, 9])
-      assert.equal(answer.status, 200, await answer.clone().text())
-      assert.deepEqual(Object.keys(((await answer.json()) as { scores: object }).scores), ['no', 'yes'])
+      assert.deepEqual(await labelsOf(swarm), ['no', 'yes'])
     })
+  })
+
+  it('fetches labels from an address of their own', async () => {
+    await server().makeBucket('labels')
+    await server().put('labels', 'names.json', '["wax", "honey"]')
+    const files = { 'small.onnx': model }
+    await withEnv(server().env, async () => {
+      await using swarm = await SwarmHere.open({}, { bees: bees('model: ./small.onnx, labels: "s3://labels/names.json"'), files })
+      assert.deepEqual(await labelsOf(swarm), ['wax', 'honey'])
+    })
+    await using local = await SwarmHere.open(
+      {},
+      { bees: bees('model: "file:./small.onnx", labels: ./names.txt'), files: { ...files, 'names.txt': 'a\nb\n' } },
+    )
+    assert.deepEqual(await labelsOf(local), ['a', 'b'])
+  })
+
+  it('waits for an S3 that is away with the reason in its log and for its callers, and goes on by itself', async () => {
+    await server().makeBucket('later')
+    await server().put('later', 'small.onnx', model)
+    await using proxy = await SwitchableProxy.before(server().endpoint)
+    proxy.goAway()
+    await using run = await runWaggle(bees('model: "s3://later/small.onnx"'), envOf(server().env, proxy.url))
+    await run.says(/s3:\/\/later\/small\.onnx cannot be fetched: .*; trying again in 1 s/)
+    const answer = await fetch(`http://127.0.0.1:${run.port}/readyz`)
+    assert.equal(answer.status, 503)
+    assert.match(await answer.text(), /s3:\/\/later\/small\.onnx cannot be fetched/)
+    proxy.comeBack()
+    await run.says(/"event":"ready"/)
+  })
+
+  it('ends in order by a signal while it waits for an S3 that is away', async () => {
+    await using run = await runWaggle(bees('model: "s3://nowhere/small.onnx"'), envOf(server().env, 'http://127.0.0.1:1'))
+    await run.says(/trying again in 1 s/)
+    run.child.kill('SIGTERM')
+    const [status] = (await once(run.child, 'exit')) as [number]
+    assert.equal(status, 0)
+  })
+
+  it('uses the model in its cache while S3 is away, with a warning', async () => {
+    await server().makeBucket('cached')
+    await server().put('cached', 'small.onnx', model)
+    const data = mkdtempSync(join(tmpdir(), 'waggle-cached-'))
+    const swarm = { bees: bees('model: "s3://cached/small.onnx", labels: [no, yes]') }
+    try {
+      await withEnv(server().env, async () => (await SwarmHere.open({ WAGGLE_DATA_DIR: data }, swarm)).stop())
+      await withEnv(envOf(server().env, 'http://127.0.0.1:1'), async () => {
+        await using again = await SwarmHere.open({ WAGGLE_DATA_DIR: data }, swarm)
+        assert.deepEqual(await labelsOf(again), ['no', 'yes'])
+        assert.ok(
+          again.said.some((line) => /^warn .*ECONNREFUSED.*; the version of .* from the cache is used$/.test(line)),
+          again.said.join('\n'),
+        )
+      })
+    } finally {
+      rmSync(data, { recursive: true })
+    }
+  })
+
+  it('does not start with a wrong secret, bucket, key or hash, and says which is wrong', async () => {
+    await server().makeBucket('refusals')
+    await server().put('refusals', 'small.onnx', model)
+    const start = (spec: string, env: Env = server().env) =>
+      withEnv(env, async () => {
+        await using _ = await SwarmHere.open({}, { bees: bees(spec) })
+      })
+    const refusals = 'model: "s3://refusals/small.onnx"'
+    await assert.rejects(start(refusals, server().envOf('waggle', 'a-wrong-secret')), {
+      code: 'WAGGLE_MODEL_REFUSED',
+      message: /SignatureDoesNotMatch/,
+    })
+    await assert.rejects(start('model: "s3://no-such-bucket/small.onnx"'), { code: 'WAGGLE_MODEL_NOT_FOUND', message: /no bucket no-such-bucket/ })
+    await assert.rejects(start('model: "s3://refusals/other.onnx"'), { code: 'WAGGLE_MODEL_NOT_FOUND', message: /neither this key/ })
+    await assert.rejects(start(`${refusals}, sha256: "${'0'.repeat(64)}"`), { code: 'WAGGLE_MODEL_DIFFERS', message: /and the spec names 0000/ })
+    await assert.rejects(start('model: "s3://Refusals/small.onnx"'), { code: 'WAGGLE_MODEL_SOURCE', place: /swarm\.yaml:\d+:\d+/ })
   })
 })
 
-/** Runs with variables of this process, where the AWS SDK looks for them. */
-async function withEnv(env: Env, run: () => Promise<void>): Promise<void> {
-  const before = new Map(Object.keys(env).map((name) => [name, process.env[name]]))
-  Object.assign(process.env, env)
-  try {
-    await run()
-  } finally {
-    for (const [name, value] of before) {
-      if (value === undefined) delete process.env[name]
-      else process.env[name] = value
-    }
+function envOf(env: Env, endpoint: string): Env {
+  return { ...env, AWS_ENDPOINT_URL_S3: endpoint }
+}
+
+/** `waggle run` of a swarm with these bees. */
+async function runWaggle(lines: string, env: Env) {
+  const port = await freePort()
+  const directory = mkdtempSync(join(tmpdir(), 'waggle-run-s3-'))
+  const file = join(directory, 'swarm.yaml')
+  writeFileSync(file, `name: fetching\nbees:\n  - {name: entrance, type: gateway-input, spec: {name: door}}\n${lines}\n`)
+  const own = { WAGGLE_HTTP_PORT: String(port), WAGGLE_DATA_DIR: join(directory, 'data'), ...env }
+  const child = spawn(process.execPath, [main, 'run', file, '--json'], { env: { ...process.env, ...own }, stdio: ['ignore', 'pipe', 'pipe'] })
+  let said = ''
+  for (const stream of [child.stdout, child.stderr]) {
+    stream.on('data', (chunk: Buffer) => {
+      said += chunk
+    })
+  }
+  return {
+    child,
+    port,
+    /** Settles when the output has this. */
+    says: (what: RegExp) =>
+      eventually(async () => {
+        if (child.exitCode !== null) throw new Error(`It ended with ${child.exitCode}: ${said}`)
+        return what.test(said)
+      }),
+    async [Symbol.asyncDispose]() {
+      if (child.exitCode === null && child.signalCode === null) {
+        child.kill('SIGKILL')
+        await once(child, 'exit')
+      }
+      rmSync(directory, { recursive: true, force: true })
+    },
   }
 }

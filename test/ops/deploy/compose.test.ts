@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { existsSync, readFileSync } from 'node:fs'
-import { join, resolve } from 'node:path'
+import { dirname, join, resolve } from 'node:path'
 import { describe, it } from 'node:test'
 import { parse } from 'yaml'
 import { loadConfig } from '../../../ops/config/config.ts'
@@ -90,7 +90,7 @@ describe('docker-compose.yml', () => {
   it('starts Waggle with valid settings and an existing swarm', () => {
     const { environment = {}, command = [] } = compose.services.waggle ?? {}
     const known = new Set(settings.map(({ variable }) => variable))
-    for (const variable of Object.keys(environment)) assert.ok(known.has(variable), variable)
+    for (const variable of Object.keys(environment)) assert.ok(known.has(variable) || variable.startsWith('AWS_'), variable)
     assert.equal(loadConfig({ directories: [], env: environment }).settings.log, 'kafka')
     assert.equal(compose.services.waggle?.platform, 'linux/amd64')
     assert.equal(command[0], 'run')
@@ -98,6 +98,34 @@ describe('docker-compose.yml', () => {
     const [entry] = /ENTRYPOINT (\[.+\])/.exec(read('Dockerfile'))?.slice(1) ?? []
     const [program, file = 'nowhere'] = JSON.parse(entry ?? '[]') as readonly string[]
     assert.deepEqual([program, existsSync(join(repository, file))], ['node', true])
+  })
+
+  it('fetches the models of the swarm from its own S3', () => {
+    const { environment = {}, volumes = [], command = [], depends_on = {} } = compose.services.waggle ?? {}
+    const objects = compose.services.objects
+    assert.deepEqual(
+      [environment.AWS_ACCESS_KEY_ID, environment.AWS_SECRET_ACCESS_KEY],
+      [objects?.environment?.ROOT_ACCESS_KEY, objects?.environment?.ROOT_SECRET_KEY],
+    )
+    assert.equal(environment.AWS_ENDPOINT_URL_S3, `http://objects:${objects?.ports?.[0]?.split(':').at(-1)}`)
+    assert.deepEqual(depends_on.objects, { condition: 'service_healthy' })
+    const swarm = command[1] ?? ''
+    const [map = ''] = volumes.flatMap((volume) =>
+      volume.includes(`:/waggle/${dirname(swarm)}/waggle.yaml:`) ? [volume.split(':', 1)[0] ?? ''] : [],
+    )
+    const mapped = Object.keys((parse(read(map)) as { readonly resolve: object }).resolve)
+    const images = Object.keys((parse(read(join(dirname(swarm), 'waggle.yaml'))) as { readonly resolve: object }).resolve).filter(
+      (name) => !name.startsWith('s3:'),
+    )
+    assert.deepEqual(mapped, images)
+    const models = [...read(swarm).matchAll(/model: s3:\/\/([^/]+)\/(\S+)/g)]
+    assert.equal(models.length, 2)
+    for (const [, bucket, key = ''] of models) {
+      const [folder = ''] = (objects?.volumes ?? []).flatMap((volume) =>
+        volume.includes(`:/objects/${bucket}:`) ? [volume.split(':', 1)[0] ?? ''] : [],
+      )
+      assert.ok(existsSync(join(repository, folder, key)), key)
+    }
   })
 
   it('opens only the entrance’s port to the outside, with bodies as large as Waggle’s limit', () => {

@@ -1,0 +1,101 @@
+import assert from 'node:assert/strict'
+import { it } from 'node:test'
+import { S3Objects } from '../../../connectors/objects/s3-objects.ts'
+import { objectStoreContract } from '../../contract/object-store.ts'
+import { describeWithS3, type Env, withEnv } from '../../support/s3-server.ts'
+import { SwitchableProxy } from '../../support/switchable-proxy.ts'
+
+describeWithS3('S3', (server) => {
+  objectStoreContract('S3', async () => {
+    const proxy = await SwitchableProxy.before(server().endpoint)
+    const env = { ...server().env, AWS_ENDPOINT_URL_S3: proxy.url }
+    const store = new S3Objects({ env, maxKeys: 100 })
+    // The SDK reads its variables when the client is made.
+    await withEnv(env, () => store.look('s3://contract/nothing', never).catch(() => {}))
+    await server().makeBucket('contract')
+    return {
+      store,
+      put: (key, content) => server().put('contract', key, content),
+      remove: (key) => server().remove('contract', key),
+      addressOf: (key) => `s3://contract/${key}`,
+      goAway: async () => proxy.goAway(),
+      comeBack: async () => proxy.comeBack(),
+      close: async () => {
+        store.close()
+        await proxy[Symbol.asyncDispose]()
+      },
+    }
+  })
+
+  const look = (address: string, env: Env = server().env, maxKeys = 100) =>
+    withEnv(env, async () => {
+      const store = new S3Objects({ env, maxKeys })
+      try {
+        return await store.look(address, never)
+      } finally {
+        store.close()
+      }
+    })
+
+  it('finds a folder by its prefix, with or without a slash at its end, and not by the beginning of a name', async () => {
+    await server().makeBucket('folders')
+    for (const key of ['of/measures/1/saved_model.pb', 'of/measures/1/variables/variables.index', 'of/measures-old/x'])
+      await server().put('folders', key, 'honey')
+    for (const address of ['s3://folders/of/measures', 's3://folders/of/measures/']) {
+      const { kind, name, objects } = await look(address)
+      assert.deepEqual([kind, name], ['folder', 'measures'])
+      assert.deepEqual(
+        objects.map(({ path, bytes }) => [path, bytes]),
+        [
+          ['measures/1/saved_model.pb', 5],
+          ['measures/1/variables/variables.index', 5],
+        ],
+      )
+    }
+  })
+
+  it('lists labels and weights that lie beside a model', async () => {
+    await server().makeBucket('beside')
+    for (const key of ['iris.onnx', 'iris.onnx.data', 'iris.labels.txt', 'other.labels.txt']) await server().put('beside', key, 'honey')
+    const { objects } = await look('s3://beside/iris.onnx')
+    assert.deepEqual(
+      objects.map(({ path }) => path),
+      ['iris.onnx', 'iris.labels.txt', 'iris.onnx.data'],
+    )
+  })
+
+  it('follows the pages of a list, up to the bound of keys', async () => {
+    await server().makeBucket('pages')
+    await Promise.all(Array.from({ length: 1003 }, (_, at) => server().put('pages', `many/${at}`, 'x')))
+    assert.equal((await look('s3://pages/many', server().env, 1003)).objects.length, 1003)
+    await assert.rejects(look('s3://pages/many', server().env, 1002), { code: 'WAGGLE_MODEL_TOO_LARGE' })
+  })
+
+  it('names what is wrong: the bucket, the key, the rights, the user or the secret', async () => {
+    await server().makeBucket('wrongs')
+    await server().put('wrongs', 'there.onnx', 'honey')
+    server().addUser('poor', 'poor-secret')
+    await assert.rejects(look('s3://no-such-bucket/a.onnx'), { code: 'WAGGLE_MODEL_NOT_FOUND', message: /there is no bucket no-such-bucket/ })
+    await assert.rejects(look('s3://wrongs/a.onnx'), { code: 'WAGGLE_MODEL_NOT_FOUND', message: /neither this key nor keys below a\.onnx\// })
+    const refused = (message: RegExp, next: RegExp) => ({ code: 'WAGGLE_MODEL_REFUSED', message, next })
+    const secret = 'a-wrong-secret'
+    await assert.rejects(look('s3://wrongs/there.onnx', server().envOf('poor', 'poor-secret')), refused(/AccessDenied \(403\)/, /s3:GetObject/))
+    await assert.rejects(look('s3://wrongs/there.onnx', server().envOf('waggle', secret)), refused(/SignatureDoesNotMatch/, /AWS_SECRET_ACCESS_KEY/))
+    await assert.rejects(look('s3://wrongs/there.onnx', server().envOf('nobody', secret)), refused(/InvalidAccessKeyId/, /AWS_ACCESS_KEY_ID/))
+  })
+
+  it('tells versions of an object without a tag by the time of its change', async () => {
+    await server().makeBucket('placed')
+    server().place('placed', 'a.onnx', 'honey')
+    const [object] = (await look('s3://placed/a.onnx')).objects
+    assert.match(object?.etag ?? '', /^W\/"\d+"$/)
+  })
+
+  it('has a size of 0 for an empty object', async () => {
+    await server().makeBucket('empty')
+    await server().put('empty', 'nothing.onnx', '')
+    assert.equal((await look('s3://empty/nothing.onnx')).objects[0]?.bytes, 0)
+  })
+})
+
+const never = new AbortController().signal
