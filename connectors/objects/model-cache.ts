@@ -26,6 +26,7 @@ import { CacheRoom } from './cache-room.ts'
 import { bootId, CacheUsers } from './cache-users.ts'
 import { checkListing } from './check-listing.ts'
 import { download } from './download.ts'
+import { inParallel } from './in-parallel.ts'
 import { shownAddress } from './invalid-address.ts'
 import { pause } from './pause.ts'
 import { Progress } from './progress.ts'
@@ -178,7 +179,9 @@ export class ModelCache {
   /** A server may send its answer a byte at a time, so the whole look has a limit. */
   async #look(store: ObjectStore, address: string): Promise<ObjectListing> {
     const slow = new AbortController()
-    const cancel = this.#options.clock.after(lookMs, () => slow.abort(away(address, new Error(`it did not say what it has within ${lookMs / 1000} s`))))
+    const cancel = this.#options.clock.after(lookMs, () =>
+      slow.abort(away(address, new Error(`it did not say what it has within ${lookMs / 1000} s`))),
+    )
     const both = AbortSignal.any([this.#closing.signal, slow.signal])
     try {
       return await untilAborted(store.look(address, both), both)
@@ -283,22 +286,8 @@ function differs({ address, sha256 }: ModelWish, found: string | null): WaggleEr
   })
 }
 
-/** Runs a few jobs at a time. The first failure ends the others, and is thrown when all have ended. */
-async function inParallel<T>(items: readonly T[], signal: AbortSignal, job: (item: T, signal: AbortSignal) => Promise<void>): Promise<void> {
-  const left = [...items]
-  const failed = new AbortController()
-  const both = AbortSignal.any([signal, failed.signal])
-  const lane = async () => {
-    for (let item = left.shift(); item !== undefined && !both.aborted; item = left.shift())
-      await job(item, both).catch((thrown: unknown) => failed.abort(thrown))
-  }
-  await Promise.all(Array.from({ length: parallelDownloads }, lane))
-  both.throwIfAborted()
-}
-
 /** Enough for a list of ten thousand keys. */
 const lookMs = 120_000
-const parallelDownloads = 4
 const usualStallMs = 30_000
 /** In each `stallMs` this much must come, so that a server that sends a byte now and then is given up. */
 const leastBytes = 32 * 1024

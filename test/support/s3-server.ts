@@ -3,7 +3,7 @@ import { once } from 'node:events'
 import { existsSync, mkdirSync, mkdtempSync, renameSync, rmSync, writeFileSync } from 'node:fs'
 import { createServer } from 'node:net'
 import { homedir, tmpdir } from 'node:os'
-import { join } from 'node:path'
+import { dirname, join } from 'node:path'
 import { after, before, describe, it } from 'node:test'
 import { setTimeout } from 'node:timers/promises'
 import { CreateBucketCommand, DeleteObjectCommand, PutObjectCommand, S3Client } from '@aws-sdk/client-s3'
@@ -63,7 +63,9 @@ export class S3Server {
 
   /** Puts a file into the folder behind the bucket, past the server: it has no entity tag. */
   place(bucket: string, key: string, content: string): void {
-    writeFileSync(join(this.#directory, 'objects', bucket, key), content)
+    const file = join(this.#directory, 'objects', bucket, key)
+    mkdirSync(dirname(file), { recursive: true })
+    writeFileSync(file, content)
   }
 
   async remove(bucket: string, key: string): Promise<void> {

@@ -154,6 +154,17 @@ describe('The cache of models', () => {
     )
   })
 
+  it('gives up a download that brings more than the store said', async () => {
+    store.put('a.onnx', 'honey')
+    const read = store.read.bind(store)
+    store.read = async (object, fromByte, signal) => {
+      const answer = await read(object, fromByte, signal)
+      return store.reads.length > 1 || answer === null ? answer : { ...answer, chunks: endless() }
+    }
+    assert.equal(await contentOf(opened().path(wish('a.onnx'))), 'honey')
+    assert.ok(said.some((line) => /it sent more than the 5 bytes that it has; trying again/.test(line)), said.join('\n'))
+  })
+
   it('gives up a store that never says what it has, and asks again', async () => {
     store.put('a.onnx', 'honey')
     const look = store.look.bind(store)
@@ -282,3 +293,7 @@ describe('The cache of models', () => {
     return cache
   }
 })
+
+async function* endless() {
+  for (;;) yield Buffer.alloc(1000, 'wax')
+}

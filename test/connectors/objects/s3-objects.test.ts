@@ -4,6 +4,7 @@ import { S3Objects } from '../../../connectors/objects/s3-objects.ts'
 import { objectStoreContract } from '../../contract/object-store.ts'
 import { describeWithS3, type Env, withEnv } from '../../support/s3-server.ts'
 import { SwitchableProxy } from '../../support/switchable-proxy.ts'
+import { WebServer } from '../../support/web-server.ts'
 
 describeWithS3('S3', (server) => {
   objectStoreContract('S3', async () => {
@@ -66,7 +67,7 @@ describeWithS3('S3', (server) => {
 
   it('follows the pages of a list, up to the bound of keys', async () => {
     await server().makeBucket('pages')
-    await Promise.all(Array.from({ length: 1003 }, (_, at) => server().put('pages', `many/${at}`, 'x')))
+    for (let at = 0; at < 1003; at++) server().place('pages', `many/${at}`, 'x')
     assert.equal((await look('s3://pages/many', server().env, 1003)).objects.length, 1003)
     await assert.rejects(look('s3://pages/many', server().env, 1002), { code: 'WAGGLE_MODEL_TOO_LARGE' })
   })
@@ -89,6 +90,23 @@ describeWithS3('S3', (server) => {
     server().place('placed', 'a.onnx', 'honey')
     const [object] = (await look('s3://placed/a.onnx')).objects
     assert.match(object?.etag ?? '', /^W\/"\d+"$/)
+  })
+
+  it('gives up a server whose list or error does not end', async () => {
+    await using endless = await WebServer.start()
+    endless.answer = ({ url = '' }, response) => {
+      response.writeHead(url.includes('list-type') ? 200 : 404, { 'content-type': 'application/xml' })
+      const chunk = Buffer.alloc(1024 * 1024, '<Contents/>')
+      const send = () => {
+        while (response.writable && response.write(chunk));
+        response.once('drain', send)
+      }
+      send()
+      return true
+    }
+    const env = { ...server().env, AWS_ENDPOINT_URL_S3: endless.addressOf('').replace(/\/$/, '') }
+    await assert.rejects(look('s3://endless/a/', env), { code: 'WAGGLE_MODEL_UNREACHABLE', message: /larger than 16777216 bytes/ })
+    await assert.rejects(look('s3://endless/a.onnx', env), { message: /larger than 16777216 bytes/ })
   })
 
   it('has a size of 0 for an empty object', async () => {
