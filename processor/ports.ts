@@ -52,19 +52,30 @@ export class Handed {
   }
 }
 
-/** A value whose stored bytes are damaged. Its record can be skipped. Reading the value throws `error`. */
-export class DamagedValue extends Handed {
+/** A value whose stored bytes are damaged. Its record can be skipped. A source that reads the value throws `error`. */
+export class DamagedValue {
   readonly error: WaggleError
+  /** Empty, because none of the stored bytes can be trusted. */
+  readonly bytes = new Uint8Array(0)
 
   constructor(error: WaggleError) {
-    super('', undefined, { serialize: () => new Uint8Array(0) }, [])
     this.error = error
   }
 }
 
+/** The value of a record: bytes as the log stores them, a value that is handed on in memory, or a damaged one. */
+export type RecordValue = Uint8Array | Handed | DamagedValue
+
+/** The bytes of a record's value; null without a value. */
+export function bytesIn(value: RecordValue): Uint8Array
+export function bytesIn(value: RecordValue | null): Uint8Array | null
+export function bytesIn(value: RecordValue | null): Uint8Array | null {
+  return value === null || value instanceof Uint8Array ? value : value.bytes
+}
+
 /** The size of a record's value in bytes; 0 without a value. */
-export function valueBytes(value: Uint8Array | Handed | null): number {
-  return value === null ? 0 : value instanceof Handed ? value.bytes.length : value.length
+export function valueBytes(value: RecordValue | null): number {
+  return value === null ? 0 : bytesIn(value).length
 }
 
 /**
@@ -89,7 +100,7 @@ export interface LogRecord {
   readonly offset: number
   readonly timestamp: number
   readonly key: Uint8Array | null
-  readonly value: Uint8Array | Handed | null
+  readonly value: RecordValue | null
   readonly headers: readonly Header[]
 }
 
@@ -109,7 +120,7 @@ export interface Gap extends TopicPartition {
 export interface ProducerRecord extends TopicPartition {
   readonly timestamp: number
   readonly key: Uint8Array | null
-  readonly value: Uint8Array | Handed | null
+  readonly value: RecordValue | null
   readonly headers: readonly Header[]
 }
 

@@ -1,4 +1,4 @@
-import { type Clock, Handed, type Log, type LogRecord, type Producer, type Random } from '../../processor/ports.ts'
+import { bytesIn, type Clock, type Log, type LogRecord, type Producer, type Random } from '../../processor/ports.ts'
 import { type Header, headerText, textHeader } from '../../topology/record.ts'
 import { type Durable, readBack, whenWritten } from '../../topology/swarm/durable.ts'
 import {
@@ -175,7 +175,7 @@ interface Question {
 }
 
 function payloadOf(topic: string, value: LogRecord['value'], headers: readonly Header[]): Payload {
-  return payloadSerde.deserialize(topic, value instanceof Handed ? value.bytes : (value ?? new Uint8Array(0)), headers)
+  return payloadSerde.deserialize(topic, bytesIn(value) ?? new Uint8Array(0), headers)
 }
 
 function unanswered(id: string): WaggleError {

@@ -1,4 +1,4 @@
-import { type Clock, DamagedValue, Handed, type Log, type LogRecord, type Producer } from '../../processor/ports.ts'
+import { bytesIn, type Clock, DamagedValue, Handed, type Log, type LogRecord, type Producer } from '../../processor/ports.ts'
 import type { HandingSerde } from '../../topology/serde.ts'
 import { type Durable, readBack, whenWritten } from '../../topology/swarm/durable.ts'
 import type { Payload } from '../../topology/swarm/payload.ts'
@@ -164,9 +164,7 @@ export class EmbeddedRequests implements Requests {
     const id = Buffer.from(key.buffer, key.byteOffset, key.byteLength).toString()
     if (!this.#pending.has(id)) return
     const answer =
-      value instanceof Handed && value.serde === payloads
-        ? (value.value as Payload)
-        : payloads.deserialize(topic, value instanceof Handed ? value.bytes : value, headers)
+      value instanceof Handed && value.serde === payloads ? (value.value as Payload) : payloads.deserialize(topic, bytesIn(value), headers)
     this.#pending.settle(readBack({ id, state: answer.kind === 'error' ? 'failed' : 'answered', answer }))
   }
 }

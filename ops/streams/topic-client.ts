@@ -1,5 +1,5 @@
 import { partitionForKey } from '../../processor/partitioner.ts'
-import { type Clock, Handed, type Log, type LogRecord, type Producer, type Reader, type RecordRun } from '../../processor/ports.ts'
+import { bytesIn, type Clock, type Log, type LogRecord, type Producer, type Reader, type RecordRun } from '../../processor/ports.ts'
 import type { Consumed } from '../../topology/consumed.ts'
 import type { Produced } from '../../topology/produced.ts'
 import { type Header, noHeaders, type Record, type RecordMetadata } from '../../topology/record.ts'
@@ -83,9 +83,9 @@ export class TopicClient {
 
   /** Prepares a record's serdes. Waits without a limit while a service that they need is away. */
   async #prepare(topic: string, { key, value }: TopicSerdes, record: LogRecord): Promise<void> {
-    const preparation = (serde: unknown, bytes: Uint8Array | Handed | null) =>
-      bytes === null ? null : ((serde as Serde<unknown>).prepare?.(topic, bytes instanceof Handed ? bytes.bytes : bytes) ?? null)
-    for (const once of [() => preparation(key, record.key), () => preparation(value, record.value)]) {
+    const preparation = (serde: unknown, bytes: Uint8Array | null) =>
+      bytes === null ? null : ((serde as Serde<unknown>).prepare?.(topic, bytes) ?? null)
+    for (const once of [() => preparation(key, record.key), () => preparation(value, bytesIn(record.value))]) {
       for (let preparing = once(); preparing !== null; preparing = once()) {
         try {
           await preparing
@@ -168,8 +168,8 @@ class MergedRuns {
 
 function decoded<K, V>(record: LogRecord, topic: string, partition: number, serdes: TopicSerdes): Record<K, V> & RecordMetadata {
   const { key, value, timestamp, headers, offset } = record
-  const read = (serde: unknown, bytes: Uint8Array | Handed | null) =>
-    bytes === null ? null : (serde as Deserializer<unknown>).deserialize(topic, bytes instanceof Handed ? bytes.bytes : bytes, headers)
-  const pair = { key: read(serdes.key, key) as K, value: read(serdes.value, value) as V }
+  const read = (serde: unknown, bytes: Uint8Array | null) =>
+    bytes === null ? null : (serde as Deserializer<unknown>).deserialize(topic, bytes, headers)
+  const pair = { key: read(serdes.key, key) as K, value: read(serdes.value, bytesIn(value)) as V }
   return { ...pair, timestamp, headers, topic, partition, offset: BigInt(offset) }
 }

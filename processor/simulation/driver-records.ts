@@ -1,5 +1,5 @@
 import { changelogTopic } from '../../topology/naming.ts'
-import { type ChangelogRecord, Handed, type LogRecord, type ProducerRecord, partitionName, type TopicPartition } from '../ports.ts'
+import { bytesIn, type ChangelogRecord, type LogRecord, type ProducerRecord, partitionName, type TopicPartition } from '../ports.ts'
 import type { Produced } from './test-output-topic.ts'
 
 /** The records of a test driver: all records by partition, and the program's output by topic. */
@@ -29,7 +29,7 @@ export class DriverRecords {
     const name = partitionName({ topic, partition })
     const records = this.#byPartition.get(name) ?? []
     this.#byPartition.set(name, records)
-    const record: LogRecord = { offset: records.length, key, value: value instanceof Handed ? value.bytes : value, timestamp, headers }
+    const record: LogRecord = { offset: records.length, key, value: bytesIn(value), timestamp, headers }
     records.push(record)
     return record
   }

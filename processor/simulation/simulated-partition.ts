@@ -1,4 +1,4 @@
-import { Handed, type LogRecord, type ProducerRecord } from '../ports.ts'
+import type { LogRecord, ProducerRecord } from '../ports.ts'
 import type { DurablePartition } from './simulated-disk.ts'
 
 /** A record that is appended and not durable yet. */
@@ -47,7 +47,13 @@ export class SimulatedPartition {
     const settled = new Set(records)
     this.#open = this.#open.filter((record) => !settled.has(record))
     for (const { offset, timestamp, key, value, headers } of records)
-      this.#durable.records.push({ offset, timestamp, key, headers, value: value instanceof Handed ? Uint8Array.from(value.bytes) : value })
+      this.#durable.records.push({
+        offset,
+        timestamp,
+        key,
+        headers,
+        value: value === null || value instanceof Uint8Array ? value : Uint8Array.from(value.bytes),
+      })
     this.#durable.records.sort((a, b) => a.offset - b.offset)
     this.#durable.end = Math.max(this.#durable.end, (records.at(-1)?.offset ?? -1) + 1)
   }

@@ -1,6 +1,6 @@
 import { Serdes } from '../../topology/serdes.ts'
 import type { KeptStore } from '../../topology/state-store.ts'
-import { Handed, type LogRecord, type StoreBytes } from '../ports.ts'
+import { bytesIn, type LogRecord, type StoreBytes } from '../ports.ts'
 import { Changelog, type RowChange, segmentMsOf } from './changelog.ts'
 import { LastOfEachKey } from './last-of-each-key.ts'
 import { segmentBound } from './segmented-store.ts'
@@ -68,7 +68,7 @@ class PlainRows implements RestoredRows {
     for (const { key, value, timestamp } of records) {
       // No store writes such a row, so another writer of the changelog did.
       if (key === null || key.length < this.#changelog.minKeyBytes) continue
-      this.#last.add(key, bytesOf(value), timestamp)
+      this.#last.add(key, bytesIn(value), timestamp)
       if (kind === 'keyValue') continue
       this.#time = Math.max(this.#time, this.#changelog.timeOf(key))
       if (retainDuplicates) this.#sequence = Math.max(this.#sequence, Buffer.from(key.buffer, key.byteOffset).readInt32BE(key.length - 4))
@@ -130,7 +130,7 @@ class RestoredVersions implements RestoredRows {
 
   add(records: readonly LogRecord[]): void {
     this.#added += records.length
-    for (const { key, value, timestamp } of records) if (key !== null) this.#store.put(key, bytesOf(value), timestamp)
+    for (const { key, value, timestamp } of records) if (key !== null) this.#store.put(key, bytesIn(value), timestamp)
   }
 
   take(): Iterable<RowChange> {
@@ -143,10 +143,6 @@ class RestoredVersions implements RestoredRows {
   takeFloor(): null {
     return null
   }
-}
-
-function bytesOf(value: LogRecord['value']): Uint8Array | null {
-  return value instanceof Handed ? value.bytes : value
 }
 
 const cachedVersions = 10_000

@@ -6,7 +6,7 @@ import { WaggleError } from '../../topology/waggle-error.ts'
 import type { Sensor } from '../metrics/sensor.ts'
 import { chosenTopics, type TaskMeters, type Traffic } from '../metrics/task-meters.ts'
 import { partitionForKey } from '../partitioner.ts'
-import { DamagedValue, Handed, type LogRecord, type ProducerRecord } from '../ports.ts'
+import { bytesIn, DamagedValue, Handed, type LogRecord, type ProducerRecord } from '../ports.ts'
 import type { TaskMemory } from '../state/task-memory.ts'
 import type { CurrentRecord } from './current-record.ts'
 import type { TaskFailures } from './failures.ts'
@@ -58,7 +58,7 @@ export class SourceRuntime implements NodeRuntime {
     const { key, value, headers } = record
     const ofKey = key === null ? null : (this.#key.prepare?.(topic, key, headers) ?? null)
     const isReady = value === null || this.#value.prepare === undefined || (value instanceof Handed && value.serde === this.#value)
-    const ofValue = isReady ? null : (this.#value.prepare?.(topic, value instanceof Handed ? value.bytes : value, headers) ?? null)
+    const ofValue = isReady ? null : (this.#value.prepare?.(topic, bytesIn(value), headers) ?? null)
     return ofKey === null || ofValue === null ? (ofKey ?? ofValue) : Promise.all([ofKey, ofValue])
   }
 
@@ -104,7 +104,8 @@ export class SourceRuntime implements NodeRuntime {
     const { value, headers } = record
     return {
       key: record.key === null ? null : this.#key.deserialize(topic, record.key, headers),
-      value: value === null ? null : value instanceof Handed ? this.#handed(topic, value, headers) : this.#value.deserialize(topic, value, headers),
+      value:
+        value === null ? null : value instanceof Uint8Array ? this.#value.deserialize(topic, value, headers) : this.#handed(topic, value, headers),
       timestamp: record.timestamp,
       headers,
     }
@@ -121,7 +122,7 @@ export class SourceRuntime implements NodeRuntime {
 
   close(): void {}
 
-  #handed(topic: string, value: Handed, headers: readonly Header[]): unknown {
+  #handed(topic: string, value: Handed | DamagedValue, headers: readonly Header[]): unknown {
     if (value instanceof DamagedValue) throw value.error
     return value.serde === this.#value ? value.value : this.#value.deserialize(topic, value.bytes, headers)
   }

@@ -2,7 +2,7 @@ import type { SourceNode } from '../../topology/graph.ts'
 import type { Record } from '../../topology/record.ts'
 import type { Subtopology } from '../../topology/subtopology.ts'
 import type { TaskMeters } from '../metrics/task-meters.ts'
-import { Handed, type LogRecord, type Position, type TopicPartition } from '../ports.ts'
+import { DamagedValue, Handed, type LogRecord, type Position, type TopicPartition } from '../ports.ts'
 import type { CurrentRecord } from './current-record.ts'
 import type { TaskFailures } from './failures.ts'
 import type { SourceRuntime } from './node-runtime.ts'
@@ -182,7 +182,8 @@ export class TaskInputs {
       const { current, failures } = this.#options
       const { key, value, timestamp, headers } = record
       current.enter(queue.index, record, queue.isReplay(record))
-      const failed = { key, value: value instanceof Handed ? value.value : value, timestamp, headers }
+      const shown = value instanceof Handed ? value.value : value instanceof DamagedValue ? undefined : value
+      const failed = { key, value: shown, timestamp, headers }
       const replacement = failures.handle('deserialization', source.name, thrown, failed)
       current.leave()
       if (replacement !== null) return replacement

@@ -1,12 +1,14 @@
 import assert from 'node:assert/strict'
 import { afterEach, beforeEach, describe, it } from 'node:test'
 import {
+  bytesIn,
   type Consumer,
   type Gap,
   Handed,
   type Log,
   type LogRecord,
   type RecordRun,
+  type RecordValue,
   type StoreChange,
   type Subscription,
   type TopicPartition,
@@ -748,10 +750,10 @@ function bytes(value: string): Uint8Array {
   return Buffer.from(value)
 }
 
-function bytesOf(value: Uint8Array | Handed | null | undefined): Uint8Array | null {
-  return value instanceof Handed ? value.bytes : (value ?? null)
+function bytesOf(value: RecordValue | null | undefined): Uint8Array | null {
+  return bytesIn(value ?? null)
 }
 
-function text(value: Uint8Array | Handed | null | undefined): string {
+function text(value: RecordValue | null | undefined): string {
   return Buffer.from(bytesOf(value) ?? []).toString()
 }

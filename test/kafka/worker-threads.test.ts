@@ -7,7 +7,7 @@ import { KeyQuery, Serdes, Streams, type StreamsConfig } from 'waggle-streams'
 import { openKafkaLog } from '../../connectors/log/kafka/kafka-log.ts'
 import { MeasuredProgram } from '../../ops/bench/measured-program.ts'
 import { partitionForKey } from '../../processor/partitioner.ts'
-import { Handed, type Log, type Producer } from '../../processor/ports.ts'
+import { bytesIn, type Log, type Producer } from '../../processor/ports.ts'
 import { type Order, topology } from '../ops/streams/worker-programs/visits.ts'
 import { TemporaryDirectories } from '../support/kafka-application.ts'
 import { describeWithKafka } from '../support/kafka-cluster.ts'
@@ -73,7 +73,7 @@ describeWithKafka('A program whose threads are workers, on Kafka', {}, (cluster)
           const page = Buffer.from(key ?? []).toString()
           const own = found.get(page) ?? []
           found.set(page, own)
-          own.push(Serdes.long().deserialize('', value instanceof Handed ? value.bytes : (value ?? new Uint8Array(8))))
+          own.push(Serdes.long().deserialize('', bytesIn(value) ?? new Uint8Array(8)))
         }
       }
     }

@@ -1,4 +1,4 @@
-import { type Clock, type CommitPoint, Handed, type ProducerRecord, valueBytes } from '../../../processor/ports.ts'
+import { bytesIn, type Clock, type CommitPoint, type ProducerRecord, valueBytes } from '../../../processor/ports.ts'
 import { WaggleError } from '../../../topology/waggle-error.ts'
 import type { Rocks } from '../../rocksdb/rocks.ts'
 import { ByteWriter } from './byte-writer.ts'
@@ -257,7 +257,7 @@ export class CommitCycle {
     record.ref = null
     const { value } = record
     if (value === null || valueBytes(value) <= inlineBytes) return
-    record.ref = this.#segments.append(value instanceof Handed ? value.bytes : value)
+    record.ref = this.#segments.append(bytesIn(value))
   }
 }
 

@@ -1,4 +1,4 @@
-import { type CommitPoint, Handed } from '../../../processor/ports.ts'
+import { bytesIn, type CommitPoint } from '../../../processor/ports.ts'
 import { WaggleError } from '../../../topology/waggle-error.ts'
 import type { Rocks, RocksChange } from '../../rocksdb/rocks.ts'
 import type { ByteWriter } from './byte-writer.ts'
@@ -131,7 +131,7 @@ const maxRunBytes = 64 * 1024
 
 function stored(record: TailRecord): StoredRecord {
   const { offset, timestamp, key, value, headers, ref } = record
-  return { offset, timestamp, key, headers, value: ref ?? (value instanceof Handed ? value.bytes : value) }
+  return { offset, timestamp, key, headers, value: ref ?? bytesIn(value) }
 }
 
 export function writeError(directory: string, thrown: unknown): WaggleError {

@@ -1,4 +1,4 @@
-import type { Handed, LogRecord } from '../../../processor/ports.ts'
+import type { LogRecord, RecordValue } from '../../../processor/ports.ts'
 import type { Header } from '../../../topology/record.ts'
 import { noHeaders } from '../../../topology/record.ts'
 import { ByteReader, ByteWriter } from './byte-writer.ts'
@@ -48,8 +48,8 @@ export function encodeRun(records: readonly StoredRecord[], writer = new ByteWri
   return writer.take()
 }
 
-export function decodeRun(first: number, bytes: Uint8Array, payload: (ref: SegmentRef) => Uint8Array | Handed): LogRecord[] {
-  return decode<Uint8Array | Handed>(first, bytes, payload)
+export function decodeRun(first: number, bytes: Uint8Array, payload: (ref: SegmentRef) => RecordValue): LogRecord[] {
+  return decode<RecordValue>(first, bytes, payload)
 }
 
 /** Decodes a run. Large values stay references to segments. */

@@ -1,5 +1,5 @@
 import { crc32c, Writer } from '@platformatic/kafka'
-import { Handed, type ProducerRecord, valueBytes } from '../../../processor/ports.ts'
+import { bytesIn, type ProducerRecord, valueBytes } from '../../../processor/ports.ts'
 import { writeInt64 } from './wire.ts'
 
 /** The producer of a batch, and the batch's sequence number in the partition. */
@@ -44,7 +44,7 @@ export class RecordBatchWriter {
   /** Adds a record. False if the batch would become larger than `maxBytes`. The first record always fits. */
   append(record: ProducerRecord, maxBytes: number): boolean {
     const { key, headers, timestamp } = record
-    const value = record.value instanceof Handed ? record.value.bytes : record.value
+    const value = bytesIn(record.value)
     if (this.#count === 0) {
       this.#baseTimestamp = timestamp
       this.#maxTimestamp = timestamp

@@ -1,4 +1,4 @@
-import { type ChangelogRecord, Handed, type LogRecord, type ProducerRecord, type RecordRun, type StoreChange } from '../../../processor/ports.ts'
+import { bytesIn, type ChangelogRecord, type LogRecord, type ProducerRecord, type RecordRun, type StoreChange } from '../../../processor/ports.ts'
 import { type Header, noHeaders } from '../../../topology/record.ts'
 import { ByteReader, ByteWriter } from '../embedded/byte-writer.ts'
 
@@ -100,7 +100,7 @@ export function unpackState(bytes: Uint8Array): readonly StoreChange[] {
 function writeRecord(writer: ByteWriter, { timestamp, key, value, headers }: Omit<LogRecord, 'offset'>): void {
   writer.f64(timestamp)
   writer.bytes(key)
-  writer.bytes(value instanceof Handed ? value.bytes : value)
+  writer.bytes(bytesIn(value))
   writer.u32(headers.length)
   for (const header of headers) {
     writer.text(header.key)

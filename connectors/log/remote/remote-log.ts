@@ -19,7 +19,7 @@ import type {
   TopicPartition,
   TopicSpec,
 } from '../../../processor/ports.ts'
-import { Handed } from '../../../processor/ports.ts'
+import { bytesIn } from '../../../processor/ports.ts'
 import { WaggleError } from '../../../topology/waggle-error.ts'
 import { PortPeer } from '../../system/port-peer.ts'
 import type { ConsumerPartitions, ListenerCalls, LogCalls } from './protocol.ts'
@@ -101,7 +101,7 @@ export class RemoteLog implements Log {
   async producer(): Promise<Producer> {
     return {
       send: async ({ value, ...record }, { durable = true } = {}) => ({
-        offset: await this.#peer.call('send', { ...record, value: value instanceof Handed ? value.bytes : value, durable }),
+        offset: await this.#peer.call('send', { ...record, value: bytesIn(value), durable }),
       }),
       close: async () => {},
     }

@@ -1,12 +1,12 @@
 import {
   type AssignmentListener,
   type Consumer,
-  Handed,
   type Log,
   type Position,
   partitionName,
   type RecordRun,
   type TopicPartition,
+  valueBytes,
 } from '../../../processor/ports.ts'
 import type { PortPeer } from '../../system/port-peer.ts'
 import type { ListenerCalls, PolledRuns, RemoteSubscription } from './protocol.ts'
@@ -88,7 +88,7 @@ export class ServedConsumer {
     let [records, bytes] = [0, 0]
     for (const run of runs) {
       records += run.records.length
-      for (const { value } of run.records) bytes += 64 + (value instanceof Handed ? value.bytes.length : (value?.length ?? 0))
+      for (const { value } of run.records) bytes += 64 + valueBytes(value)
     }
     if (records > 0) this.#bytesARecord = bytes / records
   }

@@ -7,7 +7,7 @@ import { SchemaRegistry } from '@kafkajs/confluent-schema-registry'
 import { openEmbeddedLog } from '../../../connectors/log/embedded/embedded-log.ts'
 import { systemClock } from '../../../connectors/system/system-clock.ts'
 import { MeasuredProgram } from '../../../ops/bench/measured-program.ts'
-import { Handed, type LogRecord } from '../../../processor/ports.ts'
+import { bytesIn, type LogRecord } from '../../../processor/ports.ts'
 import { headerText } from '../../../topology/record.ts'
 import { startApicurio } from '../../support/apicurio.ts'
 
@@ -76,7 +76,7 @@ describe('The predictions of a swarm with SCHEMA_REGISTRY_URL', { skip }, () => 
     }
   }
 
-  const bytesOf = ({ value }: LogRecord) => Buffer.from(value instanceof Handed ? value.bytes : (value ?? []))
+  const bytesOf = ({ value }: LogRecord) => Buffer.from(bytesIn(value) ?? [])
 
   it('are Avro when it is set and JSON without it; both can be read, and other payloads stay JSON', async () => {
     const [before] = await ask(null, [' a '])

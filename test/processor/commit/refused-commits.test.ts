@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
 import { Application } from '../../../processor/application/application.ts'
-import { Handed, type Log, type LogTraits, type ProducerRecord, type TaskProducer } from '../../../processor/ports.ts'
+import { bytesIn, type Log, type LogTraits, type ProducerRecord, type TaskProducer } from '../../../processor/ports.ts'
 import { SimulatedStateDirectory, SimulatedStateFiles } from '../../../processor/simulation/simulated-state-directory.ts'
 import { type FailurePolicy, failAlways } from '../../../processor/task/failures.ts'
 import type { DecideFailure } from '../../../processor/thread/failure-decision.ts'
@@ -299,5 +299,5 @@ class Scene {
 }
 
 function shown(value: ProducerRecord['value']): string {
-  return value === null ? 'null' : Buffer.from(value instanceof Handed ? value.bytes : value).toString()
+  return value === null ? 'null' : Buffer.from(bytesIn(value)).toString()
 }
