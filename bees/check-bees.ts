@@ -29,7 +29,11 @@ export async function checkBees(swarm: CheckedSwarm, { registry, mayBeMissing, .
   /** A check may open a model, which starts a thread. So bees of the same type, spec and inputs are checked once. */
   const known = new Map<string, BeeFindings | WaggleError>()
   const specs = new Map(swarm.bees.map((bee) => [bee.name, bee.spec]))
-  const missing = new Set(['WAGGLE_NOT_RESOLVED', ...(mayBeMissing ? ['WAGGLE_FILE_NOT_FOUND', 'WAGGLE_MODEL_NOT_FOUND'] : [])])
+  const missing = new Set([
+    'WAGGLE_NOT_RESOLVED',
+    'WAGGLE_MODEL_SERVER_AWAY',
+    ...(mayBeMissing ? ['WAGGLE_FILE_NOT_FOUND', 'WAGGLE_MODEL_NOT_FOUND'] : []),
+  ])
   const inOrder = [...swarm.bees.entries()].toSorted(([, a], [, b]) => Number(a.type.role === 'value') - Number(b.type.role === 'value'))
   for (const [at, bee] of inOrder) {
     const check = registry.find(bee.type.type)?.definition.check
@@ -68,7 +72,7 @@ function keyAtFault(error: WaggleError, { spec, type }: SwarmBee): readonly stri
   if (error instanceof VersionMistake) return ['spec', error.setting]
   const { code } = error
   if (type.role === 'value' && code === 'WAGGLE_MODEL_SHAPE') return ['input']
-  const keys: readonly string[] = code === 'WAGGLE_MODEL_SHAPE' ? [] : ['file', 'model', 'image', 'container', 'command', 'table', 'weights']
+  const keys: readonly string[] = code === 'WAGGLE_MODEL_SHAPE' ? [] : ['file', 'model', 'url', 'image', 'container', 'command', 'table', 'weights']
   return ['spec', ...keys.filter((key) => Object.hasOwn(spec, key)).slice(0, 1)]
 }
 

@@ -5,6 +5,7 @@ import type { BeeRole, BeeTypeInfo, PayloadType } from '../topology/swarm/bee-ty
 import type { ModelRow } from '../topology/swarm/management.ts'
 import type { BeeError, Tensor } from '../topology/swarm/payload.ts'
 import type { Database } from '../topology/swarm/ports/database.ts'
+import type { ModelServers } from '../topology/swarm/ports/model-servers.ts'
 import type { Models } from '../topology/swarm/ports/models.ts'
 import type { Processes } from '../topology/swarm/ports/processes.ts'
 import type { Programs } from '../topology/swarm/ports/programs.ts'
@@ -15,6 +16,7 @@ import type { WaggleError } from '../topology/waggle-error.ts'
  */
 export interface BeePorts {
   readonly models: Models
+  readonly modelServers: ModelServers
   readonly processes: Processes
   readonly database: Database
 }
@@ -53,7 +55,7 @@ export interface FetchWish {
 
 /** The part of a `BeeContext` that exists while a swarm file is checked. */
 export type BeeCheckContext<Spec> = Pick<BeeContext<Spec>, 'swarm' | 'bee' | 'spec' | 'specs' | 'resolve' | 'resolveCommand'> & {
-  readonly ports: Pick<BeePorts, 'models'> & { readonly programs: Programs }
+  readonly ports: Pick<BeePorts, 'models' | 'modelServers'> & { readonly programs: Programs }
   /** Findings about the bees that this bee reads, by name. A bee of role `value` is checked after all others. */
   readonly inputs: ReadonlyMap<string, BeeFindings>
 }

@@ -4,7 +4,7 @@ import { WaggleError } from '../topology/waggle-error.ts'
 import type { Bee, BeeCheckContext, BeeContext, BeeFindings, BeePorts } from './define-bee.ts'
 import { exampleOf, shownInputs } from './model-input.ts'
 import { modelMisfit } from './model-misfit.ts'
-import { type ModelPrediction, readingOf, shownReading } from './model-reading.ts'
+import { type ModelPrediction, type ReadingSpec, readingOf, shownReading } from './model-reading.ts'
 import { ServedModel } from './served-model/served-model.ts'
 import { trafficOf } from './served-model/traffic.ts'
 import { type VersionSpec, versionMistake, versionNames, versionPolicy, versionSpec, wantedVersions } from './served-model/version-spec.ts'
@@ -93,10 +93,14 @@ export async function checkModel(context: BeeCheckContext<ModelSpec>, runtime: '
   const path = await modelPath(context)
   const folder = await versionsAt(path, runtime, context)
   const version = folder === null ? null : newest(context, await folder.look(), () => noVersion(path, runtime))
-  const model = await ports.models.open(modelOptions({ spec, path, version, runtime, gpu: 0, log: () => {} }))
+  return findingsOf(await ports.models.open(modelOptions({ spec, path, version, runtime, gpu: 0, log: () => {} })), spec)
+}
+
+/** The findings about an open model, which is closed. Throws WAGGLE_MODEL_SHAPE if the spec does not fit it. */
+export async function findingsOf(model: OpenModel, spec: ReadingSpec): Promise<BeeFindings> {
   try {
     const { signature } = model
-    const reading = readingOf(context.spec, signature)
+    const reading = readingOf(spec, signature)
     const runsOn = model.choice === null ? {} : { runs_on: model.device, why: model.choice }
     return {
       misfit: (given) => modelMisfit(given, signature),
@@ -198,7 +202,7 @@ function modelOptions({
   }
 }
 
-function fitOf({ resize, fit, layout, scale }: ModelSpec): PictureFit {
+export function fitOf({ resize, fit, layout, scale }: Omit<ModelSpec, 'model'>): PictureFit {
   return {
     ...(resize?.[0] === undefined || resize[1] === undefined ? {} : { resize: [resize[0], resize[1]] }),
     ...(fit === undefined ? {} : { fit }),

@@ -37,7 +37,7 @@ export interface PredictionSource {
 }
 
 /** The part of a model bee's spec that says how to read its outputs. */
-interface ReadingSpec {
+export interface ReadingSpec {
   readonly model: string
   readonly labels?: readonly string[]
   readonly output?: string

@@ -432,6 +432,18 @@ export const errorCodes = {
     meaning: 'The file of a model has another SHA-256 than the spec names.',
     next: 'Correct `sha256` if the model is the right one. Else somebody has changed it.',
   },
+  WAGGLE_MODEL_ADDRESS: {
+    status: 500,
+    exit: 1,
+    meaning: 'A spec does not say where its model is, or with an address that Waggle cannot call.',
+    next: 'Name `model`, or write `url` as `http://HOST:8501/v1/models/NAME` or `grpc://HOST:8500/v1/models/NAME`.',
+  },
+  WAGGLE_MODEL_ANSWER: {
+    status: 502,
+    exit: 1,
+    meaning: 'A TensorFlow Serving answers with something that does not fit the model’s signature.',
+    next: 'See that `url` names a TensorFlow Serving, and name a version in it.',
+  },
   WAGGLE_MODEL_FAILED: {
     status: 502,
     exit: 1,
@@ -455,6 +467,12 @@ export const errorCodes = {
     exit: 3,
     meaning: 'An object store or a web server does not let this process have a model, or sends what cannot be one.',
     next: 'Correct the credentials or their rights, or what the message names.',
+  },
+  WAGGLE_MODEL_SERVER_AWAY: {
+    status: 502,
+    exit: 3,
+    meaning: 'A TensorFlow Serving cannot be reached, or takes no calls now.',
+    next: 'See that the server runs and can be reached from here. Waggle goes on by itself once it answers.',
   },
   WAGGLE_MODEL_SHAPE: {
     status: 502,

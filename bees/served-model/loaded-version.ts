@@ -36,11 +36,15 @@ export class LoadedVersion {
     this.loadedAt = loadedAt
   }
 
-  /** The prediction or the error of each input. */
-  async predict(inputs: readonly unknown[], signal: AbortSignal): Promise<readonly (ModelPrediction | WaggleError)[]> {
+  /** The prediction or the error of each input. `deadline`: the time, in epoch ms, after which nobody needs them. */
+  async predict(
+    inputs: readonly unknown[],
+    signal: AbortSignal,
+    deadline: number | null = null,
+  ): Promise<readonly (ModelPrediction | WaggleError)[]> {
     const rows = inputs.map((input) => attempt(() => modelRowOf(input, this.model.signature)))
     const good = rows.filter((row): row is ModelRow => !(row instanceof WaggleError))
-    const results = good.length === 0 ? [] : await this.#run(good, signal)
+    const results = good.length === 0 ? [] : await this.#run(good, signal, deadline)
     let next = 0
     return rows.map((row) => {
       if (row instanceof WaggleError) return row
@@ -84,10 +88,10 @@ export class LoadedVersion {
     })
   }
 
-  async #run(rows: readonly ModelRow[], signal: AbortSignal): ReturnType<OpenModel['run']> {
+  async #run(rows: readonly ModelRow[], signal: AbortSignal, deadline: number | null): ReturnType<OpenModel['run']> {
     this.#calls++
     try {
-      return await this.model.run(rows, signal)
+      return await this.model.run(rows, signal, deadline)
     } finally {
       this.#calls--
       if (this.#calls === 0) this.#retired?.()

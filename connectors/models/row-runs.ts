@@ -9,14 +9,14 @@ import type { RowInput, RowLayout } from './row-layout.ts'
 
 /** Runs the rows of a call. Rows of the same shape share a run, if the model takes several rows. */
 export class RowRuns {
-  readonly #runtime: ModelRuntime
+  readonly #runtime: Pick<ModelRuntime, 'run'>
   readonly #inputs: readonly RowInput[]
   readonly #picture: PictureInput | null
   readonly #resampler: PictureResampler | null
   readonly #scratch = new Map<string, TensorData>()
   #rowsPerRun: number | null
 
-  constructor(runtime: ModelRuntime, { inputs, rowsPerRun }: RowLayout, picture: PictureInput | null) {
+  constructor(runtime: Pick<ModelRuntime, 'run'>, { inputs, rowsPerRun }: RowLayout, picture: PictureInput | null) {
     this.#runtime = runtime
     this.#inputs = inputs
     this.#rowsPerRun = rowsPerRun

@@ -6,6 +6,7 @@ import { Repairs } from '../../connectors/clickhouse/repairs.ts'
 import { LocalProcesses } from '../../connectors/containers/local-processes.ts'
 import { type HttpGateway, openHttpGateway } from '../../connectors/gateway/http/http-gateway.ts'
 import { RequestIdentity } from '../../connectors/gateway/request-identity.ts'
+import { TensorFlowServing } from '../../connectors/models/serving/tensorflow-serving.ts'
 import { ThreadedModels } from '../../connectors/models/threaded-models.ts'
 import { checkDataFormat } from '../../connectors/system/data-format.ts'
 import { FileFlightRecorder } from '../../connectors/system/flight-recorder.ts'
@@ -135,6 +136,7 @@ export class Beekeeper {
     const registry = new BeeRegistry()
     const ports = {
       models: new ThreadedModels({ requireGpu: settings.gpu === 'require', clock: systemClock }),
+      modelServers: new TensorFlowServing({ clock: systemClock }),
       processes: new LocalProcesses({ clock: systemClock }),
       database,
     }

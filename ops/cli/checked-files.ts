@@ -1,6 +1,7 @@
 import { dirname } from 'node:path'
 import { type BeeCheckOptions, type CheckedBees, checkBees } from '../../bees/check-bees.ts'
 import { BeeRegistry } from '../../bees/registry.ts'
+import { TensorFlowServing } from '../../connectors/models/serving/tensorflow-serving.ts'
 import { ThreadedModels } from '../../connectors/models/threaded-models.ts'
 import { systemClock } from '../../connectors/system/system-clock.ts'
 import type { CheckedSwarm } from '../../topology/swarm/checked-swarm.ts'
@@ -34,7 +35,7 @@ export async function checkedSwarm(
       { ...swarm, bees },
       {
         registry,
-        ports: { models: new ThreadedModels({ requireGpu: false }), programs },
+        ports: { models: new ThreadedModels({ requireGpu: false }), modelServers: new TensorFlowServing({ clock: systemClock }), programs },
         resolve: (uri, kind, fetch) => places.path(uri, kind, fetch),
         resolveCommand: (image) => config.resolve.command(image),
         ...options,

@@ -2,6 +2,8 @@ import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
 import { checkBees } from '../../bees/check-bees.ts'
 import { BeeRegistry } from '../../bees/registry.ts'
+import { TensorFlowServing } from '../../connectors/models/serving/tensorflow-serving.ts'
+import { systemClock } from '../../connectors/system/system-clock.ts'
 import { checkSwarm } from '../../topology/swarm/check.ts'
 import { SwarmDocument } from '../../topology/swarm/document.ts'
 import { WaggleError } from '../../topology/waggle-error.ts'
@@ -20,6 +22,7 @@ async function found(bees: string): Promise<{ readonly mistakes: readonly string
       registry,
       ports: {
         models: { open: elsewhere, versionsAt: elsewhere, watch: () => () => {} },
+        modelServers: new TensorFlowServing({ clock: systemClock }),
         programs: {
           checkModule: async ({ path }) => {
             loaded++

@@ -5,7 +5,9 @@ import { Type } from 'typebox'
 import { checkBees } from '../../bees/check-bees.ts'
 import { defineBee } from '../../bees/define-bee.ts'
 import { BeeRegistry } from '../../bees/registry.ts'
+import { TensorFlowServing } from '../../connectors/models/serving/tensorflow-serving.ts'
 import { ThreadedModels } from '../../connectors/models/threaded-models.ts'
+import { systemClock } from '../../connectors/system/system-clock.ts'
 import type { PayloadType } from '../../topology/swarm/bee-type.ts'
 import { checkSwarm } from '../../topology/swarm/check.ts'
 import { SwarmDocument } from '../../topology/swarm/document.ts'
@@ -34,6 +36,7 @@ bees:
     registry,
     ports: {
       models: new ThreadedModels({ requireGpu: false }),
+      modelServers: new TensorFlowServing({ clock: systemClock }),
       programs: { checkModule: async () => {}, checkCommand: async () => {}, hasImage: async () => null },
     },
     resolve: async (uri) => join(exportsDirectory, uri),

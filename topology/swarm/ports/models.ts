@@ -135,6 +135,7 @@ export interface OpenModel {
   readonly device: string
   /** The reason why this library runs the model; null if there is no choice. */
   readonly choice: string | null
-  run(rows: readonly ModelRow[], signal: AbortSignal): Promise<readonly ModelResult[]>
+  /** `deadline` is the time, in epoch milliseconds, after which nobody needs the results. A model on another machine learns of it. */
+  run(rows: readonly ModelRow[], signal: AbortSignal, deadline?: number | null): Promise<readonly ModelResult[]>
   close(): Promise<void>
 }

@@ -1,0 +1,174 @@
+import { Client, connectivityState, credentials, type ServiceError, status } from '@grpc/grpc-js'
+import type { ServingTls } from '../../../topology/swarm/ports/model-servers.ts'
+import { boundedTensors } from './metadata-bounds.ts'
+import { decodeMessage, encodeMessage, type RawModelSpec, type RawTensorInfo } from './prediction-schema.ts'
+import type { ServingAddress } from './serving-address.ts'
+import {
+  type CallLimit,
+  type ExpectedOutput,
+  maxAnswerBytes,
+  type NamedTensors,
+  type ServedMetadata,
+  type ServedTensor,
+  type ServingClient,
+} from './serving-client.ts'
+import { quoted, ServingFailure } from './serving-failure.ts'
+import { readTensorProto, tensorProto } from './tensor-proto.ts'
+import { typeName } from './tensor-types.ts'
+
+export interface GrpcClientOptions {
+  readonly address: ServingAddress
+  readonly signature: string
+  readonly tls: ServingTls
+  readonly connectMs: number
+  readonly after: (delayMs: number, callback: () => void) => () => void
+}
+
+/** TensorFlow Serving over gRPC: its PredictionService. A call carries its deadline. */
+export class GrpcClient implements ServingClient {
+  readonly #options: GrpcClientOptions
+  readonly #client: Client
+
+  constructor(options: GrpcClientOptions) {
+    this.#options = options
+    const { address, tls } = options
+    const host = address.hostname.includes(':') ? `[${address.hostname}]` : address.hostname
+    const secured = () => credentials.createSsl(bytesOf(tls.ca), bytesOf(tls.key), bytesOf(tls.cert))
+    this.#client = new Client(`dns:${host}:${address.port}`, address.protocol === 'grpcs' ? secured() : credentials.createInsecure(), {
+      'grpc.max_receive_message_length': maxAnswerBytes,
+      'grpc.max_send_message_length': -1,
+      // The swarm names the server. Neither a proxy of the environment nor a record in the DNS may choose another one or another policy.
+      'grpc.enable_http_proxy': 0,
+      'grpc.service_config_disable_resolution': 1,
+      'grpc.initial_reconnect_backoff_ms': 100,
+      'grpc.max_reconnect_backoff_ms': 5000,
+      'grpc.use_local_subchannel_pool': 1,
+    })
+  }
+
+  async metadata(limit: CallLimit): Promise<ServedMetadata> {
+    const request = encodeMessage('GetModelMetadataRequest', { modelSpec: this.#spec(), metadataField: ['signature_def'] })
+    const { modelSpec, metadata } = decodeMessage('GetModelMetadataResponse', await this.#call('GetModelMetadata', request, limit))
+    const packed = metadata === undefined || !Object.hasOwn(metadata, 'signature_def') ? undefined : metadata.signature_def?.value
+    if (packed === undefined) throw new ServingFailure('unusable', 'answers without a model’s metadata')
+    const { signatureDef = {} } = decodeMessage('SignatureDefMap', packed)
+    return {
+      version: versionOf(modelSpec),
+      signatures: new Map(
+        Object.entries(signatureDef).map(([name, { inputs = {}, outputs = {} }]) => [
+          name,
+          { inputs: tensorsOf(inputs), outputs: tensorsOf(outputs) },
+        ]),
+      ),
+    }
+  }
+
+  async predict(inputs: NamedTensors, outputs: readonly ExpectedOutput[], limit: CallLimit): Promise<NamedTensors> {
+    const { address, signature } = this.#options
+    const request = encodeMessage('PredictRequest', {
+      modelSpec: { ...this.#spec(), signatureName: signature },
+      inputs: Object.fromEntries(Object.entries(inputs).map(([name, tensor]) => [name, tensorProto(tensor)])),
+      outputFilter: outputs.map(({ name }) => name),
+    })
+    const { outputs: given = {}, modelSpec } = decodeMessage('PredictResponse', await this.#call('Predict', request, limit))
+    const version = versionOf(modelSpec)
+    if (modelSpec?.signatureName && modelSpec.signatureName !== signature)
+      throw new ServingFailure('unusable', `answers for the signature ${quoted(modelSpec.signatureName)} instead of ${signature}`)
+    if (address.version !== null && version !== null && version !== String(address.version))
+      throw new ServingFailure('unusable', `answers for version ${version} instead of ${address.version}`)
+    return Object.fromEntries(
+      outputs.map((output) => {
+        const tensor = Object.hasOwn(given, output.name) ? given[output.name] : undefined
+        if (tensor === undefined) throw new ServingFailure('unusable', `answers without the output ${output.name}`)
+        return [output.name, readTensorProto(output, tensor)]
+      }),
+    )
+  }
+
+  close(): void {
+    this.#client.close()
+  }
+
+  #spec(): RawModelSpec {
+    const { model, version, label } = this.#options.address
+    return { name: model, ...(version !== null ? { version: { value: version } } : label !== null ? { versionLabel: label } : {}) }
+  }
+
+  /** The message of the answer. A connection that is not open within `connectMs` counts as away. */
+  #call(method: string, request: Buffer, { signal, deadline }: CallLimit): Promise<Buffer> {
+    const { connectMs, after } = this.#options
+    return new Promise((resolve, reject) => {
+      if (signal.aborted) return reject(new ServingFailure('late', 'gave no answer in time'))
+      let isSlowToConnect = false
+      const call = this.#client.makeUnaryRequest(
+        `/tensorflow.serving.PredictionService/${method}`,
+        (bytes: Buffer) => bytes,
+        (bytes: Buffer) => bytes,
+        request,
+        deadline === null ? {} : { deadline },
+        (error, answer) => {
+          cancelTimer()
+          signal.removeEventListener('abort', abort)
+          if (error !== null)
+            reject(isSlowToConnect ? new ServingFailure('away', `does not take a connection within ${connectMs / 1000} s`) : failureOf(error, signal))
+          else if (answer === undefined) reject(new ServingFailure('unusable', 'answers without a message'))
+          else resolve(answer)
+        },
+      )
+      const abort = () => call.cancel()
+      signal.addEventListener('abort', abort, { once: true })
+      const cancelTimer = after(connectMs, () => {
+        if (this.#client.getChannel().getConnectivityState(false) === connectivityState.READY) return
+        isSlowToConnect = true
+        call.cancel()
+      })
+    })
+  }
+}
+
+function bytesOf(text: string | undefined): Buffer | null {
+  return text === undefined ? null : Buffer.from(text)
+}
+
+function versionOf(spec: RawModelSpec | null | undefined): string | null {
+  return spec?.version == null ? null : String(spec.version.value ?? 0)
+}
+
+function tensorsOf(tensors: { readonly [name: string]: RawTensorInfo }): readonly ServedTensor[] {
+  return boundedTensors(
+    Object.entries(tensors).map(([name, { dtype = 0, tensorShape }]) => ({
+      name,
+      type: typeName(dtype),
+      shape: tensorShape?.unknownRank === true ? null : (tensorShape?.dim ?? []).map(({ size }) => Number(size ?? 0)),
+    })),
+  )
+}
+
+/** https://grpc.github.io/grpc/core/md_doc_statuscodes.html */
+function failureOf(error: ServiceError, signal: AbortSignal): ServingFailure {
+  // grpc-js puts its own words around the reason of a connection that was not made.
+  const said = quoted(error.details || error.message)
+    .replace(/ Resolution note:.*$/, '')
+    .replace(/Last error: Error: /, '')
+  const answered = `answers ${status[error.code]}: ${said}`
+  if (signal.aborted || error.code === status.DEADLINE_EXCEEDED) return new ServingFailure('late', 'gave no answer in time', error)
+  if (/message larger than max/.test(said)) return new ServingFailure('unusable', `answers with more than ${maxAnswerBytes / 1024 / 1024} MiB`, error)
+  switch (error.code) {
+    case status.UNAVAILABLE:
+      if (/^(?:Connection dropped|Write (?:error|failed)|read E|write E)/.test(said))
+        return new ServingFailure('broken', `broke off the connection: ${said}`, error)
+      return new ServingFailure(
+        'away',
+        /^(?:No connection established|Name resolution)/.test(said) ? `takes no connection: ${said}` : answered,
+        error,
+      )
+    case status.RESOURCE_EXHAUSTED:
+      return new ServingFailure('away', answered, error)
+    case status.NOT_FOUND:
+      return new ServingFailure('missing', answered, error)
+    case status.CANCELLED:
+      return new ServingFailure('broken', answered, error)
+    default:
+      return new ServingFailure(/RST_STREAM|message parsing/.test(said) ? 'unusable' : 'refused', answered, error)
+  }
+}

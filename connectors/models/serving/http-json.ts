@@ -1,0 +1,186 @@
+import type { RunTensor } from '../model-runtime.ts'
+import { boundedTensors } from './metadata-bounds.ts'
+import type { ExpectedOutput, NamedTensors, ServedMetadata, ServedTensor } from './serving-client.ts'
+import { quoted, ServingFailure } from './serving-failure.ts'
+
+/** The body of a predict call in TensorFlow Serving’s column format. It has the tokens NaN and Infinity, which the server’s JSON reader takes. */
+export function predictBody(signature: string, inputs: NamedTensors): string {
+  const columns = Object.entries(inputs).map(([name, tensor]) => `${JSON.stringify(name)}:${nested(tensor)}`)
+  return `{"signature_name":${JSON.stringify(signature)},"inputs":{${columns.join(',')}}}`
+}
+
+function nested({ datatype, shape, data }: RunTensor): string {
+  const texts = datatype === 'BOOL' && data instanceof Uint8Array ? Array.from(data, (value) => value !== 0) : data
+  const [width = 1] = shape.slice(-1)
+  const lists = (at: number, from: number, size: number): string => {
+    if (at >= shape.length) return String(texts[from])
+    if (at === shape.length - 1) return `[${texts.slice(from, from + width).join(',')}]`
+    const count = shape[at] ?? 1
+    const step = count === 0 ? 0 : size / count
+    return `[${Array.from({ length: count }, (_, item) => lists(at + 1, from + item * step, step)).join(',')}]`
+  }
+  return lists(0, 0, data.length)
+}
+
+/** Reads the answer to a predict call. An answer of one output has its value alone, one of several has them by name. Throws a ServingFailure. */
+export function readPrediction(text: string, outputs: readonly ExpectedOutput[]): NamedTensors {
+  const answer = parsed(
+    text,
+    outputs.some(({ datatype }) => datatype === 'INT64' || datatype === 'UINT64'),
+  )
+  const all = member(answer, 'outputs')
+  if (all === undefined) throw new ServingFailure('unusable', `answers without "outputs": ${quoted(text.slice(0, 500))}`)
+  return Object.fromEntries(
+    outputs.map((output) => {
+      const value = isObject(all) ? member(all, output.name) : outputs.length === 1 ? all : undefined
+      if (value === undefined) throw new ServingFailure('unusable', `answers without the output ${output.name}`)
+      return [output.name, tensorOf(output, value)]
+    }),
+  )
+}
+
+/** Reads the answer of `/metadata`. Throws a ServingFailure. */
+export function readMetadata(text: string): ServedMetadata {
+  const answer = parsed(text, false)
+  const signatures = member(member(member(answer, 'metadata'), 'signature_def'), 'signature_def')
+  if (!isObject(signatures)) throw new ServingFailure('unusable', `answers without a model’s metadata: ${quoted(text.slice(0, 500))}`)
+  const version = member(member(answer, 'model_spec'), 'version')
+  return {
+    version: typeof version === 'string' ? version : null,
+    signatures: new Map(
+      Object.entries(signatures).map(([name, signature]) => [
+        name,
+        { inputs: tensorsOf(member(signature, 'inputs')), outputs: tensorsOf(member(signature, 'outputs')) },
+      ]),
+    ),
+  }
+}
+
+/** The error that a TensorFlow Serving has in its body; the start of the body if it has none. */
+export function errorIn(text: string): string {
+  try {
+    const error = member(JSON.parse(text), 'error')
+    if (typeof error === 'string') return quoted(error)
+  } catch {
+    // The text itself is shown.
+  }
+  return quoted(text.slice(0, 500))
+}
+
+/** JSON with TensorFlow Serving’s NaN and Infinity, which become strings and numbers. Large integers become bigint where `isLarge`. */
+function parsed(text: string, isLarge: boolean): unknown {
+  const reviver = isLarge
+    ? (_: string, value: unknown, { source }: { readonly source?: string } = {}) =>
+        typeof value === 'number' && !Number.isSafeInteger(value) && source !== undefined && /^-?\d{1,20}$/.test(source) ? BigInt(source) : value
+    : undefined
+  try {
+    return JSON.parse(text, reviver)
+  } catch {
+    try {
+      return JSON.parse(
+        text.replace(/"(?:[^"\\]|\\.)*"|NaN|-?Infinity/g, (token) => notFinite.get(token) ?? token),
+        reviver,
+      )
+    } catch (cause) {
+      throw new ServingFailure('unusable', `answers with something that is not JSON: ${quoted(text.slice(0, 500))}`, cause)
+    }
+  }
+}
+
+const notFinite: ReadonlyMap<string, string> = new Map([
+  ['NaN', '"NaN"'],
+  ['Infinity', '1e999'],
+  ['-Infinity', '-1e999'],
+])
+
+function tensorsOf(json: unknown): readonly ServedTensor[] {
+  if (!isObject(json)) return []
+  return boundedTensors(
+    Object.entries(json).map(([name, info]) => {
+      const shape = member(info, 'tensor_shape')
+      const dimensions = member(shape, 'dim')
+      const type = member(info, 'dtype')
+      return {
+        name,
+        type: typeof type === 'string' ? quoted(type) : '',
+        shape:
+          member(shape, 'unknown_rank') === true
+            ? null
+            : (Array.isArray(dimensions) ? dimensions : []).map((dimension) => Number(member(dimension, 'size') ?? 0)),
+      }
+    }),
+  )
+}
+
+function tensorOf({ name, datatype, shape: expected }: ExpectedOutput, json: unknown): RunTensor {
+  const unusable = (why: string) => new ServingFailure('unusable', `answers with ${why} for the output ${name}`)
+  const shape: number[] = []
+  for (let at: unknown = json; Array.isArray(at); at = at[0]) {
+    if (shape.length === expected.length) throw unusable(`a list of more than ${expected.length} dimensions`)
+    shape.push(at.length)
+  }
+  const values: unknown[] = []
+  const gather = (value: unknown, depth: number): void => {
+    if (depth === shape.length) values.push(value)
+    else if (!Array.isArray(value) || value.length !== shape[depth]) throw unusable('a ragged list')
+    else for (const item of value) gather(item, depth + 1)
+  }
+  gather(json, 0)
+  return { datatype, shape, data: dataOf(datatype, values, unusable) }
+}
+
+function dataOf(datatype: RunTensor['datatype'], values: readonly unknown[], unusable: (why: string) => ServingFailure): RunTensor['data'] {
+  const wrong = (value: unknown) => unusable(`${quoted(String(JSON.stringify(value)).slice(0, 100))}, which is no ${datatype},`)
+  const float = (value: unknown) => (typeof value === 'number' ? value : value === 'NaN' ? Number.NaN : raise(wrong(value)))
+  const within = (least: number, most: number) => (value: unknown) =>
+    Number.isInteger(value) && Number(value) >= least && Number(value) <= most ? Number(value) : raise(wrong(value))
+  const large = (least: bigint, most: bigint) => (value: unknown) => {
+    const integer = typeof value === 'bigint' ? value : Number.isSafeInteger(value) ? BigInt(Number(value)) : raise(wrong(value))
+    return integer >= least && integer <= most ? integer : raise(wrong(String(value)))
+  }
+  switch (datatype) {
+    case 'BYTES':
+      return values.map((value) => (typeof value === 'string' ? value : (textOf(value) ?? raise(wrong(value)))))
+    case 'BOOL':
+      return Uint8Array.from(values, (value) => (typeof value === 'boolean' ? Number(value) : raise(wrong(value))))
+    case 'FP16':
+    case 'FP32':
+      return Float32Array.from(values, float)
+    case 'FP64':
+      return Float64Array.from(values, float)
+    case 'INT8':
+      return Int8Array.from(values, within(-128, 127))
+    case 'INT16':
+      return Int16Array.from(values, within(-32_768, 32_767))
+    case 'INT32':
+      return Int32Array.from(values, within(-(2 ** 31), 2 ** 31 - 1))
+    case 'INT64':
+      return BigInt64Array.from(values.map(large(-(2n ** 63n), 2n ** 63n - 1n)))
+    case 'UINT8':
+      return Uint8Array.from(values, within(0, 255))
+    case 'UINT16':
+      return Uint16Array.from(values, within(0, 65_535))
+    case 'UINT32':
+      return Uint32Array.from(values, within(0, 2 ** 32 - 1))
+    case 'UINT64':
+      return BigUint64Array.from(values.map(large(0n, 2n ** 64n - 1n)))
+  }
+}
+
+/** The text of bytes as TensorFlow Serving writes them, `{"b64": "…"}`; null for anything else. */
+function textOf(json: unknown): string | null {
+  const bytes = member(json, 'b64')
+  return typeof bytes === 'string' ? Buffer.from(bytes, 'base64').toString() : null
+}
+
+function raise(error: Error): never {
+  throw error
+}
+
+function member(json: unknown, name: string): unknown {
+  return isObject(json) && Object.hasOwn(json, name) ? json[name] : undefined
+}
+
+function isObject(json: unknown): json is { readonly [name: string]: unknown } {
+  return typeof json === 'object' && json !== null && !Array.isArray(json)
+}

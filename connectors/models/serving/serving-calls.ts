@@ -1,0 +1,68 @@
+import type { Clock } from '../../../processor/ports.ts'
+import type { CallLimit } from './serving-client.ts'
+import { ServingFailure } from './serving-failure.ts'
+
+export interface ServingCallsOptions {
+  readonly clock: Clock
+  /** The time from the begin of an outage within which calls wait for the server, in ms. */
+  readonly patienceMs: number
+}
+
+/**
+ * Makes calls of one server, and repeats those that may be repeated:
+ *
+ *  - A call that the server has not accepted waits and is made again, for `patienceMs` from the begin of the outage. Later calls of the same outage
+ *    are made once, so a server that stays away costs no request more than one attempt.
+ *  - A call whose connection broke off may have been computed. A prediction changes nothing and gives the same result, so it is made once more: a server
+ *    that restarts breaks off all its connections. It is not made a third time, because the call itself may be what ends the server.
+ *  - Any other failure is final. A call that is late is not made again, because the server may still compute it.
+ */
+export class ServingCalls {
+  readonly #options: ServingCallsOptions
+  #awaySinceMs: number | null = null
+
+  constructor(options: ServingCallsOptions) {
+    this.#options = options
+  }
+
+  /** Throws a ServingFailure. */
+  async call<T>(attempt: () => Promise<T>, { signal, deadline }: CallLimit): Promise<T> {
+    const { clock, patienceMs } = this.#options
+    let pauseMs = firstPauseMs
+    let mayRepeat = true
+    for (;;) {
+      if (signal.aborted || (deadline !== null && clock.now() >= deadline)) throw new ServingFailure('late', 'gave no answer in time')
+      try {
+        const result = await attempt()
+        this.#awaySinceMs = null
+        return result
+      } catch (thrown) {
+        if (!(thrown instanceof ServingFailure)) throw thrown
+        if (thrown.kind === 'away') {
+          this.#awaySinceMs ??= clock.elapsedMs()
+          if (clock.elapsedMs() + pauseMs - this.#awaySinceMs > patienceMs) throw thrown
+        } else if (thrown.kind === 'broken' && mayRepeat) mayRepeat = false
+        else throw thrown
+        await pause(clock, pauseMs, signal)
+        pauseMs = Math.min(longestPauseMs, pauseMs * 2)
+      }
+    }
+  }
+}
+
+const firstPauseMs = 50
+const longestPauseMs = 1000
+
+/** Waits, and returns early once the signal aborts. */
+export function pause(clock: Clock, pauseMs: number, signal: AbortSignal): Promise<void> {
+  return new Promise((resolve) => {
+    if (signal.aborted) return resolve()
+    const end = () => {
+      cancel()
+      signal.removeEventListener('abort', end)
+      resolve()
+    }
+    const cancel = clock.after(pauseMs, end)
+    signal.addEventListener('abort', end, { once: true })
+  })
+}

@@ -1,0 +1,51 @@
+import type { RunTensor } from '../model-runtime.ts'
+
+/** A TensorFlow Serving, as HTTP and gRPC both give it. Every method throws a ServingFailure. */
+export interface ServingClient {
+  metadata(limit: CallLimit): Promise<ServedMetadata>
+  /** `outputs` are those that the caller needs; a server may answer with more. */
+  predict(inputs: NamedTensors, outputs: readonly ExpectedOutput[], limit: CallLimit): Promise<NamedTensors>
+  close(): void
+}
+
+/** The bounds of one call. */
+export interface CallLimit {
+  readonly signal: AbortSignal
+  /** Epoch milliseconds; null for none. */
+  readonly deadline: number | null
+}
+
+export interface NamedTensors {
+  readonly [name: string]: RunTensor
+}
+
+export interface ExpectedOutput {
+  readonly name: string
+  readonly datatype: RunTensor['datatype']
+  readonly shape: readonly number[]
+}
+
+/** A model’s metadata, as `/metadata` and GetModelMetadata give it. */
+export interface ServedMetadata {
+  readonly version: string | null
+  readonly signatures: ReadonlyMap<string, ServedSignature>
+}
+
+export interface ServedSignature {
+  readonly inputs: readonly ServedTensor[]
+  readonly outputs: readonly ServedTensor[]
+}
+
+export interface ServedTensor {
+  readonly name: string
+  /** TensorFlow’s name of the datatype, such as `DT_FLOAT`. */
+  readonly type: string
+  /** Sizes with -1 for a free dimension; null for a tensor of unknown rank. */
+  readonly shape: readonly number[] | null
+}
+
+/** The largest answer that is read, in bytes. */
+export const maxAnswerBytes = 64 * 1024 * 1024
+
+/** The most bytes of tensors in one call. Larger batches are sent as several calls. */
+export const maxCallBytes = 32 * 1024 * 1024

@@ -1,0 +1,36 @@
+/**
+ * The reason why a call of a TensorFlow Serving has no result.
+ *  - `away`: the server has not accepted the call (no connection, or it said that it takes none now)
+ *  - `broken`: the connection broke off after the call was sent, so the server may have computed it
+ *  - `missing`: the server has no such model, or not yet
+ *  - `refused`: the server answered with an error
+ *  - `unusable`: the answer is not one to this call
+ *  - `late`: the time of the call was over
+ */
+export type FailureKind = 'away' | 'broken' | 'missing' | 'refused' | 'unusable' | 'late'
+
+/** A call that failed. The message is the end of a sentence about the server: `refuses the connection`. */
+export class ServingFailure extends Error {
+  readonly kind: FailureKind
+  /** The largest batch that the server takes, if that is why it refused the call. */
+  readonly batchLimit: number | null
+
+  constructor(kind: FailureKind, message: string, cause?: unknown) {
+    super(message, { cause })
+    this.name = 'ServingFailure'
+    this.kind = kind
+    const limit = kind === 'refused' ? Number(/larger than maximum (?:input )?batch size (\d{1,9})\b/.exec(message)?.[1]) : 0
+    this.batchLimit = limit >= 1 ? limit : null
+  }
+}
+
+/** The text of a server as a message may quote it: one line of at most 400 characters. */
+export function quoted(text: string): string {
+  const line = text
+    .replace(/[\s\p{Cc}]+/gu, ' ')
+    .trim()
+    .toWellFormed()
+  return line.length <= maxQuoted ? line : `${line.slice(0, maxQuoted).toWellFormed()} …`
+}
+
+const maxQuoted = 400

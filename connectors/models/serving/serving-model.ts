@@ -1,0 +1,158 @@
+import type { ModelResult, ModelRow, ModelSignature, OpenModel } from '../../../topology/swarm/ports/models.ts'
+import { Refused, WaggleError } from '../../../topology/waggle-error.ts'
+import { bytesOfRows, packRows } from '../packed-rows.ts'
+import type { PictureInput } from '../picture-input.ts'
+import type { RowLayout } from '../row-layout.ts'
+import { RowRuns } from '../row-runs.ts'
+import { resultsOf } from '../run-results.ts'
+import { joined, partOf, rowsWithin } from './batch-parts.ts'
+import type { CalledSignature } from './served-signature.ts'
+import type { ServingAddress } from './serving-address.ts'
+import type { ServingCalls } from './serving-calls.ts'
+import { type CallLimit, type ExpectedOutput, maxCallBytes, type NamedTensors, type ServingClient } from './serving-client.ts'
+import { ServingFailure } from './serving-failure.ts'
+
+export interface ServingModelOptions {
+  readonly address: ServingAddress
+  readonly client: ServingClient
+  readonly calls: ServingCalls
+  readonly called: CalledSignature
+  readonly layout: RowLayout
+  readonly picture: PictureInput | null
+}
+
+/** A model on a TensorFlow Serving. A batch is one call, or as many as the server's own limit and `maxCallBytes` make of it. */
+export class ServingModel implements OpenModel {
+  readonly #options: ServingModelOptions
+  /** Runs that no call uses now: a run's tensors are its own until it ends. */
+  readonly #free: Run[] = []
+  /** The rows of the largest batch that the server takes, as far as it has told. */
+  #batchLimit = Number.POSITIVE_INFINITY
+  readonly signature: ModelSignature
+  readonly device: string
+  readonly choice = null
+
+  constructor(options: ServingModelOptions) {
+    this.#options = options
+    const { address, called, layout, picture } = options
+    this.signature = {
+      inputs: called.inputs,
+      outputs: called.outputs,
+      rows: layout.inputs.map(({ isBatched: _, ...row }) => row),
+      outputRows: layout.outputs,
+      rowsPerRun: layout.rowsPerRun,
+      takesPictures: picture !== null,
+      classes: null,
+      labels: null,
+    }
+    this.device = `the TensorFlow Serving at ${address.shown}${called.version === null ? '' : `, version ${called.version}`}`
+  }
+
+  async run(rows: readonly ModelRow[], signal: AbortSignal, deadline: number | null = null): Promise<readonly ModelResult[]> {
+    const run = this.#free.pop() ?? this.#newRun()
+    run.limit = { signal, deadline }
+    try {
+      const buffer = new SharedArrayBuffer(bytesOfRows(rows))
+      return resultsOf(await run.runs.run({ call: 0, buffer, rows: packRows(rows, buffer) }))
+    } catch (thrown) {
+      throw failureAsError(thrown, this.#options.address)
+    } finally {
+      // The tensors of a call that was given up may still be sent, so they are not written again.
+      if (!signal.aborted && this.#free.length < 2) this.#free.push(run)
+    }
+  }
+
+  async close(): Promise<void> {
+    this.#options.client.close()
+  }
+
+  #newRun(): Run {
+    const run: Run = {
+      limit: { signal: neverAborted, deadline: null },
+      runs: new RowRuns({ run: (inputs) => this.#outputsOf(inputs, run.limit) }, this.#options.layout, this.#options.picture),
+    }
+    return run
+  }
+
+  async #outputsOf(inputs: NamedTensors, limit: CallLimit): Promise<NamedTensors> {
+    const { rowsPerRun } = this.#options.layout
+    if (rowsPerRun !== null) return this.#call(inputs, rowsPerRun, limit)
+    const rows = Object.values(inputs)[0]?.shape[0] ?? 0
+    const parts: NamedTensors[] = []
+    let from = 0
+    while (from < rows) {
+      const to = Math.min(rows, from + Math.min(this.#batchLimit, rowsWithin(maxCallBytes, inputs, rows)))
+      try {
+        parts.push(await this.#call(partOf(inputs, rows, from, to), to - from, limit))
+        from = to
+      } catch (thrown) {
+        // The server refuses a batch beyond its limit before it computes any row.
+        if (!(thrown instanceof ServingFailure) || thrown.batchLimit === null || thrown.batchLimit >= to - from) throw thrown
+        this.#batchLimit = thrown.batchLimit
+      }
+    }
+    return joined(parts)
+  }
+
+  async #call(inputs: NamedTensors, rows: number, limit: CallLimit): Promise<NamedTensors> {
+    const { calls, client, called, layout } = this.#options
+    const answer = await calls.call(() => client.predict(inputs, called.outputs, limit), limit)
+    for (const output of called.outputs) {
+      const shape = answer[output.name]?.shape ?? []
+      const wanted = layout.rowsPerRun === 1 ? output.shape : [rows, ...output.shape.slice(1)]
+      if (shape.length !== wanted.length || !wanted.every((size, at) => size === -1 || size === shape[at]))
+        throw misshaped(output, shape, wanted, rows)
+    }
+    return answer
+  }
+}
+
+interface Run {
+  readonly runs: RowRuns
+  limit: CallLimit
+}
+
+function misshaped({ name }: ExpectedOutput, shape: readonly number[], wanted: readonly number[], rows: number): ServingFailure {
+  const given = `answers with the shape [${shape.join(', ')}] for the output ${name}`
+  return new ServingFailure('unusable', `${given}, where ${rows === 1 ? 'one row has' : `${rows} rows have`} [${wanted.join(', ')}]`)
+}
+
+/** The error of a failure, with the code that callers and operators know. Other errors stay themselves. */
+export function failureAsError(thrown: unknown, { shown }: ServingAddress): unknown {
+  if (!(thrown instanceof ServingFailure)) return thrown
+  const message = `The TensorFlow Serving at ${shown} ${thrown.message}`
+  switch (thrown.kind) {
+    case 'away':
+    case 'broken':
+      return new WaggleError('WAGGLE_MODEL_SERVER_AWAY', {
+        message,
+        next: 'See that the server runs and can be reached from here. Waggle goes on by itself once it answers.',
+        cause: thrown,
+      })
+    case 'missing':
+      return new WaggleError('WAGGLE_MODEL_NOT_FOUND', {
+        message,
+        next: 'See which models and versions the server has loaded, and correct url.',
+        cause: thrown,
+      })
+    case 'late':
+      return new WaggleError('WAGGLE_DEADLINE', { message, next: 'Give the request more time, or make the server quicker.', cause: thrown })
+    case 'unusable':
+      return new WaggleError('WAGGLE_MODEL_ANSWER', {
+        message,
+        next: 'See that url names a TensorFlow Serving, and name a version in it: a newer version with another signature needs a restart.',
+        cause: thrown,
+      })
+    case 'refused':
+      // An embedding refuses an id that it does not have.
+      if (/\bindices\[.*is not in \[/.test(thrown.message))
+        return new Refused('A number, such as the id of a token, is none of those that the model knows')
+      return new WaggleError('WAGGLE_MODEL_FAILED', {
+        message,
+        next: 'Send an input that fits the signature of the model, or see the log of the server.',
+        cause: thrown,
+      })
+  }
+}
+
+const neverAborted = new AbortController().signal

@@ -1,0 +1,125 @@
+import { readFile } from 'node:fs/promises'
+import type { Clock } from '../../../processor/ports.ts'
+import type { LateModel, ModelServers, ServerModelOptions, ServingTls } from '../../../topology/swarm/ports/model-servers.ts'
+import type { OpenModel } from '../../../topology/swarm/ports/models.ts'
+import { WaggleError } from '../../../topology/waggle-error.ts'
+import { pictureInputOf } from '../picture-input.ts'
+import { rowLayoutOf } from '../row-layout.ts'
+import { GrpcClient } from './grpc-client.ts'
+import { HttpClient } from './http-client.ts'
+import { calledSignature } from './served-signature.ts'
+import { servingAddress } from './serving-address.ts'
+import { pause, ServingCalls } from './serving-calls.ts'
+import type { ServingClient } from './serving-client.ts'
+import { failureAsError, ServingModel } from './serving-model.ts'
+
+export interface TensorFlowServingOptions {
+  readonly clock: Clock
+  /** The time that a connection has to open, in ms. Default: 3 s. */
+  readonly connectMs?: number
+  /** The time that the metadata has, in ms. Default: 10 s. */
+  readonly metadataMs?: number
+  /** The time from the begin of an outage within which calls wait for the server, in ms. Default: 5 s. */
+  readonly patienceMs?: number
+}
+
+/** Models on TensorFlow Serving, over HTTP or gRPC. */
+export class TensorFlowServing implements ModelServers {
+  readonly #options: Required<TensorFlowServingOptions>
+
+  constructor({ clock, connectMs = 3000, metadataMs = 10_000, patienceMs = 5000 }: TensorFlowServingOptions) {
+    this.#options = { clock, connectMs, metadataMs, patienceMs }
+  }
+
+  async open(options: ServerModelOptions): Promise<OpenModel> {
+    const { clock, connectMs, metadataMs, patienceMs } = this.#options
+    const { url, version, signature = 'serving_default', tls, fit, output } = options
+    const address = servingAddress(url, version)
+    const common = {
+      address,
+      signature,
+      tls: await readTls(tls),
+      connectMs,
+      after: (delayMs: number, callback: () => void) => clock.after(delayMs, callback),
+    }
+    const client: ServingClient = address.protocol === 'http' || address.protocol === 'https' ? new HttpClient(common) : new GrpcClient(common)
+    const limit = new AbortController()
+    const cancelTimer = clock.after(metadataMs, () => limit.abort())
+    try {
+      const metadata = await client.metadata({ signal: limit.signal, deadline: clock.now() + metadataMs })
+      const called = calledSignature(address, metadata, signature, output)
+      const layout = rowLayoutOf(called.inputs, called.outputs)
+      const picture = pictureInputOf(address.shown, layout.inputs, fit)
+      return new ServingModel({ address, client, calls: new ServingCalls({ clock, patienceMs }), called, layout, picture })
+    } catch (thrown) {
+      client.close()
+      const error = failureAsError(thrown, address)
+      // A server that is too slow to give its metadata cannot be used now.
+      if (error instanceof WaggleError && error.code === 'WAGGLE_DEADLINE') throw new WaggleError('WAGGLE_MODEL_SERVER_AWAY', error)
+      throw error
+    } finally {
+      cancelTimer()
+    }
+  }
+
+  openLater(options: ServerModelOptions): LateModel {
+    const { clock, patienceMs } = this.#options
+    const closing = new AbortController()
+    const patience = new AbortController()
+    clock.after(patienceMs, () => patience.abort())
+    let last: unknown = new WaggleError('WAGGLE_MODEL_SERVER_AWAY', {
+      message: `${options.url} is not open yet`,
+      next: 'Wait: Waggle asks it again.',
+    })
+    let open: OpenModel | null = null
+    const opening = (async () => {
+      for (let pauseMs = firstPauseMs; !closing.signal.aborted; pauseMs = Math.min(longestPauseMs, pauseMs * 2)) {
+        await pause(clock, pauseMs, closing.signal)
+        if (closing.signal.aborted) return
+        try {
+          open = await this.open(options)
+          options.log('info', `${options.url} answers now`)
+          return
+        } catch (thrown) {
+          last = thrown
+          if (thrown instanceof WaggleError) options.log('error', `${thrown.message} (${thrown.code}). It is asked again. ${thrown.next}`)
+        }
+      }
+    })()
+    return {
+      async get() {
+        if (open === null) await Promise.race([opening, aborted(patience.signal), aborted(closing.signal)])
+        if (open === null) throw last
+        return open
+      },
+      async close() {
+        closing.abort()
+        await opening
+        await open?.close()
+      },
+    }
+  }
+}
+
+/** The texts of PEM files. A text stays itself. Throws WAGGLE_FILE_NOT_FOUND. */
+async function readTls(tls: ServingTls): Promise<ServingTls> {
+  const texts = Object.entries(tls).map(async ([name, pem]: readonly [string, string]) => {
+    if (pem.startsWith('-----BEGIN')) return [name, pem] as const
+    try {
+      return [name, await readFile(pem, 'utf8')] as const
+    } catch (cause) {
+      throw new WaggleError('WAGGLE_FILE_NOT_FOUND', { message: `${pem}, the ${name} of tls, cannot be read`, next: 'Correct the path.', cause })
+    }
+  })
+  return Object.fromEntries(await Promise.all(texts))
+}
+
+const firstPauseMs = 500
+const longestPauseMs = 30_000
+
+function aborted(signal: AbortSignal): Promise<void> {
+  return new Promise((resolve) => {
+    if (signal.aborted) resolve()
+    else signal.addEventListener('abort', () => resolve(), { once: true })
+  })
+}

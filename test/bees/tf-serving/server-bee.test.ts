@@ -1,0 +1,66 @@
+import assert from 'node:assert/strict'
+import { after, describe, it } from 'node:test'
+import { ModelServer, servingPython } from '../../support/serving/model-server.ts'
+import { eventually, SwarmHere } from '../../support/swarm-here.ts'
+
+const found = servingPython()
+const skip = 'python' in found || process.env.CI === 'true' ? false : found.missing
+const python = 'python' in found ? found.python : 'python3'
+
+describe('A swarm whose model is on a TensorFlow Serving', { skip }, () => {
+  const servers: ModelServer[] = []
+  const start = async (options?: Parameters<typeof ModelServer.start>[1]): Promise<ModelServer> => {
+    const server = await ModelServer.start(python, options)
+    servers.push(server)
+    return server
+  }
+  after(() => Promise.all(servers.map((server) => server.stop())))
+
+  const bees = (url: string) => `  - {name: classify, type: tf-serving, input: {name: entrance}, spec: {url: '${url}', labels: [low, middle, high]}}
+  - {name: answer, type: respond, input: {name: classify}}`
+  const ask = async (swarm: SwarmHere, headers = {}) => {
+    const response = await swarm.ask([1, 0, 0, 0], { headers })
+    return { status: response.status, ...((await response.json()) as { readonly label?: string; readonly code?: string; readonly detail?: string }) }
+  }
+  const addresses = ({ http, grpc }: ModelServer) => [`http://127.0.0.1:${http}/v1/models/measures`, `grpc://127.0.0.1:${grpc}/v1/models/measures`]
+
+  it('answers with its predictions, and tells the server of a request’s deadline over gRPC', async () => {
+    const server = await start()
+    for (const url of addresses(server)) {
+      await using swarm = await SwarmHere.open({}, { bees: bees(url) })
+      const before = server.calls.length
+      assert.equal((await ask(swarm, { 'x-timeout-seconds': '7' })).label, 'low')
+      const [call] = await server.callsFrom(before, 1)
+      if (url.startsWith('grpc')) assert.ok((call?.remaining ?? 0) > 0 && (call?.remaining ?? 0) <= 7, `${call?.remaining} s`)
+    }
+  })
+
+  it('names what is wrong while the server is away, and answers once it is back', async () => {
+    const first = await start()
+    const ports = { http_port: first.http, grpc_port: first.grpc }
+    for (const url of addresses(first)) {
+      const server = servers.at(-1) ?? first
+      await using swarm = await SwarmHere.open({}, { bees: bees(url) })
+      assert.equal((await ask(swarm)).label, 'low')
+      await server.stop()
+      const failed = await ask(swarm)
+      assert.equal(failed.status, 502)
+      assert.equal(failed.code, 'WAGGLE_MODEL_SERVER_AWAY')
+      assert.match(failed.detail ?? '', /TensorFlow Serving at .*measures (takes no connection|broke off)/)
+      await start(ports)
+      await eventually(async () => (await ask(swarm)).label === 'low')
+    }
+  })
+
+  it('starts without the server, and answers once it is there', async () => {
+    const first = await start()
+    await first.stop()
+    for (const url of addresses(first)) {
+      await using swarm = await SwarmHere.open({}, { bees: bees(url) })
+      assert.ok(swarm.said.some((line) => /^error .*takes no connection.*WAGGLE_MODEL_SERVER_AWAY.*the server is asked again/.test(line)))
+      const server = await start({ http_port: first.http, grpc_port: first.grpc })
+      await eventually(async () => (await ask(swarm)).label === 'low')
+      await server.stop()
+    }
+  })
+})

@@ -1,0 +1,196 @@
+import assert from 'node:assert/strict'
+import { after, before, describe, it } from 'node:test'
+import { TensorFlowServing } from '../../../../connectors/models/serving/tensorflow-serving.ts'
+import { systemClock } from '../../../../connectors/system/system-clock.ts'
+import type { TensorData } from '../../../../topology/swarm/payload.ts'
+import type { ServerModelOptions } from '../../../../topology/swarm/ports/model-servers.ts'
+import type { ModelRow, OpenModel } from '../../../../topology/swarm/ports/models.ts'
+import { ModelServer, servingPython } from '../../../support/serving/model-server.ts'
+
+const found = servingPython()
+const skip = 'python' in found || process.env.CI === 'true' ? false : found.missing
+const python = 'python' in found ? found.python : 'python3'
+const { signal } = new AbortController()
+const models = new TensorFlowServing({ clock: systemClock, patienceMs: 1000 })
+
+describe('A model on a server of TensorFlow Serving’s published messages', { skip }, () => {
+  let server: ModelServer
+  let packing: ModelServer
+  before(async () => {
+    server = await ModelServer.start(python, { largest_batch: 4 })
+    packing = await ModelServer.start(python, { packed: true })
+  })
+  after(async () => {
+    await server?.stop()
+    await packing?.stop()
+  })
+  const addresses = () => [
+    `http://127.0.0.1:${server.http}/v1/models/measures`,
+    `grpc://127.0.0.1:${server.grpc}/v1/models/measures`,
+    `grpc://127.0.0.1:${packing.grpc}/v1/models/measures`,
+  ]
+
+  it('gives the same over HTTP, gRPC with lists, and gRPC with bytes', async () => {
+    for (const url of addresses()) {
+      await withModel({ url }, async (model) => {
+        assert.equal(model.device, `the TensorFlow Serving at ${url}, version 3`)
+        assert.deepEqual(
+          model.signature.rows.map(({ name, datatype, shape }) => [name, datatype, shape]),
+          [['x', 'FP32', [4]]],
+        )
+        const results = await model.run([floats(1, 0, 0, 0), floats(0, 0, 0, 1)], signal)
+        const scores = results.map(({ outputs }) => outputs.probabilities?.values.map((value) => Number(Number(value).toFixed(4))))
+        assert.deepEqual(scores, [softmax(0.5, -1, 0.25), softmax(0.25, 1, -1.5)])
+        assert.deepEqual(
+          results.map(({ outputs }) => outputs.chosen?.values),
+          [['1152921504606846976'], ['1152921504606846977']],
+        )
+      })
+    }
+  })
+
+  it('takes and gives every type without a loss', async () => {
+    for (const url of addresses()) {
+      await withModel({ url, signature: 'twice' }, async (model) => {
+        const row: ModelRow = {
+          kind: 'tensors',
+          tensors: model.signature.rows.map(({ datatype }) => ({ shape: [2], data: examples[datatype] ?? [] })),
+        }
+        const [result] = await model.run([row], signal)
+        assert.deepEqual(Object.fromEntries(Object.entries(result?.outputs ?? {}).map(([name, { values }]) => [name, values])), {
+          bool: [true, false],
+          double: [0.2, -2e300],
+          float: [3, -1],
+          half: [3, -131_008 / 2],
+          int16: [-32_768, 2],
+          int32: [-2_147_483_648, 2],
+          int64: ['-9223372036854775808', 2],
+          int8: [-128, 2],
+          uint16: [65_534, 2],
+          uint32: [4_294_967_294, 2],
+          uint64: ['18446744073709551614', 2],
+          uint8: [254, 2],
+        })
+      })
+    }
+  })
+
+  it('gives strings, not-a-number and infinity as they are', async () => {
+    for (const url of addresses()) {
+      await withModel({ url, signature: 'names' }, async (model) => {
+        const [result] = await model.run([floats(0, 0, 1, 0)], signal)
+        assert.deepEqual(result?.outputs.classes?.values, ['high'])
+      })
+      await withModel({ url, signature: 'log' }, async (model) => {
+        const [result] = await model.run([floats(1, 0, -1, 1)], signal)
+        assert.deepEqual(result?.outputs.logarithms?.values, [0, -Infinity, Number.NaN, 0])
+      })
+    }
+  })
+
+  it('gets the pictures of its size', async () => {
+    for (const url of addresses()) {
+      await withModel({ url, signature: 'picture', fit: { scale: 1 / 255 } }, async (model) => {
+        assert.ok(model.signature.takesPictures)
+        const pixels = Uint8Array.from({ length: 48 }, (_, at) => [255, 0, 51][at % 3] ?? 0)
+        const [result] = await model.run([{ kind: 'picture', height: 4, width: 4, pixels }], signal)
+        assert.deepEqual(
+          result?.outputs.mean?.values.map((value) => Number(Number(value).toFixed(5))),
+          [1, 0, 0.2],
+        )
+      })
+    }
+  })
+
+  it('sends a batch as one call, and within the limit that the server names once it has named it', async () => {
+    for (const [protocol, url] of addresses().slice(0, 2).entries()) {
+      await withModel({ url, signature: 'one' }, async (model) => {
+        const before = server.calls.length
+        const rows = Array.from({ length: 10 }, (_, at) => floats(at / 10, 1, 0, 0))
+        const alone = await Promise.all(rows.slice(0, 3).map(async (row) => (await model.run([row], signal))[0]))
+        assert.deepEqual(await model.run(rows.slice(0, 3), signal), alone)
+        assert.equal((await model.run(rows, signal)).length, 10)
+        assert.equal((await model.run(rows.slice(0, 6), signal)).length, 6)
+        const sizes = (await server.callsFrom(before, 10)).map(({ rows: [size] }) => size)
+        assert.deepEqual(sizes, [1, 1, 1, 3, 10, 4, 4, 2, 4, 2], protocol === 0 ? 'HTTP' : 'gRPC')
+      })
+    }
+  })
+
+  it('learns the deadline of a call over gRPC', async () => {
+    await withModel({ url: `grpc://127.0.0.1:${server.grpc}/v1/models/measures` }, async (model) => {
+      const before = server.calls.length
+      await model.run([floats(1, 0, 0, 0)], signal, Date.now() + 20_000)
+      const remaining = (await server.callsFrom(before, 1))[0]?.remaining ?? 0
+      assert.ok(remaining > 10 && remaining <= 20, `${remaining} s`)
+    })
+  })
+
+  it('is found by version and by label', async () => {
+    for (const url of addresses()) {
+      for (const place of ['/versions/3', '/labels/stable', '/versions/3:predict', ':predict'])
+        await withModel({ url: `${url}${place}` }, async (model) => assert.match(model.device, /version 3$/))
+      await withModel({ url, version: 3 }, async (model) => assert.match(model.device, /version 3$/))
+      await assert.rejects(
+        withModel({ url, version: 4 }, async () => {}),
+        { code: 'WAGGLE_MODEL_NOT_FOUND', message: /Servable not found for request: Specific\(measures, 4\)/ },
+      )
+      await assert.rejects(
+        withModel({ url: url.replace('measures', 'others') }, async () => {}),
+        { code: 'WAGGLE_MODEL_NOT_FOUND', message: /Servable not found for request: Latest\(others\)/ },
+      )
+    }
+  })
+
+  it('is refused with strings as its input, and with a signature that it does not have', async () => {
+    for (const url of addresses()) {
+      await assert.rejects(
+        withModel({ url, signature: 'words' }, async () => {}),
+        { code: 'WAGGLE_MODEL_INVALID', message: /takes strings \(its input text\)/ },
+      )
+      await assert.rejects(
+        withModel({ url, signature: 'none' }, async () => {}),
+        {
+          code: 'WAGGLE_MODEL_SHAPE',
+          message: /has no signature none/,
+          next: /log, names, one, picture, serving_default, twice, words|serving_default/,
+        },
+      )
+    }
+  })
+})
+
+const examples: { readonly [datatype: string]: TensorData } = {
+  BOOL: Uint8Array.of(1, 0),
+  FP16: Float32Array.of(1.5, -32_752),
+  FP32: Float32Array.of(1.5, -0.5),
+  FP64: Float64Array.of(0.1, -1e300),
+  INT8: Int8Array.of(-64, 1),
+  INT16: Int16Array.of(-16_384, 1),
+  INT32: Int32Array.of(-(2 ** 30), 1),
+  INT64: BigInt64Array.of(-(2n ** 62n), 1n),
+  UINT8: Uint8Array.of(127, 1),
+  UINT16: Uint16Array.of(32_767, 1),
+  UINT32: Uint32Array.of(2 ** 31 - 1, 1),
+  UINT64: BigUint64Array.of(2n ** 63n - 1n, 1n),
+}
+
+function softmax(...sums: readonly number[]): readonly number[] {
+  const powers = sums.map(Math.exp)
+  const all = powers.reduce((sum, power) => sum + power, 0)
+  return powers.map((power) => Number((power / all).toFixed(4)))
+}
+
+function withModel(options: Partial<ServerModelOptions> & { readonly url: string }, use: (model: OpenModel) => Promise<void>): Promise<void> {
+  return models.open({ fit: {}, tls: {}, log: () => {}, ...options }).then(async (model) => {
+    try {
+      await use(model)
+    } finally {
+      await model.close()
+    }
+  })
+}
+
+function floats(...values: readonly number[]): ModelRow {
+  return { kind: 'tensors', tensors: [{ shape: [values.length], data: Float32Array.from(values) }] }
+}

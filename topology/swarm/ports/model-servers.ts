@@ -1,0 +1,31 @@
+import type { ModelOptions, OpenModel } from './models.ts'
+
+/** Calls models that run on a TensorFlow Serving. */
+export interface ModelServers {
+  /** Asks the server once. Throws WAGGLE_MODEL_SERVER_AWAY if it does not answer, and WAGGLE_MODEL_NOT_FOUND if it does not have the model. */
+  open(options: ServerModelOptions): Promise<OpenModel>
+  /** Asks the server again and again, with longer and longer pauses, until it has the model. Each failure is logged. */
+  openLater(options: ServerModelOptions): LateModel
+}
+
+export interface ServerModelOptions extends Pick<ModelOptions, 'fit' | 'output' | 'log'> {
+  /** The address of the model: `http://HOST:8501/v1/models/NAME`, or https, grpc or grpcs. */
+  readonly url: string
+  readonly version?: number
+  /** Default: `serving_default`. */
+  readonly signature?: string
+  readonly tls: ServingTls
+}
+
+/** Certificates and keys: the paths of PEM files, or their text. Without `ca` the authorities count that Node trusts. */
+export interface ServingTls {
+  readonly ca?: string
+  readonly cert?: string
+  readonly key?: string
+}
+
+export interface LateModel {
+  /** The model. Waits a few seconds for it at most, and then throws the reason of the last failure. */
+  get(): Promise<OpenModel>
+  close(): Promise<void>
+}
