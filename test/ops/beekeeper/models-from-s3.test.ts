@@ -19,6 +19,20 @@ describeWithS3('A swarm with a model in a bucket', (server) => {
       assert.deepEqual(Object.keys(((await answer.json()) as { scores: object }).scores), ['no', 'yes'])
     })
   })
+
+  it('answers from a version that comes into the bucket while it runs, after a reload', async () => {
+    await server().makeBucket('versions')
+    await server().put('versions', 'judge/1/model.onnx', smallModel({ features: 4, labels: 2 }))
+    await withEnv(server().env, async () => {
+      await using swarm = await SwarmHere.open({}, { bees: bees('model: "s3://versions/judge"') })
+      const version = async () => ((await (await swarm.ask([1, 0, 0, 0])).json()) as { readonly version: string }).version
+      assert.equal(await version(), '1')
+      await server().put('versions', 'judge/2/model.onnx', smallModel({ features: 4, labels: 2 }))
+      const reloaded = await fetch(`${swarm.url}/v2/models/${swarm.name}/bees/model/reload`, { method: 'POST' })
+      assert.equal(reloaded.status, 200, await reloaded.text())
+      assert.equal(await version(), '2')
+    })
+  })
 })
 
 /** Runs with variables of this process, where the AWS SDK looks for them. */
