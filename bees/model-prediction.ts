@@ -5,6 +5,7 @@ import type { Bee, BeeCheckContext, BeeContext, BeeFindings, BeePorts } from './
 import { exampleOf, shownInputs } from './model-input.ts'
 import { modelMisfit } from './model-misfit.ts'
 import { type ModelPrediction, type ReadingSpec, readingOf, shownReading } from './model-reading.ts'
+import { MovingFolder } from './served-model/moving-folder.ts'
 import { ServedModel } from './served-model/served-model.ts'
 import { trafficOf } from './served-model/traffic.ts'
 import { type VersionSpec, versionMistake, versionNames, versionPolicy, versionSpec, wantedVersions } from './served-model/version-spec.ts'
@@ -59,7 +60,18 @@ export async function modelBee(context: BeeContext<ModelSpec>, runtime: 'tensorf
   const { spec, gpu, ports, bee, batchSize, log, now } = context
   const traffic = trafficOf(context)
   const path = await modelPath(context)
-  const folder = await versionsAt(path, runtime, context)
+  const folder = await MovingFolder.at(path, {
+    path: () => modelPath(context),
+    folderAt: (place) => versionsAt(place, runtime, context),
+    now,
+  })
+  let first: string | null = path
+  /** A model without versions is looked for again when it is reloaded: in an object store it may have changed. */
+  const pathNow = async () => {
+    const known = folder?.path ?? first ?? (await modelPath(context))
+    first = null
+    return known
+  }
   const model = await ServedModel.open({
     bee: context.shadows ?? bee,
     name: spec.model,
@@ -72,7 +84,7 @@ export async function modelBee(context: BeeContext<ModelSpec>, runtime: 'tensorf
     isShadow: context.shadows !== undefined,
     names: versionNames(spec),
     noVersion: () => noVersion(path, runtime),
-    open: (version) => ports.models.open(modelOptions({ spec, path, version, runtime, gpu, log })),
+    open: async (version) => ports.models.open(modelOptions({ spec, path: await pathNow(), version, runtime, gpu, log })),
     read: (signature) => readingOf(spec, signature),
     batchSize,
     watch: (look) => ports.models.watch(look),

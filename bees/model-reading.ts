@@ -90,8 +90,13 @@ function foundReading(spec: ReadingSpec, { outputRows: outputs, classes, labels 
   }
 }
 
-/** The prediction of one row. Throws WAGGLE_MODEL_SHAPE if the model outputs another number of scores than its file says. */
+/** The prediction of one row. Throws WAGGLE_MODEL_SHAPE if the model outputs another number of scores than its file says, and
+ * WAGGLE_NOT_FINITE for a value that is no number. */
 export function predictionOf({ outputs }: ModelResult, reading: ModelReading, from: PredictionSource): ModelPrediction {
+  for (const [name, { values }] of Object.entries(outputs)) {
+    const strange = values.find((value) => typeof value === 'number' && !Number.isFinite(value))
+    if (strange !== undefined) throw notFinite(from, name, strange)
+  }
   const values = reading.scores.flatMap((name) => own(outputs, name)?.values ?? [])
   const isAsTold = reading.scores.length === 0 || values.length === reading.labels.length
   // The file says too little about its shapes. A value without names is then returned unchanged.
@@ -105,6 +110,13 @@ export function predictionOf({ outputs }: ModelResult, reading: ModelReading, fr
     if (!isUsed && !(hasLabel && (name === 'label' || name === 'scores'))) others.push([name, nested(output)])
   }
   return { ...(hasLabel ? labelAndScores(outputs, values, reading) : {}), ...from, ...Object.fromEntries(others) }
+}
+
+function notFinite({ model, version }: PredictionSource, output: string, value: unknown): WaggleError {
+  return new WaggleError('WAGGLE_NOT_FINITE', {
+    message: `${version === undefined ? model : `Version ${version} of ${model}`} gave ${value} in its output ${output}`,
+    next: 'Train or export the model again: JSON has numbers alone.',
+  })
 }
 
 /** The reading in words: `label and scores of no, yes (probabilities)`. */

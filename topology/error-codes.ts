@@ -526,8 +526,8 @@ export const errorCodes = {
   WAGGLE_NOT_FINITE: {
     status: 502,
     exit: 1,
-    meaning: 'A weighted average is not a finite number.',
-    next: 'Give weights that add up to 1, and scores between 0 and 1.',
+    meaning: 'An output of a model, or a weighted average, is not a finite number.',
+    next: 'Correct the model; or give weights that add up to 1, and scores between 0 and 1.',
   },
   WAGGLE_NOT_FOUND: { status: 404, exit: 1, meaning: 'There is nothing at this path.', next: 'See `/openapi.json` for what there is.' },
   WAGGLE_NOT_JSON: {

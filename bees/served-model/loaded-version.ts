@@ -1,4 +1,4 @@
-import type { ModelRow, OpenModel } from '../../topology/swarm/ports/models.ts'
+import { ModelDied, type ModelRow, type OpenModel } from '../../topology/swarm/ports/models.ts'
 import { saidBy, WaggleError } from '../../topology/waggle-error.ts'
 import { modelRowOf, zeroRow } from '../model-input.ts'
 import { type ModelPrediction, type ModelReading, predictionOf } from '../model-reading.ts'
@@ -26,6 +26,8 @@ export class LoadedVersion {
   #calls = 0
   #retired: (() => void) | null = null
   #closed: Promise<void> | null = null
+  /** The end of the second tries that are under way. */
+  #secondTries: Promise<void> = Promise.resolve()
 
   constructor({ bee, version, stamp, model, reading, loadedAt }: LoadedVersionOptions) {
     this.#bee = bee
@@ -56,15 +58,17 @@ export class LoadedVersion {
 
   /**
    * Runs one full batch of zeros. A library reserves the memory of its largest batch and compiles for it in the first run, so the first requests wait no
-   * longer than later ones, and memory stays flat. A model that cannot compute zeros is used all the same.
+   * longer than later ones, and memory stays flat. A model that cannot compute zeros is used all the same. False if it gives anything but numbers.
    */
-  async warmUp(batchSize: number, log: (level: 'debug', message: string) => void): Promise<void> {
+  async givesNumbersForZeros(batchSize: number, log: (level: 'debug', message: string) => void): Promise<boolean> {
     const row = zeroRow(this.model.signature)
-    if (row === null) return
+    if (row === null) return true
     try {
-      await this.model.run(Array<ModelRow>(batchSize).fill(row), neverAborted)
+      const [first] = await this.model.run(Array<ModelRow>(batchSize).fill(row), neverAborted)
+      return Object.values(first?.outputs ?? {}).every(({ values }) => values.every((value) => typeof value !== 'number' || Number.isFinite(value)))
     } catch (thrown) {
       log('debug', `A batch of zeros fails, so the model is not warmed up: ${saidBy(thrown)}`)
+      return true
     }
   }
 
@@ -91,11 +95,26 @@ export class LoadedVersion {
   async #run(rows: readonly ModelRow[], signal: AbortSignal, deadline: number | null): ReturnType<OpenModel['run']> {
     this.#calls++
     try {
+      await this.#secondTries
       return await this.model.run(rows, signal, deadline)
+    } catch (thrown) {
+      // The engine tries the rows of a larger batch one by one.
+      if (!(thrown instanceof ModelDied) || rows.length > 1) throw thrown
+      return await this.#tryAgainAlone(rows, signal, deadline)
     } finally {
       this.#calls--
       if (this.#calls === 0) this.#retired?.()
     }
+  }
+
+  /** Runs a row again whose call was in flight when the thread died, with no other call in flight. So a row that kills takes no other with it. */
+  #tryAgainAlone(rows: readonly ModelRow[], signal: AbortSignal, deadline: number | null): ReturnType<OpenModel['run']> {
+    const again = this.#secondTries.then(() => this.model.run(rows, signal, deadline))
+    this.#secondTries = again.then(
+      () => {},
+      () => {},
+    )
+    return again
   }
 }
 

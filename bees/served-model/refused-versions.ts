@@ -24,8 +24,9 @@ export class RefusedVersions {
     this.#total++
     const before = this.#refused.get(version)
     const tries = before?.stamp === stamp ? before.tries + 1 : 1
-    // The same files with another signature stay as they are. A file that cannot be loaded may still be copied.
-    const waitMs = error.code === 'WAGGLE_MODEL_SHAPE' ? Number.POSITIVE_INFINITY : Math.min(longestWaitMs, shortestWaitMs * 2 ** (tries - 1))
+    // Files that were loaded and do not fit stay as they are. A file that cannot be loaded may still be copied.
+    const isWhole = error.code === 'WAGGLE_MODEL_SHAPE' || error.code === 'WAGGLE_NOT_FINITE'
+    const waitMs = isWhole ? Number.POSITIVE_INFINITY : Math.min(longestWaitMs, shortestWaitMs * 2 ** (tries - 1))
     this.#refused.set(version, { stamp, error, tries, retryAt: this.#now() + waitMs })
   }
 

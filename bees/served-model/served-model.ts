@@ -232,7 +232,8 @@ export class ServedModel {
       const loaded = new LoadedVersion({ bee, version, stamp, model, reading: read(model.signature), loadedAt: now() })
       const change = this.#answering === null ? null : signatureChange(this.#answering, loaded)
       if (change !== null) throw otherSignature(this.#shown(version), change)
-      await loaded.warmUp(batchSize, log)
+      const givesNumbers = await loaded.givesNumbersForZeros(batchSize, log)
+      if (!givesNumbers && (await this.#answering?.givesNumbersForZeros(1, log)) === true) throw noNumbers(this.#shown(version))
       if (this.#isClosed) throw new Error('the swarm stops')
       this.#refused.forget(version)
       this.#loaded.set(version, loaded)
@@ -324,6 +325,13 @@ function otherSignature(version: string, change: string): WaggleError {
   return new WaggleError('WAGGLE_MODEL_SHAPE', {
     message: `${version} ${change}`,
     next: 'Export it with the inputs, outputs and labels of the version that answers; or stop the swarm, and start it with the new version alone.',
+  })
+}
+
+function noNumbers(version: string): WaggleError {
+  return new WaggleError('WAGGLE_NOT_FINITE', {
+    message: `${version} gives NaN or infinity for an input of zeros, for which the version that answers gives numbers`,
+    next: 'Train or export it again.',
   })
 }
 

@@ -4,8 +4,17 @@ import { setTimeout as delay } from 'node:timers/promises'
 import { Worker } from 'node:worker_threads'
 import type { Clock } from '../../processor/ports.ts'
 import { moduleFile } from '../../topology/module-file.ts'
-import type { ModelOptions, ModelResult, ModelRow, ModelSignature, Models, OpenModel, VersionFolder } from '../../topology/swarm/ports/models.ts'
-import { Refused, WaggleError } from '../../topology/waggle-error.ts'
+import {
+  ModelDied,
+  type ModelOptions,
+  type ModelResult,
+  type ModelRow,
+  type ModelSignature,
+  type Models,
+  type OpenModel,
+  type VersionFolder,
+} from '../../topology/swarm/ports/models.ts'
+import { type ErrorWords, Refused, WaggleError } from '../../topology/waggle-error.ts'
 import { systemClock } from '../system/system-clock.ts'
 import type { ModelThreadData, RunMessage, ThreadMessage } from './model-messages.ts'
 import { bytesOfRows, packRows } from './packed-rows.ts'
@@ -240,7 +249,7 @@ class ThreadedModel implements OpenModel {
     if (this.#worker !== worker) return
     const wasStarting = this.#starting !== null
     this.#worker = null
-    for (const [, { reject }] of this.#calls) reject(this.#failed(why))
+    for (const [, { reject }] of this.#calls) reject(new ModelDied('WAGGLE_MODEL_FAILED', this.#failureWords(why)))
     this.#calls.clear()
     if (this.#closed || wasStarting) return
     this.#options.log('error', `the thread of ${this.#place} died (${why}) and is started again`)
@@ -269,10 +278,14 @@ class ThreadedModel implements OpenModel {
   }
 
   #failed(why: string): WaggleError {
-    return new WaggleError('WAGGLE_MODEL_FAILED', {
+    return new WaggleError('WAGGLE_MODEL_FAILED', this.#failureWords(why))
+  }
+
+  #failureWords(why: string): ErrorWords {
+    return {
       message: `The model ${this.#place} failed: ${why}`,
       next: "Send an input that fits the model's signature. If the model's thread has died, Waggle starts it again.",
-    })
+    }
   }
 }
 

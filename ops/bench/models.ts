@@ -5,6 +5,7 @@ import { translateToOnnx } from '../../connectors/models/tensorflow/translation/
 import { ThreadedModels } from '../../connectors/models/threaded-models.ts'
 import type { ModelRow, OpenModel, TensorFlowBackend } from '../../topology/swarm/ports/models.ts'
 import { type Measure, measure } from './measure.ts'
+import { reloadBenchmark } from './reload.ts'
 import type { Table } from './table.ts'
 
 /** Models of one file, in one process: translated and on tfjs, beside a bare session of onnxruntime that runs the same translation. */
@@ -46,6 +47,7 @@ export async function modelsBenchmark({ seconds }: { readonly seconds: number })
       names: 2,
       floorRow: 'alone',
     },
+    await reloadBenchmark({ seconds }),
   ]
 }
 

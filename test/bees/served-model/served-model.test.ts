@@ -30,6 +30,8 @@ class Shelf implements VersionFolder {
   readonly signatures = new Map<number, ModelSignature>()
   /** Versions that cannot be loaded. */
   readonly broken = new Set<number>()
+  /** Versions whose weights are not numbers. */
+  readonly lost = new Set<number>()
   /** The calls that a version holds back until the test lets them go. */
   readonly held = new Map<number, () => void>()
   readonly holds = new Set<number>()
@@ -84,7 +86,9 @@ class Shelf implements VersionFolder {
       run: async (rows) => {
         if (this.holds.has(version)) await new Promise<void>((resolve) => this.held.set(version, resolve))
         assert.ok(this.open.includes(version), `version ${version} runs though it is closed`)
-        return rows.map((): ModelResult => ({ outputs: { scores: { shape: [2], values: [1, 0] } } }))
+        return rows.map(
+          (): ModelResult => ({ outputs: { scores: { shape: [2], values: this.lost.has(version) ? [Number.NaN, Number.NaN] : [1, 0] } } }),
+        )
       },
       close: async () => {
         this.open.splice(this.open.indexOf(version), 1)
@@ -167,6 +171,20 @@ describe('A model with versions', () => {
       assert.deepEqual(await answers(model), ['1'])
       assert.deepEqual(shelf.open, [1])
     })
+
+  it('refuses a newer version that gives NaN where the old one gives numbers', async () => {
+    const shelf = new Shelf()
+    shelf.put(1)
+    const model = await shelf.serve()
+    shelf.lost.add(2)
+    shelf.put(1, 2)
+    await shelf.next()
+    assert.equal(model.state.versions[1]?.error?.code, 'WAGGLE_NOT_FINITE')
+    assert.deepEqual(await answers(model), ['1'])
+    shelf.lost.add(1)
+    await model.reload()
+    assert.deepEqual(shelf.open, [2], 'both give NaN for zeros, so zeros tell nothing')
+  })
 
   it('answers from a newer version that leaves a dimension of its input free', async () => {
     const shelf = new Shelf()

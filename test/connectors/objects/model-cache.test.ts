@@ -162,7 +162,10 @@ describe('The cache of models', () => {
       return store.reads.length > 1 || answer === null ? answer : { ...answer, chunks: endless() }
     }
     assert.equal(await contentOf(opened().path(wish('a.onnx'))), 'honey')
-    assert.ok(said.some((line) => /it sent more than the 5 bytes that it has; trying again/.test(line)), said.join('\n'))
+    assert.ok(
+      said.some((line) => /it sent more than the 5 bytes that it has; trying again/.test(line)),
+      said.join('\n'),
+    )
   })
 
   it('gives up a store that never says what it has, and asks again', async () => {

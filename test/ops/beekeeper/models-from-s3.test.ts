@@ -106,6 +106,20 @@ describeWithS3('A swarm with a model in a bucket', (server) => {
     await assert.rejects(start(`${refusals}, sha256: "${'0'.repeat(64)}"`), { code: 'WAGGLE_MODEL_DIFFERS', message: /and the spec names 0000/ })
     await assert.rejects(start('model: "s3://Refusals/small.onnx"'), { code: 'WAGGLE_MODEL_SOURCE', place: /swarm\.yaml:\d+:\d+/ })
   })
+
+  it('answers from a version that comes into the bucket while it runs, after a reload', async () => {
+    await server().makeBucket('versions')
+    await server().put('versions', 'judge/1/model.onnx', smallModel({ features: 4, labels: 2 }))
+    await withEnv(server().env, async () => {
+      await using swarm = await SwarmHere.open({}, { bees: bees('model: "s3://versions/judge"') })
+      const version = async () => ((await (await swarm.ask([1, 0, 0, 0])).json()) as { readonly version: string }).version
+      assert.equal(await version(), '1')
+      await server().put('versions', 'judge/2/model.onnx', smallModel({ features: 4, labels: 2 }))
+      const reloaded = await fetch(`${swarm.url}/v2/models/${swarm.name}/bees/model/reload`, { method: 'POST' })
+      assert.equal(reloaded.status, 200, await reloaded.text())
+      assert.equal(await version(), '2')
+    })
+  })
 })
 
 function envOf(env: Env, endpoint: string): Env {

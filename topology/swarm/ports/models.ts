@@ -1,3 +1,4 @@
+import { WaggleError } from '../../waggle-error.ts'
 import type { Datatype, TensorData } from '../payload.ts'
 
 /** Runs model files, each in a thread of its own, with tensors in shared memory. */
@@ -129,13 +130,19 @@ export interface ModelOutput {
   readonly values: readonly (number | string | boolean)[]
 }
 
+/** A call that was in flight when its model's thread died. The call itself may be innocent. */
+export class ModelDied extends WaggleError {}
+
 export interface OpenModel {
   readonly signature: ModelSignature
   /** The device and library that run the model, for logs. */
   readonly device: string
   /** The reason why this library runs the model; null if there is no choice. */
   readonly choice: string | null
-  /** `deadline` is the time, in epoch milliseconds, after which nobody needs the results. A model on another machine learns of it. */
+  /**
+   * `deadline` is the time, in epoch milliseconds, after which nobody needs the results. A model on another machine learns of it. Throws `ModelDied` if
+   * the thread dies meanwhile. It starts again for the next call.
+   */
   run(rows: readonly ModelRow[], signal: AbortSignal, deadline?: number | null): Promise<readonly ModelResult[]>
   close(): Promise<void>
 }

@@ -1,0 +1,94 @@
+import assert from 'node:assert/strict'
+import { describe, it } from 'node:test'
+import { readingOf } from '../../../bees/model-reading.ts'
+import { LoadedVersion } from '../../../bees/served-model/loaded-version.ts'
+import { ModelDied, type ModelRow, type ModelSignature, type OpenModel, type TensorSignature } from '../../../topology/swarm/ports/models.ts'
+import { WaggleError } from '../../../topology/waggle-error.ts'
+
+const x: TensorSignature = { name: 'x', datatype: 'FP32', shape: [1], dimensions: [''] }
+const scores: TensorSignature = { name: 'scores', datatype: 'FP32', shape: [2], dimensions: [''] }
+const signature: ModelSignature = {
+  inputs: [{ ...x, shape: [-1, 1] }],
+  outputs: [{ ...scores, shape: [-1, 2] }],
+  rows: [x],
+  outputRows: [scores],
+  rowsPerRun: null,
+  takesPictures: false,
+  classes: null,
+  labels: null,
+}
+const { signal } = new AbortController()
+const deadly = 13
+
+/** A model whose thread dies of one input, and takes all calls with it that are in flight. */
+class MortalModel implements OpenModel {
+  readonly signature = signature
+  readonly device = 'cpu'
+  readonly choice = null
+  /** The inputs of each call, in order. */
+  readonly calls: (readonly number[])[] = []
+  readonly #inFlight = new Set<(error: Error) => void>()
+
+  run(
+    rows: readonly ModelRow[],
+  ): Promise<readonly { readonly outputs: { readonly scores: { readonly shape: readonly [2]; readonly values: readonly number[] } } }[]> {
+    const values = rows.map((row) => (row.kind === 'tensors' ? Number(row.tensors[0]?.data[0]) : 0))
+    this.calls.push(values)
+    return new Promise((resolve, reject) => {
+      this.#inFlight.add(reject)
+      setImmediate(() => {
+        if (values.includes(deadly)) for (const fail of this.#inFlight) fail(new ModelDied('WAGGLE_MODEL_FAILED', { message: 'it died', next: '' }))
+        this.#inFlight.delete(reject)
+        resolve(values.map(() => ({ outputs: { scores: { shape: [2], values: [1, 0] } } })))
+      })
+    })
+  }
+
+  async close(): Promise<void> {}
+}
+
+function versionOf(model: OpenModel): LoadedVersion {
+  return new LoadedVersion({ bee: 'judge', version: null, stamp: '', model, reading: readingOf({ model: 'm' }, signature), loadedAt: 0 })
+}
+
+describe('A version whose thread dies', () => {
+  it('tries the calls that were in flight once more, one at a time, so that an input that kills fails alone', async () => {
+    const model = new MortalModel()
+    const version = versionOf(model)
+    const outcomes = await Promise.allSettled([1, deadly, 2].map((value) => version.predict([[value]], signal)))
+    assert.deepEqual(
+      outcomes.map((outcome) => (outcome.status === 'fulfilled' ? 'answered' : String(outcome.reason.message))),
+      ['answered', 'it died', 'answered'],
+    )
+    assert.deepEqual(model.calls, [[1], [deadly], [2], [deadly], [2]])
+  })
+
+  it('leaves the rows of a larger batch to the engine, which tries them one by one', async () => {
+    const model = new MortalModel()
+    await assert.rejects(versionOf(model).predict([[1], [deadly]], signal), /it died/)
+    assert.deepEqual(model.calls, [[1, deadly]])
+  })
+})
+
+describe('A version that gives no number', () => {
+  for (const value of [Number.NaN, Number.POSITIVE_INFINITY])
+    it(`fails the row with ${value}, names the output, and answers the other rows`, async () => {
+      const rows = [
+        [0.5, 0.5],
+        [0.5, value],
+        [1, 0],
+      ]
+      const model: OpenModel = {
+        signature,
+        device: 'cpu',
+        choice: null,
+        run: async (inputs) => inputs.map((_, at) => ({ outputs: { scores: { shape: [2], values: rows[at] ?? [] } } })),
+        close: async () => {},
+      }
+      const [first, failed, last] = await versionOf(model).predict([[1], [2], [3]], signal)
+      assert.ok(failed instanceof WaggleError)
+      assert.equal(failed.code, 'WAGGLE_NOT_FINITE')
+      assert.match(failed.message, new RegExp(`judge gave ${value} in its output scores`))
+      for (const good of [first, last]) assert.ok(good !== undefined && !(good instanceof WaggleError))
+    })
+})
