@@ -5,9 +5,11 @@ import type { Bee, BeeCheckContext, BeeContext, BeeFindings, BeePorts } from './
 import { exampleOf, shownInputs } from './model-input.ts'
 import { modelMisfit } from './model-misfit.ts'
 import { type ModelPrediction, readingOf, shownReading } from './model-reading.ts'
+import { type PixelSpec, pixelSchema, pixelValues } from './pixel-values.ts'
 import { ServedModel } from './served-model/served-model.ts'
 import { trafficOf } from './served-model/traffic.ts'
 import { type VersionSpec, versionMistake, versionNames, versionPolicy, versionSpec, wantedVersions } from './served-model/version-spec.ts'
+import { takenPicture } from './taken-picture.ts'
 
 /** The part of a prediction that other bees may rely on: a label, and scores by label. */
 export const predictionType = Type.Object({ label: Type.String(), scores: Type.Record(Type.String(), Type.Number()) })
@@ -38,18 +40,17 @@ export const modelSpec = {
     Type.Enum(['fill', 'cover'], { description: 'fill (the default): the whole picture, squashed. cover: aspect kept, the centre cut out.' }),
   ),
   layout: Type.Optional(Type.Enum(['NHWC', 'NCHW'], { description: 'Default: from the model.' })),
-  scale: Type.Optional(Type.Number({ description: 'Each value 0–255 is multiplied by it. Default: 1.' })),
+  ...pixelSchema,
   ...versionSpec,
 }
 
-export interface ModelSpec extends VersionSpec {
+export interface ModelSpec extends PixelSpec, VersionSpec {
   readonly model: string
   readonly labels?: readonly string[]
   readonly output?: string
   readonly resize?: readonly number[]
   readonly fit?: 'fill' | 'cover'
   readonly layout?: 'NHWC' | 'NCHW'
-  readonly scale?: number
   readonly signature?: string
   readonly backend?: 'auto' | 'onnx' | 'tfjs'
 }
@@ -84,6 +85,7 @@ export async function modelBee(context: BeeContext<ModelSpec>, runtime: 'tensorf
     close: () => model.close(),
     example: () => exampleOf(model.answering.model.signature),
     model,
+    ...pictureOf(model.answering.model.signature, spec),
   }
 }
 
@@ -100,6 +102,7 @@ export async function checkModel(context: BeeCheckContext<ModelSpec>, runtime: '
     const runsOn = model.choice === null ? {} : { runs_on: model.device, why: model.choice }
     return {
       misfit: (given) => modelMisfit(given, signature),
+      ...pictureOf(signature, context.spec),
       labels: reading.scores.length > 0 || reading.label !== null ? reading.labels : null,
       signature: {
         inputs: signature.rows.map(shownTensor),
@@ -198,12 +201,18 @@ function modelOptions({
   }
 }
 
-function fitOf({ resize, fit, layout, scale }: ModelSpec): PictureFit {
+function pictureOf(signature: OpenModel['signature'], spec: ModelSpec): Pick<BeeFindings, 'picture'> {
+  const picture = takenPicture(signature, spec)
+  return picture === null ? {} : { picture }
+}
+
+function fitOf(spec: ModelSpec): PictureFit {
+  const { resize, fit, layout, scale, normalize } = spec
   return {
     ...(resize?.[0] === undefined || resize[1] === undefined ? {} : { resize: [resize[0], resize[1]] }),
     ...(fit === undefined ? {} : { fit }),
     ...(layout === undefined ? {} : { layout }),
-    ...(scale === undefined ? {} : { scale }),
+    ...(scale === undefined && normalize === undefined ? {} : { values: pixelValues(spec, 3) }),
   }
 }
 

@@ -317,6 +317,12 @@ export const errorCodes = {
     meaning: 'A partitioner chose a partition that is not there.',
     next: 'Choose among the partitions that it is told of.',
   },
+  WAGGLE_INVALID_PICTURE: {
+    status: 500,
+    exit: 1,
+    meaning: 'The settings of an `image-preprocess`, or of a model that takes pictures, contradict each other or the bees that read the picture.',
+    next: 'Correct the setting that the message names.',
+  },
   WAGGLE_INVALID_SWARM: {
     status: 500,
     exit: 1,
@@ -479,7 +485,7 @@ export const errorCodes = {
     exit: 3,
     meaning: 'The store of a model does not answer, or breaks off.',
     next: 'See that the store runs and can be reached. Waggle asks again until it answers.',
-    },
+  },
   WAGGLE_MODEL_VERSIONS: {
     status: 502,
     exit: 1,

@@ -12,7 +12,8 @@ export default defineBee({
     {
       model: Type.String({
         minLength: 1,
-        description: 'An .onnx file, or a folder of numbered ones: a path, relative to the swarm file, or an address (file:, s3:, https:, npm:), which resolve: may map to one.',
+        description:
+          'An .onnx file, or a folder of numbered ones: a path, relative to the swarm file, or an address (file:, s3:, https:, npm:), which resolve: may map to one.',
       }),
       ...modelSpec,
     },

@@ -7,6 +7,7 @@ import { LocalProcesses } from '../../connectors/containers/local-processes.ts'
 import { type HttpGateway, openHttpGateway } from '../../connectors/gateway/http/http-gateway.ts'
 import { RequestIdentity } from '../../connectors/gateway/request-identity.ts'
 import { ThreadedModels } from '../../connectors/models/threaded-models.ts'
+import { decodePicture } from '../../connectors/pictures/picture-decoder.ts'
 import { checkDataFormat } from '../../connectors/system/data-format.ts'
 import { FileFlightRecorder } from '../../connectors/system/flight-recorder.ts'
 import { processHeap } from '../../connectors/system/process-heap.ts'
@@ -135,6 +136,7 @@ export class Beekeeper {
     const registry = new BeeRegistry()
     const ports = {
       models: new ThreadedModels({ requireGpu: settings.gpu === 'require', clock: systemClock }),
+      pictures: { decode: decodePicture },
       processes: new LocalProcesses({ clock: systemClock }),
       database,
     }
