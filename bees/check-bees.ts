@@ -1,4 +1,4 @@
-import { type CheckedSwarm, feederOf, type SwarmBee } from '../topology/swarm/checked-swarm.ts'
+import { type BeeInput, type CheckedSwarm, feederOf, readersOf, type SwarmBee } from '../topology/swarm/checked-swarm.ts'
 import { enoughMistakes, invalidSwarm, mistakeAt } from '../topology/swarm/document.ts'
 import { WaggleError } from '../topology/waggle-error.ts'
 import type { BeeCheckContext, BeeFindings } from './define-bee.ts'
@@ -26,33 +26,96 @@ export async function checkBees(swarm: CheckedSwarm, { registry, mayBeMissing, .
   const mistakes: WaggleError[] = []
   const warnings: WaggleError[] = []
   const found = new Map<string, BeeFindings>()
-  /** A check may open a model, which starts a thread. So bees of the same type, spec and inputs are checked once. */
-  const known = new Map<string, BeeFindings | WaggleError>()
-  const specs = new Map(swarm.bees.map((bee) => [bee.name, bee.spec]))
   const missing = new Set([
     'WAGGLE_NOT_RESOLVED',
     'WAGGLE_MODEL_SERVER_AWAY',
     ...(mayBeMissing ? ['WAGGLE_FILE_NOT_FOUND', 'WAGGLE_MODEL_NOT_FOUND'] : []),
   ])
-  const inOrder = [...swarm.bees.entries()].toSorted(([, a], [, b]) => Number(a.type.role === 'value') - Number(b.type.role === 'value'))
-  for (const [at, bee] of inOrder) {
-    const check = registry.find(bee.type.type)?.definition.check
-    const key = `${bee.type.type} ${JSON.stringify(bee.spec)} ${bee.type.role === 'value' ? bee.name : ''}`
-    // A spec with a placeholder (`{{`) is not checked, because its secret is not set here.
-    if (check === undefined || key.includes('{{') || mistakes.length >= enoughMistakes) continue
-    const inputs = findingsOf(swarm, bee, found)
-    const outcome =
-      known.get(key) ?? (await outcomeOf(check({ ...context, swarm: swarm.name, bee: bee.name, spec: bee.spec as never, specs, inputs })))
-    known.set(key, outcome)
+  const outcomes = new Outcomes(swarm, { registry, ...context })
+  for (const [at, bee] of swarm.bees.entries()) {
+    if (mistakes.length >= enoughMistakes) break
+    const outcome = await outcomes.of(bee)
+    if (outcome === null) continue
     if (!(outcome instanceof WaggleError)) found.set(bee.name, outcome)
     else {
       const list = missing.has(outcome.code) ? warnings : mistakes
       list.push(outcome.at(swarm.document.place(['bees', at, ...keyAtFault(outcome, bee)])))
     }
   }
+  addRemarks(swarm, found, { mistakes, warnings })
   addMisfits(swarm, found, mistakes)
   if (mistakes.length > 0) throw invalidSwarm(swarm.document.file, mistakes)
   return { found, warnings }
+}
+
+/** The outcomes of the checks. A check may ask for those of the bees that it reads, and of the bees that read it. */
+class Outcomes {
+  readonly #swarm: CheckedSwarm
+  readonly #options: BeeCheckOptions
+  readonly #specs: ReadonlyMap<string, SwarmBee['spec']>
+  /** A check may open a model, which starts a thread. So bees of the same type, spec and neighbours are checked once. */
+  readonly #known = new Map<string, Promise<BeeFindings | WaggleError>>()
+
+  constructor(swarm: CheckedSwarm, options: BeeCheckOptions) {
+    this.#swarm = swarm
+    this.#options = options
+    this.#specs = new Map(swarm.bees.map((bee) => [bee.name, bee.spec]))
+  }
+
+  /** Null for a bee without a check. A spec with a placeholder (`{{`) is not checked, because its secret is not set here. */
+  async of(bee: SwarmBee): Promise<BeeFindings | WaggleError | null> {
+    const { registry, ports, resolve, resolveCommand } = this.#options
+    const check = registry.find(bee.type.type)?.definition.check
+    const sources = (bee.input?.bees ?? []).map((name) => [name, feederOf(this.#swarm, name)] as const)
+    const readers = readersOf(this.#swarm.bees, bee.name)
+    const key = JSON.stringify([bee.type.type, bee.spec, bee.type.role === 'value' ? bee.name : '', readers.map(({ name }) => name)])
+    if (check === undefined || key.includes('{{')) return null
+    const known = this.#known.get(key)
+    if (known !== undefined) return known
+    const inputs = bee.type.role === 'value' ? await this.#findings(sources) : new Map<string, BeeFindings>()
+    const context = {
+      swarm: this.#swarm.name,
+      bee: bee.name,
+      spec: bee.spec as never,
+      specs: this.#specs,
+      ports,
+      inputs,
+      readers: () => this.#findings(readers.map((reader) => [reader.name, reader])),
+      resolve,
+      resolveCommand,
+    }
+    const outcome = outcomeOf(check(context))
+    this.#known.set(key, outcome)
+    return outcome
+  }
+
+  async #findings(bees: readonly (readonly [name: string, bee: SwarmBee | undefined])[]): Promise<ReadonlyMap<string, BeeFindings>> {
+    const found = new Map<string, BeeFindings>()
+    for (const [name, bee] of bees) {
+      const outcome = bee === undefined ? null : await this.of(bee)
+      if (outcome !== null && !(outcome instanceof WaggleError)) found.set(name, outcome)
+    }
+    return found
+  }
+}
+
+/** Adds the remarks of all checks, each with its place: the input that it is about, or else the bee's spec. */
+function addRemarks(
+  swarm: CheckedSwarm,
+  found: ReadonlyMap<string, BeeFindings>,
+  { mistakes, warnings }: { readonly mistakes: WaggleError[]; readonly warnings: WaggleError[] },
+): void {
+  for (const [at, { name, input: from }] of swarm.bees.entries()) {
+    for (const { kind, input, message, next } of found.get(name)?.remarks ?? []) {
+      const place = swarm.document.place(['bees', at, ...(input === undefined || from === null ? ['spec'] : edgeOf(from, input))])
+      if (mistakes.length < enoughMistakes) (kind === 'mistake' ? mistakes : warnings).push(mistakeAt(place, message, next))
+    }
+  }
+}
+
+/** The path of one input in the file. */
+function edgeOf({ kind, bees }: BeeInput, name: string): readonly (string | number)[] {
+  return kind === 'name' ? ['input', 'name'] : ['input', kind, Math.max(0, bees.indexOf(name))]
 }
 
 async function outcomeOf(check: Promise<BeeFindings | undefined>): Promise<BeeFindings | WaggleError> {
@@ -64,14 +127,10 @@ async function outcomeOf(check: Promise<BeeFindings | undefined>): Promise<BeeFi
   }
 }
 
-/**
- * The key of the bee to blame: the setting that names the file or program, else the spec. If the models of an ensemble do not fit each other, its
- * input.
- */
-function keyAtFault(error: WaggleError, { spec, type }: SwarmBee): readonly string[] {
+/** The key of the bee to blame: the setting that names the file or program, else the spec. */
+function keyAtFault(error: WaggleError, { spec }: SwarmBee): readonly string[] {
   if (error instanceof VersionMistake) return ['spec', error.setting]
   const { code } = error
-  if (type.role === 'value' && code === 'WAGGLE_MODEL_SHAPE') return ['input']
   const keys: readonly string[] = code === 'WAGGLE_MODEL_SHAPE' ? [] : ['file', 'model', 'url', 'image', 'container', 'command', 'table', 'weights']
   return ['spec', ...keys.filter((key) => Object.hasOwn(spec, key)).slice(0, 1)]
 }
@@ -80,24 +139,15 @@ function keyAtFault(error: WaggleError, { spec, type }: SwarmBee): readonly stri
 function addMisfits(swarm: CheckedSwarm, found: ReadonlyMap<string, BeeFindings>, mistakes: WaggleError[]): void {
   for (const [at, bee] of swarm.bees.entries()) {
     if (bee.input === null || bee.input.kind === 'join') continue
-    for (const [item, name] of bee.input.bees.entries()) {
+    for (const name of bee.input.bees) {
       const feeder = feederOf(swarm, name)
-      const wrong = feeder?.type.output == null ? null : (found.get(bee.name)?.misfit?.(feeder.type.output) ?? null)
+      const output = found.get(feeder?.name ?? '')?.output ?? feeder?.type.output ?? null
+      const wrong = output === null ? null : (found.get(bee.name)?.misfit?.(output) ?? null)
       if (wrong === null || mistakes.length >= enoughMistakes) continue
-      const place = swarm.document.place(bee.input.kind === 'name' ? ['bees', at, 'input', 'name'] : ['bees', at, 'input', 'stack', item])
+      const place = swarm.document.place(['bees', at, ...edgeOf(bee.input, name)])
       mistakes.push(
         mistakeAt(place, `${feeder?.name} ${wrong} by ${bee.name}`, `Put a bee between them that makes of the one what ${bee.name} takes.`),
       )
     }
   }
-}
-
-/** Findings about the bees that a bee reads. A batch is replaced by its input. */
-function findingsOf(swarm: CheckedSwarm, bee: SwarmBee, found: ReadonlyMap<string, BeeFindings>): ReadonlyMap<string, BeeFindings> {
-  const inputs = new Map<string, BeeFindings>()
-  for (const name of bee.input?.bees ?? []) {
-    const findings = found.get(feederOf(swarm, name)?.name ?? '')
-    if (findings !== undefined) inputs.set(name, findings)
-  }
-  return inputs
 }

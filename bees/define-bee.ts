@@ -7,6 +7,7 @@ import type { BeeError, Tensor } from '../topology/swarm/payload.ts'
 import type { Database } from '../topology/swarm/ports/database.ts'
 import type { ModelServers } from '../topology/swarm/ports/model-servers.ts'
 import type { Models } from '../topology/swarm/ports/models.ts'
+import type { Pictures } from '../topology/swarm/ports/pictures.ts'
 import type { Processes } from '../topology/swarm/ports/processes.ts'
 import type { Programs } from '../topology/swarm/ports/programs.ts'
 import type { WaggleError } from '../topology/waggle-error.ts'
@@ -17,6 +18,7 @@ import type { WaggleError } from '../topology/waggle-error.ts'
 export interface BeePorts {
   readonly models: Models
   readonly modelServers: ModelServers
+  readonly pictures: Pictures
   readonly processes: Processes
   readonly database: Database
 }
@@ -34,6 +36,11 @@ export interface BeeContext<Spec> {
   readonly batchSize: number
   readonly ports: BeePorts
   now(): number
+  /**
+   * Findings about the bees that read this one, by name. A batch is replaced by its readers. In a running swarm call it while a request is processed:
+   * by then the bees of this process are open. A reader in another process is checked as `validate` does, which may open its model.
+   */
+  readers(): Promise<ReadonlyMap<string, BeeFindings>>
   /**
    * The local path of a file that the swarm names, or of a folder if `kind` allows one. With `fetch` the file may be elsewhere, and is brought to this machine. Throws
    * WAGGLE_NOT_RESOLVED if there is none.
@@ -54,7 +61,7 @@ export interface FetchWish {
 }
 
 /** The part of a `BeeContext` that exists while a swarm file is checked. */
-export type BeeCheckContext<Spec> = Pick<BeeContext<Spec>, 'swarm' | 'bee' | 'spec' | 'specs' | 'resolve' | 'resolveCommand'> & {
+export type BeeCheckContext<Spec> = Pick<BeeContext<Spec>, 'swarm' | 'bee' | 'spec' | 'specs' | 'readers' | 'resolve' | 'resolveCommand'> & {
   readonly ports: Pick<BeePorts, 'models' | 'modelServers'> & { readonly programs: Programs }
   /** Findings about the bees that this bee reads, by name. A bee of role `value` is checked after all others. */
   readonly inputs: ReadonlyMap<string, BeeFindings>
@@ -68,8 +75,36 @@ export interface BeeFindings {
   readonly signature?: { readonly [key: string]: unknown }
   /** Labels of the scores that the bee outputs; null if it outputs none; undefined if unknown. */
   readonly labels?: readonly string[] | null
+  /** The picture that the bee takes; undefined if it takes none, or if that is unknown. */
+  readonly picture?: TakenPicture
+  /** The type of the output, if the spec decides it. Default: that of the bee type. */
+  readonly output?: PayloadType
+  /** Remarks about the bee and its neighbours. */
+  readonly remarks?: readonly BeeRemark[]
   /** The reason why an output of this type cannot be the bee's input, as the end of a sentence. Null if it can, or if the type does not tell. */
   misfit?(given: PayloadType): string | null
+}
+
+/** Something that a person should know about a bee. A mistake stops the swarm, a warning does not. */
+export interface BeeRemark {
+  readonly kind: 'mistake' | 'warning'
+  /** The input that the remark is about; undefined for the bee itself. */
+  readonly input?: string
+  readonly message: string
+  /** The next step, as a sentence. */
+  readonly next: string
+}
+
+/** The picture that a model takes. */
+export interface TakenPicture {
+  readonly datatype: string
+  readonly layout: 'NHWC' | 'NCHW'
+  readonly channels: 1 | 3
+  /** The size in pixels; null if the model takes any. */
+  readonly size: { readonly height: number; readonly width: number } | null
+  readonly fit: 'fill' | 'cover'
+  /** True if the bee itself makes its input of any UINT8 [height, width, 3]. */
+  readonly isFitted: boolean
 }
 
 /** The request that an input belongs to. */
@@ -130,6 +165,8 @@ export type Bee<In, Out> = {
   example?(): unknown
   /** The model that the bee runs, if it is one that may be reloaded. */
   readonly model?: RunningModel
+  /** The picture that the bee takes, as in `BeeFindings`. */
+  readonly picture?: TakenPicture
 } & (
   | { process(input: In, request: BeeRequest): Out | Promise<Out> }
   | { processBatch(inputs: readonly In[], requests: readonly BeeRequest[]): Promise<readonly (Out | WaggleError)[]> }

@@ -1,14 +1,15 @@
 import type { AsyncCall, AsyncWorker, BatchPolicy } from '../topology/async-step.ts'
 import { type Header, headerText, type RecordMetadata } from '../topology/record.ts'
 import type { BeeHost } from '../topology/swarm/bee-host.ts'
-import type { SwarmBee } from '../topology/swarm/checked-swarm.ts'
+import { readersOf, type SwarmBee } from '../topology/swarm/checked-swarm.ts'
 import { batchSizeHeader, deadlineOf, finishedHeader, startedHeader } from '../topology/swarm/headers.ts'
 import type { Payload } from '../topology/swarm/payload.ts'
 import { contentTypeOf } from '../topology/swarm/payload-serde.ts'
+import type { Programs } from '../topology/swarm/ports/programs.ts'
 import { ShadowDropped } from '../topology/swarm/shadow-bees.ts'
 import { WaggleError } from '../topology/waggle-error.ts'
 import { BeeCalls } from './bee-calls.ts'
-import type { Bee, BeeContext, BeePorts, BeeRequest, BeeType, RunningModel } from './define-bee.ts'
+import type { Bee, BeeContext, BeeFindings, BeePorts, BeeRequest, BeeType, RunningModel } from './define-bee.ts'
 import { inputOf, ownInputOf, payloadOf } from './payload-input.ts'
 import type { BeeRegistry } from './registry.ts'
 import { ShadowTurns } from './shadow-turns.ts'
@@ -47,7 +48,7 @@ export class SwarmHost implements BeeHost {
   /** Creates the host and all bees of role `value`. Those compute inside the topology, which cannot wait for `create`. */
   static async create(options: HostOptions): Promise<SwarmHost> {
     const values = new Map<string, Bee<unknown, unknown>>()
-    for (const bee of options.bees) if (bee.type.role === 'value') values.set(bee.name, await createBee(options, bee, 1))
+    for (const bee of options.bees) if (bee.type.role === 'value') values.set(bee.name, await createBee(options, bee, 1, async () => new Map()))
     return new SwarmHost(options, values)
   }
 
@@ -96,8 +97,36 @@ export class SwarmHost implements BeeHost {
     }
   }
 
+  async #findingsOfReaders(bee: SwarmBee): Promise<ReadonlyMap<string, BeeFindings>> {
+    const found = new Map<string, BeeFindings>()
+    for (const reader of readersOf(this.#options.bees, bee.name)) {
+      const open = this.#opened.get(reader.name)
+      found.set(reader.name, open === undefined ? await this.#checked(reader) : findingsOf(open))
+    }
+    return found
+  }
+
+  /** The findings about a bee that is not open in this process. */
+  async #checked(bee: SwarmBee): Promise<BeeFindings> {
+    const { ports, resolve, resolveCommand } = this.#options
+    const check = typeOf(this.#options, bee).definition.check
+    const readers = () => this.#findingsOfReaders(bee)
+    const context = {
+      swarm: this.#options.swarm,
+      bee: bee.name,
+      specs: new Map(this.#options.bees.map((one) => [one.name, one.spec])),
+      spec: bee.spec as never,
+      ports: { ...ports, programs: unseen },
+      inputs: new Map(),
+      readers,
+      resolve,
+      resolveCommand,
+    }
+    return (await check?.(context)) ?? {}
+  }
+
   async open(bee: SwarmBee, batchSize: number): Promise<Worker> {
-    const made = await createBee(this.#options, bee, batchSize)
+    const made = await createBee(this.#options, bee, batchSize, (one) => this.#findingsOfReaders(one))
     this.#opened.set(bee.name, made)
     const given = inputs(typeOf(this.#options, bee))
     const call: Worker['call'] = (rows, calls) => callBee(made, { bee: bee.name, given, open: this.calls }, rows, calls)
@@ -119,6 +148,15 @@ export class SwarmHost implements BeeHost {
 }
 
 type Worker = AsyncWorker<string, Payload, Payload, Payload>
+
+function findingsOf({ picture }: Bee<unknown, unknown>): BeeFindings {
+  return picture === undefined ? {} : { picture }
+}
+
+type ReaderFindings = (bee: SwarmBee) => Promise<ReadonlyMap<string, BeeFindings>>
+
+/** Bees of a running swarm are not checked for programs and modules. */
+const unseen: Programs = { checkModule: async () => {}, checkCommand: async () => {}, hasImage: async () => null }
 
 /** Converts a payload to an input. A bee that may change its input gets a copy, because other bees and the dead letter have the same input. */
 function inputs({ definition }: BeeType): (payload: Payload) => unknown {
@@ -198,7 +236,7 @@ function beeRequest(call: Omit<AsyncCall<string>, 'value'>, input: Payload): Bee
   }
 }
 
-async function createBee(options: HostOptions, bee: SwarmBee, batchSize: number): Promise<Bee<unknown, unknown>> {
+async function createBee(options: HostOptions, bee: SwarmBee, batchSize: number, readers: ReaderFindings): Promise<Bee<unknown, unknown>> {
   const { definition } = typeOf(options, bee)
   if (definition.create === undefined)
     throw new WaggleError('WAGGLE_INVALID_BEE', {
@@ -215,6 +253,7 @@ async function createBee(options: HostOptions, bee: SwarmBee, batchSize: number)
     batchSize,
     ports: options.ports,
     now: options.now,
+    readers: () => readers(bee),
     resolve: options.resolve,
     resolveCommand: options.resolveCommand,
     log: (level, message) => options.log(bee.name, level, message),

@@ -4,11 +4,13 @@ import { WaggleError } from '../topology/waggle-error.ts'
 import type { Bee, BeeCheckContext, BeeContext, BeeFindings, BeePorts } from './define-bee.ts'
 import { exampleOf, shownInputs } from './model-input.ts'
 import { modelMisfit } from './model-misfit.ts'
-import { type ModelPrediction, type ReadingSpec, readingOf, shownReading } from './model-reading.ts'
+import { type ModelPrediction, readingOf, shownReading } from './model-reading.ts'
+import { type PixelSpec, pixelSchema, pixelValues } from './pixel-values.ts'
 import { MovingFolder } from './served-model/moving-folder.ts'
 import { ServedModel } from './served-model/served-model.ts'
 import { trafficOf } from './served-model/traffic.ts'
 import { type VersionSpec, versionMistake, versionNames, versionPolicy, versionSpec, wantedVersions } from './served-model/version-spec.ts'
+import { takenPicture } from './taken-picture.ts'
 
 /** The part of a prediction that other bees may rely on: a label, and scores by label. */
 export const predictionType = Type.Object({ label: Type.String(), scores: Type.Record(Type.String(), Type.Number()) })
@@ -39,18 +41,17 @@ export const modelSpec = {
     Type.Enum(['fill', 'cover'], { description: 'fill (the default): the whole picture, squashed. cover: aspect kept, the centre cut out.' }),
   ),
   layout: Type.Optional(Type.Enum(['NHWC', 'NCHW'], { description: 'Default: from the model.' })),
-  scale: Type.Optional(Type.Number({ description: 'Each value 0–255 is multiplied by it. Default: 1.' })),
+  ...pixelSchema,
   ...versionSpec,
 }
 
-export interface ModelSpec extends VersionSpec {
+export interface ModelSpec extends PixelSpec, VersionSpec {
   readonly model: string
   readonly labels?: readonly string[]
   readonly output?: string
   readonly resize?: readonly number[]
   readonly fit?: 'fill' | 'cover'
   readonly layout?: 'NHWC' | 'NCHW'
-  readonly scale?: number
   readonly signature?: string
   readonly backend?: 'auto' | 'onnx' | 'tfjs'
 }
@@ -96,6 +97,7 @@ export async function modelBee(context: BeeContext<ModelSpec>, runtime: 'tensorf
     close: () => model.close(),
     example: () => exampleOf(model.answering.model.signature),
     model,
+    ...pictureOf(model.answering.model.signature, spec),
   }
 }
 
@@ -109,13 +111,14 @@ export async function checkModel(context: BeeCheckContext<ModelSpec>, runtime: '
 }
 
 /** The findings about an open model, which is closed. Throws WAGGLE_MODEL_SHAPE if the spec does not fit it. */
-export async function findingsOf(model: OpenModel, spec: ReadingSpec): Promise<BeeFindings> {
+export async function findingsOf(model: OpenModel, spec: ModelSpec): Promise<BeeFindings> {
   try {
     const { signature } = model
     const reading = readingOf(spec, signature)
     const runsOn = model.choice === null ? {} : { runs_on: model.device, why: model.choice }
     return {
       misfit: (given) => modelMisfit(given, signature),
+      ...pictureOf(signature, spec),
       labels: reading.scores.length > 0 || reading.label !== null ? reading.labels : null,
       signature: {
         inputs: signature.rows.map(shownTensor),
@@ -214,12 +217,18 @@ function modelOptions({
   }
 }
 
-export function fitOf({ resize, fit, layout, scale }: Omit<ModelSpec, 'model'>): PictureFit {
+function pictureOf(signature: OpenModel['signature'], spec: ModelSpec): Pick<BeeFindings, 'picture'> {
+  const picture = takenPicture(signature, spec)
+  return picture === null ? {} : { picture }
+}
+
+export function fitOf(spec: Omit<ModelSpec, 'model'>): PictureFit {
+  const { resize, fit, layout, scale, normalize } = spec
   return {
     ...(resize?.[0] === undefined || resize[1] === undefined ? {} : { resize: [resize[0], resize[1]] }),
     ...(fit === undefined ? {} : { fit }),
     ...(layout === undefined ? {} : { layout }),
-    ...(scale === undefined ? {} : { scale }),
+    ...(scale === undefined && normalize === undefined ? {} : { values: pixelValues(spec, 3) }),
   }
 }
 

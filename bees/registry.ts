@@ -3,6 +3,7 @@ import batch from './batch/bee.ts'
 import container from './container/bee.ts'
 import type { BeeType } from './define-bee.ts'
 import gatewayInput from './gateway-input/bee.ts'
+import imagePreprocess from './image-preprocess/bee.ts'
 import kafkaInput from './kafka-input/bee.ts'
 import kafkaOutput from './kafka-output/bee.ts'
 import module from './module/bee.ts'
@@ -28,6 +29,7 @@ export class BeeRegistry implements BeeCatalog {
 const builtIn: readonly BeeType[] = [
   gatewayInput,
   kafkaInput,
+  imagePreprocess,
   module,
   container,
   batch,

@@ -317,6 +317,12 @@ export const errorCodes = {
     meaning: 'A partitioner chose a partition that is not there.',
     next: 'Choose among the partitions that it is told of.',
   },
+  WAGGLE_INVALID_PICTURE: {
+    status: 500,
+    exit: 1,
+    meaning: 'The settings of an `image-preprocess`, or of a model that takes pictures, contradict each other or the bees that read the picture.',
+    next: 'Correct the setting that the message names.',
+  },
   WAGGLE_INVALID_SWARM: {
     status: 500,
     exit: 1,

@@ -24,7 +24,7 @@ export default defineBee({
     },
     { additionalProperties: false, required: ['file'] },
   ),
-  examples: [{ file: './preprocess/preprocess.ts' }],
+  examples: [{ file: './clean-text.ts' }],
   async check({ spec, resolve, ports }) {
     await ports.programs.checkModule({ path: await resolve(spec.file), export: spec.bee ?? 'default' })
   },

@@ -1,7 +1,7 @@
 import { Type } from 'typebox'
 import { enumerated } from '../../topology/swarm/enumerated.ts'
 import { WaggleError } from '../../topology/waggle-error.ts'
-import { type BeeFindings, defineBee, ErrorInput } from '../define-bee.ts'
+import { type BeeFindings, type BeeRemark, defineBee, ErrorInput } from '../define-bee.ts'
 import { predictionType } from '../model-prediction.ts'
 
 interface Prediction {
@@ -42,8 +42,7 @@ export default defineBee({
     const named = Object.values(weights)
     if (named.length > 0 && named.every((weight) => weight === 0))
       throw new WaggleError('WAGGLE_NO_PREDICTION', { message: 'Every weight is 0, so no prediction counts', next: 'Give one bee a weight above 0.' })
-    refuseUnlike(inputs)
-    return undefined
+    return { remarks: labelRemarks(inputs) }
   },
   create: ({ spec }) => ({
     process: (input: unknown): Ensemble => averageOf(predictionsOf(input), spec.weights ?? {}),
@@ -83,24 +82,47 @@ export function averageOf(predictions: ReadonlyMap<string, Prediction>, weights:
   }
 }
 
-/** Throws WAGGLE_MODEL_SHAPE for a model without scores, and for two models without a common label: their average would mean nothing. */
-function refuseUnlike(inputs: ReadonlyMap<string, BeeFindings>): void {
-  const known = [...inputs].flatMap(([bee, { labels }]) => (labels === undefined ? [] : [{ bee, labels }]))
-  const silent = known.find(({ labels }) => labels === null)
-  if (silent !== undefined) {
-    throw new WaggleError('WAGGLE_MODEL_SHAPE', {
-      message: `${silent.bee} gives no scores, and an ensemble averages scores`,
-      next: 'Set output in its spec to the output with the scores, and labels to their names; or leave it out of the ensemble.',
+/**
+ * Remarks about each input whose labels are not those of most inputs. Without a common label their average would mean nothing, which is a mistake.
+ */
+function labelRemarks(inputs: ReadonlyMap<string, BeeFindings>): readonly BeeRemark[] {
+  const remarks: BeeRemark[] = []
+  const known: Labelled[] = []
+  for (const [bee, { labels }] of inputs) {
+    if (labels === null) {
+      remarks.push({
+        kind: 'mistake',
+        input: bee,
+        message: `${bee} gives no scores, and an ensemble averages scores`,
+        next: 'Set output in its spec to the output with the scores, and labels to their names; or leave it out of the ensemble.',
+      })
+    } else if (labels !== undefined && labels.length > 0) known.push({ bee, labels: new Set(labels) })
+  }
+  const usual = usualOf(known)
+  const shown = ({ bee, labels }: Labelled) => `${bee} scores ${enumerated(labels, labels.size)}`
+  for (const one of known) {
+    if (usual === null || one.labels.symmetricDifference(usual.labels).size === 0) continue
+    const isDisjoint = one.labels.isDisjointFrom(usual.labels)
+    remarks.push({
+      kind: isDisjoint ? 'mistake' : 'warning',
+      input: one.bee,
+      message: `${shown(usual)}, and ${shown(one)}: ${isDisjoint ? 'they have no label in common' : 'a label that one of them does not score counts as 0 for it'}`,
+      next: 'Set labels in the spec of each model to the same names.',
     })
   }
-  const [first, ...others] = known.filter(({ labels }) => labels !== null && labels.length > 0)
-  const stranger = others.find(({ labels }) => !labels?.some((label) => first?.labels?.includes(label)))
-  if (first === undefined || stranger === undefined) return
-  const shown = ({ bee, labels }: typeof first) => `${bee} scores ${enumerated(labels ?? [], labels?.length ?? 0)}`
-  throw new WaggleError('WAGGLE_MODEL_SHAPE', {
-    message: `${shown(first)}, and ${shown(stranger)}: they have no label in common`,
-    next: 'Set labels in the spec of each model to the same names.',
-  })
+  return remarks
+}
+
+interface Labelled {
+  readonly bee: string
+  readonly labels: ReadonlySet<string>
+}
+
+/** The first input with the labels that most inputs have, in any order. */
+function usualOf(known: readonly Labelled[]): Labelled | null {
+  const groups = Map.groupBy(known, ({ labels }) => JSON.stringify([...labels].sort()))
+  const [most] = [...groups.values()].reduce((best, group) => (group.length > best.length ? group : best), [] as readonly Labelled[])
+  return most ?? null
 }
 
 function notFinite(): WaggleError {

@@ -9,7 +9,7 @@ export interface PictureInput extends ResampleTarget {
 
 /**
  * The conversion of a picture to a row, from the bee's spec or else from the shape of the only input ([height, width, 3] or [3, height, width]). Null
- * for a model that takes no pictures. Such a model has several inputs, integers of more than eight bits, or another number of channels than three.
+ * for a model that takes no pictures. Such a model has several inputs, integers of more than eight bits, another number of channels than three, or no size.
  */
 export function pictureInputOf(path: string, inputs: readonly RowInput[], told: PictureFit): PictureInput | null {
   const [input, other] = inputs
@@ -21,6 +21,8 @@ export function pictureInputOf(path: string, inputs: readonly RowInput[], told: 
   const [signedHeight = -1, signedWidth = -1] = layout === 'NCHW' ? input.shape.slice(1) : input.shape
   const height = told.resize?.[0] ?? signedHeight
   const width = told.resize?.[1] ?? signedWidth
+  // A model of any size takes tensors, as image-preprocess makes them, unless its bee says how pictures are fitted.
+  if (Math.min(height, width) < 1 && Object.keys(told).length === 0) return null
   const shape = layout === 'NCHW' ? [3, height, width] : [height, width, 3]
   if (!shape.every((wanted, at) => wanted > 0 && (input.shape[at] === -1 || input.shape[at] === wanted))) {
     throw new WaggleError('WAGGLE_MODEL_SHAPE', {
@@ -28,7 +30,13 @@ export function pictureInputOf(path: string, inputs: readonly RowInput[], told: 
       next: 'Correct resize and layout in the bee’s spec, or use a model whose input is [N, height, width, 3] or [N, 3, height, width].',
     })
   }
-  return { shape, height, width, layout, fit: told.fit ?? 'fill', scale: told.scale ?? 1 }
+  if (input.datatype === 'UINT8' && told.values?.offsets.some((offset) => offset !== 0))
+    throw new WaggleError('WAGGLE_MODEL_SHAPE', {
+      message: `${path} takes UINT8, which cannot hold the fractions of normalize`,
+      next: 'Leave normalize out, or use a model whose input is FP32.',
+    })
+  return { shape, height, width, layout, fit: told.fit ?? 'fill', values: told.values ?? unchanged }
 }
 
+const unchanged = { factors: [1, 1, 1], offsets: [0, 0, 0] } as const
 const pictureTypes: ReadonlySet<ModelDatatype> = new Set(['FP32', 'FP16', 'FP64', 'UINT8'])

@@ -44,7 +44,8 @@ export class PictureResampler {
   }
 
   #writeDown(rows: Float32Array, rowLength: number, down: Weights, out: Float32Array, at: number): void {
-    const { height, width, layout, scale } = this.#target
+    const { height, width, layout, values } = this.#target
+    const { factors, offsets } = values
     const plane = height * width
     for (let y = 0; y < height; y++) {
       const first = down.first[y] as number
@@ -54,9 +55,10 @@ export class PictureResampler {
         for (let tap = 0, from = first * rowLength + i, weight = y * down.taps; tap < taps; tap++, from += rowLength, weight++) {
           sum += (rows[from] as number) * (down.weights[weight] as number)
         }
-        const value = Math.min(255, Math.max(0, sum)) * scale
+        const channel = i % 3
+        const value = Math.min(255, Math.max(0, sum)) * (factors[channel] as number) + (offsets[channel] as number)
         if (layout === 'NHWC') out[at + y * rowLength + i] = value
-        else out[at + (i % 3) * plane + y * width + ((i / 3) | 0)] = value
+        else out[at + channel * plane + y * width + ((i / 3) | 0)] = value
       }
     }
   }
@@ -77,7 +79,7 @@ export interface ResampleTarget {
   readonly width: number
   readonly fit: 'fill' | 'cover'
   readonly layout: 'NHWC' | 'NCHW'
-  readonly scale: number
+  readonly values: { readonly factors: readonly number[]; readonly offsets: readonly number[] }
 }
 
 interface Weights {

@@ -8,6 +8,10 @@ export const maxDecodeBytes = 320 * 1024 * 1024
 export const maxDecodeSeconds = 10
 /** The largest ratio of a decoded picture's longer side to the requested shorter side. */
 export const maxStretch = 4
+/** The most pixels of a decoded picture. */
+export const maxOutputPixels = 4_194_304
+/** The most bytes of an encoded picture. */
+export const maxFileBytes = 64 * 1024 * 1024
 const maxAspect = 20
 const maxScannedPixels = 1_000_000_000
 /** A measured value. The AVIF decoder holds several copies of whole 16-bit planes. */
@@ -23,13 +27,16 @@ export interface PictureSize {
 /**
  * The size of a picture and the memory for decoding it, by its header and the number of its scans. Throws `Refused` for a picture past the limits.
  */
-export function boundedSize(header: Metadata, { format, scans }: { readonly format: PictureFormat; readonly scans: number }): PictureSize {
+export function boundedSize(
+  header: Metadata,
+  { format, scans, mostPixels }: { readonly format: PictureFormat; readonly scans: number; readonly mostPixels: number },
+): PictureSize {
   const { width = 0, height = 0, channels = 4, depth, isProgressive = false } = header
   const pixels = width * height
   const decodeBytes =
     pixels * (format === 'avif' ? avifBytesPerPixel : channels * (depth === 'ushort' ? 2 : 1) * (isProgressive || scans > 1 ? 2 : 1))
   const has = `The picture has ${width} × ${height} pixels`
-  if (pixels > maxPixels) throw new Refused(`${has}; at most ${maxPixels.toLocaleString('en')} are accepted`)
+  if (pixels > mostPixels) throw new Refused(`${has}; at most ${mostPixels.toLocaleString('en')} are accepted`)
   if (Math.max(width, height) > maxAspect * Math.min(width, height))
     throw new Refused(`${has}; its longer side may be at most ${maxAspect} times the shorter`)
   if (pixels * scans > maxScannedPixels)

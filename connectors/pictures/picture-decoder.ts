@@ -1,67 +1,72 @@
 import sharp, { type Metadata } from 'sharp'
+import type { Picture, PictureOptions } from '../../topology/swarm/ports/pictures.ts'
 import { Refused } from '../../topology/waggle-error.ts'
 import { DecodeBudget } from './decode-budget.ts'
-import { boundedSize, maxDecodeBytes, maxDecodeSeconds, maxPixels, maxStretch, type PictureSize } from './picture-bounds.ts'
-import { type PictureFormat, pictureFormat } from './picture-format.ts'
+import { boundedSize, maxDecodeBytes, maxDecodeSeconds, maxFileBytes, maxPixels } from './picture-bounds.ts'
+import { pictureFormat } from './picture-format.ts'
+import { frameOf, type PictureFrame } from './picture-frame.ts'
 import { scansOf, trimmedPicture } from './trimmed-picture.ts'
 
-/** RGB pixels, row after row. */
-export interface Picture {
-  readonly height: number
-  readonly width: number
-  readonly pixels: Uint8Array
-}
-
-export interface DecodeOptions {
-  /** The length of the decoded picture's shorter side in pixels. The other side follows from the aspect ratio, up to `maxStretch` times as long. */
-  readonly shorterSide: number
-}
+export type { Picture, PictureOptions }
 
 /**
- * Decodes the first frame of a photo, and resizes it. Transparency becomes white, the aspect ratio stays, orientation tags are ignored. A JPEG is
- * decoded at a fraction of its size if that is large enough. If the longer side would exceed `shorterSide` × `maxStretch`, the picture becomes
- * smaller.
+ * Decodes the first frame of a photo, turns it upright, resizes and crops it. Transparency becomes white, unless `background` names another colour. A
+ * JPEG is decoded at a fraction of its size if that is large enough. Colour profiles are ignored, as Pillow, OpenCV and TensorFlow ignore them, except
+ * that of a CMYK picture. If the longer side would exceed `shorterSide` × `maxStretch`, the picture becomes smaller.
  *
  * All pictures of a process are decoded here. Once this module is loaded, sharp reads only the formats of `pictureFormat`. Throws `Refused` for other
  * bytes, and for a picture past the limits, whose header alone is read.
+ *
+ * @example
+ * const { height, width, pixels } = await decodePicture(bytes, { shorterSide: 256 })
  */
-export async function decodePicture(bytes: Uint8Array, options: DecodeOptions): Promise<Picture> {
+export async function decodePicture(bytes: Uint8Array, options: PictureOptions): Promise<Picture> {
   if (bytes.length === 0) throw new Refused('The body is empty, where a picture is needed')
+  if (bytes.length > maxFileBytes)
+    throw new Refused(`The picture has ${bytes.length} bytes; at most ${maxFileBytes.toLocaleString('en')} are accepted`)
   const format = pictureFormat(bytes)
   if (format === null) throw new Refused('The body is not a picture that can be read: send a JPEG, PNG, WebP, GIF or AVIF')
   const trimmed = trimmedPicture(bytes, format)
-  const size = await sizeOf(trimmed, format)
-  return budget.run(size.decodeBytes, () => decode(trimmed, outputSize(size, options)))
+  const header = await headerOf(trimmed)
+  const scans = format === 'jpeg' ? scansOf(bytes) : 1
+  const size = boundedSize(header, { format, scans, mostPixels: Math.min(maxPixels, options.maxPixels ?? maxPixels) })
+  const turned = isTurned(header, options)
+  const frame = frameOf(turned ? header.autoOrient : size, options)
+  return budget.run(size.decodeBytes, () => decode(trimmed, { header, frame, options }))
 }
 
-/** The size after decoding: at most `shorterSide`² × `maxStretch` pixels. */
-function outputSize({ height, width }: PictureSize, { shorterSide }: DecodeOptions): { readonly height: number; readonly width: number } {
-  const scale = Math.min(shorterSide / Math.min(height, width), (shorterSide * maxStretch) / Math.max(height, width))
-  return { height: Math.max(1, Math.round(height * scale)), width: Math.max(1, Math.round(width * scale)) }
-}
-
-/** Reads only the header. Throws `Refused` for a picture past the limits. */
-async function sizeOf(bytes: Uint8Array, format: PictureFormat): Promise<PictureSize> {
-  let header: Metadata
+async function headerOf(bytes: Uint8Array): Promise<Metadata> {
   try {
-    header = await sharp(bytes, reading).metadata()
+    return await sharp(bytes, reading).metadata()
   } catch (thrown) {
     throw refusal(thrown)
   }
-  return boundedSize(header, { format, scans: format === 'jpeg' ? scansOf(bytes) : 1 })
 }
 
-async function decode(bytes: Uint8Array, { height, width }: { readonly height: number; readonly width: number }): Promise<Picture> {
+/** True if the file's EXIF data turns or mirrors the picture. */
+function isTurned({ orientation = 1 }: Metadata, { orient = true }: PictureOptions): boolean {
+  return orient && orientation > 1
+}
+
+interface Decoding {
+  readonly header: Metadata
+  readonly frame: PictureFrame
+  readonly options: PictureOptions
+}
+
+/** Each operation costs a tenth of a millisecond, whatever the size, so only needed ones are added. */
+async function decode(bytes: Uint8Array, { header, frame: { resize, crop }, options }: Decoding): Promise<Picture> {
+  const { channels = 3, background = '#ffffff' } = options
   try {
-    const { data, info } = await sharp(bytes, reading)
-      .timeout({ seconds: maxDecodeSeconds })
-      .resize({ height, width, fit: 'fill', kernel: 'lanczos3', fastShrinkOnLoad: true })
-      .flatten({ background: '#ffffff' })
-      .toColourspace('srgb')
-      .removeAlpha()
-      .raw()
-      .toBuffer({ resolveWithObject: true })
-    return { height: info.height, width: info.width, pixels: info.channels === 3 ? data : repeated(data, info.channels) }
+    const picture = sharp(bytes, { ...reading, ignoreIcc: header.space !== 'cmyk' }).timeout({ seconds: maxDecodeSeconds })
+    if (isTurned(header, options)) picture.autoOrient()
+    const { height, width, fit, pad = '#000000' } = resize
+    picture.resize({ height, width, fit, background: pad, kernel: 'lanczos3', fastShrinkOnLoad: true })
+    if (crop !== null) picture.extract(crop)
+    if (header.hasAlpha) picture.flatten({ background }).removeAlpha()
+    if (!(header.depth === 'uchar' && eightBits.has(header.space))) picture.toColourspace('srgb')
+    const { data, info } = await picture.raw().toBuffer({ resolveWithObject: true })
+    return { height: info.height, width: info.width, channels, pixels: inChannels(data, info.channels, channels) }
   } catch (thrown) {
     throw refusal(thrown)
   }
@@ -74,6 +79,11 @@ function refusal(thrown: unknown): Refused {
   return new Refused(`The body is not a picture that can be read: ${said.slice(0, maxSaidCharacters)}`)
 }
 
+function inChannels(data: Uint8Array, from: number, to: 1 | 3): Uint8Array {
+  if (from === to) return data
+  return to === 1 ? brightness(data, from) : repeated(data, from)
+}
+
 /** Turns grey pixels into RGB. */
 function repeated(data: Uint8Array, channels: number): Uint8Array {
   const pixels = new Uint8Array((data.length / channels) * 3)
@@ -81,6 +91,16 @@ function repeated(data: Uint8Array, channels: number): Uint8Array {
   return pixels
 }
 
+/** The brightness of RGB pixels by BT.601, as Pillow, OpenCV and TensorFlow compute it. libvips computes another. */
+function brightness(data: Uint8Array, channels: number): Uint8Array {
+  const grey = new Uint8Array(data.length / channels)
+  for (let at = 0, from = 0; at < grey.length; at++, from += channels)
+    grey[at] = ((data[from] ?? 0) * 19_595 + (data[from + 1] ?? 0) * 38_470 + (data[from + 2] ?? 0) * 7_471 + 0x8000) >> 16
+  return grey
+}
+
+/** Colour spaces whose values need no conversion. */
+const eightBits: ReadonlySet<string> = new Set(['srgb', 'b-w'])
 const maxSaidCharacters = 300
 const reading = { limitInputPixels: maxPixels, sequentialRead: true, failOn: 'error', pages: 1 } as const
 

@@ -8,6 +8,7 @@ import { type HttpGateway, openHttpGateway } from '../../connectors/gateway/http
 import { RequestIdentity } from '../../connectors/gateway/request-identity.ts'
 import { TensorFlowServing } from '../../connectors/models/serving/tensorflow-serving.ts'
 import { ThreadedModels } from '../../connectors/models/threaded-models.ts'
+import { decodePicture } from '../../connectors/pictures/picture-decoder.ts'
 import { checkDataFormat } from '../../connectors/system/data-format.ts'
 import { FileFlightRecorder } from '../../connectors/system/flight-recorder.ts'
 import { processHeap } from '../../connectors/system/process-heap.ts'
@@ -137,6 +138,7 @@ export class Beekeeper {
     const ports = {
       models: new ThreadedModels({ requireGpu: settings.gpu === 'require', clock: systemClock }),
       modelServers: new TensorFlowServing({ clock: systemClock }),
+      pictures: { decode: decodePicture },
       processes: new LocalProcesses({ clock: systemClock }),
       database,
     }

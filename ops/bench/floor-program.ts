@@ -1,10 +1,10 @@
 import { dirname } from 'node:path'
-import { pathToFileURL } from 'node:url'
 import fastify from 'fastify'
 import { BeeRegistry } from '../../bees/registry.ts'
 import { averageOf } from '../../bees/weighted-average-ensemble/bee.ts'
 import { LocalProcesses } from '../../connectors/containers/local-processes.ts'
 import { ThreadedModels } from '../../connectors/models/threaded-models.ts'
+import { decodePicture } from '../../connectors/pictures/picture-decoder.ts'
 import { systemClock } from '../../connectors/system/system-clock.ts'
 import type { CheckedSwarm, SwarmBee } from '../../topology/swarm/checked-swarm.ts'
 import type { ModelRow } from '../../topology/swarm/ports/models.ts'
@@ -23,7 +23,7 @@ const neverAborted = new AbortController().signal
 const [file = ''] = process.argv.slice(2)
 const swarm = readSwarm(file, new BeeRegistry())
 const { resolve } = loadConfig({ directories: [dirname(file)], env: process.env })
-const decode = await decoderOf(swarm, resolve)
+const decode = decoderOf(swarm)
 const models = await Promise.all(swarm.bees.filter(({ type }) => modelTypes.has(type.type)).map((bee) => batchedModel(bee, resolve)))
 const weights = (swarm.bees.find(({ type }) => type.type === 'weighted-average-ensemble')?.spec.weights ?? {}) as { readonly [bee: string]: number }
 
@@ -39,24 +39,16 @@ process.stdout.write(`${JSON.stringify({ event: 'ready', gateway: await app.list
 
 type Scores = { readonly [label: string]: number }
 
-async function decoderOf({ bees }: CheckedSwarm, map: ResolveMap): Promise<(body: Buffer) => Promise<ModelRow> | ModelRow> {
-  const module = bees.find(({ type }) => type.type === 'module')
-  if (module === undefined) {
+function decoderOf({ bees }: CheckedSwarm): (body: Buffer) => Promise<ModelRow> | ModelRow {
+  const preprocess = bees.find(({ type }) => type.type === 'image-preprocess')
+  if (preprocess === undefined) {
     return (body) => {
       const data = Float32Array.from(JSON.parse(body.toString()) as number[])
       return { kind: 'tensors', tensors: [{ shape: [data.length], data }] }
     }
   }
-  const path = await map.path(String(module.spec.file), dirname(file))
-  const { default: process } = (await import(pathToFileURL(path).href)) as { default: (body: Buffer) => Promise<Decoded> }
-  return async (body) => {
-    const { shape, data } = (await process(body)).tensors.image
-    return { kind: 'picture', height: shape[0], width: shape[1], pixels: data }
-  }
-}
-
-interface Decoded {
-  readonly tensors: { readonly image: { readonly shape: readonly [number, number, 3]; readonly data: Uint8Array } }
+  const shorterSide = Number(preprocess.spec.resize)
+  return async (body) => ({ kind: 'picture', ...(await decodePicture(body, { shorterSide })) })
 }
 
 async function batchedModel(

@@ -46,3 +46,8 @@ export function feederOf({ bees }: CheckedSwarm, name: string): SwarmBee | undef
   }
   return bee
 }
+
+/** The bees that read this one. A batch is replaced by its readers. */
+export function readersOf(bees: readonly SwarmBee[], name: string): readonly SwarmBee[] {
+  return bees.filter(({ input }) => input?.bees.includes(name)).flatMap((bee) => (bee.type.role === 'batch' ? readersOf(bees, bee.name) : [bee]))
+}

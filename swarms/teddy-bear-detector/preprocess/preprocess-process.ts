@@ -2,7 +2,7 @@ import { Refused } from 'waggle-streams'
 import { decodePicture } from 'waggle-streams/pictures'
 import { serveBee } from '../serve-bee.ts'
 
-/** The bee `preprocess-images` as a separate process: preprocess.ts over the bee protocol. */
+/** The bee `preprocess-images` as a separate process: `image-preprocess` with `resize: 256`, over the bee protocol. */
 serveBee(async (input) => {
   if (input.kind !== 'bytes') return { refuse: 'A picture is needed: send its bytes, with a content type such as image/jpeg' }
   try {

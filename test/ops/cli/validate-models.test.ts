@@ -107,15 +107,22 @@ describe('The models of a swarm file', () => {
     assert.equal((await waggle([model('people', 'nowhere.onnx')])).status, 1)
   })
 
-  it('are refused at the ensemble’s input if it cannot average them', async () => {
+  it('are refused at the edge to an ensemble that cannot average them, with a warning if only some labels differ', async () => {
     const join = 'name: both, type: weighted-average-ensemble, input: {join: [names, other]}, spec: {}'
     const { status, said } = await waggle([model('names', 'sklearn-names-zipmap.onnx'), model('other', 'sklearn-numbers-zipmap.onnx'), join])
     assert.equal(status, 1)
-    assert.match(said, /swarm\.yaml:6:58: names scores setosa, versicolor, virginica, and other scores 10, 11, 12: they have no label in common/)
+    assert.match(said, /swarm\.yaml:6:73: names scores setosa, versicolor, virginica, and other scores 10, 11, 12: they have no label in common/)
     const renamed = model('other', 'sklearn-numbers-zipmap.onnx', ', labels: [setosa, versicolor, virginica]')
     assert.equal((await waggle([model('names', 'sklearn-names-zipmap.onnx'), renamed, join])).status, 0)
+    const partly = model('other', 'sklearn-numbers-zipmap.onnx', ', labels: [setosa, versicolor, crocus]')
+    const some = await waggle([model('names', 'sklearn-names-zipmap.onnx'), partly, join])
+    assert.equal(some.status, 0)
+    assert.match(
+      some.said,
+      /swarm\.yaml:6:73: warning: names scores setosa, versicolor, virginica, and other scores setosa, versicolor, crocus: a label/,
+    )
     const silent = await waggle([model('names', 'sklearn-names-zipmap.onnx'), model('other', 'torch-sentence.onnx', ', output: vectors'), join])
-    assert.match(silent.said, /swarm\.yaml:6:58: other gives no scores, and an ensemble averages scores/)
+    assert.match(silent.said, /swarm\.yaml:6:73: other gives no scores, and an ensemble averages scores/)
   })
 
   it('are refused if the spec does not fit, with the model’s own outputs', async () => {

@@ -86,6 +86,5 @@ describe('A new project', () => {
     same('hello/swarm.yaml', 'hello-world/swarm.yaml')
     same('hello/examples/hello.json', 'hello-world/examples/hello.json')
     for (const file of ['centre-square.ts', 'features.ts', 'svm.ts', 'svm.f32']) same(`teddy/svm/${file}`, `teddy-bear-detector/svm/${file}`)
-    same('teddy/preprocess.ts', 'teddy-bear-detector/preprocess/preprocess.ts')
   })
 })

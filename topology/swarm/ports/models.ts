@@ -66,8 +66,8 @@ export interface PictureFit {
   /** `fill`: the whole picture, stretched. `cover`: the centre of the picture, with its aspect ratio. */
   readonly fit?: 'fill' | 'cover'
   readonly layout?: 'NHWC' | 'NCHW'
-  /** A factor for each value from 0 to 255. */
-  readonly scale?: number
+  /** Each value from 0 to 255 becomes `value × factors[channel] + offsets[channel]`. Default: the value itself. */
+  readonly values?: { readonly factors: readonly number[]; readonly offsets: readonly number[] }
 }
 
 /** Names of the Open Inference Protocol v2. BYTES are strings. */

@@ -90,7 +90,7 @@ describe('A model on a server of TensorFlow Serving’s published messages', { s
 
   it('gets the pictures of its size', async () => {
     for (const url of addresses()) {
-      await withModel({ url, signature: 'picture', fit: { scale: 1 / 255 } }, async (model) => {
+      await withModel({ url, signature: 'picture', fit: { values: { factors: [1 / 255, 1 / 255, 1 / 255], offsets: [0, 0, 0] } } }, async (model) => {
         assert.ok(model.signature.takesPictures)
         const pixels = Uint8Array.from({ length: 48 }, (_, at) => [255, 0, 51][at % 3] ?? 0)
         const [result] = await model.run([{ kind: 'picture', height: 4, width: 4, pixels }], signal)

@@ -1,0 +1,41 @@
+/** Decodes photos. All pictures of a process share one bounded memory. */
+export interface Pictures {
+  /** Throws `Refused` for bytes that are not a picture, and for a picture past the limits. */
+  decode(bytes: Uint8Array, options: PictureOptions): Promise<Picture>
+}
+
+/** RGB or grey pixels, row after row. */
+export interface Picture {
+  readonly height: number
+  readonly width: number
+  /** 3 for RGB, 1 for grey. */
+  readonly channels: 1 | 3
+  readonly pixels: Uint8Array
+}
+
+/** The steps from a file to a picture, in this order: orient, resize, crop. */
+export interface PictureOptions {
+  /** False: the orientation in the EXIF data is ignored. Default: true. */
+  readonly orient?: boolean
+  /** The length of the shorter side after the resize, in pixels. The other side follows from the aspect ratio. */
+  readonly shorterSide?: number
+  /** The size after the resize, in pixels. Without it and without `shorterSide` the picture keeps its size. */
+  readonly size?: PictureTarget
+  /** The part that is cut out of the middle, in pixels. */
+  readonly crop?: { readonly height: number; readonly width: number }
+  /** The colour that stands for transparency, as `#rrggbb`. Default: white. */
+  readonly background?: string
+  /** Default: 3. */
+  readonly channels?: 1 | 3
+  /** The most pixels of the file. Default: 50,000,000, which is also the limit. */
+  readonly maxPixels?: number
+}
+
+export interface PictureTarget {
+  readonly height: number
+  readonly width: number
+  /** `fill`: stretched. `cover`: aspect kept, the middle cut out. `contain`: aspect kept, with bars in the colour `pad`. */
+  readonly fit: 'fill' | 'cover' | 'contain'
+  /** The colour of the bars, as `#rrggbb`. Default: black. */
+  readonly pad?: string
+}
