@@ -191,6 +191,8 @@ export interface BeeDefinition<S extends TSchema, In, Out> {
   check?(context: BeeCheckContext<Static<S>>): Promise<BeeFindings | undefined>
   /** The spec of a second bee of this type that reads the same input, whose results are saved and not used; null without one. */
   shadow?(spec: Static<S>): Static<S> | null
+  /** True if a bee with this spec computes a model in this process. Such bees share the processor's cores. */
+  runsModel?(spec: Static<S>): boolean
   /** True if the bee never changes its input. Then it gets no copy of its own. */
   keepsInput?: true
   /** Creates the bee. Undefined for `gateway` and `batch`, which the planner itself implements. */

@@ -23,6 +23,7 @@ export default defineBee({
   input: { tensors: {} },
   output: predictionType,
   keepsInput: true,
+  runsModel: () => true,
   shadow: shadowSpec,
   check: async (context) => checkModel(await withModelFiles(context), 'onnx'),
   create: async (context) => modelBee(await withModelFiles(context), 'onnx'),

@@ -56,6 +56,7 @@ export default defineBee({
   input: { tensors: {} },
   output: predictionType,
   keepsInput: true,
+  runsModel: ({ model }) => model !== undefined,
   shadow: shadowSpec,
   async check(context) {
     refuseMisplaced(context.spec)

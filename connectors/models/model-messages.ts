@@ -8,6 +8,7 @@ export interface ModelThreadData {
   readonly version: number | undefined
   readonly runtime: ModelOptions['runtime']
   readonly gpu: number
+  readonly threads: number
   readonly fit: PictureFit
   readonly output: string | undefined
   readonly tensorflow: TensorFlowOptions

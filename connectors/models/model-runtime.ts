@@ -16,6 +16,13 @@ export interface ModelRuntime {
   run(inputs: { readonly [name: string]: RunTensor }): Promise<{ readonly [name: string]: RunTensor }>
 }
 
+/** The part of the machine that a model may use. */
+export interface ModelHardware {
+  readonly gpu: number
+  /** Threads that compute one run together. */
+  readonly threads: number
+}
+
 /** A tensor of one run, with the batch dimension. FP16 values are in a Float32Array. */
 export interface RunTensor {
   readonly datatype: ModelDatatype

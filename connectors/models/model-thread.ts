@@ -14,7 +14,7 @@ import { onnxFileIn, versionFolder } from './version-folder.ts'
  * The program of a model's thread. Only this thread blocks during `run`. It also fits the pictures, which it reads from shared memory, so that the
  * process's event loop only copies bytes.
  */
-const { path, version, runtime: library, gpu, fit, output, tensorflow, isLabelled } = workerData as ModelThreadData
+const { path, version, runtime: library, gpu, threads, fit, output, tensorflow, isLabelled } = workerData as ModelThreadData
 const port = parentPort
 if (port === null) throw new Error('This file runs in a worker thread.')
 
@@ -25,8 +25,8 @@ try {
   const file = library === 'onnx' && version !== undefined ? await onnxFileIn(folder) : folder
   const { runtime, warning } =
     library === 'onnx'
-      ? await openOnnx(file, gpu, output)
-      : await openTensorFlow(path, gpu, output, { ...tensorflow, ...(version === undefined ? {} : { version }) })
+      ? await openOnnx(file, { gpu, threads }, output)
+      : await openTensorFlow(path, { gpu, threads }, output, { ...tensorflow, ...(version === undefined ? {} : { version }) })
   const layout = rowLayoutOf(runtime.inputs, runtime.outputs)
   const picture = pictureInputOf(file, layout.inputs, fit)
   const runs = new RowRuns(runtime, layout, picture)

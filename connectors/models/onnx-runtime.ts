@@ -7,16 +7,20 @@ import { ownMember } from '../../topology/own-member.ts'
 import type { ModelDatatype, TensorSignature } from '../../topology/swarm/ports/models.ts'
 import { WaggleError } from '../../topology/waggle-error.ts'
 import { refuseForeignFile, unreadableOnnx } from './foreign-file.ts'
-import { type ModelRuntime, maxScores, outputsToGive, type RunTensor } from './model-runtime.ts'
+import { type ModelHardware, type ModelRuntime, maxScores, outputsToGive, type RunTensor } from './model-runtime.ts'
 import { type OnnxFile, readOnnxFile } from './onnx-file.ts'
 
 /**
  * Opens an ONNX model. `output`: the output that the bee needs, whatever its size. Throws WAGGLE_MODEL_SHAPE if an input or output cannot be given as
  * a tensor.
  */
-export async function openOnnx(path: string, gpu: number, output: string | undefined): Promise<{ runtime: ModelRuntime; warning: string | null }> {
+export async function openOnnx(
+  path: string,
+  hardware: ModelHardware,
+  output: string | undefined,
+): Promise<{ runtime: ModelRuntime; warning: string | null }> {
   refuseForeignFile(path, 'onnx')
-  const { classes, labels, strangeOutputs, shapeless, session, device, warning } = await load(path, gpu)
+  const { classes, labels, strangeOutputs, shapeless, session, device, warning } = await load(path, hardware)
   const inputs = session.inputMetadata.map((input) => {
     if (shapeless.has(input.name)) throw withoutShape(path, input.name)
     return signatureOf(path, input)
@@ -52,10 +56,10 @@ export async function openOnnx(path: string, gpu: number, output: string | undef
   return { runtime, warning }
 }
 
-async function load(path: string, gpu: number): Promise<OnnxFile & Awaited<ReturnType<typeof createSession>>> {
+async function load(path: string, hardware: ModelHardware): Promise<OnnxFile & Awaited<ReturnType<typeof createSession>>> {
   try {
     const file = await readEnds(path)
-    return { ...file, ...(await createSession(path, file.rewritten, gpu)) }
+    return { ...file, ...(await createSession(path, file.rewritten, hardware)) }
   } catch (cause) {
     throw unreadableOnnx(path, cause)
   }
@@ -104,14 +108,14 @@ function strange(path: string, outputs: readonly string[]): WaggleError {
 export async function createSession(
   path: string,
   rewritten: Uint8Array | null,
-  gpu: number,
+  { gpu, threads }: ModelHardware,
 ): Promise<{ session: InferenceSession; device: string; warning: string | null }> {
   // On a machine without a GPU, onnxruntime would warn that it found none.
   env.logLevel = gpu > 0 ? 'warning' : 'error'
   const open = (given: InferenceSession.SessionOptions) =>
     rewritten === null ? InferenceSession.create(path, given) : InferenceSession.create(rewritten, given)
   // A run that fails throws. At level 3 the library would print it to the terminal too.
-  const options = { intraOpNumThreads: 1, interOpNumThreads: 1, graphOptimizationLevel: 'all' as const, logSeverityLevel: 4 as const }
+  const options = { intraOpNumThreads: threads, interOpNumThreads: 1, graphOptimizationLevel: 'all' as const, logSeverityLevel: 4 as const }
   let warning = gpu > 0 ? 'the providers of onnxruntime-gpu are not beside onnxruntime-node’s addon' : null
   for (const provider of gpu > 0 && hasProviders() ? ['tensorrt', 'cuda'] : []) {
     try {

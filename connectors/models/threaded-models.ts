@@ -25,6 +25,8 @@ import { LocalVersions } from './version-folder.ts'
 export interface ThreadedModelsOptions {
   /** True: a bee that asks for a GPU does not start without one. False: it runs on the CPU. */
   readonly requireGpu: boolean
+  /** Threads that compute one run of a model together. Default: 1. */
+  readonly threads?: number
   /** The time that a model has to open, in ms. Default: 60 s; 15 minutes on a GPU, whose libraries compile the model. */
   readonly openingMs?: number
   /** Default: the system's clock. */
@@ -55,7 +57,7 @@ export class ThreadedModels implements Models {
       })
     }
     const { openingMs = options.gpu > 0 ? 900_000 : 60_000, graceMs = 5000 } = this.#options
-    const model = new ThreadedModel(options, { openingMs, graceMs })
+    const model = new ThreadedModel(options, { openingMs, graceMs, threads: this.#options.threads ?? 1 })
     const warning = await model.start()
     if (warning === null) return model
     if (this.#options.requireGpu) {
@@ -85,7 +87,7 @@ export class ThreadedModels implements Models {
 /** The time from one look at a folder of versions to the next. */
 const betweenLooksMs = 2000
 
-type Limits = Required<Pick<ThreadedModelsOptions, 'openingMs' | 'graceMs'>>
+type Limits = Required<Pick<ThreadedModelsOptions, 'openingMs' | 'graceMs' | 'threads'>>
 
 /** JavaScript's memory of a thread. Constants, tensors and the libraries have memory of their own. */
 const resourceLimits = { maxOldGenerationSizeMb: 2048 }
@@ -134,7 +136,7 @@ class ThreadedModel implements OpenModel {
     await this.#waitForEnd()
     if (this.#closed) throw this.#failed('it is closed')
     const { path, version, runtime, gpu, fit, output, tensorflow = {}, isLabelled = false } = this.#options
-    const workerData: ModelThreadData = { path, version, runtime, gpu, fit, output, tensorflow, isLabelled }
+    const workerData: ModelThreadData = { path, version, runtime, gpu, threads: this.#limits.threads, fit, output, tensorflow, isLabelled }
     const worker = new Worker(moduleFile(new URL('./model-thread.ts', import.meta.url)), {
       workerData,
       stdout: false,

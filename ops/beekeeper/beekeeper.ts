@@ -1,3 +1,4 @@
+import { availableParallelism } from 'node:os'
 import { join } from 'node:path'
 import { BeeRegistry } from '../../bees/registry.ts'
 import { ClickHouseDatabase } from '../../connectors/clickhouse/clickhouse-database.ts'
@@ -31,6 +32,7 @@ import { EmbeddedRequests } from './embedded-requests.ts'
 import { idSecretOf } from './id-secret.ts'
 import { trimWhenIdle } from './idle-trim.ts'
 import { saveMissingRows } from './missing-rows.ts'
+import { modelThreads } from './model-threads.ts'
 import { usualMaxConnections } from './open-files.ts'
 import { openLog } from './open-log.ts'
 import { openRemoteModels } from './open-remote-models.ts'
@@ -135,8 +137,10 @@ export class Beekeeper {
     const flights = new Flights(recorder)
     const database = await this.#openDatabase()
     const registry = new BeeRegistry()
+    const bees = this.#options.swarms.flatMap(({ swarm }) => swarm.bees)
+    const threads = settings.model_threads ?? modelThreads(bees, registry, availableParallelism())
     const ports = {
-      models: new ThreadedModels({ requireGpu: settings.gpu === 'require', clock: systemClock }),
+      models: new ThreadedModels({ requireGpu: settings.gpu === 'require', threads, clock: systemClock }),
       modelServers: new TensorFlowServing({ clock: systemClock }),
       pictures: { decode: decodePicture },
       processes: new LocalProcesses({ clock: systemClock }),

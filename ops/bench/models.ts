@@ -73,7 +73,7 @@ function waggleRun(model: OpenModel | undefined): Run {
 async function bareRun(path: string): Promise<Run> {
   const { Tensor } = await import('onnxruntime-node')
   const { bytes } = translateToOnnx(readTensorFlowGraph(path, {}))
-  const { session } = await createSession(path, bytes, 0)
+  const { session } = await createSession(path, bytes, { gpu: 0, threads: 1 })
   const [input] = session.inputMetadata
   const shape = input?.isTensor ? input.shape.slice(1).map(Number) : []
   return (batch) => session.run({ [input?.name ?? '']: new Tensor('float32', new Float32Array(batch * sizeOf(shape)).fill(99), [batch, ...shape]) })

@@ -18,6 +18,7 @@ export interface Settings {
   readonly schema_registry_url: string | null
   readonly gpu: 'prefer' | 'require'
   readonly gpus: number | null
+  readonly model_threads: number | null
   readonly partitions: number
   readonly request_timeout_seconds: number
   readonly answers_retention_seconds: number
@@ -155,6 +156,13 @@ export const settings: readonly Setting[] = [
     schema: integer(0, 1024),
     default: null,
     about: 'On Kafka: GPUs that this process has for bees. Without it as many as the machine shows (/dev/nvidia0 and on).',
+  },
+  {
+    key: 'model_threads',
+    variable: 'WAGGLE_MODEL_THREADS',
+    schema: integer(1, 1024),
+    default: null,
+    about: 'Threads that compute one run of an ONNX or translated model together. Without it the cores divided by the models of the process.',
   },
   { key: 'partitions', variable: 'WAGGLE_PARTITIONS', schema: integer(1, 1024), default: 4, about: 'Partitions of a swarm’s topics.' },
   {

@@ -1,5 +1,6 @@
 import { createRequire } from 'node:module'
 import type { TensorFlowOptions } from '../../../topology/swarm/ports/models.ts'
+import type { ModelHardware } from '../model-runtime.ts'
 import { unsupportedModel } from './invalid-model.ts'
 import { largestDifference } from './largest-difference.ts'
 import type { LoadedGraph } from './loaded-graph.ts'
@@ -20,15 +21,15 @@ interface Choice {
  * Loads a graph on onnxruntime if its translation to ONNX gives the same results as tfjs, else on tfjs. Throws WAGGLE_MODEL_SHAPE if the bee requires
  * onnxruntime and it cannot run the graph.
  */
-export async function chosenBackend(path: string, graph: ServedGraph, gpu: number, options: TensorFlowOptions): Promise<Choice> {
+export async function chosenBackend(path: string, graph: ServedGraph, hardware: ModelHardware, options: TensorFlowOptions): Promise<Choice> {
   const { backend = 'auto' } = options
-  if (backend === 'tfjs') return { loaded: await loadOnTfjs(graph, gpu), choice: 'backend is tfjs' }
-  const translated = await translatedGraph(path, graph, gpu, options)
+  if (backend === 'tfjs') return { loaded: await loadOnTfjs(graph, hardware.gpu), choice: 'backend is tfjs' }
+  const translated = await translatedGraph(path, graph, hardware, options)
   if (!('why' in translated)) return translated
   const { why } = translated
   if (backend === 'onnx')
     throw unsupportedModel(path, `cannot run on onnxruntime: ${why}`, 'Set backend to auto or tfjs, or export the model as ONNX for tensor-rt.')
-  return { loaded: await loadOnTfjs(graph, gpu), choice: why }
+  return { loaded: await loadOnTfjs(graph, hardware.gpu), choice: why }
 }
 
 /** Two values count as equal if they differ by at most this part of the output's range. */
@@ -37,12 +38,12 @@ const maxDifference = 1e-4
 async function translatedGraph(
   path: string,
   graph: ServedGraph,
-  gpu: number,
+  hardware: ModelHardware,
   options: TensorFlowOptions,
 ): Promise<Choice | { readonly why: string }> {
   let loaded: LoadedGraph
   try {
-    loaded = await loadOnOnnxruntime(path, translateToOnnx(graph), gpu)
+    loaded = await loadOnOnnxruntime(path, translateToOnnx(graph), hardware)
   } catch (thrown) {
     return { why: `no translation to ONNX: ${messageOf(thrown)}` }
   }

@@ -1,11 +1,12 @@
 import { ownMember } from '../../../topology/own-member.ts'
+import type { ModelHardware } from '../model-runtime.ts'
 import { createSession, runTensor, tensorOf } from '../onnx-runtime.ts'
 import type { LoadedGraph } from './loaded-graph.ts'
 import type { OnnxTranslation } from './translation/onnx-translation.ts'
 
 /** Loads a translated graph on onnxruntime. */
-export async function loadOnOnnxruntime(path: string, { bytes, inputs, outputs }: OnnxTranslation, gpu: number): Promise<LoadedGraph> {
-  const { session, device, warning } = await createSession(path, bytes, gpu)
+export async function loadOnOnnxruntime(path: string, { bytes, inputs, outputs }: OnnxTranslation, hardware: ModelHardware): Promise<LoadedGraph> {
+  const { session, device, warning } = await createSession(path, bytes, hardware)
   const datatypeOf = new Map(session.outputMetadata.map((one) => [one.name, one.isTensor ? ownMember(datatypes, one.type) : undefined]))
   return {
     device,

@@ -1,7 +1,7 @@
 import type { TensorFlowOptions, TensorSignature } from '../../../topology/swarm/ports/models.ts'
 import { WaggleError } from '../../../topology/waggle-error.ts'
 import { labelsInAssets } from '../model-labels.ts'
-import { type ModelRuntime, maxScores, outputsToGive } from '../model-runtime.ts'
+import { type ModelHardware, type ModelRuntime, maxScores, outputsToGive } from '../model-runtime.ts'
 import { chosenBackend } from './chosen-backend.ts'
 import { unsupportedModel } from './invalid-model.ts'
 import type { LoadedGraph, Tensors } from './loaded-graph.ts'
@@ -13,12 +13,12 @@ import { readTensorFlowGraph } from './tensorflow-graph.ts'
 /** Opens a frozen graph or a SavedModel. `output`: the output that the bee needs, whatever its size. */
 export async function openTensorFlow(
   path: string,
-  gpu: number,
+  hardware: ModelHardware,
   output: string | undefined,
   options: TensorFlowOptions,
 ): Promise<{ runtime: ModelRuntime; warning: string | null }> {
   const graph = readTensorFlowGraph(path, options)
-  const { loaded, choice } = await chosenBackend(path, graph, gpu, options)
+  const { loaded, choice } = await chosenBackend(path, graph, hardware, options)
   const first = await firstRun(graph, loaded, choice)
   const outputs = outputsOf(graph, first, output)
   const names = outputs.map(({ name }) => name)

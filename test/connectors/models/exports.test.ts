@@ -17,6 +17,7 @@ describe('An exported model', () => {
         ports: { models: new ThreadedModels({ requireGpu: false }) },
         resolve: async (name: string) => join(exportsDirectory, name),
         log: () => {},
+        now: () => 0,
       } as unknown as BeeContext<ModelSpec>
       const bee = await modelBee(context, type === 'tf-serving' ? 'tensorflow' : 'onnx')
       assert.ok('processBatch' in bee)

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { once } from 'node:events'
-import { existsSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs'
 import { createServer } from 'node:http'
 import { createServer as createPort } from 'node:net'
 import { tmpdir } from 'node:os'
@@ -143,6 +143,19 @@ export const embeddedFlips = {
     await using swarm = await SwarmHere.open({ WAGGLE_GPU: 'prefer' }, asking)
     assert.equal((await swarm.ask([1, 0, 9, 9])).status, 200)
     await assert.rejects(SwarmHere.open({ WAGGLE_GPU: 'require' }, asking), { code: 'WAGGLE_GPU_MISSING' })
+  },
+
+  async model_threads() {
+    const threads = async (env: Env) => {
+      const before = readdirSync('/proc/self/task').length
+      await using swarm = await SwarmHere.open(env, { bees: `${model}\n${answer}`, files: saving.files })
+      assert.equal((await swarm.ask([1, 0, 9, 9])).status, 200)
+      return readdirSync('/proc/self/task').length - before
+    }
+    // The first swarm of a process also starts threads of libraries.
+    await threads({})
+    const [few, many] = [await threads({ WAGGLE_MODEL_THREADS: '1' }), await threads({ WAGGLE_MODEL_THREADS: '9' })]
+    assert.ok(many >= few + 7, `${few} threads, and ${many}`)
   },
 
   async partitions() {

@@ -1,0 +1,35 @@
+import assert from 'node:assert/strict'
+import { describe, it } from 'node:test'
+import { BeeRegistry } from '../../../bees/registry.ts'
+import { modelThreads } from '../../../ops/beekeeper/model-threads.ts'
+import { checkSwarm } from '../../../topology/swarm/check.ts'
+import { SwarmDocument } from '../../../topology/swarm/document.ts'
+
+const registry = new BeeRegistry()
+
+function beesWith(models: readonly string[]) {
+  const yaml = `name: s
+bees:
+  - { name: g, type: gateway-input, spec: { name: g } }
+  - { name: work, type: module, input: { name: g }, spec: { file: ./a.ts } }
+${models.map((model, at) => `  - { name: m${at}, input: { name: work }, ${model} }\n`).join('')}`
+  return checkSwarm(SwarmDocument.parse(yaml, 's.yaml'), registry).bees
+}
+
+describe('The threads of a model', () => {
+  const onnx = 'type: tensor-rt, spec: { model: ./m.onnx }'
+  const tensorflow = 'type: tf-serving, spec: { model: ./m.pb }'
+
+  it('are all cores for one model, and an equal part for each of several, at least one', () => {
+    assert.deepEqual(
+      [[], [onnx], [onnx, tensorflow], [onnx, onnx, tensorflow]].map((models) => modelThreads(beesWith(models), registry, 8)),
+      [8, 8, 4, 2],
+    )
+    assert.equal(modelThreads(beesWith([onnx, onnx, onnx]), registry, 2), 1)
+  })
+
+  it('are not shared with a model that another server runs', () => {
+    const elsewhere = 'type: tf-serving, spec: { url: "http://127.0.0.1:8501/v1/models/m" }'
+    assert.equal(modelThreads(beesWith([onnx, elsewhere]), registry, 8), 8)
+  })
+})
