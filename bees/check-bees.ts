@@ -72,6 +72,8 @@ function keyAtFault(error: WaggleError, { spec, type }: SwarmBee): readonly stri
   if (error instanceof VersionMistake) return ['spec', error.setting]
   const { code } = error
   if (type.role === 'value' && code === 'WAGGLE_MODEL_SHAPE') return ['input']
+  // A bee may name two files, and the message names the one at fault.
+  if (typeof spec.labels === 'string' && error.message.includes(spec.labels)) return ['spec', 'labels']
   const keys: readonly string[] = code === 'WAGGLE_MODEL_SHAPE' ? [] : ['file', 'model', 'url', 'image', 'container', 'command', 'table', 'weights']
   return ['spec', ...keys.filter((key) => Object.hasOwn(spec, key)).slice(0, 1)]
 }
