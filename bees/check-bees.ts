@@ -131,6 +131,8 @@ async function outcomeOf(check: Promise<BeeFindings | undefined>): Promise<BeeFi
 function keyAtFault(error: WaggleError, { spec }: SwarmBee): readonly string[] {
   if (error instanceof VersionMistake) return ['spec', error.setting]
   const { code } = error
+  // A bee may name two files, and the message names the one at fault.
+  if (typeof spec.labels === 'string' && error.message.includes(spec.labels)) return ['spec', 'labels']
   const keys: readonly string[] = code === 'WAGGLE_MODEL_SHAPE' ? [] : ['file', 'model', 'url', 'image', 'container', 'command', 'table', 'weights']
   return ['spec', ...keys.filter((key) => Object.hasOwn(spec, key)).slice(0, 1)]
 }

@@ -18,7 +18,12 @@ export const predictionType = Type.Object({ label: Type.String(), scores: Type.R
 /** Settings that all model bees share. */
 export const modelSpec = {
   labels: Type.Optional(
-    Type.Union([Type.Array(Type.String({ minLength: 1 }), { minItems: 1 }), Type.String({ minLength: 1 })], {
+    // One schema of two types: with a choice of two schemas, a mistake would be told for each of them.
+    Type.Unsafe<readonly string[] | string>({
+      type: ['array', 'string'],
+      items: { type: 'string', minLength: 1 },
+      minItems: 1,
+      minLength: 1,
       description:
         'Names of the scores, in the output’s order; or the address of a file with them, a label a line or a list in a .json file. Default: those of NAME.labels.txt or NAME.labels.json beside the model, or of its metadata, else the classes that the file names, else 0, 1, …',
     }),

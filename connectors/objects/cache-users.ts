@@ -17,6 +17,7 @@ export class CacheUsers {
   #stopBeating: (() => void) | null = null
   #opening: Promise<void> | null = null
   #machine = ''
+  #writing: Promise<void> = Promise.resolve()
 
   constructor(directory: string, clock: Clock) {
     this.#directory = join(directory, 'users')
@@ -66,6 +67,7 @@ export class CacheUsers {
     await this.#opening.catch(() => {})
     this.#stopBeating?.()
     this.#uses.clear()
+    await this.#writing.catch(() => {})
     await rm(join(this.#directory, this.token), { force: true })
   }
 
@@ -87,7 +89,13 @@ export class CacheUsers {
     await utimes(join(this.#directory, this.token), now, now).catch(() => this.#write())
   }
 
-  async #write(): Promise<void> {
+  /** Writes go one after the other, since they share a file beside the real one. */
+  #write(): Promise<void> {
+    this.#writing = this.#writing.catch(() => {}).then(() => this.#writeNow())
+    return this.#writing
+  }
+
+  async #writeNow(): Promise<void> {
     const file = join(this.#directory, this.token)
     const user: User = { pid: process.pid, started: startOf(process.pid) ?? '', machine: this.#machine, uses: [...this.#uses] }
     await writeFile(`${file}.next`, JSON.stringify(user))

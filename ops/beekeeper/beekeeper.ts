@@ -148,7 +148,9 @@ export class Beekeeper {
     }
     const models = openRemoteModels(settings, systemClock)
     this.#closeLater('models', () => models.close())
-    this.#options.signal?.addEventListener('abort', () => void models.close())
+    const { signal } = this.#options
+    signal?.addEventListener('abort', () => void models.close())
+    if (signal?.aborted === true) await models.close()
     let opened = 0
     const all = () => this.#swarms.reduce((sum, { bees }) => sum + bees, 0)
     this.#swarms = await Promise.all(

@@ -101,6 +101,27 @@ describe('The cache of models', () => {
     assert.deepEqual(store.reads, [0, 4000])
   })
 
+  it('begins at the first byte after a break if the store sends no part of a file', async () => {
+    store.put('a.onnx', 'h'.repeat(5000))
+    store.breaks.push(2000)
+    const read = store.read.bind(store)
+    store.read = (object, _fromByte, signal) => read(object, 0, signal)
+    assert.equal(await contentOf(opened().path(wish('a.onnx'))), 'h'.repeat(5000))
+    assert.deepEqual(store.reads, [0, 0])
+  })
+
+  it('gives many models at the same time, when they are fetched and when they are here', async () => {
+    const names = Array.from({ length: 20 }, (_, at) => `${at}.onnx`)
+    for (const name of names) store.put(name, name)
+    for (const cache of [opened(), opened()]) {
+      const paths = await Promise.all(names.map((name) => cache.path(wish(name))))
+      assert.deepEqual(
+        paths.map((path) => readFileSync(path, 'utf8')),
+        names,
+      )
+    }
+  })
+
   it('begins again if the file changes while it is fetched', async () => {
     store.put('a.onnx', 'a'.repeat(5000))
     store.breaks.push(2000)

@@ -1,13 +1,13 @@
 import assert from 'node:assert/strict'
 import { spawn } from 'node:child_process'
-import { once } from 'node:events'
+import { EventEmitter, once } from 'node:events'
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { it } from 'node:test'
 import { smallModel } from '../../../ops/bench/small-model.ts'
 import { describeWithS3, type Env, freePort, withEnv } from '../../support/s3-server.ts'
-import { eventually, SwarmHere } from '../../support/swarm-here.ts'
+import { SwarmHere } from '../../support/swarm-here.ts'
 import { SwitchableProxy } from '../../support/switchable-proxy.ts'
 
 const bees = (spec: string) => `  - {name: model, type: tensor-rt, input: {name: entrance}, spec: {${spec}}}
@@ -29,6 +29,16 @@ describeWithS3('A swarm with a model in a bucket', (server) => {
     await withEnv(server().env, async () => {
       await using swarm = await SwarmHere.open({}, { bees: bees('model: "s3://answers/small.onnx"') })
       assert.deepEqual(await labelsOf(swarm), ['no', 'yes'])
+    })
+  })
+
+  it('fetches a folder of numbered versions, and answers with the highest', async () => {
+    await server().makeBucket('versions')
+    for (const version of [1, 2]) await server().put('versions', `small/${version}/small.onnx`, model)
+    await withEnv(server().env, async () => {
+      await using swarm = await SwarmHere.open({}, { bees: bees('model: "s3://versions/small/", labels: [no, yes]') })
+      const answer = (await (await swarm.ask([1, 0, 9, 9])).json()) as { readonly version: string }
+      assert.equal(answer.version, '2')
     })
   })
 
@@ -135,20 +145,28 @@ async function runWaggle(lines: string, env: Env) {
   const own = { WAGGLE_HTTP_PORT: String(port), WAGGLE_DATA_DIR: join(directory, 'data'), ...env }
   const child = spawn(process.execPath, [main, 'run', file, '--json'], { env: { ...process.env, ...own }, stdio: ['ignore', 'pipe', 'pipe'] })
   let said = ''
+  let hasEnded = false
+  const heard = new EventEmitter()
   for (const stream of [child.stdout, child.stderr]) {
     stream.on('data', (chunk: Buffer) => {
       said += chunk
+      heard.emit('more')
     })
   }
+  child.once('close', () => {
+    hasEnded = true
+    heard.emit('more')
+  })
   return {
     child,
     port,
     /** Settles when the output has this. */
-    says: (what: RegExp) =>
-      eventually(async () => {
-        if (child.exitCode !== null) throw new Error(`It ended with ${child.exitCode}: ${said}`)
-        return what.test(said)
-      }),
+    async says(what: RegExp) {
+      while (!what.test(said)) {
+        if (hasEnded) throw new Error(`It ended with ${child.exitCode}: ${said}`)
+        await once(heard, 'more')
+      }
+    },
     async [Symbol.asyncDispose]() {
       if (child.exitCode === null && child.signalCode === null) {
         child.kill('SIGKILL')
