@@ -140,7 +140,7 @@ export function failureAsError(thrown: unknown, { shown }: ServingAddress): unkn
     case 'unusable':
       return new WaggleError('WAGGLE_MODEL_ANSWER', {
         message,
-        next: 'See that url names a TensorFlow Serving, and name a version in it: a newer version with another signature needs a restart.',
+        next: 'See that url names a TensorFlow Serving. If its model has another signature now, run `waggle models reload`, or name a version in url.',
         cause: thrown,
       })
     case 'refused':

@@ -1,6 +1,5 @@
-import { readFile } from 'node:fs/promises'
 import type { Clock } from '../../../processor/ports.ts'
-import type { LateModel, ModelServers, ServerModelOptions, ServingTls } from '../../../topology/swarm/ports/model-servers.ts'
+import type { LateModel, ModelServers, ServerModelOptions } from '../../../topology/swarm/ports/model-servers.ts'
 import type { OpenModel } from '../../../topology/swarm/ports/models.ts'
 import { WaggleError } from '../../../topology/waggle-error.ts'
 import { pictureInputOf } from '../picture-input.ts'
@@ -12,6 +11,7 @@ import { servingAddress } from './serving-address.ts'
 import { pause, ServingCalls } from './serving-calls.ts'
 import type { ServingClient } from './serving-client.ts'
 import { failureAsError, ServingModel } from './serving-model.ts'
+import { readTls } from './serving-tls.ts'
 
 export interface TensorFlowServingOptions {
   readonly clock: Clock
@@ -38,7 +38,7 @@ export class TensorFlowServing implements ModelServers {
     const common = {
       address,
       signature,
-      tls: await readTls(tls),
+      tls: await readTls(tls, address),
       connectMs,
       after: (delayMs: number, callback: () => void) => clock.after(delayMs, callback),
     }
@@ -99,19 +99,6 @@ export class TensorFlowServing implements ModelServers {
       },
     }
   }
-}
-
-/** The texts of PEM files. A text stays itself. Throws WAGGLE_FILE_NOT_FOUND. */
-async function readTls(tls: ServingTls): Promise<ServingTls> {
-  const texts = Object.entries(tls).map(async ([name, pem]: readonly [string, string]) => {
-    if (pem.startsWith('-----BEGIN')) return [name, pem] as const
-    try {
-      return [name, await readFile(pem, 'utf8')] as const
-    } catch (cause) {
-      throw new WaggleError('WAGGLE_FILE_NOT_FOUND', { message: `${pem}, the ${name} of tls, cannot be read`, next: 'Correct the path.', cause })
-    }
-  })
-  return Object.fromEntries(await Promise.all(texts))
 }
 
 const firstPauseMs = 500
