@@ -141,6 +141,12 @@ export function failureAsError(thrown: unknown, { shown }: ServingAddress): unkn
         next: 'See which models and versions the server has loaded, and correct url.',
         cause: thrown,
       })
+    case 'forbidden':
+      return new WaggleError('WAGGLE_MODEL_ADDRESS', {
+        message,
+        next: 'Add the address or its network to WAGGLE_MODEL_HOSTS, if you trust it.',
+        cause: thrown,
+      })
     case 'late':
       return new WaggleError('WAGGLE_DEADLINE', { message, next: 'Give the request more time, or make the server quicker.', cause: thrown })
     case 'unusable':

@@ -7,6 +7,7 @@ import { rowLayoutOf } from '../row-layout.ts'
 import { GrpcClient } from './grpc-client.ts'
 import { HttpClient } from './http-client.ts'
 import { calledSignature } from './served-signature.ts'
+import { ServerHosts } from './server-hosts.ts'
 import { servingAddress } from './serving-address.ts'
 import { pause, ServingCalls } from './serving-calls.ts'
 import type { ServingClient } from './serving-client.ts'
@@ -15,6 +16,8 @@ import { readTls } from './serving-tls.ts'
 
 export interface TensorFlowServingOptions {
   readonly clock: Clock
+  /** Default: those of this machine. */
+  readonly hosts?: ServerHosts
   /** The time that a connection has to open, in ms. Default: 3 s. */
   readonly connectMs?: number
   /** The time that the metadata has, in ms. Default: 10 s. */
@@ -27,18 +30,20 @@ export interface TensorFlowServingOptions {
 export class TensorFlowServing implements ModelServers {
   readonly #options: Required<TensorFlowServingOptions>
 
-  constructor({ clock, connectMs = 3000, metadataMs = 10_000, patienceMs = 5000 }: TensorFlowServingOptions) {
-    this.#options = { clock, connectMs, metadataMs, patienceMs }
+  constructor({ clock, hosts = new ServerHosts(null), connectMs = 3000, metadataMs = 10_000, patienceMs = 5000 }: TensorFlowServingOptions) {
+    this.#options = { clock, hosts, connectMs, metadataMs, patienceMs }
   }
 
   async open(options: ServerModelOptions): Promise<OpenModel> {
-    const { clock, connectMs, metadataMs, patienceMs } = this.#options
+    const { clock, hosts, connectMs, metadataMs, patienceMs } = this.#options
     const { url, version, signature = 'serving_default', tls, fit, output } = options
     const address = servingAddress(url, version)
+    hosts.check(address)
     const common = {
       address,
       signature,
       tls: await readTls(tls, address),
+      hosts,
       connectMs,
       after: (delayMs: number, callback: () => void) => clock.after(delayMs, callback),
     }

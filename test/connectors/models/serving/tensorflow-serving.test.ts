@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import { readFileSync } from 'node:fs'
 import { after, before, describe, it } from 'node:test'
+import { ServerHosts } from '../../../../connectors/models/serving/server-hosts.ts'
 import { TensorFlowServing } from '../../../../connectors/models/serving/tensorflow-serving.ts'
 import { systemClock } from '../../../../connectors/system/system-clock.ts'
 import type { TensorData } from '../../../../topology/swarm/payload.ts'
@@ -13,7 +14,7 @@ const found = servingPython()
 const skip = 'python' in found || process.env.CI === 'true' ? false : found.missing
 const python = 'python' in found ? found.python : 'python3'
 const { signal } = new AbortController()
-const models = new TensorFlowServing({ clock: systemClock, patienceMs: 1000 })
+const models = new TensorFlowServing({ clock: systemClock, hosts: new ServerHosts('localhost, no-such-host.invalid'), patienceMs: 1000 })
 
 describe('A model on a server of TensorFlow Serving’s published messages', { skip }, () => {
   let server: ModelServer
