@@ -62,7 +62,7 @@ export interface FetchWish {
 
 /** The part of a `BeeContext` that exists while a swarm file is checked. */
 export type BeeCheckContext<Spec> = Pick<BeeContext<Spec>, 'swarm' | 'bee' | 'spec' | 'specs' | 'readers' | 'resolve' | 'resolveCommand'> & {
-  readonly ports: Pick<BeePorts, 'models' | 'modelServers'> & { readonly programs: Programs }
+  readonly ports: Pick<BeePorts, 'models'> & { readonly programs: Programs; readonly modelServers: Pick<ModelServers, 'open'> }
   /** Findings about the bees that this bee reads, by name. A bee of role `value` is checked after all others. */
   readonly inputs: ReadonlyMap<string, BeeFindings>
 }

@@ -1,7 +1,7 @@
-import type { ServerModelOptions, ServingTls } from '../../topology/swarm/ports/model-servers.ts'
+import type { LateModel, ServerModelOptions, ServingTls } from '../../topology/swarm/ports/model-servers.ts'
 import type { OpenModel } from '../../topology/swarm/ports/models.ts'
 import { WaggleError } from '../../topology/waggle-error.ts'
-import type { Bee, BeeCheckContext, BeeContext, BeeFindings, BeeRequest } from '../define-bee.ts'
+import type { Bee, BeeCheckContext, BeeContext, BeeFindings, BeeRequest, RunningModel } from '../define-bee.ts'
 import { exampleOf } from '../model-input.ts'
 import { findingsOf, fitOf, type ModelSpec } from '../model-prediction.ts'
 import { type ModelPrediction, readingOf } from '../model-reading.ts'
@@ -10,32 +10,125 @@ import { LoadedVersion } from '../served-model/loaded-version.ts'
 /** The spec of a model that runs on a TensorFlow Serving. */
 export type ServerSpec = Omit<ModelSpec, 'model'> & { readonly url: string; readonly tls?: ServingTls }
 
-/**
- * A bee that calls a model on a TensorFlow Serving. If the server does not have the model when the bee opens, the bee opens all the same and the server is
- * asked again: the other bees of the process start, and requests get the reason until the server answers.
- */
+/** A bee that calls a model on a TensorFlow Serving. */
 export async function serverBee(context: BeeContext<ServerSpec>): Promise<Bee<unknown, ModelPrediction>> {
-  const { ports, log } = context
-  const options = await optionsOf(context, log)
-  let loaded: LoadedVersion | null = null
-  try {
-    loaded = await load(await ports.modelServers.open(options), context)
-  } catch (thrown) {
-    if (!(thrown instanceof WaggleError) || !mayCome.has(thrown.code)) throw thrown
-    log('error', `${thrown.message} (${thrown.code}). Requests get this error, and the server is asked again. ${thrown.next}`)
-  }
-  const late = loaded === null ? ports.modelServers.openLater(options) : null
+  const model = await ServerModel.open(context)
   return {
-    processBatch: (inputs, requests) =>
-      fairly(inputs.length, async () => {
-        loaded ??= await load((await late?.get()) as OpenModel, context)
-        return loaded.predict(inputs, requests[0]?.signal ?? neverAborted, latestDeadline(requests))
-      }),
-    async close() {
-      await late?.close()
-      await loaded?.close()
-    },
-    example: () => (loaded === null ? null : exampleOf(loaded.model.signature)),
+    processBatch: (inputs, requests) => model.predict(inputs, requests),
+    close: () => model.close(),
+    example: () => model.example(),
+    model,
+  }
+}
+
+/**
+ * A model on a TensorFlow Serving, as its bee uses it. If the server does not have the model when the bee opens, the bee opens all the same and the server
+ * is asked again: the other bees of the process start, and requests get the reason until the server answers.
+ */
+class ServerModel implements RunningModel {
+  readonly #context: BeeContext<ServerSpec>
+  readonly #options: ServerModelOptions
+  #loaded: LoadedVersion | null = null
+  #late: LateModel | null = null
+  /** The first load of the late model, which calls side by side wait for. */
+  #loading: Promise<LoadedVersion> | null = null
+  /** The reason of the last reload, if it was refused. */
+  #refused: WaggleError | null = null
+  #refusedTotal = 0
+
+  private constructor(context: BeeContext<ServerSpec>, options: ServerModelOptions) {
+    this.#context = context
+    this.#options = options
+  }
+
+  static async open(context: BeeContext<ServerSpec>): Promise<ServerModel> {
+    const { ports, log } = context
+    const options = await optionsOf(context, log)
+    const model = new ServerModel(context, options)
+    try {
+      model.#loaded = await load(await ports.modelServers.open(options), context)
+    } catch (thrown) {
+      if (!(thrown instanceof WaggleError) || !mayCome.has(thrown.code)) throw thrown
+      log('error', `${thrown.message} (${thrown.code}). Requests get this error, and the server is asked again. ${thrown.next}`)
+      model.#late = ports.modelServers.openLater(options)
+    }
+    return model
+  }
+
+  /**
+   * The prediction or the error of each input. An error of the server is that of each row: if it were thrown, the engine would try the rows one by one,
+   * with the same server.
+   */
+  async predict(inputs: readonly unknown[], requests: readonly BeeRequest[]): Promise<readonly (ModelPrediction | WaggleError)[]> {
+    try {
+      const loaded = await this.#open()
+      return await loaded.predict(inputs, requests[0]?.signal ?? neverAborted, latestDeadline(requests))
+    } catch (thrown) {
+      if (!(thrown instanceof WaggleError) || !ofServer.has(thrown.code)) throw thrown
+      return inputs.map(() => thrown)
+    }
+  }
+
+  example(): unknown {
+    return this.#loaded === null ? null : exampleOf(this.#loaded.model.signature)
+  }
+
+  get state(): RunningModel['state'] {
+    const { spec } = this.#context
+    const version = spec.version === undefined ? null : String(spec.version)
+    const row = { version, names: [], runs_on: this.#loaded?.model.device ?? null, loaded_at: this.#loaded?.loadedAt ?? null, error: null }
+    const refused = this.#refused
+    return {
+      model: spec.url,
+      runs_on: this.#loaded?.model.device ?? 'a TensorFlow Serving that has not answered yet',
+      why: null,
+      refused_total: this.#refusedTotal,
+      versions: [
+        { ...row, state: this.#loaded === null ? 'loading' : 'serving', share: this.#loaded === null ? 0 : 100 },
+        ...(refused === null
+          ? []
+          : [
+              {
+                ...row,
+                state: 'refused' as const,
+                share: 0,
+                error: { code: refused.code, detail: refused.message, next: refused.next },
+              },
+            ]),
+      ],
+    }
+  }
+
+  /** Asks the server for the signature again. If it does not fit, the old one is kept. */
+  async reload(): Promise<void> {
+    const { ports, log } = this.#context
+    try {
+      const next = await load(await ports.modelServers.open(this.#options), this.#context)
+      const before = this.#loaded
+      this.#loaded = next
+      this.#refused = null
+      await before?.retire()
+    } catch (thrown) {
+      const error = WaggleError.from('WAGGLE_MODEL_INVALID', thrown, { next: 'See that the server runs.' })
+      this.#refused = error
+      this.#refusedTotal++
+      log('error', `${error.message} (${error.code}). The signature from before goes on. ${error.next}`)
+    }
+  }
+
+  async close(): Promise<void> {
+    await this.#late?.close()
+    await this.#loaded?.close()
+  }
+
+  async #open(): Promise<LoadedVersion> {
+    if (this.#loaded !== null) return this.#loaded
+    const model = await this.#late?.get()
+    if (model === undefined) throw new Error('The model is not open.')
+    this.#loading ??= load(model, this.#context)
+    const loaded = await this.#loading
+    this.#loaded ??= loaded
+    return this.#loaded
   }
 }
 
@@ -86,18 +179,6 @@ function latestDeadline(requests: readonly BeeRequest[]): number | null {
   return Number.isFinite(latest) ? latest : null
 }
 
-/** Gives an error of the server to each row. If it were thrown, the engine would try the rows one by one, with the same server. */
-async function fairly(
-  rows: number,
-  predict: () => Promise<readonly (ModelPrediction | WaggleError)[]>,
-): Promise<readonly (ModelPrediction | WaggleError)[]> {
-  try {
-    return await predict()
-  } catch (thrown) {
-    if (!(thrown instanceof WaggleError) || !ofServer.has(thrown.code)) throw thrown
-    return Array<WaggleError>(rows).fill(thrown)
-  }
-}
-
+/** Errors for which no row is at fault. */
 const ofServer: ReadonlySet<string> = new Set([...mayCome, 'WAGGLE_DEADLINE'])
 const neverAborted = new AbortController().signal

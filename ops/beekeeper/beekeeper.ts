@@ -7,6 +7,7 @@ import { Repairs } from '../../connectors/clickhouse/repairs.ts'
 import { LocalProcesses } from '../../connectors/containers/local-processes.ts'
 import { type HttpGateway, openHttpGateway } from '../../connectors/gateway/http/http-gateway.ts'
 import { RequestIdentity } from '../../connectors/gateway/request-identity.ts'
+import { ServerHosts } from '../../connectors/models/serving/server-hosts.ts'
 import { TensorFlowServing } from '../../connectors/models/serving/tensorflow-serving.ts'
 import { ThreadedModels } from '../../connectors/models/threaded-models.ts'
 import { decodePicture } from '../../connectors/pictures/picture-decoder.ts'
@@ -141,7 +142,7 @@ export class Beekeeper {
     const threads = settings.model_threads ?? modelThreads(bees, registry, availableParallelism())
     const ports = {
       models: new ThreadedModels({ requireGpu: settings.gpu === 'require', threads, clock: systemClock }),
-      modelServers: new TensorFlowServing({ clock: systemClock }),
+      modelServers: new TensorFlowServing({ clock: systemClock, hosts: new ServerHosts(settings.model_hosts) }),
       pictures: { decode: decodePicture },
       processes: new LocalProcesses({ clock: systemClock }),
       database,

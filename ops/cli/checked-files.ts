@@ -1,10 +1,12 @@
 import { dirname } from 'node:path'
 import { type BeeCheckOptions, type CheckedBees, checkBees } from '../../bees/check-bees.ts'
 import { BeeRegistry } from '../../bees/registry.ts'
+import { ServerHosts } from '../../connectors/models/serving/server-hosts.ts'
 import { TensorFlowServing } from '../../connectors/models/serving/tensorflow-serving.ts'
 import { ThreadedModels } from '../../connectors/models/threaded-models.ts'
 import { systemClock } from '../../connectors/system/system-clock.ts'
 import type { CheckedSwarm } from '../../topology/swarm/checked-swarm.ts'
+import type { ModelServers } from '../../topology/swarm/ports/model-servers.ts'
 import type { Programs } from '../../topology/swarm/ports/programs.ts'
 import { Redaction } from '../../topology/swarm/redaction.ts'
 import { withSecrets } from '../../topology/swarm/secrets.ts'
@@ -19,7 +21,11 @@ import { terminalText } from './terminal-text.ts'
 /** Reads a swarm file, and checks it with the models, modules and programs that it names. Its result and its errors contain no secrets. */
 export async function checkedSwarm(
   file: string,
-  { programs, ...options }: Pick<BeeCheckOptions, 'mayBeMissing'> & { readonly programs: Programs },
+  {
+    programs,
+    modelServers,
+    ...options
+  }: Pick<BeeCheckOptions, 'mayBeMissing'> & { readonly programs: Programs; readonly modelServers?: Pick<ModelServers, 'open'> },
 ): Promise<CheckedBees & { readonly swarm: CheckedSwarm }> {
   const registry = new BeeRegistry()
   const swarm = readSwarm(file, registry)
@@ -35,7 +41,11 @@ export async function checkedSwarm(
       { ...swarm, bees },
       {
         registry,
-        ports: { models: new ThreadedModels({ requireGpu: false }), modelServers: new TensorFlowServing({ clock: systemClock }), programs },
+        ports: {
+          models: new ThreadedModels({ requireGpu: false }),
+          modelServers: modelServers ?? new TensorFlowServing({ clock: systemClock, hosts: new ServerHosts(config.settings.model_hosts) }),
+          programs,
+        },
         resolve: (uri, kind, fetch) => places.path(uri, kind, fetch),
         resolveCommand: (image) => config.resolve.command(image),
         ...options,

@@ -1,7 +1,9 @@
 import { dirname } from 'node:path'
 import { describePlan, type PlanFormat } from '../../topology/swarm/describe.ts'
 import { planSwarm } from '../../topology/swarm/plan.ts'
+import type { ModelServers } from '../../topology/swarm/ports/model-servers.ts'
 import type { Programs } from '../../topology/swarm/ports/programs.ts'
+import { WaggleError } from '../../topology/waggle-error.ts'
 import { loadConfig } from '../config/config.ts'
 import { planSettingsOf } from '../config/settings.ts'
 import { checkedSwarm, foundLines, signaturesOf } from './checked-files.ts'
@@ -13,7 +15,7 @@ import { exitStatus } from './exit-status.ts'
  */
 export async function plan(file: string, { format }: { readonly format: PlanFormat }): Promise<number> {
   const { settings } = loadConfig({ directories: [dirname(file), process.cwd()], env: process.env })
-  const { swarm, found } = await checkedSwarm(file, { mayBeMissing: true, programs: unseen })
+  const { swarm, found } = await checkedSwarm(file, { mayBeMissing: true, programs: unseen, modelServers: unasked })
   const planned = describePlan(planSwarm(swarm, planSettingsOf(settings)), format)
   process.stdout.write(`${format === 'json' ? withModels(planned, found) : planned}\n`)
   const lines = foundLines(found)
@@ -27,3 +29,10 @@ function withModels(planned: string, found: Parameters<typeof signaturesOf>[0]):
 
 /** A plan does not load modules or programs, because that would run code of the swarm. */
 const unseen: Programs = { checkModule: async () => {}, checkCommand: async () => {}, hasImage: async () => null }
+
+/** A plan asks no server, because the file may be a stranger's. */
+const unasked: Pick<ModelServers, 'open'> = {
+  open: async ({ url }) => {
+    throw new WaggleError('WAGGLE_MODEL_SERVER_AWAY', { message: `${url} is not asked for a plan`, next: 'Run `waggle validate`.' })
+  },
+}

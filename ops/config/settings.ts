@@ -112,7 +112,7 @@ export const settings: readonly Setting[] = [
     schema: Type.String({ minLength: 1 }),
     default: null,
     about:
-      'Web servers that models may come from, with commas between them: name, or name:port. A name stands for public addresses; add an address or a network (10.0.0.0/8) for others.',
+      'Servers that models may come from, and TensorFlow Servings beyond this machine, with commas between them: name, or name:port. A name stands for public addresses; add an address or a network (10.0.0.0/8) for others.',
   },
   {
     key: 'model_cache_bytes',

@@ -2,6 +2,7 @@ import { Client, connectivityState, credentials, type ServiceError, status } fro
 import type { ServingTls } from '../../../topology/swarm/ports/model-servers.ts'
 import { boundedTensors } from './metadata-bounds.ts'
 import { decodeMessage, encodeMessage, type RawModelSpec, type RawTensorInfo } from './prediction-schema.ts'
+import type { ServerHosts } from './server-hosts.ts'
 import type { ServingAddress } from './serving-address.ts'
 import {
   type CallLimit,
@@ -20,6 +21,7 @@ export interface GrpcClientOptions {
   readonly address: ServingAddress
   readonly signature: string
   readonly tls: ServingTls
+  readonly hosts: ServerHosts
   readonly connectMs: number
   readonly after: (delayMs: number, callback: () => void) => () => void
 }
@@ -27,21 +29,29 @@ export interface GrpcClientOptions {
 /** TensorFlow Serving over gRPC: its PredictionService. A call carries its deadline. */
 export class GrpcClient implements ServingClient {
   readonly #options: GrpcClientOptions
-  readonly #client: Client
+  /** Null before the first call, and after one that the server has not accepted: its name may stand for another address by then. */
+  #client: Promise<Client> | null = null
 
   constructor(options: GrpcClientOptions) {
     this.#options = options
-    const { address, tls } = options
-    const host = address.hostname.includes(':') ? `[${address.hostname}]` : address.hostname
+  }
+
+  async #connect(): Promise<Client> {
+    const { address, tls, hosts } = this.#options
+    const found = await hosts.addressesOf(address.hostname)
+    const [first] = found
+    const same = found.filter(({ family }) => family === first?.family)
+    const target = same.map(({ address: one }) => (one.includes(':') ? `[${one}]:${address.port}` : `${one}:${address.port}`)).join(',')
+    const isSecure = address.protocol === 'grpcs'
     const secured = () => credentials.createSsl(bytesOf(tls.ca), bytesOf(tls.key), bytesOf(tls.cert))
-    this.#client = new Client(`dns:${host}:${address.port}`, address.protocol === 'grpcs' ? secured() : credentials.createInsecure(), {
+    return new Client(`ipv${first?.family === 6 ? 6 : 4}:${target}`, isSecure ? secured() : credentials.createInsecure(), {
       'grpc.max_receive_message_length': maxAnswerBytes,
       'grpc.max_send_message_length': -1,
+      'grpc.default_authority': address.hostname.includes(':') ? `[${address.hostname}]:${address.port}` : `${address.hostname}:${address.port}`,
+      ...(isSecure ? { 'grpc.ssl_target_name_override': address.hostname } : {}),
       // The swarm names the server. Neither a proxy of the environment nor a record in the DNS may choose another one or another policy.
       'grpc.enable_http_proxy': 0,
       'grpc.service_config_disable_resolution': 1,
-      'grpc.initial_reconnect_backoff_ms': 100,
-      'grpc.max_reconnect_backoff_ms': 5000,
       'grpc.use_local_subchannel_pool': 1,
     })
   }
@@ -86,7 +96,15 @@ export class GrpcClient implements ServingClient {
   }
 
   close(): void {
-    this.#client.close()
+    this.#drop(this.#client)
+  }
+
+  #drop(client: Promise<Client> | null): void {
+    if (this.#client === client) this.#client = null
+    client?.then(
+      (open) => open.close(),
+      () => {},
+    )
   }
 
   #spec(): RawModelSpec {
@@ -94,13 +112,25 @@ export class GrpcClient implements ServingClient {
     return { name: model, ...(version !== null ? { version: { value: version } } : label !== null ? { versionLabel: label } : {}) }
   }
 
-  /** The message of the answer. A connection that is not open within `connectMs` counts as away. */
-  #call(method: string, request: Buffer, { signal, deadline }: CallLimit): Promise<Buffer> {
+  /** The message of the answer. */
+  async #call(method: string, request: Buffer, limit: CallLimit): Promise<Buffer> {
+    this.#client ??= this.#connect()
+    const client = this.#client
+    try {
+      return await this.#callOn(await client, method, request, limit)
+    } catch (thrown) {
+      if (thrown instanceof ServingFailure && (thrown.kind === 'away' || thrown.kind === 'forbidden')) this.#drop(client)
+      throw thrown
+    }
+  }
+
+  /** A connection that is not open within `connectMs` counts as away. */
+  #callOn(client: Client, method: string, request: Buffer, { signal, deadline }: CallLimit): Promise<Buffer> {
     const { connectMs, after } = this.#options
     return new Promise((resolve, reject) => {
       if (signal.aborted) return reject(new ServingFailure('late', 'gave no answer in time'))
       let isSlowToConnect = false
-      const call = this.#client.makeUnaryRequest(
+      const call = client.makeUnaryRequest(
         `/tensorflow.serving.PredictionService/${method}`,
         (bytes: Buffer) => bytes,
         (bytes: Buffer) => bytes,
@@ -118,7 +148,7 @@ export class GrpcClient implements ServingClient {
       const abort = () => call.cancel()
       signal.addEventListener('abort', abort, { once: true })
       const cancelTimer = after(connectMs, () => {
-        if (this.#client.getChannel().getConnectivityState(false) === connectivityState.READY) return
+        if (client.getChannel().getConnectivityState(false) === connectivityState.READY) return
         isSlowToConnect = true
         call.cancel()
       })

@@ -2,6 +2,7 @@ import { Agent as HttpAgent, request as httpRequest, type IncomingMessage, type 
 import { Agent as HttpsAgent, request as httpsRequest } from 'node:https'
 import type { ServingTls } from '../../../topology/swarm/ports/model-servers.ts'
 import { errorIn, predictBody, readMetadata, readPrediction } from './http-json.ts'
+import type { ServerHosts } from './server-hosts.ts'
 import type { ServingAddress } from './serving-address.ts'
 import { type CallLimit, type ExpectedOutput, maxAnswerBytes, type NamedTensors, type ServedMetadata, type ServingClient } from './serving-client.ts'
 import { ServingFailure } from './serving-failure.ts'
@@ -10,6 +11,7 @@ export interface HttpClientOptions {
   readonly address: ServingAddress
   readonly signature: string
   readonly tls: ServingTls
+  readonly hosts: ServerHosts
   readonly connectMs: number
   readonly after: (delayMs: number, callback: () => void) => () => void
 }
@@ -56,6 +58,7 @@ export class HttpClient implements ServingClient {
         accept: 'application/json',
         ...(method === 'POST' ? { 'content-type': 'application/json', 'content-length': bytes.length } : {}),
       },
+      lookup: this.#options.hosts.guardedLookup,
       signal,
     }
     return new Promise((resolve, reject) => {

@@ -10,16 +10,29 @@ export function predictBody(signature: string, inputs: NamedTensors): string {
 }
 
 function nested({ datatype, shape, data }: RunTensor): string {
-  const texts = datatype === 'BOOL' && data instanceof Uint8Array ? Array.from(data, (value) => value !== 0) : data
-  const [width = 1] = shape.slice(-1)
-  const lists = (at: number, from: number, size: number): string => {
-    if (at >= shape.length) return String(texts[from])
-    if (at === shape.length - 1) return `[${texts.slice(from, from + width).join(',')}]`
-    const count = shape[at] ?? 1
-    const step = count === 0 ? 0 : size / count
-    return `[${Array.from({ length: count }, (_, item) => lists(at + 1, from + item * step, step)).join(',')}]`
+  const isShort = datatype === 'FP32' || datatype === 'FP16'
+  let text = ''
+  let at = 0
+  const write = (axis: number): void => {
+    if (axis === shape.length) {
+      const value = data[at++]
+      text += datatype === 'BOOL' ? value !== 0 : isShort ? shortFloat(Number(value)) : value
+      return
+    }
+    text += '['
+    for (let item = 0; item < (shape[axis] ?? 0); item++) {
+      if (item > 0) text += ','
+      write(axis + 1)
+    }
+    text += ']'
   }
-  return lists(0, 0, data.length)
+  write(0)
+  return text
+}
+
+/** Nine digits hold any FP32 exactly, and take a fraction of the time of the seventeen that a double needs. */
+function shortFloat(value: number): string {
+  return Number.isInteger(value) ? String(value) : value.toPrecision(9)
 }
 
 /** Reads the answer to a predict call. An answer of one output has its value alone, one of several has them by name. Throws a ServingFailure. */

@@ -5,9 +5,10 @@
  *  - `missing`: the server has no such model, or not yet
  *  - `refused`: the server answered with an error
  *  - `unusable`: the answer is not one to this call
+ *  - `forbidden`: its name stands for an address that it may not have
  *  - `late`: the time of the call was over
  */
-export type FailureKind = 'away' | 'broken' | 'missing' | 'refused' | 'unusable' | 'late'
+export type FailureKind = 'away' | 'broken' | 'missing' | 'refused' | 'unusable' | 'forbidden' | 'late'
 
 /** A call that failed. The message is the end of a sentence about the server: `refuses the connection`. */
 export class ServingFailure extends Error {

@@ -6,6 +6,7 @@ import type { RowLayout } from '../row-layout.ts'
 import { RowRuns } from '../row-runs.ts'
 import { resultsOf } from '../run-results.ts'
 import { joined, partOf, rowsWithin } from './batch-parts.ts'
+import { DrawnRows } from './drawn-rows.ts'
 import type { CalledSignature } from './served-signature.ts'
 import type { ServingAddress } from './serving-address.ts'
 import type { ServingCalls } from './serving-calls.ts'
@@ -28,6 +29,8 @@ export class ServingModel implements OpenModel {
   readonly #free: Run[] = []
   /** The rows of the largest batch that the server takes, as far as it has told. */
   #batchLimit = Number.POSITIVE_INFINITY
+  /** Null for a model that takes no pictures. */
+  readonly #drawn: DrawnRows | null
   readonly signature: ModelSignature
   readonly device: string
   readonly choice = null
@@ -35,6 +38,8 @@ export class ServingModel implements OpenModel {
   constructor(options: ServingModelOptions) {
     this.#options = options
     const { address, called, layout, picture } = options
+    const [input] = layout.inputs
+    this.#drawn = picture === null || input === undefined ? null : new DrawnRows(picture, input.datatype)
     this.signature = {
       inputs: called.inputs,
       outputs: called.outputs,
@@ -52,8 +57,9 @@ export class ServingModel implements OpenModel {
     const run = this.#free.pop() ?? this.#newRun()
     run.limit = { signal, deadline }
     try {
-      const buffer = new SharedArrayBuffer(bytesOfRows(rows))
-      return resultsOf(await run.runs.run({ call: 0, buffer, rows: packRows(rows, buffer) }))
+      const drawn = (await this.#drawn?.of(rows)) ?? rows
+      const buffer = new SharedArrayBuffer(bytesOfRows(drawn))
+      return resultsOf(await run.runs.run({ call: 0, buffer, rows: packRows(drawn, buffer) }))
     } catch (thrown) {
       throw failureAsError(thrown, this.#options.address)
     } finally {
@@ -69,7 +75,7 @@ export class ServingModel implements OpenModel {
   #newRun(): Run {
     const run: Run = {
       limit: { signal: neverAborted, deadline: null },
-      runs: new RowRuns({ run: (inputs) => this.#outputsOf(inputs, run.limit) }, this.#options.layout, this.#options.picture),
+      runs: new RowRuns({ run: (inputs) => this.#outputsOf(inputs, run.limit) }, this.#options.layout, null),
     }
     return run
   }
@@ -135,12 +141,18 @@ export function failureAsError(thrown: unknown, { shown }: ServingAddress): unkn
         next: 'See which models and versions the server has loaded, and correct url.',
         cause: thrown,
       })
+    case 'forbidden':
+      return new WaggleError('WAGGLE_MODEL_ADDRESS', {
+        message,
+        next: 'Add the address or its network to WAGGLE_MODEL_HOSTS, if you trust it.',
+        cause: thrown,
+      })
     case 'late':
       return new WaggleError('WAGGLE_DEADLINE', { message, next: 'Give the request more time, or make the server quicker.', cause: thrown })
     case 'unusable':
       return new WaggleError('WAGGLE_MODEL_ANSWER', {
         message,
-        next: 'See that url names a TensorFlow Serving, and name a version in it: a newer version with another signature needs a restart.',
+        next: 'See that url names a TensorFlow Serving. If its model has another signature now, run `waggle models reload`, or name a version in url.',
         cause: thrown,
       })
     case 'refused':

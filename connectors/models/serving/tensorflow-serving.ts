@@ -1,6 +1,5 @@
-import { readFile } from 'node:fs/promises'
 import type { Clock } from '../../../processor/ports.ts'
-import type { LateModel, ModelServers, ServerModelOptions, ServingTls } from '../../../topology/swarm/ports/model-servers.ts'
+import type { LateModel, ModelServers, ServerModelOptions } from '../../../topology/swarm/ports/model-servers.ts'
 import type { OpenModel } from '../../../topology/swarm/ports/models.ts'
 import { WaggleError } from '../../../topology/waggle-error.ts'
 import { pictureInputOf } from '../picture-input.ts'
@@ -8,13 +7,17 @@ import { rowLayoutOf } from '../row-layout.ts'
 import { GrpcClient } from './grpc-client.ts'
 import { HttpClient } from './http-client.ts'
 import { calledSignature } from './served-signature.ts'
+import { ServerHosts } from './server-hosts.ts'
 import { servingAddress } from './serving-address.ts'
 import { pause, ServingCalls } from './serving-calls.ts'
 import type { ServingClient } from './serving-client.ts'
 import { failureAsError, ServingModel } from './serving-model.ts'
+import { readTls } from './serving-tls.ts'
 
 export interface TensorFlowServingOptions {
   readonly clock: Clock
+  /** Default: those of this machine. */
+  readonly hosts?: ServerHosts
   /** The time that a connection has to open, in ms. Default: 3 s. */
   readonly connectMs?: number
   /** The time that the metadata has, in ms. Default: 10 s. */
@@ -27,18 +30,20 @@ export interface TensorFlowServingOptions {
 export class TensorFlowServing implements ModelServers {
   readonly #options: Required<TensorFlowServingOptions>
 
-  constructor({ clock, connectMs = 3000, metadataMs = 10_000, patienceMs = 5000 }: TensorFlowServingOptions) {
-    this.#options = { clock, connectMs, metadataMs, patienceMs }
+  constructor({ clock, hosts = new ServerHosts(null), connectMs = 3000, metadataMs = 10_000, patienceMs = 5000 }: TensorFlowServingOptions) {
+    this.#options = { clock, hosts, connectMs, metadataMs, patienceMs }
   }
 
   async open(options: ServerModelOptions): Promise<OpenModel> {
-    const { clock, connectMs, metadataMs, patienceMs } = this.#options
+    const { clock, hosts, connectMs, metadataMs, patienceMs } = this.#options
     const { url, version, signature = 'serving_default', tls, fit, output } = options
     const address = servingAddress(url, version)
+    hosts.check(address)
     const common = {
       address,
       signature,
-      tls: await readTls(tls),
+      tls: await readTls(tls, address),
+      hosts,
       connectMs,
       after: (delayMs: number, callback: () => void) => clock.after(delayMs, callback),
     }
@@ -99,19 +104,6 @@ export class TensorFlowServing implements ModelServers {
       },
     }
   }
-}
-
-/** The texts of PEM files. A text stays itself. Throws WAGGLE_FILE_NOT_FOUND. */
-async function readTls(tls: ServingTls): Promise<ServingTls> {
-  const texts = Object.entries(tls).map(async ([name, pem]: readonly [string, string]) => {
-    if (pem.startsWith('-----BEGIN')) return [name, pem] as const
-    try {
-      return [name, await readFile(pem, 'utf8')] as const
-    } catch (cause) {
-      throw new WaggleError('WAGGLE_FILE_NOT_FOUND', { message: `${pem}, the ${name} of tls, cannot be read`, next: 'Correct the path.', cause })
-    }
-  })
-  return Object.fromEntries(await Promise.all(texts))
 }
 
 const firstPauseMs = 500

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict'
 import { after, describe, it } from 'node:test'
+import type { ModelRow } from '../../../topology/swarm/management.ts'
 import { ModelServer, servingPython } from '../../support/serving/model-server.ts'
 import { eventually, SwarmHere } from '../../support/swarm-here.ts'
 
@@ -33,6 +34,33 @@ describe('A swarm whose model is on a TensorFlow Serving', { skip }, () => {
       const [call] = await server.callsFrom(before, 1)
       if (url.startsWith('grpc')) assert.ok((call?.remaining ?? 0) > 0 && (call?.remaining ?? 0) <= 7, `${call?.remaining} s`)
     }
+  })
+
+  it('is listed with its server, and keeps its signature when a reload finds no server', async () => {
+    const server = await start()
+    const [url = ''] = addresses(server)
+    await using swarm = await SwarmHere.open({}, { bees: bees(url) })
+    const reload = async () =>
+      (await (await fetch(`${swarm.url}/v2/models/${swarm.name}/bees/classify/reload`, { method: 'POST' })).json()) as ModelRow
+    const { model, runs_on: runsOn, versions } = await reload()
+    assert.deepEqual([model, runsOn], [url, `the TensorFlow Serving at ${url}, version 3`])
+    assert.deepEqual(
+      versions.map(({ version, state, share }) => [version, state, share]),
+      [[null, 'serving', 100]],
+    )
+    assert.equal((await ask(swarm)).label, 'low')
+    await server.stop()
+    const refused = await reload()
+    assert.equal(refused.refused_total, 1)
+    assert.deepEqual(
+      refused.versions.map(({ state, error }) => [state, error?.code]),
+      [
+        ['serving', undefined],
+        ['refused', 'WAGGLE_MODEL_SERVER_AWAY'],
+      ],
+    )
+    await start({ http_port: server.http })
+    await eventually(async () => (await ask(swarm)).label === 'low')
   })
 
   it('names what is wrong while the server is away, and answers once it is back', async () => {

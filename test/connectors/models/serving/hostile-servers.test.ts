@@ -4,11 +4,18 @@ import { type AddressInfo, createServer as createPlainServer, type Server as Pla
 import { afterEach, describe, it } from 'node:test'
 import { Server as GrpcServer, Metadata, ServerCredentials, type sendUnaryData, status } from '@grpc/grpc-js'
 import { decodeMessage, encodeMessage } from '../../../../connectors/models/serving/prediction-schema.ts'
+import { ServerHosts } from '../../../../connectors/models/serving/server-hosts.ts'
 import { TensorFlowServing } from '../../../../connectors/models/serving/tensorflow-serving.ts'
 import { systemClock } from '../../../../connectors/system/system-clock.ts'
 import type { ModelRow, OpenModel } from '../../../../topology/swarm/ports/models.ts'
 
-const models = new TensorFlowServing({ clock: systemClock, patienceMs: 200, connectMs: 1000, metadataMs: 1000 })
+const models = new TensorFlowServing({
+  clock: systemClock,
+  hosts: new ServerHosts('localhost, no-such-host.invalid'),
+  patienceMs: 200,
+  connectMs: 1000,
+  metadataMs: 1000,
+})
 const { signal } = new AbortController()
 const row: ModelRow = { kind: 'tensors', tensors: [{ shape: [2], data: Float32Array.of(1, 2) }] }
 const closers: (() => unknown)[] = []

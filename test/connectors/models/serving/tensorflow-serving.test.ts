@@ -1,17 +1,20 @@
 import assert from 'node:assert/strict'
+import { readFileSync } from 'node:fs'
 import { after, before, describe, it } from 'node:test'
+import { ServerHosts } from '../../../../connectors/models/serving/server-hosts.ts'
 import { TensorFlowServing } from '../../../../connectors/models/serving/tensorflow-serving.ts'
 import { systemClock } from '../../../../connectors/system/system-clock.ts'
 import type { TensorData } from '../../../../topology/swarm/payload.ts'
-import type { ServerModelOptions } from '../../../../topology/swarm/ports/model-servers.ts'
+import type { ServerModelOptions, ServingTls } from '../../../../topology/swarm/ports/model-servers.ts'
 import type { ModelRow, OpenModel } from '../../../../topology/swarm/ports/models.ts'
+import { Certificates } from '../../../support/serving/certificates.ts'
 import { ModelServer, servingPython } from '../../../support/serving/model-server.ts'
 
 const found = servingPython()
 const skip = 'python' in found || process.env.CI === 'true' ? false : found.missing
 const python = 'python' in found ? found.python : 'python3'
 const { signal } = new AbortController()
-const models = new TensorFlowServing({ clock: systemClock, patienceMs: 1000 })
+const models = new TensorFlowServing({ clock: systemClock, hosts: new ServerHosts('localhost, no-such-host.invalid'), patienceMs: 1000 })
 
 describe('A model on a server of TensorFlow Serving’s published messages', { skip }, () => {
   let server: ModelServer
@@ -158,7 +161,40 @@ describe('A model on a server of TensorFlow Serving’s published messages', { s
       )
     }
   })
+
+  it('is called over TLS with a certificate, by the files of its spec or by their text', async () => {
+    using certificates = new Certificates()
+    const { ca, client } = certificates
+    const secured = await ModelServer.start(python, { ca, ...certificates.server })
+    try {
+      for (const url of [`https://127.0.0.1:${secured.http}/v1/models/measures`, `grpcs://127.0.0.1:${secured.grpc}/v1/models/measures`]) {
+        const text = { ca: readFileSync(ca, 'utf8'), cert: readFileSync(client.cert, 'utf8'), key: readFileSync(client.key, 'utf8') }
+        for (const tls of [{ ca, ...client }, text])
+          await withModel({ url, tls }, async (model) => assert.equal((await model.run([floats(1, 0, 0, 0)], signal)).length, 1))
+        const refused = { code: 'WAGGLE_MODEL_SERVER_AWAY' }
+        await assert.rejects(withModel({ url, tls: { ca } }, neverUsed), refused, 'without a certificate of its own')
+        await assert.rejects(withModel({ url, tls: { ...client } }, neverUsed), refused, 'without the authority')
+        await assert.rejects(withModel({ url: url.replace(/^(http|grpc)s/, '$1'), tls: {} }, neverUsed), { code: /AWAY|ANSWER/ }, 'without TLS')
+        await assert.rejects(withModel({ url, tls: { ca: '/nowhere/ca.pem' } }, neverUsed), {
+          code: 'WAGGLE_FILE_NOT_FOUND',
+          message: /the ca of tls/,
+        })
+        const unusable: readonly (readonly [tls: ServingTls, said: RegExp])[] = [
+          [{ ca: '-----BEGIN nothing' }, /certificates of tls cannot be used/],
+          [{ ca, cert: client.cert }, /tls has one of cert and key/],
+          [{ ca, cert: client.cert, key: certificates.server.key }, /certificates of tls cannot be used/],
+        ]
+        for (const [tls, message] of unusable) await assert.rejects(withModel({ url, tls }, neverUsed), { code: 'WAGGLE_MODEL_ADDRESS', message })
+        const plain = withModel({ url: url.replace(/^(http|grpc)s/, '$1'), tls: { ca } }, neverUsed)
+        await assert.rejects(plain, { code: 'WAGGLE_MODEL_ADDRESS', message: /an address without TLS/ })
+      }
+    } finally {
+      await secured.stop()
+    }
+  })
 })
+
+const neverUsed = () => Promise.resolve()
 
 const examples: { readonly [datatype: string]: TensorData } = {
   BOOL: Uint8Array.of(1, 0),
