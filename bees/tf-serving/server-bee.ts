@@ -1,7 +1,7 @@
 import type { ServerModelOptions, ServingTls } from '../../topology/swarm/ports/model-servers.ts'
 import type { OpenModel } from '../../topology/swarm/ports/models.ts'
 import { WaggleError } from '../../topology/waggle-error.ts'
-import type { Bee, BeeCheckContext, BeeContext, BeeFindings, BeeRequest } from '../define-bee.ts'
+import type { Bee, BeeCheckContext, BeeContext, BeeFindings, BeeRequest, RunningModel } from '../define-bee.ts'
 import { exampleOf } from '../model-input.ts'
 import { findingsOf, fitOf, type ModelSpec } from '../model-prediction.ts'
 import { type ModelPrediction, readingOf } from '../model-reading.ts'
@@ -36,7 +36,24 @@ export async function serverBee(context: BeeContext<ServerSpec>): Promise<Bee<un
       await loaded?.close()
     },
     example: () => (loaded === null ? null : exampleOf(loaded.model.signature)),
+    model: {
+      get state() {
+        return serverState(context.spec, loaded)
+      },
+      // The server looks for versions itself.
+      reload: async () => {},
+    },
   }
+}
+
+/** The model as an operator sees it. Without a version in the spec the server chooses one for each call. */
+function serverState({ url, version }: ServerSpec, loaded: LoadedVersion | null): RunningModel['state'] {
+  const row = { version: version === undefined ? null : String(version), names: [], runs_on: loaded?.model.device ?? null, error: null }
+  const state =
+    loaded === null
+      ? ({ state: 'loading', share: 0, loaded_at: null } as const)
+      : ({ state: 'serving', share: 100, loaded_at: loaded.loadedAt } as const)
+  return { model: url, runs_on: loaded?.model.device ?? '', why: null, refused_total: 0, versions: [{ ...row, ...state }] }
 }
 
 /** Asks the server for the model's signature, and compares the spec with it. */

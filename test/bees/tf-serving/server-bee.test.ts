@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict'
 import { after, describe, it } from 'node:test'
+import type { ModelRow } from '../../../topology/swarm/management.ts'
 import { ModelServer, servingPython } from '../../support/serving/model-server.ts'
 import { eventually, SwarmHere } from '../../support/swarm-here.ts'
 
@@ -30,6 +31,8 @@ describe('A swarm whose model is on a TensorFlow Serving', { skip }, () => {
       await using swarm = await SwarmHere.open({}, { bees: bees(url) })
       const before = server.calls.length
       assert.equal((await ask(swarm, { 'x-timeout-seconds': '7' })).label, 'low')
+      const [model] = (await (await fetch(`${swarm.url}/v2/models`)).json()) as readonly ModelRow[]
+      assert.deepEqual([model?.bee, model?.model, model?.versions.map(({ state, share }) => `${state} ${share}`)], ['classify', url, ['serving 100']])
       const [call] = await server.callsFrom(before, 1)
       if (url.startsWith('grpc')) assert.ok((call?.remaining ?? 0) > 0 && (call?.remaining ?? 0) <= 7, `${call?.remaining} s`)
     }
