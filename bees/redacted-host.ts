@@ -4,6 +4,7 @@ import type { SwarmBee } from '../topology/swarm/checked-swarm.ts'
 import type { Payload } from '../topology/swarm/payload.ts'
 import type { Redaction } from '../topology/swarm/redaction.ts'
 import { WaggleError } from '../topology/waggle-error.ts'
+import type { RunningModel } from './define-bee.ts'
 
 /** A host whose errors contain no secrets, because callers, dead letters, logs and the console show errors. */
 export function redactedHost(host: BeeHost, redaction: Redaction): BeeHost {
@@ -20,6 +21,20 @@ export function redactedHost(host: BeeHost, redaction: Redaction): BeeHost {
       }
     },
     batchOf: (bee) => host.batchOf(bee),
+  }
+}
+
+/** A model whose state contains no secrets: a spec may have them in the address of its model, and an error may quote it. */
+export function redactedModel(model: RunningModel, redaction: Redaction): RunningModel {
+  return {
+    get state() {
+      const { versions, ...state } = model.state
+      return {
+        ...redaction.fields(state),
+        versions: versions.map((version) => ({ ...version, error: version.error === null ? null : redaction.fields(version.error) })),
+      }
+    },
+    reload: () => redactingErrors(redaction, () => model.reload()),
   }
 }
 

@@ -450,6 +450,12 @@ export const errorCodes = {
     meaning: 'A TensorFlow Serving answers with something that does not fit the model’s signature.',
     next: 'See that `url` names a TensorFlow Serving, and name a version in it.',
   },
+  WAGGLE_MODEL_CONVERSION: {
+    status: 502,
+    exit: 1,
+    meaning: 'A model cannot be converted to ONNX.',
+    next: 'Correct what the message names: it has the last lines of the converter.',
+  },
   WAGGLE_MODEL_FAILED: {
     status: 502,
     exit: 1,

@@ -46,7 +46,8 @@ export class LocalVersions implements VersionFolder {
       const stamp = await stampOf(path, this.#runtime)
       if (stamp !== null) found.push({ version, stamp, isComplete: before.get(version) === stamp })
     }
-    const isFinal = found.length === folders.length && found.every(({ isComplete }) => isComplete)
+    // Two changes within one tick of the disk's clock look like one, so a folder that has just changed is read again.
+    const isFinal = state === this.#seen.state && found.length === folders.length && found.every(({ isComplete }) => isComplete)
     this.#seen = { state, isFinal }
     this.#found = found
     return found

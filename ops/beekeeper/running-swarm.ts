@@ -3,7 +3,7 @@ import { dirname } from 'node:path'
 import type { BeeActivity } from '../../bees/bee-calls.ts'
 import type { BeePorts } from '../../bees/define-bee.ts'
 import { SwarmHost } from '../../bees/host.ts'
-import { redactedHost } from '../../bees/redacted-host.ts'
+import { redactedHost, redactedModel } from '../../bees/redacted-host.ts'
 import type { BeeRegistry } from '../../bees/registry.ts'
 import type { RemoteModels } from '../../connectors/objects/remote-models.ts'
 import { schemaRegistry } from '../../connectors/schema-registry/schema-registry.ts'
@@ -62,6 +62,7 @@ export class RunningSwarm {
   #hasRun = false
   readonly #lastFailure: () => WaggleError | null
   readonly #host: SwarmHost
+  readonly #redaction: Redaction
   readonly #models: RemoteModels
 
   private constructor(
@@ -72,6 +73,7 @@ export class RunningSwarm {
     lastFailure: () => WaggleError | null,
     host: SwarmHost,
     models: RemoteModels,
+    redaction: Redaction,
   ) {
     this.plan = plan
     this.topology = topology
@@ -79,6 +81,7 @@ export class RunningSwarm {
     this.#payloads = payloads
     this.#lastFailure = lastFailure
     this.#host = host
+    this.#redaction = redaction
     this.#models = models
     application.onStateChange((to) => {
       if (to === 'RUNNING') this.#hasRun = true
@@ -134,10 +137,11 @@ export class RunningSwarm {
       resolveCommand: (image) => config.resolve.command(image),
       log: say,
     })
+    const redaction = new Redaction(hiddenValues(config))
     const predictions = predictionsOf(swarm.name, bees, settings.schema_registry_url)
     const own = new Map(plan.repliesTopic === null ? [] : [[plan.repliesTopic, settings.answer_partitions]])
     const replyTopics = new KnownReplyTopics({ log, clock, allowed: settings.reply_topics, own })
-    const topology = swarmTopology({ ...plan, bees }, redactedHost(host, new Redaction(hiddenValues(config))), {
+    const topology = swarmTopology({ ...plan, bees }, redactedHost(host, redaction), {
       answersRetentionMs: settings.answers_retention_seconds * 1000,
       duplicateRetentionMs: log.traits.repeatsRecords ? settings.duplicate_retention_seconds * 1000 : null,
       predictions,
@@ -172,7 +176,7 @@ export class RunningSwarm {
       onNotice: (notice) => say('', 'warn', notice),
     })
     if (states !== null) reportBeesElsewhere(bees, settings, say)
-    return new RunningSwarm(plan, topology, application, predictions?.serde ?? payloadSerde, () => lastFailure, host, models)
+    return new RunningSwarm(plan, topology, application, predictions?.serde ?? payloadSerde, () => lastFailure, host, models, redaction)
   }
 
   /** The calls of its bees in this process since the last call of this method. */
@@ -182,7 +186,7 @@ export class RunningSwarm {
 
   /** The models of its bees in this process. */
   get models(): SwarmHost['models'] {
-    return this.#host.models
+    return this.#host.models.map(({ model, ...bee }) => ({ ...bee, model: redactedModel(model, this.#redaction) }))
   }
 
   /** An input that a bee behind the gateway accepts, as JSON; null without one. */

@@ -162,6 +162,17 @@ models
     finish(await (await import('./models.ts')).reloadModels(bee ?? null, options)),
   )
 
+models
+  .command('convert')
+  .argument('<file>', 'a SavedModel folder, or a file of Keras, scikit-learn, XGBoost or LightGBM')
+  .description('writes a model as ONNX, runs both on random input, and prints the difference; a pickled file runs its code')
+  .option('--output <file>', 'where to; default: its name with .onnx, in the working directory')
+  .option('--with <package...>', 'further packages of Python, or other versions: scikit-learn==1.5.2')
+  .addOption(json())
+  .action(async (file: string, options: import('./convert-model.ts').ConvertOptions) =>
+    finish(await (await import('./convert-model.ts')).convertModel(file, options)),
+  )
+
 for (const verb of ['request', 'submit'] as const) {
   program
     .command(verb)

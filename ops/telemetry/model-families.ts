@@ -10,7 +10,9 @@ export function modelFamilies(models: readonly ModelRow[]): readonly Family[] {
       type: 'gauge',
       samples: models.flatMap(({ swarm, bee, versions }) =>
         versions.flatMap(({ version, state, share }) =>
-          state === 'serving' || state === 'loaded' ? [{ labels: { swarm, bee, version: version ?? '' }, value: share / 100 }] : [],
+          state === 'serving' || state === 'loaded' || state === 'shadow'
+            ? [{ labels: { swarm, bee, version: version ?? '' }, value: share / 100 }]
+            : [],
         ),
       ),
     },

@@ -31,6 +31,8 @@ describe('A swarm whose model is on a TensorFlow Serving', { skip }, () => {
       await using swarm = await SwarmHere.open({}, { bees: bees(url) })
       const before = server.calls.length
       assert.equal((await ask(swarm, { 'x-timeout-seconds': '7' })).label, 'low')
+      const [model] = (await (await fetch(`${swarm.url}/v2/models`)).json()) as readonly ModelRow[]
+      assert.deepEqual([model?.bee, model?.model, model?.versions.map(({ state, share }) => `${state} ${share}`)], ['classify', url, ['serving 100']])
       const [call] = await server.callsFrom(before, 1)
       if (url.startsWith('grpc')) assert.ok((call?.remaining ?? 0) > 0 && (call?.remaining ?? 0) <= 7, `${call?.remaining} s`)
     }

@@ -78,6 +78,17 @@ describe('A swarm whose model has numbered versions', () => {
     assert.equal(unknown.status, 404)
   })
 
+  it('shows no secret of its spec in its state or in a refusal', async () => {
+    using versions = new ModelVersions()
+    versions.add(1)
+    await using swarm = await SwarmHere.open({ WAGGLE_SECRET_PLACE: versions.path }, { bees: bees('"{{ secrets.PLACE }}"') })
+    versions.add(2, { labels: 3 })
+    const shown = JSON.stringify([await reload(swarm), await (await fetch(`${swarm.url}/v2/models`)).json()])
+    assert.match(shown, /"model":"\{\{ .*PLACE \}\}"/)
+    assert.match(shown, /version 2 of \{\{ .*PLACE \}\} has the output/)
+    assert.ok(!shown.includes(versions.path))
+  })
+
   it('splits its requests by traffic, and a request has the same side in a bee that follows', async () => {
     using versions = new ModelVersions()
     for (const version of [1, 2, 7, 8]) versions.add(version)

@@ -1,0 +1,106 @@
+import { existsSync, statSync } from 'node:fs'
+import { rename, rm } from 'node:fs/promises'
+import { basename, extname, join, resolve } from 'node:path'
+import { WaggleError } from '../../topology/waggle-error.ts'
+import { ended, pythonEnvironment } from '../convert/python-environment.ts'
+import { exitStatus } from './exit-status.ts'
+import { terminalText } from './terminal-text.ts'
+
+export interface ConvertOptions {
+  /** Default: the name of the model with `.onnx`, in the working directory. */
+  readonly output?: string
+  /** Other versions of packages, or further ones, such as `scikit-learn==1.5.2`. */
+  readonly with?: readonly string[]
+  readonly json: boolean
+}
+
+/** The result of a conversion. */
+interface Conversion {
+  readonly inputs: readonly { readonly name: string; readonly type: string; readonly shape: readonly number[] }[]
+  /** The number of rows of the random input. */
+  readonly rows: number
+  readonly outputs: readonly { readonly name: string; readonly largest_difference: number; readonly range: number }[]
+}
+
+/**
+ * `waggle models convert FILE`: writes a model of Keras, TensorFlow, scikit-learn, XGBoost or LightGBM as ONNX, runs both on random input and prints the
+ * largest difference of each output. The exit status is 1 if it is more than 1e-4 of the output's range.
+ */
+export async function convertModel(file: string, options: ConvertOptions): Promise<number> {
+  const kind = kindOf(file)
+  const output = resolve(options.output ?? `${basename(file, extname(file))}.onnx`)
+  const python = await pythonEnvironment({
+    packages: packagesOf(kind, options.with ?? []),
+    say: (line) => process.stderr.write(`${terminalText(line)}\n`),
+  })
+  const making = `${output}.${process.pid}`
+  try {
+    const said = await ended(
+      python,
+      [join(import.meta.dirname, '..', 'convert', 'convert.py'), kind, resolve(file), making],
+      'Correct what the message names. A pickled model needs the version of its library that wrote it: --with scikit-learn==VERSION.',
+    )
+    const conversion = JSON.parse(said.trim().split('\n').at(-1) ?? '') as Conversion
+    await rename(making, output)
+    process.stdout.write(options.json ? `${JSON.stringify({ onnx: output, ...conversion })}\n` : terminalText(textOf(output, conversion)))
+    return conversion.outputs.every(isClose) ? exitStatus.done : exitStatus.wrongInput
+  } finally {
+    await rm(making, { force: true })
+  }
+}
+
+type Kind = keyof typeof packages
+
+/** Throws WAGGLE_MODEL_CONVERSION for a file that is not there or that no converter reads. */
+function kindOf(file: string): Kind {
+  if (!existsSync(file)) throw notConverted(`There is no model at ${file}`, 'Correct the path.')
+  if (statSync(file).isDirectory()) {
+    if (existsSync(join(file, 'saved_model.pb'))) return 'tensorflow'
+    throw notConverted(`${file} has no saved_model.pb`, 'Name the folder of one version of a SavedModel, or a file.')
+  }
+  const kind = kinds.get(extname(file).toLowerCase())
+  if (kind !== undefined) return kind
+  throw notConverted(`${file} is of no kind that is converted`, `Name a SavedModel folder, or a file that ends in ${[...kinds.keys()].join(', ')}.`)
+}
+
+function packagesOf(kind: Kind, others: readonly string[]): readonly string[] {
+  const nameOf = (requirement: string) => /^[\w.-]+/.exec(requirement)?.[0].toLowerCase() ?? requirement
+  const replaced = new Set(others.map(nameOf))
+  return [...packages[kind].filter((requirement) => !replaced.has(nameOf(requirement))), ...others]
+}
+
+function textOf(output: string, { inputs, rows, outputs }: Conversion): string {
+  const taken = inputs.map(({ name, type, shape }) => `${name} (${type} [${shape.join(', ')}])`).join(', ')
+  const lines = outputs.map((one) => {
+    const { name, largest_difference: difference, range } = one
+    return `  ${name} differs by at most ${difference.toExponential(1)} in ${rows} random rows, where its values span ${range.toPrecision(3)}${isClose(one) ? '' : ': too much'}\n`
+  })
+  return `${output} takes ${taken}\n${lines.join('')}`
+}
+
+function isClose({ largest_difference: difference, range }: Conversion['outputs'][number]): boolean {
+  return difference <= maxDifference * Math.max(range, Number.MIN_VALUE) || difference <= leastDifference
+}
+
+function notConverted(message: string, next: string): WaggleError {
+  return new WaggleError('WAGGLE_MODEL_CONVERSION', { message, next })
+}
+
+const kinds: ReadonlyMap<string, Kind> = new Map([
+  ['.keras', 'keras'],
+  ['.h5', 'keras'],
+  ['.joblib', 'scikit-learn'],
+  ['.pkl', 'scikit-learn'],
+  ['.ubj', 'xgboost'],
+  ['.json', 'xgboost'],
+  ['.txt', 'lightgbm'],
+])
+
+const classic = ['scikit-learn==1.9.1', 'skl2onnx==1.20.0', 'onnxmltools==1.16.0', 'xgboost-cpu==3.2.0', 'lightgbm==4.7.0', 'onnxruntime==1.32.0']
+const deep = ['tensorflow-cpu==2.21.0', 'tf2onnx==1.17.0', 'onnxruntime==1.32.0']
+const packages = { tensorflow: deep, keras: deep, 'scikit-learn': classic, xgboost: classic, lightgbm: classic } as const
+
+/** The same bound as for translated TensorFlow graphs. */
+const maxDifference = 1e-4
+/** Values of FP32 near 1 differ by less. */
+const leastDifference = 1e-6
