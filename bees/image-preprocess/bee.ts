@@ -1,4 +1,4 @@
-import { Refused } from '../../topology/waggle-error.ts'
+import { Refused, saidBy } from '../../topology/waggle-error.ts'
 import { type BeeFindings, defineBee, type TensorsInput } from '../define-bee.ts'
 import { type PicturePlan, picturePlan } from './picture-plan.ts'
 import { pictureTensor } from './picture-tensor.ts'
@@ -15,7 +15,7 @@ export default defineBee({
   async check({ spec, readers }): Promise<BeeFindings> {
     return findingsOf(picturePlan(spec, await readers()))
   },
-  create({ spec, ports, readers }) {
+  create({ spec, ports, readers, log }) {
     // Without readers a size may be missing; the other settings are checked before the first request.
     if (spec.resize !== undefined) picturePlan(spec, new Map())
     const { max_bytes: maxBytes = Number.POSITIVE_INFINITY } = spec
@@ -26,13 +26,17 @@ export default defineBee({
         if (input.length > maxBytes)
           throw new Refused(`The picture has ${input.length.toLocaleString('en')} bytes; at most ${maxBytes.toLocaleString('en')} are accepted`)
         // The readers are open by the first request, so that no model has to be opened twice.
-        planned ??= readers().then(
-          (found) => picturePlan(spec, found),
-          (thrown: unknown) => {
+        planned ??= readers()
+          .catch((thrown: unknown) => {
+            if (spec.resize === undefined) throw thrown
+            log('warn', `A bee that reads the picture cannot be checked here (${saidBy(thrown)}): the spec alone decides`)
+            return new Map<string, BeeFindings>()
+          })
+          .then((found) => picturePlan(spec, found))
+          .catch((thrown: unknown) => {
             planned = null
             throw thrown
-          },
-        )
+          })
         const plan = await planned
         return { tensors: { image: pictureTensor(await ports.pictures.decode(input, plan.decoding), plan) } }
       },
