@@ -181,6 +181,26 @@ describe('An image-preprocess', () => {
     assert.deepEqual((await made({ channels: 1 }, photo)).shape, [40, 60, 1])
   })
 
+  it('gives the first frame of an animated GIF or WebP', async () => {
+    const frames = Buffer.concat([Buffer.alloc(4 * 4 * 3, 0x20), Buffer.alloc(4 * 4 * 3, 0xe0)])
+    const animated = () => sharp(frames, { raw: { width: 4, height: 8, channels: 3, pageHeight: 4 } })
+    for (const file of [await animated().gif().toBuffer(), await animated().webp({ lossless: true }).toBuffer()]) {
+      assert.equal((await sharp(file).metadata()).pages, 2)
+      const tensor = await made({}, file)
+      assert.deepEqual([tensor.shape, firstOf(tensor)], [[4, 4, 3], [0x20, 0x20, 0x20]])
+    }
+  })
+
+  it('refuses half a picture, in each format', async () => {
+    const noise = Buffer.from(Array.from({ length: 64 * 64 * 3 }, (_, at) => (at * 7919) % 251))
+    const picture = () => sharp(noise, { raw: { width: 64, height: 64, channels: 3 } })
+    for (const file of [picture().jpeg(), picture().jpeg({ progressive: true }), picture().png(), picture().webp(), picture().gif(), picture().avif()]) {
+      const whole = await file.toBuffer()
+      await made({}, whole)
+      await assert.rejects(made({}, whole.subarray(0, whole.length >> 1)), Refused)
+    }
+  })
+
   it('refuses a value that is not a picture, and one with more pixels or bytes than the spec allows', async () => {
     const refused = (spec: PreprocessSpec, input: unknown, said: RegExp) =>
       assert.rejects(made(spec, input), (error: unknown) => error instanceof Refused && said.test(error.message))
@@ -201,7 +221,16 @@ describe('An image-preprocess', () => {
     const jpeg = await halves().jpeg().toBuffer()
     const segment = Buffer.concat([Buffer.of(0xff, 0xe1, 0xea, 0x60), Buffer.from('Exif\0\0'), Buffer.alloc(0xea60 - 8, 0xff)])
     assert.deepEqual((await made({}, Buffer.concat([jpeg.subarray(0, 2), segment, jpeg.subarray(2)]))).shape, [40, 60, 3])
-    assert.deepEqual((await made({}, await halves().withMetadata({ orientation: 1 }).jpeg().toBuffer())).shape, [40, 60, 3])
+    const turned = await halves().withMetadata({ orientation: 6 }).jpeg().toBuffer()
+    // Tag 0x0112 is the orientation: a u16, once.
+    const at = Math.max(turned.indexOf(Buffer.of(0x12, 0x01, 3, 0, 1, 0, 0, 0)), turned.indexOf(Buffer.of(0x01, 0x12, 0, 3, 0, 0, 0, 1)))
+    assert.ok(at > 0)
+    for (const orientation of [0, 9, 255]) {
+      const file = Buffer.from(turned)
+      file.fill(0, at + 8, at + 12)
+      file[turned[at] === 0x12 ? at + 8 : at + 9] = orientation
+      assert.deepEqual((await made({}, file)).shape, [40, 60, 3])
+    }
   })
 })
 
