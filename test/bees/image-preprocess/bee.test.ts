@@ -187,14 +187,27 @@ describe('An image-preprocess', () => {
     for (const file of [await animated().gif().toBuffer(), await animated().webp({ lossless: true }).toBuffer()]) {
       assert.equal((await sharp(file).metadata()).pages, 2)
       const tensor = await made({}, file)
-      assert.deepEqual([tensor.shape, firstOf(tensor)], [[4, 4, 3], [0x20, 0x20, 0x20]])
+      assert.deepEqual(
+        [tensor.shape, firstOf(tensor)],
+        [
+          [4, 4, 3],
+          [0x20, 0x20, 0x20],
+        ],
+      )
     }
   })
 
   it('refuses half a picture, in each format', async () => {
     const noise = Buffer.from(Array.from({ length: 64 * 64 * 3 }, (_, at) => (at * 7919) % 251))
     const picture = () => sharp(noise, { raw: { width: 64, height: 64, channels: 3 } })
-    for (const file of [picture().jpeg(), picture().jpeg({ progressive: true }), picture().png(), picture().webp(), picture().gif(), picture().avif()]) {
+    for (const file of [
+      picture().jpeg(),
+      picture().jpeg({ progressive: true }),
+      picture().png(),
+      picture().webp(),
+      picture().gif(),
+      picture().avif(),
+    ]) {
       const whole = await file.toBuffer()
       await made({}, whole)
       await assert.rejects(made({}, whole.subarray(0, whole.length >> 1)), Refused)
@@ -234,6 +247,32 @@ describe('An image-preprocess', () => {
   })
 })
 
+describe('An image-preprocess whose reader cannot tell what it takes', () => {
+  /** The outcomes of two photos. The reader is away at the first. */
+  async function twoOf(spec: PreprocessSpec): Promise<readonly unknown[]> {
+    let asked = 0
+    const readers = async () => {
+      if (asked++ === 0) throw new WaggleError('WAGGLE_MODEL_SERVER_AWAY', { message: 'The server is away', next: 'Start it.' })
+      return readBy([digits])()
+    }
+    const bee = await definition.definition.create?.({ spec, ports: { pictures: { decode: decodePicture } }, readers } as never)
+    assert.ok(bee !== undefined && 'process' in bee)
+    const process = async () => ((await bee.process(photo as never, {} as BeeRequest)) as TensorsInput).tensors.image?.shape
+    return [await process().catch((error: WaggleError) => error.code), await process()]
+  }
+
+  it('fails the request with the reader’s error, and asks again at the next', async () => {
+    assert.deepEqual(await twoOf({}), ['WAGGLE_MODEL_SERVER_AWAY', [1, 28, 28]])
+  })
+
+  it('goes by its spec alone if that has a size, and asks again at the next request', async () => {
+    assert.deepEqual(await twoOf({ resize: [28, 28] }), [
+      [28, 28, 3],
+      [1, 28, 28],
+    ])
+  })
+})
+
 describe('The check of an image-preprocess', () => {
   it('tells the type and shape of the output', async () => {
     const { output, summary } = await found({}, [vgg])
@@ -261,7 +300,7 @@ describe('The check of an image-preprocess', () => {
       [{ resize: [10, 10], pad: '#000000' }, /pad is the colour of the bars/],
       [{ resize: [4096, 4096] }, /more than 4,194,304/],
       [{ datatype: 'UINT8', scale: 0.5 }, /fractions/],
-      [{ normalize: { mean: [1, 2], std: 1 } }, /normalize.mean has 2 values/],
+      [{ normalize: { mean: [1, 2], std: [1] } }, /normalize.mean has 2 values/],
       [{ channels: 1, normalize: { mean: 0.5, std: [1, 1, 1] } }, /normalize.std has 3 values/],
     ] as const) {
       await assert.rejects(found(spec), (error: unknown) => error instanceof WaggleError && said.test(error.message))
