@@ -165,8 +165,8 @@ export type Bee<In, Out> = {
   example?(): unknown
   /** The model that the bee runs, if it is one that may be reloaded. */
   readonly model?: RunningModel
-  /** The picture that the bee takes, as in `BeeFindings`. */
-  readonly picture?: TakenPicture
+  /** The picture that the bee takes; null if it takes none. Without it the bee is checked when a bee asks for its readers. */
+  readonly picture?: TakenPicture | null
 } & (
   | { process(input: In, request: BeeRequest): Out | Promise<Out> }
   | { processBatch(inputs: readonly In[], requests: readonly BeeRequest[]): Promise<readonly (Out | WaggleError)[]> }

@@ -100,29 +100,35 @@ export class SwarmHost implements BeeHost {
   async #findingsOfReaders(bee: SwarmBee): Promise<ReadonlyMap<string, BeeFindings>> {
     const found = new Map<string, BeeFindings>()
     for (const reader of readersOf(this.#options.bees, bee.name)) {
-      const open = this.#opened.get(reader.name)
-      found.set(reader.name, open === undefined ? await this.#checked(reader) : findingsOf(open))
+      const picture = this.#opened.get(reader.name)?.picture
+      if (picture === undefined) found.set(reader.name, await this.#checked(reader))
+      else if (picture !== null) found.set(reader.name, { picture })
     }
     return found
   }
 
-  /** The findings about a bee that is not open in this process. */
+  /** The findings about a bee that does not tell its picture, or that is not open in this process. Empty if its files are on another machine. */
   async #checked(bee: SwarmBee): Promise<BeeFindings> {
-    const { ports, resolve, resolveCommand } = this.#options
+    const { swarm, bees, ports, resolve, resolveCommand, log } = this.#options
     const check = typeOf(this.#options, bee).definition.check
-    const readers = () => this.#findingsOfReaders(bee)
     const context = {
-      swarm: this.#options.swarm,
+      swarm,
       bee: bee.name,
-      specs: new Map(this.#options.bees.map((one) => [one.name, one.spec])),
+      specs: new Map(bees.map((one) => [one.name, one.spec])),
       spec: bee.spec as never,
       ports: { ...ports, programs: unseen },
       inputs: new Map(),
-      readers,
+      readers: () => this.#findingsOfReaders(bee),
       resolve,
       resolveCommand,
     }
-    return (await check?.(context)) ?? {}
+    try {
+      return (await check?.(context)) ?? {}
+    } catch (thrown) {
+      if (!(thrown instanceof WaggleError) || !isElsewhere.has(thrown.code)) throw thrown
+      log(bee.name, 'warn', `its picture is unknown in this process: ${thrown.message}`)
+      return {}
+    }
   }
 
   async open(bee: SwarmBee, batchSize: number): Promise<Worker> {
@@ -149,11 +155,9 @@ export class SwarmHost implements BeeHost {
 
 type Worker = AsyncWorker<string, Payload, Payload, Payload>
 
-function findingsOf({ picture }: Bee<unknown, unknown>): BeeFindings {
-  return picture === undefined ? {} : { picture }
-}
-
 type ReaderFindings = (bee: SwarmBee) => Promise<ReadonlyMap<string, BeeFindings>>
+
+const isElsewhere: ReadonlySet<string> = new Set(['WAGGLE_NOT_RESOLVED', 'WAGGLE_FILE_NOT_FOUND', 'WAGGLE_MODEL_NOT_FOUND'])
 
 /** Bees of a running swarm are not checked for programs and modules. */
 const unseen: Programs = { checkModule: async () => {}, checkCommand: async () => {}, hasImage: async () => null }

@@ -102,7 +102,7 @@ export async function modelBee(context: BeeContext<ModelSpec>, runtime: 'tensorf
     close: () => model.close(),
     example: () => exampleOf(model.answering.model.signature),
     model,
-    ...pictureOf(model.answering.model.signature, spec),
+    picture: takenPicture(model.answering.model.signature, spec),
   }
 }
 

@@ -46,7 +46,9 @@ export function pixelValues({ scale, normalize }: PixelSpec, channels: number): 
 }
 
 function inChannels(name: string, given: number | readonly number[], channels: number): readonly number[] {
-  const values = typeof given === 'number' ? Array<number>(channels).fill(given) : given
+  const values = typeof given === 'number' ? [given] : given
+  const [one = 0] = values
+  if (values.length === 1) return Array<number>(channels).fill(one)
   if (values.length === channels) return values
   throw new WaggleError('WAGGLE_INVALID_PICTURE', {
     message: `normalize.${name} has ${values.length} values, and a picture has ${channels} channels`,

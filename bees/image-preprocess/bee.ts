@@ -2,7 +2,7 @@ import { Refused } from '../../topology/waggle-error.ts'
 import { type BeeFindings, defineBee, type TensorsInput } from '../define-bee.ts'
 import { type PicturePlan, picturePlan } from './picture-plan.ts'
 import { pictureTensor } from './picture-tensor.ts'
-import { preprocessSchema } from './preprocess-spec.ts'
+import { type PreprocessSpec, preprocessSchema } from './preprocess-spec.ts'
 
 export default defineBee({
   type: 'image-preprocess',
@@ -19,26 +19,47 @@ export default defineBee({
     // Without readers a size may be missing; the other settings are checked before the first request.
     if (spec.resize !== undefined) picturePlan(spec, new Map())
     const { max_bytes: maxBytes = Number.POSITIVE_INFINITY } = spec
-    let planned: Promise<PicturePlan> | null = null
+    const plans = new PlanOfReaders(spec, readers)
     return {
       async process(input: unknown): Promise<TensorsInput> {
         if (!(input instanceof Uint8Array)) throw new Refused('A picture is needed: send its bytes, with a content type such as image/jpeg')
         if (input.length > maxBytes)
           throw new Refused(`The picture has ${input.length.toLocaleString('en')} bytes; at most ${maxBytes.toLocaleString('en')} are accepted`)
-        // The readers are open by the first request, so that no model has to be opened twice.
-        planned ??= readers().then(
-          (found) => picturePlan(spec, found),
-          (thrown: unknown) => {
-            planned = null
-            throw thrown
-          },
-        )
-        const plan = await planned
+        const plan = await plans.get()
         return { tensors: { image: pictureTensor(await ports.pictures.decode(input, plan.decoding), plan) } }
       },
     }
   },
 })
+
+/**
+ * The plan of a running bee. It is made for the first request: by then the readers are open, so that no model has to be opened twice. If a reader cannot
+ * tell what it takes, a spec with a size stands alone, and the next request asks again.
+ */
+class PlanOfReaders {
+  readonly #spec: PreprocessSpec
+  readonly #readers: () => Promise<ReadonlyMap<string, BeeFindings>>
+  #plan: Promise<PicturePlan> | null = null
+
+  constructor(spec: PreprocessSpec, readers: () => Promise<ReadonlyMap<string, BeeFindings>>) {
+    this.#spec = spec
+    this.#readers = readers
+  }
+
+  get(): Promise<PicturePlan> {
+    this.#plan ??= this.#planned()
+    return this.#plan
+  }
+
+  async #planned(): Promise<PicturePlan> {
+    const found = await this.#readers().catch((thrown: unknown) => {
+      this.#plan = null
+      if (this.#spec.resize === undefined) throw thrown
+      return new Map<string, BeeFindings>()
+    })
+    return picturePlan(this.#spec, found)
+  }
+}
 
 function findingsOf({ datatype, shape, difference }: PicturePlan): BeeFindings {
   const remark =

@@ -17,6 +17,12 @@ const maxScannedPixels = 1_000_000_000
 /** A measured value. The AVIF decoder holds several copies of whole 16-bit planes. */
 const avifBytesPerPixel = 18
 
+/** The part of a picture's header that decoding needs. */
+export type PictureHeader = Pick<
+  Metadata,
+  'autoOrient' | 'channels' | 'depth' | 'hasAlpha' | 'height' | 'isProgressive' | 'orientation' | 'space' | 'width'
+>
+
 export interface PictureSize {
   readonly height: number
   readonly width: number
@@ -28,7 +34,7 @@ export interface PictureSize {
  * The size of a picture and the memory for decoding it, by its header and the number of its scans. Throws `Refused` for a picture past the limits.
  */
 export function boundedSize(
-  header: Metadata,
+  header: PictureHeader,
   { format, scans, mostPixels }: { readonly format: PictureFormat; readonly scans: number; readonly mostPixels: number },
 ): PictureSize {
   const { width = 0, height = 0, channels = 4, depth, isProgressive = false } = header

@@ -1,8 +1,9 @@
-import sharp, { type Metadata } from 'sharp'
+import sharp from 'sharp'
 import type { Picture, PictureOptions } from '../../topology/swarm/ports/pictures.ts'
 import { Refused } from '../../topology/waggle-error.ts'
 import { DecodeBudget } from './decode-budget.ts'
-import { boundedSize, maxDecodeBytes, maxDecodeSeconds, maxFileBytes, maxPixels } from './picture-bounds.ts'
+import { jpegHeader } from './jpeg-header.ts'
+import { boundedSize, maxDecodeBytes, maxDecodeSeconds, maxFileBytes, maxPixels, type PictureHeader } from './picture-bounds.ts'
 import { pictureFormat } from './picture-format.ts'
 import { frameOf, type PictureFrame } from './picture-frame.ts'
 import { scansOf, trimmedPicture } from './trimmed-picture.ts'
@@ -27,7 +28,7 @@ export async function decodePicture(bytes: Uint8Array, options: PictureOptions):
   const format = pictureFormat(bytes)
   if (format === null) throw new Refused('The body is not a picture that can be read: send a JPEG, PNG, WebP, GIF or AVIF')
   const trimmed = trimmedPicture(bytes, format)
-  const header = await headerOf(trimmed)
+  const header = (format === 'jpeg' ? jpegHeader(bytes) : null) ?? (await headerOf(trimmed))
   const scans = format === 'jpeg' ? scansOf(bytes) : 1
   const size = boundedSize(header, { format, scans, mostPixels: Math.min(maxPixels, options.maxPixels ?? maxPixels) })
   const turned = isTurned(header, options)
@@ -35,7 +36,7 @@ export async function decodePicture(bytes: Uint8Array, options: PictureOptions):
   return budget.run(size.decodeBytes, () => decode(trimmed, { header, frame, options }))
 }
 
-async function headerOf(bytes: Uint8Array): Promise<Metadata> {
+async function headerOf(bytes: Uint8Array): Promise<PictureHeader> {
   try {
     return await sharp(bytes, reading).metadata()
   } catch (thrown) {
@@ -44,12 +45,12 @@ async function headerOf(bytes: Uint8Array): Promise<Metadata> {
 }
 
 /** True if the file's EXIF data turns or mirrors the picture. */
-function isTurned({ orientation = 1 }: Metadata, { orient = true }: PictureOptions): boolean {
+function isTurned({ orientation = 1 }: PictureHeader, { orient = true }: PictureOptions): boolean {
   return orient && orientation > 1
 }
 
 interface Decoding {
-  readonly header: Metadata
+  readonly header: PictureHeader
   readonly frame: PictureFrame
   readonly options: PictureOptions
 }

@@ -71,6 +71,10 @@ const benchmarks: { readonly [name: string]: () => Promise<readonly Table[]> } =
     const { modelsBenchmark } = await import('./models.ts')
     return modelsBenchmark({ seconds: Number(values.seconds) })
   },
+  async pictures() {
+    const { picturesBenchmark } = await import('./pictures.ts')
+    return picturesBenchmark({ seconds: Number(values.seconds) })
+  },
   async swarm() {
     const { swarmBenchmark } = await import('./swarm.ts')
     return swarmBenchmark({ seconds: Number(values.seconds), clients: Number(values.clients), minutes: Number(values.minutes) })

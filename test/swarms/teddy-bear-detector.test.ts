@@ -53,7 +53,7 @@ for (const file of ['swarm.yaml', 'swarm-container.yaml']) {
       return fetch(`${program.ready.gateway}/v1/gateways/${gatewayName}/request`, { method: 'POST', body, headers: { 'content-type': contentType } })
     }
 
-    it('scores every photo as its models do in their original frameworks, within 0.05', async () => {
+    it('scores every photo, by label, as its models do in their original frameworks, within 0.05', async () => {
       const answers = await Promise.all(
         manifest.images.map(async ({ file: name, expected }) => {
           const response = await ask(Uint8Array.from(readFileSync(join(directory, name))), types[extname(name)] ?? '')

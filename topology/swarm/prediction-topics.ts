@@ -1,6 +1,6 @@
 import { beeTopic } from '../naming.ts'
 import type { PayloadType } from './bee-type.ts'
-import type { SwarmBee } from './checked-swarm.ts'
+import { readersOf, type SwarmBee } from './checked-swarm.ts'
 
 /** The topics of bees that make predictions: bees whose type says so, and bees that take time and feed an ensemble or a database. */
 export function predictionTopics(swarm: string, bees: readonly SwarmBee[]): ReadonlySet<string> {
@@ -10,15 +10,9 @@ export function predictionTopics(swarm: string, bees: readonly SwarmBee[]): Read
 function isModel({ name, type }: SwarmBee, bees: readonly SwarmBee[]): boolean {
   if (type.role !== 'call') return false
   if (type.output !== null) return saysPredictions(type.output)
-  return readersOf(name, bees).some(({ type: { role } }) => role === 'value' || role === 'sink')
+  return readersOf(bees, name).some(({ type: { role } }) => role === 'value' || role === 'sink')
 }
 
 function saysPredictions(output: PayloadType): boolean {
   return 'properties' in output && ['label', 'scores'].every((word) => word in (output.properties as object))
-}
-
-/** The readers of a bee. A batch is replaced by its readers. */
-function readersOf(name: string, bees: readonly SwarmBee[]): readonly SwarmBee[] {
-  const readers = bees.filter(({ input }) => input?.bees.includes(name))
-  return readers.flatMap((reader) => (reader.type.role === 'batch' ? readersOf(reader.name, bees) : [reader]))
 }

@@ -181,6 +181,39 @@ describe('An image-preprocess', () => {
     assert.deepEqual((await made({ channels: 1 }, photo)).shape, [40, 60, 1])
   })
 
+  it('gives the first frame of an animated GIF or WebP', async () => {
+    const frames = Buffer.concat([Buffer.alloc(4 * 4 * 3, 0x20), Buffer.alloc(4 * 4 * 3, 0xe0)])
+    const animated = () => sharp(frames, { raw: { width: 4, height: 8, channels: 3, pageHeight: 4 } })
+    for (const file of [await animated().gif().toBuffer(), await animated().webp({ lossless: true }).toBuffer()]) {
+      assert.equal((await sharp(file).metadata()).pages, 2)
+      const tensor = await made({}, file)
+      assert.deepEqual(
+        [tensor.shape, firstOf(tensor)],
+        [
+          [4, 4, 3],
+          [0x20, 0x20, 0x20],
+        ],
+      )
+    }
+  })
+
+  it('refuses half a picture, in each format', async () => {
+    const noise = Buffer.from(Array.from({ length: 64 * 64 * 3 }, (_, at) => (at * 7919) % 251))
+    const picture = () => sharp(noise, { raw: { width: 64, height: 64, channels: 3 } })
+    for (const file of [
+      picture().jpeg(),
+      picture().jpeg({ progressive: true }),
+      picture().png(),
+      picture().webp(),
+      picture().gif(),
+      picture().avif(),
+    ]) {
+      const whole = await file.toBuffer()
+      await made({}, whole)
+      await assert.rejects(made({}, whole.subarray(0, whole.length >> 1)), Refused)
+    }
+  })
+
   it('refuses a value that is not a picture, and one with more pixels or bytes than the spec allows', async () => {
     const refused = (spec: PreprocessSpec, input: unknown, said: RegExp) =>
       assert.rejects(made(spec, input), (error: unknown) => error instanceof Refused && said.test(error.message))
@@ -201,7 +234,42 @@ describe('An image-preprocess', () => {
     const jpeg = await halves().jpeg().toBuffer()
     const segment = Buffer.concat([Buffer.of(0xff, 0xe1, 0xea, 0x60), Buffer.from('Exif\0\0'), Buffer.alloc(0xea60 - 8, 0xff)])
     assert.deepEqual((await made({}, Buffer.concat([jpeg.subarray(0, 2), segment, jpeg.subarray(2)]))).shape, [40, 60, 3])
-    assert.deepEqual((await made({}, await halves().withMetadata({ orientation: 1 }).jpeg().toBuffer())).shape, [40, 60, 3])
+    const turned = await halves().withMetadata({ orientation: 6 }).jpeg().toBuffer()
+    // Tag 0x0112 is the orientation: a u16, once.
+    const at = Math.max(turned.indexOf(Buffer.of(0x12, 0x01, 3, 0, 1, 0, 0, 0)), turned.indexOf(Buffer.of(0x01, 0x12, 0, 3, 0, 0, 0, 1)))
+    assert.ok(at > 0)
+    for (const orientation of [0, 9, 255]) {
+      const file = Buffer.from(turned)
+      file.fill(0, at + 8, at + 12)
+      file[turned[at] === 0x12 ? at + 8 : at + 9] = orientation
+      assert.deepEqual((await made({}, file)).shape, [40, 60, 3])
+    }
+  })
+})
+
+describe('An image-preprocess whose reader cannot tell what it takes', () => {
+  /** The outcomes of two photos. The reader is away at the first. */
+  async function twoOf(spec: PreprocessSpec): Promise<readonly unknown[]> {
+    let asked = 0
+    const readers = async () => {
+      if (asked++ === 0) throw new WaggleError('WAGGLE_MODEL_SERVER_AWAY', { message: 'The server is away', next: 'Start it.' })
+      return readBy([digits])()
+    }
+    const bee = await definition.definition.create?.({ spec, ports: { pictures: { decode: decodePicture } }, readers } as never)
+    assert.ok(bee !== undefined && 'process' in bee)
+    const process = async () => ((await bee.process(photo as never, {} as BeeRequest)) as TensorsInput).tensors.image?.shape
+    return [await process().catch((error: WaggleError) => error.code), await process()]
+  }
+
+  it('fails the request with the reader’s error, and asks again at the next', async () => {
+    assert.deepEqual(await twoOf({}), ['WAGGLE_MODEL_SERVER_AWAY', [1, 28, 28]])
+  })
+
+  it('goes by its spec alone if that has a size, and asks again at the next request', async () => {
+    assert.deepEqual(await twoOf({ resize: [28, 28] }), [
+      [28, 28, 3],
+      [1, 28, 28],
+    ])
   })
 })
 
@@ -232,7 +300,7 @@ describe('The check of an image-preprocess', () => {
       [{ resize: [10, 10], pad: '#000000' }, /pad is the colour of the bars/],
       [{ resize: [4096, 4096] }, /more than 4,194,304/],
       [{ datatype: 'UINT8', scale: 0.5 }, /fractions/],
-      [{ normalize: { mean: [1, 2], std: 1 } }, /normalize.mean has 2 values/],
+      [{ normalize: { mean: [1, 2], std: [1] } }, /normalize.mean has 2 values/],
       [{ channels: 1, normalize: { mean: 0.5, std: [1, 1, 1] } }, /normalize.std has 3 values/],
     ] as const) {
       await assert.rejects(found(spec), (error: unknown) => error instanceof WaggleError && said.test(error.message))
