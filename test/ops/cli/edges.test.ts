@@ -75,6 +75,23 @@ describe('The command line in unusual surroundings', () => {
     })
   }
 
+  it('lists nothing where no log is, and says on standard error which directory was looked at, unless a program reads JSON', async () => {
+    const env = { WAGGLE_DATA_DIR: join(directory, 'nothing') }
+    const hint = `waggle: there is no topic in ${join(directory, 'nothing')}. Run this in the folder where the swarm or program was started, or set WAGGLE_DATA_DIR.\n`
+    for (const [argv, listed] of [
+      [['topics', 'list'], /^topic +partitions +cleanup +records\n$/],
+      [['dead-letters', 'list'], /^There are no dead letters\.\n$/],
+    ] as const) {
+      const { status, out, err } = await waggle(argv, { env })
+      assert.deepEqual([status, err], [0, hint])
+      assert.match(out, listed)
+      const json = await waggle([...argv, '--json'], { env })
+      assert.deepEqual([json.status, json.err], [0, ''])
+      const told: unknown = JSON.parse(json.out)
+      assert.deepEqual(told, argv[0] === 'topics' ? [] : { dead_letters: [], next: null })
+    }
+  })
+
   it('prints one line if a project cannot be written', async () => {
     for (const folder of ['file', 'file/below', 'locked/project']) {
       const { status, err } = await waggle(['init', join(directory, folder)], { asNobody: true })
