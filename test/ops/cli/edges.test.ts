@@ -201,6 +201,6 @@ describe('The command line in unusual surroundings', () => {
       assert.match(err, /^waggle: \S+ is not an address of a server\. .*--url.*\n$/)
     }
     const { err } = await waggle(['request', 'hello', '--data', '{}'], { env: { WAGGLE_HTTP_PORT: 'abc' } })
-    assert.match(err, /is not an address of a server.*WAGGLE_HTTP_PORT\.\n$/)
+    assert.match(err, /^WAGGLE_HTTP_PORT: must be an integer, not "abc"; .*\n$/)
   })
 })
