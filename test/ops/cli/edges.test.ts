@@ -92,6 +92,17 @@ describe('The command line in unusual surroundings', () => {
     }
   })
 
+  it('prints one line and fails if a module ends the process while it loads', async () => {
+    const folder = join(directory, 'mine')
+    writeFileSync(join(folder, 'ends.mjs'), 'process.exit(0)')
+    const file = join(folder, 'ends.yaml')
+    const bees = '  - {name: in, type: gateway-input, spec: {name: g}}\n  - {name: work, type: module, input: {name: in}, spec: {file: ./ends.mjs}}\n'
+    writeFileSync(file, `name: ends\nbees:\n${bees}  - {name: out, type: respond, input: {name: work}}\n`)
+    const { status, err } = await waggle(['run', file], { env: { WAGGLE_DATA_DIR: join(directory, 'ended'), WAGGLE_HTTP_PORT: '0' } })
+    assert.equal(status, 1)
+    assert.match(err, /^waggle: \S+\/ends\.mjs ends the process while it loads\. Do not call process\.exit in a module\.$/m)
+  })
+
   it('prints one line if a project cannot be written', async () => {
     for (const folder of ['file', 'file/below', 'locked/project']) {
       const { status, err } = await waggle(['init', join(directory, folder)], { asNobody: true })
