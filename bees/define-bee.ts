@@ -1,6 +1,7 @@
 import type { Static, TSchema } from 'typebox'
 import type { BatchPolicy } from '../topology/async-step.ts'
 import type { Header } from '../topology/record.ts'
+import { aName, aSchema, optionsOf, parameters, refuseWrong } from '../topology/streams/argument-kinds.ts'
 import type { BeeRole, BeeTypeInfo, PayloadType } from '../topology/swarm/bee-type.ts'
 import type { ModelRow } from '../topology/swarm/management.ts'
 import type { BeeError, Tensor } from '../topology/swarm/payload.ts'
@@ -206,6 +207,12 @@ export interface BeeType extends BeeTypeInfo {
 
 /** Makes a bee type. Built-in types use this function too. */
 export function defineBee<S extends TSchema, In, Out>(definition: BeeDefinition<S, In, Out>): BeeType {
+  refuseWrong(
+    'defineBee',
+    parameters({ definition: optionsOf({ type: aName, spec: aSchema }, ['type', 'spec']) }),
+    [definition],
+    'WAGGLE_INVALID_BEE',
+  )
   return {
     type: definition.type,
     aliases: definition.aliases ?? [],

@@ -196,7 +196,7 @@ function noVersion(path: string, runtime: ModelOptions['runtime']): WaggleError 
     next:
       runtime === 'tensorflow'
         ? 'Name the folder that TensorFlow wrote, with saved_model.pb and variables/ in it, or the folder of its versions.'
-        : 'Name the .onnx file, or the folder of its versions: 1/, 2/, …, each with one .onnx file.',
+        : 'Name the .onnx file, or the folder of its versions: 1/, 2/, …, each with one .onnx file. A bee of type tf-serving runs a SavedModel folder.',
   })
 }
 

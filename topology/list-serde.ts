@@ -1,4 +1,4 @@
-import { mistyped } from './mistyped.ts'
+import { mistyped, refuseOtherThanBytes } from './mistyped.ts'
 import type { Serde } from './serde.ts'
 import { serdeOf } from './serde-of.ts'
 import { WaggleError } from './waggle-error.ts'
@@ -24,6 +24,7 @@ export function listSerde<T>(values: Serde<T>, size: number | null): Serde<reado
       return Buffer.concat([Buffer.of(0), int(nulls.length), ...nulls, int(list.length), ...values.filter((value) => value !== null)])
     },
     deserialize(topic, data) {
+      refuseOtherThanBytes(topic, data)
       const view = new DataView(data.buffer, data.byteOffset, data.length)
       let at = 1
       const next = () => {

@@ -14,8 +14,17 @@ export function mistyped(topic: string, value: unknown, wanted: string): WaggleE
   })
 }
 
+/** Refuses what is given as a value's bytes and is something else. */
+export function refuseOtherThanBytes(topic: string, data: unknown): void {
+  if (data instanceof Uint8Array) return
+  throw new WaggleError('WAGGLE_INVALID_VALUE', {
+    message: `The bytes of a value of ${String(topic)} are ${shown(data)}, and not a Uint8Array`,
+    next: 'Give the bytes that `serialize` returned. No serde sees null.',
+  })
+}
+
 function shown(value: unknown): string {
-  if (value === null) return 'null'
+  if (value === null || value === undefined) return String(value)
   if (typeof value === 'string') return `the string ${JSON.stringify(value.slice(0, 40))}`
   return typeof value === 'object' ? `an object (${value.constructor?.name ?? 'without a class'})` : `${typeof value} ${String(value)}`
 }

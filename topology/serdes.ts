@@ -1,6 +1,6 @@
 import type { Static, TSchema } from 'typebox'
 import { listSerde } from './list-serde.ts'
-import { mistyped } from './mistyped.ts'
+import { mistyped, refuseOtherThanBytes } from './mistyped.ts'
 import type { Windowed } from './record.ts'
 import { schemaSerde } from './schema-serde.ts'
 import type { AnySerde, Serde } from './serde.ts'
@@ -16,7 +16,10 @@ const string: Serde<string> = {
     if (typeof value !== 'string') throw mistyped(topic, value, 'a string')
     return value.length < 256 ? Buffer.from(value) : encoder.encode(value)
   },
-  deserialize: (_, data) => (data.length < 256 ? Buffer.from(data.buffer, data.byteOffset, data.byteLength).toString() : decoder.decode(data)),
+  deserialize(topic, data) {
+    refuseOtherThanBytes(topic, data)
+    return data.length < 256 ? Buffer.from(data.buffer, data.byteOffset, data.byteLength).toString() : decoder.decode(data)
+  },
 }
 
 const bytes: Serde<Uint8Array> = {
@@ -24,7 +27,10 @@ const bytes: Serde<Uint8Array> = {
     if (!(value instanceof Uint8Array)) throw mistyped(topic, value, 'a Uint8Array')
     return value
   },
-  deserialize: (_, data) => data,
+  deserialize(topic, data) {
+    refuseOtherThanBytes(topic, data)
+    return data
+  },
 }
 
 const long: Serde<number> = {
@@ -47,7 +53,7 @@ const long: Serde<number> = {
 
 const integer: Serde<number> = {
   serialize(topic, value) {
-    if (value !== (value | 0)) throw mistyped(topic, value, 'an integer of 32 bits')
+    if (typeof value !== 'number' || value !== (value | 0)) throw mistyped(topic, value, 'an integer of 32 bits')
     const data = Buffer.allocUnsafe(4)
     data.writeInt32BE(value)
     return data
@@ -116,7 +122,7 @@ const boolean: Serde<boolean> = {
 
 const short: Serde<number> = {
   serialize(topic, value) {
-    if (value !== (value << 16) >> 16) throw mistyped(topic, value, 'an integer of 16 bits')
+    if (typeof value !== 'number' || value !== (value << 16) >> 16) throw mistyped(topic, value, 'an integer of 16 bits')
     const data = Buffer.allocUnsafe(2)
     data.writeInt16BE(value)
     return data
@@ -155,7 +161,7 @@ const bigLong: Serde<bigint> = {
 
 const uuid: Serde<string> = {
   serialize(topic, value) {
-    if (uuidForm.test(value)) return Buffer.from(value)
+    if (typeof value === 'string' && uuidForm.test(value)) return Buffer.from(value)
     throw mistyped(topic, value, 'a UUID')
   },
   deserialize(topic, data) {
@@ -233,6 +239,7 @@ function unsafe(value: number | bigint): WaggleError {
 }
 
 function exactly(topic: string, data: Uint8Array, length: number): void {
+  refuseOtherThanBytes(topic, data)
   if (data.length === length) return
   throw new WaggleError('WAGGLE_INVALID_VALUE', {
     message: `A value of ${topic} has ${data.length} bytes where its type has ${length}`,

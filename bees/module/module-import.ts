@@ -11,6 +11,8 @@ import { saidBy, WaggleError } from '../../topology/waggle-error.ts'
  */
 export async function importModule(path: string, limitMs?: number): Promise<{ readonly [name: string]: unknown }> {
   const trace = new ImportTrace()
+  const exiting = () => endedByModule(path)
+  process.once('exit', exiting)
   let timer: NodeJS.Timeout | undefined
   const tooLate = new Promise<never>((_, reject) => {
     if (limitMs === undefined) return
@@ -30,7 +32,14 @@ export async function importModule(path: string, limitMs?: number): Promise<{ re
   } finally {
     clearTimeout(timer)
     trace.end()
+    process.removeListener('exit', exiting)
   }
+}
+
+/** A module that calls `process.exit` ends the whole process. Without this line the start would look like a stop in order. */
+function endedByModule(path: string): void {
+  process.exitCode = 1
+  process.stderr.write(`waggle: ${path} ends the process while it loads. Do not call process.exit in a module.\n`)
 }
 
 function notLoaded(path: string, limitMs: number): WaggleError {

@@ -22,7 +22,7 @@ export function unreadableOnnx(path: string, cause: unknown): WaggleError {
   const next = /external data|weights?.*file|No such file/i.test(why)
     ? 'Put the file of the weights, such as model.onnx.data, beside the model, or export it with external_data=False.'
     : 'Name an .onnx file that is whole, or export the model again (docs/models.md).'
-  return new WaggleError('WAGGLE_MODEL_INVALID', { message: `${path} is not an ONNX model that can be run: ${why}`, next, cause })
+  return new WaggleError('WAGGLE_MODEL_INVALID', { message: `${path} cannot be loaded as an ONNX model: ${why}`, next, cause })
 }
 
 interface Foreign {
@@ -54,7 +54,7 @@ function foreignOf(path: string, head: Buffer, tail: () => Buffer, runtime: Mode
 /** Files of a zip archive tell who wrote it. `names` has the archive's directory. */
 function archiveOf(names: string): Foreign {
   if (names.includes('model.weights.h5') && names.includes('config.json')) return keras
-  if (/archive_format|\.pt2|model\.json\b.*data\/weights/s.test(names)) return torchProgram
+  if (/archive_format|serialized_exported_program/.test(names)) return torchProgram
   if (names.includes('data.pkl')) return torch
   if (names.includes('saved_model.pb'))
     return { is: 'a zip archive of a SavedModel', next: 'Unpack it, and name the folder with saved_model.pb to tf-serving.' }

@@ -1,4 +1,5 @@
 import type { Serde, SerdeUse } from '../../topology/serde.ts'
+import { aName, optionsOf, parameters, refuseWrong } from '../../topology/streams/argument-kinds.ts'
 import { WaggleError } from '../../topology/waggle-error.ts'
 import { AvroFormat } from './avro-format.ts'
 import type { Format } from './format.ts'
@@ -59,6 +60,7 @@ export interface SchemaRegistry {
  * and WAGGLE_INVALID_VALUE are failures of the record.
  */
 export function schemaRegistry(options: SchemaRegistryOptions): SchemaRegistry {
+  refuseWrong('schemaRegistry', parameters({ options: optionsOf({ url: aName }, ['url']) }), [options], 'WAGGLE_INVALID_CONFIG')
   const address = addressOf(options)
   const client = new RegistryClient(address, null)
   const serde = <T>(format: Format, { subject, register }: SubjectOptions, of = client): Serde<T> =>

@@ -2,6 +2,7 @@ import { createColors } from 'picocolors'
 import type { Clock } from '../../processor/ports.ts'
 import type { LogFields, LogLevel } from '../process-log/log-line.ts'
 import type { LogThreshold } from '../process-log/log-threshold.ts'
+import type { OutputStream } from './captured-output.ts'
 import { terminalText } from './terminal-text.ts'
 
 /** Output of a command, for a person or, with `json`, for a program. Results go to stdout, everything else to stderr. */
@@ -9,8 +10,8 @@ export class Console {
   readonly #clock: Pick<Clock, 'now'>
   readonly #threshold: LogThreshold
   readonly #json: boolean
-  readonly #out: NodeJS.WriteStream
-  readonly #err: NodeJS.WriteStream
+  readonly #out: OutputStream
+  readonly #err: OutputStream
   readonly #colors: ReturnType<typeof createColors>
   #progressShown = false
 
@@ -100,15 +101,15 @@ export class Console {
     this.#progressShown = false
   }
 
-  #event(stream: NodeJS.WriteStream, event: object): void {
+  #event(stream: OutputStream, event: object): void {
     stream.write(`${JSON.stringify(event)}\n`)
   }
 }
 
 export interface ConsoleOptions {
   readonly json: boolean
-  readonly stdout: NodeJS.WriteStream
-  readonly stderr: NodeJS.WriteStream
+  readonly stdout: OutputStream
+  readonly stderr: OutputStream
   readonly clock: Pick<Clock, 'now'>
   readonly threshold: LogThreshold
 }

@@ -1,4 +1,5 @@
 import { type DeadLetter, managementLimits } from '../../topology/swarm/management.ts'
+import { hintAtEmptyLog } from './empty-log-hint.ts'
 import { exitStatus } from './exit-status.ts'
 import { type StreamsLetter, streamsLetters } from './streams-letters.ts'
 import { terminalText } from './terminal-text.ts'
@@ -11,12 +12,13 @@ export async function listDeadLetters(
 ): Promise<number> {
   const { topic } = options
   if (topic !== undefined) return listStreamsLetters(topic, options)
-  return onLog(options, async (management) => {
+  return onLog(options, async (management, settings) => {
     const page = await management.deadLetters({
       swarm: options.swarm ?? null,
       max: Math.min(options.max, managementLimits.deadLetters),
       after: options.after ?? null,
     })
+    if (page.dead_letters.length === 0) await hintAtEmptyLog(management, settings, options.json)
     if (options.json) process.stdout.write(`${JSON.stringify(page)}\n`)
     else {
       process.stdout.write(page.dead_letters.map((letter) => `${textOf(letter)}\n`).join('\n'))

@@ -44,7 +44,9 @@ function bodyOf(file: string | null, input: unknown, written: string): string {
   }
 }
 
-const empty = `--json '{}'`
+/** curl has `--json` only from 7.82 on. */
+const asJson = "-H 'content-type: application/json'"
+const empty = `${asJson} -d '{}'`
 
 /** The file with the gateway's name, else the last of the folder in alphabetical order; null without a file of a known type. */
 function fileOf(folder: string, gateway: string): string | null {
@@ -66,15 +68,15 @@ function bodyOfFile(file: string): string {
   const type = contentTypeOfFile(file)
   if (type !== 'application/json') return `-H 'content-type: ${type}' --data-binary ${shellWord(`@${file}`)}`
   const text = statSync(file).size > maxLine ? null : readFileSync(file, 'utf8').trim()
-  return `--json ${shellWord(text !== null && fitsLine(text) ? text : `@${file}`)}`
+  return text !== null && fitsLine(text) ? `${asJson} -d ${shellWord(text)}` : `${asJson} --data-binary ${shellWord(`@${file}`)}`
 }
 
 function bodyOfInput(input: unknown, file: string): string {
   const text = JSON.stringify(input)
-  if (fitsLine(text)) return `--json ${shellWord(text)}`
+  if (fitsLine(text)) return `${asJson} -d ${shellWord(text)}`
   mkdirSync(dirname(file), { recursive: true })
   writeFileSync(file, text)
-  return `--json ${shellWord(`@${resolve(file)}`)}`
+  return `${asJson} --data-binary ${shellWord(`@${resolve(file)}`)}`
 }
 
 function fitsLine(text: string): boolean {

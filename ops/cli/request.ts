@@ -73,7 +73,7 @@ async function send(url: string, init: RequestInit): Promise<Response> {
   if (!URL.canParse(url) || !/^https?:/i.test(url)) {
     throw new WaggleError('WAGGLE_USAGE', {
       message: `${url} is not an address of a server`,
-      next: 'Say with --url where Waggle runs, as in http://127.0.0.1:8080, or correct WAGGLE_HTTP_PORT.',
+      next: 'Say with --url where Waggle runs, as in http://127.0.0.1:8080.',
     })
   }
   try {

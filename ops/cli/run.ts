@@ -8,11 +8,14 @@ import { Beekeeper } from '../beekeeper/beekeeper.ts'
 import type { RunningSwarm } from '../beekeeper/running-swarm.ts'
 import { loadConfig } from '../config/config.ts'
 import { hiddenValues } from '../config/hidden-values.ts'
+import type { Settings } from '../config/settings.ts'
 import { readSwarm } from '../config/swarm-file.ts'
 import { LogThreshold } from '../process-log/log-threshold.ts'
+import { CapturedOutput } from './captured-output.ts'
 import { Console } from './console.ts'
 import { type AskedGateway, exampleRequest } from './example-request.ts'
 import { exitStatus } from './exit-status.ts'
+import { StopSignal } from './stop-signal.ts'
 
 export interface RunOptions {
   readonly log?: string
@@ -32,79 +35,67 @@ export async function run(files: readonly string[], { log, json, acceptLoss }: R
   checkTogether(swarms.map(({ swarm }) => swarm))
   const [first] = swarms
   if (first === undefined) return exitStatus.usage
-  const out = new Console({
-    json,
-    stdout: process.stdout,
-    stderr: process.stderr,
-    clock: systemClock,
-    threshold: LogThreshold.parse(first.config.settings.log_level),
-  })
-  const stop = new AbortController()
-  const stopping = stopSignal(() => {
-    out.stopping()
-    stop.abort()
-  })
   const redaction = new Redaction(new Map(swarms.flatMap(({ config }) => [...hiddenValues(config)])))
-  const beekeeper = await Beekeeper.open({
-    settings: first.config.settings,
-    swarms,
-    acceptLoss,
-    signal: stop.signal,
-    say: (module, level, message, fields) => out.log(module, level, redaction.text(message), redaction.fields(fields)),
-    onProgress: (what, done, all) => out.progress(what, done, all),
-  }).catch((thrown: unknown) => {
-    // A start that waits for a model ends by the signal.
-    if (stop.signal.aborted && thrown instanceof WaggleError && thrown.code === 'WAGGLE_STOPPING') return null
-    throw redaction.error(thrown)
-  })
-  if (beekeeper === null) {
+  const { out, release } = outputOf(json, first.config.settings, redaction)
+  const stop = new StopSignal(() => out.stopping())
+  try {
+    const beekeeper = await Beekeeper.open({
+      settings: first.config.settings,
+      swarms,
+      acceptLoss,
+      signal: stop.signal,
+      say: (module, level, message, fields) => out.log(module, level, redaction.text(message), redaction.fields(fields)),
+      onProgress: (what, done, all) => out.progress(what, done, all),
+    }).catch((thrown: unknown) => {
+      // A start that waits for a model ends by the signal.
+      if (stop.signal.aborted && thrown instanceof WaggleError && thrown.code === 'WAGGLE_STOPPING') return null
+      throw redaction.error(thrown)
+    })
+    if (beekeeper === null) {
+      out.stopped()
+      return exitStatus.done
+    }
+    out.ready({
+      gateway: beekeeper.url,
+      clickhouse: beekeeper.clickhouseUrl,
+      swarms: beekeeper.swarms.map((running, at) => ({
+        name: running.plan.swarm,
+        gateways: running.plan.gateways.map(({ gateway }) => gateway),
+        // The lines are for people. With --json a program reads the output, and knows its own inputs.
+        asks: json
+          ? []
+          : running.plan.gateways.map(({ gateway }) =>
+              exampleRequest(askedGateway(running, gateway, beekeeper.url), {
+                swarm: dirname(files[at] ?? '.'),
+                written: join(first.config.settings.data_dir, 'examples'),
+              }),
+            ),
+        table: running.plan.bees.map(({ spec }) => spec.table).find((table) => typeof table === 'string') ?? null,
+      })),
+    })
+    await stop.asked
+    await beekeeper.close()
     out.stopped()
     return exitStatus.done
+  } finally {
+    stop.release()
+    release()
   }
-  out.ready({
-    gateway: beekeeper.url,
-    clickhouse: beekeeper.clickhouseUrl,
-    swarms: beekeeper.swarms.map((running, at) => ({
-      name: running.plan.swarm,
-      gateways: running.plan.gateways.map(({ gateway }) => gateway),
-      // The lines are for people. With --json a program reads the output, and knows its own inputs.
-      asks: json
-        ? []
-        : running.plan.gateways.map(({ gateway }) =>
-            exampleRequest(askedGateway(running, gateway, beekeeper.url), {
-              swarm: dirname(files[at] ?? '.'),
-              written: join(first.config.settings.data_dir, 'examples'),
-            }),
-          ),
-      table: running.plan.bees.map(({ spec }) => spec.table).find((table) => typeof table === 'string') ?? null,
-    })),
-  })
-  await stopping
-  await beekeeper.close()
-  out.stopped()
-  return exitStatus.done
 }
 
-/**
- * The first signal stops in order, a second one at once. One Ctrl-C may send two signals, from the terminal and from npm, so the second counts only a
- * moment later.
- */
-function stopSignal(onFirst: () => void): Promise<void> {
-  return new Promise((settle) => {
-    let askedAtMs: number | null = null
-    for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {
-      process.on(signal, () => {
-        if (askedAtMs !== null && systemClock.elapsedMs() - askedAtMs > sameSignalMs) process.exit(130)
-        if (askedAtMs !== null) return
-        askedAtMs = systemClock.elapsedMs()
-        onFirst()
-        settle()
-      })
-    }
-  })
+/** The console of a run. With `json` it also has the lines that modules print, as lines of the log. */
+function outputOf(json: boolean, settings: Settings, redaction: Redaction): { readonly out: Console; release(): void } {
+  const printed = (line: string) => out.log('', 'info', redaction.text(line))
+  const captured = json ? [process.stdout, process.stderr].map((stream) => new CapturedOutput(stream, printed)) : []
+  const [stdout = process.stdout, stderr = process.stderr] = captured.map(({ own }) => own)
+  const out = new Console({ json, stdout, stderr, clock: systemClock, threshold: LogThreshold.parse(settings.log_level) })
+  return {
+    out,
+    release() {
+      for (const one of captured) one.release()
+    },
+  }
 }
-
-const sameSignalMs = 500
 
 function askedGateway(swarm: RunningSwarm, name: string, url: string): AskedGateway {
   return { name, url, answers: swarm.plan.outcomesTopic !== null, input: swarm.exampleInput(name) }

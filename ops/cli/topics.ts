@@ -1,7 +1,9 @@
 import type { Management, ShownRecord, TopicRow } from '../../topology/swarm/management.ts'
 import { managementLimits } from '../../topology/swarm/management.ts'
 import { loadConfig } from '../config/config.ts'
+import type { Settings } from '../config/settings.ts'
 import { withManagement } from '../inspection/open-management.ts'
+import { hintAtEmptyLog } from './empty-log-hint.ts'
 import { exitStatus } from './exit-status.ts'
 import { terminalText } from './terminal-text.ts'
 import { timeText } from './time-text.ts'
@@ -16,9 +18,10 @@ export interface LogOptions {
 
 /** `waggle topics list`: prints the topics of the log. */
 export async function listTopics(options: LogOptions): Promise<number> {
-  return onLog(options, async (management) => {
+  return onLog(options, async (management, settings) => {
     const topics = await management.topics()
     process.stdout.write(options.json ? `${JSON.stringify(topics)}\n` : tableOf(topics))
+    await hintAtEmptyLog(management, settings, options.json)
     return exitStatus.done
   })
 }
@@ -56,9 +59,10 @@ export async function tailTopic(
 }
 
 /** Runs a command on the log of a running process; without one, on the log itself. */
-export function onLog(options: LogOptions, work: (management: Management) => Promise<number>): Promise<number> {
+export function onLog(options: LogOptions, work: (management: Management, settings: Settings) => Promise<number>): Promise<number> {
   const env = options.log === undefined ? process.env : { ...process.env, WAGGLE_LOG: options.log }
-  return withManagement(loadConfig({ directories: [process.cwd()], env }).settings, options.url ?? null, work)
+  const { settings } = loadConfig({ directories: [process.cwd()], env })
+  return withManagement(settings, options.url ?? null, (management) => work(management, settings))
 }
 
 function tableOf(topics: readonly TopicRow[]): string {

@@ -6,29 +6,30 @@ import { WaggleError } from '../../topology/waggle-error.ts'
 export function checkConfig(config: StreamsConfig): void {
   const { applicationId, log, numThreads } = config
   if (typeof applicationId !== 'string' || !/^[A-Za-z0-9._-]{1,200}$/.test(applicationId)) {
-    throw invalid(`applicationId is ${JSON.stringify(applicationId)}`, 'Use letters, digits, dots, dashes and underscores, as in a topic’s name.')
+    throw invalid(`applicationId is ${inspect(applicationId)}`, 'Use letters, digits, dots, dashes and underscores, as in a topic’s name.')
   }
   if (log !== 'embedded') checkKafka(log)
   if (numThreads !== undefined && !(Number.isInteger(numThreads) && numThreads > 0)) {
-    throw invalid(`numThreads is ${numThreads}`, 'Give at least one thread.')
+    throw invalid(`numThreads is ${inspect(numThreads)}`, 'Give at least one thread.')
   }
   for (const name of ['commitIntervalMs', 'emitIntervalMs', 'standbyReplicas', 'cacheMaxBytes', 'repartitionPurgeIntervalMs'] as const) {
     if (config[name] !== undefined) checkAmount(name, config[name])
   }
   for (const [name, count] of Object.entries(config.capabilities ?? {})) {
-    if (!(Number.isSafeInteger(count) && count >= 0)) throw invalid(`capabilities.${name} is ${count}`, 'Give how many there are.')
+    if (!(Number.isSafeInteger(count) && count >= 0)) throw invalid(`capabilities.${name} is ${inspect(count)}`, 'Give how many there are.')
   }
   const { maxTaskIdleMs, processing, deadLetterTopic, applicationServer, applicationServerSecret } = config
-  if (applicationServer !== undefined && !/^\S+:\d{1,5}$/.test(applicationServer)) {
-    throw invalid(`applicationServer is ${JSON.stringify(applicationServer)}`, 'Write host:port.')
+  if (applicationServer !== undefined && !isText(applicationServer, /^\S+:\d{1,5}$/)) {
+    throw invalid(`applicationServer is ${inspect(applicationServer)}`, 'Write host:port.')
   }
-  if (applicationServerSecret !== undefined && !/^[\x21-\x7e]{16,}$/.test(applicationServerSecret)) {
+  if (applicationServerSecret !== undefined && !isText(applicationServerSecret, /^[\x21-\x7e]{16,}$/)) {
     throw invalid(
       'applicationServerSecret is too short, or has other signs than may stand in a header',
       'Give at least 16 letters, digits and signs, the same to all processes.',
     )
   }
-  if (maxTaskIdleMs !== undefined && !(maxTaskIdleMs >= -1)) throw invalid(`maxTaskIdleMs is ${maxTaskIdleMs}`, 'Give milliseconds, or -1.')
+  if (maxTaskIdleMs !== undefined && !(typeof maxTaskIdleMs === 'number' && maxTaskIdleMs >= -1))
+    throw invalid(`maxTaskIdleMs is ${inspect(maxTaskIdleMs)}`, 'Give milliseconds, or -1.')
   if (processing !== undefined && processing !== 'at_least_once' && processing !== 'exactly_once') {
     throw invalid(`processing is ${JSON.stringify(processing)}`, 'Set at_least_once or exactly_once.')
   }
@@ -38,8 +39,8 @@ export function checkConfig(config: StreamsConfig): void {
       `Give at most ${longestTransactionalMs} exactly once: brokers end a transaction after 15 minutes.`,
     )
   }
-  if (deadLetterTopic !== undefined && !/^[A-Za-z0-9._-]{1,249}$/.test(deadLetterTopic)) {
-    throw invalid(`deadLetterTopic is ${JSON.stringify(deadLetterTopic)}`, 'Name a topic, of letters, digits, dots, dashes and underscores.')
+  if (deadLetterTopic !== undefined && !isText(deadLetterTopic, /^[A-Za-z0-9._-]{1,249}$/)) {
+    throw invalid(`deadLetterTopic is ${inspect(deadLetterTopic)}`, 'Name a topic, of letters, digits, dots, dashes and underscores.')
   }
   for (const name of handlers) {
     if (config[name] !== undefined && typeof config[name] !== 'function')
@@ -50,6 +51,10 @@ export function checkConfig(config: StreamsConfig): void {
 /** Throws WAGGLE_INVALID_CONFIG for a value that is not a number of at least 0, such as NaN, which a timer treats as 0. */
 export function checkAmount(name: string, value: unknown): void {
   if (typeof value !== 'number' || !(value >= 0)) throw invalid(`${name} is ${inspect(value)}`, 'Give a number of at least 0.')
+}
+
+function isText(value: unknown, form: RegExp): boolean {
+  return typeof value === 'string' && form.test(value)
 }
 
 function checkKafka(log: Exclude<StreamsConfig['log'], 'embedded'>): void {

@@ -10,10 +10,10 @@ import type { FailureDecision } from '../../processor/thread/failure-decision.ts
 import type { Consumed } from '../../topology/consumed.ts'
 import type { Topology } from '../../topology/graph.ts'
 import type { Produced } from '../../topology/produced.ts'
-import type { LagInfo, Query } from '../../topology/queries.ts'
+import { type LagInfo, Query } from '../../topology/queries.ts'
 import type { Header, Record, RecordMetadata } from '../../topology/record.ts'
 import type { StandbyUpdateListener, StateRestoreListener } from '../../topology/state-listeners.ts'
-import { optionsOf, parameters, refuseWrong } from '../../topology/streams/argument-kinds.ts'
+import { aBoolean, aName, aNumber, instanceOf, listOf, optionsOf, parameters, refuseWrong } from '../../topology/streams/argument-kinds.ts'
 import { aTopology } from '../../topology/streams/topology-argument.ts'
 import type { StreamsConfig } from '../../topology/streams-config.ts'
 import { Unavailable, WaggleError } from '../../topology/waggle-error.ts'
@@ -384,6 +384,7 @@ export class Streams implements AsyncDisposable {
     partitions?: readonly number[]
     enableStaleStores?: boolean
   }): Promise<ReadonlyMap<number, R>> {
+    refuseWrong('Streams.query', parameters({ request: aQueryRequest }), [request])
     const { store, query, partitions = null, enableStaleStores = false } = request
     const question = { store, request: query.request, partitions, allowsStale: enableStaleStores }
     return (await (this.#queries ?? this.#running.stores).query(question)) as ReadonlyMap<number, R>
@@ -500,3 +501,13 @@ function refuseGeneratedNames(topology: Topology): void {
     next: 'Name them, with Materialized.as, Grouped, Joined, StreamJoined or Repartitioned.',
   })
 }
+
+const aQueryRequest = optionsOf(
+  {
+    store: aName,
+    query: instanceOf('a Query, such as KeyQuery.withKey(key)', Query),
+    partitions: listOf('numbers', aNumber),
+    enableStaleStores: aBoolean,
+  },
+  ['store', 'query'],
+)

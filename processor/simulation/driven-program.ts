@@ -381,7 +381,7 @@ export class DrivenProgram {
       return [spec, this.#stores.filter(({ store }) => store.name === name).map(({ store }) => store)]
     const there = [...this.#topology.stores.values()].filter((store) => store.kind === kind).map((store) => store.name)
     throw new WaggleError('WAGGLE_STORE_UNKNOWN', {
-      message: spec === undefined ? `There is no store ${name}` : `The store ${name} is not a ${kind} store (${spec.kind})`,
+      message: spec === undefined ? `There is no store ${String(name)}` : `The store ${name} is not a ${kind} store (${spec.kind})`,
       next: there.length === 0 ? 'The topology has none of this kind.' : `Name one of: ${there.join(', ')}.`,
     })
   }

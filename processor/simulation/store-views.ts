@@ -10,6 +10,7 @@ import type {
   VersionedRecord,
   WindowStore,
 } from '../../topology/state-store.ts'
+import { aBoolean, aNumber, anything, aSerde, guard, listOf, optionsOf, parameters } from '../../topology/streams/argument-kinds.ts'
 import { partitionForKey } from '../partitioner.ts'
 
 /**
@@ -233,3 +234,36 @@ export class SessionView<K, V> extends StoreView<SessionStore<unknown, unknown>,
 type OfKey<K> = [key: K, from: number, to: number]
 /** The arguments for reading a range of keys. */
 type OfKeys<K> = [keyFrom: K | null, keyTo: K | null, from: number, to: number]
+
+// A store in a processor has no such checks. It is called for each record, and what it throws is the failure of its record.
+const keyAndTime = parameters({ key: anything, timestamp: aNumber })
+const span = parameters({ from: aNumber, to: aNumber })
+const spanOfKey = parameters({ key: anything, from: aNumber, to: aNumber })
+const spanOfKeys = parameters({ keyFrom: anything, keyTo: anything, from: aNumber, to: aNumber })
+const spans = (args: readonly unknown[]) => (args.length > 3 ? spanOfKeys : spanOfKey)
+const options = optionsOf({ reverse: aBoolean })
+guard(KeyValueView.prototype, 'KeyValueStore', {
+  putAll: parameters({ entries: listOf('pairs [key, value]', listOf('a key and a value', anything)) }),
+  range: parameters({ from: anything, to: anything, 'options?': options }),
+  all: parameters({ 'options?': options }),
+  prefixScan: parameters({ prefix: anything, serializer: aSerde }),
+})
+guard(VersionedView.prototype, 'VersionedKeyValueStore', {
+  get: parameters({ key: anything, 'asOf?': aNumber }),
+  put: parameters({ key: anything, value: anything, timestamp: aNumber }),
+  delete: keyAndTime,
+})
+guard(WindowView.prototype, 'WindowStore', {
+  put: parameters({ key: anything, value: anything, windowStart: aNumber }),
+  fetch: (args) => (args.length < 3 ? keyAndTime : spans(args)),
+  backwardFetch: spans,
+  fetchAll: span,
+  backwardFetchAll: span,
+})
+const session = optionsOf({ key: anything, window: optionsOf({ start: aNumber, end: aNumber }, ['start', 'end']) }, ['window'])
+guard(SessionView.prototype, 'SessionStore', {
+  put: parameters({ session, value: anything }),
+  fetchSession: spanOfKey,
+  findSessions: spans,
+  backwardFindSessions: spans,
+})

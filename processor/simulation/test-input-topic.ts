@@ -1,5 +1,6 @@
 import { type Header, noHeaders } from '../../topology/record.ts'
 import type { Serde } from '../../topology/serde.ts'
+import { aName, aNumber, anything, listOf, optionsOf, parameters, refuseWrong } from '../../topology/streams/argument-kinds.ts'
 import { WaggleError } from '../../topology/waggle-error.ts'
 import type { ProducerRecord } from '../ports.ts'
 
@@ -67,6 +68,7 @@ export class TestInputTopic<K, V> {
   async pipeInput(...input: readonly unknown[]): Promise<void> {
     const [key, value, timestamp] = input
     const record = (input.length === 1 ? key : { key, value, timestamp }) as PipedRecord<K, V>
+    refuseWrong(`${title}.pipeInput`, parameters({ record: aRecord }), [record])
     const headers = record.headers ?? noHeaders
     const time = record.timestamp ?? this.#nextTime()
     await this.#key.open?.({ topic: this.#name, part: 'key' })
@@ -88,7 +90,12 @@ export class TestInputTopic<K, V> {
    * await input.pipeKeyValueList([['1', 'to be'], ['2', 'or not to be']], { startTimestamp: 1_000, advanceMs: 10 })
    * ```
    */
-  pipeKeyValueList(list: readonly (readonly [key: K | null, value: V | null])[], times: ListTimes = {}): Promise<void> {
+  async pipeKeyValueList(list: readonly (readonly [key: K | null, value: V | null])[], times: ListTimes = {}): Promise<void> {
+    refuseWrong(
+      `${title}.pipeKeyValueList`,
+      parameters({ list: listOf('pairs [key, value]', listOf('a key and a value', anything)), 'times?': aListTimes }),
+      [list, times],
+    )
     return this.pipeRecordList(
       list.map(([key, value]) => ({ key, value })),
       times,
@@ -103,7 +110,8 @@ export class TestInputTopic<K, V> {
    * await driver.createInputTopic('lines', text, text).pipeValueList(['to be', 'or not to be'])
    * ```
    */
-  pipeValueList(list: readonly (V | null)[], times: ListTimes = {}): Promise<void> {
+  async pipeValueList(list: readonly (V | null)[], times: ListTimes = {}): Promise<void> {
+    refuseWrong(`${title}.pipeValueList`, parameters({ list: listOf('values', anything), 'times?': aListTimes }), [list, times])
     return this.pipeRecordList(
       list.map((value) => ({ key: null, value })),
       times,
@@ -118,7 +126,9 @@ export class TestInputTopic<K, V> {
    * await driver.createInputTopic('lines', text, text).pipeRecordList([{ key: '1', value: 'to be' }, { key: '2', value: 'or not to be', timestamp: 9 }])
    * ```
    */
-  async pipeRecordList(list: readonly PipedRecord<K, V>[], { startTimestamp, advanceMs = 0 }: ListTimes = {}): Promise<void> {
+  async pipeRecordList(list: readonly PipedRecord<K, V>[], times: ListTimes = {}): Promise<void> {
+    refuseWrong(`${title}.pipeRecordList`, parameters({ list: listOf('records { key, value }', aRecord), 'times?': aListTimes }), [list, times])
+    const { startTimestamp, advanceMs = 0 } = times
     const step = forward('advanceMs', advanceMs)
     for (const [at, record] of list.entries()) {
       await this.pipeInput(startTimestamp === undefined ? record : { ...record, timestamp: startTimestamp + at * step })
@@ -148,6 +158,15 @@ export class TestInputTopic<K, V> {
 }
 
 function forward(what: string, ms: number): number {
-  if (ms >= 0 && Number.isFinite(ms)) return ms
-  throw new WaggleError('WAGGLE_INVALID_CONFIG', { message: `${what} of an input topic's time is ${ms} ms`, next: 'Give 0 ms or more.' })
+  if (typeof ms === 'number' && ms >= 0 && Number.isFinite(ms)) return ms
+  throw new WaggleError('WAGGLE_INVALID_CONFIG', { message: `${what} of an input topic's time is ${String(ms)} ms`, next: 'Give 0 ms or more.' })
 }
+
+const title = 'TestInputTopic'
+const aRecord = optionsOf({
+  key: anything,
+  value: anything,
+  timestamp: aNumber,
+  headers: listOf('headers { key, value }', optionsOf({ key: aName }, ['key'])),
+})
+const aListTimes = optionsOf({ startTimestamp: aNumber, advanceMs: aNumber })

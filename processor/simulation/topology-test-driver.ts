@@ -1,7 +1,7 @@
 import type { Topology } from '../../topology/graph.ts'
 import type { Serde } from '../../topology/serde.ts'
 import type { KeyValueStore, SessionStore, StateStore, VersionedKeyValueStore, WindowStore } from '../../topology/state-store.ts'
-import { type Kind, optionsOf, parameters, refuseWrong } from '../../topology/streams/argument-kinds.ts'
+import { aName, aNumber, aSerde, type Kind, optionsOf, parameters, refuseWrong } from '../../topology/streams/argument-kinds.ts'
 import { aTopology } from '../../topology/streams/topology-argument.ts'
 import { DrivenProgram, type TestDriverConfig } from './driven-program.ts'
 import { KeyValueView, SessionView, VersionedView, WindowView } from './store-views.ts'
@@ -16,7 +16,7 @@ export class TopologyTestDriver implements AsyncDisposable {
   readonly #program: DrivenProgram
 
   constructor(topology: Topology, config: TestDriverConfig = {}) {
-    refuseWrong('new TopologyTestDriver', parameters({ topology: aTopology, 'config?': optionsOf({}) }), [topology, config])
+    refuseWrong('new TopologyTestDriver', parameters({ topology: aTopology, 'config?': aConfig }), [topology, config])
     this.#program = new DrivenProgram(topology, config)
   }
 
@@ -33,6 +33,11 @@ export class TopologyTestDriver implements AsyncDisposable {
    * after the one before.
    */
   createInputTopic<K, V>(name: string, key: Serde<K>, value: Serde<V>, times: InputTimes = {}): TestInputTopic<K, V> {
+    refuseWrong(
+      'TopologyTestDriver.createInputTopic',
+      parameters({ ...topicKinds, 'times?': optionsOf({ startTimestamp: aNumber, autoAdvanceMs: aNumber }) }),
+      [name, key, value, times],
+    )
     this.#program.discover(name)
     return new TestInputTopic(
       () => this.#program.now(),
@@ -55,6 +60,7 @@ export class TopologyTestDriver implements AsyncDisposable {
    * @remarks Two output topics of the same name share their position, as in Kafka Streams' driver.
    */
   createOutputTopic<K, V>(name: string, key: Serde<K>, value: Serde<V>): TestOutputTopic<K, V> {
+    refuseWrong('TopologyTestDriver.createOutputTopic', parameters(topicKinds), [name, key, value])
     return new TestOutputTopic(this.#program.outputOf(name), name, key, value)
   }
 
@@ -190,3 +196,6 @@ export class TopologyTestDriver implements AsyncDisposable {
 /** A time that passes: the wall clock does not go back. */
 const aDuration: Kind = (value, name) =>
   typeof value === 'number' && value >= 0 && Number.isFinite(value) ? null : { name, wanted: 'a number of ms, at least 0,' }
+
+const topicKinds = { name: aName, key: aSerde, value: aSerde }
+const aConfig = optionsOf({ applicationId: aName, startTimeMs: aNumber, partitions: optionsOf({}), maxTaskIdleMs: aNumber })

@@ -1,3 +1,4 @@
+import type { ErrorCode } from '../error-codes.ts'
 import { WaggleError } from '../waggle-error.ts'
 
 /** A wrong argument: its name, and what it should be. */
@@ -45,14 +46,19 @@ export function guard(owner: object, title: string, signatures: { readonly [meth
   }
 }
 
-/** Refuses the first wrong argument of a call with WAGGLE_INVALID_TOPOLOGY. */
-export function refuseWrong(method: string, signature: readonly Parameter[], args: readonly unknown[]): void {
+/** Refuses the first wrong argument of a call, with WAGGLE_INVALID_TOPOLOGY unless another code is given. */
+export function refuseWrong(
+  method: string,
+  signature: readonly Parameter[],
+  args: readonly unknown[],
+  code: ErrorCode = 'WAGGLE_INVALID_TOPOLOGY',
+): void {
   for (const [at, { name, kind, isOptional }] of signature.entries()) {
     if (isOptional && args[at] === undefined) continue
     const wrong = kind(args[at], name)
     if (wrong === null) continue
     const names = signature.map((one) => (one.isOptional ? `${one.name}?` : one.name)).join(', ')
-    throw new WaggleError('WAGGLE_INVALID_TOPOLOGY', {
+    throw new WaggleError(code, {
       message: `${method}: the argument ${wrong.name} is not ${wrong.wanted}${wrong.name === name ? ` but ${shown(args[at])}` : ''}`,
       next: `Call ${method}(${names}).`,
     })
@@ -81,14 +87,14 @@ export function oneOfKinds(wanted: string, ...kinds: readonly Kind[]): Kind {
   return kindOf(wanted, (value) => kinds.some((kind) => kind(value, '') === null))
 }
 
-/** A plain object. The entries that it has must be of these kinds. */
-export function optionsOf(entries: { readonly [name: string]: Kind }): Kind {
+/** A plain object. The entries that it has must be of these kinds, and the required ones must be there. */
+export function optionsOf(entries: { readonly [name: string]: Kind }, required: readonly string[] = []): Kind {
   return (value, name) => {
     // Serdes may be plain objects too.
     if (!isPlain(value) || has(value, 'serialize')) return { name, wanted: 'an object of options' }
     for (const [entry, kind] of Object.entries(entries)) {
       const given: unknown = Reflect.get(value, entry)
-      const wrong = given === undefined ? null : kind(given, `${name}.${entry}`)
+      const wrong = given === undefined && !required.includes(entry) ? null : kind(given, `${name}.${entry}`)
       if (wrong !== null) return wrong
     }
     return null
@@ -109,11 +115,17 @@ function has(value: unknown, method: string): boolean {
   return typeof value === 'object' && value !== null && typeof Reflect.get(value, method) === 'function'
 }
 
+export const anything = kindOf('anything', () => true)
+export const aSchema = kindOf('a schema of typebox', (value) => isPlain(value) && !has(value, 'serialize'))
 export const aFunction = kindOf('a function', (value) => typeof value === 'function')
 export const nothing = kindOf('null', (value) => value === null)
 export const aNumber = kindOf('a number', (value) => typeof value === 'number')
 export const aBoolean = kindOf('true or false', (value) => typeof value === 'boolean')
 export const aName = kindOf('a name', (value) => typeof value === 'string')
+export function listOf(wanted: string, kind: Kind): Kind {
+  return kindOf(`an array of ${wanted}`, (value) => Array.isArray(value) && value.every((one) => kind(one, '') === null))
+}
+
 export const names = kindOf('an array of names', (value) => Array.isArray(value) && value.every((one) => typeof one === 'string'))
 export const aTopic = kindOf("a topic's name", (value) => typeof value === 'string' && value !== '')
 export const topics = kindOf(

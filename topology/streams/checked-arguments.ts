@@ -1,11 +1,15 @@
 import { Consumed } from '../consumed.ts'
 import { Topology } from '../graph.ts'
 import { Produced } from '../produced.ts'
+import { MultiVersionedKeyQuery, RangeQuery, TimestampedRangeQuery, VersionedKeyQuery, WindowKeyQuery, WindowRangeQuery } from '../queries.ts'
+import { Serdes } from '../serdes.ts'
 import {
   aBoolean,
   aFunction,
   aName,
   aNumber,
+  anything,
+  aSchema,
   aSerde,
   aStore,
   aSupplier,
@@ -116,6 +120,8 @@ export function guardArguments(builder: object): void {
   guardOptions()
   guardWindows()
   guardStores()
+  guardSerdes()
+  guardQueries()
 }
 
 function guardStreams(): void {
@@ -275,4 +281,26 @@ function guardStores(): void {
     timestampedKeyValueStoreBuilder: builder,
     timestampedWindowStoreBuilder: builder,
   })
+}
+
+function guardSerdes(): void {
+  const inner = parameters({ inner: aSerde })
+  guard(Serdes, 'Serdes', {
+    list: inner,
+    json: parameters({ 'schema?': aSchema }),
+    timeWindowed: parameters({ inner: aSerde, windowSizeMs: aNumber }),
+    sessionWindowed: inner,
+  })
+}
+
+function guardQueries(): void {
+  const range = parameters({ from: anything, to: anything, 'options?': optionsOf({ resultOrder: aName }) })
+  guard(RangeQuery, 'RangeQuery', { withRange: range })
+  guard(TimestampedRangeQuery, 'TimestampedRangeQuery', { withRange: range })
+  guard(VersionedKeyQuery, 'VersionedKeyQuery', { withKey: parameters({ key: anything, 'options?': optionsOf({ asOf: aNumber }) }) })
+  guard(MultiVersionedKeyQuery, 'MultiVersionedKeyQuery', {
+    withKey: parameters({ key: anything, 'options?': optionsOf({ fromTime: aNumber, toTime: aNumber, resultOrder: aName }) }),
+  })
+  guard(WindowKeyQuery, 'WindowKeyQuery', { withKeyAndWindowStartRange: parameters({ key: anything, from: aNumber, to: aNumber }) })
+  guard(WindowRangeQuery, 'WindowRangeQuery', { withWindowStartRange: parameters({ from: aNumber, to: aNumber }) })
 }

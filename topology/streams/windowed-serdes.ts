@@ -1,12 +1,18 @@
+import { mistyped, refuseOtherThanBytes } from '../mistyped.ts'
 import type { Windowed } from '../record.ts'
 import type { AnySerde, Serde } from '../serde.ts'
+import { WaggleError } from '../waggle-error.ts'
 import { composed } from './unset-serde.ts'
 
 /** Layout: `key │ window start i64 BE`, as Kafka Streams writes a time window's key. The window's size is not written. */
 export function timeWindowedSerde(inner: AnySerde, windowSizeMs: number): Serde<Windowed<unknown>> {
   return composed([inner], (key) => ({
-    serialize: (topic, windowed, headers) => withLongs(key.serialize(topic, windowed.key, headers), [windowed.window.start]),
+    serialize(topic, windowed, headers) {
+      refuseUnwindowed(topic, windowed)
+      return withLongs(key.serialize(topic, windowed.key, headers), [windowed.window.start])
+    },
     deserialize(topic, data, headers) {
+      refuseShort(topic, data, 8)
       const start = longAt(data, data.length - 8)
       const end = Math.min(start + windowSizeMs, Number.MAX_SAFE_INTEGER)
       return { key: key.deserialize(topic, data.subarray(0, data.length - 8), headers), window: { start, end } }
@@ -17,12 +23,33 @@ export function timeWindowedSerde(inner: AnySerde, windowSizeMs: number): Serde<
 /** Layout: `key │ session end i64 BE │ session start i64 BE`. */
 export function sessionWindowedSerde(inner: AnySerde): Serde<Windowed<unknown>> {
   return composed([inner], (key) => ({
-    serialize: (topic, { key: given, window }, headers) => withLongs(key.serialize(topic, given, headers), [window.end, window.start]),
-    deserialize: (topic, data, headers) => ({
-      key: key.deserialize(topic, data.subarray(0, data.length - 16), headers),
-      window: { end: longAt(data, data.length - 16), start: longAt(data, data.length - 8) },
-    }),
+    serialize(topic, windowed, headers) {
+      refuseUnwindowed(topic, windowed)
+      return withLongs(key.serialize(topic, windowed.key, headers), [windowed.window.end, windowed.window.start])
+    },
+    deserialize(topic, data, headers) {
+      refuseShort(topic, data, 16)
+      return {
+        key: key.deserialize(topic, data.subarray(0, data.length - 16), headers),
+        window: { end: longAt(data, data.length - 16), start: longAt(data, data.length - 8) },
+      }
+    },
   }))
+}
+
+function refuseUnwindowed(topic: string, windowed: unknown): void {
+  const { window } = (windowed ?? {}) as Partial<Windowed<unknown>>
+  if (typeof window?.start !== 'number' || typeof window.end !== 'number')
+    throw mistyped(topic, windowed, 'a key with its window, { key, window: { start, end } }')
+}
+
+function refuseShort(topic: string, data: Uint8Array, least: number): void {
+  refuseOtherThanBytes(topic, data)
+  if (data.length >= least) return
+  throw new WaggleError('WAGGLE_INVALID_VALUE', {
+    message: `A windowed key of ${topic} has ${data.length} bytes, and its window alone takes ${least}`,
+    next: 'Read the topic with the serde that it was written with.',
+  })
 }
 
 function withLongs(bytes: Uint8Array, longs: readonly number[]): Uint8Array {

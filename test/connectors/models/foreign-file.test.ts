@@ -92,7 +92,7 @@ describe('A file that is not a model', () => {
     const graphless = written('graphless.onnx', Uint8Array.of(0x08, 0x08))
     for (const path of [cut, noise, graphless]) {
       await assert.rejects(openOnnx(path, { gpu: 0, threads: 1 }, undefined), (error: unknown) => {
-        assert.ok(isInvalid(/ is not an ONNX model that can be run: ./, /Name an \.onnx file that is whole/)(error), String(error))
+        assert.ok(isInvalid(/ cannot be loaded as an ONNX model: ./, /Name an \.onnx file that is whole/)(error), String(error))
         assert.doesNotMatch(String(error), /onnxruntime_src/)
         return true
       })
@@ -103,7 +103,7 @@ describe('A file that is not a model', () => {
     const path = written('outside.onnx', modelWithWeightsOutside())
     await assert.rejects(
       openOnnx(path, { gpu: 0, threads: 1 }, undefined),
-      isInvalid(/outside\.onnx is not an ONNX model that can be run: ./, /beside the model, or export it with external_data=False/),
+      isInvalid(/outside\.onnx cannot be loaded as an ONNX model: ./, /beside the model, or export it with external_data=False/),
     )
   })
 })

@@ -75,6 +75,34 @@ describe('The command line in unusual surroundings', () => {
     })
   }
 
+  it('lists nothing where no log is, and says on standard error which directory was looked at, unless a program reads JSON', async () => {
+    const env = { WAGGLE_DATA_DIR: join(directory, 'nothing') }
+    const hint = `waggle: there is no topic in ${join(directory, 'nothing')}. Run this in the folder where the swarm or program was started, or set WAGGLE_DATA_DIR.\n`
+    for (const [argv, listed] of [
+      [['topics', 'list'], /^topic +partitions +cleanup +records\n$/],
+      [['dead-letters', 'list'], /^There are no dead letters\.\n$/],
+    ] as const) {
+      const { status, out, err } = await waggle(argv, { env })
+      assert.deepEqual([status, err], [0, hint])
+      assert.match(out, listed)
+      const json = await waggle([...argv, '--json'], { env })
+      assert.deepEqual([json.status, json.err], [0, ''])
+      const told: unknown = JSON.parse(json.out)
+      assert.deepEqual(told, argv[0] === 'topics' ? [] : { dead_letters: [], next: null })
+    }
+  })
+
+  it('prints one line and fails if a module ends the process while it loads', async () => {
+    const folder = join(directory, 'mine')
+    writeFileSync(join(folder, 'ends.mjs'), 'process.exit(0)')
+    const file = join(folder, 'ends.yaml')
+    const bees = '  - {name: in, type: gateway-input, spec: {name: g}}\n  - {name: work, type: module, input: {name: in}, spec: {file: ./ends.mjs}}\n'
+    writeFileSync(file, `name: ends\nbees:\n${bees}  - {name: out, type: respond, input: {name: work}}\n`)
+    const { status, err } = await waggle(['run', file], { env: { WAGGLE_DATA_DIR: join(directory, 'ended'), WAGGLE_HTTP_PORT: '0' } })
+    assert.equal(status, 1)
+    assert.match(err, /^waggle: \S+\/ends\.mjs ends the process while it loads\. Do not call process\.exit in a module\.$/m)
+  })
+
   it('prints one line if a project cannot be written', async () => {
     for (const folder of ['file', 'file/below', 'locked/project']) {
       const { status, err } = await waggle(['init', join(directory, folder)], { asNobody: true })
@@ -184,6 +212,6 @@ describe('The command line in unusual surroundings', () => {
       assert.match(err, /^waggle: \S+ is not an address of a server\. .*--url.*\n$/)
     }
     const { err } = await waggle(['request', 'hello', '--data', '{}'], { env: { WAGGLE_HTTP_PORT: 'abc' } })
-    assert.match(err, /is not an address of a server.*WAGGLE_HTTP_PORT\.\n$/)
+    assert.match(err, /^WAGGLE_HTTP_PORT: must be an integer, not "abc"; .*\n$/)
   })
 })

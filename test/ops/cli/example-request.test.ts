@@ -29,6 +29,7 @@ describe('The printed example request', () => {
     return stdout.trim().split('\n')
   }
 
+  const json = 'content-type: application/json'
   const url = 'http://127.0.0.1:8080/v1/gateways/door/request'
 
   it('contains a short JSON example, preferably that of the gateway', () => {
@@ -36,7 +37,7 @@ describe('The printed example request', () => {
     put('examples/door.json', '{"name": "it\'s me"}\n')
     put('examples/z.json', '{"name": "nobody"}\n')
     const lines = linesOf({ input: [0] })
-    assert.deepEqual([lines.length, words(lines[0])], [1, ['curl', '-sS', '--json', '{"name": "it\'s me"}', url]])
+    assert.deepEqual([lines.length, words(lines[0])], [1, ['curl', '-sS', '-H', json, '-d', '{"name": "it\'s me"}', url]])
   })
 
   it('sends a photo with its content type, from a folder with any name', () => {
@@ -55,18 +56,19 @@ describe('The printed example request', () => {
 
   it('prefers an input that a bee accepts over a photo', () => {
     put('photos/teddy.webp', 'RIFF')
-    assert.deepEqual(words(linesOf({ input: [[0, 0]] })[0]), ['curl', '-sS', '--json', '[[0,0]]', url])
+    assert.deepEqual(words(linesOf({ input: [[0, 0]] })[0]), ['curl', '-sS', '-H', json, '-d', '[[0,0]]', url])
   })
 
   it('sends a long input from a file', () => {
     const input = Array.from({ length: 1000 }, () => 0)
-    const [, , , body = ''] = words(linesOf({ input })[0])
+    const [, , , header, option, body = ''] = words(linesOf({ input })[0])
+    assert.deepEqual([header, option], [json, '--data-binary'])
     assert.deepEqual(JSON.parse(readFileSync(body.slice(1), 'utf8')), input)
   })
 
   it('sends {} without an example, and names the folder for examples', () => {
     const [line, hint] = linesOf()
-    assert.deepEqual(words(line), ['curl', '-sS', '--json', '{}', url])
+    assert.deepEqual(words(line), ['curl', '-sS', '-H', json, '-d', '{}', url])
     assert.ok(hint?.includes(join(swarm, 'examples')))
   })
 

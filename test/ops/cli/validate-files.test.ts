@@ -221,6 +221,45 @@ export default () => 1`,
     }
   })
 
+  it('refuses two files that cannot run together, at the place in the later one, and passes the first', async () => {
+    const swarm = (file: string, name: string, gateway: string) => {
+      const path = join(directory, file)
+      writeFileSync(
+        path,
+        `name: ${name}\nbees:\n  - {name: in, type: gateway-input, spec: {name: ${gateway}}}\n  - {name: out, type: respond, input: {name: in}}\n`,
+      )
+      return path
+    }
+    const first = swarm('first.yaml', 'first', 'door')
+    const together = (second: string, ...options: readonly string[]) =>
+      new Promise<{ readonly status: unknown; readonly said: string }>((settle) => {
+        execFile(process.execPath, [main, 'validate', first, second, ...options], (error, out, err) =>
+          settle({ status: error?.code ?? 0, said: `${out}${err}` }),
+        )
+      })
+    for (const [second, mistake] of [
+      [
+        swarm('same-name.yaml', 'first', 'window'),
+        `same-name.yaml:1:7: ${first} has a swarm named first too; Give each file once, and each swarm a name of its own.`,
+      ],
+      [
+        swarm('same-gateway.yaml', 'second', 'door'),
+        `same-gateway.yaml:3:50: ${first} has a gateway named door too; Give one of the two another name.`,
+      ],
+      [first, `first.yaml:1:7: ${first} is given twice; Give each file once, and each swarm a name of its own.`],
+    ] as const) {
+      const { status, said } = await together(second)
+      assert.equal(status, 1, said)
+      assert.ok(said.includes(`${first}: first, 2 bees, no mistakes\n`) && said.includes(`${join(directory, mistake)}\n`), said)
+    }
+    assert.equal((await together(swarm('second.yaml', 'second', 'window'))).status, 0)
+    const results = JSON.parse((await together(swarm('same-name.yaml', 'first', 'window'), '--json')).said) as { readonly valid: boolean }[]
+    assert.deepEqual(
+      results.map(({ valid }) => valid),
+      [true, false],
+    )
+  })
+
   it('gives up on a module that never finishes loading', async () => {
     const path = join(directory, 'endless.ts')
     writeFileSync(path, 'for (;;) {}')

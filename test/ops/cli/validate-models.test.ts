@@ -100,6 +100,8 @@ describe('The models of a swarm file', () => {
     const { status, said } = await waggle([model('people', '../exports')])
     assert.equal(status, 1)
     assert.match(said, /swarm\.yaml:4:\d+: A file is needed, and this is a directory/)
+    const saved = await waggle([model('saved', '../saved-models/plain')])
+    assert.match(saved.said, /swarm\.yaml:4:\d+: .*A bee of type tf-serving runs a SavedModel folder\.\n/)
   })
 
   it('may be missing for a plan, and not for validate', async () => {

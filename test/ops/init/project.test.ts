@@ -45,6 +45,15 @@ describe('A new project', () => {
     }
   })
 
+  it('has an .npmrc that keeps npm from running install scripts, which download libraries for GPUs', () => {
+    for (const template of ['hello', 'teddy', 'streams'] as const) {
+      const project = join(directory, template)
+      assert.ok(writeProject({ directory: project, template, waggle }).includes('.npmrc'))
+      const { stdout } = spawnSync('npm', ['config', 'get', 'ignore-scripts'], { cwd: project, encoding: 'utf8' })
+      assert.equal(stdout.trim(), 'true', template)
+    }
+  })
+
   it('has scripts that run its program and its tests on Waggle’s own Node, whatever the machine’s version', () => {
     for (const template of ['hello', 'teddy', 'streams'] as const) {
       const project = join(directory, template)

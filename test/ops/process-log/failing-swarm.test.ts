@@ -19,7 +19,9 @@ const bees = {
   average: 'type: weighted-average-ensemble, spec: { weights: {} }',
 } as const
 
+/** The gateway's page of metrics needs the memory of the process. */
 const modules = `import { readFileSync } from 'node:fs'
+process.memoryUsage.rss = () => { throw new Error('no memory is known in ' + import.meta.filename) }
 import { Refused } from 'waggle-streams'
 export const throws = () => { throw new Error('it broke in ' + import.meta.filename) }
 export const quotes = () => { readFileSync(import.meta.dirname + '/no-such-file') }
@@ -101,7 +103,7 @@ bees:
     rmSync(directory, { recursive: true })
   })
 
-  it('answers each request without a stack or a path of the server, and writes one line with the place of each failure', async () => {
+  it('answers each request without a stack or a path of the server, writes one line with the place of each failure, the gateway’s own too, and counts the rest at its stop', async () => {
     const answers = await Promise.all(
       Object.keys(bees).map(async (name) => {
         const answer = await fetch(`${gateway}/v1/gateways/${name}/request`, {
@@ -115,8 +117,26 @@ bees:
         return { name, id, status: answer.status, body, state }
       }),
     )
+    const metrics = await fetch(`${gateway}/metrics`)
+    const problem = (await metrics.json()) as { readonly request_id: string; readonly detail: string }
+    const ask = () => fetch(`${gateway}/v1/gateways/throws/request`, { method: 'POST', body: '[2]', headers: { 'content-type': 'application/json' } })
+    await Promise.all(Array.from({ length: 30 }, ask))
     await stop()
     stop = async () => {}
+    // A failure of the gateway itself has a line too, and its caller gets the id alone.
+    assert.equal(metrics.status, 500)
+    assert.doesNotMatch(problem.detail, /memory/)
+    const own = lines.filter(({ request_id, bee }) => request_id === problem.request_id && bee === 'gateway')
+    assert.deepEqual(
+      own.map(({ level, code, message }) => [level, code, message.split(' in ')[0]]),
+      [['error', 'WAGGLE_INTERNAL', 'no memory is known']],
+    )
+    assert.match(String(own[0]?.place), /bees\.mjs:2:\d+$/)
+    // The stop says how many failures have no line. Without that, they would be lost from the log.
+    const ofThrows = lines.filter(({ bee, code }) => bee === 'throws-bee' && code === 'WAGGLE_BEE_FAILED')
+    const leftOut = ofThrows.map(({ left_out }) => Number(left_out ?? 0)).reduce((sum, count) => sum + count, 0)
+    assert.ok(leftOut > 0)
+    assert.equal(ofThrows.filter(({ left_out }) => left_out === undefined).length + leftOut, 31)
     for (const { name, id, status, body, state } of answers) {
       assert.equal(status, name === 'refuses' ? 422 : 502, body)
       for (const text of [body, state]) {
@@ -133,7 +153,7 @@ bees:
       assert.match(String(line?.next), /\.$/)
       assert.match(String(line?.time), /^20\d\d-\d\d-\d\dT[\d:.]+Z$/)
       assert.equal(line?.level, name === 'refuses' ? 'debug' : 'error')
-      const thrown = { throws: 3, quotes: 4, refuses: 5 }[name]
+      const thrown = { throws: 4, quotes: 5, refuses: 6 }[name]
       if (thrown !== undefined) assert.match(String(line?.place), new RegExp(`/bees\\.mjs:${thrown}:\\d+$`), name)
       assert.equal(line?.stack !== undefined, name === 'throws' || name === 'refuses', name)
     }

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict'
 import { spawn, spawnSync } from 'node:child_process'
+import { once } from 'node:events'
 import { chmodSync, cpSync, mkdirSync, mkdtempSync, readFileSync, realpathSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { delimiter, dirname, join, resolve } from 'node:path'
@@ -73,6 +74,19 @@ describe('The launcher', () => {
       if (out === 'runs\n') script.kill('SIGTERM')
     }
     assert.equal(out, 'runs\nended\n')
+  })
+
+  it('ends a blocked program at the second signal, and not at those that one Ctrl-C sends', async () => {
+    writeFileSync(join(root, 'examples', 'block.ts'), `process.on('SIGTERM', () => {})\nconsole.log('blocks' satisfies string)\nfor (;;) {}`)
+    const script = spawn(process.execPath, [join(root, 'ops', 'setup', 'launch.mjs'), 'examples/block.ts'], { stdio: ['ignore', 'pipe', 'inherit'] })
+    const ended = new Promise((settle) => script.once('exit', (code, signal) => settle({ code, signal })))
+    await once(script.stdout, 'data')
+    for (let sent = 0; sent < 3; sent++) script.kill('SIGTERM')
+    const firstAt = performance.now()
+    const signals = setInterval(() => script.kill('SIGTERM'), 50)
+    assert.deepEqual(await ended, { code: null, signal: 'SIGKILL' })
+    clearInterval(signals)
+    assert.ok(performance.now() - firstAt > 500)
   })
 
   it('has “exec” in each script that starts Node, so that npm’s signals reach it', () => {
