@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto'
 import type { Accept } from '../../topology/operators/accept.ts'
-import type { Processor, ProcessorContext } from '../../topology/processor-api.ts'
+import type { ProcessorContext } from '../../topology/processor-api.ts'
 import { type Header, headerText, type Record, type RecordMetadata, textHeader } from '../../topology/record.ts'
 import { deadLetter } from '../../topology/swarm/dead-letter.ts'
 import {
@@ -20,24 +20,26 @@ import type { Payload } from '../../topology/swarm/payload.ts'
 import { payloadHeaders } from '../../topology/swarm/payload-serde.ts'
 import { uuidOf } from '../../topology/uuid.ts'
 import { WaggleError } from '../../topology/waggle-error.ts'
+import { OpenedProcessor } from '../operators/opened-processor.ts'
 import { failedAt } from './failed-at.ts'
 import { replyToOf } from './reply-to.ts'
 
-export class AcceptProcessor implements Processor<unknown, Payload | null, string, Payload> {
+type Context = ProcessorContext<string, Payload>
+
+export class AcceptProcessor extends OpenedProcessor<unknown, Payload | null, string, Payload, Context> {
   readonly #operator: Accept
-  #context: ProcessorContext<string, Payload> | null = null
 
   constructor(operator: Accept) {
+    super()
     this.#operator = operator
   }
 
-  init(context: ProcessorContext<string, Payload>): void {
-    this.#context = context
+  override open(context: Context): Context {
+    return context
   }
 
   process(record: Record<unknown, Payload | null>): void {
-    const context = this.#context
-    if (context === null) return
+    const context = this.parts
     const { gateway, bee, acceptedChild, requestChildren, deadLetterChild, replyTopics, onFailure } = this.#operator
     const { timestamp } = record
     const given = headerText(record.headers, requestIdHeader)

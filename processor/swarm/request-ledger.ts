@@ -1,5 +1,5 @@
 import type { RequestLedger } from '../../topology/operators/request-ledger.ts'
-import type { Processor, ProcessorContext } from '../../topology/processor-api.ts'
+import type { ProcessorContext } from '../../topology/processor-api.ts'
 import { type Header, headerText, type Record } from '../../topology/record.ts'
 import type { KeyValueStore } from '../../topology/state-store.ts'
 import { deadlinePassed, errorPayload } from '../../topology/swarm/bee-error.ts'
@@ -11,21 +11,28 @@ import { type Reply, type ReplyTo, replyRecord } from '../../topology/swarm/repl
 import type { RequestEntry } from '../../topology/swarm/requests.ts'
 import { WaggleError } from '../../topology/waggle-error.ts'
 import { DueIndex } from '../operators/due-index.ts'
+import { OpenedProcessor } from '../operators/opened-processor.ts'
 import { failedAt } from './failed-at.ts'
 import { expectReachable } from './reply-to.ts'
 
-export class RequestLedgerProcessor implements Processor<string, Payload, string, Payload | Reply> {
+interface Parts {
+  readonly context: ProcessorContext<string, Payload | Reply>
+  readonly entries: KeyValueStore<string, RequestEntry>
+  readonly dues: DueIndex
+}
+
+export class RequestLedgerProcessor extends OpenedProcessor<string, Payload, string, Payload | Reply, Parts> {
   readonly #operator: RequestLedger
-  #bound: { context: ProcessorContext<string, Payload | Reply>; entries: KeyValueStore<string, RequestEntry>; dues: DueIndex } | null = null
 
   constructor(operator: RequestLedger) {
+    super()
     this.#operator = operator
   }
 
-  init(context: ProcessorContext<string, Payload | Reply>): void {
+  override open(context: ProcessorContext<string, Payload | Reply>): Parts {
     const entries = context.getStateStore<KeyValueStore<string, RequestEntry>>(this.#operator.store)
     const dues = new DueIndex(context.getStateStore(this.#operator.dueStore), context, (id, isDue) => this.#due(id, isDue))
-    this.#bound = { context, entries, dues }
+    return { context, entries, dues }
   }
 
   process(record: Record<string, Payload>): void {
@@ -35,19 +42,17 @@ export class RequestLedgerProcessor implements Processor<string, Payload, string
   }
 
   #take(id: string, message: LedgerMessage | null, timestamp: number): void {
-    if (this.#bound === null) return
     if (message === null) throw foreignMessage()
     const { reply_to: replyTo } = message
     if (replyTo !== null) expectReachable(replyTo, this.#operator.replyTopics)
-    const entry = this.#bound.entries.get(id)
+    const entry = this.parts.entries.get(id)
     if ('asks' in message) this.#tell(id, entry, message.reply_to, timestamp)
     else if (entry === null) this.#accept(id, message)
     else if (message.reply_to !== null) this.#acceptAgain(id, entry, message, message.reply_to, timestamp)
   }
 
   #accept(id: string, { gateway, accepted_at, deadline, body_hash, reply_to }: AcceptedRequest): void {
-    if (this.#bound === null) return
-    const { context, entries, dues } = this.#bound
+    const { context, entries, dues } = this.parts
     const replies = reply_to === null ? [] : [reply_to]
     const now = context.currentSystemTime
     const latest = now + this.#operator.retentionMs
@@ -73,7 +78,7 @@ export class RequestLedgerProcessor implements Processor<string, Payload, string
     }
     const isKnown = entry.replies.some((known) => isSame(known, replyTo))
     // With too many waiting processes, the oldest has most likely gone.
-    if (!isKnown) this.#bound?.entries.put(id, { ...entry, replies: [...entry.replies, replyTo].slice(-maxReplies) })
+    if (!isKnown) this.parts.entries.put(id, { ...entry, replies: [...entry.replies, replyTo].slice(-maxReplies) })
   }
 
   #tell(id: string, entry: RequestEntry | null, to: ReplyTo, timestamp: number): void {
@@ -82,13 +87,13 @@ export class RequestLedgerProcessor implements Processor<string, Payload, string
   }
 
   #reply(id: string, reply: Parameters<typeof replyRecord>[1]): void {
-    this.#bound?.context.forward(replyRecord(id, reply), this.#operator.replyChild)
-    this.#bound?.context.commit()
+    const { context } = this.parts
+    context.forward(replyRecord(id, reply), this.#operator.replyChild)
+    context.commit()
   }
 
   #settle(id: string, answer: Payload, headers: readonly Header[], timestamp: number): void {
-    if (this.#bound === null) return
-    const { context, entries, dues } = this.#bound
+    const { context, entries, dues } = this.parts
     const before = entries.get(id)
     if (before !== null && before.state !== 'pending') return
     const now = context.currentSystemTime
@@ -113,8 +118,7 @@ export class RequestLedgerProcessor implements Processor<string, Payload, string
   }
 
   #due(id: string, isDue: (time: number) => boolean): void {
-    if (this.#bound === null) return
-    const { context, entries } = this.#bound
+    const { context, entries } = this.parts
     const entry = entries.get(id)
     if (entry === null) return
     if (entry.state !== 'pending' || entry.deadline === null || !isDue(entry.deadline)) {
