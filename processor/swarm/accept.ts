@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto'
-import type { Accept } from '../../topology/operators/accept.ts'
+import type { FailureListener } from '../../topology/failed-record.ts'
 import type { ProcessorContext } from '../../topology/processor-api.ts'
 import { type Header, headerText, type Record, type RecordMetadata, textHeader } from '../../topology/record.ts'
 import { deadLetter } from '../../topology/swarm/dead-letter.ts'
@@ -18,20 +18,39 @@ import {
 import type { LedgerMessage } from '../../topology/swarm/ledger-message.ts'
 import type { Payload } from '../../topology/swarm/payload.ts'
 import { payloadHeaders } from '../../topology/swarm/payload-serde.ts'
+import type { ReplyTopics } from '../../topology/swarm/reply-topics.ts'
 import { uuidOf } from '../../topology/uuid.ts'
 import { WaggleError } from '../../topology/waggle-error.ts'
 import { OpenedProcessor } from '../operators/opened-processor.ts'
 import { failedAt } from './failed-at.ts'
 import { replyToOf } from './reply-to.ts'
 
+export interface AcceptOptions {
+  readonly gateway: string
+  readonly bee: string
+  /** The child that takes the small accepted record. */
+  readonly acceptedChild: string
+  /** The children that take the request. */
+  readonly requestChildren: readonly string[]
+  /** The child that takes a record whose reply topic or partition cannot be used. */
+  readonly deadLetterChild: string
+  readonly replyTopics: ReplyTopics
+  readonly onFailure: FailureListener
+}
+
 type Context = ProcessorContext<string, Payload>
 
+/**
+ * Gives each record at a gateway its request id as key. The id is in the header `waggle-request-id`, or is made from topic, partition and offset, and
+ * so is the same when the record is read again. It also writes a ledger message (`ledger-message.ts`) to the accepted topic: the request is on its
+ * way, and which reply topic it names.
+ */
 export class AcceptProcessor extends OpenedProcessor<unknown, Payload | null, string, Payload, Context> {
-  readonly #operator: Accept
+  readonly #options: AcceptOptions
 
-  constructor(operator: Accept) {
+  constructor(options: AcceptOptions) {
     super()
-    this.#operator = operator
+    this.#options = options
   }
 
   override open(context: Context): Context {
@@ -40,7 +59,7 @@ export class AcceptProcessor extends OpenedProcessor<unknown, Payload | null, st
 
   process(record: Record<unknown, Payload | null>): void {
     const context = this.parts
-    const { gateway, bee, acceptedChild, requestChildren, deadLetterChild, replyTopics, onFailure } = this.#operator
+    const { gateway, bee, acceptedChild, requestChildren, deadLetterChild, replyTopics, onFailure } = this.#options
     const { timestamp } = record
     const given = headerText(record.headers, requestIdHeader)
     const isRefused = given !== null && !isRequestId(given)

@@ -1,9 +1,14 @@
-import type { Deduplicate } from '../../topology/operators/deduplicate.ts'
 import type { ProcessorContext } from '../../topology/processor-api.ts'
 import type { Record } from '../../topology/record.ts'
 import type { KeyValueStore } from '../../topology/state-store.ts'
 import { DueIndex } from '../operators/due-index.ts'
 import { OpenedProcessor } from '../operators/opened-processor.ts'
+
+export interface DeduplicateOptions {
+  readonly store: string
+  readonly dueStore: string
+  readonly retentionMs: number
+}
 
 interface Parts {
   readonly context: ProcessorContext<string, unknown>
@@ -11,19 +16,23 @@ interface Parts {
   readonly expiry: DueIndex
 }
 
+/**
+ * Drops a record if a record with the same key passed within `retentionMs`. Its store maps a key to the time of the first record in epoch ms.
+ * `<store>-due` holds the keys in the order of their expiry.
+ */
 export class DeduplicateProcessor extends OpenedProcessor<string, unknown, string, unknown, Parts> {
-  readonly #operator: Deduplicate
+  readonly #options: DeduplicateOptions
 
-  constructor(operator: Deduplicate) {
+  constructor(options: DeduplicateOptions) {
     super()
-    this.#operator = operator
+    this.#options = options
   }
 
   override open(context: ProcessorContext<string, unknown>): Parts {
-    const seen = context.getStateStore<KeyValueStore<string, number>>(this.#operator.store)
-    const expiry = new DueIndex(context.getStateStore(this.#operator.dueStore), context, (key, isDue) => {
+    const seen = context.getStateStore<KeyValueStore<string, number>>(this.#options.store)
+    const expiry = new DueIndex(context.getStateStore(this.#options.dueStore), context, (key, isDue) => {
       const since = seen.get(key)
-      if (since !== null && isDue(since + this.#operator.retentionMs)) seen.delete(key)
+      if (since !== null && isDue(since + this.#options.retentionMs)) seen.delete(key)
     })
     return { context, seen, expiry }
   }
@@ -32,7 +41,7 @@ export class DeduplicateProcessor extends OpenedProcessor<string, unknown, strin
     const { context, seen, expiry } = this.parts
     const now = context.currentSystemTime
     if (seen.putIfAbsent(record.key, now) !== null) return
-    expiry.add(record.key, now + this.#operator.retentionMs)
+    expiry.add(record.key, now + this.#options.retentionMs)
     context.forward(record)
   }
 }

@@ -1,4 +1,4 @@
-import type { RequestLedger } from '../../topology/operators/request-ledger.ts'
+import type { FailureListener } from '../../topology/failed-record.ts'
 import type { ProcessorContext } from '../../topology/processor-api.ts'
 import { type Header, headerText, type Record } from '../../topology/record.ts'
 import type { KeyValueStore } from '../../topology/state-store.ts'
@@ -8,6 +8,7 @@ import { type AcceptedRequest, type LedgerMessage, ledgerMessageOf } from '../..
 import type { Payload } from '../../topology/swarm/payload.ts'
 import { payloadHeaders } from '../../topology/swarm/payload-serde.ts'
 import { type Reply, type ReplyTo, replyRecord } from '../../topology/swarm/reply.ts'
+import type { ReplyTopics } from '../../topology/swarm/reply-topics.ts'
 import type { RequestEntry } from '../../topology/swarm/requests.ts'
 import { WaggleError } from '../../topology/waggle-error.ts'
 import { DueIndex } from '../operators/due-index.ts'
@@ -15,23 +16,49 @@ import { OpenedProcessor } from '../operators/opened-processor.ts'
 import { failedAt } from './failed-at.ts'
 import { expectReachable } from './reply-to.ts'
 
+export interface RequestLedgerOptions {
+  readonly store: string
+  readonly dueStore: string
+  readonly retentionMs: number
+  /** The bees whose results an answer needs. */
+  readonly waitsFor: readonly string[]
+  /** The bee that answers. The problem of a missed deadline names it. */
+  readonly bee: string
+  /** The children that take outcomes; empty if the swarm answers nobody. */
+  readonly outcomeChildren: readonly string[]
+  /** The child that takes each `Reply`. */
+  readonly replyChild: string
+  /** The topics that may get answers. The ledger checks them, because every writer of the accepted topic can name one. */
+  readonly replyTopics: ReplyTopics
+  /** Called with each request whose deadline has passed. */
+  readonly onFailure?: FailureListener
+}
+
 interface Parts {
   readonly context: ProcessorContext<string, Payload | Reply>
   readonly entries: KeyValueStore<string, RequestEntry>
   readonly dues: DueIndex
 }
 
+/**
+ * Stores the state of each request: pending → answered | failed. The first outcome is stored and forwarded, and later ones change nothing. A request
+ * without an outcome at its deadline fails with a 504 that names the missing bees. A request with a reply topic gets its answer there, even if it is
+ * sent again, through any process, after the answer.
+ *
+ * The store maps a request id to a RequestEntry, which is kept for `retentionMs`. `<store>-due` holds the ids in the order of their deadlines and
+ * expiries.
+ */
 export class RequestLedgerProcessor extends OpenedProcessor<string, Payload, string, Payload | Reply, Parts> {
-  readonly #operator: RequestLedger
+  readonly #options: RequestLedgerOptions
 
-  constructor(operator: RequestLedger) {
+  constructor(options: RequestLedgerOptions) {
     super()
-    this.#operator = operator
+    this.#options = options
   }
 
   override open(context: ProcessorContext<string, Payload | Reply>): Parts {
-    const entries = context.getStateStore<KeyValueStore<string, RequestEntry>>(this.#operator.store)
-    const dues = new DueIndex(context.getStateStore(this.#operator.dueStore), context, (id, isDue) => this.#due(id, isDue))
+    const entries = context.getStateStore<KeyValueStore<string, RequestEntry>>(this.#options.store)
+    const dues = new DueIndex(context.getStateStore(this.#options.dueStore), context, (id, isDue) => this.#due(id, isDue))
     return { context, entries, dues }
   }
 
@@ -44,7 +71,7 @@ export class RequestLedgerProcessor extends OpenedProcessor<string, Payload, str
   #take(id: string, message: LedgerMessage | null, timestamp: number): void {
     if (message === null) throw foreignMessage()
     const { reply_to: replyTo } = message
-    if (replyTo !== null) expectReachable(replyTo, this.#operator.replyTopics)
+    if (replyTo !== null) expectReachable(replyTo, this.#options.replyTopics)
     const entry = this.parts.entries.get(id)
     if ('asks' in message) this.#tell(id, entry, message.reply_to, timestamp)
     else if (entry === null) this.#accept(id, message)
@@ -55,7 +82,7 @@ export class RequestLedgerProcessor extends OpenedProcessor<string, Payload, str
     const { context, entries, dues } = this.parts
     const replies = reply_to === null ? [] : [reply_to]
     const now = context.currentSystemTime
-    const latest = now + this.#operator.retentionMs
+    const latest = now + this.#options.retentionMs
     // A request cannot be accepted in the future. Such a time would keep the entry for ever.
     const acceptedAt = Math.min(accepted_at, now)
     const bounded = deadline === null ? null : Math.min(deadline, latest)
@@ -88,7 +115,7 @@ export class RequestLedgerProcessor extends OpenedProcessor<string, Payload, str
 
   #reply(id: string, reply: Parameters<typeof replyRecord>[1]): void {
     const { context } = this.parts
-    context.forward(replyRecord(id, reply), this.#operator.replyChild)
+    context.forward(replyRecord(id, reply), this.#options.replyChild)
     context.commit()
   }
 
@@ -110,9 +137,9 @@ export class RequestLedgerProcessor extends OpenedProcessor<string, Payload, str
     }
     entries.put(id, entry)
     if (before !== null && before.deadline !== null) dues.remove(id, before.deadline)
-    dues.add(id, now + this.#operator.retentionMs)
+    dues.add(id, now + this.#options.retentionMs)
     const outcome = { key: id, value: answer, timestamp, headers: [...headers.filter(({ key }) => !ownHeaders.has(key)), ...payloadHeaders(answer)] }
-    for (const child of this.#operator.outcomeChildren) context.forward(outcome, child)
+    for (const child of this.#options.outcomeChildren) context.forward(outcome, child)
     for (const to of before?.replies ?? []) this.#tell(id, entry, to, timestamp)
     context.commit()
   }
@@ -122,11 +149,11 @@ export class RequestLedgerProcessor extends OpenedProcessor<string, Payload, str
     const entry = entries.get(id)
     if (entry === null) return
     if (entry.state !== 'pending' || entry.deadline === null || !isDue(entry.deadline)) {
-      const expired = context.currentSystemTime - (entry.settledAt ?? entry.acceptedAt) >= this.#operator.retentionMs
+      const expired = context.currentSystemTime - (entry.settledAt ?? entry.acceptedAt) >= this.#options.retentionMs
       if (expired) entries.delete(id)
       return
     }
-    const { bee, onFailure } = this.#operator
+    const { bee, onFailure } = this.#options
     const detail = this.#deadlineDetail(context.currentSystemTime - entry.acceptedAt)
     onFailure?.(deadlinePassed(detail), failedAt({ key: id, value: null, timestamp: entry.acceptedAt, headers: [] }, bee, context.taskId, null))
     this.#settle(id, errorPayload({ code: 'WAGGLE_DEADLINE', detail, bee }), [], context.currentSystemTime)
@@ -134,7 +161,7 @@ export class RequestLedgerProcessor extends OpenedProcessor<string, Payload, str
 
   /** Names the waiting time. An impossible time shows that the clocks of two machines differ. */
   #deadlineDetail(afterMs: number): string {
-    const { waitsFor } = this.#operator
+    const { waitsFor } = this.#options
     const missing = waitsFor.length === 0 ? '' : `: nothing had come from ${waitsFor.join(', ')}`
     return `The deadline passed before there was an answer, ${(afterMs / 1000).toFixed(1)} s after the request was accepted${missing}`
   }
