@@ -74,12 +74,16 @@ function complaint(room: Room, file: string, specifier: string): string | null {
   const target = resolvedTarget(file, specifier)
   if (target === null) return null
   const to = roomOf(target)
+  if (room === 'processor' && target.startsWith(steps) && !file.startsWith(steps))
+    return `the engine imports ${target}; a swarm's graph supplies its steps`
   if (to === null || to === room) return null
   const allowed: readonly string[] = mayImport[room]
   return allowed.some((path) => covers(path, target)) ? null : `${room} imports ${target}; ${advice[room]}`
 }
 
 const packageName = 'waggle-streams'
+/** The steps of swarms. The engine around them runs any topology. */
+const steps = 'processor/swarm/'
 
 /** The target of an import. The package counts as the room bees, because it loads logs and databases only when they are used. */
 function resolvedTarget(file: string, specifier: string): string | null {

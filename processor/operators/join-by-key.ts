@@ -1,28 +1,34 @@
 import type { JoinByKey, JoinEntry } from '../../topology/operators/join-by-key.ts'
-import type { Processor, ProcessorContext } from '../../topology/processor-api.ts'
+import type { ProcessorContext } from '../../topology/processor-api.ts'
 import type { Record } from '../../topology/record.ts'
 import type { KeyValueStore } from '../../topology/state-store.ts'
 import { DueIndex } from './due-index.ts'
+import { OpenedProcessor } from './opened-processor.ts'
 
-export class JoinByKeyProcessor<V, R> implements Processor<string, V, string, R> {
+interface Parts<V, R> {
+  readonly context: ProcessorContext<string, R>
+  readonly entries: KeyValueStore<string, JoinEntry<V>>
+  readonly dues: DueIndex
+}
+
+export class JoinByKeyProcessor<V, R> extends OpenedProcessor<string, V, string, R, Parts<V, R>> {
   readonly #operator: JoinByKey<V, R>
   readonly #nameOf: ReadonlyMap<string, string>
-  #bound: { context: ProcessorContext<string, R>; entries: KeyValueStore<string, JoinEntry<V>>; dues: DueIndex } | null = null
 
   constructor(operator: JoinByKey<V, R>) {
+    super()
     this.#operator = operator
     this.#nameOf = new Map(operator.inputs.map(({ name, topic }) => [topic, name]))
   }
 
-  init(context: ProcessorContext<string, R>): void {
+  override open(context: ProcessorContext<string, R>): Parts<V, R> {
     const entries = context.getStateStore<KeyValueStore<string, JoinEntry<V>>>(this.#operator.store)
     const dues = new DueIndex(context.getStateStore(this.#operator.dueStore), context, (key, isDue) => this.#due(key, isDue))
-    this.#bound = { context, entries, dues }
+    return { context, entries, dues }
   }
 
   process(record: Record<string, V>): void {
-    if (this.#bound === null) return
-    const { context, entries, dues } = this.#bound
+    const { context, entries, dues } = this.parts
     const name = this.#nameOf.get(context.recordMetadata?.topic ?? '')
     if (name === undefined) return
     const { key, value, timestamp, headers } = record
@@ -47,15 +53,15 @@ export class JoinByKeyProcessor<V, R> implements Processor<string, V, string, R>
   }
 
   #due(key: string, isDue: (time: number) => boolean): void {
-    const entry = this.#bound?.entries.get(key)
-    if (entry === null || entry === undefined || !isDue(entry.due)) return
-    if (entry.sent) this.#bound?.entries.delete(key)
+    const { entries } = this.parts
+    const entry = entries.get(key)
+    if (entry === null || !isDue(entry.due)) return
+    if (entry.sent) entries.delete(key)
     else this.#send(key, entry)
   }
 
   #send(key: string, entry: JoinEntry<V>): void {
-    if (this.#bound === null) return
-    const { context, entries, dues } = this.#bound
+    const { context, entries, dues } = this.parts
     const { inputs, duplicateRetentionMs, combine, onMissing } = this.#operator
     if (duplicateRetentionMs === null) entries.delete(key)
     else {

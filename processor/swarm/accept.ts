@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto'
-import type { Accept } from '../../topology/operators/accept.ts'
-import type { Processor, ProcessorContext } from '../../topology/processor-api.ts'
+import type { FailureListener } from '../../topology/failed-record.ts'
+import type { ProcessorContext } from '../../topology/processor-api.ts'
 import { type Header, headerText, type Record, type RecordMetadata, textHeader } from '../../topology/record.ts'
 import { deadLetter } from '../../topology/swarm/dead-letter.ts'
 import {
@@ -18,27 +18,48 @@ import {
 import type { LedgerMessage } from '../../topology/swarm/ledger-message.ts'
 import type { Payload } from '../../topology/swarm/payload.ts'
 import { payloadHeaders } from '../../topology/swarm/payload-serde.ts'
+import type { ReplyTopics } from '../../topology/swarm/reply-topics.ts'
 import { uuidOf } from '../../topology/uuid.ts'
 import { WaggleError } from '../../topology/waggle-error.ts'
+import { OpenedProcessor } from '../operators/opened-processor.ts'
 import { failedAt } from './failed-at.ts'
 import { replyToOf } from './reply-to.ts'
 
-export class AcceptProcessor implements Processor<unknown, Payload | null, string, Payload> {
-  readonly #operator: Accept
-  #context: ProcessorContext<string, Payload> | null = null
+export interface AcceptOptions {
+  readonly gateway: string
+  readonly bee: string
+  /** The child that takes the small accepted record. */
+  readonly acceptedChild: string
+  /** The children that take the request. */
+  readonly requestChildren: readonly string[]
+  /** The child that takes a record whose reply topic or partition cannot be used. */
+  readonly deadLetterChild: string
+  readonly replyTopics: ReplyTopics
+  readonly onFailure: FailureListener
+}
 
-  constructor(operator: Accept) {
-    this.#operator = operator
+type Context = ProcessorContext<string, Payload>
+
+/**
+ * Gives each record at a gateway its request id as key. The id is in the header `waggle-request-id`, or is made from topic, partition and offset, and
+ * so is the same when the record is read again. It also writes a ledger message (`ledger-message.ts`) to the accepted topic: the request is on its
+ * way, and which reply topic it names.
+ */
+export class AcceptProcessor extends OpenedProcessor<unknown, Payload | null, string, Payload, Context> {
+  readonly #options: AcceptOptions
+
+  constructor(options: AcceptOptions) {
+    super()
+    this.#options = options
   }
 
-  init(context: ProcessorContext<string, Payload>): void {
-    this.#context = context
+  override open(context: Context): Context {
+    return context
   }
 
   process(record: Record<unknown, Payload | null>): void {
-    const context = this.#context
-    if (context === null) return
-    const { gateway, bee, acceptedChild, requestChildren, deadLetterChild, replyTopics, onFailure } = this.#operator
+    const context = this.parts
+    const { gateway, bee, acceptedChild, requestChildren, deadLetterChild, replyTopics, onFailure } = this.#options
     const { timestamp } = record
     const given = headerText(record.headers, requestIdHeader)
     const isRefused = given !== null && !isRequestId(given)

@@ -1,32 +1,47 @@
-import type { Deduplicate } from '../../topology/operators/deduplicate.ts'
-import type { Processor, ProcessorContext } from '../../topology/processor-api.ts'
+import type { ProcessorContext } from '../../topology/processor-api.ts'
 import type { Record } from '../../topology/record.ts'
 import type { KeyValueStore } from '../../topology/state-store.ts'
 import { DueIndex } from '../operators/due-index.ts'
+import { OpenedProcessor } from '../operators/opened-processor.ts'
 
-export class DeduplicateProcessor implements Processor<string, unknown, string, unknown> {
-  readonly #operator: Deduplicate
-  #bound: { context: ProcessorContext<string, unknown>; seen: KeyValueStore<string, number>; expiry: DueIndex } | null = null
+export interface DeduplicateOptions {
+  readonly store: string
+  readonly dueStore: string
+  readonly retentionMs: number
+}
 
-  constructor(operator: Deduplicate) {
-    this.#operator = operator
+interface Parts {
+  readonly context: ProcessorContext<string, unknown>
+  readonly seen: KeyValueStore<string, number>
+  readonly expiry: DueIndex
+}
+
+/**
+ * Drops a record if a record with the same key passed within `retentionMs`. Its store maps a key to the time of the first record in epoch ms.
+ * `<store>-due` holds the keys in the order of their expiry.
+ */
+export class DeduplicateProcessor extends OpenedProcessor<string, unknown, string, unknown, Parts> {
+  readonly #options: DeduplicateOptions
+
+  constructor(options: DeduplicateOptions) {
+    super()
+    this.#options = options
   }
 
-  init(context: ProcessorContext<string, unknown>): void {
-    const seen = context.getStateStore<KeyValueStore<string, number>>(this.#operator.store)
-    const expiry = new DueIndex(context.getStateStore(this.#operator.dueStore), context, (key, isDue) => {
+  override open(context: ProcessorContext<string, unknown>): Parts {
+    const seen = context.getStateStore<KeyValueStore<string, number>>(this.#options.store)
+    const expiry = new DueIndex(context.getStateStore(this.#options.dueStore), context, (key, isDue) => {
       const since = seen.get(key)
-      if (since !== null && isDue(since + this.#operator.retentionMs)) seen.delete(key)
+      if (since !== null && isDue(since + this.#options.retentionMs)) seen.delete(key)
     })
-    this.#bound = { context, seen, expiry }
+    return { context, seen, expiry }
   }
 
   process(record: Record<string, unknown>): void {
-    if (this.#bound === null) return
-    const { context, seen, expiry } = this.#bound
+    const { context, seen, expiry } = this.parts
     const now = context.currentSystemTime
     if (seen.putIfAbsent(record.key, now) !== null) return
-    expiry.add(record.key, now + this.#operator.retentionMs)
+    expiry.add(record.key, now + this.#options.retentionMs)
     context.forward(record)
   }
 }

@@ -1,5 +1,5 @@
-import type { RequestLedger } from '../../topology/operators/request-ledger.ts'
-import type { Processor, ProcessorContext } from '../../topology/processor-api.ts'
+import type { FailureListener } from '../../topology/failed-record.ts'
+import type { ProcessorContext } from '../../topology/processor-api.ts'
 import { type Header, headerText, type Record } from '../../topology/record.ts'
 import type { KeyValueStore } from '../../topology/state-store.ts'
 import { deadlinePassed, errorPayload } from '../../topology/swarm/bee-error.ts'
@@ -8,24 +8,58 @@ import { type AcceptedRequest, type LedgerMessage, ledgerMessageOf } from '../..
 import type { Payload } from '../../topology/swarm/payload.ts'
 import { payloadHeaders } from '../../topology/swarm/payload-serde.ts'
 import { type Reply, type ReplyTo, replyRecord } from '../../topology/swarm/reply.ts'
+import type { ReplyTopics } from '../../topology/swarm/reply-topics.ts'
 import type { RequestEntry } from '../../topology/swarm/requests.ts'
 import { WaggleError } from '../../topology/waggle-error.ts'
 import { DueIndex } from '../operators/due-index.ts'
+import { OpenedProcessor } from '../operators/opened-processor.ts'
 import { failedAt } from './failed-at.ts'
 import { expectReachable } from './reply-to.ts'
 
-export class RequestLedgerProcessor implements Processor<string, Payload, string, Payload | Reply> {
-  readonly #operator: RequestLedger
-  #bound: { context: ProcessorContext<string, Payload | Reply>; entries: KeyValueStore<string, RequestEntry>; dues: DueIndex } | null = null
+export interface RequestLedgerOptions {
+  readonly store: string
+  readonly dueStore: string
+  readonly retentionMs: number
+  /** The bees whose results an answer needs. */
+  readonly waitsFor: readonly string[]
+  /** The bee that answers. The problem of a missed deadline names it. */
+  readonly bee: string
+  /** The children that take outcomes; empty if the swarm answers nobody. */
+  readonly outcomeChildren: readonly string[]
+  /** The child that takes each `Reply`. */
+  readonly replyChild: string
+  /** The topics that may get answers. The ledger checks them, because every writer of the accepted topic can name one. */
+  readonly replyTopics: ReplyTopics
+  /** Called with each request whose deadline has passed. */
+  readonly onFailure?: FailureListener
+}
 
-  constructor(operator: RequestLedger) {
-    this.#operator = operator
+interface Parts {
+  readonly context: ProcessorContext<string, Payload | Reply>
+  readonly entries: KeyValueStore<string, RequestEntry>
+  readonly dues: DueIndex
+}
+
+/**
+ * Stores the state of each request: pending → answered | failed. The first outcome is stored and forwarded, and later ones change nothing. A request
+ * without an outcome at its deadline fails with a 504 that names the missing bees. A request with a reply topic gets its answer there, even if it is
+ * sent again, through any process, after the answer.
+ *
+ * The store maps a request id to a RequestEntry, which is kept for `retentionMs`. `<store>-due` holds the ids in the order of their deadlines and
+ * expiries.
+ */
+export class RequestLedgerProcessor extends OpenedProcessor<string, Payload, string, Payload | Reply, Parts> {
+  readonly #options: RequestLedgerOptions
+
+  constructor(options: RequestLedgerOptions) {
+    super()
+    this.#options = options
   }
 
-  init(context: ProcessorContext<string, Payload | Reply>): void {
-    const entries = context.getStateStore<KeyValueStore<string, RequestEntry>>(this.#operator.store)
-    const dues = new DueIndex(context.getStateStore(this.#operator.dueStore), context, (id, isDue) => this.#due(id, isDue))
-    this.#bound = { context, entries, dues }
+  override open(context: ProcessorContext<string, Payload | Reply>): Parts {
+    const entries = context.getStateStore<KeyValueStore<string, RequestEntry>>(this.#options.store)
+    const dues = new DueIndex(context.getStateStore(this.#options.dueStore), context, (id, isDue) => this.#due(id, isDue))
+    return { context, entries, dues }
   }
 
   process(record: Record<string, Payload>): void {
@@ -35,22 +69,20 @@ export class RequestLedgerProcessor implements Processor<string, Payload, string
   }
 
   #take(id: string, message: LedgerMessage | null, timestamp: number): void {
-    if (this.#bound === null) return
     if (message === null) throw foreignMessage()
     const { reply_to: replyTo } = message
-    if (replyTo !== null) expectReachable(replyTo, this.#operator.replyTopics)
-    const entry = this.#bound.entries.get(id)
+    if (replyTo !== null) expectReachable(replyTo, this.#options.replyTopics)
+    const entry = this.parts.entries.get(id)
     if ('asks' in message) this.#tell(id, entry, message.reply_to, timestamp)
     else if (entry === null) this.#accept(id, message)
     else if (message.reply_to !== null) this.#acceptAgain(id, entry, message, message.reply_to, timestamp)
   }
 
   #accept(id: string, { gateway, accepted_at, deadline, body_hash, reply_to }: AcceptedRequest): void {
-    if (this.#bound === null) return
-    const { context, entries, dues } = this.#bound
+    const { context, entries, dues } = this.parts
     const replies = reply_to === null ? [] : [reply_to]
     const now = context.currentSystemTime
-    const latest = now + this.#operator.retentionMs
+    const latest = now + this.#options.retentionMs
     // A request cannot be accepted in the future. Such a time would keep the entry for ever.
     const acceptedAt = Math.min(accepted_at, now)
     const bounded = deadline === null ? null : Math.min(deadline, latest)
@@ -73,7 +105,7 @@ export class RequestLedgerProcessor implements Processor<string, Payload, string
     }
     const isKnown = entry.replies.some((known) => isSame(known, replyTo))
     // With too many waiting processes, the oldest has most likely gone.
-    if (!isKnown) this.#bound?.entries.put(id, { ...entry, replies: [...entry.replies, replyTo].slice(-maxReplies) })
+    if (!isKnown) this.parts.entries.put(id, { ...entry, replies: [...entry.replies, replyTo].slice(-maxReplies) })
   }
 
   #tell(id: string, entry: RequestEntry | null, to: ReplyTo, timestamp: number): void {
@@ -82,13 +114,13 @@ export class RequestLedgerProcessor implements Processor<string, Payload, string
   }
 
   #reply(id: string, reply: Parameters<typeof replyRecord>[1]): void {
-    this.#bound?.context.forward(replyRecord(id, reply), this.#operator.replyChild)
-    this.#bound?.context.commit()
+    const { context } = this.parts
+    context.forward(replyRecord(id, reply), this.#options.replyChild)
+    context.commit()
   }
 
   #settle(id: string, answer: Payload, headers: readonly Header[], timestamp: number): void {
-    if (this.#bound === null) return
-    const { context, entries, dues } = this.#bound
+    const { context, entries, dues } = this.parts
     const before = entries.get(id)
     if (before !== null && before.state !== 'pending') return
     const now = context.currentSystemTime
@@ -105,24 +137,23 @@ export class RequestLedgerProcessor implements Processor<string, Payload, string
     }
     entries.put(id, entry)
     if (before !== null && before.deadline !== null) dues.remove(id, before.deadline)
-    dues.add(id, now + this.#operator.retentionMs)
+    dues.add(id, now + this.#options.retentionMs)
     const outcome = { key: id, value: answer, timestamp, headers: [...headers.filter(({ key }) => !ownHeaders.has(key)), ...payloadHeaders(answer)] }
-    for (const child of this.#operator.outcomeChildren) context.forward(outcome, child)
+    for (const child of this.#options.outcomeChildren) context.forward(outcome, child)
     for (const to of before?.replies ?? []) this.#tell(id, entry, to, timestamp)
     context.commit()
   }
 
   #due(id: string, isDue: (time: number) => boolean): void {
-    if (this.#bound === null) return
-    const { context, entries } = this.#bound
+    const { context, entries } = this.parts
     const entry = entries.get(id)
     if (entry === null) return
     if (entry.state !== 'pending' || entry.deadline === null || !isDue(entry.deadline)) {
-      const expired = context.currentSystemTime - (entry.settledAt ?? entry.acceptedAt) >= this.#operator.retentionMs
+      const expired = context.currentSystemTime - (entry.settledAt ?? entry.acceptedAt) >= this.#options.retentionMs
       if (expired) entries.delete(id)
       return
     }
-    const { bee, onFailure } = this.#operator
+    const { bee, onFailure } = this.#options
     const detail = this.#deadlineDetail(context.currentSystemTime - entry.acceptedAt)
     onFailure?.(deadlinePassed(detail), failedAt({ key: id, value: null, timestamp: entry.acceptedAt, headers: [] }, bee, context.taskId, null))
     this.#settle(id, errorPayload({ code: 'WAGGLE_DEADLINE', detail, bee }), [], context.currentSystemTime)
@@ -130,7 +161,7 @@ export class RequestLedgerProcessor implements Processor<string, Payload, string
 
   /** Names the waiting time. An impossible time shows that the clocks of two machines differ. */
   #deadlineDetail(afterMs: number): string {
-    const { waitsFor } = this.#operator
+    const { waitsFor } = this.#options
     const missing = waitsFor.length === 0 ? '' : `: nothing had come from ${waitsFor.join(', ')}`
     return `The deadline passed before there was an answer, ${(afterMs / 1000).toFixed(1)} s after the request was accepted${missing}`
   }

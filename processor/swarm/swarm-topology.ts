@@ -2,6 +2,8 @@ import type { BatchPolicy } from '../../topology/async-step.ts'
 import type { FailureListener } from '../../topology/failed-record.ts'
 import { Topology } from '../../topology/graph.ts'
 import { deadLetterTopic } from '../../topology/naming.ts'
+import type { Supplied } from '../../topology/operators/supplied.ts'
+import type { ProcessorSupplier } from '../../topology/processor-api.ts'
 import { Produced } from '../../topology/produced.ts'
 import type { Record } from '../../topology/record.ts'
 import type { HandingSerde, Serde } from '../../topology/serde.ts'
@@ -19,10 +21,13 @@ import { namedReplyTopic, type Reply, replySerde } from '../../topology/swarm/re
 import type { ReplyTopics } from '../../topology/swarm/reply-topics.ts'
 import type { Step, SubtopologyPlan } from '../../topology/swarm/subtopology-plan.ts'
 import { WaggleError } from '../../topology/waggle-error.ts'
+import { AcceptProcessor } from './accept.ts'
 import { beeStep } from './bee-step.ts'
+import { DeduplicateProcessor } from './deduplicate.ts'
 import { failedAt } from './failed-at.ts'
 import { joinedPayload, joinTimeout } from './joined-payload.ts'
 import { outputTopicRecord } from './output-topic-record.ts'
+import { RequestLedgerProcessor } from './request-ledger.ts'
 import { valueStep } from './value-step.ts'
 
 export interface GraphSettings {
@@ -106,8 +111,8 @@ class SubtopologyBuilder {
         const { gateway, bee } = step
         const { replyTopics } = this.#settings
         const { deadLetters: deadLetterChild, onFailure } = this.#failing
-        const operator = { op: 'accept', gateway, bee, acceptedChild, requestChildren, deadLetterChild, replyTopics, onFailure } as const
-        this.#topology.addOperator(name, operator, parents)
+        const options = { gateway, bee, acceptedChild, requestChildren, deadLetterChild, replyTopics, onFailure }
+        this.#addProcessor(name, () => new AcceptProcessor(options), parents)
         return
       }
       case 'call': {
@@ -130,12 +135,8 @@ class SubtopologyBuilder {
         return
       case 'deduplicate': {
         const stores = this.#stores(keyValueStore({ name: step.store, key: Serdes.string(), value: Serdes.long() }))
-        this.#topology.addOperator(
-          name,
-          { op: 'deduplicate', store: step.store, dueStore: dueStore(step.store), retentionMs: this.#settings.answersRetentionMs },
-          parents,
-          { stores },
-        )
+        const options = { store: step.store, dueStore: dueStore(step.store), retentionMs: this.#settings.answersRetentionMs }
+        this.#addProcessor(name, () => new DeduplicateProcessor(options), parents, stores)
         return
       }
       case 'join': {
@@ -164,26 +165,31 @@ class SubtopologyBuilder {
         const stores = this.#stores(keyValueStore({ name: step.store, key: Serdes.string(), value: requestEntrySerde }))
         const { store, waitsFor } = step
         const replyChild = `${name}.replies`
-        this.#topology.addOperator(
-          name,
-          {
-            op: 'request-ledger',
-            store,
-            dueStore: dueStore(store),
-            retentionMs: this.#settings.answersRetentionMs,
-            waitsFor,
-            bee: name,
-            outcomeChildren: children,
-            replyChild,
-            replyTopics: this.#settings.replyTopics,
-            onFailure: this.#failing.onFailure,
-          },
-          parents,
-          { stores },
-        )
+        const options = {
+          store,
+          dueStore: dueStore(store),
+          retentionMs: this.#settings.answersRetentionMs,
+          waitsFor,
+          bee: name,
+          outcomeChildren: children,
+          replyChild,
+          replyTopics: this.#settings.replyTopics,
+          onFailure: this.#failing.onFailure,
+        }
+        this.#addProcessor(name, () => new RequestLedgerProcessor(options), parents, stores)
         this.#topology.addSink(replyChild, (_: string, reply: Reply) => reply.to.topic, [name], repliesWritten)
       }
     }
+  }
+
+  /** Adds a step of this folder. Each task makes its own processor. */
+  #addProcessor<K, V, K2, V2>(
+    name: string,
+    supplier: ProcessorSupplier<K, V, K2, V2>,
+    parents: readonly string[],
+    stores: readonly KeptStore[] = [],
+  ): void {
+    this.#topology.addOperator(name, { op: 'supplied', supplier: supplier as Supplied['supplier'] }, parents, { stores })
   }
 
   #addSink(name: string, topic: string, parents: readonly string[]): void {

@@ -24,9 +24,6 @@ import { TableRegroupProcessor } from '../operators/streams/table-regroup.ts'
 import { TableSourceProcessor } from '../operators/streams/table-source.ts'
 import { WindowAggregateProcessor } from '../operators/streams/window-aggregate.ts'
 import { TransformProcessor } from '../operators/transform.ts'
-import { AcceptProcessor } from '../swarm/accept.ts'
-import { DeduplicateProcessor } from '../swarm/deduplicate.ts'
-import { RequestLedgerProcessor } from '../swarm/request-ledger.ts'
 
 /** A processor with the larger context of the engine's operators. */
 export interface OperatorProcessor extends Omit<Processor<unknown, unknown, unknown, unknown>, 'init'> {
@@ -36,10 +33,8 @@ export interface OperatorProcessor extends Omit<Processor<unknown, unknown, unkn
 type Makers = { readonly [Op in Operator['op']]: (operator: Extract<Operator, { op: Op }>) => unknown }
 
 const makers: Makers = {
-  accept: (operator) => new AcceptProcessor(operator),
-  deduplicate: (operator) => new DeduplicateProcessor(operator),
   'join-by-key': (operator) => new JoinByKeyProcessor(operator),
-  'request-ledger': (operator) => new RequestLedgerProcessor(operator),
+  supplied: ({ supplier }) => supplier(),
   transform: (operator) => new TransformProcessor(operator),
   each: (operator) => new EachProcessor(operator),
   'stream-aggregate': (operator) => new StreamAggregateProcessor(operator),

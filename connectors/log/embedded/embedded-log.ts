@@ -18,6 +18,7 @@ import type {
 import { closedLog } from './closed-log.ts'
 import { CommitCycle } from './commit-cycle.ts'
 import type { CommitMark } from './commit-mark.ts'
+import { DiskUsage } from './disk-usage.ts'
 import { Group, GroupConsumer } from './group-consumer.ts'
 import { HeldTails } from './held-tails.ts'
 import { positionsIn } from './keys.ts'
@@ -89,6 +90,7 @@ export class EmbeddedLog implements Log {
   readonly #positions: Positions
   readonly #cycle: CommitCycle
   readonly #retention: Retention
+  readonly #usage: DiskUsage
   readonly #read: ReadPartition
   #closed = false
 
@@ -117,19 +119,12 @@ export class EmbeddedLog implements Log {
       disk: () => disk.rocks,
       numberOf: (task, store) => storeNumbers.find(task, store),
     })
-    this.#retention = new Retention({
-      directory,
-      clock,
-      maxBytes: options.maxBytes ?? null,
-      onNotice: options.onNotice ?? (() => {}),
-      segments,
-      uses,
-      mark,
-      groups: this.#groups,
-      topics: () => topics.all(),
-      disk,
-      cycle,
-    })
+    const { maxBytes = null, onNotice = () => {} } = options
+    const common = { clock, onNotice, mark, groups: this.#groups, topics: () => topics.all(), disk }
+    const retention = new Retention({ ...common, segments, uses, cycle })
+    this.#retention = retention
+    this.#usage = new DiskUsage({ ...common, directory, maxBytes, onMeasured: (measured) => retention.measured(measured) })
+    this.#usage.start()
     this.#retention.start()
   }
 
@@ -138,7 +133,7 @@ export class EmbeddedLog implements Log {
   }
 
   get storage(): LogStorage {
-    return this.#retention.storage
+    return this.#usage.storage
   }
 
   // ── Topics ────────────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -291,6 +286,7 @@ export class EmbeddedLog implements Log {
     this.#closed = true
     for (const reader of this.#readers) reader.fail(closedLog())
     this.#disk.refuseLending()
+    this.#usage.close()
     this.#retention.close()
     await this.#cycle.close()
     await this.#disk.endBorrowers()

@@ -59,3 +59,8 @@ export class Readers {
     return floor
   }
 }
+
+/** Advice that lets the log delete records which a reader keeps. */
+export function releaseOf(group: string): string {
+  return `Start what reads as ${group}, or give up what it has not read: \`waggle reset --reader ${group}\`, while nothing runs.`
+}

@@ -34,6 +34,15 @@ describe('The import-direction check', () => {
     assert.deepEqual(complaints('connectors/a.ts', `import { readFileSync } from 'node:fs'`), [])
   })
 
+  it('keeps the steps of swarms out of the engine', () => {
+    assert.match(
+      complaints('processor/task/a.ts', `import { x } from '../swarm/accept.ts'`).join(),
+      /^1: the engine imports processor\/swarm\/accept\.ts/,
+    )
+    assert.deepEqual(complaints('processor/swarm/a.ts', `import { x } from './accept.ts'\nimport { y } from '../operators/due-index.ts'`), [])
+    assert.deepEqual(complaints('ops/beekeeper/a.ts', `import { x } from '../../processor/swarm/swarm-topology.ts'`), [])
+  })
+
   it('names an allowed direction that no import uses', () => {
     const unused = unusedDirections(new Map([['connectors/a.ts', `import type { Log } from '../processor/ports.ts'`]]))
     assert.ok(unused.includes('connectors → topology/'))

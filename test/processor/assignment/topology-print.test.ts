@@ -1,0 +1,21 @@
+import assert from 'node:assert/strict'
+import { readFileSync } from 'node:fs'
+import { join, resolve } from 'node:path'
+import { it } from 'node:test'
+import { BeeRegistry } from '../../../bees/registry.ts'
+import { printOf } from '../../../processor/assignment/topology-print.ts'
+import { swarmTopology } from '../../../processor/swarm/swarm-topology.ts'
+import { checkSwarm } from '../../../topology/swarm/check.ts'
+import { SwarmDocument } from '../../../topology/swarm/document.ts'
+import type { Payload } from '../../../topology/swarm/payload.ts'
+import { planSwarm } from '../../../topology/swarm/plan.ts'
+import { noReplyTopics } from '../../../topology/swarm/reply-topics.ts'
+
+it('The fingerprint of a swarm is the one that earlier versions made, so that processes of both share its tasks', () => {
+  const file = join(resolve(import.meta.dirname, '..', '..', '..'), 'swarms', 'teddy-bear-detector', 'swarm.yaml')
+  const swarm = checkSwarm(SwarmDocument.parse(readFileSync(file, 'utf8'), file), new BeeRegistry())
+  const plan = planSwarm(swarm, { partitions: 4, retentionMs: 1000, retentionBytes: null, answerPartitions: 4 })
+  const host = { open: () => Promise.reject(new Error('Nothing runs')), valueOf: () => (input: Payload) => input, batchOf: () => null }
+  const topology = swarmTopology(plan, host, { answersRetentionMs: 1, duplicateRetentionMs: 1, predictions: null, replyTopics: noReplyTopics })
+  assert.equal(printOf(topology.subtopologies()).hash, 'Nv4IhL9loqQQ')
+})
