@@ -267,6 +267,12 @@ export const errorCodes = {
     meaning: 'A model asks for a GPU and none can be used.',
     next: 'Install its driver and libraries, or set `WAGGLE_GPU=prefer`.',
   },
+  WAGGLE_GPU_SETUP: {
+    status: 500,
+    exit: 1,
+    meaning: 'The GPU providers of onnxruntime cannot be brought to this machine.',
+    next: 'Do what the message says, or copy the libraries of `onnxruntime-gpu` beside onnxruntime-node’s addon.',
+  },
   WAGGLE_GROUP_IN_USE: {
     status: 500,
     exit: 1,

@@ -173,6 +173,13 @@ models
     finish(await (await import('./convert-model.ts')).convertModel(file, options)),
   )
 
+models
+  .command('setup-gpu')
+  .description('brings the CUDA and TensorRT providers of onnxruntime, and says which libraries they miss here')
+  .option('--check', 'only says what is there')
+  .addOption(json())
+  .action(async (options: import('./setup-gpu.ts').SetupGpuOptions) => finish(await (await import('./setup-gpu.ts')).setupGpu(options)))
+
 for (const verb of ['request', 'submit'] as const) {
   program
     .command(verb)

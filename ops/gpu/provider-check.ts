@@ -1,0 +1,40 @@
+import { existsSync } from 'node:fs'
+import { join } from 'node:path'
+import { ended } from '../convert/python-environment.ts'
+
+/** One provider of onnxruntime on this machine. */
+export interface ProviderState {
+  readonly provider: 'cuda' | 'tensorrt'
+  /** Libraries that the provider needs and the system does not find. Empty: it can be loaded. */
+  readonly missing: readonly string[]
+}
+
+/** The libraries that the providers in the folder miss, by `ldd`. */
+export async function checkProviders(folder: string): Promise<readonly ProviderState[]> {
+  return Promise.all(
+    (['cuda', 'tensorrt'] as const).map(async (provider) => {
+      const path = join(folder, `libonnxruntime_providers_${provider}.so`)
+      return { provider, missing: existsSync(path) ? missingIn(await ended('ldd', [path], 'Install ldd, which is part of glibc.')) : [path] }
+    }),
+  )
+}
+
+/** The names in lines such as `libcudart.so.13 => not found`. */
+export function missingIn(ldd: string): readonly string[] {
+  return [...ldd.matchAll(/^\s*(\S+) => not found$/gm)].map(([, name = '']) => name).sort()
+}
+
+/** The package that brings a library. */
+export function bringerOf(library: string): string {
+  const found = bringers.find(([begins]) => library.startsWith(begins))
+  return found?.[1] ?? 'a package of your system'
+}
+
+const bringers: readonly (readonly [begins: string, package_: string])[] = [
+  ['libcuda.so', 'the NVIDIA driver'],
+  ['libnvinfer', 'TensorRT'],
+  ['libnvonnxparser', 'TensorRT'],
+  ['libcudnn', 'cuDNN'],
+  ['libcu', 'the CUDA toolkit'],
+  ['libnv', 'the CUDA toolkit'],
+]

@@ -1,0 +1,79 @@
+import { existsSync, readFileSync } from 'node:fs'
+import { copyFile, mkdtemp, readdir, rename, rm } from 'node:fs/promises'
+import { createRequire } from 'node:module'
+import { tmpdir } from 'node:os'
+import { dirname, join } from 'node:path'
+import { WaggleError } from '../../topology/waggle-error.ts'
+import { ended } from '../convert/python-environment.ts'
+
+/** The libraries with which onnxruntime computes on NVIDIA's GPUs. `shared` is the bridge that both others need. */
+export const providerFiles = ['shared', 'cuda', 'tensorrt'].map((name) => `libonnxruntime_providers_${name}.so`)
+
+export interface ProviderFilesOptions {
+  /** Default: `python3`. */
+  readonly python?: string
+  readonly say: (line: string) => void
+}
+
+/** The folder in which onnxruntime-node looks for its providers, and its version. */
+export function addonPlace(): { readonly folder: string; readonly version: string } {
+  const main = createRequire(import.meta.url).resolve('onnxruntime-node')
+  const root = join(dirname(main), '..')
+  const { version } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8')) as { readonly version: string }
+  return { folder: join(root, 'bin', 'napi-v6', process.platform, process.arch), version }
+}
+
+/**
+ * Brings the providers of PyPI's onnxruntime-gpu of the same version into the folder. pip fetches the package, by its own settings; it is not installed, and any
+ * Python will do. Throws WAGGLE_GPU_SETUP if pip or the folder fails.
+ */
+export async function bringProviders(
+  { folder, version }: ReturnType<typeof addonPlace>,
+  { python = 'python3', say }: ProviderFilesOptions,
+): Promise<void> {
+  const making = await mkdtemp(join(tmpdir(), 'waggle-gpu-'))
+  try {
+    say(`fetching onnxruntime-gpu ${version} from pip's index (250 MB)`)
+    const wish = ['--no-deps', '--only-binary=:all:', '--implementation', 'cp', '--python-version', '3.12', '--platform', 'manylinux_2_28_x86_64']
+    const pip = ['-m', 'pip', 'download', '--quiet', '--disable-pip-version-check', ...wish, '--dest', making, `onnxruntime-gpu==${version}`]
+    await run(python, pip, 'See that python3 has pip, and that pip reaches its index.')
+    const wheel = (await readdir(making)).find((name) => name.endsWith('.whl'))
+    if (wheel === undefined) throw failed('pip brought no package', 'See what `python3 -m pip download onnxruntime-gpu` brings.')
+    const members = providerFiles.map((name) => `onnxruntime/capi/${name}`)
+    await run(python, ['-c', extraction, join(making, wheel), making, ...members], 'See that there is room in the folder of temporary files.')
+    for (const name of providerFiles) await intoPlace(join(making, 'onnxruntime', 'capi', name), folder, name)
+  } finally {
+    await rm(making, { recursive: true, force: true })
+  }
+}
+
+/** True if all providers are in the folder. */
+export function hasProviders(folder: string): boolean {
+  return providerFiles.every((name) => existsSync(join(folder, name)))
+}
+
+/** A running process may have the old file open, so the new one takes its name when it is whole. */
+async function intoPlace(from: string, folder: string, name: string): Promise<void> {
+  const making = join(folder, `${name}.${process.pid}`)
+  try {
+    await copyFile(from, making)
+    await rename(making, join(folder, name))
+  } catch (cause) {
+    await rm(making, { force: true }).catch(() => {})
+    throw failed(`${folder} cannot be written: ${cause instanceof Error ? cause.message : String(cause)}`, 'Run it as the owner of that folder.')
+  }
+}
+
+const extraction = 'import sys, zipfile\nwith zipfile.ZipFile(sys.argv[1]) as wheel:\n    for name in sys.argv[3:]: wheel.extract(name, sys.argv[2])'
+
+async function run(program: string, argv: readonly string[], next: string): Promise<void> {
+  try {
+    await ended(program, argv, next)
+  } catch (thrown) {
+    throw thrown instanceof WaggleError ? failed(thrown.message, thrown.next) : thrown
+  }
+}
+
+function failed(message: string, next: string): WaggleError {
+  return new WaggleError('WAGGLE_GPU_SETUP', { message, next })
+}
