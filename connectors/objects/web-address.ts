@@ -1,5 +1,6 @@
+import { WaggleError } from '../../topology/waggle-error.ts'
 import type { AllowedHosts } from './allowed-hosts.ts'
-import { invalidAddress } from './invalid-address.ts'
+import { invalidAddress, shownAddress } from './invalid-address.ts'
 
 /** Reads the address of a file on a web server. Throws WAGGLE_MODEL_SOURCE for one that may not be fetched. */
 export function parseWebAddress(address: string, hosts: AllowedHosts): URL {
@@ -9,14 +10,19 @@ export function parseWebAddress(address: string, hosts: AllowedHosts): URL {
     throw invalidAddress(address, 'it has a name or a password in it', 'Take them out: a swarm file is read by many.')
   if (url.protocol === 'http:' && !isLoopback(url.hostname))
     throw invalidAddress(address, 'http:// neither hides nor checks what is sent', 'Write https://.')
-  if (!hosts.has(url))
-    throw invalidAddress(
-      address,
-      `${url.host} is not in the list of hosts that models may come from`,
-      `Add it to WAGGLE_MODEL_HOSTS (WAGGLE_MODEL_HOSTS=${url.host}), if you trust it.`,
-    )
+  if (!hosts.has(url)) throw new HostNotAllowed(address, url.host)
   url.hash = ''
   return url
+}
+
+/** The address has the right form, and this machine's settings do not allow its host. */
+export class HostNotAllowed extends WaggleError {
+  constructor(address: string, host: string) {
+    super('WAGGLE_MODEL_SOURCE', {
+      message: `${shownAddress(address)} cannot be fetched: ${host} is not in the list of hosts that models may come from`,
+      next: `Add it to WAGGLE_MODEL_HOSTS (WAGGLE_MODEL_HOSTS=${host}), if you trust it.`,
+    })
+  }
 }
 
 function isLoopback(hostname: string): boolean {

@@ -5,6 +5,7 @@ import { sha256Of } from '../../connectors/objects/cache-entry.ts'
 import { invalidAddress, shownAddress } from '../../connectors/objects/invalid-address.ts'
 import { packageFile } from '../../connectors/objects/package-file.ts'
 import { RemoteModels } from '../../connectors/objects/remote-models.ts'
+import { HostNotAllowed } from '../../connectors/objects/web-address.ts'
 import { WaggleError } from '../../topology/waggle-error.ts'
 import type { ResolveMap } from './resolve-map.ts'
 
@@ -38,7 +39,7 @@ export class ModelPlaces {
   async #remotePath(address: string, kind: ResolvedKind, fetch: FetchWish): Promise<string> {
     const { remote, mayFetch } = this.#options
     if (mayFetch) return remote.path({ address, kind, ...fetch })
-    remote.check(address)
+    checkForm(remote, address)
     const here = await remote.pathHere({ address, kind, ...(fetch.sha256 === undefined ? {} : { sha256: fetch.sha256 }) })
     if (here !== null) return here
     const folder = address.slice(0, address.lastIndexOf('/') + 1)
@@ -46,6 +47,15 @@ export class ModelPlaces {
       message: `${shownAddress(address)} is not on this machine`,
       next: `\`waggle run\` fetches it. Or name a folder that has it under resolve: of waggle.yaml: {"${folder}": ./a-directory/}.`,
     })
+  }
+}
+
+/** Throws WAGGLE_MODEL_SOURCE for a wrong form. A host that this machine does not allow may be allowed where the swarm runs: that is WAGGLE_NOT_RESOLVED. */
+function checkForm(remote: RemoteModels, address: string): void {
+  try {
+    remote.check(address)
+  } catch (thrown) {
+    throw thrown instanceof HostNotAllowed ? new WaggleError('WAGGLE_NOT_RESOLVED', thrown) : thrown
   }
 }
 

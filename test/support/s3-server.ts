@@ -1,13 +1,14 @@
 import { type ChildProcess, spawnSync } from 'node:child_process'
 import { once } from 'node:events'
-import { existsSync, mkdirSync, mkdtempSync, renameSync, rmSync, writeFileSync } from 'node:fs'
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { createServer } from 'node:net'
-import { homedir, tmpdir } from 'node:os'
+import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
 import { after, before, describe, it } from 'node:test'
 import { setTimeout } from 'node:timers/promises'
 import { CreateBucketCommand, DeleteObjectCommand, PutObjectCommand, S3Client } from '@aws-sdk/client-s3'
 import { spawnEnding } from '../../ops/bench/ending-child.ts'
+import { versitygw } from '../../ops/bench/versitygw.ts'
 
 export type Env = { readonly [variable: string]: string }
 
@@ -102,7 +103,7 @@ export class S3Server {
 
 /** Tests with a real S3 that runs as long as they do. Where it cannot be had, they are skipped with the reason, and fail in CI. */
 export function describeWithS3(name: string, tests: (server: () => S3Server) => void): void {
-  const program = s3Program()
+  const program = versitygw()
   if ('missing' in program) {
     describe(name, () => {
       if (process.env.CI === 'true') it('has an S3 to run against', () => Promise.reject(new Error(program.missing)))
@@ -137,35 +138,6 @@ export async function withEnv<T>(env: Env, run: () => Promise<T>): Promise<T> {
   }
 }
 
-/** Builds versitygw once, into a cache of the user. It takes three minutes of CPU. */
-function s3Program(): { readonly path: string } | { readonly missing: string } {
-  const cache = join(process.env.XDG_CACHE_HOME ?? join(homedir(), '.cache'), 'waggle')
-  const directory = join(cache, `versitygw-${version}`)
-  const path = join(directory, 'versitygw')
-  if (existsSync(path)) return { path }
-  if (spawnSync('go', ['version']).status !== 0)
-    return { missing: 'There is no S3 to test with: versitygw is built by go, which is not on this machine' }
-  mkdirSync(cache, { recursive: true })
-  const built = mkdtempSync(join(cache, 'fetch-'))
-  try {
-    const install = ['go', 'install', `github.com/versity/versitygw/cmd/versitygw@v${version}`]
-    // Test files run beside each other. With the lock, one of them builds and the others find what it built.
-    const hasLock = spawnSync('flock', ['--version']).status === 0
-    const lock = hasLock ? ['flock', join(cache, 'versitygw.lock')] : []
-    const script = 'test -e "$0" || exec "$@"'
-    const [program = 'sh', ...argv] = [...lock, 'sh', '-c', script, path, ...install]
-    const env = { ...process.env, GOBIN: built, GOFLAGS: '-buildvcs=false' }
-    const { status, stderr } = spawnSync(program, argv, { encoding: 'utf8', env, timeout: buildMs })
-    if (existsSync(path)) return { path }
-    if (status !== 0) return { missing: `There is no S3 to test with: go cannot build versitygw ${version}: ${stderr.slice(-500)}` }
-    mkdirSync(directory, { recursive: true })
-    renameSync(join(built, 'versitygw'), path)
-    return { path }
-  } finally {
-    rmSync(built, { recursive: true, force: true })
-  }
-}
-
 /** A port that nobody listens at now. */
 export async function freePort(): Promise<number> {
   const server = createServer().listen(0, '127.0.0.1')
@@ -177,6 +149,4 @@ export async function freePort(): Promise<number> {
   return address.port
 }
 
-const version = '1.8.0'
 const root = { access: 'waggle', secret: 'waggle-waggle' }
-const buildMs = 1_500_000

@@ -1,12 +1,13 @@
 import assert from 'node:assert/strict'
 import { spawn } from 'node:child_process'
 import { EventEmitter, once } from 'node:events'
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { globSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { it } from 'node:test'
 import { smallModel } from '../../../ops/bench/small-model.ts'
 import { describeWithS3, type Env, freePort, withEnv } from '../../support/s3-server.ts'
+import { savedModelsDirectory } from '../../support/saved-models.ts'
 import { SwarmHere } from '../../support/swarm-here.ts'
 import { SwitchableProxy } from '../../support/switchable-proxy.ts'
 
@@ -39,6 +40,20 @@ describeWithS3('A swarm with a model in a bucket', (server) => {
       await using swarm = await SwarmHere.open({}, { bees: bees('model: "s3://versions/small/", labels: [no, yes]') })
       const answer = (await (await swarm.ask([1, 0, 9, 9])).json()) as { readonly version: string }
       assert.equal(answer.version, '2')
+    })
+  })
+
+  it('fetches SavedModels with their variables, in numbered folders', async () => {
+    await server().makeBucket('saved')
+    const folder = join(savedModelsDirectory, 'dense')
+    for (const file of globSync('**/*', { cwd: folder }).filter((one) => statSync(join(folder, one)).isFile()))
+      await server().put('saved', `models/dense/${file}`, readFileSync(join(folder, file)))
+    const lines = bees('model: "s3://saved/models/dense", versions: {specific: [2]}').replace('type: tensor-rt', 'type: tf-serving')
+    await withEnv(server().env, async () => {
+      await using swarm = await SwarmHere.open({}, { bees: lines })
+      const answer = await swarm.ask([5.1, 3.5, 1.4, 0.2])
+      assert.equal(answer.status, 200, await answer.clone().text())
+      assert.equal(((await answer.json()) as { readonly version: string }).version, '2')
     })
   })
 
