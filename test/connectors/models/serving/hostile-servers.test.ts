@@ -72,6 +72,34 @@ describe('A TensorFlow Serving over HTTP', () => {
     assert.ok(written < 200 * 1024 * 1024, `${written} bytes`)
   })
 
+  it('that switches to another protocol is left at once', async () => {
+    const port = await listening(
+      createPlainServer((socket) =>
+        socket
+          .on('error', () => {})
+          .once('data', () => socket.write('HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: x\r\n\r\n')),
+      ),
+    )
+    const url = `http://127.0.0.1:${port}/v1/models/m`
+    await assert.rejects(models.open({ url, fit: {}, tls: {}, log: () => {} }), {
+      code: 'WAGGLE_MODEL_SERVER_AWAY',
+      message: /broke off the connection: it ended without an answer/,
+    })
+  })
+
+  const unended: readonly (readonly [what: string, body: string])[] = [
+    ['escaped quotes', '\\"'.repeat(500_000)],
+    ['escaped quotes before an end of line', `${'"\\"'.repeat(300_000)}\\\n`],
+    ['a backslash at the end', `"${'\\"'.repeat(500_000)}\\`],
+  ]
+  for (const [what, body] of unended)
+    it(`that answers with a million characters of ${what} holds nobody up`, async () => {
+      const model = await openHttp((_, response) => response.end(body))
+      const from = performance.now()
+      await assert.rejects(model.run([row], signal), { code: 'WAGGLE_MODEL_ANSWER', message: /not JSON/ })
+      assert.ok(performance.now() - from < 5000, `${performance.now() - from} ms`)
+    })
+
   it('that compresses what nobody asked it to is not decompressed', async () => {
     const model = await openHttp((_, response) => response.writeHead(200, { 'content-encoding': 'gzip' }).end('x'))
     await assert.rejects(model.run([row], signal), { code: 'WAGGLE_MODEL_ANSWER', message: /in the encoding gzip/ })
