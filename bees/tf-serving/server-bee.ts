@@ -158,9 +158,7 @@ async function optionsOf(
   log: ServerModelOptions['log'],
 ): Promise<ServerModelOptions> {
   const { url, version, signature, output, tls = {} } = spec
-  const files = await Promise.all(
-    Object.entries(tls).map(async ([name, pem]) => [name, pem.startsWith('-----BEGIN') ? pem : await resolve(pem)] as const),
-  )
+  const files = await Promise.all(Object.entries(tls).map(async ([name, pem]) => [name, textIn(pem) ?? (await resolve(pem))] as const))
   return {
     url,
     fit: fitOf(spec),
@@ -170,6 +168,15 @@ async function optionsOf(
     tls: Object.fromEntries(files),
     log,
   }
+}
+
+/**
+ * The PEM text in a setting, which may have comments or a line's end in front; null for a path. A text that was taken for a path would be quoted by the
+ * error about its file, with the key in it.
+ */
+function textIn(pem: string): string | null {
+  const begins = pem.indexOf('-----BEGIN ')
+  return begins < 0 ? null : pem.slice(begins)
 }
 
 /** The time after which nobody needs the results of a batch; null if one of its requests has no deadline. */

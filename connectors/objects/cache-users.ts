@@ -15,6 +15,9 @@ export class CacheUsers {
   readonly token = randomUUID()
   readonly #uses = new Set<string>()
   #stopBeating: (() => void) | null = null
+  /** The beat that is under way. */
+  #beating: Promise<void> = Promise.resolve()
+  #isClosed = false
   #opening: Promise<void> | null = null
   #machine = ''
   #writing: Promise<void> = Promise.resolve()
@@ -65,7 +68,9 @@ export class CacheUsers {
   async close(): Promise<void> {
     if (this.#opening === null) return
     await this.#opening.catch(() => {})
+    this.#isClosed = true
     this.#stopBeating?.()
+    await this.#beating
     this.#uses.clear()
     await this.#writing.catch(() => {})
     await rm(join(this.#directory, this.token), { force: true })
@@ -76,8 +81,9 @@ export class CacheUsers {
     this.#machine = await machine()
     await this.#write()
     const beat = () => {
+      if (this.#isClosed) return
       this.#stopBeating = this.#clock.after(beatMs, () => {
-        void this.#beat().then(beat, beat)
+        this.#beating = this.#beat().then(beat, beat)
       })
     }
     beat()

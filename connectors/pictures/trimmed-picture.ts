@@ -1,8 +1,9 @@
+import { Refused } from '../../topology/waggle-error.ts'
 import type { PictureFormat } from './picture-format.ts'
 
 /**
  * Removes parts that cost work and show nothing: text chunks of a PNG, which can inflate a thousandfold, and all frames of a GIF after the first. If
- * the bytes do not follow the format, they stay as they are, and the decoder refuses them.
+ * the bytes do not follow the format, they stay as they are, and the decoder refuses them. Throws `Refused` for a PNG of more than `maxChunks` chunks.
  */
 export function trimmedPicture(bytes: Uint8Array, format: PictureFormat): Uint8Array {
   const buffer = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength)
@@ -11,11 +12,14 @@ export function trimmedPicture(bytes: Uint8Array, format: PictureFormat): Uint8A
   return bytes
 }
 
-/** The number of start-of-scan markers in a JPEG. Compressed data cannot contain one: a zero follows each 0xFF there. */
+/** The number of start-of-scan markers in a JPEG. Compressed data cannot contain one: a zero follows each 0xFF there. Throws `Refused` for more than `maxScans`. */
 export function scansOf(jpeg: Uint8Array): number {
   const buffer = Buffer.from(jpeg.buffer, jpeg.byteOffset, jpeg.byteLength)
   let scans = 0
-  for (let at = buffer.indexOf(startOfScan); at >= 0; at = buffer.indexOf(startOfScan, at + 2)) scans++
+  for (let at = buffer.indexOf(startOfScan); at >= 0; at = buffer.indexOf(startOfScan, at + 2)) {
+    scans++
+    if (scans > maxScans) throw new Refused(`The picture has more than ${maxScans.toLocaleString('en')} scans`)
+  }
   return scans
 }
 
@@ -27,7 +31,8 @@ function shownChunks(png: Buffer): Uint8Array {
   const runs: Buffer[] = []
   let runStart = 0
   let at = 8
-  while (at + 12 <= png.length) {
+  for (let chunks = 0; at + 12 <= png.length; chunks++) {
+    if (chunks === maxChunks) throw new Refused(`The picture has more than ${maxChunks.toLocaleString('en')} chunks`)
     const end = at + 12 + png.readUInt32BE(at)
     if (!shown.has(png.toString('latin1', at + 4, at + 8))) {
       if (at > runStart) runs.push(png.subarray(runStart, at))
@@ -67,6 +72,9 @@ function afterSubBlocks(gif: Buffer, start: number): number {
 
 /** The chunks that a photo's pixels and colours need. */
 const shown: ReadonlySet<string> = new Set(['IHDR', 'PLTE', 'tRNS', 'gAMA', 'cHRM', 'sRGB', 'iCCP', 'sBIT', 'IDAT', 'IEND'])
+/** Each part takes time of the event loop, and a part of a hostile file may have two bytes. Photos have some ten scans, and chunks of 8 KiB. */
+const maxScans = 10_000
+const maxChunks = 32_768
 const startOfScan = Buffer.of(0xff, 0xda)
 const extension = 0x21
 const image = 0x2c

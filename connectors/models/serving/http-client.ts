@@ -63,6 +63,7 @@ export class HttpClient implements ServingClient {
     }
     return new Promise((resolve, reject) => {
       let isConnected = false
+      let isAnswered = false
       const request = address.protocol === 'https' ? httpsRequest(options) : httpRequest(options)
       const cancelTimer = after(connectMs, () =>
         request.destroy(new ServingFailure('away', `does not take a connection within ${connectMs / 1000} s`)),
@@ -75,9 +76,14 @@ export class HttpClient implements ServingClient {
         if (request.reusedSocket) connected()
         else socket.once(address.protocol === 'https' ? 'secureConnect' : 'connect', connected)
       })
-      request.on('close', () => cancelTimer())
+      request.on('close', () => {
+        cancelTimer()
+        // Node closes a connection that the server wants to switch to another protocol, and emits neither `response` nor `error`.
+        if (!isAnswered) reject(failureOf(new Error('it ended without an answer'), isConnected, signal))
+      })
       request.on('error', (error) => reject(failureOf(error, isConnected, signal)))
       request.on('response', (response) => {
+        isAnswered = true
         textOf(response).then(
           (text) => {
             const failure = failureOfStatus(response, text)

@@ -91,7 +91,8 @@ function parsed(text: string, isLarge: boolean): unknown {
   } catch {
     try {
       return JSON.parse(
-        text.replace(/"(?:[^"\\]|\\.)*"|NaN|-?Infinity/g, (token) => notFinite.get(token) ?? token),
+        // A string that does not end matches up to the end of the text. So each character is read once.
+        text.replace(/"(?:[^"\\]|\\[\s\S])*(?:"|\\?$)|NaN|-?Infinity/g, (token) => notFinite.get(token) ?? token),
         reviver,
       )
     } catch (cause) {

@@ -34,7 +34,11 @@ export class TensorFlowServing implements ModelServers {
     this.#options = { clock, hosts, connectMs, metadataMs, patienceMs }
   }
 
-  async open(options: ServerModelOptions): Promise<OpenModel> {
+  open(options: ServerModelOptions): Promise<OpenModel> {
+    return this.#open(options, neverAborted)
+  }
+
+  async #open(options: ServerModelOptions, closing: AbortSignal): Promise<OpenModel> {
     const { clock, hosts, connectMs, metadataMs, patienceMs } = this.#options
     const { url, version, signature = 'serving_default', tls, fit, output } = options
     const address = servingAddress(url, version)
@@ -51,7 +55,7 @@ export class TensorFlowServing implements ModelServers {
     const limit = new AbortController()
     const cancelTimer = clock.after(metadataMs, () => limit.abort())
     try {
-      const metadata = await client.metadata({ signal: limit.signal, deadline: clock.now() + metadataMs })
+      const metadata = await client.metadata({ signal: AbortSignal.any([limit.signal, closing]), deadline: clock.now() + metadataMs })
       const called = calledSignature(address, metadata, signature, output)
       const layout = rowLayoutOf(called.inputs, called.outputs)
       const picture = pictureInputOf(address.shown, layout.inputs, fit)
@@ -71,7 +75,7 @@ export class TensorFlowServing implements ModelServers {
     const { clock, patienceMs } = this.#options
     const closing = new AbortController()
     const patience = new AbortController()
-    clock.after(patienceMs, () => patience.abort())
+    const cancelTimer = clock.after(patienceMs, () => patience.abort())
     let last: unknown = new WaggleError('WAGGLE_MODEL_SERVER_AWAY', {
       message: `${options.url} is not open yet`,
       next: 'Wait: Waggle asks it again.',
@@ -82,22 +86,26 @@ export class TensorFlowServing implements ModelServers {
         await pause(clock, pauseMs, closing.signal)
         if (closing.signal.aborted) return
         try {
-          open = await this.open(options)
+          open = await this.#open(options, closing.signal)
           options.log('info', `${options.url} answers now`)
           return
         } catch (thrown) {
+          if (closing.signal.aborted) return
           last = thrown
           if (thrown instanceof WaggleError) options.log('error', `${thrown.message} (${thrown.code}). It is asked again. ${thrown.next}`)
         }
       }
     })()
+    // Calls share this promise: listeners of each call would fill the memory while the server is away.
+    const waited = Promise.race([opening, aborted(patience.signal), aborted(closing.signal)])
     return {
       async get() {
-        if (open === null) await Promise.race([opening, aborted(patience.signal), aborted(closing.signal)])
+        if (open === null) await waited
         if (open === null) throw last
         return open
       },
       async close() {
+        cancelTimer()
         closing.abort()
         await opening
         await open?.close()
@@ -106,6 +114,7 @@ export class TensorFlowServing implements ModelServers {
   }
 }
 
+const neverAborted = new AbortController().signal
 const firstPauseMs = 500
 const longestPauseMs = 30_000
 

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict'
 import { after, describe, it } from 'node:test'
+import { checkServer } from '../../../bees/tf-serving/server-bee.ts'
 import type { ModelRow } from '../../../topology/swarm/management.ts'
 import { ModelServer, servingPython } from '../../support/serving/model-server.ts'
 import { eventually, SwarmHere } from '../../support/swarm-here.ts'
@@ -93,4 +94,23 @@ describe('A swarm whose model is on a TensorFlow Serving', { skip }, () => {
       await server.stop()
     }
   })
+})
+
+describe('A key in the tls of a spec', () => {
+  const key = '-----BEGIN PRIVATE KEY-----\nSECRET\n-----END PRIVATE KEY-----\n'
+  for (const [what, before] of [
+    ['an end of line', '\n'],
+    ['spaces', '  '],
+    ['the comments of openssl', 'Bag Attributes\n    localKeyID: 01\nKey Attributes: <No Attributes>\n'],
+  ] as const)
+    it(`is a text, and no path that an error quotes, with ${what} in front`, async () => {
+      const given = Promise.withResolvers<unknown>()
+      const context = {
+        spec: { url: 'https://127.0.0.1/v1/models/m', tls: { key: `${before}${key}` } },
+        resolve: async (path: string) => Promise.reject(new Error(`There is no file ${path}`)),
+        ports: { modelServers: { open: async ({ tls }: { readonly tls: unknown }) => Promise.reject(given.resolve(tls)) } },
+      } as unknown as Parameters<typeof checkServer>[0]
+      await checkServer(context).catch((thrown: unknown) => given.reject(thrown))
+      assert.deepEqual(await given.promise, { key })
+    })
 })

@@ -74,6 +74,20 @@ describe('Decoding a picture', () => {
     assert.equal((await decode(png(64, 48, { chunks: [profile] }))).height, 256)
   })
 
+  const empty = pngChunk('tEXt', Buffer.alloc(0))
+  const manyParts: readonly (readonly [what: string, bytes: Buffer, said: RegExp])[] = [
+    ['a JPEG of a million scans', Buffer.concat([jpegOfScans(16, 16, 1), Buffer.alloc(2_000_000, Buffer.of(0xff, 0xda))]), /more than 10,000 scans/],
+    ['a PNG of a million chunks', png(64, 48, { chunks: [Buffer.alloc(1_000_000 * empty.length, empty)] }), /more than 32,768 chunks/],
+  ]
+  for (const [what, bytes, said] of manyParts) {
+    it(`${what} is refused before its parts are counted`, async () => {
+      const from = process.cpuUsage()
+      await assert.rejects(decode(bytes), (error: unknown) => error instanceof Refused && said.test(error.message))
+      const { user, system } = process.cpuUsage(from)
+      assert.ok(user + system < 300_000, `${(user + system) / 1000} ms of processor time`)
+    })
+  }
+
   it('a picture with a million frames gives its first frame', async () => {
     const gif = await sharp({ create: { width: 2, height: 2, channels: 3, background: '#f00' } })
       .gif()

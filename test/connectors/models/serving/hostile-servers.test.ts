@@ -9,13 +9,15 @@ import { TensorFlowServing } from '../../../../connectors/models/serving/tensorf
 import { systemClock } from '../../../../connectors/system/system-clock.ts'
 import type { ModelRow, OpenModel } from '../../../../topology/swarm/ports/models.ts'
 
-const models = new TensorFlowServing({
+const options = {
   clock: systemClock,
   hosts: new ServerHosts('localhost, no-such-host.invalid'),
   patienceMs: 200,
   connectMs: 1000,
   metadataMs: 1000,
-})
+}
+const models = new TensorFlowServing(options)
+const told = { fit: {}, tls: {}, log: () => {} }
 const { signal } = new AbortController()
 const row: ModelRow = { kind: 'tensors', tensors: [{ shape: [2], data: Float32Array.of(1, 2) }] }
 const closers: (() => unknown)[] = []
@@ -71,6 +73,34 @@ describe('A TensorFlow Serving over HTTP', () => {
     await assert.rejects(endless.run([row], signal), { code: 'WAGGLE_MODEL_ANSWER', message: /more than 64 MiB/ })
     assert.ok(written < 200 * 1024 * 1024, `${written} bytes`)
   })
+
+  it('that switches to another protocol is left at once', async () => {
+    const port = await listening(
+      createPlainServer((socket) =>
+        socket
+          .on('error', () => {})
+          .once('data', () => socket.write('HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: x\r\n\r\n')),
+      ),
+    )
+    const url = `http://127.0.0.1:${port}/v1/models/m`
+    await assert.rejects(models.open({ url, fit: {}, tls: {}, log: () => {} }), {
+      code: 'WAGGLE_MODEL_SERVER_AWAY',
+      message: /broke off the connection: it ended without an answer/,
+    })
+  })
+
+  const unended: readonly (readonly [what: string, body: string])[] = [
+    ['escaped quotes', '\\"'.repeat(500_000)],
+    ['escaped quotes before an end of line', `${'"\\"'.repeat(300_000)}\\\n`],
+    ['a backslash at the end', `"${'\\"'.repeat(500_000)}\\`],
+  ]
+  for (const [what, body] of unended)
+    it(`that answers with a million characters of ${what} holds nobody up`, async () => {
+      const model = await openHttp((_, response) => response.end(body))
+      const from = performance.now()
+      await assert.rejects(model.run([row], signal), { code: 'WAGGLE_MODEL_ANSWER', message: /not JSON/ })
+      assert.ok(performance.now() - from < 5000, `${performance.now() - from} ms`)
+    })
 
   it('that compresses what nobody asked it to is not decompressed', async () => {
     const model = await openHttp((_, response) => response.writeHead(200, { 'content-encoding': 'gzip' }).end('x'))
@@ -311,6 +341,30 @@ describe('A TensorFlow Serving that is away', () => {
     await new Promise<void>((resolve) => server.listen(port, '127.0.0.1', resolve))
     while (!lines.some((line) => line.startsWith('info'))) await new Promise((resolve) => setImmediate(resolve))
     assert.equal((await late.get()).signature.rows[0]?.name, 'x')
+  })
+
+  it('keeps nothing of the calls that it fails', async (test) => {
+    const port = await listening(createServer(), { close: true })
+    const late = new TensorFlowServing({ ...options, patienceMs: 0 }).openLater({ url: `http://127.0.0.1:${port}/v1/models/m`, ...told })
+    closers.push(() => late.close())
+    await assert.rejects(late.get())
+    const listen = test.mock.method(EventTarget.prototype, 'addEventListener')
+    for (let call = 0; call < 50; call++) await assert.rejects(late.get())
+    assert.ok(listen.mock.callCount() < 50, `${listen.mock.callCount()} listeners`)
+  })
+
+  it('is left at once when the bee closes while it is asked', async () => {
+    const asked = Promise.withResolvers<void>()
+    const port = await listening(createServer(() => asked.resolve()))
+    const late = new TensorFlowServing({ ...options, patienceMs: 60_000, metadataMs: 60_000 }).openLater({
+      url: `http://127.0.0.1:${port}/v1/models/m`,
+      ...told,
+    })
+    const outcome = late.get()
+    await asked.promise
+    const from = performance.now()
+    await Promise.all([late.close(), assert.rejects(outcome)])
+    assert.ok(performance.now() - from < 5000)
   })
 })
 
