@@ -77,29 +77,31 @@ export class TensorFlowServing implements ModelServers {
       next: 'Wait: Waggle asks it again.',
     })
     let open: OpenModel | null = null
-    const opening = (async () => {
+    const opened = (async () => {
       for (let pauseMs = firstPauseMs; !closing.signal.aborted; pauseMs = Math.min(longestPauseMs, pauseMs * 2)) {
         await pause(clock, pauseMs, closing.signal)
-        if (closing.signal.aborted) return
+        if (closing.signal.aborted) return null
         try {
           open = await this.open(options)
           options.log('info', `${options.url} answers now`)
-          return
+          return open
         } catch (thrown) {
           last = thrown
           if (thrown instanceof WaggleError) options.log('error', `${thrown.message} (${thrown.code}). It is asked again. ${thrown.next}`)
         }
       }
+      return null
     })()
     return {
+      opened,
       async get() {
-        if (open === null) await Promise.race([opening, aborted(patience.signal), aborted(closing.signal)])
+        if (open === null) await Promise.race([opened, aborted(patience.signal), aborted(closing.signal)])
         if (open === null) throw last
         return open
       },
       async close() {
         closing.abort()
-        await opening
+        await opened
         await open?.close()
       },
     }
