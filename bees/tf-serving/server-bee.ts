@@ -1,11 +1,12 @@
 import type { LateModel, ServerModelOptions, ServingTls } from '../../topology/swarm/ports/model-servers.ts'
 import type { OpenModel } from '../../topology/swarm/ports/models.ts'
 import { WaggleError } from '../../topology/waggle-error.ts'
-import type { Bee, BeeCheckContext, BeeContext, BeeFindings, BeeRequest, RunningModel } from '../define-bee.ts'
+import type { Bee, BeeCheckContext, BeeContext, BeeFindings, BeeRequest, RunningModel, TakenPicture } from '../define-bee.ts'
 import { exampleOf } from '../model-input.ts'
 import { findingsOf, fitOf, type ModelSpec } from '../model-prediction.ts'
 import { type ModelPrediction, readingOf } from '../model-reading.ts'
 import { LoadedVersion } from '../served-model/loaded-version.ts'
+import { takenPicture } from '../taken-picture.ts'
 
 /** The spec of a model that runs on a TensorFlow Serving. */
 export type ServerSpec = Omit<ModelSpec, 'model'> & { readonly url: string; readonly tls?: ServingTls }
@@ -17,6 +18,9 @@ export async function serverBee(context: BeeContext<ServerSpec>): Promise<Bee<un
     processBatch: (inputs, requests) => model.predict(inputs, requests),
     close: () => model.close(),
     example: () => model.example(),
+    get picture() {
+      return model.picture
+    },
     model,
   }
 }
@@ -30,6 +34,8 @@ class ServerModel implements RunningModel {
   readonly #options: ServerModelOptions
   #loaded: LoadedVersion | null = null
   #late: LateModel | null = null
+  /** The reason why the model was not open at the start. */
+  #away: WaggleError | null = null
   /** The first load of the late model, which calls side by side wait for. */
   #loading: Promise<LoadedVersion> | null = null
   /** The reason of the last reload, if it was refused. */
@@ -50,7 +56,8 @@ class ServerModel implements RunningModel {
     } catch (thrown) {
       if (!(thrown instanceof WaggleError) || !mayCome.has(thrown.code)) throw thrown
       log('error', `${thrown.message} (${thrown.code}). Requests get this error, and the server is asked again. ${thrown.next}`)
-      model.#late = ports.modelServers.openLater(options)
+      model.#away = thrown
+      void model.#openLater()
     }
     return model
   }
@@ -71,6 +78,12 @@ class ServerModel implements RunningModel {
 
   example(): unknown {
     return this.#loaded === null ? null : exampleOf(this.#loaded.model.signature)
+  }
+
+  /** The picture that the model takes. Throws if the server has not told it yet: a bee that makes the picture asks again with its next request. */
+  get picture(): TakenPicture | null {
+    if (this.#loaded !== null) return takenPicture(this.#loaded.model.signature, this.#context.spec)
+    throw this.#away ?? new Error('The model is not open.')
   }
 
   get state(): RunningModel['state'] {
@@ -121,14 +134,31 @@ class ServerModel implements RunningModel {
     await this.#loaded?.close()
   }
 
+  #loadOnce(model: OpenModel): Promise<LoadedVersion> {
+    this.#loading ??= load(model, this.#context).then((loaded) => {
+      this.#loaded ??= loaded
+      return this.#loaded
+    })
+    return this.#loading
+  }
+
+  /** Opens the model as soon as the server has it. Before its first request other bees may ask for its picture. */
+  async #openLater(): Promise<void> {
+    const { ports, log } = this.#context
+    this.#late = ports.modelServers.openLater(this.#options)
+    const model = await this.#late.opened
+    if (model === null) return
+    await this.#loadOnce(model).catch((thrown: unknown) => {
+      const { message, code, next } = WaggleError.from('WAGGLE_MODEL_INVALID', thrown, { next: 'Correct the spec.' })
+      log('error', `${message} (${code}). Requests get this error. ${next}`)
+    })
+  }
+
   async #open(): Promise<LoadedVersion> {
     if (this.#loaded !== null) return this.#loaded
     const model = await this.#late?.get()
     if (model === undefined) throw new Error('The model is not open.')
-    this.#loading ??= load(model, this.#context)
-    const loaded = await this.#loading
-    this.#loaded ??= loaded
-    return this.#loaded
+    return this.#loadOnce(model)
   }
 }
 

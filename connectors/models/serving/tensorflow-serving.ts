@@ -81,24 +81,26 @@ export class TensorFlowServing implements ModelServers {
       next: 'Wait: Waggle asks it again.',
     })
     let open: OpenModel | null = null
-    const opening = (async () => {
+    const opened = (async () => {
       for (let pauseMs = firstPauseMs; !closing.signal.aborted; pauseMs = Math.min(longestPauseMs, pauseMs * 2)) {
         await pause(clock, pauseMs, closing.signal)
-        if (closing.signal.aborted) return
+        if (closing.signal.aborted) return null
         try {
           open = await this.#open(options, closing.signal)
           options.log('info', `${options.url} answers now`)
-          return
+          return open
         } catch (thrown) {
-          if (closing.signal.aborted) return
+          if (closing.signal.aborted) return null
           last = thrown
           if (thrown instanceof WaggleError) options.log('error', `${thrown.message} (${thrown.code}). It is asked again. ${thrown.next}`)
         }
       }
+      return null
     })()
     // Calls share this promise: listeners of each call would fill the memory while the server is away.
-    const waited = Promise.race([opening, aborted(patience.signal), aborted(closing.signal)])
+    const waited = Promise.race([opened, aborted(patience.signal), aborted(closing.signal)])
     return {
+      opened,
       async get() {
         if (open === null) await waited
         if (open === null) throw last
@@ -107,7 +109,7 @@ export class TensorFlowServing implements ModelServers {
       async close() {
         cancelTimer()
         closing.abort()
-        await opening
+        await opened
         await open?.close()
       },
     }

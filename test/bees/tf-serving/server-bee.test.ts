@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict'
 import { after, describe, it } from 'node:test'
+import sharp from 'sharp'
 import { checkServer } from '../../../bees/tf-serving/server-bee.ts'
 import type { ModelRow } from '../../../topology/swarm/management.ts'
 import { ModelServer, servingPython } from '../../support/serving/model-server.ts'
@@ -93,6 +94,34 @@ describe('A swarm whose model is on a TensorFlow Serving', { skip }, () => {
       await eventually(async () => (await ask(swarm)).label === 'low')
       await server.stop()
     }
+  })
+
+  it('gets pictures in the size that it takes from an image-preprocess before it, also when it comes late', async () => {
+    const first = await start()
+    await first.stop()
+    const url = `grpc://127.0.0.1:${first.grpc}/v1/models/measures`
+    const both = `  - {name: prepare, type: image-preprocess, input: {name: entrance}, spec: {}}
+  - {name: classify, type: tf-serving, input: {name: prepare}, spec: {url: '${url}', signature: picture, labels: [red, green, blue]}}
+  - {name: answer, type: respond, input: {name: classify}}`
+    await using swarm = await SwarmHere.open({}, { bees: both })
+    const picture = await sharp({ create: { width: 8, height: 8, channels: 3, background: { r: 250, g: 10, b: 20 } } })
+      .png()
+      .toBuffer()
+    const send = async () => {
+      const response = await fetch(`${swarm.url}/v1/gateways/${swarm.name}/request`, {
+        method: 'POST',
+        headers: { 'content-type': 'image/png' },
+        body: new Uint8Array(picture),
+      })
+      return (await response.json()) as { readonly code?: string; readonly scores?: { readonly [label: string]: number } }
+    }
+    assert.equal((await send()).code, 'WAGGLE_MODEL_SERVER_AWAY')
+    await start({ grpc_port: first.grpc })
+    const { scores } = await eventually(async () => {
+      const answer = await send()
+      return answer.scores === undefined ? null : answer
+    })
+    assert.deepEqual(scores, { red: 250, green: 10, blue: 20 })
   })
 })
 

@@ -25,6 +25,8 @@ export interface ServingTls {
 }
 
 export interface LateModel {
+  /** The model once it is open; null if this was closed before. */
+  readonly opened: Promise<OpenModel | null>
   /** The model. Waits a few seconds for it at most, and then throws the reason of the last failure. */
   get(): Promise<OpenModel>
   close(): Promise<void>
