@@ -1,4 +1,4 @@
-import { type BeeInput, type CheckedSwarm, feederOf, readersOf, type SwarmBee } from '../topology/swarm/checked-swarm.ts'
+import { type BeeInput, type CheckedSwarm, feederOf, readersIn, type SwarmBee } from '../topology/swarm/checked-swarm.ts'
 import { enoughMistakes, invalidSwarm, mistakeAt } from '../topology/swarm/document.ts'
 import { WaggleError } from '../topology/waggle-error.ts'
 import type { BeeCheckContext, BeeFindings } from './define-bee.ts'
@@ -53,26 +53,30 @@ class Outcomes {
   readonly #swarm: CheckedSwarm
   readonly #options: BeeCheckOptions
   readonly #specs: ReadonlyMap<string, SwarmBee['spec']>
-  /** A check may open a model, which starts a thread. So bees of the same type, spec and neighbours are checked once. */
+  readonly #readersOf: (name: string) => readonly SwarmBee[]
+  /** A check may open a model, which starts a thread. So bees of the same type and spec are checked once, unless their neighbours matter. */
   readonly #known = new Map<string, Promise<BeeFindings | WaggleError>>()
 
   constructor(swarm: CheckedSwarm, options: BeeCheckOptions) {
     this.#swarm = swarm
     this.#options = options
+    this.#readersOf = readersIn(swarm.bees)
     this.#specs = new Map(swarm.bees.map((bee) => [bee.name, bee.spec]))
   }
 
   /** Null for a bee without a check. A spec with a placeholder (`{{`) is not checked, because its secret is not set here. */
   async of(bee: SwarmBee): Promise<BeeFindings | WaggleError | null> {
     const { registry, ports, resolve, resolveCommand } = this.#options
-    const check = registry.find(bee.type.type)?.definition.check
-    const sources = (bee.input?.bees ?? []).map((name) => [name, feederOf(this.#swarm, name)] as const)
-    const readers = readersOf(this.#swarm.bees, bee.name)
-    const key = JSON.stringify([bee.type.type, bee.spec, bee.type.role === 'value' ? bee.name : '', readers.map(({ name }) => name)])
+    const { check, fitsReaders = false } = registry.find(bee.type.type)?.definition ?? {}
+    const readers = this.#readersOf(bee.name)
+    const key = JSON.stringify([bee.type.type, bee.spec, bee.type.role === 'value' || fitsReaders ? bee.name : ''])
     if (check === undefined || key.includes('{{')) return null
     const known = this.#known.get(key)
     if (known !== undefined) return known
-    const inputs = bee.type.role === 'value' ? await this.#findings(sources) : new Map<string, BeeFindings>()
+    const inputs =
+      bee.type.role === 'value'
+        ? await this.#findings((bee.input?.bees ?? []).map((name) => [name, feederOf(this.#swarm, name)]))
+        : new Map<string, BeeFindings>()
     const context = {
       swarm: this.#swarm.name,
       bee: bee.name,

@@ -194,6 +194,8 @@ export interface BeeDefinition<S extends TSchema, In, Out> {
   shadow?(spec: Static<S>): Static<S> | null
   /** True if a bee with this spec computes a model in this process. Such bees share the processor's cores. */
   runsModel?(spec: Static<S>): boolean
+  /** True if `check` depends on the bees that read this one. */
+  fitsReaders?: true
   /** True if the bee never changes its input. Then it gets no copy of its own. */
   keepsInput?: true
   /** Creates the bee. Undefined for `gateway` and `batch`, which the planner itself implements. */

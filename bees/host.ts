@@ -1,7 +1,7 @@
 import type { AsyncCall, AsyncWorker, BatchPolicy } from '../topology/async-step.ts'
 import { type Header, headerText, type RecordMetadata } from '../topology/record.ts'
 import type { BeeHost } from '../topology/swarm/bee-host.ts'
-import { readersOf, type SwarmBee } from '../topology/swarm/checked-swarm.ts'
+import { readersIn, type SwarmBee } from '../topology/swarm/checked-swarm.ts'
 import { batchSizeHeader, deadlineOf, finishedHeader, startedHeader } from '../topology/swarm/headers.ts'
 import type { Payload } from '../topology/swarm/payload.ts'
 import { contentTypeOf } from '../topology/swarm/payload-serde.ts'
@@ -99,7 +99,7 @@ export class SwarmHost implements BeeHost {
 
   async #findingsOfReaders(bee: SwarmBee): Promise<ReadonlyMap<string, BeeFindings>> {
     const found = new Map<string, BeeFindings>()
-    for (const reader of readersOf(this.#options.bees, bee.name)) {
+    for (const reader of readersIn(this.#options.bees)(bee.name)) {
       const picture = this.#opened.get(reader.name)?.picture
       if (picture === undefined) found.set(reader.name, await this.#checked(reader))
       else if (picture !== null) found.set(reader.name, { picture })

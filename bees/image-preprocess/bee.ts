@@ -12,6 +12,7 @@ export default defineBee({
   examples: [{}, { resize: 256, crop: 224, normalize: { mean: [0.485, 0.456, 0.406], std: [0.229, 0.224, 0.225] }, layout: 'NCHW' }],
   output: { tensors: {} },
   keepsInput: true,
+  fitsReaders: true,
   async check({ spec, readers }): Promise<BeeFindings> {
     return findingsOf(picturePlan(spec, await readers()))
   },

@@ -67,6 +67,8 @@ describe('The check of a swarm’s bees', () => {
     const { mistakes, loaded } = await found(bee('a', 'wrong') + bee('b', 'wrong') + bee('c', 'right') + bee('d', 'right'))
     assert.deepEqual(mistakes, ['s.yaml:4:62 ./wrong.ts is wrong', 's.yaml:5:62 ./wrong.ts is wrong'])
     assert.equal(loaded, 2)
+    const read = ['a', 'b', 'c'].map((name) => `- { name: after-${name}, type: save-to-database, input: { name: ${name} }, spec: { table: t } }\n`)
+    assert.equal((await found(bee('a', 'right') + bee('b', 'right') + bee('c', 'right') + read.join(''))).loaded, 1)
   })
 
   it('warns about a model and an image that are not on this machine, each with its place', async () => {

@@ -47,7 +47,17 @@ export function feederOf({ bees }: CheckedSwarm, name: string): SwarmBee | undef
   return bee
 }
 
-/** The bees that read this one. A batch is replaced by its readers. */
-export function readersOf(bees: readonly SwarmBee[], name: string): readonly SwarmBee[] {
-  return bees.filter(({ input }) => input?.bees.includes(name)).flatMap((bee) => (bee.type.role === 'batch' ? readersOf(bees, bee.name) : [bee]))
+/** Finds the bees that read a bee. A batch is replaced by its readers. */
+export function readersIn(bees: readonly SwarmBee[]): (name: string) => readonly SwarmBee[] {
+  const direct = new Map<string, SwarmBee[]>()
+  for (const bee of bees) {
+    for (const name of bee.input?.bees ?? []) {
+      const known = direct.get(name)
+      if (known === undefined) direct.set(name, [bee])
+      else known.push(bee)
+    }
+  }
+  const readersOf = (name: string): readonly SwarmBee[] =>
+    (direct.get(name) ?? []).flatMap((bee) => (bee.type.role === 'batch' ? readersOf(bee.name) : [bee]))
+  return readersOf
 }

@@ -38,7 +38,7 @@ const photo = await sharp({ create: { width: 8, height: 4, channels: 3, backgrou
   .toBuffer()
 
 /** A swarm of an image-preprocess on line 4 and models on lines 5 and later, which read it through a batch. */
-function swarmOf(spec: string, files: readonly string[], modelSpec = ''): CheckedSwarm {
+function swarmOf(spec: string, files: readonly string[], modelSpec = '', more = ''): CheckedSwarm {
   const lines = files.map(
     (file, at) => `  - { name: ${file}-${at}, type: tensor-rt, input: { name: gather }, spec: { model: ${file}.onnx${modelSpec} } }\n`,
   )
@@ -46,7 +46,7 @@ function swarmOf(spec: string, files: readonly string[], modelSpec = ''): Checke
 bees:
   - { name: input, type: gateway-input, spec: { name: door } }
   - { name: make, type: image-preprocess, input: { name: input }, spec: { ${spec} } }
-${lines.join('')}  - { name: gather, type: batch, input: { name: make }, spec: { batch_size: 2, timeout_seconds: 1 } }
+${lines.join('')}${more}  - { name: gather, type: batch, input: { name: make }, spec: { batch_size: 2, timeout_seconds: 1 } }
 `
   return checkSwarm(SwarmDocument.parse(yaml, 's.yaml'), registry)
 }
@@ -119,6 +119,14 @@ describe('An image-preprocess and its neighbours', () => {
     const { image, pixels } = await run(swarmOf('', ['planes']))
     assert.deepEqual(image, { datatype: 'UINT8', shape: [2, 4, 3] })
     near(pixels, planes(255, 128, 0))
+  })
+
+  it('asks only the models among its readers, whether or not the program of another is on this machine', async () => {
+    for (const spec of ['image: "elsewhere/svm:1"', 'command: [node, ./svm.ts]']) {
+      const beside = `  - { name: svm, type: container, input: { name: gather }, spec: { ${spec} } }\n`
+      assert.deepEqual((await run(swarmOf('', ['planes'], '', beside))).image, { datatype: 'UINT8', shape: [2, 4, 3] })
+      assert.deepEqual((await run(swarmOf('resize: 2', ['planes'], '', beside))).image, { datatype: 'UINT8', shape: [2, 4, 3] })
+    }
   })
 
   it('gives the same picture if the model runs in another process', async () => {
