@@ -11,6 +11,7 @@ export type Company = 'free' | 'first half' | 'second half' | 'alone'
  * The calls in flight, which could kill this process. Most deaths come from outside, so after its first death a record is tried together with all
  * others. The records of a second death are tried in two halves, which are not in flight at the same time. The records of a third death are tried
  * alone, with no other call in flight in the process. So a record that kills is found after four deaths, however many others are in flight.
+ * `row-batcher.ts` retries a call that fails and leaves the process alive.
  */
 export class Flights {
   readonly #recorder: FlightRecorder
