@@ -34,10 +34,10 @@ describeWithS3('A swarm with a model in a bucket', (server) => {
   })
 
   it('fetches a folder of numbered versions, and answers with the highest', async () => {
-    await server().makeBucket('versions')
-    for (const version of [1, 2]) await server().put('versions', `small/${version}/small.onnx`, model)
+    await server().makeBucket('numbered')
+    for (const version of [1, 2]) await server().put('numbered', `small/${version}/small.onnx`, model)
     await withEnv(server().env, async () => {
-      await using swarm = await SwarmHere.open({}, { bees: bees('model: "s3://versions/small/", labels: [no, yes]') })
+      await using swarm = await SwarmHere.open({}, { bees: bees('model: "s3://numbered/small/", labels: [no, yes]') })
       const answer = (await (await swarm.ask([1, 0, 9, 9])).json()) as { readonly version: string }
       assert.equal(answer.version, '2')
     })
