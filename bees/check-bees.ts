@@ -1,5 +1,6 @@
 import { type BeeInput, type CheckedSwarm, feederOf, readersIn, type SwarmBee } from '../topology/swarm/checked-swarm.ts'
 import { enoughMistakes, invalidSwarm, mistakeAt } from '../topology/swarm/document.ts'
+import { shownAddress } from '../topology/swarm/shown-address.ts'
 import { WaggleError } from '../topology/waggle-error.ts'
 import type { BeeCheckContext, BeeFindings } from './define-bee.ts'
 import type { BeeRegistry } from './registry.ts'
@@ -136,7 +137,7 @@ function keyAtFault(error: WaggleError, { spec }: SwarmBee): readonly string[] {
   if (error instanceof VersionMistake) return ['spec', error.setting]
   const { code } = error
   // A bee may name two files, and the message names the one at fault.
-  if (typeof spec.labels === 'string' && error.message.includes(spec.labels)) return ['spec', 'labels']
+  if (typeof spec.labels === 'string' && error.message.includes(shownAddress(spec.labels))) return ['spec', 'labels']
   const keys: readonly string[] = code === 'WAGGLE_MODEL_SHAPE' ? [] : ['file', 'model', 'url', 'image', 'container', 'command', 'table', 'weights']
   return ['spec', ...keys.filter((key) => Object.hasOwn(spec, key)).slice(0, 1)]
 }

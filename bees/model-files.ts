@@ -1,5 +1,6 @@
 import { readFile, stat } from 'node:fs/promises'
 import { labelsOfJson, labelsOfLines } from '../topology/swarm/label-text.ts'
+import { shownAddress } from '../topology/swarm/shown-address.ts'
 import { WaggleError } from '../topology/waggle-error.ts'
 import type { BeeContext, ResolvedKind } from './define-bee.ts'
 
@@ -40,7 +41,7 @@ async function labelsIn(address: string, path: string): Promise<readonly string[
 
 function noLabels(address: string, why: string): WaggleError {
   return new WaggleError('WAGGLE_MODEL_INVALID', {
-    message: `${address} names no labels: ${why}`,
+    message: `${shownAddress(address)} names no labels: ${why}`,
     next: 'Write one label a line, or a list in a .json file, in the order of the scores.',
   })
 }

@@ -1,5 +1,6 @@
 import { Type } from 'typebox'
 import type { FoundVersion, ModelOptions, OpenModel, PictureFit, TensorSignature, VersionFolder } from '../topology/swarm/ports/models.ts'
+import { shownAddress } from '../topology/swarm/shown-address.ts'
 import { WaggleError } from '../topology/waggle-error.ts'
 import type { Bee, BeeCheckContext, BeeContext, BeeFindings, BeePorts } from './define-bee.ts'
 import { exampleOf, shownInputs } from './model-input.ts'
@@ -80,7 +81,7 @@ export async function modelBee(context: BeeContext<ModelSpec>, runtime: 'tensorf
   }
   const model = await ServedModel.open({
     bee: context.shadows ?? bee,
-    name: spec.model,
+    name: shownAddress(spec.model),
     folder,
     policy: versionPolicy(
       spec,
@@ -157,7 +158,7 @@ async function versionsAt(
   const setting = (['version', 'versions', 'traffic', 'follow', 'shadow'] as const).find((key) => spec[key] !== undefined)
   if (folder !== null || setting === undefined) return folder
   throw versionMistake(
-    `${spec.model} is a model without versions, and ${setting} is set`,
+    `${shownAddress(spec.model)} is a model without versions, and ${setting} is set`,
     `Leave ${setting} out, or name a folder of numbered versions.`,
     setting,
   )
@@ -175,7 +176,7 @@ function newest(context: BeeCheckContext<ModelSpec>, found: readonly FoundVersio
   const missing = [...policy.required, ...(policy.shadow === null ? [] : [policy.shadow])].find(
     (one) => !found.some(({ version: there }) => there === one),
   )
-  if (missing !== undefined) throw versionMissing(spec.model, missing, found)
+  if (missing !== undefined) throw versionMissing(shownAddress(spec.model), missing, found)
   return version
 }
 

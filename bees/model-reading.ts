@@ -1,5 +1,6 @@
 import { enumerated } from '../topology/swarm/enumerated.ts'
 import type { ModelLabels, ModelOutput, ModelResult, ModelSignature, TensorSignature } from '../topology/swarm/ports/models.ts'
+import { shownAddress } from '../topology/swarm/shown-address.ts'
 import { WaggleError } from '../topology/waggle-error.ts'
 import { distinctLabels } from './distinct-labels.ts'
 
@@ -48,7 +49,7 @@ export interface ReadingSpec {
  * a list of numbers. A single number is a score under its output's name. Throws WAGGLE_MODEL_SHAPE if the spec does not fit the model.
  */
 export function readingOf(spec: ReadingSpec, signature: ModelSignature): ModelReading {
-  const reading = foundReading(spec, signature)
+  const reading = foundReading({ ...spec, model: shownAddress(spec.model) }, signature)
   return { ...reading, labels: distinctLabels(reading.labels) }
 }
 

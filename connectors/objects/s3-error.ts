@@ -1,5 +1,5 @@
 import { ownMember } from '../../topology/own-member.ts'
-import type { WaggleError } from '../../topology/waggle-error.ts'
+import { saidBy, type WaggleError } from '../../topology/waggle-error.ts'
 import { away, isCertificateError, refused } from './store-error.ts'
 
 /** The error of the SDK in words: refusals are final, everything else may pass. */
@@ -40,7 +40,7 @@ export function isEmptyObject(thrown: unknown): boolean {
 function saidByS3(thrown: unknown): { readonly name: string; readonly message: string; readonly status: number | null } {
   if (!(thrown instanceof Error)) return { name: '', message: String(thrown), status: null }
   const metadata = '$metadata' in thrown ? (thrown.$metadata as { readonly httpStatusCode?: number } | undefined) : undefined
-  return { name: thrown.name, message: thrown.message, status: metadata?.httpStatusCode ?? null }
+  return { name: saidBy(thrown.name), message: saidBy(thrown), status: metadata?.httpStatusCode ?? null }
 }
 
 const next: { readonly [name: string]: string | undefined } = {

@@ -1,5 +1,5 @@
+import { shownAddress } from '../../topology/swarm/shown-address.ts'
 import { saidBy, Unavailable, WaggleError } from '../../topology/waggle-error.ts'
-import { shownAddress } from './invalid-address.ts'
 
 /** There is nothing at an address. */
 export function notFound(address: string, why: string): WaggleError {

@@ -1,6 +1,7 @@
+import { shownAddress } from '../../topology/swarm/shown-address.ts'
 import { WaggleError } from '../../topology/waggle-error.ts'
 import type { AllowedHosts } from './allowed-hosts.ts'
-import { invalidAddress, shownAddress } from './invalid-address.ts'
+import { invalidAddress } from './invalid-address.ts'
 
 /** Reads the address of a file on a web server. Throws WAGGLE_MODEL_SOURCE for one that may not be fetched. */
 export function parseWebAddress(address: string, hosts: AllowedHosts): URL {

@@ -122,6 +122,8 @@ export class WebObjects implements ObjectStore {
         silent.signal.addEventListener('abort', () => request.destroy(silent.signal.reason))
         request.once('response', resolve)
         request.once('error', reject)
+        // Node closes a connection that the server wants to switch to another protocol, and emits neither `response` nor `error`.
+        request.once('close', () => reject(new Error('it ended without an answer')))
         request.end()
       })
     } catch (thrown) {

@@ -50,6 +50,41 @@ describe('A model bee', () => {
     await bee.close?.()
   })
 
+  it('shows the address of its model without the query, which may be a signature', async () => {
+    const lines: string[] = []
+    const row: TensorSignature = { name: 'x', datatype: 'FP32', shape: [2], dimensions: [''] }
+    const signature = {
+      inputs: [row],
+      outputs: [row],
+      rows: [row],
+      outputRows: [row],
+      rowsPerRun: null,
+      takesPictures: false,
+      classes: null,
+      labels: null,
+    }
+    const open = async () => ({ signature, device: 'cpu', choice: null, run: async () => [], close: async () => {} })
+    const opened = (spec: object, versions: object | null = null) =>
+      modelBee(
+        {
+          spec: { model: 'https://models.example/x.onnx?signature=secret', ...spec },
+          bee: 'inference',
+          batchSize: 1,
+          resolve: async () => '/x.onnx',
+          now: () => 0,
+          log: (_: string, message: string) => lines.push(message),
+          ports: { models: { open, versionsAt: async () => versions, watch: () => () => {} } },
+        } as unknown as BeeContext<ModelSpec>,
+        'onnx',
+      )
+    const bee = await opened({})
+    assert.equal(bee.model?.state.model, 'https://models.example/x.onnx')
+    const failures = await Promise.allSettled([opened({ output: 'y' }), opened({ labels: ['a'] }), opened({ version: 3 })])
+    for (const failure of failures) if (failure.status === 'rejected') lines.push(failure.reason.message)
+    assert.equal(failures.filter(({ status }) => status === 'rejected').length, 3)
+    for (const line of lines) assert.doesNotMatch(line, /secret/)
+  })
+
   for (const [outcome, run] of [
     ['computes', async (rows: readonly ModelRow[]) => rows.map(() => ({ outputs: {} }))],
     ['refuses zeros', () => Promise.reject(new Error('a zero'))],

@@ -1,3 +1,4 @@
+import { shownAddress } from '../../../topology/swarm/shown-address.ts'
 import { WaggleError } from '../../../topology/waggle-error.ts'
 
 /** The place of one model on a TensorFlow Serving. */
@@ -78,7 +79,7 @@ function decoded(url: string, part: string): string {
 
 function invalid(url: string, why: string): WaggleError {
   return new WaggleError('WAGGLE_MODEL_ADDRESS', {
-    message: `The address ${url.slice(0, 200)} ${why}`,
+    message: `The address ${shownAddress(url).slice(0, 200)} ${why}`,
     next: 'Write url as http://HOST:8501/v1/models/NAME or grpc://HOST:8500/v1/models/NAME, with /versions/N for a version.',
   })
 }

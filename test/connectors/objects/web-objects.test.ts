@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict'
 import { spawnSync } from 'node:child_process'
+import { once } from 'node:events'
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { LookupFunction } from 'node:net'
@@ -148,6 +149,21 @@ describe('A file of a web server', () => {
     server.answer = () => true
     const hasty = new WebObjects({ hosts: AllowedHosts.parse('127.0.0.1'), clock: hastyClock(1000) })
     await assert.rejects(lookAt(server.addressOf('a.bin'), hasty), { code: 'WAGGLE_MODEL_UNREACHABLE', message: /did not answer within 30 s/ })
+  })
+
+  it('is given up at once if the server switches to another protocol', async () => {
+    await using server = await WebServer.start()
+    server.answer = (_, response) => {
+      response.socket?.write('HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: x\r\n\r\n')
+      return true
+    }
+    const slow = new WebObjects({ hosts: AllowedHosts.parse('127.0.0.1'), clock: { ...systemClock, after: () => () => {} } })
+    const limit = AbortSignal.timeout(20_000)
+    const look = slow.look(server.addressOf('a.bin'), limit)
+    await assert.rejects(Promise.race([look, once(limit, 'abort').then(() => null)]), {
+      code: 'WAGGLE_MODEL_UNREACHABLE',
+      message: /ended without an answer/,
+    })
   })
 
   it('is not shown with its query, which may be a signature', async () => {

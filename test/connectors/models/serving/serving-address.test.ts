@@ -52,4 +52,13 @@ describe('The address of a model on a TensorFlow Serving', () => {
     for (const [url, version, message] of cases)
       assert.throws(() => servingAddress(url, version), { code: 'WAGGLE_MODEL_ADDRESS', message, next: /Write url as http:\/\/HOST:8501/ }, url)
   })
+
+  it('is quoted by an error without its password and its query', () => {
+    for (const url of ['grpc://bee:secret@serving:99999/v1/models/m', 'ftp://bee:secret@serving/m', 'http://serving/v1/models/m?key=secret'])
+      assert.throws(
+        () => servingAddress(url),
+        (thrown: unknown) => !String(thrown).includes('secret'),
+        url,
+      )
+  })
 })
