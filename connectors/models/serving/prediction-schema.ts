@@ -1,4 +1,5 @@
 import protobuf from 'protobufjs'
+import { boundValues } from './message-size.ts'
 import { ServingFailure } from './serving-failure.ts'
 
 /**
@@ -86,11 +87,14 @@ export function encodeMessage<Name extends keyof Messages>(name: Name, message: 
   return Buffer.from(root.lookupType(name).encode(message).finish())
 }
 
-/** Throws a ServingFailure for bytes that are not such a message. */
+/** Throws a ServingFailure for bytes that are not such a message, and for one of too many values. */
 export function decodeMessage<Name extends keyof Messages>(name: Name, bytes: Uint8Array): Messages[Name] {
+  const type = root.lookupType(name)
   try {
-    return root.lookupType(name).decode(bytes) as unknown as Messages[Name]
+    boundValues(type, bytes)
+    return type.decode(bytes) as unknown as Messages[Name]
   } catch (cause) {
+    if (cause instanceof ServingFailure) throw cause
     throw new ServingFailure('unusable', `answers with bytes that are not a ${name}`, cause)
   }
 }

@@ -249,6 +249,19 @@ describe('A TensorFlow Serving over gRPC', () => {
     await assert.rejects(model.run([row], signal), { code: 'WAGGLE_MODEL_ANSWER', message: /not a PredictResponse/ })
   })
 
+  const small: readonly (readonly [what: string, tensor: Uint8Array])[] = [
+    ['integers of a byte', Buffer.concat([Buffer.from([0x52, 0x80, 0x80, 0x80, 0x04]), Buffer.alloc(8 * 1024 * 1024, 1)])],
+    ['empty strings', Buffer.alloc(10 * 1024 * 1024, Buffer.of(0x42, 0))],
+    ['integers that are not packed', Buffer.alloc(10 * 1024 * 1024, Buffer.of(0x50, 1))],
+    ['empty dimensions', withLength(0x12, Buffer.alloc(10 * 1024 * 1024, Buffer.of(0x12, 0)))],
+  ]
+  for (const [what, tensor] of small)
+    it(`whose answer unfolds to millions of ${what} fails the batch before it does`, async () => {
+      const entry = Buffer.concat([Buffer.of(0x0a, 1, 0x79), withLength(0x12, tensor)])
+      const model = await openGrpc((_, reply) => reply(null, withLength(0x0a, entry)))
+      await assert.rejects(model.run([row], signal), { code: 'WAGGLE_MODEL_ANSWER', message: /more than 4,194,304 values/ })
+    })
+
   it('whose answer is larger than the bound fails the batch', async () => {
     const model = await openGrpc((_, reply) => reply(null, Buffer.alloc(65 * 1024 * 1024)))
     await assert.rejects(model.run([row], signal), { code: 'WAGGLE_MODEL_ANSWER', message: /more than 64 MiB/ })
@@ -367,6 +380,15 @@ describe('A TensorFlow Serving that is away', () => {
     assert.ok(performance.now() - from < 5000)
   })
 })
+
+/** A field of a protocol buffer: its tag, its length and its bytes. */
+function withLength(tag: number, bytes: Uint8Array): Buffer {
+  const length: number[] = []
+  for (let left = bytes.length; ; left >>>= 7) {
+    length.push(left < 0x80 ? left : (left & 0x7f) | 0x80)
+    if (left < 0x80) return Buffer.concat([Buffer.of(tag, ...length), bytes])
+  }
+}
 
 const shape = { dim: [{ size: '-1' }, { size: '2' }], unknown_rank: false }
 const pair = { dtype: 'DT_FLOAT', tensor_shape: shape }

@@ -1,0 +1,63 @@
+import protobuf from 'protobufjs'
+import { ServingFailure } from './serving-failure.ts'
+
+/**
+ * Throws a ServingFailure for a message with more than `maxValues` values that are small on the wire: fields, and items of lists of varints. Such a value
+ * may have one byte there, and has some seventy in memory, so an answer within the bound of bytes could fill the heap of the process.
+ */
+export function boundValues(type: protobuf.Type, message: Uint8Array): void {
+  let values = 0
+  const add = (count: number): void => {
+    values += count
+    if (values > maxValues) throw new ServingFailure('unusable', `answers with more than ${maxValues.toLocaleString('en')} values`)
+  }
+  const walk = (bytes: Uint8Array, contentOf: (id: number) => Content | null): void => {
+    const reader = protobuf.Reader.create(bytes)
+    while (reader.pos < reader.len) {
+      const tag = reader.uint32()
+      add(1)
+      if ((tag & 7) !== lengthDelimited) {
+        reader.skipType(tag & 7)
+        continue
+      }
+      const part = reader.bytes()
+      const content = contentOf(tag >>> 3)
+      if (content === null) continue
+      const { message, isMap, isVarint } = content
+      if (message !== null) add(valuesOfMessage)
+      if (isMap) walk(part, (id) => (id === mapValue ? { message, isVarint, isMap: false } : null))
+      else if (message !== null) walk(part, (id) => contentIn(message, id))
+      else if (isVarint) add(lastBytes(part))
+    }
+  }
+  walk(message, (id) => contentIn(type, id))
+}
+
+interface Content {
+  /** Null for anything but a message. */
+  readonly message: protobuf.Type | null
+  readonly isMap: boolean
+  readonly isVarint: boolean
+}
+
+function contentIn(type: protobuf.Type, id: number): Content | null {
+  const field = type.fieldsById[id]?.resolve()
+  if (field === undefined) return null
+  const { resolvedType } = field
+  return { message: resolvedType instanceof protobuf.Type ? resolvedType : null, isMap: field.map, isVarint: varints.has(field.type) }
+}
+
+/** The number of varints in a packed list: the last byte of each has no high bit. */
+function lastBytes(list: Uint8Array): number {
+  let count = 0
+  for (const byte of list) if (byte < 0x80) count++
+  return count
+}
+
+const varints: ReadonlySet<string> = new Set(['int32', 'int64', 'uint32', 'uint64', 'bool'])
+const lengthDelimited = 2
+const mapValue = 2
+/** A message inside of another one takes as much memory as this many values. */
+const valuesOfMessage = 15
+/** As many as the pixels of 16 masks of 512 × 512. They take some 300 MB for a moment. */
+const maxValues = 4_194_304
