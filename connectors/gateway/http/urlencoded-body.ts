@@ -30,12 +30,30 @@ function beginsLikeJson(bytes: Uint8Array): boolean {
   return /^\s*[{["]/.test(start)
 }
 
+/** Works on bytes: the functions of JavaScript take ten seconds for thirty megabytes of plus signs. */
 function decoded(text: string): string {
-  try {
-    return decodeURIComponent(text.replaceAll('+', ' '))
-  } catch {
-    throw notForm()
+  const bytes = Buffer.from(text)
+  let length = 0
+  for (let at = 0; at < bytes.length; at++) {
+    let byte = bytes[at] ?? 0
+    if (byte === plus) byte = space
+    else if (byte === percent) {
+      byte = 16 * digitOf(bytes[at + 1]) + digitOf(bytes[at + 2])
+      at += 2
+    }
+    bytes[length++] = byte
   }
+  const plain = bytes.subarray(0, length)
+  if (!isUtf8(plain)) throw notForm()
+  return plain.toString()
+}
+
+/** The value of a hexadecimal digit. Throws a ProblemError for anything else. */
+function digitOf(byte = 0): number {
+  if (byte >= 0x30 && byte <= 0x39) return byte - 0x30
+  const lower = byte | 0x20
+  if (lower >= 0x61 && lower <= 0x66) return lower - 0x57
+  throw notForm()
 }
 
 function notForm(): ProblemError {
@@ -45,5 +63,8 @@ function notForm(): ProblemError {
   )
 }
 
+const plus = 0x2b
+const space = 0x20
+const percent = 0x25
 const maxFields = 100
 const hasControlCharacter = /(?![\t\n\r])\p{Cc}/u
