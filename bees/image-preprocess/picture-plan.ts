@@ -58,6 +58,7 @@ type Frame = Pick<PictureOptions, 'shorterSide' | 'size' | 'crop'>
 function frameOf(spec: PreprocessSpec, taken: readonly Taken[], isDifferent: boolean): Frame {
   const { resize, fit, pad } = spec
   const crop = spec.crop === undefined ? {} : { crop: sizeOf(spec.crop) }
+  if (crop.crop !== undefined) refuseLarge(crop.crop, 'crop')
   if (pad !== undefined && fit !== 'contain') throw invalid('pad is the colour of the bars of fit: contain', 'Set fit to contain, or leave pad out.')
   if (typeof resize === 'number') {
     if (fit !== undefined)
@@ -86,9 +87,13 @@ interface Size {
 function targetOf(size: Size, { fit = 'fill', pad }: PreprocessSpec, crop: Size | undefined): PictureTarget {
   if (crop !== undefined && (crop.height > size.height || crop.width > size.width))
     throw invalid(`crop takes ${shown(crop)} pixels, and resize leaves ${shown(size)}`, 'Make crop smaller, or resize larger.')
-  if (size.height * size.width > maxPixels)
-    throw invalid(`A picture of ${shown(size)} pixels has more than ${maxPixels.toLocaleString('en')}`, 'Make resize smaller.')
+  refuseLarge(size, 'resize')
   return { ...size, fit, ...(pad === undefined ? {} : { pad }) }
+}
+
+function refuseLarge(size: Size, setting: 'crop' | 'resize'): void {
+  if (size.height * size.width <= maxPixels) return
+  throw invalid(`A picture of ${shown(size)} pixels has more than ${maxPixels.toLocaleString('en')}`, `Make ${setting} smaller.`)
 }
 
 /** Height and width of the result; -1 if the picture decides. */

@@ -299,6 +299,8 @@ describe('The check of an image-preprocess', () => {
       [{ fit: 'cover' }, /fit needs a size/],
       [{ resize: [10, 10], pad: '#000000' }, /pad is the colour of the bars/],
       [{ resize: [4096, 4096] }, /more than 4,194,304/],
+      [{ resize: 4096, crop: 4096 }, /A picture of 4096 × 4096 pixels has more than 4,194,304/],
+      [{ crop: [2048, 2049] }, /A picture of 2048 × 2049 pixels has more than 4,194,304/],
       [{ datatype: 'UINT8', scale: 0.5 }, /fractions/],
       [{ normalize: { mean: [1, 2], std: [1] } }, /normalize.mean has 2 values/],
       [{ channels: 1, normalize: { mean: 0.5, std: [1, 1, 1] } }, /normalize.std has 3 values/],
