@@ -48,6 +48,8 @@ export class ServedModel {
   #answering: LoadedVersion | null = null
   /** Looks and reloads run one after the other. */
   #last: Promise<void> = Promise.resolve()
+  /** The reload that has not begun. */
+  #nextReload: Promise<void> | null = null
   #unwatch = () => {}
   #isClosed = false
 
@@ -99,13 +101,22 @@ export class ServedModel {
     return predictions
   }
 
-  /** Looks for new versions now, and tries refused ones again. A loaded version whose files have changed is loaded again. */
-  async reload(): Promise<void> {
-    await this.#inTurn(async () => {
-      const { folder } = this.#options
-      if (folder === null) await this.#replace({ version: null, stamp: String(this.#options.now()) })
-      else await this.#refresh(await folder.lookTwice(), true)
+  /**
+   * Looks for new versions now, and tries refused ones again. A loaded version whose files have changed is loaded again. A reload that waits for its turn
+   * is one for all who ask meanwhile.
+   */
+  reload(): Promise<void> {
+    this.#nextReload ??= this.#inTurn(() => {
+      this.#nextReload = null
+      return this.#reload()
     })
+    return this.#nextReload
+  }
+
+  async #reload(): Promise<void> {
+    const { folder } = this.#options
+    if (folder === null) await this.#replace({ version: null, stamp: String(this.#options.now()) })
+    else await this.#refresh(await folder.lookTwice(), true)
   }
 
   get state(): Omit<ModelState, 'swarm' | 'bee' | 'type'> {

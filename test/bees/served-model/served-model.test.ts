@@ -259,6 +259,24 @@ describe('A model with versions', () => {
       assert.deepEqual(await answers(model), [answering])
     })
 
+  it('looks once more for all reloads that are asked for while one is under way', async () => {
+    const shelf = new Shelf()
+    shelf.put(1)
+    const model = await shelf.serve()
+    let looks = 0
+    shelf.lookTwice = async () => {
+      looks++
+      shelf.put(1, 1 + looks)
+      return shelf.found
+    }
+    const first = model.reload()
+    await Promise.resolve()
+    await Promise.all([first, ...Array.from({ length: 100 }, () => model.reload())])
+    assert.equal(looks, 2)
+    assert.equal(model.answering.version, 3)
+    await model.close()
+  })
+
   it('loads a version again on request if its files have changed, and tries refused ones', async () => {
     const shelf = new Shelf()
     shelf.put(1)
