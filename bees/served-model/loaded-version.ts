@@ -15,6 +15,11 @@ export interface LoadedVersionOptions {
   readonly loadedAt: number
 }
 
+export interface Flaw {
+  readonly code: 'WAGGLE_NOT_FINITE' | 'WAGGLE_MODEL_FAILED'
+  readonly words: string
+}
+
 /** One version of a model, in memory. Once it is retired it closes when its last call has ended. */
 export class LoadedVersion {
   readonly version: number | null
@@ -58,17 +63,18 @@ export class LoadedVersion {
 
   /**
    * Runs one full batch of zeros. A library reserves the memory of its largest batch and compiles for it in the first run, so the first requests wait no
-   * longer than later ones, and memory stays flat. A model that cannot compute zeros is used all the same. False if it gives anything but numbers.
+   * longer than later ones, and memory stays flat. Returns the flaw that it shows; null if the outputs are numbers, or if the model takes something else than
+   * numbers.
    */
-  async givesNumbersForZeros(batchSize: number, log: (level: 'debug', message: string) => void): Promise<boolean> {
+  async flawWithZeros(batchSize: number): Promise<Flaw | null> {
     const row = zeroRow(this.model.signature)
-    if (row === null) return true
+    if (row === null) return null
     try {
       const [first] = await this.model.run(Array<ModelRow>(batchSize).fill(row), neverAborted)
-      return Object.values(first?.outputs ?? {}).every(({ values }) => values.every((value) => typeof value !== 'number' || Number.isFinite(value)))
+      const values = Object.values(first?.outputs ?? {}).flatMap((output) => output.values)
+      return values.every((value) => typeof value !== 'number' || Number.isFinite(value)) ? null : { code: 'WAGGLE_NOT_FINITE', words: 'gives NaN or infinity' }
     } catch (thrown) {
-      log('debug', `A batch of zeros fails, so the model is not warmed up: ${saidBy(thrown)}`)
-      return true
+      return { code: 'WAGGLE_MODEL_FAILED', words: `fails (${saidBy(thrown)})` }
     }
   }
 

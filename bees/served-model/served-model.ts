@@ -3,7 +3,7 @@ import type { FoundVersion, ModelSignature, OpenModel, VersionFolder } from '../
 import { WaggleError } from '../../topology/waggle-error.ts'
 import type { BeeRequest } from '../define-bee.ts'
 import type { ModelPrediction, ModelReading } from '../model-reading.ts'
-import { LoadedVersion } from './loaded-version.ts'
+import { type Flaw, LoadedVersion } from './loaded-version.ts'
 import { RefusedVersions } from './refused-versions.ts'
 import { signatureChange } from './signature-change.ts'
 import type { Traffic } from './traffic.ts'
@@ -243,8 +243,10 @@ export class ServedModel {
       const loaded = new LoadedVersion({ bee, version, stamp, model, reading: read(model.signature), loadedAt: now() })
       const change = this.#answering === null ? null : signatureChange(this.#answering, loaded)
       if (change !== null) throw otherSignature(this.#shown(version), change)
-      const givesNumbers = await loaded.givesNumbersForZeros(batchSize, log)
-      if (!givesNumbers && (await this.#answering?.givesNumbersForZeros(1, log)) === true) throw noNumbers(this.#shown(version))
+      const flaw = await loaded.flawWithZeros(batchSize)
+      // A model may not be made for zeros. So a flaw counts only where the version that answers has none.
+      if (flaw !== null && this.#answering !== null && (await this.#answering.flawWithZeros(1)) === null) throw flawed(this.#shown(version), flaw)
+      if (flaw !== null) log('debug', `${this.#shown(version)} ${flaw.words} for a batch of zeros`)
       if (this.#isClosed) throw new Error('the swarm stops')
       this.#refused.forget(version)
       this.#loaded.set(version, loaded)
@@ -339,9 +341,9 @@ function otherSignature(version: string, change: string): WaggleError {
   })
 }
 
-function noNumbers(version: string): WaggleError {
-  return new WaggleError('WAGGLE_NOT_FINITE', {
-    message: `${version} gives NaN or infinity for an input of zeros, for which the version that answers gives numbers`,
+function flawed(version: string, { code, words }: Flaw): WaggleError {
+  return new WaggleError(code, {
+    message: `${version} ${words} for a batch of zeros, for which the version that answers gives numbers`,
     next: 'Train or export it again.',
   })
 }

@@ -169,7 +169,7 @@ export class ModelCache {
     const version = versionHash(listing, this.#options.clock.now())
     const existing = await readEntry(join(place, version))
     if (existing !== null) {
-      if (await isWhole(existing)) return this.#use(await matching(existing, wish))
+      if ((await isWhole(existing)) && (await hasOwnHash(existing, wish.sha256))) return this.#use(await matching(existing, wish))
       wish.log('warn', `${contentOf(existing)} is not whole any more, and is fetched again`)
       await deleteEntry(existing.directory)
     }
@@ -257,7 +257,7 @@ export class ModelCache {
       if (entry.isPartial || (kind === 'file' && entry.kind === 'folder')) continue
       if (sha256 !== undefined && entry.sha256 !== sha256.toLowerCase()) continue
       if (!(await isWhole(entry))) continue
-      if (sha256 === undefined || (await sha256Of(contentOf(entry))) === entry.sha256) return entry
+      if (await hasOwnHash(entry, sha256)) return entry
     }
     return null
   }
@@ -271,6 +271,11 @@ interface Fetching {
   readonly listing: ObjectListing
   readonly version: string
   readonly store: ObjectStore
+}
+
+/** False if bytes have changed since the file was fetched. Only a spec that names the hash pays for the look at all bytes. */
+async function hasOwnHash(entry: StoredEntry, sha256: string | undefined): Promise<boolean> {
+  return sha256 === undefined || entry.sha256 === null || (await sha256Of(contentOf(entry))) === entry.sha256
 }
 
 /** The entry, if it has the wanted hash. Throws WAGGLE_MODEL_DIFFERS. */

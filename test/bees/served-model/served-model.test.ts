@@ -32,6 +32,8 @@ class Shelf implements VersionFolder {
   readonly broken = new Set<number>()
   /** Versions whose weights are not numbers. */
   readonly lost = new Set<number>()
+  /** Versions whose every run fails. */
+  readonly failing = new Set<number>()
   /** The calls that a version holds back until the test lets them go. */
   readonly held = new Map<number, () => void>()
   readonly holds = new Set<number>()
@@ -84,6 +86,7 @@ class Shelf implements VersionFolder {
       device: 'cpu',
       choice: null,
       run: async (rows) => {
+        if (this.failing.has(version)) throw new Error('the node Gather fails')
         if (this.holds.has(version)) await new Promise<void>((resolve) => this.held.set(version, resolve))
         assert.ok(this.open.includes(version), `version ${version} runs though it is closed`)
         return rows.map(
@@ -184,6 +187,30 @@ describe('A model with versions', () => {
     shelf.lost.add(1)
     await model.reload()
     assert.deepEqual(shelf.open, [2], 'both give NaN for zeros, so zeros tell nothing')
+  })
+
+  it('refuses a newer version that fails where the old one gives numbers', async () => {
+    const shelf = new Shelf()
+    shelf.put(1)
+    const model = await shelf.serve()
+    shelf.failing.add(2)
+    shelf.put(1, 2)
+    await shelf.next()
+    assert.deepEqual(model.state.versions[1]?.error?.code, 'WAGGLE_MODEL_FAILED')
+    assert.deepEqual(await answers(model), ['1'])
+    assert.deepEqual(shelf.open, [1])
+  })
+
+  it('answers from a newer version that fails for zeros where the old one does too', async () => {
+    const shelf = new Shelf()
+    shelf.failing.add(1).add(2)
+    shelf.put(1)
+    const model = await shelf.serve()
+    shelf.put(1, 2)
+    await shelf.next()
+    assert.deepEqual(shelf.open, [2])
+    shelf.failing.clear()
+    assert.deepEqual(await answers(model), ['2'])
   })
 
   it('answers from a newer version that leaves a dimension of its input free', async () => {

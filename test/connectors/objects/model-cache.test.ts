@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { createHash } from 'node:crypto'
-import { existsSync, globSync, mkdtempSync, readdirSync, readFileSync, rmSync, truncateSync } from 'node:fs'
+import { existsSync, globSync, mkdtempSync, readdirSync, readFileSync, rmSync, truncateSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, it } from 'node:test'
@@ -229,6 +229,16 @@ describe('The cache of models', () => {
     truncateSync(await cache.path(wish('a.onnx')), 2)
     await closed(cache)
     assert.equal(await contentOf(opened().path(wish('a.onnx'))), 'honey')
+    assert.match(said.find((line) => line.startsWith('warn')) ?? '', /is not whole any more, and is fetched again/)
+  })
+
+  it('fetches a file again whose bytes have changed, where the spec names its hash', async () => {
+    store.put('a.onnx', 'honey')
+    const hashed = { ...wish('a.onnx'), sha256: createHash('sha256').update('honey').digest('hex') }
+    const cache = opened()
+    writeFileSync(await cache.path(hashed), 'hXney')
+    await closed(cache)
+    assert.equal(await contentOf(opened().path(hashed)), 'honey')
     assert.match(said.find((line) => line.startsWith('warn')) ?? '', /is not whole any more, and is fetched again/)
   })
 
