@@ -192,8 +192,8 @@ export interface BeeDefinition<S extends TSchema, In, Out> {
   check?(context: BeeCheckContext<Static<S>>): Promise<BeeFindings | undefined>
   /** The spec of a second bee of this type that reads the same input, whose results are saved and not used; null without one. */
   shadow?(spec: Static<S>): Static<S> | null
-  /** True if a bee with this spec computes a model in this process. Such bees share the processor's cores. */
-  runsModel?(spec: Static<S>): boolean
+  /** The number of models that a bee with this spec computes side by side in this process. They share the processor's cores. Default: 0. */
+  modelsAtOnce?(spec: Static<S>): number
   /** True if `check` depends on the bees that read this one. */
   fitsReaders?: true
   /** True if the bee never changes its input. Then it gets no copy of its own. */

@@ -72,7 +72,9 @@ export class LoadedVersion {
     try {
       const [first] = await this.model.run(Array<ModelRow>(batchSize).fill(row), neverAborted)
       const values = Object.values(first?.outputs ?? {}).flatMap((output) => output.values)
-      return values.every((value) => typeof value !== 'number' || Number.isFinite(value)) ? null : { code: 'WAGGLE_NOT_FINITE', words: 'gives NaN or infinity' }
+      return values.every((value) => typeof value !== 'number' || Number.isFinite(value))
+        ? null
+        : { code: 'WAGGLE_NOT_FINITE', words: 'gives NaN or infinity' }
     } catch (thrown) {
       return { code: 'WAGGLE_MODEL_FAILED', words: `fails (${saidBy(thrown)})` }
     }

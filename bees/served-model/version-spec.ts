@@ -103,6 +103,11 @@ export function shadowSpec<S extends VersionSpec>(spec: S): S | null {
   }
 }
 
+/** The number of versions that compute side by side: those that share the requests. A shadow computes while the bee that it shadows is idle. */
+export function versionsAtOnce({ traffic, follow }: VersionSpec): number {
+  return traffic === undefined ? (follow === undefined ? 1 : 2) : Math.max(1, Object.keys(traffic).length)
+}
+
 /** The numbers of the versions that a policy wants, in ascending order. A required version is wanted though it does not exist. */
 export function wantedVersions(policy: VersionPolicy, found: readonly Pick<FoundVersion, 'version'>[]): readonly number[] {
   const versions = found.map(({ version }) => version).filter((version) => version !== policy.shadow)

@@ -2,7 +2,7 @@ import { Type } from 'typebox'
 import { defineBee } from '../define-bee.ts'
 import { withModelFiles } from '../model-files.ts'
 import { checkModel, modelBee, modelSpec, predictionType } from '../model-prediction.ts'
-import { shadowSpec } from '../served-model/version-spec.ts'
+import { shadowSpec, versionsAtOnce } from '../served-model/version-spec.ts'
 
 export default defineBee({
   type: 'tensor-rt',
@@ -23,7 +23,7 @@ export default defineBee({
   input: { tensors: {} },
   output: predictionType,
   keepsInput: true,
-  runsModel: () => true,
+  modelsAtOnce: versionsAtOnce,
   shadow: shadowSpec,
   check: async (context) => checkModel(await withModelFiles(context), 'onnx'),
   create: async (context) => modelBee(await withModelFiles(context), 'onnx'),

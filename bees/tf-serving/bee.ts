@@ -3,7 +3,7 @@ import { WaggleError } from '../../topology/waggle-error.ts'
 import { defineBee } from '../define-bee.ts'
 import { withModelFiles } from '../model-files.ts'
 import { checkModel, type ModelSpec, modelBee, modelSpec, predictionType } from '../model-prediction.ts'
-import { shadowSpec } from '../served-model/version-spec.ts'
+import { shadowSpec, versionsAtOnce } from '../served-model/version-spec.ts'
 import { checkServer, type ServerSpec, serverBee } from './server-bee.ts'
 
 export default defineBee({
@@ -56,7 +56,7 @@ export default defineBee({
   input: { tensors: {} },
   output: predictionType,
   keepsInput: true,
-  runsModel: ({ model }) => model !== undefined,
+  modelsAtOnce: (spec) => (spec.model === undefined ? 0 : versionsAtOnce(spec)),
   shadow: shadowSpec,
   async check(context) {
     refuseMisplaced(context.spec)

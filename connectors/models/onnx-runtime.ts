@@ -116,15 +116,17 @@ export async function createSession(
     rewritten === null ? InferenceSession.create(path, given) : InferenceSession.create(rewritten, given)
   // A run that fails throws. At level 3 the library would print it to the terminal too.
   const options = { intraOpNumThreads: threads, interOpNumThreads: 1, graphOptimizationLevel: 'all' as const, logSeverityLevel: 4 as const }
-  let warning = gpu > 0 ? 'the providers of onnxruntime-gpu are not beside onnxruntime-node’s addon' : null
+  const reasons: string[] = []
   for (const provider of gpu > 0 && hasProviders() ? ['tensorrt', 'cuda'] : []) {
     try {
       const session = await open({ ...options, executionProviders: [provider, 'cpu'] })
       return { session, device: `onnxruntime ${provider}`, warning: null }
     } catch (thrown) {
-      warning = thrown instanceof Error ? (thrown.message.split('\n', 1)[0] ?? '') : String(thrown)
+      reasons.push(`${provider}: ${thrown instanceof Error ? (thrown.message.split('\n', 1)[0] ?? '') : String(thrown)}`)
     }
   }
+  const absent = 'the providers for tensorrt and cuda are not beside onnxruntime-node’s addon; `waggle models setup-gpu` brings them'
+  const warning = gpu === 0 ? null : reasons.length === 0 ? absent : reasons.join('; ')
   return { session: await open({ ...options, executionProviders: ['cpu'] }), device: 'onnxruntime cpu', warning }
 }
 

@@ -48,7 +48,8 @@ export class GatewayTargets {
     { log, waiting, maxPending }: { readonly log: Pick<Log, 'load' | 'storage'>; readonly waiting: number; readonly maxPending: number },
   ): { readonly reason: string; readonly retryAfterSeconds: number } | null {
     const target = this.#targets.get(gateway)
-    if (target !== undefined && target.notReady() !== null) return { reason: 'The swarm is starting: its models are loading', retryAfterSeconds: 2 }
+    const notReady = target?.notReady() ?? null
+    if (notReady !== null) return { reason: `The swarm is not ready: ${notReady}`, retryAfterSeconds: 2 }
     const { load, storage } = log
     if (load.pendingBytes >= load.maxPendingBytes) return { reason: 'The log has more to write than its bound allows', retryAfterSeconds: 1 }
     if (storage !== undefined && storage.refusal !== null) return { reason: storage.refusal, retryAfterSeconds: 30 }

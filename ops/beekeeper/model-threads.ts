@@ -6,6 +6,6 @@ import type { SwarmBee } from '../../topology/swarm/checked-swarm.ts'
  * wait for each other's cores would serve fewer requests, and a model that is alone would leave cores idle.
  */
 export function modelThreads(bees: readonly SwarmBee[], registry: BeeRegistry, cores: number): number {
-  const models = bees.filter(({ type, spec }) => registry.find(type.type)?.definition.runsModel?.(spec as never) === true).length
+  const models = bees.reduce((sum, { type, spec }) => sum + (registry.find(type.type)?.definition.modelsAtOnce?.(spec as never) ?? 0), 0)
   return Math.max(1, Math.floor(cores / Math.max(1, models)))
 }

@@ -40,12 +40,25 @@ export async function convertModel(file: string, options: ConvertOptions): Promi
       [join(import.meta.dirname, '..', 'convert', 'convert.py'), kind, resolve(file), making],
       'Correct what the message names. A pickled model needs the version of its library that wrote it: --with scikit-learn==VERSION.',
     )
-    const conversion = JSON.parse(said.trim().split('\n').at(-1) ?? '') as Conversion
+    const conversion = conversionIn(said)
     await rename(making, output)
     process.stdout.write(options.json ? `${JSON.stringify({ onnx: output, ...conversion })}\n` : terminalText(textOf(output, conversion)))
     return conversion.outputs.every(isClose) ? exitStatus.done : exitStatus.wrongInput
   } finally {
     await rm(making, { force: true })
+  }
+}
+
+/** The last line that the converter prints. */
+function conversionIn(said: string): Conversion {
+  try {
+    return JSON.parse(said.trim().split('\n').at(-1) ?? '') as Conversion
+  } catch (cause) {
+    throw new WaggleError('WAGGLE_MODEL_CONVERSION', {
+      message: 'The converter gave no result that can be read',
+      next: 'See that the model can be loaded in Python, and runs on random input.',
+      cause,
+    })
   }
 }
 

@@ -172,6 +172,8 @@ def main(kind, file, output):
         outputs.append({"name": name, "largest_difference": float(np.max(np.abs(expected - actual), initial=0)), "range": float(np.ptp(expected)) if expected.size else 0.0})
     rows = next(iter(inputs.values())).shape[0]
     shown = [{"name": value.name, "type": value.type, "shape": [one if isinstance(one, int) else -1 for one in value.shape]} for value in session.get_inputs()]
+    if not all(np.isfinite(one["largest_difference"]) and np.isfinite(one["range"]) for one in outputs):
+        sys.exit("the model gives NaN or infinity for random input, so it cannot be compared with its ONNX")
     print(json.dumps({"inputs": shown, "rows": rows, "outputs": outputs}))
 
 

@@ -1,6 +1,6 @@
 import { existsSync } from 'node:fs'
 import { join } from 'node:path'
-import { ended } from '../convert/python-environment.ts'
+import { ranForGpu } from './provider-files.ts'
 
 /** One provider of onnxruntime on this machine. */
 export interface ProviderState {
@@ -14,7 +14,7 @@ export async function checkProviders(folder: string): Promise<readonly ProviderS
   return Promise.all(
     (['cuda', 'tensorrt'] as const).map(async (provider) => {
       const path = join(folder, `libonnxruntime_providers_${provider}.so`)
-      return { provider, missing: existsSync(path) ? missingIn(await ended('ldd', [path], 'Install ldd, which is part of glibc.')) : [path] }
+      return { provider, missing: existsSync(path) ? missingIn(await ranForGpu('ldd', [path], 'Install ldd, which is part of glibc.')) : [path] }
     }),
   )
 }

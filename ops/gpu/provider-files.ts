@@ -36,11 +36,11 @@ export async function bringProviders(
     say(`fetching onnxruntime-gpu ${version} from pip's index (250 MB)`)
     const wish = ['--no-deps', '--only-binary=:all:', '--implementation', 'cp', '--python-version', '3.12', '--platform', 'manylinux_2_28_x86_64']
     const pip = ['-m', 'pip', 'download', '--quiet', '--disable-pip-version-check', ...wish, '--dest', making, `onnxruntime-gpu==${version}`]
-    await run(python, pip, 'See that python3 has pip, and that pip reaches its index.')
+    await ranForGpu(python, pip, 'See that python3 has pip, and that pip reaches its index.')
     const wheel = (await readdir(making)).find((name) => name.endsWith('.whl'))
     if (wheel === undefined) throw failed('pip brought no package', 'See what `python3 -m pip download onnxruntime-gpu` brings.')
     const members = providerFiles.map((name) => `onnxruntime/capi/${name}`)
-    await run(python, ['-c', extraction, join(making, wheel), making, ...members], 'See that there is room in the folder of temporary files.')
+    await ranForGpu(python, ['-c', extraction, join(making, wheel), making, ...members], 'See that there is room in the folder of temporary files.')
     for (const name of providerFiles) await intoPlace(join(making, 'onnxruntime', 'capi', name), folder, name)
   } finally {
     await rm(making, { recursive: true, force: true })
@@ -66,9 +66,10 @@ async function intoPlace(from: string, folder: string, name: string): Promise<vo
 
 const extraction = 'import sys, zipfile\nwith zipfile.ZipFile(sys.argv[1]) as wheel:\n    for name in sys.argv[3:]: wheel.extract(name, sys.argv[2])'
 
-async function run(program: string, argv: readonly string[], next: string): Promise<void> {
+/** The standard output of a program. Throws WAGGLE_GPU_SETUP if it fails. */
+export async function ranForGpu(program: string, argv: readonly string[], next: string): Promise<string> {
   try {
-    await ended(program, argv, next)
+    return await ended(program, argv, next)
   } catch (thrown) {
     throw thrown instanceof WaggleError ? failed(thrown.message, thrown.next) : thrown
   }

@@ -25,15 +25,28 @@ export class ServingCalls {
     this.#options = options
   }
 
-  /** Throws a ServingFailure. */
-  async call<T>(attempt: () => Promise<T>, { signal, deadline }: CallLimit): Promise<T> {
+  /** Makes attempts, whose signal also aborts at the deadline. Throws a ServingFailure. */
+  async call<T>(attempt: (limit: CallLimit) => Promise<T>, { signal, deadline }: CallLimit): Promise<T> {
+    if (deadline === null) return this.#call(attempt, { signal, deadline })
+    const { clock } = this.#options
+    const late = new AbortController()
+    const cancel = clock.after(Math.max(0, deadline - clock.now()), () => late.abort())
+    try {
+      return await this.#call(attempt, { signal: AbortSignal.any([signal, late.signal]), deadline })
+    } finally {
+      cancel()
+    }
+  }
+
+  async #call<T>(attempt: (limit: CallLimit) => Promise<T>, limit: CallLimit): Promise<T> {
+    const { signal, deadline } = limit
     const { clock, patienceMs } = this.#options
     let pauseMs = firstPauseMs
     let mayRepeat = true
     for (;;) {
       if (signal.aborted || (deadline !== null && clock.now() >= deadline)) throw new ServingFailure('late', 'gave no answer in time')
       try {
-        const result = await attempt()
+        const result = await attempt(limit)
         this.#awaySinceMs = null
         return result
       } catch (thrown) {

@@ -59,12 +59,12 @@ export class ServingModel implements OpenModel {
     try {
       const drawn = (await this.#drawn?.of(rows)) ?? rows
       const buffer = new SharedArrayBuffer(bytesOfRows(drawn))
-      return resultsOf(await run.runs.run({ call: 0, buffer, rows: packRows(drawn, buffer) }))
+      const results = resultsOf(await run.runs.run({ call: 0, buffer, rows: packRows(drawn, buffer) }))
+      // The tensors of a call that failed may still be sent, so they are not written again.
+      if (this.#free.length < 2) this.#free.push(run)
+      return results
     } catch (thrown) {
       throw failureAsError(thrown, this.#options.address)
-    } finally {
-      // The tensors of a call that was given up may still be sent, so they are not written again.
-      if (!signal.aborted && this.#free.length < 2) this.#free.push(run)
     }
   }
 
@@ -102,7 +102,7 @@ export class ServingModel implements OpenModel {
 
   async #call(inputs: NamedTensors, rows: number, limit: CallLimit): Promise<NamedTensors> {
     const { calls, client, called, layout } = this.#options
-    const answer = await calls.call(() => client.predict(inputs, called.outputs, limit), limit)
+    const answer = await calls.call((own) => client.predict(inputs, called.outputs, own), limit)
     for (const output of called.outputs) {
       const shape = answer[output.name]?.shape ?? []
       const wanted = layout.rowsPerRun === 1 ? output.shape : [rows, ...output.shape.slice(1)]

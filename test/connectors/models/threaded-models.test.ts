@@ -135,7 +135,7 @@ describe('A model in its own thread', () => {
       lines.join(),
     )
     await model.close()
-    await rejectsWith(open(path, { gpu: 1, requireGpu: true }), 'WAGGLE_GPU_MISSING', /GPU/)
+    await rejectsWith(open(path, { gpu: 1, requireGpu: true }), 'WAGGLE_GPU_MISSING', /asks for a GPU and none can be used: .*tensorrt.*cuda/)
   })
 
   it('fails with the name of a missing file', async () => {

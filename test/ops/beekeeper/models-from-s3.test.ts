@@ -82,6 +82,12 @@ describeWithS3('A swarm with a model in a bucket', (server) => {
     const answer = await fetch(`http://127.0.0.1:${run.port}/readyz`)
     assert.equal(answer.status, 503)
     assert.match(await answer.text(), /s3:\/\/later\/small\.onnx cannot be fetched/)
+    const refused = await fetch(`http://127.0.0.1:${run.port}/v1/gateways/door/request`, { method: 'POST', body: '[1, 0, 9, 9]' })
+    assert.equal(refused.status, 503)
+    assert.match(
+      ((await refused.json()) as { readonly detail: string }).detail,
+      /^The swarm is not ready: fetching is .*s3:\/\/later\/small\.onnx cannot be fetched/,
+    )
     proxy.comeBack()
     await run.says(/"event":"ready"/)
   })

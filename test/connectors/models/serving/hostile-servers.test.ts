@@ -305,6 +305,22 @@ describe('A TensorFlow Serving over gRPC', () => {
   })
 })
 
+describe('A TensorFlow Serving over HTTP', () => {
+  it('that gives no answer is left at the deadline of the request', async () => {
+    let asked = 0
+    const server = createServer((request, response) => {
+      if (request.method === 'GET') response.end(metadata)
+      else asked++
+    })
+    const model = await openedBefore(server, await listening(server, { close: true }))
+    const from = performance.now()
+    await assert.rejects(model.run([row], signal, Date.now() + 300), { code: 'WAGGLE_DEADLINE', message: /gave no answer in time/ })
+    assert.ok(performance.now() - from < 5000)
+    assert.equal(asked, 1)
+    await closeServer(server)
+  })
+})
+
 describe('A TensorFlow Serving that is away', () => {
   it('is named with the reason and the next step, over either protocol', async () => {
     const port = await listening(createServer(), { close: true })
