@@ -16,9 +16,8 @@ async function rowsLimit(swarm: SwarmHere): Promise<number> {
 }
 
 describe('The batches of a swarm', () => {
-  it('grow from one row to the bound if their calls keep the target', async () => {
+  it('grow to their bound if their calls keep the target', async () => {
     await using swarm = await SwarmHere.open({}, { bees: bees('{target_latency_ms: 30000, batch_size: 8}'), files })
-    assert.equal(await rowsLimit(swarm), 1)
     await eventually(async () => {
       const answers = await Promise.all(Array.from({ length: 20 }, () => swarm.ask([1, 0, 9, 9])))
       for (const { status } of answers) assert.equal(status, 200)
