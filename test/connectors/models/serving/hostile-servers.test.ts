@@ -21,11 +21,13 @@ const told = { fit: {}, tls: {}, log: () => {} }
 const { signal } = new AbortController()
 const row: ModelRow = { kind: 'tensors', tensors: [{ shape: [2], data: Float32Array.of(1, 2) }] }
 const closers: (() => unknown)[] = []
-afterEach(async () => {
+async function closeAll(): Promise<void> {
   for (const close of closers.splice(0).reverse()) await close()
-})
+}
 
 describe('A TensorFlow Serving over HTTP', () => {
+  afterEach(closeAll)
+
   const answers: readonly (readonly [what: string, body: string, said: RegExp])[] = [
     ['text that is not JSON', '<html>Welcome</html>', /something that is not JSON: <html>/],
     ['nothing', '', /something that is not JSON/],
@@ -215,6 +217,8 @@ describe('A TensorFlow Serving over HTTP', () => {
 })
 
 describe('A TensorFlow Serving over gRPC', () => {
+  afterEach(closeAll)
+
   type Answer = Parameters<typeof encodeMessage<'PredictResponse'>>[1]
   const floats = (...values: readonly number[]) => ({ dtype: 1, tensorShape: { dim: [{ size: values.length / 2 }, { size: 2 }] }, floatVal: values })
   const answers: readonly (readonly [what: string, answer: Answer, said: RegExp])[] = [
@@ -305,8 +309,10 @@ describe('A TensorFlow Serving over gRPC', () => {
   })
 })
 
-describe('A TensorFlow Serving over HTTP', () => {
-  it('that gives no answer is left at the deadline of the request', async () => {
+describe('A TensorFlow Serving over HTTP that gives no answer', () => {
+  afterEach(closeAll)
+
+  it('is left at the deadline of the request', async () => {
     let asked = 0
     const server = createServer((request, response) => {
       if (request.method === 'GET') response.end(metadata)
@@ -322,6 +328,8 @@ describe('A TensorFlow Serving over HTTP', () => {
 })
 
 describe('A TensorFlow Serving that is away', () => {
+  afterEach(closeAll)
+
   it('is named with the reason and the next step, over either protocol', async () => {
     const port = await listening(createServer(), { close: true })
     for (const protocol of ['http', 'https', 'grpc', 'grpcs'])
