@@ -11,7 +11,9 @@ import { saidBy, WaggleError } from '../../topology/waggle-error.ts'
  */
 export async function importModule(path: string, limitMs?: number): Promise<{ readonly [name: string]: unknown }> {
   const trace = new ImportTrace()
-  const exiting = () => endedByModule(path)
+  const exiting = (code: number) => {
+    if (code !== unsettledAwait) endedByModule(path)
+  }
   process.once('exit', exiting)
   let timer: NodeJS.Timeout | undefined
   const tooLate = new Promise<never>((_, reject) => {
@@ -35,6 +37,9 @@ export async function importModule(path: string, limitMs?: number): Promise<{ re
     process.removeListener('exit', exiting)
   }
 }
+
+/** The status with which Node ends if a top-level await can never be settled. Node then says so itself. */
+const unsettledAwait = 13
 
 /** A module that calls `process.exit` ends the whole process. Without this line the start would look like a stop in order. */
 function endedByModule(path: string): void {
