@@ -477,8 +477,8 @@ export const errorCodes = {
   WAGGLE_MODEL_NOT_FOUND: {
     status: 502,
     exit: 1,
-    meaning: 'There is no model at the path.',
-    next: 'Correct the path, or the `resolve:` map that gives it.',
+    meaning: 'There is no model at the path or address: no file, bucket, key, or version.',
+    next: 'Correct the path or address, or the `resolve:` map that gives it.',
   },
   WAGGLE_MODEL_REFUSED: {
     status: 502,

@@ -1,12 +1,10 @@
-import { existsSync } from 'node:fs'
 import { readFile, stat } from 'node:fs/promises'
-import { createRequire } from 'node:module'
-import { dirname, join } from 'node:path'
 import { env, InferenceSession, Tensor } from 'onnxruntime-node'
 import { ownMember } from '../../topology/own-member.ts'
 import type { ModelDatatype, TensorSignature } from '../../topology/swarm/ports/models.ts'
 import { WaggleError } from '../../topology/waggle-error.ts'
 import { refuseForeignFile, unreadableOnnx } from './foreign-file.ts'
+import { hasProviders, providerFolder } from './gpu-providers.ts'
 import { type ModelHardware, type ModelRuntime, maxScores, outputsToGive, type RunTensor } from './model-runtime.ts'
 import { type OnnxFile, readOnnxFile } from './onnx-file.ts'
 
@@ -117,7 +115,7 @@ export async function createSession(
   // A run that fails throws. At level 3 the library would print it to the terminal too.
   const options = { intraOpNumThreads: threads, interOpNumThreads: 1, graphOptimizationLevel: 'all' as const, logSeverityLevel: 4 as const }
   const reasons: string[] = []
-  for (const provider of gpu > 0 && hasProviders() ? ['tensorrt', 'cuda'] : []) {
+  for (const provider of gpu > 0 && hasProviders(providerFolder()) ? ['tensorrt', 'cuda'] : []) {
     try {
       const session = await open({ ...options, executionProviders: [provider, 'cpu'] })
       return { session, device: `onnxruntime ${provider}`, warning: null }
@@ -128,14 +126,6 @@ export async function createSession(
   const absent = 'the providers for tensorrt and cuda are not beside onnxruntime-node’s addon; `waggle models setup-gpu` brings them'
   const warning = gpu === 0 ? null : reasons.length === 0 ? absent : reasons.join('; ')
   return { session: await open({ ...options, executionProviders: ['cpu'] }), device: 'onnxruntime cpu', warning }
-}
-
-/** True if the library of the providers exists. If it is missing, onnxruntime would print to the terminal from native code. */
-function hasProviders(): boolean {
-  const { platform, arch } = process
-  const main = createRequire(import.meta.url).resolve('onnxruntime-node')
-  const library = platform === 'win32' ? 'onnxruntime_providers_shared.dll' : 'libonnxruntime_providers_shared.so'
-  return existsSync(join(dirname(main), '..', 'bin', 'napi-v6', platform, arch, library))
 }
 
 function signatureOf(path: string, value: InferenceSession.ValueMetadata): TensorSignature {

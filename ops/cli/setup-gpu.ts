@@ -1,6 +1,7 @@
+import { hasProviders } from '../../connectors/models/gpu-providers.ts'
 import { WaggleError } from '../../topology/waggle-error.ts'
 import { bringerOf, checkProviders, type ProviderState } from '../gpu/provider-check.ts'
-import { addonPlace, bringProviders, hasProviders } from '../gpu/provider-files.ts'
+import { addonPlace, bringProviders } from '../gpu/provider-files.ts'
 import { exitStatus } from './exit-status.ts'
 import { terminalText } from './terminal-text.ts'
 

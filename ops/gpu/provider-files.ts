@@ -1,13 +1,10 @@
-import { existsSync, readFileSync } from 'node:fs'
+import { readFileSync } from 'node:fs'
 import { copyFile, mkdtemp, readdir, rename, rm } from 'node:fs/promises'
-import { createRequire } from 'node:module'
 import { tmpdir } from 'node:os'
-import { dirname, join } from 'node:path'
+import { join } from 'node:path'
+import { providerFiles, providerFolder, runtimeFolder } from '../../connectors/models/gpu-providers.ts'
 import { WaggleError } from '../../topology/waggle-error.ts'
 import { ended } from '../convert/python-environment.ts'
-
-/** The libraries with which onnxruntime computes on NVIDIA's GPUs. `shared` is the bridge that both others need. */
-export const providerFiles = ['shared', 'cuda', 'tensorrt'].map((name) => `libonnxruntime_providers_${name}.so`)
 
 export interface ProviderFilesOptions {
   /** Default: `python3`. */
@@ -17,10 +14,8 @@ export interface ProviderFilesOptions {
 
 /** The folder in which onnxruntime-node looks for its providers, and its version. */
 export function addonPlace(): { readonly folder: string; readonly version: string } {
-  const main = createRequire(import.meta.url).resolve('onnxruntime-node')
-  const root = join(dirname(main), '..')
-  const { version } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8')) as { readonly version: string }
-  return { folder: join(root, 'bin', 'napi-v6', process.platform, process.arch), version }
+  const { version } = JSON.parse(readFileSync(join(runtimeFolder(), 'package.json'), 'utf8')) as { readonly version: string }
+  return { folder: providerFolder(), version }
 }
 
 /**
@@ -45,11 +40,6 @@ export async function bringProviders(
   } finally {
     await rm(making, { recursive: true, force: true })
   }
-}
-
-/** True if all providers are in the folder. */
-export function hasProviders(folder: string): boolean {
-  return providerFiles.every((name) => existsSync(join(folder, name)))
 }
 
 /** A running process may have the old file open, so the new one takes its name when it is whole. */

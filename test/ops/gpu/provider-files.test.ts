@@ -4,8 +4,9 @@ import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSyn
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, describe, it } from 'node:test'
+import { hasProviders, providerFiles } from '../../../connectors/models/gpu-providers.ts'
 import { bringerOf, checkProviders, missingIn } from '../../../ops/gpu/provider-check.ts'
-import { addonPlace, bringProviders, hasProviders, providerFiles } from '../../../ops/gpu/provider-files.ts'
+import { addonPlace, bringProviders } from '../../../ops/gpu/provider-files.ts'
 
 const root = mkdtempSync(join(tmpdir(), 'waggle-gpu-test-'))
 after(() => rmSync(root, { recursive: true }))
