@@ -227,7 +227,8 @@ export class RowBatcher<K, V, R, W> {
     const finishedAt = this.#clock.now()
     this.#meters.called(reason, finishedAt - startedAt)
     // A call that fails early says nothing about the time of the next one.
-    if (!(results instanceof WaggleError) || results.code === 'WAGGLE_TIMEOUT') this.#learn(batch.length, this.#clock.elapsedMs() - departed)
+    const isTelling = !(results instanceof WaggleError) || results.code === 'WAGGLE_TIMEOUT'
+    if (this.#step.batch !== null && isTelling) this.#learn(batch.length, this.#clock.elapsedMs() - departed)
     if (results instanceof WaggleError) this.#failed(batch, results, { startedAt, finishedAt, reason })
     else {
       for (const [at, result] of results.entries()) {

@@ -49,7 +49,8 @@ export function beeStep({ swarm, bee, host, batch, children, deadLetters, onFail
       const deadline = deadlineOf(record.headers)
       return deadline !== null && deadline <= nowMs ? deadlinePassed(`The deadline passed before ${bee.name} had its turn`) : 'call'
     },
-    deadlineOf: (record) => deadlineOf(record.headers),
+    // A row is saved after its request's deadline too, so it waits for a full batch like any other.
+    deadlineOf: (record) => (isSink ? null : deadlineOf(record.headers)),
     forward(outcome, record, context) {
       forwardOutcome(outcome, record, context)
     },

@@ -1,0 +1,71 @@
+import assert from 'node:assert/strict'
+import { describe, it } from 'node:test'
+import { BeeRegistry } from '../../../bees/registry.ts'
+import { RowBatcher } from '../../../processor/async/row-batcher.ts'
+import { CallMeters } from '../../../processor/metrics/call-meters.ts'
+import { SimulatedClock } from '../../../processor/simulation/simulated-clock.ts'
+import { beeStep } from '../../../processor/swarm/bee-step.ts'
+import type { AsyncWorker, SendReason } from '../../../topology/async-step.ts'
+import { textHeader } from '../../../topology/record.ts'
+import type { BeeHost } from '../../../topology/swarm/bee-host.ts'
+import { checkSwarm } from '../../../topology/swarm/check.ts'
+import { SwarmDocument } from '../../../topology/swarm/document.ts'
+import { deadlineHeader } from '../../../topology/swarm/headers.ts'
+import type { Payload } from '../../../topology/swarm/payload.ts'
+
+const swarm = checkSwarm(
+  SwarmDocument.parse(
+    `name: s
+bees:
+  - { name: g, type: gateway-input, spec: { name: g } }
+  - { name: work, type: module, input: { name: g }, spec: { file: ./a.ts } }
+  - { name: save, type: save-to-database, input: { name: work }, spec: { table: t } }
+`,
+    's.yaml',
+  ),
+  new BeeRegistry(),
+)
+
+/** The reason why the batch with one record left, whose request has 100 ms left, and the time that it waited. */
+async function sent(name: 'work' | 'save'): Promise<{ readonly reason: SendReason | undefined; readonly waitedMs: number }> {
+  const clock = new SimulatedClock()
+  const batch = { size: 10, timeoutMs: 500, release: 'full' as const }
+  const bee = swarm.bees.find((one) => one.name === name)
+  assert.ok(bee)
+  const step = beeStep({ swarm: 's', bee, host: {} as BeeHost, batch, children: [], deadLetters: 'd', onFailure: () => {} })
+  const begun = Promise.withResolvers<number>()
+  const worker: AsyncWorker<string, Payload, Payload, Payload> = {
+    async call(rows) {
+      begun.resolve(clock.elapsedMs())
+      return rows
+    },
+  }
+  const meters = new CallMeters()
+  const batcher = new RowBatcher(step, worker, clock, null, { isFull: false }, meters)
+  const added = clock.elapsedMs()
+  const headers = [textHeader(deadlineHeader, String(clock.now() + 100))]
+  const value: Payload = { kind: 'json', json: 1 }
+  let isSettled = false
+  batcher.add({
+    record: { key: 'r', value, timestamp: clock.now(), headers },
+    metadata: { topic: 't', partition: 0, offset: 0n },
+    settled() {
+      isSettled = true
+    },
+  })
+  await clock.until(() => isSettled)
+  const [reason] = Object.entries(meters.sent).find(([, count]) => count > 0) ?? []
+  return { reason: reason as SendReason | undefined, waitedMs: (await begun.promise) - added }
+}
+
+describe('The batch of a bee', () => {
+  it('leaves early for the deadline of a request', async () => {
+    const { reason, waitedMs } = await sent('work')
+    assert.equal(reason, 'deadline')
+    assert.ok(waitedMs < 100, String(waitedMs))
+  })
+
+  it('waits for others whatever the deadline if it goes to a database, which saves late rows too', async () => {
+    assert.deepEqual(await sent('save'), { reason: 'timeout', waitedMs: 500 })
+  })
+})
