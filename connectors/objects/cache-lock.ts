@@ -1,8 +1,8 @@
 import { randomUUID } from 'node:crypto'
 import { link, readFile, rename, rm, writeFile } from 'node:fs/promises'
 import type { Clock } from '../../processor/ports.ts'
+import { pause } from '../system/pause.ts'
 import type { CacheUsers } from './cache-users.ts'
-import { pause } from './pause.ts'
 
 export interface LockOptions {
   readonly file: string

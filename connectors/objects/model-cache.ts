@@ -5,6 +5,7 @@ import type { ObjectListing, ObjectStore } from '../../topology/swarm/ports/obje
 import { shownAddress } from '../../topology/swarm/shown-address.ts'
 import { Unavailable, WaggleError } from '../../topology/waggle-error.ts'
 import { fileError, makeDirectory } from '../system/file-error.ts'
+import { pause } from '../system/pause.ts'
 import {
   addressHash,
   bytesHere,
@@ -28,7 +29,6 @@ import { bootId, CacheUsers } from './cache-users.ts'
 import { checkListing } from './check-listing.ts'
 import { download } from './download.ts'
 import { inParallel } from './in-parallel.ts'
-import { pause } from './pause.ts'
 import { Progress } from './progress.ts'
 import { away } from './store-error.ts'
 import { untilAborted } from './until-aborted.ts'

@@ -1,4 +1,3 @@
-import { lookup } from 'node:dns'
 import { request as httpRequest, type IncomingMessage } from 'node:http'
 import { request as httpsRequest } from 'node:https'
 import type { LookupFunction } from 'node:net'
@@ -7,6 +6,7 @@ import type { ObjectBytes, ObjectListing, ObjectStore, StoredObject } from '../.
 import { Unavailable, WaggleError } from '../../topology/waggle-error.ts'
 import type { AllowedHosts } from './allowed-hosts.ts'
 import { filesBeside } from './files-beside.ts'
+import { guardedLookup } from './guarded-lookup.ts'
 import { invalidAddress } from './invalid-address.ts'
 import { away, codeOf, isCertificateError, notFound, readable, refused } from './store-error.ts'
 import { isStrong, versionTag } from './version-tag.ts'
@@ -115,7 +115,7 @@ export class WebObjects implements ObjectStore {
           headers: { 'accept-encoding': 'identity', 'user-agent': 'waggle', ...headers },
           agent: false,
           maxHeaderSize: maxHeaderBytes,
-          lookup: this.#guardedLookup(host),
+          lookup: guardedLookup({ hosts: this.#options.hosts, lookup: this.#options.lookup, forbidden: () => privateAddress(host) }),
           signal,
           ...(ca === undefined ? {} : { ca }),
         })
@@ -136,24 +136,6 @@ export class WebObjects implements ObjectStore {
       throw away(url.href, thrown)
     } finally {
       cancel()
-    }
-  }
-
-  /** Looks a name up, and gives the connection only addresses that the name may have. The checked address is the one that is connected to. */
-  #guardedLookup(host: string): LookupFunction {
-    const { hosts, lookup: find = lookup as LookupFunction } = this.#options
-    return (hostname, options, done) => {
-      find(hostname, { ...options, all: true }, (error, found) => {
-        if (error !== null) {
-          done(error, '', 0)
-          return
-        }
-        const addresses = (typeof found === 'string' ? [{ address: found, family: 4 }] : found).filter(({ address }) => hosts.allowsAddress(address))
-        const [first] = addresses
-        if (first === undefined) done(privateAddress(host), '', 0)
-        else if (options.all === true) done(null, addresses)
-        else done(null, first.address, first.family)
-      })
     }
   }
 }

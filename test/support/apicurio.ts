@@ -1,11 +1,11 @@
 import { type ChildProcess, spawnSync } from 'node:child_process'
 import { once } from 'node:events'
 import { existsSync, mkdirSync, mkdtempSync, renameSync, rmSync } from 'node:fs'
-import { createServer } from 'node:net'
 import { homedir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout } from 'node:timers/promises'
 import { spawnEnding } from '../../ops/bench/ending-child.ts'
+import { freePort } from './free-port.ts'
 
 /** A real, empty schema registry with Confluent's API, or the reason why it is not available. */
 export type SchemaRegistryServer = { readonly url: string; stop(): Promise<void> } | { readonly missing: string }
@@ -79,16 +79,6 @@ async function answers(url: string, child: ChildProcess): Promise<boolean> {
     await setTimeout(100)
   }
   return false
-}
-
-async function freePort(): Promise<number> {
-  const server = createServer().listen(0, '127.0.0.1')
-  await once(server, 'listening')
-  const address = server.address()
-  server.close()
-  await once(server, 'close')
-  if (address === null || typeof address === 'string') throw new Error('A server on a port has no port')
-  return address.port
 }
 
 async function stopped(child: ChildProcess): Promise<void> {

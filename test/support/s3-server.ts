@@ -1,7 +1,6 @@
 import { type ChildProcess, spawnSync } from 'node:child_process'
 import { once } from 'node:events'
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
-import { createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
 import { after, before, describe, it } from 'node:test'
@@ -9,6 +8,7 @@ import { setTimeout } from 'node:timers/promises'
 import { CreateBucketCommand, DeleteObjectCommand, PutObjectCommand, S3Client } from '@aws-sdk/client-s3'
 import { spawnEnding } from '../../ops/bench/ending-child.ts'
 import { versitygw } from '../../ops/bench/versitygw.ts'
+import { freePort } from './free-port.ts'
 
 export type Env = { readonly [variable: string]: string }
 
@@ -136,17 +136,6 @@ export async function withEnv<T>(env: Env, run: () => Promise<T>): Promise<T> {
       else process.env[name] = value
     }
   }
-}
-
-/** A port that nobody listens at now. */
-export async function freePort(): Promise<number> {
-  const server = createServer().listen(0, '127.0.0.1')
-  await once(server, 'listening')
-  const address = server.address()
-  server.close()
-  await once(server, 'close')
-  if (address === null || typeof address === 'string') throw new Error('A server on a port has no port')
-  return address.port
 }
 
 const root = { access: 'waggle', secret: 'waggle-waggle' }

@@ -1,4 +1,5 @@
 import type { Clock } from '../../../processor/ports.ts'
+import { pause } from '../../system/pause.ts'
 import type { CallLimit } from './serving-client.ts'
 import { ServingFailure } from './serving-failure.ts'
 
@@ -56,7 +57,8 @@ export class ServingCalls {
           if (clock.elapsedMs() + pauseMs - this.#awaySinceMs > patienceMs) throw thrown
         } else if (thrown.kind === 'broken' && mayRepeat) mayRepeat = false
         else throw thrown
-        await pause(clock, pauseMs, signal)
+        // The next turn looks at the signal.
+        await pause(clock, pauseMs, signal).catch(() => {})
         pauseMs = Math.min(longestPauseMs, pauseMs * 2)
       }
     }
@@ -65,17 +67,3 @@ export class ServingCalls {
 
 const firstPauseMs = 50
 const longestPauseMs = 1000
-
-/** Waits, and returns early once the signal aborts. */
-export function pause(clock: Clock, pauseMs: number, signal: AbortSignal): Promise<void> {
-  return new Promise((resolve) => {
-    if (signal.aborted) return resolve()
-    const end = () => {
-      cancel()
-      signal.removeEventListener('abort', end)
-      resolve()
-    }
-    const cancel = clock.after(pauseMs, end)
-    signal.addEventListener('abort', end, { once: true })
-  })
-}

@@ -2,6 +2,7 @@ import type { Clock } from '../../../processor/ports.ts'
 import type { LateModel, ModelServers, ServerModelOptions } from '../../../topology/swarm/ports/model-servers.ts'
 import type { OpenModel } from '../../../topology/swarm/ports/models.ts'
 import { WaggleError } from '../../../topology/waggle-error.ts'
+import { pause } from '../../system/pause.ts'
 import { pictureInputOf } from '../picture-input.ts'
 import { rowLayoutOf } from '../row-layout.ts'
 import { GrpcClient } from './grpc-client.ts'
@@ -9,7 +10,7 @@ import { HttpClient } from './http-client.ts'
 import { calledSignature } from './served-signature.ts'
 import { ServerHosts } from './server-hosts.ts'
 import { servingAddress } from './serving-address.ts'
-import { pause, ServingCalls } from './serving-calls.ts'
+import { ServingCalls } from './serving-calls.ts'
 import type { ServingClient } from './serving-client.ts'
 import { failureAsError, ServingModel } from './serving-model.ts'
 import { readTls } from './serving-tls.ts'
@@ -83,7 +84,7 @@ export class TensorFlowServing implements ModelServers {
     let open: OpenModel | null = null
     const opened = (async () => {
       for (let pauseMs = firstPauseMs; !closing.signal.aborted; pauseMs = Math.min(longestPauseMs, pauseMs * 2)) {
-        await pause(clock, pauseMs, closing.signal)
+        await pause(clock, pauseMs, closing.signal).catch(() => {})
         if (closing.signal.aborted) return null
         try {
           open = await this.#open(options, closing.signal)

@@ -2,21 +2,10 @@ import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
 import { readingOf } from '../../../bees/model-reading.ts'
 import { LoadedVersion } from '../../../bees/served-model/loaded-version.ts'
-import { ModelDied, type ModelRow, type ModelSignature, type OpenModel, type TensorSignature } from '../../../topology/swarm/ports/models.ts'
+import { ModelDied, type ModelRow, type OpenModel } from '../../../topology/swarm/ports/models.ts'
 import { WaggleError } from '../../../topology/waggle-error.ts'
+import { rowSignature as signature } from '../../support/row-model.ts'
 
-const x: TensorSignature = { name: 'x', datatype: 'FP32', shape: [1], dimensions: [''] }
-const scores: TensorSignature = { name: 'scores', datatype: 'FP32', shape: [2], dimensions: [''] }
-const signature: ModelSignature = {
-  inputs: [{ ...x, shape: [-1, 1] }],
-  outputs: [{ ...scores, shape: [-1, 2] }],
-  rows: [x],
-  outputRows: [scores],
-  rowsPerRun: null,
-  takesPictures: false,
-  classes: null,
-  labels: null,
-}
 const { signal } = new AbortController()
 const deadly = 13
 

@@ -5,21 +5,9 @@ import { readingOf } from '../../../bees/model-reading.ts'
 import { ServedModel } from '../../../bees/served-model/served-model.ts'
 import { trafficOf } from '../../../bees/served-model/traffic.ts'
 import { type VersionSpec, versionNames, versionPolicy } from '../../../bees/served-model/version-spec.ts'
-import type { FoundVersion, ModelResult, ModelSignature, OpenModel, TensorSignature, VersionFolder } from '../../../topology/swarm/ports/models.ts'
+import type { FoundVersion, ModelResult, ModelSignature, OpenModel, VersionFolder } from '../../../topology/swarm/ports/models.ts'
 import { WaggleError } from '../../../topology/waggle-error.ts'
-
-const x: TensorSignature = { name: 'x', datatype: 'FP32', shape: [1], dimensions: [''] }
-const scores: TensorSignature = { name: 'scores', datatype: 'FP32', shape: [2], dimensions: [''] }
-const signature: ModelSignature = {
-  inputs: [{ ...x, shape: [-1, 1] }],
-  outputs: [{ ...scores, shape: [-1, 2] }],
-  rows: [x],
-  outputRows: [scores],
-  rowsPerRun: null,
-  takesPictures: false,
-  classes: null,
-  labels: null,
-}
+import { rowScores as scores, rowSignature as signature, rowInput as x } from '../../support/row-model.ts'
 
 /** Versions on a shelf of the test, in place of files. */
 class Shelf implements VersionFolder {

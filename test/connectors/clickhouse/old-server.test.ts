@@ -1,6 +1,5 @@
 import assert from 'node:assert/strict'
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
-import { createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, before, describe, it } from 'node:test'
@@ -8,6 +7,7 @@ import { setTimeout as pause } from 'node:timers/promises'
 import { spawnEnding } from '../../../ops/bench/ending-child.ts'
 import { smallModel } from '../../../ops/bench/small-model.ts'
 import { programOfDebian } from '../../support/debian-program.ts'
+import { freePort } from '../../support/free-port.ts'
 import { SwarmHere } from '../../support/swarm-here.ts'
 
 /**
@@ -78,11 +78,3 @@ function config({ http, tcp, directory }: { readonly http: number; readonly tcp:
 
 const users = `<yandex><profiles><default></default></profiles><quotas><default></default></quotas>
 <users><default><password></password><networks><ip>127.0.0.1</ip></networks><profile>default</profile><quota>default</quota></default></users></yandex>`
-
-async function freePort(): Promise<number> {
-  const probe = createServer()
-  await new Promise<void>((resolve) => probe.listen(0, '127.0.0.1', resolve))
-  const address = probe.address()
-  await new Promise((resolve) => probe.close(resolve))
-  return typeof address === 'object' && address !== null ? address.port : 0
-}

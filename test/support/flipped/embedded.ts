@@ -2,7 +2,6 @@ import assert from 'node:assert/strict'
 import { once } from 'node:events'
 import { existsSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs'
 import { createServer } from 'node:http'
-import { createServer as createPort } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join, resolve } from 'node:path'
 import { openEmbeddedLog } from '../../../connectors/log/embedded/embedded-log.ts'
@@ -10,6 +9,7 @@ import { systemClock } from '../../../connectors/system/system-clock.ts'
 import { MeasuredProgram } from '../../../ops/bench/measured-program.ts'
 import { smallModel } from '../../../ops/bench/small-model.ts'
 import type { Settings } from '../../../ops/config/settings.ts'
+import { freePort } from '../free-port.ts'
 import { connected, heard } from '../raw-http.ts'
 import { type Env, eventually, SwarmHere } from '../swarm-here.ts'
 import { startWritableClickHouse } from '../writable-clickhouse.ts'
@@ -300,16 +300,7 @@ async function startOf(swarm: SwarmHere): Promise<number> {
   return (await swarm.topic(`gateway.${swarm.name}`))?.offsets[0]?.start ?? 0
 }
 
-async function freePort(): Promise<number> {
-  const server = createPort().listen(0, '127.0.0.1')
-  await once(server, 'listening')
-  const port = portOf(server)
-  server.close()
-  await once(server, 'close')
-  return port
-}
-
-function portOf(server: ReturnType<typeof createPort> | ReturnType<typeof createServer>): number {
+function portOf(server: ReturnType<typeof createServer>): number {
   const address = server.address()
   if (address === null || typeof address === 'string') throw new Error('A server on a port has no port')
   return address.port
