@@ -1,13 +1,8 @@
-import { once } from 'node:events'
-import { createServer } from 'node:net'
+import { freePorts } from '../../ops/bench/free-ports.ts'
 
 /** A port that nobody listens at now. */
 export async function freePort(): Promise<number> {
-  const server = createServer().listen(0, '127.0.0.1')
-  await once(server, 'listening')
-  const address = server.address()
-  server.close()
-  await once(server, 'close')
-  if (address === null || typeof address === 'string') throw new Error('A server on a port has no port')
-  return address.port
+  const [port] = await freePorts(1)
+  if (port === undefined) throw new Error('There is no free port')
+  return port
 }

@@ -1,0 +1,31 @@
+import { randomInt } from 'node:crypto'
+import { createServer, type Server } from 'node:net'
+
+/**
+ * Ports of this machine that nobody listens at now. They lie below those that the system gives to connections, so that none is taken before its server has started.
+ * All are held open at the same time, so that no two are the same.
+ */
+export async function freePorts(count: number): Promise<readonly number[]> {
+  const held = await Promise.all(Array.from({ length: count }, hold))
+  await Promise.all(held.map(({ server }) => new Promise((resolve) => server.close(resolve))))
+  return held.map(({ port }) => port)
+}
+
+/** Holds a port open. */
+async function hold(): Promise<{ readonly server: Server; readonly port: number }> {
+  for (let attempt = 1; ; attempt++) {
+    const server = createServer()
+    const port = randomInt(lowest, highest)
+    try {
+      await new Promise<void>((resolve, reject) => server.once('error', reject).listen(port, '127.0.0.1', resolve))
+      return { server, port }
+    } catch (thrown) {
+      if (attempt === maxAttempts) throw thrown
+    }
+  }
+}
+
+/** Linux gives 32,768 and more to connections, and macOS 49,152 and more. */
+const highest = 32_768
+const lowest = 16_384
+const maxAttempts = 100

@@ -1,0 +1,14 @@
+import assert from 'node:assert/strict'
+import { describe, it } from 'node:test'
+import { freePorts } from '../../../ops/bench/free-ports.ts'
+
+describe('Free ports', () => {
+  it('are all different, and none is one that the system gives to a connection', async () => {
+    const ports = await freePorts(200)
+    assert.equal(new Set(ports).size, 200)
+    assert.ok(
+      ports.every((port) => port >= 16_384 && port < 32_768),
+      ports.join(' '),
+    )
+  })
+})
