@@ -2,7 +2,7 @@ import { readFile, stat } from 'node:fs/promises'
 import { labelsOfJson, labelsOfLines } from '../topology/swarm/label-text.ts'
 import { shownAddress } from '../topology/swarm/shown-address.ts'
 import { WaggleError } from '../topology/waggle-error.ts'
-import type { BeeContext, ResolvedKind } from './define-bee.ts'
+import type { BeeContext, FetchWish, ResolvedKind } from './define-bee.ts'
 
 /** The part of a model bee's spec that names files. */
 interface FileSpec {
@@ -24,7 +24,8 @@ export async function withModelFiles<
   const { labels, sha256, ...spec } = context.spec
   const log = context.log ?? (() => {})
   const fetch = { log, ...(sha256 === undefined ? {} : { sha256 }) }
-  const resolve = (uri: string, kind?: ResolvedKind) => context.resolve(uri, kind, uri === spec.model ? fetch : undefined)
+  const resolve = (uri: string, kind?: ResolvedKind, wish?: FetchWish) =>
+    context.resolve(uri, kind, uri === spec.model ? { ...fetch, ...wish } : wish)
   const names = typeof labels === 'string' ? await labelsIn(labels, await context.resolve(labels, 'file', { log })) : labels
   return { ...context, resolve, spec: { ...spec, ...(names === undefined ? {} : { labels: names }) } }
 }

@@ -7,6 +7,8 @@ import { exampleOf, shownInputs } from './model-input.ts'
 import { modelMisfit } from './model-misfit.ts'
 import { type ModelPrediction, readingOf, shownReading } from './model-reading.ts'
 import { type PixelSpec, pixelSchema, pixelValues } from './pixel-values.ts'
+import { type KeptFiles, keptFiles } from './served-model/kept-files.ts'
+import { KeptModel } from './served-model/kept-model.ts'
 import { MovingFolder } from './served-model/moving-folder.ts'
 import { ServedModel } from './served-model/served-model.ts'
 import { trafficOf } from './served-model/traffic.ts'
@@ -66,18 +68,15 @@ export interface ModelSpec extends PixelSpec, VersionSpec {
 export async function modelBee(context: BeeContext<ModelSpec>, runtime: 'tensorflow' | 'onnx'): Promise<Bee<unknown, ModelPrediction>> {
   const { spec, gpu, ports, bee, batchSize, log, now } = context
   const traffic = trafficOf(context)
-  const path = await modelPath(context)
-  const folder = await MovingFolder.at(path, {
-    path: () => modelPath(context),
-    folderAt: (place) => versionsAt(place, runtime, context),
-    now,
-  })
-  let first: string | null = path
+  const path = (until: AbortSignal) => context.resolve(spec.model, 'file or folder', { log, until })
+  const found = await keptFiles(path)
+  const folder = await MovingFolder.at(found, { path, folderAt: (place) => versionsAt(place, runtime, context), now })
+  let first: KeptFiles | null = found
   /** A model without versions is looked for again when it is reloaded: in an object store it may have changed. */
-  const pathNow = async () => {
-    const known = folder?.path ?? first ?? (await modelPath(context))
+  const filesNow = async () => {
+    const files = folder?.use() ?? first ?? (await keptFiles(path))
     first = null
-    return known
+    return files
   }
   const model = await ServedModel.open({
     bee: context.shadows ?? bee,
@@ -90,8 +89,16 @@ export async function modelBee(context: BeeContext<ModelSpec>, runtime: 'tensorf
     traffic,
     isShadow: context.shadows !== undefined,
     names: versionNames(spec),
-    noVersion: () => noVersion(path, runtime),
-    open: async (version) => ports.models.open(modelOptions({ spec, path: await pathNow(), version, runtime, gpu, log })),
+    noVersion: () => noVersion(found.path, runtime),
+    async open(version) {
+      const files = await filesNow()
+      try {
+        return new KeptModel(await ports.models.open(modelOptions({ spec, path: files.path, version, runtime, gpu, log })), files)
+      } catch (thrown) {
+        files.end()
+        throw thrown
+      }
+    },
     read: (signature) => readingOf(spec, signature),
     batchSize,
     watch: (look) => ports.models.watch(look),

@@ -1,8 +1,9 @@
 import type { FoundVersion, VersionFolder } from '../../topology/swarm/ports/models.ts'
+import { type KeptFiles, keptFiles } from './kept-files.ts'
 
 export interface MovingFolderOptions {
   /** The path of the folder now. A folder of an object store has another path when its content has changed. */
-  readonly path: () => Promise<string>
+  readonly path: (until: AbortSignal) => Promise<string>
   /** Null if the path is a model itself. */
   readonly folderAt: (path: string) => Promise<VersionFolder | null>
   readonly now: () => number
@@ -11,45 +12,89 @@ export interface MovingFolderOptions {
 /** A folder of versions that may come from an object store, which is asked again every half minute. */
 export class MovingFolder implements VersionFolder {
   readonly #options: MovingFolderOptions
-  #path: string
-  #folder: VersionFolder
+  #snapshot: Snapshot
   #askedAt: number
 
-  private constructor(options: MovingFolderOptions, path: string, folder: VersionFolder) {
+  private constructor(options: MovingFolderOptions, snapshot: Snapshot) {
     this.#options = options
-    this.#path = path
-    this.#folder = folder
+    this.#snapshot = snapshot
     this.#askedAt = options.now()
   }
 
   /** Null for a model without versions. */
-  static async at(path: string, options: MovingFolderOptions): Promise<MovingFolder | null> {
-    const folder = await options.folderAt(path)
-    return folder === null ? null : new MovingFolder(options, path, folder)
+  static async at(files: KeptFiles, options: MovingFolderOptions): Promise<MovingFolder | null> {
+    const folder = await options.folderAt(files.path)
+    return folder === null ? null : new MovingFolder(options, new Snapshot(files, folder))
   }
 
-  /** The path that the versions of the last look lie at. */
-  get path(): string {
-    return this.#path
+  /** The files of the last look. Those of an earlier look go once nobody uses them. */
+  use(): KeptFiles {
+    return this.#snapshot.use()
   }
 
   async look(): Promise<readonly FoundVersion[]> {
     if (this.#options.now() - this.#askedAt >= betweenAsksMs) await this.#ask()
-    return this.#folder.look()
+    return this.#snapshot.folder.look()
   }
 
   async lookTwice(): Promise<readonly FoundVersion[]> {
     await this.#ask()
-    return this.#folder.lookTwice()
+    return this.#snapshot.folder.lookTwice()
   }
 
   async #ask(): Promise<void> {
     this.#askedAt = this.#options.now()
-    const path = await this.#options.path()
-    const folder = path === this.#path ? null : await this.#options.folderAt(path)
+    const files = await keptFiles(this.#options.path)
+    let folder: VersionFolder | null = null
+    try {
+      if (files.path !== this.#snapshot.path) folder = await this.#options.folderAt(files.path)
+    } finally {
+      if (folder === null) files.end()
+    }
     if (folder === null) return
-    this.#path = path
-    this.#folder = folder
+    const before = this.#snapshot
+    this.#snapshot = new Snapshot(files, folder)
+    before.retire()
+  }
+}
+
+/** The folder as it was at one look. */
+class Snapshot {
+  readonly folder: VersionFolder
+  readonly #files: KeptFiles
+  #uses = 0
+  #isRetired = false
+
+  constructor(files: KeptFiles, folder: VersionFolder) {
+    this.#files = files
+    this.folder = folder
+  }
+
+  get path(): string {
+    return this.#files.path
+  }
+
+  use(): KeptFiles {
+    this.#uses++
+    let isUsed = true
+    return {
+      path: this.path,
+      end: () => {
+        if (!isUsed) return
+        isUsed = false
+        this.#uses--
+        this.#endIfUnused()
+      },
+    }
+  }
+
+  retire(): void {
+    this.#isRetired = true
+    this.#endIfUnused()
+  }
+
+  #endIfUnused(): void {
+    if (this.#isRetired && this.#uses === 0) this.#files.end()
   }
 }
 

@@ -13,7 +13,8 @@ export class CacheUsers {
   readonly #directory: string
   readonly #clock: Clock
   readonly token = randomUUID()
-  readonly #uses = new Set<string>()
+  /** How often each entry is used. */
+  readonly #uses = new Map<string, number>()
   #stopBeating: (() => void) | null = null
   /** The beat that is under way. */
   #beating: Promise<void> = Promise.resolve()
@@ -33,16 +34,23 @@ export class CacheUsers {
     return this.#opening
   }
 
-  /** This process uses an entry until it closes. */
+  /** This process uses an entry until it closes, or until `release` has been called as often. */
   async use(entry: string): Promise<void> {
-    if (this.#uses.has(entry)) return
-    this.#uses.add(entry)
-    await this.#write()
+    const before = this.#uses.get(entry) ?? 0
+    this.#uses.set(entry, before + 1)
+    if (before === 0) await this.#write()
+  }
+
+  /** Ends one use of an entry. */
+  release(entry: string): void {
+    const left = (this.#uses.get(entry) ?? 0) - 1
+    if (left > 0) this.#uses.set(entry, left)
+    else if (this.#uses.delete(entry) && !this.#isClosed) void this.#write().catch(() => {})
   }
 
   /** The entries that living processes use. Files of dead processes are deleted. */
   async entriesInUse(): Promise<ReadonlySet<string>> {
-    const used = new Set(this.#uses)
+    const used = new Set(this.#uses.keys())
     for (const name of await readdir(this.#directory).catch(() => [])) {
       if (name.endsWith('.next')) continue
       const user = await this.#read(name)
@@ -103,7 +111,7 @@ export class CacheUsers {
 
   async #writeNow(): Promise<void> {
     const file = join(this.#directory, this.token)
-    const user: User = { pid: process.pid, started: startOf(process.pid) ?? '', machine: this.#machine, uses: [...this.#uses] }
+    const user: User = { pid: process.pid, started: startOf(process.pid) ?? '', machine: this.#machine, uses: [...this.#uses.keys()] }
     await writeFile(`${file}.next`, JSON.stringify(user))
     await rename(`${file}.next`, file)
   }

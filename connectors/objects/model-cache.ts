@@ -1,5 +1,5 @@
 import { mkdir, rename } from 'node:fs/promises'
-import { join } from 'node:path'
+import { dirname, join } from 'node:path'
 import type { Clock } from '../../processor/ports.ts'
 import type { ObjectListing, ObjectStore } from '../../topology/swarm/ports/objects.ts'
 import { shownAddress } from '../../topology/swarm/shown-address.ts'
@@ -52,6 +52,8 @@ export interface ModelWish {
   readonly kind: 'file' | 'file or folder'
   /** The SHA-256 that the file must have, in hexadecimal. */
   readonly sha256?: string
+  /** The model stays on this disk until this aborts. Default: until the cache closes. */
+  readonly until?: AbortSignal
   readonly log: (level: 'debug' | 'info' | 'warn' | 'error', message: string) => void
 }
 
@@ -76,19 +78,32 @@ export class ModelCache {
   }
 
   /**
-   * The path of the model on this disk. It stays there until the cache closes. Throws WAGGLE_MODEL_NOT_FOUND, WAGGLE_MODEL_REFUSED, WAGGLE_MODEL_DIFFERS,
+   * The path of the model on this disk. Throws WAGGLE_MODEL_NOT_FOUND, WAGGLE_MODEL_REFUSED, WAGGLE_MODEL_DIFFERS,
    * WAGGLE_MODEL_TOO_LARGE and WAGGLE_DISK_FULL.
    */
   async path(wish: ModelWish): Promise<string> {
     this.#closing.signal.throwIfAborted()
     const key = JSON.stringify([wish.address, wish.kind, wish.sha256 ?? null])
     const known = this.#fetching.get(key)
-    if (known !== undefined) return known
+    const path = await (known === undefined ? this.#fetchOnce(key, wish) : known.then((shared) => this.#useAgain(shared)))
+    const release = () => this.#users.release(entryOf(path))
+    if (wish.until?.aborted) release()
+    else wish.until?.addEventListener('abort', release, { once: true })
+    return path
+  }
+
+  #fetchOnce(key: string, wish: ModelWish): Promise<string> {
     const path = this.#keepTrying(wish).finally(() => {
       this.#fetching.delete(key)
       this.#waits.delete(wish.address)
     })
     this.#fetching.set(key, path)
+    return path
+  }
+
+  /** Counts one more use of a model that another call has found. That call uses it still, so it is there. */
+  #useAgain(path: string): string {
+    void this.#users.use(entryOf(path))
     return path
   }
 
@@ -271,6 +286,11 @@ interface Fetching {
   readonly listing: ObjectListing
   readonly version: string
   readonly store: ObjectStore
+}
+
+/** The directory of the version that a path belongs to. */
+function entryOf(path: string): string {
+  return dirname(dirname(path))
 }
 
 /** False if bytes have changed since the file was fetched. Only a spec that names the hash pays for the look at all bytes. */

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
+import { keptFiles } from '../../../bees/served-model/kept-files.ts'
 import { MovingFolder } from '../../../bees/served-model/moving-folder.ts'
 import type { FoundVersion } from '../../../topology/swarm/ports/models.ts'
 
@@ -10,16 +11,26 @@ describe('A folder of versions from an object store', () => {
     ['/cache/b', [found(1), found(2)]],
   ])
   const store = { path: '/cache/a', asked: 0, nowMs: 0 }
+  /** How often each path is kept. */
+  const kept = new Map<string, number>()
+  const keep = (path: string, until: AbortSignal) => {
+    kept.set(path, (kept.get(path) ?? 0) + 1)
+    until.addEventListener('abort', () => kept.set(path, (kept.get(path) ?? 0) - 1))
+    return path
+  }
   const folderAt = async (path: string) => {
     const versions = folders.get(path)
     return versions === undefined ? null : { look: async () => versions, lookTwice: async () => versions }
   }
-  const path = async () => {
+  const path = async (until: AbortSignal) => {
     store.asked++
     if (store.path === 'away') throw new Error('the store is away')
-    return store.path
+    return keep(store.path, until)
   }
-  const open = () => MovingFolder.at('/cache/a', { path, folderAt, now: () => store.nowMs })
+  const open = async (at = '/cache/a') => {
+    kept.clear()
+    return MovingFolder.at(await keptFiles(async (until) => keep(at, until)), { path, folderAt, now: () => store.nowMs })
+  }
 
   it('asks the store every half minute, and has then the versions at the new path', async () => {
     Object.assign(store, { path: '/cache/a', asked: 0, nowMs: 0 })
@@ -30,7 +41,7 @@ describe('A folder of versions from an object store', () => {
     assert.equal(store.asked, 0)
     store.nowMs = 30_000
     assert.deepEqual(await folder?.look(), [found(1), found(2)])
-    assert.deepEqual([folder?.path, store.asked], ['/cache/b', 1])
+    assert.deepEqual([folder?.use().path, store.asked], ['/cache/b', 1])
   })
 
   it('asks the store at once for a reload', async () => {
@@ -48,10 +59,29 @@ describe('A folder of versions from an object store', () => {
     store.nowMs = 60_000
     await assert.rejects(folder?.look() ?? Promise.resolve(), /the store is away/)
     assert.deepEqual(await folder?.look(), [found(1)])
-    assert.deepEqual([folder?.path, store.asked], ['/cache/a', 2])
+    assert.deepEqual([folder?.use().path, store.asked], ['/cache/a', 2])
   })
 
   it('is none if the path is a model itself', async () => {
-    assert.equal(await MovingFolder.at('/cache/model.onnx', { path, folderAt, now: () => 0 }), null)
+    assert.equal(await open('/cache/model.onnx'), null)
+  })
+
+  it('keeps the files of a look until a newer look has others and nobody uses them', async () => {
+    Object.assign(store, { path: '/cache/a', asked: 0, nowMs: 0 })
+    const folder = await open()
+    assert.ok(folder)
+    const [one, two] = [folder.use(), folder.use()]
+    store.nowMs = 30_000
+    await folder.look()
+    assert.deepEqual([...kept], [['/cache/a', 1]], 'the same path is kept once')
+    store.path = '/cache/b'
+    await folder.lookTwice()
+    one.end()
+    one.end()
+    assert.deepEqual([kept.get('/cache/a'), kept.get('/cache/b')], [1, 1])
+    two.end()
+    assert.deepEqual([kept.get('/cache/a'), kept.get('/cache/b')], [0, 1])
+    folder.use().end()
+    assert.equal(kept.get('/cache/b'), 1, 'the newest files are kept without a user')
   })
 })

@@ -265,6 +265,19 @@ describe('The cache of models', () => {
     })
   })
 
+  it('deletes a model that this process used, once all its users have ended', async () => {
+    for (const name of ['a', 'b', 'c']) store.put(`${name}.onnx`, name.repeat(400))
+    const cache = opened({ maxBytes: 1000 })
+    const [one, two] = [new AbortController(), new AbortController()]
+    const [path] = await Promise.all([one, two].map(({ signal }) => cache.path({ ...wish('a.onnx'), until: signal })))
+    await cache.path(wish('b.onnx'))
+    one.abort()
+    await assert.rejects(cache.path(wish('c.onnx')), { code: 'WAGGLE_MODEL_TOO_LARGE' })
+    two.abort()
+    assert.equal(await contentOf(cache.path(wish('c.onnx'))), 'c'.repeat(400))
+    assert.ok(path !== undefined && !existsSync(path))
+  })
+
   it('deletes an older version of the same file where both do not fit', async () => {
     store.put('a.onnx', 'a'.repeat(600))
     const cache = opened({ maxBytes: 1000 })

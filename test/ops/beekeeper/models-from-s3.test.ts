@@ -139,6 +139,24 @@ describeWithS3('A swarm with a model in a bucket', (server) => {
     await assert.rejects(start('model: "s3://Refusals/small.onnx"'), { code: 'WAGGLE_MODEL_SOURCE', place: /swarm\.yaml:\d+:\d+/ })
   })
 
+  it('answers from many versions, one after the other, with a cache that has room for a few', async () => {
+    const model = smallModel({ features: 4, labels: 2 })
+    await server().makeBucket('many')
+    await server().put('many', 'judge/1/model.onnx', model)
+    await withEnv(server().env, async () => {
+      const env = { WAGGLE_MODEL_CACHE_BYTES: String(4 * model.length) }
+      await using swarm = await SwarmHere.open(env, { bees: bees('model: "s3://many/judge"') })
+      for (let version = 2; version <= 7; version++) {
+        await server().put('many', `judge/${version}/model.onnx`, model)
+        await server().remove('many', `judge/${version - 1}/model.onnx`)
+        const reloaded = await fetch(`${swarm.url}/v2/models/${swarm.name}/bees/model/reload`, { method: 'POST' })
+        assert.equal(reloaded.status, 200, await reloaded.text())
+        const answer = (await (await swarm.ask([1, 0, 0, 0])).json()) as { readonly version: string }
+        assert.equal(answer.version, String(version))
+      }
+    })
+  })
+
   it('answers from a version that comes into the bucket while it runs, after a reload', async () => {
     await server().makeBucket('versions')
     await server().put('versions', 'judge/1/model.onnx', smallModel({ features: 4, labels: 2 }))

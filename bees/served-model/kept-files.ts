@@ -1,0 +1,17 @@
+/** The files of a model on this disk. They stay there until `end` is called. */
+export interface KeptFiles {
+  readonly path: string
+  end(): void
+}
+
+/** Finds files that stay on this disk until their signal aborts. */
+export async function keptFiles(find: (until: AbortSignal) => Promise<string>): Promise<KeptFiles> {
+  const keeping = new AbortController()
+  const end = () => keeping.abort()
+  try {
+    return { path: await find(keeping.signal), end }
+  } catch (thrown) {
+    end()
+    throw thrown
+  }
+}

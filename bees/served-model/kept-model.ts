@@ -1,0 +1,37 @@
+import type { OpenModel } from '../../topology/swarm/ports/models.ts'
+import type { KeptFiles } from './kept-files.ts'
+
+/** An open model that keeps its files on this disk until it is closed: its thread reads them again if it dies. */
+export class KeptModel implements OpenModel {
+  readonly #model: OpenModel
+  readonly #files: KeptFiles
+
+  constructor(model: OpenModel, files: KeptFiles) {
+    this.#model = model
+    this.#files = files
+  }
+
+  get signature(): OpenModel['signature'] {
+    return this.#model.signature
+  }
+
+  get device(): string {
+    return this.#model.device
+  }
+
+  get choice(): string | null {
+    return this.#model.choice
+  }
+
+  run(...call: Parameters<OpenModel['run']>): ReturnType<OpenModel['run']> {
+    return this.#model.run(...call)
+  }
+
+  async close(): Promise<void> {
+    try {
+      await this.#model.close()
+    } finally {
+      this.#files.end()
+    }
+  }
+}
