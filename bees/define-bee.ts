@@ -58,7 +58,7 @@ export type ResolvedKind = 'file' | 'file or folder'
 export interface FetchWish {
   /** The SHA-256 that the file must have, in hexadecimal. */
   readonly sha256?: string
-  /** What is fetched stays on this disk until this aborts. Default: until the process ends. */
+  /** The fetched file stays on this disk until this aborts. Default: until the process ends. */
   readonly until?: AbortSignal
   readonly log: BeeContext<never>['log']
 }

@@ -13,7 +13,7 @@ export class CacheUsers {
   readonly #directory: string
   readonly #clock: Clock
   readonly token = randomUUID()
-  /** How often each entry is used. */
+  /** The number of uses of each entry. */
   readonly #uses = new Map<string, number>()
   #stopBeating: (() => void) | null = null
   /** The beat that is under way. */

@@ -11,7 +11,7 @@ describe('A folder of versions from an object store', () => {
     ['/cache/b', [found(1), found(2)]],
   ])
   const store = { path: '/cache/a', asked: 0, nowMs: 0 }
-  /** How often each path is kept. */
+  /** The number of keepers of each path. */
   const kept = new Map<string, number>()
   const keep = (path: string, until: AbortSignal) => {
     kept.set(path, (kept.get(path) ?? 0) + 1)
