@@ -1,6 +1,6 @@
 import { existsSync, realpathSync } from 'node:fs'
 import { createRequire } from 'node:module'
-import { join, sep } from 'node:path'
+import { join, resolve, sep } from 'node:path'
 import { WaggleError } from '../../topology/waggle-error.ts'
 import { invalidAddress } from './invalid-address.ts'
 import { unsafePath } from './object-path.ts'
@@ -14,7 +14,7 @@ export function packageFile(address: string, from: string): string {
   if (name === '') throw invalidAddress(address, 'it does not have the form npm:PACKAGE/PATH')
   const wrong = unsafePath(path.replace(/\/$/, ''))
   if (wrong !== null) throw invalidAddress(address, `${wrong} in ${JSON.stringify(path)}`, 'Name a file in the package.')
-  const folders = createRequire(join(from, 'swarm.yaml')).resolve.paths(name) ?? []
+  const folders = createRequire(resolve(from, 'swarm.yaml')).resolve.paths(name) ?? []
   const folder = folders.map((modules) => join(modules, name)).find((one) => existsSync(join(one, 'package.json')))
   if (folder === undefined) throw notThere(address, `no package ${name} is installed for ${from}`, `Install it: npm install ${name}.`)
   const file = join(folder, path)

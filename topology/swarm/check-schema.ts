@@ -31,7 +31,7 @@ export class SchemaChecker {
     switch (error.keyword) {
       case 'additionalProperties': {
         const key = String(error.params.additionalProperty)
-        const known = Object.keys((error.parentSchema as { properties?: object } | undefined)?.properties ?? {})
+        const known = keysOf(error)
         const hint = didYouMean(key, known)
         add(
           this.#document.place([...path, key], { key: true }),
@@ -45,6 +45,11 @@ export class SchemaChecker {
         const described = (error.parentSchema as { properties?: { [key: string]: { description?: string } } } | undefined)?.properties?.[key]
           ?.description
         add(here, `${key} is missing`, described === undefined ? `Add ${key}.` : `Add ${key}: ${described}`)
+        return
+      }
+      case 'minProperties': {
+        const known = keysOf(error)
+        add(here, `${name} is empty`, known.length > 0 ? `Set one of ${known.join(', ')}.` : 'Write at least one entry.')
         return
       }
       case 'type':
@@ -67,6 +72,11 @@ export class SchemaChecker {
         )
     }
   }
+}
+
+/** The keys that the map in an error may have. */
+function keysOf({ parentSchema }: ErrorObject): readonly string[] {
+  return Object.keys((parentSchema as { properties?: object } | undefined)?.properties ?? {})
 }
 
 const validators = new WeakMap<TSchema, ValidateFunction>()

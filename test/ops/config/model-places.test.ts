@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { createHash } from 'node:crypto'
 import { mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
-import { join } from 'node:path'
+import { join, relative } from 'node:path'
 import { after, before, describe, it } from 'node:test'
 import { pathToFileURL } from 'node:url'
 import { AllowedHosts } from '../../../connectors/objects/allowed-hosts.ts'
@@ -52,6 +52,12 @@ describe('The address of a model', () => {
     const data = join(root, 'node_modules', '@bees', 'models', 'data')
     assert.equal(await pathOf('npm:@bees/models/data/a.onnx'), join(data, 'a.onnx'))
     assert.equal(await pathOf('npm:@bees/models/data'), data)
+    const near = new ModelPlaces({ resolve: new ResolveMap({}, root), directory: relative(process.cwd(), directory), remote, mayFetch: false })
+    assert.equal(
+      await near.path('npm:@bees/models/data', 'file or folder', { log: () => {} }),
+      data,
+      'the command line may name the swarm by a relative path',
+    )
     const wrong: readonly (readonly [string, string])[] = [
       ['npm:@bees/models/nothing.onnx', 'WAGGLE_MODEL_NOT_FOUND'],
       ['npm:no-such-bees/a.onnx', 'WAGGLE_MODEL_NOT_FOUND'],

@@ -183,6 +183,18 @@ bees:
     assert.match(wrongWith('{ target_latency_ms: 0 }').join(), /target_latency_ms must be > 0, not 0/)
   })
 
+  it('names the keys of a spec that is empty', () => {
+    for (const [type, keys] of [
+      ['tf-serving', /^swarm\.yaml:17:\d+: spec is empty; Set one of model, url, /],
+      ['container', /^swarm\.yaml:17:\d+: spec is empty; Set one of image, /],
+    ] as const)
+      assert.match(only(`${good}  - { name: more, type: ${type}, input: { name: work }, spec: {} }\n`), keys)
+    assert.match(
+      only(`${good}  - { name: more, type: tensor-rt, input: { name: work }, spec: { model: m, traffic: {} } }\n`),
+      /traffic is empty; Write at least one entry\.$/,
+    )
+  })
+
   it('refuses a batch that feeds a bee that joins, because a join waits for one record of each input', () => {
     const batch = '  - { name: batching, type: batch, input: { name: work }, spec: { batch_size: 2, timeout_seconds: 1 } }\n'
     for (const [type, spec] of [
