@@ -13,8 +13,8 @@ export function outputRecord<K>(input: Record<K, Payload>, value: Payload, repor
       textHeader(startedHeader, String(report.startedAt)),
       textHeader(finishedHeader, String(report.finishedAt)),
       textHeader(batchSizeHeader, String(report.batchSize)),
-      textHeader(sentHeader, report.reason),
     )
+    if (report.reason !== 'alone') headers.push(textHeader(sentHeader, report.reason))
   }
   return { key: input.key, value, timestamp: input.timestamp, headers }
 }

@@ -1,0 +1,31 @@
+import assert from 'node:assert/strict'
+import { describe, it } from 'node:test'
+import { outputRecord } from '../../../processor/swarm/output-record.ts'
+import type { SendReason } from '../../../topology/async-step.ts'
+import { headerText, textHeader } from '../../../topology/record.ts'
+import { batchSizeHeader, sentHeader, traceParentHeader } from '../../../topology/swarm/headers.ts'
+import type { Payload } from '../../../topology/swarm/payload.ts'
+
+describe('The record with a bee’s output', () => {
+  const value: Payload = { kind: 'json', json: 1 }
+  const made = (reason: SendReason) => {
+    const headers = [textHeader(traceParentHeader, '00-1-2-01'), textHeader(sentHeader, 'timeout'), textHeader(batchSizeHeader, '7')]
+    return outputRecord({ key: 'r', value, timestamp: 1, headers }, value, { startedAt: 1, finishedAt: 2, batchSize: 3, reason, attempts: 1 }).headers
+  }
+
+  it('has the size of its batch and the reason why it was sent, in place of those of an earlier bee', () => {
+    for (const reason of ['full', 'timeout', 'deadline', 'idle'] as const) {
+      const headers = made(reason)
+      assert.deepEqual(
+        headers.filter(({ key }) => key === sentHeader),
+        [textHeader(sentHeader, reason)],
+      )
+      assert.equal(headerText(headers, batchSizeHeader), '3')
+      assert.equal(headerText(headers, traceParentHeader), '00-1-2-01')
+    }
+  })
+
+  it('has no reason if its row ran alone', () => {
+    assert.equal(headerText(made('alone'), sentHeader), null)
+  })
+})
