@@ -1,5 +1,4 @@
-import type { LateModel, ServerModelOptions, ServingTls } from '../../topology/swarm/ports/model-servers.ts'
-import type { OpenModel } from '../../topology/swarm/ports/models.ts'
+import type { LateModel, ServerModel as OpenServerModel, ServerModelOptions, ServingTls } from '../../topology/swarm/ports/model-servers.ts'
 import { WaggleError } from '../../topology/waggle-error.ts'
 import type { Bee, BeeCheckContext, BeeContext, BeeFindings, BeeRequest, RunningModel, TakenPicture } from '../define-bee.ts'
 import { exampleOf } from '../model-input.ts'
@@ -88,7 +87,8 @@ class ServerModel implements RunningModel {
 
   get state(): RunningModel['state'] {
     const { spec } = this.#context
-    const version = spec.version === undefined ? null : String(spec.version)
+    const named = this.#loaded?.version ?? spec.version ?? null
+    const version = named === null ? null : String(named)
     const row = { version, names: [], runs_on: this.#loaded?.model.device ?? null, loaded_at: this.#loaded?.loadedAt ?? null, error: null }
     const refused = this.#refused
     return {
@@ -134,7 +134,7 @@ class ServerModel implements RunningModel {
     await this.#loaded?.close()
   }
 
-  #loadOnce(model: OpenModel): Promise<LoadedVersion> {
+  #loadOnce(model: OpenServerModel): Promise<LoadedVersion> {
     this.#loading ??= load(model, this.#context).then((loaded) => {
       this.#loaded ??= loaded
       return this.#loaded
@@ -172,11 +172,11 @@ export async function checkServer(context: BeeCheckContext<ServerSpec>): Promise
 const mayCome: ReadonlySet<string> = new Set(['WAGGLE_MODEL_SERVER_AWAY', 'WAGGLE_MODEL_NOT_FOUND'])
 
 /** Closes the model if the spec does not fit it. */
-async function load(model: OpenModel, { spec, bee, now, log }: BeeContext<ServerSpec>): Promise<LoadedVersion> {
+async function load(model: OpenServerModel, { spec, bee, now, log }: BeeContext<ServerSpec>): Promise<LoadedVersion> {
   try {
     const reading = readingOf({ ...spec, model: spec.url }, model.signature)
     log('info', `${spec.url} on ${model.device}`)
-    return new LoadedVersion({ bee, version: spec.version ?? null, stamp: '', model, reading, loadedAt: now() })
+    return new LoadedVersion({ bee, version: model.version, stamp: '', model, reading, loadedAt: now() })
   } catch (thrown) {
     await model.close()
     throw thrown

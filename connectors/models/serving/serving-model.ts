@@ -1,4 +1,5 @@
-import type { ModelResult, ModelRow, ModelSignature, OpenModel } from '../../../topology/swarm/ports/models.ts'
+import type { ServerModel } from '../../../topology/swarm/ports/model-servers.ts'
+import type { ModelResult, ModelRow, ModelSignature } from '../../../topology/swarm/ports/models.ts'
 import { Refused, WaggleError } from '../../../topology/waggle-error.ts'
 import { bytesOfRows, packRows } from '../packed-rows.ts'
 import type { PictureInput } from '../picture-input.ts'
@@ -23,7 +24,7 @@ export interface ServingModelOptions {
 }
 
 /** A model on a TensorFlow Serving. A batch is one call, or as many as the server's own limit and `maxCallBytes` make of it. */
-export class ServingModel implements OpenModel {
+export class ServingModel implements ServerModel {
   readonly #options: ServingModelOptions
   /** Runs that no call uses now: a run's tensors are its own until it ends. */
   readonly #free: Run[] = []
@@ -32,6 +33,7 @@ export class ServingModel implements OpenModel {
   /** Null for a model that takes no pictures. */
   readonly #drawn: DrawnRows | null
   readonly signature: ModelSignature
+  readonly version: number | null
   readonly device: string
   readonly choice = null
 
@@ -50,6 +52,7 @@ export class ServingModel implements OpenModel {
       classes: null,
       labels: null,
     }
+    this.version = address.version
     this.device = `the TensorFlow Serving at ${address.shown}${called.version === null ? '' : `, version ${called.version}`}`
   }
 

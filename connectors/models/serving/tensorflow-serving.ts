@@ -1,6 +1,5 @@
 import type { Clock } from '../../../processor/ports.ts'
-import type { LateModel, ModelServers, ServerModelOptions } from '../../../topology/swarm/ports/model-servers.ts'
-import type { OpenModel } from '../../../topology/swarm/ports/models.ts'
+import type { LateModel, ModelServers, ServerModel, ServerModelOptions } from '../../../topology/swarm/ports/model-servers.ts'
 import { WaggleError } from '../../../topology/waggle-error.ts'
 import { pause } from '../../system/pause.ts'
 import { pictureInputOf } from '../picture-input.ts'
@@ -35,11 +34,11 @@ export class TensorFlowServing implements ModelServers {
     this.#options = { clock, hosts, connectMs, metadataMs, patienceMs }
   }
 
-  open(options: ServerModelOptions): Promise<OpenModel> {
+  open(options: ServerModelOptions): Promise<ServerModel> {
     return this.#open(options, neverAborted)
   }
 
-  async #open(options: ServerModelOptions, closing: AbortSignal): Promise<OpenModel> {
+  async #open(options: ServerModelOptions, closing: AbortSignal): Promise<ServerModel> {
     const { clock, hosts, connectMs, metadataMs, patienceMs } = this.#options
     const { url, version, signature = 'serving_default', tls, fit, output } = options
     const address = servingAddress(url, version)
@@ -81,7 +80,7 @@ export class TensorFlowServing implements ModelServers {
       message: `${options.url} is not open yet`,
       next: 'Wait: Waggle asks it again.',
     })
-    let open: OpenModel | null = null
+    let open: ServerModel | null = null
     const opened = (async () => {
       for (let pauseMs = firstPauseMs; !closing.signal.aborted; pauseMs = Math.min(longestPauseMs, pauseMs * 2)) {
         await pause(clock, pauseMs, closing.signal).catch(() => {})

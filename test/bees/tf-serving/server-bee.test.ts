@@ -40,6 +40,17 @@ describe('A swarm whose model is on a TensorFlow Serving', { skip }, () => {
     }
   })
 
+  it('names the version that its address names, and none where the server chooses', async () => {
+    const server = await start()
+    for (const [url, version] of addresses(server).flatMap((url) => [[`${url}/versions/3`, '3'] as const, [url, undefined] as const])) {
+      await using swarm = await SwarmHere.open({}, { bees: bees(url) })
+      const answer = (await (await swarm.ask([1, 0, 0, 0])).json()) as { readonly version?: string }
+      assert.equal(answer.version, version)
+      const [model] = (await (await fetch(`${swarm.url}/v2/models`)).json()) as readonly ModelRow[]
+      assert.equal(model?.versions[0]?.version, version ?? null)
+    }
+  })
+
   it('is listed with its server, and keeps its signature when a reload finds no server', async () => {
     const server = await start()
     const [url = ''] = addresses(server)

@@ -3,9 +3,14 @@ import type { ModelOptions, OpenModel } from './models.ts'
 /** Calls models that run on a TensorFlow Serving. */
 export interface ModelServers {
   /** Asks the server once. Throws WAGGLE_MODEL_SERVER_AWAY if it does not answer, and WAGGLE_MODEL_NOT_FOUND if it does not have the model. */
-  open(options: ServerModelOptions): Promise<OpenModel>
+  open(options: ServerModelOptions): Promise<ServerModel>
   /** Asks the server again and again, with longer and longer pauses, until it has the model. Each failure is logged. */
   openLater(options: ServerModelOptions): LateModel
+}
+
+export interface ServerModel extends OpenModel {
+  /** The version that the address or the options name; null for the one that the server chooses for each call. */
+  readonly version: number | null
 }
 
 export interface ServerModelOptions extends Pick<ModelOptions, 'fit' | 'output' | 'log'> {
@@ -26,8 +31,8 @@ export interface ServingTls {
 
 export interface LateModel {
   /** The model once it is open; null if this was closed before. */
-  readonly opened: Promise<OpenModel | null>
+  readonly opened: Promise<ServerModel | null>
   /** The model. Waits a few seconds for it at most, and then throws the reason of the last failure. */
-  get(): Promise<OpenModel>
+  get(): Promise<ServerModel>
   close(): Promise<void>
 }
