@@ -112,6 +112,39 @@ describe('A swarm whose model has numbered versions', () => {
     assert.deepEqual(new Set(answers), new Set(['1 7', '2 8']))
   })
 
+  it('gives a canary its share of 2,000 requests under load, while the models are loaded again, and fails none', async () => {
+    using versions = new ModelVersions()
+    for (const version of [1, 2]) versions.add(version)
+    const spec = `{model: ${versions.path}, versions: {names: {stable: 1, canary: 2}}, traffic: {stable: 95, canary: 5}}`
+    const lines = [
+      `  - {name: judge, type: tensor-rt, input: {name: entrance}, spec: ${spec}}`,
+      '  - {name: answer, type: respond, input: {name: judge}}',
+    ]
+    await using swarm = await SwarmHere.open({}, { bees: lines.join('\n') })
+    const counts = new Map<string, number>()
+    let left = 2000
+    const client = async () => {
+      while (left-- > 0) {
+        const response = await swarm.ask([1, 0, 0, 0])
+        assert.equal(response.status, 200)
+        const { version } = (await response.json()) as { readonly version: string }
+        counts.set(version, (counts.get(version) ?? 0) + 1)
+      }
+    }
+    const clients = Array.from({ length: 32 }, client)
+    for (const version of [1, 2]) {
+      versions.remove(version)
+      versions.add(version)
+      const reloaded = await fetch(`${swarm.url}/v2/models/${swarm.name}/bees/judge/reload`, { method: 'POST' })
+      assert.equal(reloaded.status, 200)
+    }
+    await Promise.all(clients)
+    const canary = counts.get('2') ?? 0
+    assert.equal((counts.get('1') ?? 0) + canary, 2000)
+    // Six standard deviations around 100: a hash that is fair leaves them once in 500 million runs.
+    assert.ok(canary > 100 - 6 * 9.75 && canary < 100 + 6 * 9.75, `${canary} of 2,000 went to the canary`)
+  })
+
   it('saves the second opinion of a shadow as a row of its own, and answers without it', async () => {
     using versions = new ModelVersions()
     for (const version of [1, 2]) versions.add(version)
