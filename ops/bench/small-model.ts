@@ -1,6 +1,6 @@
 import protobuf from 'protobufjs'
 
-/** The parts of onnx.proto that one dense layer needs. */
+/** The parts of onnx.proto that small models need. */
 const schema = `
 syntax = "proto3";
 message Dimension { int64 dim_value = 1; string dim_param = 2; }
@@ -23,29 +23,26 @@ export function smallModel({ features, labels }: { readonly features: number; re
   const weights = Float32Array.from({ length: features * labels }, (_, at) =>
     Math.floor(((at / labels) * labels) / features) === at % labels ? 1 : 0,
   )
-  const type = protobuf.parse(schema).root.lookupType('Model')
   const value = (name: string, width: number) => ({
     name,
     type: { tensorType: { elemType: float32, shape: { dim: [{ dimParam: 'N' }, { dimValue: width }] } } },
   })
-  return type
-    .encode(
-      type.fromObject({
-        irVersion: 8,
-        opsetImport: [{ domain: '', version: 13 }],
-        graph: {
-          name: 'small',
-          node: [
-            { input: ['input', 'weights'], output: ['logits'], opType: 'MatMul' },
-            { input: ['logits'], output: ['probabilities'], opType: 'Softmax' },
-          ],
-          initializer: [{ name: 'weights', dims: [features, labels], dataType: float32, rawData: Buffer.from(weights.buffer) }],
-          input: [value('input', features)],
-          output: [value('probabilities', labels)],
-        },
-      }),
-    )
-    .finish()
+  return onnxModel({
+    name: 'small',
+    node: [
+      { input: ['input', 'weights'], output: ['logits'], opType: 'MatMul' },
+      { input: ['logits'], output: ['probabilities'], opType: 'Softmax' },
+    ],
+    initializer: [{ name: 'weights', dims: [features, labels], dataType: float32, rawData: Buffer.from(weights.buffer) }],
+    input: [value('input', features)],
+    output: [value('probabilities', labels)],
+  })
+}
+
+/** The bytes of an ONNX model with this graph. */
+export function onnxModel(graph: object): Uint8Array {
+  const type = protobuf.parse(schema).root.lookupType('Model')
+  return type.encode(type.fromObject({ irVersion: 8, opsetImport: [{ domain: '', version: 13 }], graph })).finish()
 }
 
 const float32 = 1
