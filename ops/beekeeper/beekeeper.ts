@@ -16,7 +16,7 @@ import { FileFlightRecorder } from '../../connectors/system/flight-recorder.ts'
 import { processHeap } from '../../connectors/system/process-heap.ts'
 import { systemClock } from '../../connectors/system/system-clock.ts'
 import { SystemRandom } from '../../connectors/system/system-random.ts'
-import { Flights } from '../../processor/async/flights.ts'
+import { KillerSearch } from '../../processor/async/killer-search.ts'
 import type { Log, StateDirectory } from '../../processor/ports.ts'
 import { applicationIdOf } from '../../topology/naming.ts'
 import type { CheckedSwarm } from '../../topology/swarm/checked-swarm.ts'
@@ -135,7 +135,7 @@ export class Beekeeper {
     this.#closeLater('log', () => log.close())
     const recorder = FileFlightRecorder.open(join(settings.data_dir, 'flights'), { onNotice })
     this.#closeLater('flights', async () => recorder.close())
-    const flights = new Flights(recorder)
+    const killerSearch = new KillerSearch(recorder)
     const database = await this.#openDatabase()
     const registry = new BeeRegistry()
     const bees = this.#options.swarms.flatMap(({ swarm }) => swarm.bees)
@@ -164,7 +164,7 @@ export class Beekeeper {
           models,
           log,
           clock: systemClock,
-          flights,
+          killerSearch,
           states: states.get(swarm.name) ?? null,
           say,
           failures: this.#failures,

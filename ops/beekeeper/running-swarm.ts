@@ -8,7 +8,7 @@ import type { BeeRegistry } from '../../bees/registry.ts'
 import type { RemoteModels } from '../../connectors/objects/remote-models.ts'
 import { schemaRegistry } from '../../connectors/schema-registry/schema-registry.ts'
 import { Application } from '../../processor/application/application.ts'
-import type { Flights } from '../../processor/async/flights.ts'
+import type { KillerSearch } from '../../processor/async/killer-search.ts'
 import type { Clock, Log, StateDirectory } from '../../processor/ports.ts'
 import { type GraphSettings, swarmTopology } from '../../processor/swarm/swarm-topology.ts'
 import type { FailureListener } from '../../topology/failed-record.ts'
@@ -45,7 +45,7 @@ export interface RunningSwarmOptions {
   readonly models: RemoteModels
   readonly log: Log
   readonly clock: Clock
-  readonly flights: Flights
+  readonly killerSearch: KillerSearch
   /** The directory of the stores; null for a log that keeps state itself. */
   readonly states: StateDirectory | null
   readonly say: LogLine
@@ -113,7 +113,7 @@ export class RunningSwarm {
     models,
     log,
     clock,
-    flights,
+    killerSearch,
     states,
     failures,
     onOpened,
@@ -166,7 +166,7 @@ export class RunningSwarm {
       maxCachedEntries: 512,
       onOpened,
       failures: swarmFailures(swarm.name, onRecordFailure),
-      flights,
+      killerSearch,
       onFailure: (error) => {
         lastFailure = error
         if (error.code === 'WAGGLE_MISSING_TOPIC') void replyTopics.lookAgain().catch(() => {})

@@ -1,6 +1,6 @@
 import type { Topology } from '../../topology/graph.ts'
 import type { WaggleError } from '../../topology/waggle-error.ts'
-import type { Flights } from '../async/flights.ts'
+import type { KillerSearch } from '../async/killer-search.ts'
 import type { Clock, Log, StateDirectory, TopicSpec } from '../ports.ts'
 import type { StateListeners } from '../state/state-listening.ts'
 import type { FailurePolicy } from '../task/failures.ts'
@@ -43,7 +43,7 @@ export interface ApplicationOptions {
   readonly onOpened?: (node: string) => void
   readonly failures?: FailurePolicy
   /** The calls in flight in this process. Without it, a record that kills the process is tried again at every start. */
-  readonly flights?: Flights
+  readonly killerSearch?: KillerSearch
   readonly onFailure?: (error: WaggleError) => void
   /** Called with an event that an operator should know and that is not a failure, such as a store that had to be restored again. */
   readonly onNotice?: (notice: string) => void

@@ -193,7 +193,7 @@ export class ApplicationThreads {
 
   #newThread(program: ThreadProgram, name: string, handlers: Partial<FailurePolicy> = {}): StreamThread {
     const { topics, states, spread, onSettling } = this.#parts
-    const { log, clock, flights, failures, commitIntervalMs, maxBufferedRecords, maxBufferedBytes } = this.#options
+    const { log, clock, killerSearch, failures, commitIntervalMs, maxBufferedRecords, maxBufferedBytes } = this.#options
     if (this.#workers === null) throw new WaggleError('WAGGLE_NOT_RUNNING', { message: 'Nothing runs yet', next: 'Wait for start.' })
     return new StreamThread({
       name,
@@ -202,7 +202,7 @@ export class ApplicationThreads {
       clock,
       workers: this.#workers,
       partitionsOf: (topic) => topics.partitionsOf(topic),
-      flights: flights ?? null,
+      killerSearch: killerSearch ?? null,
       failures: { ...(failures ?? failAlways), ...handlers },
       commitIntervalMs: commitIntervalMs ?? 100,
       commitsWhenIdle: this.#options.commitsWhenIdle ?? false,

@@ -6,7 +6,7 @@ import type { CallMeters } from '../metrics/call-meters.ts'
 import type { Clock } from '../ports.ts'
 import { CallLimit } from './call-limit.ts'
 import { CallTimes } from './call-times.ts'
-import type { Company, Flights } from './flights.ts'
+import type { Isolation, KillerSearch } from './killer-search.ts'
 
 /** One record on its way through an asynchronous node. */
 export interface Ticket<K, V, W> {
@@ -32,7 +32,7 @@ export class RowBatcher<K, V, R, W> {
   readonly #worker: AsyncWorker<K, V, R, W>
   readonly #clock: Clock
   /** Null if calls need not be remembered beyond a death of the process. */
-  readonly #flights: Flights | null
+  readonly #killerSearch: KillerSearch | null
   /** The memory of waiting rows. While it is full, no more rows come. */
   readonly #room: { readonly isFull: boolean }
   readonly #meters: CallMeters
@@ -53,7 +53,7 @@ export class RowBatcher<K, V, R, W> {
     step: AsyncStep<K, V, R, W>,
     worker: AsyncWorker<K, V, R, W>,
     clock: Clock,
-    flights: Flights | null,
+    killerSearch: KillerSearch | null,
     room: { readonly isFull: boolean },
     meters: CallMeters,
   ) {
@@ -62,7 +62,7 @@ export class RowBatcher<K, V, R, W> {
     this.#room = room
     this.#worker = worker
     this.#clock = clock
-    this.#flights = step.nameOf === null ? null : flights
+    this.#killerSearch = step.nameOf === null ? null : killerSearch
     this.#size = this.#sizeNow()
     meters.batchLimit = this.#size
   }
@@ -80,11 +80,11 @@ export class RowBatcher<K, V, R, W> {
     const entry = new Entry<K, V, R, W>(ticket, rows.length, { combine: this.#worker.combine, deadline: this.#deadlineOf(ticket.record) })
     if (entry.deadline < this.#nearest) this.#nearest = entry.deadline
     const now = this.#clock.elapsedMs()
-    const name = this.#flights === null ? '' : (this.#step.nameOf?.(ticket.record, ticket.metadata) ?? '')
-    const company = this.#flights?.companyOf(name) ?? 'free'
-    const verdict = this.#flights?.verdict(name) ?? null
+    const name = this.#killerSearch === null ? '' : (this.#step.nameOf?.(ticket.record, ticket.metadata) ?? '')
+    const isolation = this.#killerSearch?.isolationOf(name) ?? 'free'
+    const verdict = this.#killerSearch?.verdict(name) ?? null
     rows.forEach((value, index) => {
-      this.#waiting.push({ entry, value, index, since: now, attempt: 1, isRetriedAlone: company === 'alone', company, name })
+      this.#waiting.push({ entry, value, index, since: now, attempt: 1, isRetriedAlone: isolation === 'alone', isolation, name })
     })
     if (verdict) queueMicrotask(() => entry.fail(verdict, null))
     if (rows.length === 0) queueMicrotask(() => entry.fail(malformed('The input has no rows'), null))
@@ -115,11 +115,11 @@ export class RowBatcher<K, V, R, W> {
     while (!this.#closed && this.#inFlight < this.#step.concurrency) {
       this.#dropSettled()
       // No timer is needed: the call that blocks this batch calls `again` when it ends.
-      if (this.#flights?.mayDepart(this.#waiting.head?.company ?? 'free', this.#again) === false) return
+      if (this.#killerSearch?.mayStart(this.#waiting.head?.isolation ?? 'free', this.#again) === false) return
       const reason = this.#reasonToSend()
       if (reason === null) break
       const batch = this.#nextBatch()
-      // All its rows may have been dropped at their turn. The row behind them may have other company, so the next one is looked at anew.
+      // All its rows may have been dropped at their turn. The row behind them may have another isolation, so the next one is looked at anew.
       if (batch.length > 0) void this.#call(batch, reason)
     }
     this.#setTimer()
@@ -135,7 +135,7 @@ export class RowBatcher<K, V, R, W> {
     const now = this.#clock.now()
     while (batch.length < size) {
       const row = this.#waiting.head
-      if (row === undefined || row.company !== oldest.company || (row.isRetriedAlone && batch.length > 0)) break
+      if (row === undefined || row.isolation !== oldest.isolation || (row.isRetriedAlone && batch.length > 0)) break
       this.#waiting.shift()
       if (row.entry.isSettled) continue
       const admission = this.#step.admit(row.entry.ticket.record, now)
@@ -216,12 +216,12 @@ export class RowBatcher<K, V, R, W> {
     this.#inFlight++
     const startedAt = this.#clock.now()
     const departed = this.#clock.elapsedMs()
-    const landed = this.#flights?.depart(
+    const ended = this.#killerSearch?.start(
       batch.map(({ name }) => name),
-      batch[0]?.company ?? 'free',
+      batch[0]?.isolation ?? 'free',
     )
     const results = await this.#limited(batch)
-    landed?.()
+    ended?.()
     this.#inFlight--
     if (this.#closed) return
     const finishedAt = this.#clock.now()
@@ -297,7 +297,7 @@ interface Row<K, V, R, W> {
   /** True for a row that gets a call of its own, because its batch failed or because it may have killed the process. */
   readonly isRetriedAlone: boolean
   /** The calls that may be in flight together with the row's call. */
-  readonly company: Company
+  readonly isolation: Isolation
   /** The name of the row's record, the same after a restart. */
   readonly name: string
 }

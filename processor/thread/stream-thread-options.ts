@@ -1,5 +1,5 @@
 import type { WaggleError } from '../../topology/waggle-error.ts'
-import type { Flights } from '../async/flights.ts'
+import type { KillerSearch } from '../async/killer-search.ts'
 import type { Clock, Log } from '../ports.ts'
 import type { TaskStates } from '../state/task-states.ts'
 import type { FailurePolicy } from '../task/failures.ts'
@@ -16,7 +16,7 @@ export interface StreamThreadOptions {
   readonly workers: OpenWorkers
   readonly partitionsOf: (topic: string) => number
   readonly failures: FailurePolicy
-  readonly flights: Flights | null
+  readonly killerSearch: KillerSearch | null
   readonly commitIntervalMs: number
   /** True: a commit begins as soon as the thread is idle, one at a time. For logs whose readers see only committed records. */
   readonly commitsWhenIdle: boolean

@@ -2,22 +2,22 @@ import { WaggleError } from '../../topology/waggle-error.ts'
 import type { FlightRecorder, RecordDeaths } from '../ports.ts'
 
 /**
- * The other calls with which a record's call may be in flight. `free`: any, except those of lone records. `first half`, `second half`: any but those of
+ * The other calls that may be in flight beside a record's call. `free`: any, except those of lone records. `first half`, `second half`: any but those of
  * the other half. `alone`: none.
  */
-export type Company = 'free' | 'first half' | 'second half' | 'alone'
+export type Isolation = 'free' | 'first half' | 'second half' | 'alone'
 
 /**
- * The calls in flight, which could kill this process. Most deaths come from outside, so after its first death a record is tried together with all
- * others. The records of a second death are tried in two halves, which are not in flight at the same time. The records of a third death are tried
- * alone, with no other call in flight in the process. So a record that kills is found after four deaths, however many others are in flight.
- * `row-batcher.ts` retries a call that fails and leaves the process alive.
+ * Finds the record that kills this process, among the calls in flight. Most deaths come from outside, so after its first death a record is tried
+ * together with all others. The records of a second death are tried in two halves, which are not in flight at the same time. The records of a third
+ * death are tried alone, with no other call in flight in the process. So a record that kills is found after four deaths, however many others are in
+ * flight. `row-batcher.ts` retries a call that fails and leaves the process alive.
  */
-export class Flights {
+export class KillerSearch {
   readonly #recorder: FlightRecorder
   readonly #halves: ReadonlyMap<string, 'first half' | 'second half'>
   readonly #waiting = new Set<() => void>()
-  readonly #flying = { free: 0, 'first half': 0, 'second half': 0, alone: 0 }
+  readonly #running = { free: 0, 'first half': 0, 'second half': 0, alone: 0 }
   #loneWaits: (() => void) | null = null
 
   constructor(recorder: FlightRecorder) {
@@ -25,7 +25,7 @@ export class Flights {
     this.#halves = halvesOf(recorder.suspects)
   }
 
-  companyOf(record: string): Company {
+  isolationOf(record: string): Isolation {
     const deaths = this.#recorder.suspects.get(record)
     if (deaths === undefined || deaths.all < 2) return 'free'
     return deaths.all === 2 ? (this.#halves.get(record) ?? 'free') : 'alone'
@@ -43,33 +43,33 @@ export class Flights {
   }
 
   /** True if a call may start now. Otherwise `again` is called once when that may have changed. */
-  mayDepart(company: Company, again: () => void): boolean {
-    const flying = this.#flying
-    const lonesFirst = flying.alone > 0 || (this.#loneWaits !== null && this.#loneWaits !== again)
+  mayStart(isolation: Isolation, again: () => void): boolean {
+    const running = this.#running
+    const lonesFirst = running.alone > 0 || (this.#loneWaits !== null && this.#loneWaits !== again)
     const clashes =
-      (company === 'alone' && this.#inFlight > 0) ||
-      (company === 'first half' && flying['second half'] > 0) ||
-      (company === 'second half' && flying['first half'] > 0)
+      (isolation === 'alone' && this.#inFlight > 0) ||
+      (isolation === 'first half' && running['second half'] > 0) ||
+      (isolation === 'second half' && running['first half'] > 0)
     if (!lonesFirst && !clashes) return true
-    if (company === 'alone') this.#loneWaits ??= again
+    if (isolation === 'alone') this.#loneWaits ??= again
     this.#waiting.add(again)
     return false
   }
 
   /** Notes that a call starts. Call the returned function once, when the call has ended in whatever way. */
-  depart(records: readonly string[], company: Company): () => void {
+  start(records: readonly string[], isolation: Isolation): () => void {
     const ended = this.#recorder.begin(records)
-    this.#flying[company]++
-    if (company === 'alone') this.#loneWaits = null
+    this.#running[isolation]++
+    if (isolation === 'alone') this.#loneWaits = null
     return () => {
       ended()
-      this.#flying[company]--
-      if (this.#waiting.size > 0 && (this.#inFlight === 0 || (company !== 'free' && this.#flying[company] === 0))) this.#wake()
+      this.#running[isolation]--
+      if (this.#waiting.size > 0 && (this.#inFlight === 0 || (isolation !== 'free' && this.#running[isolation] === 0))) this.#wake()
     }
   }
 
   get #inFlight(): number {
-    const { free, alone, ...halves } = this.#flying
+    const { free, alone, ...halves } = this.#running
     return free + alone + halves['first half'] + halves['second half']
   }
 
