@@ -52,30 +52,33 @@ export class Handed {
   }
 }
 
-/** A value whose stored bytes are damaged. Its record can be skipped. A source that reads the value throws `error`. */
+/** A value whose stored bytes are damaged. Its record can be skipped. Whoever reads the value throws `error`. */
 export class DamagedValue {
   readonly error: WaggleError
-  /** Empty, because none of the stored bytes can be trusted. */
-  readonly bytes = new Uint8Array(0)
 
   constructor(error: WaggleError) {
     this.error = error
   }
 }
 
-/** The value of a record: bytes as the log stores them, a value that is handed on in memory, or a damaged one. */
-export type RecordValue = Uint8Array | Handed | DamagedValue
+/** The value of a record that is written: bytes, or a value that is handed on in memory. */
+export type SentValue = Uint8Array | Handed
 
-/** The bytes of a record's value; null without a value. */
+/** The value of a record that is read. */
+export type RecordValue = SentValue | DamagedValue
+
+/** The bytes of a record's value; null without a value. Throws the error of a damaged value. */
 export function bytesIn(value: RecordValue): Uint8Array
 export function bytesIn(value: RecordValue | null): Uint8Array | null
 export function bytesIn(value: RecordValue | null): Uint8Array | null {
-  return value === null || value instanceof Uint8Array ? value : value.bytes
+  if (value === null || value instanceof Uint8Array) return value
+  if (value instanceof DamagedValue) throw value.error
+  return value.bytes
 }
 
-/** The size of a record's value in bytes; 0 without a value. */
+/** The size of a record's value in bytes; 0 without a value, and for a damaged one. */
 export function valueBytes(value: RecordValue | null): number {
-  return value === null ? 0 : bytesIn(value).length
+  return value === null || value instanceof DamagedValue ? 0 : bytesIn(value).length
 }
 
 /**
@@ -120,7 +123,7 @@ export interface Gap extends TopicPartition {
 export interface ProducerRecord extends TopicPartition {
   readonly timestamp: number
   readonly key: Uint8Array | null
-  readonly value: RecordValue | null
+  readonly value: SentValue | null
   readonly headers: readonly Header[]
 }
 

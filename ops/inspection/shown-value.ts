@@ -1,5 +1,5 @@
 import { pictureFormat } from '../../connectors/pictures/picture-format.ts'
-import { bytesIn, type LogRecord } from '../../processor/ports.ts'
+import { bytesIn, DamagedValue, type LogRecord } from '../../processor/ports.ts'
 import { type Header, headerText } from '../../topology/record.ts'
 import type { Serde } from '../../topology/serde.ts'
 import { contentTypeHeader, errorHeader } from '../../topology/swarm/headers.ts'
@@ -18,6 +18,7 @@ export class ShownValues {
   /** The value as text, cut after `maxCharacters`; null for a tombstone. Never throws: for bytes that cannot be decoded it returns their number. */
   async text(topic: string, { value, headers }: Pick<LogRecord, 'value' | 'headers'>, maxCharacters: number): Promise<string | null> {
     if (value === null) return null
+    if (value instanceof DamagedValue) return cut(`(damaged: ${value.error.message})`, maxCharacters)
     const bytes = bytesIn(value)
     return cut(await this.#decoded(topic, bytes, headers).catch(() => textOrCount(bytes)), maxCharacters)
   }

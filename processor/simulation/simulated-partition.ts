@@ -1,4 +1,4 @@
-import type { LogRecord, ProducerRecord } from '../ports.ts'
+import { bytesIn, type LogRecord, type ProducerRecord } from '../ports.ts'
 import type { DurablePartition } from './simulated-disk.ts'
 
 /** A record that is appended and not durable yet. */
@@ -52,7 +52,7 @@ export class SimulatedPartition {
         timestamp,
         key,
         headers,
-        value: value === null || value instanceof Uint8Array ? value : Uint8Array.from(value.bytes),
+        value: bytesIn(value),
       })
     this.#durable.records.sort((a, b) => a.offset - b.offset)
     this.#durable.end = Math.max(this.#durable.end, (records.at(-1)?.offset ?? -1) + 1)

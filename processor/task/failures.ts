@@ -6,6 +6,7 @@ import type { StreamsConfig } from '../../topology/streams-config.ts'
 import { Unavailable, WaggleError } from '../../topology/waggle-error.ts'
 import type { TaskMeters } from '../metrics/task-meters.ts'
 import { partitionForKey } from '../partitioner.ts'
+import { DamagedValue } from '../ports.ts'
 import type { CurrentRecord } from './current-record.ts'
 import type { TaskSurroundings } from './task-state.ts'
 
@@ -153,7 +154,7 @@ export class TaskFailures {
 
   /**
    * Writes a dead letter: key and value as they were read, time and headers as they were at the failing node. A punctuation has none of these. A bare
-   * letter has neither the value nor the record's own headers.
+   * letter has neither the value nor the record's own headers. A letter about a damaged value has no value.
    */
   #deadLetter(letters: DeadLetters, error: WaggleError, failed: FailedRecord, letter: 'whole' | 'bare'): void {
     this.#meters.deadLetters.record(1)
@@ -165,7 +166,7 @@ export class TaskFailures {
       topic: letters.topic,
       partition: key === null ? this.#current.partition % partitions : partitionForKey(key, partitions),
       key,
-      value: isWhole ? (read?.value ?? null) : null,
+      value: isWhole && !(read?.value instanceof DamagedValue) ? (read?.value ?? null) : null,
       timestamp: failed.timestamp,
       headers: [...(isWhole ? failed.headers : noHeaders), ...letters.headers(error, failed)],
     })

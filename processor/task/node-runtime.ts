@@ -57,7 +57,8 @@ export class SourceRuntime implements NodeRuntime {
     if (this.#skips(record)) return null
     const { key, value, headers } = record
     const ofKey = key === null ? null : (this.#key.prepare?.(topic, key, headers) ?? null)
-    const isReady = value === null || this.#value.prepare === undefined || (value instanceof Handed && value.serde === this.#value)
+    const isReady =
+      value === null || value instanceof DamagedValue || this.#value.prepare === undefined || (value instanceof Handed && value.serde === this.#value)
     const ofValue = isReady ? null : (this.#value.prepare?.(topic, bytesIn(value), headers) ?? null)
     return ofKey === null || ofValue === null ? (ofKey ?? ofValue) : Promise.all([ofKey, ofValue])
   }

@@ -98,6 +98,11 @@ export class ByteReader {
     return this.#bytes.readInt32LE(this.#at - 4)
   }
 
+  /** The next number, which stays unread. */
+  peekI32(): number {
+    return this.#bytes.readInt32LE(this.#at)
+  }
+
   f64(): number {
     this.#at += 8
     return this.#bytes.readDoubleLE(this.#at - 8)

@@ -1,4 +1,4 @@
-import type { LogRecord, TopicPartition } from '../../../processor/ports.ts'
+import { bytesIn, type LogRecord, type TopicPartition } from '../../../processor/ports.ts'
 import type { WaggleError } from '../../../topology/waggle-error.ts'
 import { RecordBatchReader } from './record-batch-reader.ts'
 import { RecordBatchWriter } from './record-batch-writer.ts'
@@ -35,7 +35,7 @@ export class Batch {
     new RecordBatchReader(this.writer.seal({ producerId: -1n, epoch: -1, sequence: -1, isTransactional: false }), 0, 0).readInto(records, count)
     const parts: Batch[] = []
     for (const record of records) {
-      const producerRecord = { ...record, topic: this.topic, partition: this.partition }
+      const producerRecord = { ...record, value: bytesIn(record.value), topic: this.topic, partition: this.partition }
       if (parts.at(-1)?.writer.append(producerRecord, maxBytes)) continue
       const part = new Batch(this, { set: this.set, writer: new RecordBatchWriter(), sinceMs: this.sinceMs })
       part.isClosed = true

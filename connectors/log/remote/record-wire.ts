@@ -1,5 +1,14 @@
-import { bytesIn, type ChangelogRecord, type LogRecord, type ProducerRecord, type RecordRun, type StoreChange } from '../../../processor/ports.ts'
+import {
+  bytesIn,
+  type ChangelogRecord,
+  DamagedValue,
+  type LogRecord,
+  type ProducerRecord,
+  type RecordRun,
+  type StoreChange,
+} from '../../../processor/ports.ts'
 import { type Header, noHeaders } from '../../../topology/record.ts'
+import { packError, unpackError, type WireError } from '../../system/wire-error.ts'
 import { ByteReader, ByteWriter } from '../embedded/byte-writer.ts'
 
 /** A run, with the number of seeks that its reader had made before. */
@@ -30,7 +39,7 @@ export function unpackRuns(bytes: Uint8Array): readonly SentRun[] {
   const reader = new ByteReader(bytes)
   return Array.from({ length: reader.u32() }, () => {
     const [topic, partition, seeks] = [reader.text(), reader.u32(), reader.u32()]
-    const records = Array.from({ length: reader.u32() }, (): LogRecord => ({ offset: reader.f64(), ...readRecord(reader) }))
+    const records = Array.from({ length: reader.u32() }, (): LogRecord => ({ offset: reader.f64(), ...readRecord(reader, readValue) }))
     return { topic, partition, seeks, records }
   })
 }
@@ -65,7 +74,7 @@ export class PackedRecords {
 
 export function* unpackRecords(bytes: Uint8Array, topics: readonly string[]): IterableIterator<ProducerRecord> {
   const reader = new ByteReader(bytes)
-  while (!reader.isAtEnd) yield { topic: topics[reader.u32()] ?? '', partition: reader.u32(), ...readRecord(reader) }
+  while (!reader.isAtEnd) yield { topic: topics[reader.u32()] ?? '', partition: reader.u32(), ...readRecord(reader, sentValue) }
 }
 
 /**
@@ -100,7 +109,8 @@ export function unpackState(bytes: Uint8Array): readonly StoreChange[] {
 function writeRecord(writer: ByteWriter, { timestamp, key, value, headers }: Omit<LogRecord, 'offset'>): void {
   writer.f64(timestamp)
   writer.bytes(key)
-  writer.bytes(bytesIn(value))
+  if (value instanceof DamagedValue) writeDamaged(writer, value)
+  else writer.bytes(bytesIn(value))
   writer.u32(headers.length)
   for (const header of headers) {
     writer.text(header.key)
@@ -108,11 +118,27 @@ function writeRecord(writer: ByteWriter, { timestamp, key, value, headers }: Omi
   }
 }
 
-function readRecord(reader: ByteReader): Omit<LogRecord, 'offset'> {
-  const [timestamp, key, value, count] = [reader.f64(), reader.bytes(), reader.bytes(), reader.u32()]
+function readRecord<V>(reader: ByteReader, read: (reader: ByteReader) => V): Omit<LogRecord, 'offset' | 'value'> & { readonly value: V } {
+  const [timestamp, key, value, count] = [reader.f64(), reader.bytes(), read(reader), reader.u32()]
   const headers = count === 0 ? noHeaders : Array.from({ length: count }, (): Header => ({ key: reader.text(), value: reader.bytes() }))
   return { timestamp, key, value, headers }
 }
+
+/** Encodes a damaged value as a length that no bytes have, and its error. */
+function writeDamaged(writer: ByteWriter, { error }: DamagedValue): void {
+  writer.i32(damagedLength)
+  writer.text(JSON.stringify(packError(error)))
+}
+
+const sentValue = (reader: ByteReader): Uint8Array | null => reader.bytes()
+
+function readValue(reader: ByteReader): Uint8Array | DamagedValue | null {
+  if (reader.peekI32() !== damagedLength) return reader.bytes()
+  reader.i32()
+  return new DamagedValue(unpackError(JSON.parse(reader.text()) as WireError))
+}
+
+const damagedLength = -2
 
 /** A copy in memory of its own, which can be moved to another thread. */
 function ownBytes(writer: ByteWriter): Uint8Array<ArrayBuffer> {

@@ -3,7 +3,15 @@ import { describe, it } from 'node:test'
 import { openKafkaLog } from '../../../../connectors/log/kafka/kafka-log.ts'
 import { openKafkaJsLog } from '../../../../connectors/log/kafkajs/kafkajs-log.ts'
 import { systemClock } from '../../../../connectors/system/system-clock.ts'
-import type { CommitReceipt, Consumer, Log, RecordRun, TaskProducer, TopicPartition } from '../../../../processor/ports.ts'
+import {
+  bytesIn,
+  type CommitReceipt,
+  type Consumer,
+  type Log,
+  type RecordRun,
+  type TaskProducer,
+  type TopicPartition,
+} from '../../../../processor/ports.ts'
 import { WaggleError } from '../../../../topology/waggle-error.ts'
 import { describeWithKafka, type KafkaCluster } from '../../../support/kafka-cluster.ts'
 import { newName, quickOptions, record, valuesBetween } from '../../../support/kafka-log.ts'
@@ -139,7 +147,7 @@ class Copying {
     const { from, to } = this.#names
     const positions = []
     for (const { partition, records: ones } of runs) {
-      for (const { key, value, headers, timestamp } of ones) producer.append({ topic: to, partition, key, value, headers, timestamp })
+      for (const { key, value, headers, timestamp } of ones) producer.append({ topic: to, partition, key, value: bytesIn(value), headers, timestamp })
       positions.push({ topic: from, partition, offset: (ones.at(-1)?.offset ?? -1) + 1, metadata: '' })
     }
     const receipt = await producer.commit({ positions, state: [] })
