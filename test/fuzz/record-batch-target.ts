@@ -59,7 +59,9 @@ const parsers: readonly ((bytes: Buffer) => void)[] = [
   (bytes) => readAll(sealed(compressed(bytes, lz4Frame), 3)),
   (bytes) => readAll(sealed(compressed(bytes, zstdCompressSync), 4)),
   (bytes) => {
-    const { answers } = fetchRequest([], { maxWaitMs: 0, maxBytes: 0, maxPartitionBytes: 0 }).parse(bytes)
+    const { answers } = fetchRequest({ session: 0, epoch: 0, asks: [], forgotten: [] }, { maxWaitMs: 0, maxBytes: 0, maxPartitionBytes: 0 }).parse(
+      bytes,
+    )
     assert.ok(answers.length <= bytes.length)
     for (const answer of answers) readAll(answer.bytes, answer.aborted)
   },

@@ -34,6 +34,7 @@ export class Cluster {
   #controller = -1
   #refreshing: { readonly asked: ReadonlySet<string>; readonly done: Promise<void> } | null = null
   #asks = 0
+  #recreated = 0
   #closed = false
 
   constructor({ brokers, client, clock, random }: ClusterOptions) {
@@ -64,6 +65,11 @@ export class Cluster {
    */
   lastPartitionsOf(topic: string): number {
     return this.partitionsOf(topic) ?? this.#missing.get(topic)?.partitions ?? 0
+  }
+
+  /** The number of times that a known topic had another id. */
+  get recreated(): number {
+    return this.#recreated
   }
 
   /** The topic's id; null if it is not known. A deleted topic that is created again has another id. */
@@ -189,6 +195,7 @@ export class Cluster {
       this.#missing.delete(name)
       // A topic with another id was created again. The leaders of the old topic do not apply to it.
       const before = this.#topicIds.get(name) === id ? this.#leaders.get(name) : undefined
+      if (this.#topicIds.has(name) && this.#topicIds.get(name) !== id) this.#recreated++
       this.#topicIds.set(name, id)
       const leaders: (Leader | null)[] = []
       for (const { partition, leader, epoch, replicas } of partitions) {

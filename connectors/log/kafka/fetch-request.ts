@@ -1,3 +1,4 @@
+import type { TopicPartition } from '../../../processor/ports.ts'
 import type { RawRequest } from './connections.ts'
 import type { AbortedTransaction } from './record-batch-reader.ts'
 import { WireReader, WireWriter } from './wire.ts'
@@ -18,14 +19,23 @@ export interface FetchAnswer {
   readonly bytes: Buffer
 }
 
-/** Fetch v12 for committed records, without a fetch session. Returns batches as bytes. */
+/** The content of a fetch request within a fetch session (KIP-227). */
+export interface SessionAsk {
+  readonly session: number
+  /** 0 begins a new session, with all partitions. */
+  readonly epoch: number
+  readonly asks: readonly FetchAsk[]
+  readonly forgotten: readonly TopicPartition[]
+}
+
+/** Fetch v12 for committed records. Returns batches as bytes. */
 export function fetchRequest(
-  asks: readonly FetchAsk[],
+  { session, epoch, asks, forgotten }: SessionAsk,
   bounds: { readonly maxWaitMs: number; readonly maxBytes: number; readonly maxPartitionBytes: number },
 ) {
   const byTopic = Map.groupBy(asks, ({ topic }) => topic)
   const writer = new WireWriter()
-  writer.int32(-1).int32(bounds.maxWaitMs).int32(1).int32(bounds.maxBytes).int8(readCommitted).int32(0).int32(-1).length(byTopic.size)
+  writer.int32(-1).int32(bounds.maxWaitMs).int32(1).int32(bounds.maxBytes).int8(readCommitted).int32(session).int32(epoch).length(byTopic.size)
   for (const [topic, partitions] of byTopic) {
     writer.text(topic).length(partitions.length)
     for (const { partition, offset } of partitions) {
@@ -33,12 +43,21 @@ export function fetchRequest(
     }
     writer.noTags()
   }
-  writer.length(0).text('').noTags()
+  const forgottenByTopic = Map.groupBy(forgotten, ({ topic }) => topic)
+  writer.length(forgottenByTopic.size)
+  for (const [topic, partitions] of forgottenByTopic) {
+    writer.text(topic).length(partitions.length)
+    for (const { partition } of partitions) writer.int32(partition)
+    writer.noTags()
+  }
+  writer.text('').noTags()
   return { key: 1, version: 12, payload: [writer.done()], parse } satisfies RawRequest<FetchResponse>
 }
 
 export interface FetchResponse {
   readonly errorCode: number
+  /** The broker's id of the session; 0 if it keeps none. */
+  readonly session: number
   readonly answers: readonly FetchAnswer[]
 }
 
@@ -46,14 +65,14 @@ function parse(answer: Buffer): FetchResponse {
   const reader = new WireReader(answer)
   reader.int32()
   const errorCode = reader.int16()
-  reader.int32()
+  const session = reader.int32()
   const answers: FetchAnswer[] = []
   for (let topics = reader.length(); topics > 0; topics--) {
     const topic = reader.text() ?? ''
     for (let partitions = reader.length(); partitions > 0; partitions--) answers.push(partitionAnswer(topic, reader))
     reader.tags()
   }
-  return { errorCode, answers }
+  return { errorCode, session, answers }
 }
 
 function partitionAnswer(topic: string, reader: WireReader): FetchAnswer {

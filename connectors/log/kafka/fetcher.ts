@@ -4,6 +4,7 @@ import { BrokerError, errorName, isPassing, missingTopic, toWaggleError } from '
 import { type Cluster, goneTopicMs } from './cluster.ts'
 import type { Broker, Lane } from './connections.ts'
 import { type FetchAnswer, fetchRequest } from './fetch-request.ts'
+import { FetchSession } from './fetch-session.ts'
 import type { FetchedPartition } from './fetched-partition.ts'
 
 export interface FetcherOptions {
@@ -23,16 +24,25 @@ export interface FetcherOptions {
 }
 
 /**
- * Reads ahead for many partitions. Partitions with the same leader share a request. While a request waits for records, other partitions use another
- * connection, so a partition with records never waits for an empty one.
+ * Reads ahead for many partitions. Each broker has a few fetch sessions. While the request of one waits for records, other partitions use another one,
+ * so a partition with records never waits for an empty one. Work follows changes: only a partition with a new offset, or one that may or may not be
+ * read any more, is looked at.
  */
 export class Fetcher {
   readonly #options: FetcherOptions
   readonly #cluster: Cluster
-  readonly #partitions = new Set<FetchedPartition>()
+  /** All partitions, with their sessions. */
+  readonly #partitions = new Map<FetchedPartition, FetchSession | null>()
+  /** Partitions for which a session must be found or changed. */
+  #changed = new Set<FetchedPartition>()
+  /** Partitions that wait until others have fewer records. */
+  readonly #crowded = new Set<FetchedPartition>()
+  /** Partitions that are tried again at `retryAtMs`. */
+  readonly #delayed = new Set<FetchedPartition>()
   readonly #lanes: readonly Lane[]
-  readonly #busy = new Map<string, Set<Lane>>()
+  readonly #sessions = new Map<string, readonly FetchSession[]>()
   #bytes = 0
+  #recreated = 0
   #planned = false
   #cancelRetry: (() => void) | null = null
   #failures = 0
@@ -46,28 +56,37 @@ export class Fetcher {
   }
 
   add(partition: FetchedPartition): void {
-    this.#partitions.add(partition)
-    this.poke()
+    this.#partitions.set(partition, null)
+    this.#bytes += partition.bytes
+    this.#change(partition)
   }
 
   delete(partition: FetchedPartition): void {
-    if (this.#partitions.delete(partition)) this.#bytes -= partition.bytes
+    if (!this.#partitions.has(partition)) return
+    this.#leave(partition)
+    this.#partitions.delete(partition)
+    for (const set of [this.#changed, this.#crowded, this.#delayed]) set.delete(partition)
+    this.#bytes -= partition.bytes
+    this.poke()
   }
 
   take(partition: FetchedPartition, count: number): LogRecord[] {
     const before = partition.bytes
     const records = partition.take(count, (gap, cause) => this.#options.onUnreadable(partition, gap, cause))
-    if (partition.bytes !== before) {
+    if (partition.bytes !== before && this.#partitions.has(partition)) {
       this.#bytes += partition.bytes - before
-      this.poke()
+      this.#change(partition)
     }
     return records
   }
 
   seek(partition: FetchedPartition, offset: number): void {
-    if (this.#partitions.has(partition)) this.#bytes -= partition.bytes
+    const isHere = this.#partitions.has(partition)
+    if (isHere) this.#bytes -= partition.bytes
     partition.seek(offset)
-    this.poke()
+    if (!isHere) return
+    this.#leave(partition)
+    this.#change(partition)
   }
 
   /** Sends the requests that are due, in the next turn of the event loop. */
@@ -88,52 +107,108 @@ export class Fetcher {
     await this.#cluster.client.closeLanes((name) => names.has(name))
   }
 
+  #change(partition: FetchedPartition): void {
+    this.#changed.add(partition)
+    this.poke()
+  }
+
+  #leave(partition: FetchedPartition): void {
+    this.#partitions.get(partition)?.leave(partition)
+    if (this.#partitions.has(partition)) this.#partitions.set(partition, null)
+  }
+
   #ask(): void {
     const now = this.#cluster.clock.elapsedMs()
-    const byBroker = new Map<string, { readonly broker: Broker; readonly byPartition: Map<string, FetchedPartition> }>()
-    let isLeaderMissing = false
-    let isPartitionTaken = false
-    let retryAtMs = Number.POSITIVE_INFINITY
-    for (const partition of this.#partitions) {
-      if (partition.isAsked || partition.next === null || partition.bytes >= maxAheadBytes) continue
-      if (this.#bytes >= this.#options.maxBytes && !partition.isEmpty) continue
-      if (partition.retryAtMs > now) {
-        retryAtMs = Math.min(retryAtMs, partition.retryAtMs)
-        continue
-      }
-      if (this.#isRecreated(partition)) {
-        this.#later(partition)
-        retryAtMs = Math.min(retryAtMs, partition.retryAtMs)
-        this.#options.onOutOfRange(partition)
-        continue
-      }
-      const broker = this.#cluster.leaderOf(partition.topic, partition.partition)
-      if (broker === null) {
-        isLeaderMissing = true
-        continue
-      }
-      const name = `${broker.host}:${broker.port}`
-      const group = byBroker.get(name)
-      if (group === undefined) byBroker.set(name, { broker, byPartition: new Map([[partitionName(partition), partition]]) })
-      else if (group.byPartition.has(partitionName(partition))) isPartitionTaken = true
-      else group.byPartition.set(partitionName(partition), partition)
+    for (const partition of this.#due(now)) this.#place(partition, now)
+    for (const sessions of this.#sessions.values()) {
+      for (const session of sessions) if (!session.isWaiting && !session.isEmpty) void this.#fetch(session)
     }
-    let isAnyAsked = false
-    for (const [name, { broker, byPartition }] of byBroker) {
-      const busy = this.#busy.get(name) ?? new Set()
-      this.#busy.set(name, busy)
-      const lane = this.#lanes.find((one) => !busy.has(one))
-      if (lane === undefined) continue
-      isAnyAsked = true
-      void this.#fetch(lane, broker, busy, [...byPartition.values()])
+    this.#planRetry(now)
+  }
+
+  /** Takes the partitions that must be looked at now. */
+  #due(now: number): Iterable<FetchedPartition> {
+    const due = this.#changed
+    this.#changed = new Set()
+    if (this.#bytes < this.#options.maxBytes) {
+      for (const partition of this.#crowded) due.add(partition)
+      this.#crowded.clear()
     }
-    // A request can contain a partition only once, so a second reader of it waits for the next round.
-    if (isPartitionTaken && isAnyAsked) this.poke()
-    if (isLeaderMissing) void this.#findLeaders()
-    if (retryAtMs < Number.POSITIVE_INFINITY) {
-      this.#cancelRetry?.()
-      this.#cancelRetry = this.#cluster.clock.after(Math.max(1, retryAtMs - now), () => this.poke())
+    for (const partition of this.#delayed) if (partition.retryAtMs <= now) due.add(partition)
+    // Offsets of a topic that was deleted and created again mean nothing in the new one.
+    if (this.#recreated !== this.#cluster.recreated) for (const partition of this.#partitions.keys()) due.add(partition)
+    this.#recreated = this.#cluster.recreated
+    return due
+  }
+
+  /** Gives a partition a session, or takes it out of its session if it must not be read now. */
+  #place(partition: FetchedPartition, now: number): void {
+    if (!this.#partitions.has(partition)) return
+    this.#delayed.delete(partition)
+    if (partition.retryAtMs <= now && this.#isRecreated(partition)) {
+      this.#later(partition)
+      this.#options.onOutOfRange(partition)
     }
+    const broker = this.#mayAsk(partition, now) ? this.#cluster.leaderOf(partition.topic, partition.partition) : null
+    const session = this.#partitions.get(partition) ?? null
+    if (session !== null && broker !== null && nameOf(session.broker) === nameOf(broker)) session.moved(partition)
+    else {
+      this.#leave(partition)
+      if (broker !== null && !this.#join(partition, broker)) this.#changed.add(partition)
+    }
+  }
+
+  /** False if the partition has enough records, or waits after an error, or has no leader. It is looked at again when that has changed. */
+  #mayAsk(partition: FetchedPartition, now: number): boolean {
+    if (partition.next === null || partition.bytes >= maxAheadBytes) return false
+    if (this.#bytes >= this.#options.maxBytes && !partition.isEmpty) {
+      this.#crowded.add(partition)
+      return false
+    }
+    if (partition.retryAtMs > now) {
+      this.#delayed.add(partition)
+      return false
+    }
+    if (this.#cluster.leaderOf(partition.topic, partition.partition) === null) {
+      this.#changed.add(partition)
+      void this.#findLeaders()
+      return false
+    }
+    return true
+  }
+
+  /** False if no session has room for the partition now. */
+  #join(partition: FetchedPartition, broker: Broker): boolean {
+    const name = partitionName(partition)
+    const idle = this.#sessionsOf(broker).filter(({ isWaiting }) => !isWaiting)
+    const session = idle.find((one) => one.holder(name) === null) ?? idle.find((one) => one.hasAsked(name))
+    if (session === undefined) return false
+    const holder = session.holder(name)
+    if (holder !== null) {
+      // Another reader of the same partition, which has had its turn.
+      this.#leave(holder)
+      this.#changed.add(holder)
+    }
+    session.join(partition)
+    this.#partitions.set(partition, session)
+    return true
+  }
+
+  #sessionsOf(broker: Broker): readonly FetchSession[] {
+    const name = nameOf(broker)
+    const known = this.#sessions.get(name)
+    if (known !== undefined) return known
+    const sessions = this.#lanes.map((lane) => new FetchSession(broker, lane))
+    this.#sessions.set(name, sessions)
+    return sessions
+  }
+
+  #planRetry(now: number): void {
+    this.#cancelRetry?.()
+    this.#cancelRetry = null
+    let atMs = Number.POSITIVE_INFINITY
+    for (const { retryAtMs } of this.#delayed) atMs = Math.min(atMs, retryAtMs)
+    if (atMs < Number.POSITIVE_INFINITY) this.#cancelRetry = this.#cluster.clock.after(Math.max(1, atMs - now), () => this.poke())
   }
 
   /**
@@ -145,42 +220,41 @@ export class Fetcher {
     return id !== null && id !== partition.topicId && partition.isEmpty
   }
 
-  async #fetch(lane: Lane, broker: Broker, busy: Set<Lane>, partitions: readonly FetchedPartition[]): Promise<void> {
-    busy.add(lane)
-    const asked = new Map(partitions.map((partition) => [partitionName(partition), { partition, epoch: partition.epoch }]))
-    for (const partition of partitions) {
-      partition.isAsked = true
-      // The partition moves to the end of the order, so that its other readers come first in the next round.
-      this.#partitions.delete(partition)
-      this.#partitions.add(partition)
-    }
+  async #fetch(session: FetchSession): Promise<void> {
+    const { broker, lane } = session
+    session.isWaiting = true
     try {
-      const asks = partitions.map(({ topic, partition, next }) => ({ topic, partition, offset: next ?? 0 }))
-      const request = fetchRequest(asks, { maxWaitMs, maxBytes: maxAnswerBytes, maxPartitionBytes })
-      const { errorCode, answers } = await this.#cluster.client.raw({ lane, broker }, request)
+      const ask = session.take()
+      const request = fetchRequest(ask, { maxWaitMs, maxBytes: maxAnswerBytes, maxPartitionBytes })
+      const { errorCode, session: id, answers } = await this.#cluster.client.raw({ lane, broker }, request)
+      if (ask.epoch > 0 && isSessionLost(errorCode)) {
+        session.restart()
+        return
+      }
       if (errorCode !== 0) throw new BrokerError(errorName(errorCode))
-      for (const partition of partitions) partition.isAsked = false
+      session.answered(id)
       for (const answer of answers) {
-        const of = asked.get(partitionName(answer))
+        const partition = session.holder(partitionName(answer))
         // The partition was removed, or a seek has moved it, during the request.
-        if (of === undefined || of.epoch !== of.partition.epoch || !this.#partitions.has(of.partition)) continue
-        this.#add(of.partition, answer)
+        if (partition !== null) this.#add(partition, answer)
       }
       this.#failures = 0
     } catch (thrown) {
-      for (const partition of partitions) partition.isAsked = false
       if (this.#closed) return
-      if (!isPassing(thrown)) this.#options.onError(toWaggleError(thrown, `${broker.host}:${broker.port} cannot be read from`), partitions)
+      const partitions = session.clear()
+      for (const partition of partitions) this.#partitions.set(partition, null)
+      if (!isPassing(thrown)) this.#options.onError(toWaggleError(thrown, `${nameOf(broker)} cannot be read from`), partitions)
       for (const partition of partitions) this.#later(partition)
       void this.#findLeaders()
     } finally {
-      busy.delete(lane)
+      session.isWaiting = false
       this.poke()
     }
   }
 
   #add(partition: FetchedPartition, answer: FetchAnswer): void {
     const error = answer.errorCode === 0 ? null : errorName(answer.errorCode)
+    this.#changed.add(partition)
     if (error === null) {
       const before = partition.bytes
       try {
@@ -214,14 +288,15 @@ export class Fetcher {
 
   #later(partition: FetchedPartition): void {
     partition.retryAtMs = this.#cluster.clock.elapsedMs() + backOffMs(partition.failures++)
+    this.#changed.add(partition)
   }
 
   async #findLeaders(): Promise<void> {
     if (this.#isRefreshing || this.#closed) return
     this.#isRefreshing = true
     try {
-      await this.#cluster.refresh([...this.#partitions].map(({ topic }) => topic))
-      const missing = [...this.#partitions].filter((one) => this.#isMissing(one))
+      await this.#cluster.refresh(Array.from(this.#partitions.keys(), ({ topic }) => topic))
+      const missing = [...this.#partitions.keys()].filter((one) => this.#isMissing(one))
       if (missing.length > 0) await this.#cluster.backOff(this.#failures++)
     } catch {
       // No broker answers. The next round tries again.
@@ -243,6 +318,16 @@ export class Fetcher {
   }
 }
 
+function nameOf({ host, port }: Broker): string {
+  return `${host}:${port}`
+}
+
+/** True if the broker has forgotten the session, or has seen another request of it. Then the next request begins a new one. */
+function isSessionLost(errorCode: number): boolean {
+  return lostSession.has(errorName(errorCode))
+}
+
+const lostSession: ReadonlySet<string> = new Set(['FETCH_SESSION_ID_NOT_FOUND', 'INVALID_FETCH_SESSION_EPOCH'])
 const lanesABroker = 3
 const maxWaitMs = 500
 const maxAnswerBytes = 4 * 1024 * 1024

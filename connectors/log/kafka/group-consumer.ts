@@ -58,7 +58,8 @@ export class GroupConsumer implements Consumer {
       name,
       maxBytes: options.maxAheadBytes,
       onAnswer: (partition) => {
-        if (!partition.isEmpty && this.#owned.ofFetched(partition)?.paused === false) this.#notify()
+        const owned = this.#owned.ofFetched(partition)
+        if (owned !== undefined && this.#owned.look(owned)) this.#notify()
       },
       onUnreadable: (_, gap, cause) => subscription.onUnreadable?.(gap, cause),
       onOutOfRange: (partition) => void this.#reset(partition),
@@ -135,11 +136,11 @@ export class GroupConsumer implements Consumer {
   }
 
   pause(partitions: readonly TopicPartition[]): void {
-    for (const owned of this.#of(partitions)) owned.paused = true
+    this.#setPaused(partitions, true)
   }
 
   resume(partitions: readonly TopicPartition[]): void {
-    for (const owned of this.#of(partitions)) owned.paused = false
+    this.#setPaused(partitions, false)
     this.wakeup()
   }
 
@@ -273,13 +274,12 @@ export class GroupConsumer implements Consumer {
   #collect(maxRecords: number): readonly RecordRun[] {
     const runs: RecordRun[] = []
     let left = maxRecords
-    for (const { topic, partition, fetched, paused } of this.#owned.inTurn()) {
-      if (left <= 0) break
-      if (paused || fetched.isEmpty) continue
+    for (const { topic, partition, fetched } of this.#owned.inTurn()) {
       const records = this.#fetcher.take(fetched, left)
       if (records.length === 0) continue
       left -= records.length
       runs.push({ topic, partition, records })
+      if (left <= 0) break
     }
     return runs
   }
@@ -293,8 +293,13 @@ export class GroupConsumer implements Consumer {
     this.#wait.end()
   }
 
-  #of(partitions: readonly TopicPartition[]): readonly OwnedPartition[] {
-    return partitions.flatMap((place) => this.#owned.get(place) ?? [])
+  #setPaused(partitions: readonly TopicPartition[], isPaused: boolean): void {
+    for (const place of partitions) {
+      const owned = this.#owned.get(place)
+      if (owned === undefined) continue
+      owned.paused = isPaused
+      this.#owned.look(owned)
+    }
   }
 }
 

@@ -6,19 +6,18 @@ export interface OwnedPartition extends TopicPartition {
   paused: boolean
 }
 
-/** The partitions that a group's member reads, in the order of polling. */
+/** The partitions that a group's member reads. Those that are ready have fetched records and are not paused. */
 export class OwnedPartitions {
   readonly #byPartition = new Map<string, OwnedPartition>()
   readonly #byFetched = new Map<FetchedPartition, OwnedPartition>()
-  #order: readonly OwnedPartition[] = []
-  #first = 0
+  readonly #ready = new Set<OwnedPartition>()
 
   get size(): number {
     return this.#byPartition.size
   }
 
   get all(): readonly OwnedPartition[] {
-    return this.#order
+    return [...this.#byPartition.values()]
   }
 
   has(place: TopicPartition): boolean {
@@ -37,30 +36,41 @@ export class OwnedPartitions {
     for (const one of owned) {
       this.#byPartition.set(partitionName(one), one)
       this.#byFetched.set(one.fetched, one)
+      this.look(one)
     }
-    this.#order = [...this.#byPartition.values()]
   }
 
   delete(owned: readonly OwnedPartition[]): void {
     for (const one of owned) {
       this.#byPartition.delete(partitionName(one))
       this.#byFetched.delete(one.fetched)
+      this.#ready.delete(one)
     }
-    this.#order = [...this.#byPartition.values()]
   }
 
   clear(): void {
-    this.delete(this.#order)
+    this.delete(this.all)
   }
 
-  /** All partitions. Each call starts with the next one, so that no partition takes every poll for itself. */
+  /** Call this after records were fetched, and after `paused` has changed. True if the partition is ready. */
+  look(owned: OwnedPartition): boolean {
+    const isReady = !owned.paused && !owned.fetched.isEmpty
+    if (isReady) this.#ready.add(owned)
+    else this.#ready.delete(owned)
+    return isReady
+  }
+
+  /** The ready partitions. One that is left with records comes last in the next turn, so that no partition takes every poll for itself. */
   *inTurn(): IterableIterator<OwnedPartition> {
-    const order = this.#order
-    const first = this.#first
-    this.#first = order.length === 0 ? 0 : (first + 1) % order.length
-    for (let step = 0; step < order.length; step++) {
-      const owned = order[(first + step) % order.length]
-      if (owned !== undefined) yield owned
+    const given: OwnedPartition[] = []
+    try {
+      for (const owned of this.#ready) {
+        this.#ready.delete(owned)
+        given.push(owned)
+        yield owned
+      }
+    } finally {
+      for (const owned of given) this.look(owned)
     }
   }
 }

@@ -146,7 +146,9 @@ function deathsUntilFound(size: number, killer: number): number {
     // Everything is in flight that may be in flight together with the killer.
     const isolation = killerSearch.isolationOf(`${killer}`)
     const flying =
-      isolation === 'alone' ? [`${killer}`] : names.filter((name) => ['free', isolation].includes(killerSearch.isolationOf(name)) || isolation === 'free')
+      isolation === 'alone'
+        ? [`${killer}`]
+        : names.filter((name) => ['free', isolation].includes(killerSearch.isolationOf(name)) || isolation === 'free')
     for (const name of flying) {
       const { all, alone } = deaths.get(name) ?? { all: 0, alone: 0 }
       deaths.set(name, { all: all + 1, alone: alone + (flying.length === 1 ? 1 : 0) })
