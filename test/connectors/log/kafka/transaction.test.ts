@@ -17,7 +17,7 @@ describeWithKafka('A transaction on Kafka', { settings }, (cluster) => {
   let group: string
 
   beforeEach(async () => {
-    log = await openKafkaLog({ ...quickOptions(cluster()), processing: 'exactly_once', transactionTimeoutMs: 500 })
+    log = await openKafkaLog({ ...quickOptions(cluster()), processing: 'exactly_once', transactionTimeoutMs: 3000 })
     topic = newName('topic')
     group = newName('group')
     await log.createTopics([{ name: topic, partitions: 1, cleanup: 'delete', retentionMs: null }])
