@@ -52,6 +52,22 @@ export class SwarmHost implements BeeHost {
     return new SwarmHost(options, values)
   }
 
+  /** The same at once. Throws WAGGLE_INVALID_BEE for a type of role `value` whose `create` returns a promise. */
+  static createNow(options: HostOptions): SwarmHost {
+    const values = new Map<string, Bee<unknown, unknown>>()
+    for (const bee of options.bees) {
+      if (bee.type.role !== 'value') continue
+      const made = madeBy(options, bee, 1, async () => new Map())
+      if (made instanceof Promise)
+        throw new WaggleError('WAGGLE_INVALID_BEE', {
+          message: `create of the bee type ${bee.type.type} returns a promise`,
+          next: 'Return the bee itself, or run the swarm from a file.',
+        })
+      values.set(bee.name, made)
+    }
+    return new SwarmHost(options, values)
+  }
+
   /** An input that the bee accepts, as JSON; null if the bee names none or is not open in this process. */
   exampleInput(bee: string): unknown {
     try {
@@ -241,6 +257,20 @@ function beeRequest(call: Omit<AsyncCall<string>, 'value'>, input: Payload): Bee
 }
 
 async function createBee(options: HostOptions, bee: SwarmBee, batchSize: number, readers: ReaderFindings): Promise<Bee<unknown, unknown>> {
+  try {
+    return await madeBy(options, bee, batchSize, readers)
+  } catch (thrown) {
+    throw thrown instanceof WaggleError ? thrown.at(options.specPlace(bee)) : thrown
+  }
+}
+
+/** The result of a type's `create`, which may be a promise. */
+function madeBy(
+  options: HostOptions,
+  bee: SwarmBee,
+  batchSize: number,
+  readers: ReaderFindings,
+): Bee<unknown, unknown> | Promise<Bee<unknown, unknown>> {
   const { definition } = typeOf(options, bee)
   if (definition.create === undefined)
     throw new WaggleError('WAGGLE_INVALID_BEE', {
@@ -262,11 +292,7 @@ async function createBee(options: HostOptions, bee: SwarmBee, batchSize: number,
     resolveCommand: options.resolveCommand,
     log: (level, message) => options.log(bee.name, level, message),
   }
-  try {
-    return (await definition.create(context)) as Bee<unknown, unknown>
-  } catch (thrown) {
-    throw thrown instanceof WaggleError ? thrown.at(options.specPlace(bee)) : thrown
-  }
+  return definition.create(context) as Bee<unknown, unknown> | Promise<Bee<unknown, unknown>>
 }
 
 function typeOf(options: HostOptions, bee: SwarmBee): BeeType {

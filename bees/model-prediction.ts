@@ -46,7 +46,7 @@ export const modelSpec = {
     }),
   ),
   fit: Type.Optional(
-    Type.Enum(['fill', 'cover'], { description: 'fill (the default): the whole picture, squashed. cover: aspect kept, the centre cut out.' }),
+    Type.Enum(['fill', 'cover'], { default: 'fill', description: 'fill: the whole picture, squashed. cover: aspect kept, the centre cut out.' }),
   ),
   layout: Type.Optional(Type.Enum(['NHWC', 'NCHW'], { description: 'Default: from the model.' })),
   ...pixelSchema,

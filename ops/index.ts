@@ -26,4 +26,6 @@ export {
 } from '../topology/queries.ts'
 export type { ListenedStore, StandbyUpdateListener, StateRestoreListener } from '../topology/state-listeners.ts'
 export type { Sasl, StreamsConfig, StreamsHandlers, StreamsModule } from '../topology/streams-config.ts'
+export type { DefinedBee, Input, SwarmDefinition } from '../topology/swarm/swarm-definition.ts'
 export { Streams } from './streams/streams.ts'
+export { defineSwarm, loadSwarm, type Swarm } from './swarms/swarm.ts'

@@ -890,6 +890,12 @@ export const errorCodes = {
     meaning: 'A function returned `undefined`.',
     next: 'Return a value, or `null` for none; a function with braces needs a `return`.',
   },
+  WAGGLE_UNKNOWN_BEE: {
+    status: 404,
+    exit: 1,
+    meaning: 'The swarm has no bee of this name, or none that saves to this table.',
+    next: 'Use a name that the message gives.',
+  },
   WAGGLE_UNKNOWN_BEE_TYPE: { status: 500, exit: 1, meaning: 'There is no bee type of this name.', next: 'Correct the name, or register the type.' },
   WAGGLE_UNKNOWN_DEAD_LETTER: { status: 404, exit: 1, meaning: 'There is no dead letter with this id.', next: 'See `waggle dead-letters list`.' },
   WAGGLE_UNKNOWN_GATEWAY: { status: 404, exit: 1, meaning: 'There is no gateway of this name.', next: 'Use one that the message names.' },

@@ -24,7 +24,8 @@ export default defineBee({
       ),
       release: Type.Optional(
         Type.Enum(['idle', 'full'], {
-          description: 'idle (the default): closed as soon as the bee it feeds is idle. full: only when full or timed out.',
+          default: 'idle',
+          description: 'idle: closed as soon as the bee it feeds is idle. full: only when full or timed out.',
         }),
       ),
     },

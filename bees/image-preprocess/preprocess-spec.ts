@@ -12,18 +12,19 @@ function sides(description: string): Type.TUnsafe<number | readonly number[]> {
 /** The settings of `image-preprocess`, in the order in which they are applied. */
 export const preprocessSchema = Type.Object(
   {
-    max_pixels: Type.Optional(Type.Integer({ minimum: 1, maximum: 50_000_000, description: 'The most pixels of a picture. Default: 50,000,000.' })),
-    max_bytes: Type.Optional(Type.Integer({ minimum: 1, maximum: 67_108_864, description: 'The most bytes of a picture. Default: 67,108,864.' })),
-    orient: Type.Optional(Type.Boolean({ description: 'Whether the picture is turned upright as its EXIF data says. Default: true.' })),
-    background: Type.Optional(Type.String({ ...colour, description: 'The colour that stands for transparency. Default: "#ffffff".' })),
+    max_pixels: Type.Optional(Type.Integer({ minimum: 1, maximum: 50_000_000, default: 50_000_000, description: 'The most pixels of a picture.' })),
+    max_bytes: Type.Optional(Type.Integer({ minimum: 1, maximum: 67_108_864, default: 67_108_864, description: 'The most bytes of a picture.' })),
+    orient: Type.Optional(Type.Boolean({ default: true, description: 'Whether the picture is turned upright as its EXIF data says.' })),
+    background: Type.Optional(Type.String({ ...colour, default: '#ffffff', description: 'The colour that stands for transparency.' })),
     channels: Type.Optional(Type.Enum([1, 3], { description: '3 for RGB, 1 for grey. Default: from the model, else 3.' })),
     resize: Type.Optional(sides('The length of the shorter side, with the aspect kept; or [height, width]. Default: the size that the model takes.')),
     fit: Type.Optional(
       Type.Enum(['fill', 'cover', 'contain'], {
-        description: 'fill (the default): the whole picture, squashed. cover: aspect kept, the centre cut out. contain: aspect kept, with bars.',
+        default: 'fill',
+        description: 'fill: the whole picture, squashed. cover: aspect kept, the centre cut out. contain: aspect kept, with bars.',
       }),
     ),
-    pad: Type.Optional(Type.String({ ...colour, description: 'The colour of the bars of contain. Default: "#000000".' })),
+    pad: Type.Optional(Type.String({ ...colour, default: '#000000', description: 'The colour of the bars of contain.' })),
     crop: Type.Optional(sides('The side of the square, or [height, width], that is cut out of the middle after the resize.')),
     ...pixelSchema,
     datatype: Type.Optional(

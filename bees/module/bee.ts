@@ -11,7 +11,10 @@ export default defineBee({
     {
       file: Type.String({ minLength: 1, description: 'The module, relative to the swarm file.' }),
       bee: Type.Optional(
-        Type.String({ description: 'Which export to use (default): a function (input, request) => output, or { process } or { processBatch }.' }),
+        Type.String({
+          default: 'default',
+          description: 'The export to use: a function (input, request) => output, or { process } or { processBatch }.',
+        }),
       ),
       workers: Type.Optional(
         Type.Integer({

@@ -9,7 +9,8 @@ export const versionSpec = {
   version: Type.Optional(Type.Integer({ minimum: 0, description: 'The only version to load, in a folder of numbered ones. Default: the highest.' })),
   versions: Type.Optional(
     Type.Unsafe<NonNullable<VersionSpec['versions']>>({
-      description: 'The versions to load from a folder of numbered ones: {latest: n}, {specific: [n, …]} or all. Default: {latest: 1}.',
+      default: { latest: 1 },
+      description: 'The versions to load from a folder of numbered ones: {latest: n}, {specific: [n, …]} or all.',
       // A mistake inside of a map is then named, where anyOf would only say that neither form fits.
       if: { type: 'string' },
       // biome-ignore lint/suspicious/noThenProperty: a keyword of JSON Schema.

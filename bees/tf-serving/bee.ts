@@ -39,11 +39,11 @@ export default defineBee({
         ),
       ),
       ...modelSpec,
-      signature: Type.Optional(Type.String({ minLength: 1, description: 'The signature of a SavedModel. Default: serving_default.' })),
+      signature: Type.Optional(Type.String({ minLength: 1, default: 'serving_default', description: 'The signature of a SavedModel.' })),
       backend: Type.Optional(
         Type.Enum(['auto', 'onnx', 'tfjs'], {
-          description:
-            'auto (the default): onnxruntime where the graph can be translated and gives the same, else tfjs. onnx: translated, or refused.',
+          default: 'auto',
+          description: 'auto: onnxruntime where the graph can be translated and gives the same, else tfjs. onnx: translated, or refused.',
         }),
       ),
     },

@@ -4,13 +4,8 @@ import { BeeRegistry } from '../../bees/registry.ts'
 import { ClickHouseDatabase } from '../../connectors/clickhouse/clickhouse-database.ts'
 import { type EmbeddedClickHouse, startEmbeddedClickHouse } from '../../connectors/clickhouse/embedded-clickhouse.ts'
 import { Repairs } from '../../connectors/clickhouse/repairs.ts'
-import { LocalProcesses } from '../../connectors/containers/local-processes.ts'
 import { type HttpGateway, openHttpGateway } from '../../connectors/gateway/http/http-gateway.ts'
 import { RequestIdentity } from '../../connectors/gateway/request-identity.ts'
-import { ServerHosts } from '../../connectors/models/serving/server-hosts.ts'
-import { TensorFlowServing } from '../../connectors/models/serving/tensorflow-serving.ts'
-import { ThreadedModels } from '../../connectors/models/threaded-models.ts'
-import { decodePicture } from '../../connectors/pictures/picture-decoder.ts'
 import { checkDataFormat } from '../../connectors/system/data-format.ts'
 import { FileFlightRecorder } from '../../connectors/system/flight-recorder.ts'
 import { processHeap } from '../../connectors/system/process-heap.ts'
@@ -28,6 +23,7 @@ import { removeAddress, writeAddress } from '../inspection/process-address.ts'
 import { FailureLines } from '../process-log/failure-lines.ts'
 import type { LogLine } from '../process-log/log-line.ts'
 import { Telemetry } from '../telemetry/telemetry.ts'
+import { beePorts } from './bee-ports.ts'
 import { ClusterRequests } from './cluster-requests.ts'
 import { EmbeddedRequests } from './embedded-requests.ts'
 import { idSecretOf } from './id-secret.ts'
@@ -140,13 +136,7 @@ export class Beekeeper {
     const registry = new BeeRegistry()
     const bees = this.#options.swarms.flatMap(({ swarm }) => swarm.bees)
     const threads = settings.model_threads ?? modelThreads(bees, registry, availableParallelism())
-    const ports = {
-      models: new ThreadedModels({ requireGpu: settings.gpu === 'require', threads, clock: systemClock }),
-      modelServers: new TensorFlowServing({ clock: systemClock, hosts: new ServerHosts(settings.model_hosts) }),
-      pictures: { decode: decodePicture },
-      processes: new LocalProcesses({ clock: systemClock }),
-      database,
-    }
+    const ports = beePorts({ settings, threads, database })
     const models = openRemoteModels(settings, systemClock)
     this.#closeLater('models', () => models.close())
     const { signal } = this.#options

@@ -16,6 +16,7 @@ const checks: readonly Check[] = [
   { name: 'comments', argv: ['ops/check/comments.ts'] },
   { name: 'texts of errors', argv: ['ops/check/error-texts.ts'] },
   { name: 'codes of errors, and docs/errors.md', argv: ['ops/check/errors-page.ts'] },
+  { name: 'bee types, and docs/bees/', argv: ['ops/check/bee-pages.ts'] },
   { name: 'unused code', argv: ['node_modules/knip/bin/knip.js', '--no-progress'] },
   { name: 'an S3 for the tests', argv: ['ops/bench/versitygw.ts'] },
 ]

@@ -7,7 +7,7 @@ import { dirname, join, relative, resolve, sep } from 'node:path'
  * An example is a `ts` fence. It may use the package's exports and the names of `docstring-vocabulary.ts`.
  */
 const root = resolve(import.meta.dirname, '..', '..')
-const entries = ['ops/index.ts', 'processor/simulation/testing.ts']
+const entries = ['ops/index.ts', 'ops/testing/index.ts']
 const documented = /^(topology\/(streams\/|consumed\.|produced\.|queries\.)|ops\/streams\/|processor\/simulation\/)/
 
 export interface Method {

@@ -138,6 +138,16 @@ for (const [verb, description] of [
     })
 }
 
+const bees = program.command('bees').description('shows the bee types that a swarm may name')
+bees
+  .command('catalog')
+  .argument('[type]', 'a bee type; without it all are listed')
+  .description('prints a bee type: its summary, the keys of its spec, examples and delivery guarantee')
+  .addOption(json())
+  .action(async (type: string | undefined, options: { json: boolean }) =>
+    finish((await import('./bees-catalog.ts')).beesCatalog(type ?? null, options)),
+  )
+
 const models = program.command('models').description('shows the models of a running process, and loads new versions of them')
 models
   .command('list')

@@ -35,6 +35,16 @@ export interface TestDriverConfig extends Partial<StreamsConfig> {
   readonly partitions?: { readonly [topic: string]: number }
 }
 
+/** Hooks for a driver of something larger than a topology. */
+export interface ProgramHooks {
+  /** In place of the handlers of the configuration. */
+  readonly failures?: FailurePolicy
+  /** Called with each record that the program sends, at once. */
+  readonly onSent?: (topic: string, record: LogRecord) => void
+  /** A clock that others use too. */
+  readonly clock?: SimulatedClock
+}
+
 /** The program of a test driver: its real tasks, on a simulated clock and disk, with a log in memory. Each record is a commit of its own. */
 export class DrivenProgram {
   readonly #unresolved: Topology
@@ -42,6 +52,7 @@ export class DrivenProgram {
   readonly #applicationId: string
   readonly #partitions: { readonly [topic: string]: number }
   readonly #failures: FailurePolicy
+  readonly #onSent: NonNullable<ProgramHooks['onSent']>
   readonly #emitIntervalMs: number
   readonly #cache: CacheBudget | null
   readonly #clock: SimulatedClock
@@ -58,6 +69,7 @@ export class DrivenProgram {
   readonly #idling: InputIdling
   readonly #maxTaskIdleMs: number
   #workers: OpenWorkers | null = null
+  #opening: Promise<void> | null = null
   readonly #batchers: Batchers
   #globals = new GlobalStores()
   #stores: { readonly task: string; readonly store: StateStore }[] = []
@@ -67,7 +79,7 @@ export class DrivenProgram {
   /** Records whose serdes fetch something first, in order. */
   #preparing: Preparing[] = []
 
-  constructor(topology: Topology, config: TestDriverConfig) {
+  constructor(topology: Topology, config: TestDriverConfig, { failures, onSent = () => {}, clock }: ProgramHooks = {}) {
     const { defaultKeySerde, defaultValueSerde, timestampExtractor, applicationId, partitions, startTimeMs } = config
     this.#applicationId = applicationId ?? 'test'
     this.#records = new DriverRecords(this.#applicationId)
@@ -77,12 +89,13 @@ export class DrivenProgram {
       timestampExtractor: timestampExtractor ?? null,
     })
     this.#topology = this.#unresolved.withTopics([])
-    this.#failures = failurePolicy(config)
+    this.#failures = failures ?? failurePolicy(config)
+    this.#onSent = onSent
     this.#emitIntervalMs = config.emitIntervalMs ?? 0
     this.#cache = config.cacheMaxBytes ? new CacheBudget(config.cacheMaxBytes) : null
     this.#partitions = partitions ?? {}
     for (const [topic, count] of Object.entries(this.#partitions)) refuseCount(topic, count)
-    this.#clock = new SimulatedClock(startTimeMs ?? 0)
+    this.#clock = clock ?? new SimulatedClock(startTimeMs ?? 0)
     this.#maxTaskIdleMs = config.maxTaskIdleMs ?? 0
     this.#idling = new InputIdling(this.#maxTaskIdleMs, () => this.#clock.now())
     this.#batchers = new Batchers({ workers: { of: (node) => this.#workerOf(node) }, clock: this.#clock, killerSearch: null })
@@ -169,8 +182,10 @@ export class DrivenProgram {
     await this.#settle()
   }
 
-  close(): void {
+  async close(): Promise<void> {
     for (const task of this.#tasks) task.close()
+    this.#batchers.closeAll()
+    await this.#workers?.close()
   }
 
   /** Returns the sub-topologies, and sets the number of partitions of the program's own topics. */
@@ -274,8 +289,12 @@ export class DrivenProgram {
     }
   }
 
-  async #opened(): Promise<void> {
-    if (this.#workers !== null) return
+  #opened(): Promise<void> {
+    this.#opening ??= this.#open()
+    return this.#opening
+  }
+
+  async #open(): Promise<void> {
     await openSerdes(this.#topology, this.#applicationId)
     this.#workers = await OpenWorkers.open(this.#topology.nodes.values())
   }
@@ -354,6 +373,7 @@ export class DrivenProgram {
   #emit(produced: ProducerRecord): void {
     const record = this.#records.append(produced)
     this.#records.outputOf(produced.topic).records.push(record)
+    this.#onSent(produced.topic, record)
     this.#handOut(produced, record)
   }
 

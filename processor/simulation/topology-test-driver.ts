@@ -185,7 +185,7 @@ export class TopologyTestDriver implements AsyncDisposable {
    * ```
    */
   async close(): Promise<void> {
-    this.#program.close()
+    await this.#program.close()
   }
 
   [Symbol.asyncDispose](): Promise<void> {

@@ -21,10 +21,20 @@ export interface BeeStepOptions {
   readonly children: readonly string[]
   readonly deadLetters: string
   readonly onFailure: FailureListener
+  readonly onOutput?: (bee: string, output: Payload) => void
 }
 
 /** An asynchronous node that calls a bee. Error records pass without a call. Requests past their deadline become errors. */
-export function beeStep({ swarm, bee, host, batch, children, deadLetters, onFailure }: BeeStepOptions): AsyncStep<string, Payload, Payload, Payload> {
+export function beeStep({
+  swarm,
+  bee,
+  host,
+  batch,
+  children,
+  deadLetters,
+  onFailure,
+  onOutput = () => {},
+}: BeeStepOptions): AsyncStep<string, Payload, Payload, Payload> {
   const isSink = bee.type.role === 'sink'
   const isShadow = bee.shadows !== undefined
   // With batches two calls are enough: the next batch is packed while the last one runs. Without batches, eight calls a replica overlap.
@@ -65,6 +75,7 @@ export function beeStep({ swarm, bee, host, batch, children, deadLetters, onFail
       for (const child of children) context.forward(outputRecord(record, error, outcome.report), child)
       return
     }
+    if (outcome.kind !== 'passed') onOutput(bee.name, outcome.result)
     const next = outcome.kind === 'passed' ? record : outputRecord(record, outcome.result, outcome.report)
     for (const child of children) context.forward(next, child)
   }

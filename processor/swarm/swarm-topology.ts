@@ -41,6 +41,8 @@ export interface GraphSettings {
   readonly replyTopics: ReplyTopics
   /** Called with each record at which a bee fails, also for refusals and deadlines. */
   readonly onFailure?: FailureListener
+  /** Called with each output of a bee that takes an input. Errors that a bee makes or passes on are no outputs. */
+  readonly onOutput?: (bee: string, output: Payload) => void
 }
 
 /** Turns a plan into a topology for the engine. */
@@ -221,7 +223,8 @@ class SubtopologyBuilder {
   }
 
   get #failing() {
-    return { deadLetters: this.#deadLetters, onFailure: this.#settings.onFailure ?? (() => {}) }
+    const { onFailure = () => {}, onOutput = () => {} } = this.#settings
+    return { deadLetters: this.#deadLetters, onFailure, onOutput }
   }
 
   get #written(): Produced<string, Payload> {

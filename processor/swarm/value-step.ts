@@ -16,13 +16,14 @@ export interface ValueStepOptions {
   readonly children: readonly string[]
   readonly deadLetters: string
   readonly onFailure: FailureListener
+  readonly onOutput?: (bee: string, output: Payload) => void
 }
 
 /**
  * A bee that computes at once, as a node of the stream thread. Error records pass without a call. A failure becomes a dead letter and an error
  * record.
  */
-export function valueStep({ bee, host, children, deadLetters, onFailure }: ValueStepOptions): Transform {
+export function valueStep({ bee, host, children, deadLetters, onFailure, onOutput = () => {} }: ValueStepOptions): Transform {
   const compute = host.valueOf(bee)
   return {
     op: 'transform',
@@ -31,6 +32,7 @@ export function valueStep({ bee, host, children, deadLetters, onFailure }: Value
       if (record.value.kind === 'error') return children.map((child) => ({ record, child }))
       try {
         const value = compute(record.value, { id: record.key, headers: record.headers, place })
+        onOutput(bee.name, value)
         const output = outputRecord(record, value, { startedAt: now, finishedAt: now, batchSize: 1, reason: 'alone', attempts: 1 })
         return children.map((child) => ({ record: output, child }))
       } catch (thrown) {

@@ -5,7 +5,9 @@
 import type * as C from 'contract'
 import type * as T from 'contract/testing'
 import type * as O from 'waggle-streams'
+import { defineSwarm, loadSwarm } from 'waggle-streams'
 import type * as OT from 'waggle-streams/testing'
+import { SwarmTestDriver } from 'waggle-streams/testing'
 
 type Lacks<A, B> = Exclude<keyof A, keyof B>
 type No<X extends never> = X
@@ -43,7 +45,17 @@ export type Checks = [
   No<Lacks<T.TopologyTestDriver, OT.TopologyTestDriver>>,
   No<Lacks<T.TestInputTopic<1, 1>, OT.TestInputTopic<1, 1>>>,
   No<Lacks<T.TestOutputTopic<1, 1>, OT.TestOutputTopic<1, 1>>>,
+  No<Lacks<T.SwarmTestDriver, OT.SwarmTestDriver>>,
+  No<Lacks<C.Swarm, O.Swarm>>,
 ]
+
+/** The swarm part is assigned as a whole, but for the classes with private brands. */
+export const swarms: {
+  defineSwarm(definition: C.SwarmDefinition): Omit<C.Swarm, 'topology'>
+  loadSwarm(path: string): Promise<Omit<C.Swarm, 'topology'>>
+} = { defineSwarm, loadSwarm }
+export const driver: new (...args: ConstructorParameters<typeof T.SwarmTestDriver>) => T.SwarmTestDriver = SwarmTestDriver
+export const definition: C.SwarmDefinition = {} as O.SwarmDefinition
 
 export type {
   Aggregator,

@@ -22,13 +22,21 @@ export class SwarmDocument {
   readonly value: unknown
   readonly #root: Node | null
   readonly #lines: LineCounter
+  /** For a value that is not from a file: its place, in front of the path in the value. */
+  readonly #origin: string | null
   readonly #pairs = new WeakMap<YAMLMap, ReadonlyMap<unknown, Pair>>()
 
-  private constructor(file: string, root: Node | null, value: unknown, lines: LineCounter) {
+  private constructor(file: string, root: Node | null, value: unknown, lines: LineCounter, origin: string | null = null) {
+    this.#origin = origin
     this.file = file
     this.#root = root
     this.value = value
     this.#lines = lines
+  }
+
+  /** A value of a program in place of a file. `origin` is the place of the program that gave it; each place is `ORIGIN: bees[1].type`. */
+  static ofValue(value: unknown, origin: string): SwarmDocument {
+    return new SwarmDocument(origin, null, value, new LineCounter(), origin)
   }
 
   /** Parses the bytes of a file. Bytes that are not UTF-8 are a mistake, with their place. */
@@ -81,6 +89,7 @@ export class SwarmDocument {
 
   /** `file:line:col` of the value at `path`, or of its key. If the file lacks the value, the place of its nearest parent. */
   place(path: Path, options: { readonly key?: boolean } = {}): string {
+    if (this.#origin !== null) return path.length === 0 ? this.#origin : `${this.#origin}: ${pathText(path)}`
     let node: Node | null = this.#root
     let offset = node?.range?.[0] ?? 0
     path.forEach((step, index) => {
@@ -109,6 +118,11 @@ export class SwarmDocument {
     this.#pairs.set(map, pairs)
     return pairs
   }
+}
+
+/** `bees[1].input.name` */
+function pathText(path: Path): string {
+  return path.map((step, at) => (typeof step === 'number' ? `[${step}]` : `${at === 0 ? '' : '.'}${step}`)).join('')
 }
 
 /** Makes a mistake. Its texts may quote a file, so long texts are cut and control characters are escaped. */

@@ -4,7 +4,8 @@ import type { BeeCatalog } from './bee-type.ts'
 const strict = { additionalProperties: false }
 const beeName = Type.String({ description: 'A bee of this swarm.' })
 
-const bee = Type.Object(
+/** The schema of one bee, whatever its type. */
+export const beeSchema: TSchema = Type.Object(
   {
     name: Type.String({ description: 'Lower-case letters, digits and "-". Its output goes to the topic waggle.<swarm>.<name>.' }),
     type: Type.String({ description: 'A bee type: see `waggle bees catalog`.' }),
@@ -19,21 +20,25 @@ const bee = Type.Object(
       ),
     ),
     spec: Type.Optional(Type.Object({}, { additionalProperties: true, description: 'Settings of the bee type.' })),
-    gpu: Type.Optional(Type.Integer({ minimum: 0, description: 'GPUs that one instance uses.' })),
-    replicas: Type.Optional(Type.Integer({ minimum: 1, maximum: 1000, description: 'Instances in each process.' })),
+    gpu: Type.Optional(Type.Integer({ minimum: 0, default: 0, description: 'GPUs that one instance uses.' })),
+    replicas: Type.Optional(Type.Integer({ minimum: 1, maximum: 1000, default: 1, description: 'Instances in each process.' })),
     max_replicas: Type.Optional(Type.Integer({ minimum: 1, maximum: 1000 })),
     timeout_seconds: Type.Optional(
       Type.Number({ exclusiveMinimum: 0, maximum: 86400, description: 'Of one call; of a bee that joins, how long it waits for its inputs (30).' }),
     ),
-    on_timeout: Type.Optional(Type.Enum(['fail', 'partial'], { description: 'Of a bee that joins: fail the request, or go on with what is there.' })),
-    on_error: Type.Optional(Type.Enum(['fail', 'skip'], { description: 'Of a bee that joins: fail where an input failed, or go on without it.' })),
+    on_timeout: Type.Optional(
+      Type.Enum(['fail', 'partial'], { default: 'fail', description: 'Of a bee that joins: fail the request, or go on with what is there.' }),
+    ),
+    on_error: Type.Optional(
+      Type.Enum(['fail', 'skip'], { default: 'fail', description: 'Of a bee that joins: fail where an input failed, or go on without it.' }),
+    ),
   },
   { ...strict, required: ['name', 'type'] },
 )
 
 /** The schema of a swarm file, without the `spec` schemas of the bee types. */
 export const swarmSchema: TSchema = Type.Object(
-  { name: Type.String({ description: 'The swarm’s name.' }), bees: Type.Array(bee, { minItems: 1 }) },
+  { name: Type.String({ description: 'The swarm’s name.' }), bees: Type.Array(beeSchema, { minItems: 1 }) },
   { ...strict, required: ['name', 'bees'] },
 )
 

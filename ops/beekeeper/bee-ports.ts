@@ -1,0 +1,26 @@
+import type { BeePorts } from '../../bees/define-bee.ts'
+import { LocalProcesses } from '../../connectors/containers/local-processes.ts'
+import { ServerHosts } from '../../connectors/models/serving/server-hosts.ts'
+import { TensorFlowServing } from '../../connectors/models/serving/tensorflow-serving.ts'
+import { ThreadedModels } from '../../connectors/models/threaded-models.ts'
+import { decodePicture } from '../../connectors/pictures/picture-decoder.ts'
+import { systemClock } from '../../connectors/system/system-clock.ts'
+import type { Settings } from '../config/settings.ts'
+
+export interface BeePortsOptions {
+  readonly settings: Pick<Settings, 'gpu' | 'model_hosts'>
+  /** The threads of each model. */
+  readonly threads: number
+  readonly database: BeePorts['database']
+}
+
+/** The ports through which bees of this process reach the outside world. */
+export function beePorts({ settings, threads, database }: BeePortsOptions): BeePorts {
+  return {
+    models: new ThreadedModels({ requireGpu: settings.gpu === 'require', threads, clock: systemClock }),
+    modelServers: new TensorFlowServing({ clock: systemClock, hosts: new ServerHosts(settings.model_hosts) }),
+    pictures: { decode: decodePicture },
+    processes: new LocalProcesses({ clock: systemClock }),
+    database,
+  }
+}

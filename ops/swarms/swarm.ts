@@ -1,0 +1,99 @@
+import { SwarmHost } from '../../bees/host.ts'
+import { redactedHost } from '../../bees/redacted-host.ts'
+import { ClickHouseDatabase } from '../../connectors/clickhouse/clickhouse-database.ts'
+import { systemClock } from '../../connectors/system/system-clock.ts'
+import { SystemRandom } from '../../connectors/system/system-random.ts'
+import { swarmTopology } from '../../processor/swarm/swarm-topology.ts'
+import type { Topology } from '../../topology/graph.ts'
+import { aName, parameters, refuseWrong } from '../../topology/streams/argument-kinds.ts'
+import { describePlan, type PlanFormat } from '../../topology/swarm/describe.ts'
+import { planSwarm, type SwarmPlan } from '../../topology/swarm/plan.ts'
+import type { Database } from '../../topology/swarm/ports/database.ts'
+import { Redaction } from '../../topology/swarm/redaction.ts'
+import { noReplyTopics } from '../../topology/swarm/reply-topics.ts'
+import type { SwarmDefinition } from '../../topology/swarm/swarm-definition.ts'
+import { WaggleError } from '../../topology/waggle-error.ts'
+import { hiddenValues } from '../config/hidden-values.ts'
+import { planSettingsOf } from '../config/settings.ts'
+import { localHostOptions } from './local-host.ts'
+import { type SwarmSource, sourceOfDefinition, sourceOfFile } from './swarm-source.ts'
+
+/** A checked and planned swarm. */
+export interface Swarm {
+  readonly name: string
+  /** The topology that `Streams` and `TopologyTestDriver` run. Its bees open when it starts. */
+  readonly topology: Topology
+  /** Describes its bees, sub-topologies, topics and stores, as `waggle plan` does. */
+  plan(format?: PlanFormat): string
+}
+
+/**
+ * Makes a swarm of a value that has the keys of a swarm file. A type is a name, or the result of `defineBee`. Paths are relative to the working directory.
+ *
+ * @example
+ * ```ts
+ * const swarm = defineSwarm({
+ *   name: 'greeter',
+ *   bees: [
+ *     { name: 'input', type: 'gateway-input', spec: { name: 'hello' } },
+ *     { name: 'greet', type: 'module', input: { name: 'input' }, spec: { file: './greet.ts' } },
+ *     { name: 'answer', type: 'respond', input: { name: 'greet' } },
+ *   ],
+ * })
+ * console.log(swarm.plan())
+ * ```
+ *
+ * @remarks Throws WAGGLE_INVALID_SWARM, whose `cause` is an AggregateError with one WaggleError for each mistake. Its place is that of the call, with the
+ * path in the definition: `swarm.ts:3:15: bees[1].input.name`.
+ */
+export function defineSwarm(definition: SwarmDefinition): Swarm {
+  return swarmOf(sourceOfDefinition(definition))
+}
+
+/**
+ * Reads a swarm file and makes a swarm of it. Throws WAGGLE_FILE_NOT_FOUND, and WAGGLE_INVALID_SWARM with every mistake and its place in the file.
+ *
+ * @example
+ * ```ts
+ * const swarm = await loadSwarm('swarms/hello-world/swarm.yaml')
+ * console.log(swarm.plan('mermaid'))
+ * ```
+ */
+export async function loadSwarm(path: string): Promise<Swarm> {
+  refuseWrong('loadSwarm', parameters({ path: aName }), [path], 'WAGGLE_INVALID_CONFIG')
+  return swarmOf(sourceOfFile(path))
+}
+
+function swarmOf(source: SwarmSource): Swarm {
+  const plan = planSwarm(source.swarm, planSettingsOf(source.config.settings))
+  const topology = topologyOf(source, plan)
+  return {
+    name: source.swarm.name,
+    topology,
+    plan(format = 'text') {
+      if (!formats.has(format))
+        throw new WaggleError('WAGGLE_INVALID_CONFIG', {
+          message: `A plan has no format ${String(format)}`,
+          next: `Use one of ${[...formats].join(', ')}.`,
+        })
+      return describePlan(plan, format)
+    },
+  }
+}
+
+const formats: ReadonlySet<PlanFormat> = new Set(['text', 'json', 'mermaid'])
+
+function topologyOf(source: SwarmSource, plan: SwarmPlan): Topology {
+  const { settings } = source.config
+  const url = settings.clickhouse_url ?? 'http://127.0.0.1:8123'
+  const opened = () => new ClickHouseDatabase({ url, socketPath: null, clock: systemClock, random: new SystemRandom() })
+  const database: Database = { openTable: (table) => opened().openTable(table) }
+  const options = localHostOptions(source, { bees: plan.bees, database, clock: systemClock, log: () => {} })
+  const host = redactedHost(SwarmHost.createNow(options), new Redaction(hiddenValues(source.config)))
+  return swarmTopology({ ...plan, bees: options.bees }, host, {
+    answersRetentionMs: settings.answers_retention_seconds * 1000,
+    duplicateRetentionMs: settings.log === 'kafka' ? settings.duplicate_retention_seconds * 1000 : null,
+    predictions: null,
+    replyTopics: noReplyTopics,
+  })
+}

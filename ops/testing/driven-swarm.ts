@@ -1,0 +1,194 @@
+import { SwarmHost } from '../../bees/host.ts'
+import { inputOf, outputOf } from '../../bees/payload-input.ts'
+import { redactedHost } from '../../bees/redacted-host.ts'
+import { ProblemError } from '../../connectors/gateway/http/problem.ts'
+import { systemClock } from '../../connectors/system/system-clock.ts'
+import type { LogRecord } from '../../processor/ports.ts'
+import { DrivenProgram } from '../../processor/simulation/driven-program.ts'
+import type { SimulatedClock } from '../../processor/simulation/simulated-clock.ts'
+import { swarmTopology } from '../../processor/swarm/swarm-topology.ts'
+import { deadLetterTopic } from '../../topology/naming.ts'
+import { headerText } from '../../topology/record.ts'
+import type { BeeHost } from '../../topology/swarm/bee-host.ts'
+import { gatewayOf, topicOf } from '../../topology/swarm/checked-swarm.ts'
+import { deadLetterBeeHeader, deadLetterCodeHeader, deadLetterDetailHeader } from '../../topology/swarm/headers.ts'
+import type { Payload } from '../../topology/swarm/payload.ts'
+import { edgePayload, payloadSerde } from '../../topology/swarm/payload-serde.ts'
+import { planSwarm, type SwarmPlan } from '../../topology/swarm/plan.ts'
+import { Redaction } from '../../topology/swarm/redaction.ts'
+import { noReplyTopics } from '../../topology/swarm/reply-topics.ts'
+import { WaggleError } from '../../topology/waggle-error.ts'
+import { swarmFailures } from '../beekeeper/swarm-failures.ts'
+import { hiddenValues } from '../config/hidden-values.ts'
+import { planSettingsOf } from '../config/settings.ts'
+import { localHostOptions } from '../swarms/local-host.ts'
+import type { SwarmSource } from '../swarms/swarm-source.ts'
+import type { MemoryDatabase } from './memory-database.ts'
+import { type Answer, answerOf, refusalOf, type TestRequest, TestRequests } from './test-requests.ts'
+
+/** A dead letter of a test: the bee that failed, and why. */
+export interface DeadLetterSeen {
+  readonly bee: string
+  readonly error: WaggleError
+  readonly requestId: string
+  readonly input: unknown
+}
+
+/** A whole swarm on the simulated clock: its real tasks and bees, with a log and a database in memory. */
+export class DrivenSwarm {
+  readonly #plan: SwarmPlan
+  readonly #program: DrivenProgram
+  readonly #requests: TestRequests
+  /** The requests by id, with the answers that come or have come. */
+  readonly #asked = new Map<string, { readonly bodyHash: string; readonly answer: PromiseWithResolvers<Answer> }>()
+  readonly #outputs: Map<string, unknown[]>
+  readonly #letters: DeadLetterSeen[] = []
+
+  private constructor(plan: SwarmPlan, clock: SimulatedClock, outputs: Map<string, unknown[]>, topology: ReturnType<typeof swarmTopology>) {
+    this.#plan = plan
+    this.#outputs = outputs
+    this.#requests = new TestRequests(clock)
+    this.#program = new DrivenProgram(
+      topology,
+      { applicationId: plan.applicationId },
+      { clock, failures: swarmFailures(plan.swarm), onSent: (topic, record) => this.#sent(topic, record) },
+    )
+  }
+
+  static async open(
+    source: SwarmSource,
+    { clock, database }: { readonly clock: SimulatedClock; readonly database: MemoryDatabase },
+  ): Promise<DrivenSwarm> {
+    const { settings } = source.config
+    const plan = planSwarm(source.swarm, planSettingsOf({ ...settings, log: 'embedded' }))
+    const options = localHostOptions(source, { bees: plan.bees, database, clock, log: () => {} })
+    const host = redactedHost(await SwarmHost.create(options), new Redaction(hiddenValues(source.config)))
+    const outputs = new Map<string, unknown[]>(plan.bees.map(({ name }) => [name, []]))
+    const topology = swarmTopology({ ...plan, bees: options.bees }, withEagerSinks(host), {
+      answersRetentionMs: settings.answers_retention_seconds * 1000,
+      duplicateRetentionMs: null,
+      predictions: null,
+      replyTopics: noReplyTopics,
+      onOutput: (bee, output) => outputs.get(bee)?.push(inputOf(output)),
+    })
+    return new DrivenSwarm(plan, clock, outputs, topology)
+  }
+
+  async request(
+    payload: unknown,
+    { gateway, headers = {} }: { readonly gateway: string; readonly headers?: { readonly [name: string]: string } },
+  ): Promise<Answer> {
+    const entrance = this.#plan.bees.find((bee) => bee.type.role === 'gateway' && gatewayOf(bee) === gateway)
+    if (entrance === undefined)
+      return refusalOf(this.#requests.freshId(), new ProblemError('WAGGLE_UNKNOWN_GATEWAY', `There is no gateway ${gateway}`))
+    let made: TestRequest
+    try {
+      made = this.#requests.made(gateway, payload, headers)
+    } catch (thrown) {
+      if (thrown instanceof ProblemError) return refusalOf(this.#requests.freshId(), thrown)
+      throw thrown
+    }
+    const known = this.#asked.get(made.id)
+    if (known !== undefined) {
+      if (known.bodyHash === made.bodyHash) return known.answer.promise
+      return refusalOf(made.id, new ProblemError('WAGGLE_KEY_REUSED', 'This idempotency key came before with another body'))
+    }
+    const answer = Promise.withResolvers<Answer>()
+    this.#asked.set(made.id, { bodyHash: made.bodyHash, answer })
+    const given = edgePayload(made.bytes, made.headers)
+    if (given.kind !== 'error') this.#outputs.get(entrance.name)?.push(inputOf(given))
+    const topic = topicOf(entrance) ?? this.#plan.gateways.find((one) => one.gateway === gateway)?.topic ?? ''
+    const settled = this.#program.pipe({
+      topic,
+      key: Buffer.from(made.id),
+      value: made.bytes,
+      headers: made.headers,
+      timestamp: this.#program.now(),
+    })
+    // A swarm without a respond bee has no answer but that it has the input, as `submit` has.
+    if (this.#plan.outcomesTopic === null) answer.resolve(settled.then(() => ({ status: 202, requestId: made.id, body: { request_id: made.id } })))
+    // A program that cannot go on fails its requests.
+    settled.catch((thrown: unknown) => answer.reject(thrown))
+    const outcome = await answer.promise
+    await this.#quiet(settled)
+    return outcome
+  }
+
+  /** Moves the clock in steps, so that what becomes due first happens first. */
+  async advance(ms: number): Promise<void> {
+    for (let left = ms, gone = 0; ; ) {
+      const step = Math.min(left, Math.max(smallestStepMs, Math.ceil(gone / 100)))
+      await this.#program.advance(step)
+      left -= step
+      gone += step
+      if (left <= 0) return
+    }
+  }
+
+  published(bee: string): readonly unknown[] | null {
+    return this.#outputs.get(bee) ?? null
+  }
+
+  get bees(): readonly string[] {
+    return [...this.#outputs.keys()]
+  }
+
+  get deadLetters(): readonly DeadLetterSeen[] {
+    return this.#letters
+  }
+
+  close(): Promise<void> {
+    return this.#program.close()
+  }
+
+  /** Waits until the steps beside the answer have ended too, such as a database. A call that waits for the clock does not hold the answer back. */
+  async #quiet(settled: Promise<void>): Promise<void> {
+    const { promise, resolve } = Promise.withResolvers<void>()
+    const cancel = systemClock.after(longestQuietMs, resolve)
+    await Promise.race([settled, promise])
+    cancel()
+  }
+
+  #sent(topic: string, { key, value, headers }: LogRecord): void {
+    const { swarm, outcomesTopic, bees } = this.#plan
+    const id = key === null ? '' : Buffer.from(key).toString()
+    const read = () => payloadSerde.deserialize(topic, value as Uint8Array, headers)
+    if (topic === deadLetterTopic(swarm)) this.#letters.push(letterOf(id, read(), headers))
+    else if (topic === outcomesTopic) this.#answered(id, read())
+    else {
+      const writer = bees.find((bee) => bee.type.role === 'output' && topicOf(bee) === topic)
+      if (writer !== undefined) this.#outputs.get(writer.name)?.push(outputOf(read()))
+    }
+  }
+
+  #answered(id: string, outcome: Payload): void {
+    const respond = this.#plan.bees.find(({ type }) => type.role === 'respond')
+    if (outcome.kind !== 'error') this.#outputs.get(respond?.name ?? '')?.push(inputOf(outcome))
+    this.#asked.get(id)?.answer.resolve(answerOf(id, outcome))
+  }
+}
+
+/** Sinks write each row at once: a test sees it without moving the clock. */
+function withEagerSinks(host: BeeHost): BeeHost {
+  return {
+    open: (bee, batchSize) => host.open(bee, batchSize),
+    valueOf: (bee) => host.valueOf(bee),
+    batchOf: (bee) => {
+      const policy = host.batchOf(bee)
+      return policy === null || bee.type.role !== 'sink' ? policy : { ...policy, timeoutMs: 0, release: 'idle' }
+    },
+  }
+}
+
+function letterOf(requestId: string, input: Payload, headers: LogRecord['headers']): DeadLetterSeen {
+  const text = (key: string) => headerText(headers, key) ?? ''
+  const error = new WaggleError(text(deadLetterCodeHeader) as WaggleError['code'], {
+    message: text(deadLetterDetailHeader),
+    next: 'Correct the bee, or send another input.',
+  })
+  return { bee: text(deadLetterBeeHeader), error, requestId, input: inputOf(input) }
+}
+
+/** The first steps of the clock. Later steps are a hundredth of the time that has passed, so that a day takes a thousand steps. */
+const smallestStepMs = 100
+const longestQuietMs = 100
