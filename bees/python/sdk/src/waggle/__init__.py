@@ -8,25 +8,59 @@
 {'text': 'HELLO'}
 """
 
+from .async_gateway import AsyncGateway
 from .bee import register_bee
 from .context import Context
 from .errors import BadBee, BadResult, Cancelled, MissingSecret, Refused, WaggleError, refuse
+from .exchange import RequestState
+from .gateway import Gateway
 from .payload import ErrorInput, Media, Tensor
+from .problems import (
+    BadRequest,
+    BeeFailed,
+    DeadlineExceeded,
+    GatewayError,
+    IdempotencyConflict,
+    InputRefused,
+    NotAllowed,
+    PayloadTooLarge,
+    TooManyRequests,
+    Unavailable,
+    UnknownGateway,
+    UnknownRequest,
+    UnsupportedMediaType,
+)
 from .secret import get_secret
 from .swarm import DevSwarm, Swarm
 
 __all__ = [
+    "AsyncGateway",
     "BadBee",
+    "BadRequest",
     "BadResult",
+    "BeeFailed",
     "Cancelled",
     "Context",
+    "DeadlineExceeded",
     "DevSwarm",
     "ErrorInput",
+    "Gateway",
+    "GatewayError",
+    "IdempotencyConflict",
+    "InputRefused",
     "Media",
     "MissingSecret",
+    "NotAllowed",
+    "PayloadTooLarge",
     "Refused",
+    "RequestState",
     "Swarm",
     "Tensor",
+    "TooManyRequests",
+    "Unavailable",
+    "UnknownGateway",
+    "UnknownRequest",
+    "UnsupportedMediaType",
     "WaggleError",
     "get_secret",
     "refuse",

@@ -20,7 +20,7 @@ class Refused(WaggleError):
 
 
 class BadResult(WaggleError):
-    """A bee gave a result that cannot be passed on. The message says what to return instead."""
+    """A bee gave a result that cannot be passed on. The message says what to give instead."""
 
 
 class BadBee(WaggleError):

@@ -19,23 +19,25 @@ Buffer = Union[bytes, bytearray, memoryview]
 Fields = Dict[str, Any]
 
 
-class Media:
-    """Bytes of a media type, as a bee's result or as a client's payload.
+class Media(bytes):
+    """Bytes of a media type, as a bee's result, as a client's payload, and as the answer that a client gets.
 
-    >>> Media(b"%PDF-1.7", "application/pdf")
-    Media(8 bytes of application/pdf)
+    >>> page = Media(b"%PDF-1.7", "application/pdf")
+    >>> page.content_type, len(page)
+    ('application/pdf', 8)
     """
 
-    __slots__ = ("data", "content_type")
+    content_type: str
 
-    def __init__(self, data: Buffer, content_type: str) -> None:
+    def __new__(cls, data: Buffer, content_type: str) -> "Media":
         if not _MEDIA_TYPE.fullmatch(content_type):
             raise ValueError(f"{content_type[:80]!r} is no media type: give 1 to 255 printable ASCII characters, such as image/png")
-        self.data = data
-        self.content_type = content_type
+        media = super().__new__(cls, data)
+        media.content_type = content_type
+        return media
 
-    def __repr__(self) -> str:
-        return f"Media({memoryview(self.data).nbytes} bytes of {self.content_type})"
+    def __getnewargs__(self) -> Tuple[bytes, str]:  # type: ignore[override]
+        return bytes(self), self.content_type
 
 
 class Tensor:
@@ -112,12 +114,11 @@ def encode_value(value: Any, body: Body, content_type: Optional[str] = None) -> 
 
     `json` is left as a Python value: `dumps` of this module writes it.
     """
-    if isinstance(value, Media):
-        return {"content_type": value.content_type, **body.put(value.data)}
     if isinstance(value, (bytes, bytearray, memoryview)):
-        return {"content_type": content_type or "application/octet-stream", **body.put(_contiguous(value))}
+        own = value.content_type if isinstance(value, Media) else "application/octet-stream"
+        return {"content_type": content_type or own, **body.put(_contiguous(value))}
     if content_type is not None:
-        raise BadResult(f"content_type goes with bytes, and the result is {_kind(value)}: encode it first")
+        raise BadResult(f"content_type goes with bytes, and the value is {_kind(value)}: encode it first")
     if is_array(value) or isinstance(value, Tensor):
         return {"tensors": [_encode_tensor("output", value, body)]}
     if isinstance(value, dict) and value and all(is_array(item) or isinstance(item, Tensor) for item in value.values()):
@@ -125,14 +126,12 @@ def encode_value(value: Any, body: Body, content_type: Optional[str] = None) -> 
     return {"json": value}
 
 
-def dumps(message: Mapping[str, Any]) -> bytes:
-    """A message as JSON. Converts what has one plain JSON form, and raises BadResult for what has none."""
+def dumps(value: Any) -> bytes:
+    """A value as JSON. Converts what has one plain JSON form, and raises BadResult for what has none."""
     try:
-        return json.dumps(message, allow_nan=False, separators=(",", ":"), default=_plain).encode("ascii")
-    except BadResult:
-        raise
+        return json.dumps(value, allow_nan=False, separators=(",", ":"), default=_plain).encode("ascii")
     except RecursionError:
-        raise BadResult("the result is nested too deep for JSON: return a flatter value") from None
+        raise BadResult("the value is nested too deep for JSON: give a flatter one") from None
     except (TypeError, ValueError) as error:
         raise BadResult(_json_problem(error)) from None
 
@@ -205,7 +204,7 @@ def _plain(value: Any) -> Any:
     numpy = sys.modules.get("numpy")
     if numpy is not None and isinstance(value, numpy.generic) and not isinstance(value, numpy.void):
         return _plain_scalar(value)
-    raise BadResult(f"the result holds {_kind(value)}, which is no JSON: {_advice(value)}")
+    raise BadResult(f"the value holds {_kind(value)}, which is no JSON: {_advice(value)}")
 
 
 def _plain_scalar(value: Any) -> Any:
@@ -214,32 +213,32 @@ def _plain_scalar(value: Any) -> Any:
         return item
     if isinstance(item, (datetime.datetime, datetime.date)):
         return item.isoformat()
-    raise BadResult(f"the result holds {_kind(value)}, which is no JSON: return a number or a string")
+    raise BadResult(f"the value holds {_kind(value)}, which is no JSON: give a number or a string")
 
 
 def _advice(value: Any) -> str:
     if isinstance(value, (set, frozenset)):
-        return "return sorted(…) of it"
+        return "give sorted(…) of it"
     if isinstance(value, (bytes, bytearray, memoryview)):
-        return "return bytes alone, or as base64 text"
+        return "give bytes alone, or as base64 text"
     if callable(getattr(value, "to_json", None)):
-        return "return its to_json(), or to_dict()"
-    return "return numbers, strings, lists and dicts"
+        return "give its to_json(), or to_dict()"
+    return "give numbers, strings, lists and dicts"
 
 
 def _json_problem(error: Exception) -> str:
     text = str(error)
     if "Out of range float" in text:
-        return "the result holds NaN or Infinity, which is no JSON: return None in its place"
+        return "the value holds NaN or Infinity, which is no JSON: give None in its place"
     if "Circular" in text:
-        return "the result holds itself: return a value without cycles"
-    return f"the result is no JSON: {text}"
+        return "the value holds itself: give one without cycles"
+    return f"the value is no JSON: {text}"
 
 
 def _kind(value: Any) -> str:
     kind = type(value)
     name = kind.__qualname__ if kind.__module__ == "builtins" else f"{kind.__module__}.{kind.__qualname__}"
-    return f"a value of type {name}"
+    return f"a {name}"
 
 
 _MEDIA_TYPE = re.compile(r"[\x20-\x7e]{1,255}")
