@@ -11,6 +11,7 @@
 from .async_gateway import AsyncGateway
 from .bee import register_bee
 from .context import Context
+from .dev_swarm import DevSwarm
 from .errors import BadBee, BadResult, Cancelled, MissingSecret, Refused, WaggleError, refuse
 from .exchange import RequestState
 from .gateway import Gateway
@@ -31,7 +32,7 @@ from .problems import (
     UnsupportedMediaType,
 )
 from .secret import get_secret
-from .swarm import DevSwarm, Swarm
+from .swarm import Swarm
 
 __all__ = [
     "AsyncGateway",

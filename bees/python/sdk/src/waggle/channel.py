@@ -92,7 +92,7 @@ class Channel:
         head = dumps(fields)
         length = 0 if body is None else body.length
         if len(head) + length > MAX_MESSAGE_BYTES:
-            raise MessageTooLarge(f"the result has {len(head) + length} bytes, where at most {MAX_MESSAGE_BYTES} are allowed: return less")
+            raise MessageTooLarge(f"it has {len(head) + length} bytes, where at most {MAX_MESSAGE_BYTES} are allowed: give less")
         if not self.binary:
             return [head + b"\n"]
         pieces: List[Buffer] = [struct.pack("<II", len(head), length) + head]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import inspect
 from typing import Any, Optional
 
 from .bee_file import BeeFile
@@ -10,7 +9,7 @@ from .channel import Channel, Message, MessageTooLarge
 from .context import Context
 from .errors import BadResult, Cancelled, Refused
 from .payload import Body, Fields, decode_value, encode_value
-from .swarm import Call
+from .swarm import Call, Result
 
 
 class Job:
@@ -47,11 +46,11 @@ class Job:
         self.call.is_over = True
         try:
             body = self._channel.body()
-            self._channel.write({"id": self.id, **self._result(returned, body)}, body)
+            self._channel.write({"id": self.id, **self._fields(self.call.result(returned), body)}, body)
         except (BadResult, MessageTooLarge) as error:
-            self._write_error(str(error))
+            self._write_error(f"the result cannot be passed on: {error}")
         except Exception as error:
-            self._write_error(f"the result cannot be written: {self._file.described(error)}")
+            self._write_error(f"the result cannot be passed on: {self._file.described(error)}")
 
     def fail(self, error: BaseException) -> None:
         """Writes the result of a call that raised."""
@@ -61,7 +60,7 @@ class Job:
         elif isinstance(error, Cancelled) and self.context.cancelled:
             self.give_up()
         elif isinstance(error, BadResult):
-            self._write_error(str(error))
+            self._write_error(f"the result cannot be passed on: {error}")
         else:
             self._write_error(self._file.described(error))
 
@@ -73,20 +72,12 @@ class Job:
         else:
             self._write_error("the deadline passed before the bee was done")
 
-    def _result(self, returned: Any, body: Body) -> Fields:
-        call = self.call
-        if call.has_published or call.has_responded:
-            if returned is not None:
-                raise BadResult("the bee returned a value and called swarm.publish or swarm.respond: do one of them")
-            if not call.has_published:
-                return {**encode_value(call.responded, body), "respond": True}
-            fields = encode_value(call.published, body, call.content_type)
-            return {**fields, "respond": encode_value(call.responded, body)} if call.has_responded else fields
-        if inspect.isawaitable(returned):
-            raise BadResult("the bee returned a coroutine: write async def, or await it")
-        if inspect.isgenerator(returned) or inspect.isasyncgen(returned):
-            raise BadResult("the bee returned a generator: return one value, such as a list")
-        return encode_value(returned, body)
+    def _fields(self, result: Result, body: Body) -> Fields:
+        """The value that goes on is the message's own. `respond` has the answer beside it, or is true where the value is the answer."""
+        if not result.has_published:
+            return {**encode_value(result.responded, body), "respond": True}
+        fields = encode_value(result.published, body, result.content_type)
+        return {**fields, "respond": encode_value(result.responded, body)} if result.has_responded else fields
 
     def _write_error(self, text: str) -> None:
         self._channel.write({"id": self.id, "error": _cut(text)})

@@ -129,11 +129,14 @@ def encode_value(value: Any, body: Body, content_type: Optional[str] = None) -> 
 def dumps(value: Any) -> bytes:
     """A value as JSON. Converts what has one plain JSON form, and raises BadResult for what has none."""
     try:
-        return json.dumps(value, allow_nan=False, separators=(",", ":"), default=_plain).encode("ascii")
+        text = json.dumps(value, allow_nan=False, separators=(",", ":"), default=_plain)
+        if _LONG_INTEGER.search(text):
+            json.loads(text, parse_int=_checked_integer)
     except RecursionError:
         raise BadResult("the value is nested too deep for JSON: give a flatter one") from None
     except (TypeError, ValueError) as error:
         raise BadResult(_json_problem(error)) from None
+    return text.encode("ascii")
 
 
 def is_array(value: Any) -> bool:
@@ -216,6 +219,12 @@ def _plain_scalar(value: Any) -> Any:
     raise BadResult(f"the value holds {_kind(value)}, which is no JSON: give a number or a string")
 
 
+def _checked_integer(digits: str) -> None:
+    """Refuses an integer that Waggle, as most readers of JSON, would round to a double."""
+    if abs(int(digits)) > _MAX_SAFE_INTEGER:
+        raise BadResult(f"the value holds the integer {digits}, which JSON does not carry exactly: give it as a string")
+
+
 def _advice(value: Any) -> str:
     if isinstance(value, (set, frozenset)):
         return "give sorted(…) of it"
@@ -241,6 +250,8 @@ def _kind(value: Any) -> str:
     return f"a {name}"
 
 
+_MAX_SAFE_INTEGER = 2**53 - 1
+_LONG_INTEGER = re.compile(r"[\[:,-][0-9]{16,}[,\]}]")
 _MEDIA_TYPE = re.compile(r"[\x20-\x7e]{1,255}")
 
 _DTYPES = {

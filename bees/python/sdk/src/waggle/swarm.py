@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import contextvars
-from typing import Any, List, NoReturn, Optional
+import inspect
+from typing import Any, NoReturn, Optional
 
-from .errors import Refused, WaggleError
+from .errors import BadResult, Refused, WaggleError
 
 _nothing = object()
 
@@ -24,6 +25,40 @@ class Call:
         self.published: Any = _nothing
         self.responded: Any = _nothing
         self.content_type: Optional[str] = None
+
+    @property
+    def has_published(self) -> bool:
+        return self.published is not _nothing
+
+    @property
+    def has_responded(self) -> bool:
+        return self.responded is not _nothing
+
+
+    def result(self, returned: Any) -> "Result":
+        """The result of a call that returned `returned`. Raises BadResult where there is none, or more than one."""
+        if self.has_published or self.has_responded:
+            if returned is not None:
+                raise BadResult("the bee returned a value and called swarm.publish or swarm.respond: do one of them")
+            if self.has_published:
+                return Result(self.published, self.content_type, self.responded if self.has_responded else _nothing)
+            return Result(_nothing, None, self.responded)
+        if inspect.isawaitable(returned):
+            raise BadResult("the bee returned a coroutine: write async def, or await it")
+        if inspect.isgenerator(returned) or inspect.isasyncgen(returned):
+            raise BadResult("the bee returned a generator: return one value, such as a list")
+        return Result(returned, None, _nothing)
+
+
+class Result:
+    """What a bee gives for one request: a value for the next bees, an answer for the caller, or both."""
+
+    __slots__ = ("published", "content_type", "responded")
+
+    def __init__(self, published: Any, content_type: Optional[str], responded: Any) -> None:
+        self.published = published
+        self.content_type = content_type
+        self.responded = responded
 
     @property
     def has_published(self) -> bool:
@@ -64,35 +99,6 @@ class Swarm:
     def refuse(self, detail: str, context: Any = None) -> NoReturn:
         """Refuses the input: the caller gets status 422 with `detail`. It raises Refused."""
         raise Refused(detail)
-
-
-class DevSwarm(Swarm):
-    """A swarm for tests and notebooks. It keeps what bees give.
-
-    >>> def shout(swarm, payload, context):
-    ...     swarm.publish(payload.upper(), context)
-    >>> swarm = DevSwarm()
-    >>> shout(swarm, "hello", {})
-    >>> swarm.published
-    ['HELLO']
-    """
-
-    def __init__(self) -> None:
-        self.published: List[Any] = []
-        self.responded: List[Any] = []
-
-    def publish(self, data: Any, context: Any = None, *, content_type: Optional[str] = None) -> None:
-        """Appends `data` to `published`."""
-        self.published.append(data)
-
-    def respond(self, data: Any, context: Any = None) -> None:
-        """Appends `data` to `responded`."""
-        self.responded.append(data)
-
-    def clear(self) -> None:
-        """Forgets what was published and responded."""
-        self.published.clear()
-        self.responded.clear()
 
 
 def _call_of(context: Any) -> Call:
