@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import random
+import re
 import time
 import uuid
 from typing import Any, Callable, Dict, Generator, Mapping, Optional, Tuple, Union
@@ -116,7 +117,10 @@ def request_steps(
     body, own_type = encoded_payload(payload, content_type)
     if timeout_seconds is not None:
         _check_seconds(timeout_seconds)
-    sent: Dict[str, str] = {name.lower(): value for name, value in (headers or {}).items()}
+    sent = {name.lower(): value for name, value in (headers or {}).items()}
+    for name, value in sent.items():
+        if not _HEADER_NAME.fullmatch(name) or not _HEADER_VALUE.fullmatch(value):
+            raise ValueError(f"the header {name[:80]!r} has a name or a value that HTTP does not carry")
     sent["content-type"] = own_type
     sent["idempotency-key"] = _checked_key(idempotency_key)
     path = f"/v1/gateways/{quote(gateway, safe='')}/{verb}"
@@ -249,6 +253,8 @@ def _back_off(retry: int) -> float:
     return float(min(_MAX_PAUSE_SECONDS, 0.1 * 2**retry) * random.uniform(0.5, 1))
 
 
+_HEADER_NAME = re.compile(r"[a-z0-9!#$%&'*+.^_`|~-]+")
+_HEADER_VALUE = re.compile(r"[\t\x20-\x7e\xa0-\xff]*")
 _MAX_TIMEOUT_SECONDS = 86_400
 _MAX_PAUSE_SECONDS = 10.0
 _GRACE_SECONDS = 5.0

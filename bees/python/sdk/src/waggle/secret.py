@@ -15,8 +15,8 @@ def get_secret(name: str) -> str:
     count. Raises MissingSecret, and ValueError for a name that is none.
 
     >>> import os
-    >>> os.environ["WAGGLE_SECRET_API_KEY"] = "k-123"
-    >>> get_secret("api_key")
+    >>> os.environ["WAGGLE_SECRET_WEATHER_KEY"] = "k-123"
+    >>> get_secret("weather_key")
     'k-123'
     """
     if not _NAME.fullmatch(name):
