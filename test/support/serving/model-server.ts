@@ -1,9 +1,8 @@
-import { type ChildProcess, spawn, spawnSync } from 'node:child_process'
+import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { existsSync, mkdirSync, mkdtempSync, renameSync, rmSync } from 'node:fs'
-import { homedir } from 'node:os'
 import { join } from 'node:path'
 import { createInterface, type Interface } from 'node:readline'
+import { type FoundPython, pythonEnvironment } from '../python-environment.ts'
 
 export interface ServerOptions {
   readonly largest_batch?: number
@@ -77,31 +76,11 @@ export class ModelServer {
 }
 
 /** A Python with the packages of server.py, made once in a cache of the user; or the reason why there is none. */
-export function servingPython(): { readonly python: string } | { readonly missing: string } {
-  const cache = join(process.env.XDG_CACHE_HOME ?? join(homedir(), '.cache'), 'waggle')
-  const directory = join(cache, 'tensorflow-serving-api-2.21.0')
-  const python = join(directory, 'bin', 'python')
-  if (existsSync(python)) return { python }
-  mkdirSync(cache, { recursive: true })
-  const fetched = mkdtempSync(join(cache, 'fetch-'))
-  try {
-    const install = (...packages: readonly string[]) => ['-m', 'pip', 'install', '--quiet', '--disable-pip-version-check', ...packages]
-    const own = join(fetched, 'bin', 'python')
-    const steps: readonly (readonly [string, readonly string[]])[] = [
-      ['python3', ['-m', 'venv', fetched]],
-      [own, install('--only-binary=:all:', 'grpcio==1.85.3', 'protobuf==7.36.2')],
-      // The messages of TensorFlow itself without TensorFlow; then the published ones of TensorFlow Serving over those of that package.
-      [own, install('--no-deps', 'tensorflow-protobuf==2.11.0')],
-      [own, install('--no-deps', 'tensorflow-serving-api==2.21.0')],
-    ]
-    for (const [command, args] of steps) {
-      const { status, stderr, error } = spawnSync(command, args, { encoding: 'utf8' })
-      if (status !== 0) return { missing: `No Python with tensorflow-serving-api can be made: ${error?.message ?? stderr.slice(-500)}` }
-    }
-    // Another process may have been first. The environment finds its packages beside its interpreter, so it may be moved.
-    if (!existsSync(directory)) renameSync(fetched, directory)
-    return { python }
-  } finally {
-    rmSync(fetched, { recursive: true, force: true })
-  }
+export function servingPython(): FoundPython {
+  return pythonEnvironment('tensorflow-serving-api-2.21.0', [
+    ['--only-binary=:all:', 'grpcio==1.85.3', 'protobuf==7.36.2'],
+    // The messages of TensorFlow itself without TensorFlow; then the published ones of TensorFlow Serving over those of that package.
+    ['--no-deps', 'tensorflow-protobuf==2.11.0'],
+    ['--no-deps', 'tensorflow-serving-api==2.21.0'],
+  ])
 }

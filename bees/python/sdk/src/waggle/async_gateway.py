@@ -1,0 +1,142 @@
+"""The asyncio client of a swarm's gateways."""
+
+from __future__ import annotations
+
+import asyncio
+import http.client
+import io
+import ssl
+from typing import Any, Mapping, Optional, Union
+
+from .exchange import Attempt, Pause, RequestState, Response, Settings, Steps, get_steps, request_steps
+from .gateway import settings_of
+
+
+class AsyncGateway:
+    """The same as `Gateway` for asyncio. Each call has a connection of its own.
+
+    Args:
+        url, token, timeout_seconds, retries, tls: as `Gateway` has them.
+    """
+
+    def __init__(
+        self, url: Optional[str] = None, *, token: Optional[str] = None, timeout_seconds: float = 30, retries: int = 4, tls: Optional[ssl.SSLContext] = None
+    ) -> None:
+        self._settings = settings_of(url, token, timeout_seconds, retries)
+        self._tls = tls
+
+    async def request(
+        self,
+        payload: Any,
+        gateway: str,
+        *,
+        content_type: Optional[str] = None,
+        idempotency_key: Optional[str] = None,
+        timeout_seconds: Optional[float] = None,
+        headers: Optional[Mapping[str, str]] = None,
+    ) -> Any:
+        """As `Gateway.request`. Cancelling the task closes the connection; the swarm goes on with the request."""
+        return await self._run(
+            request_steps(
+                self._settings,
+                "request",
+                payload,
+                gateway,
+                content_type=content_type,
+                idempotency_key=idempotency_key,
+                timeout_seconds=timeout_seconds,
+                headers=headers,
+            )
+        )
+
+    async def submit(
+        self,
+        payload: Any,
+        gateway: str,
+        *,
+        content_type: Optional[str] = None,
+        idempotency_key: Optional[str] = None,
+        timeout_seconds: Optional[float] = None,
+        headers: Optional[Mapping[str, str]] = None,
+    ) -> str:
+        """As `Gateway.submit`."""
+        request_id: str = await self._run(
+            request_steps(
+                self._settings,
+                "submit",
+                payload,
+                gateway,
+                content_type=content_type,
+                idempotency_key=idempotency_key,
+                timeout_seconds=timeout_seconds,
+                headers=headers,
+            )
+        )
+        return request_id
+
+    async def get(self, request_id: str, *, timeout_seconds: Optional[float] = None) -> RequestState:
+        """As `Gateway.get`."""
+        state: RequestState = await self._run(get_steps(self._settings, request_id, timeout_seconds))
+        return state
+
+    async def __aenter__(self) -> "AsyncGateway":
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        return None
+
+    async def _run(self, steps: Steps) -> Any:
+        result: Any = None
+        try:
+            while True:
+                step = steps.send(result)
+                if isinstance(step, Pause):
+                    await asyncio.sleep(step.seconds)
+                    result = None
+                else:
+                    result = await self._attempt(step)
+        except StopIteration as end:
+            return end.value
+
+    async def _attempt(self, attempt: Attempt) -> Union[Response, OSError]:
+        try:
+            return await asyncio.wait_for(self._exchange(attempt), attempt.timeout_seconds)
+        except asyncio.TimeoutError:
+            return TimeoutError("timed out")
+        except OSError as error:
+            return error
+        except http.client.HTTPException as error:
+            return ConnectionError(f"the answer is no HTTP: {type(error).__name__}")
+
+    async def _exchange(self, attempt: Attempt) -> Response:
+        address = self._settings.address
+        tls = (self._tls or ssl.create_default_context()) if address.is_secure else None
+        reader, writer = await asyncio.open_connection(address.host, address.port, ssl=tls)
+        try:
+            lines = [f"{attempt.method} {attempt.path} HTTP/1.1"]
+            lines += [f"{name}: {value}" for name, value in attempt.headers.items()]
+            lines += ["connection: close", f"content-length: {len(attempt.body)}", "", ""]
+            writer.write("\r\n".join(lines).encode("latin-1"))
+            writer.write(attempt.body)
+            await writer.drain()
+            return _response_in(await reader.read(), attempt.method)
+        finally:
+            writer.close()
+
+
+class _Received:
+    """Bytes that came, as http.client reads them from a socket."""
+
+    def __init__(self, data: bytes) -> None:
+        self._data = data
+
+    def makefile(self, *_: object) -> io.BytesIO:
+        return io.BytesIO(self._data)
+
+
+def _response_in(data: bytes, method: str) -> Response:
+    answer = http.client.HTTPResponse(_Received(data), method=method)  # type: ignore[arg-type]
+    answer.begin()
+    body = answer.read()
+    return Response(answer.status, {name.lower(): value for name, value in answer.getheaders()}, body)
+

@@ -1,0 +1,106 @@
+"""A swarm for tests and notebooks."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import time
+from typing import Any, Callable, List, Mapping, Optional
+
+from .batches import results_of, stacked
+from .bee import Bee, bee_of
+from .context import Context
+from .payload import Body, decode_value, dumps, encode_value
+from .swarm import Call, Swarm, current_call
+
+
+class DevSwarm(Swarm):
+    """A swarm for tests and notebooks. It keeps what bees give, and runs nothing else.
+
+    A bee is a function, so a test may call it with a DevSwarm in the place of the swarm:
+
+    >>> def shout(swarm, payload, context):
+    ...     swarm.publish(payload["text"].upper(), context)
+    >>> swarm = DevSwarm()
+    >>> shout(swarm, {"text": "hello"}, {})
+    >>> swarm.published
+    ['HELLO']
+
+    `call` calls a bee of any form as a running swarm does.
+    """
+
+    def __init__(self) -> None:
+        self.published: List[Any] = []
+        self.responded: List[Any] = []
+
+    def publish(self, data: Any, context: Any = None, *, content_type: Optional[str] = None) -> None:
+        """Appends `data` to `published`."""
+        self.published.append(data)
+
+    def respond(self, data: Any, context: Any = None) -> None:
+        """Appends `data` to `responded`."""
+        self.responded.append(data)
+
+    def clear(self) -> None:
+        """Forgets what was published and responded."""
+        self.published.clear()
+        self.responded.clear()
+
+    def call(
+        self, bee: Callable[..., Any], payload: Any, *, headers: Optional[Mapping[str, str]] = None, timeout_seconds: Optional[float] = None
+    ) -> Any:
+        """Calls a bee as a running swarm does, and returns its result as the next bee gets it.
+
+        `payload` and the result are written as messages and read again, so a result that cannot be passed on fails here too. The result is appended
+        to `published` or `responded`. A bee that takes batches gets a list of payloads, and the list of its results is returned.
+
+        Raises what the bee raises, and BadResult.
+
+        >>> swarm = DevSwarm()
+        >>> swarm.call(lambda payload: (payload["number"], payload["number"] * 2), {"number": 21})
+        [21, 42]
+        """
+        registered = bee_of(bee) or Bee(getattr(bee, "__name__", "bee"), bee, batch=False)
+        payloads = [_crossed(one) for one in payload] if registered.batch else [_crossed(payload)]
+        deadline = None if timeout_seconds is None else time.time() + timeout_seconds
+        contexts = [Context(f"request-{number}", headers=headers, deadline=deadline) for number in range(1, len(payloads) + 1)]
+        for context in contexts:
+            context._call = Call()
+        token = current_call.set(contexts[0]._call if len(contexts) == 1 else None)
+        try:
+            if registered.batch:
+                returned = registered.call(Swarm(), stacked(payloads), contexts)
+            else:
+                returned = registered.call(Swarm(), payloads[0], contexts[0])
+            if registered.is_async:
+                returned = asyncio.run(_awaited(returned))
+        finally:
+            current_call.reset(token)
+        if not registered.batch:
+            return self._kept(contexts[0]._call, returned)
+        results = [None] * len(contexts) if returned is None else results_of(returned, len(contexts))
+        return [self._kept(context._call, result) for context, result in zip(contexts, results)]
+
+    def _kept(self, call: Call, returned: Any) -> Any:
+        if isinstance(returned, Exception):
+            raise returned
+        result = call.result(returned)
+        value: Any = None
+        if result.has_responded:
+            value = _crossed(result.responded)
+            self.responded.append(value)
+        if result.has_published:
+            value = _crossed(result.published, result.content_type)
+            self.published.append(value)
+        return value
+
+
+def _crossed(value: Any, content_type: Optional[str] = None) -> Any:
+    """A value as it is on the other side of the channel."""
+    body = Body(binary=True)
+    fields = json.loads(dumps(encode_value(value, body, content_type)))
+    return decode_value(fields, bytearray().join(body.pieces))
+
+
+async def _awaited(awaitable: Any) -> Any:
+    return await awaitable

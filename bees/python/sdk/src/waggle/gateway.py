@@ -1,0 +1,179 @@
+"""The blocking client of a swarm's gateways."""
+
+from __future__ import annotations
+
+import http.client
+import os
+import socket
+import ssl
+import threading
+import time
+from typing import Any, Mapping, Optional
+
+from .exchange import Attempt, Pause, RequestState, Response, Settings, Steps, get_steps, request_steps
+
+
+class Gateway:
+    """A client of a running swarm. It may be shared by threads; each keeps a connection.
+
+    Args:
+        url: the address of the server; default WAGGLE_URL, else http://127.0.0.1:8080.
+        token: a bearer token; default WAGGLE_TOKEN.
+        timeout_seconds: how long a call takes at most, retries included.
+        retries: how often a call is tried again after a broken connection, 429 or 503. Each try has the same idempotency key, so the swarm
+            computes the request once.
+    """
+
+    def __init__(
+        self, url: Optional[str] = None, *, token: Optional[str] = None, timeout_seconds: float = 30, retries: int = 4, tls: Optional[ssl.SSLContext] = None
+    ) -> None:
+        self._settings = settings_of(url, token, timeout_seconds, retries)
+        self._tls = tls
+        self._local = threading.local()
+
+    def request(
+        self,
+        payload: Any,
+        gateway: str,
+        *,
+        content_type: Optional[str] = None,
+        idempotency_key: Optional[str] = None,
+        timeout_seconds: Optional[float] = None,
+        headers: Optional[Mapping[str, str]] = None,
+    ) -> Any:
+        """Sends a payload and waits for the answer: a JSON value, or `Media` for any other content type.
+
+        A payload is anything that JSON can hold, or bytes of `content_type`. The same `idempotency_key` again is the same request: it is computed
+        once and its answer given again. Past `timeout_seconds` the swarm drops the request.
+
+        Raises a GatewayError: InputRefused, BeeFailed, DeadlineExceeded, Unavailable and so on.
+        """
+        return self._run(
+            request_steps(
+                self._settings,
+                "request",
+                payload,
+                gateway,
+                content_type=content_type,
+                idempotency_key=idempotency_key,
+                timeout_seconds=timeout_seconds,
+                headers=headers,
+            )
+        )
+
+    def submit(
+        self,
+        payload: Any,
+        gateway: str,
+        *,
+        content_type: Optional[str] = None,
+        idempotency_key: Optional[str] = None,
+        timeout_seconds: Optional[float] = None,
+        headers: Optional[Mapping[str, str]] = None,
+    ) -> str:
+        """Sends a payload and returns the request's id as soon as the payload is durable. `get` has the outcome later.
+
+        Without `timeout_seconds` the request has no deadline. Raises a GatewayError.
+        """
+        request_id: str = self._run(
+            request_steps(
+                self._settings,
+                "submit",
+                payload,
+                gateway,
+                content_type=content_type,
+                idempotency_key=idempotency_key,
+                timeout_seconds=timeout_seconds,
+                headers=headers,
+            )
+        )
+        return request_id
+
+    def get(self, request_id: str, *, timeout_seconds: Optional[float] = None) -> RequestState:
+        """What became of a request. Raises UnknownRequest, or another GatewayError where the server cannot be asked."""
+        state: RequestState = self._run(get_steps(self._settings, request_id, timeout_seconds))
+        return state
+
+    def close(self) -> None:
+        """Closes this thread's connection. The next call opens another."""
+        connection = getattr(self._local, "connection", None)
+        if connection is not None:
+            connection.close()
+            self._local.connection = None
+
+    def __enter__(self) -> "Gateway":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def _run(self, steps: Steps) -> Any:
+        result: Any = None
+        try:
+            while True:
+                step = steps.send(result)
+                if isinstance(step, Pause):
+                    time.sleep(step.seconds)
+                    result = None
+                else:
+                    result = self._attempt(step)
+        except StopIteration as end:
+            return end.value
+
+    def _attempt(self, attempt: Attempt) -> "Response | OSError":
+        ends_at = time.monotonic() + attempt.timeout_seconds
+        # A server closes a connection that has rested for long. Only such a kept connection is worth another one at once.
+        for is_kept in (True, False) if getattr(self._local, "connection", None) is not None else (False,):
+            try:
+                return self._exchange(attempt, max(0.001, ends_at - time.monotonic()))
+            except (http.client.RemoteDisconnected, ConnectionResetError, BrokenPipeError) as error:
+                self.close()
+                if not is_kept:
+                    return error
+            except socket.timeout as error:
+                self.close()
+                return TimeoutError(str(error))
+            except OSError as error:
+                self.close()
+                return error
+            except http.client.HTTPException as error:
+                self.close()
+                return ConnectionError(f"the answer is no HTTP: {type(error).__name__}")
+        raise AssertionError("the loop returns")
+
+    def _exchange(self, attempt: Attempt, timeout_seconds: float) -> Response:
+        connection = self._connection(timeout_seconds)
+        connection.putrequest(attempt.method, attempt.path, skip_host=True, skip_accept_encoding=True)
+        for name, value in attempt.headers.items():
+            connection.putheader(name, value)
+        if attempt.method == "POST":
+            connection.putheader("content-length", str(len(attempt.body)))
+        connection.endheaders(attempt.body or None)
+        answer = connection.getresponse()
+        body = answer.read()
+        return Response(answer.status, {name.lower(): value for name, value in answer.getheaders()}, body)
+
+    def _connection(self, timeout_seconds: float) -> http.client.HTTPConnection:
+        connection: Optional[http.client.HTTPConnection] = getattr(self._local, "connection", None)
+        if connection is None:
+            address = self._settings.address
+            if address.is_secure:
+                connection = http.client.HTTPSConnection(address.host, address.port, timeout=timeout_seconds, context=self._tls)
+            else:
+                connection = http.client.HTTPConnection(address.host, address.port, timeout=timeout_seconds)
+            connection.connect()
+            connection.sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            self._local.connection = connection
+        if connection.sock is not None:
+            connection.sock.settimeout(timeout_seconds)
+        return connection
+
+
+def settings_of(url: Optional[str], token: Optional[str], timeout_seconds: float, retries: int) -> Settings:
+    """The settings of a client, with those of the environment."""
+    return Settings(
+        url or os.environ.get("WAGGLE_URL") or "http://127.0.0.1:8080",
+        token if token is not None else os.environ.get("WAGGLE_TOKEN") or None,
+        timeout_seconds,
+        retries,
+    )
