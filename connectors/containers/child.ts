@@ -1,29 +1,24 @@
 import { type ChildProcess, spawn } from 'node:child_process'
 import type { Clock } from '../../processor/ports.ts'
 import type { ProcessOptions } from '../../topology/swarm/ports/processes.ts'
+import type { BeeRun, BeeRunEvents } from './bee-run.ts'
 import type { Guardian } from './guardian.ts'
 import { ProcessLog } from './process-log.ts'
-
-export interface ChildEvents {
-  stdout(chunk: Buffer): void
-  /** Called once, when the process has ended or could not be started. `why` completes the sentence "it …". */
-  gone(why: string): void
-}
 
 /**
  * One run of a bee's program, in a process group of its own. A terminal's Ctrl-C therefore reaches only Waggle, which stops its processes in order.
  * When the program ends, its whole group is killed, so that no child of it lives on and keeps its pipes open.
  */
-export class Child {
+export class Child implements BeeRun {
   readonly #clock: Clock
-  readonly #events: ChildEvents
+  readonly #events: BeeRunEvents
   readonly #process: ChildProcess | null
   readonly #log: ProcessLog | null
   readonly #guardian: Guardian
   #isGone = false
   #cancelTimer = () => {}
 
-  constructor({ command, env, swarm, bee, log }: ProcessOptions, clock: Clock, guardian: Guardian, events: ChildEvents) {
+  constructor({ command, env, swarm, bee, log }: ProcessOptions, clock: Clock, guardian: Guardian, events: BeeRunEvents) {
     this.#clock = clock
     this.#events = events
     this.#guardian = guardian

@@ -2,18 +2,24 @@ import type { Clock } from '../../processor/ports.ts'
 import type { Payload } from '../../topology/swarm/payload.ts'
 import type { OpenProcess, ProcessCall, ProcessOptions } from '../../topology/swarm/ports/processes.ts'
 import { WaggleError } from '../../topology/waggle-error.ts'
-import { Child } from './child.ts'
-import type { Guardian } from './guardian.ts'
+import type { BeeRun, BeeRunEvents } from './bee-run.ts'
 import { encodeRequest, type Form, maxMessageBytes, protocolError, type Result } from './message.ts'
 import { MessageStream } from './message-stream.ts'
 import { Trials } from './trials.ts'
 
 export interface WatchedProcessOptions {
   readonly clock: Clock
-  readonly guardian: Guardian
   readonly finishMs: number
   readonly termMs: number
+  /** Starts the program once more. */
+  readonly start: (events: BeeRunEvents) => BeeRun
+  /** The subject of a sentence about a start that failed. */
+  readonly title: string
+  /** The next step after a start that failed. */
+  readonly advice: string
 }
+
+type WatchedProgram = Pick<ProcessOptions, 'bee' | 'log'>
 
 interface Pending {
   readonly call: ProcessCall
@@ -35,7 +41,7 @@ interface Pending {
  * back-off grows with deaths without an open call, not with deaths that calls may have caused.
  */
 export class WatchedProcess implements OpenProcess {
-  readonly #options: ProcessOptions
+  readonly #options: WatchedProgram
   readonly #limits: WatchedProcessOptions
   readonly #clock: Clock
   /** Open calls by id, in the order of sending. */
@@ -44,7 +50,7 @@ export class WatchedProcess implements OpenProcess {
   readonly #givenUp = new Set<number>()
   readonly #trials = new Trials<Pending>()
   #waiting: Pending[] = []
-  #child: Child | null = null
+  #child: BeeRun | null = null
   #form: Form | null = null
   #nextId = 1
   #results = 0
@@ -58,7 +64,7 @@ export class WatchedProcess implements OpenProcess {
   readonly #gone = Promise.withResolvers<void>()
   #hasStarted = false
 
-  constructor(options: ProcessOptions, limits: WatchedProcessOptions) {
+  constructor(options: WatchedProgram, limits: WatchedProcessOptions) {
     this.#options = options
     this.#limits = limits
     this.#clock = limits.clock
@@ -113,7 +119,7 @@ export class WatchedProcess implements OpenProcess {
     this.#hangs = false
     this.#givenUp.clear()
     const stream = new MessageStream(this.#options.bee, maxMessageBytes)
-    const child = new Child(this.#options, this.#clock, this.#limits.guardian, {
+    const child = this.#limits.start({
       stdout: (chunk) => this.#hear(stream, chunk),
       gone: (why) => this.#die(child, why),
     })
@@ -168,7 +174,7 @@ export class WatchedProcess implements OpenProcess {
     if (this.#closed && this.#open.size === 0 && this.#waiting.length === 0 && this.#trials.isEmpty) child.end()
   }
 
-  #sendAll(child: Child, form: Form): void {
+  #sendAll(child: BeeRun, form: Form): void {
     while (this.#open.size === 0 && !this.#trials.isEmpty) for (const pending of this.#trials.next()) this.#send(child, form, pending)
     if (this.#isTrial()) return
     while (this.#waiting.length > 0 && this.#open.size < maxOpen && !(this.#open.size > 0 && child.unreadBytes > maxUnreadBytes)) {
@@ -184,7 +190,7 @@ export class WatchedProcess implements OpenProcess {
     return first !== undefined && first.deaths > 0
   }
 
-  #send(child: Child, form: Form, pending: Pending): void {
+  #send(child: BeeRun, form: Form, pending: Pending): void {
     const id = this.#nextId++
     let message: Buffer
     try {
@@ -205,7 +211,7 @@ export class WatchedProcess implements OpenProcess {
     this.#child?.kill('SIGKILL')
   }
 
-  #die(child: Child, why: string): void {
+  #die(child: BeeRun, why: string): void {
     this.#cancelTimer()
     this.#child = null
     this.#form = null
@@ -275,11 +281,8 @@ export class WatchedProcess implements OpenProcess {
   }
 
   #notStarted(why: string, words: string): WaggleError {
-    const { bee, command } = this.#options
-    return new WaggleError('WAGGLE_BEE_NOT_STARTED', {
-      message: `The command of ${bee}, ${command.join(' ')}, ${why}${words}`,
-      next: 'Run the command by hand to see why, or correct it in the swarm or under resolve: in waggle.yaml.',
-    })
+    const { title, advice } = this.#limits
+    return new WaggleError('WAGGLE_BEE_NOT_STARTED', { message: `${title} ${why}${words}`, next: advice })
   }
 }
 
