@@ -28,10 +28,10 @@ export class LocalProcesses implements Processes {
     const { bee, command } = options
     const watched = new WatchedProcess(options, {
       clock: this.#clock,
+      start: (events) => new Child(options, this.#clock, this.#guardian, events),
       ...this.#stop,
       title: `The command of ${bee}, ${command.join(' ')},`,
       advice: 'Run the command by hand to see why, or correct it in the swarm or under resolve: in waggle.yaml.',
-      start: (events) => new Child(options, this.#clock, this.#guardian, events),
     })
     await watched.started
     return watched
