@@ -1,0 +1,33 @@
+"""Batches: many payloads in one call, and a result for each of them."""
+
+from __future__ import annotations
+
+from typing import Any, List, Sequence
+
+from .errors import BadResult
+from .payload import is_array
+
+
+def stacked(payloads: Sequence[Any]) -> Any:
+    """One array with a row for each payload, where all are arrays of one shape and dtype; else the list of them."""
+    first = payloads[0]
+    if not all(is_array(one) and one.shape == first.shape and one.dtype == first.dtype for one in payloads):
+        return list(payloads)
+    if len(payloads) == 1:
+        return first[None]
+    import numpy
+
+    return numpy.stack(payloads)
+
+
+def results_of(returned: Any, count: int) -> List[Any]:
+    """The result of each request, from a list, a tuple or an array with a row for each. Raises BadResult for any other number of results."""
+    if is_array(returned):
+        if returned.ndim == 0 or len(returned) != count:
+            raise BadResult(f"the bee got {count} payloads and returned an array of shape {list(returned.shape)}: return a row for each payload")
+        return list(returned)
+    if not isinstance(returned, (list, tuple)):
+        raise BadResult(f"the bee takes batches and returned {type(returned).__name__}: return a list with a result for each payload")
+    if len(returned) != count:
+        raise BadResult(f"the bee got {count} payloads and returned {len(returned)} results: return one for each payload")
+    return list(returned)

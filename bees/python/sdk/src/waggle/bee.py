@@ -1,0 +1,140 @@
+"""`register_bee`: the functions of a file that swarms name."""
+
+from __future__ import annotations
+
+import inspect
+from typing import Any, Callable, Dict, List, Optional, TypeVar, overload
+
+from .errors import BadBee
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+
+class Bee:
+    """A registered function, and how it is called."""
+
+    def __init__(self, name: str, function: Callable[..., Any], *, batch: bool) -> None:
+        self.name = name
+        self.function = function
+        self.batch = batch
+        self.place = _place_of(function)
+        if inspect.isgeneratorfunction(function) or inspect.isasyncgenfunction(function):
+            raise BadBee(f"{self.place}: the bee {name} is a generator; a bee gives one result: return it instead of yielding")
+        self.is_async = inspect.iscoroutinefunction(function) or inspect.iscoroutinefunction(getattr(function, "__call__", None))
+        self._takes = _parameters_of(function, self.place, name)
+
+    def call(self, swarm: Any, payload: Any, context: Any) -> Any:
+        """Calls the function with what it takes of the three."""
+        given = {"swarm": swarm, "payload": payload, "context": context}
+        positional = [given[what] for what in self._takes.positional]
+        return self.function(*positional, **{what: given[what] for what in self._takes.named})
+
+    @property
+    def takes_swarm(self) -> bool:
+        """True for the form of 2021, `fn(swarm, payload, context)`."""
+        return "swarm" in self._takes.positional or "swarm" in self._takes.named
+
+
+@overload
+def register_bee(name: F) -> F: ...
+@overload
+def register_bee(name: Optional[str] = None, *, batch: bool = False) -> Callable[[F], F]: ...
+def register_bee(name: Any = None, *, batch: bool = False) -> Any:
+    """Makes a function or a coroutine a bee, by the name that a swarm's `spec.bee` says. Without a name it is the function's own.
+
+    The function takes `(payload)`, `(payload, context)` or `(swarm, payload, context)`. What it returns goes on to the next bee, unless it calls
+    `swarm.publish` or `swarm.respond`. With `batch=True` it takes a list of payloads, or one stacked array where all are arrays of one shape, and
+    returns a list of as many results. The function itself stays as it is, so that tests and other functions can call it.
+
+    Raises BadBee for a function that cannot be a bee.
+
+    >>> @register_bee(name="double")
+    ... def double(payload):
+    ...     return payload["number"] * 2
+    >>> double({"number": 21})
+    42
+    """
+
+    def register(function: F) -> F:
+        bee = Bee(name if isinstance(name, str) else _own_name(function), function, batch=batch)
+        before = _bees.get(bee.name)
+        if before is not None and _identity(before.function) != _identity(function):
+            raise BadBee(f"{bee.place}: the bee {bee.name} is there already, at {before.place}: give one of them another name")
+        _bees[bee.name] = bee
+        return function
+
+    if name is None or isinstance(name, str):
+        if name == "":
+            raise BadBee("register_bee got an empty name: give the name that the swarm says in spec.bee")
+        return register
+    if callable(name):
+        return register(name)
+    raise BadBee(f"register_bee got the name {name!r}, which is no string")
+
+
+def bee_named(name: str) -> Optional[Bee]:
+    """The bee of this name; None where there is none."""
+    return _bees.get(name)
+
+
+def bee_of(function: Any) -> Optional[Bee]:
+    """The bee that this function was registered as; None where it was not."""
+    return next((bee for bee in _bees.values() if bee.function is function), None)
+
+
+def bee_names() -> List[str]:
+    """The names of all bees, in the order of their registration."""
+    return list(_bees)
+
+
+_bees: Dict[str, Bee] = {}
+
+
+class _Takes:
+    def __init__(self, positional: List[str], named: List[str]) -> None:
+        self.positional = positional
+        self.named = named
+
+
+def _parameters_of(function: Callable[..., Any], place: str, name: str) -> _Takes:
+    """Which of swarm, payload and context a function takes. The number of its parameters decides, and a first parameter `swarm`."""
+    try:
+        parameters = list(inspect.signature(function).parameters.values())
+    except (TypeError, ValueError):
+        return _Takes(["payload"], [])
+    positional = [one for one in parameters if one.kind in (one.POSITIONAL_ONLY, one.POSITIONAL_OR_KEYWORD)]
+    required = [one for one in positional if one.default is one.empty]
+    wanted = [one.name for one in parameters if one not in required and one.name in ("swarm", "context") and one.kind is not one.VAR_KEYWORD]
+    unknown = [one.name for one in parameters if one.kind is one.KEYWORD_ONLY and one.default is one.empty and one.name not in ("swarm", "context")]
+    count = len(required)
+    if any(one.kind is one.VAR_POSITIONAL for one in parameters) and count < 3:
+        return _Takes(["swarm", "payload", "context"], [])
+    if count == 0 and positional:
+        return _Takes(["payload"], [one for one in wanted if one != positional[0].name])
+    if count in (1, 2, 3) and not unknown:
+        forms = {1: ["payload"], 2: ["payload", "context"], 3: ["swarm", "payload", "context"]}
+        if count == 2 and required[0].name == "swarm":
+            forms[2] = ["swarm", "payload"]
+        return _Takes(forms[count], wanted)
+    shown = ", ".join([one.name for one in required] + unknown)
+    raise BadBee(f"{place}: the bee {name} takes ({shown}); a bee takes (payload), (payload, context) or (swarm, payload, context)")
+
+
+def _own_name(function: Any) -> str:
+    name = getattr(function, "__name__", None)
+    if not isinstance(name, str):
+        raise BadBee(f"register_bee got {type(function).__name__}, which has no name: write @register_bee(name=…)")
+    return name
+
+
+def _identity(function: Any) -> Any:
+    """The same for a function and for a later version of it, as a cell of a notebook makes that runs again."""
+    name = getattr(function, "__qualname__", None)
+    return id(function) if name is None else (getattr(function, "__module__", None), name)
+
+
+def _place_of(function: Any) -> str:
+    code = getattr(inspect.unwrap(function) if callable(function) else function, "__code__", None)
+    if code is None:
+        return "?"
+    return f"{code.co_filename.rsplit('/', 1)[-1]}:{code.co_firstlineno}"

@@ -1,0 +1,118 @@
+"""Calls of a bee: one for each request, or one for each batch. Plain functions and coroutines take the same way."""
+
+from __future__ import annotations
+
+import sys
+from typing import Any, Dict, List, Sequence
+
+from .batches import results_of, stacked
+from .bee import Bee
+from .bee_file import BeeFile
+from .errors import BadResult, Cancelled, Refused
+from .job import Job
+from .swarm import Swarm, current_call
+
+
+class Calls:
+    """The open requests of this process, and the calls that compute them."""
+
+    def __init__(self, bee: Bee, file: BeeFile) -> None:
+        self.bee = bee
+        self._file = file
+        self._swarm = Swarm()
+        self._open: Dict[int, Job] = {}
+
+    def open(self, job: Job) -> None:
+        """Takes a job. From now on it is owed a result."""
+        self._open[job.id] = job
+
+    def cancel(self, id: int) -> None:
+        """Tells an open job that nobody waits for it."""
+        job = self._open.get(id)
+        if job is not None:
+            job.context.cancel()
+
+    def give_up(self, jobs: Sequence[Job]) -> None:
+        """Ends those of the jobs that are still open without a result."""
+        for job in jobs:
+            if self._open.pop(job.id, None) is not None:
+                job.give_up()
+
+    async def compute(self, jobs: Sequence[Job]) -> None:
+        """Computes one batch, or one request. It suspends only where the bee is a coroutine."""
+        self.give_up([job for job in jobs if job.context.cancelled])
+        wanted = [job for job in jobs if job.id in self._open]
+        if self.bee.batch:
+            await self._compute_batch(wanted)
+        else:
+            for job in wanted:
+                await self._compute_one(job)
+
+    async def _compute_one(self, job: Job) -> None:
+        try:
+            returned = await self._call([job], job.payload(), job.context)
+        except (Exception, SystemExit) as error:
+            self._fail(job, error)
+        else:
+            self._succeed(job, returned)
+
+    async def _compute_batch(self, jobs: Sequence[Job]) -> None:
+        payloads: Dict[int, Any] = {}
+        for job in jobs:
+            try:
+                payloads[job.id] = job.payload()
+            except Exception as error:
+                self._fail(job, error)
+        readable = [job for job in jobs if job.id in payloads]
+        try:
+            await self._compute_together(readable, payloads)
+        except (Exception, SystemExit) as error:
+            if len(readable) == 1:
+                self._fail(readable[0], error)
+                return
+            # One payload may be at fault, so each is tried alone.
+            for job in readable:
+                try:
+                    await self._compute_together([job], payloads)
+                except (Exception, SystemExit) as own:
+                    self._fail(job, own)
+
+    async def _compute_together(self, jobs: Sequence[Job], payloads: Dict[int, Any]) -> None:
+        if not jobs:
+            return
+        for job in jobs:
+            job.call.clear()
+        returned = await self._call(jobs, stacked([payloads[job.id] for job in jobs]), [job.context for job in jobs])
+        for job, result in zip(jobs, self._results(returned, jobs)):
+            if isinstance(result, Exception):
+                self._fail(job, result)
+            else:
+                self._succeed(job, result)
+
+    def _results(self, returned: Any, jobs: Sequence[Job]) -> List[Any]:
+        """What was returned for each job; nothing where the bee has published or responded for each of them."""
+        given = [job.call.has_published or job.call.has_responded for job in jobs]
+        if returned is not None:
+            return results_of(returned, len(jobs))
+        if not all(given):
+            raise BadResult("the bee takes batches and returned nothing: return a list with a result for each payload")
+        return [None] * len(jobs)
+
+    async def _call(self, jobs: Sequence[Job], payload: Any, context: Any) -> Any:
+        token = current_call.set(jobs[0].call if len(jobs) == 1 else None)
+        try:
+            returned = self.bee.call(self._swarm, payload, context)
+            return await returned if self.bee.is_async else returned
+        finally:
+            current_call.reset(token)
+
+    def _succeed(self, job: Job, returned: Any) -> None:
+        if self._open.pop(job.id, None) is not None:
+            job.succeed(returned)
+
+    def _fail(self, job: Job, error: BaseException) -> None:
+        if self._open.pop(job.id, None) is None:
+            return
+        if not isinstance(error, (Refused, Cancelled, BadResult)):
+            print(self._file.traceback_of(error), file=sys.stderr)
+        job.fail(error)

@@ -1,0 +1,164 @@
+"""The channel between Waggle and this process: messages of bees/PROTOCOL.md on two file descriptors."""
+
+from __future__ import annotations
+
+import io
+import json
+import os
+import re
+import socket
+import struct
+import sys
+import threading
+from typing import Any, Dict, List, Mapping, Optional, Tuple
+
+from .payload import Body, Buffer, dumps
+
+MAX_MESSAGE_BYTES = 64 * 1024 * 1024
+
+
+class TooDeep(Exception):
+    """A request that Python's JSON reader cannot read, because it is nested too deep."""
+
+    def __init__(self, request_id: int) -> None:
+        super().__init__(request_id)
+        self.request_id = request_id
+
+
+class Message:
+    """What Waggle wrote: the fields of the message, and the bytes that they name."""
+
+    __slots__ = ("fields", "body")
+
+    def __init__(self, fields: Dict[str, Any], body: Optional[Buffer]) -> None:
+        self.fields = fields
+        self.body = body
+
+
+class Channel:
+    """Reads messages in one thread, and writes them from any thread.
+
+    `binary` is the form that the hello names.
+    """
+
+    def __init__(self, read_fd: int, write_fd: int, *, binary: bool) -> None:
+        self._reader = io.BufferedReader(io.FileIO(read_fd, "rb"), buffer_size=1 << 16)
+        self._write_fd = write_fd
+        self._lock = threading.Lock()
+        self.binary = binary
+
+    @staticmethod
+    def open() -> "Channel":
+        """Takes the channel that Waggle offers, and keeps `print` and `input` away from it.
+
+        It is the socket of WAGGLE_BEE_SOCKET where there is one, else the standard streams. Whatever the bee prints goes to the log. A process that
+        somebody starts by hand, without WAGGLE_PROTOCOL, speaks JSON lines.
+        """
+        binary = os.environ.get("WAGGLE_PROTOCOL") == "1"
+        path = os.environ.get("WAGGLE_BEE_SOCKET")
+        if binary and path and hasattr(socket, "AF_UNIX"):
+            connection = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+            connection.connect(path)
+            fd = connection.detach()
+            channel = Channel(fd, fd, binary=binary)
+        else:
+            channel = Channel(os.dup(0), os.dup(1), binary=binary)
+            os.dup2(2, 1)
+        nothing = os.open(os.devnull, os.O_RDONLY)
+        os.dup2(nothing, 0)
+        os.close(nothing)
+        for stream in (sys.stdout, sys.stderr):
+            if isinstance(stream, io.TextIOWrapper):
+                stream.reconfigure(encoding="utf-8", errors="backslashreplace", line_buffering=True)
+        return channel
+
+    def write_line(self, fields: Mapping[str, Any]) -> None:
+        """Writes a message that comes before the form counts: a hello, or a line before it."""
+        self._write([dumps(fields) + b"\n"])
+
+    def write(self, fields: Mapping[str, Any], body: Optional[Body] = None) -> None:
+        """Writes a message. Raises BadResult for one that is no JSON, and MessageTooLarge past 64 MiB; nothing is written then."""
+        self._write(self._encoded(fields, body))
+
+    def read(self) -> Optional[Message]:
+        """The next message; None at the end of the input. Raises TooDeep."""
+        return self._read_frame() if self.binary else self._read_line()
+
+    def body(self) -> Body:
+        """An empty body for a message of this channel."""
+        return Body(binary=self.binary)
+
+    def _encoded(self, fields: Mapping[str, Any], body: Optional[Body]) -> List[Buffer]:
+        head = dumps(fields)
+        length = 0 if body is None else body.length
+        if len(head) + length > MAX_MESSAGE_BYTES:
+            raise MessageTooLarge(f"the result has {len(head) + length} bytes, where at most {MAX_MESSAGE_BYTES} are allowed: return less")
+        if not self.binary:
+            return [head + b"\n"]
+        pieces: List[Buffer] = [struct.pack("<II", len(head), length) + head]
+        if body is not None:
+            pieces.extend(body.pieces)
+        return pieces
+
+    def _write(self, pieces: List[Buffer]) -> None:
+        with self._lock:
+            _write_all(self._write_fd, pieces)
+
+    def _read_frame(self) -> Optional[Message]:
+        lengths = self._reader.read(8)
+        if len(lengths) < 8:
+            return None
+        head_length, body_length = struct.unpack("<II", lengths)
+        head = self._reader.read(head_length)
+        if len(head) < head_length:
+            return None
+        fields = _parsed(head, lambda: self._reader.read(body_length))
+        body = self._read_body(fields, body_length)
+        return None if body is None else Message(fields, body)
+
+    def _read_body(self, fields: Mapping[str, Any], length: int) -> Optional[Buffer]:
+        """The body. A body that is one value of bytes is read as such, so that the bee gets it without a copy."""
+        wanted = fields.get("length")
+        if fields.get("at") == 0 and isinstance(wanted, int) and 0 <= length - wanted < 8:
+            value = self._reader.read(wanted)
+            rest = self._reader.read(length - wanted)
+            return value if len(value) + len(rest) == length else None
+        body = bytearray(length)
+        return body if self._reader.readinto(body) == length else None
+
+    def _read_line(self) -> Optional[Message]:
+        while True:
+            line = self._reader.readline()
+            if not line.endswith(b"\n"):
+                return None
+            if line.strip():
+                return Message(_parsed(line, lambda: None), None)
+
+
+class MessageTooLarge(Exception):
+    """A message that is larger than the protocol allows."""
+
+
+def _parsed(head: bytes, skip: Any) -> Dict[str, Any]:
+    try:
+        fields = json.loads(head)
+    except RecursionError:
+        skip()
+        found = re.match(rb'\s*\{\s*"id"\s*:\s*(\d+)', head)
+        raise TooDeep(int(found.group(1)) if found else -1) from None
+    if not isinstance(fields, dict):
+        raise ValueError(f"Waggle wrote no JSON object: {head[:120]!r}")
+    return fields
+
+
+def _write_all(fd: int, pieces: List[Buffer]) -> None:
+    views: List[memoryview] = [memoryview(piece) for piece in pieces]
+    while views:
+        written = os.writev(fd, views[:_MAX_PIECES])
+        while views and written >= views[0].nbytes:
+            written -= views.pop(0).nbytes
+        if written:
+            views[0] = views[0][written:]
+
+
+_MAX_PIECES = 512

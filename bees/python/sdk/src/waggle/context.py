@@ -1,0 +1,70 @@
+"""What a bee knows of one request beside its payload."""
+
+from __future__ import annotations
+
+import threading
+import time
+from typing import Any, Mapping, Optional
+
+from .errors import Cancelled
+
+
+class Context:
+    """One request, as a bee sees it.
+
+    Attributes:
+        request_id: identity of the request through the whole swarm. An effect on the outside is idempotent by it.
+        attempt: 1, and one more each time that the request is sent again after a crash.
+        headers: headers of the request that Waggle hands on, with lower-case names.
+        deadline: seconds since the epoch, comparable with `time.time()`; None without a deadline.
+        content_type: media type of the payload, or None where it is not known.
+
+    >>> context = Context(request_id="r1", deadline=None)
+    >>> context.cancelled
+    False
+    """
+
+    __slots__ = ("request_id", "attempt", "headers", "deadline", "content_type", "_cancelled", "_call")
+
+    def __init__(
+        self,
+        request_id: str = "",
+        *,
+        attempt: int = 1,
+        headers: Optional[Mapping[str, str]] = None,
+        deadline: Optional[float] = None,
+        content_type: Optional[str] = None,
+    ) -> None:
+        self.request_id = request_id
+        self.attempt = attempt
+        self.headers: Mapping[str, str] = headers if headers is not None else {}
+        self.deadline = deadline
+        self.content_type = content_type
+        self._cancelled = threading.Event()
+        self._call: Any = None
+
+    @property
+    def cancelled(self) -> bool:
+        """True once nobody waits for the result: the caller gave up, or the deadline has passed."""
+        return self._cancelled.is_set() or (self.deadline is not None and time.time() >= self.deadline)
+
+    @property
+    def was_cancelled(self) -> bool:
+        """True once Waggle has said that nobody waits. A deadline alone does not set it."""
+        return self._cancelled.is_set()
+
+    def cancel(self) -> None:
+        """Marks the request as cancelled."""
+        self._cancelled.set()
+
+    def remaining_seconds(self) -> Optional[float]:
+        """Seconds until the deadline, at least 0; None without a deadline."""
+        return None if self.deadline is None else max(0.0, self.deadline - time.time())
+
+    def raise_if_cancelled(self) -> None:
+        """Raises `Cancelled` once nobody waits for the result. Call it between the steps of long work."""
+        if self.cancelled:
+            raise Cancelled(f"Nobody waits for the request {self.request_id} any more")
+
+    def __repr__(self) -> str:
+        return f"Context(request_id={self.request_id!r}, attempt={self.attempt}, deadline={self.deadline})"

@@ -1,0 +1,48 @@
+"""The errors that a bee raises or gets. `waggle.problems` has those of the gateway client."""
+
+from __future__ import annotations
+
+from typing import NoReturn
+
+
+class WaggleError(Exception):
+    """Base class of all errors of this package."""
+
+
+class Refused(WaggleError):
+    """The input is at fault. A bee raises it, and the caller gets status 422 with its message.
+
+    >>> raise Refused('Send {"name": "…"}')
+    Traceback (most recent call last):
+    ...
+    waggle.errors.Refused: Send {"name": "…"}
+    """
+
+
+class BadResult(WaggleError):
+    """A bee gave a result that cannot be passed on. The message says what to return instead."""
+
+
+class BadBee(WaggleError):
+    """A function cannot be a bee, or a file does not have the bee that was asked for."""
+
+
+class Cancelled(WaggleError):
+    """Nobody waits for this request any more. `Context.raise_if_cancelled` raises it."""
+
+
+class MissingSecret(WaggleError, LookupError):
+    """There is no secret of this name. The message says where secrets are looked for."""
+
+
+def refuse(detail: str) -> NoReturn:
+    """Refuses the input of this request: the caller gets status 422 with `detail`.
+
+    It never returns, because it raises `Refused`.
+
+    >>> refuse("The picture has no face")
+    Traceback (most recent call last):
+    ...
+    waggle.errors.Refused: The picture has no face
+    """
+    raise Refused(detail)

@@ -1,0 +1,99 @@
+"""One request in this process, from its message to its result."""
+
+from __future__ import annotations
+
+import inspect
+from typing import Any, Optional
+
+from .bee_file import BeeFile
+from .channel import Channel, Message, MessageTooLarge
+from .context import Context
+from .errors import BadResult, Cancelled, Refused
+from .payload import Body, Fields, decode_value, encode_value
+from .swarm import Call
+
+
+class Job:
+    """A request, with the call that computes it. It gives exactly one result."""
+
+    __slots__ = ("id", "more", "context", "call", "_message", "_channel", "_file")
+
+    def __init__(self, message: Message, channel: Channel, file: BeeFile) -> None:
+        fields = message.fields
+        self.id: int = fields["id"]
+        self.more = fields.get("more") is True
+        self.call = Call()
+        deadline = fields.get("deadline")
+        self.context = Context(
+            str(fields.get("request_id", "")),
+            attempt=fields.get("attempt", 1),
+            headers=fields.get("headers"),
+            deadline=None if deadline is None else deadline / 1000,
+            content_type=fields.get("content_type"),
+        )
+        self.context._call = self.call
+        self._message: Optional[Message] = message
+        self._channel = channel
+        self._file = file
+
+    def payload(self) -> Any:
+        """The input of the bee. It can be taken once, so that its memory is free as soon as the bee drops it."""
+        message, self._message = self._message, None
+        assert message is not None
+        return decode_value(message.fields, message.body)
+
+    def succeed(self, returned: Any) -> None:
+        """Writes the result of a call that ended: what it published, else what it responded, else what it returned."""
+        self.call.is_over = True
+        try:
+            body = self._channel.body()
+            self._channel.write({"id": self.id, **self._result(returned, body)}, body)
+        except (BadResult, MessageTooLarge) as error:
+            self._write_error(str(error))
+        except Exception as error:
+            self._write_error(f"the result cannot be written: {self._file.described(error)}")
+
+    def fail(self, error: BaseException) -> None:
+        """Writes the result of a call that raised."""
+        self.call.is_over = True
+        if isinstance(error, Refused):
+            self._channel.write({"id": self.id, "refuse": _cut(str(error) or "the bee refused the input")})
+        elif isinstance(error, Cancelled) and self.context.cancelled:
+            self.give_up()
+        elif isinstance(error, BadResult):
+            self._write_error(str(error))
+        else:
+            self._write_error(self._file.described(error))
+
+    def give_up(self) -> None:
+        """Writes that nobody computes this request any more. Without a cancellation by Waggle it is an error."""
+        self.call.is_over = True
+        if self.context.was_cancelled:
+            self._channel.write({"id": self.id, "cancelled": True})
+        else:
+            self._write_error("the deadline passed before the bee was done")
+
+    def _result(self, returned: Any, body: Body) -> Fields:
+        call = self.call
+        if call.has_published or call.has_responded:
+            if returned is not None:
+                raise BadResult("the bee returned a value and called swarm.publish or swarm.respond: do one of them")
+            if not call.has_published:
+                return {**encode_value(call.responded, body), "respond": True}
+            fields = encode_value(call.published, body, call.content_type)
+            return {**fields, "respond": encode_value(call.responded, body)} if call.has_responded else fields
+        if inspect.isawaitable(returned):
+            raise BadResult("the bee returned a coroutine: write async def, or await it")
+        if inspect.isgenerator(returned) or inspect.isasyncgen(returned):
+            raise BadResult("the bee returned a generator: return one value, such as a list")
+        return encode_value(returned, body)
+
+    def _write_error(self, text: str) -> None:
+        self._channel.write({"id": self.id, "error": _cut(text)})
+
+
+def _cut(text: str) -> str:
+    return text if len(text) <= _MAX_SENTENCE_CHARACTERS else text[: _MAX_SENTENCE_CHARACTERS - 1] + "…"
+
+
+_MAX_SENTENCE_CHARACTERS = 4096

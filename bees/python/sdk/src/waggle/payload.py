@@ -1,0 +1,260 @@
+"""Values of the bee protocol as Python values, and back. bees/PROTOCOL.md defines them."""
+
+from __future__ import annotations
+
+import base64
+import dataclasses
+import datetime
+import enum
+import json
+import os
+import re
+import sys
+import uuid
+from typing import Any, Dict, List, Mapping, Optional, Sequence, Tuple, Union
+
+from .errors import BadResult, WaggleError
+
+Buffer = Union[bytes, bytearray, memoryview]
+Fields = Dict[str, Any]
+
+
+class Media:
+    """Bytes of a media type, as a bee's result or as a client's payload.
+
+    >>> Media(b"%PDF-1.7", "application/pdf")
+    Media(8 bytes of application/pdf)
+    """
+
+    __slots__ = ("data", "content_type")
+
+    def __init__(self, data: Buffer, content_type: str) -> None:
+        if not _MEDIA_TYPE.fullmatch(content_type):
+            raise ValueError(f"{content_type[:80]!r} is no media type: give 1 to 255 printable ASCII characters, such as image/png")
+        self.data = data
+        self.content_type = content_type
+
+    def __repr__(self) -> str:
+        return f"Media({memoryview(self.data).nbytes} bytes of {self.content_type})"
+
+
+class Tensor:
+    """A tensor where numpy is not installed. With numpy, a bee gets arrays.
+
+    `data` has the values in row-major order, little-endian.
+    """
+
+    __slots__ = ("datatype", "shape", "data")
+
+    def __init__(self, datatype: str, shape: Sequence[int], data: Buffer) -> None:
+        self.datatype = datatype
+        self.shape = tuple(shape)
+        self.data = data
+
+    def __repr__(self) -> str:
+        return f"Tensor({self.datatype} {list(self.shape)})"
+
+
+class ErrorInput(WaggleError):
+    """The part of a join whose bee failed. It comes in the place of that bee's value."""
+
+    def __init__(self, error: Mapping[str, Any]) -> None:
+        self.code = str(error.get("code", ""))
+        self.status = int(error.get("status", 502))
+        self.title = str(error.get("title", ""))
+        self.detail = str(error.get("detail", ""))
+        self.bee = str(error.get("bee", ""))
+        super().__init__(f"{self.bee}: {self.detail}")
+
+
+class Body:
+    """The bytes of a message to send: ranges of a frame's body, or base64 in the message itself."""
+
+    def __init__(self, *, binary: bool) -> None:
+        self._binary = binary
+        self.pieces: List[Buffer] = []
+        self.length = 0
+
+    def put(self, data: Buffer) -> Fields:
+        view = memoryview(data).cast("B")
+        if not self._binary:
+            return {"base64": base64.b64encode(view).decode("ascii")}
+        at = self.length
+        padding = -view.nbytes % 8
+        self.pieces.append(view)
+        if padding:
+            self.pieces.append(bytes(padding))
+        self.length += view.nbytes + padding
+        return {"at": at, "length": view.nbytes}
+
+
+def decode_value(fields: Mapping[str, Any], body: Optional[Buffer]) -> Any:
+    """The Python value of a message's value.
+
+    JSON is what the json module gives; bytes are bytes; one tensor is an array, several are a dict of arrays by name; parts are a dict by bee.
+    Arrays lie in `body`: no byte is copied.
+    """
+    if "json" in fields:
+        return fields["json"]
+    if "tensors" in fields:
+        tensors = {tensor["name"]: _decode_tensor(tensor, body) for tensor in fields["tensors"]}
+        return next(iter(tensors.values())) if len(tensors) == 1 else tensors
+    if "parts" in fields:
+        return {bee: decode_value(part, body) for bee, part in fields["parts"].items()}
+    if "error" in fields:
+        return ErrorInput(fields["error"])
+    data = _decode_bytes(fields, body)
+    return data if isinstance(data, bytes) else bytes(data)
+
+
+def encode_value(value: Any, body: Body, content_type: Optional[str] = None) -> Fields:
+    """The fields of a message for a bee's result. Bytes go to `body`, and are not copied. Raises BadResult.
+
+    `json` is left as a Python value: `dumps` of this module writes it.
+    """
+    if isinstance(value, Media):
+        return {"content_type": value.content_type, **body.put(value.data)}
+    if isinstance(value, (bytes, bytearray, memoryview)):
+        return {"content_type": content_type or "application/octet-stream", **body.put(_contiguous(value))}
+    if content_type is not None:
+        raise BadResult(f"content_type goes with bytes, and the result is {_kind(value)}: encode it first")
+    if is_array(value) or isinstance(value, Tensor):
+        return {"tensors": [_encode_tensor("output", value, body)]}
+    if isinstance(value, dict) and value and all(is_array(item) or isinstance(item, Tensor) for item in value.values()):
+        return {"tensors": [_encode_tensor(name, item, body) for name, item in value.items()]}
+    return {"json": value}
+
+
+def dumps(message: Mapping[str, Any]) -> bytes:
+    """A message as JSON. Converts what has one plain JSON form, and raises BadResult for what has none."""
+    try:
+        return json.dumps(message, allow_nan=False, separators=(",", ":"), default=_plain).encode("ascii")
+    except BadResult:
+        raise
+    except RecursionError:
+        raise BadResult("the result is nested too deep for JSON: return a flatter value") from None
+    except (TypeError, ValueError) as error:
+        raise BadResult(_json_problem(error)) from None
+
+
+def is_array(value: Any) -> bool:
+    """True for an array of numpy. It does not import numpy: where nobody has, there is no array."""
+    numpy = sys.modules.get("numpy")
+    return numpy is not None and isinstance(value, getattr(numpy, "ndarray", ()))
+
+
+def _decode_tensor(tensor: Mapping[str, Any], body: Optional[Buffer]) -> Any:
+    datatype, shape = tensor["datatype"], tensor["shape"]
+    data = _decode_bytes(tensor, body)
+    numpy = _numpy()
+    if numpy is None:
+        return Tensor(datatype, shape, data)
+    return numpy.frombuffer(data, dtype=_DTYPES[datatype]).reshape(shape)
+
+
+def _decode_bytes(fields: Mapping[str, Any], body: Optional[Buffer]) -> Buffer:
+    if "base64" in fields:
+        return bytearray(base64.b64decode(fields["base64"]))
+    if body is None:
+        raise ValueError("a message names a range of a body, and has none")
+    at, length = fields["at"], fields["length"]
+    if at == 0 and length == len(body):
+        return body
+    return memoryview(body)[at : at + length]
+
+
+def _encode_tensor(name: Any, value: Any, body: Body) -> Fields:
+    if not isinstance(name, str):
+        raise BadResult(f"a tensor has the name {name!r}: names are strings")
+    if isinstance(value, Tensor):
+        return {"name": name, "datatype": value.datatype, "shape": list(value.shape), **body.put(_contiguous(value.data))}
+    numpy = _numpy()
+    datatype = _DATATYPES.get(value.dtype.newbyteorder("<").str.lstrip("<|="))
+    if datatype is None:
+        raise BadResult(f"the tensor {name} has the dtype {value.dtype}, which no tensor has: convert it, for example with .astype(numpy.float32)")
+    array = numpy.ascontiguousarray(value, dtype=_DTYPES[datatype]).reshape(value.shape)
+    return {"name": name, "datatype": datatype, "shape": list(value.shape), **body.put(memoryview(array.reshape(-1).view(numpy.uint8)))}
+
+
+def _contiguous(data: Buffer) -> Buffer:
+    return data if memoryview(data).c_contiguous else bytes(data)
+
+
+def _numpy() -> Any:
+    try:
+        import numpy
+    except ImportError:
+        return None
+    return numpy
+
+
+def _plain(value: Any) -> Any:
+    """JSON for what the json module does not know. It writes the result again, so inner values need no care here."""
+    if dataclasses.is_dataclass(value) and not isinstance(value, type):
+        return {field.name: getattr(value, field.name) for field in dataclasses.fields(value)}
+    if callable(getattr(value, "model_dump", None)):
+        return value.model_dump(mode="json")
+    if isinstance(value, (datetime.datetime, datetime.date, datetime.time)):
+        return value.isoformat()
+    if isinstance(value, enum.Enum):
+        return value.value
+    if isinstance(value, (uuid.UUID, os.PathLike)):
+        return str(value)
+    if is_array(value):
+        return value.tolist()
+    numpy = sys.modules.get("numpy")
+    if numpy is not None and isinstance(value, numpy.generic) and not isinstance(value, numpy.void):
+        return _plain_scalar(value)
+    raise BadResult(f"the result holds {_kind(value)}, which is no JSON: {_advice(value)}")
+
+
+def _plain_scalar(value: Any) -> Any:
+    item = value.item()
+    if isinstance(item, (bool, int, float, str)):
+        return item
+    if isinstance(item, (datetime.datetime, datetime.date)):
+        return item.isoformat()
+    raise BadResult(f"the result holds {_kind(value)}, which is no JSON: return a number or a string")
+
+
+def _advice(value: Any) -> str:
+    if isinstance(value, (set, frozenset)):
+        return "return sorted(…) of it"
+    if isinstance(value, (bytes, bytearray, memoryview)):
+        return "return bytes alone, or as base64 text"
+    if callable(getattr(value, "to_json", None)):
+        return "return its to_json(), or to_dict()"
+    return "return numbers, strings, lists and dicts"
+
+
+def _json_problem(error: Exception) -> str:
+    text = str(error)
+    if "Out of range float" in text:
+        return "the result holds NaN or Infinity, which is no JSON: return None in its place"
+    if "Circular" in text:
+        return "the result holds itself: return a value without cycles"
+    return f"the result is no JSON: {text}"
+
+
+def _kind(value: Any) -> str:
+    kind = type(value)
+    name = kind.__qualname__ if kind.__module__ == "builtins" else f"{kind.__module__}.{kind.__qualname__}"
+    return f"a value of type {name}"
+
+
+_MEDIA_TYPE = re.compile(r"[\x20-\x7e]{1,255}")
+
+_DTYPES = {
+    "BOOL": "?",
+    "UINT8": "u1",
+    "UINT16": "<u2",
+    "UINT32": "<u4",
+    "UINT64": "<u8",
+    "INT8": "i1",
+    "INT16": "<i2",
+    "INT32": "<i4",
+    "INT64": "<i8",
+    "FP32": "<f4",
+    "FP64": "<f8",
+}
+_DATATYPES = {dtype.lstrip("<") if dtype != "?" else "b1": datatype for datatype, dtype in _DTYPES.items()}

@@ -1,0 +1,121 @@
+"""`python -m waggle.runner FILE BEE`: runs a bee for Waggle, which speaks bees/PROTOCOL.md with it."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import signal
+import sys
+import threading
+from typing import Any, Dict, List, Optional, Sequence, Union
+
+from .bee import Bee
+from .bee_file import BeeFile
+from .calls import Calls
+from .channel import Channel, TooDeep
+from .errors import BadBee
+from .job import Job
+from .workers import AsyncWorker, SyncWorker
+
+
+def main(arguments: Optional[Sequence[str]] = None) -> int:
+    """Runs a bee until its input ends, and gives the exit status: 0, or 1 where the bee cannot start."""
+    parser = argparse.ArgumentParser(prog="python -m waggle.runner", description="Runs a bee of a Python file or notebook for Waggle.")
+    parser.add_argument("file", metavar="FILE", help="a .py file or a notebook (.ipynb)")
+    parser.add_argument("bee", metavar="BEE", help="the name that @register_bee gives the function")
+    given = parser.parse_args(arguments)
+    channel = Channel.open()
+    file = BeeFile(given.file)
+    bee = _loaded(file, given.bee, channel)
+    if bee is None:
+        return 1
+    calls = Calls(bee, file)
+    worker = AsyncWorker(calls) if bee.is_async else SyncWorker(calls)
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: worker.stop())
+    channel.write_line(_hello(bee, channel))
+    threading.Thread(target=_read_all, args=(channel, worker, file), name="waggle-reader", daemon=True).start()
+    worker.run()
+    return 0
+
+
+def _hello(bee: Bee, channel: Channel) -> Dict[str, Any]:
+    """The hello. A plain function computes one request at a time, so more than a few wait in Waggle, where another worker may take them."""
+    hello: Dict[str, Any] = {"waggle": 1, "form": "binary" if channel.binary else "json", "wants": ["cancel", "ping", "headers"]}
+    return hello if bee.is_async or bee.batch else {**hello, "window": _SYNC_WINDOW}
+
+
+def _loaded(file: BeeFile, name: str, channel: Channel) -> Optional[Bee]:
+    """The bee; None where it cannot start, after Waggle has been told why."""
+    loading = _Loading(channel, file.name)
+    try:
+        file.load()
+        return file.bee(name)
+    except BadBee as error:
+        loading.end()
+        channel.write_line({"failed": str(error)})
+    except (Exception, SystemExit) as error:
+        loading.end()
+        print(file.traceback_of(error), file=sys.stderr)
+        failed = {"failed": file.described(error), "place": file.place_of(error), "next": _next_step(error)}
+        channel.write_line({field: text for field, text in failed.items() if text is not None})
+    finally:
+        loading.end()
+    return None
+
+
+def _next_step(error: BaseException) -> Optional[str]:
+    if isinstance(error, ModuleNotFoundError) and error.name is not None:
+        return f"Add the package of {error.name} to requirements.txt."
+    return None
+
+
+class _Loading:
+    """Tells Waggle every 40 seconds that the file still loads, since a process that says nothing for 60 seconds is killed."""
+
+    def __init__(self, channel: Channel, what: str) -> None:
+        self._channel = channel
+        self._what = what
+        self._ended = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="waggle-loading", daemon=True)
+        self._thread.start()
+
+    def end(self) -> None:
+        self._ended.set()
+        self._thread.join()
+
+    def _run(self) -> None:
+        while not self._ended.wait(_LOADING_SECONDS):
+            self._channel.write_line({"loading": self._what})
+
+
+def _read_all(channel: Channel, worker: Union[SyncWorker, AsyncWorker], file: BeeFile) -> None:
+    """Reads until the input ends. It is the only reader."""
+    try:
+        while True:
+            try:
+                message = channel.read()
+            except TooDeep as error:
+                channel.write({"id": error.request_id, "refuse": "The input is nested too deep"})
+                continue
+            if message is None:
+                break
+            fields = message.fields
+            if "id" in fields:
+                worker.take(Job(message, channel, file))
+            elif "ping" in fields:
+                channel.write({"pong": fields["ping"]})
+            elif "cancel" in fields:
+                worker.cancel(fields["cancel"])
+    except Exception as error:
+        print(f"The channel to Waggle broke: {error}", file=sys.stderr)
+    worker.finish()
+
+
+_SYNC_WINDOW = 16
+_LOADING_SECONDS = 40
+
+if __name__ == "__main__":
+    status = main()
+    sys.stdout.flush()
+    sys.exit(status)

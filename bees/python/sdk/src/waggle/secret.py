@@ -1,0 +1,41 @@
+"""Secrets by name, as a swarm's `{{ secrets.NAME }}` has them."""
+
+from __future__ import annotations
+
+import os
+import re
+
+from .errors import MissingSecret
+
+
+def get_secret(name: str) -> str:
+    """The secret of this name: the environment variable WAGGLE_SECRET_<NAME>, else a file of that name in the folder WAGGLE_SECRETS_DIR.
+
+    A variable is looked for under the name as it is, and in upper case. A file is what Docker and Kubernetes mount; one newline at its end does not
+    count. Raises MissingSecret, and ValueError for a name that is none.
+
+    >>> import os
+    >>> os.environ["WAGGLE_SECRET_API_KEY"] = "k-123"
+    >>> get_secret("api_key")
+    'k-123'
+    """
+    if not _NAME.fullmatch(name):
+        raise ValueError(f"{name[:80]!r} is no name of a secret: use letters, digits, _, - and .")
+    for variable in (f"WAGGLE_SECRET_{name}", f"WAGGLE_SECRET_{re.sub('[-.]', '_', name).upper()}"):
+        value = os.environ.get(variable)
+        if value is not None:
+            return value
+    folder = os.environ.get("WAGGLE_SECRETS_DIR")
+    if folder:
+        try:
+            with open(os.path.join(folder, name), encoding="utf-8") as file:
+                return re.sub(r"\r?\n\Z", "", file.read())
+        except FileNotFoundError:
+            pass
+        except (OSError, UnicodeDecodeError) as error:
+            raise MissingSecret(f"The secret {name} cannot be read from {folder}: {type(error).__name__}") from None
+    where = f"a file {name} in {folder}" if folder else "a file of that name in the folder WAGGLE_SECRETS_DIR"
+    raise MissingSecret(f"There is no secret {name}: set WAGGLE_SECRET_{re.sub('[-.]', '_', name).upper()}, or mount {where}")
+
+
+_NAME = re.compile(r"(?!\.)[A-Za-z0-9_.-]{1,253}")

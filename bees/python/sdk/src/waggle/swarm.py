@@ -1,0 +1,104 @@
+"""The `swarm` that a bee gets: how it gives its result."""
+
+from __future__ import annotations
+
+import contextvars
+from typing import Any, List, NoReturn, Optional
+
+from .errors import Refused, WaggleError
+
+_nothing = object()
+
+
+class Call:
+    """What one call of a bee has given so far."""
+
+    __slots__ = ("published", "responded", "content_type", "is_over")
+
+    def __init__(self) -> None:
+        self.is_over = False
+        self.clear()
+
+    def clear(self) -> None:
+        """Forgets what was given, before the bee is called again."""
+        self.published: Any = _nothing
+        self.responded: Any = _nothing
+        self.content_type: Optional[str] = None
+
+    @property
+    def has_published(self) -> bool:
+        return self.published is not _nothing
+
+    @property
+    def has_responded(self) -> bool:
+        return self.responded is not _nothing
+
+
+current_call: "contextvars.ContextVar[Optional[Call]]" = contextvars.ContextVar("waggle_call", default=None)
+
+
+class Swarm:
+    """The swarm as a running bee sees it. The runner makes it; tests use `DevSwarm`.
+
+    Each request has one result: what the bee publishes, else what it responds, else what it returns.
+    """
+
+    def publish(self, data: Any, context: Any = None, *, content_type: Optional[str] = None) -> None:
+        """Gives `data` to the next bees: a JSON value, bytes (of `content_type`), or arrays of numpy.
+
+        Raises WaggleError the second time for one request.
+        """
+        call = _call_of(context)
+        if call.has_published:
+            raise WaggleError("swarm.publish was called twice for one request: publish one value, such as a list")
+        call.published = data
+        call.content_type = content_type
+
+    def respond(self, data: Any, context: Any = None) -> None:
+        """Answers the caller with `data`. Raises WaggleError the second time for one request."""
+        call = _call_of(context)
+        if call.has_responded:
+            raise WaggleError("swarm.respond was called twice for one request: a request has one answer")
+        call.responded = data
+
+    def refuse(self, detail: str, context: Any = None) -> NoReturn:
+        """Refuses the input: the caller gets status 422 with `detail`. It raises Refused."""
+        raise Refused(detail)
+
+
+class DevSwarm(Swarm):
+    """A swarm for tests and notebooks. It keeps what bees give.
+
+    >>> def shout(swarm, payload, context):
+    ...     swarm.publish(payload.upper(), context)
+    >>> swarm = DevSwarm()
+    >>> shout(swarm, "hello", {})
+    >>> swarm.published
+    ['HELLO']
+    """
+
+    def __init__(self) -> None:
+        self.published: List[Any] = []
+        self.responded: List[Any] = []
+
+    def publish(self, data: Any, context: Any = None, *, content_type: Optional[str] = None) -> None:
+        """Appends `data` to `published`."""
+        self.published.append(data)
+
+    def respond(self, data: Any, context: Any = None) -> None:
+        """Appends `data` to `responded`."""
+        self.responded.append(data)
+
+    def clear(self) -> None:
+        """Forgets what was published and responded."""
+        self.published.clear()
+        self.responded.clear()
+
+
+def _call_of(context: Any) -> Call:
+    call = getattr(context, "_call", None) or current_call.get()
+    if call is None:
+        raise WaggleError("no request runs here: pass the context that the bee got, or use DevSwarm in a test")
+    if call.is_over:
+        raise WaggleError("this request has its result already: publish and respond before the bee returns")
+    return call

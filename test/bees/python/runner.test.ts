@@ -1,0 +1,30 @@
+import assert from 'node:assert/strict'
+import { join } from 'node:path'
+import { describe, it } from 'node:test'
+import { WaggleError } from '../../../topology/waggle-error.ts'
+import { json, PythonBee, skipWithoutPython } from '../../support/python-bee.ts'
+
+const hello = join(import.meta.dirname, 'bees', 'hello.py')
+
+describe('waggle.runner', { skip: skipWithoutPython }, () => {
+  it('passes on what a bee of 2021 publishes, and logs what it prints', async () => {
+    await using bee = await PythonBee.open(hello, 'hello')
+    assert.deepEqual(await bee.ask(json({ name: 'Bee' })), json({ name: 'Bee' }))
+    await bee.close()
+    assert.deepEqual(bee.lines, ['hello Bee'])
+  })
+
+  it('gives what a bee of 2021 responds as its result', async () => {
+    await using bee = await PythonBee.open(hello, 'goodbye')
+    assert.deepEqual(await bee.ask(json({ name: 'Bee' })), json('goodbye Bee'))
+  })
+
+  it('fails a request whose bee raises, with type, message and the line of the user', async () => {
+    await using bee = await PythonBee.open(hello, 'hello')
+    const outcome = await bee.ask(json({}))
+    assert.ok(outcome instanceof WaggleError)
+    assert.equal(outcome.code, 'WAGGLE_BEE_FAILED')
+    assert.equal(outcome.message, "KeyError: 'name' (hello.py:5)")
+    assert.deepEqual(await bee.ask(json({ name: 'Bee' })), json({ name: 'Bee' }))
+  })
+})
