@@ -8,7 +8,7 @@ export default defineBee({
   type: 'container',
   role: 'call',
   keepsInput: true,
-  summary: 'Your own program in any language: a process that speaks bees/PROTOCOL.md on its standard streams.',
+  summary: 'Your own program in any language: a process that speaks bees/PROTOCOL.md on its standard streams or on a socket.',
   delivery: 'Sent again, with its attempt, for what no commit holds after a crash: keep effects idempotent by request_id.',
   spec: Type.Object(
     {
@@ -56,7 +56,10 @@ function processBee(open: OpenProcess): Bee<unknown, unknown> {
   return {
     async processBatch(inputs, requests) {
       const outcomes = await open.call(
-        requests.map(({ id, contentType, deadline, signal }, at) => ({ id, payload: payloadOfInput(inputs[at], contentType), deadline, signal })),
+        requests.map((request, at) => {
+          const { id, contentType, deadline, signal } = request
+          return { id, payload: payloadOfInput(inputs[at], contentType), deadline, signal, headers: () => request.headers }
+        }),
       )
       return outcomes.map((outcome) => (outcome instanceof WaggleError ? outcome : outputOf(outcome)))
     },

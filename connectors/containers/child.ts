@@ -1,66 +1,70 @@
 import { type ChildProcess, spawn } from 'node:child_process'
+import type { Readable } from 'node:stream'
 import type { Clock } from '../../processor/ports.ts'
 import type { ProcessOptions } from '../../topology/swarm/ports/processes.ts'
+import type { BeeRun, BeeRunEvents } from './bee-run.ts'
+import { BeeSocket } from './bee-socket.ts'
+import { Channel } from './channel.ts'
 import type { Guardian } from './guardian.ts'
 import { ProcessLog } from './process-log.ts'
-
-export interface ChildEvents {
-  stdout(chunk: Buffer): void
-  /** Called once, when the process has ended or could not be started. `why` completes the sentence "it …". */
-  gone(why: string): void
-}
 
 /**
  * One run of a bee's program, in a process group of its own. A terminal's Ctrl-C therefore reaches only Waggle, which stops its processes in order.
  * When the program ends, its whole group is killed, so that no child of it lives on and keeps its pipes open.
  */
-export class Child {
+export class Child implements BeeRun {
   readonly #clock: Clock
-  readonly #events: ChildEvents
+  readonly #events: BeeRunEvents
   readonly #process: ChildProcess | null
-  readonly #log: ProcessLog | null
+  readonly #socket: BeeSocket
+  readonly #channel: Channel | null
+  readonly #logs: ProcessLog[] = []
   readonly #guardian: Guardian
   #isGone = false
   #cancelTimer = () => {}
 
-  constructor({ command, env, swarm, bee, log }: ProcessOptions, clock: Clock, guardian: Guardian, events: ChildEvents) {
+  constructor({ command, env, swarm, bee, log }: ProcessOptions, clock: Clock, guardian: Guardian, events: BeeRunEvents) {
     this.#clock = clock
     this.#events = events
     this.#guardian = guardian
+    this.#socket = new BeeSocket((connection) => this.#channel?.connected(connection))
+    const own = { WAGGLE_PROTOCOL: '1', WAGGLE_SWARM: swarm, WAGGLE_BEE: bee }
+    const socket = this.#socket.path === null ? {} : { WAGGLE_BEE_SOCKET: this.#socket.path }
     const [program = '', ...argv] = command
-    this.#process = spawned(program, argv, { ...inherited(), ...env, WAGGLE_PROTOCOL: '1', WAGGLE_SWARM: swarm, WAGGLE_BEE: bee }, (why) =>
-      this.#gone(why),
-    )
-    const { pid, stdin, stdout, stderr } = this.#process ?? {}
-    this.#log = stderr == null ? null : new ProcessLog(stderr, clock, (line) => log('info', line))
-    // A write to a dead process fails. The `exit` event reports the death.
-    stdin?.on('error', () => {})
-    stdout?.on('error', () => {})
-    stdout?.on('data', (chunk: Buffer) => events.stdout(chunk))
-    stdout?.on('end', () => this.#exitSoon())
+    this.#process = spawned(program, argv, { ...inherited(), ...env, ...own, ...socket }, (why) => this.#gone(why))
+    const addLog = (stream: Readable) => this.#logs.push(new ProcessLog(stream, clock, (line) => log('info', line)))
+    if (this.#process?.stderr != null) addLog(this.#process.stderr)
+    this.#channel =
+      this.#process === null
+        ? null
+        : new Channel(this.#process, () => this.#socket.close(), {
+            heard: (chunk) => events.stdout(chunk),
+            ended: () => this.#exitSoon(),
+            logs: addLog,
+          })
+    const pid = this.#process?.pid
     if (pid !== undefined) guardian.watch(pid)
     this.#process?.on('exit', (code, signal) => this.#exited(signal === null ? `ended with status ${code}` : `was ended by ${signal}`))
   }
 
-  /** The last lines that the process wrote to its standard error. */
   get lastWords(): readonly string[] {
-    return this.#log?.lastLines ?? []
+    return this.#logs.flatMap(({ lastLines }) => lastLines)
   }
 
-  write(bytes: Buffer): void {
-    this.#process?.stdin?.write(bytes)
+  write(pieces: readonly Uint8Array[]): void {
+    this.#channel?.write(pieces)
   }
 
   get unreadBytes(): number {
-    return this.#process?.stdin?.writableLength ?? 0
+    return this.#channel?.unreadBytes ?? 0
   }
 
   onDrain(callback: () => void): void {
-    this.#process?.stdin?.on('drain', callback)
+    this.#channel?.onDrain(callback)
   }
 
   end(): void {
-    this.#process?.stdin?.end()
+    this.#channel?.end()
   }
 
   kill(signal: 'SIGTERM' | 'SIGKILL'): void {
@@ -73,30 +77,30 @@ export class Child {
     }
   }
 
-  /** Kills a process that has closed its standard output and does not exit soon. It cannot answer calls any more. */
+  /** Kills a process that has closed its output and does not exit soon. It cannot answer calls any more. */
   #exitSoon(): void {
     if (this.#isGone || this.#process?.exitCode !== null || this.#process.signalCode !== null) return
     this.#cancelTimer()
     this.#cancelTimer = this.#clock.after(drainMs, () => this.kill('SIGKILL'))
   }
 
-  /** Reads the last output from the pipes, for a limited time: a process outside the group may keep a pipe open. */
+  /** Reads the last output, for a limited time: a process outside the group may keep a pipe open. */
   #exited(why: string): void {
     this.kill('SIGKILL')
-    this.#log?.drain()
+    for (const log of this.#logs) log.drain()
     this.#cancelTimer()
     this.#cancelTimer = this.#clock.after(drainMs, () => this.#gone(why))
-    this.#process?.on('close', () => this.#gone(why))
+    this.#process?.on('close', () => this.#channel?.onceRead(() => this.#gone(why)))
   }
 
   #gone(why: string): void {
     if (this.#isGone) return
     this.#isGone = true
     this.#cancelTimer()
+    this.#socket.close()
     if (this.#process?.pid !== undefined) this.#guardian.forget(this.#process.pid)
-    this.#process?.stdin?.destroy()
-    this.#process?.stdout?.destroy()
-    this.#log?.end()
+    this.#channel?.destroy()
+    for (const log of this.#logs) log.end()
     this.#events.gone(why)
   }
 }

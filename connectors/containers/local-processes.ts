@@ -1,5 +1,6 @@
 import type { Clock } from '../../processor/ports.ts'
 import type { OpenProcess, Processes, ProcessOptions } from '../../topology/swarm/ports/processes.ts'
+import { Child } from './child.ts'
 import { Guardian } from './guardian.ts'
 import { WatchedProcess } from './watched-process.ts'
 
@@ -24,7 +25,14 @@ export class LocalProcesses implements Processes {
   }
 
   async open(options: ProcessOptions): Promise<OpenProcess> {
-    const watched = new WatchedProcess(options, { clock: this.#clock, guardian: this.#guardian, ...this.#stop })
+    const { bee, command } = options
+    const watched = new WatchedProcess(options, {
+      clock: this.#clock,
+      start: (events) => new Child(options, this.#clock, this.#guardian, events),
+      ...this.#stop,
+      title: `The command of ${bee}, ${command.join(' ')},`,
+      advice: 'Run the command by hand to see why, or correct it in the swarm or under resolve: in waggle.yaml.',
+    })
     await watched.started
     return watched
   }

@@ -1,8 +1,10 @@
-import { decodeHello, decodeResult, type Form, protocolError, type Result } from './message.ts'
+import { decodeOpening, type Opening } from './hello.ts'
+import { decodeMessage, type Form, type Pong, type Result, type WindowChange } from './message.ts'
+import { protocolError } from './protocol-fault.ts'
 
-export type Heard = { readonly kind: 'hello'; readonly form: Form } | ({ readonly kind: 'result' } & Result)
+export type Heard = Opening | Result | WindowChange | Pong
 
-/** Splits the standard output of a process into messages. The first message, the hello, says whether lines or frames follow. */
+/** Splits the output of a process into messages. The hello says whether lines or frames follow. */
 export class MessageStream {
   readonly #bee: string
   readonly #maxBytes: number
@@ -61,9 +63,10 @@ export class MessageStream {
     this.#bound(line.length)
     this.#keep(all.subarray(end + 1))
     this.#blankLines = 0
-    if (this.#form !== null) return { kind: 'result', ...decodeResult(line, empty, this.#bee) }
-    this.#form = decodeHello(line, this.#bee)
-    return { kind: 'hello', form: this.#form }
+    if (this.#form !== null) return decodeMessage(line, empty, this.#bee)
+    const opening = decodeOpening(line, this.#bee)
+    if (opening.kind === 'hello') this.#form = opening.form
+    return opening
   }
 
   #frame(): Heard | null {
@@ -76,7 +79,7 @@ export class MessageStream {
     if (this.#length < end) return null
     const all = this.#all()
     this.#keep(all.subarray(end))
-    return { kind: 'result', ...decodeResult(all.subarray(8, 8 + headLength), all.subarray(8 + headLength, end), this.#bee) }
+    return decodeMessage(all.subarray(8, 8 + headLength), all.subarray(8 + headLength, end), this.#bee)
   }
 
   #all(): Buffer {

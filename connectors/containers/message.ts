@@ -3,21 +3,44 @@ import { contentTypeOf, jsonType } from '../../topology/swarm/payload-serde.ts'
 import type { ProcessCall } from '../../topology/swarm/ports/processes.ts'
 import { datatypeBytes, tensorData } from '../../topology/swarm/tensor-codec.ts'
 import { Refused, WaggleError } from '../../topology/waggle-error.ts'
+import { headerTexts } from './header-texts.ts'
+import { windowOf } from './hello.ts'
+import { clipped, type Fields, parsedObject, protocolError, sentence } from './protocol-fault.ts'
 
 /** The encoding of messages (bees/PROTOCOL.md). */
 export type Form = 'json' | 'binary'
 
 export interface Result {
+  readonly kind: 'result'
   readonly id: number
   readonly outcome: Payload | WaggleError
 }
 
+/** A change of the number of requests that the process may have without a result. */
+export interface WindowChange {
+  readonly kind: 'window'
+  readonly window: number
+}
+
+/** The process's answer to a ping. */
+export interface Pong {
+  readonly kind: 'pong'
+  readonly pong: number
+}
+
+export interface RequestExtras {
+  readonly attempt: number
+  /** True if the next message is a request of the same batch. */
+  readonly more: boolean
+  readonly withHeaders: boolean
+}
+
 /**
- * Encodes a request as a message of at most `maxMessageBytes`. Throws WAGGLE_BEE_INPUT for a payload that is too large or that JSON cannot represent.
+ * Encodes a request as a message of at most `maxMessageBytes`, in pieces. Throws WAGGLE_BEE_INPUT for a payload that is too large or that JSON cannot represent.
  */
-export function encodeRequest(id: number, call: ProcessCall, attempt: number, form: Form): Buffer {
+export function encodeRequest(id: number, call: ProcessCall, extras: RequestExtras, form: Form): readonly Uint8Array[] {
   try {
-    return encoded(id, call, attempt, form)
+    return encoded(id, call, extras, form)
   } catch (thrown) {
     throw WaggleError.from('WAGGLE_BEE_INPUT', thrown, {
       message: 'The input cannot be written as a message of the bee protocol',
@@ -26,49 +49,59 @@ export function encodeRequest(id: number, call: ProcessCall, attempt: number, fo
   }
 }
 
-function encoded(id: number, { id: requestId, payload, deadline }: ProcessCall, attempt: number, form: Form): Buffer {
+function encoded(id: number, call: ProcessCall, { attempt, more, withHeaders }: RequestExtras, form: Form): readonly Uint8Array[] {
   const body = new Body(form)
-  const head = { id, request_id: requestId, attempt, deadline, ...valueFields(payload, body) }
+  const headers = withHeaders ? headerTexts(call.headers?.() ?? []) : undefined
+  const head = {
+    id,
+    request_id: call.id,
+    attempt,
+    deadline: call.deadline,
+    ...(more ? { more } : {}),
+    ...(headers === undefined ? {} : { headers }),
+    ...valueFields(call.payload, body),
+  }
+  return inForm(head, body, form)
+}
+
+/** Encodes a message without a body, such as a ping. */
+export function encodeControl(head: { readonly cancel: number } | { readonly ping: number }, form: Form): readonly Uint8Array[] {
+  return inForm(head, new Body(form), form)
+}
+
+function inForm(head: object, body: Body, form: Form): readonly Uint8Array[] {
   const text = Buffer.from(form === 'json' ? `${JSON.stringify(head)}\n` : JSON.stringify(head))
   const length = text.length + body.length
   if (length > maxMessageBytes) throw new RangeError(`it has ${length} bytes, where at most ${maxMessageBytes} are allowed`)
-  if (form === 'json') return text
+  if (form === 'json') return [text]
   const lengths = Buffer.alloc(8)
   lengths.writeUInt32LE(text.length)
   lengths.writeUInt32LE(body.length, 4)
-  return Buffer.concat([lengths, text, ...body.pieces])
+  return [lengths, text, ...body.pieces]
 }
 
 /**
- * Decodes a result. `body` is empty in JSON. A message without its request's id throws WAGGLE_BEE_PROTOCOL. Any other mistake becomes an error of
- * that request alone.
+ * Decodes a message that comes after the hello. `body` is empty in JSON. A message that is neither a result with an id nor one without a request throws
+ * WAGGLE_BEE_PROTOCOL. Any other mistake becomes an error of its request alone.
  */
-export function decodeResult(head: Buffer, body: Buffer, bee: string): Result {
-  const message = parse(head, bee)
+export function decodeMessage(head: Buffer, body: Buffer, bee: string): Result | WindowChange | Pong {
+  const message = parsedObject(head, bee)
   const { id, refuse, error } = message
-  if (typeof id !== 'number') throw protocolError(bee, `a message without the id of its request: ${clipped(head)}`)
-  if (typeof refuse === 'string') return { id, outcome: new Refused(sentence(refuse)) }
+  if (typeof id !== 'number') return decodeControl(message, head, bee)
+  if (typeof refuse === 'string') return { kind: 'result', id, outcome: new Refused(sentence(refuse)) }
   if (typeof error === 'string')
-    return { id, outcome: new WaggleError('WAGGLE_BEE_FAILED', { message: sentence(error), next: `See the log of ${bee}.` }) }
+    return { kind: 'result', id, outcome: new WaggleError('WAGGLE_BEE_FAILED', { message: sentence(error), next: `See the log of ${bee}.` }) }
   try {
-    return { id, outcome: payloadOf(message, body, bee) }
+    return { kind: 'result', id, outcome: payloadOf(message, body, bee) }
   } catch (thrown) {
-    return { id, outcome: WaggleError.from('WAGGLE_BEE_PROTOCOL', thrown, { next: 'See bees/PROTOCOL.md.' }) }
+    return { kind: 'result', id, outcome: WaggleError.from('WAGGLE_BEE_PROTOCOL', thrown, { next: 'See bees/PROTOCOL.md.' }) }
   }
 }
 
-export function decodeHello(line: Buffer, bee: string): Form {
-  const { waggle, form = 'json' } = parse(line, bee)
-  if (waggle !== 1) throw protocolError(bee, `no hello: ${clipped(line)}`)
-  if (form !== 'json' && form !== 'binary') throw protocolError(bee, `the form ${JSON.stringify(form)}, which is neither json nor binary`)
-  return form
-}
-
-export function protocolError(bee: string, what: string): WaggleError {
-  return new WaggleError('WAGGLE_BEE_PROTOCOL', {
-    message: `${bee} wrote ${what}`,
-    next: 'Write nothing but protocol messages to standard output (bees/PROTOCOL.md); print to standard error.',
-  })
+function decodeControl({ pong, window }: Fields, head: Buffer, bee: string): WindowChange | Pong {
+  if (typeof pong === 'number') return { kind: 'pong', pong }
+  if (window !== undefined) return { kind: 'window', window: windowOf(window, 0, bee) }
+  throw protocolError(bee, `a message without the id of its request: ${clipped(head)}`)
 }
 
 /** The body of a binary frame. Each item begins at a multiple of 8. In JSON the body stays empty, because bytes are in the message itself. */
@@ -117,7 +150,7 @@ function valueFields(payload: Payload, body: Body): object {
   }
 }
 
-function payloadOf(message: { readonly [field: string]: unknown }, body: Buffer, bee: string): Payload {
+function payloadOf(message: Fields, body: Buffer, bee: string): Payload {
   const { json, tensors, content_type: contentType } = message
   if (json !== undefined) return { kind: 'json', json }
   if (Array.isArray(tensors)) return { kind: 'tensors', tensors: Object.fromEntries(tensors.map((tensor: unknown) => tensorOf(tensor, body, bee))) }
@@ -130,7 +163,7 @@ function payloadOf(message: { readonly [field: string]: unknown }, body: Buffer,
 }
 
 function tensorOf(tensor: unknown, body: Buffer, bee: string): readonly [string, Tensor] {
-  const fields = tensor !== null && typeof tensor === 'object' ? (tensor as { readonly [field: string]: unknown }) : {}
+  const fields = tensor !== null && typeof tensor === 'object' ? (tensor as Fields) : {}
   const { name, datatype, shape } = fields
   const width = typeof datatype === 'string' ? datatypeBytes(datatype) : undefined
   const isShape = Array.isArray(shape) && shape.length <= maxRank && shape.every((size) => Number.isInteger(size) && size >= 0 && size <= maxSize)
@@ -147,7 +180,7 @@ function tensorOf(tensor: unknown, body: Buffer, bee: string): readonly [string,
   ]
 }
 
-function bytesOf({ base64, at, length }: { readonly [field: string]: unknown }, body: Buffer, bee: string): Uint8Array {
+function bytesOf({ base64, at, length }: Fields, body: Buffer, bee: string): Uint8Array {
   if (typeof base64 === 'string') return Uint8Array.from(Buffer.from(base64, 'base64'))
   if (isCount(at) && isCount(length) && at + length <= body.length) return body.subarray(at, at + length)
   throw protocolError(bee, 'bytes that are neither base64 nor a range of the body')
@@ -157,28 +190,8 @@ function isCount(value: unknown): value is number {
   return Number.isSafeInteger(value) && (value as number) >= 0
 }
 
-function parse(text: Buffer, bee: string): { readonly [field: string]: unknown } {
-  try {
-    const value: unknown = JSON.parse(text.toString())
-    if (value !== null && typeof value === 'object') return value as { readonly [field: string]: unknown }
-  } catch {
-    // The error below quotes the text.
-  }
-  throw protocolError(bee, `no JSON object: ${clipped(text)}`)
-}
-
-function clipped(text: Buffer): string {
-  return JSON.stringify(text.subarray(0, 120).toString())
-}
-
-/** Shortens a text that a caller will read. */
-function sentence(text: string): string {
-  return text.length <= maxSentenceCharacters ? text : `${text.slice(0, maxSentenceCharacters)}…`
-}
-
 /** The size limit of a line without its end, or of a frame's head and body together. */
 export const maxMessageBytes = 64 * 1024 * 1024
-const maxSentenceCharacters = 4096
 /** The limits of the tensor encoding on topics. */
 const maxRank = 255
 const maxSize = 0xffffffff

@@ -12,6 +12,10 @@ export class Trials<Call> {
     return this.#groups.length === 0
   }
 
+  get size(): number {
+    return this.#groups.reduce((sum, { length }) => sum + length, 0)
+  }
+
   /** Divides open calls into groups. They are given in the order of sending. */
   split(open: readonly Call[]): void {
     const half = 1 + Math.ceil((open.length - 1) / 2)
@@ -19,9 +23,11 @@ export class Trials<Call> {
     this.#groups = [...groups, ...this.#groups]
   }
 
-  /** The next group; empty if there is none. */
-  next(): readonly Call[] {
-    return this.#groups.shift() ?? []
+  /** The next group; empty if there is none. The rest of a group of more than `max` calls is a group of its own. */
+  next(max = Number.POSITIVE_INFINITY): readonly Call[] {
+    const group = this.#groups.shift() ?? []
+    if (group.length > max) this.#groups.unshift(group.slice(max))
+    return group.slice(0, max)
   }
 
   delete(call: Call): void {

@@ -2,28 +2,30 @@ import type { Clock } from '../../processor/ports.ts'
 import type { Payload } from '../../topology/swarm/payload.ts'
 import type { OpenProcess, ProcessCall, ProcessOptions } from '../../topology/swarm/ports/processes.ts'
 import { WaggleError } from '../../topology/waggle-error.ts'
-import { Child } from './child.ts'
-import type { Guardian } from './guardian.ts'
-import { encodeRequest, type Form, maxMessageBytes, protocolError, type Result } from './message.ts'
-import { MessageStream } from './message-stream.ts'
-import { Trials } from './trials.ts'
+import type { BeeRun, BeeRunEvents } from './bee-run.ts'
+import { frozenMs, Heartbeat } from './heartbeat.ts'
+import { type Hello, maxWindow, type StartFailure } from './hello.ts'
+import { encodeControl, encodeRequest, maxMessageBytes, type Pong } from './message.ts'
+import { type Heard, MessageStream } from './message-stream.ts'
+import { type OpenCall, OpenCalls } from './open-calls.ts'
+import { closedError, diedError, endText, notStartedError, type ProcessEnd, timeoutError } from './process-errors.ts'
+import { protocolError } from './protocol-fault.ts'
 
 export interface WatchedProcessOptions {
   readonly clock: Clock
-  readonly guardian: Guardian
+  /** Starts the program once more. */
+  readonly start: (events: BeeRunEvents) => BeeRun
+  /** The subject of a sentence about a start that failed. */
+  readonly title: string
+  /** The next step after a start that failed. */
+  readonly advice: string
   readonly finishMs: number
   readonly termMs: number
+  /** Called when the process has said hello, and when it has died. */
+  readonly onChange?: () => void
 }
 
-interface Pending {
-  readonly call: ProcessCall
-  readonly settle: (outcome: Payload | WaggleError) => void
-  attempts: number
-  /** The number of times that the process died during this call. */
-  deaths: number
-  /** The number of results when the call was sent. If no result has come until the call times out, the process hangs. */
-  sentAt: number
-}
+type WatchedProgram = Pick<ProcessOptions, 'bee' | 'log'>
 
 /**
  * A bee's process, which is restarted when it dies:
@@ -35,19 +37,18 @@ interface Pending {
  * back-off grows with deaths without an open call, not with deaths that calls may have caused.
  */
 export class WatchedProcess implements OpenProcess {
-  readonly #options: ProcessOptions
+  readonly #options: WatchedProgram
   readonly #limits: WatchedProcessOptions
   readonly #clock: Clock
-  /** Open calls by id, in the order of sending. */
-  readonly #open = new Map<number, Pending>()
-  /** Ids of calls that timed out. Their results may still come, and are ignored. */
-  readonly #givenUp = new Set<number>()
-  readonly #trials = new Trials<Pending>()
-  #waiting: Pending[] = []
-  #child: Child | null = null
-  #form: Form | null = null
-  #nextId = 1
-  #results = 0
+  readonly #calls = new OpenCalls()
+  #run: BeeRun | null = null
+  #hello: Hello | null = null
+  #window = maxWindow
+  #heartbeat: Heartbeat | null = null
+  /** Timers of cancelled requests that have no result yet, by id. Each holds a function that stops its timer. */
+  readonly #graces = new Map<number, () => void>()
+  #loadingLines = 0
+  #startFailure: StartFailure | null = null
   #deathsAtRest = 0
   #closed = false
   /** The reason why Waggle kills the process; null while it does not. */
@@ -58,7 +59,7 @@ export class WatchedProcess implements OpenProcess {
   readonly #gone = Promise.withResolvers<void>()
   #hasStarted = false
 
-  constructor(options: ProcessOptions, limits: WatchedProcessOptions) {
+  constructor(options: WatchedProgram, limits: WatchedProcessOptions) {
     this.#options = options
     this.#limits = limits
     this.#clock = limits.clock
@@ -70,67 +71,91 @@ export class WatchedProcess implements OpenProcess {
     return this.#started.promise
   }
 
+  /** The number of calls that are not settled. */
+  get load(): number {
+    return this.#calls.size
+  }
+
+  /** True if a call would be sent soon: the process has said hello, and no calls of a death are tried again. */
+  get isReady(): boolean {
+    return this.#hello !== null && this.#fault === null && !this.#calls.isTrial
+  }
+
   call(calls: readonly ProcessCall[]): Promise<readonly (Payload | WaggleError)[]> {
-    return Promise.all(calls.map((call) => this.#callOne(call)))
+    const outcomes = calls.map((call) => this.#added(call, calls))
+    this.#pump()
+    return Promise.all(outcomes)
+  }
+
+  /** Takes the calls that were never sent, so that another process can do them. */
+  takeWaiting(): readonly OpenCall[] {
+    return this.#calls.takeWaiting()
   }
 
   async close(): Promise<void> {
     this.#closed = true
     this.#cancelTimer()
-    const child = this.#child
-    if (child === null) {
-      this.#settleAll(this.#closedError())
+    const run = this.#run
+    if (run === null) {
+      this.#settleUnsent(closedError(this.#options.bee))
       return
     }
     const { finishMs, termMs } = this.#limits
-    const cancelTerm = this.#clock.after(finishMs, () => child.kill('SIGTERM'))
-    const cancelKill = this.#clock.after(finishMs + termMs, () => child.kill('SIGKILL'))
+    const cancelTerm = this.#clock.after(finishMs, () => run.kill('SIGTERM'))
+    const cancelKill = this.#clock.after(finishMs + termMs, () => run.kill('SIGKILL'))
     this.#pump()
     await this.#gone.promise
     cancelTerm()
     cancelKill()
   }
 
-  #callOne(call: ProcessCall): Promise<Payload | WaggleError> {
-    if (this.#closed) return Promise.resolve(this.#closedError())
+  #added(call: ProcessCall, batch: readonly ProcessCall[]): Promise<Payload | WaggleError> {
+    if (this.#closed) return Promise.resolve(closedError(this.#options.bee))
     return new Promise((resolve) => {
-      const giveUp = () => this.#giveUp(pending)
+      const giveUp = () => this.#giveUp(added)
       const settle = (outcome: Payload | WaggleError) => {
         call.signal.removeEventListener('abort', giveUp)
         resolve(outcome)
       }
-      const pending: Pending = { call, settle, attempts: 0, deaths: 0, sentAt: 0 }
-      if (call.signal.aborted) return giveUp()
+      const added: OpenCall = { call, batch, settle, attempts: 0, deaths: 0, sentAt: 0 }
+      if (call.signal.aborted) {
+        giveUp()
+        return
+      }
       call.signal.addEventListener('abort', giveUp, { once: true })
-      this.#waiting.push(pending)
-      this.#pump()
+      this.#calls.add(added)
     })
   }
 
   #start(): void {
-    this.#form = null
+    this.#hello = null
     this.#fault = null
+    this.#startFailure = null
     this.#hangs = false
-    this.#givenUp.clear()
+    this.#loadingLines = 0
+    this.#window = maxWindow
     const stream = new MessageStream(this.#options.bee, maxMessageBytes)
-    const child = new Child(this.#options, this.#clock, this.#limits.guardian, {
+    const run: BeeRun = this.#limits.start({
       stdout: (chunk) => this.#hear(stream, chunk),
-      gone: (why) => this.#die(child, why),
+      gone: (why) => this.#die(run, why),
     })
-    child.onDrain(() => this.#pump())
-    this.#child = child
+    run.onDrain(() => this.#pump())
+    this.#run = run
+    this.#awaitHello()
+  }
+
+  #awaitHello(): void {
+    this.#cancelTimer()
     this.#cancelTimer = this.#clock.after(helloMs, () =>
-      this.#end(`it said no hello within ${helloMs / 1000} s: the first line on standard output is {"waggle": 1}`),
+      this.#end(`it said no hello within ${helloMs / 1000} s: the first line of a process is {"waggle": 1}`),
     )
   }
 
   #hear(stream: MessageStream, chunk: Buffer): void {
     if (this.#fault !== null) return
+    this.#heartbeat?.heard()
     try {
-      for (const heard of stream.push(chunk)) {
-        if (heard.kind === 'result') this.#answer(heard)
-        else this.#hello(heard.form)
-      }
+      for (const heard of stream.push(chunk)) this.#take(heard)
     } catch (thrown) {
       const error = WaggleError.from('WAGGLE_BEE_PROTOCOL', thrown, { next: 'See bees/PROTOCOL.md.' })
       this.#options.log('error', `${error.message}. ${error.next}`)
@@ -140,152 +165,174 @@ export class WatchedProcess implements OpenProcess {
     this.#pump()
   }
 
-  #hello(form: Form): void {
-    this.#cancelTimer()
-    this.#form = form
-    this.#hasStarted = true
-    this.#started.resolve()
+  #take(heard: Heard): void {
+    switch (heard.kind) {
+      case 'result':
+        if (!this.#calls.answer(heard.id, heard.outcome))
+          throw protocolError(this.#options.bee, `a result with the id ${heard.id}, which no open request has`)
+        this.#deathsAtRest = 0
+        this.#endGrace(heard.id)
+        return
+      case 'hello':
+        this.#greet(heard)
+        return
+      case 'loading':
+        if (++this.#loadingLines > maxLoadingLines) throw protocolError(this.#options.bee, `more than ${maxLoadingLines} lines before its hello`)
+        this.#options.log('info', `loading ${heard.what}`)
+        this.#awaitHello()
+        return
+      case 'failed':
+        this.#startFailure = heard
+        return
+      case 'window':
+        this.#window = heard.window
+        return
+      case 'pong':
+        this.#checkPong(heard)
+    }
   }
 
-  #answer({ id, outcome }: Result): void {
-    const pending = this.#open.get(id)
-    if (pending === undefined) {
-      if (this.#givenUp.delete(id)) return
-      throw protocolError(this.#options.bee, `a result with the id ${id}, which no open request has`)
+  #greet(hello: Hello): void {
+    this.#cancelTimer()
+    this.#hello = hello
+    this.#window = hello.window
+    if (hello.wants.has('ping')) {
+      this.#heartbeat = new Heartbeat(this.#clock, {
+        ping: (number) => this.#run?.write(encodeControl({ ping: number }, hello.form)),
+        hangs: () => this.#hang(`it answered no ping within ${frozenMs / 1000} s`),
+      })
     }
-    this.#open.delete(id)
-    this.#results++
-    this.#deathsAtRest = 0
-    pending.settle(outcome)
+    this.#hasStarted = true
+    this.#started.resolve()
+    this.#limits.onChange?.()
+  }
+
+  #checkPong({ pong }: Pong): void {
+    if (this.#heartbeat?.isSent(pong) !== true) throw protocolError(this.#options.bee, `the pong ${pong}, which answers no ping`)
   }
 
   /** Sends all calls that may be sent now. After `close` it ends the process's input when all calls have their results. */
   #pump(): void {
-    const child = this.#child
-    const form = this.#form
-    if (child === null || this.#fault !== null) return
-    if (form !== null) this.#sendAll(child, form)
-    if (this.#closed && this.#open.size === 0 && this.#waiting.length === 0 && this.#trials.isEmpty) child.end()
-  }
-
-  #sendAll(child: Child, form: Form): void {
-    while (this.#open.size === 0 && !this.#trials.isEmpty) for (const pending of this.#trials.next()) this.#send(child, form, pending)
-    if (this.#isTrial()) return
-    while (this.#waiting.length > 0 && this.#open.size < maxOpen && !(this.#open.size > 0 && child.unreadBytes > maxUnreadBytes)) {
-      const pending = this.#waiting.shift()
-      if (pending !== undefined) this.#send(child, form, pending)
+    const run = this.#run
+    const hello = this.#hello
+    if (run === null || this.#fault !== null) return
+    if (hello !== null) {
+      const next = () => this.#calls.next(this.#window, run.unreadBytes > maxUnreadBytes)
+      for (let calls = next(); calls.length > 0; calls = next()) this.#send(run, hello, calls)
     }
+    if (this.#closed && this.#calls.isEmpty) run.end()
   }
 
-  /** True while the calls of the last death are tried again. No other call is sent then, so that the next death is the fault of one of them. */
-  #isTrial(): boolean {
-    if (!this.#trials.isEmpty) return true
-    const [first] = this.#open.values()
-    return first !== undefined && first.deaths > 0
-  }
-
-  #send(child: Child, form: Form, pending: Pending): void {
-    const id = this.#nextId++
-    let message: Buffer
-    try {
-      message = encodeRequest(id, pending.call, pending.attempts + 1, form)
-    } catch (thrown) {
-      pending.settle(WaggleError.from('WAGGLE_BEE_INPUT', thrown, { next: 'Send an input that JSON can hold.' }))
-      return
+  /** Sends calls together. They are encoded from the last to the first, because a call says whether another one of its batch follows. */
+  #send(run: BeeRun, { form, wants }: Hello, calls: readonly OpenCall[]): void {
+    const withHeaders = wants.has('headers')
+    const ids = calls.map((call) => this.#calls.idOf(call))
+    const messages: (readonly Uint8Array[])[] = []
+    let next: OpenCall | null = null
+    for (let at = calls.length - 1; at >= 0; at--) {
+      const call = calls[at] as OpenCall
+      const id = ids[at] as number
+      try {
+        messages.unshift(encodeRequest(id, call.call, { attempt: call.attempts, more: next?.batch === call.batch, withHeaders }, form))
+        next = call
+      } catch (thrown) {
+        this.#calls.withdraw(id)
+        call.settle(WaggleError.from('WAGGLE_BEE_INPUT', thrown, { next: 'Send an input that JSON can hold.' }))
+      }
     }
-    pending.attempts++
-    pending.sentAt = this.#results
-    this.#open.set(id, pending)
-    child.write(message)
+    for (const message of messages) run.write(message)
   }
 
   /** Kills the process because of a fault. `#die` does the rest. */
   #end(fault: string): void {
     this.#fault ??= fault
-    this.#child?.kill('SIGKILL')
+    this.#run?.kill('SIGKILL')
   }
 
-  #die(child: Child, why: string): void {
+  /** Kills a process that does not go on. No request is blamed. */
+  #hang(fault: string): void {
+    this.#hangs = true
+    this.#end(fault)
+  }
+
+  #die(run: BeeRun, why: string): void {
     this.#cancelTimer()
-    this.#child = null
-    this.#form = null
-    const lastWords = this.#fault === null ? child.lastWords : [...child.lastWords, this.#fault]
-    const words = lastWords.length === 0 ? '' : `; its last words: ${lastWords.join(' │ ')}`
-    const open = [...this.#open.values()]
-    this.#open.clear()
+    this.#heartbeat?.stop()
+    this.#heartbeat = null
+    for (const id of this.#graces.keys()) this.#endGrace(id)
+    this.#run = null
+    this.#hello = null
+    const lastWords = this.#fault === null ? run.lastWords : [...run.lastWords, this.#fault]
+    const end: ProcessEnd = { why, lastWords, failure: this.#startFailure }
+    const died = () => diedError(this.#options.bee, end)
+    const open = this.#calls.takeSent()
     const atRest = open.length === 0 && !this.#hangs
-    if (this.#hangs) this.#waiting.unshift(...open)
-    else this.#blame(open, () => this.#died(why, words))
+    if (this.#hangs) this.#calls.sendAgain(open)
+    else this.#blame(open, died)
     if (this.#closed) {
-      this.#settleAll(this.#died(why, words))
-      this.#started.reject(this.#died(why, words))
+      this.#settleUnsent(died())
+      this.#started.reject(died())
       this.#gone.resolve()
       return
     }
     if (!this.#hasStarted) {
       this.#closed = true
-      this.#started.reject(this.#notStarted(why, words))
+      this.#started.reject(notStartedError({ bee: this.#options.bee, ...this.#limits }, end))
       return
     }
     const waitMs = atRest ? Math.min(maxBackOffMs, firstBackOffMs * 2 ** this.#deathsAtRest++) : firstBackOffMs
-    this.#options.log('error', `the process ${why}${words}; starting it again in ${waitMs / 1000} s`)
+    this.#options.log('error', `the process ${endText(end)}; starting it again in ${waitMs / 1000} s`)
     this.#cancelTimer = this.#clock.after(waitMs, () => this.#start())
+    this.#limits.onChange?.()
   }
 
-  #blame(open: readonly Pending[], died: () => WaggleError): void {
-    for (const pending of open) pending.deaths++
+  #blame(open: readonly OpenCall[], died: () => WaggleError): void {
+    for (const one of open) one.deaths++
     const [first] = open
-    if (first === undefined) return
-    if (open.length === 1 && first.deaths >= 2) first.settle(died())
-    else this.#trials.split(open)
+    if (first !== undefined && open.length === 1 && first.deaths >= 2) first.settle(died())
+    else this.#calls.tryAgain(open)
   }
 
-  #giveUp(pending: Pending): void {
-    pending.settle(
-      new WaggleError('WAGGLE_BEE_TIMEOUT', { message: `${this.#options.bee} gave no result in time`, next: 'Give it a longer timeout_seconds.' }),
-    )
-    const waits = this.#waiting.indexOf(pending)
-    if (waits >= 0) this.#waiting.splice(waits, 1)
-    this.#trials.delete(pending)
-    for (const [id, one] of this.#open) {
-      if (one !== pending) continue
-      this.#open.delete(id)
-      this.#givenUp.add(id)
-      const leftOpen = this.#givenUp.size > maxGivenUp
-      if ((pending.sentAt !== this.#results && !leftOpen) || this.#closed) break
-      this.#hangs = true
-      this.#end(leftOpen ? `it left ${maxGivenUp} requests without a result` : 'it gave no result since a call that timed out')
+  #giveUp(given: OpenCall): void {
+    given.settle(timeoutError(this.#options.bee))
+    const id = this.#calls.giveUp(given)
+    const hello = this.#hello
+    if (id !== null && hello !== null) {
+      if (hello.wants.has('cancel')) {
+        this.#run?.write(encodeControl({ cancel: id }, hello.form))
+        const stop = this.#clock.after(cancelMs, () => {
+          this.#graces.delete(id)
+          this.#endIfHanging(id, hello)
+        })
+        this.#graces.set(id, stop)
+      } else {
+        this.#endIfHanging(id, hello)
+      }
     }
     this.#pump()
   }
 
-  #settleAll(error: WaggleError): void {
-    for (const pending of [...this.#trials.takeAll(), ...this.#waiting.splice(0)]) pending.settle(error)
+  #endGrace(id: number): void {
+    this.#graces.get(id)?.()
+    this.#graces.delete(id)
   }
 
-  #died(why: string, words: string): WaggleError {
-    return new WaggleError('WAGGLE_BEE_DIED', {
-      message: `The process of ${this.#options.bee} ${why} while it had this request${words}`,
-      next: `See the lines of ${this.#options.bee} in the log of the process.`,
-    })
+  #endIfHanging(id: number, { window }: Hello): void {
+    if (this.#closed || !this.#calls.isGivenUp(id)) return
+    const leftOpen = this.#calls.givenUpCount
+    if (leftOpen >= window) this.#hang(`it left ${leftOpen} requests without a result`)
+    else if (this.#calls.hangsSince(id)) this.#hang('it gave no result since a call that timed out')
   }
 
-  #closedError(): WaggleError {
-    return new WaggleError('WAGGLE_BEE_DIED', { message: `The process of ${this.#options.bee} is stopped`, next: 'Send the request again.' })
-  }
-
-  #notStarted(why: string, words: string): WaggleError {
-    const { bee, command } = this.#options
-    return new WaggleError('WAGGLE_BEE_NOT_STARTED', {
-      message: `The command of ${bee}, ${command.join(' ')}, ${why}${words}`,
-      next: 'Run the command by hand to see why, or correct it in the swarm or under resolve: in waggle.yaml.',
-    })
+  #settleUnsent(error: WaggleError): void {
+    for (const call of this.#calls.takeUnsent()) call.settle(error)
   }
 }
 
 const maxUnreadBytes = 8 * 1024 * 1024
-const maxOpen = 1024
-const maxGivenUp = 1024
 const helloMs = 60_000
+const maxLoadingLines = 10
+/** The time that a process has to give up a cancelled request. */
+const cancelMs = 5_000
 const firstBackOffMs = 100
 const maxBackOffMs = 30_000

@@ -13,11 +13,30 @@ const page = readFileSync(resolve(import.meta.dirname, '..', '..', 'bees', 'PROT
 const hasPython = spawnSync('python3', ['--version']).status === 0
 const skip = hasPython || process.env.CI === 'true' ? false : 'There is no python3 here'
 
+const examples = [...page.matchAll(/```python\n([\s\S]*?)```/g)].map(([, text]) => text ?? '')
+
+describe('The example of bees/PROTOCOL.md that speaks on the socket', () => {
+  it('echoes JSON, and its prints go to the log', { skip }, async () => {
+    const directory = mkdtempSync(join(tmpdir(), 'waggle-protocol-'))
+    const file = join(directory, 'bee.py')
+    writeFileSync(file, examples[1] ?? '')
+    const lines: string[] = []
+    const options = { swarm: 'test', bee: 'echo', command: ['python3', file], env: {}, log: (_: string, line: string) => lines.push(line) }
+    const bee = await new LocalProcesses({ clock: systemClock }).open(options)
+    const { signal } = new AbortController()
+    const payload: Payload = { kind: 'json', json: { text: 'one' } }
+    assert.deepEqual(await bee.call([{ id: 'first', payload, deadline: null, signal }]), [payload])
+    await bee.close()
+    assert.deepEqual(lines, ['loading', 'a request first'])
+    rmSync(directory, { recursive: true })
+  })
+})
+
 describe('The example of bees/PROTOCOL.md', () => {
   it('counts words, refuses unfit inputs, and survives all of them', { skip }, async () => {
     const directory = mkdtempSync(join(tmpdir(), 'waggle-protocol-'))
     const file = join(directory, 'bee.py')
-    writeFileSync(file, /```python\n([\s\S]*?)```/.exec(page)?.[1] ?? '')
+    writeFileSync(file, examples[0] ?? '')
     const lines: string[] = []
     const options = { swarm: 'test', bee: 'words', command: ['python3', file], env: {}, log: (_: string, line: string) => lines.push(line) }
     const bee = await new LocalProcesses({ clock: systemClock }).open(options)

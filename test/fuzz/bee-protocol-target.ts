@@ -10,6 +10,7 @@ const maxBytes = 2048
 /** The size limit of one attempt, which also feeds its input byte by byte. */
 const maxInputBytes = 32 * 1024
 const neverAborted = new AbortController().signal
+const extras = { attempt: 1, more: false, withHeaders: false }
 
 /**
  * A bee's standard output, in chunks of any size. The first byte of an input seeds the cuts. Every cut must give the same messages or the same
@@ -30,6 +31,12 @@ export const target: FuzzTarget = {
   dictionary: [
     '{"waggle":1}\n',
     '{"waggle":1,"form":"binary"}\n',
+    '{"loading":"a"}\n',
+    '{"failed":"a"}\n',
+    '{"waggle":1,"window":7}\n',
+    '{"window":0}',
+    '{"pong":1}',
+    '"wants":["cancel"]',
     '"id":',
     '"json":',
     '"tensors":[',
@@ -91,7 +98,7 @@ function written(payload: Payload): void {
   if (payload.kind === 'tensors') encodeTensors(payload.tensors)
   if (payload.kind === 'bytes') new Headers({ 'content-type': payload.contentType })
   const call = { id: 'fuzzed', payload, deadline: null, signal: neverAborted }
-  for (const form of ['json', 'binary'] as const) encodeRequest(1, call, 1, form)
+  for (const form of ['json', 'binary'] as const) encodeRequest(1, call, extras, form)
 }
 
 function lines(...texts: readonly string[]): Buffer {
@@ -110,5 +117,7 @@ function frames(): readonly Buffer[] {
       },
     },
   ]
-  return payloads.map((payload, at) => encodeRequest(at + 1, { id: 'seed', payload, deadline: null, signal: neverAborted }, 1, 'binary'))
+  return payloads.map((payload, at) =>
+    Buffer.concat(encodeRequest(at + 1, { id: 'seed', payload, deadline: null, signal: neverAborted }, extras, 'binary')),
+  )
 }

@@ -1,7 +1,8 @@
+import type { Header } from '../../record.ts'
 import type { WaggleError } from '../../waggle-error.ts'
 import type { Payload } from '../payload.ts'
 
-/** Runs bees that are separate processes and speak bees/PROTOCOL.md on their standard streams. */
+/** Runs bees that are separate processes and speak bees/PROTOCOL.md on their standard streams or on a socket. */
 export interface Processes {
   /** Starts a process. Resolves when it has said hello. Throws WAGGLE_BEE_NOT_STARTED if it cannot start. */
   open(options: ProcessOptions): Promise<OpenProcess>
@@ -23,7 +24,10 @@ export interface ProcessCall {
   readonly payload: Payload
   /** Epoch milliseconds. */
   readonly deadline: number | null
+  /** Aborts when nobody waits for the call any more. */
   readonly signal: AbortSignal
+  /** The headers of the record, for a process that wants them. */
+  readonly headers?: () => readonly Header[]
 }
 
 export interface OpenProcess {

@@ -1,0 +1,113 @@
+import type { ChildProcess } from 'node:child_process'
+import type { Socket } from 'node:net'
+import type { Readable, Writable } from 'node:stream'
+
+export interface ChannelEvents {
+  heard(chunk: Buffer): void
+  /** The process has closed its direction. */
+  ended(): void
+  /** Standard output is a log from now on. */
+  logs(stdout: Readable): void
+}
+
+/**
+ * The way on which messages go between Waggle and a process: its standard streams, or the connection that it makes to its socket. The first of two events
+ * decides: it connects, or it writes to standard output.
+ */
+export class Channel {
+  readonly #events: ChannelEvents
+  readonly #stdin: Writable | null
+  readonly #stdout: Readable | null
+  readonly #refuseConnection: () => void
+  #connection: Socket | null = null
+  #isStandard = false
+  #drained = () => {}
+
+  constructor({ stdin, stdout }: Pick<ChildProcess, 'stdin' | 'stdout'>, refuseConnection: () => void, events: ChannelEvents) {
+    this.#events = events
+    this.#stdin = stdin
+    this.#stdout = stdout
+    this.#refuseConnection = refuseConnection
+    // A write to a dead process fails. The `exit` event reports the death.
+    stdin?.on('error', () => {})
+    stdout?.on('error', () => {})
+    stdin?.on('drain', () => this.#drained())
+    stdout?.once('data', this.#firstOutput)
+    stdout?.once('end', this.#outputEnded)
+  }
+
+  /** The connection has taken the place of the standard streams. */
+  connected(connection: Socket): void {
+    if (this.#isStandard || this.#connection !== null) {
+      connection.destroy()
+      return
+    }
+    this.#connection = connection
+    connection.on('error', () => {})
+    connection.on('data', (chunk: Buffer) => this.#events.heard(chunk))
+    connection.on('drain', () => this.#drained())
+    connection.once('end', () => this.#events.ended())
+    connection.once('close', () => this.#events.ended())
+    if (this.#stdout === null) return
+    this.#stdout.off('data', this.#firstOutput)
+    this.#stdout.off('end', this.#outputEnded)
+    this.#events.logs(this.#stdout)
+  }
+
+  get unreadBytes(): number {
+    return (this.#connection ?? this.#stdin)?.writableLength ?? 0
+  }
+
+  /** Calls back when nothing more can be heard on the connection; at once if there is none. */
+  onceRead(callback: () => void): void {
+    const connection = this.#connection
+    if (connection === null || connection.readableEnded || connection.destroyed) {
+      callback()
+      return
+    }
+    connection.once('end', callback)
+    connection.once('close', callback)
+  }
+
+  write(pieces: readonly Uint8Array[]): void {
+    const stream = this.#connection ?? this.#stdin
+    if (stream === null) return
+    stream.cork()
+    for (const piece of pieces) if (piece.length > 0) stream.write(piece)
+    stream.uncork()
+  }
+
+  onDrain(callback: () => void): void {
+    this.#drained = callback
+  }
+
+  end(): void {
+    this.#stdin?.end()
+    this.#connection?.end()
+  }
+
+  destroy(): void {
+    this.#stdin?.destroy()
+    this.#stdout?.destroy()
+    this.#connection?.destroy()
+  }
+
+  /** A connection that was made before this output may be reported after it, so the end of this turn decides. */
+  readonly #firstOutput = (chunk: Buffer): void => {
+    const stdout = this.#stdout
+    stdout?.pause()
+    setImmediate(() => {
+      if (this.#connection !== null) {
+        stdout?.unshift(chunk)
+      } else {
+        this.#isStandard = true
+        this.#refuseConnection()
+        this.#events.heard(chunk)
+        stdout?.on('data', (next: Buffer) => this.#events.heard(next))
+      }
+      stdout?.resume()
+    })
+  }
+
+  readonly #outputEnded = (): void => this.#events.ended()
+}

@@ -1,0 +1,58 @@
+import type { Clock } from '../../processor/ports.ts'
+
+export interface HeartbeatEvents {
+  ping(number: number): void
+  /** The process has written nothing since a ping. */
+  hangs(): void
+}
+
+/** Notices a process that is frozen: pings it when it has been silent, and gives it up if it stays silent. */
+export class Heartbeat {
+  readonly #clock: Clock
+  readonly #events: HeartbeatEvents
+  #heardAt: number
+  #ping = 0
+  /** The time of the ping that has no answer yet; null if there is none. */
+  #pingedAt: number | null = null
+  #cancel = () => {}
+
+  constructor(clock: Clock, events: HeartbeatEvents) {
+    this.#clock = clock
+    this.#events = events
+    this.#heardAt = clock.elapsedMs()
+    this.#look()
+  }
+
+  /** The process has written something. */
+  heard(): void {
+    this.#heardAt = this.#clock.elapsedMs()
+    this.#pingedAt = null
+  }
+
+  /** False if no ping has had this number. */
+  isSent(number: number): boolean {
+    return Number.isInteger(number) && number >= 1 && number <= this.#ping
+  }
+
+  stop(): void {
+    this.#cancel()
+  }
+
+  #look(): void {
+    const now = this.#clock.elapsedMs()
+    if (this.#pingedAt !== null && now - this.#pingedAt >= frozenMs) {
+      this.#events.hangs()
+      return
+    }
+    if (this.#pingedAt === null && now - this.#heardAt >= silentMs) {
+      this.#pingedAt = now
+      this.#events.ping(++this.#ping)
+    }
+    const wait = this.#pingedAt === null ? this.#heardAt + silentMs - now : this.#pingedAt + frozenMs - now
+    this.#cancel = this.#clock.after(Math.max(1, Math.min(wait, silentMs)), () => this.#look())
+  }
+}
+
+const silentMs = 10_000
+/** The time that a silent process has to answer a ping. */
+export const frozenMs = 30_000
