@@ -2,7 +2,7 @@ import type { Static, TSchema } from 'typebox'
 import type { BatchPolicy } from '../topology/async-step.ts'
 import type { Header } from '../topology/record.ts'
 import { aName, aSchema, optionsOf, parameters, refuseWrong } from '../topology/streams/argument-kinds.ts'
-import type { BeeRole, BeeTypeInfo, PayloadType } from '../topology/swarm/bee-type.ts'
+import type { BeeRole, BeeTypeInfo, Branch, PayloadType, SpecMistake } from '../topology/swarm/bee-type.ts'
 import type { ModelRow } from '../topology/swarm/management.ts'
 import type { BeeError, Tensor } from '../topology/swarm/payload.ts'
 import type { Database } from '../topology/swarm/ports/database.ts'
@@ -155,6 +155,23 @@ export interface BytesOutput {
   readonly bytes: Uint8Array
 }
 
+/** The result of a `value` bee that passes its input on as it is, to all readers or to some. */
+export class PassedOn {
+  readonly readers: readonly string[] | null
+  constructor(readers: readonly string[] | null = null) {
+    this.readers = readers
+  }
+}
+
+/** The result of a `value` bee that lets a request go no further. The readers pass it on, and a caller without another answer gets it as a 422. */
+export class NotTaken {
+  /** The end of a sentence that begins with the bee's name. */
+  readonly reason: string
+  constructor(reason: string) {
+    this.reason = reason
+  }
+}
+
 /** A model with its versions, as an operator sees it. */
 export interface RunningModel {
   readonly state: Omit<ModelRow, 'swarm' | 'bee' | 'type'>
@@ -196,6 +213,12 @@ export interface BeeDefinition<S extends TSchema, In, Out> {
   shadow?(spec: Static<S>): Static<S> | null
   /** The number of models that a bee with this spec computes side by side in this process. They share the processor's cores. Default: 0. */
   modelsAtOnce?(spec: Static<S>): number
+  /** True if the bee lets only some requests pass, so that a join behind it may get a mark in the place of a result. */
+  isConditional?: true
+  /** The readers between which a bee with this spec chooses. It chooses by giving a `PassedOn`. The spec may have mistakes. */
+  branches?(spec: { readonly [key: string]: unknown }): readonly Branch[] | null
+  /** The mistakes of a spec that its schema does not show, each with its place in the spec. The spec may have others. */
+  mistakes?(spec: { readonly [key: string]: unknown }): readonly SpecMistake[]
   /** True if `check` depends on the bees that read this one. */
   fitsReaders?: true
   /** True if the bee never changes its input. Then it gets no copy of its own. */
@@ -227,6 +250,9 @@ export function defineBee<S extends TSchema, In, Out>(definition: BeeDefinition<
     input: definition.input ?? null,
     output: definition.output ?? null,
     examples: definition.examples ?? [],
+    isConditional: definition.isConditional ?? false,
+    ...(definition.branches === undefined ? {} : { branches: definition.branches }),
+    ...(definition.mistakes === undefined ? {} : { mistakes: definition.mistakes }),
     ...(definition.shadow === undefined ? {} : { shadow: definition.shadow as NonNullable<BeeTypeInfo['shadow']> }),
     definition: definition as unknown as BeeDefinition<TSchema, never, unknown>,
   }
