@@ -30,6 +30,8 @@ export interface BeeContext<Spec> {
   /** The bee whose shadow this bee is. */
   readonly shadows?: string
   readonly spec: Spec
+  /** The names of the bees that this bee reads. */
+  readonly inputNames: readonly string[]
   /** The specs of all bees of the swarm, by name. */
   readonly specs: ReadonlyMap<string, { readonly [key: string]: unknown }>
   readonly gpu: number
@@ -116,6 +118,8 @@ export interface BeeRequest {
   readonly headers: readonly Header[]
   /** The media type of the input: its own for bytes, `application/vnd.waggle.tensors` for tensors, else `application/json`. */
   readonly contentType: string
+  /** After a join: the inputs whose branch the request did not take. */
+  readonly notTaken: readonly string[]
   /** Epoch milliseconds; null without a deadline. */
   readonly deadline: number | null
   readonly signal: AbortSignal
@@ -213,6 +217,8 @@ export interface BeeDefinition<S extends TSchema, In, Out> {
   shadow?(spec: Static<S>): Static<S> | null
   /** The number of models that a bee with this spec computes side by side in this process. They share the processor's cores. Default: 0. */
   modelsAtOnce?(spec: Static<S>): number
+  /** True if the output is always the input itself, so that the check of a swarm looks through the bee. */
+  passesInput?: true
   /** True if the bee lets only some requests pass, so that a join behind it may get a mark in the place of a result. */
   isConditional?: true
   /** The readers between which a bee with this spec chooses. It chooses by giving a `PassedOn`. The spec may have mistakes. */
@@ -251,6 +257,7 @@ export function defineBee<S extends TSchema, In, Out>(definition: BeeDefinition<
     output: definition.output ?? null,
     examples: definition.examples ?? [],
     isConditional: definition.isConditional ?? false,
+    passesInput: definition.passesInput ?? false,
     ...(definition.branches === undefined ? {} : { branches: definition.branches }),
     ...(definition.mistakes === undefined ? {} : { mistakes: definition.mistakes }),
     ...(definition.shadow === undefined ? {} : { shadow: definition.shadow as NonNullable<BeeTypeInfo['shadow']> }),

@@ -2,7 +2,7 @@ import type { AsyncCall, AsyncWorker, BatchPolicy } from '../topology/async-step
 import { type Header, headerText, type RecordMetadata } from '../topology/record.ts'
 import type { BeeHost, BeeValue } from '../topology/swarm/bee-host.ts'
 import type { BeeRole } from '../topology/swarm/bee-type.ts'
-import { notTaken } from '../topology/swarm/branches.ts'
+import { isNotTaken, notTaken } from '../topology/swarm/branches.ts'
 import { readersIn, type SwarmBee } from '../topology/swarm/checked-swarm.ts'
 import { batchSizeHeader, deadlineOf, finishedHeader, startedHeader } from '../topology/swarm/headers.ts'
 import type { Payload } from '../topology/swarm/payload.ts'
@@ -253,6 +253,7 @@ function beeRequest(call: Omit<AsyncCall<string>, 'value'>, input: Payload): Bee
       return headers.map(({ key, value }) => ({ key, value: value === null ? null : new Uint8Array(value) }))
     },
     contentType: contentTypeOf(input),
+    notTaken: input.kind === 'joined' ? [...input.parts].flatMap(([bee, part]) => (isNotTaken(part) ? [bee] : [])) : [],
     deadline: deadlineOf(headers),
     get signal() {
       return call.signal
@@ -299,6 +300,7 @@ function madeBy(
     bee: bee.name,
     ...(bee.shadows === undefined ? {} : { shadows: bee.shadows }),
     spec: bee.spec as never,
+    inputNames: bee.input?.bees ?? [],
     specs: new Map(options.bees.map(({ name, spec }) => [name, spec])),
     gpu: bee.gpu,
     batchSize,

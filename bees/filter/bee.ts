@@ -8,6 +8,7 @@ export default defineBee({
   role: 'value',
   keepsInput: true,
   isConditional: true,
+  passesInput: true,
   summary: 'Lets a request pass if a condition holds for it.',
   delivery: 'Decided again after a crash, from the same input, in the same way. A request that does not pass is answered with 422.',
   spec: Type.Object({ condition: expressionType('A request passes if it is true.') }, { additionalProperties: false, required: ['condition'] }),

@@ -9,6 +9,7 @@ export default defineBee({
   role: 'value',
   keepsInput: true,
   isConditional: true,
+  passesInput: true,
   summary: 'Sends a request to the readers whose conditions hold for it.',
   delivery: 'Decided again after a crash, from the same input, in the same way. A request that takes no branch is answered with 422.',
   spec: Type.Object(

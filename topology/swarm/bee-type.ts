@@ -30,6 +30,8 @@ export interface BeeTypeInfo {
   readonly input: PayloadType | null
   readonly output: PayloadType | null
   readonly examples: readonly unknown[]
+  /** True if the output is always the input itself. */
+  readonly passesInput: boolean
   /** True if the bee lets only some requests pass. */
   readonly isConditional: boolean
   /** The readers between which a bee with this spec chooses; null if its output goes to all. The spec may have mistakes. */

@@ -343,3 +343,81 @@ describe('A loop', () => {
     await scene.end()
   })
 })
+
+describe('A sample', () => {
+  const bees = `
+  - {name: some, type: sample, input: {name: entrance}, spec: {fraction: 0.3}}
+  - {name: save, type: rows, input: {name: some}}
+  - {name: answer, type: respond, input: {name: some}}`
+
+  it('lets its part of the requests pass, and the same ones each time', async () => {
+    const passed: string[][] = []
+    for (const isCluster of Object.values(places)) {
+      const scene = await Scene.open(bees, {}, isCluster)
+      const ids = Array.from({ length: 200 }, (_, at) => `request-${at}`)
+      const answers = await Promise.all(ids.map((id) => scene.ask(id, {})))
+      passed.push(ids.filter((_, at) => answers[at]?.kind === 'json'))
+      assert.match(String(answers.map(said).find((one) => typeof one === 'string')), /^422 some: some took another part of the requests/)
+      await scene.end()
+    }
+    assert.deepEqual(passed[0], passed[1])
+    const count = passed[0]?.length ?? 0
+    assert.ok(count > 40 && count < 80, `${count} of 200 passed`)
+  })
+})
+
+describe('An ensemble', () => {
+  const scores = (x: number) => ({ label: x > 0.5 ? 'x' : 'y', scores: { x, y: 1 - x } })
+  const broken = () => {
+    throw new Error('broken')
+  }
+  const joins = (type: string, settings: string) => `
+  - {name: way, type: route, input: {name: entrance}, spec: {match: all, routes: {a: 'a', b: 'b'}, default: a}}
+  - {name: a, type: function, input: {name: way}}
+  - {name: b, type: function, input: {name: way}}
+  - {name: c, type: function, input: {name: entrance}}
+  - {name: together, type: ${type}, input: {join: [a, b, c]}, ${settings}}
+  - {name: answer, type: respond, input: {name: together}}`
+  type Answer = {
+    readonly label: string
+    readonly missing?: readonly string[]
+    readonly models: { readonly [bee: string]: { readonly weight: number } }
+  }
+
+  for (const type of ['weighted-average-ensemble', 'majority-vote']) {
+    it(`of type ${type} names the bees that failed or were late, and scales the others`, async () => {
+      const skips = await Scene.open(joins(type, 'on_error: skip'), { a: () => scores(0.9), b: broken, c: () => scores(0.7) })
+      const failed = said(await skips.ask('one', { a: true, b: true })) as Answer
+      assert.deepEqual([failed.label, failed.missing], ['x', ['b']])
+      assert.deepEqual(
+        Object.values(failed.models).map(({ weight }) => weight),
+        [0.5, 0.5],
+      )
+      await skips.end()
+      const late = await Scene.open(joins(type, 'on_timeout: partial, timeout_seconds: 1'), ({ clock }) => ({
+        a: () => scores(0.9),
+        b: () => scores(0.8),
+        c: () => new Promise((resolve) => void clock.after(5000, () => resolve(scores(0)))),
+      }))
+      const partial = said(await late.ask('one', { a: true, b: true })) as Answer
+      assert.deepEqual(partial.missing, ['c'])
+      await late.end()
+    })
+
+    it(`of type ${type} does not call a branch missing that the request did not take`, async () => {
+      const scene = await Scene.open(joins(type, 'on_error: skip'), { a: () => scores(0.9), b: () => scores(0.1), c: () => scores(0.7) }, true)
+      const answer = said(await scene.ask('one', { a: true, b: false })) as Answer
+      assert.deepEqual([Object.keys(answer.models), answer.missing], [['a', 'c'], undefined])
+      await scene.end()
+    })
+  }
+
+  it('fails for a prediction without a label or scores, with a dead letter', async () => {
+    for (const type of ['weighted-average-ensemble', 'majority-vote']) {
+      const scene = await Scene.open(joins(type, 'on_error: skip'), { a: () => 5, b: () => 5, c: () => ({ labels: [] }) })
+      assert.match(String(said(await scene.ask('one', { a: true, b: true }))), /^502 together: a gave no prediction: \{ /)
+      await scene.world.clock.until(() => scene.count('waggle.s.dead-letters') === 1)
+      await scene.end()
+    }
+  })
+})
