@@ -1,3 +1,4 @@
+import { neverJoined } from '../topology/swarm/check-branches.ts'
 import { type BeeInput, type CheckedSwarm, feederOf, readersIn, type SwarmBee } from '../topology/swarm/checked-swarm.ts'
 import { enoughMistakes, invalidSwarm, mistakeAt } from '../topology/swarm/document.ts'
 import { shownAddress } from '../topology/swarm/shown-address.ts'
@@ -25,7 +26,7 @@ export interface CheckedBees {
  */
 export async function checkBees(swarm: CheckedSwarm, { registry, mayBeMissing, ...context }: BeeCheckOptions): Promise<CheckedBees> {
   const mistakes: WaggleError[] = []
-  const warnings: WaggleError[] = []
+  const warnings = neverJoined(swarm).map(({ path, message, next }) => mistakeAt(swarm.document.place(path), message, next))
   const found = new Map<string, BeeFindings>()
   const missing = new Set([
     'WAGGLE_NOT_RESOLVED',

@@ -2,7 +2,7 @@ import type { Static, TSchema } from 'typebox'
 import type { BatchPolicy } from '../topology/async-step.ts'
 import type { Header } from '../topology/record.ts'
 import { aName, aSchema, optionsOf, parameters, refuseWrong } from '../topology/streams/argument-kinds.ts'
-import type { BeeRole, BeeTypeInfo, PayloadType } from '../topology/swarm/bee-type.ts'
+import type { BeeRole, BeeTypeInfo, Branch, PayloadType, SpecMistake } from '../topology/swarm/bee-type.ts'
 import type { ModelRow } from '../topology/swarm/management.ts'
 import type { BeeError, Tensor } from '../topology/swarm/payload.ts'
 import type { Database } from '../topology/swarm/ports/database.ts'
@@ -30,6 +30,8 @@ export interface BeeContext<Spec> {
   /** The bee whose shadow this bee is. */
   readonly shadows?: string
   readonly spec: Spec
+  /** The names of the bees that this bee reads. */
+  readonly inputNames: readonly string[]
   /** The specs of all bees of the swarm, by name. */
   readonly specs: ReadonlyMap<string, { readonly [key: string]: unknown }>
   readonly gpu: number
@@ -116,6 +118,8 @@ export interface BeeRequest {
   readonly headers: readonly Header[]
   /** The media type of the input: its own for bytes, `application/vnd.waggle.tensors` for tensors, else `application/json`. */
   readonly contentType: string
+  /** After a join: the inputs whose branch the request did not take. */
+  readonly notTaken: readonly string[]
   /** Epoch milliseconds; null without a deadline. */
   readonly deadline: number | null
   readonly signal: AbortSignal
@@ -153,6 +157,23 @@ export class ErrorInput {
 export interface BytesOutput {
   readonly contentType: string
   readonly bytes: Uint8Array
+}
+
+/** The result of a `value` bee that passes its input on as it is, to all readers or to some. */
+export class PassedOn {
+  readonly readers: readonly string[] | null
+  constructor(readers: readonly string[] | null = null) {
+    this.readers = readers
+  }
+}
+
+/** The result of a `value` bee that lets a request go no further. The readers pass it on, and a caller without another answer gets it as a 422. */
+export class NotTaken {
+  /** The end of a sentence that begins with the bee's name. */
+  readonly reason: string
+  constructor(reason: string) {
+    this.reason = reason
+  }
 }
 
 /** A model with its versions, as an operator sees it. */
@@ -196,6 +217,14 @@ export interface BeeDefinition<S extends TSchema, In, Out> {
   shadow?(spec: Static<S>): Static<S> | null
   /** The number of models that a bee with this spec computes side by side in this process. They share the processor's cores. Default: 0. */
   modelsAtOnce?(spec: Static<S>): number
+  /** True if the output is always the input itself, so that the check of a swarm looks through the bee. */
+  passesInput?: true
+  /** True if the bee lets only some requests pass, so that a join behind it may get a mark in the place of a result. */
+  isConditional?: true
+  /** The readers between which a bee with this spec chooses. It chooses by giving a `PassedOn`. The spec may have mistakes. */
+  branches?(spec: { readonly [key: string]: unknown }): readonly Branch[] | null
+  /** The mistakes of a spec that its schema does not show, each with its place in the spec. The spec may have others. */
+  mistakes?(spec: { readonly [key: string]: unknown }): readonly SpecMistake[]
   /** True if `check` depends on the bees that read this one. */
   fitsReaders?: true
   /** True if the bee never changes its input. Then it gets no copy of its own. */
@@ -227,6 +256,10 @@ export function defineBee<S extends TSchema, In, Out>(definition: BeeDefinition<
     input: definition.input ?? null,
     output: definition.output ?? null,
     examples: definition.examples ?? [],
+    isConditional: definition.isConditional ?? false,
+    passesInput: definition.passesInput ?? false,
+    ...(definition.branches === undefined ? {} : { branches: definition.branches }),
+    ...(definition.mistakes === undefined ? {} : { mistakes: definition.mistakes }),
     ...(definition.shadow === undefined ? {} : { shadow: definition.shadow as NonNullable<BeeTypeInfo['shadow']> }),
     definition: definition as unknown as BeeDefinition<TSchema, never, unknown>,
   }

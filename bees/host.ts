@@ -1,6 +1,8 @@
 import type { AsyncCall, AsyncWorker, BatchPolicy } from '../topology/async-step.ts'
 import { type Header, headerText, type RecordMetadata } from '../topology/record.ts'
-import type { BeeHost } from '../topology/swarm/bee-host.ts'
+import type { BeeHost, BeeValue } from '../topology/swarm/bee-host.ts'
+import type { BeeRole } from '../topology/swarm/bee-type.ts'
+import { isNotTaken, notTaken } from '../topology/swarm/branches.ts'
 import { readersIn, type SwarmBee } from '../topology/swarm/checked-swarm.ts'
 import { batchSizeHeader, deadlineOf, finishedHeader, startedHeader } from '../topology/swarm/headers.ts'
 import type { Payload } from '../topology/swarm/payload.ts'
@@ -9,7 +11,17 @@ import type { Programs } from '../topology/swarm/ports/programs.ts'
 import { ShadowDropped } from '../topology/swarm/shadow-bees.ts'
 import { WaggleError } from '../topology/waggle-error.ts'
 import { BeeCalls } from './bee-calls.ts'
-import type { Bee, BeeContext, BeeFindings, BeePorts, BeeRequest, BeeType, RunningModel } from './define-bee.ts'
+import {
+  type Bee,
+  type BeeContext,
+  type BeeFindings,
+  type BeePorts,
+  type BeeRequest,
+  type BeeType,
+  NotTaken,
+  PassedOn,
+  type RunningModel,
+} from './define-bee.ts'
 import { inputOf, ownInputOf, payloadOf } from './payload-input.ts'
 import type { BeeRegistry } from './registry.ts'
 import { ShadowTurns } from './shadow-turns.ts'
@@ -48,7 +60,8 @@ export class SwarmHost implements BeeHost {
   /** Creates the host and all bees of role `value`. Those compute inside the topology, which cannot wait for `create`. */
   static async create(options: HostOptions): Promise<SwarmHost> {
     const values = new Map<string, Bee<unknown, unknown>>()
-    for (const bee of options.bees) if (bee.type.role === 'value') values.set(bee.name, await createBee(options, bee, 1, async () => new Map()))
+    for (const bee of options.bees)
+      if (computesAtOnce.has(bee.type.role)) values.set(bee.name, await createBee(options, bee, 1, async () => new Map()))
     return new SwarmHost(options, values)
   }
 
@@ -92,11 +105,11 @@ export class SwarmHost implements BeeHost {
 
   valueOf(
     bee: SwarmBee,
-  ): (input: Payload, request: { readonly id: string; readonly headers: readonly Header[]; readonly place: RecordMetadata | null }) => Payload {
+  ): (input: Payload, request: { readonly id: string; readonly headers: readonly Header[]; readonly place: RecordMetadata | null }) => BeeValue {
     const made = this.#values.get(bee.name)
     if (made === undefined || !('process' in made)) {
       throw new WaggleError('WAGGLE_INVALID_BEE', {
-        message: `The bee type ${bee.type.type} has the role "value", which needs a \`process\` function`,
+        message: `The bee type ${bee.type.type} has the role "${bee.type.role}", which needs a \`process\` function`,
         next: 'Return { process } from create.',
       })
     }
@@ -106,10 +119,12 @@ export class SwarmHost implements BeeHost {
       const output = made.process(given(input), request)
       if (output instanceof Promise)
         throw new WaggleError('WAGGLE_INVALID_BEE', {
-          message: `The bee type ${bee.type.type} has the role "value", which must not return a promise`,
+          message: `The bee type ${bee.type.type} has the role "${bee.type.role}", which must not return a promise`,
           next: 'Return the result itself, or give the bee type the role "call".',
         })
-      return payloadOf(output, bee.name)
+      if (output instanceof PassedOn) return { payload: input, readers: output.readers }
+      if (output instanceof NotTaken) return { payload: notTaken(bee.name, `${bee.name} ${output.reason}`), readers: null }
+      return { payload: payloadOf(output, bee.name), readers: null }
     }
   }
 
@@ -168,6 +183,8 @@ export class SwarmHost implements BeeHost {
     return async (rows, calls) => ((await turns.turn(calls)) ? call(rows, calls) : rows.map(() => new ShadowDropped(name)))
   }
 }
+
+const computesAtOnce: ReadonlySet<BeeRole> = new Set(['value', 'loop'])
 
 type Worker = AsyncWorker<string, Payload, Payload, Payload>
 
@@ -236,6 +253,7 @@ function beeRequest(call: Omit<AsyncCall<string>, 'value'>, input: Payload): Bee
       return headers.map(({ key, value }) => ({ key, value: value === null ? null : new Uint8Array(value) }))
     },
     contentType: contentTypeOf(input),
+    notTaken: input.kind === 'joined' ? [...input.parts].flatMap(([bee, part]) => (isNotTaken(part) ? [bee] : [])) : [],
     deadline: deadlineOf(headers),
     get signal() {
       return call.signal
@@ -282,6 +300,7 @@ function madeBy(
     bee: bee.name,
     ...(bee.shadows === undefined ? {} : { shadows: bee.shadows }),
     spec: bee.spec as never,
+    inputNames: bee.input?.bees ?? [],
     specs: new Map(options.bees.map(({ name, spec }) => [name, spec])),
     gpu: bee.gpu,
     batchSize,

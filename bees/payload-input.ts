@@ -1,5 +1,6 @@
+import { isNotTaken } from '../topology/swarm/branches.ts'
 import { jsonCopy, maxOutputBytes } from '../topology/swarm/json-value.ts'
-import type { Payload, Tensor } from '../topology/swarm/payload.ts'
+import type { JoinedPayload, Payload, Tensor } from '../topology/swarm/payload.ts'
 import { joinedType, payloadOfBytes } from '../topology/swarm/payload-serde.ts'
 import { checkTensor } from '../topology/swarm/tensor-codec.ts'
 import { saidBy, WaggleError } from '../topology/waggle-error.ts'
@@ -15,10 +16,15 @@ export function inputOf(payload: Payload): unknown {
     case 'tensors':
       return payload
     case 'joined':
-      return Object.fromEntries([...payload.parts].map(([bee, part]) => [bee, inputOf(part)]))
+      return Object.fromEntries(takenParts(payload).map(([bee, part]) => [bee, inputOf(part)]))
     case 'error':
       return new ErrorInput(payload.error)
   }
+}
+
+/** The parts of a join without the branches that the request did not take. */
+function takenParts({ parts }: JoinedPayload): readonly (readonly [bee: string, part: Payload])[] {
+  return [...parts].filter(([, part]) => !isNotTaken(part))
 }
 
 /** Converts a payload to an input that the bee may change: a copy. */
@@ -31,7 +37,7 @@ export function ownInputOf(payload: Payload): unknown {
     case 'tensors':
       return { kind: 'tensors', tensors: copied(payload.tensors) }
     case 'joined':
-      return Object.fromEntries([...payload.parts].map(([bee, part]) => [bee, ownInputOf(part)]))
+      return Object.fromEntries(takenParts(payload).map(([bee, part]) => [bee, ownInputOf(part)]))
     case 'error':
       return new ErrorInput({ ...payload.error })
   }

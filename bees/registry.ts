@@ -2,12 +2,19 @@ import type { BeeCatalog } from '../topology/swarm/bee-type.ts'
 import batch from './batch/bee.ts'
 import container from './container/bee.ts'
 import type { BeeType } from './define-bee.ts'
+import filter from './filter/bee.ts'
 import gatewayInput from './gateway-input/bee.ts'
 import imagePreprocess from './image-preprocess/bee.ts'
 import kafkaInput from './kafka-input/bee.ts'
 import kafkaOutput from './kafka-output/bee.ts'
+import loop from './loop/bee.ts'
+import majorityVote from './majority-vote/bee.ts'
+import map from './map/bee.ts'
+import merge from './merge/bee.ts'
 import module from './module/bee.ts'
 import respond from './respond/bee.ts'
+import route from './route/bee.ts'
+import sample from './sample/bee.ts'
 import saveToDatabase from './save-to-database/bee.ts'
 import tensorRt from './tensor-rt/bee.ts'
 import tfServing from './tf-serving/bee.ts'
@@ -36,6 +43,13 @@ const builtIn: readonly BeeType[] = [
   tfServing,
   tensorRt,
   ensemble,
+  majorityVote,
+  filter,
+  sample,
+  route,
+  merge,
+  loop,
+  map,
   respond,
   saveToDatabase,
   kafkaOutput,

@@ -242,6 +242,13 @@ export const errorCodes = {
     meaning: 'A request’s `Expect` header asks for something other than `100-continue`.',
     next: 'Leave the header out.',
   },
+  WAGGLE_EXPRESSION: {
+    status: 502,
+    exit: 1,
+    meaning: 'An expression of a swarm is not JMESPath, or has no usable result for an input.',
+    next: 'Correct the expression that the message quotes, or the bee that makes its input.',
+  },
+
   WAGGLE_FENCED: {
     status: 503,
     exit: 1,
@@ -426,6 +433,12 @@ export const errorCodes = {
     meaning: 'Bytes are not tensors.',
     next: 'Encode them as `application/vnd.waggle.tensors` (bees/PROTOCOL.md).',
   },
+  WAGGLE_MAX_ROUNDS: {
+    status: 502,
+    exit: 1,
+    meaning: 'A request went round a loop `max_rounds` times, its condition still holds, and `on_limit` is `fail`.',
+    next: 'Raise `max_rounds`, or take the last result with `on_limit: pass`.',
+  },
   WAGGLE_METHOD_NOT_ALLOWED: {
     status: 405,
     exit: 1,
@@ -586,6 +599,12 @@ export const errorCodes = {
   },
   WAGGLE_NOT_STARTED: { status: 500, exit: 1, meaning: 'An application did not start.', next: 'See the cause.' },
   WAGGLE_NOT_SUPPORTED: { status: 500, exit: 1, meaning: 'The log or client in use cannot do it.', next: 'See the message for what can.' },
+  WAGGLE_NOT_TAKEN: {
+    status: 422,
+    exit: 1,
+    meaning: 'A request took no branch that leads to an answer: a filter, a sample or a route let it go no further.',
+    next: 'Send an input that fulfils the condition, or give the route a `default`.',
+  },
   WAGGLE_NOT_THE_WIRE_FORMAT: {
     status: 500,
     exit: 1,

@@ -1,5 +1,5 @@
-import { createHash } from 'node:crypto'
 import { didYouMean } from '../../topology/swarm/nearest-name.ts'
+import { placeOf } from '../request-place.ts'
 import { type VersionSpec, versionMistake, versionOf } from './version-spec.ts'
 
 /** The versions that share the requests of a bee. */
@@ -68,9 +68,4 @@ function leaderOf(bee: string, followed: string, specs: TrafficOptions['specs'])
     }
     name = spec.follow
   }
-}
-
-/** A place in [0, 1), from a hash that no partitioner uses. A version has a like share of each partition. */
-function placeOf(text: string): number {
-  return createHash('sha256').update(text).digest().readUInt32BE(0) / 2 ** 32
 }

@@ -1,7 +1,8 @@
 import { Type } from 'typebox'
 import { enumerated } from '../../topology/swarm/enumerated.ts'
 import { WaggleError } from '../../topology/waggle-error.ts'
-import { type BeeFindings, type BeeRemark, defineBee, ErrorInput } from '../define-bee.ts'
+import { type BeeFindings, type BeeRemark, defineBee } from '../define-bee.ts'
+import { checkWeights, joinedModels, weightsOf } from '../joined-models.ts'
 import { predictionType } from '../model-prediction.ts'
 
 interface Prediction {
@@ -10,6 +11,7 @@ interface Prediction {
   readonly scores: { readonly [label: string]: number }
 }
 
+/** The answer of an ensemble. */
 export interface Ensemble {
   /** The label with the highest score; the first of several equal ones. */
   readonly label: string
@@ -17,6 +19,8 @@ export interface Ensemble {
   readonly models: {
     readonly [bee: string]: { readonly scores: { readonly [label: string]: number }; readonly weight: number; readonly version?: string }
   }
+  /** The bees without a prediction, if there are any: they failed (`on_error: skip`), or were too late (`on_timeout: partial`). */
+  readonly missing?: readonly string[]
 }
 
 export default defineBee({
@@ -39,13 +43,16 @@ export default defineBee({
   examples: [{ weights: { 'inference-tensorflow': 0.4, 'inference-pytorch': 0.4, 'inference-svm': 0.2 } }],
   output: predictionType,
   async check({ spec: { weights = {} }, inputs }) {
-    const named = Object.values(weights)
-    if (named.length > 0 && named.every((weight) => weight === 0))
-      throw new WaggleError('WAGGLE_NO_PREDICTION', { message: 'Every weight is 0, so no prediction counts', next: 'Give one bee a weight above 0.' })
+    checkWeights(weights)
     return { remarks: labelRemarks(inputs) }
   },
-  create: ({ spec }) => ({
-    process: (input: unknown): Ensemble => averageOf(predictionsOf(input), spec.weights ?? {}),
+  create: ({ spec, inputNames: inputs }) => ({
+    process(input: unknown, { notTaken }): Ensemble {
+      const needed = '{ scores: { label: number } }'
+      const { results, missing } = joinedModels(input, { inputs, notTaken, isResult: isPrediction, needed })
+      const average = averageOf(results, spec.weights ?? {})
+      return missing.length === 0 ? average : { ...average, missing }
+    },
   }),
 })
 
@@ -54,10 +61,8 @@ export default defineBee({
  * model. Throws WAGGLE_NO_PREDICTION if no weight is above 0, and WAGGLE_NOT_FINITE if weights or scores are too large for a finite result.
  */
 export function averageOf(predictions: ReadonlyMap<string, Prediction>, weights: { readonly [bee: string]: number }): Ensemble {
-  const weightOf = new Map(Object.entries(weights))
-  const named = [...weightOf.values()]
-  const usual = named.length === 0 ? 1 : named.reduce((sum, weight) => sum + weight, 0) / named.length
-  const bees = [...predictions].map(([bee, { scores, version }]) => ({ bee, scores, version, weight: weightOf.get(bee) ?? usual }))
+  const weightOf = weightsOf(weights)
+  const bees = [...predictions].map(([bee, { scores, version }]) => ({ bee, scores, version, weight: weightOf(bee) }))
   const total = bees.reduce((sum, { weight }) => sum + weight, 0)
   if (total === 0)
     throw new WaggleError('WAGGLE_NO_PREDICTION', {
@@ -130,22 +135,6 @@ function notFinite(): WaggleError {
     message: 'The weighted average is not a finite number: the weights or the scores are too large, or a weight is below 0',
     next: 'Give weights that add up to 1, and scores between 0 and 1.',
   })
-}
-
-/** The predictions in a join's output, which is an object by bee. Errors are left out. */
-function predictionsOf(input: unknown): ReadonlyMap<string, Prediction> {
-  const predictions = new Map<string, Prediction>()
-  for (const [bee, value] of Object.entries(input ?? {})) {
-    if (value instanceof ErrorInput) continue
-    if (!isPrediction(value)) {
-      throw new WaggleError('WAGGLE_NO_PREDICTION', {
-        message: `${bee} gave no prediction: { scores: { label: number } } is needed`,
-        next: `See what ${bee} publishes.`,
-      })
-    }
-    predictions.set(bee, value)
-  }
-  return predictions
 }
 
 function isPrediction(value: unknown): value is Prediction {

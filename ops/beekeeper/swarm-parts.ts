@@ -25,6 +25,6 @@ export function partsOf(plan: SwarmPlan): SwarmParts {
 /** A host for a topology that is only inspected. */
 const nobody: BeeHost = {
   open: () => Promise.reject(new Error('It is only looked at')),
-  valueOf: () => (input) => input,
+  valueOf: () => (payload) => ({ payload, readers: null }),
   batchOf: () => null,
 }

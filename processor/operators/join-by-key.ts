@@ -32,11 +32,14 @@ export class JoinByKeyProcessor<V, R> extends OpenedProcessor<string, V, string,
     const name = this.#nameOf.get(context.recordMetadata?.topic ?? '')
     if (name === undefined) return
     const { key, value, timestamp, headers } = record
-    const before = entries.get(key)
+    const part = this.#operator.partOf?.(headers) ?? ''
+    const row = part === '' ? key : `${key} ${part}`
+    const before = entries.get(row)
     if (before?.sent || before?.parts.has(name)) return
     const parts = new Map(before?.parts).set(name, value)
     const due = before?.due ?? this.#deadline(record, context.currentSystemTime)
     const entry: JoinEntry<V> = {
+      ...(part === '' ? {} : { key }),
       parts,
       headers: before?.headers ?? headers,
       timestamp: Math.max(before?.timestamp ?? timestamp, timestamp),
@@ -44,34 +47,36 @@ export class JoinByKeyProcessor<V, R> extends OpenedProcessor<string, V, string,
       sent: false,
     }
     if (parts.size < this.#operator.inputs.length) {
-      entries.put(key, entry)
-      if (before === null) dues.add(key, due)
+      entries.put(row, entry)
+      if (before === null) dues.add(row, due)
       return
     }
-    if (before !== null) dues.remove(key, due)
-    this.#send(key, entry)
+    if (before !== null) dues.remove(row, due)
+    this.#send(row, entry)
   }
 
-  #due(key: string, isDue: (time: number) => boolean): void {
+  #due(row: string, isDue: (time: number) => boolean): void {
     const { entries } = this.parts
-    const entry = entries.get(key)
+    const entry = entries.get(row)
     if (entry === null || !isDue(entry.due)) return
-    if (entry.sent) entries.delete(key)
-    else this.#send(key, entry)
+    if (entry.sent) entries.delete(row)
+    else this.#send(row, entry)
   }
 
-  #send(key: string, entry: JoinEntry<V>): void {
+  #send(row: string, entry: JoinEntry<V>): void {
     const { context, entries, dues } = this.parts
-    const { inputs, duplicateRetentionMs, combine, onMissing } = this.#operator
-    if (duplicateRetentionMs === null) entries.delete(key)
+    const { inputs, duplicateRetentionMs, combine, headersOf, onMissing } = this.#operator
+    const key = entry.key ?? row
+    if (duplicateRetentionMs === null) entries.delete(row)
     else {
       const due = context.currentSystemTime + duplicateRetentionMs
-      entries.put(key, { parts: new Map(), headers: [], timestamp: entry.timestamp, due, sent: true })
-      dues.add(key, due)
+      entries.put(row, { parts: new Map(), headers: [], timestamp: entry.timestamp, due, sent: true })
+      dues.add(row, due)
     }
     const missing = inputs.flatMap(({ name }) => (entry.parts.has(name) ? [] : [name]))
     if (missing.length > 0) onMissing?.(key, missing, context.taskId)
-    context.forward({ key, value: combine(entry.parts, missing), timestamp: entry.timestamp, headers: entry.headers })
+    const value = combine(entry.parts, missing)
+    context.forward({ key, value, timestamp: entry.timestamp, headers: headersOf?.(entry.headers, value) ?? entry.headers })
   }
 
   #deadline({ headers }: Record<string, V>, now: number): number {

@@ -12,6 +12,7 @@ import {
   gatewayHeader,
   replyPrefix,
   requestIdHeader,
+  roundsHeader,
   springReplyPrefix,
   valueHeaders,
 } from '../../topology/swarm/headers.ts'
@@ -126,7 +127,7 @@ function refusedId(length: number): WaggleError {
 
 const maxIdLength = 512
 /** Headers that only Waggle's own steps write. A caller's headers with these names are dropped. */
-const internalHeaders: ReadonlySet<string> = new Set([correlationHeader, acceptedHeader, asksHeader])
+const internalHeaders: ReadonlySet<string> = new Set([correlationHeader, acceptedHeader, asksHeader, roundsHeader])
 
 /** A UUIDv8 from the record's topic, partition and offset. A record that is read again gets the same id. */
 function derivedId(place: RecordMetadata | null): string {

@@ -1,9 +1,13 @@
 import { beeError } from '../../topology/swarm/bee-error.ts'
+import { isNotTaken } from '../../topology/swarm/branches.ts'
 import type { SwarmBee } from '../../topology/swarm/checked-swarm.ts'
 import type { Payload } from '../../topology/swarm/payload.ts'
 import { WaggleError } from '../../topology/waggle-error.ts'
 
-/** The input of a bee that joins, or an error if an input is missing or failed. */
+/**
+ * The input of a bee that joins, or an error if an input is missing or failed. A branch that the request did not take is neither: its mark stays among
+ * the parts, and the bee gets no input for it.
+ */
 export function joinedPayload(
   bee: SwarmBee,
   inputs: readonly { readonly name: string }[],
@@ -14,9 +18,12 @@ export function joinedPayload(
     return beeError(joinTimeout(bee, missing), bee.name)
   }
   const ordered = new Map(inputs.flatMap(({ name }) => (parts.has(name) ? [[name, parts.get(name) as Payload] as const] : [])))
-  const errors = [...ordered.values()].filter((part) => part.kind === 'error')
+  const taken = [...ordered.values()].filter((part) => !isNotTaken(part))
+  const [untaken] = ordered.values()
+  if (taken.length === 0 && untaken !== undefined) return untaken
+  const errors = taken.filter((part) => part.kind === 'error')
   const [first] = errors
-  if (first !== undefined && (bee.onError === 'fail' || errors.length === ordered.size)) return first
+  if (first !== undefined && (bee.onError === 'fail' || errors.length === taken.length)) return first
   return { kind: 'joined', parts: ordered }
 }
 

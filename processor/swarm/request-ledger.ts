@@ -3,6 +3,7 @@ import type { ProcessorContext } from '../../topology/processor-api.ts'
 import { type Header, headerText, type Record } from '../../topology/record.ts'
 import type { KeyValueStore } from '../../topology/state-store.ts'
 import { deadlinePassed, errorPayload } from '../../topology/swarm/bee-error.ts'
+import { isNotTaken } from '../../topology/swarm/branches.ts'
 import { acceptedHeader, bodyHashHeader, contentTypeHeader, errorHeader, gatewayHeader } from '../../topology/swarm/headers.ts'
 import { type AcceptedRequest, type LedgerMessage, ledgerMessageOf } from '../../topology/swarm/ledger-message.ts'
 import type { Payload } from '../../topology/swarm/payload.ts'
@@ -22,6 +23,8 @@ export interface RequestLedgerOptions {
   readonly retentionMs: number
   /** The bees whose results an answer needs. */
   readonly waitsFor: readonly string[]
+  /** The number of inputs by which an answer may come. */
+  readonly ways: number
   /** The bee that answers. The problem of a missed deadline names it. */
   readonly bee: string
   /** The children that take outcomes; empty if the swarm answers nobody. */
@@ -74,11 +77,11 @@ export class RequestLedgerProcessor extends OpenedProcessor<string, Payload, str
     if (replyTo !== null) expectReachable(replyTo, this.#options.replyTopics)
     const entry = this.parts.entries.get(id)
     if ('asks' in message) this.#tell(id, entry, message.reply_to, timestamp)
-    else if (entry === null) this.#accept(id, message)
+    else if (entry === null || entry.isAccepted === false) this.#accept(id, message, entry?.untaken ?? [])
     else if (message.reply_to !== null) this.#acceptAgain(id, entry, message, message.reply_to, timestamp)
   }
 
-  #accept(id: string, { gateway, accepted_at, deadline, body_hash, reply_to }: AcceptedRequest): void {
+  #accept(id: string, { gateway, accepted_at, deadline, body_hash, reply_to }: AcceptedRequest, untaken: readonly string[]): void {
     const { context, entries, dues } = this.parts
     const replies = reply_to === null ? [] : [reply_to]
     const now = context.currentSystemTime
@@ -86,7 +89,8 @@ export class RequestLedgerProcessor extends OpenedProcessor<string, Payload, str
     // A request cannot be accepted in the future. Such a time would keep the entry for ever.
     const acceptedAt = Math.min(accepted_at, now)
     const bounded = deadline === null ? null : Math.min(deadline, latest)
-    entries.put(id, { state: 'pending', gateway, acceptedAt, settledAt: null, deadline: bounded, bodyHash: body_hash, answer: null, replies })
+    const open = { state: 'pending', gateway, acceptedAt, settledAt: null, deadline: bounded, bodyHash: body_hash, answer: null, replies } as const
+    entries.put(id, untaken.length === 0 ? open : { ...open, untaken })
     dues.add(id, bounded ?? latest)
   }
 
@@ -123,6 +127,7 @@ export class RequestLedgerProcessor extends OpenedProcessor<string, Payload, str
     const { context, entries, dues } = this.parts
     const before = entries.get(id)
     if (before !== null && before.state !== 'pending') return
+    if (isNotTaken(answer) && this.#waitsOn(id, before, timestamp)) return
     const now = context.currentSystemTime
     const entry: RequestEntry = {
       state: answer.kind === 'error' ? 'failed' : 'answered',
@@ -142,6 +147,29 @@ export class RequestLedgerProcessor extends OpenedProcessor<string, Payload, str
     for (const child of this.#options.outcomeChildren) context.forward(outcome, child)
     for (const to of before?.replies ?? []) this.#tell(id, entry, to, timestamp)
     context.commit()
+  }
+
+  /** True if an answer may still come by another way than this one, which the request did not take. */
+  #waitsOn(id: string, before: RequestEntry | null, timestamp: number): boolean {
+    const { context, entries, dues } = this.parts
+    const untaken = [...new Set([...(before?.untaken ?? []), context.recordMetadata?.topic ?? ''])]
+    if (untaken.length >= this.#options.ways) return false
+    if (before !== null) entries.put(id, { ...before, untaken })
+    else {
+      const open = {
+        state: 'pending',
+        gateway: '',
+        settledAt: null,
+        deadline: null,
+        bodyHash: '',
+        answer: null,
+        replies: [],
+        isAccepted: false,
+      } as const
+      entries.put(id, { ...open, acceptedAt: timestamp, untaken })
+      dues.add(id, context.currentSystemTime + this.#options.retentionMs)
+    }
+    return true
   }
 
   #due(id: string, isDue: (time: number) => boolean): void {

@@ -5,27 +5,31 @@ import { deadLetterTopic } from '../../topology/naming.ts'
 import type { Supplied } from '../../topology/operators/supplied.ts'
 import type { ProcessorSupplier } from '../../topology/processor-api.ts'
 import { Produced } from '../../topology/produced.ts'
-import type { Record } from '../../topology/record.ts'
+import type { Header, Record } from '../../topology/record.ts'
 import type { HandingSerde, Serde } from '../../topology/serde.ts'
 import { Serdes } from '../../topology/serdes.ts'
 import { type KeptStore, keyValueStore } from '../../topology/state-store.ts'
 import type { BeeHost } from '../../topology/swarm/bee-host.ts'
 import type { SwarmBee } from '../../topology/swarm/checked-swarm.ts'
 import { joinEntrySerde, requestEntrySerde } from '../../topology/swarm/entry-serdes.ts'
-import { deadlineOf } from '../../topology/swarm/headers.ts'
+import { contentTypeHeader, deadlineOf, errorHeader } from '../../topology/swarm/headers.ts'
 import type { Payload } from '../../topology/swarm/payload.ts'
-import { edgePayload, payloadSerde } from '../../topology/swarm/payload-serde.ts'
+import { edgePayload, payloadHeaders, payloadSerde } from '../../topology/swarm/payload-serde.ts'
 import type { SwarmPlan } from '../../topology/swarm/plan.ts'
 import { markedPrediction } from '../../topology/swarm/prediction-serde.ts'
 import { namedReplyTopic, type Reply, replySerde } from '../../topology/swarm/reply.ts'
 import type { ReplyTopics } from '../../topology/swarm/reply-topics.ts'
+import { roundsText } from '../../topology/swarm/rounds.ts'
 import type { Step, SubtopologyPlan } from '../../topology/swarm/subtopology-plan.ts'
 import { WaggleError } from '../../topology/waggle-error.ts'
 import { AcceptProcessor } from './accept.ts'
 import { beeStep } from './bee-step.ts'
+import { branchStep } from './branch-step.ts'
 import { DeduplicateProcessor } from './deduplicate.ts'
 import { failedAt } from './failed-at.ts'
 import { joinedPayload, joinTimeout } from './joined-payload.ts'
+import { loopStep } from './loop-step.ts'
+import { MergeProcessor } from './merge.ts'
 import { outputTopicRecord } from './output-topic-record.ts'
 import { RequestLedgerProcessor } from './request-ledger.ts'
 import { valueStep } from './value-step.ts'
@@ -87,7 +91,7 @@ class SubtopologyBuilder {
   build(): void {
     const { steps } = this.#subtopology
     for (const step of steps) this.#add(step)
-    const failing = steps.flatMap((step) => (step.kind === 'call' || step.kind === 'value' || step.kind === 'accept' ? [step.name] : []))
+    const failing = steps.flatMap(({ kind, name }) => (putsAside.has(kind) ? [name] : []))
     if (failing.length > 0) this.#topology.addSink(this.#deadLetters, deadLetterTopic(this.#plan.swarm), failing, this.#written)
   }
 
@@ -135,6 +139,29 @@ class SubtopologyBuilder {
       case 'value':
         this.#topology.addOperator(name, valueStep({ bee: this.#bee(step.bee), host: this.#host, children, ...this.#failing }), parents)
         return
+      case 'branch':
+        this.#topology.addOperator(name, branchStep(step, children), parents)
+        return
+      case 'loop':
+        this.#topology.addOperator(name, loopStep({ ...step, bee: this.#bee(step.bee), host: this.#host, children, ...this.#failing }), parents)
+        return
+      case 'merge': {
+        const bee = this.#bee(step.bee)
+        const { answersRetentionMs, duplicateRetentionMs } = this.#settings
+        const options = {
+          bee,
+          inputs: step.inputs,
+          store: step.store,
+          dueStore: dueStore(step.store),
+          timeoutMs: bee.timeoutMs ?? defaultJoinMs,
+          retentionMs: Math.max(answersRetentionMs, duplicateRetentionMs ?? 0),
+          mayRepeat: duplicateRetentionMs !== null,
+          onFailure: this.#failing.onFailure,
+        }
+        const stores = this.#stores(keyValueStore({ name: step.store, key: Serdes.string(), value: joinEntrySerde }))
+        this.#addProcessor(name, () => new MergeProcessor(options), parents, stores)
+        return
+      }
       case 'deduplicate': {
         const stores = this.#stores(keyValueStore({ name: step.store, key: Serdes.string(), value: Serdes.long() }))
         const options = { store: step.store, dueStore: dueStore(step.store), retentionMs: this.#settings.answersRetentionMs }
@@ -154,6 +181,11 @@ class SubtopologyBuilder {
             timeoutMs: bee.timeoutMs ?? defaultJoinMs,
             duplicateRetentionMs: this.#settings.duplicateRetentionMs,
             deadlineOf,
+            partOf: roundsText,
+            headersOf: (headers: readonly Header[], value: Payload) => [
+              ...headers.filter(({ key }) => key !== contentTypeHeader && key !== errorHeader),
+              ...payloadHeaders(value),
+            ],
             combine: (parts: ReadonlyMap<string, Payload>, missing) => joinedPayload(bee, step.inputs, parts, missing),
             onMissing: (key: string, missing: readonly string[], taskId: string) =>
               this.#failing.onFailure(joinTimeout(bee, missing), failedAt({ key, value: null, timestamp: -1, headers: [] }, bee.name, taskId, null)),
@@ -165,13 +197,14 @@ class SubtopologyBuilder {
       }
       case 'ledger': {
         const stores = this.#stores(keyValueStore({ name: step.store, key: Serdes.string(), value: requestEntrySerde }))
-        const { store, waitsFor } = step
+        const { store, waitsFor, ways } = step
         const replyChild = `${name}.replies`
         const options = {
           store,
           dueStore: dueStore(store),
           retentionMs: this.#settings.answersRetentionMs,
           waitsFor,
+          ways,
           bee: name,
           outcomeChildren: children,
           replyChild,
@@ -253,6 +286,9 @@ class SubtopologyBuilder {
 const repliesWritten = Produced.with<string, Reply>(Serdes.string(), replySerde as unknown as Serde<Reply>, {
   partitioner: (_, __, reply) => reply?.to.partition ?? null,
 })
+
+/** The steps that write dead letters. */
+const putsAside: ReadonlySet<Step['kind']> = new Set(['accept', 'call', 'value', 'loop'])
 
 const defaultJoinMs = 30_000
 const dueStore = (store: string): string => `${store}-due`

@@ -3,6 +3,7 @@ import type { Transform } from '../../topology/operators/transform.ts'
 import type { Record } from '../../topology/record.ts'
 import { beeError, isFailure } from '../../topology/swarm/bee-error.ts'
 import type { BeeHost } from '../../topology/swarm/bee-host.ts'
+import { withBranches } from '../../topology/swarm/branches.ts'
 import type { SwarmBee } from '../../topology/swarm/checked-swarm.ts'
 import { deadLetter } from '../../topology/swarm/dead-letter.ts'
 import type { Payload } from '../../topology/swarm/payload.ts'
@@ -31,9 +32,10 @@ export function valueStep({ bee, host, children, deadLetters, onFailure, onOutpu
       const record = given as Record<string, Payload>
       if (record.value.kind === 'error') return children.map((child) => ({ record, child }))
       try {
-        const value = compute(record.value, { id: record.key, headers: record.headers, place })
-        onOutput(bee.name, value)
-        const output = outputRecord(record, value, { startedAt: now, finishedAt: now, batchSize: 1, reason: 'alone', attempts: 1 })
+        const { payload, readers } = compute(record.value, { id: record.key, headers: record.headers, place })
+        onOutput(bee.name, payload)
+        const made = outputRecord(record, payload, { startedAt: now, finishedAt: now, batchSize: 1, reason: 'alone', attempts: 1 })
+        const output = readers === null ? made : { ...made, headers: withBranches(made.headers, { by: bee.name, readers }) }
         return children.map((child) => ({ record: output, child }))
       } catch (thrown) {
         const cause = WaggleError.from('WAGGLE_BEE_FAILED', thrown, { next: `Look at what ${bee.name} was given.` })

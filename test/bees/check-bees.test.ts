@@ -52,12 +52,22 @@ describe('The check of a swarm’s bees', () => {
     assert.deepEqual((await found('- { name: save, type: save-to-database, input: { name: g }, spec: { table: own.predictions_2 } }\n')).mistakes, [])
   })
 
+  it('warns of a branch that never joins the way to the answer', async () => {
+    const { warnings } = await found(`- { name: way, type: route, input: { name: g }, spec: { routes: { a: 'x' }, default: b } }
+- { name: a, type: map, input: { name: way }, spec: { expression: '@' } }
+- { name: b, type: save-to-database, input: { name: way }, spec: { table: t } }
+- { name: answer, type: respond, input: { name: a } }
+`)
+    assert.deepEqual(warnings, ['s.yaml:4:86 the branch b never joins the way to answer: a request that takes it alone is answered with 422'])
+  })
+
   it('refuses weights that are all 0, because every request would fail', async () => {
-    const ensemble = (weights: string) => `- { name: a, type: module, input: { name: g }, spec: { file: ./a.ts } }
+    const ensemble = (weights: string, type = 'weighted-average-ensemble') => `- { name: a, type: module, input: { name: g }, spec: { file: ./a.ts } }
 - { name: b, type: module, input: { name: g }, spec: { file: ./b.ts } }
-- { name: e, type: weighted-average-ensemble, input: { join: [a, b] }, spec: { weights: ${weights} } }
+- { name: e, type: ${type}, input: { join: [a, b] }, spec: { weights: ${weights} } }
 `
     assert.deepEqual((await found(ensemble('{ a: 0, b: 0 }'))).mistakes, ['s.yaml:6:89 Every weight is 0, so no prediction counts'])
+    assert.deepEqual((await found(ensemble('{ a: 0, b: 0 }', 'majority-vote'))).mistakes, ['s.yaml:6:77 Every weight is 0, so no prediction counts'])
     assert.deepEqual((await found(ensemble('{ a: 0 }'))).mistakes.length, 1)
     for (const weights of ['{}', '{ a: 0, b: 1 }']) assert.deepEqual((await found(ensemble(weights))).mistakes, [])
   })

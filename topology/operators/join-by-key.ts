@@ -15,6 +15,10 @@ export interface JoinByKey<V = unknown, R = unknown> {
   readonly timeoutMs: number
   /** The time for which a forwarded key is remembered, in ms, so that repeated values are ignored; null if the log repeats no records. */
   readonly duplicateRetentionMs: number | null
+  /** A part of the identity of a join beside the key, from a record's headers. Default: the key alone. */
+  readonly partOf?: (headers: readonly Header[]) => string
+  /** The headers of the forwarded record. Default: those of the first value. */
+  headersOf?(headers: readonly Header[], value: R): readonly Header[]
   readonly deadlineOf: (headers: readonly Header[]) => number | null
   /** Makes the value that is forwarded. `missing` is empty unless the deadline has passed. */
   combine(parts: ReadonlyMap<string, V>, missing: readonly string[]): R
@@ -24,6 +28,8 @@ export interface JoinByKey<V = unknown, R = unknown> {
 
 /** A row of the join's store. */
 export interface JoinEntry<V> {
+  /** The key, if the row is kept under a longer one (`partOf`). */
+  readonly key?: string
   readonly parts: ReadonlyMap<string, V>
   /** The headers of the first value, which the joined record gets. */
   readonly headers: readonly Header[]

@@ -3,14 +3,21 @@ import type { Header, RecordMetadata } from '../record.ts'
 import type { SwarmBee } from './checked-swarm.ts'
 import type { Payload } from './payload.ts'
 
+/** The result of a bee that computes at once. */
+export interface BeeValue {
+  readonly payload: Payload
+  /** The readers that the bee chose; null: all. */
+  readonly readers: readonly string[] | null
+}
+
 /** Runs the bees of a swarm. The graph only says where each bee stands. */
 export interface BeeHost {
   /** Opens a bee that takes time (role `call` or `sink`), once in a process. A row is a payload. A call has at most `batchSize` rows. */
   open(bee: SwarmBee, batchSize: number): Promise<AsyncWorker<string, Payload, Payload, Payload>>
-  /** Computes the result of a bee of role `value`, at once. Throws if it has no result. */
+  /** Computes the result of a bee of role `value` or `loop`, at once. Throws if it has no result. */
   valueOf(
     bee: SwarmBee,
-  ): (input: Payload, request: { readonly id: string; readonly headers: readonly Header[]; readonly place: RecordMetadata | null }) => Payload
+  ): (input: Payload, request: { readonly id: string; readonly headers: readonly Header[]; readonly place: RecordMetadata | null }) => BeeValue
   /** The batch policy of a bee of role `batch`, or of a bee that batches by itself (a sink); null for any other bee. */
   batchOf(bee: SwarmBee): BatchPolicy | null
 }

@@ -6,11 +6,13 @@ import type { TSchema } from 'typebox'
  *  - `batch`: no step, but a policy at the head of every sub-topology that reads it
  *  - `call`: takes time (a model, a process, a module, a query)
  *  - `value`: computes its output from its input at once (an ensemble)
+ *  - `merge`: passes on the first result of several bees for each request
+ *  - `loop`: sends a request round and round through the bees that lead back to it, and then on
  *  - `respond`: answers the caller
  *  - `sink`: takes time and has no output (a database)
  *  - `output`: writes to the topic of its spec and has no other output
  */
-export type BeeRole = 'gateway' | 'batch' | 'call' | 'value' | 'respond' | 'sink' | 'output'
+export type BeeRole = 'gateway' | 'batch' | 'call' | 'value' | 'merge' | 'loop' | 'respond' | 'sink' | 'output'
 
 /** A JSON Schema, or tensors by name; -1 is a free dimension. */
 export type PayloadType = TSchema | { readonly tensors: { readonly [name: string]: { readonly dtype: string; readonly shape: readonly number[] } } }
@@ -28,8 +30,31 @@ export interface BeeTypeInfo {
   readonly input: PayloadType | null
   readonly output: PayloadType | null
   readonly examples: readonly unknown[]
+  /** True if the output is always the input itself. */
+  readonly passesInput: boolean
+  /** True if the bee lets only some requests pass. */
+  readonly isConditional: boolean
+  /** The readers between which a bee with this spec chooses; null if its output goes to all. The spec may have mistakes. */
+  branches?(spec: { readonly [key: string]: unknown }): readonly Branch[] | null
+  /** The mistakes of a spec that its schema does not show. The spec may have others. */
+  mistakes?(spec: { readonly [key: string]: unknown }): readonly SpecMistake[]
   /** The spec of a second bee whose results are only saved (`withShadows`); null without one. */
   shadow?(spec: { readonly [key: string]: unknown }): { readonly [key: string]: unknown } | null
+}
+
+/** A reader to which a bee sends a request under a condition. */
+export interface Branch {
+  readonly reader: string
+  /** The condition; null for a default. */
+  readonly when: string | null
+  /** The place in the spec that names the reader. */
+  readonly path: readonly (string | number)[]
+}
+
+export interface SpecMistake {
+  readonly path: readonly (string | number)[]
+  readonly message: string
+  readonly next: string
 }
 
 /** The bee types that a swarm may name. */

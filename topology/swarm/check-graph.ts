@@ -1,5 +1,6 @@
 import type { WaggleError } from '../waggle-error.ts'
 import type { BeeCatalog, BeeRole, BeeTypeInfo } from './bee-type.ts'
+import { checkBranches } from './check-branches.ts'
 import { enoughMistakes, mistakeAt, type Path, type SwarmDocument } from './document.ts'
 import { enumerated } from './enumerated.ts'
 import { didYouMean } from './nearest-name.ts'
@@ -65,6 +66,10 @@ export function checkGraph(document: SwarmDocument, bees: readonly RawBee[], cat
   const [, second] = nodes.filter(({ role }) => role === 'respond')
   if (second !== undefined) add(['bees', second.index, 'type'], 'a second bee answers the caller', 'Keep one respond bee: a request has one answer.')
   const cyclic = checkCycles(nodes, byName, add)
+  checkBranches(
+    nodes.map((node) => ({ ...node, spec: specOf(node.bee) })),
+    add,
+  )
   const reached = reachedFrom(nodes)
   for (const { index, name, role } of nodes) {
     if (role === null || name === '' || reached.has(name) || cyclic.has(name)) continue
@@ -151,7 +156,12 @@ function checkGateways(nodes: readonly GraphBee[], add: Add): void {
     add(['bees'], 'the swarm has no gateway', 'Add a bee of type gateway-input, or kafka-input.', { key: true })
 }
 
-/** Finds every bee on a cycle. It visits each bee once, without recursion: a chain of bees may be longer than the call stack. */
+/** The spec of a bee; empty if it is missing or no map. */
+export function specOf({ spec }: RawBee): { readonly [key: string]: unknown } {
+  return spec !== null && typeof spec === 'object' ? (spec as { readonly [key: string]: unknown }) : {}
+}
+
+/** Finds every bee on a cycle that no loop bee bounds. It visits each bee once, without recursion: a chain of bees may be longer than the call stack. */
 function checkCycles(nodes: readonly GraphBee[], byName: ReadonlyMap<string, GraphBee>, add: Add): ReadonlySet<string> {
   const cyclic = new Set<string>()
   const done = new Set<GraphBee>()
@@ -161,7 +171,8 @@ function checkCycles(nodes: readonly GraphBee[], byName: ReadonlyMap<string, Gra
     const path: { readonly node: GraphBee; input: number }[] = [{ node: root, input: 0 }]
     const places = new Map([[root, 0]])
     for (let top = path.at(-1); top !== undefined; top = path.at(-1)) {
-      const from = top.node.input?.bees[top.input++]
+      // A loop bee bounds the rounds of every cycle through it.
+      const from = top.node.role === 'loop' ? undefined : top.node.input?.bees[top.input++]
       if (from === undefined) {
         path.pop()
         places.delete(top.node)
@@ -191,7 +202,11 @@ function addRing(ring: readonly GraphBee[], cyclic: Set<string>, add: Add): void
     const first = ring.reduce((least, node) => (node.index < least.index ? node : least))
     const names = [...ring, ...ring.slice(0, 1)].map(({ name }) => name).reverse()
     const shown = names.length > maxRing ? [...names.slice(0, maxRing), '…'] : names
-    add(['bees', first.index, 'input'], `a cycle: ${shown.join(' → ')}`, 'Take one of these inputs away.')
+    add(
+      ['bees', first.index, 'input'],
+      `a cycle: ${shown.join(' → ')}`,
+      'Take one of these inputs away, or close the cycle with a bee of type loop, which states max_rounds.',
+    )
   }
   for (const { name } of ring) cyclic.add(name)
 }

@@ -1,6 +1,6 @@
 import { WaggleError } from '../waggle-error.ts'
 import type { BeeCatalog } from './bee-type.ts'
-import { checkGraph } from './check-graph.ts'
+import { checkGraph, specOf } from './check-graph.ts'
 import { SchemaChecker } from './check-schema.ts'
 import { topicMistakes } from './check-topics.ts'
 import type { CheckedSwarm, SwarmBee } from './checked-swarm.ts'
@@ -33,7 +33,11 @@ export function checkSwarm(document: SwarmDocument, catalog: BeeCatalog): Checke
         ),
       )
     }
-    if (type !== null) schemas.check(type.spec, bee.spec ?? {}, ['bees', index, 'spec'])
+    if (type !== null) {
+      schemas.check(type.spec, bee.spec ?? {}, ['bees', index, 'spec'])
+      for (const { path, message, next } of type.mistakes?.(specOf(bee)) ?? [])
+        mistakes.push(mistakeAt(document.place(['bees', index, 'spec', ...path]), message, next))
+    }
     if (type === null || typeof bee.name !== 'string') continue
     bees.push(shaped(bee, type))
     indexes.push(index)

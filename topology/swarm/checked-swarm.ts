@@ -37,17 +37,17 @@ export function gatewayOf(bee: SwarmBee): string {
   return typeof bee.spec.name === 'string' ? bee.spec.name : bee.name
 }
 
-/** The bee that feeds readers of this name. For a batch, it is the bee before the batch. */
+/** The bee that makes what readers of this name get. For a batch, and for a bee that passes its input on, it is the bee before it. */
 export function feederOf({ bees }: CheckedSwarm, name: string): SwarmBee | undefined {
   let bee = bees.find((one) => one.name === name)
-  while (bee?.type.role === 'batch') {
+  while (bee !== undefined && isLookedThrough(bee)) {
     const [source] = bee.input?.bees ?? []
     bee = bees.find((one) => one.name === source)
   }
   return bee
 }
 
-/** Finds the bees that read a bee. A batch is replaced by its readers. */
+/** Finds the bees that read a bee. A batch, and a bee that passes its input on, is replaced by its readers. */
 export function readersIn(bees: readonly SwarmBee[]): (name: string) => readonly SwarmBee[] {
   const direct = new Map<string, SwarmBee[]>()
   for (const bee of bees) {
@@ -58,6 +58,10 @@ export function readersIn(bees: readonly SwarmBee[]): (name: string) => readonly
     }
   }
   const readersOf = (name: string): readonly SwarmBee[] =>
-    (direct.get(name) ?? []).flatMap((bee) => (bee.type.role === 'batch' ? readersOf(bee.name) : [bee]))
+    (direct.get(name) ?? []).flatMap((bee) => (isLookedThrough(bee) ? readersOf(bee.name) : [bee]))
   return readersOf
+}
+
+function isLookedThrough({ type, input }: SwarmBee): boolean {
+  return type.role === 'batch' || (type.passesInput && input?.kind === 'name')
 }

@@ -102,7 +102,7 @@ export class Cuts {
   /** Visits each bee once, after its feeder, without recursion: a chain of bees may be longer than the call stack. */
   #beginningOf(bee: SwarmBee): Beginning {
     const unknown: SwarmBee[] = []
-    for (let at: SwarmBee | null = bee; at !== null && !this.#beginnings.has(at.name); at = this.#feederOf(at).source) unknown.push(at)
+    for (let at: SwarmBee | null = bee; at !== null && !this.#beginnings.has(at.name); at = this.#fusedFeederOf(at)) unknown.push(at)
     for (const one of unknown.reverse()) this.#beginnings.set(one.name, this.#beginning(one))
     return this.#beginnings.get(bee.name) ?? { cut: null, chain: nothingBefore }
   }
@@ -119,7 +119,13 @@ export class Cuts {
     const before = bee.input.kind === 'name' ? (this.#beginnings.get(source.name)?.chain ?? nothingBefore) : nothingBefore
     const cut = this.#reasonToCut(source, { bee, batch }, before)
     if (bee.input.kind === 'join') return { cut, chain: { isGateway: false, hasState: bee.type.role !== 'call', needsGpu } }
+    if (bee.type.role === 'merge') return { cut, chain: { isGateway: false, hasState: true, needsGpu } }
     return { cut, chain: cut === null ? before : { ...nothingBefore, needsGpu } }
+  }
+
+  /** The bee whose sub-topology this bee may share. A join or a stack has none, and every loop of bees goes through a stack. */
+  #fusedFeederOf(bee: SwarmBee): SwarmBee | null {
+    return bee.input?.kind === 'name' ? this.#feederOf(bee).source : null
   }
 
   /** The bee that the first input comes from, and the batch between the two. */

@@ -1,4 +1,6 @@
+import { beeTopic } from '../naming.ts'
 import type { SwarmPlan } from './plan.ts'
+import { branchLine, shownBranches } from './shown-branches.ts'
 import type { SubtopologyPlan } from './subtopology-plan.ts'
 
 export type PlanFormat = 'text' | 'json' | 'mermaid'
@@ -16,6 +18,7 @@ export function describePlan(plan: SwarmPlan, format: PlanFormat): string {
 }
 
 function shapeOf({ swarm, bees, subtopologies, topics }: SwarmPlan): object {
+  const branches = shownBranches(bees)
   return {
     swarm,
     bees: bees.map(({ name, type }) => ({ name, type: type.type })),
@@ -29,6 +32,7 @@ function shapeOf({ swarm, bees, subtopologies, topics }: SwarmPlan): object {
     })),
     topics: topics.map(({ name, partitions, cleanup, writers, readers }) => ({ name, partitions, cleanup, writers, readers })),
     stores: [...new Set(subtopologies.flatMap(({ stores }) => stores))],
+    ...(branches.length === 0 ? {} : { branches }),
   }
 }
 
@@ -44,6 +48,8 @@ function textOf({ swarm, bees, subtopologies, topics }: SwarmPlan): string {
       ...listed('stores', stores),
     )
   }
+  const branches = shownBranches(bees)
+  if (branches.length > 0) lines.push('', 'Branches', ...branches.map((one) => `  ${branchLine(one)}`))
   lines.push('', 'Topics')
   const width = Math.max(...topics.map(({ name }) => name.length))
   for (const { name, partitions, cleanup, writers, readers } of topics)
@@ -60,15 +66,24 @@ function listed(label: string, names: readonly string[]): readonly string[] {
   return names.map((name, at) => `  ${(at === 0 ? `${label}:` : '').padEnd(10)} ${name}`)
 }
 
-function mermaidOf({ subtopologies, topics }: SwarmPlan): string {
+function mermaidOf({ swarm, bees, subtopologies, topics }: SwarmPlan): string {
+  const conditions = new Map(
+    shownBranches(bees).flatMap(({ bee, branches }) =>
+      branches.map(({ reader, when }) => [`${beeTopic(swarm, bee)} ${reader}`, when ?? 'else'] as const),
+    ),
+  )
   const topicId = new Map(topics.map(({ name }, at) => [name, `t${at}`]))
   const lines = ['flowchart LR']
   for (const { name } of topics) lines.push(`  ${topicId.get(name)}[("${name}")]`)
-  for (const subtopology of subtopologies) lines.push(...mermaidBox(subtopology, topicId))
+  for (const subtopology of subtopologies) lines.push(...mermaidBox(subtopology, topicId, conditions))
   return lines.join('\n')
 }
 
-function mermaidBox({ id, bees, sources, sinks, stores }: SubtopologyPlan, topicId: ReadonlyMap<string, string>): readonly string[] {
+function mermaidBox(
+  { id, bees, sources, sinks, stores }: SubtopologyPlan,
+  topicId: ReadonlyMap<string, string>,
+  conditions: ReadonlyMap<string, string>,
+): readonly string[] {
   const names = shownBees(bees)
   const lines = [`  subgraph s${id}["sub-topology ${id}"]`, '    direction LR']
   names.forEach((name, at) => {
@@ -79,7 +94,11 @@ function mermaidBox({ id, bees, sources, sinks, stores }: SubtopologyPlan, topic
     lines.push(`    s${id}k${at}[/"${store}"/]`)
   })
   lines.push('  end')
-  for (const source of sources) lines.push(`  ${topicId.get(source)} --> s${id}b0`)
+  for (const source of sources) {
+    const condition = conditions.get(`${source} ${names[0]}`)
+    const label = condition === undefined ? '' : `|"${condition.replaceAll('"', '#quot;').replaceAll('\n', ' ')}"|`
+    lines.push(`  ${topicId.get(source)} -->${label} s${id}b0`)
+  }
   for (const sink of sinks) lines.push(`  s${id}b${names.length - 1} --> ${topicId.get(sink)}`)
   return lines
 }

@@ -20,13 +20,26 @@ export const asksHeader = 'waggle-asks'
 /** The error code, if the value is an error. */
 export const errorHeader = 'waggle-error'
 
+/** The readers of the bee that wrote the record for which it is: `BEE:READER,READER`. Without it the record is for all readers. */
+export const branchesHeader = 'waggle-branches'
+/** The round of a request in each loop that it is in: `LOOP=ROUND,LOOP=ROUND`. */
+export const roundsHeader = 'waggle-rounds'
+
 /** The start and the end of the call that made the value, in epoch ms, the number of inputs of that call, and the reason why it was sent. */
 export const startedHeader = 'waggle-started-at'
 export const finishedHeader = 'waggle-finished-at'
 export const batchSizeHeader = 'waggle-batch-size'
 export const sentHeader = 'waggle-batch-sent'
 /** Headers that describe a record's value and how it was made. They are dropped when the value is replaced. */
-export const valueHeaders: ReadonlySet<string> = new Set([contentTypeHeader, errorHeader, startedHeader, finishedHeader, batchSizeHeader, sentHeader])
+export const valueHeaders: ReadonlySet<string> = new Set([
+  contentTypeHeader,
+  errorHeader,
+  branchesHeader,
+  startedHeader,
+  finishedHeader,
+  batchSizeHeader,
+  sentHeader,
+])
 
 /** All headers that say where the answer goes begin with one of these. */
 export const replyPrefix = 'waggle-reply-'

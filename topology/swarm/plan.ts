@@ -4,7 +4,7 @@ import { type CheckedSwarm, gatewayOf, type SwarmBee, topicOf } from './checked-
 import { type Chain, type Cut, Cuts } from './cuts.ts'
 import { withShadows } from './shadow-bees.ts'
 import { SubtopologyDraft } from './subtopology-draft.ts'
-import type { SubtopologyPlan } from './subtopology-plan.ts'
+import type { JoinInput, SubtopologyPlan } from './subtopology-plan.ts'
 
 /** The result of compiling a swarm: which bees share a sub-topology, which topics connect them, and the reason for each cut. */
 export interface SwarmPlan {
@@ -70,7 +70,7 @@ class Planner {
     const subtopologies = bees.flatMap((bee) => this.#startingAt(bee))
     if (!bees.some(({ type }) => type.role === 'respond')) subtopologies.push(this.#ledgerAlone())
     const respond = bees.find(({ type }) => type.role === 'respond')
-    for (const bee of bees) if (['gateway', 'call', 'sink', 'value'].includes(bee.type.role)) this.#writes(deadLetterTopic(swarm), bee.name)
+    for (const bee of bees) if (['gateway', 'call', 'sink', 'value', 'loop'].includes(bee.type.role)) this.#writes(deadLetterTopic(swarm), bee.name)
     const { answerPartitions } = this.#settings
     const repliesTopic = answerPartitions === null ? null : internalTopic(this.#applicationId, 'answers')
     if (repliesTopic !== null) this.#writes(repliesTopic, respond?.name ?? 'ledger')
@@ -132,6 +132,7 @@ class Planner {
     } else {
       const { topics, batches } = this.#inputTopics(bee)
       this.#source(draft, topics, bee.name)
+      this.#branch(draft, bee)
       this.#chain(draft, bee, batches)
     }
     return [draft.done(cut)]
@@ -152,6 +153,15 @@ class Planner {
       case 'value':
         draft.add(bee.name, { kind: 'value', bee: bee.name })
         return
+      case 'merge':
+        draft.add(bee.name, { kind: 'merge', bee: bee.name, store: `${bee.name}-merge`, inputs: this.#joinInputs(bee) })
+        return
+      case 'loop': {
+        const body = (bee.type.branches?.(bee.spec) ?? []).map(({ reader }) => reader)
+        const readers = this.#swarm.bees.filter(({ input }) => input?.bees.includes(bee.name)).map(({ name }) => name)
+        draft.add(bee.name, { kind: 'loop', bee: bee.name, body, exits: readers.filter((name) => !body.includes(name)) })
+        return
+      }
       case 'output': {
         const topic = topicOf(bee) ?? beeTopic(this.#swarm.name, bee.name)
         this.#writes(topic, bee.name)
@@ -171,6 +181,7 @@ class Planner {
     let bee = from
     let next = this.#cuts.fusedAfter(bee, chain)
     while (next !== null) {
+      this.#branch(draft, next)
       this.#step(draft, next, [])
       bee = next
       next = this.#cuts.fusedAfter(bee, chain)
@@ -193,14 +204,34 @@ class Planner {
   }
 
   #join(draft: SubtopologyDraft, bee: SwarmBee): void {
-    const inputs = (bee.input?.bees ?? []).map((name) => ({ name, topic: beeTopic(this.#swarm.name, name) }))
+    const inputs = this.#joinInputs(bee)
     this.#source(
       draft,
       inputs.map(({ topic }) => topic),
       bee.name,
     )
     draft.bees.add(bee.name)
+    this.#branch(draft, bee)
     draft.add(`${bee.name}.join`, { kind: 'join', bee: bee.name, store: `${bee.name}-join`, inputs })
+  }
+
+  #joinInputs(bee: SwarmBee): readonly JoinInput[] {
+    return (bee.input?.bees ?? []).map((name) => ({ name, topic: beeTopic(this.#swarm.name, name) }))
+  }
+
+  /** Adds the step that takes a bee's own branches, if it reads a bee that chooses between its readers. */
+  #branch(draft: SubtopologyDraft, bee: SwarmBee): void {
+    const names = new Set([bee.name])
+    const loops: string[] = []
+    let isBranch = false
+    for (const input of bee.input?.bees ?? []) {
+      const { source, batch } = this.#cuts.behindBatch(input)
+      if (source === null || (source.type.branches?.(source.spec) ?? null) === null) continue
+      isBranch = true
+      if (batch !== null) names.add(batch.name)
+      if (source.type.role === 'loop') loops.push(source.name)
+    }
+    if (isBranch) draft.add(`${bee.name}.branch`, { kind: 'branch', bee: bee.name, names: [...names], loops })
   }
 
   #ledger(draft: SubtopologyDraft, respond: SwarmBee): void {
@@ -209,7 +240,11 @@ class Planner {
       before?.kind === 'join' ? before.inputs.map(({ name }) => name) : draft.sourceTopics.map((topic) => topic.slice(topic.lastIndexOf('.') + 1))
     this.#reads(this.#accepted, respond.name)
     draft.beside(`${respond.name}.accepted`, { kind: 'source', topics: [this.#accepted] })
-    draft.add(respond.name, { kind: 'ledger', store: ledgerStore, waitsFor }, [`${respond.name}.accepted`])
+    draft.add(
+      respond.name,
+      { kind: 'ledger', store: ledgerStore, waitsFor, ways: respond.input?.kind === 'stack' ? draft.sourceTopics.length - 1 : 1 },
+      [`${respond.name}.accepted`],
+    )
     this.#sink(draft, beeTopic(this.#swarm.name, respond.name), respond.name)
   }
 
@@ -218,7 +253,7 @@ class Planner {
     const draft = new SubtopologyDraft()
     const name = this.#byName.has('ledger') ? '.ledger' : 'ledger'
     this.#source(draft, [this.#accepted], 'ledger', this.#sourceOf(name))
-    draft.add(name, { kind: 'ledger', store: ledgerStore, waitsFor: [] })
+    draft.add(name, { kind: 'ledger', store: ledgerStore, waitsFor: [], ways: 1 })
     return { ...draft.done({ kind: 'ledger-alone', reason: 'the ledger of requests, partitioned by request id' }), bees: [] }
   }
 

@@ -58,6 +58,10 @@ export interface RequestEntry {
   readonly deadline: number | null
   readonly bodyHash: string
   readonly answer: Payload | null
+  /** The topics that said that the request took no way through them, while another way may bring an answer. */
+  readonly untaken?: readonly string[]
+  /** False if only such a topic has said something of the request. */
+  readonly isAccepted?: false
   /** The reply topics for the answer, in addition to the respond bee's topic. */
   readonly replies: readonly ReplyTo[]
 }

@@ -19,15 +19,30 @@ export type Step = { readonly name: string; readonly parents: readonly string[] 
   /** `batches`: the batch bees that the bee reads. Its own batches keep the limits of each. */
   | { readonly kind: 'call'; readonly bee: string; readonly batches: readonly string[] }
   | { readonly kind: 'value'; readonly bee: string }
+  /**
+   * Takes the records that the bee gets by its branches. `names`: the bee, and batches through which it reads. A record of another branch becomes a
+   * mark of a branch that was not taken; if a loop sent it, it is dropped, because the bee gets its record in a later round.
+   */
+  | { readonly kind: 'branch'; readonly bee: string; readonly names: readonly string[]; readonly loops: readonly string[] }
+  | { readonly kind: 'merge'; readonly bee: string; readonly store: string; readonly inputs: readonly JoinInput[] }
+  /** `body`: the readers that begin a round. `exits`: the readers after the last round. */
+  | { readonly kind: 'loop'; readonly bee: string; readonly body: readonly string[]; readonly exits: readonly string[] }
   | { readonly kind: 'deduplicate'; readonly store: string }
   | {
       readonly kind: 'join'
       readonly bee: string
       readonly store: string
-      readonly inputs: readonly { readonly name: string; readonly topic: string }[]
+      readonly inputs: readonly JoinInput[]
     }
-  | { readonly kind: 'ledger'; readonly store: string; readonly waitsFor: readonly string[] }
+  /** `ways`: the number of inputs by which an answer may come. */
+  | { readonly kind: 'ledger'; readonly store: string; readonly waitsFor: readonly string[]; readonly ways: number }
   | { readonly kind: 'sink'; readonly topic: string }
   /** Writes to a topic of another application. */
   | { readonly kind: 'output'; readonly bee: string; readonly topic: string }
 )
+
+/** An input of a join. A record's topic tells which input it is. */
+export interface JoinInput {
+  readonly name: string
+  readonly topic: string
+}

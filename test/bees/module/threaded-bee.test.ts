@@ -162,5 +162,14 @@ function request(): BeeRequest {
     batchSize: null,
   }
   const headers = [{ key: 'name', value: Buffer.from('value') }]
-  return { id: 'r1', headers, contentType: 'application/json', deadline: null, signal: new AbortController().signal, attempt: 2, source }
+  return {
+    id: 'r1',
+    headers,
+    contentType: 'application/json',
+    notTaken: [],
+    deadline: null,
+    signal: new AbortController().signal,
+    attempt: 2,
+    source,
+  }
 }

@@ -15,7 +15,11 @@ it('The fingerprint of a swarm is the one that earlier versions made, so that pr
   const file = join(resolve(import.meta.dirname, '..', '..', '..'), 'swarms', 'teddy-bear-detector', 'swarm.yaml')
   const swarm = checkSwarm(SwarmDocument.parse(readFileSync(file, 'utf8'), file), new BeeRegistry())
   const plan = planSwarm(swarm, { partitions: 4, retentionMs: 1000, retentionBytes: null, answerPartitions: 4 })
-  const host = { open: () => Promise.reject(new Error('Nothing runs')), valueOf: () => (input: Payload) => input, batchOf: () => null }
+  const host = {
+    open: () => Promise.reject(new Error('Nothing runs')),
+    valueOf: () => (payload: Payload) => ({ payload, readers: null }),
+    batchOf: () => null,
+  }
   const topology = swarmTopology(plan, host, { answersRetentionMs: 1, duplicateRetentionMs: 1, predictions: null, replyTopics: noReplyTopics })
   assert.equal(printOf(topology.subtopologies()).hash, 'Nv4IhL9loqQQ')
 })

@@ -16,7 +16,11 @@ import { propertyRuns } from '../../support/property-runs.ts'
 import { randomSwarm } from '../../support/random-swarm.ts'
 
 const registry = new BeeRegistry()
-const host = { open: () => Promise.reject(new Error('Nothing runs')), valueOf: () => (input: Payload) => input, batchOf: () => null }
+const host = {
+  open: () => Promise.reject(new Error('Nothing runs')),
+  valueOf: () => (payload: Payload) => ({ payload, readers: null }),
+  batchOf: () => null,
+}
 
 function planOf(yaml: string): SwarmPlan {
   return planSwarm(checkSwarm(SwarmDocument.parse(yaml, 'swarm.yaml'), registry), {

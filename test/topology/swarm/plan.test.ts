@@ -12,7 +12,11 @@ import { propertyRuns } from '../../support/property-runs.ts'
 
 const registry = new BeeRegistry()
 const settings = { partitions: 4, retentionMs: 1000, retentionBytes: null, answerPartitions: 4 }
-const host = { open: () => Promise.reject(new Error('Nothing runs')), valueOf: () => (input: Payload) => input, batchOf: () => null }
+const host = {
+  open: () => Promise.reject(new Error('Nothing runs')),
+  valueOf: () => (payload: Payload) => ({ payload, readers: null }),
+  batchOf: () => null,
+}
 const gateway = '- { name: g, type: gateway-input, spec: { name: g } }\n'
 
 function bee(name: string, input: string, type = 'module, spec: { file: ./m.ts }'): string {

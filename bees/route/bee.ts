@@ -1,0 +1,56 @@
+import { Type } from 'typebox'
+import type { Branch } from '../../topology/swarm/bee-type.ts'
+import { defineBee, NotTaken, PassedOn } from '../define-bee.ts'
+import { Expression } from '../expression.ts'
+import { expressionMistakes, expressionType, jsonInput } from '../expression-spec.ts'
+
+export default defineBee({
+  type: 'route',
+  role: 'value',
+  keepsInput: true,
+  isConditional: true,
+  passesInput: true,
+  summary: 'Sends a request to the readers whose conditions hold for it.',
+  delivery: 'Decided again after a crash, from the same input, in the same way. A request that takes no branch is answered with 422.',
+  spec: Type.Object(
+    {
+      routes: Type.Record(Type.String(), expressionType('The condition under which the reader of this name gets a request.'), {
+        minProperties: 1,
+        description: 'A condition for each bee that reads this one.',
+      }),
+      default: Type.Optional(Type.String({ minLength: 1, description: 'The reader that gets a request for which no condition holds.' })),
+      match: Type.Optional(
+        Type.Enum(['first', 'all'], {
+          description: 'first (the default): the first condition that holds decides. all: every reader whose condition holds gets the request.',
+        }),
+      ),
+    },
+    { additionalProperties: false, required: ['routes'] },
+  ),
+  examples: [{ routes: { 'big-model': 'size > `1000`' }, default: 'small-model' }],
+  branches({ routes, default: other }): readonly Branch[] {
+    const named = Object.entries(asMap(routes)).map(([reader, when]): Branch => ({ reader, when: String(when), path: ['routes', reader] }))
+    return typeof other === 'string' ? [...named, { reader: other, when: null, path: ['default'] }] : named
+  },
+  mistakes: ({ routes }) => Object.entries(asMap(routes)).flatMap(([reader, text]) => expressionMistakes(text, ['routes', reader])),
+  create({ spec: { routes, default: other, match } }) {
+    const conditions = Object.entries(routes).map(([reader, text]) => ({ reader, condition: Expression.parse(text) }))
+    return {
+      process(input: unknown, { contentType }) {
+        const json = jsonInput(input, contentType)
+        const readers: string[] = []
+        for (const { reader, condition } of conditions) {
+          if (!condition.holds(json)) continue
+          readers.push(reader)
+          if (match !== 'all') break
+        }
+        if (readers.length === 0 && other !== undefined) readers.push(other)
+        return readers.length > 0 ? new PassedOn(readers) : new NotTaken('has no branch for the request: none of its conditions holds')
+      },
+    }
+  },
+})
+
+function asMap(value: unknown): object {
+  return value !== null && typeof value === 'object' ? value : {}
+}

@@ -1,0 +1,120 @@
+import type { FailureListener } from '../../topology/failed-record.ts'
+import type { JoinEntry } from '../../topology/operators/join-by-key.ts'
+import type { ProcessorContext } from '../../topology/processor-api.ts'
+import type { Record } from '../../topology/record.ts'
+import type { KeyValueStore } from '../../topology/state-store.ts'
+import { beeError } from '../../topology/swarm/bee-error.ts'
+import { isNotTaken, notTaken } from '../../topology/swarm/branches.ts'
+import type { SwarmBee } from '../../topology/swarm/checked-swarm.ts'
+import { deadlineOf } from '../../topology/swarm/headers.ts'
+import type { Payload } from '../../topology/swarm/payload.ts'
+import { roundsText } from '../../topology/swarm/rounds.ts'
+import type { JoinInput } from '../../topology/swarm/subtopology-plan.ts'
+import { DueIndex } from '../operators/due-index.ts'
+import { OpenedProcessor } from '../operators/opened-processor.ts'
+import { failedAt } from './failed-at.ts'
+import { joinTimeout } from './joined-payload.ts'
+import { outputRecord } from './output-record.ts'
+
+export interface MergeOptions {
+  readonly bee: SwarmBee
+  readonly inputs: readonly JoinInput[]
+  readonly store: string
+  readonly dueStore: string
+  /** The longest wait for a result after the first input without one, in ms. */
+  readonly timeoutMs: number
+  /** The time for which a request with a result is remembered while others of its inputs may come, in ms. */
+  readonly retentionMs: number
+  /** True if the log may repeat a record after all inputs have come. */
+  readonly mayRepeat: boolean
+  readonly onFailure: FailureListener
+}
+
+type Entry = JoinEntry<Payload>
+
+interface Parts {
+  readonly context: ProcessorContext<string, Payload>
+  readonly entries: KeyValueStore<string, Entry>
+  readonly dues: DueIndex
+}
+
+/**
+ * Forwards the first result of several inputs for each request, and drops the others. A branch that was not taken is no result. An error is one at
+ * once under `on_error: fail`; under `skip` only if no other input has a result.
+ *
+ * The store maps a request id to the inputs that have come. `<store>-due` has the ids in the order of their expiry.
+ */
+export class MergeProcessor extends OpenedProcessor<string, Payload, string, Payload, Parts> {
+  readonly #options: MergeOptions
+  readonly #nameOf: ReadonlyMap<string, string>
+
+  constructor(options: MergeOptions) {
+    super()
+    this.#options = options
+    this.#nameOf = new Map(options.inputs.map(({ name, topic }) => [topic, name]))
+  }
+
+  override open(context: ProcessorContext<string, Payload>): Parts {
+    const entries = context.getStateStore<KeyValueStore<string, Entry>>(this.#options.store)
+    const dues = new DueIndex(context.getStateStore(this.#options.dueStore), context, (row, isDue) => this.#due(row, isDue))
+    return { context, entries, dues }
+  }
+
+  process(record: Record<string, Payload>): void {
+    const { context, entries, dues } = this.parts
+    const { bee, inputs, timeoutMs, retentionMs, mayRepeat } = this.#options
+    const name = this.#nameOf.get(context.recordMetadata?.topic ?? '')
+    if (name === undefined) return
+    const { key, value, headers, timestamp } = record
+    const rounds = roundsText(headers)
+    const row = rounds === '' ? key : `${key} ${rounds}`
+    const before = entries.get(row)
+    if (before?.parts.has(name)) return
+    const isResult = value.kind !== 'error' || (bee.onError === 'fail' && !isNotTaken(value))
+    const parts = new Map(before?.parts).set(name, value.kind === 'error' ? value : came)
+    const isLast = parts.size === inputs.length
+    const wasSent = before?.sent ?? false
+    if (isResult && !wasSent) context.forward(outputRecord(record, value, null))
+    else if (isLast && !wasSent) context.forward(outputRecord(record, outcomeOf(parts), null))
+    const sent = wasSent || isResult || isLast
+    if (before !== null) dues.remove(row, before.due)
+    if (isLast && !mayRepeat) {
+      entries.delete(row)
+      return
+    }
+    const now = context.currentSystemTime
+    const due = sent ? now + retentionMs : (before?.due ?? Math.min(now + timeoutMs, deadlineOf(headers) ?? Number.POSITIVE_INFINITY))
+    entries.put(row, { ...(row === key ? {} : { key }), parts, headers: before?.headers ?? headers, timestamp, due, sent })
+    dues.add(row, due)
+  }
+
+  #due(row: string, isDue: (time: number) => boolean): void {
+    const { context, entries, dues } = this.parts
+    const entry = entries.get(row)
+    if (entry === null || !isDue(entry.due)) return
+    if (entry.sent) {
+      entries.delete(row)
+      return
+    }
+    const { bee, inputs, retentionMs, onFailure } = this.#options
+    const { key = row, timestamp, headers, parts } = entry
+    const cause = joinTimeout(
+      bee,
+      inputs.flatMap(({ name }) => (parts.has(name) ? [] : [name])),
+    )
+    onFailure(cause, failedAt({ key, value: null, timestamp, headers: [] }, bee.name, context.taskId, null))
+    context.forward(outputRecord({ key, value: came, timestamp, headers }, beeError(cause, bee.name), null))
+    const due = context.currentSystemTime + retentionMs
+    entries.put(row, { ...entry, due, sent: true })
+    dues.add(row, due)
+  }
+}
+
+/** The place of a result that was forwarded. */
+const came: Payload = notTaken('', '')
+
+/** The outcome of a request for which no input has a result: the first error, else that no branch was taken. */
+function outcomeOf(parts: ReadonlyMap<string, Payload>): Payload {
+  const errors = [...parts.values()]
+  return errors.find((part) => !isNotTaken(part)) ?? (errors[0] as Payload)
+}

@@ -1,0 +1,83 @@
+import assert from 'node:assert/strict'
+import { describe, it } from 'node:test'
+import { Expression } from '../../bees/expression.ts'
+
+const evaluate = (text: string, input: unknown) => Expression.parse(text).evaluate(input)
+const codeOf = 'WAGGLE_EXPRESSION'
+
+describe('An expression', () => {
+  it('reads fields, compares, and makes new objects', () => {
+    const input = { amount: 120, label: 'teddy', items: [{ price: 1 }, { price: 9 }] }
+    assert.equal(evaluate("amount > `100` && label == 'teddy'", input), true)
+    assert.deepEqual(evaluate('{label: label, total: sum(items[*].price)}', input), { label: 'teddy', total: 10 })
+    assert.deepEqual(evaluate('let $least = `5` in items[?price > $least]', input), [{ price: 9 }])
+    assert.equal(evaluate('items == items', input), true)
+    assert.equal(evaluate('items[0] == items[1]', input), false)
+    assert.equal(evaluate('items[0] != items[1]', input), true)
+    assert.deepEqual(evaluate('[[`1`], [`2`, `3`]][]', input), [1, 2, 3])
+  })
+
+  it('takes names of a prototype for names of fields', () => {
+    for (const name of ['constructor', 'toString', '__proto__']) assert.equal(evaluate(`"${name}"`, {}), null)
+    assert.equal(evaluate('"constructor"', { constructor: 1 }), 1)
+    assert.equal(evaluate('"__proto__"', JSON.parse('{"__proto__": 2}')), 2)
+  })
+
+  it('is refused before it runs if it is not JMESPath, too long, too deep, or calls an unknown function', () => {
+    for (const [text, message] of [
+      ['a >> b', /Syntax error/],
+      ['amount > 100', /Syntax error/],
+      ['', /Syntax error/],
+      ['('.repeat(2000), /./],
+      [`${'!'.repeat(300)}a`, /nested more than 100 deep/],
+      ['a'.repeat(5000), /5000 characters/],
+      ['nothing(a)', /there is no function nothing/],
+    ] as const)
+      assert.throws(() => Expression.parse(text), { code: codeOf, message })
+    assert.throws(() => Expression.parse('lenght(a)'), { next: 'did you mean length?' })
+  })
+
+  it('fails for an input of the wrong type', () => {
+    assert.throws(() => evaluate('sum(a)', { a: ['x'] }), { code: codeOf, message: /sum\(\) expected argument 1/ })
+    assert.throws(() => evaluate('a + b', { a: 1, b: 'x' }), { code: codeOf })
+    assert.throws(() => evaluate('group_by(a, &k)', { a: [{ k: 'constructor' }] }), { code: codeOf })
+    assert.throws(() => evaluate('pad_left(a, `-1`)', { a: 'x' }), { code: codeOf })
+  })
+
+  it('is a condition only if its result is true or false', () => {
+    assert.equal(Expression.parse('a').holds({ a: false }), false)
+    assert.throws(() => Expression.parse('amont > `1`').holds({ amount: 2 }), { code: codeOf, message: /gave null/ })
+    assert.throws(() => Expression.parse('a').holds({ a: 3 }), { message: /gave the number 3/ })
+    assert.throws(() => Expression.parse('a').holds({ a: ['x'] }), { message: /gave a list/ })
+    assert.equal(Expression.parse('not_null(a, `0`) > `1`').holds({}), false)
+  })
+
+  const long = 'a'.repeat(20_000)
+  const doubled = (part: string) => Array(60).fill(part).join(' | ')
+  const hostile: { readonly [what: string]: readonly [text: string, input: unknown] } = {
+    'nested projections over a long list': ['length(a[*].[$.a[*].[$.a[*]]])', { a: Array(1000).fill({}) }],
+    'nested maps': ['map(&map(&map(&@, $.a), $.a), a)', { a: Array(1000).fill({}) }],
+    'a list that doubles and is flattened': [doubled('[@,@][]'), [1]],
+    'a list that doubles and becomes a text': [`${Array(60).fill('[@,@]').join(' | ')} | to_string(@)`, 1],
+    'lists that double and are compared': [`let $a = (${doubled('[@,@]')}), $b = (${doubled('[@,@]')}) in $a == $b`, 1],
+    'a text that doubles': [doubled("join('', [@,@])"), 'ab'],
+    'a wide padding': ["pad_left('a', `1000000000`)", {}],
+    'a replacement that multiplies': ["replace(a, 'a', a)", { a: long }],
+    'a replacement that repeats': ["replace(a, 'a', 'b', `1000000000`)", { a: 'a' }],
+    'a trim of many spaces': ['trim_right(a)', { a: `a${' '.repeat(20_000)}b` }],
+  }
+  for (const [what, [text, input]] of Object.entries(hostile)) {
+    it(`ends after a bounded number of steps: ${what}`, () => {
+      const before = process.cpuUsage()
+      assert.throws(() => evaluate(text, input), { code: codeOf, message: /takes more than 100000 steps/ })
+      const { user, system } = process.cpuUsage(before)
+      assert.ok(user + system < 3_000_000, `it took ${(user + system) / 1000} ms`)
+    })
+  }
+
+  it('has all its steps again for the next input', () => {
+    const expression = Expression.parse('length(a[*].b)')
+    const input = { a: Array(30_000).fill({ b: 1 }) }
+    for (let time = 0; time < 10; time++) assert.equal(expression.evaluate(input), 30_000)
+  })
+})

@@ -1,0 +1,423 @@
+import assert from 'node:assert/strict'
+import { describe, it } from 'node:test'
+import type { LogTraits } from '../../../processor/ports.ts'
+import { SimulatedStateDirectory, SimulatedStateFiles } from '../../../processor/simulation/simulated-state-directory.ts'
+import type { Payload } from '../../../topology/swarm/payload.ts'
+import type { RequestOutcome } from '../../../topology/swarm/requests.ts'
+import { type FunctionSwarm, type Functions, newRequest, type Rows, startSwarm } from '../../support/function-swarm.ts'
+import { SimulatedWorld } from '../../support/simulated-world.ts'
+
+/** A cluster hands nothing on in memory, so that every record is read from its bytes. */
+const onCluster: LogTraits = { atomicCommit: true, repeatsRecords: true, handsOn: false }
+const places = { 'in one process': false, 'on a cluster': true } as const
+
+class Scene {
+  readonly world: SimulatedWorld
+  readonly swarm: FunctionSwarm
+  readonly rows: Rows
+
+  private constructor(world: SimulatedWorld, swarm: FunctionSwarm, rows: Rows) {
+    this.world = world
+    this.swarm = swarm
+    this.rows = rows
+  }
+
+  static async open(bees: string, functions: Functions | ((world: SimulatedWorld) => Functions), isCluster = false): Promise<Scene> {
+    const rows: Rows = new Map()
+    const world = new SimulatedWorld(isCluster ? { traits: onCluster, keepsState: false } : {})
+    const yaml = `name: s\nbees:\n  - {name: entrance, type: gateway-input, spec: {name: door}}\n${bees}`
+    const states = new SimulatedStateDirectory(new SimulatedStateFiles('p'))
+    const options = isCluster ? { answerPartitions: 4, commitIntervalMs: 20, states } : {}
+    let swarm: FunctionSwarm | null = null
+    void startSwarm(world, world.boot(), yaml, typeof functions === 'function' ? functions(world) : functions, rows, options).then((started) => {
+      swarm = started
+    })
+    await world.clock.until(() => swarm !== null)
+    return new Scene(world, swarm as unknown as FunctionSwarm, rows)
+  }
+
+  async ask(id: string, body: unknown, deadlineMs: number | null = null): Promise<Payload> {
+    let outcome: RequestOutcome | null = null
+    const deadline = deadlineMs === null ? {} : { deadline: this.world.clock.now() + deadlineMs }
+    void this.swarm.requests.request(newRequest(id, { body, ...deadline })).then((given) => {
+      outcome = given
+    })
+    await this.world.clock.until(() => outcome !== null)
+    return (outcome as unknown as RequestOutcome).answer
+  }
+
+  count(topic: string): number {
+    return (this.world.disk.topics.get(topic)?.partitions ?? []).reduce((sum, { records }) => sum + records.length, 0)
+  }
+
+  async end(): Promise<void> {
+    assert.deepEqual(this.swarm.failures, [])
+    let isClosed = false
+    void this.swarm.close().then(() => {
+      isClosed = true
+    })
+    await this.world.clock.until(() => isClosed)
+  }
+}
+
+/** The JSON of an answer, or the status and the detail of an error. */
+function said(answer: Payload): unknown {
+  if (answer.kind === 'json') return answer.json
+  return answer.kind === 'error' ? `${answer.error.status} ${answer.error.bee}: ${answer.error.detail}` : answer.kind
+}
+
+describe('A filter', () => {
+  const bees = `
+  - {name: rich, type: filter, input: {name: entrance}, spec: {condition: 'amount > \`100\`'}}
+  - {name: work, type: function, input: {name: rich}}
+  - {name: save, type: rows, input: {name: work}}
+  - {name: answer, type: respond, input: {name: work}}`
+
+  it('passes a request on unchanged if its condition holds', async () => {
+    const scene = await Scene.open(bees, { work: (input) => input })
+    assert.deepEqual(said(await scene.ask('a', { amount: 101 })), { amount: 101 })
+    await scene.world.clock.until(() => scene.rows.size === 1)
+    await scene.end()
+  })
+
+  it('answers a request that does not pass with 422, calls no later bee, saves no row and writes no dead letter', async () => {
+    let calls = 0
+    const scene = await Scene.open(bees, { work: () => calls++ })
+    assert.equal(said(await scene.ask('a', { amount: 100 })), '422 rich: rich let the request go no further: its condition does not hold')
+    await scene.world.clock.advance(2000)
+    assert.deepEqual([calls, scene.rows.size, scene.count('waggle.s.dead-letters')], [0, 0, 0])
+    assert.deepEqual(scene.swarm.failedRecords, [])
+    await scene.end()
+  })
+
+  it('fails a request for which its condition is neither true nor false, with a dead letter', async () => {
+    const scene = await Scene.open(bees, {})
+    assert.match(String(said(await scene.ask('a', { amont: 101 }))), /^502 rich: .*gave null, which is neither true nor false/)
+    await scene.world.clock.until(() => scene.count('waggle.s.dead-letters') === 1)
+    assert.match(scene.swarm.failedRecords.join(), /^WAGGLE_EXPRESSION rich a /)
+    await scene.end()
+  })
+})
+
+const routed = `
+  - {name: by-size, type: route, input: {name: entrance}, spec: {routes: {big: 'size > \`10\`', small: 'size > \`0\`'}}}
+  - {name: big, type: function, input: {name: by-size}}
+  - {name: small, type: function, input: {name: by-size}}`
+
+describe('A route', () => {
+  const bees = `${routed}
+  - {name: one, type: merge, input: {stack: [big, small]}}
+  - {name: answer, type: respond, input: {name: one}}`
+
+  for (const [place, isCluster] of Object.entries(places)) {
+    it(`${place} sends a request to the first reader whose condition holds, and merge passes its result on`, async () => {
+      const calls: string[] = []
+      const note = (bee: string) => (input: unknown) => {
+        calls.push(bee)
+        return { bee, input }
+      }
+      const scene = await Scene.open(bees, { big: note('big'), small: note('small') }, isCluster)
+      assert.deepEqual(said(await scene.ask('a', { size: 11 })), { bee: 'big', input: { size: 11 } })
+      assert.deepEqual(said(await scene.ask('b', { size: 1 })), { bee: 'small', input: { size: 1 } })
+      assert.deepEqual(calls, ['big', 'small'])
+      await scene.end()
+    })
+  }
+
+  it('answers a request for which no condition holds with 422', async () => {
+    const scene = await Scene.open(bees, {})
+    assert.equal(said(await scene.ask('a', { size: 0 })), '422 by-size: by-size has no branch for the request: none of its conditions holds')
+    await scene.end()
+  })
+
+  it('sends a request for which no condition holds to its default', async () => {
+    const withDefault = bees.replace("small: 'size > `0`'}", "small: 'size > `0`'}, default: big")
+    const scene = await Scene.open(withDefault, { big: () => 'by default' })
+    assert.equal(said(await scene.ask('a', { size: 0 })), 'by default')
+    await scene.end()
+  })
+
+  it('may feed a respond bee by several branches: the one that was taken answers', async () => {
+    const direct = `${routed}
+  - {name: answer, type: respond, input: {stack: [big, small]}}`
+    const slow: Functions = { big: () => 'big', small: () => 'small' }
+    const scene = await Scene.open(direct, slow)
+    assert.equal(said(await scene.ask('a', { size: 11 })), 'big')
+    assert.equal(said(await scene.ask('b', { size: 1 })), 'small')
+    assert.match(String(said(await scene.ask('c', { size: 0 }))), /^422 by-size/)
+    await scene.end()
+  })
+
+  it('with match: all sends a request to every reader whose condition holds, and a join waits for these alone', async () => {
+    const all = `${routed.replace("{routes: {big: 'size > `10`', small", "{match: all, routes: {big: 'size > `10`', small")}
+  - {name: both, type: function, input: {join: [big, small]}, timeout_seconds: 1000}
+  - {name: answer, type: respond, input: {name: both}}`
+    for (const isCluster of Object.values(places)) {
+      const scene = await Scene.open(all, { big: () => 'B', small: () => 'S', both: (input) => input }, isCluster)
+      assert.deepEqual(said(await scene.ask('a', { size: 11 })), { big: 'B', small: 'S' })
+      const before = scene.world.clock.now()
+      assert.deepEqual(said(await scene.ask('b', { size: 1 })), { small: 'S' })
+      assert.ok(scene.world.clock.now() - before < 1000)
+      assert.match(String(said(await scene.ask('c', { size: 0 }))), /^422 by-size/)
+      await scene.end()
+    }
+  })
+
+  it('passes bytes on to the branch as they are when the condition is on another input', async () => {
+    const scene = await Scene.open(
+      `
+  - {name: picture, type: function, input: {name: entrance}}
+  - {name: facts, type: function, input: {name: entrance}}
+  - {name: by-kind, type: route, input: {join: [picture, facts]}, spec: {routes: {a: "facts.kind == 'a'"}, default: b}}
+  - {name: a, type: function, input: {name: by-kind}}
+  - {name: b, type: function, input: {name: by-kind}}
+  - {name: one, type: merge, input: {stack: [a, b]}}
+  - {name: answer, type: respond, input: {name: one}}`,
+      {
+        picture: () => ({ contentType: 'image/png', bytes: new Uint8Array([1, 2]) }),
+        facts: (input) => input,
+        a: (input) => ({ a: [...(input as { picture: Uint8Array }).picture] }),
+        b: () => 'b',
+      },
+      true,
+    )
+    assert.deepEqual(said(await scene.ask('x', { kind: 'a' })), { a: [1, 2] })
+    assert.equal(said(await scene.ask('y', { kind: 'c' })), 'b')
+    await scene.end()
+  })
+})
+
+describe('A merge', () => {
+  const race = `
+  - {name: slow, type: function, input: {name: entrance}}
+  - {name: fast, type: function, input: {name: entrance}}
+  - {name: first, type: merge, input: {stack: [slow, fast]}}
+  - {name: after, type: function, input: {name: first}}
+  - {name: answer, type: respond, input: {name: after}}`
+  const racers = (world: SimulatedWorld, calls: string[], fast: () => unknown = () => 'fast'): Functions => ({
+    slow: () => new Promise((resolve) => void world.clock.after(500, () => resolve('slow'))),
+    fast,
+    after: (input) => {
+      calls.push(String(input))
+      return input
+    },
+  })
+
+  it('passes on the first result and drops the later one', async () => {
+    const calls: string[] = []
+    const scene = await Scene.open(race, (world) => racers(world, calls))
+    assert.equal(said(await scene.ask('a', {})), 'fast')
+    await scene.world.clock.advance(5000)
+    assert.deepEqual(calls, ['fast'])
+    assert.equal(scene.count('waggle.s.first'), 1)
+    await scene.end()
+  })
+
+  it('passes on the first error, and under on_error: skip waits for the other input', async () => {
+    const fails = () => {
+      throw new Error('broken')
+    }
+    for (const [settings, expected] of [
+      ['', /^502 fast: broken/],
+      [', on_error: skip', /^slow$/],
+    ] as const) {
+      const scene = await Scene.open(race.replace('{stack: [slow, fast]}', `{stack: [slow, fast]}${settings}`), (world) => racers(world, [], fails))
+      assert.match(String(said(await scene.ask('a', {}))), expected)
+      await scene.end()
+    }
+  })
+
+  it('fails a request for which no result comes within timeout_seconds, and names the missing inputs', async () => {
+    const bees = `${routed}
+  - {name: one, type: merge, input: {stack: [big, small]}, timeout_seconds: 2}
+  - {name: answer, type: respond, input: {name: one}}`
+    const scene = await Scene.open(bees, ({ clock }) => ({ big: () => new Promise((resolve) => void clock.after(9000, () => resolve('late'))) }))
+    assert.match(String(said(await scene.ask('a', { size: 11 }))), /^504 one: one waited in vain for big/)
+    await scene.world.clock.advance(20_000)
+    assert.equal(scene.count('waggle.s.answer'), 1)
+    await scene.end()
+  })
+})
+
+describe('A loop', () => {
+  const refine = (settings = '') => `
+  - {name: refine, type: loop, input: {stack: [entrance, improve]}, spec: {while: 'score < \`5\`', body: improve, max_rounds: 3${settings}}}
+  - {name: improve, type: function, input: {name: refine}}
+  - {name: answer, type: respond, input: {name: refine}}`
+  const plusOne: Functions = { improve: (input) => ({ score: (input as { score: number }).score + 1 }) }
+
+  it('repeats its body while the condition holds', async () => {
+    for (const isCluster of Object.values(places)) {
+      const scene = await Scene.open(refine(), plusOne, isCluster)
+      assert.deepEqual(said(await scene.ask('a', { score: 3 })), { score: 5 })
+      assert.deepEqual(said(await scene.ask('b', { score: 9 })), { score: 9 })
+      assert.equal(scene.count('waggle.s.improve'), 2)
+      await scene.end()
+    }
+  })
+
+  it('gives the last result after max_rounds, and with on_limit: fail an error with a dead letter', async () => {
+    const passes = await Scene.open(refine(), plusOne)
+    assert.deepEqual(said(await passes.ask('a', { score: 0 })), { score: 3 })
+    await passes.end()
+    const fails = await Scene.open(refine(', on_limit: fail'), plusOne)
+    assert.match(String(said(await fails.ask('a', { score: 0 }))), /^502 refine: refine sent the request round 3 times/)
+    assert.match(fails.swarm.failedRecords.join(), /^WAGGLE_MAX_ROUNDS refine a /)
+    await fails.world.clock.until(() => fails.count('waggle.s.dead-letters') === 1)
+    await fails.end()
+  })
+
+  it('ends with the error of a bee in its body', async () => {
+    const scene = await Scene.open(refine(), {
+      improve: () => {
+        throw new Error('broken')
+      },
+    })
+    assert.equal(said(await scene.ask('a', { score: 0 })), '502 improve: broken')
+    await scene.end()
+  })
+
+  it('ends at the deadline of its request', async () => {
+    const scene = await Scene.open(refine(), ({ clock }) => ({
+      improve: (input) => new Promise((resolve) => void clock.after(900, () => resolve(input))),
+    }))
+    assert.match(String(said(await scene.ask('a', { score: 0 }, 1000))), /^504 /)
+    await scene.end()
+  })
+
+  const agent = `
+  - {name: agent, type: loop, input: {stack: [entrance, done]}, spec: {while: 'length(todo) > \`0\`', body: choose, max_rounds: 10}}
+  - {name: choose, type: route, input: {name: agent}, spec: {routes: {add: "todo[0] == 'add'"}, default: double}}
+  - {name: add, type: function, input: {name: choose}}
+  - {name: double, type: function, input: {name: choose}}
+  - {name: done, type: merge, input: {stack: [add, double]}}
+  - {name: answer, type: respond, input: {name: agent}}`
+  interface Work {
+    readonly todo: readonly string[]
+    readonly value: number
+  }
+  const tools: Functions = {
+    add: (input) => ({ todo: (input as Work).todo.slice(1), value: (input as Work).value + 1 }),
+    double: (input) => ({ todo: (input as Work).todo.slice(1), value: (input as Work).value * 2 }),
+  }
+
+  it('may have branches and a merge in its body, which take each round by itself', async () => {
+    for (const isCluster of Object.values(places)) {
+      const scene = await Scene.open(agent, tools, isCluster)
+      const answer = said(await scene.ask('a', { todo: ['add', 'double', 'add', 'double', 'double'], value: 1 }))
+      assert.deepEqual(answer, { todo: [], value: 20 })
+      await scene.end()
+    }
+  })
+
+  it('may have a join in its body', async () => {
+    const scene = await Scene.open(
+      `
+  - {name: again, type: loop, input: {stack: [entrance, sum]}, spec: {while: 'n < \`100\`', body: fan, max_rounds: 10}}
+  - {name: fan, type: map, input: {name: again}, spec: {expression: '@'}}
+  - {name: x, type: function, input: {name: fan}}
+  - {name: y, type: function, input: {name: fan}}
+  - {name: sum, type: map, input: {join: [x, y]}, spec: {expression: '{n: x + y}'}}
+  - {name: answer, type: respond, input: {name: again}}`,
+      { x: (input) => (input as { n: number }).n, y: (input) => (input as { n: number }).n },
+      true,
+    )
+    assert.deepEqual(said(await scene.ask('a', { n: 3 })), { n: 192 })
+    await scene.end()
+  })
+
+  it('may stand in another loop, and begins anew in each round of it', async () => {
+    const scene = await Scene.open(
+      `
+  - {name: outer, type: loop, input: {stack: [entrance, after]}, spec: {while: 'n < \`6\`', body: inner, max_rounds: 10}}
+  - {name: inner, type: loop, input: {stack: [outer, step]}, spec: {while: 'n < \`100\`', body: step, max_rounds: 2}}
+  - {name: step, type: function, input: {name: inner}}
+  - {name: after, type: function, input: {name: inner}}
+  - {name: answer, type: respond, input: {name: outer}}`,
+      {
+        step: (input) => ({ n: (input as { n: number }).n + 1, outer: (input as { outer?: number }).outer ?? 0 }),
+        after: (input) => ({ n: (input as { n: number }).n, outer: (input as { outer: number }).outer + 1 }),
+      },
+    )
+    assert.deepEqual(said(await scene.ask('a', { n: 0 })), { n: 6, outer: 3 })
+    await scene.end()
+  })
+})
+
+describe('A sample', () => {
+  const bees = `
+  - {name: some, type: sample, input: {name: entrance}, spec: {fraction: 0.3}}
+  - {name: save, type: rows, input: {name: some}}
+  - {name: answer, type: respond, input: {name: some}}`
+
+  it('lets its part of the requests pass, and the same ones each time', async () => {
+    const passed: string[][] = []
+    for (const isCluster of Object.values(places)) {
+      const scene = await Scene.open(bees, {}, isCluster)
+      const ids = Array.from({ length: 200 }, (_, at) => `request-${at}`)
+      const answers = await Promise.all(ids.map((id) => scene.ask(id, {})))
+      passed.push(ids.filter((_, at) => answers[at]?.kind === 'json'))
+      assert.match(String(answers.map(said).find((one) => typeof one === 'string')), /^422 some: some took another part of the requests/)
+      await scene.end()
+    }
+    assert.deepEqual(passed[0], passed[1])
+    const count = passed[0]?.length ?? 0
+    assert.ok(count > 40 && count < 80, `${count} of 200 passed`)
+  })
+})
+
+describe('An ensemble', () => {
+  const scores = (x: number) => ({ label: x > 0.5 ? 'x' : 'y', scores: { x, y: 1 - x } })
+  const broken = () => {
+    throw new Error('broken')
+  }
+  const joins = (type: string, settings: string) => `
+  - {name: way, type: route, input: {name: entrance}, spec: {match: all, routes: {a: 'a', b: 'b'}, default: a}}
+  - {name: a, type: function, input: {name: way}}
+  - {name: b, type: function, input: {name: way}}
+  - {name: c, type: function, input: {name: entrance}}
+  - {name: together, type: ${type}, input: {join: [a, b, c]}, ${settings}}
+  - {name: answer, type: respond, input: {name: together}}`
+  type Answer = {
+    readonly label: string
+    readonly missing?: readonly string[]
+    readonly models: { readonly [bee: string]: { readonly weight: number } }
+  }
+
+  for (const type of ['weighted-average-ensemble', 'majority-vote']) {
+    it(`of type ${type} names the bees that failed or were late, and scales the others`, async () => {
+      const skips = await Scene.open(joins(type, 'on_error: skip'), { a: () => scores(0.9), b: broken, c: () => scores(0.7) })
+      const failed = said(await skips.ask('one', { a: true, b: true })) as Answer
+      assert.deepEqual([failed.label, failed.missing], ['x', ['b']])
+      assert.deepEqual(
+        Object.values(failed.models).map(({ weight }) => weight),
+        [0.5, 0.5],
+      )
+      await skips.end()
+      const late = await Scene.open(joins(type, 'on_timeout: partial, timeout_seconds: 1'), ({ clock }) => ({
+        a: () => scores(0.9),
+        b: () => scores(0.8),
+        c: () => new Promise((resolve) => void clock.after(5000, () => resolve(scores(0)))),
+      }))
+      const partial = said(await late.ask('one', { a: true, b: true })) as Answer
+      assert.deepEqual(partial.missing, ['c'])
+      await late.end()
+    })
+
+    it(`of type ${type} does not call a branch missing that the request did not take`, async () => {
+      const scene = await Scene.open(joins(type, 'on_error: skip'), { a: () => scores(0.9), b: () => scores(0.1), c: () => scores(0.7) }, true)
+      const answer = said(await scene.ask('one', { a: true, b: false })) as Answer
+      assert.deepEqual([Object.keys(answer.models), answer.missing], [['a', 'c'], undefined])
+      await scene.end()
+    })
+  }
+
+  it('fails for a prediction without a label or scores, with a dead letter', async () => {
+    for (const type of ['weighted-average-ensemble', 'majority-vote']) {
+      const scene = await Scene.open(joins(type, 'on_error: skip'), { a: () => 5, b: () => 5, c: () => ({ labels: [] }) })
+      assert.match(String(said(await scene.ask('one', { a: true, b: true }))), /^502 together: a gave no prediction: \{ /)
+      await scene.world.clock.until(() => scene.count('waggle.s.dead-letters') === 1)
+      await scene.end()
+    }
+  })
+})

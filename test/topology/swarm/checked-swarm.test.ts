@@ -1,0 +1,32 @@
+import assert from 'node:assert/strict'
+import { describe, it } from 'node:test'
+import { BeeRegistry } from '../../../bees/registry.ts'
+import { checkSwarm } from '../../../topology/swarm/check.ts'
+import { feederOf, readersIn } from '../../../topology/swarm/checked-swarm.ts'
+import { SwarmDocument } from '../../../topology/swarm/document.ts'
+
+const yaml = `name: s
+bees:
+- { name: in, type: gateway-input, spec: { name: in } }
+- { name: make, type: module, input: { name: in }, spec: { file: ./m.ts } }
+- { name: some, type: filter, input: { name: make }, spec: { condition: 'x' } }
+- { name: way, type: route, input: { name: some }, spec: { routes: { a: 'x' }, default: gather } }
+- { name: gather, type: batch, input: { name: way }, spec: { batch_size: 2, timeout_seconds: 1 } }
+- { name: a, type: module, input: { name: way }, spec: { file: ./m.ts } }
+- { name: b, type: module, input: { name: gather }, spec: { file: ./m.ts } }
+`
+
+describe('A bee that passes its input on', () => {
+  const swarm = checkSwarm(SwarmDocument.parse(yaml, 'swarm.yaml'), new BeeRegistry())
+
+  it('is looked through for the bee that makes what its readers get', () => {
+    for (const name of ['make', 'some', 'way', 'gather']) assert.equal(feederOf(swarm, name)?.name, 'make')
+  })
+
+  it('is replaced by its readers among the readers of the bee before it', () => {
+    assert.deepEqual(
+      readersIn(swarm.bees)('make').map(({ name }) => name),
+      ['b', 'a'],
+    )
+  })
+})
