@@ -1,5 +1,6 @@
 import { type BeeInput, type CheckedSwarm, feederOf, readersIn, type SwarmBee } from '../topology/swarm/checked-swarm.ts'
 import { enoughMistakes, invalidSwarm, mistakeAt } from '../topology/swarm/document.ts'
+import { secretNames } from '../topology/swarm/secrets.ts'
 import { shownAddress } from '../topology/swarm/shown-address.ts'
 import { WaggleError } from '../topology/waggle-error.ts'
 import type { BeeCheckContext, BeeFindings } from './define-bee.ts'
@@ -65,13 +66,13 @@ class Outcomes {
     this.#specs = new Map(swarm.bees.map((bee) => [bee.name, bee.spec]))
   }
 
-  /** Null for a bee without a check. A spec with a placeholder (`{{`) is not checked, because its secret is not set here. */
+  /** Null for a bee without a check. A spec with a secret that is not set here is not checked. */
   async of(bee: SwarmBee): Promise<BeeFindings | WaggleError | null> {
     const { registry, ports, resolve, resolveCommand } = this.#options
     const { check, fitsReaders = false } = registry.find(bee.type.type)?.definition ?? {}
     const readers = this.#readersOf(bee.name)
     const key = JSON.stringify([bee.type.type, bee.spec, bee.type.role === 'value' || fitsReaders ? bee.name : ''])
-    if (check === undefined || key.includes('{{')) return null
+    if (check === undefined || secretNames(bee.spec).size > 0) return null
     const known = this.#known.get(key)
     if (known !== undefined) return known
     const inputs =

@@ -30,7 +30,7 @@ export interface BeeContext<Spec> {
   /** The bee whose shadow this bee is. */
   readonly shadows?: string
   readonly spec: Spec
-  /** The specs of all bees of the swarm, by name. */
+  /** The specs of all bees of the swarm, by name, with the names of secrets in the place of their values. */
   readonly specs: ReadonlyMap<string, { readonly [key: string]: unknown }>
   readonly gpu: number
   /** The most inputs of one call of `processBatch`. */

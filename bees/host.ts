@@ -19,6 +19,8 @@ export interface HostOptions {
   readonly registry: BeeRegistry
   readonly ports: BeePorts
   readonly bees: readonly SwarmBee[]
+  /** The spec of a bee with its secrets. Nothing else of `bees` has them. */
+  readonly specOf: (bee: SwarmBee) => SwarmBee['spec']
   /** The place of a bee's spec, `file:line:col`, for errors. */
   readonly specPlace: (bee: SwarmBee) => string
   readonly now: () => number
@@ -115,7 +117,7 @@ export class SwarmHost implements BeeHost {
       swarm,
       bee: bee.name,
       specs: new Map(bees.map((one) => [one.name, one.spec])),
-      spec: bee.spec as never,
+      spec: this.#options.specOf(bee) as never,
       ports: { ...ports, programs: unseen },
       inputs: new Map(),
       readers: () => this.#findingsOfReaders(bee),
@@ -251,7 +253,7 @@ async function createBee(options: HostOptions, bee: SwarmBee, batchSize: number,
     swarm: options.swarm,
     bee: bee.name,
     ...(bee.shadows === undefined ? {} : { shadows: bee.shadows }),
-    spec: bee.spec as never,
+    spec: options.specOf(bee) as never,
     specs: new Map(options.bees.map(({ name, spec }) => [name, spec])),
     gpu: bee.gpu,
     batchSize,

@@ -768,6 +768,12 @@ export const errorCodes = {
     meaning: 'A record’s schema is of another kind, or has another message, than its reader expects.',
     next: 'Read the topic with a serde for that kind, or correct the writer.',
   },
+  WAGGLE_SECRET_UNREADABLE: {
+    status: 500,
+    exit: 1,
+    meaning: 'A file of `WAGGLE_SECRETS_DIR` cannot be read.',
+    next: 'Let this process read the file, as text of at most 64 KiB.',
+  },
   WAGGLE_SERDE_MISSING: { status: 500, exit: 1, meaning: 'A key or a value has no serde.', next: 'Give it one, or set a default.' },
   WAGGLE_SERDE_NOT_OPEN: {
     status: 500,

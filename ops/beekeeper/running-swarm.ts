@@ -22,7 +22,7 @@ import { ledgerStore, planSwarm, type SwarmPlan } from '../../topology/swarm/pla
 import { type PredictionRecord, predictionSchema, predictionSerde } from '../../topology/swarm/prediction-serde.ts'
 import { predictionTopics } from '../../topology/swarm/prediction-topics.ts'
 import { Redaction } from '../../topology/swarm/redaction.ts'
-import { withSecrets } from '../../topology/swarm/secrets.ts'
+import { secretNames, withSecrets } from '../../topology/swarm/secrets.ts'
 import type { TopicSpec } from '../../topology/topic.ts'
 import { WaggleError } from '../../topology/waggle-error.ts'
 import type { Config } from '../config/config.ts'
@@ -123,13 +123,15 @@ export class RunningSwarm {
     const say: LogLine = (module, level, message, fields) => options.say(module, level, message, { ...fields, swarm: swarm.name })
     const onRecordFailure: FailureListener = (error, record) => failures.recordFailed(swarm.name, error, record)
     const plan = planSwarm(swarm, planSettingsOf(settings))
-    const bees = withSecretsIn(swarm, plan.bees, config)
+    const { bees } = plan
+    const filled = withSecretsIn(swarm, bees, config)
     const places = new ModelPlaces({ resolve: config.resolve, directory: dirname(swarm.document.file), remote: models, mayFetch: true })
     const host = await SwarmHost.create({
       swarm: swarm.name,
       registry,
       ports,
       bees,
+      specOf: (bee) => filled.get(bee.name) ?? bee.spec,
       specPlace: (bee) => swarm.document.place(['bees', bees.indexOf(bee), 'spec']),
       now: () => clock.now(),
       after: (ms, act) => clock.after(ms, act),
@@ -137,11 +139,12 @@ export class RunningSwarm {
       resolveCommand: (image) => config.resolve.command(image),
       log: say,
     })
-    const redaction = new Redaction(hiddenValues(config))
+    const hidden = hiddenValues(config)
+    const redaction = new Redaction(hidden)
     const predictions = predictionsOf(swarm.name, bees, settings.schema_registry_url)
     const own = new Map(plan.repliesTopic === null ? [] : [[plan.repliesTopic, settings.answer_partitions]])
     const replyTopics = new KnownReplyTopics({ log, clock, allowed: settings.reply_topics, own })
-    const topology = swarmTopology({ ...plan, bees }, redactedHost(host, redaction), {
+    const topology = swarmTopology(plan, redactedHost(host, { errors: redaction, resultsOf: (bee) => resultRedaction(bee, hidden) }), {
       answersRetentionMs: settings.answers_retention_seconds * 1000,
       duplicateRetentionMs: log.traits.repeatsRecords ? settings.duplicate_retention_seconds * 1000 : null,
       predictions,
@@ -269,10 +272,19 @@ function predictionsOf(swarm: string, bees: readonly SwarmBee[], url: string | n
   return { topics, serde: predictionSerde(avro, topics) }
 }
 
-/** Fills secrets into the specs. Only the running bees see them; plans and pages do not. */
-function withSecretsIn(swarm: CheckedSwarm, bees: readonly SwarmBee[], { secrets }: Config): readonly SwarmBee[] {
+/** The specs with their secrets, by bee. Each bee gets its own, when it opens; the plan, pages and other bees see the names of secrets. */
+function withSecretsIn(swarm: CheckedSwarm, bees: readonly SwarmBee[], { secrets }: Config): ReadonlyMap<string, SwarmBee['spec']> {
   const mistakes: WaggleError[] = []
-  const filled = bees.map((bee, at) => ({ ...bee, spec: withSecrets(swarm.document, bee.spec, ['bees', at, 'spec'], secrets, mistakes) }))
+  const filled = bees.map(({ name, spec, type }, at) => {
+    return [name, withSecrets(swarm.document, spec, ['bees', at, 'spec'], { secrets, schema: type.spec, mistakes })] as const
+  })
   if (mistakes.length > 0) throw invalidSwarm(swarm.document.file, mistakes)
-  return filled
+  return new Map(filled)
+}
+
+/** Hides the secrets that a bee's spec names in its results; null for a bee without secrets. */
+function resultRedaction({ spec }: SwarmBee, hidden: ReadonlyMap<string, string>): Redaction | null {
+  const names = secretNames(spec)
+  if (names.size === 0) return null
+  return new Redaction(new Map([...hidden].filter(([shown]) => names.has(shown.replace(/^.*secrets\./, '')))))
 }

@@ -9,7 +9,7 @@ import type { CheckedSwarm } from '../../topology/swarm/checked-swarm.ts'
 import type { ModelServers } from '../../topology/swarm/ports/model-servers.ts'
 import type { Programs } from '../../topology/swarm/ports/programs.ts'
 import { Redaction } from '../../topology/swarm/redaction.ts'
-import { withSecrets } from '../../topology/swarm/secrets.ts'
+import { secretWarnings, withSecrets } from '../../topology/swarm/secrets.ts'
 import { WaggleError } from '../../topology/waggle-error.ts'
 import { openRemoteModels } from '../beekeeper/open-remote-models.ts'
 import { loadConfig } from '../config/config.ts'
@@ -35,7 +35,10 @@ export async function checkedSwarm(
   const places = new ModelPlaces({ resolve: config.resolve, directory, remote, mayFetch: false })
   const redaction = new Redaction(hiddenValues(config))
   const missing: WaggleError[] = []
-  const bees = swarm.bees.map((bee, at) => ({ ...bee, spec: withSecrets(swarm.document, bee.spec, ['bees', at, 'spec'], config.secrets, missing) }))
+  const bees = swarm.bees.map((bee, at) => ({
+    ...bee,
+    spec: withSecrets(swarm.document, bee.spec, ['bees', at, 'spec'], { secrets: config.secrets, schema: bee.type.spec, mistakes: missing }),
+  }))
   try {
     const { found, warnings } = await checkBees(
       { ...swarm, bees },
@@ -51,7 +54,7 @@ export async function checkedSwarm(
         ...options,
       },
     )
-    return { swarm, found, warnings: [...missing, ...warnings].map((warning) => redacted(warning, redaction)) }
+    return { swarm, found, warnings: [...missing, ...secretWarnings(swarm), ...warnings].map((warning) => redacted(warning, redaction)) }
   } catch (thrown) {
     throw redaction.error(thrown)
   }

@@ -68,6 +68,7 @@ async function run(swarm: CheckedSwarm, isOpen = true): Promise<{ readonly image
     registry,
     ports: { models, pictures: { decode: decodePicture } } as Partial<BeePorts> as BeePorts,
     bees: swarm.bees,
+    specOf: ({ spec }) => spec,
     specPlace: () => '',
     now: () => 0,
     after: () => () => {},
