@@ -31,6 +31,7 @@ export async function checkBees(swarm: CheckedSwarm, { registry, mayBeMissing, .
   const missing = new Set([
     'WAGGLE_NOT_RESOLVED',
     'WAGGLE_MODEL_SERVER_AWAY',
+    'WAGGLE_POSTGRES_AWAY',
     ...(mayBeMissing ? ['WAGGLE_FILE_NOT_FOUND', 'WAGGLE_MODEL_NOT_FOUND'] : []),
   ])
   const outcomes = new Outcomes(swarm, { registry, ...context })
@@ -134,11 +135,12 @@ async function outcomeOf(check: Promise<BeeFindings | undefined>): Promise<BeeFi
 }
 
 /** The key of the bee to blame: the setting that names the file or program, else the spec. */
-function keyAtFault(error: WaggleError, { spec }: SwarmBee): readonly string[] {
+export function keyAtFault(error: WaggleError, { spec }: SwarmBee): readonly string[] {
   if (error instanceof VersionMistake) return ['spec', error.setting]
   const { code } = error
   // A bee may name two files, and the message names the one at fault.
   if (typeof spec.labels === 'string' && error.message.includes(shownAddress(spec.labels))) return ['spec', 'labels']
+  if (code.startsWith('WAGGLE_POSTGRES_')) return ['spec', code === 'WAGGLE_POSTGRES_QUERY' ? 'query' : 'db']
   const keys: readonly string[] = code === 'WAGGLE_MODEL_SHAPE' ? [] : ['file', 'model', 'url', 'image', 'container', 'command', 'table', 'weights']
   return ['spec', ...keys.filter((key) => Object.hasOwn(spec, key)).slice(0, 1)]
 }

@@ -21,8 +21,8 @@ export interface HostOptions {
   readonly bees: readonly SwarmBee[]
   /** The spec of a bee with its secrets. Nothing else of `bees` has them. */
   readonly specOf: (bee: SwarmBee) => SwarmBee['spec']
-  /** The place of a bee's spec, `file:line:col`, for errors. */
-  readonly specPlace: (bee: SwarmBee) => string
+  /** The place in the file, `file:line:col`, that an error of opening a bee is about. */
+  readonly placeOf: (bee: SwarmBee, error: WaggleError) => string
   readonly now: () => number
   /** Calls `act` once, after `ms`. The returned function cancels the call. */
   readonly after: (ms: number, act: () => void) => () => void
@@ -267,7 +267,7 @@ async function createBee(options: HostOptions, bee: SwarmBee, batchSize: number,
   try {
     return (await definition.create(context)) as Bee<unknown, unknown>
   } catch (thrown) {
-    throw thrown instanceof WaggleError ? thrown.at(options.specPlace(bee)) : thrown
+    throw thrown instanceof WaggleError ? thrown.at(options.placeOf(bee, thrown)) : thrown
   }
 }
 

@@ -7,6 +7,7 @@ import imagePreprocess from './image-preprocess/bee.ts'
 import kafkaInput from './kafka-input/bee.ts'
 import kafkaOutput from './kafka-output/bee.ts'
 import module from './module/bee.ts'
+import postgres from './postgres/bee.ts'
 import respond from './respond/bee.ts'
 import saveToDatabase from './save-to-database/bee.ts'
 import tensorRt from './tensor-rt/bee.ts'
@@ -36,6 +37,7 @@ const builtIn: readonly BeeType[] = [
   tfServing,
   tensorRt,
   ensemble,
+  postgres,
   respond,
   saveToDatabase,
   kafkaOutput,

@@ -649,6 +649,30 @@ export const errorCodes = {
     meaning: 'A position was committed by a later version of Waggle.',
     next: 'Run the version that committed it, or a later one.',
   },
+  WAGGLE_POSTGRES_ADDRESS: {
+    status: 500,
+    exit: 1,
+    meaning: '`spec.db` of a `postgres` bee is not the address of a database.',
+    next: 'Write `postgres://USER:PASSWORD@HOST:PORT/DATABASE`.',
+  },
+  WAGGLE_POSTGRES_AWAY: {
+    status: 502,
+    exit: 3,
+    meaning: 'A PostgreSQL server cannot be reached, or takes no connections now.',
+    next: 'See that the server runs and can be reached from here. Waggle tries again by itself.',
+  },
+  WAGGLE_POSTGRES_QUERY: {
+    status: 502,
+    exit: 1,
+    meaning: 'PostgreSQL does not run the query of a `postgres` bee.',
+    next: 'Correct `spec.query`, or the tables that it names.',
+  },
+  WAGGLE_POSTGRES_REFUSED: {
+    status: 502,
+    exit: 1,
+    meaning: 'A PostgreSQL server does not let this process in, or lets it not make its table.',
+    next: 'Correct `spec.db`: its user, password, database and sslmode.',
+  },
   WAGGLE_PROCESSING_FAILED: {
     status: 500,
     exit: 1,

@@ -11,6 +11,7 @@ import { ServerHosts } from '../../connectors/models/serving/server-hosts.ts'
 import { TensorFlowServing } from '../../connectors/models/serving/tensorflow-serving.ts'
 import { ThreadedModels } from '../../connectors/models/threaded-models.ts'
 import { decodePicture } from '../../connectors/pictures/picture-decoder.ts'
+import { PostgresServers } from '../../connectors/postgres/postgres-database.ts'
 import { checkDataFormat } from '../../connectors/system/data-format.ts'
 import { FileFlightRecorder } from '../../connectors/system/flight-recorder.ts'
 import { processHeap } from '../../connectors/system/process-heap.ts'
@@ -146,6 +147,7 @@ export class Beekeeper {
       pictures: { decode: decodePicture },
       processes: new LocalProcesses({ clock: systemClock }),
       database,
+      postgres: new PostgresServers({ clock: systemClock }),
     }
     const models = openRemoteModels(settings, systemClock)
     this.#closeLater('models', () => models.close())

@@ -1,6 +1,7 @@
 import { readdirSync } from 'node:fs'
 import { dirname } from 'node:path'
 import type { BeeActivity } from '../../bees/bee-calls.ts'
+import { keyAtFault } from '../../bees/check-bees.ts'
 import type { BeePorts } from '../../bees/define-bee.ts'
 import { SwarmHost } from '../../bees/host.ts'
 import { redactedHost, redactedModel } from '../../bees/redacted-host.ts'
@@ -132,7 +133,7 @@ export class RunningSwarm {
       ports,
       bees,
       specOf: (bee) => filled.get(bee.name) ?? bee.spec,
-      specPlace: (bee) => swarm.document.place(['bees', bees.indexOf(bee), 'spec']),
+      placeOf: (bee, error) => swarm.document.place(['bees', bees.indexOf(bee), ...keyAtFault(error, bee)]),
       now: () => clock.now(),
       after: (ms, act) => clock.after(ms, act),
       resolve: (uri, kind, fetch) => places.path(uri, kind, fetch),

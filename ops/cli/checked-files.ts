@@ -4,9 +4,11 @@ import { BeeRegistry } from '../../bees/registry.ts'
 import { ServerHosts } from '../../connectors/models/serving/server-hosts.ts'
 import { TensorFlowServing } from '../../connectors/models/serving/tensorflow-serving.ts'
 import { ThreadedModels } from '../../connectors/models/threaded-models.ts'
+import { PostgresServers } from '../../connectors/postgres/postgres-database.ts'
 import { systemClock } from '../../connectors/system/system-clock.ts'
 import type { CheckedSwarm } from '../../topology/swarm/checked-swarm.ts'
 import type { ModelServers } from '../../topology/swarm/ports/model-servers.ts'
+import type { Postgres } from '../../topology/swarm/ports/postgres.ts'
 import type { Programs } from '../../topology/swarm/ports/programs.ts'
 import { Redaction } from '../../topology/swarm/redaction.ts'
 import { secretWarnings, withSecrets } from '../../topology/swarm/secrets.ts'
@@ -24,8 +26,13 @@ export async function checkedSwarm(
   {
     programs,
     modelServers,
+    postgres,
     ...options
-  }: Pick<BeeCheckOptions, 'mayBeMissing'> & { readonly programs: Programs; readonly modelServers?: Pick<ModelServers, 'open'> },
+  }: Pick<BeeCheckOptions, 'mayBeMissing'> & {
+    readonly programs: Programs
+    readonly modelServers?: Pick<ModelServers, 'open'>
+    readonly postgres?: Postgres
+  },
 ): Promise<CheckedBees & { readonly swarm: CheckedSwarm }> {
   const registry = new BeeRegistry()
   const swarm = readSwarm(file, registry)
@@ -47,6 +54,7 @@ export async function checkedSwarm(
         ports: {
           models: new ThreadedModels({ requireGpu: false }),
           modelServers: modelServers ?? new TensorFlowServing({ clock: systemClock, hosts: new ServerHosts(config.settings.model_hosts) }),
+          postgres: postgres ?? new PostgresServers({ clock: systemClock }),
           programs,
         },
         resolve: (uri, kind, fetch) => places.path(uri, kind, fetch),

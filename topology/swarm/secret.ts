@@ -49,3 +49,8 @@ export function secretText(options: { readonly description: string; readonly min
 export function isSecretText(schema: TSchema | undefined): boolean {
   return schema !== undefined && 'secret' in schema && schema.secret === true
 }
+
+/** The value of a text that may be secret. */
+export function revealed(text: string | Secret): string {
+  return typeof text === 'string' ? text : text.reveal()
+}
