@@ -1,6 +1,7 @@
 import { neverJoined } from '../topology/swarm/check-branches.ts'
 import { type BeeInput, type CheckedSwarm, feederOf, readersIn, type SwarmBee } from '../topology/swarm/checked-swarm.ts'
 import { enoughMistakes, invalidSwarm, mistakeAt } from '../topology/swarm/document.ts'
+import { secretNames } from '../topology/swarm/secrets.ts'
 import { shownAddress } from '../topology/swarm/shown-address.ts'
 import { WaggleError } from '../topology/waggle-error.ts'
 import type { BeeCheckContext, BeeFindings } from './define-bee.ts'
@@ -31,6 +32,7 @@ export async function checkBees(swarm: CheckedSwarm, { registry, mayBeMissing, .
   const missing = new Set([
     'WAGGLE_NOT_RESOLVED',
     'WAGGLE_MODEL_SERVER_AWAY',
+    'WAGGLE_POSTGRES_AWAY',
     ...(mayBeMissing ? ['WAGGLE_FILE_NOT_FOUND', 'WAGGLE_MODEL_NOT_FOUND'] : []),
   ])
   const outcomes = new Outcomes(swarm, { registry, ...context })
@@ -66,13 +68,13 @@ class Outcomes {
     this.#specs = new Map(swarm.bees.map((bee) => [bee.name, bee.spec]))
   }
 
-  /** Null for a bee without a check. A spec with a placeholder (`{{`) is not checked, because its secret is not set here. */
+  /** Null for a bee without a check. A spec with a secret that is not set here is not checked. */
   async of(bee: SwarmBee): Promise<BeeFindings | WaggleError | null> {
     const { registry, ports, resolve, resolveCommand } = this.#options
     const { check, fitsReaders = false } = registry.find(bee.type.type)?.definition ?? {}
     const readers = this.#readersOf(bee.name)
     const key = JSON.stringify([bee.type.type, bee.spec, bee.type.role === 'value' || fitsReaders ? bee.name : ''])
-    if (check === undefined || key.includes('{{')) return null
+    if (check === undefined || secretNames(bee.spec).size > 0) return null
     const known = this.#known.get(key)
     if (known !== undefined) return known
     const inputs =
@@ -134,11 +136,12 @@ async function outcomeOf(check: Promise<BeeFindings | undefined>): Promise<BeeFi
 }
 
 /** The key of the bee to blame: the setting that names the file or program, else the spec. */
-function keyAtFault(error: WaggleError, { spec }: SwarmBee): readonly string[] {
+export function keyAtFault(error: WaggleError, { spec }: SwarmBee): readonly string[] {
   if (error instanceof VersionMistake) return ['spec', error.setting]
   const { code } = error
   // A bee may name two files, and the message names the one at fault.
   if (typeof spec.labels === 'string' && error.message.includes(shownAddress(spec.labels))) return ['spec', 'labels']
+  if (code.startsWith('WAGGLE_POSTGRES_')) return ['spec', code === 'WAGGLE_POSTGRES_QUERY' ? 'query' : 'db']
   const keys: readonly string[] = code === 'WAGGLE_MODEL_SHAPE' ? [] : ['file', 'model', 'url', 'image', 'container', 'command', 'table', 'weights']
   return ['spec', ...keys.filter((key) => Object.hasOwn(spec, key)).slice(0, 1)]
 }

@@ -9,6 +9,7 @@ import type { Database } from '../topology/swarm/ports/database.ts'
 import type { ModelServers } from '../topology/swarm/ports/model-servers.ts'
 import type { Models } from '../topology/swarm/ports/models.ts'
 import type { Pictures } from '../topology/swarm/ports/pictures.ts'
+import type { Postgres } from '../topology/swarm/ports/postgres.ts'
 import type { Processes } from '../topology/swarm/ports/processes.ts'
 import type { Programs } from '../topology/swarm/ports/programs.ts'
 import type { WaggleError } from '../topology/waggle-error.ts'
@@ -22,6 +23,7 @@ export interface BeePorts {
   readonly pictures: Pictures
   readonly processes: Processes
   readonly database: Database
+  readonly postgres: Postgres
 }
 
 export interface BeeContext<Spec> {
@@ -32,7 +34,7 @@ export interface BeeContext<Spec> {
   readonly spec: Spec
   /** The names of the bees that this bee reads. */
   readonly inputNames: readonly string[]
-  /** The specs of all bees of the swarm, by name. */
+  /** The specs of all bees of the swarm, by name, with the names of secrets in the place of their values. */
   readonly specs: ReadonlyMap<string, { readonly [key: string]: unknown }>
   readonly gpu: number
   /** The most inputs of one call of `processBatch`. */
@@ -67,7 +69,7 @@ export interface FetchWish {
 
 /** The part of a `BeeContext` that exists while a swarm file is checked. */
 export type BeeCheckContext<Spec> = Pick<BeeContext<Spec>, 'swarm' | 'bee' | 'spec' | 'specs' | 'readers' | 'resolve' | 'resolveCommand'> & {
-  readonly ports: Pick<BeePorts, 'models'> & { readonly programs: Programs; readonly modelServers: Pick<ModelServers, 'open'> }
+  readonly ports: Pick<BeePorts, 'models' | 'postgres'> & { readonly programs: Programs; readonly modelServers: Pick<ModelServers, 'open'> }
   /** Findings about the bees that this bee reads, by name. A bee of role `value` is checked after all others. */
   readonly inputs: ReadonlyMap<string, BeeFindings>
 }

@@ -31,8 +31,10 @@ export interface HostOptions {
   readonly registry: BeeRegistry
   readonly ports: BeePorts
   readonly bees: readonly SwarmBee[]
-  /** The place of a bee's spec, `file:line:col`, for errors. */
-  readonly specPlace: (bee: SwarmBee) => string
+  /** The spec of a bee with its secrets. Nothing else of `bees` has them. */
+  readonly specOf: (bee: SwarmBee) => SwarmBee['spec']
+  /** The place in the file, `file:line:col`, that an error of opening a bee is about. */
+  readonly placeOf: (bee: SwarmBee, error: WaggleError) => string
   readonly now: () => number
   /** Calls `act` once, after `ms`. The returned function cancels the call. */
   readonly after: (ms: number, act: () => void) => () => void
@@ -146,7 +148,7 @@ export class SwarmHost implements BeeHost {
       swarm,
       bee: bee.name,
       specs: new Map(bees.map((one) => [one.name, one.spec])),
-      spec: bee.spec as never,
+      spec: this.#options.specOf(bee) as never,
       ports: { ...ports, programs: unseen },
       inputs: new Map(),
       readers: () => this.#findingsOfReaders(bee),
@@ -278,7 +280,7 @@ async function createBee(options: HostOptions, bee: SwarmBee, batchSize: number,
   try {
     return await madeBy(options, bee, batchSize, readers)
   } catch (thrown) {
-    throw thrown instanceof WaggleError ? thrown.at(options.specPlace(bee)) : thrown
+    throw thrown instanceof WaggleError ? thrown.at(options.placeOf(bee, thrown)) : thrown
   }
 }
 
@@ -299,7 +301,7 @@ function madeBy(
     swarm: options.swarm,
     bee: bee.name,
     ...(bee.shadows === undefined ? {} : { shadows: bee.shadows }),
-    spec: bee.spec as never,
+    spec: options.specOf(bee) as never,
     inputNames: bee.input?.bees ?? [],
     specs: new Map(options.bees.map(({ name, spec }) => [name, spec])),
     gpu: bee.gpu,

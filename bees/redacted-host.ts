@@ -6,10 +6,18 @@ import type { Redaction } from '../topology/swarm/redaction.ts'
 import { WaggleError } from '../topology/waggle-error.ts'
 import type { RunningModel } from './define-bee.ts'
 
-/** A host whose errors contain no secrets, because callers, dead letters, logs and the console show errors. */
-export function redactedHost(host: BeeHost, redaction: Redaction): BeeHost {
+export interface HostRedactions {
+  /** For errors, because callers, dead letters, logs and the console show them. */
+  readonly errors: Redaction
+  /** For the results of a bee; null for a bee that has no secrets. */
+  readonly resultsOf: (bee: SwarmBee) => Redaction | null
+}
+
+/** A host whose errors and results contain no secrets. */
+export function redactedHost(host: BeeHost, { errors: redaction, resultsOf }: HostRedactions): BeeHost {
   return {
-    open: async (bee, batchSize) => redactedWorker(await redactingErrors(redaction, () => host.open(bee, batchSize)), redaction),
+    open: async (bee, batchSize) =>
+      redactedWorker(await redactingErrors(redaction, () => host.open(bee, batchSize)), { errors: redaction, results: resultsOf(bee) }),
     valueOf: (bee: SwarmBee) => {
       const compute = host.valueOf(bee)
       return (input, request) => {
@@ -40,12 +48,15 @@ export function redactedModel(model: RunningModel, redaction: Redaction): Runnin
 
 type Worker = AsyncWorker<string, Payload, Payload, Payload>
 
-function redactedWorker(worker: Worker, redaction: Redaction): Worker {
+function redactedWorker(worker: Worker, { errors, results }: { readonly errors: Redaction; readonly results: Redaction | null }): Worker {
   return {
     ...worker,
     async call(rows, calls) {
-      const outcomes = await redactingErrors(redaction, () => worker.call(rows, calls))
-      return outcomes.map((outcome) => (outcome instanceof WaggleError ? redactedError(outcome, redaction) : outcome))
+      const outcomes = await redactingErrors(errors, () => worker.call(rows, calls))
+      return outcomes.map((outcome) => {
+        if (outcome instanceof WaggleError) return redactedError(outcome, errors)
+        return results?.payload(outcome) ?? outcome
+      })
     },
   }
 }

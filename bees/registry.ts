@@ -12,6 +12,7 @@ import majorityVote from './majority-vote/bee.ts'
 import map from './map/bee.ts'
 import merge from './merge/bee.ts'
 import module from './module/bee.ts'
+import postgres from './postgres/bee.ts'
 import respond from './respond/bee.ts'
 import route from './route/bee.ts'
 import sample from './sample/bee.ts'
@@ -50,6 +51,7 @@ const builtIn: readonly BeeType[] = [
   merge,
   loop,
   map,
+  postgres,
   respond,
   saveToDatabase,
   kafkaOutput,

@@ -668,6 +668,30 @@ export const errorCodes = {
     meaning: 'A position was committed by a later version of Waggle.',
     next: 'Run the version that committed it, or a later one.',
   },
+  WAGGLE_POSTGRES_ADDRESS: {
+    status: 500,
+    exit: 1,
+    meaning: '`spec.db` of a `postgres` bee is not the address of a database.',
+    next: 'Write `postgres://USER:PASSWORD@HOST:PORT/DATABASE`.',
+  },
+  WAGGLE_POSTGRES_AWAY: {
+    status: 502,
+    exit: 3,
+    meaning: 'A PostgreSQL server cannot be reached, or takes no connections now.',
+    next: 'See that the server runs and can be reached from here. Waggle tries again by itself.',
+  },
+  WAGGLE_POSTGRES_QUERY: {
+    status: 502,
+    exit: 1,
+    meaning: 'PostgreSQL does not run the query of a `postgres` bee.',
+    next: 'Correct `spec.query`, or the tables that it names.',
+  },
+  WAGGLE_POSTGRES_REFUSED: {
+    status: 502,
+    exit: 1,
+    meaning: 'A PostgreSQL server does not let this process in, or lets it not make its table.',
+    next: 'Correct `spec.db`: its user, password, database and sslmode.',
+  },
   WAGGLE_PROCESSING_FAILED: {
     status: 500,
     exit: 1,
@@ -786,6 +810,12 @@ export const errorCodes = {
     exit: 1,
     meaning: 'A record’s schema is of another kind, or has another message, than its reader expects.',
     next: 'Read the topic with a serde for that kind, or correct the writer.',
+  },
+  WAGGLE_SECRET_UNREADABLE: {
+    status: 500,
+    exit: 1,
+    meaning: 'A file of `WAGGLE_SECRETS_DIR` cannot be read.',
+    next: 'Let this process read the file, as text of at most 64 KiB.',
   },
   WAGGLE_SERDE_MISSING: { status: 500, exit: 1, meaning: 'A key or a value has no serde.', next: 'Give it one, or set a default.' },
   WAGGLE_SERDE_NOT_OPEN: {

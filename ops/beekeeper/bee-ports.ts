@@ -4,6 +4,7 @@ import { ServerHosts } from '../../connectors/models/serving/server-hosts.ts'
 import { TensorFlowServing } from '../../connectors/models/serving/tensorflow-serving.ts'
 import { ThreadedModels } from '../../connectors/models/threaded-models.ts'
 import { decodePicture } from '../../connectors/pictures/picture-decoder.ts'
+import { PostgresServers } from '../../connectors/postgres/postgres-database.ts'
 import { systemClock } from '../../connectors/system/system-clock.ts'
 import type { Settings } from '../config/settings.ts'
 
@@ -22,5 +23,6 @@ export function beePorts({ settings, threads, database }: BeePortsOptions): BeeP
     pictures: { decode: decodePicture },
     processes: new LocalProcesses({ clock: systemClock }),
     database,
+    postgres: new PostgresServers({ clock: systemClock }),
   }
 }

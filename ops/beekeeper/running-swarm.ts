@@ -15,18 +15,15 @@ import type { FailureListener } from '../../topology/failed-record.ts'
 import type { Topology } from '../../topology/graph.ts'
 import type { HandingSerde } from '../../topology/serde.ts'
 import type { CheckedSwarm, SwarmBee } from '../../topology/swarm/checked-swarm.ts'
-import { invalidSwarm } from '../../topology/swarm/document.ts'
 import type { Payload } from '../../topology/swarm/payload.ts'
 import { payloadSerde } from '../../topology/swarm/payload-serde.ts'
 import { ledgerStore, planSwarm, type SwarmPlan } from '../../topology/swarm/plan.ts'
 import { type PredictionRecord, predictionSchema, predictionSerde } from '../../topology/swarm/prediction-serde.ts'
 import { predictionTopics } from '../../topology/swarm/prediction-topics.ts'
-import { Redaction } from '../../topology/swarm/redaction.ts'
-import { withSecrets } from '../../topology/swarm/secrets.ts'
+import type { Redaction } from '../../topology/swarm/redaction.ts'
 import type { TopicSpec } from '../../topology/topic.ts'
 import { WaggleError } from '../../topology/waggle-error.ts'
 import type { Config } from '../config/config.ts'
-import { hiddenValues } from '../config/hidden-values.ts'
 import { ModelPlaces } from '../config/model-places.ts'
 import { planSettingsOf, type Settings } from '../config/settings.ts'
 import type { FailureLines } from '../process-log/failure-lines.ts'
@@ -36,6 +33,7 @@ import type { GatewayTarget } from './gateway-targets.ts'
 import { KnownReplyTopics } from './known-reply-topics.ts'
 import { restoreProgress } from './restore-progress.ts'
 import { swarmFailures } from './swarm-failures.ts'
+import { swarmSecrets } from './swarm-secrets.ts'
 
 export interface RunningSwarmOptions {
   readonly swarm: CheckedSwarm
@@ -123,25 +121,25 @@ export class RunningSwarm {
     const say: LogLine = (module, level, message, fields) => options.say(module, level, message, { ...fields, swarm: swarm.name })
     const onRecordFailure: FailureListener = (error, record) => failures.recordFailed(swarm.name, error, record)
     const plan = planSwarm(swarm, planSettingsOf(settings))
-    const bees = withSecretsIn(swarm, plan.bees, config)
+    const { bees } = plan
+    const secrets = swarmSecrets(swarm, bees, config)
     const places = new ModelPlaces({ resolve: config.resolve, directory: dirname(swarm.document.file), remote: models, mayFetch: true })
     const host = await SwarmHost.create({
       swarm: swarm.name,
       registry,
       ports,
       bees,
-      specPlace: (bee) => swarm.document.place(['bees', bees.indexOf(bee), 'spec']),
+      ...secrets.host,
       now: () => clock.now(),
       after: (ms, act) => clock.after(ms, act),
       resolve: (uri, kind, fetch) => places.path(uri, kind, fetch),
       resolveCommand: (image) => config.resolve.command(image),
       log: say,
     })
-    const redaction = new Redaction(hiddenValues(config))
     const predictions = predictionsOf(swarm.name, bees, settings.schema_registry_url)
     const own = new Map(plan.repliesTopic === null ? [] : [[plan.repliesTopic, settings.answer_partitions]])
     const replyTopics = new KnownReplyTopics({ log, clock, allowed: settings.reply_topics, own })
-    const topology = swarmTopology({ ...plan, bees }, redactedHost(host, redaction), {
+    const topology = swarmTopology(plan, redactedHost(host, secrets.redactions), {
       answersRetentionMs: settings.answers_retention_seconds * 1000,
       duplicateRetentionMs: log.traits.repeatsRecords ? settings.duplicate_retention_seconds * 1000 : null,
       predictions,
@@ -176,7 +174,16 @@ export class RunningSwarm {
       onNotice: (notice) => say('', 'warn', notice),
     })
     if (states !== null) reportBeesElsewhere(bees, settings, say)
-    return new RunningSwarm(plan, topology, application, predictions?.serde ?? payloadSerde, () => lastFailure, host, models, redaction)
+    return new RunningSwarm(
+      plan,
+      topology,
+      application,
+      predictions?.serde ?? payloadSerde,
+      () => lastFailure,
+      host,
+      models,
+      secrets.redactions.errors,
+    )
   }
 
   /** The calls of its bees in this process since the last call of this method. */
@@ -267,12 +274,4 @@ function predictionsOf(swarm: string, bees: readonly SwarmBee[], url: string | n
   const topics = predictionTopics(swarm, bees)
   const avro = schemaRegistry({ url }).avro<PredictionRecord>({ schema: predictionSchema })
   return { topics, serde: predictionSerde(avro, topics) }
-}
-
-/** Fills secrets into the specs. Only the running bees see them; plans and pages do not. */
-function withSecretsIn(swarm: CheckedSwarm, bees: readonly SwarmBee[], { secrets }: Config): readonly SwarmBee[] {
-  const mistakes: WaggleError[] = []
-  const filled = bees.map((bee, at) => ({ ...bee, spec: withSecrets(swarm.document, bee.spec, ['bees', at, 'spec'], secrets, mistakes) }))
-  if (mistakes.length > 0) throw invalidSwarm(swarm.document.file, mistakes)
-  return filled
 }

@@ -4,12 +4,14 @@ import { BeeRegistry } from '../../bees/registry.ts'
 import { ServerHosts } from '../../connectors/models/serving/server-hosts.ts'
 import { TensorFlowServing } from '../../connectors/models/serving/tensorflow-serving.ts'
 import { ThreadedModels } from '../../connectors/models/threaded-models.ts'
+import { PostgresServers } from '../../connectors/postgres/postgres-database.ts'
 import { systemClock } from '../../connectors/system/system-clock.ts'
 import type { CheckedSwarm } from '../../topology/swarm/checked-swarm.ts'
 import type { ModelServers } from '../../topology/swarm/ports/model-servers.ts'
+import type { Postgres } from '../../topology/swarm/ports/postgres.ts'
 import type { Programs } from '../../topology/swarm/ports/programs.ts'
 import { Redaction } from '../../topology/swarm/redaction.ts'
-import { withSecrets } from '../../topology/swarm/secrets.ts'
+import { secretWarnings, withSecrets } from '../../topology/swarm/secrets.ts'
 import { WaggleError } from '../../topology/waggle-error.ts'
 import { openRemoteModels } from '../beekeeper/open-remote-models.ts'
 import { loadConfig } from '../config/config.ts'
@@ -24,8 +26,13 @@ export async function checkedSwarm(
   {
     programs,
     modelServers,
+    postgres,
     ...options
-  }: Pick<BeeCheckOptions, 'mayBeMissing'> & { readonly programs: Programs; readonly modelServers?: Pick<ModelServers, 'open'> },
+  }: Pick<BeeCheckOptions, 'mayBeMissing'> & {
+    readonly programs: Programs
+    readonly modelServers?: Pick<ModelServers, 'open'>
+    readonly postgres?: Postgres
+  },
 ): Promise<CheckedBees & { readonly swarm: CheckedSwarm }> {
   const registry = new BeeRegistry()
   const swarm = readSwarm(file, registry)
@@ -35,7 +42,10 @@ export async function checkedSwarm(
   const places = new ModelPlaces({ resolve: config.resolve, directory, remote, mayFetch: false })
   const redaction = new Redaction(hiddenValues(config))
   const missing: WaggleError[] = []
-  const bees = swarm.bees.map((bee, at) => ({ ...bee, spec: withSecrets(swarm.document, bee.spec, ['bees', at, 'spec'], config.secrets, missing) }))
+  const bees = swarm.bees.map((bee, at) => ({
+    ...bee,
+    spec: withSecrets(swarm.document, bee.spec, ['bees', at, 'spec'], { secrets: config.secrets, schema: bee.type.spec, mistakes: missing }),
+  }))
   try {
     const { found, warnings } = await checkBees(
       { ...swarm, bees },
@@ -44,6 +54,7 @@ export async function checkedSwarm(
         ports: {
           models: new ThreadedModels({ requireGpu: false }),
           modelServers: modelServers ?? new TensorFlowServing({ clock: systemClock, hosts: new ServerHosts(config.settings.model_hosts) }),
+          postgres: postgres ?? new PostgresServers({ clock: systemClock }),
           programs,
         },
         resolve: (uri, kind, fetch) => places.path(uri, kind, fetch),
@@ -51,7 +62,7 @@ export async function checkedSwarm(
         ...options,
       },
     )
-    return { swarm, found, warnings: [...missing, ...warnings].map((warning) => redacted(warning, redaction)) }
+    return { swarm, found, warnings: [...missing, ...secretWarnings(swarm), ...warnings].map((warning) => redacted(warning, redaction)) }
   } catch (thrown) {
     throw redaction.error(thrown)
   }

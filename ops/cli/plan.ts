@@ -2,6 +2,7 @@ import { dirname } from 'node:path'
 import { describePlan, type PlanFormat } from '../../topology/swarm/describe.ts'
 import { planSwarm } from '../../topology/swarm/plan.ts'
 import type { ModelServers } from '../../topology/swarm/ports/model-servers.ts'
+import type { Postgres } from '../../topology/swarm/ports/postgres.ts'
 import type { Programs } from '../../topology/swarm/ports/programs.ts'
 import { WaggleError } from '../../topology/waggle-error.ts'
 import { loadConfig } from '../config/config.ts'
@@ -15,7 +16,7 @@ import { exitStatus } from './exit-status.ts'
  */
 export async function plan(file: string, { format }: { readonly format: PlanFormat }): Promise<number> {
   const { settings } = loadConfig({ directories: [dirname(file), process.cwd()], env: process.env })
-  const { swarm, found } = await checkedSwarm(file, { mayBeMissing: true, programs: unseen, modelServers: unasked })
+  const { swarm, found } = await checkedSwarm(file, { mayBeMissing: true, programs: unseen, modelServers: unasked, postgres: unconnected })
   const planned = describePlan(planSwarm(swarm, planSettingsOf(settings)), format)
   process.stdout.write(`${format === 'json' ? withModels(planned, found) : planned}\n`)
   const lines = foundLines(found)
@@ -34,5 +35,12 @@ const unseen: Programs = { checkModule: async () => {}, checkCommand: async () =
 const unasked: Pick<ModelServers, 'open'> = {
   open: async ({ url }) => {
     throw new WaggleError('WAGGLE_MODEL_SERVER_AWAY', { message: `${url} is not asked for a plan`, next: 'Run `waggle validate`.' })
+  },
+}
+
+/** A plan connects to no database, for the same reason. */
+const unconnected: Postgres = {
+  open() {
+    throw new WaggleError('WAGGLE_POSTGRES_AWAY', { message: 'A database is not asked for a plan', next: 'Run `waggle validate`.' })
   },
 }

@@ -1,10 +1,14 @@
 import { existsSync } from 'node:fs'
 import { dirname, join, resolve } from 'node:path'
+import { ChainedSecrets } from '../../connectors/secrets/chained-secrets.ts'
+import { EnvironmentSecrets } from '../../connectors/secrets/environment-secrets.ts'
+import { SecretFolder } from '../../connectors/secrets/secret-folder.ts'
+import { readBounded } from '../../connectors/system/bounded-file.ts'
 import { ownMember } from '../../topology/own-member.ts'
 import { SchemaChecker } from '../../topology/swarm/check-schema.ts'
 import { invalidSwarm, maxSwarmBytes, mistakeAt, SwarmDocument } from '../../topology/swarm/document.ts'
+import type { Secrets } from '../../topology/swarm/ports/secrets.ts'
 import { WaggleError } from '../../topology/waggle-error.ts'
-import { readBounded } from './bounded-file.ts'
 import { checkSettings } from './check-settings.ts'
 import { type Resolution, ResolveMap } from './resolve-map.ts'
 import { configSchema, type Setting, type Settings, settings } from './settings.ts'
@@ -12,8 +16,8 @@ import { configSchema, type Setting, type Settings, settings } from './settings.
 export interface Config {
   readonly settings: Settings
   readonly resolve: ResolveMap
-  /** Secrets by name, from the variables WAGGLE_SECRET_<name>. */
-  readonly secrets: ReadonlyMap<string, string>
+  /** Secrets by name: from the variables WAGGLE_SECRET_<name>, then from the files of `secrets_dir`. */
+  readonly secrets: Secrets
 }
 
 export interface ConfigSource {
@@ -35,7 +39,7 @@ export function loadConfig({ directories, env }: ConfigSource): Config {
   return {
     settings: values,
     resolve: new ResolveMap(map, file === undefined ? process.cwd() : dirname(resolve(file))),
-    secrets: secretsOf(env),
+    secrets: new ChainedSecrets([new EnvironmentSecrets(env), ...(values.secrets_dir === null ? [] : [new SecretFolder(values.secrets_dir)])]),
   }
 }
 
@@ -100,13 +104,6 @@ function settingValue(
   // The place names the variable, so the message need not.
   for (const { message, next } of found) mistakes.push(mistakeAt(variable, message.replace(`${variable} `, ''), next))
   return value
-}
-
-function secretsOf(env: ConfigSource['env']): ReadonlyMap<string, string> {
-  const prefix = 'WAGGLE_SECRET_'
-  return new Map(
-    Object.entries(env).flatMap(([name, value]) => (name.startsWith(prefix) && value !== undefined ? [[name.slice(prefix.length), value]] : [])),
-  )
 }
 
 function invalidConfig(file: string, mistakes: readonly WaggleError[]): WaggleError {

@@ -2,7 +2,14 @@ import type { Config } from './config.ts'
 
 /** Values that no output may show, by name: a swarm's secrets, and secret settings. */
 export function hiddenValues({ secrets, settings }: Config): ReadonlyMap<string, string> {
-  const hidden = new Map([...secrets].map(([name, value]) => [`secrets.${name}`, value]))
+  const hidden = new Map<string, string>()
+  for (const name of secrets.names()) {
+    const value = readable(secrets, name)
+    if (value === null) continue
+    hidden.set(`secrets.${name}`, value)
+    const password = URL.parse(value)?.password ?? ''
+    if (password !== '') hidden.set(`password of secrets.${name}`, decoded(password))
+  }
   for (const key of ['kafka_sasl_password', 'kafka_sasl_token'] as const) {
     const value = settings[key]
     if (value !== null) hidden.set(key, value)
@@ -17,6 +24,15 @@ export function hiddenValues({ secrets, settings }: Config): ReadonlyMap<string,
     }
   }
   return hidden
+}
+
+/** The value of a secret; null if it cannot be read. Then no text can contain it, and the bee that needs it reports the reason. */
+function readable(secrets: Config['secrets'], name: string): string | null {
+  try {
+    return secrets.find(name)?.reveal() ?? null
+  } catch {
+    return null
+  }
 }
 
 function decoded(text: string): string {

@@ -13,6 +13,7 @@ export interface Settings {
   readonly log_level: string
   readonly model_hosts: string | null
   readonly model_cache_bytes: number
+  readonly secrets_dir: string | null
   readonly clickhouse_url: string | null
   readonly clickhouse_port: number
   readonly schema_registry_url: string | null
@@ -120,6 +121,13 @@ export const settings: readonly Setting[] = [
     schema: integer(1, Number.MAX_SAFE_INTEGER),
     default: 20 * 1024 * 1024 * 1024,
     about: 'Bytes that fetched models may take in the data directory. Past it those go that were used longest ago, and none in use.',
+  },
+  {
+    key: 'secrets_dir',
+    variable: 'WAGGLE_SECRETS_DIR',
+    schema: Type.String({ minLength: 1 }),
+    default: null,
+    about: 'A folder with a file for each secret, as Docker and Kubernetes mount them. A variable WAGGLE_SECRET_<NAME> wins over the file NAME.',
   },
   {
     key: 'clickhouse_url',

@@ -9,13 +9,11 @@ import { aName, parameters, refuseWrong } from '../../topology/streams/argument-
 import { describePlan, type PlanFormat } from '../../topology/swarm/describe.ts'
 import { planSwarm, type SwarmPlan } from '../../topology/swarm/plan.ts'
 import type { Database } from '../../topology/swarm/ports/database.ts'
-import { Redaction } from '../../topology/swarm/redaction.ts'
 import { noReplyTopics } from '../../topology/swarm/reply-topics.ts'
 import type { SwarmDefinition } from '../../topology/swarm/swarm-definition.ts'
 import { WaggleError } from '../../topology/waggle-error.ts'
-import { hiddenValues } from '../config/hidden-values.ts'
 import { planSettingsOf } from '../config/settings.ts'
-import { localHostOptions } from './local-host.ts'
+import { localHost } from './local-host.ts'
 import { type SwarmSource, sourceOfDefinition, sourceOfFile } from './swarm-source.ts'
 
 /** A checked and planned swarm. */
@@ -88,9 +86,9 @@ function topologyOf(source: SwarmSource, plan: SwarmPlan): Topology {
   const url = settings.clickhouse_url ?? 'http://127.0.0.1:8123'
   const opened = () => new ClickHouseDatabase({ url, socketPath: null, clock: systemClock, random: new SystemRandom() })
   const database: Database = { openTable: (table) => opened().openTable(table) }
-  const options = localHostOptions(source, { bees: plan.bees, database, clock: systemClock, log: () => {} })
-  const host = redactedHost(SwarmHost.createNow(options), new Redaction(hiddenValues(source.config)))
-  return swarmTopology({ ...plan, bees: options.bees }, host, {
+  const { options, redactions } = localHost(source, { bees: plan.bees, database, clock: systemClock, log: () => {} })
+  const host = redactedHost(SwarmHost.createNow(options), redactions)
+  return swarmTopology(plan, host, {
     answersRetentionMs: settings.answers_retention_seconds * 1000,
     duplicateRetentionMs: settings.log === 'kafka' ? settings.duplicate_retention_seconds * 1000 : null,
     predictions: null,

@@ -15,13 +15,11 @@ import { deadLetterBeeHeader, deadLetterCodeHeader, deadLetterDetailHeader } fro
 import type { Payload } from '../../topology/swarm/payload.ts'
 import { edgePayload, payloadSerde } from '../../topology/swarm/payload-serde.ts'
 import { planSwarm, type SwarmPlan } from '../../topology/swarm/plan.ts'
-import { Redaction } from '../../topology/swarm/redaction.ts'
 import { noReplyTopics } from '../../topology/swarm/reply-topics.ts'
 import { WaggleError } from '../../topology/waggle-error.ts'
 import { swarmFailures } from '../beekeeper/swarm-failures.ts'
-import { hiddenValues } from '../config/hidden-values.ts'
 import { planSettingsOf } from '../config/settings.ts'
-import { localHostOptions } from '../swarms/local-host.ts'
+import { localHost } from '../swarms/local-host.ts'
 import type { SwarmSource } from '../swarms/swarm-source.ts'
 import type { MemoryDatabase } from './memory-database.ts'
 import { type Answer, answerOf, refusalOf, type TestRequest, TestRequests } from './test-requests.ts'
@@ -61,10 +59,10 @@ export class DrivenSwarm {
   ): Promise<DrivenSwarm> {
     const { settings } = source.config
     const plan = planSwarm(source.swarm, planSettingsOf({ ...settings, log: 'embedded' }))
-    const options = localHostOptions(source, { bees: plan.bees, database, clock, log: () => {} })
-    const host = redactedHost(await SwarmHost.create(options), new Redaction(hiddenValues(source.config)))
+    const { options, redactions } = localHost(source, { bees: plan.bees, database, clock, log: () => {} })
+    const host = redactedHost(await SwarmHost.create(options), redactions)
     const outputs = new Map<string, unknown[]>(plan.bees.map(({ name }) => [name, []]))
-    const topology = swarmTopology({ ...plan, bees: options.bees }, withEagerSinks(host), {
+    const topology = swarmTopology(plan, withEagerSinks(host), {
       answersRetentionMs: settings.answers_retention_seconds * 1000,
       duplicateRetentionMs: null,
       predictions: null,

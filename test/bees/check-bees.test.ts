@@ -3,6 +3,7 @@ import { describe, it } from 'node:test'
 import { checkBees } from '../../bees/check-bees.ts'
 import { BeeRegistry } from '../../bees/registry.ts'
 import { TensorFlowServing } from '../../connectors/models/serving/tensorflow-serving.ts'
+import { PostgresServers } from '../../connectors/postgres/postgres-database.ts'
 import { systemClock } from '../../connectors/system/system-clock.ts'
 import { checkSwarm } from '../../topology/swarm/check.ts'
 import { SwarmDocument } from '../../topology/swarm/document.ts'
@@ -23,6 +24,7 @@ async function found(bees: string): Promise<{ readonly mistakes: readonly string
       ports: {
         models: { open: elsewhere, versionsAt: elsewhere, watch: () => () => {} },
         modelServers: new TensorFlowServing({ clock: systemClock }),
+        postgres: new PostgresServers({ clock: systemClock }),
         programs: {
           checkModule: async ({ path }) => {
             loaded++

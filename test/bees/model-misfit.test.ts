@@ -7,6 +7,7 @@ import { defineBee } from '../../bees/define-bee.ts'
 import { BeeRegistry } from '../../bees/registry.ts'
 import { TensorFlowServing } from '../../connectors/models/serving/tensorflow-serving.ts'
 import { ThreadedModels } from '../../connectors/models/threaded-models.ts'
+import { PostgresServers } from '../../connectors/postgres/postgres-database.ts'
 import { systemClock } from '../../connectors/system/system-clock.ts'
 import type { PayloadType } from '../../topology/swarm/bee-type.ts'
 import { checkSwarm } from '../../topology/swarm/check.ts'
@@ -37,6 +38,7 @@ bees:
     ports: {
       models: new ThreadedModels({ requireGpu: false }),
       modelServers: new TensorFlowServing({ clock: systemClock }),
+      postgres: new PostgresServers({ clock: systemClock }),
       programs: { checkModule: async () => {}, checkCommand: async () => {}, hasImage: async () => null },
     },
     resolve: async (uri) => join(exportsDirectory, uri),

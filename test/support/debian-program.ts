@@ -1,26 +1,32 @@
 import { spawnSync } from 'node:child_process'
 import { existsSync, mkdirSync, mkdtempSync, readdirSync, renameSync, rmSync } from 'node:fs'
 import { homedir } from 'node:os'
-import { join } from 'node:path'
+import { join, relative } from 'node:path'
 
 /** A program and the variables that it runs with, or the reason why it is not available. */
 export type DebianProgram = { readonly program: string; readonly env: { readonly [variable: string]: string } } | { readonly missing: string }
 
 /**
- * The program `name`: this machine's own, else that of the Debian package of the same name. The package and its missing libraries are unpacked once
+ * The program `name`: this machine's own, else that of a Debian package, by default of the same name. The package and its missing libraries are unpacked once
  * into a cache of the user. Nothing is installed, and no service starts.
  */
-export function programOfDebian(name: string): DebianProgram {
+export function programOfDebian(name: string, options: { readonly package?: string } = {}): DebianProgram {
+  const packageName = options.package ?? name
   const own = spawnSync('sh', ['-c', `command -v ${name}`], { encoding: 'utf8' })
   if (own.status === 0) return { program: own.stdout.trim(), env: {} }
   for (const tool of ['apt-get', 'dpkg-deb'])
     if (spawnSync(tool, ['--version']).status !== 0) return { missing: `${name} is not on this machine, and neither is ${tool}` }
   const cache = join(process.env.XDG_CACHE_HOME ?? join(homedir(), '.cache'), 'waggle')
-  const directory = join(cache, `debian-${name}`)
-  const failure = existsSync(directory) ? null : unpack(name, { cache, directory })
+  const directory = join(cache, `debian-${packageName}`)
+  const failure = existsSync(directory) ? null : unpack(packageName, { cache, directory })
   if (failure !== null) return { missing: `${name} is not on this machine, and Debian’s package of it cannot be had: ${failure}` }
-  const program = ['usr/bin', 'usr/sbin'].map((folder) => join(directory, folder, name)).find((path) => existsSync(path))
-  if (program === undefined) return { missing: `Debian’s package ${name} has no program of that name` }
+  const folders = [
+    'usr/bin',
+    'usr/sbin',
+    ...subfolders(join(directory, 'usr/lib/postgresql')).map((version) => relative(directory, join(version, 'bin'))),
+  ]
+  const program = folders.map((folder) => join(directory, folder, name)).find((path) => existsSync(path))
+  if (program === undefined) return { missing: `Debian’s package ${packageName} has no program ${name}` }
   const libraries = ['usr/lib', 'lib'].flatMap((folder) => [join(directory, folder), ...subfolders(join(directory, folder))])
   return { program, env: { LD_LIBRARY_PATH: libraries.join(':') } }
 }

@@ -1,4 +1,5 @@
 import { WaggleError } from '../waggle-error.ts'
+import type { Payload } from './payload.ts'
 
 /**
  * Removes secret values from all texts that leave the process: errors, log lines, notices. Specs contain secrets in clear, because processes and
@@ -19,6 +20,35 @@ export class Redaction {
 
   text(text: string): string {
     return this.#pattern === null ? text : text.replace(this.#pattern, (value) => this.#names.get(value) ?? '')
+  }
+
+  /**
+   * The same payload, without secrets in its texts. A program that gets a secret may repeat it in its result, as a server repeats a header. Tensors and
+   * bytes that are no text are not changed.
+   */
+  payload(payload: Payload): Payload {
+    if (this.#pattern === null) return payload
+    if (payload.kind === 'json') {
+      const json = this.#json(payload.json)
+      return json === payload.json ? payload : { kind: 'json', json }
+    }
+    if (payload.kind !== 'bytes') return payload
+    const bytes = Buffer.from(payload.bytes.buffer, payload.bytes.byteOffset, payload.bytes.byteLength)
+    if (![...this.#names.keys()].some((value) => bytes.includes(value))) return payload
+    return { ...payload, bytes: new Uint8Array(Buffer.from(this.text(bytes.toString()))) }
+  }
+
+  /** The value itself if it contains no secret. */
+  #json(value: unknown): unknown {
+    if (typeof value === 'string') return this.text(value)
+    if (Array.isArray(value)) {
+      const items = value.map((item) => this.#json(item))
+      return items.every((item, at) => item === value[at]) ? value : items
+    }
+    if (value === null || typeof value !== 'object') return value
+    const before = Object.entries(value)
+    const after = before.map(([key, item]) => [this.text(key), this.#json(item)] as const)
+    return after.every(([key, item], at) => key === before[at]?.[0] && item === before[at]?.[1]) ? value : Object.fromEntries(after)
   }
 
   /** The same fields, with their texts redacted. */
@@ -62,10 +92,17 @@ export class Redaction {
 const maxCauses = 8
 /** Shorter values are not hidden, because most texts contain them by chance. */
 const leastLength = 4
+const leastBase64 = 10
 
-/** The forms of a value: itself, its JSON and URL encodings, and each of its longer lines, because a log line may contain a single line. */
+/**
+ * The forms of a value: itself, its JSON, URL and base64 encodings, and each of its longer lines, because a log line may contain a single line. The end
+ * of a base64 text depends on its neighbours, so it is left out.
+ */
 function formsOf(value: string): readonly string[] {
   const lines = value.split(/\r?\n/).filter((line) => line.length >= 2 * leastLength)
   const encoded = value.isWellFormed() ? [encodeURIComponent(value), encodeURI(value)] : []
-  return [value, JSON.stringify(value).slice(1, -1), ...encoded, ...lines].filter((form) => form.length >= leastLength)
+  const base64 = Buffer.from(value).toString('base64').replace(/=+$/, '').slice(0, -1)
+  return [value, JSON.stringify(value).slice(1, -1), ...encoded, ...(base64.length < leastBase64 ? [] : [base64]), ...lines].filter(
+    (form) => form.length >= leastLength,
+  )
 }

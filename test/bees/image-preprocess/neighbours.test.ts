@@ -11,6 +11,7 @@ import { BeeRegistry } from '../../../bees/registry.ts'
 import { TensorFlowServing } from '../../../connectors/models/serving/tensorflow-serving.ts'
 import { ThreadedModels } from '../../../connectors/models/threaded-models.ts'
 import { decodePicture } from '../../../connectors/pictures/picture-decoder.ts'
+import { PostgresServers } from '../../../connectors/postgres/postgres-database.ts'
 import { systemClock } from '../../../connectors/system/system-clock.ts'
 import type { AsyncCall } from '../../../topology/async-step.ts'
 import { checkSwarm } from '../../../topology/swarm/check.ts'
@@ -55,7 +56,7 @@ function check(swarm: CheckedSwarm): Promise<CheckedBees> {
   const programs = { checkModule: async () => {}, checkCommand: async () => {}, hasImage: async () => null }
   return checkBees(swarm, {
     registry,
-    ports: { models, modelServers: new TensorFlowServing({ clock: systemClock }), programs },
+    ports: { models, modelServers: new TensorFlowServing({ clock: systemClock }), postgres: new PostgresServers({ clock: systemClock }), programs },
     resolve,
     resolveCommand: () => null,
   })
@@ -68,7 +69,8 @@ async function run(swarm: CheckedSwarm, isOpen = true): Promise<{ readonly image
     registry,
     ports: { models, pictures: { decode: decodePicture } } as Partial<BeePorts> as BeePorts,
     bees: swarm.bees,
-    specPlace: () => '',
+    specOf: ({ spec }) => spec,
+    placeOf: () => '',
     now: () => 0,
     after: () => () => {},
     resolve,

@@ -4,6 +4,7 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join, resolve } from 'node:path'
 import { after, describe, it } from 'node:test'
+import { SwarmHere } from '../../support/swarm-here.ts'
 
 const main = resolve(import.meta.dirname, '..', '..', '..', 'ops', 'cli', 'main.ts')
 const secret = 'hunter2/"hunter2'
@@ -38,4 +39,32 @@ bees:
       assert.doesNotMatch(stdout + stderr, /hunter2|^\s+at .*:\d+:\d+\)?$/m)
     })
   }
+})
+
+/** A bee that answers with its whole environment and arguments. */
+const tells = `const told = () => ({ env: process.env, argv: process.argv, joined: 'Bearer ' + process.env.KEY })
+console.log('{"waggle":1}')
+require('readline').createInterface(process.stdin).on('line', (line) => {
+  const { id, json } = JSON.parse(line)
+  console.error('I was told ' + process.env.KEY)
+  console.log(JSON.stringify(json.fails ? { id, error: 'no ' + process.env.KEY } : { id, json: told() }))
+})`
+
+describe('A bee that gets a secret by its env', () => {
+  const env = { WAGGLE_SECRET_KEY: secret, WAGGLE_SECRET_OTHER: 'another secret' }
+  const bees = `  - {name: tells, type: container, input: {name: entrance}, spec: {command: [node, -e, ${JSON.stringify(tells)}], env: {KEY: "{{ secrets.KEY }}"}}}
+  - {name: answer, type: respond, input: {name: tells}}`
+
+  it('can repeat it in no answer, error, dead letter or log line, and gets no other secret', async () => {
+    process.env.WAGGLE_SECRET_OTHER = env.WAGGLE_SECRET_OTHER
+    await using swarm = await SwarmHere.open(env, { bees })
+    delete process.env.WAGGLE_SECRET_OTHER
+    const answer = await (await swarm.ask({})).text()
+    assert.match(answer, /"joined":"Bearer \{\{ secrets\.KEY \}\}"/)
+    const failed = await (await swarm.ask({ fails: true })).text()
+    assert.match(failed, /no \{\{ secrets\.KEY \}\}/)
+    const letters = await (await fetch(`${swarm.url}/v1/dead-letters?swarm=${swarm.name}`)).text()
+    assert.match(letters, /secrets\.KEY/)
+    assert.doesNotMatch([answer, failed, letters].join(), /hunter2|another secret/)
+  })
 })

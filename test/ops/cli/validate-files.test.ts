@@ -179,11 +179,13 @@ export default () => 1`,
       'type: container, spec: {image: far/away}',
       'type: tensor-rt, spec: {model: "s3://far/away.onnx"}',
       'type: container, spec: {command: [node], env: {KEY: "{{ secrets.key }}"}}',
+      'type: container, spec: {command: [node, "--key={{ secrets.key }}"]}',
     )
     assert.equal(status, 0, said)
     assert.match(said, /swarm\.yaml:4:\d+: warning: work-0 names the image far\/away, and this machine has no command for it/)
     assert.match(said, /swarm\.yaml:5:\d+: warning: s3:\/\/far\/away\.onnx is not on this machine/)
-    assert.match(said, /swarm\.yaml:6:\d+: warning: there is no secret key/)
+    assert.match(said, /swarm\.yaml:6:\d+: warning: there is no secret key; Set WAGGLE_SECRET_key\./)
+    assert.match(said, /swarm\.yaml:7:\d+: warning: the command of work-3 has the secret key in it/)
   })
 
   it('ends a module that is still loading if validate itself is killed', { timeout: 120_000 }, async () => {

@@ -123,7 +123,7 @@ describe('The settings of a process', () => {
   })
 
   it('contain secrets by name', () => {
-    assert.equal(load(null, { WAGGLE_SECRET_KEY: 'abc' }).secrets.get('KEY'), 'abc')
+    assert.equal(load(null, { WAGGLE_SECRET_KEY: 'abc' }).secrets.find('KEY')?.reveal(), 'abc')
   })
 
   const map =

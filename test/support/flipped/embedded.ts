@@ -104,6 +104,16 @@ export const embeddedFlips = {
     await assert.rejects(SwarmHere.open({ ...hosts, WAGGLE_MODEL_CACHE_BYTES: '20' }, web.swarm), { code: 'WAGGLE_MODEL_TOO_LARGE' })
   },
 
+  async secrets_dir() {
+    await using directory = temporaryDirectory()
+    writeFileSync(join(directory.path, 'KEY'), 'honey\n')
+    const program = `console.log('{"waggle":1}'); require('readline').createInterface(process.stdin).on('line', (line) => console.log(JSON.stringify({ id: JSON.parse(line).id, json: process.env.KEY.length })))`
+    const bees = `  - {name: model, type: container, input: {name: entrance}, spec: {command: [node, -e, ${JSON.stringify(program)}], env: {KEY: "{{ secrets.KEY }}"}}}\n${answer}`
+    await using swarm = await SwarmHere.open({ WAGGLE_SECRETS_DIR: directory.path }, { bees })
+    assert.equal(await (await swarm.ask({})).json(), 'honey'.length)
+    await assert.rejects(SwarmHere.open({}, { bees }), /there is no secret KEY; Set WAGGLE_SECRET_KEY\./)
+  },
+
   async clickhouse_url() {
     await using directory = temporaryDirectory()
     const server = await startWritableClickHouse(directory.path)

@@ -41,3 +41,20 @@ test('Each of the mistakes in an error’s cause is redacted', () => {
   const told = redaction.error(new WaggleError('WAGGLE_INVALID_SWARM', { message: 'all', next: '', cause: new AggregateError([mistake]) }))
   assert.equal(((told.cause as AggregateError).errors[0] as Error).message, 'no {{ secrets.KEY }}')
 })
+
+test('A result that repeats a secret shows its name in all of its texts, and any other result stays the same object', () => {
+  const told = redaction.payload({ kind: 'json', json: { list: ['first line\nsecond line', 1], 'p@ss "word"/+$1': null } })
+  assert.deepEqual(told, { kind: 'json', json: { list: ['{{ secrets.LONG }}', 1], '{{ secrets.KEY }}': null } })
+  const bytes = redaction.payload({ kind: 'bytes', contentType: 'text/plain', bytes: Buffer.from('said: p@ss "word"/+$1') })
+  assert.equal(bytes.kind === 'bytes' && Buffer.from(bytes.bytes).toString(), 'said: {{ secrets.KEY }}')
+  for (const same of [
+    { kind: 'json', json: { a: [1, 'p@ss'] } },
+    { kind: 'bytes', contentType: 'image/png', bytes: Buffer.from([255, 0]) },
+  ] as const)
+    assert.equal(redaction.payload(same), same)
+})
+
+test('A secret is hidden in a header that has it in base64', () => {
+  const hidden = new Redaction(new Map([['secrets.KEY', 'ada:hunter2']]))
+  assert.doesNotMatch(hidden.text(`Basic ${Buffer.from('ada:hunter2').toString('base64')}`), /YWRhOmh1bnRlcj/)
+})

@@ -4,7 +4,7 @@ import { mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, test } from 'node:test'
-import { readBounded } from '../../../ops/config/bounded-file.ts'
+import { readBounded } from '../../../connectors/system/bounded-file.ts'
 import { loadConfig } from '../../../ops/config/config.ts'
 import { ResolveMap } from '../../../ops/config/resolve-map.ts'
 

@@ -1,0 +1,215 @@
+import pg from 'pg'
+import type { Clock } from '../../processor/ports.ts'
+import type {
+  DescribedStatement,
+  OpenPostgres,
+  Postgres,
+  PostgresOptions,
+  ResultRow,
+  Statement,
+  StatementCall,
+  WriteIdentity,
+} from '../../topology/swarm/ports/postgres.ts'
+import { revealed } from '../../topology/swarm/secret.ts'
+import { WaggleError } from '../../topology/waggle-error.ts'
+import { pause } from '../system/pause.ts'
+import { BoundedQuery } from './bounded-query.ts'
+import { isAway, isConflict, isStalePlan, postgresError } from './postgres-error.ts'
+import { StatementDescription } from './statement-description.ts'
+import { deleteOldWrites, makeWriteTable, rememberedWrite, rememberResult } from './write-table.ts'
+
+/** Connects to PostgreSQL with `pg`. */
+export class PostgresServers implements Postgres {
+  readonly #clock: Clock
+
+  constructor({ clock }: { readonly clock: Clock }) {
+    this.#clock = clock
+  }
+
+  open(options: PostgresOptions): OpenPostgres {
+    return new PostgresDatabase(options, this.#clock)
+  }
+}
+
+class PostgresDatabase implements OpenPostgres {
+  readonly #pool: pg.Pool
+  readonly #clock: Clock
+  /** The database as errors name it. */
+  readonly #shown: string
+  #writes = 0
+
+  constructor({ db, connections, statementMs, application }: PostgresOptions, clock: Clock) {
+    this.#clock = clock
+    const connectionString = revealed(db)
+    try {
+      if (!/^postgres(ql)?:\/\//.test(connectionString)) throw new TypeError('it does not begin with postgres://')
+      this.#pool = new pg.Pool({
+        connectionString,
+        max: connections,
+        connectionTimeoutMillis: connectMs,
+        idleTimeoutMillis: idleMs,
+        keepAlive: true,
+        statement_timeout: statementMs,
+        idle_in_transaction_session_timeout: statementMs,
+        application_name: application,
+        allowExitOnIdle: true,
+      })
+      const { host, port, database } = new pg.Client({ connectionString })
+      this.#shown = `PostgreSQL ${database} on ${host.startsWith('/') ? host : `${host}:${port}`}`
+    } catch {
+      // The error of a text that is no URL may have its password.
+      throw new WaggleError('WAGGLE_POSTGRES_ADDRESS', {
+        message: 'db is not the address of a PostgreSQL database',
+        next: 'Write postgres://USER:PASSWORD@HOST:PORT/DATABASE, with the password in a secret; encode special characters of a user or password (@ is %40).',
+      })
+    }
+    // A connection that breaks while nobody uses it. The pool makes another when it is needed.
+    this.#pool.on('error', () => {})
+  }
+
+  describe(statement: Statement, signal?: AbortSignal): Promise<DescribedStatement> {
+    const describe = () =>
+      this.#withClient(
+        statement,
+        async (client) => {
+          const description = await described(client, statement.text)
+          const types = await typeNames(client, [...description.parameters, ...description.columns.map(({ dataTypeID }) => dataTypeID)])
+          return {
+            parameters: types.slice(0, description.parameters.length),
+            columns: description.columns.map(({ name }, at) => ({ name, type: types[description.parameters.length + at] ?? 'unknown' })),
+          }
+        },
+        signal,
+      )
+    return signal === undefined ? describe() : this.#untilThere(signal, describe, isAway)
+  }
+
+  async makeWriteTable(): Promise<boolean> {
+    return this.#withClient(null, async (client) => {
+      const isMade = await makeWriteTable(client)
+      if (isMade) await deleteOldWrites(client)
+      return isMade
+    })
+  }
+
+  run(call: StatementCall): Promise<readonly ResultRow[]> {
+    const { signal, effect, statement } = call
+    let isSent = false
+    const attempt = () =>
+      this.#withClient(
+        statement,
+        (client) => {
+          isSent = true
+          return typeof effect === 'string' ? this.#runPlain(client, call) : this.#runOnce(client, call, effect.once)
+        },
+        signal,
+      )
+    // After a conflict and with a stale plan the server has changed nothing. A connection that broke may have ended before the statement or after it.
+    const mayRepeat = (thrown: unknown) =>
+      isConflict(causeOf(thrown)) || isStalePlan(causeOf(thrown)) || (isAway(thrown) && (effect !== 'any' || !isSent))
+    return this.#untilThere(signal, attempt, mayRepeat)
+  }
+
+  async close(): Promise<void> {
+    await this.#pool.end()
+  }
+
+  /** Tries again, with longer and longer pauses, as long as errors may pass, for ten seconds. */
+  async #untilThere<T>(signal: AbortSignal, act: () => Promise<T>, mayRepeat: (thrown: unknown) => boolean): Promise<T> {
+    const startedMs = this.#clock.elapsedMs()
+    for (let attempt = 0; ; attempt++) {
+      try {
+        return await act()
+      } catch (thrown) {
+        if (signal.aborted) throw signal.reason
+        const waitMs = Math.min(longestWaitMs, firstWaitMs * 2 ** attempt)
+        if (!mayRepeat(thrown) || this.#clock.elapsedMs() - startedMs + waitMs > triesForMs) throw thrown
+        await pause(this.#clock, waitMs, signal)
+      }
+    }
+  }
+
+  async #runPlain(client: pg.PoolClient, { statement, values, maxRows }: StatementCall): Promise<readonly ResultRow[]> {
+    const query = new BoundedQuery({ text: statement.text, values: values.map(driverValue), maxRows })
+    const rows = await query.run(client)
+    if (!query.isCut) return rows
+    throw new WaggleError('WAGGLE_POSTGRES_QUERY', {
+      message: `the query has more than ${maxRows} rows as its result`,
+      next: 'Add a LIMIT to spec.query, or raise spec.max_rows.',
+    })
+  }
+
+  /** Runs the statement and remembers its rows in one transaction. A request that was written before gets the remembered rows. */
+  async #runOnce(client: pg.PoolClient, call: StatementCall, identity: WriteIdentity): Promise<readonly ResultRow[]> {
+    await client.query('BEGIN')
+    try {
+      const remembered = await rememberedWrite(client, identity)
+      const rows = remembered ?? (await this.#runPlain(client, call))
+      if (remembered === null && rows.length > 0) await rememberResult(client, identity, rows)
+      await client.query('COMMIT')
+      if (++this.#writes % writesBetweenDeletions === 0) await deleteOldWrites(client)
+      return rows
+    } catch (thrown) {
+      // A connection that broke rolls back by itself.
+      await client.query('ROLLBACK').catch(() => {})
+      throw thrown
+    }
+  }
+
+  /** Lends a connection. It is closed after an abort, and after an error of the connection. An aborted statement ends on the server by its time limit. */
+  async #withClient<T>(statement: Statement | null, act: (client: pg.PoolClient) => Promise<T>, signal?: AbortSignal): Promise<T> {
+    let client: pg.PoolClient | null = null
+    let isBroken = false
+    let cancel = () => {}
+    try {
+      client = await this.#pool.connect()
+      const lent = client
+      signal?.throwIfAborted()
+      const aborted = new Promise<never>((_, reject) => {
+        const onAbort = () => {
+          isBroken = true
+          reject(signal?.reason)
+        }
+        signal?.addEventListener('abort', onAbort, { once: true })
+        cancel = () => signal?.removeEventListener('abort', onAbort)
+      })
+      return await (signal === undefined ? act(lent) : Promise.race([act(lent), aborted]))
+    } catch (thrown) {
+      isBroken ||= isAway(thrown) || isStalePlan(thrown) || !(thrown instanceof WaggleError || thrown instanceof pg.DatabaseError)
+      if (signal?.aborted === true) throw thrown
+      throw postgresError(thrown, { shown: this.#shown, statement })
+    } finally {
+      cancel()
+      client?.release(isBroken)
+    }
+  }
+}
+
+async function described(client: pg.PoolClient, text: string): Promise<StatementDescription> {
+  return new Promise((resolve, reject) => {
+    const description = new StatementDescription(text, (error) => (error === null ? resolve(description) : reject(error)))
+    client.query(description)
+  })
+}
+
+/** The names of types, as SQL writes them. */
+async function typeNames(client: pg.PoolClient, oids: readonly number[]): Promise<readonly string[]> {
+  const text = 'SELECT format_type(oid, NULL) AS name FROM unnest($1::oid[]) WITH ORDINALITY AS types (oid, at) ORDER BY at'
+  const { rows } = await client.query<{ readonly name: string }>(text, [oids])
+  return rows.map(({ name }) => name)
+}
+
+function driverValue(value: StatementCall['values'][number]): string | Buffer | null {
+  return value instanceof Uint8Array ? Buffer.from(value.buffer, value.byteOffset, value.byteLength) : value
+}
+
+function causeOf(thrown: unknown): unknown {
+  return thrown instanceof WaggleError ? thrown.cause : thrown
+}
+
+const connectMs = 5000
+const idleMs = 30_000
+const triesForMs = 10_000
+const firstWaitMs = 100
+const longestWaitMs = 2000
+const writesBetweenDeletions = 10_000

@@ -1,0 +1,41 @@
+import type { Connection, FieldDef, Submittable } from 'pg'
+
+/** Lets the server parse a statement and tell its types, without running it. A client calls these methods as answers of the server come. */
+export class StatementDescription implements Submittable {
+  readonly #text: string
+  readonly #done: (error: Error | null) => void
+  #forget = () => {}
+  parameters: readonly number[] = []
+  columns: readonly Pick<FieldDef, 'name' | 'dataTypeID'>[] = []
+
+  constructor(text: string, done: (error: Error | null) => void) {
+    this.#text = text
+    this.#done = done
+  }
+
+  submit(connection: Connection): void {
+    const onParameters = ({ dataTypeIDs }: { readonly dataTypeIDs: readonly number[] }) => {
+      this.parameters = [...dataTypeIDs]
+    }
+    connection.once('parameterDescription', onParameters)
+    this.#forget = () => connection.off('parameterDescription', onParameters)
+    connection.parse({ text: this.#text, name: '', types: [] }, true)
+    connection.describe({ type: 'S', name: '' }, true)
+    connection.sync()
+  }
+
+  handleRowDescription({ fields }: { readonly fields: readonly FieldDef[] }): void {
+    this.columns = fields
+  }
+
+  /** After an error the client forgets the query, so `handleReadyForQuery` is not called. */
+  handleError(error: Error): void {
+    this.#forget()
+    this.#done(error)
+  }
+
+  handleReadyForQuery(): void {
+    this.#forget()
+    this.#done(null)
+  }
+}

@@ -1,0 +1,27 @@
+import type { Secrets } from '../../topology/swarm/ports/secrets.ts'
+import type { Secret } from '../../topology/swarm/secret.ts'
+
+/** Secrets of several places. The first place that has a name wins. */
+export class ChainedSecrets implements Secrets {
+  readonly #places: readonly Secrets[]
+
+  constructor(places: readonly Secrets[]) {
+    this.#places = places
+  }
+
+  find(name: string): Secret | null {
+    for (const place of this.#places) {
+      const secret = place.find(name)
+      if (secret !== null) return secret
+    }
+    return null
+  }
+
+  names(): readonly string[] {
+    return [...new Set(this.#places.flatMap((place) => place.names()))]
+  }
+
+  howToSet(name: string): string {
+    return this.#places.map((place) => place.howToSet(name)).join(', or ')
+  }
+}

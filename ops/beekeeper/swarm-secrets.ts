@@ -1,0 +1,47 @@
+import { keyAtFault } from '../../bees/check-bees.ts'
+import type { HostOptions } from '../../bees/host.ts'
+import type { HostRedactions } from '../../bees/redacted-host.ts'
+import type { CheckedSwarm, SwarmBee } from '../../topology/swarm/checked-swarm.ts'
+import { invalidSwarm } from '../../topology/swarm/document.ts'
+import { Redaction } from '../../topology/swarm/redaction.ts'
+import { secretNames, withSecrets } from '../../topology/swarm/secrets.ts'
+import type { WaggleError } from '../../topology/waggle-error.ts'
+import type { Config } from '../config/config.ts'
+import { hiddenValues } from '../config/hidden-values.ts'
+
+/** The specs of a swarm's bees with their secrets, and what hides them again. */
+export interface SwarmSecrets {
+  readonly host: Pick<HostOptions, 'specOf' | 'placeOf'>
+  readonly redactions: HostRedactions & { readonly errors: Redaction }
+}
+
+/**
+ * Puts secrets into the specs. Each bee gets its own when it opens. The plan, pages and other bees see the names of secrets. Throws
+ * WAGGLE_INVALID_SWARM for secrets that do not exist.
+ */
+export function swarmSecrets(swarm: CheckedSwarm, bees: readonly SwarmBee[], config: Config): SwarmSecrets {
+  const mistakes: WaggleError[] = []
+  const filled = new Map(
+    bees.map(({ name, spec, type }, at) => {
+      const { secrets } = config
+      return [name, withSecrets(swarm.document, spec, ['bees', at, 'spec'], { secrets, schema: type.spec, mistakes })] as const
+    }),
+  )
+  if (mistakes.length > 0) throw invalidSwarm(swarm.document.file, mistakes)
+  const hidden = hiddenValues(config)
+  const at = new Map(bees.map(({ name }, index) => [name, index]))
+  return {
+    host: {
+      specOf: (bee) => filled.get(bee.name) ?? bee.spec,
+      placeOf: (bee, error) => swarm.document.place(['bees', at.get(bee.name) ?? 0, ...keyAtFault(error, bee)]),
+    },
+    redactions: { errors: new Redaction(hidden), resultsOf: (bee) => resultRedaction(bee, hidden) },
+  }
+}
+
+/** Hides the secrets that a bee's spec names in its results; null for a bee without secrets. */
+function resultRedaction({ spec }: SwarmBee, hidden: ReadonlyMap<string, string>): Redaction | null {
+  const names = secretNames(spec)
+  if (names.size === 0) return null
+  return new Redaction(new Map([...hidden].filter(([shown]) => names.has(shown.replace(/^.*secrets\./, '')))))
+}

@@ -1,0 +1,72 @@
+import type { Secret } from '../secret.ts'
+
+/** PostgreSQL servers. */
+export interface Postgres {
+  /** Connects to nothing yet. Throws WAGGLE_POSTGRES_ADDRESS for an address that is none. */
+  open(options: PostgresOptions): OpenPostgres
+}
+
+export interface PostgresOptions {
+  /** `postgres://USER:PASSWORD@HOST:PORT/DATABASE`, with the parameters of libpq, such as `sslmode`. */
+  readonly db: string | Secret
+  /** The most connections at once. */
+  readonly connections: number
+  /** The server ends a statement after this time. */
+  readonly statementMs: number
+  /** The name of these connections in the server's list, `pg_stat_activity`. */
+  readonly application: string
+}
+
+/**
+ * A database, with connections that open when they are needed. Each method throws WAGGLE_POSTGRES_AWAY if the server takes no connections, WAGGLE_POSTGRES_REFUSED
+ * if it does not let this process in, and WAGGLE_POSTGRES_QUERY for a statement that fails.
+ */
+export interface OpenPostgres {
+  /** Lets the server parse a statement without running it. With `signal` it tries again while the server is away, for ten seconds. */
+  describe(statement: Statement, signal?: AbortSignal): Promise<DescribedStatement>
+  /** Makes the table that remembers which requests have been written. False if the role may not make it. */
+  makeWriteTable(): Promise<boolean>
+  /**
+   * Runs a statement, and tries again while the server is away, for ten seconds. Throws `Refused` if the server says that a value does not fit its type.
+   */
+  run(call: StatementCall): Promise<readonly ResultRow[]>
+  close(): Promise<void>
+}
+
+export interface Statement {
+  /** SQL with `$1`, `$2` and so on. */
+  readonly text: string
+  /** The names of the parameters, for errors: the first is that of `$1`. */
+  readonly parameters: readonly string[]
+  /** The place in the written query from which a character of `text` comes, as `line 1, column 5`. Both count from the beginning of the text. */
+  placeOf(character: number): string
+}
+
+export interface DescribedStatement {
+  /** The types of the parameters, as SQL writes them: `integer`, `text[]`. */
+  readonly parameters: readonly string[]
+  readonly columns: readonly { readonly name: string; readonly type: string }[]
+}
+
+export interface StatementCall {
+  readonly statement: Statement
+  /** Values as PostgreSQL reads them from a text. */
+  readonly values: readonly StatementValue[]
+  readonly signal: AbortSignal
+  /** The most rows of a result. */
+  readonly maxRows: number
+  /** `read`: it changes nothing, so it may run again. `once`: it runs once for this request, however often it is called. `any`: it may run again. */
+  readonly effect: 'read' | 'any' | { readonly once: WriteIdentity }
+}
+
+export type StatementValue = string | Uint8Array | null
+
+/** The identity of one write. */
+export interface WriteIdentity {
+  readonly swarm: string
+  readonly bee: string
+  readonly requestId: string
+}
+
+/** A row by column. Its values are as JSON has them. */
+export type ResultRow = { readonly [column: string]: unknown }

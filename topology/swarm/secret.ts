@@ -1,0 +1,56 @@
+import { type TSchema, Type } from 'typebox'
+
+/**
+ * A secret value, or a text with secret values in it. Printed, joined to a text, inspected or turned into JSON it is what it shows: `***`, or the text
+ * as the swarm file has it. Only `reveal` gives the value, so only a connector may call it, at the moment of use. A copy by `structuredClone` has no value.
+ *
+ * @example
+ * const password = new Secret('hunter2')
+ * `${password}` // '***'
+ * password.reveal() // 'hunter2'
+ */
+export class Secret {
+  readonly #value: string
+  readonly #shown: string
+
+  /** `shown` stands for the value in texts. Default: `***`. */
+  constructor(value: string, shown = '***') {
+    this.#value = value
+    this.#shown = shown
+  }
+
+  reveal(): string {
+    return this.#value
+  }
+
+  toString(): string {
+    return this.#shown
+  }
+
+  toJSON(): string {
+    return this.#shown
+  }
+
+  /** Node's `inspect` and `console.log` call this. */
+  [Symbol.for('nodejs.util.inspect.custom')](): string {
+    return this.#shown
+  }
+}
+
+/**
+ * The schema of a text whose secrets stay hidden: with `{{ secrets.NAME }}` in it the bee gets a `Secret`, without it a string. In any other text the
+ * bee gets the values in clear.
+ */
+export function secretText(options: { readonly description: string; readonly minLength?: number; readonly maxLength?: number }) {
+  return Type.Unsafe<string | Secret>({ ...Type.String(options), secret: true })
+}
+
+/** True for a schema made by `secretText`. */
+export function isSecretText(schema: TSchema | undefined): boolean {
+  return schema !== undefined && 'secret' in schema && schema.secret === true
+}
+
+/** The value of a text that may be secret. */
+export function revealed(text: string | Secret): string {
+  return typeof text === 'string' ? text : text.reveal()
+}
