@@ -50,7 +50,7 @@ def _worker(calls: Calls) -> "Union[SyncWorker, AsyncWorker]":
 
 
 def _hello(bee: Bee, channel: Channel) -> Dict[str, Any]:
-    """The hello. A plain function computes one request at a time, so more than a few wait in Waggle, where another worker may take them."""
+    """The hello. A plain function computes one request at a time, so one more waits here, and the others where another worker may take them."""
     hello: Dict[str, Any] = {"waggle": 1, "form": "binary" if channel.binary else "json", "wants": ["cancel", "ping", "headers"]}
     return hello if bee.is_async or bee.batch else {**hello, "window": _SYNC_WINDOW}
 
@@ -122,7 +122,7 @@ def _read_all(channel: Channel, worker: "Union[SyncWorker, AsyncWorker]", file: 
     worker.finish()
 
 
-_SYNC_WINDOW = 16
+_SYNC_WINDOW = 2
 _LOADING_SECONDS = 40
 
 if __name__ == "__main__":
