@@ -56,7 +56,7 @@ export class Gateway {
   readonly #fetch: typeof fetch
 
   /**
-   * @param url the address of the server. Default: WAGGLE_URL; on a page its own origin; else http://127.0.0.1:8080.
+   * @param url the address of the server. Default: WAGGLE_URL; on a page its own origin; else WAGGLE_HOST and WAGGLE_HTTP_PORT, or http://127.0.0.1:8080.
    * @throws TypeError for an address or an option that cannot be.
    */
   constructor(
@@ -165,7 +165,15 @@ function addressOf(url: string | URL): URL {
 function usualUrl(): string {
   const location: unknown = Reflect.get(globalThis, 'location')
   const origin = isFields(location) && typeof location.origin === 'string' ? location.origin : undefined
-  return environment('WAGGLE_URL') ?? origin ?? 'http://127.0.0.1:8080'
+  return environment('WAGGLE_URL') ?? origin ?? ownAddress()
+}
+
+/** The address at which a Waggle with this environment listens. */
+function ownAddress(): string {
+  const host = environment('WAGGLE_HOST') ?? '0.0.0.0'
+  const port = environment('WAGGLE_HTTP_PORT') ?? '0'
+  const shown = host === '0.0.0.0' || host === '::' ? '127.0.0.1' : host.includes(':') ? `[${host}]` : host
+  return `http://${shown}:${port === '0' ? 8080 : port}`
 }
 
 /** A variable of the environment; undefined if it is empty, or if there is no environment. */

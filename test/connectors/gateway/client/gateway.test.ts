@@ -209,6 +209,26 @@ describe('The client of a gateway', () => {
       await assert.rejects(gateway.request(payload, { gateway: 'g', ...options }), TypeError)
   })
 
+  it('asks the Waggle of the environment if it gets no address', async () => {
+    const asked: string[] = []
+    const fetch: typeof globalThis.fetch = async (url) => {
+      asked.push(new URL(String(url)).origin)
+      return new Response('1', { headers: { 'content-type': 'application/json' } })
+    }
+    const before = { ...process.env }
+    for (const variables of [
+      {},
+      { WAGGLE_HTTP_PORT: '9000' },
+      { WAGGLE_HOST: '::1', WAGGLE_HTTP_PORT: '9000' },
+      { WAGGLE_URL: 'https://a.example' },
+    ]) {
+      process.env = { ...variables }
+      await new Gateway(undefined, { fetch }).request(1, { gateway: 'g' })
+    }
+    process.env = before
+    assert.deepEqual(asked, ['http://127.0.0.1:8080', 'http://127.0.0.1:9000', 'http://[::1]:9000', 'https://a.example'])
+  })
+
   it('asks a real swarm', async () => {
     await using swarm = await SwarmHere.open({})
     const gateway = new Gateway(swarm.url)

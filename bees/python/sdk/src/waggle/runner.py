@@ -38,6 +38,9 @@ def main(arguments: Optional[Sequence[str]] = None) -> int:
     channel.write_line(_hello(bee, channel))
     threading.Thread(target=_read_all, args=(channel, worker, file), name="waggle-reader", daemon=True).start()
     worker.run()
+    # A thread that the bee has started may hold the process. A signal ends it then.
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, signal.SIG_DFL)
     return 0
 
 

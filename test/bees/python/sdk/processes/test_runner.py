@@ -1,5 +1,5 @@
-import os
 import signal
+import subprocess
 import time
 import unittest
 
@@ -354,6 +354,16 @@ class Ends(unittest.TestCase):
                 runner.ask(1)
                 runner.process.terminate()
                 self.assertEqual((runner.read(), runner.process.wait(10)), (None, 0))
+
+    def test_sigterm_ends_a_process_that_a_thread_of_the_bee_holds(self) -> None:
+        source = ECHO.replace("return payload", "import threading; threading.Thread(target=threading.Event().wait).start(); return payload")
+        with Runner(source) as runner:
+            self.assertEqual(runner.ask(1)["json"], 1)
+            runner.writer.close()
+            with self.assertRaises(subprocess.TimeoutExpired):
+                runner.process.wait(0.5)
+            runner.process.terminate()
+            self.assertEqual(runner.process.wait(10), -signal.SIGTERM)
 
     def test_a_process_whose_waggle_is_gone_ends_quietly(self):
         source = ECHO.replace("return payload", "import time; time.sleep(0.3); return payload")
