@@ -223,6 +223,8 @@ export interface BeeDefinition<S extends TSchema, In, Out> {
   passesInput?: true
   /** True if the bee lets only some requests pass, so that a join behind it may get a mark in the place of a result. */
   isConditional?: true
+  /** True if the bee may answer the caller itself, so that a swarm that ends in it needs no `respond` bee. */
+  mayAnswer?: true
   /** The readers between which a bee with this spec chooses. It chooses by giving a `PassedOn`. The spec may have mistakes. */
   branches?(spec: { readonly [key: string]: unknown }): readonly Branch[] | null
   /** The mistakes of a spec that its schema does not show, each with its place in the spec. The spec may have others. */
@@ -260,6 +262,7 @@ export function defineBee<S extends TSchema, In, Out>(definition: BeeDefinition<
     examples: definition.examples ?? [],
     isConditional: definition.isConditional ?? false,
     passesInput: definition.passesInput ?? false,
+    mayAnswer: definition.mayAnswer ?? false,
     ...(definition.branches === undefined ? {} : { branches: definition.branches }),
     ...(definition.mistakes === undefined ? {} : { mistakes: definition.mistakes }),
     ...(definition.shadow === undefined ? {} : { shadow: definition.shadow as NonNullable<BeeTypeInfo['shadow']> }),

@@ -34,6 +34,8 @@ export interface BeeTypeInfo {
   readonly passesInput: boolean
   /** True if the bee lets only some requests pass. */
   readonly isConditional: boolean
+  /** True if the bee may answer the caller itself. The last such bee of a swarm without a `respond` bee does (`withAnswer`). */
+  readonly mayAnswer: boolean
   /** The readers between which a bee with this spec chooses; null if its output goes to all. The spec may have mistakes. */
   branches?(spec: { readonly [key: string]: unknown }): readonly Branch[] | null
   /** The mistakes of a spec that its schema does not show. The spec may have others. */
