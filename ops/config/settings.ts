@@ -111,7 +111,7 @@ export const settings: readonly Setting[] = [
   {
     key: 'dev',
     variable: 'WAGGLE_DEV',
-    schema: Type.Enum([0, 1]),
+    schema: integer(0, 1),
     default: 0,
     about: '1 for development: a change of a Python bee’s file starts it anew, and requests go on.',
   },
