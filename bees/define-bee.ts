@@ -12,6 +12,7 @@ import type { Pictures } from '../topology/swarm/ports/pictures.ts'
 import type { Postgres } from '../topology/swarm/ports/postgres.ts'
 import type { Processes } from '../topology/swarm/ports/processes.ts'
 import type { Programs } from '../topology/swarm/ports/programs.ts'
+import type { PythonBees } from '../topology/swarm/ports/python.ts'
 import type { WaggleError } from '../topology/waggle-error.ts'
 
 /**
@@ -22,6 +23,7 @@ export interface BeePorts {
   readonly modelServers: ModelServers
   readonly pictures: Pictures
   readonly processes: Processes
+  readonly python: PythonBees
   readonly database: Database
   readonly postgres: Postgres
 }

@@ -13,6 +13,7 @@ import map from './map/bee.ts'
 import merge from './merge/bee.ts'
 import module from './module/bee.ts'
 import postgres from './postgres/bee.ts'
+import python from './python/bee.ts'
 import respond from './respond/bee.ts'
 import route from './route/bee.ts'
 import sample from './sample/bee.ts'
@@ -39,6 +40,7 @@ const builtIn: readonly BeeType[] = [
   kafkaInput,
   imagePreprocess,
   module,
+  python,
   container,
   batch,
   tfServing,

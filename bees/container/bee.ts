@@ -1,8 +1,7 @@
 import { Type } from 'typebox'
-import type { OpenProcess } from '../../topology/swarm/ports/processes.ts'
 import { WaggleError } from '../../topology/waggle-error.ts'
-import { type Bee, defineBee } from '../define-bee.ts'
-import { outputOf, payloadOfInput } from '../payload-input.ts'
+import { defineBee } from '../define-bee.ts'
+import { processBee } from '../process-bee.ts'
 
 export default defineBee({
   type: 'container',
@@ -51,21 +50,6 @@ function commandOf(spec: ContainerSpec, bee: string, resolveCommand: (image: str
   const command = image === undefined ? spec.command : resolveCommand(image)
   if (command === null || command === undefined) throw notResolved(bee, image)
   return command
-}
-
-function processBee(open: OpenProcess): Bee<unknown, unknown> {
-  return {
-    async processBatch(inputs, requests) {
-      const outcomes = await open.call(
-        requests.map((request, at) => {
-          const { id, contentType, deadline, signal } = request
-          return { id, payload: payloadOfInput(inputs[at], contentType), deadline, signal, headers: () => request.headers }
-        }),
-      )
-      return outcomes.map((outcome) => (outcome instanceof WaggleError ? outcome : outputOf(outcome)))
-    },
-    close: () => open.close(),
-  }
 }
 
 /** `isThere`: Docker's answer about the image, if there was one. */
