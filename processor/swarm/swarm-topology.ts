@@ -157,6 +157,7 @@ class SubtopologyBuilder {
           retentionMs: Math.max(answersRetentionMs, duplicateRetentionMs ?? 0),
           mayRepeat: duplicateRetentionMs !== null,
           onFailure: this.#failing.onFailure,
+          onOutput: this.#failing.onOutput,
         }
         const stores = this.#stores(keyValueStore({ name: step.store, key: Serdes.string(), value: joinEntrySerde }))
         this.#addProcessor(name, () => new MergeProcessor(options), parents, stores)
