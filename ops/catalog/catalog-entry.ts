@@ -41,7 +41,7 @@ export function exampleText({ type, role, schema }: Pick<CatalogEntry, 'type' | 
 /** The bees that the spec names as its inputs, joined; for a loop the way back; else any bee. */
 function inputFor(spec: unknown, { role, schema }: Pick<CatalogEntry, 'role'> & { readonly schema: InputSchema }): object {
   if (role === 'merge') return { stack: ['another-bee', 'a-third-bee'] }
-  if (role === 'loop') return { stack: ['another-bee', (spec as { readonly body?: unknown }).body] }
+  if (role === 'loop' || role === 'cache') return { stack: ['another-bee', (spec as { readonly body?: unknown }).body] }
   const named = Object.entries(spec ?? {}).flatMap(([key, value]) => (schema.properties?.[key]?.keysAre === 'inputs' ? Object.keys(value) : []))
   return named.length > 1 ? { join: named } : { name: 'another-bee' }
 }

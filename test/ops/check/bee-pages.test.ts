@@ -59,7 +59,7 @@ describe('docs/bees/', () => {
                 { name: 'another-bee', type: 'gateway-input', spec: { name: 'gate' } },
                 ...feeders.map((name) => ({ name, type: 'tensor-rt', input: { name: 'another-bee' }, spec: { model: 'a.onnx' } })),
                 ...readers.map((name) => ({ name, type: 'module', input: { name: bee.name }, spec: { file: './step.ts' } })),
-                ...(role === 'loop' ? [{ name: 'answer', type: 'respond', input: { name: bee.name } }] : []),
+                ...(role === 'loop' || role === 'cache' ? [{ name: 'answer', type: 'respond', input: { name: bee.name } }] : []),
                 ...(role === 'batch'
                   ? [
                       { name: 'step', type: 'module', input: { name: bee.name }, spec: { file: './step.ts' } },
