@@ -21,15 +21,21 @@ type Add = (path: Path, message: string, next: string, options?: { readonly key:
  */
 export function checkBranches(bees: readonly BranchingBee[], add: Add): void {
   const graph = new BranchGraph(bees)
+  let rings = 0
   for (const bee of bees) {
     const branches = bee.type?.branches?.(bee.spec) ?? null
     if (branches !== null) checkReaders(bee, branches, graph, add)
     const isReturning = bee.type !== null && returningRoles.has(bee.type.role)
-    if (isReturning) checkLoop(bee, branches ?? [], graph, add)
     if (isReturning || bee.type?.role === 'merge') checkStack(bee, add)
     else checkStackedBranches(bee, graph, add)
+    if (!isReturning) continue
+    if (++rings <= maxRings) checkLoop(bee, branches ?? [], graph, add)
+    else if (rings === maxRings + 1) add(['bees', bee.index], `there are more than ${maxRings} loops and caches`, 'Divide the swarm.')
   }
 }
+
+/** Each loop is followed through the whole swarm. */
+const maxRings = 100
 
 /** A branch from which no answer comes, with its place in the file. */
 export interface DeadBranch {
