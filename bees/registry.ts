@@ -1,5 +1,6 @@
 import type { BeeCatalog } from '../topology/swarm/bee-type.ts'
 import batch from './batch/bee.ts'
+import cache from './cache/bee.ts'
 import container from './container/bee.ts'
 import type { BeeType } from './define-bee.ts'
 import filter from './filter/bee.ts'
@@ -53,6 +54,7 @@ const builtIn: readonly BeeType[] = [
   merge,
   loop,
   map,
+  cache,
   postgres,
   respond,
   saveToDatabase,

@@ -8,11 +8,15 @@ import type { TSchema } from 'typebox'
  *  - `value`: computes its output from its input at once (an ensemble)
  *  - `merge`: passes on the first result of several bees for each request
  *  - `loop`: sends a request round and round through the bees that lead back to it, and then on
+ *  - `cache`: sends a request through the bees that lead back to it if it knows no result for its input, and then on
  *  - `respond`: answers the caller
  *  - `sink`: takes time and has no output (a database)
  *  - `output`: writes to the topic of its spec and has no other output
  */
-export type BeeRole = 'gateway' | 'batch' | 'call' | 'value' | 'merge' | 'loop' | 'respond' | 'sink' | 'output'
+export type BeeRole = 'gateway' | 'batch' | 'call' | 'value' | 'merge' | 'loop' | 'cache' | 'respond' | 'sink' | 'output'
+
+/** The roles whose bees read what follows from their own output. */
+export const returningRoles: ReadonlySet<BeeRole> = new Set(['loop', 'cache'])
 
 /** A JSON Schema, or tensors by name; -1 is a free dimension. */
 export type PayloadType = TSchema | { readonly tensors: { readonly [name: string]: { readonly dtype: string; readonly shape: readonly number[] } } }
