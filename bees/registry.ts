@@ -17,6 +17,7 @@ import respond from './respond/bee.ts'
 import route from './route/bee.ts'
 import sample from './sample/bee.ts'
 import saveToDatabase from './save-to-database/bee.ts'
+import streams from './streams/bee.ts'
 import tensorRt from './tensor-rt/bee.ts'
 import tfServing from './tf-serving/bee.ts'
 import ensemble from './weighted-average-ensemble/bee.ts'
@@ -29,6 +30,11 @@ export class BeeRegistry implements BeeCatalog {
     this.types = types
   }
 
+  /** True for a type of Waggle's own. */
+  isBuiltIn(type: BeeType): boolean {
+    return builtIn.includes(type)
+  }
+
   find(type: string): BeeType | null {
     return this.types.find((one) => one.type === type || one.aliases.includes(type)) ?? null
   }
@@ -39,6 +45,7 @@ const builtIn: readonly BeeType[] = [
   kafkaInput,
   imagePreprocess,
   module,
+  streams,
   container,
   batch,
   tfServing,

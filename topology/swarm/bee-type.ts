@@ -8,11 +8,12 @@ import type { TSchema } from 'typebox'
  *  - `value`: computes its output from its input at once (an ensemble)
  *  - `merge`: passes on the first result of several bees for each request
  *  - `loop`: sends a request round and round through the bees that lead back to it, and then on
+ *  - `stream`: adds steps of the DSL to the topology (keyed counts, windows, joins)
  *  - `respond`: answers the caller
  *  - `sink`: takes time and has no output (a database)
  *  - `output`: writes to the topic of its spec and has no other output
  */
-export type BeeRole = 'gateway' | 'batch' | 'call' | 'value' | 'merge' | 'loop' | 'respond' | 'sink' | 'output'
+export type BeeRole = 'gateway' | 'batch' | 'call' | 'value' | 'merge' | 'loop' | 'stream' | 'respond' | 'sink' | 'output'
 
 /** A JSON Schema, or tensors by name; -1 is a free dimension. */
 export type PayloadType = TSchema | { readonly tensors: { readonly [name: string]: { readonly dtype: string; readonly shape: readonly number[] } } }

@@ -24,6 +24,8 @@ export const errorHeader = 'waggle-error'
 export const branchesHeader = 'waggle-branches'
 /** The round of a request in each loop that it is in: `LOOP=ROUND,LOOP=ROUND`. */
 export const roundsHeader = 'waggle-rounds'
+/** The bee of the DSL whose steps a record passes. Its key may be another than the request id. */
+export const streamBeeHeader = 'waggle-stream-bee'
 
 /** The start and the end of the call that made the value, in epoch ms, the number of inputs of that call, and the reason why it was sent. */
 export const startedHeader = 'waggle-started-at'

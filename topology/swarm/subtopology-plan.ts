@@ -27,6 +27,8 @@ export type Step = { readonly name: string; readonly parents: readonly string[] 
   | { readonly kind: 'merge'; readonly bee: string; readonly store: string; readonly inputs: readonly JoinInput[] }
   /** `body`: the readers that begin a round. `exits`: the readers after the last round. */
   | { readonly kind: 'loop'; readonly bee: string; readonly body: readonly string[]; readonly exits: readonly string[] }
+  /** The steps that the bee itself adds, with their stores. */
+  | { readonly kind: 'stream'; readonly bee: string }
   | { readonly kind: 'deduplicate'; readonly store: string }
   | {
       readonly kind: 'join'
