@@ -26,7 +26,12 @@ export function catalogEntry(type: BeeTypeInfo): CatalogEntry {
 /** An example of a bee type as a list item of a swarm file. */
 export function exampleText({ type, role, schema }: Pick<CatalogEntry, 'type' | 'role' | 'schema'>, spec: unknown): string {
   const isEmpty = spec === null || typeof spec !== 'object' || Object.keys(spec).length === 0
-  const bee = { name: `my-${type}`, type, ...(role === 'gateway' ? {} : { input: inputFor(spec, schema) }), ...(isEmpty ? {} : { spec }) }
+  const bee = {
+    name: `my-${type}`,
+    type,
+    ...(role === 'gateway' ? {} : { input: role === 'merge' ? { stack: ['one-bee', 'another-bee'] } : inputFor(spec, schema) }),
+    ...(isEmpty ? {} : { spec }),
+  }
   const document = new Document([bee])
   visit(document, {
     Collection(_, node) {

@@ -49,13 +49,20 @@ describe('docs/bees/', () => {
     let examples = 0
     for (const { type, role } of registry.types) {
       for (const [, yaml = ''] of (beePages(registry).get(`${type}.md`) ?? '').matchAll(/```yaml\n(.*?)```/gs)) {
-        const [bee] = parse(yaml) as [{ readonly name: string; readonly input?: { readonly join?: readonly string[] } }]
+        const [bee] = parse(yaml) as [
+          { readonly name: string; readonly input?: { readonly join?: readonly string[]; readonly stack?: readonly string[] } },
+        ]
         const others =
           role === 'gateway'
             ? [{ name: 'answer', type: 'respond', input: { name: bee.name } }]
             : [
                 { name: 'another-bee', type: 'gateway-input', spec: { name: 'gate' } },
-                ...(bee.input?.join ?? []).map((name) => ({ name, type: 'tensor-rt', input: { name: 'another-bee' }, spec: { model: 'a.onnx' } })),
+                ...[...(bee.input?.join ?? []), ...(bee.input?.stack ?? []).slice(0, 1)].map((name) => ({
+                  name,
+                  type: 'tensor-rt',
+                  input: { name: 'another-bee' },
+                  spec: { model: 'a.onnx' },
+                })),
                 ...(role === 'batch'
                   ? [
                       { name: 'step', type: 'module', input: { name: bee.name }, spec: { file: './step.ts' } },
@@ -64,8 +71,8 @@ describe('docs/bees/', () => {
                   : []),
               ]
         const swarm = JSON.stringify({ name: 'example', bees: [...others, bee] })
-        // The example of a route names readers that are not in it.
-        const mistakes = mistakesIn(swarm, registry).filter((message) => !/ does not read my-route$/.test(message))
+        // Examples of routes and loops name readers that are not in them.
+        const mistakes = mistakesIn(swarm, registry).filter((message) => !/ does not read my-| is a loop, and needs /.test(message))
         assert.deepEqual(mistakes, [], `${type}: ${yaml}`)
         examples++
       }
