@@ -2,6 +2,8 @@ import type { Static, TSchema } from 'typebox'
 import type { BatchPolicy } from '../topology/async-step.ts'
 import type { Header } from '../topology/record.ts'
 import { aName, aSchema, optionsOf, parameters, refuseWrong } from '../topology/streams/argument-kinds.ts'
+import type { KStream } from '../topology/streams/kstream.ts'
+import type { StreamsBuilder } from '../topology/streams/streams-builder.ts'
 import type { BeeRole, BeeTypeInfo, Branch, PayloadType, SpecMistake } from '../topology/swarm/bee-type.ts'
 import type { ModelRow } from '../topology/swarm/management.ts'
 import type { BeeError, Tensor } from '../topology/swarm/payload.ts'
@@ -198,12 +200,14 @@ export type Bee<In, Out> = {
 } & (
   | { process(input: In, request: BeeRequest): Out | Promise<Out> }
   | { processBatch(inputs: readonly In[], requests: readonly BeeRequest[]): Promise<readonly (Out | WaggleError)[]> }
+  /** Steps of the DSL behind a stream of inputs by request id. The result is keyed by request id too; null for a bee without results. */
+  | { connect(input: KStream<string, In>, builder: StreamsBuilder): KStream<string, Out> | null }
 )
 
 export interface BeeDefinition<S extends TSchema, In, Out> {
   type: string
   aliases?: readonly string[]
-  /** Default: `call`. */
+  /** Default: `stream` if `create` returns `connect`, else `call`. */
   role?: BeeRole
   summary: string
   spec: S

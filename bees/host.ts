@@ -1,6 +1,6 @@
 import type { AsyncCall, AsyncWorker, BatchPolicy } from '../topology/async-step.ts'
 import { type Header, headerText, type RecordMetadata } from '../topology/record.ts'
-import type { BeeHost, BeeValue } from '../topology/swarm/bee-host.ts'
+import type { BeeHost, BeeValue, StreamBee } from '../topology/swarm/bee-host.ts'
 import type { BeeRole } from '../topology/swarm/bee-type.ts'
 import { isNotTaken, notTaken } from '../topology/swarm/branches.ts'
 import { readersIn, type SwarmBee } from '../topology/swarm/checked-swarm.ts'
@@ -40,47 +40,50 @@ export interface HostOptions {
   readonly after: (ms: number, act: () => void) => () => void
   readonly resolve: BeeContext<never>['resolve']
   readonly resolveCommand: (image: string) => readonly string[] | null
+  /** Bees that were created already, by name. */
+  readonly made?: ReadonlyMap<string, Bee<unknown, unknown>>
   readonly log: (bee: string, level: 'debug' | 'info' | 'warn' | 'error', message: string) => void
 }
 
 /** Opens the bees of one swarm by their types' `create`. Converts payloads to their inputs, and their outputs to payloads. */
 export class SwarmHost implements BeeHost {
   readonly #options: HostOptions
-  readonly #values: ReadonlyMap<string, Bee<unknown, unknown>>
+  /** The bees that were created before the topology: those of the roles `value` and `stream`. */
+  readonly #made: ReadonlyMap<string, Bee<unknown, unknown>>
   /** The turns of bees that have a shadow, by the bee's name. */
   readonly #turns: ReadonlyMap<string, ShadowTurns>
   readonly #opened = new Map<string, Bee<unknown, unknown>>()
   readonly calls: BeeCalls
 
-  private constructor(options: HostOptions, values: ReadonlyMap<string, Bee<unknown, unknown>>) {
+  private constructor(options: HostOptions, made: ReadonlyMap<string, Bee<unknown, unknown>>) {
     this.#options = options
-    this.#values = values
+    this.#made = made
     this.#turns = new Map(options.bees.flatMap(({ shadows }) => (shadows === undefined ? [] : [[shadows, new ShadowTurns(options)] as const])))
     this.calls = new BeeCalls(options)
   }
 
-  /** Creates the host and all bees of role `value`. Those compute inside the topology, which cannot wait for `create`. */
+  /** Creates the host and all bees of the roles `value` and `stream`. Those are part of the topology, which cannot wait for `create`. */
   static async create(options: HostOptions): Promise<SwarmHost> {
-    const values = new Map<string, Bee<unknown, unknown>>()
+    const made = new Map(options.made)
     for (const bee of options.bees)
-      if (computesAtOnce.has(bee.type.role)) values.set(bee.name, await createBee(options, bee, 1, async () => new Map()))
-    return new SwarmHost(options, values)
+      if (!made.has(bee.name) && isPartOfTopology.has(bee.type.role)) made.set(bee.name, await createBee(options, bee, 1, async () => new Map()))
+    return new SwarmHost(options, made)
   }
 
-  /** The same at once. Throws WAGGLE_INVALID_BEE for a type of role `value` whose `create` returns a promise. */
+  /** The same at once. Throws WAGGLE_INVALID_BEE for such a bee if `create` returns a promise. */
   static createNow(options: HostOptions): SwarmHost {
-    const values = new Map<string, Bee<unknown, unknown>>()
+    const made = new Map(options.made)
     for (const bee of options.bees) {
-      if (bee.type.role !== 'value') continue
-      const made = madeBy(options, bee, 1, async () => new Map())
-      if (made instanceof Promise)
+      if (made.has(bee.name) || !isPartOfTopology.has(bee.type.role)) continue
+      const one = madeBy(options, bee, 1, async () => new Map())
+      if (one instanceof Promise)
         throw new WaggleError('WAGGLE_INVALID_BEE', {
           message: `create of the bee type ${bee.type.type} returns a promise`,
           next: 'Return the bee itself, or run the swarm from a file.',
         })
-      values.set(bee.name, made)
+      made.set(bee.name, one)
     }
-    return new SwarmHost(options, values)
+    return new SwarmHost(options, made)
   }
 
   /** An input that the bee accepts, as JSON; null if the bee names none or is not open in this process. */
@@ -108,7 +111,7 @@ export class SwarmHost implements BeeHost {
   valueOf(
     bee: SwarmBee,
   ): (input: Payload, request: { readonly id: string; readonly headers: readonly Header[]; readonly place: RecordMetadata | null }) => BeeValue {
-    const made = this.#values.get(bee.name)
+    const made = this.#made.get(bee.name)
     if (made === undefined || !('process' in made)) {
       throw new WaggleError('WAGGLE_INVALID_BEE', {
         message: `The bee type ${bee.type.type} has the role "${bee.type.role}", which needs a \`process\` function`,
@@ -127,6 +130,29 @@ export class SwarmHost implements BeeHost {
       if (output instanceof PassedOn) return { payload: input, readers: output.readers }
       if (output instanceof NotTaken) return { payload: notTaken(bee.name, `${bee.name} ${output.reason}`), readers: null }
       return { payload: payloadOf(output, bee.name), readers: null }
+    }
+  }
+
+  streamOf(bee: SwarmBee): StreamBee {
+    const made = this.#made.get(bee.name)
+    if (made === undefined || !('connect' in made) || typeof made.connect !== 'function') {
+      throw new WaggleError('WAGGLE_INVALID_BEE', {
+        message: `The bee type ${bee.type.type} has the role "stream", which needs a \`connect\` function`,
+        next: 'Return { connect } from create.',
+      })
+    }
+    const given = inputs(typeOf(this.#options, bee))
+    return {
+      connect: (input, builder) => {
+        try {
+          return made.connect(input, builder)
+        } catch (thrown) {
+          const error = WaggleError.from('WAGGLE_INVALID_BEE', thrown, { message: `connect of ${bee.name} failed`, next: 'Correct it.' })
+          throw error.at(this.#options.placeOf(bee, error))
+        }
+      },
+      inputOf: given,
+      payloadOf: (output) => payloadOf(output, bee.name),
     }
   }
 
@@ -165,7 +191,12 @@ export class SwarmHost implements BeeHost {
   }
 
   async open(bee: SwarmBee, batchSize: number): Promise<Worker> {
-    const made = await createBee(this.#options, bee, batchSize, (one) => this.#findingsOfReaders(one))
+    const made = this.#made.get(bee.name) ?? (await createBee(this.#options, bee, batchSize, (one) => this.#findingsOfReaders(one)))
+    if ('connect' in made)
+      throw new WaggleError('WAGGLE_INVALID_BEE', {
+        message: `The bee type ${bee.type.type} returns { connect }, and was planned as a function of requests`,
+        next: "Give its definition the role: 'stream'.",
+      })
     this.#opened.set(bee.name, made)
     const given = inputs(typeOf(this.#options, bee))
     const call: Worker['call'] = (rows, calls) => callBee(made, { bee: bee.name, given, open: this.calls }, rows, calls)
@@ -186,7 +217,8 @@ export class SwarmHost implements BeeHost {
   }
 }
 
-const computesAtOnce: ReadonlySet<BeeRole> = new Set(['value', 'loop'])
+/** The roles of bees that compute inside the topology, or that add steps to it. */
+const isPartOfTopology: ReadonlySet<BeeRole> = new Set(['value', 'loop', 'stream'])
 
 type Worker = AsyncWorker<string, Payload, Payload, Payload>
 
@@ -203,7 +235,7 @@ function inputs({ definition }: BeeType): (payload: Payload) => unknown {
 }
 
 async function callBee(
-  made: Bee<unknown, unknown>,
+  made: Exclude<Bee<unknown, unknown>, { connect: unknown }>,
   { bee, given, open }: { readonly bee: string; readonly given: (payload: Payload) => unknown; readonly open: BeeCalls },
   rows: readonly Payload[],
   calls: readonly AsyncCall<string>[],
@@ -285,7 +317,7 @@ async function createBee(options: HostOptions, bee: SwarmBee, batchSize: number,
 }
 
 /** The result of a type's `create`, which may be a promise. */
-function madeBy(
+export function madeBy(
   options: HostOptions,
   bee: SwarmBee,
   batchSize: number,

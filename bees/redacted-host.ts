@@ -28,6 +28,7 @@ export function redactedHost(host: BeeHost, { errors: redaction, resultsOf }: Ho
         }
       }
     },
+    streamOf: (bee) => host.streamOf(bee),
     batchOf: (bee) => host.batchOf(bee),
   }
 }

@@ -19,6 +19,7 @@ import respond from './respond/bee.ts'
 import route from './route/bee.ts'
 import sample from './sample/bee.ts'
 import saveToDatabase from './save-to-database/bee.ts'
+import streams from './streams/bee.ts'
 import tensorRt from './tensor-rt/bee.ts'
 import tfServing from './tf-serving/bee.ts'
 import ensemble from './weighted-average-ensemble/bee.ts'
@@ -29,6 +30,11 @@ export class BeeRegistry implements BeeCatalog {
 
   constructor(types: readonly BeeType[] = builtIn) {
     this.types = types
+  }
+
+  /** True for a type of Waggle's own. */
+  isBuiltIn(type: BeeType): boolean {
+    return builtIn.includes(type)
   }
 
   find(type: string): BeeType | null {
@@ -42,6 +48,7 @@ const builtIn: readonly BeeType[] = [
   imagePreprocess,
   module,
   python,
+  streams,
   container,
   batch,
   tfServing,

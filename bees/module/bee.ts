@@ -1,6 +1,6 @@
 import { Type } from 'typebox'
 import { defineBee } from '../define-bee.ts'
-import { loadBee, loadMs } from './load-bee.ts'
+import { loadBee, loadMs, withoutSteps } from './load-bee.ts'
 import { openThreadedBee } from './threaded-bee.ts'
 
 export default defineBee({
@@ -33,6 +33,8 @@ export default defineBee({
   },
   create: async ({ spec, bee, resolve, log }) => {
     const module = { path: await resolve(spec.file), export: spec.bee ?? 'default' }
-    return spec.workers === undefined ? loadBee(module, loadMs) : openThreadedBee({ module, bee, log: (line) => log('error', line) }, spec.workers)
+    return spec.workers === undefined
+      ? withoutSteps(await loadBee(module, loadMs))
+      : openThreadedBee({ module, bee, log: (line) => log('error', line) }, spec.workers)
   },
 })

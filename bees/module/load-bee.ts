@@ -25,6 +25,21 @@ export async function loadBee({ path, export: name }: BeeModule, limitMs?: numbe
   throw new WaggleError('WAGGLE_INVALID_MODULE', { message: `The export ${name} of ${path} ${mistake.is}`, next: mistake.next })
 }
 
+/** A bee that is a function of requests. Throws WAGGLE_INVALID_MODULE for one of the DSL. */
+export function withoutSteps(bee: Bee<unknown, unknown>): Exclude<Bee<unknown, unknown>, { connect: unknown }> {
+  if (!('connect' in bee)) return bee
+  throw new WaggleError('WAGGLE_INVALID_MODULE', { message: 'The module exports steps of the DSL (connect)', next: 'Give the bee the type streams.' })
+}
+
+/** A bee of the DSL. Throws WAGGLE_INVALID_MODULE for one that is a function of requests. */
+export function withSteps(bee: Bee<unknown, unknown>): Extract<Bee<unknown, unknown>, { connect: unknown }> {
+  if ('connect' in bee) return bee
+  throw new WaggleError('WAGGLE_INVALID_MODULE', {
+    message: 'The module exports a function of requests, and no connect',
+    next: 'Give the bee the type module, or export { connect(input, builder) }.',
+  })
+}
+
 /** The export of this name. A module with `require` that was compiled from `export default` has it as a member of `module.exports`. */
 function exportOf(module: { readonly [name: string]: unknown }, name: string): unknown {
   const found = Object.hasOwn(module, name) ? module[name] : undefined
@@ -52,19 +67,19 @@ interface Mistake {
 
 /** The reason why an export is not a bee; null for a bee. */
 function mistakeIn(found: unknown): Mistake | null {
-  const next = 'Export a function (input, request) => output, or an object with a function process or processBatch.'
+  const next = 'Export a function (input, request) => output, or an object with a function process, processBatch or connect.'
   if (typeof found === 'function') return mistakeOfFunction(found, '')
   if (found instanceof Promise) return { is: 'is a promise', next: 'Export the value: export default await … .' }
   if (found === null || typeof found !== 'object') return { is: `is ${found === null ? 'null' : `a ${typeof found}`}, which is not a bee`, next }
-  const { process, processBatch } = found as { readonly process?: unknown; readonly processBatch?: unknown }
-  for (const [name, member] of Object.entries({ process, processBatch })) {
+  const { process, processBatch, connect } = found as { readonly process?: unknown; readonly processBatch?: unknown; readonly connect?: unknown }
+  for (const [name, member] of Object.entries({ process, processBatch, connect })) {
     if (typeof member === 'function') return mistakeOfFunction(member, name)
     if (member !== undefined) return { is: `has a ${name} that is not a function`, next }
   }
   const members = Object.keys(found)
-  const hint = members.map((member) => didYouMean(member, ['process', 'processBatch'])).find((text) => text !== '')
+  const hint = members.map((member) => didYouMean(member, ['process', 'processBatch', 'connect'])).find((text) => text !== '')
   return {
-    is: `is an object without a function process or processBatch${members.length === 0 ? '' : `: it has ${members.slice(0, 10).join(', ')}`}`,
+    is: `is an object without a function process, processBatch or connect${members.length === 0 ? '' : `: it has ${members.slice(0, 10).join(', ')}`}`,
     next: hint === undefined ? next : `${hint.charAt(0).toUpperCase()}${hint.slice(1)}`,
   }
 }

@@ -4,7 +4,7 @@ import type { Payload } from '../../topology/swarm/payload.ts'
 import { WaggleError } from '../../topology/waggle-error.ts'
 import type { Bee, BeeRequest } from '../define-bee.ts'
 import { inputOf, payloadOf } from '../payload-input.ts'
-import { loadBee, loadMs } from './load-bee.ts'
+import { loadBee, loadMs, withoutSteps } from './load-bee.ts'
 import type { FromModule, ModuleThreadData, SentError, ToModule } from './module-messages.ts'
 import { sentError } from './sent-error.ts'
 
@@ -15,7 +15,7 @@ Object.assign(workerData as object, { port: null })
 const say = (message: FromModule) => port.postMessage(message)
 serveOwnPackage()
 try {
-  const made = await loadBee(module, loadMs)
+  const made = withoutSteps(await loadBee(module, loadMs))
   const calls = new Map<number, AbortController>()
   port.on('message', (message: ToModule) => {
     if (message.kind === 'ping') say({ kind: 'pong', call: message.call })
@@ -40,7 +40,7 @@ try {
 }
 
 async function outcomesOf(
-  made: Bee<unknown, unknown>,
+  made: ReturnType<typeof withoutSteps>,
   { inputs, requests }: Extract<ToModule, { kind: 'call' }>,
   signal: AbortSignal,
 ): Promise<readonly (Payload | SentError)[]> {

@@ -2,7 +2,8 @@ import { readdirSync } from 'node:fs'
 import { dirname } from 'node:path'
 import type { BeeActivity } from '../../bees/bee-calls.ts'
 import type { BeePorts } from '../../bees/define-bee.ts'
-import { SwarmHost } from '../../bees/host.ts'
+import { earlyBees } from '../../bees/early-bees.ts'
+import { type HostOptions, SwarmHost } from '../../bees/host.ts'
 import { redactedHost, redactedModel } from '../../bees/redacted-host.ts'
 import type { BeeRegistry } from '../../bees/registry.ts'
 import type { RemoteModels } from '../../connectors/objects/remote-models.ts'
@@ -11,6 +12,7 @@ import { Application } from '../../processor/application/application.ts'
 import type { KillerSearch } from '../../processor/async/killer-search.ts'
 import type { Clock, Log, StateDirectory } from '../../processor/ports.ts'
 import { type GraphSettings, swarmTopology } from '../../processor/swarm/swarm-topology.ts'
+import { decorated } from '../../topology/decorated.ts'
 import type { FailureListener } from '../../topology/failed-record.ts'
 import type { Topology } from '../../topology/graph.ts'
 import type { HandingSerde } from '../../topology/serde.ts'
@@ -120,32 +122,36 @@ export class RunningSwarm {
     const { settings } = config
     const say: LogLine = (module, level, message, fields) => options.say(module, level, message, { ...fields, swarm: swarm.name })
     const onRecordFailure: FailureListener = (error, record) => failures.recordFailed(swarm.name, error, record)
-    const plan = planSwarm(swarm, planSettingsOf(settings))
-    const { bees } = plan
-    const secrets = swarmSecrets(swarm, bees, config)
     const places = new ModelPlaces({ resolve: config.resolve, directory: dirname(swarm.document.file), remote: models, mayFetch: true })
-    const host = await SwarmHost.create({
+    const optionsFor = (bees: readonly SwarmBee[]): HostOptions => ({
       swarm: swarm.name,
       registry,
       ports,
       bees,
-      ...secrets.host,
+      ...swarmSecrets(swarm, bees, config).host,
       now: () => clock.now(),
       after: (ms, act) => clock.after(ms, act),
       resolve: (uri, kind, fetch) => places.path(uri, kind, fetch),
       resolveCommand: (image) => config.resolve.command(image),
       log: say,
     })
+    const early = await earlyBees(optionsFor(swarm.bees), swarm.document)
+    const plan = planSwarm({ ...swarm, bees: early.bees }, planSettingsOf(settings))
+    const { bees } = plan
+    const secrets = swarmSecrets(swarm, bees, config)
+    const host = await SwarmHost.create({ ...optionsFor(bees), ...secrets.host, made: early.made })
     const predictions = predictionsOf(swarm.name, bees, settings.schema_registry_url)
     const own = new Map(plan.repliesTopic === null ? [] : [[plan.repliesTopic, settings.answer_partitions]])
     const replyTopics = new KnownReplyTopics({ log, clock, allowed: settings.reply_topics, own })
-    const topology = swarmTopology(plan, redactedHost(host, secrets.redactions), {
+    const graph = swarmTopology(plan, redactedHost(host, secrets.redactions), {
       answersRetentionMs: settings.answers_retention_seconds * 1000,
       duplicateRetentionMs: log.traits.repeatsRecords ? settings.duplicate_retention_seconds * 1000 : null,
       predictions,
       replyTopics,
       onFailure: onRecordFailure,
     })
+    // The names of topics that steps of the DSL add begin with the application's id.
+    const topology = decorated(graph, plan.applicationId, { key: null, value: null, timestampExtractor: null })
     let lastFailure: WaggleError | null = null
     const application = new Application({
       applicationId: plan.applicationId,

@@ -1,15 +1,18 @@
 import { outputRecord } from '../../processor/swarm/output-record.ts'
 import type { FailurePolicy } from '../../processor/task/failures.ts'
-import type { FailureListener, Handler } from '../../topology/failed-record.ts'
-import { deadLetterTopic } from '../../topology/naming.ts'
+import type { FailedRecord, FailureListener, Handler } from '../../topology/failed-record.ts'
+import { beeTopic, deadLetterTopic } from '../../topology/naming.ts'
+import { headerText } from '../../topology/record.ts'
 import { beeError } from '../../topology/swarm/bee-error.ts'
 import { deadLetterHeaders } from '../../topology/swarm/dead-letter.ts'
+import { requestIdHeader, streamBeeHeader } from '../../topology/swarm/headers.ts'
 import type { Payload } from '../../topology/swarm/payload.ts'
+import { payloadSerde } from '../../topology/swarm/payload-serde.ts'
 
 /**
  * The failure policy of a swarm, for records at which one of Waggle's own steps fails. (A bee that throws is handled elsewhere.) The record becomes a
  * dead letter at once. A retry would give the same result and delay other records. An error record replaces it, so that a join completes and the
- * caller gets an answer. `Unavailable` (a failing disk, a registry that is away) reaches no handler: the record waits.
+ * caller gets an answer. A step of a bee of the DSL cannot pass an error record on, so the record goes to the bee's topic. `Unavailable` (a failing disk, a registry that is away) reaches no handler: the record waits.
  */
 export function swarmFailures(swarm: string, onFailure: FailureListener = () => {}): FailurePolicy {
   const resume: Handler<'resume'> = (error, record) => {
@@ -20,7 +23,23 @@ export function swarmFailures(swarm: string, onFailure: FailureListener = () => 
     deserialization: resume,
     processing: resume,
     production: resume,
-    deadLetters: { topic: deadLetterTopic(swarm), headers: (error, record) => deadLetterHeaders(error, record.node, record) },
+    deadLetters: { topic: deadLetterTopic(swarm), headers: (error, record) => deadLetterHeaders(error, streamBeeOf(record) ?? record.node, record) },
+    notice(error, record) {
+      const bee = streamBeeOf(record)
+      const id = headerText(record.headers, requestIdHeader)
+      if (bee === null || id === null) return null
+      const payload = beeError(error, bee)
+      return {
+        topic: beeTopic(swarm, bee),
+        key: Buffer.from(id),
+        value: payloadSerde.serialize('', payload),
+        headers: outputRecord(
+          { ...record, key: id, value: payload, headers: record.headers.filter(({ key }) => key !== streamBeeHeader) },
+          payload,
+          null,
+        ).headers,
+      }
+    },
     replacement(error, { key, value, timestamp, headers, node }) {
       // The value is damaged on the disk. The key is intact, and is still bytes.
       if (error.code === 'WAGGLE_LOG_CORRUPT' && key instanceof Uint8Array) {
@@ -31,6 +50,11 @@ export function swarmFailures(swarm: string, onFailure: FailureListener = () => 
       return outputRecord({ key, value, timestamp, headers }, beeError(error, node), null)
     },
   }
+}
+
+/** The bee of the DSL at whose steps a record failed; null for any other record. */
+function streamBeeOf({ headers }: FailedRecord): string | null {
+  return headerText(headers, streamBeeHeader)
 }
 
 function isPayload(value: unknown): value is Payload {

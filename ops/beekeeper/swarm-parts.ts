@@ -26,5 +26,6 @@ export function partsOf(plan: SwarmPlan): SwarmParts {
 const nobody: BeeHost = {
   open: () => Promise.reject(new Error('It is only looked at')),
   valueOf: () => (payload) => ({ payload, readers: null }),
+  streamOf: () => ({ connect: (input) => input, inputOf: (payload) => payload, payloadOf: () => ({ kind: 'json', json: null }) }),
   batchOf: () => null,
 }

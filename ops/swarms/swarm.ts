@@ -1,3 +1,4 @@
+import { earlyBees, earlyBeesNow } from '../../bees/early-bees.ts'
 import { SwarmHost } from '../../bees/host.ts'
 import { redactedHost } from '../../bees/redacted-host.ts'
 import { ClickHouseDatabase } from '../../connectors/clickhouse/clickhouse-database.ts'
@@ -6,6 +7,8 @@ import { SystemRandom } from '../../connectors/system/system-random.ts'
 import { swarmTopology } from '../../processor/swarm/swarm-topology.ts'
 import type { Topology } from '../../topology/graph.ts'
 import { aName, parameters, refuseWrong } from '../../topology/streams/argument-kinds.ts'
+import type { BeeHost } from '../../topology/swarm/bee-host.ts'
+import type { SwarmBee } from '../../topology/swarm/checked-swarm.ts'
 import { describePlan, type PlanFormat } from '../../topology/swarm/describe.ts'
 import { planSwarm, type SwarmPlan } from '../../topology/swarm/plan.ts'
 import type { Database } from '../../topology/swarm/ports/database.ts'
@@ -13,7 +16,7 @@ import { noReplyTopics } from '../../topology/swarm/reply-topics.ts'
 import type { SwarmDefinition } from '../../topology/swarm/swarm-definition.ts'
 import { WaggleError } from '../../topology/waggle-error.ts'
 import { planSettingsOf } from '../config/settings.ts'
-import { localHost } from './local-host.ts'
+import { type LocalHost, localHost } from './local-host.ts'
 import { type SwarmSource, sourceOfDefinition, sourceOfFile } from './swarm-source.ts'
 
 /** A checked and planned swarm. */
@@ -45,7 +48,11 @@ export interface Swarm {
  * path in the definition: `swarm.ts:3:15: bees[1].input.name`.
  */
 export function defineSwarm(definition: SwarmDefinition): Swarm {
-  return swarmOf(sourceOfDefinition(definition))
+  const source = sourceOfDefinition(definition)
+  const { bees, made } = earlyBeesNow(hostOf(source, source.swarm.bees).options, source.swarm.document)
+  const plan = planOf(source, bees)
+  const { options, redactions } = hostOf(source, plan.bees)
+  return swarmOf(source, plan, redactedHost(SwarmHost.createNow({ ...options, made }), redactions))
 }
 
 /**
@@ -59,12 +66,19 @@ export function defineSwarm(definition: SwarmDefinition): Swarm {
  */
 export async function loadSwarm(path: string): Promise<Swarm> {
   refuseWrong('loadSwarm', parameters({ path: aName }), [path], 'WAGGLE_INVALID_CONFIG')
-  return swarmOf(sourceOfFile(path))
+  const source = sourceOfFile(path)
+  const { bees, made } = await earlyBees(hostOf(source, source.swarm.bees).options, source.swarm.document)
+  const plan = planOf(source, bees)
+  const { options, redactions } = hostOf(source, plan.bees)
+  return swarmOf(source, plan, redactedHost(await SwarmHost.create({ ...options, made }), redactions))
 }
 
-function swarmOf(source: SwarmSource): Swarm {
-  const plan = planSwarm(source.swarm, planSettingsOf(source.config.settings))
-  const topology = topologyOf(source, plan)
+function planOf({ swarm, config }: SwarmSource, bees: readonly SwarmBee[]): SwarmPlan {
+  return planSwarm({ ...swarm, bees }, planSettingsOf(config.settings))
+}
+
+function swarmOf(source: SwarmSource, plan: SwarmPlan, host: BeeHost): Swarm {
+  const topology = topologyOf(source, plan, host)
   return {
     name: source.swarm.name,
     topology,
@@ -81,13 +95,14 @@ function swarmOf(source: SwarmSource): Swarm {
 
 const formats: ReadonlySet<PlanFormat> = new Set(['text', 'json', 'mermaid'])
 
-function topologyOf(source: SwarmSource, plan: SwarmPlan): Topology {
-  const { settings } = source.config
-  const url = settings.clickhouse_url ?? 'http://127.0.0.1:8123'
+function hostOf(source: SwarmSource, bees: readonly SwarmBee[]): LocalHost {
+  const url = source.config.settings.clickhouse_url ?? 'http://127.0.0.1:8123'
   const opened = () => new ClickHouseDatabase({ url, socketPath: null, clock: systemClock, random: new SystemRandom() })
   const database: Database = { openTable: (table) => opened().openTable(table) }
-  const { options, redactions } = localHost(source, { bees: plan.bees, database, clock: systemClock, log: () => {} })
-  const host = redactedHost(SwarmHost.createNow(options), redactions)
+  return localHost(source, { bees, database, clock: systemClock, log: () => {} })
+}
+
+function topologyOf({ config: { settings } }: SwarmSource, plan: SwarmPlan, host: BeeHost): Topology {
   return swarmTopology(plan, host, {
     answersRetentionMs: settings.answers_retention_seconds * 1000,
     duplicateRetentionMs: settings.log === 'kafka' ? settings.duplicate_retention_seconds * 1000 : null,

@@ -1,3 +1,4 @@
+import { earlyBees } from '../../bees/early-bees.ts'
 import { SwarmHost } from '../../bees/host.ts'
 import { inputOf, outputOf } from '../../bees/payload-input.ts'
 import { redactedHost } from '../../bees/redacted-host.ts'
@@ -10,7 +11,7 @@ import { swarmTopology } from '../../processor/swarm/swarm-topology.ts'
 import { deadLetterTopic } from '../../topology/naming.ts'
 import { headerText } from '../../topology/record.ts'
 import type { BeeHost } from '../../topology/swarm/bee-host.ts'
-import { gatewayOf, topicOf } from '../../topology/swarm/checked-swarm.ts'
+import { gatewayOf, type SwarmBee, topicOf } from '../../topology/swarm/checked-swarm.ts'
 import { deadLetterBeeHeader, deadLetterCodeHeader, deadLetterDetailHeader } from '../../topology/swarm/headers.ts'
 import type { Payload } from '../../topology/swarm/payload.ts'
 import { edgePayload, payloadSerde } from '../../topology/swarm/payload-serde.ts'
@@ -58,9 +59,11 @@ export class DrivenSwarm {
     { clock, database }: { readonly clock: SimulatedClock; readonly database: MemoryDatabase },
   ): Promise<DrivenSwarm> {
     const { settings } = source.config
-    const plan = planSwarm(source.swarm, planSettingsOf({ ...settings, log: 'embedded' }))
-    const { options, redactions } = localHost(source, { bees: plan.bees, database, clock, log: () => {} })
-    const host = redactedHost(await SwarmHost.create(options), redactions)
+    const hostFor = (bees: readonly SwarmBee[]) => localHost(source, { bees, database, clock, log: () => {} })
+    const early = await earlyBees(hostFor(source.swarm.bees).options, source.swarm.document)
+    const plan = planSwarm({ ...source.swarm, bees: early.bees }, planSettingsOf({ ...settings, log: 'embedded' }))
+    const { options, redactions } = hostFor(plan.bees)
+    const host = redactedHost(await SwarmHost.create({ ...options, made: early.made }), redactions)
     const outputs = new Map<string, unknown[]>(plan.bees.map(({ name }) => [name, []]))
     const topology = swarmTopology(plan, withEagerSinks(host), {
       answersRetentionMs: settings.answers_retention_seconds * 1000,
@@ -171,6 +174,7 @@ function withEagerSinks(host: BeeHost): BeeHost {
   return {
     open: (bee, batchSize) => host.open(bee, batchSize),
     valueOf: (bee) => host.valueOf(bee),
+    streamOf: (bee) => host.streamOf(bee),
     batchOf: (bee) => {
       const policy = host.batchOf(bee)
       return policy === null || bee.type.role !== 'sink' ? policy : { ...policy, timeoutMs: 0, release: 'idle' }

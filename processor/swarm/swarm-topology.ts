@@ -1,7 +1,7 @@
 import type { BatchPolicy } from '../../topology/async-step.ts'
 import type { FailureListener } from '../../topology/failed-record.ts'
 import { Topology } from '../../topology/graph.ts'
-import { deadLetterTopic } from '../../topology/naming.ts'
+import { beeTopic, deadLetterTopic } from '../../topology/naming.ts'
 import type { Supplied } from '../../topology/operators/supplied.ts'
 import type { ProcessorSupplier } from '../../topology/processor-api.ts'
 import { Produced } from '../../topology/produced.ts'
@@ -9,7 +9,9 @@ import type { Header, Record } from '../../topology/record.ts'
 import type { HandingSerde, Serde } from '../../topology/serde.ts'
 import { Serdes } from '../../topology/serdes.ts'
 import { type KeptStore, keyValueStore } from '../../topology/state-store.ts'
+import { resolved } from '../../topology/streams/unset-serde.ts'
 import type { BeeHost } from '../../topology/swarm/bee-host.ts'
+import { beeValueSerde } from '../../topology/swarm/bee-value-serde.ts'
 import type { SwarmBee } from '../../topology/swarm/checked-swarm.ts'
 import { cacheEntrySerde, joinEntrySerde, requestEntrySerde } from '../../topology/swarm/entry-serdes.ts'
 import { contentTypeHeader, deadlineOf, errorHeader } from '../../topology/swarm/headers.ts'
@@ -34,6 +36,7 @@ import { loopStep } from './loop-step.ts'
 import { MergeProcessor } from './merge.ts'
 import { outputTopicRecord } from './output-topic-record.ts'
 import { RequestLedgerProcessor } from './request-ledger.ts'
+import { addStreamStep } from './stream-step.ts'
 import { valueStep } from './value-step.ts'
 
 export interface GraphSettings {
@@ -56,8 +59,12 @@ export function swarmTopology(plan: SwarmPlan, host: BeeHost, settings: GraphSet
   const topology = new Topology()
   const bees = new Map(plan.bees.map((bee) => [bee.name, bee]))
   for (const subtopology of plan.subtopologies) new SubtopologyBuilder(topology, plan, subtopology, bees, host, settings).build()
-  return topology
+  if (!plan.bees.some(({ type }) => type.role === 'stream')) return topology
+  return topology.mapped({ topic: (name) => name, serde: (serde) => resolved(serde, beeDefaults), timestampExtractor: null })
 }
+
+/** The serdes of steps of the DSL whose author names none. */
+const beeDefaults = { key: beeValueSerde, value: beeValueSerde }
 
 class SubtopologyBuilder {
   readonly #topology: Topology
@@ -138,6 +145,21 @@ class SubtopologyBuilder {
         )
         this.#topology.addSink(`${name}.topic`, step.topic, [name], this.#written)
         return
+      case 'stream': {
+        const bee = this.#bee(step.bee)
+        const { swarm, bees } = this.#plan
+        addStreamStep(this.#topology, {
+          bee,
+          made: this.#host.streamOf(bee),
+          parent: parents[0] ?? '',
+          topic: beeTopic(swarm, bee.name),
+          written: this.#written,
+          children,
+          isRead: bees.some(({ input }) => input?.bees.includes(bee.name) === true),
+          ...this.#failing,
+        })
+        return
+      }
       case 'value':
         this.#topology.addOperator(name, valueStep({ bee: this.#bee(step.bee), host: this.#host, children, ...this.#failing }), parents)
         return
@@ -309,7 +331,7 @@ const repliesWritten = Produced.with<string, Reply>(Serdes.string(), replySerde 
 })
 
 /** The steps that write dead letters. */
-const putsAside: ReadonlySet<Step['kind']> = new Set(['accept', 'call', 'value', 'loop'])
+const putsAside: ReadonlySet<Step['kind']> = new Set(['accept', 'call', 'value', 'loop', 'stream'])
 
 const defaultJoinMs = 30_000
 const dueStore = (store: string): string => `${store}-due`

@@ -24,6 +24,15 @@ export interface FailurePolicy {
   readonly onResumed?: (error: WaggleError) => void
   /** Makes a record that replaces a failed and skipped record, so that a waiting receiver learns of the failure. Null: no replacement. */
   readonly replacement?: (error: WaggleError, failed: FailedRecord) => Record<unknown, unknown> | null
+  /** Makes a record for another topic that tells of a failed and skipped record. Null: none. */
+  readonly notice?: (error: WaggleError, failed: FailedRecord) => FailureNotice | null
+}
+
+export interface FailureNotice {
+  readonly topic: string
+  readonly key: Uint8Array
+  readonly value: Uint8Array
+  readonly headers: readonly Header[]
 }
 
 export interface DeadLetters {
@@ -149,6 +158,11 @@ export class TaskFailures {
     this.#meters.dropped.record(1)
     failures.onResumed?.(error)
     if (failures.deadLetters !== null && letter !== 'none') this.#deadLetter(failures.deadLetters, error, failed, letter)
+    const notice = failures.notice?.(error, failed) ?? null
+    if (notice !== null) {
+      const partition = partitionForKey(notice.key, this.#surroundings.partitionsOf(notice.topic))
+      this.#surroundings.emit({ ...notice, partition, timestamp: failed.timestamp })
+    }
     return failures.replacement?.(error, failed) ?? null
   }
 

@@ -22,6 +22,7 @@ const files = [
     return { name: `from-java-${at + 1}.ts`, text: `${opening}${program}${isBuilt}` }
   }),
   ...blocks('kafka-streams.md').map((program, at) => ({ name: `kafka-streams-${at + 1}.ts`, text: program })),
+  ...blocks('stream-bees.md').map((program, at) => ({ name: `stream-bees-${at + 1}.ts`, text: program })),
   ...blocks('testing.md').map((program, at) => ({ name: `testing-${at + 1}.ts`, text: program })),
 ]
 const registryPrograms = blocks('schema-registry.md').map((text, at) => ({ name: `schema-registry-${at + 1}.ts`, text }))

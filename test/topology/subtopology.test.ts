@@ -23,7 +23,7 @@ bees:
       answerPartitions: null,
     })
     const never = () => assert.fail('nothing runs here')
-    const host = { open: never, valueOf: () => never, batchOf: () => null }
+    const host = { open: never, valueOf: () => never, streamOf: () => assert.fail('There is no bee of the DSL'), batchOf: () => null }
     const topology = swarmTopology(plan, host, {
       answersRetentionMs: 1000,
       duplicateRetentionMs: null,

@@ -30,7 +30,7 @@ export function repartitionStep(
 ): LogicalNode {
   const topic = prefix.endsWith('-repartition') ? prefix : `${prefix}-repartition`
   const generated = countRepartition({ newName })
-  const isGenerated = /^KSTREAM.*-[0-9]{10}$/.test(prefix)
+  const isGenerated = /^([a-z0-9-]+\.)?KSTREAM.*-[0-9]{10}$/.test(prefix)
   const names = isGenerated ? generated : { sink: `${topic}-sink`, filter: `${topic}-filter`, source: `${topic}-source` }
   return {
     output: names.source,

@@ -12,7 +12,12 @@ import { type BuildOptions, StreamsGraph } from './streams-graph.ts'
 
 /** Collects a program over streams and tables. `build` returns the topology. */
 export class StreamsBuilder {
-  readonly #graph = new StreamsGraph()
+  readonly #graph: StreamsGraph
+
+  /** A program of its own has no argument. */
+  constructor(graph = new StreamsGraph()) {
+    this.#graph = graph
+  }
 
   /**
    * Reads one topic, several topics, or all topics that match a pattern when the application starts, as a stream of records. A pattern must match the

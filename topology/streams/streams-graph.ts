@@ -49,10 +49,16 @@ export interface BuildOptions {
 /** The steps that one StreamsBuilder has collected. Generated names are numbered in the order of the calls, as in Kafka Streams. */
 export class StreamsGraph {
   readonly #nodes: LogicalNode[] = []
+  readonly #prefix: string
   #index = 0
 
+  /** `prefix` begins every generated name. */
+  constructor(prefix = '') {
+    this.#prefix = prefix
+  }
+
   newName(prefix: string): string {
-    return `${prefix}${this.#number()}`
+    return `${this.#prefix}${prefix}${this.#number()}`
   }
 
   /** The user's name, or a generated one. Both use up a number, so that naming a step does not change later names. */
@@ -71,20 +77,28 @@ export class StreamsGraph {
   }
 
   newStoreName(prefix: string): string {
-    return `${prefix}STATE-STORE-${this.#number()}`
+    return `${this.#prefix}${prefix}STATE-STORE-${this.#number()}`
   }
 
   add(node: LogicalNode): void {
     this.#nodes.push(node)
   }
 
-  build({ optimization = 'none' }: BuildOptions = {}): Topology {
+  build(options?: BuildOptions): Topology {
+    const topology = new Topology()
+    this.writeTo(topology, options)
+    // This finds an asynchronous step after state before the application starts.
+    topology.subtopologies()
+    return topology
+  }
+
+  /** Adds the nodes of the steps to a topology, which may have the nodes that steps without inputs name. */
+  writeTo(topology: Topology, { optimization = 'none' }: BuildOptions = {}): void {
     refuseUnevenRepartitions(this.#nodes)
     const before = this.#index
     const draft = new DraftGraph(this.#nodes)
     draft.mergeSources()
     if (optimization === 'all') draft.mergeRepartitions((prefix) => this.newName(prefix))
-    const topology = new Topology()
     const wanting = draft.wantingNullKeys()
     for (const { node, parents } of draft.nodes) {
       const joinsItself = optimization === 'all' && node.isStreamJoin === true && new Set(parents.values()).size === 1
@@ -94,9 +108,6 @@ export class StreamsGraph {
     }
     // A second build gives the same names.
     this.#index = before
-    // This finds an asynchronous step after state before the application starts.
-    topology.subtopologies()
-    return topology
   }
 
   #number(): string {

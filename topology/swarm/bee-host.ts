@@ -1,5 +1,7 @@
 import type { AsyncWorker, BatchPolicy } from '../async-step.ts'
 import type { Header, RecordMetadata } from '../record.ts'
+import type { KStream } from '../streams/kstream.ts'
+import type { StreamsBuilder } from '../streams/streams-builder.ts'
 import type { SwarmBee } from './checked-swarm.ts'
 import type { Payload } from './payload.ts'
 
@@ -18,6 +20,17 @@ export interface BeeHost {
   valueOf(
     bee: SwarmBee,
   ): (input: Payload, request: { readonly id: string; readonly headers: readonly Header[]; readonly place: RecordMetadata | null }) => BeeValue
+  /** A bee of role `stream`. Throws WAGGLE_INVALID_BEE if it has no function `connect`. */
+  streamOf(bee: SwarmBee): StreamBee
   /** The batch policy of a bee of role `batch`, or of a bee that batches by itself (a sink); null for any other bee. */
   batchOf(bee: SwarmBee): BatchPolicy | null
+}
+
+/** A bee that is written with the DSL: its steps, and the conversions at their ends. */
+export interface StreamBee {
+  /** Adds its steps behind a stream of inputs by request id. Returns the stream of its results by request id; null for a bee without results. */
+  connect(input: KStream<string, unknown>, builder: StreamsBuilder): KStream<string, unknown> | null
+  inputOf(payload: Payload): unknown
+  /** Throws WAGGLE_BEE_OUTPUT for a result that cannot be passed on. */
+  payloadOf(output: unknown): Payload
 }

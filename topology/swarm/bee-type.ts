@@ -9,11 +9,12 @@ import type { TSchema } from 'typebox'
  *  - `merge`: passes on the first result of several bees for each request
  *  - `loop`: sends a request round and round through the bees that lead back to it, and then on
  *  - `cache`: sends a request through the bees that lead back to it if it knows no result for its input, and then on
+ *  - `stream`: adds steps of the DSL to the topology (keyed counts, windows, joins)
  *  - `respond`: answers the caller
  *  - `sink`: takes time and has no output (a database)
  *  - `output`: writes to the topic of its spec and has no other output
  */
-export type BeeRole = 'gateway' | 'batch' | 'call' | 'value' | 'merge' | 'loop' | 'cache' | 'respond' | 'sink' | 'output'
+export type BeeRole = 'gateway' | 'batch' | 'call' | 'value' | 'merge' | 'loop' | 'cache' | 'stream' | 'respond' | 'sink' | 'output'
 
 /** The roles whose bees read what follows from their own output. */
 export const returningRoles: ReadonlySet<BeeRole> = new Set(['loop', 'cache'])

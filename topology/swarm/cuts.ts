@@ -21,6 +21,8 @@ export const cutKinds = [
   'sink',
   'call-behind-state',
   'call-behind-join',
+  'stream',
+  'behind-stream',
   'output-behind-gateway',
   'ledger-behind-gpu',
   'ledger-behind-gateway',
@@ -82,6 +84,9 @@ export class Cuts {
       const names = readers.slice(0, 100).map((reader) => reader.bee.name)
       return { kind: 'fan-out', reason: `at a fan-out: ${enumerated(names, readers.length)} read ${from.name}, each at its own pace` }
     }
+    if (from.type.role === 'stream')
+      return { kind: 'behind-stream', reason: `after ${from.name}: results of the DSL go through a topic, by request id` }
+    if (bee.type.role === 'stream') return { kind: 'stream', reason: `before ${bee.name}: steps of the DSL read a topic` }
     if (batch !== null) return { kind: 'batch', reason: `before a batch: ${batch.name} fills ${bee.name}’s batches with waiting records` }
     if (bee.gpu > 0) return { kind: 'gpu', reason: `before ${bee.name}, which needs a GPU` }
     const { role } = bee.type

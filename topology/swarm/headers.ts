@@ -28,6 +28,8 @@ export const roundsHeader = 'waggle-rounds'
 export const cacheKeysHeader = 'waggle-cache-keys'
 /** The request id of a record that is keyed by the content of its input. */
 export const cachedRequestHeader = 'waggle-cached-request'
+/** The bee of the DSL whose steps a record passes. Its key may be another than the request id. */
+export const streamBeeHeader = 'waggle-stream-bee'
 
 /** The start and the end of the call that made the value, in epoch ms, the number of inputs of that call, and the reason why it was sent. */
 export const startedHeader = 'waggle-started-at'

@@ -71,7 +71,8 @@ class Planner {
     const subtopologies = bees.flatMap((bee) => this.#startingAt(bee))
     if (!bees.some(({ type }) => type.role === 'respond')) subtopologies.push(this.#ledgerAlone())
     const respond = bees.find(({ type }) => type.role === 'respond')
-    for (const bee of bees) if (['gateway', 'call', 'sink', 'value', 'loop'].includes(bee.type.role)) this.#writes(deadLetterTopic(swarm), bee.name)
+    for (const bee of bees)
+      if (['gateway', 'call', 'sink', 'value', 'loop', 'stream'].includes(bee.type.role)) this.#writes(deadLetterTopic(swarm), bee.name)
     const { answerPartitions } = this.#settings
     const repliesTopic = answerPartitions === null ? null : internalTopic(this.#applicationId, 'answers')
     if (repliesTopic !== null) this.#writes(repliesTopic, respond?.name ?? 'ledger')
@@ -161,6 +162,9 @@ class Planner {
       case 'call':
       case 'sink':
         draft.add(bee.name, { kind: 'call', bee: bee.name, batches })
+        return
+      case 'stream':
+        draft.add(bee.name, { kind: 'stream', bee: bee.name })
         return
       case 'value':
         draft.add(bee.name, { kind: 'value', bee: bee.name })

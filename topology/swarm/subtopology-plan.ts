@@ -37,6 +37,8 @@ export type Step = { readonly name: string; readonly parents: readonly string[] 
       readonly exits: readonly string[]
       readonly partitions: number
     }
+  /** The steps that the bee itself adds, with their stores. */
+  | { readonly kind: 'stream'; readonly bee: string }
   | { readonly kind: 'deduplicate'; readonly store: string }
   | {
       readonly kind: 'join'

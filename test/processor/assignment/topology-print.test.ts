@@ -18,6 +18,7 @@ it('The fingerprint of a swarm is the one that earlier versions made, so that pr
   const host = {
     open: () => Promise.reject(new Error('Nothing runs')),
     valueOf: () => (payload: Payload) => ({ payload, readers: null }),
+    streamOf: () => assert.fail('There is no bee of the DSL'),
     batchOf: () => null,
   }
   const topology = swarmTopology(plan, host, { answersRetentionMs: 1, duplicateRetentionMs: 1, predictions: null, replyTopics: noReplyTopics })

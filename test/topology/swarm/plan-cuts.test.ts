@@ -126,6 +126,20 @@ const rows: { readonly [Kind in CutKind]: Row } = {
     subtopologies: [entranceWithA, 'ledger-behind-gateway: r | waggle.s.a, waggle.s-accepted-repartition → waggle.s.r'],
     reason: 'after the gateway: r keeps the ledger, which is partitioned by request id',
   },
+  stream: {
+    yaml: `
+  - { name: a, type: module, input: { name: g }, spec: { file: ./m.ts } }
+  - { name: counts, type: streams, input: { name: a }, spec: { file: ./c.ts } }`,
+    subtopologies: [entranceWithA, 'stream: counts | waggle.s.a → waggle.s.counts', ledger],
+    reason: 'before counts: steps of the DSL read a topic',
+  },
+  'behind-stream': {
+    yaml: `
+  - { name: counts, type: streams, input: { name: g }, spec: { file: ./c.ts } }
+  - { name: a, type: module, input: { name: counts }, spec: { file: ./m.ts } }`,
+    subtopologies: [entrance, 'stream: counts | waggle.s.g → waggle.s.counts', 'behind-stream: a | waggle.s.counts → waggle.s.a', ledger],
+    reason: 'after counts: results of the DSL go through a topic, by request id',
+  },
   'ledger-alone': {
     yaml: '',
     subtopologies: [entrance, ledger],

@@ -19,6 +19,7 @@ const registry = new BeeRegistry()
 const host = {
   open: () => Promise.reject(new Error('Nothing runs')),
   valueOf: () => (payload: Payload) => ({ payload, readers: null }),
+  streamOf: () => assert.fail('There is no bee of the DSL'),
   batchOf: () => null,
 }
 

@@ -15,6 +15,7 @@ const settings = { partitions: 4, retentionMs: 1000, retentionBytes: null, answe
 const host = {
   open: () => Promise.reject(new Error('Nothing runs')),
   valueOf: () => (payload: Payload) => ({ payload, readers: null }),
+  streamOf: () => assert.fail('There is no bee of the DSL'),
   batchOf: () => null,
 }
 const gateway = '- { name: g, type: gateway-input, spec: { name: g } }\n'

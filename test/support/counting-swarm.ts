@@ -1,0 +1,39 @@
+import { mkdirSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+
+/** Writes a swarm that counts the payments of each card by steps of the DSL. Returns the path of its file. */
+export function writeCountingSwarm(directory: string): string {
+  mkdirSync(directory, { recursive: true })
+  const file = join(directory, 'swarm.yaml')
+  writeFileSync(file, swarm)
+  writeFileSync(join(directory, 'count-by-card.ts'), steps)
+  return file
+}
+
+const swarm = `name: cards
+bees:
+  - {name: input, type: gateway-input, spec: {name: payments}}
+  - {name: counts, type: streams, input: {name: input}, spec: {file: ./count-by-card.ts}}
+  - {name: answer, type: respond, input: {name: counts}}
+`
+
+/** The request id travels in the value, because the card is the key of the count. */
+const steps = `import { Grouped, Materialized } from 'waggle-streams'
+
+export default {
+  connect: (input) =>
+    input
+      .map((id, { card }) => {
+        if (card === undefined) throw new Error('A payment has a card')
+        return [card, id]
+      })
+      .groupByKey(Grouped.as('by-card'))
+      .aggregate(
+        () => ({ id: '', count: 0 }),
+        (_, id, { count }) => ({ id, count: count + 1 }),
+        Materialized.as('payments-by-card'),
+      )
+      .toStream()
+      .map((card, { id, count }) => [id, { card, count }]),
+}
+`
