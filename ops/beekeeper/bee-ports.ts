@@ -1,5 +1,6 @@
 import type { BeePorts } from '../../bees/define-bee.ts'
 import { LocalProcesses } from '../../connectors/containers/local-processes.ts'
+import { GuardedHttpCalls } from '../../connectors/http-calls/guarded-http-calls.ts'
 import { ServerHosts } from '../../connectors/models/serving/server-hosts.ts'
 import { TensorFlowServing } from '../../connectors/models/serving/tensorflow-serving.ts'
 import { ThreadedModels } from '../../connectors/models/threaded-models.ts'
@@ -9,7 +10,7 @@ import { systemClock } from '../../connectors/system/system-clock.ts'
 import type { Settings } from '../config/settings.ts'
 
 export interface BeePortsOptions {
-  readonly settings: Pick<Settings, 'gpu' | 'model_hosts'>
+  readonly settings: Pick<Settings, 'gpu' | 'model_hosts' | 'http_call_hosts'>
   /** The threads of each model. */
   readonly threads: number
   readonly database: BeePorts['database']
@@ -23,6 +24,7 @@ export function beePorts({ settings, threads, database }: BeePortsOptions): BeeP
     pictures: { decode: decodePicture },
     processes: new LocalProcesses({ clock: systemClock }),
     database,
+    http: new GuardedHttpCalls({ clock: systemClock, hosts: settings.http_call_hosts }),
     postgres: new PostgresServers({ clock: systemClock }),
   }
 }

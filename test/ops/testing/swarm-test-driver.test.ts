@@ -191,7 +191,7 @@ bees:
 `,
     )
     await using driver = new SwarmTestDriver(file)
-    await assert.rejects(driver.request({}), { code: 'WAGGLE_FILE_NOT_FOUND', place: `${file}:4:60` })
+    await assert.rejects(driver.request({}), { code: 'WAGGLE_FILE_NOT_FOUND', place: `${file}:4:67` })
   })
 
   it('answers 202 for a swarm without a respond bee, whose rows can be seen', async () => {
