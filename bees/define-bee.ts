@@ -8,6 +8,7 @@ import type { BeeRole, BeeTypeInfo, Branch, PayloadType, SpecMistake } from '../
 import type { ModelRow } from '../topology/swarm/management.ts'
 import type { BeeError, Tensor } from '../topology/swarm/payload.ts'
 import type { Database } from '../topology/swarm/ports/database.ts'
+import type { HttpCalls } from '../topology/swarm/ports/http-calls.ts'
 import type { ModelServers } from '../topology/swarm/ports/model-servers.ts'
 import type { Models } from '../topology/swarm/ports/models.ts'
 import type { Pictures } from '../topology/swarm/ports/pictures.ts'
@@ -28,6 +29,7 @@ export interface BeePorts {
   readonly python: PythonBees
   readonly database: Database
   readonly postgres: Postgres
+  readonly http: HttpCalls
 }
 
 export interface BeeContext<Spec> {
@@ -73,7 +75,7 @@ export interface FetchWish {
 
 /** The part of a `BeeContext` that exists while a swarm file is checked. */
 export type BeeCheckContext<Spec> = Pick<BeeContext<Spec>, 'swarm' | 'bee' | 'spec' | 'specs' | 'readers' | 'resolve' | 'resolveCommand'> & {
-  readonly ports: Pick<BeePorts, 'models' | 'postgres'> & { readonly programs: Programs; readonly modelServers: Pick<ModelServers, 'open'> }
+  readonly ports: Pick<BeePorts, 'models' | 'postgres' | 'http'> & { readonly programs: Programs; readonly modelServers: Pick<ModelServers, 'open'> }
   /** Findings about the bees that this bee reads, by name. A bee of role `value` is checked after all others. */
   readonly inputs: ReadonlyMap<string, BeeFindings>
 }

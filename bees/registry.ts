@@ -5,6 +5,7 @@ import container from './container/bee.ts'
 import type { BeeType } from './define-bee.ts'
 import filter from './filter/bee.ts'
 import gatewayInput from './gateway-input/bee.ts'
+import httpCall from './http-call/bee.ts'
 import imagePreprocess from './image-preprocess/bee.ts'
 import kafkaInput from './kafka-input/bee.ts'
 import kafkaOutput from './kafka-output/bee.ts'
@@ -63,6 +64,7 @@ const builtIn: readonly BeeType[] = [
   map,
   cache,
   postgres,
+  httpCall,
   respond,
   saveToDatabase,
   kafkaOutput,

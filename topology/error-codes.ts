@@ -288,6 +288,24 @@ export const errorCodes = {
   },
   WAGGLE_HANDLER_FAILED: { status: 500, exit: 1, meaning: 'A handler or listener of an application threw an error.', next: 'Correct the handler.' },
   WAGGLE_HEADERS_TOO_LARGE: { status: 431, exit: 1, meaning: 'The headers of a request are larger than 16 KiB.', next: 'Send smaller headers.' },
+  WAGGLE_HTTP_CALL_ADDRESS: {
+    status: 500,
+    exit: 1,
+    meaning: 'An `http-call` bee names an address or a header that cannot be used, or a host that is not allowed.',
+    next: 'Correct `spec`, or add the host to `WAGGLE_HTTP_CALL_HOSTS`.',
+  },
+  WAGGLE_HTTP_CALL_AWAY: {
+    status: 502,
+    exit: 3,
+    meaning: 'The service of an `http-call` bee cannot be reached, or takes no calls now.',
+    next: 'See that the service runs and can be reached. `waggle dead-letters retry` sends the input again.',
+  },
+  WAGGLE_HTTP_CALL_REFUSED: {
+    status: 502,
+    exit: 1,
+    meaning: 'The service of an `http-call` bee gave an answer that cannot be used.',
+    next: 'See the message: the credentials, the certificate, a redirect, or the size of the answer.',
+  },
   WAGGLE_ID_SECRET: {
     status: 500,
     exit: 1,

@@ -1,6 +1,7 @@
 import { join } from 'node:path'
 import type { BeePorts } from '../../bees/define-bee.ts'
 import { LocalProcesses } from '../../connectors/containers/local-processes.ts'
+import { GuardedHttpCalls } from '../../connectors/http-calls/guarded-http-calls.ts'
 import { ServerHosts } from '../../connectors/models/serving/server-hosts.ts'
 import { TensorFlowServing } from '../../connectors/models/serving/tensorflow-serving.ts'
 import { ThreadedModels } from '../../connectors/models/threaded-models.ts'
@@ -12,7 +13,7 @@ import type { Settings } from '../config/settings.ts'
 import { pythonSdk } from './python-sdk.ts'
 
 export interface BeePortsOptions {
-  readonly settings: Pick<Settings, 'gpu' | 'model_hosts' | 'data_dir' | 'dev'>
+  readonly settings: Pick<Settings, 'gpu' | 'model_hosts' | 'data_dir' | 'dev' | 'http_call_hosts'>
   /** The threads of each model. */
   readonly threads: number
   readonly database: BeePorts['database']
@@ -38,6 +39,7 @@ export function beePorts({ settings, threads, database, signal }: BeePortsOption
       ...(signal === undefined ? {} : { signal }),
     }),
     database,
+    http: new GuardedHttpCalls({ clock: systemClock, hosts: settings.http_call_hosts }),
     postgres: new PostgresServers({ clock: systemClock }),
   }
 }

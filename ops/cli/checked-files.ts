@@ -1,6 +1,7 @@
 import { dirname } from 'node:path'
 import { type BeeCheckOptions, type CheckedBees, checkBees } from '../../bees/check-bees.ts'
 import { BeeRegistry } from '../../bees/registry.ts'
+import { GuardedHttpCalls } from '../../connectors/http-calls/guarded-http-calls.ts'
 import { ServerHosts } from '../../connectors/models/serving/server-hosts.ts'
 import { TensorFlowServing } from '../../connectors/models/serving/tensorflow-serving.ts'
 import { ThreadedModels } from '../../connectors/models/threaded-models.ts'
@@ -54,6 +55,7 @@ export async function checkedSwarm(
         ports: {
           models: new ThreadedModels({ requireGpu: false }),
           modelServers: modelServers ?? new TensorFlowServing({ clock: systemClock, hosts: new ServerHosts(config.settings.model_hosts) }),
+          http: new GuardedHttpCalls({ clock: systemClock, hosts: config.settings.http_call_hosts }),
           postgres: postgres ?? new PostgresServers({ clock: systemClock }),
           programs,
         },

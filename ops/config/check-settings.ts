@@ -20,7 +20,8 @@ export function checkSettings(settings: Settings, settingPlace: (key: keyof Sett
       'Write debug, info, warn or error; or module=level, several with commas.',
     )
   checkHosts(settings, add)
-  checkModelHosts(settings, add)
+  checkAllowedHosts(settings, 'model_hosts', add)
+  checkAllowedHosts(settings, 'http_call_hosts', add)
   if (settings.log !== 'kafka') return mistakes
   checkBrokers(settings, add)
   checkSignIn(settings, add)
@@ -101,12 +102,12 @@ function checkHosts({ hosts }: Settings, add: Add): void {
   }
 }
 
-function checkModelHosts({ model_hosts }: Settings, add: Add): void {
+function checkAllowedHosts(settings: Settings, key: 'model_hosts' | 'http_call_hosts', add: Add): void {
   try {
-    AllowedHosts.parse(model_hosts)
+    AllowedHosts.parse(settings[key])
   } catch (thrown) {
     if (!(thrown instanceof RangeError)) throw thrown
-    add('model_hosts', thrown.message, 'Write names, addresses and networks with commas between them, as in models.example,10.0.0.0/8.')
+    add(key, thrown.message, 'Write names, addresses and networks with commas between them, as in models.example,10.0.0.0/8.')
   }
 }
 

@@ -14,6 +14,7 @@ export interface Settings {
   readonly dev: 0 | 1
   readonly model_hosts: string | null
   readonly model_cache_bytes: number
+  readonly http_call_hosts: string | null
   readonly secrets_dir: string | null
   readonly clickhouse_url: string | null
   readonly clickhouse_port: number
@@ -129,6 +130,13 @@ export const settings: readonly Setting[] = [
     schema: integer(1, Number.MAX_SAFE_INTEGER),
     default: 20 * 1024 * 1024 * 1024,
     about: 'Bytes that fetched models may take in the data directory. Past it those go that were used longest ago, and none in use.',
+  },
+  {
+    key: 'http_call_hosts',
+    variable: 'WAGGLE_HTTP_CALL_HOSTS',
+    schema: Type.String({ minLength: 1 }),
+    default: null,
+    about: 'Servers that http-call bees may call, written as in WAGGLE_MODEL_HOSTS. Without it: this machine alone.',
   },
   {
     key: 'secrets_dir',

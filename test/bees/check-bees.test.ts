@@ -2,6 +2,7 @@ import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
 import { checkBees } from '../../bees/check-bees.ts'
 import { BeeRegistry } from '../../bees/registry.ts'
+import { GuardedHttpCalls } from '../../connectors/http-calls/guarded-http-calls.ts'
 import { TensorFlowServing } from '../../connectors/models/serving/tensorflow-serving.ts'
 import { PostgresServers } from '../../connectors/postgres/postgres-database.ts'
 import { systemClock } from '../../connectors/system/system-clock.ts'
@@ -25,6 +26,7 @@ async function found(bees: string): Promise<{ readonly mistakes: readonly string
         models: { open: elsewhere, versionsAt: elsewhere, watch: () => () => {} },
         modelServers: new TensorFlowServing({ clock: systemClock }),
         postgres: new PostgresServers({ clock: systemClock }),
+        http: new GuardedHttpCalls({ clock: systemClock, hosts: null }),
         programs: {
           checkModule: async ({ path }) => {
             loaded++

@@ -5,6 +5,7 @@ import { Type } from 'typebox'
 import { checkBees } from '../../bees/check-bees.ts'
 import { defineBee } from '../../bees/define-bee.ts'
 import { BeeRegistry } from '../../bees/registry.ts'
+import { GuardedHttpCalls } from '../../connectors/http-calls/guarded-http-calls.ts'
 import { TensorFlowServing } from '../../connectors/models/serving/tensorflow-serving.ts'
 import { ThreadedModels } from '../../connectors/models/threaded-models.ts'
 import { PostgresServers } from '../../connectors/postgres/postgres-database.ts'
@@ -39,6 +40,7 @@ bees:
       models: new ThreadedModels({ requireGpu: false }),
       modelServers: new TensorFlowServing({ clock: systemClock }),
       postgres: new PostgresServers({ clock: systemClock }),
+      http: new GuardedHttpCalls({ clock: systemClock, hosts: null }),
       programs: { checkModule: async () => {}, checkPython: async () => {}, checkCommand: async () => {}, hasImage: async () => null },
     },
     resolve: async (uri) => join(exportsDirectory, uri),

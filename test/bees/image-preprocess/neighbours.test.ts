@@ -8,6 +8,7 @@ import { type CheckedBees, checkBees } from '../../../bees/check-bees.ts'
 import type { BeePorts } from '../../../bees/define-bee.ts'
 import { SwarmHost } from '../../../bees/host.ts'
 import { BeeRegistry } from '../../../bees/registry.ts'
+import { GuardedHttpCalls } from '../../../connectors/http-calls/guarded-http-calls.ts'
 import { TensorFlowServing } from '../../../connectors/models/serving/tensorflow-serving.ts'
 import { ThreadedModels } from '../../../connectors/models/threaded-models.ts'
 import { decodePicture } from '../../../connectors/pictures/picture-decoder.ts'
@@ -56,7 +57,13 @@ function check(swarm: CheckedSwarm): Promise<CheckedBees> {
   const programs = { checkModule: async () => {}, checkPython: async () => {}, checkCommand: async () => {}, hasImage: async () => null }
   return checkBees(swarm, {
     registry,
-    ports: { models, modelServers: new TensorFlowServing({ clock: systemClock }), postgres: new PostgresServers({ clock: systemClock }), programs },
+    ports: {
+      models,
+      modelServers: new TensorFlowServing({ clock: systemClock }),
+      postgres: new PostgresServers({ clock: systemClock }),
+      http: new GuardedHttpCalls({ clock: systemClock, hosts: null }),
+      programs,
+    },
     resolve,
     resolveCommand: () => null,
   })

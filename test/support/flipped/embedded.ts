@@ -121,6 +121,19 @@ export const embeddedFlips = {
     await assert.rejects(SwarmHere.open({ ...hosts, WAGGLE_MODEL_CACHE_BYTES: '20' }, web.swarm), { code: 'WAGGLE_MODEL_TOO_LARGE' })
   },
 
+  async http_call_hosts() {
+    const service = createServer((_, response) => response.setHeader('content-type', 'application/json').end('{"called":true}')).listen(
+      0,
+      '127.0.0.1',
+    )
+    await using _ = { [Symbol.asyncDispose]: async () => void service.close() }
+    await once(service, 'listening')
+    const bees = `  - {name: model, type: http-call, input: {name: entrance}, spec: {url: "http://127.0.0.1:${portOf(service)}/"}}\n${answer}`
+    await using swarm = await SwarmHere.open({}, { bees })
+    assert.deepEqual(await (await swarm.ask({})).json(), { called: true })
+    await assert.rejects(SwarmHere.open({ WAGGLE_HTTP_CALL_HOSTS: 'prices.example' }, { bees }), { code: 'WAGGLE_HTTP_CALL_ADDRESS' })
+  },
+
   async secrets_dir() {
     await using directory = temporaryDirectory()
     writeFileSync(join(directory.path, 'KEY'), 'honey\n')

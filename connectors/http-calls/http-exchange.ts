@@ -1,0 +1,105 @@
+import { type Agent, request as httpRequest, type IncomingMessage } from 'node:http'
+import { request as httpsRequest } from 'node:https'
+import type { LookupFunction } from 'node:net'
+import type { Clock } from '../../processor/ports.ts'
+import type { HttpAnswer, HttpCall } from '../../topology/swarm/ports/http-calls.ts'
+import { saidBy } from '../../topology/waggle-error.ts'
+import { codeOf, isCertificateError } from '../objects/store-error.ts'
+
+/** The reason for an exchange without an answer. */
+export class ExchangeFailure extends Error {
+  /**
+   *  - `unsent`: no connection, so the server has not seen the request
+   *  - `broken`: the server may have seen it
+   *  - `unusable`: the server answered, and the answer cannot be used
+   *  - `forbidden`: the name stands for an address that it may not have
+   */
+  readonly kind: 'unsent' | 'broken' | 'unusable' | 'forbidden'
+
+  constructor(kind: ExchangeFailure['kind'], message: string, cause?: unknown) {
+    super(message, { cause })
+    this.kind = kind
+  }
+}
+
+export interface ExchangeOptions {
+  readonly clock: Clock
+  readonly lookup: LookupFunction
+  /** Null: a connection of its own. */
+  readonly agent: Agent | null
+}
+
+/** One request and its whole answer. Throws an `ExchangeFailure`, or the reason of the call's signal. */
+export async function exchange(
+  { method, url, headers, body, attemptMs, maxAnswerBytes, signal }: HttpCall,
+  { clock, lookup, agent }: ExchangeOptions,
+): Promise<HttpAnswer & { readonly retryAfter: string | null }> {
+  const slow = new AbortController()
+  const cancel = clock.after(attemptMs, () => slow.abort(new ExchangeFailure('broken', `gave no answer within ${attemptMs / 1000} s`)))
+  let isConnected = false
+  try {
+    const answer = await new Promise<IncomingMessage>((resolve, reject) => {
+      const send = url.protocol === 'https:' ? httpsRequest : httpRequest
+      const request = send(url, { method, headers, agent: agent ?? false, lookup, signal, maxHeaderSize: maxHeaderBytes })
+      slow.signal.addEventListener('abort', () => request.destroy(slow.signal.reason))
+      request.on('socket', (socket) => {
+        if (request.reusedSocket) isConnected = true
+        else socket.once(url.protocol === 'https:' ? 'secureConnect' : 'connect', () => (isConnected = true))
+      })
+      request.once('response', resolve)
+      request.once('error', reject)
+      // Node closes a connection that the server wants to switch to another protocol, and emits neither `response` nor `error`.
+      request.once('close', () => reject(new Error('it ended without an answer')))
+      request.end(body ?? undefined)
+    })
+    return {
+      status: answer.statusCode ?? 0,
+      contentType: answer.headers['content-type'] ?? '',
+      location: answer.headers.location ?? null,
+      retryAfter: answer.headers['retry-after'] ?? null,
+      bytes: await bytesOf(answer, maxAnswerBytes),
+    }
+  } catch (thrown) {
+    if (signal.aborted) throw signal.reason
+    // The time limit of an attempt says which part was late.
+    if (slow.signal.aborted && !isConnected) throw new ExchangeFailure('unsent', `took no connection within ${attemptMs / 1000} s`)
+    throw failureOf(thrown, isConnected)
+  } finally {
+    cancel()
+  }
+}
+
+async function bytesOf(answer: IncomingMessage, maxBytes: number): Promise<Uint8Array> {
+  const encoding = answer.headers['content-encoding'] ?? 'identity'
+  const tooLarge = () => new ExchangeFailure('unusable', `answers with more than ${maxBytes} bytes`)
+  const chunks: Buffer[] = []
+  let size = 0
+  try {
+    if (encoding !== 'identity') throw new ExchangeFailure('unusable', `answers in the encoding ${encoding.slice(0, 50)}, which was not asked for`)
+    if (Number(answer.headers['content-length'] ?? 0) > maxBytes) throw tooLarge()
+    for await (const chunk of answer as AsyncIterable<Buffer>) {
+      size += chunk.length
+      if (size > maxBytes) throw tooLarge()
+      chunks.push(chunk)
+    }
+  } catch (thrown) {
+    answer.destroy()
+    throw thrown
+  }
+  return Buffer.concat(chunks)
+}
+
+function failureOf(thrown: unknown, isConnected: boolean): ExchangeFailure {
+  if (thrown instanceof ExchangeFailure) return thrown
+  const code = codeOf(thrown)
+  if (isCertificateError(thrown)) return new ExchangeFailure('unusable', `has a certificate that is not valid (${code})`, thrown)
+  if (code.startsWith('HPE_')) return new ExchangeFailure('unusable', `answers with something that is not HTTP (${code})`, thrown)
+  // OpenSSL's own errors, such as that of a server that speaks no TLS.
+  if (/^(EPROTO|ERR_SSL)/.test(code)) return new ExchangeFailure('unusable', `does not speak TLS as expected (${code})`, thrown)
+  const said = saidBy(thrown) || code
+  return isConnected
+    ? new ExchangeFailure('broken', `broke off the connection: ${said}`, thrown)
+    : new ExchangeFailure('unsent', `takes no connection: ${said}`, thrown)
+}
+
+const maxHeaderBytes = 16 * 1024

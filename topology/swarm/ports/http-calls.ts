@@ -1,0 +1,37 @@
+/** Calls HTTP servers that this machine's settings allow. It follows no redirect and uses no proxy. */
+export interface HttpCalls {
+  /** Throws WAGGLE_HTTP_CALL_ADDRESS for a host that is not allowed. Asks nobody. */
+  check(url: URL): void
+  /**
+   * Sends a request, and repeats what may be repeated: up to `attempts` times, within the deadline. Returns an answer with any status but 429, 503 and, if the
+   * call is idempotent, another 5xx. Throws WAGGLE_HTTP_CALL_AWAY if the server does not answer, and WAGGLE_HTTP_CALL_REFUSED for an answer that cannot be used.
+   */
+  send(call: HttpCall): Promise<HttpAnswer>
+}
+
+export interface HttpCall {
+  readonly method: string
+  readonly url: URL
+  /** The address as errors name it, without secrets. */
+  readonly shown: string
+  readonly headers: { readonly [name: string]: string }
+  readonly body: Uint8Array | null
+  /** The server may get the same request twice without harm. If it is false, only a request that the server has not taken is repeated. */
+  readonly isIdempotent: boolean
+  readonly attempts: number
+  /** The time of one attempt. */
+  readonly attemptMs: number
+  readonly maxAnswerBytes: number
+  /** Epoch milliseconds; null without a deadline. */
+  readonly deadline: number | null
+  readonly signal: AbortSignal
+}
+
+export interface HttpAnswer {
+  readonly status: number
+  /** The media type; '' without one. */
+  readonly contentType: string
+  readonly bytes: Uint8Array
+  /** The address to which a redirect leads. */
+  readonly location: string | null
+}
