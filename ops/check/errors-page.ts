@@ -16,7 +16,7 @@ export function strayCodes(sources: ReadonlyMap<string, string>): { readonly nev
   const unknown = new Set<string>()
   for (const source of sources.values()) {
     for (const [, before = '', code = ''] of source.matchAll(quotedCode)) {
-      if (/variable: $/.test(before)) continue
+      if (/(variable: |environment\()$/.test(before)) continue
       if (!Object.hasOwn(errorCodes, code)) unknown.add(code)
       else if (!/[!=]== $/.test(before)) thrown.add(code)
     }
