@@ -5,6 +5,7 @@ import { aName, aSchema, optionsOf, parameters, refuseWrong } from '../topology/
 import type { BeeRole, BeeTypeInfo, Branch, PayloadType, SpecMistake } from '../topology/swarm/bee-type.ts'
 import type { ModelRow } from '../topology/swarm/management.ts'
 import type { BeeError, Tensor } from '../topology/swarm/payload.ts'
+import type { Containers } from '../topology/swarm/ports/containers.ts'
 import type { Database } from '../topology/swarm/ports/database.ts'
 import type { ModelServers } from '../topology/swarm/ports/model-servers.ts'
 import type { Models } from '../topology/swarm/ports/models.ts'
@@ -22,6 +23,7 @@ export interface BeePorts {
   readonly modelServers: ModelServers
   readonly pictures: Pictures
   readonly processes: Processes
+  readonly containers: Containers
   readonly database: Database
   readonly postgres: Postgres
 }

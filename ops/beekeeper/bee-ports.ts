@@ -1,5 +1,7 @@
 import type { BeePorts } from '../../bees/define-bee.ts'
 import { LocalProcesses } from '../../connectors/containers/local-processes.ts'
+import { DockerContainers } from '../../connectors/docker/docker-containers.ts'
+import { DockerEngine } from '../../connectors/docker/docker-engine.ts'
 import { ServerHosts } from '../../connectors/models/serving/server-hosts.ts'
 import { TensorFlowServing } from '../../connectors/models/serving/tensorflow-serving.ts'
 import { ThreadedModels } from '../../connectors/models/threaded-models.ts'
@@ -9,7 +11,7 @@ import { systemClock } from '../../connectors/system/system-clock.ts'
 import type { Settings } from '../config/settings.ts'
 
 export interface BeePortsOptions {
-  readonly settings: Pick<Settings, 'gpu' | 'model_hosts'>
+  readonly settings: Pick<Settings, 'data_dir' | 'gpu' | 'model_hosts'>
   /** The threads of each model. */
   readonly threads: number
   readonly database: BeePorts['database']
@@ -22,6 +24,7 @@ export function beePorts({ settings, threads, database }: BeePortsOptions): BeeP
     modelServers: new TensorFlowServing({ clock: systemClock, hosts: new ServerHosts(settings.model_hosts) }),
     pictures: { decode: decodePicture },
     processes: new LocalProcesses({ clock: systemClock }),
+    containers: new DockerContainers({ engine: new DockerEngine(), clock: systemClock, dataDirectory: settings.data_dir }),
     database,
     postgres: new PostgresServers({ clock: systemClock }),
   }

@@ -1,0 +1,72 @@
+import assert from 'node:assert/strict'
+import { it } from 'node:test'
+import { describeWithDocker } from '../../support/docker-daemon.ts'
+import { eventually, SwarmHere } from '../../support/swarm-here.ts'
+
+describeWithDocker('A swarm with a container', (docker) => {
+  const script = `
+    import { createInterface } from 'node:readline'
+    console.error('the model is loaded')
+    console.log(JSON.stringify({ waggle: 1 }))
+    for await (const line of createInterface(process.stdin)) {
+      const { id, json } = JSON.parse(line)
+      if (json.die) process.exit(9)
+      if (json.refuse) console.log(JSON.stringify({ id, refuse: 'not a photo' }))
+      else if (!json.hang) console.log(JSON.stringify({ id, json: { uid: process.getuid(), says: process.env.GREETING } }))
+    }`
+
+  const beesOf = (spec: object, more = '') =>
+    `  - {name: svm, type: container, input: {name: entrance}${more}, spec: ${JSON.stringify(spec)}}\n  - {name: answer, type: respond, input: {name: svm}}`
+
+  const ofImage = (more: object = {}) => ({
+    image: docker().image,
+    command: ['node', '--input-type=module', '-e', script],
+    env: { GREETING: 'hello' },
+    memory: '256m',
+    cpus: 0.5,
+    pids: 64,
+    ...more,
+  })
+
+  it('answers from the container, logs its lines under its name, and leaves no container behind', async () => {
+    const swarm = await SwarmHere.open({}, { bees: beesOf(ofImage()) })
+    const response = await swarm.ask({ photo: 1 })
+    assert.deepEqual([response.status, await response.json()], [200, { uid: 65532, says: 'hello' }])
+    const [container] = await docker().client.listContainers({ filters: { label: ['waggle.bee=svm'] } })
+    const { HostConfig: host } = await docker()
+      .client.getContainer(container?.Id ?? '')
+      .inspect()
+    assert.deepEqual([host.Memory, host.NanoCpus, host.PidsLimit, host.NetworkMode], [256 * 1024 ** 2, 5e8, 64, 'none'])
+    await swarm[Symbol.asyncDispose]()
+    assert.ok(swarm.said.includes('info the model is loaded'), swarm.said.join('\n'))
+    await eventually(async () => (await docker().client.listContainers({ all: true })).length === 0)
+  })
+
+  it('answers 422 where the container refuses, and 502 where it dies or hangs, with dead letters of the last two inputs', async () => {
+    await using swarm = await SwarmHere.open({}, { bees: beesOf(ofImage(), ', timeout_seconds: 2') })
+    const [refused, died, hung] = await Promise.all([swarm.ask({ refuse: true }), swarm.ask({ die: true }), swarm.ask({ hang: true })])
+    assert.deepEqual([refused.status, died.status, hung.status], [422, 502, 502])
+    const problem = (await died.json()) as { readonly bee: string; readonly detail: string }
+    assert.equal(problem.bee, 'svm')
+    assert.match(problem.detail, /ended with status 9 while it had this request/)
+    assert.match(((await hung.json()) as { readonly detail: string }).detail, /No result within 2000 ms/)
+    assert.equal((await swarm.ask({ photo: 1 })).status, 200)
+    await eventually(async () => {
+      const topic = await swarm.topic('.dead-letters')
+      return (topic?.offsets ?? []).reduce((sum, { start, end }) => sum + end - start, 0) === 2
+    })
+  })
+
+  it('does not start with an image that exists nowhere, and the error names the bee, the image and the next step', async () => {
+    await assert.rejects(SwarmHere.open({}, { bees: beesOf({ image: '127.0.0.1:1/no-such-image:1' }) }), (error: Error & { next: string }) => {
+      assert.match(error.message, /svm names the image 127\.0\.0\.1:1\/no-such-image:1, which is not on this machine and cannot be pulled/)
+      assert.match(error.next, /resolve: \{"127\.0\.0\.1:1\/no-such-image:1": \[program, argument\]\}/)
+      return true
+    })
+  })
+
+  it('does not start with a container that gives away the machine’s network, or with memory that Docker refuses', async () => {
+    await assert.rejects(SwarmHere.open({}, { bees: beesOf(ofImage({ network: 'host' })) }), /svm asks for the network of this machine/)
+    await assert.rejects(SwarmHere.open({}, { bees: beesOf(ofImage({ memory: '512' })) }), /svm has 512 of memory, and a container needs at least 6m/)
+  })
+})
