@@ -14,6 +14,8 @@ import type { Postgres } from '../topology/swarm/ports/postgres.ts'
 import type { Processes } from '../topology/swarm/ports/processes.ts'
 import type { Programs } from '../topology/swarm/ports/programs.ts'
 import type { WaggleError } from '../topology/waggle-error.ts'
+import type { ReplicaRange } from './replicas/replica-rule.ts'
+import type { Replica, Replicas } from './replicas/replicas.ts'
 
 /**
  * The ports through which bees reach the outside world. `ops` injects the implementations. A package can add its own ports by declaration merging.
@@ -41,6 +43,13 @@ export interface BeeContext<Spec> {
   readonly gpu: number
   /** The most inputs of one call of `processBatch`. */
   readonly batchSize: number
+  /** The least and the greatest number of replicas, as the swarm file says. */
+  readonly replicas: ReplicaRange
+  /**
+   * Opens the replicas of what does the bee's work: containers, processes, threads. Waggle keeps their number between those of the swarm file. Without it
+   * the bee has one worker, and `replicas` only lets more calls be in flight.
+   */
+  replicate<T extends Replica>(open: () => Promise<T>): Promise<Replicas<T>>
   readonly ports: BeePorts
   now(): number
   /**
@@ -229,6 +238,8 @@ export interface BeeDefinition<S extends TSchema, In, Out> {
   branches?(spec: { readonly [key: string]: unknown }): readonly Branch[] | null
   /** The mistakes of a spec that its schema does not show, each with its place in the spec. The spec may have others. */
   mistakes?(spec: { readonly [key: string]: unknown }): readonly SpecMistake[]
+  /** The least number of replicas that a spec asks for, where it has a setting of its own. Default: 1. */
+  leastReplicas?(spec: Static<S>): number
   /** True if `check` depends on the bees that read this one. */
   fitsReaders?: true
   /** True if the bee never changes its input. Then it gets no copy of its own. */

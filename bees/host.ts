@@ -24,6 +24,8 @@ import {
 } from './define-bee.ts'
 import { inputOf, ownInputOf, payloadOf } from './payload-input.ts'
 import type { BeeRegistry } from './registry.ts'
+import { BeeReplicas } from './replicas/bee-replicas.ts'
+import type { ReplicaCounts } from './replicas/replicas.ts'
 import { ShadowTurns } from './shadow-turns.ts'
 
 export interface HostOptions {
@@ -50,11 +52,13 @@ export class SwarmHost implements BeeHost {
   /** The turns of bees that have a shadow, by the bee's name. */
   readonly #turns: ReadonlyMap<string, ShadowTurns>
   readonly #opened = new Map<string, Bee<unknown, unknown>>()
+  readonly #replicas: ReadonlyMap<string, BeeReplicas>
   readonly calls: BeeCalls
 
   private constructor(options: HostOptions, values: ReadonlyMap<string, Bee<unknown, unknown>>) {
     this.#options = options
     this.#values = values
+    this.#replicas = new Map(options.bees.map((bee) => [bee.name, new BeeReplicas(bee, { ...options, least: leastReplicas(options, bee) })]))
     this.#turns = new Map(options.bees.flatMap(({ shadows }) => (shadows === undefined ? [] : [[shadows, new ShadowTurns(options)] as const])))
     this.calls = new BeeCalls(options)
   }
@@ -63,7 +67,7 @@ export class SwarmHost implements BeeHost {
   static async create(options: HostOptions): Promise<SwarmHost> {
     const values = new Map<string, Bee<unknown, unknown>>()
     for (const bee of options.bees)
-      if (computesAtOnce.has(bee.type.role)) values.set(bee.name, await createBee(options, bee, 1, async () => new Map()))
+      if (computesAtOnce.has(bee.type.role)) values.set(bee.name, await createBee(options, bee, alone(options, bee), async () => new Map()))
     return new SwarmHost(options, values)
   }
 
@@ -72,7 +76,7 @@ export class SwarmHost implements BeeHost {
     const values = new Map<string, Bee<unknown, unknown>>()
     for (const bee of options.bees) {
       if (bee.type.role !== 'value') continue
-      const made = madeBy(options, bee, 1, async () => new Map())
+      const made = madeBy(options, bee, alone(options, bee), async () => new Map())
       if (made instanceof Promise)
         throw new WaggleError('WAGGLE_INVALID_BEE', {
           message: `create of the bee type ${bee.type.type} returns a promise`,
@@ -99,6 +103,15 @@ export class SwarmHost implements BeeHost {
       const model = this.#opened.get(name)?.model
       return model === undefined ? [] : [{ bee: name, type: type.type, model }]
     })
+  }
+
+  /** The counts of the replicas of its bees that have some. */
+  get replicas(): readonly ({ readonly bee: string } & ReplicaCounts)[] {
+    return [...this.#replicas].flatMap(([bee, { counts }]) => (counts === null ? [] : [{ bee, ...counts }]))
+  }
+
+  replicasOf(bee: SwarmBee): number {
+    return this.#replicas.get(bee.name)?.count ?? bee.replicas
   }
 
   batchOf(bee: SwarmBee): BatchPolicy | null {
@@ -165,10 +178,14 @@ export class SwarmHost implements BeeHost {
   }
 
   async open(bee: SwarmBee, batchSize: number): Promise<Worker> {
-    const made = await createBee(this.#options, bee, batchSize, (one) => this.#findingsOfReaders(one))
+    const replicas = this.#replicas.get(bee.name) ?? new BeeReplicas(bee, { ...this.#options, least: 1 })
+    const made = await createBee(this.#options, bee, { batchSize, replicas }, (one) => this.#findingsOfReaders(one))
     this.#opened.set(bee.name, made)
     const given = inputs(typeOf(this.#options, bee))
-    const call: Worker['call'] = (rows, calls) => callBee(made, { bee: bee.name, given, open: this.calls }, rows, calls)
+    const call: Worker['call'] = (rows, calls) => {
+      replicas.waited(calls)
+      return callBee(made, { bee: bee.name, given, open: this.calls }, rows, calls)
+    }
     return {
       call: this.#inTurn(bee, call),
       close: async () => {
@@ -276,9 +293,9 @@ function beeRequest(call: Omit<AsyncCall<string>, 'value'>, input: Payload): Bee
   }
 }
 
-async function createBee(options: HostOptions, bee: SwarmBee, batchSize: number, readers: ReaderFindings): Promise<Bee<unknown, unknown>> {
+async function createBee(options: HostOptions, bee: SwarmBee, opening: Opening, readers: ReaderFindings): Promise<Bee<unknown, unknown>> {
   try {
-    return await madeBy(options, bee, batchSize, readers)
+    return await madeBy(options, bee, opening, readers)
   } catch (thrown) {
     throw thrown instanceof WaggleError ? thrown.at(options.placeOf(bee, thrown)) : thrown
   }
@@ -288,7 +305,7 @@ async function createBee(options: HostOptions, bee: SwarmBee, batchSize: number,
 function madeBy(
   options: HostOptions,
   bee: SwarmBee,
-  batchSize: number,
+  { batchSize, replicas }: Opening,
   readers: ReaderFindings,
 ): Bee<unknown, unknown> | Promise<Bee<unknown, unknown>> {
   const { definition } = typeOf(options, bee)
@@ -306,6 +323,8 @@ function madeBy(
     specs: new Map(options.bees.map(({ name, spec }) => [name, spec])),
     gpu: bee.gpu,
     batchSize,
+    replicas: replicas.range,
+    replicate: (open) => replicas.open(open),
     ports: options.ports,
     now: options.now,
     readers: () => readers(bee),
@@ -314,6 +333,20 @@ function madeBy(
     log: (level, message) => options.log(bee.name, level, message),
   }
   return definition.create(context) as Bee<unknown, unknown> | Promise<Bee<unknown, unknown>>
+}
+
+interface Opening {
+  readonly batchSize: number
+  readonly replicas: BeeReplicas
+}
+
+/** The opening of a bee that computes inside the topology. */
+function alone(options: HostOptions, bee: SwarmBee): Opening {
+  return { batchSize: 1, replicas: new BeeReplicas(bee, { ...options, least: 1 }) }
+}
+
+function leastReplicas(options: HostOptions, bee: SwarmBee): number {
+  return options.registry.find(bee.type.type)?.definition.leastReplicas?.(bee.spec as never) ?? 1
 }
 
 function typeOf(options: HostOptions, bee: SwarmBee): BeeType {

@@ -28,6 +28,7 @@ export function redactedHost(host: BeeHost, { errors: redaction, resultsOf }: Ho
         }
       }
     },
+    replicasOf: (bee) => host.replicasOf?.(bee) ?? bee.replicas,
     batchOf: (bee) => host.batchOf(bee),
   }
 }

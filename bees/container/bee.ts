@@ -3,6 +3,7 @@ import type { OpenProcess } from '../../topology/swarm/ports/processes.ts'
 import { WaggleError } from '../../topology/waggle-error.ts'
 import { type Bee, type BeeContext, defineBee } from '../define-bee.ts'
 import { outputOf, payloadOfInput } from '../payload-input.ts'
+import type { Replicas } from '../replicas/replicas.ts'
 import { type BoundSpec, boundsMistake, boundsOf, boundsSpec } from './bounds.ts'
 
 export default defineBee({
@@ -51,16 +52,16 @@ export default defineBee({
     return undefined
   },
   async create(context) {
-    const { spec, swarm, bee, ports, log, gpu, resolveCommand } = context
+    const { spec, swarm, bee, ports, log, gpu, resolveCommand, replicate } = context
     const { image, command } = placeOf(spec, bee, resolveCommand)
     const env = spec.env ?? {}
     const mistake = boundsMistake(spec, bee)
     if (mistake !== null) throw mistake
-    return processBee(
+    const open =
       image === null
-        ? await ports.processes.open({ swarm, bee, command: command ?? [], env, log })
-        : await ports.containers.open({ swarm, bee, image, command, env, log, gpu, ...boundsOf(spec) }),
-    )
+        ? () => ports.processes.open({ swarm, bee, command: command ?? [], env, log })
+        : () => ports.containers.open({ swarm, bee, image, command, env, log, gpu, ...boundsOf(spec) })
+    return processBee(await replicate(open))
   },
 })
 
@@ -90,18 +91,17 @@ function placeOf(
   throw new WaggleError('WAGGLE_NOT_RESOLVED', { message: `${bee} names no image`, next: 'Give spec.image.' })
 }
 
-function processBee(open: OpenProcess): Bee<unknown, unknown> {
+function processBee(replicas: Replicas<OpenProcess>): Bee<unknown, unknown> {
   return {
     async processBatch(inputs, requests) {
-      const outcomes = await open.call(
-        requests.map((request, at) => {
-          const { id, contentType, deadline, signal } = request
-          return { id, payload: payloadOfInput(inputs[at], contentType), deadline, signal, headers: () => request.headers }
-        }),
-      )
+      const calls = requests.map((request, at) => {
+        const { id, contentType, deadline, signal } = request
+        return { id, payload: payloadOfInput(inputs[at], contentType), deadline, signal, headers: () => request.headers }
+      })
+      const outcomes = await replicas.call(calls.length, (open) => open.call(calls))
       return outcomes.map((outcome) => (outcome instanceof WaggleError ? outcome : outputOf(outcome)))
     },
-    close: () => open.close(),
+    close: () => replicas.close(),
   }
 }
 
