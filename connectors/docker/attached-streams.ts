@@ -5,22 +5,29 @@ import { PassThrough, type Readable } from 'node:stream'
  *
  *     stream (0 stdin, 1 stdout, 2 stderr), u8 │ 0 0 0 │ length, u32 big-endian │ bytes
  *
- * Both come over one connection, so a reader of standard error that waits must not stop standard output: what it does not take in time is dropped.
+ * Both come over one connection, so a log whose reader waits must not stop the other stream: what the reader does not take in time is dropped.
  */
 export class AttachedStreams {
-  /** Standard error. It ends with `end`. */
-  readonly stderr: Readable
+  readonly #stdout = new PassThrough({ highWaterMark: maxHeldBytes })
   readonly #stderr = new PassThrough({ highWaterMark: maxHeldBytes })
-  readonly #stdout: (chunk: Buffer) => void
+  /** Bytes of each log that were dropped. */
+  readonly #dropped = new Map<PassThrough, number>([[this.#stderr, 0]])
   #head = Buffer.alloc(0)
   /** The rest of the frame that has begun. */
   #left = 0
   #isError = false
-  #droppedBytes = 0
 
-  constructor(stdout: (chunk: Buffer) => void) {
-    this.#stdout = stdout
-    this.stderr = this.#stderr
+  get stdout(): Readable {
+    return this.#stdout
+  }
+
+  get stderr(): Readable {
+    return this.#stderr
+  }
+
+  /** Standard output is a log from now on. */
+  stdoutIsLog(): void {
+    this.#dropped.set(this.#stdout, 0)
   }
 
   /** Takes bytes of the connection, cut anywhere. */
@@ -45,22 +52,28 @@ export class AttachedStreams {
   }
 
   end(): void {
-    this.#tellDropped()
-    this.#stderr.end()
-  }
-
-  #give(piece: Buffer): void {
-    if (!this.#isError) this.#stdout(piece)
-    else if (this.#stderr.writableLength > maxHeldBytes) this.#droppedBytes += piece.length
-    else {
-      this.#tellDropped()
-      this.#stderr.write(piece)
+    for (const stream of [this.#stdout, this.#stderr]) {
+      this.#tellDropped(stream)
+      stream.end()
     }
   }
 
-  #tellDropped(): void {
-    if (this.#droppedBytes > 0) this.#stderr.write(`\n… ${this.#droppedBytes} bytes of standard error were left out\n`)
-    this.#droppedBytes = 0
+  #give(piece: Buffer): void {
+    const stream = this.#isError ? this.#stderr : this.#stdout
+    const dropped = this.#dropped.get(stream)
+    if (dropped !== undefined && stream.writableLength > maxHeldBytes) {
+      this.#dropped.set(stream, dropped + piece.length)
+      return
+    }
+    this.#tellDropped(stream)
+    stream.write(piece)
+  }
+
+  #tellDropped(stream: PassThrough): void {
+    const bytes = this.#dropped.get(stream) ?? 0
+    if (bytes === 0) return
+    stream.write(`\n… ${bytes} bytes were left out\n`)
+    this.#dropped.set(stream, 0)
   }
 }
 

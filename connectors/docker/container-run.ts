@@ -1,8 +1,10 @@
-import type { Duplex } from 'node:stream'
+import type { Duplex, Readable } from 'node:stream'
 import type Docker from 'dockerode'
 import type { Clock } from '../../processor/ports.ts'
 import type { ContainerOptions } from '../../topology/swarm/ports/containers.ts'
 import type { BeeRun, BeeRunEvents } from '../containers/bee-run.ts'
+import { BeeSocket } from '../containers/bee-socket.ts'
+import { Channel } from '../containers/channel.ts'
 import { ProcessLog } from '../containers/process-log.ts'
 import { AttachedStreams } from './attached-streams.ts'
 import { containerSettings } from './container-settings.ts'
@@ -26,12 +28,14 @@ export class ContainerRun implements BeeRun {
   readonly #run: ContainerRunOptions
   readonly #clock: Clock
   readonly #events: BeeRunEvents
-  readonly #streams: AttachedStreams
-  readonly #log: ProcessLog
+  readonly #streams = new AttachedStreams()
+  readonly #logs: ProcessLog[] = []
+  readonly #socket: BeeSocket | null
   /** Output before the first successful health check. */
   #held: Buffer[] | null
   #container: Docker.Container | null = null
   #connection: Duplex | null = null
+  #channel: Channel | null = null
   #health: HealthWatch | null = null
   /** The reason why this side ends the container; null while it does not. */
   #fault: string | null = null
@@ -46,21 +50,21 @@ export class ContainerRun implements BeeRun {
     this.#clock = run.clock
     this.#events = events
     this.#held = run.image.isChecked ? [] : null
-    this.#streams = new AttachedStreams((chunk) => this.#hear(chunk))
-    this.#log = new ProcessLog(this.#streams.stderr, run.clock, (line) => run.options.log('info', line))
+    this.#addLog(this.#streams.stderr)
+    this.#socket = run.engine.isLocal ? new BeeSocket((connection) => this.#channel?.connected(connection), { forAll: true }) : null
     this.#start().catch((thrown: unknown) => this.#gone(`cannot be started: ${dockerSays(thrown)}`))
   }
 
   get lastWords(): readonly string[] {
-    return this.#log.lastLines
+    return this.#logs.flatMap(({ lastLines }) => lastLines)
   }
 
   write(pieces: readonly Uint8Array[]): void {
-    for (const piece of pieces) this.#connection?.write(piece)
+    this.#channel?.write(pieces)
   }
 
   get unreadBytes(): number {
-    return this.#connection?.writableLength ?? 0
+    return this.#channel?.unreadBytes ?? 0
   }
 
   onDrain(callback: () => void): void {
@@ -68,7 +72,7 @@ export class ContainerRun implements BeeRun {
   }
 
   end(): void {
-    this.#connection?.end()
+    this.#channel?.end()
   }
 
   kill(signal: 'SIGTERM' | 'SIGKILL'): void {
@@ -89,11 +93,19 @@ export class ContainerRun implements BeeRun {
     this.#connection = connection
     const closed = Promise.withResolvers<void>()
     connection.on('data', (chunk: Buffer) => this.#streams.push(chunk))
-    connection.on('drain', () => this.#onDrain())
-    // The end of the container reports a connection that has failed.
-    connection.on('error', () => closed.resolve())
-    connection.on('close', () => closed.resolve())
-    connection.on('end', () => closed.resolve())
+    // A connection ends with its container. If it breaks off before, nothing can be read from the container any more.
+    for (const event of ['end', 'close', 'error']) connection.once(event, () => closed.resolve())
+    void closed.promise.then(() => this.#streams.end())
+    const channel = new Channel({ stdin: connection, stdout: this.#streams.stdout }, () => this.#socket?.close(), {
+      heard: (chunk) => this.#hear(chunk),
+      ended: () => this.#exitSoon(),
+      logs: (stdout) => {
+        this.#streams.stdoutIsLog()
+        this.#addLog(stdout)
+      },
+    })
+    channel.onDrain(() => this.#onDrain())
+    this.#channel = channel
     await container.start()
     if (this.#isKilled) this.kill('SIGKILL')
     if (this.#held !== null)
@@ -101,17 +113,33 @@ export class ContainerRun implements BeeRun {
     await this.#ended(container, closed.promise)
   }
 
-  /** Creates the container. A name that another one has is replaced by a new one. */
+  /**
+   * Creates the container. A name that another one has is replaced by a new one. If Docker does not see the folder of the socket, because Waggle itself runs in a
+   * container or has a /tmp of its own, the container gets no socket.
+   */
   async #create(docker: Docker): Promise<Docker.Container> {
     const { options, image, labels, newName } = this.#run
-    const settings = containerSettings(options, { image, labels, socketFolder: null })
+    let socket = this.#socket?.path ?? null
     for (let tries = 1; ; tries++) {
       try {
-        return await docker.createContainer({ ...settings, name: newName() })
+        return await docker.createContainer({ ...containerSettings(options, { image, labels, socket }), name: newName() })
       } catch (thrown) {
-        if (statusOf(thrown) !== 409 || tries === maxNames) throw thrown
+        const seesNoFolder = socket !== null && /bind source path does not exist/.test(dockerSays(thrown))
+        if (seesNoFolder) socket = null
+        else if (statusOf(thrown) !== 409 || tries === maxNames) throw thrown
       }
     }
+  }
+
+  #addLog(stream: Readable): void {
+    this.#logs.push(new ProcessLog(stream, this.#clock, (line) => this.#run.options.log('info', line)))
+  }
+
+  /** Kills a container that has closed its output and does not exit soon. It cannot answer calls any more. */
+  #exitSoon(): void {
+    if (this.#isGone || this.#hasEnded) return
+    this.#cancelTimer()
+    this.#cancelTimer = this.#clock.after(drainMs, () => this.kill('SIGKILL'))
   }
 
   /** Waits for the end of the container, and for the rest of its output. */
@@ -119,10 +147,11 @@ export class ContainerRun implements BeeRun {
     const { StatusCode: status } = (await container.wait()) as { readonly StatusCode: number }
     this.#hasEnded = true
     this.#health?.close()
-    this.#log.drain()
+    for (const log of this.#logs) log.drain()
     const drained = Promise.withResolvers<void>()
     const cancel = this.#clock.after(drainMs, () => drained.resolve())
     await Promise.race([closed, drained.promise])
+    await Promise.race([new Promise<void>((resolve) => this.#channel?.onceRead(resolve)), drained.promise])
     cancel()
     const state = await container
       .inspect()
@@ -168,11 +197,13 @@ export class ContainerRun implements BeeRun {
     this.#isGone = true
     this.#cancelTimer()
     this.#health?.close()
+    this.#socket?.close()
     this.#connection?.destroy()
     this.#streams.end()
-    // The end of the stream gives its last line in a later turn of the event loop.
+    // The end of a stream gives its last line in a later turn of the event loop.
     setImmediate(() => {
-      this.#log.end()
+      for (const log of this.#logs) log.end()
+      this.#channel?.destroy()
       this.#events.gone(why)
     })
     // It may be gone already, with its Docker or by another hand. A leftover is removed at the next start.

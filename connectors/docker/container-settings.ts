@@ -1,3 +1,4 @@
+import { basename, dirname } from 'node:path'
 import type { ContainerCreateOptions } from 'dockerode'
 import type { ContainerOptions } from '../../topology/swarm/ports/containers.ts'
 import type { FoundImage } from './images.ts'
@@ -8,14 +9,10 @@ import type { FoundImage } from './images.ts'
  */
 export function containerSettings(
   { swarm, bee, command, env, limits, network, gpu }: ContainerOptions,
-  {
-    image,
-    labels,
-    socketFolder,
-  }: { readonly image: FoundImage; readonly labels: { readonly [name: string]: string }; readonly socketFolder: string | null },
+  { image, labels, socket }: { readonly image: FoundImage; readonly labels: { readonly [name: string]: string }; readonly socket: string | null },
 ): ContainerCreateOptions {
   const own = { ...env, WAGGLE_PROTOCOL: '1', WAGGLE_SWARM: swarm, WAGGLE_BEE: bee }
-  const variables = socketFolder === null ? own : { ...own, WAGGLE_BEE_SOCKET: `${mountedAt}/${socketName}` }
+  const variables = socket === null ? own : { ...own, WAGGLE_BEE_SOCKET: `${mountedAt}/${basename(socket)}` }
   return {
     Image: image.id,
     ...(command === null ? {} : { Cmd: [...command] }),
@@ -45,7 +42,7 @@ export function containerSettings(
       Init: true,
       // Docker would write every result to a file that nobody reads and that has no end.
       LogConfig: { Type: 'none', Config: {} },
-      ...(socketFolder === null ? {} : { Binds: [`${socketFolder}:${mountedAt}:ro`] }),
+      ...(socket === null ? {} : { Mounts: [{ Type: 'bind', Source: dirname(socket), Target: mountedAt, ReadOnly: true }] }),
       ...(gpu === 0 ? {} : { DeviceRequests: [{ Driver: '', Count: gpu, DeviceIDs: undefined, Capabilities: [['gpu']], Options: {} }] }),
     },
   }
@@ -60,5 +57,5 @@ function isRoot(user: string): boolean {
 /** The user `nonroot` of distroless images. It owns nothing. */
 const unprivilegedUser = '65532:65532'
 const tmpBytes = 64 * 1024 * 1024
+/** The folder of the socket in the container. */
 const mountedAt = '/run/waggle'
-const socketName = 'bee.sock'

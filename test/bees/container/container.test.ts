@@ -43,13 +43,13 @@ describeWithDocker('A swarm with a container', (docker) => {
   })
 
   it('answers 422 where the container refuses, and 502 where it dies or hangs, with dead letters of the last two inputs', async () => {
-    await using swarm = await SwarmHere.open({}, { bees: beesOf(ofImage(), ', timeout_seconds: 2') })
-    const [refused, died, hung] = await Promise.all([swarm.ask({ refuse: true }), swarm.ask({ die: true }), swarm.ask({ hang: true })])
+    await using swarm = await SwarmHere.open({}, { bees: beesOf(ofImage(), ', timeout_seconds: 10') })
+    const [refused, died, hung] = [await swarm.ask({ refuse: true }), await swarm.ask({ die: true }), await swarm.ask({ hang: true })]
     assert.deepEqual([refused.status, died.status, hung.status], [422, 502, 502])
     const problem = (await died.json()) as { readonly bee: string; readonly detail: string }
     assert.equal(problem.bee, 'svm')
     assert.match(problem.detail, /ended with status 9 while it had this request/)
-    assert.match(((await hung.json()) as { readonly detail: string }).detail, /No result within 2000 ms/)
+    assert.match(((await hung.json()) as { readonly detail: string }).detail, /No result within 10000 ms/)
     assert.equal((await swarm.ask({ photo: 1 })).status, 200)
     await eventually(async () => {
       const topic = await swarm.topic('.dead-letters')

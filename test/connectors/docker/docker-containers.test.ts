@@ -72,6 +72,33 @@ describeWithDocker('A bee in a container', (docker) => {
     assert.equal(await outcome, 1)
   })
 
+  it('speaks on its socket where its program connects to it, and prints what it likes', async () => {
+    const lines: string[] = []
+    const opened = await open(
+      `
+      import { connect } from 'node:net'
+      import { createInterface } from 'node:readline'
+      const channel = connect(process.env.WAGGLE_BEE_SOCKET)
+      channel.on('connect', async () => {
+        console.log('on the socket')
+        channel.write('{"waggle": 1}\\n')
+        for await (const line of createInterface(channel)) {
+          const { id, json } = JSON.parse(line)
+          if (json === 'flood') for (let at = 0; at < 20_000; at++) console.log('x'.repeat(500))
+          channel.write(JSON.stringify({ id, json }) + '\\n')
+        }
+        channel.end()
+      })`,
+      { lines },
+    )
+    assert.equal(await answer(opened, 1), 1)
+    assert.equal(await answer(opened, 'flood'), 'flood')
+    assert.equal(await answer(opened, 2), 2)
+    await opened.close()
+    assert.ok(lines.includes('on the socket'), lines.slice(0, 5).join('\n'))
+    assert.ok(lines.length < 2_000, String(lines.length))
+  })
+
   it('has no root, no capability, no network, no writable file outside /tmp, and no variable of this process', async () => {
     process.env.WAGGLE_SECRET_OF_TEST = 'hidden'
     const opened = await open(
