@@ -1,10 +1,11 @@
 import { execFileSync, spawn } from 'node:child_process'
-import { chmodSync, cpSync, mkdirSync, mkdtempSync, realpathSync, rmSync, writeFileSync } from 'node:fs'
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
 import { after, before, describe, it } from 'node:test'
 import { setTimeout as pause } from 'node:timers/promises'
 import Docker from 'dockerode'
+import { writeNodeRoot } from './base-image.ts'
 import { programOfDebian } from './debian-program.ts'
 
 /** A Docker for tests, with an image that was built here. */
@@ -103,11 +104,7 @@ async function startDocker({ program, env }: { readonly program: string; readonl
 /** Makes an image of this Node and the libraries that it loads. `tar`: the file that gets its files. */
 async function importNode(client: Docker, directory: string, tar: string): Promise<void> {
   const root = join(directory, 'root')
-  for (const folder of ['bin', 'tmp', 'dev', 'proc', 'run/waggle']) mkdirSync(join(root, folder), { recursive: true })
-  chmodSync(join(root, 'tmp'), 0o1777)
-  cpSync(realpathSync(process.execPath), join(root, 'bin', 'node'))
-  const libraries = [...execFileSync('ldd', [process.execPath], { encoding: 'utf8' }).matchAll(/(?:=> )?(\/\S+) \(/g)].map(([, path = '']) => path)
-  for (const library of libraries) cpSync(realpathSync(library), join(root, library))
+  writeNodeRoot(root)
   execFileSync('tar', ['--create', '--numeric-owner', '--owner=0', '--group=0', '--file', tar, '--directory', root, '.'])
   const [repo, tag] = nodeImage.split(':')
   await finished(client, await client.importImage(tar, { repo, tag, changes: 'ENV PATH=/bin' }))
