@@ -2,10 +2,11 @@ import { randomUUID } from 'node:crypto'
 import type { Clock } from '../../processor/ports.ts'
 import type { ContainerOptions, Containers } from '../../topology/swarm/ports/containers.ts'
 import type { OpenProcess } from '../../topology/swarm/ports/processes.ts'
+import { WaggleError } from '../../topology/waggle-error.ts'
 import { WatchedProcess } from '../containers/watched-process.ts'
 import { ContainerRun } from './container-run.ts'
 import type { DockerEngine } from './docker-engine.ts'
-import { Images } from './images.ts'
+import { type FoundImage, Images } from './images.ts'
 import { Leftovers } from './leftovers.ts'
 
 export interface DockerContainersOptions {
@@ -13,6 +14,8 @@ export interface DockerContainersOptions {
   readonly clock: Clock
   /** The data directory of this process. A later process with the same one removes the containers that this one leaves behind. */
   readonly dataDirectory: string
+  /** True: a container that asks for GPUs does not start without them. False: it runs without, with a warning. Default: false. */
+  readonly requireGpu?: boolean
   /** The time from the end of the program's input to SIGTERM, in ms. */
   readonly finishMs?: number
   /** The time from SIGTERM to SIGKILL, in ms. */
@@ -32,10 +35,21 @@ export class DockerContainers implements Containers {
   }
 
   async open(options: ContainerOptions): Promise<OpenProcess> {
-    const { engine, clock, finishMs = 10_000, termMs = 5_000 } = this.#options
-    const { swarm, bee } = options
     const image = await this.#images.find(options.image, options)
     await this.#leftovers.remove(options)
+    try {
+      return await this.#started(options, image)
+    } catch (thrown) {
+      if (options.gpu === 0 || !(thrown instanceof WaggleError) || !noGpu.test(thrown.message)) throw thrown
+      if (this.#options.requireGpu === true) throw gpuMissing(options, thrown)
+      options.log('warn', `Docker has no GPU for ${options.bee} (${thrown.message}); it runs without`)
+      return await this.#started({ ...options, gpu: 0 }, image)
+    }
+  }
+
+  async #started(options: ContainerOptions, image: FoundImage): Promise<OpenProcess> {
+    const { engine, clock, finishMs = 10_000, termMs = 5_000 } = this.#options
+    const { swarm, bee } = options
     const labels = { ...this.#leftovers.labels, 'waggle.swarm': swarm, 'waggle.bee': bee, 'waggle.image': options.image }
     const newName = () => `waggle-${swarm}-${bee}-${randomUUID().slice(0, 8)}`
     const watched = new WatchedProcess(options, {
@@ -50,3 +64,14 @@ export class DockerContainers implements Containers {
     return watched
   }
 }
+
+function gpuMissing({ bee, gpu, image }: ContainerOptions, cause: WaggleError): WaggleError {
+  return new WaggleError('WAGGLE_GPU_MISSING', {
+    message: `${bee} asks for gpu: ${gpu}, and Docker has none for its image ${image}: ${cause.message}`,
+    next: 'Install NVIDIA’s container toolkit, or set WAGGLE_GPU=prefer to run the container without a GPU.',
+    cause,
+  })
+}
+
+/** Docker's words where it has no program that gives GPUs to containers, or that program finds none. */
+const noGpu = /could not select device driver|nvidia-container-cli|unknown or invalid runtime name: nvidia/

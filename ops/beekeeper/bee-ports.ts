@@ -24,7 +24,12 @@ export function beePorts({ settings, threads, database }: BeePortsOptions): BeeP
     modelServers: new TensorFlowServing({ clock: systemClock, hosts: new ServerHosts(settings.model_hosts) }),
     pictures: { decode: decodePicture },
     processes: new LocalProcesses({ clock: systemClock }),
-    containers: new DockerContainers({ engine: new DockerEngine(), clock: systemClock, dataDirectory: settings.data_dir }),
+    containers: new DockerContainers({
+      engine: new DockerEngine(),
+      clock: systemClock,
+      dataDirectory: settings.data_dir,
+      requireGpu: settings.gpu === 'require',
+    }),
     database,
     postgres: new PostgresServers({ clock: systemClock }),
   }

@@ -24,9 +24,9 @@ describeWithDocker('A bee in a container', (docker) => {
   async function open(
     script: string,
     { lines = [], ...more }: Partial<ContainerOptions> & { readonly lines?: string[] } = {},
-    stop: { readonly finishMs?: number } = {},
+    how: { readonly requireGpu?: boolean } = {},
   ): Promise<OpenProcess> {
-    const containers = new DockerContainers({ engine: new DockerEngine(), clock: systemClock, dataDirectory: directory, ...stop })
+    const containers = new DockerContainers({ engine: new DockerEngine(), clock: systemClock, dataDirectory: directory, ...how })
     return containers.open({ ...optionsOf(script), log: (_, line) => void lines.push(line), ...more })
   }
 
@@ -237,6 +237,22 @@ describeWithDocker('A bee in a container', (docker) => {
       'HEALTHCHECK --interval=1s --timeout=10s --retries=1 CMD ["node", "-e", "process.exit(1)"]',
     ])
     await assert.rejects(open(lineByLine('({ json }) => ({ json })'), { image }), /failed its health check/)
+  })
+
+  it('runs without a GPU, with a warning, where Docker has none, unless a GPU is required', async () => {
+    const lines: string[] = []
+    const opened = await open(lineByLine('({ json }) => ({ json })'), { gpu: 1, lines })
+    assert.equal(await answer(opened, 1), 1)
+    await opened.close()
+    assert.ok(
+      lines.some((line) => /^Docker has no GPU for script \(.*could not select device driver.*\); it runs without$/.test(line)),
+      lines.join('\n'),
+    )
+    await assert.rejects(open('', { gpu: 1 }, { requireGpu: true }), ({ code, message }: WaggleError) => {
+      assert.equal(code, 'WAGGLE_GPU_MISSING')
+      assert.match(message, /^script asks for gpu: 1, and Docker has none for its image waggle-test\/node:1: .*could not select device driver/)
+      return true
+    })
   })
 
   it('is pulled from its registry with progress in the log, and runs', async () => {
