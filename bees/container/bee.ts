@@ -1,9 +1,8 @@
 import { Type } from 'typebox'
-import type { OpenProcess } from '../../topology/swarm/ports/processes.ts'
 import { WaggleError } from '../../topology/waggle-error.ts'
-import { type Bee, type BeeContext, defineBee } from '../define-bee.ts'
-import { outputOf, payloadOfInput } from '../payload-input.ts'
-import type { Replicas } from '../replicas/replicas.ts'
+import { type BeeContext, defineBee } from '../define-bee.ts'
+import { processBee } from '../process-bee.ts'
+import { replicatedProcess } from '../replicas/replicated-process.ts'
 import { type BoundSpec, boundsMistake, boundsOf, boundsSpec } from './bounds.ts'
 
 export default defineBee({
@@ -62,7 +61,7 @@ export default defineBee({
       image === null
         ? () => ports.processes.open({ swarm, bee, command: command ?? [], env, log })
         : () => ports.containers.open({ swarm, bee, image, command, env, log, gpu, ...boundsOf(spec) })
-    return processBee(await replicate(open))
+    return processBee(replicatedProcess(await replicate(open)))
   },
 })
 
@@ -90,20 +89,6 @@ function placeOf(
   }
   if (command !== undefined) return { image: null, command }
   throw new WaggleError('WAGGLE_NOT_RESOLVED', { message: `${bee} names no image`, next: 'Give spec.image.' })
-}
-
-function processBee(replicas: Replicas<OpenProcess>): Bee<unknown, unknown> {
-  return {
-    async processBatch(inputs, requests) {
-      const calls = requests.map((request, at) => {
-        const { id, contentType, deadline, signal } = request
-        return { id, payload: payloadOfInput(inputs[at], contentType), deadline, signal, headers: () => request.headers }
-      })
-      const outcomes = await replicas.call(calls.length, (open) => open.call(calls))
-      return outcomes.map((outcome) => (outcome instanceof WaggleError ? outcome : outputOf(outcome)))
-    },
-    close: () => replicas.close(),
-  }
 }
 
 /** `isHere`: Docker's answer about the image; null without a Docker. */

@@ -49,9 +49,10 @@ describeWithDocker('A swarm with a container', (docker) => {
     })
 
   it('answers 422 where the container refuses, and 502 with a dead letter where it dies, and goes on', async () => {
-    await using swarm = await SwarmHere.open({}, { bees: beesOf(ofImage({ cpus: 1 })) })
+    await using swarm = await SwarmHere.open({}, { bees: beesOf(ofImage({ cpus: 1 }), ', timeout_seconds: 120') })
     assert.equal((await swarm.ask({ refuse: true })).status, 422)
-    const died = await swarm.ask({ die: true })
+    // The container starts twice before the request is known to kill it.
+    const died = await swarm.ask({ die: true }, { headers: { 'x-timeout-seconds': '120' } })
     const problem = (await died.json()) as { readonly bee: string; readonly detail: string }
     assert.deepEqual([died.status, problem.bee], [502, 'svm'])
     assert.match(problem.detail, /ended with status 9 while it had this request/)

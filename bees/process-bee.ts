@@ -1,0 +1,20 @@
+import type { OpenProcess } from '../topology/swarm/ports/processes.ts'
+import { WaggleError } from '../topology/waggle-error.ts'
+import type { Bee } from './define-bee.ts'
+import { outputOf, payloadOfInput } from './payload-input.ts'
+
+/** A bee whose calls go to processes. */
+export function processBee(open: OpenProcess): Bee<unknown, unknown> {
+  return {
+    async processBatch(inputs, requests) {
+      const outcomes = await open.call(
+        requests.map((request, at) => {
+          const { id, contentType, deadline, signal } = request
+          return { id, payload: payloadOfInput(inputs[at], contentType), deadline, signal, headers: () => request.headers }
+        }),
+      )
+      return outcomes.map((outcome) => (outcome instanceof WaggleError ? outcome : outputOf(outcome)))
+    },
+    close: () => open.close(),
+  }
+}
