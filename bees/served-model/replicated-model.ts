@@ -4,21 +4,24 @@ import type { Replicas } from '../replicas/replicas.ts'
 /** A model in several threads, each with a copy of it, that compute side by side. */
 export class ReplicatedModel implements OpenModel {
   readonly #replicas: Replicas<OpenModel>
+  /** The replica that is closed last. It describes the model, also while that is closing. */
+  readonly #first: OpenModel
 
   constructor(replicas: Replicas<OpenModel>) {
     this.#replicas = replicas
+    this.#first = replicas.first
   }
 
   get signature(): OpenModel['signature'] {
-    return this.#replicas.first.signature
+    return this.#first.signature
   }
 
   get device(): string {
-    return this.#replicas.first.device
+    return this.#first.device
   }
 
   get choice(): string | null {
-    return this.#replicas.first.choice
+    return this.#first.choice
   }
 
   run(...call: Parameters<OpenModel['run']>): ReturnType<OpenModel['run']> {

@@ -41,6 +41,7 @@ export class ContainerRun implements BeeRun {
   #fault: string | null = null
   #isKilled = false
   #isGone = false
+  #hasStarted = false
   #hasEnded = false
   #onDrain = () => {}
   #cancelTimer = () => {}
@@ -52,7 +53,7 @@ export class ContainerRun implements BeeRun {
     this.#held = run.image.isChecked ? [] : null
     this.#addLog(this.#streams.stderr)
     this.#socket = run.engine.isLocal ? new BeeSocket((connection) => this.#channel?.connected(connection), { forAll: true }) : null
-    this.#start().catch((thrown: unknown) => this.#gone(`cannot be started: ${dockerSays(thrown)}`))
+    this.#start().catch((thrown: unknown) => this.#gone(`${this.#hasStarted ? 'is lost' : 'cannot be started'}: ${dockerSays(thrown)}`))
   }
 
   get lastWords(): readonly string[] {
@@ -107,6 +108,7 @@ export class ContainerRun implements BeeRun {
     channel.onDrain(() => this.#onDrain())
     this.#channel = channel
     await container.start()
+    this.#hasStarted = true
     if (this.#isKilled) this.kill('SIGKILL')
     if (this.#held !== null)
       this.#health = new HealthWatch(container, this.#clock, { passed: () => this.#release(), failed: (why) => this.#fail(why) })

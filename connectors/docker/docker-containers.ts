@@ -27,6 +27,7 @@ export class DockerContainers implements Containers {
   readonly #options: DockerContainersOptions
   readonly #images: Images
   readonly #leftovers: Leftovers
+  readonly #found = new Map<string, Promise<FoundImage>>()
 
   constructor(options: DockerContainersOptions) {
     this.#options = options
@@ -35,7 +36,7 @@ export class DockerContainers implements Containers {
   }
 
   async open(options: ContainerOptions): Promise<OpenProcess> {
-    const image = await this.#images.find(options.image, options)
+    const image = await this.#image(options)
     await this.#leftovers.remove(options)
     try {
       return await this.#started(options, image)
@@ -45,6 +46,24 @@ export class DockerContainers implements Containers {
       options.log('warn', `Docker has no GPU for ${options.bee} (${thrown.message}); it runs without`)
       return await this.#started({ ...options, gpu: 0 }, image)
     }
+  }
+
+  /** The image that the name meant when it was asked for first. Replicas that come later run the same one. */
+  #image(options: ContainerOptions): Promise<FoundImage> {
+    const known = this.#found.get(options.image)
+    if (known !== undefined) return known
+    const found = this.#images.find(options.image, options)
+    this.#found.set(options.image, found)
+    found.then(
+      () => this.#warnOfLimits(options),
+      () => this.#found.delete(options.image),
+    )
+    return found
+  }
+
+  async #warnOfLimits({ bee, log }: ContainerOptions): Promise<void> {
+    const ignored = await this.#options.engine.ignoredLimits().catch(() => [])
+    if (ignored.length > 0) log('warn', `Docker cannot limit ${ignored.join(' and ')} on this machine, so ${bee} may take more than its spec says`)
   }
 
   async #started(options: ContainerOptions, image: FoundImage): Promise<OpenProcess> {

@@ -21,8 +21,9 @@ export class DockerEngine {
     return this.#docker
   }
 
-  /** True if the daemon shares the file system of this machine, so that a folder of it can be mounted. */
+  /** True if a Unix socket of this machine can be mounted into a container. On other systems than Linux, Docker runs in a virtual machine. */
   get isLocal(): boolean {
+    if (process.platform !== 'linux') return false
     const address = process.env.DOCKER_HOST ?? ''
     return this.#socketPath !== undefined || address === '' || address.startsWith('unix:')
   }
@@ -35,6 +36,16 @@ export class DockerEngine {
     } catch (thrown) {
       return statusOf(thrown) === 404 ? false : null
     }
+  }
+
+  /** The limits that this Docker ignores, because the machine's kernel has not the means. */
+  async ignoredLimits(): Promise<readonly string[]> {
+    const info: { readonly [key: string]: unknown } = await (await this.client).info()
+    return [
+      ['memory', 'MemoryLimit'],
+      ['cpus', 'CpuCfsQuota'],
+      ['pids', 'PidsLimit'],
+    ].flatMap(([limit = '', key = '']) => (info[key] === false ? [limit] : []))
   }
 
   /** The reason why no Docker answers, as the end of a sentence; null if one does. */

@@ -280,6 +280,18 @@ describeWithDocker('A bee in a container', (docker) => {
     })
   })
 
+  it('runs the image that its name meant at the start, though the name means another one by now', async () => {
+    const name = 'waggle-test/moving:1'
+    await docker().build(name, ['ENV AGE=old'])
+    const containers = new DockerContainers({ engine: new DockerEngine(), clock: systemClock, dataDirectory: directory })
+    const options = { ...optionsOf(lineByLine('() => ({ json: process.env.AGE })')), image: name }
+    const first = await containers.open(options)
+    await docker().build(name, ['ENV AGE=new'])
+    const second = await containers.open(options)
+    assert.deepEqual([await answer(first, 1), await answer(second, 1)], ['old', 'old'])
+    await Promise.all([first.close(), second.close()])
+  })
+
   it('is not started when its network does not exist', async () => {
     await assert.rejects(open('', { network: 'no-such-network' }), /cannot be started: .*no-such-network/)
   })
