@@ -13,6 +13,7 @@ import type { Pictures } from '../topology/swarm/ports/pictures.ts'
 import type { Postgres } from '../topology/swarm/ports/postgres.ts'
 import type { Processes } from '../topology/swarm/ports/processes.ts'
 import type { Programs } from '../topology/swarm/ports/programs.ts'
+import type { PythonBees } from '../topology/swarm/ports/python.ts'
 import type { WaggleError } from '../topology/waggle-error.ts'
 import type { ReplicaRange } from './replicas/replica-rule.ts'
 import type { Replica, Replicas } from './replicas/replicas.ts'
@@ -26,6 +27,7 @@ export interface BeePorts {
   readonly pictures: Pictures
   readonly processes: Processes
   readonly containers: Containers
+  readonly python: PythonBees
   readonly database: Database
   readonly postgres: Postgres
 }
@@ -234,6 +236,8 @@ export interface BeeDefinition<S extends TSchema, In, Out> {
   passesInput?: true
   /** True if the bee lets only some requests pass, so that a join behind it may get a mark in the place of a result. */
   isConditional?: true
+  /** True if the bee may answer the caller itself, so that a swarm that ends in it needs no `respond` bee. */
+  mayAnswer?: true
   /** The readers between which a bee with this spec chooses. It chooses by giving a `PassedOn`. The spec may have mistakes. */
   branches?(spec: { readonly [key: string]: unknown }): readonly Branch[] | null
   /** The mistakes of a spec that its schema does not show, each with its place in the spec. The spec may have others. */
@@ -273,6 +277,7 @@ export function defineBee<S extends TSchema, In, Out>(definition: BeeDefinition<
     examples: definition.examples ?? [],
     isConditional: definition.isConditional ?? false,
     passesInput: definition.passesInput ?? false,
+    mayAnswer: definition.mayAnswer ?? false,
     ...(definition.branches === undefined ? {} : { branches: definition.branches }),
     ...(definition.mistakes === undefined ? {} : { mistakes: definition.mistakes }),
     ...(definition.shadow === undefined ? {} : { shadow: definition.shadow as NonNullable<BeeTypeInfo['shadow']> }),

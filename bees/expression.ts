@@ -71,11 +71,12 @@ class BoundedInterpreter extends Interpreter {
     const call = runtime.callFunction.bind(runtime)
     runtime.callFunction = (name, args) => {
       spend(budget, costOf(name, args))
-      return call(name, args)
+      return trimmed(name, args) ?? call(name, args)
     }
   }
 
   override withScope(scope: Parameters<typeof TreeInterpreter.withScope>[0]): BoundedInterpreter {
+    spend(this.#budget, stepsOfScope)
     const inner = new BoundedInterpreter(this.#budget)
     const { _rootValue, _scope } = this as unknown as Scoped
     Object.assign(inner, { _rootValue, _scope: _scope.withScope(scope) })
@@ -138,30 +139,43 @@ function costOf(name: string, args: readonly unknown[]): number {
   switch (name) {
     case 'pad_left':
     case 'pad_right':
-      return typeof second === 'number' ? second : 1
-    case 'trim':
-    case 'trim_left':
-    case 'trim_right':
-      // The library trims with a regular expression that takes quadratic time.
-      return text(first) ** 2 / 16
-    case 'replace':
-      return text(first) * (1 + text(third)) * (typeof fourth === 'number' ? 1 + fourth : 1)
+      return typeof second === 'number' ? second / charactersAStep : 1
+    case 'replace': {
+      const most = text(first) + (text(first) / Math.max(1, text(second))) * text(third)
+      return (most * (typeof fourth === 'number' ? 1 + fourth : 1)) / charactersAStep
+    }
     case 'join':
-      return sizeOf(second, maxSteps) + text(first) * (Array.isArray(second) ? second.length : 1)
+      return sizeOf(second, maxSteps) + (text(first) * (Array.isArray(second) ? second.length : 1)) / charactersAStep
     case 'to_string':
     case 'contains':
       return sizeOf(first, maxSteps)
     default:
-      return args.reduce<number>((sum, arg) => sum + (Array.isArray(arg) ? arg.length : 1 + text(arg) / 16), 0)
+      return args.reduce<number>((sum, arg) => sum + 1 + text(arg) / charactersAStep + entriesOf(arg), 0)
   }
 }
 
-/** The number of values and characters in a value. A value may be in several places, and counts in each. Stops above `limit`. */
+function entriesOf(value: unknown): number {
+  if (Array.isArray(value)) return value.length
+  return isObject(value) ? Object.keys(value).length : 0
+}
+
+/** The result of a trim; null for any other call. The library trims by a regular expression, which takes quadratic time. */
+function trimmed(name: string, [subject, characters = '', ...others]: readonly unknown[]): string | null {
+  const isTrim = name === 'trim' || name === 'trim_left' || name === 'trim_right'
+  if (!isTrim || typeof subject !== 'string' || typeof characters !== 'string' || others.length > 0) return null
+  const isSpace = (at: number) => (characters === '' ? /[\s\x85]/.test(subject.charAt(at)) : characters.includes(subject.charAt(at)))
+  let [from, to] = [0, subject.length]
+  if (name !== 'trim_right') while (from < to && isSpace(from)) from++
+  if (name !== 'trim_left') while (to > from && isSpace(to - 1)) to--
+  return subject.slice(from, to)
+}
+
+/** The steps of all values in a value. One that is in several places counts in each. Stops above `limit`. */
 function sizeOf(value: unknown, limit: number): number {
   let size = 0
   const rest = [value]
   for (let at = rest.pop(); size <= limit && at !== undefined; at = rest.pop()) {
-    size += typeof at === 'string' ? 1 + at.length : 1
+    size += typeof at === 'string' ? 1 + at.length / charactersAStep : 1
     if (at !== null && typeof at === 'object') for (const one of Object.values(at)) rest.push(one)
     size += rest.length > limit ? limit : 0
   }
@@ -205,6 +219,10 @@ function wrong(what: string, next: string): WaggleError {
 
 const syntaxHint = 'Write JMESPath: a number is `100`, a text is \'teddy\', "and" is &&, "or" is ||.'
 const maxCharacters = 4096
-const maxDepth = 100
+const maxDepth = 300
+/** A step handles this many characters of a text. */
+const charactersAStep = 16
+/** A `let` makes an interpreter of its own. */
+const stepsOfScope = 200
 /** The most steps of one evaluation. They take at most about 0.1 s. */
 const maxSteps = 100_000

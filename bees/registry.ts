@@ -1,5 +1,6 @@
 import type { BeeCatalog } from '../topology/swarm/bee-type.ts'
 import batch from './batch/bee.ts'
+import cache from './cache/bee.ts'
 import container from './container/bee.ts'
 import type { BeeType } from './define-bee.ts'
 import filter from './filter/bee.ts'
@@ -13,6 +14,7 @@ import map from './map/bee.ts'
 import merge from './merge/bee.ts'
 import module from './module/bee.ts'
 import postgres from './postgres/bee.ts'
+import python from './python/bee.ts'
 import respond from './respond/bee.ts'
 import route from './route/bee.ts'
 import sample from './sample/bee.ts'
@@ -39,6 +41,7 @@ const builtIn: readonly BeeType[] = [
   kafkaInput,
   imagePreprocess,
   module,
+  python,
   container,
   batch,
   tfServing,
@@ -51,6 +54,7 @@ const builtIn: readonly BeeType[] = [
   merge,
   loop,
   map,
+  cache,
   postgres,
   respond,
   saveToDatabase,

@@ -635,6 +635,12 @@ export const errorCodes = {
     meaning: 'An ensemble has no prediction to average.',
     next: 'See why the models failed, or give them weights.',
   },
+  WAGGLE_NO_PYTHON: {
+    status: 502,
+    exit: 3,
+    meaning: 'A Python bee finds no Python on this machine, or one that is too old.',
+    next: 'Install Python 3.9 or newer, with its venv module, and put it first in `PATH`.',
+  },
   WAGGLE_NO_RECORD: { status: 500, exit: 1, meaning: 'A test read a topic that has no record left.', next: 'Ask `isEmpty` first.' },
   WAGGLE_NULL_KEY: { status: 500, exit: 1, meaning: 'A table’s record has no key.', next: 'Give every record of a table a key.' },
   WAGGLE_OVERLOADED: {
@@ -703,6 +709,12 @@ export const errorCodes = {
     exit: 1,
     meaning: 'An output cannot be written.',
     next: 'Correct the value or the serde, or give a production handler that goes on.',
+  },
+  WAGGLE_PYTHON_ENVIRONMENT: {
+    status: 502,
+    exit: 1,
+    meaning: 'The environment of a Python bee’s requirements cannot be made.',
+    next: 'Correct the requirements that the message names, or see that the package index can be reached.',
   },
   WAGGLE_QUERY_FAILED: {
     status: 500,

@@ -16,7 +16,7 @@ export default defineBee({
       body: Type.String({ minLength: 1, description: 'The reader that begins a round. The other readers get the last result.' }),
       max_rounds: Type.Integer({ minimum: 1, maximum: 1000, description: 'Rounds at most.' }),
       on_limit: Type.Optional(
-        Type.Enum(['pass', 'fail'], { description: 'After the last round: pass the result on (the default), or fail the request.' }),
+        Type.Enum(['pass', 'fail'], { default: 'pass', description: 'After the last round: pass the result on, or fail the request.' }),
       ),
     },
     { additionalProperties: false, required: ['while', 'body', 'max_rounds'] },

@@ -35,7 +35,7 @@ export default defineBee({
     },
     { additionalProperties: false },
   ),
-  examples: [{}],
+  examples: [{}, { weights: { 'inference-tensorflow': 2, 'inference-pytorch': 2, 'inference-svm': 1 } }],
   output: predictionType,
   async check({ spec: { weights = {} } }) {
     checkWeights(weights)

@@ -21,7 +21,8 @@ export default defineBee({
       default: Type.Optional(Type.String({ minLength: 1, description: 'The reader that gets a request for which no condition holds.' })),
       match: Type.Optional(
         Type.Enum(['first', 'all'], {
-          description: 'first (the default): the first condition that holds decides. all: every reader whose condition holds gets the request.',
+          default: 'first',
+          description: 'first: the first condition that holds decides. all: every reader whose condition holds gets the request.',
         }),
       ),
     },

@@ -1,4 +1,4 @@
-import { type ChildProcess, spawn } from 'node:child_process'
+import { type ChildProcess, type SpawnOptions, spawn } from 'node:child_process'
 import type { Readable } from 'node:stream'
 import type { Clock } from '../../processor/ports.ts'
 import type { ProcessOptions } from '../../topology/swarm/ports/processes.ts'
@@ -23,7 +23,7 @@ export class Child implements BeeRun {
   #isGone = false
   #cancelTimer = () => {}
 
-  constructor({ command, env, swarm, bee, log }: ProcessOptions, clock: Clock, guardian: Guardian, events: BeeRunEvents) {
+  constructor({ command, env, cwd, swarm, bee, log }: ProcessOptions, clock: Clock, guardian: Guardian, events: BeeRunEvents) {
     this.#clock = clock
     this.#events = events
     this.#guardian = guardian
@@ -31,7 +31,8 @@ export class Child implements BeeRun {
     const own = { WAGGLE_PROTOCOL: '1', WAGGLE_SWARM: swarm, WAGGLE_BEE: bee }
     const socket = this.#socket.path === null ? {} : { WAGGLE_BEE_SOCKET: this.#socket.path }
     const [program = '', ...argv] = command
-    this.#process = spawned(program, argv, { ...inherited(), ...env, ...own, ...socket }, (why) => this.#gone(why))
+    const all = { ...inherited(), ...env, ...own, ...socket }
+    this.#process = spawned(program, argv, { env: all, ...(cwd === undefined ? {} : { cwd }) }, (why) => this.#gone(why))
     const addLog = (stream: Readable) => this.#logs.push(new ProcessLog(stream, clock, (line) => log('info', line)))
     if (this.#process?.stderr != null) addLog(this.#process.stderr)
     this.#channel =
@@ -106,9 +107,14 @@ export class Child implements BeeRun {
 }
 
 /** Starts the process; null if the machine has no file descriptors left. Then `failed` is called in a later turn, and no `exit` event comes. */
-function spawned(program: string, argv: readonly string[], env: NodeJS.ProcessEnv, failed: (why: string) => void): ChildProcess | null {
+function spawned(
+  program: string,
+  argv: readonly string[],
+  options: Pick<SpawnOptions, 'env' | 'cwd'>,
+  failed: (why: string) => void,
+): ChildProcess | null {
   try {
-    const child: ChildProcess = spawn(program, argv, { detached: true, env, stdio: 'pipe' })
+    const child: ChildProcess = spawn(program, argv, { ...options, detached: true, stdio: 'pipe' })
     child.on('error', (error: NodeJS.ErrnoException) => {
       if (child.pid === undefined) failed(error.code === 'ENOENT' ? `cannot be found: ${program}` : `cannot be started: ${error.message}`)
     })

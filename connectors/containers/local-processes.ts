@@ -2,7 +2,8 @@ import type { Clock } from '../../processor/ports.ts'
 import type { OpenProcess, Processes, ProcessOptions } from '../../topology/swarm/ports/processes.ts'
 import { Child } from './child.ts'
 import { Guardian } from './guardian.ts'
-import { WatchedProcess } from './watched-process.ts'
+import { ProcessPool } from './process-pool.ts'
+import { WatchedProcess, type WatchedProcessOptions } from './watched-process.ts'
 
 export interface LocalProcessesOptions {
   readonly clock: Clock
@@ -25,15 +26,29 @@ export class LocalProcesses implements Processes {
   }
 
   async open(options: ProcessOptions): Promise<OpenProcess> {
+    const { workers = 1 } = options
+    if (workers > 1) {
+      const pool = new ProcessPool(workers, (onChange) => this.#watched(options, { onChange, window: windowBesideOthers }))
+      await pool.start()
+      return pool
+    }
+    const watched = this.#watched(options)
+    await watched.started
+    return watched
+  }
+
+  #watched(options: ProcessOptions, more: Pick<WatchedProcessOptions, 'onChange' | 'window'> = {}): WatchedProcess {
     const { bee, command } = options
-    const watched = new WatchedProcess(options, {
+    return new WatchedProcess(options, {
       clock: this.#clock,
       start: (events) => new Child(options, this.#clock, this.#guardian, events),
       ...this.#stop,
       title: `The command of ${bee}, ${command.join(' ')},`,
       advice: 'Run the command by hand to see why, or correct it in the swarm or under resolve: in waggle.yaml.',
+      ...more,
     })
-    await watched.started
-    return watched
   }
 }
+
+/** The next request waits in the process while it computes one. The others wait in Waggle, for whichever process is ready first. */
+const windowBesideOthers = 2

@@ -8,6 +8,8 @@ export interface OpenCall {
   /** The calls that came together with this one. */
   readonly batch: readonly ProcessCall[]
   readonly settle: (outcome: Payload | WaggleError) => void
+  /** The process that has the call, or will have it. */
+  owner: { giveUp(call: OpenCall): void }
   attempts: number
   /** The number of times that the process died during this call. */
   deaths: number
@@ -38,6 +40,10 @@ export class OpenCalls {
   /** The number of calls that are not settled. */
   get size(): number {
     return this.#sent.size + this.#waiting.length + this.#trials.size
+  }
+
+  get waitingCount(): number {
+    return this.#waiting.length
   }
 
   /** The number of calls that the process has left without a result, although nobody waits for it any more. */
@@ -136,9 +142,11 @@ export class OpenCalls {
     this.#waiting.unshift(...calls)
   }
 
-  /** Takes the calls that were never sent. */
-  takeWaiting(): readonly OpenCall[] {
-    return this.#waiting.splice(0)
+  /** Takes calls that were never sent: the last `count`, and further ones so that no batch is torn. */
+  takeWaiting(count: number): readonly OpenCall[] {
+    let from = Math.max(0, this.#waiting.length - count)
+    while (from > 0 && this.#waiting[from - 1]?.batch === this.#waiting[from]?.batch) from--
+    return this.#waiting.splice(from)
   }
 
   /** Takes all calls that the process does not have. */

@@ -21,7 +21,9 @@ export interface WatchedProcessOptions {
   readonly advice: string
   readonly finishMs: number
   readonly termMs: number
-  /** Called when the process has said hello, and when it has died. */
+  /** The most requests that a process with a window of its own has at once, if others could do the rest. */
+  readonly window?: number
+  /** Called when the process has said hello, has died, or has no calls left. */
   readonly onChange?: () => void
 }
 
@@ -87,9 +89,21 @@ export class WatchedProcess implements OpenProcess {
     return Promise.all(outcomes)
   }
 
-  /** Takes the calls that were never sent, so that another process can do them. */
-  takeWaiting(): readonly OpenCall[] {
-    return this.#calls.takeWaiting()
+  /** The number of calls that were never sent. */
+  get waiting(): number {
+    return this.#calls.waitingCount
+  }
+
+  /** Takes the calls that came last and were never sent, about `count` of them, so that another process can do them. */
+  takeWaiting(count = Number.POSITIVE_INFINITY): readonly OpenCall[] {
+    return this.#calls.takeWaiting(count)
+  }
+
+  /** Does calls that another process gives away. */
+  adopt(calls: readonly OpenCall[]): void {
+    for (const call of calls) call.owner = this
+    this.#calls.add(...calls)
+    this.#pump()
   }
 
   async close(): Promise<void> {
@@ -103,6 +117,8 @@ export class WatchedProcess implements OpenProcess {
     const { finishMs, termMs } = this.#limits
     const cancelTerm = this.#clock.after(finishMs, () => run.kill('SIGTERM'))
     const cancelKill = this.#clock.after(finishMs + termMs, () => run.kill('SIGKILL'))
+    // A process that still loads has nothing to finish.
+    if (this.#hello === null && this.#calls.isEmpty) run.kill('SIGTERM')
     this.#pump()
     await this.#gone.promise
     cancelTerm()
@@ -112,12 +128,12 @@ export class WatchedProcess implements OpenProcess {
   #added(call: ProcessCall, batch: readonly ProcessCall[]): Promise<Payload | WaggleError> {
     if (this.#closed) return Promise.resolve(closedError(this.#options.bee))
     return new Promise((resolve) => {
-      const giveUp = () => this.#giveUp(added)
+      const giveUp = () => added.owner.giveUp(added)
       const settle = (outcome: Payload | WaggleError) => {
         call.signal.removeEventListener('abort', giveUp)
         resolve(outcome)
       }
-      const added: OpenCall = { call, batch, settle, attempts: 0, deaths: 0, sentAt: 0 }
+      const added: OpenCall = { call, batch, settle, owner: this, attempts: 0, deaths: 0, sentAt: 0 }
       if (call.signal.aborted) {
         giveUp()
         return
@@ -172,6 +188,7 @@ export class WatchedProcess implements OpenProcess {
           throw protocolError(this.#options.bee, `a result with the id ${heard.id}, which no open request has`)
         this.#deathsAtRest = 0
         this.#endGrace(heard.id)
+        if (this.#calls.size === 0) this.#limits.onChange?.()
         return
       case 'hello':
         this.#greet(heard)
@@ -195,7 +212,7 @@ export class WatchedProcess implements OpenProcess {
   #greet(hello: Hello): void {
     this.#cancelTimer()
     this.#hello = hello
-    this.#window = hello.window
+    this.#window = hello.window < maxWindow ? Math.min(hello.window, this.#limits.window ?? maxWindow) : maxWindow
     if (hello.wants.has('ping')) {
       this.#heartbeat = new Heartbeat(this.#clock, {
         ping: (number) => this.#run?.write(encodeControl({ ping: number }, hello.form)),
@@ -293,7 +310,8 @@ export class WatchedProcess implements OpenProcess {
     else this.#calls.tryAgain(open)
   }
 
-  #giveUp(given: OpenCall): void {
+  /** Nobody waits for this call any more. */
+  giveUp(given: OpenCall): void {
     given.settle(timeoutError(this.#options.bee))
     const id = this.#calls.giveUp(given)
     const hello = this.#hello

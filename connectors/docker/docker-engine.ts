@@ -40,12 +40,12 @@ export class DockerEngine {
 
   /** The limits that this Docker ignores, because the machine's kernel has not the means. */
   async ignoredLimits(): Promise<readonly string[]> {
-    const info: { readonly [key: string]: unknown } = await (await this.client).info()
+    const info = new Map(Object.entries(await (await this.client).info()))
     return [
       ['memory', 'MemoryLimit'],
       ['cpus', 'CpuCfsQuota'],
       ['pids', 'PidsLimit'],
-    ].flatMap(([limit = '', key = '']) => (info[key] === false ? [limit] : []))
+    ].flatMap(([limit = '', key = '']) => (info.get(key) === false ? [limit] : []))
   }
 
   /** The reason why no Docker answers, as the end of a sentence; null if one does. */

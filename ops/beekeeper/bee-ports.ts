@@ -1,3 +1,4 @@
+import { join } from 'node:path'
 import type { BeePorts } from '../../bees/define-bee.ts'
 import { LocalProcesses } from '../../connectors/containers/local-processes.ts'
 import { DockerContainers } from '../../connectors/docker/docker-containers.ts'
@@ -7,28 +8,42 @@ import { TensorFlowServing } from '../../connectors/models/serving/tensorflow-se
 import { ThreadedModels } from '../../connectors/models/threaded-models.ts'
 import { decodePicture } from '../../connectors/pictures/picture-decoder.ts'
 import { PostgresServers } from '../../connectors/postgres/postgres-database.ts'
+import { LocalPython } from '../../connectors/python/local-python.ts'
 import { systemClock } from '../../connectors/system/system-clock.ts'
 import type { Settings } from '../config/settings.ts'
+import { pythonSdk } from './python-sdk.ts'
 
 export interface BeePortsOptions {
-  readonly settings: Pick<Settings, 'data_dir' | 'gpu' | 'model_hosts'>
+  readonly settings: Pick<Settings, 'gpu' | 'model_hosts' | 'data_dir' | 'dev'>
   /** The threads of each model. */
   readonly threads: number
   readonly database: BeePorts['database']
+  /** Aborted: the installation of a Python bee's requirements ends. */
+  readonly signal?: AbortSignal
 }
 
 /** The ports through which bees of this process reach the outside world. */
-export function beePorts({ settings, threads, database }: BeePortsOptions): BeePorts {
+export function beePorts({ settings, threads, database, signal }: BeePortsOptions): BeePorts {
+  const processes = new LocalProcesses({ clock: systemClock })
+  const directory = join(settings.data_dir, 'python')
   return {
     models: new ThreadedModels({ requireGpu: settings.gpu === 'require', threads, clock: systemClock }),
     modelServers: new TensorFlowServing({ clock: systemClock, hosts: new ServerHosts(settings.model_hosts) }),
     pictures: { decode: decodePicture },
-    processes: new LocalProcesses({ clock: systemClock }),
+    processes,
     containers: new DockerContainers({
       engine: new DockerEngine(),
       clock: systemClock,
       dataDirectory: settings.data_dir,
       requireGpu: settings.gpu === 'require',
+    }),
+    python: new LocalPython({
+      clock: systemClock,
+      processes,
+      directory,
+      sdk: pythonSdk(),
+      reload: settings.dev === 1,
+      ...(signal === undefined ? {} : { signal }),
     }),
     database,
     postgres: new PostgresServers({ clock: systemClock }),

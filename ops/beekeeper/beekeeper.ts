@@ -136,10 +136,10 @@ export class Beekeeper {
     const registry = new BeeRegistry()
     const bees = this.#options.swarms.flatMap(({ swarm }) => swarm.bees)
     const threads = settings.model_threads ?? modelThreads(bees, registry, availableParallelism())
-    const ports = beePorts({ settings, threads, database })
+    const { signal } = this.#options
+    const ports = beePorts({ settings, threads, database, ...(signal === undefined ? {} : { signal }) })
     const models = openRemoteModels(settings, systemClock)
     this.#closeLater('models', () => models.close())
-    const { signal } = this.#options
     signal?.addEventListener('abort', () => void models.close())
     if (signal?.aborted === true) await models.close()
     let opened = 0

@@ -26,7 +26,7 @@ export function catalogEntry(type: BeeTypeInfo): CatalogEntry {
 /** An example of a bee type as a list item of a swarm file. */
 export function exampleText({ type, role, schema }: Pick<CatalogEntry, 'type' | 'role' | 'schema'>, spec: unknown): string {
   const isEmpty = spec === null || typeof spec !== 'object' || Object.keys(spec).length === 0
-  const bee = { name: `my-${type}`, type, ...(role === 'gateway' ? {} : { input: inputFor(spec, schema) }), ...(isEmpty ? {} : { spec }) }
+  const bee = { name: `my-${type}`, type, ...(role === 'gateway' ? {} : { input: inputFor(spec, { role, schema }) }), ...(isEmpty ? {} : { spec }) }
   const document = new Document([bee])
   visit(document, {
     Collection(_, node) {
@@ -38,10 +38,16 @@ export function exampleText({ type, role, schema }: Pick<CatalogEntry, 'type' | 
   return document.toString({ lineWidth: 0, indentSeq: false, flowCollectionPadding: false })
 }
 
-/** The bees that the spec names as its inputs, joined; else any bee. */
-function inputFor(spec: unknown, schema: { readonly properties?: { readonly [key: string]: { readonly keysAre?: string } } }): object {
+/** The bees that the spec names as its inputs, joined; for a loop the way back; else any bee. */
+function inputFor(spec: unknown, { role, schema }: Pick<CatalogEntry, 'role'> & { readonly schema: InputSchema }): object {
+  if (role === 'merge') return { stack: ['another-bee', 'a-third-bee'] }
+  if (role === 'loop' || role === 'cache') return { stack: ['another-bee', (spec as { readonly body?: unknown }).body] }
   const named = Object.entries(spec ?? {}).flatMap(([key, value]) => (schema.properties?.[key]?.keysAre === 'inputs' ? Object.keys(value) : []))
   return named.length > 1 ? { join: named } : { name: 'another-bee' }
+}
+
+interface InputSchema {
+  readonly properties?: { readonly [key: string]: { readonly keysAre?: string } }
 }
 
 /** A type of values in a few words: `tensors`, `object`. Null if it is not known. */

@@ -5,6 +5,9 @@ import { basename, delimiter, join, resolve } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { Guardian } from '../../connectors/containers/guardian.ts'
 import { DockerEngine } from '../../connectors/docker/docker-engine.ts'
+import { checkBeeFile } from '../../connectors/python/bee-file.ts'
+import { findInterpreter } from '../../connectors/python/interpreter.ts'
+import { requirementsOf } from '../../connectors/python/requirements.ts'
 import { systemClock } from '../../connectors/system/system-clock.ts'
 import type { Clock } from '../../processor/ports.ts'
 import { moduleFile } from '../../topology/module-file.ts'
@@ -55,6 +58,19 @@ export class LocalPrograms implements Programs {
       ? `has not loaded within ${this.#loadMs / 1000} s`
       : (untold.get(code ?? -1) ?? `ends its process while it loads (${code ?? 'by a signal'})`)
     throw new WaggleError('WAGGLE_INVALID_MODULE', verdict?.error ?? { message: `${path} ${why}`, next: 'Do less while it loads.' })
+  }
+
+  async checkPython({
+    file,
+    name,
+    requirements,
+  }: {
+    readonly file: string
+    readonly name: string
+    readonly requirements: string | null
+  }): Promise<void> {
+    requirementsOf(requirements, file)
+    await checkBeeFile(await findInterpreter(), { file, name })
   }
 
   hasImage(image: string): Promise<boolean | null> {

@@ -11,6 +11,7 @@ export interface Settings {
   readonly data_dir: string
   readonly log: 'embedded' | 'kafka'
   readonly log_level: string
+  readonly dev: 0 | 1
   readonly model_hosts: string | null
   readonly model_cache_bytes: number
   readonly secrets_dir: string | null
@@ -106,6 +107,13 @@ export const settings: readonly Setting[] = [
     schema: Type.String(),
     default: 'info',
     about: 'Least level of the lines in this process’s log: debug, info, warn or error; one module’s as module=level, several with commas.',
+  },
+  {
+    key: 'dev',
+    variable: 'WAGGLE_DEV',
+    schema: integer(0, 1),
+    default: 0,
+    about: '1 for development: a change of a Python bee’s file starts it anew, and requests go on.',
   },
   {
     key: 'model_hosts',

@@ -36,6 +36,13 @@ export class DueIndex {
     this.#store.put(dueKey(due, key), null)
   }
 
+  /** The key with the earliest due time; null without keys. */
+  first(): { readonly key: string; readonly due: number } | null {
+    for (const [row] of this.#store.range(dueKey(this.#floor, ''), null))
+      return { key: row.slice(timeDigits), due: Number.parseInt(row.slice(0, timeDigits), 16) }
+    return null
+  }
+
   #fireDue(now: number): void {
     const due: [string, number][] = []
     for (const [row] of this.#store.range(dueKey(this.#floor, ''), dueKey(now + 1, ''))) {

@@ -7,6 +7,8 @@ import {
   acceptedHeader,
   asksHeader,
   bodyHashHeader,
+  cachedRequestHeader,
+  cacheKeysHeader,
   correlationHeader,
   deadlineOf,
   gatewayHeader,
@@ -127,7 +129,14 @@ function refusedId(length: number): WaggleError {
 
 const maxIdLength = 512
 /** Headers that only Waggle's own steps write. A caller's headers with these names are dropped. */
-const internalHeaders: ReadonlySet<string> = new Set([correlationHeader, acceptedHeader, asksHeader, roundsHeader])
+const internalHeaders: ReadonlySet<string> = new Set([
+  correlationHeader,
+  acceptedHeader,
+  asksHeader,
+  roundsHeader,
+  cacheKeysHeader,
+  cachedRequestHeader,
+])
 
 /** A UUIDv8 from the record's topic, partition and offset. A record that is read again gets the same id. */
 function derivedId(place: RecordMetadata | null): string {

@@ -1,12 +1,13 @@
 import { beeError } from '../../topology/swarm/bee-error.ts'
+import type { BeeRole } from '../../topology/swarm/bee-type.ts'
 import { isNotTaken } from '../../topology/swarm/branches.ts'
 import type { SwarmBee } from '../../topology/swarm/checked-swarm.ts'
 import type { Payload } from '../../topology/swarm/payload.ts'
 import { WaggleError } from '../../topology/waggle-error.ts'
 
 /**
- * The input of a bee that joins, or an error if an input is missing or failed. A branch that the request did not take is neither: its mark stays among
- * the parts, and the bee gets no input for it.
+ * The input of a bee that joins, or an error if an input is missing or failed. A branch that the request did not take is neither. Its mark stays among
+ * the parts of a bee, which learns from it which branches were not taken. Anybody else gets the parts that were taken.
  */
 export function joinedPayload(
   bee: SwarmBee,
@@ -24,8 +25,10 @@ export function joinedPayload(
   const errors = taken.filter((part) => part.kind === 'error')
   const [first] = errors
   if (first !== undefined && (bee.onError === 'fail' || errors.length === taken.length)) return first
-  return { kind: 'joined', parts: ordered }
+  return { kind: 'joined', parts: givesOn.has(bee.type.role) ? ordered : new Map([...ordered].filter(([, part]) => !isNotTaken(part))) }
 }
+
+const givesOn: ReadonlySet<BeeRole> = new Set(['call', 'value'])
 
 export function joinTimeout(bee: SwarmBee, missing: readonly string[]): WaggleError {
   return new WaggleError('WAGGLE_JOIN_TIMEOUT', {

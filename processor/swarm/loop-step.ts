@@ -20,13 +20,14 @@ export interface LoopStepOptions {
   readonly children: readonly string[]
   readonly deadLetters: string
   readonly onFailure: FailureListener
+  readonly onOutput: (bee: string, output: Payload) => void
 }
 
 /**
  * The head of a loop of bees. The round of a request is a header of its record, so it needs no state, and a record that is read again is in the same
  * round. A request leaves the loop exactly once: with its last result, with an error, or as not taken.
  */
-export function loopStep({ bee, host, body, exits, children, deadLetters, onFailure }: LoopStepOptions): Transform {
+export function loopStep({ bee, host, body, exits, children, deadLetters, onFailure, onOutput }: LoopStepOptions): Transform {
   const compute = host.valueOf(bee)
   const maxRounds = Number(bee.spec.max_rounds)
   const failsAtLimit = bee.spec.on_limit === 'fail'
@@ -37,6 +38,7 @@ export function loopStep({ bee, host, body, exits, children, deadLetters, onFail
       const round = roundIn(record.headers, bee.name) ?? 0
       const report = { startedAt: now, finishedAt: now, batchSize: 1, reason: 'alone', attempts: 1 } as const
       const to = (value: Payload, readers: readonly string[], next: number | null) => {
+        if (value.kind !== 'error') onOutput(bee.name, value)
         const made = outputRecord(record, value, report)
         const headers = withBranches(withRound(made.headers, bee.name, next), { by: bee.name, readers })
         return children.map((child) => ({ record: { ...made, headers }, child }))

@@ -28,6 +28,7 @@ export interface MergeOptions {
   /** True if the log may repeat a record after all inputs have come. */
   readonly mayRepeat: boolean
   readonly onFailure: FailureListener
+  readonly onOutput: (bee: string, output: Payload) => void
 }
 
 type Entry = JoinEntry<Payload>
@@ -62,7 +63,7 @@ export class MergeProcessor extends OpenedProcessor<string, Payload, string, Pay
 
   process(record: Record<string, Payload>): void {
     const { context, entries, dues } = this.parts
-    const { bee, inputs, timeoutMs, retentionMs, mayRepeat } = this.#options
+    const { bee, inputs, timeoutMs, retentionMs, mayRepeat, onOutput } = this.#options
     const name = this.#nameOf.get(context.recordMetadata?.topic ?? '')
     if (name === undefined) return
     const { key, value, headers, timestamp } = record
@@ -74,6 +75,7 @@ export class MergeProcessor extends OpenedProcessor<string, Payload, string, Pay
     const parts = new Map(before?.parts).set(name, value.kind === 'error' ? value : came)
     const isLast = parts.size === inputs.length
     const wasSent = before?.sent ?? false
+    if (isResult && !wasSent && value.kind !== 'error') onOutput(bee.name, value)
     if (isResult && !wasSent) context.forward(outputRecord(record, value, null))
     else if (isLast && !wasSent) context.forward(outputRecord(record, outcomeOf(parts), null))
     const sent = wasSent || isResult || isLast

@@ -11,7 +11,7 @@ import { Serdes } from '../../topology/serdes.ts'
 import { type KeptStore, keyValueStore } from '../../topology/state-store.ts'
 import type { BeeHost } from '../../topology/swarm/bee-host.ts'
 import type { SwarmBee } from '../../topology/swarm/checked-swarm.ts'
-import { joinEntrySerde, requestEntrySerde } from '../../topology/swarm/entry-serdes.ts'
+import { cacheEntrySerde, joinEntrySerde, requestEntrySerde } from '../../topology/swarm/entry-serdes.ts'
 import { contentTypeHeader, deadlineOf, errorHeader } from '../../topology/swarm/headers.ts'
 import type { Payload } from '../../topology/swarm/payload.ts'
 import { edgePayload, payloadHeaders, payloadSerde } from '../../topology/swarm/payload-serde.ts'
@@ -25,6 +25,8 @@ import { WaggleError } from '../../topology/waggle-error.ts'
 import { AcceptProcessor } from './accept.ts'
 import { beeStep } from './bee-step.ts'
 import { branchStep } from './branch-step.ts'
+import { CacheProcessor } from './cache.ts'
+import { cacheKeyStep } from './cache-key.ts'
 import { DeduplicateProcessor } from './deduplicate.ts'
 import { failedAt } from './failed-at.ts'
 import { joinedPayload, joinTimeout } from './joined-payload.ts'
@@ -157,9 +159,28 @@ class SubtopologyBuilder {
           retentionMs: Math.max(answersRetentionMs, duplicateRetentionMs ?? 0),
           mayRepeat: duplicateRetentionMs !== null,
           onFailure: this.#failing.onFailure,
+          onOutput: this.#failing.onOutput,
         }
         const stores = this.#stores(keyValueStore({ name: step.store, key: Serdes.string(), value: joinEntrySerde }))
         this.#addProcessor(name, () => new MergeProcessor(options), parents, stores)
+        return
+      }
+      case 'cache-key':
+        this.#topology.addOperator(name, cacheKeyStep(step.bee, children), parents)
+        return
+      case 'cache': {
+        const { spec } = this.#bee(step.bee)
+        const share = (key: string, fallback: number) => Math.ceil((typeof spec[key] === 'number' ? spec[key] : fallback) / step.partitions)
+        const { onOutput } = this.#failing
+        const { bee, body, exits, store } = step
+        const options = {
+          ...{ bee, body, exits, store, dueStore: dueStore(store), onOutput },
+          ttlMs: Number(spec.ttl_seconds) * 1000,
+          maxEntries: share('max_entries', 10_000),
+          maxBytes: share('max_bytes', 67_108_864),
+        }
+        const stores = this.#stores(keyValueStore({ name: store, key: Serdes.string(), value: cacheEntrySerde }))
+        this.#addProcessor(name, () => new CacheProcessor(options), parents, stores)
         return
       }
       case 'deduplicate': {

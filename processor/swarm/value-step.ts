@@ -33,7 +33,7 @@ export function valueStep({ bee, host, children, deadLetters, onFailure, onOutpu
       if (record.value.kind === 'error') return children.map((child) => ({ record, child }))
       try {
         const { payload, readers } = compute(record.value, { id: record.key, headers: record.headers, place })
-        onOutput(bee.name, payload)
+        if (payload.kind !== 'error') onOutput(bee.name, payload)
         const made = outputRecord(record, payload, { startedAt: now, finishedAt: now, batchSize: 1, reason: 'alone', attempts: 1 })
         const output = readers === null ? made : { ...made, headers: withBranches(made.headers, { by: bee.name, readers }) }
         return children.map((child) => ({ record: output, child }))

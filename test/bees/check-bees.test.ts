@@ -30,6 +30,7 @@ async function found(bees: string): Promise<{ readonly mistakes: readonly string
             loaded++
             if (path.includes('wrong')) throw new WaggleError('WAGGLE_INVALID_MODULE', { message: `${path} is wrong`, next: 'Correct it.' })
           },
+          checkPython: async () => {},
           checkCommand: async () => {},
           hasImage: async () => null,
         },

@@ -4,6 +4,7 @@ import { Expression } from '../../bees/expression.ts'
 
 const evaluate = (text: string, input: unknown) => Expression.parse(text).evaluate(input)
 const codeOf = 'WAGGLE_EXPRESSION'
+const long = 'a'.repeat(20_000)
 
 describe('An expression', () => {
   it('reads fields, compares, and makes new objects', () => {
@@ -29,7 +30,7 @@ describe('An expression', () => {
       ['amount > 100', /Syntax error/],
       ['', /Syntax error/],
       ['('.repeat(2000), /./],
-      [`${'!'.repeat(300)}a`, /nested more than 100 deep/],
+      [`${'!'.repeat(400)}a`, /nested more than 300 deep/],
       ['a'.repeat(5000), /5000 characters/],
       ['nothing(a)', /there is no function nothing/],
     ] as const)
@@ -44,6 +45,22 @@ describe('An expression', () => {
     assert.throws(() => evaluate('pad_left(a, `-1`)', { a: 'x' }), { code: codeOf })
   })
 
+  it('trims texts of any length, as the specification says', () => {
+    const spaces = ' '.repeat(100_000)
+    assert.equal(evaluate('trim(a)', { a: `\t${spaces}a${spaces}b\n` }), `a${spaces}b`)
+    assert.equal(evaluate('trim_right(a)', { a: ` a ${spaces}` }), ' a')
+    assert.equal(evaluate('trim_left(a)', { a: `${spaces} a ` }), 'a ')
+    assert.equal(evaluate("trim(a, 'xy')", { a: 'xyx a yx' }), ' a ')
+    assert.equal(evaluate('trim(a)', { a: spaces }), '')
+    assert.throws(() => evaluate('trim(a)', { a: 1 }), { code: codeOf })
+    assert.throws(() => evaluate("trim(a, 'x', 'y')", { a: 'a' }), { code: codeOf })
+  })
+
+  it('replaces in texts, within its steps', () => {
+    assert.equal(evaluate("replace(a, 'lo', 'LO')", { a: `hello ${long}` }), `helLO ${long}`)
+    assert.equal(evaluate("replace(a, 'l', 'L', `1`)", { a: 'hello' }), 'heLlo')
+  })
+
   it('is a condition only if its result is true or false', () => {
     assert.equal(Expression.parse('a').holds({ a: false }), false)
     assert.throws(() => Expression.parse('amont > `1`').holds({ amount: 2 }), { code: codeOf, message: /gave null/ })
@@ -52,7 +69,6 @@ describe('An expression', () => {
     assert.equal(Expression.parse('not_null(a, `0`) > `1`').holds({}), false)
   })
 
-  const long = 'a'.repeat(20_000)
   const doubled = (part: string) => Array(60).fill(part).join(' | ')
   const hostile: { readonly [what: string]: readonly [text: string, input: unknown] } = {
     'nested projections over a long list': ['length(a[*].[$.a[*].[$.a[*]]])', { a: Array(1000).fill({}) }],
@@ -64,7 +80,11 @@ describe('An expression', () => {
     'a wide padding': ["pad_left('a', `1000000000`)", {}],
     'a replacement that multiplies': ["replace(a, 'a', a)", { a: long }],
     'a replacement that repeats': ["replace(a, 'a', 'b', `1000000000`)", { a: 'a' }],
-    'a trim of many spaces': ['trim_right(a)', { a: `a${' '.repeat(20_000)}b` }],
+    'a scope for each element': ['map(&(let $a = @ in $a), list)', { list: Array(10_000).fill(0) }],
+    'a merge of a large object with itself': [
+      `merge(${Array(300).fill('@').join()})`,
+      Object.fromEntries(Array.from({ length: 1000 }, (_, at) => [at, at])),
+    ],
   }
   for (const [what, [text, input]] of Object.entries(hostile)) {
     it(`ends after a bounded number of steps: ${what}`, () => {

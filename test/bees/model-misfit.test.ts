@@ -39,7 +39,7 @@ bees:
       models: new ThreadedModels({ requireGpu: false }),
       modelServers: new TensorFlowServing({ clock: systemClock }),
       postgres: new PostgresServers({ clock: systemClock }),
-      programs: { checkModule: async () => {}, checkCommand: async () => {}, hasImage: async () => null },
+      programs: { checkModule: async () => {}, checkPython: async () => {}, checkCommand: async () => {}, hasImage: async () => null },
     },
     resolve: async (uri) => join(exportsDirectory, uri),
     resolveCommand: () => null,

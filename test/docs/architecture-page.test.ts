@@ -9,7 +9,7 @@ import { planSwarm } from '../../topology/swarm/plan.ts'
 
 const root = resolve(import.meta.dirname, '..', '..')
 const page = readFileSync(join(root, 'docs', 'architecture.md'), 'utf8')
-const files = globSync('{topology,processor,bees,connectors,ops,examples,test}/**/*.{ts,mjs}', { cwd: root, exclude: ['**/node_modules/**'] }).map(
+const files = globSync('{topology,processor,bees,connectors,ops,examples,test}/**/*.{ts,mjs,py}', { cwd: root, exclude: ['**/node_modules/**'] }).map(
   (file) => file.split(sep).join('/'),
 )
 const folders = new Set(files.flatMap(foldersOf))
@@ -20,7 +20,9 @@ const sections = page.split(/^(?=## )/m).map((text) => ({ folder: /^## .*`([\w/-
 
 describe('The page about the architecture', () => {
   it('names only files and folders that exist, and each name fits only one', () => {
-    const named = sections.flatMap(({ folder, text }) => [...text.matchAll(/`([\w./-]+(?:\.ts|\/))`/g)].map(([, path = '']) => ({ folder, path })))
+    const named = sections.flatMap(({ folder, text }) =>
+      [...text.matchAll(/`([\w./-]+(?:\.(?:ts|py)|\/))`/g)].map(([, path = '']) => ({ folder, path })),
+    )
     assert.ok(named.length > 100, `${named.length} files and folders are named`)
     const wrong = named.flatMap(({ folder, path }) => {
       const found = pathsOf(path, folder)
@@ -34,7 +36,7 @@ describe('The page about the architecture', () => {
       owner,
       member,
     }))
-    const named = owned.filter(({ owner, member }) => !notCode.has(owner) && !['ts', 'md', 'yaml'].includes(member))
+    const named = owned.filter(({ owner, member }) => !notCode.has(owner) && !['ts', 'py', 'md', 'yaml'].includes(member))
     assert.ok(named.length >= 8, `${named.length} functions are named`)
     const wrong = named.filter(({ owner, member }) => {
       const owners = /^[A-Z]/.test(owner) ? declaring(owner) : files.filter((file) => file.endsWith(`/${owner}.ts`))

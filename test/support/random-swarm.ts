@@ -29,6 +29,10 @@ const specs = {
   'tf-serving': '{ model: ./m.pb, labels: [yes, no] }',
   batch: '{ batch_size: 2, timeout_seconds: 1 }',
   'weighted-average-ensemble': '{}',
+  map: "{ expression: '@' }",
+  merge: '{}',
+  loop: "{ while: 'x', body: NAME-body, max_rounds: 3 }",
+  cache: '{ body: NAME-body, ttl_seconds: 60 }',
   respond: '{}',
   'save-to-database': '{ table: t }',
   'kafka-output': '{ topic: NAME-decisions }',
@@ -63,7 +67,7 @@ function made({ type: wanted, input: wantedInput, picks, gpu, place }: Wish, nam
   const type = wanted === 'respond' && before.some((bee) => bee.type === 'respond') ? 'kafka-output' : wanted
   const spec = specs[type].replace('NAME', name)
   if (gateways.includes(type)) return { name, type, gives: type, inputs: [], yaml: `- { name: ${name}, type: ${type}, spec: ${spec} }`, place }
-  const inputKind = type === 'batch' ? 'name' : wantedInput
+  const inputKind = type === 'batch' || isRing(type) ? 'name' : type === 'merge' ? 'stack' : wantedInput
   const mayReadBatch = inputKind !== 'join' && (calls.includes(type) || type === 'save-to-database')
   const feeders = before.filter(
     (bee) => !ends.includes(bee.type) && (bee.type !== 'batch' || mayReadBatch) && (type !== 'tf-serving' || !predictors.includes(bee.gives)),
@@ -72,10 +76,30 @@ function made({ type: wanted, input: wantedInput, picks, gpu, place }: Wish, nam
   const byPick = feeders.toSorted((a, b) => Number(isRead.has(a.name)) - Number(isRead.has(b.name)))
   const chosen = [...new Set(picks.map((pick, at) => byPick[(at + pick) % byPick.length]))].filter((bee) => bee !== undefined)
   const names = chosen.map((bee) => bee.name)
+  if (type === 'merge' && names.length < 2) return made({ type: 'map', input: 'name', picks, gpu, place }, name, before)
+  if (isRing(type)) return ring(type, name, { from: names[0] ?? 'g', spec, place })
   const kind = inputKind === 'join' && names.length < 2 ? 'name' : inputKind
   const inputs = kind === 'name' ? names.slice(0, 1) : names
   const gives = type === 'batch' ? (chosen[0]?.gives ?? type) : type
   const gpus = gpu && calls.includes(type) ? ', gpu: 1' : ''
   const input = kind === 'name' ? names[0] : `[${names.join(', ')}]`
   return { name, type, gives, inputs, yaml: `- { name: ${name}, type: ${type}, input: { ${kind}: ${input} }, spec: ${spec}${gpus} }`, place }
+}
+
+function isRing(type: Wish['type']): type is 'loop' | 'cache' {
+  return type === 'loop' || type === 'cache'
+}
+
+/** A loop or a cache with one bee in its body. Other bees read the bee behind it. */
+function ring(
+  type: 'loop' | 'cache',
+  name: string,
+  { from, spec, place }: { readonly from: string; readonly spec: string; readonly place: number },
+): MadeBee {
+  const bees = [
+    `- { name: ${name}, type: ${type}, input: { stack: [${from}, ${name}-body] }, spec: ${spec} }`,
+    `- { name: ${name}-body, type: module, input: { name: ${name} }, spec: { file: ./m.ts } }`,
+    `- { name: ${name}-out, type: map, input: { name: ${name} }, spec: { expression: '@' } }`,
+  ]
+  return { name: `${name}-out`, type: 'map', gives: 'map', inputs: [from], yaml: bees.join('\n'), place }
 }

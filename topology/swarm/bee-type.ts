@@ -8,11 +8,15 @@ import type { TSchema } from 'typebox'
  *  - `value`: computes its output from its input at once (an ensemble)
  *  - `merge`: passes on the first result of several bees for each request
  *  - `loop`: sends a request round and round through the bees that lead back to it, and then on
+ *  - `cache`: sends a request through the bees that lead back to it if it knows no result for its input, and then on
  *  - `respond`: answers the caller
  *  - `sink`: takes time and has no output (a database)
  *  - `output`: writes to the topic of its spec and has no other output
  */
-export type BeeRole = 'gateway' | 'batch' | 'call' | 'value' | 'merge' | 'loop' | 'respond' | 'sink' | 'output'
+export type BeeRole = 'gateway' | 'batch' | 'call' | 'value' | 'merge' | 'loop' | 'cache' | 'respond' | 'sink' | 'output'
+
+/** The roles whose bees read what follows from their own output. */
+export const returningRoles: ReadonlySet<BeeRole> = new Set(['loop', 'cache'])
 
 /** A JSON Schema, or tensors by name; -1 is a free dimension. */
 export type PayloadType = TSchema | { readonly tensors: { readonly [name: string]: { readonly dtype: string; readonly shape: readonly number[] } } }
@@ -34,6 +38,8 @@ export interface BeeTypeInfo {
   readonly passesInput: boolean
   /** True if the bee lets only some requests pass. */
   readonly isConditional: boolean
+  /** True if the bee may answer the caller itself. The last such bee of a swarm without a `respond` bee does (`withAnswer`). */
+  readonly mayAnswer: boolean
   /** The readers between which a bee with this spec chooses; null if its output goes to all. The spec may have mistakes. */
   branches?(spec: { readonly [key: string]: unknown }): readonly Branch[] | null
   /** The mistakes of a spec that its schema does not show. The spec may have others. */

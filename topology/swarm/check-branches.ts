@@ -1,4 +1,4 @@
-import type { BeeTypeInfo, Branch } from './bee-type.ts'
+import { type BeeTypeInfo, type Branch, returningRoles } from './bee-type.ts'
 import type { BeeInput, CheckedSwarm } from './checked-swarm.ts'
 import type { Path } from './document.ts'
 import { enumerated } from './enumerated.ts'
@@ -21,14 +21,21 @@ type Add = (path: Path, message: string, next: string, options?: { readonly key:
  */
 export function checkBranches(bees: readonly BranchingBee[], add: Add): void {
   const graph = new BranchGraph(bees)
+  let rings = 0
   for (const bee of bees) {
     const branches = bee.type?.branches?.(bee.spec) ?? null
     if (branches !== null) checkReaders(bee, branches, graph, add)
-    if (bee.type?.role === 'loop') checkLoop(bee, branches ?? [], graph, add)
-    if (bee.type?.role === 'merge' || bee.type?.role === 'loop') checkStack(bee, add)
+    const isReturning = bee.type !== null && returningRoles.has(bee.type.role)
+    if (isReturning || bee.type?.role === 'merge') checkStack(bee, add)
     else checkStackedBranches(bee, graph, add)
+    if (!isReturning) continue
+    if (++rings <= maxRings) checkLoop(bee, branches ?? [], graph, add)
+    else if (rings === maxRings + 1) add(['bees', bee.index], `there are more than ${maxRings} loops and caches`, 'Divide the swarm.')
   }
 }
+
+/** Each loop is followed through the whole swarm. */
+const maxRings = 100
 
 /** A branch from which no answer comes, with its place in the file. */
 export interface DeadBranch {
@@ -43,7 +50,7 @@ export function neverJoined({ bees }: CheckedSwarm): readonly DeadBranch[] {
   if (respond === undefined) return []
   const answering = new BranchGraph(bees.map((bee, index) => ({ ...bee, index }))).leadingTo(respond.name)
   return bees.flatMap(({ name, type, spec }, index) => {
-    if (type.role === 'loop' || !answering.has(name)) return []
+    if (returningRoles.has(type.role) || !answering.has(name)) return []
     return (type.branches?.(spec) ?? []).flatMap(({ reader, path }) =>
       reader === respond.name || answering.has(reader)
         ? []
@@ -70,7 +77,7 @@ function checkReaders({ index, name, type }: BranchingBee, branches: readonly Br
       names.length === 0 ? `Let ${reader} read it: input: { name: ${name} }.` : `Use one of its readers: ${enumerated(names, names.length)}.`
     add(['bees', index, 'spec', ...path], `${reader} does not read ${name}`, hint === '' ? next : hint, { key: path.length > 1 })
   }
-  if (type?.role === 'loop') return
+  if (type !== null && returningRoles.has(type.role)) return
   for (const reader of readers)
     if (!named.has(reader.name))
       add(
@@ -117,7 +124,7 @@ function checkStack({ index, name, type, input }: BranchingBee, add: Add): void 
   if (input === null || (input.kind === 'stack' && input.bees.length > 1)) return
   const path = ['bees', index, 'input']
   if (type?.role === 'merge') add(path, `${name} merges, and takes several inputs as they come`, 'Use input: { stack: [<bee>, <bee>] }.')
-  else add(path, `${name} is a loop, and needs the way in and the way back`, 'Use input: { stack: [<bee before>, <last bee of a round>] }.')
+  else add(path, `${name} is a ${type?.type}, and needs the way in and the way back`, 'Use input: { stack: [<bee before>, <last bee of a round>] }.')
 }
 
 function checkStackedBranches({ index, name, type, input }: BranchingBee, graph: BranchGraph, add: Add): void {
@@ -182,7 +189,8 @@ class BranchGraph {
       is = at.type?.isConditional ?? false
       this.#uncertain.set(at.name, is)
       const role = at.type?.role
-      at = role === 'merge' || role === 'loop' || at.input?.kind === 'join' ? undefined : this.#byName.get(at.input?.bees[0] ?? '')
+      const isCertain = role === 'merge' || (role !== undefined && returningRoles.has(role))
+      at = isCertain || at.input?.kind === 'join' ? undefined : this.#byName.get(at.input?.bees[0] ?? '')
     }
     const found = is || (at !== undefined && (this.#uncertain.get(at.name) ?? false))
     for (const one of way) this.#uncertain.set(one, found)

@@ -1,5 +1,5 @@
 import type { WaggleError } from '../waggle-error.ts'
-import type { BeeCatalog, BeeRole, BeeTypeInfo } from './bee-type.ts'
+import { type BeeCatalog, type BeeRole, type BeeTypeInfo, returningRoles } from './bee-type.ts'
 import { checkBranches } from './check-branches.ts'
 import { enoughMistakes, mistakeAt, type Path, type SwarmDocument } from './document.ts'
 import { enumerated } from './enumerated.ts'
@@ -161,7 +161,7 @@ export function specOf({ spec }: RawBee): { readonly [key: string]: unknown } {
   return spec !== null && typeof spec === 'object' ? (spec as { readonly [key: string]: unknown }) : {}
 }
 
-/** Finds every bee on a cycle that no loop bee bounds. It visits each bee once, without recursion: a chain of bees may be longer than the call stack. */
+/** Finds every bee on a cycle that no loop or cache bounds. It visits each bee once, without recursion: a chain of bees may be longer than the call stack. */
 function checkCycles(nodes: readonly GraphBee[], byName: ReadonlyMap<string, GraphBee>, add: Add): ReadonlySet<string> {
   const cyclic = new Set<string>()
   const done = new Set<GraphBee>()
@@ -171,8 +171,8 @@ function checkCycles(nodes: readonly GraphBee[], byName: ReadonlyMap<string, Gra
     const path: { readonly node: GraphBee; input: number }[] = [{ node: root, input: 0 }]
     const places = new Map([[root, 0]])
     for (let top = path.at(-1); top !== undefined; top = path.at(-1)) {
-      // A loop bee bounds the rounds of every cycle through it.
-      const from = top.node.role === 'loop' ? undefined : top.node.input?.bees[top.input++]
+      // A loop bounds the rounds of every cycle through it, and a cache lets a request round once.
+      const from = top.node.role !== null && returningRoles.has(top.node.role) ? undefined : top.node.input?.bees[top.input++]
       if (from === undefined) {
         path.pop()
         places.delete(top.node)

@@ -1,4 +1,5 @@
 import { WaggleError } from '../waggle-error.ts'
+import { withAnswer } from './answering-bees.ts'
 import type { BeeCatalog } from './bee-type.ts'
 import { checkGraph, specOf } from './check-graph.ts'
 import { SchemaChecker } from './check-schema.ts'
@@ -48,7 +49,7 @@ export function checkSwarm(document: SwarmDocument, catalog: BeeCatalog): Checke
   mistakes.push(...topicMistakes(swarm, indexes), ...shadowMistakes(swarm, indexes))
   if (mistakes.length > 0) throw invalidSwarm(document.file, unique(mistakes))
   if (!isShaped) throw new WaggleError('WAGGLE_INTERNAL', { message: 'A swarm failed its schema without a mistake', next: 'Report this as a bug.' })
-  return swarm
+  return { ...swarm, bees: withAnswer(bees, catalog.find('respond')) }
 }
 
 interface RawSwarm {

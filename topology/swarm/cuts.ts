@@ -25,6 +25,7 @@ export const cutKinds = [
   'ledger-behind-gpu',
   'ledger-behind-gateway',
   'ledger-alone',
+  'cache',
 ] as const
 
 /** The nodes before a bee in its own sub-topology. */
@@ -119,7 +120,7 @@ export class Cuts {
     const before = bee.input.kind === 'name' ? (this.#beginnings.get(source.name)?.chain ?? nothingBefore) : nothingBefore
     const cut = this.#reasonToCut(source, { bee, batch }, before)
     if (bee.input.kind === 'join') return { cut, chain: { isGateway: false, hasState: bee.type.role !== 'call', needsGpu } }
-    if (bee.type.role === 'merge') return { cut, chain: { isGateway: false, hasState: true, needsGpu } }
+    if (bee.type.role === 'merge' || bee.type.role === 'cache') return { cut, chain: { isGateway: false, hasState: true, needsGpu } }
     return { cut, chain: cut === null ? before : { ...nothingBefore, needsGpu } }
   }
 

@@ -37,6 +37,19 @@ export const requestEntrySerde: Serde<RequestEntry> = withPayload<RequestEntry>(
   (head: Omit<RequestEntry, 'answer'>, answer) => ({ ...head, replies: head.replies ?? [], answer }),
 )
 
+/** A result that a cache keeps. `bytes`: its size; `due`: the end of its time, in epoch ms. The sums over all have no payload. */
+export interface CacheEntry {
+  readonly payload: Payload | null
+  readonly bytes: number
+  readonly due: number
+  readonly count: number
+}
+
+export const cacheEntrySerde: Serde<CacheEntry> = withPayload<CacheEntry>(
+  ({ payload, ...head }) => ({ head, payload }),
+  (head: Omit<CacheEntry, 'payload'>, payload) => ({ ...head, payload }),
+)
+
 type JoinHead = Omit<JoinEntry<Payload>, 'parts' | 'headers'> & { readonly headers: readonly (readonly [string, string | null])[] }
 
 export const joinEntrySerde: Serde<JoinEntry<Payload>> = withPayload<JoinEntry<Payload>>(

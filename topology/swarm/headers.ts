@@ -24,6 +24,10 @@ export const errorHeader = 'waggle-error'
 export const branchesHeader = 'waggle-branches'
 /** The round of a request in each loop that it is in: `LOOP=ROUND,LOOP=ROUND`. */
 export const roundsHeader = 'waggle-rounds'
+/** The hash of the input, for each cache that waits for its result: `CACHE=HASH`. */
+export const cacheKeysHeader = 'waggle-cache-keys'
+/** The request id of a record that is keyed by the content of its input. */
+export const cachedRequestHeader = 'waggle-cached-request'
 
 /** The start and the end of the call that made the value, in epoch ms, the number of inputs of that call, and the reason why it was sent. */
 export const startedHeader = 'waggle-started-at'

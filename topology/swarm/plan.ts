@@ -1,5 +1,6 @@
 import { applicationIdOf, beeTopic, deadLetterTopic, gatewayTopic, internalTopic, repartitionTopic } from '../naming.ts'
 import type { TopicSpec } from '../topic.ts'
+import { returningRoles } from './bee-type.ts'
 import { type CheckedSwarm, gatewayOf, type SwarmBee, topicOf } from './checked-swarm.ts'
 import { type Chain, type Cut, Cuts } from './cuts.ts'
 import { withShadows } from './shadow-bees.ts'
@@ -118,6 +119,17 @@ class Planner {
       }
       return [draft.done(cut), after.done(behindJoin)]
     }
+    if (bee.type.role === 'cache') {
+      const topic = repartitionTopic(this.#applicationId, `${bee.name}-input`)
+      this.#source(draft, this.#inputTopics(bee).topics, bee.name)
+      this.#branch(draft, bee)
+      draft.add(`${bee.name}.key`, { kind: 'cache-key', bee: bee.name })
+      this.#sink(draft, topic, bee.name, `${bee.name}.key-sink`)
+      const after = new SubtopologyDraft()
+      this.#source(after, [topic], bee.name, `${bee.name}.keyed`)
+      this.#chain(after, bee, [])
+      return [draft.done(cut), after.done({ kind: 'cache', reason: `the cache of ${bee.name}, partitioned by the content of its input` })]
+    }
     if (bee.type.role === 'gateway') {
       const topic = topicOf(bee) ?? gatewayTopic(gatewayOf(bee))
       this.#source(draft, [topic], bee.name)
@@ -156,10 +168,12 @@ class Planner {
       case 'merge':
         draft.add(bee.name, { kind: 'merge', bee: bee.name, store: `${bee.name}-merge`, inputs: this.#joinInputs(bee) })
         return
-      case 'loop': {
-        const body = (bee.type.branches?.(bee.spec) ?? []).map(({ reader }) => reader)
-        const readers = this.#swarm.bees.filter(({ input }) => input?.bees.includes(bee.name)).map(({ name }) => name)
-        draft.add(bee.name, { kind: 'loop', bee: bee.name, body, exits: readers.filter((name) => !body.includes(name)) })
+      case 'loop':
+        draft.add(bee.name, { kind: 'loop', bee: bee.name, ...this.#waysOn(bee) })
+        return
+      case 'cache': {
+        const { partitions } = this.#settings
+        draft.add(bee.name, { kind: 'cache', bee: bee.name, store: `${bee.name}-cache`, partitions, ...this.#waysOn(bee) })
         return
       }
       case 'output': {
@@ -219,6 +233,13 @@ class Planner {
     return (bee.input?.bees ?? []).map((name) => ({ name, topic: beeTopic(this.#swarm.name, name) }))
   }
 
+  /** The readers of a loop or a cache: those that lead back to it, and those behind it. */
+  #waysOn(bee: SwarmBee): { readonly body: readonly string[]; readonly exits: readonly string[] } {
+    const body = (bee.type.branches?.(bee.spec) ?? []).map(({ reader }) => reader)
+    const readers = this.#swarm.bees.filter(({ input }) => input?.bees.includes(bee.name)).map(({ name }) => name)
+    return { body, exits: readers.filter((name) => !body.includes(name)) }
+  }
+
   /** Adds the step that takes a bee's own branches, if it reads a bee that chooses between its readers. */
   #branch(draft: SubtopologyDraft, bee: SwarmBee): void {
     const names = new Set([bee.name])
@@ -229,7 +250,7 @@ class Planner {
       if (source === null || (source.type.branches?.(source.spec) ?? null) === null) continue
       isBranch = true
       if (batch !== null) names.add(batch.name)
-      if (source.type.role === 'loop') loops.push(source.name)
+      if (returningRoles.has(source.type.role)) loops.push(source.name)
     }
     if (isBranch) draft.add(`${bee.name}.branch`, { kind: 'branch', bee: bee.name, names: [...names], loops })
   }

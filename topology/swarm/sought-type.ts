@@ -15,8 +15,9 @@ const sought: readonly { readonly words: readonly string[]; readonly advice: str
     advice: 'tf-serving runs a SavedModel, to which Keras exports (docs/models.md).',
   },
   { words: ['function', 'typescript', 'javascript', 'ts', 'js', 'node', 'code'], advice: 'module runs TypeScript and JavaScript.' },
+  { words: ['py', 'notebook', 'jupyter'], advice: 'python runs a Python file or a notebook.' },
   {
-    words: ['python', 'docker', 'image', 'command', 'process', 'program', 'script'],
+    words: ['docker', 'image', 'command', 'process', 'program', 'script'],
     advice: 'container runs a program in any language (bees/PROTOCOL.md).',
   },
   { words: ['http', 'http-input', 'gateway', 'input', 'entrance'], advice: 'gateway-input is an entrance for HTTP requests.' },

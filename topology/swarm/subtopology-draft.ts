@@ -8,7 +8,7 @@ export class SubtopologyDraft {
   #last: string | null = null
 
   get hasState(): boolean {
-    return this.steps.some(({ kind }) => kind === 'join' || kind === 'merge' || kind === 'deduplicate' || kind === 'ledger')
+    return this.steps.some(({ kind }) => kind === 'join' || kind === 'merge' || kind === 'cache' || kind === 'deduplicate' || kind === 'ledger')
   }
 
   get sourceTopics(): readonly string[] {

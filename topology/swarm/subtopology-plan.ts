@@ -27,6 +27,16 @@ export type Step = { readonly name: string; readonly parents: readonly string[] 
   | { readonly kind: 'merge'; readonly bee: string; readonly store: string; readonly inputs: readonly JoinInput[] }
   /** `body`: the readers that begin a round. `exits`: the readers after the last round. */
   | { readonly kind: 'loop'; readonly bee: string; readonly body: readonly string[]; readonly exits: readonly string[] }
+  /** Keys records by the content of the input of a cache. */
+  | { readonly kind: 'cache-key'; readonly bee: string }
+  | {
+      readonly kind: 'cache'
+      readonly bee: string
+      readonly store: string
+      readonly body: readonly string[]
+      readonly exits: readonly string[]
+      readonly partitions: number
+    }
   | { readonly kind: 'deduplicate'; readonly store: string }
   | {
       readonly kind: 'join'

@@ -37,13 +37,20 @@ export const beeSchema: TSchema = Type.Object(
       }),
     ),
     timeout_seconds: Type.Optional(
-      Type.Number({ exclusiveMinimum: 0, maximum: 86400, description: 'Of one call; of a bee that joins, how long it waits for its inputs (30).' }),
+      Type.Number({
+        exclusiveMinimum: 0,
+        maximum: 86400,
+        description: 'Of one call; of a bee that joins or merges, how long it waits for its inputs (30).',
+      }),
     ),
     on_timeout: Type.Optional(
       Type.Enum(['fail', 'partial'], { default: 'fail', description: 'Of a bee that joins: fail the request, or go on with what is there.' }),
     ),
     on_error: Type.Optional(
-      Type.Enum(['fail', 'skip'], { default: 'fail', description: 'Of a bee that joins: fail where an input failed, or go on without it.' }),
+      Type.Enum(['fail', 'skip'], {
+        default: 'fail',
+        description: 'Of a bee that joins or merges: fail where an input failed, or go on without it.',
+      }),
     ),
   },
   { ...strict, required: ['name', 'type'] },

@@ -229,11 +229,12 @@ export class GroupConsumer implements Consumer {
     const committed = await this.#committed.read(coming)
     const without = coming.filter((_, at) => committed[at] === null)
     const edges = await edgeOffsets(this.#cluster, without, offsetReset)
+    const edgeOf = new Map(without.map((place, at) => [place, edges[at]]))
     if (this.#closed) return
-    const taken = coming.map(({ topic, partition }, at) => {
+    const taken = coming.map((place, at) => {
+      const { topic, partition } = place
       const fetched = new FetchedPartition(topic, partition)
-      const place = coming[at]
-      fetched.seek(committed[at]?.offset ?? edges[place === undefined ? -1 : without.indexOf(place)] ?? 0)
+      fetched.seek(committed[at]?.offset ?? edgeOf.get(place) ?? 0)
       return { topic, partition, fetched, paused: false }
     })
     this.#owned.add(taken)

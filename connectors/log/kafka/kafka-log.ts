@@ -14,6 +14,7 @@ import type {
   TopicPartition,
   TopicSpec,
 } from '../../../processor/ports.ts'
+import { SharedCalls } from '../../../topology/shared-calls.ts'
 import { WaggleError } from '../../../topology/waggle-error.ts'
 import { BrokerError } from './broker-error.ts'
 import type { KafkaClient } from './client.ts'
@@ -97,6 +98,8 @@ class KafkaLog implements Log {
   readonly #transactions: Connections | null
   readonly #cluster: Cluster
   readonly #fetcher: Fetcher
+  /** Many parts of a program ask for the offsets of a topic at once, one for each partition. */
+  readonly #topicInfos: SharedCalls<TopicInfo | null>
   readonly #consumers = new Set<GroupConsumer>()
   readonly #taskProducers = new Map<KafkaTaskProducer, string>()
   readonly #producers = new Set<RecordProducer>()
@@ -113,6 +116,7 @@ class KafkaLog implements Log {
     this.#instance = options.instance ?? Buffer.from(random.bytes(8)).toString('hex')
     this.traits = { atomicCommit: processing === 'exactly_once', repeatsRecords: true, handsOn: false, maxNoteBytes }
     this.#cluster = new Cluster({ brokers: options.brokers.map(brokerOf), client, clock, random })
+    this.#topicInfos = new SharedCalls((name) => topicInfo(this.#cluster, name))
     this.#fetcher = new Fetcher({
       cluster: this.#cluster,
       name: 'readers',
@@ -162,7 +166,7 @@ class KafkaLog implements Log {
   }
 
   topic(name: string): Promise<TopicInfo | null> {
-    return topicInfo(this.#cluster, name)
+    return this.#topicInfos.for(name)
   }
 
   topics(): Promise<readonly string[]> {

@@ -97,9 +97,10 @@ async function leaderEdges(cluster: Cluster, partitions: readonly TopicPartition
   if (broker === null) throw new BrokerError('LEADER_NOT_AVAILABLE')
   try {
     const answers = await cluster.client.listOffsets({ broker, lane: mainLane }, partitions, edge)
+    const byName = new Map(partitions.map((place) => [partitionName(place), place]))
     for (const { topic, partition, errorCode, offset } of answers) {
       expectNone(errorCode, `${topic} ${partition}`)
-      const place = partitions.find((one) => one.topic === topic && one.partition === partition)
+      const place = byName.get(partitionName({ topic, partition }))
       if (place !== undefined) known.set(place, offset)
     }
   } catch (thrown) {

@@ -53,7 +53,7 @@ ${lines.join('')}${more}  - { name: gather, type: batch, input: { name: make }, 
 }
 
 function check(swarm: CheckedSwarm): Promise<CheckedBees> {
-  const programs = { checkModule: async () => {}, checkCommand: async () => {}, hasImage: async () => null }
+  const programs = { checkModule: async () => {}, checkPython: async () => {}, checkCommand: async () => {}, hasImage: async () => null }
   return checkBees(swarm, {
     registry,
     ports: { models, modelServers: new TensorFlowServing({ clock: systemClock }), postgres: new PostgresServers({ clock: systemClock }), programs },

@@ -21,9 +21,16 @@ describe('The Python SDK', { skip: skipWithoutPython }, () => {
     done(python, ['-W', 'ignore', '-m', 'unittest', 'discover', tests])
   })
 
-  for (const [version, interpreter] of installedPythons(['3.9', '3.10', '3.11', '3.12', '3.13']))
+  const pythons = [...installedPythons(['3.9', '3.10', '3.11', '3.12', '3.13'])]
+  for (const [version, interpreter] of pythons)
     it(`passes its tests on Python ${version} without any package`, () => {
       done(interpreter, ['-W', 'ignore', '-m', 'unittest', 'discover', tests])
+    })
+
+  // A process for each test takes its time, so the versions in between are left out.
+  for (const [version, interpreter] of new Map([pythons[0], pythons.at(-1)].filter((one) => one !== undefined)))
+    it(`runs bees of all kinds on Python ${version}`, () => {
+      done(interpreter, ['-W', 'ignore', '-m', 'unittest', 'discover', join(tests, 'processes')])
     })
 
   it('has types that mypy accepts in strict mode', { skip }, () => {

@@ -47,15 +47,19 @@ describe('docs/bees/', () => {
   it('has examples that a swarm file may use as they are', () => {
     const registry = new BeeRegistry()
     let examples = 0
-    for (const { type, role } of registry.types) {
+    for (const { type, role, branches } of registry.types) {
       for (const [, yaml = ''] of (beePages(registry).get(`${type}.md`) ?? '').matchAll(/```yaml\n(.*?)```/gs)) {
-        const [bee] = parse(yaml) as [{ readonly name: string; readonly input?: { readonly join?: readonly string[] } }]
+        const [bee] = parse(yaml) as [Example]
+        const readers = branches?.(bee.spec ?? {})?.map(({ reader }) => reader) ?? []
+        const feeders = [...(bee.input?.join ?? []), ...(bee.input?.stack ?? [])].filter((name) => name !== 'another-bee' && !readers.includes(name))
         const others =
           role === 'gateway'
             ? [{ name: 'answer', type: 'respond', input: { name: bee.name } }]
             : [
                 { name: 'another-bee', type: 'gateway-input', spec: { name: 'gate' } },
-                ...(bee.input?.join ?? []).map((name) => ({ name, type: 'tensor-rt', input: { name: 'another-bee' }, spec: { model: 'a.onnx' } })),
+                ...feeders.map((name) => ({ name, type: 'tensor-rt', input: { name: 'another-bee' }, spec: { model: 'a.onnx' } })),
+                ...readers.map((name) => ({ name, type: 'module', input: { name: bee.name }, spec: { file: './step.ts' } })),
+                ...(role === 'loop' || role === 'cache' ? [{ name: 'answer', type: 'respond', input: { name: bee.name } }] : []),
                 ...(role === 'batch'
                   ? [
                       { name: 'step', type: 'module', input: { name: bee.name }, spec: { file: './step.ts' } },
@@ -71,6 +75,12 @@ describe('docs/bees/', () => {
     assert.ok(examples >= registry.types.length - 1, `${examples} examples`)
   })
 })
+
+interface Example {
+  readonly name: string
+  readonly input?: { readonly join?: readonly string[]; readonly stack?: readonly string[] }
+  readonly spec?: { readonly [key: string]: unknown }
+}
 
 function mistakesIn(text: string, registry: BeeRegistry): readonly string[] {
   try {

@@ -89,6 +89,10 @@ describe('The package', () => {
       'streams/pictures.ts',
       `import { decodePicture } from 'waggle-streams/pictures'\nexport const decode: typeof decodePicture = decodePicture\n`,
     )
+    write(
+      'streams/client.ts',
+      `import { Gateway } from 'waggle-streams/client'\nexport const id: Promise<string> = new Gateway().submit(1, { gateway: 'g' })\n`,
+    )
     for (const module of ['nodenext', 'bundler']) {
       const compilerOptions = {
         strict: true,

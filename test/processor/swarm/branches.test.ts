@@ -2,6 +2,7 @@ import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
 import type { LogTraits } from '../../../processor/ports.ts'
 import { SimulatedStateDirectory, SimulatedStateFiles } from '../../../processor/simulation/simulated-state-directory.ts'
+import { textHeader } from '../../../topology/record.ts'
 import type { Payload } from '../../../topology/swarm/payload.ts'
 import type { RequestOutcome } from '../../../topology/swarm/requests.ts'
 import { type FunctionSwarm, type Functions, newRequest, type Rows, startSwarm } from '../../support/function-swarm.ts'
@@ -187,6 +188,76 @@ describe('A route', () => {
   })
 })
 
+describe('A branch', () => {
+  it('may lead past a bee straight to a merge or a join', async () => {
+    const scene = await Scene.open(
+      `
+  - {name: way, type: route, input: {name: entrance}, spec: {routes: {work: 'n > \`1\`'}, default: one}}
+  - {name: work, type: function, input: {name: way}}
+  - {name: one, type: merge, input: {stack: [way, work]}}
+  - {name: again, type: route, input: {name: one}, spec: {match: all, routes: {more: 'n > \`2\`', both: 'n > \`0\`'}}}
+  - {name: more, type: function, input: {name: again}}
+  - {name: both, type: map, input: {join: [again, more]}, spec: {expression: '@'}}
+  - {name: answer, type: respond, input: {name: both}}`,
+      { work: (input) => ({ ...(input as object), work: true }), more: () => 'more' },
+      true,
+    )
+    assert.deepEqual(said(await scene.ask('a', { n: 1 })), { again: { n: 1 } })
+    assert.deepEqual(said(await scene.ask('b', { n: 2 })), { again: { n: 2, work: true } })
+    assert.deepEqual(said(await scene.ask('c', { n: 3 })), { again: { n: 3, work: true }, more: 'more' })
+    await scene.end()
+  })
+
+  it('is no part of the answer of a respond bee that joins, if the request did not take it', async () => {
+    const scene = await Scene.open(
+      `${routed}
+  - {name: answer, type: respond, input: {join: [big, small]}}`,
+      { big: () => 'big', small: () => 'small' },
+    )
+    const answer = await scene.ask('a', { size: 1 })
+    assert.ok(answer.kind === 'joined')
+    assert.deepEqual([...answer.parts], [['small', { kind: 'json', json: 'small' }]])
+    await scene.end()
+  })
+
+  it('may be read through a batch, whose rows are of its own requests only', async () => {
+    const sizes: number[] = []
+    const scene = await Scene.open(
+      `
+  - {name: way, type: route, input: {name: entrance}, spec: {routes: {gather: 'big'}, default: small}}
+  - {name: gather, type: batch, input: {name: way}, spec: {batch_size: 3, timeout_seconds: 1, release: full}}
+  - {name: big, type: function, input: {name: gather}}
+  - {name: small, type: function, input: {name: way}}
+  - {name: save, type: rows, input: {stack: [big, small]}}
+  - {name: answer, type: respond, input: {stack: [big, small]}}`,
+      { big: (input) => sizes.push((input as { at: number }).at), small: () => 'small' },
+    )
+    const answers = await Promise.all([...'abcdef'].map((id, at) => scene.ask(id, { big: at % 2 === 0, at })))
+    assert.deepEqual(answers.map(said).filter((answer) => answer === 'small').length, 3)
+    assert.deepEqual(sizes.toSorted(), [0, 2, 4])
+    await scene.world.clock.until(() => scene.rows.size === 6)
+    await scene.world.clock.advance(2000)
+    assert.deepEqual([...scene.rows.keys()].toSorted(), ['big/a', 'big/c', 'big/e', 'small/b', 'small/d', 'small/f'])
+    await scene.end()
+  })
+
+  it('fails with a dead letter for bytes, and for an input that takes too many steps', async () => {
+    const scene = await Scene.open(
+      `
+  - {name: made, type: function, input: {name: entrance}}
+  - {name: few, type: filter, input: {name: made}, spec: {condition: 'length(list[*].[$.list[*]]) > \`0\`'}}
+  - {name: answer, type: respond, input: {name: few}}`,
+      { made: (input) => (input === 'bytes' ? new Uint8Array(3) : { list: Array(Number(input)).fill(0) }) },
+    )
+    assert.deepEqual(said(await scene.ask('a', 10)), { list: Array(10).fill(0) })
+    assert.match(String(said(await scene.ask('b', 'bytes'))), /^502 few: An expression reads JSON, and the input is application\/octet-stream/)
+    assert.match(String(said(await scene.ask('c', 1000))), /^502 few: .* takes more than 100000 steps/)
+    await scene.world.clock.until(() => scene.count('waggle.s.dead-letters') === 2)
+    assert.equal(scene.swarm.failedRecords.filter((line) => line.startsWith('WAGGLE_EXPRESSION few')).length, 2)
+    await scene.end()
+  })
+})
+
 describe('A merge', () => {
   const race = `
   - {name: slow, type: function, input: {name: entrance}}
@@ -341,6 +412,54 @@ describe('A loop', () => {
     )
     assert.deepEqual(said(await scene.ask('a', { n: 0 })), { n: 6, outer: 3 })
     await scene.end()
+  })
+})
+
+describe('A record on a gateway’s topic', () => {
+  it('has no say in its branch, its round or its place in a cache', async () => {
+    const world = new SimulatedWorld()
+    const log = world.boot()
+    const yaml = `name: s
+bees:
+  - {name: entrance, type: gateway-input, spec: {name: door}}
+  - {name: way, type: route, input: {name: entrance}, spec: {routes: {a: 'n > \`0\`'}, default: b}}
+  - {name: a, type: map, input: {name: way}, spec: {expression: '@'}}
+  - {name: b, type: map, input: {name: way}, spec: {expression: "'b'"}}
+  - {name: keep, type: cache, input: {stack: [a, again]}, spec: {body: again, ttl_seconds: 60}}
+  - {name: again, type: loop, input: {stack: [keep, more]}, spec: {while: 'n < \`4\`', body: more, max_rounds: 2}}
+  - {name: more, type: map, input: {name: again}, spec: {expression: '{n: n + \`1\`}'}}
+  - {name: answer, type: respond, input: {stack: [keep, b]}}`
+    const swarm = await startSwarm(world, log, yaml, {}, new Map())
+    const notes = ['waggle-branches', 'waggle-rounds', 'waggle-cache-keys', 'waggle-cached-request', 'waggle-error']
+    const texts = ['way:b', 'again=2', `keep=${'0'.repeat(64)}.result`, 'somebody', 'WAGGLE_NOT_TAKEN']
+    const headers = [
+      textHeader('content-type', 'application/json'),
+      textHeader('waggle-request-id', 'r'),
+      ...notes.map((note, at) => textHeader(note, texts[at] ?? '')),
+    ]
+    const producer = await log.producer()
+    void producer.send({
+      topic: 'waggle.gateway.door',
+      partition: 0,
+      key: null,
+      value: Buffer.from('{"n":1}'),
+      headers,
+      timestamp: world.clock.now(),
+    })
+    const answers = () => (world.disk.topics.get('waggle.s.answer')?.partitions ?? []).flatMap(({ records }) => records)
+    await world.clock.until(() => answers().length > 0)
+    const [answer] = answers()
+    assert.deepEqual([Buffer.from(answer?.key ?? []).toString(), Buffer.from(answer?.value ?? []).toString()], ['r', '{"n":3}'])
+    const kept = new Set(answer?.headers.map(({ key }) => key))
+    assert.deepEqual(
+      notes.filter((note) => kept.has(note)),
+      [],
+    )
+    let isClosed = false
+    void swarm.close().then(() => {
+      isClosed = true
+    })
+    await world.clock.until(() => isClosed)
   })
 })
 

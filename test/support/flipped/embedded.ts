@@ -44,6 +44,23 @@ export const embeddedFlips = {
     assert.deepEqual([await statusFor({}), await statusFor({ WAGGLE_HOSTS: 'bees.example' })], [421, 200])
   },
 
+  async dev() {
+    const folder = mkdtempSync(join(tmpdir(), 'waggle-dev-'))
+    const file = join(folder, 'work.py')
+    const write = (answer: string) =>
+      writeFileSync(file, `from waggle import register_bee\n@register_bee(name="work")\ndef work(payload):\n    return ${JSON.stringify(answer)}\n`)
+    write('before')
+    const bees = `  - {name: work, type: python, input: {name: entrance}, spec: {file: ${JSON.stringify(file)}, bee: work}}\n  - {name: answer, type: respond, input: {name: work}}`
+    await using developed = await SwarmHere.open({ WAGGLE_DEV: '1' }, { bees })
+    await using usual = await SwarmHere.open({}, { bees })
+    const answerOf = async (swarm: SwarmHere) => (await swarm.ask(1)).json()
+    assert.deepEqual([await answerOf(developed), await answerOf(usual)], ['before', 'before'])
+    write('a later answer')
+    await eventually(async () => (await answerOf(developed)) === 'a later answer')
+    assert.equal(await answerOf(usual), 'before')
+    rmSync(folder, { recursive: true })
+  },
+
   async max_connections() {
     const statusBesideAnother = async (env: Env) => {
       await using swarm = await SwarmHere.open(env)

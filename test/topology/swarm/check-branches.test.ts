@@ -84,6 +84,19 @@ const spec = "{ while: 'x', body: a, max_rounds: 3 }"
 const answer = '- { name: answer, type: respond, input: { name: again } }\n'
 
 describe('The check of loops', () => {
+  it('accepts at most 100 loops and caches', () => {
+    const rings = (count: number) =>
+      Array.from({ length: count }, (_, at) =>
+        [
+          `- { name: l${at}, type: loop, input: { stack: [in, b${at}] }, spec: { while: 'x', body: b${at}, max_rounds: 1 } }\n`,
+          work(`b${at}`, `{ name: l${at} }`),
+          work(`o${at}`, `{ name: l${at} }`),
+        ].join(''),
+      ).join('')
+    assert.deepEqual(mistakesOf(rings(100)), [])
+    assert.deepEqual(mistakesOf(rings(101)), ['swarm.yaml:304:3: there are more than 100 loops and caches; Divide the swarm.'])
+  })
+
   it('accepts a cycle through a loop bee', () => {
     assert.deepEqual(mistakesOf(loop('{ stack: [in, a] }', spec) + work('a', '{ name: again }') + answer), [])
     assert.deepEqual(mistakesOf(loop('{ stack: [a, in] }', spec) + work('a', '{ name: again }') + answer), [])

@@ -57,6 +57,29 @@ const cases: readonly (readonly [what: string, text: string | Uint8Array, mistak
   ],
 ]
 
+const many = (count: number, bee: (at: number) => string) => Array.from({ length: count }, (_, at) => `${bee(at)}\n`).join('')
+const reader = (at: number, input: string) => `- { name: b${at}, type: respond, input: { name: ${input} } }`
+
+/** Files near the largest size, whose bees all depend on each other. */
+const chains: { readonly [what: string]: string } = {
+  'a chain of filters': many(
+    3000,
+    (at) => `- { name: b${at}, type: filter, input: { name: ${at === 0 ? 'g' : `b${at - 1}`} }, spec: { condition: 'x' } }`,
+  ),
+  'a chain of loops': many(
+    3000,
+    (at) =>
+      `- { name: b${at}, type: loop, input: { stack: [${at === 0 ? 'g' : `b${at - 1}`}, c${at}] }, spec: { while: 'x', body: c${at}, max_rounds: 1 } }\n- { name: c${at}, type: map, input: { name: b${at} }, spec: { expression: '@' } }`,
+  ),
+  'loops within loops': many(
+    2000,
+    (at) =>
+      `- { name: b${at}, type: loop, input: { stack: [${at === 0 ? 'g' : `b${at - 1}`}, b${at + 1}] }, spec: { while: 'x', body: b${at + 1}, max_rounds: 1 } }`,
+  ),
+  'a route with many readers': `- { name: r, type: route, input: { name: g }, spec: { routes: { ${Array.from({ length: 8000 }, (_, at) => `b${at}: 'x'`).join(', ')} } } }\n${many(8000, (at) => reader(at, 'r'))}`,
+  'a route to nobody': `- { name: r, type: route, input: { name: g }, spec: { routes: { ${Array.from({ length: 20_000 }, (_, at) => `b${at}: 'x'`).join(', ')} } } }`,
+}
+
 /** Topics that only Waggle writes, or that would feed a swarm with its own output. */
 const outputs = [
   'waggle.s.g',
@@ -106,6 +129,15 @@ describe('A hostile swarm file', () => {
     assert.match(mistakes.at(-1) ?? '', /more mistakes/)
     assert.ok(mistakes.join('\n').length < 100_000)
   })
+
+  for (const [what, made] of Object.entries(chains)) {
+    it(`a file with ${what} is checked in a short time`, () => {
+      const before = process.cpuUsage()
+      check(gateway + made)
+      const { user, system } = process.cpuUsage(before)
+      assert.ok(user + system < 10_000_000, `it took ${(user + system) / 1000} ms`)
+    })
+  }
 
   it('a file with names of 2,000 characters is refused with the beginning of each', () => {
     const long = (letter: string, at: number) => `${letter.repeat(1990)}${at}`

@@ -90,6 +90,21 @@ const rows: { readonly [Kind in CutKind]: Row } = {
     ],
     reason: 'after the join of c: an asynchronous step must have no state before it in its sub-topology',
   },
+  cache: {
+    yaml: `
+  - { name: keep, type: cache, input: { stack: [g, a] }, spec: { body: a, ttl_seconds: 60 } }
+  - { name: a, type: module, input: { name: keep }, spec: { file: ./m.ts } }
+  - { name: b, type: module, input: { name: keep }, spec: { file: ./m.ts } }`,
+    subtopologies: [
+      entrance,
+      'stack: keep | waggle.s.g, waggle.s.a → waggle.s-keep-input-repartition',
+      'cache: keep | waggle.s-keep-input-repartition → waggle.s.keep',
+      'fan-out: a | waggle.s.keep → waggle.s.a',
+      'fan-out: b | waggle.s.keep → waggle.s.b',
+      ledger,
+    ],
+    reason: 'the cache of keep, partitioned by the content of its input',
+  },
   'output-behind-gateway': {
     yaml: `
   - { name: a, type: module, input: { name: g }, spec: { file: ./m.ts } }

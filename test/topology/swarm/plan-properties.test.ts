@@ -63,6 +63,8 @@ function ancestorsOf(topology: Topology, name: string): ReadonlySet<string> {
 function countOf(bee: SwarmBee, bees: readonly SwarmBee[]): number {
   // A batch is at the head of each bee that reads it.
   if (bee.type.role === 'batch') return bees.filter(({ input }) => input?.bees.includes(bee.name)).length
+  // A cache keys its records in front of a topic, and remembers behind it.
+  if (bee.type.role === 'cache') return 2
   // A bee that joins and takes time has its join in front of a topic, and its call behind it.
   const takesTime = bee.type.role === 'call' || bee.type.role === 'sink'
   return bee.input?.kind === 'join' && takesTime ? 2 : 1

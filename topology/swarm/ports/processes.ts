@@ -15,6 +15,10 @@ export interface ProcessOptions {
   readonly command: readonly string[]
   /** Environment variables in addition to those of every process. */
   readonly env: { readonly [name: string]: string }
+  /** The working folder of the process. Default: Waggle's own. */
+  readonly cwd?: string
+  /** The number of processes that do the calls side by side. Default: 1. */
+  readonly workers?: number
   readonly log: (level: 'debug' | 'info' | 'warn' | 'error', message: string) => void
 }
 

@@ -5,6 +5,11 @@ export interface Programs {
    * has no such export.
    */
   checkModule(module: { readonly path: string; readonly export: string }): Promise<void>
+  /**
+   * Reads a Python file without running it. Throws WAGGLE_NO_PYTHON, WAGGLE_INVALID_MODULE for a file that is no Python or has no such bee, and
+   * WAGGLE_PYTHON_ENVIRONMENT for requirements that cannot be read.
+   */
+  checkPython(bee: { readonly file: string; readonly name: string; readonly requirements: string | null }): Promise<void>
   /** Throws WAGGLE_BEE_NOT_STARTED if the command's program is missing or may not be executed. */
   checkCommand(command: readonly string[], env: { readonly [name: string]: string }): Promise<void>
   /** True if this machine's Docker has the image; null if no Docker answers. */

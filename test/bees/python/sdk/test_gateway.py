@@ -254,6 +254,17 @@ class GatewayTests:
 
 
 class GatewayTest(Blocking, GatewayTests, unittest.TestCase):
+    def test_the_address_is_that_of_a_waggle_with_the_same_environment(self):
+        for environment, url in [
+            ({}, "http://127.0.0.1:8080"),
+            ({"WAGGLE_HTTP_PORT": "9000"}, "http://127.0.0.1:9000"),
+            ({"WAGGLE_HTTP_PORT": "0", "WAGGLE_HOST": "0.0.0.0"}, "http://127.0.0.1:8080"),
+            ({"WAGGLE_HOST": "::1", "WAGGLE_HTTP_PORT": "9000"}, "http://[::1]:9000"),
+            ({"WAGGLE_URL": "https://a.example", "WAGGLE_HTTP_PORT": "9000"}, "https://a.example"),
+        ]:
+            with mock.patch.dict(os.environ, environment, clear=True):
+                self.assertEqual(Gateway()._settings.address.shown, url)
+
     def test_a_connection_is_kept_and_replaced_when_the_server_has_closed_it(self):
         with Server([answer(1), "drop", answer(2), answer(3)]) as server, Gateway(server.url, retries=0) as gateway:
             self.assertEqual([gateway.request(0, gateway="g") for _ in range(3)], [1, 2, 3])

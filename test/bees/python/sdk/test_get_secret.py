@@ -47,6 +47,9 @@ class GetSecret(unittest.TestCase):
             del os.environ["WAGGLE_SECRETS_DIR"]
             with self.assertRaisesRegex(MissingSecret, "in the folder WAGGLE_SECRETS_DIR"):
                 get_secret("other")
+        with mock.patch.dict(os.environ, {"WAGGLE_PROTOCOL": "1"}):
+            with self.assertRaisesRegex(MissingSecret, r'write env: \{WAGGLE_SECRET_API_KEY: "\{\{ secrets\.api-key \}\}"\} into its spec'):
+                get_secret("api-key")
 
     def test_a_name_never_leaves_the_folder(self) -> None:
         for name in ("../passwd", "/etc/passwd", "a/b", "..", ".hidden", "", "a\0b", "a\nb", "x" * 300):

@@ -92,16 +92,17 @@ def _cells_of(path: str, name: str) -> List[Tuple[str, str]]:
     """The code of a notebook, cell by cell. Lines that only a notebook understands (%magic, !command) are left out, in their place an empty line."""
     try:
         with open(path, encoding="utf-8") as file:
-            cells: Any = json.load(file)["cells"]
-    except (ValueError, KeyError, TypeError) as error:
-        raise BadBee(f"{name}: this is no notebook of format 4: {error}") from None
-    found = []
-    for number, cell in enumerate(cells, 1):
-        if cell.get("cell_type") == "code":
-            source = "".join(cell.get("source", []))
-            lines = ["" if line.lstrip().startswith(("%", "!")) else line for line in source.split("\n")]
-            found.append((f"{name}[cell {number}]", "" if source.startswith("%%") else "\n".join(lines)))
-    return found
+            cells = json.load(file)["cells"]
+        sources = [(number, "".join(cell["source"])) for number, cell in enumerate(cells, 1) if cell["cell_type"] == "code"]
+    except (ValueError, LookupError, TypeError) as error:
+        raise BadBee(f"{name}: this is no notebook of format 4 ({_sentence(error)})") from None
+    return [(f"{name}[cell {number}]", _python_of(source)) for number, source in sources]
+
+
+def _python_of(source: str) -> str:
+    if source.startswith("%%"):
+        return ""
+    return "\n".join("" if line.lstrip().startswith(("%", "!")) else line for line in source.split("\n"))
 
 
 def _run(source: str, label: str, module: ModuleType) -> None:

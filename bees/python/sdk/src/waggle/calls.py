@@ -35,13 +35,13 @@ class Calls:
     def give_up(self, jobs: Sequence[Job]) -> None:
         """Ends those of the jobs that are still open without a result."""
         for job in jobs:
-            if self._open.pop(job.id, None) is not None:
+            if self._close(job):
                 job.give_up()
 
     async def compute(self, jobs: Sequence[Job]) -> None:
         """Computes one batch, or one request. It suspends only where the bee is a coroutine."""
         self.give_up([job for job in jobs if job.context.cancelled])
-        wanted = [job for job in jobs if job.id in self._open]
+        wanted = [job for job in jobs if self._open.get(job.id) is job]
         if self.bee.batch:
             await self._compute_batch(wanted)
         else:
@@ -107,12 +107,19 @@ class Calls:
             current_call.reset(token)
 
     def _succeed(self, job: Job, returned: Any) -> None:
-        if self._open.pop(job.id, None) is not None:
+        if self._close(job):
             job.succeed(returned)
 
     def _fail(self, job: Job, error: BaseException) -> None:
-        if self._open.pop(job.id, None) is None:
+        if not self._close(job):
             return
         if not isinstance(error, (Refused, Cancelled, BadResult)):
             print(self._file.traceback_of(error), file=sys.stderr)
         job.fail(error)
+
+    def _close(self, job: Job) -> bool:
+        """True the first time for a job, so that it gets one result."""
+        if self._open.get(job.id) is not job:
+            return False
+        del self._open[job.id]
+        return True

@@ -102,7 +102,11 @@ class Channel:
 
     def _write(self, pieces: List[Buffer]) -> None:
         with self._lock:
-            _write_all(self._write_fd, pieces)
+            try:
+                _write_all(self._write_fd, pieces)
+            except ConnectionError:
+                # Waggle is gone. The reader ends the process.
+                pass
 
     def _read_frame(self) -> Optional[Message]:
         lengths = self._reader.read(8)

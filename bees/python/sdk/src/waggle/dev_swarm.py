@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
 import time
 from typing import Any, Callable, List, Mapping, Optional
@@ -73,7 +72,7 @@ class DevSwarm(Swarm):
             else:
                 returned = registered.call(Swarm(), payloads[0], contexts[0])
             if registered.is_async:
-                returned = asyncio.run(_awaited(returned))
+                returned = _awaited(returned)
         finally:
             current_call.reset(token)
         if not registered.batch:
@@ -102,5 +101,10 @@ def _crossed(value: Any, content_type: Optional[str] = None) -> Any:
     return decode_value(fields, bytearray().join(body.pieces))
 
 
-async def _awaited(awaitable: Any) -> Any:
-    return await awaitable
+def _awaited(awaitable: Any) -> Any:
+    import asyncio
+
+    async def wait() -> Any:
+        return await awaitable
+
+    return asyncio.run(wait())

@@ -17,7 +17,7 @@ class Gateway:
     """A client of a running swarm. It may be shared by threads; each keeps a connection.
 
     Args:
-        url: the address of the server; default WAGGLE_URL, else http://127.0.0.1:8080.
+        url: the address of the server; default WAGGLE_URL, else WAGGLE_HOST and WAGGLE_HTTP_PORT, else http://127.0.0.1:8080.
         token: a bearer token; default WAGGLE_TOKEN.
         timeout_seconds: how long a call takes at most, retries included.
         retries: how often a call is tried again after a broken connection, 429 or 503. Each try has the same idempotency key, so the swarm
@@ -172,8 +172,16 @@ class Gateway:
 def settings_of(url: Optional[str], token: Optional[str], timeout_seconds: float, retries: int) -> Settings:
     """The settings of a client, with those of the environment."""
     return Settings(
-        url or os.environ.get("WAGGLE_URL") or "http://127.0.0.1:8080",
+        url or os.environ.get("WAGGLE_URL") or _own_address(),
         token if token is not None else os.environ.get("WAGGLE_TOKEN") or None,
         timeout_seconds,
         retries,
     )
+
+
+def _own_address() -> str:
+    """The address at which a Waggle with this environment listens."""
+    host = os.environ.get("WAGGLE_HOST") or ""
+    port = os.environ.get("WAGGLE_HTTP_PORT") or "0"
+    shown = "127.0.0.1" if host in ("", "0.0.0.0", "::") else f"[{host}]" if ":" in host else host
+    return f"http://{shown}:{8080 if port == '0' else port}"

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import argparse
-import os
 import signal
 import sys
 import threading
-from typing import Any, Dict, List, Optional, Sequence, Union
+from typing import TYPE_CHECKING, Any, Dict, Optional, Sequence, Union
 
 from .bee import Bee
 from .bee_file import BeeFile
@@ -15,7 +14,10 @@ from .calls import Calls
 from .channel import Channel, TooDeep
 from .errors import BadBee
 from .job import Job
-from .workers import AsyncWorker, SyncWorker
+from .sync_worker import SyncWorker
+
+if TYPE_CHECKING:
+    from .async_worker import AsyncWorker
 
 
 def main(arguments: Optional[Sequence[str]] = None) -> int:
@@ -30,17 +32,28 @@ def main(arguments: Optional[Sequence[str]] = None) -> int:
     if bee is None:
         return 1
     calls = Calls(bee, file)
-    worker = AsyncWorker(calls) if bee.is_async else SyncWorker(calls)
+    worker = _worker(calls)
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: worker.stop())
     channel.write_line(_hello(bee, channel))
     threading.Thread(target=_read_all, args=(channel, worker, file), name="waggle-reader", daemon=True).start()
     worker.run()
+    # A thread that the bee has started may hold the process. A signal ends it then.
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, signal.SIG_DFL)
     return 0
 
 
+def _worker(calls: Calls) -> "Union[SyncWorker, AsyncWorker]":
+    if not calls.bee.is_async:
+        return SyncWorker(calls)
+    from .async_worker import AsyncWorker
+
+    return AsyncWorker(calls)
+
+
 def _hello(bee: Bee, channel: Channel) -> Dict[str, Any]:
-    """The hello. A plain function computes one request at a time, so more than a few wait in Waggle, where another worker may take them."""
+    """The hello. A plain function computes one request at a time, so one more waits here, and the others where another worker may take them."""
     hello: Dict[str, Any] = {"waggle": 1, "form": "binary" if channel.binary else "json", "wants": ["cancel", "ping", "headers"]}
     return hello if bee.is_async or bee.batch else {**hello, "window": _SYNC_WINDOW}
 
@@ -89,7 +102,7 @@ class _Loading:
             self._channel.write_line({"loading": self._what})
 
 
-def _read_all(channel: Channel, worker: Union[SyncWorker, AsyncWorker], file: BeeFile) -> None:
+def _read_all(channel: Channel, worker: "Union[SyncWorker, AsyncWorker]", file: BeeFile) -> None:
     """Reads until the input ends. It is the only reader."""
     try:
         while True:
@@ -112,7 +125,7 @@ def _read_all(channel: Channel, worker: Union[SyncWorker, AsyncWorker], file: Be
     worker.finish()
 
 
-_SYNC_WINDOW = 16
+_SYNC_WINDOW = 2
 _LOADING_SECONDS = 40
 
 if __name__ == "__main__":

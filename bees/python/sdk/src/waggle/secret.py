@@ -12,7 +12,7 @@ def get_secret(name: str) -> str:
     """The secret of this name: the environment variable WAGGLE_SECRET_<NAME>, else a file of that name in the folder WAGGLE_SECRETS_DIR.
 
     A variable is looked for under the name as it is, and in upper case. A file is what Docker and Kubernetes mount; one newline at its end does not
-    count. Raises MissingSecret, and ValueError for a name that is none.
+    count. A bee's process has only the variables that `env` in its spec gives it. Raises MissingSecret, and ValueError for a name that is none.
 
     >>> import os
     >>> os.environ["WAGGLE_SECRET_WEATHER_KEY"] = "k-123"
@@ -34,8 +34,11 @@ def get_secret(name: str) -> str:
             pass
         except (OSError, UnicodeDecodeError) as error:
             raise MissingSecret(f"The secret {name} cannot be read from {folder}: {type(error).__name__}") from None
+    variable = f"WAGGLE_SECRET_{re.sub('[-.]', '_', name).upper()}"
+    if os.environ.get("WAGGLE_PROTOCOL"):
+        raise MissingSecret(f'This bee has no secret {name}: write env: {{{variable}: "{{{{ secrets.{name} }}}}"}} into its spec')
     where = f"a file {name} in {folder}" if folder else "a file of that name in the folder WAGGLE_SECRETS_DIR"
-    raise MissingSecret(f"There is no secret {name}: set WAGGLE_SECRET_{re.sub('[-.]', '_', name).upper()}, or mount {where}")
+    raise MissingSecret(f"There is no secret {name}: set {variable}, or mount {where}")
 
 
 _NAME = re.compile(r"(?!\.)[A-Za-z0-9_.-]{1,253}")

@@ -1,57 +1,12 @@
-"""Where calls run: one after the other in the main thread, or as tasks of one event loop."""
+"""Runs the calls of a coroutine."""
 
 from __future__ import annotations
 
 import asyncio
-import queue
-from typing import Any, Coroutine, Dict, List, Optional, Set
+from typing import Dict, List, Set
 
 from .calls import Calls
 from .job import Job
-
-
-class SyncWorker:
-    """Runs the calls of a plain function in the main thread, one after the other.
-
-    `take`, `cancel` and `finish` may be called from any thread, and `stop` from a signal handler.
-    """
-
-    def __init__(self, calls: Calls) -> None:
-        self._calls = calls
-        self._queue: "queue.SimpleQueue[Optional[Job]]" = queue.SimpleQueue()
-        self._is_stopped = False
-
-    def take(self, job: Job) -> None:
-        self._calls.open(job)
-        self._queue.put(job)
-
-    def cancel(self, id: int) -> None:
-        self._calls.cancel(id)
-
-    def finish(self) -> None:
-        """Lets `run` return when all jobs that were taken have their results."""
-        self._queue.put(None)
-
-    def stop(self) -> None:
-        """Lets `run` return after the call that runs now. The jobs behind it keep no result, so Waggle gives them to another process."""
-        self._is_stopped = True
-        self._queue.put(None)
-
-    def run(self) -> None:
-        batch: List[Job] = []
-        while True:
-            job = self._queue.get()
-            if self._is_stopped:
-                return
-            if job is not None:
-                batch.append(job)
-                if job.more and self._calls.bee.batch:
-                    continue
-            if batch:
-                _run_through(self._calls.compute(batch))
-                batch = []
-            if job is None:
-                return
 
 
 class AsyncWorker:
@@ -129,13 +84,3 @@ class AsyncWorker:
         task = self._task_of.get(id)
         if task is not None and not self._calls.bee.batch:
             task.cancel()
-
-
-def _run_through(coroutine: "Coroutine[Any, Any, None]") -> None:
-    """Runs a coroutine that awaits nothing that takes time."""
-    try:
-        coroutine.send(None)
-    except StopIteration:
-        return
-    coroutine.close()
-    raise RuntimeError("a plain function suspended")

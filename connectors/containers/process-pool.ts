@@ -1,0 +1,66 @@
+import type { Payload } from '../../topology/swarm/payload.ts'
+import type { OpenProcess, ProcessCall } from '../../topology/swarm/ports/processes.ts'
+import type { WaggleError } from '../../topology/waggle-error.ts'
+import type { OpenCall } from './open-calls.ts'
+import type { WatchedProcess } from './watched-process.ts'
+
+/**
+ * Several processes of one bee. A call goes to the ready process with the fewest calls, and the calls of a batch stay together. Calls that wait for a process
+ * that is busy, or that starts again, go to one that could do them now.
+ */
+export class ProcessPool implements OpenProcess {
+  readonly #members: readonly WatchedProcess[]
+
+  /** `make` starts one process. It calls back when the process becomes ready, dies, or has no calls left. */
+  constructor(count: number, make: (onChange: () => void) => WatchedProcess) {
+    this.#members = Array.from({ length: count }, () => make(() => queueMicrotask(() => this.#balance())))
+  }
+
+  /** Settles when all processes have said hello. Rejects if one cannot start; the others are closed then. */
+  async start(): Promise<void> {
+    try {
+      await Promise.all(this.#members.map(({ started }) => started))
+    } catch (error) {
+      await Promise.all(this.#members.map((member) => member.close()))
+      throw error
+    }
+  }
+
+  call(calls: readonly ProcessCall[]): Promise<readonly (Payload | WaggleError)[]> {
+    return leastOf(this.#ready.length > 0 ? this.#ready : this.#members).call(calls)
+  }
+
+  async close(): Promise<void> {
+    await Promise.all(this.#members.map((member) => member.close()))
+  }
+
+  get #ready(): readonly WatchedProcess[] {
+    return this.#members.filter(({ isReady }) => isReady)
+  }
+
+  #balance(): void {
+    const ready = this.#ready
+    if (ready.length === 0) return
+    for (const member of this.#members) {
+      if (!member.isReady) for (const batch of batchesOf(member.takeWaiting())) leastOf(ready).adopt(batch)
+    }
+    for (const idle of ready.filter(({ load }) => load === 0)) {
+      const busiest = this.#members.reduce((most, one) => (one.waiting > most.waiting ? one : most))
+      if (busiest.waiting > 0) idle.adopt(busiest.takeWaiting(Math.ceil(busiest.waiting / 2)))
+    }
+  }
+}
+
+function leastOf(members: readonly WatchedProcess[]): WatchedProcess {
+  return members.reduce((least, one) => (one.load < least.load ? one : least))
+}
+
+function batchesOf(calls: readonly OpenCall[]): readonly (readonly OpenCall[])[] {
+  const batches: OpenCall[][] = []
+  for (const call of calls) {
+    const last = batches.at(-1)
+    if (last?.[0]?.batch === call.batch) last.push(call)
+    else batches.push([call])
+  }
+  return batches
+}

@@ -1,0 +1,19 @@
+/** The exports of `waggle-streams/client`. Nothing here needs Node: it runs wherever `fetch` is. */
+export type { Media } from './body.ts'
+export { type CallOptions, Gateway, type GatewayOptions, type RequestState } from './gateway.ts'
+export {
+  BadRequest,
+  BeeFailed,
+  DeadlineExceeded,
+  GatewayError,
+  IdempotencyConflict,
+  InputRefused,
+  NotAllowed,
+  PayloadTooLarge,
+  type ProblemFields,
+  TooManyRequests,
+  Unavailable,
+  UnknownGateway,
+  UnknownRequest,
+  UnsupportedMediaType,
+} from './gateway-error.ts'

@@ -1,0 +1,110 @@
+import { DeadlineExceeded, type GatewayError, problemOf, Unavailable } from './gateway-error.ts'
+
+export interface Exchange {
+  readonly url: URL
+  readonly method: 'GET' | 'POST'
+  readonly headers: { readonly [name: string]: string }
+  readonly body?: Uint8Array<ArrayBuffer>
+  /** The time of all tries together. */
+  readonly timeoutMs: number
+  /** True if the server gets the time that is left, in X-Timeout-Seconds. */
+  readonly hasDeadline: boolean
+  readonly retries: number
+  readonly fetch: typeof fetch
+  readonly signal?: AbortSignal
+}
+
+export interface Answer {
+  readonly bytes: Uint8Array
+  readonly contentType: string
+}
+
+/**
+ * One call: sends the request until it has an answer that is final. Every try has the same headers, so the same idempotency key. Broken connections, 429
+ * and 503 are tried again; every other status is an outcome. Throws a GatewayError, or the reason of `signal`.
+ */
+export async function exchange(call: Exchange): Promise<Answer> {
+  const endsAt = performance.now() + call.timeoutMs
+  for (let retry = 0; ; retry++) {
+    const leftMs = endsAt - performance.now()
+    if (leftMs <= 0) throw late(call)
+    const outcome = await attempt(call, leftMs)
+    if (!('failure' in outcome)) return outcome
+    const { failure, pauseMs } = outcome
+    if (pauseMs === null || retry >= call.retries) throw failure
+    const waitMs = Math.max(pauseMs, backOffMs(retry))
+    if (performance.now() + waitMs >= endsAt) throw failure
+    await wait(waitMs, call.signal)
+  }
+}
+
+/** An attempt without an answer. `pauseMs` is the least wait before another one; null if none may follow. */
+interface Failure {
+  readonly failure: GatewayError
+  readonly pauseMs: number | null
+}
+
+async function attempt(call: Exchange, leftMs: number): Promise<Answer | Failure> {
+  const { url, method, headers, body, hasDeadline, signal } = call
+  // The server answers 504 at the deadline. The grace lets that answer arrive.
+  const timeout = AbortSignal.timeout(Math.ceil(leftMs) + (hasDeadline ? graceMs : 0))
+  try {
+    const response = await call.fetch(url, {
+      method,
+      headers: hasDeadline ? { ...headers, 'x-timeout-seconds': (Math.max(leftMs, 1) / 1000).toFixed(3) } : headers,
+      ...(body === undefined ? {} : { body }),
+      signal: signal === undefined ? timeout : AbortSignal.any([timeout, signal]),
+    })
+    const bytes = new Uint8Array(await response.arrayBuffer())
+    if (response.ok) return { bytes, contentType: response.headers.get('content-type') ?? 'application/octet-stream' }
+    return {
+      failure: problemOf(response.status, bytes, response.headers.get('x-request-id')),
+      pauseMs: response.status === 429 || response.status === 503 ? retryAfterMs(response) : null,
+    }
+  } catch (thrown) {
+    signal?.throwIfAborted()
+    if (timeout.aborted) return { failure: late(call), pauseMs: null }
+    return { failure: unreachable(url, thrown), pauseMs: 0 }
+  }
+}
+
+function late({ url, timeoutMs }: Exchange): GatewayError {
+  return new DeadlineExceeded({ status: null, detail: `${url.origin} gave no answer within ${timeoutMs} ms` })
+}
+
+function unreachable(url: URL, thrown: unknown): GatewayError {
+  const cause = thrown instanceof Error && thrown.cause instanceof Error ? thrown.cause : thrown
+  const why = cause instanceof Error ? ('code' in cause && typeof cause.code === 'string' ? cause.code : cause.message) : String(cause)
+  return new Unavailable({
+    status: null,
+    detail: `${url.origin} cannot be reached (${why}): start the swarm, or correct the address`,
+    cause: thrown,
+  })
+}
+
+function retryAfterMs(response: Response): number {
+  const seconds = Number(response.headers.get('retry-after') ?? 0)
+  return Number.isFinite(seconds) ? Math.min(Math.max(0, seconds * 1000), maxPauseMs) : 0
+}
+
+/** 0.1 s, then twice as long each time. The jitter keeps many clients apart. */
+function backOffMs(retry: number): number {
+  return Math.min(maxPauseMs, 100 * 2 ** retry) * (0.5 + Math.random() / 2)
+}
+
+function wait(ms: number, signal: AbortSignal | undefined): Promise<void> {
+  return new Promise((resolve, reject) => {
+    const stop = () => {
+      clearTimeout(timer)
+      reject(signal?.reason)
+    }
+    const timer = setTimeout(() => {
+      signal?.removeEventListener('abort', stop)
+      resolve()
+    }, ms)
+    signal?.addEventListener('abort', stop, { once: true })
+  })
+}
+
+const graceMs = 5_000
+const maxPauseMs = 10_000

@@ -1,0 +1,126 @@
+import { ownMember } from '../../../topology/own-member.ts'
+
+/** The fields of application/problem+json (RFC 9457) that a gateway writes. `status` is null if no answer came. */
+export interface ProblemFields {
+  readonly status: number | null
+  /** A code of docs/errors.md, such as WAGGLE_REFUSED; empty if the answer names none. */
+  readonly code?: string
+  readonly title?: string
+  readonly detail: string
+  readonly requestId?: string | null
+  /** The bee that failed; null if it was none. */
+  readonly bee?: string | null
+  readonly cause?: unknown
+}
+
+/** A call of a gateway that gave no result. Each status has a class of its own, so that `instanceof` tells them apart. */
+export class GatewayError extends Error {
+  readonly status: number | null
+  readonly code: string
+  readonly title: string
+  readonly detail: string
+  readonly requestId: string | null
+  readonly bee: string | null
+
+  constructor({ status, code = '', title = '', detail, requestId = null, bee = null, cause }: ProblemFields) {
+    super(`${bee === null ? '' : `${bee}: `}${detail}${code === '' ? '' : ` (${code})`}`, cause === undefined ? undefined : { cause })
+    this.name = new.target.name
+    this.status = status
+    this.code = code
+    this.title = title
+    this.detail = detail
+    this.requestId = requestId
+    this.bee = bee
+  }
+}
+
+/** 400: the body or a header is wrong. */
+export class BadRequest extends GatewayError {}
+/** 401, 403 or 421: the token is missing, or does not allow this. */
+export class NotAllowed extends GatewayError {}
+/** 404: the server has no such gateway. The detail names those it has. */
+export class UnknownGateway extends GatewayError {}
+/** 404: there is no such request, or it is older than answers are kept. */
+export class UnknownRequest extends GatewayError {}
+/** 413: the gateway takes no body of this size. */
+export class PayloadTooLarge extends GatewayError {}
+/** 415: the gateway does not take this content type. */
+export class UnsupportedMediaType extends GatewayError {}
+/** 422: a bee refused this input. `detail` says what would be right. */
+export class InputRefused extends GatewayError {}
+/** 422: a request with this idempotency key and another body was there before. */
+export class IdempotencyConflict extends GatewayError {}
+/** 429, also after the last retry. */
+export class TooManyRequests extends GatewayError {}
+/** 502: a bee failed. Its input is in the swarm's dead letters. */
+export class BeeFailed extends GatewayError {}
+/** 503, or no connection, also after the last retry. */
+export class Unavailable extends GatewayError {}
+/** 504, or no answer in time. A request that was accepted may go on: `Gateway.get` has its outcome later. */
+export class DeadlineExceeded extends GatewayError {}
+
+export interface Fields {
+  readonly [name: string]: unknown
+}
+
+export function isFields(value: unknown): value is Fields {
+  return value !== null && typeof value === 'object'
+}
+
+/** The error for a response that is no success. It takes any body, because a proxy on the way may have written it. */
+export function problemOf(status: number, body: Uint8Array, requestId: string | null): GatewayError {
+  const text = new TextDecoder().decode(body)
+  return errorOf(status, fieldsIn(text), { detail: text.slice(0, 200).trim() || `HTTP status ${status}`, requestId })
+}
+
+/** The error for the problem of a stored request. */
+export function problemIn(problem: Fields, requestId: string): GatewayError {
+  const status = ownMember(problem, 'status')
+  return errorOf(typeof status === 'number' ? status : 500, problem, { detail: 'The request failed', requestId })
+}
+
+function errorOf(status: number, fields: Fields, usual: { readonly detail: string; readonly requestId: string | null }): GatewayError {
+  const text = (name: string) => {
+    const value = ownMember(fields, name)
+    return typeof value === 'string' && value !== '' ? value : null
+  }
+  const code = text('code') ?? ''
+  const Kind = ownMember(classByCode, code) ?? byStatus[status] ?? GatewayError
+  return new Kind({
+    status,
+    code,
+    title: text('title') ?? '',
+    detail: text('detail') ?? usual.detail,
+    requestId: text('request_id') ?? usual.requestId,
+    bee: text('bee'),
+  })
+}
+
+function fieldsIn(text: string): Fields {
+  try {
+    const fields: unknown = JSON.parse(text)
+    return isFields(fields) ? fields : {}
+  } catch {
+    return {}
+  }
+}
+
+const classByCode: { readonly [code: string]: typeof GatewayError | undefined } = {
+  WAGGLE_UNKNOWN_REQUEST: UnknownRequest,
+  WAGGLE_KEY_REUSED: IdempotencyConflict,
+}
+
+const byStatus: { readonly [status: number]: typeof GatewayError | undefined } = {
+  400: BadRequest,
+  401: NotAllowed,
+  403: NotAllowed,
+  404: UnknownGateway,
+  413: PayloadTooLarge,
+  415: UnsupportedMediaType,
+  421: NotAllowed,
+  422: InputRefused,
+  429: TooManyRequests,
+  502: BeeFailed,
+  503: Unavailable,
+  504: DeadlineExceeded,
+}

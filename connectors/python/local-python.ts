@@ -1,0 +1,89 @@
+import { delimiter, dirname, isAbsolute, join, relative } from 'node:path'
+import type { Clock } from '../../processor/ports.ts'
+import type { OpenProcess, Processes } from '../../topology/swarm/ports/processes.ts'
+import type { PythonBees, PythonOptions } from '../../topology/swarm/ports/python.ts'
+import { WaggleError } from '../../topology/waggle-error.ts'
+import { Guardian } from '../containers/guardian.ts'
+import { findInterpreter } from './interpreter.ts'
+import { ReloadedProcess } from './reloaded-process.ts'
+import { requirementsOf } from './requirements.ts'
+import { type EnvironmentUse, VirtualEnvironments } from './virtual-environments.ts'
+
+export interface LocalPythonOptions {
+  readonly clock: Clock
+  readonly processes: Processes
+  /** The folder of the environments. */
+  readonly directory: string
+  /** The folder with the package `waggle`, which each process can import. */
+  readonly sdk: string
+  /** True in development: a change of the file starts new processes. */
+  readonly reload?: boolean
+  /** Aborted: an installation that is under way ends. Default: never. */
+  readonly signal?: AbortSignal
+  /** The folders in which `uv` is looked for. Default: PATH of this process. */
+  readonly path?: string
+}
+
+/** Runs bees of Python files by the SDK's runner, with the `python3` of this machine or an environment of it. */
+export class LocalPython implements PythonBees {
+  readonly #options: LocalPythonOptions
+  readonly #environments: VirtualEnvironments
+
+  constructor(options: LocalPythonOptions) {
+    this.#options = options
+    const { directory, clock, path, signal = new AbortController().signal } = options
+    const guardian = new Guardian({ finishMs: 0, termMs: 0 })
+    this.#environments = new VirtualEnvironments({ directory, clock, guardian, signal, ...(path === undefined ? {} : { path }) })
+  }
+
+  open(options: PythonOptions): Promise<OpenProcess> {
+    const { clock, reload = false } = this.#options
+    if (!reload) return this.#open(options)
+    return ReloadedProcess.open({ file: options.file, open: () => this.#open(options), clock, log: options.log })
+  }
+
+  async #open({ file, name, requirements, env, ...rest }: PythonOptions): Promise<OpenProcess> {
+    const { processes, sdk } = this.#options
+    const { python, release } = await this.#environmentOf(file, requirements, (line) => rest.log('info', line))
+    try {
+      const open = await processes.open({
+        ...rest,
+        command: [python, '-m', 'waggle.runner', file, name],
+        cwd: dirname(file),
+        env: { ...env, ...variablesOf(python), PYTHONPATH: [sdk, ...(env.PYTHONPATH === undefined ? [] : [env.PYTHONPATH])].join(delimiter) },
+      })
+      return { call: (calls) => open.call(calls), close: () => open.close().finally(release) }
+    } catch (thrown) {
+      await release()
+      throw thrown instanceof WaggleError ? withFullPlace(thrown, file) : thrown
+    }
+  }
+
+  async #environmentOf(file: string, named: string | null, say: (line: string) => void): Promise<EnvironmentUse> {
+    const interpreter = await findInterpreter()
+    const requirements = requirementsOf(named, file)
+    if (requirements === null) return { python: interpreter.executable, release: async () => {} }
+    return this.#environments.use(interpreter, requirements, say)
+  }
+}
+
+function variablesOf(python: string): { readonly [name: string]: string } {
+  const bin = dirname(python)
+  return {
+    // Programs that the environment has are found first.
+    PATH: [bin, process.env.PATH ?? ''].join(delimiter),
+    // Prints come to the log at once, and text is UTF-8 wherever the machine is.
+    PYTHONUNBUFFERED: '1',
+    PYTHONUTF8: '1',
+    // The working folder is not searched for modules before the SDK: a file there may have the name of one of its modules.
+    PYTHONSAFEPATH: '1',
+  }
+}
+
+/** The runner names files relative to the bee's folder. */
+function withFullPlace(error: WaggleError, file: string): WaggleError {
+  if (error.place === undefined || isAbsolute(error.place)) return error
+  const path = relative('', join(dirname(file), error.place))
+  const place = path.startsWith('..') ? join(dirname(file), error.place) : path
+  return new WaggleError(error.code, { message: error.message.replaceAll(` (${error.place})`, ''), next: error.next, place, cause: error.cause })
+}

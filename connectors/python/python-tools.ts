@@ -1,0 +1,64 @@
+import { accessSync, constants } from 'node:fs'
+import { delimiter, join } from 'node:path'
+import type { Requirements } from './requirements.ts'
+
+/** The commands that make an environment and install into it. */
+export interface PythonTools {
+  readonly name: string
+  make(python: string, place: string): readonly string[]
+  /** `place`: the environment, in which a file of its own may be kept. */
+  install(python: string, requirements: Requirements, place: string): readonly (readonly string[])[]
+}
+
+/** `uv` where it is in one of the folders of `path`, else Python's own venv and pip. */
+export function pythonTools(path: string): PythonTools {
+  const uv = path
+    .split(delimiter)
+    .map((folder) => join(folder, 'uv'))
+    .find(isProgram)
+  return uv === undefined ? venvAndPip : uvTools(uv)
+}
+
+const venvAndPip: PythonTools = {
+  name: 'venv and pip',
+  make: (python, place) => [python, '-m', 'venv', place],
+  install(python, { file, kind }, place) {
+    const pip = [python, '-m', 'pip', 'install', '--disable-pip-version-check', '--no-input', '--progress-bar', 'off']
+    if (kind === 'requirements') return [[...pip, '-r', file]]
+    const list = join(place, 'requirements.txt')
+    return [
+      [python, '-c', dependenciesOfProject, file, list],
+      [...pip, '-r', list],
+    ]
+  },
+}
+
+function uvTools(uv: string): PythonTools {
+  return {
+    name: 'uv',
+    make: (python, place) => [uv, 'venv', '--quiet', '--no-project', '--python', python, place],
+    install: (python, { file }) => [[uv, 'pip', 'install', '--python', python, '-r', file]],
+  }
+}
+
+/** Python before 3.11 has no parser for TOML, but pip has one. */
+const dependenciesOfProject = `
+import sys
+try:
+    import tomllib
+except ImportError:
+    from pip._vendor import tomli as tomllib
+with open(sys.argv[1], "rb") as file:
+    dependencies = tomllib.load(file)["project"]["dependencies"]
+with open(sys.argv[2], "w") as file:
+    file.writelines(line + "\\n" for line in dependencies)
+`
+
+function isProgram(path: string): boolean {
+  try {
+    accessSync(path, constants.X_OK)
+    return true
+  } catch {
+    return false
+  }
+}

@@ -1,0 +1,115 @@
+import { readdirSync, statSync } from 'node:fs'
+import { dirname, join } from 'node:path'
+import type { Clock } from '../../processor/ports.ts'
+import type { Payload } from '../../topology/swarm/payload.ts'
+import type { OpenProcess, ProcessCall, ProcessOptions } from '../../topology/swarm/ports/processes.ts'
+import { WaggleError } from '../../topology/waggle-error.ts'
+
+export interface ReloadOptions {
+  /** The bee's file. The Python files beside it, and the files of requirements there, are watched too. */
+  readonly file: string
+  /** Starts the processes of the file as it is now. */
+  readonly open: () => Promise<OpenProcess>
+  readonly clock: Clock
+  readonly log: ProcessOptions['log']
+}
+
+/**
+ * Processes that are replaced when their file changes, for development. The new ones take the next calls when they are ready, and the old ones finish theirs, so no
+ * call is lost. If the new ones cannot start, the old ones go on.
+ */
+export class ReloadedProcess implements OpenProcess {
+  readonly #options: ReloadOptions
+  #now: OpenProcess
+  #loaded: string
+  #seen: string
+  #isClosed = false
+  #cancel = () => {}
+  /** Old processes that finish their calls, and a start that is under way. */
+  readonly #pending = new Set<Promise<void>>()
+
+  private constructor(options: ReloadOptions, first: OpenProcess, loaded: string) {
+    this.#options = options
+    this.#now = first
+    this.#loaded = loaded
+    this.#seen = loaded
+    this.#lookLater()
+  }
+
+  static async open(options: ReloadOptions): Promise<ReloadedProcess> {
+    const loaded = stateOf(options.file)
+    return new ReloadedProcess(options, await options.open(), loaded)
+  }
+
+  call(calls: readonly ProcessCall[]): Promise<readonly (Payload | WaggleError)[]> {
+    return this.#now.call(calls)
+  }
+
+  async close(): Promise<void> {
+    this.#isClosed = true
+    this.#cancel()
+    await Promise.all(this.#pending)
+    await this.#now.close()
+  }
+
+  #lookLater(): void {
+    if (!this.#isClosed) this.#cancel = this.#options.clock.after(lookMs, () => this.#look())
+  }
+
+  /** A change counts when two looks have found the same, because an editor may write a file in several steps. */
+  #look(): void {
+    const state = stateOf(this.#options.file)
+    const isStable = state === this.#seen
+    this.#seen = state
+    if (!isStable || state === this.#loaded) {
+      this.#lookLater()
+      return
+    }
+    this.#loaded = state
+    this.#wait(this.#reload().finally(() => this.#lookLater()))
+  }
+
+  async #reload(): Promise<void> {
+    const { open, log } = this.#options
+    log('info', 'its file has changed: starting it anew')
+    try {
+      const next = await open()
+      const before = this.#now
+      this.#now = next
+      log('info', 'the changed file takes the next requests')
+      this.#wait(before.close())
+    } catch (thrown) {
+      const error = WaggleError.from('WAGGLE_BEE_NOT_STARTED', thrown, { next: 'Correct the file.' })
+      log('error', `${error.place === undefined ? '' : `${error.place}: `}${error.message}. ${error.next} The file as it was before goes on.`)
+    }
+  }
+
+  #wait(work: Promise<void>): void {
+    const pending = work.finally(() => this.#pending.delete(pending))
+    this.#pending.add(pending)
+  }
+}
+
+/** Changes when a watched file does. */
+function stateOf(file: string): string {
+  const folder = dirname(file)
+  const beside = names(folder).filter((name) => /\.(py|ipynb)$|^requirements.*\.txt$|^pyproject\.toml$/.test(name))
+  const paths = new Set([file, ...beside.slice(0, maxFiles).map((name) => join(folder, name))])
+  return [...paths].map((path) => `${path} ${stampOf(path)}`).join('\n')
+}
+
+function names(folder: string): readonly string[] {
+  try {
+    return readdirSync(folder).sort()
+  } catch {
+    return []
+  }
+}
+
+function stampOf(path: string): string {
+  const stats = statSync(path, { throwIfNoEntry: false })
+  return stats === undefined ? 'gone' : `${stats.mtimeMs} ${stats.size}`
+}
+
+const lookMs = 200
+const maxFiles = 1000

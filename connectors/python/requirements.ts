@@ -1,0 +1,72 @@
+import { createHash } from 'node:crypto'
+import { existsSync, readFileSync } from 'node:fs'
+import { basename, dirname, join, resolve } from 'node:path'
+import { WaggleError } from '../../topology/waggle-error.ts'
+
+/** The packages that a bee needs. */
+export interface Requirements {
+  readonly file: string
+  readonly kind: 'requirements' | 'pyproject'
+  /** Changes when the file changes, or one that it includes. */
+  readonly hash: string
+}
+
+/**
+ * The requirements of a bee: the named file, else `requirements.txt` or `pyproject.toml` beside the bee's file. Null if they name no package. Throws
+ * WAGGLE_PYTHON_ENVIRONMENT if a file cannot be read.
+ */
+export function requirementsOf(named: string | null, beeFile: string): Requirements | null {
+  const beside = ['requirements.txt', 'pyproject.toml'].map((name) => join(dirname(beeFile), name))
+  const file = named ?? beside.find((path) => existsSync(path))
+  if (file === undefined) return null
+  return basename(file).endsWith('.toml') ? ofProject(file, named !== null) : ofLines(file)
+}
+
+function ofLines(file: string): Requirements | null {
+  const hash = createHash('sha256')
+  const isEmpty = !hashLines(file, hash, new Set())
+  return isEmpty ? null : { file, kind: 'requirements', hash: hash.digest('hex') }
+}
+
+/** Adds a file and those that it includes. True if one of them names a package. */
+function hashLines(file: string, hash: ReturnType<typeof createHash>, seen: Set<string>): boolean {
+  if (seen.has(file)) return false
+  seen.add(file)
+  if (seen.size > maxFiles) throw wrong(file, `includes more than ${maxFiles} files`)
+  let namesPackage = false
+  for (const raw of contentOf(file).split('\n')) {
+    const line = raw.replace(/(^|\s)#.*$/, '').trim()
+    if (line === '') continue
+    hash.update(`${line}\n`)
+    const included = /^(?:-r|-c|--requirement|--constraint)[\s=]*(\S+)$/.exec(line)?.[1]
+    if (included === undefined) namesPackage ||= !line.startsWith('--')
+    else if (!included.includes('://') && hashLines(resolve(dirname(file), included), hash, seen)) namesPackage ||= /^(-r|--r)/.test(line)
+  }
+  return namesPackage
+}
+
+/** A `pyproject.toml` beside the file may only hold settings of tools. Then it needs nothing. */
+function ofProject(file: string, isNamed: boolean): Requirements | null {
+  const text = contentOf(file)
+  const hasDependencies = /^\s*\[project\]\s*(#.*)?$/m.test(text) && /^\s*dependencies\s*=/m.test(text)
+  if (hasDependencies) return { file, kind: 'pyproject', hash: createHash('sha256').update(text).digest('hex') }
+  if (isNamed) throw wrong(file, 'has no dependencies in a table [project]')
+  return null
+}
+
+function contentOf(file: string): string {
+  try {
+    return readFileSync(file, 'utf8')
+  } catch (thrown) {
+    throw wrong(file, `cannot be read: ${(thrown as Error).message}`)
+  }
+}
+
+function wrong(file: string, what: string): WaggleError {
+  return new WaggleError('WAGGLE_PYTHON_ENVIRONMENT', {
+    message: `The requirements ${file} ${what}`,
+    next: 'Correct the file, or name another one as spec.requirements.',
+  })
+}
+
+const maxFiles = 100

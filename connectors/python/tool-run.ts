@@ -1,0 +1,71 @@
+import { spawn } from 'node:child_process'
+import { createInterface } from 'node:readline'
+import type { Guardian } from '../containers/guardian.ts'
+
+export interface ToolOptions {
+  readonly cwd?: string
+  readonly guardian: Guardian
+  /** Ends the program. */
+  readonly signal: AbortSignal
+  readonly onLine?: (line: string) => void
+}
+
+export interface ToolEnd {
+  /** Null if the program has ended well, else the end of a sentence about it. */
+  readonly failure: string | null
+  /** The last lines of its output, shortened. */
+  readonly lastLines: readonly string[]
+}
+
+/** Runs a program to its end, in a process group of its own that ends with Waggle. Its output is read line by line, and little of it is kept. */
+export async function runTool(program: string, argv: readonly string[], { cwd, guardian, signal, onLine }: ToolOptions): Promise<ToolEnd> {
+  const lastLines: string[] = []
+  const child = spawn(program, argv, {
+    ...(cwd === undefined ? {} : { cwd }),
+    detached: true,
+    env: toolEnvironment(),
+    stdio: ['ignore', 'pipe', 'pipe'],
+  })
+  const kill = () => killGroup(child.pid)
+  signal.addEventListener('abort', kill, { once: true })
+  if (child.pid !== undefined) guardian.watch(child.pid)
+  for (const input of [child.stdout, child.stderr]) {
+    createInterface({ input }).on('line', (text) => {
+      const line = text.slice(0, maxLineCharacters)
+      if (line.trim() === '') return
+      if (lastLines.length === maxLastLines) lastLines.shift()
+      lastLines.push(line)
+      onLine?.(line)
+    })
+  }
+  try {
+    if (signal.aborted) kill()
+    const failure = await new Promise<string | null>((resolve) => {
+      child.once('error', ({ message }) => resolve(`cannot be started: ${message}`))
+      child.once('close', (code, by) => resolve(code === 0 ? null : by === null ? `ended with status ${code}` : `was ended by ${by}`))
+    })
+    return { failure, lastLines }
+  } finally {
+    signal.removeEventListener('abort', kill)
+    if (child.pid !== undefined) guardian.forget(child.pid)
+  }
+}
+
+/** The variables of Waggle that an installer needs: the usual ones, proxies, certificates, and its own settings. No others, because packages run code while they are built. */
+function toolEnvironment(): NodeJS.ProcessEnv {
+  const allowed =
+    /^(PATH|HOME|USER|LANG|LC_ALL|TZ|TMPDIR|XDG_CACHE_HOME|XDG_CONFIG_HOME|(https?|all|no)_proxy|SSL_CERT_(FILE|DIR)|REQUESTS_CA_BUNDLE|CURL_CA_BUNDLE|NETRC|(PIP|UV|PYENV)_.*)$/i
+  return Object.fromEntries(Object.entries(process.env).filter(([name]) => allowed.test(name)))
+}
+
+function killGroup(pid: number | undefined): void {
+  if (pid === undefined) return
+  try {
+    process.kill(-pid, 'SIGKILL')
+  } catch {
+    // All of them have ended.
+  }
+}
+
+const maxLastLines = 12
+const maxLineCharacters = 500

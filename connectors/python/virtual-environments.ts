@@ -1,0 +1,192 @@
+import { createHash, randomBytes } from 'node:crypto'
+import { existsSync, readFileSync } from 'node:fs'
+import { mkdir, readdir, rename, rm, stat, utimes, writeFile } from 'node:fs/promises'
+import { basename, dirname, join, relative } from 'node:path'
+import type { Clock } from '../../processor/ports.ts'
+import { WaggleError } from '../../topology/waggle-error.ts'
+import type { Guardian } from '../containers/guardian.ts'
+import { CacheLock } from '../objects/cache-lock.ts'
+import { CacheUsers } from '../objects/cache-users.ts'
+import type { Interpreter } from './interpreter.ts'
+import { pythonTools } from './python-tools.ts'
+import type { Requirements } from './requirements.ts'
+import { runTool } from './tool-run.ts'
+
+export interface EnvironmentsOptions {
+  /** The folder of all environments. */
+  readonly directory: string
+  readonly clock: Clock
+  readonly guardian: Guardian
+  /** Aborted: an installation that is under way ends. */
+  readonly signal: AbortSignal
+  /** The folders in which `uv` is looked for. Default: PATH of this process. */
+  readonly path?: string
+}
+
+/** An environment that this process uses. */
+export interface EnvironmentUse {
+  readonly python: string
+  release(): Promise<void>
+}
+
+/**
+ * Virtual environments of Python, each made once for its requirements and its Python, and kept for later processes:
+ *
+ *     <key>.lock    the process that makes it now
+ *     <key>.json    which folder it is. It is written when the environment is whole, so a half-made one is never used
+ *     <key>-<id>/   the environment, in a folder of its own for each attempt
+ *     users/        the processes that use environments, and which
+ */
+export class VirtualEnvironments {
+  readonly #options: EnvironmentsOptions
+  /** Null while this process uses no environment. */
+  #users: CacheUsers | null = null
+  #uses = 0
+  /** Environments that are made now in this process, by key. */
+  readonly #making = new Map<string, Promise<string>>()
+
+  constructor(options: EnvironmentsOptions) {
+    this.#options = options
+  }
+
+  /**
+   * The environment with these requirements, which stays until it is released. Makes it if there is none yet, and says so, with progress. Throws
+   * WAGGLE_PYTHON_ENVIRONMENT with the last lines of the installer.
+   */
+  async use(interpreter: Interpreter, requirements: Requirements, say: (line: string) => void): Promise<EnvironmentUse> {
+    const { directory, clock } = this.#options
+    this.#users ??= new CacheUsers(directory, clock)
+    this.#uses++
+    const users = this.#users
+    const key = keyOf(interpreter, requirements)
+    const release = async () => {
+      users.release(key)
+      if (--this.#uses > 0) return
+      this.#users = null
+      await users.close()
+    }
+    try {
+      await mkdir(directory, { recursive: true })
+      await users.open()
+      await users.use(key)
+      const making = this.#making.get(key) ?? this.#pythonOf(key, users, interpreter, requirements, say).finally(() => this.#making.delete(key))
+      this.#making.set(key, making)
+      return { python: await making, release }
+    } catch (error) {
+      await release()
+      if (!this.#options.signal.aborted) throw error
+      throw new WaggleError('WAGGLE_STOPPING', { message: 'The process stops while it makes a Python environment', next: 'Start it again.' })
+    }
+  }
+
+  async #pythonOf(
+    key: string,
+    users: CacheUsers,
+    interpreter: Interpreter,
+    requirements: Requirements,
+    say: (line: string) => void,
+  ): Promise<string> {
+    const { directory, clock, signal } = this.#options
+    const found = await this.#found(key)
+    if (found !== null) return found
+    const onWait = () => say(`waiting for another process, which makes the Python environment of ${shown(requirements)}`)
+    const lock = await CacheLock.acquire({ file: join(directory, `${key}.lock`), users, clock }, signal, onWait)
+    try {
+      return (await this.#found(key)) ?? (await this.#make(key, users, interpreter, requirements, say))
+    } finally {
+      await lock.release()
+    }
+  }
+
+  async #found(key: string): Promise<string | null> {
+    const pointer = join(this.#options.directory, `${key}.json`)
+    const folder = folderIn(pointer)
+    if (folder === null) return null
+    const python = pythonIn(join(this.#options.directory, folder))
+    // Its Python is a link to the one that made it, which may be gone.
+    if (!existsSync(python)) return null
+    const now = new Date()
+    await utimes(pointer, now, now).catch(() => {})
+    return python
+  }
+
+  async #make(key: string, users: CacheUsers, interpreter: Interpreter, requirements: Requirements, say: (line: string) => void): Promise<string> {
+    const { directory, clock, path = process.env.PATH ?? '' } = this.#options
+    await this.#removeOld(key, users)
+    const folder = `${key}-${randomBytes(4).toString('hex')}`
+    const place = join(directory, folder)
+    const began = clock.elapsedMs()
+    const tools = pythonTools(path)
+    say(`making a Python ${interpreter.version} environment of ${shown(requirements)} with ${tools.name}, once`)
+    let saidAt = began
+    const onLine = (line: string) => {
+      if (clock.elapsedMs() - saidAt < progressMs) return
+      saidAt = clock.elapsedMs()
+      say(line.trim())
+    }
+    try {
+      await this.#run(tools.make(interpreter.executable, place), requirements, onLine)
+      for (const command of tools.install(pythonIn(place), requirements, place)) await this.#run(command, requirements, onLine)
+      const pointer = join(directory, `${key}.json`)
+      await writeFile(`${pointer}.next`, JSON.stringify({ folder, python: interpreter.version, requirements: requirements.file }))
+      await rename(`${pointer}.next`, pointer)
+    } catch (error) {
+      await rm(place, { recursive: true, force: true })
+      throw error
+    }
+    say(`made the environment in ${((clock.elapsedMs() - began) / 1000).toFixed(1)} s`)
+    return pythonIn(place)
+  }
+
+  async #run([program = '', ...argv]: readonly string[], requirements: Requirements, onLine: (line: string) => void): Promise<void> {
+    const { guardian, signal } = this.#options
+    const { failure, lastLines } = await runTool(program, argv, { cwd: dirname(requirements.file), guardian, signal, onLine })
+    if (failure === null) return
+    const said = lastLines.length === 0 ? '' : `:\n${lastLines.map((line) => `  ${line}`).join('\n')}`
+    throw new WaggleError('WAGGLE_PYTHON_ENVIRONMENT', {
+      message: `The environment of ${requirements.file} cannot be made: ${basename(program)} ${argv.slice(0, 3).join(' ')} … ${failure}${said}`,
+      next: 'Correct the requirements, or see that the package index can be reached.',
+    })
+  }
+
+  /** Deletes what an interrupted process left of this environment, and environments that no process has used for a month. */
+  async #removeOld(key: string, users: CacheUsers): Promise<void> {
+    const { directory } = this.#options
+    const names = await readdir(directory)
+    for (const name of names) if (name.startsWith(`${key}-`)) await rm(join(directory, name), { recursive: true, force: true })
+    const inUse = await users.entriesInUse()
+    for (const name of names) {
+      const other = /^([0-9a-f]+)\.json$/.exec(name)?.[1]
+      if (other === undefined || inUse.has(other)) continue
+      const { mtimeMs } = await stat(join(directory, name)).catch(() => ({ mtimeMs: Number.POSITIVE_INFINITY }))
+      if (Date.now() - mtimeMs < unusedMs) continue
+      await rm(join(directory, name), { force: true })
+      for (const folder of names) if (folder.startsWith(`${other}-`)) await rm(join(directory, folder), { recursive: true, force: true })
+    }
+  }
+}
+
+function keyOf({ executable, version }: Interpreter, { kind, hash }: Requirements): string {
+  return createHash('sha256').update([executable, version, kind, hash].join('\n')).digest('hex').slice(0, 16)
+}
+
+function folderIn(pointer: string): string | null {
+  try {
+    const { folder }: { readonly folder?: unknown } = JSON.parse(readFileSync(pointer, 'utf8'))
+    return typeof folder === 'string' && /^[0-9a-f]+-[0-9a-f]+$/.test(folder) ? folder : null
+  } catch {
+    return null
+  }
+}
+
+function pythonIn(environment: string): string {
+  return join(environment, 'bin', 'python')
+}
+
+function shown({ file }: Requirements): string {
+  const near = relative('', file)
+  return near.startsWith('..') ? file : near
+}
+
+const progressMs = 2_000
+const unusedMs = 30 * 24 * 3600 * 1000

@@ -1,0 +1,36 @@
+import { createHash } from 'node:crypto'
+import type { Transform } from '../../topology/operators/transform.ts'
+import { type Record, textHeader } from '../../topology/record.ts'
+import { noteOf, withNote } from '../../topology/swarm/bee-notes.ts'
+import { cachedRequestHeader, cacheKeysHeader } from '../../topology/swarm/headers.ts'
+import type { Payload } from '../../topology/swarm/payload.ts'
+import { contentTypeOf, payloadSerde } from '../../topology/swarm/payload-serde.ts'
+
+/**
+ * Keys a record by the content of the input, so that the same input is in one partition. The request id moves into a header. The note of the cache on a
+ * record is the hash of its input; a record that has it already is a result.
+ */
+export function cacheKeyStep(cache: string, children: readonly string[]): Transform {
+  return {
+    op: 'transform',
+    apply: (given) => {
+      const { key: id, value, timestamp, headers } = given as Record<string, Payload>
+      const asked = noteOf(headers, cacheKeysHeader, cache)
+      const key = asked ?? hashOf(value)
+      const note = asked === null ? key : `${key}${resultMark}`
+      const next = { key, value, timestamp, headers: [...withNote(headers, cacheKeysHeader, cache, note), textHeader(cachedRequestHeader, id)] }
+      return children.map((child) => ({ record: next, child }))
+    },
+  }
+}
+
+/** The end of a cache's note on a result. */
+export const resultMark = '.result'
+
+/** A hash of the payload's content type and bytes. */
+function hashOf(payload: Payload): string {
+  return createHash('sha256')
+    .update(`${contentTypeOf(payload)}\n`)
+    .update(payloadSerde.serialize('', payload))
+    .digest('hex')
+}

@@ -1,0 +1,124 @@
+import type { ProcessorContext } from '../../topology/processor-api.ts'
+import { headerText, type Record } from '../../topology/record.ts'
+import type { KeyValueStore } from '../../topology/state-store.ts'
+import { noteOf, withNote } from '../../topology/swarm/bee-notes.ts'
+import { withBranches } from '../../topology/swarm/branches.ts'
+import type { CacheEntry } from '../../topology/swarm/entry-serdes.ts'
+import { cachedRequestHeader, cacheKeysHeader } from '../../topology/swarm/headers.ts'
+import type { Payload } from '../../topology/swarm/payload.ts'
+import { payloadSerde } from '../../topology/swarm/payload-serde.ts'
+import { DueIndex } from '../operators/due-index.ts'
+import { OpenedProcessor } from '../operators/opened-processor.ts'
+import { resultMark } from './cache-key.ts'
+import { outputRecord } from './output-record.ts'
+
+export interface CacheOptions {
+  readonly bee: string
+  /** The readers that get an input without a result, and those that get results. */
+  readonly body: readonly string[]
+  readonly exits: readonly string[]
+  readonly store: string
+  readonly dueStore: string
+  readonly ttlMs: number
+  /** The bounds of this partition. */
+  readonly maxEntries: number
+  readonly maxBytes: number
+  readonly onOutput: (bee: string, output: Payload) => void
+}
+
+interface Parts {
+  readonly context: ProcessorContext<string, Payload>
+  readonly entries: KeyValueStore<string, CacheEntry>
+  readonly dues: DueIndex
+}
+
+/**
+ * Forwards an input to the body if its result is not known, and else its result to the exits. A result from the body is kept unless another one for the
+ * same input was first. Then that one is the result, so requests that come together get the same result too.
+ *
+ * The store maps the hash of an input to its result, and `totals` to the number and the bytes of all. `<store>-due` has the hashes in the order of their
+ * expiry, which is that of their age.
+ */
+export class CacheProcessor extends OpenedProcessor<string, Payload, string, Payload, Parts> {
+  readonly #options: CacheOptions
+
+  constructor(options: CacheOptions) {
+    super()
+    this.#options = options
+  }
+
+  override open(context: ProcessorContext<string, Payload>): Parts {
+    const entries = context.getStateStore<KeyValueStore<string, CacheEntry>>(this.#options.store)
+    const dues = new DueIndex(context.getStateStore(this.#options.dueStore), context, (hash, isDue) => {
+      const entry = entries.get(hash)
+      if (entry !== null && isDue(entry.due)) this.#forget(hash, entry)
+    })
+    return { context, entries, dues }
+  }
+
+  process(record: Record<string, Payload>): void {
+    const { context, entries } = this.parts
+    const { bee, body, exits } = this.#options
+    const { key: hash, value, headers } = record
+    const isResult = noteOf(headers, cacheKeysHeader, bee)?.endsWith(resultMark) ?? false
+    const known = entries.get(hash)
+    const kept = known !== null && known.due > context.currentSystemTime ? known.payload : null
+    if (value.kind === 'error') this.#forward(record, value, exits)
+    else if (kept !== null) this.#forward(record, kept, exits)
+    else if (!isResult) this.#forward(record, value, body)
+    else {
+      this.#keep(hash, value)
+      this.#forward(record, value, exits)
+    }
+  }
+
+  #forward(record: Record<string, Payload>, value: Payload, readers: readonly string[]): void {
+    const { context } = this.parts
+    const { bee, exits, onOutput } = this.#options
+    const key = headerText(record.headers, cachedRequestHeader) ?? record.key
+    const note = readers === exits ? null : record.key
+    const made = outputRecord({ ...record, key }, value, null)
+    const headers = withNote(made.headers, cacheKeysHeader, bee, note).filter((header) => header.key !== cachedRequestHeader)
+    if (readers === exits && value.kind !== 'error') onOutput(bee, value)
+    context.forward({ ...made, headers: withBranches(headers, { by: bee, readers }) })
+  }
+
+  #keep(hash: string, payload: Payload): void {
+    const { context, entries, dues } = this.parts
+    const { ttlMs, maxEntries, maxBytes } = this.#options
+    const bytes = payloadSerde.serialize('', payload).byteLength + hash.length
+    const old = entries.get(hash)
+    if (old !== null) this.#forget(hash, old)
+    if (bytes > maxBytes) return
+    for (let { count, bytes: sum } = this.#totals(); count >= maxEntries || sum + bytes > maxBytes; { count, bytes: sum } = this.#totals()) {
+      const oldest = dues.first()
+      if (oldest === null) break
+      const entry = entries.get(oldest.key)
+      if (entry === null) dues.remove(oldest.key, oldest.due)
+      else this.#forget(oldest.key, entry)
+    }
+    const due = context.currentSystemTime + ttlMs
+    entries.put(hash, { payload, bytes, due, count: 1 })
+    dues.add(hash, due)
+    this.#add(1, bytes)
+  }
+
+  #forget(hash: string, { bytes, due }: CacheEntry): void {
+    const { entries, dues } = this.parts
+    entries.delete(hash)
+    dues.remove(hash, due)
+    this.#add(-1, -bytes)
+  }
+
+  #totals(): CacheEntry {
+    return this.parts.entries.get(totals) ?? { payload: null, bytes: 0, due: 0, count: 0 }
+  }
+
+  #add(count: number, bytes: number): void {
+    const before = this.#totals()
+    this.parts.entries.put(totals, { ...before, count: before.count + count, bytes: before.bytes + bytes })
+  }
+}
+
+/** The key of the sums over all entries. A hash never has this form. */
+const totals = 'totals'

@@ -1,0 +1,116 @@
+import assert from 'node:assert/strict'
+import { describe, it } from 'node:test'
+import { LocalProcesses } from '../../../connectors/containers/local-processes.ts'
+import { systemClock } from '../../../connectors/system/system-clock.ts'
+import type { Payload } from '../../../topology/swarm/payload.ts'
+import { WaggleError } from '../../../topology/waggle-error.ts'
+import { call, calls, json, onSocket, scriptFolder } from '../../support/bee-script.ts'
+
+describe('Several processes of a bee', () => {
+  const { file } = scriptFolder()
+
+  function open(script: string, { workers = 2, lines = [] }: { workers?: number; lines?: string[] } = {}) {
+    const command = [process.execPath, file(script)]
+    return new LocalProcesses({ clock: systemClock }).open({
+      swarm: 'test',
+      bee: 'script',
+      command,
+      workers,
+      env: {},
+      log: (_, line) => lines.push(line),
+    })
+  }
+
+  const value = (outcome: Payload | WaggleError) => {
+    assert.ok(!(outcome instanceof WaggleError) && outcome.kind === 'json')
+    return outcome.json
+  }
+
+  it('share the calls: the one with the fewest gets the next', async () => {
+    const opened = await open(onSocket({ waggle: 1 }, `setTimeout(write, json === 'slow' ? 600 : 1, { id, json: process.pid })`))
+    const slow = call(opened, 'slow')
+    const quick = new Set<unknown>()
+    for (let at = 0; at < 10; at++) quick.add(value(await call(opened, 'quick')))
+    assert.equal(quick.size, 1)
+    assert.ok(!quick.has(value(await slow)))
+    await opened.close()
+  })
+
+  it('get the calls of a batch together', async () => {
+    const opened = await open(onSocket({ waggle: 1 }, 'write({ id, json: process.pid })'), { workers: 3 })
+    for (let at = 0; at < 5; at++) assert.equal(new Set((await opened.call(calls([1, 2, 3, 4]))).map(value)).size, 1)
+    await opened.close()
+  })
+
+  it('take over calls that wait for a busy one', async () => {
+    // The first call keeps its process busy until all others are done, though each process holds the next two.
+    const script = onSocket(
+      { waggle: 1, window: 16 },
+      `
+      if (json !== 'block') { write({ id, json: process.pid }); continue }
+      const { existsSync } = await import('node:fs')
+      while (!existsSync(${JSON.stringify(file('', 'not-yet'))} + '-go')) await new Promise((resolve) => setTimeout(resolve, 5))
+      write({ id, json: process.pid })`,
+    )
+    const opened = await open(script)
+    const blocked = call(opened, 'block')
+    const others = Array.from({ length: 20 }, (_, at) => call(opened, at))
+    // The blocked process holds one further call at most.
+    let done = 0
+    for (const other of others) void other.then(() => done++)
+    while (done < 19) await new Promise((resolve) => setImmediate(resolve))
+    file('', 'not-yet-go')
+    await Promise.all([blocked, ...others])
+    await opened.close()
+  })
+
+  it('answer all calls although one of them dies again and again', async () => {
+    const lines: string[] = []
+    const script = onSocket({ waggle: 1 }, `if (json === 'bad') process.exit(3)\nsetTimeout(write, 5, { id, json })`)
+    const opened = await open(script, { workers: 3, lines })
+    const values = Array.from({ length: 60 }, (_, at) => (at % 20 === 7 ? 'bad' : at))
+    const outcomes = await Promise.all(values.map((one) => call(opened, one)))
+    outcomes.forEach((outcome, at) => {
+      if (values[at] === 'bad') assert.ok(outcome instanceof WaggleError && outcome.code === 'WAGGLE_BEE_DIED')
+      else assert.deepEqual(outcome, json(values[at]))
+    })
+    await opened.close()
+  })
+
+  it('do not keep calls for one that starts again', async () => {
+    // A process that is started again takes two seconds to say hello.
+    const script = `
+      import { existsSync, writeFileSync } from 'node:fs'
+      const mark = ${JSON.stringify(file('', 'started'))} + process.env.WAGGLE_BEE_SOCKET.length
+      if (existsSync(mark)) await new Promise((resolve) => setTimeout(resolve, 2000))
+      ${onSocket({ waggle: 1 }, `if (json === 'die' && message.attempt === 1) { writeFileSync(mark, ''); process.exit(3) }\nwrite({ id, json })`)}`
+    const opened = await open(script)
+    const dying = call(opened, 'die')
+    let hasAnswer = false
+    void dying.then(() => {
+      hasAnswer = true
+    })
+    for (let at = 0; at < 20; at++) assert.deepEqual(await call(opened, at), json(at))
+    assert.equal(hasAnswer, false)
+    assert.deepEqual(await dying, json('die'))
+    await opened.close()
+  })
+
+  it('all end when one of them cannot start', async () => {
+    const script = `
+      import { mkdirSync } from 'node:fs'
+      try { mkdirSync(${JSON.stringify(file('', 'second'))} + '-dir') } catch { console.log(JSON.stringify({ failed: 'only one can start' })); process.exit(1) }
+      ${onSocket({ waggle: 1 }, 'write({ id, json })')}`
+    await assert.rejects(open(script), { code: 'WAGGLE_BEE_NOT_STARTED', message: 'script cannot start: only one can start' })
+  })
+
+  it('finish their calls before they are closed', async () => {
+    const opened = await open(onSocket({ waggle: 1, window: 4 }, `setTimeout(write, 20, { id, json })`), { workers: 3 })
+    const answers = Promise.all(Array.from({ length: 30 }, (_, at) => call(opened, at)))
+    await opened.close()
+    assert.deepEqual(
+      await answers,
+      Array.from({ length: 30 }, (_, at) => json(at)),
+    )
+  })
+})

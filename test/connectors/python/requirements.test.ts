@@ -1,0 +1,44 @@
+import assert from 'node:assert/strict'
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { after, describe, it } from 'node:test'
+import { requirementsOf } from '../../../connectors/python/requirements.ts'
+
+describe('The requirements of a Python bee', () => {
+  const root = mkdtempSync(join(tmpdir(), 'waggle-requirements-'))
+  after(() => rmSync(root, { recursive: true }))
+  let folders = 0
+
+  function beside(files: { readonly [name: string]: string }): string {
+    const folder = join(root, String(folders++))
+    mkdirSync(folder)
+    for (const [name, text] of Object.entries(files)) writeFileSync(join(folder, name), text)
+    return join(folder, 'bee.py')
+  }
+
+  it('are those beside the file, requirements.txt before pyproject.toml', () => {
+    const project = '[project]\ndependencies = ["numpy"]\n'
+    assert.equal(requirementsOf(null, beside({})), null)
+    assert.match(requirementsOf(null, beside({ 'requirements.txt': 'numpy', 'pyproject.toml': project }))?.file ?? '', /requirements\.txt$/)
+    assert.equal(requirementsOf(null, beside({ 'pyproject.toml': project }))?.kind, 'pyproject')
+  })
+
+  it('are none if no package is named', () => {
+    for (const text of ['', '\n# numpy\n', '--index-url https://packages.example/\n', '-c constraints.txt', '-r empty.txt'])
+      assert.equal(requirementsOf(null, beside({ 'requirements.txt': text, 'constraints.txt': 'numpy==2', 'empty.txt': '#' })), null, text)
+    assert.equal(requirementsOf(null, beside({ 'pyproject.toml': '[tool.ruff]\nline-length = 100\n' })), null)
+    assert.notEqual(requirementsOf(null, beside({ 'requirements.txt': '-r more.txt', 'more.txt': 'numpy' })), null)
+  })
+
+  it('may include each other in a circle', () => {
+    assert.notEqual(requirementsOf(null, beside({ 'requirements.txt': '-r other.txt', 'other.txt': '-r requirements.txt\nnumpy' })), null)
+  })
+
+  it('that cannot be read are an error with the file', () => {
+    const bee = beside({ 'requirements.txt': '-r missing.txt', 'pyproject.toml': '[tool.ruff]\n' })
+    assert.throws(() => requirementsOf(null, bee), { code: 'WAGGLE_PYTHON_ENVIRONMENT', message: /missing\.txt cannot be read: ENOENT/ })
+    assert.throws(() => requirementsOf(join(bee, '..', 'pyproject.toml'), bee), { code: 'WAGGLE_PYTHON_ENVIRONMENT', message: /has no dependencies/ })
+    assert.throws(() => requirementsOf(join(bee, '..'), bee), { code: 'WAGGLE_PYTHON_ENVIRONMENT', message: /EISDIR/ })
+  })
+})

@@ -1,0 +1,178 @@
+import assert from 'node:assert/strict'
+import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { after, describe, it } from 'node:test'
+import { Guardian } from '../../../connectors/containers/guardian.ts'
+import { requirementsOf } from '../../../connectors/python/requirements.ts'
+import { VirtualEnvironments } from '../../../connectors/python/virtual-environments.ts'
+import { systemClock } from '../../../connectors/system/system-clock.ts'
+import { WaggleError } from '../../../topology/waggle-error.ts'
+
+/** A stand-in for Python: it makes an environment that has itself, notes each installation, and has no package `broken`. `slow` takes until a file is there. */
+const python = `#!/bin/sh
+root=$(dirname "$(dirname "$0")")
+if [ "$2" = venv ]; then mkdir -p "$3/bin" && cp "$0" "$3/bin/python"; exit 0; fi
+if [ "$1" = -c ]; then echo parsed > "$4"; exit 0; fi
+for list; do :; done
+echo "$*" >> "$(dirname "$root")/installed"
+if grep -q slow "$list"; then while [ ! -e "$(dirname "$root")/go" ]; do sleep 0.05; done; fi
+if grep -q broken "$list"; then for line in 1 2 3 4 5 6 7 8 9 10 11 12 13 14; do echo "line $line"; done; echo "ERROR: no package broken" >&2; exit 1; fi
+`
+
+describe('A virtual environment', () => {
+  const root = mkdtempSync(join(tmpdir(), 'waggle-environments-'))
+  after(() => rmSync(root, { recursive: true }))
+  const program = join(root, 'python3')
+  writeFileSync(program, python, { mode: 0o755 })
+  const interpreter = { executable: program, version: '3.11.7' }
+  let folders = 0
+
+  function place(requirements: string, name = 'requirements.txt', more: string | null = null) {
+    const folder = join(root, `bee-${folders++}`)
+    mkdirSync(folder)
+    writeFileSync(join(folder, name), requirements)
+    if (more !== null) writeFileSync(join(folder, 'more.txt'), more)
+    const found = requirementsOf(null, join(folder, 'bee.py'))
+    assert.ok(found !== null)
+    return found
+  }
+
+  function environments(name: string, { signal = new AbortController().signal, path = '' } = {}) {
+    const directory = join(root, name)
+    const lines: string[] = []
+    const guardian = new Guardian({ finishMs: 0, termMs: 0 })
+    const made = new VirtualEnvironments({ directory, clock: systemClock, guardian, signal, path })
+    const installed = () => (existsSync(join(directory, 'installed')) ? readFileSync(join(directory, 'installed'), 'utf8').trim().split('\n') : [])
+    return {
+      directory,
+      lines,
+      installed,
+      use: (requirements: ReturnType<typeof place>) => made.use(interpreter, requirements, (line) => lines.push(line)),
+    }
+  }
+
+  it('is made once, and found again by a later process', async () => {
+    const requirements = place('numpy==2\n')
+    const first = environments('once')
+    const { python: made, release } = await first.use(requirements)
+    assert.match(first.lines[0] ?? '', /making a Python 3\.11\.7 environment of .*requirements\.txt with venv and pip, once/)
+    await release()
+    const second = environments('once')
+    const again = await second.use(requirements)
+    assert.equal(again.python, made)
+    assert.deepEqual(second.lines, [])
+    await again.release()
+    assert.equal(first.installed().length, 1)
+    assert.match(first.installed()[0] ?? '', /-m pip install .* -r .*requirements\.txt$/)
+  })
+
+  it('is another one when the requirements or a file that they include change, and no other one for comments and other places', async () => {
+    const { use } = environments('keys')
+    const included = place('-r more.txt\nnumpy', 'requirements.txt', 'scipy')
+    const made = new Set<string>()
+    const add = async (requirements: typeof included) => {
+      const { python: own, release } = await use(requirements)
+      await release()
+      made.add(own)
+      return made.size
+    }
+    assert.equal(await add(place('numpy')), 1)
+    assert.equal(await add(place('# which we need\n\nnumpy   # for arrays\n')), 1)
+    assert.equal(await add(place('numpy\nscipy')), 2)
+    const bee = join(included.file, '..', 'bee.py')
+    const withMore = () => requirementsOf(null, bee) as typeof included
+    assert.equal(await add(withMore()), 3)
+    writeFileSync(join(included.file, '..', 'more.txt'), 'scipy==1')
+    assert.equal(await add(withMore()), 4)
+  })
+
+  it('is never one that was left half-made', async () => {
+    const requirements = place('numpy')
+    const { use, directory } = environments('half')
+    const { python: made, release } = await use(requirements)
+    await release()
+    const [pointer] = readdirSync(directory).filter((name) => name.endsWith('.json'))
+    rmSync(join(directory, pointer ?? ''))
+    const again = await use(requirements)
+    assert.notEqual(again.python, made)
+    assert.ok(!existsSync(made), 'the half-made one is gone')
+    await again.release()
+  })
+
+  it('is made again when its Python is gone', async () => {
+    const requirements = place('numpy')
+    const { use } = environments('gone')
+    const { python: made, release } = await use(requirements)
+    await release()
+    rmSync(made)
+    const again = await use(requirements)
+    assert.ok(existsSync(again.python))
+    await again.release()
+  })
+
+  it('is made by one of two processes, and the other one waits and says so', async () => {
+    const requirements = place('slow')
+    const one = environments('two')
+    const other = environments('two')
+    const made = [one.use(requirements), other.use(requirements)]
+    while (one.installed().length === 0 || one.lines.length + other.lines.length < 2) await new Promise((resolve) => setImmediate(resolve))
+    writeFileSync(join(one.directory, 'go'), '')
+    const [first, second] = await Promise.all(made)
+    assert.equal(first?.python, second?.python)
+    assert.equal(one.installed().length, 1)
+    assert.ok([...one.lines, ...other.lines].some((line) => /waiting for another process, which makes the Python environment/.test(line)))
+    await Promise.all([first?.release(), second?.release()])
+  })
+
+  it('that cannot be made leaves nothing behind, shows the last lines of the installer, and is tried again', async () => {
+    const requirements = place('broken')
+    const { use, directory } = environments('broken')
+    for (let attempt = 0; attempt < 2; attempt++) {
+      await assert.rejects(use(requirements), (error: unknown) => {
+        assert.ok(error instanceof WaggleError)
+        assert.equal(error.code, 'WAGGLE_PYTHON_ENVIRONMENT')
+        assert.match(error.message, /requirements\.txt cannot be made: python -m pip install … ended with status 1:\n/)
+        assert.match(error.message, /ERROR: no package broken/)
+        assert.ok(error.message.split('\n').length <= 13, error.message)
+        return true
+      })
+    }
+    assert.deepEqual(readdirSync(directory).sort(), ['installed', 'users'])
+  })
+
+  it('ends its installation when the process stops', async () => {
+    const requirements = place('slow')
+    const abort = new AbortController()
+    const { use, installed } = environments('stopped', { signal: abort.signal })
+    const using = use(requirements)
+    while (installed().length === 0) await new Promise((resolve) => setImmediate(resolve))
+    abort.abort()
+    await assert.rejects(using, { code: 'WAGGLE_STOPPING' })
+  })
+
+  it('has the dependencies of a pyproject.toml', async () => {
+    const requirements = place('[project]\nname = "bee"\ndependencies = ["numpy"]\n', 'pyproject.toml')
+    const { use, installed, directory } = environments('project')
+    const { release } = await use(requirements)
+    await release()
+    const list = /-r (\S+)$/.exec(installed()[0] ?? '')?.[1] ?? ''
+    assert.ok(list.startsWith(directory))
+    assert.equal(readFileSync(list, 'utf8'), 'parsed\n')
+  })
+
+  it('is made with uv where that is in PATH', async () => {
+    const folder = join(root, 'with-uv')
+    mkdirSync(folder)
+    const uv = `#!/bin/sh\nif [ "$1" = venv ]; then for place; do :; done; mkdir -p "$place/bin"; cp ${program} "$place/bin/python"; fi\necho "$*" >> ${folder}/said`
+    writeFileSync(join(folder, 'uv'), uv, { mode: 0o755 })
+    const { use, lines, installed } = environments('uv', { path: folder })
+    const { python: made, release } = await use(place('numpy'))
+    await release()
+    assert.match(lines[0] ?? '', /with uv, once/)
+    assert.deepEqual(installed(), [])
+    const [venv, pip] = readFileSync(join(folder, 'said'), 'utf8').split('\n')
+    assert.match(venv ?? '', new RegExp(`^venv .*--python ${program} `))
+    assert.match(pip ?? '', new RegExp(`^pip install --python ${made} -r .*requirements.txt$`))
+  })
+})

@@ -1,0 +1,63 @@
+import assert from 'node:assert/strict'
+import { execFile } from 'node:child_process'
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join, resolve } from 'node:path'
+import { after, before, describe, it } from 'node:test'
+import { promisify } from 'node:util'
+import * as client from 'waggle-streams/client'
+import { skipWithoutPython } from '../support/python-bee.ts'
+import { sdkEnvironment } from '../support/python-sdk.ts'
+import { SwarmHere } from '../support/swarm-here.ts'
+
+const root = resolve(import.meta.dirname, '..', '..')
+const page = readFileSync(join(root, 'docs', 'clients.md'), 'utf8')
+const run = promisify(execFile)
+
+describe('docs/clients.md', () => {
+  mkdirSync(join(root, '.waggle'), { recursive: true })
+  // A module imports the package by its name from inside the package.
+  const directory = mkdtempSync(join(root, '.waggle', 'clients-'))
+  let swarm: SwarmHere
+  before(async () => {
+    const [, bees = ''] = page.match(/```yaml\n[\s\S]*?gateway-input[^\n]*\n([\s\S]*?)```/) ?? []
+    swarm = await SwarmHere.open({}, { name: 'hello', bees, files: { 'greet.mjs': greet } })
+  })
+  after(async () => {
+    await swarm[Symbol.asyncDispose]()
+    rmSync(directory, { recursive: true })
+  })
+
+  it('has Python examples that do what they show', { skip: skipWithoutPython }, async () => {
+    const file = join(directory, 'page.md')
+    writeFileSync(file, here(page))
+    const { stdout } = await run('python3', [join(root, 'test', 'support', 'python_page.py'), file], { cwd: tmpdir(), env: sdkEnvironment })
+    assert.match(stdout, /^\d+ examples$/m)
+  })
+
+  it('has a TypeScript example that prints what it shows', async () => {
+    const [, source = ''] = page.match(/```ts\n([\s\S]*?)```/) ?? []
+    const [, shown] = page.match(/It prints `(.*?)`\./) ?? []
+    const file = join(directory, 'example.ts')
+    writeFileSync(file, here(source))
+    const { stdout } = await run(process.execPath, [file])
+    assert.equal(stdout.trim(), shown)
+  })
+
+  it('lists every error class', () => {
+    const exported = Object.keys(client).filter((name) => name !== 'Gateway')
+    const listed = [...page.matchAll(/^\| (`[A-Z]\w+`(?:, `[A-Z]\w+`)*) \|/gm)].flatMap(([, names = '']) => names.match(/\w+/g) ?? [])
+    assert.deepEqual(listed.toSorted(), exported.toSorted())
+  })
+
+  function here(text: string): string {
+    return text.replaceAll('http://127.0.0.1:8080', swarm.url)
+  }
+})
+
+const greet = `import { Refused } from '${join(root, 'bees', 'index.ts')}'
+export default function greet(input) {
+  if (typeof input?.name !== 'string') throw new Refused('Send {"name": "…"}')
+  return { greeting: \`Hello, \${input.name}!\` }
+}
+`

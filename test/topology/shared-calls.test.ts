@@ -1,0 +1,59 @@
+import assert from 'node:assert/strict'
+import { describe, it } from 'node:test'
+import { SharedCalls } from '../../topology/shared-calls.ts'
+
+describe('Shared calls', () => {
+  const scene = () => {
+    const begun: { readonly argument: string; readonly end: PromiseWithResolvers<string> }[] = []
+    const calls = new SharedCalls((argument: string) => {
+      const end = Promise.withResolvers<string>()
+      begun.push({ argument, end })
+      return end.promise
+    })
+    const turn = () => new Promise<void>((done) => setImmediate(done))
+    return { begun, calls, turn }
+  }
+
+  it('of one turn share one call for each argument', async () => {
+    const { begun, calls, turn } = scene()
+    const asked = [calls.for('a'), calls.for('b'), calls.for('a')]
+    await turn()
+    assert.deepEqual(
+      begun.map(({ argument }) => argument),
+      ['a', 'b'],
+    )
+    for (const [at, { end }] of begun.entries()) end.resolve(`${at}`)
+    assert.deepEqual(await Promise.all(asked), ['0', '1', '0'])
+  })
+
+  it('that come during a call share the next one, which begins when that call has ended', async () => {
+    const { begun, calls, turn } = scene()
+    const first = calls.for('a')
+    await turn()
+    const later = [calls.for('a'), calls.for('a')]
+    await turn()
+    assert.equal(begun.length, 1)
+    begun[0]?.end.resolve('old')
+    assert.equal(await first, 'old')
+    await turn()
+    assert.equal(begun.length, 2)
+    begun[1]?.end.resolve('new')
+    assert.deepEqual(await Promise.all(later), ['new', 'new'])
+  })
+
+  it('begin anew after a failure, which only its own callers get', async () => {
+    const { begun, calls, turn } = scene()
+    const first = calls.for('a')
+    await turn()
+    const later = calls.for('a')
+    begun[0]?.end.reject(new Error('away'))
+    await assert.rejects(first, /away/)
+    await turn()
+    begun[1]?.end.resolve('back')
+    assert.equal(await later, 'back')
+    const last = calls.for('a')
+    await turn()
+    begun[2]?.end.resolve('again')
+    assert.equal(await last, 'again')
+  })
+})
