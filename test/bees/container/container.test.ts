@@ -5,6 +5,7 @@ import { eventually, SwarmHere } from '../../support/swarm-here.ts'
 
 describeWithDocker('A swarm with a container', (docker) => {
   const script = `
+    import { hostname } from 'node:os'
     import { createInterface } from 'node:readline'
     console.error('the model is loaded')
     console.log(JSON.stringify({ waggle: 1 }))
@@ -12,7 +13,7 @@ describeWithDocker('A swarm with a container', (docker) => {
       const { id, json } = JSON.parse(line)
       if (json.die) process.exit(9)
       if (json.refuse) console.log(JSON.stringify({ id, refuse: 'not a photo' }))
-      else if (!json.hang) console.log(JSON.stringify({ id, json: { uid: process.getuid(), says: process.env.GREETING } }))
+      else if (!json.hang) console.log(JSON.stringify({ id, json: { uid: process.getuid(), says: process.env.GREETING, ...(json.who ? { host: hostname() } : {}) } }))
     }`
 
   const beesOf = (spec: object, more = '') =>
@@ -67,6 +68,15 @@ describeWithDocker('A swarm with a container', (docker) => {
     assert.match(((await hung.json()) as { readonly detail: string }).detail, /No result within 4000 ms/)
     await eventually(async () => (await swarm.ask({ photo: 1 })).status === 200)
     await hasOneLetter(swarm)
+  })
+
+  it('shares its requests among as many containers as it has replicas', async () => {
+    await using swarm = await SwarmHere.open({}, { bees: beesOf(ofImage(), ', replicas: 2') })
+    const answers = await Promise.all(
+      Array.from({ length: 8 }, async () => (await (await swarm.ask({ who: true })).json()) as { readonly host: string }),
+    )
+    assert.equal(new Set(answers.map(({ host }) => host)).size, 2)
+    assert.equal((await docker().client.listContainers({ filters: { label: ['waggle.bee=svm'] } })).length, 2)
   })
 
   it('does not start with an image that exists nowhere, and the error names the bee, the image and the next step', async () => {
