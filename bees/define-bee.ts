@@ -7,6 +7,7 @@ import type { StreamsBuilder } from '../topology/streams/streams-builder.ts'
 import type { BeeRole, BeeTypeInfo, Branch, PayloadType, SpecMistake } from '../topology/swarm/bee-type.ts'
 import type { ModelRow } from '../topology/swarm/management.ts'
 import type { BeeError, Tensor } from '../topology/swarm/payload.ts'
+import type { Containers } from '../topology/swarm/ports/containers.ts'
 import type { Database } from '../topology/swarm/ports/database.ts'
 import type { HttpCalls } from '../topology/swarm/ports/http-calls.ts'
 import type { ModelServers } from '../topology/swarm/ports/model-servers.ts'
@@ -17,6 +18,8 @@ import type { Processes } from '../topology/swarm/ports/processes.ts'
 import type { Programs } from '../topology/swarm/ports/programs.ts'
 import type { PythonBees } from '../topology/swarm/ports/python.ts'
 import type { WaggleError } from '../topology/waggle-error.ts'
+import type { ReplicaRange } from './replicas/replica-rule.ts'
+import type { Replica, Replicas } from './replicas/replicas.ts'
 
 /**
  * The ports through which bees reach the outside world. `ops` injects the implementations. A package can add its own ports by declaration merging.
@@ -26,6 +29,7 @@ export interface BeePorts {
   readonly modelServers: ModelServers
   readonly pictures: Pictures
   readonly processes: Processes
+  readonly containers: Containers
   readonly python: PythonBees
   readonly database: Database
   readonly postgres: Postgres
@@ -45,6 +49,13 @@ export interface BeeContext<Spec> {
   readonly gpu: number
   /** The most inputs of one call of `processBatch`. */
   readonly batchSize: number
+  /** The least and the greatest number of replicas, as the swarm file says. */
+  readonly replicas: ReplicaRange
+  /**
+   * Opens the replicas of what does the bee's work: containers, processes, threads. Waggle keeps their number between those of the swarm file. Without it
+   * the bee has one worker, and `replicas` only lets more calls be in flight.
+   */
+  replicate<T extends Replica>(open: () => Promise<T>): Promise<Replicas<T>>
   readonly ports: BeePorts
   now(): number
   /**
@@ -237,6 +248,8 @@ export interface BeeDefinition<S extends TSchema, In, Out> {
   branches?(spec: { readonly [key: string]: unknown }): readonly Branch[] | null
   /** The mistakes of a spec that its schema does not show, each with its place in the spec. The spec may have others. */
   mistakes?(spec: { readonly [key: string]: unknown }): readonly SpecMistake[]
+  /** The least number of replicas that a spec asks for, where it has a setting of its own. Default: 1. */
+  leastReplicas?(spec: Static<S>): number
   /** True if `check` depends on the bees that read this one. */
   fitsReaders?: true
   /** True if the bee never changes its input. Then it gets no copy of its own. */

@@ -2,7 +2,7 @@ import type { SwarmBee } from '../topology/swarm/checked-swarm.ts'
 import { invalidSwarm, mistakeAt, type SwarmDocument } from '../topology/swarm/document.ts'
 import type { WaggleError } from '../topology/waggle-error.ts'
 import type { Bee } from './define-bee.ts'
-import { type HostOptions, madeBy } from './host.ts'
+import { alone, type HostOptions, madeBy } from './host.ts'
 
 export type MadeBees = ReadonlyMap<string, Bee<unknown, unknown>>
 
@@ -18,7 +18,7 @@ export interface EarlyBees {
  */
 export async function earlyBees(options: HostOptions, document: SwarmDocument): Promise<EarlyBees> {
   const made = new Map<string, Bee<unknown, unknown>>()
-  for (const bee of undecided(options)) made.set(bee.name, await madeBy(options, bee, 1, noReaders))
+  for (const bee of undecided(options)) made.set(bee.name, await madeBy(options, bee, alone(options, bee), noReaders))
   return withRoles(options.bees, made, document)
 }
 
@@ -26,7 +26,7 @@ export async function earlyBees(options: HostOptions, document: SwarmDocument): 
 export function earlyBeesNow(options: HostOptions, document: SwarmDocument): EarlyBees {
   const made = new Map<string, Bee<unknown, unknown>>()
   for (const bee of undecided(options)) {
-    const one = madeBy(options, bee, 1, noReaders)
+    const one = madeBy(options, bee, alone(options, bee), noReaders)
     if (!(one instanceof Promise)) made.set(bee.name, one)
     else
       one.then(

@@ -24,6 +24,8 @@ import {
 } from './define-bee.ts'
 import { inputOf, ownInputOf, payloadOf } from './payload-input.ts'
 import type { BeeRegistry } from './registry.ts'
+import { BeeReplicas } from './replicas/bee-replicas.ts'
+import type { ReplicaCounts } from './replicas/replicas.ts'
 import { ShadowTurns } from './shadow-turns.ts'
 
 export interface HostOptions {
@@ -53,11 +55,13 @@ export class SwarmHost implements BeeHost {
   /** The turns of bees that have a shadow, by the bee's name. */
   readonly #turns: ReadonlyMap<string, ShadowTurns>
   readonly #opened = new Map<string, Bee<unknown, unknown>>()
+  readonly #replicas: ReadonlyMap<string, BeeReplicas>
   readonly calls: BeeCalls
 
   private constructor(options: HostOptions, made: ReadonlyMap<string, Bee<unknown, unknown>>) {
     this.#options = options
     this.#made = made
+    this.#replicas = new Map(options.bees.map((bee) => [bee.name, new BeeReplicas(bee, { ...options, least: leastReplicas(options, bee) })]))
     this.#turns = new Map(options.bees.flatMap(({ shadows }) => (shadows === undefined ? [] : [[shadows, new ShadowTurns(options)] as const])))
     this.calls = new BeeCalls(options)
   }
@@ -66,7 +70,8 @@ export class SwarmHost implements BeeHost {
   static async create(options: HostOptions): Promise<SwarmHost> {
     const made = new Map(options.made)
     for (const bee of options.bees)
-      if (!made.has(bee.name) && isPartOfTopology.has(bee.type.role)) made.set(bee.name, await createBee(options, bee, 1, async () => new Map()))
+      if (!made.has(bee.name) && isPartOfTopology.has(bee.type.role))
+        made.set(bee.name, await createBee(options, bee, alone(options, bee), async () => new Map()))
     return new SwarmHost(options, made)
   }
 
@@ -75,7 +80,7 @@ export class SwarmHost implements BeeHost {
     const made = new Map(options.made)
     for (const bee of options.bees) {
       if (made.has(bee.name) || !isPartOfTopology.has(bee.type.role)) continue
-      const one = madeBy(options, bee, 1, async () => new Map())
+      const one = madeBy(options, bee, alone(options, bee), async () => new Map())
       if (one instanceof Promise)
         throw new WaggleError('WAGGLE_INVALID_BEE', {
           message: `create of the bee type ${bee.type.type} returns a promise`,
@@ -102,6 +107,16 @@ export class SwarmHost implements BeeHost {
       const model = this.#opened.get(name)?.model
       return model === undefined ? [] : [{ bee: name, type: type.type, model }]
     })
+  }
+
+  /** The counts of the replicas of its bees that have some. */
+  get replicas(): readonly ({ readonly bee: string } & ReplicaCounts)[] {
+    return [...this.#replicas].flatMap(([bee, { counts }]) => (counts === null ? [] : [{ bee, ...counts }]))
+  }
+
+  replicasOf(bee: SwarmBee): number {
+    const replicas = this.#replicas.get(bee.name)
+    return replicas?.count ?? replicas?.range.min ?? bee.replicas
   }
 
   batchOf(bee: SwarmBee): BatchPolicy | null {
@@ -191,7 +206,8 @@ export class SwarmHost implements BeeHost {
   }
 
   async open(bee: SwarmBee, batchSize: number): Promise<Worker> {
-    const made = this.#made.get(bee.name) ?? (await createBee(this.#options, bee, batchSize, (one) => this.#findingsOfReaders(one)))
+    const replicas = this.#replicas.get(bee.name) ?? new BeeReplicas(bee, { ...this.#options, least: 1 })
+    const made = this.#made.get(bee.name) ?? (await createBee(this.#options, bee, { batchSize, replicas }, (one) => this.#findingsOfReaders(one)))
     if ('connect' in made)
       throw new WaggleError('WAGGLE_INVALID_BEE', {
         message: `The bee type ${bee.type.type} returns { connect }, and was planned as a function of requests`,
@@ -199,7 +215,10 @@ export class SwarmHost implements BeeHost {
       })
     this.#opened.set(bee.name, made)
     const given = inputs(typeOf(this.#options, bee))
-    const call: Worker['call'] = (rows, calls) => callBee(made, { bee: bee.name, given, open: this.calls }, rows, calls)
+    const call: Worker['call'] = (rows, calls) => {
+      replicas.waited(calls)
+      return callBee(made, { bee: bee.name, given, open: this.calls }, rows, calls)
+    }
     return {
       call: this.#inTurn(bee, call),
       close: async () => {
@@ -308,9 +327,9 @@ function beeRequest(call: Omit<AsyncCall<string>, 'value'>, input: Payload): Bee
   }
 }
 
-async function createBee(options: HostOptions, bee: SwarmBee, batchSize: number, readers: ReaderFindings): Promise<Bee<unknown, unknown>> {
+async function createBee(options: HostOptions, bee: SwarmBee, opening: Opening, readers: ReaderFindings): Promise<Bee<unknown, unknown>> {
   try {
-    return await madeBy(options, bee, batchSize, readers)
+    return await madeBy(options, bee, opening, readers)
   } catch (thrown) {
     throw thrown instanceof WaggleError ? thrown.at(options.placeOf(bee, thrown)) : thrown
   }
@@ -320,7 +339,7 @@ async function createBee(options: HostOptions, bee: SwarmBee, batchSize: number,
 export function madeBy(
   options: HostOptions,
   bee: SwarmBee,
-  batchSize: number,
+  { batchSize, replicas }: Opening,
   readers: ReaderFindings,
 ): Bee<unknown, unknown> | Promise<Bee<unknown, unknown>> {
   const { definition } = typeOf(options, bee)
@@ -338,6 +357,8 @@ export function madeBy(
     specs: new Map(options.bees.map(({ name, spec }) => [name, spec])),
     gpu: bee.gpu,
     batchSize,
+    replicas: replicas.range,
+    replicate: (open) => replicas.open(open),
     ports: options.ports,
     now: options.now,
     readers: () => readers(bee),
@@ -346,6 +367,20 @@ export function madeBy(
     log: (level, message) => options.log(bee.name, level, message),
   }
   return definition.create(context) as Bee<unknown, unknown> | Promise<Bee<unknown, unknown>>
+}
+
+interface Opening {
+  readonly batchSize: number
+  readonly replicas: BeeReplicas
+}
+
+/** The opening of a bee that is created before the topology. */
+export function alone(options: HostOptions, bee: SwarmBee): Opening {
+  return { batchSize: 1, replicas: new BeeReplicas(bee, { ...options, least: 1 }) }
+}
+
+function leastReplicas(options: HostOptions, bee: SwarmBee): number {
+  return options.registry.find(bee.type.type)?.definition.leastReplicas?.(bee.spec as never) ?? 1
 }
 
 function typeOf(options: HostOptions, bee: SwarmBee): BeeType {

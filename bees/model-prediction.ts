@@ -10,6 +10,7 @@ import { type PixelSpec, pixelSchema, pixelValues } from './pixel-values.ts'
 import { type KeptFiles, keptFiles } from './served-model/kept-files.ts'
 import { KeptModel } from './served-model/kept-model.ts'
 import { MovingFolder } from './served-model/moving-folder.ts'
+import { ReplicatedModel } from './served-model/replicated-model.ts'
 import { ServedModel } from './served-model/served-model.ts'
 import { trafficOf } from './served-model/traffic.ts'
 import { type VersionSpec, versionMistake, versionNames, versionPolicy, versionSpec, wantedVersions } from './served-model/version-spec.ts'
@@ -93,7 +94,8 @@ export async function modelBee(context: BeeContext<ModelSpec>, runtime: 'tensorf
     async open(version) {
       const files = await filesNow()
       try {
-        return new KeptModel(await ports.models.open(modelOptions({ spec, path: files.path, version, runtime, gpu, log })), files)
+        const options = modelOptions({ spec, path: files.path, version, runtime, gpu, log })
+        return new KeptModel(new ReplicatedModel(await context.replicate(() => ports.models.open(options))), files)
       } catch (thrown) {
         files.end()
         throw thrown

@@ -29,6 +29,7 @@ export function redactedHost(host: BeeHost, { errors: redaction, resultsOf }: Ho
       }
     },
     streamOf: (bee) => host.streamOf(bee),
+    replicasOf: (bee) => host.replicasOf?.(bee) ?? bee.replicas,
     batchOf: (bee) => host.batchOf(bee),
   }
 }

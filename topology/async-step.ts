@@ -53,8 +53,10 @@ export interface AsyncStep<K, V, R, W> {
   /** Makes the worker, once in a process. The engine awaits it before the first record. */
   open(): Promise<AsyncWorker<K, V, R, W>>
   readonly batch: BatchPolicy | null
-  /** The most calls in flight. `counts` says whether the limit is for each task or for a whole thread. */
+  /** The most calls in flight, which may change. `counts` says whether the limit is for each task or for a whole thread. */
   readonly concurrency: number
+  /** The calls that are computed side by side, which may change. With fewer in flight the step counts as idle. Default: 1. */
+  readonly workers?: number
   /** `task`: each task counts its own calls and fills its own batches. `thread`: all tasks of a thread share the count and the batches. */
   readonly counts: 'task' | 'thread'
   /**

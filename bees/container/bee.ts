@@ -1,63 +1,105 @@
 import { Type } from 'typebox'
 import { WaggleError } from '../../topology/waggle-error.ts'
-import { defineBee } from '../define-bee.ts'
+import { type BeeContext, defineBee } from '../define-bee.ts'
 import { processBee } from '../process-bee.ts'
+import { replicatedProcess } from '../replicas/replicated-process.ts'
+import { type BoundSpec, boundsMistake, boundsOf, boundsSpec } from './bounds.ts'
 
 export default defineBee({
   type: 'container',
   role: 'call',
   keepsInput: true,
   mayAnswer: true,
-  summary: 'Your own program in any language: a process that speaks bees/PROTOCOL.md on its standard streams or on a socket.',
+  summary:
+    'Your own program in any language, in a container of its own or as a process of this machine: it speaks bees/PROTOCOL.md on its standard streams or on a socket.',
   delivery: 'Sent again, with its attempt, for what no commit holds after a crash: keep effects idempotent by request_id.',
   spec: Type.Object(
     {
       image: Type.Optional(
-        Type.String({ minLength: 1, description: 'The container image. resolve: in waggle.yaml may map it to a command of this machine.' }),
+        Type.String({
+          minLength: 1,
+          description: 'The container image, which is pulled if it is not here. resolve: in waggle.yaml may map it to a command of this machine.',
+        }),
       ),
       container: Type.Optional(Type.String({ minLength: 1, description: 'Another name for image.' })),
-      command: Type.Optional(Type.Array(Type.String({ minLength: 1 }), { minItems: 1, description: 'What runs in the image; default: its own.' })),
+      command: Type.Optional(
+        Type.Array(Type.String({ minLength: 1 }), {
+          minItems: 1,
+          description: 'The arguments of the image’s entry point; default: its own. Without an image: a program of this machine and its arguments.',
+        }),
+      ),
       env: Type.Optional(
         Type.Record(Type.String({ pattern: '^[^=\\u0000-\\u001f\\u007f]+$' }), Type.String(), {
           additionalProperties: false,
-          description: 'Environment variables of the process. A name is not empty and has neither = nor control characters.',
+          description: 'Environment variables of the program. A name is not empty and has neither = nor control characters.',
         }),
       ),
+      ...boundsSpec,
     },
     { additionalProperties: false, minProperties: 1 },
   ),
-  examples: [{ image: 'localhost:32000/scikit-teddy:latest' }],
+  examples: [
+    { image: 'localhost:32000/scikit-teddy:latest' },
+    { image: 'registry.example/svm:1.4', command: ['predict.py'], memory: '512m', cpus: 0.5, network: true },
+  ],
   async check({ spec, bee, ports, resolveCommand }) {
-    const image = spec.image ?? spec.container
-    if (image !== undefined && resolveCommand(image) === null) throw notResolved(bee, image, await ports.programs.hasImage(image))
-    await ports.programs.checkCommand(commandOf(spec, bee, resolveCommand), spec.env ?? {})
+    const { image, command } = placeOf(spec, bee, resolveCommand)
+    if (command !== null && image === null) await ports.programs.checkCommand(command, spec.env ?? {})
+    const mistake = boundsMistake(spec, bee)
+    if (mistake !== null) throw mistake
+    if (image === null) return undefined
+    const isHere = await ports.programs.hasImage(image)
+    if (isHere !== true) throw notHere(bee, image, isHere)
+    return undefined
   },
-  async create({ spec, swarm, bee, ports, log, resolveCommand }) {
-    const open = await ports.processes.open({ swarm, bee, command: commandOf(spec, bee, resolveCommand), env: spec.env ?? {}, log })
-    return processBee(open)
+  async create(context) {
+    const { spec, swarm, bee, ports, log, gpu, resolveCommand, replicate } = context
+    const { image, command } = placeOf(spec, bee, resolveCommand)
+    const env = spec.env ?? {}
+    const mistake = boundsMistake(spec, bee)
+    if (mistake !== null) throw mistake
+    const open =
+      image === null
+        ? () => ports.processes.open({ swarm, bee, command: command ?? [], env, log })
+        : () => ports.containers.open({ swarm, bee, image, command, env, log, gpu, ...boundsOf(spec) })
+    return processBee(replicatedProcess(await replicate(open)))
   },
 })
 
-interface ContainerSpec {
+interface ContainerSpec extends BoundSpec {
   readonly image?: string
   readonly container?: string
   readonly command?: readonly string[]
 }
 
-/** The command for the image: from the spec, or from this machine's `resolve:`. Throws WAGGLE_NOT_RESOLVED. */
-function commandOf(spec: ContainerSpec, bee: string, resolveCommand: (image: string) => readonly string[] | null): readonly string[] {
-  const image = spec.image ?? spec.container
-  const command = image === undefined ? spec.command : resolveCommand(image)
-  if (command === null || command === undefined) throw notResolved(bee, image)
-  return command
+/** Where the program runs: in a container of the image, or as a process of this machine if `image` is null. */
+type ProgramPlace =
+  | { readonly image: string; readonly command: readonly string[] | null }
+  | { readonly image: null; readonly command: readonly string[] }
+
+/** `resolve:` replaces an image and its command. Throws WAGGLE_NOT_RESOLVED for a spec without an image and without a command. */
+function placeOf(
+  { image: named, container, command }: ContainerSpec,
+  bee: string,
+  resolveCommand: BeeContext<never>['resolveCommand'],
+): ProgramPlace {
+  const image = named ?? container
+  if (image !== undefined) {
+    const resolved = resolveCommand(image)
+    return resolved === null ? { image, command: command ?? null } : { image: null, command: resolved }
+  }
+  if (command !== undefined) return { image: null, command }
+  throw new WaggleError('WAGGLE_NOT_RESOLVED', { message: `${bee} names no image`, next: 'Give spec.image.' })
 }
 
-/** `isThere`: Docker's answer about the image, if there was one. */
-function notResolved(bee: string, image: string | undefined, isThere: boolean | null = null): WaggleError {
-  return image === undefined
-    ? new WaggleError('WAGGLE_NOT_RESOLVED', { message: `${bee} names no image`, next: 'Give spec.image.' })
-    : new WaggleError('WAGGLE_NOT_RESOLVED', {
-        message: `${bee} names the image ${image}, and this machine has no command for it${isThere === false ? '; its Docker has no such image either' : ''}`,
-        next: `Add to waggle.yaml, beside the swarm: resolve: {"${image}": [program, argument]}. Containers themselves are not run yet.`,
-      })
+/** `isHere`: Docker's answer about the image; null without a Docker. */
+function notHere(bee: string, image: string, isHere: boolean | null): WaggleError {
+  const map = `in waggle.yaml, beside the swarm: resolve: {"${image}": [program, argument]}.`
+  return new WaggleError('WAGGLE_NOT_RESOLVED', {
+    message: `${bee} names the image ${image}, and this machine has no command for it; ${isHere === null ? 'no Docker answers here' : 'its Docker has no such image either'}`,
+    next:
+      isHere === null
+        ? `Start Docker, or map the image to a command, ${map}`
+        : `It is pulled when the swarm starts. If it cannot be: build it, or map it to a command, ${map}`,
+  })
 }

@@ -21,7 +21,7 @@ export default defineBee({
           minimum: 1,
           maximum: 64,
           description:
-            'Threads that run the module side by side, each with a copy of it. Without it the module runs in the thread of the process, and blocks it while it computes.',
+            'The least number of threads that run the module side by side, each with a copy of it; as replicas says beside the spec. Without either the module runs in the thread of the process, and blocks it while it computes.',
         }),
       ),
     },
@@ -31,10 +31,10 @@ export default defineBee({
   async check({ spec, resolve, ports }) {
     await ports.programs.checkModule({ path: await resolve(spec.file), export: spec.bee ?? 'default' })
   },
-  create: async ({ spec, bee, resolve, log }) => {
+  leastReplicas: ({ workers }) => workers ?? 1,
+  create: async ({ spec, bee, resolve, log, replicas, replicate }) => {
     const module = { path: await resolve(spec.file), export: spec.bee ?? 'default' }
-    return spec.workers === undefined
-      ? withoutSteps(await loadBee(module, loadMs))
-      : openThreadedBee({ module, bee, log: (line) => log('error', line) }, spec.workers)
+    const isThreaded = spec.workers !== undefined || replicas.max > 1
+    return isThreaded ? openThreadedBee({ module, bee, log: (line) => log('error', line) }, replicate) : withoutSteps(await loadBee(module, loadMs))
   },
 })

@@ -1,34 +1,25 @@
 import { WaggleError } from '../../topology/waggle-error.ts'
-import type { Bee, BeeRequest } from '../define-bee.ts'
+import type { Bee, BeeContext, BeeRequest } from '../define-bee.ts'
 import type { BeeModule } from './load-bee.ts'
 import { ModuleWorker } from './module-worker.ts'
 
 /**
- * Opens a module's bee in worker threads, so that its computing does not block the process. A call goes to the thread with the fewest calls. A thread that
- * dies starts again. Each call that was open in it is tried once more, with no other call in the thread, so a call that ends its thread fails alone.
+ * Opens a module's bee in worker threads, so that its computing does not block the process. A thread that dies starts again. Each call that was open in it is
+ * tried once more, with no other call in the thread, so a call that ends its thread fails alone.
  */
-export async function openThreadedBee(options: ThreadOptions, workers: number): Promise<Bee<unknown, unknown>> {
-  const threads = Array.from({ length: workers }, () => new ModuleThread(options))
-  const close = async () => {
-    await Promise.all(threads.map((thread) => thread.close()))
-  }
-  try {
-    const [ready] = await Promise.all(threads.map((thread) => thread.start()))
-    const call = (inputs: readonly unknown[], requests: readonly BeeRequest[]) =>
-      threads.reduce((least, one) => (one.calls < least.calls ? one : least)).call(inputs, requests)
-    const common = { close, example: () => ready?.example ?? null }
-    if (ready?.isBatch === true) return { ...common, processBatch: call }
-    return {
-      ...common,
-      async process(input, request) {
-        const [outcome] = await call([input], [request])
-        if (outcome instanceof WaggleError) throw outcome
-        return outcome
-      },
-    }
-  } catch (error) {
-    await close()
-    throw error
+export async function openThreadedBee(options: ThreadOptions, replicate: BeeContext<never>['replicate']): Promise<Bee<unknown, unknown>> {
+  const threads = await replicate(() => ModuleThread.open(options))
+  const call = (inputs: readonly unknown[], requests: readonly BeeRequest[]) => threads.call(inputs.length, (thread) => thread.call(inputs, requests))
+  const { isBatch, example } = threads.first
+  const common = { close: () => threads.close(), example: () => example }
+  if (isBatch) return { ...common, processBatch: call }
+  return {
+    ...common,
+    async process(input, request) {
+      const [outcome] = await call([input], [request])
+      if (outcome instanceof WaggleError) throw outcome
+      return outcome
+    },
   }
 }
 
@@ -43,37 +34,41 @@ export interface ThreadOptions {
 class ModuleThread {
   readonly #options: ThreadOptions
   #worker: ModuleWorker | null = null
-  #calls = 0
+  /** True if the module computes batches. */
+  isBatch = false
+  /** An input that the module accepts; null without one. */
+  example: unknown = null
   #isClosed = false
   /** Settles when the calls that are tried alone are done. Other calls wait for it. */
   #alone: Promise<unknown> = Promise.resolve()
   #open = 0
   #whenEmpty: (() => void) | null = null
 
-  constructor(options: ThreadOptions) {
+  private constructor(options: ThreadOptions) {
     this.#options = options
   }
 
-  /** The number of calls that have no outcome, with those that wait for the start. */
-  get calls(): number {
-    return this.#calls
-  }
-
   /** Starts the thread. Throws what loading the module throws. */
-  start(): Promise<{ readonly isBatch: boolean; readonly example: unknown }> {
-    return this.#running().ready
+  static async open(options: ThreadOptions): Promise<ModuleThread> {
+    const thread = new ModuleThread(options)
+    try {
+      const { isBatch, example } = await thread.#running().ready
+      thread.isBatch = isBatch
+      thread.example = example
+      return thread
+    } catch (error) {
+      await thread.close()
+      throw error
+    }
   }
 
   async call(inputs: readonly unknown[], requests: readonly BeeRequest[]): Promise<readonly unknown[]> {
-    this.#calls++
     try {
       await this.#alone
       return await this.#tried(inputs, requests)
     } catch (error) {
       if (!(error instanceof ThreadEnded) || error.isLast) throw error
       return await this.#triedAlone(inputs, requests)
-    } finally {
-      this.#calls--
     }
   }
 

@@ -2,6 +2,7 @@ import { Type } from 'typebox'
 import { WaggleError } from '../../topology/waggle-error.ts'
 import { defineBee } from '../define-bee.ts'
 import { processBee } from '../process-bee.ts'
+import { replicatedProcess } from '../replicas/replicated-process.ts'
 
 export default defineBee({
   type: 'python',
@@ -20,7 +21,13 @@ export default defineBee({
           description: 'A requirements.txt or pyproject.toml, relative to the swarm file. Default: one of them beside the file, if there is one.',
         }),
       ),
-      workers: Type.Optional(Type.Integer({ minimum: 1, maximum: 64, description: 'Processes that run the bee side by side. Default: 1.' })),
+      workers: Type.Optional(
+        Type.Integer({
+          minimum: 1,
+          maximum: 64,
+          description: 'The least number of processes that run the bee side by side, as replicas says beside the spec. Default: 1.',
+        }),
+      ),
       env: Type.Optional(
         Type.Record(Type.String({ pattern: '^[^=\\u0000-\\u001f\\u007f]+$' }), Type.String(), {
           additionalProperties: false,
@@ -36,19 +43,14 @@ export default defineBee({
     const requirements = spec.requirements === undefined ? null : await resolve(spec.requirements)
     await ports.programs.checkPython({ file: await resolve(spec.file), name: spec.bee, requirements })
   },
-  async create({ spec, swarm, bee, resolve, ports, log }) {
+  leastReplicas: ({ workers }) => workers ?? 1,
+  async create({ spec, swarm, bee, resolve, ports, replicas, replicate, log }) {
     refuseImage(spec.image, bee)
-    const open = await ports.python.open({
-      swarm,
-      bee,
-      file: await resolve(spec.file),
-      name: spec.bee,
-      requirements: spec.requirements === undefined ? null : await resolve(spec.requirements),
-      workers: spec.workers ?? 1,
-      env: spec.env ?? {},
-      log,
-    })
-    return processBee(open)
+    const file = await resolve(spec.file)
+    const requirements = spec.requirements === undefined ? null : await resolve(spec.requirements)
+    const open = (workers: number) => ports.python.open({ swarm, bee, file, name: spec.bee, requirements, workers, env: spec.env ?? {}, log })
+    // Processes of one pool take calls from each other. Where their number changes, each is a pool of its own.
+    return processBee(replicas.max > replicas.min ? replicatedProcess(await replicate(() => open(1))) : await open(replicas.min))
   },
 })
 

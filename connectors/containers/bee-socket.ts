@@ -1,20 +1,23 @@
-import { mkdtempSync, rmdirSync, unlinkSync } from 'node:fs'
+import { chmodSync, mkdirSync, mkdtempSync, rmdirSync, unlinkSync } from 'node:fs'
 import { createServer, type Server, type Socket } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 
 /**
- * A Unix socket for one connection of one process, in a folder that only this user may enter. It listens from the constructor on. After the first
+ * A Unix socket for one connection of one process, in a folder that only this user may enter. `forAll`: any user may connect who reaches the folder, such as
+ * the user of a container into which it is mounted; the folder above it keeps the others out. It listens from the constructor on. After the first
  * connection, or `close`, it listens no more and its folder is gone.
  */
 export class BeeSocket {
+  readonly #parent: string | null
   readonly #folder: string | null
   readonly #server: Server
   /** The socket's path; null if this machine cannot listen on one now. */
   readonly path: string | null
 
-  constructor(accepted: (connection: Socket) => void) {
-    this.#folder = newFolder()
+  constructor(accepted: (connection: Socket) => void, { forAll = false }: { readonly forAll?: boolean } = {}) {
+    this.#parent = newFolder()
+    this.#folder = forAll && this.#parent !== null ? openFolder(this.#parent) : this.#parent
     // The process may end its direction first, and still be written to.
     this.#server = createServer({ allowHalfOpen: true })
     this.#server.on('error', () => this.close())
@@ -25,7 +28,7 @@ export class BeeSocket {
       else connection.destroy()
     })
     const path = this.#folder === null ? null : join(this.#folder, fileName)
-    if (path !== null) this.#server.listen(path)
+    if (path !== null) this.#server.listen({ path, readableAll: forAll, writableAll: forAll })
     // Without a handle, because the path is too long or no file descriptor is left, the server never listens. It tells so at once.
     this.path = this.#server.listening ? path : null
     if (this.path === null) this.close()
@@ -37,6 +40,7 @@ export class BeeSocket {
     // The functions that delete folders with their content need a file descriptor, and there may be none.
     quietly(unlinkSync, join(this.#folder, fileName))
     quietly(rmdirSync, this.#folder)
+    if (this.#parent !== null && this.#parent !== this.#folder) quietly(rmdirSync, this.#parent)
   }
 }
 
@@ -45,6 +49,18 @@ const fileName = 'bee.sock'
 function newFolder(): string | null {
   try {
     return mkdtempSync(join(tmpdir(), 'waggle-bee-'))
+  } catch {
+    return null
+  }
+}
+
+/** A folder in `parent` that any user may enter. */
+function openFolder(parent: string): string | null {
+  try {
+    const folder = join(parent, 'shared')
+    mkdirSync(folder)
+    chmodSync(folder, 0o755)
+    return folder
   } catch {
     return null
   }

@@ -1,6 +1,10 @@
-import type { ChildProcess } from 'node:child_process'
 import type { Socket } from 'node:net'
 import type { Readable, Writable } from 'node:stream'
+
+interface StandardStreams {
+  readonly stdin: Writable | null
+  readonly stdout: Readable | null
+}
 
 export interface ChannelEvents {
   heard(chunk: Buffer): void
@@ -23,7 +27,7 @@ export class Channel {
   #isStandard = false
   #drained = () => {}
 
-  constructor({ stdin, stdout }: Pick<ChildProcess, 'stdin' | 'stdout'>, refuseConnection: () => void, events: ChannelEvents) {
+  constructor({ stdin, stdout }: StandardStreams, refuseConnection: () => void, events: ChannelEvents) {
     this.#events = events
     this.#stdin = stdin
     this.#stdout = stdout

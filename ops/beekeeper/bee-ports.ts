@@ -1,6 +1,8 @@
 import { join } from 'node:path'
 import type { BeePorts } from '../../bees/define-bee.ts'
 import { LocalProcesses } from '../../connectors/containers/local-processes.ts'
+import { DockerContainers } from '../../connectors/docker/docker-containers.ts'
+import { DockerEngine } from '../../connectors/docker/docker-engine.ts'
 import { GuardedHttpCalls } from '../../connectors/http-calls/guarded-http-calls.ts'
 import { ServerHosts } from '../../connectors/models/serving/server-hosts.ts'
 import { TensorFlowServing } from '../../connectors/models/serving/tensorflow-serving.ts'
@@ -30,6 +32,12 @@ export function beePorts({ settings, threads, database, signal }: BeePortsOption
     modelServers: new TensorFlowServing({ clock: systemClock, hosts: new ServerHosts(settings.model_hosts) }),
     pictures: { decode: decodePicture },
     processes,
+    containers: new DockerContainers({
+      engine: new DockerEngine(),
+      clock: systemClock,
+      dataDirectory: settings.data_dir,
+      requireGpu: settings.gpu === 'require',
+    }),
     python: new LocalPython({
       clock: systemClock,
       processes,

@@ -202,6 +202,11 @@ export class RunningSwarm {
     return this.#host.models.map(({ model, ...bee }) => ({ ...bee, model: redactedModel(model, this.#redaction) }))
   }
 
+  /** The counts of the replicas of its bees in this process. */
+  get replicas(): SwarmHost['replicas'] {
+    return this.#host.replicas
+  }
+
   /** An input that a bee behind the gateway accepts, as JSON; null without one. */
   exampleInput(gateway: string): unknown {
     const { gateways, bees } = this.plan

@@ -1,9 +1,10 @@
-import { execFile, spawn } from 'node:child_process'
+import { spawn } from 'node:child_process'
 import { accessSync, closeSync, constants, existsSync, mkdtempSync, openSync, readSync, rmSync, statSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { basename, delimiter, join, resolve } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { Guardian } from '../../connectors/containers/guardian.ts'
+import { DockerEngine } from '../../connectors/docker/docker-engine.ts'
 import { checkBeeFile } from '../../connectors/python/bee-file.ts'
 import { findInterpreter } from '../../connectors/python/interpreter.ts'
 import { requirementsOf } from '../../connectors/python/requirements.ts'
@@ -18,15 +19,15 @@ import type { ModuleVerdict } from './module-check.ts'
 export class LocalPrograms implements Programs {
   readonly #clock: Clock
   readonly #loadMs: number
-  readonly #docker: string
+  readonly #docker: DockerEngine
   /** Ends the process that loads a module if this process is killed. */
   readonly #guardian = new Guardian({ finishMs: 0, termMs: 0 })
 
   constructor({
     clock = systemClock,
     loadMs = 30_000,
-    docker = 'docker',
-  }: { readonly clock?: Clock; readonly loadMs?: number; readonly docker?: string } = {}) {
+    docker = new DockerEngine(),
+  }: { readonly clock?: Clock; readonly loadMs?: number; readonly docker?: DockerEngine } = {}) {
     this.#clock = clock
     this.#loadMs = loadMs
     this.#docker = docker
@@ -73,11 +74,7 @@ export class LocalPrograms implements Programs {
   }
 
   hasImage(image: string): Promise<boolean | null> {
-    return new Promise((settle) => {
-      execFile(this.#docker, ['image', 'inspect', '--format', '{{.Id}}', '--', image], { timeout: dockerMs }, (error, _, said) => {
-        settle(error === null ? true : /no such image/i.test(said) ? false : null)
-      })
-    })
+    return this.#docker.hasImage(image)
   }
 
   async checkCommand([program = '', ...argv]: readonly string[], env: { readonly [name: string]: string }): Promise<void> {
@@ -86,9 +83,6 @@ export class LocalPrograms implements Programs {
     throw new WaggleError('WAGGLE_BEE_NOT_STARTED', { message: why, next: 'Correct the command, or install the program.' })
   }
 }
-
-/** A Docker that takes longer counts as none. */
-const dockerMs = 5_000
 
 /** Exit statuses of Node with a meaning of their own. */
 const untold: ReadonlyMap<number, string> = new Map([[13, 'waits while it loads for something that never comes']])

@@ -1,3 +1,4 @@
+import type { ReplicaCounts } from '../../bees/replicas/replicas.ts'
 import type { AnsweredRequest } from '../../connectors/gateway/http/http-gateway.ts'
 import type { Application } from '../../processor/application/application.ts'
 import type { Metric } from '../../processor/metrics/meters.ts'
@@ -11,6 +12,7 @@ import { engineFamilies } from './engine-families.ts'
 import { exposition, type Family, type Sample } from './exposition.ts'
 import { logFamilies } from './log-families.ts'
 import { modelFamilies } from './model-families.ts'
+import { replicaFamilies } from './replica-families.ts'
 import { RequestMeters } from './request-meters.ts'
 
 export interface TelemetryOptions {
@@ -25,6 +27,7 @@ interface MeasuredSwarm {
   /** The reason why the process is not ready; null if it is. */
   readonly notReady: string | null
   readonly models: ModelSwarm['models']
+  readonly replicas: readonly ({ readonly bee: string } & ReplicaCounts)[]
 }
 
 /** All metrics of this process, for `GET /metrics`. Reading them asks no other process, so they are available while the log is away. */
@@ -86,6 +89,7 @@ export class Telemetry {
           ),
         ),
       ),
+      ...replicaFamilies(this.#options.swarms.flatMap(({ plan, replicas }) => replicas.map((counts) => ({ swarm: plan.swarm, ...counts })))),
       ...modelFamilies(new RunningModels(this.#options.swarms).list()),
       ...logFamilies(this.#options.log?.storage),
       {

@@ -23,7 +23,7 @@ export interface Ticket<K, V, W> {
  * - the batch is full
  * - its oldest row has waited `timeoutMs`
  * - a row's deadline is as near as the call is expected to take
- * - no call is in flight and no more rows can come: with `release: 'idle'`, or because the waiting rows have used up their memory
+ * - a worker has no call, with `release: 'idle'`, or because the waiting rows have used up their memory and no more can come
  *
  * A batch is full at `size` rows. With `targetMs` it is full earlier: when a larger batch would be expected to take longer than that.
  */
@@ -188,7 +188,7 @@ export class RowBatcher<K, V, R, W> {
     if (oldest === undefined) return null
     if (policy === null || oldest.isRetriedAlone) return 'alone'
     if (this.waitingRows >= this.#size) return 'full'
-    if (this.#inFlight === 0 && (policy.release === 'idle' || this.#room.isFull)) return 'idle'
+    if (this.#inFlight < (this.#step.workers ?? 1) && (policy.release === 'idle' || this.#room.isFull)) return 'idle'
     const now = this.#clock.elapsedMs()
     if (now - oldest.since >= policy.timeoutMs) return 'timeout'
     return now >= this.#lastDeparture ? 'deadline' : null

@@ -38,13 +38,20 @@ export function beeStep({
   const isSink = bee.type.role === 'sink'
   const isShadow = bee.shadows !== undefined
   // With batches two calls are enough: the next batch is packed while the last one runs. Without batches, eight calls a replica overlap.
-  const concurrency = isShadow ? 1 : (batch === null ? 8 : 2) * bee.replicas
+  const callsAReplica = batch === null ? 8 : 2
+  const replicas = () => host.replicasOf?.(bee) ?? bee.replicas
+  const mostCalls = callsAReplica * Math.max(bee.replicas, bee.maxReplicas)
   return {
     open: () => host.open(bee, batch?.size ?? 1),
     batch,
-    concurrency,
+    get concurrency() {
+      return isShadow ? 1 : callsAReplica * replicas()
+    },
+    get workers() {
+      return replicas()
+    },
     counts: 'thread',
-    maxInFlight: isShadow ? 2 * (batch?.size ?? 8) : Math.max(256, 2 * concurrency * (batch?.size ?? 1)),
+    maxInFlight: isShadow ? 2 * (batch?.size ?? 8) : Math.max(256, 2 * mostCalls * (batch?.size ?? 1)),
     bytesOf: payloadMemory,
     timeoutMs: bee.timeoutMs ?? (isSink ? foreverMs : 30_000),
     // Swarms promise no order between requests, so a slow request delays no other. A database takes rows in one order, also after a restart.

@@ -7,6 +7,8 @@ import { ThreadedModels } from '../../connectors/models/threaded-models.ts'
 import type { Tensor } from '../../topology/swarm/payload.ts'
 import type { ModelRow, ModelSignature, OpenModel, TensorSignature } from '../../topology/swarm/ports/models.ts'
 import { Refused } from '../../topology/waggle-error.ts'
+import { fixedReplicas } from '../support/fixed-replicas.ts'
+import { rowSignature } from '../support/row-model.ts'
 
 const models = resolve(import.meta.dirname, '..', '..', 'swarms', 'teddy-bear-detector', 'models')
 
@@ -16,11 +18,12 @@ describe('A model bee', () => {
   })
 
   it('refuses a row that does not fit its model, and predicts the other rows of the batch', async () => {
-    const context: Pick<BeeContext<ModelSpec>, 'spec' | 'gpu' | 'bee' | 'batchSize' | 'resolve' | 'now' | 'log'> = {
+    const context: Pick<BeeContext<ModelSpec>, 'spec' | 'gpu' | 'bee' | 'batchSize' | 'replicate' | 'resolve' | 'now' | 'log'> = {
       spec: { model: 'teddy-bear-detector.onnx' },
       gpu: 0,
       bee: 'inference',
       batchSize: 4,
+      replicate: fixedReplicas(1),
       resolve: async (name) => join(models, name),
       now: () => 0,
       log: () => {},
@@ -70,6 +73,7 @@ describe('A model bee', () => {
           spec: { model: 'https://models.example/x.onnx?signature=secret', ...spec },
           bee: 'inference',
           batchSize: 1,
+          replicate: fixedReplicas(1),
           resolve: async () => '/x.onnx',
           now: () => 0,
           log: (_: string, message: string) => lines.push(message),
@@ -119,6 +123,7 @@ describe('A model bee', () => {
         gpu: 0,
         bee: 'inference',
         batchSize: 3,
+        replicate: fixedReplicas(1),
         resolve: async (name) => name,
         now: () => 0,
         log: (level, message) => lines.push(`${level} ${message}`),
@@ -135,4 +140,51 @@ describe('A model bee', () => {
       )
       await bee.close?.()
     })
+
+  it('computes as many batches side by side as it has replicas, each in a copy of the model', async () => {
+    const runs: number[] = []
+    const both = Promise.withResolvers<void>()
+    let copies = 0
+    const closed: number[] = []
+    const open = async (): Promise<OpenModel> => {
+      const copy = ++copies
+      return {
+        signature: rowSignature,
+        device: 'cpu',
+        choice: null,
+        async run(rows) {
+          if (rows.length === 1) {
+            runs.push(copy)
+            if (runs.length === 2) both.resolve()
+            await both.promise
+          }
+          return rows.map(() => ({ outputs: { scores: { shape: [2], values: [0, 1] } } }))
+        },
+        close: async () => void closed.push(copy),
+      }
+    }
+    const context = {
+      spec: { model: 'x.onnx' },
+      gpu: 0,
+      bee: 'inference',
+      batchSize: 2,
+      replicate: fixedReplicas(2),
+      resolve: async (name: string) => name,
+      now: () => 0,
+      log: () => {},
+      ports: { models: { open, versionsAt: async () => null } },
+    } as unknown as BeeContext<ModelSpec>
+    const bee = await modelBee(context, 'onnx')
+    assert.ok('processBatch' in bee)
+    const batch = [{ tensors: { x: { datatype: 'FP32', shape: [1], data: Float32Array.of(1) } } }]
+    await Promise.all([bee.processBatch(batch, []), bee.processBatch(batch, [])])
+    await bee.close?.()
+    assert.deepEqual(
+      [runs.toSorted(), closed.toSorted()],
+      [
+        [1, 2],
+        [1, 2],
+      ],
+    )
+  })
 })

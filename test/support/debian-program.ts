@@ -21,6 +21,7 @@ export function programOfDebian(name: string, options: { readonly package?: stri
   const failure = existsSync(directory) ? null : unpack(packageName, { cache, directory })
   if (failure !== null) return { missing: `${name} is not on this machine, and Debian’s package of it cannot be had: ${failure}` }
   const folders = [
+    'bin',
     'usr/bin',
     'usr/sbin',
     ...subfolders(join(directory, 'usr/lib/postgresql')).map((version) => relative(directory, join(version, 'bin'))),

@@ -21,8 +21,21 @@ export const beeSchema: TSchema = Type.Object(
     ),
     spec: Type.Optional(Type.Object({}, { additionalProperties: true, description: 'Settings of the bee type.' })),
     gpu: Type.Optional(Type.Integer({ minimum: 0, default: 0, description: 'GPUs that one instance uses.' })),
-    replicas: Type.Optional(Type.Integer({ minimum: 1, maximum: 1000, default: 1, description: 'Instances in each process.' })),
-    max_replicas: Type.Optional(Type.Integer({ minimum: 1, maximum: 1000 })),
+    replicas: Type.Optional(
+      Type.Integer({
+        minimum: 1,
+        maximum: 1000,
+        default: 1,
+        description: 'Containers, processes or threads that do the bee’s work side by side, in each process of Waggle.',
+      }),
+    ),
+    max_replicas: Type.Optional(
+      Type.Integer({
+        minimum: 1,
+        maximum: 1000,
+        description: 'While requests wait, up to so many replicas, as long as one more helps. Default: as many as replicas.',
+      }),
+    ),
     timeout_seconds: Type.Optional(
       Type.Number({
         exclusiveMinimum: 0,

@@ -7,6 +7,7 @@ import { pathToFileURL } from 'node:url'
 import { loadBee } from '../../../bees/module/load-bee.ts'
 import { openThreadedBee } from '../../../bees/module/threaded-bee.ts'
 import { WaggleError } from '../../../topology/waggle-error.ts'
+import { fixedReplicas } from '../../support/fixed-replicas.ts'
 
 const index = pathToFileURL(resolve(import.meta.dirname, '..', '..', '..', 'ops', 'index.ts')).href
 
@@ -149,7 +150,7 @@ describe('A module that cannot be a bee', () => {
     ] as const) {
       const path = join(directory, file)
       writeFileSync(path, source)
-      await assert.rejects(openThreadedBee({ module: { path, export: 'default' }, bee: 'work', log: () => {} }, 2), {
+      await assert.rejects(openThreadedBee({ module: { path, export: 'default' }, bee: 'work', log: () => {} }, fixedReplicas(2)), {
         code: 'WAGGLE_INVALID_MODULE',
         message,
       })

@@ -6,6 +6,7 @@ import { after, before, describe, it } from 'node:test'
 import { type Bee, type BeeRequest, ErrorInput } from '../../../bees/define-bee.ts'
 import { openThreadedBee } from '../../../bees/module/threaded-bee.ts'
 import { Refused, WaggleError } from '../../../topology/waggle-error.ts'
+import { fixedReplicas } from '../../support/fixed-replicas.ts'
 
 const source = `
 import { threadId, isMainThread, parentPort, workerData } from 'node:worker_threads'
@@ -47,7 +48,7 @@ describe('A module with workers', () => {
   const log = (line: string) => void lines.push(line)
   before(async () => {
     writeFileSync(path, source)
-    bee = await openThreadedBee({ module: { path, export: 'default' }, bee: 'work', log }, 2)
+    bee = await openThreadedBee({ module: { path, export: 'default' }, bee: 'work', log }, fixedReplicas(2))
   })
   after(async () => {
     await bee.close?.()
@@ -89,7 +90,7 @@ describe('A module with workers', () => {
   })
 
   it('fails only the call that ends the thread: the other open calls are tried again, alone', async () => {
-    const one = await openThreadedBee({ module: { path, export: 'default' }, bee: 'work', log }, 1)
+    const one = await openThreadedBee({ module: { path, export: 'default' }, bee: 'work', log }, fixedReplicas(1))
     assert.ok('process' in one)
     const innocents = [1, 2, 3].map(() => one.process({ do: 'meet' }, request()))
     const guilty = one.process({ do: 'end' }, request())
@@ -99,7 +100,7 @@ describe('A module with workers', () => {
   })
 
   it('fails only a call that hangs when its time is over, as long as the thread gives way to others', async () => {
-    const one = await openThreadedBee({ module: { path, export: 'default' }, bee: 'work', log }, 1)
+    const one = await openThreadedBee({ module: { path, export: 'default' }, bee: 'work', log }, fixedReplicas(1))
     assert.ok('process' in one)
     const abort = new AbortController()
     const hanging = one.process({ do: 'hang' }, { ...request(), signal: abort.signal })
@@ -110,7 +111,7 @@ describe('A module with workers', () => {
     await assert.rejects(Promise.resolve(hanging), { message: /did not end when its time was over/ })
     assert.ok(await innocent)
     await one.close?.()
-    await assert.rejects(async () => one.process({ do: 'thread' }, request()), { message: 'A thread of work ended: it is closed' })
+    await assert.rejects(async () => one.process({ do: 'thread' }, request()), { code: 'WAGGLE_BEE_FAILED', message: 'work is closed' })
   })
 
   it('that throws after its answer is in the log with the place, and starts again', async () => {
@@ -137,7 +138,7 @@ describe('A module with workers', () => {
   })
 
   it('takes batches where the module has processBatch', async () => {
-    const lists = await openThreadedBee({ module: { path, export: 'lists' }, bee: 'lists', log }, 1)
+    const lists = await openThreadedBee({ module: { path, export: 'lists' }, bee: 'lists', log }, fixedReplicas(1))
     assert.ok('processBatch' in lists)
     const [one, two, three] = await lists.processBatch([1, 2, 3], [request(), request(), request()])
     assert.deepEqual([one, three], [10, 30])
@@ -146,7 +147,9 @@ describe('A module with workers', () => {
   })
 
   it('is refused at its start where the module has no such export', async () => {
-    await assert.rejects(openThreadedBee({ module: { path, export: 'missing' }, bee: 'work', log }, 2), { code: 'WAGGLE_INVALID_MODULE' })
+    await assert.rejects(openThreadedBee({ module: { path, export: 'missing' }, bee: 'work', log }, fixedReplicas(2)), {
+      code: 'WAGGLE_INVALID_MODULE',
+    })
   })
 })
 

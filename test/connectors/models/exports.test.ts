@@ -5,6 +5,7 @@ import type { BeeContext } from '../../../bees/define-bee.ts'
 import { type ModelSpec, modelBee } from '../../../bees/model-prediction.ts'
 import { ThreadedModels } from '../../../connectors/models/threaded-models.ts'
 import { assertClose, exportedModels, exportsDirectory } from '../../support/exported-models.ts'
+import { fixedReplicas } from '../../support/fixed-replicas.ts'
 
 describe('An exported model', () => {
   for (const { model, type, spec, requests } of exportedModels) {
@@ -14,6 +15,7 @@ describe('An exported model', () => {
         spec: { model, ...spec },
         gpu: 0,
         bee: 'model',
+        replicate: fixedReplicas(1),
         ports: { models: new ThreadedModels({ requireGpu: false }) },
         resolve: async (name: string) => join(exportsDirectory, name),
         log: () => {},

@@ -1,0 +1,74 @@
+import { Type } from 'typebox'
+import type { ContainerLimits } from '../../topology/swarm/ports/containers.ts'
+import { WaggleError } from '../../topology/waggle-error.ts'
+
+/** The settings of a spec that bound a container. A program of this machine, without a container, ignores them. */
+export const boundsSpec = {
+  memory: Type.Optional(
+    Type.Unsafe<string | number>({
+      type: ['string', 'integer'],
+      pattern: '^\\d+(\\.\\d+)?\\s*([kmg]i?b?|b)?$',
+      minimum: 6 * 1024 * 1024,
+      description: 'The most memory of a container, such as 512m or 2g, or a number of bytes; at least 6m. Default: 2g. No swap is used.',
+    }),
+  ),
+  cpus: Type.Optional(Type.Number({ minimum: 0.01, maximum: 1024, description: 'The most cores of a container, such as 0.5. Default: 1.' })),
+  pids: Type.Optional(
+    Type.Integer({ minimum: 1, maximum: 4_194_304, description: 'The most processes and threads of a container together. Default: 256.' }),
+  ),
+  network: Type.Optional(
+    Type.Unsafe<boolean | string>({
+      type: ['boolean', 'string'],
+      pattern: '^[a-zA-Z0-9][a-zA-Z0-9_.-]*$',
+      description: 'true: the container reaches the network through Docker’s bridge. A name: it joins this Docker network. Default: no network.',
+    }),
+  ),
+}
+
+export interface BoundSpec {
+  readonly memory?: string | number
+  readonly cpus?: number
+  readonly pids?: number
+  readonly network?: boolean | string
+}
+
+/** The bounds of a spec, with the defaults. */
+export function boundsOf({ memory = '2g', cpus = 1, pids = 256, network = false }: BoundSpec): {
+  readonly limits: ContainerLimits
+  readonly network: string | null
+} {
+  return {
+    limits: { memoryBytes: bytesOf(memory), cpus, pids },
+    network: network === true ? 'bridge' : network === false ? null : network,
+  }
+}
+
+/** The error of bounds that a container must not have; null if there is none. */
+export function boundsMistake({ memory, network }: BoundSpec, bee: string): WaggleError | null {
+  if (network === 'host')
+    return new WaggleError('WAGGLE_INVALID_SWARM', {
+      message: `${bee} asks for the network of this machine`,
+      next: 'Set network: true, or name a Docker network: in the machine’s own network a container reaches everything that listens on loopback, Waggle too.',
+    })
+  if (memory !== undefined && bytesOf(memory) < leastBytes)
+    return new WaggleError('WAGGLE_INVALID_SWARM', {
+      message: `${bee} has ${memory} of memory, and a container needs at least 6m`,
+      next: 'Write a unit, such as 512m or 2g.',
+    })
+  return null
+}
+
+function bytesOf(memory: string | number): number {
+  if (typeof memory === 'number') return memory
+  const [, number = '0', unit = 'b'] = /^([\d.]+)\s*([kmgb])?/.exec(memory) ?? []
+  return Math.round(Number(number) * (units.get(unit) ?? 1))
+}
+
+const units: ReadonlyMap<string, number> = new Map([
+  ['b', 1],
+  ['k', 1024],
+  ['m', 1024 ** 2],
+  ['g', 1024 ** 3],
+])
+/** Docker starts no container with less. */
+const leastBytes = 6 * 1024 ** 2

@@ -1,0 +1,172 @@
+/** The numbers of a bee since the last decision. */
+export interface ReplicaLoad {
+  /** A clock in ms that never goes back. */
+  readonly nowMs: number
+  /** The time that the other numbers are about. */
+  readonly spanMs: number
+  readonly replicas: number
+  /** The mean number of calls that had no result. */
+  readonly callsInFlight: number
+  readonly callsDone: number
+  readonly rowsDone: number
+  /** The mean time that a row waited for its call: in the log, and for its batch. */
+  readonly waitedMs: number
+}
+
+export interface ReplicaDecision {
+  readonly change: 'grow' | 'shrink' | 'take back'
+  /** The reason, as the end of a sentence. */
+  readonly because: string
+}
+
+export interface ReplicaRange {
+  readonly min: number
+  readonly max: number
+}
+
+/**
+ * Decides how many replicas of a bee run side by side. It knows nothing but numbers and times, so that a test can play hours of load in no time.
+ *
+ * It grows by one when more calls are in flight than replicas can compute, and rows wait noticeably, for a second without a break. Then it measures: a
+ * replica stays if more rows are done with it, or if they wait much less. One that does not help is taken back, and the next one is tried after a minute,
+ * then two, up to 16. So a bee that waits for a database, or a machine whose cores are all busy, keeps its size. It shrinks by one after half a minute in
+ * which one replica fewer would have been enough.
+ */
+export class ReplicaRule {
+  readonly #range: ReplicaRange
+  /** The load since the pressure began. Null while there is none. */
+  #pressure: Sum | null = null
+  /** The time since which one replica fewer would be enough. */
+  #easySinceMs: number | null = null
+  /** The last replica, while it is measured. */
+  #trial: { readonly sinceMs: number; readonly before: Sum; readonly load: Sum } | null = null
+  #growsAfterMs = Number.NEGATIVE_INFINITY
+  #holdMs = firstHoldMs
+
+  constructor(range: ReplicaRange) {
+    this.#range = range
+  }
+
+  /** Null: it stays as it is. */
+  decide(load: ReplicaLoad): ReplicaDecision | null {
+    const pressed = isPressed(load)
+    const verdict = this.#trial === null ? null : this.#judge(this.#trial, load, pressed)
+    if (verdict !== null || this.#trial !== null) return verdict
+    this.#easySinceMs = isEasy(load) ? (this.#easySinceMs ?? load.nowMs - load.spanMs) : null
+    if (this.#easySinceMs !== null && load.replicas > this.#range.min && load.nowMs - this.#easySinceMs >= easyMs) {
+      this.#easySinceMs = null
+      return { change: 'shrink', because: `${shown(load.callsInFlight)} calls were in flight at a time for ${easyMs / 1000} s` }
+    }
+    this.#pressure = pressed ? (this.#pressure ?? new Sum()) : null
+    this.#pressure?.add(load)
+    if (this.#pressure === null || this.#pressure.spanMs < pressureMs) return null
+    if (load.replicas >= this.#range.max || load.nowMs < this.#growsAfterMs) return null
+    this.#trial = { sinceMs: Number.POSITIVE_INFINITY, before: this.#pressure, load: new Sum() }
+    const { callsInFlight, waitMs } = this.#pressure
+    this.#pressure = null
+    return { change: 'grow', because: `${shown(callsInFlight)} calls are in flight at a time, and a row waits ${shown(waitMs)} ms` }
+  }
+
+  /** The replica that `grow` asked for is ready. */
+  grown(nowMs: number): void {
+    if (this.#trial !== null) this.#trial = { ...this.#trial, sinceMs: nowMs }
+  }
+
+  /** The replica that `grow` asked for could not be opened. */
+  notGrown(nowMs: number): void {
+    this.#trial = null
+    this.#hold(nowMs)
+  }
+
+  #judge(trial: { readonly sinceMs: number; readonly before: Sum; readonly load: Sum }, load: ReplicaLoad, pressed: boolean): ReplicaDecision | null {
+    // The first moments are left out: code and caches of a new replica are cold.
+    if (load.nowMs - load.spanMs < trial.sinceMs + warmUpMs) return null
+    trial.load.add(load)
+    const { before, load: after } = trial
+    const isEnough = after.spanMs >= trialMs && after.callsDone >= trialCalls
+    if (!isEnough && after.spanMs < longestTrialMs) return null
+    this.#trial = null
+    const old = load.replicas - 1
+    const wanted = before.rowsPerSecond * (1 + leastPart / Math.max(1, old))
+    if (!pressed || after.rowsPerSecond >= wanted || after.waitMs <= before.waitMs / 2) {
+      this.#holdMs = firstHoldMs
+      return null
+    }
+    this.#hold(load.nowMs)
+    return {
+      change: 'take back',
+      because: `it does not help: ${shown(after.rowsPerSecond)} rows/s with it, ${shown(before.rowsPerSecond)} without`,
+    }
+  }
+
+  #hold(nowMs: number): void {
+    this.#growsAfterMs = nowMs + this.#holdMs
+    this.#holdMs = Math.min(longestHoldMs, 2 * this.#holdMs)
+  }
+}
+
+/** Loads added up. */
+class Sum {
+  spanMs = 0
+  callsDone = 0
+  #rowsDone = 0
+  #callMs = 0
+  #waitWeightedMs = 0
+
+  add(load: ReplicaLoad): void {
+    this.spanMs += load.spanMs
+    this.callsDone += load.callsDone
+    this.#rowsDone += load.rowsDone
+    this.#callMs += load.callsInFlight * load.spanMs
+    this.#waitWeightedMs += waitOf(load) * load.spanMs
+  }
+
+  get rowsPerSecond(): number {
+    return (1000 * this.#rowsDone) / this.spanMs
+  }
+
+  get callsInFlight(): number {
+    return this.#callMs / this.spanMs
+  }
+
+  get waitMs(): number {
+    return this.#waitWeightedMs / this.spanMs
+  }
+}
+
+function isPressed(load: ReplicaLoad): boolean {
+  return load.callsInFlight >= pressedCalls * load.replicas && waitOf(load) >= noticedMs
+}
+
+/** True if one replica fewer would have spare time. */
+function isEasy({ callsInFlight, replicas }: ReplicaLoad): boolean {
+  return replicas > 1 && callsInFlight <= easyCalls * (replicas - 1)
+}
+
+/**
+ * The time that a row waits before a replica computes it. A replica computes one call at a time, as far as the rule knows, so the other calls in flight
+ * wait inside it. By Little's law they wait for their number divided by the rate of calls.
+ */
+function waitOf({ callsInFlight, replicas, callsDone, spanMs, waitedMs }: ReplicaLoad): number {
+  return waitedMs + (Math.max(0, callsInFlight - replicas) * spanMs) / Math.max(1, callsDone)
+}
+
+function shown(value: number): string {
+  return value >= 10 ? value.toFixed(0) : value.toFixed(1)
+}
+
+/** Calls in flight for each replica. At one, every replica computes and nothing waits in it. */
+const pressedCalls = 1.5
+const easyCalls = 0.6
+/** A shorter wait is not worth the memory of a replica. */
+const noticedMs = 50
+const pressureMs = 1000
+const easyMs = 30_000
+const warmUpMs = 500
+const trialMs = 2000
+const trialCalls = 10
+const longestTrialMs = 60_000
+/** A replica stays if it adds this part of what it would add at best: of a second replica, 30 % more rows. */
+const leastPart = 0.3
+const firstHoldMs = 60_000
+const longestHoldMs = 960_000

@@ -1,0 +1,10 @@
+import type { OpenProcess } from '../../topology/swarm/ports/processes.ts'
+import type { Replicas } from './replicas.ts'
+
+/** Replicas of a process as one. All calls of a batch go to the same replica. */
+export function replicatedProcess(replicas: Replicas<OpenProcess>): OpenProcess {
+  return {
+    call: (calls) => replicas.call(calls.length, (open) => open.call(calls)),
+    close: () => replicas.close(),
+  }
+}

@@ -1,0 +1,237 @@
+import type { Duplex, Readable } from 'node:stream'
+import type Docker from 'dockerode'
+import type { Clock } from '../../processor/ports.ts'
+import type { ContainerOptions } from '../../topology/swarm/ports/containers.ts'
+import type { BeeRun, BeeRunEvents } from '../containers/bee-run.ts'
+import { BeeSocket } from '../containers/bee-socket.ts'
+import { Channel } from '../containers/channel.ts'
+import { ProcessLog } from '../containers/process-log.ts'
+import { AttachedStreams } from './attached-streams.ts'
+import { containerSettings } from './container-settings.ts'
+import { type DockerEngine, dockerSays, statusOf } from './docker-engine.ts'
+import { HealthWatch } from './health-watch.ts'
+import type { FoundImage } from './images.ts'
+
+export interface ContainerRunOptions {
+  readonly engine: DockerEngine
+  readonly clock: Clock
+  readonly image: FoundImage
+  readonly options: ContainerOptions
+  /** Labels of the container, by which leftovers are found. */
+  readonly labels: { readonly [name: string]: string }
+  /** The name of a new container. A name that is taken is asked for again. */
+  readonly newName: () => string
+}
+
+/** One run of a bee's program in a container of its own, which is removed when the program has ended. */
+export class ContainerRun implements BeeRun {
+  readonly #run: ContainerRunOptions
+  readonly #clock: Clock
+  readonly #events: BeeRunEvents
+  readonly #streams = new AttachedStreams()
+  readonly #logs: ProcessLog[] = []
+  readonly #socket: BeeSocket | null
+  /** Output before the first successful health check. */
+  #held: Buffer[] | null
+  #container: Docker.Container | null = null
+  #connection: Duplex | null = null
+  #channel: Channel | null = null
+  #health: HealthWatch | null = null
+  /** The reason why this side ends the container; null while it does not. */
+  #fault: string | null = null
+  #isKilled = false
+  #isGone = false
+  #hasStarted = false
+  #hasEnded = false
+  #onDrain = () => {}
+  #cancelTimer = () => {}
+
+  constructor(run: ContainerRunOptions, events: BeeRunEvents) {
+    this.#run = run
+    this.#clock = run.clock
+    this.#events = events
+    this.#held = run.image.isChecked ? [] : null
+    this.#addLog(this.#streams.stderr)
+    this.#socket = run.engine.isLocal ? new BeeSocket((connection) => this.#channel?.connected(connection), { forAll: true }) : null
+    this.#start().catch((thrown: unknown) => this.#gone(`${this.#hasStarted ? 'is lost' : 'cannot be started'}: ${dockerSays(thrown)}`))
+  }
+
+  get lastWords(): readonly string[] {
+    return this.#logs.flatMap(({ lastLines }) => lastLines)
+  }
+
+  write(pieces: readonly Uint8Array[]): void {
+    this.#channel?.write(pieces)
+  }
+
+  get unreadBytes(): number {
+    return this.#channel?.unreadBytes ?? 0
+  }
+
+  onDrain(callback: () => void): void {
+    this.#onDrain = callback
+  }
+
+  end(): void {
+    this.#channel?.end()
+  }
+
+  kill(signal: 'SIGTERM' | 'SIGKILL'): void {
+    if (signal === 'SIGKILL') this.#isKilled = true
+    if (this.#isGone || this.#container === null) return
+    this.#container.kill({ signal }).catch((thrown: unknown) => {
+      // A container that has ended already cannot be killed.
+      if (statusOf(thrown) === null) this.#gone(`is lost: ${dockerSays(thrown)}`)
+    })
+    if (signal === 'SIGKILL') this.#goneSoon('does not end after a SIGKILL')
+  }
+
+  async #start(): Promise<void> {
+    const docker = await this.#run.engine.client
+    const container = await this.#create(docker)
+    this.#container = container
+    const connection = (await container.attach({ stream: true, hijack: true, stdin: true, stdout: true, stderr: true })) as Duplex
+    this.#connection = connection
+    const closed = Promise.withResolvers<void>()
+    connection.on('data', (chunk: Buffer) => this.#streams.push(chunk))
+    // A connection ends with its container. If it breaks off before, nothing can be read from the container any more.
+    for (const event of ['end', 'close', 'error']) connection.once(event, () => closed.resolve())
+    void closed.promise.then(() => this.#streams.end())
+    const channel = new Channel({ stdin: connection, stdout: this.#streams.stdout }, () => this.#socket?.close(), {
+      heard: (chunk) => this.#hear(chunk),
+      ended: () => this.#exitSoon(),
+      logs: (stdout) => {
+        this.#streams.stdoutIsLog()
+        this.#addLog(stdout)
+      },
+    })
+    channel.onDrain(() => this.#onDrain())
+    this.#channel = channel
+    await container.start()
+    this.#hasStarted = true
+    if (this.#isKilled) this.kill('SIGKILL')
+    if (this.#held !== null)
+      this.#health = new HealthWatch(container, this.#clock, { passed: () => this.#release(), failed: (why) => this.#fail(why) })
+    await this.#ended(container, closed.promise)
+  }
+
+  /**
+   * Creates the container. A name that another one has is replaced by a new one. If Docker does not see the folder of the socket, because Waggle itself runs in a
+   * container or has a /tmp of its own, the container gets no socket.
+   */
+  async #create(docker: Docker): Promise<Docker.Container> {
+    const { options, image, labels, newName } = this.#run
+    let socket = this.#socket?.path ?? null
+    for (let tries = 1; ; tries++) {
+      try {
+        return await docker.createContainer({ ...containerSettings(options, { image, labels, socket }), name: newName() })
+      } catch (thrown) {
+        const seesNoFolder = socket !== null && /bind source path does not exist/.test(dockerSays(thrown))
+        if (seesNoFolder) socket = null
+        else if (statusOf(thrown) !== 409 || tries === maxNames) throw thrown
+      }
+    }
+  }
+
+  #addLog(stream: Readable): void {
+    this.#logs.push(new ProcessLog(stream, this.#clock, (line) => this.#run.options.log('info', line)))
+  }
+
+  /** Kills a container that has closed its output and does not exit soon. It cannot answer calls any more. */
+  #exitSoon(): void {
+    if (this.#isGone || this.#hasEnded) return
+    this.#cancelTimer()
+    this.#cancelTimer = this.#clock.after(drainMs, () => this.kill('SIGKILL'))
+  }
+
+  /** Waits for the end of the container, and for the rest of its output. */
+  async #ended(container: Docker.Container, closed: Promise<void>): Promise<void> {
+    const { StatusCode: status } = (await container.wait()) as { readonly StatusCode: number }
+    this.#hasEnded = true
+    this.#health?.close()
+    for (const log of this.#logs) log.drain()
+    const drained = Promise.withResolvers<void>()
+    const cancel = this.#clock.after(drainMs, () => drained.resolve())
+    await Promise.race([closed, drained.promise])
+    await Promise.race([new Promise<void>((resolve) => this.#channel?.onceRead(resolve)), drained.promise])
+    cancel()
+    const state = await container
+      .inspect()
+      .then((found) => found.State)
+      .catch(() => null)
+    this.#gone(this.#whyEnded(status, state))
+  }
+
+  #whyEnded(status: number, state: { readonly OOMKilled?: boolean; readonly Error?: string } | null): string {
+    const { limits } = this.#run.options
+    if (this.#fault !== null) return this.#fault
+    if (state?.OOMKilled === true) return `ran out of memory and was killed (memory: ${shownBytes(limits.memoryBytes)})`
+    const { misfit } = this.#run.image
+    const why = status > 128 && status < 160 ? `was ended by ${signalName(status - 128)}` : `ended with status ${status}`
+    return misfit === null ? why : `${why}; ${misfit}`
+  }
+
+  #hear(chunk: Buffer): void {
+    if (this.#held === null) this.#events.stdout(chunk)
+    else if (this.#held.reduce((bytes, one) => bytes + one.length, chunk.length) <= maxHeldBytes) this.#held.push(chunk)
+    else this.#fail(`wrote more than ${maxHeldBytes} bytes before its health check passed`)
+  }
+
+  #release(): void {
+    const held = this.#held ?? []
+    this.#held = null
+    for (const chunk of held) this.#events.stdout(chunk)
+  }
+
+  #fail(why: string): void {
+    this.#fault ??= why
+    this.kill('SIGKILL')
+  }
+
+  #goneSoon(why: string): void {
+    if (this.#hasEnded) return
+    this.#cancelTimer()
+    this.#cancelTimer = this.#clock.after(killMs, () => this.#gone(why))
+  }
+
+  #gone(why: string): void {
+    if (this.#isGone) return
+    this.#isGone = true
+    this.#cancelTimer()
+    this.#health?.close()
+    this.#socket?.close()
+    this.#connection?.destroy()
+    this.#streams.end()
+    // The end of a stream gives its last line in a later turn of the event loop.
+    setImmediate(() => {
+      for (const log of this.#logs) log.end()
+      this.#channel?.destroy()
+      this.#events.gone(why)
+    })
+    // It may be gone already, with its Docker or by another hand. A leftover is removed at the next start.
+    this.#container?.remove({ force: true, v: true }).catch(() => {})
+  }
+}
+
+function shownBytes(bytes: number): string {
+  const gigabytes = bytes / 1024 ** 3
+  return gigabytes >= 1 && Number.isInteger(gigabytes * 10) ? `${gigabytes}g` : `${Math.round(bytes / 1024 ** 2)}m`
+}
+
+function signalName(number: number): string {
+  return (
+    new Map([
+      [6, 'SIGABRT'],
+      [7, 'SIGBUS'],
+      [9, 'SIGKILL'],
+      [11, 'SIGSEGV'],
+      [15, 'SIGTERM'],
+    ]).get(number) ?? `signal ${number}`
+  )
+}
+
+const drainMs = 1000
+/** The time that Docker has to end a container after SIGKILL. */
+const killMs = 30_000
+const maxHeldBytes = 64 * 1024
+const maxNames = 5

@@ -1,0 +1,61 @@
+import { basename, dirname } from 'node:path'
+import type { ContainerCreateOptions } from 'dockerode'
+import type { ContainerOptions } from '../../topology/swarm/ports/containers.ts'
+import type { FoundImage } from './images.ts'
+
+/**
+ * The settings of a bee's container. It gets what a program needs that reads requests and writes results, and no more: no network, no capability, no
+ * writable file outside /tmp, no root, no more memory, cores and processes than its spec says. docs/decisions/containers.md has the reasons.
+ */
+export function containerSettings(
+  { swarm, bee, command, env, limits, network, gpu }: ContainerOptions,
+  { image, labels, socket }: { readonly image: FoundImage; readonly labels: { readonly [name: string]: string }; readonly socket: string | null },
+): ContainerCreateOptions {
+  const own = { ...env, WAGGLE_PROTOCOL: '1', WAGGLE_SWARM: swarm, WAGGLE_BEE: bee }
+  const variables = socket === null ? own : { ...own, WAGGLE_BEE_SOCKET: `${mountedAt}/${basename(socket)}` }
+  return {
+    Image: image.id,
+    ...(command === null ? {} : { Cmd: [...command] }),
+    Env: Object.entries(variables).map(([name, value]) => `${name}=${value}`),
+    User: isRoot(image.user) ? unprivilegedUser : image.user,
+    Labels: { ...labels },
+    AttachStdin: true,
+    AttachStdout: true,
+    AttachStderr: true,
+    OpenStdin: true,
+    // The input of the program ends with the connection, also when Waggle is killed.
+    StdinOnce: true,
+    // A terminal would mix standard output with standard error.
+    Tty: false,
+    HostConfig: {
+      NetworkMode: network ?? 'none',
+      ReadonlyRootfs: true,
+      Tmpfs: { '/tmp': `rw,nosuid,nodev,noexec,mode=1777,size=${tmpBytes}` },
+      CapDrop: ['ALL'],
+      SecurityOpt: ['no-new-privileges'],
+      Memory: limits.memoryBytes,
+      // The same number for memory with swap: no swap.
+      MemorySwap: limits.memoryBytes,
+      NanoCpus: Math.round(limits.cpus * 1e9),
+      PidsLimit: limits.pids,
+      // A process that reaps the children that the program leaves behind.
+      Init: true,
+      // Docker would write every result to a file that nobody reads and that has no end.
+      LogConfig: { Type: 'none', Config: {} },
+      ...(socket === null ? {} : { Mounts: [{ Type: 'bind', Source: dirname(socket), Target: mountedAt, ReadOnly: true }] }),
+      ...(gpu === 0 ? {} : { DeviceRequests: [{ Driver: '', Count: gpu, DeviceIDs: undefined, Capabilities: [['gpu']], Options: {} }] }),
+    },
+  }
+}
+
+/** True for a user that is root, or for none, which Docker takes for root. */
+function isRoot(user: string): boolean {
+  const [name = ''] = user.split(':')
+  return name === '' || name === 'root' || /^0+$/.test(name)
+}
+
+/** The user `nonroot` of distroless images. It owns nothing. */
+const unprivilegedUser = '65532:65532'
+const tmpBytes = 64 * 1024 * 1024
+/** The folder of the socket in the container. */
+const mountedAt = '/run/waggle'

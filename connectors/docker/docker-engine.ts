@@ -1,0 +1,101 @@
+import type Docker from 'dockerode'
+
+/**
+ * The Docker of this machine, or of `DOCKER_HOST`. Nothing is loaded and no connection is made before the first question. Every other part of this folder talks
+ * to Docker through it.
+ */
+export class DockerEngine {
+  readonly #socketPath: string | undefined
+  #docker: Promise<Docker> | null = null
+
+  /** `socketPath`: the socket of the daemon. Default: `DOCKER_HOST`, else the usual socket. */
+  constructor({ socketPath }: { readonly socketPath?: string } = {}) {
+    this.#socketPath = socketPath
+  }
+
+  /** The client. Throws if `DOCKER_HOST` is no address. */
+  get client(): Promise<Docker> {
+    this.#docker ??= import('dockerode').then(
+      ({ default: Client }) => new Client(this.#socketPath === undefined ? {} : { socketPath: this.#socketPath }),
+    )
+    return this.#docker
+  }
+
+  /** True if a Unix socket of this machine can be mounted into a container. On other systems than Linux, Docker runs in a virtual machine. */
+  get isLocal(): boolean {
+    if (process.platform !== 'linux') return false
+    const address = process.env.DOCKER_HOST ?? ''
+    return this.#socketPath !== undefined || address === '' || address.startsWith('unix:')
+  }
+
+  /** True if the image is here; null if no Docker answers. */
+  async hasImage(image: string): Promise<boolean | null> {
+    try {
+      await within(answerMs, (await this.client).getImage(image).inspect())
+      return true
+    } catch (thrown) {
+      return statusOf(thrown) === 404 ? false : null
+    }
+  }
+
+  /** The limits that this Docker ignores, because the machine's kernel has not the means. */
+  async ignoredLimits(): Promise<readonly string[]> {
+    const info = new Map(Object.entries(await (await this.client).info()))
+    return [
+      ['memory', 'MemoryLimit'],
+      ['cpus', 'CpuCfsQuota'],
+      ['pids', 'PidsLimit'],
+    ].flatMap(([limit = '', key = '']) => (info.get(key) === false ? [limit] : []))
+  }
+
+  /** The reason why no Docker answers, as the end of a sentence; null if one does. */
+  async absence(): Promise<string | null> {
+    try {
+      await within(answerMs, (await this.client).ping())
+      return null
+    } catch (thrown) {
+      return absenceOf(thrown, this.#socketPath ?? process.env.DOCKER_HOST ?? '/var/run/docker.sock')
+    }
+  }
+}
+
+/** The reason why a connection to Docker at `place` failed, as the end of a sentence. */
+export function absenceOf(thrown: unknown, place: string): string {
+  const code = thrown instanceof Error && 'code' in thrown ? thrown.code : undefined
+  if (code === 'ENOENT') return `there is no Docker at ${place}`
+  if (code === 'ECONNREFUSED') return `no Docker listens at ${place}`
+  if (code === 'EACCES' || code === 'EPERM')
+    return `this user may not use the Docker at ${place}: add it to the socket’s group, which often is docker`
+  return `the Docker at ${place} does not answer (${dockerSays(thrown)})`
+}
+
+/** The HTTP status of Docker's answer; null if there was none. */
+export function statusOf(thrown: unknown): number | null {
+  const status = thrown !== null && typeof thrown === 'object' && 'statusCode' in thrown ? thrown.statusCode : null
+  return typeof status === 'number' ? status : null
+}
+
+/** Docker's own words, on one line, without the words that its client adds. */
+export function dockerSays(thrown: unknown): string {
+  const text = thrown instanceof Error ? thrown.message : String(thrown)
+  return text
+    .replace(/^\(HTTP code \d+\) [^-]*- /, '')
+    .replaceAll(/\s+/g, ' ')
+    .trim()
+    .replace(/\.$/, '')
+    .slice(0, maxWords)
+}
+
+async function within<T>(ms: number, answer: Promise<T>): Promise<T> {
+  const late = Promise.withResolvers<never>()
+  const timer = setTimeout(() => late.reject(new Error(`no answer within ${ms / 1000} s`)), ms)
+  try {
+    return await Promise.race([answer, late.promise])
+  } finally {
+    clearTimeout(timer)
+  }
+}
+
+/** A Docker that takes longer to answer a small question counts as none. */
+const answerMs = 5_000
+const maxWords = 500

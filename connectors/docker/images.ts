@@ -1,0 +1,121 @@
+import type Docker from 'dockerode'
+import type { HealthConfig } from 'dockerode'
+import type { Clock } from '../../processor/ports.ts'
+import type { ProcessOptions } from '../../topology/swarm/ports/processes.ts'
+import { WaggleError } from '../../topology/waggle-error.ts'
+import { type DockerEngine, dockerSays, statusOf } from './docker-engine.ts'
+import { PullProgress } from './pull-progress.ts'
+
+/** An image of this machine. */
+export interface FoundImage {
+  readonly name: string
+  readonly id: string
+  /** The user that the image runs as; '' for root. */
+  readonly user: string
+  /** True if the image has a health check. */
+  readonly isChecked: boolean
+  /** The reason why the image may not run on this machine, as the end of a sentence; null if it fits. */
+  readonly misfit: string | null
+}
+
+export interface ImagesOptions {
+  readonly engine: DockerEngine
+  readonly clock: Clock
+}
+
+/** Finds images on this machine, and pulls those that are not. Bees that name one image share its pull. */
+export class Images {
+  readonly #engine: DockerEngine
+  readonly #clock: Clock
+  readonly #pulls = new Map<string, Promise<void>>()
+
+  constructor({ engine, clock }: ImagesOptions) {
+    this.#engine = engine
+    this.#clock = clock
+  }
+
+  /** Throws WAGGLE_NOT_RESOLVED if there is no Docker, or no such image here or in its registry. */
+  async find(name: string, { bee, log }: Pick<ProcessOptions, 'bee' | 'log'>): Promise<FoundImage> {
+    const absence = await this.#engine.absence()
+    if (absence !== null) throw notResolved(bee, name, `and ${absence}`, 'Start Docker, or')
+    const docker = await this.#engine.client
+    if (!(await this.#isHere(docker, name))) await this.#pullOnce(docker, name, { bee, log })
+    return this.#found(docker, name).catch((thrown: unknown) => {
+      throw notResolved(bee, name, `about which Docker says: ${dockerSays(thrown)}`, 'See that Docker runs, or')
+    })
+  }
+
+  async #found(docker: Docker, name: string): Promise<FoundImage> {
+    const { Id: id, Config: config, Os: os, Architecture: architecture } = await docker.getImage(name).inspect()
+    const { Os: ownOs, Arch: own } = await docker.version()
+    return {
+      name,
+      id,
+      user: config?.User ?? '',
+      isChecked: isHealthCheck(config),
+      misfit: os === ownOs && architecture === own ? null : `its image is for ${os}/${architecture}, and this Docker runs ${ownOs}/${own}`,
+    }
+  }
+
+  async #isHere(docker: Docker, name: string): Promise<boolean> {
+    try {
+      await docker.getImage(name).inspect()
+      return true
+    } catch (thrown) {
+      if (statusOf(thrown) === 404 || statusOf(thrown) === 400) return false
+      throw thrown
+    }
+  }
+
+  async #pullOnce(docker: Docker, name: string, { bee, log }: Pick<ProcessOptions, 'bee' | 'log'>): Promise<void> {
+    const pull = this.#pulls.get(name) ?? this.#pull(docker, name, log).finally(() => this.#pulls.delete(name))
+    this.#pulls.set(name, pull)
+    try {
+      await pull
+    } catch (thrown) {
+      throw notResolved(
+        bee,
+        name,
+        `which is not on this machine and cannot be pulled: ${dockerSays(thrown)}`,
+        `Correct the name, build it, or run docker pull ${name} by hand; or`,
+      )
+    }
+  }
+
+  async #pull(docker: Docker, name: string, log: ProcessOptions['log']): Promise<void> {
+    log('info', `${name} is not on this machine: pulling it`)
+    const progress = new PullProgress(name, this.#clock, (line) => log('info', line))
+    // Without a tag Docker would pull every tag that there is.
+    const stream = await docker.pull(isTagged(name) ? name : `${name}:latest`)
+    await new Promise<void>((resolve, reject) => {
+      docker.modem.followProgress(
+        stream,
+        (error: Error | null) => (error === null ? resolve() : reject(error)),
+        (event: { readonly error?: unknown }) => {
+          // Docker has answered with 200 by then, so its client takes a pull that breaks off for one that ends.
+          if (typeof event.error === 'string') reject(new Error(event.error))
+          progress.add(event)
+        },
+      )
+    })
+    log('info', `${name} is pulled`)
+  }
+}
+
+function notResolved(bee: string, image: string, why: string, next: string): WaggleError {
+  return new WaggleError('WAGGLE_NOT_RESOLVED', {
+    message: `${bee} names the image ${image}, ${why}`,
+    next: `${next} map the image to a command of this machine, in waggle.yaml beside the swarm: resolve: {"${image}": [program, argument]}.`,
+  })
+}
+
+/** A colon after the last slash begins a tag, and @ a digest. A colon before it belongs to the registry's port. */
+function isTagged(name: string): boolean {
+  return name.includes('@') || name.slice(name.lastIndexOf('/') + 1).includes(':')
+}
+
+/** `NONE` switches off the health check of the image below. */
+function isHealthCheck(config: { readonly Healthcheck?: HealthConfig | undefined } | undefined): boolean {
+  const [kind = 'NONE'] = config?.Healthcheck?.Test ?? []
+  return kind !== 'NONE'
+}

@@ -1,0 +1,94 @@
+import assert from 'node:assert/strict'
+import { it } from 'node:test'
+import { describeWithDocker } from '../../support/docker-daemon.ts'
+import { eventually, SwarmHere } from '../../support/swarm-here.ts'
+
+describeWithDocker('A swarm with a container', (docker) => {
+  const script = `
+    import { hostname } from 'node:os'
+    import { createInterface } from 'node:readline'
+    console.error('the model is loaded')
+    console.log(JSON.stringify({ waggle: 1 }))
+    for await (const line of createInterface(process.stdin)) {
+      const { id, json } = JSON.parse(line)
+      if (json.die) process.exit(9)
+      if (json.refuse) console.log(JSON.stringify({ id, refuse: 'not a photo' }))
+      else if (!json.hang) console.log(JSON.stringify({ id, json: { uid: process.getuid(), says: process.env.GREETING, ...(json.who ? { host: hostname() } : {}) } }))
+    }`
+
+  const beesOf = (spec: object, more = '') =>
+    `  - {name: svm, type: container, input: {name: entrance}${more}, spec: ${JSON.stringify(spec)}}\n  - {name: answer, type: respond, input: {name: svm}}`
+
+  const ofImage = (more: object = {}) => ({
+    image: docker().image,
+    command: ['node', '--input-type=module', '-e', script],
+    env: { GREETING: 'hello' },
+    memory: '256m',
+    cpus: 0.5,
+    pids: 64,
+    ...more,
+  })
+
+  it('answers from the container, logs its lines under its name, and leaves no container behind', async () => {
+    const swarm = await SwarmHere.open({}, { bees: beesOf(ofImage()) })
+    const response = await swarm.ask({ photo: 1 })
+    assert.deepEqual([response.status, await response.json()], [200, { uid: 65532, says: 'hello' }])
+    const [container] = await docker().client.listContainers({ filters: { label: ['waggle.bee=svm'] } })
+    const { HostConfig: host } = await docker()
+      .client.getContainer(container?.Id ?? '')
+      .inspect()
+    assert.deepEqual([host.Memory, host.NanoCpus, host.PidsLimit, host.NetworkMode], [256 * 1024 ** 2, 5e8, 64, 'none'])
+    await swarm[Symbol.asyncDispose]()
+    assert.ok(swarm.said.includes('info the model is loaded'), swarm.said.join('\n'))
+    await eventually(async () => (await docker().client.listContainers({ all: true })).length === 0)
+  })
+
+  const hasOneLetter = (swarm: SwarmHere) =>
+    eventually(async () => {
+      const topic = await swarm.topic('.dead-letters')
+      return (topic?.offsets ?? []).reduce((sum, { start, end }) => sum + end - start, 0) === 1
+    })
+
+  it('answers 422 where the container refuses, and 502 with a dead letter where it dies, and goes on', async () => {
+    await using swarm = await SwarmHere.open({}, { bees: beesOf(ofImage({ cpus: 1 }), ', timeout_seconds: 120') })
+    assert.equal((await swarm.ask({ refuse: true })).status, 422)
+    // The container starts twice before the request is known to kill it.
+    const died = await swarm.ask({ die: true }, { headers: { 'x-timeout-seconds': '120' } })
+    const problem = (await died.json()) as { readonly bee: string; readonly detail: string }
+    assert.deepEqual([died.status, problem.bee], [502, 'svm'])
+    assert.match(problem.detail, /ended with status 9 while it had this request/)
+    assert.equal((await swarm.ask({ photo: 1 })).status, 200)
+    await hasOneLetter(swarm)
+  })
+
+  it('answers 502 with a dead letter where the container never answers, and goes on', async () => {
+    await using swarm = await SwarmHere.open({}, { bees: beesOf(ofImage({ cpus: 1 }), ', timeout_seconds: 4') })
+    const hung = await swarm.ask({ hang: true })
+    assert.equal(hung.status, 502)
+    assert.match(((await hung.json()) as { readonly detail: string }).detail, /No result within 4000 ms/)
+    await eventually(async () => (await swarm.ask({ photo: 1 })).status === 200)
+    await hasOneLetter(swarm)
+  })
+
+  it('shares its requests among as many containers as it has replicas', async () => {
+    await using swarm = await SwarmHere.open({}, { bees: beesOf(ofImage(), ', replicas: 2') })
+    const answers = await Promise.all(
+      Array.from({ length: 8 }, async () => (await (await swarm.ask({ who: true })).json()) as { readonly host: string }),
+    )
+    assert.equal(new Set(answers.map(({ host }) => host)).size, 2)
+    assert.equal((await docker().client.listContainers({ filters: { label: ['waggle.bee=svm'] } })).length, 2)
+  })
+
+  it('does not start with an image that exists nowhere, and the error names the bee, the image and the next step', async () => {
+    await assert.rejects(SwarmHere.open({}, { bees: beesOf({ image: '127.0.0.1:1/no-such-image:1' }) }), (error: Error & { next: string }) => {
+      assert.match(error.message, /svm names the image 127\.0\.0\.1:1\/no-such-image:1, which is not on this machine and cannot be pulled/)
+      assert.match(error.next, /resolve: \{"127\.0\.0\.1:1\/no-such-image:1": \[program, argument\]\}/)
+      return true
+    })
+  })
+
+  it('does not start with a container that gives away the machine’s network, or with memory that Docker refuses', async () => {
+    await assert.rejects(SwarmHere.open({}, { bees: beesOf(ofImage({ network: 'host' })) }), /svm asks for the network of this machine/)
+    await assert.rejects(SwarmHere.open({}, { bees: beesOf(ofImage({ memory: '512' })) }), /svm has 512 of memory, and a container needs at least 6m/)
+  })
+})

@@ -1,0 +1,105 @@
+import assert from 'node:assert/strict'
+import { mkdtempSync, rmSync } from 'node:fs'
+import { createServer, type Server } from 'node:http'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { after, describe, it } from 'node:test'
+import { absenceOf, DockerEngine } from '../../../connectors/docker/docker-engine.ts'
+import { Images } from '../../../connectors/docker/images.ts'
+import { systemClock } from '../../../connectors/system/system-clock.ts'
+import type { WaggleError } from '../../../topology/waggle-error.ts'
+
+describe('The image of a bee', () => {
+  const directory = mkdtempSync(join(tmpdir(), 'waggle-images-'))
+  const servers: Server[] = []
+  after(() => {
+    for (const server of servers) server.close()
+    rmSync(directory, { recursive: true })
+  })
+
+  /** A Docker whose answers are `answers`, by method and path. */
+  async function engineOf(answers: { readonly [call: string]: readonly [status: number, body: unknown] }): Promise<DockerEngine> {
+    const socketPath = join(directory, `${servers.length}.sock`)
+    const server = createServer((request, response) => {
+      const [status, body] = answers[`${request.method} ${(request.url ?? '').split('?')[0]}`] ?? [404, { message: 'no such thing' }]
+      response.writeHead(status, { 'content-type': 'application/json' }).end(typeof body === 'string' ? body : JSON.stringify(body))
+    })
+    servers.push(server)
+    await new Promise<void>((resolve) => server.listen(socketPath, resolve))
+    return new DockerEngine({ socketPath })
+  }
+
+  function find(engine: DockerEngine, image: string, lines: string[] = []) {
+    return new Images({ engine, clock: systemClock }).find(image, { bee: 'svm', log: (_, line) => void lines.push(line) })
+  }
+
+  it('cannot be found without a Docker, and the error says how to go on without one', async () => {
+    await assert.rejects(
+      find(new DockerEngine({ socketPath: join(directory, 'none.sock') }), 'far/away:1'),
+      ({ code, message, next }: WaggleError) => {
+        assert.equal(code, 'WAGGLE_NOT_RESOLVED')
+        assert.equal(message, `svm names the image far/away:1, and there is no Docker at ${join(directory, 'none.sock')}`)
+        assert.equal(
+          next,
+          'Start Docker, or map the image to a command of this machine, in waggle.yaml beside the swarm: resolve: {"far/away:1": [program, argument]}.',
+        )
+        return true
+      },
+    )
+  })
+
+  it('cannot be found where Docker’s socket refuses, and the error names the cause', () => {
+    const refusal = (code: string) => absenceOf(Object.assign(new Error('connect'), { code }), '/var/run/docker.sock')
+    assert.match(refusal('EACCES'), /^this user may not use the Docker at \/var\/run\/docker\.sock: add it to the socket’s group/)
+    assert.equal(refusal('ECONNREFUSED'), 'no Docker listens at /var/run/docker.sock')
+    assert.equal(refusal('ECONNRESET'), 'the Docker at /var/run/docker.sock does not answer (connect)')
+  })
+
+  it('that does not exist is named with Docker’s reason and the next step', async () => {
+    const engine = await engineOf({
+      'GET /_ping': [200, 'OK'],
+      'POST /images/create': [404, { message: 'pull access denied for far/away, repository does not exist or may require docker login' }],
+    })
+    const lines: string[] = []
+    await assert.rejects(find(engine, 'far/away', lines), ({ code, message, next }: WaggleError) => {
+      assert.equal(code, 'WAGGLE_NOT_RESOLVED')
+      assert.match(message, /^svm names the image far\/away, which is not on this machine and cannot be pulled: pull access denied/)
+      assert.match(next, /run docker pull far\/away by hand; or map the image to a command .*resolve: \{"far\/away": \[program, argument\]\}/)
+      return true
+    })
+    assert.deepEqual(lines, ['far/away is not on this machine: pulling it'])
+  })
+
+  it('whose pull breaks off is an error too', async () => {
+    const engine = await engineOf({
+      'GET /_ping': [200, 'OK'],
+      'POST /images/create': [
+        200,
+        '{"status":"Pulling from far/away","id":"1"}\n{"error":"unexpected EOF","errorDetail":{"message":"unexpected EOF"}}\n',
+      ],
+    })
+    await assert.rejects(find(engine, 'far/away:1'), /cannot be pulled: .*unexpected EOF/)
+  })
+
+  it('is for another processor, which its findings say', async () => {
+    const engine = await engineOf({
+      'GET /_ping': [200, 'OK'],
+      'GET /images/far/away:1/json': [200, { Id: 'sha256:1', Os: 'linux', Architecture: 'arm64', Config: { User: 'node' } }],
+      'GET /version': [200, { Os: 'linux', Arch: 'amd64' }],
+    })
+    assert.deepEqual(await find(engine, 'far/away:1'), {
+      name: 'far/away:1',
+      id: 'sha256:1',
+      user: 'node',
+      isChecked: false,
+      misfit: 'its image is for linux/arm64, and this Docker runs linux/amd64',
+    })
+  })
+
+  it('is here, is not, or nobody knows without a Docker', async () => {
+    const engine = await engineOf({ 'GET /images/here:1/json': [200, { Id: 'sha256:1' }] })
+    assert.equal(await engine.hasImage('here:1'), true)
+    assert.equal(await engine.hasImage('away:1'), false)
+    assert.equal(await new DockerEngine({ socketPath: join(directory, 'none.sock') }).hasImage('here:1'), null)
+  })
+})

@@ -1,0 +1,30 @@
+import type { OpenProcess, ProcessOptions } from './processes.ts'
+
+/** Runs bees as containers of this machine's Docker, which speak bees/PROTOCOL.md. */
+export interface Containers {
+  /**
+   * Starts a container. The image is pulled if it is not here. Resolves when the program in it has said hello and the image's health check, if it has
+   * one, has passed. Throws WAGGLE_NOT_RESOLVED without a Docker or an image, and WAGGLE_BEE_NOT_STARTED if the container ends before it is ready.
+   */
+  open(options: ContainerOptions): Promise<OpenProcess>
+}
+
+export interface ContainerOptions extends Omit<ProcessOptions, 'command'> {
+  readonly image: string
+  /** The arguments of the image's entry point; null for the image's own. */
+  readonly command: readonly string[] | null
+  readonly limits: ContainerLimits
+  /** The Docker network that the container joins; null for none. */
+  readonly network: string | null
+  /** The number of GPUs of the container. */
+  readonly gpu: number
+}
+
+/** The most that one container may use. */
+export interface ContainerLimits {
+  readonly memoryBytes: number
+  /** Cores, in parts too: 0.5 is half of one. */
+  readonly cpus: number
+  /** Processes and threads together. */
+  readonly pids: number
+}
