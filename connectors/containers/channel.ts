@@ -81,6 +81,22 @@ export class Channel {
     stream.uncork()
   }
 
+  /** Reads no more of what the process writes, until `resume`. */
+  pause(): void {
+    const stream = this.#connection ?? this.#stdout
+    stream?.pause()
+  }
+
+  resume(): void {
+    const stream = this.#connection ?? this.#stdout
+    stream?.resume()
+  }
+
+  /** True if the process speaks on its socket. */
+  get isSocket(): boolean {
+    return this.#connection !== null
+  }
+
   onDrain(callback: () => void): void {
     this.#drained = callback
   }

@@ -126,7 +126,7 @@ function spawned(
 }
 
 /** The variables that a bee inherits. Waggle's other variables may contain secrets. */
-function inherited(): { [name: string]: string } {
+export function inherited(): { [name: string]: string } {
   return Object.fromEntries(
     ['PATH', 'HOME', 'LANG', 'TZ', 'TMPDIR'].flatMap((name) => (process.env[name] === undefined ? [] : [[name, process.env[name]]])),
   )

@@ -1,4 +1,4 @@
-import { delimiter, dirname, isAbsolute, join, relative } from 'node:path'
+import { delimiter, dirname, isAbsolute, join, relative, resolve } from 'node:path'
 import type { Clock } from '../../processor/ports.ts'
 import type { OpenProcess, Processes } from '../../topology/swarm/ports/processes.ts'
 import type { PythonBees, PythonOptions } from '../../topology/swarm/ports/python.ts'
@@ -31,7 +31,9 @@ export class LocalPython implements PythonBees {
 
   constructor(options: LocalPythonOptions) {
     this.#options = options
-    const { directory, clock, path, signal = new AbortController().signal } = options
+    const { clock, path, signal = new AbortController().signal } = options
+    // A bee's process has another working folder.
+    const directory = resolve(options.directory)
     const guardian = new Guardian({ finishMs: 0, termMs: 0 })
     this.#environments = new VirtualEnvironments({ directory, clock, guardian, signal, ...(path === undefined ? {} : { path }) })
   }
@@ -50,7 +52,7 @@ export class LocalPython implements PythonBees {
         ...rest,
         command: [python, '-m', 'waggle.runner', file, name],
         cwd: dirname(file),
-        env: { ...env, ...variablesOf(python), PYTHONPATH: [sdk, ...(env.PYTHONPATH === undefined ? [] : [env.PYTHONPATH])].join(delimiter) },
+        env: { ...variablesOf(python), ...env, PYTHONPATH: [sdk, ...(env.PYTHONPATH === undefined ? [] : [env.PYTHONPATH])].join(delimiter) },
       })
       return { call: (calls) => open.call(calls), close: () => open.close().finally(release) }
     } catch (thrown) {

@@ -41,6 +41,10 @@ const benchmarks: { readonly [name: string]: () => Promise<readonly Table[]> } =
     const keys = numbers(values.keys || '100,10000,1000000')
     return streamsBenchmark({ records: Number(values.records || 100_000), keys, only: values.only })
   },
+  async bees() {
+    const { beesBenchmark } = await import('./bees.ts')
+    return beesBenchmark({ seconds: Number(values.seconds) })
+  },
   async workers() {
     const { workersBenchmark } = await import('./workers.ts')
     return [workersBenchmark({ records: Number(values.records || 200_000) })]

@@ -138,7 +138,14 @@ for (const [verb, description] of [
     })
 }
 
-const bees = program.command('bees').description('shows the bee types that a swarm may name')
+const jsonValue = (text: string): unknown => {
+  try {
+    return JSON.parse(text)
+  } catch {
+    throw new InvalidArgumentError('It is no JSON.')
+  }
+}
+const bees = program.command('bees').description('shows the bee types that a swarm may name, and checks programs that are bees')
 bees
   .command('catalog')
   .argument('[type]', 'a bee type; without it all are listed')
@@ -146,6 +153,18 @@ bees
   .addOption(json())
   .action(async (type: string | undefined, options: { json: boolean }) =>
     finish((await import('./bees-catalog.ts')).beesCatalog(type ?? null, options)),
+  )
+
+bees
+  .command('check')
+  .argument('<command...>', 'a program that speaks bees/PROTOCOL.md, with its arguments')
+  .description('plays a friendly and a hostile swarm to a program, and prints what it does wrong and what to mend')
+  .option('--data <json>', 'an input that the bee accepts', jsonValue, {})
+  .option('--timeout-seconds <seconds>', 'the time for each result', count, 10)
+  .addOption(json())
+  .allowUnknownOption()
+  .action(async (command: readonly string[], options: import('./bees-check.ts').BeesCheckOptions) =>
+    finish(await (await import('./bees-check.ts')).beesCheck(command, options)),
   )
 
 const models = program.command('models').description('shows the models of a running process, and loads new versions of them')

@@ -1,0 +1,80 @@
+import { Guardian } from '../../connectors/containers/guardian.ts'
+import type { Payload } from '../../topology/swarm/payload.ts'
+import { CheckedProgram, CheckFailure } from './checked-program.ts'
+import { type Check, checks } from './checks.ts'
+
+export interface CheckResult {
+  readonly check: string
+  readonly outcome: 'passed' | 'failed' | 'skipped'
+  /** The reason of a failure, or of a skipped check. */
+  readonly detail: string | null
+  /** The next step of a failure. */
+  readonly next: string | null
+}
+
+export interface BeeCheckOptions {
+  readonly command: readonly string[]
+  /** The input of the friendly checks. */
+  readonly sample: Payload
+  /** The time for each result, in ms. */
+  readonly limitMs: number
+  readonly onResult: (result: CheckResult) => void
+}
+
+/**
+ * Plays a friendly and a hostile swarm to a program, and tells of each check whether it holds. A program that dies at one check is started again for the next.
+ * Without a hello no other check is made.
+ */
+export async function checkBee({ command, sample, limitMs, onResult }: BeeCheckOptions): Promise<readonly CheckResult[]> {
+  const guardian = new Guardian({ finishMs: 0, termMs: 0 })
+  const results: CheckResult[] = []
+  const add = (result: CheckResult) => {
+    results.push(result)
+    onResult(result)
+  }
+  const programs: CheckedProgram[] = []
+  const start = async () => {
+    const program = new CheckedProgram(command, limitMs, guardian)
+    programs.push(program)
+    return { program, hello: await program.hello() }
+  }
+  try {
+    let { program, hello } = await start()
+    add(passed(`says hello: ${hello.form}, on ${program.isSocket ? 'the socket' : 'its standard streams'}`))
+    for (const check of checks) {
+      const reason = check.skip?.(hello.wants) ?? null
+      if (reason !== null) {
+        add({ check: check.title, outcome: 'skipped', detail: reason, next: null })
+        continue
+      }
+      if (program.isOver) ({ program, hello } = await start())
+      const result = await outcomeOf(check, program, sample)
+      add(result)
+      if (result.outcome === 'failed') await program.stop()
+    }
+  } catch (thrown) {
+    if (!(thrown instanceof CheckFailure)) throw thrown
+    add(failed('says hello', thrown))
+  } finally {
+    for (const program of programs) await program.stop()
+  }
+  return results
+}
+
+async function outcomeOf(check: Check, program: CheckedProgram, sample: Payload): Promise<CheckResult> {
+  try {
+    await check.run(program, sample)
+    return passed(check.title)
+  } catch (thrown) {
+    if (thrown instanceof CheckFailure) return failed(check.title, thrown)
+    throw thrown
+  }
+}
+
+function passed(check: string): CheckResult {
+  return { check, outcome: 'passed', detail: null, next: null }
+}
+
+function failed(check: string, { message, next }: CheckFailure): CheckResult {
+  return { check, outcome: 'failed', detail: message, next }
+}

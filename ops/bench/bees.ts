@@ -1,0 +1,270 @@
+import { type ChildProcess, spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import type { Socket } from 'node:net'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import type { Readable, Writable } from 'node:stream'
+import type { BeeRequest } from '../../bees/define-bee.ts'
+import { loadBee } from '../../bees/module/load-bee.ts'
+import { BeeSocket } from '../../connectors/containers/bee-socket.ts'
+import { LocalProcesses } from '../../connectors/containers/local-processes.ts'
+import { LocalPython } from '../../connectors/python/local-python.ts'
+import { systemClock } from '../../connectors/system/system-clock.ts'
+import type { Payload } from '../../topology/swarm/payload.ts'
+import type { OpenProcess } from '../../topology/swarm/ports/processes.ts'
+import { pythonSdk } from '../beekeeper/python-sdk.ts'
+import { bareEcho, barePython, echoBee, pythonEcho } from './echo-programs.ts'
+import type { Table } from './table.ts'
+
+const sizes = [1_024, 150_000]
+const inFlight = 32
+
+/**
+ * Measures the channels to a bee, each next to the bare channel in the same run: a program that only copies bytes. Latency is that of one message after the other; messages a second are
+ * with 32 in flight. The second table compares the workers of a Python bee that computes.
+ */
+export async function beesBenchmark({ seconds }: { readonly seconds: number }): Promise<readonly Table[]> {
+  const directory = mkdtempSync(join(tmpdir(), 'waggle-bench-'))
+  const file = (name: string, text: string) => {
+    writeFileSync(join(directory, name), text)
+    return join(directory, name)
+  }
+  try {
+    const rows: (readonly (string | number)[])[] = []
+    for (const size of sizes) {
+      for (const way of ways(file, directory)) {
+        const [bee, bare] = [await way.bee(), await way.bare()]
+        const [measured, floor] = [await measure(bee.echo, size, seconds), await measure(bare.echo, size, seconds)]
+        const cpu = [await bee.cpuMicros?.(), await bare.cpuMicros?.()].map((micros) => micros ?? '')
+        await bee.close()
+        await bare.close()
+        rows.push([
+          `${way.name}, ${size} bytes`,
+          measured.perSecond,
+          floor.perSecond,
+          measured.medianMicros,
+          floor.medianMicros,
+          measured.p99Micros,
+          floor.p99Micros,
+          ...cpu,
+        ])
+        process.stderr.write(`${way.name}, ${size} bytes\n`)
+      }
+    }
+    const columns = [
+      'channel',
+      'messages/s',
+      'bare messages/s',
+      'median µs',
+      'bare median µs',
+      'p99 µs',
+      'bare p99 µs',
+      'CPU µs/message of the process',
+      'bare CPU µs/message',
+    ]
+    const peerColumns = { 'messages/s': 'bare messages/s', 'median µs': 'bare median µs', 'p99 µs': 'bare p99 µs' }
+    return [{ title: 'Channels to a bee', columns, rows, peerColumns }, await workersTable(file('busy.py', pythonEcho), directory, seconds)]
+  } finally {
+    rmSync(directory, { recursive: true, force: true })
+  }
+}
+
+/** One end of a channel. */
+interface Echo {
+  echo(bytes: Uint8Array): Promise<void>
+  /** CPU of the process a message so far. */
+  cpuMicros?(): Promise<number>
+  close(): Promise<void>
+}
+
+interface Way {
+  readonly name: string
+  bee(): Promise<Echo>
+  bare(): Promise<Echo>
+}
+
+type NewFile = (name: string, text: string) => string
+
+function ways(file: NewFile, directory: string): readonly Way[] {
+  const node = (name: string, form: 'json' | 'binary', channel: 'stdio' | 'socket'): Way => ({
+    name,
+    bee: () => openBee([process.execPath, file(`${form}-${channel}.mjs`, echoBee(form, channel))]),
+    bare: () => openBare([process.execPath, file(`bare-${channel}.mjs`, bareEcho(channel))], channel),
+  })
+  return [
+    {
+      name: 'in process',
+      async bee() {
+        const bee = await loadBee({ path: file('echo.mjs', 'export default (input) => input'), export: 'default' })
+        if (!('process' in bee)) throw new Error('the module has no process function')
+        return { echo: async (bytes) => void (await bee.process(bytes, {} as BeeRequest)), close: async () => {} }
+      },
+      bare: async () => ({ echo: async () => {}, close: async () => {} }),
+    },
+    node('JSON lines on stdio', 'json', 'stdio'),
+    node('frames on stdio', 'binary', 'stdio'),
+    node('frames on a socket', 'binary', 'socket'),
+    {
+      name: 'Python, frames on a socket',
+      bee: () => openPython(file('echo.py', pythonEcho), 'echo', directory),
+      bare: () => openBare(['python3', file('bare.py', barePython)], 'framed socket'),
+    },
+  ]
+}
+
+async function openBee(command: readonly string[]): Promise<Echo> {
+  const open = await new LocalProcesses({ clock: systemClock }).open({ swarm: 'bench', bee: 'echo', command, env: {}, log: () => {} })
+  return echoOf(open)
+}
+
+function openProcessOf(file: string, name: string, directory: string, workers: number): Promise<OpenProcess> {
+  const python = new LocalPython({
+    clock: systemClock,
+    processes: new LocalProcesses({ clock: systemClock }),
+    directory: join(directory, 'python'),
+    sdk: pythonSdk(),
+  })
+  return python.open({ swarm: 'bench', bee: 'echo', file, name, requirements: null, workers, env: {}, log: () => {} })
+}
+
+async function openPython(file: string, name: string, directory: string): Promise<Echo> {
+  const open = await openProcessOf(file, name, directory, 1)
+  const echo = echoOf(open)
+  let messages = 0
+  const cpuSeconds = async () => Number(((await ask(open, { kind: 'json', json: 'cpu' })) as { json: { cpu_seconds: number } }).json.cpu_seconds)
+  const before = await cpuSeconds()
+  return {
+    ...echo,
+    echo(bytes) {
+      messages++
+      return echo.echo(bytes)
+    },
+    cpuMicros: async () => ((await cpuSeconds()) - before) * (1e6 / messages),
+  }
+}
+
+function echoOf(open: OpenProcess): Echo {
+  return {
+    echo: async (bytes) => void (await ask(open, { kind: 'bytes', contentType: 'application/octet-stream', bytes })),
+    close: () => open.close(),
+  }
+}
+
+async function ask(open: OpenProcess, payload: Payload): Promise<Payload> {
+  const [outcome] = await open.call([{ id: 'bench', payload, deadline: null, signal: neverAborted }])
+  if (outcome instanceof Error || outcome === undefined) throw outcome ?? new Error('no outcome')
+  return outcome
+}
+
+const neverAborted = new AbortController().signal
+
+/** The bare channel: bytes that come back are counted, and messages end in order. A framed one has a head of 8 bytes before each message. */
+async function openBare([program = '', ...argv]: readonly string[], channel: 'stdio' | 'socket' | 'framed socket'): Promise<Echo> {
+  const connected = Promise.withResolvers<Socket>()
+  const socket = new BeeSocket((connection) => connected.resolve(connection))
+  const child: ChildProcess = spawn(program, argv, {
+    env: { ...process.env, WAGGLE_BEE_SOCKET: socket.path ?? '' },
+    stdio: ['pipe', 'pipe', 'inherit'],
+  })
+  const [input, output]: readonly [Readable | null, Writable | null] =
+    channel === 'stdio' ? [child.stdout, child.stdin] : await connected.promise.then((one) => [one, one])
+  const waiting: { left: number; done: () => void }[] = []
+  let messages = 0
+  let cpuSeconds = (_: number) => {}
+  input?.on('data', (chunk: Buffer) => {
+    if (channel === 'framed socket' && chunk.length === 16 && chunk.readUInt32LE(4) === 1) {
+      cpuSeconds(chunk.readDoubleLE(8))
+      return
+    }
+    for (let bytes = chunk.length; bytes > 0; ) {
+      const first = waiting[0]
+      if (first === undefined) return
+      const taken = Math.min(bytes, first.left)
+      first.left -= taken
+      bytes -= taken
+      if (first.left > 0) continue
+      waiting.shift()
+      first.done()
+    }
+  })
+  const head = (length: number, kind: number) => {
+    const bytes = Buffer.alloc(8)
+    bytes.writeUInt32LE(length)
+    bytes.writeUInt32LE(kind, 4)
+    return bytes
+  }
+  const askCpu = () => {
+    const told = Promise.withResolvers<number>()
+    cpuSeconds = told.resolve
+    output?.write(head(0, 1))
+    return told.promise
+  }
+  const before = channel === 'framed socket' ? await askCpu() : 0
+  return {
+    echo: (bytes) =>
+      new Promise((done) => {
+        messages++
+        const isFramed = channel === 'framed socket'
+        waiting.push({ left: bytes.length + (isFramed ? 8 : 0), done })
+        output?.cork()
+        if (isFramed) output?.write(head(bytes.length, 0))
+        output?.write(bytes)
+        output?.uncork()
+      }),
+    ...(channel === 'framed socket' ? { cpuMicros: async () => ((await askCpu()) - before) * (1e6 / messages) } : {}),
+    async close() {
+      const ended = once(child, 'exit')
+      child.stdin?.end()
+      output?.end()
+      await ended
+      socket.close()
+      input?.destroy()
+    },
+  }
+}
+
+async function measure(echo: Echo['echo'], size: number, seconds: number) {
+  const bytes = new Uint8Array(size).fill(7)
+  for (let at = 0; at < 200; at++) await echo(bytes)
+  const times: number[] = []
+  for (const end = performance.now() + seconds * 500; performance.now() < end; ) {
+    const began = performance.now()
+    await echo(bytes)
+    times.push(performance.now() - began)
+  }
+  times.sort((one, other) => one - other)
+  const at = (share: number) => (times[Math.min(times.length - 1, Math.floor(share * times.length))] ?? Number.NaN) * 1000
+  return { perSecond: await perSecond(() => echo(bytes), inFlight, seconds), medianMicros: at(0.5), p99Micros: at(0.99) }
+}
+
+/** Messages a second with `width` of them in flight. */
+async function perSecond(send: () => Promise<unknown>, width: number, seconds: number): Promise<number> {
+  const began = performance.now()
+  const end = began + seconds * 1000
+  let done = 0
+  await Promise.all(
+    Array.from({ length: width }, async () => {
+      while (performance.now() < end) {
+        await send()
+        done++
+      }
+    }),
+  )
+  return (done / (performance.now() - began)) * 1000
+}
+
+async function workersTable(file: string, directory: string, seconds: number): Promise<Table> {
+  const rows: (readonly (string | number)[])[] = []
+  let alone = 0
+  for (const workers of [1, 2]) {
+    const open = await openProcessOf(file, 'busy', directory, workers)
+    const send = () => ask(open, { kind: 'json', json: 1 })
+    await perSecond(send, 8, 1)
+    const measured = await perSecond(send, 8, seconds)
+    if (workers === 1) alone = measured
+    rows.push([workers, measured, measured / alone])
+    await open.close()
+  }
+  return { title: 'A Python bee that computes', columns: ['workers', 'messages/s', 'times one worker'], rows, floorRow: '1' }
+}
