@@ -1,10 +1,12 @@
+import type { PayloadType } from '../topology/swarm/bee-type.ts'
 import { neverJoined } from '../topology/swarm/check-branches.ts'
 import { type BeeInput, type CheckedSwarm, feederOf, readersIn, type SwarmBee } from '../topology/swarm/checked-swarm.ts'
 import { enoughMistakes, invalidSwarm, mistakeAt } from '../topology/swarm/document.ts'
+import { misfit as typeMisfit } from '../topology/swarm/payload-fit.ts'
 import { secretNames } from '../topology/swarm/secrets.ts'
 import { shownAddress } from '../topology/swarm/shown-address.ts'
 import { WaggleError } from '../topology/waggle-error.ts'
-import type { BeeCheckContext, BeeFindings } from './define-bee.ts'
+import type { BeeCheckContext, BeeFindings, BeeType } from './define-bee.ts'
 import type { BeeRegistry } from './registry.ts'
 import { VersionMistake } from './served-model/version-spec.ts'
 
@@ -71,10 +73,12 @@ class Outcomes {
   /** Null for a bee without a check. A spec with a secret that is not set here is not checked. */
   async of(bee: SwarmBee): Promise<BeeFindings | WaggleError | null> {
     const { registry, ports, resolve, resolveCommand } = this.#options
-    const { check, fitsReaders = false } = registry.find(bee.type.type)?.definition ?? {}
+    const definition = registry.find(bee.type.type)?.definition
+    const { check, fitsReaders = false } = definition ?? {}
+    const typesOf = typesByContext(definition)
     const readers = this.#readersOf(bee.name)
     const key = JSON.stringify([bee.type.type, bee.spec, bee.type.role === 'value' || fitsReaders ? bee.name : ''])
-    if (check === undefined || secretNames(bee.spec).size > 0) return null
+    if ((check === undefined && typesOf === null) || secretNames(bee.spec).size > 0) return null
     const known = this.#known.get(key)
     if (known !== undefined) return known
     const inputs =
@@ -92,7 +96,7 @@ class Outcomes {
       resolve,
       resolveCommand,
     }
-    const outcome = outcomeOf(check(context))
+    const outcome = outcomeOf(foundBy(context, check, typesOf))
     this.#known.set(key, outcome)
     return outcome
   }
@@ -126,6 +130,24 @@ function edgeOf({ kind, bees }: BeeInput, name: string): readonly (string | numb
   return kind === 'name' ? ['input', 'name'] : ['input', kind, Math.max(0, bees.indexOf(name))]
 }
 
+/** The types of a definition that gives them as functions; null for any other definition. */
+function typesByContext(definition: BeeType['definition'] | undefined): ((context: BeeCheckContext<never>) => Promise<BeeFindings>) | null {
+  const { input, output } = definition ?? {}
+  if (typeof input !== 'function' && typeof output !== 'function') return null
+  return async (context) => ({
+    ...(typeof input === 'function' ? { input: await input(context as never) } : {}),
+    ...(typeof output === 'function' ? { output: await output(context as never) } : {}),
+  })
+}
+
+async function foundBy(
+  context: BeeCheckContext<never>,
+  check: BeeType['definition']['check'],
+  typesOf: ReturnType<typeof typesByContext>,
+): Promise<BeeFindings> {
+  return { ...(await typesOf?.(context)), ...(await check?.(context as never)) }
+}
+
 async function outcomeOf(check: Promise<BeeFindings | undefined>): Promise<BeeFindings | WaggleError> {
   try {
     return (await check) ?? {}
@@ -149,17 +171,54 @@ export function keyAtFault(error: WaggleError, { spec }: SwarmBee): readonly str
 
 /** Compares the output types of bees with the inputs that their readers accept. */
 function addMisfits(swarm: CheckedSwarm, found: ReadonlyMap<string, BeeFindings>, mistakes: WaggleError[]): void {
+  const given = new GivenTypes(swarm, found)
   for (const [at, bee] of swarm.bees.entries()) {
-    if (bee.input === null || bee.input.kind === 'join') continue
-    for (const name of bee.input.bees) {
-      const feeder = feederOf(swarm, name)
-      const output = found.get(feeder?.name ?? '')?.output ?? feeder?.type.output ?? null
-      const wrong = output === null ? null : (found.get(bee.name)?.misfit?.(output) ?? null)
-      if (wrong === null || mistakes.length >= enoughMistakes) continue
-      const place = swarm.document.place(['bees', at, ...edgeOf(bee.input, name)])
-      mistakes.push(
-        mistakeAt(place, `${feeder?.name} ${wrong} by ${bee.name}`, `Put a bee between them that makes of the one what ${bee.name} takes.`),
-      )
+    const { input } = bee
+    for (const name of input?.bees ?? []) {
+      const output = given.by(name)
+      if (output === null || input === null || mistakes.length >= enoughMistakes) continue
+      const wrong = misfitOf(output.type, name, bee, found.get(bee.name) ?? {})
+      if (wrong === null) continue
+      const place = swarm.document.place(['bees', at, ...edgeOf(input, name)])
+      mistakes.push(mistakeAt(place, `${output.bee} ${wrong} by ${bee.name}`, `Put a bee between them that makes of the one what ${bee.name} takes.`))
     }
+  }
+}
+
+/** The reason why an output cannot be an input of this bee, as the end of a sentence. After a join each input is a member of the bee's own. */
+function misfitOf(output: PayloadType, name: string, bee: SwarmBee, { misfit, ...findings }: BeeFindings): string | null {
+  const input = findings.input ?? bee.type.input
+  const isJoin = bee.input?.kind === 'join'
+  if (!isJoin && misfit !== undefined) return misfit(output)
+  if (input === null) return null
+  if (!isJoin) return typeMisfit(output, input)
+  const { properties } = input as { readonly properties?: { readonly [name: string]: PayloadType } }
+  const member = properties !== undefined && Object.hasOwn(properties, name) ? properties[name] : undefined
+  return member === undefined ? null : typeMisfit(output, member)
+}
+
+/** The types that bees give on. A batch, and a bee that passes its input on, gives the type of the bee before it. */
+class GivenTypes {
+  readonly #bees: ReadonlyMap<string, SwarmBee>
+  readonly #found: ReadonlyMap<string, BeeFindings>
+
+  constructor({ bees }: CheckedSwarm, found: ReadonlyMap<string, BeeFindings>) {
+    this.#bees = new Map(bees.map((bee) => [bee.name, bee]))
+    this.#found = found
+  }
+
+  /** The type of what readers of this name get, and the bee that makes it; null if it is unknown. */
+  by(name: string): { readonly bee: string; readonly type: PayloadType } | null {
+    const seen = new Set<string>()
+    let bee = this.#bees.get(name)
+    while (bee !== undefined && !seen.has(bee.name)) {
+      seen.add(bee.name)
+      const passes = bee.type.role === 'batch' || bee.type.passesInput
+      const type = passes ? null : (this.#found.get(bee.name)?.output ?? bee.type.output)
+      if (type !== null) return { bee: bee.name, type }
+      if (!passes || bee.input?.kind !== 'name') return null
+      bee = this.#bees.get(bee.input.bees[0] ?? '')
+    }
+    return null
   }
 }

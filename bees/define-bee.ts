@@ -101,6 +101,8 @@ export interface BeeFindings {
   readonly labels?: readonly string[] | null
   /** The picture that the bee takes; undefined if it takes none, or if that is unknown. */
   readonly picture?: TakenPicture
+  /** The type of the input that the bee takes, if the spec decides it. Default: that of the bee type. */
+  readonly input?: PayloadType
   /** The type of the output, if the spec decides it. Default: that of the bee type. */
   readonly output?: PayloadType
   /** Remarks about the bee and its neighbours. */
@@ -230,8 +232,8 @@ export interface BeeDefinition<S extends TSchema, In, Out> {
   /** The size and release of batches. A type of role `batch` sets it for the bees that read it, any other type for its own input. */
   batch?(spec: Static<S>): BatchPolicy
   /** Types of the input and the output. The check of a swarm compares them with those of the neighbouring bees. */
-  input?: PayloadType
-  output?: PayloadType
+  input?: PayloadType | ((context: BeeCheckContext<Static<S>>) => Promise<PayloadType>)
+  output?: PayloadType | ((context: BeeCheckContext<Static<S>>) => Promise<PayloadType>)
   /** Checks the files that the spec names, such as a model's shapes, before anything runs. Throws for a spec that does not fit. */
   check?(context: BeeCheckContext<Static<S>>): Promise<BeeFindings | undefined>
   /** The spec of a second bee of this type that reads the same input, whose results are saved and not used; null without one. */
@@ -278,8 +280,8 @@ export function defineBee<S extends TSchema, In, Out>(definition: BeeDefinition<
     summary: definition.summary,
     delivery: definition.delivery,
     spec: definition.spec,
-    input: definition.input ?? null,
-    output: definition.output ?? null,
+    input: typeof definition.input === 'function' ? null : (definition.input ?? null),
+    output: typeof definition.output === 'function' ? null : (definition.output ?? null),
     examples: definition.examples ?? [],
     isConditional: definition.isConditional ?? false,
     passesInput: definition.passesInput ?? false,

@@ -29,7 +29,7 @@ export default defineBee({
   ),
   examples: [{ file: './clean-text.ts' }],
   async check({ spec, resolve, ports }) {
-    await ports.programs.checkModule({ path: await resolve(spec.file), export: spec.bee ?? 'default' })
+    return ports.programs.checkModule({ path: await resolve(spec.file), export: spec.bee ?? 'default' })
   },
   leastReplicas: ({ workers }) => workers ?? 1,
   create: async ({ spec, bee, resolve, log, replicas, replicate }) => {

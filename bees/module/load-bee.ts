@@ -1,4 +1,6 @@
 import { didYouMean } from '../../topology/swarm/nearest-name.ts'
+import { payloadTypeMistake } from '../../topology/swarm/payload-type-mistake.ts'
+import type { ModuleTypes } from '../../topology/swarm/ports/programs.ts'
 import { WaggleError } from '../../topology/waggle-error.ts'
 import type { Bee } from '../define-bee.ts'
 import { importModule } from './module-import.ts'
@@ -38,6 +40,26 @@ export function withSteps(bee: Bee<unknown, unknown>): Extract<Bee<unknown, unkn
     message: 'The module exports a function of requests, and no connect',
     next: 'Give the bee the type module, or export { connect(input, builder) }.',
   })
+}
+
+/**
+ * Loads a module and returns the types that it says of its bee: members `input` and `output` of the bee, else exports of these names. Throws
+ * WAGGLE_INVALID_MODULE if one of them is not a type.
+ */
+export async function moduleTypes(of: BeeModule): Promise<ModuleTypes> {
+  const bee = await loadBee(of)
+  const module = await importModule(of.path)
+  const types = ['input', 'output'].flatMap((name) => {
+    const type: unknown = Reflect.get(bee, name) ?? (Object.hasOwn(module, name) ? module[name] : undefined)
+    if (type === undefined || typeof type === 'function') return []
+    const mistake = payloadTypeMistake(type)
+    if (mistake === null) return [[name, type]]
+    throw new WaggleError('WAGGLE_INVALID_MODULE', {
+      message: `The type ${name} of ${of.path} ${mistake}`,
+      next: 'Export a JSON Schema, or { tensors: { name: { dtype, shape } } }.',
+    })
+  })
+  return Object.fromEntries(types)
 }
 
 /** The export of this name. A module with `require` that was compiled from `export default` has it as a member of `module.exports`. */

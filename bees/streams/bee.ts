@@ -23,7 +23,7 @@ export default defineBee({
   examples: [{ file: './count-by-card.ts' }],
   keepsInput: true,
   async check({ spec, resolve, ports }) {
-    await ports.programs.checkModule({ path: await resolve(spec.file), export: spec.bee ?? 'default' })
+    return ports.programs.checkModule({ path: await resolve(spec.file), export: spec.bee ?? 'default' })
   },
   create: async ({ spec, resolve }) => {
     return withSteps(await loadBee({ path: await resolve(spec.file), export: spec.bee ?? 'default' }, loadMs))

@@ -42,9 +42,9 @@ export default defineBee({
   ),
   examples: [{ weights: { 'inference-tensorflow': 0.4, 'inference-pytorch': 0.4, 'inference-svm': 0.2 } }],
   output: predictionType,
-  async check({ spec: { weights = {} }, inputs }) {
+  async check({ spec: { weights = {} }, inputs, bee }) {
     checkWeights(weights)
-    return { remarks: labelRemarks(inputs) }
+    return { remarks: labelRemarks(inputs, bee) }
   },
   create: ({ spec, inputNames: inputs }) => ({
     process(input: unknown, { notTaken }): Ensemble {
@@ -90,10 +90,11 @@ export function averageOf(predictions: ReadonlyMap<string, Prediction>, weights:
 /**
  * Remarks about each input whose labels are not those of most inputs. Without a common label their average would mean nothing, which is a mistake.
  */
-function labelRemarks(inputs: ReadonlyMap<string, BeeFindings>): readonly BeeRemark[] {
+function labelRemarks(inputs: ReadonlyMap<string, BeeFindings>, ensemble: string): readonly BeeRemark[] {
   const remarks: BeeRemark[] = []
   const known: Labelled[] = []
-  for (const [bee, { labels }] of inputs) {
+  for (const [bee, findings] of inputs) {
+    const labels = labelsOf(findings)
     if (labels === null) {
       remarks.push({
         kind: 'mistake',
@@ -111,11 +112,28 @@ function labelRemarks(inputs: ReadonlyMap<string, BeeFindings>): readonly BeeRem
     remarks.push({
       kind: isDisjoint ? 'mistake' : 'warning',
       input: one.bee,
-      message: `${shown(usual)}, and ${shown(one)}: ${isDisjoint ? 'they have no label in common' : 'a label that one of them does not score counts as 0 for it'}`,
+      message:
+        isDisjoint && one.labels.size !== usual.labels.size
+          ? `${one.bee} gives [N,${one.labels.size}], ${ensemble} has labels for ${usual.labels.size}: ${shown(usual)}, and ${shown(one)}`
+          : `${shown(usual)}, and ${shown(one)}: ${isDisjoint ? 'they have no label in common' : 'a label that one of them does not score counts as 0 for it'}`,
       next: 'Set labels in the spec of each model to the same names.',
     })
   }
   return remarks
+}
+
+/** The labels of an input: those of its model, or the members of `scores` in the schema of a module or a program. Null: an output without scores. */
+function labelsOf({ labels, output }: BeeFindings): BeeFindings['labels'] {
+  if (labels !== undefined || output === undefined) return labels
+  if ('tensors' in output) return null
+  const { type, properties } = output as {
+    readonly type?: unknown
+    readonly properties?: { readonly scores?: { readonly properties?: object } }
+  }
+  if (type !== undefined && type !== 'object') return null
+  if (properties === undefined) return undefined
+  const { scores } = properties
+  return scores === undefined ? null : scores.properties === undefined ? undefined : Object.keys(scores.properties)
 }
 
 interface Labelled {

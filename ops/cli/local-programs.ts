@@ -11,7 +11,7 @@ import { requirementsOf } from '../../connectors/python/requirements.ts'
 import { systemClock } from '../../connectors/system/system-clock.ts'
 import type { Clock } from '../../processor/ports.ts'
 import { moduleFile } from '../../topology/module-file.ts'
-import type { Programs } from '../../topology/swarm/ports/programs.ts'
+import type { ModuleTypes, Programs } from '../../topology/swarm/ports/programs.ts'
 import { WaggleError } from '../../topology/waggle-error.ts'
 import type { ModuleVerdict } from './module-check.ts'
 
@@ -33,7 +33,7 @@ export class LocalPrograms implements Programs {
     this.#docker = docker
   }
 
-  async checkModule({ path, export: name }: { readonly path: string; readonly export: string }): Promise<void> {
+  async checkModule({ path, export: name }: { readonly path: string; readonly export: string }): Promise<ModuleTypes> {
     const program = fileURLToPath(moduleFile(new URL('./module-check.ts', import.meta.url)))
     // The output goes to a file. A process that the module has started could hold a pipe open for ever.
     const told = unnamedFile()
@@ -53,7 +53,7 @@ export class LocalPrograms implements Programs {
     killGroup(child.pid)
     if (child.pid !== undefined) this.#guardian.forget(child.pid)
     const verdict = verdictOf(said)
-    if (verdict?.error === null) return
+    if (verdict?.error === null) return verdict.types
     const why = isLate
       ? `has not loaded within ${this.#loadMs / 1000} s`
       : (untold.get(code ?? -1) ?? `ends its process while it loads (${code ?? 'by a signal'})`)

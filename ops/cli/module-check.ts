@@ -1,16 +1,18 @@
 import { writeSync } from 'node:fs'
-import { loadBee } from '../../bees/module/load-bee.ts'
+import { moduleTypes } from '../../bees/module/load-bee.ts'
 import { serveOwnPackage } from '../../topology/own-package.ts'
+import type { ModuleTypes } from '../../topology/swarm/ports/programs.ts'
 import { WaggleError } from '../../topology/waggle-error.ts'
 
 /** The message of this process to its parent: JSON on descriptor 3. */
-export type ModuleVerdict = { readonly error: null } | { readonly error: { readonly message: string; readonly next: string } }
+export type ModuleVerdict =
+  | { readonly error: null; readonly types: ModuleTypes }
+  | { readonly error: { readonly message: string; readonly next: string } }
 
 /** Loads one module, reports whether it has the named bee, and then ends with everything that the module has started. */
 async function verdictOn(path: string, name: string): Promise<ModuleVerdict> {
   try {
-    await loadBee({ path, export: name })
-    return { error: null }
+    return { error: null, types: await moduleTypes({ path, export: name }) }
   } catch (thrown) {
     const { message, next } = WaggleError.from('WAGGLE_INVALID_MODULE', thrown, { next: 'Correct the module.' })
     return { error: { message, next } }

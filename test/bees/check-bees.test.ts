@@ -1,6 +1,8 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
+import { type Static, Type } from 'typebox'
 import { checkBees } from '../../bees/check-bees.ts'
+import { type BeeType, defineBee } from '../../bees/define-bee.ts'
 import { BeeRegistry } from '../../bees/registry.ts'
 import { GuardedHttpCalls } from '../../connectors/http-calls/guarded-http-calls.ts'
 import { TensorFlowServing } from '../../connectors/models/serving/tensorflow-serving.ts'
@@ -11,8 +13,11 @@ import { SwarmDocument } from '../../topology/swarm/document.ts'
 import { WaggleError } from '../../topology/waggle-error.ts'
 
 /** The findings of the check as lines, for a swarm of these bees behind the gateway `g`. No model and no image is on this machine. */
-async function found(bees: string): Promise<{ readonly mistakes: readonly string[]; readonly warnings: readonly string[]; readonly loaded: number }> {
-  const registry = new BeeRegistry()
+async function found(
+  bees: string,
+  types: readonly BeeType[] = [],
+): Promise<{ readonly mistakes: readonly string[]; readonly warnings: readonly string[]; readonly loaded: number }> {
+  const registry = new BeeRegistry([...types, ...new BeeRegistry().types])
   const yaml = `name: s\nbees:\n- { name: g, type: gateway-input, spec: { name: g } }\n${bees}`
   let loaded = 0
   const line = ({ place, message }: WaggleError) => `${place} ${message}`
@@ -31,6 +36,7 @@ async function found(bees: string): Promise<{ readonly mistakes: readonly string
           checkModule: async ({ path }) => {
             loaded++
             if (path.includes('wrong')) throw new WaggleError('WAGGLE_INVALID_MODULE', { message: `${path} is wrong`, next: 'Correct it.' })
+            return {}
           },
           checkPython: async () => {},
           checkCommand: async () => {},
@@ -55,6 +61,19 @@ describe('The check of a swarm’s bees', () => {
       assert.deepEqual(mistakes, [`s.yaml:4:76 "${table}" is not a valid name for a table`])
     }
     assert.deepEqual((await found('- { name: save, type: save-to-database, input: { name: g }, spec: { table: own.predictions_2 } }\n')).mistakes, [])
+  })
+
+  it('compares types that definitions make from their specs', async () => {
+    const columns = Type.Object({ columns: Type.Array(Type.String()) }, { additionalProperties: false })
+    const shape = async ({ spec }: { readonly spec: Static<typeof columns> }) =>
+      Type.Object(Object.fromEntries(spec.columns.map((name) => [name, Type.Number()])))
+    const common = { spec: columns, summary: 'Columns.', delivery: 'Again.', create: () => ({ process: (input: unknown) => input }) }
+    const types = [defineBee({ ...common, type: 'source', output: shape }), defineBee({ ...common, type: 'target', input: shape })]
+    const bees = (given: string, taken: string) => `- { name: a, type: source, input: { name: g }, spec: { columns: [${given}] } }
+- { name: b, type: target, input: { name: a }, spec: { columns: [${taken}] } }
+`
+    assert.deepEqual((await found(bees('x, y', 'y'), types)).mistakes, [])
+    assert.deepEqual((await found(bees('x, y', 'x, z'), types)).mistakes, ['s.yaml:5:43 a gives no z (it gives x, y), which is taken by b'])
   })
 
   it('warns of a branch that never joins the way to the answer', async () => {

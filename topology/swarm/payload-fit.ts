@@ -1,9 +1,10 @@
 import type { PayloadType } from './bee-type.ts'
+import { schemaMisfit } from './schema-fit.ts'
 
 /** The reason why one bee's output cannot be another bee's input, as the end of a sentence. Null if it fits, or if the types do not tell. */
 export function misfit(given: PayloadType, taken: PayloadType): string | null {
   const [from, to] = [tensorsOf(given), tensorsOf(taken)]
-  if (from === null && to === null) return typeMisfit(typeNameOf(given), typeNameOf(taken))
+  if (from === null && to === null) return schemaMisfit(given, taken)
   if (from === null) return typeNameOf(given) === 'object' && !maySupply(given) ? 'gives a JSON object, where tensors are taken' : null
   if (to === null) return typeNameOf(taken) === null ? null : `gives tensors, where JSON (${typeNameOf(taken)}) is taken`
   for (const [name, wanted] of Object.entries(to)) {
@@ -36,8 +37,4 @@ function tensorsOf(type: PayloadType): { readonly [name: string]: TensorType } |
 
 function typeNameOf(type: PayloadType): string | null {
   return 'type' in type && typeof type.type === 'string' ? type.type : null
-}
-
-function typeMisfit(given: string | null, taken: string | null): string | null {
-  return given === null || taken === null || given === taken ? null : `gives JSON of type ${given}, where ${taken} is taken`
 }

@@ -1,10 +1,12 @@
+import type { PayloadType } from '../bee-type.ts'
+
 /** Checks the programs and modules that a swarm names, without running a swarm. */
 export interface Programs {
   /**
    * Loads a module in a process of its own, and looks for its bee. Throws WAGGLE_INVALID_MODULE if the module cannot be loaded, takes too long, or
-   * has no such export.
+   * has no such export. Returns the types that the module says of itself.
    */
-  checkModule(module: { readonly path: string; readonly export: string }): Promise<void>
+  checkModule(module: { readonly path: string; readonly export: string }): Promise<ModuleTypes>
   /**
    * Reads a Python file without running it. Throws WAGGLE_NO_PYTHON, WAGGLE_INVALID_MODULE for a file that is no Python or has no such bee, and
    * WAGGLE_PYTHON_ENVIRONMENT for requirements that cannot be read.
@@ -14,4 +16,10 @@ export interface Programs {
   checkCommand(command: readonly string[], env: { readonly [name: string]: string }): Promise<void>
   /** True if this machine's Docker has the image; null if no Docker answers. */
   hasImage(image: string): Promise<boolean | null>
+}
+
+/** The types of a bee's input and output, by its module: members `input` and `output` of the bee, or exports of these names. */
+export interface ModuleTypes {
+  readonly input?: PayloadType
+  readonly output?: PayloadType
 }
