@@ -8,6 +8,7 @@ export default defineBee({
   type: 'python',
   role: 'call',
   keepsInput: true,
+  mayAnswer: true,
   summary: 'Your own Python, in processes of its own and an environment of its own.',
   delivery: 'Called again, with a higher attempt, for what no commit holds after a crash: keep effects idempotent by the request id.',
   spec: Type.Object(

@@ -105,7 +105,7 @@ for cell, source in cells():
         elif isinstance(node, ast.ImportFrom) and any(one.name == "*" for one in node.names):
             star = True
         elif isinstance(node, ast.Call) and is_register(node.func):
-            given = [one.value for one in node.keywords if one.arg == "name"]
+            given = node.args[:1] + [one.value for one in node.keywords if one.arg == "name"]
             if given and isinstance(given[0], ast.Constant) and isinstance(given[0].value, str):
                 names.append(given[0].value)
             else:

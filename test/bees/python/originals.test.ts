@@ -4,15 +4,15 @@ import { join } from 'node:path'
 import { it } from 'node:test'
 import { promisify } from 'node:util'
 import { skipWithoutPython } from '../../support/python-bee.ts'
-import { sdk, sdkEnvironment } from '../../support/python-sdk.ts'
+import { sdkEnvironment } from '../../support/python-sdk.ts'
 import { SwarmHere } from '../../support/swarm-here.ts'
 
 const folder = join(import.meta.dirname, 'bees')
+const file = join(folder, 'hello.py')
 const run = promisify(execFile)
 
 it('hello.py and client.py of 2021 run unchanged, in a swarm without a respond bee', { skip: skipWithoutPython }, async () => {
-  const bee = (name: string, input: string) =>
-    `  - {name: ${name}, type: container, input: {name: ${input}}, spec: {command: [python3, -m, waggle.runner, ${join(folder, 'hello.py')}, ${name}], env: {PYTHONPATH: ${join(sdk, 'src')}}}}`
+  const bee = (name: string, input: string) => `  - {name: ${name}, type: python, input: {name: ${input}}, spec: {file: ${file}, bee: ${name}}}`
   await using swarm = await SwarmHere.open({}, { name: 'hello-world', bees: [bee('hello', 'entrance'), bee('goodbye', 'hello')].join('\n') })
   const { stdout } = await run('python3', [join(folder, 'client.py')], { env: { ...sdkEnvironment, WAGGLE_URL: swarm.url } })
   assert.equal(stdout, 'goodbye Bee\n')

@@ -1,3 +1,4 @@
+import asyncio
 import dataclasses
 import datetime
 import decimal
@@ -155,6 +156,18 @@ class Results(unittest.TestCase):
         self.assertTrue(context.cancelled)
         self.assertIsNone(Context("r").remaining_seconds())
         self.assertTrue(Context("r", deadline=1).cancelled)
+
+
+class Coroutines(unittest.TestCase):
+    def test_a_coroutine_runs_in_a_notebook_whose_loop_runs_already(self) -> None:
+        async def bee(swarm, payload, context):
+            await asyncio.sleep(0)
+            swarm.publish(payload * 2)
+
+        async def cell() -> object:
+            return DevSwarm().call(bee, 21)
+
+        self.assertEqual((DevSwarm().call(bee, 21), asyncio.run(cell())), (42, 42))
 
 
 class Batches(unittest.TestCase):

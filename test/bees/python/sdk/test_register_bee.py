@@ -59,6 +59,8 @@ class RegisterBee(unittest.TestCase):
         for function in bad:
             with self.subTest(function=function), self.assertRaisesRegex(BadBee, r"^test_register_bee\.py:\d+: the bee bad "):
                 register_bee(name="bad")(function)
+        with self.assertRaisesRegex(BadBee, "Predictor is a class; a bee is a function"):
+            register_bee(type("Predictor", (), {"__call__": lambda self, payload: 1}))
         for name in ("", 7, ["a"]):
             with self.subTest(name=name), self.assertRaises(BadBee):
                 register_bee(name=name)

@@ -8,7 +8,7 @@ import io
 import ssl
 from typing import Any, Mapping, Optional, Union
 
-from .exchange import Attempt, Pause, RequestState, Response, Settings, Steps, get_steps, request_steps
+from .exchange import Attempt, Pause, RequestState, Response, Steps, get_steps, request_steps
 from .gateway import settings_of
 
 

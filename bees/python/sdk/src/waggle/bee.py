@@ -18,6 +18,8 @@ class Bee:
         self.function = function
         self.batch = batch
         self.place = _place_of(function)
+        if inspect.isclass(function):
+            raise BadBee(f"{function.__qualname__} is a class; a bee is a function: register an object of it that can be called, or its method")
         if inspect.isgeneratorfunction(function) or inspect.isasyncgenfunction(function):
             raise BadBee(f"{self.place}: the bee {name} is a generator; a bee gives one result: return it instead of yielding")
         self.is_async = inspect.iscoroutinefunction(function) or inspect.iscoroutinefunction(getattr(function, "__call__", None))
@@ -28,11 +30,6 @@ class Bee:
         given = {"swarm": swarm, "payload": payload, "context": context}
         positional = [given[what] for what in self._takes.positional]
         return self.function(*positional, **{what: given[what] for what in self._takes.named})
-
-    @property
-    def takes_swarm(self) -> bool:
-        """True for the form of 2021, `fn(swarm, payload, context)`."""
-        return "swarm" in self._takes.positional or "swarm" in self._takes.named
 
 
 @overload

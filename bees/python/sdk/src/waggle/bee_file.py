@@ -9,7 +9,7 @@ import os
 import sys
 import traceback
 from types import ModuleType, TracebackType
-from typing import Any, List, Optional, Tuple
+from typing import List, Optional, Tuple
 
 from .bee import Bee, bee_named, bee_names
 from .errors import BadBee

@@ -10,7 +10,7 @@ import socket
 import struct
 import sys
 import threading
-from typing import Any, Dict, List, Mapping, Optional, Tuple
+from typing import Any, Dict, List, Mapping, Optional
 
 from .payload import Body, Buffer, dumps
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import time
+from contextvars import copy_context
 from typing import Any, Callable, List, Mapping, Optional
 
 from .batches import results_of, stacked
@@ -102,9 +103,17 @@ def _crossed(value: Any, content_type: Optional[str] = None) -> Any:
 
 
 def _awaited(awaitable: Any) -> Any:
+    """Runs a coroutine to its end, also in a notebook or an asyncio test, whose own loop runs already."""
     import asyncio
 
     async def wait() -> Any:
         return await awaitable
 
-    return asyncio.run(wait())
+    try:
+        asyncio.get_running_loop()
+    except RuntimeError:
+        return asyncio.run(wait())
+    from concurrent.futures import ThreadPoolExecutor
+
+    with ThreadPoolExecutor(1) as threads:
+        return threads.submit(copy_context().run, asyncio.run, wait()).result()
