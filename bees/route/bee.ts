@@ -1,5 +1,5 @@
 import { Type } from 'typebox'
-import type { Branch } from '../../topology/swarm/bee-type.ts'
+import type { Branch, SpecMistake } from '../../topology/swarm/bee-type.ts'
 import { defineBee, NotTaken, PassedOn } from '../define-bee.ts'
 import { Expression } from '../expression.ts'
 import { expressionMistakes, expressionType, jsonInput } from '../expression-spec.ts'
@@ -33,7 +33,10 @@ export default defineBee({
     const named = Object.entries(asMap(routes)).map(([reader, when]): Branch => ({ reader, when: String(when), path: ['routes', reader] }))
     return typeof other === 'string' ? [...named, { reader: other, when: null, path: ['default'] }] : named
   },
-  mistakes: ({ routes }) => Object.entries(asMap(routes)).flatMap(([reader, text]) => expressionMistakes(text, ['routes', reader])),
+  mistakes: (spec) => [
+    ...Object.entries(asMap(spec.routes)).flatMap(([reader, text]) => expressionMistakes(text, ['routes', reader])),
+    ...unreachableBranches(spec),
+  ],
   create({ spec: { routes, default: other, match } }) {
     const conditions = Object.entries(routes).map(([reader, text]) => ({ reader, condition: Expression.parse(text) }))
     return {
@@ -51,6 +54,20 @@ export default defineBee({
     }
   },
 })
+
+/** The branches behind a condition that always holds. With `match: all` only the default can be such a branch. */
+function unreachableBranches({ routes, default: other, match }: { readonly [key: string]: unknown }): readonly SpecMistake[] {
+  const readers = Object.entries(asMap(routes))
+  const certain = readers.findIndex(([, text]) => typeof text === 'string' && /^\s*`\s*true\s*`\s*$/.test(text))
+  const [first] = readers[certain] ?? []
+  if (first === undefined) return []
+  const later = match === 'all' ? [] : readers.slice(certain + 1).map(([reader]) => ({ reader, path: ['routes', reader] }))
+  return [...later, ...(typeof other === 'string' ? [{ reader: other, path: ['default'] }] : [])].map(({ reader, path }) => ({
+    path,
+    message: `${reader} is an unreachable branch: the condition of ${first} always holds`,
+    next: `Put ${first} last, as default.`,
+  }))
+}
 
 function asMap(value: unknown): object {
   return value !== null && typeof value === 'object' ? value : {}

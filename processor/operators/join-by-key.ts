@@ -11,6 +11,9 @@ interface Parts<V, R> {
   readonly dues: DueIndex
 }
 
+/** Stands between a key and a part of its identity. A request id never has this character, which replaces bytes that are not UTF-8. */
+export const partSeparator = '\ufffd'
+
 export class JoinByKeyProcessor<V, R> extends OpenedProcessor<string, V, string, R, Parts<V, R>> {
   readonly #operator: JoinByKey<V, R>
   readonly #nameOf: ReadonlyMap<string, string>
@@ -33,7 +36,7 @@ export class JoinByKeyProcessor<V, R> extends OpenedProcessor<string, V, string,
     if (name === undefined) return
     const { key, value, timestamp, headers } = record
     const part = this.#operator.partOf?.(headers) ?? ''
-    const row = part === '' ? key : `${key} ${part}`
+    const row = part === '' ? key : `${key}${partSeparator}${part}`
     const before = entries.get(row)
     if (before?.sent || before?.parts.has(name)) return
     const parts = new Map(before?.parts).set(name, value)

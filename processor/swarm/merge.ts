@@ -11,6 +11,7 @@ import type { Payload } from '../../topology/swarm/payload.ts'
 import { roundsText } from '../../topology/swarm/rounds.ts'
 import type { JoinInput } from '../../topology/swarm/subtopology-plan.ts'
 import { DueIndex } from '../operators/due-index.ts'
+import { partSeparator } from '../operators/join-by-key.ts'
 import { OpenedProcessor } from '../operators/opened-processor.ts'
 import { failedAt } from './failed-at.ts'
 import { joinTimeout } from './joined-payload.ts'
@@ -25,8 +26,8 @@ export interface MergeOptions {
   readonly timeoutMs: number
   /** The time for which a request with a result is remembered while others of its inputs may come, in ms. */
   readonly retentionMs: number
-  /** True if the log may repeat a record after all inputs have come. */
-  readonly mayRepeat: boolean
+  /** The time for which a request is remembered of which all inputs have come, in ms; null on a log that never repeats records. */
+  readonly duplicateRetentionMs: number | null
   readonly onFailure: FailureListener
   readonly onOutput: (bee: string, output: Payload) => void
 }
@@ -43,7 +44,7 @@ interface Parts {
  * Forwards the first result of several inputs for each request, and drops the others. A branch that was not taken is no result. An error is one at
  * once under `on_error: fail`; under `skip` only if no other input has a result.
  *
- * The store maps a request id to the inputs that have come. `<store>-due` has the ids in the order of their expiry.
+ * The store maps a request id to the inputs that have come; to no inputs once all have. `<store>-due` has the ids in the order of their expiry.
  */
 export class MergeProcessor extends OpenedProcessor<string, Payload, string, Payload, Parts> {
   readonly #options: MergeOptions
@@ -63,14 +64,14 @@ export class MergeProcessor extends OpenedProcessor<string, Payload, string, Pay
 
   process(record: Record<string, Payload>): void {
     const { context, entries, dues } = this.parts
-    const { bee, inputs, timeoutMs, retentionMs, mayRepeat, onOutput } = this.#options
+    const { bee, inputs, timeoutMs, retentionMs, onOutput } = this.#options
     const name = this.#nameOf.get(context.recordMetadata?.topic ?? '')
     if (name === undefined) return
     const { key, value, headers, timestamp } = record
     const rounds = roundsText(headers)
-    const row = rounds === '' ? key : `${key} ${rounds}`
+    const row = rounds === '' ? key : `${key}${partSeparator}${rounds}`
     const before = entries.get(row)
-    if (before?.parts.has(name)) return
+    if (before !== null && (before.parts.size === 0 || before.parts.has(name))) return
     const isResult = value.kind !== 'error' || (bee.onError === 'fail' && !isNotTaken(value))
     const parts = new Map(before?.parts).set(name, value.kind === 'error' ? value : came)
     const isLast = parts.size === inputs.length
@@ -78,16 +79,28 @@ export class MergeProcessor extends OpenedProcessor<string, Payload, string, Pay
     if (isResult && !wasSent && value.kind !== 'error') onOutput(bee.name, value)
     if (isResult && !wasSent) context.forward(outputRecord(record, value, null))
     else if (isLast && !wasSent) context.forward(outputRecord(record, outcomeOf(parts), null))
-    const sent = wasSent || isResult || isLast
     if (before !== null) dues.remove(row, before.due)
-    if (isLast && !mayRepeat) {
-      entries.delete(row)
+    if (isLast) {
+      this.#finish(row, timestamp)
       return
     }
     const now = context.currentSystemTime
+    const sent = wasSent || isResult
     const due = sent ? now + retentionMs : (before?.due ?? Math.min(now + timeoutMs, deadlineOf(headers) ?? Number.POSITIVE_INFINITY))
-    entries.put(row, { ...(row === key ? {} : { key }), parts, headers: before?.headers ?? headers, timestamp, due, sent })
+    entries.put(row, { ...(row === key ? {} : { key }), parts, headers: sent ? [] : (before?.headers ?? headers), timestamp, due, sent })
     dues.add(row, due)
+  }
+
+  /** All inputs have come. They may come again where the log repeats records. */
+  #finish(row: string, timestamp: number): void {
+    const { context, entries, dues } = this.parts
+    const { duplicateRetentionMs } = this.#options
+    if (duplicateRetentionMs === null) entries.delete(row)
+    else {
+      const due = context.currentSystemTime + duplicateRetentionMs
+      entries.put(row, { parts: new Map(), headers: [], timestamp, due, sent: true })
+      dues.add(row, due)
+    }
   }
 
   #due(row: string, isDue: (time: number) => boolean): void {

@@ -178,8 +178,8 @@ class SubtopologyBuilder {
           store: step.store,
           dueStore: dueStore(step.store),
           timeoutMs: bee.timeoutMs ?? defaultJoinMs,
-          retentionMs: Math.max(answersRetentionMs, duplicateRetentionMs ?? 0),
-          mayRepeat: duplicateRetentionMs !== null,
+          retentionMs: answersRetentionMs,
+          duplicateRetentionMs,
           onFailure: this.#failing.onFailure,
           onOutput: this.#failing.onOutput,
         }

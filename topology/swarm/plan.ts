@@ -240,13 +240,14 @@ class Planner {
   /** The readers of a loop or a cache: those that lead back to it, and those behind it. */
   #waysOn(bee: SwarmBee): { readonly body: readonly string[]; readonly exits: readonly string[] } {
     const body = (bee.type.branches?.(bee.spec) ?? []).map(({ reader }) => reader)
-    const readers = this.#swarm.bees.filter(({ input }) => input?.bees.includes(bee.name)).map(({ name }) => name)
+    const readers = this.#swarm.bees.filter(({ input, shadows }) => shadows === undefined && input?.bees.includes(bee.name)).map(({ name }) => name)
     return { body, exits: readers.filter((name) => !body.includes(name)) }
   }
 
   /** Adds the step that takes a bee's own branches, if it reads a bee that chooses between its readers. */
   #branch(draft: SubtopologyDraft, bee: SwarmBee): void {
-    const names = new Set([bee.name])
+    // A shadow reads what its bee reads.
+    const names = new Set([bee.shadows ?? bee.name])
     const loops: string[] = []
     let isBranch = false
     for (const input of bee.input?.bees ?? []) {

@@ -38,6 +38,13 @@ describe('The check of branches', () => {
     ])
   })
 
+  it('names branches behind a condition that always holds', () => {
+    assert.deepEqual(mistakesOf(route("{ routes: { a: '`true`', b: 'x' } }") + both), [
+      'swarm.yaml:4:84: b is an unreachable branch: the condition of a always holds; Put a last, as default.',
+    ])
+    assert.deepEqual(mistakesOf(route("{ match: all, routes: { a: '`true`', b: 'x' } }") + both), [])
+  })
+
   it('names each expression that is not JMESPath, with its place', () => {
     assert.deepEqual(mistakesOf(route("{ routes: { a: 'x > 1' }, default: b }") + both), [
       'swarm.yaml:4:71: The expression cannot be used: "x > 1": Syntax error: invalid token (Number): "1"; Write JMESPath: a number is `100`, a text is \'teddy\', "and" is &&, "or" is ||.',

@@ -33,6 +33,23 @@ describe('A bee with a shadow', () => {
     assert.deepEqual(readers.get('waggle.one.judge'), ['both', 'save'])
   })
 
+  it('takes the branches of its bee', () => {
+    const bees = [
+      'name: door, type: gateway-input, spec: {name: door}',
+      "name: way, type: route, input: {name: door}, spec: {routes: {judge: 'x'}, default: other}",
+      'name: judge, type: tensor-rt, input: {name: way}, spec: {model: ./m, shadow: 4}',
+      'name: other, type: map, input: {name: way}, spec: {expression: "@"}',
+      save,
+    ]
+    const yaml = `name: one\nbees:\n${bees.map((bee) => `  - {${bee}}\n`).join('')}`
+    const swarm = checkSwarm(SwarmDocument.parse(yaml, 'swarm.yaml'), new BeeRegistry())
+    const plan = planSwarm(swarm, { partitions: 2, retentionMs: 1000, retentionBytes: null, answerPartitions: null })
+    const branches = plan.subtopologies.flatMap(({ steps }) =>
+      steps.flatMap((step) => (step.kind === 'branch' ? [`${step.name} ${step.names}`] : [])),
+    )
+    assert.deepEqual(branches, ['judge.branch judge', 'other.branch other', 'judge-shadow.branch judge'])
+  })
+
   it('leaves the sub-topologies of all other bees where they are', () => {
     const shown = ({ subtopologies }: SwarmPlan) => subtopologies.map(({ id, bees }) => `${id} ${bees.join(', ')}`)
     const without = shown(planOf('', [save]))
