@@ -62,6 +62,14 @@ program
   .addOption(json())
   .action(async (directory: string, options: import('./init.ts').InitOptions) => finish((await import('./init.ts')).init(directory, options)))
 
+program
+  .command('import')
+  .argument('<file>', 'config.pbtxt of a Triton ensemble, Pipeline of Seldon Core 2, or InferenceGraph of KServe')
+  .description('prints another system’s graph as a swarm file, and names each part that has no equal')
+  .option('--output <file>', 'a new file for the swarm; default: standard output')
+  .addOption(json())
+  .action(async (file: string, options: import('./import.ts').ImportOptions) => finish((await import('./import.ts')).importFile(file, options)))
+
 const onLog = () => new Option('--log <log>', 'which log, before WAGGLE_LOG').choices(['embedded', 'kafka'])
 
 program

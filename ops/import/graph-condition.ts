@@ -1,0 +1,18 @@
+import { quotedName } from './swarm-draft.ts'
+
+/**
+ * A condition of an InferenceGraph in JMESPath. Its GJSON looks into the request or the response as a list of one: `[@this].#(predictions.0=="dog")`. Null for any
+ * other form.
+ */
+export function conditionOf(gjson: string): string | null {
+  const query = /^\[@this\]\.#\((.*)\)#?$/s.exec(gjson.trim())?.[1]
+  const parts =
+    query === undefined
+      ? null
+      : /^([\w.-]+)\s*(==|!=|>=|<=|>|<|=)\s*(?:"((?:[^"\\]|\\.)*)"|(-?\d+(?:\.\d+)?)|(true|false|null))\s*$/.exec(query.trim())
+  if (parts === null) return null
+  const [, path = '', operator = '', text, number, word] = parts
+  const steps = path.split('.').map((step) => (/^\d+$/.test(step) ? `[${step}]` : `.${quotedName(step)}`))
+  const value = text === undefined ? `\`${number ?? word}\`` : `'${text.replace(/\\(.)/g, '$1').replace(/[\\']/g, '\\$&')}'`
+  return `${steps.join('').replace(/^\./, '')} ${operator === '=' ? '==' : operator} ${value}`
+}

@@ -1,0 +1,235 @@
+import { conditionOf } from './graph-condition.ts'
+import { quotedName, SwarmDraft } from './swarm-draft.ts'
+import type { YamlObject } from './yaml-object.ts'
+
+/** A swarm for an InferenceGraph of KServe. Its services go on running in the cluster and are called there. */
+export function importKserveGraph(graph: YamlObject, file: string): SwarmDraft {
+  return new GraphImport(graph, file).draft()
+}
+
+class GraphImport {
+  readonly #graph: YamlObject
+  readonly #name: string
+  readonly #namespace: string
+  readonly #draft: SwarmDraft
+  readonly #nodes: ReadonlyMap<string, YamlObject>
+  readonly #hosts = new Set<string>()
+
+  constructor(graph: YamlObject, file: string) {
+    const metadata = graph.object('metadata')
+    this.#graph = graph
+    this.#name = metadata?.text('name') ?? 'graph'
+    this.#namespace = metadata?.text('namespace') ?? 'default'
+    this.#draft = new SwarmDraft(file, this.#name)
+    const nodes = graph.object('spec')?.object('nodes') ?? null
+    if (nodes === null) throw graph.wrong([], 'spec.nodes is missing', 'Name an InferenceGraph with a node root.')
+    this.#nodes = new Map(nodes.entries())
+    if (!this.#nodes.has('root')) throw nodes.wrong([], 'there is no node root', 'Name the first node root.')
+  }
+
+  draft(): SwarmDraft {
+    const entrance = this.#draft.add(`${this.#name}-input`, { type: 'gateway-input', spec: { name: this.#name } })
+    const last = this.#node('root', entrance, [], this.#graph)
+    this.#draft.add('answer', { type: 'respond', input: { name: last } })
+    const hosts = [...this.#hosts]
+    if (hosts.length > 0)
+      this.#draft.note(
+        this.#graph.place('spec', 'nodes'),
+        `the services ${hosts.join(', ')} are not on this machine`,
+        `Allow them: WAGGLE_HTTP_CALL_HOSTS=${[...hosts, '10.0.0.0/8'].join(',')} (with the network of your cluster). Correct their paths if they speak another protocol than v1.`,
+      )
+    this.#graph.noteOthers(this.#draft, ['apiVersion', 'kind', 'metadata', 'spec', 'status'], {})
+    this.#graph.object('spec')?.noteOthers(this.#draft, ['nodes'], graphAdvice)
+    return this.#draft
+  }
+
+  /** Adds the bees of a node, and returns the bee with its result. */
+  #node(name: string, input: string, above: readonly string[], at: YamlObject): string {
+    const node = this.#nodes.get(name)
+    if (node === undefined) throw at.wrong(['nodeName'], `there is no node ${name}`, `Use one of ${[...this.#nodes.keys()].join(', ')}.`)
+    if (above.includes(name))
+      throw at.wrong(
+        ['nodeName'],
+        `the node ${name} leads back to itself`,
+        'Waggle has cycles through a loop bee: import the nodes without the way back.',
+      )
+    node.noteOthers(this.#draft, ['routerType', 'steps'], {})
+    const type = node.text('routerType') ?? ''
+    const steps = node.objects('steps')
+    if (steps.length === 0) throw node.wrong(['steps'], `the node ${name} has no steps`, 'Give it one.')
+    const target = (step: YamlObject, from: string) => this.#target(step, from, [...above, name])
+    switch (type) {
+      case 'Sequence':
+        return this.#sequence(steps, input, target)
+      case 'Ensemble':
+        return this.#ensemble(name, steps, input, target)
+      case 'Switch':
+        return this.#switch(name, node, steps, input, target)
+      case 'Splitter':
+        return this.#splitter(name, steps, input, target)
+      default:
+        throw node.wrong(['routerType'], `there is no router type ${JSON.stringify(type)}`, 'Use Sequence, Ensemble, Switch or Splitter.')
+    }
+  }
+
+  #sequence(steps: readonly YamlObject[], input: string, target: Target): string {
+    let last = input
+    for (const [at, step] of steps.entries()) {
+      let from = last
+      if (at > 0 && (step.text('data') ?? '$request') !== '$response') {
+        from = input
+        if (last !== input)
+          this.#draft.note(
+            step.place(),
+            'a step that takes $request runs beside the one before it, whose result is dropped',
+            'Write data: $response, or join both results.',
+          )
+      }
+      const condition = step.text('condition')
+      if (condition !== null) {
+        from = this.#draft.add(`${stepName(step)}-condition`, {
+          type: 'filter',
+          input: { name: from },
+          spec: { condition: this.#condition(step, condition) },
+        })
+        this.#draft.note(
+          step.place('condition'),
+          'a request for which the condition does not hold is answered with 422, and not with the result so far',
+          'Use a route bee with a default and a merge bee, if it has an answer.',
+        )
+      }
+      last = target(step, from)
+    }
+    return last
+  }
+
+  #ensemble(name: string, steps: readonly YamlObject[], input: string, target: Target): string {
+    const results = steps.map((step) => ({ key: stepName(step), bee: target(step, input), step }))
+    const [only, second] = results
+    if (only !== undefined && second === undefined) return only.bee
+    const isSoft = results.some(({ step }) => step.text('dependency') === 'Soft')
+    const fields = results.map(({ key, bee }) => `${quotedName(key)}: ${quotedName(bee)}`)
+    return this.#draft.add(`${name}-ensemble`, {
+      type: 'map',
+      input: { join: results.map(({ bee }) => bee) },
+      ...(isSoft ? { on_error: 'skip' as const, on_timeout: 'partial' as const } : {}),
+      spec: { expression: `{${fields.join(', ')}}` },
+    })
+  }
+
+  #switch(name: string, node: YamlObject, steps: readonly YamlObject[], input: string, target: Target): string {
+    const route = new RouteDraft(this.#draft, `${name}-switch`, input)
+    for (const step of steps) {
+      const condition = step.text('condition')
+      if (condition === null) this.#draft.note(step.place(), 'a step of a Switch without a condition never runs', 'Give it one.')
+      route.add(stepName(step), condition === null ? '`false`' : this.#condition(step, condition), (from) => target(step, from))
+    }
+    this.#draft.note(
+      node.place('routerType'),
+      'a request for which no condition holds is answered with 422',
+      'Name a reader as default of the route bee, if it has an answer.',
+    )
+    return route.end(`${name}-result`)
+  }
+
+  #splitter(name: string, steps: readonly YamlObject[], input: string, target: Target): string {
+    const [only, second] = steps
+    if (only !== undefined && second === undefined) return target(only, input)
+    const heaviest = Math.max(...steps.map((step) => step.number('weight') ?? 0))
+    const route = new RouteDraft(this.#draft, `${name}-splitter`, input)
+    let hasDefault = false
+    for (const step of steps) {
+      const weight = step.number('weight') ?? 0
+      const isDefault: boolean = !hasDefault && weight === heaviest
+      hasDefault ||= isDefault
+      const key = stepName(step)
+      if (isDefault) route.addDefault(key, (from) => target(step, from))
+      else {
+        route.add(key, `split == '${key.replace(/[\\']/g, '\\$&')}'`, (from) => target(step, from))
+        this.#draft.note(
+          step.place('weight'),
+          `the weight ${weight} of ${key} has no equal, because a route decides by the input`,
+          `It gets the requests whose field split is ${key}, and the step of the largest weight all others. For two versions of one model use spec.traffic of a model bee.`,
+        )
+      }
+    }
+    return route.end(`${name}-result`)
+  }
+
+  #target(step: YamlObject, input: string, above: readonly string[]): string {
+    step.noteOthers(this.#draft, ['name', 'serviceName', 'serviceUrl', 'nodeName', 'data', 'condition', 'weight', 'dependency'], {})
+    const node = step.text('nodeName')
+    if (node !== null) return this.#node(node, input, above, step)
+    const service = step.text('serviceName')
+    const url =
+      step.text('serviceUrl') ??
+      (service === null ? null : `http://${service}.${this.#namespace}.svc.cluster.local/v1/models/${encodeURIComponent(service)}:predict`)
+    if (url === null) throw step.wrong([], 'the step names no service and no node', 'Set serviceName, serviceUrl or nodeName.')
+    const host = URL.parse(url)?.host
+    if (host === undefined) throw step.wrong(['serviceUrl'], `${url} is not a URL`, 'Write http://HOST/PATH.')
+    this.#hosts.add(host)
+    return this.#draft.add(stepName(step), { type: 'http-call', input: { name: input }, spec: { url, idempotent: true } })
+  }
+
+  #condition(step: YamlObject, gjson: string): string {
+    const condition = conditionOf(gjson)
+    if (condition !== null) return condition
+    this.#draft.note(
+      step.place('condition'),
+      `the condition ${gjson} cannot be translated, so it never holds here`,
+      'Write it in JMESPath: docs/branches.md#conditions.',
+    )
+    return '`false`'
+  }
+}
+
+type Target = (step: YamlObject, from: string) => string
+
+/** A route whose branches come together in a merge. A branch needs a bee that reads the route by its name, so its reader is known only when it is added. */
+class RouteDraft {
+  readonly #draft: SwarmDraft
+  readonly #name: string
+  /** The draft has this object, so a branch may be added later. */
+  readonly #spec: { readonly routes: { [reader: string]: string }; default?: string } = { routes: {} }
+  readonly #results: string[] = []
+
+  constructor(draft: SwarmDraft, wanted: string, input: string) {
+    this.#draft = draft
+    this.#name = draft.add(wanted, { type: 'route', input: { name: input }, spec: this.#spec })
+  }
+
+  add(key: string, condition: string, target: (from: string) => string): void {
+    const reader = this.#branch(key, target)
+    this.#spec.routes[reader] = condition
+  }
+
+  addDefault(key: string, target: (from: string) => string): void {
+    this.#spec.default = this.#branch(key, target)
+  }
+
+  end(wanted: string): string {
+    const [only, second] = this.#results
+    return only !== undefined && second === undefined ? only : this.#draft.add(wanted, { type: 'merge', input: { stack: this.#results } })
+  }
+
+  /** A branch begins with a bee that passes everything, because what follows may be several bees. */
+  #branch(key: string, target: (from: string) => string): string {
+    const reader = this.#draft.add(`${key}-branch`, { type: 'filter', input: { name: this.#name }, spec: { condition: '`true`' } })
+    this.#results.push(target(reader))
+    return reader
+  }
+}
+
+function stepName(step: YamlObject): string {
+  return step.text('name') ?? step.text('serviceName') ?? step.text('nodeName') ?? 'step'
+}
+
+const graphAdvice: { readonly [key: string]: string } = {
+  timeout: 'Set timeout_seconds of the bees, or X-Timeout-Seconds of a request.',
+  resources: 'Nothing: the graph runs in the process.',
+  minReplicas: 'Run more processes on Kafka.',
+  maxReplicas: 'Run more processes on Kafka.',
+  affinity: 'Nothing: where processes run is for Kubernetes to say.',
+  tolerations: 'Nothing: where processes run is for Kubernetes to say.',
+  routerTimeouts: 'Set timeout_seconds of the bees.',
+}

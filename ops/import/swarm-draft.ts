@@ -1,0 +1,89 @@
+import { stringify } from 'yaml'
+import { invalidSwarm, mistakeAt } from '../../topology/swarm/document.ts'
+import type { WaggleError } from '../../topology/waggle-error.ts'
+
+export interface DraftBee {
+  readonly type: string
+  readonly input?: { readonly name: string } | { readonly join: readonly string[] } | { readonly stack: readonly string[] }
+  readonly timeout_seconds?: number
+  readonly on_timeout?: 'partial'
+  readonly on_error?: 'skip'
+  readonly spec?: { readonly [key: string]: unknown }
+}
+
+/** A swarm that an import makes, with notes about everything that it could not carry over. */
+export class SwarmDraft {
+  readonly #file: string
+  readonly #name: string
+  readonly #bees = new Map<string, DraftBee>()
+  readonly #notes: WaggleError[] = []
+
+  /** `file`: where the graph comes from. `name`: its name there. */
+  constructor(file: string, name: string) {
+    this.#file = file
+    this.#name = beeName(name)
+  }
+
+  /** The notes in the order of the file. */
+  get notes(): readonly WaggleError[] {
+    const at = ({ place }: WaggleError) => (place ?? '').split(':').slice(-2).map(Number)
+    return this.#notes.toSorted((a, b) => (at(a)[0] ?? 0) - (at(b)[0] ?? 0) || (at(a)[1] ?? 0) - (at(b)[1] ?? 0))
+  }
+
+  /** Adds a bee under the most similar name that is free, and returns this name. */
+  add(wanted: string, bee: DraftBee): string {
+    const plain = beeName(wanted)
+    let name = plain
+    for (let number = 2; this.#bees.has(name) || takenNames.has(name); number++) name = `${plain.slice(0, 57)}-${number}`
+    if (this.#bees.size >= maxBees) throw tooManyBees(this.#file)
+    this.#bees.set(name, bee)
+    return name
+  }
+
+  /** Notes a part of the file that has no equal, and the next step. */
+  note(place: string, message: string, next: string): void {
+    if (this.#notes.length < maxNotes) this.#notes.push(mistakeAt(place, message, next))
+  }
+
+  /** The swarm file. Its first lines have the notes. */
+  text(): string {
+    const notes = this.notes.map(({ place, message, next }) => `# ${oneLine(`${place}: ${message}. ${next}`)}\n`).join('')
+    const bees = [...this.#bees].map(([name, bee]) => ({ name, ...bee }))
+    const head = `# Imported from ${oneLine(this.#file)}.\n${notes === '' ? '' : `#\n# Left to do:\n${notes}`}`
+    return `${head}${stringify({ name: this.#name, bees }, { lineWidth: 0, aliasDuplicateObjects: false })}`
+  }
+}
+
+/** The steps themselves. Throws for more than a swarm may get, before anything is made of them. */
+export function boundedSteps<T>(steps: readonly T[], file: string): readonly T[] {
+  if (steps.length > maxBees) throw tooManyBees(file)
+  return steps
+}
+
+function tooManyBees(file: string): WaggleError {
+  return invalidSwarm(file, [mistakeAt(`${file}:1:1`, `the graph becomes more than ${maxBees} bees`, 'Import its parts one by one.')])
+}
+
+/** A name that a bee may have, as similar as possible. */
+function beeName(text: string): string {
+  const plain = text
+    .toLowerCase()
+    .replace(/[^a-z0-9]+/g, '-')
+    .replace(/^[^a-z]+/, '')
+    .slice(0, 60)
+    .replace(/-+$/, '')
+  return plain === '' ? 'imported' : plain
+}
+
+function oneLine(text: string): string {
+  return text.replace(/\p{Cc}+/gu, ' ')
+}
+
+/** A name in JMESPath. */
+export function quotedName(name: string): string {
+  return JSON.stringify(name)
+}
+
+const takenNames: ReadonlySet<string> = new Set(['gateway', 'dead-letters'])
+const maxBees = 500
+const maxNotes = 1000

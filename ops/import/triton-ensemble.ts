@@ -1,0 +1,194 @@
+import { existsSync, readdirSync, readFileSync, statSync } from 'node:fs'
+import { dirname, join, relative } from 'node:path'
+import { ownMember } from '../../topology/own-member.ts'
+import { invalidSwarm, mistakeAt } from '../../topology/swarm/document.ts'
+import { didYouMean } from '../../topology/swarm/nearest-name.ts'
+import { localModel, type ModelSource, servedModel } from './model-source.ts'
+import { boundedSteps, quotedName, SwarmDraft } from './swarm-draft.ts'
+import { type ProtoMessage, readTextProtobuf } from './text-protobuf.ts'
+
+/** The tensor of an ensemble: the bee that makes it, and its name in that bee's result. */
+interface Source {
+  readonly bee: string
+  readonly field: string
+}
+
+interface Step {
+  readonly model: string
+  readonly version: string | null
+  /** Name of the model's input, and the tensor that it takes. */
+  readonly inputs: ReadonlyMap<string, string>
+  readonly outputs: ReadonlyMap<string, string>
+  readonly place: string
+}
+
+/**
+ * A swarm for an ensemble of Triton Inference Server (`config.pbtxt` with `ensemble_scheduling`). Models are looked for beside the ensemble's folder, as in a
+ * model repository. `folder` is where the swarm file will lie.
+ */
+export function importTritonEnsemble(text: string, file: string, folder: string): SwarmDraft {
+  const config = readTextProtobuf(text, file)
+  const [scheduling] = config.messages('ensemble_scheduling')
+  if (scheduling === undefined) throw notAnEnsemble(config, file)
+  const name = config.text('name') ?? 'ensemble'
+  const draft = new SwarmDraft(file, name)
+  const entrance = draft.add(`${name}-input`, { type: 'gateway-input', spec: { name } })
+  const sources = new Map<string, Source>()
+  for (const { message } of config.messages('input')) sources.set(message.text('name') ?? '', { bee: entrance, field: message.text('name') ?? '' })
+  const steps = boundedSteps(scheduling.message.messages('step'), file).map(({ message, place }) => stepOf(message, place, draft))
+  for (const step of inOrder(steps, sources, file)) addStep(step, sources, { draft, file, folder })
+  const outputs = new Map(config.messages('output').map(({ message }) => [message.text('name') ?? '', message.text('name') ?? '']))
+  const missing = [...outputs.keys()].find((tensor) => !sources.has(tensor))
+  if (missing !== undefined) throw unmade(missing, config.all('output')[0]?.place ?? `${file}:1:1`, sources, file)
+  draft.add('answer', { type: 'respond', input: { name: renamed(`${name}-output`, outputs, sources, draft) } })
+  noteTheRest(config, draft)
+  noteFields(scheduling.message, ['step'], draft)
+  return draft
+}
+
+function stepOf(message: ProtoMessage, place: string, draft: SwarmDraft): Step {
+  const pairs = (field: string) =>
+    new Map(message.messages(field).map(({ message: pair }) => [pair.text('key') ?? '', pair.text('value') ?? ''] as const))
+  noteFields(message, ['model_name', 'model_version', 'input_map', 'output_map'], draft)
+  const version = message.text('model_version')
+  return {
+    model: message.text('model_name') ?? '',
+    version: version === '-1' ? null : version,
+    inputs: pairs('input_map'),
+    outputs: pairs('output_map'),
+    place,
+  }
+}
+
+/** The steps, each behind those whose tensors it takes. */
+function inOrder(steps: readonly Step[], sources: ReadonlyMap<string, Source>, file: string): readonly Step[] {
+  const made = new Set(sources.keys())
+  const ordered: Step[] = []
+  let left = steps
+  while (left.length > 0) {
+    const ready = left.filter(({ inputs }) => [...inputs.values()].every((tensor) => made.has(tensor)))
+    const [stuck] = left
+    if (ready.length === 0 && stuck !== undefined) {
+      const tensor = [...stuck.inputs.values()].find((one) => !made.has(one)) ?? ''
+      throw unmade(tensor, stuck.place, new Map([...made].map((one) => [one, { bee: '', field: one }])), file)
+    }
+    for (const step of ready) for (const tensor of step.outputs.values()) made.add(tensor)
+    ordered.push(...ready)
+    left = left.filter((step) => !ready.includes(step))
+  }
+  return ordered
+}
+
+function addStep(
+  step: Step,
+  sources: Map<string, Source>,
+  { draft, file, folder }: { readonly draft: SwarmDraft; readonly file: string; readonly folder: string },
+): void {
+  const { type, spec, left } = modelSource(step, file, folder)
+  if (left !== null) draft.note(step.place, left.message, left.next)
+  const bee = draft.add(step.model, { type, input: { name: renamed(`${step.model}-input`, step.inputs, sources, draft) }, spec })
+  for (const [field, tensor] of step.outputs) sources.set(tensor, { bee, field })
+}
+
+/** The bee whose result has these tensors under these names: the only source itself, or a map bee behind it. */
+function renamed(wanted: string, names: ReadonlyMap<string, string>, sources: ReadonlyMap<string, Source>, draft: SwarmDraft): string {
+  const pairs = [...names].flatMap(([name, tensor]) => {
+    const source = sources.get(tensor)
+    return source === undefined ? [] : [{ name, ...source }]
+  })
+  const bees = [...new Set(pairs.map(({ bee }) => bee))]
+  const [only] = bees
+  if (bees.length === 1 && only !== undefined && pairs.every(({ name, field }) => name === field)) return only
+  const fields = pairs.map(({ name, bee, field }) => `${quotedName(name)}: ${bees.length === 1 ? '' : `${quotedName(bee)}.`}${quotedName(field)}`)
+  return draft.add(wanted, {
+    type: 'map',
+    input: bees.length === 1 && only !== undefined ? { name: only } : { join: bees },
+    spec: { expression: `{${fields.join(', ')}}` },
+  })
+}
+
+/** The model of a step, by the platform in its own configuration beside the ensemble's folder. */
+function modelSource({ model, version }: Step, file: string, folder: string): ModelSource {
+  const directory = join(dirname(file), '..', model)
+  const away = servedModel(model, 'http://localhost:8000', {
+    message: `the model ${model} does not lie beside ${dirname(file)}`,
+    next: 'The bee calls a Triton at localhost:8000, which takes the body of an inference request. Or give it the type tensor-rt, and spec.model.',
+  })
+  if (!/^[\w-][\w.-]*$/.test(model) || !existsSync(directory)) return away
+  const platform = platformOf(directory)
+  const type = (
+    {
+      onnxruntime: 'tensor-rt',
+      onnxruntime_onnx: 'tensor-rt',
+      tensorflow: 'tf-serving',
+      tensorflow_savedmodel: 'tf-serving',
+      tensorflow_graphdef: 'tf-serving',
+    } as const
+  )[platform]
+  if (type !== undefined)
+    return localModel(type, `./${relative(folder, directory)}`, version === null || !/^\d+$/.test(version) ? {} : { version: Number(version) })
+  return servedModel(model, 'http://localhost:8000', {
+    message: `Waggle has no runtime for the model ${model} (${platform === '' ? 'without a platform' : platform})`,
+    next: 'The bee calls a Triton at localhost:8000, which takes the body of an inference request. Or export the model as ONNX and give it the type tensor-rt, or write a python or module bee.',
+  })
+}
+
+/** The platform or backend of a model; by its files if no configuration names one, as Triton itself does. */
+function platformOf(directory: string): string {
+  const config = join(directory, 'config.pbtxt')
+  if (existsSync(config) && statSync(config).isFile() && statSync(config).size <= 1024 * 1024) {
+    const message = readTextProtobuf(readFileSync(config, 'utf8'), config)
+    const told = message.text('platform') ?? message.text('backend')
+    if (told !== null) return told
+  }
+  const versions = readdirSync(directory, { withFileTypes: true }).filter((entry) => entry.isDirectory())
+  const has = (name: string) => versions.some((version) => existsSync(join(directory, version.name, name)))
+  return has('model.onnx') ? 'onnxruntime' : has('model.savedmodel') ? 'tensorflow' : has('model.pt') ? 'pytorch' : has('model.py') ? 'python' : ''
+}
+
+/** Fields of an ensemble that need no note. */
+const carried: ReadonlySet<string> = new Set(['name', 'platform', 'backend', 'input', 'output', 'ensemble_scheduling'])
+/** Fields without an equal, with the next step. */
+const advice: { readonly [field: string]: string } = {
+  max_batch_size: 'A request is one row here, without a batch dimension. Put a batch bee in front of a model, with this batch_size.',
+  dynamic_batching: 'Put a batch bee in front of each model, with batch_size and timeout_seconds.',
+  instance_group: 'Set replicas, and gpu, of each model bee.',
+  version_policy: 'Set spec.versions of each model bee.',
+  response_cache: 'Set a cache bee in front of what is slow, or send an Idempotency-Key.',
+  sequence_batching: 'Keep state by key with a bee of the DSL.',
+  model_warmup: 'Nothing: a model runs one batch of zeros before it is ready.',
+  parameters: 'Put what a model needs into its spec.',
+  model_transaction_policy: 'A request has one answer. Send parts of it from a python or module bee.',
+  label_filename: 'Set spec.labels of the model bee, or put NAME.labels.txt beside the model.',
+  optimization: 'Nothing: the runtime chooses.',
+}
+
+function noteTheRest(config: ProtoMessage, draft: SwarmDraft): void {
+  noteFields(config, [...carried], draft)
+  for (const field of ['input', 'output']) for (const { message } of config.messages(field)) noteFields(message, ['name', 'data_type', 'dims'], draft)
+}
+
+function noteFields(message: ProtoMessage, known: readonly string[], draft: SwarmDraft): void {
+  for (const { name, place } of message.fields) {
+    if (known.includes(name)) continue
+    draft.note(place, `${name} has no equal`, ownMember(advice, name) ?? 'Leave it out, or do it in a bee of your own.')
+  }
+}
+
+function notAnEnsemble(config: ProtoMessage, file: string) {
+  const platform = config.text('platform') ?? config.text('backend')
+  return invalidSwarm(file, [
+    mistakeAt(
+      `${file}:1:1`,
+      `it is no ensemble${platform === null ? '' : ` but a model of ${platform}`}: ensemble_scheduling is missing`,
+      'Name the config.pbtxt of an ensemble. A single model is one bee: type tensor-rt (ONNX) or tf-serving, with its folder as spec.model.',
+    ),
+  ])
+}
+
+function unmade(tensor: string, place: string, sources: ReadonlyMap<string, Source>, file: string) {
+  const hint = didYouMean(tensor, sources.keys())
+  return invalidSwarm(file, [
+    mistakeAt(place, `no step before it and no input makes the tensor ${tensor}`, hint === '' ? 'Name a tensor of input or of an output_map.' : hint),
+  ])
+}

@@ -1,0 +1,124 @@
+import { ownMember } from '../../topology/own-member.ts'
+import { invalidSwarm, mistakeAt, type Path, SwarmDocument } from '../../topology/swarm/document.ts'
+import { didYouMean } from '../../topology/swarm/nearest-name.ts'
+import type { SwarmDraft } from './swarm-draft.ts'
+
+/** A map of a YAML file, with its place. Reading a member of another kind throws WAGGLE_INVALID_SWARM with that member's place. */
+export class YamlObject {
+  readonly #document: SwarmDocument
+  readonly #path: Path
+  readonly #value: { readonly [key: string]: unknown }
+
+  constructor(document: SwarmDocument, path: Path, value: { readonly [key: string]: unknown }) {
+    this.#document = document
+    this.#path = path
+    this.#value = value
+  }
+
+  /** `file:line:col` of a member, or of the object itself. */
+  place(...path: Path): string {
+    return this.#document.place([...this.#path, ...path])
+  }
+
+  text(key: string): string | null {
+    const value = this.#member(key)
+    if (value === undefined || value === null) return null
+    if (typeof value === 'string') return value
+    if (typeof value === 'number' || typeof value === 'boolean') return String(value)
+    throw this.wrong([key], `${key} must be a text`)
+  }
+
+  number(key: string): number | null {
+    const value = this.#member(key)
+    if (value === undefined || value === null) return null
+    if (typeof value === 'number') return value
+    throw this.wrong([key], `${key} must be a number`)
+  }
+
+  texts(key: string): readonly string[] {
+    const value = this.#member(key) ?? []
+    if (Array.isArray(value) && value.every((item): item is string => typeof item === 'string')) return value
+    throw this.wrong([key], `${key} must be a list of texts`)
+  }
+
+  object(key: string): YamlObject | null {
+    const value = this.#member(key)
+    if (value === undefined || value === null) return null
+    if (isMap(value)) return new YamlObject(this.#document, [...this.#path, key], value)
+    throw this.wrong([key], `${key} must be a map`)
+  }
+
+  objects(key: string): readonly YamlObject[] {
+    const value = this.#member(key) ?? []
+    if (!Array.isArray(value)) throw this.wrong([key], `${key} must be a list`)
+    return value.map((item: unknown, at) => {
+      if (isMap(item)) return new YamlObject(this.#document, [...this.#path, key, at], item)
+      throw this.wrong([key, at], `each item of ${key} must be a map`)
+    })
+  }
+
+  /** The members that are maps, by key. */
+  entries(): readonly (readonly [key: string, value: YamlObject])[] {
+    return Object.keys(this.#value).flatMap((key) => {
+      const value = this.object(key)
+      return value === null ? [] : [[key, value] as const]
+    })
+  }
+
+  /** The members that are texts, by key. */
+  textEntries(): ReadonlyMap<string, string> {
+    return new Map(Object.entries(this.#value).flatMap(([key, value]) => (typeof value === 'string' ? [[key, value] as const] : [])))
+  }
+
+  wrong(path: Path, message: string, next = 'Correct it.') {
+    return invalidSwarm(this.#document.file, [mistakeAt(this.place(...path), message, next)])
+  }
+
+  /** Notes each member whose key is not in `known`, with its place. */
+  noteOthers(draft: SwarmDraft, known: readonly string[], advice: { readonly [key: string]: string }): void {
+    for (const key of Object.keys(this.#value)) {
+      if (known.includes(key)) continue
+      const hint = didYouMean(key, known)
+      draft.note(
+        this.#document.place([...this.#path, key], { key: true }),
+        `${key} has no equal`,
+        ownMember(advice, key) ?? (hint === '' ? 'Leave it out, or do it in a bee of your own.' : hint),
+      )
+    }
+  }
+
+  #member(key: string): unknown {
+    return ownMember(this.#value, key)
+  }
+}
+
+/** The documents of a YAML file that are maps. Each is bounded as a swarm file is. */
+export function yamlObjects(text: string, file: string): readonly YamlObject[] {
+  const found: YamlObject[] = []
+  let lines: string[] = []
+  const all = text.split(/\r?\n/)
+  const end = () => {
+    const source = lines.join('\n')
+    lines = lines.map(() => '')
+    if (source.replace(/#.*$/gm, '').trim() === '') return
+    if (found.length === maxDocuments)
+      throw invalidSwarm(file, [mistakeAt(`${file}:1:1`, `the file has more than ${maxDocuments} documents`, 'Import them one by one.')])
+    // The empty lines in front keep the places of the file.
+    const document = SwarmDocument.parse(source, file)
+    if (isMap(document.value)) found.push(new YamlObject(document, [], document.value))
+  }
+  for (const line of all) {
+    if (/^---(\s|$)/.test(line)) {
+      end()
+      lines.push(line.replace('---', '   '))
+    } else lines.push(line)
+  }
+  end()
+  return found
+}
+
+function isMap(value: unknown): value is { readonly [key: string]: unknown } {
+  return value !== null && typeof value === 'object' && !Array.isArray(value)
+}
+
+const maxDocuments = 100
