@@ -242,7 +242,10 @@ class Windows extends Timed {
   }
 
   protected bytesOfRow({ key, start, sequence }: TimedRow): Buffer {
-    return this.spec.timeOrdered ? bytesOf(start, key, sequence) : bytesOf(key, start, sequence)
+    // Four bytes, where times have eight: after a key that ends in zeros, the order depends on it.
+    const last = Buffer.alloc(4)
+    last.writeInt32BE(sequence)
+    return Buffer.concat([this.spec.timeOrdered ? bytesOf(start, key) : bytesOf(key, start), last])
   }
 }
 
