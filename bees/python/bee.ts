@@ -15,7 +15,9 @@ export default defineBee({
     {
       file: Type.String({ minLength: 1, description: 'The Python file or notebook (.ipynb), relative to the swarm file.' }),
       bee: Type.String({ minLength: 1, description: 'The name that @register_bee gives the function.' }),
-      image: Type.Optional(Type.String({ minLength: 1, description: 'A container image that runs the file in place of this machine’s Python.' })),
+      image: Type.Optional(
+        Type.String({ minLength: 1, description: 'A container image to run the file in. Images run no Python files yet, so it is an error.' }),
+      ),
       requirements: Type.Optional(
         Type.String({
           minLength: 1,
