@@ -37,8 +37,10 @@ export class Expression {
       this.#budget.steps = maxSteps
       return this.#interpreter.search(this.#tree, input as Value)
     } catch (thrown) {
-      if (thrown instanceof WaggleError) throw thrown
-      throw wrong(`"${this.text}" failed: ${saidBy(thrown)}`, 'Correct the expression, or the bee that makes its input.')
+      throw failed(
+        `The expression "${this.text}" failed: ${saidBy(thrown)}`,
+        this.#budget.steps >= 0 ? 'Correct the expression, or the bee that makes its input.' : 'Look at fewer elements, or use a module bee.',
+      )
     }
   }
 
@@ -46,8 +48,8 @@ export class Expression {
   holds(input: unknown): boolean {
     const result = this.evaluate(input)
     if (typeof result === 'boolean') return result
-    throw wrong(
-      `the condition "${this.text}" gave ${kindOf(result)}, which is neither true nor false`,
+    throw failed(
+      `The condition "${this.text}" gave ${kindOf(result)}, which is neither true nor false`,
       result === null
         ? 'The input has no such field. Compare with null, or write not_null(field, `0`) for a default.'
         : 'Compare two values, such as score > `0.5`.',
@@ -128,8 +130,7 @@ interface Budget {
 
 function spend(budget: Budget, steps: number): void {
   budget.steps -= steps
-  if (!(budget.steps >= 0))
-    throw wrong(`it takes more than ${maxSteps} steps for this input`, 'Look at fewer elements, make the input smaller, or use a module bee.')
+  if (!(budget.steps >= 0)) throw new RangeError(`it takes more than ${maxSteps} steps for this input`)
 }
 
 /** The steps of a function call, which count as at least the size of its result. */
@@ -214,7 +215,11 @@ function tooDeep(): WaggleError {
 }
 
 function wrong(what: string, next: string): WaggleError {
-  return new WaggleError('WAGGLE_EXPRESSION', { message: `The expression cannot be used: ${what}`, next })
+  return failed(`The expression cannot be used: ${what}`, next)
+}
+
+function failed(message: string, next: string): WaggleError {
+  return new WaggleError('WAGGLE_EXPRESSION', { message, next })
 }
 
 const syntaxHint = 'Write JMESPath: a number is `100`, a text is \'teddy\', "and" is &&, "or" is ||.'
