@@ -120,6 +120,12 @@ export const errorCodes = {
     meaning: 'A bee gave a result that cannot be passed on.',
     next: 'Return a JSON value, bytes, `{ contentType, bytes }` or `{ tensors }`.',
   },
+  WAGGLE_BEE_PACKAGE: {
+    status: 500,
+    exit: 1,
+    meaning: 'The package of a bee type cannot be used: it is missing, is not a bee, has a name that exists, or differs from the lock file.',
+    next: 'Read the message. Then run waggle bees add again, or install the version of the lock file.',
+  },
   WAGGLE_BEE_PROTOCOL: {
     status: 502,
     exit: 1,

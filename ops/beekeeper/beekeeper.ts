@@ -1,6 +1,6 @@
 import { availableParallelism } from 'node:os'
 import { join } from 'node:path'
-import { BeeRegistry } from '../../bees/registry.ts'
+import type { BeeRegistry } from '../../bees/registry.ts'
 import { ClickHouseDatabase } from '../../connectors/clickhouse/clickhouse-database.ts'
 import { type EmbeddedClickHouse, startEmbeddedClickHouse } from '../../connectors/clickhouse/embedded-clickhouse.ts'
 import { Repairs } from '../../connectors/clickhouse/repairs.ts'
@@ -37,9 +37,10 @@ import { ownTopics, RunningSwarm } from './running-swarm.ts'
 import { watchClock } from './watch-clock.ts'
 import { watchLoop } from './watch-loop.ts'
 
-/** A swarm and the settings beside its file. */
+/** A swarm, its bee types, and the settings beside its file. */
 export interface ConfiguredSwarm {
   readonly swarm: CheckedSwarm
+  readonly registry: BeeRegistry
   readonly config: Config
 }
 
@@ -133,9 +134,7 @@ export class Beekeeper {
     this.#closeLater('flights', async () => recorder.close())
     const killerSearch = new KillerSearch(recorder)
     const database = await this.#openDatabase()
-    const registry = new BeeRegistry()
-    const bees = this.#options.swarms.flatMap(({ swarm }) => swarm.bees)
-    const threads = settings.model_threads ?? modelThreads(bees, registry, availableParallelism())
+    const threads = settings.model_threads ?? modelThreads(this.#options.swarms, availableParallelism())
     const { signal } = this.#options
     const ports = beePorts({ settings, threads, database, ...(signal === undefined ? {} : { signal }) })
     const models = openRemoteModels(settings, systemClock)
@@ -145,7 +144,7 @@ export class Beekeeper {
     let opened = 0
     const all = () => this.#swarms.reduce((sum, { bees }) => sum + bees, 0)
     this.#swarms = await Promise.all(
-      this.#options.swarms.map(({ swarm, config }) =>
+      this.#options.swarms.map(({ swarm, registry, config }) =>
         RunningSwarm.prepare({
           swarm,
           config,

@@ -1,13 +1,14 @@
-import { BeeRegistry } from '../../bees/registry.ts'
+import type { BeeRegistry } from '../../bees/registry.ts'
 import { didYouMean } from '../../topology/swarm/nearest-name.ts'
 import { soughtType } from '../../topology/swarm/sought-type.ts'
 import { WaggleError } from '../../topology/waggle-error.ts'
 import { type CatalogEntry, catalogEntry, exampleText, payloadText } from '../catalog/catalog-entry.ts'
+import { beeRegistry } from '../config/bee-registry.ts'
 import { exitStatus } from './exit-status.ts'
 
 /** `waggle bees catalog [TYPE]`: prints all bee types, or one of them with its keys, examples and delivery guarantee. */
 export function beesCatalog(name: string | null, { json }: { readonly json: boolean }): number {
-  const registry = new BeeRegistry()
+  const registry = beeRegistry(process.cwd())
   if (name === null) {
     const entries = registry.types.map(catalogEntry)
     process.stdout.write(json ? `${JSON.stringify(entries)}\n` : listText(entries))

@@ -1,6 +1,5 @@
 import { dirname } from 'node:path'
 import { type BeeCheckOptions, type CheckedBees, checkBees } from '../../bees/check-bees.ts'
-import { BeeRegistry } from '../../bees/registry.ts'
 import { GuardedHttpCalls } from '../../connectors/http-calls/guarded-http-calls.ts'
 import { ServerHosts } from '../../connectors/models/serving/server-hosts.ts'
 import { TensorFlowServing } from '../../connectors/models/serving/tensorflow-serving.ts'
@@ -15,6 +14,7 @@ import { Redaction } from '../../topology/swarm/redaction.ts'
 import { secretWarnings, withSecrets } from '../../topology/swarm/secrets.ts'
 import { WaggleError } from '../../topology/waggle-error.ts'
 import { openRemoteModels } from '../beekeeper/open-remote-models.ts'
+import { beeRegistry } from '../config/bee-registry.ts'
 import { loadConfig } from '../config/config.ts'
 import { hiddenValues } from '../config/hidden-values.ts'
 import { ModelPlaces } from '../config/model-places.ts'
@@ -35,9 +35,9 @@ export async function checkedSwarm(
     readonly postgres?: Postgres
   },
 ): Promise<CheckedBees & { readonly swarm: CheckedSwarm }> {
-  const registry = new BeeRegistry()
-  const swarm = readSwarm(file, registry)
   const directory = dirname(file)
+  const registry = beeRegistry(directory)
+  const swarm = readSwarm(file, registry)
   const config = loadConfig({ directories: [directory, process.cwd()], env: process.env })
   const remote = openRemoteModels(config.settings, systemClock)
   const places = new ModelPlaces({ resolve: config.resolve, directory, remote, mayFetch: false })

@@ -153,7 +153,9 @@ const jsonValue = (text: string): unknown => {
     throw new InvalidArgumentError('It is no JSON.')
   }
 }
-const bees = program.command('bees').description('shows the bee types that a swarm may name, and checks programs that are bees')
+const bees = program
+  .command('bees')
+  .description('shows the bee types that a swarm may name, adds types of packages, and checks programs that are bees')
 bees
   .command('catalog')
   .argument('[type]', 'a bee type; without it all are listed')
@@ -174,6 +176,21 @@ bees
   .action(async (command: readonly string[], options: import('./bees-check.ts').BeesCheckOptions) =>
     finish(await (await import('./bees-check.ts')).beesCheck(command, options)),
   )
+
+bees
+  .command('add')
+  .argument('<package>', 'an installed npm package with the keyword waggle-bee')
+  .description('lets a swarm name the bee type of a package, and notes the hash of its files in bees.lock.json')
+  .option('--swarm <file>', 'the swarm file beside which the lock file lies', 'swarm.yaml')
+  .addOption(json())
+  .action(async (name: string, options: import('./bees-add.ts').BeesAddOptions) => finish((await import('./bees-add.ts')).beesAdd(name, options)))
+
+bees
+  .command('new')
+  .argument('<directory>', 'a folder that is new or empty')
+  .description('writes a package of your own with a bee type and its test')
+  .addOption(json())
+  .action(async (directory: string, options: { json: boolean }) => finish((await import('./bees-new.ts')).beesNew(directory, options)))
 
 const models = program.command('models').description('shows the models of a running process, and loads new versions of them')
 models

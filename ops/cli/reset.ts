@@ -1,8 +1,8 @@
 import { dirname } from 'node:path'
-import { BeeRegistry } from '../../bees/registry.ts'
 import { planSwarm } from '../../topology/swarm/plan.ts'
 import { WaggleError } from '../../topology/waggle-error.ts'
 import { partsOf } from '../beekeeper/swarm-parts.ts'
+import { beeRegistry } from '../config/bee-registry.ts'
 import { loadConfig } from '../config/config.ts'
 import { planSettingsOf, type Settings } from '../config/settings.ts'
 import { readSwarm } from '../config/swarm-file.ts'
@@ -58,7 +58,7 @@ function leftoversOf(file: string | null, settings: Settings, { application, rea
 }
 
 function ofSwarm(file: string, settings: Settings): ResetApplication {
-  const plan = planSwarm(readSwarm(file, new BeeRegistry()), planSettingsOf(settings))
+  const plan = planSwarm(readSwarm(file, beeRegistry(dirname(file))), planSettingsOf(settings))
   return { applicationId: plan.applicationId, parts: partsOf(plan) }
 }
 

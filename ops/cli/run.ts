@@ -1,11 +1,11 @@
 import { dirname, join } from 'node:path'
-import { BeeRegistry } from '../../bees/registry.ts'
 import { systemClock } from '../../connectors/system/system-clock.ts'
 import { checkTogether } from '../../topology/swarm/check-together.ts'
 import { Redaction } from '../../topology/swarm/redaction.ts'
 import { WaggleError } from '../../topology/waggle-error.ts'
 import { Beekeeper } from '../beekeeper/beekeeper.ts'
 import type { RunningSwarm } from '../beekeeper/running-swarm.ts'
+import { beeRegistry } from '../config/bee-registry.ts'
 import { loadConfig } from '../config/config.ts'
 import { hiddenValues } from '../config/hidden-values.ts'
 import type { Settings } from '../config/settings.ts'
@@ -26,12 +26,11 @@ export interface RunOptions {
 
 /** `waggle run FILE…`: runs swarms until a signal or an error. */
 export async function run(files: readonly string[], { log, json, acceptLoss }: RunOptions): Promise<number> {
-  const registry = new BeeRegistry()
   const env = log === undefined ? process.env : { ...process.env, WAGGLE_LOG: log }
-  const swarms = files.map((file) => ({
-    swarm: readSwarm(file, registry),
-    config: loadConfig({ directories: [dirname(file), process.cwd()], env }),
-  }))
+  const swarms = files.map((file) => {
+    const registry = beeRegistry(dirname(file))
+    return { swarm: readSwarm(file, registry), registry, config: loadConfig({ directories: [dirname(file), process.cwd()], env }) }
+  })
   checkTogether(swarms.map(({ swarm }) => swarm))
   const [first] = swarms
   if (first === undefined) return exitStatus.usage

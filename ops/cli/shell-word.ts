@@ -1,4 +1,12 @@
+import { relative } from 'node:path'
+
 /** A word for a POSIX shell. It is quoted if it contains special characters. */
 export function shellWord(word: string): string {
   return /^[\w./:=@%+,-]+$/.test(word) ? word : `'${word.replaceAll("'", `'\\''`)}'`
+}
+
+/** A folder as the argument of `cd`. A name that begins with a dash would be an option, and `cd -` means the folder before. */
+export function folderWord(directory: string): string {
+  const folder = relative('.', directory) || '.'
+  return shellWord(folder.startsWith('-') ? `./${folder}` : folder)
 }

@@ -2,12 +2,12 @@ import { readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { basename, dirname, join, relative, resolve } from 'node:path'
 import { fileError, makeDirectory } from '../../connectors/system/file-error.ts'
 import { WaggleError } from '../../topology/waggle-error.ts'
+import type { OwnWaggle } from './own-waggle.ts'
 
 export interface ProjectOptions {
   readonly directory: string
   readonly template: 'hello' | 'teddy' | 'streams'
-  /** The Waggle that the project depends on, for its package.json. */
-  readonly waggle: { readonly name: string; readonly spec: string }
+  readonly waggle: OwnWaggle
 }
 
 /**
@@ -15,11 +15,19 @@ export interface ProjectOptions {
  * WAGGLE_FILE_UNUSABLE for one that cannot be created.
  */
 export function writeProject({ directory, template, waggle }: ProjectOptions): readonly string[] {
+  return writeNewFolder(
+    directory,
+    () => new Map<string, string | Uint8Array>([...templateFiles(template), ...ownFiles({ directory, template, waggle })]),
+  )
+}
+
+/** Writes files into a folder that is new or empty. A failed attempt leaves it empty. */
+export function writeNewFolder(directory: string, filesOf: () => ReadonlyMap<string, string | Uint8Array>): readonly string[] {
   makeDirectory(directory)
   if (readdirSync(directory).length > 0) {
     throw new WaggleError('WAGGLE_NOT_EMPTY', { message: `${directory} is not empty`, next: 'Name a folder that is new or empty.' })
   }
-  const files = new Map<string, string | Uint8Array>([...templateFiles(template), ...ownFiles({ directory, template, waggle })])
+  const files = filesOf()
   try {
     for (const [file, content] of files) {
       makeDirectory(dirname(join(directory, file)))
@@ -34,7 +42,7 @@ export function writeProject({ directory, template, waggle }: ProjectOptions): r
 }
 
 /** The files of a template by their paths in the project. */
-function templateFiles(template: ProjectOptions['template']): ReadonlyMap<string, Uint8Array> {
+export function templateFiles(template: ProjectOptions['template'] | 'bee'): ReadonlyMap<string, Uint8Array> {
   const folder = join(import.meta.dirname, 'templates', template)
   const entries = readdirSync(folder, { recursive: true, withFileTypes: true }).filter((entry) => entry.isFile())
   const paths = entries.map((entry) => join(entry.parentPath, entry.name))
@@ -83,7 +91,7 @@ const compiling = {
 }
 
 /** npm accepts lower-case letters, digits and dashes, and no package that depends on itself. */
-function packageNameOf(directory: string, waggle: string): string {
+export function packageNameOf(directory: string, waggle: string): string {
   const name = basename(resolve(directory))
     .toLowerCase()
     .replace(/[^a-z0-9]+/g, '-')

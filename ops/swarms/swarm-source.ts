@@ -7,6 +7,7 @@ import { invalidSwarm, mistakeAt, SwarmDocument } from '../../topology/swarm/doc
 import type { SwarmDefinition } from '../../topology/swarm/swarm-definition.ts'
 import { userPlaceOf } from '../../topology/user-place.ts'
 import type { WaggleError } from '../../topology/waggle-error.ts'
+import { beeRegistry } from '../config/bee-registry.ts'
 import { type Config, loadConfig } from '../config/config.ts'
 import { readSwarm } from '../config/swarm-file.ts'
 
@@ -21,8 +22,8 @@ export interface SwarmSource {
 
 /** Reads a swarm file. Throws WAGGLE_FILE_NOT_FOUND, WAGGLE_INVALID_CONFIG, or WAGGLE_INVALID_SWARM with every mistake. */
 export function sourceOfFile(file: string): SwarmSource {
-  const registry = new BeeRegistry()
   const directory = dirname(file)
+  const registry = beeRegistry(directory)
   return { swarm: readSwarm(file, registry), registry, config: configOf(directory), directory }
 }
 

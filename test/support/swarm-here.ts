@@ -3,8 +3,8 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as pause } from 'node:timers/promises'
-import { BeeRegistry } from '../../bees/registry.ts'
 import { Beekeeper } from '../../ops/beekeeper/beekeeper.ts'
+import { beeRegistry } from '../../ops/config/bee-registry.ts'
 import { loadConfig } from '../../ops/config/config.ts'
 import { readSwarm } from '../../ops/config/swarm-file.ts'
 import type { TopicRow } from '../../topology/swarm/management.ts'
@@ -53,9 +53,10 @@ export class SwarmHere {
         ...env,
       }
       const config = loadConfig({ directories: [directory], env: own })
+      const registry = beeRegistry(directory)
       const beekeeper = await Beekeeper.open({
         settings: config.settings,
-        swarms: [{ swarm: readSwarm(file, new BeeRegistry()), config }],
+        swarms: [{ swarm: readSwarm(file, registry), registry, config }],
         say: (_, level, message) => void said.push(`${level} ${message}`),
         onProgress: () => {},
       })

@@ -22,20 +22,20 @@ describe('The threads of a model', () => {
 
   it('are all cores for one model, and an equal part for each of several, at least one', () => {
     assert.deepEqual(
-      [[], [onnx], [onnx, tensorflow], [onnx, onnx, tensorflow]].map((models) => modelThreads(beesWith(models), registry, 8)),
+      [[], [onnx], [onnx, tensorflow], [onnx, onnx, tensorflow]].map((models) => modelThreads([{ swarm: { bees: beesWith(models) }, registry }], 8)),
       [8, 8, 4, 2],
     )
-    assert.equal(modelThreads(beesWith([onnx, onnx, onnx]), registry, 2), 1)
+    assert.equal(modelThreads([{ swarm: { bees: beesWith([onnx, onnx, onnx]) }, registry }], 2), 1)
   })
 
   it('are shared among the versions of a model that answer side by side', () => {
     const canary = 'type: tensor-rt, spec: { model: ./m, versions: { names: { stable: 1, canary: 2 } }, traffic: { stable: 95, canary: 5 } }'
-    assert.equal(modelThreads(beesWith([canary]), registry, 8), 4)
-    assert.equal(modelThreads(beesWith(['type: tensor-rt, spec: { model: ./m, versions: { latest: 3 } }']), registry, 8), 8)
+    assert.equal(modelThreads([{ swarm: { bees: beesWith([canary]) }, registry }], 8), 4)
+    assert.equal(modelThreads([{ swarm: { bees: beesWith(['type: tensor-rt, spec: { model: ./m, versions: { latest: 3 } }']) }, registry }], 8), 8)
   })
 
   it('are not shared with a model that another server runs', () => {
     const elsewhere = 'type: tf-serving, spec: { url: "http://127.0.0.1:8501/v1/models/m" }'
-    assert.equal(modelThreads(beesWith([onnx, elsewhere]), registry, 8), 8)
+    assert.equal(modelThreads([{ swarm: { bees: beesWith([onnx, elsewhere]) }, registry }], 8), 8)
   })
 })

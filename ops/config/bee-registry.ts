@@ -1,0 +1,77 @@
+import { createRequire } from 'node:module'
+import { join } from 'node:path'
+import type { BeeType } from '../../bees/define-bee.ts'
+import { BeeRegistry } from '../../bees/registry.ts'
+import { type BeePackage, beePackage } from '../../connectors/packages/bee-package.ts'
+import { saidBy, WaggleError } from '../../topology/waggle-error.ts'
+import { lockName, readBeeLock } from './bee-lock.ts'
+
+/**
+ * The bee types of a swarm in this directory: Waggle's own, and those of the packages in its lock file. Throws WAGGLE_BEE_PACKAGE for a package that is missing or
+ * differs from the lock file.
+ */
+export function beeRegistry(directory: string): BeeRegistry {
+  const own = new BeeRegistry()
+  const locked = readBeeLock(directory)
+  if (locked.size === 0) return own
+  const added = [...locked].map(([type, { package: name, version, integrity }]) => {
+    const found = beePackage(name, directory)
+    if (found.version !== version)
+      throw new WaggleError('WAGGLE_BEE_PACKAGE', {
+        message: `${join(directory, lockName)} has ${name} ${version}, and ${found.version} is installed`,
+        next: `Install ${name}@${version}, or take the new version: waggle bees add ${name}.`,
+      })
+    if (found.integrity !== integrity)
+      throw new WaggleError('WAGGLE_BEE_PACKAGE', {
+        message: `The files of ${name} ${version} are not those of ${join(directory, lockName)}`,
+        next: 'Someone has changed the package. Install it again, and find out who if it still differs.',
+      })
+    const bee = beeOf(found)
+    if (bee.type !== type)
+      throw new WaggleError('WAGGLE_BEE_PACKAGE', {
+        message: `${name} is the bee type ${bee.type}, and ${join(directory, lockName)} has it as ${type}`,
+        next: `Take the line out of the lock file, and run waggle bees add ${name}.`,
+      })
+    return bee
+  })
+  return added.reduce((registry, bee) => {
+    refuseConflict(bee, registry)
+    return new BeeRegistry([...registry.types, bee])
+  }, own)
+}
+
+/** Loads the bee type of a package. Throws WAGGLE_BEE_PACKAGE if its default export is something else, or if it cannot be loaded. */
+export function beeOf({ name, main }: BeePackage): BeeType {
+  const module: unknown = loaded(name, main)
+  const bee: unknown = module !== null && typeof module === 'object' && 'default' in module ? module.default : module
+  if (bee === null || typeof bee !== 'object' || !('definition' in bee) || !('type' in bee) || !('role' in bee))
+    throw new WaggleError('WAGGLE_BEE_PACKAGE', {
+      message: `The default export of ${name} is not a bee type`,
+      next: 'Export the result of defineBee: export default defineBee({ … }).',
+    })
+  return bee as BeeType
+}
+
+/** Throws WAGGLE_BEE_PACKAGE if one of the types has a name of this one. */
+export function refuseConflict(bee: BeeType, registry: BeeRegistry): void {
+  for (const name of [bee.type, ...bee.aliases]) {
+    if (registry.find(name) === null) continue
+    throw new WaggleError('WAGGLE_BEE_PACKAGE', {
+      message: `There is a bee type ${name} already`,
+      next: 'Give the type of the package another name.',
+    })
+  }
+}
+
+function loaded(name: string, main: string): unknown {
+  try {
+    return createRequire(import.meta.url)(main)
+  } catch (thrown) {
+    const said = saidBy(thrown).split('\n', 1)[0] ?? ''
+    throw new WaggleError('WAGGLE_BEE_PACKAGE', {
+      message: `${name} cannot be loaded: ${said}`,
+      next: /top-level await/.test(said) ? 'Await in create, and not at the top of the module.' : 'Correct the package, or install it again.',
+      cause: thrown,
+    })
+  }
+}

@@ -1,0 +1,123 @@
+import assert from 'node:assert/strict'
+import { spawnSync } from 'node:child_process'
+import { appendFileSync, cpSync, mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join, resolve } from 'node:path'
+import { afterEach, beforeEach, describe, it } from 'node:test'
+import { SwarmTestDriver } from 'waggle-streams/testing'
+
+const root = resolve(import.meta.dirname, '..', '..', '..')
+const words = join(root, 'packages', 'waggle-bee-words')
+const swarm = `name: texts
+bees:
+  - {name: input, type: gateway-input, spec: {name: texts}}
+  - {name: count, type: words, input: {name: input}, spec: {field: body}}
+  - {name: answer, type: respond, input: {name: count}}
+`
+
+describe('waggle bees add', () => {
+  let directory: string
+  beforeEach(() => {
+    directory = mkdtempSync(join(tmpdir(), 'waggle-shelf-'))
+    mkdirSync(join(directory, 'node_modules'))
+    symlinkSync(root, join(directory, 'node_modules', 'waggle-streams'))
+    installed('waggle-bee-words')
+    writeFileSync(join(directory, 'swarm.yaml'), swarm)
+  })
+  afterEach(() => rmSync(directory, { recursive: true }))
+
+  const installed = (name: string) => cpSync(words, join(directory, 'node_modules', name), { recursive: true })
+  const inPackage = (file: string, name = 'waggle-bee-words') => join(directory, 'node_modules', name, file)
+  const changed = (file: string, from: string, to: string, name?: string) =>
+    writeFileSync(inPackage(file, name), readFileSync(inPackage(file, name), 'utf8').replace(from, to))
+  const waggle = (...argv: readonly string[]) =>
+    spawnSync(process.execPath, [join(root, 'ops', 'cli', 'main.ts'), ...argv], { cwd: directory, encoding: 'utf8' })
+  const refused = (argv: readonly string[], said: RegExp) => {
+    const { status, stderr } = waggle(...argv)
+    assert.match(stderr, said)
+    assert.equal(status, 1)
+  }
+
+  it('lets a swarm name the bee type of a package, in validate, catalog and a running swarm', async () => {
+    refused(['validate', 'swarm.yaml'], /swarm\.yaml:4:\d+: there is no bee type words/)
+    const { status, stdout } = waggle('bees', 'add', 'waggle-bee-words')
+    assert.equal(status, 0)
+    assert.match(stdout, /^words of waggle-bee-words 0\.1\.0: Counts the words/)
+    const { bees } = JSON.parse(readFileSync(join(directory, 'bees.lock.json'), 'utf8'))
+    assert.match(bees.words.integrity, /^sha512-[A-Za-z0-9+/]{86}==$/)
+    assert.equal(waggle('validate', 'swarm.yaml').status, 0)
+    assert.match(waggle('bees', 'catalog', 'words').stdout, /The field of the input that has the text/)
+    await using driver = new SwarmTestDriver(join(directory, 'swarm.yaml'))
+    assert.deepEqual((await driver.request({ body: 'Two bears.' })).body, { words: 2, sentences: 1, characters: 10 })
+    writeFileSync(join(directory, 'swarm.yaml'), swarm.replace('field: body', 'feild: body'))
+    refused(['validate', 'swarm.yaml'], /swarm\.yaml:4:\d+: .*feild.*field/)
+  })
+
+  it('refuses a package whose files have changed since, until it is as it was', () => {
+    waggle('bees', 'add', 'waggle-bee-words')
+    appendFileSync(inPackage('index.js'), '\n// more\n')
+    for (const argv of [['validate', 'swarm.yaml'], ['run', 'swarm.yaml'], ['bees', 'add', 'waggle-bee-words']])
+      refused(argv, /The files of waggle-bee-words 0\.1\.0 are not those of .*bees\.lock\.json/)
+    installed('waggle-bee-words')
+    assert.equal(waggle('validate', 'swarm.yaml').status, 0)
+  })
+
+  it('refuses another version until it is added', () => {
+    waggle('bees', 'add', 'waggle-bee-words')
+    changed('package.json', '0.1.0', '0.2.0')
+    refused(['validate', 'swarm.yaml'], /bees\.lock\.json has waggle-bee-words 0\.1\.0, and 0\.2\.0 is installed/)
+    assert.match(waggle('bees', 'add', 'waggle-bee-words').stdout, /0\.2\.0 \(before: 0\.1\.0\)/)
+    assert.equal(waggle('validate', 'swarm.yaml').status, 0)
+  })
+
+  it('refuses a type with a name that exists, be it Waggle’s own or that of another package', () => {
+    waggle('bees', 'add', 'waggle-bee-words')
+    installed('waggle-bee-other')
+    changed('package.json', '"waggle-bee-words"', '"waggle-bee-other"', 'waggle-bee-other')
+    refused(['bees', 'add', 'waggle-bee-other'], /has the bee type words from waggle-bee-words/)
+    changed('index.js', "type: 'words'", "type: 'batch'", 'waggle-bee-other')
+    refused(['bees', 'add', 'waggle-bee-other'], /There is a bee type batch already/)
+  })
+
+  it('refuses a package that is missing, that is not a bee, and that cannot be loaded, each with the next step', () => {
+    refused(['bees', 'add', 'waggle-bee-gone'], /No package waggle-bee-gone is installed .*npm install waggle-bee-gone/)
+    refused(['bees', 'add', '../elsewhere'], /"\.\.\/elsewhere" is not the name of an npm package/)
+    changed('package.json', '["waggle-bee"]', '[]')
+    refused(['bees', 'add', 'waggle-bee-words'], /lacks the keyword waggle-bee/)
+    installed('waggle-bee-words')
+    writeFileSync(inPackage('index.js'), 'export default 7\n')
+    refused(['bees', 'add', 'waggle-bee-words'], /The default export of waggle-bee-words is not a bee type/)
+    writeFileSync(inPackage('index.js'), 'throw new Error("not today")\n')
+    refused(['bees', 'add', 'waggle-bee-words'], /waggle-bee-words cannot be loaded: not today/)
+    writeFileSync(inPackage('index.js'), 'await 1\n')
+    refused(['bees', 'add', 'waggle-bee-words'], /waggle-bee-words cannot be loaded: .*await/)
+  })
+
+  it('refuses a lock file that it has not written', () => {
+    writeFileSync(join(directory, 'bees.lock.json'), '{"lockfileVersion": 1, "bees": {"words": {}}}')
+    refused(['validate', 'swarm.yaml'], /bees\.lock\.json is not a lock file of bees/)
+  })
+})
+
+describe('waggle bees new', () => {
+  it('writes a package whose test passes and that a swarm can add', () => {
+    const directory = mkdtempSync(join(tmpdir(), 'waggle-shelf-'))
+    try {
+      mkdirSync(join(directory, 'node_modules'))
+      symlinkSync(root, join(directory, 'node_modules', 'waggle-streams'))
+      const run = (...argv: readonly string[]) => spawnSync(process.execPath, argv, { cwd: directory, encoding: 'utf8' })
+      const main = join(root, 'ops', 'cli', 'main.ts')
+      assert.match(run(main, 'bees', 'new', 'node_modules/waggle-bee-hello').stdout, /index\.js[^]*npm install\n {2}npm test/)
+      const { status, stdout } = spawnSync(process.execPath, ['--test'], {
+        cwd: join(directory, 'node_modules', 'waggle-bee-hello'),
+        encoding: 'utf8',
+        env: { PATH: process.env.PATH },
+      })
+      assert.equal(status, 0, stdout)
+      assert.equal(run(main, 'bees', 'add', 'waggle-bee-hello').status, 0)
+      assert.equal(run(main, 'bees', 'new', 'node_modules/waggle-bee-hello').status, 1)
+    } finally {
+      rmSync(directory, { recursive: true })
+    }
+  })
+})
