@@ -42,7 +42,7 @@ export class BeeCalls {
     }
   }
 
-  /** The calls since the last call of this method. */
+  /** The bees with calls since `takeActivity` last returned. */
   takeActivity(): BeeActivity {
     const activity = { bees: [...this.#active], isReported: this.#isReported }
     this.#isReported = false

@@ -188,7 +188,7 @@ export class PassedOn {
   }
 }
 
-/** The result of a `value` bee that lets a request go no further. The readers pass it on, and a caller without another answer gets it as a 422. */
+/** The result of a `value` bee that lets a request go no further. Its readers forward the mark. A caller who gets no other answer gets 422. */
 export class NotTaken {
   /** The end of a sentence that begins with the bee's name. */
   readonly reason: string

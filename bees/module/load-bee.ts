@@ -27,7 +27,7 @@ export async function loadBee({ path, export: name }: BeeModule, limitMs?: numbe
   throw new WaggleError('WAGGLE_INVALID_MODULE', { message: `The export ${name} of ${path} ${mistake.is}`, next: mistake.next })
 }
 
-/** A bee that is a function of requests. Throws WAGGLE_INVALID_MODULE for one of the DSL. */
+/** Returns a bee that is a function of requests. Throws WAGGLE_INVALID_MODULE for a bee that is made of steps of the DSL. */
 export function withoutSteps(bee: Bee<unknown, unknown>): Exclude<Bee<unknown, unknown>, { connect: unknown }> {
   if (!('connect' in bee)) return bee
   throw new WaggleError('WAGGLE_INVALID_MODULE', { message: 'The module exports steps of the DSL (connect)', next: 'Give the bee the type streams.' })

@@ -102,8 +102,8 @@ export class ServedModel {
   }
 
   /**
-   * Looks for new versions now, and tries refused ones again. A loaded version whose files have changed is loaded again. A reload that waits for its turn
-   * is one for all who ask meanwhile.
+   * Looks for new versions now, and tries refused ones again. A loaded version whose files have changed is loaded again. Callers that ask while
+   * a reload waits for its turn share that reload.
    */
   reload(): Promise<void> {
     this.#nextReload ??= this.#inTurn(() => {

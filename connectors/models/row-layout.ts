@@ -1,6 +1,6 @@
 import type { TensorSignature } from '../../topology/swarm/ports/models.ts'
 
-/** The shapes by which rows become the tensors of a run. */
+/** The shapes of a model's inputs and outputs, by which rows are packed into one run. */
 export interface RowLayout {
   readonly inputs: readonly RowInput[]
   readonly outputs: readonly TensorSignature[]

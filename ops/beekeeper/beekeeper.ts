@@ -65,7 +65,7 @@ export class Beekeeper {
   #swarms: readonly RunningSwarm[] = []
   #gateway: HttpGateway | null = null
   #stopWaiting = () => {}
-  /** The end of the time for a stop, on the clock that never jumps. */
+  /** The time by which a stop must have ended, on the clock that never jumps. */
   #stopsBy = Number.POSITIVE_INFINITY
   #clickhouseUrl: string | null = null
   /** Null if the database is not in the data directory. */

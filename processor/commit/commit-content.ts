@@ -14,7 +14,7 @@ export interface CommitContent extends CommitPoint {
   /** Records that delete rows of handled due entries. They are written last. */
   readonly removals: readonly ProducerRecord[]
   /** Changes to write to the tasks' disks after the commit has succeeded. */
-  readonly logged: readonly (LoggedChanges & { readonly target: LoggedState })[]
+  readonly diskWrites: readonly (LoggedChanges & { readonly target: LoggedState })[]
   /** The number of tasks that have something to commit. */
   readonly tasks: number
 }
@@ -39,14 +39,13 @@ export interface StoreRecords {
   readonly records: readonly ProducerRecord[]
 }
 
-/** Flushes the tasks, which may send records, and takes their work. Throws `RecordRefused` if a store's serde cannot write a value. */
+/** Takes the work of tasks that were flushed. Throws `RecordRefused` if a store's serde cannot write a value. */
 export function takeContent(source: CommittingTasks, touched: readonly Task[]): CommitContent {
-  for (const task of touched) task.flush()
   const positions: (TopicPartition & Position & { readonly group: string })[] = []
   const state: StoreChange[] = []
   const changelogs: StoreRecords[] = []
   const removals: ProducerRecord[] = []
-  const logged: (LoggedChanges & { readonly target: LoggedState })[] = []
+  const diskWrites: (LoggedChanges & { readonly target: LoggedState })[] = []
   let tasks = 0
   for (const task of touched) {
     const { positions: own, state: changes } = refusing(() => task.takeCommit())
@@ -60,12 +59,12 @@ export function takeContent(source: CommittingTasks, touched: readonly Task[]): 
         refusing(() => target.append([change], (record, { isLast }) => (isLast ? removals : records).push(record)))
         changelogs.push({ store: change.store, placesFromEnd: changes.length - 1 - at, records })
       })
-      logged.push({ target, changes, positions: own, kept: task.memory.numbers })
+      diskWrites.push({ target, changes, positions: own, kept: task.memory.numbers })
     }
     // Where the log keeps no state, the positions of a global store are stored with its rows.
     if (target === null || !source.isGlobal(group)) for (const position of own) positions.push({ ...position, group })
   }
-  return { positions, state, changelogs, removals, logged, tasks }
+  return { positions, state, changelogs, removals, diskWrites, tasks }
 }
 
 /** Wraps an error of a user's serde in a store. The error does not name the input; `CommitSearch` finds it. */

@@ -188,6 +188,7 @@ export class ThreadCommits {
     const tasks = source.takeTouched()
     const start = this.#clock.elapsedMs()
     this.#search.sealed()
+    for (const task of tasks) task.flush()
     const content = takeContent(source, tasks)
     this.schedule.sealed()
     if (content.tasks === 0 && this.#appended === 0) {
@@ -221,11 +222,11 @@ export class ThreadCommits {
   }
 
   /** Passes on that a commit took effect: to the search, the thread, the tasks' disks and stores, and the purge of repartition topics. */
-  #tookEffect({ logged, positions }: CommitContent, receipt: CommitReceipt, tasks: readonly Task[]): void {
+  #tookEffect({ diskWrites, positions }: CommitContent, receipt: CommitReceipt, tasks: readonly Task[]): void {
     this.#search.committed()
     this.#unsettledSinceMs = this.#appended > 0 ? this.#clock.elapsedMs() : null
     this.#options.onCommitted()
-    for (const part of logged) part.target.write(part, receipt.ends)
+    for (const part of diskWrites) part.target.write(part, receipt.ends)
     for (const task of tasks) task.committed()
     this.#purge.committed(positions)
   }

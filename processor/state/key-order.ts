@@ -16,7 +16,7 @@ export function keyOrder(count: number, byteAt: ByteAt): Iterable<number> {
   return ordered
 }
 
-/** The byte at an index of the key with this number; undefined past the key's end. */
+/** Returns byte `at` of key `number`; undefined past the key's end. */
 type ByteAt = (number: number, at: number) => number | undefined
 
 function commonLength(count: number, byteAt: ByteAt): number {

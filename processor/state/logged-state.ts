@@ -25,7 +25,7 @@ export class LoggedState {
     this.#changelogs = changelogs
   }
 
-  /** Numbers that were learnt from the changelogs, or stored with the rows. */
+  /** The numbers of stores (stream time, sequence) on this disk: from a changelog, or written with the rows. */
   get kept(): ReadonlyMap<string, number> {
     return keptNumbers.read(this.#disk)
   }

@@ -24,7 +24,7 @@ export function cacheKeyStep(cache: string, children: readonly string[]): Transf
   }
 }
 
-/** The end of a cache's note on a result. */
+/** The suffix of a cache's note in a header that marks the record as a result. */
 export const resultMark = '.result'
 
 /** A hash of the payload's content type and bytes. */

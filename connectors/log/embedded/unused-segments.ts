@@ -18,7 +18,7 @@ export interface UnusedSegmentsOptions {
  */
 export class UnusedSegments {
   readonly #options: UnusedSegmentsOptions
-  /** Segments that were unused in the last round. Commits that were under way then have finished. */
+  /** Segments that were unused in the last round. All commits of that time have ended, so none can name them any more. */
   #unused: ReadonlySet<number> = new Set()
 
   constructor(options: UnusedSegmentsOptions) {

@@ -15,9 +15,8 @@ export class FetchedPartition {
   #end: number | null = null
   /** The number of seeks. Responses to requests from before a seek are ignored. */
   #epoch = 0
-  /** The id of the topic in which `next` is an offset; null after a seek. */
+  /** The id of the topic that the offset `next` belongs to; null after a seek. */
   topicId: string | null = null
-  isAsked = false
   failures = 0
   retryAtMs = 0
   /** The time since when brokers do not know the topic; null if they know it. */

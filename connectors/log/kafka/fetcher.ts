@@ -185,7 +185,7 @@ export class Fetcher {
     if (session === undefined) return false
     const holder = session.holder(name)
     if (holder !== null) {
-      // Another reader of the same partition, which has had its turn.
+      // `holder` reads the same partition and was just served, so it leaves the session.
       this.#leave(holder)
       this.#changed.add(holder)
     }

@@ -56,7 +56,11 @@ describe('waggle bees add', () => {
   it('refuses a package whose files have changed since, until it is as it was', () => {
     waggle('bees', 'add', 'waggle-bee-words')
     appendFileSync(inPackage('index.js'), '\n// more\n')
-    for (const argv of [['validate', 'swarm.yaml'], ['run', 'swarm.yaml'], ['bees', 'add', 'waggle-bee-words']])
+    for (const argv of [
+      ['validate', 'swarm.yaml'],
+      ['run', 'swarm.yaml'],
+      ['bees', 'add', 'waggle-bee-words'],
+    ])
       refused(argv, /The files of waggle-bee-words 0\.1\.0 are not those of .*bees\.lock\.json/)
     installed('waggle-bee-words')
     assert.equal(waggle('validate', 'swarm.yaml').status, 0)
