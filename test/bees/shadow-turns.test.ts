@@ -38,7 +38,7 @@ describe('The turn of a shadow', () => {
     assert.equal(await turns.turn(requests('a', 'c')), true)
   })
 
-  it('does not come while the bee is busy for a second, and the rows are dropped', async () => {
+  it('is refused after a second of waiting for a busy bee', async () => {
     const clock = new SimulatedClock()
     const turns = turnsOn(clock)
     void turns.call(requests('a'), () => new Promise(() => {}))

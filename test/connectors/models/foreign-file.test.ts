@@ -99,7 +99,7 @@ describe('A file that is not a model', () => {
     }
   })
 
-  it('is refused with advice about the file of its weights, where that is missing', async () => {
+  it('is refused if the file of its weights is missing, and the error says where that belongs', async () => {
     const path = written('outside.onnx', modelWithWeightsOutside())
     await assert.rejects(
       openOnnx(path, { gpu: 0, threads: 1 }, undefined),

@@ -111,7 +111,7 @@ describe('waggle bees new', () => {
       symlinkSync(root, join(directory, 'node_modules', 'waggle-streams'))
       const run = (...argv: readonly string[]) => spawnSync(process.execPath, argv, { cwd: directory, encoding: 'utf8' })
       const main = join(root, 'ops', 'cli', 'main.ts')
-      assert.match(run(main, 'bees', 'new', 'node_modules/waggle-bee-hello').stdout, /index\.js[^]*npm install\n {2}npm test/)
+      assert.match(run(main, 'bees', 'new', 'node_modules/waggle-bee-hello').stdout, /index\.js[\s\S]*npm install\n {2}npm test/)
       const { status, stdout } = spawnSync(process.execPath, ['--test'], {
         cwd: join(directory, 'node_modules', 'waggle-bee-hello'),
         encoding: 'utf8',

@@ -291,7 +291,7 @@ describe('The counts of a batcher', () => {
     assert.deepEqual(meters.buckets.slice(0, 6), [0, 0, 0, 0, 1, 1])
   })
 
-  it('have the calls and rows of any input', () =>
+  it('count every call and row, however records arrive', () =>
     fc.assert(
       fc.asyncProperty(
         arrivalsOf,

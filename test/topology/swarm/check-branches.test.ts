@@ -68,7 +68,7 @@ describe('The check of branches', () => {
     )
   })
 
-  it('names a merge that does not read several bees as they come', () => {
+  it('names a merge whose input is not a stack of several bees', () => {
     for (const input of ['{ name: in }', '{ stack: [in] }', '{ join: [in, a] }']) {
       const [first] = mistakesOf(`${work('a', '{ name: in }')}- { name: one, type: merge, input: ${input} }\n`)
       assert.equal(first, 'swarm.yaml:5:36: one merges, and takes several inputs as they come; Use input: { stack: [<bee>, <bee>] }.')

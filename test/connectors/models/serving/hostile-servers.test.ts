@@ -190,13 +190,13 @@ describe('A TensorFlow Serving over HTTP', () => {
     await assert.rejects(openAt(`grpc://127.0.0.1:${port}/v1/models/m`), { code: 'WAGGLE_MODEL_SERVER_AWAY' })
   })
 
-  it('that takes connections and says nothing is away', async () => {
+  it('that accepts connections and sends nothing is reported as away', async () => {
     const port = await plainServer(() => {})
     for (const protocol of ['http', 'grpc', 'https', 'grpcs'])
       await assert.rejects(openAt(`${protocol}://127.0.0.1:${port}/v1/models/m`), { code: 'WAGGLE_MODEL_SERVER_AWAY' }, protocol)
   })
 
-  it('whose metadata cannot be is refused', async () => {
+  it('is refused if its metadata describes an impossible model', async () => {
     const tensor = (size: unknown) => ({ dtype: 'DT_FLOAT', tensor_shape: { dim: [{ size }], unknown_rank: false } })
     const told = (inputs: object, outputs: object = { y: tensor('-1') }) => ({
       metadata: { signature_def: { signature_def: { serving_default: { inputs, outputs } } } },
