@@ -1,4 +1,4 @@
-import { execFileSync, spawn } from 'node:child_process'
+import { execFileSync, spawn, spawnSync } from 'node:child_process'
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
@@ -21,14 +21,16 @@ export interface TestDocker {
 
 /**
  * Tests with a real Docker, which runs as long as they do: a `dockerd` of this machine, or of Debian's package. `DOCKER_HOST` names it in this process meanwhile, and in
- * its children. Without root and such a program the tests are skipped with the reason, and fail in CI.
+ * its children. Without root and such a program the tests are skipped with the reason, and fail in CI. On a kernel that lets not even root make a
+ * container they are skipped in CI too.
  */
 export function describeWithDocker(name: string, tests: (docker: () => TestDocker) => void): void {
   const daemon = programOfDebian('dockerd', { package: 'docker.io' })
   const missing = 'missing' in daemon ? daemon.missing : process.getuid?.() === 0 ? null : 'a dockerd needs root'
-  if (missing !== null || 'missing' in daemon) {
+  if (missing !== null || 'missing' in daemon || !mayContain()) {
     describe(name, () => {
-      if (process.env.CI === 'true') it('has a Docker to run against', () => Promise.reject(new Error(missing ?? '')))
+      if (missing === null) it('has a Docker to run against', { skip: 'this machine’s kernel lets root make no namespaces' }, () => {})
+      else if (process.env.CI === 'true') it('has a Docker to run against', () => Promise.reject(new Error(missing ?? '')))
       else it('has a Docker to run against', { skip: missing ?? '' }, () => {})
     })
     return
@@ -49,6 +51,11 @@ export function describeWithDocker(name: string, tests: (docker: () => TestDocke
       await docker?.close()
     })
   })
+}
+
+/** True if root may make the namespaces of a container here. */
+function mayContain(): boolean {
+  return spawnSync('unshare', ['--mount', '--pid', '--net', '--ipc', '--uts', '--fork', 'true']).status === 0
 }
 
 async function startDocker({ program, env }: { readonly program: string; readonly env: { readonly [variable: string]: string } }) {
