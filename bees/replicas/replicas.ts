@@ -3,6 +3,8 @@ import { type ReplicaRange, ReplicaRule } from './replica-rule.ts'
 
 /** One of several equal workers of a bee: a container, a process, a thread. */
 export interface Replica {
+  /** False while a call would wait for its start. Default: true. */
+  readonly isReady?: boolean
   /** Ends it. It decides what becomes of its open calls. A replica that is one too many is closed after its last call. */
   close(): Promise<void>
 }
@@ -29,7 +31,7 @@ export interface ReplicaCounts {
 }
 
 /**
- * The replicas of a bee. A call goes to the one with the fewest calls. Between the two numbers of its range, `ReplicaRule` decides how many there are.
+ * The replicas of a bee. A call goes to the ready one with the fewest calls. Between the two numbers of its range, `ReplicaRule` decides how many there are.
  */
 export class Replicas<T extends Replica> {
   readonly #options: ReplicasOptions<T>
@@ -73,6 +75,11 @@ export class Replicas<T extends Replica> {
     return this.#members.length
   }
 
+  /** True if one of them is ready. */
+  get isReady(): boolean {
+    return this.#members.some(({ replica }) => replica.isReady !== false)
+  }
+
   get counts(): ReplicaCounts {
     return { replicas: this.count, changes: { ...this.#changes } }
   }
@@ -84,9 +91,10 @@ export class Replicas<T extends Replica> {
     return first.replica
   }
 
-  /** Lets the replica with the fewest calls do `rows` rows. */
+  /** Lets the ready replica with the fewest calls do `rows` rows. While none is ready, the call waits in one of them. */
   async call<R>(rows: number, use: (replica: T) => Promise<R>): Promise<R> {
-    const [first, ...others] = this.#members
+    const ready = this.#members.filter(({ replica }) => replica.isReady !== false)
+    const [first, ...others] = ready.length > 0 ? ready : this.#members
     if (first === undefined) throw this.#closedError()
     const member = others.reduce((least, one) => (one.calls < least.calls ? one : least), first)
     this.#count(1)

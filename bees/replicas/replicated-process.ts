@@ -4,6 +4,9 @@ import type { Replicas } from './replicas.ts'
 /** Replicas of a process as one. All calls of a batch go to the same replica. */
 export function replicatedProcess(replicas: Replicas<OpenProcess>): OpenProcess {
   return {
+    get isReady() {
+      return replicas.isReady
+    },
     call: (calls) => replicas.call(calls.length, (open) => open.call(calls)),
     close: () => replicas.close(),
   }

@@ -26,6 +26,10 @@ export class ProcessPool implements OpenProcess {
     }
   }
 
+  get isReady(): boolean {
+    return this.#ready.length > 0
+  }
+
   call(calls: readonly ProcessCall[]): Promise<readonly (Payload | WaggleError)[]> {
     return leastOf(this.#ready.length > 0 ? this.#ready : this.#members).call(calls)
   }

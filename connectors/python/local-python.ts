@@ -54,7 +54,13 @@ export class LocalPython implements PythonBees {
         cwd: dirname(file),
         env: { ...variablesOf(python), ...env, PYTHONPATH: [sdk, ...(env.PYTHONPATH === undefined ? [] : [env.PYTHONPATH])].join(delimiter) },
       })
-      return { call: (calls) => open.call(calls), close: () => open.close().finally(release) }
+      return {
+        get isReady() {
+          return open.isReady
+        },
+        call: (calls) => open.call(calls),
+        close: () => open.close().finally(release),
+      }
     } catch (thrown) {
       await release()
       throw thrown instanceof WaggleError ? withFullPlace(thrown, file) : thrown

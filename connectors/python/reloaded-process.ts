@@ -41,6 +41,10 @@ export class ReloadedProcess implements OpenProcess {
     return new ReloadedProcess(options, await options.open(), loaded)
   }
 
+  get isReady(): boolean {
+    return this.#now.isReady
+  }
+
   call(calls: readonly ProcessCall[]): Promise<readonly (Payload | WaggleError)[]> {
     return this.#now.call(calls)
   }

@@ -8,6 +8,7 @@ class Worker implements Replica {
   readonly #clock: SimulatedClock
   #last: Promise<void> = Promise.resolve()
   calls = 0
+  isReady = true
   isClosed = false
 
   constructor(clock: SimulatedClock) {
@@ -69,6 +70,18 @@ describe('Replicas', () => {
       workers.map(({ calls }) => calls),
       [11, 11, 11],
     )
+  })
+
+  it('get no call while they start again and another one is ready', async () => {
+    const { workers, load } = await opened({ min: 2, max: 2 })
+    const [first, second] = workers
+    assert.ok(first !== undefined && second !== undefined)
+    first.isReady = false
+    await load(3, 300)
+    assert.deepEqual([first.calls, second.calls > 0], [0, true])
+    second.isReady = false
+    await load(2, 100)
+    assert.equal(first.calls > 0, true)
   })
 
   it('become more under load and fewer without it, with each decision in the log and in the counts', async () => {

@@ -35,6 +35,8 @@ export interface ProcessCall {
 }
 
 export interface OpenProcess {
+  /** False while a call would wait until the process has started again. */
+  readonly isReady: boolean
   /**
    * Returns one payload or error for each call, in order. A process that dies is started again, and its open calls are sent once more. A call that
    * kills it twice gives WAGGLE_BEE_DIED.
