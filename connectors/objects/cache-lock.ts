@@ -1,22 +1,23 @@
 import { randomUUID } from 'node:crypto'
-import { link, readFile, rename, rm, writeFile } from 'node:fs/promises'
+import { link, readFile, rename, rm, stat, writeFile } from 'node:fs/promises'
 import type { Clock } from '../../processor/ports.ts'
 import { pause } from '../system/pause.ts'
 import type { CacheUsers } from './cache-users.ts'
 
 export interface LockOptions {
   readonly file: string
-  readonly users: CacheUsers
+  readonly users: Pick<CacheUsers, 'isAlive'> & { readonly token: string }
   readonly clock: Clock
 }
 
 /**
- * A lock between processes: a file with the token of its holder, which goes to the next process if the holder is dead. Two processes may take the lock of a
- * dead one at the same moment. Then one of them finds out by `isHeld`, so what it protects must stay right with two writers of the same bytes.
+ * A lock between processes: a file with the token of its holder, which goes to one other process if the holder is dead. A holder that only seemed dead, because
+ * its machine slept, finds out by `isHeld`, so what the lock protects must stay right with two writers of the same bytes.
  */
 export class CacheLock {
   readonly #options: LockOptions
   readonly #content: string
+  #sinceMs = 0
 
   private constructor(options: LockOptions) {
     this.#options = options
@@ -40,18 +41,22 @@ export class CacheLock {
     const own = `${file}.${randomUUID()}`
     await writeFile(own, lock.#content)
     try {
+      lock.#sinceMs = (await stat(own)).mtimeMs
       // A link is made at once with its content, so nobody sees a lock without a holder.
-      await link(own, file)
-      return lock
-    } catch (thrown) {
-      if ((thrown as NodeJS.ErrnoException).code !== 'EEXIST') throw thrown
-      const [holder = ''] = (await contentOf(file)).split(' ')
+      if (await isLinked(own, file)) return lock
+      const seen = await contentOf(file)
+      const [holder = ''] = seen.split(' ')
       if (await users.isAlive(holder)) return null
-      await rename(own, file)
-      return (await lock.isHeld()) ? lock : null
+      await removeSeen(file, seen)
+      return (await isLinked(own, file)) ? lock : null
     } finally {
       await rm(own, { force: true })
     }
+  }
+
+  /** When the lock was taken, by the clock of its file system, in epoch milliseconds. */
+  get sinceMs(): number {
+    return this.#sinceMs
   }
 
   async isHeld(): Promise<boolean> {
@@ -59,7 +64,35 @@ export class CacheLock {
   }
 
   async release(): Promise<void> {
-    if (await this.isHeld()) await rm(this.#options.file, { force: true })
+    await removeSeen(this.#options.file, this.#content)
+  }
+}
+
+/** False if the file is there already. */
+async function isLinked(own: string, file: string): Promise<boolean> {
+  try {
+    await link(own, file)
+    return true
+  } catch (thrown) {
+    if ((thrown as NodeJS.ErrnoException).code === 'EEXIST') return false
+    throw thrown
+  }
+}
+
+/** Removes the file if it has this content. A file that another process puts in its place at the same moment is put back. */
+async function removeSeen(file: string, content: string): Promise<void> {
+  if ((await contentOf(file)) !== content) return
+  const aside = `${file}.${randomUUID()}`
+  try {
+    await rename(file, aside)
+  } catch (thrown) {
+    if ((thrown as NodeJS.ErrnoException).code === 'ENOENT') return
+    throw thrown
+  }
+  try {
+    if ((await contentOf(aside)) !== content) await isLinked(aside, file)
+  } finally {
+    await rm(aside, { force: true })
   }
 }
 

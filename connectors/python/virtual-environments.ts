@@ -90,11 +90,14 @@ export class VirtualEnvironments {
     const found = await this.#found(key)
     if (found !== null) return found
     const onWait = () => say(`waiting for another process, which makes the Python environment of ${shown(requirements)}`)
-    const lock = await CacheLock.acquire({ file: join(directory, `${key}.lock`), users, clock }, signal, onWait)
-    try {
-      return (await this.#found(key)) ?? (await this.#make(key, users, interpreter, requirements, say))
-    } finally {
-      await lock.release()
+    for (;;) {
+      const lock = await CacheLock.acquire({ file: join(directory, `${key}.lock`), users, clock }, signal, onWait)
+      try {
+        const python = (await this.#found(key)) ?? (await this.#make(key, lock, users, interpreter, requirements, say))
+        if (python !== null) return python
+      } finally {
+        await lock.release()
+      }
     }
   }
 
@@ -110,9 +113,17 @@ export class VirtualEnvironments {
     return python
   }
 
-  async #make(key: string, users: CacheUsers, interpreter: Interpreter, requirements: Requirements, say: (line: string) => void): Promise<string> {
-    const { directory, clock, path = process.env.PATH ?? '' } = this.#options
-    await this.#removeOld(key, users)
+  /** Null if another process has taken over the lock, because this one seemed dead. */
+  async #make(
+    key: string,
+    lock: CacheLock,
+    users: CacheUsers,
+    interpreter: Interpreter,
+    requirements: Requirements,
+    say: (line: string) => void,
+  ): Promise<string | null> {
+    const { directory, clock, signal, path = process.env.PATH ?? '' } = this.#options
+    await this.#removeOld(key, lock, users)
     const folder = `${key}-${randomBytes(4).toString('hex')}`
     const place = join(directory, folder)
     const began = clock.elapsedMs()
@@ -127,11 +138,17 @@ export class VirtualEnvironments {
     try {
       await this.#run(tools.make(interpreter.executable, place), requirements, onLine)
       for (const command of tools.install(pythonIn(place), requirements, place)) await this.#run(command, requirements, onLine)
-      const pointer = join(directory, `${key}.json`)
-      await writeFile(`${pointer}.next`, JSON.stringify({ folder, python: interpreter.version, requirements: requirements.file }))
-      await rename(`${pointer}.next`, pointer)
+      if (!(await lock.isHeld())) {
+        await rm(place, { recursive: true, force: true })
+        return null
+      }
+      const next = `${place}.next`
+      await writeFile(next, JSON.stringify({ folder, python: interpreter.version, requirements: requirements.file }))
+      await rename(next, join(directory, `${key}.json`))
     } catch (error) {
       await rm(place, { recursive: true, force: true })
+      // The process that has taken over may have deleted the folder, and goes on with its own.
+      if (!signal.aborted && !(await lock.isHeld())) return null
       throw error
     }
     say(`made the environment in ${((clock.elapsedMs() - began) / 1000).toFixed(1)} s`)
@@ -150,10 +167,15 @@ export class VirtualEnvironments {
   }
 
   /** Deletes what an interrupted process left of this environment, and environments that no process has used for a month. */
-  async #removeOld(key: string, users: CacheUsers): Promise<void> {
+  async #removeOld(key: string, lock: CacheLock, users: CacheUsers): Promise<void> {
     const { directory } = this.#options
     const names = await readdir(directory)
-    for (const name of names) if (name.startsWith(`${key}-`)) await rm(join(directory, name), { recursive: true, force: true })
+    for (const name of names) {
+      if (!name.startsWith(`${key}-`)) continue
+      const { mtimeMs } = await stat(join(directory, name)).catch(() => ({ mtimeMs: 0 }))
+      // A younger one belongs to a process that has taken over the lock.
+      if (mtimeMs <= lock.sinceMs) await rm(join(directory, name), { recursive: true, force: true })
+    }
     const inUse = await users.entriesInUse()
     for (const name of names) {
       const other = /^([0-9a-f]+)\.json$/.exec(name)?.[1]

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict'
-import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, utimesSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, describe, it } from 'node:test'
@@ -123,6 +123,37 @@ describe('A virtual environment', () => {
     assert.equal(one.installed().length, 1)
     assert.ok([...one.lines, ...other.lines].some((line) => /waiting for another process, which makes the Python environment/.test(line)))
     await Promise.all([first?.release(), second?.release()])
+  })
+
+  it('is the one of the process that took over, when the process that makes it had seemed dead', async () => {
+    const requirements = place('slow')
+    const one = environments('taken-over')
+    const other = environments('taken-over')
+    const first = one.use(requirements)
+    while (one.installed().length < 1) await new Promise((resolve) => setImmediate(resolve))
+    const [lock = ''] = readdirSync(one.directory).filter((name) => name.endsWith('.lock'))
+    writeFileSync(join(one.directory, lock), 'dead 1')
+    const second = other.use(requirements)
+    while (one.installed().length < 2) await new Promise((resolve) => setImmediate(resolve))
+    writeFileSync(join(one.directory, 'go'), '')
+    const made = await Promise.all([first, second])
+    assert.equal(made[0].python, made[1].python)
+    assert.ok(existsSync(made[0].python))
+    await Promise.all(made.map(({ release }) => release()))
+  })
+
+  it('that another process has begun since the lock was taken is left alone', async () => {
+    const requirements = place('numpy')
+    const { use, directory } = environments('younger')
+    await (await use(requirements)).release()
+    const [pointer = ''] = readdirSync(directory).filter((name) => name.endsWith('.json'))
+    rmSync(join(directory, pointer))
+    const younger = join(directory, pointer.replace('.json', '-abcd'))
+    mkdirSync(younger)
+    const later = Date.now() / 1000 + 60
+    utimesSync(younger, later, later)
+    await (await use(requirements)).release()
+    assert.ok(existsSync(younger))
   })
 
   it('that cannot be made leaves nothing behind, shows the last lines of the installer, and is tried again', async () => {
