@@ -154,3 +154,14 @@ export class OpenCalls {
     return [...this.#trials.takeAll(), ...this.#waiting.splice(0)]
   }
 }
+
+/** Calls, one after the other, by the batches that they came in. */
+export function batchesOf(calls: readonly OpenCall[]): readonly (readonly OpenCall[])[] {
+  const batches: OpenCall[][] = []
+  for (const call of calls) {
+    const last = batches.at(-1)
+    if (last?.[0]?.batch === call.batch) last.push(call)
+    else batches.push([call])
+  }
+  return batches
+}

@@ -1,7 +1,7 @@
 import type { Payload } from '../../topology/swarm/payload.ts'
 import type { OpenProcess, ProcessCall } from '../../topology/swarm/ports/processes.ts'
 import type { WaggleError } from '../../topology/waggle-error.ts'
-import type { OpenCall } from './open-calls.ts'
+import { batchesOf } from './open-calls.ts'
 import type { WatchedProcess } from './watched-process.ts'
 
 /**
@@ -34,8 +34,8 @@ export class ProcessPool implements OpenProcess {
     return leastOf(this.#ready.length > 0 ? this.#ready : this.#members).call(calls)
   }
 
-  async close(): Promise<void> {
-    await Promise.all(this.#members.map((member) => member.close()))
+  async close(next?: OpenProcess): Promise<void> {
+    await Promise.all(this.#members.map((member) => member.close(next)))
   }
 
   get #ready(): readonly WatchedProcess[] {
@@ -57,14 +57,4 @@ export class ProcessPool implements OpenProcess {
 
 function leastOf(members: readonly WatchedProcess[]): WatchedProcess {
   return members.reduce((least, one) => (one.load < least.load ? one : least))
-}
-
-function batchesOf(calls: readonly OpenCall[]): readonly (readonly OpenCall[])[] {
-  const batches: OpenCall[][] = []
-  for (const call of calls) {
-    const last = batches.at(-1)
-    if (last?.[0]?.batch === call.batch) last.push(call)
-    else batches.push([call])
-  }
-  return batches
 }

@@ -7,7 +7,7 @@ import { frozenMs, Heartbeat } from './heartbeat.ts'
 import { type Hello, maxWindow, type StartFailure } from './hello.ts'
 import { encodeControl, encodeRequest, maxMessageBytes, type Pong } from './message.ts'
 import { type Heard, MessageStream } from './message-stream.ts'
-import { type OpenCall, OpenCalls } from './open-calls.ts'
+import { batchesOf, type OpenCall, OpenCalls } from './open-calls.ts'
 import { closedError, diedError, endText, notStartedError, type ProcessEnd, timeoutError } from './process-errors.ts'
 import { protocolError } from './protocol-fault.ts'
 
@@ -53,6 +53,9 @@ export class WatchedProcess implements OpenProcess {
   #startFailure: StartFailure | null = null
   #deathsAtRest = 0
   #closed = false
+  /** The process that takes the place of this one after `close`. */
+  #next: OpenProcess | null = null
+  #isEnding = false
   /** The reason why Waggle kills the process; null while it does not. */
   #fault: string | null = null
   #hangs = false
@@ -78,9 +81,9 @@ export class WatchedProcess implements OpenProcess {
     return this.#calls.size
   }
 
-  /** True if a call would be sent soon: the process has said hello, and no calls of a death are tried again. */
+  /** True if a call would be sent soon: the process has said hello and is not closed, and no calls of a death are tried again. */
   get isReady(): boolean {
-    return this.#hello !== null && this.#fault === null && !this.#calls.isTrial
+    return !this.#closed && this.#hello !== null && this.#fault === null && !this.#calls.isTrial
   }
 
   call(calls: readonly ProcessCall[]): Promise<readonly (Payload | WaggleError)[]> {
@@ -99,30 +102,47 @@ export class WatchedProcess implements OpenProcess {
     return this.#calls.takeWaiting(count)
   }
 
-  /** Does calls that another process gives away. */
+  /** Does calls that another process gives away. A closed process refuses them. */
   adopt(calls: readonly OpenCall[]): void {
+    if (this.#closed) {
+      for (const call of calls) call.settle(closedError(this.#options.bee))
+      return
+    }
     for (const call of calls) call.owner = this
     this.#calls.add(...calls)
     this.#pump()
   }
 
-  async close(): Promise<void> {
+  async close(next?: OpenProcess): Promise<void> {
     this.#closed = true
+    if (next !== undefined) {
+      this.#next = next
+      give(this.#hello === null ? this.#calls.takeUnsent() : this.takeWaiting(), next)
+    }
     this.#cancelTimer()
     const run = this.#run
     if (run === null) {
       this.#settleUnsent(closedError(this.#options.bee))
       return
     }
-    const { finishMs, termMs } = this.#limits
-    const cancelTerm = this.#clock.after(finishMs, () => run.kill('SIGTERM'))
-    const cancelKill = this.#clock.after(finishMs + termMs, () => run.kill('SIGKILL'))
+    if (next === undefined) this.#endWithin(run)
     // A process that still loads has nothing to finish.
     if (this.#hello === null && this.#calls.isEmpty) run.kill('SIGTERM')
     this.#pump()
     await this.#gone.promise
-    cancelTerm()
-    cancelKill()
+  }
+
+  /** Ends a process that does not exit by itself. */
+  #endWithin(run: BeeRun): void {
+    if (this.#isEnding) return
+    this.#isEnding = true
+    const { finishMs, termMs } = this.#limits
+    const cancelTerm = this.#clock.after(finishMs, () => run.kill('SIGTERM'))
+    const cancelKill = this.#clock.after(finishMs + termMs, () => run.kill('SIGKILL'))
+    void this.#gone.promise.then(() => {
+      cancelTerm()
+      cancelKill()
+    })
   }
 
   #added(call: ProcessCall, batch: readonly ProcessCall[]): Promise<Payload | WaggleError> {
@@ -237,7 +257,9 @@ export class WatchedProcess implements OpenProcess {
       const next = () => this.#calls.next(this.#window, run.unreadBytes > maxUnreadBytes)
       for (let calls = next(); calls.length > 0; calls = next()) this.#send(run, hello, calls)
     }
-    if (this.#closed && this.#calls.isEmpty) run.end()
+    if (!this.#closed || !this.#calls.isEmpty) return
+    run.end()
+    this.#endWithin(run)
   }
 
   /** Sends calls together. They are encoded from the last to the first, because a call says whether another one of its batch follows. */
@@ -343,7 +365,17 @@ export class WatchedProcess implements OpenProcess {
   }
 
   #settleUnsent(error: WaggleError): void {
-    for (const call of this.#calls.takeUnsent()) call.settle(error)
+    const unsent = this.#calls.takeUnsent()
+    if (this.#next === null) for (const call of unsent) call.settle(error)
+    else give(unsent, this.#next)
+  }
+}
+
+function give(calls: readonly OpenCall[], next: OpenProcess): void {
+  for (const batch of batchesOf(calls)) {
+    void next.call(batch.map(({ call }) => call)).then((outcomes) => {
+      for (const [at, outcome] of outcomes.entries()) batch[at]?.settle(outcome)
+    })
   }
 }
 

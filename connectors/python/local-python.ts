@@ -54,12 +54,13 @@ export class LocalPython implements PythonBees {
         cwd: dirname(file),
         env: { ...variablesOf(python), ...env, PYTHONPATH: [sdk, ...(env.PYTHONPATH === undefined ? [] : [env.PYTHONPATH])].join(delimiter) },
       })
+      let released: Promise<void> | null = null
       return {
         get isReady() {
           return open.isReady
         },
         call: (calls) => open.call(calls),
-        close: () => open.close().finally(release),
+        close: (next) => open.close(next).finally(() => (released ??= release())),
       }
     } catch (thrown) {
       await release()

@@ -15,8 +15,8 @@ export interface ReloadOptions {
 }
 
 /**
- * Processes that are replaced when their file changes, for development. The new ones take the next calls when they are ready, and the old ones finish theirs, so no
- * call is lost. If the new ones cannot start, the old ones go on.
+ * Processes that are replaced when their file changes, for development. When the new ones are ready, they take the next calls and those that wait, and the old ones
+ * finish theirs, so no call is lost. If the new ones cannot start, the old ones go on.
  */
 export class ReloadedProcess implements OpenProcess {
   readonly #options: ReloadOptions
@@ -25,7 +25,9 @@ export class ReloadedProcess implements OpenProcess {
   #seen: string
   #isClosed = false
   #cancel = () => {}
-  /** Old processes that finish their calls, and a start that is under way. */
+  /** Replaced processes that finish their calls. */
+  readonly #old = new Set<OpenProcess>()
+  /** Their ends, and a start that is under way. */
   readonly #pending = new Set<Promise<void>>()
 
   private constructor(options: ReloadOptions, first: OpenProcess, loaded: string) {
@@ -52,6 +54,7 @@ export class ReloadedProcess implements OpenProcess {
   async close(): Promise<void> {
     this.#isClosed = true
     this.#cancel()
+    await Promise.all([...this.#old].map((old) => old.close()))
     await Promise.all(this.#pending)
     await this.#now.close()
   }
@@ -78,10 +81,12 @@ export class ReloadedProcess implements OpenProcess {
     log('info', 'its file has changed: starting it anew')
     try {
       const next = await open()
+      if (this.#isClosed) return await next.close()
       const before = this.#now
       this.#now = next
       log('info', 'the changed file takes the next requests')
-      this.#wait(before.close())
+      this.#old.add(before)
+      this.#wait(before.close(this).finally(() => this.#old.delete(before)))
     } catch (thrown) {
       const error = WaggleError.from('WAGGLE_BEE_NOT_STARTED', thrown, { next: 'Correct the file.' })
       log('error', `${error.place === undefined ? '' : `${error.place}: `}${error.message}. ${error.next} The file as it was before goes on.`)

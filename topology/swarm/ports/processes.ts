@@ -42,6 +42,9 @@ export interface OpenProcess {
    * kills it twice gives WAGGLE_BEE_DIED.
    */
   call(calls: readonly ProcessCall[]): Promise<readonly (Payload | WaggleError)[]>
-  /** Lets the process finish its open calls, then ends it. */
-  close(): Promise<void>
+  /**
+   * Lets the process finish its open calls for some seconds, then ends it. With `next`, which takes its place, no call is lost: those that the process does not
+   * have yet go to `next`, and the others have all the time that they need.
+   */
+  close(next?: OpenProcess): Promise<void>
 }
