@@ -78,19 +78,24 @@ export class ContainerRun implements BeeRun {
 
   kill(signal: 'SIGTERM' | 'SIGKILL'): void {
     if (signal === 'SIGKILL') this.#isKilled = true
-    if (this.#isGone || this.#container === null) return
-    this.#container.kill({ signal }).catch((thrown: unknown) => {
+    if (this.#isGone) return
+    this.#container?.kill({ signal }).catch((thrown: unknown) => {
       // A container that has ended already cannot be killed.
       if (statusOf(thrown) === null) this.#gone(`is lost: ${dockerSays(thrown)}`)
     })
-    if (signal === 'SIGKILL') this.#goneSoon('does not end after a SIGKILL')
+    if (signal === 'SIGKILL') this.#goneSoon(this.#container === null ? 'gets no answer from Docker' : 'does not end after a SIGKILL')
   }
 
   async #start(): Promise<void> {
     const docker = await this.#run.engine.client
     const container = await this.#create(docker)
+    if (this.#isGone) return await container.remove({ force: true, v: true })
     this.#container = container
     const connection = (await container.attach({ stream: true, hijack: true, stdin: true, stdout: true, stderr: true })) as Duplex
+    if (this.#isGone) {
+      connection.destroy()
+      return
+    }
     this.#connection = connection
     const closed = Promise.withResolvers<void>()
     connection.on('data', (chunk: Buffer) => this.#streams.push(chunk))

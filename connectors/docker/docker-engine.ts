@@ -1,4 +1,6 @@
 import type Docker from 'dockerode'
+import type { Clock } from '../../processor/ports.ts'
+import { systemClock } from '../system/system-clock.ts'
 
 /**
  * The Docker of this machine, or of `DOCKER_HOST`. Nothing is loaded and no connection is made before the first question. Every other part of this folder talks
@@ -86,16 +88,19 @@ export function dockerSays(thrown: unknown): string {
     .slice(0, maxWords)
 }
 
-async function within<T>(ms: number, answer: Promise<T>): Promise<T> {
+/** Docker’s answer to a question. Throws if it takes longer than `ms`. */
+export async function within<T>(ms: number, answer: Promise<T>, clock: Clock = systemClock): Promise<T> {
   const late = Promise.withResolvers<never>()
-  const timer = setTimeout(() => late.reject(new Error(`no answer within ${ms / 1000} s`)), ms)
+  const cancel = clock.after(ms, () => late.reject(new Error(`no answer within ${ms / 1000} s`)))
   try {
     return await Promise.race([answer, late.promise])
   } finally {
-    clearTimeout(timer)
+    cancel()
   }
 }
 
 /** A Docker that takes longer to answer a small question counts as none. */
 const answerMs = 5_000
+/** The time that a Docker has for a question on which a bee’s start waits. */
+export const patientMs = 30_000
 const maxWords = 500

@@ -3,7 +3,7 @@ import type { HealthConfig } from 'dockerode'
 import type { Clock } from '../../processor/ports.ts'
 import type { ProcessOptions } from '../../topology/swarm/ports/processes.ts'
 import { WaggleError } from '../../topology/waggle-error.ts'
-import { type DockerEngine, dockerSays, statusOf } from './docker-engine.ts'
+import { type DockerEngine, dockerSays, patientMs, statusOf, within } from './docker-engine.ts'
 import { PullProgress } from './pull-progress.ts'
 
 /** An image of this machine. */
@@ -39,15 +39,20 @@ export class Images {
     const absence = await this.#engine.absence()
     if (absence !== null) throw notResolved(bee, name, `and ${absence}`, 'Start Docker, or')
     const docker = await this.#engine.client
-    if (!(await this.#isHere(docker, name))) await this.#pullOnce(docker, name, { bee, log })
-    return this.#found(docker, name).catch((thrown: unknown) => {
+    const refused = (thrown: unknown): never => {
       throw notResolved(bee, name, `about which Docker says: ${dockerSays(thrown)}`, 'See that Docker runs, or')
-    })
+    }
+    if (!(await this.#isHere(docker, name).catch(refused))) await this.#pullOnce(docker, name, { bee, log })
+    return this.#found(docker, name).catch(refused)
+  }
+
+  #within<T>(answer: Promise<T>): Promise<T> {
+    return within(patientMs, answer, this.#clock)
   }
 
   async #found(docker: Docker, name: string): Promise<FoundImage> {
-    const { Id: id, Config: config, Os: os, Architecture: architecture } = await docker.getImage(name).inspect()
-    const { Os: ownOs, Arch: own } = await docker.version()
+    const { Id: id, Config: config, Os: os, Architecture: architecture } = await this.#within(docker.getImage(name).inspect())
+    const { Os: ownOs, Arch: own } = await this.#within(docker.version())
     return {
       name,
       id,
@@ -59,7 +64,7 @@ export class Images {
 
   async #isHere(docker: Docker, name: string): Promise<boolean> {
     try {
-      await docker.getImage(name).inspect()
+      await this.#within(docker.getImage(name).inspect())
       return true
     } catch (thrown) {
       if (statusOf(thrown) === 404 || statusOf(thrown) === 400) return false

@@ -1,11 +1,13 @@
 import { randomUUID } from 'node:crypto'
 import { readFileSync } from 'node:fs'
 import { resolve } from 'node:path'
+import type { Clock } from '../../processor/ports.ts'
 import type { ProcessOptions } from '../../topology/swarm/ports/processes.ts'
-import { type DockerEngine, dockerSays } from './docker-engine.ts'
+import { type DockerEngine, dockerSays, patientMs, within } from './docker-engine.ts'
 
 export interface LeftoversOptions {
   readonly engine: DockerEngine
+  readonly clock: Clock
   readonly dataDirectory: string
 }
 
@@ -15,13 +17,15 @@ export interface LeftoversOptions {
  */
 export class Leftovers {
   readonly #engine: DockerEngine
+  readonly #clock: Clock
   readonly labels: { readonly [name: string]: string }
   readonly #data: string
   readonly #run = randomUUID()
   #removed: Promise<void> | null = null
 
-  constructor({ engine, dataDirectory }: LeftoversOptions) {
+  constructor({ engine, clock, dataDirectory }: LeftoversOptions) {
     this.#engine = engine
+    this.#clock = clock
     this.#data = resolve(dataDirectory)
     this.labels = {
       [dataLabel]: this.#data,
@@ -40,13 +44,17 @@ export class Leftovers {
     return this.#removed
   }
 
+  #within<T>(answer: Promise<T>): Promise<T> {
+    return within(patientMs, answer, this.#clock)
+  }
+
   async #removeAll(log: ProcessOptions['log']): Promise<void> {
     const docker = await this.#engine.client
-    const found = await docker.listContainers({ all: true, filters: { label: [`${dataLabel}=${this.#data}`] } })
+    const found = await this.#within(docker.listContainers({ all: true, filters: { label: [`${dataLabel}=${this.#data}`] } }))
     for (const { Id: id, Names: names, Labels: all } of found) {
       const labels = new Map(Object.entries(all))
       if (labels.get(runLabel) === this.#run || isAlive(labels)) continue
-      await docker.getContainer(id).remove({ force: true, v: true })
+      await this.#within(docker.getContainer(id).remove({ force: true, v: true }))
       log('info', `removed the container ${(names[0] ?? id).replace(/^\//, '')} of an earlier run`)
     }
   }

@@ -1,0 +1,111 @@
+import assert from 'node:assert/strict'
+import { once } from 'node:events'
+import { mkdtempSync, rmSync } from 'node:fs'
+import { createServer, type IncomingMessage, type ServerResponse } from 'node:http'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { after, describe, it } from 'node:test'
+import { ContainerRun } from '../../../connectors/docker/container-run.ts'
+import { DockerEngine } from '../../../connectors/docker/docker-engine.ts'
+import { Images } from '../../../connectors/docker/images.ts'
+import { Leftovers } from '../../../connectors/docker/leftovers.ts'
+import { SimulatedClock } from '../../../processor/simulation/simulated-clock.ts'
+
+const log = () => {}
+
+describe('A Docker that does not answer', () => {
+  const directory = mkdtempSync(join(tmpdir(), 'waggle-frozen-'))
+  const stops: (() => void)[] = []
+  after(() => {
+    for (const stop of stops) stop()
+    rmSync(directory, { recursive: true })
+  })
+
+  /** A Docker that answers a ping, and leaves every other question to the test. */
+  async function frozen() {
+    const socketPath = join(directory, `${stops.length}.sock`)
+    const asked: { readonly call: string; readonly response: ServerResponse }[] = []
+    const server = createServer((request: IncomingMessage, response) => {
+      if (request.url === '/_ping') response.end('OK')
+      else {
+        asked.push({ call: `${request.method} ${(request.url ?? '').split('?')[0]}`, response })
+        server.emit('asked')
+      }
+    })
+    stops.push(() => {
+      server.close()
+      server.closeAllConnections()
+    })
+    await new Promise<void>((resolve) => server.listen(socketPath, resolve))
+    const question = async (call: string) => {
+      for (;;) {
+        const found = asked.find((one) => one.call === call)
+        if (found !== undefined) return found.response
+        await once(server, 'asked')
+      }
+    }
+    return { engine: new DockerEngine({ socketPath }), asked, question }
+  }
+
+  it('does not keep a container from being given up, and one that it makes later is removed', async () => {
+    const { engine, asked, question } = await frozen()
+    const clock = new SimulatedClock()
+    const gone: string[] = []
+    const run = new ContainerRun(
+      {
+        engine,
+        clock,
+        image: { name: 'here:1', id: 'sha256:1', user: '', isChecked: false, misfit: null },
+        options: {
+          swarm: 'test',
+          bee: 'work',
+          image: 'here:1',
+          command: null,
+          env: {},
+          limits: { memoryBytes: 256 * 1024 ** 2, cpus: 1, pids: 64 },
+          network: null,
+          gpu: 0,
+          log,
+        },
+        labels: {},
+        newName: () => 'waggle-test',
+      },
+      { stdout: () => {}, gone: (why) => void gone.push(why) },
+    )
+    const creates = await question('POST /containers/create')
+    run.kill('SIGTERM')
+    run.kill('SIGKILL')
+    await clock.until(() => gone.length > 0, 60_000)
+    assert.deepEqual(gone, ['gets no answer from Docker'])
+    creates.writeHead(201, { 'content-type': 'application/json' }).end('{"Id":"late"}')
+    const removes = await question('DELETE /containers/late')
+    removes.writeHead(204).end()
+    assert.deepEqual(
+      asked.map(({ call }) => call),
+      ['POST /containers/create', 'DELETE /containers/late'],
+    )
+  })
+
+  it('does not keep new containers from starting: leftovers stay, with a line in the log', async () => {
+    const { engine, question } = await frozen()
+    const clock = new SimulatedClock()
+    const lines: string[] = []
+    const removed = new Leftovers({ engine, clock, dataDirectory: directory }).remove({ log: (_, line) => void lines.push(line) })
+    await question('GET /containers/json')
+    await clock.advance(30_000)
+    await removed
+    assert.deepEqual(lines, ['containers of an earlier run cannot be removed: no answer within 30 s'])
+  })
+
+  it('does not keep a bee waiting for its image', async () => {
+    const { engine, question } = await frozen()
+    const clock = new SimulatedClock()
+    const found = assert.rejects(new Images({ engine, clock }).find('here:1', { bee: 'work', log }), {
+      code: 'WAGGLE_NOT_RESOLVED',
+      message: 'work names the image here:1, about which Docker says: no answer within 30 s',
+    })
+    await question('GET /images/here:1/json')
+    await clock.advance(30_000)
+    await found
+  })
+})
