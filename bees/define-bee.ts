@@ -136,6 +136,8 @@ export interface TakenPicture {
 /** The request that an input belongs to. */
 export interface BeeRequest {
   readonly id: string
+  /** The identity of an effect on the outside: the id, and in a loop also its round. The same each time that the bee is called again for the same input. */
+  readonly callId: string
   readonly headers: readonly Header[]
   /** The media type of the input: its own for bytes, `application/vnd.waggle.tensors` for tensors, else `application/json`. */
   readonly contentType: string

@@ -1,6 +1,7 @@
 import { compile, TreeInterpreter } from '@jmespath-community/jmespath'
 import { didYouMean } from '../topology/swarm/nearest-name.ts'
 import { saidBy, WaggleError } from '../topology/waggle-error.ts'
+import { charactersAStep, ownResult } from './expression-functions.ts'
 
 /**
  * A JMESPath expression of a swarm file. One evaluation takes at most `maxSteps` steps, so that neither an expression nor an input can stop the
@@ -73,7 +74,11 @@ class BoundedInterpreter extends Interpreter {
     const call = runtime.callFunction.bind(runtime)
     runtime.callFunction = (name, args) => {
       spend(budget, costOf(name, args))
-      return trimmed(name, args) ?? call(name, args)
+      const own = ownResult(name, args, {
+        spend: (steps) => spend(budget, steps),
+        evaluate: (node, element) => this.visit(node as Tree, element as Value),
+      })
+      return own === undefined ? call(name, args) : (own as Value)
     }
   }
 
@@ -101,6 +106,8 @@ class BoundedInterpreter extends Interpreter {
         for (const part of list) spend(this.#budget, Array.isArray(part) ? part.length : 1)
         return list.flat()
       }
+      case 'MultiSelectHash':
+        return Object.fromEntries(node.children.map((child) => [child.name, this.visit(child.value, value)])) as Value
       case 'Slice':
         if (Array.isArray(value) || typeof value === 'string') spend(this.#budget, value.length)
         return super.visit(node, value)
@@ -111,6 +118,7 @@ class BoundedInterpreter extends Interpreter {
 
   #equal(a: unknown, b: unknown): boolean {
     spend(this.#budget, 1)
+    if (typeof a === 'string' && typeof b === 'string' && a.length === b.length) spend(this.#budget, a.length / comparedAStep)
     if (a === b) return true
     if (Array.isArray(a) && Array.isArray(b)) return a.length === b.length && a.every((one, at) => this.#equal(one, b[at]))
     if (!isObject(a) || !isObject(b)) return false
@@ -143,12 +151,15 @@ function costOf(name: string, args: readonly unknown[]): number {
       return typeof second === 'number' ? second / charactersAStep : 1
     case 'replace': {
       const most = text(first) + (text(first) / Math.max(1, text(second))) * text(third)
-      return (most * (typeof fourth === 'number' ? 1 + fourth : 1)) / charactersAStep
+      return (most + (typeof fourth === 'number' ? fourth : 0)) / charactersAStep
     }
     case 'join':
       return sizeOf(second, maxSteps) + (text(first) * (Array.isArray(second) ? second.length : 1)) / charactersAStep
-    case 'to_string':
     case 'contains':
+      return sizeOf(first, maxSteps) + text(second) / charactersAStep
+    case 'to_string':
+    case 'max':
+    case 'min':
       return sizeOf(first, maxSteps)
     default:
       return args.reduce<number>((sum, arg) => sum + 1 + text(arg) / charactersAStep + entriesOf(arg), 0)
@@ -158,17 +169,6 @@ function costOf(name: string, args: readonly unknown[]): number {
 function entriesOf(value: unknown): number {
   if (Array.isArray(value)) return value.length
   return isObject(value) ? Object.keys(value).length : 0
-}
-
-/** The result of a trim; null for any other call. The library trims by a regular expression, which takes quadratic time. */
-function trimmed(name: string, [subject, characters = '', ...others]: readonly unknown[]): string | null {
-  const isTrim = name === 'trim' || name === 'trim_left' || name === 'trim_right'
-  if (!isTrim || typeof subject !== 'string' || typeof characters !== 'string' || others.length > 0) return null
-  const isSpace = (at: number) => (characters === '' ? /[\s\x85]/.test(subject.charAt(at)) : characters.includes(subject.charAt(at)))
-  let [from, to] = [0, subject.length]
-  if (name !== 'trim_right') while (from < to && isSpace(from)) from++
-  if (name !== 'trim_left') while (to > from && isSpace(to - 1)) to--
-  return subject.slice(from, to)
 }
 
 /** The steps of all values in a value. One that is in several places counts in each. Stops above `limit`. */
@@ -225,8 +225,8 @@ function failed(message: string, next: string): WaggleError {
 const syntaxHint = 'Write JMESPath: a number is `100`, a text is \'teddy\', "and" is &&, "or" is ||.'
 const maxCharacters = 4096
 const maxDepth = 300
-/** A step handles this many characters of a text. */
-const charactersAStep = 16
+/** A step compares this many characters of two texts. */
+const comparedAStep = 512
 /** A `let` makes an interpreter of its own. */
 const stepsOfScope = 200
 /** The most steps of one evaluation. They take at most about 0.1 s. */

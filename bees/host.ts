@@ -8,6 +8,7 @@ import { batchSizeHeader, deadlineOf, finishedHeader, startedHeader } from '../t
 import type { Payload } from '../topology/swarm/payload.ts'
 import { contentTypeOf } from '../topology/swarm/payload-serde.ts'
 import type { Programs } from '../topology/swarm/ports/programs.ts'
+import { callIdOf } from '../topology/swarm/rounds.ts'
 import { ShadowDropped } from '../topology/swarm/shadow-bees.ts'
 import { WaggleError } from '../topology/waggle-error.ts'
 import { BeeCalls } from './bee-calls.ts'
@@ -302,6 +303,9 @@ function beeRequest(call: Omit<AsyncCall<string>, 'value'>, input: Payload): Bee
   }
   return {
     id,
+    get callId() {
+      return callIdOf(id, headers)
+    },
     get headers() {
       return headers.map(({ key, value }) => ({ key, value: value === null ? null : new Uint8Array(value) }))
     },

@@ -20,15 +20,25 @@ export function redactedHost(host: BeeHost, { errors: redaction, resultsOf }: Ho
       redactedWorker(await redactingErrors(redaction, () => host.open(bee, batchSize)), { errors: redaction, results: resultsOf(bee) }),
     valueOf: (bee: SwarmBee) => {
       const compute = host.valueOf(bee)
+      const results = resultsOf(bee)
       return (input, request) => {
-        try {
-          return compute(input, request)
-        } catch (thrown) {
-          throw redaction.error(thrown)
-        }
+        const value = redactingErrorsNow(redaction, () => compute(input, request))
+        // An input that a bee passes on as it came contains nothing of the bee's spec.
+        return results === null || value.payload === input ? value : { ...value, payload: results.payload(value.payload) }
       }
     },
-    streamOf: (bee) => host.streamOf(bee),
+    streamOf: (bee) => {
+      const stream = redactingErrorsNow(redaction, () => host.streamOf(bee))
+      const results = resultsOf(bee)
+      return {
+        connect: (input, builder) => redactingErrorsNow(redaction, () => stream.connect(input, builder)),
+        inputOf: (payload) => stream.inputOf(payload),
+        payloadOf: (output) => {
+          const payload = redactingErrorsNow(redaction, () => stream.payloadOf(output))
+          return results?.payload(payload) ?? payload
+        },
+      }
+    },
     replicasOf: (bee) => host.replicasOf?.(bee) ?? bee.replicas,
     batchOf: (bee) => host.batchOf(bee),
   }
@@ -71,6 +81,14 @@ function redactedError(error: WaggleError, redaction: Redaction): WaggleError {
 async function redactingErrors<T>(redaction: Redaction, act: () => Promise<T>): Promise<T> {
   try {
     return await act()
+  } catch (thrown) {
+    throw redaction.error(thrown)
+  }
+}
+
+function redactingErrorsNow<T>(redaction: Redaction, act: () => T): T {
+  try {
+    return act()
   } catch (thrown) {
     throw redaction.error(thrown)
   }

@@ -13,7 +13,7 @@ export default defineBee({
   keepsInput: true,
   summary: 'Calls an HTTP service with the input, and gives on its answer.',
   delivery:
-    'The service may get a request twice: after a crash, and if the call is idempotent after a lost connection. Each request has the header Idempotency-Key with the id of the request, which is the same each time.',
+    'The service may get a request twice: after a crash, and if the call is idempotent after a lost connection. Each request has the header Idempotency-Key with the id of the request, in a loop also with its round, which is the same each time.',
   spec: Type.Object(
     {
       url: secretText({
@@ -60,7 +60,7 @@ export default defineBee({
     const shown = shownAddress(String(spec.url))
     const sendsBody = spec.body !== undefined || bodyMethods.has(method)
     return {
-      async process(input: unknown, { id, signal, deadline, contentType }) {
+      async process(input: unknown, { callId, signal, deadline, contentType }) {
         const content = sendsBody
           ? contentOf(spec.body === undefined ? input : sentField(input, spec.body), spec.body === undefined ? contentType : null)
           : null
@@ -72,7 +72,7 @@ export default defineBee({
             accept: 'application/json, */*;q=0.5',
             'accept-encoding': 'identity',
             'user-agent': 'waggle',
-            'idempotency-key': id,
+            'idempotency-key': callId,
             ...(content === null ? {} : { 'content-type': content.type, 'content-length': String(content.bytes.length) }),
             ...headers,
           },

@@ -134,8 +134,8 @@ const startMs = loadMs + 1000
 /** The time in which a thread must give way after the time of a call is over, in ms. */
 const graceMs = 1000
 
-function sentRequest({ id, headers, contentType, notTaken, deadline, attempt, source }: BeeRequest): SentRequest {
-  return { id, headers: headers.map(({ key, value }) => ({ key, value: own(value) })), contentType, notTaken, deadline, attempt, source }
+function sentRequest({ id, callId, headers, contentType, notTaken, deadline, attempt, source }: BeeRequest): SentRequest {
+  return { id, callId, headers: headers.map(({ key, value }) => ({ key, value: own(value) })), contentType, notTaken, deadline, attempt, source }
 }
 
 /** A copy of bytes with memory of its own. A message would take all the memory that a slice belongs to. */

@@ -12,7 +12,7 @@ export default defineBee({
   keepsInput: true,
   summary: 'Runs a query on PostgreSQL for each request, with fields of the input as its parameters. Its result is the list of rows.',
   delivery:
-    'A query that writes runs once for a request: the table waggle_writes remembers it in the same transaction, and a repetition gets the same rows. With once: false it may run again after a crash: then make it idempotent by :request_id, as with ON CONFLICT.',
+    'A query that writes runs once for a request, in a loop once each round: the table waggle_writes remembers it in the same transaction, and a repetition gets the same rows. With once: false it may run again after a crash: then make it idempotent by :request_id, as with ON CONFLICT.',
   spec: Type.Object(
     {
       db: secretText({
@@ -71,7 +71,7 @@ export default defineBee({
       log('error', `${thrown.message} (${thrown.code}). Requests get this error until the server answers. ${thrown.next}`)
     }
     return {
-      async process(input: unknown, { id, signal }) {
+      async process(input: unknown, { id, callId, signal }) {
         const { types, effect } = await query.prepared(signal)
         const values = statementValues(input, id, { fields: statement.fields, types })
         return database.run({
@@ -79,7 +79,7 @@ export default defineBee({
           values,
           signal,
           maxRows: spec.max_rows ?? 1000,
-          effect: effect === 'once' ? { once: { swarm, bee, requestId: id } } : effect,
+          effect: effect === 'once' ? { once: { swarm, bee, requestId: callId } } : effect,
         })
       },
       close: () => database.close(),

@@ -41,7 +41,8 @@ describe('An expression', () => {
   it('fails for an input of the wrong type', () => {
     assert.throws(() => evaluate('sum(a)', { a: ['x'] }), { code: codeOf, message: /sum\(\) expected argument 1/ })
     assert.throws(() => evaluate('a + b', { a: 1, b: 'x' }), { code: codeOf })
-    assert.throws(() => evaluate('group_by(a, &k)', { a: [{ k: 'constructor' }] }), { code: codeOf })
+    assert.throws(() => evaluate('group_by(a, &k)', { a: [{ k: 1 }] }), { code: codeOf, message: /the key of group_by must be a text, and is 1/ })
+    for (const text of ['sort(a)', 'sort_by(a, &@)']) assert.throws(() => evaluate(text, { a: ['x', 1] }), { code: codeOf })
     assert.throws(() => evaluate('pad_left(a, `-1`)', { a: 'x' }), { code: codeOf })
   })
 
@@ -60,6 +61,89 @@ describe('An expression', () => {
     assert.equal(evaluate("replace(a, 'lo', 'LO')", { a: `hello ${long}` }), `helLO ${long}`)
     assert.equal(evaluate("replace(a, 'l', 'L', `1`)", { a: 'hello' }), 'heLlo')
   })
+
+  it('groups and merges by names of a prototype as by any other', () => {
+    const a = ['__proto__', 'constructor', 'x', '__proto__'].map((k) => ({ k }))
+    assert.deepEqual(
+      Object.entries(evaluate('group_by(a, &k)', { a }) as object).map(([key, group]) => [key, (group as readonly unknown[]).length]),
+      [
+        ['__proto__', 2],
+        ['constructor', 1],
+        ['x', 1],
+      ],
+    )
+    const own = JSON.parse('{"__proto__": 1, "b": 2}') as unknown
+    assert.deepEqual(Object.entries(evaluate('merge(@, {b: `3`, "__proto__": `4`})', own) as object), [
+      ['__proto__', 4],
+      ['b', 3],
+    ])
+  })
+
+  it('sorts numbers by size, and texts by code point', () => {
+    assert.deepEqual(evaluate('sort(@)', [10, 9, 1, -2]), [-2, 1, 9, 10])
+    assert.deepEqual(evaluate('sort(@)', ['\u{1f41d}', '\uffff', 'ab', 'a', '']), ['', 'a', 'ab', '\uffff', '\u{1f41d}'])
+    assert.deepEqual(
+      evaluate('sort_by(@, &k)[*].n', [
+        { k: 'b', n: 1 },
+        { k: 'a', n: 2 },
+        { k: 'b', n: 3 },
+      ]),
+      [2, 1, 3],
+    )
+    assert.deepEqual(evaluate('sort(@)', []), [])
+  })
+
+  it('finds, cuts and replaces long texts as short ones', () => {
+    for (const needle of ['ab', 'ab'.repeat(50), `${'a'.repeat(80)}b`]) {
+      const input = { text: `x${needle}y${needle}a${needle}`, needle, other: `${needle}z` }
+      const { text } = input
+      assert.equal(evaluate('contains(text, needle)', input), true)
+      assert.equal(evaluate('contains(text, other)', input), false)
+      assert.equal(evaluate('find_first(text, needle)', input), 1)
+      assert.equal(evaluate('find_first(text, needle, `2`)', input), text.indexOf(needle, 2))
+      assert.equal(evaluate('find_last(text, needle)', input), text.lastIndexOf(needle))
+      assert.equal(evaluate('find_last(text, other)', input), null)
+      assert.deepEqual(evaluate('split(text, needle)', input), text.split(needle))
+      assert.deepEqual(evaluate('split(text, needle, `1`)', input), ['x', text.slice(1 + needle.length)])
+      assert.equal(
+        evaluate("replace(text, needle, '$&')", input),
+        text.replaceAll(needle, () => '$&'),
+      )
+      assert.equal(evaluate("replace(text, needle, '-', `1`)", input), `x-${text.slice(1 + needle.length)}`)
+    }
+    assert.deepEqual(evaluate("split(@, '-', `5`)", 'a-b'), ['a', 'b'])
+    assert.deepEqual(
+      [evaluate("split(@, '')", 'abc'), evaluate("split(@, '', `1`)", 'abc'), evaluate("split(@, '')", '')],
+      [['a', 'b', 'c'], ['a', 'bc'], []],
+    )
+    assert.throws(() => evaluate("split(@, '-', `-1`)", 'a-b'), { code: codeOf })
+  })
+
+  const [many, part] = ['a'.repeat(400_000), 'a'.repeat(40_000)]
+  const slow: { readonly [what: string]: readonly [text: string, input: unknown] } = {
+    'a long text in a longer one': ['contains(a, b)', { a: many, b: `${part}b${part}` }],
+    'the same from the end': ['find_last(a, b)', { a: many, b: `${part.slice(1)}ba` }],
+    'a place for a long text': ['find_first(a, b)', { a: many, b: `${part}b${part}` }],
+    'a cut by a long text': ['length(split(a, b))', { a: many, b: `${part}b${part}` }],
+    'a replacement of a long text': ["length(replace(a, b, 'c'))", { a: many, b: `${part}b${part}` }],
+    'a replacement with a pattern of the engine': [`length(replace('xb', 'b', '$\`b', \`28\`))`, {}],
+    'a trim by many characters': ['length(trim(a, b))', { a: many, b: `${'b'.repeat(400_000)}a` }],
+    'a sort by long texts': ['length(sort_by(a, &join($.c, [$.b, $.c])))', { a: Array(20).fill(0), b: part, c: 'x' }],
+    'a sort by one long text': ['length(sort_by(a, &$.b))', { a: Array(5_000).fill(0), b: many }],
+    'equal long texts for each element': ['length(a[?$.b == $.c])', { a: Array(10_000).fill(0), b: many, c: `${many.slice(1)}b` }],
+  }
+  for (const [what, [text, input]] of Object.entries(slow)) {
+    it(`takes a short time, with a result or without: ${what}`, () => {
+      const before = process.cpuUsage()
+      try {
+        assert.equal(typeof evaluate(text, input), text.startsWith('contains') ? 'boolean' : text.startsWith('find') ? 'object' : 'number')
+      } catch (error) {
+        assert.match(String(error), /takes more than 100000 steps/)
+      }
+      const { user, system } = process.cpuUsage(before)
+      assert.ok(user + system < 1_500_000, `it took ${(user + system) / 1000} ms`)
+    })
+  }
 
   it('is a condition only if its result is true or false', () => {
     assert.equal(Expression.parse('a').holds({ a: false }), false)

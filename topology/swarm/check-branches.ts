@@ -27,7 +27,7 @@ export function checkBranches(bees: readonly BranchingBee[], add: Add): void {
     if (branches !== null) checkReaders(bee, branches, graph, add)
     const isReturning = bee.type !== null && returningRoles.has(bee.type.role)
     if (isReturning || bee.type?.role === 'merge') checkStack(bee, add)
-    else checkStackedBranches(bee, graph, add)
+    else checkStackedBranches(bee, bee.input?.bees ?? [], graph, add)
     if (!isReturning) continue
     if (++rings <= maxRings) checkLoop(bee, branches ?? [], graph, add)
     else if (rings === maxRings + 1) add(['bees', bee.index], `there are more than ${maxRings} loops and caches`, 'Divide the swarm.')
@@ -87,7 +87,8 @@ function checkReaders({ index, name, type }: BranchingBee, branches: readonly Br
       )
 }
 
-function checkLoop({ index, name, input }: BranchingBee, branches: readonly Branch[], graph: BranchGraph, add: Add): void {
+function checkLoop(bee: BranchingBee, branches: readonly Branch[], graph: BranchGraph, add: Add): void {
+  const { index, name, input } = bee
   const body = branches.map(({ reader }) => reader).filter((reader) => graph.readersOf(name).some((one) => one.name === reader))
   if (body.length === 0 || input === null) return
   const before = graph.leadingTo(name)
@@ -96,6 +97,14 @@ function checkLoop({ index, name, input }: BranchingBee, branches: readonly Bran
   if (!input.bees.some(isBack))
     add(['bees', index, 'input'], `no way leads from ${body[0]} back to ${name}`, `Add the last bee of a round to the input of ${name}.`)
   else if (input.bees.every(isBack)) add(['bees', index, 'input'], `nothing leads into the loop of ${name}`, 'Add the bee from which requests come.')
+  // A mark of a branch that is not taken ends a loop, so a way in must be certain too if there are several.
+  checkStackedBranches(
+    bee,
+    input.bees.filter((from) => !isBack(from)),
+    graph,
+    add,
+  )
+  checkCopies(bee, inside, graph, add)
   if (graph.readersOf(name).every((reader) => body.includes(reader.name)))
     add(['bees', index], `no request leaves the loop of ${name}: only ${body.join(', ')} reads it`, `Let a bee after the loop read ${name}.`)
   for (const reader of graph.bees) {
@@ -119,6 +128,24 @@ function checkLoop({ index, name, input }: BranchingBee, branches: readonly Bran
   }
 }
 
+/** A bee that reads several bees of a loop as they come has several results each round, and each of them begins another round. */
+function checkCopies({ name }: BranchingBee, inside: ReadonlySet<string>, graph: BranchGraph, add: Add): void {
+  for (const reader of graph.bees) {
+    const isHead = reader.name === name
+    if (reader.input?.kind !== 'stack' || reader.type?.role === 'merge' || !(isHead || inside.has(reader.name))) continue
+    const each = reader.input.bees.filter((from) => inside.has(from) || (!isHead && from === name))
+    const copies = isHead || each.length < 2 ? each : each.filter((from) => !graph.bodyOf(reader).has(from))
+    const second = copies[1]
+    if (second === undefined) continue
+    const reads = isHead ? `${copies.join(' and ')} lead back to ${name}` : `${reader.name} in the loop of ${name} reads ${copies.join(' and ')}`
+    add(
+      ['bees', reader.index, 'input', 'stack', reader.input.bees.indexOf(second)],
+      `${reads} as they come, so that a request comes back ${copies.length} times`,
+      `Let a bee of type merge read these, and let ${reader.name} read the merge.`,
+    )
+  }
+}
+
 /** A merge and a loop read each input as it comes. */
 function checkStack({ index, name, type, input }: BranchingBee, add: Add): void {
   if (input === null || (input.kind === 'stack' && input.bees.length > 1)) return
@@ -127,10 +154,10 @@ function checkStack({ index, name, type, input }: BranchingBee, add: Add): void 
   else add(path, `${name} is a ${type?.type}, and needs the way in and the way back`, 'Use input: { stack: [<bee before>, <last bee of a round>] }.')
 }
 
-function checkStackedBranches({ index, name, type, input }: BranchingBee, graph: BranchGraph, add: Add): void {
-  if (type === null || ends.has(type.role) || type.role === 'respond' || input?.kind !== 'stack' || input.bees.length < 2) return
+function checkStackedBranches({ index, name, type, input }: BranchingBee, some: readonly string[], graph: BranchGraph, add: Add): void {
+  if (type === null || ends.has(type.role) || type.role === 'respond' || input?.kind !== 'stack' || some.length < 2) return
   input.bees.forEach((from, at) => {
-    if (graph.isUncertain(from))
+    if (some.includes(from) && graph.isUncertain(from))
       add(
         ['bees', index, 'input', 'stack', at],
         `${name} reads ${from} beside others as they come, and a request may take another branch`,
@@ -146,6 +173,7 @@ class BranchGraph {
   readonly #byName: ReadonlyMap<string, BranchingBee>
   readonly #readers = new Map<string, BranchingBee[]>()
   readonly #uncertain = new Map<string, boolean>()
+  readonly #bodies = new Map<string, ReadonlySet<string>>()
 
   constructor(bees: readonly BranchingBee[]) {
     this.bees = bees
@@ -169,6 +197,21 @@ class BranchGraph {
     // The iteration includes entries that are added to the set during it.
     for (const one of reached) for (const reader of this.readersOf(one)) if (reader.name !== end) reached.add(reader.name)
     return reached
+  }
+
+  /** The bees of a round of a loop or a cache; none for any other bee. */
+  bodyOf({ name, type, spec }: BranchingBee): ReadonlySet<string> {
+    const known = this.#bodies.get(name)
+    if (known !== undefined) return known
+    const isReturning = type !== null && returningRoles.has(type.role)
+    const body = isReturning
+      ? this.reachedFrom(
+          (type.branches?.(spec) ?? []).map(({ reader }) => reader),
+          name,
+        )
+      : new Set<string>()
+    this.#bodies.set(name, body)
+    return body
   }
 
   /** The bees whose outputs reach a bee, without itself. */

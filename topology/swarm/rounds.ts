@@ -17,3 +17,9 @@ export function withRound(headers: readonly Header[], loop: string, round: numbe
 export function roundsText(headers: readonly Header[]): string {
   return headerText(headers, roundsHeader) ?? ''
 }
+
+/** The identity of one call of a bee. A request is one call of each bee, but in a loop one each round. */
+export function callIdOf(id: string, headers: readonly Header[]): string {
+  const rounds = roundsText(headers)
+  return rounds === '' ? id : `${id};${rounds}`
+}

@@ -64,6 +64,27 @@ describe('An http-call bee', () => {
     assert.equal(headers['idempotency-key'], answer.headers.get('x-request-id'))
   })
 
+  it('sends a key of its own each round of a loop, so that a service with keys acts each round', async () => {
+    const spec = `{url: "${base}/next"}`
+    seen.length = 0
+    answers = [({ body }, response) => json({ n: (JSON.parse(body) as { readonly n: number }).n + 1 })({} as Seen, response)]
+    await using swarm = await SwarmHere.open(
+      {},
+      {
+        bees: `  - {name: again, type: loop, input: {stack: [entrance, call]}, spec: {while: 'n < \`3\`', body: call, max_rounds: 9}}
+  - {name: call, type: http-call, input: {name: again}, spec: ${spec}}
+  - {name: answer, type: respond, input: {name: again}}`,
+      },
+    )
+    const answer = await swarm.ask({ n: 0 })
+    assert.deepEqual(await answer.json(), { n: 3 })
+    const id = answer.headers.get('x-request-id')
+    assert.deepEqual(
+      seen.map(({ headers }) => headers['idempotency-key']),
+      [1, 2, 3].map((round) => `${id};again=${round}`),
+    )
+  })
+
   it('puts fields into the path and the query, each as one value', async () => {
     await using swarm = await open(`method: GET, url: "${base}/items/{id}/file.{kind}?q={search.text}&all=1"`, [json([])])
     await swarm.ask({ id: 'a/../b?c#d%2e', kind: 'png', search: { text: 'x&admin=1 ü' } })

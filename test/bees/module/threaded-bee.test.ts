@@ -167,6 +167,7 @@ function request(): BeeRequest {
   const headers = [{ key: 'name', value: Buffer.from('value') }]
   return {
     id: 'r1',
+    callId: 'r1;again=2',
     headers,
     contentType: 'application/json',
     notTaken: [],

@@ -136,6 +136,27 @@ describe('A postgres bee', { skip: skipsPostgres() }, () => {
     assert.deepEqual(await server.query('SELECT label FROM once'), [{ label: 'before' }, { label: 'while away' }])
   })
 
+  it('writes once each round of a loop', async () => {
+    await server.query('CREATE TABLE rounds (id text, n int)')
+    const db = JSON.stringify(server.url({ password: '{{ secrets.DB_PASSWORD }}' }))
+    await using swarm = await SwarmHere.open(
+      { WAGGLE_SECRET_DB_PASSWORD: server.password },
+      {
+        bees: `  - {name: again, type: loop, input: {stack: [entrance, next]}, spec: {while: 'n < \`3\`', body: write, max_rounds: 9}}
+  - {name: write, type: postgres, input: {name: again}, spec: {db: ${db}, query: "INSERT INTO rounds VALUES (:request_id, :n) RETURNING n + 1 AS n"}}
+  - {name: next, type: map, input: {name: write}, spec: {expression: '[0]'}}
+  - {name: answer, type: respond, input: {name: again}}`,
+      },
+    )
+    const answer = await swarm.ask({ n: 0 })
+    assert.deepEqual(await answer.json(), { n: 3 })
+    const id = answer.headers.get('x-request-id')
+    assert.deepEqual(
+      await server.query('SELECT id, n FROM rounds ORDER BY n'),
+      [0, 1, 2].map((n) => ({ id, n })),
+    )
+  })
+
   it('starts without its server, and answers as soon as the server is there', async () => {
     await server.pause()
     await using swarm = await open('SELECT 1 AS one')

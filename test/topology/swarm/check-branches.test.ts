@@ -147,4 +147,49 @@ describe('The check of loops', () => {
     const [first] = mistakesOf(ring.replace('{ name: a }', '{ join: [a, in] }'))
     assert.match(first ?? '', /^swarm.yaml:6:32: b is in the loop of again and reads in outside of it/)
   })
+
+  const twoBacks = '- { name: TYPE, type: TYPE, input: { stack: [in, a, b] }, spec: SPEC }\n'
+  const heads = { loop: "{ while: 'x', body: m, max_rounds: 3 }", cache: '{ body: m, ttl_seconds: 60 }' }
+  for (const [type, spec] of Object.entries(heads)) {
+    const head = (input: string) => twoBacks.replaceAll('TYPE', type).replace('SPEC', spec).replace('[in, a, b]', input)
+    const fan = work('m', `{ name: ${type} }`) + work('a', '{ name: m }') + work('b', '{ name: m }')
+    const out = `- { name: answer, type: respond, input: { name: ${type} } }\n`
+    const column = type === 'loop' ? 53 : 55
+
+    it(`refuses a ${type} with two ways back, and asks for a merge`, () => {
+      const mistake = `swarm.yaml:4:${column}: a and b lead back to ${type} as they come, so that a request comes back 2 times; Let a bee of type merge read these, and let ${type} read the merge.`
+      assert.deepEqual(mistakesOf(head('[in, a, b]') + fan + out), [mistake])
+      const routed = fan.replace(
+        "type: map, input: { name: TYPE }, spec: { expression: '@' }".replace('TYPE', type),
+        `type: route, input: { name: ${type} }, spec: { routes: { a: 'x' }, default: b }`,
+      )
+      assert.deepEqual(mistakesOf(head('[in, a, b]') + routed + out), [mistake])
+      const merge = '- { name: one, type: merge, input: { stack: [a, b] } }\n'
+      assert.deepEqual(mistakesOf(head('[in, one]') + routed + merge + out), [])
+    })
+
+    it(`refuses a bee in a ${type} that reads several bees of a round as they come`, () => {
+      assert.deepEqual(mistakesOf(head('[in, c]') + fan + work('c', '{ stack: [a, b] }') + out), [
+        `swarm.yaml:8:45: c in the loop of ${type} reads a and b as they come, so that a request comes back 2 times; Let a bee of type merge read these, and let c read the merge.`,
+      ])
+    })
+
+    it(`refuses several branches as ways into a ${type}, because one of them is not taken`, () => {
+      const ways = work('p', '{ name: way }') + work('q', '{ name: way }')
+      const before = route("{ routes: { p: 'x' }, default: q }") + ways
+      const [first, second, ...others] = mistakesOf(before + head('[p, q, a]') + work('m', `{ name: ${type} }`) + work('a', '{ name: m }') + out)
+      assert.match(first ?? '', new RegExp(`${type} reads p beside others as they come`))
+      assert.match(second ?? '', new RegExp(`${type} reads q beside others as they come`))
+      assert.deepEqual(others, [])
+    })
+  }
+
+  it('accepts a loop in a loop, and refuses two ways from the outer round into the inner loop', () => {
+    const ring = (inner: string) =>
+      `- { name: again, type: loop, input: { stack: [in, end] }, spec: ${spec} }\n${work('a', '{ name: again }')}${work('b', '{ name: again }').replace('again', 'a')}` +
+      `- { name: inner, type: loop, input: { stack: ${inner} }, spec: { while: 'x', body: step, max_rounds: 2 } }\n` +
+      `${work('step', '{ name: inner }')}${work('end', '{ name: inner }')}${answer}`
+    assert.deepEqual(mistakesOf(ring('[b, step]')), [])
+    assert.match(mistakesOf(ring('[a, b, step]')).join('\n'), /^swarm.yaml:7:50: inner in the loop of again reads a and b as they come[^\n]*$/)
+  })
 })

@@ -65,6 +65,7 @@ export type StatementValue = string | Uint8Array | null
 export interface WriteIdentity {
   readonly swarm: string
   readonly bee: string
+  /** The id of the request, in a loop with its round. */
   readonly requestId: string
 }
 
