@@ -343,4 +343,24 @@ describe('An import', () => {
     assert.throws(() => importedSwarm(join(directory, 'binary.pbtxt'), '.'), { code: 'WAGGLE_INVALID_SWARM', message: /is not UTF-8/ })
     assert.match(refused('empty.yaml', ''), /ensemble_scheduling is missing/)
   })
+
+  it('counts each document of a file, and takes no longer for each the more there are', () => {
+    const cpu = process.cpuUsage()
+    assert.match(refused('scalars.yaml', `kind: Pipeline\n${'--- 1\n'.repeat(10_000)}`), /scalars\.yaml:101:1: the file has more than 100 documents/)
+    assert.match(refused('comments.yaml', `${'---\n# none\n'.repeat(50_000)}---\nkind: Pipeline\n`), /comments\.yaml:100002:\d+: spec is missing/)
+    const { user } = process.cpuUsage(cpu)
+    assert.ok(user < 5e6, `${user / 1e6} s`)
+  })
+
+  it('names the line of a mistake in a later document', () => {
+    assert.match(refused('later.yaml', 'kind: Model\n---\nkind: Pipeline\nspec: {a: 1, a: 2}\n'), /later\.yaml:4:\d+/)
+    assert.match(refused('later-list.yaml', 'kind: Model\n---\nkind: Pipeline\nspec: []\n'), /later-list\.yaml:4:\d+: spec must be a map/)
+  })
+
+  it('reads one long line as fast as many short ones', () => {
+    const cpu = process.cpuUsage()
+    assert.match(refused('long/config.pbtxt', 'a: 123456 '.repeat(90_000)), /ensemble_scheduling is missing/)
+    const { user } = process.cpuUsage(cpu)
+    assert.ok(user < 2e6, `${user / 1e6} s`)
+  })
 })
