@@ -10,6 +10,7 @@ import { statementValues } from './statement-values.ts'
 export default defineBee({
   type: 'postgres',
   role: 'call',
+  uses: ['replicas'],
   keepsInput: true,
   summary: 'Runs a query on PostgreSQL for each request, with fields of the input as its parameters. Its result is the list of rows.',
   delivery:

@@ -81,20 +81,27 @@ export class SwarmDocument {
     )
     if (list.length > 1) mistakes.push(mistakeAt(placeAt(list[1]?.range[0] ?? 0), 'a second document starts here', 'Put one swarm in a file.'))
     mistakes.push(...nodeMistakes(document, placeAt))
-    if (mistakes.length === 0 && list.some(({ errors }) => errors.some(({ message }) => stackIsFull.test(message))))
-      throw tooDeep(start, file)
+    if (mistakes.length === 0 && list.some(({ errors }) => errors.some(({ message }) => stackIsFull.test(message)))) throw tooDeep(start, file)
     if (mistakes.length > 0) throw invalidSwarm(file, mistakes)
     let value: unknown
     try {
       value = document.toJS({ maxAliasCount: maxAliases })
     } catch {
-      throw invalidSwarm(file, [
-        mistakeAt(start, 'its anchors and aliases expand to too much', `Use at most ${maxAliases} aliases, or none.`),
-      ])
+      throw invalidSwarm(file, [mistakeAt(start, 'its anchors and aliases expand to too much', `Use at most ${maxAliases} aliases, or none.`)])
     }
     // Aliases can nest a value many times.
     if (depthOf(value) > maxDepth) throw tooDeep(start, file)
     return new SwarmDocument(file, document.contents, value, lines, { linesBefore })
+  }
+
+  /** True if the file has a value at `path`. */
+  has(path: Path): boolean {
+    let value = this.value
+    for (const step of path) {
+      if (value === null || typeof value !== 'object' || !Object.hasOwn(value, step)) return false
+      value = Reflect.get(value, step)
+    }
+    return true
   }
 
   /** `file:line:col` of the value at `path`, or of its key. If the file lacks the value, the place of its nearest parent. */
@@ -208,7 +215,11 @@ function quotable(text: string): string {
   return cut.toWellFormed().replace(control, (character) => `\\u${character.charCodeAt(0).toString(16).padStart(4, '0')}`)
 }
 
-function parsedDocuments(text: string, { file, start }: { readonly file: string; readonly start: string }, lineCounter: LineCounter): readonly Document.Parsed[] {
+function parsedDocuments(
+  text: string,
+  { file, start }: { readonly file: string; readonly start: string },
+  lineCounter: LineCounter,
+): readonly Document.Parsed[] {
   try {
     // `yaml` compares each key with each to find duplicates, so they are searched below.
     const documents = parseAllDocuments(text, { lineCounter, uniqueKeys: false, strict: true, merge: false, customTags: [], prettyErrors: false })
