@@ -16,10 +16,29 @@ export interface Requirements {
  * WAGGLE_PYTHON_ENVIRONMENT if a file cannot be read.
  */
 export function requirementsOf(named: string | null, beeFile: string): Requirements | null {
-  const beside = ['requirements.txt', 'pyproject.toml'].map((name) => join(dirname(beeFile), name))
-  const file = named ?? beside.find((path) => existsSync(path))
+  const file = fileOf(named, beeFile)
   if (file === undefined) return null
   return basename(file).endsWith('.toml') ? ofProject(file, named !== null) : ofLines(file)
+}
+
+/** The files of a bee's requirements: the file itself, and those that it includes, as far as they can be read. */
+export function requirementFiles(named: string | null, beeFile: string): readonly string[] {
+  const file = fileOf(named, beeFile)
+  if (file === undefined) return []
+  if (basename(file).endsWith('.toml')) return [file]
+  const files = new Set<string>()
+  try {
+    hashLines(file, createHash('sha256'), files)
+  } catch (thrown) {
+    // A file that is missing may come later, so it is in the list too.
+    if (!(thrown instanceof WaggleError)) throw thrown
+  }
+  return [...files]
+}
+
+function fileOf(named: string | null, beeFile: string): string | undefined {
+  const beside = ['requirements.txt', 'pyproject.toml'].map((name) => join(dirname(beeFile), name))
+  return named ?? beside.find((path) => existsSync(path))
 }
 
 function ofLines(file: string): Requirements | null {
