@@ -9,6 +9,7 @@ import { WaggleError } from '../topology/waggle-error.ts'
 import type { BeeCheckContext, BeeFindings, BeeType } from './define-bee.ts'
 import type { BeeRegistry } from './registry.ts'
 import { VersionMistake } from './served-model/version-spec.ts'
+import { unreadSettings } from './unread-settings.ts'
 
 export interface BeeCheckOptions extends Pick<BeeCheckContext<never>, 'ports' | 'resolve' | 'resolveCommand'> {
   readonly registry: BeeRegistry
@@ -29,7 +30,10 @@ export interface CheckedBees {
  */
 export async function checkBees(swarm: CheckedSwarm, { registry, mayBeMissing, ...context }: BeeCheckOptions): Promise<CheckedBees> {
   const mistakes: WaggleError[] = []
-  const warnings = neverJoined(swarm).map(({ path, message, next }) => mistakeAt(swarm.document.place(path), message, next))
+  const warnings = [
+    ...neverJoined(swarm).map(({ path, message, next }) => mistakeAt(swarm.document.place(path), message, next)),
+    ...unreadSettings(swarm, registry).map(({ warning }) => warning),
+  ]
   const found = new Map<string, BeeFindings>()
   const missing = new Set([
     'WAGGLE_NOT_RESOLVED',
@@ -111,15 +115,16 @@ class Outcomes {
   }
 }
 
-/** Adds the remarks of all checks, each with its place: the input that it is about, or else the bee's spec. */
+/** Adds the remarks of all checks, each with its place: the input or the setting that it is about, or else the bee's spec. */
 function addRemarks(
   swarm: CheckedSwarm,
   found: ReadonlyMap<string, BeeFindings>,
   { mistakes, warnings }: { readonly mistakes: WaggleError[]; readonly warnings: WaggleError[] },
 ): void {
   for (const [at, { name, input: from }] of swarm.bees.entries()) {
-    for (const { kind, input, message, next } of found.get(name)?.remarks ?? []) {
-      const place = swarm.document.place(['bees', at, ...(input === undefined || from === null ? ['spec'] : edgeOf(from, input))])
+    for (const { kind, input, setting, message, next } of found.get(name)?.remarks ?? []) {
+      const inSpec = ['spec', ...(setting === undefined ? [] : [setting])]
+      const place = swarm.document.place(['bees', at, ...(input === undefined || from === null ? inSpec : edgeOf(from, input))])
       if (mistakes.length < enoughMistakes) (kind === 'mistake' ? mistakes : warnings).push(mistakeAt(place, message, next))
     }
   }

@@ -116,6 +116,8 @@ export interface BeeRemark {
   readonly kind: 'mistake' | 'warning'
   /** The input that the remark is about; undefined for the bee itself. */
   readonly input?: string
+  /** The setting of the spec that the remark is about. */
+  readonly setting?: string
   readonly message: string
   /** The next step, as a sentence. */
   readonly next: string
@@ -199,6 +201,9 @@ export class NotTaken {
   }
 }
 
+/** A setting of a bee beside its spec that only some bees read. */
+export type BesideSpec = 'gpu' | 'replicas' | 'max_replicas'
+
 /** A model with its versions, as an operator sees it. */
 export interface RunningModel {
   readonly state: Omit<ModelRow, 'swarm' | 'bee' | 'type'>
@@ -254,6 +259,11 @@ export interface BeeDefinition<S extends TSchema, In, Out> {
   mistakes?(spec: { readonly [key: string]: unknown }): readonly SpecMistake[]
   /** The least number of replicas that a spec asks for, where it has a setting of its own. Default: 1. */
   leastReplicas?(spec: Static<S>): number
+  /**
+   * The settings beside the spec that bees of this type read; any other gets a warning. `replicas` lets more calls be in flight, `max_replicas` needs `replicate`.
+   * Default: all for the role `call`, `replicas` for `sink`, none for any other.
+   */
+  uses?: readonly BesideSpec[]
   /** True if `check` depends on the bees that read this one. */
   fitsReaders?: true
   /** True if the bee never changes its input. Then it gets no copy of its own. */

@@ -1,9 +1,9 @@
 import { Type } from 'typebox'
 import { WaggleError } from '../../topology/waggle-error.ts'
-import { type BeeContext, defineBee } from '../define-bee.ts'
+import { type BeeContext, type BeeRemark, defineBee } from '../define-bee.ts'
 import { processBee } from '../process-bee.ts'
 import { replicatedProcess } from '../replicas/replicated-process.ts'
-import { type BoundSpec, boundsMistake, boundsOf, boundsSpec } from './bounds.ts'
+import { type BoundSpec, boundsMistake, boundsOf, boundsSpec, boundsWithoutContainer } from './bounds.ts'
 
 export default defineBee({
   type: 'container',
@@ -47,7 +47,7 @@ export default defineBee({
     if (command !== null && image === null) await ports.programs.checkCommand(command, spec.env ?? {})
     const mistake = boundsMistake(spec, bee)
     if (mistake !== null) throw mistake
-    if (image === null) return undefined
+    if (image === null) return { remarks: boundsRemarks(spec, bee) }
     const isHere = await ports.programs.hasImage(image)
     if (isHere !== true) throw notHere(bee, image, isHere)
     return undefined
@@ -58,6 +58,7 @@ export default defineBee({
     const env = spec.env ?? {}
     const mistake = boundsMistake(spec, bee)
     if (mistake !== null) throw mistake
+    if (image === null) for (const { message, next } of boundsRemarks(spec, bee)) log('warn', `${message}. ${next}`)
     const open =
       image === null
         ? () => ports.processes.open({ swarm, bee, command: command ?? [], env, log })
@@ -65,6 +66,16 @@ export default defineBee({
     return processBee(replicatedProcess(await replicate(open)))
   },
 })
+
+/** A warning for each bound that no container keeps. */
+function boundsRemarks(spec: ContainerSpec, bee: string): readonly BeeRemark[] {
+  return boundsWithoutContainer(spec).map((setting) => ({
+    kind: 'warning',
+    setting,
+    message: `${setting} has no effect on ${bee}, which runs as a process of this machine and not in a container`,
+    next: `Remove it, or run the image: without a command for it under resolve: in waggle.yaml.`,
+  }))
+}
 
 interface ContainerSpec extends BoundSpec {
   readonly image?: string

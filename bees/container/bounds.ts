@@ -43,6 +43,11 @@ export function boundsOf({ memory = '2g', cpus = 1, pids = 256, network = false 
   }
 }
 
+/** The bounds of a spec, which have no effect on a program that runs as a process of this machine. */
+export function boundsWithoutContainer(spec: BoundSpec): readonly (keyof BoundSpec)[] {
+  return (['memory', 'cpus', 'pids', 'network'] as const).filter((key) => spec[key] !== undefined)
+}
+
 /** The error of bounds that a container must not have; null if there is none. */
 export function boundsMistake({ memory, network }: BoundSpec, bee: string): WaggleError | null {
   if (network === 'host')

@@ -10,6 +10,7 @@ import { fieldAt, UrlTemplate } from './url-template.ts'
 export default defineBee({
   type: 'http-call',
   role: 'call',
+  uses: ['replicas'],
   keepsInput: true,
   summary: 'Calls an HTTP service with the input, and gives on its answer.',
   delivery:

@@ -6,6 +6,7 @@ import { type PreprocessSpec, preprocessSchema } from './preprocess-spec.ts'
 
 export default defineBee({
   type: 'image-preprocess',
+  uses: ['replicas'],
   summary: 'Makes a tensor of a photo: decoded, upright, resized, cropped, padded and normalised, by default as the model that reads it takes it.',
   delivery: 'A photo is decoded again after a crash, to the same tensor.',
   spec: preprocessSchema,

@@ -4,11 +4,13 @@ import { Secret, secretText } from '../../topology/swarm/secret.ts'
 import { WaggleError } from '../../topology/waggle-error.ts'
 import { type BeeContext, type BeeRemark, defineBee } from '../define-bee.ts'
 import { NamedStatement } from './named-statement.ts'
+import { SharedPreparation } from './shared-preparation.ts'
 import { statementValues } from './statement-values.ts'
 
 export default defineBee({
   type: 'postgres',
   role: 'call',
+  uses: ['replicas'],
   keepsInput: true,
   summary: 'Runs a query on PostgreSQL for each request, with fields of the input as its parameters. Its result is the list of rows.',
   delivery:
@@ -61,8 +63,9 @@ export default defineBee({
     const statement = NamedStatement.parse(spec.query)
     const database = opened(ports.postgres, spec, `waggle ${swarm}/${bee}`)
     const query = new Query(context, statement, database)
+    const preparation = new SharedPreparation((signal) => query.prepare(signal))
     try {
-      await query.prepared()
+      await preparation.start()
     } catch (thrown) {
       if (!(thrown instanceof WaggleError) || thrown.code !== 'WAGGLE_POSTGRES_AWAY') {
         await database.close()
@@ -72,7 +75,7 @@ export default defineBee({
     }
     return {
       async process(input: unknown, { id, callId, signal }) {
-        const { types, effect } = await query.prepared(signal)
+        const { types, effect } = await preparation.result(signal)
         const values = statementValues(input, id, { fields: statement.fields, types })
         return database.run({
           statement,
@@ -82,7 +85,10 @@ export default defineBee({
           effect: effect === 'once' ? { once: { swarm, bee, requestId: callId } } : effect,
         })
       },
-      close: () => database.close(),
+      close() {
+        preparation.close()
+        return database.close()
+      },
     }
   },
 })
@@ -102,12 +108,11 @@ interface PreparedQuery {
   readonly effect: 'read' | 'any' | 'once'
 }
 
-/** The query, which the server has parsed. A server that is away at the start is asked again by the next request. */
+/** The query, as the server parses it. */
 class Query {
   readonly #context: BeeContext<PostgresSpec>
   readonly #statement: NamedStatement
   readonly #database: OpenPostgres
-  #prepared: Promise<PreparedQuery> | null = null
 
   constructor(context: BeeContext<PostgresSpec>, statement: NamedStatement, database: OpenPostgres) {
     this.#context = context
@@ -116,17 +121,7 @@ class Query {
   }
 
   /** With `signal` it waits for a server that is away, for ten seconds. */
-  prepared(signal?: AbortSignal): Promise<PreparedQuery> {
-    if (this.#prepared !== null) return this.#prepared
-    const preparing = this.#prepare(signal)
-    this.#prepared = preparing
-    preparing.catch(() => {
-      this.#prepared = null
-    })
-    return preparing
-  }
-
-  async #prepare(signal: AbortSignal | undefined): Promise<PreparedQuery> {
+  async prepare(signal?: AbortSignal): Promise<PreparedQuery> {
     const { parameters } = checked(await this.#database.describe(this.#statement, signal))
     return { types: parameters, effect: await this.#effect() }
   }

@@ -17,7 +17,7 @@ export function containerSettings(
     Image: image.id,
     ...(command === null ? {} : { Cmd: [...command] }),
     Env: Object.entries(variables).map(([name, value]) => `${name}=${value}`),
-    User: isRoot(image.user) ? unprivilegedUser : image.user,
+    User: isUnprivileged(image.user) ? image.user : unprivilegedUser,
     Labels: { ...labels },
     AttachStdin: true,
     AttachStdout: true,
@@ -48,10 +48,10 @@ export function containerSettings(
   }
 }
 
-/** True for a user that is root, or for none, which Docker takes for root. */
-function isRoot(user: string): boolean {
-  const [name = ''] = user.split(':')
-  return name === '' || name === 'root' || /^0+$/.test(name)
+/** True for a number other than 0. The image's own list of users decides which number a name has, so any name may be root. */
+function isUnprivileged(user: string): boolean {
+  const [id = ''] = user.split(':')
+  return /^\d+$/.test(id) && !/^0+$/.test(id)
 }
 
 /** The user `nonroot` of distroless images. It owns nothing. */

@@ -10,7 +10,7 @@ import { PullProgress } from './pull-progress.ts'
 export interface FoundImage {
   readonly name: string
   readonly id: string
-  /** The user that the image runs as; '' for root. */
+  /** The user that the image names, by name or number; '' for root. */
   readonly user: string
   /** True if the image has a health check. */
   readonly isChecked: boolean

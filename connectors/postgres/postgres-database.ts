@@ -14,6 +14,7 @@ import { revealed } from '../../topology/swarm/secret.ts'
 import { WaggleError } from '../../topology/waggle-error.ts'
 import { pause } from '../system/pause.ts'
 import { BoundedQuery } from './bounded-query.ts'
+import { ConnectionSlots } from './connection-slots.ts'
 import { isAway, isConflict, isStalePlan, postgresError } from './postgres-error.ts'
 import { StatementDescription } from './statement-description.ts'
 import { deleteOldWrites, makeWriteTable, rememberedWrite, rememberResult } from './write-table.ts'
@@ -33,6 +34,8 @@ export class PostgresServers implements Postgres {
 
 class PostgresDatabase implements OpenPostgres {
   readonly #pool: pg.Pool
+  /** The pool's own queue counts its wait as time to connect, so a call asks the pool only when a connection is free. */
+  readonly #slots: ConnectionSlots
   readonly #clock: Clock
   /** The database as errors name it. */
   readonly #shown: string
@@ -40,6 +43,7 @@ class PostgresDatabase implements OpenPostgres {
 
   constructor({ db, connections, statementMs, application }: PostgresOptions, clock: Clock) {
     this.#clock = clock
+    this.#slots = new ConnectionSlots(connections)
     const connectionString = revealed(db)
     try {
       if (!/^postgres(ql)?:\/\//.test(connectionString)) throw new TypeError('it does not begin with postgres://')
@@ -158,6 +162,7 @@ class PostgresDatabase implements OpenPostgres {
 
   /** Lends a connection. It is closed after an abort, and after an error of the connection. An aborted statement ends on the server by its time limit. */
   async #withClient<T>(statement: Statement | null, act: (client: pg.PoolClient) => Promise<T>, signal?: AbortSignal): Promise<T> {
+    await this.#slots.take(signal)
     let client: pg.PoolClient | null = null
     let isBroken = false
     let cancel = () => {}
@@ -181,6 +186,7 @@ class PostgresDatabase implements OpenPostgres {
     } finally {
       cancel()
       client?.release(isBroken)
+      this.#slots.release()
     }
   }
 }

@@ -41,7 +41,7 @@ export class LocalPython implements PythonBees {
   open(options: PythonOptions): Promise<OpenProcess> {
     const { clock, reload = false } = this.#options
     if (!reload) return this.#open(options)
-    return ReloadedProcess.open({ file: options.file, open: () => this.#open(options), clock, log: options.log })
+    return ReloadedProcess.open({ file: options.file, requirements: options.requirements, open: () => this.#open(options), clock, log: options.log })
   }
 
   async #open({ file, name, requirements, env, ...rest }: PythonOptions): Promise<OpenProcess> {

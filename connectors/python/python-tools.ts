@@ -48,8 +48,15 @@ try:
     import tomllib
 except ImportError:
     from pip._vendor import tomli as tomllib
-with open(sys.argv[1], "rb") as file:
-    dependencies = tomllib.load(file)["project"]["dependencies"]
+try:
+    with open(sys.argv[1], "rb") as file:
+        dependencies = tomllib.load(file)["project"]["dependencies"]
+    if not isinstance(dependencies, list) or not all(isinstance(line, str) for line in dependencies):
+        sys.exit("dependencies of [project] is no list of texts")
+except ValueError as error:
+    sys.exit("it is no TOML: " + str(error))
+except (KeyError, TypeError):
+    sys.exit("it has no dependencies in a table [project]")
 with open(sys.argv[2], "w") as file:
     file.writelines(line + "\\n" for line in dependencies)
 `

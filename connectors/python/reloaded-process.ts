@@ -4,10 +4,13 @@ import type { Clock } from '../../processor/ports.ts'
 import type { Payload } from '../../topology/swarm/payload.ts'
 import type { OpenProcess, ProcessCall, ProcessOptions } from '../../topology/swarm/ports/processes.ts'
 import { WaggleError } from '../../topology/waggle-error.ts'
+import { requirementFiles } from './requirements.ts'
 
 export interface ReloadOptions {
   /** The bee's file. The Python files beside it, and the files of requirements there, are watched too. */
   readonly file: string
+  /** The bee's `spec.requirements`, which may lie elsewhere. They are watched with all files that they include. */
+  readonly requirements: string | null
   /** Starts the processes of the file as it is now. */
   readonly open: () => Promise<OpenProcess>
   readonly clock: Clock
@@ -39,7 +42,7 @@ export class ReloadedProcess implements OpenProcess {
   }
 
   static async open(options: ReloadOptions): Promise<ReloadedProcess> {
-    const loaded = stateOf(options.file)
+    const loaded = stateOf(options)
     return new ReloadedProcess(options, await options.open(), loaded)
   }
 
@@ -65,7 +68,7 @@ export class ReloadedProcess implements OpenProcess {
 
   /** A change counts when two looks have found the same, because an editor may write a file in several steps. */
   #look(): void {
-    const state = stateOf(this.#options.file)
+    const state = stateOf(this.#options)
     const isStable = state === this.#seen
     this.#seen = state
     if (!isStable || state === this.#loaded) {
@@ -100,10 +103,10 @@ export class ReloadedProcess implements OpenProcess {
 }
 
 /** Changes when a watched file does. */
-function stateOf(file: string): string {
+function stateOf({ file, requirements }: ReloadOptions): string {
   const folder = dirname(file)
   const beside = names(folder).filter((name) => /\.(py|ipynb)$|^requirements.*\.txt$|^pyproject\.toml$/.test(name))
-  const paths = new Set([file, ...beside.slice(0, maxFiles).map((name) => join(folder, name))])
+  const paths = new Set([file, ...beside.slice(0, maxFiles).map((name) => join(folder, name)), ...requirementFiles(requirements, file)])
   return [...paths].map((path) => `${path} ${stampOf(path)}`).join('\n')
 }
 

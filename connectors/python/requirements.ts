@@ -16,10 +16,29 @@ export interface Requirements {
  * WAGGLE_PYTHON_ENVIRONMENT if a file cannot be read.
  */
 export function requirementsOf(named: string | null, beeFile: string): Requirements | null {
-  const beside = ['requirements.txt', 'pyproject.toml'].map((name) => join(dirname(beeFile), name))
-  const file = named ?? beside.find((path) => existsSync(path))
+  const file = fileOf(named, beeFile)
   if (file === undefined) return null
   return basename(file).endsWith('.toml') ? ofProject(file, named !== null) : ofLines(file)
+}
+
+/** The files of a bee's requirements: the file itself, and those that it includes, as far as they can be read. */
+export function requirementFiles(named: string | null, beeFile: string): readonly string[] {
+  const file = fileOf(named, beeFile)
+  if (file === undefined) return []
+  if (basename(file).endsWith('.toml')) return [file]
+  const files = new Set<string>()
+  try {
+    hashLines(file, createHash('sha256'), files)
+  } catch (thrown) {
+    // A file that is missing may come later, so it is in the list too.
+    if (!(thrown instanceof WaggleError)) throw thrown
+  }
+  return [...files]
+}
+
+function fileOf(named: string | null, beeFile: string): string | undefined {
+  const beside = ['requirements.txt', 'pyproject.toml'].map((name) => join(dirname(beeFile), name))
+  return named ?? beside.find((path) => existsSync(path))
 }
 
 function ofLines(file: string): Requirements | null {
@@ -48,10 +67,28 @@ function hashLines(file: string, hash: ReturnType<typeof createHash>, seen: Set<
 /** A `pyproject.toml` beside the file may only hold settings of tools. Then it needs nothing. */
 function ofProject(file: string, isNamed: boolean): Requirements | null {
   const text = contentOf(file)
-  const hasDependencies = /^\s*\[project\]\s*(#.*)?$/m.test(text) && /^\s*dependencies\s*=/m.test(text)
-  if (hasDependencies) return { file, kind: 'pyproject', hash: createHash('sha256').update(text).digest('hex') }
+  const project = projectTable(text)
+  if (/^\s*dependencies\s*=/m.test(project)) return { file, kind: 'pyproject', hash: createHash('sha256').update(text).digest('hex') }
+  if (/^\s*dynamic\s*=\s*\[[^\]]*["']dependencies["']/m.test(project))
+    throw wrong(
+      file,
+      'has dynamic dependencies, which are known only when the project is built',
+      'List the packages as dependencies of [project], or name a requirements.txt as spec.requirements.',
+    )
   if (isNamed) throw wrong(file, 'has no dependencies in a table [project]')
   return null
+}
+
+/** The lines of the table `[project]`, without texts of several lines. */
+function projectTable(text: string): string {
+  let isProject = false
+  const lines: string[] = []
+  for (const line of text.replace(/"""[\s\S]*?"""|'''[\s\S]*?'''/g, '""').split(/\r?\n/)) {
+    const table = /^\s*\[\[?\s*([\w."'-]+)\s*\]\]?\s*(?:#.*)?$/.exec(line)?.[1]
+    if (table !== undefined) isProject = table.replace(/["']/g, '') === 'project'
+    else if (isProject) lines.push(line.replace(/^\s*#.*$/, ''))
+  }
+  return lines.join('\n')
 }
 
 function contentOf(file: string): string {
@@ -62,10 +99,10 @@ function contentOf(file: string): string {
   }
 }
 
-function wrong(file: string, what: string): WaggleError {
+function wrong(file: string, what: string, next = 'Correct the file, or name another one as spec.requirements.'): WaggleError {
   return new WaggleError('WAGGLE_PYTHON_ENVIRONMENT', {
     message: `The requirements ${file} ${what}`,
-    next: 'Correct the file, or name another one as spec.requirements.',
+    next,
   })
 }
 

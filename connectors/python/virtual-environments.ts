@@ -159,9 +159,11 @@ export class VirtualEnvironments {
     const { guardian, signal } = this.#options
     const { failure, lastLines } = await runTool(program, argv, { cwd: dirname(requirements.file), guardian, signal, onLine })
     if (failure === null) return
+    // A program of several lines tells a reader nothing.
+    const shownArguments = argv.slice(0, 3).filter((argument) => !argument.includes('\n'))
     const said = lastLines.length === 0 ? '' : `:\n${lastLines.map((line) => `  ${line}`).join('\n')}`
     throw new WaggleError('WAGGLE_PYTHON_ENVIRONMENT', {
-      message: `The environment of ${requirements.file} cannot be made: ${basename(program)} ${argv.slice(0, 3).join(' ')} … ${failure}${said}`,
+      message: `The environment of ${requirements.file} cannot be made: ${basename(program)} ${shownArguments.join(' ')} … ${failure}${said}`,
       next: 'Correct the requirements, or see that the package index can be reached.',
     })
   }

@@ -6,6 +6,7 @@ import { earlyBees } from '../../bees/early-bees.ts'
 import { type HostOptions, SwarmHost } from '../../bees/host.ts'
 import { redactedHost, redactedModel } from '../../bees/redacted-host.ts'
 import type { BeeRegistry } from '../../bees/registry.ts'
+import { unreadSettings } from '../../bees/unread-settings.ts'
 import type { RemoteModels } from '../../connectors/objects/remote-models.ts'
 import { schemaRegistry } from '../../connectors/schema-registry/schema-registry.ts'
 import { Application } from '../../processor/application/application.ts'
@@ -135,6 +136,7 @@ export class RunningSwarm {
       resolveCommand: (image) => config.resolve.command(image),
       log: say,
     })
+    for (const { bee, warning } of unreadSettings(swarm, registry)) say(bee, 'warn', `${warning.place}: ${warning.message}. ${warning.next}`)
     const early = await earlyBees(optionsFor(swarm.bees), swarm.document)
     const plan = planSwarm({ ...swarm, bees: early.bees }, planSettingsOf(settings))
     const { bees } = plan

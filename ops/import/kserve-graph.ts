@@ -14,6 +14,7 @@ class GraphImport {
   readonly #draft: SwarmDraft
   readonly #nodes: ReadonlyMap<string, YamlObject>
   readonly #hosts = new Set<string>()
+  readonly #reached = new Set<string>()
 
   constructor(graph: YamlObject, file: string) {
     const metadata = graph.object('metadata')
@@ -31,6 +32,9 @@ class GraphImport {
     const entrance = this.#draft.add(`${this.#name}-input`, { type: 'gateway-input', spec: { name: this.#name } })
     const last = this.#node('root', entrance, [], this.#graph)
     this.#draft.add('answer', { type: 'respond', input: { name: last } })
+    for (const [name, node] of this.#nodes)
+      if (!this.#reached.has(name))
+        this.#draft.note(node.place(), `no step leads to the node ${name}, so it is left out`, 'Name it as nodeName of a step, or remove it.')
     const hosts = [...this.#hosts]
     if (hosts.length > 0)
       this.#draft.note(
@@ -53,10 +57,12 @@ class GraphImport {
         `the node ${name} leads back to itself`,
         'Waggle has cycles through a loop bee: import the nodes without the way back.',
       )
+    this.#reached.add(name)
     node.noteOthers(this.#draft, ['routerType', 'steps'], {})
     const type = node.text('routerType') ?? ''
     const steps = node.objects('steps')
     if (steps.length === 0) throw node.wrong(['steps'], `the node ${name} has no steps`, 'Give it one.')
+    for (const step of steps) this.#noteUnused(type, step)
     const target = (step: YamlObject, from: string) => this.#target(step, from, [...above, name])
     switch (type) {
       case 'Sequence':
@@ -69,6 +75,14 @@ class GraphImport {
         return this.#splitter(name, steps, input, target)
       default:
         throw node.wrong(['routerType'], `there is no router type ${JSON.stringify(type)}`, 'Use Sequence, Ensemble, Switch or Splitter.')
+    }
+  }
+
+  /** Notes each member of a step that a router of this type does not look at. */
+  #noteUnused(type: string, step: YamlObject): void {
+    for (const [key, users] of Object.entries(usersOf)) {
+      if (step.text(key) === null || users.includes(type)) continue
+      this.#draft.note(step.place(key), `${key} of a step has no meaning in a ${type}`, `Remove it, or use ${users.join(' or ')}.`)
     }
   }
 
@@ -224,6 +238,13 @@ function stepName(step: YamlObject): string {
   return step.text('name') ?? step.text('serviceName') ?? step.text('nodeName') ?? 'step'
 }
 
+/** The router types that look at a member of a step. */
+const usersOf: { readonly [key: string]: readonly string[] } = {
+  data: ['Sequence'],
+  condition: ['Sequence', 'Switch'],
+  weight: ['Splitter'],
+  dependency: ['Ensemble'],
+}
 const graphAdvice: { readonly [key: string]: string } = {
   timeout: 'Set timeout_seconds of the bees, or X-Timeout-Seconds of a request.',
   resources: 'Nothing: the graph runs in the process.',

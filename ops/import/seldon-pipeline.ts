@@ -124,6 +124,10 @@ class PipelineImport {
     if (only === undefined) throw at.wrong([], 'it reads no step', 'Name one.')
     const joinType = at.text(keys.join) ?? 'inner'
     const windowMs = keys.window === null ? null : at.number(keys.window)
+    if (bees.length === 1 || joinType === 'any')
+      for (const key of [keys.window, ...(bees.length === 1 ? [keys.join] : [])])
+        if (key !== null && at.text(key) !== null)
+          this.#draft.note(at.place(key), `${key} has no meaning for a step that does not join`, 'Leave it out.')
     if (bees.length > 1 && joinType === 'any') {
       const picked = sources.find(({ tensor }) => tensor !== null)
       if (picked !== undefined)

@@ -162,10 +162,11 @@ class Reader {
   }
 
   #place(): string {
-    for (let newline = this.#text.indexOf('\n', this.#counted); newline >= 0 && newline < this.#at; newline = this.#text.indexOf('\n', newline + 1)) {
+    // Each character is looked at once, however many places one long line has.
+    for (; this.#counted < this.#at; this.#counted++) {
+      if (this.#text[this.#counted] !== '\n') continue
       this.#line++
-      this.#lineStart = newline + 1
-      this.#counted = newline + 1
+      this.#lineStart = this.#counted + 1
     }
     return `${this.#file}:${this.#line}:${this.#at - this.#lineStart + 1}`
   }

@@ -86,6 +86,12 @@ function addStep(
 ): void {
   const { type, spec, left } = modelSource(step, file, folder)
   if (left !== null) draft.note(step.place, left.message, left.next)
+  if (type === 'http-call' && step.version !== null)
+    draft.note(
+      step.place,
+      `model_version ${step.version} of ${step.model} has no equal`,
+      'Name the version in the url of the bee: /v2/models/MODEL/versions/VERSION/infer.',
+    )
   const bee = draft.add(step.model, { type, input: { name: renamed(`${step.model}-input`, step.inputs, sources, draft) }, spec })
   for (const [field, tensor] of step.outputs) sources.set(tensor, { bee, field })
 }
@@ -161,16 +167,21 @@ const advice: { readonly [field: string]: string } = {
   model_transaction_policy: 'A request has one answer. Send parts of it from a python or module bee.',
   label_filename: 'Set spec.labels of the model bee, or put NAME.labels.txt beside the model.',
   optimization: 'Nothing: the runtime chooses.',
+  data_type: 'Nothing: a request is JSON, and the model decides the type. spec.schema of the gateway checks requests.',
+  dims: 'Nothing: a request is JSON, and the model decides the shape. spec.schema of the gateway checks requests.',
 }
 
 function noteTheRest(config: ProtoMessage, draft: SwarmDraft): void {
   noteFields(config, [...carried], draft)
-  for (const field of ['input', 'output']) for (const { message } of config.messages(field)) noteFields(message, ['name', 'data_type', 'dims'], draft)
+  for (const field of ['input', 'output']) for (const { message } of config.messages(field)) noteFields(message, ['name'], draft)
 }
 
 function noteFields(message: ProtoMessage, known: readonly string[], draft: SwarmDraft): void {
-  for (const { name, place } of message.fields) {
-    if (known.includes(name)) continue
+  const noted = new Set<string>()
+  for (const { name, value, place } of message.fields) {
+    if (known.includes(name) || noted.has(name)) continue
+    // A list of values is one part of the file.
+    if (typeof value === 'string') noted.add(name)
     draft.note(place, `${name} has no equal`, ownMember(advice, name) ?? 'Leave it out, or do it in a bee of your own.')
   }
 }

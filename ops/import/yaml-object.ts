@@ -95,19 +95,23 @@ export class YamlObject {
 /** The documents of a YAML file that are maps. Each is bounded as a swarm file is. */
 export function yamlObjects(text: string, file: string): readonly YamlObject[] {
   const found: YamlObject[] = []
+  let documents = 0
   let lines: string[] = []
-  const all = text.split(/\r?\n/)
+  let linesBefore = 0
   const end = () => {
     const source = lines.join('\n')
-    lines = lines.map(() => '')
-    if (source.replace(/#.*$/gm, '').trim() === '') return
-    if (found.length === maxDocuments)
-      throw invalidSwarm(file, [mistakeAt(`${file}:1:1`, `the file has more than ${maxDocuments} documents`, 'Import them one by one.')])
-    // The empty lines in front keep the places of the file.
-    const document = SwarmDocument.parse(source, file)
-    if (isMap(document.value)) found.push(new YamlObject(document, [], document.value))
+    if (source.replace(/#.*$/gm, '').trim() !== '') {
+      if (documents++ === maxDocuments)
+        throw invalidSwarm(file, [
+          mistakeAt(`${file}:${linesBefore + 1}:1`, `the file has more than ${maxDocuments} documents`, 'Import them one by one.'),
+        ])
+      const document = SwarmDocument.parse(source, file, { linesBefore })
+      if (isMap(document.value)) found.push(new YamlObject(document, [], document.value))
+    }
+    linesBefore += lines.length
+    lines = []
   }
-  for (const line of all) {
+  for (const line of text.split(/\r?\n/)) {
     if (/^---(\s|$)/.test(line)) {
       end()
       lines.push(line.replace('---', '   '))

@@ -16,6 +16,7 @@ import { WaggleError } from '../../topology/waggle-error.ts'
 async function found(
   bees: string,
   types: readonly BeeType[] = [],
+  commands: { readonly [image: string]: readonly string[] } = {},
 ): Promise<{ readonly mistakes: readonly string[]; readonly warnings: readonly string[]; readonly loaded: number }> {
   const registry = new BeeRegistry([...types, ...new BeeRegistry().types])
   const yaml = `name: s\nbees:\n- { name: g, type: gateway-input, spec: { name: g } }\n${bees}`
@@ -44,7 +45,7 @@ async function found(
         },
       },
       resolve: async (uri) => uri,
-      resolveCommand: () => null,
+      resolveCommand: (image) => commands[image] ?? null,
     })
     return { mistakes: [], warnings: warnings.map(line), loaded }
   } catch (thrown) {
@@ -61,6 +62,38 @@ describe('The check of a swarm’s bees', () => {
       assert.deepEqual(mistakes, [`s.yaml:4:76 "${table}" is not a valid name for a table`])
     }
     assert.deepEqual((await found('- { name: save, type: save-to-database, input: { name: g }, spec: { table: own.predictions_2 } }\n')).mistakes, [])
+  })
+
+  it('warns of each setting that a bee does not read, with its place', async () => {
+    const call = 'type: http-call, input: { name: g }, spec: { url: "http://127.0.0.1/" }'
+    const workers = 'type: python, input: { name: g }, spec: { file: a.py, bee: a, workers: 8 }'
+    const beside = async (bee: string) => (await found(`- { name: b, ${bee} }\n`)).warnings.filter((one) => one.includes('no effect'))
+    const unread = (key: string, type: string) => [`s.yaml:4:${16 + key.length} ${key} has no effect on b: a bee of type ${type} does not read it`]
+    assert.deepEqual(await beside(`gpu: 1, ${call}`), unread('gpu', 'http-call'))
+    assert.deepEqual(await beside(`max_replicas: 3, ${call}`), unread('max_replicas', 'http-call'))
+    const map = 'type: map, input: { name: g }, spec: { expression: "a" }'
+    assert.deepEqual(await beside(`replicas: 2, ${map}`), unread('replicas', 'map'))
+    assert.deepEqual(await beside(`max_replicas: 2, type: respond, input: { name: g }`), unread('max_replicas', 'respond'))
+    for (const max of [1, 2])
+      assert.deepEqual(await beside(`max_replicas: ${max}, ${workers}`), [
+        `s.yaml:4:28 max_replicas ${max} has no effect on b, whose spec asks for 8`,
+      ])
+    for (const fine of [`replicas: 3, ${call}`, `gpu: 0, replicas: 1, max_replicas: 1, ${map}`, `max_replicas: 9, ${workers}`, `gpu: 1, ${workers}`])
+      assert.deepEqual(await beside(fine), [], fine)
+  })
+
+  it('warns of the bounds of a container that runs as a process', async () => {
+    const spec = 'image: i, memory: 512m, cpus: 1, pids: 9, network: true'
+    const bee = `- { name: b, type: container, input: { name: g }, spec: { ${spec} } }\n`
+    const { warnings } = await found(bee, [], { i: ['node'] })
+    assert.deepEqual(
+      warnings.map((one) => one.replace(/^s\.yaml:4:\d+ (\w+) has no effect on b, .*$/, '$1')),
+      ['memory', 'cpus', 'pids', 'network'],
+    )
+    assert.deepEqual(
+      (await found(bee)).warnings.filter((one) => one.includes('no effect')),
+      [],
+    )
   })
 
   it('compares types that definitions make from their specs', async () => {

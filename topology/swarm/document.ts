@@ -22,12 +22,21 @@ export class SwarmDocument {
   readonly value: unknown
   readonly #root: Node | null
   readonly #lines: LineCounter
+  /** Lines of the file in front of the parsed text. */
+  readonly #linesBefore: number
   /** For a value that is not from a file: its place, in front of the path in the value. */
   readonly #origin: string | null
   readonly #pairs = new WeakMap<YAMLMap, ReadonlyMap<unknown, Pair>>()
 
-  private constructor(file: string, root: Node | null, value: unknown, lines: LineCounter, origin: string | null = null) {
+  private constructor(
+    file: string,
+    root: Node | null,
+    value: unknown,
+    lines: LineCounter,
+    { origin = null, linesBefore = 0 }: { readonly origin?: string | null; readonly linesBefore?: number } = {},
+  ) {
     this.#origin = origin
+    this.#linesBefore = linesBefore
     this.file = file
     this.#root = root
     this.value = value
@@ -36,7 +45,7 @@ export class SwarmDocument {
 
   /** A value of a program in place of a file. `origin` is the place of the program that gave it; each place is `ORIGIN: bees[1].type`. */
   static ofValue(value: unknown, origin: string): SwarmDocument {
-    return new SwarmDocument(origin, null, value, new LineCounter(), origin)
+    return new SwarmDocument(origin, null, value, new LineCounter(), { origin })
   }
 
   /** Parses the bytes of a file. Bytes that are not UTF-8 are a mistake, with their place. */
@@ -50,18 +59,19 @@ export class SwarmDocument {
     }
   }
 
-  /** Parses a text. WAGGLE_INVALID_SWARM lists everything that makes it unreadable. */
-  static parse(text: string, file: string): SwarmDocument {
+  /** Parses a text, which begins behind `linesBefore` lines of its file. WAGGLE_INVALID_SWARM lists everything that makes it unreadable. */
+  static parse(text: string, file: string, { linesBefore = 0 }: { readonly linesBefore?: number } = {}): SwarmDocument {
     if (Buffer.byteLength(text) > maxSwarmBytes) throw tooLarge(file)
     const lines = new LineCounter()
     const placeAt = (offset: number) => {
       const { line, col } = lines.linePos(Math.min(offset, text.length))
-      return `${file}:${line || 1}:${col || 1}`
+      return `${file}:${(line || 1) + linesBefore}:${col || 1}`
     }
-    const list = parsedDocuments(text, file, lines)
+    const start = `${file}:${linesBefore + 1}:1`
+    const list = parsedDocuments(text, { file, start }, lines)
     const document = list[0]
     if (document === undefined || (document.contents === null && document.errors.length === 0))
-      throw invalidSwarm(file, [mistakeAt(`${file}:1:1`, 'the file is empty', 'Give it a name and bees.')])
+      throw invalidSwarm(file, [mistakeAt(start, 'the file is empty', 'Give it a name and bees.')])
     const mistakes = list.flatMap((one) =>
       // A tag that YAML does not know is reported below with the other tags.
       [...one.errors, ...one.warnings]
@@ -71,20 +81,27 @@ export class SwarmDocument {
     )
     if (list.length > 1) mistakes.push(mistakeAt(placeAt(list[1]?.range[0] ?? 0), 'a second document starts here', 'Put one swarm in a file.'))
     mistakes.push(...nodeMistakes(document, placeAt))
-    if (mistakes.length === 0 && list.some(({ errors }) => errors.some(({ message }) => stackIsFull.test(message))))
-      throw tooDeep(`${file}:1:1`, file)
+    if (mistakes.length === 0 && list.some(({ errors }) => errors.some(({ message }) => stackIsFull.test(message)))) throw tooDeep(start, file)
     if (mistakes.length > 0) throw invalidSwarm(file, mistakes)
     let value: unknown
     try {
       value = document.toJS({ maxAliasCount: maxAliases })
     } catch {
-      throw invalidSwarm(file, [
-        mistakeAt(`${file}:1:1`, 'its anchors and aliases expand to too much', `Use at most ${maxAliases} aliases, or none.`),
-      ])
+      throw invalidSwarm(file, [mistakeAt(start, 'its anchors and aliases expand to too much', `Use at most ${maxAliases} aliases, or none.`)])
     }
     // Aliases can nest a value many times.
-    if (depthOf(value) > maxDepth) throw tooDeep(`${file}:1:1`, file)
-    return new SwarmDocument(file, document.contents, value, lines)
+    if (depthOf(value) > maxDepth) throw tooDeep(start, file)
+    return new SwarmDocument(file, document.contents, value, lines, { linesBefore })
+  }
+
+  /** True if the file has a value at `path`. */
+  has(path: Path): boolean {
+    let value = this.value
+    for (const step of path) {
+      if (value === null || typeof value !== 'object' || !Object.hasOwn(value, step)) return false
+      value = Reflect.get(value, step)
+    }
+    return true
   }
 
   /** `file:line:col` of the value at `path`, or of its key. If the file lacks the value, the place of its nearest parent. */
@@ -107,7 +124,7 @@ export class SwarmDocument {
       } else node = null
     })
     const { line, col } = this.#lines.linePos(offset)
-    return `${this.file}:${line || 1}:${col || 1}`
+    return `${this.file}:${(line || 1) + this.#linesBefore}:${col || 1}`
   }
 
   /** The pairs of a map by key. They are cached, because one map may have thousands of mistakes. */
@@ -198,15 +215,19 @@ function quotable(text: string): string {
   return cut.toWellFormed().replace(control, (character) => `\\u${character.charCodeAt(0).toString(16).padStart(4, '0')}`)
 }
 
-function parsedDocuments(text: string, file: string, lineCounter: LineCounter): readonly Document.Parsed[] {
+function parsedDocuments(
+  text: string,
+  { file, start }: { readonly file: string; readonly start: string },
+  lineCounter: LineCounter,
+): readonly Document.Parsed[] {
   try {
     // `yaml` compares each key with each to find duplicates, so they are searched below.
     const documents = parseAllDocuments(text, { lineCounter, uniqueKeys: false, strict: true, merge: false, customTags: [], prettyErrors: false })
     return 'empty' in documents ? [] : documents
   } catch (thrown) {
     // The parser recurses for each level until the stack is full.
-    if (thrown instanceof RangeError) throw tooDeep(`${file}:1:1`, file)
-    throw invalidSwarm(file, [mistakeAt(`${file}:1:1`, `the file cannot be parsed (${String(thrown)})`, 'Correct the YAML.')])
+    if (thrown instanceof RangeError) throw tooDeep(start, file)
+    throw invalidSwarm(file, [mistakeAt(start, `the file cannot be parsed (${String(thrown)})`, 'Correct the YAML.')])
   }
 }
 

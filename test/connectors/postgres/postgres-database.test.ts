@@ -78,6 +78,25 @@ describe('A PostgreSQL database', { skip: skipsPostgres() }, () => {
     await assert.rejects(slow, /enough/)
     assert.deepEqual(await database.run(call('SELECT 2 AS two', [], 'read')), [{ two: 2 }])
   })
+
+  it('lets a call wait for a free connection as long as its own signal does', async () => {
+    const narrow = new PostgresServers({ clock: systemClock }).open({ db: server.url(), connections: 1, statementMs: 5000, application: 'test' })
+    const [running, waiting] = [new AbortController(), new AbortController()]
+    let isRunning = true
+    const slow = narrow.run({ ...call('SELECT pg_sleep(4)', [], 'read'), signal: running.signal }).finally(() => {
+      isRunning = false
+    })
+    const ended = assert.rejects(slow, /over/)
+    const waits = narrow.run({ ...call('SELECT 1', [], 'read'), signal: waiting.signal })
+    waiting.abort(new Error('enough'))
+    await assert.rejects(waits, /enough/)
+    assert.equal(isRunning, true)
+    const next = narrow.run(call('SELECT 2 AS two', [], 'read'))
+    running.abort(new Error('over'))
+    await ended
+    assert.deepEqual(await next, [{ two: 2 }])
+    await narrow.close()
+  })
 })
 
 describe('A PostgreSQL server that is away', () => {

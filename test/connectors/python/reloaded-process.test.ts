@@ -26,6 +26,7 @@ describe('A process that is replaced when its file changes', () => {
     await save()
     const process = await ReloadedProcess.open({
       file,
+      requirements: null,
       clock,
       log,
       async open() {

@@ -31,6 +31,36 @@ describe('The requirements of a Python bee', () => {
     assert.notEqual(requirementsOf(null, beside({ 'requirements.txt': '-r more.txt', 'more.txt': 'numpy' })), null)
   })
 
+  it('of a pyproject.toml are the dependencies of its table [project] alone', () => {
+    for (const project of [
+      '[project]\nname = "bee"\n\n[tool.pdm]\ndependencies = ["numpy"]\n',
+      '[tool.poetry]\ndependencies = {}\n[project]\nname = "bee"\n',
+      '[project]\nname = "bee"\n[project.optional]\ndependencies = ["numpy"]\n',
+      '[project]\ndescription = """\ndependencies = [1]\n"""\n',
+      '[project]\n# dependencies = ["numpy"]\n',
+    ])
+      assert.equal(requirementsOf(null, beside({ 'pyproject.toml': project })), null, project)
+    for (const project of [
+      '[ project ] # ours\r\nname = "bee"\r\ndependencies = [\r\n  "numpy",\r\n]\r\n',
+      '["project"]\n  dependencies=["numpy"]\n',
+    ])
+      assert.equal(requirementsOf(null, beside({ 'pyproject.toml': project }))?.kind, 'pyproject', project)
+  })
+
+  it('that are dynamic in a pyproject.toml are an error with the file and the next step', () => {
+    for (const dynamic of ['["dependencies"]', '["version", \'dependencies\']', '[\n  "version",\n  "dependencies",\n]'])
+      assert.throws(
+        () => requirementsOf(null, beside({ 'pyproject.toml': `[project]\nname = "bee"\ndynamic = ${dynamic}\n[tool.x]\ndependencies = 1\n` })),
+        {
+          code: 'WAGGLE_PYTHON_ENVIRONMENT',
+          message: /pyproject\.toml has dynamic dependencies/,
+          next: /name a requirements\.txt as spec\.requirements/,
+        },
+        dynamic,
+      )
+    assert.equal(requirementsOf(null, beside({ 'pyproject.toml': '[project]\ndynamic = ["version"]\n' })), null)
+  })
+
   it('may include each other in a circle', () => {
     assert.notEqual(requirementsOf(null, beside({ 'requirements.txt': '-r other.txt', 'other.txt': '-r requirements.txt\nnumpy' })), null)
   })

@@ -129,6 +129,24 @@ describe('An ensemble of Triton', () => {
       assert.match(refused('wrong/config.pbtxt', text), message)
   })
 
+  it('is imported with a warning for each part that is left out', () => {
+    const step = 'step { model_name: "away" model_version: 7 input_map { key: "x" value: "x" } output_map { key: "y" value: "y" } }'
+    const { notes } = imported(
+      'notes/config.pbtxt',
+      `input { name: "x" data_type: TYPE_INT8 }\noutput { name: "y" dims: [ 2, 3 ] }\nensemble_scheduling { ${step} }`,
+    )
+    for (const note of [
+      /^1:19 data_type has no equal/,
+      /^2:28 dims has no equal/,
+      /^3:23 model_version 7 of away has no equal; Name the version in the url/,
+    ])
+      assert.ok(
+        notes.some((one) => note.test(one)),
+        `${note} in ${notes.join('\n')}`,
+      )
+    assert.equal(notes.filter((one) => / dims has/.test(one)).length, 1)
+  })
+
   it('looks at no file outside of its model repository', () => {
     writeFileSync(join(directory, 'config.pbtxt'), 'platform: "onnxruntime_onnx"')
     const { bees } = imported(
@@ -209,6 +227,25 @@ describe('A Pipeline of Seldon Core 2', () => {
         notes.some((one) => note.test(one)),
         `${note} in ${notes.join('\n')}`,
       )
+  })
+
+  it('is imported with a warning for settings of a join on a step that does not join', () => {
+    const { notes } = imported(
+      'no-join.yaml',
+      `kind: Pipeline
+spec:
+  steps:
+    - {name: a, inputsJoinType: outer}
+    - {name: b, inputs: [a], joinWindowMs: 10}
+    - {name: c, inputs: [a, b], inputsJoinType: any, joinWindowMs: 10}
+    - {name: d, inputs: [a, b], inputsJoinType: outer, joinWindowMs: 10}
+  output: {steps: [c, d], stepsJoin: outer}
+`,
+    )
+    assert.deepEqual(
+      notes.filter((note) => /does not join/.test(note)).map((note) => note.replace(/:\d+ (\w+) .*/, ' $1')),
+      ['4 inputsJoinType', '5 joinWindowMs', '6 joinWindowMs'],
+    )
   })
 
   it('is refused with the place of what is wrong in it', () => {
@@ -314,6 +351,35 @@ describe('An InferenceGraph of KServe', () => {
       )
   })
 
+  it('is imported with a warning for nodes that no step reaches, and for settings that a router does not read', () => {
+    const { notes } = imported(
+      'notes.yaml',
+      `kind: InferenceGraph
+spec:
+  nodes:
+    root:
+      routerType: Splitter
+      steps:
+        - {serviceName: a, weight: 1, condition: "size>=10"}
+        - {serviceName: b, weight: 1, dependency: Soft, data: $response}
+    alone: {routerType: Sequence, steps: [{nodeName: behind}]}
+    behind: {routerType: Sequence, steps: [{serviceName: c}]}
+`,
+    )
+    for (const note of [
+      /^7:\d+ condition of a step has no meaning in a Splitter; Remove it, or use Sequence or Switch/,
+      /^8:\d+ dependency of a step has no meaning in a Splitter/,
+      /^8:\d+ data of a step has no meaning in a Splitter/,
+      /^9:\d+ no step leads to the node alone, so it is left out/,
+      /^10:\d+ no step leads to the node behind/,
+    ])
+      assert.ok(
+        notes.some((one) => note.test(one)),
+        `${note} in ${notes.join('\n')}`,
+      )
+    assert.equal(notes.filter((one) => /no meaning/.test(one)).length, 3)
+  })
+
   it('is refused with the place of what is wrong in it, and cannot grow without bound', () => {
     const head = 'kind: InferenceGraph\nspec:\n  nodes:\n'
     const doubling = Array.from(
@@ -342,5 +408,18 @@ describe('An import', () => {
     writeFileSync(join(directory, 'binary.pbtxt'), Buffer.from([0x61, 0xff]))
     assert.throws(() => importedSwarm(join(directory, 'binary.pbtxt'), '.'), { code: 'WAGGLE_INVALID_SWARM', message: /is not UTF-8/ })
     assert.match(refused('empty.yaml', ''), /ensemble_scheduling is missing/)
+  })
+
+  it('counts each document of a file, and takes no longer for each the more there are', () => {
+    const cpu = process.cpuUsage()
+    assert.match(refused('scalars.yaml', `kind: Pipeline\n${'--- 1\n'.repeat(10_000)}`), /scalars\.yaml:101:1: the file has more than 100 documents/)
+    assert.match(refused('comments.yaml', `${'---\n# none\n'.repeat(50_000)}---\nkind: Pipeline\n`), /comments\.yaml:100002:\d+: spec is missing/)
+    const { user } = process.cpuUsage(cpu)
+    assert.ok(user < 5e6, `${user / 1e6} s`)
+  })
+
+  it('names the line of a mistake in a later document', () => {
+    assert.match(refused('later.yaml', 'kind: Model\n---\nkind: Pipeline\nspec: {a: 1, a: 2}\n'), /later\.yaml:4:\d+/)
+    assert.match(refused('later-list.yaml', 'kind: Model\n---\nkind: Pipeline\nspec: []\n'), /later-list\.yaml:4:\d+: spec must be a map/)
   })
 })

@@ -1,0 +1,41 @@
+/** The connections that may be lent at once. Calls wait for one in the order in which they come. */
+export class ConnectionSlots {
+  #free: number
+  readonly #waiting = new Set<() => void>()
+
+  constructor(count: number) {
+    this.#free = count
+  }
+
+  /** Waits for a free slot. Rejects with the reason of `signal` when it aborts first. */
+  take(signal?: AbortSignal): Promise<void> {
+    if (signal?.aborted === true) return Promise.reject(signal.reason)
+    if (this.#free > 0) {
+      this.#free--
+      return Promise.resolve()
+    }
+    return new Promise((resolve, reject) => {
+      const onAbort = () => {
+        this.#waiting.delete(onFree)
+        reject(signal?.reason)
+      }
+      const onFree = () => {
+        signal?.removeEventListener('abort', onAbort)
+        resolve()
+      }
+      this.#waiting.add(onFree)
+      signal?.addEventListener('abort', onAbort, { once: true })
+    })
+  }
+
+  /** Gives the slot to the call that waits longest. */
+  release(): void {
+    const [next] = this.#waiting
+    if (next === undefined) {
+      this.#free++
+      return
+    }
+    this.#waiting.delete(next)
+    next()
+  }
+}
