@@ -243,9 +243,11 @@ function common(count: number): { readonly [name: string]: string } {
     'broker.session.timeout.ms': '3000',
     'broker.heartbeat.interval.ms': '500',
     'transaction.abort.timed.out.transaction.cleanup.interval.ms': '1000',
-    // Tests write records of 1970. A broker would delete them as expired 30 s after its start, with the tests' windows.
+    // Tests write records of 1970. A broker would delete them as expired 30 s after its start, with the tests' windows. For topics that are compacted too,
+    // as changelogs of windows are, its cleaner would do that every 15 s.
     'log.initial.task.delay.ms': '86400000',
     'log.retention.check.interval.ms': '86400000',
+    'log.cleaner.backoff.ms': '86400000',
   }
 }
 
