@@ -24,7 +24,6 @@ const copied = [
   'connectors/clickhouse/engine',
   'ops/init/templates',
   'ops/convert/convert.py',
-  'bees/python/sdk/src',
 ]
 
 export function preparePackage(): void {
@@ -36,7 +35,7 @@ export function preparePackage(): void {
     const { status, stdout } = spawnSync(process.execPath, [tsc, '-p', join(root, 'tsconfig.package.json'), ...options], { encoding: 'utf8' })
     if (status !== 0) throw new Error(`The sources cannot be compiled:\n${stdout}`)
   }
-  for (const file of copied) cpSync(join(root, file), join(dist, file), { recursive: true, filter: (path) => !path.endsWith('__pycache__') })
+  for (const file of copied) cpSync(join(root, file), join(dist, file), { recursive: true })
   mkdirSync(dirname(aside), { recursive: true })
   cpSync(manifest, aside)
   writeFileSync(manifest, `${JSON.stringify(publishedManifest(readManifest()), null, 2)}\n`)
