@@ -33,9 +33,10 @@ describeWithKafka('A rolling restart', {}, (cluster) => {
         const asked: Asked[] = []
         const clients = Array.from({ length: 6 }, async (_, client) => {
           for (let number = client; !isOver; number += 6) {
-            const inRotation = [...running.values()]
-            const program = inRotation[number % inRotation.length]
-            if (program !== undefined) asked.push(await ask(swarm, program, number))
+            const result = await ask(swarm, [...running.values()], number)
+            // The process that was chosen has ended before the connection. A proxy would turn to another one, which has the rest.
+            if (result.failure?.includes('ECONNREFUSED')) number -= 6
+            else asked.push(result)
             await pause(30)
           }
         })
@@ -62,7 +63,9 @@ describeWithKafka('A rolling restart', {}, (cluster) => {
   }
 })
 
-async function ask(swarm: SwarmProcesses, program: MeasuredProgram, number: number): Promise<Asked> {
+async function ask(swarm: SwarmProcesses, inRotation: readonly MeasuredProgram[], number: number): Promise<Asked> {
+  const program = inRotation[number % inRotation.length]
+  if (program === undefined) throw new Error('No process is in rotation')
   const sentAt = performance.now()
   const failure = await swarm
     .ask(program, { number })
