@@ -7,7 +7,7 @@ import { afterEach, beforeEach, describe, it } from 'node:test'
 import { SwarmTestDriver } from 'waggle-streams/testing'
 
 const root = resolve(import.meta.dirname, '..', '..', '..')
-const words = join(root, 'packages', 'waggle-bee-words')
+const words = join(root, 'examples', 'waggle-bee-words')
 const swarm = `name: texts
 bees:
   - {name: input, type: gateway-input, spec: {name: texts}}
