@@ -33,9 +33,13 @@ describeWithKafka('A rolling restart', {}, (cluster) => {
         const asked: Asked[] = []
         const clients = Array.from({ length: 6 }, async (_, client) => {
           for (let number = client; !isOver; number += 6) {
-            const result = await ask(swarm, [...running.values()], number)
-            // The process that was chosen has ended before the connection. A proxy would turn to another one, which has the rest.
-            if (result.failure?.includes('ECONNREFUSED')) number -= 6
+            const inRotation = [...running.values()]
+            const program = inRotation[number % inRotation.length]
+            if (program === undefined) throw new Error('No process is in rotation')
+            const result = await ask(swarm, program, number)
+            // A process may leave the rotation and end before the connection. A proxy would then turn to another one.
+            const hasLeft = ![...running.values()].includes(program)
+            if (hasLeft && result.failure?.includes('ECONNREFUSED')) number -= 6
             else asked.push(result)
             await pause(30)
           }
@@ -63,9 +67,7 @@ describeWithKafka('A rolling restart', {}, (cluster) => {
   }
 })
 
-async function ask(swarm: SwarmProcesses, inRotation: readonly MeasuredProgram[], number: number): Promise<Asked> {
-  const program = inRotation[number % inRotation.length]
-  if (program === undefined) throw new Error('No process is in rotation')
+async function ask(swarm: SwarmProcesses, program: MeasuredProgram, number: number): Promise<Asked> {
   const sentAt = performance.now()
   const failure = await swarm
     .ask(program, { number })

@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os'
 import { join, resolve } from 'node:path'
 import { after, it } from 'node:test'
 import { MeasuredProgram } from '../../ops/bench/measured-program.ts'
-import { writeCountingSwarm } from '../support/counting-swarm.ts'
+import { paid, writeCountingSwarm } from '../support/counting-swarm.ts'
 import { describeWithKafka } from '../support/kafka-cluster.ts'
 
 const main = resolve(import.meta.dirname, '..', '..', 'ops', 'cli', 'main.ts')
@@ -21,15 +21,6 @@ describeWithKafka('A swarm that counts with the DSL, on a cluster', { own: true 
       WAGGLE_PROCESSING: 'exactly_once',
       WAGGLE_INSTANCE: data,
     })
-
-  async function paid(program: MeasuredProgram, body: object): Promise<readonly [number, unknown]> {
-    const init = { method: 'POST', body: JSON.stringify(body), headers: { 'content-type': 'application/json' } }
-    const ask = () => fetch(`${program.ready.gateway}/v1/gateways/payments/request`, init)
-    let response = await ask()
-    // A busy machine makes the gateway refuse for a moment.
-    while (response.status === 503) response = await ask()
-    return [response.status, await response.json()]
-  }
 
   it('goes on counting after a kill, and on another machine from the changelog', async () => {
     const first = await start('one')

@@ -1,5 +1,6 @@
 import { mkdirSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
+import type { MeasuredProgram } from '../../ops/bench/measured-program.ts'
 
 /** Writes a swarm that counts the payments of each card by steps of the DSL. Returns the path of its file. */
 export function writeCountingSwarm(directory: string): string {
@@ -8,6 +9,16 @@ export function writeCountingSwarm(directory: string): string {
   writeFileSync(file, swarm)
   writeFileSync(join(directory, 'count-by-card.ts'), steps)
   return file
+}
+
+/** Sends a payment, and returns the status and the answer. A busy machine makes the gateway refuse for a moment (503), and then it is sent again. */
+export async function paid({ ready }: MeasuredProgram, body: object): Promise<readonly [number, unknown]> {
+  const init = { method: 'POST', body: JSON.stringify(body), headers: { 'content-type': 'application/json' } }
+  for (;;) {
+    const response = await fetch(`${ready.gateway}/v1/gateways/payments/request`, init)
+    const answer: unknown = await response.json()
+    if (response.status !== 503) return [response.status, answer]
+  }
 }
 
 const swarm = `name: cards

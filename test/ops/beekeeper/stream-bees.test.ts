@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os'
 import { join, resolve } from 'node:path'
 import { after, describe, it } from 'node:test'
 import { MeasuredProgram } from '../../../ops/bench/measured-program.ts'
-import { writeCountingSwarm } from '../../support/counting-swarm.ts'
+import { paid, writeCountingSwarm } from '../../support/counting-swarm.ts'
 
 const main = resolve(import.meta.dirname, '..', '..', '..', 'ops', 'cli', 'main.ts')
 
@@ -14,15 +14,6 @@ describe('A swarm that counts with the DSL, on the embedded log', () => {
   const file = writeCountingSwarm(directory)
   const env = { WAGGLE_DATA_DIR: join(directory, 'data'), WAGGLE_HTTP_PORT: '0' }
   const start = () => MeasuredProgram.start([main, 'run', file, '--json'], env)
-
-  async function paid(program: MeasuredProgram, body: object): Promise<readonly [number, unknown]> {
-    const init = { method: 'POST', body: JSON.stringify(body), headers: { 'content-type': 'application/json' } }
-    const ask = () => fetch(`${program.ready.gateway}/v1/gateways/payments/request`, init)
-    let response = await ask()
-    // A busy machine makes the gateway refuse for a moment.
-    while (response.status === 503) response = await ask()
-    return [response.status, await response.json()]
-  }
 
   it('goes on counting after a stop and after a kill, without a payment lost or counted twice', async () => {
     const first = await start()
