@@ -8,7 +8,8 @@ import { SwarmProcesses } from '../support/swarm-processes.ts'
 describeWithKafka('A swarm with branches, a loop and a cache on a cluster', {}, (cluster) => {
   for (const processing of ['at_least_once', 'exactly_once'] as const) {
     it(`${processing}, answers every accepted request after the same rounds while one of its processes is killed`, { timeout: 240_000 }, async () => {
-      const env = { WAGGLE_PROCESSING: processing }
+      // The other process takes over within the 30 s that each request has.
+      const env = { WAGGLE_PROCESSING: processing, WAGGLE_SESSION_TIMEOUT_MS: '6000' }
       const processes = new SwarmProcesses({ bees: branchingBees, functions: branchingFunctions, brokers: cluster().brokers, env })
       try {
         const [stays, goes] = await Promise.all([processes.start('stays'), processes.start('goes')])
@@ -35,8 +36,9 @@ describeWithKafka('A swarm with branches, a loop and a cache on a cluster', {}, 
 
 async function settled(url: string): Promise<unknown> {
   for (const end = performance.now() + 120_000; performance.now() < end; await pause(200)) {
-    const found = (await (await fetch(url)).json()) as { readonly state?: string; readonly answer: unknown }
-    if (found.state !== undefined && found.state !== 'pending') return { state: found.state, answer: found.answer }
+    const found = (await (await fetch(url)).json()) as { readonly state?: string; readonly answer: unknown; readonly error?: unknown }
+    if (found.state === 'answered') return { state: found.state, answer: found.answer }
+    if (found.state !== undefined && found.state !== 'pending') return found
   }
   throw new Error(`${url} is pending`)
 }
