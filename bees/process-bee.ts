@@ -1,7 +1,7 @@
 import type { OpenProcess } from '../topology/swarm/ports/processes.ts'
 import { WaggleError } from '../topology/waggle-error.ts'
 import type { Bee } from './define-bee.ts'
-import { outputOf, payloadOfInput } from './payload-input.ts'
+import { outputOf, payloadOfInput } from './hosting/payload-input.ts'
 
 /** A bee whose calls go to processes. */
 export function processBee(open: OpenProcess): Bee<unknown, unknown> {

@@ -1,7 +1,7 @@
 import { Type } from 'typebox'
 import { defineBee, NotTaken, PassedOn } from '../define-bee.ts'
-import { Expression } from '../expression.ts'
-import { expressionMistakes, expressionType, jsonInput } from '../expression-spec.ts'
+import { Expression } from '../expression/expression.ts'
+import { expressionMistakes, expressionType, jsonInput } from '../expression/expression-spec.ts'
 
 export default defineBee({
   type: 'filter',

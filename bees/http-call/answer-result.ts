@@ -1,4 +1,4 @@
-import { insideJson } from '../../topology/swarm/json-value.ts'
+import { insideJson } from '../../topology/swarm/payload/json-value.ts'
 import type { HttpAnswer } from '../../topology/swarm/ports/http-calls.ts'
 import { clipped, Refused, saidBy, WaggleError } from '../../topology/waggle-error.ts'
 import type { BytesOutput } from '../define-bee.ts'

@@ -1,7 +1,7 @@
 import type { PictureOptions, PictureTarget } from '../../topology/swarm/ports/pictures.ts'
 import { WaggleError } from '../../topology/waggle-error.ts'
 import type { BeeFindings, TakenPicture } from '../define-bee.ts'
-import { type PixelValues, pixelValues } from '../pixel-values.ts'
+import { type PixelValues, pixelValues } from '../model/pixel-values.ts'
 import type { PreprocessSpec } from './preprocess-spec.ts'
 
 /** The steps from a file to the tensor `image`, by the spec and by the bees that read it. */

@@ -1,4 +1,4 @@
-import type { Tensor } from '../../topology/swarm/payload.ts'
+import type { Tensor } from '../../topology/swarm/payload/payload.ts'
 import type { Picture } from '../../topology/swarm/ports/pictures.ts'
 import type { PicturePlan } from './picture-plan.ts'
 

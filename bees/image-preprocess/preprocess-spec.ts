@@ -1,5 +1,5 @@
 import { Type } from 'typebox'
-import { type PixelSpec, pixelSchema } from '../pixel-values.ts'
+import { type PixelSpec, pixelSchema } from '../model/pixel-values.ts'
 
 const side = { minimum: 1, maximum: 4096 }
 const colour = { pattern: '^#[0-9a-fA-F]{6}$' }

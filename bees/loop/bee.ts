@@ -1,8 +1,8 @@
 import { Type } from 'typebox'
 import type { Branch } from '../../topology/swarm/bee-type.ts'
 import { defineBee, PassedOn } from '../define-bee.ts'
-import { Expression } from '../expression.ts'
-import { expressionMistakes, expressionType, jsonInput } from '../expression-spec.ts'
+import { Expression } from '../expression/expression.ts'
+import { expressionMistakes, expressionType, jsonInput } from '../expression/expression-spec.ts'
 
 export default defineBee({
   type: 'loop',

@@ -1,8 +1,8 @@
 import { Type } from 'typebox'
 import { WaggleError } from '../../topology/waggle-error.ts'
 import { defineBee } from '../define-bee.ts'
-import { checkWeights, joinedModels, weightsOf } from '../joined-models.ts'
-import { predictionType } from '../model-prediction.ts'
+import { checkWeights, joinedModels, weightsOf } from '../model/joined-models.ts'
+import { predictionType } from '../model/model-prediction.ts'
 
 interface Vote {
   readonly label: string

@@ -1,5 +1,5 @@
-import { didYouMean } from '../../topology/swarm/nearest-name.ts'
-import { payloadTypeMistake } from '../../topology/swarm/payload-type-mistake.ts'
+import { didYouMean } from '../../topology/swarm/check/nearest-name.ts'
+import { payloadTypeMistake } from '../../topology/swarm/check/payload-type-mistake.ts'
 import type { ModuleTypes } from '../../topology/swarm/ports/programs.ts'
 import { WaggleError } from '../../topology/waggle-error.ts'
 import type { Bee } from '../define-bee.ts'

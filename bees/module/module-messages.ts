@@ -1,6 +1,6 @@
 import type { MessagePort } from 'node:worker_threads'
 import type { ErrorCode } from '../../topology/error-codes.ts'
-import type { Payload } from '../../topology/swarm/payload.ts'
+import type { Payload } from '../../topology/swarm/payload/payload.ts'
 import type { BeeRequest } from '../define-bee.ts'
 import type { BeeModule } from './load-bee.ts'
 

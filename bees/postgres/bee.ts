@@ -1,6 +1,6 @@
 import { Type } from 'typebox'
 import type { DescribedStatement, OpenPostgres, Postgres } from '../../topology/swarm/ports/postgres.ts'
-import { Secret, secretText } from '../../topology/swarm/secret.ts'
+import { Secret, secretText } from '../../topology/swarm/secrets/secret.ts'
 import { WaggleError } from '../../topology/waggle-error.ts'
 import { type BeeContext, type BeeRemark, defineBee } from '../define-bee.ts'
 import { NamedStatement } from './named-statement.ts'

@@ -1,6 +1,6 @@
 import { Type } from 'typebox'
+import { tableNameOf } from '../../topology/swarm/check/table-name.ts'
 import type { PredictionRow } from '../../topology/swarm/ports/database.ts'
-import { tableNameOf } from '../../topology/swarm/table-name.ts'
 import { type BeeRequest, defineBee } from '../define-bee.ts'
 
 export default defineBee({

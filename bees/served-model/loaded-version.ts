@@ -1,7 +1,7 @@
 import { ModelDied, type ModelRow, type OpenModel } from '../../topology/swarm/ports/models.ts'
 import { saidBy, WaggleError } from '../../topology/waggle-error.ts'
-import { modelRowOf, zeroRow } from '../model-input.ts'
-import { type ModelPrediction, type ModelReading, predictionOf } from '../model-reading.ts'
+import { modelRowOf, zeroRow } from '../model/model-input.ts'
+import { type ModelPrediction, type ModelReading, predictionOf } from '../model/model-reading.ts'
 
 export interface LoadedVersionOptions {
   readonly bee: string

@@ -2,7 +2,7 @@ import type { ModelRow as ModelState, ModelVersionRow } from '../../topology/swa
 import type { FoundVersion, ModelSignature, OpenModel, VersionFolder } from '../../topology/swarm/ports/models.ts'
 import { WaggleError } from '../../topology/waggle-error.ts'
 import type { BeeRequest } from '../define-bee.ts'
-import type { ModelPrediction, ModelReading } from '../model-reading.ts'
+import type { ModelPrediction, ModelReading } from '../model/model-reading.ts'
 import { type Flaw, LoadedVersion } from './loaded-version.ts'
 import { RefusedVersions } from './refused-versions.ts'
 import { signatureChange } from './signature-change.ts'

@@ -1,5 +1,5 @@
 import type { ModelSignature, TensorSignature } from '../../topology/swarm/ports/models.ts'
-import type { ModelReading } from '../model-reading.ts'
+import type { ModelReading } from '../model/model-reading.ts'
 
 /** A model with the roles of its outputs. */
 export interface Read {

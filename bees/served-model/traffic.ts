@@ -1,4 +1,4 @@
-import { didYouMean } from '../../topology/swarm/nearest-name.ts'
+import { didYouMean } from '../../topology/swarm/check/nearest-name.ts'
 import { placeOf } from '../request-place.ts'
 import { type VersionSpec, versionMistake, versionOf } from './version-spec.ts'
 

@@ -1,6 +1,6 @@
 import { Type } from 'typebox'
 import { ownMember } from '../../topology/own-member.ts'
-import { didYouMean } from '../../topology/swarm/nearest-name.ts'
+import { didYouMean } from '../../topology/swarm/check/nearest-name.ts'
 import type { FoundVersion } from '../../topology/swarm/ports/models.ts'
 import { WaggleError } from '../../topology/waggle-error.ts'
 

@@ -1,7 +1,7 @@
 import { Type } from 'typebox'
 import { defineBee } from '../define-bee.ts'
-import { withModelFiles } from '../model-files.ts'
-import { checkModel, modelBee, modelSpec, predictionType } from '../model-prediction.ts'
+import { withModelFiles } from '../model/model-files.ts'
+import { checkModel, modelBee, modelSpec, predictionType } from '../model/model-prediction.ts'
 import { shadowSpec, versionsAtOnce } from '../served-model/version-spec.ts'
 
 export default defineBee({

@@ -1,8 +1,8 @@
 import { Type } from 'typebox'
 import { WaggleError } from '../../topology/waggle-error.ts'
 import { defineBee } from '../define-bee.ts'
-import { withModelFiles } from '../model-files.ts'
-import { checkModel, type ModelSpec, modelBee, modelSpec, predictionType } from '../model-prediction.ts'
+import { withModelFiles } from '../model/model-files.ts'
+import { checkModel, type ModelSpec, modelBee, modelSpec, predictionType } from '../model/model-prediction.ts'
 import { shadowSpec, versionsAtOnce } from '../served-model/version-spec.ts'
 import { checkServer, type ServerSpec, serverBee } from './server-bee.ts'
 

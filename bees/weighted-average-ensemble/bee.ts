@@ -1,9 +1,9 @@
 import { Type } from 'typebox'
-import { enumerated } from '../../topology/swarm/enumerated.ts'
+import { enumerated } from '../../topology/swarm/check/enumerated.ts'
 import { WaggleError } from '../../topology/waggle-error.ts'
 import { type BeeFindings, type BeeRemark, defineBee } from '../define-bee.ts'
-import { checkWeights, joinedModels, weightsOf } from '../joined-models.ts'
-import { predictionType } from '../model-prediction.ts'
+import { checkWeights, joinedModels, weightsOf } from '../model/joined-models.ts'
+import { predictionType } from '../model/model-prediction.ts'
 
 interface Prediction {
   /** The version of the model, if it has numbered ones. */

@@ -1,4 +1,4 @@
-import type { Payload } from '../../topology/swarm/payload.ts'
+import type { Payload } from '../../topology/swarm/payload/payload.ts'
 import type { ProcessCall } from '../../topology/swarm/ports/processes.ts'
 import type { WaggleError } from '../../topology/waggle-error.ts'
 import { Trials } from './trials.ts'

@@ -1,5 +1,5 @@
 import type { Clock } from '../../processor/ports.ts'
-import type { Payload } from '../../topology/swarm/payload.ts'
+import type { Payload } from '../../topology/swarm/payload/payload.ts'
 import type { OpenProcess, ProcessCall, ProcessOptions } from '../../topology/swarm/ports/processes.ts'
 import { WaggleError } from '../../topology/waggle-error.ts'
 import type { BeeRun, BeeRunEvents } from './bee-run.ts'

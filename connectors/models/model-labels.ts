@@ -1,6 +1,6 @@
 import { existsSync, statSync } from 'node:fs'
 import { basename, dirname, extname, join, resolve } from 'node:path'
-import { labelsOfJson, labelsOfLines } from '../../topology/swarm/label-text.ts'
+import { labelsOfJson, labelsOfLines } from '../../topology/swarm/check/label-text.ts'
 import type { ModelLabels } from '../../topology/swarm/ports/models.ts'
 import { saidBy, WaggleError } from '../../topology/waggle-error.ts'
 import { requireInFolderOf } from './model-folder.ts'

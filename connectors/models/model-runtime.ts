@@ -1,4 +1,4 @@
-import type { TensorData } from '../../topology/swarm/payload.ts'
+import type { TensorData } from '../../topology/swarm/payload/payload.ts'
 import type { ModelDatatype, ModelLabels, TensorSignature } from '../../topology/swarm/ports/models.ts'
 
 /** A model library, as a model's thread uses it. */

@@ -1,5 +1,5 @@
 import protobuf from 'protobufjs'
-import { labelsOfText } from '../../topology/swarm/label-text.ts'
+import { labelsOfText } from '../../topology/swarm/check/label-text.ts'
 import type { ModelLabels } from '../../topology/swarm/ports/models.ts'
 import { classLabels, onnxClasses } from './onnx-classes.ts'
 import { decodedModel, decodedName, decodedNode, encoded } from './onnx-graph.ts'

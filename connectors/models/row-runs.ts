@@ -1,6 +1,6 @@
-import type { TensorData } from '../../topology/swarm/payload.ts'
+import type { TensorData } from '../../topology/swarm/payload/payload.ts'
+import { bytesOf, tensorData } from '../../topology/swarm/payload/tensor-codec.ts'
 import type { ModelDatatype } from '../../topology/swarm/ports/models.ts'
-import { bytesOf, tensorData } from '../../topology/swarm/tensor-codec.ts'
 import type { PackedRow, PackedTensor, RunMessage, RunResult } from './model-messages.ts'
 import type { ModelRuntime, RunTensor } from './model-runtime.ts'
 import type { PictureInput } from './picture-input.ts'

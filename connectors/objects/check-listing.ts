@@ -1,5 +1,5 @@
 import type { ObjectListing } from '../../topology/swarm/ports/objects.ts'
-import { shownAddress } from '../../topology/swarm/shown-address.ts'
+import { shownAddress } from '../../topology/swarm/secrets/shown-address.ts'
 import { WaggleError } from '../../topology/waggle-error.ts'
 import { unsafePath } from './object-path.ts'
 import { refused, tooLarge } from './store-error.ts'

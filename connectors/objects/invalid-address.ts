@@ -1,4 +1,4 @@
-import { shownAddress } from '../../topology/swarm/shown-address.ts'
+import { shownAddress } from '../../topology/swarm/secrets/shown-address.ts'
 import { WaggleError } from '../../topology/waggle-error.ts'
 
 export function invalidAddress(address: string, why: string, next = forms): WaggleError {

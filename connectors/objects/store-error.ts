@@ -1,4 +1,4 @@
-import { shownAddress } from '../../topology/swarm/shown-address.ts'
+import { shownAddress } from '../../topology/swarm/secrets/shown-address.ts'
 import { saidBy, Unavailable, WaggleError } from '../../topology/waggle-error.ts'
 
 /** There is nothing at an address. */

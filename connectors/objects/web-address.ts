@@ -1,4 +1,4 @@
-import { shownAddress } from '../../topology/swarm/shown-address.ts'
+import { shownAddress } from '../../topology/swarm/secrets/shown-address.ts'
 import { WaggleError } from '../../topology/waggle-error.ts'
 import type { AllowedHosts } from './allowed-hosts.ts'
 import { invalidAddress } from './invalid-address.ts'

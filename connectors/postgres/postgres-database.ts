@@ -10,7 +10,7 @@ import type {
   StatementCall,
   WriteIdentity,
 } from '../../topology/swarm/ports/postgres.ts'
-import { revealed } from '../../topology/swarm/secret.ts'
+import { revealed } from '../../topology/swarm/secrets/secret.ts'
 import { WaggleError } from '../../topology/waggle-error.ts'
 import { pause } from '../system/pause.ts'
 import { BoundedQuery } from './bounded-query.ts'

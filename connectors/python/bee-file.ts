@@ -1,6 +1,6 @@
 import { execFile } from 'node:child_process'
 import { relative } from 'node:path'
-import { didYouMean } from '../../topology/swarm/nearest-name.ts'
+import { didYouMean } from '../../topology/swarm/check/nearest-name.ts'
 import { WaggleError } from '../../topology/waggle-error.ts'
 import type { Interpreter } from './interpreter.ts'
 

@@ -1,5 +1,5 @@
 import type { Secrets } from '../../topology/swarm/ports/secrets.ts'
-import type { Secret } from '../../topology/swarm/secret.ts'
+import type { Secret } from '../../topology/swarm/secrets/secret.ts'
 
 /** Secrets of several places. The first place that has a name wins. */
 export class ChainedSecrets implements Secrets {

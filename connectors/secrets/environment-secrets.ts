@@ -1,6 +1,6 @@
 import { ownMember } from '../../topology/own-member.ts'
 import type { Secrets } from '../../topology/swarm/ports/secrets.ts'
-import { Secret } from '../../topology/swarm/secret.ts'
+import { Secret } from '../../topology/swarm/secrets/secret.ts'
 
 /** Secrets from the variables `WAGGLE_SECRET_<NAME>`. */
 export class EnvironmentSecrets implements Secrets {

@@ -1,5 +1,5 @@
 import { Guardian } from '../../connectors/containers/guardian.ts'
-import type { Payload } from '../../topology/swarm/payload.ts'
+import type { Payload } from '../../topology/swarm/payload/payload.ts'
 import { CheckedProgram, CheckFailure } from './checked-program.ts'
 import { type Check, checks } from './checks.ts'
 

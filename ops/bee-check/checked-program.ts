@@ -9,7 +9,7 @@ import { encodeControl, encodeRequest, type Form, maxMessageBytes, type Result }
 import { type Heard, MessageStream } from '../../connectors/containers/message-stream.ts'
 import { ProcessLog } from '../../connectors/containers/process-log.ts'
 import { systemClock } from '../../connectors/system/system-clock.ts'
-import type { Payload } from '../../topology/swarm/payload.ts'
+import type { Payload } from '../../topology/swarm/payload/payload.ts'
 import { WaggleError } from '../../topology/waggle-error.ts'
 
 /** The reason why a check fails, and the next step. */

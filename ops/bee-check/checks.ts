@@ -1,4 +1,4 @@
-import type { Payload } from '../../topology/swarm/payload.ts'
+import type { Payload } from '../../topology/swarm/payload/payload.ts'
 import { type CheckedProgram, CheckFailure } from './checked-program.ts'
 
 /** One thing that a program must do. */

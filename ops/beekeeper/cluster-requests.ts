@@ -1,6 +1,8 @@
 import { bytesIn, type Clock, type Log, type LogRecord, type Producer, type Random } from '../../processor/ports.ts'
 import { type Header, headerText, textHeader } from '../../topology/record.ts'
-import { type Durable, readBack, whenWritten } from '../../topology/swarm/durable.ts'
+import type { Payload } from '../../topology/swarm/payload/payload.ts'
+import { payloadSerde } from '../../topology/swarm/payload/payload-serde.ts'
+import { type Durable, readBack, whenWritten } from '../../topology/swarm/request/durable.ts'
 import {
   asksHeader,
   bodyHashHeader,
@@ -9,11 +11,9 @@ import {
   replyTopicHeader,
   requestIdHeader,
   requestStateHeader,
-} from '../../topology/swarm/headers.ts'
-import type { Payload } from '../../topology/swarm/payload.ts'
-import { payloadSerde } from '../../topology/swarm/payload-serde.ts'
-import type { RequestState } from '../../topology/swarm/reply.ts'
-import type { Accepted, FoundRequest, NewRequest, RequestOutcome, Requests } from '../../topology/swarm/requests.ts'
+} from '../../topology/swarm/request/headers.ts'
+import type { RequestState } from '../../topology/swarm/request/reply.ts'
+import type { Accepted, FoundRequest, NewRequest, RequestOutcome, Requests } from '../../topology/swarm/request/requests.ts'
 import { WaggleError } from '../../topology/waggle-error.ts'
 import { FollowedPartition } from './followed-partition.ts'
 import { destinationOf, type GatewayTarget, GatewayTargets, gatewayRecord } from './gateway-targets.ts'

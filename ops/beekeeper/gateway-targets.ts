@@ -2,8 +2,8 @@ import type { Application } from '../../processor/application/application.ts'
 import { partitionForKey } from '../../processor/partitioner.ts'
 import type { Log, ProducerRecord } from '../../processor/ports.ts'
 import { type Header, textHeader } from '../../topology/record.ts'
-import { bodyHashHeader, contentTypeHeader, deadlineHeader, requestIdHeader, traceParentHeader } from '../../topology/swarm/headers.ts'
-import type { NewRequest } from '../../topology/swarm/requests.ts'
+import { bodyHashHeader, contentTypeHeader, deadlineHeader, requestIdHeader, traceParentHeader } from '../../topology/swarm/request/headers.ts'
+import type { NewRequest } from '../../topology/swarm/request/requests.ts'
 import { WaggleError } from '../../topology/waggle-error.ts'
 
 /** The topics and the application behind one gateway. */

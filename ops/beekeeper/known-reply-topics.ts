@@ -1,6 +1,6 @@
 import type { NamedTopics } from '../../processor/application/topics.ts'
 import type { Clock, Log } from '../../processor/ports.ts'
-import type { ReplyTopics } from '../../topology/swarm/reply-topics.ts'
+import type { ReplyTopics } from '../../topology/swarm/request/reply-topics.ts'
 import { Unavailable } from '../../topology/waggle-error.ts'
 
 export interface KnownReplyTopicsOptions {

@@ -4,7 +4,7 @@ import type { EmbeddedLog } from '../../connectors/log/embedded/embedded-log.ts'
 import { GlobalStores } from '../../processor/state/global-stores.ts'
 import { threadProgram } from '../../processor/thread/thread-program.ts'
 import type { Topology } from '../../topology/graph.ts'
-import type { SwarmPlan } from '../../topology/swarm/plan.ts'
+import type { SwarmPlan } from '../../topology/swarm/plan/plan.ts'
 import type { LogLine } from '../process-log/log-line.ts'
 
 export interface MissingRowsOptions {

@@ -1,6 +1,6 @@
 import type { Clock } from '../../processor/ports.ts'
-import type { Durable } from '../../topology/swarm/durable.ts'
-import type { NewRequest, RequestEntry, RequestOutcome } from '../../topology/swarm/requests.ts'
+import type { Durable } from '../../topology/swarm/request/durable.ts'
+import type { NewRequest, RequestEntry, RequestOutcome } from '../../topology/swarm/request/requests.ts'
 import { WaggleError } from '../../topology/waggle-error.ts'
 
 /**

@@ -3,11 +3,11 @@ import type { FailurePolicy } from '../../processor/task/failures.ts'
 import type { FailedRecord, FailureListener, Handler } from '../../topology/failed-record.ts'
 import { beeTopic, deadLetterTopic } from '../../topology/naming.ts'
 import { headerText } from '../../topology/record.ts'
-import { beeError } from '../../topology/swarm/bee-error.ts'
-import { deadLetterHeaders } from '../../topology/swarm/dead-letter.ts'
-import { requestIdHeader, streamBeeHeader } from '../../topology/swarm/headers.ts'
-import type { Payload } from '../../topology/swarm/payload.ts'
-import { payloadSerde } from '../../topology/swarm/payload-serde.ts'
+import type { Payload } from '../../topology/swarm/payload/payload.ts'
+import { payloadSerde } from '../../topology/swarm/payload/payload-serde.ts'
+import { beeError } from '../../topology/swarm/request/bee-error.ts'
+import { deadLetterHeaders } from '../../topology/swarm/request/dead-letter.ts'
+import { requestIdHeader, streamBeeHeader } from '../../topology/swarm/request/headers.ts'
 
 /**
  * The failure policy of a swarm, for records at which one of Waggle's own steps fails. (A bee that throws is handled elsewhere.) The record becomes a

@@ -4,8 +4,8 @@ import { GlobalStores } from '../../processor/state/global-stores.ts'
 import { swarmTopology } from '../../processor/swarm/swarm-topology.ts'
 import { threadProgram } from '../../processor/thread/thread-program.ts'
 import type { BeeHost } from '../../topology/swarm/bee-host.ts'
-import type { SwarmPlan } from '../../topology/swarm/plan.ts'
-import { noReplyTopics } from '../../topology/swarm/reply-topics.ts'
+import type { SwarmPlan } from '../../topology/swarm/plan/plan.ts'
+import { noReplyTopics } from '../../topology/swarm/request/reply-topics.ts'
 
 export interface SwarmParts extends ApplicationParts {
   /** The topics by which requests come in. A reset keeps them, and they are read again from their beginning. */

@@ -1,4 +1,4 @@
-import type { BeeActivity } from '../../bees/bee-calls.ts'
+import type { BeeActivity } from '../../bees/hosting/bee-calls.ts'
 import type { Clock } from '../../processor/ports.ts'
 
 /**

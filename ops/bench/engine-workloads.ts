@@ -8,8 +8,8 @@ import { Produced } from '../../topology/produced.ts'
 import type { Record } from '../../topology/record.ts'
 import { Serdes } from '../../topology/serdes.ts'
 import { type KeyValueStore, keyValueStore } from '../../topology/state-store.ts'
-import { joinEntrySerde } from '../../topology/swarm/entry-serdes.ts'
-import { payloadHeaders, payloadSerde } from '../../topology/swarm/payload-serde.ts'
+import { joinEntrySerde } from '../../topology/swarm/payload/entry-serdes.ts'
+import { payloadHeaders, payloadSerde } from '../../topology/swarm/payload/payload-serde.ts'
 import type { TopicSpec } from '../../topology/topic.ts'
 
 export interface Workload {

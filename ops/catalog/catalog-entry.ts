@@ -1,6 +1,6 @@
 import { Document, isMap, isSeq, visit } from 'yaml'
 import type { BeeTypeInfo, PayloadType } from '../../topology/swarm/bee-type.ts'
-import { type SpecField, specFields } from '../../topology/swarm/spec-fields.ts'
+import { type SpecField, specFields } from '../../topology/swarm/check/spec-fields.ts'
 
 /** A bee type as `waggle bees catalog TYPE --json` prints it. Everything in it comes from the type's definition. */
 export interface CatalogEntry {

@@ -1,6 +1,6 @@
 import type { BeeTypeInfo } from '../../topology/swarm/bee-type.ts'
-import { specFields } from '../../topology/swarm/spec-fields.ts'
-import { beeSchema } from '../../topology/swarm/swarm-schema.ts'
+import { specFields } from '../../topology/swarm/check/spec-fields.ts'
+import { beeSchema } from '../../topology/swarm/check/swarm-schema.ts'
 import { type CatalogEntry, catalogEntry, exampleText, payloadText } from './catalog-entry.ts'
 
 /** The content of `docs/bees/TYPE.md`. */

@@ -2,7 +2,7 @@ import { globSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { basename, join, resolve } from 'node:path'
 import { BeeRegistry } from '../../bees/registry.ts'
 import type { BeeCatalog } from '../../topology/swarm/bee-type.ts'
-import { editorSchema } from '../../topology/swarm/swarm-schema.ts'
+import { editorSchema } from '../../topology/swarm/check/swarm-schema.ts'
 import { typePage, typesPage } from '../catalog/type-page.ts'
 
 /** The files of `docs/bees/` by name: a page for each bee type, their list, and the editor's JSON Schema. */

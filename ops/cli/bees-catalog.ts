@@ -1,6 +1,6 @@
 import type { BeeRegistry } from '../../bees/registry.ts'
-import { didYouMean } from '../../topology/swarm/nearest-name.ts'
-import { soughtType } from '../../topology/swarm/sought-type.ts'
+import { didYouMean } from '../../topology/swarm/check/nearest-name.ts'
+import { soughtType } from '../../topology/swarm/check/sought-type.ts'
 import { WaggleError } from '../../topology/waggle-error.ts'
 import { type CatalogEntry, catalogEntry, exampleText, payloadText } from '../catalog/catalog-entry.ts'
 import { beeRegistry } from '../config/bee-registry.ts'

@@ -1,7 +1,7 @@
 import { writeFileSync } from 'node:fs'
 import { dirname } from 'node:path'
 import { BeeRegistry } from '../../bees/registry.ts'
-import { checkSwarm } from '../../topology/swarm/check.ts'
+import { checkSwarm } from '../../topology/swarm/check/check.ts'
 import { SwarmDocument } from '../../topology/swarm/document.ts'
 import { WaggleError } from '../../topology/waggle-error.ts'
 import { importedSwarm } from '../import/imported-swarm.ts'

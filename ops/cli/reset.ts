@@ -1,5 +1,5 @@
 import { dirname } from 'node:path'
-import { planSwarm } from '../../topology/swarm/plan.ts'
+import { planSwarm } from '../../topology/swarm/plan/plan.ts'
 import { WaggleError } from '../../topology/waggle-error.ts'
 import { partsOf } from '../beekeeper/swarm-parts.ts'
 import { beeRegistry } from '../config/bee-registry.ts'

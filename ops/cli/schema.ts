@@ -1,4 +1,4 @@
-import { editorSchema } from '../../topology/swarm/swarm-schema.ts'
+import { editorSchema } from '../../topology/swarm/check/swarm-schema.ts'
 import { beeRegistry } from '../config/bee-registry.ts'
 import { exitStatus } from './exit-status.ts'
 

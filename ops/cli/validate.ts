@@ -1,4 +1,4 @@
-import { checkTogether } from '../../topology/swarm/check-together.ts'
+import { checkTogether } from '../../topology/swarm/check/check-together.ts'
 import type { CheckedSwarm } from '../../topology/swarm/checked-swarm.ts'
 import { WaggleError } from '../../topology/waggle-error.ts'
 import { checkedSwarm, foundLines, signaturesOf } from './checked-files.ts'

@@ -6,7 +6,7 @@ import { invalidAddress } from '../../connectors/objects/invalid-address.ts'
 import { packageFile } from '../../connectors/objects/package-file.ts'
 import { RemoteModels } from '../../connectors/objects/remote-models.ts'
 import { HostNotAllowed } from '../../connectors/objects/web-address.ts'
-import { shownAddress } from '../../topology/swarm/shown-address.ts'
+import { shownAddress } from '../../topology/swarm/secrets/shown-address.ts'
 import { WaggleError } from '../../topology/waggle-error.ts'
 import type { ResolveMap } from './resolve-map.ts'
 

@@ -1,5 +1,5 @@
 import { type TSchema, Type } from 'typebox'
-import type { PlanSettings } from '../../topology/swarm/plan.ts'
+import type { PlanSettings } from '../../topology/swarm/plan/plan.ts'
 import { kafkaSettings } from './kafka-settings.ts'
 
 /** All settings. Each has a key in waggle.yaml and an environment variable, which wins. */

@@ -1,6 +1,6 @@
 import { readBounded } from '../../connectors/system/bounded-file.ts'
 import type { BeeCatalog } from '../../topology/swarm/bee-type.ts'
-import { checkSwarm } from '../../topology/swarm/check.ts'
+import { checkSwarm } from '../../topology/swarm/check/check.ts'
 import type { CheckedSwarm } from '../../topology/swarm/checked-swarm.ts'
 import { maxSwarmBytes, SwarmDocument } from '../../topology/swarm/document.ts'
 

@@ -1,4 +1,4 @@
-import { didYouMean } from '../../topology/swarm/nearest-name.ts'
+import { didYouMean } from '../../topology/swarm/check/nearest-name.ts'
 import { settings } from './settings.ts'
 
 /** A warning for each WAGGLE_ variable in the environment that Waggle does not know, with the most similar name that it knows. */

@@ -1,6 +1,6 @@
 import { ownMember } from '../../topology/own-member.ts'
+import { didYouMean } from '../../topology/swarm/check/nearest-name.ts'
 import { invalidSwarm, mistakeAt, type Path, SwarmDocument } from '../../topology/swarm/document.ts'
-import { didYouMean } from '../../topology/swarm/nearest-name.ts'
 import type { SwarmDraft } from './swarm-draft.ts'
 
 /** A map of a YAML file, with its place. Reading a member of another kind throws WAGGLE_INVALID_SWARM with that member's place. */

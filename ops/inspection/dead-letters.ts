@@ -4,6 +4,8 @@ import { partitionForKey } from '../../processor/partitioner.ts'
 import { type Clock, DamagedValue, type Log, type LogRecord, type Producer, type ProducerRecord, valueBytes } from '../../processor/ports.ts'
 import { applicationIdOf, deadLetterTopic, idSecretTopic, swarmOfDeadLetters } from '../../topology/naming.ts'
 import { type Header, headerText, textHeader } from '../../topology/record.ts'
+import type { DeadLetter, DeadLetterOptions, DeadLetterPage, Retried } from '../../topology/swarm/management.ts'
+import type { SwarmPlan } from '../../topology/swarm/plan/plan.ts'
 import {
   contentTypeHeader,
   deadLetterBeeHeader,
@@ -15,9 +17,7 @@ import {
   deadLetterTopicHeader,
   deadlineHeader,
   requestIdHeader,
-} from '../../topology/swarm/headers.ts'
-import type { DeadLetter, DeadLetterOptions, DeadLetterPage, Retried } from '../../topology/swarm/management.ts'
-import type { SwarmPlan } from '../../topology/swarm/plan.ts'
+} from '../../topology/swarm/request/headers.ts'
 import { uuidOf } from '../../topology/uuid.ts'
 import { WaggleError } from '../../topology/waggle-error.ts'
 import { cursorOf, idOf, type LetterPlace, letterOfCursor, newestFirst, type OpenLetter, placeOf, unknownLetter } from './letter-place.ts'

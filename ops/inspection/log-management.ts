@@ -10,7 +10,7 @@ import type {
   Retried,
   TopicRow,
 } from '../../topology/swarm/management.ts'
-import type { SwarmPlan } from '../../topology/swarm/plan.ts'
+import type { SwarmPlan } from '../../topology/swarm/plan/plan.ts'
 import { DeadLetters } from './dead-letters.ts'
 import { type ModelSwarm, RunningModels } from './running-models.ts'
 import { ShownValues } from './shown-value.ts'

@@ -1,5 +1,5 @@
 import { beeTopic, gatewayTopic } from '../../topology/naming.ts'
-import type { SwarmPlan } from '../../topology/swarm/plan.ts'
+import type { SwarmPlan } from '../../topology/swarm/plan/plan.ts'
 
 /** True for a topic that only this swarm writes and reads, as its name says: a bee's topic or a repartition topic. */
 export function isOwnTopic(swarm: string, topic: string): boolean {

@@ -2,9 +2,9 @@ import { pictureFormat } from '../../connectors/pictures/picture-format.ts'
 import { bytesIn, DamagedValue, type LogRecord } from '../../processor/ports.ts'
 import { type Header, headerText } from '../../topology/record.ts'
 import type { Serde } from '../../topology/serde.ts'
-import { contentTypeHeader, errorHeader } from '../../topology/swarm/headers.ts'
-import type { Payload, Tensor } from '../../topology/swarm/payload.ts'
-import { joinedType, payloadOfBytes, tensorsType } from '../../topology/swarm/payload-serde.ts'
+import type { Payload, Tensor } from '../../topology/swarm/payload/payload.ts'
+import { joinedType, payloadOfBytes, tensorsType } from '../../topology/swarm/payload/payload-serde.ts'
+import { contentTypeHeader, errorHeader } from '../../topology/swarm/request/headers.ts'
 
 /** Shows the values of records to people: text as it is, tensors and pictures as a summary, Avro as JSON. */
 export class ShownValues {

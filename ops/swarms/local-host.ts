@@ -1,5 +1,5 @@
-import type { HostOptions } from '../../bees/host.ts'
-import type { HostRedactions } from '../../bees/redacted-host.ts'
+import type { HostOptions } from '../../bees/hosting/host.ts'
+import type { HostRedactions } from '../../bees/hosting/redacted-host.ts'
 import { systemClock } from '../../connectors/system/system-clock.ts'
 import type { Clock } from '../../processor/ports.ts'
 import type { SwarmBee } from '../../topology/swarm/checked-swarm.ts'

@@ -1,7 +1,7 @@
 import { dirname } from 'node:path'
 import type { BeeType } from '../../bees/define-bee.ts'
 import { BeeRegistry } from '../../bees/registry.ts'
-import { checkSwarm } from '../../topology/swarm/check.ts'
+import { checkSwarm } from '../../topology/swarm/check/check.ts'
 import type { CheckedSwarm } from '../../topology/swarm/checked-swarm.ts'
 import { invalidSwarm, mistakeAt, SwarmDocument } from '../../topology/swarm/document.ts'
 import type { SwarmDefinition } from '../../topology/swarm/swarm-definition.ts'

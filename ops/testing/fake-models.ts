@@ -1,7 +1,7 @@
 import type { BeeType } from '../../bees/define-bee.ts'
 import { BeeRegistry } from '../../bees/registry.ts'
+import { didYouMean } from '../../topology/swarm/check/nearest-name.ts'
 import type { SwarmBee } from '../../topology/swarm/checked-swarm.ts'
-import { didYouMean } from '../../topology/swarm/nearest-name.ts'
 import { WaggleError } from '../../topology/waggle-error.ts'
 import type { SwarmSource } from '../swarms/swarm-source.ts'
 

@@ -1,5 +1,5 @@
+import { tableNameOf } from '../../topology/swarm/check/table-name.ts'
 import type { Database, PredictionRow, PredictionTable, TableOptions } from '../../topology/swarm/ports/database.ts'
-import { tableNameOf } from '../../topology/swarm/table-name.ts'
 
 /** The tables of a test, in memory. As in ClickHouse, a row is identified by (swarm, bee, request_id), and the newest one counts. */
 export class MemoryDatabase implements Database {

@@ -1,12 +1,12 @@
-import { inputOf, payloadOf } from '../../bees/payload-input.ts'
+import { inputOf, payloadOf } from '../../bees/hosting/payload-input.ts'
 import { ProblemError, problemOf, problemOfBee } from '../../connectors/gateway/http/problem.ts'
 import { bodyHashOf, RequestIdentity } from '../../connectors/gateway/request-identity.ts'
 import { SystemRandom } from '../../connectors/system/system-random.ts'
 import type { Clock } from '../../processor/ports.ts'
 import { type Header, textHeader } from '../../topology/record.ts'
-import { bodyHashHeader, contentTypeHeader, deadlineHeader, requestIdHeader, traceParentHeader } from '../../topology/swarm/headers.ts'
-import type { Payload } from '../../topology/swarm/payload.ts'
-import { contentTypeOf, payloadSerde } from '../../topology/swarm/payload-serde.ts'
+import type { Payload } from '../../topology/swarm/payload/payload.ts'
+import { contentTypeOf, payloadSerde } from '../../topology/swarm/payload/payload-serde.ts'
+import { bodyHashHeader, contentTypeHeader, deadlineHeader, requestIdHeader, traceParentHeader } from '../../topology/swarm/request/headers.ts'
 
 /** The answer of a request, as over HTTP: an outcome's status, and the answer or a problem as `body`. */
 export interface Answer {

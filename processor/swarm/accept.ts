@@ -2,7 +2,9 @@ import { createHash } from 'node:crypto'
 import type { FailureListener } from '../../topology/failed-record.ts'
 import type { ProcessorContext } from '../../topology/processor-api.ts'
 import { type Header, headerText, type Record, type RecordMetadata, textHeader } from '../../topology/record.ts'
-import { deadLetter } from '../../topology/swarm/dead-letter.ts'
+import type { Payload } from '../../topology/swarm/payload/payload.ts'
+import { payloadHeaders } from '../../topology/swarm/payload/payload-serde.ts'
+import { deadLetter } from '../../topology/swarm/request/dead-letter.ts'
 import {
   acceptedHeader,
   asksHeader,
@@ -17,11 +19,9 @@ import {
   roundsHeader,
   springReplyPrefix,
   valueHeaders,
-} from '../../topology/swarm/headers.ts'
-import type { LedgerMessage } from '../../topology/swarm/ledger-message.ts'
-import type { Payload } from '../../topology/swarm/payload.ts'
-import { payloadHeaders } from '../../topology/swarm/payload-serde.ts'
-import type { ReplyTopics } from '../../topology/swarm/reply-topics.ts'
+} from '../../topology/swarm/request/headers.ts'
+import type { LedgerMessage } from '../../topology/swarm/request/ledger-message.ts'
+import type { ReplyTopics } from '../../topology/swarm/request/reply-topics.ts'
 import { uuidOf } from '../../topology/uuid.ts'
 import { WaggleError } from '../../topology/waggle-error.ts'
 import { OpenedProcessor } from '../operators/opened-processor.ts'

@@ -1,8 +1,8 @@
 import type { Transform } from '../../topology/operators/transform.ts'
 import type { Record } from '../../topology/record.ts'
-import { branchesOf, notTaken, withoutBranches } from '../../topology/swarm/branches.ts'
-import type { Payload } from '../../topology/swarm/payload.ts'
-import type { Step } from '../../topology/swarm/subtopology-plan.ts'
+import type { Payload } from '../../topology/swarm/payload/payload.ts'
+import type { Step } from '../../topology/swarm/plan/subtopology-plan.ts'
+import { branchesOf, notTaken, withoutBranches } from '../../topology/swarm/request/branches.ts'
 import { outputRecord } from './output-record.ts'
 
 /** Takes the records of a bee's own branches (see `Step`). */

@@ -1,10 +1,10 @@
 import { createHash } from 'node:crypto'
 import type { Transform } from '../../topology/operators/transform.ts'
 import { type Record, textHeader } from '../../topology/record.ts'
-import { noteOf, withNote } from '../../topology/swarm/bee-notes.ts'
-import { cachedRequestHeader, cacheKeysHeader } from '../../topology/swarm/headers.ts'
-import type { Payload } from '../../topology/swarm/payload.ts'
-import { contentTypeOf, payloadSerde } from '../../topology/swarm/payload-serde.ts'
+import type { Payload } from '../../topology/swarm/payload/payload.ts'
+import { contentTypeOf, payloadSerde } from '../../topology/swarm/payload/payload-serde.ts'
+import { noteOf, withNote } from '../../topology/swarm/request/bee-notes.ts'
+import { cachedRequestHeader, cacheKeysHeader } from '../../topology/swarm/request/headers.ts'
 
 /**
  * Keys a record by the content of the input, so that the same input is in one partition. The request id moves into a header. The note of the cache on a

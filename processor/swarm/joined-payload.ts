@@ -1,8 +1,8 @@
-import { beeError } from '../../topology/swarm/bee-error.ts'
 import type { BeeRole } from '../../topology/swarm/bee-type.ts'
-import { isNotTaken } from '../../topology/swarm/branches.ts'
 import type { SwarmBee } from '../../topology/swarm/checked-swarm.ts'
-import type { Payload } from '../../topology/swarm/payload.ts'
+import type { Payload } from '../../topology/swarm/payload/payload.ts'
+import { beeError } from '../../topology/swarm/request/bee-error.ts'
+import { isNotTaken } from '../../topology/swarm/request/branches.ts'
 import { WaggleError } from '../../topology/waggle-error.ts'
 
 /**

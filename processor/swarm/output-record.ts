@@ -1,8 +1,8 @@
 import type { CallReport } from '../../topology/async-step.ts'
 import { type Record, textHeader } from '../../topology/record.ts'
-import { batchSizeHeader, finishedHeader, sentHeader, startedHeader, valueHeaders } from '../../topology/swarm/headers.ts'
-import type { Payload } from '../../topology/swarm/payload.ts'
-import { payloadHeaders } from '../../topology/swarm/payload-serde.ts'
+import type { Payload } from '../../topology/swarm/payload/payload.ts'
+import { payloadHeaders } from '../../topology/swarm/payload/payload-serde.ts'
+import { batchSizeHeader, finishedHeader, sentHeader, startedHeader, valueHeaders } from '../../topology/swarm/request/headers.ts'
 
 /** The input's record with another value. Headers of the request stay, and headers of the old value are replaced. */
 export function outputRecord<K>(input: Record<K, Payload>, value: Payload, report: CallReport | null): Record<K, Payload> {

@@ -1,6 +1,6 @@
 import type { Header } from '../../topology/record.ts'
-import { correlationOf, namedPartition, namedReplyTopic, type ReplyTo } from '../../topology/swarm/reply.ts'
-import type { ReplyTopics } from '../../topology/swarm/reply-topics.ts'
+import { correlationOf, namedPartition, namedReplyTopic, type ReplyTo } from '../../topology/swarm/request/reply.ts'
+import type { ReplyTopics } from '../../topology/swarm/request/reply-topics.ts'
 import { WaggleError } from '../../topology/waggle-error.ts'
 import { partitionForKey } from '../partitioner.ts'
 

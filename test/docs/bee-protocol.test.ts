@@ -6,7 +6,7 @@ import { join, resolve } from 'node:path'
 import { describe, it } from 'node:test'
 import { LocalProcesses } from '../../connectors/containers/local-processes.ts'
 import { systemClock } from '../../connectors/system/system-clock.ts'
-import type { Payload } from '../../topology/swarm/payload.ts'
+import type { Payload } from '../../topology/swarm/payload/payload.ts'
 import { Refused } from '../../topology/waggle-error.ts'
 
 const page = readFileSync(resolve(import.meta.dirname, '..', '..', 'bees', 'PROTOCOL.md'), 'utf8')

@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict'
 import { encodeRequest } from '../../connectors/containers/message.ts'
 import { type Heard, MessageStream } from '../../connectors/containers/message-stream.ts'
-import type { Payload } from '../../topology/swarm/payload.ts'
-import { encodeTensors } from '../../topology/swarm/tensor-codec.ts'
+import type { Payload } from '../../topology/swarm/payload/payload.ts'
+import { encodeTensors } from '../../topology/swarm/payload/tensor-codec.ts'
 import { WaggleError } from '../../topology/waggle-error.ts'
 import type { FuzzTarget } from './target.ts'
 

@@ -1,13 +1,19 @@
 import assert from 'node:assert/strict'
 import { gzipSync, zstdCompressSync } from 'node:zlib'
 import { crc32c, Writer } from '@platformatic/kafka'
-import { maxInflatedBytes } from '../../connectors/log/kafka/batch-compression.ts'
-import { BrokerError } from '../../connectors/log/kafka/broker-error.ts'
-import { fetchRequest } from '../../connectors/log/kafka/fetch-request.ts'
-import { assignCooperatively, decodeAssignment, encodeAssignment, encodeSubscription, topicsOf } from '../../connectors/log/kafka/group-protocol.ts'
-import { readBatches } from '../../connectors/log/kafka/record-batch-reader.ts'
-import { RecordBatchWriter } from '../../connectors/log/kafka/record-batch-writer.ts'
-import { WireWriter } from '../../connectors/log/kafka/wire.ts'
+import { BrokerError } from '../../connectors/log/kafka/cluster/broker-error.ts'
+import {
+  assignCooperatively,
+  decodeAssignment,
+  encodeAssignment,
+  encodeSubscription,
+  topicsOf,
+} from '../../connectors/log/kafka/group/group-protocol.ts'
+import { maxInflatedBytes } from '../../connectors/log/kafka/wire/batch-compression.ts'
+import { fetchRequest } from '../../connectors/log/kafka/wire/fetch-request.ts'
+import { readBatches } from '../../connectors/log/kafka/wire/record-batch-reader.ts'
+import { RecordBatchWriter } from '../../connectors/log/kafka/wire/record-batch-writer.ts'
+import { WireWriter } from '../../connectors/log/kafka/wire/wire.ts'
 import { type LogRecord, valueBytes } from '../../processor/ports.ts'
 import type { FuzzTarget } from './target.ts'
 

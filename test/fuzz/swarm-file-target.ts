@@ -1,9 +1,9 @@
 import assert from 'node:assert/strict'
 import { readFileSync } from 'node:fs'
 import { BeeRegistry } from '../../bees/registry.ts'
-import { checkSwarm } from '../../topology/swarm/check.ts'
+import { checkSwarm } from '../../topology/swarm/check/check.ts'
 import { SwarmDocument } from '../../topology/swarm/document.ts'
-import { planSwarm } from '../../topology/swarm/plan.ts'
+import { planSwarm } from '../../topology/swarm/plan/plan.ts'
 import { WaggleError } from '../../topology/waggle-error.ts'
 import type { FuzzTarget } from './target.ts'
 

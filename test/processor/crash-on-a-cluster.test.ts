@@ -4,7 +4,7 @@ import type { LogTraits } from '../../processor/ports.ts'
 import { type CrashPoint, commitSteps } from '../../processor/simulation/crash.ts'
 import type { SimulatedLog } from '../../processor/simulation/simulated-log.ts'
 import { SimulatedStateDirectory, SimulatedStateFiles } from '../../processor/simulation/simulated-state-directory.ts'
-import type { FoundRequest } from '../../topology/swarm/requests.ts'
+import type { FoundRequest } from '../../topology/swarm/request/requests.ts'
 import { type FunctionSwarm, newRequest, predictionsOf, type Rows, startSwarm, threeModels } from '../support/function-swarm.ts'
 import { SimulatedWorld } from '../support/simulated-world.ts'
 

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
-import type { RequestOutcome } from '../../topology/swarm/requests.ts'
+import type { RequestOutcome } from '../../topology/swarm/request/requests.ts'
 import { Refused } from '../../topology/waggle-error.ts'
 import { type FunctionSwarm, type Functions, newRequest, predictionsOf, type Rows, startSwarm, threeModels } from '../support/function-swarm.ts'
 import { SimulatedWorld } from '../support/simulated-world.ts'

@@ -5,7 +5,7 @@ import { after } from 'node:test'
 import { LocalProcesses } from '../../connectors/containers/local-processes.ts'
 import { systemClock } from '../../connectors/system/system-clock.ts'
 import type { Clock } from '../../processor/ports.ts'
-import type { Payload } from '../../topology/swarm/payload.ts'
+import type { Payload } from '../../topology/swarm/payload/payload.ts'
 import type { OpenProcess, ProcessCall } from '../../topology/swarm/ports/processes.ts'
 import type { WaggleError } from '../../topology/waggle-error.ts'
 

@@ -1,5 +1,5 @@
 import fc from 'fast-check'
-import { encodeTensors } from '../../topology/swarm/tensor-codec.ts'
+import { encodeTensors } from '../../topology/swarm/payload/tensor-codec.ts'
 
 /** Names that every object inherits. */
 const prototypeNames = ['constructor', 'toString', '__proto__', 'hasOwnProperty', 'valueOf', 'isPrototypeOf'] as const

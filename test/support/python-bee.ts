@@ -2,7 +2,7 @@ import { spawnSync } from 'node:child_process'
 import { delimiter, resolve } from 'node:path'
 import { LocalProcesses } from '../../connectors/containers/local-processes.ts'
 import { systemClock } from '../../connectors/system/system-clock.ts'
-import type { Payload } from '../../topology/swarm/payload.ts'
+import type { Payload } from '../../topology/swarm/payload/payload.ts'
 import type { OpenProcess, ProcessCall } from '../../topology/swarm/ports/processes.ts'
 import type { WaggleError } from '../../topology/waggle-error.ts'
 

@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os'
 import { join, resolve } from 'node:path'
 import { after, before, describe, it } from 'node:test'
 import { MeasuredProgram } from '../../ops/bench/measured-program.ts'
-import { encodeTensors } from '../../topology/swarm/tensor-codec.ts'
+import { encodeTensors } from '../../topology/swarm/payload/tensor-codec.ts'
 import { assertClose, type ExportedModel, exportedModels, exportsDirectory } from '../support/exported-models.ts'
 
 const served = (

@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
 import { streamsDeadLetterHeaders } from '../../topology/dead-letter-headers.ts'
-import { beeError } from '../../topology/swarm/bee-error.ts'
-import { deadLetterHeaders } from '../../topology/swarm/dead-letter.ts'
+import { beeError } from '../../topology/swarm/request/bee-error.ts'
+import { deadLetterHeaders } from '../../topology/swarm/request/dead-letter.ts'
 import { WaggleError } from '../../topology/waggle-error.ts'
 
 function fail(): never {

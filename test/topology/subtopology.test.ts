@@ -2,10 +2,10 @@ import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
 import { BeeRegistry } from '../../bees/registry.ts'
 import { swarmTopology } from '../../processor/swarm/swarm-topology.ts'
-import { checkSwarm } from '../../topology/swarm/check.ts'
+import { checkSwarm } from '../../topology/swarm/check/check.ts'
 import { SwarmDocument } from '../../topology/swarm/document.ts'
-import { ledgerStore, planSwarm } from '../../topology/swarm/plan.ts'
-import { noReplyTopics } from '../../topology/swarm/reply-topics.ts'
+import { ledgerStore, planSwarm } from '../../topology/swarm/plan/plan.ts'
+import { noReplyTopics } from '../../topology/swarm/request/reply-topics.ts'
 
 describe('The capabilities that a sub-topology needs', () => {
   it('are those of its own bees, and other sub-topologies need none', () => {

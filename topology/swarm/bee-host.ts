@@ -3,7 +3,7 @@ import type { Header, RecordMetadata } from '../record.ts'
 import type { KStream } from '../streams/kstream.ts'
 import type { StreamsBuilder } from '../streams/streams-builder.ts'
 import type { SwarmBee } from './checked-swarm.ts'
-import type { Payload } from './payload.ts'
+import type { Payload } from './payload/payload.ts'
 
 /** The result of a bee that computes at once. */
 export interface BeeValue {

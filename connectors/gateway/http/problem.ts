@@ -2,7 +2,7 @@ import { STATUS_CODES } from 'node:http'
 import type { FastifyReply } from 'fastify'
 import { type ErrorCode, httpStatus, titleOf } from '../../../topology/error-codes.ts'
 import { ownMember } from '../../../topology/own-member.ts'
-import type { BeeError } from '../../../topology/swarm/payload.ts'
+import type { BeeError } from '../../../topology/swarm/payload/payload.ts'
 import { WaggleError } from '../../../topology/waggle-error.ts'
 import { callerText } from './caller-text.ts'
 

@@ -1,8 +1,8 @@
 import { Admin, MultipleErrors, ResponseError } from '@platformatic/kafka'
 import { WaggleError } from '../../../topology/waggle-error.ts'
-import { errorName, toWaggleError } from './broker-error.ts'
+import { errorName, toWaggleError } from './cluster/broker-error.ts'
+import { signIn } from './cluster/sign-in.ts'
 import type { KafkaLogOptions } from './kafka-log.ts'
-import { signIn } from './sign-in.ts'
 
 /** The topics and groups of an application on a cluster. */
 export interface ApplicationParts {

@@ -1,4 +1,4 @@
-import { BrokerError } from '../kafka/broker-error.ts'
+import { BrokerError } from '../kafka/cluster/broker-error.ts'
 
 /** An untyped response from kafkajs. Reading a field of the wrong type throws. */
 export class KafkaAnswer {

@@ -1,9 +1,9 @@
 import type { Position, TopicPartition } from '../../../processor/ports.ts'
-import { BrokerError, errorName, expectNone } from '../kafka/broker-error.ts'
-import type { At, ClusterAnswer, Edge, Joined, JoinWish, KafkaClient, NewTopic, SyncWish } from '../kafka/client.ts'
-import type { RawRequest } from '../kafka/connections.ts'
+import { BrokerError, errorName, expectNone } from '../kafka/cluster/broker-error.ts'
+import type { At, ClusterAnswer, Edge, Joined, JoinWish, KafkaClient, NewTopic, SyncWish } from '../kafka/cluster/client.ts'
+import type { RawRequest } from '../kafka/cluster/connections.ts'
+import type { GroupMembership } from '../kafka/cluster/offsets.ts'
 import type { KafkaLogOptions } from '../kafka/kafka-log.ts'
-import type { GroupMembership } from '../kafka/offsets.ts'
 import { fields, type KafkaAnswer } from './kafkajs-answer.ts'
 import { KafkaJsConnections } from './kafkajs-connections.ts'
 

@@ -1,4 +1,4 @@
-import type { TensorData } from '../../../topology/swarm/payload.ts'
+import type { TensorData } from '../../../topology/swarm/payload/payload.ts'
 import type { RunTensor } from '../model-runtime.ts'
 import type { NamedTensors } from './serving-client.ts'
 

@@ -1,4 +1,4 @@
-import { shownAddress } from '../../../topology/swarm/shown-address.ts'
+import { shownAddress } from '../../../topology/swarm/secrets/shown-address.ts'
 import { WaggleError } from '../../../topology/waggle-error.ts'
 
 /** The place of one model on a TensorFlow Serving. */

@@ -1,5 +1,5 @@
-import type { Datatype, TensorData } from '../../../topology/swarm/payload.ts'
-import { bytesOf, tensorData } from '../../../topology/swarm/tensor-codec.ts'
+import type { Datatype, TensorData } from '../../../topology/swarm/payload/payload.ts'
+import { bytesOf, tensorData } from '../../../topology/swarm/payload/tensor-codec.ts'
 import type { RunTensor } from '../model-runtime.ts'
 import type { RawTensorProto } from './prediction-schema.ts'
 import type { ExpectedOutput } from './serving-client.ts'

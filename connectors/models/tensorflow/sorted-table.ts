@@ -1,4 +1,4 @@
-import { inflateSnappy } from '../../log/kafka/snappy.ts'
+import { inflateSnappy } from '../../log/kafka/wire/snappy.ts'
 import { maskedCrc32c } from './crc32c.ts'
 
 /**

@@ -5,7 +5,7 @@ import type { BeeFindings, BeeRequest, TakenPicture, TensorsInput } from '../../
 import definition from '../../../bees/image-preprocess/bee.ts'
 import type { PreprocessSpec } from '../../../bees/image-preprocess/preprocess-spec.ts'
 import { decodePicture } from '../../../connectors/pictures/picture-decoder.ts'
-import type { Tensor } from '../../../topology/swarm/payload.ts'
+import type { Tensor } from '../../../topology/swarm/payload/payload.ts'
 import { Refused, WaggleError } from '../../../topology/waggle-error.ts'
 
 /** A left half of one colour and a right half of another, 60 × 40 pixels. */

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
-import { weightsOf } from '../../../bees/joined-models.ts'
 import { majorityOf } from '../../../bees/majority-vote/bee.ts'
+import { weightsOf } from '../../../bees/model/joined-models.ts'
 
 const votes = (labels: { readonly [bee: string]: string }) => new Map(Object.entries(labels).map(([bee, label]) => [bee, { label }]))
 const equal = weightsOf({})

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { join } from 'node:path'
 import { describe, it } from 'node:test'
-import type { Payload } from '../../../topology/swarm/payload.ts'
+import type { Payload } from '../../../topology/swarm/payload/payload.ts'
 import { Refused } from '../../../topology/waggle-error.ts'
 import { json, PythonBee, skipWithoutPython } from '../../support/python-bee.ts'
 import { sdkPython } from '../../support/python-sdk.ts'

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
 import type { BeeRequest } from '../../../bees/define-bee.ts'
-import { readingOf } from '../../../bees/model-reading.ts'
+import { readingOf } from '../../../bees/model/model-reading.ts'
 import { ServedModel } from '../../../bees/served-model/served-model.ts'
 import { trafficOf } from '../../../bees/served-model/traffic.ts'
 import { type VersionSpec, versionNames, versionPolicy } from '../../../bees/served-model/version-spec.ts'

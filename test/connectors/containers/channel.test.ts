@@ -3,7 +3,7 @@ import { mkdtempSync, readdirSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { describe, it } from 'node:test'
-import type { Payload } from '../../../topology/swarm/payload.ts'
+import type { Payload } from '../../../topology/swarm/payload/payload.ts'
 import { WaggleError } from '../../../topology/waggle-error.ts'
 import { call, calls, json, neverAborted, onSocket, openScript, scriptFolder } from '../../support/bee-script.ts'
 

@@ -7,7 +7,7 @@ import { after, describe, it } from 'node:test'
 import { LocalProcesses } from '../../../connectors/containers/local-processes.ts'
 import { systemClock } from '../../../connectors/system/system-clock.ts'
 import type { Clock } from '../../../processor/ports.ts'
-import type { Payload } from '../../../topology/swarm/payload.ts'
+import type { Payload } from '../../../topology/swarm/payload/payload.ts'
 import type { OpenProcess } from '../../../topology/swarm/ports/processes.ts'
 import { Refused, WaggleError } from '../../../topology/waggle-error.ts'
 

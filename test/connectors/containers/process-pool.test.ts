@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
 import { LocalProcesses } from '../../../connectors/containers/local-processes.ts'
 import { systemClock } from '../../../connectors/system/system-clock.ts'
-import type { Payload } from '../../../topology/swarm/payload.ts'
+import type { Payload } from '../../../topology/swarm/payload/payload.ts'
 import { WaggleError } from '../../../topology/waggle-error.ts'
 import { call, calls, json, onSocket, scriptFolder } from '../../support/bee-script.ts'
 

@@ -9,7 +9,7 @@ import { DockerContainers } from '../../../connectors/docker/docker-containers.t
 import { DockerEngine } from '../../../connectors/docker/docker-engine.ts'
 import { Images } from '../../../connectors/docker/images.ts'
 import { systemClock } from '../../../connectors/system/system-clock.ts'
-import type { Payload } from '../../../topology/swarm/payload.ts'
+import type { Payload } from '../../../topology/swarm/payload/payload.ts'
 import type { ContainerOptions } from '../../../topology/swarm/ports/containers.ts'
 import type { OpenProcess } from '../../../topology/swarm/ports/processes.ts'
 import { WaggleError } from '../../../topology/waggle-error.ts'

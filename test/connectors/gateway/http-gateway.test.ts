@@ -9,7 +9,7 @@ import { type HttpGateway, type HttpGatewayOptions, openHttpGateway } from '../.
 import { openEmbeddedLog } from '../../../connectors/log/embedded/embedded-log.ts'
 import { systemClock } from '../../../connectors/system/system-clock.ts'
 import { SystemRandom } from '../../../connectors/system/system-random.ts'
-import type { NewRequest, Requests } from '../../../topology/swarm/requests.ts'
+import type { NewRequest, Requests } from '../../../topology/swarm/request/requests.ts'
 import { Refused, WaggleError } from '../../../topology/waggle-error.ts'
 import { type FunctionSwarm, startSwarm } from '../../support/function-swarm.ts'
 

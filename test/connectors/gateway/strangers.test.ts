@@ -5,8 +5,8 @@ import { brotliCompressSync, deflateSync, gzipSync } from 'node:zlib'
 import { type HttpGateway, type HttpGatewayOptions, openHttpGateway, type TimeLimits } from '../../../connectors/gateway/http/http-gateway.ts'
 import { systemClock } from '../../../connectors/system/system-clock.ts'
 import { SystemRandom } from '../../../connectors/system/system-random.ts'
-import { readBack } from '../../../topology/swarm/durable.ts'
-import type { Requests } from '../../../topology/swarm/requests.ts'
+import { readBack } from '../../../topology/swarm/request/durable.ts'
+import type { Requests } from '../../../topology/swarm/request/requests.ts'
 import { connected, heard, type RawResponse, talk } from '../../support/raw-http.ts'
 
 const maxBodyBytes = 4 * 1024 * 1024

@@ -4,7 +4,7 @@ import { NamedStatement } from '../../../bees/postgres/named-statement.ts'
 import { PostgresServers } from '../../../connectors/postgres/postgres-database.ts'
 import { systemClock } from '../../../connectors/system/system-clock.ts'
 import type { OpenPostgres, StatementCall } from '../../../topology/swarm/ports/postgres.ts'
-import { Secret } from '../../../topology/swarm/secret.ts'
+import { Secret } from '../../../topology/swarm/secrets/secret.ts'
 import { freePort } from '../../support/free-port.ts'
 import { PostgresServer, skipsPostgres } from '../../support/postgres-server.ts'
 

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
 import type { Log, Reader, RecordRun } from '../../../processor/ports.ts'
-import type { RequestOutcome, Requests } from '../../../topology/swarm/requests.ts'
+import type { RequestOutcome, Requests } from '../../../topology/swarm/request/requests.ts'
 import { WaggleError } from '../../../topology/waggle-error.ts'
 import { type FunctionSwarm, type FunctionSwarmOptions, newRequest, startSwarm } from '../../support/function-swarm.ts'
 import { changed } from '../../support/simulated-application.ts'

@@ -6,7 +6,7 @@ import { parse } from 'yaml'
 import { defineBee } from '../../../bees/define-bee.ts'
 import { BeeRegistry } from '../../../bees/registry.ts'
 import { beePages, stalePages } from '../../../ops/check/bee-pages.ts'
-import { checkSwarm } from '../../../topology/swarm/check.ts'
+import { checkSwarm } from '../../../topology/swarm/check/check.ts'
 import { SwarmDocument } from '../../../topology/swarm/document.ts'
 
 const shout = defineBee({

@@ -13,16 +13,16 @@ import { ShownValues } from '../../../ops/inspection/shown-value.ts'
 import type { Log, LogRecord, ProducerRecord } from '../../../processor/ports.ts'
 import { SimulatedClock } from '../../../processor/simulation/simulated-clock.ts'
 import { headerText, textHeader } from '../../../topology/record.ts'
-import { checkSwarm } from '../../../topology/swarm/check.ts'
+import { checkSwarm } from '../../../topology/swarm/check/check.ts'
 import { SwarmDocument } from '../../../topology/swarm/document.ts'
+import { planSwarm } from '../../../topology/swarm/plan/plan.ts'
 import {
   deadLetterOffsetHeader,
   deadLetterPartitionHeader,
   deadLetterSettledHeader,
   deadLetterTopicHeader,
   requestIdHeader,
-} from '../../../topology/swarm/headers.ts'
-import { planSwarm } from '../../../topology/swarm/plan.ts'
+} from '../../../topology/swarm/request/headers.ts'
 
 const [lettersTopic, inputTopic] = ['waggle.shop.dead-letters', 'waggle.gateway.door']
 

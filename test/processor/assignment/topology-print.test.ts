@@ -5,11 +5,11 @@ import { it } from 'node:test'
 import { BeeRegistry } from '../../../bees/registry.ts'
 import { printOf } from '../../../processor/assignment/topology-print.ts'
 import { swarmTopology } from '../../../processor/swarm/swarm-topology.ts'
-import { checkSwarm } from '../../../topology/swarm/check.ts'
+import { checkSwarm } from '../../../topology/swarm/check/check.ts'
 import { SwarmDocument } from '../../../topology/swarm/document.ts'
-import type { Payload } from '../../../topology/swarm/payload.ts'
-import { planSwarm } from '../../../topology/swarm/plan.ts'
-import { noReplyTopics } from '../../../topology/swarm/reply-topics.ts'
+import type { Payload } from '../../../topology/swarm/payload/payload.ts'
+import { planSwarm } from '../../../topology/swarm/plan/plan.ts'
+import { noReplyTopics } from '../../../topology/swarm/request/reply-topics.ts'
 
 it('The fingerprint of a swarm is the one that earlier versions made, so that processes of both share its tasks', () => {
   const file = join(resolve(import.meta.dirname, '..', '..', '..'), 'swarms', 'teddy-bear-detector', 'swarm.yaml')

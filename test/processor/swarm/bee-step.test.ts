@@ -8,10 +8,10 @@ import { beeStep } from '../../../processor/swarm/bee-step.ts'
 import type { AsyncWorker, SendReason } from '../../../topology/async-step.ts'
 import { textHeader } from '../../../topology/record.ts'
 import type { BeeHost } from '../../../topology/swarm/bee-host.ts'
-import { checkSwarm } from '../../../topology/swarm/check.ts'
+import { checkSwarm } from '../../../topology/swarm/check/check.ts'
 import { SwarmDocument } from '../../../topology/swarm/document.ts'
-import { deadlineHeader } from '../../../topology/swarm/headers.ts'
-import type { Payload } from '../../../topology/swarm/payload.ts'
+import type { Payload } from '../../../topology/swarm/payload/payload.ts'
+import { deadlineHeader } from '../../../topology/swarm/request/headers.ts'
 
 const swarm = checkSwarm(
   SwarmDocument.parse(

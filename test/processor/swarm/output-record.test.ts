@@ -3,8 +3,8 @@ import { describe, it } from 'node:test'
 import { outputRecord } from '../../../processor/swarm/output-record.ts'
 import type { SendReason } from '../../../topology/async-step.ts'
 import { headerText, textHeader } from '../../../topology/record.ts'
-import { batchSizeHeader, sentHeader, traceParentHeader } from '../../../topology/swarm/headers.ts'
-import type { Payload } from '../../../topology/swarm/payload.ts'
+import type { Payload } from '../../../topology/swarm/payload/payload.ts'
+import { batchSizeHeader, sentHeader, traceParentHeader } from '../../../topology/swarm/request/headers.ts'
 
 describe('The record with a bee’s output', () => {
   const value: Payload = { kind: 'json', json: 1 }

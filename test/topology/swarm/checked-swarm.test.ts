@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
 import { BeeRegistry } from '../../../bees/registry.ts'
-import { checkSwarm } from '../../../topology/swarm/check.ts'
+import { checkSwarm } from '../../../topology/swarm/check/check.ts'
 import { feederOf, readersIn } from '../../../topology/swarm/checked-swarm.ts'
 import { SwarmDocument } from '../../../topology/swarm/document.ts'
 

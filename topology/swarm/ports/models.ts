@@ -1,5 +1,5 @@
 import { WaggleError } from '../../waggle-error.ts'
-import type { Datatype, TensorData } from '../payload.ts'
+import type { Datatype, TensorData } from '../payload/payload.ts'
 
 /** Runs model files, each in a thread of its own, with tensors in shared memory. */
 export interface Models {

@@ -1,6 +1,6 @@
 import type { Header } from '../../record.ts'
 import type { WaggleError } from '../../waggle-error.ts'
-import type { Payload } from '../payload.ts'
+import type { Payload } from '../payload/payload.ts'
 
 /** Runs bees that are separate processes and speak bees/PROTOCOL.md on their standard streams or on a socket. */
 export interface Processes {

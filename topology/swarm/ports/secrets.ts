@@ -1,4 +1,4 @@
-import type { Secret } from '../secret.ts'
+import type { Secret } from '../secrets/secret.ts'
 
 /** Secrets by name. The environment, a folder of files and an encrypted store are kinds of it. */
 export interface Secrets {

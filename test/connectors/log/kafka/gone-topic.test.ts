@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict'
 import { it } from 'node:test'
-import { Connections } from '../../../../connectors/log/kafka/connections.ts'
+import { Connections } from '../../../../connectors/log/kafka/cluster/connections.ts'
+import { PlatformaticClient } from '../../../../connectors/log/kafka/cluster/platformatic-client.ts'
 import { openLogOn } from '../../../../connectors/log/kafka/kafka-log.ts'
-import { PlatformaticClient } from '../../../../connectors/log/kafka/platformatic-client.ts'
 import { describeWithKafka } from '../../../support/kafka-cluster.ts'
 import { newName, quickOptions, record, valuesBetween } from '../../../support/kafka-log.ts'
 

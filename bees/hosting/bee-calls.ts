@@ -1,0 +1,69 @@
+import type { BeeRequest } from '../define-bee.ts'
+
+export interface BeeCallsOptions {
+  /** A clock in ms. */
+  readonly now: () => number
+  readonly log: (bee: string, level: 'warn', message: string) => void
+}
+
+export interface BeeActivity {
+  /** The bees that had a call open. */
+  readonly bees: readonly string[]
+  /** True if the log names a bee that blocked the process already. */
+  readonly isReported: boolean
+}
+
+/**
+ * The calls of a swarm's bees. A bee runs in this process, and while it computes without a pause nothing else does: no other bee, no gateway, no
+ * deadline. A call that begins with such a pause is named in the log.
+ */
+export class BeeCalls {
+  readonly #options: BeeCallsOptions
+  readonly #open = new Map<string, number>()
+  readonly #active = new Set<string>()
+  #isReported = false
+
+  constructor(options: BeeCallsOptions) {
+    this.#options = options
+  }
+
+  /** Calls a bee. Throws what the bee throws. */
+  async call<T>(bee: string, requests: readonly Pick<BeeRequest, 'id'>[], act: () => T | Promise<T>): Promise<T> {
+    this.#active.add(bee)
+    this.#open.set(bee, (this.#open.get(bee) ?? 0) + 1)
+    const startedAt = this.#options.now()
+    try {
+      const result = act()
+      this.#report(bee, requests, this.#options.now() - startedAt)
+      return await result
+    } finally {
+      this.#active.add(bee)
+      this.#open.set(bee, (this.#open.get(bee) ?? 1) - 1)
+    }
+  }
+
+  /** The bees with calls since `takeActivity` last returned. */
+  takeActivity(): BeeActivity {
+    const activity = { bees: [...this.#active], isReported: this.#isReported }
+    this.#isReported = false
+    this.#active.clear()
+    for (const [bee, calls] of this.#open) if (calls > 0) this.#active.add(bee)
+    return activity
+  }
+
+  #report(bee: string, requests: readonly Pick<BeeRequest, 'id'>[], ms: number): void {
+    if (ms < blockingMs) return
+    this.#isReported = true
+    const [first] = requests
+    const which =
+      first === undefined ? '' : requests.length === 1 ? ` (request ${first.id})` : ` (request ${first.id} and ${requests.length - 1} more)`
+    this.#options.log(
+      bee,
+      'warn',
+      `${bee} blocked this process for ${(ms / 1000).toFixed(1)} s${which}. Meanwhile nothing else ran here. Give way with await, set workers on a module bee, or move the work to a container`,
+    )
+  }
+}
+
+/** A call that computes longer than this without a pause delays everything else in the process noticeably. */
+const blockingMs = 250

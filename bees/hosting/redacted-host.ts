@@ -1,0 +1,95 @@
+import type { AsyncWorker } from '../../topology/async-step.ts'
+import type { BeeHost } from '../../topology/swarm/bee-host.ts'
+import type { SwarmBee } from '../../topology/swarm/checked-swarm.ts'
+import type { Payload } from '../../topology/swarm/payload/payload.ts'
+import type { Redaction } from '../../topology/swarm/secrets/redaction.ts'
+import { WaggleError } from '../../topology/waggle-error.ts'
+import type { RunningModel } from '../define-bee.ts'
+
+export interface HostRedactions {
+  /** For errors, because callers, dead letters, logs and the console show them. */
+  readonly errors: Redaction
+  /** For the results of a bee; null for a bee that has no secrets. */
+  readonly resultsOf: (bee: SwarmBee) => Redaction | null
+}
+
+/** A host whose errors and results contain no secrets. */
+export function redactedHost(host: BeeHost, { errors: redaction, resultsOf }: HostRedactions): BeeHost {
+  return {
+    open: async (bee, batchSize) =>
+      redactedWorker(await redactingErrors(redaction, () => host.open(bee, batchSize)), { errors: redaction, results: resultsOf(bee) }),
+    valueOf: (bee: SwarmBee) => {
+      const compute = host.valueOf(bee)
+      const results = resultsOf(bee)
+      return (input, request) => {
+        const value = redactingErrorsNow(redaction, () => compute(input, request))
+        // An input that a bee passes on as it came contains nothing of the bee's spec.
+        return results === null || value.payload === input ? value : { ...value, payload: results.payload(value.payload) }
+      }
+    },
+    streamOf: (bee) => {
+      const stream = redactingErrorsNow(redaction, () => host.streamOf(bee))
+      const results = resultsOf(bee)
+      return {
+        connect: (input, builder) => redactingErrorsNow(redaction, () => stream.connect(input, builder)),
+        inputOf: (payload) => stream.inputOf(payload),
+        payloadOf: (output) => {
+          const payload = redactingErrorsNow(redaction, () => stream.payloadOf(output))
+          return results?.payload(payload) ?? payload
+        },
+      }
+    },
+    replicasOf: (bee) => host.replicasOf?.(bee) ?? bee.replicas,
+    batchOf: (bee) => host.batchOf(bee),
+  }
+}
+
+/** A model whose state contains no secrets: a spec may have them in the address of its model, and an error may quote it. */
+export function redactedModel(model: RunningModel, redaction: Redaction): RunningModel {
+  return {
+    get state() {
+      const { versions, ...state } = model.state
+      return {
+        ...redaction.fields(state),
+        versions: versions.map((version) => ({ ...version, error: version.error === null ? null : redaction.fields(version.error) })),
+      }
+    },
+    reload: () => redactingErrors(redaction, () => model.reload()),
+  }
+}
+
+type Worker = AsyncWorker<string, Payload, Payload, Payload>
+
+function redactedWorker(worker: Worker, { errors, results }: { readonly errors: Redaction; readonly results: Redaction | null }): Worker {
+  return {
+    ...worker,
+    async call(rows, calls) {
+      const outcomes = await redactingErrors(errors, () => worker.call(rows, calls))
+      return outcomes.map((outcome) => {
+        if (outcome instanceof WaggleError) return redactedError(outcome, errors)
+        return results?.payload(outcome) ?? outcome
+      })
+    },
+  }
+}
+
+function redactedError(error: WaggleError, redaction: Redaction): WaggleError {
+  const redacted = redaction.error(error)
+  return redacted instanceof WaggleError ? redacted : error
+}
+
+async function redactingErrors<T>(redaction: Redaction, act: () => Promise<T>): Promise<T> {
+  try {
+    return await act()
+  } catch (thrown) {
+    throw redaction.error(thrown)
+  }
+}
+
+function redactingErrorsNow<T>(redaction: Redaction, act: () => T): T {
+  try {
+    return act()
+  } catch (thrown) {
+    throw redaction.error(thrown)
+  }
+}

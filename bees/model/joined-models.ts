@@ -1,0 +1,55 @@
+import { WaggleError } from '../../topology/waggle-error.ts'
+import { ErrorInput } from '../define-bee.ts'
+
+/** The results of the models that a bee joins, and the bees without one. */
+export interface JoinedModels<T> {
+  readonly results: ReadonlyMap<string, T>
+  /** The inputs whose bee failed, or from which nothing came in time. A branch that the request did not take is not missing. */
+  readonly missing: readonly string[]
+}
+
+/**
+ * Reads a join's output, an object by bee. Throws WAGGLE_NO_PREDICTION for a result that `isResult` refuses; `needed` says how one looks. `inputs` are
+ * the names of the joined bees.
+ */
+export function joinedModels<T>(
+  input: unknown,
+  {
+    inputs,
+    notTaken,
+    isResult,
+    needed,
+  }: {
+    readonly inputs: readonly string[]
+    readonly notTaken: readonly string[]
+    readonly isResult: (value: unknown) => value is T
+    readonly needed: string
+  },
+): JoinedModels<T> {
+  const results = new Map<string, T>()
+  for (const [bee, value] of Object.entries(input ?? {})) {
+    if (value instanceof ErrorInput) continue
+    if (!isResult(value))
+      throw new WaggleError('WAGGLE_NO_PREDICTION', {
+        message: `${bee} gave no prediction: ${needed} is needed`,
+        next: `See what ${bee} publishes.`,
+      })
+    results.set(bee, value)
+  }
+  return { results, missing: inputs.filter((bee) => !results.has(bee) && !notTaken.includes(bee)) }
+}
+
+/** Throws WAGGLE_NO_PREDICTION for weights that are all 0, because every request would fail. */
+export function checkWeights(weights: { readonly [bee: string]: number }): void {
+  const named = Object.values(weights)
+  if (named.length > 0 && named.every((weight) => weight === 0))
+    throw new WaggleError('WAGGLE_NO_PREDICTION', { message: 'Every weight is 0, so no prediction counts', next: 'Give one bee a weight above 0.' })
+}
+
+/** The weight of each bee: a bee without one weighs as much as the average of those named; with none named all weigh 1. */
+export function weightsOf(weights: { readonly [bee: string]: number }): (bee: string) => number {
+  const weightOf = new Map(Object.entries(weights))
+  const named = [...weightOf.values()]
+  const usual = named.length === 0 ? 1 : named.reduce((sum, weight) => sum + weight, 0) / named.length
+  return (bee) => weightOf.get(bee) ?? usual
+}

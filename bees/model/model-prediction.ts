@@ -1,0 +1,256 @@
+import { Type } from 'typebox'
+import type { FoundVersion, ModelOptions, OpenModel, PictureFit, TensorSignature, VersionFolder } from '../../topology/swarm/ports/models.ts'
+import { shownAddress } from '../../topology/swarm/secrets/shown-address.ts'
+import { WaggleError } from '../../topology/waggle-error.ts'
+import type { Bee, BeeCheckContext, BeeContext, BeeFindings, BeePorts } from '../define-bee.ts'
+import { type KeptFiles, keptFiles } from '../served-model/kept-files.ts'
+import { KeptModel } from '../served-model/kept-model.ts'
+import { MovingFolder } from '../served-model/moving-folder.ts'
+import { ReplicatedModel } from '../served-model/replicated-model.ts'
+import { ServedModel } from '../served-model/served-model.ts'
+import { trafficOf } from '../served-model/traffic.ts'
+import { type VersionSpec, versionMistake, versionNames, versionPolicy, versionSpec, wantedVersions } from '../served-model/version-spec.ts'
+import { exampleOf, shownInputs } from './model-input.ts'
+import { modelMisfit } from './model-misfit.ts'
+import { type ModelPrediction, readingOf, shownReading } from './model-reading.ts'
+import { type PixelSpec, pixelSchema, pixelValues } from './pixel-values.ts'
+import { takenPicture } from './taken-picture.ts'
+
+/** The part of a prediction that other bees may rely on: a label, and scores by label. */
+export const predictionType = Type.Object({ label: Type.String(), scores: Type.Record(Type.String(), Type.Number()) })
+
+/** Settings that all model bees share. */
+export const modelSpec = {
+  labels: Type.Optional(
+    // One schema of two types: with a choice of two schemas, a mistake would be told for each of them.
+    Type.Unsafe<readonly string[] | string>({
+      type: ['array', 'string'],
+      items: { type: 'string', minLength: 1 },
+      minItems: 1,
+      minLength: 1,
+      description:
+        'Names of the scores, in the output’s order; or the address of a file with them, a label a line or a list in a .json file. Default: those of NAME.labels.txt or NAME.labels.json beside the model, or of its metadata, else the classes that the file names, else 0, 1, …',
+    }),
+  ),
+  sha256: Type.Optional(
+    Type.String({
+      pattern: '^[0-9a-fA-F]{64}$',
+      description: 'The SHA-256 of the model’s file, in hexadecimal. A file with another one is refused.',
+    }),
+  ),
+  output: Type.Optional(Type.String({ description: 'The output that holds the scores. Default: probabilities, else the first list of numbers.' })),
+  resize: Type.Optional(
+    Type.Array(Type.Integer({ minimum: 1, maximum: 8192 }), {
+      minItems: 2,
+      maxItems: 2,
+      description: '[height, width] that pictures are fitted to. Default: from the model.',
+    }),
+  ),
+  fit: Type.Optional(
+    Type.Enum(['fill', 'cover'], { default: 'fill', description: 'fill: the whole picture, squashed. cover: aspect kept, the centre cut out.' }),
+  ),
+  layout: Type.Optional(Type.Enum(['NHWC', 'NCHW'], { description: 'Default: from the model.' })),
+  ...pixelSchema,
+  ...versionSpec,
+}
+
+export interface ModelSpec extends PixelSpec, VersionSpec {
+  readonly model: string
+  readonly labels?: readonly string[]
+  readonly output?: string
+  readonly resize?: readonly number[]
+  readonly fit?: 'fill' | 'cover'
+  readonly layout?: 'NHWC' | 'NCHW'
+  readonly signature?: string
+  readonly backend?: 'auto' | 'onnx' | 'tfjs'
+}
+
+/** A bee that runs one model on batches of rows, in the versions that its spec names. */
+export async function modelBee(context: BeeContext<ModelSpec>, runtime: 'tensorflow' | 'onnx'): Promise<Bee<unknown, ModelPrediction>> {
+  const { spec, gpu, ports, bee, batchSize, log, now } = context
+  const traffic = trafficOf(context)
+  const path = (until: AbortSignal) => context.resolve(spec.model, 'file or folder', { log, until })
+  const found = await keptFiles(path)
+  const folder = await MovingFolder.at(found, { path, folderAt: (place) => versionsAt(place, runtime, context), now })
+  let first: KeptFiles | null = found
+  /** A model without versions is looked for again when it is reloaded: in an object store it may have changed. */
+  const filesNow = async () => {
+    const files = folder?.use() ?? first ?? (await keptFiles(path))
+    first = null
+    return files
+  }
+  const model = await ServedModel.open({
+    bee: context.shadows ?? bee,
+    name: shownAddress(spec.model),
+    folder,
+    policy: versionPolicy(
+      spec,
+      traffic?.sides.map(({ version }) => version),
+    ),
+    traffic,
+    isShadow: context.shadows !== undefined,
+    names: versionNames(spec),
+    noVersion: () => noVersion(found.path, runtime),
+    async open(version) {
+      const files = await filesNow()
+      try {
+        const options = modelOptions({ spec, path: files.path, version, runtime, gpu, log })
+        return new KeptModel(new ReplicatedModel(await context.replicate(() => ports.models.open(options))), files)
+      } catch (thrown) {
+        files.end()
+        throw thrown
+      }
+    },
+    read: (signature) => readingOf(spec, signature),
+    batchSize,
+    watch: (look) => ports.models.watch(look),
+    now,
+    log,
+  })
+  return {
+    processBatch: (inputs, requests) => model.predict(inputs, requests),
+    close: () => model.close(),
+    example: () => exampleOf(model.answering.model.signature),
+    model,
+    picture: takenPicture(model.answering.model.signature, spec),
+  }
+}
+
+/** Opens the model that a spec names, and finds its inputs and outputs. Throws WAGGLE_MODEL_SHAPE if the spec does not fit them. */
+export async function checkModel(context: BeeCheckContext<ModelSpec>, runtime: 'tensorflow' | 'onnx'): Promise<BeeFindings> {
+  const { spec, ports } = context
+  const path = await modelPath(context)
+  const folder = await versionsAt(path, runtime, context)
+  const version = folder === null ? null : newest(context, await folder.look(), () => noVersion(path, runtime))
+  return findingsOf(await ports.models.open(modelOptions({ spec, path, version, runtime, gpu: 0, log: () => {} })), spec)
+}
+
+/** The findings about an open model, which is closed. Throws WAGGLE_MODEL_SHAPE if the spec does not fit it. */
+export async function findingsOf(model: OpenModel, spec: ModelSpec): Promise<BeeFindings> {
+  try {
+    const { signature } = model
+    const reading = readingOf(spec, signature)
+    const runsOn = model.choice === null ? {} : { runs_on: model.device, why: model.choice }
+    return {
+      misfit: (given) => modelMisfit(given, signature),
+      ...pictureOf(signature, spec),
+      labels: reading.scores.length > 0 || reading.label !== null ? reading.labels : null,
+      signature: {
+        inputs: signature.rows.map(shownTensor),
+        outputs: signature.outputRows.map(shownTensor),
+        rows_per_run: signature.rowsPerRun,
+        ...runsOn,
+      },
+      summary: `takes ${shownInputs(signature)}; gives ${shownReading(reading, signature)}${model.choice === null ? '' : `; runs on ${model.device}${shownChoice(model)}`}`,
+    }
+  } finally {
+    await model.close()
+  }
+}
+
+function shownChoice({ choice }: OpenModel): string {
+  return choice === null ? '' : ` (${choice})`
+}
+
+/** The path of a model on this machine. */
+function modelPath({ spec, resolve }: Pick<BeeContext<ModelSpec>, 'spec' | 'resolve'>): Promise<string> {
+  return resolve(spec.model, 'file or folder')
+}
+
+/** The folder of a model's versions; null if it has none. Throws WAGGLE_MODEL_VERSIONS if the spec names versions of a model without them. */
+async function versionsAt(
+  path: string,
+  runtime: ModelOptions['runtime'],
+  { spec, ports }: { readonly spec: ModelSpec; readonly ports: Pick<BeePorts, 'models'> },
+): Promise<VersionFolder | null> {
+  const folder = await ports.models.versionsAt(path, runtime)
+  const setting = (['version', 'versions', 'traffic', 'follow', 'shadow'] as const).find((key) => spec[key] !== undefined)
+  if (folder !== null || setting === undefined) return folder
+  throw versionMistake(
+    `${shownAddress(spec.model)} is a model without versions, and ${setting} is set`,
+    `Leave ${setting} out, or name a folder of numbered versions.`,
+    setting,
+  )
+}
+
+/** The number of the version to check. Throws WAGGLE_MODEL_NOT_FOUND for a folder without versions, or without a version that the spec names. */
+function newest(context: BeeCheckContext<ModelSpec>, found: readonly FoundVersion[], noneThere: () => WaggleError): number {
+  const { spec } = context
+  const policy = versionPolicy(
+    spec,
+    trafficOf(context)?.sides.map(({ version }) => version),
+  )
+  const version = wantedVersions(policy, found).at(-1)
+  if (version === undefined) throw noneThere()
+  const missing = [...policy.required, ...(policy.shadow === null ? [] : [policy.shadow])].find(
+    (one) => !found.some(({ version: there }) => there === one),
+  )
+  if (missing !== undefined) throw versionMissing(shownAddress(spec.model), missing, found)
+  return version
+}
+
+function versionMissing(model: string, version: number, found: readonly FoundVersion[]): WaggleError {
+  const there = found.length === 0 ? 'no version' : `the versions ${found.map((one) => one.version).join(', ')}`
+  return new WaggleError('WAGGLE_MODEL_NOT_FOUND', {
+    message: `${model} has no version ${version}: it has ${there}`,
+    next: 'Correct the version in the bee’s spec, or put it there.',
+  })
+}
+
+function noVersion(path: string, runtime: ModelOptions['runtime']): WaggleError {
+  return new WaggleError('WAGGLE_MODEL_NOT_FOUND', {
+    message:
+      runtime === 'tensorflow'
+        ? `${path} has no saved_model.pb, and no numbered folder with one`
+        : `A file is needed, and this is a directory without numbered versions: ${path}`,
+    next:
+      runtime === 'tensorflow'
+        ? 'Name the folder that TensorFlow wrote, with saved_model.pb and variables/ in it, or the folder of its versions.'
+        : 'Name the .onnx file, or the folder of its versions: 1/, 2/, …, each with one .onnx file. A bee of type tf-serving runs a SavedModel folder.',
+  })
+}
+
+function modelOptions({
+  spec,
+  path,
+  version,
+  runtime,
+  gpu,
+  log,
+}: Pick<BeeContext<ModelSpec>, 'spec' | 'gpu' | 'log'> & Pick<ModelOptions, 'path' | 'runtime'> & { readonly version: number | null }): ModelOptions {
+  const { output, signature, backend } = spec
+  return {
+    path,
+    runtime,
+    gpu,
+    fit: fitOf(spec),
+    ...(version === null ? {} : { version }),
+    ...(output === undefined ? {} : { output }),
+    tensorflow: { ...(signature === undefined ? {} : { signature }), ...(backend === undefined ? {} : { backend }) },
+    isLabelled: spec.labels !== undefined,
+    log,
+  }
+}
+
+function pictureOf(signature: OpenModel['signature'], spec: ModelSpec): Pick<BeeFindings, 'picture'> {
+  const picture = takenPicture(signature, spec)
+  return picture === null ? {} : { picture }
+}
+
+export function fitOf(spec: Omit<ModelSpec, 'model'>): PictureFit {
+  const { resize, fit, layout, scale, normalize } = spec
+  return {
+    ...(resize?.[0] === undefined || resize[1] === undefined ? {} : { resize: [resize[0], resize[1]] }),
+    ...(fit === undefined ? {} : { fit }),
+    ...(layout === undefined ? {} : { layout }),
+    ...(scale === undefined && normalize === undefined ? {} : { values: pixelValues(spec, 3) }),
+  }
+}
+
+function shownTensor({ name, datatype, shape }: TensorSignature): {
+  readonly name: string
+  readonly datatype: string
+  readonly shape: readonly number[]
+} {
+  return { name, datatype, shape }
+}

@@ -1,0 +1,20 @@
+import { type ConnectionOptions, createSecureContext } from 'node:tls'
+import { WaggleError } from '../../../../topology/waggle-error.ts'
+
+/**
+ * Throws WAGGLE_INVALID_CONFIG where a certificate or a key is not PEM, or they do not belong together. Without this check each connection would fail,
+ * as if no broker answered.
+ */
+export function checkTls(options: ConnectionOptions): void {
+  try {
+    // Node leaves out authorities that it cannot read.
+    for (const authority of [options.ca ?? []].flat()) if (!Buffer.from(authority).includes('-----BEGIN')) throw new Error('an authority is not PEM')
+    createSecureContext(options)
+  } catch (cause) {
+    throw new WaggleError('WAGGLE_INVALID_CONFIG', {
+      message: `The certificates and the key for Kafka cannot be used: ${(cause as Error).message}`,
+      next: 'Name PEM files that belong together: KAFKA_SSL_CA, KAFKA_SSL_CERT and KAFKA_SSL_KEY; in a program ca, cert and key of ssl.',
+      cause,
+    })
+  }
+}

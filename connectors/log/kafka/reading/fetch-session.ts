@@ -1,0 +1,107 @@
+import { partitionName, type TopicPartition } from '../../../../processor/ports.ts'
+import type { Broker, Lane } from '../cluster/connections.ts'
+import type { FetchAsk, SessionAsk } from '../wire/fetch-request.ts'
+import type { FetchedPartition } from './fetched-partition.ts'
+
+interface Member {
+  readonly partition: FetchedPartition
+  /** The offset that the broker knows; null if it knows none. */
+  offset: number | null
+}
+
+/**
+ * A fetch session at one broker (KIP-227). The broker remembers the partitions of the session and their offsets. A request names only changes, and an
+ * answer has only partitions with something new. So quiet partitions cost nothing. At most one request of a session is on its way, and partitions
+ * join only between two requests.
+ */
+export class FetchSession {
+  readonly broker: Broker
+  readonly lane: Lane
+  isWaiting = false
+  readonly #members = new Map<string, Member>()
+  readonly #changed = new Set<Member>()
+  /** Partitions that have left and that the broker does not know to have left. */
+  readonly #left = new Map<string, TopicPartition>()
+  #id = 0
+  #epoch = 0
+
+  constructor(broker: Broker, lane: Lane) {
+    this.broker = broker
+    this.lane = lane
+  }
+
+  get isEmpty(): boolean {
+    return this.#members.size === 0
+  }
+
+  /** The session's partition of this name. Several readers may have the same partition, and only one of them fits into a session. */
+  holder(name: string): FetchedPartition | null {
+    return this.#members.get(name)?.partition ?? null
+  }
+
+  /** True if the partition was asked for since it joined. */
+  hasAsked(name: string): boolean {
+    return (this.#members.get(name)?.offset ?? null) !== null
+  }
+
+  /** A broker reports a partition's end to a new member only. So a member that leaves and joins again begins a new session. */
+  join(partition: FetchedPartition): void {
+    const name = partitionName(partition)
+    if (this.#left.has(name)) this.restart()
+    const member = { partition, offset: null }
+    this.#members.set(name, member)
+    this.#changed.add(member)
+  }
+
+  leave(partition: FetchedPartition): void {
+    const name = partitionName(partition)
+    const member = this.#members.get(name)
+    if (member === undefined || member.partition !== partition) return
+    this.#members.delete(name)
+    this.#changed.delete(member)
+    if (member.offset !== null) this.#left.set(name, { topic: partition.topic, partition: partition.partition })
+  }
+
+  /** Notes that the member's next offset may have changed. */
+  moved(partition: FetchedPartition): void {
+    const member = this.#members.get(partitionName(partition))
+    if (member?.partition === partition && member.offset !== partition.next) this.#changed.add(member)
+  }
+
+  take(): SessionAsk {
+    const isWhole = this.#epoch === 0
+    const asks = Array.from(isWhole ? this.#members.values() : this.#changed, (member): FetchAsk => {
+      const { topic, partition, next } = member.partition
+      member.offset = next ?? 0
+      return { topic, partition, offset: member.offset }
+    })
+    const forgotten = isWhole ? [] : [...this.#left.values()]
+    this.#changed.clear()
+    this.#left.clear()
+    return { session: this.#id, epoch: this.#epoch, asks, forgotten }
+  }
+
+  /** A broker without room for another session answers with the id 0. Then each request has all partitions. */
+  answered(id: number): void {
+    this.#id = id
+    this.#epoch = id === 0 ? 0 : this.#epoch === maxEpoch ? 1 : this.#epoch + 1
+  }
+
+  /** Begins a new session with the next request. The broker drops the old one. */
+  restart(): void {
+    this.#epoch = 0
+    this.#left.clear()
+  }
+
+  /** Removes all partitions, because the broker's side of the session is unknown. */
+  clear(): readonly FetchedPartition[] {
+    const partitions = Array.from(this.#members.values(), ({ partition }) => partition)
+    this.#members.clear()
+    this.#changed.clear()
+    this.restart()
+    this.#id = 0
+    return partitions
+  }
+}
+
+const maxEpoch = 0x7fffffff

@@ -1,0 +1,25 @@
+import type { BeeTypeInfo } from '../bee-type.ts'
+import type { SwarmBee } from '../checked-swarm.ts'
+
+/**
+ * The bees of a swarm, with a `respond` bee for a swarm that has none but ends in bees that may answer by themselves, as `swarm.respond` of a Python
+ * bee does. It reads the bees of such types that no other bee reads. The first outcome is the answer.
+ */
+export function withAnswer(bees: readonly SwarmBee[], respond: BeeTypeInfo | null): readonly SwarmBee[] {
+  if (respond === null || bees.some(({ type }) => type.role === 'respond')) return bees
+  const read = new Set(bees.flatMap(({ input }) => input?.bees ?? []))
+  const last = bees.filter(({ name, type }) => type.mayAnswer && !read.has(name)).map(({ name }) => name)
+  if (last.length === 0) return bees
+  const input = last.length === 1 ? ({ kind: 'name', bees: last } as const) : ({ kind: 'stack', bees: last } as const)
+  return [...bees, { ...unset, name: freeName(bees), type: respond, input }]
+}
+
+/** `respond`, or a name that no bee has. */
+function freeName(bees: readonly SwarmBee[]): string {
+  const taken = new Set(bees.map(({ name }) => name))
+  let name = 'respond'
+  for (let number = 2; taken.has(name); number++) name = `respond-${number}`
+  return name
+}
+
+const unset = { spec: {}, gpu: 0, replicas: 1, maxReplicas: 1, timeoutMs: null, onTimeout: 'fail', onError: 'fail' } as const

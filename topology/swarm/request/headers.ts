@@ -1,0 +1,77 @@
+import { type Header, headerText } from '../../record.ts'
+
+/** All names of headers in a swarm's records. Names are part of the protocol: a change breaks running swarms and their callers. */
+
+/** The media type of the value. */
+export const contentTypeHeader = 'content-type'
+/** The W3C trace context of the request. */
+export const traceParentHeader = 'traceparent'
+/** The id of the request that a record belongs to. */
+export const requestIdHeader = 'waggle-request-id'
+/** The time by which the request wants its answer, in epoch ms. */
+export const deadlineHeader = 'waggle-deadline'
+export const gatewayHeader = 'waggle-gateway'
+/** SHA-256 of the request's body. It shows whether two requests under one id have different bodies. */
+export const bodyHashHeader = 'waggle-body-hash'
+/** Marks a record of the accepted topic that tells the ledger about a request, or asks for its state. A record without it is an outcome. */
+export const acceptedHeader = 'waggle-accepted'
+/** Marks a record that only asks for the state of the request with its id. */
+export const asksHeader = 'waggle-asks'
+/** The error code, if the value is an error. */
+export const errorHeader = 'waggle-error'
+
+/** The readers of the bee that wrote the record for which it is: `BEE:READER,READER`. Without it the record is for all readers. */
+export const branchesHeader = 'waggle-branches'
+/** The round of a request in each loop that it is in: `LOOP=ROUND,LOOP=ROUND`. */
+export const roundsHeader = 'waggle-rounds'
+/** The hash of the input, for each cache that waits for its result: `CACHE=HASH`. */
+export const cacheKeysHeader = 'waggle-cache-keys'
+/** The request id of a record that is keyed by the content of its input. */
+export const cachedRequestHeader = 'waggle-cached-request'
+/** The bee of the DSL whose steps a record passes. Its key may be another than the request id. */
+export const streamBeeHeader = 'waggle-stream-bee'
+
+/** The start and the end of the call that made the value, in epoch ms, the number of inputs of that call, and the reason why it was sent. */
+export const startedHeader = 'waggle-started-at'
+export const finishedHeader = 'waggle-finished-at'
+export const batchSizeHeader = 'waggle-batch-size'
+export const sentHeader = 'waggle-batch-sent'
+/** Headers that describe a record's value and how it was made. They are dropped when the value is replaced. */
+export const valueHeaders: ReadonlySet<string> = new Set([
+  contentTypeHeader,
+  errorHeader,
+  branchesHeader,
+  startedHeader,
+  finishedHeader,
+  batchSizeHeader,
+  sentHeader,
+])
+
+/** All headers that say where the answer goes begin with one of these. */
+export const replyPrefix = 'waggle-reply-'
+export const springReplyPrefix = 'kafka_reply'
+/** The topic and partition for the answer, in Waggle's headers and in those of Spring's ReplyingKafkaTemplate. */
+export const replyTopicHeader = 'waggle-reply-topic'
+export const replyPartitionHeader = 'waggle-reply-partition'
+export const springReplyTopicHeader = 'kafka_replyTopic'
+export const springReplyPartitionHeader = 'kafka_replyPartition'
+export const correlationHeader = 'kafka_correlationId'
+/** The state of the request, and the HTTP status of the answer, in an answer on a reply topic. */
+export const requestStateHeader = 'waggle-request-state'
+export const replyStatusHeader = 'waggle-status'
+
+/** The cause of a dead letter, and the topic, partition and offset of its input. */
+export const deadLetterBeeHeader = 'waggle-dead-letter-bee'
+export const deadLetterCodeHeader = 'waggle-dead-letter-code'
+export const deadLetterDetailHeader = 'waggle-dead-letter-detail'
+export const deadLetterTopicHeader = 'waggle-dead-letter-topic'
+export const deadLetterPartitionHeader = 'waggle-dead-letter-partition'
+export const deadLetterOffsetHeader = 'waggle-dead-letter-offset'
+/** Marks a record that says what happened to a dead letter: `retried` or `discarded`. */
+export const deadLetterSettledHeader = 'waggle-dead-letter-settled'
+
+/** The deadline in epoch ms; null if there is none, or if it is not a number. */
+export function deadlineOf(headers: readonly Header[]): number | null {
+  const text = headerText(headers, deadlineHeader)
+  return text !== null && /^\d{1,15}(\.\d{1,9})?$/.test(text) ? Number(text) : null
+}

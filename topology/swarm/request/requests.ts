@@ -1,0 +1,67 @@
+import type { Payload } from '../payload/payload.ts'
+import type { Durable } from './durable.ts'
+import type { ReplyTo } from './reply.ts'
+
+/** The engine as a gateway (HTTP, later gRPC) sees it. */
+export interface Requests {
+  readonly gateways: readonly string[]
+  /**
+   * The reason why a gateway must refuse requests now with 503 (full queues, models that still load), and the seconds until a retry. Null: requests
+   * are accepted.
+   */
+  refusal(gateway: string): { readonly reason: string; readonly retryAfterSeconds: number } | null
+  /** Settles when the input is durable, even if another process sent it first. Throws WAGGLE_KEY_REUSED if the id came before with another body. */
+  submit(request: NewRequest): Promise<Durable<Accepted>>
+  /**
+   * Settles with the stored outcome. The same id again gives the same outcome. Throws WAGGLE_NO_OUTCOME if this call's deadline passes first. The
+   * request itself then goes on, and so do other calls that wait for it.
+   */
+  request(request: NewRequest): Promise<Durable<RequestOutcome>>
+  find(id: string): Promise<Durable<FoundRequest> | null>
+}
+
+export interface NewRequest {
+  readonly gateway: string
+  readonly id: string
+  readonly body: Uint8Array
+  readonly contentType: string
+  /**
+   * Epoch milliseconds; null: no deadline. The first request under an id sets the deadline of its outcome. A later request only sets its own wait.
+   */
+  readonly deadline: number | null
+  /** A hash of the body. The same id with another hash is WAGGLE_KEY_REUSED (422). Empty for a new id, which no other request has. */
+  readonly bodyHash: string
+  readonly traceparent: string | null
+}
+
+/** The input of a request is in the log. */
+export interface Accepted {
+  readonly id: string
+}
+
+export interface RequestOutcome {
+  readonly id: string
+  readonly state: 'answered' | 'failed'
+  /** The answer; a payload of kind `error` if the request failed. */
+  readonly answer: Payload
+}
+
+/** The current state of a request. */
+export type FoundRequest = Pick<RequestEntry, 'state' | 'bodyHash' | 'answer'>
+
+/** One request in the ledger of its swarm, kept for `answers_retention`. */
+export interface RequestEntry {
+  readonly state: 'pending' | 'answered' | 'failed'
+  readonly gateway: string
+  readonly acceptedAt: number
+  readonly settledAt: number | null
+  readonly deadline: number | null
+  readonly bodyHash: string
+  readonly answer: Payload | null
+  /** The topics that said that the request took no way through them, while another way may bring an answer. */
+  readonly untaken?: readonly string[]
+  /** False if only such a topic has said something of the request. */
+  readonly isAccepted?: false
+  /** The reply topics for the answer, in addition to the respond bee's topic. */
+  readonly replies: readonly ReplyTo[]
+}

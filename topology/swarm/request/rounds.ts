@@ -1,0 +1,25 @@
+import { type Header, headerText } from '../../record.ts'
+import { noteOf, withNote } from './bee-notes.ts'
+import { roundsHeader } from './headers.ts'
+
+/** The round of a request in a loop; null outside of it. */
+export function roundIn(headers: readonly Header[], loop: string): number | null {
+  const round = Number(noteOf(headers, roundsHeader, loop) ?? Number.NaN)
+  return Number.isSafeInteger(round) && round >= 0 ? round : null
+}
+
+/** The headers with another round of a loop; null: the request leaves the loop. */
+export function withRound(headers: readonly Header[], loop: string, round: number | null): readonly Header[] {
+  return withNote(headers, roundsHeader, loop, round === null ? null : String(round))
+}
+
+/** A text for the rounds of all loops around a record; empty outside of loops. A join keeps each round apart by it. */
+export function roundsText(headers: readonly Header[]): string {
+  return headerText(headers, roundsHeader) ?? ''
+}
+
+/** The identity of one call of a bee. A request is one call of each bee, but in a loop one each round. */
+export function callIdOf(id: string, headers: readonly Header[]): string {
+  const rounds = roundsText(headers)
+  return rounds === '' ? id : `${id};${rounds}`
+}
