@@ -43,7 +43,7 @@ export default defineBee({
     { image: 'registry.example/svm:1.4', command: ['predict.py'], memory: '512m', cpus: 0.5, network: true },
   ],
   async check({ spec, bee, ports, resolveCommand }) {
-    const { image, command } = placeOf(spec, bee, resolveCommand)
+    const { image, command } = programOf(spec, bee, resolveCommand)
     if (command !== null && image === null) await ports.programs.checkCommand(command, spec.env ?? {})
     const mistake = boundsMistake(spec, bee)
     if (mistake !== null) throw mistake
@@ -54,7 +54,7 @@ export default defineBee({
   },
   async create(context) {
     const { spec, swarm, bee, ports, log, gpu, resolveCommand, replicate } = context
-    const { image, command } = placeOf(spec, bee, resolveCommand)
+    const { image, command } = programOf(spec, bee, resolveCommand)
     const env = spec.env ?? {}
     const mistake = boundsMistake(spec, bee)
     if (mistake !== null) throw mistake
@@ -84,16 +84,10 @@ interface ContainerSpec extends BoundSpec {
 }
 
 /** Where the program runs: in a container of the image, or as a process of this machine if `image` is null. */
-type ProgramPlace =
-  | { readonly image: string; readonly command: readonly string[] | null }
-  | { readonly image: null; readonly command: readonly string[] }
+type Program = { readonly image: string; readonly command: readonly string[] | null } | { readonly image: null; readonly command: readonly string[] }
 
 /** `resolve:` replaces an image and its command. Throws WAGGLE_NOT_RESOLVED for a spec without an image and without a command. */
-function placeOf(
-  { image: named, container, command }: ContainerSpec,
-  bee: string,
-  resolveCommand: BeeContext<never>['resolveCommand'],
-): ProgramPlace {
+function programOf({ image: named, container, command }: ContainerSpec, bee: string, resolveCommand: BeeContext<never>['resolveCommand']): Program {
   const image = named ?? container
   if (image !== undefined) {
     const resolved = resolveCommand(image)

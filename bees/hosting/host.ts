@@ -37,7 +37,7 @@ export interface HostOptions {
   /** The spec of a bee with its secrets. Nothing else of `bees` has them. */
   readonly specOf: (bee: SwarmBee) => SwarmBee['spec']
   /** The place in the file, `file:line:col`, that an error of opening a bee is about. */
-  readonly placeOf: (bee: SwarmBee, error: WaggleError) => string
+  readonly fileAndLineOf: (bee: SwarmBee, error: WaggleError) => string
   readonly now: () => number
   /** Calls `act` once, after `ms`. The returned function cancels the call. */
   readonly after: (ms: number, act: () => void) => () => void
@@ -164,7 +164,7 @@ export class SwarmHost implements BeeHost {
           return made.connect(input, builder)
         } catch (thrown) {
           const error = WaggleError.from('WAGGLE_INVALID_BEE', thrown, { message: `connect of ${bee.name} failed`, next: 'Correct it.' })
-          throw error.at(this.#options.placeOf(bee, error))
+          throw error.at(this.#options.fileAndLineOf(bee, error))
         }
       },
       inputOf: given,
@@ -335,7 +335,7 @@ async function createBee(options: HostOptions, bee: SwarmBee, opening: Opening, 
   try {
     return await madeBy(options, bee, opening, readers)
   } catch (thrown) {
-    throw thrown instanceof WaggleError ? thrown.at(options.placeOf(bee, thrown)) : thrown
+    throw thrown instanceof WaggleError ? thrown.at(options.fileAndLineOf(bee, thrown)) : thrown
   }
 }
 

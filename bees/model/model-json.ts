@@ -17,7 +17,7 @@ export function rowTensorOfJson(json: unknown, input: TensorSignature, orElse = 
   gather(json, isBare ? [] : shape, '', values, refuse)
   return {
     shape,
-    data: arrayOf(input.datatype, values, (why, at) => refuse(`${why}${placeOf(at, isBare ? [] : shape)} came${missingAdvice(values[at], input)}`)),
+    data: arrayOf(input.datatype, values, (why, at) => refuse(`${why}${indicesOf(at, isBare ? [] : shape)} came${missingAdvice(values[at], input)}`)),
   }
 }
 
@@ -148,7 +148,7 @@ function missingAdvice(value: unknown, { datatype }: TensorSignature): string {
 }
 
 /** The place of a value as ` at [1][0]`; empty for a single value. */
-function placeOf(at: number, shape: readonly number[]): string {
+function indicesOf(at: number, shape: readonly number[]): string {
   let rest = at
   const place = shape.map((_, axis) => {
     const inner = shape.slice(axis + 1).reduce((product, size) => product * size, 1)

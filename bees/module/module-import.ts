@@ -24,7 +24,7 @@ export async function importModule(path: string, limitMs?: number): Promise<{ re
     return (await Promise.race([import(pathToFileURL(path).href), tooLate])) as { readonly [name: string]: unknown }
   } catch (thrown) {
     if (thrown instanceof WaggleError && thrown.code === 'WAGGLE_INVALID_MODULE') throw thrown
-    const place = userPlaceOf(thrown) ?? trace.placeOf(thrown)
+    const place = userPlaceOf(thrown) ?? trace.lineAtFault(thrown)
     const said = saidBy(thrown).split('\n', 1)[0] ?? ''
     throw new WaggleError('WAGGLE_INVALID_MODULE', {
       message: `${path} cannot be loaded: ${said}${place === null ? '' : ` (${place})`}`,
@@ -81,7 +81,7 @@ class ImportTrace {
   }
 
   /** The line of the import that failed, or of the syntax error, if the error does not have it itself. */
-  placeOf(thrown: unknown): string | null {
+  lineAtFault(thrown: unknown): string | null {
     if (thrown === null || typeof thrown !== 'object') return null
     const asked = this.#asked.get(thrown)
     if (asked?.parent?.startsWith('file:') === true && asked.parent !== import.meta.url) return lineOf(fileURLToPath(asked.parent), asked.specifier)

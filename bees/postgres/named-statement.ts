@@ -67,7 +67,7 @@ export class NamedStatement implements Statement {
     return this.fields.map(({ name }) => name)
   }
 
-  placeOf(character: number): string {
+  lineAndColumnOf(character: number): string {
     const shift = this.#shifts.filter(({ at }) => at <= character).reduce((sum, { by }) => sum + by, 0)
     const before = this.#query.slice(0, character + shift)
     return `line ${before.split('\n').length}, column ${before.length - before.lastIndexOf('\n')}`

@@ -1,6 +1,6 @@
 import { Type } from 'typebox'
 import { defineBee, NotTaken, PassedOn } from '../define-bee.ts'
-import { placeOf } from '../request-place.ts'
+import { shareOf } from '../hash-share.ts'
 
 export default defineBee({
   type: 'sample',
@@ -17,6 +17,6 @@ export default defineBee({
   examples: [{ fraction: 0.1 }],
   create: ({ spec, swarm, bee }) => ({
     process: (_: unknown, { id }) =>
-      placeOf(`${swarm}/${bee}/${id}`) < spec.fraction ? new PassedOn() : new NotTaken('took another part of the requests'),
+      shareOf(`${swarm}/${bee}/${id}`) < spec.fraction ? new PassedOn() : new NotTaken('took another part of the requests'),
   }),
 })

@@ -1,5 +1,5 @@
 import { didYouMean } from '../../topology/swarm/check/nearest-name.ts'
-import { placeOf } from '../request-place.ts'
+import { shareOf } from '../hash-share.ts'
 import { type VersionSpec, versionMistake, versionOf } from './version-spec.ts'
 
 /** The versions that share the requests of a bee. */
@@ -39,7 +39,7 @@ export function trafficOf({ swarm, bee, spec, specs }: TrafficOptions): Traffic 
   return {
     sides,
     versionOf(requestId) {
-      let left = placeOf(`${swarm}/${leader.bee}/${requestId}`)
+      let left = shareOf(`${swarm}/${leader.bee}/${requestId}`)
       for (const { version, share } of sides) {
         if (left < share) return version
         left -= share

@@ -76,7 +76,7 @@ function said(thrown: unknown, statement: Statement | null): string {
   })
   const position = thrown instanceof DatabaseError ? Number(thrown.position) : Number.NaN
   const hint = thrown instanceof DatabaseError && thrown.hint !== undefined ? ` (${thrown.hint})` : ''
-  return `${named}${hint}${statement !== null && position > 0 ? `, at ${statement.placeOf(position - 1)} of the query` : ''}`
+  return `${named}${hint}${statement !== null && position > 0 ? `, at ${statement.lineAndColumnOf(position - 1)} of the query` : ''}`
 }
 
 function codeOf(thrown: unknown): string {

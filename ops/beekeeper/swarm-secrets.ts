@@ -11,7 +11,7 @@ import { hiddenValues } from '../config/hidden-values.ts'
 
 /** The specs of a swarm's bees with their secrets, and what hides them again. */
 export interface SwarmSecrets {
-  readonly host: Pick<HostOptions, 'specOf' | 'placeOf'>
+  readonly host: Pick<HostOptions, 'specOf' | 'fileAndLineOf'>
   readonly redactions: HostRedactions & { readonly errors: Redaction }
 }
 
@@ -33,7 +33,7 @@ export function swarmSecrets(swarm: CheckedSwarm, bees: readonly SwarmBee[], con
   return {
     host: {
       specOf: (bee) => filled.get(bee.name) ?? bee.spec,
-      placeOf: (bee, error) => swarm.document.place(['bees', at.get(bee.name) ?? 0, ...keyAtFault(error, bee)]),
+      fileAndLineOf: (bee, error) => swarm.document.place(['bees', at.get(bee.name) ?? 0, ...keyAtFault(error, bee)]),
     },
     redactions: { errors: new Redaction(hidden), resultsOf: (bee) => resultRedaction(bee, hidden) },
   }

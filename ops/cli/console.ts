@@ -38,7 +38,7 @@ export class Console {
     const { dim, bold, yellow, red } = this.#colors
     const paint = { debug: dim, info: dim, warn: yellow, error: red }[level]
     const name = [swarm, module].filter((part) => part !== undefined && part !== '').join('/')
-    const text = `${oneLine(message)}${fields.next === undefined ? '' : `. ${oneLine(fields.next)}`}${placeOf(message, fields)}`
+    const text = `${oneLine(message)}${fields.next === undefined ? '' : `. ${oneLine(fields.next)}`}${bracketedDetails(message, fields)}`
     this.#line(`${dim(time)} ${paint(level.padEnd(5))} ${name === '' ? '' : `${bold(name)}: `}${text}`)
     if (shown.stack !== undefined) this.#line(shown.stack)
   }
@@ -127,7 +127,7 @@ interface Ready {
 }
 
 /** Code, place in a user's file, request and record of a failure, in brackets. A record that is in the message already is left out. */
-function placeOf(message: string, { code, place, request_id, task, topic, partition, offset }: LogFields): string {
+function bracketedDetails(message: string, { code, place, request_id, task, topic, partition, offset }: LogFields): string {
   if (code === undefined) return ''
   const record = topic === undefined ? `task ${task}` : `task ${task}, topic ${topic}, partition ${partition}, offset ${offset}`
   const isSaid = task === undefined || message.includes(`(${record})`)

@@ -20,7 +20,7 @@ import {
 } from '../../topology/swarm/request/headers.ts'
 import { uuidOf } from '../../topology/uuid.ts'
 import { WaggleError } from '../../topology/waggle-error.ts'
-import { cursorOf, idOf, type LetterPlace, letterOfCursor, newestFirst, type OpenLetter, placeOf, unknownLetter } from './letter-place.ts'
+import { cursorOf, idOf, type LetterPlace, letterOfCursor, newestFirst, type OpenLetter, parsedLetterId, unknownLetter } from './letter-place.ts'
 import { OpenLetters, settledOffset } from './open-letters.ts'
 import { PageSize } from './page-size.ts'
 import { isOwnTopic, isReadBy } from './retry-topics.ts'
@@ -86,13 +86,13 @@ export class DeadLetters {
   async #letterOf(after: string): Promise<OpenLetter> {
     const letter = letterOfCursor(after)
     if (letter !== null) return letter
-    const place = placeOf(after)
+    const place = parsedLetterId(after)
     const { timestamp } = await this.#read(place)
     return { ...place, timestamp }
   }
 
   async show(id: string): Promise<DeadLetter> {
-    const place = placeOf(id)
+    const place = parsedLetterId(id)
     return this.#letter(place, await this.#read(place), shownCharacters)
   }
 
@@ -112,7 +112,7 @@ export class DeadLetters {
 
   /** Runs `settle` for an unsettled letter. Throws WAGGLE_DEAD_LETTER_SETTLED for any other. */
   async #once<T>(given: string, settle: (place: LetterPlace) => Promise<T>): Promise<T> {
-    const place = placeOf(given)
+    const place = parsedLetterId(given)
     const id = idOf(place)
     if (this.#settling.has(id)) throw settledBefore(id)
     this.#settling.add(id)

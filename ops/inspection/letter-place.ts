@@ -16,7 +16,7 @@ export function idOf({ swarm, partition, offset }: LetterPlace): string {
   return `${swarm}:${partition}:${offset}`
 }
 
-export function placeOf(id: string): LetterPlace {
+export function parsedLetterId(id: string): LetterPlace {
   const [, swarm, partition, offset] = /^([A-Za-z0-9_-]{1,255}):(\d{1,9}):(\d{1,15})$/.exec(id) ?? []
   if (swarm === undefined) throw unknownLetter(id)
   return { swarm, partition: Number(partition), offset: Number(offset) }
@@ -30,7 +30,7 @@ export function cursorOf(letter: OpenLetter): string {
 /** The letter of a cursor; null for a text that is no cursor. */
 export function letterOfCursor(cursor: string): OpenLetter | null {
   const [, timestamp, id] = /^(-?\d{1,22}(?:\.\d{1,20})?(?:e[+-]\d{1,3})?):([^:]+:\d+:\d+)$/.exec(cursor) ?? []
-  return id === undefined ? null : { ...placeOf(id), timestamp: Number(timestamp) }
+  return id === undefined ? null : { ...parsedLetterId(id), timestamp: Number(timestamp) }
 }
 
 /** The order of a list: the newest letter first. */

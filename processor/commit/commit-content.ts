@@ -1,6 +1,6 @@
 import { RecordRefused, Unavailable, WaggleError } from '../../topology/waggle-error.ts'
 import type { CommitPoint, Position, ProducerRecord, StoreChange, TopicPartition } from '../ports.ts'
-import type { LoggedChanges, LoggedState } from '../state/logged-state.ts'
+import type { DiskChanges, DiskState } from '../state/disk-state.ts'
 import { StandingFailure } from '../task/failures.ts'
 import type { Task } from '../task/task.ts'
 
@@ -14,7 +14,7 @@ export interface CommitContent extends CommitPoint {
   /** Records that delete rows of handled due entries. They are written last. */
   readonly removals: readonly ProducerRecord[]
   /** Changes to write to the tasks' disks after the commit has succeeded. */
-  readonly diskWrites: readonly (LoggedChanges & { readonly target: LoggedState })[]
+  readonly diskWrites: readonly (DiskChanges & { readonly target: DiskState })[]
   /** The number of tasks that have something to commit. */
   readonly tasks: number
 }
@@ -26,7 +26,7 @@ export interface CommittingTasks {
   takeTouched(): readonly Task[]
   groupOf(task: Task): string
   /** The task's state on its disk; null if the log's own commit holds the state. */
-  stateOf(task: Task): LoggedState | null
+  stateOf(task: Task): DiskState | null
   /** True for the group of a global store, of which every process has its own copy. */
   isGlobal(group: string): boolean
 }
@@ -45,7 +45,7 @@ export function takeContent(source: CommittingTasks, touched: readonly Task[]): 
   const state: StoreChange[] = []
   const changelogs: StoreRecords[] = []
   const removals: ProducerRecord[] = []
-  const diskWrites: (LoggedChanges & { readonly target: LoggedState })[] = []
+  const diskWrites: (DiskChanges & { readonly target: DiskState })[] = []
   let tasks = 0
   for (const task of touched) {
     const { positions: own, state: changes } = refusing(() => task.takeCommit())

@@ -2,7 +2,7 @@ import { type CommitPoint, type CommitReceipt, type ProducerRecord, partitionNam
 import type { CommitContent } from './commit-content.ts'
 
 /**
- * Sends a commit. If the log can take all of it atomically, that is one step. Otherwise each turn is durable before the next one begins, from the end
+ * Sends a commit. If the log can take all of it atomically, that is one step. Otherwise each stage is durable before the next one begins, from the end
  * of a task to its beginning:
  *
  *     1. records that tasks have sent (appended already)
@@ -10,7 +10,7 @@ import type { CommitContent } from './commit-content.ts'
  *     3. removals of handled due entries
  *     4. positions, in the same commit as the last of these
  *
- * After a crash in between, the missing turns are done again, and their results exist already. In any other order, a join could remember a record
+ * After a crash in between, the missing stages are done again, and their results exist already. In any other order, a join could remember a record
  * that was never sent, and a due entry could be removed before it was handled.
  */
 export async function sendInOrder(
@@ -18,11 +18,11 @@ export async function sendInOrder(
   content: CommitContent,
   { isAtomic }: { readonly isAtomic: boolean },
 ): Promise<CommitReceipt> {
-  const turns = turnsOf(content)
+  const stages = stagesOf(content)
   const point: CommitPoint = { positions: content.positions, state: content.state }
-  // The end of a later turn replaces that of an earlier one.
+  // The end of a later stage replaces that of an earlier one.
   const endsByPartition = new Map<string, CommitReceipt['ends'][number]>()
-  const commits = isAtomic ? [turns.flat()] : [[], ...turns]
+  const commits = isAtomic ? [stages.flat()] : [[], ...stages]
   for (const [at, records] of commits.entries()) {
     for (const record of records) producer.append(record)
     const receipt = await producer.commit(at === commits.length - 1 ? point : nothingYet)
@@ -35,14 +35,14 @@ export function hasRecords(content: CommitContent): boolean {
   return content.removals.length > 0 || content.changelogs.some(({ records }) => records.length > 0)
 }
 
-function turnsOf({ changelogs, removals }: CommitContent): readonly (readonly ProducerRecord[])[] {
+function stagesOf({ changelogs, removals }: CommitContent): readonly (readonly ProducerRecord[])[] {
   const byPartition: ProducerRecord[][] = []
   for (const { placesFromEnd, records } of changelogs) {
-    const turn = byPartition[placesFromEnd] ?? []
-    byPartition[placesFromEnd] = turn
-    turn.push(...records)
+    const stage = byPartition[placesFromEnd] ?? []
+    byPartition[placesFromEnd] = stage
+    stage.push(...records)
   }
-  return [...byPartition, removals].filter((turn) => turn !== undefined && turn.length > 0)
+  return [...byPartition, removals].filter((stage) => stage !== undefined && stage.length > 0)
 }
 
 const nothingYet: CommitPoint = { positions: [], state: [] }

@@ -1,7 +1,7 @@
 import { eventLoopTurn } from '../event-loop-turn.ts'
 import type { Log, Reader, TaskDisk } from '../ports.ts'
 import type { StoreChangelog } from './changelog-topics.ts'
-import { keptNumbers } from './kept-on-disk.ts'
+import { keptNumbers } from './kept-numbers.ts'
 import { type RestoredRows, restoredRows } from './restored-rows.ts'
 
 /** Offsets of a changelog. */

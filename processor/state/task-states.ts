@@ -6,7 +6,7 @@ import { type Clock, type Log, partitionName, type StateDirectory, type TaskDisk
 import { ChangelogCopy, otherwise } from './changelog-copy.ts'
 import { ChangelogEnds, noChangelog } from './changelog-ends.ts'
 import { changelogsOf, type StoreChangelog } from './changelog-topics.ts'
-import { LoggedState } from './logged-state.ts'
+import { DiskState } from './disk-state.ts'
 import { Restoration, type SourcePositions } from './restoration.ts'
 import { Standby } from './standby.ts'
 import { type StateListeners, StateListening } from './state-listening.ts'
@@ -35,7 +35,7 @@ export interface TaskStatesOptions {
 /** A task whose state is here or is being restored. */
 export interface OpenedState {
   readonly id: TaskId
-  readonly state: LoggedState
+  readonly state: DiskState
   readonly restoration: Restoration
 }
 
@@ -60,7 +60,7 @@ export interface StoreLag {
 
 interface Copied {
   readonly copies: readonly ChangelogCopy[]
-  readonly state: LoggedState
+  readonly state: DiskState
   close(reason: 'PROMOTED' | 'MIGRATED'): void
 }
 
@@ -154,7 +154,7 @@ export class TaskStates {
         })
       },
     })
-    const opened = { id: task.id, state: new LoggedState(disk, changelogs), restoration }
+    const opened = { id: task.id, state: new DiskState(disk, changelogs), restoration }
     this.#active.set(task.id, opened)
     return opened
   }
@@ -163,12 +163,12 @@ export class TaskStates {
    * Opens a global store. Every process keeps its own copy, by running the store's task from the position on the disk. The positions of its inputs
    * are only on the disk.
    */
-  async openGlobal(task: StatefulTask, inputs: readonly TopicPartition[]): Promise<LoggedState> {
+  async openGlobal(task: StatefulTask, inputs: readonly TopicPartition[]): Promise<DiskState> {
     const [store] = task.subtopology.stores
     const name = `global_${task.id}`
     this.#globals.add(name)
     const disk = this.#options.directory.open(name)
-    if (store === undefined || store.kind === 'custom') return new LoggedState(disk, [])
+    if (store === undefined || store.kind === 'custom') return new DiskState(disk, [])
     const offsets = await this.#ends.now(inputs)
     const others = inputs.flatMap((input, at) => {
       const { start, end, written = end, topicId } = offsets[at] ?? noChangelog
@@ -180,19 +180,19 @@ export class TaskStates {
       this.#options.onNotice(`The global store ${store.name} is read anew: ${others.join('; ')}`)
       disk.wipe(store.name, inputs)
     }
-    return new LoggedState(
+    return new DiskState(
       disk,
       inputs.map((place, at) => ({ store, place, isSource: true, topicId: offsets[at]?.topicId ?? null })),
     )
   }
 
   /** The state of a task that runs here; null for any other task. */
-  stateOf(id: TaskId): LoggedState | null {
+  stateOf(id: TaskId): DiskState | null {
     return this.#active.get(id)?.state ?? null
   }
 
   /** The state that this process has of a task; null if there is none. It may be a copy that is behind its changelogs. */
-  copyOf(id: TaskId): LoggedState | null {
+  copyOf(id: TaskId): DiskState | null {
     return this.stateOf(id) ?? this.#standbys.get(id)?.state ?? null
   }
 
@@ -296,7 +296,7 @@ export class TaskStates {
       reason = why
       standby.close()
     }
-    return { copies: standby.copies, state: new LoggedState(disk, []), close }
+    return { copies: standby.copies, state: new DiskState(disk, []), close }
   }
 
   #copy(changelog: StoreChangelog, disk: TaskDisk, counted: (count: number, copy: ChangelogCopy) => void): ChangelogCopy {

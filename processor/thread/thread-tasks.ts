@@ -6,7 +6,7 @@ import type { CommittingTasks } from '../commit/commit-content.ts'
 import { TaskMeters } from '../metrics/task-meters.ts'
 import type { ThreadMeters } from '../metrics/thread-meters.ts'
 import { type Consumer, type Log, type Position, partitionName, type StoreBytes, type TopicPartition } from '../ports.ts'
-import type { LoggedState } from '../state/logged-state.ts'
+import type { DiskState } from '../state/disk-state.ts'
 import type { OpenedState, TaskStates } from '../state/task-states.ts'
 import { openTask } from '../task/open-task.ts'
 import type { Task } from '../task/task.ts'
@@ -28,7 +28,7 @@ export class ThreadTasks implements CommittingTasks {
   readonly #meters: ThreadMeters
   readonly #states: TaskStates | null
   /** State of tasks that the log does not keep itself, by task. */
-  readonly #logged = new Map<Task, LoggedState>()
+  readonly #disks = new Map<Task, DiskState>()
   readonly #opened = new Map<Task, OpenedState>()
   /** Tasks that wait for their state, by id. */
   readonly #openings = new Map<string, Opening>()
@@ -53,8 +53,8 @@ export class ThreadTasks implements CommittingTasks {
   }
 
   /** The task's state; null if the log's own commit holds it. */
-  stateOf(task: Task): LoggedState | null {
-    return this.#logged.get(task) ?? null
+  stateOf(task: Task): DiskState | null {
+    return this.#disks.get(task) ?? null
   }
 
   get hasUncommitted(): boolean {
@@ -210,7 +210,7 @@ export class ThreadTasks implements CommittingTasks {
     )
   }
 
-  #make({ id, group, subtopology, partition, inputs }: TaskParts, logged: LoggedState | null): Task {
+  #make({ id, group, subtopology, partition, inputs }: TaskParts, disk: DiskState | null): Task {
     const { applicationId, topology, globals, maxCachedEntries } = this.#program
     const meters = this.#taskMeters.get(id) ?? new TaskMeters(id, this.#meters)
     this.#taskMeters.set(id, meters)
@@ -222,11 +222,11 @@ export class ThreadTasks implements CommittingTasks {
         subtopology,
         partition,
         inputs,
-        bytesOf: (stateName, store) => logged?.store(store) ?? this.#log.state?.open(stateName, store) ?? noBytes,
+        bytesOf: (stateName, store) => disk?.store(store) ?? this.#log.state?.open(stateName, store) ?? noBytes,
         globals,
         maxCachedEntries,
         keepsLog: this.#log.state === null,
-        ...(logged === null ? {} : { kept: logged.kept }),
+        ...(disk === null ? {} : { kept: disk.kept }),
         meters,
       },
       this.#surroundings,
@@ -235,7 +235,7 @@ export class ThreadTasks implements CommittingTasks {
     this.ready.open(task)
     this.#meters.taskCreated.record(1)
     this.#groups.set(task, group)
-    if (logged !== null) this.#logged.set(task, logged)
+    if (disk !== null) this.#disks.set(task, disk)
     for (const input of inputs) this.#byPartition.set(partitionIn(group, input), task)
     return task
   }
@@ -252,7 +252,7 @@ export class ThreadTasks implements CommittingTasks {
     this.#tasks = this.#tasks.filter((other) => other !== task)
     const group = this.groupOf(task)
     this.#groups.delete(task)
-    this.#logged.delete(task)
+    this.#disks.delete(task)
     const opened = this.#opened.get(task)
     if (opened !== undefined) this.#states?.close(opened)
     this.#opened.delete(task)

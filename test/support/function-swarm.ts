@@ -101,7 +101,7 @@ export async function startSwarm(
     ports: { database: options.database } as BeePorts,
     bees: plan.bees,
     specOf: ({ spec }) => spec,
-    placeOf: () => 'swarm.yaml:1:1',
+    fileAndLineOf: () => 'swarm.yaml:1:1',
     now: () => clock.now(),
     after: (ms, act) => clock.after(ms, act),
     resolve: async (uri) => uri,

@@ -5,13 +5,13 @@ import { ByteWriter } from './byte-writer.ts'
 import type { Change } from './change.ts'
 import { closedLog } from './closed-log.ts'
 import type { CommitMark } from './commit-mark.ts'
-import { type Appended, type CommitSet, writeCommit, writeError } from './commit-write.ts'
+import { type Appended, type PendingCommit, writeCommit, writeError } from './commit-write.ts'
 import type { HeldTails } from './held-tails.ts'
 import type { LentDisk } from './lent-disk.ts'
 import type { Partition, TailRecord } from './partition.ts'
 import type { SegmentUses } from './segment-uses.ts'
 import type { Segments } from './segments.ts'
-import type { StoreNumbers } from './store-numbers.ts'
+import type { StoreIds } from './store-ids.ts'
 import type { Topics } from './topics.ts'
 
 export interface CommitCycleOptions {
@@ -22,7 +22,7 @@ export interface CommitCycleOptions {
   readonly mark: CommitMark
   readonly topics: Topics
   readonly tails: HeldTails
-  readonly storeNumbers: StoreNumbers
+  readonly storeIds: StoreIds
   /** Called when records are dropped that tasks may have read already. */
   readonly onReadDropped: () => void
 }
@@ -44,7 +44,7 @@ export class CommitCycle {
   readonly #topics: Topics
   readonly #segments: Segments
   readonly #writer = new ByteWriter()
-  #waiting: CommitSet[] = []
+  #waiting: PendingCommit[] = []
   #sent: SentRecord[] = []
   /** Records with a large payload. At the end of this turn of the event loop, their payloads are written to a segment. */
   #large: Appended[] = []
@@ -167,13 +167,13 @@ export class CommitCycle {
   }
 
   async #run(): Promise<void> {
-    const { disk, segments, uses, mark, storeNumbers } = this.#options
+    const { disk, segments, uses, mark, storeIds } = this.#options
     const sets = this.#takeWaiting()
     try {
       await disk.repair()
       for (const { appended } of sets) for (const one of appended) this.#putAhead(one)
-      await writeCommit(sets, { rocks: disk.rocks, segments, uses, mark, storeNumbers, writer: this.#writer })
-      storeNumbers.saved()
+      await writeCommit(sets, { rocks: disk.rocks, segments, uses, mark, storeIds, writer: this.#writer })
+      storeIds.saved()
     } catch (error) {
       this.#fail(sets, error)
       return
@@ -191,13 +191,13 @@ export class CommitCycle {
     for (const set of sets) set.resolve()
   }
 
-  #takeWaiting(): readonly CommitSet[] {
+  #takeWaiting(): readonly PendingCommit[] {
     const sent = this.#sent
     const waiting = this.#waiting
     this.#sent = []
     this.#waiting = []
     if (sent.length === 0) return waiting
-    const set: CommitSet = {
+    const set: PendingCommit = {
       appended: sent,
       group: '',
       point: null,
@@ -211,9 +211,9 @@ export class CommitCycle {
     return [set, ...waiting]
   }
 
-  #fail(sets: readonly CommitSet[], error: unknown): void {
+  #fail(sets: readonly PendingCommit[], error: unknown): void {
     this.#break(error)
-    this.#options.storeNumbers.dropUnsaved()
+    this.#options.storeIds.dropUnsaved()
     const failed = new Set<TailRecord>()
     const touched = new Set<Partition>()
     for (const { appended } of sets) {

@@ -9,7 +9,7 @@ import type { Partition, TailRecord } from './partition.ts'
 import { encodeRun, type StoredRecord } from './record-run.ts'
 import type { SegmentUses } from './segment-uses.ts'
 import type { Segments } from './segments.ts'
-import type { StoreNumbers } from './store-numbers.ts'
+import type { StoreIds } from './store-ids.ts'
 import { positionBytes } from './values.ts'
 
 export interface Appended {
@@ -18,7 +18,7 @@ export interface Appended {
 }
 
 /** Records, positions and state of one task commit, or records that commit by themselves. */
-export interface CommitSet {
+export interface PendingCommit {
   readonly appended: readonly Appended[]
   readonly group: string
   readonly point: CommitPoint | null
@@ -31,13 +31,13 @@ export interface CommitDisk {
   readonly segments: Segments
   readonly uses: SegmentUses
   readonly mark: CommitMark
-  readonly storeNumbers: StoreNumbers
+  readonly storeIds: StoreIds
   /** The memory that runs are encoded into. Its contents are needed until the database has the commit. */
   readonly writer: ByteWriter
 }
 
 /** Writes all sets atomically, and settles when they are durable. Large values must lie in segments already. */
-export async function writeCommit(sets: readonly CommitSet[], { rocks, segments, uses, mark, storeNumbers, writer }: CommitDisk): Promise<void> {
+export async function writeCommit(sets: readonly PendingCommit[], { rocks, segments, uses, mark, storeIds, writer }: CommitDisk): Promise<void> {
   const changes: RocksChange[] = []
   const added: Change[] = []
   const shares = sharesOf(sets)
@@ -47,7 +47,7 @@ export async function writeCommit(sets: readonly CommitSet[], { rocks, segments,
       changes.push([positionKey(position.group ?? group, position.topic, position.partition), positionBytes(position.offset, position.metadata)])
     }
     for (const { task, store, entries } of point.state) {
-      const number = storeNumbers.take(task, store, changes)
+      const number = storeIds.take(task, store, changes)
       for (const [key, value] of entries) changes.push([stateKey(number, key), value])
     }
   }
@@ -95,7 +95,7 @@ interface PartitionShare {
   readonly bytesBefore: number
 }
 
-function sharesOf(sets: readonly CommitSet[]): readonly PartitionShare[] {
+function sharesOf(sets: readonly PendingCommit[]): readonly PartitionShare[] {
   const shares = new Map<Partition, PartitionShare>()
   for (const { appended } of sets) {
     for (const { partition, record } of appended) {

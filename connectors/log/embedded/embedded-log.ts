@@ -31,7 +31,7 @@ import { removeParts } from './removal.ts'
 import { Retention } from './retention.ts'
 import type { SegmentUses } from './segment-uses.ts'
 import type { Segments } from './segments.ts'
-import { StoreNumbers } from './store-numbers.ts'
+import { StoreIds } from './store-ids.ts'
 import { StoredState } from './stored-state.ts'
 import { EmbeddedTaskProducer } from './task-producer.ts'
 import { Topics } from './topics.ts'
@@ -85,7 +85,7 @@ export class EmbeddedLog implements Log {
   readonly #segments: Segments
   readonly #mark: CommitMark
   readonly #topics: Topics
-  readonly #storeNumbers: StoreNumbers
+  readonly #storeIds: StoreIds
   readonly #uses: SegmentUses
   readonly #positions: Positions
   readonly #cycle: CommitCycle
@@ -98,12 +98,12 @@ export class EmbeddedLog implements Log {
     const { clock, directory } = options
     const disk = new LentDisk(rocks)
     const topics = new Topics({ directory, disk, mark })
-    const storeNumbers = new StoreNumbers(rocks)
-    this.#storeNumbers = storeNumbers
+    const storeIds = new StoreIds(rocks)
+    this.#storeIds = storeIds
     this.#uses = uses
     const tails = new HeldTails(options.maxTailBytes ?? 32 * 1024 * 1024)
     const onReadDropped = () => void this.#abortAll()
-    const cycle = new CommitCycle({ clock, disk, segments, uses, mark, topics, tails, storeNumbers, onReadDropped })
+    const cycle = new CommitCycle({ clock, disk, segments, uses, mark, topics, tails, storeIds, onReadDropped })
     this.#clock = clock
     this.#maxPendingBytes = options.maxPendingBytes ?? 256 * 1024 * 1024
     this.#disk = disk
@@ -117,7 +117,7 @@ export class EmbeddedLog implements Log {
       migrate: (state) => cycle.commit('', [], { positions: [], state }),
       mayClear: true,
       disk: () => disk.rocks,
-      numberOf: (task, store) => storeNumbers.find(task, store),
+      numberOf: (task, store) => storeIds.find(task, store),
     })
     const { maxBytes = null, onNotice = () => {} } = options
     const common = { clock, onNotice, mark, groups: this.#groups, topics: () => topics.all(), disk }
@@ -203,7 +203,7 @@ export class EmbeddedLog implements Log {
   /** The groups that have a position, and the applications that have a store. */
   parts(): { readonly groups: readonly string[]; readonly applications: readonly string[] } {
     const groups = new Set(Array.from(positionsIn(this.#disk.rocks), ({ group }) => group))
-    return { groups: [...groups], applications: this.#storeNumbers.applications() }
+    return { groups: [...groups], applications: this.#storeIds.applications() }
   }
 
   /** The groups that have a position in this topic. */
@@ -225,7 +225,7 @@ export class EmbeddedLog implements Log {
         disk: this.#disk,
         uses: this.#uses,
         mark: this.#mark,
-        storeNumbers: this.#storeNumbers,
+        storeIds: this.#storeIds,
         onRemoved: () => this.#topics.forget(names),
       },
     )

@@ -14,7 +14,7 @@ import type { Rocks } from '../../rocksdb/rocks.ts'
  *
  * Numbers are big-endian, so that keys sort as their numbers do. Offsets are non-negative doubles, whose bytes sort in the same way.
  */
-export const prefix = { topic: 0x54, ends: 0x45, run: 0x4c, position: 0x50, storeNumber: 0x4e, segmentUse: 0x47, state: 0x53, removed: 0x44 } as const
+export const prefix = { topic: 0x54, ends: 0x45, run: 0x4c, position: 0x50, storeId: 0x4e, segmentUse: 0x47, state: 0x53, removed: 0x44 } as const
 
 export function topicKey(name: string): Buffer {
   return named(prefix.topic, name)
@@ -72,8 +72,8 @@ export function removedKey(kind: 'topic' | 'store', number: number): Buffer {
   return key
 }
 
-export function storeNumberKey(task: string, store: string): Buffer {
-  return named(prefix.storeNumber, `${task}\0${store}`)
+export function storeIdKey(task: string, store: string): Buffer {
+  return named(prefix.storeId, `${task}\0${store}`)
 }
 
 export function segmentUseKey(segment: number, topic: number, partition: number): Buffer {

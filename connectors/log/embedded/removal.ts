@@ -5,7 +5,7 @@ import type { CommitMark } from './commit-mark.ts'
 import { endsKey, positionsIn, prefix, removedKey, runKey, stateKey, topicKey } from './keys.ts'
 import type { LentDisk } from './lent-disk.ts'
 import type { SegmentUses } from './segment-uses.ts'
-import type { StoreNumbers } from './store-numbers.ts'
+import type { StoreIds } from './store-ids.ts'
 import type { Topic } from './topics.ts'
 
 export interface LogParts {
@@ -24,7 +24,7 @@ interface RemovalPlace {
   readonly disk: LentDisk
   readonly uses: SegmentUses
   readonly mark: CommitMark
-  readonly storeNumbers: StoreNumbers
+  readonly storeIds: StoreIds
   /** Called when the database has deleted the names. */
   readonly onRemoved: () => void
 }
@@ -33,9 +33,9 @@ interface RemovalPlace {
  * Removes topics, positions and stores. One write deletes all names, and notes the numbers whose rows remain. Then the rows are deleted. After a
  * crash in between, `finishRemoval` deletes the rows before a new topic or store can get such a number.
  */
-export async function removeParts(parts: LogParts, { cycle, disk, uses, mark, storeNumbers, onRemoved }: RemovalPlace): Promise<void> {
+export async function removeParts(parts: LogParts, { cycle, disk, uses, mark, storeIds, onRemoved }: RemovalPlace): Promise<void> {
   await cycle.change((rocks) => {
-    const { rows, apply } = removalOf(parts, { rocks, uses, storeNumbers })
+    const { rows, apply } = removalOf(parts, { rocks, uses, storeIds })
     return {
       rows,
       apply() {
@@ -51,7 +51,7 @@ export async function removeParts(parts: LogParts, { cycle, disk, uses, mark, st
 
 function removalOf(
   { topics, groups, applications }: LogParts,
-  { rocks, uses, storeNumbers }: Pick<RemovalPlace, 'uses' | 'storeNumbers'> & { readonly rocks: Rocks },
+  { rocks, uses, storeIds }: Pick<RemovalPlace, 'uses' | 'storeIds'> & { readonly rocks: Rocks },
 ): Change {
   const rows: RocksChange[] = []
   const changes: Change[] = []
@@ -64,8 +64,8 @@ function removalOf(
     }
   }
   for (const { key, group, topic } of positionsIn(rocks)) if (groups.includes(group) || names.has(topic)) rows.push([key, null])
-  const { numbers, change } = storeNumbers.removal(applications)
-  for (const store of numbers) rows.push([removedKey('store', store), present])
+  const { ids, change } = storeIds.removal(applications)
+  for (const store of ids) rows.push([removedKey('store', store), present])
   return together([{ rows, apply() {} }, ...changes, change])
 }
 

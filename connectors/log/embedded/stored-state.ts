@@ -1,6 +1,6 @@
 import type { StateDisk, StoreBytes } from '../../../processor/ports.ts'
 import { Rocks } from '../../rocksdb/rocks.ts'
-import { stateKey, stateKeyLength, storeNumberKey } from './keys.ts'
+import { stateKey, stateKeyLength, storeIdKey } from './keys.ts'
 
 interface StoredStateOptions {
   /** The database. After a failed write it is another object. */
@@ -58,7 +58,7 @@ export async function openLentState(handle: bigint): Promise<StateDisk> {
       const name = `${task}\0${store}`
       const known = numbers.get(name)
       if (known !== undefined) return known
-      const bytes = disk.get(storeNumberKey(task, store))
+      const bytes = disk.get(storeIdKey(task, store))
       if (bytes === null) return null
       const number = Buffer.from(bytes).readUInt32BE()
       numbers.set(name, number)

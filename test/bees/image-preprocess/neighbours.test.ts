@@ -77,7 +77,7 @@ async function run(swarm: CheckedSwarm, isOpen = true): Promise<{ readonly image
     ports: { models, pictures: { decode: decodePicture } } as Partial<BeePorts> as BeePorts,
     bees: swarm.bees,
     specOf: ({ spec }) => spec,
-    placeOf: () => '',
+    fileAndLineOf: () => '',
     now: () => 0,
     after: () => () => {},
     resolve,

@@ -26,8 +26,8 @@ describe('A query with named parameters', () => {
     const query = 'SELECT :a_long_name,\n :other, oops'
     const statement = NamedStatement.parse(query)
     assert.equal(statement.text, 'SELECT $1,\n $2, oops')
-    assert.equal(statement.placeOf(statement.text.indexOf('oops')), 'line 2, column 10')
-    assert.equal(statement.placeOf(7), 'line 1, column 8')
+    assert.equal(statement.lineAndColumnOf(statement.text.indexOf('oops')), 'line 2, column 10')
+    assert.equal(statement.lineAndColumnOf(7), 'line 1, column 8')
   })
 
   it('counts as read only if no word of it changes data', () => {

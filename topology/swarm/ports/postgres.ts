@@ -39,7 +39,7 @@ export interface Statement {
   /** The names of the parameters, for errors: the first is that of `$1`. */
   readonly parameters: readonly string[]
   /** The place in the written query from which a character of `text` comes, as `line 1, column 5`. Both count from the beginning of the text. */
-  placeOf(character: number): string
+  lineAndColumnOf(character: number): string
 }
 
 export interface DescribedStatement {

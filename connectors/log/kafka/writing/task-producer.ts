@@ -5,7 +5,7 @@ import type { Cluster } from '../cluster/cluster.ts'
 import { type CommittedPosition, commitOffsets, type GroupMembership } from '../cluster/offsets.ts'
 import type { GroupConsumer } from '../group/group-consumer.ts'
 import { byMember, commitAsMember } from '../group/group-positions.ts'
-import { CommitSet } from './commit-set.ts'
+import { CommitBatches } from './commit-batches.ts'
 import { IdempotentSender } from './idempotent-sender.ts'
 import type { Transaction } from './transaction.ts'
 
@@ -33,7 +33,7 @@ export class KafkaTaskProducer implements TaskProducer {
   readonly #sender: IdempotentSender
   readonly #transaction: Transaction | null
   /** The records of running commits, in order. The last set takes new records. */
-  #sets: CommitSet[] = [new CommitSet({ maySend: true })]
+  #sets: CommitBatches[] = [new CommitBatches({ maySend: true })]
   #last: Promise<unknown> = Promise.resolve()
   /** The error of a failed commit. Later commits fail with the same error until `abort`. */
   #broken: WaggleError | null = null
@@ -62,7 +62,7 @@ export class KafkaTaskProducer implements TaskProducer {
     if (this.#sets.length > maxWaitingCommits) return Promise.reject(tooMany(this.#options.group))
     if (this.#hasLost) this.#drop(lost(this.#options.group))
     const set = this.#open
-    this.#sets.push(new CommitSet({ maySend: this.#transaction === null }))
+    this.#sets.push(new CommitBatches({ maySend: this.#transaction === null }))
     const committed = this.#last.then(() => this.#commit(set, point))
     this.#last = committed.catch(() => {})
     this.#sender.flush()
@@ -96,7 +96,7 @@ export class KafkaTaskProducer implements TaskProducer {
       throw this.#broken
     }
     this.#broken = null
-    this.#sets = [new CommitSet({ maySend: true })]
+    this.#sets = [new CommitBatches({ maySend: true })]
   }
 
   close(): Promise<void> {
@@ -112,13 +112,13 @@ export class KafkaTaskProducer implements TaskProducer {
     await this.#transaction?.close()
   }
 
-  get #open(): CommitSet {
+  get #open(): CommitBatches {
     const open = this.#sets.at(-1)
     if (open === undefined) throw new Error('a task producer always has an open set')
     return open
   }
 
-  async #commit(set: CommitSet, point: CommitPoint): Promise<CommitReceipt> {
+  async #commit(set: CommitBatches, point: CommitPoint): Promise<CommitReceipt> {
     try {
       if (this.#broken !== null) throw this.#broken
       const receipt = this.#transaction === null ? await this.#recordsFirst(set, point) : await this.#together(set, point, this.#transaction)
@@ -137,7 +137,7 @@ export class KafkaTaskProducer implements TaskProducer {
     }
   }
 
-  async #recordsFirst(set: CommitSet, point: CommitPoint): Promise<CommitReceipt> {
+  async #recordsFirst(set: CommitBatches, point: CommitPoint): Promise<CommitReceipt> {
     const receipt = await set.acknowledged()
     const parts = byMember(point.positions, this.#memberOptions())
     for (const part of parts) await commitAsMember(part, (member) => this.#commitPositions(part.group, member, part.positions))
@@ -148,7 +148,7 @@ export class KafkaTaskProducer implements TaskProducer {
    * Sends records, and adds the groups to the transaction at the same time. Positions wait until the records are acknowledged. Brokers verify a
    * transaction before they take records or positions (KIP-890), and refuse two verifications at once.
    */
-  async #together(set: CommitSet, point: CommitPoint, transaction: Transaction): Promise<CommitReceipt> {
+  async #together(set: CommitBatches, point: CommitPoint, transaction: Transaction): Promise<CommitReceipt> {
     if (set.isEmpty && point.positions.length === 0) return { ends: [] }
     const parts = byMember(point.positions, this.#memberOptions())
     const [receipt] = await Promise.all([

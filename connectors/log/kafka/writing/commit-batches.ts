@@ -2,7 +2,7 @@ import { type CommitReceipt, partitionName } from '../../../../processor/ports.t
 import type { WaggleError } from '../../../../topology/waggle-error.ts'
 import type { Batch, BatchSet } from '../wire/batch.ts'
 
-export class CommitSet implements BatchSet {
+export class CommitBatches implements BatchSet {
   readonly #open = new Set<Batch>()
   readonly #ends = new Map<string, { readonly topic: string; readonly partition: number; offset: number }>()
   #hasSent = false

@@ -1,9 +1,9 @@
 import type { ProducerRecord, StoreBytes, StoreChange, TaskDisk, TopicPartition } from '../ports.ts'
 import type { StoreChangelog } from './changelog-topics.ts'
-import { keptNumbers } from './kept-on-disk.ts'
+import { keptNumbers } from './kept-numbers.ts'
 
 /** A commit's changes of a task's state, from its closing until it succeeds. */
-export interface LoggedChanges {
+export interface DiskChanges {
   readonly changes: readonly StoreChange[]
   readonly positions: readonly (TopicPartition & { readonly offset: number })[]
   /** The numbers of stores after these changes. */
@@ -15,7 +15,7 @@ export interface LoggedChanges {
  * it has succeeded, one write brings the changes and the changelog offsets to the disk. If the process dies in between, the disk lacks that commit,
  * and the missing records are read from the changelogs.
  */
-export class LoggedState {
+export class DiskState {
   readonly #disk: TaskDisk
   readonly #changelogs: readonly StoreChangelog[]
   #isClosed = false
@@ -56,7 +56,7 @@ export class LoggedState {
   }
 
   /** Writes a successful commit to the disk. `ends`: the changelogs' offsets after its records. */
-  write({ changes, positions, kept }: LoggedChanges, ends: readonly (TopicPartition & { readonly offset: number })[]): void {
+  write({ changes, positions, kept }: DiskChanges, ends: readonly (TopicPartition & { readonly offset: number })[]): void {
     if (this.#isClosed) return
     const offsets = this.#changelogs.flatMap(({ place, isSource, topicId = null }) => {
       const end = (isSource ? positions : ends).find(({ topic, partition }) => topic === place.topic && partition === place.partition)

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
 import { SimulatedStateDirectory, SimulatedStateFiles } from '../../../processor/simulation/simulated-state-directory.ts'
-import { LoggedState } from '../../../processor/state/logged-state.ts'
+import { DiskState } from '../../../processor/state/disk-state.ts'
 
 describe('A task’s state beside its changelogs', () => {
   it('contains a commit that succeeded, and none that ends after the task has left, because the disk may belong to another task then', () => {
@@ -12,10 +12,10 @@ describe('A task’s state beside its changelogs', () => {
       positions: [],
       kept: [],
     })
-    const before = new LoggedState(disk, [])
+    const before = new DiskState(disk, [])
     before.write(change('1'), [])
     before.close()
-    new LoggedState(disk, []).write(change('3'), [])
+    new DiskState(disk, []).write(change('3'), [])
     before.write(change('2'), [])
     assert.equal(String(disk.store('counts').get(key)), '3')
   })
