@@ -2,7 +2,8 @@ import type { SwarmBee } from '../../topology/swarm/checked-swarm.ts'
 import { invalidSwarm, mistakeAt, type SwarmDocument } from '../../topology/swarm/document.ts'
 import type { WaggleError } from '../../topology/waggle-error.ts'
 import type { Bee } from '../define-bee.ts'
-import { alone, type HostOptions, madeBy } from './host.ts'
+import { alone, madeBy } from './created-bee.ts'
+import type { HostOptions } from './host-options.ts'
 
 export type MadeBees = ReadonlyMap<string, Bee<unknown, unknown>>
 

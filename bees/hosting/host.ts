@@ -1,52 +1,23 @@
-import type { AsyncCall, AsyncWorker, BatchPolicy } from '../../topology/async-step.ts'
-import { type Header, headerText, type RecordMetadata } from '../../topology/record.ts'
+import type { AsyncWorker, BatchPolicy } from '../../topology/async-step.ts'
+import type { Header, RecordMetadata } from '../../topology/record.ts'
 import type { BeeHost, BeeValue, StreamBee } from '../../topology/swarm/bee-host.ts'
 import type { BeeRole } from '../../topology/swarm/bee-type.ts'
 import { readersIn, type SwarmBee } from '../../topology/swarm/checked-swarm.ts'
 import type { Payload } from '../../topology/swarm/payload/payload.ts'
-import { contentTypeOf } from '../../topology/swarm/payload/payload-serde.ts'
 import { ShadowDropped } from '../../topology/swarm/plan/shadow-bees.ts'
 import type { Programs } from '../../topology/swarm/ports/programs.ts'
-import { isNotTaken, notTaken } from '../../topology/swarm/request/branches.ts'
-import { batchSizeHeader, deadlineOf, finishedHeader, startedHeader } from '../../topology/swarm/request/headers.ts'
-import { callIdOf } from '../../topology/swarm/request/rounds.ts'
+import { notTaken } from '../../topology/swarm/request/branches.ts'
 import { WaggleError } from '../../topology/waggle-error.ts'
-import {
-  type Bee,
-  type BeeContext,
-  type BeeFindings,
-  type BeePorts,
-  type BeeRequest,
-  type BeeType,
-  NotTaken,
-  PassedOn,
-  type RunningModel,
-} from '../define-bee.ts'
-import type { BeeRegistry } from '../registry.ts'
+import { type Bee, type BeeFindings, type BeeType, NotTaken, PassedOn, type RunningModel } from '../define-bee.ts'
 import { BeeReplicas } from '../replicas/bee-replicas.ts'
 import type { ReplicaCounts } from '../replicas/replicas.ts'
 import { BeeCalls } from './bee-calls.ts'
+import { beeRequest } from './bee-request.ts'
+import { callBee } from './called-bee.ts'
+import { alone, createBee, leastReplicas, madeBy, typeOf } from './created-bee.ts'
+import type { HostOptions } from './host-options.ts'
 import { inputOf, ownInputOf, payloadOf } from './payload-input.ts'
 import { ShadowTurns } from './shadow-turns.ts'
-
-export interface HostOptions {
-  readonly swarm: string
-  readonly registry: BeeRegistry
-  readonly ports: BeePorts
-  readonly bees: readonly SwarmBee[]
-  /** The spec of a bee with its secrets. Nothing else of `bees` has them. */
-  readonly specOf: (bee: SwarmBee) => SwarmBee['spec']
-  /** The place in the file, `file:line:col`, that an error of opening a bee is about. */
-  readonly fileAndLineOf: (bee: SwarmBee, error: WaggleError) => string
-  readonly now: () => number
-  /** Calls `act` once, after `ms`. The returned function cancels the call. */
-  readonly after: (ms: number, act: () => void) => () => void
-  readonly resolve: BeeContext<never>['resolve']
-  readonly resolveCommand: (image: string) => readonly string[] | null
-  /** Bees that were created already, by name. */
-  readonly made?: ReadonlyMap<string, Bee<unknown, unknown>>
-  readonly log: (bee: string, level: 'debug' | 'info' | 'warn' | 'error', message: string) => void
-}
 
 /** Opens the bees of one swarm by their types' `create`. Converts payloads to their inputs, and their outputs to payloads. */
 export class SwarmHost implements BeeHost {
@@ -242,8 +213,6 @@ const isPartOfTopology: ReadonlySet<BeeRole> = new Set(['value', 'loop', 'stream
 
 type Worker = AsyncWorker<string, Payload, Payload, Payload>
 
-type ReaderFindings = (bee: SwarmBee) => Promise<ReadonlyMap<string, BeeFindings>>
-
 const isElsewhere: ReadonlySet<string> = new Set(['WAGGLE_NOT_RESOLVED', 'WAGGLE_FILE_NOT_FOUND', 'WAGGLE_MODEL_NOT_FOUND'])
 
 /** Bees of a running swarm are not checked for programs and modules. */
@@ -252,145 +221,6 @@ const unseen: Programs = { checkModule: async () => ({}), checkPython: async () 
 /** Converts a payload to an input. A bee that may change its input gets a copy, because other bees and the dead letter have the same input. */
 function inputs({ definition }: BeeType): (payload: Payload) => unknown {
   return definition.keepsInput === true ? inputOf : ownInputOf
-}
-
-async function callBee(
-  made: Exclude<Bee<unknown, unknown>, { connect: unknown }>,
-  { bee, given, open }: { readonly bee: string; readonly given: (payload: Payload) => unknown; readonly open: BeeCalls },
-  rows: readonly Payload[],
-  calls: readonly AsyncCall<string>[],
-): Promise<readonly (Payload | WaggleError)[]> {
-  const requests = calls.map((call, at) => beeRequest(call, rows[at] as Payload))
-  if ('processBatch' in made) {
-    const outputs: unknown = await open.call(bee, requests, () => made.processBatch(rows.map(given), requests))
-    if (!Array.isArray(outputs)) throw noList(bee)
-    // Array.from turns a hole in the list into undefined, which `payloadOf` refuses.
-    return Array.from(outputs, (output: unknown) => safely(() => (output instanceof WaggleError ? output : payloadOf(output, bee))))
-  }
-  return Promise.all(
-    rows.map(async (row, at) => {
-      try {
-        const request = requests[at] as BeeRequest
-        return payloadOf(await open.call(bee, [request], () => made.process(given(row), request)), bee)
-      } catch (thrown) {
-        return WaggleError.from('WAGGLE_BEE_FAILED', thrown, {
-          next: `Correct ${bee}: with WAGGLE_LOG_LEVEL=${bee}=debug the log of the process shows the stack.`,
-        })
-      }
-    }),
-  )
-}
-
-function noList(bee: string): WaggleError {
-  return new WaggleError('WAGGLE_BEE_OUTPUT', { message: `${bee} gave no list of results`, next: 'Give one result a row, in order.' })
-}
-
-function safely(make: () => Payload | WaggleError): Payload | WaggleError {
-  try {
-    return make()
-  } catch (thrown) {
-    return WaggleError.from('WAGGLE_BEE_OUTPUT', thrown, { next: 'Correct the bee.' })
-  }
-}
-
-/** The request of an input. Headers, signal and source are made on demand, because most bees do not read them. */
-function beeRequest(call: Omit<AsyncCall<string>, 'value'>, input: Payload): BeeRequest {
-  const { key: id, headers, metadata, attempt, timestamp } = call
-  const number = (key: string) => {
-    const text = headerText(headers, key)
-    const value = text === null ? Number.NaN : Number(text)
-    return Number.isSafeInteger(value) && value >= 0 ? value : null
-  }
-  return {
-    id,
-    get callId() {
-      return callIdOf(id, headers)
-    },
-    get headers() {
-      return headers.map(({ key, value }) => ({ key, value: value === null ? null : new Uint8Array(value) }))
-    },
-    contentType: contentTypeOf(input),
-    notTaken: input.kind === 'joined' ? [...input.parts].flatMap(([bee, part]) => (isNotTaken(part) ? [bee] : [])) : [],
-    deadline: deadlineOf(headers),
-    get signal() {
-      return call.signal
-    },
-    attempt,
-    get source() {
-      return {
-        bee: metadata.topic.slice(metadata.topic.lastIndexOf('.') + 1),
-        topic: metadata.topic,
-        partition: metadata.partition,
-        offset: metadata.offset,
-        timestamp,
-        startedAt: number(startedHeader),
-        finishedAt: number(finishedHeader),
-        batchSize: number(batchSizeHeader),
-      }
-    },
-  }
-}
-
-async function createBee(options: HostOptions, bee: SwarmBee, opening: Opening, readers: ReaderFindings): Promise<Bee<unknown, unknown>> {
-  try {
-    return await madeBy(options, bee, opening, readers)
-  } catch (thrown) {
-    throw thrown instanceof WaggleError ? thrown.at(options.fileAndLineOf(bee, thrown)) : thrown
-  }
-}
-
-/** The result of a type's `create`, which may be a promise. */
-export function madeBy(
-  options: HostOptions,
-  bee: SwarmBee,
-  { batchSize, replicas }: Opening,
-  readers: ReaderFindings,
-): Bee<unknown, unknown> | Promise<Bee<unknown, unknown>> {
-  const { definition } = typeOf(options, bee)
-  if (definition.create === undefined)
-    throw new WaggleError('WAGGLE_INVALID_BEE', {
-      message: `${bee.type.type} has no create function`,
-      next: 'Give it one, or the role gateway or batch.',
-    })
-  const context: BeeContext<never> = {
-    swarm: options.swarm,
-    bee: bee.name,
-    ...(bee.shadows === undefined ? {} : { shadows: bee.shadows }),
-    spec: options.specOf(bee) as never,
-    inputNames: bee.input?.bees ?? [],
-    specs: new Map(options.bees.map(({ name, spec }) => [name, spec])),
-    gpu: bee.gpu,
-    batchSize,
-    replicas: replicas.range,
-    replicate: (open) => replicas.open(open),
-    ports: options.ports,
-    now: options.now,
-    readers: () => readers(bee),
-    resolve: options.resolve,
-    resolveCommand: options.resolveCommand,
-    log: (level, message) => options.log(bee.name, level, message),
-  }
-  return definition.create(context) as Bee<unknown, unknown> | Promise<Bee<unknown, unknown>>
-}
-
-interface Opening {
-  readonly batchSize: number
-  readonly replicas: BeeReplicas
-}
-
-/** The opening of a bee that is created before the topology. */
-export function alone(options: HostOptions, bee: SwarmBee): Opening {
-  return { batchSize: 1, replicas: new BeeReplicas(bee, { ...options, least: 1 }) }
-}
-
-function leastReplicas(options: HostOptions, bee: SwarmBee): number {
-  return options.registry.find(bee.type.type)?.definition.leastReplicas?.(bee.spec as never) ?? 1
-}
-
-function typeOf(options: HostOptions, bee: SwarmBee): BeeType {
-  const type = options.registry.find(bee.type.type)
-  if (type === null) throw new WaggleError('WAGGLE_UNKNOWN_BEE_TYPE', { message: `There is no bee type ${bee.type.type}`, next: 'Register it.' })
-  return type
 }
 
 const neverAborted = new AbortController().signal

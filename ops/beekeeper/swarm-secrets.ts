@@ -1,5 +1,5 @@
 import { keyAtFault } from '../../bees/hosting/check-bees.ts'
-import type { HostOptions } from '../../bees/hosting/host.ts'
+import type { HostOptions } from '../../bees/hosting/host-options.ts'
 import type { HostRedactions } from '../../bees/hosting/redacted-host.ts'
 import type { CheckedSwarm, SwarmBee } from '../../topology/swarm/checked-swarm.ts'
 import { invalidSwarm } from '../../topology/swarm/document.ts'

@@ -1,4 +1,4 @@
-import type { HostOptions } from '../../bees/hosting/host.ts'
+import type { HostOptions } from '../../bees/hosting/host-options.ts'
 import type { HostRedactions } from '../../bees/hosting/redacted-host.ts'
 import { systemClock } from '../../connectors/system/system-clock.ts'
 import type { Clock } from '../../processor/ports.ts'

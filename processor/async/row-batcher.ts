@@ -1,4 +1,4 @@
-import type { AsyncCall, AsyncStep, AsyncWorker, Outcome, SendReason } from '../../topology/async-step.ts'
+import type { AsyncCall, AsyncStep, AsyncWorker, SendReason } from '../../topology/async-step.ts'
 import { Fifo } from '../../topology/fifo.ts'
 import type { Header, Record, RecordMetadata } from '../../topology/record.ts'
 import { Refused, WaggleError } from '../../topology/waggle-error.ts'
@@ -6,15 +6,8 @@ import type { CallMeters } from '../metrics/call-meters.ts'
 import type { Clock } from '../ports.ts'
 import { CallLimit } from './call-limit.ts'
 import { CallTimes } from './call-times.ts'
-import type { Isolation, KillerSearch } from './killer-search.ts'
-
-/** One record on its way through an asynchronous node. */
-export interface Ticket<K, V, W> {
-  readonly record: Record<K, V>
-  readonly metadata: RecordMetadata
-  /** Called exactly once, and never while `add` runs. */
-  readonly settled: (outcome: Outcome<W>) => void
-}
+import type { KillerSearch } from './killer-search.ts'
+import { RecordRows, type Row, type Ticket } from './record-rows.ts'
 
 /**
  * Turns records into calls of one worker. It counts rows: a record of three rows may be spread over two batches, and settles when all its rows have.
@@ -75,9 +68,9 @@ export class RowBatcher<K, V, R, W> {
     return this.#waiting.size
   }
 
-  add(ticket: Ticket<K, V, W>): Entry<K, V, R, W> {
+  add(ticket: Ticket<K, V, W>): RecordRows<K, V, R, W> {
     const rows = this.#worker.split?.(ticket.record.value) ?? [ticket.record.value as unknown as R]
-    const entry = new Entry<K, V, R, W>(ticket, rows.length, { combine: this.#worker.combine, deadline: this.#deadlineOf(ticket.record) })
+    const entry = new RecordRows<K, V, R, W>(ticket, rows.length, { combine: this.#worker.combine, deadline: this.#deadlineOf(ticket.record) })
     if (entry.deadline < this.#nearest) this.#nearest = entry.deadline
     const now = this.#clock.elapsedMs()
     const name = this.#killerSearch === null ? '' : (this.#step.nameOf?.(ticket.record, ticket.metadata) ?? '')
@@ -287,73 +280,6 @@ export class RowBatcher<K, V, R, W> {
 
 /** The time that a batch has besides its calls, for timers and other work. */
 const marginMs = 5
-
-interface Row<K, V, R, W> {
-  readonly entry: Entry<K, V, R, W>
-  readonly value: R
-  readonly index: number
-  readonly since: number
-  readonly attempt: number
-  /** True for a row that gets a call of its own, because its batch failed or because it may have killed the process. */
-  readonly isRetriedAlone: boolean
-  /** The calls that may be in flight together with the row's call. */
-  readonly isolation: Isolation
-  /** The name of the row's record, the same after a restart. */
-  readonly name: string
-}
-
-/** A record's rows until all are done. */
-export class Entry<K, V, R, W> {
-  readonly ticket: Ticket<K, V, W>
-  readonly #combine: AsyncWorker<K, V, R, W>['combine']
-  readonly #results: W[]
-  /** The time on the clock that counts from the start after which nobody needs the result; infinite without one. */
-  readonly deadline: number
-  #left: number
-  #settled = false
-
-  constructor(
-    ticket: Ticket<K, V, W>,
-    rows: number,
-    { combine, deadline }: { readonly combine: AsyncWorker<K, V, R, W>['combine']; readonly deadline: number },
-  ) {
-    this.ticket = ticket
-    this.deadline = deadline
-    this.#combine = combine
-    this.#results = new Array<W>(rows)
-    this.#left = rows
-  }
-
-  get isSettled(): boolean {
-    return this.#settled
-  }
-
-  rowDone(index: number, result: W, report: Extract<Outcome<W>, { kind: 'result' }>['report']): void {
-    if (this.#settled) return
-    this.#results[index] = result
-    this.#left--
-    if (this.#left > 0) return
-    this.#settle({ kind: 'result', result: this.#combine?.(this.#results) ?? (this.#results[0] as W), report })
-  }
-
-  fail(error: WaggleError, report: Extract<Outcome<W>, { kind: 'error' }>['report']): void {
-    if (!this.#settled) this.#settle({ kind: 'error', error, report })
-  }
-
-  pass(): void {
-    if (!this.#settled) this.#settle({ kind: 'passed' })
-  }
-
-  /** Drops a record whose task is gone. Nobody gets its outcome. */
-  forget(): void {
-    this.#settled = true
-  }
-
-  #settle(outcome: Outcome<W>): void {
-    this.#settled = true
-    this.ticket.settled(outcome)
-  }
-}
 
 class RowCall<K, V, R, W> implements AsyncCall<K> {
   readonly key: K

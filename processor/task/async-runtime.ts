@@ -3,7 +3,7 @@ import { Fifo } from '../../topology/fifo.ts'
 import type { AsyncNode } from '../../topology/graph.ts'
 import type { Record } from '../../topology/record.ts'
 import { WaggleError } from '../../topology/waggle-error.ts'
-import type { Entry } from '../async/row-batcher.ts'
+import type { RecordRows } from '../async/record-rows.ts'
 import { bitsOf, Resumption, type Unfinished } from '../async/unfinished.ts'
 import type { RoomShare } from '../async/waiting-room.ts'
 import { type LogRecord, objectBytes, recordMemory, valueBytes } from '../ports.ts'
@@ -34,7 +34,7 @@ export class AsyncRuntime implements NodeRuntime {
   /** First records of chains that have an outcome, in the order of the outcomes. */
   #ready: Waiting[] = []
   /** The number of forwarded records in `waiting`. */
-  #gone = 0
+  #forwardedCount = 0
   readonly #resumptions = new Map<number, Resumption>()
   /** The input record of the last entry, and the index of its next entry. */
   #lastRead: LogRecord | null = null
@@ -105,18 +105,18 @@ export class AsyncRuntime implements NodeRuntime {
     this.#lastRead = read
     const wasDone = isReplay && (this.#resumptions.get(partition)?.wasDone(read.offset, this.#index) ?? true)
     const isDone = wasDone && !this.#below.some((node) => node.wants(partition, read.offset))
-    const order = this.#byKey ? identityOf(record.key) : null
+    const chainKey = this.#byKey ? identityOf(record.key) : null
     const waiting: Waiting = {
       record,
       partition,
       offset: read.offset,
       read,
       index: this.#index,
-      order,
-      again: wasDone,
+      chainKey,
+      isRedone: wasDone,
       outcome: null,
-      entry: null,
-      gone: false,
+      rows: null,
+      isForwarded: false,
       bytes: this.#memoryOf(read, record.value),
     }
     // The call may throw, so it comes before the record gets a slot. A slot without an outcome would block all records after it.
@@ -124,17 +124,17 @@ export class AsyncRuntime implements NodeRuntime {
     this.#waiting.push(waiting)
     this.#roomShare.hold(1, waiting.bytes)
     if (isDone) {
-      this.#leave(waiting)
+      this.#markForwarded(waiting)
       this.#trim()
       return
     }
-    const chain = this.#chains.get(order)
+    const chain = this.#chains.get(chainKey)
     if (chain !== undefined) chain.push(waiting)
-    else this.#chains.set(order, new Fifo([waiting]))
+    else this.#chains.set(chainKey, new Fifo([waiting]))
     if (admission === 'pass') this.#settle(waiting, { kind: 'passed' })
     else if (admission !== 'call') this.#settle(waiting, { kind: 'error', error: admission, report: null })
     else {
-      waiting.entry = this.#surroundings.batcher(this.#node, this.#context.taskId).add({
+      waiting.rows = this.#surroundings.batcher(this.#node, this.#context.taskId).add({
         record,
         metadata: this.#current.toMetadata(),
         settled: (outcome) => this.#settle(waiting, outcome),
@@ -153,7 +153,7 @@ export class AsyncRuntime implements NodeRuntime {
     let drained = 0
     for (const [at, first] of ready.entries()) {
       try {
-        drained += this.#drainChain(first.order, mayGo, limit - drained)
+        drained += this.#drainChain(first.chainKey, mayGo, limit - drained)
       } catch (thrown) {
         this.#ready.push(...ready.slice(at))
         throw thrown
@@ -169,16 +169,16 @@ export class AsyncRuntime implements NodeRuntime {
     let oldest: Waiting | null = null
     const done: boolean[] = []
     for (const waiting of this.#waiting) {
-      if (waiting.partition !== partition || (oldest === null && waiting.gone)) continue
+      if (waiting.partition !== partition || (oldest === null && waiting.isForwarded)) continue
       oldest ??= waiting
-      if (this.#gone === 0) break
-      done.push(waiting.gone)
+      if (this.#forwardedCount === 0) break
+      done.push(waiting.isForwarded)
     }
     return oldest === null ? null : { offset: oldest.offset, skip: oldest.index, done: bitsOf(done) }
   }
 
   close(): void {
-    for (const { entry } of this.#waiting) entry?.forget()
+    for (const { rows } of this.#waiting) rows?.forget()
     this.#roomShare.leave()
     this.#waiting.clear()
     this.#chains.clear()
@@ -186,14 +186,14 @@ export class AsyncRuntime implements NodeRuntime {
   }
 
   #trim(): void {
-    while (this.#waiting.head?.gone) {
+    while (this.#waiting.head?.isForwarded) {
       this.#waiting.shift()
-      this.#gone--
+      this.#forwardedCount--
     }
   }
 
-  #drainChain(order: unknown, mayGo: (partition: number) => boolean, limit: number): number {
-    const chain = this.#chains.get(order)
+  #drainChain(chainKey: unknown, mayGo: (partition: number) => boolean, limit: number): number {
+    const chain = this.#chains.get(chainKey)
     let drained = 0
     for (let head = chain?.head; head !== undefined && head.outcome !== null; head = chain?.head) {
       if (drained >= limit || !mayGo(head.partition)) {
@@ -204,31 +204,31 @@ export class AsyncRuntime implements NodeRuntime {
       chain?.shift()
       drained++
     }
-    if (chain?.size === 0) this.#chains.delete(order)
+    if (chain?.size === 0) this.#chains.delete(chainKey)
     return drained
   }
 
   #forward(waiting: Waiting, outcome: Outcome<unknown>): void {
     const step = this.#node.step as unknown as { forward(outcome: Outcome<unknown>, record: Record<unknown, unknown>, context: NodeContext): void }
     // The record was done before. Only later nodes want it again.
-    if (waiting.read !== null) this.#current.enter(waiting.partition, waiting.read, waiting.again)
+    if (waiting.read !== null) this.#current.enter(waiting.partition, waiting.read, waiting.isRedone)
     try {
       step.forward(outcome, waiting.record, this.#context)
     } catch (thrown) {
       this.#context.failed(thrown, waiting.record)
     }
-    this.#leave(waiting)
+    this.#markForwarded(waiting)
   }
 
   /** Keeps the slot of a forwarded record, and drops its content. */
-  #leave(waiting: Waiting): void {
-    waiting.gone = true
-    waiting.record = left
+  #markForwarded(waiting: Waiting): void {
+    waiting.isForwarded = true
+    waiting.record = forwardedRecord
     waiting.read = null
-    waiting.entry = null
+    waiting.rows = null
     waiting.outcome = null
     this.#roomShare.letGo(1, waiting.bytes)
-    this.#gone++
+    this.#forwardedCount++
   }
 
   #grow(waiting: Waiting, bytes: number): void {
@@ -248,7 +248,7 @@ export class AsyncRuntime implements NodeRuntime {
   #settle(waiting: Waiting, outcome: Outcome<unknown>): void {
     waiting.outcome = outcome
     if (outcome.kind === 'result') this.#grow(waiting, this.#bytesOf(outcome.result))
-    if (this.#chains.get(waiting.order)?.head !== waiting) return
+    if (this.#chains.get(waiting.chainKey)?.head !== waiting) return
     this.#ready.push(waiting)
     this.#onOutcome()
     this.#surroundings.wake()
@@ -262,18 +262,20 @@ interface Waiting {
   read: LogRecord | null
   /** The entry's index among the entries of `read`. */
   readonly index: number
-  readonly order: unknown
+  /** The key whose order the record keeps; null for the order of all records. */
+  readonly chainKey: unknown
   /** True for a record that was done before the last commit, and is done again for a later node. */
-  readonly again: boolean
+  readonly isRedone: boolean
   outcome: Outcome<unknown> | null
-  entry: Entry<unknown, unknown, unknown, unknown> | null
-  gone: boolean
+  /** Null for a record without a call. */
+  rows: RecordRows<unknown, unknown, unknown, unknown> | null
+  isForwarded: boolean
   /** The memory of the entry, in bytes. */
   bytes: number
 }
 
 /** Replaces a record in its entry after the record was forwarded, so that its memory is freed. */
-const left: Record<unknown, unknown> = { key: null, value: null, timestamp: -1, headers: [] }
+const forwardedRecord: Record<unknown, unknown> = { key: null, value: null, timestamp: -1, headers: [] }
 
 /** An identity that is equal for equal keys. If different keys share an identity, they keep each other's order, which is harmless. */
 function identityOf(key: unknown): unknown {

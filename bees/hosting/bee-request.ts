@@ -1,0 +1,46 @@
+import type { AsyncCall } from '../../topology/async-step.ts'
+import { headerText } from '../../topology/record.ts'
+import type { Payload } from '../../topology/swarm/payload/payload.ts'
+import { contentTypeOf } from '../../topology/swarm/payload/payload-serde.ts'
+import { isNotTaken } from '../../topology/swarm/request/branches.ts'
+import { batchSizeHeader, deadlineOf, finishedHeader, startedHeader } from '../../topology/swarm/request/headers.ts'
+import { callIdOf } from '../../topology/swarm/request/rounds.ts'
+import type { BeeRequest } from '../define-bee.ts'
+
+/** The request of an input. Headers, signal and source are made on demand, because most bees do not read them. */
+export function beeRequest(call: Omit<AsyncCall<string>, 'value'>, input: Payload): BeeRequest {
+  const { key: id, headers, metadata, attempt, timestamp } = call
+  const number = (key: string) => {
+    const text = headerText(headers, key)
+    const value = text === null ? Number.NaN : Number(text)
+    return Number.isSafeInteger(value) && value >= 0 ? value : null
+  }
+  return {
+    id,
+    get callId() {
+      return callIdOf(id, headers)
+    },
+    get headers() {
+      return headers.map(({ key, value }) => ({ key, value: value === null ? null : new Uint8Array(value) }))
+    },
+    contentType: contentTypeOf(input),
+    notTaken: input.kind === 'joined' ? [...input.parts].flatMap(([bee, part]) => (isNotTaken(part) ? [bee] : [])) : [],
+    deadline: deadlineOf(headers),
+    get signal() {
+      return call.signal
+    },
+    attempt,
+    get source() {
+      return {
+        bee: metadata.topic.slice(metadata.topic.lastIndexOf('.') + 1),
+        topic: metadata.topic,
+        partition: metadata.partition,
+        offset: metadata.offset,
+        timestamp,
+        startedAt: number(startedHeader),
+        finishedAt: number(finishedHeader),
+        batchSize: number(batchSizeHeader),
+      }
+    },
+  }
+}
