@@ -100,10 +100,10 @@ export class RunningSwarm {
       const { waitingFor } = this.#models
       return `${this.plan.swarm} is ${state}${waitingFor === null ? '' : `: ${waitingFor}`}`
     }
-    const { unsettledMs } = threads
-    if (unsettledMs < maxUnsettledMs) return null
+    const { uncommittedMs } = threads
+    if (uncommittedMs < maxUncommittedMs) return null
     const cause = this.#lastFailure()
-    return `${this.plan.swarm} has committed nothing for ${Math.floor(unsettledMs / 1000)} s${cause === null ? '' : `: ${cause.message}`}`
+    return `${this.plan.swarm} has committed nothing for ${Math.floor(uncommittedMs / 1000)} s${cause === null ? '' : `: ${cause.message}`}`
   }
 
   /** Plans the swarm and creates its application. Nothing runs before `application.start()`. */
@@ -258,7 +258,7 @@ function withAdvice(error: WaggleError): WaggleError {
 }
 
 /** A swarm that has something to commit and has not committed for this long is not ready. */
-const maxUnsettledMs = 10_000
+const maxUncommittedMs = 10_000
 
 export function ownTopics({ topics }: SwarmPlan): readonly TopicSpec[] {
   return topics.filter(({ isForeign }) => !isForeign)

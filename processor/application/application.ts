@@ -37,7 +37,7 @@ export class Application {
   readonly #states: TaskStates | null
   readonly #spread: SpreadOptions
   /** Ends the wait of `start` for the threads. */
-  #onSettled: (() => void) | null = null
+  #onProgress: (() => void) | null = null
 
   constructor(options: ApplicationOptions) {
     this.#options = options
@@ -67,7 +67,7 @@ export class Application {
       topics: this.#topics,
       states: this.#states,
       spread: this.#spread,
-      onSettling: () => this.#settling(),
+      onTasksChanged: () => this.#settling(),
       onStopped: () => void this.#fail(),
     })
     this.stores = new ApplicationStores({
@@ -111,7 +111,7 @@ export class Application {
           await this.threads.add()
         }
       }
-      await this.#settled()
+      await this.#untilRunning()
     } catch (error) {
       // A concurrent `close` has set the state. Everything that this start has opened is closed here.
       const isClosed = this.#state === 'PENDING_SHUTDOWN' || this.#state === 'NOT_RUNNING'
@@ -137,20 +137,20 @@ export class Application {
   }
 
   /** Waits until every thread knows its tasks and has their state, on a log that spreads tasks over processes. */
-  #settled(): Promise<void> {
+  #untilRunning(): Promise<void> {
     return new Promise((resolve, reject) => {
-      this.#onSettled = () => {
+      this.#onProgress = () => {
         if (this.#state !== 'REBALANCING') reject(this.threads.failure ?? stopped(this.#options.applicationId))
-        else if (this.threads.isSettled) resolve()
+        else if (this.threads.hasItsTasks) resolve()
       }
-      this.#onSettled()
+      this.#onProgress()
     })
   }
 
   #settling(): void {
-    if (!this.#hasStarted) this.#onSettled?.()
-    else if (this.#state === 'RUNNING' && !this.threads.isSettled) this.#enter('REBALANCING')
-    else if (this.#state === 'REBALANCING' && this.threads.isSettled) this.#enter('RUNNING')
+    if (!this.#hasStarted) this.#onProgress?.()
+    else if (this.#state === 'RUNNING' && !this.threads.hasItsTasks) this.#enter('REBALANCING')
+    else if (this.#state === 'REBALANCING' && this.threads.hasItsTasks) this.#enter('RUNNING')
   }
 
   /** The number of records read from changelogs since the start. */
@@ -202,7 +202,7 @@ export class Application {
     this.#enter('PENDING_ERROR')
     if (!this.#hasStarted) {
       // `start` cleans up and throws the failure.
-      this.#onSettled?.()
+      this.#onProgress?.()
       return
     }
     await this.#stopThreads()
@@ -217,7 +217,7 @@ export class Application {
   async close(options: CloseOptions): Promise<void> {
     if (this.#state === 'NOT_RUNNING' || this.#state === 'ERROR') return
     this.#enter('PENDING_SHUTDOWN')
-    this.#onSettled?.()
+    this.#onProgress?.()
     const stopping = (async () => {
       const isFinished = await (options.waitsForCalls ? this.#finishCalls(options.timeoutMs) : this.#finishInHand(options.timeoutMs / 2))
       await this.#stopThreads(options)

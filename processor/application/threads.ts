@@ -20,8 +20,8 @@ export interface ApplicationThreadsOptions {
   readonly topics: ApplicationTopics
   readonly states: TaskStates | null
   readonly spread: SpreadOptions
-  /** Called when `isSettled` may have changed. */
-  readonly onSettling: () => void
+  /** Called when `hasItsTasks` may have changed. */
+  readonly onTasksChanged: () => void
   /** Called when a failure has stopped a thread for good. */
   readonly onStopped: () => void
 }
@@ -156,15 +156,15 @@ export class ApplicationThreads {
     return this.tasks.reduce((sum, task) => sum + task.bufferedRecords + task.inFlight, 0)
   }
 
-  get isSettled(): boolean {
-    return this.#threads.every((thread) => !(thread instanceof StreamThread) || thread.isSettled)
+  get hasItsTasks(): boolean {
+    return this.#threads.every((thread) => !(thread instanceof StreamThread) || thread.hasItsTasks)
   }
 
   /** The longest time for which a thread's work has waited for a commit or a reset, in ms. */
-  get unsettledMs(): number {
+  get uncommittedMs(): number {
     let longest = 0
-    for (const thread of this.#threads) if (thread instanceof StreamThread) longest = Math.max(longest, thread.unsettledMs)
-    return Math.max(longest, this.#global?.unsettledMs ?? 0)
+    for (const thread of this.#threads) if (thread instanceof StreamThread) longest = Math.max(longest, thread.uncommittedMs)
+    return Math.max(longest, this.#global?.uncommittedMs ?? 0)
   }
 
   /** The number of failures since the start that ended a thread or rolled it back. */
@@ -192,7 +192,7 @@ export class ApplicationThreads {
   }
 
   #newThread(program: ThreadProgram, name: string, handlers: Partial<FailurePolicy> = {}): StreamThread {
-    const { topics, states, spread, onSettling } = this.#parts
+    const { topics, states, spread, onTasksChanged } = this.#parts
     const { log, clock, killerSearch, failures, commitIntervalMs, maxBufferedRecords, maxBufferedBytes } = this.#options
     if (this.#workers === null) throw new WaggleError('WAGGLE_NOT_RUNNING', { message: 'Nothing runs yet', next: 'Wait for start.' })
     return new StreamThread({
@@ -209,7 +209,7 @@ export class ApplicationThreads {
       emitIntervalMs: this.#options.emitIntervalMs ?? 1000,
       states: states,
       spread: states === null ? null : spread,
-      onSettling: onSettling,
+      onTasksChanged: onTasksChanged,
       cacheMaxBytes: Math.floor((this.#options.cacheMaxBytes ?? 0) / (this.#options.threads ?? 1)),
       maxTaskIdleMs: this.#options.maxTaskIdleMs ?? 0,
       purgeIntervalMs: this.#options.repartitionPurgeIntervalMs ?? 30_000,

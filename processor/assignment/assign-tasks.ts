@@ -44,7 +44,7 @@ export interface TaskPlacement {
   /** Tasks that need a capability that no process has. */
   readonly unassigned: readonly GroupTask[]
   /** True if no move waits for a warm-up. */
-  readonly isSettled: boolean
+  readonly isBalanced: boolean
 }
 
 /**
@@ -70,7 +70,7 @@ class Assignment {
   readonly #planned = new Map<TaskId, number[]>()
   readonly #shares: readonly OpenShare[]
   readonly #unassigned: GroupTask[] = []
-  #isSettled = true
+  #isBalanced = true
 
   constructor(tasks: readonly GroupTask[], processes: readonly GroupProcess[], settings: AssignmentSettings) {
     this.#processes = processes
@@ -106,7 +106,7 @@ class Assignment {
     return {
       shares: new Map(this.#processes.map(({ id }, at) => [id, this.#shares[at] ?? nothing])),
       unassigned: this.#unassigned.sort((a, b) => compareTaskIds(a.id, b.id)),
-      isSettled: this.#isSettled,
+      isBalanced: this.#isBalanced,
     }
   }
 
@@ -174,7 +174,7 @@ class Assignment {
     const byProgress = (a: WarmUp, b: WarmUp) => compare(this.#cost(a.task, a.at), this.#cost(b.task, b.at)) || compareTaskIds(a.task.id, b.task.id)
     const waiting = [...moves.sort(byProgress), ...standbyMoves.sort(byProgress)]
     for (const one of waiting.slice(0, this.#settings.maxWarmupReplicas)) this.#warmUp(one)
-    if (waiting.length > 0) this.#isSettled = false
+    if (waiting.length > 0) this.#isBalanced = false
   }
 
   /** Plans the processes of each stateful task's standbys. The process of the task itself is none of them. */
@@ -212,7 +212,7 @@ class Assignment {
 
   #warmUp({ task, at }: WarmUp): void {
     this.#shares[at]?.warmups.push(task)
-    this.#isSettled = false
+    this.#isBalanced = false
   }
 
   #isAble(task: GroupTask | undefined, at: number): boolean {

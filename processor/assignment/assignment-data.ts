@@ -15,7 +15,7 @@ export interface AssignmentData {
   /** Tasks of the whole group that no process can run. */
   readonly unassigned: readonly TaskId[]
   /** True if no move in the group waits for a warm-up. */
-  readonly isSettled: boolean
+  readonly isBalanced: boolean
   readonly hosts: TaskHosts
   /** The topics and stores of the leader's topology, as text; null if the member's topology is the same. */
   readonly otherTopology: string | null
@@ -28,7 +28,7 @@ export interface PlannedTasks {
 }
 
 /**
- * Encodes: version, 1, active [task], standbys [task], warmups [task], plan: active [task], standbys [task], unassigned [task], settled 0|1, hosts
+ * Encodes: version, 1, active [task], standbys [task], warmups [task], plan: active [task], standbys [task], unassigned [task], balanced 0|1, hosts
  * [text]. Then, for each task that a host has: task, active host's index + 1 or 0, standby hosts' [index]. A task takes some five bytes. That
  * matters, because every member gets all tasks, and a broker keeps all messages in one record.
  */
@@ -38,7 +38,7 @@ export function encodeAssignmentData({
   warmups,
   plan,
   unassigned,
-  isSettled,
+  isBalanced,
   hosts,
 }: Omit<AssignmentData, 'otherTopology'>): Uint8Array {
   const writer = new WireWriter().number(assigned)
@@ -48,7 +48,7 @@ export function encodeAssignmentData({
   const indexes = new Map(names.map((name, index) => [name, index]))
   const indexOf = (name: string) => indexes.get(name) ?? 0
   return writer
-    .number(isSettled ? 1 : 0)
+    .number(isBalanced ? 1 : 0)
     .list(names, (name) => writer.text(name))
     .list(entries, ([id, { active, standbys }]) =>
       writer
@@ -81,7 +81,7 @@ export function decodeAssignmentData(bytes: Uint8Array): AssignmentData {
   const [active, standbys, warmups] = [tasksIn(reader), tasksIn(reader), tasksIn(reader)]
   const plan = { active: tasksIn(reader), standbys: tasksIn(reader) }
   const unassigned = tasksIn(reader)
-  const isSettled = reader.number() === 1
+  const isBalanced = reader.number() === 1
   const names = reader.list(() => reader.text())
   const hosts = reader.list((): readonly [TaskId, TaskHost] => {
     const id = reader.task()
@@ -90,7 +90,7 @@ export function decodeAssignmentData(bytes: Uint8Array): AssignmentData {
     return [id, { active, standbys }]
   })
   reader.end()
-  return { active, standbys, warmups, plan, unassigned, isSettled, hosts: new TaskHosts(new Map(hosts)), otherTopology: null }
+  return { active, standbys, warmups, plan, unassigned, isBalanced, hosts: new TaskHosts(new Map(hosts)), otherTopology: null }
 }
 
 const refused = 0
@@ -104,7 +104,7 @@ export const nothing: AssignmentData = {
   warmups: [],
   plan: { active: [], standbys: [] },
   unassigned: [],
-  isSettled: true,
+  isBalanced: true,
   hosts: new TaskHosts(new Map()),
   otherTopology: null,
 }

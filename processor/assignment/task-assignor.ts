@@ -82,7 +82,7 @@ export class TaskAssignor implements GroupAssignor {
     const [alike, others] = partition(known, ({ data }) => data.topology === this.#print.hash)
     const threads = threadsOf(alike, tasks)
     const processes = processesOf(threads)
-    const { shares, unassigned, isSettled } = assignTasks(tasks, processes, this.#settings)
+    const { shares, unassigned, isBalanced } = assignTasks(tasks, processes, this.#settings)
     const wanted = new Map(
       [...shares].flatMap(([process, share]) => {
         const own = threads.filter(({ data }) => data.processId === process)
@@ -91,7 +91,7 @@ export class TaskAssignor implements GroupAssignor {
     )
     const given = handOver(wanted, new Map(members.map(({ id, owned }) => [id, owned])))
     const hosts = hostsOf(given, threads)
-    const group = { unassigned: unassigned.map(({ id }) => id), isSettled, hosts }
+    const group = { unassigned: unassigned.map(({ id }) => id), isBalanced, hosts }
     const assignments = [...given].map(([member, share]): [string, GroupAssignment] => {
       const plan = { active: idsOf(share.plan.active), standbys: idsOf(share.plan.standbys) }
       const own = { active: idsOf(share.active), standbys: idsOf(share.standbys), warmups: idsOf(share.warmups), plan }

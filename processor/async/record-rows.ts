@@ -11,7 +11,7 @@ export class RecordRows<K, V, R, W> {
   /** The time on the clock that counts from the start after which nobody needs the result; infinite without one. */
   readonly deadline: number
   #left: number
-  #settled = false
+  #isDone = false
 
   constructor(
     ticket: Ticket<K, V, W>,
@@ -25,34 +25,34 @@ export class RecordRows<K, V, R, W> {
     this.#left = rows
   }
 
-  get isSettled(): boolean {
-    return this.#settled
+  get isDone(): boolean {
+    return this.#isDone
   }
 
   rowDone(index: number, result: W, report: Extract<Outcome<W>, { kind: 'result' }>['report']): void {
-    if (this.#settled) return
+    if (this.#isDone) return
     this.#results[index] = result
     this.#left--
     if (this.#left > 0) return
-    this.#settle({ kind: 'result', result: this.#combine?.(this.#results) ?? (this.#results[0] as W), report })
+    this.#end({ kind: 'result', result: this.#combine?.(this.#results) ?? (this.#results[0] as W), report })
   }
 
   fail(error: WaggleError, report: Extract<Outcome<W>, { kind: 'error' }>['report']): void {
-    if (!this.#settled) this.#settle({ kind: 'error', error, report })
+    if (!this.#isDone) this.#end({ kind: 'error', error, report })
   }
 
   pass(): void {
-    if (!this.#settled) this.#settle({ kind: 'passed' })
+    if (!this.#isDone) this.#end({ kind: 'passed' })
   }
 
   /** Drops a record whose task is gone. Nobody gets its outcome. */
   forget(): void {
-    this.#settled = true
+    this.#isDone = true
   }
 
-  #settle(outcome: Outcome<W>): void {
-    this.#settled = true
-    this.ticket.settled(outcome)
+  #end(outcome: Outcome<W>): void {
+    this.#isDone = true
+    this.ticket.done(outcome)
   }
 }
 
@@ -61,7 +61,7 @@ export interface Ticket<K, V, W> {
   readonly record: Record<K, V>
   readonly metadata: RecordMetadata
   /** Called exactly once, and never while `add` runs. */
-  readonly settled: (outcome: Outcome<W>) => void
+  readonly done: (outcome: Outcome<W>) => void
 }
 
 /** One row on its way into a call. */

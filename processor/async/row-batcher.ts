@@ -10,7 +10,7 @@ import type { KillerSearch } from './killer-search.ts'
 import { RecordRows, type Row, type Ticket } from './record-rows.ts'
 
 /**
- * Turns records into calls of one worker. It counts rows: a record of three rows may be spread over two batches, and settles when all its rows have.
+ * Turns records into calls of one worker. It counts rows: a record of three rows may be spread over two batches, and is done when all its rows are.
  * A batch is sent when a call is free and one of these holds:
  *
  * - the batch is full
@@ -85,7 +85,7 @@ export class RowBatcher<K, V, R, W> {
     return entry
   }
 
-  /** Aborts the calls in flight. No record settles after that. */
+  /** Aborts the calls in flight. No record is done after that. */
   close(): void {
     this.#closed = true
     this.#cancelTimer?.()
@@ -106,7 +106,7 @@ export class RowBatcher<K, V, R, W> {
 
   #dispatch(): void {
     while (!this.#closed && this.#inFlight < this.#step.concurrency) {
-      this.#dropSettled()
+      this.#dropDone()
       // No timer is needed: the call that blocks this batch calls `again` when it ends.
       if (this.#killerSearch?.mayStart(this.#waiting.head?.isolation ?? 'free', this.#again) === false) return
       const reason = this.#reasonToSend()
@@ -130,7 +130,7 @@ export class RowBatcher<K, V, R, W> {
       const row = this.#waiting.head
       if (row === undefined || row.isolation !== oldest.isolation || (row.isRetriedAlone && batch.length > 0)) break
       this.#waiting.shift()
-      if (row.entry.isSettled) continue
+      if (row.entry.isDone) continue
       const admission = this.#step.admit(row.entry.ticket.record, now)
       if (admission === 'call') batch.push(row)
       else if (admission === 'pass') row.entry.pass()
@@ -162,7 +162,7 @@ export class RowBatcher<K, V, R, W> {
     if (this.#nearest === Number.POSITIVE_INFINITY) return
     this.#nearest = Number.POSITIVE_INFINITY
     if (this.#waiting.size >= this.#size) return
-    for (const { entry } of this.#waiting) if (!entry.isSettled) this.#nearest = Math.min(this.#nearest, entry.deadline)
+    for (const { entry } of this.#waiting) if (!entry.isDone) this.#nearest = Math.min(this.#nearest, entry.deadline)
   }
 
   /** The time at which the rows that wait must leave in order to be done at the nearest deadline, though another call may be in flight before them. */
@@ -170,8 +170,8 @@ export class RowBatcher<K, V, R, W> {
     return this.#nearest === Number.POSITIVE_INFINITY ? this.#nearest : this.#nearest - 2 * this.#times.expectedMs(this.#waiting.size) - marginMs
   }
 
-  #dropSettled(): void {
-    while (this.#waiting.head?.entry.isSettled) this.#waiting.shift()
+  #dropDone(): void {
+    while (this.#waiting.head?.entry.isDone) this.#waiting.shift()
   }
 
   /** The reason why the next batch may be sent now; null if it must wait. */
@@ -240,9 +240,9 @@ export class RowBatcher<K, V, R, W> {
   /** The call's results, or one error for all of its rows. Never rejects. */
   #limited(batch: readonly Row<K, V, R, W>[]): Promise<readonly (W | WaggleError)[] | WaggleError> {
     return new Promise((resolve) => {
-      const limit = new CallLimit(this.#clock, this.#step.timeoutMs, (late) => settle(late))
+      const limit = new CallLimit(this.#clock, this.#step.timeoutMs, (late) => end(late))
       this.#open.add(limit)
-      const settle = (results: readonly (W | WaggleError)[] | WaggleError) => {
+      const end = (results: readonly (W | WaggleError)[] | WaggleError) => {
         limit.end()
         this.#open.delete(limit)
         resolve(results)
@@ -250,8 +250,8 @@ export class RowBatcher<K, V, R, W> {
       const values = batch.map((row) => row.value)
       const calls = batch.map((row) => new RowCall(row, limit))
       started(() => this.#worker.call(values, calls)).then(
-        (results) => settle(results.length === batch.length ? results : wrongLength(results.length, batch.length)),
-        (thrown: unknown) => settle(WaggleError.from('WAGGLE_BEE_FAILED', thrown, { next: 'Correct the step: the cause has its stack.' })),
+        (results) => end(results.length === batch.length ? results : wrongLength(results.length, batch.length)),
+        (thrown: unknown) => end(WaggleError.from('WAGGLE_BEE_FAILED', thrown, { next: 'Correct the step: the cause has its stack.' })),
       )
     })
   }
@@ -265,7 +265,7 @@ export class RowBatcher<K, V, R, W> {
     const splits = batch.length > 1 && error.code !== 'WAGGLE_TIMEOUT'
     const again: Row<K, V, R, W>[] = []
     for (const row of batch) {
-      if (row.entry.isSettled) continue
+      if (row.entry.isDone) continue
       if (splits) again.push({ ...row, isRetriedAlone: true })
       else if (row.attempt <= this.#step.retries && !(error instanceof Refused))
         again.push({ ...row, isRetriedAlone: true, attempt: row.attempt + 1 })

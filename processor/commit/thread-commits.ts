@@ -54,7 +54,7 @@ export class ThreadCommits {
   #done: Promise<void> = Promise.resolve()
   #spentMs = 0
   /** The time since which some work has waited for a commit; null if none waits. */
-  #unsettledSinceMs: number | null = null
+  #uncommittedSinceMs: number | null = null
   #wentBackAtMs = Number.NEGATIVE_INFINITY
   readonly #search: CommitSearch
 
@@ -77,7 +77,7 @@ export class ThreadCommits {
 
   append(record: ProducerRecord): void {
     this.#appended++
-    this.#unsettledSinceMs ??= this.#clock.elapsedMs()
+    this.#uncommittedSinceMs ??= this.#clock.elapsedMs()
     this.#producer?.append(record)
   }
 
@@ -111,13 +111,13 @@ export class ThreadCommits {
   /** Called when the tasks roll back for any reason. True if the search for the record at fault goes on or has found it. */
   goBack(error: unknown): boolean {
     this.#wentBackAtMs = this.#clock.elapsedMs()
-    this.#unsettledSinceMs ??= this.#wentBackAtMs
+    this.#uncommittedSinceMs ??= this.#wentBackAtMs
     return this.#search.failed(error)
   }
 
   /** Time for which work has waited without a successful commit or a reset, in ms. */
-  get unsettledMs(): number {
-    return this.#unsettledSinceMs === null ? 0 : this.#clock.elapsedMs() - this.#unsettledSinceMs
+  get uncommittedMs(): number {
+    return this.#uncommittedSinceMs === null ? 0 : this.#clock.elapsedMs() - this.#uncommittedSinceMs
   }
 
   commitIfDue({ isIdle }: { readonly isIdle: boolean }): void {
@@ -195,10 +195,10 @@ export class ThreadCommits {
       for (const task of tasks) task.committed()
       this.#search.committed()
       // Right after a reset there is nothing to commit, but the work is not committed either.
-      if (start - this.#wentBackAtMs >= calmMs) this.#unsettledSinceMs = null
+      if (start - this.#wentBackAtMs >= calmMs) this.#uncommittedSinceMs = null
       return
     }
-    this.#unsettledSinceMs ??= this.#clock.elapsedMs()
+    this.#uncommittedSinceMs ??= this.#clock.elapsedMs()
     const { positions, state } = content
     const isForLog = positions.length > 0 || state.length > 0 || this.#appended > 0 || hasRecords(content)
     this.#appended = 0
@@ -224,7 +224,7 @@ export class ThreadCommits {
   /** Passes on that a commit took effect: to the search, the thread, the tasks' disks and stores, and the purge of repartition topics. */
   #tookEffect({ diskWrites, positions }: CommitContent, receipt: CommitReceipt, tasks: readonly Task[]): void {
     this.#search.committed()
-    this.#unsettledSinceMs = this.#appended > 0 ? this.#clock.elapsedMs() : null
+    this.#uncommittedSinceMs = this.#appended > 0 ? this.#clock.elapsedMs() : null
     this.#options.onCommitted()
     for (const part of diskWrites) part.target.write(part, receipt.ends)
     for (const task of tasks) task.committed()

@@ -69,14 +69,14 @@ export class SimulatedConsumer implements Consumer {
 
   async poll({ maxRecords, maxWaitMs }: { readonly maxRecords: number; readonly maxWaitMs: number }): Promise<readonly RecordRun[]> {
     if (this.#log.hasCrashed) return never()
-    await this.#settleAssignment()
+    await this.#applyAssignment()
     await this.#findPositions()
     const runs = this.#collect(maxRecords)
     if (runs.length > 0 || maxWaitMs <= 0 || this.#wait.takeWakeup()) return runs
     await this.#wait.for(maxWaitMs)
     this.#wait.takeWakeup()
     if (this.#log.hasCrashed) return never()
-    await this.#settleAssignment()
+    await this.#applyAssignment()
     await this.#findPositions()
     return this.#collect(maxRecords)
   }
@@ -152,7 +152,7 @@ export class SimulatedConsumer implements Consumer {
     this.#wait.end()
   }
 
-  async #settleAssignment(): Promise<void> {
+  async #applyAssignment(): Promise<void> {
     this.#refuseClosed()
     if (!this.#mustReassign) return
     this.#mustReassign = false

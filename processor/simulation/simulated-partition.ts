@@ -44,8 +44,8 @@ export class SimulatedPartition {
   }
 
   makeDurable(records: readonly OpenRecord[]): void {
-    const settled = new Set(records)
-    this.#open = this.#open.filter((record) => !settled.has(record))
+    const decided = new Set(records)
+    this.#open = this.#open.filter((record) => !decided.has(record))
     for (const { offset, timestamp, key, value, headers } of records)
       this.#durable.records.push({
         offset,

@@ -67,7 +67,7 @@ export class RequestLedgerProcessor extends OpenedProcessor<string, Payload, str
 
   process(record: Record<string, Payload>): void {
     const { key, value, headers, timestamp } = record
-    if (headerText(headers, acceptedHeader) === null) this.#settle(key, value, headers, timestamp)
+    if (headerText(headers, acceptedHeader) === null) this.#decide(key, value, headers, timestamp)
     else this.#take(key, value.kind === 'json' ? ledgerMessageOf(value.json) : null, timestamp)
   }
 
@@ -123,7 +123,7 @@ export class RequestLedgerProcessor extends OpenedProcessor<string, Payload, str
     context.commit()
   }
 
-  #settle(id: string, answer: Payload, headers: readonly Header[], timestamp: number): void {
+  #decide(id: string, answer: Payload, headers: readonly Header[], timestamp: number): void {
     const { context, entries, dues } = this.parts
     const before = entries.get(id)
     if (before !== null && before.state !== 'pending') return
@@ -184,7 +184,7 @@ export class RequestLedgerProcessor extends OpenedProcessor<string, Payload, str
     const { bee, onFailure } = this.#options
     const detail = this.#deadlineDetail(context.currentSystemTime - entry.acceptedAt)
     onFailure?.(deadlinePassed(detail), failedAt({ key: id, value: null, timestamp: entry.acceptedAt, headers: [] }, bee, context.taskId, null))
-    this.#settle(id, errorPayload({ code: 'WAGGLE_DEADLINE', detail, bee }), [], context.currentSystemTime)
+    this.#decide(id, errorPayload({ code: 'WAGGLE_DEADLINE', detail, bee }), [], context.currentSystemTime)
   }
 
   /** Names the waiting time. An impossible time shows that the clocks of two machines differ. */

@@ -131,13 +131,13 @@ export class AsyncRuntime implements NodeRuntime {
     const chain = this.#chains.get(chainKey)
     if (chain !== undefined) chain.push(waiting)
     else this.#chains.set(chainKey, new Fifo([waiting]))
-    if (admission === 'pass') this.#settle(waiting, { kind: 'passed' })
-    else if (admission !== 'call') this.#settle(waiting, { kind: 'error', error: admission, report: null })
+    if (admission === 'pass') this.#done(waiting, { kind: 'passed' })
+    else if (admission !== 'call') this.#done(waiting, { kind: 'error', error: admission, report: null })
     else {
       waiting.rows = this.#surroundings.batcher(this.#node, this.#context.taskId).add({
         record,
         metadata: this.#current.toMetadata(),
-        settled: (outcome) => this.#settle(waiting, outcome),
+        done: (outcome) => this.#done(waiting, outcome),
       })
     }
   }
@@ -245,7 +245,7 @@ export class AsyncRuntime implements NodeRuntime {
     return this.#node.step.bytesOf?.(value as never) ?? 0
   }
 
-  #settle(waiting: Waiting, outcome: Outcome<unknown>): void {
+  #done(waiting: Waiting, outcome: Outcome<unknown>): void {
     waiting.outcome = outcome
     if (outcome.kind === 'result') this.#grow(waiting, this.#bytesOf(outcome.result))
     if (this.#chains.get(waiting.chainKey)?.head !== waiting) return

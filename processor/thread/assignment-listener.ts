@@ -16,7 +16,7 @@ export interface ThreadAssignmentListenerOptions {
   readonly batchers: Batchers
   readonly inputs: InputFlow
   /** Called when the tasks of an assignment are open, or have begun to restore their state. */
-  readonly onSettling: () => void
+  readonly onTasksChanged: () => void
   /** Called if uncommitted work was lost with its partitions. The thread must go back to its last commit. */
   readonly onLost: (error: WaggleError) => void
   readonly onFailure: (error: WaggleError) => void
@@ -31,12 +31,12 @@ export class ThreadAssignmentListener implements AssignmentListener {
   }
 
   async assigned(partitions: readonly TopicPartition[]): Promise<void> {
-    const { group, groups, tasks, commits, onSettling } = this.#options
+    const { group, groups, tasks, commits, onTasksChanged } = this.#options
     const consumer = groups.consumerOf(group)
     if (tasks.changes(group, partitions)) await commits.commitAll()
     if (consumer !== undefined) await tasks.assign(group, consumer, partitions, { seek: false })
     this.#forgetGone()
-    onSettling()
+    onTasksChanged()
   }
 
   async revoked(partitions: readonly TopicPartition[]): Promise<void> {

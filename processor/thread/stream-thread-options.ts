@@ -25,8 +25,8 @@ export interface StreamThreadOptions {
   readonly states: TaskStates | null
   /** Settings for the distribution of tasks, on a log whose groups have members in other processes. */
   readonly spread: SpreadOptions | null
-  /** Called when `isSettled` may have changed. */
-  readonly onSettling: () => void
+  /** Called when `hasItsTasks` may have changed. */
+  readonly onTasksChanged: () => void
   /** The most bytes of table updates that wait for a commit; 0: each update is forwarded at once. */
   readonly cacheMaxBytes: number
   /** Time that a task waits for an empty input, in ms. Below 0 it does not even wait for records that are known to exist. */

@@ -76,7 +76,7 @@ export class StreamThread {
         return task === undefined ? null : (this.#threadTasks.stateOf(task)?.offset(input) ?? null)
       },
       onProblem: (problem) => this.#meet(problem),
-      onReceived: options.onSettling,
+      onReceived: options.onTasksChanged,
     })
     this.#commits = new ThreadCommits({
       ...options,
@@ -174,14 +174,14 @@ export class StreamThread {
   }
 
   /** True if the thread knows its tasks and has the state of all of them. */
-  get isSettled(): boolean {
+  get hasItsTasks(): boolean {
     const running = new Set(this.tasks.map(({ id }) => id))
     return this.#groups.assignors.every(({ active }) => active?.every((id) => running.has(id)))
   }
 
   /** Time for which work has waited without a successful commit or a reset, in ms; 0 if nothing waits. */
-  get unsettledMs(): number {
-    return this.#commits.unsettledMs
+  get uncommittedMs(): number {
+    return this.#commits.uncommittedMs
   }
 
   /** True when all records that the inputs held at the start are processed. Only for a thread that reads global stores without a group. */
@@ -284,7 +284,7 @@ export class StreamThread {
     if (this.#options.states === null) return
     const wasRestoring = this.#threadTasks.isRestoring
     this.#threadTasks.takeReady()
-    if (wasRestoring && !this.#threadTasks.isRestoring) this.#options.onSettling()
+    if (wasRestoring && !this.#threadTasks.isRestoring) this.#options.onTasksChanged()
     this.#groups.rejoinWhereReady()
   }
 

@@ -186,7 +186,7 @@ export class CommitCycle {
         touched.add(partition)
       }
     }
-    this.#options.tails.settle(touched)
+    this.#options.tails.update(touched)
     for (const partition of touched) partition.notify()
     for (const set of sets) set.resolve()
   }

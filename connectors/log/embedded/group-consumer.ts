@@ -97,12 +97,12 @@ export class GroupConsumer implements Consumer, Watcher {
   }
 
   async poll({ maxRecords, maxWaitMs }: { readonly maxRecords: number; readonly maxWaitMs: number }): Promise<readonly RecordRun[]> {
-    if (this.#mustSettle) await this.#settle()
+    if (this.#mustPrepare) await this.#prepare()
     let runs = this.#collect(maxRecords)
     if (runs.length > 0 || maxWaitMs <= 0 || this.#wait.takeWakeup()) return runs
     await this.#wait.for(maxWaitMs)
     this.#wait.takeWakeup()
-    if (this.#mustSettle) await this.#settle()
+    if (this.#mustPrepare) await this.#prepare()
     runs = this.#collect(maxRecords)
     return runs
   }
@@ -162,7 +162,7 @@ export class GroupConsumer implements Consumer, Watcher {
     return this.#owned.get(partition)?.position ?? Number.POSITIVE_INFINITY
   }
 
-  /** Called when members or topics were added or removed. The next `poll` settles which partitions this member owns. */
+  /** Called when members or topics were added or removed. The next `poll` decides which partitions this member owns. */
   reassign(): void {
     this.#mustReassign = true
     this.wakeup()
@@ -188,16 +188,16 @@ export class GroupConsumer implements Consumer, Watcher {
   }
 
   /** False for nearly all polls, which await nothing before they collect. */
-  get #mustSettle(): boolean {
+  get #mustPrepare(): boolean {
     return this.#closed || this.#mustReassign || this.#ready.some(isBehindStart)
   }
 
-  async #settle(): Promise<void> {
-    await this.#settleAssignment()
+  async #prepare(): Promise<void> {
+    await this.#applyAssignment()
     await this.#findPositions()
   }
 
-  async #settleAssignment(): Promise<void> {
+  async #applyAssignment(): Promise<void> {
     this.#refuseClosed()
     if (!this.#mustReassign) return
     this.#mustReassign = false

@@ -12,9 +12,9 @@ export class HeldTails {
     this.#maxBytes = maxBytes
   }
 
-  settle(touched: ReadonlySet<Partition>): void {
+  update(touched: ReadonlySet<Partition>): void {
     for (const partition of touched) {
-      partition.settle()
+      partition.advanceDurableEnd()
       if (partition.holdsDurable) this.#holders.add(partition)
       else this.#holders.delete(partition)
     }

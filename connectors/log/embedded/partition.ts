@@ -85,7 +85,7 @@ export class Partition {
   }
 
   /** Moves the durable end after a sync, and drops records from memory that no reader needs. */
-  settle(): void {
+  advanceDurableEnd(): void {
     let at = this.#indexOf(this.durableEnd)
     while (this.#tail[at]?.durable) at++
     this.durableEnd = this.#tail[at]?.offset ?? this.next
@@ -149,7 +149,7 @@ export class Partition {
       return false
     })
     const before = this.durableEnd
-    this.settle()
+    this.advanceDurableEnd()
     // Records behind the removed ones can be read now, and no commit will announce them.
     if (this.durableEnd > before) this.notify()
   }

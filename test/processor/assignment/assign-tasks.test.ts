@@ -79,9 +79,9 @@ describe('An assignment of tasks', () => {
   it('settles, and then stays unchanged', () => {
     fc.assert(
       fc.property(anyGroup(), (group) => {
-        const settled = settle(group)
-        const again = assign({ ...group, processes: settled.processes })
-        assert.deepEqual(readable(again), readable(settled.placement))
+        const balanced = balancedFrom(group)
+        const again = assign({ ...group, processes: balanced.processes })
+        assert.deepEqual(readable(again), readable(balanced.placement))
       }),
     )
   })
@@ -97,7 +97,7 @@ describe('An assignment of tasks', () => {
         const lagOf = () => left.pop() ?? 0
         // Each round either delays a copy, while there are lags left, or lets one catch up.
         const rounds = lags.length + group.tasks.length * (1 + group.settings.standbyReplicas) + 1
-        for (let round = 0; round < rounds && !placement.isSettled; round++) {
+        for (let round = 0; round < rounds && !placement.isBalanced; round++) {
           processes = caughtUp(processes, placement, lagOf)
           const before = placement
           placement = assign({ ...group, processes })
@@ -107,7 +107,7 @@ describe('An assignment of tasks', () => {
             planned,
           )
         }
-        assert.ok(placement.isSettled)
+        assert.ok(placement.isBalanced)
         assert.ok([...moves.values()].every((count) => count === 1))
         assert.deepEqual(
           placesIn(placement, (share) => share),
@@ -143,7 +143,7 @@ describe('An assignment of tasks', () => {
   it('ends when no single move would make it more even', () => {
     fc.assert(
       fc.property(anyGroup(), (group) => {
-        const { shares } = settle(group).placement
+        const { shares } = balancedFrom(group).placement
         for (const isStateful of [true, false]) {
           const of = (one: GroupProcess) => (shares.get(one.id)?.active ?? []).filter((task) => task.isStateful === isStateful)
           for (const from of group.processes) {
@@ -160,7 +160,7 @@ describe('An assignment of tasks', () => {
   it('differs by at most one task between equal processes: for stateful tasks, stateless tasks, both together, and each sub-topology', () => {
     fc.assert(
       fc.property(anyGroup({ alike: true }), (group) => {
-        const { shares } = settle(group).placement
+        const { shares } = balancedFrom(group).placement
         const counted = (isMeant: (task: GroupTask) => boolean) => spread([...shares.values()].map(({ active }) => active.filter(isMeant).length))
         assert.ok(counted(({ isStateful }) => isStateful) <= 1)
         assert.ok(counted(({ isStateful }) => !isStateful) <= 1)
@@ -175,8 +175,8 @@ describe('An assignment of tasks', () => {
     let needed = 0
     fc.assert(
       fc.property(alike, (group) => {
-        const before = settle(group)
-        const joined = settle({ ...group, processes: [...before.processes, process('newcomer')] })
+        const before = balancedFrom(group)
+        const joined = balancedFrom({ ...group, processes: [...before.processes, process('newcomer')] })
         const moved = movedBetween(before.placement, joined.placement).length
         const share = joined.placement.shares.get('newcomer')?.active.length ?? 0
         assert.ok(share <= Math.ceil(group.tasks.length / (group.processes.length + 1)))
@@ -193,10 +193,10 @@ describe('An assignment of tasks', () => {
     let needed = 0
     fc.assert(
       fc.property(alike, (group) => {
-        const before = settle(group)
+        const before = balancedFrom(group)
         const [gone, ...left] = before.processes
         fc.pre(gone !== undefined && left.length > 0)
-        const after = settle({ ...group, processes: left })
+        const after = balancedFrom({ ...group, processes: left })
         const orphans = before.placement.shares.get(gone?.id ?? '')?.active.length ?? 0
         const moved = movedBetween(before.placement, after.placement).length
         all += moved
@@ -211,12 +211,12 @@ describe('An assignment of tasks', () => {
     const tasks = tasksOfShapes([{ partitions: 2, isStateful: true, gpus: 0 }])
     const runs = process('a', { active: new Set(['0_0', '0_1']), lags: new Map([['0_0', 0] as const, ['0_1', 0] as const]) })
     const first = assignTasks(tasks, [runs, process('b')], defaults)
-    assert.deepEqual(readable(first), { a: ['0_0 0_1', '', ''], b: ['', '', '0_0'], settled: false, unassigned: '' })
+    assert.deepEqual(readable(first), { a: ['0_0 0_1', '', ''], b: ['', '', '0_0'], balanced: false, unassigned: '' })
     const behind = process('b', { standbys: new Set(['0_0']), lags: new Map([['0_0', 10_001]]) })
     assert.deepEqual(readable(assignTasks(tasks, [runs, behind], defaults)), readable(first))
     const near = process('b', { standbys: new Set(['0_0']), lags: new Map([['0_0', 10_000]]) })
     const last = assignTasks(tasks, [runs, near], defaults)
-    assert.deepEqual(readable(last), { a: ['0_1', '', ''], b: ['0_0', '', ''], settled: true, unassigned: '' })
+    assert.deepEqual(readable(last), { a: ['0_1', '', ''], b: ['0_0', '', ''], balanced: true, unassigned: '' })
   })
 
   it('continues the warm-ups that have restored most', () => {
@@ -243,7 +243,7 @@ describe('An assignment of tasks', () => {
   it('gives a dead process’s tasks to standbys that have caught up', () => {
     const tasks = tasksOfShapes([{ partitions: 3, isStateful: true, gpus: 0 }])
     const group = { tasks, processes: processes(3), settings: { ...defaults, standbyReplicas: 1 } }
-    const before = settle(group)
+    const before = balancedFrom(group)
     const [dead, ...left] = before.processes
     const after = assign({ ...group, processes: left })
     for (const id of dead?.active ?? []) {
@@ -255,7 +255,7 @@ describe('An assignment of tasks', () => {
   it('keeps a standby that has caught up until its replacement has', () => {
     const tasks = tasksOfShapes([{ partitions: 2, isStateful: true, gpus: 0 }])
     const settings = { ...defaults, standbyReplicas: 1 }
-    const before = settle({ tasks, processes: processes(2), settings })
+    const before = balancedFrom({ tasks, processes: processes(2), settings })
     const joined = assign({ tasks, processes: [...before.processes, process('newcomer')], settings })
     for (const { id } of tasks) {
       const copies = [...joined.shares].filter(([, { active, standbys }]) => [...active, ...standbys].some((task) => task.id === id))
@@ -312,14 +312,14 @@ function assign({ tasks, processes, settings }: Group): TaskPlacement {
 }
 
 /** Runs rounds until nothing waits and nothing changes. A few rounds a task are enough. */
-function settle(group: Group): { readonly processes: readonly GroupProcess[]; readonly placement: TaskPlacement } {
+function balancedFrom(group: Group): { readonly processes: readonly GroupProcess[]; readonly placement: TaskPlacement } {
   let { processes } = group
   let last = ''
   for (let round = 0; round < 3 * group.tasks.length + 5; round++) {
     const placement = assign({ ...group, processes })
     processes = caughtUp(processes, placement)
     const now = JSON.stringify(readable(placement))
-    if (placement.isSettled && now === last) return { processes, placement }
+    if (placement.isBalanced && now === last) return { processes, placement }
     last = now
   }
   return assert.fail('It does not settle')
@@ -339,12 +339,12 @@ function spread(counts: readonly number[]): number {
   return counts.length === 0 ? 0 : Math.max(...counts) - Math.min(...counts)
 }
 
-function readable({ shares, isSettled, unassigned }: TaskPlacement) {
+function readable({ shares, isBalanced, unassigned }: TaskPlacement) {
   const names = (tasks: readonly GroupTask[]) => tasks.map(({ id }) => id).join(' ')
   const parts = [...shares].sort(([a], [b]) => (a < b ? -1 : 1))
   return {
     ...Object.fromEntries(parts.map(([id, share]) => [id, [names(share.active), names(share.standbys), names(share.warmups)]])),
-    settled: isSettled,
+    balanced: isBalanced,
     unassigned: names(unassigned),
   }
 }

@@ -130,7 +130,7 @@ export class SimulatedGroup {
   /** Runs until nothing waits for a warm-up. */
   settle(): void {
     for (let ticks = 0; ticks < 10_000; ticks++) {
-      if (this.#up().every(({ members }) => members.every(({ assignor }) => assignor.assignment.isSettled))) return
+      if (this.#up().every(({ members }) => members.every(({ assignor }) => assignor.assignment.isBalanced))) return
       this.tick()
     }
     assert.fail('The group does not settle')

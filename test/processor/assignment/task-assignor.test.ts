@@ -58,7 +58,7 @@ describe('A group whose leader assigns tasks', () => {
     for (const [id, by] of group.running) if (stateful(id)) assert.deepEqual(by, before.get(id))
     assert.equal(group.assignorsOf('c').flatMap(({ assignment }) => assignment.warmups).length, 2)
     let ticks = 0
-    while (!group.assignorsOf('c').every(({ assignment }) => assignment.isSettled)) {
+    while (!group.assignorsOf('c').every(({ assignment }) => assignment.isBalanced)) {
       group.tick()
       ticks += 1
       assert.ok([...group.running.values()].every((by) => by.length === 1))

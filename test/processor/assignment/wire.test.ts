@@ -28,7 +28,7 @@ const assignment: fc.Arbitrary<AssignmentData> = fc.record({
   warmups: tasks,
   plan: fc.record({ active: tasks, standbys: tasks }, { noNullPrototype: true }),
   unassigned: tasks,
-  isSettled: fc.boolean(),
+  isBalanced: fc.boolean(),
   hosts: fc
     .uniqueArray(fc.tuple(task, fc.record({ active: fc.option(host), standbys: fc.uniqueArray(host) }, { noNullPrototype: true })), {
       selector: ([id]) => id,
@@ -97,7 +97,7 @@ describe('A message between the members of a group', () => {
       warmups: [],
       plan: { active: [], standbys: [] },
       unassigned: [],
-      isSettled: true,
+      isBalanced: true,
       hosts: new TaskHosts(new Map(entries)),
     })
     assert.ok(bytes.length < 8192, `${bytes.length} bytes`)

@@ -61,7 +61,7 @@ async function scene(
       batcher.add({
         record: { key, value: key, timestamp: 0, headers: [] },
         metadata: { topic: 't', partition: 0, offset: BigInt(offset) },
-        settled: (outcome) => outcomes.set(`${node}/${key}`, outcome.kind === 'error' ? (outcome.error as WaggleError).code : outcome.kind),
+        done: (outcome) => outcomes.set(`${node}/${key}`, outcome.kind === 'error' ? (outcome.error as WaggleError).code : outcome.kind),
       })
     }
   }

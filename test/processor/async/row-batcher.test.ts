@@ -88,7 +88,7 @@ async function run(
     batcher.add({
       record: { key: String(record), value: record, timestamp: 0, headers: [] },
       metadata: { topic: 't', partition: 0, offset: BigInt(record) },
-      settled: (outcome) => outcomes.set(record, outcome),
+      done: (outcome) => outcomes.set(record, outcome),
     })
   }
   await clock.until(() => outcomes.size === arrivals.length)
@@ -265,7 +265,7 @@ describe('A row batcher', () => {
     }
     const batcher = new RowBatcher(step, worker, counted, null, { isFull: false }, new CallMeters())
     const record = { key: 'a', value: 'a', timestamp: 0, headers: [] }
-    batcher.add({ record, metadata: { topic: 't', partition: 0, offset: 0n }, settled: () => assert.fail('it settled') })
+    batcher.add({ record, metadata: { topic: 't', partition: 0, offset: 0n }, done: () => assert.fail('it is done') })
     const signal = await begun.promise
     assert.equal(timers.size, 1)
     batcher.close()

@@ -127,20 +127,20 @@ describe('An application whose commits all fail', () => {
         return false
       },
     })
-    assert.equal(scene.application.threads.unsettledMs, 0)
+    assert.equal(scene.application.threads.uncommittedMs, 0)
     await scene.send(['1'], 15_000)
-    assert.ok(scene.application.threads.unsettledMs > 10_000)
+    assert.ok(scene.application.threads.uncommittedMs > 10_000)
     isAway = false
     for (let left = 15_000; left > 0; left -= 10) await scene.world.clock.advance(10)
     assert.deepEqual(scene.values('out'), ['1'])
-    assert.equal(scene.application.threads.unsettledMs, 0)
+    assert.equal(scene.application.threads.uncommittedMs, 0)
   })
 
   it('reports nothing if nothing waits for a commit', async () => {
     const scene = await Scene.open({ traits: embedded, topology: plain(), refuses: () => false })
     await scene.send(['1'])
     await scene.world.clock.advance(60_000)
-    assert.equal(scene.application.threads.unsettledMs, 0)
+    assert.equal(scene.application.threads.uncommittedMs, 0)
   })
 })
 

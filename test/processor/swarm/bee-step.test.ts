@@ -45,15 +45,15 @@ async function sent(name: 'work' | 'save'): Promise<{ readonly reason: SendReaso
   const added = clock.elapsedMs()
   const headers = [textHeader(deadlineHeader, String(clock.now() + 100))]
   const value: Payload = { kind: 'json', json: 1 }
-  let isSettled = false
+  let isDone = false
   batcher.add({
     record: { key: 'r', value, timestamp: clock.now(), headers },
     metadata: { topic: 't', partition: 0, offset: 0n },
-    settled() {
-      isSettled = true
+    done() {
+      isDone = true
     },
   })
-  await clock.until(() => isSettled)
+  await clock.until(() => isDone)
   const [reason] = Object.entries(meters.sent).find(([, count]) => count > 0) ?? []
   return { reason: reason as SendReason | undefined, waitedMs: (await begun.promise) - added }
 }

@@ -122,12 +122,12 @@ export class GroupConsumer implements Consumer {
   }
 
   async poll({ maxRecords, maxWaitMs }: { readonly maxRecords: number; readonly maxWaitMs: number }): Promise<readonly RecordRun[]> {
-    await this.#settle()
+    await this.#prepare()
     const runs = this.#collect(maxRecords)
     if (runs.length > 0 || maxWaitMs <= 0 || this.#wait.takeWakeup()) return runs
     await this.#wait.for(maxWaitMs)
     this.#wait.takeWakeup()
-    await this.#settle()
+    await this.#prepare()
     return this.#collect(maxRecords)
   }
 
@@ -178,7 +178,7 @@ export class GroupConsumer implements Consumer {
 
   // ── Assignment ────────────────────────────────────────────────────────────────────────────────────────────────────────
 
-  async #settle(): Promise<void> {
+  async #prepare(): Promise<void> {
     if (this.#closed) throw new WaggleError('WAGGLE_CLOSED', { message: 'This consumer is closed', next: 'Subscribe again.' })
     if (this.#failure !== null) {
       const { error, isFinal } = this.#failure

@@ -53,7 +53,7 @@ export class GroupMember {
   #mustJoin = true
   /** True if `rejoin` was called during a JoinGroup. Another JoinGroup follows. */
   #isAskedAgain = false
-  #settled: (() => void)[] = []
+  #waitingForNextGeneration: (() => void)[] = []
   readonly #wait: InterruptibleWait
   readonly #partitionCounts: PartitionCounts
   #isLeader = false
@@ -90,9 +90,9 @@ export class GroupMember {
   }
 
   /** Settles when the member's generation is no longer this one, or the member is closed. */
-  settled(generation: number): Promise<void> {
+  generationEnded(generation: number): Promise<void> {
     if (this.#closed || this.#membership.generation !== generation) return Promise.resolve()
-    return new Promise((resolve) => this.#settled.push(resolve))
+    return new Promise((resolve) => this.#waitingForNextGeneration.push(resolve))
   }
 
   rejoin(): void {
@@ -114,7 +114,7 @@ export class GroupMember {
   async close(): Promise<void> {
     this.#closed = true
     this.#wait.end()
-    this.#settle()
+    this.#endGeneration()
     await this.#closeLanes()
     await this.#loop
     // A static member does not leave: it returns under its instance id and keeps its seat.
@@ -141,7 +141,7 @@ export class GroupMember {
           this.#options.onError(toWaggleError(thrown, `This process cannot be a member of the group ${this.#options.group}`), { isFinal })
           if (isFinal) {
             this.#closed = true
-            this.#settle()
+            this.#endGeneration()
             return
           }
         }
@@ -164,7 +164,7 @@ export class GroupMember {
   }
 
   #lose(): void {
-    this.#settle()
+    this.#endGeneration()
     if (this.#generation >= 0) this.#options.onLost()
     this.#memberId = ''
     this.#generation = -1
@@ -199,7 +199,7 @@ export class GroupMember {
     this.#mustJoin = this.#isAskedAgain
     this.#isPending = true
     this.#partitionCounts.postponeCheck()
-    this.#settle()
+    this.#endGeneration()
     this.#options.onAssigned(decodeAssignment(assignment))
   }
 
@@ -271,8 +271,8 @@ export class GroupMember {
     })
   }
 
-  #settle(): void {
-    for (const resolve of this.#settled.splice(0)) resolve()
+  #endGeneration(): void {
+    for (const resolve of this.#waitingForNextGeneration.splice(0)) resolve()
   }
 
   #closeLanes(): Promise<void> {

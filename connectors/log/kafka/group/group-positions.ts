@@ -51,7 +51,7 @@ export async function commitAsMember(
       }
       const isOver = !consumer.member.isRebalancing && consumer.member.membership.generation === member.generation
       if (isOver && error === 'ILLEGAL_GENERATION') throw fenced(group, thrown)
-      await consumer.member.settled(member.generation)
+      await consumer.member.generationEnded(member.generation)
     }
   }
 }

@@ -8,7 +8,7 @@ export class CommitBatches implements BatchSet {
   #hasSent = false
   #isSealed = false
   #error: WaggleError | null = null
-  #settle: (() => void) | null = null
+  #report: (() => void) | null = null
   maySend: boolean
 
   constructor(options: { readonly maySend: boolean }) {
@@ -27,11 +27,11 @@ export class CommitBatches implements BatchSet {
   acknowledged(): Promise<CommitReceipt> {
     this.#isSealed = true
     return new Promise((resolve, reject) => {
-      this.#settle = () => {
+      this.#report = () => {
         if (this.#error !== null) reject(this.#error)
         else if (this.#open.size === 0) resolve({ ends: [...this.#ends.values()] })
       }
-      this.#settle()
+      this.#report()
     })
   }
 
@@ -43,7 +43,7 @@ export class CommitBatches implements BatchSet {
     this.#hasSent = true
     // For a batch that it had stored before, a broker sends no offset.
     if (baseOffset >= 0) this.#ends.set(name, { topic, partition, offset })
-    if (this.#isSealed) this.#settle?.()
+    if (this.#isSealed) this.#report?.()
   }
 
   divided(batch: Batch, parts: readonly Batch[]): void {
@@ -57,6 +57,6 @@ export class CommitBatches implements BatchSet {
 
   fail(error: WaggleError): void {
     this.#error ??= error
-    this.#settle?.()
+    this.#report?.()
   }
 }

@@ -200,7 +200,7 @@ export class IdempotentSender {
       return
     }
     queue.failures = 0
-    this.#settle(queue, batch)
+    this.#remove(queue, batch)
     batch.set.sent(batch, error === null ? (answer?.baseOffset ?? -1) : -1)
   }
 
@@ -228,7 +228,7 @@ export class IdempotentSender {
       // The log may contain the batch or not, so the next sequence number is unknown.
       else if (!isTransactional) this.#identity.drop(queue.identity)
       if (tooLarge.has(error)) this.#refusedSizes.add(batch.topic, batch.writer.size)
-      this.#settle(queue, batch)
+      this.#remove(queue, batch)
       batch.set.failed(batch, toWaggleError(thrown, `Records cannot be written to partition ${batch.partition} of ${batch.topic}`))
     }
   }
@@ -242,7 +242,7 @@ export class IdempotentSender {
   #giveUp(queue: PartitionQueue, error: WaggleError): void {
     const batch = queue.head
     if (batch === undefined) return
-    this.#settle(queue, batch)
+    this.#remove(queue, batch)
     batch.set.failed(batch, error)
   }
 
@@ -258,7 +258,7 @@ export class IdempotentSender {
     this.#makeReady(queue)
   }
 
-  #settle(queue: PartitionQueue, batch: Batch): void {
+  #remove(queue: PartitionQueue, batch: Batch): void {
     queue.inFlight = false
     if (queue.head !== batch || !this.#queues.has(queue)) return
     queue.shift()
@@ -304,7 +304,7 @@ export class IdempotentSender {
   #giveUpTopic(queue: PartitionQueue, error: WaggleError): void {
     const batch = queue.head
     if (batch === undefined) return
-    this.#settle(queue, batch)
+    this.#remove(queue, batch)
     const dropped = this.#queues.forget(queue.topic)
     // The topic may come back. Under the same producer id, sequence numbers that start again would count as repeats.
     if (this.#options.enlistment === null) for (const { identity } of dropped) this.#identity.drop(identity)

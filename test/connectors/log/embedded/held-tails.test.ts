@@ -18,7 +18,7 @@ describe('Durable records that a reader has not read yet', () => {
       for (const partition of partitions) partition.watchers.add({ positionOf: () => 0, notify() {} })
       for (let round = 0; round < 50; round++) {
         for (const partition of partitions) partition.append(recordOf(partition.number, round), null).durable = true
-        tails.settle(new Set(partitions))
+        tails.update(new Set(partitions))
         const held = partitions.reduce((sum, { tailBytes }) => sum + tailBytes, 0)
         assert.ok(held <= maxBytes, `${held} bytes after ${round + 1} rounds`)
       }
