@@ -31,7 +31,7 @@ export interface ReplicaCounts {
 }
 
 /**
- * The replicas of a bee. A call goes to the ready one with the fewest calls. Between the two numbers of its range, `ReplicaRule` decides how many there are.
+ * The replicas of a bee. A call goes to the ready one with the fewest calls, and among several of those to the one that has waited longest for a call. Between the two numbers of its range, `ReplicaRule` decides how many there are.
  */
 export class Replicas<T extends Replica> {
   readonly #options: ReplicasOptions<T>
@@ -43,6 +43,7 @@ export class Replicas<T extends Replica> {
   #callMs = 0
   #countedAtMs: number
   #calls = 0
+  #callsBegun = 0
   #callsDone = 0
   #rowsDone = 0
   #last = { atMs: 0, callMs: 0, callsDone: 0, rowsDone: 0, waited: { rows: 0, ms: 0 } }
@@ -91,14 +92,14 @@ export class Replicas<T extends Replica> {
     return first.replica
   }
 
-  /** Lets the ready replica with the fewest calls do `rows` rows. While none is ready, the call waits in one of them. */
+  /** Lets one of the ready replicas do `rows` rows. While none is ready, the call waits in one of them. */
   async call<R>(rows: number, use: (replica: T) => Promise<R>): Promise<R> {
     const ready = this.#members.filter(({ replica }) => replica.isReady !== false)
     const [first, ...others] = ready.length > 0 ? ready : this.#members
     if (first === undefined) throw this.#closedError()
-    const member = others.reduce((least, one) => (one.calls < least.calls ? one : least), first)
+    const member = others.reduce((next, one) => (one.goesBefore(next) ? one : next), first)
     this.#count(1)
-    member.calls++
+    member.begin(++this.#callsBegun)
     try {
       return await use(member.replica)
     } finally {
@@ -204,20 +205,32 @@ export class Replicas<T extends Replica> {
 
 class Member<T extends Replica> {
   readonly replica: T
-  calls = 0
+  #calls = 0
+  /** The number of its last call among all calls of the bee. */
+  #lastCall = 0
   #whenDone: (() => void) | null = null
 
   constructor(replica: T) {
     this.replica = replica
   }
 
+  /** True if the next call is for this one rather than for the other. */
+  goesBefore(other: Member<T>): boolean {
+    return this.#calls === other.#calls ? this.#lastCall < other.#lastCall : this.#calls < other.#calls
+  }
+
+  begin(call: number): void {
+    this.#calls++
+    this.#lastCall = call
+  }
+
   done(): void {
-    this.calls--
-    if (this.calls === 0) this.#whenDone?.()
+    this.#calls--
+    if (this.#calls === 0) this.#whenDone?.()
   }
 
   async closeWhenDone(): Promise<void> {
-    if (this.calls > 0) await new Promise<void>((resolve) => (this.#whenDone = resolve))
+    if (this.#calls > 0) await new Promise<void>((resolve) => (this.#whenDone = resolve))
     await this.replica.close()
   }
 }

@@ -5,11 +5,13 @@ import { batchesOf } from './open-calls.ts'
 import type { WatchedProcess } from './watched-process.ts'
 
 /**
- * Several processes of one bee. A call goes to the ready process with the fewest calls, and the calls of a batch stay together. Calls that wait for a process
+ * Several processes of one bee. A call goes to the ready process with the fewest calls, and among several of those to the one that has waited longest for a call.
+ * The calls of a batch stay together. Calls that wait for a process
  * that is busy, or that starts again, go to one that could do them now.
  */
 export class ProcessPool implements OpenProcess {
-  readonly #members: readonly WatchedProcess[]
+  /** The process that has waited longest for a call comes first. */
+  #members: readonly WatchedProcess[]
 
   /** `make` starts one process. It calls back when the process becomes ready, dies, or has no calls left. */
   constructor(count: number, make: (onChange: () => void) => WatchedProcess) {
@@ -31,7 +33,9 @@ export class ProcessPool implements OpenProcess {
   }
 
   call(calls: readonly ProcessCall[]): Promise<readonly (Payload | WaggleError)[]> {
-    return leastOf(this.#ready.length > 0 ? this.#ready : this.#members).call(calls)
+    const member = leastOf(this.#ready.length > 0 ? this.#ready : this.#members)
+    this.#members = [...this.#members.filter((one) => one !== member), member]
+    return member.call(calls)
   }
 
   async close(next?: OpenProcess): Promise<void> {

@@ -249,11 +249,12 @@ describe('A Python bee', { skip: skipWithoutPython }, () => {
   })
 
   it('runs in several processes', async () => {
-    const file = `import os, time\nfrom waggle import register_bee\n@register_bee(name="work")\ndef work(payload):\n    time.sleep(0.05)\n    return os.getpid()\n`
+    const file = `import os\nfrom waggle import register_bee\n@register_bee(name="work")\ndef work(payload):\n    return os.getpid()\n`
     const spec = '{file: ./work.py, bee: work, workers: 3}'
     await using swarm = await SwarmHere.open({}, { bees: bees.replace('{file: ./work.py, bee: work}', spec), files: { 'work.py': file } })
-    const processes = await Promise.all(Array.from({ length: 12 }, async (_, at) => (await swarm.ask(at)).json()))
-    assert.equal(new Set(processes).size, 3)
+    const processes = new Set<unknown>()
+    for (let at = 0; at < 3; at++) processes.add(await (await swarm.ask(at)).json())
+    assert.equal(processes.size, 3)
   })
 })
 

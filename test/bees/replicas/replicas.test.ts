@@ -72,6 +72,15 @@ describe('Replicas', () => {
     )
   })
 
+  it('take turns where each call ends before the next one begins', async () => {
+    const { workers, load } = await opened({ min: 3, max: 3 })
+    await load(1, 900)
+    assert.deepEqual(
+      workers.map(({ calls }) => calls),
+      [3, 3, 3],
+    )
+  })
+
   it('get no call while they start again and another one is ready', async () => {
     const { workers, load } = await opened({ min: 2, max: 2 })
     const [first, second] = workers

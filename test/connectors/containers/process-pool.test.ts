@@ -36,6 +36,15 @@ describe('Several processes of a bee', () => {
     await opened.close()
   })
 
+  it('take turns where each call ends before the next one begins', async () => {
+    const opened = await open(onSocket({ waggle: 1 }, 'write({ id, json: process.pid })'), { workers: 3 })
+    const processes: unknown[] = []
+    for (let at = 0; at < 6; at++) processes.push(value(await call(opened, at)))
+    assert.equal(new Set(processes.slice(0, 3)).size, 3)
+    assert.deepEqual(processes.slice(3), processes.slice(0, 3))
+    await opened.close()
+  })
+
   it('get the calls of a batch together', async () => {
     const opened = await open(onSocket({ waggle: 1 }, 'write({ id, json: process.pid })'), { workers: 3 })
     for (let at = 0; at < 5; at++) assert.equal(new Set((await opened.call(calls([1, 2, 3, 4]))).map(value)).size, 1)
