@@ -1,13 +1,13 @@
 import assert from 'node:assert/strict'
 import { execFile } from 'node:child_process'
-import { join } from 'node:path'
+import { join, resolve } from 'node:path'
 import { it } from 'node:test'
 import { promisify } from 'node:util'
 import { skipWithoutPython } from '../../support/python-bee.ts'
 import { sdkEnvironment } from '../../support/python-sdk.ts'
 import { SwarmHere } from '../../support/swarm-here.ts'
 
-const folder = join(import.meta.dirname, 'bees')
+const folder = resolve(import.meta.dirname, '..', '..', '..', 'swarms', 'hello-python')
 const file = join(folder, 'hello.py')
 const run = promisify(execFile)
 

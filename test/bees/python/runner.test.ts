@@ -1,10 +1,10 @@
 import assert from 'node:assert/strict'
-import { join } from 'node:path'
+import { resolve } from 'node:path'
 import { describe, it } from 'node:test'
 import { WaggleError } from '../../../topology/waggle-error.ts'
 import { json, PythonBee, skipWithoutPython } from '../../support/python-bee.ts'
 
-const hello = join(import.meta.dirname, 'bees', 'hello.py')
+const hello = resolve(import.meta.dirname, '..', '..', '..', 'swarms', 'hello-python', 'hello.py')
 
 describe('waggle.runner', { skip: skipWithoutPython }, () => {
   it('passes on what a bee of 2021 publishes, and logs what it prints', async () => {
