@@ -544,8 +544,8 @@ export const errorCodes = {
   WAGGLE_MODEL_TOO_LARGE: {
     status: 502,
     exit: 1,
-    meaning: 'A model is larger than a file or the cache of models may be.',
-    next: 'Raise `WAGGLE_MODEL_CACHE_BYTES`, or name a smaller model.',
+    meaning: 'A model is larger than a file, the cache of models or the memory may be.',
+    next: 'Raise `WAGGLE_MODEL_CACHE_BYTES` or `WAGGLE_MODEL_MEMORY_BYTES` as the message says, or name a smaller model.',
   },
   WAGGLE_MODEL_UNREACHABLE: {
     status: 503,

@@ -15,12 +15,14 @@ import {
   type VersionFolder,
 } from '../../topology/swarm/ports/models.ts'
 import { type ErrorWords, Refused, WaggleError } from '../../topology/waggle-error.ts'
+import { availableMemory } from '../system/available-memory.ts'
 import { systemClock } from '../system/system-clock.ts'
+import { refuseLargerThanMemory } from './model-memory.ts'
 import type { ModelThreadData, RunMessage, ThreadMessage } from './model-messages.ts'
 import { bytesOfRows, packRows } from './packed-rows.ts'
 import { repeatLook } from './repeated-look.ts'
 import { resultsOf } from './run-results.ts'
-import { LocalVersions } from './version-folder.ts'
+import { LocalVersions, versionFolder } from './version-folder.ts'
 
 export interface ThreadedModelsOptions {
   /** True: a bee that asks for a GPU does not start without one. False: it runs on the CPU. */
@@ -29,6 +31,8 @@ export interface ThreadedModelsOptions {
   readonly threads?: number
   /** The time that a model has to open, in ms. Default: 60 s; 15 minutes on a GPU, whose libraries compile the model. */
   readonly openingMs?: number
+  /** Bytes of memory that a model may take while it is loaded. Default: those that the machine or the container has left. */
+  readonly memoryBytes?: number | null
   /** Default: the system's clock. */
   readonly clock?: Clock
   /** The time that a thread has to answer after a call's time is over, in ms, before it is ended. Default: 5 s. */
@@ -56,6 +60,12 @@ export class ThreadedModels implements Models {
         cause,
       })
     }
+    const { path, version } = options
+    const { memoryBytes } = this.#options
+    await refuseLargerThanMemory(
+      version === undefined ? path : await versionFolder(path, version),
+      async () => memoryBytes ?? (await availableMemory()),
+    )
     const { openingMs = options.gpu > 0 ? 900_000 : 60_000, graceMs = 5000 } = this.#options
     const model = new ThreadedModel(options, { openingMs, graceMs, threads: this.#options.threads ?? 1 })
     const warning = await model.start()

@@ -15,7 +15,7 @@ import type { Settings } from '../config/settings.ts'
 import { pythonSdk } from './python-sdk.ts'
 
 export interface BeePortsOptions {
-  readonly settings: Pick<Settings, 'gpu' | 'model_hosts' | 'data_dir' | 'dev' | 'http_call_hosts'>
+  readonly settings: Pick<Settings, 'gpu' | 'model_hosts' | 'model_memory_bytes' | 'data_dir' | 'dev' | 'http_call_hosts'>
   /** The threads of each model. */
   readonly threads: number
   readonly database: BeePorts['database']
@@ -28,7 +28,12 @@ export function beePorts({ settings, threads, database, signal }: BeePortsOption
   const processes = new LocalProcesses({ clock: systemClock })
   const directory = join(settings.data_dir, 'python')
   return {
-    models: new ThreadedModels({ requireGpu: settings.gpu === 'require', threads, clock: systemClock }),
+    models: new ThreadedModels({
+      requireGpu: settings.gpu === 'require',
+      threads,
+      memoryBytes: settings.model_memory_bytes,
+      clock: systemClock,
+    }),
     modelServers: new TensorFlowServing({ clock: systemClock, hosts: new ServerHosts(settings.model_hosts) }),
     pictures: { decode: decodePicture },
     processes,

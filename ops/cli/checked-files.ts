@@ -53,7 +53,7 @@ export async function checkedSwarm(
       {
         registry,
         ports: {
-          models: new ThreadedModels({ requireGpu: false }),
+          models: new ThreadedModels({ requireGpu: false, memoryBytes: config.settings.model_memory_bytes }),
           modelServers: modelServers ?? new TensorFlowServing({ clock: systemClock, hosts: new ServerHosts(config.settings.model_hosts) }),
           http: new GuardedHttpCalls({ clock: systemClock, hosts: config.settings.http_call_hosts }),
           postgres: postgres ?? new PostgresServers({ clock: systemClock }),

@@ -1,7 +1,8 @@
 import { existsSync, statSync } from 'node:fs'
 import { rename, rm } from 'node:fs/promises'
-import { basename, extname, join, resolve } from 'node:path'
+import { basename, dirname, extname, join, resolve } from 'node:path'
 import { WaggleError } from '../../topology/waggle-error.ts'
+import { type ModelKind, packagesOf } from '../convert/conversion-packages.ts'
 import { ended, pythonEnvironment } from '../convert/python-environment.ts'
 import { exitStatus } from './exit-status.ts'
 import { terminalText } from './terminal-text.ts'
@@ -62,24 +63,17 @@ function conversionIn(said: string): Conversion {
   }
 }
 
-type Kind = keyof typeof packages
-
 /** Throws WAGGLE_MODEL_CONVERSION for a file that is not there or that no converter reads. */
-function kindOf(file: string): Kind {
+function kindOf(file: string): ModelKind {
   if (!existsSync(file)) throw notConverted(`There is no model at ${file}`, 'Correct the path.')
   if (statSync(file).isDirectory()) {
     if (existsSync(join(file, 'saved_model.pb'))) return 'tensorflow'
     throw notConverted(`${file} has no saved_model.pb`, 'Name the folder of one version of a SavedModel, or a file.')
   }
+  if (basename(file) === 'saved_model.pb') throw notConverted(`${file} is a part of a SavedModel`, `Name its folder, ${dirname(file)}.`)
   const kind = kinds.get(extname(file).toLowerCase())
   if (kind !== undefined) return kind
   throw notConverted(`${file} is of no kind that is converted`, `Name a SavedModel folder, or a file that ends in ${[...kinds.keys()].join(', ')}.`)
-}
-
-function packagesOf(kind: Kind, others: readonly string[]): readonly string[] {
-  const nameOf = (requirement: string) => /^[\w.-]+/.exec(requirement)?.[0].toLowerCase() ?? requirement
-  const replaced = new Set(others.map(nameOf))
-  return [...packages[kind].filter((requirement) => !replaced.has(nameOf(requirement))), ...others]
 }
 
 function textOf(output: string, { inputs, rows, outputs }: Conversion): string {
@@ -99,7 +93,8 @@ function notConverted(message: string, next: string): WaggleError {
   return new WaggleError('WAGGLE_MODEL_CONVERSION', { message, next })
 }
 
-const kinds: ReadonlyMap<string, Kind> = new Map([
+const kinds: ReadonlyMap<string, ModelKind> = new Map([
+  ['.pb', 'frozen'],
   ['.keras', 'keras'],
   ['.h5', 'keras'],
   ['.joblib', 'scikit-learn'],
@@ -108,10 +103,6 @@ const kinds: ReadonlyMap<string, Kind> = new Map([
   ['.json', 'xgboost'],
   ['.txt', 'lightgbm'],
 ])
-
-const classic = ['scikit-learn==1.9.1', 'skl2onnx==1.20.0', 'onnxmltools==1.16.0', 'xgboost-cpu==3.2.0', 'lightgbm==4.7.0', 'onnxruntime==1.32.0']
-const deep = ['tensorflow-cpu==2.21.0', 'tf2onnx==1.17.0', 'onnxruntime==1.32.0']
-const packages = { tensorflow: deep, keras: deep, 'scikit-learn': classic, xgboost: classic, lightgbm: classic } as const
 
 /** The same bound as for translated TensorFlow graphs. */
 const maxDifference = 1e-4

@@ -218,7 +218,7 @@ models
 
 models
   .command('convert')
-  .argument('<file>', 'a SavedModel folder, or a file of Keras, scikit-learn, XGBoost or LightGBM')
+  .argument('<file>', 'a SavedModel folder, or a file of TensorFlow (.pb), Keras, scikit-learn, XGBoost or LightGBM')
   .description('writes a model as ONNX, runs both on random input, and prints the difference; a pickled file runs its code')
   .option('--output <file>', 'where to; default: its name with .onnx, in the working directory')
   .option('--with <package...>', 'further packages of Python, or other versions: scikit-learn==1.5.2')

@@ -14,6 +14,7 @@ export interface Settings {
   readonly dev: 0 | 1
   readonly model_hosts: string | null
   readonly model_cache_bytes: number
+  readonly model_memory_bytes: number | null
   readonly http_call_hosts: string | null
   readonly secrets_dir: string | null
   readonly clickhouse_url: string | null
@@ -130,6 +131,14 @@ export const settings: readonly Setting[] = [
     schema: integer(1, Number.MAX_SAFE_INTEGER),
     default: 20 * 1024 * 1024 * 1024,
     about: 'Bytes that fetched models may take in the data directory. Past it those go that were used longest ago, and none in use.',
+  },
+  {
+    key: 'model_memory_bytes',
+    variable: 'WAGGLE_MODEL_MEMORY_BYTES',
+    schema: integer(1, Number.MAX_SAFE_INTEGER),
+    default: null,
+    about:
+      'Bytes of memory that a model may take while it is loaded. A larger one is refused. Without it as many as the machine or the container has left.',
   },
   {
     key: 'http_call_hosts',

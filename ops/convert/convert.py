@@ -1,9 +1,10 @@
 """Converts a model to ONNX, runs both on random input, and prints the differences as one line of JSON.
 
-python convert.py KIND FILE OUTPUT    KIND: tensorflow, keras, scikit-learn, xgboost or lightgbm
+python convert.py KIND FILE OUTPUT    KIND: tensorflow, frozen, keras, scikit-learn, xgboost or lightgbm
 """
 import json
 import os
+import re
 import sys
 
 os.environ["TF_CPP_MIN_LOG_LEVEL"] = "3"
@@ -98,6 +99,51 @@ def tensorflow(folder):
     return onnx, lambda inputs: {name: value.numpy() for name, value in function(**{name: tf.constant(rows) for name, rows in inputs.items()}).items()}
 
 
+def frozen(file):
+    import tensorflow as tf
+    import tf2onnx
+
+    graph = tf.compat.v1.GraphDef()
+    try:
+        with open(file, "rb") as opened:
+            graph.ParseFromString(opened.read())
+    except Exception as error:
+        sys.exit(f"{file} is not a frozen graph: {error}")
+    if any(node.op in VARIABLES for node in graph.node):
+        sys.exit(f"{file} has variables, whose values lie in files beside it: name the folder of the SavedModel")
+    inputs = {node.name: f"{node.name}:0" for node in graph.node if node.op == "Placeholder"}
+    read = {source_of(reference) for node in graph.node for reference in node.input}
+    ends = [node for node in graph.node if node.name not in read and node.op not in SILENT]
+    outputs = {output_name(node): f"{node.name}:0" for node in ends}
+    if not inputs or not outputs:
+        sys.exit(f"{file} is not a frozen graph: it has no input or no output")
+    onnx, _ = tf2onnx.convert.from_graph_def(graph, input_names=list(inputs.values()), output_names=list(outputs.values()), opset=17)
+    rename(onnx, onnx.graph.input, {reference: name for name, reference in inputs.items()})
+    rename(onnx, onnx.graph.output, {reference: name for name, reference in outputs.items()})
+    function = tf.compat.v1.wrap_function(lambda: tf.import_graph_def(graph, name=""), []).prune(list(inputs.values()), list(outputs.values()))
+
+    def run(rows):
+        given = function(*[tf.constant(rows[name]) for name in inputs])
+        return {name: value.numpy() for name, value in zip(outputs, given)}
+
+    return onnx, run
+
+
+def source_of(reference):
+    """The node that an input of another node names, as `^node` or `node:1`."""
+    return reference.lstrip("^").split(":")[0]
+
+
+def output_name(node):
+    """The name that the author gave: freezing adds an `Identity_2` after a named node."""
+    is_added = node.op == "Identity" and re.fullmatch(r"Identity(_\d+)?", node.name) and node.input
+    return source_of(node.input[0]) if is_added else node.name
+
+
+SILENT = {"Const", "NoOp", "Assert", "Placeholder"}
+VARIABLES = {"Variable", "VariableV2", "VarHandleOp"}
+
+
 def keras(file):
     import keras as library
     import tensorflow as tf
@@ -119,16 +165,17 @@ def keras(file):
 
 def rename_outputs(onnx, names):
     """Gives the outputs the names of the signature: tf2onnx calls them Identity:0, and so on, in the order of the sorted names."""
-    for output, name in zip(onnx.graph.output, sorted(names)):
-        before = output.name
-        output.name = name
-        for node in onnx.graph.node:
-            for at, one in enumerate(node.output):
-                if one == before:
-                    node.output[at] = name
-            for at, one in enumerate(node.input):
-                if one == before:
-                    node.input[at] = name
+    rename(onnx, onnx.graph.output, {output.name: name for output, name in zip(onnx.graph.output, sorted(names))})
+
+
+def rename(onnx, values, names):
+    """Gives inputs or outputs of the graph other names, everywhere."""
+    for value in values:
+        value.name = names[value.name]
+    for node in onnx.graph.node:
+        for references in (node.input, node.output):
+            for at, one in enumerate(references):
+                references[at] = names.get(one, one)
 
 
 def free_batches(onnx):
@@ -155,7 +202,7 @@ def random_input(value):
 def main(kind, file, output):
     import onnxruntime
 
-    converters = {"tensorflow": tensorflow, "keras": keras, "scikit-learn": scikit_learn, "xgboost": xgboost, "lightgbm": lightgbm}
+    converters = {"tensorflow": tensorflow, "frozen": frozen, "keras": keras, "scikit-learn": scikit_learn, "xgboost": xgboost, "lightgbm": lightgbm}
     onnx, run = converters[kind](file)
     free_batches(onnx)
     with open(output, "wb") as written:
@@ -178,4 +225,8 @@ def main(kind, file, output):
 
 
 if __name__ == "__main__":
-    main(*sys.argv[1:])
+    try:
+        main(*sys.argv[1:])
+    except Exception as error:
+        # The lines below the first are places in the sources of a library.
+        sys.exit(f"{type(error).__name__}: {str(error).strip().splitlines()[0] if str(error).strip() else 'no reason was given'}")

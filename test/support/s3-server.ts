@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
 import { after, before, describe, it } from 'node:test'
 import { setTimeout } from 'node:timers/promises'
-import { CreateBucketCommand, DeleteObjectCommand, PutObjectCommand, S3Client } from '@aws-sdk/client-s3'
+import { CreateBucketCommand, DeleteObjectCommand, PutBucketVersioningCommand, PutObjectCommand, S3Client } from '@aws-sdk/client-s3'
 import { spawnEnding } from '../../ops/bench/ending-child.ts'
 import { versitygw } from '../../ops/bench/versitygw.ts'
 import { freePort } from './free-port.ts'
@@ -58,6 +58,11 @@ export class S3Server {
     await this.#client.send(new CreateBucketCommand({ Bucket: bucket }))
   }
 
+  /** From now on the bucket keeps all versions of an object, each with an id. */
+  async keepVersions(bucket: string): Promise<void> {
+    await this.#client.send(new PutBucketVersioningCommand({ Bucket: bucket, VersioningConfiguration: { Status: 'Enabled' } }))
+  }
+
   async put(bucket: string, key: string, body: Uint8Array | string): Promise<void> {
     await this.#client.send(new PutObjectCommand({ Bucket: bucket, Key: key, Body: Buffer.from(body) }))
   }
@@ -77,7 +82,8 @@ export class S3Server {
     const { port } = new URL(this.endpoint)
     const argv = ['--port', `127.0.0.1:${port}`, '--access', root.access, '--secret', root.secret, '--quiet']
     const users = ['--iam-dir', join(this.#directory, 'users'), '--iam-cache-disable']
-    const child = spawnEnding(this.#program, [...argv, ...users, 'posix', join(this.#directory, 'objects')], { stdio: 'ignore' })
+    const posix = ['posix', '--versioning-dir', join(this.#directory, 'versions'), join(this.#directory, 'objects')]
+    const child = spawnEnding(this.#program, [...argv, ...users, ...posix], { stdio: 'ignore' })
     this.#child = child
     for (const end = performance.now() + 30_000; performance.now() < end && child.exitCode === null; await setTimeout(50)) {
       if ((await fetch(this.endpoint).catch(() => null)) !== null) return

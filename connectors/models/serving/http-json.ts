@@ -1,7 +1,7 @@
 import type { RunTensor } from '../model-runtime.ts'
 import { boundedTensors } from './metadata-bounds.ts'
-import type { ExpectedOutput, NamedTensors, ServedMetadata, ServedTensor } from './serving-client.ts'
-import { quoted, ServingFailure } from './serving-failure.ts'
+import { type ExpectedOutput, maxAnswerValues, type NamedTensors, type ServedMetadata, type ServedTensor } from './serving-client.ts'
+import { quoted, ServingFailure, tooManyValues } from './serving-failure.ts'
 
 /** The body of a predict call in TensorFlow Serving’s column format. It has the tokens NaN and Infinity, which the server’s JSON reader takes. */
 export function predictBody(signature: string, inputs: NamedTensors): string {
@@ -71,17 +71,23 @@ export function readMetadata(text: string): ServedMetadata {
 
 /** The error that a TensorFlow Serving has in its body; the start of the body if it has none. */
 export function errorIn(text: string): string {
+  const beginning = text.slice(0, 500)
+  if (text.length > maxErrorCharacters) return quoted(beginning)
   try {
     const error = member(JSON.parse(text), 'error')
     if (typeof error === 'string') return quoted(error)
   } catch {
     // The text itself is shown.
   }
-  return quoted(text.slice(0, 500))
+  return quoted(beginning)
 }
+
+/** TensorFlow Serving's longest errors quote a graph's node. */
+const maxErrorCharacters = 1024 * 1024
 
 /** JSON with TensorFlow Serving’s NaN and Infinity, which become strings and numbers. Large integers become bigint where `isLarge`. */
 function parsed(text: string, isLarge: boolean): unknown {
+  if (text.length > maxAnswerValues && valuesIn(text) > maxAnswerValues) throw tooManyValues(maxAnswerValues)
   // A reviver takes a microsecond for each value, so it is used only where a number is large.
   const reviver =
     isLarge && /\d{16}/.test(text)
@@ -102,6 +108,18 @@ function parsed(text: string, isLarge: boolean): unknown {
     }
   }
 }
+
+/** The number of values in a JSON text, or more: each but the first has a comma or a bracket before it. An empty list has two characters here and some 30 bytes in memory. */
+function valuesIn(text: string): number {
+  let count = 1
+  for (let at = 0; at < text.length && count <= maxAnswerValues; at++) {
+    const character = text.charCodeAt(at)
+    if (character === comma || character === openBracket || character === openBrace) count++
+  }
+  return count
+}
+
+const [comma, openBracket, openBrace] = [0x2c, 0x5b, 0x7b]
 
 const notFinite: ReadonlyMap<string, string> = new Map([
   ['NaN', '"NaN"'],

@@ -1,15 +1,16 @@
 import protobuf from 'protobufjs'
-import { ServingFailure } from './serving-failure.ts'
+import { maxAnswerValues } from './serving-client.ts'
+import { tooManyValues } from './serving-failure.ts'
 
 /**
- * Throws a ServingFailure for a message with more than `maxValues` values that are small on the wire: fields, and items of lists of varints. Such a value
+ * Throws a ServingFailure for a message with more than `maxAnswerValues` values that are small on the wire: fields, and items of lists of varints. Such a value
  * may have one byte there, and has some seventy in memory, so an answer within the bound of bytes could fill the heap of the process.
  */
 export function boundValues(type: protobuf.Type, message: Uint8Array): void {
   let values = 0
   const add = (count: number): void => {
     values += count
-    if (values > maxValues) throw new ServingFailure('unusable', `answers with more than ${maxValues.toLocaleString('en')} values`)
+    if (values > maxAnswerValues) throw tooManyValues(maxAnswerValues)
   }
   const walk = (bytes: Uint8Array, contentOf: (id: number) => Content | null): void => {
     const reader = protobuf.Reader.create(bytes)
@@ -59,5 +60,3 @@ const lengthDelimited = 2
 const mapValue = 2
 /** A message inside of another one takes as much memory as this many values. */
 const valuesOfMessage = 15
-/** As many as the pixels of 16 masks of 512 × 512. They take some 300 MB for a moment. */
-const maxValues = 4_194_304

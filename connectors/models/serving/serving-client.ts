@@ -47,5 +47,11 @@ export interface ServedTensor {
 /** The largest answer that is read, in bytes. */
 export const maxAnswerBytes = 64 * 1024 * 1024
 
+/**
+ * The most values of an answer that are small on the wire: numbers in JSON, integers and strings over gRPC. They are as many as the pixels of 16 masks of 512 × 512, and take
+ * some 300 MB for a moment.
+ */
+export const maxAnswerValues = 4_194_304
+
 /** The most bytes of tensors in one call. Larger batches are sent as several calls. */
 export const maxCallBytes = 32 * 1024 * 1024

@@ -25,6 +25,10 @@ export class ServingFailure extends Error {
   }
 }
 
+export function tooManyValues(most: number): ServingFailure {
+  return new ServingFailure('unusable', `answers with more than ${most.toLocaleString('en')} values`)
+}
+
 /** The text of a server as a message may quote it: one line of at most 400 characters. */
 export function quoted(text: string): string {
   const line = text

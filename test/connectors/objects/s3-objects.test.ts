@@ -1,7 +1,13 @@
 import assert from 'node:assert/strict'
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import { it } from 'node:test'
+import { ModelCache } from '../../../connectors/objects/model-cache.ts'
 import { S3Objects } from '../../../connectors/objects/s3-objects.ts'
+import { systemClock } from '../../../connectors/system/system-clock.ts'
 import { objectStoreContract } from '../../contract/object-store.ts'
+
 import { describeWithS3, type Env, withEnv } from '../../support/s3-server.ts'
 import { SwitchableProxy } from '../../support/switchable-proxy.ts'
 import { WebServer } from '../../support/web-server.ts'
@@ -90,6 +96,51 @@ describeWithS3('S3', (server) => {
     server().place('placed', 'a.onnx', 'honey')
     const [object] = (await look('s3://placed/a.onnx')).objects
     assert.match(object?.etag ?? '', /^W\/"\d+"$/)
+  })
+
+  it('tells versions of an object apart by their ids, also where they have the same bytes', async () => {
+    await server().makeBucket('versioned')
+    await server().keepVersions('versioned')
+    const ids: (string | null | undefined)[] = []
+    for (const content of ['honey', 'wax', 'honey']) {
+      await server().put('versioned', 'a.onnx', content)
+      ids.push((await look('s3://versioned/a.onnx')).objects[0]?.versionId)
+    }
+    assert.equal(new Set(ids).size, 3)
+    assert.ok(
+      ids.every((id) => typeof id === 'string' && id !== ''),
+      String(ids),
+    )
+  })
+
+  it('is a cache’s source whose every version is fetched once, and whose deleted object is not found', async () => {
+    await server().makeBucket('kept')
+    await server().keepVersions('kept')
+    const directory = mkdtempSync(join(tmpdir(), 'waggle-versions-'))
+    const found = (key: string) =>
+      withEnv(server().env, async () => {
+        const store = new S3Objects({ env: server().env, maxKeys: 100 })
+        const cache = new ModelCache({ directory, maxBytes: 1000, storeOf: () => store, clock: systemClock })
+        try {
+          return await cache.path({ address: `s3://kept/${key}`, kind: 'file or folder', log: () => {} })
+        } finally {
+          await cache.close()
+          store.close()
+        }
+      })
+    try {
+      await server().put('kept', 'a.onnx', 'honey')
+      const first = await found('a.onnx')
+      assert.equal(await found('a.onnx'), first)
+      await server().put('kept', 'a.onnx', 'honey')
+      const second = await found('a.onnx')
+      assert.notEqual(second, first, 'the bytes are the same, and the version is another one')
+      assert.deepEqual([readFileSync(first, 'utf8'), readFileSync(second, 'utf8')], ['honey', 'honey'])
+      await server().remove('kept', 'a.onnx')
+      await assert.rejects(found('a.onnx'), { code: 'WAGGLE_MODEL_NOT_FOUND' })
+    } finally {
+      rmSync(directory, { recursive: true })
+    }
   })
 
   it('gives up a server whose list or error does not end', async () => {

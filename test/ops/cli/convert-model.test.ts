@@ -49,6 +49,7 @@ describe('waggle models convert', () => {
     ['a.PKL', 'scikit-learn'],
     ['a.ubj', 'xgboost'],
     ['a.json', 'xgboost'],
+    ['a.pb', 'frozen'],
   ] as const)
     it(`takes ${name} as a file of ${kind}`, async () => {
       writeFileSync(join(root, name), '0')
@@ -77,9 +78,12 @@ describe('waggle models convert', () => {
   it('refuses what is not there and what no converter reads', async () => {
     mkdirSync(join(root, 'folder'))
     writeFileSync(join(root, 'notes.md'), '')
+    mkdirSync(join(root, 'saved'))
+    writeFileSync(join(root, 'saved', 'saved_model.pb'), '')
     for (const [file, said] of [
       ['nowhere.keras', /There is no model at nowhere\.keras/],
       ['folder', /folder has no saved_model\.pb/],
+      ['saved/saved_model.pb', /saved\/saved_model\.pb is a part of a SavedModel\. Name its folder, saved\./],
       ['notes.md', /notes\.md is of no kind that is converted.*\.keras/],
     ] as const) {
       const { status, err } = await convert(file)

@@ -121,6 +121,17 @@ export const embeddedFlips = {
     await assert.rejects(SwarmHere.open({ ...hosts, WAGGLE_MODEL_CACHE_BYTES: '20' }, web.swarm), { code: 'WAGGLE_MODEL_TOO_LARGE' })
   },
 
+  async model_memory_bytes() {
+    await using web = await modelServer()
+    const hosts = { WAGGLE_MODEL_HOSTS: '127.0.0.1' }
+    await using swarm = await SwarmHere.open(hosts, web.swarm)
+    assert.equal((await swarm.ask([1, 0, 9, 9])).status, 200)
+    await assert.rejects(SwarmHere.open({ ...hosts, WAGGLE_MODEL_MEMORY_BYTES: '20' }, web.swarm), {
+      code: 'WAGGLE_MODEL_TOO_LARGE',
+      message: /needs at least \d+ bytes of memory, and this process may take 20 more/,
+    })
+  },
+
   async http_call_hosts() {
     const service = createServer((_, response) => response.setHeader('content-type', 'application/json').end('{"called":true}')).listen(
       0,

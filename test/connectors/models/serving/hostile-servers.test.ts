@@ -86,6 +86,22 @@ describe('A TensorFlow Serving over HTTP', () => {
     assert.ok(written < 200 * 1024 * 1024, `${written} bytes`)
   })
 
+  const crowds: readonly (readonly [what: string, body: string])[] = [
+    ['numbers', `{"outputs": [${'1,'.repeat(4_194_304)}1]}`],
+    ['empty lists', `{"outputs": [${'[],'.repeat(2_200_000)}[]]}`],
+    ['lists in lists', `{"outputs": ${'['.repeat(4_194_304)}${']'.repeat(4_194_304)}}`],
+  ]
+  for (const [what, body] of crowds)
+    it(`whose answer has millions of ${what} is refused before they are in memory`, async () => {
+      const model = await openHttp((_, response) => response.end(body))
+      await assert.rejects(model.run([row], signal), { code: 'WAGGLE_MODEL_ANSWER', message: /answers with more than 4,194,304 values/ })
+    })
+
+  it('whose error is a megabyte long is quoted by its beginning', async () => {
+    const model = await openHttp((_, response) => response.writeHead(400).end(`{"error": "the shape", "more": [${'[],'.repeat(500_000)}[]]}`))
+    await assert.rejects(model.run([row], signal), { code: 'WAGGLE_MODEL_FAILED', message: /answers 400: \{"error": "the shape", "more": \[\[\]/ })
+  })
+
   it('that switches to another protocol is left at once', async () => {
     const port = await listening(
       createPlainServer((socket) =>
