@@ -435,6 +435,12 @@ export interface Log {
   producer(): Promise<Producer>
   read(options: ReadOptions): Reader
   /**
+   * The offset at which a search for records with this timestamp or a later one begins; the end of the partition if it has none. Kafka has an index,
+   * so no such record is before the offset. The embedded log searches by halves. It may pass a record that lies among records with other times, so a
+   * search that finds nothing begins again earlier.
+   */
+  offsetAt?(place: TopicPartition, timestamp: number): Promise<number>
+  /**
    * Deletes records before these offsets, which no reader needs, at once or later. A log without this method keeps them until their retention is
    * over.
    */

@@ -9,5 +9,11 @@ export function uuidOf(bytes: Uint8Array, version: 7 | 8): string {
   return text
 }
 
+/** The time in a UUIDv7, in epoch ms; null for any other text. */
+export function timeOfUuid(text: string): number | null {
+  const [, high, low] = /^([0-9a-f]{8})-([0-9a-f]{4})-7[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$/.exec(text) ?? []
+  return high === undefined || low === undefined ? null : Number.parseInt(high + low, 16)
+}
+
 /** Each byte as two hexadecimal digits. */
 const hex = Array.from({ length: 256 }, (_, byte) => byte.toString(16).padStart(2, '0'))

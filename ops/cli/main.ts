@@ -114,6 +114,15 @@ topics
     finish(await (await import('./topics.ts')).tailTopic(topic, { ...options, max: max ?? null })),
   )
 
+program
+  .command('trace')
+  .argument('<request-id>', 'as the header X-Request-Id names it')
+  .description('shows the way of one request: each step with its place on the log, its times and its batch')
+  .addOption(onLog())
+  .addOption(onProcess())
+  .addOption(json())
+  .action(async (id: string, options: import('./topics.ts').LogOptions) => finish(await (await import('./trace.ts')).traceRequest(id, options)))
+
 const deadLetters = program.command('dead-letters').description('looks at inputs that failed, and sends them again')
 deadLetters
   .command('list')

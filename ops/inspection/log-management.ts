@@ -11,7 +11,9 @@ import type {
   TopicRow,
 } from '../../topology/swarm/management.ts'
 import type { SwarmPlan } from '../../topology/swarm/plan/plan.ts'
+import type { RequestTrace } from '../../topology/swarm/request/request-trace.ts'
 import { DeadLetters } from './dead-letters.ts'
+import { RequestTraces } from './request-traces.ts'
 import { type ModelSwarm, RunningModels } from './running-models.ts'
 import { ShownValues } from './shown-value.ts'
 import { TopicPages } from './topic-pages.ts'
@@ -34,12 +36,14 @@ export class LogManagement implements Management {
   readonly instance: string
   readonly #pages: TopicPages
   readonly #letters: DeadLetters
+  readonly #traces: RequestTraces
   readonly #models: RunningModels
 
   private constructor(options: LogManagementOptions, values: ShownValues) {
     this.instance = options.newId()
     this.#pages = new TopicPages({ ...options, values })
     this.#letters = new DeadLetters({ ...options, values })
+    this.#traces = new RequestTraces(options)
     this.#models = new RunningModels(options.swarms ?? [])
   }
 
@@ -71,6 +75,10 @@ export class LogManagement implements Management {
 
   discard(id: string): Promise<void> {
     return this.#letters.discard(id)
+  }
+
+  trace(id: string): Promise<RequestTrace> {
+    return this.#traces.trace(id)
   }
 
   async models(): Promise<readonly ModelRow[]> {

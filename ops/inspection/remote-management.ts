@@ -9,6 +9,7 @@ import type {
   Retried,
   TopicRow,
 } from '../../topology/swarm/management.ts'
+import type { RequestTrace } from '../../topology/swarm/request/request-trace.ts'
 import { WaggleError } from '../../topology/waggle-error.ts'
 import { problemOf } from './http-problem.ts'
 
@@ -57,6 +58,10 @@ export class RemoteManagement implements Management {
 
   async discard(id: string): Promise<void> {
     await this.#call('DELETE', `/v1/dead-letters/${encodeURIComponent(id)}`)
+  }
+
+  trace(id: string): Promise<RequestTrace> {
+    return this.#call('GET', `/v1/requests/${encodeURIComponent(id)}/trace`) as Promise<RequestTrace>
   }
 
   models(): Promise<readonly ModelRow[]> {

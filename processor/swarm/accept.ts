@@ -66,7 +66,7 @@ export class AcceptProcessor extends OpenedProcessor<unknown, Payload | null, st
     const { timestamp } = record
     const given = headerText(record.headers, requestIdHeader)
     const isRefused = given !== null && !isRequestId(given)
-    const key = given === null || isRefused ? derivedId(context.recordMetadata) : given
+    const key = given === null || isRefused ? derivedRequestId(context.recordMetadata) : given
     const payload: Payload = record.value ?? { kind: 'bytes', bytes: new Uint8Array(0), contentType: 'application/octet-stream' }
     const putAside = (cause: WaggleError) => {
       const input = { ...record, key, value: payload }
@@ -139,6 +139,6 @@ const internalHeaders: ReadonlySet<string> = new Set([
 ])
 
 /** A UUIDv8 from the record's topic, partition and offset. A record that is read again gets the same id. */
-function derivedId(place: RecordMetadata | null): string {
+export function derivedRequestId(place: RecordMetadata | null): string {
   return uuidOf(createHash('sha256').update(`${place?.topic}\n${place?.partition}\n${place?.offset}`).digest(), 8)
 }

@@ -10,7 +10,7 @@ import { cachedRequestHeader, cacheKeysHeader } from '../../topology/swarm/reque
 import { DueIndex } from '../operators/due-index.ts'
 import { OpenedProcessor } from '../operators/opened-processor.ts'
 import { resultMark } from './cache-key.ts'
-import { outputRecord } from './output-record.ts'
+import { instantCall, outputRecord } from './output-record.ts'
 
 export interface CacheOptions {
   readonly bee: string
@@ -77,7 +77,7 @@ export class CacheProcessor extends OpenedProcessor<string, Payload, string, Pay
     const { bee, exits, onOutput } = this.#options
     const key = headerText(record.headers, cachedRequestHeader) ?? record.key
     const note = readers === exits ? null : record.key
-    const made = outputRecord({ ...record, key }, value, null)
+    const made = outputRecord({ ...record, key }, value, value.kind === 'error' ? null : instantCall(context.currentSystemTime))
     const headers = withNote(made.headers, cacheKeysHeader, bee, note).filter((header) => header.key !== cachedRequestHeader)
     if (readers === exits && value.kind !== 'error') onOutput(bee, value)
     context.forward({ ...made, headers: withBranches(headers, { by: bee, readers }) })

@@ -10,7 +10,7 @@ import { deadLetter } from '../../topology/swarm/request/dead-letter.ts'
 import { roundIn, withRound } from '../../topology/swarm/request/rounds.ts'
 import { WaggleError } from '../../topology/waggle-error.ts'
 import { failedAt } from './failed-at.ts'
-import { outputRecord } from './output-record.ts'
+import { instantCall, outputRecord } from './output-record.ts'
 
 export interface LoopStepOptions {
   readonly bee: SwarmBee
@@ -36,10 +36,9 @@ export function loopStep({ bee, host, body, exits, children, deadLetters, onFail
     apply: (given, place, now, taskId) => {
       const record = given as Record<string, Payload>
       const round = roundIn(record.headers, bee.name) ?? 0
-      const report = { startedAt: now, finishedAt: now, batchSize: 1, reason: 'alone', attempts: 1 } as const
       const to = (value: Payload, readers: readonly string[], next: number | null) => {
         if (value.kind !== 'error') onOutput(bee.name, value)
-        const made = outputRecord(record, value, report)
+        const made = outputRecord(record, value, instantCall(now))
         const headers = withBranches(withRound(made.headers, bee.name, next), { by: bee.name, readers })
         return children.map((child) => ({ record: { ...made, headers }, child }))
       }

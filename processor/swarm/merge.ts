@@ -15,7 +15,7 @@ import { partSeparator } from '../operators/join-by-key.ts'
 import { OpenedProcessor } from '../operators/opened-processor.ts'
 import { failedAt } from './failed-at.ts'
 import { joinTimeout } from './joined-payload.ts'
-import { outputRecord } from './output-record.ts'
+import { instantCall, outputRecord } from './output-record.ts'
 
 export interface MergeOptions {
   readonly bee: SwarmBee
@@ -77,7 +77,7 @@ export class MergeProcessor extends OpenedProcessor<string, Payload, string, Pay
     const isLast = parts.size === inputs.length
     const wasSent = before?.sent ?? false
     if (isResult && !wasSent && value.kind !== 'error') onOutput(bee.name, value)
-    if (isResult && !wasSent) context.forward(outputRecord(record, value, null))
+    if (isResult && !wasSent) context.forward(outputRecord(record, value, instantCall(context.currentSystemTime)))
     else if (isLast && !wasSent) context.forward(outputRecord(record, outcomeOf(parts), null))
     if (before !== null) dues.remove(row, before.due)
     if (isLast) {

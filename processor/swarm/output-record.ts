@@ -3,9 +3,18 @@ import { type Record, textHeader } from '../../topology/record.ts'
 import type { Payload } from '../../topology/swarm/payload/payload.ts'
 import { payloadHeaders } from '../../topology/swarm/payload/payload-serde.ts'
 import { batchSizeHeader, finishedHeader, sentHeader, startedHeader, valueHeaders } from '../../topology/swarm/request/headers.ts'
+import { withInnerCall } from '../../topology/swarm/request/inner-calls.ts'
 
-/** The input's record with another value. Headers of the request stay, and headers of the old value are replaced. */
-export function outputRecord<K>(input: Record<K, Payload>, value: Payload, report: CallReport | null): Record<K, Payload> {
+/**
+ * The input's record with another value. Headers of the request stay, and headers of the old value are replaced. `behind` is the bee that made the
+ * input in the same sub-topology: the header `waggle-inner-calls` keeps its times.
+ */
+export function outputRecord<K>(
+  input: Record<K, Payload>,
+  value: Payload,
+  report: CallReport | null,
+  behind: string | null = null,
+): Record<K, Payload> {
   const headers = input.headers.filter(({ key }) => !valueHeaders.has(key))
   headers.push(...payloadHeaders(value))
   if (report !== null) {
@@ -16,5 +25,12 @@ export function outputRecord<K>(input: Record<K, Payload>, value: Payload, repor
     )
     if (report.reason !== 'alone') headers.push(textHeader(sentHeader, report.reason))
   }
+  const inner = behind === null ? null : withInnerCall(input.headers, behind)
+  if (inner !== null) headers.push(inner)
   return { key: input.key, value, timestamp: input.timestamp, headers }
+}
+
+/** The report of a step that computes at once. */
+export function instantCall(now: number): CallReport {
+  return { startedAt: now, finishedAt: now, batchSize: 1, reason: 'alone', attempts: 1 }
 }

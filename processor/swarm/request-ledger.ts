@@ -15,6 +15,7 @@ import { WaggleError } from '../../topology/waggle-error.ts'
 import { DueIndex } from '../operators/due-index.ts'
 import { OpenedProcessor } from '../operators/opened-processor.ts'
 import { failedAt } from './failed-at.ts'
+import { instantCall, outputRecord } from './output-record.ts'
 import { expectReachable } from './reply-to.ts'
 
 export interface RequestLedgerOptions {
@@ -27,6 +28,8 @@ export interface RequestLedgerOptions {
   readonly ways: number
   /** The bee that answers. The problem of a missed deadline names it. */
   readonly bee: string
+  /** The bee before it in the same sub-topology. */
+  readonly behind?: string | null
   /** The children that take outcomes; empty if the swarm answers nobody. */
   readonly outcomeChildren: readonly string[]
   /** The child that takes each `Reply`. */
@@ -143,10 +146,16 @@ export class RequestLedgerProcessor extends OpenedProcessor<string, Payload, str
     entries.put(id, entry)
     if (before !== null && before.deadline !== null) dues.remove(id, before.deadline)
     dues.add(id, now + this.#options.retentionMs)
-    const outcome = { key: id, value: answer, timestamp, headers: [...headers.filter(({ key }) => !ownHeaders.has(key)), ...payloadHeaders(answer)] }
+    const outcome = this.#outcome({ key: id, value: answer, timestamp, headers }, now)
     for (const child of this.#options.outcomeChildren) context.forward(outcome, child)
     for (const to of before?.replies ?? []) this.#tell(id, entry, to, timestamp)
     context.commit()
+  }
+
+  /** The record of an outcome. An error keeps the times of the bee that failed. */
+  #outcome(record: Record<string, Payload>, now: number): Record<string, Payload> {
+    if (record.value.kind !== 'error') return outputRecord(record, record.value, instantCall(now), this.#options.behind ?? null)
+    return { ...record, headers: [...record.headers.filter(({ key }) => !ownHeaders.has(key)), ...payloadHeaders(record.value)] }
   }
 
   /** True if an answer may still come by another way than this one, which the request did not take. */

@@ -17,7 +17,7 @@ import { deadLetter } from '../../topology/swarm/request/dead-letter.ts'
 import { requestIdHeader, streamBeeHeader } from '../../topology/swarm/request/headers.ts'
 import { WaggleError } from '../../topology/waggle-error.ts'
 import { failedAt } from './failed-at.ts'
-import { outputRecord } from './output-record.ts'
+import { instantCall, outputRecord } from './output-record.ts'
 
 export interface StreamStepOptions {
   readonly bee: SwarmBee
@@ -104,7 +104,7 @@ const ownHeaders: ReadonlySet<string> = new Set([requestIdHeader, streamBeeHeade
 
 /** Turns the bee's results into payloads, and what cannot be passed on into an error record and a dead letter. A null value is no result. */
 function outputOf({ bee, made, children, deadLetters, onFailure, onOutput }: StreamStepOptions) {
-  return (given: Record<unknown, unknown>, place: RecordMetadata | null, _: number, taskId: string): readonly TransformOutput[] => {
+  return (given: Record<unknown, unknown>, place: RecordMetadata | null, now: number, taskId: string): readonly TransformOutput[] => {
     if (given.value === null) return []
     const { key } = given
     if (typeof key !== 'string')
@@ -116,7 +116,7 @@ function outputOf({ bee, made, children, deadLetters, onFailure, onOutput }: Str
     try {
       const payload = made.payloadOf(given.value)
       onOutput?.(bee.name, payload)
-      return children.map((child) => ({ record: outputRecord({ ...record, value: payload }, payload, null), child }))
+      return children.map((child) => ({ record: outputRecord({ ...record, value: payload }, payload, instantCall(now)), child }))
     } catch (thrown) {
       const cause = WaggleError.from('WAGGLE_BEE_OUTPUT', thrown, { next: `Correct the result of ${bee.name}.` })
       const error = beeError(cause, bee.name)

@@ -133,7 +133,11 @@ class SubtopologyBuilder {
       case 'call': {
         const bee = this.#bee(step.bee)
         const batch = tightest((step.batches.length === 0 ? [bee] : step.batches.map((one) => this.#bee(one))).map((one) => this.#host.batchOf(one)))
-        this.#topology.addAsync(name, beeStep({ swarm: this.#plan.swarm, bee, host: this.#host, batch, children, ...this.#failing }), parents)
+        this.#topology.addAsync(
+          name,
+          beeStep({ swarm: this.#plan.swarm, bee, host: this.#host, batch, behind: this.#behind(step), children, ...this.#failing }),
+          parents,
+        )
         if (bee.gpu > 0) this.#topology.requireCapabilities(name, { gpu: bee.gpu })
         return
       }
@@ -161,7 +165,11 @@ class SubtopologyBuilder {
         return
       }
       case 'value':
-        this.#topology.addOperator(name, valueStep({ bee: this.#bee(step.bee), host: this.#host, children, ...this.#failing }), parents)
+        this.#topology.addOperator(
+          name,
+          valueStep({ bee: this.#bee(step.bee), host: this.#host, behind: this.#behind(step), children, ...this.#failing }),
+          parents,
+        )
         return
       case 'branch':
         this.#topology.addOperator(name, branchStep(step, children), parents)
@@ -249,6 +257,7 @@ class SubtopologyBuilder {
           waitsFor,
           ways,
           bee: name,
+          behind: this.#behind(step),
           outcomeChildren: children,
           replyChild,
           replyTopics: this.#settings.replyTopics,
@@ -312,6 +321,17 @@ class SubtopologyBuilder {
     return [store, { ...keyValueStore({ name: dueStore(store.name), key: Serdes.string(), value: Serdes.string() }), removedLast: true }]
   }
 
+  /** The bee whose result a step gets without a topic between the two; null if there is none. */
+  #behind({ parents }: Step): string | null {
+    const before = this.#subtopology.steps.filter(({ name }) => parents.includes(name))
+    for (const step of before) {
+      if (timed.has(step.kind) && 'bee' in step) return step.bee
+      const earlier = step.kind === 'branch' ? this.#behind(step) : null
+      if (earlier !== null) return earlier
+    }
+    return null
+  }
+
   #childrenOf(name: string): string[] {
     const children = this.#children.get(name) ?? []
     this.#children.set(name, children)
@@ -325,6 +345,9 @@ class SubtopologyBuilder {
     return bee
   }
 }
+
+/** The kinds of steps whose results carry the times of their call. */
+const timed: ReadonlySet<Step['kind']> = new Set(['call', 'value', 'stream', 'merge', 'loop', 'cache'])
 
 const repliesWritten = Produced.with<string, Reply>(Serdes.string(), replySerde as unknown as Serde<Reply>, {
   partitioner: (_, __, reply) => reply?.to.partition ?? null,

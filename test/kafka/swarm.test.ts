@@ -66,6 +66,16 @@ describeWithKafka('A swarm on a Kafka cluster', {}, (cluster) => {
         const id = response.headers.get('x-request-id') ?? ''
         for (let attempt = 0; attempt < 300 && (await rowsOf(id)).length < 3; attempt++) await pause(100)
         assert.deepEqual(await rowsOf(id), ['a', 'b', 'c'])
+        const { steps } = (await (await fetch(`${two.ready.gateway}/v1/requests/${id}/trace`)).json()) as {
+          readonly steps: readonly { readonly bee: string }[]
+        }
+        assert.deepEqual(
+          steps
+            .map(({ bee }) => bee)
+            .filter((bee) => ['a', 'b', 'c'].includes(bee))
+            .sort(),
+          ['a', 'b', 'c'],
+        )
       })
 
       it('a swarm with two processes delivers to each process its own answers', async () => {

@@ -1,3 +1,5 @@
+import type { RequestTrace } from './request/request-trace.ts'
+
 /** The log as an operator sees it: its topics, its records, and the dead letters of its swarms. Every answer has a size limit. */
 export interface Management {
   /** Names one run of a process. A client can tell it from another run at the same address. */
@@ -15,6 +17,8 @@ export interface Management {
    */
   retry(id: string): Promise<Retried>
   discard(id: string): Promise<void>
+  /** The way of a request through its swarm. Throws WAGGLE_UNKNOWN_REQUEST if the log has no record of it. */
+  trace(id: string): Promise<RequestTrace>
   /** The models of the swarms that run in this process. */
   models(): Promise<readonly ModelRow[]>
   /** Looks for new versions of a bee's model now. Throws WAGGLE_UNKNOWN_MODEL. */

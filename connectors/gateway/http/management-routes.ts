@@ -7,12 +7,12 @@ import { ProblemError } from './problem.ts'
 declare module 'fastify' {
   interface FastifyContextConfig {
     /** The permission that a token needs for this route. */
-    readonly scope?: 'read' | 'topics:read' | 'dead-letters:read' | 'dead-letters:write' | 'models:read' | 'models:write'
+    readonly scope?: 'read' | 'topics:read' | 'dead-letters:read' | 'dead-letters:write' | 'requests:read' | 'models:read' | 'models:write'
   }
 }
 
 /**
- * Routes for operators: topics, records, dead letters and models. One hook guards them all, and each route names the permission that it needs in
+ * Routes for operators: topics, records, traces, dead letters and models. One hook guards them all, and each route names the permission that it needs in
  * `config.scope`. Waggle has no tokens yet, so the hook accepts callers of this machine, and refuses callers behind a proxy.
  */
 export function managementRoutes(app: FastifyInstance, management: Management): void {
@@ -20,7 +20,7 @@ export function managementRoutes(app: FastifyInstance, management: Management): 
     if (!isLocal(headers)) {
       throw new ProblemError(
         'WAGGLE_NOT_LOCAL',
-        'Topics, dead letters and models are shown to callers of this machine alone: ask at http://127.0.0.1:PORT, without a proxy',
+        'Topics, traces, dead letters and models are shown to callers of this machine alone: ask at http://127.0.0.1:PORT, without a proxy',
       )
     }
   })
@@ -75,6 +75,12 @@ export function managementRoutes(app: FastifyInstance, management: Management): 
     },
   )
 
+  app.get<{ Params: { id: string } }>(
+    '/v1/requests/:id/trace',
+    { config: { scope: 'requests:read' }, schema: { ...tags, summary: 'The way of a request: each step with its place, its times and its batch' } },
+    async ({ params }, reply) => sendJson(reply.header('x-request-id', requestIdIn(params.id)), await management.trace(params.id)),
+  )
+
   app.get(
     '/v2/models',
     { config: { scope: 'models:read' }, schema: { ...tags, summary: 'The models that bees run, with their versions' } },
@@ -86,6 +92,12 @@ export function managementRoutes(app: FastifyInstance, management: Management): 
     { config: { scope: 'models:write' }, schema: { ...tags, summary: 'Looks for new versions of a bee’s model now' } },
     async ({ params }, reply) => sendJson(reply, await management.reloadModel(params.swarm, params.bee)),
   )
+}
+
+/** Throws WAGGLE_UNKNOWN_REQUEST for a text that cannot be an id: ids are values of headers. */
+function requestIdIn(text: string): string {
+  if (/^[\x21-\x7e]{1,255}$/.test(text)) return text
+  throw new ProblemError('WAGGLE_UNKNOWN_REQUEST', 'There is no request with such an id')
 }
 
 /** False for a request that a proxy has passed on, according to its headers. */

@@ -186,6 +186,10 @@ export class EmbeddedLog implements Log {
     return reader
   }
 
+  async offsetAt({ topic, partition }: TopicPartition, timestamp: number): Promise<number> {
+    return this.#topics.partition(topic, partition).offsetAt(timestamp, this.#disk.rocks)
+  }
+
   /** The committed position; null if there is none. */
   position(group: string, topic: string, partition: number): Position | null {
     return this.#positions.find(group, topic, partition)

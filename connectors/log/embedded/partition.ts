@@ -127,6 +127,17 @@ export class Partition {
     return first?.timestamp ?? null
   }
 
+  /** The first offset whose record is as young as `timestamp`, found by halves, as if timestamps grew with the offsets. */
+  offsetAt(timestamp: number, disk: Rocks): number {
+    let [low, high] = [this.start, this.durableEnd]
+    while (low < high) {
+      const middle = Math.floor((low + high) / 2)
+      if ((this.timeOf(middle, disk) ?? Number.POSITIVE_INFINITY) >= timestamp) high = middle
+      else low = middle + 1
+    }
+    return low
+  }
+
   /** The first offset of the run that contains this offset, or of the run before it. Without such a run: the offset itself. */
   firstOfRun(offset: number, disk: Rocks): number {
     const key = this.#runAt(offset, disk)

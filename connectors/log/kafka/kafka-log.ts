@@ -20,7 +20,7 @@ import { BrokerError } from './cluster/broker-error.ts'
 import type { KafkaClient } from './cluster/client.ts'
 import { Cluster } from './cluster/cluster.ts'
 import { type Broker, Connections } from './cluster/connections.ts'
-import { deleteRecordsBefore } from './cluster/offsets.ts'
+import { deleteRecordsBefore, edgeOffsets } from './cluster/offsets.ts'
 import { PlatformaticClient } from './cluster/platformatic-client.ts'
 import { signIn } from './cluster/sign-in.ts'
 import { checkTls } from './cluster/tls-check.ts'
@@ -240,6 +240,13 @@ class KafkaLog implements Log {
     if (this.#closed) reader.fail(closedLog())
     else this.#readers.set(reader.fetched, reader)
     return reader
+  }
+
+  async offsetAt(place: TopicPartition, timestamp: number): Promise<number> {
+    const [offset = -1] = await edgeOffsets(this.#cluster, [place], { timestamp })
+    if (offset >= 0) return offset
+    const [end = 0] = await edgeOffsets(this.#cluster, [place], 'latest')
+    return end
   }
 
   deleteBefore(places: readonly (TopicPartition & { readonly offset: number })[]): Promise<void> {

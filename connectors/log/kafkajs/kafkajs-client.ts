@@ -1,6 +1,16 @@
 import type { Position, TopicPartition } from '../../../processor/ports.ts'
 import { BrokerError, errorName, expectNone } from '../kafka/cluster/broker-error.ts'
-import type { At, ClusterAnswer, Edge, Joined, JoinWish, KafkaClient, NewTopic, SyncWish } from '../kafka/cluster/client.ts'
+import {
+  type At,
+  askedTime,
+  type ClusterAnswer,
+  type Edge,
+  type Joined,
+  type JoinWish,
+  type KafkaClient,
+  type NewTopic,
+  type SyncWish,
+} from '../kafka/cluster/client.ts'
 import type { RawRequest } from '../kafka/cluster/connections.ts'
 import type { GroupMembership } from '../kafka/cluster/offsets.ts'
 import type { KafkaLogOptions } from '../kafka/kafka-log.ts'
@@ -73,7 +83,7 @@ export class KafkaJsClient implements KafkaClient {
   }
 
   async listOffsets(at: At, places: readonly TopicPartition[], edge: Edge) {
-    const timestamp = edge === 'earliest' ? -2 : -1
+    const timestamp = askedTime(edge)
     const topics = byTopic(places, ({ partition }) => ({ partition, timestamp }))
     const answer = await this.#ask(at, 'ListOffsets', { replicaId: -1, isolationLevel: edge === 'written' ? readUncommitted : readCommitted, topics })
     return placesOf(answer).map(({ place, one }) => ({ ...place, offset: Number(one.text('offset')) }))

@@ -160,6 +160,24 @@ describe('The inspection of a swarm’s log', () => {
     assert.deepEqual([again.status, /retried or discarded before/.test(again.err)], [1, true], again.err)
   })
 
+  it('traces a request as a tree, and as a list where no process runs', async () => {
+    const id = (await post('{"number": 3}', 'application/json')).headers.get('x-request-id') ?? ''
+    const traced = await waggle('trace', id)
+    assert.equal(traced.status, 0, traced.err)
+    const steps = ['└─ entrance', '   └─ tidy', '      └─ price', '         └─ answer']
+    const [head, ...lines] = traced.out.trimEnd().split('\n')
+    assert.match(head ?? '', new RegExp(`^${id}  shop, answered, accepted \\S+Z, \\d+ ms$`))
+    assert.deepEqual(
+      lines.map((line) => line.replace(/ +\+\d+ ms, .*worked \d+ ms, waggle\.\S+ \d\/\d+$/, '')),
+      steps,
+    )
+    assert.equal((await waggle('trace', '01890a5d-ac96-774b-bcce-b302099a8057')).status, 1)
+    await stopped()
+    const { steps: alone } = JSON.parse((await waggle('trace', id, '--json')).out) as { readonly steps: readonly { readonly bee: string }[] }
+    assert.deepEqual(alone.map(({ bee }) => bee).toSorted(), ['answer', 'door', 'price', 'tidy'])
+    program = await started()
+  })
+
   it('returns records page by page, within limits', async () => {
     const page = async (query: string) => {
       const answer = await fetch(`${gateway()}${query}`)

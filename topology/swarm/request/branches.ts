@@ -3,16 +3,18 @@ import type { ErrorPayload, Payload } from '../payload/payload.ts'
 import { errorPayload } from './bee-error.ts'
 import { branchesHeader } from './headers.ts'
 
+export const notTakenCode = 'WAGGLE_NOT_TAKEN'
+
 /**
  * The payload of a branch that a request does not take. Bees pass it on like an error, and sinks skip it. So every input of a join gets a record for
  * each request, and a join never waits for a branch that was not taken.
  */
 export function notTaken(bee: string, detail: string): ErrorPayload {
-  return errorPayload({ code: 'WAGGLE_NOT_TAKEN', detail, bee })
+  return errorPayload({ code: notTakenCode, detail, bee })
 }
 
 export function isNotTaken(payload: Payload): boolean {
-  return payload.kind === 'error' && payload.error.code === 'WAGGLE_NOT_TAKEN'
+  return payload.kind === 'error' && payload.error.code === notTakenCode
 }
 
 /** The bee that chose, and the readers that it chose. */

@@ -36,6 +36,11 @@ export const startedHeader = 'waggle-started-at'
 export const finishedHeader = 'waggle-finished-at'
 export const batchSizeHeader = 'waggle-batch-size'
 export const sentHeader = 'waggle-batch-sent'
+/**
+ * The times of earlier bees of the same sub-topology, whose results no topic carries: `BEE=START+MS/BATCH`, with commas between them. START is in epoch
+ * ms, MS the duration of the call, BATCH the number of inputs of that call.
+ */
+export const innerCallsHeader = 'waggle-inner-calls'
 /** Headers that describe a record's value and how it was made. They are dropped when the value is replaced. */
 export const valueHeaders: ReadonlySet<string> = new Set([
   contentTypeHeader,
@@ -45,6 +50,7 @@ export const valueHeaders: ReadonlySet<string> = new Set([
   finishedHeader,
   batchSizeHeader,
   sentHeader,
+  innerCallsHeader,
 ])
 
 /** All headers that say where the answer goes begin with one of these. */

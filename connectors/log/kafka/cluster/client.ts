@@ -7,8 +7,17 @@ export interface At {
   readonly lane: Lane
 }
 
-/** The start of a partition, the end of its committed records, or the end of all its records. */
-export type Edge = 'earliest' | 'latest' | 'written'
+/**
+ * The start of a partition, the end of its committed records, the end of all its records, or the first record that has this timestamp or a later one
+ * (offset -1 if there is none).
+ */
+export type Edge = 'earliest' | 'latest' | 'written' | { readonly timestamp: number }
+
+/** The timestamp that stands for an edge in a ListOffsets request. */
+export function askedTime(edge: Edge): number {
+  if (typeof edge === 'object') return edge.timestamp
+  return edge === 'earliest' ? -2 : -1
+}
 
 /**
  * The port for a library that speaks Kafka's protocol: connections, sign-in, and requests about topics, groups and positions. Waggle encodes and

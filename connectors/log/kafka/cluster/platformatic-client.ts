@@ -16,7 +16,17 @@ import {
 } from '@platformatic/kafka'
 import type { Position, TopicPartition } from '../../../../processor/ports.ts'
 import { BrokerError, errorName, expectNone } from './broker-error.ts'
-import type { At, ClusterAnswer, Edge, Joined, JoinWish, KafkaClient, NewTopic, SyncWish } from './client.ts'
+import {
+  type At,
+  askedTime,
+  type ClusterAnswer,
+  type Edge,
+  type Joined,
+  type JoinWish,
+  type KafkaClient,
+  type NewTopic,
+  type SyncWish,
+} from './client.ts'
 import type { Connections, RawRequest } from './connections.ts'
 import { type GroupMembership, offsetTopics } from './offsets.ts'
 
@@ -84,7 +94,7 @@ export class PlatformaticClient implements KafkaClient {
   }
 
   async listOffsets({ lane, broker }: At, places: readonly TopicPartition[], edge: Edge) {
-    const timestamp = edge === 'earliest' ? -2n : -1n
+    const timestamp = BigInt(askedTime(edge))
     const wanted = [...Map.groupBy(places, ({ topic }) => topic)].map(([name, ones]) => ({
       name,
       partitions: ones.map(({ partition }) => ({ partitionIndex: partition, currentLeaderEpoch: -1, timestamp })),

@@ -1,0 +1,128 @@
+import { partitionForKey } from '../../processor/partitioner.ts'
+import type { Clock, Log, LogRecord } from '../../processor/ports.ts'
+import { derivedRequestId } from '../../processor/swarm/accept.ts'
+import { headerText } from '../../topology/record.ts'
+import { requestIdHeader, roundsHeader } from '../../topology/swarm/request/headers.ts'
+import { eachRun } from './topic-pages.ts'
+
+/** A record of the sought request. */
+export interface RequestRecord {
+  readonly topic: string
+  readonly partition: number
+  readonly record: LogRecord
+}
+
+/** The time of the sought records, in epoch ms. `exact` is their timestamp; `about` is the time in the request's id. */
+export type SoughtTime = { readonly exact: number } | { readonly about: number } | null
+
+/**
+ * Searches topics for the records of one request. All records of a request have one timestamp, so the search begins where the log has records of that
+ * time, and goes back in steps if it finds nothing. `maxRecords` and `maxMs` bound it, for all topics together.
+ */
+export class RequestSearch {
+  readonly #log: Log
+  readonly #clock: Clock
+  readonly #id: string
+  readonly #until: number
+  #left: number
+  #isCut = false
+
+  constructor({ log, clock, id }: { readonly log: Log; readonly clock: Clock; readonly id: string }, { maxRecords = 500_000, maxMs = 5000 } = {}) {
+    this.#log = log
+    this.#clock = clock
+    this.#id = id
+    this.#left = maxRecords
+    this.#until = clock.elapsedMs() + maxMs
+  }
+
+  /** False if a bound ended the search. */
+  get isComplete(): boolean {
+    return !this.#isCut
+  }
+
+  /** The records in a topic whose key is the request id, or, at an entrance, in any partition with the id in a header. */
+  async in(topic: string, time: SoughtTime, { isEntrance = false } = {}): Promise<readonly RequestRecord[]> {
+    const offsets = (await this.#log.topic(topic))?.offsets ?? []
+    if (offsets.length === 0) return []
+    const own = partitionForKey(Buffer.from(this.#id), offsets.length)
+    const others = isEntrance ? offsets.keys().filter((partition) => partition !== own) : []
+    for (const partition of [own, ...others]) {
+      const { start, end } = offsets[partition] ?? { start: 0, end: 0 }
+      const found = await this.#inPartition({ topic, partition, start, end, isEntrance }, time)
+      if (found.length > 0) return found
+    }
+    return []
+  }
+
+  async #inPartition(place: SoughtPartition, time: SoughtTime): Promise<readonly RequestRecord[]> {
+    let { end } = place
+    for (const from of this.#times(time)) {
+      const { topic, partition } = place
+      const found = from === null ? place.start : await this.#log.offsetAt?.({ topic, partition }, from)
+      const begin = Math.max(place.start, found ?? place.start)
+      if (begin < end) {
+        const records = await this.#scan({ ...place, start: begin, end }, time)
+        if (records.length > 0 || this.#isCut) return records
+        end = begin
+      }
+    }
+    return []
+  }
+
+  /** The times from which the search goes forward, one after the other; null for the start of the partition. */
+  #times(time: SoughtTime): readonly (number | null)[] {
+    if (time === null) {
+      const now = this.#clock.now()
+      return [now - 60_000, now - 600_000, now - 3_600_000, null]
+    }
+    const at = 'exact' in time ? time.exact : time.about
+    return 'exact' in time ? [at - 1000, at - disorderMs] : [at - 1000, at - disorderMs, null]
+  }
+
+  async #scan({ topic, partition, start, end, isEntrance }: SoughtPartition, time: SoughtTime): Promise<readonly RequestRecord[]> {
+    const found: RequestRecord[] = []
+    const latest = time === null ? Number.POSITIVE_INFINITY : ('exact' in time ? time.exact : time.about) + disorderMs
+    let after = 0
+    const reader = this.#log.read({ topic, partition, from: start, to: end, skipsLargeValues: true })
+    await eachRun(reader, async ({ records }) => {
+      for (const record of records) {
+        if (this.#left-- <= 0) {
+          this.#isCut = true
+          return 'stop'
+        }
+        if (this.#isOwn(record, { topic, partition, isEntrance })) {
+          found.push({ topic, partition, record })
+          // The log may repeat a record soon after it, and a loop of bees writes one in each round.
+          if (!this.#log.traits.repeatsRecords && headerText(record.headers, roundsHeader) === null) return 'stop'
+        } else if (found.length > 0 && ++after >= repeatsWithin) return 'stop'
+        if (record.timestamp > latest && ++after >= repeatsWithin) return 'stop'
+      }
+      if (this.#clock.elapsedMs() < this.#until) return 'go on'
+      this.#isCut = true
+      return 'stop'
+    })
+    return found
+  }
+
+  #isOwn(
+    { key, headers, offset }: LogRecord,
+    { topic, partition, isEntrance }: Pick<SoughtPartition, 'topic' | 'partition' | 'isEntrance'>,
+  ): boolean {
+    if (!isEntrance) return key !== null && this.#id.length === key.length && Buffer.from(key).toString() === this.#id
+    const given = headerText(headers, requestIdHeader)
+    return (given ?? derivedRequestId({ topic, partition, offset: BigInt(offset) })) === this.#id
+  }
+}
+
+interface SoughtPartition {
+  readonly topic: string
+  readonly partition: number
+  readonly start: number
+  readonly end: number
+  readonly isEntrance: boolean
+}
+
+/** Records are written in the order in which their requests come to an end. So older ones may lie behind younger ones. */
+const disorderMs = 60_000
+/** The number of further records among which a repeated record is sought. */
+const repeatsWithin = 1000

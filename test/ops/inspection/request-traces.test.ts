@@ -1,0 +1,111 @@
+import assert from 'node:assert/strict'
+import { after, before, describe, it } from 'node:test'
+import type { RequestTrace } from '../../../topology/swarm/request/request-trace.ts'
+import { SwarmHere } from '../../support/swarm-here.ts'
+
+const bees = `  - {name: tidy, type: module, input: {name: entrance}, spec: {file: ./bees.mjs, bee: tidy}}
+  - {name: trim, type: module, input: {name: tidy}, spec: {file: ./bees.mjs, bee: tidy}}
+  - {name: rows, type: batch, input: {name: trim}, spec: {batch_size: 3, timeout_seconds: 60, release: full}}
+  - {name: price, type: module, input: {name: rows}, spec: {file: ./bees.mjs, bee: price}}
+  - {name: size, type: module, input: {name: trim}, spec: {file: ./bees.mjs, bee: size}}
+  - {name: sum, type: weighted-average-ensemble, input: {join: [price, size]}}
+  - {name: answer, type: respond, input: {name: sum}}`
+const modules = `export const tidy = (input) => input
+const prediction = { label: 'dear', scores: { dear: 1 } }
+export const price = ({ text }) => {
+  if (text === 'bad') throw new Error('no price')
+  return prediction
+}
+export const size = ({ text }) => (text === 'late' ? new Promise((done) => setTimeout(done, 2000, prediction).unref()) : prediction)`
+
+describe('The trace of a request', () => {
+  let here: SwarmHere
+  before(async () => {
+    here = await SwarmHere.open({}, { bees, files: { 'bees.mjs': modules } })
+  })
+  after(() => here[Symbol.asyncDispose]())
+
+  /** Sends the texts at once, and returns the ids of their requests in the same order. */
+  function answered(texts: readonly string[], headers: { readonly [name: string]: string } = {}): Promise<readonly string[]> {
+    return Promise.all(
+      texts.map(async (text) => {
+        const answer = await here.ask({ text }, { headers })
+        await answer.body?.cancel()
+        return answer.headers.get('x-request-id') ?? ''
+      }),
+    )
+  }
+
+  async function traced(id: string): Promise<RequestTrace> {
+    const answer = await fetch(`${here.url}/v1/requests/${id}/trace`)
+    assert.equal(answer.status, 200)
+    assert.equal(answer.headers.get('x-request-id'), id)
+    return (await answer.json()) as RequestTrace
+  }
+
+  const stepOf = ({ steps }: RequestTrace, bee: string) => steps.find((step) => step.bee === bee) ?? assert.fail(`${bee} has no step`)
+
+  it('has a step for each bee in the order of work, also for bees whose results are on no topic', async () => {
+    const [id = ''] = await answered(['one', 'two', 'three'])
+    const trace = await traced(id)
+    const { request_id, swarm, gateway, state, complete, steps } = trace
+    assert.deepEqual(
+      { request_id, swarm, gateway, state, complete },
+      { request_id: id, swarm: here.name, gateway: here.name, state: 'answered', complete: true },
+    )
+    const names = steps.map(({ bee }) => bee)
+    assert.deepEqual(names.toSorted(), ['answer', 'entrance', 'price', 'size', 'sum', 'tidy', 'trim'])
+    assert.deepEqual([...names.slice(0, 3), ...names.slice(-2)], ['entrance', 'tidy', 'trim', 'sum', 'answer'])
+    for (const { started_at, finished_at, worked_ms } of steps) {
+      assert.ok(started_at !== null && finished_at !== null && started_at <= finished_at)
+      assert.equal(worked_ms, finished_at - started_at)
+    }
+    assert.deepEqual(stepOf(trace, 'price').after, ['trim'])
+    assert.deepEqual(stepOf(trace, 'sum').after, ['price', 'size'])
+    assert.equal(stepOf(trace, 'entrance').topic, `waggle.gateway.${here.name}`)
+    assert.equal(stepOf(trace, 'price').topic, `waggle.${here.name}.price`)
+  })
+
+  it('says how many requests shared a call, and why their batch was sent', async () => {
+    const [id = ''] = await answered(['one', 'two', 'three'])
+    const trace = await traced(id)
+    assert.deepEqual([stepOf(trace, 'price').batch_size, stepOf(trace, 'price').batch_sent], [3, 'full'])
+    assert.deepEqual([stepOf(trace, 'size').batch_size, stepOf(trace, 'size').batch_sent], [1, null])
+  })
+
+  it('names the bee that failed, and the bees that passed its error on', async () => {
+    const [id = ''] = await answered(['bad', 'two', 'three'])
+    const trace = await traced(id)
+    assert.equal(trace.state, 'failed')
+    assert.deepEqual(stepOf(trace, 'price').error, { code: 'WAGGLE_BEE_FAILED', detail: 'no price', bee: 'price' })
+    const { passed, error, started_at } = stepOf(trace, 'answer')
+    assert.deepEqual({ passed, bee: error?.bee, started_at }, { passed: true, bee: 'price', started_at: null })
+  })
+
+  it('has the outcome of a request whose deadline passed', async () => {
+    const [id = ''] = await answered(['late'], { 'x-timeout-seconds': '0.05' })
+    const trace = await traced(id)
+    assert.deepEqual([trace.state, stepOf(trace, 'answer').error?.code], ['failed', 'WAGGLE_DEADLINE'])
+  })
+
+  it('is found for a request with an idempotency key, whose id has no time', async () => {
+    const [id = ''] = await Promise.all([answered(['one'], { 'idempotency-key': 'first' }), answered(['two', 'three'])]).then(([own]) => own)
+    assert.equal((await traced(id)).steps.length, 7)
+  })
+
+  it('is 404 with a reason for a request that the log does not have', async () => {
+    const reasonFor = async (id: string) => {
+      const answer = await fetch(`${here.url}/v1/requests/${id}/trace`)
+      assert.equal(answer.status, 404)
+      return ((await answer.json()) as { readonly detail: string }).detail
+    }
+    assert.match(await reasonFor('nobody'), /never accepted here, or its records were deleted/)
+    assert.match(await reasonFor('01890a5d-ac96-774b-bcce-b302099a8057'), /its id is of 2023-06-30T.+Z, and records are deleted after 86400 s/)
+    assert.match(await reasonFor('%0aX'), /no request with such an id/)
+  })
+
+  it('is refused to pages of other sites and to callers behind a proxy', async () => {
+    for (const headers of [{ origin: 'https://evil.example' }, { 'x-forwarded-for': '10.1.1.1' }])
+      assert.equal((await fetch(`${here.url}/v1/requests/nobody/trace`, { headers })).status, 403)
+  })
+})

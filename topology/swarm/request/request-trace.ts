@@ -1,0 +1,47 @@
+/** The way of one request through its swarm, as the log tells it. Times are epoch milliseconds. */
+export interface RequestTrace {
+  readonly request_id: string
+  /** Null if no process here runs the swarm, so that its plan is unknown. */
+  readonly swarm: string | null
+  readonly gateway: string | null
+  /** Null if no bee of the swarm answers, or if the plan is unknown. */
+  readonly state: 'pending' | 'answered' | 'failed' | null
+  /** Null if the log no longer has the request's first record. */
+  readonly accepted_at: number | null
+  /** False if the search ended at its bound, so that steps may be missing. */
+  readonly complete: boolean
+  /** In the order of time. */
+  readonly steps: readonly TraceStep[]
+}
+
+/** The work of one bee on the request, with the place of the record that carries its result. */
+export interface TraceStep {
+  readonly bee: string
+  readonly topic: string
+  readonly partition: number
+  readonly offset: number
+  /** Null if the bee did not work: it passed on the error of another bee, or its result came without times. */
+  readonly started_at: number | null
+  readonly finished_at: number | null
+  /** The time between the last input and the start, and the time between start and finish, in ms. */
+  readonly waited_ms: number | null
+  readonly worked_ms: number | null
+  /** The number of inputs that the bee computed in the same call. */
+  readonly batch_size: number | null
+  /** The reason why the batch was sent; null for a call without batch. */
+  readonly batch_sent: string | null
+  /** The rounds of the request in its loops, as in `LOOP=ROUND`; null outside of a loop. */
+  readonly round: string | null
+  /** True if the bee passed on an error of another bee. */
+  readonly passed: boolean
+  readonly error: TraceError | null
+  /** The bees whose results the bee takes. Empty if the plan is unknown. */
+  readonly after: readonly string[]
+}
+
+export interface TraceError {
+  readonly code: string
+  readonly detail: string
+  /** The bee that failed. */
+  readonly bee: string
+}
