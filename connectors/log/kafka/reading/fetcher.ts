@@ -119,7 +119,10 @@ export class Fetcher {
 
   #ask(): void {
     const now = this.#cluster.clock.elapsedMs()
-    for (const partition of this.#due(now)) this.#place(partition, now)
+    const evicted: FetchedPartition[] = []
+    for (const partition of this.#due(now)) this.#place(partition, now, evicted)
+    // Partitions that found no room come first in the next round, so that each of them is read in its turn.
+    for (const partition of evicted) this.#changed.add(partition)
     for (const sessions of this.#sessions.values()) {
       for (const session of sessions) if (!session.isWaiting && !session.isEmpty) void this.#fetch(session)
     }
@@ -141,8 +144,8 @@ export class Fetcher {
     return due
   }
 
-  /** Gives a partition a session, or takes it out of its session if it must not be read now. */
-  #place(partition: FetchedPartition, now: number): void {
+  /** Gives a partition a session, or takes it out of its session if it must not be read now. `evicted` gets the partition that left for it. */
+  #place(partition: FetchedPartition, now: number, evicted: FetchedPartition[]): void {
     if (!this.#partitions.has(partition)) return
     this.#delayed.delete(partition)
     if (partition.retryAtMs <= now && this.#isRecreated(partition)) {
@@ -154,7 +157,7 @@ export class Fetcher {
     if (session !== null && broker !== null && nameOf(session.broker) === nameOf(broker)) session.moved(partition)
     else {
       this.#leave(partition)
-      if (broker !== null && !this.#join(partition, broker)) this.#changed.add(partition)
+      if (broker !== null && !this.#join(partition, broker, evicted)) this.#changed.add(partition)
     }
   }
 
@@ -178,7 +181,7 @@ export class Fetcher {
   }
 
   /** False if no session has room for the partition now. */
-  #join(partition: FetchedPartition, broker: Broker): boolean {
+  #join(partition: FetchedPartition, broker: Broker, evicted: FetchedPartition[]): boolean {
     const name = partitionName(partition)
     const idle = this.#sessionsOf(broker).filter(({ isWaiting }) => !isWaiting)
     const session = idle.find((one) => one.holder(name) === null) ?? idle.find((one) => one.hasAsked(name))
@@ -187,7 +190,7 @@ export class Fetcher {
     if (holder !== null) {
       // `holder` reads the same partition and was just served, so it leaves the session.
       this.#leave(holder)
-      this.#changed.add(holder)
+      evicted.push(holder)
     }
     session.join(partition)
     this.#partitions.set(partition, session)
