@@ -13,7 +13,7 @@ import org.apache.kafka.streams.kstream.Produced;
 /**
  * Counts the values of `in`, through a repartition topic, to `out`. Runs until its standard input ends. Arguments: brokers, application id, state
  * directory and, where the program is to process nothing behind its repartition topic, `holds`: then each of the eight tasks has a thread, and those
- * behind the topic wait for ever.
+ * behind the topic wait for ever. RUNNING is printed when it is so.
  */
 public final class Repartitioner {
   public static void main(final String[] args) throws Exception {
@@ -48,12 +48,21 @@ public final class Repartitioner {
         .map((key, count) -> KeyValue.pair(key, String.valueOf(count)))
         .to("out", Produced.with(Serdes.String(), Serdes.String()));
     final KafkaStreams streams = new KafkaStreams(builder.build(), config);
-    streams.setStateListener((to, from) -> System.out.println(to));
+    if (!holds) streams.setStateListener((to, from) -> System.out.println(to));
     streams.start();
+    if (holds) {
+      while (!hasOneTaskAThread(streams)) Thread.sleep(20);
+      System.out.println("RUNNING");
+    }
     while (System.in.read() >= 0) {}
     // Threads that wait for ever do not close.
     if (holds) Runtime.getRuntime().halt(0);
     streams.close(CloseOptions.groupMembershipOperation(CloseOptions.GroupMembershipOperation.LEAVE_GROUP));
+  }
+
+  /** A thread that had a task of each kind would wait for ever behind the topic, and leave its share of the input unread. */
+  private static boolean hasOneTaskAThread(final KafkaStreams streams) {
+    return streams.metadataForLocalThreads().stream().allMatch(thread -> thread.activeTasks().size() == 1);
   }
 
   private static void waitForEver() {
