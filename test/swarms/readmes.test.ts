@@ -4,8 +4,8 @@ import { join, resolve } from 'node:path'
 import { describe, it } from 'node:test'
 import { BeeRegistry } from '../../bees/registry.ts'
 import { checkSwarm } from '../../topology/swarm/check/check.ts'
-import { describePlan } from '../../topology/swarm/plan/describe.ts'
 import { SwarmDocument } from '../../topology/swarm/document.ts'
+import { describePlan } from '../../topology/swarm/plan/describe.ts'
 import { planSwarm } from '../../topology/swarm/plan/plan.ts'
 
 const swarms = resolve(import.meta.dirname, '..', '..', 'swarms')
