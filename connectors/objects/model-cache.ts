@@ -45,6 +45,11 @@ export interface ModelCacheOptions {
   readonly freeBytes?: () => Promise<number>
   /** The time within which `leastBytes` must come, in ms. */
   readonly stallMs?: number
+  /**
+   * The time within which a model must be here, in ms. Past it an older version is used, if there is one; else the log names the time, and the fetch goes on. Default: an
+   * hour.
+   */
+  readonly fetchMs?: number
 }
 
 export interface ModelWish {
@@ -131,42 +136,49 @@ export class ModelCache {
   }
 
   async #keepTrying(wish: ModelWish): Promise<string> {
-    const { clock } = this.#options
+    const { clock, fetchMs = usualFetchMs } = this.#options
     const progress = new Progress(shownAddress(wish.address), clock, wish.log)
+    let lateAtMs = clock.elapsedMs() + fetchMs
     for (let failures = 0; ; failures++) {
       const bytesBefore = progress.bytes
+      const late = new AbortController()
+      const cancel = clock.after(Math.max(0, lateAtMs - clock.elapsedMs()), () => late.abort(tooSlow(wish.address, fetchMs)))
       try {
-        return await this.#locked(wish, progress)
+        return await this.#locked(wish, progress, AbortSignal.any([this.#closing.signal, late.signal]))
       } catch (thrown) {
         if (!(thrown instanceof Unavailable)) throw fileError(thrown, otherDisk) ?? thrown
         if (progress.bytes > bytesBefore) failures = 0
         const cached = await this.#usable(wish.address, wish)
-        if (cached !== null && failures >= patience) return this.#useOld(cached, wish, thrown)
+        if (cached !== null && (failures >= patience || late.signal.aborted)) return this.#useOld(cached, wish, thrown)
+        // Without an older version there is nothing better than to go on.
+        if (late.signal.aborted) lateAtMs = clock.elapsedMs() + fetchMs
         const waitMs = Math.min(longestWaitMs, firstWaitMs * 2 ** Math.min(failures, 16))
         this.#waits.set(wish.address, thrown.message)
         wish.log('warn', `${thrown.message}; trying again in ${Math.ceil(waitMs / 1000)} s`)
         await pause(clock, waitMs, this.#closing.signal)
+      } finally {
+        cancel()
       }
     }
   }
 
-  async #locked(wish: ModelWish, progress: Progress): Promise<string> {
+  async #locked(wish: ModelWish, progress: Progress, signal: AbortSignal): Promise<string> {
     const { directory, clock } = this.#options
-    const { signal } = this.#closing
     const place = join(directory, addressHash(wish.address))
     makeDirectory(place, otherDisk)
     await this.#users.open()
     const onWait = () => wish.log('info', `another process fetches ${shownAddress(wish.address)}: waiting for it`)
     const lock = await CacheLock.acquire({ file: join(place, 'lock'), users: this.#users, clock }, signal, onWait)
     try {
-      return await this.#current(wish, progress, place, lock)
+      return await this.#current({ wish, progress, place, lock, signal })
     } finally {
       await lock.release()
     }
   }
 
   /** The version that the store has now. */
-  async #current(wish: ModelWish, progress: Progress, place: string, lock: CacheLock): Promise<string> {
+  async #current(fetching: Omit<Fetching, 'listing' | 'version' | 'store'>): Promise<string> {
+    const { wish, place, signal } = fetching
     const { address, sha256 } = wish
     const pinned = sha256 === undefined ? null : await this.#usable(address, wish)
     // Its content is the one that the spec wants, whatever the store has by now.
@@ -174,7 +186,7 @@ export class ModelCache {
     const store = this.#options.storeOf(address)
     let listing: ObjectListing
     try {
-      listing = await this.#look(store, address)
+      listing = await this.#look(store, address, signal)
     } catch (thrown) {
       const cached = thrown instanceof Unavailable ? await this.#usable(address, wish) : null
       if (cached === null) throw thrown
@@ -188,16 +200,16 @@ export class ModelCache {
       wish.log('warn', `${contentOf(existing)} is not whole any more, and is fetched again`)
       await deleteEntry(existing.directory)
     }
-    return this.#fetch({ wish, progress, place, lock, listing, version, store })
+    return this.#fetch({ ...fetching, listing, version, store })
   }
 
   /** A server may send its answer a byte at a time, so the whole look has a limit. */
-  async #look(store: ObjectStore, address: string): Promise<ObjectListing> {
+  async #look(store: ObjectStore, address: string, signal: AbortSignal): Promise<ObjectListing> {
     const slow = new AbortController()
     const cancel = this.#options.clock.after(lookMs, () =>
       slow.abort(away(address, new Error(`it did not say what it has within ${lookMs / 1000} s`))),
     )
-    const both = AbortSignal.any([this.#closing.signal, slow.signal])
+    const both = AbortSignal.any([signal, slow.signal])
     try {
       return await untilAborted(store.look(address, both), both)
     } finally {
@@ -205,9 +217,8 @@ export class ModelCache {
     }
   }
 
-  async #fetch({ wish, progress, place, lock, listing, version, store }: Fetching): Promise<string> {
+  async #fetch({ wish, progress, place, lock, signal, listing, version, store }: Fetching): Promise<string> {
     const { clock, stallMs = usualStallMs } = this.#options
-    const { signal } = this.#closing
     const partial = join(place, `${version}.partial`)
     await deleteLeftovers(place)
     const entries = await entriesOf(place)
@@ -283,6 +294,8 @@ interface Fetching {
   readonly progress: Progress
   readonly place: string
   readonly lock: CacheLock
+  /** Ends the fetch, and with it the wait for the lock. */
+  readonly signal: AbortSignal
   readonly listing: ObjectListing
   readonly version: string
   readonly store: ObjectStore
@@ -304,6 +317,10 @@ async function matching(entry: StoredEntry, wish: ModelWish): Promise<StoredEntr
   return entry
 }
 
+function tooSlow(address: string, fetchMs: number): WaggleError {
+  return away(address, new Error(`it has not come within ${fetchMs / 1000} s`))
+}
+
 function differs({ address, sha256 }: ModelWish, found: string | null): WaggleError {
   return new WaggleError('WAGGLE_MODEL_DIFFERS', {
     message: `${shownAddress(address)} has the SHA-256 ${found}, and the spec names ${sha256}`,
@@ -314,6 +331,7 @@ function differs({ address, sha256 }: ModelWish, found: string | null): WaggleEr
 /** Enough for a list of ten thousand keys. */
 const lookMs = 120_000
 const usualStallMs = 30_000
+const usualFetchMs = 3_600_000
 /** In each `stallMs` this much must come, so that a server that sends a byte now and then is given up. */
 const leastBytes = 32 * 1024
 /** Downloads that break as often without a byte lead to the version that is here. */

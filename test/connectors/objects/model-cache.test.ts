@@ -5,6 +5,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, it } from 'node:test'
 import { ModelCache, type ModelCacheOptions, type ModelWish } from '../../../connectors/objects/model-cache.ts'
+import { SimulatedClock } from '../../../processor/simulation/simulated-clock.ts'
 import type { ObjectStore } from '../../../topology/swarm/ports/objects.ts'
 import { hastyClock } from '../../support/hasty-clock.ts'
 import { MemoryObjects } from '../../support/memory-objects.ts'
@@ -175,6 +176,33 @@ describe('The cache of models', () => {
     )
   })
 
+  it('uses the version that is here if a newer one takes too long as a whole, and goes on with the newer one at the next start', async () => {
+    store.put('a.onnx', 'honey')
+    await closed(await withPath(opened(), 'a.onnx'))
+    store.put('a.onnx', 'h'.repeat(5000))
+    const clock = new SimulatedClock()
+    store.beforeChunk = timeOfThirdChunk(clock, 60_000)
+    const late = { clock, fetchMs: 60_000 }
+    assert.equal(await contentOf(opened(late).path(wish('a.onnx'))), 'honey')
+    assert.match(
+      said.at(-1) ?? '',
+      /^warn s3:\/\/memory\/a\.onnx cannot be fetched: it has not come within 60 s; the version of .* from the cache is used$/,
+    )
+    assert.equal(await contentOf(opened().path(wish('a.onnx'))), 'h'.repeat(5000))
+    assert.deepEqual(store.reads, [0, 0, 2000])
+  })
+
+  it('says that a model takes too long as a whole where no version is here, and goes on with it', async () => {
+    store.put('a.onnx', 'h'.repeat(5000))
+    const clock = new SimulatedClock()
+    store.beforeChunk = timeOfThirdChunk(clock, 60_000)
+    const path = opened({ clock, fetchMs: 60_000 }).path(wish('a.onnx'))
+    while (!said.some((line) => /^warn .* has not come within 60 s; trying again in 1 s$/.test(line))) await new Promise(setImmediate)
+    await clock.advance(1000)
+    assert.equal(await contentOf(path), 'h'.repeat(5000))
+    assert.deepEqual(store.reads, [0, 2000])
+  })
+
   it('gives up a download that brings more than the store said', async () => {
     store.put('a.onnx', 'honey')
     const read = store.read.bind(store)
@@ -340,6 +368,16 @@ describe('The cache of models', () => {
     return cache
   }
 })
+
+/** The third chunk never comes, and the time passes meanwhile. */
+function timeOfThirdChunk(clock: SimulatedClock, ms: number): () => Promise<void> {
+  let chunks = 0
+  return async () => {
+    if (++chunks !== 3) return
+    void clock.advance(ms)
+    await Promise.withResolvers<void>().promise
+  }
+}
 
 async function* endless() {
   for (;;) yield Buffer.alloc(1000, 'wax')

@@ -11,6 +11,7 @@ import type { BeeHost } from '../../../topology/swarm/bee-host.ts'
 import { checkSwarm } from '../../../topology/swarm/check/check.ts'
 import { SwarmDocument } from '../../../topology/swarm/document.ts'
 import type { Payload } from '../../../topology/swarm/payload/payload.ts'
+import { ShadowDropped } from '../../../topology/swarm/plan/shadow-bees.ts'
 import { deadlineHeader } from '../../../topology/swarm/request/headers.ts'
 
 const swarm = checkSwarm(
@@ -67,5 +68,39 @@ describe('The batch of a bee', () => {
 
   it('waits for others whatever the deadline if it goes to a database, which saves late rows too', async () => {
     assert.deepEqual(await sent('save'), { reason: 'timeout', waitedMs: 500 })
+  })
+})
+
+describe('A shadow', () => {
+  const bee = swarm.bees.find((one) => one.name === 'work')
+  assert.ok(bee)
+  const failures: unknown[] = []
+  const steps = [{ ...bee, name: 'work-shadow', shadows: 'work' }, bee].map((one) =>
+    beeStep({
+      swarm: 's',
+      bee: one,
+      host: {} as BeeHost,
+      batch: null,
+      children: ['next'],
+      deadLetters: 'd',
+      onFailure: (error) => failures.push(error),
+    }),
+  )
+  const record = { key: 'r', value: { kind: 'json', json: 1 } as Payload, timestamp: 1000, headers: [] }
+  const admitted = (nowMs: number) => steps.map((step) => step.admit?.(record, nowMs))
+
+  it('computes a request up to 30 s after it came, and drops an older one, which the bee itself still computes', () => {
+    assert.deepEqual(admitted(31_000), ['call', 'call'])
+    const [shadow, own] = admitted(31_001)
+    assert.ok(shadow instanceof ShadowDropped)
+    assert.equal(own, 'call')
+  })
+
+  it('writes nothing for a request that it drops, and reports no failure', () => {
+    const forwarded: unknown[] = []
+    const context = { forward: (next: unknown) => forwarded.push(next) }
+    const error = new ShadowDropped('work-shadow')
+    steps[0]?.forward({ kind: 'error', error, report: null }, record, context as never)
+    assert.deepEqual([forwarded, failures], [[], []])
   })
 })
