@@ -20,6 +20,7 @@ import type { Config } from '../config/config.ts'
 import type { Settings } from '../config/settings.ts'
 import { LogManagement } from '../inspection/log-management.ts'
 import { removeAddress, writeAddress } from '../inspection/process-address.ts'
+import { RequestTraces } from '../inspection/request-traces.ts'
 import { FailureLines } from '../process-log/failure-lines.ts'
 import type { LogLine } from '../process-log/log-line.ts'
 import { Telemetry } from '../telemetry/telemetry.ts'
@@ -28,6 +29,7 @@ import { ClusterRequests } from './cluster-requests.ts'
 import { EmbeddedRequests } from './embedded-requests.ts'
 import { idSecretOf } from './id-secret.ts'
 import { trimWhenIdle } from './idle-trim.ts'
+import { LiveRequestEvents } from './live-request-events.ts'
 import { saveMissingRows } from './missing-rows.ts'
 import { modelThreads } from './model-threads.ts'
 import { usualMaxConnections } from './open-files.ts'
@@ -210,17 +212,19 @@ export class Beekeeper {
     this.#closeLater('requests', () => requests.close())
     this.#stopWaiting = () => requests.stopWaiting()
     const identity = new RequestIdentity(systemClock, random, new Uint8Array(0))
+    const plans = this.#swarms.map(({ plan }) => plan)
     const management = await LogManagement.open({
       log,
       clock: systemClock,
       newId: () => identity.fresh(),
       schemaRegistryUrl: settings.schema_registry_url,
-      plans: this.#swarms.map(({ plan }) => plan),
+      plans,
       swarms: this.#swarms,
     })
     this.#gateway = await openHttpGateway({
       requests,
       management,
+      events: new LiveRequestEvents({ log, clock: systemClock, plans, traces: new RequestTraces({ log, clock: systemClock, plans }) }),
       clock: systemClock,
       random,
       idSecret: await idSecretOf(log, { clock: systemClock, random }),

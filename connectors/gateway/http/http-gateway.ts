@@ -8,6 +8,7 @@ import type { Clock, Random } from '../../../processor/ports.ts'
 import type { ErrorCode } from '../../../topology/error-codes.ts'
 import { ownMember } from '../../../topology/own-member.ts'
 import type { Management } from '../../../topology/swarm/management.ts'
+import type { RequestEvents } from '../../../topology/swarm/request/request-events.ts'
 import type { Requests } from '../../../topology/swarm/request/requests.ts'
 import { WaggleError } from '../../../topology/waggle-error.ts'
 import { type OwnNames, ownNames, siteRefusal } from '../../http/same-site.ts'
@@ -15,6 +16,7 @@ import { securityHeaders } from '../../http/security-headers.ts'
 import { RequestIdentity } from '../request-identity.ts'
 import { BodyLimits } from './body-limits.ts'
 import { boundConnections } from './connections.ts'
+import { eventRoutes } from './event-routes.ts'
 import { healthRoutes } from './health-routes.ts'
 import { KnownMethods } from './known-methods.ts'
 import { managementRoutes } from './management-routes.ts'
@@ -25,6 +27,8 @@ export interface HttpGatewayOptions {
   readonly requests: Requests
   /** Topics and dead letters for operators. Undefined: there are no such routes. */
   readonly management?: Management
+  /** Undefined: requests cannot be followed. */
+  readonly events?: RequestEvents
   readonly clock: Clock
   readonly random: Random
   /** The secret for deriving request ids. */
@@ -201,7 +205,9 @@ async function httpGateway(options: HttpGatewayOptions, bodies: BodyLimits): Pro
     openapi: { openapi: '3.1.0', info: { title: 'Waggle', version: '1', description: 'Requests to the swarms of this process.' } },
   })
   await app.register(async (scope) => {
-    requestRoutes(scope, { requests: options.requests, bodies, identity, clock: options.clock, requestTimeoutMs: options.requestTimeoutMs })
+    const { requests, clock, requestTimeoutMs, events } = options
+    requestRoutes(scope, { requests, bodies, identity, clock, requestTimeoutMs, ...(events === undefined ? {} : { events }) })
+    if (events !== undefined) eventRoutes(scope, { requests, events, clock })
     healthRoutes(scope, options)
   })
   const { management } = options

@@ -3,6 +3,7 @@ import type { FastifyInstance, FastifyReply } from 'fastify'
 import { Type } from 'typebox'
 import { type Management, managementLimits } from '../../../topology/swarm/management.ts'
 import { ProblemError } from './problem.ts'
+import { requestIdIn } from './request-id.ts'
 
 declare module 'fastify' {
   interface FastifyContextConfig {
@@ -92,12 +93,6 @@ export function managementRoutes(app: FastifyInstance, management: Management): 
     { config: { scope: 'models:write' }, schema: { ...tags, summary: 'Looks for new versions of a bee’s model now' } },
     async ({ params }, reply) => sendJson(reply, await management.reloadModel(params.swarm, params.bee)),
   )
-}
-
-/** Throws WAGGLE_UNKNOWN_REQUEST for a text that cannot be an id: ids are values of headers. */
-function requestIdIn(text: string): string {
-  if (/^[\x21-\x7e]{1,255}$/.test(text)) return text
-  throw new ProblemError('WAGGLE_UNKNOWN_REQUEST', 'There is no request with such an id')
 }
 
 /** False for a request that a proxy has passed on, according to its headers. */

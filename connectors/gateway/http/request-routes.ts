@@ -2,14 +2,17 @@ import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import { Type } from 'typebox'
 import type { Clock } from '../../../processor/ports.ts'
 import type { Payload } from '../../../topology/swarm/payload/payload.ts'
-import { contentTypeOf, payloadSerde } from '../../../topology/swarm/payload/payload-serde.ts'
+import { contentTypeOf } from '../../../topology/swarm/payload/payload-serde.ts'
 import type { Durable } from '../../../topology/swarm/request/durable.ts'
-import type { Accepted, FoundRequest, NewRequest, Requests } from '../../../topology/swarm/request/requests.ts'
+import type { RequestEvents } from '../../../topology/swarm/request/request-events.ts'
+import type { Accepted, NewRequest, Requests } from '../../../topology/swarm/request/requests.ts'
 import { bodyHashOf, type RequestIdentity } from '../request-identity.ts'
 import type { BodyLimits } from './body-limits.ts'
-import { callerText } from './caller-text.ts'
+import { streamedRequest, wantsEvents } from './event-routes.ts'
 import { ProblemError, problemOfBee, sendProblem } from './problem.ts'
 import { readBody } from './request-body.ts'
+import { requestIdIn } from './request-id.ts'
+import { bytesOf, stateOf } from './request-state.ts'
 
 export interface RequestRoutesOptions {
   readonly requests: Requests
@@ -17,6 +20,8 @@ export interface RequestRoutesOptions {
   readonly identity: RequestIdentity
   readonly clock: Clock
   readonly requestTimeoutMs: number
+  /** Undefined: requests cannot be followed. */
+  readonly events?: RequestEvents
 }
 
 /** The routes of requests: `request`, `submit`, and a request's state by its id. */
@@ -30,7 +35,10 @@ export function requestRoutes(app: FastifyInstance, options: RequestRoutesOption
       onRequest: guard,
     },
     async (request, reply) => {
-      const { id, state, answer } = await requests.request(await newRequest(request, reply, options, options.requestTimeoutMs))
+      const made = await newRequest(request, reply, options, options.requestTimeoutMs)
+      if (options.events !== undefined && wantsEvents(request.headers.accept))
+        return streamedRequest(made, reply, { ...options, events: options.events })
+      const { id, state, answer } = await requests.request(made)
       if (state === 'failed' || answer.kind === 'error') return sendFailure(reply, answer, id)
       return reply.header('content-type', contentTypeOf(answer)).send(bytesOf(answer))
     },
@@ -59,9 +67,7 @@ export function requestRoutes(app: FastifyInstance, options: RequestRoutesOption
       },
     },
     async (request, reply) => {
-      const { id } = request.params
-      // Ids are header values, so an id has no other characters.
-      if (!/^[\x21-\x7e]+$/.test(id)) throw new ProblemError('WAGGLE_UNKNOWN_REQUEST', 'There is no request with such an id')
+      const id = requestIdIn(request.params.id)
       reply.header('x-request-id', id)
       const entry = await requests.find(id)
       if (entry === null) throw new ProblemError('WAGGLE_UNKNOWN_REQUEST', `There is no request ${id}, or it is older than answers are kept`)
@@ -136,32 +142,6 @@ function sendAccepted(reply: FastifyReply, { id }: Durable<Accepted>): FastifyRe
 function sendFailure(reply: FastifyReply, answer: Payload, id: string): FastifyReply {
   if (answer.kind !== 'error') throw new ProblemError('WAGGLE_BEE_FAILED', 'A bee failed')
   return sendProblem(reply, problemOfBee(answer.error, id))
-}
-
-function bytesOf(answer: Payload): Buffer {
-  const bytes = payloadSerde.serialize('', forCaller(answer))
-  return Buffer.isBuffer(bytes) ? bytes : Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength)
-}
-
-/** Removes inner details from the errors in an answer of several parts. */
-function forCaller(answer: Payload): Payload {
-  if (answer.kind === 'error') return { kind: 'error', error: { ...answer.error, detail: callerText(answer.error.detail) } }
-  if (answer.kind !== 'joined') return answer
-  return { kind: 'joined', parts: new Map([...answer.parts].map(([bee, part]) => [bee, forCaller(part)])) }
-}
-
-function stateOf(id: string, { state, answer }: Durable<FoundRequest>): object {
-  return {
-    request_id: id,
-    state,
-    answer: answer === null || answer.kind === 'error' ? null : shownAnswer(answer),
-    problem: answer?.kind === 'error' ? problemOfBee(answer.error, id) : null,
-  }
-}
-
-/** The JSON value of an answer; for any other payload its content type and base64. */
-function shownAnswer(answer: Payload): unknown {
-  return answer.kind === 'json' ? answer.json : { content_type: contentTypeOf(answer), base64: bytesOf(answer).toString('base64') }
 }
 
 const maxTimeoutSeconds = 86_400

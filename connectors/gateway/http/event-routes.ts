@@ -1,0 +1,129 @@
+import type { FastifyInstance, FastifyReply } from 'fastify'
+import { Type } from 'typebox'
+import type { Clock } from '../../../processor/ports.ts'
+import { type FollowedRequest, isLastEvent, type RequestEvent, type RequestEvents } from '../../../topology/swarm/request/request-events.ts'
+import type { NewRequest, Requests } from '../../../topology/swarm/request/requests.ts'
+import { callerText } from './caller-text.ts'
+import { EventStream } from './event-stream.ts'
+import { problemOf } from './problem.ts'
+import { requestIdIn } from './request-id.ts'
+import { stateOf } from './request-state.ts'
+
+interface EventRoutesOptions {
+  readonly requests: Requests
+  readonly events: RequestEvents
+  readonly clock: Clock
+}
+
+/** `GET /v1/requests/{id}/events`: the events of a request, as server-sent events. */
+export function eventRoutes(app: FastifyInstance, options: EventRoutesOptions): void {
+  const { events, clock } = options
+  const open = new Set<EventStream>()
+  // A response without end would delay the end of the process. Its caller continues at the next process.
+  app.addHook('preClose', async () => {
+    for (const stream of open) stream.end()
+  })
+  app.get<{ Params: { id: string } }>(
+    '/v1/requests/:id/events',
+    {
+      schema: {
+        tags: ['requests'],
+        summary: 'The events of a request: accepted, each bee that is done, and the answer',
+        headers: Type.Object({ 'last-event-id': Type.Optional(Type.String({ description: 'The id of the last event that the caller has.' })) }),
+      },
+    },
+    async (request, reply) => {
+      const id = requestIdIn(request.params.id)
+      reply.header('x-request-id', id)
+      const last = request.headers['last-event-id']
+      const lastEventId = typeof last === 'string' ? last : null
+      // This status ends the reconnecting of a browser's EventSource.
+      if (lastEventId !== null && isLastEvent(lastEventId)) return reply.code(204).send()
+      let followed: FollowedRequest | null = null
+      const stream = new EventStream(clock, () => {
+        open.delete(stream)
+        followed?.end()
+      })
+      open.add(stream)
+      try {
+        followed = await events.follow(id, lastEventId, (event) => {
+          if (event.kind === 'outcome') void answerWithState(stream, event.id, id, options)
+          else sendEvent(stream, event, id)
+        })
+        if (stream.isClosed) followed.end()
+      } catch (error) {
+        stream.cut()
+        throw error
+      }
+      return stream.answer(reply)
+    },
+  )
+}
+
+export function wantsEvents(accept: string | undefined): boolean {
+  return accept !== undefined && /(^|,)\s*text\/event-stream\s*(;|,|$)/i.test(accept)
+}
+
+/** Sends a request and answers with its events. Throws what comes before the first event, such as a refusal. */
+export async function streamedRequest(made: NewRequest, reply: FastifyReply, { requests, events, clock }: EventRoutesOptions): Promise<FastifyReply> {
+  const { id } = made
+  let followed: FollowedRequest | null = null
+  let begin = () => {}
+  const begun = new Promise<void>((resolve) => {
+    begin = resolve
+  })
+  const stream = new EventStream(clock, () => followed?.end())
+  let outcome: Promise<object> | null = null
+  try {
+    followed = await events.await(made.gateway, id, (event) => {
+      begin()
+      if (event.kind !== 'outcome') sendEvent(stream, event, id)
+      else
+        void outcome?.then((state) => {
+          stream.send('answer', event.id, state)
+          stream.end()
+        })
+    })
+    const requested = requests.request(made)
+    outcome = requested.then(
+      (found) => stateOf(id, { ...found, bodyHash: '' }),
+      (error: unknown) => ({ request_id: id, state: 'failed', answer: null, problem: problemOf(error, id) }),
+    )
+    await Promise.race([begun, requested])
+  } catch (error) {
+    stream.cut()
+    throw error
+  }
+  void outcome.then(() => followed?.finish())
+  return stream.answer(reply)
+}
+
+function sendEvent(stream: EventStream, event: RequestEvent, requestId: string): void {
+  if (event.kind === 'accepted') stream.send('accepted', event.id, { request_id: requestId, gateway: event.gateway, accepted_at: event.accepted_at })
+  if (event.kind === 'bee') {
+    const { error } = event.step
+    stream.send('bee', event.id, { ...event.step, error: error === null ? null : { ...error, detail: callerText(error.detail) } })
+  }
+  if (event.kind === 'rest') stream.end()
+}
+
+/** The log has the outcome, and soon after it the ledger. */
+async function answerWithState(stream: EventStream, eventId: string, requestId: string, { requests, clock }: EventRoutesOptions): Promise<void> {
+  try {
+    for (let tries = 0; tries < maxTries; tries++) {
+      const found = await requests.find(requestId)
+      if (found !== null && found.state !== 'pending') {
+        stream.send('answer', eventId, stateOf(requestId, found))
+        break
+      }
+      await new Promise<void>((resolve) => void clock.after(pauseMs, resolve))
+    }
+    stream.end()
+  } catch {
+    // The caller continues where it was, and gets the error if it lasts.
+    stream.cut()
+  }
+}
+
+const maxTries = 50
+const pauseMs = 100

@@ -1,0 +1,67 @@
+import { Readable } from 'node:stream'
+import type { FastifyReply } from 'fastify'
+import type { Clock } from '../../../processor/ports.ts'
+
+/**
+ * The body of a `text/event-stream` response. A comment at its start and each 15 s keeps the connection open. A caller that reads slower than events come is cut at
+ * `maxBufferedBytes`; it continues with `Last-Event-ID`.
+ */
+export class EventStream {
+  readonly #body = new Readable({ read() {} })
+  readonly #clock: Clock
+  #cancelComment = () => {}
+
+  /** `onClose` is called once, at the end of the response or when the caller has gone. */
+  constructor(clock: Clock, onClose: () => void) {
+    this.#clock = clock
+    this.#body.once('close', () => {
+      this.#cancelComment()
+      onClose()
+    })
+    this.#body.once('error', () => {})
+    // The headers of a response leave with its first bytes.
+    this.#push(comment)
+    this.#commentLater()
+  }
+
+  send(event: string, id: string, data: object): void {
+    // A caller with a long id could send no header that has it.
+    const named = id.length <= maxIdLength ? `id: ${id}\n` : ''
+    this.#push(`event: ${event}\n${named}data: ${JSON.stringify(data)}\n\n`)
+  }
+
+  get isClosed(): boolean {
+    return this.#body.destroyed
+  }
+
+  end(): void {
+    if (!this.#body.readableEnded && !this.#body.destroyed) this.#body.push(null)
+  }
+
+  /** Ends the response without the rest of its events. */
+  cut(): void {
+    this.#body.destroy()
+  }
+
+  answer(reply: FastifyReply): FastifyReply {
+    return reply.header('content-type', 'text/event-stream').header('cache-control', 'no-store').header('x-accel-buffering', 'no').send(this.#body)
+  }
+
+  #push(text: string): void {
+    if (this.#body.destroyed) return
+    this.#body.push(text)
+    if (this.#body.readableLength > maxBufferedBytes) this.cut()
+  }
+
+  #commentLater(): void {
+    this.#cancelComment = this.#clock.after(commentMs, () => {
+      this.#push(comment)
+      this.#commentLater()
+    })
+  }
+}
+
+const comment = ': \n\n'
+const commentMs = 15_000
+const maxBufferedBytes = 1024 * 1024
+const maxIdLength = 4096

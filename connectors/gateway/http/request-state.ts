@@ -1,0 +1,33 @@
+import type { Payload } from '../../../topology/swarm/payload/payload.ts'
+import { contentTypeOf, payloadSerde } from '../../../topology/swarm/payload/payload-serde.ts'
+import type { Durable } from '../../../topology/swarm/request/durable.ts'
+import type { FoundRequest } from '../../../topology/swarm/request/requests.ts'
+import { callerText } from './caller-text.ts'
+import { problemOfBee } from './problem.ts'
+
+export function bytesOf(answer: Payload): Buffer {
+  const bytes = payloadSerde.serialize('', forCaller(answer))
+  return Buffer.isBuffer(bytes) ? bytes : Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength)
+}
+
+/** Removes inner details from the errors in an answer of several parts. */
+function forCaller(answer: Payload): Payload {
+  if (answer.kind === 'error') return { kind: 'error', error: { ...answer.error, detail: callerText(answer.error.detail) } }
+  if (answer.kind !== 'joined') return answer
+  return { kind: 'joined', parts: new Map([...answer.parts].map(([bee, part]) => [bee, forCaller(part)])) }
+}
+
+/** The state of a request as its caller gets it. */
+export function stateOf(id: string, { state, answer }: Durable<FoundRequest>): object {
+  return {
+    request_id: id,
+    state,
+    answer: answer === null || answer.kind === 'error' ? null : shownAnswer(answer),
+    problem: answer?.kind === 'error' ? problemOfBee(answer.error, id) : null,
+  }
+}
+
+/** The JSON value of an answer; for any other payload its content type and base64. */
+function shownAnswer(answer: Payload): unknown {
+  return answer.kind === 'json' ? answer.json : { content_type: contentTypeOf(answer), base64: bytesOf(answer).toString('base64') }
+}

@@ -1,0 +1,215 @@
+import { partitionForKey } from '../../processor/partitioner.ts'
+import { type Clock, type Log, type LogRecord, partitionName, type TopicPartition } from '../../processor/ports.ts'
+import { headerText } from '../../topology/record.ts'
+import type { SwarmPlan } from '../../topology/swarm/plan/plan.ts'
+import { notTakenCode } from '../../topology/swarm/request/branches.ts'
+import { errorHeader } from '../../topology/swarm/request/headers.ts'
+import {
+  acceptedKey,
+  type EventListener,
+  type FollowedRequest,
+  outcomeKey,
+  type RequestEvents,
+  SentEvents,
+} from '../../topology/swarm/request/request-events.ts'
+import type { RequestTrace, TraceStep } from '../../topology/swarm/request/request-trace.ts'
+import { WaggleError } from '../../topology/waggle-error.ts'
+import type { RequestTraces } from '../inspection/request-traces.ts'
+import { beeIn, entranceStep, innerSteps, stepOf, withWait } from '../inspection/trace-steps.ts'
+import { FollowedPartition } from './followed-partition.ts'
+
+export interface LiveRequestEventsOptions {
+  readonly log: Log
+  readonly clock: Clock
+  readonly plans: readonly SwarmPlan[]
+  readonly traces: RequestTraces
+  readonly maxFollowed?: number
+}
+
+/** A partition that is read for all followed requests whose records it has. */
+interface SharedPartition {
+  readonly followed: Promise<FollowedPartition>
+  readonly listeners: Map<string, Set<(record: LogRecord) => void>>
+}
+
+/**
+ * The events of requests from the log: what the log has already (a trace), and then each record that comes. All requests that are followed share the
+ * readers of their partitions. A partition without followed requests is not read.
+ */
+export class LiveRequestEvents implements RequestEvents {
+  readonly #options: LiveRequestEventsOptions
+  readonly #shared = new Map<string, SharedPartition>()
+  #followed = 0
+
+  constructor(options: LiveRequestEventsOptions) {
+    this.#options = options
+  }
+
+  async follow(id: string, lastEventId: string | null, listener: EventListener): Promise<FollowedRequest> {
+    const { traces, plans } = this.#options
+    const sent = new SentEvents(lastEventId)
+    const trace = await traces.trace(id)
+    const plan = plans.find(({ swarm }) => swarm === trace.swarm)
+    if (plan === undefined || isOver(trace)) {
+      new EventsOfRequest({ id, plan: plan ?? null, sent, listener, traces }).tell(trace)
+      return { async finish() {}, end() {} }
+    }
+    const events = new EventsOfRequest({ id, plan, sent, listener, traces })
+    const end = await this.#listen(id, plan, (place, record) => events.take(place, record))
+    try {
+      // Records that came between the first trace and the first live one are in the second trace.
+      events.tell(await traces.trace(id))
+    } catch (error) {
+      end()
+      throw error
+    }
+    return { finish: () => events.finish(), end }
+  }
+
+  async await(gateway: string, id: string, listener: EventListener): Promise<FollowedRequest> {
+    const { traces, plans } = this.#options
+    const plan = plans.find(({ gateways }) => gateways.some((one) => one.gateway === gateway))
+    if (plan === undefined) throw new WaggleError('WAGGLE_UNKNOWN_GATEWAY', { message: `There is no gateway ${gateway}`, next: 'Correct its name.' })
+    const events = new EventsOfRequest({ id, plan, sent: new SentEvents(null), listener, traces })
+    const end = await this.#listen(id, plan, (place, record) => events.take(place, record))
+    return { finish: () => events.finish(), end }
+  }
+
+  async #listen(id: string, plan: SwarmPlan, take: (place: TopicPartition, record: LogRecord) => void): Promise<() => void> {
+    const { maxFollowed = 256 } = this.#options
+    if (this.#followed >= maxFollowed)
+      throw new WaggleError('WAGGLE_OVERLOADED', { message: `${maxFollowed} requests are followed`, next: 'Ask again in a moment.' })
+    this.#followed++
+    const topics = plan.topics.filter(({ name }) => beeIn(name) !== null || plan.gateways.some(({ topic }) => topic === name))
+    const ends = topics.map(({ name, partitions }) => {
+      const place = { topic: name, partition: partitionForKey(Buffer.from(id), partitions) }
+      return this.#add(place, id, (record) => take(place, record))
+    })
+    let isEnded = false
+    const end = () => {
+      if (isEnded) return
+      isEnded = true
+      this.#followed--
+      for (const one of ends) one.end()
+    }
+    try {
+      await Promise.all(ends.map(({ ready }) => ready))
+    } catch (error) {
+      end()
+      throw error
+    }
+    return end
+  }
+
+  #add(place: TopicPartition, id: string, take: (record: LogRecord) => void): { readonly ready: Promise<unknown>; readonly end: () => void } {
+    const name = partitionName(place)
+    const shared = this.#shared.get(name) ?? this.#open(place)
+    this.#shared.set(name, shared)
+    const own = shared.listeners.get(id) ?? new Set()
+    shared.listeners.set(id, own.add(take))
+    const end = () => {
+      own.delete(take)
+      if (own.size === 0) shared.listeners.delete(id)
+      if (shared.listeners.size > 0 || this.#shared.get(name) !== shared) return
+      this.#shared.delete(name)
+      shared.followed.then((followed) => followed.close()).catch(() => {})
+    }
+    return { ready: shared.followed, end }
+  }
+
+  #open(place: TopicPartition): SharedPartition {
+    const { log, clock } = this.#options
+    const listeners: SharedPartition['listeners'] = new Map()
+    const onRecord = (record: LogRecord) => {
+      if (record.key === null) return
+      for (const take of listeners.get(Buffer.from(record.key).toString()) ?? []) take(record)
+    }
+    // A reader that fails is replaced, and goes on at its position.
+    return { followed: FollowedPartition.open({ ...place, log, clock, onRecord, onFailure: () => {} }), listeners }
+  }
+}
+
+function isOver({ state }: RequestTrace): boolean {
+  return state === 'answered' || state === 'failed'
+}
+
+interface EventsOptions {
+  readonly id: string
+  readonly plan: SwarmPlan | null
+  readonly sent: SentEvents
+  readonly listener: EventListener
+  readonly traces: RequestTraces
+}
+
+/** The events of one request. It gives each event once, whether a trace or a record tells it. */
+class EventsOfRequest {
+  readonly #id: string
+  readonly #plan: SwarmPlan | null
+  readonly #sent: SentEvents
+  readonly #listener: EventListener
+  readonly #traces: RequestTraces
+  readonly #steps: TraceStep[] = []
+  #isOver = false
+
+  constructor({ id, plan, sent, listener, traces }: EventsOptions) {
+    this.#id = id
+    this.#plan = plan
+    this.#sent = sent
+    this.#listener = listener
+    this.#traces = traces
+  }
+
+  tell(trace: RequestTrace): void {
+    this.#accepted(trace.gateway, trace.accepted_at)
+    for (const step of trace.steps) if (beeIn(step.topic) !== null) this.#done(step)
+    if (isOver(trace)) this.#outcome()
+    else if (this.#plan === null) this.#listener({ kind: 'rest', id: '' })
+  }
+
+  /** The topics of a swarm are read side by side, so the outcome may come before the results of some bees. A trace has them. */
+  async finish(): Promise<void> {
+    const trace = await this.#traces.trace(this.#id).catch(() => null)
+    if (trace !== null) this.tell(trace)
+    this.#outcome()
+  }
+
+  take(place: TopicPartition, record: LogRecord): void {
+    const gateway = this.#plan?.gateways.find(({ topic }) => topic === place.topic)
+    if (gateway !== undefined) {
+      this.#steps.push(entranceStep({ ...place, record }, this.#plan))
+      this.#accepted(gateway.gateway, record.timestamp)
+      return
+    }
+    if (headerText(record.headers, errorHeader) === notTakenCode) return
+    const found = { ...place, record }
+    for (const step of [...innerSteps(found, [], this.#plan), stepOf(found)]) if (!this.#isElsewhere(step, place.topic)) this.#done(step)
+    if (place.topic === this.#plan?.outcomesTopic) void this.finish()
+  }
+
+  #accepted(gateway: string | null, acceptedAt: number | null): void {
+    const id = this.#isOver ? null : this.#sent.add(acceptedKey)
+    if (id !== null) this.#listener({ kind: 'accepted', id, gateway, accepted_at: acceptedAt })
+  }
+
+  #done(step: TraceStep): void {
+    // The outcome is an event of its own.
+    if (this.#isOver || (step.topic === this.#plan?.outcomesTopic && step.bee === beeIn(step.topic))) return
+    const id = this.#sent.add(step.round === null ? step.bee : `${step.bee}@${step.round}`)
+    if (id === null) return
+    const shown = this.#plan === null || step.after.length > 0 ? step : withWait(step, this.#steps, this.#plan)
+    this.#steps.push(shown)
+    this.#listener({ kind: 'bee', id, step: shown })
+  }
+
+  #outcome(): void {
+    const id = this.#isOver ? null : this.#sent.add(outcomeKey)
+    this.#isOver = true
+    if (id !== null) this.#listener({ kind: 'outcome', id })
+  }
+
+  /** True for a bee that has its own topic or entrance, whose record tells of it. */
+  #isElsewhere({ bee }: TraceStep, topic: string): boolean {
+    const planned = this.#plan?.bees.find(({ name }) => name === bee)
+    return planned?.type.role === 'gateway' || (beeIn(topic) !== bee && (this.#plan?.topics.some(({ name }) => beeIn(name) === bee) ?? false))
+  }
+}

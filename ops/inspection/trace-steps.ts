@@ -1,0 +1,119 @@
+import { bytesIn, DamagedValue } from '../../processor/ports.ts'
+import { gatewayTopic } from '../../topology/naming.ts'
+import { type Header, headerText } from '../../topology/record.ts'
+import type { SwarmPlan } from '../../topology/swarm/plan/plan.ts'
+import { batchSizeHeader, errorHeader, finishedHeader, roundsHeader, sentHeader, startedHeader } from '../../topology/swarm/request/headers.ts'
+import { innerCallsOf } from '../../topology/swarm/request/inner-calls.ts'
+import type { TraceError, TraceStep } from '../../topology/swarm/request/request-trace.ts'
+import type { RequestRecord } from './request-search.ts'
+
+/** The bee whose results a topic carries; null for any other topic. */
+export function beeIn(topic: string): string | null {
+  const [, swarm, bee] = /^waggle\.([^.]+)\.([^.]+)$/.exec(topic) ?? []
+  return swarm === undefined || swarm === 'gateway' || bee === undefined || bee === 'dead-letters' ? null : bee
+}
+
+export function gatewayIn(topic: string): string | null {
+  return topic.startsWith(gatewayTopic('')) ? topic.slice(gatewayTopic('').length) : null
+}
+
+export function entranceStep({ topic, partition, record }: RequestRecord, plan: SwarmPlan | null): TraceStep {
+  const reader = plan?.subtopologies.find(({ sources }) => sources.includes(topic))?.bees[0]
+  const { timestamp, offset } = record
+  return { ...blank, bee: reader ?? gatewayIn(topic) ?? topic, topic, partition, offset, started_at: timestamp, finished_at: timestamp, worked_ms: 0 }
+}
+
+export function stepOf({ topic, partition, record }: RequestRecord): TraceStep {
+  const { headers, offset } = record
+  const bee = beeIn(topic) ?? topic
+  const error = errorIn(record)
+  const round = headerText(headers, roundsHeader)
+  const passed = error !== null && error.bee !== bee
+  if (passed) return { ...blank, bee, topic, partition, offset, round, passed, error }
+  return { ...blank, bee, topic, partition, offset, round, error, ...timesIn(headers) }
+}
+
+/** The steps of bees whose results are on no topic. The record of a later bee of their sub-topology has their times. */
+export function innerSteps({ topic, partition, record }: RequestRecord, own: readonly TraceStep[], plan: SwarmPlan | null): readonly TraceStep[] {
+  const { headers, offset } = record
+  const error = errorIn(record)
+  const inner = new Map<string, TraceStep>()
+  const place = { ...blank, topic, partition, offset, round: headerText(headers, roundsHeader) }
+  for (const { bee, startedAt, finishedAt, batchSize } of innerCallsOf(headers))
+    inner.set(bee, {
+      ...place,
+      bee,
+      started_at: startedAt,
+      finished_at: finishedAt,
+      worked_ms: Math.max(0, finishedAt - startedAt),
+      batch_size: batchSize,
+    })
+  const bees = plan?.subtopologies.find(({ sinks }) => sinks.includes(topic))?.bees ?? []
+  const failed = error === null || error.bee === '' || (plan !== null && !bees.includes(error.bee)) ? null : error.bee
+  if (failed !== null) inner.set(failed, { ...stepOf({ topic, partition, record }), bee: failed, passed: false, ...timesIn(headers) })
+  const isBatch = (bee: string) => plan?.bees.find(({ name }) => name === bee)?.type.role === 'batch'
+  const isOwnFailure = error !== null && error.bee === beeIn(topic)
+  for (const bee of bees) if (!isOwnFailure && !inner.has(bee) && !isBatch(bee)) inner.set(bee, { ...place, bee, passed: error !== null, error })
+  return [...inner.values()].filter(({ bee }) => bee !== beeIn(topic) && own.every((step) => step.bee !== bee))
+}
+
+/** The step with the bees before it, and the time that it waited after the last of their steps. */
+export function withWait(step: TraceStep, steps: readonly TraceStep[], plan: SwarmPlan): TraceStep {
+  const after = inputsOf(step.bee, plan)
+  const ready = steps.filter(({ bee, round }) => after.includes(bee) && (step.round === null || round === step.round || round === null))
+  const last = Math.max(...ready.map(({ finished_at }) => finished_at ?? Number.NEGATIVE_INFINITY))
+  const waited = step.started_at !== null && Number.isFinite(last) ? Math.max(0, step.started_at - last) : null
+  return { ...step, after, waited_ms: waited }
+}
+
+/** The bees whose results a bee takes. A batch stands for the bee before it. */
+function inputsOf(name: string, { bees }: SwarmPlan): readonly string[] {
+  const byName = new Map(bees.map((bee) => [bee.name, bee]))
+  return (byName.get(name)?.input?.bees ?? []).flatMap((input) => {
+    const bee = byName.get(input)
+    return bee?.type.role === 'batch' ? (bee.input?.bees ?? []) : [input]
+  })
+}
+
+function timesIn(headers: readonly Header[]): Pick<TraceStep, 'started_at' | 'finished_at' | 'worked_ms' | 'batch_size' | 'batch_sent'> {
+  const [started, finished] = [numberIn(headerText(headers, startedHeader)), numberIn(headerText(headers, finishedHeader))]
+  return {
+    started_at: started,
+    finished_at: finished,
+    worked_ms: started === null || finished === null ? null : Math.max(0, finished - started),
+    batch_size: numberIn(headerText(headers, batchSizeHeader)),
+    batch_sent: headerText(headers, sentHeader),
+  }
+}
+
+function errorIn({ headers, value }: RequestRecord['record']): TraceError | null {
+  const code = headerText(headers, errorHeader)
+  if (code === null) return null
+  const unknown = { code, detail: '', bee: '' }
+  if (value === null || value instanceof DamagedValue) return unknown
+  try {
+    const json: unknown = JSON.parse(Buffer.from(bytesIn(value)).toString())
+    if (typeof json !== 'object' || json === null) return unknown
+    const { detail, bee } = json as { readonly detail?: unknown; readonly bee?: unknown }
+    return { code, detail: typeof detail === 'string' ? detail : '', bee: typeof bee === 'string' ? bee : '' }
+  } catch {
+    return unknown
+  }
+}
+
+function numberIn(text: string | null): number | null {
+  return text !== null && /^\d{1,15}$/.test(text) ? Number(text) : null
+}
+
+const blank = {
+  started_at: null,
+  finished_at: null,
+  waited_ms: null,
+  worked_ms: null,
+  batch_size: null,
+  batch_sent: null,
+  round: null,
+  passed: false,
+  error: null,
+  after: [],
+} as const

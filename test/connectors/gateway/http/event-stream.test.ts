@@ -1,0 +1,28 @@
+import assert from 'node:assert/strict'
+import { it } from 'node:test'
+import fastify from 'fastify'
+import { EventStream } from '../../../../connectors/gateway/http/event-stream.ts'
+import { SimulatedClock } from '../../../../processor/simulation/simulated-clock.ts'
+
+it('An event stream whose caller does not read is cut at its bound', async () => {
+  let closed = 0
+  const stream = new EventStream(new SimulatedClock(), () => {
+    closed++
+  })
+  for (let at = 0; at < 20; at++) stream.send('bee', String(at), { text: 'x'.repeat(100_000) })
+  await new Promise((settle) => setImmediate(settle))
+  assert.deepEqual([stream.isClosed, closed], [true, 1])
+})
+
+it('An event stream sends a comment at its start and each 15 s, and none after its end', async () => {
+  const clock = new SimulatedClock()
+  const app = fastify()
+  const stream = new EventStream(clock, () => {})
+  app.get('/', (_, reply) => stream.answer(reply))
+  await clock.advance(45_000)
+  stream.end()
+  const { payload } = await app.inject('/')
+  assert.equal(payload, ': \n\n'.repeat(4))
+  await clock.advance(60_000)
+  await app.close()
+})
