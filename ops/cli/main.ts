@@ -243,6 +243,35 @@ models
   .addOption(json())
   .action(async (options: import('./setup-gpu.ts').SetupGpuOptions) => finish(await (await import('./setup-gpu.ts')).setupGpu(options)))
 
+const tokens = program
+  .command('tokens')
+  .description('creates, lists and revokes bearer tokens: of a running process, or of the data directory where none runs')
+tokens
+  .command('create')
+  .argument('<name>', 'letters, digits, dots, dashes and underscores')
+  .requiredOption('--scope <scope...>', 'ask:GATEWAY, ask:*, read or manage')
+  .description('creates a token and prints it, this once')
+  .addOption(onProcess())
+  .addOption(json())
+  .action(async (name: string, options: import('./tokens.ts').TokensOptions & { scope: readonly string[] }) =>
+    finish(await (await import('./tokens.ts')).createToken(name, options)),
+  )
+tokens
+  .command('list')
+  .description('names them, with their scopes')
+  .addOption(onProcess())
+  .addOption(json())
+  .action(async (options: import('./tokens.ts').TokensOptions) => finish(await (await import('./tokens.ts')).listTokens(options)))
+tokens
+  .command('revoke')
+  .argument('<name>', 'as the list names it')
+  .description('makes a token invalid at once')
+  .addOption(onProcess())
+  .addOption(json())
+  .action(async (name: string, options: import('./tokens.ts').TokensOptions) =>
+    finish(await (await import('./tokens.ts')).revokeToken(name, options)),
+  )
+
 for (const verb of ['request', 'submit'] as const) {
   program
     .command(verb)

@@ -64,7 +64,7 @@ export async function run(files: readonly string[], { log, json, acceptLoss }: R
         asks: json
           ? []
           : running.plan.gateways.map(({ gateway }) =>
-              exampleRequest(askedGateway(running, gateway, beekeeper.url), {
+              exampleRequest(askedGateway(running, gateway, beekeeper), {
                 swarm: dirname(files[at] ?? '.'),
                 written: join(first.config.settings.data_dir, 'examples'),
               }),
@@ -96,6 +96,6 @@ function outputOf(json: boolean, settings: Settings, redaction: Redaction): { re
   }
 }
 
-function askedGateway(swarm: RunningSwarm, name: string, url: string): AskedGateway {
-  return { name, url, answers: swarm.plan.outcomesTopic !== null, input: swarm.exampleInput(name) }
+function askedGateway(swarm: RunningSwarm, name: string, { url, needsToken }: Beekeeper): AskedGateway {
+  return { name, url, needsToken, answers: swarm.plan.outcomesTopic !== null, input: swarm.exampleInput(name) }
 }
