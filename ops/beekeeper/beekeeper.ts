@@ -109,6 +109,11 @@ export class Beekeeper {
     return this.#swarms
   }
 
+  /** Takes the settings that a running process can change: tokens. */
+  reload(settings: Settings): void {
+    this.#tokens.replaceSettings(settings)
+  }
+
   async close(): Promise<void> {
     this.#stopsBy = systemClock.elapsedMs() + this.#options.settings.shutdown_seconds * 1000
     const failures: unknown[] = []

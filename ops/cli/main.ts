@@ -2,9 +2,9 @@ import { dirname } from 'node:path'
 import { Command, CommanderError, InvalidArgumentError, Option } from 'commander'
 import { ownManifest, ownPackage, serveOwnPackage } from '../../topology/own-package.ts'
 import { settings } from '../config/settings.ts'
-import { unknownVariables } from '../config/unknown-variables.ts'
+import { refuseUnknownVariables } from '../config/unknown-variables.ts'
 import { onBrokenPipe } from './broken-pipe.ts'
-import { exitStatus, reportError, warn } from './exit-status.ts'
+import { exitStatus, reportError } from './exit-status.ts'
 
 /** The command `waggle`. Each command loads its own modules, so that `--help` answers at once. */
 const program = new Command('waggle')
@@ -18,7 +18,7 @@ const program = new Command('waggle')
 serveOwnPackage()
 // A running command stops as if by a signal. Any other command ends soon by itself.
 onBrokenPipe([process.stdout, process.stderr], () => void process.emit('SIGTERM'))
-program.hook('preAction', () => warn(unknownVariables(process.env), { json: process.argv.includes('--json') }))
+program.hook('preAction', () => refuseUnknownVariables(process.env))
 
 const json = () => new Option('--json', 'print JSON, for programs').default(false)
 
@@ -31,6 +31,13 @@ program
   .addOption(json())
   .addHelpText('after', settingsHelp())
   .action(async (files: string[], options: import('./run.ts').RunOptions) => finish(await (await import('./run.ts')).run(files, options)))
+
+program
+  .command('config')
+  .argument('[file]', 'swarm file, beside which waggle.yaml may lie; default: the working directory')
+  .description('prints each setting with its value and where it comes from; secrets are hidden')
+  .addOption(json())
+  .action(async (file: string | undefined, options: { json: boolean }) => finish((await import('./config.ts')).config(file ?? null, options)))
 
 program
   .command('validate')

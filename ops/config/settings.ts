@@ -65,6 +65,8 @@ export interface Setting {
   readonly default: string | number | null
   /** The default on a Kafka cluster, if it differs. */
   readonly defaultOnKafka?: string | null
+  /** True: a running process takes a new value at SIGHUP. */
+  readonly reloads?: true
   /** True: the value is shown nowhere. */
   readonly isSecret?: true
   readonly about: string
@@ -91,6 +93,7 @@ export const settings: readonly Setting[] = [
     variable: 'WAGGLE_TOKENS',
     schema: Type.String({ minLength: 1 }),
     default: null,
+    reloads: true,
     isSecret: true,
     about:
       'Bearer tokens: NAME=SECRET:SCOPE,SCOPE, several with ; between them. Scopes are ask:GATEWAY, ask:*, read and manage; sha256-HEX in place of a secret is its hash. With a token, every caller needs one.',
@@ -100,6 +103,7 @@ export const settings: readonly Setting[] = [
     variable: 'WAGGLE_TOKENS_FILE',
     schema: Type.String({ minLength: 1 }),
     default: null,
+    reloads: true,
     about: 'A file with more tokens, one a line, as in WAGGLE_TOKENS.',
   },
   {
@@ -128,6 +132,7 @@ export const settings: readonly Setting[] = [
     variable: 'WAGGLE_LOG_LEVEL',
     schema: Type.String(),
     default: 'info',
+    reloads: true,
     about: 'Least level of the lines in this process’s log: debug, info, warn or error; one module’s as module=level, several with commas.',
   },
   {
