@@ -594,14 +594,14 @@ export const errorCodes = {
   WAGGLE_NOT_LOCAL: {
     status: 403,
     exit: 3,
-    meaning: 'A request for operators came through a proxy, or under a name that is not of this machine’s own.',
-    next: 'Ask from the machine that Waggle runs on, at http://127.0.0.1:PORT.',
+    meaning: 'There are no tokens, and a request for operators came through a proxy, or under a name that is not of this machine’s own.',
+    next: 'Ask from the machine that Waggle runs on, at http://127.0.0.1:PORT, or create a token (`waggle tokens create`).',
   },
   WAGGLE_NOT_LOOPBACK: {
     status: 500,
     exit: 1,
     meaning: 'Listening beyond this machine is refused, since there are no tokens.',
-    next: 'Set `WAGGLE_HOST=127.0.0.1` and put a proxy that checks its callers in front.',
+    next: 'Set `WAGGLE_TOKENS`, create a token (`waggle tokens create`), or set `WAGGLE_HOST=127.0.0.1`.',
   },
   WAGGLE_NOT_PERMITTED: {
     status: 500,
@@ -847,6 +847,12 @@ export const errorCodes = {
     meaning: 'A record’s schema is of another kind, or has another message, than its reader expects.',
     next: 'Read the topic with a serde for that kind, or correct the writer.',
   },
+  WAGGLE_SCOPE_MISSING: {
+    status: 403,
+    exit: 1,
+    meaning: 'The token of a request does not allow this.',
+    next: 'Use a token with the scope that the message names.',
+  },
   WAGGLE_SECRET_UNREADABLE: {
     status: 500,
     exit: 1,
@@ -956,6 +962,42 @@ export const errorCodes = {
     meaning: 'A broker refuses the time of a record.',
     next: 'Correct the clock of this machine or the time of the record, or the topic’s bounds for times.',
   },
+  WAGGLE_TOKENS_DAMAGED: {
+    status: 500,
+    exit: 1,
+    meaning: 'The file `tokens.json` of the data directory is not a list of tokens.',
+    next: 'Restore the file from a copy, or delete it and create all tokens anew.',
+  },
+  WAGGLE_TOKEN_EXISTS: {
+    status: 409,
+    exit: 1,
+    meaning: 'A token has the name of another one.',
+    next: 'Take another name, or revoke the other token first.',
+  },
+  WAGGLE_TOKEN_INVALID: {
+    status: 400,
+    exit: 1,
+    meaning: 'A new token has a name or a scope that cannot be.',
+    next: 'Correct what the message names. Scopes are `ask:GATEWAY`, `ask:*`, `read` and `manage`.',
+  },
+  WAGGLE_TOKEN_IN_URL: {
+    status: 400,
+    exit: 1,
+    meaning: 'A request has a token in its URL, which logs and histories keep.',
+    next: 'Send `Authorization: Bearer TOKEN`, and replace the token.',
+  },
+  WAGGLE_TOKEN_MISSING: {
+    status: 401,
+    exit: 1,
+    meaning: 'A request has no bearer token, and this server asks for one.',
+    next: 'Send `Authorization: Bearer TOKEN`; commands take it from `WAGGLE_TOKEN`.',
+  },
+  WAGGLE_TOKEN_UNKNOWN: {
+    status: 401,
+    exit: 1,
+    meaning: 'The token of a request is unknown, revoked or expired.',
+    next: 'Use a token that is valid, or create one (`waggle tokens create`).',
+  },
   WAGGLE_TOO_LARGE: { status: 413, exit: 1, meaning: 'A query is larger than 1 MiB.', next: 'Ask with a smaller key.' },
   WAGGLE_TOPIC_MISMATCH: {
     status: 500,
@@ -1001,6 +1043,12 @@ export const errorCodes = {
     exit: 1,
     meaning: 'There is no request with this id, or it is older than answers are kept.',
     next: 'Correct the id.',
+  },
+  WAGGLE_UNKNOWN_TOKEN: {
+    status: 404,
+    exit: 1,
+    meaning: 'No token of this name was created here.',
+    next: 'See `waggle tokens list`.',
   },
   WAGGLE_UNREACHABLE: {
     status: 500,

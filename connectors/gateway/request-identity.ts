@@ -15,8 +15,12 @@ export class RequestIdentity {
     this.#secret = secret
   }
 
-  /** A new id: UUIDv7 (RFC 9562, section 5.7), which sorts by time. */
-  fresh(): string {
+  /**
+   * A new id. Without a caller it is a UUIDv7 (RFC 9562, section 5.7), which sorts by time. With one it is a UUIDv8 of random bits and a mark of its
+   * caller: a UUIDv7 with a mark would have too few random bits left.
+   */
+  fresh(caller = ''): string {
+    if (caller !== '') return this.#marked(this.#random.bytes(12), caller)
     const bytes = Buffer.from(this.#random.bytes(16))
     bytes.writeUIntBE(this.#clock.now(), 0, 6)
     return uuidOf(bytes, 7)
@@ -30,7 +34,28 @@ export class RequestIdentity {
     const mac = createHmac('sha256', this.#secret)
       .update(JSON.stringify([gateway, caller, idempotencyKey]))
       .digest()
-    return uuidOf(mac, 8)
+    return caller === '' ? uuidOf(mac, 8) : this.#marked(mac, caller)
+  }
+
+  /**
+   * True if the caller made the request with this id. The id alone shows it, in every process of a cluster. A wrong yes has a chance of one in 2^32, for
+   * a caller who knows the id, and 90 bits of the id cannot be guessed.
+   */
+  isOf(id: string, caller: string): boolean {
+    if (caller === '' || !/^[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}$/.test(id)) return false
+    return this.#marked(Buffer.from(id.replaceAll('-', ''), 'hex'), caller) === id
+  }
+
+  /** The first 12 bytes as a UUIDv8 whose last 4 bytes are a MAC of the others and the caller. */
+  #marked(bytes: Uint8Array, caller: string): string {
+    const id = new Uint8Array(16)
+    id.set(bytes.subarray(0, 12))
+    const unmarked = uuidOf(id, 8)
+    const mark = createHmac('sha256', this.#secret)
+      .update(JSON.stringify(['caller', caller, unmarked]))
+      .digest()
+    id.set(mark.subarray(0, 4), 12)
+    return uuidOf(id, 8)
   }
 }
 

@@ -1,4 +1,5 @@
 import type { IncomingMessage } from 'node:http'
+import { networkInterfaces } from 'node:os'
 import { httpStatus } from '../../topology/error-codes.ts'
 
 /** The names under which callers may reach one server. */
@@ -40,9 +41,10 @@ export function siteRefusal({ headers, rawHeaders }: Pick<IncomingMessage, 'head
   return null
 }
 
-/** The server's own names: loopback names, its address, and the names of the options, each with its port or without. */
+/** The server's own names: loopback names, its addresses, and the names of the options, each with its port or without. */
 export function ownNames({ host, port, names }: OwnNamesOptions): OwnNames {
-  const local = new Set(['localhost', '127.0.0.1', '[::1]', host.includes(':') ? `[${host}]` : host].map((name) => name.toLowerCase()))
+  const addresses = host === '0.0.0.0' || host === '::' ? addressesHere() : [host]
+  const local = new Set(['localhost', '127.0.0.1', '[::1]', ...addresses.map((name) => (name.includes(':') ? `[${name}]` : name).toLowerCase())])
   const further = new Set(names.map((name) => name.toLowerCase()))
   const isOwn = (given: string) => {
     const parts = authority.exec(given.toLowerCase())
@@ -61,6 +63,11 @@ export function ownNames({ host, port, names }: OwnNamesOptions): OwnNames {
       return true
     },
   }
+}
+
+/** All addresses of this machine, for a server that listens on all of them. No other site's page can have an address of this machine as its name. */
+function addressesHere(): readonly string[] {
+  return Object.values(networkInterfaces()).flatMap((addresses) => (addresses ?? []).map(({ address }) => address))
 }
 
 const crossSite = refusal('WAGGLE_CROSS_SITE', 'Pages of another site may not use this server')

@@ -16,6 +16,7 @@ import type { Log, StateDirectory } from '../../processor/ports.ts'
 import { applicationIdOf } from '../../topology/naming.ts'
 import type { CheckedSwarm } from '../../topology/swarm/checked-swarm.ts'
 import { WaggleError } from '../../topology/waggle-error.ts'
+import { ServerTokens } from '../access/server-tokens.ts'
 import type { Config } from '../config/config.ts'
 import type { Settings } from '../config/settings.ts'
 import { LogManagement } from '../inspection/log-management.ts'
@@ -64,6 +65,7 @@ export class Beekeeper {
   readonly #options: BeekeeperOptions
   readonly #closers: { readonly what: string; readonly close: () => Promise<void> }[] = []
   readonly #failures: FailureLines
+  readonly #tokens: ServerTokens
   #swarms: readonly RunningSwarm[] = []
   #gateway: HttpGateway | null = null
   #stopWaiting = () => {}
@@ -75,6 +77,7 @@ export class Beekeeper {
 
   private constructor(options: BeekeeperOptions) {
     this.#options = options
+    this.#tokens = new ServerTokens(options.settings, systemClock)
     this.#failures = new FailureLines({ say: options.say, clock: systemClock })
   }
 
@@ -94,6 +97,11 @@ export class Beekeeper {
     return this.#gateway?.url ?? ''
   }
 
+  /** True: every caller needs a token. */
+  get needsToken(): boolean {
+    return this.#tokens.areKnown
+  }
+
   /** The database's URL; null if no swarm has a sink. */
   get clickhouseUrl(): string | null {
     return this.#clickhouseUrl
@@ -101,6 +109,11 @@ export class Beekeeper {
 
   get swarms(): readonly RunningSwarm[] {
     return this.#swarms
+  }
+
+  /** Takes the settings that a running process can change: tokens. */
+  reload(settings: Settings): void {
+    this.#tokens.replaceSettings(settings)
   }
 
   async close(): Promise<void> {
@@ -118,7 +131,9 @@ export class Beekeeper {
 
   async #open(): Promise<void> {
     const { settings, say } = this.#options
-    refuseBeyondLoopback(settings.host)
+    refuseBeyondLoopback(settings.host, this.#tokens)
+    if (!isLoopback(settings.host))
+      say('gateway', 'warn', `listening on ${settings.host} without TLS: whoever reads the network reads tokens, inputs and answers`)
     this.#closeLater('failures', async () => this.#failures.close())
     const unwatch = watchClock(systemClock, (message) => say('clock', 'warn', message))
     this.#closeLater('clock', async () => unwatch())
@@ -225,6 +240,8 @@ export class Beekeeper {
       requests,
       management,
       events: new LiveRequestEvents({ log, clock: systemClock, plans, traces: new RequestTraces({ log, clock: systemClock, plans }) }),
+      callers: this.#tokens,
+      tokens: this.#tokens,
       clock: systemClock,
       random,
       idSecret: await idSecretOf(log, { clock: systemClock, random }),
@@ -244,7 +261,7 @@ export class Beekeeper {
     const gateway = this.#gateway
     this.#closeLater('gateway', () => gateway.close())
     if (settings.log !== 'embedded') return
-    const address = { url: gateway.url, instance: management.instance }
+    const address = { url: gateway.url, instance: management.instance, token: this.#tokens.localToken }
     writeAddress(settings.data_dir, address)
     this.#closeLater('address', async () => removeAddress(settings.data_dir, address))
   }
@@ -269,7 +286,8 @@ export class Beekeeper {
       this.#repairs = new Repairs(directory)
       const embedded: EmbeddedClickHouse = await startEmbeddedClickHouse({
         directory,
-        host: settings.host,
+        // The database has no tokens, and its rows are the answers to all callers.
+        host: isLoopback(settings.host) ? settings.host : '127.0.0.1',
         port: settings.clickhouse_port,
         names: furtherNames(settings),
         clock: systemClock,
@@ -311,11 +329,15 @@ function furtherNames({ hosts }: Settings): readonly string[] {
     .filter((name) => name !== '')
 }
 
-/** Refuses an address that other machines can reach, unless something protects it. There are no tokens yet, so every caller may use it. */
-function refuseBeyondLoopback(host: string): void {
-  if (host === 'localhost' || host === '::1' || /^127(\.\d{1,3}){3}$/.test(host)) return
+/** Throws WAGGLE_NOT_LOOPBACK for an address that other machines can reach, unless callers need a token. */
+function refuseBeyondLoopback(host: string, tokens: ServerTokens): void {
+  if (isLoopback(host) || tokens.areKnown) return
   throw new WaggleError('WAGGLE_NOT_LOOPBACK', {
-    message: `Listening on ${host} would let anybody in who reaches it, and this version has no tokens yet`,
-    next: 'Set WAGGLE_HOST=127.0.0.1 and put a proxy that checks its callers in front.',
+    message: `Listening on ${host} would let anybody in who reaches it, and there are no tokens`,
+    next: 'Set WAGGLE_TOKENS, create a token (`waggle tokens create`), or set WAGGLE_HOST=127.0.0.1.',
   })
+}
+
+function isLoopback(host: string): boolean {
+  return host === 'localhost' || host === '::1' || /^127(\.\d{1,3}){3}$/.test(host)
 }

@@ -8,7 +8,8 @@ import { terminalText } from './terminal-text.ts'
 /** Output of a command, for a person or, with `json`, for a program. Results go to stdout, everything else to stderr. */
 export class Console {
   readonly #clock: Pick<Clock, 'now'>
-  readonly #threshold: LogThreshold
+  /** The level of the lines that are shown from now on. */
+  threshold: LogThreshold
   readonly #json: boolean
   readonly #out: OutputStream
   readonly #err: OutputStream
@@ -17,7 +18,7 @@ export class Console {
 
   constructor({ json, stdout, stderr, clock, threshold }: ConsoleOptions) {
     this.#clock = clock
-    this.#threshold = threshold
+    this.threshold = threshold
     this.#json = json
     this.#out = stdout
     this.#err = stderr
@@ -28,8 +29,8 @@ export class Console {
   /** A line of the process's log, on standard error: text, or with `json` one JSON object. */
   log(module: string, level: LogLevel, message: string, { stack, ...fields }: LogFields = {}): void {
     const { swarm } = fields
-    if (!this.#threshold.shows(level, module, swarm)) return
-    const shown = stack !== undefined && this.#threshold.shows('debug', module, swarm) ? { stack } : {}
+    if (!this.threshold.shows(level, module, swarm)) return
+    const shown = stack !== undefined && this.threshold.shows('debug', module, swarm) ? { stack } : {}
     const time = new Date(this.#clock.now()).toISOString()
     if (this.#json) {
       this.#event(this.#err, { event: 'log', time, level, bee: module, message, ...fields, ...shown })

@@ -11,6 +11,8 @@ export interface AskedGateway {
   readonly answers: boolean
   /** An input that the bees behind the gateway accept, as JSON; null if there is none. */
   readonly input: unknown
+  /** True: a caller needs a token. */
+  readonly needsToken: boolean
 }
 
 export interface ExampleFolders {
@@ -25,11 +27,12 @@ export interface ExampleFolders {
  * file (the one with the gateway's name first), the bees' own examples, or a file of `photos/`. Without a source the input is `{}`, and a line names
  * the folder for examples.
  */
-export function exampleRequest({ name, url, answers, input }: AskedGateway, folders: ExampleFolders): readonly string[] {
+export function exampleRequest({ name, url, answers, input, needsToken }: AskedGateway, folders: ExampleFolders): readonly string[] {
   const example = fileOf(join(folders.swarm, 'examples'), name)
   const known = example ?? (input === null ? fileOf(join(folders.swarm, 'photos'), name) : null)
   const sent = bodyOf(known, input, join(folders.written, `${name}.json`))
-  const line = `curl -sS ${sent} ${shellWord(`${url}/v1/gateways/${name}/${answers ? 'request' : 'submit'}`)}`
+  const token = needsToken ? '-H "authorization: Bearer $WAGGLE_TOKEN" ' : ''
+  const line = `curl -sS ${token}${sent} ${shellWord(`${url}/v1/gateways/${name}/${answers ? 'request' : 'submit'}`)}`
   return known === null && input === null ? [line, `(A file in ${join(folders.swarm, 'examples')} takes the place of {}.)`] : [line]
 }
 

@@ -30,12 +30,6 @@ export function reportError(thrown: unknown, options: { readonly json: boolean; 
   return errorCodes[error.code].exit
 }
 
-/** Prints warnings on stderr, one in each line. */
-export function warn(warnings: readonly string[], { json }: { readonly json: boolean }): void {
-  for (const message of warnings)
-    process.stderr.write(json ? `${JSON.stringify({ event: 'log', level: 'warn', bee: '', message })}\n` : `waggle: warning: ${message}\n`)
-}
-
 export function shown(mistake: WaggleError): Mistake {
   const [, file, line, column] = /^(.*):(\d+):(\d+)$/.exec(mistake.place ?? '') ?? []
   return {

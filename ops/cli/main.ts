@@ -2,9 +2,9 @@ import { dirname } from 'node:path'
 import { Command, CommanderError, InvalidArgumentError, Option } from 'commander'
 import { ownManifest, ownPackage, serveOwnPackage } from '../../topology/own-package.ts'
 import { settings } from '../config/settings.ts'
-import { unknownVariables } from '../config/unknown-variables.ts'
+import { refuseUnknownVariables } from '../config/unknown-variables.ts'
 import { onBrokenPipe } from './broken-pipe.ts'
-import { exitStatus, reportError, warn } from './exit-status.ts'
+import { exitStatus, reportError } from './exit-status.ts'
 
 /** The command `waggle`. Each command loads its own modules, so that `--help` answers at once. */
 const program = new Command('waggle')
@@ -18,7 +18,7 @@ const program = new Command('waggle')
 serveOwnPackage()
 // A running command stops as if by a signal. Any other command ends soon by itself.
 onBrokenPipe([process.stdout, process.stderr], () => void process.emit('SIGTERM'))
-program.hook('preAction', () => warn(unknownVariables(process.env), { json: process.argv.includes('--json') }))
+program.hook('preAction', () => refuseUnknownVariables(process.env))
 
 const json = () => new Option('--json', 'print JSON, for programs').default(false)
 
@@ -31,6 +31,13 @@ program
   .addOption(json())
   .addHelpText('after', settingsHelp())
   .action(async (files: string[], options: import('./run.ts').RunOptions) => finish(await (await import('./run.ts')).run(files, options)))
+
+program
+  .command('config')
+  .argument('[file]', 'swarm file, beside which waggle.yaml may lie; default: the working directory')
+  .description('prints each setting with its value and where it comes from; secrets are hidden')
+  .addOption(json())
+  .action(async (file: string | undefined, options: { json: boolean }) => finish((await import('./config.ts')).config(file ?? null, options)))
 
 program
   .command('validate')
@@ -242,6 +249,35 @@ models
   .option('--check', 'only says what is there')
   .addOption(json())
   .action(async (options: import('./setup-gpu.ts').SetupGpuOptions) => finish(await (await import('./setup-gpu.ts')).setupGpu(options)))
+
+const tokens = program
+  .command('tokens')
+  .description('creates, lists and revokes bearer tokens: of a running process, or of the data directory where none runs')
+tokens
+  .command('create')
+  .argument('<name>', 'letters, digits, dots, dashes and underscores')
+  .requiredOption('--scope <scope...>', 'ask:GATEWAY, ask:*, read or manage')
+  .description('creates a token and prints it, this once')
+  .addOption(onProcess())
+  .addOption(json())
+  .action(async (name: string, options: import('./tokens.ts').TokensOptions & { scope: readonly string[] }) =>
+    finish(await (await import('./tokens.ts')).createToken(name, options)),
+  )
+tokens
+  .command('list')
+  .description('names them, with their scopes')
+  .addOption(onProcess())
+  .addOption(json())
+  .action(async (options: import('./tokens.ts').TokensOptions) => finish(await (await import('./tokens.ts')).listTokens(options)))
+tokens
+  .command('revoke')
+  .argument('<name>', 'as the list names it')
+  .description('makes a token invalid at once')
+  .addOption(onProcess())
+  .addOption(json())
+  .action(async (name: string, options: import('./tokens.ts').TokensOptions) =>
+    finish(await (await import('./tokens.ts')).revokeToken(name, options)),
+  )
 
 for (const verb of ['request', 'submit'] as const) {
   program

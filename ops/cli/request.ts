@@ -1,6 +1,7 @@
 import { readFile } from 'node:fs/promises'
 import { WaggleError } from '../../topology/waggle-error.ts'
 import { loadConfig } from '../config/config.ts'
+import { bearer, environmentToken } from '../inspection/bearer.ts'
 import { problemOf } from '../inspection/http-problem.ts'
 import { runningProcess } from '../inspection/open-management.ts'
 import { contentTypeOfFile } from './content-types.ts'
@@ -22,9 +23,9 @@ export interface RequestOptions {
 /** `waggle request GATEWAY` and `waggle submit GATEWAY`: prints the answer unchanged, or the id of a submitted request. */
 export async function request(options: RequestOptions): Promise<number> {
   const { verb, gateway, json } = options
-  const url = options.url ?? (await usualUrl())
+  const { url, token } = options.url === undefined ? await usualServer() : { url: options.url, token: environmentToken() }
   const { body, contentType } = await inputOf(options)
-  const headers = new Headers({ 'content-type': contentType })
+  const headers = new Headers({ 'content-type': contentType, ...bearer(token) })
   if (options.idempotencyKey !== undefined) headers.set('idempotency-key', options.idempotencyKey)
   if (options.timeout !== undefined) headers.set('x-timeout-seconds', options.timeout)
   const response = await send(`${url.replace(/\/$/, '')}/v1/gateways/${encodeURIComponent(gateway)}/${verb}`, { method: 'POST', headers, body })
@@ -38,10 +39,10 @@ export async function request(options: RequestOptions): Promise<number> {
   return exitStatus.done
 }
 
-async function usualUrl(): Promise<string> {
+async function usualServer(): Promise<{ readonly url: string; readonly token: string }> {
   const { settings } = loadConfig({ directories: [process.cwd()], env: process.env })
   const running = await runningProcess(settings)
-  return running?.url ?? `http://127.0.0.1:${settings.http_port || 8080}`
+  return running ?? { url: `http://127.0.0.1:${settings.http_port || 8080}`, token: environmentToken() }
 }
 
 async function inputOf({

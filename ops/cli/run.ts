@@ -10,11 +10,13 @@ import { loadConfig } from '../config/config.ts'
 import { hiddenValues } from '../config/hidden-values.ts'
 import type { Settings } from '../config/settings.ts'
 import { readSwarm } from '../config/swarm-file.ts'
+import type { LogLine } from '../process-log/log-line.ts'
 import { LogThreshold } from '../process-log/log-threshold.ts'
 import { CapturedOutput } from './captured-output.ts'
 import { Console } from './console.ts'
 import { type AskedGateway, exampleRequest } from './example-request.ts'
 import { exitStatus } from './exit-status.ts'
+import { reloadAtHangup } from './hangup.ts'
 import { StopSignal } from './stop-signal.ts'
 
 export interface RunOptions {
@@ -37,13 +39,15 @@ export async function run(files: readonly string[], { log, json, acceptLoss }: R
   const redaction = new Redaction(new Map(swarms.flatMap(({ config }) => [...hiddenValues(config)])))
   const { out, release } = outputOf(json, first.config.settings, redaction)
   const stop = new StopSignal(() => out.stopping())
+  const say: LogLine = (module, level, message, fields) => out.log(module, level, redaction.text(message), redaction.fields(fields))
+  let endReload = () => {}
   try {
     const beekeeper = await Beekeeper.open({
       settings: first.config.settings,
       swarms,
       acceptLoss,
       signal: stop.signal,
-      say: (module, level, message, fields) => out.log(module, level, redaction.text(message), redaction.fields(fields)),
+      say,
       onProgress: (what, done, all) => out.progress(what, done, all),
     }).catch((thrown: unknown) => {
       // A start that waits for a model ends by the signal.
@@ -54,6 +58,15 @@ export async function run(files: readonly string[], { log, json, acceptLoss }: R
       out.stopped()
       return exitStatus.done
     }
+    endReload = reloadAtHangup({
+      settings: first.config.settings,
+      load: () => loadConfig({ directories: [dirname(files[0] ?? '.'), process.cwd()], env }).settings,
+      take: (settings) => {
+        beekeeper.reload(settings)
+        out.threshold = LogThreshold.parse(settings.log_level)
+      },
+      say,
+    })
     out.ready({
       gateway: beekeeper.url,
       clickhouse: beekeeper.clickhouseUrl,
@@ -64,7 +77,7 @@ export async function run(files: readonly string[], { log, json, acceptLoss }: R
         asks: json
           ? []
           : running.plan.gateways.map(({ gateway }) =>
-              exampleRequest(askedGateway(running, gateway, beekeeper.url), {
+              exampleRequest(askedGateway(running, gateway, beekeeper), {
                 swarm: dirname(files[at] ?? '.'),
                 written: join(first.config.settings.data_dir, 'examples'),
               }),
@@ -78,6 +91,7 @@ export async function run(files: readonly string[], { log, json, acceptLoss }: R
     return exitStatus.done
   } finally {
     stop.release()
+    endReload()
     release()
   }
 }
@@ -96,6 +110,6 @@ function outputOf(json: boolean, settings: Settings, redaction: Redaction): { re
   }
 }
 
-function askedGateway(swarm: RunningSwarm, name: string, url: string): AskedGateway {
-  return { name, url, answers: swarm.plan.outcomesTopic !== null, input: swarm.exampleInput(name) }
+function askedGateway(swarm: RunningSwarm, name: string, { url, needsToken }: Beekeeper): AskedGateway {
+  return { name, url, needsToken, answers: swarm.plan.outcomesTopic !== null, input: swarm.exampleInput(name) }
 }

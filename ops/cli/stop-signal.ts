@@ -1,4 +1,5 @@
 import { systemClock } from '../../connectors/system/system-clock.ts'
+import { isAtTerminal } from './hangup.ts'
 
 /**
  * The first signal that ends a process. From half a second later, or from `release` on, the system's own answer to the next signal is back: it ends the process at
@@ -34,5 +35,6 @@ export class StopSignal {
   }
 }
 
-const signals = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const
+/** A process that has no terminal reads its settings again at SIGHUP (`reloadAtHangup`). */
+const signals = isAtTerminal() ? (['SIGINT', 'SIGTERM', 'SIGHUP'] as const) : (['SIGINT', 'SIGTERM'] as const)
 const sameSignalMs = 500

@@ -1,9 +1,11 @@
 import { accessSync, constants } from 'node:fs'
+import { parseTokens } from '../../connectors/gateway/access/access-token.ts'
 import { AllowedHosts } from '../../connectors/objects/allowed-hosts.ts'
 import { mistakeAt } from '../../topology/swarm/document.ts'
-import type { WaggleError } from '../../topology/waggle-error.ts'
+import { WaggleError } from '../../topology/waggle-error.ts'
 import { isLogLevels } from '../process-log/log-threshold.ts'
 import type { Settings } from './settings.ts'
+import { tokensText } from './tokens-text.ts'
 
 /**
  * The mistakes between settings that depend on each other, each at the setting to correct. `settingPlace` gives a setting's place in the file, or its
@@ -20,6 +22,7 @@ export function checkSettings(settings: Settings, settingPlace: (key: keyof Sett
       'Write debug, info, warn or error; or module=level, several with commas.',
     )
   checkHosts(settings, add)
+  checkTokens(settings, add)
   checkAllowedHosts(settings, 'model_hosts', add)
   checkAllowedHosts(settings, 'http_call_hosts', add)
   if (settings.log !== 'kafka') return mistakes
@@ -99,6 +102,19 @@ function checkHosts({ hosts }: Settings, add: Add): void {
   for (const name of hosts === null ? [] : hosts.split(',')) {
     if (/^\s*(?:[a-z0-9._-]+|\[[0-9a-f:.]+\])(?::\d{1,5})?\s*$/i.test(name)) continue
     add('hosts', `${JSON.stringify(name)} is not a name of a server`, 'Write names with commas between them, as in waggle,proxy.example:8443.')
+  }
+}
+
+function checkTokens(settings: Settings, add: Add): void {
+  const next = 'Write NAME=SECRET:SCOPE, as in web=0123456789abcdef:ask:teddy. Scopes are ask:GATEWAY, ask:*, read and manage.'
+  for (const key of ['tokens', 'tokens_file'] as const) {
+    try {
+      parseTokens(tokensText({ tokens: null, tokens_file: null, [key]: settings[key] }))
+    } catch (thrown) {
+      if (thrown instanceof WaggleError) add(key, thrown.message, thrown.next)
+      else if (thrown instanceof RangeError) add(key, thrown.message, next)
+      else throw thrown
+    }
   }
 }
 

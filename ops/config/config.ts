@@ -28,9 +28,8 @@ export interface ConfigSource {
 
 /** Merges defaults, waggle.yaml and the environment; the later one wins. WAGGLE_INVALID_CONFIG lists every mistake with its place. */
 export function loadConfig({ directories, env }: ConfigSource): Config {
-  const file = directories.map((directory) => join(directory, 'waggle.yaml')).find((path) => existsSync(path))
   const mistakes: WaggleError[] = []
-  const written = file === undefined ? nothingWritten : readFile(file, mistakes)
+  const { file, written } = readWritten(directories, mistakes)
   const given = Object.fromEntries(settings.map((setting) => [setting.key, settingValue(setting, written.values, env, mistakes)]))
   const values = withDefaults(given)
   if (mistakes.length === 0) mistakes.push(...checkSettings(values, (key) => settingPlace(key, written, env)))
@@ -41,6 +40,24 @@ export function loadConfig({ directories, env }: ConfigSource): Config {
     resolve: new ResolveMap(map, file === undefined ? process.cwd() : dirname(resolve(file))),
     secrets: new ChainedSecrets([new EnvironmentSecrets(env), ...(values.secrets_dir === null ? [] : [new SecretFolder(values.secrets_dir)])]),
   }
+}
+
+/** The origin of a setting's value. */
+export interface SettingSource {
+  readonly from: 'default' | 'file' | 'environment'
+  /** `FILE:LINE:COL`, or the variable; null for a default. */
+  readonly place: string | null
+}
+
+/** The origin of each setting. Throws what `loadConfig` throws for a file that cannot be read. */
+export function settingSources({ directories, env }: ConfigSource): ReadonlyMap<keyof Settings, SettingSource> {
+  const { written } = readWritten(directories, [])
+  const sourceOf = ({ key, variable }: Setting): SettingSource => {
+    if ((ownMember(env, variable) ?? '') !== '') return { from: 'environment', place: variable }
+    const isOfFile = written.document !== null && Object.hasOwn(written.values, key)
+    return isOfFile ? { from: 'file', place: settingPlace(key, written, env) } : { from: 'default', place: null }
+  }
+  return new Map(settings.map((setting) => [setting.key, sourceOf(setting)]))
 }
 
 interface Written {
@@ -63,6 +80,11 @@ function settingPlace(key: keyof Settings, { values, document }: Written, env: C
   const variable = settings.find((setting) => setting.key === key)?.variable ?? key
   const isOfFile = document !== null && Object.hasOwn(values, key) && !ownMember(env, variable)
   return isOfFile ? document.place([key]) : variable
+}
+
+function readWritten(directories: readonly string[], mistakes: WaggleError[]): { readonly file: string | undefined; readonly written: Written } {
+  const file = directories.map((directory) => join(directory, 'waggle.yaml')).find((path) => existsSync(path))
+  return { file, written: file === undefined ? nothingWritten : readFile(file, mistakes) }
 }
 
 function readFile(file: string, mistakes: WaggleError[]): Written {

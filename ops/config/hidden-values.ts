@@ -1,4 +1,6 @@
+import { clearSecrets } from '../../connectors/gateway/access/access-token.ts'
 import type { Config } from './config.ts'
+import { tokensText } from './tokens-text.ts'
 
 /** Values that no output may show, by name: a swarm's secrets, and secret settings. */
 export function hiddenValues({ secrets, settings }: Config): ReadonlyMap<string, string> {
@@ -14,6 +16,7 @@ export function hiddenValues({ secrets, settings }: Config): ReadonlyMap<string,
     const value = settings[key]
     if (value !== null) hidden.set(key, value)
   }
+  for (const [name, value] of clearSecrets(tokensText(settings))) hidden.set(`token ${name}`, value)
   for (const key of ['clickhouse_url', 'schema_registry_url'] as const) {
     const url = URL.parse(settings[key] ?? '')
     if (url === null) continue

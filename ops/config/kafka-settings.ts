@@ -92,9 +92,12 @@ export const kafkaSettings: readonly Setting[] = [
     about: 'How this process signs in. Without it it does not.',
   },
   text('kafka_sasl_username', 'KAFKA_SASL_USERNAME', 'For plain and scram.'),
-  text('kafka_sasl_password', 'KAFKA_SASL_PASSWORD', 'For plain and scram.'),
-  text('kafka_sasl_token', 'KAFKA_SASL_TOKEN', 'For oauthbearer: a token that does not run out.'),
-  text('kafka_sasl_token_command', 'KAFKA_SASL_TOKEN_COMMAND', 'For oauthbearer: a command that prints a token, run for each connection.'),
+  { ...text('kafka_sasl_password', 'KAFKA_SASL_PASSWORD', 'For plain and scram.'), isSecret: true },
+  { ...text('kafka_sasl_token', 'KAFKA_SASL_TOKEN', 'For oauthbearer: a token that does not run out.'), isSecret: true },
+  {
+    ...text('kafka_sasl_token_command', 'KAFKA_SASL_TOKEN_COMMAND', 'For oauthbearer: a command that prints a token, run for each connection.'),
+    isSecret: true,
+  },
 ]
 
 function text(key: Setting['key'], variable: string, about: string): Setting {

@@ -7,6 +7,8 @@ export interface Settings {
   readonly http_port: number
   readonly host: string
   readonly hosts: string | null
+  readonly tokens: string | null
+  readonly tokens_file: string | null
   readonly max_connections: number | null
   readonly data_dir: string
   readonly log: 'embedded' | 'kafka'
@@ -63,6 +65,10 @@ export interface Setting {
   readonly default: string | number | null
   /** The default on a Kafka cluster, if it differs. */
   readonly defaultOnKafka?: string | null
+  /** True: a running process takes a new value at SIGHUP. */
+  readonly reloads?: true
+  /** True: the value is shown nowhere. */
+  readonly isSecret?: true
   readonly about: string
 }
 
@@ -73,7 +79,7 @@ export const settings: readonly Setting[] = [
     variable: 'WAGGLE_HOST',
     schema: Type.String({ minLength: 1 }),
     default: '127.0.0.1',
-    about: 'Address to listen on; loopback only.',
+    about: 'Address to listen on. Beyond loopback it needs tokens.',
   },
   {
     key: 'hosts',
@@ -81,6 +87,24 @@ export const settings: readonly Setting[] = [
     schema: Type.String({ minLength: 1 }),
     default: null,
     about: 'Names of this server beside the loopback ones, such as those of a proxy, with commas between them: name, or name:port. Others get 421.',
+  },
+  {
+    key: 'tokens',
+    variable: 'WAGGLE_TOKENS',
+    schema: Type.String({ minLength: 1 }),
+    default: null,
+    reloads: true,
+    isSecret: true,
+    about:
+      'Bearer tokens: NAME=SECRET:SCOPE,SCOPE, several with ; between them. Scopes are ask:GATEWAY, ask:*, read and manage; sha256-HEX in place of a secret is its hash. With a token, every caller needs one.',
+  },
+  {
+    key: 'tokens_file',
+    variable: 'WAGGLE_TOKENS_FILE',
+    schema: Type.String({ minLength: 1 }),
+    default: null,
+    reloads: true,
+    about: 'A file with more tokens, one a line, as in WAGGLE_TOKENS.',
   },
   {
     key: 'max_connections',
@@ -108,6 +132,7 @@ export const settings: readonly Setting[] = [
     variable: 'WAGGLE_LOG_LEVEL',
     schema: Type.String(),
     default: 'info',
+    reloads: true,
     about: 'Least level of the lines in this process’s log: debug, info, warn or error; one module’s as module=level, several with commas.',
   },
   {

@@ -46,6 +46,6 @@ async function closing<T>(management: Management, work: (management: Management)
 export async function runningProcess({ log, data_dir }: Settings): Promise<RemoteManagement | null> {
   const address = log === 'embedded' ? readAddress(data_dir) : null
   if (address === null) return null
-  const remote = await RemoteManagement.open(address.url).catch(() => null)
+  const remote = await RemoteManagement.open(address.url, address.token).catch(() => null)
   return remote?.instance === address.instance ? remote : null
 }

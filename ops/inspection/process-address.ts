@@ -6,6 +6,8 @@ export interface ProcessAddress {
   readonly url: string
   /** The id of the run. Another process may have the address now. */
   readonly instance: string
+  /** A bearer token for this run: who can read the data directory may manage the process. */
+  readonly token: string
 }
 
 export function writeAddress(dataDirectory: string, address: ProcessAddress): void {
@@ -25,7 +27,8 @@ export function readAddress(dataDirectory: string): ProcessAddress | null {
     const found: unknown = JSON.parse(readFileSync(pathIn(dataDirectory), 'utf8'))
     if (typeof found !== 'object' || found === null || !('url' in found) || !('instance' in found)) return null
     const { url, instance } = found
-    return typeof url === 'string' && typeof instance === 'string' && URL.canParse(url) ? { url, instance } : null
+    const token = 'token' in found && typeof found.token === 'string' ? found.token : ''
+    return typeof url === 'string' && typeof instance === 'string' && URL.canParse(url) ? { url, instance, token } : null
   } catch {
     return null
   }

@@ -10,28 +10,28 @@ import type {
   TopicRow,
 } from '../../topology/swarm/management.ts'
 import type { RequestTrace } from '../../topology/swarm/request/request-trace.ts'
-import { WaggleError } from '../../topology/waggle-error.ts'
-import { problemOf } from './http-problem.ts'
+import { environmentToken } from './bearer.ts'
+import { answerMs, callServer, unreachable } from './server-call.ts'
 
 /** Topics and dead letters of the log of a running process, through its HTTP port. */
 export class RemoteManagement implements Management {
   readonly instance: string
   readonly url: string
+  readonly token: string
   readonly #closed = new AbortController()
 
-  private constructor(url: string, instance: string) {
+  private constructor(url: string, instance: string, token: string) {
     this.url = url
     this.instance = instance
+    this.token = token
   }
 
-  /** Throws WAGGLE_UNREACHABLE if no Waggle answers at the address. */
-  static async open(url: string): Promise<RemoteManagement> {
+  /** Throws WAGGLE_UNREACHABLE if no Waggle answers at the address. `token`: a bearer token; empty for none. */
+  static async open(url: string, token = environmentToken()): Promise<RemoteManagement> {
     const base = url.replace(/\/+$/, '')
-    const { instance } = (await answerOf(await send(base, `${base}/v1/process`, { signal: AbortSignal.timeout(answerMs) }))) as {
-      readonly instance?: unknown
-    }
+    const { instance } = (await callServer({ url: base, token }, { method: 'GET', path: '/v1/process' })) as { readonly instance?: unknown }
     if (typeof instance !== 'string') throw unreachable(base, 'it is not a Waggle that can be managed', undefined)
-    return new RemoteManagement(base, instance)
+    return new RemoteManagement(base, instance, token)
   }
 
   topics(): Promise<readonly TopicRow[]> {
@@ -78,33 +78,9 @@ export class RemoteManagement implements Management {
 
   async #call(method: string, path: string, waitMs = 0): Promise<unknown> {
     const signal = AbortSignal.any([this.#closed.signal, AbortSignal.timeout(answerMs + waitMs)])
-    return answerOf(await send(this.url, `${this.url}${path}`, { method, signal }))
+    return callServer(this, { method, path, signal })
   }
 }
 
-async function answerOf(response: Response): Promise<unknown> {
-  const bytes = Buffer.from(await response.arrayBuffer())
-  if (!response.ok) throw problemOf(response, bytes)
-  return bytes.length === 0 ? null : (JSON.parse(bytes.toString()) as unknown)
-}
-
-async function send(origin: string, url: string, init: RequestInit): Promise<Response> {
-  try {
-    return await fetch(url, init)
-  } catch (thrown) {
-    const { cause, name } = thrown as { readonly cause?: { readonly code?: string; readonly message?: string }; readonly name?: string }
-    throw unreachable(origin, cause?.code ?? cause?.message ?? name ?? String(thrown), thrown)
-  }
-}
-
-function unreachable(origin: string, why: string, cause: unknown): WaggleError {
-  return new WaggleError('WAGGLE_UNREACHABLE', {
-    message: `${origin} cannot be reached (${why})`,
-    next: 'Start a swarm with `waggle run FILE`, or say with --url where it runs.',
-    cause,
-  })
-}
-
-const answerMs = 30_000
 /** A model has 15 minutes to open on a GPU. */
 const reloadMs = 15 * 60_000

@@ -30,7 +30,8 @@ function run(node, argv, killsAtSecondSignal) {
   const child = spawn(node, argv, { stdio: 'inherit', env })
   for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP']) {
     process.on(signal, () => {
-      if (killsAtSecondSignal) killIfSecond()
+      // Without a terminal SIGHUP makes the process read its settings again, and does not stop it.
+      if (killsAtSecondSignal && (signal !== 'SIGHUP' || process.stdin.isTTY)) killIfSecond()
       // A terminal sends Ctrl-C to the whole foreground group, so it is not forwarded.
       if (signal === 'SIGINT' && process.stdin.isTTY) return
       child.kill(signal)

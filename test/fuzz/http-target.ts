@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict'
 import { brotliCompressSync, gzipSync } from 'node:zlib'
+import { noTokens } from '../../connectors/gateway/access/caller.ts'
 import { type HttpGateway, openHttpGateway } from '../../connectors/gateway/http/http-gateway.ts'
 import { systemClock } from '../../connectors/system/system-clock.ts'
 import { SystemRandom } from '../../connectors/system/system-random.ts'
@@ -113,6 +114,7 @@ const failures: unknown[] = []
 function open(): Promise<HttpGateway> {
   return openHttpGateway({
     requests: echo,
+    callers: noTokens,
     clock: systemClock,
     random: new SystemRandom(),
     idSecret: new Uint8Array(32),

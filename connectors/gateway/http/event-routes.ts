@@ -26,6 +26,7 @@ export function eventRoutes(app: FastifyInstance, options: EventRoutesOptions): 
   app.get<{ Params: { id: string } }>(
     '/v1/requests/:id/events',
     {
+      config: { scope: 'own' },
       schema: {
         tags: ['requests'],
         summary: 'The events of a request: accepted, each bee that is done, and the answer',

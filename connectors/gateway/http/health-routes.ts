@@ -9,7 +9,8 @@ export interface HealthRoutesOptions {
 /** Routes for orchestrators (is the process alive, do its swarms answer) and for Prometheus (metrics). */
 export function healthRoutes(app: FastifyInstance, { notReady, metrics }: HealthRoutesOptions): void {
   // These routes answer under any load: an overloaded process is alive, and a restart would only cost more.
-  const config = { pressureHandler: () => {}, rateLimit: false }
+  const config = { scope: 'open', pressureHandler: () => {}, rateLimit: false } as const
+  const metricsConfig = { ...config, scope: 'read', isOpenWithoutTokens: true } as const
   app.get('/healthz', { config, schema: { tags: ['health'], summary: 'The process lives' } }, async () => ({ status: 'ok' }))
   app.get('/readyz', { config, schema: { tags: ['health'], summary: 'Every swarm answers' } }, async (_, reply) => {
     const reason = notReady()
@@ -20,8 +21,8 @@ export function healthRoutes(app: FastifyInstance, { notReady, metrics }: Health
           .header('retry-after', '2')
           .send({ status: 'not ready', reason: callerText(reason) })
   })
-  app.get('/metrics', { config, schema: { tags: ['health'], summary: 'What is measured, for Prometheus' } }, async (_, reply) =>
+  app.get('/metrics', { config: metricsConfig, schema: { tags: ['health'], summary: 'What is measured, for Prometheus' } }, async (_, reply) =>
     reply.header('content-type', 'text/plain; version=0.0.4; charset=utf-8').header('cache-control', 'no-store').send(metrics()),
   )
-  app.get('/openapi.json', { schema: { hide: true } }, async () => app.swagger())
+  app.get('/openapi.json', { config: { scope: 'open' }, schema: { hide: true } }, async () => app.swagger())
 }

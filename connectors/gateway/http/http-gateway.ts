@@ -13,6 +13,8 @@ import type { Requests } from '../../../topology/swarm/request/requests.ts'
 import { WaggleError } from '../../../topology/waggle-error.ts'
 import { type OwnNames, ownNames, siteRefusal } from '../../http/same-site.ts'
 import { securityHeaders } from '../../http/security-headers.ts'
+import type { Callers } from '../access/caller.ts'
+import { guardRoutes } from '../access/route-guard.ts'
 import { RequestIdentity } from '../request-identity.ts'
 import { BodyLimits } from './body-limits.ts'
 import { boundConnections } from './connections.ts'
@@ -22,6 +24,7 @@ import { KnownMethods } from './known-methods.ts'
 import { managementRoutes } from './management-routes.ts'
 import { ProblemError, problemOf, rawProblem, sendProblem } from './problem.ts'
 import { requestRoutes } from './request-routes.ts'
+import { type TokenRegistry, tokenRoutes } from './token-routes.ts'
 
 export interface HttpGatewayOptions {
   readonly requests: Requests
@@ -29,6 +32,10 @@ export interface HttpGatewayOptions {
   readonly management?: Management
   /** Undefined: requests cannot be followed. */
   readonly events?: RequestEvents
+  /** The tokens of callers. `noTokens` where there are none. */
+  readonly callers: Callers
+  /** The tokens that operators manage. Undefined: there are no such routes. */
+  readonly tokens?: TokenRegistry
   readonly clock: Clock
   readonly random: Random
   /** The secret for deriving request ids. */
@@ -189,6 +196,7 @@ async function httpGateway(options: HttpGatewayOptions, bodies: BodyLimits): Pro
     reply.raw.socket?.setTimeout(idleMs)
   })
   refuseBeforeBody(app, options, bodies)
+  guardRoutes(app, { callers: options.callers, identity })
   reportAnswers(app, options)
   // Every content type is an input, so the routes read bodies themselves.
   app.removeAllContentTypeParsers()
@@ -202,7 +210,11 @@ async function httpGateway(options: HttpGatewayOptions, bodies: BodyLimits): Pro
     })
   }
   await app.register(swagger, {
-    openapi: { openapi: '3.1.0', info: { title: 'Waggle', version: '1', description: 'Requests to the swarms of this process.' } },
+    openapi: {
+      openapi: '3.1.0',
+      info: { title: 'Waggle', version: '1', description: 'Requests to the swarms of this process.' },
+      components: { securitySchemes: { bearer: { type: 'http', scheme: 'bearer', description: 'A token; none is needed where there are none.' } } },
+    },
   })
   await app.register(async (scope) => {
     const { requests, clock, requestTimeoutMs, events } = options
@@ -210,8 +222,9 @@ async function httpGateway(options: HttpGatewayOptions, bodies: BodyLimits): Pro
     if (events !== undefined) eventRoutes(scope, { requests, events, clock })
     healthRoutes(scope, options)
   })
-  const { management } = options
+  const { management, tokens } = options
   if (management !== undefined) await app.register(async (scope) => managementRoutes(scope, management))
+  if (tokens !== undefined) await app.register(async (scope) => tokenRoutes(scope, tokens, bodies))
   await app.ready()
   return app
 }

@@ -1,30 +1,11 @@
-import type { IncomingHttpHeaders } from 'node:http'
 import type { FastifyInstance, FastifyReply } from 'fastify'
 import { Type } from 'typebox'
 import { type Management, managementLimits } from '../../../topology/swarm/management.ts'
 import { ProblemError } from './problem.ts'
 import { requestIdIn } from './request-id.ts'
 
-declare module 'fastify' {
-  interface FastifyContextConfig {
-    /** The permission that a token needs for this route. */
-    readonly scope?: 'read' | 'topics:read' | 'dead-letters:read' | 'dead-letters:write' | 'requests:read' | 'models:read' | 'models:write'
-  }
-}
-
-/**
- * Routes for operators: topics, records, traces, dead letters and models. One hook guards them all, and each route names the permission that it needs in
- * `config.scope`. Waggle has no tokens yet, so the hook accepts callers of this machine, and refuses callers behind a proxy.
- */
+/** Routes for operators: topics, records, traces, dead letters and models. `guardRoutes` guards them, and each names the permission that it needs. */
 export function managementRoutes(app: FastifyInstance, management: Management): void {
-  app.addHook('onRequest', async ({ headers }) => {
-    if (!isLocal(headers)) {
-      throw new ProblemError(
-        'WAGGLE_NOT_LOCAL',
-        'Topics, traces, dead letters and models are shown to callers of this machine alone: ask at http://127.0.0.1:PORT, without a proxy',
-      )
-    }
-  })
   // A call that waits for records would delay the end of the process.
   app.addHook('preClose', () => management.close())
 
@@ -32,13 +13,13 @@ export function managementRoutes(app: FastifyInstance, management: Management): 
     sendJson(reply, { instance: management.instance }),
   )
 
-  app.get('/v1/topics', { config: { scope: 'topics:read' }, schema: { ...tags, summary: 'The topics of the log' } }, async (_, reply) =>
+  app.get('/v1/topics', { config: { scope: 'read' }, schema: { ...tags, summary: 'The topics of the log' } }, async (_, reply) =>
     sendJson(reply, await management.topics()),
   )
 
   app.get<{ Params: { topic: string }; Querystring: Query }>(
     '/v1/topics/:topic/records',
-    { config: { scope: 'topics:read' }, schema: { ...tags, summary: 'Records of a topic, decoded; a page a call', querystring: pageQuery } },
+    { config: { scope: 'read' }, schema: { ...tags, summary: 'Records of a topic, decoded; a page a call', querystring: pageQuery } },
     async ({ params, query }, reply) => {
       const max = numberOf(query, 'max', { usual: 100, most: managementLimits.records })
       const waitMs = 1000 * numberOf(query, 'wait_seconds', { usual: 0, most: managementLimits.waitMs / 1000 })
@@ -48,7 +29,7 @@ export function managementRoutes(app: FastifyInstance, management: Management): 
 
   app.get<{ Querystring: Query }>(
     '/v1/dead-letters',
-    { config: { scope: 'dead-letters:read' }, schema: { ...tags, summary: 'Inputs that failed, the newest first', querystring: lettersQuery } },
+    { config: { scope: 'read' }, schema: { ...tags, summary: 'Inputs that failed, the newest first', querystring: lettersQuery } },
     async ({ query }, reply) => {
       const max = numberOf(query, 'max', { usual: 100, most: managementLimits.deadLetters })
       return sendJson(reply, await management.deadLetters({ swarm: query.swarm ?? null, max, after: query.after ?? null }))
@@ -57,19 +38,19 @@ export function managementRoutes(app: FastifyInstance, management: Management): 
 
   app.get<{ Params: { id: string } }>(
     '/v1/dead-letters/:id',
-    { config: { scope: 'dead-letters:read' }, schema: { ...tags, summary: 'One dead letter with its content' } },
+    { config: { scope: 'read' }, schema: { ...tags, summary: 'One dead letter with its content' } },
     async ({ params }, reply) => sendJson(reply, await management.deadLetter(params.id)),
   )
 
   app.post<{ Params: { id: string } }>(
     '/v1/dead-letters/:id/retry',
-    { config: { scope: 'dead-letters:write' }, schema: { ...tags, summary: 'Sends the input of a dead letter again' } },
+    { config: { scope: 'manage' }, schema: { ...tags, summary: 'Sends the input of a dead letter again' } },
     async ({ params }, reply) => sendJson(reply.code(202), await management.retry(params.id)),
   )
 
   app.delete<{ Params: { id: string } }>(
     '/v1/dead-letters/:id',
-    { config: { scope: 'dead-letters:write' }, schema: { ...tags, summary: 'Takes a dead letter out of the list' } },
+    { config: { scope: 'manage' }, schema: { ...tags, summary: 'Takes a dead letter out of the list' } },
     async ({ params }, reply) => {
       await management.discard(params.id)
       return reply.code(204).send()
@@ -78,27 +59,21 @@ export function managementRoutes(app: FastifyInstance, management: Management): 
 
   app.get<{ Params: { id: string } }>(
     '/v1/requests/:id/trace',
-    { config: { scope: 'requests:read' }, schema: { ...tags, summary: 'The way of a request: each step with its place, its times and its batch' } },
+    { config: { scope: 'read' }, schema: { ...tags, summary: 'The way of a request: each step with its place, its times and its batch' } },
     async ({ params }, reply) => sendJson(reply.header('x-request-id', requestIdIn(params.id)), await management.trace(params.id)),
   )
 
   app.get(
     '/v2/models',
-    { config: { scope: 'models:read' }, schema: { ...tags, summary: 'The models that bees run, with their versions' } },
+    { config: { scope: 'read' }, schema: { ...tags, summary: 'The models that bees run, with their versions' } },
     async (_, reply) => sendJson(reply, await management.models()),
   )
 
   app.post<{ Params: { swarm: string; bee: string } }>(
     '/v2/models/:swarm/bees/:bee/reload',
-    { config: { scope: 'models:write' }, schema: { ...tags, summary: 'Looks for new versions of a bee’s model now' } },
+    { config: { scope: 'manage' }, schema: { ...tags, summary: 'Looks for new versions of a bee’s model now' } },
     async ({ params }, reply) => sendJson(reply, await management.reloadModel(params.swarm, params.bee)),
   )
-}
-
-/** False for a request that a proxy has passed on, according to its headers. */
-function isLocal(headers: IncomingHttpHeaders): boolean {
-  const isForwarded = ['forwarded', 'via', 'x-forwarded-for', 'x-forwarded-host', 'x-real-ip'].some((name) => headers[name] !== undefined)
-  return !isForwarded && /^(localhost|127(\.\d{1,3}){3}|\[::1\])(:\d+)?$/i.test(headers.host ?? '')
 }
 
 interface Query {

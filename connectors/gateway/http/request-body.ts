@@ -20,6 +20,12 @@ export async function readBody(request: FastifyRequest, reply: FastifyReply, bod
   return checked(bytes, contentType)
 }
 
+/** Reads a body that must be JSON, whatever its content type. Throws a ProblemError. */
+export async function readJson(request: FastifyRequest, reply: FastifyReply, bodies: BodyLimits): Promise<unknown> {
+  const bytes = await bodies.read(request.raw, reply.raw)
+  return attempt('The body is not JSON', () => edgeJson(bytes))
+}
+
 function checked(bytes: Uint8Array, contentType: string): RequestBody {
   if (bytes.length === 0) throw new ProblemError('WAGGLE_EMPTY_BODY', 'The body is empty: send the input of the swarm as the body')
   const mediaType = (contentType.split(';', 1)[0] ?? '').trim().toLowerCase()
@@ -42,9 +48,9 @@ async function readMultipart(bytes: Buffer<ArrayBuffer>, contentType: string): P
   return checked(Buffer.from(JSON.stringify(Object.fromEntries(form.fields))), jsonType)
 }
 
-function attempt(what: string, parse: () => unknown): void {
+function attempt<T>(what: string, parse: () => T): T {
   try {
-    parse()
+    return parse()
   } catch (thrown) {
     throw new ProblemError('WAGGLE_BAD_BODY', `${what}: ${thrown instanceof Error ? thrown.message : String(thrown)}`)
   }

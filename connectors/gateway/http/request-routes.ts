@@ -31,6 +31,7 @@ export function requestRoutes(app: FastifyInstance, options: RequestRoutesOption
   app.post<GatewayRoute>(
     '/v1/gateways/:gateway/request',
     {
+      config: { scope: 'ask' },
       schema: { ...entrance, summary: 'Sends an input and waits for the answer', response: answers('200', 'What the swarm’s respond bee got.') },
       onRequest: guard,
     },
@@ -47,6 +48,7 @@ export function requestRoutes(app: FastifyInstance, options: RequestRoutesOption
   app.post<GatewayRoute>(
     '/v1/gateways/:gateway/submit',
     {
+      config: { scope: 'ask' },
       schema: { ...entrance, summary: 'Sends an input; the answer is asked for later', response: answers('202', 'The input is durable.', submitted) },
       onRequest: guard,
     },
@@ -59,6 +61,7 @@ export function requestRoutes(app: FastifyInstance, options: RequestRoutesOption
   app.get<{ Params: { id: string } }>(
     '/v1/requests/:id',
     {
+      config: { scope: 'own' },
       schema: {
         tags: ['requests'],
         summary: 'What became of a request',
@@ -99,7 +102,8 @@ async function newRequest(
   const { gateway } = request.params
   const key = idempotencyKeyOf(request)
   const timeoutMs = timeoutOf(request.headers['x-timeout-seconds']) ?? usualTimeoutMs
-  const id = key === null ? request.id : identity.derived(gateway, callerOf(request), key)
+  const { name: caller } = request.caller
+  const id = key !== null ? identity.derived(gateway, caller, key) : caller === '' ? request.id : identity.fresh(caller)
   reply.header('x-request-id', id)
   const { bytes, contentType } = await readBody(request, reply, bodies)
   const refusal = requests.refusal(gateway)
@@ -120,11 +124,6 @@ async function newRequest(
 function idempotencyKeyOf(request: FastifyRequest<GatewayRoute>): string | null {
   const key = request.headers['idempotency-key']
   return typeof key === 'string' && key !== '' ? key : null
-}
-
-/** There are no tokens yet, so all callers count as one. */
-function callerOf(_: FastifyRequest<GatewayRoute>): string {
-  return ''
 }
 
 function timeoutOf(header: string | string[] | undefined): number | null {

@@ -5,6 +5,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, before, describe, it } from 'node:test'
 import type { BeeRequest } from '../../../bees/define-bee.ts'
+import { noTokens } from '../../../connectors/gateway/access/caller.ts'
 import { type HttpGateway, type HttpGatewayOptions, openHttpGateway } from '../../../connectors/gateway/http/http-gateway.ts'
 import { openEmbeddedLog } from '../../../connectors/log/embedded/embedded-log.ts'
 import { systemClock } from '../../../connectors/system/system-clock.ts'
@@ -56,6 +57,7 @@ describe('The HTTP gateway', () => {
   function optionsFor(requests: Requests, more: Partial<HttpGatewayOptions> = {}): HttpGatewayOptions {
     return {
       requests,
+      callers: noTokens,
       clock: systemClock,
       random: new SystemRandom(),
       idSecret: new Uint8Array(32),

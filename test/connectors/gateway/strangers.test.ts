@@ -2,6 +2,7 @@ import assert from 'node:assert/strict'
 import type { Socket } from 'node:net'
 import { after, afterEach, before, describe, it } from 'node:test'
 import { brotliCompressSync, deflateSync, gzipSync } from 'node:zlib'
+import { noTokens } from '../../../connectors/gateway/access/caller.ts'
 import { type HttpGateway, type HttpGatewayOptions, openHttpGateway, type TimeLimits } from '../../../connectors/gateway/http/http-gateway.ts'
 import { systemClock } from '../../../connectors/system/system-clock.ts'
 import { SystemRandom } from '../../../connectors/system/system-random.ts'
@@ -42,6 +43,7 @@ describe('The HTTP gateway and misbehaving callers', () => {
   function optionsFor(more: Partial<HttpGatewayOptions> = {}): HttpGatewayOptions {
     return {
       requests: echo,
+      callers: noTokens,
       clock: systemClock,
       random: new SystemRandom(),
       idSecret: new Uint8Array(32),

@@ -189,9 +189,9 @@ describe('The command line in unusual surroundings', () => {
     for (const answer of answers.slice(1)) assert.match(answer, /"label":"[01]"/)
   })
 
-  it('names a misspelt variable once, and goes on', async () => {
+  it('refuses a misspelt variable, and names the right one', async () => {
     const { status, err } = await waggle(['plan', hello], { env: { WAGGLE_HTPP_PORT: '9000' } })
-    assert.deepEqual([status, err], [0, 'waggle: warning: WAGGLE_HTPP_PORT is not a setting; did you mean WAGGLE_HTTP_PORT?\n'])
+    assert.deepEqual([status, err], [1, 'WAGGLE_HTPP_PORT: the variable is not a setting; Did you mean WAGGLE_HTTP_PORT?\n'])
   })
 
   it('names a wrong setting once, and quotes it', async () => {

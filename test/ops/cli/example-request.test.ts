@@ -19,8 +19,11 @@ describe('The printed example request', () => {
     writeFileSync(join(swarm, file), content)
   }
 
-  function linesOf({ input = null, answers = true }: { input?: unknown; answers?: boolean } = {}) {
-    return exampleRequest({ name: 'door', url: 'http://127.0.0.1:8080', answers, input }, { swarm, written: join(swarm, 'data', 'examples') })
+  function linesOf({ input = null, answers = true, needsToken = false }: { input?: unknown; answers?: boolean; needsToken?: boolean } = {}) {
+    return exampleRequest(
+      { name: 'door', url: 'http://127.0.0.1:8080', answers, input, needsToken },
+      { swarm, written: join(swarm, 'data', 'examples') },
+    )
   }
 
   /** The words that a shell makes of the line. */
@@ -52,6 +55,10 @@ describe('The printed example request', () => {
       `@${join(swarm, 'photos', 'teddy.webp')}`,
       url,
     ])
+  })
+
+  it('sends the token of WAGGLE_TOKEN where callers need one', () => {
+    assert.match(linesOf({ input: 1, needsToken: true })[0] ?? '', /-H "authorization: Bearer \$WAGGLE_TOKEN" /)
   })
 
   it('prefers an input that a bee accepts over a photo', () => {

@@ -32,6 +32,28 @@ export const embeddedFlips = {
     assert.equal(new URL(swarm.url).hostname, '127.0.0.2')
     assert.equal((await swarm.ask({ number: 1 })).status, 200)
     await assert.rejects(SwarmHere.open({ WAGGLE_HOST: '0.0.0.0' }), { code: 'WAGGLE_NOT_LOOPBACK' })
+    await using beyond = await SwarmHere.open({ WAGGLE_HOST: '0.0.0.0', WAGGLE_TOKENS: askingToken })
+    const response = await fetch(`${beyond.url.replace('0.0.0.0', '127.0.0.1')}/v1/process`)
+    assert.equal(response.status, 401)
+    assert.ok(
+      beyond.said.some((line) => /^warn listening on 0\.0\.0\.0 without TLS/.test(line)),
+      beyond.said.join('\n'),
+    )
+  },
+
+  async tokens() {
+    await using open = await SwarmHere.open({})
+    assert.equal((await open.ask({ number: 1 })).status, 200)
+    await using closed = await SwarmHere.open({ WAGGLE_TOKENS: askingToken })
+    assert.deepEqual(await statusesOfAsker(closed), [401, 200])
+  },
+
+  async tokens_file() {
+    await using directory = temporaryDirectory()
+    const file = join(directory.path, 'tokens')
+    writeFileSync(file, `# of the shop\n${askingToken}\n`)
+    await using swarm = await SwarmHere.open({ WAGGLE_TOKENS_FILE: file })
+    assert.deepEqual(await statusesOfAsker(swarm), [401, 200])
   },
 
   async hosts() {
@@ -300,6 +322,17 @@ export const embeddedFlips = {
     assert.deepEqual([await statusThroughStop('0'), await statusThroughStop('20')], [503, 200])
   },
 } as const satisfies { readonly [key in keyof Settings]?: Flip }
+
+const askingToken = 'asker=asker-0123456789:ask:*'
+
+/** The statuses without a token, and with that of `askingToken`. */
+async function statusesOfAsker(swarm: SwarmHere): Promise<readonly number[]> {
+  const [without, having] = [
+    await swarm.ask({ number: 1 }),
+    await swarm.ask({ number: 1 }, { headers: { authorization: 'Bearer asker-0123456789' } }),
+  ]
+  return [without.status, having.status]
+}
 
 const main = resolve(import.meta.dirname, '..', '..', '..', 'ops', 'cli', 'main.ts')
 /** A web server with the small model, and a swarm that takes it from there. */

@@ -1,0 +1,30 @@
+import { createHmac, randomBytes, timingSafeEqual } from 'node:crypto'
+import { type AccessToken, digestOf } from './access-token.ts'
+import type { Caller } from './caller.ts'
+
+/** The tokens that a process accepts now, from several sources, such as the settings and the data directory. */
+export class AccessTokens {
+  readonly #sources = new Map<string, readonly AccessToken[]>()
+  /** The time of a look-up tells nothing about a digest, because its key is a MAC of the digest under a key that only this process has. */
+  readonly #index = new Map<string, { readonly digest: Uint8Array; readonly caller: Caller }>()
+  readonly #key = randomBytes(32)
+
+  /** Replaces all tokens of a source. A token that is left out is not accepted any more. */
+  replace(source: string, tokens: readonly AccessToken[]): void {
+    this.#sources.set(source, tokens)
+    this.#index.clear()
+    for (const { name, digest, scopes } of [...this.#sources.values()].flat())
+      this.#index.set(this.#keyOf(digest), { digest, caller: { name: `token:${name}`, scopes } })
+  }
+
+  /** The caller with this secret; null if no token has it. */
+  find(secret: string): Caller | null {
+    const digest = digestOf(secret)
+    const found = this.#index.get(this.#keyOf(digest))
+    return found !== undefined && timingSafeEqual(found.digest, digest) ? found.caller : null
+  }
+
+  #keyOf(digest: Uint8Array): string {
+    return createHmac('sha256', this.#key).update(digest).digest('base64')
+  }
+}

@@ -1,0 +1,22 @@
+import { everyScope, type Scopes } from './scopes.ts'
+
+/** The program or person behind a request. */
+export interface Caller {
+  /** The owner of its requests: `token:NAME`, and empty where nobody needs a token. It stays the same when a token gets a new secret. */
+  readonly name: string
+  readonly scopes: Scopes
+}
+
+/** The callers that a gateway knows. */
+export interface Callers {
+  /** False: there are no tokens. Everybody who reaches the port may ask, and callers of this machine may manage. */
+  readonly areKnown: boolean
+  /** The caller with this token; null if the token is unknown or no longer valid. */
+  find(token: string): Caller | null | Promise<Caller | null>
+}
+
+/** Every caller of a gateway without tokens. */
+export const anybody: Caller = { name: '', scopes: everyScope }
+
+/** A gateway without tokens. */
+export const noTokens: Callers = { areKnown: false, find: () => null }

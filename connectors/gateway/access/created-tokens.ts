@@ -1,0 +1,140 @@
+import { randomBytes } from 'node:crypto'
+import { existsSync } from 'node:fs'
+import { join } from 'node:path'
+import { WaggleError } from '../../../topology/waggle-error.ts'
+import { readBounded } from '../../system/bounded-file.ts'
+import { writePrivateFile } from '../../system/private-file.ts'
+import { type AccessToken, digestOf, isTokenName } from './access-token.ts'
+import { isScope, type Scope, Scopes } from './scopes.ts'
+
+/** A created token as lists show it: without its secret, which nobody knows but its owner. */
+export interface TokenRow {
+  readonly name: string
+  readonly scopes: readonly Scope[]
+  /** ISO 8601. */
+  readonly created_at: string
+}
+
+/** A new token. Its secret is shown this once. */
+export interface NewToken extends TokenRow {
+  readonly token: string
+}
+
+export interface NewTokenOptions {
+  readonly name: string
+  readonly scopes: readonly string[]
+  readonly nowMs: number
+}
+
+/**
+ * Tokens made by `waggle tokens create`, in the file `tokens.json` of the data directory, which has their hashes alone. Without the file there are no
+ * tokens. The file stays when the last token is revoked, so that the server does not open to everybody.
+ */
+export class CreatedTokens {
+  readonly #file: string
+
+  constructor(dataDirectory: string) {
+    this.#file = join(dataDirectory, 'tokens.json')
+  }
+
+  /** False: no token was ever created here. */
+  get exist(): boolean {
+    return existsSync(this.#file)
+  }
+
+  /** Throws WAGGLE_TOKENS_DAMAGED for a file that Waggle has not written. */
+  read(): readonly AccessToken[] {
+    return this.#read().map(({ name, scopes, sha256 }) => ({ name, scopes: new Scopes(scopes), digest: Buffer.from(sha256, 'hex') }))
+  }
+
+  list(): readonly TokenRow[] {
+    return this.#read().map(({ name, scopes, created_at }) => ({ name, scopes, created_at }))
+  }
+
+  /** Creates a token durably. Throws WAGGLE_TOKEN_INVALID, WAGGLE_TOKEN_EXISTS, and what `read` throws. */
+  create({ name, scopes, nowMs }: NewTokenOptions): NewToken {
+    if (!isTokenName(name)) throw invalid('The name of a token has 1 to 100 letters, digits, dots, dashes and underscores')
+    if (scopes.length === 0) throw invalid('A token needs a scope')
+    const unknown = scopes.find((scope) => !isScope(scope))
+    if (unknown !== undefined) throw invalid(`${JSON.stringify(unknown.slice(0, 100))} is not a scope`)
+    const tokens = this.#read()
+    if (tokens.some((token) => token.name === name)) {
+      throw new WaggleError('WAGGLE_TOKEN_EXISTS', {
+        message: `There is a token ${name} already`,
+        next: 'Take another name, or revoke that token first.',
+      })
+    }
+    const row: TokenRow = { name, scopes: [...new Set(scopes.filter(isScope))], created_at: new Date(nowMs).toISOString() }
+    const token = `wgl_${randomBytes(32).toString('base64url')}`
+    this.#write([...tokens, { ...row, sha256: Buffer.from(digestOf(token)).toString('hex') }])
+    return { ...row, token }
+  }
+
+  /** Throws WAGGLE_UNKNOWN_TOKEN if there is no token of this name. */
+  revoke(name: string): void {
+    const tokens = this.#read()
+    const left = tokens.filter((token) => token.name !== name)
+    if (left.length === tokens.length) {
+      throw new WaggleError('WAGGLE_UNKNOWN_TOKEN', {
+        message: `No token ${name.slice(0, 100)} was created here`,
+        next: 'See `waggle tokens list`. A token of WAGGLE_TOKENS is revoked in that setting.',
+      })
+    }
+    this.#write(left)
+  }
+
+  #read(): readonly StoredToken[] {
+    if (!this.exist) return []
+    const text = Buffer.from(readBounded(this.#file, { maxBytes: maxFileBytes, next: 'Restore the file from a copy.' })).toString()
+    const tokens = tokensIn(text)
+    if (tokens !== null) return tokens
+    throw new WaggleError('WAGGLE_TOKENS_DAMAGED', {
+      message: `${this.#file} is not a list of tokens`,
+      next: 'Restore the file from a copy. Without it, every token has to be created anew.',
+    })
+  }
+
+  #write(tokens: readonly StoredToken[]): void {
+    writePrivateFile(this.#file, `${JSON.stringify({ version, tokens }, null, 2)}\n`)
+  }
+}
+
+interface StoredToken extends TokenRow {
+  readonly sha256: string
+}
+
+const version = 1
+const maxFileBytes = 16 * 1024 * 1024
+
+function tokensIn(text: string): readonly StoredToken[] | null {
+  try {
+    const value: unknown = JSON.parse(text)
+    if (!isFields(value) || value.version !== version || !Array.isArray(value.tokens)) return null
+    const tokens: readonly unknown[] = value.tokens
+    return tokens.every(isStored) ? tokens : null
+  } catch {
+    return null
+  }
+}
+
+function isStored(value: unknown): value is StoredToken {
+  if (!isFields(value)) return false
+  const { name, scopes, created_at, sha256 } = value
+  return (
+    typeof name === 'string' &&
+    isTokenName(name) &&
+    Array.isArray(scopes) &&
+    scopes.every((scope) => typeof scope === 'string' && isScope(scope)) &&
+    typeof created_at === 'string' &&
+    typeof sha256 === 'string' &&
+    /^[0-9a-f]{64}$/.test(sha256)
+  )
+}
+
+function isFields(value: unknown): value is { readonly [key: string]: unknown } {
+  return value !== null && typeof value === 'object' && !Array.isArray(value)
+}
+
+function invalid(message: string): WaggleError {
+  return new WaggleError('WAGGLE_TOKEN_INVALID', { message, next: 'Scopes are ask:GATEWAY, ask:*, read and manage.' })
+}

@@ -1,0 +1,107 @@
+import type { IncomingHttpHeaders } from 'node:http'
+import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
+import { ProblemError } from '../http/problem.ts'
+import type { RequestIdentity } from '../request-identity.ts'
+import { anybody, type Caller, type Callers } from './caller.ts'
+import { isScope, type Scope } from './scopes.ts'
+
+/**
+ * The permission that a route needs. `open`: none, everybody may call it. `ask`: that of the gateway in the path (`:gateway`). `own`: the request in the
+ * path (`:id`) must be the caller's own, or the caller may read. `read` and `manage`: that scope.
+ */
+export type RouteScope = 'open' | 'ask' | 'own' | 'read' | 'manage'
+
+declare module 'fastify' {
+  interface FastifyContextConfig {
+    readonly scope: RouteScope
+    /** True: without tokens, callers of other machines may call this route too, through a proxy. */
+    readonly isOpenWithoutTokens?: boolean
+  }
+  interface FastifyRequest {
+    /** The caller. `anybody` where there are no tokens, and on open routes without a token. */
+    caller: Caller
+  }
+}
+
+export interface RouteGuardOptions {
+  readonly callers: Callers
+  readonly identity: RequestIdentity
+}
+
+/**
+ * Closes all routes that are registered later to callers without the permission of `config.scope`. A route without a scope cannot be registered: Fastify
+ * throws. Answers 401 without a valid token, and 403 with the missing scope.
+ */
+export function guardRoutes(app: FastifyInstance, options: RouteGuardOptions): void {
+  app.decorateRequest('caller')
+  app.addHook('onRoute', (route) => {
+    const scope = route.config?.scope
+    if (scope === undefined) throw new TypeError(`The route ${route.url} has no scope: give it config.scope`)
+    if (scope !== 'open') route.schema = { ...route.schema, security: [{ bearer: [] }] }
+  })
+  app.addHook('onRequest', async (request, reply) => {
+    request.caller = anybody
+    if (request.is404) return
+    const { scope, isOpenWithoutTokens = false } = request.routeOptions.config
+    if (tokenInQuery.test(request.url))
+      throw new ProblemError('WAGGLE_TOKEN_IN_URL', 'A URL may not have a token, because logs keep URLs: send Authorization: Bearer TOKEN')
+    const { callers } = options
+    if (!callers.areKnown) {
+      if ((scope === 'read' || scope === 'manage') && !isOpenWithoutTokens && !isLocal(request.headers)) throw notLocal
+      return
+    }
+    if (scope === 'open' && request.headers.authorization === undefined) return
+    const caller = await callerOf(request, reply, callers)
+    request.caller = caller
+    const missing = missingScope(request, caller, scope, options)
+    if (missing === null) return
+    reply.header('www-authenticate', challenge(missing))
+    throw new ProblemError('WAGGLE_SCOPE_MISSING', `The token may not do this: it lacks the scope ${missing}`)
+  })
+}
+
+async function callerOf({ headers }: FastifyRequest, reply: FastifyReply, callers: Callers): Promise<Caller> {
+  const { authorization } = headers
+  const token = /^bearer +([A-Za-z0-9\-._~+/]+=*) *$/i.exec(authorization ?? '')?.[1]
+  if (token === undefined) {
+    reply.header('www-authenticate', 'Bearer realm="waggle"')
+    throw new ProblemError(
+      'WAGGLE_TOKEN_MISSING',
+      authorization === undefined ? 'The request has no token: send Authorization: Bearer TOKEN' : 'The header Authorization is not Bearer TOKEN',
+    )
+  }
+  const found = callers.find(token)
+  const caller = found instanceof Promise ? await found : found
+  if (caller !== null) return caller
+  reply.header('www-authenticate', 'Bearer realm="waggle", error="invalid_token"')
+  throw new ProblemError('WAGGLE_TOKEN_UNKNOWN', 'The token is unknown, revoked or expired')
+}
+
+/** The scope that the caller lacks; null if the caller may call the route. */
+function missingScope({ params }: FastifyRequest, { name, scopes }: Caller, scope: RouteScope, { identity }: RouteGuardOptions): Scope | null {
+  const { gateway = '', id = '' } = params as { readonly gateway?: string; readonly id?: string }
+  if (scope === 'open') return null
+  // The id alone shows the owner of a request, so a refusal does not tell whether there is such a request.
+  const needed = scope === 'ask' ? (`ask:${gateway}` as const) : scope === 'own' ? 'read' : scope
+  if (scope === 'own' && identity.isOf(id, name)) return null
+  return scopes.allow(needed) ? null : needed
+}
+
+function challenge(scope: Scope): string {
+  // The name of a gateway is the caller's own text here, and may have characters that a header cannot carry.
+  return `Bearer realm="waggle", error="insufficient_scope"${isScope(scope) ? `, scope="${scope}"` : ''}`
+}
+
+/** False for a request that a proxy has passed on, according to its headers. */
+function isLocal(headers: IncomingHttpHeaders): boolean {
+  const isForwarded = ['forwarded', 'via', 'x-forwarded-for', 'x-forwarded-host', 'x-real-ip'].some((name) => headers[name] !== undefined)
+  return !isForwarded && /^(localhost|127(\.\d{1,3}){3}|\[::1\])(:\d+)?$/i.test(headers.host ?? '')
+}
+
+const notLocal = new ProblemError(
+  'WAGGLE_NOT_LOCAL',
+  'Without tokens, operators’ routes are open to callers of this machine alone: ask at http://127.0.0.1:PORT, without a proxy, or create a token',
+)
+
+/** The names of a query under which clients send tokens (RFC 6750, section 2.3, and common ones). */
+const tokenInQuery = /[?&](?:access_token|token|api_key|apikey|authorization|bearer)=/i

@@ -1,0 +1,50 @@
+import type { FastifyInstance } from 'fastify'
+import { Type } from 'typebox'
+import type { NewToken, TokenRow } from '../access/created-tokens.ts'
+import type { BodyLimits } from './body-limits.ts'
+import { ProblemError } from './problem.ts'
+import { readJson } from './request-body.ts'
+
+/** The tokens that operators create and revoke. */
+export interface TokenRegistry {
+  list(): readonly TokenRow[]
+  /** Throws WAGGLE_TOKEN_INVALID or WAGGLE_TOKEN_EXISTS. */
+  create(name: string, scopes: readonly string[]): NewToken
+  /** Throws WAGGLE_UNKNOWN_TOKEN. */
+  revoke(name: string): void
+}
+
+/** Routes for tokens. A secret is in one answer only: that to its creation. */
+export function tokenRoutes(app: FastifyInstance, tokens: TokenRegistry, bodies: BodyLimits): void {
+  const tags = ['management']
+  const name = Type.String({ minLength: 1, maxLength: 100 })
+
+  app.get('/v1/tokens', { config: { scope: 'manage' }, schema: { tags, summary: 'The tokens that were created here' } }, async (_, reply) =>
+    reply.header('cache-control', 'no-store').send(tokens.list()),
+  )
+
+  app.post(
+    '/v1/tokens',
+    { config: { scope: 'manage' }, schema: { tags, summary: 'Creates a token ({name, scopes}); the answer alone has its secret' } },
+    async (request, reply) => {
+      const value = await readJson(request, reply, bodies)
+      const { name, scopes } = (value ?? {}) as { readonly name?: unknown; readonly scopes?: unknown }
+      if (typeof name !== 'string' || !isTexts(scopes))
+        throw new ProblemError('WAGGLE_BAD_REQUEST', 'The body is {"name": TEXT, "scopes": [TEXT, …]}')
+      return reply.code(201).header('cache-control', 'no-store').send(tokens.create(name, scopes))
+    },
+  )
+
+  app.delete<{ Params: { name: string } }>(
+    '/v1/tokens/:name',
+    { config: { scope: 'manage' }, schema: { tags, summary: 'Revokes a token at once', params: Type.Object({ name }) } },
+    async ({ params }, reply) => {
+      tokens.revoke(params.name)
+      return reply.code(204).send()
+    },
+  )
+}
+
+function isTexts(value: unknown): value is readonly string[] {
+  return Array.isArray(value) && value.every((one) => typeof one === 'string')
+}

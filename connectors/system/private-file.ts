@@ -1,0 +1,23 @@
+import { closeSync, fsyncSync, openSync, renameSync, writeFileSync } from 'node:fs'
+import { dirname } from 'node:path'
+import { fileError, makeDirectory } from './file-error.ts'
+
+/**
+ * Replaces a file durably and at once: a reader, or a crash, finds the whole old text or the whole new one. Only this user may read the file. Throws
+ * WAGGLE_FILE_UNUSABLE or WAGGLE_DISK_FULL.
+ */
+export function writePrivateFile(file: string, text: string): void {
+  makeDirectory(dirname(file))
+  try {
+    writeFileSync(`${file}.next`, text, { mode: 0o600, flush: true })
+    renameSync(`${file}.next`, file)
+    const directory = openSync(dirname(file), 'r')
+    try {
+      fsyncSync(directory)
+    } finally {
+      closeSync(directory)
+    }
+  } catch (thrown) {
+    throw fileError(thrown) ?? thrown
+  }
+}

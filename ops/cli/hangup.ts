@@ -1,0 +1,50 @@
+import { WaggleError } from '../../topology/waggle-error.ts'
+import { settings as allSettings, type Settings } from '../config/settings.ts'
+import type { LogLine } from '../process-log/log-line.ts'
+import { mistakesOf } from './exit-status.ts'
+
+export interface HangupOptions {
+  /** The settings of the running process. */
+  readonly settings: Settings
+  /** Reads the settings again. Throws WAGGLE_INVALID_CONFIG. */
+  readonly load: () => Settings
+  /** Takes the settings that a running process can change. */
+  readonly take: (settings: Settings) => void
+  readonly say: LogLine
+}
+
+/** True: a hangup means that the terminal is gone, so the process stops. */
+export function isAtTerminal(): boolean {
+  return process.stdin.isTTY === true || process.stdout.isTTY === true || process.stderr.isTTY === true
+}
+
+/**
+ * Reads the settings again at each SIGHUP, and takes tokens, limits and the log's level from them. A mistake leaves all settings as they are, and a
+ * changed setting that needs a restart is named. At a terminal SIGHUP stops the process instead. The returned function ends it.
+ */
+export function reloadAtHangup(options: HangupOptions): () => void {
+  if (isAtTerminal()) return () => {}
+  let current = options.settings
+  const reload = () => {
+    current = reloaded(current, options)
+  }
+  process.on('SIGHUP', reload)
+  return () => process.off('SIGHUP', reload)
+}
+
+function reloaded(current: Settings, { load, take, say }: HangupOptions): Settings {
+  try {
+    const next = load()
+    take(next)
+    const changed = allSettings.filter(({ key }) => next[key] !== current[key])
+    const names = changed.filter(({ reloads }) => reloads === true).map(({ key }) => key)
+    say('settings', 'info', `read the settings again; changed: ${names.join(', ') || 'none'}`)
+    for (const { key, reloads } of changed) if (reloads !== true) say('settings', 'warn', `${key} has changed, and takes effect at the next start`)
+    return next
+  } catch (thrown) {
+    if (!(thrown instanceof WaggleError)) throw thrown
+    const mistakes = mistakesOf(thrown).map(({ place, message, next }) => `${place ?? ''}: ${message}. ${next}`)
+    say('settings', 'error', `the settings stay as they were: ${mistakes.join(' ')}`)
+    return current
+  }
+}

@@ -1,0 +1,66 @@
+import { CreatedTokens, type NewToken, type TokenRow } from '../../connectors/gateway/access/created-tokens.ts'
+import { loadConfig } from '../config/config.ts'
+import { environmentToken } from '../inspection/bearer.ts'
+import { runningProcess } from '../inspection/open-management.ts'
+import { callServer, type Server } from '../inspection/server-call.ts'
+import { exitStatus } from './exit-status.ts'
+
+export interface TokensOptions {
+  /** The address of a running process. Default: the process that has the data directory open, else the data directory itself. */
+  readonly url?: string
+  readonly json: boolean
+}
+
+/** `waggle tokens create NAME --scope SCOPE…`: prints the secret of a new token. */
+export async function createToken(name: string, { scope, ...options }: TokensOptions & { readonly scope: readonly string[] }): Promise<number> {
+  const made = await (await tokensOf(options)).create(name, scope)
+  process.stdout.write(`${options.json ? JSON.stringify(made) : made.token}\n`)
+  if (!options.json)
+    process.stderr.write('Keep it: it is not shown again. Clients send it as Authorization: Bearer TOKEN, commands take it from WAGGLE_TOKEN.\n')
+  return exitStatus.done
+}
+
+/** `waggle tokens list`: prints names and scopes of the created tokens. */
+export async function listTokens(options: TokensOptions): Promise<number> {
+  const rows = await (await tokensOf(options)).list()
+  if (options.json) process.stdout.write(`${JSON.stringify(rows)}\n`)
+  else if (rows.length === 0) process.stdout.write('No token was created.\n')
+  else for (const { name, scopes, created_at } of rows) process.stdout.write(`${name}  ${scopes.join(',')}  ${created_at}\n`)
+  return exitStatus.done
+}
+
+/** `waggle tokens revoke NAME`: revokes a token. */
+export async function revokeToken(name: string, options: TokensOptions): Promise<number> {
+  await (await tokensOf(options)).revoke(name)
+  process.stdout.write(options.json ? `${JSON.stringify({ revoked: name })}\n` : `Revoked ${name}.\n`)
+  return exitStatus.done
+}
+
+interface TokenCommands {
+  create(name: string, scopes: readonly string[]): Promise<NewToken>
+  list(): Promise<readonly TokenRow[]>
+  revoke(name: string): Promise<void>
+}
+
+async function tokensOf({ url }: TokensOptions): Promise<TokenCommands> {
+  if (url !== undefined) return remoteTokens({ url: url.replace(/\/+$/, ''), token: environmentToken() })
+  const { settings } = loadConfig({ directories: [process.cwd()], env: process.env })
+  const running = await runningProcess(settings)
+  if (running !== null) return remoteTokens(running)
+  const here = new CreatedTokens(settings.data_dir)
+  return {
+    create: async (name, scopes) => here.create({ name, scopes, nowMs: Date.now() }),
+    list: async () => here.list(),
+    revoke: async (name) => here.revoke(name),
+  }
+}
+
+function remoteTokens(server: Server): TokenCommands {
+  return {
+    create: async (name, scopes) => (await callServer(server, { method: 'POST', path: '/v1/tokens', body: { name, scopes } })) as NewToken,
+    list: async () => (await callServer(server, { method: 'GET', path: '/v1/tokens' })) as readonly TokenRow[],
+    revoke: async (name) => {
+      await callServer(server, { method: 'DELETE', path: `/v1/tokens/${encodeURIComponent(name)}` })
+    },
+  }
+}

@@ -1,0 +1,50 @@
+import { WaggleError } from '../../topology/waggle-error.ts'
+import { bearer } from './bearer.ts'
+import { problemOf } from './http-problem.ts'
+
+/** A running server, and the token for it; empty for none. */
+export interface Server {
+  readonly url: string
+  readonly token: string
+}
+
+export interface ServerCall {
+  readonly method: string
+  readonly path: string
+  /** Sent as JSON. Undefined: no body. */
+  readonly body?: unknown
+  readonly signal?: AbortSignal
+}
+
+/** Calls a server, and returns the JSON of its answer; null for an empty one. Throws WAGGLE_UNREACHABLE, and what `problemOf` makes of a refusal. */
+export async function callServer({ url, token }: Server, { method, path, body, signal }: ServerCall): Promise<unknown> {
+  const response = await send(url, `${url}${path}`, {
+    method,
+    headers: { ...bearer(token), ...(body === undefined ? {} : { 'content-type': 'application/json' }) },
+    ...(body === undefined ? {} : { body: JSON.stringify(body) }),
+    signal: signal ?? AbortSignal.timeout(answerMs),
+  })
+  const bytes = Buffer.from(await response.arrayBuffer())
+  if (!response.ok) throw problemOf(response, bytes)
+  return bytes.length === 0 ? null : (JSON.parse(bytes.toString()) as unknown)
+}
+
+async function send(origin: string, url: string, init: RequestInit): Promise<Response> {
+  try {
+    return await fetch(url, init)
+  } catch (thrown) {
+    const { cause, name } = thrown as { readonly cause?: { readonly code?: string; readonly message?: string }; readonly name?: string }
+    throw unreachable(origin, cause?.code ?? cause?.message ?? name ?? String(thrown), thrown)
+  }
+}
+
+export function unreachable(origin: string, why: string, cause: unknown): WaggleError {
+  return new WaggleError('WAGGLE_UNREACHABLE', {
+    message: `${origin} cannot be reached (${why})`,
+    next: 'Start a swarm with `waggle run FILE`, or say with --url where it runs.',
+    cause,
+  })
+}
+
+/** The time for an answer that does not wait for anything. */
+export const answerMs = 30_000
