@@ -8,7 +8,10 @@ interface BeeReplicasOptions extends Pick<ReplicasOptions<Replica>, 'now' | 'aft
   readonly least: number
 }
 
-/** The replicas of one bee in this process, and the waits of its rows. A bee with several models, such as two versions, has several groups of replicas. */
+/**
+ * The replicas of one bee in this process, and the time that its rows have waited, by which replicas are added and removed. A bee that runs several
+ * versions of a model has one group of replicas for each.
+ */
 export class BeeReplicas {
   readonly range: ReplicaRange
   readonly #bee: string

@@ -81,8 +81,9 @@ function inForm(head: object, body: Body, form: Form): readonly Uint8Array[] {
 }
 
 /**
- * Decodes a message that comes after the hello. `body` is empty in JSON. A message that is neither a result with an id nor one without a request throws
- * WAGGLE_BEE_PROTOCOL. Any other mistake becomes an error of its request alone.
+ * Decodes a message after the hello: a result, a pong or a new window. `body` is empty in the form `json`. Throws WAGGLE_BEE_PROTOCOL for text that is
+ * not a JSON object, for a window out of bounds, and for a message without an `id` that is neither a pong nor a window. An unreadable value in a result
+ * becomes the error of that request alone.
  */
 export function decodeMessage(head: Buffer, body: Buffer, bee: string): Result | WindowChange | Pong {
   const message = parsedObject(head, bee)

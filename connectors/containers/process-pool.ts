@@ -5,9 +5,8 @@ import { batchesOf } from './open-calls.ts'
 import type { WatchedProcess } from './watched-process.ts'
 
 /**
- * Several processes of one bee. A call goes to the ready process with the fewest calls, and among several of those to the one that has waited longest for a call.
- * The calls of a batch stay together. Calls that wait for a process
- * that is busy, or that starts again, go to one that could do them now.
+ * Several processes of one bee. A call goes to the ready process with the fewest calls; among several of those, to the one that has waited longest for
+ * a call. The calls of a batch stay together. Calls that wait for a process that is busy or that starts again go to one that could do them now.
  */
 export class ProcessPool implements OpenProcess {
   /** The process that has waited longest for a call comes first. */

@@ -31,8 +31,8 @@ export function isChanged(thrown: unknown): boolean {
   return status === 412 || name === 'PreconditionFailed'
 }
 
-/** True if no range fits, because the object has no bytes. */
-export function isEmptyObject(thrown: unknown): boolean {
+/** True if the object has no byte of the asked range: it is empty, or shorter than the range's start (416). */
+export function isPastTheEnd(thrown: unknown): boolean {
   const { name, status } = saidByS3(thrown)
   return status === 416 || name === 'InvalidRange'
 }

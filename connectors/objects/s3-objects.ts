@@ -4,7 +4,7 @@ import { Unavailable, WaggleError } from '../../topology/waggle-error.ts'
 import { filesBeside } from './files-beside.ts'
 import { parseS3Address, type S3Address } from './s3-address.ts'
 import { openS3Client } from './s3-client.ts'
-import { isChanged, isEmptyObject, isMissing, s3Error } from './s3-error.ts'
+import { isChanged, isPastTheEnd, isMissing, s3Error } from './s3-error.ts'
 import { notFound, readable, tooLarge } from './store-error.ts'
 import { isStrong, versionTag } from './version-tag.ts'
 
@@ -55,7 +55,7 @@ export class S3Objects implements ObjectStore {
       return { fromByte: begins, chunks: readable(object.key, chunks as AsyncIterable<Uint8Array>) }
     } catch (thrown) {
       // A range past the end: the object is shorter now.
-      if (isChanged(thrown) || isMissing(thrown) || isEmptyObject(thrown)) return null
+      if (isChanged(thrown) || isMissing(thrown) || isPastTheEnd(thrown)) return null
       throw s3Error(object.key, thrown, signal)
     }
   }
@@ -74,7 +74,7 @@ export class S3Objects implements ObjectStore {
       if (!Number.isSafeInteger(bytes)) throw new Error('the answer does not say how large the object is')
       return { key, bytes, etag: versionTag(answer.ETag, answer.LastModified), versionId: answer.VersionId ?? null }
     } catch (thrown) {
-      if (isEmptyObject(thrown)) return { key, bytes: 0, etag: null, versionId: null }
+      if (isPastTheEnd(thrown)) return { key, bytes: 0, etag: null, versionId: null }
       if (isMissing(thrown)) return null
       throw s3Error(key, thrown, signal)
     }

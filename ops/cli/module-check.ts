@@ -9,7 +9,7 @@ export type ModuleVerdict =
   | { readonly error: null; readonly types: ModuleTypes }
   | { readonly error: { readonly message: string; readonly next: string } }
 
-/** Loads one module, reports whether it has the named bee, and then ends with everything that the module has started. */
+/** Loads a module. Returns the types of its named bee, or the error if the module cannot be loaded or lacks the bee. */
 async function verdictOn(path: string, name: string): Promise<ModuleVerdict> {
   try {
     return { error: null, types: await moduleTypes({ path, export: name }) }
@@ -19,6 +19,7 @@ async function verdictOn(path: string, name: string): Promise<ModuleVerdict> {
   }
 }
 
+// This is the program of a child process. It kills itself after its verdict, so nothing that the module has started goes on.
 serveOwnPackage()
 const [path = '', name = 'default'] = process.argv.slice(2)
 const verdict = await verdictOn(path, name)

@@ -53,11 +53,6 @@ export class CommitSearch {
     if (this.#left <= 0) this.#end()
   }
 
-  /** Forgets the open steps, because the tasks rolled back for another reason. */
-  reset(): void {
-    this.#open = 0
-  }
-
   /** True if the search goes on or has found the record. False if the commit failed for another reason, or for a record that came from no input. */
   failed(error: unknown): boolean {
     const steps = this.#sealed

@@ -134,8 +134,8 @@ export class ThreadCommits {
 
   /** Settles when all work so far is committed, or has failed. */
   async commitAll(): Promise<void> {
-    // Positions are in the last turn of a commit. A commit with fewer turns would write its positions before an earlier commit has finished its
-    // turns.
+    // The positions are in the last stage of a commit. A commit with fewer stages would write its positions before an earlier commit has finished its
+    // stages.
     while (this.#onTheirWay > 0) await this.#done
     this.#seal()
     await this.#done

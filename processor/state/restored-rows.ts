@@ -8,7 +8,10 @@ import { TaskMemory } from './task-memory.ts'
 import { SegmentedVersionedStore, type Version, versionSerde } from './versioned-store.ts'
 import { WriteBackStore } from './write-back-store.ts'
 
-/** Turns changelog records into a store's rows, and learns the numbers that the store keeps. */
+/**
+ * Turns changelog records into a store's rows. From the same records it finds the numbers that the store keeps beside its rows: stream time, and the
+ * sequence of duplicates.
+ */
 export interface RestoredRows {
   add(records: readonly LogRecord[]): void
   readonly isEmpty: boolean

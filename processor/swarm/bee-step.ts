@@ -19,7 +19,7 @@ export interface BeeStepOptions {
   readonly host: BeeHost
   readonly batch: BatchPolicy | null
   /** The bee before it in the same sub-topology. */
-  readonly behind?: string | null
+  readonly before?: string | null
   readonly children: readonly string[]
   readonly deadLetters: string
   readonly onFailure: FailureListener
@@ -32,7 +32,7 @@ export function beeStep({
   bee,
   host,
   batch,
-  behind = null,
+  before = null,
   children,
   deadLetters,
   onFailure,
@@ -82,11 +82,11 @@ export function beeStep({
       const error = beeError(outcome.error, bee.name)
       onFailure(outcome.error, failedAt(record, bee.name, context.taskId, context.recordMetadata))
       if (isFailure(error.error) && !isShadow) context.forward(deadLetter(record, outcome.error, bee.name, context), deadLetters)
-      for (const child of children) context.forward(outputRecord(record, error, outcome.report, behind), child)
+      for (const child of children) context.forward(outputRecord(record, error, outcome.report, before), child)
       return
     }
     if (outcome.kind !== 'passed') onOutput(bee.name, outcome.result)
-    const next = outcome.kind === 'passed' ? record : outputRecord(record, outcome.result, outcome.report, behind)
+    const next = outcome.kind === 'passed' ? record : outputRecord(record, outcome.result, outcome.report, before)
     for (const child of children) context.forward(next, child)
   }
 }

@@ -6,14 +6,15 @@ import { batchSizeHeader, finishedHeader, sentHeader, startedHeader, valueHeader
 import { withInnerCall } from '../../topology/swarm/request/inner-calls.ts'
 
 /**
- * The input's record with another value. Headers of the request stay, and headers of the old value are replaced. `behind` is the bee that made the
- * input in the same sub-topology: the header `waggle-inner-calls` keeps its times.
+ * Makes the output of a step: the input's record with another value. Headers about the request stay, and headers about the old value are replaced.
+ * `before` is the bee in front of this step in the same sub-topology, which made the input; null without one. No topic has that bee's result, so the
+ * times of its call go into the header `waggle-inner-calls`.
  */
 export function outputRecord<K>(
   input: Record<K, Payload>,
   value: Payload,
   report: CallReport | null,
-  behind: string | null = null,
+  before: string | null = null,
 ): Record<K, Payload> {
   const headers = input.headers.filter(({ key }) => !valueHeaders.has(key))
   headers.push(...payloadHeaders(value))
@@ -25,7 +26,7 @@ export function outputRecord<K>(
     )
     if (report.reason !== 'alone') headers.push(textHeader(sentHeader, report.reason))
   }
-  const inner = behind === null ? null : withInnerCall(input.headers, behind)
+  const inner = before === null ? null : withInnerCall(input.headers, before)
   if (inner !== null) headers.push(inner)
   return { key: input.key, value, timestamp: input.timestamp, headers }
 }

@@ -29,7 +29,7 @@ export interface RequestLedgerOptions {
   /** The bee that answers. The problem of a missed deadline names it. */
   readonly bee: string
   /** The bee before it in the same sub-topology. */
-  readonly behind?: string | null
+  readonly before?: string | null
   /** The children that take outcomes; empty if the swarm answers nobody. */
   readonly outcomeChildren: readonly string[]
   /** The child that takes each `Reply`. */
@@ -48,7 +48,7 @@ interface Parts {
 
 /**
  * Stores the state of each request: pending → answered | failed. The first outcome is stored and forwarded, and later ones change nothing. A request
- * without an outcome at its deadline fails with a 504 that names the missing bees. A request with a reply topic gets its answer there, even if it is
+ * without an outcome at its deadline fails with a 504 that names the bees that the answer needs. A request with a reply topic gets its answer there, even if it is
  * sent again, through any process, after the answer.
  *
  * The store maps a request id to a RequestEntry, which is kept for `retentionMs`. `<store>-due` holds the ids in the order of their deadlines and
@@ -154,7 +154,7 @@ export class RequestLedgerProcessor extends OpenedProcessor<string, Payload, str
 
   /** The record of an outcome. An error keeps the times of the bee that failed. */
   #outcome(record: Record<string, Payload>, now: number): Record<string, Payload> {
-    if (record.value.kind !== 'error') return outputRecord(record, record.value, instantCall(now), this.#options.behind ?? null)
+    if (record.value.kind !== 'error') return outputRecord(record, record.value, instantCall(now), this.#options.before ?? null)
     return { ...record, headers: [...record.headers.filter(({ key }) => !ownHeaders.has(key)), ...payloadHeaders(record.value)] }
   }
 
@@ -199,8 +199,8 @@ export class RequestLedgerProcessor extends OpenedProcessor<string, Payload, str
   /** Names the waiting time. An impossible time shows that the clocks of two machines differ. */
   #deadlineDetail(afterMs: number): string {
     const { waitsFor } = this.#options
-    const missing = waitsFor.length === 0 ? '' : `: nothing had come from ${waitsFor.join(', ')}`
-    return `The deadline passed before there was an answer, ${(afterMs / 1000).toFixed(1)} s after the request was accepted${missing}`
+    const needed = waitsFor.length === 0 ? '' : `; the answer needs ${waitsFor.join(', ')}`
+    return `The deadline passed before there was an answer, ${(afterMs / 1000).toFixed(1)} s after the request was accepted${needed}`
   }
 }
 

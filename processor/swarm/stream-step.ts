@@ -36,8 +36,9 @@ export interface StreamStepOptions {
 }
 
 /**
- * Adds the nodes of a bee that is written with the DSL. Error records go past them, to the bee's topic. The bee's own nodes have generated names that
- * begin with the bee's name, so that another bee does not change them. The node with the bee's name turns its output into payloads.
+ * Adds the nodes of a bee that is written with the DSL: a branch that takes error records straight to the bee's topic, a node that makes inputs of
+ * payloads, the bee's own steps, and a node with the bee's name that makes payloads of results. The generated names of the bee's steps begin with its
+ * name, so adding or removing another bee does not renumber them.
  */
 export function addStreamStep(topology: Topology, options: StreamStepOptions): void {
   const { bee, made, parent, topic, written, isRead } = options

@@ -135,7 +135,7 @@ class SubtopologyBuilder {
         const batch = tightest((step.batches.length === 0 ? [bee] : step.batches.map((one) => this.#bee(one))).map((one) => this.#host.batchOf(one)))
         this.#topology.addAsync(
           name,
-          beeStep({ swarm: this.#plan.swarm, bee, host: this.#host, batch, behind: this.#behind(step), children, ...this.#failing }),
+          beeStep({ swarm: this.#plan.swarm, bee, host: this.#host, batch, before: this.#beeBefore(step), children, ...this.#failing }),
           parents,
         )
         if (bee.gpu > 0) this.#topology.requireCapabilities(name, { gpu: bee.gpu })
@@ -167,7 +167,7 @@ class SubtopologyBuilder {
       case 'value':
         this.#topology.addOperator(
           name,
-          valueStep({ bee: this.#bee(step.bee), host: this.#host, behind: this.#behind(step), children, ...this.#failing }),
+          valueStep({ bee: this.#bee(step.bee), host: this.#host, before: this.#beeBefore(step), children, ...this.#failing }),
           parents,
         )
         return
@@ -257,7 +257,7 @@ class SubtopologyBuilder {
           waitsFor,
           ways,
           bee: name,
-          behind: this.#behind(step),
+          before: this.#beeBefore(step),
           outcomeChildren: children,
           replyChild,
           replyTopics: this.#settings.replyTopics,
@@ -322,11 +322,11 @@ class SubtopologyBuilder {
   }
 
   /** The bee whose result a step gets without a topic between the two; null if there is none. */
-  #behind({ parents }: Step): string | null {
+  #beeBefore({ parents }: Step): string | null {
     const before = this.#subtopology.steps.filter(({ name }) => parents.includes(name))
     for (const step of before) {
       if (timed.has(step.kind) && 'bee' in step) return step.bee
-      const earlier = step.kind === 'branch' ? this.#behind(step) : null
+      const earlier = step.kind === 'branch' ? this.#beeBefore(step) : null
       if (earlier !== null) return earlier
     }
     return null

@@ -15,7 +15,7 @@ export interface ValueStepOptions {
   readonly bee: SwarmBee
   readonly host: BeeHost
   /** The bee before it in the same sub-topology. */
-  readonly behind?: string | null
+  readonly before?: string | null
   readonly children: readonly string[]
   readonly deadLetters: string
   readonly onFailure: FailureListener
@@ -26,7 +26,7 @@ export interface ValueStepOptions {
  * A bee that computes at once, as a node of the stream thread. Error records pass without a call. A failure becomes a dead letter and an error
  * record.
  */
-export function valueStep({ bee, host, behind = null, children, deadLetters, onFailure, onOutput = () => {} }: ValueStepOptions): Transform {
+export function valueStep({ bee, host, before = null, children, deadLetters, onFailure, onOutput = () => {} }: ValueStepOptions): Transform {
   const compute = host.valueOf(bee)
   return {
     op: 'transform',
@@ -36,7 +36,7 @@ export function valueStep({ bee, host, behind = null, children, deadLetters, onF
       try {
         const { payload, readers } = compute(record.value, { id: record.key, headers: record.headers, place })
         if (payload.kind !== 'error') onOutput(bee.name, payload)
-        const made = outputRecord(record, payload, instantCall(now), behind)
+        const made = outputRecord(record, payload, instantCall(now), before)
         const output = readers === null ? made : { ...made, headers: withBranches(made.headers, { by: bee.name, readers }) }
         return children.map((child) => ({ record: output, child }))
       } catch (thrown) {
@@ -44,7 +44,7 @@ export function valueStep({ bee, host, behind = null, children, deadLetters, onF
         const error = beeError(cause, bee.name)
         onFailure(cause, failedAt(record, bee.name, taskId, place))
         const letters = isFailure(error.error) ? [{ record: deadLetter(record, cause, bee.name, { recordMetadata: place }), child: deadLetters }] : []
-        return [...letters, ...children.map((child) => ({ record: outputRecord(record, error, instantCall(now), behind), child }))]
+        return [...letters, ...children.map((child) => ({ record: outputRecord(record, error, instantCall(now), before), child }))]
       }
     },
   }

@@ -261,7 +261,7 @@ describe('An image-preprocess whose reader cannot tell what it takes', () => {
     return [await process().catch((error: WaggleError) => error.code), await process()]
   }
 
-  it('fails the request with the reader’s error, and asks again at the next', async () => {
+  it('fails the request with the reader’s error, and asks the reader again at the next request', async () => {
     assert.deepEqual(await twoOf({}), ['WAGGLE_MODEL_SERVER_AWAY', [1, 28, 28]])
   })
 

@@ -49,7 +49,7 @@ const cpuBound = (clients: number) => (replicas: number) => {
 
 const idle = () => ({ callsInFlight: 0, rowsDone: 0, waitedMs: 0 })
 
-describe('The rule of replicas', () => {
+describe('The number of replicas', () => {
   it('grows one by one to its greatest number while more helps, within seconds', () => {
     const played = new Played({ min: 1, max: 4 }).run(20_000, cpuBound(32))
     assert.deepEqual(played.changes, ['grow', 'grow', 'grow'])

@@ -106,17 +106,23 @@ describe('The database directory of a swarm', () => {
     assert.match(program.lastWords, /not all rows of the last 20 records of waggle\.small\.model/)
   })
 
-  it('gets its rows again once if it has lost an older part, and a refused request without a row counts as no loss', async () => {
+  it('is not repaired again and again for a refused request, which has no row', async () => {
     await program.start()
     await program.send(5)
     await program.send(1, { body: '["nonsense"]', status: 422 })
     await program.hasRows(5)
-    await program.stop()
-    await program.start()
-    await program.hasRows(5)
-    await program.stop()
-    await program.start()
+    for (let starts = 0; starts < 2; starts++) {
+      await program.stop()
+      await program.start()
+      await program.hasRows(5)
+    }
     assert.doesNotMatch(program.lastWords, /lost|again/)
+  })
+
+  it('gets its rows again, once, after it has lost an older part', async () => {
+    await program.start()
+    await program.send(5)
+    await program.hasRows(5)
     await program.send(5)
     await program.hasRows(10)
     await program.stop()
@@ -124,7 +130,7 @@ describe('The database directory of a swarm', () => {
     await program.start()
     await program.hasRows(10)
     assert.match(program.lastWords, /the table rows has lost parts: blocks 1 to \d+/)
-    assert.match(program.lastWords, /not all rows of the last 11 records/)
+    assert.match(program.lastWords, /not all rows of the last 10 records/)
     assert.doesNotMatch(program.lastWords, /stay missing/)
     await program.stop()
     await program.start()

@@ -295,7 +295,7 @@ const kafkaNames = {
 }
 
 describe('The Prometheus text of a program', () => {
-  it('is empty before the start, and then valid, with the lag of each partition and the dropped work', async () => {
+  it('is empty before the start, and afterwards valid, with the lag of each partition', async () => {
     const begun = Promise.withResolvers<void>()
     const builder = new StreamsBuilder()
     builder

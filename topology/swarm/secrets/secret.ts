@@ -1,8 +1,8 @@
 import { type TSchema, Type } from 'typebox'
 
 /**
- * A secret value, or a text with secret values in it. Printed, joined to a text, inspected or turned into JSON it is what it shows: `***`, or the text
- * as the swarm file has it. Only `reveal` gives the value, so only a connector may call it, at the moment of use. A copy by `structuredClone` has no value.
+ * A secret value, or a text that holds secret values. As a string, in JSON and in `inspect` it gives its shown form: `***`, or the text as the swarm
+ * file has it. `reveal` gives the value: call it only where the value is used, and keep no copy. `structuredClone` loses the value.
  *
  * @example
  * const password = new Secret('hunter2')

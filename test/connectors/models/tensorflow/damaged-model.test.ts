@@ -144,7 +144,7 @@ describe('A TensorFlow model whose files are damaged', () => {
     )
   })
 
-  it('a shard that is missing is refused with its name', () => {
+  it('a model without one of its shards is refused, with the name of the shard', () => {
     refuses(
       damaged('words', (path) => rmSync(join(path, 'variables', 'variables.data-00001-of-00002'))),
       'WAGGLE_MODEL_INVALID',
