@@ -7,8 +7,8 @@ import { secretNames } from '../../topology/swarm/secrets/secrets.ts'
 import { shownAddress } from '../../topology/swarm/secrets/shown-address.ts'
 import { WaggleError } from '../../topology/waggle-error.ts'
 import type { BeeCheckContext, BeeFindings, BeeType } from '../define-bee.ts'
+import { VersionMistake } from '../model/version-spec.ts'
 import type { BeeRegistry } from '../registry.ts'
-import { VersionMistake } from '../served-model/version-spec.ts'
 import { unreadSettings } from './unread-settings.ts'
 
 export interface BeeCheckOptions extends Pick<BeeCheckContext<never>, 'ports' | 'resolve' | 'resolveCommand'> {

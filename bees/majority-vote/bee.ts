@@ -2,7 +2,7 @@ import { Type } from 'typebox'
 import { WaggleError } from '../../topology/waggle-error.ts'
 import { defineBee } from '../define-bee.ts'
 import { checkWeights, joinedModels, weightsOf } from '../model/joined-models.ts'
-import { predictionType } from '../model/model-prediction.ts'
+import { predictionType } from '../model/model-spec.ts'
 
 interface Vote {
   readonly label: string

@@ -3,11 +3,11 @@ import type { FoundVersion, ModelSignature, OpenModel, VersionFolder } from '../
 import { WaggleError } from '../../topology/waggle-error.ts'
 import type { BeeRequest } from '../define-bee.ts'
 import type { ModelPrediction, ModelReading } from '../model/model-reading.ts'
+import { type VersionPolicy, wantedVersions } from '../model/version-spec.ts'
 import { type Flaw, LoadedVersion } from './loaded-version.ts'
 import { RefusedVersions } from './refused-versions.ts'
 import { signatureChange } from './signature-change.ts'
 import type { Traffic } from './traffic.ts'
-import { type VersionPolicy, wantedVersions } from './version-spec.ts'
 
 export interface ServedModelOptions {
   readonly bee: string

@@ -1,6 +1,6 @@
 import { didYouMean } from '../../topology/swarm/check/nearest-name.ts'
 import { shareOf } from '../hash-share.ts'
-import { type VersionSpec, versionMistake, versionOf } from './version-spec.ts'
+import { type VersionSpec, versionMistake, versionOf } from '../model/version-spec.ts'
 
 /** The versions that share the requests of a bee. */
 export interface Traffic {

@@ -1,8 +1,9 @@
 import { Type } from 'typebox'
 import { defineBee } from '../define-bee.ts'
 import { withModelFiles } from '../model/model-files.ts'
-import { checkModel, modelBee, modelSpec, predictionType } from '../model/model-prediction.ts'
-import { shadowSpec, versionsAtOnce } from '../served-model/version-spec.ts'
+import { modelSpec, predictionType } from '../model/model-spec.ts'
+import { shadowSpec, versionsAtOnce } from '../model/version-spec.ts'
+import { checkModel, modelBee } from '../served-model/model-bee.ts'
 
 export default defineBee({
   type: 'tensor-rt',

@@ -2,8 +2,9 @@ import { Type } from 'typebox'
 import { WaggleError } from '../../topology/waggle-error.ts'
 import { defineBee } from '../define-bee.ts'
 import { withModelFiles } from '../model/model-files.ts'
-import { checkModel, type ModelSpec, modelBee, modelSpec, predictionType } from '../model/model-prediction.ts'
-import { shadowSpec, versionsAtOnce } from '../served-model/version-spec.ts'
+import { type ModelSpec, modelSpec, predictionType } from '../model/model-spec.ts'
+import { shadowSpec, versionsAtOnce } from '../model/version-spec.ts'
+import { checkModel, modelBee } from '../served-model/model-bee.ts'
 import { checkServer, type ServerSpec, serverBee } from './server-bee.ts'
 
 export default defineBee({

@@ -2,10 +2,11 @@ import type { LateModel, ServerModel as OpenServerModel, ServerModelOptions, Ser
 import { WaggleError } from '../../topology/waggle-error.ts'
 import type { Bee, BeeCheckContext, BeeContext, BeeFindings, BeeRequest, RunningModel, TakenPicture } from '../define-bee.ts'
 import { exampleOf } from '../model/model-input.ts'
-import { findingsOf, fitOf, type ModelSpec } from '../model/model-prediction.ts'
 import { type ModelPrediction, readingOf } from '../model/model-reading.ts'
+import { fitOf, type ModelSpec } from '../model/model-spec.ts'
 import { takenPicture } from '../model/taken-picture.ts'
 import { LoadedVersion } from '../served-model/loaded-version.ts'
+import { findingsOf } from '../served-model/model-bee.ts'
 
 /** The spec of a model that runs on a TensorFlow Serving. */
 export type ServerSpec = Omit<ModelSpec, 'model'> & { readonly url: string; readonly tls?: ServingTls }

@@ -3,7 +3,7 @@ import { enumerated } from '../../topology/swarm/check/enumerated.ts'
 import { WaggleError } from '../../topology/waggle-error.ts'
 import { type BeeFindings, type BeeRemark, defineBee } from '../define-bee.ts'
 import { checkWeights, joinedModels, weightsOf } from '../model/joined-models.ts'
-import { predictionType } from '../model/model-prediction.ts'
+import { predictionType } from '../model/model-spec.ts'
 
 interface Prediction {
   /** The version of the model, if it has numbered ones. */

@@ -1,6 +1,7 @@
 import { createHash, createHmac } from 'node:crypto'
 import type { Clock, Random } from '../../processor/ports.ts'
 import { uuidOf } from '../../topology/uuid.ts'
+import { freshId } from './fresh-id.ts'
 
 /** Makes the ids of requests for HTTP gateways. */
 export class RequestIdentity {
@@ -21,9 +22,7 @@ export class RequestIdentity {
    */
   fresh(caller = ''): string {
     if (caller !== '') return this.#marked(this.#random.bytes(12), caller)
-    const bytes = Buffer.from(this.#random.bytes(16))
-    bytes.writeUIntBE(this.#clock.now(), 0, 6)
-    return uuidOf(bytes, 7)
+    return freshId(this.#clock, this.#random)
   }
 
   /**

@@ -1,6 +1,6 @@
 import type { Clock } from '../../processor/ports.ts'
 import type { ObjectStore } from '../../topology/swarm/ports/objects.ts'
-import type { AllowedHosts } from './allowed-hosts.ts'
+import type { AllowedHosts } from '../http/allowed-hosts.ts'
 import { ModelCache, type ModelCacheOptions, type ModelWish } from './model-cache.ts'
 import { parseS3Address } from './s3-address.ts'
 import { S3Objects } from './s3-objects.ts'

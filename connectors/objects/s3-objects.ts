@@ -4,7 +4,7 @@ import { Unavailable, WaggleError } from '../../topology/waggle-error.ts'
 import { filesBeside } from './files-beside.ts'
 import { parseS3Address, type S3Address } from './s3-address.ts'
 import { openS3Client } from './s3-client.ts'
-import { isChanged, isPastTheEnd, isMissing, s3Error } from './s3-error.ts'
+import { isChanged, isMissing, isPastTheEnd, s3Error } from './s3-error.ts'
 import { notFound, readable, tooLarge } from './store-error.ts'
 import { isStrong, versionTag } from './version-tag.ts'
 

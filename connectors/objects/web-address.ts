@@ -1,6 +1,6 @@
 import { shownAddress } from '../../topology/swarm/secrets/shown-address.ts'
 import { WaggleError } from '../../topology/waggle-error.ts'
-import type { AllowedHosts } from './allowed-hosts.ts'
+import type { AllowedHosts } from '../http/allowed-hosts.ts'
 import { invalidAddress } from './invalid-address.ts'
 
 /** Reads the address of a file on a web server. Throws WAGGLE_MODEL_SOURCE for one that may not be fetched. */

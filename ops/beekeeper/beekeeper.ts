@@ -4,8 +4,8 @@ import type { BeeRegistry } from '../../bees/registry.ts'
 import { ClickHouseDatabase } from '../../connectors/clickhouse/clickhouse-database.ts'
 import { type EmbeddedClickHouse, startEmbeddedClickHouse } from '../../connectors/clickhouse/embedded-clickhouse.ts'
 import { Repairs } from '../../connectors/clickhouse/repairs.ts'
+import { freshId } from '../../connectors/gateway/fresh-id.ts'
 import { type HttpGateway, openHttpGateway } from '../../connectors/gateway/http/http-gateway.ts'
-import { RequestIdentity } from '../../connectors/gateway/request-identity.ts'
 import { checkDataFormat } from '../../connectors/system/data-format.ts'
 import { FileFlightRecorder } from '../../connectors/system/flight-recorder.ts'
 import { processHeap } from '../../connectors/system/process-heap.ts'
@@ -24,13 +24,13 @@ import { removeAddress, writeAddress } from '../inspection/process-address.ts'
 import { RequestTraces } from '../inspection/request-traces.ts'
 import { FailureLines } from '../process-log/failure-lines.ts'
 import type { LogLine } from '../process-log/log-line.ts'
+import { ClusterRequests } from '../requests/cluster-requests.ts'
+import { EmbeddedRequests } from '../requests/embedded-requests.ts'
+import { LiveRequestEvents } from '../requests/live-request-events.ts'
 import { Telemetry } from '../telemetry/telemetry.ts'
 import { beePorts } from './bee-ports.ts'
-import { ClusterRequests } from './cluster-requests.ts'
-import { EmbeddedRequests } from './embedded-requests.ts'
 import { idSecretOf } from './id-secret.ts'
 import { trimWhenIdle } from './idle-trim.ts'
-import { LiveRequestEvents } from './live-request-events.ts'
 import { saveMissingRows } from './missing-rows.ts'
 import { modelThreads } from './model-threads.ts'
 import { usualMaxConnections } from './open-files.ts'
@@ -226,12 +226,11 @@ export class Beekeeper {
     const telemetry = new Telemetry({ clock: systemClock, swarms: this.#swarms, log })
     this.#closeLater('requests', () => requests.close())
     this.#stopWaiting = () => requests.stopWaiting()
-    const identity = new RequestIdentity(systemClock, random, new Uint8Array(0))
     const plans = this.#swarms.map(({ plan }) => plan)
     const management = await LogManagement.open({
       log,
       clock: systemClock,
-      newId: () => identity.fresh(),
+      newId: () => freshId(systemClock, random),
       schemaRegistryUrl: settings.schema_registry_url,
       plans,
       swarms: this.#swarms,

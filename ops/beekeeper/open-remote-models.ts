@@ -1,5 +1,5 @@
 import { join } from 'node:path'
-import { AllowedHosts } from '../../connectors/objects/allowed-hosts.ts'
+import { AllowedHosts } from '../../connectors/http/allowed-hosts.ts'
 import { RemoteModels } from '../../connectors/objects/remote-models.ts'
 import type { Clock } from '../../processor/ports.ts'
 import type { Settings } from '../config/settings.ts'

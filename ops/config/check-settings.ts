@@ -1,6 +1,6 @@
 import { accessSync, constants } from 'node:fs'
 import { parseTokens } from '../../connectors/gateway/access/access-token.ts'
-import { AllowedHosts } from '../../connectors/objects/allowed-hosts.ts'
+import { AllowedHosts } from '../../connectors/http/allowed-hosts.ts'
 import { mistakeAt } from '../../topology/swarm/document.ts'
 import { WaggleError } from '../../topology/waggle-error.ts'
 import { isLogLevels } from '../process-log/log-threshold.ts'

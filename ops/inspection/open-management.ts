@@ -1,4 +1,4 @@
-import { RequestIdentity } from '../../connectors/gateway/request-identity.ts'
+import { freshId } from '../../connectors/gateway/fresh-id.ts'
 import { systemClock } from '../../connectors/system/system-clock.ts'
 import { SystemRandom } from '../../connectors/system/system-random.ts'
 import type { Management } from '../../topology/swarm/management.ts'
@@ -17,9 +17,9 @@ export async function withManagement<T>(settings: Settings, url: string | null, 
   if (remote !== null) return closing(remote, work)
   const log = await openLog(settings)
   try {
-    const identity = new RequestIdentity(systemClock, new SystemRandom(), new Uint8Array(0))
+    const random = new SystemRandom()
     const { schema_registry_url: schemaRegistryUrl } = settings
-    return await closing(await LogManagement.open({ log, clock: systemClock, newId: () => identity.fresh(), schemaRegistryUrl }), work)
+    return await closing(await LogManagement.open({ log, clock: systemClock, newId: () => freshId(systemClock, random), schemaRegistryUrl }), work)
   } finally {
     await log.close()
   }

@@ -1,4 +1,4 @@
-import { AllowedHosts } from '../../connectors/objects/allowed-hosts.ts'
+import { AllowedHosts } from '../../connectors/http/allowed-hosts.ts'
 import { ModelCache } from '../../connectors/objects/model-cache.ts'
 import { WebObjects } from '../../connectors/objects/web-objects.ts'
 import { systemClock } from '../../connectors/system/system-clock.ts'

@@ -1,8 +1,8 @@
 import type { LookupAddress } from 'node:dns'
 import type { LookupFunction } from 'node:net'
 import { WaggleError } from '../../../topology/waggle-error.ts'
-import { AllowedHosts } from '../../objects/allowed-hosts.ts'
-import { guardedLookup } from '../../objects/guarded-lookup.ts'
+import { AllowedHosts } from '../../http/allowed-hosts.ts'
+import { guardedLookup } from '../../http/guarded-lookup.ts'
 import type { ServingAddress } from './serving-address.ts'
 import { ServingFailure } from './serving-failure.ts'
 

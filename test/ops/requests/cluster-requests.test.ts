@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { it } from 'node:test'
-import { ClusterRequests } from '../../../ops/beekeeper/cluster-requests.ts'
+import { ClusterRequests } from '../../../ops/requests/cluster-requests.ts'
 import type { Application } from '../../../processor/application/application.ts'
 import type { Reader, RecordRun } from '../../../processor/ports.ts'
 import { SimulatedRandom } from '../../../processor/simulation/simulated-random.ts'

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
-import { AllowedHosts } from '../../../connectors/objects/allowed-hosts.ts'
+import { AllowedHosts } from '../../../connectors/http/allowed-hosts.ts'
 
 describe('The list of hosts that models may come from', () => {
   const has = (list: string | null, address: string) => AllowedHosts.parse(list).has(new URL(address))

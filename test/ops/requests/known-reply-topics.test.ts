@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
-import { KnownReplyTopics } from '../../../ops/beekeeper/known-reply-topics.ts'
+import { KnownReplyTopics } from '../../../ops/requests/known-reply-topics.ts'
 import { changed } from '../../support/simulated-application.ts'
 import { SimulatedWorld } from '../../support/simulated-world.ts'
 

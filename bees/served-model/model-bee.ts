@@ -1,69 +1,19 @@
-import { Type } from 'typebox'
-import type { FoundVersion, ModelOptions, OpenModel, PictureFit, TensorSignature, VersionFolder } from '../../topology/swarm/ports/models.ts'
+import type { FoundVersion, ModelOptions, OpenModel, TensorSignature, VersionFolder } from '../../topology/swarm/ports/models.ts'
 import { shownAddress } from '../../topology/swarm/secrets/shown-address.ts'
 import { WaggleError } from '../../topology/waggle-error.ts'
 import type { Bee, BeeCheckContext, BeeContext, BeeFindings, BeePorts } from '../define-bee.ts'
-import { type KeptFiles, keptFiles } from '../served-model/kept-files.ts'
-import { KeptModel } from '../served-model/kept-model.ts'
-import { MovingFolder } from '../served-model/moving-folder.ts'
-import { ReplicatedModel } from '../served-model/replicated-model.ts'
-import { ServedModel } from '../served-model/served-model.ts'
-import { trafficOf } from '../served-model/traffic.ts'
-import { type VersionSpec, versionMistake, versionNames, versionPolicy, versionSpec, wantedVersions } from '../served-model/version-spec.ts'
-import { exampleOf, shownInputs } from './model-input.ts'
-import { modelMisfit } from './model-misfit.ts'
-import { type ModelPrediction, readingOf, shownReading } from './model-reading.ts'
-import { type PixelSpec, pixelSchema, pixelValues } from './pixel-values.ts'
-import { takenPicture } from './taken-picture.ts'
-
-/** The part of a prediction that other bees may rely on: a label, and scores by label. */
-export const predictionType = Type.Object({ label: Type.String(), scores: Type.Record(Type.String(), Type.Number()) })
-
-/** Settings that all model bees share. */
-export const modelSpec = {
-  labels: Type.Optional(
-    // One schema of two types: with a choice of two schemas, a mistake would be told for each of them.
-    Type.Unsafe<readonly string[] | string>({
-      type: ['array', 'string'],
-      items: { type: 'string', minLength: 1 },
-      minItems: 1,
-      minLength: 1,
-      description:
-        'Names of the scores, in the output’s order; or the address of a file with them, a label a line or a list in a .json file. Default: those of NAME.labels.txt or NAME.labels.json beside the model, or of its metadata, else the classes that the file names, else 0, 1, …',
-    }),
-  ),
-  sha256: Type.Optional(
-    Type.String({
-      pattern: '^[0-9a-fA-F]{64}$',
-      description: 'The SHA-256 of the model’s file, in hexadecimal. A file with another one is refused.',
-    }),
-  ),
-  output: Type.Optional(Type.String({ description: 'The output that holds the scores. Default: probabilities, else the first list of numbers.' })),
-  resize: Type.Optional(
-    Type.Array(Type.Integer({ minimum: 1, maximum: 8192 }), {
-      minItems: 2,
-      maxItems: 2,
-      description: '[height, width] that pictures are fitted to. Default: from the model.',
-    }),
-  ),
-  fit: Type.Optional(
-    Type.Enum(['fill', 'cover'], { default: 'fill', description: 'fill: the whole picture, squashed. cover: aspect kept, the centre cut out.' }),
-  ),
-  layout: Type.Optional(Type.Enum(['NHWC', 'NCHW'], { description: 'Default: from the model.' })),
-  ...pixelSchema,
-  ...versionSpec,
-}
-
-export interface ModelSpec extends PixelSpec, VersionSpec {
-  readonly model: string
-  readonly labels?: readonly string[]
-  readonly output?: string
-  readonly resize?: readonly number[]
-  readonly fit?: 'fill' | 'cover'
-  readonly layout?: 'NHWC' | 'NCHW'
-  readonly signature?: string
-  readonly backend?: 'auto' | 'onnx' | 'tfjs'
-}
+import { exampleOf, shownInputs } from '../model/model-input.ts'
+import { modelMisfit } from '../model/model-misfit.ts'
+import { type ModelPrediction, readingOf, shownReading } from '../model/model-reading.ts'
+import { fitOf, type ModelSpec } from '../model/model-spec.ts'
+import { takenPicture } from '../model/taken-picture.ts'
+import { versionMistake, versionNames, versionPolicy, wantedVersions } from '../model/version-spec.ts'
+import { type KeptFiles, keptFiles } from './kept-files.ts'
+import { KeptModel } from './kept-model.ts'
+import { MovingFolder } from './moving-folder.ts'
+import { ReplicatedModel } from './replicated-model.ts'
+import { ServedModel } from './served-model.ts'
+import { trafficOf } from './traffic.ts'
 
 /** A bee that runs one model on batches of rows, in the versions that its spec names. */
 export async function modelBee(context: BeeContext<ModelSpec>, runtime: 'tensorflow' | 'onnx'): Promise<Bee<unknown, ModelPrediction>> {
@@ -235,16 +185,6 @@ function modelOptions({
 function pictureOf(signature: OpenModel['signature'], spec: ModelSpec): Pick<BeeFindings, 'picture'> {
   const picture = takenPicture(signature, spec)
   return picture === null ? {} : { picture }
-}
-
-export function fitOf(spec: Omit<ModelSpec, 'model'>): PictureFit {
-  const { resize, fit, layout, scale, normalize } = spec
-  return {
-    ...(resize?.[0] === undefined || resize[1] === undefined ? {} : { resize: [resize[0], resize[1]] }),
-    ...(fit === undefined ? {} : { fit }),
-    ...(layout === undefined ? {} : { layout }),
-    ...(scale === undefined && normalize === undefined ? {} : { values: pixelValues(spec, 3) }),
-  }
 }
 
 function shownTensor({ name, datatype, shape }: TensorSignature): {
