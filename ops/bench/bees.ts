@@ -13,6 +13,7 @@ import { LocalPython } from '../../connectors/python/local-python.ts'
 import { systemClock } from '../../connectors/system/system-clock.ts'
 import type { Payload } from '../../topology/swarm/payload/payload.ts'
 import type { OpenProcess } from '../../topology/swarm/ports/processes.ts'
+import { Answered } from '../../topology/swarm/request/answered.ts'
 import { pythonSdk } from '../beekeeper/python-sdk.ts'
 import { bareEcho, barePython, echoBee, pythonEcho } from './echo-programs.ts'
 import type { Table } from './table.ts'
@@ -153,7 +154,7 @@ function echoOf(open: OpenProcess): Echo {
 
 async function ask(open: OpenProcess, payload: Payload): Promise<Payload> {
   const [outcome] = await open.call([{ id: 'bench', payload, deadline: null, signal: neverAborted }])
-  if (outcome instanceof Error || outcome === undefined) throw outcome ?? new Error('no outcome')
+  if (outcome instanceof Error || outcome === undefined || outcome instanceof Answered) throw outcome ?? new Error('no outcome')
   return outcome
 }
 

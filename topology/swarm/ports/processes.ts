@@ -1,6 +1,7 @@
 import type { Header } from '../../record.ts'
 import type { WaggleError } from '../../waggle-error.ts'
 import type { Payload } from '../payload/payload.ts'
+import type { BeeResult } from '../request/answered.ts'
 
 /** Runs bees that are separate processes and speak bees/PROTOCOL.md on their standard streams or on a socket. */
 export interface Processes {
@@ -38,10 +39,10 @@ export interface OpenProcess {
   /** False while a call would wait until the process has started again. */
   readonly isReady: boolean
   /**
-   * Returns one payload or error for each call, in order. A process that dies is started again, and its open calls are sent once more. A call that
+   * Returns one result or error for each call, in order. A process that dies is started again, and its open calls are sent once more. A call that
    * kills it twice gives WAGGLE_BEE_DIED.
    */
-  call(calls: readonly ProcessCall[]): Promise<readonly (Payload | WaggleError)[]>
+  call(calls: readonly ProcessCall[]): Promise<readonly (BeeResult | WaggleError)[]>
   /**
    * Lets the process finish its open calls for some seconds, then ends it. With `next`, which takes its place, no call is lost: those that the process does not
    * have yet go to `next`, and the others have all the time that they need.
