@@ -1,6 +1,7 @@
 import { Type } from 'typebox'
 import type { ContainerLimits } from '../../topology/swarm/ports/containers.ts'
 import { WaggleError } from '../../topology/waggle-error.ts'
+import type { BeeRemark } from '../define-bee.ts'
 
 /** The settings of a spec that bound a container. A program of this machine, without a container, ignores them. */
 export const boundsSpec = {
@@ -43,9 +44,16 @@ export function boundsOf({ memory = '2g', cpus = 1, pids = 256, network = false 
   }
 }
 
-/** The bounds of a spec, which have no effect on a program that runs as a process of this machine. */
-export function boundsWithoutContainer(spec: BoundSpec): readonly (keyof BoundSpec)[] {
-  return (['memory', 'cpus', 'pids', 'network'] as const).filter((key) => spec[key] !== undefined)
+/** A warning for each bound that has no effect on a program that runs as a process of this machine. */
+export function boundsRemarks(spec: BoundSpec, bee: string): readonly BeeRemark[] {
+  return (['memory', 'cpus', 'pids', 'network'] as const)
+    .filter((key) => spec[key] !== undefined)
+    .map((setting) => ({
+      kind: 'warning',
+      setting,
+      message: `${setting} has no effect on ${bee}, which runs as a process of this machine and not in a container`,
+      next: `Remove it, or run the image: without a command for it under resolve: in waggle.yaml.`,
+    }))
 }
 
 /** The error of bounds that a container must not have; null if there is none. */

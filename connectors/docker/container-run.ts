@@ -1,3 +1,4 @@
+import { dirname } from 'node:path'
 import type { Duplex, Readable } from 'node:stream'
 import type Docker from 'dockerode'
 import type { Clock } from '../../processor/ports.ts'
@@ -131,7 +132,8 @@ export class ContainerRun implements BeeRun {
       try {
         return await docker.createContainer({ ...containerSettings(options, { image, labels, socket }), name: newName() })
       } catch (thrown) {
-        const seesNoFolder = socket !== null && /bind source path does not exist/.test(dockerSays(thrown))
+        const says = dockerSays(thrown)
+        const seesNoFolder = socket !== null && /bind source path does not exist/.test(says) && says.includes(dirname(socket))
         if (seesNoFolder) socket = null
         else if (statusOf(thrown) !== 409 || tries === maxNames) throw thrown
       }

@@ -9,6 +9,8 @@ import type { BeeRequest } from '../../bees/define-bee.ts'
 import { loadBee } from '../../bees/module/load-bee.ts'
 import { BeeSocket } from '../../connectors/containers/bee-socket.ts'
 import { LocalProcesses } from '../../connectors/containers/local-processes.ts'
+import { DockerContainers } from '../../connectors/docker/docker-containers.ts'
+import { DockerEngine } from '../../connectors/docker/docker-engine.ts'
 import { LocalPython } from '../../connectors/python/local-python.ts'
 import { systemClock } from '../../connectors/system/system-clock.ts'
 import type { Payload } from '../../topology/swarm/payload/payload.ts'
@@ -123,6 +125,7 @@ function openProcessOf(file: string, name: string, directory: string, workers: n
   const python = new LocalPython({
     clock: systemClock,
     processes: new LocalProcesses({ clock: systemClock }),
+    containers: new DockerContainers({ engine: new DockerEngine(), clock: systemClock, dataDirectory: directory }),
     directory: join(directory, 'python'),
     sdk: pythonSdk(),
   })
