@@ -217,7 +217,7 @@ type Worker = AsyncWorker<string, Payload, Payload, BeeResult>
 const isElsewhere: ReadonlySet<string> = new Set(['WAGGLE_NOT_RESOLVED', 'WAGGLE_FILE_NOT_FOUND', 'WAGGLE_MODEL_NOT_FOUND'])
 
 /** Bees of a running swarm are not checked for programs and modules. */
-const unseen: Programs = { checkModule: async () => ({}), checkPython: async () => {}, checkCommand: async () => {}, hasImage: async () => null }
+const unseen: Programs = { checkModule: async () => ({}), checkPython: async () => ({}), checkCommand: async () => {}, hasImage: async () => null }
 
 /** Converts a payload to an input. A bee that may change its input gets a copy, because other bees and the dead letter have the same input. */
 function inputs({ definition }: BeeType): (payload: Payload) => unknown {

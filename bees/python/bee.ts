@@ -2,7 +2,7 @@ import { Type } from 'typebox'
 import { WaggleError } from '../../topology/waggle-error.ts'
 import { type BoundSpec, boundsMistake, boundsOf, boundsRemarks, boundsSpec } from '../container/bounds.ts'
 import { missingImage } from '../container/missing-image.ts'
-import { type BeeContext, defineBee } from '../define-bee.ts'
+import { type BeeContext, type BeeRemark, defineBee } from '../define-bee.ts'
 import { processBee } from '../process-bee.ts'
 import { replicatedProcess } from '../replicas/replicated-process.ts'
 
@@ -54,9 +54,11 @@ export default defineBee({
   async check({ spec, bee, resolve, resolveCommand, ports }) {
     const { image, command } = placeOf(spec, bee, resolveCommand)
     const requirements = spec.requirements === undefined ? null : await resolve(spec.requirements)
-    await ports.programs.checkPython({ file: await resolve(spec.file), name: spec.bee, requirements })
-    if (image === null) return { remarks: boundsRemarks(spec, bee) }
-    const isHere = command === null ? await ports.programs.hasImage(image) : true
+    const runsElsewhere = image !== null || command !== null
+    const file = { file: await resolve(spec.file), name: spec.bee, requirements, env: spec.env ?? {}, runsElsewhere }
+    const { missing, ...types } = await ports.programs.checkPython(file)
+    if (image === null) return { ...types, remarks: [...boundsRemarks(spec, bee), ...(missing === undefined ? [] : [notImported(bee, missing)])] }
+    const isHere = await ports.programs.hasImage(image)
     if (isHere !== true) throw missingImage(bee, image, isHere)
     return undefined
   },
@@ -74,6 +76,16 @@ export default defineBee({
     return processBee(isPool ? await open(replicas.min) : replicatedProcess(await replicate(() => open(1))))
   },
 })
+
+/** A warning for a file that cannot be imported on this machine. */
+function notImported(bee: string, missing: string): BeeRemark {
+  return {
+    kind: 'warning',
+    setting: 'file',
+    message: `the file of ${bee} cannot be imported here, so its types are unknown: ${missing}`,
+    next: 'Install the package, or name it in a requirements.txt beside the file.',
+  }
+}
 
 interface PlaceSpec extends BoundSpec {
   readonly image?: string

@@ -39,7 +39,7 @@ async function found(
             if (path.includes('wrong')) throw new WaggleError('WAGGLE_INVALID_MODULE', { message: `${path} is wrong`, next: 'Correct it.' })
             return {}
           },
-          checkPython: async () => {},
+          checkPython: async () => ({}),
           checkCommand: async () => {},
           hasImage: async () => null,
         },

@@ -55,7 +55,7 @@ ${lines.join('')}${more}  - { name: gather, type: batch, input: { name: make }, 
 }
 
 function check(swarm: CheckedSwarm): Promise<CheckedBees> {
-  const programs = { checkModule: async () => ({}), checkPython: async () => {}, checkCommand: async () => {}, hasImage: async () => null }
+  const programs = { checkModule: async () => ({}), checkPython: async () => ({}), checkCommand: async () => {}, hasImage: async () => null }
   return checkBees(swarm, {
     registry,
     ports: {
