@@ -3,7 +3,7 @@ import { WaggleError } from '../../topology/waggle-error.ts'
 import { type BeeContext, defineBee } from '../define-bee.ts'
 import { processBee } from '../process-bee.ts'
 import { replicatedProcess } from '../replicas/replicated-process.ts'
-import { type BoundSpec, boundsMistake, boundsOf, boundsRemarks, boundsSpec } from './bounds.ts'
+import { type BoundSpec, boundsMistake, boundsOf, boundsRemarks, boundsSpec, processBounds } from './bounds.ts'
 import { missingImage } from './missing-image.ts'
 
 export default defineBee({
@@ -62,7 +62,7 @@ export default defineBee({
     if (image === null) for (const { message, next } of boundsRemarks(spec, bee)) log('warn', `${message}. ${next}`)
     const open =
       image === null
-        ? () => ports.processes.open({ swarm, bee, command: command ?? [], env, log })
+        ? () => ports.processes.open({ swarm, bee, command: command ?? [], env, log, ...processBounds(spec) })
         : () => ports.containers.open({ swarm, bee, image, command, env, log, gpu, ...boundsOf(spec) })
     return processBee(replicatedProcess(await replicate(open)))
   },

@@ -1,6 +1,6 @@
 import { Type } from 'typebox'
 import { WaggleError } from '../../topology/waggle-error.ts'
-import { type BoundSpec, boundsMistake, boundsOf, boundsRemarks, boundsSpec } from '../container/bounds.ts'
+import { type BoundSpec, boundsMistake, boundsOf, boundsRemarks, boundsSpec, processBounds } from '../container/bounds.ts'
 import { missingImage } from '../container/missing-image.ts'
 import { type BeeContext, type BeeRemark, defineBee } from '../define-bee.ts'
 import { processBee } from '../process-bee.ts'
@@ -68,7 +68,10 @@ export default defineBee({
     if (image === null) for (const { message, next } of boundsRemarks(spec, bee)) log('warn', `${message}. ${next}`)
     const file = await resolve(spec.file)
     const requirements = spec.requirements === undefined ? null : await resolve(spec.requirements)
-    const place = image !== null ? { image: { image, gpu, ...boundsOf(spec) } } : command !== null ? { interpreter: command } : {}
+    const place =
+      image !== null
+        ? { image: { image, gpu, ...boundsOf(spec) } }
+        : { ...(command === null ? {} : { interpreter: command }), ...processBounds(spec) }
     const open = (workers: number) =>
       ports.python.open({ swarm, bee, file, name: spec.bee, requirements, workers, env: spec.env ?? {}, log, ...place })
     // Processes of one pool take calls from each other. Where their number changes, or each is a container, each is a pool of its own.

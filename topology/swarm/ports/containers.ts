@@ -9,7 +9,7 @@ export interface Containers {
   open(options: ContainerOptions): Promise<OpenProcess>
 }
 
-export interface ContainerOptions extends Omit<ProcessOptions, 'command'> {
+export interface ContainerOptions extends Omit<ProcessOptions, 'command' | 'memoryBytes'> {
   readonly image: string
   /** The arguments of the image's entry point; null for the image's own. */
   readonly command: readonly string[] | null

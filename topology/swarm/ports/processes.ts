@@ -18,6 +18,8 @@ export interface ProcessOptions {
   readonly env: { readonly [name: string]: string }
   /** The working folder of the process. Default: Waggle's own. */
   readonly cwd?: string
+  /** The most memory of a process with its children, in bytes. One that has more is killed, and started again. Default: no limit. */
+  readonly memoryBytes?: number
   /** The number of processes that do the calls side by side. Default: 1. */
   readonly workers?: number
   readonly log: (level: 'debug' | 'info' | 'warn' | 'error', message: string) => void
