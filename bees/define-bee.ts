@@ -201,6 +201,16 @@ export class NotTaken {
   }
 }
 
+/** The result of a `call` bee that answers the caller at once. The bees that read it get what it publishes; without that the request ends here. */
+export class Responded {
+  readonly answer: unknown
+  readonly published: { readonly value: unknown } | null
+  constructor(answer: unknown, published: { readonly value: unknown } | null) {
+    this.answer = answer
+    this.published = published
+  }
+}
+
 /** A setting of a bee beside its spec that only some bees read. */
 export type BesideSpec = 'gpu' | 'replicas' | 'max_replicas'
 

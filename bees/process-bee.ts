@@ -1,6 +1,7 @@
 import type { OpenProcess } from '../topology/swarm/ports/processes.ts'
+import { Answered } from '../topology/swarm/request/answered.ts'
 import { WaggleError } from '../topology/waggle-error.ts'
-import type { Bee } from './define-bee.ts'
+import { type Bee, Responded } from './define-bee.ts'
 import { outputOf, payloadOfInput } from './hosting/payload-input.ts'
 
 /** A bee whose calls go to processes. */
@@ -13,7 +14,11 @@ export function processBee(open: OpenProcess): Bee<unknown, unknown> {
           return { id, payload: payloadOfInput(inputs[at], contentType), deadline, signal, headers: () => request.headers }
         }),
       )
-      return outcomes.map((outcome) => (outcome instanceof WaggleError ? outcome : outputOf(outcome)))
+      return outcomes.map((outcome) => {
+        if (outcome instanceof WaggleError) return outcome
+        if (!(outcome instanceof Answered)) return outputOf(outcome)
+        return new Responded(outputOf(outcome.answer), outcome.published === null ? null : { value: outputOf(outcome.published) })
+      })
     },
     close: () => open.close(),
   }

@@ -17,6 +17,13 @@ export const errorCodes = {
     meaning: 'A `Streams` was started or closed before, or runs.',
     next: 'Make a new `Streams`; before `cleanUp` close it.',
   },
+  WAGGLE_ANSWERED: {
+    status: 422,
+    exit: 1,
+    meaning:
+      'A bee answered the request by `swarm.respond`, so the bees behind it do not compute it. No caller gets this: it marks the records that follow.',
+    next: 'Let the bee publish too, if the bees behind it should go on.',
+  },
   WAGGLE_ASSIGNMENT_UNREADABLE: {
     status: 500,
     exit: 1,

@@ -1,9 +1,10 @@
 import { Type } from 'typebox'
 import { WaggleError } from '../../topology/waggle-error.ts'
-import { type BeeContext, type BeeRemark, defineBee } from '../define-bee.ts'
+import { type BeeContext, defineBee } from '../define-bee.ts'
 import { processBee } from '../process-bee.ts'
 import { replicatedProcess } from '../replicas/replicated-process.ts'
-import { type BoundSpec, boundsMistake, boundsOf, boundsSpec, boundsWithoutContainer } from './bounds.ts'
+import { type BoundSpec, boundsMistake, boundsOf, boundsRemarks, boundsSpec, processBounds } from './bounds.ts'
+import { missingImage } from './missing-image.ts'
 
 export default defineBee({
   type: 'container',
@@ -49,7 +50,7 @@ export default defineBee({
     if (mistake !== null) throw mistake
     if (image === null) return { remarks: boundsRemarks(spec, bee) }
     const isHere = await ports.programs.hasImage(image)
-    if (isHere !== true) throw notHere(bee, image, isHere)
+    if (isHere !== true) throw missingImage(bee, image, isHere)
     return undefined
   },
   async create(context) {
@@ -61,21 +62,11 @@ export default defineBee({
     if (image === null) for (const { message, next } of boundsRemarks(spec, bee)) log('warn', `${message}. ${next}`)
     const open =
       image === null
-        ? () => ports.processes.open({ swarm, bee, command: command ?? [], env, log })
+        ? () => ports.processes.open({ swarm, bee, command: command ?? [], env, log, ...processBounds(spec) })
         : () => ports.containers.open({ swarm, bee, image, command, env, log, gpu, ...boundsOf(spec) })
     return processBee(replicatedProcess(await replicate(open)))
   },
 })
-
-/** A warning for each bound that no container keeps. */
-function boundsRemarks(spec: ContainerSpec, bee: string): readonly BeeRemark[] {
-  return boundsWithoutContainer(spec).map((setting) => ({
-    kind: 'warning',
-    setting,
-    message: `${setting} has no effect on ${bee}, which runs as a process of this machine and not in a container`,
-    next: `Remove it, or run the image: without a command for it under resolve: in waggle.yaml.`,
-  }))
-}
 
 interface ContainerSpec extends BoundSpec {
   readonly image?: string
@@ -95,16 +86,4 @@ function programOf({ image: named, container, command }: ContainerSpec, bee: str
   }
   if (command !== undefined) return { image: null, command }
   throw new WaggleError('WAGGLE_NOT_RESOLVED', { message: `${bee} names no image`, next: 'Give spec.image.' })
-}
-
-/** `isHere`: Docker's answer about the image; null without a Docker. */
-function notHere(bee: string, image: string, isHere: boolean | null): WaggleError {
-  const map = `in waggle.yaml, beside the swarm: resolve: {"${image}": [program, argument]}.`
-  return new WaggleError('WAGGLE_NOT_RESOLVED', {
-    message: `${bee} names the image ${image}, and this machine has no command for it; ${isHere === null ? 'no Docker answers here' : 'its Docker has no such image either'}`,
-    next:
-      isHere === null
-        ? `Start Docker, or map the image to a command, ${map}`
-        : `It is pulled when the swarm starts. If it cannot be: build it, or map it to a command, ${map}`,
-  })
 }

@@ -1,15 +1,17 @@
 import { Type } from 'typebox'
 import type { ContainerLimits } from '../../topology/swarm/ports/containers.ts'
 import { WaggleError } from '../../topology/waggle-error.ts'
+import type { BeeRemark } from '../define-bee.ts'
 
-/** The settings of a spec that bound a container. A program of this machine, without a container, ignores them. */
+/** The settings of a spec that bound a container. Of a program of this machine, without a container, only `memory` counts. */
 export const boundsSpec = {
   memory: Type.Optional(
     Type.Unsafe<string | number>({
       type: ['string', 'integer'],
       pattern: '^\\d+(\\.\\d+)?\\s*([kmg]i?b?|b)?$',
       minimum: 6 * 1024 * 1024,
-      description: 'The most memory of a container, such as 512m or 2g, or a number of bytes; at least 6m. Default: 2g. No swap is used.',
+      description:
+        'The most memory of a container, or of a process with its children, such as 512m or 2g, or a number of bytes; at least 6m. One that needs more is killed and started again. Default: 2g of a container, which has no swap; none of a process.',
     }),
   ),
   cpus: Type.Optional(Type.Number({ minimum: 0.01, maximum: 1024, description: 'The most cores of a container, such as 0.5. Default: 1.' })),
@@ -32,7 +34,12 @@ export interface BoundSpec {
   readonly network?: boolean | string
 }
 
-/** The bounds of a spec, with the defaults. */
+/** The bound of a program that runs as a process of this machine. It has no default. */
+export function processBounds({ memory }: BoundSpec): { readonly memoryBytes?: number } {
+  return memory === undefined ? {} : { memoryBytes: bytesOf(memory) }
+}
+
+/** The bounds of a container, with the defaults. */
 export function boundsOf({ memory = '2g', cpus = 1, pids = 256, network = false }: BoundSpec): {
   readonly limits: ContainerLimits
   readonly network: string | null
@@ -43,9 +50,16 @@ export function boundsOf({ memory = '2g', cpus = 1, pids = 256, network = false 
   }
 }
 
-/** The bounds of a spec, which have no effect on a program that runs as a process of this machine. */
-export function boundsWithoutContainer(spec: BoundSpec): readonly (keyof BoundSpec)[] {
-  return (['memory', 'cpus', 'pids', 'network'] as const).filter((key) => spec[key] !== undefined)
+/** A warning for each bound that has no effect on a program that runs as a process of this machine. */
+export function boundsRemarks(spec: BoundSpec, bee: string): readonly BeeRemark[] {
+  return (['cpus', 'pids', 'network'] as const)
+    .filter((key) => spec[key] !== undefined)
+    .map((setting) => ({
+      kind: 'warning',
+      setting,
+      message: `${setting} has no effect on ${bee}, which runs as a process of this machine and not in a container`,
+      next: `Remove it, or run the image: without a command for it under resolve: in waggle.yaml.`,
+    }))
 }
 
 /** The error of bounds that a container must not have; null if there is none. */
@@ -57,7 +71,7 @@ export function boundsMistake({ memory, network }: BoundSpec, bee: string): Wagg
     })
   if (memory !== undefined && bytesOf(memory) < leastBytes)
     return new WaggleError('WAGGLE_INVALID_SWARM', {
-      message: `${bee} has ${memory} of memory, and a container needs at least 6m`,
+      message: `${bee} has ${memory} of memory, and needs at least 6m`,
       next: 'Write a unit, such as 512m or 2g.',
     })
   return null
@@ -75,5 +89,5 @@ const units: ReadonlyMap<string, number> = new Map([
   ['m', 1024 ** 2],
   ['g', 1024 ** 3],
 ])
-/** Docker starts no container with less. */
+/** Docker starts no container with less, and no program runs in it. */
 const leastBytes = 6 * 1024 ** 2

@@ -170,6 +170,7 @@ export function keyAtFault(error: WaggleError, { spec }: SwarmBee): readonly str
   if (typeof spec.labels === 'string' && error.message.includes(shownAddress(spec.labels))) return ['spec', 'labels']
   if (code.startsWith('WAGGLE_HTTP_CALL_')) return ['spec', error.message.startsWith('the header') ? 'headers' : 'url']
   if (code.startsWith('WAGGLE_POSTGRES_')) return ['spec', code === 'WAGGLE_POSTGRES_QUERY' ? 'query' : 'db']
+  if (typeof spec.image === 'string' && error.message.includes(spec.image)) return ['spec', 'image']
   const keys: readonly string[] = code === 'WAGGLE_MODEL_SHAPE' ? [] : ['file', 'model', 'url', 'image', 'container', 'command', 'table', 'weights']
   return ['spec', ...keys.filter((key) => Object.hasOwn(spec, key)).slice(0, 1)]
 }

@@ -6,6 +6,7 @@ import { readersIn, type SwarmBee } from '../../topology/swarm/checked-swarm.ts'
 import type { Payload } from '../../topology/swarm/payload/payload.ts'
 import { ShadowDropped } from '../../topology/swarm/plan/shadow-bees.ts'
 import type { Programs } from '../../topology/swarm/ports/programs.ts'
+import type { BeeResult } from '../../topology/swarm/request/answered.ts'
 import { notTaken } from '../../topology/swarm/request/branches.ts'
 import { WaggleError } from '../../topology/waggle-error.ts'
 import { type Bee, type BeeFindings, type BeeType, NotTaken, PassedOn, type RunningModel } from '../define-bee.ts'
@@ -211,12 +212,12 @@ export class SwarmHost implements BeeHost {
 /** The roles of bees that compute inside the topology, or that add steps to it. */
 const isPartOfTopology: ReadonlySet<BeeRole> = new Set(['value', 'loop', 'stream'])
 
-type Worker = AsyncWorker<string, Payload, Payload, Payload>
+type Worker = AsyncWorker<string, Payload, Payload, BeeResult>
 
 const isElsewhere: ReadonlySet<string> = new Set(['WAGGLE_NOT_RESOLVED', 'WAGGLE_FILE_NOT_FOUND', 'WAGGLE_MODEL_NOT_FOUND'])
 
 /** Bees of a running swarm are not checked for programs and modules. */
-const unseen: Programs = { checkModule: async () => ({}), checkPython: async () => {}, checkCommand: async () => {}, hasImage: async () => null }
+const unseen: Programs = { checkModule: async () => ({}), checkPython: async () => ({}), checkCommand: async () => {}, hasImage: async () => null }
 
 /** Converts a payload to an input. A bee that may change its input gets a copy, because other bees and the dead letter have the same input. */
 function inputs({ definition }: BeeType): (payload: Payload) => unknown {

@@ -2,6 +2,7 @@ import type { AsyncWorker } from '../../topology/async-step.ts'
 import type { BeeHost } from '../../topology/swarm/bee-host.ts'
 import type { SwarmBee } from '../../topology/swarm/checked-swarm.ts'
 import type { Payload } from '../../topology/swarm/payload/payload.ts'
+import { Answered, type BeeResult } from '../../topology/swarm/request/answered.ts'
 import type { Redaction } from '../../topology/swarm/secrets/redaction.ts'
 import { WaggleError } from '../../topology/waggle-error.ts'
 import type { RunningModel } from '../define-bee.ts'
@@ -58,7 +59,7 @@ export function redactedModel(model: RunningModel, redaction: Redaction): Runnin
   }
 }
 
-type Worker = AsyncWorker<string, Payload, Payload, Payload>
+type Worker = AsyncWorker<string, Payload, Payload, BeeResult>
 
 function redactedWorker(worker: Worker, { errors, results }: { readonly errors: Redaction; readonly results: Redaction | null }): Worker {
   return {
@@ -67,7 +68,8 @@ function redactedWorker(worker: Worker, { errors, results }: { readonly errors: 
       const outcomes = await redactingErrors(errors, () => worker.call(rows, calls))
       return outcomes.map((outcome) => {
         if (outcome instanceof WaggleError) return redactedError(outcome, errors)
-        return results?.payload(outcome) ?? outcome
+        if (results === null) return outcome
+        return outcome instanceof Answered ? outcome.mapped((payload) => results.payload(payload)) : results.payload(outcome)
       })
     },
   }

@@ -1,6 +1,8 @@
 import { Type } from 'typebox'
 import { WaggleError } from '../../topology/waggle-error.ts'
-import { defineBee } from '../define-bee.ts'
+import { type BoundSpec, boundsMistake, boundsOf, boundsRemarks, boundsSpec, processBounds } from '../container/bounds.ts'
+import { missingImage } from '../container/missing-image.ts'
+import { type BeeContext, type BeeRemark, defineBee } from '../define-bee.ts'
 import { processBee } from '../process-bee.ts'
 import { replicatedProcess } from '../replicas/replicated-process.ts'
 
@@ -16,7 +18,11 @@ export default defineBee({
       file: Type.String({ minLength: 1, description: 'The Python file or notebook (.ipynb), relative to the swarm file.' }),
       bee: Type.String({ minLength: 1, description: 'The name that @register_bee gives the function.' }),
       image: Type.Optional(
-        Type.String({ minLength: 1, description: 'A container image to run the file in. Images run no Python files yet, so it is an error.' }),
+        Type.String({
+          minLength: 1,
+          description:
+            'A container image whose python3 runs the file, with the packages that the image has. It is pulled if it is not here. resolve: in waggle.yaml may map it to a command of this machine that takes the place of python3.',
+        }),
       ),
       requirements: Type.Optional(
         Type.String({
@@ -37,30 +43,73 @@ export default defineBee({
           description: 'Environment variables of the processes. A name is not empty and has neither = nor control characters.',
         }),
       ),
+      ...boundsSpec,
     },
     { additionalProperties: false, required: ['file', 'bee'] },
   ),
-  examples: [{ file: './hello.py', bee: 'hello' }],
-  async check({ spec, bee, resolve, ports }) {
-    refuseImage(spec.image, bee)
+  examples: [
+    { file: './hello.py', bee: 'hello' },
+    { file: './predict.py', bee: 'predict', image: 'python:3.13-slim', memory: '512m' },
+  ],
+  async check({ spec, bee, resolve, resolveCommand, ports }) {
+    const { image, command } = placeOf(spec, bee, resolveCommand)
     const requirements = spec.requirements === undefined ? null : await resolve(spec.requirements)
-    await ports.programs.checkPython({ file: await resolve(spec.file), name: spec.bee, requirements })
+    const runsElsewhere = image !== null || command !== null
+    const file = { file: await resolve(spec.file), name: spec.bee, requirements, env: spec.env ?? {}, runsElsewhere }
+    const { missing, ...types } = await ports.programs.checkPython(file)
+    if (image === null) return { ...types, remarks: [...boundsRemarks(spec, bee), ...(missing === undefined ? [] : [notImported(bee, missing)])] }
+    const isHere = await ports.programs.hasImage(image)
+    if (isHere !== true) throw missingImage(bee, image, isHere)
+    return undefined
   },
   leastReplicas: ({ workers }) => workers ?? 1,
-  async create({ spec, swarm, bee, resolve, ports, replicas, replicate, log }) {
-    refuseImage(spec.image, bee)
+  async create({ spec, swarm, bee, resolve, resolveCommand, ports, gpu, replicas, replicate, log }) {
+    const { image, command } = placeOf(spec, bee, resolveCommand)
+    if (image === null) for (const { message, next } of boundsRemarks(spec, bee)) log('warn', `${message}. ${next}`)
     const file = await resolve(spec.file)
     const requirements = spec.requirements === undefined ? null : await resolve(spec.requirements)
-    const open = (workers: number) => ports.python.open({ swarm, bee, file, name: spec.bee, requirements, workers, env: spec.env ?? {}, log })
-    // Processes of one pool take calls from each other. Where their number changes, each is a pool of its own.
-    return processBee(replicas.max > replicas.min ? replicatedProcess(await replicate(() => open(1))) : await open(replicas.min))
+    const place =
+      image !== null
+        ? { image: { image, gpu, ...boundsOf(spec) } }
+        : { ...(command === null ? {} : { interpreter: command }), ...processBounds(spec) }
+    const open = (workers: number) =>
+      ports.python.open({ swarm, bee, file, name: spec.bee, requirements, workers, env: spec.env ?? {}, log, ...place })
+    // Processes of one pool take calls from each other. Where their number changes, or each is a container, each is a pool of its own.
+    const isPool = image === null && replicas.max === replicas.min
+    return processBee(isPool ? await open(replicas.min) : replicatedProcess(await replicate(() => open(1))))
   },
 })
 
-function refuseImage(image: string | undefined, bee: string): void {
-  if (image === undefined) return
-  throw new WaggleError('WAGGLE_NOT_RESOLVED', {
-    message: `${bee} is a Python file in the image ${image}, and images do not run Python files yet`,
-    next: 'Leave spec.image out: the file then runs with the python3 of this machine. Or make it a container bee, whose image has the file.',
-  })
+/** A warning for a file that cannot be imported on this machine. */
+function notImported(bee: string, missing: string): BeeRemark {
+  return {
+    kind: 'warning',
+    setting: 'file',
+    message: `the file of ${bee} cannot be imported here, so its types are unknown: ${missing}`,
+    next: 'Install the package, or name it in a requirements.txt beside the file.',
+  }
+}
+
+interface PlaceSpec extends BoundSpec {
+  readonly image?: string
+  readonly requirements?: string
+}
+
+/** Where the file runs: in a container of the image; by a command that stands for the image; with the python3 of this machine if both are null. */
+function placeOf(
+  spec: PlaceSpec,
+  bee: string,
+  resolveCommand: BeeContext<never>['resolveCommand'],
+): { readonly image: string | null; readonly command: readonly string[] | null } {
+  const { image: named, requirements } = spec
+  const mistake = boundsMistake(spec, bee)
+  if (mistake !== null) throw mistake
+  if (named === undefined) return { image: null, command: null }
+  if (requirements !== undefined)
+    throw new WaggleError('WAGGLE_INVALID_SWARM', {
+      message: `${bee} has an image and requirements, and an image has its packages already`,
+      next: `Leave spec.requirements out, and install the packages in the image ${named}.`,
+    })
+  const command = resolveCommand(named)
+  return { image: command === null ? named : null, command }
 }

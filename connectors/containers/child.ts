@@ -6,6 +6,8 @@ import type { BeeRun, BeeRunEvents } from './bee-run.ts'
 import { BeeSocket } from './bee-socket.ts'
 import { Channel } from './channel.ts'
 import type { Guardian } from './guardian.ts'
+import { MemoryWatch } from './memory-watch.ts'
+import { outOfMemory } from './process-errors.ts'
 import { ProcessLog } from './process-log.ts'
 
 /**
@@ -20,10 +22,13 @@ export class Child implements BeeRun {
   readonly #channel: Channel | null
   readonly #logs: ProcessLog[] = []
   readonly #guardian: Guardian
+  #memory: MemoryWatch | null = null
+  /** The reason why this side kills the process; null while it does not. */
+  #fault: string | null = null
   #isGone = false
   #cancelTimer = () => {}
 
-  constructor({ command, env, cwd, swarm, bee, log }: ProcessOptions, clock: Clock, guardian: Guardian, events: BeeRunEvents) {
+  constructor({ command, env, cwd, swarm, bee, memoryBytes, log }: ProcessOptions, clock: Clock, guardian: Guardian, events: BeeRunEvents) {
     this.#clock = clock
     this.#events = events
     this.#guardian = guardian
@@ -45,7 +50,16 @@ export class Child implements BeeRun {
           })
     const pid = this.#process?.pid
     if (pid !== undefined) guardian.watch(pid)
-    this.#process?.on('exit', (code, signal) => this.#exited(signal === null ? `ended with status ${code}` : `was ended by ${signal}`))
+    if (pid !== undefined && memoryBytes !== undefined) {
+      const exceeded = () => {
+        this.#fault = outOfMemory(memoryBytes)
+        this.kill('SIGKILL')
+      }
+      this.#memory = new MemoryWatch(pid, { maxBytes: memoryBytes, clock, exceeded })
+    }
+    this.#process?.on('exit', (code, signal) =>
+      this.#exited(this.#fault ?? (signal === null ? `ended with status ${code}` : `was ended by ${signal}`)),
+    )
   }
 
   get lastWords(): readonly string[] {
@@ -87,6 +101,7 @@ export class Child implements BeeRun {
 
   /** Reads the last output, for a limited time: a process outside the group may keep a pipe open. */
   #exited(why: string): void {
+    this.#memory?.close()
     this.kill('SIGKILL')
     for (const log of this.#logs) log.drain()
     this.#cancelTimer()
@@ -97,6 +112,7 @@ export class Child implements BeeRun {
   #gone(why: string): void {
     if (this.#isGone) return
     this.#isGone = true
+    this.#memory?.close()
     this.#cancelTimer()
     this.#socket.close()
     if (this.#process?.pid !== undefined) this.#guardian.forget(this.#process.pid)

@@ -2,6 +2,7 @@ import type { Clock } from '../../processor/ports.ts'
 import type { OpenProcess, Processes, ProcessOptions } from '../../topology/swarm/ports/processes.ts'
 import { Child } from './child.ts'
 import { Guardian } from './guardian.ts'
+import { MemoryWatch } from './memory-watch.ts'
 import { ProcessPool } from './process-pool.ts'
 import { WatchedProcess, type WatchedProcessOptions } from './watched-process.ts'
 
@@ -26,7 +27,9 @@ export class LocalProcesses implements Processes {
   }
 
   async open(options: ProcessOptions): Promise<OpenProcess> {
-    const { workers = 1 } = options
+    const { workers = 1, bee, memoryBytes, log } = options
+    if (memoryBytes !== undefined && !MemoryWatch.isPossible)
+      log('warn', `memory has no effect on ${bee}: this system does not tell the memory of a process. Run the bee in an image.`)
     if (workers > 1) {
       const pool = new ProcessPool(workers, (onChange) => this.#watched(options, { onChange, window: windowBesideOthers }))
       await pool.start()

@@ -2,6 +2,7 @@ import type { BeeError, Datatype, Payload, Tensor } from '../../topology/swarm/p
 import { contentTypeOf, jsonType } from '../../topology/swarm/payload/payload-serde.ts'
 import { datatypeBytes, tensorData } from '../../topology/swarm/payload/tensor-codec.ts'
 import type { ProcessCall } from '../../topology/swarm/ports/processes.ts'
+import { Answered, type BeeResult } from '../../topology/swarm/request/answered.ts'
 import { Refused, WaggleError } from '../../topology/waggle-error.ts'
 import { headerTexts } from './header-texts.ts'
 import { windowOf } from './hello.ts'
@@ -13,7 +14,7 @@ export type Form = 'json' | 'binary'
 export interface Result {
   readonly kind: 'result'
   readonly id: number
-  readonly outcome: Payload | WaggleError
+  readonly outcome: BeeResult | WaggleError
 }
 
 /** A change of the number of requests that the process may have without a result. */
@@ -93,7 +94,7 @@ export function decodeMessage(head: Buffer, body: Buffer, bee: string): Result |
   if (typeof error === 'string')
     return { kind: 'result', id, outcome: new WaggleError('WAGGLE_BEE_FAILED', { message: sentence(error), next: `See the log of ${bee}.` }) }
   try {
-    return { kind: 'result', id, outcome: payloadOf(message, body, bee) }
+    return { kind: 'result', id, outcome: resultOf(message, body, bee) }
   } catch (thrown) {
     return { kind: 'result', id, outcome: WaggleError.from('WAGGLE_BEE_PROTOCOL', thrown, { next: 'See bees/PROTOCOL.md.' }) }
   }
@@ -149,6 +150,16 @@ function valueFields(payload: Payload, body: Body): object {
     case 'error':
       return { error: payload.error satisfies BeeError }
   }
+}
+
+/** The value of a result, or the answer that it has for the caller: `respond` is true where the value is the answer, else the answer beside the value. */
+function resultOf(message: Fields, body: Buffer, bee: string): BeeResult {
+  const value = payloadOf(message, body, bee)
+  const { respond } = message
+  if (respond === undefined || respond === false) return value
+  if (respond === true) return new Answered(value, null)
+  if (respond === null || typeof respond !== 'object') throw protocolError(bee, 'a result whose respond is neither true nor a value')
+  return new Answered(payloadOf(respond as Fields, body, bee), value)
 }
 
 function payloadOf(message: Fields, body: Buffer, bee: string): Payload {

@@ -1,5 +1,5 @@
-import type { Payload } from '../../topology/swarm/payload/payload.ts'
 import type { ProcessCall } from '../../topology/swarm/ports/processes.ts'
+import type { BeeResult } from '../../topology/swarm/request/answered.ts'
 import type { WaggleError } from '../../topology/waggle-error.ts'
 import { Trials } from './trials.ts'
 
@@ -7,7 +7,7 @@ export interface OpenCall {
   readonly call: ProcessCall
   /** The calls that came together with this one. */
   readonly batch: readonly ProcessCall[]
-  readonly settle: (outcome: Payload | WaggleError) => void
+  readonly settle: (outcome: BeeResult | WaggleError) => void
   /** The process that has the call, or will have it. */
   owner: { giveUp(call: OpenCall): void }
   attempts: number
@@ -88,7 +88,7 @@ export class OpenCalls {
   }
 
   /** Settles the call with this id. False if no open call has it. */
-  answer(id: number, outcome: Payload | WaggleError): boolean {
+  answer(id: number, outcome: BeeResult | WaggleError): boolean {
     const call = this.#sent.get(id)
     if (call === undefined) {
       if (!this.#givenUp.delete(id)) return false

@@ -1,5 +1,5 @@
-import type { Payload } from '../../topology/swarm/payload/payload.ts'
 import type { OpenProcess, ProcessCall } from '../../topology/swarm/ports/processes.ts'
+import type { BeeResult } from '../../topology/swarm/request/answered.ts'
 import type { WaggleError } from '../../topology/waggle-error.ts'
 import { batchesOf } from './open-calls.ts'
 import type { WatchedProcess } from './watched-process.ts'
@@ -31,7 +31,7 @@ export class ProcessPool implements OpenProcess {
     return this.#ready.length > 0
   }
 
-  call(calls: readonly ProcessCall[]): Promise<readonly (Payload | WaggleError)[]> {
+  call(calls: readonly ProcessCall[]): Promise<readonly (BeeResult | WaggleError)[]> {
     const member = leastOf(this.#ready.length > 0 ? this.#ready : this.#members)
     this.#members = [...this.#members.filter((one) => one !== member), member]
     return member.call(calls)

@@ -1,6 +1,6 @@
 import type { Clock } from '../../processor/ports.ts'
-import type { Payload } from '../../topology/swarm/payload/payload.ts'
 import type { OpenProcess, ProcessCall, ProcessOptions } from '../../topology/swarm/ports/processes.ts'
+import type { BeeResult } from '../../topology/swarm/request/answered.ts'
 import { WaggleError } from '../../topology/waggle-error.ts'
 import type { BeeRun, BeeRunEvents } from './bee-run.ts'
 import { frozenMs, Heartbeat } from './heartbeat.ts'
@@ -86,7 +86,7 @@ export class WatchedProcess implements OpenProcess {
     return !this.#closed && this.#hello !== null && this.#fault === null && !this.#calls.isTrial
   }
 
-  call(calls: readonly ProcessCall[]): Promise<readonly (Payload | WaggleError)[]> {
+  call(calls: readonly ProcessCall[]): Promise<readonly (BeeResult | WaggleError)[]> {
     const outcomes = calls.map((call) => this.#added(call, calls))
     this.#pump()
     return Promise.all(outcomes)
@@ -145,11 +145,11 @@ export class WatchedProcess implements OpenProcess {
     })
   }
 
-  #added(call: ProcessCall, batch: readonly ProcessCall[]): Promise<Payload | WaggleError> {
+  #added(call: ProcessCall, batch: readonly ProcessCall[]): Promise<BeeResult | WaggleError> {
     if (this.#closed) return Promise.resolve(closedError(this.#options.bee))
     return new Promise((resolve) => {
       const giveUp = () => added.owner.giveUp(added)
-      const settle = (outcome: Payload | WaggleError) => {
+      const settle = (outcome: BeeResult | WaggleError) => {
         call.signal.removeEventListener('abort', giveUp)
         resolve(outcome)
       }

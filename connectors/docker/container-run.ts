@@ -1,3 +1,4 @@
+import { dirname } from 'node:path'
 import type { Duplex, Readable } from 'node:stream'
 import type Docker from 'dockerode'
 import type { Clock } from '../../processor/ports.ts'
@@ -5,6 +6,7 @@ import type { ContainerOptions } from '../../topology/swarm/ports/containers.ts'
 import type { BeeRun, BeeRunEvents } from '../containers/bee-run.ts'
 import { BeeSocket } from '../containers/bee-socket.ts'
 import { Channel } from '../containers/channel.ts'
+import { outOfMemory } from '../containers/process-errors.ts'
 import { ProcessLog } from '../containers/process-log.ts'
 import { AttachedStreams } from './attached-streams.ts'
 import { containerSettings } from './container-settings.ts'
@@ -131,7 +133,8 @@ export class ContainerRun implements BeeRun {
       try {
         return await docker.createContainer({ ...containerSettings(options, { image, labels, socket }), name: newName() })
       } catch (thrown) {
-        const seesNoFolder = socket !== null && /bind source path does not exist/.test(dockerSays(thrown))
+        const says = dockerSays(thrown)
+        const seesNoFolder = socket !== null && /bind source path does not exist/.test(says) && says.includes(dirname(socket))
         if (seesNoFolder) socket = null
         else if (statusOf(thrown) !== 409 || tries === maxNames) throw thrown
       }
@@ -170,7 +173,7 @@ export class ContainerRun implements BeeRun {
   #whyEnded(status: number, state: { readonly OOMKilled?: boolean; readonly Error?: string } | null): string {
     const { limits } = this.#run.options
     if (this.#fault !== null) return this.#fault
-    if (state?.OOMKilled === true) return `ran out of memory and was killed (memory: ${shownBytes(limits.memoryBytes)})`
+    if (state?.OOMKilled === true) return outOfMemory(limits.memoryBytes)
     const { misfit } = this.#run.image
     const why = status > 128 && status < 160 ? `was ended by ${signalName(status - 128)}` : `ended with status ${status}`
     return misfit === null ? why : `${why}; ${misfit}`
@@ -216,11 +219,6 @@ export class ContainerRun implements BeeRun {
     // It may be gone already, with its Docker or by another hand. A leftover is removed at the next start.
     this.#container?.remove({ force: true, v: true }).catch(() => {})
   }
-}
-
-function shownBytes(bytes: number): string {
-  const gigabytes = bytes / 1024 ** 3
-  return gigabytes >= 1 && Number.isInteger(gigabytes * 10) ? `${gigabytes}g` : `${Math.round(bytes / 1024 ** 2)}m`
 }
 
 function signalName(number: number): string {

@@ -8,13 +8,16 @@ import type { FoundImage } from './images.ts'
  * writable file outside /tmp, no root, no more memory, cores and processes than its spec says. docs/decisions/containers.md has the reasons.
  */
 export function containerSettings(
-  { swarm, bee, command, env, limits, network, gpu }: ContainerOptions,
+  { swarm, bee, command, entrypoint, cwd, folders = [], env, limits, network, gpu }: ContainerOptions,
   { image, labels, socket }: { readonly image: FoundImage; readonly labels: { readonly [name: string]: string }; readonly socket: string | null },
 ): ContainerCreateOptions {
   const own = { ...env, WAGGLE_PROTOCOL: '1', WAGGLE_SWARM: swarm, WAGGLE_BEE: bee }
   const variables = socket === null ? own : { ...own, WAGGLE_BEE_SOCKET: `${mountedAt}/${basename(socket)}` }
+  const mounts = socket === null ? folders : [...folders, { source: dirname(socket), target: mountedAt }]
   return {
     Image: image.id,
+    ...(entrypoint === undefined ? {} : { Entrypoint: [...entrypoint] }),
+    ...(cwd === undefined ? {} : { WorkingDir: cwd }),
     ...(command === null ? {} : { Cmd: [...command] }),
     Env: Object.entries(variables).map(([name, value]) => `${name}=${value}`),
     User: isUnprivileged(image.user) ? image.user : unprivilegedUser,
@@ -42,7 +45,9 @@ export function containerSettings(
       Init: true,
       // Docker would write every result to a file that nobody reads and that has no end.
       LogConfig: { Type: 'none', Config: {} },
-      ...(socket === null ? {} : { Mounts: [{ Type: 'bind', Source: dirname(socket), Target: mountedAt, ReadOnly: true }] }),
+      ...(mounts.length === 0
+        ? {}
+        : { Mounts: mounts.map(({ source, target }) => ({ Type: 'bind' as const, Source: source, Target: target, ReadOnly: true })) }),
       ...(gpu === 0 ? {} : { DeviceRequests: [{ Driver: '', Count: gpu, DeviceIDs: undefined, Capabilities: [['gpu']], Options: {} }] }),
     },
   }

@@ -91,18 +91,32 @@ export class Images {
     log('info', `${name} is not on this machine: pulling it`)
     const progress = new PullProgress(name, this.#clock, (line) => log('info', line))
     // Without a tag Docker would pull every tag that there is.
-    const stream = await docker.pull(isTagged(name) ? name : `${name}:latest`)
-    await new Promise<void>((resolve, reject) => {
-      docker.modem.followProgress(
-        stream,
-        (error: Error | null) => (error === null ? resolve() : reject(error)),
-        (event: { readonly error?: unknown }) => {
-          // Docker has answered with 200 by then, so its client takes a pull that breaks off for one that ends.
-          if (typeof event.error === 'string') reject(new Error(event.error))
-          progress.add(event)
-        },
-      )
-    })
+    const stream = await within(silentMs, docker.pull(isTagged(name) ? name : `${name}:latest`), this.#clock)
+    let cancel = () => {}
+    try {
+      await new Promise<void>((resolve, reject) => {
+        // A large image may take hours, and Docker tells of each part of it.
+        const waitOn = () => {
+          cancel()
+          cancel = this.#clock.after(silentMs, () => reject(new Error(`the pull has gone no further for ${silentMs / 1000} s`)))
+        }
+        waitOn()
+        docker.modem.followProgress(
+          stream,
+          (error: Error | null) => (error === null ? resolve() : reject(error)),
+          (event: { readonly error?: unknown }) => {
+            // Docker has answered with 200 by then, so its client takes a pull that breaks off for one that ends.
+            if (typeof event.error === 'string') reject(new Error(event.error))
+            progress.add(event)
+            waitOn()
+          },
+        )
+      })
+    } finally {
+      cancel()
+      // Docker gives up a pull whose client has gone.
+      if ('destroy' in stream && typeof stream.destroy === 'function') stream.destroy()
+    }
     log('info', `${name} is pulled`)
   }
 }
@@ -113,6 +127,9 @@ function notResolved(bee: string, image: string, why: string, next: string): Wag
     next: `${next} map the image to a command of this machine, in waggle.yaml beside the swarm: resolve: {"${image}": [program, argument]}.`,
   })
 }
+
+/** The longest time without a word of Docker while it pulls. */
+const silentMs = 300_000
 
 /** A colon after the last slash begins a tag, and @ a digest. A colon before it belongs to the registry's port. */
 function isTagged(name: string): boolean {

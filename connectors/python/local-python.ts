@@ -1,10 +1,13 @@
 import { delimiter, dirname, isAbsolute, join, relative, resolve } from 'node:path'
 import type { Clock } from '../../processor/ports.ts'
+import type { Containers } from '../../topology/swarm/ports/containers.ts'
 import type { OpenProcess, Processes } from '../../topology/swarm/ports/processes.ts'
 import type { PythonBees, PythonOptions } from '../../topology/swarm/ports/python.ts'
 import { WaggleError } from '../../topology/waggle-error.ts'
 import { Guardian } from '../containers/guardian.ts'
+import { openInContainer } from './container-python.ts'
 import { findInterpreter } from './interpreter.ts'
+import { pythonVariables as variables } from './python-variables.ts'
 import { ReloadedProcess } from './reloaded-process.ts'
 import { requirementsOf } from './requirements.ts'
 import { type EnvironmentUse, VirtualEnvironments } from './virtual-environments.ts'
@@ -12,6 +15,8 @@ import { type EnvironmentUse, VirtualEnvironments } from './virtual-environments
 export interface LocalPythonOptions {
   readonly clock: Clock
   readonly processes: Processes
+  /** For files that run in an image. */
+  readonly containers: Containers
   /** The folder of the environments. */
   readonly directory: string
   /** The folder with the package `waggle`, which each process can import. */
@@ -44,15 +49,34 @@ export class LocalPython implements PythonBees {
     return ReloadedProcess.open({ file: options.file, requirements: options.requirements, open: () => this.#open(options), clock, log: options.log })
   }
 
-  async #open({ file, name, requirements, env, ...rest }: PythonOptions): Promise<OpenProcess> {
+  async #open(options: PythonOptions): Promise<OpenProcess> {
+    try {
+      const { image } = options
+      return await (image === undefined
+        ? this.#openHere(options)
+        : openInContainer(this.#options.containers, { sdk: this.#options.sdk, image, options }))
+    } catch (thrown) {
+      throw thrown instanceof WaggleError ? withFullPlace(thrown, options.file) : thrown
+    }
+  }
+
+  async #openHere({ file, name, requirements, interpreter, env, ...rest }: PythonOptions): Promise<OpenProcess> {
     const { processes, sdk } = this.#options
-    const { python, release } = await this.#environmentOf(file, requirements, (line) => rest.log('info', line))
+    const { python, release } =
+      interpreter === undefined
+        ? await this.#environmentOf(file, requirements, (line) => rest.log('info', line))
+        : { python: null, release: async () => {} }
     try {
       const open = await processes.open({
         ...rest,
-        command: [python, '-m', 'waggle.runner', file, name],
+        command: [...(python === null ? (interpreter ?? []) : [python]), '-m', 'waggle.runner', file, name],
         cwd: dirname(file),
-        env: { ...variablesOf(python), ...env, PYTHONPATH: [sdk, ...(env.PYTHONPATH === undefined ? [] : [env.PYTHONPATH])].join(delimiter) },
+        env: {
+          ...variables,
+          ...(python === null ? {} : pathOf(python)),
+          ...env,
+          PYTHONPATH: [sdk, ...(env.PYTHONPATH === undefined ? [] : [env.PYTHONPATH])].join(delimiter),
+        },
       })
       let released: Promise<void> | null = null
       return {
@@ -64,7 +88,7 @@ export class LocalPython implements PythonBees {
       }
     } catch (thrown) {
       await release()
-      throw thrown instanceof WaggleError ? withFullPlace(thrown, file) : thrown
+      throw thrown
     }
   }
 
@@ -76,17 +100,9 @@ export class LocalPython implements PythonBees {
   }
 }
 
-function variablesOf(python: string): { readonly [name: string]: string } {
-  const bin = dirname(python)
-  return {
-    // Programs that the environment has are found first.
-    PATH: [bin, process.env.PATH ?? ''].join(delimiter),
-    // Prints come to the log at once, and text is UTF-8 wherever the machine is.
-    PYTHONUNBUFFERED: '1',
-    PYTHONUTF8: '1',
-    // The working folder is not searched for modules before the SDK: a file there may have the name of one of its modules.
-    PYTHONSAFEPATH: '1',
-  }
+/** Programs that the environment has are found first. */
+function pathOf(python: string): { readonly PATH: string } {
+  return { PATH: [dirname(python), process.env.PATH ?? ''].join(delimiter) }
 }
 
 /** The runner names files relative to the bee's folder. */

@@ -1,8 +1,8 @@
 import { readdirSync, statSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import type { Clock } from '../../processor/ports.ts'
-import type { Payload } from '../../topology/swarm/payload/payload.ts'
 import type { OpenProcess, ProcessCall, ProcessOptions } from '../../topology/swarm/ports/processes.ts'
+import type { BeeResult } from '../../topology/swarm/request/answered.ts'
 import { WaggleError } from '../../topology/waggle-error.ts'
 import { requirementFiles } from './requirements.ts'
 
@@ -50,7 +50,7 @@ export class ReloadedProcess implements OpenProcess {
     return this.#now.isReady
   }
 
-  call(calls: readonly ProcessCall[]): Promise<readonly (Payload | WaggleError)[]> {
+  call(calls: readonly ProcessCall[]): Promise<readonly (BeeResult | WaggleError)[]> {
     return this.#now.call(calls)
   }
 

@@ -27,6 +27,12 @@ export interface BeePortsOptions {
 export function beePorts({ settings, threads, database, signal }: BeePortsOptions): BeePorts {
   const processes = new LocalProcesses({ clock: systemClock })
   const directory = join(settings.data_dir, 'python')
+  const containers = new DockerContainers({
+    engine: new DockerEngine(),
+    clock: systemClock,
+    dataDirectory: settings.data_dir,
+    requireGpu: settings.gpu === 'require',
+  })
   return {
     models: new ThreadedModels({
       requireGpu: settings.gpu === 'require',
@@ -37,15 +43,11 @@ export function beePorts({ settings, threads, database, signal }: BeePortsOption
     modelServers: new TensorFlowServing({ clock: systemClock, hosts: new ServerHosts(settings.model_hosts) }),
     pictures: { decode: decodePicture },
     processes,
-    containers: new DockerContainers({
-      engine: new DockerEngine(),
-      clock: systemClock,
-      dataDirectory: settings.data_dir,
-      requireGpu: settings.gpu === 'require',
-    }),
+    containers,
     python: new LocalPython({
       clock: systemClock,
       processes,
+      containers,
       directory,
       sdk: pythonSdk(),
       reload: settings.dev === 1,

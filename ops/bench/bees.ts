@@ -9,10 +9,13 @@ import type { BeeRequest } from '../../bees/define-bee.ts'
 import { loadBee } from '../../bees/module/load-bee.ts'
 import { BeeSocket } from '../../connectors/containers/bee-socket.ts'
 import { LocalProcesses } from '../../connectors/containers/local-processes.ts'
+import { DockerContainers } from '../../connectors/docker/docker-containers.ts'
+import { DockerEngine } from '../../connectors/docker/docker-engine.ts'
 import { LocalPython } from '../../connectors/python/local-python.ts'
 import { systemClock } from '../../connectors/system/system-clock.ts'
 import type { Payload } from '../../topology/swarm/payload/payload.ts'
 import type { OpenProcess } from '../../topology/swarm/ports/processes.ts'
+import { Answered } from '../../topology/swarm/request/answered.ts'
 import { pythonSdk } from '../beekeeper/python-sdk.ts'
 import { bareEcho, barePython, echoBee, pythonEcho } from './echo-programs.ts'
 import type { Table } from './table.ts'
@@ -122,6 +125,7 @@ function openProcessOf(file: string, name: string, directory: string, workers: n
   const python = new LocalPython({
     clock: systemClock,
     processes: new LocalProcesses({ clock: systemClock }),
+    containers: new DockerContainers({ engine: new DockerEngine(), clock: systemClock, dataDirectory: directory }),
     directory: join(directory, 'python'),
     sdk: pythonSdk(),
   })
@@ -153,7 +157,7 @@ function echoOf(open: OpenProcess): Echo {
 
 async function ask(open: OpenProcess, payload: Payload): Promise<Payload> {
   const [outcome] = await open.call([{ id: 'bench', payload, deadline: null, signal: neverAborted }])
-  if (outcome instanceof Error || outcome === undefined) throw outcome ?? new Error('no outcome')
+  if (outcome instanceof Error || outcome === undefined || outcome instanceof Answered) throw outcome ?? new Error('no outcome')
   return outcome
 }
 

@@ -8,6 +8,7 @@ import { decodePicture } from '../../connectors/pictures/picture-decoder.ts'
 import { systemClock } from '../../connectors/system/system-clock.ts'
 import type { CheckedSwarm, SwarmBee } from '../../topology/swarm/checked-swarm.ts'
 import type { ModelRow } from '../../topology/swarm/ports/models.ts'
+import { Answered } from '../../topology/swarm/request/answered.ts'
 import { loadConfig } from '../config/config.ts'
 import type { ResolveMap } from '../config/resolve-map.ts'
 import { readSwarm } from '../config/swarm-file.ts'
@@ -95,7 +96,7 @@ async function callProcess(open: Awaited<ReturnType<LocalProcesses['open']>>, ro
     signal: neverAborted,
   }))
   return (await open.call(calls)).map((outcome) => {
-    if (outcome instanceof Error || outcome.kind !== 'json') throw outcome
+    if (outcome instanceof Error || outcome instanceof Answered || outcome.kind !== 'json') throw outcome
     return (outcome.json as { readonly scores: Scores }).scores
   })
 }

@@ -1,6 +1,4 @@
-import { spawn } from 'node:child_process'
-import { accessSync, closeSync, constants, existsSync, mkdtempSync, openSync, readSync, rmSync, statSync } from 'node:fs'
-import { tmpdir } from 'node:os'
+import { accessSync, constants, existsSync, statSync } from 'node:fs'
 import { basename, delimiter, join, resolve } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { Guardian } from '../../connectors/containers/guardian.ts'
@@ -11,16 +9,18 @@ import { requirementsOf } from '../../connectors/python/requirements.ts'
 import { systemClock } from '../../connectors/system/system-clock.ts'
 import type { Clock } from '../../processor/ports.ts'
 import { moduleFile } from '../../topology/module-file.ts'
-import type { ModuleTypes, Programs } from '../../topology/swarm/ports/programs.ts'
+import type { ModuleTypes, Programs, PythonFileToCheck, PythonTypes } from '../../topology/swarm/ports/programs.ts'
 import { WaggleError } from '../../topology/waggle-error.ts'
 import type { ModuleVerdict } from './module-check.ts'
+import { pythonTypes } from './python-types.ts'
+import { toldBy } from './told-process.ts'
 
-/** Programs and modules of this machine. If a module has not loaded within `loadMs`, it counts as one that never loads. */
+/** Programs, modules and Python files of this machine. If one has not loaded within `loadMs`, it never loads. */
 export class LocalPrograms implements Programs {
   readonly #clock: Clock
   readonly #loadMs: number
   readonly #docker: DockerEngine
-  /** Ends the process that loads a module if this process is killed. */
+  /** Ends the process that loads a file if this process is killed. */
   readonly #guardian = new Guardian({ finishMs: 0, termMs: 0 })
 
   constructor({
@@ -35,42 +35,31 @@ export class LocalPrograms implements Programs {
 
   async checkModule({ path, export: name }: { readonly path: string; readonly export: string }): Promise<ModuleTypes> {
     const program = fileURLToPath(moduleFile(new URL('./module-check.ts', import.meta.url)))
-    // The output goes to a file. A process that the module has started could hold a pipe open for ever.
-    const told = unnamedFile()
-    const child = spawn(process.execPath, [...process.execArgv, program, path, name], { detached: true, stdio: ['ignore', 'ignore', 'ignore', told] })
-    if (child.pid !== undefined) this.#guardian.watch(child.pid)
-    let isLate = false
-    const cancel = this.#clock.after(this.#loadMs, () => {
-      isLate = true
-      killGroup(child.pid)
-    })
-    let said = ''
-    const ended = new Promise<number | null>((settle, fail) => child.on('error', fail).on('exit', settle))
-    const code = await ended.finally(() => {
-      cancel()
-      said = contentOf(told)
-    })
-    killGroup(child.pid)
-    if (child.pid !== undefined) this.#guardian.forget(child.pid)
-    const verdict = verdictOf(said)
+    const { text, status, isLate } = await toldBy([process.execPath, ...process.execArgv, program, path, name], this.#bounds)
+    const verdict = verdictOf(text)
     if (verdict?.error === null) return verdict.types
     const why = isLate
       ? `has not loaded within ${this.#loadMs / 1000} s`
-      : (untold.get(code ?? -1) ?? `ends its process while it loads (${code ?? 'by a signal'})`)
+      : (untold.get(status ?? -1) ?? `ends its process while it loads (${status ?? 'by a signal'})`)
     throw new WaggleError('WAGGLE_INVALID_MODULE', verdict?.error ?? { message: `${path} ${why}`, next: 'Do less while it loads.' })
   }
 
-  async checkPython({
-    file,
-    name,
-    requirements,
-  }: {
-    readonly file: string
-    readonly name: string
-    readonly requirements: string | null
-  }): Promise<void> {
-    requirementsOf(requirements, file)
-    await checkBeeFile(await findInterpreter(), { file, name })
+  async checkPython({ file, name, requirements, env, runsElsewhere }: PythonFileToCheck): Promise<PythonTypes> {
+    const needed = runsElsewhere ? null : requirementsOf(requirements, file)
+    const interpreter = await findInterpreter().catch((thrown: unknown) => {
+      if (runsElsewhere) return null
+      throw thrown
+    })
+    if (interpreter === null) return {}
+    await checkBeeFile(interpreter, { file, name })
+    if (runsElsewhere) return {}
+    const types = await pythonTypes(interpreter, { file, name, env }, this.#bounds)
+    // The packages of its requirements are installed when the bee starts.
+    return types.missing !== undefined && needed !== null ? {} : types
+  }
+
+  get #bounds() {
+    return { clock: this.#clock, guardian: this.#guardian, limitMs: this.#loadMs }
   }
 
   hasImage(image: string): Promise<boolean | null> {
@@ -92,38 +81,6 @@ function verdictOf(text: string): ModuleVerdict | null {
     return JSON.parse(text) as ModuleVerdict
   } catch {
     return null
-  }
-}
-
-/** A new file without a name. It is gone when it is closed here and in every child. */
-function unnamedFile(): number {
-  const directory = mkdtempSync(join(tmpdir(), 'waggle-check-'))
-  try {
-    return openSync(join(directory, 'verdict'), 'w+')
-  } finally {
-    rmSync(directory, { recursive: true })
-  }
-}
-
-/** The first bytes of an open file, which is closed. */
-function contentOf(file: number): string {
-  const bytes = Buffer.alloc(maxVerdictBytes)
-  try {
-    return bytes.toString('utf8', 0, readSync(file, bytes, 0, bytes.length, 0))
-  } finally {
-    closeSync(file)
-  }
-}
-
-const maxVerdictBytes = 64 * 1024
-
-/** The module may have started processes of its own. */
-function killGroup(pid: number | undefined): void {
-  if (pid === undefined) return
-  try {
-    process.kill(-pid, 'SIGKILL')
-  } catch {
-    // All of them have ended.
   }
 }
 

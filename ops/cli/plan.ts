@@ -29,7 +29,7 @@ function withModels(planned: string, found: Parameters<typeof signaturesOf>[0]):
 }
 
 /** A plan does not load modules or programs, because that would run code of the swarm. */
-const unseen: Programs = { checkModule: async () => ({}), checkPython: async () => {}, checkCommand: async () => {}, hasImage: async () => null }
+const unseen: Programs = { checkModule: async () => ({}), checkPython: async () => ({}), checkCommand: async () => {}, hasImage: async () => null }
 
 /** A plan asks no server, because the file may be a stranger's. */
 const unasked: Pick<ModelServers, 'open'> = {

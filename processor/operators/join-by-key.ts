@@ -44,7 +44,7 @@ export class JoinByKeyProcessor<V, R> extends OpenedProcessor<string, V, string,
     const entry: JoinEntry<V> = {
       ...(part === '' ? {} : { key }),
       parts,
-      headers: before?.headers ?? headers,
+      headers: before === null ? headers : (this.#operator.joinedHeaders?.(before.headers, headers) ?? before.headers),
       timestamp: Math.max(before?.timestamp ?? timestamp, timestamp),
       due,
       sent: false,

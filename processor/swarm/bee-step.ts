@@ -7,6 +7,7 @@ import type { SwarmBee } from '../../topology/swarm/checked-swarm.ts'
 import type { Payload } from '../../topology/swarm/payload/payload.ts'
 import { payloadMemory } from '../../topology/swarm/payload/payload-memory.ts'
 import { ShadowDropped } from '../../topology/swarm/plan/shadow-bees.ts'
+import { Answered, answeredMark, type BeeResult, withAnswered } from '../../topology/swarm/request/answered.ts'
 import { beeError, deadlinePassed, isFailure } from '../../topology/swarm/request/bee-error.ts'
 import { deadLetter } from '../../topology/swarm/request/dead-letter.ts'
 import { deadlineOf } from '../../topology/swarm/request/headers.ts'
@@ -21,6 +22,8 @@ export interface BeeStepOptions {
   /** The bee before it in the same sub-topology. */
   readonly before?: string | null
   readonly children: readonly string[]
+  /** The way of an answer that the bee itself gives, and the child that takes it there. Default: `none`. */
+  readonly answers?: { readonly way: 'result' | 'none' } | { readonly way: 'direct'; readonly child: string }
   readonly deadLetters: string
   readonly onFailure: FailureListener
   readonly onOutput?: (bee: string, output: Payload) => void
@@ -34,10 +37,11 @@ export function beeStep({
   batch,
   before = null,
   children,
+  answers = { way: 'none' },
   deadLetters,
   onFailure,
   onOutput = () => {},
-}: BeeStepOptions): AsyncStep<string, Payload, Payload, Payload> {
+}: BeeStepOptions): AsyncStep<string, Payload, Payload, BeeResult> {
   const isSink = bee.type.role === 'sink'
   const isShadow = bee.shadows !== undefined
   // With batches two calls are enough: the next batch is packed while the last one runs. Without batches, eight calls a replica overlap.
@@ -55,7 +59,7 @@ export function beeStep({
     },
     counts: 'thread',
     maxInFlight: isShadow ? 2 * (batch?.size ?? 8) : Math.max(256, 2 * mostCalls * (batch?.size ?? 1)),
-    bytesOf: payloadMemory,
+    bytesOf: resultMemory,
     timeoutMs: bee.timeoutMs ?? (isSink ? foreverMs : 30_000),
     // Swarms promise no order between requests, so a slow request delays no other. A database takes rows in one order, also after a restart.
     ordered: isSink ? 'partition' : 'key',
@@ -76,7 +80,7 @@ export function beeStep({
     },
   }
 
-  function forwardOutcome(outcome: Outcome<Payload>, record: Record<string, Payload>, context: ProcessorContext<unknown, unknown>): void {
+  function forwardOutcome(outcome: Outcome<BeeResult>, record: Record<string, Payload>, context: ProcessorContext<unknown, unknown>): void {
     if (outcome.kind === 'error') {
       if (outcome.error instanceof ShadowDropped) return
       const error = beeError(outcome.error, bee.name)
@@ -85,10 +89,24 @@ export function beeStep({
       for (const child of children) context.forward(outputRecord(record, error, outcome.report, before), child)
       return
     }
-    if (outcome.kind !== 'passed') onOutput(bee.name, outcome.result)
-    const next = outcome.kind === 'passed' ? record : outputRecord(record, outcome.result, outcome.report, before)
+    if (outcome.kind === 'passed') {
+      for (const child of children) context.forward(record, child)
+      return
+    }
+    const { result, report } = outcome
+    const { answer, published } = result instanceof Answered ? result : { answer: null, published: result }
+    if (answer !== null && answers.way === 'direct') context.forward(outputRecord(record, answer, report, before), answers.child)
+    const output = answers.way === 'direct' ? published : answers.way === 'result' ? (answer ?? published) : (published ?? answer)
+    if (output !== null) onOutput(bee.name, output)
+    const made = outputRecord(record, output ?? answeredMark(bee.name), report, before)
+    const next = answer !== null && answers.way === 'direct' ? { ...made, headers: withAnswered(made.headers, bee.name) } : made
     for (const child of children) context.forward(next, child)
   }
+}
+
+function resultMemory(result: BeeResult): number {
+  if (!(result instanceof Answered)) return payloadMemory(result)
+  return payloadMemory(result.answer) + (result.published === null ? 0 : payloadMemory(result.published))
 }
 
 /** A shadow that lags this much behind its requests drops them until it has caught up. */

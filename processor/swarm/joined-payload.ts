@@ -1,12 +1,13 @@
 import type { BeeRole } from '../../topology/swarm/bee-type.ts'
 import type { SwarmBee } from '../../topology/swarm/checked-swarm.ts'
 import type { Payload } from '../../topology/swarm/payload/payload.ts'
+import { isAnsweredMark } from '../../topology/swarm/request/answered.ts'
 import { beeError } from '../../topology/swarm/request/bee-error.ts'
 import { isNotTaken } from '../../topology/swarm/request/branches.ts'
 import { WaggleError } from '../../topology/waggle-error.ts'
 
 /**
- * The input of a bee that joins, or an error if an input is missing or failed. A branch that the request did not take is neither. Its mark stays among
+ * The input of a bee that joins, or an error if an input is missing or failed, or the mark of a request that has its answer. A branch that the request did not take is neither. Its mark stays among
  * the parts of a bee, which learns from it which branches were not taken. Anybody else gets the parts that were taken.
  */
 export function joinedPayload(
@@ -15,6 +16,8 @@ export function joinedPayload(
   parts: ReadonlyMap<string, Payload>,
   missing: readonly string[],
 ): Payload {
+  const answered = [...parts.values()].find(isAnsweredMark)
+  if (answered !== undefined) return answered
   if (missing.length > 0 && bee.onTimeout === 'fail') {
     return beeError(joinTimeout(bee, missing), bee.name)
   }

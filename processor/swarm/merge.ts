@@ -6,6 +6,7 @@ import type { KeyValueStore } from '../../topology/state-store.ts'
 import type { SwarmBee } from '../../topology/swarm/checked-swarm.ts'
 import type { Payload } from '../../topology/swarm/payload/payload.ts'
 import type { JoinInput } from '../../topology/swarm/plan/subtopology-plan.ts'
+import { isAnsweredMark } from '../../topology/swarm/request/answered.ts'
 import { beeError } from '../../topology/swarm/request/bee-error.ts'
 import { isNotTaken, notTaken } from '../../topology/swarm/request/branches.ts'
 import { deadlineOf } from '../../topology/swarm/request/headers.ts'
@@ -42,7 +43,7 @@ interface Parts {
 
 /**
  * Forwards the first result of several inputs for each request, and drops the others. A branch that was not taken is no result. An error is one at
- * once under `on_error: fail`; under `skip` only if no other input has a result.
+ * once under `on_error: fail`; under `skip` only if no other input has a result. The mark of a request that has its answer is a result.
  *
  * The store maps a request id to the inputs that have come; to no inputs once all have. `<store>-due` has the ids in the order of their expiry.
  */
@@ -72,7 +73,7 @@ export class MergeProcessor extends OpenedProcessor<string, Payload, string, Pay
     const row = rounds === '' ? key : `${key}${partSeparator}${rounds}`
     const before = entries.get(row)
     if (before !== null && (before.parts.size === 0 || before.parts.has(name))) return
-    const isResult = value.kind !== 'error' || (bee.onError === 'fail' && !isNotTaken(value))
+    const isResult = value.kind !== 'error' || isAnsweredMark(value) || (bee.onError === 'fail' && !isNotTaken(value))
     const parts = new Map(before?.parts).set(name, value.kind === 'error' ? value : came)
     const isLast = parts.size === inputs.length
     const wasSent = before?.sent ?? false

@@ -4,6 +4,7 @@ import { type Header, headerText, type Record } from '../../topology/record.ts'
 import type { KeyValueStore } from '../../topology/state-store.ts'
 import type { Payload } from '../../topology/swarm/payload/payload.ts'
 import { payloadHeaders } from '../../topology/swarm/payload/payload-serde.ts'
+import { isAnswered } from '../../topology/swarm/request/answered.ts'
 import { deadlinePassed, errorPayload } from '../../topology/swarm/request/bee-error.ts'
 import { isNotTaken } from '../../topology/swarm/request/branches.ts'
 import { acceptedHeader, bodyHashHeader, contentTypeHeader, errorHeader, gatewayHeader } from '../../topology/swarm/request/headers.ts'
@@ -126,8 +127,10 @@ export class RequestLedgerProcessor extends OpenedProcessor<string, Payload, str
     context.commit()
   }
 
+  /** An answer that a bee gives in the middle of the swarm comes by the accepted topic, and what follows from it by the way of results. */
   #decide(id: string, answer: Payload, headers: readonly Header[], timestamp: number): void {
     const { context, entries, dues } = this.parts
+    if (isAnswered({ value: answer, headers })) return
     const before = entries.get(id)
     if (before !== null && before.state !== 'pending') return
     if (isNotTaken(answer) && this.#waitsOn(id, before, timestamp)) return

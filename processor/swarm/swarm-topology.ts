@@ -19,6 +19,7 @@ import { edgePayload, payloadHeaders, payloadSerde } from '../../topology/swarm/
 import { markedPrediction } from '../../topology/swarm/payload/prediction-serde.ts'
 import type { SwarmPlan } from '../../topology/swarm/plan/plan.ts'
 import type { Step, SubtopologyPlan } from '../../topology/swarm/plan/subtopology-plan.ts'
+import { joinedHeaders } from '../../topology/swarm/request/answered.ts'
 import { contentTypeHeader, deadlineOf, errorHeader } from '../../topology/swarm/request/headers.ts'
 import { namedReplyTopic, type Reply, replySerde } from '../../topology/swarm/request/reply.ts'
 import type { ReplyTopics } from '../../topology/swarm/request/reply-topics.ts'
@@ -133,11 +134,16 @@ class SubtopologyBuilder {
       case 'call': {
         const bee = this.#bee(step.bee)
         const batch = tightest((step.batches.length === 0 ? [bee] : step.batches.map((one) => this.#bee(one))).map((one) => this.#host.batchOf(one)))
+        const { swarm, acceptedTopic } = this.#plan
+        const way = this.#plan.answerWays.get(bee.name) ?? 'none'
+        const answers = way === 'direct' ? { way, child: `${name}.answers` } : { way }
         this.#topology.addAsync(
           name,
-          beeStep({ swarm: this.#plan.swarm, bee, host: this.#host, batch, before: this.#beeBefore(step), children, ...this.#failing }),
+          beeStep({ swarm, bee, host: this.#host, batch, before: this.#beeBefore(step), children, answers, ...this.#failing }),
           parents,
         )
+        // The ledger takes a record of this topic that does not say "accepted" for an outcome.
+        if (answers.way === 'direct') this.#topology.addSink(answers.child, acceptedTopic, [name], this.#written)
         if (bee.gpu > 0) this.#topology.requireCapabilities(name, { gpu: bee.gpu })
         return
       }
@@ -233,6 +239,7 @@ class SubtopologyBuilder {
             duplicateRetentionMs: this.#settings.duplicateRetentionMs,
             deadlineOf,
             partOf: roundsText,
+            joinedHeaders,
             headersOf: (headers: readonly Header[], value: Payload) => [
               ...headers.filter(({ key }) => key !== contentTypeHeader && key !== errorHeader),
               ...payloadHeaders(value),

@@ -3,6 +3,7 @@ import { encodeRequest } from '../../connectors/containers/message.ts'
 import { type Heard, MessageStream } from '../../connectors/containers/message-stream.ts'
 import type { Payload } from '../../topology/swarm/payload/payload.ts'
 import { encodeTensors } from '../../topology/swarm/payload/tensor-codec.ts'
+import { Answered, type BeeResult } from '../../topology/swarm/request/answered.ts'
 import { WaggleError } from '../../topology/waggle-error.ts'
 import type { FuzzTarget } from './target.ts'
 
@@ -61,8 +62,14 @@ export const target: FuzzTarget = {
     assert.deepEqual(heardFrom(cut(output, input[0] ?? 0)), whole)
     assert.deepEqual(heardFrom(Array.from(output, (byte) => Buffer.of(byte))), whole)
     for (const heard of whole)
-      if (typeof heard !== 'string' && heard.kind === 'result' && !(heard.outcome instanceof WaggleError)) written(heard.outcome)
+      if (typeof heard !== 'string' && heard.kind === 'result' && !(heard.outcome instanceof WaggleError))
+        for (const payload of payloadsOf(heard.outcome)) written(payload)
   },
+}
+
+function payloadsOf(result: BeeResult): readonly Payload[] {
+  if (!(result instanceof Answered)) return [result]
+  return result.published === null ? [result.answer] : [result.answer, result.published]
 }
 
 /** The messages and, at the end, the error if there is one. */

@@ -19,9 +19,14 @@ export function writeNodeRoot(root: string): void {
   }
 }
 
-function copyProgram(from: string, to: string, root: string): void {
+export function copyProgram(from: string, to: string, root: string): void {
   cpSync(realpathSync(from), to)
-  for (const library of librariesOf(from)) cpSync(realpathSync(library), join(root, library))
+  copyLibraries(from, root)
+}
+
+/** Copies the libraries that a program or a library loads into the root, where it has not got them. */
+export function copyLibraries(of: string, root: string): void {
+  for (const library of librariesOf(of)) if (!existsSync(join(root, library))) cpSync(realpathSync(library), join(root, library))
 }
 
 function librariesOf(program: string): readonly string[] {

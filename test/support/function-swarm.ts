@@ -55,7 +55,7 @@ export interface FunctionSwarmOptions {
   readonly duplicateRetentionMs?: number
 }
 
-/** Starts a swarm of plain functions on any log. `call`: a bee that returns its function's result; `rows`: a sink that writes to `rows`. */
+/** Starts a swarm of plain functions on any log. `function`: a bee that returns its function's result; `answering`: one that may return `Responded`; `rows`: a sink that writes to `rows`. */
 export async function startSwarm(
   { clock, random }: { readonly clock: Clock; readonly random: Random },
   log: Log,
@@ -74,6 +74,7 @@ export async function startSwarm(
     spec: Type.Object({}, { additionalProperties: false }),
     create: ({ bee }) => ({ process: async (input: unknown, request: BeeRequest) => functions[bee]?.(input, request) ?? null }),
   })
+  const answering = defineBee({ ...call.definition, type: 'answering', mayAnswer: true })
   const sink = defineBee({
     type: 'rows',
     role: 'sink',
@@ -88,7 +89,7 @@ export async function startSwarm(
       },
     }),
   })
-  const registry = new BeeRegistry([...builtIn, call, sink])
+  const registry = new BeeRegistry([...builtIn, call, answering, sink])
   const plan = planSwarm(checkSwarm(SwarmDocument.parse(yaml, 'swarm.yaml'), registry), {
     partitions,
     retentionMs: 86_400_000,

@@ -4,6 +4,7 @@ import { LocalProcesses } from '../../connectors/containers/local-processes.ts'
 import { systemClock } from '../../connectors/system/system-clock.ts'
 import type { Payload } from '../../topology/swarm/payload/payload.ts'
 import type { OpenProcess, ProcessCall } from '../../topology/swarm/ports/processes.ts'
+import { Answered } from '../../topology/swarm/request/answered.ts'
 import type { WaggleError } from '../../topology/waggle-error.ts'
 
 /** The sources of the Python SDK, which need no installation. */
@@ -44,9 +45,10 @@ export class PythonBee implements AsyncDisposable {
   }
 
   /** The outcomes of requests that are sent together. */
-  askAll(payloads: readonly Payload[], call: Partial<ProcessCall> = {}): Promise<readonly (Payload | WaggleError)[]> {
+  async askAll(payloads: readonly Payload[], call: Partial<ProcessCall> = {}): Promise<readonly (Payload | WaggleError)[]> {
     const { signal } = new AbortController()
-    return this.#open.call(payloads.map((payload, at) => ({ id: `request-${at}`, deadline: null, signal, ...call, payload })))
+    const outcomes = await this.#open.call(payloads.map((payload, at) => ({ id: `request-${at}`, deadline: null, signal, ...call, payload })))
+    return outcomes.map((outcome) => (outcome instanceof Answered ? (outcome.published ?? outcome.answer) : outcome))
   }
 
   close(): Promise<void> {

@@ -17,6 +17,8 @@ export interface JoinByKey<V = unknown, R = unknown> {
   readonly duplicateRetentionMs: number | null
   /** A part of the identity of a join beside the key, from a record's headers. Default: the key alone. */
   readonly partOf?: (headers: readonly Header[]) => string
+  /** The headers of a key to which another value comes. Default: those of the first value. */
+  joinedHeaders?(first: readonly Header[], next: readonly Header[]): readonly Header[]
   /** The headers of the forwarded record. Default: those of the first value. */
   headersOf?(headers: readonly Header[], value: R): readonly Header[]
   readonly deadlineOf: (headers: readonly Header[]) => number | null

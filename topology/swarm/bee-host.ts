@@ -4,6 +4,7 @@ import type { KStream } from '../streams/kstream.ts'
 import type { StreamsBuilder } from '../streams/streams-builder.ts'
 import type { SwarmBee } from './checked-swarm.ts'
 import type { Payload } from './payload/payload.ts'
+import type { BeeResult } from './request/answered.ts'
 
 /** The result of a bee that computes at once. */
 export interface BeeValue {
@@ -15,7 +16,7 @@ export interface BeeValue {
 /** Runs the bees of a swarm. The graph only says where each bee stands. */
 export interface BeeHost {
   /** Opens a bee that takes time (role `call` or `sink`), once in a process. A row is a payload. A call has at most `batchSize` rows. */
-  open(bee: SwarmBee, batchSize: number): Promise<AsyncWorker<string, Payload, Payload, Payload>>
+  open(bee: SwarmBee, batchSize: number): Promise<AsyncWorker<string, Payload, Payload, BeeResult>>
   /** The number of replicas of a bee now. They compute side by side. Default: the number in the swarm file. */
   replicasOf?(bee: SwarmBee): number
   /** Computes the result of a bee of role `value` or `loop`, at once. Throws if it has no result. */

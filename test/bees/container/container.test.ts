@@ -90,6 +90,6 @@ describeWithDocker('A swarm with a container', (docker) => {
 
   it('does not start with a container that gives away the machine’s network, or with memory that Docker refuses', async () => {
     await assert.rejects(SwarmHere.open({}, { bees: beesOf(ofImage({ network: 'host' })) }), /svm asks for the network of this machine/)
-    await assert.rejects(SwarmHere.open({}, { bees: beesOf(ofImage({ memory: '512' })) }), /svm has 512 of memory, and a container needs at least 6m/)
+    await assert.rejects(SwarmHere.open({}, { bees: beesOf(ofImage({ memory: '512' })) }), /svm has 512 of memory, and needs at least 6m/)
   })
 })

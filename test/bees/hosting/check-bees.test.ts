@@ -39,7 +39,7 @@ async function found(
             if (path.includes('wrong')) throw new WaggleError('WAGGLE_INVALID_MODULE', { message: `${path} is wrong`, next: 'Correct it.' })
             return {}
           },
-          checkPython: async () => {},
+          checkPython: async () => ({}),
           checkCommand: async () => {},
           hasImage: async () => null,
         },
@@ -88,7 +88,7 @@ describe('The check of a swarm’s bees', () => {
     const { warnings } = await found(bee, [], { i: ['node'] })
     assert.deepEqual(
       warnings.map((one) => one.replace(/^s\.yaml:4:\d+ (\w+) has no effect on b, .*$/, '$1')),
-      ['memory', 'cpus', 'pids', 'network'],
+      ['cpus', 'pids', 'network'],
     )
     assert.deepEqual(
       (await found(bee)).warnings.filter((one) => one.includes('no effect')),

@@ -19,6 +19,7 @@ import { checkSwarm } from '../../../topology/swarm/check/check.ts'
 import type { CheckedSwarm } from '../../../topology/swarm/checked-swarm.ts'
 import { SwarmDocument } from '../../../topology/swarm/document.ts'
 import type { Payload } from '../../../topology/swarm/payload/payload.ts'
+import { Answered } from '../../../topology/swarm/request/answered.ts'
 import { pictureModel } from '../../support/picture-model.ts'
 
 const directory = mkdtempSync(join(tmpdir(), 'waggle-pictures-'))
@@ -54,7 +55,7 @@ ${lines.join('')}${more}  - { name: gather, type: batch, input: { name: make }, 
 }
 
 function check(swarm: CheckedSwarm): Promise<CheckedBees> {
-  const programs = { checkModule: async () => ({}), checkPython: async () => {}, checkCommand: async () => {}, hasImage: async () => null }
+  const programs = { checkModule: async () => ({}), checkPython: async () => ({}), checkCommand: async () => {}, hasImage: async () => null }
   return checkBees(swarm, {
     registry,
     ports: {
@@ -98,7 +99,7 @@ async function run(swarm: CheckedSwarm, isOpen = true): Promise<{ readonly image
   }
   const one = async (worker: typeof maker, input: Payload): Promise<Payload> => {
     const [outcome] = await worker.call([input], [call as unknown as AsyncCall<string>])
-    if (outcome === undefined || outcome instanceof Error) throw outcome ?? new Error('There is no outcome.')
+    if (outcome === undefined || outcome instanceof Error || outcome instanceof Answered) throw outcome ?? new Error('There is no outcome.')
     return outcome
   }
   try {

@@ -41,7 +41,7 @@ bees:
       modelServers: new TensorFlowServing({ clock: systemClock }),
       postgres: new PostgresServers({ clock: systemClock }),
       http: new GuardedHttpCalls({ clock: systemClock, hosts: null }),
-      programs: { checkModule: async () => ({}), checkPython: async () => {}, checkCommand: async () => {}, hasImage: async () => null },
+      programs: { checkModule: async () => ({}), checkPython: async () => ({}), checkCommand: async () => {}, hasImage: async () => null },
     },
     resolve: async (uri) => join(exportsDirectory, uri),
     resolveCommand: () => null,

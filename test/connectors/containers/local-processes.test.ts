@@ -148,7 +148,7 @@ describe('A bee in its own process', () => {
     )
     const { signal } = new AbortController()
     const outcomes = await opened.call(['good', 'bad', 'late'].map((value) => ({ id: value, payload: json(value), deadline: null, signal })))
-    const [, bad, late] = outcomes
+    const [, bad, late] = outcomes as readonly (Payload | WaggleError)[]
     assert.ok(bad instanceof WaggleError)
     assert.equal(bad.code, 'WAGGLE_BEE_DIED')
     assert.match(bad.message, /ended by SIGKILL.*about to die/)

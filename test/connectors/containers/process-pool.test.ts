@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
 import { LocalProcesses } from '../../../connectors/containers/local-processes.ts'
 import { systemClock } from '../../../connectors/system/system-clock.ts'
-import type { Payload } from '../../../topology/swarm/payload/payload.ts'
+import { Answered, type BeeResult } from '../../../topology/swarm/request/answered.ts'
 import { WaggleError } from '../../../topology/waggle-error.ts'
 import { call, calls, json, onSocket, scriptFolder } from '../../support/bee-script.ts'
 
@@ -21,8 +21,8 @@ describe('Several processes of a bee', () => {
     })
   }
 
-  const value = (outcome: Payload | WaggleError) => {
-    assert.ok(!(outcome instanceof WaggleError) && outcome.kind === 'json')
+  const value = (outcome: BeeResult | WaggleError) => {
+    assert.ok(!(outcome instanceof WaggleError || outcome instanceof Answered) && outcome.kind === 'json')
     return outcome.json
   }
 

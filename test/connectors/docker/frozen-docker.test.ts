@@ -108,4 +108,30 @@ describe('A Docker that does not answer', () => {
     await clock.advance(30_000)
     await found
   })
+
+  it('does not keep a bee waiting for a pull that goes no further, and lets one go on that does', async () => {
+    const { engine, question } = await frozen()
+    const clock = new SimulatedClock()
+    const lines: string[] = []
+    const found = assert.rejects(new Images({ engine, clock }).find('there:1', { bee: 'work', log: (_, line) => void lines.push(line) }), {
+      code: 'WAGGLE_NOT_RESOLVED',
+      message: /which is not on this machine and cannot be pulled: the pull has gone no further for 300 s/,
+    })
+    const looks = await question('GET /images/there:1/json')
+    looks.writeHead(404, { 'content-type': 'application/json' }).end('{"message":"no such image"}')
+    const pull = await question('POST /images/create')
+    pull.writeHead(200, { 'content-type': 'application/json' })
+    // A first event shows that the client listens. Each later one comes after 200 s, and in time.
+    for (const megabytes of [1, 2, 3, 4]) {
+      const event = { id: 'layer', status: 'Downloading', progressDetail: { current: megabytes * 1e6, total: 8e6 } }
+      if (megabytes > 1) await clock.advance(200_000)
+      else await clock.advance(2_000)
+      pull.write(`${JSON.stringify(event)}\n`)
+      while (!lines.some((line) => line.includes(`${megabytes}.0 of 8.0 MB`))) await new Promise((resolve) => setImmediate(resolve))
+    }
+    const hungUp = once(pull, 'close')
+    await clock.advance(300_000)
+    await found
+    await hungUp
+  })
 })

@@ -53,6 +53,24 @@ describe('SwarmTestDriver', () => {
     assert.deepEqual(driver.deadLetters(), [])
   })
 
+  it('has the answer of a program in the middle of a swarm, and calls no later bee', async () => {
+    const program = `console.log('{"waggle": 1}')
+      for await (const line of require('node:readline').createInterface(process.stdin)) {
+        const { id, json } = JSON.parse(line)
+        console.log(JSON.stringify({ id, json, respond: json.sure === true }))
+      }`
+    const bees = [
+      { name: 'input', type: 'gateway-input', spec: { name: 'door' } },
+      { name: 'first', type: 'container', input: { name: 'input' }, spec: { command: ['node', '-e', `(async () => {${program}})()`] } },
+      { name: 'later', type: 'map', input: { name: 'first' }, spec: { expression: '{later: sure}' } },
+      { name: 'answer', type: 'respond', input: { name: 'later' } },
+    ]
+    await using driver = new SwarmTestDriver({ name: 's', bees })
+    assert.deepEqual((await driver.request({ sure: true })).body, { sure: true })
+    assert.deepEqual((await driver.request({ sure: false })).body, { later: false })
+    assert.deepEqual([driver.published('first'), driver.published('later')], [[{ sure: false }], [{ later: false }]])
+  })
+
   it('gives a fake what the model would get, and waits for a promise', async () => {
     const seen: unknown[] = []
     const right = async (input: unknown) => {

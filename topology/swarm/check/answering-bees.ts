@@ -14,6 +14,20 @@ export function withAnswer(bees: readonly SwarmBee[], respond: BeeTypeInfo | nul
   return [...bees, { ...unset, name: freeName(bees), type: respond, input }]
 }
 
+/**
+ * The way in which an answer of the bee itself (`Answered`) becomes the answer of the request. `direct`: the ledger gets it at once, and the bees behind this one get what the
+ * bee publishes. `result`: as the bee's result, because only the respond bee reads it. `none`: it does not, because the bee may not answer, or the swarm answers nobody.
+ */
+export type AnswerWay = 'direct' | 'result' | 'none'
+
+/** The ways of the bees that may answer, by name. Any other bee has none. */
+export function answerWays(bees: readonly SwarmBee[]): ReadonlyMap<string, AnswerWay> {
+  const respond = bees.find(({ type }) => type.role === 'respond')
+  if (respond === undefined) return new Map()
+  const read = new Set(bees.flatMap((bee) => (bee === respond && bee.input?.kind !== 'join' ? [] : (bee.input?.bees ?? []))))
+  return new Map(bees.flatMap(({ name, type }) => (type.mayAnswer ? [[name, read.has(name) ? 'direct' : 'result'] as const] : [])))
+}
+
 /** `respond`, or a name that no bee has. */
 function freeName(bees: readonly SwarmBee[]): string {
   const taken = new Set(bees.map(({ name }) => name))

@@ -4,9 +4,14 @@ import { schemaMisfit } from './schema-fit.ts'
 /** The reason why one bee's output cannot be another bee's input, as the end of a sentence. Null if it fits, or if the types do not tell. */
 export function misfit(given: PayloadType, taken: PayloadType): string | null {
   const [from, to] = [tensorsOf(given), tensorsOf(taken)]
+  if (from !== null && isAnyTensors(taken)) return null
+  if (to !== null && isAnyTensors(given)) return null
   if (from === null && to === null) return schemaMisfit(given, taken)
   if (from === null) return typeNameOf(given) === 'object' && !maySupply(given) ? 'gives a JSON object, where tensors are taken' : null
-  if (to === null) return typeNameOf(taken) === null ? null : `gives tensors, where JSON (${typeNameOf(taken)}) is taken`
+  if (to === null)
+    return typeNameOf(taken) === null
+      ? null
+      : `gives tensors, where ${typeNameOf(taken) === 'bytes' ? 'bytes are' : `JSON (${typeNameOf(taken)}) is`} taken`
   for (const [name, wanted] of Object.entries(to)) {
     const tensor = from[name]
     if (tensor === undefined) return `gives no tensor ${name} (it gives ${Object.keys(from).join(', ')})`
@@ -17,6 +22,11 @@ export function misfit(given: PayloadType, taken: PayloadType): string | null {
     if (!fits) return `gives ${name} of shape [${tensor.shape.join(', ')}], where [${wanted.shape.join(', ')}] is taken`
   }
   return null
+}
+
+/** True for tensors of any name, dtype and shape. */
+function isAnyTensors(type: PayloadType): boolean {
+  return typeNameOf(type) === 'tensors'
 }
 
 /** True for an object that may have a tensor in each of its members. A model of several inputs takes its values by name. */

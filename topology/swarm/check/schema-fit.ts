@@ -17,9 +17,10 @@ interface Schema {
 export function schemaMisfit(given: object, taken: object, path = ''): string | null {
   const [from, to]: readonly [Schema, Schema] = [given, taken]
   const [types, wanted] = [typesOf(from), typesOf(to)]
-  const what = path === '' ? 'JSON of type' : `${path} as`
+  const isJson = [...(types ?? []), ...(wanted ?? [])].every((type) => type !== 'bytes' && type !== 'tensors')
+  const what = path !== '' ? `${path} as` : isJson ? 'JSON of type' : ''
   if (types !== null && wanted !== null && !types.some((type) => fits(type, wanted)))
-    return `gives ${what} ${types.join(' or ')}, where ${wanted.join(' or ')} is taken`
+    return `gives ${what === '' ? '' : `${what} `}${types.join(' or ')}, where ${wanted.join(' or ')} is taken`
   const [values, others] = [valuesOf(from), valuesOf(to)]
   if (values !== null && others !== null && !values.some((value) => others.some((other) => isSame(value, other))))
     return `gives ${path === '' ? 'one of' : `${path} as one of`} ${shown(values)}, where one of ${shown(others)} is taken`

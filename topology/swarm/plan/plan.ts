@@ -1,6 +1,7 @@
 import { applicationIdOf, beeTopic, deadLetterTopic, gatewayTopic, internalTopic, repartitionTopic } from '../../naming.ts'
 import type { TopicSpec } from '../../topic.ts'
 import { returningRoles } from '../bee-type.ts'
+import { type AnswerWay, answerWays } from '../check/answering-bees.ts'
 import { type CheckedSwarm, gatewayOf, type SwarmBee, topicOf } from '../checked-swarm.ts'
 import { type Chain, type Cut, Cuts } from './cuts.ts'
 import { withShadows } from './shadow-bees.ts'
@@ -21,6 +22,8 @@ export interface SwarmPlan {
   readonly repliesTopic: string | null
   /** The topic that tells the ledger about each accepted request. */
   readonly acceptedTopic: string
+  /** The ways of answers that bees themselves give, by bee. */
+  readonly answerWays: ReadonlyMap<string, AnswerWay>
 }
 
 export interface PlannedTopic extends TopicSpec {
@@ -73,6 +76,8 @@ class Planner {
     const respond = bees.find(({ type }) => type.role === 'respond')
     for (const bee of bees)
       if (['gateway', 'call', 'sink', 'value', 'loop', 'stream'].includes(bee.type.role)) this.#writes(deadLetterTopic(swarm), bee.name)
+    const ways = answerWays(bees)
+    for (const [bee, way] of ways) if (way === 'direct') this.#writes(this.#accepted, bee)
     const { answerPartitions } = this.#settings
     const repliesTopic = answerPartitions === null ? null : internalTopic(this.#applicationId, 'answers')
     if (repliesTopic !== null) this.#writes(repliesTopic, respond?.name ?? 'ledger')
@@ -98,6 +103,7 @@ class Planner {
       outcomesTopic: respond === undefined ? null : beeTopic(swarm, respond.name),
       repliesTopic,
       acceptedTopic: this.#accepted,
+      answerWays: ways,
     }
   }
 

@@ -9,10 +9,14 @@ export interface Containers {
   open(options: ContainerOptions): Promise<OpenProcess>
 }
 
-export interface ContainerOptions extends Omit<ProcessOptions, 'command'> {
+export interface ContainerOptions extends Omit<ProcessOptions, 'command' | 'memoryBytes'> {
   readonly image: string
   /** The arguments of the image's entry point; null for the image's own. */
   readonly command: readonly string[] | null
+  /** The program in the place of the image's entry point. Default: the image's own. */
+  readonly entrypoint?: readonly string[]
+  /** Folders of this machine that the program sees at another place, and cannot write to. */
+  readonly folders?: readonly { readonly source: string; readonly target: string }[]
   readonly limits: ContainerLimits
   /** The Docker network that the container joins; null for none. */
   readonly network: string | null

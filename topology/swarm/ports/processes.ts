@@ -1,6 +1,7 @@
 import type { Header } from '../../record.ts'
 import type { WaggleError } from '../../waggle-error.ts'
 import type { Payload } from '../payload/payload.ts'
+import type { BeeResult } from '../request/answered.ts'
 
 /** Runs bees that are separate processes and speak bees/PROTOCOL.md on their standard streams or on a socket. */
 export interface Processes {
@@ -17,6 +18,8 @@ export interface ProcessOptions {
   readonly env: { readonly [name: string]: string }
   /** The working folder of the process. Default: Waggle's own. */
   readonly cwd?: string
+  /** The most memory of a process with its children, in bytes. One that has more is killed, and started again. Default: no limit. */
+  readonly memoryBytes?: number
   /** The number of processes that do the calls side by side. Default: 1. */
   readonly workers?: number
   readonly log: (level: 'debug' | 'info' | 'warn' | 'error', message: string) => void
@@ -38,10 +41,10 @@ export interface OpenProcess {
   /** False while a call would wait until the process has started again. */
   readonly isReady: boolean
   /**
-   * Returns one payload or error for each call, in order. A process that dies is started again, and its open calls are sent once more. A call that
+   * Returns one result or error for each call, in order. A process that dies is started again, and its open calls are sent once more. A call that
    * kills it twice gives WAGGLE_BEE_DIED.
    */
-  call(calls: readonly ProcessCall[]): Promise<readonly (Payload | WaggleError)[]>
+  call(calls: readonly ProcessCall[]): Promise<readonly (BeeResult | WaggleError)[]>
   /**
    * Lets the process finish its open calls for some seconds, then ends it. With `next`, which takes its place, no call is lost: those that the process does not
    * have yet go to `next`, and the others have all the time that they need.

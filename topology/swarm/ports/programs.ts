@@ -8,14 +8,30 @@ export interface Programs {
    */
   checkModule(module: { readonly path: string; readonly export: string }): Promise<ModuleTypes>
   /**
-   * Reads a Python file without running it. Throws WAGGLE_NO_PYTHON, WAGGLE_INVALID_MODULE for a file that is no Python or has no such bee, and
-   * WAGGLE_PYTHON_ENVIRONMENT for requirements that cannot be read.
+   * Imports a Python file in a process of its own, and looks for its bee. Throws WAGGLE_NO_PYTHON, WAGGLE_INVALID_MODULE for a file that is no Python, raises, takes
+   * too long or has no such bee, and WAGGLE_PYTHON_ENVIRONMENT for requirements that cannot be read. Returns the types that the function's annotations tell.
    */
-  checkPython(bee: { readonly file: string; readonly name: string; readonly requirements: string | null }): Promise<void>
+  checkPython(bee: PythonFileToCheck): Promise<PythonTypes>
   /** Throws WAGGLE_BEE_NOT_STARTED if the command's program is missing or may not be executed. */
   checkCommand(command: readonly string[], env: { readonly [name: string]: string }): Promise<void>
   /** True if this machine's Docker has the image; null if no Docker answers. */
   hasImage(image: string): Promise<boolean | null>
+}
+
+export interface PythonFileToCheck {
+  readonly file: string
+  /** The name that the file gives the bee. */
+  readonly name: string
+  readonly requirements: string | null
+  readonly env: { readonly [name: string]: string }
+  /** True if another Python runs the file, such as an image's. Then the file is only read, where this machine has a Python. */
+  readonly runsElsewhere: boolean
+}
+
+/** The types of a Python bee, by the annotations of its function. */
+export interface PythonTypes extends ModuleTypes {
+  /** The reason why the file cannot be imported on this machine: a package that is not here. */
+  readonly missing?: string
 }
 
 /** The types of a bee's input and output, by its module: members `input` and `output` of the bee, or exports of these names. */

@@ -1,15 +1,16 @@
+import type { ContainerOptions } from './containers.ts'
 import type { OpenProcess, ProcessOptions } from './processes.ts'
 
 /** Runs bees that are written in Python, in processes of their own. */
 export interface PythonBees {
   /**
    * Makes the environment of the bee's requirements if there is none yet, and starts its processes. Resolves when all of them have said hello. Throws
-   * WAGGLE_NO_PYTHON, WAGGLE_PYTHON_ENVIRONMENT, or WAGGLE_BEE_NOT_STARTED with the place in the user's file.
+   * WAGGLE_NO_PYTHON, WAGGLE_PYTHON_ENVIRONMENT, WAGGLE_NOT_RESOLVED for an image, or WAGGLE_BEE_NOT_STARTED with the place in the user's file.
    */
   open(options: PythonOptions): Promise<OpenProcess>
 }
 
-export interface PythonOptions extends Pick<ProcessOptions, 'swarm' | 'bee' | 'env' | 'log'> {
+export interface PythonOptions extends Pick<ProcessOptions, 'swarm' | 'bee' | 'env' | 'memoryBytes' | 'log'> {
   /** The path of the Python file or notebook. */
   readonly file: string
   /** The name that the file gives the bee. */
@@ -17,4 +18,11 @@ export interface PythonOptions extends Pick<ProcessOptions, 'swarm' | 'bee' | 'e
   /** The path of the requirements, a `requirements.txt` or `pyproject.toml`; null for those beside the file, if there are any. */
   readonly requirements: string | null
   readonly workers: number
+  /** The command in the place of `python3`, whose packages are used as they are. Default: the `python3` of this machine, with an environment of the requirements. */
+  readonly interpreter?: readonly string[]
+  /** The image in which the file runs. Default: it runs as a process of this machine. */
+  readonly image?: PythonImage
 }
+
+/** A container image that has Python and the packages of a bee, and the bounds of its containers. */
+export type PythonImage = Pick<ContainerOptions, 'image' | 'limits' | 'network' | 'gpu'>

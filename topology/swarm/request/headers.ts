@@ -20,6 +20,8 @@ export const asksHeader = 'waggle-asks'
 /** The error code, if the value is an error. */
 export const errorHeader = 'waggle-error'
 
+/** Marks what follows from a value that a bee published beside its answer. The ledger has the answer, so such a result is no outcome. */
+export const answeredHeader = 'waggle-answered'
 /** The readers of the bee that wrote the record for which it is: `BEE:READER,READER`. Without it the record is for all readers. */
 export const branchesHeader = 'waggle-branches'
 /** The round of a request in each loop that it is in: `LOOP=ROUND,LOOP=ROUND`. */

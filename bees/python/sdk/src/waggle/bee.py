@@ -25,6 +25,20 @@ class Bee:
         self.is_async = inspect.iscoroutinefunction(function) or inspect.iscoroutinefunction(getattr(function, "__call__", None))
         self._takes = _parameters_of(function, self.place, name)
 
+    @property
+    def takes_swarm(self) -> bool:
+        return "swarm" in self._takes.positional or "swarm" in self._takes.named
+
+    @property
+    def payload_parameter(self) -> Optional[str]:
+        """The name of the parameter that gets the payload; None where the function does not tell."""
+        try:
+            parameters = list(inspect.signature(self.function).parameters)
+        except (TypeError, ValueError):
+            return None
+        at = self._takes.positional.index("payload")
+        return parameters[at] if at < len(parameters) else None
+
     def call(self, swarm: Any, payload: Any, context: Any) -> Any:
         """Calls the function with what it takes of the three."""
         given = {"swarm": swarm, "payload": payload, "context": context}

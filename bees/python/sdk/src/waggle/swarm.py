@@ -75,7 +75,7 @@ current_call: "contextvars.ContextVar[Optional[Call]]" = contextvars.ContextVar(
 class Swarm:
     """The swarm as a running bee sees it. The runner makes it; tests use `DevSwarm`.
 
-    Each request has one result: what the bee publishes, else what it responds, else what it returns.
+    Each request has one result: what the bee publishes, else what it returns. `respond` answers the caller beside it, or alone.
     """
 
     def publish(self, data: Any, context: Any = None, *, content_type: Optional[str] = None) -> None:
@@ -90,7 +90,7 @@ class Swarm:
         call.content_type = content_type
 
     def respond(self, data: Any, context: Any = None) -> None:
-        """Answers the caller with `data`. Raises WaggleError the second time for one request."""
+        """Answers the caller with `data`, at once. The next bees skip the request unless the bee publishes too. Raises WaggleError the second time for one request."""
         call = _call_of(context)
         if call.has_responded:
             raise WaggleError("swarm.respond was called twice for one request: a request has one answer")

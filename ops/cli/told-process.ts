@@ -1,0 +1,81 @@
+import { spawn } from 'node:child_process'
+import { closeSync, mkdtempSync, openSync, readSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import type { Guardian } from '../../connectors/containers/guardian.ts'
+import type { Clock } from '../../processor/ports.ts'
+
+export interface ToldOptions {
+  readonly clock: Clock
+  /** Ends the process if this one is killed. */
+  readonly guardian: Guardian
+  /** The time after which the process is killed. */
+  readonly limitMs: number
+  /** Default: the environment and the folder of this process. */
+  readonly env?: { readonly [name: string]: string }
+  readonly cwd?: string
+}
+
+export interface Told {
+  /** The first bytes that the process wrote to descriptor 3. */
+  readonly text: string
+  /** The exit status; null if a signal ended it. */
+  readonly status: number | null
+  readonly isLate: boolean
+}
+
+/**
+ * Runs a program that loads a user's code, and returns what it tells on descriptor 3. What the code prints goes nowhere, and what it has started ends with it. The
+ * text goes by a file, because a process that the code has started could hold a pipe open for ever.
+ */
+export async function toldBy([program = '', ...argv]: readonly string[], { clock, guardian, limitMs, ...options }: ToldOptions): Promise<Told> {
+  const file = unnamedFile()
+  const child = spawn(program, argv, { ...options, detached: true, stdio: ['ignore', 'ignore', 'ignore', file] })
+  if (child.pid !== undefined) guardian.watch(child.pid)
+  let isLate = false
+  const cancel = clock.after(limitMs, () => {
+    isLate = true
+    killGroup(child.pid)
+  })
+  let text = ''
+  const ended = new Promise<number | null>((settle, fail) => child.on('error', fail).on('exit', settle))
+  const status = await ended.finally(() => {
+    cancel()
+    text = contentOf(file)
+  })
+  killGroup(child.pid)
+  if (child.pid !== undefined) guardian.forget(child.pid)
+  return { text, status, isLate }
+}
+
+/** A new file without a name. It is gone when it is closed here and in every child. */
+function unnamedFile(): number {
+  const directory = mkdtempSync(join(tmpdir(), 'waggle-check-'))
+  try {
+    return openSync(join(directory, 'verdict'), 'w+')
+  } finally {
+    rmSync(directory, { recursive: true })
+  }
+}
+
+/** The first bytes of an open file, which is closed. */
+function contentOf(file: number): string {
+  const bytes = Buffer.alloc(maxBytes)
+  try {
+    return bytes.toString('utf8', 0, readSync(file, bytes, 0, bytes.length, 0))
+  } finally {
+    closeSync(file)
+  }
+}
+
+/** The code may have started processes of its own. */
+function killGroup(pid: number | undefined): void {
+  if (pid === undefined) return
+  try {
+    process.kill(-pid, 'SIGKILL')
+  } catch {
+    // All of them have ended.
+  }
+}
+
+const maxBytes = 64 * 1024

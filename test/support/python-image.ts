@@ -1,0 +1,35 @@
+import { execFileSync } from 'node:child_process'
+import { cpSync, mkdirSync, mkdtempSync, readdirSync, rmSync, symlinkSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { basename, dirname, join } from 'node:path'
+import type Docker from 'dockerode'
+import { copyLibraries, copyProgram } from './base-image.ts'
+
+/** Makes an image of this machine's `python3` with its standard library and nothing else. Returns its name. */
+export async function makePythonImage(client: Docker): Promise<string> {
+  const directory = mkdtempSync(join(tmpdir(), 'waggle-python-image-'))
+  try {
+    const [executable = '', library = ''] = execFileSync('python3', ['-c', probe], { encoding: 'utf8' }).trim().split('\n')
+    const root = join(directory, 'root')
+    for (const folder of ['bin', 'tmp', 'dev', 'proc', dirname(executable), dirname(library)]) mkdirSync(join(root, folder), { recursive: true })
+    // Python finds its library from the place of its program, so both lie where they lie here.
+    copyProgram(executable, join(root, executable), root)
+    symlinkSync(executable, join(root, 'bin', 'python3'))
+    cpSync(library, join(root, library), { recursive: true, dereference: true, filter: (path) => !leftOut.has(basename(path)) })
+    for (const name of readdirSync(join(library, 'lib-dynload'))) copyLibraries(join(library, 'lib-dynload', name), root)
+    const tar = join(directory, 'python.tar')
+    execFileSync('tar', ['--create', '--numeric-owner', '--owner=0', '--group=0', '--mode=a+rX', '--file', tar, '--directory', root, '.'])
+    const [repo, tag] = pythonImage.split(':')
+    const stream = await client.importImage(tar, { repo, tag, changes: 'ENV PATH=/bin' })
+    await new Promise((resolve, reject) => {
+      client.modem.followProgress(stream, (error: Error | null, output: unknown) => (error === null ? resolve(output) : reject(error)))
+    })
+    return pythonImage
+  } finally {
+    rmSync(directory, { recursive: true })
+  }
+}
+
+const probe = 'import os, sys, sysconfig; print(os.path.realpath(sys.executable)); print(sysconfig.get_path("stdlib"))'
+const leftOut = new Set(['site-packages', 'dist-packages', 'test', 'tests', 'idlelib', 'tkinter', 'ensurepip', 'pydoc_data', '__pycache__'])
+const pythonImage = 'waggle-test/python:1'

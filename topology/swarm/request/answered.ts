@@ -1,0 +1,51 @@
+import { type Header, headerText, textHeader } from '../../record.ts'
+import type { ErrorPayload, Payload } from '../payload/payload.ts'
+import { errorPayload } from './bee-error.ts'
+import { answeredHeader } from './headers.ts'
+
+/** The result of a bee that answers the caller itself, in the middle of its swarm. */
+export class Answered {
+  readonly answer: Payload
+  /** The value for the bees that read this one; null: the request ends here. */
+  readonly published: Payload | null
+
+  constructor(answer: Payload, published: Payload | null) {
+    this.answer = answer
+    this.published = published
+  }
+
+  mapped(change: (payload: Payload) => Payload): Answered {
+    return new Answered(change(this.answer), this.published === null ? null : change(this.published))
+  }
+}
+
+/** The result of a bee that takes time. */
+export type BeeResult = Payload | Answered
+
+/**
+ * The payload behind a bee that has answered the caller and publishes nothing. Bees pass it on like an error, sinks skip it, and a join counts it as arrived and
+ * passes it on alone. The answer itself goes to the ledger by another way, so the ledger skips the mark.
+ */
+export function answeredMark(bee: string): ErrorPayload {
+  return errorPayload({ code: 'WAGGLE_ANSWERED', detail: `${bee} has answered the request`, bee })
+}
+
+/** True for a record of a request that a bee has answered before. */
+export function isAnswered({ value, headers }: { readonly value: Payload; readonly headers: readonly Header[] }): boolean {
+  return isAnsweredMark(value) || headerText(headers, answeredHeader) !== null
+}
+
+/** The headers of a value that a bee publishes beside its answer. */
+export function withAnswered(headers: readonly Header[], bee: string): readonly Header[] {
+  return [...headers.filter(({ key }) => key !== answeredHeader), textHeader(answeredHeader, bee)]
+}
+
+/** The headers of a join to which another input comes: those of the first input, and whether the request has its answer. */
+export function joinedHeaders(first: readonly Header[], next: readonly Header[]): readonly Header[] {
+  const bee = headerText(next, answeredHeader)
+  return bee === null ? first : withAnswered(first, bee)
+}
+
+export function isAnsweredMark(payload: Payload): boolean {
+  return payload.kind === 'error' && payload.error.code === 'WAGGLE_ANSWERED'
+}
