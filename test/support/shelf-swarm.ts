@@ -24,7 +24,7 @@ export class ShelfSwarm implements AsyncDisposable {
   static async run(name: string, env: { readonly [variable: string]: string } = {}): Promise<ShelfSwarm> {
     const file = `swarms/${name}/swarm.yaml`
     const text = readFileSync(join(root, dirname(file), 'README.md'), 'utf8')
-    assert.ok(text.includes(`\`\`\`sh\nnpm run -s waggle -- run ${file}\n\`\`\``), `The README of ${name} does not say how to run it`)
+    assert.match(text, new RegExp(`^\`\`\`sh\\n(?:WAGGLE_SECRET_\\w+=\\S+ )*npm run -s waggle -- run ${file}\\n\`\`\`$`, 'm'))
     const data = mkdtempSync(join(tmpdir(), `waggle-${name}-`))
     const program = await MeasuredProgram.start([join(root, 'ops', 'cli', 'main.ts'), 'run', join(root, file), '--json'], {
       WAGGLE_DATA_DIR: data,
