@@ -26,19 +26,18 @@ export class ShelfSwarm implements AsyncDisposable {
     const text = readFileSync(join(root, dirname(file), 'README.md'), 'utf8')
     assert.match(text, new RegExp(`^\`\`\`sh\\n(?:WAGGLE_SECRET_\\w+=\\S+ )*npm run -s waggle -- run ${file}\\n\`\`\`$`, 'm'))
     const data = mkdtempSync(join(tmpdir(), `waggle-${name}-`))
-    const program = await MeasuredProgram.start([join(root, 'ops', 'cli', 'main.ts'), 'run', join(root, file), '--json'], {
-      WAGGLE_DATA_DIR: data,
-      WAGGLE_HTTP_PORT: '0',
-      WAGGLE_CLICKHOUSE_PORT: '0',
-      PYTHONDONTWRITEBYTECODE: '1',
-      ...env,
-    })
-    return new ShelfSwarm(program, data, examplesIn(text))
-  }
-
-  /** The last lines of the program's standard error. */
-  get lastWords(): string {
-    return this.#program.lastWords
+    try {
+      const program = await MeasuredProgram.start([join(root, 'ops', 'cli', 'main.ts'), 'run', join(root, file), '--json'], {
+        WAGGLE_DATA_DIR: data,
+        WAGGLE_HTTP_PORT: '0',
+        WAGGLE_CLICKHOUSE_PORT: '0',
+        ...env,
+      })
+      return new ShelfSwarm(program, data, examplesIn(text))
+    } catch (error) {
+      rmSync(data, { recursive: true })
+      throw error
+    }
   }
 
   /** Runs each command of the README that is followed by its output, one after the other, and compares the outputs. */
