@@ -17,6 +17,8 @@ def prepare(payload):
     first, last = min(days), max(days)
     if (last - first).days >= MOST_DAYS:
         raise Refused(f"The dates span more than {MOST_DAYS} days, from {first} to {last}")
+    if last.year == datetime.MAXYEAR:
+        raise Refused(f"The dates end in {last.year}, after which there are none to forecast")
     values, filled = fill([days.get(first + datetime.timedelta(at)) for at in range((last - first).days + 1)])
     return {
         "last": last.isoformat(),

@@ -13,7 +13,8 @@ describe('The fraud swarm', () => {
       decisions.push((body as { readonly decision: string }).decision)
     }
     assert.deepEqual(decisions, ['pass', 'pass', 'pass', 'pass', 'block', 'block'])
-    for (const body of ['null', '{"card": "4711"}', '{"card": "4711", "amount": 1, "country": "DE", "time": "today"}'])
-      assert.equal((await swarm.request('payments', body)).status, 422, body)
+    const payment = { card: '4711', amount: 1, country: 'DE', time: '2026-03-01T09:00:00Z' }
+    const wrong = [null, { ...payment, card: '' }, { ...payment, amount: 1e300 }, { ...payment, country: undefined }, { ...payment, time: 'today' }]
+    for (const body of wrong.map((one) => JSON.stringify(one))) assert.equal((await swarm.request('payments', body)).status, 422, body)
   })
 })

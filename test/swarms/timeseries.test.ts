@@ -14,6 +14,8 @@ describe('The timeseries swarm', { skip: skipWithoutPython }, () => {
       ['date,value\n2026-01-01,1\n2026-01-01,2\n', /Line 3 has the date 2026-01-01 a second time/],
       ['date,value\n2026-01-01,NaN\n', /Line 2 has a value outside/],
       ['date,value\n2026-01-01,1\n2026-01-02,1\n', /needs 21 days; 2 came/],
+      ['date,value\n2026-01-01,1\n2036-02-01,1\n', /span more than 3660 days/],
+      ['date,value\n9999-12-30,1\n9999-12-31,1\n', /end in 9999/],
     ]
     for (const [csv, reason] of cases) {
       const { status, body } = await swarm.request('forecast', csv, 'text/csv')
