@@ -7,6 +7,7 @@ import { refuseForeignFile, unreadableOnnx } from './foreign-file.ts'
 import { hasProviders, providerFolder } from './gpu-providers.ts'
 import { type ModelHardware, type ModelRuntime, maxScores, outputsToGive, type RunTensor } from './model-runtime.ts'
 import { type OnnxFile, readOnnxFile } from './onnx-file.ts'
+import { onFirstProvider } from './provider-choice.ts'
 
 /**
  * Opens an ONNX model. `output`: the output that the bee needs, whatever its size. Throws WAGGLE_MODEL_SHAPE if an input or output cannot be given as
@@ -102,7 +103,7 @@ function strange(path: string, outputs: readonly string[]): WaggleError {
   })
 }
 
-/** Tries TensorRT, then CUDA, then the CPU. A provider that is missing throws. */
+/** Opens a session on the first provider there is. `rewritten`: the model, in place of that in the file. */
 export async function createSession(
   path: string,
   rewritten: Uint8Array | null,
@@ -110,22 +111,17 @@ export async function createSession(
 ): Promise<{ session: InferenceSession; device: string; warning: string | null }> {
   // On a machine without a GPU, onnxruntime would warn that it found none.
   env.logLevel = gpu > 0 ? 'warning' : 'error'
-  const open = (given: InferenceSession.SessionOptions) =>
-    rewritten === null ? InferenceSession.create(path, given) : InferenceSession.create(rewritten, given)
   // A run that fails throws. At level 3 the library would print it to the terminal too.
   const options = { intraOpNumThreads: threads, interOpNumThreads: 1, graphOptimizationLevel: 'all' as const, logSeverityLevel: 4 as const }
-  const reasons: string[] = []
-  for (const provider of gpu > 0 && hasProviders(providerFolder()) ? ['tensorrt', 'cuda'] : []) {
-    try {
-      const session = await open({ ...options, executionProviders: [provider, 'cpu'] })
-      return { session, device: `onnxruntime ${provider}`, warning: null }
-    } catch (thrown) {
-      reasons.push(`${provider}: ${thrown instanceof Error ? (thrown.message.split('\n', 1)[0] ?? '') : String(thrown)}`)
-    }
-  }
-  const absent = 'the providers for tensorrt and cuda are not beside onnxruntime-node’s addon; `waggle models setup-gpu` brings them'
-  const warning = gpu === 0 ? null : reasons.length === 0 ? absent : reasons.join('; ')
-  return { session: await open({ ...options, executionProviders: ['cpu'] }), device: 'onnxruntime cpu', warning }
+  const { opened, device, warning } = await onFirstProvider({
+    gpu,
+    hasGpuProviders: hasProviders(providerFolder()),
+    open: (provider) => {
+      const given = { ...options, executionProviders: provider === 'cpu' ? ['cpu'] : [provider, 'cpu'] }
+      return rewritten === null ? InferenceSession.create(path, given) : InferenceSession.create(rewritten, given)
+    },
+  })
+  return { session: opened, device, warning }
 }
 
 function signatureOf(path: string, value: InferenceSession.ValueMetadata): TensorSignature {

@@ -5,6 +5,8 @@
 export class PictureResampler {
   readonly #target: ResampleTarget
   readonly #weights = new Map<string, Weights>()
+  /** One line of the picture. Behind it is room for the taps that have no weight. */
+  #line = new Float64Array(0)
   #rows = new Float32Array(0)
 
   constructor(target: ResampleTarget) {
@@ -18,47 +20,30 @@ export class PictureResampler {
     const across = this.#weightsOf(crop.width, toWidth)
     const down = this.#weightsOf(crop.height, toHeight)
     const rowLength = toWidth * 3
-    if (this.#rows.length < crop.height * rowLength) this.#rows = new Float32Array(crop.height * rowLength)
-    const rows = this.#rows
+    const lineLength = (crop.width + across.taps) * 3
+    if (this.#line.length < lineLength) this.#line = new Float64Array(lineLength)
+    const allRows = (crop.height + down.taps) * rowLength
+    if (this.#rows.length < allRows) this.#rows = new Float32Array(allRows)
     for (let y = 0; y < crop.height; y++) {
-      const line = ((crop.top + y) * width + crop.left) * 3
-      for (let x = 0; x < toWidth; x++) {
-        const first = across.first[x] as number
-        const taps = across.count[x] as number
-        let r = 0
-        let g = 0
-        let b = 0
-        for (let tap = 0, from = line + first * 3, weight = x * across.taps; tap < taps; tap++, from += 3, weight++) {
-          const share = across.weights[weight] as number
-          r += (pixels[from] as number) * share
-          g += (pixels[from + 1] as number) * share
-          b += (pixels[from + 2] as number) * share
-        }
-        const to = y * rowLength + x * 3
-        rows[to] = r
-        rows[to + 1] = g
-        rows[to + 2] = b
-      }
+      const from = ((crop.top + y) * width + crop.left) * 3
+      for (let i = 0; i < crop.width * 3; i++) this.#line[i] = pixels[from + i] as number
+      scaleLine(this.#line, across, this.#rows, y * rowLength)
     }
-    this.#writeDown(rows, rowLength, down, out, at)
+    this.#writeDown(rowLength, down, out, at)
   }
 
-  #writeDown(rows: Float32Array, rowLength: number, down: Weights, out: Float32Array, at: number): void {
+  #writeDown(rowLength: number, down: Weights, out: Float32Array, at: number): void {
     const { height, width, layout, values } = this.#target
-    const { factors, offsets } = values
-    const plane = height * width
-    for (let y = 0; y < height; y++) {
-      const first = down.first[y] as number
-      const taps = down.count[y] as number
-      for (let i = 0; i < rowLength; i++) {
-        let sum = 0
-        for (let tap = 0, from = first * rowLength + i, weight = y * down.taps; tap < taps; tap++, from += rowLength, weight++) {
-          sum += (rows[from] as number) * (down.weights[weight] as number)
-        }
-        const channel = i % 3
-        const value = Math.min(255, Math.max(0, sum)) * (factors[channel] as number) + (offsets[channel] as number)
-        if (layout === 'NHWC') out[at + y * rowLength + i] = value
-        else out[at + channel * plane + y * width + ((i / 3) | 0)] = value
+    const [red = 1, green = 1, blue = 1] = values.factors
+    const [redOffset = 0, greenOffset = 0, blueOffset = 0] = values.offsets
+    const [step, plane] = layout === 'NCHW' ? [1, height * width] : [3, 1]
+    const sums = new Float64Array(rowLength)
+    for (let y = 0, to = at; y < height; y++) {
+      sumRows(this.#rows, down, y, sums)
+      for (let i = 0; i < rowLength; i += 3, to += step) {
+        out[to] = inByte(sums[i] as number) * red + redOffset
+        out[to + plane] = inByte(sums[i + 1] as number) * green + greenOffset
+        out[to + 2 * plane] = inByte(sums[i + 2] as number) * blue + blueOffset
       }
     }
   }
@@ -82,11 +67,57 @@ export interface ResampleTarget {
   readonly values: { readonly factors: readonly number[]; readonly offsets: readonly number[] }
 }
 
+/**
+ * Scales a line of pixels to `first.length` pixels. Three taps at a time without a loop, here and in `sumRows`: a loop over single taps takes 1.4 times as long, and more taps at a
+ * time compute more that have no weight.
+ */
+function scaleLine(line: Float64Array, { taps, first, weights }: Weights, rows: Float32Array, at: number): void {
+  for (let x = 0, to = at; x < first.length; x++, to += 3) {
+    let r = 0
+    let g = 0
+    let b = 0
+    const end = (x + 1) * taps
+    for (let weight = x * taps, from = (first[x] as number) * 3; weight < end; weight += tapsAtOnce, from += 3 * tapsAtOnce) {
+      const w0 = weights[weight] as number
+      const w1 = weights[weight + 1] as number
+      const w2 = weights[weight + 2] as number
+      r += (line[from] as number) * w0 + (line[from + 3] as number) * w1 + (line[from + 6] as number) * w2
+      g += (line[from + 1] as number) * w0 + (line[from + 4] as number) * w1 + (line[from + 7] as number) * w2
+      b += (line[from + 2] as number) * w0 + (line[from + 5] as number) * w1 + (line[from + 8] as number) * w2
+    }
+    rows[to] = r
+    rows[to + 1] = g
+    rows[to + 2] = b
+  }
+}
+
+/** Adds up the rows that have a weight in the row `y` of the result. */
+function sumRows(rows: Float32Array, { taps, first, weights }: Weights, y: number, sums: Float64Array): void {
+  const length = sums.length
+  for (let tap = 0; tap < taps; tap += tapsAtOnce) {
+    const weight = y * taps + tap
+    const w0 = weights[weight] as number
+    const w1 = weights[weight + 1] as number
+    const w2 = weights[weight + 2] as number
+    let from = ((first[y] as number) + tap) * length
+    for (let i = 0; i < length; i++, from++) {
+      const before = tap === 0 ? 0 : (sums[i] as number)
+      sums[i] = before + (rows[from] as number) * w0 + (rows[from + length] as number) * w1 + (rows[from + 2 * length] as number) * w2
+    }
+  }
+}
+
+/** The filter overshoots at edges. */
+function inByte(value: number): number {
+  return Math.min(255, Math.max(0, value))
+}
+
+const tapsAtOnce = 3
+
 interface Weights {
-  /** The number of weights stored for each output pixel. The first `count` of them are used. */
+  /** The number of weights for each output pixel, a multiple of `tapsAtOnce`. The last ones may be 0. */
   readonly taps: number
   readonly first: Int32Array
-  readonly count: Int32Array
   readonly weights: Float32Array
 }
 
@@ -96,9 +127,8 @@ function weightsOf(from: number, to: number): Weights {
   const step = from / to
   const widening = step > 1 ? step / narrowing : 1
   const support = lobes * widening
-  const taps = Math.ceil(support) * 2 + 1
+  const taps = Math.ceil(Math.ceil(2 * support) / tapsAtOnce) * tapsAtOnce
   const first = new Int32Array(to)
-  const count = new Int32Array(to)
   const weights = new Float32Array(to * taps)
   for (let x = 0; x < to; x++) {
     const centre = (x + 0.5) * step
@@ -107,10 +137,9 @@ function weightsOf(from: number, to: number): Weights {
     let sum = 0
     for (let tap = low; tap < high; tap++) sum += lanczos((tap - centre + 0.5) / widening)
     first[x] = low
-    count[x] = high - low
     for (let tap = low; tap < high; tap++) weights[x * taps + tap - low] = lanczos((tap - centre + 0.5) / widening) / sum
   }
-  return { taps, first, count, weights }
+  return { taps, first, weights }
 }
 
 /** A sinc, windowed by its own main lobe, `lobes` wide. */

@@ -1,6 +1,7 @@
 import { access } from 'node:fs/promises'
 import { join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
+import { isDeepStrictEqual } from 'node:util'
 import { Worker } from 'node:worker_threads'
 import type { Clock } from '../../processor/ports.ts'
 import { moduleFile } from '../../topology/module-file.ts'
@@ -163,6 +164,12 @@ class ThreadedModel implements OpenModel {
       }, this.#limits.openingMs)
       worker.on('message', (message: ThreadMessage) => {
         if (message.kind === 'ready') {
+          if (this.device !== '' && !isDeepStrictEqual(message.signature, this.signature)) {
+            this.#worker = null
+            reject(this.#changed())
+            void worker.terminate()
+            return
+          }
           this.signature = message.signature
           this.device = message.device
           this.choice = message.choice
@@ -286,6 +293,14 @@ class ThreadedModel implements OpenModel {
       message: `${this.#place} cannot be loaded: ${why}`,
       next: 'See that the file is whole, of the right kind, and no larger than this machine can load.',
       cause,
+    })
+  }
+
+  /** The file was replaced while the model was open. What reads its results goes by the signature that it had. */
+  #changed(): WaggleError {
+    return new WaggleError('WAGGLE_MODEL_SHAPE', {
+      message: `${this.#place} has other inputs, outputs or labels than when it was opened, so its thread is not started again`,
+      next: 'Put the former file back, or stop the swarm and start it with the new one.',
     })
   }
 

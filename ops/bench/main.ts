@@ -73,7 +73,7 @@ const benchmarks: { readonly [name: string]: () => Promise<readonly Table[]> } =
   },
   async models() {
     const { modelsBenchmark } = await import('./models.ts')
-    return modelsBenchmark({ seconds: Number(values.seconds) })
+    return modelsBenchmark({ seconds: Number(values.seconds), clients: Number(values.clients) })
   },
   async pictures() {
     const { picturesBenchmark } = await import('./pictures.ts')
@@ -142,6 +142,7 @@ function usage(): never {
     [
       'Usage: npm run bench -- engine [--records N] | streams [--records N] [--keys N,N] [--only NAME] | workers [--records N] | keys [--keys N,N]',
       '       | kafka [--records N] [--keys N] [--caches BYTES,BYTES] [--only NAME] | swarm [--seconds N] [--clients N] [--minutes N]',
+      '       | models [--seconds N] [--clients N] | pictures [--seconds N]',
       '       | requests [--seconds N] [--clients N] [--partitions N,N] [--swarms N,N]',
       '       | kafka-swarm [--seconds N] [--rate N] [--only NAME]',
       '       [--json] [--compare] [--keep, without --only]   or   npm run bench -- --compare\n',

@@ -1,82 +1,126 @@
-import { resolve } from 'node:path'
+import { join, resolve } from 'node:path'
 import { createSession } from '../../connectors/models/onnx-runtime.ts'
 import { readTensorFlowGraph } from '../../connectors/models/tensorflow/tensorflow-graph.ts'
+import { loadOnTfjs } from '../../connectors/models/tensorflow/tfjs-model.ts'
 import { translateToOnnx } from '../../connectors/models/tensorflow/translation/onnx-translation.ts'
 import { ThreadedModels } from '../../connectors/models/threaded-models.ts'
-import type { ModelRow, OpenModel, TensorFlowBackend } from '../../topology/swarm/ports/models.ts'
-import { type Measure, measure } from './measure.ts'
+import type { ModelRow, OpenModel, TensorFlowOptions } from '../../topology/swarm/ports/models.ts'
+import { measure } from './measure.ts'
 import { reloadBenchmark } from './reload.ts'
+import { swarmBenchmark } from './swarm.ts'
+import { teddyWorkload } from './swarm-workloads.ts'
 import type { Table } from './table.ts'
 
-/** Models of one file, in one process: translated and on tfjs, beside a bare session of onnxruntime that runs the same translation. */
-export async function modelsBenchmark({ seconds }: { readonly seconds: number }): Promise<readonly Table[]> {
-  const path = resolve(import.meta.dirname, '..', '..', 'swarms', 'teddy-bear-detector', 'models', 'teddy-bear-detector.pb')
-  const bare = await bareRun(path)
-  const [onnx, tfjs] = await Promise.all((['onnx', 'tfjs'] as const).map((backend) => openModel(path, backend)))
-  const runs = [
-    { name: 'onnxruntime alone', run: bare },
-    { name: 'translated', run: waggleRun(onnx) },
-    { name: 'tfjs wasm', run: waggleRun(tfjs) },
+/** Models in this process, each beside the bare library that runs it; the teddy swarm beside its floor; and a newer version under load. */
+export async function modelsBenchmark({ seconds, clients }: { readonly seconds: number; readonly clients: number }): Promise<readonly Table[]> {
+  return [
+    await librariesTable(seconds),
+    ...(await swarmBenchmark({ seconds, clients, minutes: 0, workloads: [teddyWorkload()] })),
+    ...(await reloadBenchmark({ seconds: reloadWindows * seconds })),
+  ]
+}
+
+/** With the usual 10 s, the loads before and while versions change take a minute each. */
+const reloadWindows = 6
+
+/** The teddy swarm's models: in a thread of their own as a bee opens them, and on the bare library in this process. One thread computes a run. */
+async function librariesTable(seconds: number): Promise<Table> {
+  const directory = resolve(import.meta.dirname, '..', '..', 'swarms', 'teddy-bear-detector', 'models')
+  const [onnx, graph] = ['onnx', 'pb'].map((ending) => join(directory, `teddy-bear-detector.${ending}`)) as [string, string]
+  const libraries = [
+    { name: 'onnxruntime', bare: await bareOnnx(onnx, null), model: await openModel(onnx, {}) },
+    {
+      name: 'translated',
+      bare: await bareOnnx(graph, translateToOnnx(readTensorFlowGraph(graph, {})).bytes),
+      model: await openModel(graph, { backend: 'onnx' }),
+    },
+    { name: 'tfjs wasm', bare: await bareTfjs(graph), model: await openModel(graph, { backend: 'tfjs' }) },
   ]
   const rows: (readonly (string | number)[])[] = []
-  for (const batch of [1, 10, 32]) {
-    const found = new Map<string, Measure & { readonly images: number }>()
-    // The programs take turns in short rounds, so that a busy minute of the machine slows all of them.
-    for (let round = 0; round < rounds; round++) {
-      for (const { name, run } of runs) {
-        const known = found.get(name) ?? { images: 0, seconds: 0, cpuMicros: 0 }
-        await run(batch)
-        const done = measure()
-        let images = 0
-        do {
-          await run(batch)
-          images += batch
-        } while (done().seconds < seconds / rounds)
-        const { seconds: took, cpuMicros } = done()
-        found.set(name, { images: known.images + images, seconds: known.seconds + took, cpuMicros: known.cpuMicros + cpuMicros })
-      }
+  for (const { name, bare, model } of libraries) {
+    for (const batch of [1, 10, 32]) {
+      const [floor, waggle] = await inTurns([bare, waggleRun(model)], batch, seconds)
+      if (floor === undefined || waggle === undefined) continue
+      const row = `${name}, batch of ${batch}`
+      rows.push([row, 'bare', floor.perSecond, floor.cpuMs, 1], [row, 'Waggle', waggle.perSecond, waggle.cpuMs, waggle.perSecond / floor.perSecond])
     }
-    for (const [name, { images, seconds: took, cpuMicros }] of found) rows.push([batch, name, images / took, cpuMicros / 1000 / images])
+    await model.close()
   }
-  await Promise.all([onnx, tfjs].map((model) => model?.close()))
-  return [
-    {
-      title: 'The teddy swarm’s TensorFlow model, by the library that runs it',
-      columns: ['batch', 'library', 'images/s', 'CPU ms/image'],
-      rows,
-      names: 2,
-      floorRow: 'alone',
-    },
-    await reloadBenchmark({ seconds }),
-  ]
+  return {
+    title: 'The teddy swarm’s models, by the library that runs them',
+    columns: ['library', 'program', 'images/s', 'CPU ms/image', 'of the bare rate'],
+    rows,
+    names: 2,
+    floorRow: 'bare',
+  }
+}
+
+/** The rate and the CPU of each program. They take turns in short rounds, so that a busy minute of the machine slows all of them. */
+async function inTurns(
+  runs: readonly Run[],
+  batch: number,
+  seconds: number,
+): Promise<readonly { readonly perSecond: number; readonly cpuMs: number }[]> {
+  const sums = runs.map(() => ({ images: 0, seconds: 0, cpuMicros: 0 }))
+  for (const run of runs) await run(batch)
+  for (let round = 0; round < rounds; round++) {
+    for (const [at, run] of runs.entries()) {
+      const sum = sums[at]
+      if (sum === undefined) continue
+      const done = measure()
+      do {
+        await run(batch)
+        sum.images += batch
+      } while (done().seconds < seconds / rounds)
+      const { seconds: took, cpuMicros } = done()
+      sum.seconds += took
+      sum.cpuMicros += cpuMicros
+    }
+  }
+  return sums.map(({ images, seconds: took, cpuMicros }) => ({ perSecond: images / took, cpuMs: cpuMicros / 1000 / images }))
 }
 
 const rounds = 3
 
 type Run = (batch: number) => Promise<unknown>
 
-function openModel(path: string, backend: TensorFlowBackend): Promise<OpenModel> {
-  return new ThreadedModels({ requireGpu: false }).open({ path, runtime: 'tensorflow', gpu: 0, fit: {}, tensorflow: { backend }, log: () => {} })
+function openModel(path: string, tensorflow: TensorFlowOptions): Promise<OpenModel> {
+  const runtime = path.endsWith('.pb') ? 'tensorflow' : 'onnx'
+  return new ThreadedModels({ requireGpu: false }).open({ path, runtime, gpu: 0, fit: {}, tensorflow, log: () => {} })
 }
 
-function waggleRun(model: OpenModel | undefined): Run {
-  const shape = model?.signature.rows[0]?.shape ?? []
-  const row: ModelRow = { kind: 'tensors', tensors: [{ shape, data: new Float32Array(sizeOf(shape)).fill(99) }] }
+function waggleRun(model: OpenModel): Run {
+  const shape = model.signature.rows[0]?.shape ?? []
+  const row: ModelRow = { kind: 'tensors', tensors: [{ shape, data: grey(sizeOf(shape)) }] }
   const { signal } = new AbortController()
-  return async (batch) =>
-    model?.run(
-      Array.from({ length: batch }, () => row),
-      signal,
-    )
+  return (batch) => model.run(Array<ModelRow>(batch).fill(row), signal)
 }
 
-async function bareRun(path: string): Promise<Run> {
+/** onnxruntime without anything around it. `bytes`: the model, in place of that in the file. */
+async function bareOnnx(path: string, bytes: Uint8Array | null): Promise<Run> {
   const { Tensor } = await import('onnxruntime-node')
-  const { bytes } = translateToOnnx(readTensorFlowGraph(path, {}))
   const { session } = await createSession(path, bytes, { gpu: 0, threads: 1 })
   const [input] = session.inputMetadata
   const shape = input?.isTensor ? input.shape.slice(1).map(Number) : []
-  return (batch) => session.run({ [input?.name ?? '']: new Tensor('float32', new Float32Array(batch * sizeOf(shape)).fill(99), [batch, ...shape]) })
+  const outputs = session.outputMetadata.flatMap((one) => (one.isTensor && Number(one.shape[1] ?? 0) <= maxOutputValues ? [one.name] : []))
+  return (batch) => session.run({ [input?.name ?? '']: new Tensor('float32', grey(batch * sizeOf(shape)), [batch, ...shape]) }, outputs)
+}
+
+/** tfjs in the thread of this program. */
+async function bareTfjs(path: string): Promise<Run> {
+  const graph = readTensorFlowGraph(path, {})
+  const { run } = await loadOnTfjs(graph, 0)
+  const [input] = graph.inputs
+  const shape = input?.signature.shape.slice(1) ?? []
+  const name = input?.signature.name ?? ''
+  return (batch) => run({ [name]: { datatype: 'FP32', shape: [batch, ...shape], data: grey(batch * sizeOf(shape)) } }, ['probabilities'])
+}
+
+/** Waggle leaves larger outputs out, so the bare library is not asked for them either. */
+const maxOutputValues = 64
+
+function grey(size: number): Float32Array {
+  return new Float32Array(size).fill(99)
 }
 
 function sizeOf(shape: readonly number[]): number {

@@ -13,11 +13,17 @@ export interface SwarmBenchmarkOptions {
   readonly clients: number
   /** The minutes of steady load in which memory is measured; 0: memory is not measured. */
   readonly minutes: number
+  /** Default: three small models, and the teddy swarm. */
+  readonly workloads?: readonly SwarmWorkload[]
 }
 
 /** Measures the price of a durable, joined and saved answer, compared with a plain server with the same models: CPU a request, latency, memory. */
-export async function swarmBenchmark({ seconds, clients, minutes }: SwarmBenchmarkOptions): Promise<readonly Table[]> {
-  const workloads = [smallWorkload(), teddyWorkload()]
+export async function swarmBenchmark({
+  seconds,
+  clients,
+  minutes,
+  workloads = [smallWorkload(), teddyWorkload()],
+}: SwarmBenchmarkOptions): Promise<readonly Table[]> {
   const compared: Compared[] = []
   for (const workload of workloads) compared.push(await compare(workload, seconds, clients))
   const rows = compared.flatMap(({ name, floor, waggle }) => [rowOf(name, 'floor', floor), rowOf(name, 'Waggle', waggle)])

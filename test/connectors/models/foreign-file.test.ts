@@ -99,6 +99,22 @@ describe('A file that is not a model', () => {
     }
   })
 
+  it('is refused with the name of an operator that onnxruntime does not have', async () => {
+    const path = written(
+      'strange.onnx',
+      Buffer.from(
+        Buffer.from(smallModel({ features: 4, labels: 2 }))
+          .toString('latin1')
+          .replace('Softmax', 'Softwax'),
+        'latin1',
+      ),
+    )
+    await assert.rejects(
+      openOnnx(path, { gpu: 0, threads: 1 }, undefined),
+      isInvalid(/strange\.onnx cannot be loaded as an ONNX model: .*Softwax/, /./),
+    )
+  })
+
   it('is refused if the file of its weights is missing, and the error says where that belongs', async () => {
     const path = written('outside.onnx', modelWithWeightsOutside())
     await assert.rejects(

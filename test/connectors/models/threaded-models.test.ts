@@ -204,6 +204,27 @@ describe('A model in its own thread', () => {
     await model.close()
   })
 
+  it('is not started again from a file with another signature than it had, and is once the former file is back', async () => {
+    const threads: Worker[] = []
+    const seen = (thread: Worker) => threads.push(thread)
+    process.on('worker', seen)
+    const bytes = smallModel({ features: 8, labels: 2 })
+    const path = file('replaced.onnx', bytes)
+    const model = await open(path)
+    process.off('worker', seen)
+    const row: ModelRow = { kind: 'tensors', tensors: [{ shape: [8], data: new Float32Array(8).fill(0.1) }] }
+    const wanted = await model.run([row], signal)
+    file('replaced.onnx', smallModel({ features: 8, labels: 3 }))
+    await threads[0]?.terminate()
+    await assert.rejects(model.run([row], signal), {
+      code: 'WAGGLE_MODEL_SHAPE',
+      message: /replaced\.onnx has other inputs, outputs or labels than when it was opened/,
+    })
+    file('replaced.onnx', bytes)
+    assert.deepEqual(await model.run([row], signal), wanted)
+    await model.close()
+  })
+
   it('refuses a model that does not open in its time, and ends the thread', async () => {
     const exited = new Promise((resolve) => process.once('worker', (thread) => thread.once('exit', resolve)))
     await rejectsWith(open(join(teddy, 'teddy-bear-detector.onnx'), { openingMs: 1 }), 'WAGGLE_MODEL_INVALID', /did not open within 0\.001 s/)

@@ -4,9 +4,10 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, describe, it } from 'node:test'
 import type { Worker } from 'node:worker_threads'
-import { onnxModel, smallModel } from '../../../ops/bench/small-model.ts'
+import { smallModel } from '../../../ops/bench/small-model.ts'
 import type { ModelRow } from '../../../topology/swarm/management.ts'
 import { SwarmHere } from '../../support/swarm-here.ts'
+import { turnedModel } from '../../support/turned-model.ts'
 
 const bees = (path: string) => `  - {name: judge, type: tensor-rt, input: {name: entrance}, spec: {model: ${path}}}
   - {name: answer, type: respond, input: {name: judge}}`
@@ -85,22 +86,3 @@ describe('A swarm whose model is one file', () => {
     assert.match(await bad.text(), /judge gave NaN in its output probabilities/)
   })
 })
-
-/** The small model with its labels in the other order. */
-function turnedModel(): Uint8Array {
-  const weights = Buffer.from(Float32Array.of(0, 1, 0, 1, 1, 0, 1, 0).buffer)
-  const value = (name: string, width: number) => ({
-    name,
-    type: { tensorType: { elemType: 1, shape: { dim: [{ dimParam: 'N' }, { dimValue: width }] } } },
-  })
-  return onnxModel({
-    name: 'turned',
-    node: [
-      { input: ['input', 'weights'], output: ['logits'], opType: 'MatMul' },
-      { input: ['logits'], output: ['probabilities'], opType: 'Softmax' },
-    ],
-    initializer: [{ name: 'weights', dims: [4, 2], dataType: 1, rawData: weights }],
-    input: [value('input', 4)],
-    output: [value('probabilities', 2)],
-  })
-}

@@ -11,6 +11,7 @@ import { describeWithS3, type Env, withEnv } from '../../support/s3-server.ts'
 import { savedModelsDirectory } from '../../support/saved-models.ts'
 import { SwarmHere } from '../../support/swarm-here.ts'
 import { SwitchableProxy } from '../../support/switchable-proxy.ts'
+import { turnedModel } from '../../support/turned-model.ts'
 
 const bees = (spec: string) => `  - {name: model, type: tensor-rt, input: {name: entrance}, spec: {${spec}}}
   - {name: answer, type: respond, input: {name: model}}`
@@ -154,6 +155,20 @@ describeWithS3('A swarm with a model in a bucket', (server) => {
         const answer = (await (await swarm.ask([1, 0, 0, 0])).json()) as { readonly version: string }
         assert.equal(answer.version, String(version))
       }
+    })
+  })
+
+  it('answers from a file that has changed in the bucket, after a reload', async () => {
+    await server().makeBucket('changing')
+    await server().put('changing', 'judge.onnx', smallModel({ features: 4, labels: 2 }))
+    await withEnv(server().env, async () => {
+      await using swarm = await SwarmHere.open({}, { bees: bees('model: "s3://changing/judge.onnx"') })
+      const label = async () => ((await (await swarm.ask([1, 0, 0, 0])).json()) as { readonly label: string }).label
+      assert.equal(await label(), '0')
+      await server().put('changing', 'judge.onnx', turnedModel())
+      const reloaded = await fetch(`${swarm.url}/v2/models/${swarm.name}/bees/model/reload`, { method: 'POST' })
+      assert.equal(reloaded.status, 200, await reloaded.text())
+      assert.equal(await label(), '1')
     })
   })
 
