@@ -40,6 +40,15 @@ program
   .action(async (file: string | undefined, options: { json: boolean }) => finish((await import('./config.ts')).config(file ?? null, options)))
 
 program
+  .command('serve')
+  .description('runs the swarms that `waggle swarms create` or the API gives it; they are there again after a restart')
+  .addOption(new Option('--log <log>', 'which log to run on, before WAGGLE_LOG').choices(['embedded', 'kafka']))
+  .option('--accept-loss', 'on a damaged embedded log: go on with what is left, and list what is gone', false)
+  .addOption(json())
+  .addHelpText('after', settingsHelp())
+  .action(async (options: import('./run.ts').RunOptions) => finish(await (await import('./serve.ts')).serve(options)))
+
+program
   .command('validate')
   .argument('<file...>', 'swarm files')
   .description('checks swarm files and names every mistake')
@@ -307,7 +316,7 @@ try {
 /** Ends the process even if a failed start has left threads and children behind. */
 function finish(status: number): void {
   process.exitCode = status
-  if (status !== exitStatus.done || program.args[0] === 'run') process.exit(status)
+  if (status !== exitStatus.done || program.args[0] === 'run' || program.args[0] === 'serve') process.exit(status)
 }
 
 function settingsHelp(): string {
