@@ -23,8 +23,14 @@ export interface ServerPlace {
 /** Checks the text of a swarm. Throws WAGGLE_INVALID_SWARM with every mistake, and WAGGLE_OUTSIDE_DIRECTORY for a directory elsewhere. */
 export function configuredText({ text, file, directory }: SwarmText, { root, env }: ServerPlace): ServedText {
   const own = directoryIn(root, directory)
-  const registry = beeRegistry(own)
+  const registry = beeRegistry(own ?? root)
   const swarm = checkSwarm(SwarmDocument.read(Buffer.from(text), file), registry)
+  if (own === null) {
+    throw new WaggleError('WAGGLE_OUTSIDE_DIRECTORY', {
+      message: 'The directory of the swarm is not a directory inside of the one in which the server was started',
+      next: 'Put the swarm’s files into the server’s directory, or start `waggle serve` in a directory that has them.',
+    })
+  }
   return { swarm, registry, config: loadConfig({ directories: [own, root], env }), directory: own, within: root }
 }
 
@@ -33,14 +39,12 @@ export function keptDirectory(root: string, directory: string): string {
   return relative(root, directory) || '.'
 }
 
-function directoryIn(root: string, directory: string | null): string {
+/** Null for a directory elsewhere, or one that is none. */
+function directoryIn(root: string, directory: string | null): string | null {
   if (directory === null) return root
   const path = resolve(root, directory)
   const isDirectory = existsSync(path) && statSync(path).isDirectory()
   const [outer, inner] = [realpathSync(root), isDirectory ? realpathSync(path) : path]
   if (isDirectory && (inner === outer || inner.startsWith(outer.endsWith(sep) ? outer : outer + sep))) return join(root, relative(outer, inner))
-  throw new WaggleError('WAGGLE_OUTSIDE_DIRECTORY', {
-    message: 'The directory of the swarm is not a directory inside of the one in which the server was started',
-    next: 'Put the swarm’s files into the server’s directory, or start `waggle serve` in a directory that has them.',
-  })
+  return null
 }
