@@ -368,7 +368,7 @@ export const errorCodes = {
     next: 'Correct the setting that the message names.',
   },
   WAGGLE_INVALID_SWARM: {
-    status: 500,
+    status: 400,
     exit: 1,
     meaning: 'A swarm file has mistakes. Each has its own line.',
     next: 'Correct each and run `waggle validate` again.',
@@ -674,6 +674,12 @@ export const errorCodes = {
   },
   WAGGLE_NO_RECORD: { status: 500, exit: 1, meaning: 'A test read a topic that has no record left.', next: 'Ask `isEmpty` first.' },
   WAGGLE_NULL_KEY: { status: 500, exit: 1, meaning: 'A table’s record has no key.', next: 'Give every record of a table a key.' },
+  WAGGLE_OUTSIDE_DIRECTORY: {
+    status: 422,
+    exit: 1,
+    meaning: 'A swarm of a server names a file outside of the directory in which the server was started.',
+    next: 'Move the file into that directory, or name it as `npm:`, `s3:` or `https:`.',
+  },
   WAGGLE_OVERLOADED: {
     status: 503,
     exit: 3,
@@ -937,7 +943,31 @@ export const errorCodes = {
     meaning: 'A serde of a schema registry has no subject to register under.',
     next: 'Give the serde a subject.',
   },
+  WAGGLE_SWARM_BUSY: {
+    status: 409,
+    exit: 1,
+    meaning: 'A swarm is being changed, or another change was faster.',
+    next: 'See what it is now with `waggle swarms get`, and send the change again.',
+  },
+  WAGGLE_SWARM_EXISTS: {
+    status: 409,
+    exit: 1,
+    meaning: 'There is a swarm of this name, or a gateway of this name in another swarm.',
+    next: 'Update it with `waggle swarms apply`, or give the new one another name.',
+  },
+  WAGGLE_SWARM_FIXED: {
+    status: 409,
+    exit: 1,
+    meaning: 'This process runs only the swarm files that it was given.',
+    next: 'Start `waggle serve` for swarms that come and go.',
+  },
   WAGGLE_SWARM_MISTAKE: { status: 500, exit: 1, meaning: 'One mistake of a swarm file.', next: 'Correct what the message names.' },
+  WAGGLE_SWARM_NOT_STARTED: {
+    status: 422,
+    exit: 1,
+    meaning: 'A swarm has no mistakes in its file, and one of its bees cannot be opened.',
+    next: 'Correct what the message names.',
+  },
   WAGGLE_TABLE_MISMATCH: {
     status: 500,
     exit: 1,
@@ -1051,6 +1081,18 @@ export const errorCodes = {
     meaning: 'There is no request with this id, or it is older than answers are kept.',
     next: 'Correct the id.',
   },
+  WAGGLE_UNKNOWN_SWARM: {
+    status: 404,
+    exit: 1,
+    meaning: 'There is no swarm of this name.',
+    next: 'See `waggle swarms list`.',
+  },
+  WAGGLE_UNKNOWN_VERSION: {
+    status: 404,
+    exit: 1,
+    meaning: 'A swarm has no such version.',
+    next: 'See `waggle swarms get NAME` for its versions.',
+  },
   WAGGLE_UNKNOWN_TOKEN: {
     status: 404,
     exit: 1,
@@ -1064,6 +1106,18 @@ export const errorCodes = {
     next: 'Start a swarm with `waggle run FILE`, or say with `--url` where it runs.',
   },
   WAGGLE_UNSAFE_INTEGER: { status: 500, exit: 1, meaning: 'An integer is too large for a number to hold exactly.', next: 'Use a serde of bigint.' },
+  WAGGLE_UPDATE_NEEDS_ACCEPT: {
+    status: 409,
+    exit: 1,
+    meaning: 'An update would give up state, or change the number of partitions.',
+    next: 'Read the differences, and say `--accept` if that is what you want.',
+  },
+  WAGGLE_UPDATE_TIMEOUT: {
+    status: 409,
+    exit: 1,
+    meaning: 'The old version of a swarm did not finish its requests in time, so it goes on and the update is off.',
+    next: 'Try again when the bees that the message names have less to do.',
+  },
   WAGGLE_URL_TOO_LONG: { status: 414, exit: 1, meaning: 'A name in a URL is longer than any name here.', next: 'Correct the URL.' },
   WAGGLE_USAGE: { status: 500, exit: 2, meaning: 'A command was called with arguments that cannot be.', next: 'See `waggle COMMAND --help`.' },
   WAGGLE_WORKER_DIED: {

@@ -7,6 +7,8 @@ export const swarmOfDeadLetters = (topic: string): string | null => /^waggle\.([
 export const applicationIdOf = (swarm: string): string => `waggle.${swarm}`
 /** The topic of the secret for request ids. Whoever reads it can compute the ids of other callers, so it needs few readers. */
 export const idSecretTopic = 'waggle.id-secret'
+/** The compacted topic of the swarms that a server runs. */
+export const definitionsTopic = 'waggle.definitions'
 /** Names an internal topic as Kafka Streams does. */
 export const internalTopic = (applicationId: string, name: string): string => `${applicationId}-${name}`
 export const repartitionTopic = (applicationId: string, name: string): string => internalTopic(applicationId, `${name}-repartition`)

@@ -35,7 +35,8 @@ function pathOf(place: string): string {
   return fileURLToPath(url) + position
 }
 
-function isOwn(place: string): boolean {
+/** True for a file of Waggle itself. */
+export function isOwn(place: string): boolean {
   return rooms.some((room) => place.startsWith(room))
 }
 

@@ -4,12 +4,14 @@ import { registerHooks } from 'node:module'
 import { fileURLToPath, pathToFileURL } from 'node:url'
 import { userPlaceOf } from '../../topology/user-place.ts'
 import { saidBy, WaggleError } from '../../topology/waggle-error.ts'
+import { ModuleGeneration, withoutGeneration } from './module-generation.ts'
 
 /**
  * Imports a user's module. Throws WAGGLE_INVALID_MODULE with the file and line of the mistake, which may be in a module that it imports. `limitMs`: the time that it
  * may take to load, in ms; without one, there is no limit.
  */
 export async function importModule(path: string, limitMs?: number): Promise<{ readonly [name: string]: unknown }> {
+  generation.look()
   const trace = new ImportTrace()
   const exiting = (code: number) => {
     if (code !== unsettledAwait) endedByModule(path)
@@ -21,7 +23,7 @@ export async function importModule(path: string, limitMs?: number): Promise<{ re
     timer = setTimeout(() => reject(notLoaded(path, limitMs)), limitMs)
   })
   try {
-    return (await Promise.race([import(pathToFileURL(path).href), tooLate])) as { readonly [name: string]: unknown }
+    return (await Promise.race([import(generation.urlOf(pathToFileURL(path).href)), tooLate])) as { readonly [name: string]: unknown }
   } catch (thrown) {
     if (thrown instanceof WaggleError && thrown.code === 'WAGGLE_INVALID_MODULE') throw thrown
     const place = userPlaceOf(thrown) ?? trace.lineAtFault(thrown)
@@ -37,6 +39,9 @@ export async function importModule(path: string, limitMs?: number): Promise<{ re
     process.removeListener('exit', exiting)
   }
 }
+
+/** Node's cache of modules is one for the process, and so is this. */
+const generation = new ModuleGeneration()
 
 /** The status with which Node ends if a top-level await can never be settled. Node then says so itself. */
 const unsettledAwait = 13
@@ -66,11 +71,13 @@ class ImportTrace {
       resolve: (specifier, context, next) => {
         const asked = { specifier, parent: context.parentURL }
         const found = this.#noting(asked, () => next(specifier, context))
-        this.#importers.set(found.url, asked)
-        return found
+        const url = generation.urlOf(found.url)
+        this.#importers.set(url, asked)
+        return { ...found, url }
       },
       load: (url, context, next) => {
-        this.#loaded.push(url)
+        generation.loaded(url)
+        this.#loaded.push(withoutGeneration(url))
         return this.#noting(this.#importers.get(url), () => next(url, context))
       },
     })

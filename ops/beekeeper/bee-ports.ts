@@ -34,12 +34,7 @@ export function beePorts({ settings, threads, database, signal }: BeePortsOption
     requireGpu: settings.gpu === 'require',
   })
   return {
-    models: new ThreadedModels({
-      requireGpu: settings.gpu === 'require',
-      threads,
-      memoryBytes: settings.model_memory_bytes,
-      clock: systemClock,
-    }),
+    models: modelsOf(settings, threads),
     modelServers: new TensorFlowServing({ clock: systemClock, hosts: new ServerHosts(settings.model_hosts) }),
     pictures: { decode: decodePicture },
     processes,
@@ -57,4 +52,12 @@ export function beePorts({ settings, threads, database, signal }: BeePortsOption
     http: new GuardedHttpCalls({ clock: systemClock, hosts: settings.http_call_hosts }),
     postgres: new PostgresServers({ clock: systemClock }),
   }
+}
+
+/** The models of this process. `threads`: those of each model. */
+export function modelsOf(
+  { gpu, model_memory_bytes: memoryBytes }: Pick<Settings, 'gpu' | 'model_memory_bytes'>,
+  threads: number,
+): BeePorts['models'] {
+  return new ThreadedModels({ requireGpu: gpu === 'require', threads, memoryBytes, clock: systemClock })
 }

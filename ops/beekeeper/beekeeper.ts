@@ -1,6 +1,4 @@
-import { availableParallelism } from 'node:os'
 import { join } from 'node:path'
-import type { BeeRegistry } from '../../bees/registry.ts'
 import { ClickHouseDatabase } from '../../connectors/clickhouse/clickhouse-database.ts'
 import { type EmbeddedClickHouse, startEmbeddedClickHouse } from '../../connectors/clickhouse/embedded-clickhouse.ts'
 import { Repairs } from '../../connectors/clickhouse/repairs.ts'
@@ -14,10 +12,9 @@ import { SystemRandom } from '../../connectors/system/system-random.ts'
 import { KillerSearch } from '../../processor/async/killer-search.ts'
 import type { Log, StateDirectory } from '../../processor/ports.ts'
 import { applicationIdOf } from '../../topology/naming.ts'
-import type { CheckedSwarm } from '../../topology/swarm/checked-swarm.ts'
+import type { Database } from '../../topology/swarm/ports/database.ts'
 import { WaggleError } from '../../topology/waggle-error.ts'
 import { ServerTokens } from '../access/server-tokens.ts'
-import type { Config } from '../config/config.ts'
 import type { Settings } from '../config/settings.ts'
 import { LogManagement } from '../inspection/log-management.ts'
 import { removeAddress, writeAddress } from '../inspection/process-address.ts'
@@ -27,30 +24,32 @@ import type { LogLine } from '../process-log/log-line.ts'
 import { ClusterRequests } from '../requests/cluster-requests.ts'
 import { EmbeddedRequests } from '../requests/embedded-requests.ts'
 import { LiveRequestEvents } from '../requests/live-request-events.ts'
+import type { SwarmRequests } from '../requests/swarm-requests.ts'
+import { BeeLog } from '../served/bee-log.ts'
+import type { ServerPlace } from '../served/configured-text.ts'
+import { Definitions } from '../served/definitions.ts'
+import { findingsOf } from '../served/findings.ts'
+import { ServedSwarms } from '../served/served-swarms.ts'
 import { Telemetry } from '../telemetry/telemetry.ts'
-import { beePorts } from './bee-ports.ts'
+import { beePorts, modelsOf } from './bee-ports.ts'
 import { idSecretOf } from './id-secret.ts'
 import { trimWhenIdle } from './idle-trim.ts'
 import { saveMissingRows } from './missing-rows.ts'
-import { modelThreads } from './model-threads.ts'
 import { usualMaxConnections } from './open-files.ts'
 import { openLog } from './open-log.ts'
 import { openRemoteModels } from './open-remote-models.ts'
-import { ownTopics, RunningSwarm } from './running-swarm.ts'
+import type { ConfiguredSwarm, RunningSwarm } from './running-swarm.ts'
+import { RunningSwarms } from './running-swarms.ts'
 import { watchClock } from './watch-clock.ts'
 import { watchLoop } from './watch-loop.ts'
-
-/** A swarm, its bee types, and the settings beside its file. */
-export interface ConfiguredSwarm {
-  readonly swarm: CheckedSwarm
-  readonly registry: BeeRegistry
-  readonly config: Config
-}
 
 export interface BeekeeperOptions {
   /** Settings of the process: the port, the data directory and so on. */
   readonly settings: Settings
+  /** The swarms of files. */
   readonly swarms: readonly ConfiguredSwarm[]
+  /** The place of a server, which runs the swarms of the log's definitions too; null: only `swarms` run. */
+  readonly server?: ServerPlace | null
   readonly say: LogLine
   /** Opens a damaged log with the remaining records. */
   readonly acceptLoss?: boolean
@@ -64,21 +63,27 @@ export interface BeekeeperOptions {
 export class Beekeeper {
   readonly #options: BeekeeperOptions
   readonly #closers: { readonly what: string; readonly close: () => Promise<void> }[] = []
+  readonly #beeLog = new BeeLog(systemClock)
+  readonly #say: LogLine
   readonly #failures: FailureLines
   readonly #tokens: ServerTokens
-  #swarms: readonly RunningSwarm[] = []
+  #running: RunningSwarms | null = null
+  #served: ServedSwarms | null = null
   #gateway: HttpGateway | null = null
   #stopWaiting = () => {}
   /** The time by which a stop must have ended, on the clock that never jumps. */
   #stopsBy = Number.POSITIVE_INFINITY
   #clickhouseUrl: string | null = null
+  #database: Promise<ClickHouseDatabase> | null = null
+  #embedded: EmbeddedClickHouse | null = null
   /** Null if the database is not in the data directory. */
   #repairs: Repairs | null = null
 
   private constructor(options: BeekeeperOptions) {
     this.#options = options
     this.#tokens = new ServerTokens(options.settings, systemClock)
-    this.#failures = new FailureLines({ say: options.say, clock: systemClock })
+    this.#say = this.#beeLog.keeping(options.say)
+    this.#failures = new FailureLines({ say: this.#say, clock: systemClock })
   }
 
   /** Settles when every swarm answers requests. If a part cannot start, closes the open parts and throws. */
@@ -108,7 +113,7 @@ export class Beekeeper {
   }
 
   get swarms(): readonly RunningSwarm[] {
-    return this.#swarms
+    return this.#running?.all ?? []
   }
 
   /** Takes the settings that a running process can change: tokens. */
@@ -130,7 +135,8 @@ export class Beekeeper {
   }
 
   async #open(): Promise<void> {
-    const { settings, say } = this.#options
+    const { settings, server = null } = this.#options
+    const say = this.#say
     refuseBeyondLoopback(settings.host, this.#tokens)
     if (!isLoopback(settings.host))
       say('gateway', 'warn', `listening on ${settings.host} without TLS: whoever reads the network reads tokens, inputs and answers`)
@@ -142,52 +148,48 @@ export class Beekeeper {
     const random = new SystemRandom()
     // The state directories open before the log, which needs this process's id from them.
     const states = new Map<string, StateDirectory>()
-    if (settings.log === 'kafka') for (const { swarm } of this.#options.swarms) states.set(swarm.name, await this.#openStates(swarm.name, random))
-    const [first] = states.values()
+    if (settings.log === 'kafka')
+      for (const { swarm } of this.#options.swarms) states.set(swarm.name, await this.#openStatesFirst(applicationIdOf(swarm.name), random))
+    const [first] = settings.log === 'kafka' && server !== null ? [await this.#openStatesFirst('server', random)] : states.values()
     const onNotice = (notice: string) => say('', 'warn', notice)
     const log = await openLog(settings, { processId: first?.processId ?? null, acceptLoss: this.#options.acceptLoss ?? false, onNotice })
     this.#closeLater('log', () => log.close())
     const recorder = FileFlightRecorder.open(join(settings.data_dir, 'flights'), { onNotice })
     this.#closeLater('flights', async () => recorder.close())
     const killerSearch = new KillerSearch(recorder)
-    const database = await this.#openDatabase()
-    const threads = settings.model_threads ?? modelThreads(this.#options.swarms, availableParallelism())
-    const { signal } = this.#options
-    const ports = beePorts({ settings, threads, database, ...(signal === undefined ? {} : { signal }) })
+    this.#closeLater('database', () => this.#closeDatabase())
+    const database: Database = { openTable: async (table) => (await this.#openDatabase()).openTable(table) }
+    const { signal, swarms } = this.#options
+    const ports = beePorts({ settings, threads: 1, database, ...(signal === undefined ? {} : { signal }) })
     const models = openRemoteModels(settings, systemClock)
     this.#closeLater('models', () => models.close())
     signal?.addEventListener('abort', () => void models.close())
     if (signal?.aborted === true) await models.close()
     let opened = 0
-    const all = () => this.#swarms.reduce((sum, { bees }) => sum + bees, 0)
-    this.#swarms = await Promise.all(
-      this.#options.swarms.map(({ swarm, registry, config }) =>
-        RunningSwarm.prepare({
-          swarm,
-          config,
-          registry,
-          ports,
-          models,
-          log,
-          clock: systemClock,
-          killerSearch,
-          states: states.get(swarm.name) ?? null,
-          say,
-          failures: this.#failures,
-          onOpened: (bee) => this.#options.onProgress(bee, ++opened, all()),
-        }),
-      ),
-    )
-    await this.#saveMissingRows(log, database)
-    await this.#openGateway(log, random)
-    await Promise.all(
-      this.#swarms.map(async ({ application }) => {
-        this.#closeLater('swarm', () => application.close({ timeoutMs: Math.max(shortestStopMs, this.#leftToStopMs) }))
-        await application.start()
-      }),
-    )
+    const running = new RunningSwarms({
+      ports,
+      modelsWith: (count) => modelsOf(settings, count),
+      threads: settings.model_threads,
+      models,
+      log,
+      clock: systemClock,
+      killerSearch,
+      openStates: states,
+      openState: async (swarm) => (settings.log === 'kafka' ? this.#openStates(applicationIdOf(swarm), random) : null),
+      say,
+      failures: this.#failures,
+      onOpened: (bee) => this.#options.onProgress(bee, ++opened, Math.max(opened, this.#bees)),
+      beforeStart: (swarm) => this.#saveMissingRows(log, swarm),
+    })
+    this.#running = running
+    const prepared = await Promise.all(swarms.map((swarm) => running.prepare(swarm, swarms)))
+    const served = await this.#openGateway(log, random, { running, prepared })
+    this.#closeLater('swarms', () => running.close(() => Math.max(shortestStopMs, this.#leftToStopMs)))
+    this.#closeLater('definitions', () => served.close())
+    await Promise.all(prepared.map((swarm) => running.start(swarm)))
+    await served.open()
     // Opening a model may block the process, so the watch begins here.
-    const takeActivity = () => this.#swarms.map((swarm) => swarm.takeActivity())
+    const takeActivity = () => running.all.map((swarm) => swarm.takeActivity())
     const unwatchLoop = watchLoop(systemClock, takeActivity, (message) => say('event-loop', 'warn', message))
     this.#closeLater('event loop', async () => unwatchLoop())
     // A stop begins at the gateway: accepted requests are answered while everything behind it still runs.
@@ -196,44 +198,60 @@ export class Beekeeper {
     this.#closeLater('gateway', () => gateway.close({ timeoutMs: this.#leftToStopMs, onTimeout: () => this.#stopWaiting() }))
   }
 
-  async #openStates(swarm: string, random: SystemRandom): Promise<StateDirectory> {
+  async #openStates(name: string, random: SystemRandom): Promise<StateDirectory> {
     checkDataFormat(this.#options.settings.data_dir)
     const { openStateDirectory } = await import('../../connectors/rocksdb/state-directory.ts')
-    const states = await openStateDirectory({ directory: join(this.#options.settings.data_dir, 'state', applicationIdOf(swarm)), random })
+    return openStateDirectory({ directory: join(this.#options.settings.data_dir, 'state', name), random })
+  }
+
+  async #openStatesFirst(name: string, random: SystemRandom): Promise<StateDirectory> {
+    const states = await this.#openStates(name, random)
     this.#closeLater('state', () => states.close())
     return states
   }
 
   /** Listens before the models have loaded, so that callers get 503 with a reason instead of no connection. */
-  async #openGateway(log: Log, random: SystemRandom): Promise<void> {
-    const { settings } = this.#options
+  async #openGateway(
+    log: Log,
+    random: SystemRandom,
+    { running, prepared }: { readonly running: RunningSwarms; readonly prepared: readonly RunningSwarm[] },
+  ): Promise<ServedSwarms> {
+    const { settings, swarms, server = null } = this.#options
+    const say = this.#say
     const onError = (thrown: unknown, requestId?: string) => {
       const error = WaggleError.from('WAGGLE_INTERNAL', thrown, { next: 'Report this as a bug.' })
       this.#failures.failed(error, { module: 'gateway', ...(requestId === undefined ? {} : { request_id: requestId }) })
     }
-    const common = {
+    const common = { log, clock: systemClock, targets: [], maxPending: settings.max_requests_in_flight }
+    const requests: SwarmRequests =
+      settings.log === 'embedded' ? new EmbeddedRequests({ ...common, outcomes: [] }) : new ClusterRequests({ ...common, random, onError })
+    await requests.start()
+    await running.connect(requests, prepared)
+    const place = server ?? { root: process.cwd(), env: process.env }
+    const served = new ServedSwarms({
+      running,
+      requests,
+      definitions: server === null ? null : await Definitions.open({ log, clock: systemClock, say }),
       log,
       clock: systemClock,
-      targets: this.#swarms.flatMap(({ targets }) => targets),
-      maxPending: settings.max_requests_in_flight,
-    }
-    const requests =
-      settings.log === 'embedded'
-        ? new EmbeddedRequests({ ...common, outcomes: this.#swarms.flatMap(({ outcomes }) => outcomes) })
-        : new ClusterRequests({ ...common, random, onError })
-    for (const { plan } of this.#swarms) await log.createTopics(ownTopics(plan))
-    await requests.start()
-    const telemetry = new Telemetry({ clock: systemClock, swarms: this.#swarms, log })
+      place,
+      say,
+      beeLog: this.#beeLog,
+      validate: (text) => findingsOf(text, place),
+    })
+    served.addFixed(swarms.flatMap((configured, at) => (prepared[at] === undefined ? [] : [{ configured, running: prepared[at] }])))
+    this.#served = served
+    const telemetry = new Telemetry({ clock: systemClock, swarms: running.all, log })
     this.#closeLater('requests', () => requests.close())
     this.#stopWaiting = () => requests.stopWaiting()
-    const plans = this.#swarms.map(({ plan }) => plan)
+    const { plans } = running
     const management = await LogManagement.open({
       log,
       clock: systemClock,
       newId: () => freshId(systemClock, random),
       schemaRegistryUrl: settings.schema_registry_url,
       plans,
-      swarms: this.#swarms,
+      swarms: running.all,
     })
     this.#gateway = await openHttpGateway({
       requests,
@@ -241,6 +259,7 @@ export class Beekeeper {
       events: new LiveRequestEvents({ log, clock: systemClock, plans, traces: new RequestTraces({ log, clock: systemClock, plans }) }),
       callers: this.#tokens,
       tokens: this.#tokens,
+      swarms: served,
       clock: systemClock,
       random,
       idSecret: await idSecretOf(log, { clock: systemClock, random }),
@@ -259,10 +278,11 @@ export class Beekeeper {
     })
     const gateway = this.#gateway
     this.#closeLater('gateway', () => gateway.close())
-    if (settings.log !== 'embedded') return
+    if (settings.log !== 'embedded') return served
     const address = { url: gateway.url, instance: management.instance, token: this.#tokens.localToken }
     writeAddress(settings.data_dir, address)
     this.#closeLater('address', async () => removeAddress(settings.data_dir, address))
+    return served
   }
 
   /** All parts that stop share `shutdown_seconds`. */
@@ -271,19 +291,33 @@ export class Beekeeper {
   }
 
   #notReady(): string | null {
-    return this.#swarms.find(({ notReady }) => notReady !== null)?.notReady ?? null
+    return this.#served === null ? 'Waggle is starting' : this.#served.notReady
   }
 
-  async #openDatabase(): Promise<ClickHouseDatabase> {
-    const { settings, swarms, say } = this.#options
+  get #bees(): number {
+    return this.swarms.reduce((sum, { bees }) => sum + bees, 0)
+  }
+
+  /** The database, which starts when the first sink needs it. */
+  #openDatabase(): Promise<ClickHouseDatabase> {
+    this.#database ??= this.#startDatabase().catch((error: unknown) => {
+      // The next sink tries again.
+      this.#database = null
+      throw error
+    })
+    return this.#database
+  }
+
+  async #startDatabase(): Promise<ClickHouseDatabase> {
+    const { settings } = this.#options
+    const say = this.#say
     const random = new SystemRandom()
-    const saves = swarms.some(({ swarm }) => swarm.bees.some(({ type }) => type.role === 'sink'))
     let url = settings.clickhouse_url
     let socketPath: string | null = null
-    if (url === null && saves) {
+    if (url === null) {
       const directory = join(settings.data_dir, 'clickhouse')
       this.#repairs = new Repairs(directory)
-      const embedded: EmbeddedClickHouse = await startEmbeddedClickHouse({
+      this.#embedded = await startEmbeddedClickHouse({
         directory,
         // The database has no tokens, and its rows are the answers to all callers.
         host: isLoopback(settings.host) ? settings.host : '127.0.0.1',
@@ -292,24 +326,29 @@ export class Beekeeper {
         clock: systemClock,
         log: (level, message) => say('clickhouse', level, message),
       })
-      this.#closeLater('clickhouse', () => embedded.close())
-      url = embedded.url
-      socketPath = embedded.writerSocket
+      url = this.#embedded.url
+      socketPath = this.#embedded.writerSocket
     }
-    this.#clickhouseUrl = saves ? url : null
-    const database = new ClickHouseDatabase({ url: url ?? 'http://127.0.0.1:8123', socketPath, clock: systemClock, random })
-    this.#closeLater('database', () => database.close())
-    return database
+    this.#clickhouseUrl = url
+    return new ClickHouseDatabase({ url, socketPath, clock: systemClock, random })
+  }
+
+  async #closeDatabase(): Promise<void> {
+    const database = await this.#database?.catch(() => null)
+    await database?.close()
+    await this.#embedded?.close()
   }
 
   /** Saves rows that the database lacks. Needed only if log and database are both in the data directory, because one may be an older copy. */
-  async #saveMissingRows(log: Log, database: ClickHouseDatabase): Promise<void> {
-    const { settings, say } = this.#options
+  async #saveMissingRows(log: Log, { plan, topology }: RunningSwarm): Promise<void> {
+    const { settings } = this.#options
+    const say = this.#say
+    if (!plan.bees.some(({ type }) => type.role === 'sink')) return
+    const database = await this.#openDatabase()
     const repairs = this.#repairs
     if (settings.log !== 'embedded' || repairs === null) return
     const { EmbeddedLog } = await import('../../connectors/log/embedded/embedded-log.ts')
-    if (!(log instanceof EmbeddedLog)) return
-    for (const { plan, topology } of this.#swarms) await saveMissingRows({ plan, topology, log, database, repairs, say })
+    if (log instanceof EmbeddedLog) await saveMissingRows({ plan, topology, log, database, repairs, say })
   }
 
   #closeLater(what: string, close: () => Promise<void>): void {

@@ -32,17 +32,25 @@ import { ModelPlaces } from '../config/model-places.ts'
 import { planSettingsOf, type Settings } from '../config/settings.ts'
 import type { FailureLines } from '../process-log/failure-lines.ts'
 import type { LogLine } from '../process-log/log-line.ts'
-import type { OutcomeTopic } from '../requests/embedded-requests.ts'
 import type { GatewayTarget } from '../requests/gateway-targets.ts'
 import { KnownReplyTopics } from '../requests/known-reply-topics.ts'
+import type { OutcomeTopic, SwarmEntrance } from '../requests/swarm-requests.ts'
 import { restoreProgress } from './restore-progress.ts'
 import { swarmFailures } from './swarm-failures.ts'
 import { swarmSecrets } from './swarm-secrets.ts'
 
-export interface RunningSwarmOptions {
+/** A swarm, its bee types, and the settings beside its file. */
+export interface ConfiguredSwarm {
   readonly swarm: CheckedSwarm
-  readonly config: Config
   readonly registry: BeeRegistry
+  readonly config: Config
+  /** The directory of relative paths. Default: that of the swarm's file. */
+  readonly directory?: string
+  /** Files outside of this directory are refused, unless the `resolve:` map or a package names them. Default: every file is allowed. */
+  readonly within?: string
+}
+
+export interface RunningSwarmOptions extends ConfiguredSwarm {
   readonly ports: BeePorts
   readonly models: RemoteModels
   readonly log: Log
@@ -62,6 +70,7 @@ export class RunningSwarm {
   readonly topology: Topology
   readonly #payloads: HandingSerde<Payload>
   #hasRun = false
+  #entrance: SwarmEntrance | null = null
   readonly #lastFailure: () => WaggleError | null
   readonly #host: SwarmHost
   readonly #redaction: Redaction
@@ -119,12 +128,20 @@ export class RunningSwarm {
     states,
     failures,
     onOpened,
+    directory = dirname(swarm.document.file),
+    within,
     ...options
   }: RunningSwarmOptions): Promise<RunningSwarm> {
     const { settings } = config
     const say: LogLine = (module, level, message, fields) => options.say(module, level, message, { ...fields, swarm: swarm.name })
     const onRecordFailure: FailureListener = (error, record) => failures.recordFailed(swarm.name, error, record)
-    const places = new ModelPlaces({ resolve: config.resolve, directory: dirname(swarm.document.file), remote: models, mayFetch: true })
+    const places = new ModelPlaces({
+      resolve: config.resolve,
+      directory,
+      remote: models,
+      mayFetch: true,
+      ...(within === undefined ? {} : { within }),
+    })
     const optionsFor = (bees: readonly SwarmBee[]): HostOptions => ({
       swarm: swarm.name,
       registry,
@@ -193,6 +210,12 @@ export class RunningSwarm {
       models,
       secrets.redactions.errors,
     )
+  }
+
+  /** The ways into this swarm and out of it. The same object at each call. */
+  get entrance(): SwarmEntrance {
+    this.#entrance ??= { targets: this.targets, outcomes: this.outcomes }
+    return this.#entrance
   }
 
   /** The calls of its bees in this process since the last call of this method. */

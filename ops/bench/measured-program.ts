@@ -31,8 +31,16 @@ export class MeasuredProgram {
   }
 
   /** Starts a TypeScript file, and waits for `{"event":"ready","gateway":…}` on its standard output. */
-  static async start(argv: readonly string[], env: { readonly [name: string]: string }): Promise<MeasuredProgram> {
-    const child = spawnEnding(process.execPath, argv, { stdio: ['ignore', 'pipe', 'pipe'], env: { ...process.env, ...env } })
+  static async start(
+    argv: readonly string[],
+    env: { readonly [name: string]: string },
+    { cwd }: { readonly cwd?: string } = {},
+  ): Promise<MeasuredProgram> {
+    const child = spawnEnding(process.execPath, argv, {
+      stdio: ['ignore', 'pipe', 'pipe'],
+      env: { ...process.env, ...env },
+      ...(cwd === undefined ? {} : { cwd }),
+    })
     const said: string[] = []
     const { stdout, stderr } = child
     if (stdout === null || stderr === null) throw new Error(`${argv.join(' ')} has no pipes`)

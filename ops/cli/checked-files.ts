@@ -1,73 +1,11 @@
-import { dirname } from 'node:path'
-import { type BeeCheckOptions, type CheckedBees, checkBees } from '../../bees/hosting/check-bees.ts'
-import { GuardedHttpCalls } from '../../connectors/http-calls/guarded-http-calls.ts'
-import { ServerHosts } from '../../connectors/models/serving/server-hosts.ts'
-import { TensorFlowServing } from '../../connectors/models/serving/tensorflow-serving.ts'
-import { ThreadedModels } from '../../connectors/models/threaded-models.ts'
-import { PostgresServers } from '../../connectors/postgres/postgres-database.ts'
-import { systemClock } from '../../connectors/system/system-clock.ts'
-import type { CheckedSwarm } from '../../topology/swarm/checked-swarm.ts'
-import type { ModelServers } from '../../topology/swarm/ports/model-servers.ts'
-import type { Postgres } from '../../topology/swarm/ports/postgres.ts'
-import type { Programs } from '../../topology/swarm/ports/programs.ts'
-import { Redaction } from '../../topology/swarm/secrets/redaction.ts'
-import { secretWarnings, withSecrets } from '../../topology/swarm/secrets/secrets.ts'
-import { WaggleError } from '../../topology/waggle-error.ts'
-import { openRemoteModels } from '../beekeeper/open-remote-models.ts'
-import { beeRegistry } from '../config/bee-registry.ts'
-import { loadConfig } from '../config/config.ts'
-import { hiddenValues } from '../config/hidden-values.ts'
-import { ModelPlaces } from '../config/model-places.ts'
-import { readSwarm } from '../config/swarm-file.ts'
+import type { CheckedBees } from '../../bees/hosting/check-bees.ts'
+import { type CheckedSource, checkedSource } from '../swarms/checked-source.ts'
+import { sourceOfFile } from '../swarms/swarm-source.ts'
 import { terminalText } from './terminal-text.ts'
 
 /** Reads a swarm file, and checks it with the models, modules and programs that it names. Its result and its errors contain no secrets. */
-export async function checkedSwarm(
-  file: string,
-  {
-    programs,
-    modelServers,
-    postgres,
-    ...options
-  }: Pick<BeeCheckOptions, 'mayBeMissing'> & {
-    readonly programs: Programs
-    readonly modelServers?: Pick<ModelServers, 'open'>
-    readonly postgres?: Postgres
-  },
-): Promise<CheckedBees & { readonly swarm: CheckedSwarm }> {
-  const directory = dirname(file)
-  const registry = beeRegistry(directory)
-  const swarm = readSwarm(file, registry)
-  const config = loadConfig({ directories: [directory, process.cwd()], env: process.env })
-  const remote = openRemoteModels(config.settings, systemClock)
-  const places = new ModelPlaces({ resolve: config.resolve, directory, remote, mayFetch: false })
-  const redaction = new Redaction(hiddenValues(config))
-  const missing: WaggleError[] = []
-  const bees = swarm.bees.map((bee, at) => ({
-    ...bee,
-    spec: withSecrets(swarm.document, bee.spec, ['bees', at, 'spec'], { secrets: config.secrets, schema: bee.type.spec, mistakes: missing }),
-  }))
-  try {
-    const { found, warnings } = await checkBees(
-      { ...swarm, bees },
-      {
-        registry,
-        ports: {
-          models: new ThreadedModels({ requireGpu: false, memoryBytes: config.settings.model_memory_bytes }),
-          modelServers: modelServers ?? new TensorFlowServing({ clock: systemClock, hosts: new ServerHosts(config.settings.model_hosts) }),
-          http: new GuardedHttpCalls({ clock: systemClock, hosts: config.settings.http_call_hosts }),
-          postgres: postgres ?? new PostgresServers({ clock: systemClock }),
-          programs,
-        },
-        resolve: (uri, kind, fetch) => places.path(uri, kind, fetch),
-        resolveCommand: (image) => config.resolve.command(image),
-        ...options,
-      },
-    )
-    return { swarm, found, warnings: [...missing, ...secretWarnings(swarm), ...warnings].map((warning) => redacted(warning, redaction)) }
-  } catch (thrown) {
-    throw redaction.error(thrown)
-  }
+export async function checkedSwarm(file: string, options: Parameters<typeof checkedSource>[1]): Promise<CheckedSource> {
+  return checkedSource(sourceOfFile(file), options)
 }
 
 /** A line for each bee with findings, such as a model's inputs and outputs. A model's file may have any character in its names. */
@@ -79,9 +17,4 @@ export function foundLines(found: CheckedBees['found']): string {
 export function signaturesOf(found: CheckedBees['found']): { readonly models?: { readonly [bee: string]: object } } {
   const known = [...found].flatMap(([bee, { signature }]) => (signature === undefined ? [] : [[bee, signature] as const]))
   return known.length === 0 ? {} : { models: Object.fromEntries(known) }
-}
-
-function redacted(warning: WaggleError, redaction: Redaction): WaggleError {
-  const error = redaction.error(warning)
-  return error instanceof WaggleError ? error : warning
 }

@@ -82,6 +82,25 @@ export class Console {
     this.#out.write(`${lines.join('\n')}\n\n  Ctrl-C stops it.\n`)
   }
 
+  /** The same for a server, whose swarms come and go. */
+  serving({ gateway, clickhouse, swarms }: Pick<Ready, 'gateway' | 'clickhouse'> & { readonly swarms: readonly Served[] }): void {
+    if (this.#json) {
+      this.#event(this.#out, { event: 'ready', gateway, clickhouse, swarms })
+      return
+    }
+    this.#clearProgress()
+    const names = swarms.length === 0 ? 'no swarm yet' : swarms.map(({ name }) => name).join(', ')
+    const lines = [
+      `${this.#colors.green('✔')} Waggle serves ${names}`,
+      '',
+      `  Gateway and API  ${gateway}  (${gateway}/openapi.json)`,
+      '',
+      '  Create a swarm from another terminal, in this directory:',
+      '  waggle swarms create FILE',
+    ]
+    this.#out.write(`${lines.join('\n')}\n\n  Ctrl-C stops it; its swarms are there again after the next start.\n`)
+  }
+
   stopping(): void {
     if (this.#json) this.#event(this.#err, { event: 'stopping' })
     else this.#line('Stopping: finishing what was accepted …')
@@ -125,6 +144,11 @@ interface Ready {
     readonly asks: readonly (readonly string[])[]
     readonly table: string | null
   }[]
+}
+
+interface Served {
+  readonly name: string
+  readonly gateways: readonly string[]
 }
 
 /** Code, place in a user's file, request and record of a failure, in brackets. A record that is in the message already is left out. */

@@ -1,20 +1,11 @@
 import { fileError } from '../../connectors/system/file-error.ts'
 import { errorCodes } from '../../topology/error-codes.ts'
+import { shownMistake } from '../../topology/swarm/mistakes.ts'
 import { WaggleError } from '../../topology/waggle-error.ts'
 import { terminalText } from './terminal-text.ts'
 
 /** Exit statuses for scripts: 0 done, 1 wrong input, 2 wrong usage, 3 a server or dependency cannot be reached. */
 export const exitStatus = { done: 0, wrongInput: 1, usage: 2, unreachable: 3 } as const
-
-/** A mistake with its place, for programs. */
-export interface Mistake {
-  readonly file: string | null
-  readonly line: number | null
-  readonly column: number | null
-  readonly code: string
-  readonly message: string
-  readonly next: string
-}
 
 /** Prints an error, one line for each mistake, and returns the exit status. An error that the user can mend has no stack trace. */
 export function reportError(thrown: unknown, options: { readonly json: boolean; readonly write?: (text: string) => void }): number {
@@ -25,21 +16,9 @@ export function reportError(thrown: unknown, options: { readonly json: boolean; 
     return exitStatus.unreachable
   }
   const mistakes = mistakesOf(error)
-  if (options.json) write(`${JSON.stringify({ error: error.code, mistakes: mistakes.map(shown) })}\n`)
+  if (options.json) write(`${JSON.stringify({ error: error.code, mistakes: mistakes.map(shownMistake) })}\n`)
   else for (const mistake of mistakes) write(terminalText(`${mistake.place ?? 'waggle'}: ${ended(mistake.message, mistake.place)} ${mistake.next}\n`))
   return errorCodes[error.code].exit
-}
-
-export function shown(mistake: WaggleError): Mistake {
-  const [, file, line, column] = /^(.*):(\d+):(\d+)$/.exec(mistake.place ?? '') ?? []
-  return {
-    file: file ?? mistake.place ?? null,
-    line: line === undefined ? null : Number(line),
-    column: column === undefined ? null : Number(column),
-    code: mistake.code,
-    message: mistake.message,
-    next: mistake.next,
-  }
 }
 
 /** The mistakes of a file, which are in the cause of its error. */

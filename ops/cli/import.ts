@@ -3,9 +3,10 @@ import { dirname } from 'node:path'
 import { BeeRegistry } from '../../bees/registry.ts'
 import { checkSwarm } from '../../topology/swarm/check/check.ts'
 import { SwarmDocument } from '../../topology/swarm/document.ts'
+import { shownMistake } from '../../topology/swarm/mistakes.ts'
 import { WaggleError } from '../../topology/waggle-error.ts'
 import { importedSwarm } from '../import/imported-swarm.ts'
-import { exitStatus, mistakesOf, shown } from './exit-status.ts'
+import { exitStatus, mistakesOf } from './exit-status.ts'
 import { terminalText } from './terminal-text.ts'
 
 export interface ImportOptions {
@@ -22,7 +23,7 @@ export function importFile(file: string, { output, json }: ImportOptions): numbe
   const text = draft.text()
   const left = [...draft.notes, ...mistakesIn(text, output ?? 'swarm.yaml')]
   if (output !== undefined) writeNew(output, text)
-  if (json) process.stdout.write(`${JSON.stringify({ file, output: output ?? null, swarm: text, left: left.map(shown) })}\n`)
+  if (json) process.stdout.write(`${JSON.stringify({ file, output: output ?? null, swarm: text, left: left.map(shownMistake) })}\n`)
   else {
     if (output === undefined) process.stdout.write(text)
     for (const { place, message, next } of left) process.stderr.write(terminalText(`${place}: warning: ${message}; ${next}\n`))

@@ -2,9 +2,10 @@ import { dirname } from 'node:path'
 import { Command, CommanderError, InvalidArgumentError, Option } from 'commander'
 import { ownManifest, ownPackage, serveOwnPackage } from '../../topology/own-package.ts'
 import { settings } from '../config/settings.ts'
-import { refuseUnknownVariables } from '../config/unknown-variables.ts'
+import { refuseUnknownVariables, urlVariable } from '../config/unknown-variables.ts'
 import { onBrokenPipe } from './broken-pipe.ts'
 import { exitStatus, reportError } from './exit-status.ts'
+import { addSwarmCommands } from './swarm-commands.ts'
 
 /** The command `waggle`. Each command loads its own modules, so that `--help` answers at once. */
 const program = new Command('waggle')
@@ -21,6 +22,7 @@ onBrokenPipe([process.stdout, process.stderr], () => void process.emit('SIGTERM'
 program.hook('preAction', () => refuseUnknownVariables(process.env))
 
 const json = () => new Option('--json', 'print JSON, for programs').default(false)
+const onProcess = () => new Option('--url <url>', 'where a process runs; default: that which has the data directory open').env(urlVariable)
 
 program
   .command('run')
@@ -40,6 +42,15 @@ program
   .action(async (file: string | undefined, options: { json: boolean }) => finish((await import('./config.ts')).config(file ?? null, options)))
 
 program
+  .command('serve')
+  .description('runs the swarms that `waggle swarms create` or the API gives it; they are there again after a restart')
+  .addOption(new Option('--log <log>', 'which log to run on, before WAGGLE_LOG').choices(['embedded', 'kafka']))
+  .option('--accept-loss', 'on a damaged embedded log: go on with what is left, and list what is gone', false)
+  .addOption(json())
+  .addHelpText('after', settingsHelp())
+  .action(async (options: import('./run.ts').RunOptions) => finish(await (await import('./serve.ts')).serve(options)))
+
+program
   .command('validate')
   .argument('<file...>', 'swarm files')
   .description('checks swarm files and names every mistake')
@@ -51,9 +62,15 @@ program
   .argument('<file>', 'swarm file')
   .description('shows bees, sub-topologies, topics and stores, where the swarm was cut and why')
   .addOption(new Option('--format <format>', 'how').choices(['text', 'json', 'mermaid']).default('text'))
+  .option('--diff', 'in place of the plan: what the file would change in the swarm that runs', false)
+  .addOption(onProcess())
   .addOption(json())
-  .action(async (file: string, options: { format: 'text' | 'json' | 'mermaid'; json: boolean }) =>
-    finish(await (await import('./plan.ts')).plan(file, { format: options.json ? 'json' : options.format })),
+  .action(async (file: string, { format, diff, ...options }: { format: 'text' | 'json' | 'mermaid'; diff: boolean; url?: string; json: boolean }) =>
+    finish(
+      diff
+        ? await (await import('./swarms.ts')).compareSwarm(file, options)
+        : await (await import('./plan.ts')).plan(file, { format: options.json ? 'json' : format }),
+    ),
   )
 
 program
@@ -94,7 +111,6 @@ program
     finish(await (await import('./reset.ts')).reset(file ?? null, options)),
   )
 
-const onProcess = () => new Option('--url <url>', 'where a process runs; default: that which has the data directory open')
 const count = (text: string) => {
   if (/^[1-9]\d{0,8}$/.test(text)) return Number(text)
   throw new InvalidArgumentError('It is a whole number above 0.')
@@ -208,6 +224,8 @@ bees
   .addOption(json())
   .action(async (directory: string, options: { json: boolean }) => finish((await import('./bees-new.ts')).beesNew(directory, options)))
 
+addSwarmCommands({ program, bees, onProcess, json, finish })
+
 const models = program.command('models').description('shows the models of a running process, and loads new versions of them')
 models
   .command('list')
@@ -290,7 +308,7 @@ for (const verb of ['request', 'submit'] as const) {
     .option('--content-type <type>', 'of what is sent; default: by the file’s ending')
     .option('--idempotency-key <key>', 'the same key again is the same request')
     .option('--timeout <seconds>', 'deadline of the request')
-    .option('--url <url>', 'where Waggle runs; default: the process that has the data directory open, else port WAGGLE_HTTP_PORT of this machine')
+    .addOption(onProcess())
     .addOption(json())
     .action(async (gateway: string, file: string | undefined, options: Omit<import('./request.ts').RequestOptions, 'verb' | 'gateway'>) =>
       finish(await (await import('./request.ts')).request({ ...(file === undefined ? {} : { file }), ...options, verb, gateway })),
@@ -307,7 +325,7 @@ try {
 /** Ends the process even if a failed start has left threads and children behind. */
 function finish(status: number): void {
   process.exitCode = status
-  if (status !== exitStatus.done || program.args[0] === 'run') process.exit(status)
+  if (status !== exitStatus.done || program.args[0] === 'run' || program.args[0] === 'serve') process.exit(status)
 }
 
 function settingsHelp(): string {

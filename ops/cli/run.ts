@@ -97,7 +97,7 @@ export async function run(files: readonly string[], { log, json, acceptLoss }: R
 }
 
 /** The console of a run. With `json` it also has the lines that modules print, as lines of the log. */
-function outputOf(json: boolean, settings: Settings, redaction: Redaction): { readonly out: Console; release(): void } {
+export function outputOf(json: boolean, settings: Settings, redaction: Redaction): { readonly out: Console; release(): void } {
   const printed = (line: string) => out.log('', 'info', redaction.text(line))
   const captured = json ? [process.stdout, process.stderr].map((stream) => new CapturedOutput(stream, printed)) : []
   const [stdout = process.stdout, stderr = process.stderr] = captured.map(({ own }) => own)

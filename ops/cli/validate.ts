@@ -1,9 +1,10 @@
 import { checkTogether } from '../../topology/swarm/check/check-together.ts'
 import type { CheckedSwarm } from '../../topology/swarm/checked-swarm.ts'
+import { shownMistake } from '../../topology/swarm/mistakes.ts'
 import { WaggleError } from '../../topology/waggle-error.ts'
+import { LocalPrograms } from '../swarms/local-programs.ts'
 import { checkedSwarm, foundLines, signaturesOf } from './checked-files.ts'
-import { exitStatus, mistakesOf, reportError, shown } from './exit-status.ts'
-import { LocalPrograms } from './local-programs.ts'
+import { exitStatus, mistakesOf, reportError } from './exit-status.ts'
 import { terminalText } from './terminal-text.ts'
 
 /**
@@ -24,12 +25,12 @@ export async function validate(files: readonly string[], { json }: { readonly js
         process.stdout.write(`${file}: ${name}, ${bees.length} bees, no mistakes\n${foundLines(found)}`)
         for (const { place, message, next } of warnings) process.stdout.write(terminalText(`${place}: warning: ${message}; ${next}\n`))
       }
-      results.push({ file, valid: true, mistakes: [], warnings: warnings.map(shown), ...signaturesOf(found) })
+      results.push({ file, valid: true, mistakes: [], warnings: warnings.map(shownMistake), ...signaturesOf(found) })
     } catch (thrown) {
       status = exitStatus.wrongInput
       if (!(thrown instanceof WaggleError)) throw thrown
       if (!json) reportError(thrown, { json: false })
-      results.push({ file, valid: false, mistakes: mistakesOf(thrown).map(shown), warnings: [] })
+      results.push({ file, valid: false, mistakes: mistakesOf(thrown).map(shownMistake), warnings: [] })
     }
   }
   if (json) process.stdout.write(`${JSON.stringify(results.length === 1 ? results[0] : results)}\n`)

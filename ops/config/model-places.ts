@@ -1,4 +1,5 @@
-import { stat } from 'node:fs/promises'
+import { realpath, stat } from 'node:fs/promises'
+import { sep } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import type { FetchWish, ResolvedKind } from '../../bees/define-bee.ts'
 import { sha256Of } from '../../connectors/objects/cache-entry.ts'
@@ -17,6 +18,8 @@ export interface ModelPlacesOptions {
   readonly remote: RemoteModels
   /** False: nothing is fetched, and only the form of an address is checked. */
   readonly mayFetch: boolean
+  /** Files outside of this directory are refused with WAGGLE_OUTSIDE_DIRECTORY, unless the `resolve:` map or a package names them. Default: every file is allowed. */
+  readonly within?: string
 }
 
 /** Finds what a swarm names: by the `resolve:` map, else by a path, and the files of a `FetchWish` in packages, object stores and on web servers too. */
@@ -30,11 +33,23 @@ export class ModelPlaces {
   /** The path on this machine. Throws WAGGLE_NOT_RESOLVED, WAGGLE_FILE_NOT_FOUND, and what `ModelCache.path` throws. */
   async path(uri: string, kind: ResolvedKind = 'file', fetch?: FetchWish): Promise<string> {
     const { resolve, directory } = this.#options
-    if (fetch === undefined) return resolve.path(uri, directory, kind)
+    if (fetch === undefined) return this.#allowed(uri, await resolve.path(uri, directory, kind))
     if (RemoteModels.isRemote(uri) && !resolve.has(uri)) return this.#remotePath(uri, kind, fetch)
-    const path = await resolve.path(resolve.has(uri) ? uri : localPath(uri, directory), directory, kind)
+    const path = await this.#allowed(uri, await resolve.path(resolve.has(uri) ? uri : localPath(uri, directory), directory, kind))
     if (fetch.sha256 !== undefined) await requireHash(uri, path, fetch.sha256)
     return path
+  }
+
+  /** The path itself, if a swarm may name it. Links count as the file that they lead to. */
+  async #allowed(uri: string, path: string): Promise<string> {
+    const { within, resolve } = this.#options
+    if (within === undefined || resolve.has(uri) || /^npm:/i.test(uri)) return path
+    const [root, real] = await Promise.all([realpath(within), realpath(path)])
+    if (real === root || real.startsWith(root.endsWith(sep) ? root : `${root}${sep}`)) return path
+    throw new WaggleError('WAGGLE_OUTSIDE_DIRECTORY', {
+      message: `${uri} is outside of the directory in which the server was started`,
+      next: 'Put the file into that directory, name it as npm:, s3: or https:, or map it under resolve: of the server’s waggle.yaml.',
+    })
   }
 
   async #remotePath(address: string, kind: ResolvedKind, fetch: FetchWish): Promise<string> {

@@ -41,6 +41,8 @@ function isServiceLink(variable: string, value: string): boolean {
 }
 
 const prefix = 'WAGGLE_'
+/** The variable with the address of the server that commands talk to. */
+export const urlVariable = `${prefix}URL`
 const secretPrefix = 'WAGGLE_SECRET_'
 const allSettings = '`waggle run --help` lists every setting.'
 /** Variables of clients, and those that Waggle sets for the processes of bees, which may run `waggle` in turn. */

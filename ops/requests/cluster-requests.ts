@@ -13,11 +13,12 @@ import {
   requestStateHeader,
 } from '../../topology/swarm/request/headers.ts'
 import type { RequestState } from '../../topology/swarm/request/reply.ts'
-import type { Accepted, FoundRequest, NewRequest, RequestOutcome, Requests } from '../../topology/swarm/request/requests.ts'
+import type { Accepted, FoundRequest, NewRequest, RequestOutcome } from '../../topology/swarm/request/requests.ts'
 import { WaggleError } from '../../topology/waggle-error.ts'
 import { FollowedPartition } from './followed-partition.ts'
 import { destinationOf, type GatewayTarget, GatewayTargets, gatewayRecord } from './gateway-targets.ts'
 import { isOtherBody, PendingRequests, refuseOtherBody, stopping } from './pending-requests.ts'
+import { type SwarmEntrance, type SwarmRequests, swarmStopped } from './swarm-requests.ts'
 
 export interface ClusterRequestsOptions {
   readonly log: Log
@@ -34,14 +35,14 @@ export interface ClusterRequestsOptions {
  * process that holds the connection: each request names the answers topic of its swarm, and the partition that this process reads. A question about a
  * request works the same way. Both go through the gateway's topic, in order. Processes need not know each other.
  */
-export class ClusterRequests implements Requests {
+export class ClusterRequests implements SwarmRequests {
   readonly #options: ClusterRequestsOptions
   readonly #targets: GatewayTargets
   readonly #pending: PendingRequests
   readonly #questions = new Map<string, Question>()
   /** The partition that this process reads, by answers topic. */
-  readonly #partitions: ReadonlyMap<string, number>
-  #answers: readonly FollowedPartition[] = []
+  readonly #partitions = new Map<string, number>()
+  readonly #answers = new Map<string, { readonly followed: FollowedPartition; users: number }>()
   /** Distinguishes this process's questions from those of other processes that read the same partition. */
   readonly #name: string
   #asked = 0
@@ -53,9 +54,6 @@ export class ClusterRequests implements Requests {
     this.#targets = new GatewayTargets(options.targets)
     this.#pending = new PendingRequests(options.clock)
     this.#name = Buffer.from(options.random.bytes(8)).toString('hex')
-    this.#partitions = new Map(
-      options.targets.flatMap(({ answers }) => (answers === null ? [] : [[answers.topic, Math.floor(options.random.next() * answers.partitions)]])),
-    )
   }
 
   get gateways(): readonly string[] {
@@ -65,15 +63,54 @@ export class ClusterRequests implements Requests {
   /** Settles when every later answer will be delivered. */
   async start(): Promise<void> {
     this.#producer = await this.#options.log.producer()
-    const { log, clock, onError } = this.#options
-    const open = ([topic, partition]: readonly [string, number]) =>
-      FollowedPartition.open({ log, clock, topic, partition, onRecord: (record) => this.#received(topic, record), onFailure: onError })
-    this.#answers = await Promise.all([...this.#partitions].map(open))
+    await this.add({ targets: this.#options.targets })
+  }
+
+  async add({ targets }: Pick<SwarmEntrance, 'targets'>): Promise<void> {
+    const { log, clock, random, onError } = this.#options
+    const topics = new Map(targets.flatMap(({ answers }) => (answers === null ? [] : [[answers.topic, answers.partitions] as const])))
+    await Promise.all(
+      [...topics].map(async ([topic, partitions]) => {
+        const known = this.#answers.get(topic)
+        if (known !== undefined) {
+          known.users++
+          return
+        }
+        const partition = Math.floor(random.next() * partitions)
+        this.#partitions.set(topic, partition)
+        const onRecord = (record: LogRecord) => this.#received(topic, record)
+        this.#answers.set(topic, { followed: await FollowedPartition.open({ log, clock, topic, partition, onRecord, onFailure: onError }), users: 1 })
+      }),
+    )
+    this.#targets.add(targets)
+  }
+
+  async remove({ targets }: SwarmEntrance): Promise<void> {
+    this.#targets.remove(targets)
+    for (const topic of new Set(targets.flatMap(({ answers }) => (answers === null ? [] : [answers.topic])))) {
+      const known = this.#answers.get(topic)
+      if (known === undefined || --known.users > 0) continue
+      this.#answers.delete(topic)
+      this.#partitions.delete(topic)
+      await known.followed.close()
+    }
+  }
+
+  shut(gateways: readonly string[], reason: string | null): void {
+    this.#targets.close(gateways, reason)
+  }
+
+  failWaiting(gateways: readonly string[], reason: string): void {
+    this.#pending.failOf(gateways, swarmStopped(reason))
+  }
+
+  hold(gateways: readonly string[]): () => void {
+    return this.#targets.hold(gateways)
   }
 
   async close(): Promise<void> {
     this.#closed = true
-    await Promise.all(this.#answers.map((followed) => followed.close()))
+    await Promise.all([...this.#answers.values()].map(({ followed }) => followed.close()))
     await this.#producer?.close()
     this.stopWaiting()
   }
@@ -95,6 +132,7 @@ export class ClusterRequests implements Requests {
    * the ledger is asked after the write.
    */
   async submit(request: NewRequest): Promise<Durable<Accepted>> {
+    if (this.#targets.isHeld(request.gateway)) await this.#targets.released(request.gateway)
     const target = this.#targets.of(request.gateway)
     const accepted = await whenWritten({ id: request.id }, this.#send(target, request, []))
     // Without an idempotency key the id is new, so there is no other body to compare with.
@@ -106,6 +144,7 @@ export class ClusterRequests implements Requests {
 
   async request(request: NewRequest): Promise<Durable<RequestOutcome>> {
     const { id } = request
+    if (this.#targets.isHeld(request.gateway)) await this.#targets.released(request.gateway)
     const target = this.#targets.of(request.gateway)
     const known = this.#pending.isWaitedFor(id) ? this.#pending.get(id) : null
     if (known === null) {

@@ -2,19 +2,12 @@ import { bytesIn, type Clock, DamagedValue, Handed, type Log, type LogRecord, ty
 import type { HandingSerde } from '../../topology/serde.ts'
 import type { Payload } from '../../topology/swarm/payload/payload.ts'
 import { type Durable, readBack, whenWritten } from '../../topology/swarm/request/durable.ts'
-import type { Accepted, FoundRequest, NewRequest, RequestEntry, RequestOutcome, Requests } from '../../topology/swarm/request/requests.ts'
+import type { Accepted, FoundRequest, NewRequest, RequestEntry, RequestOutcome } from '../../topology/swarm/request/requests.ts'
 import { FollowedPartition } from './followed-partition.ts'
 import { type GatewayTarget, GatewayTargets, gatewayRecord } from './gateway-targets.ts'
 import { isOtherBody, PendingRequests, refuseOtherBody, stopping } from './pending-requests.ts'
+import { type OutcomeTopic, type SwarmEntrance, type SwarmRequests, swarmStopped } from './swarm-requests.ts'
 import { UnreadRequests } from './unread-requests.ts'
-
-/** A topic that the swarm writes outcomes to. */
-export interface OutcomeTopic {
-  readonly topic: string
-  readonly partitions: number
-  /** The serde that writes the topic. */
-  readonly payloads: HandingSerde<Payload>
-}
 
 export interface EmbeddedRequestsOptions {
   readonly log: Log
@@ -29,13 +22,13 @@ export interface EmbeddedRequestsOptions {
  * Requests on the embedded log, where one process runs everything. Appends a request to its gateway's topic, and returns its outcome when the
  * outcome's commit is durable. The ledger, whose store is in this process, decides the outcome of a request.
  */
-export class EmbeddedRequests implements Requests {
+export class EmbeddedRequests implements SwarmRequests {
   readonly #options: EmbeddedRequestsOptions
   readonly #targets: GatewayTargets
   readonly #pending: PendingRequests
   readonly #unread: UnreadRequests
   #producer: Producer | null = null
-  #outcomes: readonly FollowedPartition[] = []
+  readonly #followed = new Map<SwarmEntrance, readonly FollowedPartition[]>()
   #failure: string | null = null
   #cancelRecovery = () => {}
 
@@ -52,8 +45,14 @@ export class EmbeddedRequests implements Requests {
 
   /** Settles when every later outcome will be delivered. */
   async start(): Promise<void> {
-    const { log, clock, outcomes } = this.#options
+    const { log, targets, outcomes } = this.#options
     this.#producer = await log.producer()
+    await this.add({ targets, outcomes })
+  }
+
+  async add(entrance: SwarmEntrance): Promise<void> {
+    const { log, clock } = this.#options
+    const { targets, outcomes } = entrance
     const places = outcomes.flatMap(({ topic, partitions, payloads }) =>
       Array.from({ length: partitions }, (_, partition) => ({
         topic,
@@ -62,11 +61,31 @@ export class EmbeddedRequests implements Requests {
       })),
     )
     const onFailure = (error: unknown) => this.#failed(error)
-    this.#outcomes = await Promise.all(places.map((place) => FollowedPartition.open({ ...place, log, clock, onFailure })))
+    this.#followed.set(entrance, await Promise.all(places.map((place) => FollowedPartition.open({ ...place, log, clock, onFailure }))))
+    this.#targets.add(targets)
+  }
+
+  async remove(entrance: SwarmEntrance): Promise<void> {
+    this.#targets.remove(entrance.targets)
+    const followed = this.#followed.get(entrance) ?? []
+    this.#followed.delete(entrance)
+    await Promise.all(followed.map((one) => one.close()))
+  }
+
+  shut(gateways: readonly string[], reason: string | null): void {
+    this.#targets.close(gateways, reason)
+  }
+
+  failWaiting(gateways: readonly string[], reason: string): void {
+    this.#pending.failOf(gateways, swarmStopped(reason))
+  }
+
+  hold(gateways: readonly string[]): () => void {
+    return this.#targets.hold(gateways)
   }
 
   async close(): Promise<void> {
-    await Promise.all(this.#outcomes.map((followed) => followed.close()))
+    await Promise.all([...this.#followed.values()].flat().map((followed) => followed.close()))
     await this.#producer?.close()
     this.stopWaiting()
   }
@@ -83,6 +102,7 @@ export class EmbeddedRequests implements Requests {
   }
 
   async submit(request: NewRequest): Promise<Durable<Accepted>> {
+    if (this.#targets.isHeld(request.gateway)) await this.#targets.released(request.gateway)
     const target = this.#targets.of(request.gateway)
     const accepted = { id: request.id }
     const known = this.#known(target, request)
@@ -97,6 +117,7 @@ export class EmbeddedRequests implements Requests {
 
   async request(request: NewRequest): Promise<Durable<RequestOutcome>> {
     const { id } = request
+    if (this.#targets.isHeld(request.gateway)) await this.#targets.released(request.gateway)
     const target = this.#targets.of(request.gateway)
     const known = this.#known(target, request)
     if (known === null) {
@@ -115,7 +136,7 @@ export class EmbeddedRequests implements Requests {
     if (entry !== null) return whenWritten(entry, this.#written(id))
     // Between commits, every accepted request is either in the ledger or on a topic. So the search waits for the open commit.
     await this.#options.log.durable?.()
-    for (const { application, topic, acceptedTopic, partitions } of this.#options.targets) {
+    for (const { application, topic, acceptedTopic, partitions } of this.#targets.all) {
       const topics = [topic, acceptedTopic].map((name) => ({ topic: name, partitions }))
       if (await this.#unread.has(id, application, topics)) return whenWritten(waiting, Promise.resolve())
     }
@@ -124,7 +145,7 @@ export class EmbeddedRequests implements Requests {
   }
 
   #inLedger(id: string): RequestEntry | null {
-    const applications = new Map(this.#options.targets.map((target) => [target.application, target.ledgerStore]))
+    const applications = new Map(this.#targets.all.map((target) => [target.application, target.ledgerStore]))
     for (const [application, store] of applications) {
       const entry = application.stores.committed<string, RequestEntry>(store, id)
       if (entry !== null) return entry

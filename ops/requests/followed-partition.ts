@@ -2,6 +2,8 @@ import type { Clock, Log, LogRecord, Reader, TopicPartition } from '../../proces
 import { recordsLost } from '../../processor/thread/skipped-records.ts'
 
 export interface FollowedPartitionOptions extends TopicPartition {
+  /** The first offset to deliver. Default: the end of the partition. */
+  readonly from?: number
   readonly log: Log
   readonly clock: Clock
   readonly onRecord: (record: LogRecord) => void
@@ -24,7 +26,7 @@ export class FollowedPartition {
   /** Settles when every later record will be delivered. */
   static async open(options: FollowedPartitionOptions): Promise<FollowedPartition> {
     const { log, topic, partition } = options
-    const from = (await log.topic(topic))?.offsets[partition]?.end ?? 0
+    const from = options.from ?? (await log.topic(topic))?.offsets[partition]?.end ?? 0
     const followed = new FollowedPartition(options, from)
     await followed.#reader.ready
     void followed.#follow()

@@ -21,25 +21,76 @@ export interface GatewayTarget {
   readonly answers: { readonly topic: string; readonly partitions: number } | null
 }
 
-/** The gateways of this process by name. */
+/** The gateways of this process by name. They come and go with their swarms. */
 export class GatewayTargets {
-  readonly names: readonly string[]
-  readonly #targets: ReadonlyMap<string, GatewayTarget>
+  readonly #targets: Map<string, GatewayTarget>
+  /** Gateways of swarms that do not run now, with the reason. */
+  readonly #closed = new Map<string, string>()
+  /** Gateways whose new requests wait, because their swarm changes to another version. */
+  readonly #held = new Map<string, Promise<void>>()
 
   constructor(targets: readonly GatewayTarget[]) {
     this.#targets = new Map(targets.map((target) => [target.gateway, target]))
-    this.names = [...this.#targets.keys()]
+  }
+
+  get names(): readonly string[] {
+    return [...new Set([...this.#targets.keys(), ...this.#closed.keys()])]
   }
 
   get all(): readonly GatewayTarget[] {
     return [...this.#targets.values()]
   }
 
+  has(gateway: string): boolean {
+    return this.#targets.has(gateway) || this.#closed.has(gateway)
+  }
+
+  add(targets: readonly GatewayTarget[]): void {
+    for (const target of targets) {
+      this.#targets.set(target.gateway, target)
+      this.#closed.delete(target.gateway)
+    }
+  }
+
+  /** Forgets these targets, unless others have taken their places. */
+  remove(targets: readonly GatewayTarget[]): void {
+    for (const { gateway, application } of targets) if (this.#targets.get(gateway)?.application === application) this.#targets.delete(gateway)
+  }
+
+  /** Refuses requests to these gateways for a reason; null: they are gateways of no swarm any more. */
+  close(gateways: readonly string[], reason: string | null): void {
+    for (const gateway of gateways) {
+      if (reason === null) this.#closed.delete(gateway)
+      else this.#closed.set(gateway, reason)
+    }
+  }
+
+  /** Lets new requests to these gateways wait until the returned function is called. */
+  hold(gateways: readonly string[]): () => void {
+    const { promise, resolve } = Promise.withResolvers<void>()
+    for (const gateway of gateways) this.#held.set(gateway, promise)
+    return () => {
+      for (const gateway of gateways) if (this.#held.get(gateway) === promise) this.#held.delete(gateway)
+      resolve()
+    }
+  }
+
+  /** True while new requests to this gateway must wait, because its swarm changes to another version. */
+  isHeld(gateway: string): boolean {
+    return this.#held.has(gateway)
+  }
+
+  /** Settles when new requests to this gateway need not wait any more. */
+  async released(gateway: string): Promise<void> {
+    for (let held = this.#held.get(gateway); held !== undefined; held = this.#held.get(gateway)) await held
+  }
+
   of(gateway: string): GatewayTarget {
     const target = this.#targets.get(gateway)
-    if (target === undefined)
-      throw new WaggleError('WAGGLE_UNKNOWN_GATEWAY', { message: `There is no gateway ${gateway}`, next: `Use one of: ${this.names.join(', ')}.` })
-    return target
+    if (target !== undefined) return target
+    const closed = this.#closed.get(gateway)
+    if (closed !== undefined) throw new WaggleError('WAGGLE_OVERLOADED', { message: closed, next: 'Send the request again later.' })
+    throw new WaggleError('WAGGLE_UNKNOWN_GATEWAY', { message: `There is no gateway ${gateway}`, next: `Use one of: ${this.names.join(', ')}.` })
   }
 
   /** The reason why a gateway accepts no requests now; null if it does. */
@@ -47,8 +98,10 @@ export class GatewayTargets {
     gateway: string,
     { log, waiting, maxPending }: { readonly log: Pick<Log, 'load' | 'storage'>; readonly waiting: number; readonly maxPending: number },
   ): { readonly reason: string; readonly retryAfterSeconds: number } | null {
+    const closed = this.#closed.get(gateway)
+    if (closed !== undefined) return { reason: closed, retryAfterSeconds: 5 }
     const target = this.#targets.get(gateway)
-    const notReady = target?.notReady() ?? null
+    const notReady = this.#held.has(gateway) ? null : (target?.notReady() ?? null)
     if (notReady !== null) return { reason: `The swarm is not ready: ${notReady}`, retryAfterSeconds: 2 }
     const { load, storage } = log
     if (load.pendingBytes >= load.maxPendingBytes) return { reason: 'The log has more to write than its bound allows', retryAfterSeconds: 1 }

@@ -77,6 +77,15 @@ export class PendingRequests {
     this.#pending.clear()
   }
 
+  /** Fails the callers of these gateways, whose swarm has stopped. */
+  failOf(gateways: readonly string[], error: unknown): void {
+    for (const [id, pending] of this.#pending) {
+      if (!gateways.includes(pending.entry.gateway)) continue
+      pending.fail(error)
+      this.#pending.delete(id)
+    }
+  }
+
   async #outcomeOf(request: NewRequest, graceMs: number): Promise<Durable<RequestOutcome>> {
     const { id, deadline } = request
     if (!this.#pending.has(id)) void this.remember(request, () => Promise.resolve())

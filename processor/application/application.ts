@@ -90,8 +90,11 @@ export class Application {
     return () => this.#listeners.delete(listener)
   }
 
-  /** Starts the application. Settles when it is RUNNING. */
-  async start(): Promise<void> {
+  /**
+   * Starts the application. Settles when it is RUNNING. `beforeReading` is called when its topics and workers are there; nothing is read or written
+   * before it settles. So an application can take over from another one of the same id.
+   */
+  async start(beforeReading: () => Promise<void> = async () => {}): Promise<void> {
     this.#enter('REBALANCING')
     try {
       await this.#topics.prepare()
@@ -100,6 +103,7 @@ export class Application {
       const { threadElsewhere } = this.#options
       this.#workers = threadElsewhere === undefined ? await OpenWorkers.open(this.nodesHere, this.#options.onOpened) : OpenWorkers.none()
       this.threads.use(this.#workers)
+      await beforeReading()
       await this.#states?.start(statefulTasks(this.#subtopologies, (topic) => this.#topics.partitionsOf(topic)))
       await this.threads.startGlobals(() => this.#nextTurnOfStart())
       this.#refuseClosed()

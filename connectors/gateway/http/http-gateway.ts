@@ -10,6 +10,7 @@ import { ownMember } from '../../../topology/own-member.ts'
 import type { Management } from '../../../topology/swarm/management.ts'
 import type { RequestEvents } from '../../../topology/swarm/request/request-events.ts'
 import type { Requests } from '../../../topology/swarm/request/requests.ts'
+import type { SwarmManagement } from '../../../topology/swarm/swarm-management.ts'
 import { WaggleError } from '../../../topology/waggle-error.ts'
 import { type OwnNames, ownNames, siteRefusal } from '../../http/same-site.ts'
 import { securityHeaders } from '../../http/security-headers.ts'
@@ -24,6 +25,7 @@ import { KnownMethods } from './known-methods.ts'
 import { managementRoutes } from './management-routes.ts'
 import { ProblemError, problemOf, rawProblem, sendProblem } from './problem.ts'
 import { requestRoutes } from './request-routes.ts'
+import { swarmRoutes } from './swarm-routes.ts'
 import { type TokenRegistry, tokenRoutes } from './token-routes.ts'
 
 export interface HttpGatewayOptions {
@@ -36,6 +38,8 @@ export interface HttpGatewayOptions {
   readonly callers: Callers
   /** The tokens that operators manage. Undefined: there are no such routes. */
   readonly tokens?: TokenRegistry
+  /** The swarms of this process for operators. Undefined: there are no such routes. */
+  readonly swarms?: SwarmManagement
   readonly clock: Clock
   readonly random: Random
   /** The secret for deriving request ids. */
@@ -222,7 +226,8 @@ async function httpGateway(options: HttpGatewayOptions, bodies: BodyLimits): Pro
     if (events !== undefined) eventRoutes(scope, { requests, events, clock })
     healthRoutes(scope, options)
   })
-  const { management, tokens } = options
+  const { management, tokens, swarms } = options
+  if (swarms !== undefined) await app.register(async (scope) => swarmRoutes(scope, { swarms, bodies }))
   if (management !== undefined) await app.register(async (scope) => managementRoutes(scope, management))
   if (tokens !== undefined) await app.register(async (scope) => tokenRoutes(scope, tokens, bodies))
   await app.ready()

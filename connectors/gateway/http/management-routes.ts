@@ -89,7 +89,7 @@ function numberOf(query: Query, name: string, { usual, most }: { readonly usual:
   throw new ProblemError('WAGGLE_BAD_REQUEST', `${name} is a whole number of at most ${most}, not ${text.slice(0, 100)}`)
 }
 
-function sendJson(reply: FastifyReply, value: unknown): FastifyReply {
+export function sendJson(reply: FastifyReply, value: unknown): FastifyReply {
   return reply.header('content-type', 'application/json').header('cache-control', 'no-store').send(JSON.stringify(value))
 }
 

@@ -2,7 +2,9 @@ import { STATUS_CODES } from 'node:http'
 import type { FastifyReply } from 'fastify'
 import { type ErrorCode, httpStatus, titleOf } from '../../../topology/error-codes.ts'
 import { ownMember } from '../../../topology/own-member.ts'
+import { mistakesIn } from '../../../topology/swarm/mistakes.ts'
 import type { BeeError } from '../../../topology/swarm/payload/payload.ts'
+import type { SwarmMistake } from '../../../topology/swarm/swarm-management.ts'
 import { WaggleError } from '../../../topology/waggle-error.ts'
 import { callerText } from './caller-text.ts'
 
@@ -16,6 +18,8 @@ export interface Problem {
   readonly code: string
   readonly request_id: string
   readonly bee?: string
+  /** The mistakes of a swarm that was sent, each with its place. */
+  readonly mistakes?: readonly SwarmMistake[]
 }
 
 /** An error that a route throws. The error handler turns it into a response. */
@@ -72,7 +76,10 @@ export function problemOf(thrown: unknown, requestId: string): Problem & { reado
     }
   }
   if (thrown instanceof ProblemError) return problem(thrown.code, thrown.message, thrown.retryAfterSeconds)
-  if (thrown instanceof WaggleError) return problem(thrown.code, `${thrown.message}. ${thrown.next}`, httpStatus(thrown.code) === 503 ? 2 : null)
+  if (thrown instanceof WaggleError) {
+    const mistakes = thrown.code === 'WAGGLE_INVALID_SWARM' ? { mistakes: mistakesIn(thrown) } : {}
+    return { ...problem(thrown.code, `${thrown.message}. ${thrown.next}`, httpStatus(thrown.code) === 503 ? 2 : null), ...mistakes }
+  }
   const { code, statusCode, message } = thrown as { readonly code?: string; readonly statusCode?: number; readonly message?: string }
   const own = code === undefined ? undefined : ownMember(ofFastify, code)
   if (own !== undefined) return problem(own.code, own.detail)

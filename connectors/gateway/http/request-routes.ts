@@ -10,6 +10,7 @@ import { bodyHashOf, type RequestIdentity } from '../request-identity.ts'
 import type { BodyLimits } from './body-limits.ts'
 import { streamedRequest, wantsEvents } from './event-routes.ts'
 import { ProblemError, problemOfBee, sendProblem } from './problem.ts'
+import { problemSchema } from './problem-schema.ts'
 import { readBody } from './request-body.ts'
 import { requestIdIn } from './request-id.ts'
 import { bytesOf, stateOf } from './request-state.ts'
@@ -157,30 +158,18 @@ const entrance = {
   }),
 }
 
-const problem = Type.Object(
-  {
-    type: Type.String(),
-    title: Type.String(),
-    status: Type.Integer(),
-    detail: Type.String(),
-    code: Type.String(),
-    request_id: Type.String(),
-    bee: Type.Optional(Type.String()),
-  },
-  { description: 'RFC 9457 problem details.' },
-)
 const submitted = Type.Object({ request_id: Type.String() })
 const requestState = Type.Object({
   request_id: Type.String(),
   state: Type.Enum(['pending', 'answered', 'failed']),
   answer: Type.Unknown(),
-  problem: Type.Union([problem, Type.Null()]),
+  problem: Type.Union([problemSchema, Type.Null()]),
 })
 
 /** Schemas for the OpenAPI page. They do not serialize responses. */
 function answers(status: string, description: string, body?: object): object {
   return {
     [status]: { description, ...(body === undefined ? {} : { content: { 'application/json': { schema: body } } }) },
-    default: { description: 'What went wrong.', content: { 'application/problem+json': { schema: problem } } },
+    default: { description: 'What went wrong.', content: { 'application/problem+json': { schema: problemSchema } } },
   }
 }

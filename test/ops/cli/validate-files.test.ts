@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os'
 import { join, resolve } from 'node:path'
 import { after, describe, it } from 'node:test'
 import container from '../../../bees/container/bee.ts'
-import { LocalPrograms } from '../../../ops/cli/local-programs.ts'
+import { LocalPrograms } from '../../../ops/swarms/local-programs.ts'
 import type { WaggleError } from '../../../topology/waggle-error.ts'
 
 const main = resolve(import.meta.dirname, '..', '..', '..', 'ops', 'cli', 'main.ts')

@@ -8,8 +8,9 @@ import { invalidSwarm, mistakeAt } from '../document.ts'
  */
 export function checkTogether(swarms: readonly CheckedSwarm[]): void {
   const names = new Map<string, string>()
-  const gateways = new Map<string, string>()
-  for (const { name, document, bees } of swarms) {
+  const gateways = new Map<string, CheckedSwarm>()
+  for (const swarm of swarms) {
+    const { name, document, bees } = swarm
     const mistakes: WaggleError[] = []
     const other = names.get(name)
     if (other !== undefined)
@@ -26,10 +27,12 @@ export function checkTogether(swarms: readonly CheckedSwarm[]): void {
         const { name: given } = bee.spec
         const gateway = typeof given === 'string' ? given : bee.name
         const taken = gateways.get(gateway)
-        if (taken === undefined) gateways.set(gateway, document.file)
-        else if (taken !== document.file) {
+        if (taken === undefined) gateways.set(gateway, swarm)
+        else if (taken !== swarm) {
+          // Texts that are sent to a server may all have the same file name.
+          const owner = taken.document.file === document.file ? `the swarm ${taken.name}` : taken.document.file
           const place = document.place(typeof given === 'string' ? ['bees', index, 'spec', 'name'] : ['bees', index, 'name'])
-          mistakes.push(mistakeAt(place, `${taken} has a gateway named ${gateway} too`, 'Give one of the two another name.'))
+          mistakes.push(mistakeAt(place, `${owner} has a gateway named ${gateway} too`, 'Give one of the two another name.'))
         }
       }
     }

@@ -1,0 +1,160 @@
+import { availableParallelism } from 'node:os'
+import type { BeePorts } from '../../bees/define-bee.ts'
+import type { StateDirectory } from '../../processor/ports.ts'
+import type { SwarmPlan } from '../../topology/swarm/plan/plan.ts'
+import type { SwarmRequests } from '../requests/swarm-requests.ts'
+import { modelThreads } from './model-threads.ts'
+import { type ConfiguredSwarm, ownTopics, RunningSwarm, type RunningSwarmOptions } from './running-swarm.ts'
+
+export interface RunningSwarmsOptions extends Omit<RunningSwarmOptions, keyof ConfiguredSwarm | 'ports' | 'states'> {
+  /** Its `models` are replaced by `modelsWith`. */
+  readonly ports: BeePorts
+  /** The models of swarms, each with so many threads. */
+  readonly modelsWith: (threads: number) => BeePorts['models']
+  /** The threads of a model, if a setting says it; null: by the number of models. */
+  readonly threads: number | null
+  /** Directories of state that are open already, by swarm. Their opener closes them. */
+  readonly openStates: ReadonlyMap<string, StateDirectory>
+  /** Opens the directory of a swarm's state; null on a log that keeps state itself. */
+  readonly openState: (swarm: string) => Promise<StateDirectory | null>
+  /** Called before a swarm starts, while nothing of it runs. */
+  readonly beforeStart: (running: RunningSwarm) => Promise<void>
+}
+
+/** The swarms of one process. They come and go while it runs. */
+export class RunningSwarms {
+  /** The swarms of this process. The same array all the time. */
+  readonly all: RunningSwarm[] = []
+  /** Their plans, in the same order. The same array all the time. */
+  readonly plans: SwarmPlan[] = []
+  readonly #options: RunningSwarmsOptions
+  readonly #configured = new Map<RunningSwarm, ConfiguredSwarm>()
+  readonly #states = new Map<string, StateDirectory>()
+  readonly #ports = new Map<number, BeePorts>()
+  #requests: SwarmRequests | null = null
+
+  constructor(options: RunningSwarmsOptions) {
+    this.#options = options
+  }
+
+  /** Plans a swarm. Nothing of it runs yet. `beside`: swarms that begin with it. */
+  async prepare(configured: ConfiguredSwarm, beside: readonly ConfiguredSwarm[] = []): Promise<RunningSwarm> {
+    const { name } = configured.swarm
+    const running = await RunningSwarm.prepare({
+      ...this.#options,
+      ...configured,
+      ports: this.#portsFor([...this.#configured.values(), ...beside, ...(beside.includes(configured) ? [] : [configured])]),
+      states: await this.#statesOf(name),
+    })
+    this.#configured.set(running, configured)
+    return running
+  }
+
+  /** Plans a swarm that is only looked at. It cannot run. */
+  async look(configured: ConfiguredSwarm): Promise<RunningSwarm> {
+    return RunningSwarm.prepare({ ...this.#options, ...configured, ports: this.#portsFor([configured]), states: null })
+  }
+
+  /** Begins to deliver the outcomes of all prepared swarms. */
+  async connect(requests: SwarmRequests, prepared: readonly RunningSwarm[]): Promise<void> {
+    this.#requests = requests
+    for (const running of prepared) await this.#enter(running)
+  }
+
+  /** Starts a prepared swarm, and settles when it answers. If it cannot start, it is closed and the error thrown. */
+  async start(running: RunningSwarm): Promise<void> {
+    try {
+      await this.#options.beforeStart(running)
+      if (!this.all.includes(running)) await this.#enter(running)
+      await running.application.start()
+    } catch (error) {
+      await this.#leave(running)
+      throw error
+    }
+  }
+
+  /**
+   * Starts a prepared version beside an older one. `takeOver` is called when the new one has opened all of its bees, and must stop the older one. If the
+   * new one cannot open, or `takeOver` throws, the older one goes on.
+   */
+  async startBeside(older: RunningSwarm, newer: RunningSwarm, takeOver: () => Promise<void>): Promise<void> {
+    await this.#options.log.createTopics(ownTopics(newer.plan))
+    try {
+      await newer.application.start(async () => {
+        await takeOver()
+        await this.#enter(newer)
+        this.#unlist(older)
+      })
+    } catch (error) {
+      await this.#leave(newer)
+      throw error
+    }
+    // Its last outcomes have been delivered meanwhile.
+    await this.#leave(older)
+  }
+
+  /** Stops a swarm. It commits finished work; the rest is done after the next start. */
+  async stop(running: RunningSwarm, { timeoutMs }: { readonly timeoutMs: number }): Promise<void> {
+    try {
+      await running.application.close({ timeoutMs })
+    } finally {
+      await this.#leave(running)
+    }
+  }
+
+  /** Stops all swarms, each within the time that is left. */
+  async close(leftMs: () => number): Promise<void> {
+    const results = await Promise.allSettled(this.all.map((running) => running.application.close({ timeoutMs: leftMs() })))
+    const failed = results.find((result) => result.status === 'rejected')
+    for (const states of this.#states.values()) await states.close()
+    if (failed !== undefined) throw failed.reason
+  }
+
+  /** Gives up the state directory of a swarm that was removed. */
+  async forget(swarm: string): Promise<void> {
+    const states = this.#states.get(swarm)
+    this.#states.delete(swarm)
+    await states?.close()
+  }
+
+  async #enter(running: RunningSwarm): Promise<void> {
+    await this.#options.log.createTopics(ownTopics(running.plan))
+    await this.#toRequests.add(running.entrance)
+    this.all.push(running)
+    this.plans.push(running.plan)
+  }
+
+  async #leave(running: RunningSwarm): Promise<void> {
+    this.#unlist(running)
+    await this.#requests?.remove(running.entrance)
+  }
+
+  #unlist(running: RunningSwarm): void {
+    this.#configured.delete(running)
+    const at = this.all.indexOf(running)
+    if (at < 0) return
+    this.all.splice(at, 1)
+    this.plans.splice(at, 1)
+  }
+
+  async #statesOf(swarm: string): Promise<StateDirectory | null> {
+    const known = this.#options.openStates.get(swarm) ?? this.#states.get(swarm)
+    if (known !== undefined) return known
+    const states = await this.#options.openState(swarm)
+    if (states !== null) this.#states.set(swarm, states)
+    return states
+  }
+
+  #portsFor(swarms: readonly ConfiguredSwarm[]): BeePorts {
+    const { ports, modelsWith } = this.#options
+    const threads = this.#options.threads ?? modelThreads(swarms, availableParallelism())
+    const known = this.#ports.get(threads) ?? { ...ports, models: modelsWith(threads) }
+    this.#ports.set(threads, known)
+    return known
+  }
+
+  get #toRequests(): SwarmRequests {
+    if (this.#requests === null) throw new Error('The requests are not open')
+    return this.#requests
+  }
+}

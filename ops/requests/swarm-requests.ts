@@ -1,0 +1,44 @@
+import type { HandingSerde } from '../../topology/serde.ts'
+import type { Payload } from '../../topology/swarm/payload/payload.ts'
+import type { Requests } from '../../topology/swarm/request/requests.ts'
+import { WaggleError } from '../../topology/waggle-error.ts'
+import type { GatewayTarget } from './gateway-targets.ts'
+
+/** A topic that the swarm writes outcomes to. */
+export interface OutcomeTopic {
+  readonly topic: string
+  readonly partitions: number
+  /** The serde that writes the topic. */
+  readonly payloads: HandingSerde<Payload>
+}
+
+/** The ways into one swarm and out of it. */
+export interface SwarmEntrance {
+  readonly targets: readonly GatewayTarget[]
+  readonly outcomes: readonly OutcomeTopic[]
+}
+
+/** The requests of a process whose swarms come and go. */
+export interface SwarmRequests extends Requests {
+  start(): Promise<void>
+  close(): Promise<void>
+  /** Fails all callers that wait. */
+  stopWaiting(): void
+  /** Settles when every later outcome of the swarm will be delivered. Its gateways replace those of the same names. */
+  add(entrance: SwarmEntrance): Promise<void>
+  /** The parameter is the object that `add` got. */
+  remove(entrance: SwarmEntrance): Promise<void>
+  /** Refuses new requests to these gateways for a reason; null: no more. */
+  shut(gateways: readonly string[], reason: string | null): void
+  /** Fails the callers of these gateways that wait. */
+  failWaiting(gateways: readonly string[], reason: string): void
+  /** Lets new requests to these gateways wait until the returned function is called. Their callers notice only the wait. */
+  hold(gateways: readonly string[]): () => void
+}
+
+export function swarmStopped(reason: string): WaggleError {
+  return new WaggleError('WAGGLE_STOPPING', {
+    message: reason,
+    next: 'An accepted request goes on if the swarm runs again. Ask for it later.',
+  })
+}

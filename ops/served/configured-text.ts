@@ -1,0 +1,50 @@
+import { existsSync, realpathSync, statSync } from 'node:fs'
+import { join, relative, resolve, sep } from 'node:path'
+import { checkSwarm } from '../../topology/swarm/check/check.ts'
+import { SwarmDocument } from '../../topology/swarm/document.ts'
+import type { SwarmText } from '../../topology/swarm/swarm-management.ts'
+import { WaggleError } from '../../topology/waggle-error.ts'
+import type { ConfiguredSwarm } from '../beekeeper/running-swarm.ts'
+import { beeRegistry } from '../config/bee-registry.ts'
+import { type ConfigSource, loadConfig } from '../config/config.ts'
+
+/** A swarm of a server: its relative paths begin in a directory inside of the server's own, and lead to no file outside of that. */
+export interface ServedText extends ConfiguredSwarm {
+  readonly directory: string
+  readonly within: string
+}
+
+export interface ServerPlace {
+  /** The directory in which the server was started. */
+  readonly root: string
+  readonly env: ConfigSource['env']
+}
+
+/** Checks the text of a swarm. Throws WAGGLE_INVALID_SWARM with every mistake, and WAGGLE_OUTSIDE_DIRECTORY for a directory elsewhere. */
+export function configuredText({ text, file, directory }: SwarmText, { root, env }: ServerPlace): ServedText {
+  const own = directoryIn(root, directory)
+  const registry = beeRegistry(own ?? root)
+  const swarm = checkSwarm(SwarmDocument.read(Buffer.from(text), file), registry)
+  if (own === null) {
+    throw new WaggleError('WAGGLE_OUTSIDE_DIRECTORY', {
+      message: 'The directory of the swarm is not a directory inside of the one in which the server was started',
+      next: 'Put the swarm’s files into the server’s directory, or start `waggle serve` in a directory that has them.',
+    })
+  }
+  return { swarm, registry, config: loadConfig({ directories: [own, root], env }), directory: own, within: root }
+}
+
+/** The directory relative to the server's, as a definition keeps it: a server that is moved with its files still finds them. */
+export function keptDirectory(root: string, directory: string): string {
+  return relative(root, directory) || '.'
+}
+
+/** Null for a directory elsewhere, or one that is none. */
+function directoryIn(root: string, directory: string | null): string | null {
+  if (directory === null) return root
+  const path = resolve(root, directory)
+  const isDirectory = existsSync(path) && statSync(path).isDirectory()
+  const [outer, inner] = [realpathSync(root), isDirectory ? realpathSync(path) : path]
+  if (isDirectory && (inner === outer || inner.startsWith(outer.endsWith(sep) ? outer : outer + sep))) return join(root, relative(outer, inner))
+  return null
+}

@@ -1,0 +1,85 @@
+import { WaggleError } from '../../topology/waggle-error.ts'
+
+/** One version of a swarm's file, as it was sent. */
+export interface SwarmVersion {
+  readonly swarm: string
+  readonly version: number
+  readonly created_at: number
+  readonly text: string
+  readonly file: string
+  /** The directory of relative paths, relative to the server's directory. */
+  readonly directory: string
+}
+
+/** A swarm with the version that is to run. */
+export interface SwarmPointer {
+  readonly swarm: string
+  readonly version: number
+  readonly paused: boolean
+  readonly created_at: number
+  readonly updated_at: number
+}
+
+/** A record of the definitions' topic: a version (`SWARM@VERSION`), a pointer (`SWARM`), or the end of one of them (`value` null). */
+export type DefinitionRecord =
+  | { readonly kind: 'version'; readonly swarm: string; readonly version: number; readonly value: SwarmVersion | null }
+  | { readonly kind: 'pointer'; readonly swarm: string; readonly value: SwarmPointer | null }
+
+export function keyOf({ swarm, version }: { readonly swarm: string; readonly version?: number }): string {
+  return version === undefined ? swarm : `${swarm}@${version}`
+}
+
+/** Reads a record. Throws WAGGLE_FOREIGN_RECORD for one that Waggle did not write. */
+export function parseDefinition(key: Uint8Array | null, value: Uint8Array | null): DefinitionRecord {
+  const [, swarm, number] = /^([a-z][a-z0-9-]{0,62})(?:@([1-9]\d{0,8}))?$/.exec(key === null ? '' : Buffer.from(key).toString()) ?? []
+  if (swarm === undefined) throw foreign('its key is not the name of a swarm')
+  const read = value === null ? null : objectOf(value)
+  if (number === undefined) return { kind: 'pointer', swarm, value: read === null ? null : pointerOf(swarm, read) }
+  return { kind: 'version', swarm, version: Number(number), value: read === null ? null : versionOf(swarm, Number(number), read) }
+}
+
+function pointerOf(swarm: string, { version, paused, created_at, updated_at }: Fields): SwarmPointer {
+  if (!isCount(version) || typeof paused !== 'boolean' || !isTime(created_at) || !isTime(updated_at)) throw foreign('a field is missing')
+  return { swarm, version, paused, created_at, updated_at }
+}
+
+function versionOf(swarm: string, version: number, { created_at, text, file, directory }: Fields): SwarmVersion {
+  if (!isTime(created_at) || typeof text !== 'string' || typeof file !== 'string' || typeof directory !== 'string')
+    throw foreign('a field is missing')
+  return { swarm, version, created_at, text, file, directory }
+}
+
+interface Fields {
+  readonly version?: unknown
+  readonly paused?: unknown
+  readonly created_at?: unknown
+  readonly updated_at?: unknown
+  readonly text?: unknown
+  readonly file?: unknown
+  readonly directory?: unknown
+}
+
+function objectOf(bytes: Uint8Array): Fields {
+  try {
+    const read: unknown = JSON.parse(new TextDecoder('utf-8', { fatal: true }).decode(bytes))
+    if (typeof read === 'object' && read !== null) return read
+  } catch {
+    // The error below says it.
+  }
+  throw foreign('its value is not JSON')
+}
+
+function isCount(value: unknown): value is number {
+  return Number.isSafeInteger(value) && Number(value) > 0
+}
+
+function isTime(value: unknown): value is number {
+  return typeof value === 'number' && Number.isFinite(value)
+}
+
+function foreign(why: string): WaggleError {
+  return new WaggleError('WAGGLE_FOREIGN_RECORD', {
+    message: `A record of the swarms’ definitions is skipped: ${why}`,
+    next: 'Let nobody else write to the topic waggle.definitions.',
+  })
+}

@@ -1,0 +1,54 @@
+import type { Clock, Log } from '../../processor/ports.ts'
+import { deadLetterTopic } from '../../topology/naming.ts'
+import { ledgerStore } from '../../topology/swarm/plan/plan.ts'
+import type { RunningSwarm } from '../beekeeper/running-swarm.ts'
+
+/**
+ * Waits until a swarm has finished every request that it has. Returns the topics with unread records if it has not within `withinMs`, else an empty
+ * list. Sub-topologies that only save or pass on results are not waited for: no answer depends on them.
+ */
+export async function finishRequests(
+  { application, topology, plan }: RunningSwarm,
+  { log, clock, withinMs }: { readonly log: Log; readonly clock: Clock; readonly withinMs: number },
+): Promise<readonly string[]> {
+  const answering = new Set(
+    topology
+      .subtopologies()
+      .filter(({ sinks, stores }) => stores.some(({ name }) => name === ledgerStore) || sinks.some((topic) => topic !== deadLetterTopic(plan.swarm)))
+      .map(({ id }) => id),
+  )
+  const foreign = new Set(plan.topics.filter(({ isForeign }) => isForeign).map(({ name }) => name))
+  const end = clock.elapsedMs() + withinMs
+  for (let before: string | null = null; ; ) {
+    const { unread, ends } = await look()
+    // A record may have moved behind the look, so nothing may have been written between two looks.
+    if (unread.length === 0 && ends === before) return []
+    before = unread.length === 0 ? ends : null
+    if (clock.elapsedMs() >= end) return unread.length === 0 ? [] : unread
+    await new Promise<void>((settle) => void clock.after(betweenLooksMs, settle))
+  }
+
+  async function look(): Promise<{ readonly unread: readonly string[]; readonly ends: string }> {
+    const unread = new Set<string>()
+    const ends = new Map<string, readonly number[]>()
+    for (const { id, inputs, committedOf } of application.threads.tasks.map((task) => ({
+      id: Number(task.id.split('_', 1)[0]),
+      inputs: task.inputs,
+      committedOf: (topic: string, partition: number) => task.committedOf(topic, partition),
+    }))) {
+      if (!answering.has(id)) continue
+      for (const { topic, partition } of inputs) {
+        if (foreign.has(topic)) continue
+        if (!ends.has(topic))
+          ends.set(
+            topic,
+            ((await log.topic(topic))?.offsets ?? []).map((offsets) => offsets.written ?? offsets.end),
+          )
+        if (Math.max(0, committedOf(topic, partition)) < (ends.get(topic)?.[partition] ?? 0)) unread.add(topic)
+      }
+    }
+    return { unread: [...unread], ends: JSON.stringify([...ends]) }
+  }
+}
+
+const betweenLooksMs = 10

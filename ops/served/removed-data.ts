@@ -1,0 +1,18 @@
+import type { Log } from '../../processor/ports.ts'
+import { WaggleError } from '../../topology/waggle-error.ts'
+import type { RunningSwarm } from '../beekeeper/running-swarm.ts'
+import { partsOf } from '../beekeeper/swarm-parts.ts'
+
+/** Deletes topics, positions and state of a swarm that does not run. Rows in ClickHouse stay. Throws WAGGLE_USAGE on a cluster. */
+export async function removeData(log: Log, { plan }: RunningSwarm): Promise<void> {
+  const { EmbeddedLog } = await import('../../connectors/log/embedded/embedded-log.ts')
+  if (!(log instanceof EmbeddedLog)) {
+    throw new WaggleError('WAGGLE_USAGE', {
+      message: 'The topics of a cluster are not deleted by a server',
+      next: 'Stop all processes of the swarm, and run `waggle reset FILE --log kafka`.',
+    })
+  }
+  const { topics, groups, entrances } = partsOf(plan)
+  const there = new Set(await log.topics())
+  await log.remove({ topics: [...topics, ...entrances].filter((topic) => there.has(topic)), groups, applications: [plan.applicationId] })
+}

@@ -1,0 +1,70 @@
+import type { CheckedSwarm } from '../../topology/swarm/checked-swarm.ts'
+import { invalidSwarm, mistakeAt } from '../../topology/swarm/document.ts'
+import { Redaction } from '../../topology/swarm/secrets/redaction.ts'
+import { WaggleError } from '../../topology/waggle-error.ts'
+import type { ConfiguredSwarm } from '../beekeeper/running-swarm.ts'
+import { hiddenValues } from '../config/hidden-values.ts'
+
+export function noSuchSwarm(name: string, names: readonly string[]): WaggleError {
+  const next = names.length === 0 ? 'Create it with `waggle swarms create FILE`.' : `Use one of: ${names.slice(0, maxNames).join(', ')}.`
+  return new WaggleError('WAGGLE_UNKNOWN_SWARM', { message: `There is no swarm ${name}`, next })
+}
+
+export function unknownBee(swarm: string, bee: string, names: readonly string[]): WaggleError {
+  return new WaggleError('WAGGLE_UNKNOWN_BEE', { message: `The swarm ${swarm} has no bee ${bee}`, next: `Use one of: ${names.join(', ')}.` })
+}
+
+export function unknownVersion(swarm: string, version: number | null, versions: readonly number[]): WaggleError {
+  return new WaggleError('WAGGLE_UNKNOWN_VERSION', {
+    message: version === null ? `The swarm ${swarm} has no earlier version` : `The swarm ${swarm} has no version ${version}`,
+    next: `The kept versions are ${versions.join(', ')}.`,
+  })
+}
+
+export function swarmExists(name: string): WaggleError {
+  return new WaggleError('WAGGLE_SWARM_EXISTS', {
+    message: `There is a swarm named ${name}`,
+    next: 'Update it with `waggle swarms apply -f FILE`, or give the new one another name.',
+  })
+}
+
+export function fixed(name: string | null): WaggleError {
+  return new WaggleError('WAGGLE_SWARM_FIXED', {
+    message: name === null ? 'This process runs only the swarm files that it was given' : `${name} is a swarm of a file that the process was given`,
+    next: 'Start `waggle serve` for swarms that come and go.',
+  })
+}
+
+export function needsAccept(name: string, needs: readonly string[]): WaggleError {
+  return new WaggleError('WAGGLE_UPDATE_NEEDS_ACCEPT', {
+    message: `The update of ${name} has effects that cannot be undone: ${needs.join('; ')}`,
+    next: 'Say `--accept` if that is what you want.',
+  })
+}
+
+/** The name in the definition is not the name in the address. */
+export function otherName({ document, name }: CheckedSwarm, wanted: string): WaggleError {
+  return invalidSwarm(document.file, [
+    mistakeAt(document.place(['name']), `this is the swarm ${name}, and not ${wanted}`, `Send it as ${name}, or write name: ${wanted}.`),
+  ])
+}
+
+/** The error of a swarm that did not start, without its secrets. Errors of the definition stay themselves. */
+export function notStarted({ swarm, config }: ConfiguredSwarm, thrown: unknown): WaggleError {
+  const hidden = new Redaction(hiddenValues(config)).error(thrown)
+  const error = WaggleError.from('WAGGLE_INTERNAL', hidden, { next: 'See the log of the server.' })
+  if (ofDefinition.has(error.code)) return error
+  const { message, next, place } = error
+  const at = place === undefined ? '' : ` (${place})`
+  return new WaggleError('WAGGLE_SWARM_NOT_STARTED', { message: `${swarm.name} does not start: ${message}${at}`, next, cause: error })
+}
+
+const ofDefinition: ReadonlySet<string> = new Set([
+  'WAGGLE_INVALID_SWARM',
+  'WAGGLE_OUTSIDE_DIRECTORY',
+  'WAGGLE_SWARM_NOT_STARTED',
+  'WAGGLE_UPDATE_NEEDS_ACCEPT',
+  'WAGGLE_UPDATE_TIMEOUT',
+  'WAGGLE_STOPPING',
+])
+const maxNames = 20

@@ -1,0 +1,66 @@
+import type { Clock, Log } from '../../processor/ports.ts'
+import { WaggleError } from '../../topology/waggle-error.ts'
+import type { ConfiguredSwarm, RunningSwarm } from '../beekeeper/running-swarm.ts'
+import type { RunningSwarms } from '../beekeeper/running-swarms.ts'
+import type { SwarmRequests } from '../requests/swarm-requests.ts'
+import { finishRequests } from './finished-requests.ts'
+import { movePositions } from './moved-positions.ts'
+
+export interface VersionChange {
+  readonly running: RunningSwarms
+  readonly requests: SwarmRequests
+  readonly log: Log
+  readonly clock: Clock
+  readonly older: RunningSwarm
+  readonly newer: RunningSwarm
+  /** The older version, which is started again if the newer one fails after it has stopped. */
+  readonly before: ConfiguredSwarm | null
+  /** Makes the newer version durable. Called when the older one has stopped, and before the newer one reads anything. */
+  readonly record: () => Promise<void>
+  /** Makes the older version the one that runs again. */
+  readonly unrecord: () => Promise<void>
+}
+
+/**
+ * Replaces a version of a swarm by a newer one, without a failed request:
+ *
+ *     newer opens its bees ─► new requests wait ─► older finishes its requests ─► older stops ─► record ─► newer reads ─► requests go on
+ *
+ * Each request is done by one version from its gateway to its answer. If the newer version cannot open, or the older one does not finish in time, the
+ * older one goes on. Returns the version that runs.
+ */
+export async function changeVersion({ running, requests, log, clock, older, newer, before, record, unrecord }: VersionChange): Promise<RunningSwarm> {
+  let release = () => {}
+  let hasStopped = false
+  try {
+    await running.startBeside(older, newer, async () => {
+      release = requests.hold([...new Set([...older.plan.gateways, ...newer.plan.gateways].map(({ gateway }) => gateway))])
+      const unread = await finishRequests(older, { log, clock, withinMs: longestFinishMs })
+      if (unread.length > 0) throw notFinished(older, unread)
+      hasStopped = true
+      await older.application.close({ timeoutMs: longestFinishMs })
+      await movePositions(log, older, newer)
+      await record()
+    })
+    return newer
+  } catch (error) {
+    if (hasStopped && before !== null) {
+      await unrecord()
+      const again = await running.prepare(before)
+      await running.startBeside(older, again, () => movePositions(log, newer, again))
+    }
+    throw error
+  } finally {
+    release()
+  }
+}
+
+function notFinished({ plan }: RunningSwarm, topics: readonly string[]): WaggleError {
+  return new WaggleError('WAGGLE_UPDATE_TIMEOUT', {
+    message: `The running version of ${plan.swarm} did not finish its requests within ${longestFinishMs / 1000} s, so it goes on. Records wait on ${topics.join(', ')}`,
+    next: 'Try again when its bees have less to do.',
+  })
+}
+
+/** Callers wait for so long at most before the update is given up. Requests have 30 s by default. */
+const longestFinishMs = 15_000

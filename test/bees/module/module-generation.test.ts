@@ -1,0 +1,51 @@
+import assert from 'node:assert/strict'
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { after, describe, it } from 'node:test'
+import { importModule } from '../../../bees/module/module-import.ts'
+
+describe('A module that is imported again in the same process', () => {
+  const directory = mkdtempSync(join(tmpdir(), 'waggle-generation-'))
+  after(() => rmSync(directory, { recursive: true, force: true }))
+  const write = (file: string, source: string) => writeFileSync(join(directory, file), source)
+  const read = async (file: string) => (await importModule(join(directory, file))).default
+
+  it('is the same object while its file is the same', async () => {
+    write('same.mjs', 'export default {}\n')
+    assert.equal(await read('same.mjs'), await read('same.mjs'))
+  })
+
+  it('is new when its file has changed', async () => {
+    write('changed.mjs', 'export default 1\n')
+    assert.equal(await read('changed.mjs'), 1)
+    write('changed.mjs', 'export default 22\n')
+    assert.equal(await read('changed.mjs'), 22)
+  })
+
+  it('is new when a file that it imports has changed', async () => {
+    write('helper.mjs', 'export const word = "old"\n')
+    write('outer.mjs', "import { word } from './helper.mjs'\nexport default word\n")
+    assert.equal(await read('outer.mjs'), 'old')
+    write('helper.mjs', 'export const word = "newer"\n')
+    assert.equal(await read('outer.mjs'), 'newer')
+  })
+
+  it('names its file without a number in errors', async () => {
+    write('wrong.mjs', 'export default 1\n')
+    await read('wrong.mjs')
+    write('wrong.mjs', "throw new Error('it is wrong')\n")
+    await assert.rejects(read('wrong.mjs'), (error: Error) => {
+      assert.match(error.message, /wrong\.mjs cannot be loaded: it is wrong \(.*wrong\.mjs:1:7\)$/)
+      return true
+    })
+  })
+
+  it('shares the modules of Waggle with the one before', async () => {
+    const own = join(import.meta.dirname, '..', '..', '..', 'topology', 'waggle-error.ts')
+    write('own.mjs', `export { WaggleError as default } from ${JSON.stringify(own)}\n`)
+    const before = await read('own.mjs')
+    write('own.mjs', `export { WaggleError as default } from ${JSON.stringify(own)} // edited\n`)
+    assert.equal(await read('own.mjs'), before)
+  })
+})

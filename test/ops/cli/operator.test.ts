@@ -1,0 +1,89 @@
+import assert from 'node:assert/strict'
+import { execFile } from 'node:child_process'
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join, resolve } from 'node:path'
+import { after, before, describe, it } from 'node:test'
+import { MeasuredProgram } from '../../../ops/bench/measured-program.ts'
+import { moduleSwarm } from '../../support/server-here.ts'
+
+const main = resolve(import.meta.dirname, '..', '..', '..', 'ops', 'cli', 'main.ts')
+
+describe('The first hour of an operator with the commands', () => {
+  const directory = mkdtempSync(join(tmpdir(), 'waggle-operator-'))
+  const env = { ...process.env, WAGGLE_DATA_DIR: join(directory, 'data'), WAGGLE_HTTP_PORT: '0' }
+  const write = (file: string, content: string) => writeFileSync(join(directory, file), content)
+  let server: MeasuredProgram
+
+  const start = () => MeasuredProgram.start([main, 'serve', '--json'], { ...(env as { readonly [name: string]: string }) }, { cwd: directory })
+  const waggle = (...argv: readonly string[]): Promise<{ readonly status: number; readonly out: string; readonly err: string }> =>
+    new Promise((settle) => {
+      execFile(process.execPath, [main, ...argv], { cwd: directory, env }, (error, out, err) =>
+        settle({ status: error === null ? 0 : Number(error.code), out, err }),
+      )
+    })
+  const done = async (...argv: readonly string[]): Promise<string> => {
+    const { status, out, err } = await waggle(...argv)
+    assert.equal(status, 0, `waggle ${argv.join(' ')}: ${err}`)
+    return out
+  }
+  const jsonOf = async (...argv: readonly string[]): Promise<unknown> => JSON.parse(await done(...argv, '--json'))
+
+  before(async () => {
+    write('one.mjs', "export default ({ name }) => {\n  if (name === undefined) throw new Error('no name')\n  return { hello: name }\n}\n")
+    write('two.mjs', 'export default ({ name }) => ({ hello: name ?? "you", version: 2 })\n')
+    write('swarm.yaml', moduleSwarm('greeter', './one.mjs'))
+    server = await start()
+  })
+  after(async () => {
+    await server.stop()
+    rmSync(directory, { recursive: true, force: true })
+  })
+
+  it('begins with a swarm that is created, asked and watched', async () => {
+    assert.match(await done('swarms', 'create', 'swarm.yaml'), /^greeter is running, version 1; its gateways: greeter$/m)
+    assert.deepEqual(JSON.parse(await done('request', 'greeter', '--data', '{"name":"Ada"}')), { hello: 'Ada' })
+    const bees = (await jsonOf('bees', 'list', 'greeter')) as { readonly name: string; readonly results_total: number }[]
+    assert.equal(bees.find(({ name }) => name === 'work')?.results_total, 1)
+  })
+
+  it('shows what breaks, and retries it with the next version', async () => {
+    const broken = await waggle('request', 'greeter', '--data', '{}')
+    assert.equal(broken.status, 3)
+    assert.match(broken.err, /no name/)
+    assert.match(await done('get-bee-logs', 'greeter', 'work'), /no name/)
+    const letters = (await jsonOf('dead-letters', 'list')) as { readonly dead_letters: { readonly id: string }[] }
+    write('swarm.yaml', moduleSwarm('greeter', './two.mjs'))
+    assert.match(await done('plan', '--diff', 'swarm.yaml'), /^~ bees +work$/m)
+    assert.match(await done('swarms', 'apply', '-f', 'swarm.yaml'), /^greeter: running, version 2$/m)
+    assert.match(await done('swarms', 'apply', '-f', 'swarm.yaml'), /^greeter: unchanged$/m)
+    await done('dead-letters', 'retry', letters.dead_letters[0]?.id ?? '')
+  })
+
+  it('has the swarm again after a kill, and takes the version back', async () => {
+    await server.kill('with its children')
+    server = await start()
+    assert.deepEqual(JSON.parse(await done('request', 'greeter', '--data', '{"name":"Ada"}')), { hello: 'Ada', version: 2 })
+    assert.match(await done('swarms', 'rollback', 'greeter'), /^greeter is running, version 3$/m)
+    assert.deepEqual(JSON.parse(await done('request', 'greeter', '--data', '{"name":"Ada"}')), { hello: 'Ada' })
+  })
+
+  it('names each mistake of a file with the path that was given, and removes the swarm', async () => {
+    write('wrong.yaml', 'name: wrong\nbees:\n  - {name: a, type: respnd}\n')
+    const { status, err } = await waggle('swarms', 'create', 'wrong.yaml')
+    assert.equal(status, 1)
+    assert.match(err, /^wrong\.yaml:3:21: there is no bee type respnd; did you mean respond\?$/m)
+    await done('delete-swarm', 'greeter')
+    assert.deepEqual(await jsonOf('swarms', 'list'), [])
+    assert.equal((await waggle('swarms', 'get', 'greeter')).status, 1)
+  })
+
+  it('gets exit status 3 from a command without a server, and 2 for a verb that does not exist', async () => {
+    const away = await waggle('swarms', 'list', '--url', 'http://127.0.0.1:9')
+    assert.equal(away.status, 3)
+    assert.match(away.err, /cannot be reached/)
+    const typo = await waggle('swarms', 'lst')
+    assert.equal(typo.status, 2)
+    assert.match(typo.err, /Did you mean list\?/)
+  })
+})

@@ -1,0 +1,203 @@
+import assert from 'node:assert/strict'
+import { symlinkSync } from 'node:fs'
+import { join } from 'node:path'
+import { after, before, describe, it } from 'node:test'
+import { moduleSwarm, ServerHere } from '../../support/server-here.ts'
+
+const greet = (word: string) => `export default ({ name }) => ({ said: '${word} ' + name })\n`
+
+describe('A server without swarms', () => {
+  let server: ServerHere
+  before(async () => {
+    server = await ServerHere.open()
+    server.write('hello.mjs', greet('Hello'))
+    server.write('bye.mjs', greet('Bye'))
+    server.write('broken.mjs', 'export default 5\n')
+  })
+  after(() => server[Symbol.asyncDispose]())
+
+  it('is alive and ready, and lists no swarm', async () => {
+    assert.deepEqual(await server.call('GET', '/v1/swarms'), { status: 200, body: [] })
+    assert.equal((await server.call('GET', '/healthz')).status, 200)
+    assert.deepEqual(await server.call('GET', '/readyz'), { status: 200, body: { status: 'ready' } })
+  })
+
+  it('runs a swarm from its creation to its removal without a restart', async () => {
+    const made = await server.call('POST', '/v1/swarms', moduleSwarm('one', './hello.mjs'))
+    assert.equal(made.status, 201, JSON.stringify(made.body))
+    assert.deepEqual(pick(made.body, ['name', 'state', 'version', 'source', 'gateways', 'error']), {
+      name: 'one',
+      state: 'running',
+      version: 1,
+      source: 'api',
+      gateways: ['one'],
+      error: null,
+    })
+    assert.deepEqual(await server.answer('one', { name: 'Ada' }), { said: 'Hello Ada' })
+    assert.equal(pick((await server.call('GET', '/v1/swarms/one')).body, ['definition']).definition, moduleSwarm('one', './hello.mjs'))
+
+    assert.equal(pick((await server.call('POST', '/v1/swarms/one/pause')).body, ['state']).state, 'paused')
+    const refused = await server.ask('one', { name: 'Ada' })
+    assert.equal(refused.status, 503)
+    assert.match(pick(await refused.json(), ['detail']).detail as string, /one is paused/)
+    assert.equal((await server.call('GET', '/readyz')).status, 200)
+    assert.equal(pick((await server.call('POST', '/v1/swarms/one/resume')).body, ['state']).state, 'running')
+    assert.deepEqual(await server.answer('one', { name: 'Bo' }), { said: 'Hello Bo' })
+
+    assert.deepEqual(await server.call('DELETE', '/v1/swarms/one'), { status: 204, body: null })
+    assert.equal((await server.ask('one', { name: 'Ada' })).status, 404)
+    assert.equal((await server.call('GET', '/v1/swarms/one')).status, 404)
+  })
+
+  it('refuses a swarm with mistakes, and names each with its line and column', async () => {
+    const { status, body } = await server.call('POST', '/v1/swarms', 'name: bad\nbees:\n  - {name: a, type: respnd}\n')
+    assert.equal(status, 400)
+    assert.deepEqual(pick(body, ['code', 'mistakes']), {
+      code: 'WAGGLE_INVALID_SWARM',
+      mistakes: [
+        {
+          file: 'swarm.yaml',
+          line: 3,
+          column: 21,
+          code: 'WAGGLE_SWARM_MISTAKE',
+          message: 'there is no bee type respnd',
+          next: 'did you mean respond?',
+        },
+      ],
+    })
+  })
+
+  it('validates a swarm as the command does, and creates nothing', async () => {
+    const good = await server.call('POST', '/v1/swarms/validate', moduleSwarm('seen', './hello.mjs'))
+    assert.deepEqual(pick(good.body, ['valid', 'name', 'bees', 'mistakes']), { valid: true, name: 'seen', bees: 3, mistakes: [] })
+    const wrong = await server.call('POST', '/v1/swarms/validate?file=my.yaml', moduleSwarm('seen', './missing.mjs'))
+    const { valid, mistakes } = pick(wrong.body, ['valid', 'mistakes'])
+    assert.equal(valid, false)
+    assert.deepEqual(pick((mistakes as unknown[])[0], ['file', 'line']), { file: 'my.yaml', line: 4 })
+    assert.deepEqual((await server.call('GET', '/v1/swarms')).body, [])
+  })
+
+  it('keeps nothing of a swarm whose bee cannot be opened', async () => {
+    const { status, body } = await server.call('POST', '/v1/swarms', moduleSwarm('broken', './broken.mjs'))
+    assert.equal(status, 422)
+    assert.equal(pick(body, ['code']).code, 'WAGGLE_SWARM_NOT_STARTED')
+    assert.deepEqual((await server.call('GET', '/v1/swarms')).body, [])
+    assert.equal((await server.ask('broken', {})).status, 404)
+  })
+
+  it('refuses a second swarm of the same name, and a gateway that another swarm has', async () => {
+    await server.call('POST', '/v1/swarms', moduleSwarm('taken', './hello.mjs'))
+    assert.equal((await server.call('POST', '/v1/swarms', moduleSwarm('taken', './hello.mjs'))).status, 409)
+    const other = await server.call('POST', '/v1/swarms', moduleSwarm('taken', './hello.mjs').replace('name: taken\n', 'name: other\n'))
+    assert.equal(other.status, 400)
+    assert.match(JSON.stringify(other.body), /has a gateway named taken too/)
+    await server.call('DELETE', '/v1/swarms/taken')
+  })
+
+  for (const [how, file] of [
+    ['an absolute path', '/etc/hostname'],
+    ['a path that climbs out', '../../../../etc/hostname'],
+    ['a link that leads out', './link'],
+    ['a file: address', 'file:///etc/hostname'],
+  ] as const) {
+    it(`refuses a file outside of its directory that is named by ${how}`, async () => {
+      if (file === './link') symlinkSync('/etc/hostname', join(server.root, 'link'))
+      const { status, body } = await server.call('POST', '/v1/swarms', moduleSwarm('out', file))
+      assert.equal(status, 422)
+      assert.doesNotMatch(JSON.stringify(body), new RegExp(server.root))
+    })
+  }
+
+  it('refuses a directory outside of its own for relative paths', async () => {
+    for (const directory of ['..', '/etc', 'nowhere'])
+      assert.equal(
+        (await server.call('POST', `/v1/swarms?directory=${encodeURIComponent(directory)}`, moduleSwarm('out', './hello.mjs'))).status,
+        422,
+      )
+  })
+
+  it('takes relative paths from the directory that the call names', async () => {
+    server.write('inner/own.mjs', greet('Inner'))
+    assert.equal((await server.call('POST', '/v1/swarms?directory=inner', moduleSwarm('inner', './own.mjs'))).status, 201)
+    assert.deepEqual(await server.answer('inner', { name: 'Ada' }), { said: 'Inner Ada' })
+    await server.call('DELETE', '/v1/swarms/inner')
+  })
+
+  it('takes a swarm as JSON', async () => {
+    const swarm = {
+      name: 'json',
+      bees: [
+        { name: 'entrance', type: 'gateway-input', spec: { name: 'json' } },
+        { name: 'work', type: 'module', input: { name: 'entrance' }, spec: { file: './hello.mjs' } },
+        { name: 'answer', type: 'respond', input: { name: 'work' } },
+      ],
+    }
+    assert.equal((await server.call('POST', '/v1/swarms', JSON.stringify(swarm, null, 2))).status, 201)
+    assert.deepEqual(await server.answer('json', { name: 'Ada' }), { said: 'Hello Ada' })
+    await server.call('DELETE', '/v1/swarms/json')
+  })
+
+  it('shows the bees of a swarm with the counts of their calls', async () => {
+    await server.call('POST', '/v1/swarms', moduleSwarm('counted', './hello.mjs'))
+    await server.answer('counted', { name: 'Ada' })
+    const bees = (await server.call('GET', '/v1/swarms/counted/bees')).body as { readonly name: string }[]
+    assert.deepEqual(
+      bees.map(({ name }) => name),
+      ['entrance', 'work', 'answer'],
+    )
+    const work = await server.call('GET', '/v1/swarms/counted/bees/work')
+    assert.deepEqual(pick(work.body, ['type', 'results_total', 'failed_total']), { type: 'module', results_total: 1, failed_total: 0 })
+    assert.equal((await server.call('GET', '/v1/swarms/counted/bees/wrk')).status, 404)
+    await server.call('DELETE', '/v1/swarms/counted')
+  })
+
+  it('describes its routes in OpenAPI', async () => {
+    const { paths } = pick((await server.call('GET', '/openapi.json')).body, ['paths'])
+    for (const path of ['/v1/swarms', '/v1/swarms/{swarm}', '/v1/swarms/validate', '/v1/swarms/{swarm}/pause'])
+      assert.ok(Object.hasOwn(paths as object, path), path)
+  })
+})
+
+describe('A server that starts again', () => {
+  it('runs the swarms that it had, in the version and the state that they had', async () => {
+    await using server = await ServerHere.open()
+    server.write('hello.mjs', greet('Hello'))
+    for (const name of ['kept', 'paused', 'gone']) await server.call('POST', '/v1/swarms', moduleSwarm(name, './hello.mjs'))
+    await server.call('POST', '/v1/swarms/paused/pause')
+    await server.call('DELETE', '/v1/swarms/gone')
+    await server.stop()
+    await server.start()
+    const rows = (await server.call('GET', '/v1/swarms')).body as readonly object[]
+    assert.deepEqual(
+      rows.map((row) => pick(row, ['name', 'state', 'version'])),
+      [
+        { name: 'kept', state: 'running', version: 1 },
+        { name: 'paused', state: 'paused', version: 1 },
+      ],
+    )
+    assert.deepEqual(await server.answer('kept', { name: 'Ada' }), { said: 'Hello Ada' })
+    assert.equal((await server.ask('paused', { name: 'Ada' })).status, 503)
+  })
+
+  it('lists a swarm that cannot start any more with its error, and runs the others', async () => {
+    await using server = await ServerHere.open()
+    server.write('hello.mjs', greet('Hello'))
+    server.write('lost.mjs', greet('Lost'))
+    await server.call('POST', '/v1/swarms', moduleSwarm('well', './hello.mjs'))
+    await server.call('POST', '/v1/swarms', moduleSwarm('lost', './lost.mjs'))
+    await server.stop()
+    server.write('lost.mjs', 'not a module')
+    await server.start()
+    const lost = await server.call('GET', '/v1/swarms/lost')
+    assert.equal(pick(lost.body, ['state']).state, 'failed')
+    assert.equal(pick(pick(lost.body, ['error']).error, ['code']).code, 'WAGGLE_SWARM_NOT_STARTED')
+    assert.equal((await server.ask('lost', {})).status, 503)
+    assert.deepEqual(await server.answer('well', { name: 'Ada' }), { said: 'Hello Ada' })
+    assert.equal((await server.call('GET', '/readyz')).status, 200)
+  })
+})
+
+/** These members of an object. */
+function pick(value: unknown, names: readonly string[]): Record<string, unknown> {
+  return Object.fromEntries(names.map((name) => [name, Reflect.get(value as object, name)]))
+}

@@ -1,0 +1,158 @@
+import assert from 'node:assert/strict'
+import { after, before, describe, it } from 'node:test'
+import { moduleSwarm, ServerHere } from '../../support/server-here.ts'
+
+/** Two bees in a row, which both say their version. A request whose bees are of two versions shows it. */
+const chain = (name: string, version: string) => `name: ${name}
+bees:
+  - {name: entrance, type: gateway-input, spec: {name: ${name}}}
+  - {name: first, type: module, input: {name: entrance}, spec: {file: ./${version}.mjs, bee: first}}
+  - {name: second, type: module, input: {name: first}, spec: {file: ./${version}.mjs, bee: second}}
+  - {name: answer, type: respond, input: {name: second}}
+`
+const steps = (version: string) => `
+const later = (value) => new Promise((settle) => setTimeout(settle, 5, value))
+export const first = ({ number }) => later({ number, first: '${version}' })
+export const second = (input) => later({ ...input, second: '${version}' })
+`
+
+interface Row {
+  readonly state: string
+  readonly version: number
+  readonly changed: boolean
+  readonly error: { readonly code: string } | null
+}
+
+describe('An update of a swarm that runs', () => {
+  let server: ServerHere
+  before(async () => {
+    server = await ServerHere.open()
+    for (const version of ['one', 'two']) server.write(`${version}.mjs`, steps(version))
+    server.write('broken.mjs', 'export default 5\n')
+    await server.call('POST', '/v1/swarms', chain('busy', 'one'))
+  })
+  after(() => server[Symbol.asyncDispose]())
+  const put = async (name: string, text: string, query = '') => {
+    const { status, body } = await server.call('PUT', `/v1/swarms/${name}${query}`, text)
+    return { status, ...(body as Row & { readonly code: string }) }
+  }
+
+  it('changes nothing with the same text', async () => {
+    const { status, changed, version } = await put('busy', chain('busy', 'one'))
+    assert.deepEqual({ status, changed, version }, { status: 200, changed: false, version: 1 })
+  })
+
+  it('answers every request under load, each by the bees of one version alone', async () => {
+    const answers: { readonly number: number; readonly first: string; readonly second: string }[] = []
+    let isOver = false
+    const caller = async (from: number) => {
+      for (let number = from; !isOver || number === from; number += 10) {
+        const response = await server.ask('busy', { number })
+        assert.equal(response.status, 200, await response.clone().text())
+        const answer = (await response.json()) as (typeof answers)[number]
+        assert.equal(answer.number, number)
+        answers.push(answer)
+      }
+    }
+    const callers = Array.from({ length: 10 }, (_, from) => caller(from))
+    while (answers.length < 20) await new Promise((settle) => setTimeout(settle, 5))
+    const updated = await put('busy', chain('busy', 'two'))
+    const atUpdate = answers.length
+    while (answers.length < atUpdate + 20) await new Promise((settle) => setTimeout(settle, 5))
+    isOver = true
+    await Promise.all(callers)
+    assert.deepEqual({ status: updated.status, version: updated.version, changed: updated.changed }, { status: 200, version: 2, changed: true })
+    assert.deepEqual(new Set(answers.map(({ first, second }) => `${first} ${second}`)), new Set(['one one', 'two two']))
+  })
+
+  it('leaves the older version at work if the newer one cannot open, and shows the error', async () => {
+    const text = chain('busy', 'two').replace('./two.mjs, bee: second', './broken.mjs')
+    const failed = await put('busy', text)
+    assert.deepEqual({ status: failed.status, code: failed.code }, { status: 422, code: 'WAGGLE_SWARM_NOT_STARTED' })
+    assert.deepEqual(await server.answer('busy', { number: 1 }), { number: 1, first: 'two', second: 'two' })
+    const row = (await server.call('GET', '/v1/swarms/busy')).body as Row
+    assert.deepEqual(
+      { state: row.state, version: row.version, code: row.error?.code },
+      { state: 'running', version: 2, code: 'WAGGLE_SWARM_NOT_STARTED' },
+    )
+  })
+
+  it('is refused while another one is under way', async () => {
+    const both = await Promise.all([put('busy', chain('busy', 'one')), put('busy', `${chain('busy', 'one')}# again\n`)])
+    assert.deepEqual(both.map(({ status }) => status).sort(), [200, 409])
+    assert.equal(both.find(({ status }) => status === 409)?.code, 'WAGGLE_SWARM_BUSY')
+  })
+
+  it('can be taken back, and the version before it is a new version', async () => {
+    const { version } = (await server.call('GET', '/v1/swarms/busy')).body as Row
+    const back = (await server.call('POST', '/v1/swarms/busy/rollback')).body as Row
+    assert.equal(back.version, version + 1)
+    assert.deepEqual(await server.answer('busy', { number: 1 }), { number: 1, first: 'two', second: 'two' })
+    const first = (await server.call('POST', '/v1/swarms/busy/rollback?version=1')).body as Row
+    assert.equal(first.version, version + 2)
+    assert.deepEqual(await server.answer('busy', { number: 1 }), { number: 1, first: 'one', second: 'one' })
+    assert.equal((await server.call('POST', '/v1/swarms/busy/rollback?version=99')).status, 404)
+  })
+
+  it('adds and removes bees without doing earlier requests again', async () => {
+    server.write('count.mjs', 'let calls = 0\nexport default (input) => ({ ...input, calls: ++calls })\n')
+    const counted = (bees: string, last: string) => `name: grown
+bees:
+  - {name: entrance, type: gateway-input, spec: {name: grown}}
+  - {name: first, type: module, input: {name: entrance}, spec: {file: ./one.mjs, bee: first}}
+${bees}  - {name: answer, type: respond, input: {name: ${last}}}
+`
+    await put('grown', counted('', 'first'))
+    for (let number = 0; number < 5; number++) await server.answer('grown', { number })
+    await put('grown', counted('  - {name: count, type: module, input: {name: first}, spec: {file: ./count.mjs}}\n', 'count'))
+    assert.deepEqual(await server.answer('grown', { number: 9 }), { number: 9, first: 'one', calls: 1 })
+    await put('grown', counted('', 'first'))
+    assert.deepEqual(await server.answer('grown', { number: 10 }), { number: 10, first: 'one' })
+    await put('grown', counted('  - {name: count, type: module, input: {name: first}, spec: {file: ./count.mjs}}\n', 'count'))
+    assert.deepEqual(await server.answer('grown', { number: 11 }), { number: 11, first: 'one', calls: 2 })
+  })
+
+  it('gives a request that comes again under its idempotency key the answer of the older version', async () => {
+    await put('same', chain('same', 'one'))
+    const headers = { 'idempotency-key': 'k' }
+    const before = await (await server.ask('same', { number: 1 }, headers)).json()
+    await put('same', chain('same', 'two'))
+    assert.deepEqual(await (await server.ask('same', { number: 1 }, headers)).json(), before)
+    assert.deepEqual(await server.answer('same', { number: 2 }), { number: 2, first: 'two', second: 'two' })
+  })
+
+  it('runs the changed code of a module whose path is the same', async () => {
+    server.write('edited.mjs', 'export default () => 1\n')
+    await put('edited', moduleSwarm('edited', './edited.mjs'))
+    assert.equal(await server.answer('edited', {}), 1)
+    server.write('edited.mjs', 'export default () => 22\n')
+    await put('edited', `${moduleSwarm('edited', './edited.mjs')}# edited\n`)
+    assert.equal(await server.answer('edited', {}), 22)
+  })
+
+  it('needs a word if it gives up state', async () => {
+    server.write('total.mjs', totals)
+    const counting = (file: string, bee: string) => `name: state
+bees:
+  - {name: entrance, type: gateway-input, spec: {name: state}}
+  - {name: ${bee}, type: streams, input: {name: entrance}, spec: {file: ${file}}}
+  - {name: answer, type: respond, input: {name: ${bee}}}
+`
+    const made = await put('state', counting('./total.mjs', 'total'))
+    assert.equal(made.status, 201, JSON.stringify(made))
+    const plain = moduleSwarm('state', './edited.mjs')
+    const compared = (await server.call('POST', '/v1/swarms/state/compare', plain)).body as { readonly needs_accept: string[]; readonly bees: object }
+    assert.deepEqual(compared.bees, { added: ['work'], removed: ['total'], changed: ['answer'] })
+    assert.match(compared.needs_accept.join(), /the state [^ ]+ is given up/)
+    assert.deepEqual(pickStatus(await put('state', plain)), { status: 409, code: 'WAGGLE_UPDATE_NEEDS_ACCEPT' })
+    assert.equal((await put('state', plain, '?accept=true')).status, 200)
+  })
+})
+
+const pickStatus = ({ status, code }: { readonly status: number; readonly code: string }) => ({ status, code })
+
+/** Counts requests by the name in them. */
+const totals = `export default {
+  connect: (input) => input.selectKey((_, value) => value.name ?? '').groupByKey().count().toStream(),
+}
+`

@@ -1,0 +1,94 @@
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { dirname, join } from 'node:path'
+import { Beekeeper } from '../../ops/beekeeper/beekeeper.ts'
+import { loadConfig } from '../../ops/config/config.ts'
+import type { Env } from './swarm-here.ts'
+
+/** A server in this process, as `waggle serve` starts it in a directory of its own. It can be stopped and started again. */
+export class ServerHere {
+  /** The directory in which the server was started. */
+  readonly root: string
+  /** Lines that it has logged. */
+  readonly said: string[] = []
+  readonly #env: Env
+  #beekeeper: Beekeeper | null = null
+
+  private constructor(root: string, env: Env) {
+    this.root = root
+    this.#env = env
+  }
+
+  static async open(env: Env = {}): Promise<ServerHere> {
+    const server = new ServerHere(mkdtempSync(join(tmpdir(), 'waggle-server-')), env)
+    await server.start()
+    return server
+  }
+
+  async start(): Promise<void> {
+    const env = {
+      WAGGLE_HTTP_PORT: '0',
+      WAGGLE_CLICKHOUSE_PORT: '0',
+      WAGGLE_DATA_DIR: join(this.root, 'data'),
+      WAGGLE_SHUTDOWN_SECONDS: '1',
+      ...this.#env,
+    }
+    this.#beekeeper = await Beekeeper.open({
+      settings: loadConfig({ directories: [this.root], env }).settings,
+      swarms: [],
+      server: { root: this.root, env },
+      say: (_, level, message) => void this.said.push(`${level} ${message}`),
+      onProgress: () => {},
+    })
+  }
+
+  async stop(): Promise<void> {
+    await this.#beekeeper?.close()
+    this.#beekeeper = null
+  }
+
+  get url(): string {
+    return this.#beekeeper?.url ?? ''
+  }
+
+  /** Writes a file below the server's directory. */
+  write(path: string, content: string): void {
+    mkdirSync(dirname(join(this.root, path)), { recursive: true })
+    writeFileSync(join(this.root, path), content)
+  }
+
+  /** Calls the API. A text is sent as it is, and an answer without a body is null. */
+  async call(method: string, path: string, body?: string): Promise<{ readonly status: number; readonly body: unknown }> {
+    const response = await fetch(`${this.url}${path}`, { method, ...(body === undefined ? {} : { body }) })
+    const text = await response.text()
+    return { status: response.status, body: text === '' ? null : (JSON.parse(text) as unknown) }
+  }
+
+  ask(gateway: string, input: unknown, headers: Env = {}): Promise<Response> {
+    return fetch(`${this.url}/v1/gateways/${gateway}/request`, {
+      method: 'POST',
+      body: JSON.stringify(input),
+      headers: { 'content-type': 'application/json', ...headers },
+    })
+  }
+
+  /** The answer of a gateway as JSON. */
+  async answer(gateway: string, input: unknown): Promise<unknown> {
+    return (await this.ask(gateway, input)).json()
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.stop()
+    rmSync(this.root, { recursive: true, force: true })
+  }
+}
+
+/** The text of a swarm of one module bee, which answers at the gateway of the swarm's name. */
+export function moduleSwarm(name: string, file: string): string {
+  return `name: ${name}
+bees:
+  - {name: entrance, type: gateway-input, spec: {name: ${name}}}
+  - {name: work, type: module, input: {name: entrance}, spec: {file: ${file}}}
+  - {name: answer, type: respond, input: {name: work}}
+`
+}

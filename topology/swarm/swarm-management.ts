@@ -1,0 +1,145 @@
+/** The swarms of a server as an operator sees them. */
+export interface SwarmManagement {
+  list(): readonly SwarmRow[]
+  /** Throws WAGGLE_UNKNOWN_SWARM. */
+  get(name: string): SwarmDetail
+  /** Checks a definition with the models, modules and programs of this machine. Throws WAGGLE_INVALID_SWARM with every mistake. */
+  validate(definition: SwarmText): Promise<SwarmFindings>
+  /**
+   * Starts a swarm, and settles when it answers requests and its definition is durable. Throws WAGGLE_INVALID_SWARM, WAGGLE_SWARM_EXISTS,
+   * WAGGLE_SWARM_NOT_STARTED.
+   */
+  create(definition: SwarmText): Promise<SwarmRow>
+  /**
+   * Replaces a swarm by a new version, or creates it. The same text again changes nothing. Throws WAGGLE_SWARM_BUSY if another change of it is under way, WAGGLE_UPDATE_NEEDS_ACCEPT,
+   * and WAGGLE_UPDATE_TIMEOUT or WAGGLE_SWARM_NOT_STARTED if the older version goes on.
+   */
+  update(name: string, definition: SwarmText, options?: UpdateOptions): Promise<UpdatedSwarm>
+  /** Compares a definition with the version that runs. Nothing changes. */
+  compare(name: string, definition: SwarmText): Promise<SwarmDifference>
+  /** Makes an earlier version the newest one. Throws WAGGLE_UNKNOWN_VERSION, and what `update` throws. */
+  rollback(name: string, version: number | null, options?: UpdateOptions): Promise<UpdatedSwarm>
+  /** Lets a swarm take no more requests, and stops it when it has finished those that it has, or after some seconds. */
+  pause(name: string): Promise<SwarmRow>
+  /** Starts a paused swarm, or one that failed to start. */
+  resume(name: string): Promise<SwarmRow>
+  /** Stops a swarm and forgets it. Its topics and state stay, unless `purge` is set. */
+  remove(name: string, options?: { readonly purge?: boolean }): Promise<void>
+  bees(name: string): readonly BeeRow[]
+  /** Throws WAGGLE_UNKNOWN_BEE. */
+  bee(name: string, bee: string): BeeRow
+  /** The last lines of a bee in the log of this process, the oldest first. */
+  beeLog(name: string, bee: string, after: number): readonly BeeLine[]
+}
+
+export interface UpdateOptions {
+  /** True: differences that give up state or change partitions are wanted. */
+  readonly accept?: boolean
+}
+
+/** A swarm file as a text, YAML or JSON. */
+export interface SwarmText {
+  readonly text: string
+  /** The name of the file in messages. */
+  readonly file: string
+  /** The directory of relative paths; null: the directory in which the server was started. */
+  readonly directory: string | null
+}
+
+export const swarmStates = ['starting', 'running', 'updating', 'paused', 'failed', 'stopping'] as const
+
+export interface SwarmRow {
+  readonly name: string
+  readonly state: (typeof swarmStates)[number]
+  /** Counts from 1. Null for a swarm of a file that the process was given. */
+  readonly version: number | null
+  /** `api`: it was created at the server. `file`: the process was started with its file. */
+  readonly source: 'api' | 'file'
+  readonly gateways: readonly string[]
+  readonly bees: number
+  /** Epoch milliseconds; null for a swarm of a file. */
+  readonly created_at: number | null
+  readonly updated_at: number | null
+  /** The reason why it did not start, or why its last update failed. */
+  readonly error: SwarmFailure | null
+}
+
+export interface SwarmFailure {
+  readonly code: string
+  readonly detail: string
+  readonly next: string
+}
+
+export interface SwarmDetail extends SwarmRow {
+  /** The text of its file. */
+  readonly definition: string
+  readonly versions: readonly SwarmVersionRow[]
+}
+
+export interface SwarmVersionRow {
+  readonly version: number
+  readonly created_at: number
+  readonly current: boolean
+}
+
+export interface UpdatedSwarm extends SwarmRow {
+  /** False if the definition was the same as before. */
+  readonly changed: boolean
+}
+
+export interface SwarmFindings {
+  readonly name: string
+  readonly bees: number
+  readonly warnings: readonly SwarmMistake[]
+}
+
+/** A mistake with its place, as `waggle validate --json` prints it. */
+export interface SwarmMistake {
+  readonly file: string | null
+  readonly line: number | null
+  readonly column: number | null
+  readonly code: string
+  readonly message: string
+  readonly next: string
+}
+
+/** The effects of an edit, before anything moves. */
+export interface SwarmDifference {
+  readonly swarm: string
+  readonly version: number | null
+  readonly bees: Changes
+  readonly gateways: Changes
+  readonly topics: Changes
+  readonly stores: Changes
+  /** Effects that need `accept`. */
+  readonly needs_accept: readonly string[]
+}
+
+export interface Changes {
+  readonly added: readonly string[]
+  readonly removed: readonly string[]
+  readonly changed: readonly string[]
+}
+
+export interface BeeRow {
+  readonly swarm: string
+  readonly name: string
+  readonly type: string
+  readonly inputs: readonly string[]
+  readonly state: SwarmRow['state']
+  /** Rows since the start of this process, by their end. */
+  readonly results_total: number
+  readonly refused_total: number
+  readonly failed_total: number
+  readonly calls_total: number
+  /** The mean time of a call; null without a call. */
+  readonly mean_call_seconds: number | null
+}
+
+export interface BeeLine {
+  /** Rises by 1 from line to line of a process. */
+  readonly sequence: number
+  readonly time: number
+  readonly level: string
+  readonly message: string
+}
