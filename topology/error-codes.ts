@@ -860,6 +860,24 @@ export const errorCodes = {
     meaning: 'The token of a request does not allow this.',
     next: 'Use a token with the scope that the message names.',
   },
+  WAGGLE_SECRETS_DAMAGED: {
+    status: 500,
+    exit: 1,
+    meaning: 'The file `secrets.json` of the data directory is not a store of secrets.',
+    next: 'Restore the file from a copy, or delete it and set the secrets again.',
+  },
+  WAGGLE_SECRETS_NOT_ENCRYPTED: {
+    status: 409,
+    exit: 1,
+    meaning: 'A secret cannot be stored, because there is no key to encrypt it with.',
+    next: 'Set `WAGGLE_SECRETS_KEY_FILE` or `WAGGLE_SECRETS_KEY`.',
+  },
+  WAGGLE_SECRET_INVALID: {
+    status: 400,
+    exit: 1,
+    meaning: 'A secret to store has a name or a value that cannot be.',
+    next: 'Correct what the message names.',
+  },
   WAGGLE_SECRET_UNREADABLE: {
     status: 500,
     exit: 1,
@@ -1050,6 +1068,12 @@ export const errorCodes = {
     exit: 1,
     meaning: 'There is no request with this id, or it is older than answers are kept.',
     next: 'Correct the id.',
+  },
+  WAGGLE_UNKNOWN_SECRET: {
+    status: 404,
+    exit: 1,
+    meaning: 'No secret of this name is stored here.',
+    next: 'See `waggle secrets list`.',
   },
   WAGGLE_UNKNOWN_TOKEN: {
     status: 404,

@@ -19,6 +19,7 @@ import { WaggleError } from '../../topology/waggle-error.ts'
 import { ServerTokens } from '../access/server-tokens.ts'
 import type { Config } from '../config/config.ts'
 import type { Settings } from '../config/settings.ts'
+import { storedSecrets } from '../config/stored-secrets.ts'
 import { LogManagement } from '../inspection/log-management.ts'
 import { removeAddress, writeAddress } from '../inspection/process-address.ts'
 import { RequestTraces } from '../inspection/request-traces.ts'
@@ -131,6 +132,7 @@ export class Beekeeper {
 
   async #open(): Promise<void> {
     const { settings, say } = this.#options
+    storedSecrets(settings).renew()
     refuseBeyondLoopback(settings.host, this.#tokens)
     if (!isLoopback(settings.host))
       say('gateway', 'warn', `listening on ${settings.host} without TLS: whoever reads the network reads tokens, inputs and answers`)
@@ -241,6 +243,7 @@ export class Beekeeper {
       events: new LiveRequestEvents({ log, clock: systemClock, plans, traces: new RequestTraces({ log, clock: systemClock, plans }) }),
       callers: this.#tokens,
       tokens: this.#tokens,
+      secrets: storedSecrets(settings),
       clock: systemClock,
       random,
       idSecret: await idSecretOf(log, { clock: systemClock, random }),

@@ -19,6 +19,8 @@ export interface Settings {
   readonly model_memory_bytes: number | null
   readonly http_call_hosts: string | null
   readonly secrets_dir: string | null
+  readonly secrets_key: string | null
+  readonly secrets_key_file: string | null
   readonly clickhouse_url: string | null
   readonly clickhouse_port: number
   readonly schema_registry_url: string | null
@@ -178,6 +180,22 @@ export const settings: readonly Setting[] = [
     schema: Type.String({ minLength: 1 }),
     default: null,
     about: 'A folder with a file for each secret, as Docker and Kubernetes mount them. A variable WAGGLE_SECRET_<NAME> wins over the file NAME.',
+  },
+  {
+    key: 'secrets_key',
+    variable: 'WAGGLE_SECRETS_KEY',
+    schema: Type.String({ minLength: 1 }),
+    default: null,
+    isSecret: true,
+    about:
+      'Key that encrypts the secrets of `waggle secrets set`: 32 bytes in base64 or hexadecimal. Several with commas: the first encrypts, all decrypt.',
+  },
+  {
+    key: 'secrets_key_file',
+    variable: 'WAGGLE_SECRETS_KEY_FILE',
+    schema: Type.String({ minLength: 1 }),
+    default: null,
+    about: 'A file with such keys, one a line, the newest first.',
   },
   {
     key: 'clickhouse_url',

@@ -11,16 +11,19 @@ export interface Server {
 export interface ServerCall {
   readonly method: string
   readonly path: string
-  /** Sent as JSON. Undefined: no body. */
+  /** Sent as JSON. */
   readonly body?: unknown
+  /** Sent as it is, in place of `body`. */
+  readonly text?: string
   readonly signal?: AbortSignal
 }
 
 /** Calls a server, and returns the JSON of its answer; null for an empty one. Throws WAGGLE_UNREACHABLE, and what `problemOf` makes of a refusal. */
-export async function callServer({ url, token }: Server, { method, path, body, signal }: ServerCall): Promise<unknown> {
+export async function callServer({ url, token }: Server, { method, path, body, text, signal }: ServerCall): Promise<unknown> {
   const response = await send(url, `${url}${path}`, {
     method,
     headers: { ...bearer(token), ...(body === undefined ? {} : { 'content-type': 'application/json' }) },
+    ...(text === undefined ? {} : { body: text }),
     ...(body === undefined ? {} : { body: JSON.stringify(body) }),
     signal: signal ?? AbortSignal.timeout(answerMs),
   })

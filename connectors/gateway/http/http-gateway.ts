@@ -24,6 +24,7 @@ import { KnownMethods } from './known-methods.ts'
 import { managementRoutes } from './management-routes.ts'
 import { ProblemError, problemOf, rawProblem, sendProblem } from './problem.ts'
 import { requestRoutes } from './request-routes.ts'
+import { type SecretRegistry, secretRoutes } from './secret-routes.ts'
 import { type TokenRegistry, tokenRoutes } from './token-routes.ts'
 
 export interface HttpGatewayOptions {
@@ -36,6 +37,8 @@ export interface HttpGatewayOptions {
   readonly callers: Callers
   /** The tokens that operators manage. Undefined: there are no such routes. */
   readonly tokens?: TokenRegistry
+  /** The stored secrets that operators manage. Undefined: there are no such routes. */
+  readonly secrets?: SecretRegistry
   readonly clock: Clock
   readonly random: Random
   /** The secret for deriving request ids. */
@@ -222,9 +225,10 @@ async function httpGateway(options: HttpGatewayOptions, bodies: BodyLimits): Pro
     if (events !== undefined) eventRoutes(scope, { requests, events, clock })
     healthRoutes(scope, options)
   })
-  const { management, tokens } = options
+  const { management, tokens, secrets } = options
   if (management !== undefined) await app.register(async (scope) => managementRoutes(scope, management))
   if (tokens !== undefined) await app.register(async (scope) => tokenRoutes(scope, tokens, bodies))
+  if (secrets !== undefined) await app.register(async (scope) => secretRoutes(scope, secrets, bodies))
   await app.ready()
   return app
 }

@@ -1,10 +1,13 @@
 import assert from 'node:assert/strict'
+import { randomBytes } from 'node:crypto'
 import { once } from 'node:events'
 import { existsSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs'
 import { createServer } from 'node:http'
 import { tmpdir } from 'node:os'
 import { join, resolve } from 'node:path'
 import { openEmbeddedLog } from '../../../connectors/log/embedded/embedded-log.ts'
+import { EncryptedSecrets } from '../../../connectors/secrets/encrypted-secrets.ts'
+import { SecretKeys } from '../../../connectors/secrets/secret-keys.ts'
 import { systemClock } from '../../../connectors/system/system-clock.ts'
 import { MeasuredProgram } from '../../../ops/bench/measured-program.ts'
 import { smallModel } from '../../../ops/bench/small-model.ts'
@@ -170,11 +173,26 @@ export const embeddedFlips = {
   async secrets_dir() {
     await using directory = temporaryDirectory()
     writeFileSync(join(directory.path, 'KEY'), 'honey\n')
-    const program = `console.log('{"waggle":1}'); require('readline').createInterface(process.stdin).on('line', (line) => console.log(JSON.stringify({ id: JSON.parse(line).id, json: process.env.KEY.length })))`
-    const bees = `  - {name: model, type: container, input: {name: entrance}, spec: {command: [node, -e, ${JSON.stringify(program)}], env: {KEY: "{{ secrets.KEY }}"}}}\n${answer}`
-    await using swarm = await SwarmHere.open({ WAGGLE_SECRETS_DIR: directory.path }, { bees })
+    await using swarm = await SwarmHere.open({ WAGGLE_SECRETS_DIR: directory.path }, { bees: keyReader })
     assert.equal(await (await swarm.ask({})).json(), 'honey'.length)
-    await assert.rejects(SwarmHere.open({}, { bees }), /there is no secret KEY; Set WAGGLE_SECRET_KEY\./)
+    await assert.rejects(SwarmHere.open({}, { bees: keyReader }), /there is no secret KEY; Set WAGGLE_SECRET_KEY\./)
+  },
+
+  async secrets_key() {
+    const key = randomBytes(32).toString('base64')
+    await using stored = storedKey(key)
+    assert.equal(await keyLength({ WAGGLE_DATA_DIR: stored.path, WAGGLE_SECRETS_KEY: key }), 'honey'.length)
+    await assert.rejects(keyLength({ WAGGLE_DATA_DIR: stored.path }), /the secret KEY cannot be decrypted/)
+  },
+
+  async secrets_key_file() {
+    const [older, newer] = [randomBytes(32).toString('hex'), randomBytes(32).toString('base64')]
+    await using stored = storedKey(older)
+    const file = join(stored.path, 'keys')
+    for (const keys of [`${newer}\n${older}\n`, newer]) {
+      writeFileSync(file, keys)
+      assert.equal(await keyLength({ WAGGLE_DATA_DIR: stored.path, WAGGLE_SECRETS_KEY_FILE: file }), 'honey'.length)
+    }
   },
 
   async clickhouse_url() {
@@ -323,6 +341,21 @@ export const embeddedFlips = {
   },
 } as const satisfies { readonly [key in keyof Settings]?: Flip }
 
+/** A data directory with a stored secret. */
+function storedKey(key: string) {
+  const directory = temporaryDirectory()
+  new EncryptedSecrets(directory.path, SecretKeys.parse(key)).set('KEY', 'honey')
+  return directory
+}
+
+/** The length of the secret KEY, as a program gets it that a swarm runs with these settings. */
+async function keyLength(env: Env): Promise<unknown> {
+  await using swarm = await SwarmHere.open(env, { bees: keyReader })
+  return (await swarm.ask({})).json()
+}
+
+const keyProgram = `console.log('{"waggle":1}'); require('readline').createInterface(process.stdin).on('line', (line) => console.log(JSON.stringify({ id: JSON.parse(line).id, json: process.env.KEY.length })))`
+
 const askingToken = 'asker=asker-0123456789:ask:*'
 
 /** The statuses without a token, and with that of `askingToken`. */
@@ -347,6 +380,7 @@ async function modelServer() {
 
 const model = '  - {name: model, type: tensor-rt, input: {name: entrance}, spec: {model: ./small.onnx, labels: [no, yes]}}'
 const answer = '  - {name: answer, type: respond, input: {name: model}}'
+const keyReader = `  - {name: model, type: container, input: {name: entrance}, spec: {command: [node, -e, ${JSON.stringify(keyProgram)}], env: {KEY: "{{ secrets.KEY }}"}}}\n${answer}`
 const saving = {
   bees: `${model}\n${answer}\n  - {name: save, type: save-to-database, input: {name: model}, spec: {table: rows}}`,
   files: { 'small.onnx': smallModel({ features: 4, labels: 2 }) },
