@@ -987,6 +987,12 @@ export const errorCodes = {
     meaning: 'A broker refuses the time of a record.',
     next: 'Correct the clock of this machine or the time of the record, or the topic’s bounds for times.',
   },
+  WAGGLE_TLS: {
+    status: 500,
+    exit: 1,
+    meaning: 'The files of the server’s certificate cannot be used.',
+    next: 'Set `WAGGLE_TLS_CERT` and `WAGGLE_TLS_KEY` to PEM files that belong together.',
+  },
   WAGGLE_TOKENS_DAMAGED: {
     status: 500,
     exit: 1,

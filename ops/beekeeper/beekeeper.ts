@@ -6,6 +6,7 @@ import { type EmbeddedClickHouse, startEmbeddedClickHouse } from '../../connecto
 import { Repairs } from '../../connectors/clickhouse/repairs.ts'
 import { freshId } from '../../connectors/gateway/fresh-id.ts'
 import { type HttpGateway, openHttpGateway } from '../../connectors/gateway/http/http-gateway.ts'
+import { TlsFiles } from '../../connectors/http/tls-files.ts'
 import { checkDataFormat } from '../../connectors/system/data-format.ts'
 import { FileFlightRecorder } from '../../connectors/system/flight-recorder.ts'
 import { processHeap } from '../../connectors/system/process-heap.ts'
@@ -134,7 +135,7 @@ export class Beekeeper {
     const { settings, say } = this.#options
     storedSecrets(settings).renew()
     refuseBeyondLoopback(settings.host, this.#tokens)
-    if (!isLoopback(settings.host))
+    if (!isLoopback(settings.host) && settings.tls_cert === null)
       say('gateway', 'warn', `listening on ${settings.host} without TLS: whoever reads the network reads tokens, inputs and answers`)
     this.#closeLater('failures', async () => this.#failures.close())
     const unwatch = watchClock(systemClock, (message) => say('clock', 'warn', message))
@@ -208,7 +209,7 @@ export class Beekeeper {
 
   /** Listens before the models have loaded, so that callers get 503 with a reason instead of no connection. */
   async #openGateway(log: Log, random: SystemRandom): Promise<void> {
-    const { settings } = this.#options
+    const { settings, say } = this.#options
     const onError = (thrown: unknown, requestId?: string) => {
       const error = WaggleError.from('WAGGLE_INTERNAL', thrown, { next: 'Report this as a bug.' })
       this.#failures.failed(error, { module: 'gateway', ...(requestId === undefined ? {} : { request_id: requestId }) })
@@ -242,6 +243,8 @@ export class Beekeeper {
       management,
       events: new LiveRequestEvents({ log, clock: systemClock, plans, traces: new RequestTraces({ log, clock: systemClock, plans }) }),
       callers: this.#tokens,
+      ...tlsOf(settings),
+      onNotice: (notice) => say('gateway', 'warn', notice),
       tokens: this.#tokens,
       secrets: storedSecrets(settings),
       clock: systemClock,
@@ -329,6 +332,10 @@ function furtherNames({ hosts }: Settings): readonly string[] {
     .split(',')
     .map((name) => name.trim())
     .filter((name) => name !== '')
+}
+
+function tlsOf({ tls_cert: cert, tls_key: key, tls_client_ca: clientCa }: Settings): { readonly tls?: TlsFiles } {
+  return cert === null || key === null ? {} : { tls: new TlsFiles({ cert, key, clientCa }) }
 }
 
 /** Throws WAGGLE_NOT_LOOPBACK for an address that other machines can reach, unless callers need a token. */

@@ -23,6 +23,7 @@ export function checkSettings(settings: Settings, settingPlace: (key: keyof Sett
       'Write debug, info, warn or error; or module=level, several with commas.',
     )
   checkHosts(settings, add)
+  checkTls(settings, add)
   checkTokens(settings, add)
   checkSecretKeys(settings, add)
   checkAllowedHosts(settings, 'model_hosts', add)
@@ -104,6 +105,18 @@ function checkHosts({ hosts }: Settings, add: Add): void {
   for (const name of hosts === null ? [] : hosts.split(',')) {
     if (/^\s*(?:[a-z0-9._-]+|\[[0-9a-f:.]+\])(?::\d{1,5})?\s*$/i.test(name)) continue
     add('hosts', `${JSON.stringify(name)} is not a name of a server`, 'Write names with commas between them, as in waggle,proxy.example:8443.')
+  }
+}
+
+function checkTls(settings: Settings, add: Add): void {
+  for (const key of ['tls_cert', 'tls_key', 'tls_client_ca'] as const) {
+    const path = settings[key]
+    if (path !== null && !isReadable(path)) add(key, `${path} cannot be read`, 'Name a PEM file that this process may read.')
+  }
+  const { tls_cert: cert, tls_key: key, tls_client_ca: clientCa } = settings
+  if ((cert === null) !== (key === null) || (cert === null && clientCa !== null)) {
+    const missing = cert === null ? 'tls_cert' : 'tls_key'
+    add(missing, `${missing} is missing: a certificate goes with its key`, 'Set WAGGLE_TLS_CERT and WAGGLE_TLS_KEY.')
   }
 }
 

@@ -7,6 +7,9 @@ export interface Settings {
   readonly http_port: number
   readonly host: string
   readonly hosts: string | null
+  readonly tls_cert: string | null
+  readonly tls_key: string | null
+  readonly tls_client_ca: string | null
   readonly tokens: string | null
   readonly tokens_file: string | null
   readonly max_connections: number | null
@@ -89,6 +92,27 @@ export const settings: readonly Setting[] = [
     schema: Type.String({ minLength: 1 }),
     default: null,
     about: 'Names of this server beside the loopback ones, such as those of a proxy, with commas between them: name, or name:port. Others get 421.',
+  },
+  {
+    key: 'tls_cert',
+    variable: 'WAGGLE_TLS_CERT',
+    schema: Type.String({ minLength: 1 }),
+    default: null,
+    about: 'File (PEM) with the certificate of this server: it then speaks HTTPS. A changed file counts for new connections within seconds.',
+  },
+  {
+    key: 'tls_key',
+    variable: 'WAGGLE_TLS_KEY',
+    schema: Type.String({ minLength: 1 }),
+    default: null,
+    about: 'File (PEM) with the key of that certificate.',
+  },
+  {
+    key: 'tls_client_ca',
+    variable: 'WAGGLE_TLS_CLIENT_CA',
+    schema: Type.String({ minLength: 1 }),
+    default: null,
+    about: 'File (PEM) with the authorities of clients. With it, a client needs a certificate beside its token.',
   },
   {
     key: 'tokens',

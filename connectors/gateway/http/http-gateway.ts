@@ -1,4 +1,5 @@
-import type { IncomingMessage, ServerResponse } from 'node:http'
+import { createServer as createHttpServer, type IncomingMessage, type ServerResponse } from 'node:http'
+import { createServer as createHttpsServer, Server as HttpsServer } from 'node:https'
 import type { Socket } from 'node:net'
 import rateLimit from '@fastify/rate-limit'
 import swagger from '@fastify/swagger'
@@ -13,6 +14,7 @@ import type { Requests } from '../../../topology/swarm/request/requests.ts'
 import { WaggleError } from '../../../topology/waggle-error.ts'
 import { type OwnNames, ownNames, siteRefusal } from '../../http/same-site.ts'
 import { securityHeaders } from '../../http/security-headers.ts'
+import type { TlsFiles } from '../../http/tls-files.ts'
 import type { Callers } from '../access/caller.ts'
 import { guardRoutes } from '../access/route-guard.ts'
 import { RequestIdentity } from '../request-identity.ts'
@@ -43,6 +45,10 @@ export interface HttpGatewayOptions {
   readonly random: Random
   /** The secret for deriving request ids. */
   readonly idSecret: Uint8Array
+  /** The certificate for HTTPS. Undefined: plain HTTP. */
+  readonly tls?: TlsFiles
+  /** Called with a line for operators, such as a certificate that cannot be read. */
+  readonly onNotice?: (notice: string) => void
   readonly host: string
   /** 0 for any free port. */
   readonly port: number
@@ -108,9 +114,11 @@ export interface CloseWithin {
 export async function openHttpGateway(options: HttpGatewayOptions): Promise<HttpGateway> {
   const bodies = new BodyLimits({ ...(options.timeLimits ?? usualTimeLimits), ...options })
   const app = await httpGateway(options, bodies)
+  const unfollow = followCertificate(app, options)
   try {
     await app.listen({ host: options.host, port: options.port })
   } catch (cause) {
+    unfollow()
     const { code, message } = cause as NodeJS.ErrnoException
     await app.close()
     throw new WaggleError(code === 'EADDRINUSE' ? 'WAGGLE_PORT_IN_USE' : 'WAGGLE_LISTEN', {
@@ -124,15 +132,20 @@ export async function openHttpGateway(options: HttpGatewayOptions): Promise<Http
   }
   let closed: Promise<void> | null = null
   return {
-    url: `http://${options.host.includes(':') ? `[${options.host}]` : options.host}:${portOf(app, options.port)}`,
+    url: `${options.tls === undefined ? 'http' : 'https'}://${options.host.includes(':') ? `[${options.host}]` : options.host}:${portOf(app, options.port)}`,
     get heldBytes() {
       return bodies.heldBytes
     },
     close: (within) => {
+      unfollow()
       closed ??= closeWithin(app, options.clock, within)
       return closed
     },
   }
+}
+
+function followCertificate(app: FastifyInstance, { tls, clock, onNotice = () => {} }: HttpGatewayOptions): () => void {
+  return tls !== undefined && app.server instanceof HttpsServer ? tls.follow(app.server, clock, onNotice) : () => {}
 }
 
 async function closeWithin(app: FastifyInstance, clock: Clock, within: CloseWithin | undefined): Promise<void> {
@@ -157,14 +170,16 @@ async function httpGateway(options: HttpGatewayOptions, bodies: BodyLimits): Pro
   const { headersMs, requestMs, idleMs } = options.timeLimits ?? usualTimeLimits
   const app = fastify({
     genReqId: () => identity.fresh(),
-    requestTimeout: requestMs,
-    keepAliveTimeout: idleMs,
-    // A missing Host is refused by `siteRefusal`, whose answer is a problem. Node's own refusal is not.
-    http: {
-      headersTimeout: headersMs,
-      requestTimeout: requestMs,
-      connectionsCheckingInterval: Math.min(1000, headersMs / 4),
-      requireHostHeader: false,
+    serverFactory: (handler) => {
+      const limits = {
+        headersTimeout: headersMs,
+        requestTimeout: requestMs,
+        keepAliveTimeout: idleMs,
+        connectionsCheckingInterval: Math.min(1000, headersMs / 4),
+        // A missing Host is refused by `siteRefusal`, whose answer is a problem. Node's own refusal is not.
+        requireHostHeader: false,
+      }
+      return options.tls === undefined ? createHttpServer(limits, handler) : createHttpsServer({ ...limits, ...options.tls.serverOptions() }, handler)
     },
     forceCloseConnections: 'idle',
     return503OnClosing: true,
@@ -282,7 +297,8 @@ const closing: ReadonlySet<number> = new Set([408, 413, 503])
 
 /** Answers a request that Node's HTTP parser could not read. */
 function answerUnparsed({ code }: NodeJS.ErrnoException, socket: Socket, requestId: string): void {
-  if (code === 'ECONNRESET') {
+  // Bytes that are not a TLS handshake get no answer: the caller could not read it.
+  if (code === 'ECONNRESET' || /^(?:ERR_SSL|ERR_TLS|EPROTO)/.test(code ?? '')) {
     socket.destroy()
     return
   }

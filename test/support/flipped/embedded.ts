@@ -1,8 +1,9 @@
 import assert from 'node:assert/strict'
 import { randomBytes } from 'node:crypto'
 import { once } from 'node:events'
-import { existsSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { createServer } from 'node:http'
+import { request } from 'node:https'
 import { tmpdir } from 'node:os'
 import { join, resolve } from 'node:path'
 import { openEmbeddedLog } from '../../../connectors/log/embedded/embedded-log.ts'
@@ -14,6 +15,7 @@ import { smallModel } from '../../../ops/bench/small-model.ts'
 import type { Settings } from '../../../ops/config/settings.ts'
 import { freePort } from '../free-port.ts'
 import { connected, heard } from '../raw-http.ts'
+import { Certificates } from '../serving/certificates.ts'
 import { type Env, eventually, SwarmHere } from '../swarm-here.ts'
 import { startWritableClickHouse } from '../writable-clickhouse.ts'
 
@@ -42,6 +44,39 @@ export const embeddedFlips = {
       beyond.said.some((line) => /^warn listening on 0\.0\.0\.0 without TLS/.test(line)),
       beyond.said.join('\n'),
     )
+  },
+
+  async tls_cert() {
+    using certificates = new Certificates()
+    const { cert, key } = certificates.server
+    await using plain = await SwarmHere.open({})
+    assert.equal(new URL(plain.url).protocol, 'http:')
+    await using safe = await SwarmHere.open({ WAGGLE_TLS_CERT: cert, WAGGLE_TLS_KEY: key })
+    assert.equal(new URL(safe.url).protocol, 'https:')
+  },
+
+  async tls_key() {
+    using certificates = new Certificates()
+    const { cert } = certificates.server
+    await assert.rejects(SwarmHere.open({ WAGGLE_TLS_CERT: cert }), /tls_key is missing/)
+    await assert.rejects(SwarmHere.open({ WAGGLE_TLS_CERT: cert, WAGGLE_TLS_KEY: certificates.client.key }), { code: 'WAGGLE_TLS' })
+  },
+
+  async tls_client_ca() {
+    using certificates = new Certificates()
+    const { cert, key } = certificates.server
+    const isLetIn = async (env: Env) => {
+      await using swarm = await SwarmHere.open({ WAGGLE_TLS_CERT: cert, WAGGLE_TLS_KEY: key, ...env })
+      return await new Promise<boolean>((resolve) => {
+        const asked = request(`${swarm.url}/healthz`, { ca: readFileSync(certificates.ca), agent: false }, (response) => {
+          response.resume()
+          response.once('end', () => resolve(true))
+        })
+        asked.once('error', () => resolve(false))
+        asked.end()
+      })
+    }
+    assert.deepEqual([await isLetIn({}), await isLetIn({ WAGGLE_TLS_CLIENT_CA: certificates.ca })], [true, false])
   },
 
   async tokens() {
