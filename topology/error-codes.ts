@@ -157,6 +157,12 @@ export const errorCodes = {
     meaning: 'A `suppress` holds more than it may.',
     next: 'Raise `maxRecords` or `maxBytes`, or let it emit early when full.',
   },
+  WAGGLE_CALLER_LIMIT: {
+    status: 429,
+    exit: 1,
+    meaning: 'A caller has more requests a second, or more without an answer, than it may.',
+    next: 'Send again after `Retry-After`, or let the operator raise `WAGGLE_CALLER_RATE_PER_SECOND` or `WAGGLE_CALLER_REQUESTS_IN_FLIGHT`.',
+  },
   WAGGLE_CLICKHOUSE: {
     status: 500,
     exit: 3,

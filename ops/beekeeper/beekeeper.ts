@@ -4,6 +4,7 @@ import type { BeeRegistry } from '../../bees/registry.ts'
 import { ClickHouseDatabase } from '../../connectors/clickhouse/clickhouse-database.ts'
 import { type EmbeddedClickHouse, startEmbeddedClickHouse } from '../../connectors/clickhouse/embedded-clickhouse.ts'
 import { Repairs } from '../../connectors/clickhouse/repairs.ts'
+import { CallerLimits, type Limits } from '../../connectors/gateway/access/caller-limits.ts'
 import { freshId } from '../../connectors/gateway/fresh-id.ts'
 import { type HttpGateway, openHttpGateway } from '../../connectors/gateway/http/http-gateway.ts'
 import { TlsFiles } from '../../connectors/http/tls-files.ts'
@@ -68,6 +69,7 @@ export class Beekeeper {
   readonly #closers: { readonly what: string; readonly close: () => Promise<void> }[] = []
   readonly #failures: FailureLines
   readonly #tokens: ServerTokens
+  readonly #limits: CallerLimits
   #swarms: readonly RunningSwarm[] = []
   #gateway: HttpGateway | null = null
   #stopWaiting = () => {}
@@ -80,6 +82,7 @@ export class Beekeeper {
   private constructor(options: BeekeeperOptions) {
     this.#options = options
     this.#tokens = new ServerTokens(options.settings, systemClock)
+    this.#limits = new CallerLimits({ clock: systemClock, limits: limitsOf(options.settings, options.settings) })
     this.#failures = new FailureLines({ say: options.say, clock: systemClock })
   }
 
@@ -113,9 +116,10 @@ export class Beekeeper {
     return this.#swarms
   }
 
-  /** Takes the settings that a running process can change: tokens. */
+  /** Takes the settings that a running process can change: tokens and limits of callers. */
   reload(settings: Settings): void {
     this.#tokens.replaceSettings(settings)
+    this.#limits.replace(limitsOf(settings, this.#options.settings))
   }
 
   async close(): Promise<void> {
@@ -243,6 +247,7 @@ export class Beekeeper {
       management,
       events: new LiveRequestEvents({ log, clock: systemClock, plans, traces: new RequestTraces({ log, clock: systemClock, plans }) }),
       callers: this.#tokens,
+      limits: this.#limits,
       ...tlsOf(settings),
       onNotice: (notice) => say('gateway', 'warn', notice),
       tokens: this.#tokens,
@@ -332,6 +337,11 @@ function furtherNames({ hosts }: Settings): readonly string[] {
     .split(',')
     .map((name) => name.trim())
     .filter((name) => name !== '')
+}
+
+/** The callers' limits of new settings. The bound of the whole process stays that of its start. */
+function limitsOf({ caller_rate_per_second, caller_requests_in_flight }: Settings, { max_requests_in_flight }: Settings): Limits {
+  return { ratePerSecond: caller_rate_per_second, inFlight: caller_requests_in_flight, allInFlight: max_requests_in_flight }
 }
 
 function tlsOf({ tls_cert: cert, tls_key: key, tls_client_ca: clientCa }: Settings): { readonly tls?: TlsFiles } {

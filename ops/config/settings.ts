@@ -40,6 +40,8 @@ export interface Settings {
   readonly max_body_bytes: number
   readonly max_requests_in_flight: number
   readonly rate_limit_per_second: number | null
+  readonly caller_rate_per_second: number | null
+  readonly caller_requests_in_flight: number | null
   readonly shutdown_seconds: number
   readonly reply_topics: string | null
   readonly processing: 'at_least_once' | 'exactly_once'
@@ -321,7 +323,7 @@ export const settings: readonly Setting[] = [
     variable: 'WAGGLE_MAX_REQUESTS_IN_FLIGHT',
     schema: integer(1, 1_000_000),
     default: 1000,
-    about: 'Requests that may wait for an answer; past it: 503.',
+    about: 'Requests that may wait for an answer; past it: 503. X-Priority below 9 gets 503 earlier, and 0 at 55 % of it.',
   },
   {
     key: 'rate_limit_per_second',
@@ -329,6 +331,22 @@ export const settings: readonly Setting[] = [
     schema: integer(1, 1_000_000),
     default: null,
     about: 'Requests a second that one address may send; past it: 429. Without it there is no limit.',
+  },
+  {
+    key: 'caller_rate_per_second',
+    variable: 'WAGGLE_CALLER_RATE_PER_SECOND',
+    schema: integer(1, 1_000_000),
+    default: null,
+    reloads: true,
+    about: 'Requests a second of one token to one gateway; past it: 429. Without tokens, of all callers together. Without it there is no limit.',
+  },
+  {
+    key: 'caller_requests_in_flight',
+    variable: 'WAGGLE_CALLER_REQUESTS_IN_FLIGHT',
+    schema: integer(1, 1_000_000),
+    default: null,
+    reloads: true,
+    about: 'Requests of one token to one gateway that may wait for an answer; past it: 429. Without it there is no limit.',
   },
   {
     key: 'shutdown_seconds',

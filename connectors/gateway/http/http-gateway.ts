@@ -16,6 +16,7 @@ import { type OwnNames, ownNames, siteRefusal } from '../../http/same-site.ts'
 import { securityHeaders } from '../../http/security-headers.ts'
 import type { TlsFiles } from '../../http/tls-files.ts'
 import type { Callers } from '../access/caller.ts'
+import type { CallerLimits } from '../access/caller-limits.ts'
 import { guardRoutes } from '../access/route-guard.ts'
 import { RequestIdentity } from '../request-identity.ts'
 import { BodyLimits } from './body-limits.ts'
@@ -41,6 +42,8 @@ export interface HttpGatewayOptions {
   readonly tokens?: TokenRegistry
   /** The stored secrets that operators manage. Undefined: there are no such routes. */
   readonly secrets?: SecretRegistry
+  /** The shares of callers. Undefined: there are no limits but those of the swarms. */
+  readonly limits?: CallerLimits
   readonly clock: Clock
   readonly random: Random
   /** The secret for deriving request ids. */
@@ -235,8 +238,16 @@ async function httpGateway(options: HttpGatewayOptions, bodies: BodyLimits): Pro
     },
   })
   await app.register(async (scope) => {
-    const { requests, clock, requestTimeoutMs, events } = options
-    requestRoutes(scope, { requests, bodies, identity, clock, requestTimeoutMs, ...(events === undefined ? {} : { events }) })
+    const { requests, clock, requestTimeoutMs, events, limits } = options
+    requestRoutes(scope, {
+      requests,
+      bodies,
+      identity,
+      clock,
+      requestTimeoutMs,
+      ...(events === undefined ? {} : { events }),
+      ...(limits === undefined ? {} : { limits }),
+    })
     if (events !== undefined) eventRoutes(scope, { requests, events, clock })
     healthRoutes(scope, options)
   })

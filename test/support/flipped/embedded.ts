@@ -352,6 +352,27 @@ export const embeddedFlips = {
     assert.deepEqual(await statuses({ WAGGLE_RATE_LIMIT_PER_SECOND: '3' }), new Set([200, 429]))
   },
 
+  async caller_rate_per_second() {
+    const statuses = async (env: Env) => {
+      await using swarm = await SwarmHere.open(env)
+      return new Set(await Promise.all(Array.from({ length: 12 }, async (_, number) => (await swarm.ask({ number })).status)))
+    }
+    assert.deepEqual(await statuses({}), new Set([200]))
+    assert.deepEqual(await statuses({ WAGGLE_CALLER_RATE_PER_SECOND: '1' }), new Set([200, 429]))
+  },
+
+  async caller_requests_in_flight() {
+    const statusBesideAnother = async (env: Env) => {
+      await using swarm = await SwarmHere.open(env)
+      const waiting = swarm.ask({ waitMs: 60_000 }).catch(() => null)
+      await eventually(async () => (await sentTo(swarm)) === 1)
+      const { status } = await swarm.ask({ number: 1 })
+      void waiting
+      return status
+    }
+    assert.deepEqual([await statusBesideAnother({}), await statusBesideAnother({ WAGGLE_CALLER_REQUESTS_IN_FLIGHT: '1' })], [200, 429])
+  },
+
   async max_requests_in_flight() {
     const statusBesideTwo = async (env: Env) => {
       await using swarm = await SwarmHere.open(env)
