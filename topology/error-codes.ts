@@ -157,6 +157,12 @@ export const errorCodes = {
     meaning: 'A `suppress` holds more than it may.',
     next: 'Raise `maxRecords` or `maxBytes`, or let it emit early when full.',
   },
+  WAGGLE_CALLER_LIMIT: {
+    status: 429,
+    exit: 1,
+    meaning: 'A caller has more requests a second, or more without an answer, than it may.',
+    next: 'Send again after `Retry-After`, or let the operator raise `WAGGLE_CALLER_RATE_PER_SECOND` or `WAGGLE_CALLER_REQUESTS_IN_FLIGHT`.',
+  },
   WAGGLE_CLICKHOUSE: {
     status: 500,
     exit: 3,
@@ -866,6 +872,24 @@ export const errorCodes = {
     meaning: 'The token of a request does not allow this.',
     next: 'Use a token with the scope that the message names.',
   },
+  WAGGLE_SECRETS_DAMAGED: {
+    status: 500,
+    exit: 1,
+    meaning: 'The file `secrets.json` of the data directory is not a store of secrets.',
+    next: 'Restore the file from a copy, or delete it and set the secrets again.',
+  },
+  WAGGLE_SECRETS_NOT_ENCRYPTED: {
+    status: 409,
+    exit: 1,
+    meaning: 'A secret cannot be stored, because there is no key to encrypt it with.',
+    next: 'Set `WAGGLE_SECRETS_KEY_FILE` or `WAGGLE_SECRETS_KEY`.',
+  },
+  WAGGLE_SECRET_INVALID: {
+    status: 400,
+    exit: 1,
+    meaning: 'A secret to store has a name or a value that cannot be.',
+    next: 'Correct what the message names.',
+  },
   WAGGLE_SECRET_UNREADABLE: {
     status: 500,
     exit: 1,
@@ -999,6 +1023,12 @@ export const errorCodes = {
     meaning: 'A broker refuses the time of a record.',
     next: 'Correct the clock of this machine or the time of the record, or the topic’s bounds for times.',
   },
+  WAGGLE_TLS: {
+    status: 500,
+    exit: 1,
+    meaning: 'The files of the server’s certificate cannot be used.',
+    next: 'Set `WAGGLE_TLS_CERT` and `WAGGLE_TLS_KEY` to PEM files that belong together.',
+  },
   WAGGLE_TOKENS_DAMAGED: {
     status: 500,
     exit: 1,
@@ -1080,6 +1110,12 @@ export const errorCodes = {
     exit: 1,
     meaning: 'There is no request with this id, or it is older than answers are kept.',
     next: 'Correct the id.',
+  },
+  WAGGLE_UNKNOWN_SECRET: {
+    status: 404,
+    exit: 1,
+    meaning: 'No secret of this name is stored here.',
+    next: 'See `waggle secrets list`.',
   },
   WAGGLE_UNKNOWN_SWARM: {
     status: 404,

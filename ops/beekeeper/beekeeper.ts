@@ -2,8 +2,10 @@ import { join } from 'node:path'
 import { ClickHouseDatabase } from '../../connectors/clickhouse/clickhouse-database.ts'
 import { type EmbeddedClickHouse, startEmbeddedClickHouse } from '../../connectors/clickhouse/embedded-clickhouse.ts'
 import { Repairs } from '../../connectors/clickhouse/repairs.ts'
+import { CallerLimits, type Limits } from '../../connectors/gateway/access/caller-limits.ts'
 import { freshId } from '../../connectors/gateway/fresh-id.ts'
 import { type HttpGateway, openHttpGateway } from '../../connectors/gateway/http/http-gateway.ts'
+import { TlsFiles } from '../../connectors/http/tls-files.ts'
 import { checkDataFormat } from '../../connectors/system/data-format.ts'
 import { FileFlightRecorder } from '../../connectors/system/flight-recorder.ts'
 import { processHeap } from '../../connectors/system/process-heap.ts'
@@ -16,6 +18,7 @@ import type { Database } from '../../topology/swarm/ports/database.ts'
 import { WaggleError } from '../../topology/waggle-error.ts'
 import { ServerTokens } from '../access/server-tokens.ts'
 import type { Settings } from '../config/settings.ts'
+import { storedSecrets } from '../config/stored-secrets.ts'
 import { LogManagement } from '../inspection/log-management.ts'
 import { removeAddress, writeAddress } from '../inspection/process-address.ts'
 import { RequestTraces } from '../inspection/request-traces.ts'
@@ -67,6 +70,7 @@ export class Beekeeper {
   readonly #say: LogLine
   readonly #failures: FailureLines
   readonly #tokens: ServerTokens
+  readonly #limits: CallerLimits
   #running: RunningSwarms | null = null
   #served: ServedSwarms | null = null
   #gateway: HttpGateway | null = null
@@ -82,6 +86,7 @@ export class Beekeeper {
   private constructor(options: BeekeeperOptions) {
     this.#options = options
     this.#tokens = new ServerTokens(options.settings, systemClock)
+    this.#limits = new CallerLimits({ clock: systemClock, limits: limitsOf(options.settings, options.settings) })
     this.#say = this.#beeLog.keeping(options.say)
     this.#failures = new FailureLines({ say: this.#say, clock: systemClock })
   }
@@ -116,9 +121,10 @@ export class Beekeeper {
     return this.#running?.all ?? []
   }
 
-  /** Takes the settings that a running process can change: tokens. */
+  /** Takes the settings that a running process can change: tokens and limits of callers. */
   reload(settings: Settings): void {
     this.#tokens.replaceSettings(settings)
+    this.#limits.replace(limitsOf(settings, this.#options.settings))
   }
 
   async close(): Promise<void> {
@@ -137,8 +143,9 @@ export class Beekeeper {
   async #open(): Promise<void> {
     const { settings, server = null } = this.#options
     const say = this.#say
+    storedSecrets(settings).renew()
     refuseBeyondLoopback(settings.host, this.#tokens)
-    if (!isLoopback(settings.host))
+    if (!isLoopback(settings.host) && settings.tls_cert === null)
       say('gateway', 'warn', `listening on ${settings.host} without TLS: whoever reads the network reads tokens, inputs and answers`)
     this.#closeLater('failures', async () => this.#failures.close())
     const unwatch = watchClock(systemClock, (message) => say('clock', 'warn', message))
@@ -258,8 +265,12 @@ export class Beekeeper {
       management,
       events: new LiveRequestEvents({ log, clock: systemClock, plans, traces: new RequestTraces({ log, clock: systemClock, plans }) }),
       callers: this.#tokens,
+      limits: this.#limits,
+      ...tlsOf(settings),
+      onNotice: (notice) => say('gateway', 'warn', notice),
       tokens: this.#tokens,
       swarms: served,
+      secrets: storedSecrets(settings),
       clock: systemClock,
       random,
       idSecret: await idSecretOf(log, { clock: systemClock, random }),
@@ -365,6 +376,15 @@ function furtherNames({ hosts }: Settings): readonly string[] {
     .split(',')
     .map((name) => name.trim())
     .filter((name) => name !== '')
+}
+
+/** The callers' limits of new settings. The bound of the whole process stays that of its start. */
+function limitsOf({ caller_rate_per_second, caller_requests_in_flight }: Settings, { max_requests_in_flight }: Settings): Limits {
+  return { ratePerSecond: caller_rate_per_second, inFlight: caller_requests_in_flight, allInFlight: max_requests_in_flight }
+}
+
+function tlsOf({ tls_cert: cert, tls_key: key, tls_client_ca: clientCa }: Settings): { readonly tls?: TlsFiles } {
+  return cert === null || key === null ? {} : { tls: new TlsFiles({ cert, key, clientCa }) }
 }
 
 /** Throws WAGGLE_NOT_LOOPBACK for an address that other machines can reach, unless callers need a token. */

@@ -297,6 +297,35 @@ tokens
     finish(await (await import('./tokens.ts')).revokeToken(name, options)),
   )
 
+const secrets = program
+  .command('secrets')
+  .description('stores secrets for {{ secrets.NAME }}, encrypted: in a running process, or in the data directory where none runs')
+secrets
+  .command('set')
+  .argument('<name>', 'letters, digits and underscores')
+  .description('stores the value that standard input has')
+  .addOption(onProcess())
+  .addOption(json())
+  .addHelpText('after', '\nExample: openssl rand -hex 16 | waggle secrets set API_KEY')
+  .action(async (name: string, options: import('./secrets.ts').SecretsOptions) =>
+    finish(await (await import('./secrets.ts')).setSecret(name, options)),
+  )
+secrets
+  .command('list')
+  .description('names them')
+  .addOption(onProcess())
+  .addOption(json())
+  .action(async (options: import('./secrets.ts').SecretsOptions) => finish(await (await import('./secrets.ts')).listSecrets(options)))
+secrets
+  .command('delete')
+  .argument('<name>', 'as the list names it')
+  .description('deletes a stored secret')
+  .addOption(onProcess())
+  .addOption(json())
+  .action(async (name: string, options: import('./secrets.ts').SecretsOptions) =>
+    finish(await (await import('./secrets.ts')).deleteSecret(name, options)),
+  )
+
 for (const verb of ['request', 'submit'] as const) {
   program
     .command(verb)

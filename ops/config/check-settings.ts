@@ -5,6 +5,7 @@ import { mistakeAt } from '../../topology/swarm/document.ts'
 import { WaggleError } from '../../topology/waggle-error.ts'
 import { isLogLevels } from '../process-log/log-threshold.ts'
 import type { Settings } from './settings.ts'
+import { secretKeys } from './stored-secrets.ts'
 import { tokensText } from './tokens-text.ts'
 
 /**
@@ -22,7 +23,9 @@ export function checkSettings(settings: Settings, settingPlace: (key: keyof Sett
       'Write debug, info, warn or error; or module=level, several with commas.',
     )
   checkHosts(settings, add)
+  checkTls(settings, add)
   checkTokens(settings, add)
+  checkSecretKeys(settings, add)
   checkAllowedHosts(settings, 'model_hosts', add)
   checkAllowedHosts(settings, 'http_call_hosts', add)
   if (settings.log !== 'kafka') return mistakes
@@ -105,16 +108,38 @@ function checkHosts({ hosts }: Settings, add: Add): void {
   }
 }
 
+function checkTls(settings: Settings, add: Add): void {
+  for (const key of ['tls_cert', 'tls_key', 'tls_client_ca'] as const) {
+    const path = settings[key]
+    if (path !== null && !isReadable(path)) add(key, `${path} cannot be read`, 'Name a PEM file that this process may read.')
+  }
+  const { tls_cert: cert, tls_key: key, tls_client_ca: clientCa } = settings
+  if ((cert === null) !== (key === null) || (cert === null && clientCa !== null)) {
+    const missing = cert === null ? 'tls_cert' : 'tls_key'
+    add(missing, `${missing} is missing: a certificate goes with its key`, 'Set WAGGLE_TLS_CERT and WAGGLE_TLS_KEY.')
+  }
+}
+
 function checkTokens(settings: Settings, add: Add): void {
   const next = 'Write NAME=SECRET:SCOPE, as in web=0123456789abcdef:ask:teddy. Scopes are ask:GATEWAY, ask:*, read and manage.'
-  for (const key of ['tokens', 'tokens_file'] as const) {
-    try {
-      parseTokens(tokensText({ tokens: null, tokens_file: null, [key]: settings[key] }))
-    } catch (thrown) {
-      if (thrown instanceof WaggleError) add(key, thrown.message, thrown.next)
-      else if (thrown instanceof RangeError) add(key, thrown.message, next)
-      else throw thrown
-    }
+  for (const key of ['tokens', 'tokens_file'] as const)
+    checkList(key, () => parseTokens(tokensText({ tokens: null, tokens_file: null, [key]: settings[key] })), next, add)
+}
+
+function checkSecretKeys(settings: Settings, add: Add): void {
+  const next = 'Make one with `openssl rand -base64 32`.'
+  for (const key of ['secrets_key', 'secrets_key_file'] as const)
+    checkList(key, () => secretKeys({ secrets_key: null, secrets_key_file: null, [key]: settings[key] }), next, add)
+}
+
+/** Adds a mistake if `parse` throws one: a WaggleError for a file, or a RangeError for a list. */
+function checkList(key: keyof Settings, parse: () => unknown, next: string, add: Add): void {
+  try {
+    parse()
+  } catch (thrown) {
+    if (thrown instanceof WaggleError) add(key, thrown.message, thrown.next)
+    else if (thrown instanceof RangeError) add(key, thrown.message, next)
+    else throw thrown
   }
 }
 

@@ -12,11 +12,12 @@ import { WaggleError } from '../../topology/waggle-error.ts'
 import { checkSettings } from './check-settings.ts'
 import { type Resolution, ResolveMap } from './resolve-map.ts'
 import { configSchema, type Setting, type Settings, settings } from './settings.ts'
+import { storedSecrets } from './stored-secrets.ts'
 
 export interface Config {
   readonly settings: Settings
   readonly resolve: ResolveMap
-  /** Secrets by name: from the variables WAGGLE_SECRET_<name>, then from the files of `secrets_dir`. */
+  /** Secrets by name: from the variables WAGGLE_SECRET_<name>, then from the files of `secrets_dir`, then those of `waggle secrets set`. */
   readonly secrets: Secrets
 }
 
@@ -38,8 +39,16 @@ export function loadConfig({ directories, env }: ConfigSource): Config {
   return {
     settings: values,
     resolve: new ResolveMap(map, file === undefined ? process.cwd() : dirname(resolve(file))),
-    secrets: new ChainedSecrets([new EnvironmentSecrets(env), ...(values.secrets_dir === null ? [] : [new SecretFolder(values.secrets_dir)])]),
+    secrets: secretsOf(values, env),
   }
+}
+
+/** Variables first, then files, then stored secrets. Where there is no key, nothing could be stored. */
+function secretsOf(values: Settings, env: ConfigSource['env']): Secrets {
+  const folder = values.secrets_dir === null ? [] : [new SecretFolder(values.secrets_dir)]
+  const stored = storedSecrets(values)
+  const hasStore = values.secrets_key !== null || values.secrets_key_file !== null || stored.names().length > 0
+  return new ChainedSecrets([new EnvironmentSecrets(env), ...folder, ...(hasStore ? [stored] : [])])
 }
 
 /** The origin of a setting's value. */

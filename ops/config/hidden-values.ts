@@ -12,7 +12,7 @@ export function hiddenValues({ secrets, settings }: Config): ReadonlyMap<string,
     const password = URL.parse(value)?.password ?? ''
     if (password !== '') hidden.set(`password of secrets.${name}`, decoded(password))
   }
-  for (const key of ['kafka_sasl_password', 'kafka_sasl_token'] as const) {
+  for (const key of ['kafka_sasl_password', 'kafka_sasl_token', 'secrets_key'] as const) {
     const value = settings[key]
     if (value !== null) hidden.set(key, value)
   }

@@ -7,6 +7,9 @@ export interface Settings {
   readonly http_port: number
   readonly host: string
   readonly hosts: string | null
+  readonly tls_cert: string | null
+  readonly tls_key: string | null
+  readonly tls_client_ca: string | null
   readonly tokens: string | null
   readonly tokens_file: string | null
   readonly max_connections: number | null
@@ -19,6 +22,8 @@ export interface Settings {
   readonly model_memory_bytes: number | null
   readonly http_call_hosts: string | null
   readonly secrets_dir: string | null
+  readonly secrets_key: string | null
+  readonly secrets_key_file: string | null
   readonly clickhouse_url: string | null
   readonly clickhouse_port: number
   readonly schema_registry_url: string | null
@@ -35,6 +40,8 @@ export interface Settings {
   readonly max_body_bytes: number
   readonly max_requests_in_flight: number
   readonly rate_limit_per_second: number | null
+  readonly caller_rate_per_second: number | null
+  readonly caller_requests_in_flight: number | null
   readonly shutdown_seconds: number
   readonly reply_topics: string | null
   readonly processing: 'at_least_once' | 'exactly_once'
@@ -87,6 +94,27 @@ export const settings: readonly Setting[] = [
     schema: Type.String({ minLength: 1 }),
     default: null,
     about: 'Names of this server beside the loopback ones, such as those of a proxy, with commas between them: name, or name:port. Others get 421.',
+  },
+  {
+    key: 'tls_cert',
+    variable: 'WAGGLE_TLS_CERT',
+    schema: Type.String({ minLength: 1 }),
+    default: null,
+    about: 'File (PEM) with the certificate of this server: it then speaks HTTPS. A changed file counts for new connections within seconds.',
+  },
+  {
+    key: 'tls_key',
+    variable: 'WAGGLE_TLS_KEY',
+    schema: Type.String({ minLength: 1 }),
+    default: null,
+    about: 'File (PEM) with the key of that certificate.',
+  },
+  {
+    key: 'tls_client_ca',
+    variable: 'WAGGLE_TLS_CLIENT_CA',
+    schema: Type.String({ minLength: 1 }),
+    default: null,
+    about: 'File (PEM) with the authorities of clients. With it, a client needs a certificate beside its token.',
   },
   {
     key: 'tokens',
@@ -178,6 +206,22 @@ export const settings: readonly Setting[] = [
     schema: Type.String({ minLength: 1 }),
     default: null,
     about: 'A folder with a file for each secret, as Docker and Kubernetes mount them. A variable WAGGLE_SECRET_<NAME> wins over the file NAME.',
+  },
+  {
+    key: 'secrets_key',
+    variable: 'WAGGLE_SECRETS_KEY',
+    schema: Type.String({ minLength: 1 }),
+    default: null,
+    isSecret: true,
+    about:
+      'Key that encrypts the secrets of `waggle secrets set`: 32 bytes in base64 or hexadecimal. Several with commas: the first encrypts, all decrypt.',
+  },
+  {
+    key: 'secrets_key_file',
+    variable: 'WAGGLE_SECRETS_KEY_FILE',
+    schema: Type.String({ minLength: 1 }),
+    default: null,
+    about: 'A file with such keys, one a line, the newest first.',
   },
   {
     key: 'clickhouse_url',
@@ -279,7 +323,7 @@ export const settings: readonly Setting[] = [
     variable: 'WAGGLE_MAX_REQUESTS_IN_FLIGHT',
     schema: integer(1, 1_000_000),
     default: 1000,
-    about: 'Requests that may wait for an answer; past it: 503.',
+    about: 'Requests that may wait for an answer; past it: 503. X-Priority below 9 gets 503 earlier, and 0 at 55 % of it.',
   },
   {
     key: 'rate_limit_per_second',
@@ -287,6 +331,22 @@ export const settings: readonly Setting[] = [
     schema: integer(1, 1_000_000),
     default: null,
     about: 'Requests a second that one address may send; past it: 429. Without it there is no limit.',
+  },
+  {
+    key: 'caller_rate_per_second',
+    variable: 'WAGGLE_CALLER_RATE_PER_SECOND',
+    schema: integer(1, 1_000_000),
+    default: null,
+    reloads: true,
+    about: 'Requests a second of one token to one gateway; past it: 429. Without tokens, of all callers together. Without it there is no limit.',
+  },
+  {
+    key: 'caller_requests_in_flight',
+    variable: 'WAGGLE_CALLER_REQUESTS_IN_FLIGHT',
+    schema: integer(1, 1_000_000),
+    default: null,
+    reloads: true,
+    about: 'Requests of one token to one gateway that may wait for an answer; past it: 429. Without it there is no limit.',
   },
   {
     key: 'shutdown_seconds',

@@ -30,7 +30,7 @@ export function openEchoGateway(more: Partial<HttpGatewayOptions> = {}): Promise
 }
 
 /** Answers each request with its own body. Every id is a request that was answered. */
-const echo: Requests = {
+export const echo: Requests = {
   gateways: ['door'],
   refusal: () => null,
   submit: async ({ id }) => readBack({ id }),

@@ -7,10 +7,12 @@ export interface AccessToken {
   /** SHA-256 of the secret. Secrets are long and random, so a slow hash would add nothing. */
   readonly digest: Uint8Array
   readonly scopes: Scopes
+  /** The highest priority of its requests, 0 to 9. Undefined: the highest. */
+  readonly maxPriority?: number
 }
 
 /**
- * Reads the setting `tokens`: `NAME=SECRET:SCOPE,SCOPE`, several with `;` or line breaks between them. `sha256-HEX` in place of the secret is its hash. A
+ * Reads the setting `tokens`: `NAME=SECRET:SCOPE,SCOPE`, several with `;` or line breaks between them. `priority:N` among the scopes limits `X-Priority`. `sha256-HEX` in place of the secret is its hash. A
  * line that begins with `#` is a comment. Throws a RangeError that names the token, and never quotes a secret.
  *
  * @example
@@ -57,8 +59,15 @@ function tokenOf(line: string, number: number): AccessToken {
   const hash = hashed.exec(secret)?.[1]
   if (hash === undefined && (secret.length < minSecretLength || !bearer.test(secret)))
     throw new RangeError(`The secret of token ${name} has fewer than ${minSecretLength} characters, or others than letters, digits and -._~+/`)
-  const scopes = list.split(',').map((scope) => scope.trim())
+  const words = list.split(',').map((word) => word.trim())
+  const priority = words.map((word) => /^priority:([0-9])$/.exec(word)?.[1]).find((digit) => digit !== undefined)
+  const scopes = words.filter((word) => !/^priority:[0-9]$/.test(word))
   const unknown = scopes.find((scope) => !isScope(scope))
   if (unknown !== undefined) throw new RangeError(`Token ${name} has ${JSON.stringify(unknown.slice(0, 100))}, which is not a scope`)
-  return { name, digest: hash === undefined ? digestOf(secret) : Buffer.from(hash, 'hex'), scopes: Scopes.parse(scopes) }
+  return {
+    name,
+    digest: hash === undefined ? digestOf(secret) : Buffer.from(hash, 'hex'),
+    scopes: Scopes.parse(scopes),
+    ...(priority === undefined ? {} : { maxPriority: Number(priority) }),
+  }
 }

@@ -1,6 +1,7 @@
 import { createHmac, randomBytes, timingSafeEqual } from 'node:crypto'
 import { type AccessToken, digestOf } from './access-token.ts'
 import type { Caller } from './caller.ts'
+import { highestPriority } from './caller-limits.ts'
 
 /** The tokens that a process accepts now, from several sources, such as the settings and the data directory. */
 export class AccessTokens {
@@ -13,8 +14,8 @@ export class AccessTokens {
   replace(source: string, tokens: readonly AccessToken[]): void {
     this.#sources.set(source, tokens)
     this.#index.clear()
-    for (const { name, digest, scopes } of [...this.#sources.values()].flat())
-      this.#index.set(this.#keyOf(digest), { digest, caller: { name: `token:${name}`, scopes } })
+    for (const { name, digest, scopes, maxPriority = highestPriority } of [...this.#sources.values()].flat())
+      this.#index.set(this.#keyOf(digest), { digest, caller: { name: `token:${name}`, scopes, maxPriority } })
   }
 
   /** The caller with this secret; null if no token has it. */

@@ -1,3 +1,4 @@
+import { highestPriority } from './caller-limits.ts'
 import { everyScope, type Scopes } from './scopes.ts'
 
 /** The program or person behind a request. */
@@ -5,6 +6,8 @@ export interface Caller {
   /** The owner of its requests: `token:NAME`, and empty where nobody needs a token. It stays the same when a token gets a new secret. */
   readonly name: string
   readonly scopes: Scopes
+  /** The highest priority that its requests may have: 0 to 9. */
+  readonly maxPriority: number
 }
 
 /** The callers that a gateway knows. */
@@ -16,7 +19,7 @@ export interface Callers {
 }
 
 /** Every caller of a gateway without tokens. */
-export const anybody: Caller = { name: '', scopes: everyScope }
+export const anybody: Caller = { name: '', scopes: everyScope, maxPriority: highestPriority }
 
 /** A gateway without tokens. */
 export const noTokens: Callers = { areKnown: false, find: () => null }

@@ -1,4 +1,5 @@
 import type { Server } from 'node:http'
+import { Server as HttpsServer } from 'node:https'
 import type { Socket } from 'node:net'
 import { rawProblem } from './problem.ts'
 
@@ -6,11 +7,14 @@ import { rawProblem } from './problem.ts'
  * Limits the number of a server's connections. The limit must be below the process's limit of open files. At the limit, a new connection replaces the
  * one that has been idle for longest. If none is idle, the new one gets 503.
  */
-export function boundConnections(server: Server, maxConnections: number): void {
+export function boundConnections(server: Server | HttpsServer, maxConnections: number): void {
   /** Connections without an open request, the longest idle first. */
   const idle = new Set<Socket>()
   let open = 0
-  server.on('connection', (socket: Socket) => {
+  // Under TLS a connection counts once its handshake is done. Those before have a bound of their own, and 10 s.
+  const isTls = server instanceof HttpsServer
+  if (isTls) server.maxConnections = maxConnections + maxHandshakes
+  server.on(isTls ? 'secureConnection' : 'connection', (socket: Socket) => {
     open++
     socket.once('close', () => {
       open--
@@ -41,3 +45,5 @@ export function boundConnections(server: Server, maxConnections: number): void {
     })
   })
 }
+
+const maxHandshakes = 256

@@ -1,4 +1,5 @@
-import type { IncomingMessage, ServerResponse } from 'node:http'
+import { createServer as createHttpServer, type IncomingMessage, type ServerResponse } from 'node:http'
+import { createServer as createHttpsServer, Server as HttpsServer } from 'node:https'
 import type { Socket } from 'node:net'
 import rateLimit from '@fastify/rate-limit'
 import swagger from '@fastify/swagger'
@@ -14,7 +15,9 @@ import type { SwarmManagement } from '../../../topology/swarm/swarm-management.t
 import { WaggleError } from '../../../topology/waggle-error.ts'
 import { type OwnNames, ownNames, siteRefusal } from '../../http/same-site.ts'
 import { securityHeaders } from '../../http/security-headers.ts'
+import type { TlsFiles } from '../../http/tls-files.ts'
 import type { Callers } from '../access/caller.ts'
+import type { CallerLimits } from '../access/caller-limits.ts'
 import { guardRoutes } from '../access/route-guard.ts'
 import { RequestIdentity } from '../request-identity.ts'
 import { BodyLimits } from './body-limits.ts'
@@ -25,6 +28,7 @@ import { KnownMethods } from './known-methods.ts'
 import { managementRoutes } from './management-routes.ts'
 import { ProblemError, problemOf, rawProblem, sendProblem } from './problem.ts'
 import { requestRoutes } from './request-routes.ts'
+import { type SecretRegistry, secretRoutes } from './secret-routes.ts'
 import { swarmRoutes } from './swarm-routes.ts'
 import { type TokenRegistry, tokenRoutes } from './token-routes.ts'
 
@@ -40,10 +44,18 @@ export interface HttpGatewayOptions {
   readonly tokens?: TokenRegistry
   /** The swarms of this process for operators. Undefined: there are no such routes. */
   readonly swarms?: SwarmManagement
+  /** The stored secrets that operators manage. Undefined: there are no such routes. */
+  readonly secrets?: SecretRegistry
+  /** The shares of callers. Undefined: there are no limits but those of the swarms. */
+  readonly limits?: CallerLimits
   readonly clock: Clock
   readonly random: Random
   /** The secret for deriving request ids. */
   readonly idSecret: Uint8Array
+  /** The certificate for HTTPS. Undefined: plain HTTP. */
+  readonly tls?: TlsFiles
+  /** Called with a line for operators, such as a certificate that cannot be read. */
+  readonly onNotice?: (notice: string) => void
   readonly host: string
   /** 0 for any free port. */
   readonly port: number
@@ -109,9 +121,11 @@ export interface CloseWithin {
 export async function openHttpGateway(options: HttpGatewayOptions): Promise<HttpGateway> {
   const bodies = new BodyLimits({ ...(options.timeLimits ?? usualTimeLimits), ...options })
   const app = await httpGateway(options, bodies)
+  const unfollow = followCertificate(app, options)
   try {
     await app.listen({ host: options.host, port: options.port })
   } catch (cause) {
+    unfollow()
     const { code, message } = cause as NodeJS.ErrnoException
     await app.close()
     throw new WaggleError(code === 'EADDRINUSE' ? 'WAGGLE_PORT_IN_USE' : 'WAGGLE_LISTEN', {
@@ -125,15 +139,20 @@ export async function openHttpGateway(options: HttpGatewayOptions): Promise<Http
   }
   let closed: Promise<void> | null = null
   return {
-    url: `http://${options.host.includes(':') ? `[${options.host}]` : options.host}:${portOf(app, options.port)}`,
+    url: `${options.tls === undefined ? 'http' : 'https'}://${options.host.includes(':') ? `[${options.host}]` : options.host}:${portOf(app, options.port)}`,
     get heldBytes() {
       return bodies.heldBytes
     },
     close: (within) => {
+      unfollow()
       closed ??= closeWithin(app, options.clock, within)
       return closed
     },
   }
+}
+
+function followCertificate(app: FastifyInstance, { tls, clock, onNotice = () => {} }: HttpGatewayOptions): () => void {
+  return tls !== undefined && app.server instanceof HttpsServer ? tls.follow(app.server, clock, onNotice) : () => {}
 }
 
 async function closeWithin(app: FastifyInstance, clock: Clock, within: CloseWithin | undefined): Promise<void> {
@@ -158,14 +177,16 @@ async function httpGateway(options: HttpGatewayOptions, bodies: BodyLimits): Pro
   const { headersMs, requestMs, idleMs } = options.timeLimits ?? usualTimeLimits
   const app = fastify({
     genReqId: () => identity.fresh(),
-    requestTimeout: requestMs,
-    keepAliveTimeout: idleMs,
-    // A missing Host is refused by `siteRefusal`, whose answer is a problem. Node's own refusal is not.
-    http: {
-      headersTimeout: headersMs,
-      requestTimeout: requestMs,
-      connectionsCheckingInterval: Math.min(1000, headersMs / 4),
-      requireHostHeader: false,
+    serverFactory: (handler) => {
+      const limits = {
+        headersTimeout: headersMs,
+        requestTimeout: requestMs,
+        keepAliveTimeout: idleMs,
+        connectionsCheckingInterval: Math.min(1000, headersMs / 4),
+        // A missing Host is refused by `siteRefusal`, whose answer is a problem. Node's own refusal is not.
+        requireHostHeader: false,
+      }
+      return options.tls === undefined ? createHttpServer(limits, handler) : createHttpsServer({ ...limits, ...options.tls.serverOptions() }, handler)
     },
     forceCloseConnections: 'idle',
     return503OnClosing: true,
@@ -221,15 +242,24 @@ async function httpGateway(options: HttpGatewayOptions, bodies: BodyLimits): Pro
     },
   })
   await app.register(async (scope) => {
-    const { requests, clock, requestTimeoutMs, events } = options
-    requestRoutes(scope, { requests, bodies, identity, clock, requestTimeoutMs, ...(events === undefined ? {} : { events }) })
+    const { requests, clock, requestTimeoutMs, events, limits } = options
+    requestRoutes(scope, {
+      requests,
+      bodies,
+      identity,
+      clock,
+      requestTimeoutMs,
+      ...(events === undefined ? {} : { events }),
+      ...(limits === undefined ? {} : { limits }),
+    })
     if (events !== undefined) eventRoutes(scope, { requests, events, clock })
     healthRoutes(scope, options)
   })
-  const { management, tokens, swarms } = options
+  const { management, tokens, secrets, swarms } = options
   if (swarms !== undefined) await app.register(async (scope) => swarmRoutes(scope, { swarms, bodies }))
   if (management !== undefined) await app.register(async (scope) => managementRoutes(scope, management))
   if (tokens !== undefined) await app.register(async (scope) => tokenRoutes(scope, tokens, bodies))
+  if (secrets !== undefined) await app.register(async (scope) => secretRoutes(scope, secrets, bodies))
   await app.ready()
   return app
 }
@@ -283,7 +313,8 @@ const closing: ReadonlySet<number> = new Set([408, 413, 503])
 
 /** Answers a request that Node's HTTP parser could not read. */
 function answerUnparsed({ code }: NodeJS.ErrnoException, socket: Socket, requestId: string): void {
-  if (code === 'ECONNRESET') {
+  // Bytes that are not a TLS handshake get no answer: the caller could not read it.
+  if (code === 'ECONNRESET' || /^(?:ERR_SSL|ERR_TLS|EPROTO)/.test(code ?? '')) {
     socket.destroy()
     return
   }

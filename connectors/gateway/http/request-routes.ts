@@ -6,6 +6,7 @@ import { contentTypeOf } from '../../../topology/swarm/payload/payload-serde.ts'
 import type { Durable } from '../../../topology/swarm/request/durable.ts'
 import type { RequestEvents } from '../../../topology/swarm/request/request-events.ts'
 import type { Accepted, NewRequest, Requests } from '../../../topology/swarm/request/requests.ts'
+import { type CallerLimits, highestPriority } from '../access/caller-limits.ts'
 import { bodyHashOf, type RequestIdentity } from '../request-identity.ts'
 import type { BodyLimits } from './body-limits.ts'
 import { streamedRequest, wantsEvents } from './event-routes.ts'
@@ -14,6 +15,7 @@ import { problemSchema } from './problem-schema.ts'
 import { readBody } from './request-body.ts'
 import { requestIdIn } from './request-id.ts'
 import { bytesOf, stateOf } from './request-state.ts'
+import { onResponseEnd } from './response-end.ts'
 
 export interface RequestRoutesOptions {
   readonly requests: Requests
@@ -23,11 +25,13 @@ export interface RequestRoutesOptions {
   readonly requestTimeoutMs: number
   /** Undefined: requests cannot be followed. */
   readonly events?: RequestEvents
+  /** Undefined: callers have no limits. */
+  readonly limits?: CallerLimits
 }
 
 /** The routes of requests: `request`, `submit`, and a request's state by its id. */
 export function requestRoutes(app: FastifyInstance, options: RequestRoutesOptions): void {
-  const { requests } = options
+  const { requests, limits } = options
 
   app.post<GatewayRoute>(
     '/v1/gateways/:gateway/request',
@@ -80,13 +84,17 @@ export function requestRoutes(app: FastifyInstance, options: RequestRoutesOption
   )
 
   /** Refuses a request before its body is read, so that a caller does not upload a photo in vain. */
-  async function guard(request: FastifyRequest): Promise<void> {
+  async function guard(request: FastifyRequest, reply: FastifyReply): Promise<void> {
     const { gateway } = request.params as GatewayRoute['Params']
     if (!requests.gateways.includes(gateway)) {
       throw new ProblemError('WAGGLE_UNKNOWN_GATEWAY', `There is no gateway ${gateway}; there is ${requests.gateways.join(', ') || 'none yet'}`)
     }
     const refusal = requests.refusal(gateway)
     if (refusal !== null) throw new ProblemError('WAGGLE_OVERLOADED', refusal.reason, refusal.retryAfterSeconds)
+    const { name: caller, maxPriority } = request.caller
+    const priority = Math.min(maxPriority, priorityOf(request.headers['x-priority']) ?? maxPriority)
+    const release = limits?.admit({ caller, gateway, priority })
+    if (release !== undefined) onResponseEnd(request.raw, reply.raw, release)
   }
 }
 
@@ -134,6 +142,12 @@ function timeoutOf(header: string | string[] | undefined): number | null {
   throw new ProblemError('WAGGLE_BAD_HEADER', `X-Timeout-Seconds is a number above 0 and at most ${maxTimeoutSeconds}, not ${header}`)
 }
 
+function priorityOf(header: string | string[] | undefined): number | null {
+  if (header === undefined) return null
+  if (typeof header === 'string' && /^[0-9]$/.test(header)) return Number(header)
+  throw new ProblemError('WAGGLE_BAD_HEADER', `X-Priority is a digit from 0, which is shed first, to ${highestPriority}`)
+}
+
 /** Answers 202. The parameter is a `Durable`, so that no 202 is sent before the input is durable. */
 function sendAccepted(reply: FastifyReply, { id }: Durable<Accepted>): FastifyReply {
   return reply.code(202).send({ request_id: id })
@@ -154,6 +168,7 @@ const entrance = {
       Type.String({ maxLength: 255, description: 'The same key again is the same request: it is computed once and its answer given again.' }),
     ),
     'x-timeout-seconds': Type.Optional(Type.String({ description: 'Deadline: past it the answer is 504 and no model sees the request any more.' })),
+    'x-priority': Type.Optional(Type.String({ description: '0 to 9: an overloaded process sheds the lowest first. The token may lower it.' })),
     traceparent: Type.Optional(Type.String({ description: 'W3C Trace Context.' })),
   }),
 }

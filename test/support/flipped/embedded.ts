@@ -1,16 +1,21 @@
 import assert from 'node:assert/strict'
+import { randomBytes } from 'node:crypto'
 import { once } from 'node:events'
-import { existsSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { createServer } from 'node:http'
+import { request } from 'node:https'
 import { tmpdir } from 'node:os'
 import { join, resolve } from 'node:path'
 import { openEmbeddedLog } from '../../../connectors/log/embedded/embedded-log.ts'
+import { EncryptedSecrets } from '../../../connectors/secrets/encrypted-secrets.ts'
+import { SecretKeys } from '../../../connectors/secrets/secret-keys.ts'
 import { systemClock } from '../../../connectors/system/system-clock.ts'
 import { MeasuredProgram } from '../../../ops/bench/measured-program.ts'
 import { smallModel } from '../../../ops/bench/small-model.ts'
 import type { Settings } from '../../../ops/config/settings.ts'
 import { freePort } from '../free-port.ts'
 import { connected, heard } from '../raw-http.ts'
+import { Certificates } from '../serving/certificates.ts'
 import { type Env, eventually, SwarmHere } from '../swarm-here.ts'
 import { startWritableClickHouse } from '../writable-clickhouse.ts'
 
@@ -39,6 +44,39 @@ export const embeddedFlips = {
       beyond.said.some((line) => /^warn listening on 0\.0\.0\.0 without TLS/.test(line)),
       beyond.said.join('\n'),
     )
+  },
+
+  async tls_cert() {
+    using certificates = new Certificates()
+    const { cert, key } = certificates.server
+    await using plain = await SwarmHere.open({})
+    assert.equal(new URL(plain.url).protocol, 'http:')
+    await using safe = await SwarmHere.open({ WAGGLE_TLS_CERT: cert, WAGGLE_TLS_KEY: key })
+    assert.equal(new URL(safe.url).protocol, 'https:')
+  },
+
+  async tls_key() {
+    using certificates = new Certificates()
+    const { cert } = certificates.server
+    await assert.rejects(SwarmHere.open({ WAGGLE_TLS_CERT: cert }), /tls_key is missing/)
+    await assert.rejects(SwarmHere.open({ WAGGLE_TLS_CERT: cert, WAGGLE_TLS_KEY: certificates.client.key }), { code: 'WAGGLE_TLS' })
+  },
+
+  async tls_client_ca() {
+    using certificates = new Certificates()
+    const { cert, key } = certificates.server
+    const isLetIn = async (env: Env) => {
+      await using swarm = await SwarmHere.open({ WAGGLE_TLS_CERT: cert, WAGGLE_TLS_KEY: key, ...env })
+      return await new Promise<boolean>((resolve) => {
+        const asked = request(`${swarm.url}/healthz`, { ca: readFileSync(certificates.ca), agent: false }, (response) => {
+          response.resume()
+          response.once('end', () => resolve(true))
+        })
+        asked.once('error', () => resolve(false))
+        asked.end()
+      })
+    }
+    assert.deepEqual([await isLetIn({}), await isLetIn({ WAGGLE_TLS_CLIENT_CA: certificates.ca })], [true, false])
   },
 
   async tokens() {
@@ -170,11 +208,26 @@ export const embeddedFlips = {
   async secrets_dir() {
     await using directory = temporaryDirectory()
     writeFileSync(join(directory.path, 'KEY'), 'honey\n')
-    const program = `console.log('{"waggle":1}'); require('readline').createInterface(process.stdin).on('line', (line) => console.log(JSON.stringify({ id: JSON.parse(line).id, json: process.env.KEY.length })))`
-    const bees = `  - {name: model, type: container, input: {name: entrance}, spec: {command: [node, -e, ${JSON.stringify(program)}], env: {KEY: "{{ secrets.KEY }}"}}}\n${answer}`
-    await using swarm = await SwarmHere.open({ WAGGLE_SECRETS_DIR: directory.path }, { bees })
+    await using swarm = await SwarmHere.open({ WAGGLE_SECRETS_DIR: directory.path }, { bees: keyReader })
     assert.equal(await (await swarm.ask({})).json(), 'honey'.length)
-    await assert.rejects(SwarmHere.open({}, { bees }), /there is no secret KEY; Set WAGGLE_SECRET_KEY\./)
+    await assert.rejects(SwarmHere.open({}, { bees: keyReader }), /there is no secret KEY; Set WAGGLE_SECRET_KEY\./)
+  },
+
+  async secrets_key() {
+    const key = randomBytes(32).toString('base64')
+    await using stored = storedKey(key)
+    assert.equal(await keyLength({ WAGGLE_DATA_DIR: stored.path, WAGGLE_SECRETS_KEY: key }), 'honey'.length)
+    await assert.rejects(keyLength({ WAGGLE_DATA_DIR: stored.path }), /the secret KEY cannot be decrypted/)
+  },
+
+  async secrets_key_file() {
+    const [older, newer] = [randomBytes(32).toString('hex'), randomBytes(32).toString('base64')]
+    await using stored = storedKey(older)
+    const file = join(stored.path, 'keys')
+    for (const keys of [`${newer}\n${older}\n`, newer]) {
+      writeFileSync(file, keys)
+      assert.equal(await keyLength({ WAGGLE_DATA_DIR: stored.path, WAGGLE_SECRETS_KEY_FILE: file }), 'honey'.length)
+    }
   },
 
   async clickhouse_url() {
@@ -299,6 +352,27 @@ export const embeddedFlips = {
     assert.deepEqual(await statuses({ WAGGLE_RATE_LIMIT_PER_SECOND: '3' }), new Set([200, 429]))
   },
 
+  async caller_rate_per_second() {
+    const statuses = async (env: Env) => {
+      await using swarm = await SwarmHere.open(env)
+      return new Set(await Promise.all(Array.from({ length: 12 }, async (_, number) => (await swarm.ask({ number })).status)))
+    }
+    assert.deepEqual(await statuses({}), new Set([200]))
+    assert.deepEqual(await statuses({ WAGGLE_CALLER_RATE_PER_SECOND: '1' }), new Set([200, 429]))
+  },
+
+  async caller_requests_in_flight() {
+    const statusBesideAnother = async (env: Env) => {
+      await using swarm = await SwarmHere.open(env)
+      const waiting = swarm.ask({ waitMs: 60_000 }).catch(() => null)
+      await eventually(async () => (await sentTo(swarm)) === 1)
+      const { status } = await swarm.ask({ number: 1 })
+      void waiting
+      return status
+    }
+    assert.deepEqual([await statusBesideAnother({}), await statusBesideAnother({ WAGGLE_CALLER_REQUESTS_IN_FLIGHT: '1' })], [200, 429])
+  },
+
   async max_requests_in_flight() {
     const statusBesideTwo = async (env: Env) => {
       await using swarm = await SwarmHere.open(env)
@@ -322,6 +396,21 @@ export const embeddedFlips = {
     assert.deepEqual([await statusThroughStop('0'), await statusThroughStop('20')], [503, 200])
   },
 } as const satisfies { readonly [key in keyof Settings]?: Flip }
+
+/** A data directory with a stored secret. */
+function storedKey(key: string) {
+  const directory = temporaryDirectory()
+  new EncryptedSecrets(directory.path, SecretKeys.parse(key)).set('KEY', 'honey')
+  return directory
+}
+
+/** The length of the secret KEY, as a program gets it that a swarm runs with these settings. */
+async function keyLength(env: Env): Promise<unknown> {
+  await using swarm = await SwarmHere.open(env, { bees: keyReader })
+  return (await swarm.ask({})).json()
+}
+
+const keyProgram = `console.log('{"waggle":1}'); require('readline').createInterface(process.stdin).on('line', (line) => console.log(JSON.stringify({ id: JSON.parse(line).id, json: process.env.KEY.length })))`
 
 const askingToken = 'asker=asker-0123456789:ask:*'
 
@@ -347,6 +436,7 @@ async function modelServer() {
 
 const model = '  - {name: model, type: tensor-rt, input: {name: entrance}, spec: {model: ./small.onnx, labels: [no, yes]}}'
 const answer = '  - {name: answer, type: respond, input: {name: model}}'
+const keyReader = `  - {name: model, type: container, input: {name: entrance}, spec: {command: [node, -e, ${JSON.stringify(keyProgram)}], env: {KEY: "{{ secrets.KEY }}"}}}\n${answer}`
 const saving = {
   bees: `${model}\n${answer}\n  - {name: save, type: save-to-database, input: {name: model}, spec: {table: rows}}`,
   files: { 'small.onnx': smallModel({ features: 4, labels: 2 }) },

@@ -1,0 +1,141 @@
+import type { Clock } from '../../../processor/ports.ts'
+import { ProblemError } from '../http/problem.ts'
+
+export interface CallerLimitsOptions {
+  readonly clock: Pick<Clock, 'elapsedMs'>
+  readonly limits: Limits
+}
+
+export interface Limits {
+  /** Requests a second of one caller at one gateway, with a second's worth at once. Null: no limit. */
+  readonly ratePerSecond: number | null
+  /** Requests of one caller at one gateway that have no answer yet. Null: no limit. */
+  readonly inFlight: number | null
+  /** Requests of all callers that have no answer yet. */
+  readonly allInFlight: number
+}
+
+export interface Admission {
+  /** The caller's name. Without tokens all callers are one. */
+  readonly caller: string
+  readonly gateway: string
+  /** 0 is the lowest, and is shed first; `highestPriority` is the highest. */
+  readonly priority: number
+}
+
+export const highestPriority = 9
+
+/**
+ * Shares the requests that a process may have in flight among its callers. Where the process is nearly full, a caller with more than its share is
+ * refused, so that others get in; the fuller it is, the higher is the lowest priority that gets in.
+ */
+export class CallerLimits {
+  readonly #clock: CallerLimitsOptions['clock']
+  #limits: Limits
+  /** The buckets by gateway and caller. A bucket without requests in flight is dropped once it is full again. */
+  readonly #buckets = new Map<string, Bucket>()
+  readonly #inFlightOf = new Map<string, number>()
+  #inFlight = 0
+
+  constructor({ clock, limits }: CallerLimitsOptions) {
+    this.#clock = clock
+    this.#limits = limits
+  }
+
+  /** The requests of all callers that have no answer yet. */
+  get waiting(): number {
+    return this.#inFlight
+  }
+
+  /** Takes new limits. Requests in flight go on. */
+  replace(limits: Limits): void {
+    this.#limits = limits
+    this.#buckets.clear()
+  }
+
+  /** Counts a request until the returned function is called, once. Throws a ProblemError: 429 at a limit of the caller, 503 if the process is full. */
+  admit({ caller, gateway, priority }: Admission): () => void {
+    const { inFlight, ratePerSecond } = this.#limits
+    const own = this.#inFlightOf.get(caller) ?? 0
+    this.#refuseWhenFull(own, priority)
+    const key = `${gateway} ${caller}`
+    const bucket = this.#bucketOf(key)
+    if (inFlight !== null && bucket.inFlight >= inFlight)
+      throw new ProblemError(
+        'WAGGLE_CALLER_LIMIT',
+        `${inFlight} requests of this caller to ${gateway} have no answer yet (caller_requests_in_flight)`,
+        1,
+      )
+    if (ratePerSecond !== null) {
+      if (bucket.left < 1) {
+        const seconds = Math.max(1, Math.ceil((1 - bucket.left) / ratePerSecond))
+        throw new ProblemError(
+          'WAGGLE_CALLER_LIMIT',
+          `This caller may send ${ratePerSecond} requests a second to ${gateway} (caller_rate_per_second)`,
+          seconds,
+        )
+      }
+      bucket.left--
+    }
+    bucket.inFlight++
+    this.#inFlight++
+    this.#inFlightOf.set(caller, own + 1)
+    let isOver = false
+    return () => {
+      if (isOver) return
+      isOver = true
+      bucket.inFlight--
+      this.#inFlight--
+      const left = (this.#inFlightOf.get(caller) ?? 1) - 1
+      if (left > 0) this.#inFlightOf.set(caller, left)
+      else this.#inFlightOf.delete(caller)
+      if (bucket.inFlight === 0 && this.#limits.ratePerSecond === null && this.#buckets.get(key) === bucket) this.#buckets.delete(key)
+    }
+  }
+
+  #refuseWhenFull(own: number, priority: number): void {
+    const { allInFlight } = this.#limits
+    // Priority 0 may fill 55 % of the process, and 9 all of it.
+    const mine = Math.max(1, Math.floor(allInFlight * (0.5 + 0.05 * (priority + 1))))
+    if (this.#inFlight >= mine)
+      throw new ProblemError('WAGGLE_OVERLOADED', `${this.#inFlight} requests have no answer yet; priority ${priority} gets in below ${mine}`, 1)
+    const callers = this.#inFlightOf.size + (own === 0 ? 1 : 0)
+    if (callers > 1 && this.#inFlight >= allInFlight * nearlyFull && own >= allInFlight / callers)
+      throw new ProblemError(
+        'WAGGLE_CALLER_LIMIT',
+        `This process is nearly full, and this caller has its share: ${own} requests without an answer`,
+        1,
+      )
+  }
+
+  #bucketOf(key: string): Bucket {
+    const { ratePerSecond } = this.#limits
+    const nowMs = this.#clock.elapsedMs()
+    const capacity = ratePerSecond ?? 1
+    const known = this.#buckets.get(key)
+    if (known !== undefined) {
+      known.left = Math.min(capacity, known.left + ((nowMs - known.filledAtMs) / 1000) * capacity)
+      known.filledAtMs = nowMs
+      return known
+    }
+    if (this.#buckets.size >= maxBuckets) this.#dropFull(nowMs)
+    const bucket = { left: capacity, filledAtMs: nowMs, inFlight: 0 }
+    this.#buckets.set(key, bucket)
+    return bucket
+  }
+
+  /** A bucket that nobody used for a second is full again, and says nothing. */
+  #dropFull(nowMs: number): void {
+    for (const [key, { inFlight, filledAtMs }] of this.#buckets) if (inFlight === 0 && nowMs - filledAtMs >= 1000) this.#buckets.delete(key)
+  }
+}
+
+interface Bucket {
+  /** Requests that may be sent now. */
+  left: number
+  filledAtMs: number
+  inFlight: number
+}
+
+const nearlyFull = 0.9
+const maxBuckets = 10_000

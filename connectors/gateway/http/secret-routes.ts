@@ -1,0 +1,50 @@
+import type { FastifyInstance } from 'fastify'
+import { Type } from 'typebox'
+import type { BodyLimits } from './body-limits.ts'
+import { ProblemError } from './problem.ts'
+
+/** The stored secrets that operators manage. Nothing returns a value. */
+export interface SecretRegistry {
+  names(): readonly string[]
+  /** Throws WAGGLE_SECRET_INVALID and WAGGLE_SECRETS_NOT_ENCRYPTED. */
+  set(name: string, value: string): void
+  /** Throws WAGGLE_UNKNOWN_SECRET. */
+  delete(name: string): void
+}
+
+/** Routes for stored secrets. A value goes in and never out. */
+export function secretRoutes(app: FastifyInstance, secrets: SecretRegistry, bodies: BodyLimits): void {
+  const tags = ['management']
+  const params = Type.Object({ name: Type.String({ minLength: 1, maxLength: 255 }) })
+
+  app.get('/v1/secrets', { config: { scope: 'manage' }, schema: { tags, summary: 'The names of stored secrets' } }, async (_, reply) =>
+    reply.header('cache-control', 'no-store').send(secrets.names().map((name) => ({ name }))),
+  )
+
+  app.put<{ Params: { name: string } }>(
+    '/v1/secrets/:name',
+    { config: { scope: 'manage' }, schema: { tags, summary: 'Stores the body, UTF-8 text, as a secret', params } },
+    async (request, reply) => {
+      const bytes = await bodies.read(request.raw, reply.raw)
+      secrets.set(request.params.name, textOf(bytes))
+      return reply.code(204).send()
+    },
+  )
+
+  app.delete<{ Params: { name: string } }>(
+    '/v1/secrets/:name',
+    { config: { scope: 'manage' }, schema: { tags, summary: 'Deletes a stored secret', params } },
+    async ({ params: { name } }, reply) => {
+      secrets.delete(name)
+      return reply.code(204).send()
+    },
+  )
+}
+
+function textOf(bytes: Uint8Array): string {
+  try {
+    return new TextDecoder('utf-8', { fatal: true }).decode(bytes)
+  } catch {
+    throw new ProblemError('WAGGLE_BAD_BODY', 'The value of a secret is not UTF-8 text')
+  }
+}

@@ -1,0 +1,132 @@
+import { existsSync } from 'node:fs'
+import { join } from 'node:path'
+import type { Secrets } from '../../topology/swarm/ports/secrets.ts'
+import { Secret } from '../../topology/swarm/secrets/secret.ts'
+import { isSecretName } from '../../topology/swarm/secrets/secrets.ts'
+import { WaggleError } from '../../topology/waggle-error.ts'
+import { readBounded } from '../system/bounded-file.ts'
+import { writePrivateFile } from '../system/private-file.ts'
+import type { Sealed, SecretKeys } from './secret-keys.ts'
+
+/**
+ * Secrets set by `waggle secrets set`, encrypted in the file `secrets.json` of the data directory. Each call reads the file, so a new value counts for
+ * the next swarm that starts.
+ */
+export class EncryptedSecrets implements Secrets {
+  readonly #file: string
+  readonly #keys: SecretKeys
+
+  constructor(dataDirectory: string, keys: SecretKeys) {
+    this.#file = join(dataDirectory, 'secrets.json')
+    this.#keys = keys
+  }
+
+  /** Throws WAGGLE_SECRET_UNREADABLE if no key fits, or if the file was changed. */
+  find(name: string): Secret | null {
+    const sealed = this.#read().get(name)
+    return sealed === undefined ? null : new Secret(this.#open(name, sealed))
+  }
+
+  names(): readonly string[] {
+    return [...this.#read().keys()]
+  }
+
+  howToSet(name: string): string {
+    return `store it with \`waggle secrets set ${name}\``
+  }
+
+  /** Stores a value durably, in place of the one before. Throws WAGGLE_SECRET_INVALID and WAGGLE_SECRETS_NOT_ENCRYPTED. */
+  set(name: string, value: string): void {
+    if (!isSecretName(name)) throw invalid('The name of a secret has letters, digits and underscores, and does not begin with a digit')
+    if (value === '' || Buffer.byteLength(value) > maxSecretBytes) throw invalid(`The value of a secret has 1 to ${maxSecretBytes} bytes`)
+    this.#requireKey()
+    this.#write(new Map([...this.#read(), [name, this.#keys.seal(name, value)]]))
+  }
+
+  /** Throws WAGGLE_UNKNOWN_SECRET if there is no such secret here. */
+  delete(name: string): void {
+    const left = new Map(this.#read())
+    if (!left.delete(name)) {
+      throw new WaggleError('WAGGLE_UNKNOWN_SECRET', {
+        message: `No secret ${name.slice(0, 100)} is stored here`,
+        next: 'See `waggle secrets list`. A secret of a variable or a folder is removed there.',
+      })
+    }
+    this.#write(left)
+  }
+
+  /** Encrypts with the newest key what an older one has encrypted. Afterwards the older key may go. What no key opens stays as it is. */
+  renew(): void {
+    if (this.#keys.isEmpty) return
+    let isNew = false
+    const renewed = [...this.#read()].map(([name, sealed]) => {
+      const value = this.#keys.isNewest(sealed) ? null : this.#keys.open(name, sealed)
+      if (value === null) return [name, sealed] as const
+      isNew = true
+      return [name, this.#keys.seal(name, value)] as const
+    })
+    if (isNew) this.#write(new Map(renewed))
+  }
+
+  #requireKey(): void {
+    if (!this.#keys.isEmpty) return
+    throw new WaggleError('WAGGLE_SECRETS_NOT_ENCRYPTED', {
+      message: 'There is no key to encrypt secrets with',
+      next: 'Write one (`openssl rand -base64 32 > FILE`) and set WAGGLE_SECRETS_KEY_FILE, or WAGGLE_SECRETS_KEY.',
+    })
+  }
+
+  #open(name: string, sealed: Sealed): string {
+    const value = this.#keys.open(name, sealed)
+    if (value !== null) return value
+    throw new WaggleError('WAGGLE_SECRET_UNREADABLE', {
+      message: `the secret ${name} cannot be decrypted: no key fits, or somebody has changed ${this.#file}`,
+      next: 'Set WAGGLE_SECRETS_KEY or WAGGLE_SECRETS_KEY_FILE to the key that encrypted it, or set the secret again.',
+    })
+  }
+
+  #read(): ReadonlyMap<string, Sealed> {
+    if (!existsSync(this.#file)) return new Map()
+    const text = Buffer.from(readBounded(this.#file, { maxBytes: maxFileBytes, next: 'Restore the file from a copy.' })).toString()
+    const secrets = secretsIn(text)
+    if (secrets !== null) return secrets
+    throw new WaggleError('WAGGLE_SECRETS_DAMAGED', {
+      message: `${this.#file} is not a store of secrets`,
+      next: 'Restore the file from a copy, or delete it and set the secrets again.',
+    })
+  }
+
+  #write(secrets: ReadonlyMap<string, Sealed>): void {
+    const sorted = [...secrets].sort(([a], [b]) => (a < b ? -1 : 1)).map(([name, { key, data }]) => ({ name, key, data }))
+    writePrivateFile(this.#file, `${JSON.stringify({ version, secrets: sorted }, null, 2)}\n`)
+  }
+}
+
+const version = 1
+const maxSecretBytes = 64 * 1024
+const maxFileBytes = 64 * 1024 * 1024
+
+function secretsIn(text: string): ReadonlyMap<string, Sealed> | null {
+  try {
+    const value: unknown = JSON.parse(text)
+    if (!isFields(value) || value.version !== version || !Array.isArray(value.secrets)) return null
+    const secrets: readonly unknown[] = value.secrets
+    return secrets.every(isStored) ? new Map(secrets.map(({ name, key, data }) => [name, { key, data }])) : null
+  } catch {
+    return null
+  }
+}
+
+function isStored(value: unknown): value is Sealed & { readonly name: string } {
+  return (
+    isFields(value) && typeof value.name === 'string' && isSecretName(value.name) && typeof value.key === 'string' && typeof value.data === 'string'
+  )
+}
+
+function isFields(value: unknown): value is { readonly [key: string]: unknown } {
+  return value !== null && typeof value === 'object' && !Array.isArray(value)
+}
+
+function invalid(message: string): WaggleError {
+  return new WaggleError('WAGGLE_SECRET_INVALID', { message, next: 'See `waggle secrets set --help`.' })
+}

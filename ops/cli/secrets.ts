@@ -1,0 +1,68 @@
+import type { SecretRegistry } from '../../connectors/gateway/http/secret-routes.ts'
+import { loadConfig } from '../config/config.ts'
+import { storedSecrets } from '../config/stored-secrets.ts'
+import { environmentToken } from '../inspection/bearer.ts'
+import { runningProcess } from '../inspection/open-management.ts'
+import { callServer, type Server } from '../inspection/server-call.ts'
+import { exitStatus } from './exit-status.ts'
+
+export interface SecretsOptions {
+  /** The address of a running process. Default: the process that has the data directory open, else the data directory itself. */
+  readonly url?: string
+  readonly json: boolean
+}
+
+/** `waggle secrets set NAME`: stores the value that standard input has, without the newline at its end. */
+export async function setSecret(name: string, options: SecretsOptions): Promise<number> {
+  if (process.stdin.isTTY) process.stderr.write('Type the value, Enter, and Ctrl-D.\n')
+  const chunks: Buffer[] = []
+  for await (const chunk of process.stdin) chunks.push(chunk as Buffer)
+  const value = Buffer.concat(chunks)
+    .toString()
+    .replace(/\r?\n$/, '')
+  await (await secretsOf(options)).set(name, value)
+  process.stdout.write(options.json ? `${JSON.stringify({ name })}\n` : `Stored ${name}. A swarm that names it takes it at its next start.\n`)
+  return exitStatus.done
+}
+
+/** `waggle secrets list`: prints the names of stored secrets. */
+export async function listSecrets(options: SecretsOptions): Promise<number> {
+  const names = await (await secretsOf(options)).names()
+  if (options.json) process.stdout.write(`${JSON.stringify(names.map((name) => ({ name })))}\n`)
+  else process.stdout.write(names.length === 0 ? 'No secret is stored.\n' : names.map((name) => `${name}\n`).join(''))
+  return exitStatus.done
+}
+
+/** `waggle secrets delete NAME`: deletes a stored secret. */
+export async function deleteSecret(name: string, options: SecretsOptions): Promise<number> {
+  await (await secretsOf(options)).delete(name)
+  process.stdout.write(options.json ? `${JSON.stringify({ deleted: name })}\n` : `Deleted ${name}.\n`)
+  return exitStatus.done
+}
+
+type SecretCommands = {
+  readonly [call in keyof SecretRegistry]: (
+    ...given: Parameters<SecretRegistry[call]>
+  ) => ReturnType<SecretRegistry[call]> | Promise<ReturnType<SecretRegistry[call]>>
+}
+
+async function secretsOf({ url }: SecretsOptions): Promise<SecretCommands> {
+  if (url !== undefined) return remoteSecrets({ url: url.replace(/\/+$/, ''), token: environmentToken() })
+  const { settings } = loadConfig({ directories: [process.cwd()], env: process.env })
+  const running = await runningProcess(settings)
+  return running === null ? storedSecrets(settings) : remoteSecrets(running)
+}
+
+function remoteSecrets(server: Server): SecretCommands {
+  const pathOf = (name: string) => `/v1/secrets/${encodeURIComponent(name)}`
+  return {
+    names: async () =>
+      ((await callServer(server, { method: 'GET', path: '/v1/secrets' })) as readonly { readonly name: string }[]).map(({ name }) => name),
+    set: async (name, value) => {
+      await callServer(server, { method: 'PUT', path: pathOf(name), text: value })
+    },
+    delete: async (name) => {
+      await callServer(server, { method: 'DELETE', path: pathOf(name) })
+    },
+  }
+}

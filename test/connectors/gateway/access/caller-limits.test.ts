@@ -1,0 +1,150 @@
+import assert from 'node:assert/strict'
+import { describe, it } from 'node:test'
+import { parseTokens } from '../../../../connectors/gateway/access/access-token.ts'
+import { AccessTokens } from '../../../../connectors/gateway/access/access-tokens.ts'
+import { CallerLimits, type Limits } from '../../../../connectors/gateway/access/caller-limits.ts'
+import { ProblemError } from '../../../../connectors/gateway/http/problem.ts'
+import type { Requests } from '../../../../topology/swarm/request/requests.ts'
+import { echo, openEchoGateway } from '../../../support/echo-gateway.ts'
+import { connected } from '../../../support/raw-http.ts'
+import { eventually } from '../../../support/swarm-here.ts'
+
+describe('The limits of callers', () => {
+  let nowMs = 0
+  const clock = { elapsedMs: () => nowMs }
+  const limited = (limits: Partial<Limits>) =>
+    new CallerLimits({ clock, limits: { ratePerSecond: null, inFlight: null, allInFlight: 1000, ...limits } })
+
+  /** Admits a request: the function that ends it, or the refusal. */
+  function attempt(limits: CallerLimits, caller: string, { gateway = 'door', priority = 9 } = {}) {
+    try {
+      return limits.admit({ caller, gateway, priority })
+    } catch (thrown) {
+      assert.ok(thrown instanceof ProblemError)
+      return thrown
+    }
+  }
+  const isAdmitted = (...given: Parameters<typeof attempt>) => typeof attempt(...given) === 'function'
+  const countOf = (limits: CallerLimits, caller: string, of: number, more = {}) =>
+    Array.from({ length: of }, () => isAdmitted(limits, caller, more)).filter(Boolean).length
+
+  it('let each caller send its rate to each gateway, and say when to come again', () => {
+    const limits = limited({ ratePerSecond: 5 })
+    assert.equal(countOf(limits, 'a', 20), 5)
+    const refusal = attempt(limits, 'a')
+    assert.ok(refusal instanceof ProblemError)
+    assert.deepEqual([refusal.code, refusal.retryAfterSeconds], ['WAGGLE_CALLER_LIMIT', 1])
+    assert.equal(countOf(limits, 'b', 20), 5)
+    assert.equal(countOf(limits, 'a', 20, { gateway: 'window' }), 5)
+    nowMs += 400
+    assert.equal(countOf(limits, 'a', 20), 2)
+    nowMs += 60_000
+    assert.equal(countOf(limits, 'a', 20), 5)
+  })
+
+  it('bound the requests of a caller that have no answer yet', () => {
+    const limits = limited({ inFlight: 2 })
+    const end = attempt(limits, 'a')
+    assert.ok(typeof end === 'function')
+    assert.deepEqual([isAdmitted(limits, 'a'), isAdmitted(limits, 'a'), isAdmitted(limits, 'b')], [true, false, true])
+    end()
+    end()
+    assert.deepEqual([isAdmitted(limits, 'a'), isAdmitted(limits, 'a')], [true, false])
+  })
+
+  it('leave room for other callers in a process that is nearly full', () => {
+    const limits = limited({ allInFlight: 100 })
+    assert.equal(countOf(limits, 'greedy', 90), 90)
+    assert.equal(isAdmitted(limits, 'modest'), true)
+    const refusal = attempt(limits, 'greedy')
+    assert.ok(refusal instanceof ProblemError)
+    assert.equal(refusal.code, 'WAGGLE_CALLER_LIMIT')
+    assert.equal(countOf(limits, 'modest', 100), 9)
+  })
+
+  it('let a caller alone fill the process', () => {
+    assert.equal(countOf(limited({ allInFlight: 100 }), 'alone', 200), 100)
+  })
+
+  it('shed the lowest priority first', () => {
+    const limits = limited({ allInFlight: 100 })
+    assert.equal(countOf(limits, 'a', 200, { priority: 0 }), 55)
+    assert.equal(countOf(limits, 'a', 200, { priority: 4 }), 20)
+    assert.equal(countOf(limits, 'a', 200, { priority: 9 }), 25)
+    const refusal = attempt(limits, 'a', { priority: 9 })
+    assert.ok(refusal instanceof ProblemError)
+    assert.equal(refusal.code, 'WAGGLE_OVERLOADED')
+  })
+
+  it('let in the highest priority even in a process for a single request', () => {
+    assert.equal(isAdmitted(limited({ allInFlight: 1 }), 'a', { priority: 0 }), true)
+  })
+
+  it('can be replaced while requests are in flight', () => {
+    const limits = limited({ inFlight: 1 })
+    const end = attempt(limits, 'a')
+    limits.replace({ ratePerSecond: null, inFlight: null, allInFlight: 3 })
+    assert.equal(countOf(limits, 'a', 10), 2)
+    assert.ok(typeof end === 'function')
+    end()
+    assert.equal(countOf(limits, 'a', 10), 1)
+  })
+})
+
+it('A gateway answers 429 with Retry-After at a limit, and takes no higher X-Priority than the token may have', async () => {
+  const tokens = new AccessTokens()
+  tokens.replace('settings', parseTokens('low=low-0123456789abc:ask:*,priority:0;high=high-0123456789ab:ask:*'))
+  const limits = new CallerLimits({ clock: { elapsedMs: () => 0 }, limits: { ratePerSecond: 2, inFlight: null, allInFlight: 4 } })
+  const gateway = await openEchoGateway({ callers: { areKnown: true, find: (token) => tokens.find(token) }, limits })
+  try {
+    // Two requests elsewhere have no answer yet: half of the process is taken.
+    for (const other of ['x', 'y']) limits.admit({ caller: other, gateway: 'door', priority: 9 })
+    const ask = async (token: string, headers = {}) => {
+      const response = await fetch(`${gateway.url}/v1/gateways/door/request`, {
+        method: 'POST',
+        body: 'hello',
+        headers: { authorization: `Bearer ${token}`, ...headers },
+      })
+      const body = await response.text()
+      return {
+        status: response.status,
+        retry: response.headers.get('retry-after'),
+        code: response.ok ? '' : (JSON.parse(body) as { code: string }).code,
+      }
+    }
+    assert.equal((await ask('low-0123456789abc', { 'x-priority': '9' })).status, 503)
+    assert.equal((await ask('high-0123456789ab', { 'x-priority': '0' })).status, 503)
+    for (const priority of ['10', '-1', 'high', '', '1.5', '9, 9'])
+      assert.equal((await ask('high-0123456789ab', { 'x-priority': priority })).code, 'WAGGLE_BAD_HEADER', priority)
+    assert.equal((await ask('high-0123456789ab')).status, 200)
+    assert.equal((await ask('high-0123456789ab')).status, 200)
+    assert.deepEqual(await ask('high-0123456789ab'), { status: 429, retry: '1', code: 'WAGGLE_CALLER_LIMIT' })
+  } finally {
+    await gateway.close()
+  }
+})
+
+it('A connection that closes ends all of its requests, also those that wait behind another one', async () => {
+  const limits = new CallerLimits({ clock: { elapsedMs: () => 0 }, limits: { ratePerSecond: null, inFlight: null, allInFlight: 3 } })
+  const asked = Promise.withResolvers<void>()
+  let count = 0
+  const requests: Requests = {
+    ...echo,
+    request: () => {
+      if (++count === 2) asked.resolve()
+      return new Promise(() => {})
+    },
+  }
+  const gateway = await openEchoGateway({ limits, requests })
+  try {
+    const socket = await connected(gateway.url)
+    const ask = 'POST /v1/gateways/door/request HTTP/1.1\r\nhost: localhost\r\ncontent-length: 2\r\n\r\n{}'
+    socket.write(ask + ask)
+    await asked.promise
+    assert.deepEqual([limits.waiting, count], [2, 2])
+    socket.destroy()
+    await eventually(async () => limits.waiting === 0)
+  } finally {
+    await gateway.close()
+  }
+})
