@@ -22,6 +22,7 @@ import type { Settings } from '../config/settings.ts'
 import { LogManagement } from '../inspection/log-management.ts'
 import { removeAddress, writeAddress } from '../inspection/process-address.ts'
 import { RequestTraces } from '../inspection/request-traces.ts'
+import { ProcessPage } from '../page/process-page.ts'
 import { FailureLines } from '../process-log/failure-lines.ts'
 import type { LogLine } from '../process-log/log-line.ts'
 import { ClusterRequests } from '../requests/cluster-requests.ts'
@@ -238,6 +239,7 @@ export class Beekeeper {
     this.#gateway = await openHttpGateway({
       requests,
       management,
+      page: new ProcessPage({ log, clock: systemClock, instance: management.instance, swarms: this.#swarms }),
       events: new LiveRequestEvents({ log, clock: systemClock, plans, traces: new RequestTraces({ log, clock: systemClock, plans }) }),
       callers: this.#tokens,
       tokens: this.#tokens,

@@ -7,12 +7,15 @@ import type {
   ModelRow,
   PageOptions,
   RecordPage,
+  RequestListOptions,
+  RequestPage,
   Retried,
   TopicRow,
 } from '../../topology/swarm/management.ts'
 import type { SwarmPlan } from '../../topology/swarm/plan/plan.ts'
 import type { RequestTrace } from '../../topology/swarm/request/request-trace.ts'
 import { DeadLetters } from './dead-letters.ts'
+import { RequestList } from './request-list.ts'
 import { RequestTraces } from './request-traces.ts'
 import { type ModelSwarm, RunningModels } from './running-models.ts'
 import { ShownValues } from './shown-value.ts'
@@ -37,6 +40,7 @@ export class LogManagement implements Management {
   readonly #pages: TopicPages
   readonly #letters: DeadLetters
   readonly #traces: RequestTraces
+  readonly #requests: RequestList
   readonly #models: RunningModels
 
   private constructor(options: LogManagementOptions, values: ShownValues) {
@@ -44,6 +48,7 @@ export class LogManagement implements Management {
     this.#pages = new TopicPages({ ...options, values })
     this.#letters = new DeadLetters({ ...options, values })
     this.#traces = new RequestTraces(options)
+    this.#requests = new RequestList({ plans: [], ...options })
     this.#models = new RunningModels(options.swarms ?? [])
   }
 
@@ -75,6 +80,10 @@ export class LogManagement implements Management {
 
   discard(id: string): Promise<void> {
     return this.#letters.discard(id)
+  }
+
+  requests(options: RequestListOptions): Promise<RequestPage> {
+    return this.#requests.page(options)
   }
 
   trace(id: string): Promise<RequestTrace> {
