@@ -19,7 +19,8 @@ const own = [
   'waterfall.js',
   'letters.js',
   'requests.js',
-  'failure.js',
+  'sign-in.js',
+  'api.js',
 ]
 
 /** The libraries of the page, by the names under which its modules import them. */

@@ -115,6 +115,29 @@ describeWithChromium('The page in a browser', (browser) => {
     })
   })
 
+  it('asks for a token where there are tokens, and keeps it for the tab', async () => {
+    const closed = await SwarmHere.open({ WAGGLE_TOKENS: 'page=a-secret-of-a-page:read,ask:*' })
+    const context = await browser().newContext()
+    try {
+      const page = await context.newPage()
+      page.setDefaultTimeout(timeout)
+      await page.goto(`${closed.url}/`)
+      for (const token of ['a-wrong-secret-of-all', 'a-secret-of-a-page']) {
+        await page.getByLabel('Token').fill(token)
+        await page.getByRole('button', { name: 'Sign in' }).click()
+        if (token.includes('wrong')) await page.getByRole('alert').waitFor()
+      }
+      await page.getByText('Live', { exact: true }).waitFor()
+      await page.reload()
+      await page.getByText('Live', { exact: true }).waitFor()
+      await page.getByRole('button', { name: 'Send' }).click()
+      await page.locator('.ask pre').waitFor()
+    } finally {
+      await context.close()
+      await closed[Symbol.asyncDispose]()
+    }
+  })
+
   it('says that the server is away, and that a request is unknown', async () => {
     await onPage({}, async (page) => {
       await page.getByRole('searchbox').fill('nobody')

@@ -1,5 +1,5 @@
 import { html, useRef, useState } from 'htm/preact/standalone'
-import { failureOf } from './failure.js'
+import { call, eventsIn, failureOf } from './api.js'
 import { timeText } from './live.js'
 
 /** The form that sends a request. `onProgress` gets each bee that is done, and `onDone` the request's id at its end. */
@@ -70,31 +70,15 @@ function Answer({ result: { answer, problem, id, ms } }) {
 /** Sends the body, and follows its events until the answer. */
 async function asked({ gateway, answers, bee: entrance, respond, body, contentType, onProgress }) {
   const path = `./v1/gateways/${encodeURIComponent(gateway)}/${answers ? 'request' : 'submit'}`
-  const response = await fetch(path, { method: 'POST', body, headers: { 'content-type': contentType, accept: 'text/event-stream' } })
+  const response = await call(path, { method: 'POST', body, headers: { 'content-type': contentType, accept: 'text/event-stream' } })
   const id = response.headers.get('x-request-id')
   if (!response.ok) return { id, problem: await response.json() }
   if (!answers) return { id, answer: await response.json() }
-  for await (const { event, data } of eventsIn(response.body)) {
+  for await (const { event, data } of eventsIn(response)) {
     if (event === 'accepted') onProgress(entrance, 'done')
     if (event === 'bee') onProgress(data.bee, data.error === null ? 'done' : 'failed')
     if (event === 'answer' && respond) onProgress(respond, data.problem === null ? 'done' : 'failed')
     if (event === 'answer') return { id, answer: data.answer, problem: data.problem }
   }
   throw new Error('The server ended the connection before the answer. Look at the request with its id.')
-}
-
-async function* eventsIn(body) {
-  const reader = body.pipeThrough(new TextDecoderStream()).getReader()
-  let text = ''
-  for (;;) {
-    const { value, done } = await reader.read()
-    if (done) return
-    text += value
-    const parts = text.split('\n\n')
-    text = parts.pop()
-    for (const part of parts) {
-      const field = (name) => new RegExp(`^${name}: (.*)$`, 'm').exec(part)?.[1]
-      if (field('event')) yield { event: field('event'), data: JSON.parse(field('data')) }
-    }
-  }
 }

@@ -1,5 +1,5 @@
 import { html, useEffect, useState } from 'htm/preact/standalone'
-import { answered, failureOf } from './failure.js'
+import { answered, failureOf } from './api.js'
 import { rateText, timeText } from './live.js'
 
 /** One bee: its numbers, and the newest records of its topic. */

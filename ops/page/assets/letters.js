@@ -1,5 +1,5 @@
 import { html, useEffect, useState } from 'htm/preact/standalone'
-import { answered, failureOf } from './failure.js'
+import { answered, failureOf } from './api.js'
 
 /** The dead letters of a swarm, with a retry. They are read again when `version` changes, and every five seconds. */
 export function Letters({ swarm, onFollow }) {

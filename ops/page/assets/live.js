@@ -1,28 +1,48 @@
 import { useEffect, useState } from 'htm/preact/standalone'
+import { call, eventsIn } from './api.js'
 
 /**
- * The swarms of the process and their counts, which come each second. `state` is `connecting`, `live` or `away`. `rates` are records a second for each
+ * The swarms of the process and their counts, which come each second. `state` is `connecting`, `live`, `away`, `signed-out`
+ * (the server wants a token), or `elsewhere` (it shows itself to callers of its own machine alone). `rates` are records a second for each
  * topic, and `calls` has the rate, the mean time and the failures of each bee since the counts before.
  */
 export function useLive() {
-  const [live, setLive] = useState({ state: 'connecting', shape: null, swarms: new Map() })
+  const [live, setLive] = useState(nothing)
+  const [attempt, setAttempt] = useState(0)
   useEffect(() => {
-    const source = new EventSource('./v1/live')
-    let before = null
-    source.addEventListener('shape', ({ data }) => {
-      before = null
-      setLive((now) => ({ ...now, state: 'live', shape: JSON.parse(data) }))
-    })
-    source.addEventListener('counts', ({ data }) => {
-      const counts = JSON.parse(data)
-      const earlier = before
-      before = counts
-      setLive((now) => ({ ...now, state: 'live', swarms: earlier === null ? now.swarms : measured(earlier, counts, now.swarms) }))
-    })
-    source.onerror = () => setLive((now) => ({ ...now, state: 'away' }))
-    return () => source.close()
-  }, [])
-  return live
+    const ended = new AbortController()
+    void follow(ended.signal, setLive)
+    return () => ended.abort()
+  }, [attempt])
+  return { ...live, reconnect: () => setAttempt((count) => count + 1) }
+}
+
+const nothing = { state: 'connecting', shape: null, swarms: new Map() }
+
+/** Follows the counts, and connects again a second after each end. */
+async function follow(signal, setLive) {
+  for (let tries = 0; !signal.aborted; tries++) {
+    if (tries > 0) await new Promise((resolve) => setTimeout(resolve, 1000))
+    try {
+      const response = await call('./v1/live', { signal })
+      if (response.status === 401 || response.status === 403) {
+        const { code } = await response.json()
+        setLive({ ...nothing, state: code === 'WAGGLE_NOT_LOCAL' ? 'elsewhere' : 'signed-out' })
+        return
+      }
+      let before = null
+      for await (const { event, data } of response.ok ? eventsIn(response) : []) {
+        if (event === 'shape') setLive((now) => ({ ...now, state: 'live', shape: data }))
+        if (event !== 'counts') continue
+        const earlier = before
+        before = data
+        setLive((now) => ({ ...now, state: 'live', swarms: earlier === null ? now.swarms : measured(earlier, data, now.swarms) }))
+      }
+    } catch {
+      // The server is away, or the page has ended this call.
+    }
+    if (!signal.aborted) setLive((now) => ({ ...now, state: 'away' }))
+  }
 }
 
 function measured(before, counts, known) {

@@ -5,12 +5,20 @@ import { Graph } from './graph.js'
 import { Letters } from './letters.js'
 import { rateText, useLive } from './live.js'
 import { Requests } from './requests.js'
+import { SignIn } from './sign-in.js'
 import { Waterfall } from './waterfall.js'
 
-const states = { connecting: 'Connecting …', live: 'Live', away: 'The server is away. Reconnecting …' }
+const states = {
+  connecting: 'Connecting …',
+  live: 'Live',
+  away: 'The server is away. Reconnecting …',
+  'signed-out': 'Signed out',
+  elsewhere: 'Not shown here',
+}
 
 function Page() {
-  const { state, shape, swarms } = useLive()
+  const { state, shape, swarms, reconnect } = useLive()
+  const [isTried, setIsTried] = useState(false)
   const isTall = useMedia('(max-width: 60rem)')
   const [name, setName] = useState(null)
   const swarm = shape?.swarms.find((one) => one.name === name) ?? shape?.swarms[0]
@@ -23,7 +31,21 @@ function Page() {
       }
       <span class=${`state ${state}`} role="status">${states[state]}</span>
     </header>
-    ${swarm ? html`<${Swarm} key=${swarm.name} ...${{ swarm, numbers, isTall }} />` : html`<main><p class="loading">${shape ? 'No swarm runs here.' : states[state]}</p></main>`}`
+    ${body()}`
+
+  function body() {
+    if (state === 'signed-out') {
+      const onSignIn = () => {
+        setIsTried(true)
+        reconnect()
+      }
+      return html`<${SignIn} isRefused=${isTried} onSignIn=${onSignIn} />`
+    }
+    if (state === 'elsewhere')
+      return html`<main><p class="loading">Without tokens this server shows itself to callers of its own machine alone: open http://127.0.0.1:PORT there, or create a token.</p></main>`
+    if (swarm) return html`<${Swarm} key=${swarm.name} ...${{ swarm, numbers, isTall }} />`
+    return html`<main><p class="loading">${shape ? 'No swarm runs here.' : states[state]}</p></main>`
+  }
 }
 
 function Swarm({ swarm, numbers, isTall }) {

@@ -1,5 +1,5 @@
 import { html, useEffect, useState } from 'htm/preact/standalone'
-import { answered, failureOf } from './failure.js'
+import { answered, failureOf } from './api.js'
 import { timeText } from './live.js'
 
 /** The newest requests of a swarm, by their state. They are read again every five seconds. */

@@ -1,5 +1,5 @@
 import { html, useEffect, useState } from 'htm/preact/standalone'
-import { answered, failureOf } from './failure.js'
+import { answered, failureOf } from './api.js'
 import { timeText } from './live.js'
 
 /** The way of a request: a bar for each step, from its start to its end, with the time that it waited before. */
