@@ -228,19 +228,21 @@ export class Beekeeper {
     this.#closeLater('requests', () => requests.close())
     this.#stopWaiting = () => requests.stopWaiting()
     const plans = this.#swarms.map(({ plan }) => plan)
+    const acceptedAt = (id: string) => this.#swarms.map((swarm) => swarm.acceptedAt(id)).find((time) => time !== null) ?? null
     const management = await LogManagement.open({
       log,
       clock: systemClock,
       newId: () => freshId(systemClock, random),
       schemaRegistryUrl: settings.schema_registry_url,
       plans,
+      acceptedAt,
       swarms: this.#swarms,
     })
     this.#gateway = await openHttpGateway({
       requests,
       management,
       page: new ProcessPage({ log, clock: systemClock, instance: management.instance, swarms: this.#swarms }),
-      events: new LiveRequestEvents({ log, clock: systemClock, plans, traces: new RequestTraces({ log, clock: systemClock, plans }) }),
+      events: new LiveRequestEvents({ log, clock: systemClock, plans, traces: new RequestTraces({ log, clock: systemClock, plans, acceptedAt }) }),
       callers: this.#tokens,
       tokens: this.#tokens,
       clock: systemClock,

@@ -30,6 +30,8 @@ export interface LogManagementOptions {
   readonly schemaRegistryUrl: string | null
   /** The plans of the swarms that run in this process. A retry writes to the topics that they read. */
   readonly plans?: readonly SwarmPlan[]
+  /** The time at which a request was accepted, if a ledger of this process knows it. */
+  readonly acceptedAt?: (id: string) => number | null
   /** The swarms that run in this process, with their models. */
   readonly swarms?: readonly ModelSwarm[]
 }
