@@ -22,6 +22,7 @@ import { storedSecrets } from '../config/stored-secrets.ts'
 import { LogManagement } from '../inspection/log-management.ts'
 import { removeAddress, writeAddress } from '../inspection/process-address.ts'
 import { RequestTraces } from '../inspection/request-traces.ts'
+import { ProcessPage } from '../page/process-page.ts'
 import { FailureLines } from '../process-log/failure-lines.ts'
 import type { LogLine } from '../process-log/log-line.ts'
 import { ClusterRequests } from '../requests/cluster-requests.ts'
@@ -252,18 +253,21 @@ export class Beekeeper {
     this.#closeLater('requests', () => requests.close())
     this.#stopWaiting = () => requests.stopWaiting()
     const { plans } = running
+    const acceptedAt = (id: string) => running.all.map((swarm) => swarm.acceptedAt(id)).find((time) => time !== null) ?? null
     const management = await LogManagement.open({
       log,
       clock: systemClock,
       newId: () => freshId(systemClock, random),
       schemaRegistryUrl: settings.schema_registry_url,
       plans,
+      acceptedAt,
       swarms: running.all,
     })
     this.#gateway = await openHttpGateway({
       requests,
       management,
-      events: new LiveRequestEvents({ log, clock: systemClock, plans, traces: new RequestTraces({ log, clock: systemClock, plans }) }),
+      page: new ProcessPage({ log, clock: systemClock, instance: management.instance, swarms: running.all }),
+      events: new LiveRequestEvents({ log, clock: systemClock, plans, traces: new RequestTraces({ log, clock: systemClock, plans, acceptedAt }) }),
       callers: this.#tokens,
       limits: this.#limits,
       ...tlsOf(settings),

@@ -24,6 +24,7 @@ import { payloadSerde } from '../../topology/swarm/payload/payload-serde.ts'
 import { type PredictionRecord, predictionSchema, predictionSerde } from '../../topology/swarm/payload/prediction-serde.ts'
 import { ledgerStore, planSwarm, type SwarmPlan } from '../../topology/swarm/plan/plan.ts'
 import { predictionTopics } from '../../topology/swarm/plan/prediction-topics.ts'
+import type { RequestEntry } from '../../topology/swarm/request/requests.ts'
 import type { Redaction } from '../../topology/swarm/secrets/redaction.ts'
 import type { TopicSpec } from '../../topology/topic.ts'
 import { WaggleError } from '../../topology/waggle-error.ts'
@@ -241,6 +242,12 @@ export class RunningSwarm {
       bees.filter(({ input }) => input !== null && input.kind !== 'join' && input.bees.some((bee) => bee === name))
     const readers = readersOf(entrance).flatMap((bee) => (bee.type.role === 'batch' ? readersOf(bee.name) : [bee]))
     return readers.map(({ name }) => this.#host.exampleInput(name)).find((input) => input !== null) ?? null
+  }
+
+  /** The time at which a request was accepted; null if its ledger does not know it, or may be in another process. */
+  acceptedAt(id: string): number | null {
+    if (this.plan.repliesTopic !== null) return null
+    return this.application.stores.committed<string, RequestEntry>(ledgerStore, id)?.acceptedAt ?? null
   }
 
   get targets(): readonly GatewayTarget[] {

@@ -67,6 +67,7 @@ export class Console {
     const lines = [
       `${this.#colors.green('✔')} ${swarms.map(({ name }) => name).join(', ')} ready`,
       '',
+      `  Page        ${gateway}/`,
       `  Gateway     ${gateway}  (${gateway}/openapi.json)`,
     ]
     if (clickhouse !== null) lines.push(`  ClickHouse  ${clickhouse}`)

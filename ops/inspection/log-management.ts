@@ -7,12 +7,15 @@ import type {
   ModelRow,
   PageOptions,
   RecordPage,
+  RequestListOptions,
+  RequestPage,
   Retried,
   TopicRow,
 } from '../../topology/swarm/management.ts'
 import type { SwarmPlan } from '../../topology/swarm/plan/plan.ts'
 import type { RequestTrace } from '../../topology/swarm/request/request-trace.ts'
 import { DeadLetters } from './dead-letters.ts'
+import { RequestList } from './request-list.ts'
 import { RequestTraces } from './request-traces.ts'
 import { type ModelSwarm, RunningModels } from './running-models.ts'
 import { ShownValues } from './shown-value.ts'
@@ -27,6 +30,8 @@ export interface LogManagementOptions {
   readonly schemaRegistryUrl: string | null
   /** The plans of the swarms that run in this process. A retry writes to the topics that they read. */
   readonly plans?: readonly SwarmPlan[]
+  /** The time at which a request was accepted, if a ledger of this process knows it. */
+  readonly acceptedAt?: (id: string) => number | null
   /** The swarms that run in this process, with their models. */
   readonly swarms?: readonly ModelSwarm[]
 }
@@ -37,6 +42,7 @@ export class LogManagement implements Management {
   readonly #pages: TopicPages
   readonly #letters: DeadLetters
   readonly #traces: RequestTraces
+  readonly #requests: RequestList
   readonly #models: RunningModels
 
   private constructor(options: LogManagementOptions, values: ShownValues) {
@@ -44,6 +50,7 @@ export class LogManagement implements Management {
     this.#pages = new TopicPages({ ...options, values })
     this.#letters = new DeadLetters({ ...options, values })
     this.#traces = new RequestTraces(options)
+    this.#requests = new RequestList({ plans: [], ...options })
     this.#models = new RunningModels(options.swarms ?? [])
   }
 
@@ -75,6 +82,10 @@ export class LogManagement implements Management {
 
   discard(id: string): Promise<void> {
     return this.#letters.discard(id)
+  }
+
+  requests(options: RequestListOptions): Promise<RequestPage> {
+    return this.#requests.page(options)
   }
 
   trace(id: string): Promise<RequestTrace> {

@@ -6,6 +6,8 @@ import type {
   ModelRow,
   PageOptions,
   RecordPage,
+  RequestListOptions,
+  RequestPage,
   Retried,
   TopicRow,
 } from '../../topology/swarm/management.ts'
@@ -58,6 +60,12 @@ export class RemoteManagement implements Management {
 
   async discard(id: string): Promise<void> {
     await this.#call('DELETE', `/v1/dead-letters/${encodeURIComponent(id)}`)
+  }
+
+  requests(options: RequestListOptions): Promise<RequestPage> {
+    const query = new URLSearchParams()
+    for (const [name, value] of Object.entries(options)) if (value !== null) query.set(name, String(value))
+    return this.#call('GET', `/v1/requests?${query}`) as Promise<RequestPage>
   }
 
   trace(id: string): Promise<RequestTrace> {

@@ -15,6 +15,8 @@ export interface RequestTracesOptions {
   readonly clock: Clock
   /** The plans of the swarms that run in this process. */
   readonly plans?: readonly SwarmPlan[]
+  /** The time at which a request was accepted, if a ledger of this process knows it. An id without a time is then found at once. */
+  readonly acceptedAt?: (id: string) => number | null
 }
 
 /** Follows requests through the topics of their swarms. */
@@ -22,12 +24,14 @@ export class RequestTraces {
   readonly #log: Log
   readonly #clock: Clock
   readonly #plans: readonly SwarmPlan[]
+  readonly #acceptedAt: (id: string) => number | null
   #running = 0
 
-  constructor({ log, clock, plans = [] }: RequestTracesOptions) {
+  constructor({ log, clock, plans = [], acceptedAt = () => null }: RequestTracesOptions) {
     this.#log = log
     this.#clock = clock
     this.#plans = plans
+    this.#acceptedAt = acceptedAt
   }
 
   /** Throws WAGGLE_UNKNOWN_REQUEST if the log has no record of the request, and WAGGLE_OVERLOADED during `maxTraces` other searches. */
@@ -45,7 +49,7 @@ export class RequestTraces {
   async #trace(id: string): Promise<RequestTrace> {
     const search = new RequestSearch({ log: this.#log, clock: this.#clock, id })
     const topics = await this.#log.topics()
-    const about = timeOfUuid(id)
+    const about = timeOfUuid(id) ?? this.#acceptedAt(id)
     const entrance = await this.#entrance(search, topics, about)
     const plan = this.#plans.find(({ subtopologies }) => entrance !== null && subtopologies.some(({ sources }) => sources.includes(entrance.topic)))
     const time = entrance !== null ? { exact: entrance.record.timestamp } : about === null ? null : { about }

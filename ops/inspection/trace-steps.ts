@@ -67,7 +67,7 @@ export function withWait(step: TraceStep, steps: readonly TraceStep[], plan: Swa
 }
 
 /** The bees whose results a bee takes. A batch stands for the bee before it. */
-function inputsOf(name: string, { bees }: SwarmPlan): readonly string[] {
+export function inputsOf(name: string, { bees }: SwarmPlan): readonly string[] {
   const byName = new Map(bees.map((bee) => [bee.name, bee]))
   return (byName.get(name)?.input?.bees ?? []).flatMap((input) => {
     const bee = byName.get(input)
@@ -86,7 +86,7 @@ function timesIn(headers: readonly Header[]): Pick<TraceStep, 'started_at' | 'fi
   }
 }
 
-function errorIn({ headers, value }: RequestRecord['record']): TraceError | null {
+export function errorIn({ headers, value }: RequestRecord['record']): TraceError | null {
   const code = headerText(headers, errorHeader)
   if (code === null) return null
   const unknown = { code, detail: '', bee: '' }
@@ -101,7 +101,7 @@ function errorIn({ headers, value }: RequestRecord['record']): TraceError | null
   }
 }
 
-function numberIn(text: string | null): number | null {
+export function numberIn(text: string | null): number | null {
   return text !== null && /^\d{1,15}$/.test(text) ? Number(text) : null
 }
 

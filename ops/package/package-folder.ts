@@ -23,6 +23,7 @@ const copied = [
   'ops/setup/bring-dependencies.mjs',
   'connectors/clickhouse/engine',
   'ops/init/templates',
+  'ops/page/assets',
   'ops/convert/convert.py',
 ]
 

@@ -1,4 +1,4 @@
-import type { RequestTrace } from './request/request-trace.ts'
+import type { RequestTrace, TraceError } from './request/request-trace.ts'
 
 /** The log as an operator sees it: its topics, its records, and the dead letters of its swarms. Every answer has a size limit. */
 export interface Management {
@@ -17,6 +17,8 @@ export interface Management {
    */
   retry(id: string): Promise<Retried>
   discard(id: string): Promise<void>
+  /** The requests of the swarms of this process, the newest first. Throws WAGGLE_BAD_REQUEST for an invalid cursor. */
+  requests(options: RequestListOptions): Promise<RequestPage>
   /** The way of a request through its swarm. Throws WAGGLE_UNKNOWN_REQUEST if the log has no record of it. */
   trace(id: string): Promise<RequestTrace>
   /** The models of the swarms that run in this process. */
@@ -95,6 +97,35 @@ export interface DeadLetter {
   readonly content: string | null
 }
 
+/** Null: any. Times are epoch milliseconds. */
+export interface RequestListOptions {
+  readonly swarm: string | null
+  readonly gateway: string | null
+  readonly state: ListedRequest['state'] | null
+  readonly from: number | null
+  readonly to: number | null
+  /** `next` of the page before. */
+  readonly after: string | null
+  readonly max: number
+}
+
+export interface RequestPage {
+  readonly requests: readonly ListedRequest[]
+  /** The cursor to give as `after` for the next page; null: there are no more among the records that were read. */
+  readonly next: string | null
+}
+
+export interface ListedRequest {
+  readonly request_id: string
+  readonly swarm: string
+  readonly gateway: string | null
+  readonly state: 'pending' | 'answered' | 'failed'
+  /** Epoch milliseconds. */
+  readonly accepted_at: number
+  readonly finished_at: number | null
+  readonly error: TraceError | null
+}
+
 export interface Retried {
   readonly request_id: string
   readonly topic: string
@@ -136,4 +167,4 @@ export interface ModelVersionRow {
 }
 
 /** The limits of one answer. */
-export const managementLimits = { records: 1000, waitMs: 30_000, deadLetters: 1000 } as const
+export const managementLimits = { records: 1000, waitMs: 30_000, deadLetters: 1000, requests: 1000 } as const

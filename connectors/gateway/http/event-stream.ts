@@ -24,9 +24,10 @@ export class EventStream {
     this.#commentLater()
   }
 
+  /** Sends an event. An empty `id` names no place to continue. */
   send(event: string, id: string, data: object): void {
     // A caller with a long id could send no header that has it.
-    const named = id.length <= maxIdLength ? `id: ${id}\n` : ''
+    const named = id !== '' && id.length <= maxIdLength ? `id: ${id}\n` : ''
     this.#push(`event: ${event}\n${named}data: ${JSON.stringify(data)}\n\n`)
   }
 

@@ -9,6 +9,7 @@ import type { Clock, Random } from '../../../processor/ports.ts'
 import type { ErrorCode } from '../../../topology/error-codes.ts'
 import { ownMember } from '../../../topology/own-member.ts'
 import type { Management } from '../../../topology/swarm/management.ts'
+import type { Page } from '../../../topology/swarm/page.ts'
 import type { RequestEvents } from '../../../topology/swarm/request/request-events.ts'
 import type { Requests } from '../../../topology/swarm/request/requests.ts'
 import type { SwarmManagement } from '../../../topology/swarm/swarm-management.ts'
@@ -25,7 +26,9 @@ import { boundConnections } from './connections.ts'
 import { eventRoutes } from './event-routes.ts'
 import { healthRoutes } from './health-routes.ts'
 import { KnownMethods } from './known-methods.ts'
+import { liveRoutes } from './live-routes.ts'
 import { managementRoutes } from './management-routes.ts'
+import { pageRoutes } from './page-routes.ts'
 import { ProblemError, problemOf, rawProblem, sendProblem } from './problem.ts'
 import { requestRoutes } from './request-routes.ts'
 import { type SecretRegistry, secretRoutes } from './secret-routes.ts'
@@ -36,6 +39,8 @@ export interface HttpGatewayOptions {
   readonly requests: Requests
   /** Topics and dead letters for operators. Undefined: there are no such routes. */
   readonly management?: Management
+  /** The page at `/`. Undefined: there is none. */
+  readonly page?: Page
   /** Undefined: requests cannot be followed. */
   readonly events?: RequestEvents
   /** The tokens of callers. `noTokens` where there are none. */
@@ -213,7 +218,9 @@ async function httpGateway(options: HttpGatewayOptions, bodies: BodyLimits): Pro
   })
   const headers = securityHeaders()
   app.addHook('onSend', async (request, reply) => {
-    reply.headers(headers)
+    // The page has a policy of its own.
+    const own = reply.getHeader('content-security-policy')
+    reply.headers(own === undefined ? headers : { ...headers, 'content-security-policy': own })
     if (!reply.hasHeader('x-request-id')) reply.header('x-request-id', request.id)
     // A kept-alive connection would keep the closing server open until its client closes it.
     if (isClosing) reply.header('connection', 'close')
@@ -255,9 +262,14 @@ async function httpGateway(options: HttpGatewayOptions, bodies: BodyLimits): Pro
     if (events !== undefined) eventRoutes(scope, { requests, events, clock })
     healthRoutes(scope, options)
   })
-  const { management, tokens, secrets, swarms } = options
+  const { management, page, clock, tokens, secrets, swarms } = options
+  if (page !== undefined) await app.register(async (scope) => pageRoutes(scope, page))
   if (swarms !== undefined) await app.register(async (scope) => swarmRoutes(scope, { swarms, bodies }))
-  if (management !== undefined) await app.register(async (scope) => managementRoutes(scope, management))
+  if (management !== undefined)
+    await app.register(async (scope) => {
+      managementRoutes(scope, management)
+      if (page !== undefined) liveRoutes(scope, { page, clock })
+    })
   if (tokens !== undefined) await app.register(async (scope) => tokenRoutes(scope, tokens, bodies))
   if (secrets !== undefined) await app.register(async (scope) => secretRoutes(scope, secrets, bodies))
   await app.ready()

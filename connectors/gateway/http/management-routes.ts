@@ -57,6 +57,20 @@ export function managementRoutes(app: FastifyInstance, management: Management): 
     },
   )
 
+  app.get<{ Querystring: Query }>(
+    '/v1/requests',
+    {
+      config: { scope: 'read' },
+      schema: { ...tags, summary: 'The requests of this process’s swarms, the newest first', querystring: requestsQuery },
+    },
+    async ({ query }, reply) => {
+      const { swarm = null, gateway = null, after = null } = query
+      const max = numberOf(query, 'max', { usual: 100, most: managementLimits.requests })
+      const times = { from: timeOf(query, 'from'), to: timeOf(query, 'to') }
+      return sendJson(reply, await management.requests({ swarm, gateway, after, max, state: stateIn(query.state), ...times }))
+    },
+  )
+
   app.get<{ Params: { id: string } }>(
     '/v1/requests/:id/trace',
     { config: { scope: 'read' }, schema: { ...tags, summary: 'The way of a request: each step with its place, its times and its batch' } },
@@ -89,6 +103,20 @@ function numberOf(query: Query, name: string, { usual, most }: { readonly usual:
   throw new ProblemError('WAGGLE_BAD_REQUEST', `${name} is a whole number of at most ${most}, not ${text.slice(0, 100)}`)
 }
 
+/** A time as epoch milliseconds or in ISO 8601; null without one. */
+function timeOf(query: Query, name: string): number | null {
+  const text = query[name]
+  if (text === undefined) return null
+  const time = /^\d{1,15}$/.test(text) ? Number(text) : /^\d{4}-\d\d-\d\d/.test(text) ? Date.parse(text) : Number.NaN
+  if (!Number.isNaN(time)) return time
+  throw new ProblemError('WAGGLE_BAD_REQUEST', `${name} is a time in milliseconds since 1970 or in ISO 8601, not ${text.slice(0, 100)}`)
+}
+
+function stateIn(text: string | undefined): 'pending' | 'answered' | 'failed' | null {
+  if (text === undefined || text === 'pending' || text === 'answered' || text === 'failed') return text ?? null
+  throw new ProblemError('WAGGLE_BAD_REQUEST', `state is pending, answered or failed, not ${text.slice(0, 100)}`)
+}
+
 export function sendJson(reply: FastifyReply, value: unknown): FastifyReply {
   return reply.header('content-type', 'application/json').header('cache-control', 'no-store').send(JSON.stringify(value))
 }
@@ -98,6 +126,15 @@ const pageQuery = Type.Object({
   from: Type.Optional(Type.String({ description: 'start, end, or next of the page before. Default: end.' })),
   max: Type.Optional(Type.String({ description: `At most so many records: ${managementLimits.records} or fewer.` })),
   wait_seconds: Type.Optional(Type.String({ description: 'How long to wait for a first record, where there is none: at most 30.' })),
+})
+const requestsQuery = Type.Object({
+  swarm: Type.Optional(Type.String()),
+  gateway: Type.Optional(Type.String()),
+  state: Type.Optional(Type.String({ description: 'pending, answered or failed.' })),
+  from: Type.Optional(Type.String({ description: 'The earliest time of acceptance, in epoch milliseconds or ISO 8601.' })),
+  to: Type.Optional(Type.String({ description: 'The latest time of acceptance.' })),
+  after: Type.Optional(Type.String({ description: 'next of the page before.' })),
+  max: Type.Optional(Type.String({ description: `At most so many: ${managementLimits.requests} or fewer.` })),
 })
 const lettersQuery = Type.Object({
   swarm: Type.Optional(Type.String()),

@@ -1,7 +1,7 @@
 import { type LogRecord, type ProducerRecord, recordMemory, valueBytes } from '../../../processor/ports.ts'
 import type { Rocks, RocksChange } from '../../rocksdb/rocks.ts'
 import { endsKey, offsetOfRunKey, runKey } from './keys.ts'
-import { isPayload, type StoredRecord, storedRecords } from './record-run.ts'
+import { firstTimestamp, isPayload, type StoredRecord, storedRecords } from './record-run.ts'
 import type { SegmentRef, Segments } from './segments.ts'
 import { endsBytes, type PartitionEnds } from './values.ts'
 
@@ -127,15 +127,26 @@ export class Partition {
     return first?.timestamp ?? null
   }
 
-  /** The first offset whose record is as young as `timestamp`, found by halves, as if timestamps grew with the offsets. */
+  /**
+   * The offset of a run behind which the records as young as `timestamp` begin, found by halves, as if timestamps grew with the offsets. Only the first
+   * record of a run is decoded.
+   */
   offsetAt(timestamp: number, disk: Rocks): number {
     let [low, high] = [this.start, this.durableEnd]
     while (low < high) {
       const middle = Math.floor((low + high) / 2)
-      if ((this.timeOf(middle, disk) ?? Number.POSITIVE_INFINITY) >= timestamp) high = middle
+      if (this.#timeAtRun(middle, disk) >= timestamp) high = middle
       else low = middle + 1
     }
-    return low
+    // The run before may end with such records.
+    return Math.max(this.start, this.firstOfRun(low - 1, disk))
+  }
+
+  #timeAtRun(offset: number, disk: Rocks): number {
+    const first = this.#tail[0]
+    if (first !== undefined && offset >= first.offset) return this.#tail[this.#indexOf(offset)]?.timestamp ?? Number.POSITIVE_INFINITY
+    for (const [, run] of disk.range(this.#runAt(offset, disk), runKey(this.topicNumber, this.number, this.durableEnd))) return firstTimestamp(run)
+    return first?.timestamp ?? Number.POSITIVE_INFINITY
   }
 
   /** The first offset of the run that contains this offset, or of the run before it. Without such a run: the offset itself. */

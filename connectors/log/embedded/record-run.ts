@@ -48,6 +48,14 @@ export function encodeRun(records: readonly StoredRecord[], writer = new ByteWri
   return writer.take()
 }
 
+/** The timestamp of the first record of an encoded run. */
+export function firstTimestamp(run: Uint8Array): number {
+  const reader = new ByteReader(run)
+  if (reader.u32() === 0) return Number.POSITIVE_INFINITY
+  reader.u32()
+  return reader.f64()
+}
+
 export function decodeRun(first: number, bytes: Uint8Array, payload: (ref: SegmentRef) => RecordValue): LogRecord[] {
   return decode<RecordValue>(first, bytes, payload)
 }

@@ -53,7 +53,7 @@ describe('The search for a request on a log with an hour of records', () => {
 
   it('reads only the records about its time', async () => {
     for (const at of [0, 1, 777, 10_000, records - 1]) {
-      const search = searchFor(`r-${at}`, 50)
+      const search = searchFor(`r-${at}`, 600)
       assert.deepEqual(offsetsOf(await search.in(topic, { exact: begin + at * stepMs })), [at])
       assert.ok(search.isComplete)
     }

@@ -1,6 +1,8 @@
 import assert from 'node:assert/strict'
 import { after, before, describe, it } from 'node:test'
+import type { RequestPage } from '../../../topology/swarm/management.ts'
 import type { RequestTrace } from '../../../topology/swarm/request/request-trace.ts'
+import { patient } from '../../support/patient.ts'
 import { SwarmHere } from '../../support/swarm-here.ts'
 
 const bees = `  - {name: tidy, type: module, input: {name: entrance}, spec: {file: ./bees.mjs, bee: tidy}}
@@ -29,7 +31,7 @@ describe('The trace of a request', () => {
   function answered(texts: readonly string[], headers: { readonly [name: string]: string } = {}): Promise<readonly string[]> {
     return Promise.all(
       texts.map(async (text) => {
-        const answer = await here.ask({ text }, { headers })
+        const answer = await patient(() => here.ask({ text }, { headers }))
         await answer.body?.cancel()
         return answer.headers.get('x-request-id') ?? ''
       }),
@@ -37,7 +39,7 @@ describe('The trace of a request', () => {
   }
 
   async function traced(id: string): Promise<RequestTrace> {
-    const answer = await fetch(`${here.url}/v1/requests/${id}/trace`)
+    const answer = await patient(() => fetch(`${here.url}/v1/requests/${id}/trace`))
     assert.equal(answer.status, 200)
     assert.equal(answer.headers.get('x-request-id'), id)
     return (await answer.json()) as RequestTrace
@@ -95,7 +97,7 @@ describe('The trace of a request', () => {
 
   it('is 404 with a reason for a request that the log does not have', async () => {
     const reasonFor = async (id: string) => {
-      const answer = await fetch(`${here.url}/v1/requests/${id}/trace`)
+      const answer = await patient(() => fetch(`${here.url}/v1/requests/${id}/trace`))
       assert.equal(answer.status, 404)
       return ((await answer.json()) as { readonly detail: string }).detail
     }
@@ -104,8 +106,38 @@ describe('The trace of a request', () => {
     assert.match(await reasonFor('%0aX'), /no request with such an id/)
   })
 
+  it('is found in a list of requests by outcome, gateway and time, page by page', async () => {
+    const begin = Date.now()
+    const [bad = '', good = ''] = await answered(['bad', 'two', 'three'])
+    const listed = async (query: string) => {
+      const answer = await patient(() => fetch(`${here.url}/v1/requests?${query}`))
+      assert.equal(answer.status, 200, query)
+      return (await answer.json()) as RequestPage
+    }
+    const idsOf = async (query: string) => (await listed(query)).requests.map(({ request_id }) => request_id)
+    const failed = await listed(`state=failed&from=${begin}`)
+    assert.deepEqual(
+      failed.requests.map(({ request_id, swarm, gateway, state, error }) => ({ request_id, swarm, gateway, state, bee: error?.bee })),
+      [{ request_id: bad, swarm: here.name, gateway: here.name, state: 'failed', bee: 'price' }],
+    )
+    const all = await idsOf(`from=${new Date(begin).toISOString()}&gateway=${here.name}`)
+    assert.equal(all.length, 3)
+    assert.ok(all.includes(good))
+    assert.ok(!(await idsOf(`to=${begin - 1}`)).includes(good))
+    assert.deepEqual([await idsOf('swarm=other'), await idsOf(`state=pending&from=${begin}`)], [[], []])
+    const paged: string[] = []
+    for (let next: string | null = ''; next !== null; ) {
+      const page = await listed(`max=1&from=${begin}${next === '' ? '' : `&after=${next}`}`)
+      paged.push(...page.requests.map(({ request_id }) => request_id))
+      next = page.next
+    }
+    assert.deepEqual(paged, all)
+    for (const wrong of ['state=lost', 'from=yesterday', 'max=1001', 'after=nowhere'])
+      assert.equal((await patient(() => fetch(`${here.url}/v1/requests?${wrong}`))).status, 400, wrong)
+  })
+
   it('is refused to pages of other sites and to callers behind a proxy', async () => {
     for (const headers of [{ origin: 'https://evil.example' }, { 'x-forwarded-for': '10.1.1.1' }])
-      assert.equal((await fetch(`${here.url}/v1/requests/nobody/trace`, { headers })).status, 403)
+      assert.equal((await patient(() => fetch(`${here.url}/v1/requests/nobody/trace`, { headers }))).status, 403)
   })
 })

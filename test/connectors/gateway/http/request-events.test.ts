@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict'
 import { after, before, describe, it } from 'node:test'
+import { patient } from '../../../support/patient.ts'
 import { SwarmHere } from '../../../support/swarm-here.ts'
 
 const bees = `  - {name: tidy, type: module, input: {name: entrance}, spec: {file: ./bees.mjs, bee: tidy}}
@@ -57,9 +58,9 @@ describe('The events of a request', () => {
   after(() => here[Symbol.asyncDispose]())
 
   const streamed = (text: string, headers: { readonly [name: string]: string } = {}) =>
-    here.ask({ text }, { headers: { accept: 'text/event-stream', ...headers } })
+    patient(() => here.ask({ text }, { headers: { accept: 'text/event-stream', ...headers } }))
   const eventsSince = (id: string, lastEventId?: string) =>
-    fetch(`${here.url}/v1/requests/${id}/events`, lastEventId === undefined ? {} : { headers: { 'last-event-id': lastEventId } })
+    patient(() => fetch(`${here.url}/v1/requests/${id}/events`, lastEventId === undefined ? {} : { headers: { 'last-event-id': lastEventId } }))
 
   it('are its acceptance, each bee that is done, and its answer', async () => {
     const response = await streamed('one')
@@ -85,7 +86,7 @@ describe('The events of a request', () => {
     const id = begun.find(({ event }) => event === 'accepted')?.data.request_id ?? ''
     const behind = await eventsSince(id, begun.at(-1)?.id)
     assert.equal(behind.status, 200)
-    await (await here.ask({ text: 'go' })).body?.cancel()
+    await (await patient(() => here.ask({ text: 'go' }))).body?.cancel()
     const rest = await Array.fromAsync(live)
     assert.deepEqual(namesOf(rest).toSorted(), ['answer', 'price', 'sum'])
     assert.deepEqual(namesOf(await Array.fromAsync(eventsOf(behind))).toSorted(), ['answer', 'price', 'sum'])

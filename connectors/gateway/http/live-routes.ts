@@ -1,0 +1,48 @@
+import type { FastifyInstance } from 'fastify'
+import type { Clock } from '../../../processor/ports.ts'
+import type { Page } from '../../../topology/swarm/page.ts'
+import { EventStream } from './event-stream.ts'
+import { ProblemError } from './problem.ts'
+
+/** `GET /v1/live`: the swarms of this process, and each second its counts, as server-sent events for the page. All callers share one count a second. */
+export function liveRoutes(app: FastifyInstance, { page, clock }: { readonly page: Page; readonly clock: Clock }): void {
+  const open = new Set<EventStream>()
+  let isCounting = false
+  app.addHook('preClose', async () => {
+    for (const stream of open) stream.end()
+  })
+  app.get(
+    '/v1/live',
+    {
+      config: { scope: 'read', pressureHandler: () => {}, rateLimit: false },
+      schema: { tags: ['management'], summary: 'The swarms of this process and their counts, each second' },
+    },
+    async (_, reply) => {
+      if (open.size >= maxStreams) throw new ProblemError('WAGGLE_OVERLOADED', `${maxStreams} pages are open`, 5)
+      const stream = new EventStream(clock, () => void open.delete(stream))
+      open.add(stream)
+      stream.send('shape', '', page.shape())
+      if (!isCounting) void count()
+      return stream.answer(reply)
+    },
+  )
+
+  /** Counts until no caller is left. */
+  async function count(): Promise<void> {
+    isCounting = true
+    try {
+      while (open.size > 0) {
+        const counts = await page.counts()
+        for (const stream of open) stream.send('counts', '', counts)
+        await new Promise<void>((resolve) => void clock.after(1000, resolve))
+      }
+    } catch {
+      // The callers reconnect, and see the error if the log is still away.
+      for (const stream of open) stream.cut()
+    } finally {
+      isCounting = false
+    }
+  }
+}
+
+const maxStreams = 32

@@ -1,0 +1,123 @@
+import type { Clock, Log, LogRecord } from '../../processor/ports.ts'
+import { headerText } from '../../topology/record.ts'
+import type { ListedRequest, RequestListOptions, RequestPage } from '../../topology/swarm/management.ts'
+import type { SwarmPlan } from '../../topology/swarm/plan/plan.ts'
+import { errorHeader, finishedHeader, gatewayHeader, requestIdHeader } from '../../topology/swarm/request/headers.ts'
+import { WaggleError } from '../../topology/waggle-error.ts'
+import { eachRun } from './topic-pages.ts'
+import { errorIn, numberIn } from './trace-steps.ts'
+
+interface RequestListDependencies {
+  readonly log: Log
+  readonly clock: Clock
+  readonly plans: readonly SwarmPlan[]
+}
+
+/**
+ * The requests of the swarms of this process, the newest first, from the topics of their gateways and outcomes. A call reads at most `maxRecords` of
+ * each partition, the newest ones of the time that is asked for. Times are those at which requests were accepted.
+ */
+export class RequestList {
+  readonly #log: Log
+  readonly #clock: Clock
+  readonly #plans: readonly SwarmPlan[]
+
+  constructor({ log, clock, plans }: RequestListDependencies) {
+    this.#log = log
+    this.#clock = clock
+    this.#plans = plans
+  }
+
+  async page({ swarm, gateway, state, from, to, after, max }: RequestListOptions): Promise<RequestPage> {
+    const cursor = after === null ? null : cursorIn(after)
+    const until = Math.min(to ?? Number.POSITIVE_INFINITY, cursor?.acceptedAt ?? Number.POSITIVE_INFINITY)
+    const since = from ?? 0
+    const listed: ListedRequest[] = []
+    for (const plan of this.#plans) if (swarm === null || plan.swarm === swarm) listed.push(...(await this.#of(plan, { since, until })))
+    const rows = listed
+      .filter((row) => row.accepted_at >= since && row.accepted_at <= until && (cursor === null || newestFirst(cursorRow(cursor), row) < 0))
+      .filter((row) => (gateway === null || row.gateway === gateway) && (state === null || row.state === state))
+      .toSorted(newestFirst)
+    const last = rows[max - 1]
+    return { requests: rows.slice(0, max), next: rows.length > max && last !== undefined ? `${last.accepted_at}:${last.request_id}` : null }
+  }
+
+  async #of(
+    { swarm, gateways, outcomesTopic }: SwarmPlan,
+    time: { readonly since: number; readonly until: number },
+  ): Promise<readonly ListedRequest[]> {
+    const rows = new Map<string, ListedRequest>()
+    for (const { gateway, topic } of gateways)
+      for (const { record } of await this.#records(topic, time)) {
+        const id = headerText(record.headers, requestIdHeader)
+        // A record without the header has an id that its readers derive. Its outcome has it.
+        if (id === null) continue
+        rows.set(id, { request_id: id, swarm, gateway, state: 'pending', accepted_at: record.timestamp, finished_at: null, error: null })
+      }
+    // Outcomes follow the acceptance of their requests.
+    const found = outcomesTopic === null ? [] : await this.#records(outcomesTopic, { since: time.since, until: time.until + outcomeWithinMs })
+    for (const { record } of found) {
+      const id = record.key === null ? null : Buffer.from(record.key).toString()
+      if (id === null) continue
+      const before = rows.get(id)
+      const error = errorIn(record)
+      rows.set(id, {
+        request_id: id,
+        swarm,
+        gateway: before?.gateway ?? headerText(record.headers, gatewayHeader),
+        state: headerText(record.headers, errorHeader) === null ? 'answered' : 'failed',
+        // The outcome of a missed deadline has the time of the deadline.
+        accepted_at: before?.accepted_at ?? record.timestamp,
+        finished_at: numberIn(headerText(record.headers, finishedHeader)),
+        error,
+      })
+    }
+    return [...rows.values()]
+  }
+
+  /** The newest records of a topic in this time, at most `maxRecords` of each partition. */
+  async #records(
+    topic: string,
+    { since, until }: { readonly since: number; readonly until: number },
+  ): Promise<readonly { readonly record: LogRecord }[]> {
+    const found: { readonly record: LogRecord }[] = []
+    for (const [partition, { start, end }] of ((await this.#log.topic(topic))?.offsets ?? []).entries()) {
+      const at = async (time: number, otherwise: number) => (await this.#log.offsetAt?.({ topic, partition }, time)) ?? otherwise
+      const to = until < this.#clock.now() ? Math.min(end, await at(until + 1, end)) : end
+      const begin = Math.max(start, to - maxRecords, since > 0 ? await at(since - disorderMs, start) : start)
+      if (begin >= to) continue
+      await eachRun(this.#log.read({ topic, partition, from: begin, to, skipsLargeValues: true }), async ({ records }) => {
+        for (const record of records) found.push({ record })
+        return 'go on'
+      })
+    }
+    return found
+  }
+}
+
+function newestFirst(a: ListedRequest, b: ListedRequest): number {
+  if (a.accepted_at !== b.accepted_at) return b.accepted_at - a.accepted_at
+  return a.request_id < b.request_id ? 1 : a.request_id > b.request_id ? -1 : 0
+}
+
+interface Cursor {
+  readonly acceptedAt: number
+  readonly id: string
+}
+
+function cursorIn(text: string): Cursor {
+  const [, time, id] = /^(\d{1,15}):([\x21-\x7e]{1,512})$/.exec(text) ?? []
+  if (time !== undefined && id !== undefined) return { acceptedAt: Number(time), id }
+  throw new WaggleError('WAGGLE_BAD_REQUEST', {
+    message: `${JSON.stringify(text.slice(0, 100))} is not a place in a list of requests`,
+    next: 'Give as after what the page before said in next.',
+  })
+}
+
+function cursorRow({ acceptedAt, id }: Cursor): ListedRequest {
+  return { request_id: id, swarm: '', gateway: null, state: 'pending', accepted_at: acceptedAt, finished_at: null, error: null }
+}
+
+const maxRecords = 2000
+const disorderMs = 60_000
+const outcomeWithinMs = 300_000

@@ -1,0 +1,83 @@
+import { useEffect, useState } from 'htm/preact/standalone'
+import { call, eventsIn } from './api.js'
+
+/**
+ * The swarms of the process and their counts, which come each second. `state` is `connecting`, `live`, `away`, `signed-out`
+ * (the server wants a token), or `elsewhere` (it shows itself to callers of its own machine alone). `rates` are records a second for each
+ * topic, and `calls` has the rate, the mean time and the failures of each bee since the counts before.
+ */
+export function useLive() {
+  const [live, setLive] = useState(nothing)
+  const [attempt, setAttempt] = useState(0)
+  useEffect(() => {
+    const ended = new AbortController()
+    void follow(ended.signal, setLive)
+    return () => ended.abort()
+  }, [attempt])
+  return { ...live, reconnect: () => setAttempt((count) => count + 1) }
+}
+
+const nothing = { state: 'connecting', shape: null, swarms: new Map() }
+
+/** Follows the counts, and connects again a second after each end. */
+async function follow(signal, setLive) {
+  for (let tries = 0; !signal.aborted; tries++) {
+    if (tries > 0) await new Promise((resolve) => setTimeout(resolve, 1000))
+    try {
+      const response = await call('./v1/live', { signal })
+      if (response.status === 401 || response.status === 403) {
+        const { code } = await response.json()
+        setLive({ ...nothing, state: code === 'WAGGLE_NOT_LOCAL' ? 'elsewhere' : 'signed-out' })
+        return
+      }
+      let before = null
+      for await (const { event, data } of response.ok ? eventsIn(response) : []) {
+        if (event === 'shape') setLive((now) => ({ ...now, state: 'live', shape: data }))
+        if (event !== 'counts') continue
+        const earlier = before
+        before = data
+        setLive((now) => ({ ...now, state: 'live', swarms: earlier === null ? now.swarms : measured(earlier, data, now.swarms) }))
+      }
+    } catch {
+      // The server is away, or the page has ended this call.
+    }
+    if (!signal.aborted) setLive((now) => ({ ...now, state: 'away' }))
+  }
+}
+
+function measured(before, counts, known) {
+  const seconds = Math.max(0.001, (counts.at - before.at) / 1000)
+  return new Map(
+    counts.swarms.map((swarm) => {
+      const last = before.swarms.find(({ name }) => name === swarm.name)
+      const rates = Object.fromEntries(
+        Object.entries(swarm.topics).map(([topic, end]) => [topic, Math.max(0, end - (last?.topics[topic] ?? end)) / seconds]),
+      )
+      const calls = Object.fromEntries(Object.entries(swarm.bees).map(([bee, now]) => [bee, callsSince(last?.bees[bee], now, seconds)]))
+      const past = known.get(swarm.name)?.past ?? []
+      return [swarm.name, { ...swarm, rates, calls, past: [...past, rates].slice(-60) }]
+    }),
+  )
+}
+
+function callsSince(before, now, seconds) {
+  const { calls = now.calls, rows = now.rows, failed = now.failed, seconds: spent = now.seconds } = before ?? {}
+  const made = now.calls - calls
+  return {
+    rate: (now.rows - rows) / seconds,
+    failedRate: (now.failed - failed) / seconds,
+    meanMs: made > 0 ? ((now.seconds - spent) / made) * 1000 : null,
+    batch: made > 0 ? (now.rows - rows) / made : null,
+  }
+}
+
+export function rateText(rate) {
+  if (rate === undefined || rate === 0) return '0/s'
+  return `${rate < 10 ? rate.toFixed(1) : Math.round(rate).toLocaleString('en')}/s`
+}
+
+export function timeText(ms) {
+  if (ms === null || ms === undefined) return '–'
+  if (ms < 1000) return `${ms < 10 ? Math.round(ms * 10) / 10 : Math.round(ms)} ms`
+  return `${(ms / 1000).toFixed(ms < 10_000 ? 2 : 1)} s`
+}

@@ -1,0 +1,58 @@
+import { html, useEffect, useState } from 'htm/preact/standalone'
+import { answered, failureOf } from './api.js'
+import { timeText } from './live.js'
+
+/** The way of a request: a bar for each step, from its start to its end, with the time that it waited before. */
+export function Waterfall({ id, onFind }) {
+  const [found, setFound] = useState(null)
+  const [sought, setSought] = useState('')
+  useEffect(() => {
+    if (!id) return
+    let isOver = false
+    answered(`./v1/requests/${encodeURIComponent(id)}/trace`)
+      .then((trace) => isOver || setFound({ trace }))
+      .catch((error) => isOver || setFound({ problem: failureOf(error) }))
+    return () => {
+      isOver = true
+    }
+  }, [id])
+  const find = (event) => {
+    event.preventDefault()
+    if (sought.trim() !== '') onFind(sought.trim())
+  }
+  return html`<form class="row" onSubmit=${find}>
+      <label class="grow">Request id <input type="search" value=${sought} onInput=${({ target }) => setSought(target.value)} placeholder="X-Request-Id of an answer" /></label>
+      <button type="submit">Follow</button>
+    </form>
+    ${found === null && html`<p class="quiet">Send a request, or give the id of one.</p>`}
+    ${found?.problem && html`<p class="bad">${found.problem.detail}</p>`}
+    ${found?.trace && html`<${Bars} trace=${found.trace} />`}`
+}
+
+function Bars({ trace }) {
+  const { steps, accepted_at, state, request_id, complete } = trace
+  const begin = accepted_at ?? Math.min(...steps.flatMap(({ started_at }) => started_at ?? []))
+  const end = Math.max(begin + 1, ...steps.map(({ finished_at }) => finished_at ?? begin))
+  const percent = (ms) => `${(Math.max(0, ms) / (end - begin)) * 100}%`
+  return html`<p class="quiet">${state ?? 'traced'} in ${timeText(end - begin)} · <code>${request_id}</code></p>
+    <table class="waterfall">
+      <caption class="hidden">The steps of the request in the order of time</caption>
+      <thead><tr><th scope="col">Bee</th><th scope="col">Waited</th><th scope="col">Worked</th><th scope="col" class="wide"><span class="hidden">When</span></th></tr></thead>
+      <tbody>
+        ${steps.map(({ bee, topic, partition, offset, started_at, waited_ms, worked_ms, batch_size, passed, error }) => {
+          const isTimed = started_at !== null
+          const waited = waited_ms ?? 0
+          return html`<tr key=${bee} class=${error === null ? '' : passed ? 'passed' : 'failed'}>
+            <th scope="row" title=${`${topic} ${partition}/${offset}`}>${bee}${batch_size > 1 && html` <small>batch of ${batch_size}</small>`}</th>
+            <td>${timeText(waited_ms)}</td>
+            <td>${passed ? 'passed on' : timeText(worked_ms)}</td>
+            <td class="wide"><div class="track">
+              ${isTimed && waited > 0 && html`<i class="waited" style=${{ left: percent(started_at - begin - waited), width: percent(waited) }}></i>`}
+              ${isTimed && html`<i class="worked" style=${{ left: percent(started_at - begin), width: percent(worked_ms) }}></i>`}
+            </div>${error !== null && !passed && html`<small class="bad">${error.detail}</small>`}</td>
+          </tr>`
+        })}
+      </tbody>
+    </table>
+    ${!complete && html`<p class="quiet">The search ended at its bound. Steps may be missing.</p>`}`
+}

@@ -1,0 +1,79 @@
+import { createHash } from 'node:crypto'
+import { readFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { gzipSync } from 'node:zlib'
+import type { PageFile } from '../../topology/swarm/page.ts'
+
+const assets = join(import.meta.dirname, 'assets')
+
+/** The page's own files. `index.html` is at `/`, each other one below `/page/`. */
+const own = [
+  'index.html',
+  'page.css',
+  'page.js',
+  'live.js',
+  'graph.js',
+  'bee.js',
+  'ask.js',
+  'waterfall.js',
+  'letters.js',
+  'requests.js',
+  'sign-in.js',
+  'api.js',
+]
+
+/** The libraries of the page, by the names under which its modules import them. */
+const libraries = {
+  'htm/preact/standalone': 'preact.js',
+  '@dagrejs/dagre': 'dagre.js',
+} as const
+
+/** Reads the files of the page, and makes their Content-Security-Policy. There is no build step: a browser gets the files as they are. */
+export function pageFiles(): { readonly files: ReadonlyMap<string, PageFile>; readonly contentSecurityPolicy: string } {
+  const imports = Object.fromEntries(Object.entries(libraries).map(([specifier, name]) => [specifier, `./page/lib/${name}`]))
+  const map = JSON.stringify({ imports })
+  const files = new Map<string, PageFile>()
+  for (const name of own) {
+    const text = readFileSync(join(assets, name), 'utf8')
+    files.set(name === 'index.html' ? '/' : `/page/${name}`, fileOf(name, name === 'index.html' ? text.replace('IMPORT_MAP', () => map) : text))
+  }
+  // A source map would be asked for by developer tools alone, and is not served.
+  for (const [specifier, name] of Object.entries(libraries)) {
+    const text = readFileSync(fileURLToPath(import.meta.resolve(specifier)), 'utf8')
+    files.set(`/page/lib/${name}`, fileOf(name, text.replace(/\n\/\/# sourceMappingURL=.*/, '')))
+  }
+  const hash = createHash('sha256').update(map).digest('base64')
+  return { files, contentSecurityPolicy: policyFor(`'sha256-${hash}'`) }
+}
+
+function fileOf(name: string, text: string): PageFile {
+  const bytes = Buffer.from(text)
+  const etag = `"${createHash('sha256').update(bytes).digest('base64url').slice(0, 22)}"`
+  return {
+    contentType: contentTypes[name.slice(name.lastIndexOf('.'))] ?? 'application/octet-stream',
+    bytes,
+    gzip: gzipSync(bytes, { level: 9 }),
+    etag,
+  }
+}
+
+const contentTypes: { readonly [ending: string]: string } = {
+  '.html': 'text/html; charset=utf-8',
+  '.css': 'text/css; charset=utf-8',
+  '.js': 'text/javascript; charset=utf-8',
+}
+
+/** Allows files of this server, its API, and pictures that the page has in memory. */
+function policyFor(importMap: string): string {
+  return [
+    "default-src 'none'",
+    `script-src 'self' ${importMap}`,
+    "style-src 'self'",
+    "connect-src 'self'",
+    "img-src 'self' data: blob:",
+    "base-uri 'none'",
+    "form-action 'none'",
+    "frame-ancestors 'none'",
+  ].join('; ')
+}

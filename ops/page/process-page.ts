@@ -1,0 +1,97 @@
+import type { Clock, Log } from '../../processor/ports.ts'
+import { beeTopic } from '../../topology/naming.ts'
+import type { BeeCalls, Page, PageBee, PageCounts, PageFile, PageShape } from '../../topology/swarm/page.ts'
+import type { RunningSwarm } from '../beekeeper/running-swarm.ts'
+import { inputsOf } from '../inspection/trace-steps.ts'
+import { pageFiles } from './page-files.ts'
+
+export interface ProcessPageOptions {
+  readonly log: Pick<Log, 'topic'>
+  readonly clock: Clock
+  /** Names this run of the process. */
+  readonly instance: string
+  readonly swarms: readonly Pick<RunningSwarm, 'plan' | 'application' | 'notReady' | 'exampleInput'>[]
+}
+
+/** The page of this process: its files, and the swarms and counts that it shows. */
+export class ProcessPage implements Page {
+  readonly files: ReadonlyMap<string, PageFile>
+  readonly contentSecurityPolicy: string
+  readonly #options: ProcessPageOptions
+  /** The topics that are counted, by swarm. */
+  readonly #topics: ReadonlyMap<string, readonly string[]>
+
+  constructor(options: ProcessPageOptions) {
+    const { files, contentSecurityPolicy } = pageFiles()
+    this.files = files
+    this.contentSecurityPolicy = contentSecurityPolicy
+    this.#options = options
+    this.#topics = new Map(this.shape().swarms.map(({ name, bees }) => [name, bees.flatMap(({ topic }) => topic ?? [])]))
+  }
+
+  shape(): PageShape {
+    const { instance, swarms } = this.#options
+    return {
+      instance,
+      swarms: swarms.map((running) => {
+        const { swarm, bees, gateways, topics, outcomesTopic } = running.plan
+        const shown = bees.filter(({ type }) => type.role !== 'batch')
+        const respond = bees.find(({ type }) => type.role === 'respond')?.name ?? null
+        return {
+          name: swarm,
+          gateways: gateways.map(({ gateway, bee }) => ({
+            gateway,
+            bee,
+            answers: outcomesTopic !== null,
+            respond,
+            example: running.exampleInput(gateway),
+          })),
+          bees: shown.map(({ name, type }): PageBee => {
+            const topic = gateways.find(({ bee }) => bee === name)?.topic ?? beeTopic(swarm, name)
+            return { name, type: type.type, after: inputsOf(name, running.plan), topic: topics.some((one) => one.name === topic) ? topic : null }
+          }),
+        }
+      }),
+    }
+  }
+
+  async counts(): Promise<PageCounts> {
+    const { log, clock, swarms } = this.#options
+    return {
+      at: clock.now(),
+      swarms: await Promise.all(
+        swarms.map(async ({ plan, application, notReady }) => {
+          const names = this.#topics.get(plan.swarm) ?? []
+          const ends = await Promise.all(
+            names.map(async (name) => [name, (await log.topic(name))?.offsets.reduce((sum, { end }) => sum + end, 0) ?? 0] as const),
+          )
+          return {
+            name: plan.swarm,
+            not_ready: notReady,
+            in_hand: application.threads.recordsInHand,
+            topics: Object.fromEntries(ends),
+            bees: callsOf(application),
+          }
+        }),
+      ),
+    }
+  }
+}
+
+/** The calls of each bee, of all threads together. */
+function callsOf({ threads }: RunningSwarm['application']): { readonly [bee: string]: BeeCalls } {
+  const bees = new Map<string, BeeCalls>()
+  for (const thread of threads.here) {
+    for (const [bee, { sent, rows, sumSeconds, batchLimit }] of thread.callMeters) {
+      const { calls, rows: before, failed, seconds } = bees.get(bee) ?? { calls: 0, rows: 0, failed: 0, seconds: 0 }
+      bees.set(bee, {
+        calls: calls + Object.values(sent).reduce((sum, one) => sum + one, 0),
+        rows: before + rows.result + rows.refused + rows.failed,
+        failed: failed + rows.failed,
+        seconds: seconds + sumSeconds,
+        batch_limit: batchLimit,
+      })
+    }
+  }
+  return Object.fromEntries(bees)
+}

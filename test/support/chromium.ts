@@ -1,0 +1,26 @@
+import { existsSync } from 'node:fs'
+import { after, before, describe, it } from 'node:test'
+import { type Browser, chromium } from 'playwright-core'
+
+const places = [process.env.CHROMIUM, '/usr/bin/chromium', '/usr/bin/chromium-browser', '/usr/bin/google-chrome', '/snap/bin/chromium']
+
+/** Tests in a real Chromium: that of `CHROMIUM`, else an installed one. Without one they are skipped, and say so. */
+export function describeWithChromium(name: string, tests: (browser: () => Browser) => void): void {
+  const executablePath = places.find((place) => place !== undefined && existsSync(place))
+  describe(name, () => {
+    if (executablePath === undefined) {
+      it('has a Chromium to run in', { skip: 'There is no Chromium: install Debian’s package chromium, or set CHROMIUM to its path' }, () => {})
+      return
+    }
+    let browser: Browser | null = null
+    before(async () => {
+      // The sandbox needs namespaces that root in a container lacks. The page is our own.
+      browser = await chromium.launch({ executablePath, args: ['--no-sandbox', '--disable-dev-shm-usage'], timeout: 120_000 })
+    })
+    tests(() => {
+      if (browser === null) throw new Error('There is no browser before the tests run')
+      return browser
+    })
+    after(() => browser?.close())
+  })
+}
