@@ -51,7 +51,8 @@ describe('A swarm whose model has numbered versions', () => {
     await using swarm = await SwarmHere.open({}, { bees: bees(versions.path) })
     versions.add(2, { labels: 3 })
     const { versions: rows, refused_total: refused } = await reload(swarm)
-    assert.equal(refused, 1)
+    // On a slow machine the swarm has looked and refused by itself before the reload.
+    assert.ok(refused >= 1, String(refused))
     assert.deepEqual(
       rows.map(({ version, state }) => `${version} ${state}`),
       ['1 serving', '2 refused'],
@@ -69,7 +70,7 @@ describe('A swarm whose model has numbered versions', () => {
     assert.equal(answer.version, '1')
     const metrics = await (await fetch(`${swarm.url}/metrics`)).text()
     assert.match(metrics, /waggle_model_version_share\{swarm="[^"]*",bee="judge",version="1"\} 1\n/)
-    assert.match(metrics, /waggle_model_versions_refused_total\{swarm="[^"]*",bee="judge"\} 1\n/)
+    assert.match(metrics, /waggle_model_versions_refused_total\{swarm="[^"]*",bee="judge"\} [1-9]\d*\n/)
     assert.deepEqual(
       ((await (await fetch(`${swarm.url}/v2/models`)).json()) as readonly ModelRow[]).map(({ bee, type, model }) => [bee, type, model]),
       [['judge', 'tensor-rt', versions.path]],
