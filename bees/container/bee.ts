@@ -60,10 +60,11 @@ export default defineBee({
     const mistake = boundsMistake(spec, bee)
     if (mistake !== null) throw mistake
     if (image === null) for (const { message, next } of boundsRemarks(spec, bee)) log('warn', `${message}. ${next}`)
+    const group = {}
     const open =
       image === null
-        ? () => ports.processes.open({ swarm, bee, command: command ?? [], env, log, ...processBounds(spec) })
-        : () => ports.containers.open({ swarm, bee, image, command, env, log, gpu, ...boundsOf(spec) })
+        ? () => ports.processes.open({ swarm, bee, command: command ?? [], env, group, log, ...processBounds(spec) })
+        : () => ports.containers.open({ swarm, bee, image, command, env, group, log, gpu, ...boundsOf(spec) })
     return processBee(replicatedProcess(await replicate(open)))
   },
 })

@@ -72,9 +72,10 @@ export default defineBee({
       image !== null
         ? { image: { image, gpu, ...boundsOf(spec) } }
         : { ...(command === null ? {} : { interpreter: command }), ...processBounds(spec) }
+    const group = {}
     const open = (workers: number) =>
-      ports.python.open({ swarm, bee, file, name: spec.bee, requirements, workers, env: spec.env ?? {}, log, ...place })
-    // Processes of one pool take calls from each other. Where their number changes, or each is a container, each is a pool of its own.
+      ports.python.open({ swarm, bee, file, name: spec.bee, requirements, workers, env: spec.env ?? {}, group, log, ...place })
+    // Where their number changes, or each is a container, each is a pool of its own. They take calls of each other all the same.
     const isPool = image === null && replicas.max === replicas.min
     return processBee(isPool ? await open(replicas.min) : replicatedProcess(await replicate(() => open(1))))
   },

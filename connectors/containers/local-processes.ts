@@ -1,5 +1,6 @@
 import type { Clock } from '../../processor/ports.ts'
 import type { OpenProcess, Processes, ProcessOptions } from '../../topology/swarm/ports/processes.ts'
+import { CallBalances } from './call-balance.ts'
 import { Child } from './child.ts'
 import { Guardian } from './guardian.ts'
 import { MemoryWatch } from './memory-watch.ts'
@@ -19,6 +20,7 @@ export class LocalProcesses implements Processes {
   readonly #clock: Clock
   readonly #stop: { readonly finishMs: number; readonly termMs: number }
   readonly #guardian: Guardian
+  readonly #balances = new CallBalances()
 
   constructor({ clock, finishMs = 10_000, termMs = 5_000 }: LocalProcessesOptions) {
     this.#clock = clock
@@ -30,17 +32,18 @@ export class LocalProcesses implements Processes {
     const { workers = 1, bee, memoryBytes, log } = options
     if (memoryBytes !== undefined && !MemoryWatch.isPossible)
       log('warn', `memory has no effect on ${bee}: this system does not tell the memory of a process. Run the bee in an image.`)
+    const balance = this.#balances.of(options.group)
     if (workers > 1) {
-      const pool = new ProcessPool(workers, (onChange) => this.#watched(options, { onChange, window: windowBesideOthers }))
+      const pool = new ProcessPool(workers, balance, (onChange) => this.#watched(options, { onChange, window: windowBesideOthers }))
       await pool.start()
       return pool
     }
-    const watched = this.#watched(options)
+    const watched = balance.add((onChange) => this.#watched(options, { onChange }))
     await watched.started
     return watched
   }
 
-  #watched(options: ProcessOptions, more: Pick<WatchedProcessOptions, 'onChange' | 'window'> = {}): WatchedProcess {
+  #watched(options: ProcessOptions, more: Pick<WatchedProcessOptions, 'onChange' | 'window'>): WatchedProcess {
     const { bee, command } = options
     return new WatchedProcess(options, {
       clock: this.#clock,

@@ -1,20 +1,20 @@
 import type { OpenProcess, ProcessCall } from '../../topology/swarm/ports/processes.ts'
 import type { BeeResult } from '../../topology/swarm/request/answered.ts'
 import type { WaggleError } from '../../topology/waggle-error.ts'
-import { batchesOf } from './open-calls.ts'
+import { type CallBalance, leastOf } from './call-balance.ts'
 import type { WatchedProcess } from './watched-process.ts'
 
 /**
  * Several processes of one bee. A call goes to the ready process with the fewest calls; among several of those, to the one that has waited longest for
- * a call. The calls of a batch stay together. Calls that wait for a process that is busy or that starts again go to one that could do them now.
+ * a call. The calls of a batch stay together.
  */
 export class ProcessPool implements OpenProcess {
   /** The process that has waited longest for a call comes first. */
   #members: readonly WatchedProcess[]
 
-  /** `make` starts one process. It calls back when the process becomes ready, dies, or has no calls left. */
-  constructor(count: number, make: (onChange: () => void) => WatchedProcess) {
-    this.#members = Array.from({ length: count }, () => make(() => queueMicrotask(() => this.#balance())))
+  /** `make` starts one process, which tells the balance of its changes. */
+  constructor(count: number, balance: CallBalance, make: (onChange: () => void) => WatchedProcess) {
+    this.#members = Array.from({ length: count }, () => balance.add(make))
   }
 
   /** Settles when all processes have said hello. Rejects if one cannot start; the others are closed then. */
@@ -44,20 +44,4 @@ export class ProcessPool implements OpenProcess {
   get #ready(): readonly WatchedProcess[] {
     return this.#members.filter(({ isReady }) => isReady)
   }
-
-  #balance(): void {
-    const ready = this.#ready
-    if (ready.length === 0) return
-    for (const member of this.#members) {
-      if (!member.isReady) for (const batch of batchesOf(member.takeWaiting())) leastOf(ready).adopt(batch)
-    }
-    for (const idle of ready.filter(({ load }) => load === 0)) {
-      const busiest = this.#members.reduce((most, one) => (one.waiting > most.waiting ? one : most))
-      if (busiest.waiting > 0) idle.adopt(busiest.takeWaiting(Math.ceil(busiest.waiting / 2)))
-    }
-  }
-}
-
-function leastOf(members: readonly WatchedProcess[]): WatchedProcess {
-  return members.reduce((least, one) => (one.load < least.load ? one : least))
 }

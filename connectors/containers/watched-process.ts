@@ -92,6 +92,10 @@ export class WatchedProcess implements OpenProcess {
     return Promise.all(outcomes)
   }
 
+  get isClosed(): boolean {
+    return this.#closed
+  }
+
   /** The number of calls that were never sent. */
   get waiting(): number {
     return this.#calls.waitingCount

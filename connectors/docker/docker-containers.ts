@@ -3,6 +3,7 @@ import type { Clock } from '../../processor/ports.ts'
 import type { ContainerOptions, Containers } from '../../topology/swarm/ports/containers.ts'
 import type { OpenProcess } from '../../topology/swarm/ports/processes.ts'
 import { WaggleError } from '../../topology/waggle-error.ts'
+import { CallBalances } from '../containers/call-balance.ts'
 import { WatchedProcess } from '../containers/watched-process.ts'
 import { ContainerRun } from './container-run.ts'
 import type { DockerEngine } from './docker-engine.ts'
@@ -27,6 +28,7 @@ export class DockerContainers implements Containers {
   readonly #options: DockerContainersOptions
   readonly #images: Images
   readonly #leftovers: Leftovers
+  readonly #balances = new CallBalances()
   readonly #found = new Map<string, Promise<FoundImage>>()
 
   constructor(options: DockerContainersOptions) {
@@ -71,14 +73,18 @@ export class DockerContainers implements Containers {
     const { swarm, bee } = options
     const labels = { ...this.#leftovers.labels, 'waggle.swarm': swarm, 'waggle.bee': bee, 'waggle.image': options.image }
     const newName = () => `waggle-${swarm}-${bee}-${randomUUID().slice(0, 8)}`
-    const watched = new WatchedProcess(options, {
-      clock,
-      finishMs,
-      termMs,
-      title: `The container of ${bee}, image ${options.image},`,
-      advice: `Run docker run -it --rm ${options.image} by hand to see why, or correct the spec of ${bee}.`,
-      start: (events) => new ContainerRun({ engine, clock, image, options, labels, newName }, events),
-    })
+    const watched = this.#balances.of(options.group).add(
+      (onChange) =>
+        new WatchedProcess(options, {
+          onChange,
+          clock,
+          finishMs,
+          termMs,
+          title: `The container of ${bee}, image ${options.image},`,
+          advice: `Run docker run -it --rm ${options.image} by hand to see why, or correct the spec of ${bee}.`,
+          start: (events) => new ContainerRun({ engine, clock, image, options, labels, newName }, events),
+        }),
+    )
     await watched.started
     return watched
   }

@@ -14,7 +14,7 @@ export async function openInContainer(
   containers: Containers,
   { sdk, image, options }: { readonly sdk: string; readonly image: PythonImage; readonly options: PythonOptions },
 ): Promise<OpenProcess> {
-  const { swarm, bee, file, name, env, log } = options
+  const { swarm, bee, file, name, env, group, log } = options
   const folders = [
     { shared: sharedFolder(sdk), target: sdkFolder },
     { shared: sharedFolder(dirname(file)), target: beeFolder },
@@ -25,7 +25,7 @@ export async function openInContainer(
   try {
     const open = await containers.open({
       ...image,
-      ...{ swarm, bee, log },
+      ...{ swarm, bee, log, ...(group === undefined ? {} : { group }) },
       entrypoint: ['python3'],
       command: ['-m', 'waggle.runner', `${beeFolder}/${basename(file)}`, name],
       cwd: beeFolder,

@@ -1,6 +1,7 @@
 import { keyAtFault } from '../../bees/hosting/check-bees.ts'
 import type { HostOptions } from '../../bees/hosting/host-options.ts'
 import type { HostRedactions } from '../../bees/hosting/redacted-host.ts'
+import { SchemaChecker } from '../../topology/swarm/check/check-schema.ts'
 import type { CheckedSwarm, SwarmBee } from '../../topology/swarm/checked-swarm.ts'
 import { invalidSwarm } from '../../topology/swarm/document.ts'
 import { Redaction } from '../../topology/swarm/secrets/redaction.ts'
@@ -27,6 +28,7 @@ export function swarmSecrets(swarm: CheckedSwarm, bees: readonly SwarmBee[], con
       return [name, withSecrets(swarm.document, spec, ['bees', at, 'spec'], { secrets, schema: type.spec, mistakes })] as const
     }),
   )
+  if (mistakes.length === 0) checkFilled(swarm, bees, config, mistakes)
   if (mistakes.length > 0) throw invalidSwarm(swarm.document.file, mistakes)
   const hidden = hiddenValues(config)
   const at = new Map(bees.map(({ name }, index) => [name, index]))
@@ -36,6 +38,16 @@ export function swarmSecrets(swarm: CheckedSwarm, bees: readonly SwarmBee[], con
       fileAndLineOf: (bee, error) => swarm.document.place(['bees', at.get(bee.name) ?? 0, ...keyAtFault(error, bee)]),
     },
     redactions: { errors: new Redaction(hidden), resultsOf: (bee) => resultRedaction(bee, hidden) },
+  }
+}
+
+/** A text that must have a form can only be checked with its secrets. */
+function checkFilled({ document }: CheckedSwarm, bees: readonly SwarmBee[], { secrets }: Config, mistakes: WaggleError[]): void {
+  const schemas = new SchemaChecker(document, mistakes)
+  for (const [index, { spec, type }] of bees.entries()) {
+    if (secretNames(spec).size === 0) continue
+    const at = ['bees', index, 'spec']
+    schemas.checkFilled(type.spec, withSecrets(document, spec, at, { secrets, schema: {}, mistakes }), at)
   }
 }
 

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
+import { CallBalance } from '../../../connectors/containers/call-balance.ts'
 import { ProcessPool } from '../../../connectors/containers/process-pool.ts'
 import { WatchedProcess } from '../../../connectors/containers/watched-process.ts'
 import { SimulatedClock } from '../../../processor/simulation/simulated-clock.ts'
@@ -35,7 +36,7 @@ function processes() {
 describe('A closed process of a bee', () => {
   it('takes no calls of another one that closes with it', async () => {
     const { clock, runs, watched } = processes()
-    const pool = new ProcessPool(2, watched)
+    const pool = new ProcessPool(2, new CallBalance(), watched)
     const [busy, quick] = runs as [RunByHand, RunByHand]
     for (const run of runs) run.greet()
     const answers = Array.from({ length: 6 }, (_, at) => call(pool, at))

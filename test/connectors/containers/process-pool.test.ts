@@ -105,6 +105,25 @@ describe('Several processes of a bee', () => {
     await opened.close()
   })
 
+  it('take over calls that wait for one that has died, also where each was opened by itself', async () => {
+    // A process that is started again says hello when the test lets it.
+    const script = `
+      import { existsSync, writeFileSync } from 'node:fs'
+      const mark = ${JSON.stringify(file('', 'alone'))} + '-died'
+      if (existsSync(mark)) while (!existsSync(mark + '-go')) await new Promise((resolve) => setTimeout(resolve, 5))
+      ${onSocket({ waggle: 1, window: 1 }, `if (json === 'die' && message.attempt === 1) { writeFileSync(mark, ''); process.exit(3) }\nwrite({ id, json })`)}`
+    const processes = new LocalProcesses({ clock: systemClock })
+    const group = {}
+    const options = { swarm: 'test', bee: 'script', command: [process.execPath, file(script)], env: {}, group, log: () => {} }
+    const [first, second] = [await processes.open(options), await processes.open(options)]
+    const dying = call(first, 'die')
+    const waiting = Array.from({ length: 5 }, (_, at) => call(first, at))
+    for (const [at, answer] of waiting.entries()) assert.deepEqual(await answer, json(at))
+    file('', 'alone-died-go')
+    assert.deepEqual(await dying, json('die'))
+    await Promise.all([first.close(), second.close()])
+  })
+
   it('all end when one of them cannot start', async () => {
     const script = `
       import { mkdirSync } from 'node:fs'

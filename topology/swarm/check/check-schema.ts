@@ -2,6 +2,7 @@ import { Ajv2020, type ErrorObject, type ValidateFunction } from 'ajv/dist/2020.
 import type { TSchema } from 'typebox'
 import type { WaggleError } from '../../waggle-error.ts'
 import { enoughMistakes, mistakeAt, type Path, type SwarmDocument } from '../document.ts'
+import { secretNames } from '../secrets/secrets.ts'
 import { didYouMean } from './nearest-name.ts'
 
 /** Checks values of a file against JSON Schemas, and describes each mistake in words, with its place in the file. */
@@ -14,20 +15,36 @@ export class SchemaChecker {
     this.#mistakes = mistakes
   }
 
-  /** Checks one value. `at` is the value's place in the file. False if it has a mistake. */
-  check(schema: TSchema, value: unknown, at: Path): boolean {
+  /** Checks one value. `at` is the value's place in the file. False if it has a mistake. `fillsSecrets`: its secrets are filled in later (`checkFilled`). */
+  check(schema: TSchema, value: unknown, at: Path, { fillsSecrets = false }: { readonly fillsSecrets?: boolean } = {}): boolean {
     const validate = validatorOf(schema)
     if (this.#mistakes.length >= enoughMistakes) return false
     if (validate(value)) return true
-    for (const error of (validate.errors ?? []).slice(0, enoughMistakes)) this.#add(error, at)
-    return false
+    const errors = (validate.errors ?? []).filter((error) => !fillsSecrets || !isAboutSecret(error))
+    for (const error of errors.slice(0, enoughMistakes)) this.#add(error, at)
+    return errors.length === 0
+  }
+
+  /** Checks a value that had no mistake before its secrets were filled in. The mistakes show no value. */
+  checkFilled(schema: TSchema, value: unknown, at: Path): void {
+    const validate = validatorOf(schema)
+    if (validate(value)) return
+    for (const { instancePath, message } of (validate.errors ?? []).slice(0, enoughMistakes)) {
+      const path = pathOf(instancePath, at)
+      const said = `${path.at(-1)} does not fit when its secret is filled in: it ${message ?? 'has a mistake'}`
+      this.#mistakes.push(mistakeAt(this.#document.place(path), said, 'Correct the secret, or the text around it.'))
+    }
   }
 
   #add(error: ErrorObject, at: Path): void {
-    const path: Path = [...at, ...error.instancePath.split('/').slice(1).map(unescaped)]
+    const path = pathOf(error.instancePath, at)
     const name = path.length === 0 ? 'the file' : String(path[path.length - 1])
     const add = (place: string, message: string, next: string) => this.#mistakes.push(mistakeAt(place, message, next))
     const here = this.#document.place(path)
+    if (isAboutSecret(error)) {
+      add(here, `${name} cannot hold a secret, because the plan and the names of topics show it`, 'Write it in clear.')
+      return
+    }
     switch (error.keyword) {
       case 'additionalProperties': {
         const key = String(error.params.additionalProperty)
@@ -72,6 +89,17 @@ export class SchemaChecker {
         )
     }
   }
+}
+
+/** True for a text that does not fit as long as `{{ secrets.NAME }}` stands in it. */
+function isAboutSecret({ keyword, data }: ErrorObject): boolean {
+  return textKeywords.has(keyword) && secretNames(data).size > 0
+}
+
+const textKeywords: ReadonlySet<string> = new Set(['pattern', 'format', 'minLength', 'maxLength', 'enum', 'const'])
+
+function pathOf(instancePath: string, at: Path): Path {
+  return [...at, ...instancePath.split('/').slice(1).map(unescaped)]
 }
 
 /** The keys that the map in an error may have. */

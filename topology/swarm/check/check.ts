@@ -35,7 +35,9 @@ export function checkSwarm(document: SwarmDocument, catalog: BeeCatalog): Checke
       )
     }
     if (type !== null) {
-      schemas.check(type.spec, bee.spec ?? {}, ['bees', index, 'spec'])
+      // The specs of gateways and outputs name topics, which the plan needs.
+      const fillsSecrets = type.role !== 'gateway' && type.role !== 'output'
+      schemas.check(type.spec, bee.spec ?? {}, ['bees', index, 'spec'], { fillsSecrets })
       for (const { path, message, next } of type.mistakes?.(specOf(bee)) ?? [])
         mistakes.push(mistakeAt(document.place(['bees', index, 'spec', ...path]), message, next))
     }

@@ -22,6 +22,8 @@ export interface ProcessOptions {
   readonly memoryBytes?: number
   /** The number of processes that do the calls side by side. Default: 1. */
   readonly workers?: number
+  /** Processes with the same group do the same, and take calls of each other that wait. Default: none does. */
+  readonly group?: object
   readonly log: (level: 'debug' | 'info' | 'warn' | 'error', message: string) => void
 }
 

@@ -10,7 +10,7 @@ export interface PythonBees {
   open(options: PythonOptions): Promise<OpenProcess>
 }
 
-export interface PythonOptions extends Pick<ProcessOptions, 'swarm' | 'bee' | 'env' | 'memoryBytes' | 'log'> {
+export interface PythonOptions extends Pick<ProcessOptions, 'swarm' | 'bee' | 'env' | 'memoryBytes' | 'group' | 'log'> {
   /** The path of the Python file or notebook. */
   readonly file: string
   /** The name that the file gives the bee. */

@@ -1,0 +1,28 @@
+import assert from 'node:assert/strict'
+import { describe, it } from 'node:test'
+import { SwarmHere } from '../support/swarm-here.ts'
+
+const program = `console.log('{"waggle": 1}')
+  require('node:readline').createInterface(process.stdin).on('line', (line) => console.log(JSON.stringify({ id: JSON.parse(line).id, json: 'done' })))`
+const bees = `  - {name: work, type: container, input: {name: entrance}, spec: {command: [node, -e, ${JSON.stringify(program)}], memory: "{{ secrets.MOST_MEMORY }}"}}
+  - {name: answer, type: respond, input: {name: work}}`
+
+describe('A secret in a text that must have a form', () => {
+  it('is filled in, and the text is checked with it', async () => {
+    await using swarm = await SwarmHere.open({ WAGGLE_SECRET_MOST_MEMORY: '512m' }, { bees })
+    assert.equal(await (await swarm.ask(1)).json(), 'done')
+  })
+
+  it('that does not fit is a mistake at the place of the text, which does not show it', async () => {
+    await assert.rejects(SwarmHere.open({ WAGGLE_SECRET_MOST_MEMORY: 'a lot of memory' }, { bees }), (error: Error) => {
+      assert.match(error.message, /swarm\.yaml:4:\d+: memory does not fit when its secret is filled in: it must match pattern/)
+      assert.doesNotMatch(error.message, /a lot of memory/)
+      return true
+    })
+  })
+
+  it('is refused where the plan needs the text', async () => {
+    const output = '  - {name: out, type: kafka-output, input: {name: entrance}, spec: {topic: "{{ secrets.TOPIC }}"}}'
+    await assert.rejects(SwarmHere.open({ WAGGLE_SECRET_TOPIC: 'orders' }, { bees: output }), /topic cannot hold a secret, because the plan/)
+  })
+})
