@@ -5,7 +5,7 @@ import { beeTopic, deadLetterTopic } from '../../topology/naming.ts'
 import { headerText } from '../../topology/record.ts'
 import type { Payload } from '../../topology/swarm/payload/payload.ts'
 import { payloadSerde } from '../../topology/swarm/payload/payload-serde.ts'
-import { beeError } from '../../topology/swarm/request/bee-error.ts'
+import { beeError, isFailure } from '../../topology/swarm/request/bee-error.ts'
 import { deadLetterHeaders } from '../../topology/swarm/request/dead-letter.ts'
 import { requestIdHeader, streamBeeHeader } from '../../topology/swarm/request/headers.ts'
 
@@ -23,7 +23,11 @@ export function swarmFailures(swarm: string, onFailure: FailureListener = () => 
     deserialization: resume,
     processing: resume,
     production: resume,
-    deadLetters: { topic: deadLetterTopic(swarm), headers: (error, record) => deadLetterHeaders(error, streamBeeOf(record) ?? record.node, record) },
+    deadLetters: {
+      topic: deadLetterTopic(swarm),
+      keeps: (error) => isFailure(beeError(error, '').error),
+      headers: (error, record) => deadLetterHeaders(error, streamBeeOf(record) ?? record.node, record),
+    },
     notice(error, record) {
       const bee = streamBeeOf(record)
       const id = headerText(record.headers, requestIdHeader)

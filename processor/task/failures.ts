@@ -37,6 +37,8 @@ export interface FailureNotice {
 
 export interface DeadLetters {
   readonly topic: string
+  /** False for an error that is no failure, such as a refusal. By default every error has a dead letter. */
+  keeps?(error: WaggleError): boolean
   /** Headers that are added to the record's own. */
   headers(error: WaggleError, record: FailedRecord): readonly Header[]
 }
@@ -131,7 +133,7 @@ export class TaskFailures {
     if (this.#current.isReplay) return null
     const error = WaggleError.from(codes[step], thrown, { message: `${node} failed in ${step}`, next: nextOf[step] })
     const failed = this.#failed(node, record ?? { ...nothing, timestamp: time })
-    return this.#decide(step, error.withRecord(placeWords(failed)), failed, { isRefusal, letter: 'whole' })
+    return this.#decide(step, placed(error, failed), failed, { isRefusal, letter: 'whole' })
   }
 
   /** Handles an input whose commit was refused. Its dead letter shrinks with each further refusal, and is left out in the end. */
@@ -157,7 +159,8 @@ export class TaskFailures {
     if (response !== 'resume') throw new StandingFailure(error, isRefusal && response === 'retry')
     this.#meters.dropped.record(1)
     failures.onResumed?.(error)
-    if (failures.deadLetters !== null && letter !== 'none') this.#deadLetter(failures.deadLetters, error, failed, letter)
+    const { deadLetters } = failures
+    if (deadLetters !== null && letter !== 'none' && deadLetters.keeps?.(error) !== false) this.#deadLetter(deadLetters, error, failed, letter)
     const notice = failures.notice?.(error, failed) ?? null
     if (notice !== null) {
       const partition = partitionForKey(notice.key, this.#surroundings.partitionsOf(notice.topic))
@@ -185,6 +188,11 @@ export class TaskFailures {
       headers: [...(isWhole ? failed.headers : noHeaders), ...letters.headers(error, failed)],
     })
   }
+}
+
+/** The error with the record's place. A refusal has none: its message is for the caller, who knows no topics. */
+function placed(error: WaggleError, failed: FailedRecord): WaggleError {
+  return error.code === 'WAGGLE_REFUSED' ? error : error.withRecord(placeWords(failed))
 }
 
 /** The place of a failed record, as the end of an error's message. */

@@ -13,6 +13,7 @@ import {
   type KStream,
   loadSwarm,
   Materialized,
+  Refused,
   Serdes,
   StreamJoined,
   type StreamsBuilder,
@@ -24,6 +25,10 @@ import { SwarmTestDriver } from 'waggle-streams/testing'
 interface Payment {
   readonly card: string
   readonly amount: number
+}
+
+function refuse(): never {
+  throw new Refused('No such card')
 }
 
 type Connect = (input: KStream<string, never>, builder: StreamsBuilder) => KStream<string, unknown> | null
@@ -194,6 +199,28 @@ describe('A bee whose create returns connect', () => {
       ['weigh'],
     )
   })
+
+  for (const [step, connect] of [
+    ['its first step', (stream: KStream<string, never>) => stream.mapValues(refuse)],
+    [
+      'a step behind a repartition',
+      (stream: KStream<string, never>) =>
+        stream
+          .map((_, payment: Payment) => [payment.card, payment])
+          .groupByKey(Grouped.as('by-card'))
+          .aggregate(() => 0, refuse, Materialized.as('refusing'))
+          .toStream()
+          .map((id) => [id, 1]),
+    ],
+  ] as const) {
+    it(`answers 422 with the words of a Refused that ${step} throws, and keeps no dead letter`, async () => {
+      await using driver = new SwarmTestDriver(swarmOf(beeOf(connect as Connect)))
+      const { status, body } = await driver.request({ card: 'a', amount: 1 })
+      const { detail, bee } = body as { readonly detail: string; readonly bee: string }
+      assert.deepEqual([status, detail, bee], [422, 'No such card', 'counts'])
+      assert.deepEqual(driver.deadLetters(), [])
+    })
+  }
 
   for (const [step, connect] of [
     ['its first step', (stream: KStream<string, never>) => stream.mapValues(() => assert.fail('No such card'))],
