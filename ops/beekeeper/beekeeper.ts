@@ -15,6 +15,7 @@ import { KillerSearch } from '../../processor/async/killer-search.ts'
 import type { Log, StateDirectory } from '../../processor/ports.ts'
 import { applicationIdOf } from '../../topology/naming.ts'
 import type { Database } from '../../topology/swarm/ports/database.ts'
+import type { SwarmManagement } from '../../topology/swarm/swarm-management.ts'
 import { WaggleError } from '../../topology/waggle-error.ts'
 import { ServerTokens } from '../access/server-tokens.ts'
 import type { Settings } from '../config/settings.ts'
@@ -126,6 +127,12 @@ export class Beekeeper {
   reload(settings: Settings): void {
     this.#tokens.replaceSettings(settings)
     this.#limits.replace(limitsOf(settings, this.#options.settings))
+  }
+
+  /** The swarms of a server, as its API manages them. */
+  get management(): SwarmManagement {
+    if (this.#served === null) throw new WaggleError('WAGGLE_INTERNAL', { message: 'The server is not open', next: 'Report this as a bug.' })
+    return this.#served
   }
 
   async close(): Promise<void> {

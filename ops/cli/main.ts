@@ -51,6 +51,14 @@ program
   .action(async (options: import('./run.ts').RunOptions) => finish(await (await import('./serve.ts')).serve(options)))
 
 program
+  .command('dev')
+  .argument('[file]', 'swarm file', 'swarm.yaml')
+  .description('runs a swarm while you edit it: each save is an update, its state stays, and mistakes are shown')
+  .addOption(json())
+  .addHelpText('after', '\nExamples:\n  waggle dev\n  waggle dev swarms/hello-world/swarm.yaml')
+  .action(async (file: string, options: { json: boolean }) => finish(await (await import('./dev.ts')).dev(file, options)))
+
+program
   .command('validate')
   .argument('<file...>', 'swarm files')
   .description('checks swarm files and names every mistake')
@@ -354,7 +362,7 @@ try {
 /** Ends the process even if a failed start has left threads and children behind. */
 function finish(status: number): void {
   process.exitCode = status
-  if (status !== exitStatus.done || program.args[0] === 'run' || program.args[0] === 'serve') process.exit(status)
+  if (status !== exitStatus.done || ['run', 'serve', 'dev'].includes(program.args[0] ?? '')) process.exit(status)
 }
 
 function settingsHelp(): string {

@@ -109,7 +109,7 @@ export class ServedSwarms implements SwarmManagement {
     return this.#created(text)
   }
 
-  async update(name: string, text: SwarmText, { accept = false }: UpdateOptions = {}): Promise<UpdatedSwarm> {
+  async update(name: string, text: SwarmText, { accept = false, reload = false }: UpdateOptions = {}): Promise<UpdatedSwarm> {
     const configured = this.#configured(text)
     if (configured.swarm.name !== name) throw otherName(configured.swarm, name)
     if (!this.#swarms.has(name)) return { ...(await this.#created(text)), changed: true }
@@ -118,6 +118,10 @@ export class ServedSwarms implements SwarmManagement {
       const directory = keptDirectory(this.#options.place.root, configured.directory)
       const current = this.#current(name)
       const isSame = current?.text === text.text && current.directory === directory
+      if (isSame && reload) {
+        await this.#change(served, configured, null, accept)
+        return { ...served.row, changed: true }
+      }
       if (isSame && served.state !== 'failed') return { ...served.row, changed: false }
       const now = this.#options.clock.now()
       const version = this.#definitions.nextVersion(name)
@@ -277,7 +281,7 @@ export class ServedSwarms implements SwarmManagement {
     }
   }
 
-  /** `version`: null for a version that another server has written. */
+  /** `version`: null for a version that is in the log already. */
   async #change(served: ServedSwarm, configured: ConfiguredSwarm, version: SwarmVersion | null, accept: boolean): Promise<void> {
     const { running, requests, log, clock } = this.#options
     const { name } = served

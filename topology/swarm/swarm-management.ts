@@ -35,6 +35,8 @@ export interface SwarmManagement {
 export interface UpdateOptions {
   /** True: differences that give up state or change partitions are wanted. */
   readonly accept?: boolean
+  /** True: the same text is taken again, because files that it names may have changed. */
+  readonly reload?: boolean
 }
 
 /** A swarm file as a text, YAML or JSON. */

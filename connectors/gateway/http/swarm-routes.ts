@@ -16,8 +16,10 @@ export interface SwarmRoutesOptions {
 
 /** Routes by which operators create, change and remove swarms, and look at their bees. The body of a swarm is the text of its file, YAML or JSON. */
 export function swarmRoutes(app: FastifyInstance, { swarms, bodies }: SwarmRoutesOptions): void {
-  const read = { config: { scope: 'read' } } as const
-  const manage = { config: { scope: 'manage' } } as const
+  // An operator must be able to pause a swarm while the process has too much to do.
+  const pressureHandler = () => {}
+  const read = { config: { scope: 'read', pressureHandler } } as const
+  const manage = { config: { scope: 'manage', pressureHandler } } as const
   const text = (request: FastifyRequest<{ Querystring: TextQuery }>, reply: FastifyReply) => textOf(request, reply, bodies)
 
   app.get('/v1/swarms', { ...read, schema: about('The swarms of this server', { 200: Type.Array(swarmRow) }) }, async (_, reply) =>
