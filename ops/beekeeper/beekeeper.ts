@@ -279,6 +279,8 @@ export class Beekeeper {
       limits: this.#limits,
       ...tlsOf(settings),
       onNotice: (notice) => say('gateway', 'warn', notice),
+      onManaged: ({ caller, method, path, status, requestId }) =>
+        say('audit', 'info', `${caller || 'anybody'} ${method} ${path} ${status}`, { request_id: requestId }),
       tokens: this.#tokens,
       swarms: served,
       secrets: storedSecrets(settings),

@@ -23,7 +23,20 @@ declare module 'fastify' {
   }
 }
 
+/** A call that changed what runs, or tried to. */
+export interface ManagedCall {
+  /** The caller's name; empty where there are no tokens. */
+  readonly caller: string
+  readonly method: string
+  /** The path as it came, without its query. */
+  readonly path: string
+  readonly status: number
+  readonly requestId: string
+}
+
 export interface RouteGuardOptions {
+  /** Called when a call to a route with the scope `manage` has its answer, also a refusal. */
+  readonly onManaged?: (call: ManagedCall) => void
   readonly callers: Callers
   readonly identity: RequestIdentity
 }
@@ -38,6 +51,10 @@ export function guardRoutes(app: FastifyInstance, options: RouteGuardOptions): v
     const scope = route.config?.scope
     if (scope === undefined) throw new TypeError(`The route ${route.url} has no scope: give it config.scope`)
     if (scope !== 'open') route.schema = { ...route.schema, security: [{ bearer: [] }] }
+  })
+  app.addHook('onResponse', async ({ is404, routeOptions, caller, method, url, id }, { statusCode: status }) => {
+    if (is404 || routeOptions.config.scope !== 'manage') return
+    options.onManaged?.({ caller: caller?.name ?? '', method, path: url.split('?', 1)[0] ?? '', status, requestId: id })
   })
   app.addHook('onRequest', async (request, reply) => {
     request.caller = anybody

@@ -19,7 +19,7 @@ import { securityHeaders } from '../../http/security-headers.ts'
 import type { TlsFiles } from '../../http/tls-files.ts'
 import type { Callers } from '../access/caller.ts'
 import type { CallerLimits } from '../access/caller-limits.ts'
-import { guardRoutes } from '../access/route-guard.ts'
+import { guardRoutes, type ManagedCall } from '../access/route-guard.ts'
 import { RequestIdentity } from '../request-identity.ts'
 import { BodyLimits } from './body-limits.ts'
 import { boundConnections } from './connections.ts'
@@ -59,6 +59,8 @@ export interface HttpGatewayOptions {
   readonly idSecret: Uint8Array
   /** The certificate for HTTPS. Undefined: plain HTTP. */
   readonly tls?: TlsFiles
+  /** Called for each call that manages something, for the audit log. */
+  readonly onManaged?: (call: ManagedCall) => void
   /** Called with a line for operators, such as a certificate that cannot be read. */
   readonly onNotice?: (notice: string) => void
   readonly host: string
@@ -228,7 +230,8 @@ async function httpGateway(options: HttpGatewayOptions, bodies: BodyLimits): Pro
     reply.raw.socket?.setTimeout(idleMs)
   })
   refuseBeforeBody(app, options, bodies)
-  guardRoutes(app, { callers: options.callers, identity })
+  const { callers, onManaged = () => {} } = options
+  guardRoutes(app, { callers, identity, onManaged })
   reportAnswers(app, options)
   // Every content type is an input, so the routes read bodies themselves.
   app.removeAllContentTypeParsers()

@@ -4,13 +4,14 @@ import fastify from 'fastify'
 import { parseTokens } from '../../../../connectors/gateway/access/access-token.ts'
 import { AccessTokens } from '../../../../connectors/gateway/access/access-tokens.ts'
 import { noTokens } from '../../../../connectors/gateway/access/caller.ts'
-import { guardRoutes } from '../../../../connectors/gateway/access/route-guard.ts'
+import { guardRoutes, type ManagedCall } from '../../../../connectors/gateway/access/route-guard.ts'
 import type { HttpGateway } from '../../../../connectors/gateway/http/http-gateway.ts'
 import { RequestIdentity } from '../../../../connectors/gateway/request-identity.ts'
 import { systemClock } from '../../../../connectors/system/system-clock.ts'
 import { SystemRandom } from '../../../../connectors/system/system-random.ts'
 import { openEchoGateway } from '../../../support/echo-gateway.ts'
 import { talk } from '../../../support/raw-http.ts'
+import { eventually } from '../../../support/swarm-here.ts'
 
 const secrets = { asker: 'asker-0123456789', other: 'other-0123456789', reader: 'reader-0123456789', manager: 'manager-0123456789' }
 
@@ -19,6 +20,7 @@ const registry = { list: () => [], create: () => assert.fail('no token is create
 
 describe('A gateway with tokens', () => {
   const tokens = new AccessTokens()
+  const managed: ManagedCall[] = []
   let gateway: HttpGateway
 
   before(async () => {
@@ -29,7 +31,11 @@ describe('A gateway with tokens', () => {
         `asker=${asker}:ask:door; other=${other}:ask:window; reader=${reader}:read; manager=${manager}:manage; any=any-0123456789abc:ask:*`,
       ),
     )
-    gateway = await openEchoGateway({ callers: { areKnown: true, find: (token) => tokens.find(token) }, tokens: registry })
+    gateway = await openEchoGateway({
+      callers: { areKnown: true, find: (token) => tokens.find(token) },
+      tokens: registry,
+      onManaged: (one) => managed.push(one),
+    })
   })
   after(() => gateway.close())
 
@@ -128,6 +134,20 @@ describe('A gateway with tokens', () => {
     const head = `POST /v1/gateways/door/request HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\ncontent-length: 2\r\n`
     const [answer] = await talk(gateway.url, `${head}authorization: Bearer wrong-0123456789\r\nauthorization: Bearer ${secrets.asker}\r\n\r\n{}`)
     assert.equal(answer?.status, 401)
+  })
+
+  it('reports each call that manages something, also a refused one, and no other', async () => {
+    managed.length = 0
+    await ask(`Bearer ${secrets.asker}`)
+    await call('DELETE', '/v1/tokens/web%0Aforged?a=1', `Bearer ${secrets.manager}`)
+    await call('DELETE', '/v1/tokens/web', `Bearer ${secrets.reader}`)
+    await call('DELETE', '/v1/tokens/web')
+    // A call is reported after its answer was sent.
+    await eventually(async () => managed.length >= 3)
+    assert.deepEqual(
+      managed.map(({ caller, method, path, status }) => `${caller} ${method} ${path} ${status}`),
+      ['token:manager DELETE /v1/tokens/web%0Aforged 204', 'token:reader DELETE /v1/tokens/web 403', ' DELETE /v1/tokens/web 401'],
+    )
   })
 
   it('refuses a token as soon as it is left out of its list', async () => {
