@@ -15,6 +15,7 @@ import { KillerSearch } from '../../processor/async/killer-search.ts'
 import type { Log, StateDirectory } from '../../processor/ports.ts'
 import { applicationIdOf } from '../../topology/naming.ts'
 import type { Database } from '../../topology/swarm/ports/database.ts'
+import type { Redaction } from '../../topology/swarm/secrets/redaction.ts'
 import type { SwarmManagement } from '../../topology/swarm/swarm-management.ts'
 import { WaggleError } from '../../topology/waggle-error.ts'
 import { ServerTokens } from '../access/server-tokens.ts'
@@ -56,6 +57,8 @@ export interface BeekeeperOptions {
   /** The place of a server, which runs the swarms of the log's definitions too; null: only `swarms` run. */
   readonly server?: ServerPlace | null
   readonly say: LogLine
+  /** Hides secrets in the lines that callers may read. */
+  readonly redaction: Redaction
   /** Opens a damaged log with the remaining records. */
   readonly acceptLoss?: boolean
   /** Aborted: a start that waits for a model ends. */
@@ -89,7 +92,7 @@ export class Beekeeper {
     this.#options = options
     this.#tokens = new ServerTokens(options.settings, systemClock)
     this.#limits = new CallerLimits({ clock: systemClock, limits: limitsOf(options.settings, options.settings) })
-    this.#say = this.#beeLog.keeping(options.say)
+    this.#say = this.#beeLog.keeping(options.say, options.redaction)
     this.#failures = new FailureLines({ say: this.#say, clock: systemClock })
   }
 

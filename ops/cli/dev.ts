@@ -33,6 +33,7 @@ export async function dev(file: string, { json }: { readonly json: boolean }): P
       server: { root, env },
       signal: stop.signal,
       say,
+      redaction,
       onProgress: () => {},
     })
     const changes = new SavedFile(file, beekeeper.management, { out, json, redaction })

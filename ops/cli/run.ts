@@ -48,6 +48,7 @@ export async function run(files: readonly string[], { log, json, acceptLoss }: R
       acceptLoss,
       signal: stop.signal,
       say,
+      redaction,
       onProgress: (what, done, all) => out.progress(what, done, all),
     }).catch((thrown: unknown) => {
       // A start that waits for a model ends by the signal.

@@ -28,6 +28,7 @@ export async function serve({ log, json, acceptLoss }: RunOptions): Promise<numb
       acceptLoss,
       signal: stop.signal,
       say,
+      redaction,
       onProgress: (what, done, all) => out.progress(what, done, all),
     }).catch((thrown: unknown) => {
       if (stop.signal.aborted && thrown instanceof WaggleError && thrown.code === 'WAGGLE_STOPPING') return null

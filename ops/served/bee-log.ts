@@ -1,22 +1,25 @@
 import type { Clock } from '../../processor/ports.ts'
+import type { Redaction } from '../../topology/swarm/secrets/redaction.ts'
 import type { BeeLine } from '../../topology/swarm/swarm-management.ts'
 import type { LogLine } from '../process-log/log-line.ts'
 
-/** The last lines that each bee has in the log of this process. The number of bees and of lines is bounded. */
+/** The last lines that each bee has in the log of this process, without secrets. The lines of a bee, and the memory of all, are bounded. */
 export class BeeLog {
   readonly #clock: Pick<Clock, 'now'>
   readonly #lines = new Map<string, BeeLine[]>()
   #sequence = 0
+  #characters = 0
 
   constructor(clock: Pick<Clock, 'now'>) {
     this.#clock = clock
   }
 
   /** The same log, whose lines are kept here too. */
-  keeping(say: LogLine): LogLine {
+  keeping(say: LogLine, redaction: Redaction): LogLine {
     return (module, level, message, fields) => {
       const { swarm } = fields ?? {}
-      if (swarm !== undefined && module !== '') this.#keep(`${swarm}\n${module}`, { level, message })
+      if (swarm !== undefined && module !== '')
+        this.#keep(`${swarm}\n${module}`, { level, message: redaction.text(message).slice(0, maxCharactersALine) })
       say(module, level, message, fields)
     }
   }
@@ -31,15 +34,25 @@ export class BeeLog {
     // The bee with the newest line is the last one of the map.
     this.#lines.delete(bee)
     this.#lines.set(bee, lines)
-    lines.push({ sequence: ++this.#sequence, time: this.#clock.now(), level: line.level, message: line.message.slice(0, maxCharacters) })
-    if (lines.length > maxLines) lines.shift()
-    for (const oldest of this.#lines.keys()) {
-      if (this.#lines.size <= maxBees) break
-      this.#lines.delete(oldest)
+    lines.push({ sequence: ++this.#sequence, time: this.#clock.now(), ...line })
+    this.#characters += line.message.length + charactersBesideALine
+    if (lines.length > maxLinesABee) this.#drop(lines)
+    // The bee that has been silent for the longest loses its lines first.
+    for (const [silent, old] of this.#lines) {
+      while (this.#characters > maxCharacters && old.length > 0) this.#drop(old)
+      if (old.length > 0) break
+      this.#lines.delete(silent)
     }
+  }
+
+  #drop(lines: BeeLine[]): void {
+    const line = lines.shift()
+    if (line !== undefined) this.#characters -= line.message.length + charactersBesideALine
   }
 }
 
-const maxLines = 200
-const maxBees = 1000
-const maxCharacters = 4000
+const maxLinesABee = 200
+const maxCharactersALine = 4000
+const maxCharacters = 4 * 1024 * 1024
+/** The memory of a line's other members, as characters. */
+const charactersBesideALine = 100

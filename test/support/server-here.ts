@@ -3,6 +3,7 @@ import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
 import { Beekeeper } from '../../ops/beekeeper/beekeeper.ts'
 import { loadConfig } from '../../ops/config/config.ts'
+import { Redaction } from '../../topology/swarm/secrets/redaction.ts'
 import type { Env } from './swarm-here.ts'
 
 /** A server in this process, as `waggle serve` starts it in a directory of its own. It can be stopped and started again. */
@@ -38,6 +39,7 @@ export class ServerHere {
       swarms: [],
       server: { root: this.root, env },
       say: (_, level, message) => void this.said.push(`${level} ${message}`),
+      redaction: new Redaction(new Map()),
       onProgress: () => {},
     })
   }

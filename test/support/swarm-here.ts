@@ -8,6 +8,7 @@ import { beeRegistry } from '../../ops/config/bee-registry.ts'
 import { loadConfig } from '../../ops/config/config.ts'
 import { readSwarm } from '../../ops/config/swarm-file.ts'
 import type { TopicRow } from '../../topology/swarm/management.ts'
+import { Redaction } from '../../topology/swarm/secrets/redaction.ts'
 
 export type Env = { readonly [variable: string]: string }
 
@@ -58,6 +59,7 @@ export class SwarmHere {
         settings: config.settings,
         swarms: [{ swarm: readSwarm(file, registry), registry, config }],
         say: (_, level, message) => void said.push(`${level} ${message}`),
+        redaction: new Redaction(new Map()),
         onProgress: () => {},
       })
       return new SwarmHere(beekeeper, { directory, name, said })
