@@ -1,4 +1,4 @@
-import { createHash } from 'node:crypto'
+import { hash } from 'node:crypto'
 import { isScope, Scopes } from './scopes.ts'
 
 /** A bearer token as Waggle keeps it: without its secret. */
@@ -40,7 +40,7 @@ export function clearSecrets(text: string): ReadonlyMap<string, string> {
 }
 
 export function digestOf(secret: string): Uint8Array {
-  return createHash('sha256').update(secret).digest()
+  return hash('sha256', secret, 'buffer')
 }
 
 export function isTokenName(name: string): boolean {
@@ -56,8 +56,8 @@ const minSecretLength = 16
 function tokenOf(line: string, number: number): AccessToken {
   const [, name = '', secret = '', list = ''] = form.exec(line) ?? []
   if (!isTokenName(name)) throw new RangeError(`Token ${number} is not of the form NAME=SECRET:SCOPE`)
-  const hash = hashed.exec(secret)?.[1]
-  if (hash === undefined && (secret.length < minSecretLength || !bearer.test(secret)))
+  const given = hashed.exec(secret)?.[1]
+  if (given === undefined && (secret.length < minSecretLength || !bearer.test(secret)))
     throw new RangeError(`The secret of token ${name} has fewer than ${minSecretLength} characters, or others than letters, digits and -._~+/`)
   const words = list.split(',').map((word) => word.trim())
   const priority = words.map((word) => /^priority:([0-9])$/.exec(word)?.[1]).find((digit) => digit !== undefined)
@@ -66,7 +66,7 @@ function tokenOf(line: string, number: number): AccessToken {
   if (unknown !== undefined) throw new RangeError(`Token ${name} has ${JSON.stringify(unknown.slice(0, 100))}, which is not a scope`)
   return {
     name,
-    digest: hash === undefined ? digestOf(secret) : Buffer.from(hash, 'hex'),
+    digest: given === undefined ? digestOf(secret) : Buffer.from(given, 'hex'),
     scopes: Scopes.parse(scopes),
     ...(priority === undefined ? {} : { maxPriority: Number(priority) }),
   }

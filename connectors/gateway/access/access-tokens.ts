@@ -1,4 +1,4 @@
-import { createHmac, randomBytes, timingSafeEqual } from 'node:crypto'
+import { hash, randomBytes, timingSafeEqual } from 'node:crypto'
 import { type AccessToken, digestOf } from './access-token.ts'
 import type { Caller } from './caller.ts'
 import { highestPriority } from './caller-limits.ts'
@@ -26,6 +26,7 @@ export class AccessTokens {
   }
 
   #keyOf(digest: Uint8Array): string {
-    return createHmac('sha256', this.#key).update(digest).digest('base64')
+    // Both parts have a fixed length, so one hash is a MAC here, at a third of the time of an HMAC object.
+    return hash('sha256', Buffer.concat([this.#key, digest]), 'base64')
   }
 }
