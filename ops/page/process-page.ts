@@ -1,8 +1,8 @@
 import type { Clock, Log } from '../../processor/ports.ts'
-import { beeTopic } from '../../topology/naming.ts'
+import { beeTopic, gatewayTopic } from '../../topology/naming.ts'
 import type { BeeCalls, Page, PageBee, PageCounts, PageFile, PageShape } from '../../topology/swarm/page.ts'
 import type { RunningSwarm } from '../beekeeper/running-swarm.ts'
-import { inputsOf } from '../inspection/trace-steps.ts'
+import { beeIn, inputsOf } from '../inspection/trace-steps.ts'
 import { pageFiles } from './page-files.ts'
 
 export interface ProcessPageOptions {
@@ -18,15 +18,12 @@ export class ProcessPage implements Page {
   readonly files: ReadonlyMap<string, PageFile>
   readonly contentSecurityPolicy: string
   readonly #options: ProcessPageOptions
-  /** The topics that are counted, by swarm. */
-  readonly #topics: ReadonlyMap<string, readonly string[]>
 
   constructor(options: ProcessPageOptions) {
     const { files, contentSecurityPolicy } = pageFiles()
     this.files = files
     this.contentSecurityPolicy = contentSecurityPolicy
     this.#options = options
-    this.#topics = new Map(this.shape().swarms.map(({ name, bees }) => [name, bees.flatMap(({ topic }) => topic ?? [])]))
   }
 
   shape(): PageShape {
@@ -61,7 +58,9 @@ export class ProcessPage implements Page {
       at: clock.now(),
       swarms: await Promise.all(
         swarms.map(async ({ plan, application, notReady }) => {
-          const names = this.#topics.get(plan.swarm) ?? []
+          const names = plan.topics.flatMap(({ name, isForeign }) =>
+            isForeign || (beeIn(name) === null && !name.startsWith(gatewayTopic(''))) ? [] : name,
+          )
           const ends = await Promise.all(
             names.map(async (name) => [name, (await log.topic(name))?.offsets.reduce((sum, { end }) => sum + end, 0) ?? 0] as const),
           )

@@ -31,8 +31,13 @@ export function liveRoutes(app: FastifyInstance, { page, clock }: { readonly pag
   async function count(): Promise<void> {
     isCounting = true
     try {
+      let shape = JSON.stringify(page.shape())
       while (open.size > 0) {
         const counts = await page.counts()
+        // Swarms come and go while the process runs.
+        const now = page.shape()
+        if (JSON.stringify(now) !== shape) for (const stream of open) stream.send('shape', '', now)
+        shape = JSON.stringify(now)
         for (const stream of open) stream.send('counts', '', counts)
         await new Promise<void>((resolve) => void clock.after(1000, resolve))
       }
