@@ -15,13 +15,13 @@ import type { SwarmBee } from '../../topology/swarm/checked-swarm.ts'
 import { beeValueSerde } from '../../topology/swarm/payload/bee-value-serde.ts'
 import { cacheEntrySerde, joinEntrySerde, requestEntrySerde } from '../../topology/swarm/payload/entry-serdes.ts'
 import type { Payload } from '../../topology/swarm/payload/payload.ts'
-import { edgePayload, payloadHeaders, payloadSerde } from '../../topology/swarm/payload/payload-serde.ts'
+import { payloadHeaders, payloadSerde } from '../../topology/swarm/payload/payload-serde.ts'
 import { markedPrediction } from '../../topology/swarm/payload/prediction-serde.ts'
 import type { SwarmPlan } from '../../topology/swarm/plan/plan.ts'
 import type { Step, SubtopologyPlan } from '../../topology/swarm/plan/subtopology-plan.ts'
 import { joinedHeaders } from '../../topology/swarm/request/answered.ts'
 import { contentTypeHeader, deadlineOf, errorHeader } from '../../topology/swarm/request/headers.ts'
-import { namedReplyTopic, type Reply, replySerde } from '../../topology/swarm/request/reply.ts'
+import { type Reply, replySerde } from '../../topology/swarm/request/reply.ts'
 import type { ReplyTopics } from '../../topology/swarm/request/reply-topics.ts'
 import { roundsText } from '../../topology/swarm/request/rounds.ts'
 import { WaggleError } from '../../topology/waggle-error.ts'
@@ -31,6 +31,7 @@ import { branchStep } from './branch-step.ts'
 import { CacheProcessor } from './cache.ts'
 import { cacheKeyStep } from './cache-key.ts'
 import { DeduplicateProcessor } from './deduplicate.ts'
+import { entranceSerde } from './entrance-serde.ts'
 import { failedAt } from './failed-at.ts'
 import { joinedPayload, joinTimeout } from './joined-payload.ts'
 import { loopStep } from './loop-step.ts'
@@ -296,18 +297,8 @@ class SubtopologyBuilder {
     this.#topology.addSink(child, topic, [name], this.#written)
   }
 
-  /** The serdes of a source. A gateway reads foreign records. An unknown reply topic is looked up before its record is read. */
   #read(source: string): HandingSerde<Payload> {
-    if (!this.#isEntrance(source)) return this.#payloads
-    const { replyTopics } = this.#settings
-    return {
-      ...this.#payloads,
-      deserialize: (_, data, headers = []) => edgePayload(data, headers),
-      prepare(_, __, headers = []) {
-        const topic = namedReplyTopic(headers)
-        return topic === null || !replyTopics.allows(topic) || replyTopics.partitionsOf(topic) !== undefined ? null : replyTopics.look(topic)
-      },
-    }
+    return this.#isEntrance(source) ? entranceSerde(this.#payloads, this.#settings.replyTopics) : this.#payloads
   }
 
   #isEntrance(source: string): boolean {
