@@ -1,0 +1,20 @@
+import type { HandingSerde } from '../../topology/serde.ts'
+import type { Payload } from '../../topology/swarm/payload/payload.ts'
+import { edgePayload } from '../../topology/swarm/payload/payload-serde.ts'
+import { namedReplyTopic } from '../../topology/swarm/request/reply.ts'
+import type { ReplyTopics } from '../../topology/swarm/request/reply-topics.ts'
+
+/**
+ * Makes payloads of the records of a gateway's topic, to which strangers may write: what does not fit its content type is refused. A reply topic that is
+ * not known yet is looked up before its record is read.
+ */
+export function entranceSerde(payloads: HandingSerde<Payload>, replyTopics: ReplyTopics): HandingSerde<Payload> {
+  return {
+    ...payloads,
+    deserialize: (_, data, headers = []) => edgePayload(data, headers),
+    prepare(_, __, headers = []) {
+      const topic = namedReplyTopic(headers)
+      return topic === null || !replyTopics.allows(topic) || replyTopics.partitionsOf(topic) !== undefined ? null : replyTopics.look(topic)
+    },
+  }
+}
