@@ -17,7 +17,7 @@ export interface QueryResult {
   readonly bytesRead: number
 }
 
-/** The connection that only Waggle writes through. It runs one query at a time. */
+/** The connection for Waggle's own statements alone: no query of an outsider uses it. It runs one query at a time. */
 export class ChdbQueries {
   readonly #session: Session
   #last: Promise<unknown> = Promise.resolve()

@@ -24,7 +24,7 @@ export interface RowsOfPartition {
   readonly start: number
 }
 
-/** A ClickHouse server, embedded or external. */
+/** A client of a ClickHouse server, embedded or external. */
 export class ClickHouseDatabase implements Database {
   readonly #client: ClickHouseClient
   readonly #options: ClickHouseDatabaseOptions
@@ -51,7 +51,7 @@ export class ClickHouseDatabase implements Database {
     return opened
   }
 
-  /** The offset after the last saved record of a swarm, by `topic partition`; empty if the table does not exist. */
+  /** The offset after the last saved record of a swarm, by `<topic> <partition>`; empty if the table does not exist. */
   async savedUpTo(table: string, swarm: string): Promise<ReadonlyMap<string, number>> {
     const rows = await this.#ask<{ topic: string; partition: number; next: string }>(
       table,
@@ -61,7 +61,7 @@ export class ClickHouseDatabase implements Database {
     return new Map(rows.map(({ topic, partition, next }) => [`${topic} ${partition}`, Number(next)]))
   }
 
-  /** The first offset from `start` on that has no row, and the number of offsets before `start` without one. */
+  /** `from` is the first offset, counted from `start` on, that has no row. `before` is the number of offsets below `start` without a row. */
   async missingIn(table: string, { swarm, topic, partition, start }: RowsOfPartition): Promise<{ readonly from: number; readonly before: number }> {
     const [found] = await this.#ask<{ unbroken: string; before: string }>(
       table,
@@ -84,13 +84,13 @@ export class ClickHouseDatabase implements Database {
     return found === undefined ? null : { folder: found.path, bytes: Number(found.bytes) }
   }
 
-  /** The last part of the path to a table's rows; null without such a table. */
+  /** The name of the folder with a table's rows; null without such a table. */
   async folderOf(table: string): Promise<string | null> {
     const place = await this.#folderAndSize(table)
     return place === null ? null : basename(place.folder)
   }
 
-  /** Checks up to 256 MB of a table's files against their checksums. Throws WAGGLE_CLICKHOUSE if one is damaged. */
+  /** Checks the files of a table against their checksums, if they have at most 256 MB. Throws WAGGLE_CLICKHOUSE if one of the files is damaged. */
   async check(table: string): Promise<void> {
     const place = await this.#folderAndSize(table)
     if (place === null || place.bytes > maxCheckedBytes) return

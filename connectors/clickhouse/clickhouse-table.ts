@@ -6,7 +6,7 @@ import { WaggleError } from '../../topology/waggle-error.ts'
 
 export interface ClickHouseTableOptions {
   readonly client: ClickHouseClient
-  /** Null: the client's default database. */
+  /** The database that the table's name gives. Null: the client's default database. */
   readonly database: string | null
   readonly name: string
   readonly log: TableOptions['log']
@@ -54,8 +54,8 @@ export class ClickHouseTable implements PredictionTable {
           table: this.#place(this.#rows),
           values,
           format: 'JSONEachRow',
-          // Each attempt has a new token. The server drops a block whose token it knows, even if it has lost the rows. A row that is written twice
-          // counts once.
+          // Each attempt has a new token. The server drops a block whose token it knows, even if the server has lost the rows of that block. A row
+          // that is written twice counts once.
           clickhouse_settings: { insert_deduplication_token: randomUUID() },
         })
         if (this.#isAway) this.#options.log('info', 'ClickHouse is back')
@@ -87,7 +87,9 @@ export class ClickHouseTable implements PredictionTable {
     this.#isOpen = true
   }
 
-  /** An old server's own refusals have another form, which looks like that of a server that is away. */
+  /**
+   * An old server refuses a statement with an error of another form, which looks like that of a server that is away. So the version is asked first.
+   */
   async #refuseOldServer(): Promise<void> {
     const found = await this.#options.client.query({ query: 'SELECT version() AS version', format: 'JSONEachRow' })
     const [{ version = '' } = {}] = await found.json<{ version?: string }>()
@@ -165,8 +167,8 @@ export class ClickHouseTable implements PredictionTable {
 }
 
 /**
- * Settings for many small blocks. By default, the source parts of a merge stay in memory and on the disk for eight minutes. They can go at once if
- * the merged part is synced.
+ * Settings for many small blocks. By default, the source parts of a merge stay in memory and on the disk for eight minutes. With the merged part
+ * synced, they are deleted after five seconds.
  */
 const tableSettings = `non_replicated_deduplication_window = 10000, fsync_after_insert = 1, fsync_part_directory = 1,
           min_rows_to_fsync_after_merge = 1, old_parts_lifetime = 5, concurrent_part_removal_threshold = 100000`
@@ -201,7 +203,7 @@ function wrongView({ name, engine, as_select }: TableKind, rows: string): string
   return isOfRows ? null : `The view ${name} is not one of ${rows} with FINAL`
 }
 
-/** The reason why a table cannot hold the rows; null if it can. Replicated and shared variants of the engine are accepted. */
+/** The reason why a table cannot hold the rows; null for a fitting table. Replicated and shared variants of the engine are accepted. */
 function wrongRows({ name, engine, sorting_key }: TableKind): string | null {
   if (!engine.endsWith('ReplacingMergeTree')) return `The table ${name} is a ${engine}, where a ReplacingMergeTree is needed`
   return sorting_key === identity ? null : `The table ${name} is ordered by (${sorting_key}), where (${identity}) is needed`

@@ -33,7 +33,7 @@ export interface EmbeddedClickHouse {
 
 /**
  * Starts chDB in a process of its own, behind ClickHouse's HTTP interface. A crash of chDB cannot end this process, and every ClickHouse client can
- * connect. The process restarts when it dies, and ends when this process ends. Throws WAGGLE_PORT_IN_USE, or WAGGLE_CLICKHOUSE if it cannot start.
+ * connect. The process restarts when it dies, and ends when this process ends. Throws WAGGLE_PORT_IN_USE, or WAGGLE_CLICKHOUSE if chDB cannot start.
  */
 export async function startEmbeddedClickHouse(options: EmbeddedClickHouseOptions): Promise<EmbeddedClickHouse> {
   makeDirectory(options.directory)
@@ -82,8 +82,8 @@ class WatchedServer implements EmbeddedClickHouse {
       writerSocket: this.writerSocket,
       maxReaderSeconds: this.#options.maxReaderSeconds ?? 10,
     }
-    // The child gets a process group of its own. A terminal's Ctrl-C then reaches only this process, which ends ClickHouse after everything that
-    // writes to it.
+    // The child gets a process group of its own. A terminal's Ctrl-C then reaches only this process, which first stops the swarms that write to
+    // ClickHouse, and then ClickHouse.
     const child = fork(moduleFile(new URL('./server.ts', import.meta.url)), [JSON.stringify(serverOptions)], {
       detached: true,
       stdio: ['ignore', 'ignore', 'pipe', 'ipc'],

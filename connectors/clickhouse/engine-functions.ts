@@ -4,7 +4,9 @@ import type { Session } from 'chdb'
 export interface EngineFunctions {
   /** Functions in expressions. A bare name counts as a use, as in `arrayMap(file, …)`. */
   readonly reaching: ReadonlySet<string>
-  /** Table functions that are refused: all except a few that are known as harmless. So a new engine version adds no allowed function. */
+  /**
+   * Table functions that are refused: all except a few that are known as harmless. A function that a new engine version adds is therefore refused.
+   */
   readonly refusedTables: ReadonlySet<string>
 }
 

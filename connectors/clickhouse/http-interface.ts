@@ -6,7 +6,7 @@ import type { Query, QueryResult } from './chdb-queries.ts'
 import { QueryRefused } from './query-refused.ts'
 import { quotedText } from './reader-statement.ts'
 
-/** The queries of one listener. */
+/** Runs the queries that arrive at one listener. */
 export interface HttpQueries {
   /** Runs a query. `signal` aborts when the client disconnects. */
   run(query: Query, signal: AbortSignal): Promise<QueryResult>

@@ -7,12 +7,15 @@ import { bound, quotedText, readerStatement } from './reader-statement.ts'
 export interface ReaderQueriesOptions {
   readonly directory: string
   readonly maxSeconds: number
-  /** Called when a query has run for one and a half times the limit. A query that evaluates constants may not end before the process does. */
+  /**
+   * Called when a query has run for one and a half times the limit. Such a query may end only with the process: a query that evaluates constants
+   * ignores its cancellation.
+   */
   readonly stuck: () => void
 }
 
 /**
- * Runs queries of outsiders. Each query gets a new connection, which is set to `readonly = 1` and to its limits first. Two queries run at a time, and
+ * Runs queries of outsiders. Each query gets a new connection, on which `readonly = 1` and the limits are set first. Two queries run at a time, and
  * sixteen wait. Waggle's own writes use another connection, so outsiders never block them.
  */
 export class ReaderQueries {

@@ -11,11 +11,12 @@ export interface ReaderStatement {
 }
 
 /**
- * Checks that a text is one statement that only reads, and returns the checked form, which is all that the engine runs. ClickHouse's own parser tells
- * the number and kind of statements. `readonly = 1` and the user's rights refuse writes and other sources of data.
+ * Checks that a text is one statement that only reads, and returns the statement as it was checked. The engine runs only this form. ClickHouse's own
+ * parser tells the number and kind of statements. `readonly = 1` and the user's rights refuse writes and other sources of data.
  *
- * This check refuses everything that chDB would run before those two apply: INTO OUTFILE, functions that reach beyond the tables, SETTINGS inside a
- * subquery, and statements that change the connection or the server (SET, USE, KILL, SYSTEM). Throws QueryRefused, or the parser's error.
+ * chDB would run some things before `readonly = 1` and the rights apply. This check refuses all of them: INTO OUTFILE, functions that reach beyond
+ * the tables, SETTINGS inside a subquery, and statements that change the connection or the server (SET, USE, KILL, SYSTEM). Throws QueryRefused, or
+ * the parser's error.
  */
 export async function readerStatement(
   session: Session,
@@ -26,7 +27,7 @@ export async function readerStatement(
   const formatted = await answer(session, `SELECT formatQuerySingleLine(${quotedText(text)})`, {})
   const tokens = statementTokens(formatted)
   if (tokens === null) throw denied('the statement has a form that cannot be checked')
-  // The check precedes EXPLAIN, because an EXPLAIN can contain INTO OUTFILE.
+  // INTO OUTFILE is looked for before the EXPLAIN below, because an EXPLAIN can contain INTO OUTFILE and would write the file.
   if (tokens.some((token, index) => isWord(token, 'into') && isWord(tokens[index + 1], 'outfile')))
     throw readonly('Cannot write a file in readonly mode')
   const tree = await answer(session, `EXPLAIN AST ${formatted}`, parameters)

@@ -1,11 +1,11 @@
 import { existsSync, readdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 
-/** Blocks of a table that no part contains. */
+/** A loss in a table: blocks that no part contains. */
 interface Loss {
   /** The folder of the part that ClickHouse set aside, or the numbers of the lost blocks. */
   readonly name: string
-  /** The first and last lost block number; null once a new part uses these numbers, so that part names no longer show the gap. */
+  /** The first and last lost block number; null once a new part uses these numbers, because part names then no longer show the gap. */
   readonly blocks: Blocks | null
   /** The swarms that have written their rows again. */
   readonly doneFor: readonly string[]
@@ -13,7 +13,10 @@ interface Loss {
 
 type Blocks = readonly [first: number, last: number]
 
-/** The offsets, after the last row of a partition, that a repair has read again. Their records have no row, because they need none. */
+/**
+ * A repair of one partition's rows that found nothing to write: the repair read records again after the partition's last row, and these records need
+ * no row.
+ */
 interface ReadAgain {
   /** The offset after the last saved record at the time of the repair. */
   readonly next: number
@@ -38,7 +41,7 @@ export class Repairs {
   /** Tables by the last part of their path. */
   readonly #tables: Map<string, Table>
 
-  /** Must be called before the engine starts. The engine merges parts across a gap, and then no name shows the gap. */
+  /** Must be called before the engine starts. The engine merges parts on both sides of a gap into one, whose name no longer shows the gap. */
   constructor(directory: string) {
     this.#directory = directory
     this.#tables = remembered(directory)
@@ -76,7 +79,7 @@ export class Repairs {
     return known?.next === next ? known.position : 0
   }
 
-  /** Called when the swarm's sinks have committed the positions from which they write the missing rows again. */
+  /** Called when the swarm's sinks have committed the positions from which the sinks write the missing rows again. */
   done(swarm: string, table: string, places: ReadonlyMap<string, ReadAgain>): void {
     const { losses, readAgain } = this.#of(table)
     if (losses.every(({ doneFor }) => doneFor.includes(swarm)) && places.size === 0) return
@@ -99,8 +102,8 @@ export class Repairs {
 }
 
 /**
- * The remembered repairs; empty if the file is missing or damaged. Then losses are repaired again, which is harmless: a row that is written twice
- * counts once.
+ * The remembered repairs; empty if the file is missing or damaged. Without the file, losses are repaired again, which is harmless: a row that is
+ * written twice counts once.
  */
 function remembered(directory: string): Map<string, Table> {
   try {

@@ -8,7 +8,7 @@ import { answerHttp } from './http-interface.ts'
 import { ReaderQueries } from './reader-queries.ts'
 import type { ServerMessage, ServerOptions } from './server-messages.ts'
 
-/** The program of the embedded ClickHouse's process. embedded-clickhouse.ts starts it. It ends with its parent. */
+/** The program of the embedded ClickHouse's process. embedded-clickhouse.ts starts this process, which ends with its parent. */
 const { directory, host, port, names, writerSocket, maxReaderSeconds } = JSON.parse(process.argv[2] ?? '{}') as ServerOptions
 
 const say = (message: ServerMessage) => process.send?.(message)
@@ -35,7 +35,7 @@ publicServer.timeout = 300_000
 
 privateServer.on('error', (error: NodeJS.ErrnoException) => fail(error.code ?? '', error))
 publicServer.on('error', (error: NodeJS.ErrnoException) => fail(error.code ?? '', error))
-// A killed process may have left its socket file. No living process uses it, because this one has locked the database.
+// A killed process may have left its socket file. No living process uses that file, because this process has locked the database.
 rmSync(writerSocket, { force: true })
 privateServer.listen(writerSocket, () => {
   publicServer.listen(port, host, () => {

@@ -56,7 +56,7 @@ function unescaped(inside: string, quote: string): string {
   })
 }
 
-/** A number ends before a letter. A name right after it becomes a token of its own, and is checked. */
+/** A number ends before a letter. A name directly after a number becomes a token of its own, and is checked. */
 const bare = /([A-Za-z_][A-Za-z0-9_]*)|(\d+)|[()[\]{},.:+\-*/%=<>!?@|&^~]/y
 const escaped = /\\x([0-9A-Fa-f]{2})|\\(.)|''|``|""/gs
 const letters: ReadonlyMap<string, string> = new Map([

@@ -1,8 +1,11 @@
-/** One run of a bee's program, from its start to its end: a process of this machine, or a container. It speaks bees/PROTOCOL.md. */
+/**
+ * One run of a bee's program, from its start to its end: a process of this machine, or a container. The program speaks the protocol of
+ * bees/PROTOCOL.md.
+ */
 export interface BeeRun {
   /** The last lines that the program wrote to its log. */
   readonly lastWords: readonly string[]
-  /** Bytes that were written and that the program has not read. */
+  /** The number of bytes that were written to the program and that it has not read yet. */
   readonly unreadBytes: number
   /** Writes one message, in pieces. */
   write(pieces: readonly Uint8Array[]): void
@@ -13,8 +16,11 @@ export interface BeeRun {
 }
 
 export interface BeeRunEvents {
-  /** The program has written bytes to standard output, or to its socket where it speaks on that. */
+  /** Called with bytes that the program has written: to its socket if it speaks there, else to standard output. */
   stdout(chunk: Buffer): void
-  /** Called once, when the program has ended or could not be started, and never while its run is made. `why` completes the sentence "it …". */
+  /**
+   * Called once, when the program has ended or could not be started, and never inside the constructor of the run. `why` completes the sentence "it
+   * …".
+   */
   gone(why: string): void
 }

@@ -4,9 +4,9 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 
 /**
- * A Unix socket for one connection of one process, in a folder that only this user may enter. `forAll`: any user may connect who reaches the folder, such as
- * the user of a container into which it is mounted; the folder above it keeps the others out. It listens from the constructor on. After the first
- * connection, or `close`, it listens no more and its folder is gone.
+ * A Unix socket for one connection of one process, in a folder that only this user may enter. With `forAll`, every user who reaches the folder may
+ * connect, such as the user of a container into which the folder is mounted; the folder above keeps all other users out. The socket listens from the
+ * constructor on. After the first connection, or after `close`, the socket listens no more and its folder is gone.
  */
 export class BeeSocket {
   readonly #parent: string | null
@@ -18,7 +18,7 @@ export class BeeSocket {
   constructor(accepted: (connection: Socket) => void, { forAll = false }: { readonly forAll?: boolean } = {}) {
     this.#parent = newFolder()
     this.#folder = forAll && this.#parent !== null ? openFolder(this.#parent) : this.#parent
-    // The process may end its direction first, and still be written to.
+    // The process may close its own direction first, and still read what Waggle writes.
     this.#server = createServer({ allowHalfOpen: true })
     this.#server.on('error', () => this.close())
     this.#server.on('connection', (connection) => {
@@ -29,7 +29,7 @@ export class BeeSocket {
     })
     const path = this.#folder === null ? null : join(this.#folder, fileName)
     if (path !== null) this.#server.listen({ path, readableAll: forAll, writableAll: forAll })
-    // Without a handle, because the path is too long or no file descriptor is left, the server never listens. It tells so at once.
+    // The server never listens if the path is too long or no file descriptor is left. `listening` is then false right after `listen`.
     this.path = this.#server.listening ? path : null
     if (this.path === null) this.close()
   }
@@ -37,7 +37,7 @@ export class BeeSocket {
   close(): void {
     if (this.#server.listening) this.#server.close()
     if (this.#folder === null) return
-    // The functions that delete folders with their content need a file descriptor, and there may be none.
+    // Functions that delete a folder with its content need a file descriptor, and perhaps none is left.
     quietly(unlinkSync, join(this.#folder, fileName))
     quietly(rmdirSync, this.#folder)
     if (this.#parent !== null && this.#parent !== this.#folder) quietly(rmdirSync, this.#parent)
@@ -54,7 +54,7 @@ function newFolder(): string | null {
   }
 }
 
-/** A folder in `parent` that any user may enter. */
+/** Makes a folder in `parent` that any user may enter; null if the folder cannot be made. */
 function openFolder(parent: string): string | null {
   try {
     const folder = join(parent, 'shared')
@@ -70,6 +70,6 @@ function quietly(remove: (path: string) => void, path: string): void {
   try {
     remove(path)
   } catch {
-    // It is gone already.
+    // The file or folder is gone already.
   }
 }

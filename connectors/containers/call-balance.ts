@@ -2,13 +2,13 @@ import { batchesOf } from './open-calls.ts'
 import type { WatchedProcess } from './watched-process.ts'
 
 /**
- * The processes of one bee, also those that were opened one by one. Calls that wait for a process that is busy, or that starts again, go to one that could do them
+ * The processes of one bee in all its pools. Calls that wait for a busy process, or for one that starts again, move to a process that could do them
  * now. The calls of a batch stay together.
  */
 export class CallBalance {
   #members: readonly WatchedProcess[] = []
 
-  /** Adds the process that `make` starts. It calls back when the process becomes ready, dies, or has no calls left. */
+  /** Adds the process that `make` starts. The process calls `onChange` when it becomes ready, dies, or has no calls left. */
   add(make: (onChange: () => void) => WatchedProcess): WatchedProcess {
     const member = make(() => queueMicrotask(() => this.#balance()))
     this.#members = [...this.#members.filter(({ isClosed }) => !isClosed), member]
@@ -29,7 +29,7 @@ export class CallBalance {
   }
 }
 
-/** The process with the fewest calls; of several the first. */
+/** The process with the fewest calls; among equals, the first in the list. */
 export function leastOf(members: readonly WatchedProcess[]): WatchedProcess {
   return members.reduce((least, one) => (one.load < least.load ? one : least))
 }

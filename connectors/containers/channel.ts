@@ -8,15 +8,15 @@ interface StandardStreams {
 
 export interface ChannelEvents {
   heard(chunk: Buffer): void
-  /** The process has closed its direction. */
+  /** Called when the process has closed its direction. */
   ended(): void
-  /** Standard output is a log from now on. */
+  /** Called when standard output turns out to be a log, because messages go over the socket. */
   logs(stdout: Readable): void
 }
 
 /**
- * The way on which messages go between Waggle and a process: its standard streams, or the connection that it makes to its socket. The first of two events
- * decides: it connects, or it writes to standard output.
+ * The channel for messages between Waggle and a process: either the standard streams of the process, or the connection that the process makes to its
+ * socket. The first of two events decides: the process connects, or it writes to standard output.
  */
 export class Channel {
   readonly #events: ChannelEvents
@@ -40,7 +40,7 @@ export class Channel {
     stdout?.once('end', this.#outputEnded)
   }
 
-  /** The connection has taken the place of the standard streams. */
+  /** Takes a new connection in place of the standard streams. Closes the connection if the channel is already decided. */
   connected(connection: Socket): void {
     if (this.#isStandard || this.#connection !== null) {
       connection.destroy()
@@ -62,7 +62,7 @@ export class Channel {
     return (this.#connection ?? this.#stdin)?.writableLength ?? 0
   }
 
-  /** Calls back when nothing more can be heard on the connection; at once if there is none. */
+  /** Calls back when nothing more can be read from the connection; at once if there is no connection. */
   onceRead(callback: () => void): void {
     const connection = this.#connection
     if (connection === null || connection.readableEnded || connection.destroyed) {
@@ -81,7 +81,7 @@ export class Channel {
     stream.uncork()
   }
 
-  /** Reads no more of what the process writes, until `resume`. */
+  /** Stops reading the output of the process until `resume`. */
   pause(): void {
     const stream = this.#connection ?? this.#stdout
     stream?.pause()
@@ -112,7 +112,7 @@ export class Channel {
     this.#connection?.destroy()
   }
 
-  /** A connection that was made before this output may be reported after it, so the end of this turn decides. */
+  /** A connection that was made before this output may be reported after it, so the choice waits for the end of this turn of the event loop. */
   readonly #firstOutput = (chunk: Buffer): void => {
     const stdout = this.#stdout
     stdout?.pause()

@@ -12,7 +12,7 @@ import { ProcessLog } from './process-log.ts'
 
 /**
  * One run of a bee's program, in a process group of its own. A terminal's Ctrl-C therefore reaches only Waggle, which stops its processes in order.
- * When the program ends, its whole group is killed, so that no child of it lives on and keeps its pipes open.
+ * When the program ends, its whole group is killed, so that no child of the program lives on and keeps the pipes open.
  */
 export class Child implements BeeRun {
   readonly #clock: Clock
@@ -23,7 +23,7 @@ export class Child implements BeeRun {
   readonly #logs: ProcessLog[] = []
   readonly #guardian: Guardian
   #memory: MemoryWatch | null = null
-  /** The reason why this side kills the process; null while it does not. */
+  /** The reason why Waggle kills the process; null while Waggle lets it run. */
   #fault: string | null = null
   #isGone = false
   #cancelTimer = () => {}
@@ -92,14 +92,14 @@ export class Child implements BeeRun {
     }
   }
 
-  /** Kills a process that has closed its output and does not exit soon. It cannot answer calls any more. */
+  /** Kills a process that has closed its output and does not exit soon. Such a process cannot answer calls any more. */
   #exitSoon(): void {
     if (this.#isGone || this.#process?.exitCode !== null || this.#process.signalCode !== null) return
     this.#cancelTimer()
     this.#cancelTimer = this.#clock.after(drainMs, () => this.kill('SIGKILL'))
   }
 
-  /** Reads the last output, for a limited time: a process outside the group may keep a pipe open. */
+  /** Reads the last output of the process, for a limited time: a process outside the group may keep a pipe open. */
   #exited(why: string): void {
     this.#memory?.close()
     this.kill('SIGKILL')
@@ -122,7 +122,10 @@ export class Child implements BeeRun {
   }
 }
 
-/** Starts the process; null if the machine has no file descriptors left. Then `failed` is called in a later turn, and no `exit` event comes. */
+/**
+ * Starts the process; null if the machine has no file descriptors left. In that case `failed` is called in a later turn of the event loop, and no
+ * `exit` event comes.
+ */
 function spawned(
   program: string,
   argv: readonly string[],

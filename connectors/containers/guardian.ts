@@ -26,7 +26,7 @@ export class Guardian {
     this.#shell?.stdin?.write(`forget ${group}\n`)
   }
 
-  /** Starts the shell. If that fails, bees still see the end of their input, and the next bee tries to start it again. */
+  /** Starts the shell. If the start fails, bees still see the end of their input, and the start of the next bee tries again. */
   #start(): void {
     const seconds = [this.#finishMs, this.#termMs].map((ms) => String(Math.ceil(ms / 1000)))
     try {
@@ -51,7 +51,8 @@ export class Guardian {
 }
 
 /**
- * After the end of its input the shell waits `$1` seconds, sends SIGTERM, waits `$2` seconds, and sends SIGKILL. It forgets groups that have ended.
+ * After the end of its input, the shell waits `$1` seconds, sends SIGTERM, waits `$2` seconds, and sends SIGKILL to the groups. It forgets a group
+ * that has ended.
  */
 const script = `
 trap '' HUP INT TERM

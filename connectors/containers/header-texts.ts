@@ -1,7 +1,7 @@
 import { isUtf8 } from 'node:buffer'
 import type { Header } from '../../topology/record.ts'
 
-/** Headers as an object of texts. A header that is no UTF-8, or past `maxHeaderBytes`, is left out. Undefined if none is left. */
+/** Headers as an object of texts. A header that is no UTF-8, or past `maxHeaderBytes`, is left out. Undefined if no header remains. */
 export function headerTexts(headers: readonly Header[]): { readonly [name: string]: string } | undefined {
   const texts: [string, string][] = []
   let left = maxHeaderBytes

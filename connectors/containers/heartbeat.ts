@@ -2,11 +2,11 @@ import type { Clock } from '../../processor/ports.ts'
 
 export interface HeartbeatEvents {
   ping(number: number): void
-  /** The process has written nothing since a ping. */
+  /** Called when the process has written nothing since a ping. */
   hangs(): void
 }
 
-/** Notices a process that is frozen: pings it when it has been silent, and gives it up if it stays silent. */
+/** Notices a process that is frozen. It pings a process that has been silent, and reports the process if the silence goes on. */
 export class Heartbeat {
   readonly #clock: Clock
   readonly #events: HeartbeatEvents
@@ -23,13 +23,13 @@ export class Heartbeat {
     this.#look()
   }
 
-  /** The process has written something. */
+  /** Called when the process has written something. */
   heard(): void {
     this.#heardAt = this.#clock.elapsedMs()
     this.#pingedAt = null
   }
 
-  /** False if no ping has had this number. */
+  /** True if a ping with this number was sent. */
   isSent(number: number): boolean {
     return Number.isInteger(number) && number >= 1 && number <= this.#ping
   }

@@ -1,24 +1,24 @@
 import type { Form } from './message.ts'
 import { clipped, type Fields, parsedObject, protocolError, sentence } from './protocol-fault.ts'
 
-/** The first message of a process, which says how it speaks and what it asks Waggle for. */
+/** The first message of a process. It gives the form of the messages and the extras that the process asks for. */
 export interface Hello {
   readonly kind: 'hello'
   readonly form: Form
   readonly wants: ReadonlySet<Wish>
-  /** The most requests without a result. */
+  /** The most requests without a result that the process wants at a time. */
   readonly window: number
 }
 
 export type Wish = 'cancel' | 'ping' | 'headers'
 
-/** A line before the hello: the process still loads. */
+/** A line before the hello. It says that the process still loads. */
 export interface Loading {
   readonly kind: 'loading'
   readonly what: string
 }
 
-/** A line in place of the hello: the process cannot start. */
+/** A line in place of the hello. It says that the process cannot start. */
 export interface StartFailure {
   readonly kind: 'failed'
   readonly why: string

@@ -15,7 +15,7 @@ export interface LocalProcessesOptions {
   readonly termMs?: number
 }
 
-/** Runs bees as processes on this machine, each by a command. */
+/** Runs bees as processes on this machine. Each process is started by a command. */
 export class LocalProcesses implements Processes {
   readonly #clock: Clock
   readonly #stop: { readonly finishMs: number; readonly termMs: number }
@@ -56,5 +56,8 @@ export class LocalProcesses implements Processes {
   }
 }
 
-/** The next request waits in the process while it computes one. The others wait in Waggle, for whichever process is ready first. */
+/**
+ * A process with neighbours holds two requests: the one that it computes, and the next one. Further requests wait in Waggle for the first process
+ * that is ready.
+ */
 const windowBesideOthers = 2

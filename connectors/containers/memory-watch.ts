@@ -2,11 +2,11 @@ import { existsSync, readdirSync, readFileSync } from 'node:fs'
 import type { Clock } from '../../processor/ports.ts'
 
 /**
- * Looks twice a second at the memory of a process and its children, and calls `exceeded` once when it is more than `maxBytes`. It counts anonymous pages in memory:
- * the pages of a file that the process maps, such as a model, can be dropped by the system and do not count.
+ * Looks twice a second at the memory of a process and its children, and calls `exceeded` once when it is more than `maxBytes`. Only anonymous pages
+ * count. Pages of a mapped file, such as a model, do not count, because the system can drop them.
  */
 export class MemoryWatch {
-  /** False where this system does not tell the memory of a process. */
+  /** False on a system that does not tell the memory of a process. */
   static readonly isPossible = existsSync('/proc/self/task')
   readonly #pid: number
   readonly #maxBytes: number
@@ -34,7 +34,7 @@ export class MemoryWatch {
   }
 }
 
-/** The anonymous memory of a process and its children, in bytes; 0 of one that has ended. */
+/** The anonymous memory of a process and its children, in bytes; 0 for a process that has ended. */
 function memoryOf(pid: number): number {
   const family = new Set([String(pid)])
   let bytes = 0

@@ -18,18 +18,18 @@ export class MessageStream {
     this.#maxBytes = maxBytes
   }
 
-  /** The size of the incomplete message. */
+  /** The number of bytes that are held of the incomplete message. */
   get heldBytes(): number {
     return this.#length
   }
 
-  /** Returns the messages that this chunk completes. Throws WAGGLE_BEE_PROTOCOL. After that the stream cannot be used. */
+  /** Returns the messages that this chunk completes. Throws WAGGLE_BEE_PROTOCOL. After an error the stream cannot be used. */
   *push(chunk: Buffer): IterableIterator<Heard> {
     this.#add(chunk)
     for (let heard = this.#next(chunk); heard !== null; heard = this.#next(null)) yield heard
   }
 
-  /** Appends a chunk. Small chunks are joined, so that a message that comes byte by byte takes no more memory. */
+  /** Appends a chunk. Small chunks are joined, so that a message that comes byte by byte takes no more memory than one that comes whole. */
   #add(chunk: Buffer): void {
     const last = this.#chunks.at(-1)
     if (last !== undefined && last.length + chunk.length <= smallChunkBytes) this.#chunks[this.#chunks.length - 1] = Buffer.concat([last, chunk])
@@ -37,7 +37,7 @@ export class MessageStream {
     this.#length += chunk.length
   }
 
-  /** The next message. `added` is the only new chunk since the last call; null: all held bytes must be searched. */
+  /** The next message. `added` is the only new chunk since the last call. With null, all held bytes are searched. */
   #next(added: Buffer | null): Heard | null {
     return this.#form === 'binary' ? this.#frame() : this.#line(added)
   }

@@ -37,7 +37,8 @@ export interface RequestExtras {
 }
 
 /**
- * Encodes a request as a message of at most `maxMessageBytes`, in pieces. Throws WAGGLE_BEE_INPUT for a payload that is too large or that JSON cannot represent.
+ * Encodes a request as a message of at most `maxMessageBytes`, in pieces. Throws WAGGLE_BEE_INPUT for a payload that is too large, and for one that
+ * JSON cannot represent.
  */
 export function encodeRequest(id: number, call: ProcessCall, extras: RequestExtras, form: Form): readonly Uint8Array[] {
   try {
@@ -152,7 +153,10 @@ function valueFields(payload: Payload, body: Body): object {
   }
 }
 
-/** The value of a result, or the answer that it has for the caller: `respond` is true where the value is the answer, else the answer beside the value. */
+/**
+ * A result without `respond` is a plain value. With `respond: true` the value is also the answer to the caller. Any other `respond` is itself the
+ * answer, beside the value.
+ */
 function resultOf(message: Fields, body: Buffer, bee: string): BeeResult {
   const value = payloadOf(message, body, bee)
   const { respond } = message

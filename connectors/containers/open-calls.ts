@@ -5,19 +5,19 @@ import { Trials } from './trials.ts'
 
 export interface OpenCall {
   readonly call: ProcessCall
-  /** The calls that came together with this one. */
+  /** All calls that came in one batch with this call. */
   readonly batch: readonly ProcessCall[]
   readonly settle: (outcome: BeeResult | WaggleError) => void
-  /** The process that has the call, or will have it. */
+  /** The process that has the call, or that will get it. */
   owner: { giveUp(call: OpenCall): void }
   attempts: number
   /** The number of times that the process died during this call. */
   deaths: number
-  /** The number of results when the call was sent. If no result has come until the call times out, the process hangs. */
+  /** The number of results that had come when the call was sent. If this number is still the same when the call times out, the process hangs. */
   sentAt: number
 }
 
-/** The calls of one process: those that it has, those that are tried again after its death, and those that wait. */
+/** The calls of one process: calls that were sent to it, calls that are tried again after its death, and calls that wait. */
 export class OpenCalls {
   /** Calls that the process has, by id, in the order of sending. */
   readonly #sent = new Map<number, OpenCall>()
@@ -32,12 +32,12 @@ export class OpenCalls {
     return this.#sent.size === 0 && this.#waiting.length === 0 && this.#trials.isEmpty
   }
 
-  /** True while the process works on nothing. */
+  /** True while the process has no calls. */
   get isAtRest(): boolean {
     return this.#sent.size === 0
   }
 
-  /** The number of calls that are not settled. */
+  /** The number of calls without an outcome. */
   get size(): number {
     return this.#sent.size + this.#waiting.length + this.#trials.size
   }
@@ -46,12 +46,15 @@ export class OpenCalls {
     return this.#waiting.length
   }
 
-  /** The number of calls that the process has left without a result, although nobody waits for it any more. */
+  /** The number of calls that nobody waits for any more and that the process has not answered. */
   get givenUpCount(): number {
     return this.#givenUp.size
   }
 
-  /** True while the calls of the last death are tried again. No other call is sent then, so that the next death is the fault of one of them. */
+  /**
+   * True while the calls of the last death are tried again. No other call is sent during such a trial, so that the next death is the fault of one of
+   * the tried calls.
+   */
   get isTrial(): boolean {
     if (!this.#trials.isEmpty) return true
     const [first] = this.#sent.values()
@@ -62,7 +65,10 @@ export class OpenCalls {
     this.#waiting.push(...calls)
   }
 
-  /** The calls that are sent next, together; empty if none may be sent now. `isFull`: the process has not read what it was sent. */
+  /**
+   * The calls that are sent next, together; empty if none may be sent now. `isFull` is true while the process has not read everything that was sent
+   * to it.
+   */
   next(window: number, isFull: boolean): readonly OpenCall[] {
     const room = window - this.#sent.size - this.#givenUp.size
     if (room <= 0) return []
@@ -73,7 +79,7 @@ export class OpenCalls {
     return this.#waiting.splice(0, count < 0 ? this.#waiting.length : count)
   }
 
-  /** Gives a call that is sent now its id. */
+  /** Gives a call its id, when the call is sent. */
   idOf(call: OpenCall): number {
     const id = this.#nextId++
     call.attempts++
@@ -87,7 +93,7 @@ export class OpenCalls {
     this.#sent.delete(id)
   }
 
-  /** Settles the call with this id. False if no open call has it. */
+  /** Gives the call with this id its outcome. False if no open call has this id. */
   answer(id: number, outcome: BeeResult | WaggleError): boolean {
     const call = this.#sent.get(id)
     if (call === undefined) {
@@ -115,7 +121,7 @@ export class OpenCalls {
     return null
   }
 
-  /** True if the process has not answered this call, which nobody waits for, and no other one since it was sent. */
+  /** True if the process has answered no call since it got this one, which nobody waits for any more. */
   hangsSince(id: number): boolean {
     return this.#givenUp.get(id)?.sentAt === this.#results
   }
@@ -137,12 +143,12 @@ export class OpenCalls {
     if (calls.length > 0) this.#trials.split(calls)
   }
 
-  /** Sends calls again side by side, before those that wait. */
+  /** Queues calls to be sent once more, before the calls that wait. They may be sent at the same time as other calls. */
   sendAgain(calls: readonly OpenCall[]): void {
     this.#waiting.unshift(...calls)
   }
 
-  /** Takes calls that were never sent: the last `count`, and further ones so that no batch is torn. */
+  /** Takes calls that were never sent: the last `count`, and further ones where a batch would otherwise be split. */
   takeWaiting(count: number): readonly OpenCall[] {
     let from = Math.max(0, this.#waiting.length - count)
     while (from > 0 && this.#waiting[from - 1]?.batch === this.#waiting[from]?.batch) from--
@@ -155,7 +161,7 @@ export class OpenCalls {
   }
 }
 
-/** Calls, one after the other, by the batches that they came in. */
+/** Groups a list of calls by the batches in which the calls came. */
 export function batchesOf(calls: readonly OpenCall[]): readonly (readonly OpenCall[])[] {
   const batches: OpenCall[][] = []
   for (const call of calls) {

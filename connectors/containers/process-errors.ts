@@ -1,7 +1,7 @@
 import { WaggleError } from '../../topology/waggle-error.ts'
 import type { StartFailure } from './hello.ts'
 
-/** The end of a sentence about a program that had more memory than its bee's spec allows. */
+/** The end of a sentence about a program that used more memory than its bee's spec allows. */
 export function outOfMemory(maxBytes: number): string {
   const gigabytes = maxBytes / 1024 ** 3
   const shown = gigabytes >= 1 && Number.isInteger(gigabytes * 10) ? `${gigabytes}g` : `${Math.round(maxBytes / 1024 ** 2)}m`

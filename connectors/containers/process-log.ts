@@ -3,7 +3,7 @@ import type { Clock } from '../../processor/ports.ts'
 
 /**
  * Logs the lines of a process's standard error, within limits. A line is cut at `maxLineCharacters`. At most `maxLines` lines a second are logged,
- * and one more line tells how many were dropped. After `maxReadBytes` in a second, reading pauses, and the process waits in its own write.
+ * and one more line tells how many were dropped. After `maxReadBytes` in a second, reading pauses. The process then blocks when it writes.
  */
 export class ProcessLog {
   readonly #clock: Clock
@@ -32,7 +32,7 @@ export class ProcessLog {
     return this.#lastLines
   }
 
-  /** Reads the rest of a dead process's pipe without the limit a second. */
+  /** Reads the rest of a dead process's pipe. The limit of bytes a second does not hold for this rest. */
   drain(): void {
     this.#stream.resume()
   }

@@ -1,6 +1,6 @@
 import { WaggleError } from '../../topology/waggle-error.ts'
 
-/** The error for bytes of a bee's process that break the protocol. `what` completes the sentence "the bee wrote …". */
+/** The error for bytes from a bee's process that break the protocol. `what` completes the sentence "the bee wrote …". */
 export function protocolError(bee: string, what: string): WaggleError {
   return new WaggleError('WAGGLE_BEE_PROTOCOL', {
     message: `${bee} wrote ${what}`,
@@ -18,7 +18,7 @@ export function parsedObject(text: Buffer, bee: string): Fields {
     const value: unknown = JSON.parse(text.toString())
     if (value !== null && typeof value === 'object') return value as Fields
   } catch {
-    // The error below quotes the text.
+    // The error below quotes the text, so the parser's own error is not needed.
   }
   throw protocolError(bee, `no JSON object: ${clipped(text)}`)
 }

@@ -1,9 +1,9 @@
 /**
- * Finds the call that kills a process. After a death, the open calls are divided into groups, and each group is sent again by itself. A group at
- * whose trial the process dies is divided again.
+ * Finds the call that kills a process. After a death, the open calls are divided into groups, and each group is sent again by itself. If the process
+ * dies while it has a group, that group is divided again.
  *
  * The oldest call is a group of its own, because a process that works in order dies at the oldest call. The other calls are halved. Among n calls,
- * one that kills is found after two deaths if it is the oldest, else after at most 3 + log2(n). The calls of a group are sent together.
+ * one call that kills is found after two deaths if it is the oldest, else after at most 3 + log2(n) deaths. The calls of a group are sent together.
  */
 export class Trials<Call> {
   #groups: (readonly Call[])[] = []
@@ -16,14 +16,14 @@ export class Trials<Call> {
     return this.#groups.reduce((sum, { length }) => sum + length, 0)
   }
 
-  /** Divides open calls into groups. They are given in the order of sending. */
+  /** Divides open calls into groups. The caller gives the calls in the order in which they were sent. */
   split(open: readonly Call[]): void {
     const half = 1 + Math.ceil((open.length - 1) / 2)
     const groups = [open.slice(0, 1), open.slice(1, half), open.slice(half)].filter(({ length }) => length > 0)
     this.#groups = [...groups, ...this.#groups]
   }
 
-  /** The next group; empty if there is none. The rest of a group of more than `max` calls is a group of its own. */
+  /** The next group; empty if no group is left. If the group has more than `max` calls, the calls past `max` become a group of their own. */
   next(max = Number.POSITIVE_INFINITY): readonly Call[] {
     const group = this.#groups.shift() ?? []
     if (group.length > max) this.#groups.unshift(group.slice(max))

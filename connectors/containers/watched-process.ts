@@ -17,11 +17,11 @@ export interface WatchedProcessOptions {
   readonly start: (events: BeeRunEvents) => BeeRun
   /** The subject of a sentence about a start that failed. */
   readonly title: string
-  /** The next step after a start that failed. */
+  /** The next step that an error about a failed start advises. */
   readonly advice: string
   readonly finishMs: number
   readonly termMs: number
-  /** The most requests that a process with a window of its own has at once, if others could do the rest. */
+  /** The most requests that a process gets at a time while other processes of the bee could do the rest. */
   readonly window?: number
   /** Called when the process has said hello, has died, or has no calls left. */
   readonly onChange?: () => void
@@ -35,8 +35,8 @@ type WatchedProgram = Pick<ProcessOptions, 'bee' | 'log'>
  *     STARTING ──hello──► READY ──dies──► WAITING (back-off) ──► STARTING
  *        └──dies before its first hello──► FAILED        any ──close──► CLOSED
  *
- * Calls that were open at a death are sent again in groups (`Trials`). A call fails only when it was the only open one at its second death. The
- * back-off grows with deaths without an open call, not with deaths that calls may have caused.
+ * Calls that were open at a death are sent again in groups (`Trials`). A call fails only when it was open at two deaths, and was the only open call
+ * at the second. The back-off grows with each death without an open call. Deaths that calls may have caused do not count.
  */
 export class WatchedProcess implements OpenProcess {
   readonly #options: WatchedProgram
@@ -53,10 +53,10 @@ export class WatchedProcess implements OpenProcess {
   #startFailure: StartFailure | null = null
   #deathsAtRest = 0
   #closed = false
-  /** The process that takes the place of this one after `close`. */
+  /** The process that takes the calls of this one after `close`. */
   #next: OpenProcess | null = null
   #isEnding = false
-  /** The reason why Waggle kills the process; null while it does not. */
+  /** The reason why Waggle kills the process; null while Waggle lets it run. */
   #fault: string | null = null
   #hangs = false
   #cancelTimer = () => {}
@@ -71,12 +71,12 @@ export class WatchedProcess implements OpenProcess {
     this.#start()
   }
 
-  /** Settles at the first hello. Rejects if the process ends before it, or sends none in time. */
+  /** Settles at the first hello. Rejects if the process ends before its hello, or sends no hello in time. */
   get started(): Promise<void> {
     return this.#started.promise
   }
 
-  /** The number of calls that are not settled. */
+  /** The number of calls without an outcome. */
   get load(): number {
     return this.#calls.size
   }
@@ -101,12 +101,12 @@ export class WatchedProcess implements OpenProcess {
     return this.#calls.waitingCount
   }
 
-  /** Takes the calls that came last and were never sent, about `count` of them, so that another process can do them. */
+  /** Takes the calls that came last and were never sent, about `count` of them, so that another process can run these calls. */
   takeWaiting(count = Number.POSITIVE_INFINITY): readonly OpenCall[] {
     return this.#calls.takeWaiting(count)
   }
 
-  /** Does calls that another process gives away. A closed process refuses them. */
+  /** Takes over calls that another process gives away. A closed process refuses them. */
   adopt(calls: readonly OpenCall[]): void {
     if (this.#closed) {
       for (const call of calls) call.settle(closedError(this.#options.bee))
@@ -130,7 +130,7 @@ export class WatchedProcess implements OpenProcess {
       return
     }
     if (next === undefined) this.#endWithin(run)
-    // A process that still loads has nothing to finish.
+    // A process that still loads has no call to finish, so it gets SIGTERM at once.
     if (this.#hello === null && this.#calls.isEmpty) run.kill('SIGTERM')
     this.#pump()
     await this.#gone.promise
@@ -252,7 +252,7 @@ export class WatchedProcess implements OpenProcess {
     if (this.#heartbeat?.isSent(pong) !== true) throw protocolError(this.#options.bee, `the pong ${pong}, which answers no ping`)
   }
 
-  /** Sends all calls that may be sent now. After `close` it ends the process's input when all calls have their results. */
+  /** Sends all calls that may be sent now. After `close`, it ends the process's input once every call has its outcome. */
   #pump(): void {
     const run = this.#run
     const hello = this.#hello
@@ -286,13 +286,13 @@ export class WatchedProcess implements OpenProcess {
     for (const message of messages) run.write(message)
   }
 
-  /** Kills the process because of a fault. `#die` does the rest. */
+  /** Kills the process because of a fault. `#die` follows when the process has ended. */
   #end(fault: string): void {
     this.#fault ??= fault
     this.#run?.kill('SIGKILL')
   }
 
-  /** Kills a process that does not go on. No request is blamed. */
+  /** Kills a process that hangs. No request is blamed for this death. */
   #hang(fault: string): void {
     this.#hangs = true
     this.#end(fault)
@@ -336,7 +336,7 @@ export class WatchedProcess implements OpenProcess {
     else this.#calls.tryAgain(open)
   }
 
-  /** Nobody waits for this call any more. */
+  /** Gives up a call that nobody waits for any more. */
   giveUp(given: OpenCall): void {
     given.settle(timeoutError(this.#options.bee))
     const id = this.#calls.giveUp(given)

@@ -5,15 +5,16 @@ import { PassThrough, type Readable } from 'node:stream'
  *
  *     stream (0 stdin, 1 stdout, 2 stderr), u8 │ 0 0 0 │ length, u32 big-endian │ bytes
  *
- * Both come over one connection, so a log whose reader waits must not stop the other stream: what the reader does not take in time is dropped.
+ * Both streams come over one connection. A log whose reader waits must not stop the other stream, so bytes that the reader does not take in time are
+ * dropped.
  */
 export class AttachedStreams {
   readonly #stdout = new PassThrough({ highWaterMark: maxHeldBytes })
   readonly #stderr = new PassThrough({ highWaterMark: maxHeldBytes })
-  /** Bytes of each log that were dropped. */
+  /** The number of dropped bytes of each log. */
   readonly #dropped = new Map<PassThrough, number>([[this.#stderr, 0]])
   #head = Buffer.alloc(0)
-  /** The rest of the frame that has begun. */
+  /** The number of bytes of the current frame that are still to come. */
   #left = 0
   #isError = false
 
@@ -25,12 +26,12 @@ export class AttachedStreams {
     return this.#stderr
   }
 
-  /** Standard output is a log from now on. */
+  /** Called when standard output turns out to be a log, because messages go over the socket. */
   stdoutIsLog(): void {
     this.#dropped.set(this.#stdout, 0)
   }
 
-  /** Takes bytes of the connection, cut anywhere. */
+  /** Takes bytes of the connection. A chunk may begin and end anywhere in a frame. */
   push(chunk: Buffer): void {
     let rest = chunk
     while (rest.length > 0) {

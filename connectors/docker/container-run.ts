@@ -21,7 +21,7 @@ export interface ContainerRunOptions {
   readonly options: ContainerOptions
   /** Labels of the container, by which leftovers are found. */
   readonly labels: { readonly [name: string]: string }
-  /** The name of a new container. A name that is taken is asked for again. */
+  /** Makes a name for the new container. It is called again if another container has that name. */
   readonly newName: () => string
 }
 
@@ -33,13 +33,13 @@ export class ContainerRun implements BeeRun {
   readonly #streams = new AttachedStreams()
   readonly #logs: ProcessLog[] = []
   readonly #socket: BeeSocket | null
-  /** Output before the first successful health check. */
+  /** Output that came before the first successful health check; null if nothing is held back. */
   #held: Buffer[] | null
   #container: Docker.Container | null = null
   #connection: Duplex | null = null
   #channel: Channel | null = null
   #health: HealthWatch | null = null
-  /** The reason why this side ends the container; null while it does not. */
+  /** The reason why Waggle ends the container; null while Waggle lets it run. */
   #fault: string | null = null
   #isKilled = false
   #isGone = false
@@ -101,7 +101,7 @@ export class ContainerRun implements BeeRun {
     this.#connection = connection
     const closed = Promise.withResolvers<void>()
     connection.on('data', (chunk: Buffer) => this.#streams.push(chunk))
-    // A connection ends with its container. If it breaks off before, nothing can be read from the container any more.
+    // A connection ends with its container. If the connection breaks off earlier, nothing can be read from the container any more.
     for (const event of ['end', 'close', 'error']) connection.once(event, () => closed.resolve())
     void closed.promise.then(() => this.#streams.end())
     const channel = new Channel({ stdin: connection, stdout: this.#streams.stdout }, () => this.#socket?.close(), {
@@ -123,8 +123,8 @@ export class ContainerRun implements BeeRun {
   }
 
   /**
-   * Creates the container. A name that another one has is replaced by a new one. If Docker does not see the folder of the socket, because Waggle itself runs in a
-   * container or has a /tmp of its own, the container gets no socket.
+   * Creates the container. If another container has the name, a new name is tried. If Docker does not see the folder of the socket, because Waggle
+   * itself runs in a container or has a /tmp of its own, the container gets no socket.
    */
   async #create(docker: Docker): Promise<Docker.Container> {
     const { options, image, labels, newName } = this.#run
@@ -145,7 +145,7 @@ export class ContainerRun implements BeeRun {
     this.#logs.push(new ProcessLog(stream, this.#clock, (line) => this.#run.options.log('info', line)))
   }
 
-  /** Kills a container that has closed its output and does not exit soon. It cannot answer calls any more. */
+  /** Kills a container that has closed its output and does not exit soon. Such a container cannot answer calls any more. */
   #exitSoon(): void {
     if (this.#isGone || this.#hasEnded) return
     this.#cancelTimer()
@@ -210,13 +210,13 @@ export class ContainerRun implements BeeRun {
     this.#socket?.close()
     this.#connection?.destroy()
     this.#streams.end()
-    // The end of a stream gives its last line in a later turn of the event loop.
+    // When a stream ends, its last line arrives in a later turn of the event loop.
     setImmediate(() => {
       for (const log of this.#logs) log.end()
       this.#channel?.destroy()
       this.#events.gone(why)
     })
-    // It may be gone already, with its Docker or by another hand. A leftover is removed at the next start.
+    // The container may be gone already: its Docker has ended, or somebody else has removed it. A container that stays is removed at the next start.
     this.#container?.remove({ force: true, v: true }).catch(() => {})
   }
 }

@@ -4,8 +4,9 @@ import type { ContainerOptions } from '../../topology/swarm/ports/containers.ts'
 import type { FoundImage } from './images.ts'
 
 /**
- * The settings of a bee's container. It gets what a program needs that reads requests and writes results, and no more: no network, no capability, no
- * writable file outside /tmp, no root, no more memory, cores and processes than its spec says. docs/decisions/containers.md has the reasons.
+ * The settings of a bee's container. A bee reads requests and writes results, so its container gets no more than that needs: no network, no
+ * capability, no writable file outside /tmp, no root, and no more memory, cores and processes than its spec says. docs/decisions/containers.md has
+ * the reasons.
  */
 export function containerSettings(
   { swarm, bee, command, entrypoint, cwd, folders = [], env, limits, network, gpu }: ContainerOptions,
@@ -37,13 +38,13 @@ export function containerSettings(
       CapDrop: ['ALL'],
       SecurityOpt: ['no-new-privileges'],
       Memory: limits.memoryBytes,
-      // The same number for memory with swap: no swap.
+      // Memory and swap together have the limit of memory alone, so the container gets no swap.
       MemorySwap: limits.memoryBytes,
       NanoCpus: Math.round(limits.cpus * 1e9),
       PidsLimit: limits.pids,
-      // A process that reaps the children that the program leaves behind.
+      // Docker's init process runs first in the container. It reaps the children that the program leaves behind.
       Init: true,
-      // Docker would write every result to a file that nobody reads and that has no end.
+      // By default Docker would write every result to a log file that nobody reads and that grows without end.
       LogConfig: { Type: 'none', Config: {} },
       ...(mounts.length === 0
         ? {}
@@ -53,13 +54,13 @@ export function containerSettings(
   }
 }
 
-/** True for a number other than 0. The image's own list of users decides which number a name has, so any name may be root. */
+/** True for a user number other than 0. The image's own list of users gives a name its number, so a user by name may be root. */
 function isUnprivileged(user: string): boolean {
   const [id = ''] = user.split(':')
   return /^\d+$/.test(id) && !/^0+$/.test(id)
 }
 
-/** The user `nonroot` of distroless images. It owns nothing. */
+/** The user `nonroot` of distroless images. This user owns no files. */
 const unprivilegedUser = '65532:65532'
 const tmpBytes = 64 * 1024 * 1024
 /** The folder of the socket in the container. */

@@ -13,9 +13,12 @@ import { Leftovers } from './leftovers.ts'
 export interface DockerContainersOptions {
   readonly engine: DockerEngine
   readonly clock: Clock
-  /** The data directory of this process. A later process with the same one removes the containers that this one leaves behind. */
+  /** The data directory of this process. A later process with the same data directory removes the containers that this process leaves behind. */
   readonly dataDirectory: string
-  /** True: a container that asks for GPUs does not start without them. False: it runs without, with a warning. Default: false. */
+  /**
+   * True: a container that asks for GPUs does not start without them. False: the container runs without them, and a warning is logged. Default:
+   * false.
+   */
   readonly requireGpu?: boolean
   /** The time from the end of the program's input to SIGTERM, in ms. */
   readonly finishMs?: number
@@ -23,7 +26,7 @@ export interface DockerContainersOptions {
   readonly termMs?: number
 }
 
-/** Runs bees as containers of this machine's Docker. */
+/** Runs bees as containers in the Docker of this machine. */
 export class DockerContainers implements Containers {
   readonly #options: DockerContainersOptions
   readonly #images: Images
@@ -50,7 +53,7 @@ export class DockerContainers implements Containers {
     }
   }
 
-  /** The image that the name meant when it was asked for first. Replicas that come later run the same one. */
+  /** The image that the name stood for at the first use. Later replicas run the same image, even if the name now stands for another. */
   #image(options: ContainerOptions): Promise<FoundImage> {
     const known = this.#found.get(options.image)
     if (known !== undefined) return known
@@ -98,5 +101,5 @@ function gpuMissing({ bee, gpu, image }: ContainerOptions, cause: WaggleError): 
   })
 }
 
-/** Docker's words where it has no program that gives GPUs to containers, or that program finds none. */
+/** Docker's words if it has no program that gives GPUs to containers, or if that program finds no GPU. */
 const noGpu = /could not select device driver|nvidia-container-cli|unknown or invalid runtime name: nvidia/

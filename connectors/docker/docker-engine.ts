@@ -3,8 +3,8 @@ import type { Clock } from '../../processor/ports.ts'
 import { systemClock } from '../system/system-clock.ts'
 
 /**
- * The Docker of this machine, or of `DOCKER_HOST`. Nothing is loaded and no connection is made before the first question. Every other part of this folder talks
- * to Docker through it.
+ * The Docker of this machine, or the one that `DOCKER_HOST` names. Nothing is loaded and no connection is made before the first request. Every other
+ * part of this folder talks to Docker through this class.
  */
 export class DockerEngine {
   readonly #socketPath: string | undefined
@@ -15,7 +15,7 @@ export class DockerEngine {
     this.#socketPath = socketPath
   }
 
-  /** The client. Throws if `DOCKER_HOST` is no address. */
+  /** The client of Docker. Throws if `DOCKER_HOST` is no address. */
   get client(): Promise<Docker> {
     this.#docker ??= import('dockerode').then(
       ({ default: Client }) => new Client(this.#socketPath === undefined ? {} : { socketPath: this.#socketPath }),
@@ -30,7 +30,7 @@ export class DockerEngine {
     return this.#socketPath !== undefined || address === '' || address.startsWith('unix:')
   }
 
-  /** True if the image is here; null if no Docker answers. */
+  /** True if this Docker has the image; null if no Docker answers. */
   async hasImage(image: string): Promise<boolean | null> {
     try {
       await within(answerMs, (await this.client).getImage(image).inspect())
@@ -40,7 +40,7 @@ export class DockerEngine {
     }
   }
 
-  /** The limits that this Docker ignores, because the machine's kernel has not the means. */
+  /** The limits that this Docker ignores, because the machine's kernel does not support them. */
   async ignoredLimits(): Promise<readonly string[]> {
     const info = new Map(Object.entries(await (await this.client).info()))
     return [
@@ -50,7 +50,7 @@ export class DockerEngine {
     ].flatMap(([limit = '', key = '']) => (info.get(key) === false ? [limit] : []))
   }
 
-  /** The reason why no Docker answers, as the end of a sentence; null if one does. */
+  /** The reason why no Docker answers, as the end of a sentence; null if Docker answers. */
   async absence(): Promise<string | null> {
     try {
       await within(answerMs, (await this.client).ping())
@@ -61,7 +61,7 @@ export class DockerEngine {
   }
 }
 
-/** The reason why a connection to Docker at `place` failed, as the end of a sentence. */
+/** The reason, as the end of a sentence, why a connection to Docker at `place` failed. */
 export function absenceOf(thrown: unknown, place: string): string {
   const code = thrown instanceof Error && 'code' in thrown ? thrown.code : undefined
   if (code === 'ENOENT') return `there is no Docker at ${place}`
@@ -71,7 +71,7 @@ export function absenceOf(thrown: unknown, place: string): string {
   return `the Docker at ${place} does not answer (${dockerSays(thrown)})`
 }
 
-/** The HTTP status of Docker's answer; null if there was none. */
+/** The HTTP status of Docker's answer; null if no answer came. */
 export function statusOf(thrown: unknown): number | null {
   const status = thrown !== null && typeof thrown === 'object' && 'statusCode' in thrown ? thrown.statusCode : null
   return typeof status === 'number' ? status : null
@@ -88,7 +88,7 @@ export function dockerSays(thrown: unknown): string {
     .slice(0, maxWords)
 }
 
-/** Docker’s answer to a question. Throws if it takes longer than `ms`. */
+/** Waits for an answer of Docker. Throws if the answer takes longer than `ms`. */
 export async function within<T>(ms: number, answer: Promise<T>, clock: Clock = systemClock): Promise<T> {
   const late = Promise.withResolvers<never>()
   const cancel = clock.after(ms, () => late.reject(new Error(`no answer within ${ms / 1000} s`)))
@@ -99,8 +99,8 @@ export async function within<T>(ms: number, answer: Promise<T>, clock: Clock = s
   }
 }
 
-/** A Docker that takes longer to answer a small question counts as none. */
+/** The time limit for Docker's answer to a small question. Past this limit, Docker counts as absent. */
 const answerMs = 5_000
-/** The time that a Docker has for a question on which a bee’s start waits. */
+/** The time limit for Docker's answer to a question on which the start of a bee waits. */
 export const patientMs = 30_000
 const maxWords = 500

@@ -4,7 +4,7 @@ import type { Clock } from '../../processor/ports.ts'
 export interface HealthEvents {
   /** Called once, at the first check that passes. */
   passed(): void
-  /** Called once, when so many checks in a row have failed that Docker calls the container unhealthy. `why` completes the sentence "it …". */
+  /** Called once, when Docker calls the container unhealthy, because several checks in a row have failed. `why` completes the sentence "it …". */
   failed(why: string): void
 }
 

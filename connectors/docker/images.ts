@@ -6,11 +6,11 @@ import { WaggleError } from '../../topology/waggle-error.ts'
 import { type DockerEngine, dockerSays, patientMs, statusOf, within } from './docker-engine.ts'
 import { PullProgress } from './pull-progress.ts'
 
-/** An image of this machine. */
+/** An image that this Docker has. */
 export interface FoundImage {
   readonly name: string
   readonly id: string
-  /** The user that the image names, by name or number; '' for root. */
+  /** The user whom the image sets, by name or number; '' for root. */
   readonly user: string
   /** True if the image has a health check. */
   readonly isChecked: boolean
@@ -23,7 +23,7 @@ export interface ImagesOptions {
   readonly clock: Clock
 }
 
-/** Finds images on this machine, and pulls those that are not. Bees that name one image share its pull. */
+/** Finds images in this machine's Docker, and pulls missing ones. Bees that name the same image share one pull. */
 export class Images {
   readonly #engine: DockerEngine
   readonly #clock: Clock
@@ -34,7 +34,7 @@ export class Images {
     this.#clock = clock
   }
 
-  /** Throws WAGGLE_NOT_RESOLVED if there is no Docker, or no such image here or in its registry. */
+  /** Throws WAGGLE_NOT_RESOLVED if there is no Docker, or neither Docker nor the registry has the image. */
   async find(name: string, { bee, log }: Pick<ProcessOptions, 'bee' | 'log'>): Promise<FoundImage> {
     const absence = await this.#engine.absence()
     if (absence !== null) throw notResolved(bee, name, `and ${absence}`, 'Start Docker, or')
@@ -90,12 +90,12 @@ export class Images {
   async #pull(docker: Docker, name: string, log: ProcessOptions['log']): Promise<void> {
     log('info', `${name} is not on this machine: pulling it`)
     const progress = new PullProgress(name, this.#clock, (line) => log('info', line))
-    // Without a tag Docker would pull every tag that there is.
+    // Without a tag, Docker would pull every tag of the image.
     const stream = await within(silentMs, docker.pull(isTagged(name) ? name : `${name}:latest`), this.#clock)
     let cancel = () => {}
     try {
       await new Promise<void>((resolve, reject) => {
-        // A large image may take hours, and Docker tells of each part of it.
+        // The pull of a large image may take hours. Docker reports progress on each layer, so the time limit begins again at each report.
         const waitOn = () => {
           cancel()
           cancel = this.#clock.after(silentMs, () => reject(new Error(`the pull has gone no further for ${silentMs / 1000} s`)))
@@ -105,7 +105,8 @@ export class Images {
           stream,
           (error: Error | null) => (error === null ? resolve() : reject(error)),
           (event: { readonly error?: unknown }) => {
-            // Docker has answered with 200 by then, so its client takes a pull that breaks off for one that ends.
+            // Docker has answered with status 200 before the pull fails, so its client takes a broken pull for a finished one. Only the event tells
+            // of the error.
             if (typeof event.error === 'string') reject(new Error(event.error))
             progress.add(event)
             waitOn()
@@ -114,7 +115,7 @@ export class Images {
       })
     } finally {
       cancel()
-      // Docker gives up a pull whose client has gone.
+      // Docker gives up a pull whose client has disconnected.
       if ('destroy' in stream && typeof stream.destroy === 'function') stream.destroy()
     }
     log('info', `${name} is pulled`)
@@ -128,15 +129,15 @@ function notResolved(bee: string, image: string, why: string, next: string): Wag
   })
 }
 
-/** The longest time without a word of Docker while it pulls. */
+/** The longest time for which Docker may report nothing during a pull. */
 const silentMs = 300_000
 
-/** A colon after the last slash begins a tag, and @ a digest. A colon before it belongs to the registry's port. */
+/** A colon after the last slash begins a tag, and @ begins a digest. An earlier colon belongs to the registry's port. */
 function isTagged(name: string): boolean {
   return name.includes('@') || name.slice(name.lastIndexOf('/') + 1).includes(':')
 }
 
-/** `NONE` switches off the health check of the image below. */
+/** `NONE` switches off the health check that the image inherits from its base image. */
 function isHealthCheck(config: { readonly Healthcheck?: HealthConfig | undefined } | undefined): boolean {
   const [kind = 'NONE'] = config?.Healthcheck?.Test ?? []
   return kind !== 'NONE'

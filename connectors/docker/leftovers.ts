@@ -12,8 +12,8 @@ export interface LeftoversOptions {
 }
 
 /**
- * Containers of an earlier process with the same data directory, which was killed before it could remove them. Each container has labels with the data directory
- * and the process that made it. The containers of a process that still runs are left alone.
+ * Containers that an earlier process with the same data directory left behind, because it was killed before it could remove them. Each container has
+ * labels with the data directory and the process that made it. The containers of a process that still runs are left alone.
  */
 export class Leftovers {
   readonly #engine: DockerEngine
@@ -35,7 +35,10 @@ export class Leftovers {
     }
   }
 
-  /** Removes them, once in the life of this process. What cannot be removed is logged, and takes nothing from the new containers. */
+  /**
+   * Removes the leftover containers, once in the life of this process. A container that cannot be removed is logged, and does not disturb the new
+   * containers.
+   */
   remove({ log }: Pick<ProcessOptions, 'log'>): Promise<void> {
     this.#removed ??= this.#removeAll(log).catch((thrown: unknown) => {
       this.#removed = null
@@ -73,11 +76,12 @@ function isAlive(labels: ReadonlyMap<string, string>): boolean {
   return now === null || start === '' || now === start
 }
 
-/** The start of a process in ticks since the machine's start; null where there is no /proc. */
+/** The start of a process in ticks since the machine's start; null on a system without /proc. */
 function startOf(pid: number): string | null {
   try {
     const stat = readFileSync(`/proc/${pid}/stat`, 'utf8')
-    // The name of the program, in brackets, may hold spaces. The start is the 22nd field of the line.
+    // The name of the program is in brackets, and may contain spaces and brackets. The start is the 22nd field of the line, so it is counted from the
+    // last bracket.
     return stat.slice(stat.lastIndexOf(')') + 2).split(' ')[19] ?? null
   } catch {
     return null

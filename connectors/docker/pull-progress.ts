@@ -1,6 +1,9 @@
 import type { Clock } from '../../processor/ports.ts'
 
-/** Says how far a pull is, every two seconds at most. Docker tells it by layer, and the sizes of layers only as they begin. */
+/**
+ * Logs the progress of a pull, every two seconds at most. Docker reports the progress of each layer, and the size of a layer only when its download
+ * begins.
+ */
 export class PullProgress {
   readonly #image: string
   readonly #clock: Clock
@@ -15,7 +18,7 @@ export class PullProgress {
     this.#saidAt = clock.elapsedMs()
   }
 
-  /** Takes one line of Docker's progress. Any other value is ignored. */
+  /** Takes one line of Docker's progress. Anything that is no such line is ignored. */
   add(event: unknown): void {
     if (event === null || typeof event !== 'object') return
     const { id, status, progressDetail } = event as { readonly id?: unknown; readonly status?: unknown; readonly progressDetail?: unknown }

@@ -17,8 +17,8 @@ export class RequestIdentity {
   }
 
   /**
-   * A new id. Without a caller it is a UUIDv7 (RFC 9562, section 5.7), which sorts by time. With one it is a UUIDv8 of random bits and a mark of its
-   * caller: a UUIDv7 with a mark would have too few random bits left.
+   * A new id. Without a caller the id is a UUIDv7 (RFC 9562, section 5.7), which sorts by time. With a caller it is a UUIDv8 of random bits and a
+   * mark of the caller. A UUIDv7 with such a mark would have too few random bits left.
    */
   fresh(caller = ''): string {
     if (caller !== '') return this.#marked(this.#random.bytes(12), caller)
@@ -27,7 +27,7 @@ export class RequestIdentity {
 
   /**
    * The id for an idempotency key: a UUIDv8 (RFC 9562, section 5.8) made from an HMAC. The same key of the same caller at the same gateway always
-   * gives the same id. A caller who guesses another caller's key cannot compute the id.
+   * gives the same id. A caller who guesses another caller's key still cannot compute the id, because the HMAC needs the secret.
    */
   derived(gateway: string, caller: string, idempotencyKey: string): string {
     const mac = createHmac('sha256', this.#secret)
@@ -37,15 +37,15 @@ export class RequestIdentity {
   }
 
   /**
-   * True if the caller made the request with this id. The id alone shows it, in every process of a cluster. A wrong yes has a chance of one in 2^32, for
-   * a caller who knows the id, and 90 bits of the id cannot be guessed.
+   * True if the caller made the request with this id. The id alone shows it, in every process of a cluster. A caller who knows another caller's id
+   * gets a wrong `true` with a chance of one in 2^32. But nobody can guess an id, because 90 of its bits are random.
    */
   isOf(id: string, caller: string): boolean {
     if (caller === '' || !/^[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}$/.test(id)) return false
     return this.#marked(Buffer.from(id.replaceAll('-', ''), 'hex'), caller) === id
   }
 
-  /** The first 12 bytes as a UUIDv8 whose last 4 bytes are a MAC of the others and the caller. */
+  /** Makes a UUIDv8 from 12 bytes. Its last 4 bytes are a MAC of the other bytes and the caller. */
   #marked(bytes: Uint8Array, caller: string): string {
     const id = new Uint8Array(16)
     id.set(bytes.subarray(0, 12))

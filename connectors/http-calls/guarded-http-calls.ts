@@ -11,18 +11,18 @@ import { ExchangeFailure, exchange } from './http-exchange.ts'
 
 export interface GuardedHttpCallsOptions {
   readonly clock: Clock
-  /** `WAGGLE_HTTP_CALL_HOSTS`. Null: this machine alone. */
+  /** The value of `WAGGLE_HTTP_CALL_HOSTS`. Null: only this machine may be called. */
   readonly hosts: string | null
-  /** Finds the addresses of a name. Default: the system's. */
+  /** Finds the addresses of a name. Default: the lookup of the operating system. */
   readonly lookup?: LookupFunction
 }
 
-/** Calls the servers of a list alone, at addresses that their names may have. */
+/** Makes HTTP calls, but only to servers that a list allows, and only at addresses that their names may have. */
 export class GuardedHttpCalls implements HttpCalls {
   readonly #clock: Clock
   readonly #hosts: AllowedHosts
   readonly #lookup: LookupFunction
-  /** Connections that idempotent calls share. A server may close one at any moment, so other calls open their own. */
+  /** Connections that idempotent calls share. A server may close a shared connection at any moment, so each other call opens its own connection. */
   readonly #agents = { 'http:': new HttpAgent(agentOptions), 'https:': new HttpsAgent(agentOptions) }
 
   constructor({ clock, hosts, lookup }: GuardedHttpCallsOptions) {
@@ -69,16 +69,16 @@ export class GuardedHttpCalls implements HttpCalls {
 
 type Outcome = ExchangeFailure | (HttpAnswer & { readonly retryAfter: string | null })
 
-/** Null if the outcome is final. */
+/** The wait before another attempt. Null: the outcome is final. */
 function retryOf(outcome: Outcome, isIdempotent: boolean): { readonly afterMs: number } | null {
   if (outcome instanceof ExchangeFailure) return outcome.kind === 'unsent' || (outcome.kind === 'broken' && isIdempotent) ? { afterMs: 0 } : null
   const { status, retryAfter } = outcome
-  // RFC 6585 (429) and RFC 9110 (503): the server has not processed the request.
+  // After 429 (RFC 6585) or 503 (RFC 9110) the server has not processed the request, so any call may be repeated.
   if (status === 429 || status === 503) return { afterMs: retryAfterMs(retryAfter) }
   return isIdempotent && (status === 408 || (status >= 500 && status !== 501 && status !== 505)) ? { afterMs: 0 } : null
 }
 
-/** `Retry-After` in seconds. A date counts as no wait: clocks differ, and the own pauses grow anyway. */
+/** `Retry-After` in seconds. A date counts as no wait, because the clocks of two machines differ, and the pauses between attempts grow anyway. */
 function retryAfterMs(text: string | null): number {
   return text !== null && /^\d{1,9}$/.test(text) ? Number(text) * 1000 : 0
 }

@@ -6,7 +6,7 @@ import type { HttpAnswer, HttpCall } from '../../topology/swarm/ports/http-calls
 import { saidBy } from '../../topology/waggle-error.ts'
 import { codeOf, isCertificateError } from '../objects/store-error.ts'
 
-/** The reason for an exchange without an answer. */
+/** An exchange that gave no usable answer. */
 export class ExchangeFailure extends Error {
   /**
    *  - `unsent`: no connection, so the server has not seen the request
@@ -25,7 +25,7 @@ export class ExchangeFailure extends Error {
 export interface ExchangeOptions {
   readonly clock: Clock
   readonly lookup: LookupFunction
-  /** Null: a connection of its own. */
+  /** The agent whose connections may be shared. Null: the call opens a connection of its own. */
   readonly agent: Agent | null
 }
 
@@ -48,7 +48,7 @@ export async function exchange(
       })
       request.once('response', resolve)
       request.once('error', reject)
-      // Node closes a connection that the server wants to switch to another protocol, and emits neither `response` nor `error`.
+      // If the server wants to switch a connection to another protocol, Node closes the connection and emits neither `response` nor `error`.
       request.once('close', () => reject(new Error('it ended without an answer')))
       request.end(body ?? undefined)
     })
@@ -61,7 +61,7 @@ export async function exchange(
     }
   } catch (thrown) {
     if (signal.aborted) throw signal.reason
-    // The time limit of an attempt says which part was late.
+    // Without a connection at the time limit, the request was never sent. The error says so, because such a call may be repeated.
     if (slow.signal.aborted && !isConnected) throw new ExchangeFailure('unsent', `took no connection within ${attemptMs / 1000} s`)
     throw failureOf(thrown, isConnected)
   } finally {
@@ -94,7 +94,7 @@ function failureOf(thrown: unknown, isConnected: boolean): ExchangeFailure {
   const code = codeOf(thrown)
   if (isCertificateError(thrown)) return new ExchangeFailure('unusable', `has a certificate that is not valid (${code})`, thrown)
   if (code.startsWith('HPE_')) return new ExchangeFailure('unusable', `answers with something that is not HTTP (${code})`, thrown)
-  // OpenSSL's own errors, such as that of a server that speaks no TLS.
+  // OpenSSL's own errors, for example if the server speaks no TLS.
   if (/^(EPROTO|ERR_SSL)/.test(code)) return new ExchangeFailure('unusable', `does not speak TLS as expected (${code})`, thrown)
   const said = saidBy(thrown) || code
   return isConnected

@@ -1,8 +1,8 @@
 import { BlockList, isIP } from 'node:net'
 
 /**
- * The web servers from which models may be fetched, and the addresses that their names may have. A name alone allows no address of a private network: it may be
- * given such an address by whoever owns it. An address counts if it is public, or if the list has it too.
+ * The web servers that Waggle may call, and the addresses that their names may have. The owner of a name can give it any address, so a name in the
+ * list allows only public addresses. An address of a private network is allowed if the list has that address too.
  */
 export class AllowedHosts {
   readonly #names: readonly string[]
@@ -13,7 +13,7 @@ export class AllowedHosts {
     for (const network of networks) addNetwork(this.#addresses, network)
   }
 
-  /** Reads `name`, `name:port`, an address or a network (`10.0.0.0/8`), with commas between them. Throws RangeError for anything else. */
+  /** Reads a list with commas. Each entry is `name`, `name:port`, an address or a network (`10.0.0.0/8`). Throws RangeError for anything else. */
   static parse(text: string | null): AllowedHosts {
     const entries = (text ?? '')
       .split(',')
@@ -35,13 +35,13 @@ export class AllowedHosts {
     return this.#names.includes(name) || this.#names.includes(withPort)
   }
 
-  /** True if a name of the list may stand for this address. */
+  /** True if a name from the list may have this address. */
   allowsAddress(address: string): boolean {
     const family = familyOf(address)
     return !notPublic.check(address, family) || this.#addresses.check(address, family)
   }
 
-  /** An address with ports in the list is allowed at these ports alone. */
+  /** If the list has an address with ports, the address is allowed at these ports alone. */
   #isPortAllowed(name: string, port: string, protocol: string): boolean {
     const own = port || (protocol === 'http:' ? '80' : '443')
     const ports = this.#names.flatMap((entry) => (entry.startsWith(`${name}:`) ? [entry.slice(name.length + 1)] : []))
@@ -49,7 +49,7 @@ export class AllowedHosts {
   }
 }
 
-/** The addresses that an entry of the list stands for. */
+/** The networks and addresses that one entry of the list allows. */
 function networksOf(entry: string): readonly string[] {
   if (/^localhost(:\d+)?$/.test(entry)) return ['127.0.0.0/8', '::1']
   const bare = entry.replace(/^\[([^\]]*)\](:\d+)?$/, '$1').replace(/^([\d.]+):\d+$/, '$1')
@@ -69,7 +69,10 @@ function familyOf(address: string): 'ipv4' | 'ipv6' {
   return isIP(address) === 6 ? 'ipv6' : 'ipv4'
 }
 
-/** Addresses of no public server, from IANA's registries of special addresses. A BlockList takes `::ffff:10.0.0.1` for 10.0.0.1; other wrappings count as private. */
+/**
+ * Addresses that no public server has, from IANA's registries of special addresses. A BlockList takes `::ffff:10.0.0.1` for 10.0.0.1; IPv6 addresses
+ * that contain an IPv4 address in another way count as private.
+ */
 const notPublic = new BlockList()
 for (const network of [
   ...['0.0.0.0/8', '10.0.0.0/8', '100.64.0.0/10', '127.0.0.0/8', '169.254.0.0/16', '172.16.0.0/12', '192.0.0.0/24', '192.0.2.0/24'],

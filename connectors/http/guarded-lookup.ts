@@ -4,13 +4,16 @@ import type { AllowedHosts } from './allowed-hosts.ts'
 
 export interface GuardedLookupOptions {
   readonly hosts: AllowedHosts
-  /** Finds the addresses of a name. Default: the system's. */
+  /** Finds the addresses of a name. Default: the lookup of the operating system. */
   readonly lookup?: LookupFunction | undefined
-  /** The error for a name that stands for none of the addresses that it may have. */
+  /** Makes the error for a name that has none of the addresses that it may have. */
   readonly forbidden: (hostname: string, all: readonly LookupAddress[]) => Error
 }
 
-/** Gives a connection only addresses that its name may have. The checked address is the one that is connected to, so a name cannot change between. */
+/**
+ * Looks up a name for a connection, and gives only addresses that the name may have. The connection uses exactly the checked addresses, so the name
+ * cannot change between check and connection.
+ */
 export function guardedLookup({ hosts, lookup = systemLookup as LookupFunction, forbidden }: GuardedLookupOptions): LookupFunction {
   return (hostname, options, done) => {
     lookup(hostname, { ...options, all: true }, (error, found) => {

@@ -11,7 +11,7 @@ export interface OwnNames {
 export interface OwnNamesOptions {
   /** The address that the server listens on. */
   readonly host: string
-  /** The port that the server listens on. It must not be 0. */
+  /** The port that the server listens on. It must be the actual port, not 0. */
   readonly port: number
   /** Names from a proxy or a container network: `name` for any port, or `name:port`. */
   readonly names: readonly string[]
@@ -24,9 +24,9 @@ export interface SiteRefusal {
 }
 
 /**
- * The reason to refuse a request; null if it may pass. Refused are requests that a page of another site sends through a visitor's browser, and
- * requests under a foreign host name (DNS rebinding). A server on loopback needs this check too. Programs other than browsers pass: they send neither
- * `Origin` nor `Sec-Fetch-Site`.
+ * The reason to refuse a request; null if it may pass. Two kinds are refused: requests that a page of another site sends through a visitor's browser,
+ * and requests under a foreign host name (DNS rebinding). A server on loopback needs this check too. Programs other than browsers pass: they send
+ * neither `Origin` nor `Sec-Fetch-Site`.
  */
 export function siteRefusal({ headers, rawHeaders }: Pick<IncomingMessage, 'headers' | 'rawHeaders'>, own: OwnNames): SiteRefusal | null {
   const hosts = countOf(rawHeaders, 'host')
@@ -41,7 +41,7 @@ export function siteRefusal({ headers, rawHeaders }: Pick<IncomingMessage, 'head
   return null
 }
 
-/** The server's own names: loopback names, its addresses, and the names of the options, each with its port or without. */
+/** The server's own names, each with its port or without: the loopback names, the server's addresses, and the names from the options. */
 export function ownNames({ host, port, names }: OwnNamesOptions): OwnNames {
   const addresses = host === '0.0.0.0' || host === '::' ? addressesHere() : [host]
   const local = new Set(['localhost', '127.0.0.1', '[::1]', ...addresses.map((name) => (name.includes(':') ? `[${name}]` : name).toLowerCase())])
@@ -65,7 +65,10 @@ export function ownNames({ host, port, names }: OwnNamesOptions): OwnNames {
   }
 }
 
-/** All addresses of this machine, for a server that listens on all of them. No other site's page can have an address of this machine as its name. */
+/**
+ * All addresses of this machine, for a server that listens on all of them. They are safe as names: no page of another site can have an address of
+ * this machine as its host.
+ */
 function addressesHere(): readonly string[] {
   return Object.values(networkInterfaces()).flatMap((addresses) => (addresses ?? []).map(({ address }) => address))
 }
@@ -80,8 +83,8 @@ function refusal(code: SiteRefusal['code'], detail: string): SiteRefusal {
 const authority = /^([a-z0-9._-]{1,255}|\[[0-9a-f:.]{2,45}\])(?::(\d{1,5}))?$/i
 
 /**
- * The host and port of an origin. Without a port they do not match this server, which never has a scheme's default port. Empty for `null` and for
- * anything that is not an origin.
+ * The host and port of an origin. An origin without a port never matches this server, because the server has no scheme's default port. The result is
+ * empty for `null` and for anything that is not an origin.
  */
 function hostOfOrigin(origin: string): string {
   const parts = /^(https?):\/\/([^/?#@]+)$/i.exec(origin)

@@ -3,8 +3,8 @@ import { Socket } from 'node:net'
 import helmet from 'helmet'
 
 /**
- * OWASP's secure headers, made by helmet. They restrict browsers. They are the same for every answer and made once, because making them takes a
- * twentieth of a small request's time.
+ * OWASP's secure headers for browsers, made by helmet. Every answer has the same headers, so they are made once: making them takes a twentieth of a
+ * small request's time.
  */
 export function securityHeaders(): { readonly [name: string]: string } {
   const request = new IncomingMessage(new Socket())

@@ -5,11 +5,13 @@ import type { Clock } from '../../processor/ports.ts'
 import { WaggleError } from '../../topology/waggle-error.ts'
 
 export interface TlsPaths {
-  /** PEM: the certificate of the server, with those between it and the authority. */
+  /** PEM: the certificate of the server, followed by the certificates between it and the authority. */
   readonly cert: string
-  /** PEM: the key of the certificate. */
+  /** PEM: the private key of the certificate. */
   readonly key: string
-  /** PEM: the authorities of clients. A client without a certificate of theirs gets no connection. Null: clients need no certificate. */
+  /**
+   * PEM: the authorities for the certificates of clients. A client without such a certificate gets no connection. Null: clients need no certificate.
+   */
   readonly clientCa: string | null
 }
 
@@ -31,8 +33,8 @@ export class TlsFiles {
   }
 
   /**
-   * Gives new connections the new certificate within seconds after its files have changed. Connections that are open keep the one that they have. Files
-   * that do not fit together change nothing: `onProblem` gets the reason. The returned function ends it.
+   * Watches the files. Within seconds after a change, new connections get the new certificate; open connections keep the old one. Files that do not
+   * fit together change nothing, and `onProblem` gets the reason. The returned function ends the watch.
    */
   follow(server: Server, clock: Clock, onProblem: (problem: string) => void): () => void {
     let cancel = () => {}
@@ -52,7 +54,7 @@ export class TlsFiles {
   #reload(server: Server): void {
     const signature = this.#signatureNow()
     if (signature === this.#signature) return
-    // Even if the files do not fit together, they are looked at again only after another change.
+    // The files count as seen even if they do not fit together. The next look needs another change.
     this.#signature = signature
     server.setSecureContext(this.#context())
   }
@@ -73,7 +75,7 @@ export class TlsFiles {
     }
   }
 
-  /** Differs after each change of a file, also of the file that a link names. */
+  /** A text that differs after each change of a file. If the path is a link, a change of its target counts too. */
   #signatureNow(): string {
     const { cert, key, clientCa } = this.#paths
     return [cert, key, clientCa].map((path) => (path === null ? '' : signatureOf(path))).join()

@@ -1,4 +1,4 @@
-/** Bytes of a media type: an answer that is not JSON, or a payload. */
+/** Bytes with their media type: an answer that is not JSON, or a payload. */
 export interface Media {
   readonly contentType: string
   readonly bytes: Uint8Array
@@ -9,7 +9,10 @@ export interface Body {
   readonly bytes: Uint8Array<ArrayBuffer>
 }
 
-/** A payload as the body of a request: bytes, `Media` and a `Blob` as they are, anything else as JSON. Throws a TypeError. */
+/**
+ * A payload as the body of a request. Bytes, `Media` and a `Blob` are sent as they are, and anything else as JSON. Throws a TypeError for a value
+ * that JSON cannot represent.
+ */
 export async function bodyOf(payload: unknown, contentType: string | undefined): Promise<Body> {
   const usual = contentType ?? 'application/octet-stream'
   if (payload instanceof Blob) return { bytes: await bytesIn(payload), contentType: contentType ?? (payload.type || usual) }

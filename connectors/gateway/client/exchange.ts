@@ -5,9 +5,9 @@ export interface Exchange {
   readonly method: 'GET' | 'POST'
   readonly headers: { readonly [name: string]: string }
   readonly body?: Uint8Array<ArrayBuffer>
-  /** The time of all tries together. */
+  /** The time limit of all attempts together. */
   readonly timeoutMs: number
-  /** True if the server gets the time that is left, in X-Timeout-Seconds. */
+  /** True if the request tells the server, in X-Timeout-Seconds, the time that is left. */
   readonly hasDeadline: boolean
   readonly retries: number
   readonly fetch: typeof fetch
@@ -20,8 +20,8 @@ export interface Answer {
 }
 
 /**
- * One call: sends the request until it has an answer that is final. Every try has the same headers, so the same idempotency key. Broken connections, 429
- * and 503 are tried again; every other status is an outcome. Throws a GatewayError, or the reason of `signal`.
+ * One call. It sends the request until a final answer comes. Every attempt has the same headers, and so the same idempotency key. Broken connections
+ * and the statuses 429 and 503 are tried again; any other status is final. Throws a GatewayError, or the reason of `signal`.
  */
 export async function exchange(call: Exchange): Promise<Answer> {
   const endsAt = performance.now() + call.timeoutMs
@@ -38,7 +38,7 @@ export async function exchange(call: Exchange): Promise<Answer> {
   }
 }
 
-/** An attempt without an answer. `pauseMs` is the least wait before another one; null if none may follow. */
+/** An attempt that gave no result. `pauseMs` is the shortest wait before another attempt; null if no other attempt may follow. */
 interface Failure {
   readonly failure: GatewayError
   readonly pauseMs: number | null
@@ -46,7 +46,7 @@ interface Failure {
 
 async function attempt(call: Exchange, leftMs: number): Promise<Answer | Failure> {
   const { url, method, headers, body, hasDeadline, signal } = call
-  // The server answers 504 at the deadline. The grace lets that answer arrive.
+  // The server answers 504 at the deadline. The attempt waits a little longer than the deadline, so that this answer can arrive.
   const timeout = AbortSignal.timeout(Math.ceil(leftMs) + (hasDeadline ? graceMs : 0))
   try {
     const response = await call.fetch(url, {
@@ -87,7 +87,7 @@ function retryAfterMs(response: Response): number {
   return Number.isFinite(seconds) ? Math.min(Math.max(0, seconds * 1000), maxPauseMs) : 0
 }
 
-/** 0.1 s, then twice as long each time. The jitter keeps many clients apart. */
+/** The first pause is 0.1 s, and each later pause is twice as long. The jitter keeps many clients apart. */
 function backOffMs(retry: number): number {
   return Math.min(maxPauseMs, 100 * 2 ** retry) * (0.5 + Math.random() / 2)
 }

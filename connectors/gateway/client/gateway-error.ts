@@ -8,12 +8,12 @@ export interface ProblemFields {
   readonly title?: string
   readonly detail: string
   readonly requestId?: string | null
-  /** The bee that failed; null if it was none. */
+  /** The bee that failed; null if no bee failed. */
   readonly bee?: string | null
   readonly cause?: unknown
 }
 
-/** A call of a gateway that gave no result. Each status has a class of its own, so that `instanceof` tells them apart. */
+/** A call of a gateway that gave no result. Most statuses have a class of their own, so that `instanceof` tells the errors apart. */
 export class GatewayError extends Error {
   readonly status: number | null
   readonly code: string
@@ -40,21 +40,21 @@ export class BadRequest extends GatewayError {}
 export class NotAllowed extends GatewayError {}
 /** 404: the server has no such gateway. The detail names those it has. */
 export class UnknownGateway extends GatewayError {}
-/** 404: there is no such request, or it is older than answers are kept. */
+/** 404: there is no such request, or its answer is kept no longer. */
 export class UnknownRequest extends GatewayError {}
 /** 413: the gateway takes no body of this size. */
 export class PayloadTooLarge extends GatewayError {}
 /** 415: the gateway does not take this content type. */
 export class UnsupportedMediaType extends GatewayError {}
-/** 422: a bee refused this input. `detail` says what would be right. */
+/** 422: a bee refused this input. `detail` says which input is right. */
 export class InputRefused extends GatewayError {}
-/** 422: a request with this idempotency key and another body was there before. */
+/** 422: an earlier request had this idempotency key and another body. */
 export class IdempotencyConflict extends GatewayError {}
-/** 429, also after the last retry. */
+/** 429, even after the last retry. */
 export class TooManyRequests extends GatewayError {}
 /** 502: a bee failed. Its input is in the swarm's dead letters. */
 export class BeeFailed extends GatewayError {}
-/** 503, or no connection, also after the last retry. */
+/** 503, or no connection, even after the last retry. */
 export class Unavailable extends GatewayError {}
 /** 504, or no answer in time. A request that was accepted may go on: `Gateway.get` has its outcome later. */
 export class DeadlineExceeded extends GatewayError {}
@@ -67,7 +67,7 @@ export function isFields(value: unknown): value is Fields {
   return value !== null && typeof value === 'object'
 }
 
-/** The error for a response that is no success. It takes any body, because a proxy on the way may have written it. */
+/** The error for a response with a status that is no success. It takes any body, because a proxy on the way may have written the body. */
 export function problemOf(status: number, body: Uint8Array, requestId: string | null): GatewayError {
   const text = new TextDecoder().decode(body)
   return errorOf(status, fieldsIn(text), { detail: text.slice(0, 200).trim() || `HTTP status ${status}`, requestId })

@@ -14,13 +14,16 @@ export interface GatewayOptions {
 }
 
 export interface CallOptions {
-  /** The name of the swarm's `gateway-input`. */
+  /** The name of a `gateway-input` of the swarm. */
   readonly gateway: string
-  /** The media type of a payload of bytes. Default: that of the `Blob` or `Media`, else application/octet-stream. */
+  /** The media type of a payload of bytes. Default: the type of the `Blob` or `Media`, else application/octet-stream. */
   readonly contentType?: string
-  /** The same key again is the same request: it is computed once, and its answer is given again. Default: a new one for each call. */
+  /** Requests with the same key are one request: it is computed once, and each of them gets its answer. Default: a new key for each call. */
   readonly idempotencyKey?: string
-  /** Past it the swarm drops the request. Default: for `request` that of the client; for `submit` none. */
+  /**
+   * The deadline of the request: the swarm drops a request that is older. Default: for `request` the time limit of the client; for `submit` no
+   * deadline.
+   */
   readonly timeoutMs?: number
   /** More headers, such as `traceparent`. */
   readonly headers?: { readonly [name: string]: string }
@@ -31,7 +34,7 @@ export interface CallOptions {
 export interface RequestState {
   readonly requestId: string
   readonly state: 'pending' | 'answered' | 'failed'
-  /** The answer, once it is there. An answer that is not JSON is `{ content_type, base64 }`. */
+  /** The answer; undefined until there is one. An answer that is not JSON is `{ content_type, base64 }`. */
   readonly answer: unknown
   /** The error of a failed request. It is not thrown. */
   readonly problem: GatewayError | null
@@ -56,8 +59,9 @@ export class Gateway {
   readonly #fetch: typeof fetch
 
   /**
-   * @param url the address of the server. Default: WAGGLE_URL; on a page its own origin; else WAGGLE_HOST and WAGGLE_HTTP_PORT, or http://127.0.0.1:8080.
-   * @throws TypeError for an address or an option that cannot be.
+   * @param url the address of the server. Default: WAGGLE_URL; on a page, the page's own origin; else WAGGLE_HOST and WAGGLE_HTTP_PORT, or
+   * http://127.0.0.1:8080.
+   * @throws TypeError for an address or an option that is not valid.
    */
   constructor(
     url: string | URL = usualUrl(),
@@ -86,7 +90,7 @@ export class Gateway {
   }
 
   /**
-   * Sends a payload and returns the request's id as soon as the payload is durable. `get` has the outcome later.
+   * Sends a payload and returns the request's id as soon as the payload is durable. `get` returns the outcome later.
    *
    * @throws GatewayError
    * @example
@@ -102,7 +106,7 @@ export class Gateway {
   }
 
   /**
-   * Says what became of a request.
+   * Returns the state of a request, with its answer or its error.
    *
    * @throws `UnknownRequest`, or another GatewayError if the server cannot be asked.
    * @example
@@ -168,7 +172,7 @@ function usualUrl(): string {
   return environment('WAGGLE_URL') ?? origin ?? ownAddress()
 }
 
-/** The address at which a Waggle with this environment listens. */
+/** The address at which Waggle listens if it has the environment variables of this process. */
 function ownAddress(): string {
   const host = environment('WAGGLE_HOST') ?? '0.0.0.0'
   const port = environment('WAGGLE_HTTP_PORT') ?? '0'
@@ -181,7 +185,7 @@ function environment(name: string): string | undefined {
   return globalThis.process?.env?.[name] || undefined
 }
 
-/** A random key. `crypto.randomUUID` is missing on pages that come over plain HTTP. */
+/** A random key. `crypto.randomUUID` is missing on pages that were loaded over plain HTTP. */
 function newKey(): string {
   return Array.from(crypto.getRandomValues(new Uint8Array(16)), (byte) => byte.toString(16).padStart(2, '0')).join('')
 }

@@ -9,16 +9,16 @@ export interface BodyLimitsOptions {
   readonly clock: Clock
   /** The size limit of one decoded body. */
   readonly maxBodyBytes: number
-  /** The size limit of all bodies together whose requests have no answer yet. */
+  /** The size limit of all bodies together. A body counts until its request is answered. */
   readonly maxBodiesBytes: number
-  /** The lowest rate of a body, measured over `slowWindowMs`. A slower body is refused with 408. */
+  /** The lowest rate of a body, measured over `slowWindowMs`. A body below this rate is refused with 408. */
   readonly minBytesPerSecond: number
   readonly slowWindowMs: number
 }
 
 /**
- * Reads bodies into memory, and limits their total size until their requests are answered. Only decoded bytes that have arrived count, and not the
- * announced length. If memory is short, the body that has been arriving for longest is refused.
+ * Reads bodies into memory, and limits their total size until their requests are answered. The announced length of a body does not count, only its
+ * decoded bytes that have arrived. If their total reaches the limit, the body that has been arriving for longest is refused.
  */
 export class BodyLimits {
   readonly #options: BodyLimitsOptions
@@ -56,7 +56,7 @@ export class BodyLimits {
     if (!this.#isSweepDue) this.#sweepLater()
     try {
       const whole = await body.whole
-      // The connection may have closed during the decoding, or before this call.
+      // The connection may have closed during the decoding, or before this call. Then nobody else releases the body.
       if (response.destroyed || socket.destroyed) this.#release(body)
       return whole
     } catch (error) {
@@ -87,7 +87,7 @@ export class BodyLimits {
     this.#heldBytes += bytes
   }
 
-  /** Releases the body when its connection closes. A response that waits behind another one gets no `close` event. */
+  /** Releases the body when its connection closes. A response that waits behind another response of the connection gets no `close` event. */
   #releaseWith(socket: Socket, body: ArrivingBody): void {
     const known = this.#bySocket.get(socket)
     if (known !== undefined) {
@@ -101,14 +101,14 @@ export class BodyLimits {
     })
   }
 
-  /** Frees the memory of a body whose request is answered or whose bytes are dropped. */
+  /** Frees the memory of a body, when its request is answered or its bytes are dropped. */
   #release(body: ArrivingBody): void {
     this.#heldBytes -= body.heldBytes
     body.heldBytes = 0
     this.#bySocket.get(body.socket)?.delete(body)
   }
 
-  /** The body with bytes that has been arriving for longest; null if there is none. */
+  /** Among the arriving bodies that hold bytes, the one that began first; null if no body holds bytes. */
   #oldest(): ArrivingBody | null {
     // The set keeps bodies in the order of their arrival.
     for (const body of this.#arriving) if (body.heldBytes > 0) return body
@@ -129,7 +129,7 @@ export class BodyLimits {
   #sweep(): void {
     const { clock, slowWindowMs, minBytesPerSecond } = this.#options
     const now = clock.elapsedMs()
-    // A pause of this process is not the senders' fault, so all windows start again.
+    // A pause of this process delays the bodies too. That delay is not the fault of their senders, so all windows start again.
     const wasHeldUp = now - this.#sweptAtMs > slowWindowMs / 2
     for (const body of this.#arriving) {
       if (wasHeldUp) body.startWindow(now)
@@ -151,7 +151,7 @@ class ArrivingBody {
   windowBytes = 0
   #fail: (error: ProblemError) => void = () => {}
 
-  /** `take` is called with the number of decoded bytes before they are kept. It may fail the body. */
+  /** `take` is called with the number of decoded bytes before these bytes are kept. It may fail the body. */
   constructor(request: IncomingMessage, decoder: Transform | null, nowMs: number, take: (bytes: number) => void) {
     this.windowStartMs = nowMs
     this.socket = request.socket
@@ -162,7 +162,7 @@ class ArrivingBody {
         if (isOver) return
         isOver = true
         decoder?.destroy()
-        // `concat` copies even a single chunk, because a chunk keeps the whole buffer of its read alive.
+        // `concat` copies even a single chunk. The chunk itself would keep the whole buffer of its read in memory.
         if (error === null) resolve(Buffer.concat(chunks))
         else {
           request.unpipe()
@@ -172,7 +172,7 @@ class ArrivingBody {
         chunks.length = 0
       }
       const decoded = (chunk: Buffer) => {
-        // Node reads the rest of the body and drops it.
+        // Once the body has failed, Node still reads the rest, and this handler drops it.
         if (isOver) return
         if (decoder === null) this.windowBytes += chunk.length
         take(chunk.length)

@@ -11,7 +11,8 @@ export function boundConnections(server: Server | HttpsServer, maxConnections: n
   /** Connections without an open request, the longest idle first. */
   const idle = new Set<Socket>()
   let open = 0
-  // Under TLS a connection counts once its handshake is done. Those before have a bound of their own, and 10 s.
+  // Under TLS a connection counts once its handshake is done. Connections before their handshake have a bound of their own, and 10 s for the
+  // handshake.
   const isTls = server instanceof HttpsServer
   if (isTls) server.maxConnections = maxConnections + maxHandshakes
   server.on(isTls ? 'secureConnection' : 'connection', (socket: Socket) => {

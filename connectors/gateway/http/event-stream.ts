@@ -3,15 +3,15 @@ import type { FastifyReply } from 'fastify'
 import type { Clock } from '../../../processor/ports.ts'
 
 /**
- * The body of a `text/event-stream` response. A comment at its start and each 15 s keeps the connection open. A caller that reads slower than events come is cut at
- * `maxBufferedBytes`; it continues with `Last-Event-ID`.
+ * The body of a `text/event-stream` response. A comment at its start and each 15 s keeps the connection open. If a caller reads so slowly that
+ * `maxBufferedBytes` wait, the response is cut. The caller can continue with `Last-Event-ID`.
  */
 export class EventStream {
   readonly #body = new Readable({ read() {} })
   readonly #clock: Clock
   #cancelComment = () => {}
 
-  /** `onClose` is called once, at the end of the response or when the caller has gone. */
+  /** `onClose` is called once, when the response ends or the caller disconnects. */
   constructor(clock: Clock, onClose: () => void) {
     this.#clock = clock
     this.#body.once('close', () => {
@@ -19,14 +19,14 @@ export class EventStream {
       onClose()
     })
     this.#body.once('error', () => {})
-    // The headers of a response leave with its first bytes.
+    // Node sends the headers of a response together with its first bytes, so a comment is written at once.
     this.#push(comment)
     this.#commentLater()
   }
 
-  /** Sends an event. An empty `id` names no place to continue. */
+  /** Sends an event. With an empty `id`, the caller cannot continue from this event. */
   send(event: string, id: string, data: object): void {
-    // A caller with a long id could send no header that has it.
+    // A caller could not send a very long id back in its `Last-Event-ID` header, so such an id is left out.
     const named = id !== '' && id.length <= maxIdLength ? `id: ${id}\n` : ''
     this.#push(`event: ${event}\n${named}data: ${JSON.stringify(data)}\n\n`)
   }

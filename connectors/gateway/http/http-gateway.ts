@@ -37,21 +37,21 @@ import { type TokenRegistry, tokenRoutes } from './token-routes.ts'
 
 export interface HttpGatewayOptions {
   readonly requests: Requests
-  /** Topics and dead letters for operators. Undefined: there are no such routes. */
+  /** Topics and dead letters for operators. Undefined: the server has no such routes. */
   readonly management?: Management
-  /** The page at `/`. Undefined: there is none. */
+  /** The page at `/`. Undefined: the server has no page. */
   readonly page?: Page
-  /** Undefined: requests cannot be followed. */
+  /** The events by which callers follow a request. Undefined: requests cannot be followed. */
   readonly events?: RequestEvents
-  /** The tokens of callers. `noTokens` where there are none. */
+  /** The tokens of callers. `noTokens`: there are none. */
   readonly callers: Callers
-  /** The tokens that operators manage. Undefined: there are no such routes. */
+  /** The tokens that operators manage. Undefined: the server has no such routes. */
   readonly tokens?: TokenRegistry
-  /** The swarms of this process for operators. Undefined: there are no such routes. */
+  /** The swarms of this process for operators. Undefined: the server has no such routes. */
   readonly swarms?: SwarmManagement
-  /** The stored secrets that operators manage. Undefined: there are no such routes. */
+  /** The stored secrets that operators manage. Undefined: the server has no such routes. */
   readonly secrets?: SecretRegistry
-  /** The shares of callers. Undefined: there are no limits but those of the swarms. */
+  /** The limits of each caller. Undefined: only the limits of the swarms hold. */
   readonly limits?: CallerLimits
   readonly clock: Clock
   readonly random: Random
@@ -68,7 +68,7 @@ export interface HttpGatewayOptions {
   readonly port: number
   readonly requestTimeoutMs: number
   readonly maxBodyBytes: number
-  /** The size limit of all bodies together whose requests have no answer yet. Only bytes that have arrived count. */
+  /** The size limit of all bodies together. A body counts until its request is answered. Only bytes that have arrived count. */
   readonly maxBodiesBytes: number
   /** The most open connections. The number must be below the process's limit of open files. */
   readonly maxConnections: number
@@ -77,9 +77,9 @@ export interface HttpGatewayOptions {
   /** Time limits for callers. Default: `usualTimeLimits`. */
   readonly timeLimits?: TimeLimits
   readonly rateLimitPerSecond: number | null
-  /** The reason why requests cannot be answered now; null if they can. */
+  /** The reason why requests cannot be answered now; null if the server is ready. */
   readonly notReady: () => string | null
-  /** Called for each answer with status 500. */
+  /** Called with the error of each answer that has the status 500. */
   readonly onError: (error: unknown, requestId: string) => void
   /** Called for each request to a gateway when its answer has been sent. */
   readonly onAnswered: (answered: AnsweredRequest) => void
@@ -88,13 +88,13 @@ export interface HttpGatewayOptions {
 }
 
 export interface TimeLimits {
-  /** The time from the start of a connection, or of a request on it, to the end of the headers. */
+  /** The time limit for the headers of a request, counted from the start of the connection or of the request. */
   readonly headersMs: number
-  /** The time from the first byte of a request to the last byte of its body. */
+  /** The time limit from the first byte of a request to the last byte of its body. */
   readonly requestMs: number
-  /** The time between two requests of a connection, and the time in which a caller reads nothing of its answer. */
+  /** The longest time between two requests of a connection, and the longest time for which a caller may read nothing of its answer. */
   readonly idleMs: number
-  /** The lowest rate of a body, measured over `slowWindowMs`. A slower body is refused with 408. */
+  /** The lowest rate of a body, measured over `slowWindowMs`. A body below this rate is refused with 408. */
   readonly minBytesPerSecond: number
   readonly slowWindowMs: number
 }
@@ -103,7 +103,7 @@ export interface TimeLimits {
 const usualTimeLimits: TimeLimits = { headersMs: 10_000, requestMs: 120_000, idleMs: 72_000, minBytesPerSecond: 4096, slowWindowMs: 5000 }
 
 export interface AnsweredRequest {
-  /** The gateway's name; null for an unknown one. */
+  /** The name of a gateway; null if the request names an unknown one. */
   readonly gateway: string | null
   readonly call: 'request' | 'submit'
   readonly status: number
@@ -112,19 +112,25 @@ export interface AnsweredRequest {
 
 export interface HttpGateway {
   readonly url: string
-  /** The size of all bodies whose requests have no answer yet. */
+  /** The number of bytes that are held of bodies whose requests have no answer yet. */
   readonly heldBytes: number
-  /** Refuses new requests. Settles when the open ones are answered; with `within`, at the latest soon after that time. */
+  /** Refuses new requests. Settles when the open requests are answered. With `within`, it settles soon after that time at the latest. */
   close(within?: CloseWithin): Promise<void>
 }
 
 export interface CloseWithin {
   readonly timeoutMs: number
-  /** Called at the timeout. It fails the requests that wait for an outcome. Connections without a whole request are cut a moment later. */
+  /**
+   * Called at the timeout. The function must fail the requests that wait for an outcome. Connections that have not sent a whole request are cut a
+   * moment later.
+   */
   readonly onTimeout: () => void
 }
 
-/** Opens the HTTP entrance of all swarms of this process. Throws WAGGLE_PORT_IN_USE, or WAGGLE_LISTEN if it cannot listen. */
+/**
+ * Opens the HTTP entrance of all swarms of this process. Throws WAGGLE_PORT_IN_USE, or WAGGLE_LISTEN if the address cannot be listened on for another
+ * reason.
+ */
 export async function openHttpGateway(options: HttpGatewayOptions): Promise<HttpGateway> {
   const bodies = new BodyLimits({ ...(options.timeLimits ?? usualTimeLimits), ...options })
   const app = await httpGateway(options, bodies)
@@ -175,7 +181,7 @@ async function closeWithin(app: FastifyInstance, clock: Clock, within: CloseWith
   }
 }
 
-/** Time for the answers to requests that a stop has failed. */
+/** The time that is left to send the answers of requests that a stop has failed. */
 const lastAnswersMs = 1000
 
 /** The application before it listens. */
@@ -190,7 +196,7 @@ async function httpGateway(options: HttpGatewayOptions, bodies: BodyLimits): Pro
         requestTimeout: requestMs,
         keepAliveTimeout: idleMs,
         connectionsCheckingInterval: Math.min(1000, headersMs / 4),
-        // A missing Host is refused by `siteRefusal`, whose answer is a problem. Node's own refusal is not.
+        // `siteRefusal` refuses a missing Host header with a problem as the body. Node's own refusal has no such body.
         requireHostHeader: false,
       }
       return options.tls === undefined ? createHttpServer(limits, handler) : createHttpsServer({ ...limits, ...options.tls.serverOptions() }, handler)
@@ -220,20 +226,20 @@ async function httpGateway(options: HttpGatewayOptions, bodies: BodyLimits): Pro
   })
   const headers = securityHeaders()
   app.addHook('onSend', async (request, reply) => {
-    // The page has a policy of its own.
+    // The page sets its own content security policy.
     const own = reply.getHeader('content-security-policy')
     reply.headers(own === undefined ? headers : { ...headers, 'content-security-policy': own })
     if (!reply.hasHeader('x-request-id')) reply.header('x-request-id', request.id)
-    // A kept-alive connection would keep the closing server open until its client closes it.
+    // A connection that is kept alive would hold the closing server open until its client closes the connection.
     if (isClosing) reply.header('connection', 'close')
-    // This timeout ends a connection whose client does not read its answer. Node clears it at the next request.
+    // This timeout ends a connection whose client does not read its answer. Node clears the timeout at the next request.
     reply.raw.socket?.setTimeout(idleMs)
   })
   refuseBeforeBody(app, options, bodies)
   const { callers, onManaged = () => {} } = options
   guardRoutes(app, { callers, identity, onManaged })
   reportAnswers(app, options)
-  // Every content type is an input, so the routes read bodies themselves.
+  // A gateway takes every content type, so Fastify parses no body: the routes read the bodies themselves.
   app.removeAllContentTypeParsers()
   app.addContentTypeParser('*', (_, __, done) => done(null))
   await app.register(underPressure, { maxEventLoopDelay: 2000, retryAfter: 1, exposeStatusRoute: false })
@@ -328,12 +334,12 @@ const closing: ReadonlySet<number> = new Set([408, 413, 503])
 
 /** Answers a request that Node's HTTP parser could not read. */
 function answerUnparsed({ code }: NodeJS.ErrnoException, socket: Socket, requestId: string): void {
-  // Bytes that are not a TLS handshake get no answer: the caller could not read it.
+  // Bytes that are not a TLS handshake get no answer, because the caller could not read an answer without TLS.
   if (code === 'ECONNRESET' || /^(?:ERR_SSL|ERR_TLS|EPROTO)/.test(code ?? '')) {
     socket.destroy()
     return
   }
-  // Answers to earlier requests of this connection must not be cut off.
+  // An answer to an earlier request of this connection must not be cut off, so the connection ends without another answer.
   if (!socket.writable || socket.bytesWritten > 0) {
     socket.destroySoon()
     return

@@ -1,6 +1,6 @@
 import type { FastifyInstance } from 'fastify'
 
-/** The methods of each path of `app`. Must be created before the routes. */
+/** The methods of each path of `app`. The object must be created before the routes are added. */
 export class KnownMethods {
   readonly #routes: { readonly path: RegExp; readonly methods: readonly string[] }[] = []
 

@@ -1,12 +1,12 @@
 import { isUtf8 } from 'node:buffer'
 import { ProblemError } from './problem.ts'
 
-/** A multipart form as an input. A single file is the input itself. A form without files is an object of its fields. */
+/** A multipart form as the input of a request. A form with a single file becomes that file. A form without files becomes an object of its fields. */
 export type Form =
   | { readonly kind: 'file'; readonly bytes: Uint8Array; readonly contentType: string }
   | { readonly kind: 'fields'; readonly fields: ReadonlyMap<string, string> }
 
-/** Reads a `multipart/form-data` body (RFC 7578) without truncating fields. Throws a ProblemError for any other body. */
+/** Reads a `multipart/form-data` body (RFC 7578), and keeps each field whole. Throws a ProblemError for any other body. */
 export async function readForm(bytes: Buffer<ArrayBuffer>, contentType: string): Promise<Form> {
   const boundary = boundaryOf(contentType)
   refuseManyParts(bytes, boundary)
@@ -40,7 +40,7 @@ function boundaryOf(contentType: string): string {
   return boundary
 }
 
-/** Limits the number of parts, because each part costs more memory than its bytes. */
+/** Refuses a body with too many parts, because each part costs more memory than its bytes. */
 function refuseManyParts(bytes: Buffer, boundary: string): void {
   let parts = -1
   for (let at = bytes.indexOf(`--${boundary}`); at >= 0; at = bytes.indexOf(`--${boundary}`, at + 1)) {

@@ -1,9 +1,9 @@
 import { readdirSync } from 'node:fs'
 
 /**
- * A line of text with file names instead of paths of this machine: `…/a.ts` for `/home/me/a.ts`. It finds absolute paths, also in URLs and of
- * Windows, and relative paths that begin with a dot or end like a file. A path in quotes ends at the quote. Without quotes, a folder's name may
- * contain spaces if a slash follows directly. Whether a file exists is not checked, because the answer would tell callers about this machine.
+ * A line of text with file names instead of paths of this machine: `…/a.ts` for `/home/me/a.ts`. It finds absolute paths, Windows paths and paths in
+ * URLs, and relative paths that begin with a dot or end like a file name. A path in quotes ends at the quote. Without quotes, a folder's name may
+ * contain spaces if a slash follows the name. Whether a file exists is not checked, because the answer would tell callers about this machine.
  */
 export function withoutFolders(line: string): string {
   let shown = ''
@@ -24,13 +24,13 @@ export function withoutFolders(line: string): string {
 }
 
 interface Found {
-  /** The offset behind it. */
+  /** The offset after the last character of the find. */
   readonly end: number
-  /** False for words with slashes that stay. */
+  /** False for words with slashes that are no path, and stay in the text. */
   readonly isPath: boolean
 }
 
-/** A URL with a host, which stays. */
+/** Finds a URL with a host at this offset. Such a URL stays in the text. */
 function urlAt(line: string, at: number): Found | null {
   if (!isLetter(line.charCodeAt(at)) || isNamePart(line[at - 1])) return null
   const [scheme = ''] = matchAt(/[a-z][a-z0-9+.-]{1,30}:\/\/(?=[^/\s'"`<>])/iy, line, at) ?? []
@@ -40,7 +40,7 @@ function urlAt(line: string, at: number): Found | null {
 
 function pathAt(line: string, at: number): Found | null {
   const before = line[at - 1]
-  // An apostrophe within a word opens nothing.
+  // An apostrophe within a word opens no quote.
   const quote = before === undefined || isNamePart(line[at - 2]) ? null : (quotes.get(before) ?? null)
   const closing = quote === null ? -1 : line.indexOf(quote, at)
   const found = (isSure: boolean, extent: () => number): Found => {
@@ -57,7 +57,7 @@ function pathAt(line: string, at: number): Found | null {
   return relativeAt(line, at, closing)
 }
 
-/** Words with slashes between them, which are a path only if they look like a file. */
+/** Finds words with slashes between them at this offset. They count as a path only if they look like a file. */
 function relativeAt(line: string, at: number, closing: number): Found | null {
   const [words] = matchAt(/[\p{L}\p{N}_.@-]+(?:\/[\p{L}\p{N}_.@+-]+)+\/?/uy, line, at) ?? []
   const end = at + (words?.length ?? 0)
@@ -69,17 +69,17 @@ function relativeAt(line: string, at: number, closing: number): Found | null {
   return far > end && looksLikeFile(line.slice(at, far)) ? { end: far, isPath: true } : { end, isPath: false }
 }
 
-/** True for words with a slash that begin at a folder above, or whose last word has a file's ending. */
+/** True for words with a slash that begin with `./` or `../`, that contain `/../`, or whose last word has a file's ending. */
 function looksLikeFile(words: string): boolean {
   if (!/[\\/]/.test(words) || mediaType.test(words) || /^\/(v\d+|openapi\.json|metrics)(\/|$)/.test(words)) return false
   if (/^\.\.?[\\/]/.test(words) || words.includes('/../')) return true
-  // A route such as /robots.txt has no folder that could be told.
+  // A text such as `/robots.txt` may be a route. It names no folder, so it tells nothing about this machine.
   return /\.[A-Za-z0-9]{1,8}(:\d+){0,2}$/.test(words) && (words[0] !== '/' || words.indexOf('/', 1) > 0)
 }
 
 const mediaType = /^(application|audio|font|image|message|model|multipart|text|video)\/[^/\s]+$/i
 
-/** The end of a path that begins at or before `at` and has no quotes around it. At most `maxSpaced` of its folders have spaces. */
+/** The end of a path without quotes that begins at or before `at`. At most `maxSpaced` of its folders may have spaces. */
 function pathEnd(line: string, at: number, maxSpaced = Number.POSITIVE_INFINITY): number {
   let end = at
   for (let spaced = 0; ; ) {
@@ -94,7 +94,10 @@ function pathEnd(line: string, at: number, maxSpaced = Number.POSITIVE_INFINITY)
   }
 }
 
-/** The slash that ends a folder's name with spaces or parentheses; -1 if the words are not part of a name. The name's rest begins at `at`. */
+/**
+ * The slash that ends a folder's name with spaces or parentheses; -1 if the words are not part of a name. `at` is the offset at which the rest of the
+ * name begins.
+ */
 function nextSlash(line: string, at: number): number {
   const [rest = ''] = matchAt(/[^\n'"`<>|\\/]{0,120}(?=[\\/])/y, line, at) ?? []
   const slash = at + rest.length
@@ -103,14 +106,17 @@ function nextSlash(line: string, at: number): number {
   return words.length > maxWords || mediaWords.has(words.at(-1) ?? '') ? -1 : slash
 }
 
-/** Windows' names have spaces and parentheses: all is a folder up to the last backslash before a quote or another path. */
+/**
+ * The end of a Windows path. Its names may contain spaces and parentheses, so everything up to the last backslash counts as folders. A quote or
+ * another path ends the search.
+ */
 function windowsEnd(line: string, at: number): number {
   const [folders = ''] = matchAt(/(?:(?![A-Za-z]:[\\/])[^'"`<>|\n\\/]{0,255}[\\/])*/y, line, at) ?? []
   const end = at + folders.length
   return end + (matchAt(/[^\s'"`<>|:;,()\\/]*/y, line, end)?.[0].length ?? 0)
 }
 
-/** True if a path of this machine's root begins here. `/v1/requests` is a route. */
+/** True if a path that begins with a folder of this machine's root begins here. `/v1/requests` is a route and no such path. */
 function beginsAtRoot(line: string, at: number): boolean {
   const [, name = ''] = matchAt(/\/+([^\s'"`<>|:;,()\\/]*)/y, line, at) ?? []
   roots ??= rootFolders()
@@ -119,14 +125,15 @@ function beginsAtRoot(line: string, at: number): boolean {
 
 let roots: { readonly names: ReadonlySet<string>; readonly odd: readonly string[] } | null = null
 
-/** The folders at the root of this machine, of other machines and of containers. An error must reach its caller even if the root cannot be listed. */
+/**
+ * The folders at the root of this machine, of other machines and of containers. If the root cannot be listed, the usual folders alone are used, so
+ * that the error still reaches its caller.
+ */
 function rootFolders(): NonNullable<typeof roots> {
   const names = new Set(usualRoots)
   try {
     for (const name of readdirSync('/')) names.add(name)
-  } catch {
-    // The usual ones are known.
-  }
+  } catch {}
   return { names, odd: [...names].filter((name) => /[\s'"`<>|:;,()]/.test(name)) }
 }
 
@@ -153,7 +160,7 @@ function isLetter(code: number): boolean {
   return (code >= 65 && code <= 90) || (code >= 97 && code <= 122)
 }
 
-/** True for a character that a name can have, so that nothing begins behind it. */
+/** True for a character that a name can have. No path begins directly after such a character. */
 function isNamePart(character: string | undefined): boolean {
   return character !== undefined && /[\p{L}\p{N}_.@/\\-]/u.test(character)
 }
@@ -167,6 +174,6 @@ const quotes = new Map([
 ])
 const mediaWords = new Set(['and', 'application', 'audio', 'font', 'image', 'message', 'model', 'multipart', 'text', 'video'])
 const maxWords = 6
-/** The most characters of a relative path in quotes; and the most folders with spaces in a path without quotes. */
+/** The most characters of a relative path in quotes; then the most folders with spaces in a relative path without quotes. */
 const maxRelative = 1000
 const maxSpacedRelative = 2

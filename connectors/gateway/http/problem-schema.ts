@@ -1,6 +1,6 @@
 import { Type } from 'typebox'
 
-/** The schema of every error's body. */
+/** The schema of the body of every error. */
 export const problemSchema = Type.Object(
   {
     type: Type.String(),

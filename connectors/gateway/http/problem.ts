@@ -14,11 +14,11 @@ export interface Problem {
   readonly title: string
   readonly status: number
   readonly detail: string
-  /** A code of the error table. */
+  /** A code from the table of errors. */
   readonly code: string
   readonly request_id: string
   readonly bee?: string
-  /** The mistakes of a swarm that was sent, each with its place. */
+  /** The mistakes in a swarm that the caller has sent. Each mistake has its place in the swarm. */
   readonly mistakes?: readonly SwarmMistake[]
 }
 
@@ -61,7 +61,7 @@ export function problemOfBee({ status, title, detail, code, bee }: BeeError, req
   return { type: 'about:blank', title, status, detail: callerText(detail), code, request_id: requestId, ...(bee === '' ? {} : { bee }) }
 }
 
-/** The problem that a caller gets for an error. The error's code decides the status. An error without a code becomes 500, without any detail. */
+/** The problem that a caller gets for an error. The error's code decides the status. An error without a code gets the status 500 and no detail. */
 export function problemOf(thrown: unknown, requestId: string): Problem & { readonly retryAfterSeconds: number | null } {
   const problem = (code: ErrorCode, detail: string, retryAfterSeconds: number | null = null) => {
     const status = httpStatus(code)

@@ -12,7 +12,10 @@ export interface RequestBody {
   readonly contentType: string
 }
 
-/** Reads the body for the log. JSON, forms and tensors are checked; any other content type is taken as it is. Throws a ProblemError. */
+/**
+ * Reads the body of a request as a payload for the log. JSON, forms and tensors are checked. A body of any other content type is taken as it is.
+ * Throws a ProblemError.
+ */
 export async function readBody(request: FastifyRequest, reply: FastifyReply, bodies: BodyLimits): Promise<RequestBody> {
   const contentType = request.headers['content-type'] ?? 'application/octet-stream'
   const bytes = await bodies.read(request.raw, reply.raw)
@@ -20,7 +23,7 @@ export async function readBody(request: FastifyRequest, reply: FastifyReply, bod
   return checked(bytes, contentType)
 }
 
-/** Reads a body that must be JSON, whatever its content type. Throws a ProblemError. */
+/** Reads a body that must be JSON. Its content type is ignored. Throws a ProblemError. */
 export async function readJson(request: FastifyRequest, reply: FastifyReply, bodies: BodyLimits): Promise<unknown> {
   const bytes = await bodies.read(request.raw, reply.raw)
   return attempt('The body is not JSON', () => edgeJson(bytes))

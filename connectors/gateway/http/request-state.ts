@@ -10,7 +10,7 @@ export function bytesOf(answer: Payload): Buffer {
   return Buffer.isBuffer(bytes) ? bytes : Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength)
 }
 
-/** Removes inner details from the errors in an answer of several parts. */
+/** Makes the errors in an answer of several parts fit for callers: `callerText` removes the inner details. */
 function forCaller(answer: Payload): Payload {
   if (answer.kind === 'error') return { kind: 'error', error: { ...answer.error, detail: callerText(answer.error.detail) } }
   if (answer.kind !== 'joined') return answer
@@ -27,7 +27,7 @@ export function stateOf(id: string, { state, answer }: Durable<FoundRequest>): o
   }
 }
 
-/** The JSON value of an answer; for any other payload its content type and base64. */
+/** The JSON value of an answer. Any other payload becomes an object with its content type and its bytes as base64. */
 function shownAnswer(answer: Payload): unknown {
   return answer.kind === 'json' ? answer.json : { content_type: contentTypeOf(answer), base64: bytesOf(answer).toString('base64') }
 }

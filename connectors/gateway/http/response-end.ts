@@ -1,12 +1,12 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { Socket } from 'node:net'
 
-/** The ends to call when a connection closes. */
+/** The functions to call when a connection closes. */
 const ends = new WeakMap<Socket, Set<() => void>>()
 
 /**
- * Calls `act` once: when the response has ended, or its connection. A response that waits behind another one of the same connection gets no event
- * when the connection closes.
+ * Calls `act` once, when the response or its connection has ended. If a response waits behind another response of the same connection, it gets no
+ * event when the connection closes.
  */
 export function onResponseEnd({ socket }: IncomingMessage, response: ServerResponse, act: () => void): void {
   const waiting = ends.get(socket) ?? followed(socket)

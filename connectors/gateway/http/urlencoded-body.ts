@@ -2,9 +2,9 @@ import { isUtf8 } from 'node:buffer'
 import { ProblemError } from './problem.ts'
 
 /**
- * Reads a body of `application/x-www-form-urlencoded`. curl sends this type with `-d` and `--data-binary`, whatever the data is, so a body that begins
- * like JSON is taken as JSON: a form never does, because `{`, `[` and `"` are percent-encoded in it. Any other body is an object of the form's fields,
- * as a multipart form without files is. Throws a ProblemError for a body that is neither.
+ * Reads a body of `application/x-www-form-urlencoded`. curl sends this type with `-d` and `--data-binary`, whatever the data is, so a body that
+ * begins like JSON is taken as JSON. No form begins like JSON, because a form percent-encodes `{`, `[` and `"`. Any other body becomes an object of
+ * the form's fields, like a multipart form without files. Throws a ProblemError for a body that is neither JSON nor a form.
  */
 export function jsonOfUrlencoded(bytes: Uint8Array): Uint8Array {
   if (bytes.length === 0 || beginsLikeJson(bytes)) return bytes
@@ -30,7 +30,7 @@ function beginsLikeJson(bytes: Uint8Array): boolean {
   return /^\s*[{["]/.test(start)
 }
 
-/** Works on bytes: the functions of JavaScript take ten seconds for thirty megabytes of plus signs. */
+/** Decodes plus signs and percent signs byte by byte. JavaScript's own functions take ten seconds for thirty megabytes of plus signs. */
 function decoded(text: string): string {
   const bytes = Buffer.from(text)
   let length = 0

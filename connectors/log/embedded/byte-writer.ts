@@ -1,8 +1,8 @@
-/** Writes values into a buffer that grows. Parts of it are taken one after the other, so that many small parts share one buffer. */
+/** Writes values into a buffer that grows. `take` returns the buffer's parts one after the other, so that many small parts share one buffer. */
 export class ByteWriter {
   #bytes = Buffer.allocUnsafe(firstBytes)
   #length = 0
-  /** The end of the part that was taken last. */
+  /** The offset after the part that was taken last. */
   #taken = 0
 
   get length(): number {
@@ -47,7 +47,7 @@ export class ByteWriter {
     this.#length += 4 + length
   }
 
-  /** The bytes written since the last call. They stay valid until `reuse`. */
+  /** The bytes that were written since the last `take`. They stay valid until `reuse`. */
   take(): Buffer {
     const part = this.#bytes.subarray(this.#taken, this.#length)
     this.#taken = this.#length
@@ -98,7 +98,7 @@ export class ByteReader {
     return this.#bytes.readInt32LE(this.#at - 4)
   }
 
-  /** The next number, which stays unread. */
+  /** The next number. The reader stays before it. */
   peekI32(): number {
     return this.#bytes.readInt32LE(this.#at)
   }

@@ -23,7 +23,7 @@ export interface CommitCycleOptions {
   readonly topics: Topics
   readonly tails: HeldTails
   readonly storeIds: StoreIds
-  /** Called when records are dropped that tasks may have read already. */
+  /** Called when records are dropped that a task may already have read. */
   readonly onReadDropped: () => void
 }
 
@@ -36,8 +36,9 @@ interface SentRecord extends Appended {
 }
 
 /**
- * Gathers everything that waits into one write (group commit). `writeCommit` writes and syncs it. One cycle runs at a time. Records and commits that
- * arrive meanwhile go into the next cycle. If a write fails, the records of its cycle are lost, and the next cycle repairs the database first.
+ * Gathers all waiting records and commits into one write (group commit). `writeCommit` writes and syncs them. One cycle runs at a time. Records and
+ * commits that arrive meanwhile go into the next cycle. If a write fails, the records of its cycle are lost, and the next cycle repairs the database
+ * first.
  */
 export class CommitCycle {
   readonly #options: CommitCycleOptions
@@ -59,7 +60,7 @@ export class CommitCycle {
     this.#segments = options.segments
   }
 
-  /** Bytes of records that are appended and not durable yet. */
+  /** The number of bytes in records that are appended and not durable yet. */
   get pendingBytes(): number {
     return this.#pendingBytes
   }
@@ -101,14 +102,14 @@ export class CommitCycle {
     await this.sync()
   }
 
-  /** Settles when everything that is written so far is durable. */
+  /** Settles when everything that was appended before this call is durable. The call starts a write cycle. */
   sync(): Promise<void> {
     return this.#isClosed ? Promise.reject(closedLog()) : this.commit('', [], null)
   }
 
   /**
-   * Makes a change while no commit is running. Throws the cause if the database cannot be written. A failed write changes nothing, and the next cycle
-   * repairs the database.
+   * Makes a change while no commit is running. If the database cannot be written, throws the reason. A failed write changes nothing, and the next
+   * cycle repairs the database.
    */
   async change(plan: (rocks: Rocks) => Change): Promise<void> {
     await this.settled()
@@ -140,7 +141,7 @@ export class CommitCycle {
     }
   }
 
-  /** Forgets records that will never be durable. */
+  /** Takes records that will never be durable out of the count of pending bytes. */
   forget(appended: readonly Appended[]): void {
     for (const { record } of appended) this.#pendingBytes -= record.bytes
   }
@@ -157,7 +158,7 @@ export class CommitCycle {
 
   #start(): void {
     if (this.#running !== null) return
-    // The cycle starts in a later turn, so that all commits of this turn share it.
+    // The cycle starts after this turn of the event loop, so that all commits of this turn share the cycle.
     this.#running = new Promise<void>((resolve) => setImmediate(resolve))
       .then(() => this.#run())
       .finally(() => {
@@ -233,7 +234,7 @@ export class CommitCycle {
     const { disk, clock } = this.#options
     disk.break(error)
     this.#cancelRepair()
-    // The repair starts by a timer: until then readers have no database, and the next write may be far away.
+    // A timer starts the repair. Readers have no database until then, and the next write may be far away.
     if (!this.#isClosed) this.#cancelRepair = clock.after(repairMs, () => this.#start())
   }
 
@@ -251,7 +252,7 @@ export class CommitCycle {
     })
   }
 
-  /** Writes a large payload to a segment before its commit. Then the commit waits only for the write-ahead log. */
+  /** Writes a large payload to a segment before its commit, so that the commit waits only for the write-ahead log. */
   #putAhead({ record }: Appended): void {
     if (record.ref !== null && this.#segments.has(record.ref)) return
     record.ref = null

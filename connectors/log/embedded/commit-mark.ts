@@ -4,21 +4,24 @@ import { closedLog } from './closed-log.ts'
 
 /** The last durable commit, as the mark file records it. */
 export interface Marked {
-  /** RocksDB's sequence number after that commit. A database with a lower number has lost writes. */
+  /** RocksDB's sequence number after that commit. A database with a lower sequence number has lost writes. */
   readonly sequence: number
   /** The offset after the last durable record of each partition. */
   readonly ends: readonly { readonly topic: number; readonly partition: number; readonly end: number }[]
   readonly segments: readonly { readonly segment: number; readonly bytes: number }[]
-  /** RocksDB's list of tables; null in a mark without one. Without this entry, RocksDB would open a truncated list and have fewer tables. */
+  /**
+   * The manifest: RocksDB's list of its table files. Null in a mark without this entry. RocksDB opens a truncated list without an error, and then has
+   * fewer tables; the entry reveals such a loss.
+   */
   readonly manifest: Manifest | null
 }
 
-/** A mark that was read from the disk. If a part of the file is lost, the other numbers are still lower bounds. */
+/** A mark that was read from the disk. If a part of the file is lost, the numbers in the other parts still tell what must at least be there. */
 export interface MarkOnDisk extends Marked {
   readonly isWhole: boolean
 }
 
-/** One of RocksDB's manifest files: its number, its least length, and the checksum of that many bytes. */
+/** One of RocksDB's manifest files: its number, its least length, and the checksum of its first `bytes` bytes. */
 export interface Manifest {
   readonly number: number
   readonly bytes: number
@@ -26,11 +29,12 @@ export interface Manifest {
 }
 
 /**
- * A small file beside the database that records up to where commits are durable. RocksDB opens a damaged write-ahead log as if it ended at the
+ * A small file beside the database that records up to where commits are durable. RocksDB opens a damaged write-ahead log as if the log ended at the
  * damage. So only a file outside the database can reveal the loss.
  *
- * The mark is written after each sync, and is not synced itself. It is never ahead of the durable commits. After a power failure it may be behind,
- * which raises no false alarm. A slot has 32 bytes, so no sector boundary cuts one: `crc u32 │ kind u8, 3 × 0 │ a u32 │ b u32 │ value f64 │ 8 × 0`.
+ * The mark is written after each sync, and is not synced itself. It is never ahead of the durable commits. After a power failure the mark may be
+ * behind the commits, which raises no false alarm. A slot has 32 bytes, so no sector boundary cuts a slot: `crc u32 │ kind u8, 3 × 0 │ a u32 │ b u32
+ * │ value f64 │ 8 × 0`.
  */
 export class CommitMark {
   readonly #file: string
@@ -116,7 +120,7 @@ export class CommitMark {
   }
 
   /**
-   * Records that the database is durable up to this sequence number. Ends and segments that were set before are written with it. If this write fails,
+   * Records that the database is durable up to this sequence number. The ends and segments that were set before are written too. If this write fails,
    * the mark stays behind.
    */
   write(sequence: number): void {
@@ -129,11 +133,11 @@ export class CommitMark {
     try {
       this.#writeDirty(this.#descriptor)
     } catch {
-      // The next flush writes the same slots again.
+      // After a failed write, the next flush writes the same slots again.
     }
   }
 
-  /** Makes everything that was set so far durable. Throws if that fails, and after `close`. */
+  /** Makes everything that was set so far durable. Throws if the write fails, and after `close`. */
   sync(): void {
     if (this.#descriptor === null) throw closedLog()
     if (this.#dirtyTo > 0) this.#writeDirty(this.#descriptor)

@@ -17,7 +17,7 @@ export interface Appended {
   readonly record: TailRecord
 }
 
-/** Records, positions and state of one task commit, or records that commit by themselves. */
+/** The content of one task commit: records, positions and state. Or records that commit by themselves. */
 export interface PendingCommit {
   readonly appended: readonly Appended[]
   readonly group: string
@@ -32,11 +32,11 @@ export interface CommitDisk {
   readonly uses: SegmentUses
   readonly mark: CommitMark
   readonly storeIds: StoreIds
-  /** The memory that runs are encoded into. Its contents are needed until the database has the commit. */
+  /** The memory that runs are encoded into. It must stay unchanged until the database has the commit. */
   readonly writer: ByteWriter
 }
 
-/** Writes all sets atomically, and settles when they are durable. Large values must lie in segments already. */
+/** Writes all pending commits in one atomic write. Settles when they are durable. Large payloads must be in segments already. */
 export async function writeCommit(sets: readonly PendingCommit[], { rocks, segments, uses, mark, storeIds, writer }: CommitDisk): Promise<void> {
   const changes: RocksChange[] = []
   const added: Change[] = []
@@ -58,7 +58,7 @@ export async function writeCommit(sets: readonly PendingCommit[], { rocks, segme
       from += run.length
       const bytes = encodeRun(run, writer)
       changes.push([runKey(partition.topicNumber, partition.number, run[0]?.offset ?? 0), bytes])
-      // A failed write subtracts these bytes again.
+      // If the write fails, these bytes are subtracted again.
       partition.bytes += bytes.length
     }
     let named = 0
@@ -99,7 +99,7 @@ function sharesOf(sets: readonly PendingCommit[]): readonly PartitionShare[] {
   const shares = new Map<Partition, PartitionShare>()
   for (const { appended } of sets) {
     for (const { partition, record } of appended) {
-      // After a restart a new topic may get the number of the removed one.
+      // A removed topic's number may go to a new topic after a restart, so records of the removed topic must not be written.
       if (partition.isRemoved) continue
       const there = shares.get(partition)
       if (there === undefined) shares.set(partition, { partition, records: [record], bytesBefore: partition.bytes })
@@ -111,7 +111,7 @@ function sharesOf(sets: readonly PendingCommit[]): readonly PartitionShare[] {
   return found
 }
 
-/** The records of the run that begins at this index. A reader decodes whole runs, so they are kept small. */
+/** The records of the run that begins at this index. A run is kept small, because a reader decodes a whole run. */
 function runFrom(records: readonly TailRecord[], from: number): readonly StoredRecord[] {
   const run: StoredRecord[] = []
   let bytes = 0

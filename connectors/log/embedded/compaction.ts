@@ -16,14 +16,14 @@ export interface CompactionOptions {
 }
 
 /**
- * Deletes records of compacted topics for which a newer record of the same key exists. Offsets stay, as on Kafka. As Kafka's log cleaner does, it
- * gathers the newest offset of each key in a part of the new records, as many as memory allows, and then deletes all older records of these keys. It
- * works a few runs a turn of the event loop, and each deletion is a write of its own, so it may stop after any of them.
+ * Deletes records of compacted topics for which a newer record of the same key exists. Offsets stay, as on Kafka. Like Kafka's log cleaner, it first
+ * reads as many new records as memory allows, and remembers the newest offset of each key. Then it deletes all older records of these keys. It works
+ * on a few runs in each turn of the event loop. Each deletion is a write of its own, so the work may stop after any deletion.
  */
 export class Compaction {
   readonly #options: CompactionOptions
   readonly #maxKeyBytes: number
-  /** For each partition: the end of the records that were compacted, and the number of those that were left. */
+  /** For each partition: the offset up to which records were compacted, and the number of records that this compaction kept. */
   readonly #last = new WeakMap<Partition, { readonly end: number; readonly kept: number }>()
 
   constructor(options: CompactionOptions) {
@@ -32,7 +32,7 @@ export class Compaction {
   }
 
   /**
-   * Compacts a partition for as long as its new records outnumber those that the last compaction left. Records from `floor` on stay, because some
+   * Compacts a partition for as long as its new records outnumber the records that the last compaction kept. Records from `floor` on stay, because a
    * reader has not read them.
    */
   async compact(partition: Partition, floor: number): Promise<void> {
@@ -46,7 +46,7 @@ export class Compaction {
     }
   }
 
-  /** Reads from `from` to `to`, and finds the newest offset of each key. Stops early when the keys take too much memory. */
+  /** Reads the records from `from` to `to`, and finds the newest offset of each key. The reading stops early when the keys take too much memory. */
   async #newest(partition: Partition, from: number, to: number): Promise<NewestOffsets> {
     const offsets = new Map<string, number>()
     let bytes = 0
@@ -117,7 +117,7 @@ export class Compaction {
 
 interface NewestOffsets {
   readonly offsets: ReadonlyMap<string, number>
-  /** All records before this offset were looked at. */
+  /** All records before this offset were read for `offsets`. */
   readonly end: number
 }
 
@@ -125,5 +125,5 @@ function nameOf(key: Uint8Array): string {
   return Buffer.from(key.buffer, key.byteOffset, key.length).toString('latin1')
 }
 
-/** The memory of a map's entry, about. */
+/** About the memory that one entry of a map takes. */
 const entryBytes = 64

@@ -12,20 +12,22 @@ import type { Topic } from './topics.ts'
 export interface DiskUsageOptions {
   readonly directory: string
   readonly clock: Clock
-  /** The most bytes of all files of the log; null: four fifths of the disk. */
+  /** The most bytes of all files of the log; null: four fifths of the disk's size. */
   readonly maxBytes: number | null
   readonly onNotice: (notice: string) => void
   readonly mark: CommitMark
   readonly groups: ReadonlyMap<string, Group>
   readonly topics: () => Iterable<Topic>
   readonly disk: LentDisk
-  /** Called after each measurement but the first. `isShort`: the disk is nearly full, so records must be deleted before their retention. */
+  /**
+   * Called after each measurement except the first. `isShort`: the disk is nearly full, so records must be deleted before their retention has passed.
+   */
   readonly onMeasured: (measured: { readonly isShort: boolean }) => void
 }
 
 /**
- * Measures the log's files every few seconds, and which readers keep records on the disk. Gives notice before the disk is full. Each measurement also
- * flushes the mark of the last durable commit.
+ * Measures the size of the log's files every few seconds, and finds the readers that keep records on the disk. It gives notice before the disk is
+ * full. Each measurement also flushes the mark of the last durable commit.
  */
 export class DiskUsage {
   readonly #options: DiskUsageOptions
@@ -41,7 +43,10 @@ export class DiskUsage {
     this.#storage = { bytes: 0, maxBytes: this.#maxBytes, behind: [], refusal: null }
   }
 
-  /** Before swarms subscribe, a topic without positions looks as if it had no reader. So the first measurement may delete nothing. */
+  /**
+   * Before swarms subscribe, a topic without positions looks as if it had no reader. So `onMeasured` is not called for the first measurement, which
+   * could delete records.
+   */
   start(): void {
     this.#measure()
     this.#measureLater()
@@ -64,7 +69,7 @@ export class DiskUsage {
     })
   }
 
-  /** False while the database cannot be written. Then nothing is measured. */
+  /** Measures the files. False while the database cannot be written; then nothing is measured. */
   #measure(): boolean {
     const { directory, onNotice, mark } = this.#options
     const disk = this.#options.disk.writable
@@ -74,7 +79,7 @@ export class DiskUsage {
     mark.flush()
     const bytes = bytesOf(join(directory, 'db')) + bytesOf(join(directory, 'segments'))
     const behind = this.#behind(disk)
-    // The notice names a reader that has stopped. A reader with more unread records may just be slow.
+    // The notice names a reader that has stopped, if there is one. Another reader with more unread records may just be slow.
     const stuck = behind.find(({ oldestAgeMs }) => oldestAgeMs >= stuckMs)
     const furthest = stuck ?? behind[0]
     const isNear = bytes >= this.#maxBytes * warnAt || diskOf(directory).free < diskOf(directory).size * scarceAt
@@ -94,7 +99,7 @@ export class DiskUsage {
     return true
   }
 
-  /** Readers that are behind, with the most unread records first. */
+  /** The readers that are behind. The reader with the most unread records comes first. */
   #behind(disk: Rocks): LogStorage['behind'] {
     const readers = new Readers(disk, this.#options.groups)
     const now = this.#options.clock.now()
@@ -140,7 +145,7 @@ function shown(bytes: number): string {
 
 /** The time between two measurements. */
 const measureMs = 5_000
-/** A reader that has not read a record after this time is behind, not just busy. */
+/** A reader counts as stopped if a record has waited longer than this time for it. */
 const stuckMs = 30_000
 const shareOfDisk = 0.8
 const warnAt = 0.7

@@ -40,27 +40,27 @@ export interface EmbeddedLogOptions {
   /** The log's directory, created if missing. Only one process at a time may use it. */
   readonly directory: string
   readonly clock: Clock
-  /** The most bytes of durable records that stay in memory for slow readers, in all partitions together. Default: 32 MiB. */
+  /** The most bytes of durable records that stay in memory for slow readers. All partitions share this limit. Default: 32 MiB. */
   readonly maxTailBytes?: number
-  /** The most bytes that may wait to be written. Past it gateways refuse requests. */
+  /** The most bytes that may wait to be written. Above this limit, gateways refuse requests. */
   readonly maxPendingBytes?: number
   /**
-   * The most bytes of the log's files. Past it, `storage.refusal` gives a reason to refuse requests while a reader is behind. Null: four fifths of
-   * the disk.
+   * The most bytes of the log's files. Above this limit, `storage.refusal` gives a reason to refuse requests while a reader is behind. Null: four
+   * fifths of the disk's size.
    */
   readonly maxBytes?: number | null
-  /** Opens a damaged directory with the remaining records, and reports the losses to `onNotice`. */
+  /** True: a damaged directory is opened with the records that remain, and `onNotice` gets the losses. */
   readonly acceptLoss?: boolean
-  /** True if the data directory records that a log was made here. Then a missing log is damage. */
+  /** True if the data directory records that a log was made here. A log that is missing then counts as damage. */
   readonly wasMade?: boolean
   readonly onNotice?: (notice: string) => void
 }
 
-/** The parts that `EmbeddedLog.remove` deletes. */
+/** The topics, groups and applications that `EmbeddedLog.remove` deletes. */
 export interface RemovedParts {
   readonly topics: readonly string[]
   readonly groups: readonly string[]
-  /** Ids of applications whose stores are deleted. */
+  /** Ids of the applications whose stores are deleted. */
   readonly applications: readonly string[]
 }
 
@@ -152,8 +152,8 @@ export class EmbeddedLog implements Log {
   }
 
   /**
-   * Deletes records before these offsets, read or unread, in whole runs. The caller must know that nobody needs them. Does nothing while the database
-   * cannot be written.
+   * Deletes records before these offsets, even unread ones, in whole runs. The caller must know that nobody needs them. Does nothing while the
+   * database cannot be written.
    */
   async deleteBefore(ends: readonly (TopicPartition & { readonly offset: number })[]): Promise<void> {
     await this.#cycle.settled()
@@ -190,7 +190,7 @@ export class EmbeddedLog implements Log {
     return this.#topics.partition(topic, partition).offsetAt(timestamp, this.#disk.rocks)
   }
 
-  /** The committed position; null if there is none. */
+  /** The committed position; null if the group has none in this partition. */
   position(group: string, topic: string, partition: number): Position | null {
     return this.#positions.find(group, topic, partition)
   }
@@ -263,16 +263,19 @@ export class EmbeddedLog implements Log {
     }
   }
 
-  /** Settles when all records up to now are durable. A reader may see a record before its sync, and a failed sync takes the record back. */
+  /**
+   * Settles when all records up to now are durable. A reader may see a record before the record is synced. If the sync fails, the log takes the
+   * record back.
+   */
   durable(): Promise<void> {
     return this.#cycle.durable()
   }
 
-  /** Aborts all open commits and restarts all handed consumers, because others may have read records that are dropped. */
+  /** Aborts all open commits. Restarts the consumers that read uncommitted records, because they may have read records that are dropped. */
   async #abortAll(): Promise<void> {
     this.#cycle.dropCommits()
     await this.#cycle.settled()
-    // Commits that arrived during the abort may depend on dropped records.
+    // Commits that arrived during the wait may depend on dropped records, so they are dropped too.
     this.#cycle.dropCommits()
     for (const producer of this.#taskProducers) this.#cycle.forget(producer.takeOpen())
     for (const { partitions } of this.#topics.all()) for (const partition of partitions) partition.remove(({ owner }) => owner !== null)
@@ -281,7 +284,10 @@ export class EmbeddedLog implements Log {
 
   // ── Lending and the end ───────────────────────────────────────────────────────────────────────────────────────────────
 
-  /** Lends the database to another JavaScript thread of this process, which reads state from it (`openLentState`). Throws WAGGLE_CLOSED. */
+  /**
+   * Lends the database to another JavaScript thread of this process. With `openLentState`, that thread reads state from the database. Throws
+   * WAGGLE_CLOSED.
+   */
   lend(borrower: Borrower): Promise<{ readonly handle: bigint; giveBack(): void }> {
     return this.#disk.lend(borrower)
   }

@@ -10,24 +10,24 @@ export interface ExpiryOptions {
 }
 
 export interface ExpiryLimits {
-  /** Records that are older go. Epoch milliseconds. */
+  /** Records with an older timestamp are deleted. Epoch milliseconds. */
   readonly before: number
-  /** While the partition has more bytes, its oldest records go; null: no limit. */
+  /** While the partition has more bytes than this, its oldest records are deleted; null: no limit. */
   readonly maxBytes: number | null
   readonly readers: Readers
 }
 
-/** The outcome for one partition. */
+/** The result of an expiry for one partition. */
 export interface Expired {
-  /** The number of offsets that are kept no longer. */
+  /** The number of offsets whose records were deleted. */
   readonly offsets: number
-  /** Readers that keep records past their retention. */
+  /** Readers that have not read records past their retention, so that these records stay. */
   readonly heldBy: readonly ReaderPosition[]
 }
 
 /**
- * Deletes the oldest runs of a partition whose newest record may go and which every reader has read. It works a few runs a turn of the event loop. Each
- * deletion is a write of its own.
+ * Deletes the oldest runs of a partition. A run is deleted if its newest record is past its retention and every reader has read the run. It works on
+ * a few runs in each turn of the event loop. Each deletion is a write of its own.
  */
 export class Expiry {
   readonly #options: ExpiryOptions
@@ -46,7 +46,7 @@ export class Expiry {
     }
   }
 
-  /** Deletes the runs of one turn. Null: there may be more. */
+  /** Deletes the runs of one turn of the event loop. Null: more runs may have to be deleted. */
   async #expireRuns(partition: Partition, { before, maxBytes, readers }: ExpiryLimits): Promise<readonly ReaderPosition[] | null> {
     let heldBy: readonly ReaderPosition[] | null = []
     await this.#options.cycle.change((rocks) => {
@@ -57,7 +57,7 @@ export class Expiry {
         const newest = run.records.at(-1)?.timestamp ?? 0
         const isOver = maxBytes !== null && bytes > maxBytes
         if (newest >= before && !isOver) break
-        // The floor is costly, so it is computed only if a record is past its retention.
+        // The lowest position of all readers is costly to find, so it is looked up only if a record is past its retention.
         floor ??= readers.floor(partition)
         if (run.end > floor) {
           heldBy = readers.of(partition).filter(({ offset }) => offset < run.end)
@@ -82,7 +82,7 @@ export class Expiry {
     return heldBy
   }
 
-  /** Counts the bytes of a partition if they are unknown. */
+  /** Counts the bytes of a partition whose size is unknown. */
   async #count(partition: Partition): Promise<void> {
     let counted = { start: partition.start, next: partition.start, bytes: 0 }
     while (Number.isNaN(partition.bytes)) {

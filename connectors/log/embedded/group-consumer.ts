@@ -24,7 +24,7 @@ export class Group {
     this.name = name
   }
 
-  /** The member that reads a partition. Partitions of one number go to the same member in all topics, because a task reads several topics. */
+  /** The member that reads a partition. Partitions with the same number go to the same member in all topics, because one task reads them together. */
   memberFor(partition: Partition): GroupConsumer | undefined {
     const able = this.members.filter((member) => member.reads(partition.topic))
     return able[partition.number % able.length]
@@ -87,7 +87,7 @@ export class GroupConsumer implements Consumer, Watcher {
     return this.#owned.has(partition)
   }
 
-  /** True if this member must still give up its partitions. Until then its tasks work on dropped records. */
+  /** True if this member must still give up its partitions. Until it has, its tasks work on dropped records. */
   get hasLost(): boolean {
     return this.#hasLost
   }
@@ -169,8 +169,8 @@ export class GroupConsumer implements Consumer, Watcher {
   }
 
   /**
-   * Called when uncommitted records that this member has read are dropped. The member gives its partitions up and takes them again at the last
-   * commit.
+   * Called when uncommitted records that this member has read are dropped. The member gives up its partitions, and then takes them again at their
+   * last commit.
    */
   lose(): void {
     this.#hasLost = true
@@ -187,7 +187,7 @@ export class GroupConsumer implements Consumer, Watcher {
     this.#wait.end()
   }
 
-  /** False for nearly all polls, which await nothing before they collect. */
+  /** True if a poll must wait for something before it collects records. Nearly all polls need no wait. */
   get #mustPrepare(): boolean {
     return this.#closed || this.#mustReassign || this.#ready.some(isBehindStart)
   }
@@ -206,7 +206,7 @@ export class GroupConsumer implements Consumer, Watcher {
       const lost = this.#release([...this.#owned.keys()])
       if (lost.length > 0) await listener.lost(lost)
       this.#hasLost = false
-      // Another member may have asked for some of them while this one still owned them.
+      // Another member may have asked for some of these partitions while this member still owned them.
       this.#group.changed()
       this.#mustReassign = false
       this.#refuseClosed()
@@ -232,7 +232,7 @@ export class GroupConsumer implements Consumer, Watcher {
     await listener.assigned(coming.map(topicPartitionOf))
   }
 
-  /** Finds new positions if retention has deleted the records at the old ones. */
+  /** Asks for a new position where retention has deleted the record at the old one. */
   async #findPositions(): Promise<void> {
     const { outOfRange } = this.#subscription
     if (outOfRange === undefined) return
@@ -244,7 +244,7 @@ export class GroupConsumer implements Consumer, Watcher {
     }
   }
 
-  /** Called after each wait of a poll: a consumer that was closed meanwhile takes no partitions. */
+  /** Called after each wait of a poll, because the consumer may have been closed during the wait. A closed consumer must take no partitions. */
   #refuseClosed(): void {
     if (this.#closed) throw new WaggleError('WAGGLE_CLOSED', { message: 'This consumer is closed', next: 'Subscribe again.' })
   }
@@ -257,7 +257,7 @@ export class GroupConsumer implements Consumer, Watcher {
     return partitions.map(topicPartitionOf)
   }
 
-  /** Queues a partition for its turn. True if the partition has records for this member. */
+  /** Queues a partition, so that it gets its turn in a poll. True if the partition has records for this member. */
   #list(owned: Owned): boolean {
     if (owned.isPaused || owned.position >= this.#end(owned.partition)) return false
     if (!owned.isListed) {

@@ -1,8 +1,8 @@
 import type { Partition } from './partition.ts'
 
 /**
- * Bounds the durable records in memory that some reader has not read yet. The bound holds for all partitions together, so a thousand partitions take
- * no more memory than one. A reader that falls behind reads from the disk.
+ * Bounds the memory for durable records that a reader has not read yet. The bound holds for all partitions together, so a thousand partitions take no
+ * more memory than one. A reader that falls behind the records in memory reads from the disk.
  */
 export class HeldTails {
   readonly #maxBytes: number

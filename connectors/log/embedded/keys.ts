@@ -45,12 +45,12 @@ export function positionKey(group: string, topic: string, partition: number): Bu
   return named(prefix.position, `${group}\0${topic}\0${partition}`)
 }
 
-/** The key range of all positions of a group: `from` inclusive, `to` exclusive. */
+/** The keys of all positions of a group, as a range: `from` inclusive, `to` exclusive. */
 export function positionsOf(group: string): readonly [from: Buffer, to: Buffer] {
   return [named(prefix.position, `${group}\0`), named(prefix.position, `${group}\x01`)]
 }
 
-/** All positions in the database, with the names that their keys contain. */
+/** All positions in the database. Group, topic and partition come from the keys. */
 export function* positionsIn(rocks: Rocks): IterableIterator<{
   readonly key: Uint8Array
   readonly group: string

@@ -5,14 +5,14 @@ import { writeError } from './commit-write.ts'
 
 /** Another JavaScript thread that reads this database. */
 export interface Borrower {
-  /** Settles when the thread has ended. Its uncommitted work is lost. */
+  /** Ends the thread. Settles when the thread has ended. Its uncommitted work is lost. */
   end(): Promise<void>
 }
 
 /**
- * The log's database, from which other JavaScript threads of this process read state. After a failed write RocksDB takes no more writes. Then the
- * database is `broken` until `repair` opens it again. Borrowers must end before the database closes, because a read from a closed database ends the
- * process.
+ * The log's database, which is lent to other JavaScript threads of this process to read state. After a failed write RocksDB takes no more writes, and
+ * the database is `broken` until `repair` opens it again. Borrowers must end before the database closes, because a read from a closed database ends
+ * the process.
  */
 export class LentDisk {
   #rocks: Rocks
@@ -29,7 +29,7 @@ export class LentDisk {
     return this.#rocks
   }
 
-  /** The cause of the last failed write; null if the last write succeeded or the database was repaired. */
+  /** The error of the last write, if the write failed; null if the last write succeeded or the database was repaired since. */
   get broken(): WaggleError | null {
     return this.#broken
   }
@@ -39,13 +39,13 @@ export class LentDisk {
     return this.#isClosing || this.#broken !== null ? null : this.#rocks
   }
 
-  /** The database for writing. Throws the cause while it is broken, and WAGGLE_CLOSED while the log closes. */
+  /** The database for writing. While the database is broken, throws the error of the failed write. While the log closes, throws WAGGLE_CLOSED. */
   forWriting(): Rocks {
     if (this.writable === null) throw this.#broken ?? closedLog()
     return this.writable
   }
 
-  /** Lends the open database to a thread, after a running repair. Throws WAGGLE_CLOSED. */
+  /** Lends the open database to a thread. A broken database is repaired first. Throws WAGGLE_CLOSED. */
   async lend(borrower: Borrower): Promise<{ readonly handle: bigint; giveBack(): void }> {
     while (this.#broken !== null && !this.#isClosing) await this.#untilRepaired.promise
     if (this.#isClosing) throw closedLog()
@@ -57,7 +57,7 @@ export class LentDisk {
     this.#broken = WaggleError.from('WAGGLE_LOG_WRITE_FAILED', cause, { next: 'See that the disk is healthy and writable.' })
   }
 
-  /** Opens a broken database again. If that fails, throws, and the database stays broken. */
+  /** Opens a broken database again. If the opening fails, the database stays broken, and this method throws. */
   async repair(): Promise<void> {
     if (this.#broken === null) return
     const { directory } = this.#rocks
@@ -84,7 +84,7 @@ export class LentDisk {
     this.#borrowers.clear()
   }
 
-  /** Closes the database. `endBorrowers` must have settled. */
+  /** Closes the database. The caller must have awaited `endBorrowers`. */
   async close(): Promise<void> {
     await this.#rocks.close()
   }

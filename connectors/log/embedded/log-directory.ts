@@ -16,7 +16,7 @@ import { endsBytes, endsOf } from './values.ts'
 
 export interface LogDirectoryOptions {
   readonly directory: string
-  /** Opens a damaged directory with the remaining records. */
+  /** True: a damaged directory is opened with the records that remain. */
   readonly acceptLoss: boolean
   /** True if the data directory records that a log was made here. */
   readonly wasMade: boolean
@@ -34,9 +34,9 @@ export interface OpenedDirectory {
 }
 
 /**
- * Opens the log's directory, and checks that everything durable is there. RocksDB repairs a damaged database by dropping unreadable parts. So the old
- * files are kept as hard links until the checks have passed. If they fail, the directory is restored and WAGGLE_LOG_CORRUPT lists all damage. With
- * `acceptLoss` each loss becomes a notice, and the damaged database is kept beside the new one.
+ * Opens the log's directory, and checks that everything durable is there. RocksDB repairs a damaged database by dropping unreadable parts, so hard
+ * links keep the old files until the checks have passed. If a check fails, the directory is restored and WAGGLE_LOG_CORRUPT lists all damage. With
+ * `acceptLoss`, each loss becomes a notice instead, and the damaged database is kept beside the new one.
  */
 export async function openLogDirectory({ directory, acceptLoss, wasMade, onNotice }: LogDirectoryOptions): Promise<OpenedDirectory> {
   const database = join(directory, 'db')
@@ -91,7 +91,7 @@ export async function openLogDirectory({ directory, acceptLoss, wasMade, onNotic
   const damagedSegments = damagedFiles(segments, marked, found)
   if (found.length > 0 && !acceptLoss) {
     await disk?.close()
-    // The kept files replace the files that RocksDB has changed.
+    // The kept files replace the files that RocksDB has changed at its opening.
     if (before !== null) {
       rmSync(database, { recursive: true, force: true })
       renameSync(before, database)
@@ -147,7 +147,7 @@ function readTopics(directory: string): readonly StoredTopic[] | null {
   }
 }
 
-/** The manifest that RocksDB's file CURRENT names, or its first `upTo` bytes; null if CURRENT names none. */
+/** The manifest that RocksDB's file CURRENT names, or its first `upTo` bytes; null if CURRENT names no manifest. */
 export function manifestOf(database: string, upTo = Number.POSITIVE_INFINITY): Manifest | null {
   try {
     const name = readFileSync(join(database, 'CURRENT'), 'utf8').trim()
@@ -160,7 +160,10 @@ export function manifestOf(database: string, upTo = Number.POSITIVE_INFINITY): M
   }
 }
 
-/** True if the manifest is older than the marked one or was changed. A newer manifest passes, because it begins with the marked bytes. */
+/**
+ * True if the manifest is older than the marked one, or if its marked bytes have changed. A manifest that has only grown passes, because only the
+ * marked bytes are compared. A newer manifest file passes unchecked, because the mark knows only the older one.
+ */
 function isOther(found: Manifest, marked: Manifest): boolean {
   return found.number < marked.number || (found.number === marked.number && (found.bytes < marked.bytes || found.crc !== marked.crc))
 }
@@ -182,14 +185,14 @@ function damagedFiles(segments: Segments, marked: Marked | null, found: string[]
 
 interface Accepted {
   readonly disk: Rocks
-  /** False: an empty database replaces the old one. */
+  /** False: the database cannot be kept, and an empty one replaces it. */
   readonly isWhole: boolean
   readonly marked: Marked | null
   readonly topics: readonly StoredTopic[]
   readonly damagedSegments: ReadonlySet<number>
 }
 
-/** Adjusts the database to the losses, and returns a line for each loss. Offsets of lost records are not given again. */
+/** Adjusts the database to the losses, and returns a line for each loss. New records never get the offset of a lost record. */
 function accept({ disk, isWhole, marked, topics, damagedSegments }: Accepted): readonly string[] {
   const losses: string[] = []
   const changes: RocksChange[] = []
@@ -235,7 +238,7 @@ function payloadLosses(disk: Rocks, damaged: ReadonlySet<number>, names: Readonl
   return [...counts].map(([place, { count, first, last }]) => `large values of up to ${count} records of ${place}, offsets ${first} to ${last}`)
 }
 
-/** Deletes segments that no record names. First it records which partitions use which segment, if an older version has not. */
+/** Deletes segments that no record names. If an older version has not stored which partitions use which segment, this function stores it first. */
 function dropOrphans(disk: Rocks, segments: Segments, uses: SegmentUses): void {
   const unknown = [...segments.sizes().keys()].filter((segment) => !uses.has(segment))
   if (unknown.length === 0) return
@@ -253,7 +256,7 @@ function endsIn(disk: Rocks): Marked['ends'] {
 
 // ── The database's files as they were ───────────────────────────────────────────────────────────────────────────────────────
 
-/** Links all files of the database to a second directory. Null without a database, or on a file system without hard links. */
+/** Links all files of the database into a second directory. Null without a database, or on a file system without hard links. */
 function keepLinks(directory: string): string | null {
   const database = join(directory, 'db')
   if (!existsSync(database)) return null
@@ -265,7 +268,7 @@ function keepLinks(directory: string): string | null {
     try {
       linkSync(join(database, name), join(links, name))
     } catch (error) {
-      // Another process has the database open. The opening reports it.
+      // A file has disappeared, because another process has the database open. The opening of the database reports that.
       if ((error as NodeJS.ErrnoException).code === 'ENOENT') continue
       rmSync(links, { recursive: true })
       return null
@@ -274,7 +277,7 @@ function keepLinks(directory: string): string | null {
   return links
 }
 
-/** Deletes the links, also those that an earlier process left. This process has locked the database, so no other process needs them. */
+/** Deletes the links of this process and of earlier processes. This process has locked the database, so no other process needs them. */
 function removeLinks(directory: string): void {
   for (const name of readdirSync(directory)) if (name.startsWith(linksName)) rmSync(join(directory, name), { recursive: true })
 }
@@ -296,6 +299,9 @@ function bytesOfTables(database: string): number {
 }
 
 const linksName = 'db.before-'
-/** Up to this total size, all tables are checked at each start. In a larger database, damage is found at the first read of a table. */
+/**
+ * Up to this total size, all table files are checked at each start. In a larger database, damage to a table file is found when the table is first
+ * read.
+ */
 const maxVerifiedBytes = 256 * 1024 * 1024
 const nothing = new Uint8Array(0)

@@ -9,7 +9,7 @@ export interface TailRecord extends LogRecord {
   /** The producer of the record; null for a record outside a task's commit. */
   readonly owner: object | null
   durable: boolean
-  /** True for a record that its producer took back. It never becomes durable. */
+  /** True for a record that its producer took back. Such a record never becomes durable. */
   dropped: boolean
   readonly bytes: number
   /** The location of a large value in a segment; null for a small one. */
@@ -24,12 +24,14 @@ export interface Watcher {
   notify(partition: Partition): void
 }
 
-/** Up to `limit` records of a partition from `offset` on, before `end`. With `skipsLarge`, large values on the disk come empty. */
+/**
+ * Reads up to `limit` records of a partition from `offset` on, before `end`. With `skipsLarge`, large values on the disk are not read, and are empty.
+ */
 export type ReadPartition = (partition: Partition, offset: number, end: number, limit: number, skipsLarge?: boolean) => readonly LogRecord[]
 
 /**
- * One partition of a topic. New records are in a tail in memory, until they are durable and every reader has read them. Durable records are also on
- * the disk, in runs.
+ * One partition of a topic. New records are in memory, in the tail of the partition, until they are durable and every reader has read them. Durable
+ * records are also on the disk, in runs.
  */
 export class Partition {
   readonly topic: string
@@ -41,9 +43,9 @@ export class Partition {
   next: number
   /** All records before this offset are durable. */
   durableEnd: number
-  /** The size of the durable records in bytes, with large values; NaN if not counted. */
+  /** The size of the durable records in bytes, with large values; NaN if the size is not known. */
   bytes: number
-  /** True once the topic is deleted from the database. Records in open commits are written no more. */
+  /** True once the topic is deleted from the database. Records of open commits are then not written. */
   isRemoved = false
   #tail: TailRecord[] = []
   readonly #left = new Map<number, readonly StoredRecord[]>()
@@ -60,8 +62,8 @@ export class Partition {
   }
 
   /**
-   * The database's entry for this partition, with another start or size if given. Its `end` is the next offset, which may be past `durableEnd`:
-   * records behind an open commit may be durable already. After a restart no new record may get the offset of such a record.
+   * The database's entry for this partition, with another start or size if given. The entry's `end` is `next`, not `durableEnd`: records after those
+   * of an open commit may be durable already. After a restart, no new record may get the offset of such a record.
    */
   ends({ start = this.start, bytes = this.bytes }: Partial<Pick<PartitionEnds, 'start' | 'bytes'>> = {}): RocksChange {
     return [endsKey(this.topicNumber, this.number), endsBytes({ start, end: this.next, bytes })]
@@ -84,7 +86,7 @@ export class Partition {
     for (const watcher of this.watchers) watcher.notify(this)
   }
 
-  /** Moves the durable end after a sync, and drops records from memory that no reader needs. */
+  /** Moves `durableEnd` after a sync, and drops records from memory that no reader needs. */
   advanceDurableEnd(): void {
     let at = this.#indexOf(this.durableEnd)
     while (this.#tail[at]?.durable) at++
@@ -92,13 +94,15 @@ export class Partition {
     this.letGo(Number.POSITIVE_INFINITY)
   }
 
-  /** True if a durable record is in memory because some reader has not read it. */
+  /** True if the tail holds durable records, because a reader has not read them. */
   get holdsDurable(): boolean {
     const first = this.#tail[0]
     return first !== undefined && first.offset < this.durableEnd
   }
 
-  /** Drops durable records that every reader has read. If the tail is still larger than `maxBytes`, drops its oldest durable records too. */
+  /**
+   * Drops durable records that every reader has read. If the tail is still larger than `maxBytes`, drops the oldest durable records of the tail too.
+   */
   letGo(maxBytes: number): void {
     let wanted = this.durableEnd
     for (const watcher of this.watchers) wanted = Math.min(wanted, watcher.positionOf(this))
@@ -128,8 +132,8 @@ export class Partition {
   }
 
   /**
-   * The offset of a run behind which the records as young as `timestamp` begin, found by halves, as if timestamps grew with the offsets. Only the first
-   * record of a run is decoded.
+   * An offset at or before the first record with this timestamp or a later one. It is the first offset of a run, found by a binary search, as if
+   * timestamps grew with offsets. Only the first record of a run is decoded.
    */
   offsetAt(timestamp: number, disk: Rocks): number {
     let [low, high] = [this.start, this.durableEnd]
@@ -138,7 +142,7 @@ export class Partition {
       if (this.#timeAtRun(middle, disk) >= timestamp) high = middle
       else low = middle + 1
     }
-    // The run before may end with such records.
+    // The run before may end with records of this timestamp or later.
     return Math.max(this.start, this.firstOfRun(low - 1, disk))
   }
 
@@ -149,13 +153,16 @@ export class Partition {
     return first?.timestamp ?? Number.POSITIVE_INFINITY
   }
 
-  /** The first offset of the run that contains this offset, or of the run before it. Without such a run: the offset itself. */
+  /**
+   * The first offset of the run that contains this offset. If no run contains the offset: the first offset of the run before it, or else the offset
+   * itself.
+   */
   firstOfRun(offset: number, disk: Rocks): number {
     const key = this.#runAt(offset, disk)
     return Math.min(offset, offsetOfRunKey(key))
   }
 
-  /** True if a reader has got one of these records. */
+  /** True if a reader has already read a record that passes the test `some`. */
   isRead(some: (record: TailRecord) => boolean): boolean {
     let read = 0
     for (const watcher of this.watchers) read = Math.max(read, watcher.positionOf(this))
@@ -172,7 +179,7 @@ export class Partition {
     })
     const before = this.durableEnd
     this.advanceDurableEnd()
-    // Records behind the removed ones can be read now, and no commit will announce them.
+    // Readers can now get the records after the removed ones. No commit will notify them of these records, so this method does.
     if (this.durableEnd > before) this.notify()
   }
 
@@ -192,7 +199,7 @@ export class Partition {
       return this.#tail.slice(from, to)
     }
     const stored = this.#readDisk(Math.max(offset, this.start), Math.min(end, first?.offset ?? end), limit, disk, segments)
-    // The offsets between the stored records and the tail belong to aborted commits.
+    // The offsets between the last stored record and the tail belong to aborted commits, and have no records.
     if (stored.length > 0 || first === undefined) return stored
     return this.read(first.offset, end, limit, disk, segments)
   }
@@ -228,13 +235,13 @@ export class Partition {
     return records
   }
 
-  /** Keeps the rest of a decoded run for the reader that continues at `offset`, so that the run is not decoded again. */
+  /** Keeps the rest of a decoded run for the reader that continues at `offset`, so that the run is decoded once. */
   #leave(offset: number, rest: readonly StoredRecord[]): void {
     if (this.#left.size >= maxLeft) this.#left.delete(this.#left.keys().next().value ?? 0)
     this.#left.set(offset, rest)
   }
 
-  /** The key of the run that contains `offset`, or of the run before it. Without such a run: a key at the offset itself. */
+  /** The key of the run that contains `offset`. If no run contains the offset: the key of the run before it, or else a key for the offset itself. */
   #runAt(offset: number, disk: Rocks): Uint8Array {
     for (const [key] of disk.range(runKey(this.topicNumber, this.number, 0), runKey(this.topicNumber, this.number, offset + 1), { reverse: true }))
       return key
@@ -253,7 +260,7 @@ export class Partition {
   }
 }
 
-/** The number of readers behind the tail whose decoded run is kept. With more readers, runs are decoded again. */
+/** The most readers behind the tail for which the rest of a decoded run is kept. For further readers, runs are decoded again. */
 const maxLeft = 8
 /** A read or poll ends after the record that reaches this size. */
 export const maxReadBytes = 8 * 1024 * 1024

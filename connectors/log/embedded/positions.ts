@@ -5,8 +5,8 @@ import type { LentDisk } from './lent-disk.ts'
 import { positionBytes, positionFrom } from './values.ts'
 
 /**
- * The committed position of each group in each partition. Commits write the positions. This class reads them, and changes those of groups that are
- * not running.
+ * The committed position of each group in each partition. Commits write the positions. This class reads positions, and changes the positions of
+ * groups that are not running.
  */
 export class Positions {
   readonly #disk: LentDisk
@@ -17,7 +17,7 @@ export class Positions {
     this.#cycle = cycle
   }
 
-  /** The committed position; null if there is none. */
+  /** The committed position; null if the group has none in this partition. */
   find(group: string, topic: string, partition: number): Position | null {
     const bytes = this.#disk.rocks.get(positionKey(group, topic, partition))
     return bytes === null ? null : positionFrom(bytes)

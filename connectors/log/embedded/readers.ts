@@ -9,8 +9,8 @@ export interface ReaderPosition {
 }
 
 /**
- * All readers of this log. A record may be deleted only when they all have read it. There are three kinds: groups with a stored position (their swarm
- * may not be running), groups of this process without a commit, and readers without a group.
+ * All readers of this log. A record may be deleted only when all readers of its partition have read it. There are three kinds: groups with a stored
+ * position (their swarm may not be running), groups of this process without a commit, and readers without a group.
  */
 export class Readers {
   readonly #stored = new Map<string, ReaderPosition[]>()
@@ -60,7 +60,7 @@ export class Readers {
   }
 }
 
-/** Advice that lets the log delete records which a reader keeps. */
+/** Advice for an error: how to let the log delete the records that a reader keeps. */
 export function releaseOf(group: string): string {
   return `Start what reads as ${group}, or give up what it has not read: \`waggle reset --reader ${group}\`, while nothing runs.`
 }

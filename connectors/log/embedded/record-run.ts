@@ -13,14 +13,14 @@ export interface StoredRecord {
   readonly headers: readonly Header[]
 }
 
-/** True for a value in a segment. */
+/** True for a value that is a reference to a segment. */
 export function isPayload(value: StoredRecord['value']): value is SegmentRef {
   return value !== null && !(value instanceof Uint8Array)
 }
 
 /**
- * Encodes consecutive records of one partition as a run, which is stored under its first offset. Layout: `count u32`, then for each record `offset -
- * first u32 │ timestamp f64 │ key │ kind u8, value │ headers`.
+ * Encodes consecutive records of one partition as a run. The key of the run contains the offset of its first record. Layout: `count u32`, then for
+ * each record `offset - first u32 │ timestamp f64 │ key │ kind u8, value │ headers`.
  */
 export function encodeRun(records: readonly StoredRecord[], writer = new ByteWriter()): Buffer {
   const first = records[0]?.offset ?? 0

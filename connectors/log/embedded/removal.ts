@@ -11,7 +11,8 @@ import type { Topic } from './topics.ts'
 export interface LogParts {
   readonly topics: readonly Topic[]
   /**
-   * Groups whose positions are removed. In a removed topic, the positions of all groups are removed: a new topic of the same name starts at offset 0.
+   * Groups whose positions are removed. In a removed topic the positions of all groups are removed, because a new topic of the same name starts at
+   * offset 0.
    */
   readonly groups: readonly string[]
   /** Applications whose stores are removed. */
@@ -25,13 +26,13 @@ interface RemovalPlace {
   readonly uses: SegmentUses
   readonly mark: CommitMark
   readonly storeIds: StoreIds
-  /** Called when the database has deleted the names. */
+  /** Called when the names are deleted from the database. */
   readonly onRemoved: () => void
 }
 
 /**
- * Removes topics, positions and stores. One write deletes all names, and notes the numbers whose rows remain. Then the rows are deleted. After a
- * crash in between, `finishRemoval` deletes the rows before a new topic or store can get such a number.
+ * Removes topics, positions and stores. One write deletes all names, and notes the numbers of the topics and stores that still have rows. Then the
+ * rows are deleted. After a crash in between, `finishRemoval` deletes the rows before a new topic or store can get such a number.
  */
 export async function removeParts(parts: LogParts, { cycle, disk, uses, mark, storeIds, onRemoved }: RemovalPlace): Promise<void> {
   await cycle.change((rocks) => {
@@ -69,7 +70,7 @@ function removalOf(
   return together([{ rows, apply() {} }, ...changes, change])
 }
 
-/** Deletes the rows of removed topics and stores. Must run before a new topic or store can get one of their numbers. */
+/** Deletes the rows of removed topics and stores. Must run before a new topic or store can get the number of a removed one. */
 export async function finishRemoval(rocks: Rocks): Promise<void> {
   const left = [...rocks.range(Uint8Array.of(prefix.removed), Uint8Array.of(prefix.removed + 1), { values: false })].map(([key]) => Buffer.from(key))
   if (left.length === 0) return
@@ -78,7 +79,7 @@ export async function finishRemoval(rocks: Rocks): Promise<void> {
     if (key[1] === prefix.topic) rocks.clear(runKey(number, 0, 0), runKey(number + 1, 0, 0))
     else rocks.clear(stateKey(number, nothing), stateKey(number + 1, nothing))
   }
-  // The rows are synced first, so that a crash cannot leave rows without a note.
+  // The deletion of the rows is synced before their note is deleted, so that a crash cannot leave rows without a note.
   await rocks.sync()
   rocks.write(left.map((key) => [key, null]))
   await rocks.sync()

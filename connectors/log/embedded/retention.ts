@@ -26,18 +26,18 @@ export interface RetentionOptions {
 
 /**
  * Deletes old records. A record is deleted when every reader has read it *and* it is past its topic's retention, in time or in bytes. A compacted
- * topic keeps the newest record of each key instead. When the disk is nearly full, all records that every reader has read are deleted, however young.
- * Unread records always stay: at the bound gateways refuse requests until the readers have caught up.
+ * topic keeps the newest record of each key instead. When the disk is nearly full, all records that every reader has read are deleted, even young
+ * ones. Unread records always stay: at the size limit of the log, gateways refuse requests until the readers have caught up.
  */
 export class Retention {
   readonly #options: RetentionOptions
   readonly #expiry: Expiry
   readonly #compaction: Compaction
   readonly #unused: UnusedSegments
-  /** Groups that a notice has already named. */
+  /** Groups that a notice has already named, so that no other notice names them. */
   readonly #named = new Set<string>()
   #isCompacting = false
-  /** The failure that a notice has reported; null after a round without one. */
+  /** The failure that a notice has reported; null if the last round of deletions succeeded. */
   #failure: string | null = null
   #isClosed = false
   #cancelExpiry = () => {}

@@ -1,6 +1,6 @@
 import { type FileHandle, open } from 'node:fs/promises'
 
-/** A segment file, which only grows. Writes and syncs may overlap, and closing waits for all of them. */
+/** A segment file, which only grows. Writes and syncs may run at the same time. Closing waits for all of them. */
 export class SegmentFile {
   readonly #handle: Promise<FileHandle>
   readonly #writes = new Set<Promise<void>>()
@@ -8,7 +8,7 @@ export class SegmentFile {
 
   constructor(path: string) {
     this.#handle = open(path, 'w')
-    // The first write reports the failure.
+    // The first write reports a failed opening.
     this.#handle.catch(() => {})
   }
 
@@ -23,7 +23,7 @@ export class SegmentFile {
   /** Makes all started writes durable. Failed writes are reported by their own promises only. */
   async sync(): Promise<void> {
     await Promise.allSettled(this.#writes)
-    // Closing syncs before it closes.
+    // `close` syncs the file itself.
     if (this.#closing !== null) return this.#closing
     const handle = await this.#handle
     await handle.datasync()
@@ -46,7 +46,7 @@ export class SegmentFile {
   }
 }
 
-/** Writes all bytes. A write to a nearly full disk may take only a part, and reports no error. */
+/** Writes all bytes. On a nearly full disk, one call may write only a part of the bytes and report no error. */
 async function writeAll(handle: FileHandle, bytes: Uint8Array, position: number): Promise<void> {
   for (let done = 0; done < bytes.length; ) {
     const { bytesWritten } = await handle.write(bytes, done, bytes.length - done, position + done)

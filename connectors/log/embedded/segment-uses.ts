@@ -29,7 +29,7 @@ export class SegmentUses {
     return this.#segments.has(segment)
   }
 
-  /** Adds a record of this partition whose payload is in the segment. */
+  /** Notes that the payload of a record of this partition is in the segment. */
   add(segment: number, { topicNumber, number }: Partition, offset: number): Change {
     return { rows: [useChange(segment, topicNumber, number, offset)], apply: () => this.#set(segment, topicNumber, number, offset) }
   }
@@ -46,8 +46,8 @@ export class SegmentUses {
   }
 
   /**
-   * Replaces the uses of a partition by records before `end`. `lasts` has the last of these records for each segment that one of them names. A use by a
-   * record from `end` on stays.
+   * Replaces the uses by records before `end`. `lasts` gives, for each segment that one of the kept records names, the offset of the last such
+   * record. Uses by records from `end` on stay.
    */
   replace({ topicNumber, number }: Partition, lasts: ReadonlyMap<number, number>, end: number): Change {
     const name = `${topicNumber} ${number}`
@@ -80,7 +80,7 @@ export class SegmentUses {
     }
   }
 
-  /** Finds the uses by reading all records, for the directory of an older version, or for a file without any stored use. */
+  /** Finds the uses by reading all records. This is needed for the directory of an older version, and for a segment file without any stored use. */
   find(disk: Rocks): readonly RocksChange[] {
     const changes: RocksChange[] = []
     for (const [key, run] of disk.range(Uint8Array.of(prefix.run), Uint8Array.of(prefix.run + 1))) {

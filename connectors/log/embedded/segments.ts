@@ -16,8 +16,8 @@ export interface SegmentRef {
 }
 
 /**
- * Append-only files for large payloads, which compactions therefore do not copy. A payload is durable before the batch that names it. A buffer that
- * is appended twice is stored once.
+ * Append-only files for large payloads. RocksDB's compactions do not copy the payloads in them. A payload is durable before the commit that names it.
+ * If the same buffer is appended twice, it is stored once.
  */
 export class Segments {
   readonly #directory: string
@@ -27,10 +27,10 @@ export class Segments {
   #number: number
   #end = 0
   #file: SegmentFile | null = null
-  /** Files with unsynced writes. */
+  /** Files with writes that are not synced. */
   #dirty = new Set<SegmentFile>()
   readonly #closing = new Set<Promise<unknown>>()
-  /** The length of each file with unsynced writes, by the file's number. */
+  /** The length of each file with writes that are not synced, by the file's number. */
   #appended = new Map<number, number>()
   #failed: unknown = null
 
@@ -40,7 +40,7 @@ export class Segments {
     this.#number = Math.max(0, ...this.#numbers()) + 1
   }
 
-  /** Starts a write. `sync` waits for it. */
+  /** Starts to write a payload, and returns its location. `sync` waits for the write. */
   append(bytes: Uint8Array): SegmentRef {
     const known = this.#known.get(bytes)
     if (known !== undefined && !this.#retired.has(known.segment)) return known
@@ -50,7 +50,7 @@ export class Segments {
     this.#appended.set(this.#number, this.#end)
     this.#file ??= new SegmentFile(this.#path(this.#number))
     const write = this.#file.write(bytes, ref.position)
-    // `sync` reports the failure. Until then the rejection must not count as unhandled.
+    // `sync` reports the failure. This handler keeps the rejection from counting as unhandled.
     write.catch((error: unknown) => {
       this.#failed ??= error
       this.#lost.add(ref)
@@ -61,7 +61,7 @@ export class Segments {
     return ref
   }
 
-  /** False if the write of the payload failed, or if its file is about to be deleted. Then the payload must be appended again. */
+  /** False if the write of the payload failed, or if its file is about to be deleted. In both cases the payload must be appended again. */
   has(ref: SegmentRef): boolean {
     return !this.#lost.has(ref) && !this.#retired.has(ref.segment)
   }
@@ -167,8 +167,8 @@ function corrupt(message: string, cause?: unknown): WaggleError {
 }
 
 /**
- * Makes the error of a failed read. A missing file is damage. A file that cannot be opened at the moment is not: too many open files, no permission,
- * a failing disk.
+ * Makes the error of a failed read. A missing file is damage. A file that cannot be opened at the moment is no damage: too many files are open, the
+ * permission is missing, or the disk fails.
  */
 function readError(path: string, cause: unknown): WaggleError {
   const { code, message } = cause as NodeJS.ErrnoException

@@ -3,8 +3,8 @@ import type { Change } from './change.ts'
 import { prefix, storeIdKey } from './keys.ts'
 
 /**
- * Gives each store of each task a short number as its id, which replaces both names in the keys of its state. A store gets its id in the first commit that
- * writes to it.
+ * Gives each store of each task a short number as its id, which stands for both names in the keys of the store's state. A store gets its id in the
+ * first commit that writes to it.
  */
 export class StoreIds {
   readonly #ids = new Map<string, number>()
@@ -24,7 +24,9 @@ export class StoreIds {
     return this.#ids.get(`${task}\0${store}`) ?? null
   }
 
-  /** The store's id. A new id becomes part of the commit's changes. Afterwards `saved` or `dropUnsaved` must be called. */
+  /**
+   * The store's id. A new id is added to the commit's changes. After the commit, the caller must call `saved`, or `dropUnsaved` if the commit failed.
+   */
   take(task: string, store: string, changes: RocksChange[]): number {
     const name = `${task}\0${store}`
     const there = this.#ids.get(name)
@@ -43,7 +45,7 @@ export class StoreIds {
     return [...new Set([...this.#ids.keys()].map(applicationOf))]
   }
 
-  /** The removal of the stores of these applications, with their ids. */
+  /** The change that removes the stores of these applications, with the ids of the stores. */
   removal(applications: readonly string[]): { readonly ids: readonly number[]; readonly change: Change } {
     const removed = [...this.#ids].filter(([name]) => applications.includes(applicationOf(name)))
     return {

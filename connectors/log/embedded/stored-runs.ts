@@ -7,11 +7,11 @@ import { isPayload, type StoredRecord, storedRecords } from './record-run.ts'
 export interface StoredRun {
   readonly key: Uint8Array
   readonly bytes: Uint8Array
-  /** Never empty. */
+  /** The records of the run. There is at least one. */
   readonly records: readonly StoredRecord[]
-  /** The offset behind the last record. */
+  /** The offset after the last record. */
   readonly end: number
-  /** Bytes of the run, with the large values that it names. */
+  /** The bytes of the run, and of the large values that it names. */
   readonly size: number
 }
 
@@ -30,10 +30,10 @@ export function payloadBytes(records: readonly StoredRecord[]): number {
   return bytes
 }
 
-/** The number of runs that are read in one turn of the event loop. A run has at most 256 records or 64 KiB. */
+/** The number of runs that are read in one turn of the event loop. A run has at most 256 records and about 64 KiB. */
 export const runsATurn = 16
 
-/** Settles in a later turn of the event loop, after other work had its own. */
+/** Settles in a later turn of the event loop, after other waiting work has run. */
 export function nextTurn(): Promise<void> {
   return new Promise((resolve) => setImmediate(resolve))
 }

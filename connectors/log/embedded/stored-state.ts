@@ -3,7 +3,7 @@ import { Rocks } from '../../rocksdb/rocks.ts'
 import { stateKey, stateKeyLength, storeIdKey } from './keys.ts'
 
 interface StoredStateOptions {
-  /** The database. After a failed write it is another object. */
+  /** The database. A repair after a failed write replaces this object. */
   disk(): Rocks
   /** The store's number; null if no commit has written to the store. */
   numberOf(task: string, store: string): number | null

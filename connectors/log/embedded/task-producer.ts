@@ -5,13 +5,13 @@ import type { Appended } from './commit-write.ts'
 export interface TaskProducerOptions {
   readonly group: string
   readonly cycle: CommitCycle
-  /** True if records were dropped that this producer's tasks may have used, and the tasks still run. */
+  /** True if records were dropped that this producer's tasks may have used, while the tasks still run. */
   readonly isOutdated: () => boolean
   readonly onAbort: () => Promise<void>
   readonly onClosed: (producer: EmbeddedTaskProducer) => void
 }
 
-/** Appends and commits for one stream thread. */
+/** Appends records and commits them for one stream thread. */
 export class EmbeddedTaskProducer implements TaskProducer {
   readonly #options: TaskProducerOptions
   readonly #cycle: CommitCycle
@@ -48,7 +48,7 @@ export class EmbeddedTaskProducer implements TaskProducer {
     this.#options.onClosed(this)
   }
 
-  /** Takes the records that no commit holds yet. */
+  /** Takes the records that are in no commit yet. */
   takeOpen(): readonly Appended[] {
     const open = this.#open
     this.#open = []

@@ -24,7 +24,7 @@ export interface TopicsOptions {
   readonly mark: CommitMark
 }
 
-/** The log's topics and their partitions. */
+/** The topics of the log, with their partitions. */
 export class Topics {
   readonly #options: TopicsOptions
   readonly #topics = new Map<string, Topic>()
@@ -40,8 +40,8 @@ export class Topics {
   }
 
   /**
-   * Creates missing topics, and changes the retention of existing ones to the wanted one. Calls run one after the other, so two calls for one topic
-   * create it once. Returns true if something has changed. Throws WAGGLE_TOPIC_MISMATCH.
+   * Creates missing topics, and changes the retention of existing ones to the wanted retention. Calls run one after the other, so two calls for one
+   * topic create it once. Returns true if a topic was created or changed. Throws WAGGLE_TOPIC_MISMATCH.
    */
   create(specs: readonly TopicSpec[], cycle: CommitCycle): Promise<boolean> {
     const created = this.#creating.then(() => this.#create(specs, cycle))
@@ -129,13 +129,16 @@ export class Topics {
     return found
   }
 
-  /** The deletion of whole runs of records before these offsets, read or unread. Large payloads stay while a kept record names their segment. */
+  /**
+   * The change that deletes whole runs of records before these offsets, even unread ones. A large payload stays while a kept record names its
+   * segment.
+   */
   deletionBefore(ends: readonly (TopicPartition & { readonly offset: number })[], rocks: Rocks): Change {
     const moved = new Map<Partition, { readonly start: number; readonly bytes: number }>()
     for (const { topic, partition: number, offset } of ends) {
       const partition = this.partition(topic, number)
       const start = offset >= partition.durableEnd ? partition.durableEnd : partition.firstOfRun(offset, rocks)
-      // The bytes are counted again when a limit needs them: reading the deleted records would cost more than the deletion.
+      // The size is counted when a limit next needs it. Reading the deleted records here would cost more than their deletion.
       const bytes = start === partition.durableEnd ? 0 : Number.NaN
       if (start > (moved.get(partition)?.start ?? partition.start)) moved.set(partition, { start, bytes })
     }
@@ -160,7 +163,7 @@ export class Topics {
   }
 }
 
-/** The existing topic, with the wanted retention. Null leaves a retention as it is. */
+/** The existing topic with the wanted retention. A wanted retention of null changes nothing. */
 function withRetention(there: TopicSpec, { retentionMs, retentionBytes = null }: TopicSpec): TopicSpec {
   const isSame = (retentionMs ?? there.retentionMs) === there.retentionMs && (retentionBytes ?? there.retentionBytes) === there.retentionBytes
   if (isSame) return there

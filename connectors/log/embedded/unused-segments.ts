@@ -13,12 +13,13 @@ export interface UnusedSegmentsOptions {
 }
 
 /**
- * Deletes segment files that no record names any more. The order is: the rows that named the file are gone and synced, the mark no longer asks for the
- * file and is synced, and only then is the file deleted. After a crash in between, the next start deletes the file as one that nothing names.
+ * Deletes segment files that no record names any more. The order matters. First the rows that name the file are deleted and synced. Then the file is
+ * removed from the mark, and the mark is synced. Only then is the file deleted. After a crash in between, no row names the file, and the next start
+ * deletes it.
  */
 export class UnusedSegments {
   readonly #options: UnusedSegmentsOptions
-  /** Segments that were unused in the last round. All commits of that time have ended, so none can name them any more. */
+  /** Segments that were unused in the last round. All commits that ran then have ended, so no commit can name them any more. */
   #unused: ReadonlySet<number> = new Set()
 
   constructor(options: UnusedSegmentsOptions) {
@@ -38,12 +39,12 @@ export class UnusedSegments {
     mark.sync()
     for (const segment of unused) {
       segments.delete(segment)
-      // If a step above has failed, the segment still counts as unused, and the next round tries again.
+      // The segment is forgotten last. If an earlier step fails, the segment still counts as unused, and the next round tries again.
       uses.forget(segment).apply()
     }
   }
 
-  /** The segments that were unused for two rounds. No commit under way can name them. */
+  /** The segments that were unused in two rounds. No running commit can name them. */
   #take(): readonly number[] {
     const { uses, segments, topics } = this.#options
     const starts = new Map<string, number>()

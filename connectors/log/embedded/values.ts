@@ -4,7 +4,7 @@ export interface PartitionEnds {
   readonly start: number
   /** The offset that the next record gets. */
   readonly end: number
-  /** The size of the kept records in bytes, with large values; NaN in an entry of an older version, which did not count them. */
+  /** The size of the kept records in bytes, with large values; NaN in an entry of an older version, which did not count the bytes. */
   readonly bytes: number
 }
 

@@ -2,7 +2,7 @@ import { AuthenticationError, NetworkError, protocolErrorsCodesById, ResponseErr
 import type { TopicPartition } from '../../../../processor/ports.ts'
 import { RecordRefused, WaggleError } from '../../../../topology/waggle-error.ts'
 
-/** An error from a broker, under Kafka's name for it. `NETWORK`: no answer came. */
+/** An error from a broker, under Kafka's name for the error. `NETWORK` means that no answer came. */
 export class BrokerError extends Error {
   readonly error: string
 
