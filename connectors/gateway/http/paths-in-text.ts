@@ -133,7 +133,9 @@ function rootFolders(): NonNullable<typeof roots> {
   const names = new Set(usualRoots)
   try {
     for (const name of readdirSync('/')) names.add(name)
-  } catch {}
+  } catch {
+    // The usual folders are used alone.
+  }
   return { names, odd: [...names].filter((name) => /[\s'"`<>|:;,()]/.test(name)) }
 }
 

@@ -54,7 +54,7 @@ export class KafkaAdmin {
   }
 }
 
-/** Kafka's names of the error codes in an error of the client library. */
+/** The names of Kafka's error codes in an error of the client library. */
 function errorsIn(thrown: unknown): readonly string[] {
   if (thrown instanceof MultipleErrors) return thrown.errors.flatMap(errorsIn)
   if (thrown instanceof ResponseError) return Object.values(thrown.errors ?? {}).flatMap(errorsIn)

@@ -34,7 +34,7 @@ import { KafkaTaskProducer } from './writing/task-producer.ts'
 import { Transaction } from './writing/transaction.ts'
 
 export interface KafkaLogOptions {
-  /** `host:port` of some brokers. They name the others. */
+  /** Addresses of some brokers, as `host:port`. These brokers tell the addresses of all others. */
   readonly brokers: readonly string[]
   readonly clientId: string
   readonly processing: 'at_least_once' | 'exactly_once'
@@ -55,11 +55,11 @@ export interface KafkaLogOptions {
   readonly sessionTimeoutMs?: number
   readonly heartbeatIntervalMs?: number
   readonly rebalanceTimeoutMs?: number
-  /** Time in ms that a record waits for others in the same request. */
+  /** The time that a record waits for other records to share its request, in ms. */
   readonly lingerMs?: number
   readonly deliveryTimeoutMs?: number
   readonly maxAheadBytes?: number
-  /** The most bytes that may wait to be written. Past it gateways refuse requests. */
+  /** The most bytes that may wait to be written. Above this limit, gateways refuse requests. */
   readonly maxPendingBytes?: number
 }
 
@@ -74,7 +74,7 @@ export async function openKafkaLog(options: KafkaLogOptions): Promise<Log> {
   return openLogOn(new PlatformaticClient(connections), { ...options, transactions: connections })
 }
 
-/** Opens a log on any client library. `transactions` is null if the library's transactions are not fenced by member (KIP-447). */
+/** Opens a log on any client library. `transactions` is null for a library that cannot fence transactions by group member (KIP-447). */
 export async function openLogOn(client: KafkaClient, options: KafkaLogOptions & { readonly transactions: Connections | null }): Promise<Log> {
   if (options.processing === 'exactly_once' && options.transactions === null) {
     throw notSupported(client, 'processing exactly once', 'Choose at_least_once, or another client.')
@@ -98,7 +98,7 @@ class KafkaLog implements Log {
   readonly #transactions: Connections | null
   readonly #cluster: Cluster
   readonly #fetcher: Fetcher
-  /** Many parts of a program ask for the offsets of a topic at once, one for each partition. */
+  /** Many parts of a program ask for the offsets of a topic at once, one part for each partition. They share the calls. */
   readonly #topicInfos: SharedCalls<TopicInfo | null>
   readonly #consumers = new Set<GroupConsumer>()
   readonly #taskProducers = new Map<KafkaTaskProducer, string>()
@@ -255,7 +255,7 @@ class KafkaLog implements Log {
 
   async close(): Promise<void> {
     this.#closed = true
-    // Readers of a closed log fail. A normal end would mean that they have read everything.
+    // Readers of a closed log fail. If they ended normally, it would look as if they had read everything.
     for (const reader of this.#readers.values()) reader.fail(closedLog())
     await Promise.all([...this.#consumers].map((consumer) => consumer.close()))
     await Promise.all([...this.#taskProducers.keys(), ...this.#producers].map((producer) => producer.close()))
@@ -268,7 +268,10 @@ class KafkaLog implements Log {
     return Math.min(defaultBatchBytes, this.#options.maxRecordBytes ?? defaultBatchBytes)
   }
 
-  /** The lowest free number for a producer's name. A new producer takes the name of a fenced one, and so aborts its open transaction. */
+  /**
+   * The lowest free number for a producer's name. A new producer thus takes the name of a fenced one, and so aborts the transaction that the fenced
+   * one left open.
+   */
   #freeNumber(group: string): number {
     const names = new Set(this.#taskProducers.values())
     for (let number = 0; ; number++) if (!names.has(`${group}-${this.#instance}-${number}`)) return number
@@ -293,9 +296,9 @@ function brokerOf(address: string): Broker {
 }
 
 const signInNext = 'Correct the user and password (or token) for Kafka.'
-/** The brokers' default of offset.metadata.max.bytes. */
+/** The brokers' default for offset.metadata.max.bytes. */
 const maxNoteBytes = 4096
 const defaultAheadBytes = 64 * 1024 * 1024
 const defaultPendingBytes = 64 * 1024 * 1024
-/** Less than the brokers' default of max.message.bytes. */
+/** A little less than the brokers' default for max.message.bytes. */
 const defaultBatchBytes = 1_000_000

@@ -1,6 +1,6 @@
 import { BrokerError } from '../kafka/cluster/broker-error.ts'
 
-/** An untyped response from kafkajs. Reading a field of the wrong type throws. */
+/** An untyped response from kafkajs. Throws when a field is read that has another type. */
 export class KafkaAnswer {
   readonly #fields: Readonly<Record<string, unknown>>
 

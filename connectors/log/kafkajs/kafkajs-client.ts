@@ -17,7 +17,7 @@ import type { KafkaLogOptions } from '../kafka/kafka-log.ts'
 import { fields, type KafkaAnswer } from './kafkajs-answer.ts'
 import { KafkaJsConnections } from './kafkajs-connections.ts'
 
-/** Kafka requests through `kafkajs`. */
+/** The client for Kafka's requests, built on `kafkajs`. */
 export class KafkaJsClient implements KafkaClient {
   readonly name = 'kafkajs'
   readonly hasStaticMembers = false

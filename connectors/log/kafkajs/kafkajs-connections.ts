@@ -15,7 +15,7 @@ import type { KafkaLogOptions } from '../kafka/kafka-log.ts'
 
 type ConnectOptions = Pick<KafkaLogOptions, 'clientId' | 'ssl' | 'sasl'>
 
-/** Connections of kafkajs, one for each broker and lane, and its requests by name. */
+/** Connections through kafkajs, one for each broker and lane. Requests are sent by their names. */
 export class KafkaJsConnections {
   readonly #options: ConnectOptions
   readonly #open = new Map<string, { readonly lane: string; readonly broker: KafkaJsBroker; readonly ready: Promise<KafkaJsBroker> }>()
@@ -25,7 +25,7 @@ export class KafkaJsConnections {
     this.#options = options
   }
 
-  /** Returns the response before kafkajs checks it. kafkajs throws at the first error code, which would hide the results of other items. */
+  /** Returns the response before kafkajs checks it. The check throws at the first error code, which would hide the results of the other items. */
   async ask(at: At, name: string, parameters: object): Promise<unknown> {
     const broker = await this.#connect(at)
     const apiKey = apiKeys[name]
@@ -39,8 +39,8 @@ export class KafkaJsConnections {
 
   async raw<T>(at: At, { key, version, payload, parse }: RawRequest<T>): Promise<T> {
     const broker = await this.#connect(at)
-    // These versions need a header with tags, and kafkajs writes the older header without tags. So the tags are added before the body, and removed
-    // from the response.
+    // These versions of requests need a header that ends with tags, but kafkajs writes the older header without tags. So the tags are added before
+    // the body, and removed before the body of the response.
     const bytes = Buffer.concat([noTags, ...payload])
     const request = { apiKey: key, apiVersion: version, apiName: `${key}`, encode: async () => new Encoder(bytes.length).writeBuffer(bytes) }
     const response = { decode: async (answer: Buffer) => parse(answer.subarray(noTags.length)), parse: async (decoded: T) => decoded }
@@ -123,7 +123,7 @@ function signIn(sasl: NonNullable<ConnectOptions['sasl']>): object {
         request: { encode: async () => withLength(Buffer.from(`n,,\x01auth=Bearer ${token}\x01\x01`)) },
         response: { decode: async (bytes) => bytes.subarray(lengthBytes).toString(), parse: async (text) => text },
       })
-      // A broker answers a token that it does not take with an error as text (RFC 7628, section 3.2.3). kafkajs's own provider does not read it.
+      // A broker answers a refused token with a text that names the error (RFC 7628, section 3.2.3). kafkajs's own provider does not read this text.
       if (refusal !== undefined && refusal !== '') throw Object.assign(new Error(`The token is refused: ${refusal}`), { name: refusedName })
     },
   })

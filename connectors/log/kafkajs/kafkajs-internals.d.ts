@@ -1,4 +1,4 @@
-/** The lower layer of kafkajs 2.2.4, for which it ships no types: a connection to one broker, and the requests that it can encode. */
+/** The lower layer of kafkajs 2.2.4: a connection to one broker, and the requests that it can encode. kafkajs has no types for this layer. */
 
 declare module 'kafkajs/src/network/connectionPool.js' {
   export default class ConnectionPool {

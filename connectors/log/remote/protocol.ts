@@ -1,7 +1,7 @@
 import type { Position, ReadOptions, RecordRun, Subscription, TopicInfo, TopicPartition, TopicSpec } from '../../../processor/ports.ts'
 import type { Header } from '../../../topology/record.ts'
 
-/** Calls from the thread without the log to the thread that has it. Numbers stand for consumers, producers and readers. */
+/** Calls from the thread without the log to the thread that has the log open. Numbers stand for consumers, producers and readers. */
 export interface LogCalls {
   createTopics(specs: readonly TopicSpec[]): void
   topic(name: string): TopicInfo | null
@@ -12,7 +12,7 @@ export interface LogCalls {
   poll(argument: { readonly consumer: number; readonly maxRecords: number }): PolledRuns
   pause(argument: ConsumerPartitions): void
   resume(argument: ConsumerPartitions): void
-  /** Moves a consumer. A run that was read before this call has a lower number of seeks, and is ignored. */
+  /** Moves a consumer. A run that was read before this call carries a lower number of seeks, and is ignored. */
   seek(argument: TopicPartition & { readonly consumer: number; readonly offset: number; readonly seeks: number }): void
   committed(argument: TopicPartition & { readonly consumer: number }): Position | null
   closeConsumer(consumer: number): void
@@ -26,7 +26,7 @@ export interface LogCalls {
   read(options: Omit<ReadOptions, 'onGap'>): number
   deleteBefore(places: readonly (TopicPartition & { readonly offset: number })[]): void
   readerReady(reader: number): void
-  /** The reader's next run; null at the reader's end. */
+  /** The reader's next run; null if the reader has ended. */
   readNext(reader: number): RecordRun | null
   closeReader(reader: number): void
 }
@@ -36,7 +36,7 @@ export type RemoteSubscription = Pick<Subscription, 'group' | 'topics' | 'offset
   readonly asksOutOfRange: boolean
 }
 
-/** Calls from the thread with the log to the other one, which handles them within its own `poll`. */
+/** Calls from the thread with the log to the other thread. That thread handles them within its own `poll`. */
 export interface ListenerCalls {
   assigned(argument: ConsumerPartitions): void
   revoked(argument: ConsumerPartitions): void
@@ -50,9 +50,9 @@ export interface ConsumerPartitions {
 }
 
 export interface PolledRuns {
-  /** Runs as `record-wire.ts` encodes them. */
+  /** Runs in the encoding of `record-wire.ts`. */
   readonly runs: Uint8Array<ArrayBuffer>
-  /** Partitions that have more records than those in `runs`. Sent only to a consumer of several topics. */
+  /** Partitions that have more records than the ones in `runs`. The list is sent only to a consumer of several topics. */
   readonly more: readonly TopicPartition[]
 }
 
@@ -65,7 +65,7 @@ export interface PackedRecord extends TopicPartition {
 
 export interface PackedCommit {
   readonly producer: number
-  /** Records as `record-wire.ts` encodes them. A topic is an index into `topics`. */
+  /** Records in the encoding of `record-wire.ts`. A topic is an index into `topics`. */
   readonly records: Uint8Array<ArrayBuffer>
   readonly topics: readonly string[]
   readonly positions: readonly (TopicPartition & Position & { readonly group?: string })[]

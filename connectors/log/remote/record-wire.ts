@@ -11,7 +11,7 @@ import { type Header, noHeaders } from '../../../topology/record.ts'
 import { packError, unpackError, type WireError } from '../../system/wire-error.ts'
 import { ByteReader, ByteWriter } from '../embedded/byte-writer.ts'
 
-/** A run, with the number of seeks that its reader had made before. */
+/** A run of records. `seeks` is the number of seeks that its reader had made when the run was read. */
 export interface SentRun extends RecordRun {
   readonly seeks: number
 }
@@ -78,7 +78,8 @@ export function* unpackRecords(bytes: Uint8Array, topics: readonly string[]): It
 }
 
 /**
- * Encodes changes of state. Each is `task │ store │ count u32`, then keys and values. Changelogs are left out, because the log keeps state itself.
+ * Encodes changes of state. Each change is `task │ store │ count u32`, then keys and values. Changelogs are left out, because the log itself keeps
+ * the state.
  */
 export function packState(changes: readonly StoreChange[]): Uint8Array<ArrayBuffer> {
   const writer = new ByteWriter()
@@ -124,7 +125,7 @@ function readRecord<V>(reader: ByteReader, read: (reader: ByteReader) => V): Omi
   return { timestamp, key, value, headers }
 }
 
-/** Encodes a damaged value as a length that no bytes have, and its error. */
+/** Encodes a damaged value as a length that no value can have, followed by the error. */
 function writeDamaged(writer: ByteWriter, { error }: DamagedValue): void {
   writer.i32(damagedLength)
   writer.text(JSON.stringify(packError(error)))
@@ -140,7 +141,7 @@ function readValue(reader: ByteReader): Uint8Array | DamagedValue | null {
 
 const damagedLength = -2
 
-/** A copy in memory of its own, which can be moved to another thread. */
+/** Copies the bytes into memory of their own, which can be moved to another thread. */
 function ownBytes(writer: ByteWriter): Uint8Array<ArrayBuffer> {
   const bytes = new Uint8Array(writer.length)
   bytes.set(writer.take())

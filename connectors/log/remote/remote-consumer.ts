@@ -23,7 +23,7 @@ interface RemoteConsumerOptions {
   closed(): void
 }
 
-/** A notice from the log's thread about partitions. The poll there waits until a poll here has called the listener. */
+/** A notice from the log's thread about partitions. The poll in that thread waits until a poll in this thread has called the listener. */
 interface Told {
   readonly kind: keyof AssignmentListener
   readonly partitions: readonly TopicPartition[]
@@ -32,7 +32,7 @@ interface Told {
 }
 
 interface Known {
-  /** Runs that have arrived and are not polled yet. */
+  /** Runs that have arrived and that `poll` has not returned yet. */
   runs: (readonly LogRecord[])[]
   paused: boolean
   /** True if the log's thread has said that the partition has more records. */
@@ -42,8 +42,8 @@ interface Known {
 }
 
 /**
- * A group member in a thread without the log. While its buffer has room, it keeps one poll open in the log's thread. So records arrive here before
- * they are polled.
+ * A group member in a thread without the log. While its buffer has room, it keeps one poll open in the log's thread, so that records arrive here
+ * before they are polled.
  */
 export class RemoteConsumer implements Consumer {
   readonly #number: number
@@ -80,7 +80,7 @@ export class RemoteConsumer implements Consumer {
     for (const one of partitions) {
       const known = this.#of(one)
       known.paused = true
-      // A paused partition gets no updates, so it may have more records.
+      // The log's thread sends no updates about a paused partition, so the partition may have more records.
       known.hasMore = true
     }
     this.#options.peer.tell('pause', { consumer: this.#number, partitions: partitions.map(named) })
@@ -129,7 +129,7 @@ export class RemoteConsumer implements Consumer {
 
   async close(): Promise<void> {
     this.#isClosed = true
-    // The poll in the log's thread fails with this error.
+    // Each waiting poll in the log's thread gets this error.
     for (const { failed } of this.#told) failed(closedError())
     this.#told = []
     this.#options.closed()
@@ -203,7 +203,10 @@ export class RemoteConsumer implements Consumer {
     return taken
   }
 
-  /** The number of buffered records in partitions that are not paused. Records of paused partitions must not keep the others from getting more. */
+  /**
+   * The number of buffered records in partitions that are not paused. Records of paused partitions do not count, so that the other partitions still
+   * get more.
+   */
   #buffered(): number {
     let records = 0
     for (const { paused, runs } of this.#known.values()) if (!paused) for (const run of runs) records += run.length
@@ -220,7 +223,7 @@ export class RemoteConsumer implements Consumer {
   }
 }
 
-/** Only the topic and partition. The argument may be a task's queue, which cannot be cloned for another thread. */
+/** A copy with only the topic and the partition. The argument may be a task's queue, which cannot be cloned for another thread. */
 function named({ topic, partition }: TopicPartition): TopicPartition {
   return { topic, partition }
 }
@@ -230,5 +233,5 @@ export function closedError(): WaggleError {
 }
 
 const recordsASending = 2048
-/** With this many buffered records, no more are requested. The buffer may hold almost twice as many, because an answer may be on its way. */
+/** At this number of buffered records, no more are requested. The buffer may hold almost twice as many, because an answer may still be on its way. */
 const maxBufferedRecords = recordsASending

@@ -28,7 +28,7 @@ import { closedError, RemoteConsumer } from './remote-consumer.ts'
 
 export interface RemoteLogOptions {
   readonly port: MessagePort
-  /** The state. This thread reads it from the log's database itself, because reads are synchronous. */
+  /** The state. This thread reads it directly from the log's database, because reads are synchronous. */
   readonly state: StateDisk
   readonly clock: Clock
 }
@@ -172,7 +172,7 @@ class RemoteReader implements Reader {
     this.#peer = peer
     this.#number = peer.call('read', options)
     this.ready = this.#number.then((number) => peer.call('readerReady', number))
-    // A caller that does not wait for `ready` gets the failure with the first run.
+    // A caller that does not wait for `ready` gets the failure when it asks for the first run.
     this.ready.catch(() => {})
   }
 
@@ -192,7 +192,7 @@ class RemoteReader implements Reader {
   async close(): Promise<void> {
     if (this.#closed) return
     this.#closed = true
-    // Without an open log or reader there is nothing to close.
+    // If the log or the reader could not be opened, there is nothing to close.
     await this.#number.then((number) => this.#peer.call('closeReader', number)).catch(() => {})
   }
 }

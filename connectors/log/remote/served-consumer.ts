@@ -12,13 +12,13 @@ import type { PortPeer } from '../../system/port-peer.ts'
 import type { ListenerCalls, PolledRuns, RemoteSubscription } from './protocol.ts'
 import { packRuns } from './record-wire.ts'
 
-/** The log's side of a `RemoteConsumer`: a group member whose tasks run in another thread. */
+/** The log's side of a `RemoteConsumer`: a member of a group whose tasks run in another thread. */
 export class ServedConsumer {
   readonly #consumer: Consumer
   readonly #readsSeveral: boolean
   readonly #owned: Map<string, TopicPartition>
   readonly #seeks = new Map<string, number>()
-  /** The average size of the records sent last. Runs of large records are shorter. */
+  /** The average size of a record in the last answer. Large records make the next run shorter. */
   #bytesARecord = 0
 
   private constructor(consumer: Consumer, owned: Map<string, TopicPartition>, readsSeveral: boolean) {
@@ -47,7 +47,8 @@ export class ServedConsumer {
         await peer.call('lost', { consumer: number, partitions })
       },
     }
-    // The other thread gets only committed records. Uncommitted ones may be dropped, and could not be taken back from a running task.
+    // The other thread gets only committed records. Uncommitted records may still be dropped, and could not be taken back from a task that runs
+    // there.
     const outOfRange = (place: TopicPartition, offset: number) => peer.call('outOfRange', { consumer: number, ...place, offset })
     const consumer = await log.subscribe({ group, topics, offsetReset, isolation: 'committed', listener, ...(asksOutOfRange ? { outOfRange } : {}) })
     return new ServedConsumer(consumer, owned, topics.length > 1)
@@ -72,7 +73,7 @@ export class ServedConsumer {
   seek(partition: TopicPartition, offset: number, seeks: number): void {
     this.#seeks.set(partitionName(partition), seeks)
     this.#consumer.seek(partition, offset)
-    // Wakes a poll that waits for records: it must look again.
+    // A poll that waits for records is woken, because the new position may have records.
     this.#consumer.wakeup()
   }
 
@@ -95,5 +96,5 @@ export class ServedConsumer {
 }
 
 const maxSentBytes = 8 * 1024 * 1024
-/** The other thread has a shorter limit of its own, so this one may be long. */
+/** The other thread has its own shorter limit, so this wait may be long. */
 const longWaitMs = 60_000

@@ -118,7 +118,10 @@ export class ServedLog {
   }
 }
 
-/** The log's side of a remote producer. It appends records only when the whole commit has arrived, so it must abort only after a failed commit. */
+/**
+ * The log's side of a remote producer. It appends the records of a commit only when the whole commit has arrived, so it needs an abort only after a
+ * failed commit.
+ */
 class ServedProducer {
   readonly #producer: TaskProducer
   readonly #onTheirWay = new Set<Promise<unknown>>()
@@ -130,7 +133,7 @@ class ServedProducer {
   }
 
   async commit({ records, topics, positions, state }: PackedCommit): Promise<void> {
-    // Records of a failed commit must not become part of the next one.
+    // The records of a failed commit must not become part of the next commit.
     if (this.#mustAbort) throw dropped()
     try {
       for (const record of unpackRecords(records, topics)) this.#producer.append(record)

@@ -23,8 +23,8 @@ export function expectNone(code: number, detail?: string | null): void {
 }
 
 /**
- * The response that an error of the client library contains; null if there is none. The library throws if any error code is in a response. Waggle reads
- * the whole response, because each item has a code of its own.
+ * The response that an error of the client library contains; null if it contains none. The library throws if a response contains any error code.
+ * Waggle reads the whole response instead, because each item has an error code of its own.
  */
 export function responseIn(thrown: unknown): unknown {
   return thrown instanceof ResponseError ? thrown.response : null
@@ -32,10 +32,10 @@ export function responseIn(thrown: unknown): unknown {
 
 export function networkError(thrown: unknown): BrokerError {
   if (thrown instanceof BrokerError) return thrown
-  // The cause of a failed connection is nested inside the error.
+  // The client library nests the cause of a failed connection inside its error.
   const errors = causesOf(thrown)
   const refusal = errors.findIndex((error) => error instanceof AuthenticationError)
-  // A network error inside the refusal means that the connection broke before an answer came.
+  // A network error inside the refusal means that the connection broke before the broker answered.
   const isRefused = refusal >= 0 && !errors.slice(refusal).some((error) => error instanceof NetworkError)
   const said = errors.map(({ message }) => message.replace(/\.$/, '')).join(': ')
   return new BrokerError(isRefused ? 'SASL_AUTHENTICATION_FAILED' : 'NETWORK', said || String(thrown), thrown)
@@ -47,22 +47,22 @@ function causesOf(thrown: unknown): readonly Error[] {
   return errors
 }
 
-/** True for an error that may pass: another attempt, perhaps at another broker, may succeed. */
+/** True for an error that may pass. The same request may succeed later, perhaps at another broker. */
 export function isPassing(thrown: unknown): thrown is BrokerError {
   return thrown instanceof BrokerError && passing.has(thrown.error)
 }
 
-/** True if another producer or member has taken over. */
+/** True for an error which says that another producer or member has taken over. */
 export function isFencing(error: string): boolean {
   return fencing.has(error)
 }
 
-/** True if the coordinator has moved or is not ready. Then it must be looked up again. */
+/** True for an error which says that the coordinator has moved or is not ready. The coordinator must then be looked up again. */
 export function isCoordinatorMoved(error: string): boolean {
   return error === 'NETWORK' || error === 'NOT_COORDINATOR' || error === 'COORDINATOR_NOT_AVAILABLE' || error === 'COORDINATOR_LOAD_IN_PROGRESS'
 }
 
-/** The error for a topic that brokers knew before and do not know now. */
+/** The error for a topic that brokers knew before and no longer know. */
 export function missingTopic({ topic, partition }: TopicPartition): WaggleError {
   return new WaggleError('WAGGLE_MISSING_TOPIC', {
     message: `There is no partition ${partition} of ${topic} any more`,
@@ -70,7 +70,7 @@ export function missingTopic({ topic, partition }: TopicPartition): WaggleError 
   })
 }
 
-/** Turns a broker's error into an error for users, with a code and the next step. `doing` begins its message. */
+/** Turns a broker's error into an error for users, with a code and the next step. `doing` is the first part of the message. */
 export function toWaggleError(thrown: unknown, doing: string): WaggleError {
   if (thrown instanceof WaggleError) return thrown
   const error = thrown instanceof BrokerError ? thrown.error : 'UNKNOWN'

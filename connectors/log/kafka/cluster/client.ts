@@ -8,8 +8,8 @@ export interface At {
 }
 
 /**
- * The start of a partition, the end of its committed records, the end of all its records, or the first record that has this timestamp or a later one
- * (offset -1 if there is none).
+ * A place in a partition: its start, the end of its committed records, or the end of all its records. With `timestamp`, the first record that has
+ * this timestamp or a later one (offset -1 if there is none).
  */
 export type Edge = 'earliest' | 'latest' | 'written' | { readonly timestamp: number }
 
@@ -21,8 +21,8 @@ export function askedTime(edge: Edge): number {
 
 /**
  * The port for a library that speaks Kafka's protocol: connections, sign-in, and requests about topics, groups and positions. Waggle encodes and
- * decodes records itself. A response about several items is returned whole, with an error code for each item. Methods reject with a BrokerError if no
- * response comes, or if the whole request fails.
+ * decodes records itself. A response about several items is returned whole, with an error code for each item. A method rejects with a BrokerError if
+ * no response comes, or if the request as a whole fails.
  */
 export interface KafkaClient {
   readonly name: string
@@ -52,7 +52,7 @@ export interface KafkaClient {
   leaveGroup(at: At, group: string, member: GroupMembership): Promise<void>
   newProducerId(at: At): Promise<{ readonly producerId: bigint; readonly epoch: number }>
   raw<T>(at: At, request: RawRequest<T>): Promise<T>
-  /** Closes the connections of all lanes whose name passes the test. Their open requests fail. */
+  /** Closes the connections of all lanes whose names pass the test. Open requests on these connections fail. */
   closeLanes(isClosed: (name: string) => boolean): Promise<void>
   close(): Promise<void>
 }
@@ -66,7 +66,7 @@ export interface ClusterAnswer {
   readonly controller: number
   readonly topics: readonly {
     readonly name: string
-    /** The topic's id; empty if the broker does not send it. A deleted topic that is created again has another id. */
+    /** The topic's id; empty if the broker does not send it. If a topic is deleted and created again, its id changes. */
     readonly id: string
     readonly isInternal: boolean
     readonly errorCode: number
@@ -98,7 +98,7 @@ export interface JoinWish {
   readonly metadata: Buffer
 }
 
-/** `isKnown: false`: the broker has assigned a member id, and the member must join again with it. */
+/** With `isKnown: false`, the broker has assigned a member id, and the member must join again with this id. */
 export type Joined =
   | { readonly isKnown: false; readonly memberId: string }
   | {

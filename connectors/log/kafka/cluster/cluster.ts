@@ -27,7 +27,7 @@ export class Cluster {
   readonly #leaders = new Map<string, readonly (Leader | null)[]>()
   readonly #topicIds = new Map<string, string>()
   readonly #topicErrors = new Map<string, string>()
-  /** Topics that brokers knew before and do not know now, with the time since when, and their last number of partitions. */
+  /** Topics that brokers knew before and no longer know: the time when each went missing, and its last number of partitions. */
   readonly #missing = new Map<string, { readonly sinceMs: number; readonly partitions: number }>()
   readonly #coordinators = new Map<string, Broker>()
   readonly #wanted = new Set<string>()
@@ -48,7 +48,7 @@ export class Cluster {
     return this.#closed
   }
 
-  /** The leader; null if none is known. Then `refresh` must be called. */
+  /** The leader; null if none is known. The caller must then call `refresh`. */
   leaderOf(topic: string, partition: number): Broker | null {
     const leader = this.#leaders.get(topic)?.[partition]
     return leader ? (this.#nodes.get(leader.node) ?? null) : null
@@ -60,24 +60,24 @@ export class Cluster {
   }
 
   /**
-   * The number of partitions, as `partitionsOf` gives it. For a topic that has just disappeared it is the last number: a broker that has just started
-   * may not know the topic yet.
+   * The number of partitions, as `partitionsOf` gives it. For a topic that has just disappeared, this is its last known number, because a broker that
+   * has just started may not know the topic yet. For an unknown topic it is 0.
    */
   lastPartitionsOf(topic: string): number {
     return this.partitionsOf(topic) ?? this.#missing.get(topic)?.partitions ?? 0
   }
 
-  /** The number of times that a known topic had another id. */
+  /** The number of times that a known topic was found with another id, because it was deleted and created again. */
   get recreated(): number {
     return this.#recreated
   }
 
-  /** The topic's id; null if it is not known. A deleted topic that is created again has another id. */
+  /** The topic's id; null if it is not known. If a topic is deleted and created again, its id changes. */
   topicIdOf(topic: string): string | null {
     return this.#topicIds.get(topic) || null
   }
 
-  /** The replica counts that occur among the topic's partitions. */
+  /** The different numbers of replicas that the topic's partitions have. */
   replicasOf(topic: string): readonly number[] {
     return [...new Set(this.#leaders.get(topic)?.flatMap((leader) => leader?.replicas ?? []))]
   }
@@ -111,7 +111,10 @@ export class Cluster {
     return topics.flatMap(({ name, isInternal }) => (isInternal ? [] : [name]))
   }
 
-  /** Sends a request to any broker, known ones first. Each call starts with another broker, so that a frozen broker does not delay every call. */
+  /**
+   * Sends a request to any broker. Known brokers are tried before the configured addresses. Each call starts with another broker, so that a frozen
+   * broker does not delay every call.
+   */
   async ask<T>(request: (at: At) => Promise<T>): Promise<T> {
     const failures: string[] = []
     const nodes = [...this.#nodes.values()]
@@ -158,7 +161,7 @@ export class Cluster {
     }
   }
 
-  /** Runs `work` at the coordinator of a group or transaction. After an error that may pass, the next call looks the coordinator up again. */
+  /** Runs `work` with the coordinator of a group or transaction. After an error that may pass, the next call looks the coordinator up again. */
   async withCoordinator<T>(kind: 'group' | 'transaction', key: string, work: (broker: Broker) => Promise<T>): Promise<T> {
     try {
       return await work(await this.coordinator(kind, key))
@@ -193,7 +196,7 @@ export class Cluster {
       }
       this.#topicErrors.delete(name)
       this.#missing.delete(name)
-      // A topic with another id was created again. The leaders of the old topic do not apply to it.
+      // A topic whose id has changed was created again. The leaders of the old topic do not hold for the new one.
       const before = this.#topicIds.get(name) === id ? this.#leaders.get(name) : undefined
       if (this.#topicIds.has(name) && this.#topicIds.get(name) !== id) this.#recreated++
       this.#topicIds.set(name, id)
@@ -208,7 +211,7 @@ export class Cluster {
     }
   }
 
-  /** Notes a missing topic. After `goneTopicMs` it is left out of refreshes, so that names of topics that never existed do not pile up. */
+  /** Notes a missing topic. After `goneTopicMs` the topic is left out of refreshes, so that names of topics that never existed do not pile up. */
   #miss(topic: string): void {
     const now = this.clock.elapsedMs()
     const partitions = this.partitionsOf(topic) ?? 0
@@ -223,7 +226,7 @@ export class Cluster {
   }
 }
 
-/** After this time every broker knows a new topic. */
+/** After this time, every broker knows a new topic. A topic that is still missing then is gone. */
 export const goneTopicMs = 3000
 
 export const mainLane: Lane = { name: 'main', requestTimeoutMs: 15_000 }

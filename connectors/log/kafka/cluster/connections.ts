@@ -22,7 +22,7 @@ export interface ConnectionsOptions {
   readonly sasl?: SASLOptions
 }
 
-/** A request that Waggle encodes itself, and whose response it parses itself. */
+/** A request that Waggle encodes itself, with the function that parses its response. */
 export interface RawRequest<T> {
   readonly key: number
   readonly version: number
@@ -75,7 +75,7 @@ export class Connections {
     })
   }
 
-  /** Closes the connections of all lanes whose name passes the test. Their open requests fail. */
+  /** Closes the connections of all lanes whose names pass the test. Open requests on these connections fail. */
   async closeLanes(isClosed: (name: string) => boolean): Promise<void> {
     const closing = [...this.#open].filter(([, { lane }]) => isClosed(lane.name))
     for (const [name] of closing) this.#open.delete(name)

@@ -14,7 +14,9 @@ export const noMember: GroupMembership = { memberId: '', generation: -1, instanc
 
 export type CommittedPosition = TopicPartition & Position
 
-/** The committed positions of a group; null for a partition without one. Waits for open transactions that may change the positions (KIP-447). */
+/**
+ * The committed positions of a group; null for a partition without a position. Waits for open transactions that may change the positions (KIP-447).
+ */
 export function committedOffsets(cluster: Cluster, group: string, partitions: readonly TopicPartition[]): Promise<readonly (Position | null)[]> {
   return cluster.retry(`The positions of ${group} cannot be read`, () =>
     cluster.withCoordinator('group', group, async (broker) => {
@@ -39,7 +41,7 @@ export async function commitOffsets(
   for (const { topic, partition, errorCode } of answers) expectNone(errorCode, `${topic} ${partition}`)
 }
 
-/** Positions as OffsetCommit and TxnOffsetCommit need them. */
+/** Converts positions into the form that OffsetCommit and TxnOffsetCommit need. */
 export function offsetTopics(positions: readonly CommittedPosition[]) {
   return [...Map.groupBy(positions, ({ topic }) => topic)].map(([name, ones]) => ({
     name,

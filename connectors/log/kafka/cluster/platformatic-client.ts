@@ -30,7 +30,7 @@ import {
 import type { Connections, RawRequest } from './connections.ts'
 import { type GroupMembership, offsetTopics } from './offsets.ts'
 
-/** Kafka requests through `@platformatic/kafka`. */
+/** The client for Kafka's requests, built on `@platformatic/kafka`. */
 export class PlatformaticClient implements KafkaClient {
   readonly name = '@platformatic/kafka'
   readonly hasStaticMembers = true
@@ -48,7 +48,7 @@ export class PlatformaticClient implements KafkaClient {
       controller: controllerId,
       topics: topics.map(({ name, topicId, isInternal, errorCode, partitions }) => ({
         name: name ?? '',
-        // A broker that has no topic ids sends zeros.
+        // A broker without topic ids sends an id of zeros.
         id: /[^0-]/.test(topicId) ? topicId : '',
         isInternal,
         errorCode,

@@ -7,7 +7,7 @@ export function signIn(sasl: KafkaSignIn): SASLOptions {
   return { mechanism: mechanisms[mechanism], username, password }
 }
 
-/** A broker answers a token that it does not take with an error as text, and one that it takes with nothing (RFC 7628, section 3.2.3). */
+/** A broker answers a refused token with a text that names the error, and an accepted token with an empty answer (RFC 7628, section 3.2.3). */
 const refuseTokenError: NonNullable<SASLOptions['authBytesValidator']> = (bytes, callback) => {
   if (bytes.length === 0) callback(null, bytes)
   else callback(new AuthenticationError(`The token is refused: ${bytes.toString()}`))

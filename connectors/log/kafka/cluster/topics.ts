@@ -6,16 +6,13 @@ import { type Cluster, mainLane } from './cluster.ts'
 import { edgeOffsets } from './offsets.ts'
 
 export interface NewTopicOptions {
-  /** Null: the brokers' default. */
+  /** The number of replicas of a new topic. Null: the brokers' default. */
   readonly replicationFactor: number | null
-  /** Bytes; null: the brokers' default. */
+  /** The size limit of a record in a new topic, in bytes. Null: the brokers' default. */
   readonly maxRecordBytes: number | null
 }
 
-/**
- * Creates missing topics and checks existing ones. If the retention of an existing topic differs, it is changed. Several processes may do this at
- * once.
- */
+/** Creates missing topics and checks existing ones. An existing topic gets the wanted retention. Several processes may call this at once. */
 export async function createTopics(cluster: Cluster, specs: readonly TopicSpec[], options: NewTopicOptions): Promise<void> {
   if (specs.length === 0) return
   const names = specs.map(({ name }) => name)
@@ -78,7 +75,8 @@ async function create(cluster: Cluster, specs: readonly TopicSpec[], { replicati
     const { name, partitions, cleanup, retentionMs, settings = {}, asked = {} } = spec
     const configs = new Map([
       ['cleanup.policy', cleanup],
-      // Brokers must not refuse a record for its timestamp (KIP-937). It is the time of an event, or comes from a host with a wrong clock.
+      // Brokers must not refuse a record for its timestamp (KIP-937). The timestamp may be the time of an old event, or come from a host with a wrong
+      // clock.
       ['message.timestamp.after.max.ms', anyTime],
       ...(cleanup === 'compact' ? [] : [['retention.ms', String(retentionMs ?? -1)] as const]),
       ...bytesSettings(spec),
@@ -133,7 +131,7 @@ async function settingsOf(cluster: Cluster, names: readonly string[], more: read
 
 interface Found extends Partial<TopicSettings> {
   readonly partitions: number
-  /** The replica count of partitions that do not have `replicationFactor` replicas; null if all have it. */
+  /** The number of replicas of a partition that does not have `replicationFactor` replicas; null if every partition has that number. */
   readonly replicas: number | null
   readonly replicationFactor: number | null
 }
@@ -151,13 +149,13 @@ function expectAlike(wanted: TopicSpec, { partitions, replicas, replicationFacto
   }
   if (cleanup === undefined || cleanup === 'compact' || retentionMs === undefined) return
   const { 'retention.ms': asked } = wanted.asked ?? {}
-  // A changelog may keep records longer than its store.
+  // A changelog may keep records longer than its store does, but not shorter.
   if (cleanup !== 'compact,delete') return
   const least = asked === undefined ? (wanted.leastRetentionMs ?? 0) : 0
   expect(retentionMs === null || retentionMs >= least, `retention.ms=${retentionMs}`, `its store keeps ${least}`)
 }
 
-/** The settings of an existing topic that differ from the wanted retention. Settings that the user has named are compared elsewhere. */
+/** The settings that must change so that an existing topic gets the wanted retention. Settings that the user has named are compared elsewhere. */
 function retentionChanges(spec: TopicSpec, there: ReadonlyMap<string, string>): ReadonlyMap<string, string> {
   const { cleanup, retentionMs, asked = {} } = spec
   if (cleanup !== 'delete') return new Map()
@@ -165,7 +163,7 @@ function retentionChanges(spec: TopicSpec, there: ReadonlyMap<string, string>): 
   return new Map(wanted.filter(([setting, value]) => asked[setting] === undefined && there.has(setting) && there.get(setting) !== value))
 }
 
-/** Kafka's limits hold for one partition, and Kafka deletes whole segments. So both settings are fractions of the topic's limit. */
+/** Kafka's limits hold for each partition, and Kafka deletes only whole segments. So both settings are fractions of the topic's limit. */
 function bytesSettings({ retentionBytes = null, partitions }: TopicSpec): readonly (readonly [setting: string, value: string])[] {
   if (retentionBytes === null) return []
   const share = Math.ceil(retentionBytes / partitions)
@@ -213,7 +211,7 @@ function cleanupOf(policy: string): TopicSpec['cleanup'] {
 
 function isUnled(cluster: Cluster, topic: string, partition: number): boolean {
   const count = cluster.partitionsOf(topic)
-  // If the topic has fewer partitions, waiting would not help: it is a mismatch.
+  // Waiting does not help if the topic has too few partitions. That is a mismatch, and is reported elsewhere.
   return count === null || (partition < count && cluster.leaderOf(topic, partition) === null)
 }
 

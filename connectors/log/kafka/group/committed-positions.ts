@@ -2,11 +2,11 @@ import { type Position, partitionName, type TopicPartition } from '../../../../p
 import type { Cluster } from '../cluster/cluster.ts'
 import { committedOffsets } from '../cluster/offsets.ts'
 
-/** The committed positions of one group. Lookups in the same turn of the event loop share a request. */
+/** The committed positions of one group. Lookups in the same turn of the event loop share one request. */
 export class CommittedPositions {
   readonly #cluster: Cluster
   readonly #group: string
-  /** Positions that are known without a request, by partition. */
+  /** The positions that `knowing` has set, by partition. They need no request. */
   #known: ReadonlyMap<string, Position | null> = new Map()
   #asked: { readonly place: TopicPartition; resolve(position: Position | null): void; reject(error: unknown): void }[] = []
 
@@ -15,12 +15,12 @@ export class CommittedPositions {
     this.#group = group
   }
 
-  /** Reads the committed positions of these partitions in one request; null for a partition without one. */
+  /** Reads the committed positions of these partitions in one request; null for a partition without a position. */
   async read(places: readonly TopicPartition[]): Promise<readonly (Position | null)[]> {
     return committedOffsets(this.#cluster, this.#group, places)
   }
 
-  /** Runs `act` with known positions. Meanwhile `of` asks the cluster only for other partitions. */
+  /** Runs `act` with positions that are already known. While it runs, `of` asks the cluster only for other partitions. */
   async knowing(positions: ReadonlyMap<string, Position | null>, act: () => Promise<void>): Promise<void> {
     this.#known = positions
     try {

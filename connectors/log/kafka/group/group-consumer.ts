@@ -64,7 +64,7 @@ export class GroupConsumer implements Consumer {
       onUnreadable: (_, gap, cause) => subscription.onUnreadable?.(gap, cause),
       onOutOfRange: (partition) => void this.#reset(partition),
       onError: (error) => this.#fail(error),
-      // Nothing to do. The group's leader notices that the topic is gone, and assigns its partitions to nobody.
+      // A missing topic needs no reaction here. The group's leader notices that the topic is gone, and assigns its partitions to nobody.
       onGone: () => {},
     })
     this.#member = new GroupMember({
@@ -108,14 +108,14 @@ export class GroupConsumer implements Consumer {
     return this.hasLost || !this.#owned.has(place) ? null : this.#member.membership
   }
 
-  /** True if the partitions may belong to other members, and the listener has not been told. */
+  /** True if the member's partitions may belong to other members, and the listener has not been told yet. */
   get hasLost(): boolean {
     return this.#hasLost || this.#isLosing || this.#failure?.isFinal === true
   }
 
   /**
-   * True while no other member can own the partitions. Records that are written now come before those of the next owner. A consumer without
-   * partitions always holds its seat.
+   * True while no other member can own the partitions, so that records which are written now come before the records of the next owner. A consumer
+   * without partitions always holds its seat.
    */
   get holdsSeat(): boolean {
     return !this.hasLost && (this.#owned.size === 0 || this.#member.holdsSeat)
@@ -148,7 +148,7 @@ export class GroupConsumer implements Consumer {
     return this.#owned.get(place)?.fetched.mayHaveMore ?? false
   }
 
-  /** The partition's end from the last fetch response. */
+  /** The end of the partition, from the last fetch response; null if it is not known. */
   endOf(place: TopicPartition): number | null {
     return this.#owned.get(place)?.fetched.end ?? null
   }
@@ -182,7 +182,7 @@ export class GroupConsumer implements Consumer {
     if (this.#closed) throw new WaggleError('WAGGLE_CLOSED', { message: 'This consumer is closed', next: 'Subscribe again.' })
     if (this.#failure !== null) {
       const { error, isFinal } = this.#failure
-      // An error that is not final is thrown once, and the next poll tries again.
+      // A final error is thrown at each poll. Any other error is thrown once, and the next poll tries again.
       if (!isFinal) this.#failure = null
       throw error
     }
@@ -213,7 +213,7 @@ export class GroupConsumer implements Consumer {
       } finally {
         this.#release(leaving)
       }
-      // The member was thrown out or closed in the meantime, so the assignment is out of date.
+      // The member was thrown out or closed while its partitions were released, so the assignment is out of date.
       if (this.#hasLost || this.#closed) return
       const coming = assignment.partitions.filter((place) => !this.#owned.has(place))
       if (coming.length > 0) await this.#take(coming)
@@ -240,7 +240,7 @@ export class GroupConsumer implements Consumer {
     this.#owned.add(taken)
     // Fetching starts while the listener creates its tasks.
     for (const { fetched } of taken) this.#fetcher.add(fetched)
-    // The listener asks for the position of each new partition.
+    // The listener asks for the position of each new partition. `knowing` answers from the positions that were just read.
     const positions = new Map(coming.map((place, at) => [partitionName(place), committed[at] ?? null]))
     await this.#committed.knowing(positions, async () => {
       await listener.assigned(coming.map(topicPartitionOf))
@@ -253,7 +253,7 @@ export class GroupConsumer implements Consumer {
     return leaving.map(topicPartitionOf)
   }
 
-  /** Moves a partition whose next offset is deleted to a new position. Records that were fetched before are polled first. */
+  /** Moves a partition to a new position, because the record at its next offset is deleted. Does nothing while fetched records wait to be polled. */
   async #reset(fetched: FetchedPartition): Promise<void> {
     if (this.#resetting.has(fetched) || !fetched.isEmpty) return
     this.#resetting.add(fetched)

@@ -21,22 +21,25 @@ export interface GroupMemberOptions {
   readonly rebalanceTimeoutMs: number
   /** The partitions that the member reads now. Each JoinGroup sends them. */
   readonly owned: () => readonly TopicPartition[]
-  /** Called with a new assignment. The consumer takes it up, and then calls `applied`. */
+  /** Called with a new assignment. The consumer takes the assignment up, and then calls `applied`. */
   readonly onAssigned: (assignment: GroupAssignment) => void
-  /** Called when the coordinator has thrown the member out. Other members may have its partitions. The member joins again by itself. */
+  /**
+   * Called when the coordinator has thrown the member out. Other members may now have its partitions. The member then joins the group again without a
+   * call.
+   */
   readonly onLost: () => void
-  /** Called when the process cannot be a member. `isFinal`: another process has the same instance id, and this member gives up. */
+  /** Called when the process cannot be a member. With `isFinal`, another process has the same instance id, and this member gives up. */
   readonly onError: (error: WaggleError, options: { readonly isFinal: boolean }) => void
 }
 
 /**
- * Membership of one group (KIP-429 on the classic protocol): joins, hears what to read, and holds its seat with heartbeats.
+ * Membership of one group (KIP-429 on the classic protocol): the member joins the group, gets its partitions, and holds its seat with heartbeats.
  *
  *     joining ─► waiting to be applied ─► member ─┐   a rebalance, or something was let go
  *        ▲                                        │
  *        └────────────────────────────────────────┘
  *
- * Its consumer goes on reading during a rebalance.
+ * The consumer of the member goes on reading during a rebalance.
  */
 export class GroupMember {
   readonly #options: GroupMemberOptions
@@ -47,11 +50,14 @@ export class GroupMember {
   readonly #seat: Seat
   #memberId = ''
   #generation = -1
-  /** The membership that assigned the partitions that are read now. It stays while the member joins again, and after it is thrown out. */
+  /**
+   * The membership under which the current partitions were assigned. It stays the same while the member joins again, and after the member is thrown
+   * out.
+   */
   #membership: GroupMembership = noMember
   #isPending = false
   #mustJoin = true
-  /** True if `rejoin` was called during a JoinGroup. Another JoinGroup follows. */
+  /** True if `rejoin` was called during a JoinGroup, so that another JoinGroup must follow. */
   #isAskedAgain = false
   #waitingForNextGeneration: (() => void)[] = []
   readonly #wait: InterruptibleWait
@@ -66,10 +72,10 @@ export class GroupMember {
     this.#partitionCounts = new PartitionCounts(options.cluster)
     this.#wait = new InterruptibleWait(options.cluster.clock)
     this.#joinLane = { name: `${options.name} join`, requestTimeoutMs: options.rebalanceTimeoutMs + 5000 }
-    // If the member is thrown out after its JoinGroup, its SyncGroup gets no response. If the leader has died, the response comes when the leader's
-    // session ends.
+    // The timeout of a SyncGroup request. A member that is thrown out gets no response. If the leader of the group has died, the response comes when
+    // the leader's session ends.
     this.#syncLane = { name: `${options.name} sync`, requestTimeoutMs: options.sessionTimeoutMs + 5000 }
-    // The heartbeat of a frozen coordinator times out early, so that the member can find the next coordinator within its session.
+    // A heartbeat times out early. If its coordinator is frozen, the member can then find the next coordinator within its session.
     this.#heartbeatLane = { name: `${options.name} heartbeat`, requestTimeoutMs: Math.min(maxHeartbeatMs, options.sessionTimeoutMs / 3) }
     this.#seat = new Seat({ ...options, clock: this.#cluster.clock })
     this.#loop = this.#run()
@@ -79,7 +85,7 @@ export class GroupMember {
     return this.#membership
   }
 
-  /** True during a rebalance. A commit that fails because of its generation may succeed afterwards. */
+  /** True during a rebalance. A commit that fails during a rebalance, because the generation has changed, may succeed afterwards. */
   get isRebalancing(): boolean {
     return this.#mustJoin && !this.#closed
   }
@@ -102,8 +108,8 @@ export class GroupMember {
   }
 
   /**
-   * Called by the consumer when it has taken an assignment up. `hasLetGo`: it released partitions. The leader can assign them to others once this
-   * member has joined again.
+   * The consumer calls this when it has taken an assignment up. `hasLetGo` says that it released partitions. The leader can assign these partitions
+   * to other members once this member has joined again.
    */
   applied({ hasLetGo }: { readonly hasLetGo: boolean }): void {
     this.#isPending = false
@@ -117,7 +123,7 @@ export class GroupMember {
     this.#endGeneration()
     await this.#closeLanes()
     await this.#loop
-    // A static member does not leave: it returns under its instance id and keeps its seat.
+    // A static member does not leave the group. When it returns with its instance id, it still has its seat.
     if (this.#memberId !== '' && this.#options.instanceId === null && !this.#cluster.isClosed) {
       const { client } = this.#cluster
       const { group } = this.#options
@@ -179,7 +185,7 @@ export class GroupMember {
     const { group, assignor, topics, instanceId, sessionTimeoutMs, rebalanceTimeoutMs } = this.#options
     const { client } = this.#cluster
     this.#isAskedAgain = false
-    // A member that was thrown out may have lost its partitions, even if its consumer does not know it yet.
+    // A member that was thrown out may have lost its partitions, so it claims none, even if its consumer does not know of the loss yet.
     const owned = this.#generation < 0 ? [] : this.#options.owned()
     const metadata = encodeSubscription({ topics, owned, generation: this.#generation, data: assignor.memberData() })
     const wish = { group, memberId: this.#memberId, instanceId, sessionTimeoutMs, rebalanceTimeoutMs, protocol: assignor.name, metadata }
@@ -224,7 +230,7 @@ export class GroupMember {
     await this.#seat.hears(() => this.#coordinated(beat), { isJoining })
   }
 
-  /** Sends heartbeats during a JoinGroup. The coordinator answers when all members have joined, which may take longer than a session. */
+  /** Sends heartbeats while a JoinGroup is open. The coordinator answers it when all members have joined, which may take longer than a session. */
   async #withHeartbeats<T>(joining: Promise<T>): Promise<T> {
     let isOver = false
     const over = joining.finally(() => {
@@ -241,7 +247,7 @@ export class GroupMember {
         () => null,
         (thrown: unknown) => thrown,
       )
-      // A JoinGroup may get no response if the coordinator was away or has moved.
+      // If the coordinator was away or has moved, a JoinGroup may never get a response.
       if (isPassing(refused)) {
         mayBeForgotten = true
         return
@@ -258,14 +264,14 @@ export class GroupMember {
     return over
   }
 
-  /** The membership since the last JoinGroup. `membership` is older until the assignment is applied. */
+  /** The membership from the last JoinGroup. `membership` is an older one until the assignment is applied. */
   get #latestMembership(): GroupMembership {
     return { memberId: this.#memberId, generation: this.#generation, instanceId: this.#options.instanceId }
   }
 
   #coordinated<T>(ask: (broker: Broker) => Promise<T>): Promise<T> {
     return this.#cluster.withCoordinator('group', this.#options.group, (broker) => {
-      // A closed member must not join. Its JoinGroup would start a rebalance, in which the others would wait for it.
+      // A closed member must not join. Its JoinGroup would start a rebalance, and the other members would wait for this one.
       if (this.#closed) throw new BrokerError('CLOSED')
       return ask(broker)
     })

@@ -11,8 +11,8 @@ interface MemberPositions {
 }
 
 /**
- * Groups positions by consumer group and by the consumer that owns the partition. If this process has consumers of the group and none of them owns
- * the partition, throws WAGGLE_FENCED.
+ * Groups positions by consumer group, and by the consumer that owns the partition. Throws WAGGLE_FENCED if this process has consumers of the group,
+ * but none of them owns the partition.
  */
 export function byMember(
   positions: readonly (CommittedPosition & { readonly group?: string })[],
@@ -31,8 +31,8 @@ export function byMember(
 }
 
 /**
- * Commits positions as the member that owns the partitions. If a rebalance makes the commit fail, it is sent again afterwards, while the member still
- * owns the partitions. Partitions that the member releases are committed before the rebalance.
+ * Commits positions as the member that owns the partitions. If a rebalance makes the commit fail, it is sent again after the rebalance, as long as
+ * the member owns the partitions. Positions of partitions that the member must release are committed before it releases them.
  */
 export async function commitAsMember(
   { group, consumer, positions }: MemberPositions,

@@ -3,7 +3,7 @@ import { type GroupAssignment, type GroupAssignor, type GroupMember, partitionNa
 import type { JoinedMember } from '../cluster/client.ts'
 import { WireReader } from '../wire/wire.ts'
 
-/** A member's metadata in JoinGroup, as version 3 of Kafka's consumer protocol. Kafka's tools can therefore show the group. */
+/** A member's metadata in JoinGroup. It has the format of version 3 of Kafka's consumer protocol, so that Kafka's tools can show the group. */
 export interface MemberSubscription {
   readonly topics: readonly string[]
   readonly owned: readonly TopicPartition[]
@@ -58,7 +58,7 @@ export function assignCooperatively(
     for (const place of owned) {
       const name = partitionName(place)
       const other = owners.get(name)
-      // A member that was away may claim partitions that another member owns now. The claim with the higher generation counts.
+      // Two members may claim one partition, if one of them was away. The claim with the higher generation counts.
       if (other === undefined || other.generation < generation) owners.set(name, { member: id, generation })
     }
   }
@@ -86,7 +86,7 @@ export function topicsOf(joined: readonly JoinedMember[]): ReadonlySet<string> {
   return new Set(joined.flatMap(({ metadata }) => subscriptionOf(metadata).topics))
 }
 
-/** The subscription of a member. A member with unreadable metadata gets no partitions. */
+/** The subscription of a member. Metadata that cannot be read counts as a subscription to nothing, so such a member gets no partitions. */
 function subscriptionOf(metadata: Buffer): MemberSubscription {
   try {
     return decodeSubscription(metadata)
@@ -95,7 +95,7 @@ function subscriptionOf(metadata: Buffer): MemberSubscription {
   }
 }
 
-/** Decodes versions 0 to 3. Fields that an older version lacks are empty. */
+/** Decodes versions 0 to 3. Fields that an older version does not have stay empty. */
 function decodeSubscription(metadata: Buffer): MemberSubscription {
   const reader = new WireReader(metadata)
   reader.int16()

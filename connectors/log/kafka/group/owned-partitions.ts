@@ -6,7 +6,7 @@ export interface OwnedPartition extends TopicPartition {
   paused: boolean
 }
 
-/** The partitions that a group's member reads. Those that are ready have fetched records and are not paused. */
+/** The partitions that a group's member reads. A partition is ready if it has fetched records and is not paused. */
 export class OwnedPartitions {
   readonly #byPartition = new Map<string, OwnedPartition>()
   readonly #byFetched = new Map<FetchedPartition, OwnedPartition>()
@@ -52,7 +52,7 @@ export class OwnedPartitions {
     this.delete(this.all)
   }
 
-  /** Call this after records were fetched, and after `paused` has changed. True if the partition is ready. */
+  /** Must be called after records were fetched, and after `paused` has changed. True if the partition is ready. */
   look(owned: OwnedPartition): boolean {
     const isReady = !owned.paused && !owned.fetched.isEmpty
     if (isReady) this.#ready.add(owned)
@@ -60,7 +60,10 @@ export class OwnedPartitions {
     return isReady
   }
 
-  /** The ready partitions. One that is left with records comes last in the next turn, so that no partition takes every poll for itself. */
+  /**
+   * The ready partitions, one after the other. A partition that still has records afterwards goes to the end of the queue, so that no partition takes
+   * every poll for itself.
+   */
   *inTurn(): IterableIterator<OwnedPartition> {
     const given: OwnedPartition[] = []
     try {

@@ -11,7 +11,7 @@ export class PartitionCounts {
     this.#cluster = cluster
   }
 
-  /** Reads the number of partitions of these topics, and remembers it. */
+  /** Reads the number of partitions of each of these topics, and remembers these numbers. */
   async watch(topics: ReadonlySet<string>): Promise<void> {
     await this.#cluster.refresh(topics)
     this.#topics = topics

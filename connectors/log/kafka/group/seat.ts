@@ -8,17 +8,17 @@ export interface SeatOptions {
 }
 
 /**
- * A member's place in its group, timed by the member's own clock. The coordinator removes a member one session after its last request. So the member
- * holds its seat for one session after it *sent* a request that was answered. If the member does not join a rebalance, it loses its seat at the
- * rebalance timeout.
+ * A member's place in its group, timed by the member's own clock. The coordinator removes a member when one session has passed since the member's
+ * last request. So the seat is certain for one session after the *sending* of a request that was answered. A member that does not join a rebalance
+ * loses its seat at the rebalance timeout.
  */
 export class Seat {
   readonly #options: SeatOptions
   #untilMs = 0
   #joinByMs = Number.POSITIVE_INFINITY
-  /** The sending time of the last request whose response mentioned no rebalance. A rebalance began after that time. */
+  /** The sending time of the last request whose response mentioned no rebalance. A rebalance that is reported later began after this time. */
   #quietMs = 0
-  /** The number of losses. Responses to requests from before a loss are ignored. */
+  /** The number of losses of the seat. A response is ignored if its request was sent before the last loss. */
   #losses = 0
 
   constructor(options: SeatOptions) {
@@ -36,7 +36,10 @@ export class Seat {
     this.#joinByMs = Number.POSITIVE_INFINITY
   }
 
-  /** Sends a request to the coordinator. The response extends the seat, unless it removes the member or comes too late in a rebalance. */
+  /**
+   * Sends a request to the coordinator, and adjusts the seat to the response. A response extends the seat by one session. A rebalance sets the time
+   * by which the member must join. A removal ends the seat.
+   */
   async hears<T>(ask: () => Promise<T>, { isJoining = false }: { readonly isJoining?: boolean } = {}): Promise<T> {
     const { clock, sessionTimeoutMs, rebalanceTimeoutMs } = this.#options
     const [losses, askedMs] = [this.#losses, clock.elapsedMs()]

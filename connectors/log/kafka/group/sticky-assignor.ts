@@ -1,8 +1,8 @@
 import type { GroupAssignment, GroupAssignor, GroupMember, TopicPartition } from '../../../../processor/ports.ts'
 
 /**
- * Spreads partition numbers over members. A member gets the partitions of its numbers in all topics, because a task reads them together. It keeps its
- * numbers unless another member has at least two fewer.
+ * Spreads partition numbers over members. A member gets the partitions with its numbers in all topics, because a task reads them together. A member
+ * keeps its numbers unless another member has at least two fewer.
  */
 export const stickyAssignor: GroupAssignor = {
   name: 'waggle-copartitioned',

@@ -5,14 +5,14 @@ import type { FetchedPartition } from './fetched-partition.ts'
 
 interface Member {
   readonly partition: FetchedPartition
-  /** The offset that the broker knows; null if it knows none. */
+  /** The offset that the broker has been asked for; null if it has been asked for none. */
   offset: number | null
 }
 
 /**
- * A fetch session at one broker (KIP-227). The broker remembers the partitions of the session and their offsets. A request names only changes, and an
- * answer has only partitions with something new. So quiet partitions cost nothing. At most one request of a session is on its way, and partitions
- * join only between two requests.
+ * A fetch session at one broker (KIP-227). The broker remembers the partitions of the session and their offsets. A request names only the changes,
+ * and an answer has only partitions with new records or a new end. So quiet partitions cost nothing. A session has at most one request on its way,
+ * and partitions join it only between two requests.
  */
 export class FetchSession {
   readonly broker: Broker
@@ -20,7 +20,7 @@ export class FetchSession {
   isWaiting = false
   readonly #members = new Map<string, Member>()
   readonly #changed = new Set<Member>()
-  /** Partitions that have left and that the broker does not know to have left. */
+  /** Partitions that have left the session, but of which the broker does not know it yet. */
   readonly #left = new Map<string, TopicPartition>()
   #id = 0
   #epoch = 0
@@ -34,17 +34,20 @@ export class FetchSession {
     return this.#members.size === 0
   }
 
-  /** The session's partition of this name. Several readers may have the same partition, and only one of them fits into a session. */
+  /** The session's partition of this name. Several readers may read the same partition, but a session can serve only one of them. */
   holder(name: string): FetchedPartition | null {
     return this.#members.get(name)?.partition ?? null
   }
 
-  /** True if the partition was asked for since it joined. */
+  /** True if the broker was asked for this partition since the partition joined. */
   hasAsked(name: string): boolean {
     return (this.#members.get(name)?.offset ?? null) !== null
   }
 
-  /** A broker reports a partition's end to a new member only. So a member that leaves and joins again begins a new session. */
+  /**
+   * A broker reports the end of a partition only when the partition is new in the session. So a partition that leaves and joins again begins a new
+   * session.
+   */
   join(partition: FetchedPartition): void {
     const name = partitionName(partition)
     if (this.#left.has(name)) this.restart()
@@ -62,7 +65,7 @@ export class FetchSession {
     if (member.offset !== null) this.#left.set(name, { topic: partition.topic, partition: partition.partition })
   }
 
-  /** Notes that the member's next offset may have changed. */
+  /** Notes that the next offset of the partition may have changed. */
   moved(partition: FetchedPartition): void {
     const member = this.#members.get(partitionName(partition))
     if (member?.partition === partition && member.offset !== partition.next) this.#changed.add(member)
@@ -81,7 +84,7 @@ export class FetchSession {
     return { session: this.#id, epoch: this.#epoch, asks, forgotten }
   }
 
-  /** A broker without room for another session answers with the id 0. Then each request has all partitions. */
+  /** Notes the session id of an answer. A broker without room for another session answers with the id 0. Then each request names all partitions. */
   answered(id: number): void {
     this.#id = id
     this.#epoch = id === 0 ? 0 : this.#epoch === maxEpoch ? 1 : this.#epoch + 1

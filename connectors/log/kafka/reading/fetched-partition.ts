@@ -3,7 +3,7 @@ import { Fifo } from '../../../../topology/fifo.ts'
 import type { FetchAnswer } from '../wire/fetch-request.ts'
 import { type RecordBatchReader, readBatches } from '../wire/record-batch-reader.ts'
 
-/** The read-ahead of one partition: fetched records that nobody has taken yet, and the next offset to fetch. */
+/** The read-ahead of one partition: fetched records that have not been taken yet, and the next offset to fetch. */
 export class FetchedPartition {
   readonly topic: string
   readonly partition: number
@@ -13,13 +13,13 @@ export class FetchedPartition {
   #next: number | null = null
   /** The partition's last known end; null until a broker has reported it. */
   #end: number | null = null
-  /** The number of seeks. Responses to requests from before a seek are ignored. */
+  /** The number of seeks. A response is ignored if its request was sent before the last seek. */
   #epoch = 0
-  /** The id of the topic that the offset `next` belongs to; null after a seek. */
+  /** The id of the topic to which the offset `next` belongs; null after a seek. */
   topicId: string | null = null
   failures = 0
   retryAtMs = 0
-  /** The time since when brokers do not know the topic; null if they know it. */
+  /** The time since when brokers have not known the topic; null while they know the topic. */
   unknownSinceMs: number | null = null
 
   constructor(topic: string, partition: number) {
@@ -39,7 +39,7 @@ export class FetchedPartition {
     return this.#epoch
   }
 
-  /** The size of fetched records that nobody has taken yet. */
+  /** The size of the fetched records that have not been taken yet. */
   get bytes(): number {
     return this.#bytes
   }
@@ -75,8 +75,8 @@ export class FetchedPartition {
   }
 
   /**
-   * Takes at most `count` of the fetched records. If a batch is unreadable, every fetch would return the same bytes. So the rest of the batch is
-   * skipped and reported to `onUnreadable`.
+   * Takes at most `count` of the fetched records. The rest of an unreadable batch is skipped and reported to `onUnreadable`, because every fetch
+   * would return the same bytes.
    */
   take(count: number, onUnreadable: (gap: Gap, cause: Error) => void): LogRecord[] {
     const records: LogRecord[] = []

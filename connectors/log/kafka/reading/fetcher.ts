@@ -11,31 +11,31 @@ export interface FetcherOptions {
   readonly cluster: Cluster
   readonly name: string
   readonly maxBytes: number
-  /** Called when records of the partition have arrived, or when a broker has reported that there are none now. */
+  /** Called when records of the partition have arrived, or when a broker has reported that it has no new ones. */
   readonly onAnswer: (partition: FetchedPartition) => void
-  /** Called when the partition's next offset is deleted. */
+  /** Called when the record at the partition's next offset is deleted. */
   readonly onOutOfRange: (partition: FetchedPartition) => void
-  /** Called for unreadable offsets. They are skipped. */
+  /** Called for offsets whose records cannot be read. These offsets are skipped. */
   readonly onUnreadable: (partition: FetchedPartition, gap: Gap, cause: Error) => void
-  /** Called for partitions that cannot be read now. They are tried again. */
+  /** Called for partitions that cannot be read now. The fetcher tries them again. */
   readonly onError: (error: Error, partitions: readonly FetchedPartition[]) => void
   /** Called when the topic has been missing for `goneTopicMs`. */
   readonly onGone: (error: Error, partition: FetchedPartition) => void
 }
 
 /**
- * Reads ahead for many partitions. Each broker has a few fetch sessions. While the request of one waits for records, other partitions use another one,
- * so a partition with records never waits for an empty one. Work follows changes: only a partition with a new offset, or one that may or may not be
- * read any more, is looked at.
+ * Reads ahead for many partitions. Each broker has a few fetch sessions. While the request of one session waits for records, other partitions use
+ * another session, so a partition with records never waits for an empty one. A round looks only at partitions that have changed: their next offset is
+ * new, or they may now be read or no longer be read.
  */
 export class Fetcher {
   readonly #options: FetcherOptions
   readonly #cluster: Cluster
-  /** All partitions, with their sessions. */
+  /** All partitions. Each has its session, or null. */
   readonly #partitions = new Map<FetchedPartition, FetchSession | null>()
   /** Partitions for which a session must be found or changed. */
   #changed = new Set<FetchedPartition>()
-  /** Partitions that wait until others have fewer records. */
+  /** Partitions that wait because the memory is full. They go on when other partitions have fewer records in memory. */
   readonly #crowded = new Set<FetchedPartition>()
   /** Partitions that are tried again at `retryAtMs`. */
   readonly #delayed = new Set<FetchedPartition>()
@@ -121,7 +121,7 @@ export class Fetcher {
     const now = this.#cluster.clock.elapsedMs()
     const evicted: FetchedPartition[] = []
     for (const partition of this.#due(now)) this.#place(partition, now, evicted)
-    // Partitions that found no room come first in the next round, so that each of them is read in its turn.
+    // Partitions that found no room come first in the next round, so that each of them gets its turn.
     for (const partition of evicted) this.#changed.add(partition)
     for (const sessions of this.#sessions.values()) {
       for (const session of sessions) if (!session.isWaiting && !session.isEmpty) void this.#fetch(session)
@@ -129,7 +129,7 @@ export class Fetcher {
     this.#planRetry(now)
   }
 
-  /** Takes the partitions that must be looked at now. */
+  /** Takes the partitions that this round must look at. */
   #due(now: number): Iterable<FetchedPartition> {
     const due = this.#changed
     this.#changed = new Set()
@@ -138,13 +138,16 @@ export class Fetcher {
       this.#crowded.clear()
     }
     for (const partition of this.#delayed) if (partition.retryAtMs <= now) due.add(partition)
-    // Offsets of a topic that was deleted and created again mean nothing in the new one.
+    // Offsets of a topic that was deleted and created again do not hold in the new topic. So all partitions are looked at.
     if (this.#recreated !== this.#cluster.recreated) for (const partition of this.#partitions.keys()) due.add(partition)
     this.#recreated = this.#cluster.recreated
     return due
   }
 
-  /** Gives a partition a session, or takes it out of its session if it must not be read now. `evicted` gets the partition that left for it. */
+  /**
+   * Gives a partition a session, or takes it out of its session if it must not be read now. If another partition has to leave the session for it,
+   * `evicted` gets that one.
+   */
   #place(partition: FetchedPartition, now: number, evicted: FetchedPartition[]): void {
     if (!this.#partitions.has(partition)) return
     this.#delayed.delete(partition)
@@ -161,7 +164,7 @@ export class Fetcher {
     }
   }
 
-  /** False if the partition has enough records, or waits after an error, or has no leader. It is looked at again when that has changed. */
+  /** False if the partition has enough records, waits after an error, or has no leader. The partition is looked at again when this has changed. */
   #mayAsk(partition: FetchedPartition, now: number): boolean {
     if (partition.next === null || partition.bytes >= maxAheadBytes) return false
     if (this.#bytes >= this.#options.maxBytes && !partition.isEmpty) {
@@ -180,7 +183,7 @@ export class Fetcher {
     return true
   }
 
-  /** False if no session has room for the partition now. */
+  /** Puts the partition into a session. False if no session has room for it now. */
   #join(partition: FetchedPartition, broker: Broker, evicted: FetchedPartition[]): boolean {
     const name = partitionName(partition)
     const idle = this.#sessionsOf(broker).filter(({ isWaiting }) => !isWaiting)
@@ -188,7 +191,7 @@ export class Fetcher {
     if (session === undefined) return false
     const holder = session.holder(name)
     if (holder !== null) {
-      // `holder` reads the same partition and was just served, so it leaves the session.
+      // `holder` reads the same partition and was just served, so this reader takes its place in the session.
       this.#leave(holder)
       evicted.push(holder)
     }
@@ -215,7 +218,7 @@ export class Fetcher {
   }
 
   /**
-   * True if the topic was deleted and created again. Offsets of the old topic mean nothing in the new one, even if the new one has as many records.
+   * True if the topic was deleted and created again. Offsets of the old topic do not hold in the new one, even if the new one has as many records.
    */
   #isRecreated(partition: FetchedPartition): boolean {
     const id = this.#cluster.topicIdOf(partition.topic)
@@ -238,7 +241,7 @@ export class Fetcher {
       session.answered(id)
       for (const answer of answers) {
         const partition = session.holder(partitionName(answer))
-        // The partition was removed, or a seek has moved it, during the request.
+        // The answer is dropped if the partition was removed, or moved by a seek, during the request.
         if (partition !== null) this.#add(partition, answer)
       }
       this.#failures = 0
@@ -281,7 +284,7 @@ export class Fetcher {
     }
   }
 
-  /** Fetches again before it reports a damaged batch: the bytes may have been damaged on their way. */
+  /** Plans another fetch before it reports a damaged batch, because the bytes may have been damaged on their way. */
   #cannotRead(partition: FetchedPartition, thrown: unknown): void {
     const isDamaged = thrown instanceof BrokerError && thrown.error === 'CORRUPT_MESSAGE'
     this.#later(partition)
@@ -302,7 +305,7 @@ export class Fetcher {
       const missing = [...this.#partitions.keys()].filter((one) => this.#isMissing(one))
       if (missing.length > 0) await this.#cluster.backOff(this.#failures++)
     } catch {
-      // No broker answers. The next round tries again.
+      // No broker answers. After a pause, the next round tries again.
       await this.#cluster.backOff(this.#failures++)
     } finally {
       this.#isRefreshing = false
@@ -325,7 +328,7 @@ function nameOf({ host, port }: Broker): string {
   return `${host}:${port}`
 }
 
-/** True if the broker has forgotten the session, or has seen another request of it. Then the next request begins a new one. */
+/** True if the broker has forgotten the session, or expects another request of it. The next request must then begin a new session. */
 function isSessionLost(errorCode: number): boolean {
   return lostSession.has(errorName(errorCode))
 }
@@ -335,6 +338,6 @@ const lanesABroker = 3
 const maxWaitMs = 500
 const maxAnswerBytes = 4 * 1024 * 1024
 const maxPartitionBytes = 1024 * 1024
-/** Fetching pauses at this size of fetched bytes in one partition. */
+/** Fetching of a partition pauses when it has this many fetched bytes. */
 const maxAheadBytes = 1024 * 1024
 const damagedTries = 5

@@ -6,7 +6,7 @@ import { edgeOffsets } from '../cluster/offsets.ts'
 import { FetchedPartition } from './fetched-partition.ts'
 import type { Fetcher } from './fetcher.ts'
 
-/** Reads one partition ahead, without a group. All readers of a log share their requests. */
+/** Reads one partition ahead, without a group. All such readers of a log share one fetcher, and so its requests. */
 export class PartitionReader implements Reader {
   readonly ready: Promise<void>
   readonly #fetcher: Fetcher
@@ -35,7 +35,7 @@ export class PartitionReader implements Reader {
     this.#onGap = onGap ?? null
     this.#fetched = new FetchedPartition(topic, partition)
     this.ready = this.#start(from)
-    // The caller gets the failure when it iterates.
+    // The caller gets the failure when it iterates, so the rejection must not count as unhandled.
     this.ready.catch(() => {})
   }
 
@@ -43,7 +43,7 @@ export class PartitionReader implements Reader {
     return this.#fetched
   }
 
-  /** Wakes the reader after a response of a broker, with records or without. */
+  /** Wakes the reader after a broker's response for its partition, even one without records. */
   notify(): void {
     this.#wake?.()
   }
@@ -53,7 +53,7 @@ export class PartitionReader implements Reader {
     this.notify()
   }
 
-  /** Continues at the start of the partition, and reports the gap. A reader that must read everything fails instead. */
+  /** Continues at the start of the partition, and reports the gap. A reader that must read every record fails instead. */
   async outOfRange(): Promise<void> {
     if (!this.#fetched.isEmpty) return
     if (this.#whole !== null) return this.fail(recordsGone(this.#fetched))
@@ -68,7 +68,7 @@ export class PartitionReader implements Reader {
     }
   }
 
-  /** Reports unreadable offsets. A reader that must read everything fails instead. */
+  /** Reports offsets whose records cannot be read. A reader that must read every record fails instead. */
   unreadable(gap: Gap, cause: Error): void {
     if (this.#whole === null) this.#onGap?.(gap, cause)
     else this.fail(toWaggleError(cause, `Partition ${gap.partition} of ${gap.topic} cannot be read`))

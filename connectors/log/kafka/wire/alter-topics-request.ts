@@ -12,7 +12,7 @@ export interface TopicChangeAnswer {
   readonly message: string | null
 }
 
-/** IncrementalAlterConfigs v1 (KIP-339) for topics. Settings that it does not name stay as they are. */
+/** IncrementalAlterConfigs v1 (KIP-339) for topics. Settings that the request does not name stay as they are. */
 export function alterTopicsRequest(changes: readonly TopicChange[]) {
   const writer = new WireWriter()
   writer.length(changes.length)

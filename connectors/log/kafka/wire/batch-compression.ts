@@ -4,8 +4,8 @@ import { inflateLz4 } from './lz4.ts'
 import { inflateSnappy } from './snappy.ts'
 
 /**
- * Inflates the records of one batch, up to `maxInflatedBytes`. The LZ4 and Snappy of the client library are not used. Damaged input makes them
- * corrupt memory that its checksums need, for the whole process.
+ * Inflates the records of one batch, up to `maxInflatedBytes`. The client library's own LZ4 and Snappy are not used. With damaged input they corrupt
+ * memory that the library's checksums need, and all later checksums in the process are wrong.
  */
 export function inflate(data: Buffer, algorithm: number): Buffer {
   switch (algorithm) {

@@ -28,7 +28,7 @@ export class Batch {
     this.sinceMs = options.sinceMs
   }
 
-  /** The same records in smaller batches of at most `maxBytes`. A larger record gets its own batch. */
+  /** The same records in smaller batches of at most `maxBytes`. A record above this size gets a batch of its own. */
   divided(maxBytes: number): readonly Batch[] {
     const { count } = this.writer
     const records: LogRecord[] = []
@@ -46,11 +46,11 @@ export class Batch {
   }
 }
 
-/** Batches that are sent together: those of one commit, or those of a gateway. */
+/** The batches of one sender's source: one commit of a task, or one plain producer, such as that of a gateway. */
 export interface BatchSet {
   /** False while earlier batches must be sent first. */
   readonly maySend: boolean
-  /** Called when a broker has stored the batch. `baseOffset` is below 0 if the broker had stored it before. */
+  /** Called when a broker has stored the batch. `baseOffset` is below 0 if an earlier attempt had already stored the batch. */
   sent(batch: Batch, baseOffset: number): void
   /** Called when the batch was too large for its topic. These parts are sent instead. */
   divided(batch: Batch, parts: readonly Batch[]): void

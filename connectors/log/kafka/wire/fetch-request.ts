@@ -22,7 +22,7 @@ export interface FetchAnswer {
 /** The content of a fetch request within a fetch session (KIP-227). */
 export interface SessionAsk {
   readonly session: number
-  /** 0 begins a new session, with all partitions. */
+  /** The number of the request within its session. 0 begins a new session with all partitions. */
   readonly epoch: number
   readonly asks: readonly FetchAsk[]
   readonly forgotten: readonly TopicPartition[]
@@ -56,7 +56,7 @@ export function fetchRequest(
 
 export interface FetchResponse {
   readonly errorCode: number
-  /** The broker's id of the session; 0 if it keeps none. */
+  /** The broker's id of the session; 0 if the broker keeps no session. */
   readonly session: number
   readonly answers: readonly FetchAnswer[]
 }

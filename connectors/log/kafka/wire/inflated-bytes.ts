@@ -1,4 +1,4 @@
-/** A buffer for inflated bytes that grows up to a limit. Throws RangeError past the limit, and for a copy from before the first byte. */
+/** A buffer for inflated bytes that grows up to a limit. Throws RangeError past the limit, and for a copy that begins before the first byte. */
 export class InflatedBytes {
   readonly #maxBytes: number
   #bytes: Buffer
@@ -19,7 +19,7 @@ export class InflatedBytes {
     this.#length += bytes.length
   }
 
-  /** Repeats `length` bytes, starting `back` bytes before the end. The copy may overlap its source. */
+  /** Appends `length` bytes that are already in the buffer, starting `back` bytes before its end. The copy may overlap its source. */
   copy(back: number, length: number): void {
     if (!(back > 0 && back <= this.#length)) throw new RangeError('a copy begins before the first byte')
     this.#grow(length)

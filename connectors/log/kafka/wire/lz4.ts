@@ -1,13 +1,13 @@
 import { InflatedBytes } from './inflated-bytes.ts'
 
-/** Inflates LZ4 frames. Throws RangeError for other bytes, for truncated frames, and past `maxBytes` of output. */
+/** Inflates LZ4 frames. Throws RangeError for bytes in another format, for truncated frames, and if the output exceeds `maxBytes`. */
 export function inflateLz4(data: Buffer, maxBytes: number): Buffer {
   const inflated = new InflatedBytes(data.length * 4, maxBytes)
   for (let at = 0; at < data.length; ) at = inflateFrame(data, at, inflated)
   return inflated.done()
 }
 
-/** Inflates one frame, and returns the index after it. Frame checksums are ignored, because the batch has a checksum. */
+/** Inflates one frame, and returns the index after it. The checksums of the frame are ignored, because the batch has a checksum of its own. */
 function inflateFrame(data: Buffer, start: number, inflated: InflatedBytes): number {
   if (data.readUInt32LE(start) !== frameMagic) throw new RangeError('it is not an LZ4 frame')
   const flags = data.readUInt8(start + 4)
@@ -48,7 +48,7 @@ function inflateBlock(block: Buffer, inflated: InflatedBytes): void {
     if (at + literals > block.length) throw new RangeError('LZ4 literals are cut off')
     inflated.append(block.subarray(at, at + literals))
     at += literals
-    // The last sequence ends with its literals.
+    // The last sequence of a block has only literals, and no copy.
     if (at === block.length) return
     const back = block.readUInt16LE(at)
     at += 2

@@ -15,7 +15,7 @@ export interface ProduceAnswer {
   readonly message: string | null
 }
 
-/** Produce v9. All in-sync replicas acknowledge the batches. */
+/** Produce v9. The broker answers when all in-sync replicas have the batches. */
 export function produceRequest(parts: readonly ProducePart[], options: { readonly transactionalId: string | null; readonly timeoutMs: number }) {
   const byTopic = Map.groupBy(parts, ({ topic }) => topic)
   const payload: Uint8Array[] = []

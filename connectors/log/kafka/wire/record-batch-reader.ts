@@ -14,7 +14,7 @@ export interface AbortedTransaction {
 export interface FetchedBytes {
   readonly bytes: Buffer
   readonly aborted: readonly AbortedTransaction[]
-  /** The requested offset. The first batch may begin before it. */
+  /** The requested offset. The first batch may begin before this offset. */
   readonly from: number
 }
 
@@ -32,7 +32,7 @@ export function readBatches({ bytes, aborted, from }: FetchedBytes): { readonly 
     const end = at + 12 + bytes.readInt32BE(at + 8)
     const baseOffset = readInt64(bytes, at)
     if (end < at + headerBytes) throw damaged(baseOffset, 'it is shorter than its header')
-    // Brokers send the first batch whole, so another fetch would return the same bytes.
+    // Brokers always send the first batch whole. If it is cut off, another fetch would return the same bytes.
     if (end > bytes.length && at === 0) throw damaged(baseOffset, 'it is cut off')
     if (end > bytes.length) break
     isAnyWhole = true
@@ -50,7 +50,7 @@ export function readBatches({ bytes, aborted, from }: FetchedBytes): { readonly 
           dropped.add(first.producerId)
           toCome.shift()
         }
-        // The marker ends the aborted transaction of its producer.
+        // A control record ends the aborted transaction of its producer.
         if (isDropped) dropped.delete(producerId)
         else isDropped = dropped.has(producerId)
       }
@@ -78,13 +78,13 @@ function damaged(baseOffset: number, detail: string, cause?: unknown): BrokerErr
   return new BrokerError('CORRUPT_MESSAGE', `the batch at offset ${baseOffset} is damaged: ${detail}`, cause)
 }
 
-/** Decodes the records of one batch, as many as are asked for. */
+/** Decodes the records of one batch, only as many as the caller asks for. */
 export class RecordBatchReader {
   readonly bytes: number
   readonly #baseOffset: number
   readonly #from: number
   readonly #baseTimestamp: number
-  /** The timestamp that the broker has set for all records; null if producers set timestamps. */
+  /** The timestamp that the broker has set for all records; null if the producer has set a timestamp for each record. */
   readonly #appendTime: number | null
   readonly #isCompressed: number
   #buffer: Buffer
@@ -120,7 +120,7 @@ export class RecordBatchReader {
     return this.#lastOffset + 1
   }
 
-  /** Adds at most `count` records to `records`. Throws BrokerError for bytes that are not records. Another fetch would return the same bytes. */
+  /** Adds at most `count` records to `records`. Throws BrokerError for bytes that are not records; another fetch would return the same bytes. */
   readInto(records: LogRecord[], count: number): void {
     if (this.#at === headerBytes && this.#isCompressed !== 0) this.#decompress()
     const buffer = this.#buffer
@@ -182,7 +182,7 @@ export class RecordBatchReader {
     return headers
   }
 
-  /** Reads a zigzag varint. Bits after the 28th are added as doubles. */
+  /** Reads a zigzag varint. Bits after the 28th are added as doubles, because JavaScript's bit operators have only 32 bits. */
   #varint(): number {
     const buffer = this.#buffer
     let byte = buffer[this.#at++] ?? 0

@@ -23,12 +23,12 @@ export class RecordBatchWriter {
   #baseTimestamp = 0
   #maxTimestamp = 0
 
-  /** `spare`: the buffer of a finished batch, to be used again. */
+  /** `spare`: the buffer of a finished batch, which this batch may use. */
   constructor(spare?: Buffer) {
     this.#bytes = spare ?? Buffer.allocUnsafe(firstBytes)
   }
 
-  /** The buffer. When the batch is finished, another batch may use it. */
+  /** The buffer of the batch. When the batch is finished, another batch may use it. */
   get buffer(): Buffer {
     return this.#bytes
   }
@@ -41,7 +41,7 @@ export class RecordBatchWriter {
     return this.#count
   }
 
-  /** Adds a record. False if the batch would become larger than `maxBytes`. The first record always fits. */
+  /** Adds a record. False if the batch would then exceed `maxBytes`. The first record always fits. */
   append(record: ProducerRecord, maxBytes: number): boolean {
     const { key, headers, timestamp } = record
     const value = bytesIn(record.value)
@@ -92,7 +92,7 @@ export class RecordBatchWriter {
     bytes.writeInt16BE(epoch, 51)
     bytes.writeInt32BE(sequence, 53)
     bytes.writeInt32BE(this.#count, 57)
-    // The client library's checksum first copies all bytes into its own kind of buffer.
+    // The client library's checksum takes only its own kind of buffer, so all bytes are copied first.
     bytes.writeUInt32BE(crc32c(Writer.create().append(bytes.subarray(21)).dynamicBuffer), 17)
     return bytes
   }
@@ -142,7 +142,10 @@ export function batchBytesOf(record: ProducerRecord): number {
   return headerBytes + sizeOf(length) + length
 }
 
-/** The size of a record after its length field. `delta`: milliseconds since the batch's first timestamp. `index`: the number of records before it. */
+/**
+ * The size of a record in bytes, without its length field. `delta`: milliseconds since the batch's first timestamp. `index`: the number of records
+ * before this one.
+ */
 function recordLength({ key, value, headers }: ProducerRecord, delta: number, index: number): number {
   const keyLength = key === null ? -1 : key.length
   const valueLength = value === null ? -1 : valueBytes(value)

@@ -1,6 +1,9 @@
 import { InflatedBytes } from './inflated-bytes.ts'
 
-/** Inflates Snappy: a single block, or the framing of Java's clients. Throws RangeError for other bytes, and past `maxBytes` of output. */
+/**
+ * Inflates Snappy: a single block, or blocks in the framing of Java's clients. Throws RangeError for bytes in another format, and if the output
+ * exceeds `maxBytes`.
+ */
 export function inflateSnappy(data: Buffer, maxBytes: number): Buffer {
   if (!data.subarray(0, javaMagic.length).equals(javaMagic)) return inflateBlock(data, maxBytes)
   const blocks: Buffer[] = []
@@ -26,7 +29,7 @@ function inflateBlock(block: Buffer, maxBytes: number): Buffer {
     announced += (byte & 127) * 128 ** step
   }
   if (announced > maxBytes) throw new RangeError(`it inflates to ${announced} bytes; the bound is ${maxBytes}`)
-  // The announced size may be false. Two bytes of a block become at most 64, which limits the buffer.
+  // The announced size may be false. Two bytes of a block give at most 64 bytes of output, so the size of the block limits the buffer.
   const inflated = new InflatedBytes(Math.min(announced, block.length * 32), announced)
   while (at < block.length) {
     const tag = block.readUInt8(at++)

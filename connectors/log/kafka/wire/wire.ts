@@ -116,7 +116,7 @@ export class WireReader {
     throw invalidAnswer('a length has more than 32 bits')
   }
 
-  /** The length of a compact array; 0 for null. An array with more elements than there are bytes is damaged. */
+  /** The length of a compact array; 0 for null. An array that announces more elements than there are bytes left is damaged. */
   length(): number {
     const length = Math.max(0, this.uvarint() - 1)
     if (this.at + length > this.buffer.length) throw invalidAnswer(`${length} elements do not fit`)
@@ -128,7 +128,7 @@ export class WireReader {
     return bytes === null ? null : bytes.toString('utf8')
   }
 
-  /** Bytes, not copied; empty for null. */
+  /** Bytes that share the buffer's memory; empty for null. */
   bytes(): Buffer {
     return this.#compactBytes() ?? this.buffer.subarray(0, 0)
   }
@@ -166,7 +166,7 @@ export class WireReader {
     return length < 0 ? null : this.raw(length)
   }
 
-  /** Skips bytes, and returns the index of the first skipped one. */
+  /** Skips a number of bytes, and returns the index of the first skipped byte. */
   #past(bytes: number): number {
     const start = this.at
     if (start + bytes > this.buffer.length) throw invalidAnswer(`it ends ${start + bytes - this.buffer.length} bytes early`)

@@ -41,7 +41,7 @@ export class CommitBatches implements BatchSet {
     const name = partitionName(batch)
     const offset = Math.max(this.#ends.get(name)?.offset ?? 0, baseOffset + batch.writer.count)
     this.#hasSent = true
-    // For a batch that it had stored before, a broker sends no offset.
+    // A broker sends no offset for a batch that an earlier attempt had already stored.
     if (baseOffset >= 0) this.#ends.set(name, { topic, partition, offset })
     if (this.#isSealed) this.#report?.()
   }

@@ -13,14 +13,14 @@ export class CurrentIdentity {
   readonly #options: CurrentIdentityOptions
   #current: ProducerIdentity | null = null
   #isRequesting = false
-  /** The number of resets. A producer id that was requested before a reset is not used after it. */
+  /** The number of resets. A producer id is not used if it was requested before the last reset. */
   #resets = 0
 
   constructor(options: CurrentIdentityOptions) {
     this.#options = options
   }
 
-  /** Null until a producer id is requested and arrives. */
+  /** The current producer id; null until one is requested and arrives. */
   get current(): ProducerIdentity | null {
     return this.#current
   }
@@ -40,7 +40,7 @@ export class CurrentIdentity {
     }
   }
 
-  /** Ends the use of `old` for new batches. Batches that may be in the log keep their id, and are sent first. */
+  /** Ends the use of `old` for new batches. Batches that the log may contain keep their id, and are sent first. */
   drop(old: ProducerIdentity | null): void {
     if (this.#current === old) this.#current = null
   }

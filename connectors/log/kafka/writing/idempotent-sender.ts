@@ -13,7 +13,7 @@ import { PartitionQueues } from './partition-queues.ts'
 import { RefusedSizes } from './refused-sizes.ts'
 import { sendRound } from './send-round.ts'
 
-/** Adds partitions to the open transaction before anything is written to them. */
+/** Adds partitions to the open transaction before any record is written to these partitions. */
 export interface Enlistment {
   readonly transactionalId: string
   identify(): Promise<ProducerIdentity>
@@ -28,13 +28,13 @@ export interface IdempotentSenderOptions {
   readonly maxBatchBytes: number
   readonly deliveryTimeoutMs: number
   readonly enlistment: Enlistment | null
-  /** False while another process may own the partitions of the tasks that write here. Then batches wait. */
+  /** False while another process may own the partitions of the tasks that write here. Batches then wait. */
   readonly holdsSeat: () => boolean
 }
 
 /**
  * Sends batches in order, as one idempotent producer (KIP-98). A partition has only one batch in flight, so a batch that is sent again keeps its
- * place in the order. Records that are appended meanwhile make the next batch larger.
+ * place in the order. Records that are appended while a batch is in flight make the next batch larger.
  */
 export class IdempotentSender {
   readonly #options: IdempotentSenderOptions
@@ -45,7 +45,7 @@ export class IdempotentSender {
   #ready = new Set<PartitionQueue>()
   readonly #identity: CurrentIdentity
   readonly #leaders: LeaderSearch
-  /** Buffers of acknowledged batches, for new batches. */
+  /** Buffers of acknowledged batches. New batches use them. */
   readonly #spare: Buffer[] = []
   #pendingBytes = 0
   #isPumping = false
@@ -74,7 +74,7 @@ export class IdempotentSender {
     this.#lane = { name: `${options.name} produce`, requestTimeoutMs: 30_000 }
   }
 
-  /** The size of all records that are appended and not acknowledged. */
+  /** The size of all records that are appended and not acknowledged yet. */
   get pendingBytes(): number {
     return this.#pendingBytes
   }
@@ -104,7 +104,7 @@ export class IdempotentSender {
     for (const queue of this.#queues.filled()) this.#makeReady(queue)
   }
 
-  /** Drops all batches that are not acknowledged, and continues with a new producer id. */
+  /** Drops all batches that are not acknowledged yet, and continues with a new producer id. */
   reset(): void {
     this.#queues.clear()
     this.#ready = new Set()
@@ -133,7 +133,7 @@ export class IdempotentSender {
     this.pump()
   }
 
-  /** Sends all batches that are ready, at the end of this turn. */
+  /** Sends all batches that are ready, at the end of this turn of the event loop. */
   pump(): void {
     if (this.#isPumping || this.#closed) return
     this.#isPumping = true
@@ -206,7 +206,7 @@ export class IdempotentSender {
 
   #refused(queue: PartitionQueue, batch: Batch, thrown: unknown): void {
     queue.inFlight = false
-    // A reset has dropped the batch.
+    // The batch no longer heads the queue, because a reset has dropped it.
     if (queue.head !== batch || this.#closed || !this.#queues.has(queue)) return
     const error = thrown instanceof BrokerError ? thrown.error : ''
     const isTransactional = this.#options.enlistment !== null
@@ -214,7 +214,7 @@ export class IdempotentSender {
     const isOverdue = now - batch.sinceMs > this.#options.deliveryTimeoutMs
     if (isPassing(thrown)) batch.mayBeWritten = true
     if (!isTransactional && forgotten.has(error) && !isOverdue) {
-      // The leader has forgotten this producer, so it has not stored this batch. The batch is sent again under a new producer id.
+      // The leader has forgotten this producer, so the log does not contain this batch. The batch is sent again under a new producer id.
       this.#identity.drop(queue.identity)
       queue.unnumber()
       this.#retry(queue, now)
@@ -225,7 +225,7 @@ export class IdempotentSender {
       void this.#leaders.find()
     } else {
       if (!batch.mayBeWritten && !isPassing(thrown)) queue.unnumber()
-      // The log may contain the batch or not, so the next sequence number is unknown.
+      // Nobody can tell whether the log contains the batch, so the next sequence number is unknown.
       else if (!isTransactional) this.#identity.drop(queue.identity)
       if (tooLarge.has(error)) this.#refusedSizes.add(batch.topic, batch.writer.size)
       this.#remove(queue, batch)
@@ -263,7 +263,7 @@ export class IdempotentSender {
     if (queue.head !== batch || !this.#queues.has(queue)) return
     queue.shift()
     this.#pendingBytes -= batch.writer.size
-    // If the batch got no response, a connection may still be sending its buffer. Then the buffer cannot be used again.
+    // If the batch got no response, a connection may still be sending its buffer. Another batch must not use the buffer then.
     if (!batch.mayBeWritten && this.#spare.length < maxSpare) this.#spare.push(batch.writer.buffer)
     if (queue.head !== undefined) this.#makeReady(queue)
   }
@@ -273,8 +273,8 @@ export class IdempotentSender {
     try {
       await this.#options.enlistment?.enlist(queues)
     } catch (thrown) {
-      // If one topic is missing, the broker refuses all partitions of the request. They are tried again. When the metadata shows that the topic is
-      // gone, its partitions are left out.
+      // If one topic is missing, the broker refuses all partitions of the request. All of them are tried again. Once the metadata shows which topic
+      // is gone, its partitions are left out.
       if (thrown instanceof BrokerError && thrown.error === 'UNKNOWN_TOPIC_OR_PARTITION') {
         const now = this.#cluster.clock.elapsedMs()
         for (const queue of queues) if (this.#queues.has(queue)) this.#retry(queue, now)
@@ -298,15 +298,15 @@ export class IdempotentSender {
   }
 
   /**
-   * Gives up a batch whose topic is missing. The topic's queues are dropped when no record waits in them, because records may name any number of
-   * topics.
+   * Gives up a batch whose topic is missing. If no record waits for the topic any more, its queues are dropped. They would pile up otherwise, because
+   * records may name any number of topics.
    */
   #giveUpTopic(queue: PartitionQueue, error: WaggleError): void {
     const batch = queue.head
     if (batch === undefined) return
     this.#remove(queue, batch)
     const dropped = this.#queues.forget(queue.topic)
-    // The topic may come back. Under the same producer id, sequence numbers that start again would count as repeats.
+    // The topic may come back. Its sequence numbers then start again, and under the same producer id a broker would take new batches for repeats.
     if (this.#options.enlistment === null) for (const { identity } of dropped) this.#identity.drop(identity)
     batch.set.failed(batch, error)
   }

@@ -16,7 +16,7 @@ export interface LeaderSearchOptions {
   readonly onEnded: () => void
 }
 
-/** Looks for the leaders of partitions that batches wait for, one search at a time. */
+/** Finds the leaders of partitions for which batches wait. Only one search runs at a time. */
 export class LeaderSearch {
   readonly #options: LeaderSearchOptions
   #isSearching = false
@@ -50,7 +50,7 @@ export class LeaderSearch {
     }
   }
 
-  /** Gives up batches that have waited too long for a leader. `thrown` is the reason why no broker answered; null if one has answered. */
+  /** Gives up batches that have waited too long for a leader. `thrown` is the reason why no broker answered; null if a broker has answered. */
   #giveUpOverdue(queues: readonly PartitionQueue[], thrown: unknown = null): void {
     const { cluster, deliveryTimeoutMs, onOverdue, onGone } = this.#options
     const now = cluster.clock.elapsedMs()

@@ -2,7 +2,7 @@ import type { ProducerRecord, TopicPartition } from '../../../../processor/ports
 import { Batch, type BatchSet, type ProducerIdentity } from '../wire/batch.ts'
 import { RecordBatchWriter } from '../wire/record-batch-writer.ts'
 
-/** The batches to write to one partition, in order. They are numbered for their producer identity. */
+/** The batches to write to one partition, in order. Each batch that is sent gets a sequence number of the producer identity. */
 export class PartitionQueue {
   readonly topic: string
   readonly partition: number
@@ -10,12 +10,12 @@ export class PartitionQueue {
   isEnlisting = false
   failures = 0
   retryAtMs = 0
-  /** The time since when brokers do not know the topic; null if they know it. */
+  /** The time since when brokers have not known the topic; null while they know the topic. */
   unknownSinceMs: number | null = null
   #batches: Batch[] = []
-  /** The size limit of a batch. It shrinks if the topic accepts less. */
+  /** The size limit of a batch. The limit shrinks if the topic accepts only smaller batches. */
   #maxBatchBytes: number
-  /** The producer identity of the last sent batch. A batch that the log may contain keeps its identity, even if there is a newer one. */
+  /** The producer identity of the last sent batch. A batch that the log may contain keeps this identity, even if the sender has a newer one. */
   #identity: ProducerIdentity | null = null
   #sequence = 0
 
@@ -56,7 +56,7 @@ export class PartitionQueue {
   }
 
   /**
-   * The bytes of the head for the broker. A batch that was sent before keeps its identity and number, so that a broker recognises a repeat. A new
+   * The bytes of the head for the broker. A batch that was sent before keeps its identity and number, so that a broker recognises the batch. A new
    * batch gets its number from `identity`.
    */
   seal(identity: ProducerIdentity, { isTransactional }: { readonly isTransactional: boolean }): Buffer {
@@ -72,7 +72,7 @@ export class PartitionQueue {
     return batch.writer.seal({ ...(this.#identity ?? identity), sequence: batch.sequence, isTransactional })
   }
 
-  /** Takes back the number of the head, which the log does not contain. The next batch gets this number. */
+  /** Takes back the number of the head, because the log does not contain the head. The next batch gets this number. */
   unnumber(): void {
     const batch = this.#batches[0]
     if (batch === undefined || batch.sequence === null) return
@@ -80,7 +80,7 @@ export class PartitionQueue {
     batch.sequence = null
   }
 
-  /** Divides the head, which is too large for the topic, and halves the size limit of later batches. */
+  /** Divides the head, which is too large for the topic. Halves the size limit of later batches. */
   divide(): { readonly batch: Batch; readonly parts: readonly Batch[] } {
     const [batch] = this.#batches
     if (batch === undefined) throw new Error('an empty queue has nothing to divide')

@@ -47,7 +47,7 @@ export class PartitionQueues {
     this.#byTopic = new Map()
   }
 
-  /** Drops a topic's queues and returns them. If a record waits in one of them, drops nothing. */
+  /** Drops a topic's queues and returns them. If a record still waits in one of these queues, nothing is dropped. */
   forget(topic: string): readonly PartitionQueue[] {
     const queues = this.#byTopic.get(topic)
     if (queues === undefined || queues.some((queue) => queue?.head !== undefined)) return []

@@ -17,7 +17,7 @@ interface Waiter {
   reject(error: WaggleError): void
 }
 
-/** Sends records without a commit. Records from one turn of the event loop share a batch. */
+/** Sends records without a commit. Records that are sent in one turn of the event loop share a batch. */
 export class RecordProducer implements Producer, BatchSet {
   readonly maySend = true
   readonly #options: RecordProducerOptions

@@ -3,8 +3,8 @@ import { RecordRefused } from '../../../../topology/waggle-error.ts'
 import { batchBytesOf } from '../wire/record-batch-writer.ts'
 
 /**
- * The record sizes that brokers have refused in the last minute, by topic. A record of this size or more is refused at once, while its input is still
- * known. A broker would refuse the whole commit instead.
+ * The record sizes that brokers have refused in the last minute, by topic. A record of such a size or more is refused before it is sent, while the
+ * input that caused it is still known. A broker would refuse the whole commit.
  */
 export class RefusedSizes {
   readonly #clock: Clock
@@ -14,7 +14,7 @@ export class RefusedSizes {
     this.#clock = clock
   }
 
-  /** Notes that a broker has refused a batch of this size with one record. */
+  /** Notes that a broker has refused a batch with a single record of this size. */
   add(topic: string, bytes: number): void {
     this.#byTopic.set(topic, { bytes, untilMs: this.#clock.elapsedMs() + keptMs })
   }

@@ -2,7 +2,7 @@ import type { Cluster } from '../cluster/cluster.ts'
 import type { Broker } from '../cluster/connections.ts'
 import type { PartitionQueue } from './partition-queue.ts'
 
-/** The result of one pass over the ready queues: the requests to send now, and the queues that wait, by their reason. */
+/** The result of one pass over the ready queues: the requests to send now, and lists of the queues that wait for different reasons. */
 export interface SendRound {
   readonly requests: readonly { readonly broker: Broker; readonly queues: readonly PartitionQueue[] }[]
   /** Queues with nothing to send, or whose batch is in one of the requests. */
@@ -12,7 +12,7 @@ export interface SendRound {
   /** Queues whose head has waited for the seat longer than `deliveryTimeoutMs`. */
   readonly overdue: readonly PartitionQueue[]
   readonly isLeaderMissing: boolean
-  /** The time until the next round, if a queue waits for a time; else null. */
+  /** The time until the next round, if a queue waits until a certain time; else null. */
   readonly retryInMs: number | null
 }
 
@@ -52,7 +52,7 @@ export function sendRound(ready: Iterable<PartitionQueue>, { cluster, holdsSeat,
       const name = `${broker.host}:${broker.port}`
       const request = byBroker.get(name) ?? { broker, queues: [], bytes: 0 }
       byBroker.set(name, request)
-      // The request is full. This batch goes with the next one.
+      // The request is full. The batch goes with a later request.
       if (request.bytes > 0 && request.bytes + batch.writer.size > maxRequestBytes) continue
       request.bytes += batch.writer.size
       request.queues.push(queue)
@@ -69,6 +69,6 @@ export function sendRound(ready: Iterable<PartitionQueue>, { cluster, holdsSeat,
   }
 }
 
-/** The interval at which a sender without a seat looks again. */
+/** The interval at which a sender that holds no seat checks again. */
 const seatCheckMs = 20
 const maxRequestBytes = 8 * 1024 * 1024

@@ -16,7 +16,7 @@ export interface KafkaTaskProducerOptions {
   readonly lingerMs: number
   readonly maxBatchBytes: number
   readonly deliveryTimeoutMs: number
-  /** Null under at_least_once: records are sent first, then positions. */
+  /** The transaction of this producer. Null for at_least_once: records are sent first, then positions. */
   readonly transaction: Transaction | null
   /** The consumers of the tasks. Without transactions, records wait while one of these consumers may have lost its seat. */
   readonly taskConsumers: () => readonly GroupConsumer[]
@@ -25,14 +25,14 @@ export interface KafkaTaskProducerOptions {
 }
 
 /**
- * Sends records as they are appended. A commit waits until brokers have stored them, and then commits positions. A transaction makes both take effect
- * together.
+ * Sends records as they are appended. A commit waits until brokers have stored the records, and then commits the positions. With a transaction,
+ * records and positions take effect together.
  */
 export class KafkaTaskProducer implements TaskProducer {
   readonly #options: KafkaTaskProducerOptions
   readonly #sender: IdempotentSender
   readonly #transaction: Transaction | null
-  /** The records of running commits, in order. The last set takes new records. */
+  /** The records of the running commits, in order. The last set takes the new records. */
   #sets: CommitBatches[] = [new CommitBatches({ maySend: true })]
   #last: Promise<unknown> = Promise.resolve()
   /** The error of a failed commit. Later commits fail with the same error until `abort`. */
@@ -69,7 +69,7 @@ export class KafkaTaskProducer implements TaskProducer {
     return committed
   }
 
-  /** Fails running commits whose tasks may have moved to another process, so that their callers need not wait for the next poll. */
+  /** Fails running commits whose tasks may have moved to another process. The callers of these commits then need not wait for the next poll. */
   fenceLostTasks(): void {
     if (this.#hasLost && (this.#sets.length > 1 || !this.#open.isEmpty)) this.#drop(lost(this.#options.group))
   }
@@ -79,11 +79,11 @@ export class KafkaTaskProducer implements TaskProducer {
   }
 
   async abort(): Promise<void> {
-    // A fenced producer has closed itself.
+    // A producer that is fenced closes by itself, so there is nothing to abort.
     if (this.#closing !== null) return this.#closing
     this.#drop(dropped())
     await this.#last
-    // The producer is fenced and closes. Its next commit fails, and another producer replaces it.
+    // The last commit was fenced, so this producer closes. Its next commit fails, and another producer replaces it.
     if (this.#closing !== null) {
       this.#broken = lost(this.#options.group)
       return this.#closing
@@ -91,7 +91,7 @@ export class KafkaTaskProducer implements TaskProducer {
     try {
       await this.#transaction?.abort()
     } catch (thrown) {
-      // Commits fail until an abort succeeds. A producer whose transaction has timed out is fenced.
+      // Commits fail until an abort succeeds. If the transaction has timed out, brokers fence its producer.
       this.#broken = toWaggleError(thrown, `What ${this.#options.group} had written cannot be taken back`)
       throw this.#broken
     }
@@ -131,7 +131,7 @@ export class KafkaTaskProducer implements TaskProducer {
       const error = toWaggleError(thrown, `A commit of ${this.#options.group} failed`)
       this.#broken ??= error
       this.#drop(error)
-      // The thread makes another producer, so this one closes its connections.
+      // The stream thread makes another producer, so this one closes its connections.
       if (error.code === 'WAGGLE_FENCED') void this.close()
       throw error
     }
@@ -146,7 +146,7 @@ export class KafkaTaskProducer implements TaskProducer {
 
   /**
    * Sends records, and adds the groups to the transaction at the same time. Positions wait until the records are acknowledged. Brokers verify a
-   * transaction before they take records or positions (KIP-890), and refuse two verifications at once.
+   * transaction before they take its records or positions (KIP-890), and refuse to verify one transaction twice at once.
    */
   async #together(set: CommitBatches, point: CommitPoint, transaction: Transaction): Promise<CommitReceipt> {
     if (set.isEmpty && point.positions.length === 0) return { ends: [] }

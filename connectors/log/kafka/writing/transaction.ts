@@ -11,11 +11,11 @@ export interface TransactionOptions {
   readonly cluster: Cluster
   readonly connections: Connections
   readonly transactionalId: string
-  /** Brokers abort a transaction that is open for longer. */
+  /** Brokers abort a transaction that stays open for longer than this. */
   readonly timeoutMs: number
 }
 
-/** The transactions of one producer, one after the other (KIP-98, KIP-447). */
+/** The transactions of one producer. They run one after the other (KIP-98, KIP-447). */
 export class Transaction implements Enlistment {
   readonly transactionalId: string
   readonly #cluster: Cluster
@@ -25,7 +25,7 @@ export class Transaction implements Enlistment {
   readonly #partitions = new Set<string>()
   readonly #groups = new Set<string>()
   #identity: ProducerIdentity | null = null
-  /** The number of aborts. Responses to requests from before an abort are ignored. */
+  /** The number of aborts. A response is ignored if its request was sent before the last abort. */
   #aborts = 0
   #identifying: Promise<ProducerIdentity> | null = null
 
@@ -38,12 +38,12 @@ export class Transaction implements Enlistment {
   }
 
   /**
-   * Gets the producer's id and epoch. The first call takes over the transactional id, and aborts a transaction that is open under it. Later calls
-   * fail if another producer has taken the id over.
+   * Gets the producer's id and epoch. The first call takes over the transactional id, and aborts a transaction that is open under it. A later call,
+   * after an abort, fails if another producer has taken the transactional id over.
    */
   async identify(): Promise<ProducerIdentity> {
     if (this.#identity !== null) return this.#identity
-    // A second request at the same time would fence the first.
+    // A second request while one is open would fence the first.
     this.#identifying ??= this.#initialise({ producerId: -1n, epoch: -1 }).finally(() => {
       this.#identifying = null
     })
@@ -67,7 +67,7 @@ export class Transaction implements Enlistment {
       const transaction = { transactionalId: this.transactionalId, producerId, producerEpoch: epoch, verifyOnly: false, topics }
       const { resultsByTransaction } = await this.#connections.call(this.#lane, broker, addPartitionsToTxnV3.api, [transaction])
       const codes = resultsByTransaction.flatMap(({ topicResults }) => topicResults.flatMap(({ resultsByPartition }) => resultsByPartition))
-      // A broker adds all partitions or none. If one fails, the others are reported as not attempted.
+      // A broker adds all partitions or none. If one partition is refused, the others are reported as not attempted.
       const refused = codes
         .filter(({ partitionErrorCode }) => partitionErrorCode !== 0)
         .map(({ partitionErrorCode }) => errorName(partitionErrorCode))
@@ -75,12 +75,12 @@ export class Transaction implements Enlistment {
       isGone = error === 'UNKNOWN_TOPIC_OR_PARTITION'
       return isGone ? null : (error ?? null)
     })
-    // The sender catches this error and tries again, because it knows how long a topic may be missing.
+    // The sender catches this error and tries again, because the sender knows how long a topic may be missing.
     if (isGone) throw new BrokerError('UNKNOWN_TOPIC_OR_PARTITION')
     if (aborts === this.#aborts) for (const place of places) this.#partitions.add(partitionName(place))
   }
 
-  /** Adds a consumer group to the transaction. Then its positions can be sent. */
+  /** Adds a consumer group to the transaction. Only then can the group's positions be sent. */
   async enlistGroup(group: string): Promise<void> {
     if (this.#groups.has(group)) return
     const { producerId, epoch } = await this.identify()
@@ -91,7 +91,7 @@ export class Transaction implements Enlistment {
     if (aborts === this.#aborts) this.#groups.add(group)
   }
 
-  /** Adds the positions of a group to the transaction. The broker checks that they come from the group's member. */
+  /** Adds the positions of a group to the transaction. The broker checks that a current member of the group sends them. */
   async sendOffsets(group: string, member: GroupMembership, positions: readonly CommittedPosition[]): Promise<void> {
     await this.enlistGroup(group)
     const { producerId, epoch } = await this.identify()
@@ -122,19 +122,19 @@ export class Transaction implements Enlistment {
     this.#groups.clear()
   }
 
-  /** Aborts the transaction, and gets a new epoch. Brokers then refuse requests of the old epoch that are still on their way. */
+  /** Aborts the transaction, and gets a new epoch. Brokers then refuse requests with the old epoch that are still on their way. */
   async abort(): Promise<void> {
     const isOpen = this.#isOpen
     this.#forget()
     if (this.#identity === null) return
-    // The transaction is ended first. Brokers before KIP-890 treat a new epoch within a transaction as another producer's.
+    // The transaction must end before the epoch changes. Brokers before KIP-890 take a new epoch within a transaction for that of another producer.
     if (isOpen) await this.#endAs(this.#identity, { isCommitted: false }).catch(() => {})
     this.#identity = await this.#initialise(this.#identity)
     this.#forget()
   }
 
   async close(): Promise<void> {
-    // An open transaction would block readers until its timeout.
+    // An open transaction would block readers until its timeout, so it is aborted.
     if (this.#isOpen && this.#identity !== null) await this.#endAs(this.#identity, { isCommitted: false }).catch(() => {})
     await this.#connections.closeLanes((name) => name === this.#lane.name)
   }
@@ -170,7 +170,7 @@ export class Transaction implements Enlistment {
     return new Promise((resolve) => void this.#cluster.clock.after(delayMs, resolve))
   }
 
-  /** Sends a request to the transaction's coordinator. `work` returns Kafka's name of an error, or null. */
+  /** Sends a request to the transaction's coordinator. `work` returns the name of Kafka's error, or null. */
   #ask(work: (broker: Broker) => Promise<string | null>): Promise<void> {
     return this.#retried('transaction', this.transactionalId, async (broker) => {
       const error = await work(broker)
@@ -186,7 +186,7 @@ export class Transaction implements Enlistment {
       } catch (thrown) {
         if (!isPassing(thrown) || this.#cluster.isClosed || this.#cluster.clock.elapsedMs() > end) throw thrown
         const { error } = thrown
-        // A broker is still writing markers or verifying this transaction (KIP-890). Both usually take a millisecond.
+        // A broker is still writing the markers of the last transaction, or verifying this one (KIP-890). Each usually takes a millisecond.
         const isBrief = error === 'CONCURRENT_TRANSACTIONS' || (error === 'COORDINATOR_LOAD_IN_PROGRESS' && attempt < shortTries)
         if (isCoordinatorMoved(error) && !isBrief) this.#cluster.forgetCoordinator(kind, key)
         if (isBrief) await this.#pause(Math.min(maxConcurrentMs, 1 + attempt))
