@@ -9,10 +9,10 @@ import { codeOf, isCertificateError } from '../objects/store-error.ts'
 /** An exchange that gave no usable answer. */
 export class ExchangeFailure extends Error {
   /**
-   *  - `unsent`: no connection, so the server has not seen the request
-   *  - `broken`: the server may have seen it
-   *  - `unusable`: the server answered, and the answer cannot be used
-   *  - `forbidden`: the name stands for an address that it may not have
+   *  - `unsent`: no connection was made, so the server has not seen the request
+   *  - `broken`: the connection broke, and the server may have seen the request
+   *  - `unusable`: the server answered, but the answer cannot be used
+   *  - `forbidden`: the server's name has only addresses that it may not have
    */
   readonly kind: 'unsent' | 'broken' | 'unusable' | 'forbidden'
 

@@ -3,8 +3,8 @@ import type { ModelOptions } from '../../topology/swarm/ports/models.ts'
 import { WaggleError } from '../../topology/waggle-error.ts'
 
 /**
- * Throws WAGGLE_MODEL_INVALID for a file that another program wrote in a form of its own, with the export that gives a model. It reads the file's beginning, and
- * an archive's end. A file that it does not know may still not be a model: the libraries say so.
+ * Throws WAGGLE_MODEL_INVALID for a file that another program wrote in its own format. The error tells how to export such a model. Only the beginning
+ * of the file is read, and the end of an archive. A file in an unknown format passes, and the library that opens it decides whether it is a model.
  */
 export function refuseForeignFile(path: string, runtime: ModelOptions['runtime']): void {
   const { size } = regularFile(path)
@@ -14,10 +14,10 @@ export function refuseForeignFile(path: string, runtime: ModelOptions['runtime']
   throw new WaggleError('WAGGLE_MODEL_INVALID', { message: `${path} is ${foreign.is}`, next: foreign.next })
 }
 
-/** The error for a file that onnxruntime cannot load, though its beginning may be that of an ONNX file. */
+/** The error for a file that onnxruntime cannot load, although its beginning looks like an ONNX file. */
 export function unreadableOnnx(path: string, cause: unknown): WaggleError {
   const said = (cause instanceof Error ? cause.message : String(cause)).split('\n', 1)[0] ?? ''
-  // The library says the place in its own sources first.
+  // The library's message begins with a place in its own source code, which says nothing to a user.
   const why = said.replace(/^Load model from .*? failed:\s*(?:\/\S+:\d+ [^(]+\([^)]*\) )?/, '')
   const next = /external data|weights?.*file|No such file/i.test(why)
     ? 'Put the file of the weights, such as model.onnx.data, beside the model, or export it with external_data=False.'
@@ -51,7 +51,7 @@ function foreignOf(path: string, head: Buffer, tail: () => Buffer, runtime: Mode
   return null
 }
 
-/** Files of a zip archive tell who wrote it. `names` has the archive's directory. */
+/** Tells by the names of the files in a zip archive which program wrote the archive. `names` is the archive's directory. */
 function archiveOf(names: string): Foreign {
   if (names.includes('model.weights.h5') && names.includes('config.json')) return keras
   if (/archive_format|serialized_exported_program/.test(names)) return torchProgram
@@ -73,15 +73,15 @@ function jsonOf(text: string): Foreign {
 }
 
 /**
- * The protobuf message that a file is, by its first fields: ONNX begins with its version, above 1 since 2017, a SavedModel with its version 1 and a
- * `MetaGraphDef`, a GraphDef with a node that has a name. Null for any other.
+ * The protobuf message in a file, recognised by its first fields. ONNX begins with its version, which is above 1 since 2017. A SavedModel begins with
+ * its version 1 and a `MetaGraphDef`. A GraphDef begins with a node that has a name. Null for any other file.
  */
 function protobufOf(head: Buffer): 'ONNX' | 'SavedModel' | 'GraphDef' | null {
   const [first = 0, second = 0, third = 0] = head
   if (first === 0x08 && second === 1 && third === 0x12) return 'SavedModel'
   if (first === 0x08 && second > 1 && second < 0x80 && [0x12, 0x1a, 0x22, 0x28, 0x32, 0x3a, 0x42].includes(third)) return 'ONNX'
   if (first !== 0x0a) return null
-  // The node's length takes as many bytes as have their highest bit, and one.
+  // Skips the length of the node: every byte with the highest bit set, and one more.
   let at = 1
   while (at < 6 && ((head[at] ?? 0) & 0x80) !== 0) at++
   return head[at + 1] === 0x0a ? 'GraphDef' : null
@@ -120,10 +120,10 @@ const torchProgram: Foreign = {
 const compressed: Foreign = { is: 'a compressed file, as joblib writes with compress', next: `Unpack it if a model is in it. ${toOnnx}` }
 
 const zip = Buffer.from('PK\x03\x04')
-/** Enough for the directory of an archive, which is its end. */
+/** The end of an archive is its directory. This many bytes are enough for the names in it. */
 const namesBytes = 64 * 1024
 
-/** First bytes of files. The longer ones come first. */
+/** The first bytes of files in known formats. Longer beginnings come first. */
 const beginnings: readonly (Foreign & { readonly begins: Buffer; readonly at?: number })[] = [
   { begins: Buffer.from('8002 8a0a 6cfc9c46f920 6aa85019'.replaceAll(' ', ''), 'hex'), ...torch },
   ...[2, 3, 4, 5].map((protocol) => ({

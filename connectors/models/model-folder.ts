@@ -2,8 +2,9 @@ import { existsSync, realpathSync } from 'node:fs'
 import { dirname, sep } from 'node:path'
 
 /**
- * Checks that a file beside a model, or in its folders, leads to no other place of the machine by a symbolic link: an archive with a model may have
- * links. The folder of the model may itself be a link, and so may the model, beside whose file others may lie then. Throws RangeError for a file outside.
+ * Checks that a file in the folder of a model, or in a folder below, is really there, and that no symbolic link leads to another place of the
+ * machine. A model's archive may contain such links. The folder itself may be a link. The model may be a link too, and then the file may be beside
+ * the link's target. Throws RangeError for a file outside.
  */
 export function requireInFolderOf(model: string, file: string): void {
   const folders = [realpathSync(dirname(model)), ...(existsSync(model) ? [dirname(realpathSync(model))] : [])]

@@ -7,7 +7,7 @@ import { requireInFolderOf } from './model-folder.ts'
 import { readRegularFile } from './tensorflow/regular-file.ts'
 
 /**
- * The labels in a file beside a model. For `iris.onnx` it is `iris.labels.txt`, with a label in each line, or `iris.labels.json`, with a list. Null
+ * The labels in a file beside a model. The file for `iris.onnx` is `iris.labels.txt`, with one label a line, or `iris.labels.json`, with a list. Null
  * without such a file. Throws WAGGLE_MODEL_INVALID for a file without labels, and if both files exist.
  */
 export function labelsBeside(path: string): ModelLabels | null {

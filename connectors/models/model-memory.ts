@@ -4,8 +4,8 @@ import { WaggleError } from '../../topology/waggle-error.ts'
 import { filesBeside } from '../objects/files-beside.ts'
 
 /**
- * Refuses a model that this process has no memory for, before any of it is read. Without this the kernel would end the whole process while the model is loaded. Throws
- * WAGGLE_MODEL_TOO_LARGE.
+ * Refuses a model for which this process has not enough memory, before any byte of the model is read. Without this check, the kernel would end the
+ * whole process while the model is loaded. Throws WAGGLE_MODEL_TOO_LARGE.
  */
 export async function refuseLargerThanMemory(path: string, availableBytes: () => Promise<number>): Promise<void> {
   const bytes = await bytesAt(path)
@@ -18,7 +18,7 @@ export async function refuseLargerThanMemory(path: string, availableBytes: () =>
   })
 }
 
-/** The bytes of a file with its weights beside it, or of all files in a folder. */
+/** The bytes of a model file together with the file of its weights, or of all files in a model's folder. */
 async function bytesAt(path: string): Promise<number> {
   const stats = await stat(path)
   const files = stats.isDirectory()
@@ -29,7 +29,8 @@ async function bytesAt(path: string): Promise<number> {
 }
 
 /**
- * The libraries hold a model at least this often while it is loaded: as it is in its file, and as the tensors that they compute with. Measured with 310 MiB of weights: 3.2 times
- * at the peak for ONNX and 2.2 times afterwards, 4.3 and 3.2 times for a translated SavedModel.
+ * The number of copies of a model's bytes that the memory must at least have room for while the model is loaded: the file's bytes, and the tensors.
+ * Measured with 310 MiB of weights: ONNX takes 3.2 times the file at the peak and 2.2 times afterwards; a translated SavedModel takes 4.3 and 3.2
+ * times.
  */
 const copiesInMemory = 2

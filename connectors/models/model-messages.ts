@@ -26,16 +26,16 @@ export type PackedRow =
   | { readonly kind: 'picture'; readonly position: number; readonly height: number; readonly width: number }
   | { readonly kind: 'tensors'; readonly tensors: readonly PackedTensor[] }
 
-/** A tensor in the shared buffer, or strings in the message: shared memory holds only numbers. */
+/** A tensor in the shared buffer. Strings are in the message instead, because shared memory holds only numbers. */
 export type PackedTensor =
   | { readonly shape: readonly number[]; readonly position: number }
   | { readonly shape: readonly number[]; readonly strings: readonly string[] }
 
 /** The outputs of one run. */
 export interface RunResult {
-  /** The rows of the call that were in this run, in order. */
+  /** The indexes of the call's rows that were in this run, in order. */
   readonly rows: readonly number[]
-  /** The number of rows in the tensors. A fixed batch that was filled up has more rows than the call. */
+  /** The number of rows in the tensors. A run of fixed size is filled up, so it may have more rows than the call. */
   readonly count: number
   readonly outputs: { readonly [name: string]: RunTensor }
 }

@@ -1,17 +1,17 @@
 import type { TensorData } from '../../topology/swarm/payload/payload.ts'
 import type { ModelDatatype, ModelLabels, TensorSignature } from '../../topology/swarm/ports/models.ts'
 
-/** A model library, as a model's thread uses it. */
+/** A library that runs models, with one model open, as the model's thread uses it. */
 export interface ModelRuntime {
   readonly inputs: readonly TensorSignature[]
-  /** The outputs with at most `maxOutputValues` values, and the output that the bee needs. */
+  /** The outputs with at most `maxOutputValues` values a row, and the output that the bee needs. */
   readonly outputs: readonly TensorSignature[]
   /** Names of the classes in the order of the scores; null if the file does not contain them. */
   readonly classes: readonly string[] | null
   /** Labels in the file itself or in its folder. Throws WAGGLE_MODEL_INVALID if they cannot be read. */
   ownLabels(): ModelLabels | null
   readonly device: string
-  /** The reason why this library runs the model; null if there is no choice. */
+  /** The reason why this library and no other runs the model; null if only one could. */
   readonly choice: string | null
   run(inputs: { readonly [name: string]: RunTensor }): Promise<{ readonly [name: string]: RunTensor }>
 }
@@ -19,7 +19,7 @@ export interface ModelRuntime {
 /** The part of the machine that a model may use. */
 export interface ModelHardware {
   readonly gpu: number
-  /** Threads that compute one run together. */
+  /** The number of threads that compute one run together. */
   readonly threads: number
 }
 
@@ -30,13 +30,16 @@ export interface RunTensor {
   readonly data: TensorData | readonly string[]
 }
 
-/** The most values a row in an output that no bee asks for. People read predictions, and a database keeps them, so larger outputs are left out. */
+/** The most values a row in an output that no bee asks for. Predictions are read by people and kept in a database, so larger outputs are left out. */
 const maxOutputValues = 64
 
 /** The most values a row in the output that a bee needs. */
 export const maxScores = 10_000
 
-/** The outputs of a prediction: all small ones, and the one that the bee needs. If none is small, it is the first. */
+/**
+ * The outputs of a prediction: all small outputs, and the output that the bee needs. If there is neither, the first output with at most `maxScores`
+ * values.
+ */
 export function outputsToGive(outputs: readonly TensorSignature[], wanted: string | undefined): readonly TensorSignature[] {
   const given = outputs.filter(({ name, shape }) => valuesOf(shape) <= (name === wanted ? maxScores : maxOutputValues))
   return given.length > 0 ? given : outputs.filter(({ shape }) => valuesOf(shape) <= maxScores).slice(0, 1)

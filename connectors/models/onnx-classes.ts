@@ -1,8 +1,8 @@
 import { attributeOf, type OnnxGraph, type OnnxNode } from './onnx-graph.ts'
 
 /**
- * Names of a classifier's classes, in the order of its scores. They are in a `ZipMap`, else in the node that makes the label: a classifier of
- * ONNX-ML, or an `ArrayFeatureExtractor` that picks from a list. Null if the graph has neither.
+ * Names of a classifier's classes, in the order of its scores. The names are in a `ZipMap`, or else in the node that makes the label: a classifier of
+ * ONNX-ML, or an `ArrayFeatureExtractor` that picks from a list. Null if the graph has no such node.
  */
 export function onnxClasses(graph: OnnxGraph): readonly string[] | null {
   const map = graph.node.find(({ op_type }) => op_type === 'ZipMap')
@@ -11,14 +11,14 @@ export function onnxClasses(graph: OnnxGraph): readonly string[] | null {
   for (const { name } of graph.output) {
     let maker = makers.get(name)
     for (let left = maxPassed; maker !== undefined && passing.has(maker.op_type) && left > 0; left--) maker = makers.get(maker.input[0] ?? '')
-    // A classifier's first output is its label. Its scores come from the same node, so they lead to the same names.
+    // The first output of a classifier is its label. The scores come from the same node, so this node has the names of the classes.
     const found = maker === undefined ? null : (classLabels(maker) ?? pickedFrom(maker, graph))
     if (found !== null) return found
   }
   return null
 }
 
-/** The names in a node's own attribute. */
+/** The names in an attribute of the node itself. */
 export function classLabels(node: OnnxNode): readonly string[] | null {
   const { strings = [], ints = [] } = attributeOf(node, 'classlabels_') ?? {}
   if (strings.length > 0) return strings.map(textOf)
@@ -43,7 +43,7 @@ function textOf(bytes: Uint8Array): string {
   return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString()
 }
 
-/** Nodes that do not change a label. */
+/** Operators that pass a label on unchanged. */
 const passing: ReadonlySet<string> = new Set(['Identity', 'Cast', 'Reshape', 'Squeeze', 'Unsqueeze', 'Flatten'])
 const maxPassed = 16
 const [int32Type, int64Type, stringType] = [6, 7, 8]

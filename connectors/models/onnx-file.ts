@@ -6,22 +6,22 @@ import { decodedModel, decodedName, decodedNode, encoded } from './onnx-graph.ts
 
 /** A model file in a form that onnxruntime-node can run. */
 export interface OnnxFile {
-  /** The file with its `ZipMap` replaced; null if the file needs no change. */
+  /** The bytes of the file with its `ZipMap` replaced; null if the file needs no change. */
   readonly rewritten: Uint8Array | null
   /** Names of the classes in the order of the scores; null if the file does not contain them. */
   readonly classes: readonly string[] | null
-  /** Labels in the file’s metadata. */
+  /** Labels in the file's metadata; null if it has none. */
   readonly labels: ModelLabels | null
-  /** Outputs that cannot be given as tensors. */
+  /** Names of outputs that cannot be given as tensors. */
   readonly strangeOutputs: readonly string[]
-  /** Inputs and outputs whose shape the file does not tell. */
+  /** Names of inputs and outputs whose shape the file does not tell. */
   readonly shapeless: ReadonlySet<string>
 }
 
 /**
- * Reads the end of an ONNX model. A classifier of scikit-learn gives probabilities through a `ZipMap`, as a sequence of maps, which onnxruntime-node
- * cannot read. But a `ZipMap` only names the columns of a matrix. So it is replaced by a `Cast`, whose output is the matrix of FP32, and its names
- * become the classes.
+ * Reads the last nodes of an ONNX model. A classifier of scikit-learn gives probabilities through a `ZipMap`, as a sequence of maps, which
+ * onnxruntime-node cannot read. But a `ZipMap` only names the columns of a matrix. So a `Cast` to FP32 replaces the `ZipMap`, the output is the
+ * matrix, and the names become the classes.
  */
 export function readOnnxFile(bytes: Uint8Array): OnnxFile {
   const { graph, opset_import: opsets, metadata_props: metadata } = decodedModel(bytes)
@@ -42,7 +42,7 @@ export function readOnnxFile(bytes: Uint8Array): OnnxFile {
   }
 }
 
-/** The labels under the first of the names that exporters use. */
+/** The labels in a model's metadata. Exporters use several names for them; the first name with labels counts. */
 function labelsOfMetadata(metadata: readonly { readonly key: string; readonly value: string }[]): ModelLabels | null {
   for (const name of ['labels', 'classes', 'names']) {
     const names = labelsOfText(metadata.find(({ key }) => key === name)?.value ?? '')
@@ -76,7 +76,10 @@ function graphWithoutMaps(graph: Uint8Array, mapped: ReadonlyMap<string, number>
   )
 }
 
-/** The fields of a protobuf message, as they are in the file. `body`: the content of a field of bytes, a string or a message. */
+/**
+ * The fields of a protobuf message. `raw`: the bytes of the field as they are in the file. `body`: the content of a field that is bytes, a string or
+ * a message.
+ */
 function* fieldsOf(message: Uint8Array): Generator<{ readonly number: number; readonly raw: Uint8Array; readonly body: Uint8Array | null }> {
   const reader = protobuf.Reader.create(message)
   while (reader.pos < reader.len) {
@@ -99,5 +102,5 @@ function field(number: number, body: Uint8Array): Uint8Array {
 const [graphField, opsetField, nodeField, outputField] = [7, 8, 1, 12]
 const lengthDelimited = 2
 const float32 = 1
-/** The probabilities may be FP64, as those of a model that was exported with 64-bit numbers. */
+/** The probabilities of a model may be FP64, if it was exported with 64-bit numbers, so they are cast. */
 const toFloat32 = encoded('Attribute', { name: 'to', i: float32, type: 2 })

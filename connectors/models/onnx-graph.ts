@@ -1,6 +1,9 @@
 import protobuf from 'protobufjs'
 
-/** The parts of onnx.proto that tell how a model ends, and that a small model is written with. A large initializer is not copied: its bytes stay where they are. */
+/**
+ * The parts of onnx.proto that are needed to read how a model ends, and to write a small model. A large initializer is not copied: its bytes stay
+ * where they are.
+ */
 const schema = `
 syntax = "proto3";
 message Tensor { repeated int64 dims = 1; int32 data_type = 2; repeated bytes string_data = 6; repeated int64 int64_data = 7 [packed = true]; string name = 8; bytes raw_data = 9; }
@@ -24,7 +27,7 @@ export interface OnnxNode {
   readonly output: readonly string[]
   readonly name: string
   readonly op_type: string
-  /** Attributes as bytes. Those of a forest have millions of numbers, and only names of classes are read. */
+  /** Attributes that are still encoded. The attributes of a forest have millions of numbers, and only names of classes are decoded. */
   readonly attribute: readonly Uint8Array[]
 }
 
@@ -76,7 +79,7 @@ export function attributeOf({ attribute }: OnnxNode, prefix: string): OnnxAttrib
   return found === undefined ? null : (root.lookupType('Attribute').decode(found) as unknown as OnnxAttribute)
 }
 
-/** Bytes of one of the messages above. */
+/** Encodes one of the messages above. */
 export function encoded(type: 'Attribute' | 'Model' | 'Node' | 'OperatorSet' | 'ValueInfo', value: object): Uint8Array {
   const message = root.lookupType(type)
   return message.encode(message.fromObject(value)).finish()

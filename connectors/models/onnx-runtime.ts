@@ -10,8 +10,8 @@ import { type OnnxFile, readOnnxFile } from './onnx-file.ts'
 import { onFirstProvider } from './provider-choice.ts'
 
 /**
- * Opens an ONNX model. `output`: the output that the bee needs, whatever its size. Throws WAGGLE_MODEL_SHAPE if an input or output cannot be given as
- * a tensor.
+ * Opens an ONNX model. `output` names the output that the bee needs, even if it is large. Throws WAGGLE_MODEL_SHAPE if an input or output cannot be
+ * given as a tensor.
  */
 export async function openOnnx(
   path: string,
@@ -64,7 +64,10 @@ async function load(path: string, hardware: ModelHardware): Promise<OnnxFile & A
   }
 }
 
-/** The outputs and labels that a model file describes. A larger file is not read, to save memory: it is a neural network, without a `ZipMap`. */
+/**
+ * The outputs and labels that a model file describes. A file above `maxReadBytes` is not read, to save memory. Such a large file is a neural network,
+ * and has no `ZipMap`.
+ */
 async function readEnds(path: string): Promise<OnnxFile> {
   const { size } = await stat(path)
   return size > maxReadBytes
@@ -77,12 +80,12 @@ const maxReadBytes = 512 * 1024 * 1024
 export function tensorOf({ datatype, shape, data }: RunTensor): Tensor {
   const type = ortTypes[datatype]
   if (type !== 'float16') return new Tensor(type as 'string', data as string[], shape)
-  // Bits as integers. From a Float16Array the library's native part would read nothing.
+  // The bits of the numbers as integers, because the library's native part cannot read a Float16Array.
   const bits = new Uint16Array(Float16Array.from(data as Float32Array).buffer)
   return Object.defineProperty(new Tensor(type, bits, shape), 'data', { value: bits })
 }
 
-/** A copy: the library frees its memory when the tensor is collected. */
+/** Copies the values, because the library frees the memory of a tensor when the tensor is collected. */
 export function runTensor(datatype: ModelDatatype, { dims, data }: Tensor): RunTensor {
   if (datatype === 'BYTES') return { datatype, shape: dims, data: Array.from(data as string[]) }
   if (datatype === 'FP16') return { datatype, shape: dims, data: Float32Array.from(data as Iterable<number>) }
@@ -103,15 +106,15 @@ function strange(path: string, outputs: readonly string[]): WaggleError {
   })
 }
 
-/** Opens a session on the first provider there is. `rewritten`: the model, in place of that in the file. */
+/** Opens a session on the first provider that this machine has. `rewritten` replaces the model in the file. */
 export async function createSession(
   path: string,
   rewritten: Uint8Array | null,
   { gpu, threads }: ModelHardware,
 ): Promise<{ session: InferenceSession; device: string; warning: string | null }> {
-  // On a machine without a GPU, onnxruntime would warn that it found none.
+  // At the usual level, onnxruntime would warn on a machine without a GPU.
   env.logLevel = gpu > 0 ? 'warning' : 'error'
-  // A run that fails throws. At level 3 the library would print it to the terminal too.
+  // A failed run throws its error. At level 3, the library would also print the error to the terminal.
   const options = { intraOpNumThreads: threads, interOpNumThreads: 1, graphOptimizationLevel: 'all' as const, logSeverityLevel: 4 as const }
   const { opened, device, warning } = await onFirstProvider({
     gpu,
@@ -140,7 +143,7 @@ function signatureOf(path: string, value: InferenceSession.ValueMetadata): Tenso
   }
 }
 
-/** Names of types in onnxruntime-node. */
+/** The names that onnxruntime-node has for the types. */
 const ortTypes = {
   BOOL: 'bool',
   UINT8: 'uint8',

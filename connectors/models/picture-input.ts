@@ -8,8 +8,9 @@ export interface PictureInput extends ResampleTarget {
 }
 
 /**
- * The conversion of a picture to a row, from the bee's spec or else from the shape of the only input ([height, width, 3] or [3, height, width]). Null
- * for a model that takes no pictures. Such a model has several inputs, integers of more than eight bits, another number of channels than three, or no size.
+ * The way a picture becomes a row: as the bee's spec says, or else as the shape of the only input asks ([height, width, 3] or [3, height, width]).
+ * Null for a model that takes no pictures: it has several inputs, integers of more than eight bits, another number of channels than three, or no
+ * fixed size.
  */
 export function pictureInputOf(path: string, inputs: readonly RowInput[], told: PictureFit): PictureInput | null {
   const [input, other] = inputs
@@ -21,7 +22,7 @@ export function pictureInputOf(path: string, inputs: readonly RowInput[], told: 
   const [signedHeight = -1, signedWidth = -1] = layout === 'NCHW' ? input.shape.slice(1) : input.shape
   const height = told.resize?.[0] ?? signedHeight
   const width = told.resize?.[1] ?? signedWidth
-  // A model of any size takes tensors, as image-preprocess makes them, unless its bee says how pictures are fitted.
+  // A model without a fixed size gets tensors, as the bee image-preprocess makes them, unless its own spec says how pictures are resized.
   if (Math.min(height, width) < 1 && Object.keys(told).length === 0) return null
   const shape = layout === 'NCHW' ? [3, height, width] : [height, width, 3]
   if (!shape.every((wanted, at) => wanted > 0 && (input.shape[at] === -1 || input.shape[at] === wanted))) {

@@ -1,11 +1,11 @@
 /**
- * Resizes RGB pictures to a model's input, and writes them directly into its tensor. It uses a separable Lanczos filter, which widens for a smaller
- * picture to avoid aliasing. A picture of the right size is copied. Weights are cached by pair of sizes.
+ * Resizes RGB pictures to a model's input, and writes them directly into its tensor. The filter is a separable Lanczos filter. It is wider when a
+ * picture shrinks, to avoid aliasing. A picture of the right size is copied. The weights for a pair of sizes are cached.
  */
 export class PictureResampler {
   readonly #target: ResampleTarget
   readonly #weights = new Map<string, Weights>()
-  /** One line of the picture. Behind it is room for the taps that have no weight. */
+  /** One line of the picture. After it there is room for taps whose weight is 0. */
   #line = new Float64Array(0)
   #rows = new Float32Array(0)
 
@@ -68,8 +68,8 @@ export interface ResampleTarget {
 }
 
 /**
- * Scales a line of pixels to `first.length` pixels. Three taps at a time without a loop, here and in `sumRows`: a loop over single taps takes 1.4 times as long, and more taps at a
- * time compute more that have no weight.
+ * Scales a line of pixels to `first.length` pixels. Here and in `sumRows`, three taps are added in one step. A loop over single taps takes 1.4 times
+ * as long, and with more taps in a step more of them have the weight 0.
  */
 function scaleLine(line: Float64Array, { taps, first, weights }: Weights, rows: Float32Array, at: number): void {
   for (let x = 0, to = at; x < first.length; x++, to += 3) {
@@ -91,7 +91,7 @@ function scaleLine(line: Float64Array, { taps, first, weights }: Weights, rows: 
   }
 }
 
-/** Adds up the rows that have a weight in the row `y` of the result. */
+/** Adds up the rows that have a weight in row `y` of the result. */
 function sumRows(rows: Float32Array, { taps, first, weights }: Weights, y: number, sums: Float64Array): void {
   const length = sums.length
   for (let tap = 0; tap < taps; tap += tapsAtOnce) {
@@ -107,7 +107,7 @@ function sumRows(rows: Float32Array, { taps, first, weights }: Weights, y: numbe
   }
 }
 
-/** The filter overshoots at edges. */
+/** The filter can give values below 0 and above 255 near edges. */
 function inByte(value: number): number {
   return Math.min(255, Math.max(0, value))
 }
@@ -115,7 +115,7 @@ function inByte(value: number): number {
 const tapsAtOnce = 3
 
 interface Weights {
-  /** The number of weights for each output pixel, a multiple of `tapsAtOnce`. The last ones may be 0. */
+  /** The number of weights for each output pixel, a multiple of `tapsAtOnce`. The last weights may be 0. */
   readonly taps: number
   readonly first: Int32Array
   readonly weights: Float32Array
@@ -142,7 +142,7 @@ function weightsOf(from: number, to: number): Weights {
   return { taps, first, weights }
 }
 
-/** A sinc, windowed by its own main lobe, `lobes` wide. */
+/** The Lanczos kernel: a sinc that is windowed by the main lobe of a wider sinc, and is `lobes` wide. */
 function lanczos(x: number): number {
   const d = Math.abs(x) * Math.PI
   if (d < 1e-9) return 1
@@ -151,8 +151,8 @@ function lanczos(x: number): number {
 
 const lobes = 3
 /**
- * Narrows the filter for pictures that become smaller. Preprocessing has resized them once, and a narrower filter makes up for the lost sharpness.
- * With this value, the scores of the teddy swarm's photos come closest to those of a single resize.
+ * Narrows the filter for a picture that shrinks. Preprocessing has already resized the picture once, and a narrower filter makes up for the lost
+ * sharpness. With this value, the scores of the teddy swarm's photos come closest to those of a single resize.
  */
 const narrowing = 1.15
 

@@ -9,13 +9,13 @@ export interface ProviderChoice<T> {
 export interface ProviderOptions<T> {
   /** The number of GPUs that the bee asks for. */
   readonly gpu: number
-  /** True if the libraries of the GPU providers lie beside onnxruntime. */
+  /** True if the libraries for GPUs are in onnxruntime's folder. */
   readonly hasGpuProviders: boolean
-  /** Opens the model on a provider. Throws if the provider or a library of it is missing. */
+  /** Opens the model on a provider. Throws if the provider or one of its libraries is missing. */
   readonly open: (provider: 'tensorrt' | 'cuda' | 'cpu') => Promise<T>
 }
 
-/** Opens a model on TensorRT, else on CUDA, else on the CPU. Throws what the CPU throws. */
+/** Opens a model on TensorRT, else on CUDA, else on the CPU. If the CPU fails too, throws its error. */
 export async function onFirstProvider<T>({ gpu, hasGpuProviders, open }: ProviderOptions<T>): Promise<ProviderChoice<T>> {
   const reasons: string[] = []
   for (const provider of gpu > 0 && hasGpuProviders ? (['tensorrt', 'cuda'] as const) : []) {

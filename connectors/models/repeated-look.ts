@@ -1,6 +1,6 @@
 import type { Clock } from '../../processor/ports.ts'
 
-/** Calls `look` again and again, `everyMs` after its last call has ended, until the returned function is called. */
+/** Calls `look` again and again, until the returned function is called. Each call begins `everyMs` after the last one has ended. */
 export function repeatLook(clock: Clock, everyMs: number, look: () => Promise<void>): () => void {
   let isStopped = false
   let cancel = () => {}

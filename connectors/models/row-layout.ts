@@ -1,6 +1,6 @@
 import type { TensorSignature } from '../../topology/swarm/ports/models.ts'
 
-/** The shapes of a model's inputs and outputs, by which rows are packed into one run. */
+/** The shapes of a model's inputs and outputs. They decide how rows are packed into runs. */
 export interface RowLayout {
   readonly inputs: readonly RowInput[]
   readonly outputs: readonly TensorSignature[]
@@ -14,8 +14,9 @@ export interface RowInput extends TensorSignature {
 }
 
 /**
- * Finds the batch dimension in a model's shapes. If all inputs and outputs begin with a free dimension, that is the batch. If all begin with the same
- * size, a run takes that many rows. Any other model runs one row at a time: an output may be for the whole batch, or an input may not have a batch.
+ * Finds the batch dimension in a model's shapes. If all inputs and outputs begin with a free dimension, that dimension is the batch. If all begin
+ * with the same size, a run takes that many rows. Any other model runs one row at a time: one of its outputs may be for the whole batch, or one of
+ * its inputs may have no batch.
  */
 export function rowLayoutOf(inputs: readonly TensorSignature[], outputs: readonly TensorSignature[]): RowLayout {
   const firsts = [...inputs, ...outputs].map(({ shape }) => shape[0])
@@ -31,7 +32,10 @@ export function rowLayoutOf(inputs: readonly TensorSignature[], outputs: readonl
   }
 }
 
-/** True if the shape begins with the batch dimension. In a model that runs one row at a time, a vector of free length is one row. */
+/**
+ * True if the shape begins with the batch dimension. In a model that runs one row at a time, a vector of free length is one row, so its dimension is
+ * no batch.
+ */
 function beginsWithBatch({ shape }: TensorSignature, hasNoBatch: boolean): boolean {
   return shape[0] === 1 || (shape[0] === -1 && shape.length > 1 && !hasNoBatch)
 }

@@ -7,7 +7,7 @@ import type { PictureInput } from './picture-input.ts'
 import { PictureResampler } from './picture-resampler.ts'
 import type { RowInput, RowLayout } from './row-layout.ts'
 
-/** Runs the rows of a call. Rows of the same shape share a run, if the model takes several rows. */
+/** Runs the rows of a call. Rows of the same shape share a run, if a run of the model takes several rows. */
 export class RowRuns {
   readonly #runtime: Pick<ModelRuntime, 'run'>
   readonly #inputs: readonly RowInput[]
@@ -33,7 +33,7 @@ export class RowRuns {
         const rows = group.slice(at, at + count)
         const outputs = await this.#outputsOf(rows, count, message)
         if (count > 1 && Object.values(outputs).some(({ shape }) => shape[0] !== count)) {
-          // An output has fewer rows than the input, which the file does not tell. The same rows run again, one by one.
+          // An output has fewer rows than the input, although the file does not say so. The same rows run again, one by one.
           this.#rowsPerRun = 1
         } else {
           results.push({ rows, count, outputs })
@@ -67,15 +67,15 @@ export class RowRuns {
     const drawn = data instanceof Float32Array ? data : new Float32Array(rows.length * size)
     rows.forEach((row, at) => {
       if (row.kind !== 'picture' || this.#resampler === null) throw new Error('The model takes no pictures.')
-      // The view throws if a row reaches past the buffer. Then only this call fails.
+      // Creating the view throws if the row reaches past the buffer. Then only this call fails.
       this.#resampler.write(new Uint8Array(buffer, row.position, row.height * row.width * 3), row.height, row.width, drawn, at * size)
     })
     if (data instanceof Float64Array) data.set(drawn)
-    // The filter overshoots at edges. In eight bits a value of 260 must not wrap around.
+    // The filter can give values below 0 and above 255 near edges. In eight bits, 260 must become 255, not 4.
     else if (data instanceof Uint8Array) new Uint8ClampedArray(data.buffer, data.byteOffset, data.length).set(drawn)
   }
 
-  /** An array that the next run uses again. */
+  /** An array for the numbers of an input. The next run uses the same array again. */
   #numbers(name: string, datatype: Exclude<ModelDatatype, 'BYTES'>, length: number): TensorData {
     const known = this.#scratch.get(name)
     if (known !== undefined && known.length >= length) return known.subarray(0, length)
@@ -96,7 +96,7 @@ function copyRows(tensors: readonly PackedTensor[], buffer: SharedArrayBuffer, d
   })
 }
 
-/** Groups rows of the same shape. A row is its index in the call. */
+/** Groups rows of the same shape. Each row is given by its index in the call. */
 function groupsOf(rows: readonly PackedRow[]): readonly (readonly number[])[] {
   const groups = new Map<string, number[]>()
   rows.forEach((row, at) => {

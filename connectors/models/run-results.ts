@@ -28,7 +28,9 @@ function jsonValues(datatype: RunTensor['datatype'], data: RunTensor['data'], fr
   return datatype === 'BOOL' ? values.map((value) => value !== 0) : values
 }
 
-/** A number if a double holds the integer exactly, else its digits as text. Callers may send large integers as text too (`edgeJson`). */
+/**
+ * A number, if a double holds the integer exactly; else the digits as text. In requests, callers may write a large integer as text too (`edgeJson`).
+ */
 function jsonInteger(value: bigint): number | string {
   const number = Number(value)
   return Number.isSafeInteger(number) ? number : String(value)

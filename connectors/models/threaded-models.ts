@@ -26,21 +26,21 @@ import { resultsOf } from './run-results.ts'
 import { LocalVersions, versionFolder } from './version-folder.ts'
 
 export interface ThreadedModelsOptions {
-  /** True: a bee that asks for a GPU does not start without one. False: it runs on the CPU. */
+  /** True: a bee that asks for a GPU does not start without one. False: such a bee runs on the CPU instead. */
   readonly requireGpu: boolean
-  /** Threads that compute one run of a model together. Default: 1. */
+  /** The number of threads that compute one run of a model together. Default: 1. */
   readonly threads?: number
-  /** The time that a model has to open, in ms. Default: 60 s; 15 minutes on a GPU, whose libraries compile the model. */
+  /** The time limit for opening a model, in ms. Default: 60 s; on a GPU 15 minutes, because its libraries compile the model first. */
   readonly openingMs?: number
-  /** Bytes of memory that a model may take while it is loaded. Default: those that the machine or the container has left. */
+  /** The memory that a model may take while it is loaded, in bytes. Default: the memory that the machine or the container has left. */
   readonly memoryBytes?: number | null
-  /** Default: the system's clock. */
+  /** The clock for time limits. Default: the system's clock. */
   readonly clock?: Clock
-  /** The time that a thread has to answer after a call's time is over, in ms, before it is ended. Default: 5 s. */
+  /** The time that a thread gets to answer after the time of a call has passed, in ms. Then the thread is ended. Default: 5 s. */
   readonly graceMs?: number
 }
 
-/** Runs each model in a thread of its own, which restarts when it dies. */
+/** Runs each model in its own thread. A thread that dies is started again. */
 export class ThreadedModels implements Models {
   readonly #options: ThreadedModelsOptions
 

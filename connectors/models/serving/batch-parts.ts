@@ -2,13 +2,13 @@ import type { TensorData } from '../../../topology/swarm/payload/payload.ts'
 import type { RunTensor } from '../model-runtime.ts'
 import type { NamedTensors } from './serving-client.ts'
 
-/** The number of rows of a batch whose tensors have at most `maxBytes`; 1 at least. */
+/** The number of rows of a batch whose tensors fit into `maxBytes`; at least 1. */
 export function rowsWithin(maxBytes: number, inputs: NamedTensors, rows: number): number {
   const bytes = Object.values(inputs).reduce((sum, { data }) => sum + (ArrayBuffer.isView(data) ? data.byteLength : 0), 0)
   return Math.max(1, bytes <= maxBytes ? rows : Math.floor((rows * maxBytes) / bytes))
 }
 
-/** The rows from `from` to before `to` of tensors that all begin with the batch of `rows`. */
+/** Cuts rows out of tensors: from `from` to before `to`. All tensors begin with the batch of `rows`. */
 export function partOf(inputs: NamedTensors, rows: number, from: number, to: number): NamedTensors {
   if (from === 0 && to === rows) return inputs
   const cut = ({ datatype, shape, data }: RunTensor): RunTensor => {
@@ -19,7 +19,7 @@ export function partOf(inputs: NamedTensors, rows: number, from: number, to: num
   return Object.fromEntries(Object.entries(inputs).map(([name, tensor]) => [name, cut(tensor)]))
 }
 
-/** The outputs of the parts of a batch, one behind the other. */
+/** Joins the outputs for the parts of a batch, in order. */
 export function joined(parts: readonly NamedTensors[]): NamedTensors {
   const [first, ...others] = parts
   if (first === undefined || others.length === 0) return first ?? {}

@@ -15,7 +15,7 @@ export class DrawnRows {
     this.#resampler = new PictureResampler(picture)
   }
 
-  /** One picture a turn of the event loop: a picture takes milliseconds, and this process has other work. */
+  /** Only one picture is made in each turn of the event loop, because a picture takes milliseconds and this process has other work. */
   async of(rows: readonly ModelRow[]): Promise<readonly ModelRow[]> {
     const drawn: ModelRow[] = []
     for (const row of rows) {
@@ -32,7 +32,7 @@ export class DrawnRows {
     const { shape } = this.#picture
     const values = new Float32Array(shape.reduce((product, size) => product * size, 1))
     this.#resampler.write(pixels, height, width, values, 0)
-    // The filter overshoots at edges. In eight bits a value of 260 must not wrap around.
+    // The filter can give values below 0 and above 255 near edges. In eight bits, 260 must become 255, not 4.
     const data =
       this.#datatype === 'UINT8'
         ? new Uint8Array(Uint8ClampedArray.from(values).buffer)

@@ -26,10 +26,13 @@ export interface GrpcClientOptions {
   readonly after: (delayMs: number, callback: () => void) => () => void
 }
 
-/** TensorFlow Serving over gRPC: its PredictionService. A call carries its deadline. */
+/** The client of a TensorFlow Serving over gRPC, for its PredictionService. A call tells the server its deadline. */
 export class GrpcClient implements ServingClient {
   readonly #options: GrpcClientOptions
-  /** Null before the first call, and after one that the server has not accepted: its name may stand for another address by then. */
+  /**
+   * The connection. Null before the first call, and after a call that the server has not accepted, because the server's name may have another address
+   * by then.
+   */
   #client: Promise<Client> | null = null
 
   constructor(options: GrpcClientOptions) {
@@ -49,7 +52,7 @@ export class GrpcClient implements ServingClient {
       'grpc.max_send_message_length': -1,
       'grpc.default_authority': address.hostname.includes(':') ? `[${address.hostname}]:${address.port}` : `${address.hostname}:${address.port}`,
       ...(isSecure ? { 'grpc.ssl_target_name_override': address.hostname } : {}),
-      // The swarm names the server. Neither a proxy of the environment nor a record in the DNS may choose another one or another policy.
+      // The swarm names the server. A proxy from the environment, or a record in the DNS, must not choose another server or another policy.
       'grpc.enable_http_proxy': 0,
       'grpc.service_config_disable_resolution': 1,
       'grpc.use_local_subchannel_pool': 1,
@@ -112,7 +115,7 @@ export class GrpcClient implements ServingClient {
     return { name: model, ...(version !== null ? { version: { value: version } } : label !== null ? { versionLabel: label } : {}) }
   }
 
-  /** The message of the answer. */
+  /** Makes a call, and returns the message of the answer. */
   async #call(method: string, request: Buffer, limit: CallLimit): Promise<Buffer> {
     this.#client ??= this.#connect()
     const client = this.#client
@@ -124,7 +127,7 @@ export class GrpcClient implements ServingClient {
     }
   }
 
-  /** A connection that is not open within `connectMs` counts as away. */
+  /** Makes a call on one connection. If the connection is not open within `connectMs`, the server counts as away. */
   #callOn(client: Client, method: string, request: Buffer, { signal, deadline }: CallLimit): Promise<Buffer> {
     const { connectMs, after } = this.#options
     return new Promise((resolve, reject) => {
@@ -176,7 +179,7 @@ function tensorsOf(tensors: { readonly [name: string]: RawTensorInfo }): readonl
 
 /** https://grpc.github.io/grpc/core/md_doc_statuscodes.html */
 function failureOf(error: ServiceError, signal: AbortSignal): ServingFailure {
-  // grpc-js puts its own words around the reason of a connection that was not made.
+  // If no connection was made, grpc-js puts its own words around the reason.
   const said = quoted(error.details || error.message)
     .replace(/ Resolution note:.*$/, '')
     .replace(/Last error: Error: /, '')

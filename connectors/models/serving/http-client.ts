@@ -16,7 +16,7 @@ export interface HttpClientOptions {
   readonly after: (delayMs: number, callback: () => void) => () => void
 }
 
-/** TensorFlow Serving over HTTP: https://www.tensorflow.org/tfx/serving/api_rest. It follows no redirects. */
+/** The client of a TensorFlow Serving over HTTP: https://www.tensorflow.org/tfx/serving/api_rest. It follows no redirects. */
 export class HttpClient implements ServingClient {
   readonly #options: HttpClientOptions
   readonly #agent: HttpAgent
@@ -44,7 +44,7 @@ export class HttpClient implements ServingClient {
     this.#agent.destroy()
   }
 
-  /** The body of the answer. A connection that is not open within `connectMs` counts as away. */
+  /** Makes a call, and returns the body of the answer. If the connection is not open within `connectMs`, the server counts as away. */
   #call(method: 'GET' | 'POST', action: string, body: string, { signal }: CallLimit): Promise<string> {
     const { address, connectMs, after } = this.#options
     const bytes = Buffer.from(body)
@@ -78,7 +78,7 @@ export class HttpClient implements ServingClient {
       })
       request.on('close', () => {
         cancelTimer()
-        // Node closes a connection that the server wants to switch to another protocol, and emits neither `response` nor `error`.
+        // If the server wants to switch a connection to another protocol, Node closes the connection and emits neither `response` nor `error`.
         if (!isAnswered) reject(failureOf(new Error('it ended without an answer'), isConnected, signal))
       })
       request.on('error', (error) => reject(failureOf(error, isConnected, signal)))
@@ -121,7 +121,7 @@ function tooLarge(): ServingFailure {
   return new ServingFailure('unusable', `answers with more than ${maxAnswerBytes / 1024 / 1024} MiB`)
 }
 
-/** Null for 200. */
+/** The failure that a response stands for; null for status 200. */
 function failureOfStatus({ statusCode = 0, headers }: IncomingMessage, text: string): ServingFailure | null {
   if (statusCode === 200) return null
   if (statusCode >= 300 && statusCode < 400)

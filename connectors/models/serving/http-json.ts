@@ -3,7 +3,10 @@ import { boundedTensors } from './metadata-bounds.ts'
 import { type ExpectedOutput, maxAnswerValues, type NamedTensors, type ServedMetadata, type ServedTensor } from './serving-client.ts'
 import { quoted, ServingFailure, tooManyValues } from './serving-failure.ts'
 
-/** The body of a predict call in TensorFlow Serving’s column format. It has the tokens NaN and Infinity, which the server’s JSON reader takes. */
+/**
+ * The body of a predict call in TensorFlow Serving’s column format. Special numbers are written as the tokens NaN and Infinity, which the server’s
+ * JSON reader accepts.
+ */
 export function predictBody(signature: string, inputs: NamedTensors): string {
   const columns = Object.entries(inputs).map(([name, tensor]) => `${JSON.stringify(name)}:${nested(tensor)}`)
   return `{"signature_name":${JSON.stringify(signature)},"inputs":{${columns.join(',')}}}`
@@ -30,12 +33,15 @@ function nested({ datatype, shape, data }: RunTensor): string {
   return text
 }
 
-/** Nine digits hold any FP32 exactly, and take a fraction of the time of the seventeen that a double needs. */
+/** Nine digits give any FP32 exactly. They are written much faster than the seventeen digits that a double needs. */
 function shortFloat(value: number): string {
   return Number.isInteger(value) ? String(value) : value.toPrecision(9)
 }
 
-/** Reads the answer to a predict call. An answer of one output has its value alone, one of several has them by name. Throws a ServingFailure. */
+/**
+ * Reads the answer to a predict call. With one output, the answer is the value itself; with several, it is an object of values by name. Throws a
+ * ServingFailure.
+ */
 export function readPrediction(text: string, outputs: readonly ExpectedOutput[]): NamedTensors {
   const answer = parsed(
     text,
@@ -69,7 +75,7 @@ export function readMetadata(text: string): ServedMetadata {
   }
 }
 
-/** The error that a TensorFlow Serving has in its body; the start of the body if it has none. */
+/** The error in the body of a TensorFlow Serving's answer; the start of the body if it contains no error. */
 export function errorIn(text: string): string {
   const beginning = text.slice(0, 500)
   if (text.length > maxErrorCharacters) return quoted(beginning)
@@ -77,18 +83,18 @@ export function errorIn(text: string): string {
     const error = member(JSON.parse(text), 'error')
     if (typeof error === 'string') return quoted(error)
   } catch {
-    // The text itself is shown.
+    // The body is no JSON, so its start is shown.
   }
   return quoted(beginning)
 }
 
-/** TensorFlow Serving's longest errors quote a graph's node. */
+/** The longest errors of TensorFlow Serving quote a node of a graph. */
 const maxErrorCharacters = 1024 * 1024
 
-/** JSON with TensorFlow Serving’s NaN and Infinity, which become strings and numbers. Large integers become bigint where `isLarge`. */
+/** Parses JSON that may contain TensorFlow Serving’s tokens NaN and Infinity. Large integers become bigints if `isLarge`. */
 function parsed(text: string, isLarge: boolean): unknown {
   if (text.length > maxAnswerValues && valuesIn(text) > maxAnswerValues) throw tooManyValues(maxAnswerValues)
-  // A reviver takes a microsecond for each value, so it is used only where a number is large.
+  // A reviver takes a microsecond for each value, so it is used only if the text contains a large number.
   const reviver =
     isLarge && /\d{16}/.test(text)
       ? (_: string, value: unknown, { source }: { readonly source?: string } = {}) =>
@@ -99,7 +105,7 @@ function parsed(text: string, isLarge: boolean): unknown {
   } catch {
     try {
       return JSON.parse(
-        // A string that does not end matches up to the end of the text. So each character is read once.
+        // A string without an end matches up to the end of the text, so that each character is read only once.
         text.replace(/"(?:[^"\\]|\\[\s\S])*(?:"|\\?$)|NaN|-?Infinity/g, (token) => notFinite.get(token) ?? token),
         reviver,
       )
@@ -109,7 +115,10 @@ function parsed(text: string, isLarge: boolean): unknown {
   }
 }
 
-/** The number of values in a JSON text, or more: each but the first has a comma or a bracket before it. An empty list has two characters here and some 30 bytes in memory. */
+/**
+ * The number of values in a JSON text, or a higher number: a comma or a bracket precedes each value except the first. Brackets count too, because an
+ * empty list has two characters in the text and some 30 bytes in memory.
+ */
 function valuesIn(text: string): number {
   let count = 1
   for (let at = 0; at < text.length && count <= maxAnswerValues; at++) {

@@ -3,8 +3,9 @@ import { maxAnswerValues } from './serving-client.ts'
 import { tooManyValues } from './serving-failure.ts'
 
 /**
- * Throws a ServingFailure for a message with more than `maxAnswerValues` values that are small on the wire: fields, and items of lists of varints. Such a value
- * may have one byte there, and has some seventy in memory, so an answer within the bound of bytes could fill the heap of the process.
+ * Throws a ServingFailure for a message with more than `maxAnswerValues` values that are small on the wire: fields, and items of lists of varints.
+ * Such a value may take one byte on the wire and takes some seventy bytes in memory, so an answer within its size limit could still fill the heap of
+ * the process.
  */
 export function boundValues(type: protobuf.Type, message: Uint8Array): void {
   let values = 0
@@ -35,7 +36,7 @@ export function boundValues(type: protobuf.Type, message: Uint8Array): void {
 }
 
 interface Content {
-  /** Null for anything but a message. */
+  /** The type of the message in the field; null if the field contains no message. */
   readonly message: protobuf.Type | null
   readonly isMap: boolean
   readonly isVarint: boolean
@@ -48,7 +49,7 @@ function contentIn(type: protobuf.Type, id: number): Content | null {
   return { message: resolvedType instanceof protobuf.Type ? resolvedType : null, isMap: field.map, isVarint: varints.has(field.type) }
 }
 
-/** The number of varints in a packed list: the last byte of each has no high bit. */
+/** The number of varints in a packed list. The last byte of a varint has no high bit, so these bytes are counted. */
 function lastBytes(list: Uint8Array): number {
   let count = 0
   for (const byte of list) if (byte < 0x80) count++
@@ -58,5 +59,5 @@ function lastBytes(list: Uint8Array): number {
 const varints: ReadonlySet<string> = new Set(['int32', 'int64', 'uint32', 'uint64', 'bool'])
 const lengthDelimited = 2
 const mapValue = 2
-/** A message inside of another one takes as much memory as this many values. */
+/** The memory of a message inside another message, as a number of values. */
 const valuesOfMessage = 15

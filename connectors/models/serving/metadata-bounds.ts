@@ -1,7 +1,7 @@
 import type { ServedTensor } from './serving-client.ts'
 import { quoted, ServingFailure } from './serving-failure.ts'
 
-/** The tensors of a signature in the order of their names: a map of protocol buffers has no order. Throws a ServingFailure beyond the bounds. */
+/** Sorts the tensors of a signature by name, because a map of protocol buffers has no order. Throws a ServingFailure for tensors past the bounds. */
 export function boundedTensors(tensors: readonly ServedTensor[]): readonly ServedTensor[] {
   if (tensors.length > maxTensors)
     throw new ServingFailure('unusable', `describes a signature of ${tensors.length} tensors; at most ${maxTensors} are read`)

@@ -4,7 +4,7 @@ import { ServingFailure } from './serving-failure.ts'
 
 /**
  * The parts of TensorFlow Serving's PredictionService that a prediction needs, from the published files tensorflow_serving/apis/{predict,model,
- * get_model_metadata}.proto and tensorflow/core/{framework/tensor,framework/tensor_shape,protobuf/meta_graph}.proto, with their names and numbers.
+ * get_model_metadata}.proto and tensorflow/core/{framework/tensor,framework/tensor_shape,protobuf/meta_graph}.proto, with the same names and numbers.
  * Copyright 2016 to 2025 Google Inc. and The TensorFlow Authors, Apache License 2.0 (http://www.apache.org/licenses/LICENSE-2.0). Changed: other
  * fields are left out, and an enum is an int32.
  */
@@ -31,7 +31,7 @@ message SignatureDefMap { map<string, SignatureDef> signature_def = 1; }
 `
 const { root } = protobuf.parse(schema)
 
-/** A 64-bit number as protobufjs gives it: its `String` are the digits. */
+/** A 64-bit number as protobufjs gives it. `String` of it gives its digits. */
 type Integer64 = number | { toString(): string }
 
 export interface RawTensorProto {
@@ -87,7 +87,7 @@ export function encodeMessage<Name extends keyof Messages>(name: Name, message: 
   return Buffer.from(root.lookupType(name).encode(message).finish())
 }
 
-/** Throws a ServingFailure for bytes that are not such a message, and for one of too many values. */
+/** Decodes a message. Throws a ServingFailure for bytes that are not such a message, and for a message with too many values. */
 export function decodeMessage<Name extends keyof Messages>(name: Name, bytes: Uint8Array): Messages[Name] {
   const type = root.lookupType(name)
   try {

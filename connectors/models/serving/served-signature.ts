@@ -6,14 +6,17 @@ import type { ServedMetadata, ServedTensor } from './serving-client.ts'
 import { quoted } from './serving-failure.ts'
 import { datatypeOf } from './tensor-types.ts'
 
-/** The signature that a bee calls, and the version that answers it. */
+/** The signature that a bee calls, and the version of the model that answers it. */
 export interface CalledSignature {
   readonly inputs: readonly TensorSignature[]
   readonly outputs: readonly TensorSignature[]
   readonly version: string | null
 }
 
-/** Finds a signature in a model’s metadata. `output` is the one that the bee needs whatever its size. Throws WAGGLE_MODEL_INVALID and WAGGLE_MODEL_SHAPE. */
+/**
+ * Finds a signature in a model’s metadata. `output` names the output that the bee needs, even if it is large. Throws WAGGLE_MODEL_INVALID and
+ * WAGGLE_MODEL_SHAPE.
+ */
 export function calledSignature(
   { shown, version: wanted }: ServingAddress,
   { signatures, version }: ServedMetadata,
@@ -68,7 +71,7 @@ function inputOf(shown: string, signature: string, input: ServedTensor): TensorS
 
 const maxRowValues = 16_777_216
 
-/** Null for a tensor that no bee takes or gives. */
+/** The tensor as a bee sees it; null for a tensor of a type or rank that no bee takes or gives. */
 function tensorOf({ name, type, shape }: ServedTensor): TensorSignature | null {
   const datatype = datatypeOf(type)
   return datatype === null || shape === null ? null : { name, datatype, shape, dimensions: shape.map(() => '') }

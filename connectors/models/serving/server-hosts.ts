@@ -6,13 +6,13 @@ import { guardedLookup } from '../../http/guarded-lookup.ts'
 import type { ServingAddress } from './serving-address.ts'
 import { ServingFailure } from './serving-failure.ts'
 
-/** The servers that a `url` may name: those of `WAGGLE_MODEL_HOSTS`; without that setting, this machine’s own. */
+/** The servers that a `url` may name. `WAGGLE_MODEL_HOSTS` lists them; without that setting, only this machine may be named. */
 export class ServerHosts {
   readonly #hosts: AllowedHosts
-  /** Gives a connection only addresses that its name may have. */
+  /** Looks up a name for a connection, and gives only addresses that the name may have. */
   readonly guardedLookup: LookupFunction
 
-  /** `lookup` finds the addresses of a name. Default: the system's. */
+  /** `lookup` finds the addresses of a name. Default: the lookup of the operating system. */
   constructor(hosts: string | null, lookup?: LookupFunction) {
     this.#hosts = AllowedHosts.parse(hosts ?? 'localhost')
     const refusal = (hostname: string, all: readonly LookupAddress[]) => new ServingFailure('forbidden', forbidden(hostname, all))
@@ -29,7 +29,7 @@ export class ServerHosts {
     })
   }
 
-  /** The addresses of a name that it may have. Throws a ServingFailure if it has none of them. */
+  /** The addresses of a name that it may have. Throws a ServingFailure if the name has no such address. */
   addressesOf(hostname: string): Promise<readonly LookupAddress[]> {
     return new Promise((resolve, reject) => {
       this.guardedLookup(hostname, { all: true }, (error, found) => {

@@ -6,20 +6,20 @@ export interface ServingAddress {
   readonly protocol: 'http' | 'https' | 'grpc' | 'grpcs'
   readonly hostname: string
   readonly port: number
-  /** The path in front of `/v1/models`, as a proxy may have one. Empty for gRPC. */
+  /** The path before `/v1/models`, which a proxy may need. Always empty for gRPC. */
   readonly prefix: string
   readonly model: string
-  /** The version; null for the one that the server chooses. */
+  /** The version; null if the server chooses. */
   readonly version: number | null
-  /** The name that the server’s configuration gives a version; null for none. */
+  /** The label that the server’s configuration gives to a version; null without a label. */
   readonly label: string | null
-  /** The address as messages name it. */
+  /** The address as it is shown in messages. */
   readonly shown: string
 }
 
 /**
- * Reads the address of a model: `http://HOST:8501/v1/models/NAME`, with `/versions/N` or `/labels/LABEL` behind it where one is wanted. `version` is
- * the version that the spec names beside it. Throws WAGGLE_MODEL_ADDRESS.
+ * Reads the address of a model: `http://HOST:8501/v1/models/NAME`, optionally followed by `/versions/N` or `/labels/LABEL`. `version` is the version
+ * that the bee's spec names beside the address. Throws WAGGLE_MODEL_ADDRESS.
  *
  *     servingAddress('grpc://127.0.0.1:8500/v1/models/teddy/versions/3') // { model: 'teddy', version: 3, … }
  */
@@ -29,7 +29,7 @@ export function servingAddress(url: string, version?: number): ServingAddress {
   if (parsed === null || protocol === undefined) throw invalid(url, 'is not an address of http, https, grpc or grpcs')
   if (parsed.username !== '' || parsed.password !== '') throw invalid(parsed.host, 'has a user or a password, which TensorFlow Serving does not take')
   if (parsed.search !== '' || parsed.hash !== '') throw invalid(url, 'has a query or a fragment')
-  // A host of a scheme that URL does not know may be empty, or contain an escape.
+  // In a URL with a scheme that `URL` does not know, the host may be empty or contain an escape.
   if (!/^(?:[\w.-]+|\[[\da-fA-F:.]+\])$/.test(parsed.hostname)) throw invalid(url, 'has no valid host')
   const path = /^(.*?)\/v1\/models\/([^/:]+)(?:\/(versions|labels)\/([^/:]+))?(?::predict)?\/?$/.exec(parsed.pathname)
   if (path === null) throw invalid(url, 'does not name a model')
@@ -59,7 +59,7 @@ const protocols: ReadonlyMap<string, ServingAddress['protocol']> = new Map([
   ['grpcs:', 'grpcs'],
 ])
 
-/** The ports of TensorFlow Serving without TLS, and those of the web. */
+/** The ports without a port in the URL. For gRPC they are TensorFlow Serving's usual port, and for HTTP the web's. */
 const defaultPorts = { http: 80, https: 443, grpc: 8500, grpcs: 8500 } as const
 
 function versionOf(url: string, text: string | undefined): number {

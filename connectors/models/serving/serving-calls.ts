@@ -5,17 +5,17 @@ import { ServingFailure } from './serving-failure.ts'
 
 export interface ServingCallsOptions {
   readonly clock: Clock
-  /** The time from the begin of an outage within which calls wait for the server, in ms. */
+  /** The time from the beginning of an outage for which calls wait for the server, in ms. */
   readonly patienceMs: number
 }
 
 /**
- * Makes calls of one server, and repeats those that may be repeated:
+ * Makes calls to one server, and repeats a call where that does no harm:
  *
- *  - A call that the server has not accepted waits and is made again, for `patienceMs` from the begin of the outage. Later calls of the same outage
- *    are made once, so a server that stays away costs no request more than one attempt.
- *  - A call whose connection broke off may have been computed. A prediction changes nothing and gives the same result, so it is made once more: a server
- *    that restarts breaks off all its connections. It is not made a third time, because the call itself may be what ends the server.
+ * - A call that the server has not accepted waits and is made again, until `patienceMs` have passed since the beginning of the outage. Later calls of
+ *    the same outage are made once, so during a long outage each request costs only one attempt.
+ * - A call whose connection broke off may have been computed. A prediction changes nothing and gives the same result, so the call is made once more,
+ *    because a server that restarts breaks off all its connections. The call is not made a third time, because it may itself be what ends the server.
  *  - Any other failure is final. A call that is late is not made again, because the server may still compute it.
  */
 export class ServingCalls {
@@ -26,7 +26,7 @@ export class ServingCalls {
     this.#options = options
   }
 
-  /** Makes attempts, whose signal also aborts at the deadline. Throws a ServingFailure. */
+  /** Makes the call, in several attempts if needed. The signal of an attempt also aborts at the deadline. Throws a ServingFailure. */
   async call<T>(attempt: (limit: CallLimit) => Promise<T>, { signal, deadline }: CallLimit): Promise<T> {
     if (deadline === null) return this.#call(attempt, { signal, deadline })
     const { clock } = this.#options
@@ -57,7 +57,7 @@ export class ServingCalls {
           if (clock.elapsedMs() + pauseMs - this.#awaySinceMs > patienceMs) throw thrown
         } else if (thrown.kind === 'broken' && mayRepeat) mayRepeat = false
         else throw thrown
-        // The next turn looks at the signal.
+        // If the signal aborts the pause, the next pass of the loop throws.
         await pause(clock, pauseMs, signal).catch(() => {})
         pauseMs = Math.min(longestPauseMs, pauseMs * 2)
       }

@@ -1,17 +1,17 @@
 import type { RunTensor } from '../model-runtime.ts'
 
-/** A TensorFlow Serving, as HTTP and gRPC both give it. Every method throws a ServingFailure. */
+/** The client of a TensorFlow Serving. HTTP and gRPC have one each. Every method throws a ServingFailure. */
 export interface ServingClient {
   metadata(limit: CallLimit): Promise<ServedMetadata>
-  /** `outputs` are those that the caller needs; a server may answer with more. */
+  /** `outputs` are the outputs that the caller needs. The server may answer with more. */
   predict(inputs: NamedTensors, outputs: readonly ExpectedOutput[], limit: CallLimit): Promise<NamedTensors>
   close(): void
 }
 
-/** The bounds of one call. */
+/** The limits of one call. */
 export interface CallLimit {
   readonly signal: AbortSignal
-  /** Epoch milliseconds; null for none. */
+  /** Epoch milliseconds; null without a deadline. */
   readonly deadline: number | null
 }
 
@@ -25,7 +25,7 @@ export interface ExpectedOutput {
   readonly shape: readonly number[]
 }
 
-/** A model’s metadata, as `/metadata` and GetModelMetadata give it. */
+/** A model’s metadata: the answer of `/metadata` or GetModelMetadata. */
 export interface ServedMetadata {
   readonly version: string | null
   readonly signatures: ReadonlyMap<string, ServedSignature>
@@ -44,12 +44,12 @@ export interface ServedTensor {
   readonly shape: readonly number[] | null
 }
 
-/** The largest answer that is read, in bytes. */
+/** The largest answer that is read, in bytes. A larger one is a failure. */
 export const maxAnswerBytes = 64 * 1024 * 1024
 
 /**
- * The most values of an answer that are small on the wire: numbers in JSON, integers and strings over gRPC. They are as many as the pixels of 16 masks of 512 × 512, and take
- * some 300 MB for a moment.
+ * The most values in an answer that are small on the wire: numbers in JSON, integers and strings over gRPC. This is the number of pixels in 16 masks
+ * of 512 × 512. So many values take some 300 MB for a moment.
  */
 export const maxAnswerValues = 4_194_304
 

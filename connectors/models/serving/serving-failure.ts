@@ -1,19 +1,19 @@
 /**
- * The reason why a call of a TensorFlow Serving has no result.
- *  - `away`: the server has not accepted the call (no connection, or it said that it takes none now)
- *  - `broken`: the connection broke off after the call was sent, so the server may have computed it
- *  - `missing`: the server has no such model, or not yet
+ * The reason why a call to a TensorFlow Serving has no result.
+ *  - `away`: the server has not accepted the call: there is no connection, or the server says that it takes no calls now
+ *  - `broken`: the connection broke off after the call was sent, so the server may have computed the result
+ *  - `missing`: the server does not have the model, or not yet
  *  - `refused`: the server answered with an error
- *  - `unusable`: the answer is not one to this call
- *  - `forbidden`: its name stands for an address that it may not have
- *  - `late`: the time of the call was over
+ *  - `unusable`: the answer does not fit the call
+ *  - `forbidden`: the name of the server has an address that it may not have
+ *  - `late`: the time for the call had passed
  */
 export type FailureKind = 'away' | 'broken' | 'missing' | 'refused' | 'unusable' | 'forbidden' | 'late'
 
 /** A call that failed. The message is the end of a sentence about the server: `refuses the connection`. */
 export class ServingFailure extends Error {
   readonly kind: FailureKind
-  /** The largest batch that the server takes, if that is why it refused the call. */
+  /** The largest batch that the server takes, if it refused the call because of its batch; else null. */
   readonly batchLimit: number | null
 
   constructor(kind: FailureKind, message: string, cause?: unknown) {
@@ -29,7 +29,7 @@ export function tooManyValues(most: number): ServingFailure {
   return new ServingFailure('unusable', `answers with more than ${most.toLocaleString('en')} values`)
 }
 
-/** The text of a server as a message may quote it: one line of at most 400 characters. */
+/** A text of the server in the form in which a message quotes it: one line of at most 400 characters. */
 export function quoted(text: string): string {
   const line = text
     .replace(/[\s\p{Cc}]+/gu, ' ')

@@ -23,14 +23,16 @@ export interface ServingModelOptions {
   readonly picture: PictureInput | null
 }
 
-/** A model on a TensorFlow Serving. A batch is one call, or as many as the server's own limit and `maxCallBytes` make of it. */
+/**
+ * A model on a TensorFlow Serving. A batch is sent in one call. It is sent in several calls if it exceeds the server's own limit or `maxCallBytes`.
+ */
 export class ServingModel implements ServerModel {
   readonly #options: ServingModelOptions
-  /** Runs that no call uses now: a run's tensors are its own until it ends. */
+  /** Runs that no call uses now. A call must not use a run, with its tensors, that another call still uses. */
   readonly #free: Run[] = []
-  /** The rows of the largest batch that the server takes, as far as it has told. */
+  /** The number of rows in the largest batch that the server takes; infinite until the server tells it. */
   #batchLimit = Number.POSITIVE_INFINITY
-  /** Null for a model that takes no pictures. */
+  /** Draws pictures into tensors. Null for a model that takes no pictures. */
   readonly #drawn: DrawnRows | null
   readonly signature: ModelSignature
   readonly version: number | null
@@ -63,7 +65,7 @@ export class ServingModel implements ServerModel {
       const drawn = (await this.#drawn?.of(rows)) ?? rows
       const buffer = new SharedArrayBuffer(bytesOfRows(drawn))
       const results = resultsOf(await run.runs.run({ call: 0, buffer, rows: packRows(drawn, buffer) }))
-      // The tensors of a call that failed may still be sent, so they are not written again.
+      // The tensors of a failed call may still be on their way to the server, so its run is not used again.
       if (this.#free.length < 2) this.#free.push(run)
       return results
     } catch (thrown) {
@@ -95,7 +97,7 @@ export class ServingModel implements ServerModel {
         parts.push(await this.#call(partOf(inputs, rows, from, to), to - from, limit))
         from = to
       } catch (thrown) {
-        // The server refuses a batch beyond its limit before it computes any row.
+        // If a batch exceeds the server's limit, the server refuses it before it computes any row. So the batch may be sent again in parts.
         if (!(thrown instanceof ServingFailure) || thrown.batchLimit === null || thrown.batchLimit >= to - from) throw thrown
         this.#batchLimit = thrown.batchLimit
       }
@@ -126,7 +128,7 @@ function misshaped({ name }: ExpectedOutput, shape: readonly number[], wanted: r
   return new ServingFailure('unusable', `${given}, where ${rows === 1 ? 'one row has' : `${rows} rows have`} [${wanted.join(', ')}]`)
 }
 
-/** The error of a failure, with the code that callers and operators know. Other errors stay themselves. */
+/** Turns a failure into an error with a code that callers and operators know. Any other error stays as it is. */
 export function failureAsError(thrown: unknown, { shown }: ServingAddress): unknown {
   if (!(thrown instanceof ServingFailure)) return thrown
   const message = `The TensorFlow Serving at ${shown} ${thrown.message}`
@@ -159,7 +161,7 @@ export function failureAsError(thrown: unknown, { shown }: ServingAddress): unkn
         cause: thrown,
       })
     case 'refused':
-      // An embedding refuses an id that it does not have.
+      // TensorFlow's layer for embeddings refuses an id that its table does not have.
       if (/\bindices\[.*is not in \[/.test(thrown.message))
         return new Refused('A number, such as the id of a token, is none of those that the model knows')
       return new WaggleError('WAGGLE_MODEL_FAILED', {

@@ -5,7 +5,10 @@ import type { ServingTls } from '../../../topology/swarm/ports/model-servers.ts'
 import { saidBy, WaggleError } from '../../../topology/waggle-error.ts'
 import type { ServingAddress } from './serving-address.ts'
 
-/** Reads each PEM file. A setting that is PEM text already is kept. Throws WAGGLE_FILE_NOT_FOUND, and WAGGLE_MODEL_ADDRESS for texts that no connection can use. */
+/**
+ * Reads each PEM file. A setting that already is PEM text stays as it is. Throws WAGGLE_FILE_NOT_FOUND, and WAGGLE_MODEL_ADDRESS for texts that no
+ * connection can use.
+ */
 export async function readTls(tls: ServingTls, { protocol, shown }: ServingAddress): Promise<ServingTls> {
   const texts = Object.entries(tls).map(async ([name, pem]: readonly [string, string]) => [name, await textOf(name, pem)] as const)
   const read: ServingTls = Object.fromEntries(await Promise.all(texts))

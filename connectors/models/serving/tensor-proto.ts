@@ -14,7 +14,10 @@ export function tensorProto({ datatype, shape, data }: RunTensor): RawTensorProt
   return { ...type, tensorContent: new Uint8Array(values.buffer, values.byteOffset, values.byteLength) }
 }
 
-/** Reads a TensorProto of the expected type. Its values are bytes, or a list whose last value stands for all behind it. Throws a ServingFailure. */
+/**
+ * Reads a TensorProto of the expected type. Its values are bytes, or a list that may be too short: the last value then stands for all missing ones.
+ * Throws a ServingFailure.
+ */
 export function readTensorProto({ name, datatype }: ExpectedOutput, proto: RawTensorProto): RunTensor {
   const unusable = (why: string) => new ServingFailure('unusable', `answers with ${why} for the output ${name}`)
   if (proto.dtype !== typeNumber(datatype)) throw unusable(`${typeName(proto.dtype ?? 0)} instead of ${typeName(typeNumber(datatype))}`)
@@ -49,7 +52,7 @@ export function readTensorProto({ name, datatype }: ExpectedOutput, proto: RawTe
 }
 
 const maxRank = 32
-/** The most values of an output in one call: a small message may claim a large shape. */
+/** The most values of an output in one call. The bound is needed because a small message may claim a large shape. */
 const maxValues = 16_777_216
 
 type Numeric = Exclude<RunTensor['datatype'], 'BYTES'>
@@ -93,7 +96,7 @@ function filled(datatype: Numeric, values: readonly unknown[], count: number): T
   return data
 }
 
-/** The numbers of 16-bit patterns. */
+/** The numbers that these bit patterns of 16 bits stand for. */
 function halves(bits: readonly unknown[]): ArrayLike<number> {
   return new Float16Array(Uint16Array.from(bits, Number).buffer)
 }

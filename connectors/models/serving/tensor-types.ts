@@ -21,12 +21,12 @@ const byName: ReadonlyMap<string, ModelDatatype> = new Map(types.map(([name, , d
 const names: ReadonlyMap<number, string> = new Map(types.map(([name, number]) => [number, name]))
 const numbers: ReadonlyMap<ModelDatatype, number> = new Map(types.map(([, number, datatype]) => [datatype, number]))
 
-/** The datatype of a name such as `DT_FLOAT`; null for one that no bee takes or gives. */
+/** The datatype for a name such as `DT_FLOAT`; null for a type that no bee takes or gives. */
 export function datatypeOf(name: string): ModelDatatype | null {
   return byName.get(name) ?? null
 }
 
-/** TensorFlow's name of the number that protocol buffers carry. */
+/** TensorFlow's name of the type with this number in protocol buffers. */
 export function typeName(number: number): string {
   return names.get(number) ?? `datatype ${number}`
 }

@@ -16,13 +16,13 @@ import { readTls } from './serving-tls.ts'
 
 export interface TensorFlowServingOptions {
   readonly clock: Clock
-  /** Default: those of this machine. */
+  /** The servers that may be called. Default: only servers on this machine. */
   readonly hosts?: ServerHosts
-  /** The time that a connection has to open, in ms. Default: 3 s. */
+  /** The time limit for opening a connection, in ms. Default: 3 s. */
   readonly connectMs?: number
-  /** The time that the metadata has, in ms. Default: 10 s. */
+  /** The time limit for the metadata, in ms. Default: 10 s. */
   readonly metadataMs?: number
-  /** The time from the begin of an outage within which calls wait for the server, in ms. Default: 5 s. */
+  /** The time from the beginning of an outage for which calls wait for the server, in ms. Default: 5 s. */
   readonly patienceMs?: number
 }
 
@@ -63,7 +63,7 @@ export class TensorFlowServing implements ModelServers {
     } catch (thrown) {
       client.close()
       const error = failureAsError(thrown, address)
-      // A server that is too slow to give its metadata cannot be used now.
+      // If a server gives no metadata within the limit, it counts as away.
       if (error instanceof WaggleError && error.code === 'WAGGLE_DEADLINE') throw new WaggleError('WAGGLE_MODEL_SERVER_AWAY', error)
       throw error
     } finally {
@@ -97,7 +97,7 @@ export class TensorFlowServing implements ModelServers {
       }
       return null
     })()
-    // Calls share this promise: listeners of each call would fill the memory while the server is away.
+    // All calls share this promise. If each call added listeners, they would fill the memory while the server is away.
     const waited = Promise.race([opened, aborted(patience.signal), aborted(closing.signal)])
     return {
       opened,

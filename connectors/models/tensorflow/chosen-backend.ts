@@ -13,13 +13,13 @@ import { translateToOnnx } from './translation/onnx-translation.ts'
 
 interface Choice {
   readonly loaded: LoadedGraph
-  /** The reason, in words, why this library runs the model. */
+  /** The reason why this library runs the model, as a text. */
   readonly choice: string
 }
 
 /**
- * Loads a graph on onnxruntime if its translation to ONNX gives the same results as tfjs, else on tfjs. Throws WAGGLE_MODEL_SHAPE if the bee requires
- * onnxruntime and it cannot run the graph.
+ * Loads a graph on onnxruntime if its translation to ONNX gives the same results as tfjs, and otherwise on tfjs. Throws WAGGLE_MODEL_SHAPE if the bee
+ * requires onnxruntime, but onnxruntime cannot run the graph.
  */
 export async function chosenBackend(path: string, graph: ServedGraph, hardware: ModelHardware, options: TensorFlowOptions): Promise<Choice> {
   const { backend = 'auto' } = options
@@ -32,7 +32,7 @@ export async function chosenBackend(path: string, graph: ServedGraph, hardware: 
   return { loaded: await loadOnTfjs(graph, hardware.gpu), choice: why }
 }
 
-/** Two values count as equal if they differ by at most this part of the output's range. */
+/** Two values count as equal if their difference is at most this fraction of the output's range. */
 const maxDifference = 1e-4
 
 async function translatedGraph(
@@ -47,7 +47,7 @@ async function translatedGraph(
   } catch (thrown) {
     return { why: `no translation to ONNX: ${messageOf(thrown)}` }
   }
-  // A GPU is worth more than the translation.
+  // If only tfjs can use the GPU, tfjs is better than the translation.
   if (loaded.warning !== null && hasTfjsGpu()) return { why: `${loaded.warning}, and tfjs-node-gpu is installed` }
   const inputs = randomInputs(graph)
   if (inputs === null) return { loaded, choice: 'translated to ONNX, and not compared with tfjs, because its inputs are too large' }

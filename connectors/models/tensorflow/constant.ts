@@ -8,18 +8,24 @@ export interface Constant {
   readonly bytes: Uint8Array
 }
 
-/** A constant of a graph. `isFilled`: a value of the file stands for more than one of its values. */
+/** A constant of a graph. `isFilled`: the file has fewer values than the shape, so its last value stands for the rest. */
 interface ReadConstant extends Constant {
   readonly isFilled: boolean
 }
 
 interface ConstantBounds {
   readonly maxBytes: number
-  /** The most bytes of a constant that has fewer values in the file than its shape: a few bytes of file ask for all of them. */
+  /**
+   * The most bytes of a constant that has fewer values in the file than in its shape. The bound is needed because a few bytes in the file can ask for
+   * any number of values.
+   */
   readonly maxFilledBytes: number
 }
 
-/** Reads a constant. Its last value stands for all that follow in its shape. Throws RangeError for one that is not whole, or passes the bounds. */
+/**
+ * Reads a constant. If the list of values is shorter than the shape, its last value stands for the rest. Throws RangeError for a constant that is not
+ * whole, or that exceeds the bounds.
+ */
 export function constantOf(tensor: RawTensor, { maxBytes, maxFilledBytes }: ConstantBounds): ReadConstant {
   const { dtype, tensorContent: content } = tensor
   const width = bytesOfType(dtype)
@@ -39,7 +45,7 @@ export function constantOf(tensor: RawTensor, { maxBytes, maxFilledBytes }: Cons
 
 /** The numbers of a small constant, such as a shape or the axes of a sum. */
 export function numbersOf({ dtype, bytes }: Constant): readonly number[] {
-  // A copy, because a Buffer's slice begins anywhere in memory that it shares.
+  // The bytes are copied, because a Buffer may begin anywhere in its memory, and a typed array needs an aligned start.
   const own = new Uint8Array(bytes).buffer
   if (dtype === dataTypes.float) return Array.from(new Float32Array(own))
   if (dtype === dataTypes.int64) return Array.from(new BigInt64Array(own), Number)

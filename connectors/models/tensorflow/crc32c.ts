@@ -1,6 +1,6 @@
 /**
- * CRC-32C (Castagnoli) as LevelDB's tables and TensorFlow's bundles store it: turned by 15 bits, with a constant added. The Kafka client has it too, and
- * would take 60 MB in each model's thread.
+ * CRC-32C (Castagnoli) in the masked form in which LevelDB's tables and TensorFlow's bundles store it: rotated by 15 bits, with a constant added. The
+ * Kafka client also has a CRC-32C, but would take 60 MB in each model's thread.
  */
 export function maskedCrc32c(bytes: Uint8Array): number {
   const sum = crc32c(bytes)

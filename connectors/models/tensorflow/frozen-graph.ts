@@ -8,7 +8,9 @@ import { nodeOf, type ServedGraph, servedGraph } from './served-graph.ts'
 import { maxModelBytes } from './tensor-size.ts'
 import { isVariable } from './variables.ts'
 
-/** Reads a frozen `GraphDef` (.pb): its placeholders are the inputs, and the nodes that no other reads the outputs. Throws WAGGLE_MODEL_INVALID. */
+/**
+ * Reads a frozen `GraphDef` (.pb). Its placeholders are the inputs. The nodes that no other node reads are the outputs. Throws WAGGLE_MODEL_INVALID.
+ */
 export function readFrozenGraph(path: string): ServedGraph {
   const graph = graphOf(path)
   if (graph.node.length === 0) throw invalidModel(path, 'it holds no graph')
@@ -53,7 +55,7 @@ function graphOf(path: string): RawGraph {
   }
 }
 
-/** The name that the author gave: freezing adds an `Identity_2` after a named node. */
+/** The name that the author gave to an output. Freezing adds a node such as `Identity_2` after the named node. */
 function outputName({ name, op, input }: FlatNode): string {
   const source = input[0]
   return op === 'Identity' && /^Identity(_\d+)?$/.test(name) && source !== undefined ? nodeOf(source) : name

@@ -2,10 +2,10 @@ import type { RawAttr, RawFunction, RawGraph, RawNode } from './graph-schema.ts'
 import { invalidModel } from './invalid-model.ts'
 import { outputPlaces } from './output-places.ts'
 
-/** A graph without calls. An input is `node` or `node:output`; control inputs are left out. */
+/** A graph without calls of functions. An input of a node is written `node` or `node:output`; control inputs are left out. */
 export interface FlatGraph {
   readonly nodes: ReadonlyMap<string, FlatNode>
-  /** The output that stands for a reference of the original graph, such as `StatefulPartitionedCall:1`. */
+  /** The output in this graph for a reference of the original graph, such as `StatefulPartitionedCall:1`. */
   resolve(reference: string): string
 }
 
@@ -16,42 +16,48 @@ export interface FlatNode {
   readonly attr: ReadonlyMap<string, RawAttr>
 }
 
-/** Replaces calls of functions by the functions' nodes. Throws WAGGLE_MODEL_INVALID for calls that have no end, or that give more nodes, or larger ones, than the bounds. */
+/**
+ * Replaces each call of a function by the function's nodes. Throws WAGGLE_MODEL_INVALID for calls that never end, and if the nodes exceed the bounds
+ * in number or size.
+ */
 export function inlinedGraph(path: string, { node, library }: RawGraph): FlatGraph {
   const inliner = new FunctionInliner(path, library?.function ?? [])
   inliner.add(node, null)
   return inliner.graph()
 }
 
-/** The call whose function is being copied. */
+/** The call of the function whose nodes are being copied. */
 interface CallScope {
   readonly prefix: string
-  /** Outputs outside of the function that its arguments stand for. */
+  /** For each argument of the function, the output outside of the function that is passed in. */
   readonly args: ReadonlyMap<string, string>
-  /** Attributes of the call: the function's nodes may name them. */
+  /** Attributes of the call. The function's nodes may refer to these attributes by name. */
   readonly attr: ReadonlyMap<string, RawAttr>
   readonly nodes: ReadonlyMap<string, RawNode>
   readonly depth: number
 }
 
-/** Nodes and calls together. */
+/** The most nodes and calls together. */
 const maxNodes = 200_000
 const maxDepth = 32
-/** Characters of all names and references in the graph without calls, with `partCharacters` for each input, attribute, argument and output. */
+/**
+ * The most characters of all names and references in the graph without calls. Each input, attribute, argument and output counts as `partCharacters`
+ * more.
+ */
 const maxCharacters = 2 ** 27
 const partCharacters = 64
-/** The most characters of a node's name with the names of the calls before it. */
+/** The most characters of a node's name, including the names of the calls before it. */
 const maxNameCharacters = 8192
 
 class FunctionInliner {
   readonly #path: string
   readonly #functions: ReadonlyMap<string, RawFunction>
   readonly #nodes = new Map<string, FlatNode>()
-  /** Outputs of calls, and the outputs inside the functions that they stand for. */
+  /** For each output of a call, the output inside the function that it stands for. */
   readonly #aliases = new Map<string, string>()
-  /** The first place of each output of a function, by the function's name. */
+  /** For each function, the first index of each of its named outputs. */
   readonly #places: ReadonlyMap<string, ReadonlyMap<string, number>>
-  /** References of the original graph, and the outputs that they stand for. */
+  /** For each reference of the original graph, the output that it stands for. */
   readonly #resolved = new Map<string, string>()
   #count = 0
   #charactersLeft = maxCharacters
@@ -116,7 +122,7 @@ class FunctionInliner {
       throw invalidModel(this.#path, `the call ${name} gives ${input.length} inputs to a function of ${inputArg.length}`)
     this.#charge(name.length, inputArg.length + outputArg.length + nodeDef.length)
     const scope: CallScope = {
-      // No valid name has a `~`, so no name of the graph is taken.
+      // No valid name contains `~`, so this name differs from all names of the graph.
       prefix: `${name}~/`,
       args: new Map(inputArg.map((arg, at) => [arg.name, input[at] ?? ''])),
       attr,
@@ -134,7 +140,7 @@ class FunctionInliner {
     })
   }
 
-  /** Inside a function an input is the name of an argument, or `node:output:place` with the output's name. */
+  /** Inside a function, an input is written as the name of an argument, or as `node:output:place` with the output's name. */
   #inBody(reference: string, { prefix, args, nodes }: CallScope): string {
     const [name = '', output, place = '0'] = reference.split(':')
     const arg = args.get(name)

@@ -53,7 +53,7 @@ export interface RawTensor {
   readonly boolVal: readonly boolean[]
 }
 
-/** One field is set; `value` names it. A 64-bit number is a number, or an object that `Number` reads. */
+/** Exactly one field is set, and `value` names that field. A 64-bit number is a number, or an object that `Number` converts. */
 export interface RawAttr {
   readonly value?: 'list' | 's' | 'i' | 'f' | 'b' | 'type' | 'shape' | 'tensor' | 'placeholder' | 'func'
   readonly list?: {
@@ -129,7 +129,7 @@ interface Messages {
   }
 }
 
-/** Decodes a message. Throws for bytes that are not protobuf. protobufjs limits the nesting. Fields of bytes are views of `bytes`. */
+/** Decodes a message. Throws for bytes that are not protobuf, and for messages that are nested too deeply. Fields of bytes are views into `bytes`. */
 export function decoded<Name extends keyof Messages>(name: Name, bytes: Uint8Array): Messages[Name] {
   return root.lookupType(name).decode(bytes) as unknown as Messages[Name]
 }

@@ -2,8 +2,8 @@ import type { RunTensor } from '../model-runtime.ts'
 import type { Tensors } from './loaded-graph.ts'
 
 /**
- * The largest difference between the values of two results, as a part of the range of the expected values. Infinity if outputs or shapes differ, or
- * if only one of the two values is a number.
+ * The largest difference between the values of two results, as a fraction of the range of the expected values. Infinity if outputs or shapes differ,
+ * or if one value is a number where the other is NaN.
  */
 export function largestDifference(given: Tensors, expected: Tensors): number {
   const found = new Map(Object.entries(given))
@@ -24,7 +24,7 @@ function differenceOf(given: RunTensor | undefined, { shape, data }: RunTensor):
     lowest = Math.min(lowest, value)
     highest = Math.max(highest, value)
   }
-  // An output whose values are all the same has no range.
+  // An output whose values are all equal has no range.
   const range = highest > lowest ? highest - lowest : Math.abs(highest)
   return difference === 0 ? 0 : difference / (range || 1)
 }

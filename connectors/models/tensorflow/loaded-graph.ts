@@ -6,8 +6,8 @@ export interface Tensors {
 
 export interface LoadedGraph {
   readonly device: string
-  /** The reason why no GPU is used although the bee asks for one; else null. */
+  /** The reason why no GPU is used, although the bee asks for one; else null. */
   readonly warning: string | null
-  /** `inputs` and the result have the names of the graph's inputs and outputs. */
+  /** Runs the graph. `inputs` and the result use the names of the graph's inputs and outputs. */
   run(inputs: Tensors, outputs: readonly string[]): Promise<Tensors>
 }

@@ -1,6 +1,9 @@
 const normalised = ['y', 'batch_mean', 'batch_variance', 'reserve_space_1', 'reserve_space_2', 'reserve_space_3']
 
-/** The names of outputs, in order, of operators with several outputs. A function refers to an output by name, a graph by its index. */
+/**
+ * For each operator with several outputs, the names of its outputs in order. A function refers to an output by its name, and a graph refers to it by
+ * its index.
+ */
 export const outputPlaces: ReadonlyMap<string, readonly string[]> = new Map([
   ['FusedBatchNorm', normalised],
   ['FusedBatchNormV2', normalised],

@@ -3,8 +3,9 @@ import { basename, dirname, join } from 'node:path'
 import { WaggleError } from '../../../topology/waggle-error.ts'
 
 /**
- * The folder with a SavedModel that a path names: the path itself, the folder of its `saved_model.pb`, or a numbered folder in it, the highest unless
- * `version` says which. Null for a path that is no folder, such as a frozen graph. Throws WAGGLE_MODEL_NOT_FOUND.
+ * The folder of the SavedModel that a path stands for. The path may be that folder, the path of its `saved_model.pb`, or a folder with numbered
+ * folders. Among these, `version` chooses one; by default the highest number counts. Null for a path that is no folder, such as a frozen graph.
+ * Throws WAGGLE_MODEL_NOT_FOUND.
  */
 export function savedModelFolder(path: string, version: number | undefined): string | null {
   if (basename(path) === modelFile) return dirname(path)

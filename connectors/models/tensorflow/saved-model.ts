@@ -24,7 +24,7 @@ export function readSavedModel(folder: string, signatureName: string | undefined
   let bundle: TensorBundle | null = null
   const restored = (variable: FlatNode): RawTensor => {
     bundle ??= new TensorBundle(join(folder, 'variables', 'variables'), maxModelBytes)
-    // A variable that no function restores is stored under its own name.
+    // If no function restores a variable, its value is stored under the variable's own name.
     const value = bundle.tensor(keys.get(variable.name) ?? (textOf(variable.attr.get('shared_name')?.s) || variable.name))
     const declared = variable.attr.get('dtype')?.type
     if (declared !== undefined && declared !== value.dtype)
@@ -72,7 +72,7 @@ function signatureOf(folder: string, signatures: RawMetaGraph['signatureDef'], w
   )
 }
 
-/** The tensors of a signature in the order of their names: the file's order may be another each time that the model is saved. */
+/** The tensors of a signature, sorted by name, because their order in the file may change each time that the model is saved. */
 function byName(tensors: RawSignature['inputs']): readonly (readonly [string, RawTensorInfo])[] {
   return Object.entries(tensors).toSorted(([a], [b]) => a.localeCompare(b, 'en', { numeric: true }))
 }

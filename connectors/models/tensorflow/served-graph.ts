@@ -6,7 +6,10 @@ import { dataTypes } from './graph-schema.ts'
 import { invalidModel, unsupportedModel } from './invalid-model.ts'
 import { maxFilledBytes, maxModelBytes, maxParts, maxRank, maxRowValues } from './tensor-size.ts'
 
-/** A TensorFlow graph that can be served: no calls, no variables, and only the nodes that its outputs need, each after those that it reads. */
+/**
+ * A TensorFlow graph that can be served. It has no calls and no variables, and only the nodes that its outputs need. Each node comes after the nodes
+ * whose outputs it reads.
+ */
 export interface ServedGraph {
   readonly path: string
   readonly nodes: readonly FlatNode[]
@@ -27,18 +30,18 @@ export interface ServedInput {
 
 export interface ServedOutput {
   readonly name: string
-  /** `node`, or `node:output`. */
+  /** The output of a node, written `node` or `node:output`. */
   readonly reference: string
 }
 
 export interface GraphEnds {
   readonly inputs: readonly NamedInput[]
   readonly outputs: readonly ServedOutput[]
-  /** Puts a constant in the place of a variable. */
+  /** Makes a node work without variables. A variable becomes a constant, and a node that reads a variable becomes one that reads a tensor. */
   readonly freeze: (node: FlatNode) => FlatNode
 }
 
-/** An input as a file names it. A null shape has an unknown rank. */
+/** An input with the name that the file gives it. The shape is null if the rank is unknown. */
 interface NamedInput {
   readonly name: string
   readonly node: string
@@ -46,7 +49,10 @@ interface NamedInput {
   readonly shape: readonly number[] | null
 }
 
-/** Makes a graph that can be served. Throws WAGGLE_MODEL_SHAPE for inputs of another type, and WAGGLE_MODEL_INVALID for a graph that is not whole. */
+/**
+ * Makes a graph that can be served. Throws WAGGLE_MODEL_SHAPE for parts that are not supported, such as a loop or an input of another type, and
+ * WAGGLE_MODEL_INVALID for a graph with missing parts.
+ */
 export function servedGraph(path: string, graph: FlatGraph, { inputs, outputs, freeze }: GraphEnds): ServedGraph {
   if (inputs.length === 0) throw unsupportedModel(path, 'has no placeholder to feed', 'Export the graph with its input as a placeholder.')
   const fed = new Map(inputs.map(({ node, dtype }) => [node, placeholder(node, dtype)]))
@@ -63,7 +69,10 @@ export function servedGraph(path: string, graph: FlatGraph, { inputs, outputs, f
   return { path, nodes, constants: constantsOf(path, nodes), inputs: served, outputs }
 }
 
-/** Refuses a node that splits a tensor into more outputs than the bound: each is a name and a tensor on every backend, and a number in the file. */
+/**
+ * Refuses a node that splits a tensor into more outputs than `maxParts`. A few bytes in the file can ask for any number of outputs, and each output
+ * costs a name and a tensor on every backend.
+ */
 function checkParts(path: string, { name, op, attr }: FlatNode): void {
   const parts = Number(attr.get('num_split')?.i ?? attr.get('num')?.i ?? 0)
   if (parts >= 0 && parts <= maxParts) return
@@ -74,7 +83,7 @@ function checkParts(path: string, { name, op, attr }: FlatNode): void {
   )
 }
 
-/** Refuses inputs whose row has more dimensions or values than the bounds. A free dimension counts as one. */
+/** Refuses inputs with more dimensions, or more values in a row, than the bounds allow. A free dimension counts as one. */
 function checkSizes(path: string, inputs: readonly ServedInput[]): void {
   const deep = inputs.find(({ signature }) => signature.shape.length > maxRank)
   if (deep !== undefined)
@@ -84,7 +93,7 @@ function checkSizes(path: string, inputs: readonly ServedInput[]): void {
   throw unsupportedModel(path, `takes ${values} values a row, and at most ${maxRowValues} are supported`, 'Export it with smaller inputs.')
 }
 
-/** An input may be any node of a graph: the nodes before it are not needed then. */
+/** A placeholder in the place of a node. Any node of a graph may be an input, and the nodes before it are then not needed. */
 function placeholder(name: string, dtype: number): FlatNode {
   return { name, op: 'Placeholder', input: [], attr: new Map([['dtype', { value: 'type', type: dtype }]]) }
 }
@@ -106,7 +115,7 @@ function servedInput(path: string, { name, node, dtype, shape }: NamedInput): Se
   return { signature: { name, datatype, shape, dimensions: shape.map(() => '') }, datatype, node, dtype }
 }
 
-/** Integers have at most 32 bits on every backend: tfjs has no others. */
+/** Integers have at most 32 bits on every backend, because tfjs has no larger ones. */
 const datatypes: ReadonlyMap<number, InputDatatype> = new Map([
   [dataTypes.float, 'FP32'],
   [dataTypes.int32, 'INT32'],
@@ -118,7 +127,7 @@ const datatypes: ReadonlyMap<number, InputDatatype> = new Map([
 function neededNodes(path: string, nodes: ReadonlyMap<string, FlatNode>, outputs: readonly ServedOutput[]): readonly FlatNode[] {
   const ordered: FlatNode[] = []
   const state = new Map<string, 'open' | 'done'>()
-  // An array, not recursion: a graph may be deeper than JavaScript's call stack.
+  // The stack is an array instead of recursion, because a graph may be deeper than JavaScript's call stack.
   const stack = outputs.map(({ reference }) => nodeOf(reference)).reverse()
   while (stack.length > 0) {
     const name = stack[stack.length - 1] ?? ''
@@ -160,7 +169,7 @@ function constantsOf(path: string, nodes: readonly FlatNode[]): ReadonlyMap<stri
   return constants
 }
 
-/** The node of a reference. */
+/** The node that a reference names. */
 export function nodeOf(reference: string): string {
   const at = reference.lastIndexOf(':')
   return at < 0 ? reference : reference.slice(0, at)

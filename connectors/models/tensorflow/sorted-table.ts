@@ -2,7 +2,7 @@ import { inflateSnappy } from '../../log/kafka/wire/snappy.ts'
 import { maskedCrc32c } from './crc32c.ts'
 
 /**
- * Reads LevelDB's table format: the entries of all blocks by key, in the order of the file.
+ * Reads LevelDB's table format: it returns the entries of all blocks, in the order of the file.
  *
  *     table   = blocks, footer
  *     footer  = handle of the meta index, handle of the index, zeros up to 40 bytes, magic (8 bytes)
@@ -10,7 +10,7 @@ import { maskedCrc32c } from './crc32c.ts'
  *     block   = entries, restart positions (uint32 each), their number (uint32), type (0: as it is, 1: Snappy), masked CRC-32C (uint32)
  *     entry   = bytes shared with the key before, bytes of its own, bytes of the value (varints), key, value
  *
- * The index is a block whose values are handles. Throws RangeError for other bytes, and for a block whose checksum is wrong.
+ * The index is a block whose values are handles. Throws RangeError for bytes in another format, and for a block whose checksum is wrong.
  */
 export function sortedTable(bytes: Buffer): ReadonlyMap<string, Buffer> {
   if (bytes.length < footerBytes || bytes.readBigUInt64LE(bytes.length - 8) !== magic)
@@ -22,7 +22,7 @@ export function sortedTable(bytes: Buffer): ReadonlyMap<string, Buffer> {
   const countEntry = () => {
     if (--entriesLeft < 0) throw new RangeError(`it has more than ${maxEntries} entries`)
   }
-  // Several handles may name one block, and several entries one key. Each costs the time to read it.
+  // Several handles may name the same block, and several entries the same key. The bounds count each of them, because each takes time to read.
   for (const [, value] of entriesOf(blockAt(bytes, footer.handle(), maxBlockBytes))) {
     countEntry()
     const block = blockAt(bytes, new VarintReader(value).handle(), bytesLeft)
@@ -38,9 +38,9 @@ export function sortedTable(bytes: Buffer): ReadonlyMap<string, Buffer> {
 const magic = 0xdb4775248b80fb57n
 const footerBytes = 48
 const trailerBytes = 5
-/** The most bytes of the index, and of all blocks together, after inflation. */
+/** The most bytes of the index after inflation, and the most bytes of all other blocks together after inflation. */
 const maxBlockBytes = 64 * 1024 * 1024
-/** Entries of all blocks, and of the index, together. */
+/** The most entries in the index and all blocks together. */
 const maxEntries = 1_000_000
 
 interface BlockHandle {

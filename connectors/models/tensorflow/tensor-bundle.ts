@@ -9,8 +9,8 @@ import { sortedTable } from './sorted-table.ts'
 import { bytesOfType, sizeOfShape } from './tensor-size.ts'
 
 /**
- * The variables of a SavedModel: `PREFIX.index` gives the position of each tensor in `PREFIX.data-00000-of-0000N`. Sizes, positions and checksums are
- * checked. Throws WAGGLE_MODEL_INVALID.
+ * The stored variables of a SavedModel. `PREFIX.index` gives the position of each tensor in `PREFIX.data-00000-of-0000N`. Sizes, positions and
+ * checksums are checked. Throws WAGGLE_MODEL_INVALID.
  */
 export class TensorBundle {
   readonly #prefix: string
@@ -19,7 +19,7 @@ export class TensorBundle {
   readonly #shards: number
   #bytesLeft: number
 
-  /** `maxBytes`: of all tensors that are read. */
+  /** `maxBytes`: the most bytes of all tensors that are read, together. */
   constructor(prefix: string, maxBytes: number) {
     this.#prefix = prefix
     this.#model = join(dirname(dirname(prefix)), 'saved_model.pb')

@@ -1,12 +1,12 @@
 import { dataTypes } from './graph-schema.ts'
 
-/** The most bytes of a graph's constants and variables together. One onnx file and wasm's memory can hold no more. */
+/** The most bytes of all constants and variables of a graph together. One ONNX file can hold no more, and neither can WebAssembly's memory. */
 export const maxModelBytes = 2 ** 31 - 2 ** 20
 
-/** The most bytes of all constants together whose last value stands for several. */
+/** The most bytes of all constants together in which one value of the file stands for several. */
 export const maxFilledBytes = 2 ** 26
 
-/** The most values in a row of all inputs together, with a free dimension as one. */
+/** The most values in one row of all inputs together. A free dimension counts as one. */
 export const maxRowValues = 2 ** 24
 
 /** The most dimensions of an input, as in TensorFlow. */
@@ -15,7 +15,7 @@ export const maxRank = 254
 /** The most outputs of one node. */
 export const maxParts = 1024
 
-/** Bytes of one number of a data type; undefined for a type that is not supported. */
+/** The bytes of one number of a data type; undefined for a type that is not supported. */
 export function bytesOfType(dtype: number): number | undefined {
   return widths.get(dtype)
 }

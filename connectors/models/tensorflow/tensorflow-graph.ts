@@ -5,7 +5,7 @@ import { readSavedModel } from './saved-model.ts'
 import { savedModelFolder } from './saved-model-folder.ts'
 import type { ServedGraph } from './served-graph.ts'
 
-/** Reads the model at a path: a SavedModel folder, a folder of numbered ones, or a frozen graph. */
+/** Reads the model at a path: the folder of a SavedModel, a folder with numbered SavedModels, or a frozen graph. */
 export function readTensorFlowGraph(path: string, { signature, version }: TensorFlowOptions): ServedGraph {
   const folder = savedModelFolder(path, version)
   if (folder !== null) return readSavedModel(folder, signature)

@@ -10,7 +10,7 @@ import { savedModelFolder } from './saved-model-folder.ts'
 import type { ServedGraph } from './served-graph.ts'
 import { readTensorFlowGraph } from './tensorflow-graph.ts'
 
-/** Opens a frozen graph or a SavedModel. `output`: the output that the bee needs, whatever its size. */
+/** Opens a frozen graph or a SavedModel. `output` names the output that the bee needs, even if it is large. */
 export async function openTensorFlow(
   path: string,
   hardware: ModelHardware,
@@ -37,7 +37,7 @@ export async function openTensorFlow(
   return { runtime, warning: loaded.warning }
 }
 
-/** Runs one row of zeros: it tells the outputs' shapes, and warms the model up. A free dimension counts as one. */
+/** Runs one row of zeros. The run tells the shapes of the outputs, and warms the model up. A free dimension counts as one. */
 async function firstRun({ path, inputs, outputs }: ServedGraph, { run, device }: LoadedGraph, choice: string): Promise<Tensors> {
   const zeros = filledInputs(
     inputs,

@@ -12,7 +12,10 @@ export interface TfjsQuestion {
 
 export type TfjsReply = { readonly answers: Tensors; readonly device: string } | { readonly failure: string }
 
-/** Answers of tfjs to these inputs. They are computed in a thread of their own, because wasm's memory is only given back with its thread. */
+/**
+ * The outputs that tfjs computes for these inputs. A thread of its own computes them, because WebAssembly gives its memory back only when its thread
+ * ends.
+ */
 export function tfjsAnswers(question: TfjsQuestion): Promise<TfjsReply> {
   const worker = new Worker(moduleFile(new URL('./tfjs-thread.ts', import.meta.url)), { workerData: question, stdout: false, stderr: false })
   return new Promise((resolve) => {

@@ -5,11 +5,14 @@ import type { LoadedGraph } from './loaded-graph.ts'
 import type { ServedGraph } from './served-graph.ts'
 import { tfjsArtifacts } from './tfjs-artifacts.ts'
 
-/** Loads a graph on the first available backend of tfjs: tfjs-node-gpu, tfjs-node (where the user has installed them), else WebAssembly. */
+/**
+ * Loads a graph on the first backend of tfjs that is available: tfjs-node-gpu (only for a bee that asks for a GPU), tfjs-node, or WebAssembly. The
+ * user must have installed the first two.
+ */
 export async function loadOnTfjs(graph: ServedGraph, gpu: number): Promise<LoadedGraph> {
   const { tf, converter, backend } = await loadBackend(gpu)
   const model = await converter.loadGraphModel({ load: async () => tfjsArtifacts(graph) as never })
-  // tfjs refuses a value for an input that no output needs.
+  // tfjs refuses a value for an input that no output needs, so only needed inputs get values.
   const needed = new Set(graph.nodes.map(({ name }) => name))
   const placeholders = new Map(graph.inputs.flatMap(({ signature, node }) => (needed.has(node) ? [[signature.name, node] as const] : [])))
   const references = new Map(graph.outputs.map(({ name, reference }) => [name, reference]))
@@ -52,7 +55,7 @@ type TfTensor = import('@tensorflow/tfjs-core').Tensor
 type Converter = typeof import('@tensorflow/tfjs-converter')
 
 async function loadBackend(gpu: number): Promise<{ tf: Tf; converter: Converter; backend: string }> {
-  // `require`, because these packages' modules import files without the endings that Node's own loader needs.
+  // Loaded by `require`, because the modules of these packages import files without the file endings that `import` needs.
   const require = createRequire(import.meta.url)
   const tf = require('@tensorflow/tfjs-core') as Tf
   const converter = require('@tensorflow/tfjs-converter') as Converter

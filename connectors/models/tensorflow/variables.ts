@@ -2,7 +2,7 @@ import type { FlatGraph, FlatNode } from './function-inliner.ts'
 import type { RawTensor } from './graph-schema.ts'
 import { nodeOf } from './served-graph.ts'
 
-/** The keys under which a graph restores its variables, by the variable's node. */
+/** For each variable's node, the key under which the graph restores the variable. */
 export function restoredKeys({ nodes }: FlatGraph): ReadonlyMap<string, string> {
   const keys = new Map<string, string>()
   for (const { op, input } of nodes.values()) {
@@ -22,7 +22,10 @@ export function isVariable({ op }: FlatNode): boolean {
   return /^(VarHandleOp|Variable|VariableV2)$/.test(op)
 }
 
-/** A node of a graph whose variables are constants. `restored` gives the value of a variable. */
+/**
+ * A node that works without variables. A variable becomes a constant, and a node that reads a variable becomes one that reads a tensor. Any other
+ * node stays. `restored` gives the value of a variable.
+ */
 export function frozenNode(node: FlatNode, restored: (variable: FlatNode) => RawTensor): FlatNode {
   if (isVariable(node)) {
     const tensor = restored(node)
@@ -40,7 +43,7 @@ export function frozenNode(node: FlatNode, restored: (variable: FlatNode) => Raw
   return op === undefined ? node : { ...node, op }
 }
 
-/** Each operator that reads a variable, and the operator that does the same with a tensor. */
+/** For each operator that reads a variable, the operator that does the same with a tensor. */
 const readers: ReadonlyMap<string, string> = new Map([
   ['ReadVariableOp', 'Identity'],
   ['ResourceGather', 'Gather'],
@@ -48,7 +51,7 @@ const readers: ReadonlyMap<string, string> = new Map([
   ['VariableShape', 'Shape'],
 ])
 
-/** Follows a reference past the nodes that only hand a value on. Returns the reference to the output that has the value. */
+/** Follows a reference back through nodes that only pass a value on. Returns the reference to the output where the value comes from. */
 function sourceOf(nodes: FlatGraph['nodes'], reference = ''): string {
   let at = reference
   for (let left = maxPassed; left > 0; left--) {

@@ -5,7 +5,10 @@ import type { Attributes } from './onnx-builder.ts'
 
 type Names = readonly string[]
 
-/** Converts values of one shape to a common layout: channels first if one value has only this layout, else TensorFlow's. */
+/**
+ * Converts values of one shape to the same layout. The channels come first if one value exists only in that layout and all can be converted; else
+ * TensorFlow's layout is used.
+ */
 export function inOneLayout(t: NodeTranslation, values: readonly Value[], write: (names: Names) => string, dtype: number): Value {
   const isFirst = values.some(({ plain, first }) => plain === null && first !== null) && values.every((value) => canBeFirst(value))
   return isFirst
@@ -17,7 +20,9 @@ function canBeFirst({ first, constant }: Value): boolean {
   return first !== null || (constant !== null && constant.shape.length <= 4)
 }
 
-/** A constant of fewer dimensions is broadcast along the last ones, which are the channels. */
+/**
+ * A constant with fewer dimensions is broadcast along the last dimensions. These are the channels, so its own shape must change for the other layout.
+ */
 function firstName(t: NodeTranslation, value: Value): string {
   const { constant, first } = value
   if (first !== null || constant === null || constant.shape.length === 4) return t.first(value)
@@ -26,7 +31,7 @@ function firstName(t: NodeTranslation, value: Value): string {
   return t.emit('Transpose', [t.constant({ ...constant, shape })], { perm: [0, 3, 1, 2] })
 }
 
-/** An ONNX operator of the same meaning, value by value. */
+/** The translation of an operator that ONNX has too, and that works value by value. */
 function same(op: string, attributes: (t: NodeTranslation) => Attributes | null = () => null): Operator {
   return (t) => inOneLayout(t, t.inputs, (names) => t.emit(op, names, attributes(t)), t.input(0).dtype)
 }
@@ -35,7 +40,7 @@ function compared(op: string): Operator {
   return (t) => inOneLayout(t, t.inputs, (names) => t.emit(op, names), dataTypes.bool)
 }
 
-/** Operators that become several ONNX nodes, value by value. */
+/** The translation of an operator that becomes several ONNX nodes, and that works value by value. */
 function written(write: (t: NodeTranslation, names: Names) => string): Operator {
   return (t) => inOneLayout(t, t.inputs, (names) => write(t, names), t.input(0).dtype)
 }
@@ -54,12 +59,12 @@ function integerBytes(dtype: number, value: number): Uint8Array {
   return new Uint8Array((dtype === dataTypes.int64 ? BigInt64Array.of(BigInt(value)) : Int32Array.of(value)).buffer)
 }
 
-/** Hands its input on, with the value if it is constant. */
+/** Passes its input on, with the value if the input is constant. */
 const identity: Operator = (t) => t.input(0)
 
 const divided: Operator = (t) => inOneLayout(t, t.inputs, (names) => t.emit('Div', names), t.input(0).dtype)
 
-/** x - floor(x / y) * y; of integers the remainder with the divisor's sign. */
+/** The remainder x - floor(x / y) * y, which has the divisor's sign. For integers ONNX has an operator for it. */
 function remainder(t: NodeTranslation, [x = '', y = '']: Names): string {
   if (t.input(0).dtype !== dataTypes.float) return t.emit('Mod', [x, y], { fmod: 0 })
   return t.emit('Sub', [x, t.emit('Mul', [t.emit('Floor', [t.emit('Div', [x, y])]), y])])

@@ -7,7 +7,7 @@ function product(first: string, second: string): Operator {
   }
 }
 
-/** The last two dimensions in the other order, whatever the rank. */
+/** Exchanges the last two dimensions, for any rank. */
 function turned(t: NodeTranslation, name: string): string {
   return t.emit('Einsum', [name], { equation: '...ij->...ji' })
 }

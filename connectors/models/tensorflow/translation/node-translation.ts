@@ -5,8 +5,9 @@ import { type Attributes, type OnnxBuilder, onnxType } from './onnx-builder.ts'
 import { Untranslatable } from './untranslatable.ts'
 
 /**
- * An output of a TensorFlow node in the ONNX model. `plain` has TensorFlow's layout, `first` the channels before height and width, as ONNX's convolutions
- * want it. Either is made when a node asks for it, so a chain of convolutions has no transpose between them.
+ * An output of a TensorFlow node, as values of the ONNX model. `plain` is the value in TensorFlow's layout. In `first` the channels come before
+ * height and width, as ONNX's convolutions need them. Each of the two is made only when a node asks for it, so a chain of convolutions has no
+ * transpose in between.
  */
 export interface Value {
   readonly dtype: number
@@ -15,7 +16,7 @@ export interface Value {
   first: string | null
 }
 
-/** Translates one node: its inputs, its attributes, and means to write ONNX nodes. */
+/** The translation of one node: its inputs, its attributes, and methods that write ONNX nodes. */
 export class NodeTranslation {
   readonly node: FlatNode
   readonly inputs: readonly Value[]
@@ -33,7 +34,7 @@ export class NodeTranslation {
     return value
   }
 
-  /** Adds an ONNX node of one output, and gives its name. */
+  /** Adds an ONNX node with one output, and returns the output's name. */
   emit(op: string, inputs: readonly string[], attributes: Attributes | null = null): string {
     return this.#builder.node(op, inputs, attributes)[0] ?? ''
   }
@@ -42,7 +43,7 @@ export class NodeTranslation {
     return this.#builder.node(op, inputs, attributes, outputs)
   }
 
-  /** The value in TensorFlow's layout. */
+  /** The name of the value in TensorFlow's layout. */
   plain(value: Value): string {
     if (value.plain === null) {
       if (value.constant !== null) value.plain = this.#builder.constant(value.constant)
@@ -52,13 +53,13 @@ export class NodeTranslation {
     return value.plain
   }
 
-  /** The value, of four dimensions, with the channels before height and width. */
+  /** The name of a value of four dimensions in the layout with the channels before height and width. */
   first(value: Value): string {
     value.first ??= this.emit('Transpose', [this.plain(value)], { perm: [0, 3, 1, 2] })
     return value.first
   }
 
-  /** The value as integers of 64 bits, as ONNX wants sizes and places. */
+  /** The name of the value as 64-bit integers, which ONNX needs for sizes and places. */
   int64(value: Value): string {
     if (value.dtype === dataTypes.int64) return this.plain(value)
     return value.constant === null ? this.cast(this.plain(value), dataTypes.int64) : this.ints(numbersOf(value.constant), value.constant.shape)
@@ -68,17 +69,17 @@ export class NodeTranslation {
     return this.emit('Cast', [name], { to: onnxType(dtype) })
   }
 
-  /** A constant of 64-bit integers; a list unless `shape` says otherwise. */
+  /** The name of a constant of 64-bit integers. The constant is a list, unless `shape` is given. */
   ints(values: readonly number[], shape: readonly number[] = [values.length]): string {
     return this.#builder.constant({ dtype: dataTypes.int64, shape, bytes: new Uint8Array(BigInt64Array.from(values, bigintOf).buffer) })
   }
 
-  /** A constant of floats. */
+  /** The name of a constant of floats. */
   floats(values: readonly number[], shape: readonly number[] = []): string {
     return this.#builder.constant({ dtype: dataTypes.float, shape, bytes: new Uint8Array(Float32Array.from(values).buffer) })
   }
 
-  /** A single number of this type. */
+  /** The name of a constant that is a single number of this type. */
   scalar(dtype: number, value: number): string {
     if (dtype === dataTypes.float) return this.floats([value])
     if (dtype === dataTypes.int64) return this.ints([value], [])
@@ -138,17 +139,17 @@ export class NodeTranslation {
   }
 }
 
-/** A value in TensorFlow's layout. */
+/** Makes a value in TensorFlow's layout. */
 export function plainValue(dtype: number, plain: string): Value {
   return { dtype, constant: null, plain, first: null }
 }
 
-/** A value of four dimensions with the channels before height and width. */
+/** Makes a value of four dimensions with the channels before height and width. */
 export function firstValue(dtype: number, first: string): Value {
   return { dtype, constant: null, plain: null, first }
 }
 
-/** Translates a node of one operator. Throws Untranslatable for a form of it that ONNX does not have. */
+/** Translates a node with a certain operator. Throws Untranslatable if ONNX has nothing for this use of the operator. */
 export type Operator = (t: NodeTranslation) => Value | readonly Value[]
 
 function bigintOf(value: number): bigint {

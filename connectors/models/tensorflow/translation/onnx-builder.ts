@@ -3,14 +3,14 @@ import type { Constant } from '../constant.ts'
 import { dataTypes } from '../graph-schema.ts'
 import { Untranslatable } from './untranslatable.ts'
 
-/** The value of a node's attribute: an integer, `{ float }`, a string, or a list of integers. */
+/** The value of a node's attribute: an integer, a string, a list of integers, `{ float }` or `{ tensor }`. */
 export type AttributeValue = number | string | readonly number[] | { readonly float: number } | { readonly tensor: Constant }
 
 export interface Attributes {
   readonly [name: string]: AttributeValue
 }
 
-/** Writes an ONNX model node by node. Names of outputs are made here. */
+/** Writes an ONNX model node by node. It makes the names of the outputs itself. */
 export class OnnxBuilder {
   readonly #nodes: object[] = []
   readonly #initializers: object[] = []
@@ -18,7 +18,7 @@ export class OnnxBuilder {
   readonly #outputs: object[] = []
   #names = 0
 
-  /** Adds a node. Gives the names of its outputs. */
+  /** Adds a node, and returns the names of its outputs. */
   node(op: string, inputs: readonly string[], attributes: Attributes | null = null, outputs = 1): readonly string[] {
     const output = Array.from({ length: outputs }, () => this.#name())
     const attribute = Object.entries(attributes ?? {}).map(([name, value]) => encoded('Attribute', { name, ...attributeOf(value) }))
@@ -44,7 +44,7 @@ export class OnnxBuilder {
     return name
   }
 
-  /** The model's file. */
+  /** The bytes of the model file. */
   bytes(): Uint8Array {
     const graph = { name: 'tensorflow', node: this.#nodes, initializer: this.#initializers, input: this.#inputs, output: this.#outputs }
     return encoded('Model', { ir_version: 8, producer_name: 'waggle', graph, opset_import: [{ domain: '', version: opset }] })
@@ -57,7 +57,7 @@ export class OnnxBuilder {
 
 const opset = 18
 
-/** ONNX's number of a data type. Throws Untranslatable for one that is not translated, such as float16. */
+/** ONNX's number of a data type. Throws Untranslatable for a type that is not translated, such as float16. */
 export function onnxType(dtype: number): number {
   const type = onnxTypes.get(dtype)
   if (type === undefined) throw new Untranslatable(`the data type number ${dtype}`)

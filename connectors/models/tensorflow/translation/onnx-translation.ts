@@ -17,7 +17,7 @@ export interface OnnxTranslation {
   readonly outputs: ReadonlyMap<string, string>
 }
 
-/** Translates a graph whose every operator has its equal in ONNX. Throws Untranslatable for another. */
+/** Translates a graph in which ONNX has an equivalent for every operator. Throws Untranslatable for any other graph. */
 export function translateToOnnx({ nodes, constants, inputs, outputs }: ServedGraph): OnnxTranslation {
   const missing = new Set(nodes.flatMap(({ op }) => (op === 'Const' || op === 'Placeholder' || operators.has(op) ? [] : [op])))
   if (missing.size > 0) throw new Untranslatable([...missing].join(', '))

@@ -8,7 +8,7 @@ const convolution: Operator = (t) => {
   const kernel = kernelOf(t)
   const [height = 0, width = 0] = kernel.shape
   const dilations = t.integers('dilations').slice(1, 3)
-  // TensorFlow's kernels are [height, width, in, out].
+  // TensorFlow's kernels have the dimensions [height, width, in, out], and ONNX's have [out, in, height, width].
   const weights = t.emit('Transpose', [t.constant(kernel)], { perm: [3, 2, 0, 1] })
   return firstValue(t.input(0).dtype, t.emit('Conv', [t.first(t.input(0)), weights], { dilations, ...windowOf(t, [height, width], dilations) }))
 }
@@ -24,7 +24,10 @@ const depthwise: Operator = (t) => {
   return firstValue(t.input(0).dtype, t.emit('Conv', [t.first(t.input(0)), weights], attributes))
 }
 
-/** A convolution backwards. Its output is as large as its input times the stride, which the comparison with tfjs finds out. */
+/**
+ * Translates a transposed convolution. Its output is taken to be as large as its input times the stride. If that is wrong, the comparison with tfjs
+ * shows it.
+ */
 const backward: Operator = (t) => {
   t.requireNhwc()
   const kernel = kernelOf(t)
@@ -55,7 +58,7 @@ function windowOf(t: NodeTranslation, [height, width]: readonly [number, number]
     const [, , top = 0, bottom = 0, left = 0, right = 0] = t.integers('explicit_paddings')
     return { strides, pads: [top, left, bottom, right] }
   }
-  // ONNX would cut a picture that needs no padding.
+  // A window of one pixel needs no padding. ONNX would compute a negative padding, and cut off part of the picture.
   if (height === 1 && width === 1) return { strides }
   if (strides.some((stride) => stride !== 1)) {
     if (height < (strides[0] ?? 1) || width < (strides[1] ?? 1)) throw new Untranslatable(`${t.node.op} whose kernel is smaller than its stride`)
@@ -120,7 +123,7 @@ const padded: Operator = (t) => {
   return isFirst ? firstValue(x.dtype, name) : plainValue(x.dtype, name)
 }
 
-/** Operators over pictures: [rows, height, width, channels]. */
+/** Operators on pictures, which have the dimensions [rows, height, width, channels]. */
 export const pictureOperators: { readonly [op: string]: Operator } = {
   AvgPool: pool('AveragePool', { count_include_pad: 0 }),
   Conv2D: convolution,

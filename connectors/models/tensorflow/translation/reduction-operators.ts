@@ -11,17 +11,17 @@ function reduction(t: NodeTranslation, op: string): ReturnType<Operator> {
   const keepdims = t.flag('keep_dims') ? 1 : 0
   const isFirst = x.plain === null && x.first !== null && x.constant === null
   const overPicture = axes.every((axis) => firstAxes.has(axis)) && (keepdims === 1 || axes.every((axis) => axis === 1 || axis === 2))
-  // Without height and width only rows and channels are left, in the same order in both layouts.
+  // If height and width are removed, only rows and channels are left, and their order is the same in both layouts.
   const keepsChannelsLast = keepdims === 1 || axes.length === 2
   if (isFirst && overPicture && keepsChannelsLast) {
     const name = t.emit(op, [t.first(x), t.ints(axes.map((axis) => firstAxes.get(axis) ?? axis))], { keepdims })
     return keepdims === 1 ? firstValue(x.dtype, name) : plainValue(x.dtype, name)
   }
-  // With an empty list, TensorFlow reduces over no axis, and ONNX over all axes.
+  // With an empty list of axes, TensorFlow reduces nothing. ONNX would reduce all axes without `noop_with_empty_axes`.
   return plainValue(x.dtype, t.emit(op, [t.plain(x), t.ints(axes)], { keepdims, noop_with_empty_axes: 1 }))
 }
 
-/** The places of the axes of [rows, height, width, channels], with the channels before height and width. */
+/** For each axis of [rows, height, width, channels], its place in the layout with the channels before height and width. */
 const firstAxes: ReadonlyMap<number, number> = new Map([
   [1, 2],
   [2, 3],
@@ -29,7 +29,7 @@ const firstAxes: ReadonlyMap<number, number> = new Map([
   [-1, 1],
 ])
 
-/** ONNX reduces no booleans. */
+/** ONNX cannot reduce booleans, so they become numbers. */
 function logical(op: string): Operator {
   return (t) => {
     const keepdims = t.flag('keep_dims') ? 1 : 0
@@ -55,7 +55,7 @@ function softmax(op: string): Operator {
   }
 }
 
-/** Operators that put several values together along an axis. */
+/** Operators that combine several values along an axis. */
 export const reductionOperators: { readonly [op: string]: Operator } = {
   All: logical('ReduceMin'),
   Any: logical('ReduceMax'),

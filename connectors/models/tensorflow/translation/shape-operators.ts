@@ -7,7 +7,7 @@ import { batchToSpace, spaceToBatch } from './space-and-batch.ts'
 import { stridedSlice } from './strided-slice.ts'
 import { Untranslatable } from './untranslatable.ts'
 
-/** The same ONNX operator on the first input, with its other inputs as 64-bit integers. */
+/** The translation of an operator that ONNX has too. All inputs after the first become 64-bit integers. */
 function sized(op: string, attributes: Attributes | null = null): Operator {
   return (t) => {
     const [x, ...sizes] = t.inputs
@@ -16,7 +16,7 @@ function sized(op: string, attributes: Attributes | null = null): Operator {
   }
 }
 
-/** The bytes of a constant stay as they are, so that a kernel behind it is known. */
+/** A reshaped constant stays a constant with the same bytes, so that an operator that reads it as its kernel finds it constant. */
 const reshaped: Operator = (t) => {
   const { constant, dtype } = t.input(0)
   const sizes = t.input(1).constant
@@ -99,7 +99,7 @@ const hot: Operator = (t) => {
   const depth = t.emit('Reshape', [t.int64(t.input(1)), t.ints([1])])
   const places = t.int64(t.input(0))
   const found = t.emit('OneHot', [places, depth, values], { axis: t.integer('axis') })
-  // ONNX counts a negative place from the end; TensorFlow has no value for it.
+  // ONNX counts a negative place from the end. TensorFlow has only `off` values for such a place.
   const isNegative = t.emit('Unsqueeze', [t.emit('Less', [places, t.ints([0], [])]), t.ints([t.integer('axis')])])
   const made = t.emit('Where', [isNegative, off ?? '', found])
   return plainValue(dtype, dtype === dataTypes.float ? made : t.cast(made, dtype))
@@ -113,7 +113,7 @@ function shapeOf(op: string): Operator {
   }
 }
 
-/** Operators that move values and change none. */
+/** Operators that move values without changing them. */
 export const shapeOperators: { readonly [op: string]: Operator } = {
   BatchToSpaceND: batchToSpace,
   BroadcastTo: sized('Expand'),

@@ -1,8 +1,8 @@
 import { type NodeTranslation, type Operator, plainValue } from './node-translation.ts'
 
 /**
- * [rows, height, width, …] to [block places × rows, height / block, width / block, …], after padding: TensorFlow writes a dilated convolution so. Any number
- * of dimensions may have a block.
+ * Pads [rows, height, width, …], and turns it into [block places × rows, height / block, width / block, …]. TensorFlow writes a dilated convolution
+ * with this operator. Any number of dimensions may have a block.
  */
 export const spaceToBatch: Operator = (t) => {
   const block = t.numbers(1)
@@ -20,7 +20,7 @@ export const spaceToBatch: Operator = (t) => {
   return plainValue(t.input(0).dtype, reshaped(t, turned, [t.ints([-1]), ...small, rest]))
 }
 
-/** The way back, with crops in the place of paddings. */
+/** The inverse of `spaceToBatch`, with crops in the place of paddings. */
 export const batchToSpace: Operator = (t) => {
   const block = t.numbers(1)
   const crops = t.numbers(2)
@@ -38,7 +38,7 @@ export const batchToSpace: Operator = (t) => {
   return plainValue(t.input(0).dtype, t.emit('Slice', [whole, t.ints(begins), t.ints(ends), axes]))
 }
 
-/** A shape's number of rows, sizes of the dimensions with a block, and the rest: each as a list. */
+/** The parts of a shape, each as a list: the number of rows, the sizes of the dimensions with a block, and the rest. */
 function shapeParts(
   t: NodeTranslation,
   name: string,
@@ -53,7 +53,7 @@ function reshaped(t: NodeTranslation, name: string, parts: readonly string[]): s
   return t.emit('Reshape', [name, t.emit('Concat', parts, { axis: 0 })])
 }
 
-/** Moves the first dimensions, and leaves one at the end in its place: the rest of a shape is one dimension, the channels. */
+/** Transposes the first dimensions. The last dimension stays where it is: the rest of the shape, joined into one. */
 function transposed(t: NodeTranslation, name: string, perm: readonly number[], last: number): string {
   return t.emit('Transpose', [name], { perm: [...perm, last] })
 }

@@ -2,8 +2,8 @@ import { type Operator, plainValue } from './node-translation.ts'
 import { Untranslatable } from './untranslatable.ts'
 
 /**
- * NumPy's `x[2:, ..., None, -1]`. The dimensions after an ellipsis are counted from the end, so that no rank needs to be known: ONNX's `Slice` cuts, then
- * `Squeeze` takes the single ones away, then `Unsqueeze` adds the new ones.
+ * Translates NumPy's `x[2:, ..., None, -1]`. The dimensions after an ellipsis are counted from the end, so the rank need not be known. ONNX's `Slice`
+ * cuts, then `Squeeze` removes the dimensions of single indexes, and then `Unsqueeze` adds the new dimensions.
  */
 export const stridedSlice: Operator = (t) => {
   const [begin, end, strides] = [t.numbers(1), t.numbers(2), t.numbers(3)]
@@ -49,5 +49,5 @@ type SliceItem =
   | { readonly kind: 'single'; readonly from: number }
   | { readonly kind: 'range'; readonly from: number; readonly to: number; readonly step: number }
 
-/** Farther than any dimension: ONNX stops at the end. */
+/** An end past any dimension. ONNX stops at the dimension's end. */
 const farthest = Number.MAX_SAFE_INTEGER
