@@ -49,8 +49,8 @@ export class ThreadedModels implements Models {
   }
 
   async open(options: ModelOptions): Promise<OpenModel> {
-    // onnxruntime sends telemetry to its makers by default. The variable must be set in the process, because native code does not see a thread's
-    // environment.
+    // onnxruntime by default sends telemetry to Microsoft. This variable must be set in the process itself, because native code does not see the
+    // environment of a thread.
     process.env.ORT_DISABLE_TELEMETRY ??= '1'
     try {
       await access(options.path)
@@ -100,7 +100,7 @@ const betweenLooksMs = 2000
 
 type Limits = Required<Pick<ThreadedModelsOptions, 'openingMs' | 'graceMs' | 'threads'>>
 
-/** JavaScript's memory of a thread. Constants, tensors and the libraries have memory of their own. */
+/** The limit for the JavaScript heap of a thread. Constants, tensors and the libraries use memory outside of this heap. */
 const resourceLimits = { maxOldGenerationSizeMb: 2048 }
 
 class ThreadedModel implements OpenModel {
@@ -111,9 +111,9 @@ class ThreadedModel implements OpenModel {
   readonly #free: SharedArrayBuffer[] = []
   #worker: Worker | null = null
   #starting: Promise<string | null> | null = null
-  /** The end of the last thread that was ended. Null if it has ended. */
+  /** Settles when the last terminated thread has ended. Null if no thread is ending. */
   #ending: Promise<void> | null = null
-  /** The number of answers, by which a blocked thread is told from a slow one. */
+  /** The number of answers so far. It tells a blocked thread from a slow one. */
   #answers = 0
   #nextCall = 0
   #closed = false
@@ -135,7 +135,7 @@ class ThreadedModel implements OpenModel {
     this.#limits = limits
   }
 
-  /** Starts the thread. Concurrent calls share one start. Resolves with a warning if a GPU is wanted and cannot be used, else with null. */
+  /** Starts the thread. Concurrent calls share one start. Resolves with a warning if the bee asks for a GPU that cannot be used, else with null. */
   start(): Promise<string | null> {
     this.#starting ??= this.#startThread().finally(() => {
       this.#starting = null
@@ -198,7 +198,9 @@ class ThreadedModel implements OpenModel {
     return ready.finally(() => clearTimeout(timer))
   }
 
-  /** Waits until the thread before is gone: two of them would have the model's memory twice. Throws if that thread is blocked in native code. */
+  /**
+   * Waits until the last thread has ended, because two threads would hold the model in memory twice. Throws if that thread is blocked in native code.
+   */
   async #waitForEnd(): Promise<void> {
     if (this.#ending === null) return
     const isOver = await Promise.race([this.#ending.then(() => true), delay(this.#limits.graceMs, false, { ref: false })])
@@ -222,7 +224,7 @@ class ThreadedModel implements OpenModel {
     const message: RunMessage = { call: this.#nextCall++, buffer, rows: packRows(rows, buffer) }
     const { graceMs } = this.#limits
     let timer: NodeJS.Timeout | undefined
-    // A thread that answers other calls is not blocked: this call waits for its turn.
+    // If the thread has answered other calls meanwhile, it is not blocked, and this call just waits behind them.
     const watch = () => {
       const answers = this.#answers
       timer = setTimeout(() => {
@@ -263,7 +265,10 @@ class ThreadedModel implements OpenModel {
     else call.resolve(resultsOf(message.runs))
   }
 
-  /** Fails the calls in flight, whose rows the engine then tries one by one. Starts the thread again. If that fails, the next call starts it. */
+  /**
+   * Fails the calls in flight. The engine then tries their rows one by one. The thread is started again, and if this fails, the next call tries to
+   * start it.
+   */
   #died(worker: Worker, why: string): void {
     if (this.#worker !== worker) return
     const wasStarting = this.#starting !== null
@@ -277,7 +282,7 @@ class ThreadedModel implements OpenModel {
     )
   }
 
-  /** The model as messages name it. */
+  /** The model's path, with its version, for messages. */
   get #place(): string {
     const { path, version } = this.#options
     return version === undefined ? path : join(path, String(version))
@@ -296,7 +301,7 @@ class ThreadedModel implements OpenModel {
     })
   }
 
-  /** The file was replaced while the model was open. What reads its results goes by the signature that it had. */
+  /** The error if the file was replaced while the model was open. The readers of its results rely on the old signature. */
   #changed(): WaggleError {
     return new WaggleError('WAGGLE_MODEL_SHAPE', {
       message: `${this.#place} has other inputs, outputs or labels than when it was opened, so its thread is not started again`,
@@ -316,7 +321,10 @@ class ThreadedModel implements OpenModel {
   }
 }
 
-/** The caller's mistake if onnxruntime fails for a value that the model has not learned; null for any other failure. */
+/**
+ * The refusal of an input, if onnxruntime fails for a value that the model has not learned. Null for any other failure, which is not the caller's
+ * mistake.
+ */
 function refusalOf(message: string): Refused | null {
   const known = unlearned.find(([said]) => said.test(message))
   return known === undefined ? null : new Refused(known[1])

@@ -5,14 +5,14 @@ import type { FoundVersion, ModelOptions, VersionFolder } from '../../topology/s
 import { WaggleError } from '../../topology/waggle-error.ts'
 
 /**
- * The numbered versions of a model on this machine. A folder counts as a version once it has a model's file, and as complete once two looks in a row
- * found the same files in it. So a version that is being copied is left alone.
+ * The numbered versions of a model on this machine. A folder counts as a version once it contains a model file. A version counts as complete once two
+ * looks in a row have found the same files in it, so a version that is still being copied is left alone.
  */
 export class LocalVersions implements VersionFolder {
   readonly #path: string
   readonly #runtime: ModelOptions['runtime']
   readonly #clock: Clock
-  /** The folder's own state at the last look, and whether a look at this state can find something new. */
+  /** The state of the folder at the last look. With `isFinal`, another look at the same state would find nothing new. */
   #seen = { state: '', isFinal: false }
   #found: readonly FoundVersion[] = []
 
@@ -22,7 +22,7 @@ export class LocalVersions implements VersionFolder {
     this.#clock = clock
   }
 
-  /** Null if the path is a file, or the folder of one model. */
+  /** Opens the versions at a path. Null if the path is a file, or the folder of a single SavedModel. */
   static async at(path: string, runtime: ModelOptions['runtime'], clock: Clock): Promise<LocalVersions | null> {
     const stats = await stat(path).catch(() => null)
     if (stats === null) {
@@ -46,7 +46,7 @@ export class LocalVersions implements VersionFolder {
       const stamp = await stampOf(path, this.#runtime)
       if (stamp !== null) found.push({ version, stamp, isComplete: before.get(version) === stamp })
     }
-    // Two changes within one tick of the disk's clock look like one, so a folder that has just changed is read again.
+    // Two changes within one tick of the disk's clock look like one change. So a folder that has just changed is read again at the next look.
     const isFinal = state === this.#seen.state && found.length === folders.length && found.every(({ isComplete }) => isComplete)
     this.#seen = { state, isFinal }
     this.#found = found
@@ -60,7 +60,10 @@ export class LocalVersions implements VersionFolder {
     return this.look()
   }
 
-  /** The identity and the last change of the folder. The change time cannot be set back by a copy, and the path may be a link that moves. */
+  /**
+   * The identity and the time of the last change of the folder. A copy cannot set this time back. The identity is needed because the path may be a
+   * link, which can move to another folder.
+   */
   async #state(): Promise<string> {
     const { dev, ino, ctimeNs } = await stat(this.#path, { bigint: true })
     return `${dev} ${ino} ${ctimeNs}`
@@ -79,7 +82,7 @@ export async function versionFolder(path: string, version: number): Promise<stri
   })
 }
 
-/** The ONNX file of a version's folder: `model.onnx`, or the only one. Throws WAGGLE_MODEL_NOT_FOUND. */
+/** The ONNX file in a version's folder: `model.onnx`, or else the only ONNX file. Throws WAGGLE_MODEL_NOT_FOUND. */
 export async function onnxFileIn(folder: string): Promise<string> {
   const name = onnxNameAmong(await readdir(folder))
   if (name !== null) return join(folder, name)
@@ -89,7 +92,7 @@ export async function onnxFileIn(folder: string): Promise<string> {
   })
 }
 
-/** The folders with a number for a name, in ascending order. Of `3` and `003` only the first counts. */
+/** The folders whose names are numbers, in ascending order. If names such as `3` and `003` stand for the same number, the shorter name counts. */
 async function numberedFolders(path: string): Promise<readonly { readonly version: number; readonly path: string }[]> {
   const names = (await readdir(path)).filter((name) => /^\d{1,15}$/.test(name)).toSorted((a, b) => Number(a) - Number(b) || a.length - b.length)
   const folders = []
@@ -106,7 +109,7 @@ function onnxNameAmong(names: readonly string[]): string | null {
   return files.includes('model.onnx') ? 'model.onnx' : files.length === 1 ? (files[0] ?? null) : null
 }
 
-/** The names, sizes and times of a version's files; null if it has no model yet. */
+/** A text with the names, sizes and times of a version's files; null if the version has no model file yet. */
 async function stampOf(folder: string, runtime: ModelOptions['runtime']): Promise<string | null> {
   try {
     const names = (await readdir(folder, { recursive: true })).toSorted()
@@ -119,7 +122,7 @@ async function stampOf(folder: string, runtime: ModelOptions['runtime']): Promis
     }
     return `${names.length}\n${parts.join('\n')}`
   } catch {
-    // A file has gone between the two calls: the version is being written or deleted.
+    // A file has disappeared between two calls, because the version is being written or deleted.
     return null
   }
 }

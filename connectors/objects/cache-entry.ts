@@ -12,7 +12,7 @@ import type { ObjectListing } from '../../topology/swarm/ports/objects.ts'
  *       VERSION/                    the hash of the tags of all its objects
  *         entry.json                CacheEntry; its time of change is that of the last use
  *         content/NAME              the file or the folder
- *       VERSION.partial/            the same, not whole yet
+ *       VERSION.partial/            the same layout, for a version that is not whole yet
  */
 export interface CacheEntry {
   readonly address: string
@@ -20,21 +20,21 @@ export interface CacheEntry {
   /** The name below `content`. */
   readonly name: string
   readonly files: readonly { readonly path: string; readonly bytes: number }[]
-  /** The bytes of all files. */
+  /** The bytes of all files together. */
   readonly bytes: number
   /** The SHA-256 of the file, in hexadecimal; null for a folder, and before the file is whole. */
   readonly sha256: string | null
-  /** When the version was fetched, in epoch milliseconds. */
+  /** The time when the version was fetched, in epoch milliseconds. */
   readonly fetchedAt: number
-  /** The machine's start in which its files were written. */
+  /** The id of the machine's last start before the files were written. A part from before a later start may be torn. */
   readonly boot: string
 }
 
-/** A version that lies in a directory. */
+/** A version that is stored in a directory. */
 export interface StoredEntry extends CacheEntry {
   readonly directory: string
   readonly isPartial: boolean
-  /** When it was used last, in epoch milliseconds. */
+  /** The time of the last use, in epoch milliseconds. */
   readonly usedAt: number
 }
 
@@ -42,12 +42,12 @@ export function addressHash(address: string): string {
   return hashOf(address)
 }
 
-/** The name of a version. An object without a tag is another version each time it is looked at. */
+/** The name of a version. An object without a tag counts as a new version at each look. */
 export function versionHash({ objects }: ObjectListing, now: number): string {
   return hashOf(JSON.stringify(objects.map(({ path, bytes, etag, versionId }) => [path, bytes, versionId, etag ?? now])))
 }
 
-/** The versions below one address, with those that are not whole. What is no entry is left out. */
+/** The versions in the directory of one address, including versions that are not whole. Anything else in the directory is left out. */
 export async function entriesOf(addressDirectory: string): Promise<readonly StoredEntry[]> {
   const names = await readdir(addressDirectory).catch(() => [])
   const found = await Promise.all(names.filter((name) => /^[0-9a-f]+(\.partial)?$/.test(name)).map((name) => readEntry(join(addressDirectory, name))))
@@ -80,13 +80,13 @@ export function contentOf({ directory, name }: StoredEntry): string {
   return join(directory, 'content', name)
 }
 
-/** The bytes of its files that are there. */
+/** The bytes of the version's files that are on this disk. */
 export async function bytesHere({ directory, files }: Pick<StoredEntry, 'directory' | 'files'>): Promise<number> {
   const sizes = await Promise.all(files.map(({ path }) => stat(join(directory, 'content', path)).catch(() => null)))
   return files.reduce((sum, { bytes }, at) => sum + Math.min(bytes, sizes[at]?.size ?? 0), 0)
 }
 
-/** True if all files are there with their sizes. */
+/** True if all files of the version are there with their sizes. */
 export async function isWhole({ directory, files }: StoredEntry): Promise<boolean> {
   const sizes = await Promise.all(files.map(({ path }) => stat(join(directory, 'content', path)).catch(() => null)))
   return files.every(({ bytes }, at) => sizes[at]?.isFile() === true && sizes[at].size === bytes)
@@ -98,7 +98,7 @@ export async function sha256Of(file: string): Promise<string> {
   return hash.digest('hex')
 }
 
-/** Makes the names in a directory durable. */
+/** Makes the names of the files in a directory durable. */
 export async function syncDirectory(directory: string): Promise<void> {
   const handle = await open(directory, 'r')
   try {
@@ -108,13 +108,13 @@ export async function syncDirectory(directory: string): Promise<void> {
   }
 }
 
-/** Deletes what a crash has left of deleted versions. */
+/** Deletes the rest of deleted versions that a crash has left. */
 export async function deleteLeftovers(addressDirectory: string): Promise<void> {
   const names = await readdir(addressDirectory)
   await Promise.all(names.filter((name) => name.endsWith('.gone')).map((name) => rm(join(addressDirectory, name), { recursive: true, force: true })))
 }
 
-/** Deletes a version. It disappears at once, so a crash leaves no half of it under its name. */
+/** Deletes a version. It is first renamed, so that a crash leaves no half of the version under its name. */
 export async function deleteEntry(directory: string): Promise<void> {
   const gone = `${directory}.gone`
   await rm(gone, { recursive: true, force: true })

@@ -11,8 +11,9 @@ export interface LockOptions {
 }
 
 /**
- * A lock between processes: a file with the token of its holder, which goes to one other process if the holder is dead. A holder that only seemed dead, because
- * its machine slept, finds out by `isHeld`, so what the lock protects must stay right with two writers of the same bytes.
+ * A lock between processes: a file with the token of its holder. If the holder is dead, one other process can take the lock. A holder may only seem
+ * dead, because its machine slept. Such a holder learns from `isHeld` that it has lost the lock. So two processes may write under one lock, and must
+ * then write the same bytes.
  */
 export class CacheLock {
   readonly #options: LockOptions
@@ -24,7 +25,7 @@ export class CacheLock {
     this.#content = `${options.users.token} ${randomUUID()}`
   }
 
-  /** Waits for the lock. `onWait` is called once, if another process has it. Throws the reason of `signal`. */
+  /** Waits for the lock. `onWait` is called once if another process has the lock. Throws the reason of `signal`. */
   static async acquire(options: LockOptions, signal: AbortSignal, onWait: () => void): Promise<CacheLock> {
     for (let waits = 0; ; waits++) {
       const lock = await CacheLock.tryToAcquire(options)
@@ -34,7 +35,7 @@ export class CacheLock {
     }
   }
 
-  /** The lock, or null if a living process has it. */
+  /** Takes the lock. Null if a living process has it. */
   static async tryToAcquire(options: LockOptions): Promise<CacheLock | null> {
     const { file, users } = options
     const lock = new CacheLock(options)
@@ -42,7 +43,7 @@ export class CacheLock {
     await writeFile(own, lock.#content)
     try {
       lock.#sinceMs = (await stat(own)).mtimeMs
-      // A link is made at once with its content, so nobody sees a lock without a holder.
+      // The link appears together with the file's content, so nobody sees a lock file without a holder.
       if (await isLinked(own, file)) return lock
       const seen = await contentOf(file)
       const [holder = ''] = seen.split(' ')
@@ -54,7 +55,7 @@ export class CacheLock {
     }
   }
 
-  /** When the lock was taken, by the clock of its file system, in epoch milliseconds. */
+  /** The time when the lock was taken, in epoch milliseconds by the clock of the file system. */
   get sinceMs(): number {
     return this.#sinceMs
   }
@@ -68,7 +69,7 @@ export class CacheLock {
   }
 }
 
-/** False if the file is there already. */
+/** Links the file. False if there is a file of that name already. */
 async function isLinked(own: string, file: string): Promise<boolean> {
   try {
     await link(own, file)
@@ -79,7 +80,7 @@ async function isLinked(own: string, file: string): Promise<boolean> {
   }
 }
 
-/** Removes the file if it has this content. A file that another process puts in its place at the same moment is put back. */
+/** Removes the file if it has this content. If another process has put a new file in its place at that moment, the new file is put back. */
 async function removeSeen(file: string, content: string): Promise<void> {
   if ((await contentOf(file)) !== content) return
   const aside = `${file}.${randomUUID()}`

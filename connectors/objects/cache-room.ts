@@ -12,21 +12,24 @@ export interface CacheRoomOptions {
   readonly maxBytes: number
   readonly users: CacheUsers
   readonly clock: Clock
-  /** Free bytes of the disk. */
+  /** Gives the number of free bytes on the disk. Default: asks the file system. */
   readonly freeBytes?: () => Promise<number>
 }
 
 /** A version that needs room. */
 export interface RoomWish {
   readonly address: string
-  /** Where the version goes. */
+  /** The directory for the version. */
   readonly directory: string
   readonly bytes: number
-  /** The part of `bytes` that lies there already. */
+  /** The bytes of the version that are already in `directory`. */
   readonly bytesHere: number
 }
 
-/** Keeps the cache within its bound and its disk: the least recently used versions go, and never one that a process uses or fetches. */
+/**
+ * Keeps the size of the cache within its limit, and leaves room on the disk. It deletes the least recently used versions first, and never a version
+ * that a process uses or fetches.
+ */
 export class CacheRoom {
   readonly #options: CacheRoomOptions
 
@@ -35,8 +38,8 @@ export class CacheRoom {
   }
 
   /**
-   * Makes room for a version that goes to `directory`, and calls `reserve` before another process may take the room. Throws WAGGLE_MODEL_TOO_LARGE and
-   * WAGGLE_DISK_FULL if there is not enough, with everything deleted that may be.
+   * Makes room for a version in `directory`, and calls `reserve` before another process can take the room. If there is not enough room even after all
+   * unused versions are deleted, throws WAGGLE_MODEL_TOO_LARGE or WAGGLE_DISK_FULL.
    */
   async make(wish: RoomWish, signal: AbortSignal, reserve: () => Promise<void>) {
     const { directory, users, clock } = this.#options
@@ -84,7 +87,10 @@ export class CacheRoom {
     }
   }
 
-  /** Deletes a version, unless another process looks after its address now. The lock of the address that gets the room is held by the caller. */
+  /**
+   * Deletes a version. Returns false if a process uses it, or if another process holds the lock of its address. If `roomFor` has the same address,
+   * the caller already holds that lock.
+   */
   async #evict({ directory }: StoredEntry, roomFor: string): Promise<boolean> {
     const { users, clock } = this.#options
     const isOwn = dirname(directory) === dirname(roomFor)
@@ -113,5 +119,5 @@ export class CacheRoom {
   }
 }
 
-/** Left free on the disk for everything else: the log and the database are on it too. */
+/** The bytes that stay free on the disk, because the log and the database are on it too. */
 const spareBytes = 64 * 1024 * 1024

@@ -6,17 +6,17 @@ import { join } from 'node:path'
 import type { Clock } from '../../processor/ports.ts'
 
 /**
- * The processes that use a cache. Each has a file in `users/` with its process id and the entries that it uses, and touches the file while it lives. So a
- * process that was killed holds no lock and no entry.
+ * The processes that use a cache. Each process has a file in `users/` with its process id and the entries that it uses. It touches the file as long
+ * as it lives, so a killed process keeps no lock and no entry for long.
  */
 export class CacheUsers {
   readonly #directory: string
   readonly #clock: Clock
   readonly token = randomUUID()
-  /** The number of uses of each entry. */
+  /** For each entry, the number of its uses by this process. */
   readonly #uses = new Map<string, number>()
   #stopBeating: (() => void) | null = null
-  /** The beat that is under way. */
+  /** The write or touch of this process's file that is running now. */
   #beating: Promise<void> = Promise.resolve()
   #isClosed = false
   #opening: Promise<void> | null = null
@@ -28,13 +28,13 @@ export class CacheUsers {
     this.#clock = clock
   }
 
-  /** Writes this process's file, once. */
+  /** Writes this process's file. Only the first call does so. */
   open(): Promise<void> {
     this.#opening ??= this.#open()
     return this.#opening
   }
 
-  /** This process uses an entry until it closes, or until `release` has been called as often. */
+  /** Notes a use of an entry by this process. The use lasts until the process closes the cache, or calls `release` as often as `use`. */
   async use(entry: string): Promise<void> {
     const before = this.#uses.get(entry) ?? 0
     this.#uses.set(entry, before + 1)
@@ -48,7 +48,7 @@ export class CacheUsers {
     else if (this.#uses.delete(entry) && !this.#isClosed) void this.#write().catch(() => {})
   }
 
-  /** The entries that living processes use. Files of dead processes are deleted. */
+  /** The entries that living processes use. This also deletes the files of dead processes. */
   async entriesInUse(): Promise<ReadonlySet<string>> {
     const used = new Set(this.#uses.keys())
     for (const name of await readdir(this.#directory).catch(() => [])) {
@@ -61,14 +61,17 @@ export class CacheUsers {
     return used
   }
 
-  /** True if the process with this token lives. On this machine its process id tells; on another one its file must have been touched lately. */
+  /**
+   * True if the process with this token lives. On this machine, its process id shows that. For a process on another machine, its file must have been
+   * touched recently.
+   */
   async isAlive(token: string): Promise<boolean> {
     if (token === this.token) return true
     const user = await this.#read(token)
     if (user === null) return false
     if (user.machine === this.#machine) return startOf(user.pid) === user.started
     await this.#beat()
-    // Both times are those of the file system, which may have a clock of its own.
+    // Both times come from the file system, whose clock may differ from this machine's.
     const [own, other] = await Promise.all([this.token, token].map((one) => stat(join(this.#directory, one)).catch(() => null)))
     return own != null && other != null && own.mtimeMs - other.mtimeMs < silentMs
   }
@@ -99,11 +102,11 @@ export class CacheUsers {
 
   async #beat(): Promise<void> {
     const now = new Date()
-    // A process that was thought dead may have lost its file.
+    // The file is missing if another process took this one for dead, so it is written again.
     await utimes(join(this.#directory, this.token), now, now).catch(() => this.#write())
   }
 
-  /** Writes go one after the other, since they share a file beside the real one. */
+  /** Writes wait for each other, because all of them use the same temporary file. */
   #write(): Promise<void> {
     this.#writing = this.#writing.catch(() => {}).then(() => this.#writeNow())
     return this.#writing
@@ -127,7 +130,7 @@ export class CacheUsers {
 
 interface User {
   readonly pid: number
-  /** When the process started, as the kernel counts it: a process id is given again. */
+  /** The start time of the process as the kernel counts it. It is needed because a process id may be used again. */
   readonly started: string
   readonly machine: string
   readonly uses: readonly string[]
@@ -140,11 +143,11 @@ function parseUser(text: string): User | null {
   return { pid, started, machine, uses: uses.filter((one) => typeof one === 'string') }
 }
 
-/** The start time of a process; '' where only its being there can be told; null if there is none. */
+/** The start time of a process. '' on a system that tells only whether the process exists; null if the process does not exist. */
 function startOf(pid: number): string | null {
   try {
     const text = readFileSync(`/proc/${pid}/stat`, 'utf8')
-    // The program's name, in brackets, may have spaces. A zombie has ended.
+    // The program's name is in brackets and may contain spaces, so the fields are counted from the last bracket. A zombie counts as ended.
     const fields = text.slice(text.lastIndexOf(')') + 2).split(' ')
     return fields[0] === 'Z' ? null : (fields[19] ?? '')
   } catch {
@@ -158,13 +161,13 @@ function startOf(pid: number): string | null {
   }
 }
 
-/** The space in which a process id means the same: the host since its start, and the container. */
+/** An identity for the space in which process ids are unique: the host since its last start, and the container. */
 async function machine(): Promise<string> {
   const pids = await readlink('/proc/self/ns/pid').catch(() => '')
   return `${hostname()} ${await bootId()} ${pids}`
 }
 
-/** The id of the machine's last start; '' where the system has none. */
+/** The id of the machine's last start; '' on a system without such an id. */
 export async function bootId(): Promise<string> {
   const text = await readFile('/proc/sys/kernel/random/boot_id', 'utf8').catch(() => '')
   return text.trim()

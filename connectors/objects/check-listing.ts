@@ -5,8 +5,8 @@ import { unsafePath } from './object-path.ts'
 import { refused, tooLarge } from './store-error.ts'
 
 /**
- * Checks what a store says that it has, before anything of it comes here. Throws WAGGLE_MODEL_NOT_FOUND for a folder where a file is needed, WAGGLE_MODEL_TOO_LARGE,
- * and WAGGLE_MODEL_REFUSED for names that cannot be files below one folder.
+ * Checks the listing of a store before any object is fetched. Throws WAGGLE_MODEL_NOT_FOUND for a folder where a file is needed,
+ * WAGGLE_MODEL_TOO_LARGE for a listing past the limits, and WAGGLE_MODEL_REFUSED for names that cannot be files below one folder.
  */
 export function checkListing(
   { kind, name, objects }: ObjectListing,
@@ -41,7 +41,7 @@ export function checkListing(
   if (kind === 'file' && objects[0]?.bytes === 0) throw refused(address, 'it is empty', 'Put the model there again.')
 }
 
-/** The size limit of one model file in bytes: ONNX and TensorFlow allow no more in one file. */
+/** The size limit of one model file in bytes, because ONNX and TensorFlow allow no larger files. */
 export const maxFileBytes = 4 * 1024 ** 3
 
 function unusable(address: string, path: string, why: string | null): WaggleError {

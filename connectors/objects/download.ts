@@ -12,31 +12,32 @@ import { isStrong } from './version-tag.ts'
 export interface DownloadOptions {
   readonly store: ObjectStore
   readonly object: StoredObject
-  /** Where the object goes. A file that is there already is a part of the same version, and is gone on with. */
+  /** The file for the object. An existing file is a part of the same version, and the download continues it. */
   readonly file: string
   readonly clock: Clock
   readonly signal: AbortSignal
-  /** Called with the number of bytes that were here already. */
+  /** Called with the number of bytes that the file already has. */
   readonly onKept: (bytes: number) => void
-  /** Called with the number of bytes that each step has brought. */
+  /** Called after each chunk with its number of bytes. */
   readonly onBytes: (bytes: number) => void
-  /** In each period of `stallMs` at least `leastBytes` must come. */
+  /** At least `leastBytes` must come in each period of `stallMs`. */
   readonly stallMs: number
   readonly leastBytes: number
 }
 
 /**
- * Fetches one object into a file, durably. Throws `Unavailable` if the connection breaks, stalls or brings another number of bytes, and if the store has another
- * version by now. The bytes that came stay for the next call. Bytes are written to their places, so two writers of one version do no harm.
+ * Fetches one object into a file, durably. Throws `Unavailable` if the connection breaks, stalls or brings a wrong number of bytes, and if the store
+ * now has another version. The fetched bytes stay in the file for the next call. Each byte is written to its own position, so two processes that
+ * write the same version do no harm.
  */
 export async function download(options: DownloadOptions): Promise<void> {
   const { object, file } = options
   await mkdir(dirname(file), { recursive: true })
-  // Links are not followed: the file must be one that was made here.
+  // Symbolic links are not followed, because the file must be one that this cache has made.
   const handle = await open(file, constants.O_RDWR | constants.O_CREAT | constants.O_NOFOLLOW, 0o644)
   try {
     const { size } = await handle.stat()
-    // Without a strong tag nobody can tell whether the rest belongs to the part that is here.
+    // Without a strong tag, nobody can tell whether the rest of the object fits the part in the file.
     let from = isStrong(object.etag) && size <= object.bytes ? size : 0
     if (size > from) await handle.truncate(from)
     options.onKept(from)
@@ -50,7 +51,7 @@ export async function download(options: DownloadOptions): Promise<void> {
   }
 }
 
-/** Writes the rest of the object. Returns how many bytes the file has then. */
+/** Fetches the rest of the object into the file. Returns the number of bytes that the file then has. */
 async function fetchFrom({ store, object, clock, signal, onBytes, stallMs, leastBytes }: DownloadOptions, handle: FileHandle, start: number) {
   const stalled = new AbortController()
   const both = AbortSignal.any([signal, stalled.signal])
@@ -86,7 +87,7 @@ async function fetchFrom({ store, object, clock, signal, onBytes, stallMs, least
     }
   } finally {
     cancel()
-    // A connection that is given up must not go on.
+    // A connection must end when its download is given up.
     stalled.abort()
   }
 }

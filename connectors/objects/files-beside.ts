@@ -1,4 +1,4 @@
-/** Names of files that belong to a model's file and lie beside it: its labels, and the weights that an ONNX file may keep apart. */
+/** Names of files that may be beside a model file and belong to the model: its labels, and the separate weights of an ONNX file. */
 export function filesBeside(name: string): readonly string[] {
   const [, stem = '', ending = ''] = /^(.+)\.(onnx|pb)$/.exec(name) ?? []
   if (ending === '') return []

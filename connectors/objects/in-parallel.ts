@@ -1,4 +1,4 @@
-/** Runs a few jobs at a time. The first failure ends the others, and is thrown when all have ended. */
+/** Runs a few jobs at a time. The first failure aborts the other jobs, and is thrown when all have ended. */
 export async function inParallel<T>(items: readonly T[], signal: AbortSignal, job: (item: T, signal: AbortSignal) => Promise<void>): Promise<void> {
   const left = [...items]
   const failed = new AbortController()

@@ -34,20 +34,20 @@ import { away } from './store-error.ts'
 import { untilAborted } from './until-aborted.ts'
 
 export interface ModelCacheOptions {
-  /** The directory of the cache. Processes may share it. */
+  /** The directory of the cache. Several processes may share it. */
   readonly directory: string
-  /** The most bytes of all versions. */
+  /** The most bytes of all versions together. */
   readonly maxBytes: number
-  /** The store of an address. Throws WAGGLE_MODEL_SOURCE. */
+  /** Gives the store for an address. Throws WAGGLE_MODEL_SOURCE. */
   readonly storeOf: (address: string) => ObjectStore
   readonly clock: Clock
-  /** Free bytes of the disk. Default: those of the directory's file system. */
+  /** Gives the number of free bytes on the disk. Default: asks the file system of the directory. */
   readonly freeBytes?: () => Promise<number>
-  /** The time within which `leastBytes` must come, in ms. */
+  /** The period in which at least `leastBytes` must come, in ms. */
   readonly stallMs?: number
   /**
-   * The time within which a model must be here, in ms. Past it an older version is used, if there is one; else the log names the time, and the fetch goes on. Default: an
-   * hour.
+   * The time limit for fetching a model, in ms. Past this limit an older version is used, if there is one. Otherwise the log reports that the limit
+   * has passed, and the fetch goes on. Default: an hour.
    */
   readonly fetchMs?: number
 }
@@ -57,14 +57,14 @@ export interface ModelWish {
   readonly kind: 'file' | 'file or folder'
   /** The SHA-256 that the file must have, in hexadecimal. */
   readonly sha256?: string
-  /** The model stays on this disk until this aborts. Default: until the cache closes. */
+  /** The model stays on this disk until this signal aborts. Default: until the cache closes. */
   readonly until?: AbortSignal
   readonly log: (level: 'debug' | 'info' | 'warn' | 'error', message: string) => void
 }
 
 /**
- * Models from elsewhere on this disk. A version is fetched once for all bees and processes that share the directory. While its store is away, the newest version that
- * is here is used; without one the store is asked again until it answers.
+ * A cache on this disk for models from other places. A version is fetched once for all bees and processes that share the directory. While a store is
+ * away, the newest version on this disk is used. If there is no version, the store is asked again until it answers.
  */
 export class ModelCache {
   readonly #options: ModelCacheOptions
@@ -72,7 +72,7 @@ export class ModelCache {
   readonly #room: CacheRoom
   readonly #closing = new AbortController()
   readonly #fetching = new Map<string, Promise<string>>()
-  /** The last failure of each address that is tried again. */
+  /** For each address that is being tried again, its last failure. */
   readonly #waits = new Map<string, string>()
 
   constructor(options: ModelCacheOptions) {
@@ -83,7 +83,7 @@ export class ModelCache {
   }
 
   /**
-   * The path of the model on this disk. Throws WAGGLE_MODEL_NOT_FOUND, WAGGLE_MODEL_REFUSED, WAGGLE_MODEL_DIFFERS,
+   * Fetches a model if needed, and returns its path on this disk. Throws WAGGLE_MODEL_NOT_FOUND, WAGGLE_MODEL_REFUSED, WAGGLE_MODEL_DIFFERS,
    * WAGGLE_MODEL_TOO_LARGE and WAGGLE_DISK_FULL.
    */
   async path(wish: ModelWish): Promise<string> {
@@ -106,24 +106,24 @@ export class ModelCache {
     return path
   }
 
-  /** Counts one more use of a model that another call has found. That call uses it still, so it is there. */
+  /** Counts one more use of a model that another call has found. The other call still uses the model, so its files are there. */
   #useAgain(path: string): string {
     void this.#users.use(entryOf(path))
     return path
   }
 
-  /** The path of the newest version that is here; null if there is none. Nothing is fetched. */
+  /** The path of the newest version on this disk; null if there is none. Nothing is fetched. */
   async pathHere({ address, kind, sha256 }: Omit<ModelWish, 'log'>): Promise<string | null> {
     const entry = await this.#usable(address, { kind, ...(sha256 === undefined ? {} : { sha256 }) })
     return entry === null ? null : contentOf(entry)
   }
 
-  /** The reason why a model is waited for; null if none is. */
+  /** The failure because of which a model is still being waited for; null if no model is. */
   get waitingFor(): string | null {
     return this.#waits.values().next().value ?? null
   }
 
-  /** Ends what is being fetched. The next start goes on with it. */
+  /** Ends running fetches. The next start of Waggle continues them. */
   async close(): Promise<void> {
     this.#closing.abort(
       new WaggleError('WAGGLE_STOPPING', {
@@ -150,7 +150,7 @@ export class ModelCache {
         if (progress.bytes > bytesBefore) failures = 0
         const cached = await this.#usable(wish.address, wish)
         if (cached !== null && (failures >= patience || late.signal.aborted)) return this.#useOld(cached, wish, thrown)
-        // Without an older version there is nothing better than to go on.
+        // Without an older version, another try is the only way.
         if (late.signal.aborted) lateAtMs = clock.elapsedMs() + fetchMs
         const waitMs = Math.min(longestWaitMs, firstWaitMs * 2 ** Math.min(failures, 16))
         this.#waits.set(wish.address, thrown.message)
@@ -176,12 +176,12 @@ export class ModelCache {
     }
   }
 
-  /** The version that the store has now. */
+  /** The path of the version that the store has now. It is fetched if it is not here. */
   async #current(fetching: Omit<Fetching, 'listing' | 'version' | 'store'>): Promise<string> {
     const { wish, place, signal } = fetching
     const { address, sha256 } = wish
     const pinned = sha256 === undefined ? null : await this.#usable(address, wish)
-    // Its content is the one that the spec wants, whatever the store has by now.
+    // The spec names the hash of the content, and this version has it. So the store need not be asked.
     if (pinned !== null) return this.#use(pinned)
     const store = this.#options.storeOf(address)
     let listing: ObjectListing
@@ -203,7 +203,7 @@ export class ModelCache {
     return this.#fetch({ ...fetching, listing, version, store })
   }
 
-  /** A server may send its answer a byte at a time, so the whole look has a limit. */
+  /** A server may send its answer one byte at a time, so the whole look-up has a time limit. */
   async #look(store: ObjectStore, address: string, signal: AbortSignal): Promise<ObjectListing> {
     const slow = new AbortController()
     const cancel = this.#options.clock.after(lookMs, () =>
@@ -222,7 +222,7 @@ export class ModelCache {
     const partial = join(place, `${version}.partial`)
     await deleteLeftovers(place)
     const entries = await entriesOf(place)
-    // A part of another version, or one that a power failure may have torn, cannot be gone on with.
+    // A part of another version cannot be continued, and neither can a part that a power failure may have torn.
     const boot = await bootId()
     for (const { directory, isPartial, boot: written } of entries) {
       if (isPartial && (directory !== partial || written !== boot)) await deleteEntry(directory)
@@ -254,7 +254,7 @@ export class ModelCache {
     await writeEntry(partial, { ...entry, sha256, fetchedAt: clock.now() })
     await syncDirectory(partial)
     const whole = join(place, version)
-    // Another process that has taken the lock has fetched the same bytes.
+    // If another process has taken over the lock, it may already have fetched the same bytes. Its version then stays.
     if ((await lock.isHeld()) || (await readEntry(whole)) === null) await rename(partial, whole)
     await syncDirectory(place)
     wish.log('info', `${shownAddress(wish.address)} is fetched (${bytes} bytes)`)
@@ -294,24 +294,26 @@ interface Fetching {
   readonly progress: Progress
   readonly place: string
   readonly lock: CacheLock
-  /** Ends the fetch, and with it the wait for the lock. */
+  /** Ends the fetch, and the wait for the lock. */
   readonly signal: AbortSignal
   readonly listing: ObjectListing
   readonly version: string
   readonly store: ObjectStore
 }
 
-/** The directory of the version that a path belongs to. */
+/** The directory of the version to which a path belongs. */
 function entryOf(path: string): string {
   return dirname(dirname(path))
 }
 
-/** False if bytes have changed since the file was fetched. Only a spec that names the hash pays for the look at all bytes. */
+/**
+ * False if the file's bytes have changed since it was fetched. All bytes must be read for this, so only files whose spec names a hash are checked.
+ */
 async function hasOwnHash(entry: StoredEntry, sha256: string | undefined): Promise<boolean> {
   return sha256 === undefined || entry.sha256 === null || (await sha256Of(contentOf(entry))) === entry.sha256
 }
 
-/** The entry, if it has the wanted hash. Throws WAGGLE_MODEL_DIFFERS. */
+/** Returns the entry if it has the wanted hash. Throws WAGGLE_MODEL_DIFFERS. */
 async function matching(entry: StoredEntry, wish: ModelWish): Promise<StoredEntry> {
   if (wish.sha256 !== undefined && entry.sha256 !== wish.sha256.toLowerCase()) throw differs(wish, entry.sha256)
   return entry
@@ -328,13 +330,13 @@ function differs({ address, sha256 }: ModelWish, found: string | null): WaggleEr
   })
 }
 
-/** Enough for a list of ten thousand keys. */
+/** The time limit of a look-up. It is long enough for a list of ten thousand keys. */
 const lookMs = 120_000
 const usualStallMs = 30_000
 const usualFetchMs = 3_600_000
-/** In each `stallMs` this much must come, so that a server that sends a byte now and then is given up. */
+/** At least this many bytes must come in each `stallMs`, so that a server which sends only a byte now and then is given up. */
 const leastBytes = 32 * 1024
-/** Downloads that break as often without a byte lead to the version that is here. */
+/** After this many failures in a row without any byte, the older version on this disk is used. */
 const patience = 3
 const firstWaitMs = 1000
 const longestWaitMs = 60_000

@@ -1,6 +1,6 @@
 /**
- * The reason why a path from a store cannot be used below a folder of this machine; null if it can. A store's keys are any text, so they may lead out of the
- * folder, or mean something else to a file system.
+ * The reason why a path from a store cannot be used below a folder of this machine; null if it can. A key of a store may be any text, so it may lead
+ * out of the folder, or have a special meaning for a file system.
  */
 export function unsafePath(path: string): string | null {
   if (Buffer.byteLength(path) > maxPathBytes) return `it is longer than ${maxPathBytes} bytes`
@@ -18,6 +18,6 @@ export function unsafePath(path: string): string | null {
 }
 
 const maxPathBytes = 1024
-/** The longest name that usual file systems have. */
+/** The longest name in the usual file systems. */
 const maxNameBytes = 255
 const maxDepth = 32

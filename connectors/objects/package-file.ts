@@ -6,8 +6,9 @@ import { invalidAddress } from './invalid-address.ts'
 import { unsafePath } from './object-path.ts'
 
 /**
- * The path of `npm:package/path`, found from a folder as Node finds packages. The file need not be exported by the package. Throws WAGGLE_MODEL_SOURCE for another
- * form, and WAGGLE_MODEL_NOT_FOUND if the package or the file is not there, or leads out of the package.
+ * Finds the path of `npm:package/path`, starting in a folder, as Node finds packages. The package need not export the file. Throws
+ * WAGGLE_MODEL_SOURCE for an address in another form. Throws WAGGLE_MODEL_NOT_FOUND if the package or the file is missing, or if the path leads out
+ * of the package.
  */
 export function packageFile(address: string, from: string): string {
   const [, name = '', path = ''] = /^npm:((?:@[a-z0-9~_.-]+\/)?[a-z0-9~_-][a-z0-9~_.-]*)\/(.+)$/i.exec(address) ?? []

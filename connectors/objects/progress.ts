@@ -1,13 +1,13 @@
 import type { Clock } from '../../processor/ports.ts'
 
-/** Says every few seconds how much of a model is here. */
+/** Logs every few seconds how much of a model has been fetched. */
 export class Progress {
   readonly #what: string
   readonly #clock: Clock
   readonly #log: (level: 'info', message: string) => void
-  /** The bytes that have come, over all attempts. */
+  /** The bytes that have been fetched in all attempts. */
   bytes = 0
-  /** The bytes that are here in this attempt. */
+  /** The bytes of the model that are on this disk now. */
   #here = 0
   #cancel = () => {}
 

@@ -13,7 +13,7 @@ export interface RemoteModelsOptions extends Pick<ModelCacheOptions, 'directory'
   readonly clock: Clock
 }
 
-/** Models of S3 and of web servers, on this disk. */
+/** Models from S3 and from web servers, fetched to this disk. */
 export class RemoteModels {
   readonly #hosts: AllowedHosts
   readonly #s3: S3Objects
@@ -27,7 +27,7 @@ export class RemoteModels {
     this.#cache = new ModelCache({ ...options, clock, storeOf: (address) => this.#storeOf(address) })
   }
 
-  /** True for an address of a place that is not this machine. */
+  /** True for the address of a model that is not on this machine. */
   static isRemote(address: string): boolean {
     return /^(s3|https?):/i.test(address)
   }
@@ -38,18 +38,18 @@ export class RemoteModels {
     else parseWebAddress(address, this.#hosts)
   }
 
-  /** The path of a model, which is fetched if it is not here. See `ModelCache`. */
+  /** The path of a model on this disk. A missing model is fetched. See `ModelCache`. */
   async path(wish: ModelWish): Promise<string> {
     this.check(wish.address)
     return this.#cache.path(wish)
   }
 
-  /** The path of the newest version that is here; null without one. */
+  /** The path of the newest version on this disk; null if there is none. */
   pathHere(wish: Omit<ModelWish, 'log'>): Promise<string | null> {
     return this.#cache.pathHere(wish)
   }
 
-  /** The reason why a model is waited for; null if none is. */
+  /** The failure because of which a model is still being waited for; null if no model is. */
   get waitingFor(): string | null {
     return this.#cache.waitingFor
   }
@@ -68,5 +68,5 @@ function isS3(address: string): boolean {
   return /^s3:/i.test(address)
 }
 
-/** A SavedModel has some ten files. */
+/** The most keys of one model. A SavedModel has only some ten files. */
 const maxKeys = 10_000

@@ -2,8 +2,8 @@ import { Readable } from 'node:stream'
 import type { S3Client } from '@aws-sdk/client-s3'
 
 /**
- * Makes the SDK's client. A server of one's own (`AWS_ENDPOINT_URL_S3`, `AWS_ENDPOINT_URL`) gets the bucket in the path, because few have a host name a
- * bucket, and needs no region.
+ * Makes the client of the AWS SDK. If the user names a server (`AWS_ENDPOINT_URL_S3`, `AWS_ENDPOINT_URL`), the bucket goes into the path, because few
+ * such servers have a host name for each bucket; a region is then not needed.
  */
 export async function openS3Client(env: { readonly [variable: string]: string | undefined }): Promise<S3Client> {
   const { S3Client } = await import('@aws-sdk/client-s3')
@@ -20,7 +20,7 @@ export async function openS3Client(env: { readonly [variable: string]: string | 
     (next, context) => async (args) => {
       const result = await next(args)
       const { statusCode, body } = result.response as { statusCode: number; body: unknown }
-      // Errors and lists are parsed as a whole. The bytes of an object are counted where they are written.
+      // Errors and lists are parsed as a whole, so their size is bounded here. The bytes of an object are counted where they are written to the disk.
       const isParsed = context.commandName !== 'GetObjectCommand' || statusCode >= 300
       if (isParsed && body instanceof Readable) Object.assign(result.response as object, { body: bounded(body) })
       return result
@@ -44,7 +44,7 @@ function bounded(body: Readable): Readable {
   )
 }
 
-/** A page of 1,000 keys of 1,024 bytes, each as XML entities, is smaller. */
+/** This size is enough for a page of 1,000 keys of 1,024 bytes, with each byte written as an XML entity. */
 const maxAnswerBytes = 16 * 1024 * 1024
 const connectMs = 10_000
 const answerMs = 30_000

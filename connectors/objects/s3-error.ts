@@ -2,7 +2,7 @@ import { ownMember } from '../../topology/own-member.ts'
 import { saidBy, type WaggleError } from '../../topology/waggle-error.ts'
 import { away, isCertificateError, refused } from './store-error.ts'
 
-/** The error of the SDK in words: refusals are final, everything else may pass. */
+/** Turns an error of the SDK into an error of Waggle. A refusal is final, and every other error may pass. */
 export function s3Error(address: string, thrown: unknown, signal: AbortSignal): WaggleError {
   if (signal.aborted) throw signal.reason
   const { name, message, status } = saidByS3(thrown)
@@ -25,7 +25,7 @@ export function isMissing(thrown: unknown): boolean {
   return status === 404 || name === 'NoSuchKey' || name === 'NoSuchBucket' || name === 'NotFound'
 }
 
-/** True if the object has another ETag than the one asked for. */
+/** True if the object's ETag is not the wanted one. */
 export function isChanged(thrown: unknown): boolean {
   const { name, status } = saidByS3(thrown)
   return status === 412 || name === 'PreconditionFailed'

@@ -10,11 +10,11 @@ import { isStrong, versionTag } from './version-tag.ts'
 
 export interface S3Options {
   readonly env: { readonly [variable: string]: string | undefined }
-  /** The most keys under a prefix. */
+  /** The most keys under one prefix. */
   readonly maxKeys: number
 }
 
-/** Objects of S3 and of servers with its interface. Endpoint, region and credentials are those that the AWS SDK finds. */
+/** Objects from S3, and from servers with the same interface. The AWS SDK finds the endpoint, the region and the credentials. */
 export class S3Objects implements ObjectStore {
   readonly #options: S3Options
   #client: Promise<S3Client> | null = null
@@ -39,7 +39,7 @@ export class S3Objects implements ObjectStore {
   async read(object: StoredObject, fromByte: number, signal: AbortSignal): Promise<ObjectBytes | null> {
     const place = parseS3Address(object.key)
     try {
-      // A version is asked for by its tag. By its id it would need a right of its own, s3:GetObjectVersion.
+      // The request names the version by its tag. A request by the version's id would need another right, s3:GetObjectVersion.
       const answer = await this.#get(place, signal, {
         ...(fromByte === 0 ? {} : { Range: `bytes=${fromByte}-` }),
         ...(isStrong(object.etag) ? { IfMatch: object.etag } : {}),
@@ -50,11 +50,11 @@ export class S3Objects implements ObjectStore {
         return null
       }
       if (chunks === undefined) throw new Error('the answer has no body')
-      // A server that does not know ranges sends the whole object.
+      // A server that does not support ranges sends the whole object.
       const begins = ContentRange === undefined ? 0 : Number(/^bytes (\d+)-/.exec(ContentRange)?.[1])
       return { fromByte: begins, chunks: readable(object.key, chunks as AsyncIterable<Uint8Array>) }
     } catch (thrown) {
-      // A range past the end: the object is shorter now.
+      // If the range begins past the end, the object is shorter now.
       if (isChanged(thrown) || isMissing(thrown) || isPastTheEnd(thrown)) return null
       throw s3Error(object.key, thrown, signal)
     }
@@ -64,7 +64,10 @@ export class S3Objects implements ObjectStore {
     void this.#client?.then((client) => client.destroy()).catch(() => {})
   }
 
-  /** The object of exactly this key; null if there is none. It asks for one byte, since the answer to HEAD has no reason for a refusal. */
+  /**
+   * The object with exactly this key; null if there is none. The request asks for one byte instead of HEAD, because an answer to HEAD does not say
+   * why it is a refusal.
+   */
   async #probe(place: S3Address, signal: AbortSignal): Promise<Omit<StoredObject, 'path'> | null> {
     const key = `s3://${place.bucket}/${place.key}`
     try {
@@ -85,7 +88,7 @@ export class S3Objects implements ObjectStore {
       const found = await this.#probe(place, signal)
       return found === null ? null : { ...found, path }
     } catch (thrown) {
-      // Without the right to list a bucket, a missing key is refused.
+      // S3 refuses a request for a missing key if the caller may not list the bucket. So a refusal counts as missing.
       if (thrown instanceof WaggleError && !(thrown instanceof Unavailable)) return null
       throw thrown
     }
@@ -104,7 +107,8 @@ export class S3Objects implements ObjectStore {
         throw isMissing(thrown) ? notFound(address, `there is no bucket ${bucket}`) : s3Error(address, thrown, signal)
       })
       for (const { Key, Size = 0, ETag, LastModified } of page.Contents ?? []) {
-        // A key that ends in a slash is a console's mark of an empty folder. A server that ignores the prefix is not believed.
+        // A console marks an empty folder by a key that ends in a slash. Keys outside of the prefix are left out, because a server may ignore the
+        // prefix.
         if (Key === undefined || !Key.startsWith(prefix) || (Key.endsWith('/') && Size === 0)) continue
         objects.push({
           key: `s3://${bucket}/${Key}`,
@@ -116,7 +120,7 @@ export class S3Objects implements ObjectStore {
       }
       const keys = page.Contents?.length ?? 0
       seen += keys
-      // A server that has always another page is not followed for ever.
+      // A server might announce another page for ever, so the loop ends after an empty page, or at the limit of keys.
       token = keys === 0 || seen > maxKeys ? undefined : page.NextContinuationToken
     } while (token !== undefined)
     if (seen > maxKeys) throw tooLarge(`${address} has more than ${maxKeys} keys`, 'Name the prefix of one model.')

@@ -1,7 +1,7 @@
 import { shownAddress } from '../../topology/swarm/secrets/shown-address.ts'
 import { saidBy, Unavailable, WaggleError } from '../../topology/waggle-error.ts'
 
-/** There is nothing at an address. */
+/** The error if there is nothing at an address. */
 export function notFound(address: string, why: string): WaggleError {
   return new WaggleError('WAGGLE_MODEL_NOT_FOUND', {
     message: `There is no model at ${shownAddress(address)}: ${why}`,
@@ -9,12 +9,12 @@ export function notFound(address: string, why: string): WaggleError {
   })
 }
 
-/** The store answers, and does not let this process read. A retry would be refused too. */
+/** The error if the store answers, but does not let this process read. Another attempt would be refused too. */
 export function refused(address: string, why: string, next: string): WaggleError {
   return new WaggleError('WAGGLE_MODEL_REFUSED', { message: `${shownAddress(address)} is refused: ${why}`, next })
 }
 
-/** The store is away, or too slow. */
+/** The error if the store is away, or too slow. */
 export function away(address: string, thrown: unknown): Unavailable {
   return new Unavailable('WAGGLE_MODEL_UNREACHABLE', {
     message: `${shownAddress(address)} cannot be fetched: ${saidBy(thrown) || codeOf(thrown)}`,
@@ -27,7 +27,7 @@ export function tooLarge(message: string, next: string): WaggleError {
   return new WaggleError('WAGGLE_MODEL_TOO_LARGE', { message, next })
 }
 
-/** The bytes of a connection, whose failures become `Unavailable`. */
+/** Passes the bytes of a connection on. Failures of the connection become `Unavailable`. */
 export async function* readable(address: string, chunks: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8Array> {
   try {
     yield* chunks
@@ -41,7 +41,7 @@ export function isCertificateError(thrown: unknown): boolean {
   return /^(CERT_|ERR_TLS_CERT|DEPTH_ZERO_|SELF_SIGNED_|UNABLE_TO_(GET|VERIFY)_|ERR_SSL_)/.test(codeOf(thrown))
 }
 
-/** The code of a system error; '' without one. An AggregateError of several addresses has the code of its first. */
+/** The code of a system error; '' if the error has none. An AggregateError for several addresses has the code of its first error. */
 export function codeOf(thrown: unknown): string {
   if (!(thrown instanceof Error)) return ''
   if ('code' in thrown && typeof thrown.code === 'string') return thrown.code

@@ -1,4 +1,4 @@
-/** The result of a promise, or the reason of a signal as soon as it is aborted: a store may not listen to the signal that it was given. */
+/** The result of a promise. If the signal aborts first, throws its reason at once, because a store may ignore the signal that it was given. */
 export async function untilAborted<T>(promise: Promise<T>, signal: AbortSignal): Promise<T> {
   promise.catch(() => {})
   signal.throwIfAborted()

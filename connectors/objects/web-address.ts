@@ -3,7 +3,7 @@ import { WaggleError } from '../../topology/waggle-error.ts'
 import type { AllowedHosts } from '../http/allowed-hosts.ts'
 import { invalidAddress } from './invalid-address.ts'
 
-/** Reads the address of a file on a web server. Throws WAGGLE_MODEL_SOURCE for one that may not be fetched. */
+/** Reads the address of a file on a web server. Throws WAGGLE_MODEL_SOURCE for an address that may not be fetched. */
 export function parseWebAddress(address: string, hosts: AllowedHosts): URL {
   const url = URL.parse(address)
   if (url === null) throw invalidAddress(address, 'it is not a URL')
@@ -16,7 +16,7 @@ export function parseWebAddress(address: string, hosts: AllowedHosts): URL {
   return url
 }
 
-/** The address has the right form, and this machine's settings do not allow its host. */
+/** The error for an address in the right form whose host this machine's settings do not allow. */
 export class HostNotAllowed extends WaggleError {
   constructor(address: string, host: string) {
     super('WAGGLE_MODEL_SOURCE', {

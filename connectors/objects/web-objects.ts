@@ -15,13 +15,16 @@ import { parseWebAddress } from './web-address.ts'
 export interface WebOptions {
   readonly hosts: AllowedHosts
   readonly clock: Clock
-  /** Authorities to trust beside those of Node, as PEM. */
+  /** PEM: authorities to trust in addition to Node's own. */
   readonly ca?: string
-  /** Finds the addresses of a name. Default: the system's. */
+  /** Finds the addresses of a name. Default: the lookup of the operating system. */
   readonly lookup?: LookupFunction
 }
 
-/** Files of web servers. Only allowed hosts are asked, at addresses that these may have, and a redirect may lead to another path of the same host alone. */
+/**
+ * Files from web servers. Only allowed hosts are asked, and only at addresses that their names may have. A redirect may lead only to another path of
+ * the same host.
+ */
 export class WebObjects implements ObjectStore {
   readonly #options: WebOptions
 
@@ -34,7 +37,7 @@ export class WebObjects implements ObjectStore {
     const name = nameOf(url, address)
     const file = await this.#probe(url, signal)
     if (file === null) throw notFound(address, 'the server said 404')
-    // A query may be the signature of this one file.
+    // With a query, the address may be signed for this one file. So no files beside it are looked for.
     const besides = url.search === '' ? filesBeside(name) : []
     const found = await Promise.all(besides.map((path) => this.#optional(new URL(encodeURIComponent(path), url), path, signal)))
     return { kind: 'file', name, objects: [{ ...file, path: name }, ...found.filter((one) => one !== null)] }
@@ -58,7 +61,7 @@ export class WebObjects implements ObjectStore {
     return { fromByte: begins, chunks: readable(object.key, answer) }
   }
 
-  /** The file; null if the server has none. It asks for one byte, because some servers do not answer HEAD. */
+  /** The file; null if the server does not have it. The request asks for one byte instead of HEAD, because some servers do not answer HEAD. */
   async #probe(url: URL, signal: AbortSignal): Promise<Omit<StoredObject, 'path'> | null> {
     const answer = await this.#get(url, { range: 'bytes=0-0' }, signal)
     answer.destroy()
@@ -122,7 +125,7 @@ export class WebObjects implements ObjectStore {
         silent.signal.addEventListener('abort', () => request.destroy(silent.signal.reason))
         request.once('response', resolve)
         request.once('error', reject)
-        // Node closes a connection that the server wants to switch to another protocol, and emits neither `response` nor `error`.
+        // If the server wants to switch a connection to another protocol, Node closes the connection and emits neither `response` nor `error`.
         request.once('close', () => reject(new Error('it ended without an answer')))
         request.end()
       })
@@ -140,7 +143,7 @@ export class WebObjects implements ObjectStore {
   }
 }
 
-/** The file's name. Throws WAGGLE_MODEL_SOURCE for a path that ends in none. */
+/** The name of the file. Throws WAGGLE_MODEL_SOURCE for a path that does not end in a name. */
 function nameOf(url: URL, address: string): string {
   try {
     const name = decodeURIComponent(url.pathname.slice(url.pathname.lastIndexOf('/') + 1))

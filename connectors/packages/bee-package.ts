@@ -5,19 +5,19 @@ import { join, resolve } from 'node:path'
 import { WaggleError } from '../../topology/waggle-error.ts'
 import { readBounded } from '../system/bounded-file.ts'
 
-/** An installed npm package that is a bee type. */
+/** An installed npm package that contains a type of bee. */
 export interface BeePackage {
   readonly name: string
   readonly version: string
   /** The hash of all files of the package, as `sha512-BASE64`. */
   readonly integrity: string
-  /** The absolute path of the module whose default export is the bee type. */
+  /** The absolute path of the module whose default export is the type of bee. */
   readonly main: string
 }
 
 /**
- * Finds a package from a folder as Node finds packages, and hashes its files. Throws WAGGLE_BEE_PACKAGE if it is not installed, does not say that it is a
- * bee, or is too large.
+ * Finds a package, starting in a folder, as Node finds packages, and hashes its files. Throws WAGGLE_BEE_PACKAGE if the package is not installed,
+ * does not declare itself a bee, or is too large.
  */
 export function beePackage(name: string, from: string): BeePackage {
   if (!packageName.test(name)) throw unfit(`${JSON.stringify(name)} is not the name of an npm package`, 'Name a package, such as waggle-bee-words.')
@@ -43,7 +43,7 @@ export function beePackage(name: string, from: string): BeePackage {
   }
 }
 
-/** The keyword by which npm lists the packages that are bees. */
+/** The keyword under which npm lists packages that are bees. */
 export const beeKeyword = 'waggle-bee'
 const packageName = /^(?:@[a-z0-9~-][a-z0-9._~-]*\/)?[a-z0-9~-][a-z0-9._~-]{0,213}$/
 
@@ -54,14 +54,14 @@ function manifestIn(folder: string): { readonly [key: string]: unknown } {
     const manifest: unknown = JSON.parse(Buffer.from(bytes).toString())
     if (manifest !== null && typeof manifest === 'object') return manifest as { readonly [key: string]: unknown }
   } catch {
-    // The error below says it.
+    // The error below tells that the package is missing.
   }
   throw unfit(`${file} is not a JSON object`, 'Install the package again.')
 }
 
 /**
- * Hashes paths, lengths and contents of all files, in the order of their paths. Packages in the package's own `node_modules` are left out: npm's lock file has
- * their hashes.
+ * Hashes paths, lengths and contents of all files, in the order of their paths. Packages in the package's own `node_modules` are left out: npm's lock
+ * file has the hashes of those.
  */
 function integrityOf(folder: string): string {
   const hash = createHash('sha512')

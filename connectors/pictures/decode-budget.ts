@@ -6,7 +6,8 @@ export interface DecodeBudgetOptions {
 }
 
 /**
- * Limits the memory of pictures that are decoded at the same time. Heavy pictures have a budget of their own, so that light ones never wait for them.
+ * Limits the memory of pictures that are decoded at the same time. Heavy pictures have a budget of their own, so that light pictures never wait for
+ * heavy ones.
  */
 export class DecodeBudget {
   readonly #heavyBytes: number
@@ -19,7 +20,7 @@ export class DecodeBudget {
     this.#heavy = new Lane(heavyBudgetBytes)
   }
 
-  /** Runs `decode` when its bytes are free. A picture that exceeds the whole budget runs alone. */
+  /** Runs `decode` as soon as its bytes are free. A picture that exceeds its whole budget runs alone. */
   run<T>(bytes: number, decode: () => Promise<T>): Promise<T> {
     return (bytes > this.#heavyBytes ? this.#heavy : this.#light).run(bytes, decode)
   }

@@ -1,8 +1,8 @@
 import type { PictureHeader } from './picture-bounds.ts'
 
 /**
- * The header of a plain JPEG, without the cost of opening it in libvips twice. Null for a JPEG with EXIF data, of another precision than eight bits, or
- * that does not follow the format: libvips reads its header.
+ * The header of a plain JPEG, without the cost of opening it in libvips twice. Null if libvips must read the header: the JPEG has EXIF data, has
+ * another precision than eight bits, or does not follow the format.
  *
  * Segments are `FF marker │ length u16 │ data`. A frame (SOF) has `precision u8 │ height u16 │ width u16 │ components u8`.
  */
@@ -24,5 +24,5 @@ export function jpegHeader(jpeg: Uint8Array): PictureHeader | null {
 
 const app1 = 0xe1
 const progressive = 0xc2
-/** Baseline, extended and progressive frames. Other kinds are rare or cannot be read. */
+/** Baseline, extended and progressive frames. Other kinds are rare, or cannot be decoded. */
 const frames: ReadonlySet<number> = new Set([0xc0, 0xc1, progressive])

@@ -6,7 +6,7 @@ export const maxPixels = 50_000_000
 /** The most memory for decoding one picture. */
 export const maxDecodeBytes = 320 * 1024 * 1024
 export const maxDecodeSeconds = 10
-/** The largest ratio of a decoded picture's longer side to the requested shorter side. */
+/** The longer side of a decoded picture is at most this many times the requested shorter side. */
 export const maxStretch = 4
 /** The most pixels of a decoded picture. */
 export const maxOutputPixels = 4_194_304
@@ -14,10 +14,10 @@ export const maxOutputPixels = 4_194_304
 export const maxFileBytes = 64 * 1024 * 1024
 const maxAspect = 20
 const maxScannedPixels = 1_000_000_000
-/** A measured value. The AVIF decoder holds several copies of whole 16-bit planes. */
+/** A measured value. It is high, because the AVIF decoder holds several copies of whole 16-bit planes. */
 const avifBytesPerPixel = 18
 
-/** The part of a picture's header that decoding needs. */
+/** The fields of a picture's header that decoding needs. */
 export type PictureHeader = Pick<
   Metadata,
   'autoOrient' | 'channels' | 'depth' | 'hasAlpha' | 'height' | 'isProgressive' | 'orientation' | 'space' | 'width'
@@ -31,7 +31,7 @@ export interface PictureSize {
 }
 
 /**
- * The size of a picture and the memory for decoding it, by its header and the number of its scans. Throws `Refused` for a picture past the limits.
+ * The size of a picture and the memory for decoding it, from its header and the number of its scans. Throws `Refused` for a picture past the limits.
  */
 export function boundedSize(
   header: PictureHeader,

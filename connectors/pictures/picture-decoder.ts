@@ -11,15 +11,14 @@ import { scansOf, trimmedPicture } from './trimmed-picture.ts'
 export type { Picture, PictureOptions }
 
 /**
- * Decodes the first frame of a photo, turns it upright, resizes and crops it. Transparency becomes white, unless `background` names another colour. A
- * JPEG is decoded at a fraction of its size if that is large enough. Colour profiles are ignored, as Pillow, OpenCV and TensorFlow ignore them, except
- * that of a CMYK picture. If the longer side would exceed `shorterSide` × `maxStretch`, the picture becomes smaller.
+ * Decodes the first frame of a photo, turns it upright, and resizes and crops it. Transparency becomes white, unless `background` names another
+ * colour. A JPEG is decoded at a fraction of its size if this is large enough. Colour profiles are ignored, as Pillow, OpenCV and TensorFlow ignore
+ * them, but a CMYK picture's profile is used. If the longer side would exceed `shorterSide` × `maxStretch`, the picture becomes smaller.
  *
- * All pictures of a process are decoded here. Once this module is loaded, sharp reads only the formats of `pictureFormat`. Throws `Refused` for other
- * bytes, and for a picture past the limits, whose header alone is read.
+ * All pictures of a process are decoded here. Once this module is loaded, sharp reads only the formats of `pictureFormat`. Throws `Refused` for bytes
+ * in another format. Throws `Refused` for a picture past the limits too, after reading only its header.
  *
- * @example
- * const { height, width, pixels } = await decodePicture(bytes, { shorterSide: 256 })
+ * @example const { height, width, pixels } = await decodePicture(bytes, { shorterSide: 256 })
  */
 export async function decodePicture(bytes: Uint8Array, options: PictureOptions): Promise<Picture> {
   if (bytes.length === 0) throw new Refused('The body is empty, where a picture is needed')
@@ -55,7 +54,7 @@ interface Decoding {
   readonly options: PictureOptions
 }
 
-/** Each operation costs a tenth of a millisecond, whatever the size, so only needed ones are added. */
+/** Each operation of libvips costs a tenth of a millisecond for any size, so only needed operations are added. */
 async function decode(bytes: Uint8Array, { header, frame: { resize, crop }, options }: Decoding): Promise<Picture> {
   const { channels = 3, background = '#ffffff' } = options
   try {
@@ -92,7 +91,7 @@ function repeated(data: Uint8Array, channels: number): Uint8Array {
   return pixels
 }
 
-/** The brightness of RGB pixels by BT.601, as Pillow, OpenCV and TensorFlow compute it. libvips computes another. */
+/** The brightness of RGB pixels by BT.601, as Pillow, OpenCV and TensorFlow compute it. libvips computes a different brightness. */
 function brightness(data: Uint8Array, channels: number): Uint8Array {
   const grey = new Uint8Array(data.length / channels)
   for (let at = 0, from = 0; at < grey.length; at++, from += channels)
@@ -100,7 +99,7 @@ function brightness(data: Uint8Array, channels: number): Uint8Array {
   return grey
 }
 
-/** Colour spaces whose values need no conversion. */
+/** Colour spaces whose values need no conversion to RGB or grey. */
 const eightBits: ReadonlySet<string> = new Set(['srgb', 'b-w'])
 const maxSaidCharacters = 300
 const reading = { limitInputPixels: maxPixels, sequentialRead: true, failOn: 'error', pages: 1 } as const
@@ -118,5 +117,5 @@ sharp.unblock({
     'VipsForeignLoadHeifBuffer',
   ],
 })
-/** The budget of the process. All decoding shares its memory. */
+/** The budget of the process. All pictures that are being decoded share it. */
 const budget = new DecodeBudget({ heavyBytes: 64 * 1024 * 1024, lightBudgetBytes: 256 * 1024 * 1024, heavyBudgetBytes: maxDecodeBytes })

@@ -2,7 +2,7 @@ import type { PictureOptions, PictureTarget } from '../../topology/swarm/ports/p
 import { Refused } from '../../topology/waggle-error.ts'
 import { maxOutputPixels, maxStretch } from './picture-bounds.ts'
 
-/** The size to which a picture is resized, and the part of it that is cut out. */
+/** The size to which a picture is resized, and the part that is then cut out. */
 export interface PictureFrame {
   readonly resize: PictureTarget
   readonly crop: { readonly left: number; readonly top: number; readonly height: number; readonly width: number } | null
@@ -14,8 +14,8 @@ interface Size {
 }
 
 /**
- * The frame of a picture of this size. With `shorterSide` alone the picture becomes smaller if its longer side would exceed `shorterSide` ×
- * `maxStretch`. Throws `Refused` if the crop is larger than the picture, and if a picture that keeps its size is too large to be passed on.
+ * The frame for a picture of this size. With `shorterSide` alone the picture becomes smaller if its longer side would exceed `shorterSide` ×
+ * `maxStretch`. Throws `Refused` if the crop is larger than the picture, and if a picture that keeps its size is too large for a message.
  */
 export function frameOf(size: Size, { shorterSide, size: target, crop }: PictureOptions): PictureFrame {
   const resize = target ?? { ...resized(size, shorterSide, crop !== undefined), fit: 'fill' }
@@ -34,7 +34,7 @@ function resized(size: Size, shorterSide: number | undefined, isCropped: boolean
   if (shorterSide === undefined) return size
   const { height, width } = size
   const whole = shorterSide / Math.min(height, width)
-  // A crop bounds the result, so the picture that it is cut out of may be long.
+  // A crop limits the size of the result, so the longer side of the whole picture needs no limit.
   const scale = isCropped ? whole : Math.min(whole, (shorterSide * maxStretch) / Math.max(height, width))
   return { height: Math.max(1, Math.round(height * scale)), width: Math.max(1, Math.round(width * scale)) }
 }

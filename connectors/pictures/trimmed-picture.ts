@@ -2,8 +2,9 @@ import { Refused } from '../../topology/waggle-error.ts'
 import type { PictureFormat } from './picture-format.ts'
 
 /**
- * Removes parts that cost work and show nothing: text chunks of a PNG, which can inflate a thousandfold, and all frames of a GIF after the first. If
- * the bytes do not follow the format, they stay as they are, and the decoder refuses them. Throws `Refused` for a PNG of more than `maxChunks` chunks.
+ * Removes parts that cost work and are not shown: text chunks of a PNG, which can inflate to a thousand times their size, and all frames of a GIF
+ * after the first. Bytes that do not follow the format stay as they are, and the decoder refuses them. Throws `Refused` for a PNG of more than
+ * `maxChunks` chunks.
  */
 export function trimmedPicture(bytes: Uint8Array, format: PictureFormat): Uint8Array {
   const buffer = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength)
@@ -12,7 +13,10 @@ export function trimmedPicture(bytes: Uint8Array, format: PictureFormat): Uint8A
   return bytes
 }
 
-/** The number of start-of-scan markers in a JPEG. Compressed data cannot contain one: a zero follows each 0xFF there. Throws `Refused` for more than `maxScans`. */
+/**
+ * The number of start-of-scan markers in a JPEG. Compressed data cannot contain such a marker, because a zero follows each 0xFF in it. Throws
+ * `Refused` for more than `maxScans`.
+ */
 export function scansOf(jpeg: Uint8Array): number {
   const buffer = Buffer.from(jpeg.buffer, jpeg.byteOffset, jpeg.byteLength)
   let scans = 0
@@ -25,7 +29,7 @@ export function scansOf(jpeg: Uint8Array): number {
 
 /**
  * The chunks of a PNG that are needed. The layout is a signature of 8 bytes, then chunks `length u32 │ type │ data │ CRC u32`. Adjacent chunks that
- * stay are copied together.
+ * are needed are copied together.
  */
 function shownChunks(png: Buffer): Uint8Array {
   const runs: Buffer[] = []
@@ -72,7 +76,10 @@ function afterSubBlocks(gif: Buffer, start: number): number {
 
 /** The chunks that a photo's pixels and colours need. */
 const shown: ReadonlySet<string> = new Set(['IHDR', 'PLTE', 'tRNS', 'gAMA', 'cHRM', 'sRGB', 'iCCP', 'sBIT', 'IDAT', 'IEND'])
-/** Each part takes time of the event loop, and a part of a hostile file may have two bytes. Photos have some ten scans, and chunks of 8 KiB. */
+/**
+ * Limits for the number of parts. Each part takes time of the event loop, and a part of a hostile file may be only two bytes. Photos have some ten
+ * scans, and chunks of 8 KiB.
+ */
 const maxScans = 10_000
 const maxChunks = 32_768
 const startOfScan = Buffer.of(0xff, 0xda)

@@ -15,7 +15,7 @@ export class BoundedQuery extends pg.Query {
 
   constructor({ text, values, maxRows }: BoundedQueryOptions) {
     const types = { getTypeParser: columnParser }
-    // The name makes the connection keep the prepared statement, one for each text.
+    // The name is a hash of the text. Under this name, the connection keeps the prepared statement for later queries with the same text.
     const name = `waggle_${createHash('sha256').update(text).digest('hex').slice(0, 32)}`
     const config = { name, text, values: [...values], types, rows: maxRows + 1 }
     super(config)
@@ -23,23 +23,23 @@ export class BoundedQuery extends pg.Query {
     this.on('row', (row) => this.#rows.push(row))
   }
 
-  /** True if the server had more rows. */
+  /** True if the query had more than `maxRows` rows. */
   get isCut(): boolean {
     return this.#rows.length > this.#maxRows
   }
 
-  /** The client calls this when one row more than the bound is here. The rest is not read. */
+  /** `pg` calls this when one row more than the limit has come. The further rows are not read. */
   handlePortalSuspended(connection: pg.Connection): void {
     connection.sync()
   }
 
-  /** The client calls this. With a bound on rows `pg` sends no Sync behind the query, and after an error the server waits for one. */
+  /** `pg` calls this after an error. With a limit on rows, `pg` has sent no Sync after the query, and the server waits for a Sync. */
   handleError(error: Error, connection: pg.Connection): void {
     if (error instanceof pg.DatabaseError) connection.sync()
     this.emit('error', error)
   }
 
-  /** Sends it. Throws what the server says. */
+  /** Sends the query. Throws the error that the server answers. */
   run(client: pg.ClientBase): Promise<readonly { readonly [column: string]: unknown }[]> {
     return new Promise((resolve, reject) => {
       this.on('error', reject)

@@ -1,6 +1,7 @@
 /**
- * Values of columns as JSON has them: numbers, booleans and JSON as they are; a 64-bit integer outside ±(2^53 - 1), a `numeric` and a number that is
- * none as text; bytes in base64; a timestamp as ISO 8601 with its microseconds; all else as PostgreSQL writes it.
+ * Converts the values of columns into JSON. Numbers, booleans and JSON stay as they are. A 64-bit integer outside ±(2^53 - 1), a `numeric`, and
+ * special numbers such as NaN become text. Bytes become base64. A timestamp becomes ISO 8601 with its microseconds. Any other value is the text that
+ * PostgreSQL writes.
  */
 export function columnParser(oid: number): (text: string) => unknown {
   const scalar = parsers.get(oid)
@@ -11,7 +12,7 @@ export function columnParser(oid: number): (text: string) => unknown {
   return (text) => listOf(text, inner)
 }
 
-/** Reads a list: `{a,"b",NULL,{c}}`. PostgreSQL writes the bounds of one whose first index is not 1 in front: `[0:1]={a,b}`. */
+/** Reads a list: `{a,"b",NULL,{c}}`. If the first index of a list is not 1, PostgreSQL writes the bounds before it: `[0:1]={a,b}`. */
 function listOf(text: string, inner: (text: string) => unknown): unknown {
   const stack: unknown[][] = [[]]
   for (const { groups } of text.replace(/^(\[[-\d]+:[-\d]+\])+=/, '').matchAll(listToken)) {
@@ -48,7 +49,7 @@ function timestamp(text: string): string {
 const json = (text: string): unknown => JSON.parse(text)
 const bytes = (text: string) => Buffer.from(text.slice(2), 'hex').toString('base64')
 
-/** Parsers by the number of a type. The numbers of PostgreSQL's own types never change. */
+/** Parsers, by the number of the type. The numbers of PostgreSQL's own types never change. */
 const parsers: ReadonlyMap<number, (text: string) => unknown> = new Map<number, (text: string) => unknown>([
   [16, (text) => text === 't'],
   [17, bytes],
@@ -63,7 +64,7 @@ const parsers: ReadonlyMap<number, (text: string) => unknown> = new Map<number, 
   [1114, timestamp],
   [1184, timestamp],
 ])
-/** The types of lists, with those of their items. */
+/** For each type of list, the type of its items. */
 const elements: ReadonlyMap<number, number> = new Map([
   ...([
     [1000, 16],

@@ -1,4 +1,4 @@
-/** The connections that may be lent at once. Calls wait for one in the order in which they come. */
+/** Counts the connections that may be lent at once. Calls wait for a connection in the order in which they came. */
 export class ConnectionSlots {
   #free: number
   readonly #waiting = new Set<() => void>()
@@ -28,7 +28,7 @@ export class ConnectionSlots {
     })
   }
 
-  /** Gives the slot to the call that waits longest. */
+  /** Gives the slot to the call that has waited longest. */
   release(): void {
     const [next] = this.#waiting
     if (next === undefined) {

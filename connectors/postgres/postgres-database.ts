@@ -34,10 +34,10 @@ export class PostgresServers implements Postgres {
 
 class PostgresDatabase implements OpenPostgres {
   readonly #pool: pg.Pool
-  /** The pool's own queue counts its wait as time to connect, so a call asks the pool only when a connection is free. */
+  /** The pool counts the wait in its own queue as time to connect. So a call asks the pool only when a connection is free. */
   readonly #slots: ConnectionSlots
   readonly #clock: Clock
-  /** The database as errors name it. */
+  /** The name of the database for errors, without its password. */
   readonly #shown: string
   #writes = 0
 
@@ -61,13 +61,13 @@ class PostgresDatabase implements OpenPostgres {
       const { host, port, database } = new pg.Client({ connectionString })
       this.#shown = `PostgreSQL ${database} on ${host.startsWith('/') ? host : `${host}:${port}`}`
     } catch {
-      // The error of a text that is no URL may have its password.
+      // The text may contain the password. So the cause, which quotes the text, is left out of the error.
       throw new WaggleError('WAGGLE_POSTGRES_ADDRESS', {
         message: 'db is not the address of a PostgreSQL database',
         next: 'Write postgres://USER:PASSWORD@HOST:PORT/DATABASE, with the password in a secret; encode special characters of a user or password (@ is %40).',
       })
     }
-    // A connection that breaks while nobody uses it. The pool makes another when it is needed.
+    // The error of a connection that breaks while no call uses it. The pool opens another connection when one is needed.
     this.#pool.on('error', () => {})
   }
 
@@ -108,7 +108,8 @@ class PostgresDatabase implements OpenPostgres {
         },
         signal,
       )
-    // After a conflict and with a stale plan the server has changed nothing. A connection that broke may have ended before the statement or after it.
+    // After a conflict, or with a stale plan, the server has changed nothing, so every statement may be repeated. If a connection broke, it is
+    // unknown whether the statement has run.
     const mayRepeat = (thrown: unknown) =>
       isConflict(causeOf(thrown)) || isStalePlan(causeOf(thrown)) || (isAway(thrown) && (effect !== 'any' || !isSent))
     return this.#untilThere(signal, attempt, mayRepeat)
@@ -118,7 +119,7 @@ class PostgresDatabase implements OpenPostgres {
     await this.#pool.end()
   }
 
-  /** Tries again, with longer and longer pauses, as long as errors may pass, for ten seconds. */
+  /** Tries again while the errors may pass, with growing pauses, for at most ten seconds. */
   async #untilThere<T>(signal: AbortSignal, act: () => Promise<T>, mayRepeat: (thrown: unknown) => boolean): Promise<T> {
     const startedMs = this.#clock.elapsedMs()
     for (let attempt = 0; ; attempt++) {
@@ -143,7 +144,9 @@ class PostgresDatabase implements OpenPostgres {
     })
   }
 
-  /** Runs the statement and remembers its rows in one transaction. A request that was written before gets the remembered rows. */
+  /**
+   * Runs the statement and remembers its rows in one transaction. If the same request has already written, its remembered rows are returned instead.
+   */
   async #runOnce(client: pg.PoolClient, call: StatementCall, identity: WriteIdentity): Promise<readonly ResultRow[]> {
     await client.query('BEGIN')
     try {
@@ -154,13 +157,16 @@ class PostgresDatabase implements OpenPostgres {
       if (++this.#writes % writesBetweenDeletions === 0) await deleteOldWrites(client)
       return rows
     } catch (thrown) {
-      // A connection that broke rolls back by itself.
+      // On a broken connection this fails, but the server rolls back by itself.
       await client.query('ROLLBACK').catch(() => {})
       throw thrown
     }
   }
 
-  /** Lends a connection. It is closed after an abort, and after an error of the connection. An aborted statement ends on the server by its time limit. */
+  /**
+   * Lends a connection to `act`. The connection is closed after an abort, and after an error of the connection. The time limit on the server ends a
+   * statement that was aborted.
+   */
   async #withClient<T>(statement: Statement | null, act: (client: pg.PoolClient) => Promise<T>, signal?: AbortSignal): Promise<T> {
     await this.#slots.take(signal)
     let client: pg.PoolClient | null = null
@@ -198,7 +204,7 @@ async function described(client: pg.PoolClient, text: string): Promise<Statement
   })
 }
 
-/** The names of types, as SQL writes them. */
+/** The names of types, in the form in which SQL writes them. */
 async function typeNames(client: pg.PoolClient, oids: readonly number[]): Promise<readonly string[]> {
   const text = 'SELECT format_type(oid, NULL) AS name FROM unnest($1::oid[]) WITH ORDINALITY AS types (oid, at) ORDER BY at'
   const { rows } = await client.query<{ readonly name: string }>(text, [oids])

@@ -3,8 +3,8 @@ import type { Statement } from '../../topology/swarm/ports/postgres.ts'
 import { Refused, saidBy, WaggleError } from '../../topology/waggle-error.ts'
 
 /**
- * An error of the driver or the server, as the bee's error. Codes are SQLSTATE: https://www.postgresql.org/docs/current/errcodes-appendix.html. `shown` names the
- * database without its password.
+ * Turns an error of the driver or the server into an error of the bee. Codes are SQLSTATE:
+ * https://www.postgresql.org/docs/current/errcodes-appendix.html. `shown` is the name of the database, without its password.
  */
 export function postgresError(thrown: unknown, { shown, statement }: { readonly shown: string; readonly statement: Statement | null }): WaggleError {
   if (thrown instanceof WaggleError) return thrown
@@ -38,7 +38,7 @@ export function postgresError(thrown: unknown, { shown, statement }: { readonly 
   })
 }
 
-/** True if the server takes no connections now, or has ended one. */
+/** True if the server accepts no connections now, or has ended a connection. */
 export function isAway(thrown: unknown): boolean {
   if (thrown instanceof WaggleError) return thrown.code === 'WAGGLE_POSTGRES_AWAY'
   const code = codeOf(thrown)
@@ -49,12 +49,12 @@ export function isAway(thrown: unknown): boolean {
   )
 }
 
-/** True for a conflict between transactions, after which the same statement may succeed. */
+/** True for a conflict between transactions. The same statement may succeed when it is repeated. */
 export function isConflict(thrown: unknown): boolean {
   return ['40001', '40P01', '55P03'].includes(codeOf(thrown))
 }
 
-/** True if a table has changed since the connection prepared the statement, so that another connection can run it. */
+/** True if a table has changed since the connection prepared the statement. Another connection can still run the statement. */
 export function isStalePlan(thrown: unknown): boolean {
   return codeOf(thrown) === '0A000' && /cached plan/.test(saidBy(thrown))
 }
@@ -68,7 +68,7 @@ function isLoginError(thrown: unknown, code: string): boolean {
   )
 }
 
-/** The server's message, with names in the place of `$1` and the place in the query. */
+/** The server's message, with the names of parameters in the place of `$1`, and with the position in the query. */
 function said(thrown: unknown, statement: Statement | null): string {
   const named = saidBy(thrown).replace(/\$(\d{1,5})\b/g, (number, at: string) => {
     const name = statement?.parameters[Number(at) - 1]
@@ -85,7 +85,7 @@ function codeOf(thrown: unknown): string {
   return thrown instanceof AggregateError ? codeOf(thrown.errors[0]) : ''
 }
 
-/** A division by zero is mostly the query's own fault. */
+/** The code of a division by zero. It is mostly a mistake in the query. */
 const undividedZero = '22012'
 const networkCodes: ReadonlySet<string> = new Set([
   ...[

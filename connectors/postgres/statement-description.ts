@@ -1,6 +1,6 @@
 import type { Connection, FieldDef, Submittable } from 'pg'
 
-/** Lets the server parse a statement and tell its types, without running it. A client calls these methods as answers of the server come. */
+/** Lets the server parse a statement and tell its types, without running the statement. `pg` calls these methods as the server's answers arrive. */
 export class StatementDescription implements Submittable {
   readonly #text: string
   readonly #done: (error: Error | null) => void
@@ -28,7 +28,7 @@ export class StatementDescription implements Submittable {
     this.columns = fields
   }
 
-  /** After an error the client forgets the query, so `handleReadyForQuery` is not called. */
+  /** After an error `pg` drops the query, so `handleReadyForQuery` is never called. */
   handleError(error: Error): void {
     this.#forget()
     this.#done(error)

@@ -2,8 +2,8 @@ import pg from 'pg'
 import type { ResultRow, WriteIdentity } from '../../topology/swarm/ports/postgres.ts'
 
 /**
- * The table `waggle_writes` remembers which requests a bee has written, in the transaction of the write itself. So a request that comes again, after a
- * crash or a replay, changes nothing and gets the same rows.
+ * The table `waggle_writes` remembers which requests a bee has written. Its row is written in the same transaction as the bee's own write. So a
+ * request that comes again, after a crash or in a replay, changes nothing and gets the same rows.
  */
 export async function makeWriteTable(client: pg.PoolClient): Promise<boolean> {
   const { rows } = await client.query<{ readonly is_there: boolean }>("SELECT to_regclass('waggle_writes') IS NOT NULL AS is_there")
@@ -13,14 +13,17 @@ export async function makeWriteTable(client: pg.PoolClient): Promise<boolean> {
     return true
   } catch (thrown) {
     const code = thrown instanceof pg.DatabaseError ? thrown.code : ''
-    // Another process has made it at the same moment.
+    // Another process has made the table at the same moment.
     if (code === '23505' || code === '42P07') return true
     if (code === '42501' || code === '25006') return false
     throw thrown
   }
 }
 
-/** Notes a write. Null if it is new; else the rows of the first time. A write of the same request that is under way is waited for. */
+/**
+ * Notes a write of a request. Null if this is the first write of the request; else the rows of the first write. If another transaction is writing the
+ * same request now, this waits for its end.
+ */
 export async function rememberedWrite(client: pg.PoolClient, { swarm, bee, requestId }: WriteIdentity): Promise<readonly ResultRow[] | null> {
   const values = [swarm, bee, requestId]
   const noted = await client.query('INSERT INTO waggle_writes (swarm, bee, request_id) VALUES ($1, $2, $3) ON CONFLICT DO NOTHING', values)

@@ -4,7 +4,10 @@ import { didYouMean } from '../../topology/swarm/check/nearest-name.ts'
 import { WaggleError } from '../../topology/waggle-error.ts'
 import type { Interpreter } from './interpreter.ts'
 
-/** Reads a bee's file without running it. Throws WAGGLE_INVALID_MODULE, with the place, if it is no Python or registers other bees only. */
+/**
+ * Reads a bee's file without running it. Throws WAGGLE_INVALID_MODULE, with the place, if the file is not valid Python, or if it registers bees but
+ * not this one.
+ */
 export async function checkBeeFile(
   { executable, version }: Interpreter,
   { file, name }: { readonly file: string; readonly name: string },
@@ -34,7 +37,7 @@ export async function checkBeeFile(
 interface Reading {
   readonly error?: { readonly message: string; readonly line: number | null; readonly column: number | null; readonly cell: number | null }
   readonly names: readonly string[]
-  /** False if the file may register bees in a way that only running it shows. */
+  /** False if the file may register bees in a way that can be seen only by running it. */
   readonly isKnown: boolean
 }
 
@@ -48,7 +51,7 @@ function reading(executable: string, file: string): Promise<string> {
   })
 }
 
-/** Null if the file could not be read in time. Then the start of the bee tells. */
+/** The result of the reader. Null if the file could not be read in time; mistakes are then found at the start of the bee. */
 function parsed(text: string): Reading | null {
   try {
     return JSON.parse(text) as Reading
@@ -58,8 +61,8 @@ function parsed(text: string): Reading | null {
 }
 
 /**
- * Reads the names that the decorator or the function register_bee is given. Lines that only a notebook understands become empty lines. The text has no
- * braces, so that `ops/check/chosen-names.ts` sees that it is text.
+ * Finds the names that the file passes to the decorator or to the function register_bee. Lines that only a notebook understands become empty lines.
+ * The script contains no braces, so that `ops/check/chosen-names.ts` recognises it as plain text.
  */
 const script = `
 import ast, json, sys, warnings

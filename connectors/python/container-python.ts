@@ -7,8 +7,8 @@ import { pythonVariables } from './python-variables.ts'
 import { sharedFolder } from './shared-folder.ts'
 
 /**
- * Runs a bee's file by the `python3` of a container image. The container sees the folder of the file and the SDK, and can write to neither. The packages that the
- * file imports are those of the image.
+ * Runs a bee's file by the `python3` of a container image. The container sees the folder of the file and the SDK, and can write to neither. The file
+ * can import only the packages that the image has.
  */
 export async function openInContainer(
   containers: Containers,

@@ -4,11 +4,11 @@ import { WaggleError } from '../../topology/waggle-error.ts'
 /** A Python on this machine. */
 export interface Interpreter {
   readonly executable: string
-  /** Such as `3.11.7`. */
+  /** The version, such as `3.11.7`. */
   readonly version: string
 }
 
-/** Finds the Python of the folders of PATH. Throws WAGGLE_NO_PYTHON if there is none, or one that is too old. */
+/** Finds Python in the folders of PATH. Throws WAGGLE_NO_PYTHON if there is none, or if it is too old. */
 export async function findInterpreter(program = 'python3'): Promise<Interpreter> {
   const said = await new Promise<string>((resolve) => {
     execFile(program, ['-c', probe], { timeout: probeMs }, (error, stdout) => resolve(error === null ? stdout : ''))

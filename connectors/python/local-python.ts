@@ -15,21 +15,21 @@ import { type EnvironmentUse, VirtualEnvironments } from './virtual-environments
 export interface LocalPythonOptions {
   readonly clock: Clock
   readonly processes: Processes
-  /** For files that run in an image. */
+  /** Runs the bees whose spec names an image. */
   readonly containers: Containers
-  /** The folder of the environments. */
+  /** The folder of the virtual environments. */
   readonly directory: string
   /** The folder with the package `waggle`, which each process can import. */
   readonly sdk: string
-  /** True in development: a change of the file starts new processes. */
+  /** True in development: after a change of the file, new processes replace the old ones. */
   readonly reload?: boolean
-  /** Aborted: an installation that is under way ends. Default: never. */
+  /** When it aborts, a running installation ends. Default: never. */
   readonly signal?: AbortSignal
-  /** The folders in which `uv` is looked for. Default: PATH of this process. */
+  /** The folders in which `uv` is looked for, as in PATH. Default: PATH of this process. */
   readonly path?: string
 }
 
-/** Runs bees of Python files by the SDK's runner, with the `python3` of this machine or an environment of it. */
+/** Runs bees from Python files with the SDK's runner. Python is the `python3` of this machine, or of a virtual environment. */
 export class LocalPython implements PythonBees {
   readonly #options: LocalPythonOptions
   readonly #environments: VirtualEnvironments
@@ -37,7 +37,7 @@ export class LocalPython implements PythonBees {
   constructor(options: LocalPythonOptions) {
     this.#options = options
     const { clock, path, signal = new AbortController().signal } = options
-    // A bee's process has another working folder.
+    // The path is made absolute, because a bee's process has another working folder.
     const directory = resolve(options.directory)
     const guardian = new Guardian({ finishMs: 0, termMs: 0 })
     this.#environments = new VirtualEnvironments({ directory, clock, guardian, signal, ...(path === undefined ? {} : { path }) })
@@ -100,12 +100,12 @@ export class LocalPython implements PythonBees {
   }
 }
 
-/** Programs that the environment has are found first. */
+/** The PATH for a bee's process. Programs of the virtual environment come first. */
 function pathOf(python: string): { readonly PATH: string } {
   return { PATH: [dirname(python), process.env.PATH ?? ''].join(delimiter) }
 }
 
-/** The runner names files relative to the bee's folder. */
+/** The runner names places in files relative to the bee's folder, so the path is made whole. */
 function withFullPlace(error: WaggleError, file: string): WaggleError {
   if (error.place === undefined || isAbsolute(error.place)) return error
   const path = relative('', join(dirname(file), error.place))

@@ -2,15 +2,15 @@ import { accessSync, constants } from 'node:fs'
 import { delimiter, join } from 'node:path'
 import type { Requirements } from './requirements.ts'
 
-/** The commands that make an environment and install into it. */
+/** The commands that make a virtual environment, and that install packages into it. */
 export interface PythonTools {
   readonly name: string
   make(python: string, place: string): readonly string[]
-  /** `place`: the environment, in which a file of its own may be kept. */
+  /** `place`: the folder of the environment. A command may keep a file there. */
   install(python: string, requirements: Requirements, place: string): readonly (readonly string[])[]
 }
 
-/** `uv` where it is in one of the folders of `path`, else Python's own venv and pip. */
+/** Uses `uv` if one of the folders of `path` has it, or else Python's own venv and pip. */
 export function pythonTools(path: string): PythonTools {
   const uv = path
     .split(delimiter)

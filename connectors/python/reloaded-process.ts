@@ -7,19 +7,19 @@ import { WaggleError } from '../../topology/waggle-error.ts'
 import { requirementFiles } from './requirements.ts'
 
 export interface ReloadOptions {
-  /** The bee's file. The Python files beside it, and the files of requirements there, are watched too. */
+  /** The bee's file. The Python files and requirements files in its folder are watched too. */
   readonly file: string
-  /** The bee's `spec.requirements`, which may lie elsewhere. They are watched with all files that they include. */
+  /** The file in the bee's `spec.requirements`, which may be in another folder. It is watched too, with all files that it includes. */
   readonly requirements: string | null
-  /** Starts the processes of the file as it is now. */
+  /** Starts processes that run the file as it is now. */
   readonly open: () => Promise<OpenProcess>
   readonly clock: Clock
   readonly log: ProcessOptions['log']
 }
 
 /**
- * Processes that are replaced when their file changes, for development. When the new ones are ready, they take the next calls and those that wait, and the old ones
- * finish theirs, so no call is lost. If the new ones cannot start, the old ones go on.
+ * Processes that are replaced when their file changes, for development. When the new processes are ready, they take the waiting calls and all later
+ * ones. The old processes finish their running calls, so no call is lost. If the new processes cannot start, the old ones go on.
  */
 export class ReloadedProcess implements OpenProcess {
   readonly #options: ReloadOptions
@@ -30,7 +30,7 @@ export class ReloadedProcess implements OpenProcess {
   #cancel = () => {}
   /** Replaced processes that finish their calls. */
   readonly #old = new Set<OpenProcess>()
-  /** Their ends, and a start that is under way. */
+  /** The ends of replaced processes, and a start that is running now. */
   readonly #pending = new Set<Promise<void>>()
 
   private constructor(options: ReloadOptions, first: OpenProcess, loaded: string) {
@@ -66,7 +66,7 @@ export class ReloadedProcess implements OpenProcess {
     if (!this.#isClosed) this.#cancel = this.#options.clock.after(lookMs, () => this.#look())
   }
 
-  /** A change counts when two looks have found the same, because an editor may write a file in several steps. */
+  /** A change counts only when two looks in a row have found the same state, because an editor may write a file in several steps. */
   #look(): void {
     const state = stateOf(this.#options)
     const isStable = state === this.#seen
@@ -102,7 +102,7 @@ export class ReloadedProcess implements OpenProcess {
   }
 }
 
-/** Changes when a watched file does. */
+/** A text that changes when a watched file changes. */
 function stateOf({ file, requirements }: ReloadOptions): string {
   const folder = dirname(file)
   const beside = names(folder).filter((name) => /\.(py|ipynb)$|^requirements.*\.txt$|^pyproject\.toml$/.test(name))

@@ -7,13 +7,13 @@ import { WaggleError } from '../../topology/waggle-error.ts'
 export interface Requirements {
   readonly file: string
   readonly kind: 'requirements' | 'pyproject'
-  /** Changes when the file changes, or one that it includes. */
+  /** A hash that changes when the file changes, or a file that it includes. */
   readonly hash: string
 }
 
 /**
- * The requirements of a bee: the named file, else `requirements.txt` or `pyproject.toml` beside the bee's file. Null if they name no package. Throws
- * WAGGLE_PYTHON_ENVIRONMENT if a file cannot be read.
+ * The requirements of a bee: the named file, else `requirements.txt` or `pyproject.toml` beside the bee's file. Null if the requirements name no
+ * package. Throws WAGGLE_PYTHON_ENVIRONMENT if a file cannot be read.
  */
 export function requirementsOf(named: string | null, beeFile: string): Requirements | null {
   const file = fileOf(named, beeFile)
@@ -21,7 +21,10 @@ export function requirementsOf(named: string | null, beeFile: string): Requireme
   return basename(file).endsWith('.toml') ? ofProject(file, named !== null) : ofLines(file)
 }
 
-/** The files of a bee's requirements: the file itself, and those that it includes, as far as they can be read. */
+/**
+ * The files of a bee's requirements: the file itself, and the files that it includes. Reading ends at the first file that cannot be read, which is
+ * still in the list.
+ */
 export function requirementFiles(named: string | null, beeFile: string): readonly string[] {
   const file = fileOf(named, beeFile)
   if (file === undefined) return []
@@ -30,7 +33,7 @@ export function requirementFiles(named: string | null, beeFile: string): readonl
   try {
     hashLines(file, createHash('sha256'), files)
   } catch (thrown) {
-    // A file that is missing may come later, so it is in the list too.
+    // A missing file stays in the list, because it may be written later.
     if (!(thrown instanceof WaggleError)) throw thrown
   }
   return [...files]
@@ -47,7 +50,7 @@ function ofLines(file: string): Requirements | null {
   return isEmpty ? null : { file, kind: 'requirements', hash: hash.digest('hex') }
 }
 
-/** Adds a file and those that it includes. True if one of them names a package. */
+/** Adds a file, and the files that it includes, to the hash. True if one of them names a package. */
 function hashLines(file: string, hash: ReturnType<typeof createHash>, seen: Set<string>): boolean {
   if (seen.has(file)) return false
   seen.add(file)
@@ -64,7 +67,7 @@ function hashLines(file: string, hash: ReturnType<typeof createHash>, seen: Set<
   return namesPackage
 }
 
-/** A `pyproject.toml` beside the file may only hold settings of tools. Then it needs nothing. */
+/** A `pyproject.toml` beside the file may contain only settings of tools. Then no packages are needed. */
 function ofProject(file: string, isNamed: boolean): Requirements | null {
   const text = contentOf(file)
   const project = projectTable(text)
@@ -79,7 +82,7 @@ function ofProject(file: string, isNamed: boolean): Requirements | null {
   return null
 }
 
-/** The lines of the table `[project]`, without texts of several lines. */
+/** The lines of the table `[project]`. Texts of several lines are left out. */
 function projectTable(text: string): string {
   let isProject = false
   const lines: string[] = []

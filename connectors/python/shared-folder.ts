@@ -3,16 +3,16 @@ import { tmpdir } from 'node:os'
 import { basename, join } from 'node:path'
 import { WaggleError } from '../../topology/waggle-error.ts'
 
-/** A folder that any user of this machine may read, such as the user of a container into which it is mounted. */
+/** A folder that any user of this machine may read, for example the user of a container into which the folder is mounted. */
 export interface SharedFolder {
   readonly path: string
   close(): void
 }
 
-/** The folder itself if any user may read it and what lies directly in it, else a copy of its content in the temporary folder. */
+/** The folder itself, if any user may read the folder and the files directly in it. Otherwise a copy of its content in the temporary folder. */
 export function sharedFolder(folder: string): SharedFolder {
   if (isOpen(folder) && readdirSync(folder).every((name) => isLeftOut(name) || isOpen(join(folder, name)))) return { path: folder, close: () => {} }
-  // The folder around the copy keeps other users of this machine out.
+  // The copy is inside a folder that other users of this machine cannot enter.
   const parent = mkdtempSync(join(tmpdir(), 'waggle-python-'))
   const close = () => rmSync(parent, { recursive: true, force: true })
   try {
@@ -26,7 +26,7 @@ export function sharedFolder(folder: string): SharedFolder {
   }
 }
 
-/** True if users who do not own it may read it, and enter it where it is a folder. */
+/** True if users other than the owner may read the path; for a folder, they must also be able to enter it. */
 function isOpen(path: string): boolean {
   const stats = statSync(path, { throwIfNoEntry: false })
   if (stats === undefined) return true

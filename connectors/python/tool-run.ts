@@ -5,19 +5,22 @@ import type { Guardian } from '../containers/guardian.ts'
 export interface ToolOptions {
   readonly cwd?: string
   readonly guardian: Guardian
-  /** Ends the program. */
+  /** When it aborts, the program is ended. */
   readonly signal: AbortSignal
   readonly onLine?: (line: string) => void
 }
 
 export interface ToolEnd {
-  /** Null if the program has ended well, else the end of a sentence about it. */
+  /** Null if the program succeeded, else its failure as the end of a sentence. */
   readonly failure: string | null
-  /** The last lines of its output, shortened. */
+  /** The last lines of the program's output, shortened. */
   readonly lastLines: readonly string[]
 }
 
-/** Runs a program to its end, in a process group of its own that ends with Waggle. Its output is read line by line, and little of it is kept. */
+/**
+ * Runs a program to its end. The program has a process group of its own, which ends with Waggle. Its output is read line by line, and only the last
+ * lines are kept.
+ */
 export async function runTool(program: string, argv: readonly string[], { cwd, guardian, signal, onLine }: ToolOptions): Promise<ToolEnd> {
   const lastLines: string[] = []
   const child = spawn(program, argv, {
@@ -51,7 +54,10 @@ export async function runTool(program: string, argv: readonly string[], { cwd, g
   }
 }
 
-/** The variables of Waggle that an installer needs: the usual ones, proxies, certificates, and its own settings. No others, because packages run code while they are built. */
+/**
+ * The environment variables that an installer gets: the usual ones, and those for proxies, certificates, and the installer's own settings. It gets no
+ * other variable of Waggle, because packages can run code while they are built.
+ */
 function toolEnvironment(): NodeJS.ProcessEnv {
   const allowed =
     /^(PATH|HOME|USER|LANG|LC_ALL|TZ|TMPDIR|XDG_CACHE_HOME|XDG_CONFIG_HOME|(https?|all|no)_proxy|SSL_CERT_(FILE|DIR)|REQUESTS_CA_BUNDLE|CURL_CA_BUNDLE|NETRC|(PIP|UV|PYENV)_.*)$/i
@@ -63,7 +69,7 @@ function killGroup(pid: number | undefined): void {
   try {
     process.kill(-pid, 'SIGKILL')
   } catch {
-    // All of them have ended.
+    // All processes of the group have ended.
   }
 }
 

@@ -13,36 +13,36 @@ import type { Requirements } from './requirements.ts'
 import { runTool } from './tool-run.ts'
 
 export interface EnvironmentsOptions {
-  /** The folder of all environments. */
+  /** The folder of all virtual environments. */
   readonly directory: string
   readonly clock: Clock
   readonly guardian: Guardian
-  /** Aborted: an installation that is under way ends. */
+  /** When it aborts, a running installation ends. */
   readonly signal: AbortSignal
-  /** The folders in which `uv` is looked for. Default: PATH of this process. */
+  /** The folders in which `uv` is looked for, as in PATH. Default: PATH of this process. */
   readonly path?: string
 }
 
-/** An environment that this process uses. */
+/** A virtual environment that this process uses. */
 export interface EnvironmentUse {
   readonly python: string
   release(): Promise<void>
 }
 
 /**
- * Virtual environments of Python, each made once for its requirements and its Python, and kept for later processes:
+ * Virtual environments of Python. Each one is made once for its requirements and its Python, and is kept for later processes:
  *
- *     <key>.lock    the process that makes it now
- *     <key>.json    which folder it is. It is written when the environment is whole, so a half-made one is never used
- *     <key>-<id>/   the environment, in a folder of its own for each attempt
- *     users/        the processes that use environments, and which
+ *     <key>.lock    the lock of the process that makes the environment now
+ *     <key>.json    the name of the environment's folder. It is written when the environment is whole, so a half-made one is never used
+ *     <key>-<id>/   the environment, in a new folder for each attempt
+ *     users/        for each process, the environments that it uses
  */
 export class VirtualEnvironments {
   readonly #options: EnvironmentsOptions
-  /** Null while this process uses no environment. */
+  /** The processes that use environments; null while this process uses no environment. */
   #users: CacheUsers | null = null
   #uses = 0
-  /** Environments that are made now in this process, by key. */
+  /** Environments that this process is making now, by key. */
   readonly #making = new Map<string, Promise<string>>()
 
   constructor(options: EnvironmentsOptions) {
@@ -50,7 +50,7 @@ export class VirtualEnvironments {
   }
 
   /**
-   * The environment with these requirements, which stays until it is released. Makes it if there is none yet, and says so, with progress. Throws
+   * Gives the environment with these requirements. It stays until it is released. A missing environment is made, and `say` gets the progress. Throws
    * WAGGLE_PYTHON_ENVIRONMENT with the last lines of the installer.
    */
   async use(interpreter: Interpreter, requirements: Requirements, say: (line: string) => void): Promise<EnvironmentUse> {
@@ -106,14 +106,14 @@ export class VirtualEnvironments {
     const folder = folderIn(pointer)
     if (folder === null) return null
     const python = pythonIn(join(this.#options.directory, folder))
-    // Its Python is a link to the one that made it, which may be gone.
+    // The environment's Python is a link to the Python that made it, which may be gone.
     if (!existsSync(python)) return null
     const now = new Date()
     await utimes(pointer, now, now).catch(() => {})
     return python
   }
 
-  /** Null if another process has taken over the lock, because this one seemed dead. */
+  /** Makes the environment. Null if another process has taken over the lock, because this process seemed dead. */
   async #make(
     key: string,
     lock: CacheLock,
@@ -147,7 +147,7 @@ export class VirtualEnvironments {
       await rename(next, join(directory, `${key}.json`))
     } catch (error) {
       await rm(place, { recursive: true, force: true })
-      // The process that has taken over may have deleted the folder, and goes on with its own.
+      // The process that has taken over the lock may have deleted the folder, and makes the environment in its own.
       if (!signal.aborted && !(await lock.isHeld())) return null
       throw error
     }
@@ -159,7 +159,7 @@ export class VirtualEnvironments {
     const { guardian, signal } = this.#options
     const { failure, lastLines } = await runTool(program, argv, { cwd: dirname(requirements.file), guardian, signal, onLine })
     if (failure === null) return
-    // A program of several lines tells a reader nothing.
+    // An argument of several lines is a script, and tells a reader nothing.
     const shownArguments = argv.slice(0, 3).filter((argument) => !argument.includes('\n'))
     const said = lastLines.length === 0 ? '' : `:\n${lastLines.map((line) => `  ${line}`).join('\n')}`
     throw new WaggleError('WAGGLE_PYTHON_ENVIRONMENT', {
@@ -168,14 +168,14 @@ export class VirtualEnvironments {
     })
   }
 
-  /** Deletes what an interrupted process left of this environment, and environments that no process has used for a month. */
+  /** Deletes folders that an interrupted process has left of this environment. Deletes environments that no process has used for a month. */
   async #removeOld(key: string, lock: CacheLock, users: CacheUsers): Promise<void> {
     const { directory } = this.#options
     const names = await readdir(directory)
     for (const name of names) {
       if (!name.startsWith(`${key}-`)) continue
       const { mtimeMs } = await stat(join(directory, name)).catch(() => ({ mtimeMs: 0 }))
-      // A younger one belongs to a process that has taken over the lock.
+      // A younger folder belongs to a process that has taken over the lock.
       if (mtimeMs <= lock.sinceMs) await rm(join(directory, name), { recursive: true, force: true })
     }
     const inUse = await users.entriesInUse()

@@ -5,16 +5,19 @@ import type { AddressInfo } from 'node:net'
 import { httpStatus } from '../../topology/error-codes.ts'
 import { WaggleError } from '../../topology/waggle-error.ts'
 
-/** Answers a question with the rows of one partition of a store, each as JSON. Throws before the first row if it cannot answer. */
+/**
+ * Answers a question with the rows of one partition of a store. Each row can be written as JSON. If the question cannot be answered, throws before
+ * the first row.
+ */
 export type AnswerQuery = (question: unknown) => Promise<AsyncIterable<unknown>>
 
 /**
- * Answers questions of other processes about this process's stores. POST /query takes a question as JSON, and returns one row a line. A failure
- * returns a WaggleError as JSON. Callers send the application's secret as a bearer token. Without a secret anybody may ask, so the address must then
- * be loopback.
+ * Answers questions of other processes about this process's stores. POST /query takes a question as JSON, and returns each row on a line of its own.
+ * A failure returns a WaggleError as JSON. Callers send the application's secret as a bearer token. Without a secret anybody may ask, so the address
+ * must then be loopback.
  */
 export class QueryServer {
-  /** `host:port` of the server. The port is never 0. */
+  /** The address of the server, as `host:port`. The port is the actual port, never 0. */
   readonly address: string
   readonly #server: Server
 
@@ -96,7 +99,7 @@ async function respond(
       await Promise.race([once(response, 'drain'), once(response, 'close')])
       if (response.destroyed) return
     }
-    // The last line marks the end. Without it a client treats the answer as truncated.
+    // The last line marks the end of the answer. Without this line a client treats the answer as truncated.
     response.end(`${JSON.stringify(endOfRows)}\n`)
   } catch (thrown) {
     const { code, message, next } = WaggleError.from('WAGGLE_QUERY_FAILED', thrown, { next: 'See the process that was asked.' })

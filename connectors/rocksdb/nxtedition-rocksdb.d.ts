@@ -1,4 +1,4 @@
-/** The part of an untyped package that rocks.ts uses. Its synchronous calls are not documented, so its version is pinned. */
+/** The part of an untyped package that rocks.ts uses. Its synchronous calls are not documented, so the version of the package is pinned. */
 declare module '@nxtedition/rocksdb' {
   export interface RocksLevel {
     open(options: object): Promise<void>
@@ -14,7 +14,7 @@ declare module '@nxtedition/rocksdb' {
       _writeSync(options: { sync: boolean }): void
       _clear(): void
     }
-    /** Releases a batch or iterator, which the database would otherwise hold until it closes. */
+    /** Releases a batch or iterator. Otherwise the database would hold its memory until the database closes. */
     detachResource(resource: object): void
     _getManySync(keys: readonly Uint8Array[], options: object): (Uint8Array | undefined)[]
     _clear(options: object, callback: (error: Error | null) => void): void

@@ -3,7 +3,7 @@
 import type { RocksLevel } from '@nxtedition/rocksdb'
 import { WaggleError } from '../../topology/waggle-error.ts'
 
-/** Loads RocksDB's binding. Throws WAGGLE_PLATFORM if it has no binary for this machine. */
+/** Loads RocksDB's binding. Throws WAGGLE_PLATFORM if the binding has no binary for this machine. */
 export async function loadRocksLevel(
   load: () => Promise<typeof import('@nxtedition/rocksdb')> = () => import('@nxtedition/rocksdb'),
 ): Promise<new (directory: string | bigint, options: object) => RocksLevel> {

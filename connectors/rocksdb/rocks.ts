@@ -5,27 +5,30 @@ import { WalSync } from './wal-sync.ts'
 
 export type RocksChange = readonly [key: Uint8Array, value: Uint8Array | null]
 
-/** `log`: the log of this process. `state`: local copies of changelogs on a cluster. */
+/** `log`: the database of the embedded log. `state`: local copies of changelogs on a cluster. */
 type Use = 'log' | 'state'
 
 export interface RangeOptions {
   readonly reverse?: boolean
-  /** False: values are not read, and are empty. Default: true. */
+  /** False: the values of rows are not read, and are empty. Default: true. */
   readonly values?: boolean
 }
 
 /**
- * A RocksDB database, through the synchronous calls of @nxtedition/rocksdb, whose exact version is pinned because these calls are not documented. A write
- * goes to the write-ahead log in the page cache, so it survives the process. `sync` makes all writes so far survive the machine. It runs in the thread
- * pool, because the binding's own synced write would block the event loop.
+ * A RocksDB database. It uses the synchronous calls of @nxtedition/rocksdb, whose exact version is pinned because these calls are not documented. A
+ * write goes to the write-ahead log in the page cache, so it survives a crash of the process. `sync` makes all writes so far survive a crash of the
+ * machine. The sync runs in the thread pool, because the binding's own synced write would block the event loop.
  */
 export class Rocks {
   readonly directory: string
   readonly #level: RocksLevel
   #closed = false
-  /** Null for a borrowed database, which only the thread that opened it writes. */
+  /** Null for a borrowed database. Only the thread that opened a database writes to it. */
   readonly #wal: WalSync | null
-  /** The batch of the next write. It is used again, because the database holds each new batch with its contents until `detachResource`. */
+  /**
+   * The batch for the next write. One batch is used again and again, because the database holds each new batch with its contents until
+   * `detachResource`.
+   */
   #batch: ReturnType<RocksLevel['batch']> | null = null
 
   readonly #use: Use
@@ -49,8 +52,8 @@ export class Rocks {
   }
 
   /**
-   * Opens a database of another thread of this process for reading. Neither thread may close it while this thread lives: the binding would end the
-   * process. This thread may end at any time.
+   * Opens a database of another thread of this process, for reading. Neither thread may close the database while this thread lives, because the
+   * binding would then end the process. This thread may end at any time.
    */
   static async borrow(handle: bigint): Promise<Rocks> {
     const db = new (await loadRocksLevel())(handle, {})
@@ -68,7 +71,7 @@ export class Rocks {
     return this.#db.sequence
   }
 
-  /** The open database. Throws after `close`, because the binding would end the process. */
+  /** The open database. Throws after `close`, because a call to a closed database would end the process. */
   get #db(): RocksLevel {
     if (this.#closed) throw new WaggleError('WAGGLE_CLOSED', { message: `${this.directory} is closed`, next: 'Open it again.' })
     return this.#level
@@ -90,7 +93,7 @@ export class Rocks {
     }
   }
 
-  /** Writes all changes atomically. The last change of a key wins. */
+  /** Writes all changes atomically. If several changes have the same key, the last one counts. */
   write(changes: Iterable<RocksChange>): void {
     if (this.#wal === null) throw this.#borrowed()
     this.#throwClearFailure()
@@ -111,7 +114,7 @@ export class Rocks {
     }
   }
 
-  /** Deletes all keys from `from` (inclusive) to `to` (exclusive). If that fails, the next `write` or `sync` throws the error. */
+  /** Deletes all keys from `from` (inclusive) to `to` (exclusive). If the deletion fails, the next `write` or `sync` throws its error. */
   clear(from: Uint8Array, to: Uint8Array): void {
     this.#db._clear({ ...binary, gte: from, lt: to, reverse: false, limit: -1 }, (error) => {
       if (error !== null) this.#clearFailure = error
@@ -127,7 +130,7 @@ export class Rocks {
     return this.#wal?.sync() ?? Promise.reject(this.#borrowed())
   }
 
-  /** Rows from `from` (inclusive) to `to` (exclusive), as of the first step; null: without a bound. */
+  /** Rows from `from` (inclusive) to `to` (exclusive), as they are at the first step of the iteration. Null: no bound. */
   *range(from: Uint8Array | null, to: Uint8Array | null, options: RangeOptions = {}): IterableIterator<readonly [Uint8Array, Uint8Array]> {
     const iterator = this.#db._iterator({
       ...binary,
@@ -154,7 +157,7 @@ export class Rocks {
     }
   }
 
-  /** Checks every block's checksum by reading everything. Throws WAGGLE_LOG_CORRUPT if one is wrong. */
+  /** Reads everything, and so checks the checksum of every block. Throws WAGGLE_LOG_CORRUPT if a checksum is wrong. */
   verify(): void {
     for (const _ of this.range(null, null, { values: false }));
   }
@@ -172,7 +175,8 @@ export class Rocks {
     if (this.#wal === null) throw this.#borrowed()
     this.#closed = true
     await this.#wal.close()
-    // If the last flush fails on a full disk, the database still closes and releases its lock. Everything promised is already synced.
+    // If the last flush fails on a full disk, the database still closes and releases its lock. Everything that was reported as durable is already
+    // synced.
     await this.#level.close().catch(() => {})
   }
 
@@ -193,8 +197,8 @@ export class Rocks {
 
 /**
  * Settings for rows that are read soon after their write, or are overwritten often. The write-ahead log and the upper levels are not compressed: a
- * row costs 2.2 µs of CPU, against 3.4 µs with the binding's defaults. Writes wait when memtables hold one and a half budgets. The binding applies a
- * budget only with `compaction`; without it, it makes files of 64 MiB and holds each in memory while it compresses it.
+ * row costs 2.2 µs of CPU, against 3.4 µs with the binding's defaults. Writes wait when memtables hold one and a half times their budget. The binding
+ * applies a budget only if `compaction` is set. Otherwise it makes files of 64 MiB, and holds each file in memory while compressing it.
  */
 const settings = {
   log: { compaction: 'level', walCompression: false, cacheSize: 32 * 1024 * 1024, memtableMemoryBudget: 32 * 1024 * 1024 },
@@ -224,7 +228,7 @@ function openError(directory: string, thrown: unknown, use: Use): WaggleError {
   })
 }
 
-/** The error of a failed read. It is an `Unavailable`: the caller waits, and the record that needs the row is not refused. */
+/** The error of a failed read. It is an `Unavailable`, so the caller waits, and does not refuse the record that needs the row. */
 function readError(directory: string, thrown: unknown, use: Use): WaggleError {
   if (thrown instanceof WaggleError) return thrown
   const { code, message } = thrown as { readonly code?: string; readonly message?: string }
@@ -237,7 +241,7 @@ function readError(directory: string, thrown: unknown, use: Use): WaggleError {
   })
 }
 
-/** True if a file is missing or has other contents. False if it cannot be opened or read at the moment. */
+/** True if a file is missing or has wrong contents. False if a file cannot be opened or read at the moment. */
 function isDamage(code: string | undefined, said: string): boolean {
   if (/Too many open files|Permission denied|Input\/output error|No space left|Cannot allocate memory/i.test(said)) return false
   return code === 'LEVEL_CORRUPTION' || /Corruption|No such file/.test(said)

@@ -12,7 +12,7 @@ import { WaggleError } from '../../topology/waggle-error.ts'
 import { Rocks, type RocksChange } from './rocks.ts'
 
 export interface StateDirectoryOptions {
-  /** The directory of one application. Only one process at a time may open it. */
+  /** The directory for one application. Only one process at a time may open it. */
   readonly directory: string
   readonly random: Random
 }
@@ -25,8 +25,8 @@ export interface StateDirectoryOptions {
  *     O task 0x00 topic 0x00 partition u32       → offset f64, the topic's id where it is known
  *     S store u32 │ key                          → value
  *
- * There is one database a process, not one a task: its cache, memtables and open files stay bounded for any number of tasks, its lock keeps other
- * processes out, and a task that moves to another thread has nothing to close and reopen.
+ * A process has one database for all tasks, not one for each task. So cache, memtables and open files stay bounded for any number of tasks, one lock
+ * keeps other processes out, and a task that moves to another thread has nothing to close and reopen.
  */
 export async function openStateDirectory({ directory, random }: StateDirectoryOptions): Promise<StateDirectory> {
   const rocks = await Rocks.open(directory, { use: 'state' })
@@ -54,7 +54,7 @@ class RocksStateDirectory implements StateDirectory {
       this.#numbers.set(textOf(key), number)
       this.#lastNumber = Math.max(this.#lastNumber, number)
     }
-    // A crash during a deletion leaves rows under a number that no store has. New numbers are higher.
+    // A crash during a deletion leaves rows under the number of a deleted store. So new numbers are higher than all numbers in the database.
     for (const [key] of rocks.range(Buffer.of(prefix.state), Buffer.of(prefix.state + 1), { reverse: true })) {
       this.#lastNumber = Math.max(this.#lastNumber, Buffer.from(key).readUInt32BE(1))
       break
@@ -106,7 +106,7 @@ class RocksStateDirectory implements StateDirectory {
     for (const one of offsets) this.#remember(task, one)
   }
 
-  /** A caller must write each change before it takes the next, because all keys share one buffer. */
+  /** Gives the changes one by one. The caller must write each change before it takes the next one, because all keys share one buffer. */
   *#batch(
     task: string,
     changes: readonly Pick<StoreChange, 'store' | 'entries'>[],
@@ -130,7 +130,7 @@ class RocksStateDirectory implements StateDirectory {
     }
   }
 
-  /** Deletes stores and their offsets. A store that is written again gets another number, so its old rows can never appear. */
+  /** Deletes stores and their offsets. If a store is written again, it gets a new number, so its old rows can never appear. */
   #wipe(task: string, stores: readonly string[], changelogs: readonly TopicPartition[]): void {
     const numbers = stores.flatMap((store) => this.#numbers.get(`${task}\0${store}`) ?? [])
     this.#rocks.write([

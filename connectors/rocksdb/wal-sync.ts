@@ -2,19 +2,19 @@ import { type FileHandle, open, readdir } from 'node:fs/promises'
 import { join } from 'node:path'
 
 /**
- * Makes RocksDB's write-ahead log durable. RocksDB hands each write to the operating system before it returns (`manual_wal_flush` is off). So its log
- * files are complete, and any file descriptor can sync them. A full memtable starts another log file. A sync therefore covers all files since the
+ * Makes RocksDB's write-ahead log durable. Before a write returns, RocksDB has handed it to the operating system (`manual_wal_flush` is off). So the
+ * log files are complete, and any file descriptor can sync them. A full memtable starts another log file. A sync therefore covers all files since the
  * last synced one, and the directory if a file is new. A new log file comes with a new version of the database, so the directory is read only after
  * the version has changed.
  */
 export class WalSync {
   readonly #directory: string
   readonly #version: () => string
-  /** The version at which the directory was read last. */
+  /** The version of the database when the directory was read last. */
   #readAt = ''
   #current: { readonly name: string; readonly handle: FileHandle } | null = null
 
-  /** `version` changes whenever the database begins a log file (RocksDB's property `current-super-version-number`). */
+  /** `version` gives a text that changes whenever the database begins a log file (RocksDB's property `current-super-version-number`). */
   constructor(directory: string, version: () => string) {
     this.#directory = directory
     this.#version = version
@@ -59,7 +59,7 @@ export class WalSync {
   }
 }
 
-/** Null for a log file that RocksDB has deleted. Then its contents are in synced tables. */
+/** Opens a log file for a sync. Null if RocksDB has deleted the file; its contents are then in synced table files. */
 async function openIfThere(path: string): Promise<FileHandle | null> {
   try {
     return await open(path, 'r')

@@ -3,7 +3,7 @@ import { WaggleError } from '../../topology/waggle-error.ts'
 import type { Codec, Format } from './format.ts'
 import type { KnownSchema } from './registry-client.ts'
 
-/** Avro. A value of another schema is resolved to the reader's schema (Avro 1.12, "Schema Resolution"). */
+/** Values as Avro. A value that another schema wrote is converted to the reader's schema (Avro 1.12, "Schema Resolution"). */
 export class AvroFormat implements Format {
   readonly kind = 'AVRO'
   readonly schema: string | null
@@ -29,7 +29,8 @@ export class AvroFormat implements Format {
     const writer: unknown = parsed
     if (this.#avro === null || !(writer instanceof this.#avro.Type)) throw unreadable(id)
     const reader = own ?? writer
-    // Equal schemas need no resolver. The value is decoded with the reader's own schema, because the library parsed the writer's with other settings.
+    // Equal schemas need no resolver. Such a value is decoded with the reader's own schema, because the library parsed the writer's schema with other
+    // settings.
     const resolver = reader.equals(writer) ? undefined : reader.createResolver(writer)
     return { encode: (value) => reader.toBuffer(value), decode: (body) => reader.fromBuffer(body, resolver) }
   }

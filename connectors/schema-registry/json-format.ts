@@ -4,8 +4,8 @@ import type { Codec, Format } from './format.ts'
 import type { KnownSchema } from './registry-client.ts'
 
 /**
- * JSON values, validated against a JSON Schema (draft 7) when written and when read. The schema is the serde's own; without one, the registered schema
- * of the record.
+ * JSON values, checked against a JSON Schema (draft 7) at each write and read. The schema is the serde's own. A serde without a schema uses the
+ * registered schema of the record.
  */
 export class JsonFormat implements Format {
   readonly kind = 'JSON'

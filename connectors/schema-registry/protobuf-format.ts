@@ -6,7 +6,7 @@ import { messageIndexBytes, messageIndexesIn } from './wire-format.ts'
 
 /**
  * Protobuf, with message indexes before each message, as Confluent's serializers write them. A value must be a message with the name of the reader's
- * own message. It is decoded as that message, by Protobuf's rules for unknown and missing fields.
+ * own message. Such a value is decoded as the reader's message, by Protobuf's rules for unknown and missing fields.
  */
 export class ProtobufFormat implements Format {
   readonly kind = 'PROTOBUF'
@@ -14,7 +14,7 @@ export class ProtobufFormat implements Format {
   readonly #message: string | null
   #own: { readonly protobuf: Protobuf; readonly type: Type; readonly indexes: readonly number[] } | null = null
 
-  /** `message`: the name within the package, `Outer.Inner` for a nested message; null: the first message in the file. */
+  /** `message`: the name of the message within the package; a nested message is `Outer.Inner`. Null: the first message in the file. */
   constructor(schema: string, message: string | null) {
     this.schema = schema
     this.#message = message
@@ -60,7 +60,7 @@ export class ProtobufFormat implements Format {
 
 type Protobuf = typeof import('protobufjs')
 
-/** The TypeScript form of values. 64-bit integers are bigints, because a number does not hold them exactly. */
+/** The form of values in TypeScript. 64-bit integers are bigints, because a number cannot hold all of them exactly. */
 const shown = { defaults: true, arrays: true, objects: true, oneofs: false, enums: String, longs: BigInt } as const
 
 function packageOf({ root, package: name }: IParserResult): NamespaceBase {

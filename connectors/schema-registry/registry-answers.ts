@@ -9,7 +9,10 @@ export interface AnsweredSchema {
 
 type Middleware = NonNullable<ConstructorParameters<typeof SchemaRegistry>[0]['middlewares']>[number]
 
-/** Middleware between the library and the network. It adds a time limit, and reports the text of each schema. The library offers neither. */
+/**
+ * Middleware between the library and the network. It sets a time limit for each request, and reports the text of each schema. The library itself can
+ * do neither.
+ */
 export function watchAnswers(auth: RegistryAuth | null, answered: (id: number, schema: AnsweredSchema) => void): Middleware {
   return () => ({
     async prepareRequest(next) {

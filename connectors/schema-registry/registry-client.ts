@@ -5,7 +5,7 @@ import { incompatible, noSchemaIn, refusalOf, registryClientId, unknownSchema, u
 
 export type SchemaKind = `${Exclude<SchemaType, SchemaType.UNKNOWN>}`
 
-/** A schema as the registry's library parses it; null if it cannot (some Protobuf files). */
+/** A schema as the registry's library parses it; null if the library cannot parse it (some Protobuf files). */
 type ParsedSchema = Awaited<ReturnType<Library['getSchema']>>
 
 export interface KnownSchema {
@@ -22,8 +22,8 @@ export interface OwnSchema {
 
 /**
  * Reads and registers schemas, and remembers each schema that it has read. Throws WAGGLE_SCHEMA_UNKNOWN, WAGGLE_SCHEMA_INCOMPATIBLE,
- * WAGGLE_SCHEMA_NOT_REGISTERED or WAGGLE_SCHEMA_REFUSED. If the registry is away, throws WAGGLE_REGISTRY_UNREACHABLE, an `Unavailable` for which the
- * caller waits.
+ * WAGGLE_SCHEMA_NOT_REGISTERED or WAGGLE_SCHEMA_REFUSED. If the registry is away, throws WAGGLE_REGISTRY_UNREACHABLE. This error is an `Unavailable`,
+ * so the caller waits for the registry.
  */
 export class RegistryClient {
   readonly #address: RegistryAddress
@@ -49,7 +49,7 @@ export class RegistryClient {
     if (there !== undefined) return there
     const coming = this.#fetch(id)
     this.#coming.set(id, coming)
-    // A schema that was read stays in `#known`. After a failure the next call asks again.
+    // A schema that was read stays in `#known`. After a failure, the next call asks the registry again.
     const settled = () => void this.#coming.delete(id)
     coming.then(settled, settled)
     return coming
@@ -61,7 +61,7 @@ export class RegistryClient {
     const levels = Object.values(module.COMPATIBILITY)
     const register = (compatibility: (typeof levels)[number]) => registry.register(schema, { subject, compatibility, updateConfig: false })
     try {
-      // The library registers only under the compatibility level of the subject. Its error names that level.
+      // The library registers only if it is given the compatibility level of the subject. The error for a wrong level names the right one.
       const { id } = await register(module.COMPATIBILITY.BACKWARD).catch((thrown: unknown) => {
         const level = levels.find((one) => thrown instanceof Error && thrown.message.endsWith(`!= ${one})`))
         if (level === undefined) throw thrown
@@ -127,7 +127,7 @@ export class RegistryClient {
           middlewares: [watchAnswers(this.#address.auth, (id, schema) => void this.#answered.set(id, schema))],
         },
         {
-          // Schemas made for other languages may contain keywords that have no meaning here.
+          // Schemas from other languages may contain keywords that are unknown here. They are ignored.
           [json]: { strict: false, validateFormats: false },
           ...(this.#protobufMessage === null ? {} : { [protobuf]: { messageName: this.#protobufMessage } }),
         },

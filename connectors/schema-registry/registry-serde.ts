@@ -7,24 +7,24 @@ import { bodyOf, schemaIdIn, schemaIdOf, withSchemaId } from './wire-format.ts'
 export interface RegistrySerdeOptions {
   readonly client: RegistryClient
   readonly format: Format
-  /** The subject for a use of the serde; null if the subject needs a topic's name and the use has none. */
+  /** The subject for a use of the serde. Null if the subject needs the name of a topic, but the use has no topic. */
   readonly subjectOf: (use: SerdeUse) => string | null
   /** True: schemas that the registry does not have are registered. */
   readonly registers: boolean
 }
 
 /**
- * Values in Confluent's wire format. Reading and writing are synchronous, so schemas are loaded before: the writer's schema when the serde is opened
- * for a topic, a reader's schema when a record is prepared, once for each id.
+ * Values in Confluent's wire format. Reading and writing are synchronous, so schemas are loaded before. The schema to write with is loaded when the
+ * serde is opened for a topic. The schema that wrote a record is loaded when the record is prepared, once for each id.
  */
 export class RegistrySerde implements Serde<unknown> {
   readonly #options: RegistrySerdeOptions
   readonly #codecs = new Map<number, Codec>()
   readonly #opened = new Map<string, Promise<Writer>>()
   readonly #writers = new Map<string, Writer>()
-  /** The writer for uses without a topic. An id means the same schema everywhere in a registry. */
+  /** The writer for uses without a topic. It can serve any of them, because an id stands for the same schema everywhere in a registry. */
   #usual: Writer | null = null
-  /** Errors of schema ids that cannot be fetched. Reading such an id throws its error. */
+  /** For each schema id that cannot be fetched, its error. Reading a value with this id throws the error. */
   readonly #refusals = new Map<number, unknown>()
 
   constructor(options: RegistrySerdeOptions) {
@@ -116,8 +116,8 @@ export class RegistrySerde implements Serde<unknown> {
   }
 
   /**
-   * The codec of a fetched schema. If it is not fetched yet, throws an `Unavailable` and starts the fetch. The task rolls back, and finds the schema
-   * when it tries again.
+   * The codec for a schema that is already fetched. If the schema is not fetched yet, this starts the fetch and throws an `Unavailable`. The task
+   * rolls back, and finds the schema when it tries again.
    */
   #fromMemory(topic: string, id: number): Codec {
     if (this.#refusals.has(id)) throw this.#refusals.get(id)

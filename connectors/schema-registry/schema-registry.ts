@@ -19,9 +19,9 @@ export interface SchemaRegistryOptions {
 }
 
 export interface SubjectOptions {
-  /** The subject of the writer's schema. Default: `<topic>-key` or `<topic>-value` (Confluent's TopicNameStrategy). */
+  /** The subject of the schema that values are written with. Default: `<topic>-key` or `<topic>-value` (Confluent's TopicNameStrategy). */
   readonly subject?: string | ((use: { readonly topic: string; readonly part: 'key' | 'value' }) => string)
-  /** False: the schema must be registered already, else WAGGLE_SCHEMA_NOT_REGISTERED. Default: true. */
+  /** False: the schema must already be registered, else WAGGLE_SCHEMA_NOT_REGISTERED is thrown. Default: true. */
   readonly register?: boolean
 }
 
@@ -33,17 +33,17 @@ export interface SchemaOptions extends SubjectOptions {
 export interface ProtobufOptions extends SubjectOptions {
   /** The text of a `.proto` file. */
   readonly schema: string
-  /** The name of the message within the package, `Outer.Inner` for a nested message. Default: the first message in the file. */
+  /** The name of the message within the package; a nested message is `Outer.Inner`. Default: the first message in the file. */
   readonly message?: string
 }
 
-/** Makes serdes in Confluent's wire format. One registry keeps their schemas. */
+/** Makes serdes in Confluent's wire format. Their schemas are kept in one registry. */
 export interface SchemaRegistry {
-  /** Avro. A value of another schema is converted to this schema by Avro's rules. */
+  /** Values as Avro. A value that another schema wrote is converted to this schema by Avro's rules. */
   avro<T>(options?: SchemaOptions): Serde<T>
-  /** JSON that conforms to a JSON Schema (draft 7). */
+  /** Values as JSON that conforms to a JSON Schema (draft 7). */
   jsonSchema<T>(options?: SchemaOptions): Serde<T>
-  /** Protobuf. 64-bit integers are bigints, enums their names, bytes Uint8Arrays. Fields keep their names in the file. */
+  /** Values as Protobuf. 64-bit integers are bigints, enums are their names, and bytes are Uint8Arrays. Fields have the same names as in the file. */
   protobuf<T>(options: ProtobufOptions): Serde<T>
 }
 
@@ -54,10 +54,10 @@ export interface SchemaRegistry {
  *     const orders = registry.avro<Order>({ schema: orderSchema })
  *     builder.stream('orders', Consumed.with(Serdes.string(), orders))
  *
- * The registry is first asked when an application starts, which registers all schemas that the application writes with (errors:
- * WAGGLE_SCHEMA_INCOMPATIBLE, WAGGLE_SCHEMA_REFUSED, WAGGLE_REGISTRY_UNREACHABLE). The schema that wrote a record is fetched once, before the record is
- * read. While the registry is away its partitions wait, and nothing is lost. WAGGLE_SCHEMA_UNKNOWN, WAGGLE_NOT_THE_WIRE_FORMAT, WAGGLE_SCHEMA_WRONG_KIND
- * and WAGGLE_INVALID_VALUE are failures of the record.
+ * The registry is first asked when an application starts. The start registers all schemas that the application writes with (errors:
+ * WAGGLE_SCHEMA_INCOMPATIBLE, WAGGLE_SCHEMA_REFUSED, WAGGLE_REGISTRY_UNREACHABLE). The schema that wrote a record is fetched once, before the record
+ * is read. While the registry is away, the partitions that need it wait, and nothing is lost. WAGGLE_SCHEMA_UNKNOWN, WAGGLE_NOT_THE_WIRE_FORMAT,
+ * WAGGLE_SCHEMA_WRONG_KIND and WAGGLE_INVALID_VALUE are failures of a single record.
  */
 export function schemaRegistry(options: SchemaRegistryOptions): SchemaRegistry {
   refuseWrong('schemaRegistry', parameters({ options: optionsOf({ url: aName }, ['url']) }), [options], 'WAGGLE_INVALID_CONFIG')

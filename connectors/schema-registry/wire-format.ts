@@ -5,19 +5,19 @@ import { WaggleError } from '../../topology/waggle-error.ts'
  *
  *     magic byte 0 │ schema id i32 BE │ body
  *
- * A Protobuf body is `message indexes │ message`. The indexes are the path to the message among those of its file, outermost first. Each number is a zigzag
- * varint: `count │ index*`, or a single 0 for the first message of the file.
+ * A Protobuf body is `message indexes │ message`. The indexes are the path to the message in its file, from the outermost message inwards. Each
+ * number is a zigzag varint: `count │ index*`, or a single 0 for the first message of the file.
  */
 const headLength = 5
 
-/** The schema id of a record. Throws WAGGLE_NOT_THE_WIRE_FORMAT for data without the format's head. */
+/** The schema id of a record. Throws WAGGLE_NOT_THE_WIRE_FORMAT for data that does not begin with the head of this format. */
 export function schemaIdOf(topic: string, data: Uint8Array): number {
   const id = schemaIdIn(data)
   if (id === null) throw notTheWireFormat(topic, data)
   return id
 }
 
-/** The schema id in the head; null for data without a head. */
+/** The schema id in the head of the data; null for data without a head. */
 export function schemaIdIn(data: Uint8Array): number | null {
   return data.length < headLength || data[0] !== 0 ? null : new DataView(data.buffer, data.byteOffset, headLength).getInt32(1)
 }
@@ -28,7 +28,7 @@ export function withSchemaId(id: number, ...body: readonly Uint8Array[]): Uint8A
   return Buffer.concat([head, ...body])
 }
 
-/** The data after the head, not copied. */
+/** The data after the head. The bytes are not copied. */
 export function bodyOf(data: Uint8Array): Buffer {
   return Buffer.from(data.buffer, data.byteOffset + headLength, data.length - headLength)
 }

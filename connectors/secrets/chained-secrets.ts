@@ -1,7 +1,7 @@
 import type { Secrets } from '../../topology/swarm/ports/secrets.ts'
 import type { Secret } from '../../topology/swarm/secrets/secret.ts'
 
-/** Secrets of several places. The first place that has a name wins. */
+/** Secrets from several places. For each name, the first place that has the secret counts. */
 export class ChainedSecrets implements Secrets {
   readonly #places: readonly Secrets[]
 

@@ -9,8 +9,8 @@ import { writePrivateFile } from '../system/private-file.ts'
 import type { Sealed, SecretKeys } from './secret-keys.ts'
 
 /**
- * Secrets set by `waggle secrets set`, encrypted in the file `secrets.json` of the data directory. Each call reads the file, so a new value counts for
- * the next swarm that starts.
+ * Secrets set by `waggle secrets set`, encrypted in the file `secrets.json` of the data directory. Each call reads the file, so the next swarm that
+ * starts gets a new value.
  */
 export class EncryptedSecrets implements Secrets {
   readonly #file: string
@@ -21,7 +21,7 @@ export class EncryptedSecrets implements Secrets {
     this.#keys = keys
   }
 
-  /** Throws WAGGLE_SECRET_UNREADABLE if no key fits, or if the file was changed. */
+  /** The secret; null if it is not stored here. Throws WAGGLE_SECRET_UNREADABLE if no key fits, or if the file was tampered with. */
   find(name: string): Secret | null {
     const sealed = this.#read().get(name)
     return sealed === undefined ? null : new Secret(this.#open(name, sealed))
@@ -35,7 +35,7 @@ export class EncryptedSecrets implements Secrets {
     return `store it with \`waggle secrets set ${name}\``
   }
 
-  /** Stores a value durably, in place of the one before. Throws WAGGLE_SECRET_INVALID and WAGGLE_SECRETS_NOT_ENCRYPTED. */
+  /** Stores a value durably, and replaces an earlier one. Throws WAGGLE_SECRET_INVALID and WAGGLE_SECRETS_NOT_ENCRYPTED. */
   set(name: string, value: string): void {
     if (!isSecretName(name)) throw invalid('The name of a secret has letters, digits and underscores, and does not begin with a digit')
     if (value === '' || Buffer.byteLength(value) > maxSecretBytes) throw invalid(`The value of a secret has 1 to ${maxSecretBytes} bytes`)
@@ -43,7 +43,7 @@ export class EncryptedSecrets implements Secrets {
     this.#write(new Map([...this.#read(), [name, this.#keys.seal(name, value)]]))
   }
 
-  /** Throws WAGGLE_UNKNOWN_SECRET if there is no such secret here. */
+  /** Deletes a secret. Throws WAGGLE_UNKNOWN_SECRET if it is not stored here. */
   delete(name: string): void {
     const left = new Map(this.#read())
     if (!left.delete(name)) {
@@ -55,7 +55,10 @@ export class EncryptedSecrets implements Secrets {
     this.#write(left)
   }
 
-  /** Encrypts with the newest key what an older one has encrypted. Afterwards the older key may go. What no key opens stays as it is. */
+  /**
+   * Encrypts again, with the newest key, all values that an older key has encrypted. The older keys are then needed no more. A value that no key
+   * opens stays as it is.
+   */
   renew(): void {
     if (this.#keys.isEmpty) return
     let isNew = false

@@ -2,7 +2,7 @@ import { ownMember } from '../../topology/own-member.ts'
 import type { Secrets } from '../../topology/swarm/ports/secrets.ts'
 import { Secret } from '../../topology/swarm/secrets/secret.ts'
 
-/** Secrets from the variables `WAGGLE_SECRET_<NAME>`. */
+/** Secrets from environment variables with names `WAGGLE_SECRET_<NAME>`. */
 export class EnvironmentSecrets implements Secrets {
   readonly #env: { readonly [variable: string]: string | undefined }
 

@@ -7,8 +7,8 @@ import { WaggleError } from '../../topology/waggle-error.ts'
 import { readBounded } from '../system/bounded-file.ts'
 
 /**
- * Secrets from the files of a folder, as Docker and Kubernetes mount them: the file's name is the secret's name, its content without the newline at
- * its end is the value. A file whose name is not the name of a secret is ignored. Each file is read once.
+ * Secrets from the files of a folder, as Docker and Kubernetes mount them. The name of a file is the name of the secret, and its content without the
+ * newline at the end is the value. A file is ignored if its name cannot be the name of a secret. Each file is read once.
  */
 export class SecretFolder implements Secrets {
   readonly #directory: string
@@ -31,7 +31,7 @@ export class SecretFolder implements Secrets {
     try {
       return readdirSync(this.#directory).filter(isSecretName)
     } catch {
-      // `howToSet` names the folder, so a folder that cannot be read is a missing secret.
+      // A folder that cannot be read has no secrets. The error about a missing secret then names the folder (`howToSet`).
       return []
     }
   }
@@ -46,7 +46,7 @@ export class SecretFolder implements Secrets {
       const text = new TextDecoder('utf-8', { fatal: true }).decode(readBounded(file, { maxBytes: maxSecretBytes, next: '' }))
       return text.replace(/\r?\n$/, '')
     } catch (thrown) {
-      // The error of a text that is not UTF-8 says nothing about the file.
+      // The decoder's error about text that is not UTF-8 does not name the file.
       const why = thrown instanceof WaggleError ? thrown.message : `${file} is not UTF-8`
       throw new WaggleError('WAGGLE_SECRET_UNREADABLE', {
         message: `the secret ${name} cannot be read: ${why}`,

@@ -2,7 +2,7 @@ import { createCipheriv, createDecipheriv, createHash, randomBytes } from 'node:
 
 /** A text that was encrypted with one of the keys. */
 export interface Sealed {
-  /** The beginning of the hash of its key. */
+  /** The beginning of a hash of the key that encrypted the text. */
   readonly key: string
   /** Nonce, ciphertext and tag, in base64. */
   readonly data: string
@@ -17,10 +17,10 @@ export class SecretKeys {
   }
 
   /**
-   * Reads keys of 32 bytes in base64 or hexadecimal, with commas or line breaks between them, the newest first. Throws a RangeError that quotes no key.
+   * Reads keys of 32 bytes in base64 or hexadecimal, with commas or line breaks between them, the newest first. Throws a RangeError whose message
+   * contains no key.
    *
-   * @example
-   * SecretKeys.parse(randomBytes(32).toString('base64'))
+   * @example SecretKeys.parse(randomBytes(32).toString('base64'))
    */
   static parse(text: string): SecretKeys {
     const words = text.split(/[\s,]+/).filter((word) => word !== '')
@@ -32,12 +32,12 @@ export class SecretKeys {
     return new SecretKeys(keys)
   }
 
-  /** True: there is no key, so nothing can be encrypted. */
+  /** True if there is no key. Then nothing can be encrypted. */
   get isEmpty(): boolean {
     return this.#keys.size === 0
   }
 
-  /** Encrypts with AES-256-GCM (NIST SP 800-38D). `name` is authenticated too: a value cannot be moved to another name. */
+  /** Encrypts with AES-256-GCM (NIST SP 800-38D). `name` is authenticated too, so a value cannot be moved to another name. */
   seal(name: string, value: string): Sealed {
     const [first] = this.#keys
     if (first === undefined) throw new RangeError('There is no key')
@@ -48,7 +48,7 @@ export class SecretKeys {
     return { key, data: data.toString('base64') }
   }
 
-  /** The text; null if no key fits, or if somebody has changed the data. */
+  /** Decrypts a text. Null if no key fits, or if the data was changed. */
   open(name: string, { key, data }: Sealed): string | null {
     const bytes = this.#keys.get(key)
     const sealed = Buffer.from(data, 'base64')
@@ -69,7 +69,7 @@ export class SecretKeys {
 }
 
 const keyBytes = 32
-/** SP 800-38D, section 8.2.2: a random nonce of 96 bits. Each is used once, and a key encrypts far fewer than 2^32 values. */
+/** A nonce is 96 random bits (SP 800-38D, section 8.2.2). Each nonce is used once, and a key encrypts far fewer than 2^32 values. */
 const nonceBytes = 12
 const tagBytes = 16
 

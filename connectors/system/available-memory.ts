@@ -3,8 +3,8 @@ import { totalmem } from 'node:os'
 import { dirname, join } from 'node:path'
 
 /**
- * Bytes of memory that this process can still take: those that the machine has free, or fewer in a container with a limit. The cache of files counts as free, because the
- * kernel gives it up. On other systems than Linux: the machine's whole memory.
+ * The bytes of memory that this process can still take: the free memory of the machine, or less in a container with a limit. The cache of files
+ * counts as free, because the kernel gives it up when memory is needed. On systems other than Linux, the result is the machine's whole memory.
  */
 export async function availableMemory({ root = '/' }: { readonly root?: string } = {}): Promise<number> {
   const free = /^MemAvailable: +(\d+) kB$/m.exec(await textOf(join(root, 'proc/meminfo')))?.[1]
@@ -39,12 +39,12 @@ function groupIn(line: string): readonly ControlGroup[] {
 const first: GroupFiles = { limit: 'memory.limit_in_bytes', usage: 'memory.usage_in_bytes', cache: /^total_(?:in)?active_file (\d+)$/gm }
 const second: GroupFiles = { limit: 'memory.max', usage: 'memory.current', cache: /^(?:in)?active_file (\d+)$/gm }
 
-/** The folder of a group and of all groups above it: each may have a limit. A container may see its own group as the topmost one. */
+/** The folders of a group and of all groups above it. Each of these groups may have a limit. A container may see its own group as the topmost one. */
 function foldersOf(path: string): readonly string[] {
   return path === '/' ? [path] : [path, ...foldersOf(dirname(path))]
 }
 
-/** The bytes that a group has left; infinity without a limit. */
+/** The bytes that a group can still take; infinity without a limit. */
 async function leftIn(folder: string, { limit, usage, cache }: GroupFiles): Promise<number> {
   const [most, used, stat] = await Promise.all([limit, usage, 'memory.stat'].map((name) => textOf(join(folder, name))))
   if (most === undefined || used === undefined || !/^\d+\s*$/.test(most) || !/^\d+\s*$/.test(used)) return Number.POSITIVE_INFINITY

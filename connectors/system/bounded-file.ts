@@ -3,17 +3,17 @@ import { isAbsolute, join } from 'node:path'
 import { WaggleError } from '../../topology/waggle-error.ts'
 
 /**
- * Reads a file that a person named. Refuses files of more than `maxBytes`, and devices, pipes and directories, which may return bytes for ever, or
- * none. Throws WAGGLE_FILE_NOT_FOUND with `next`.
+ * Reads a file that a user named. Refuses files of more than `maxBytes`. Refuses devices, pipes and directories too, because they may return bytes
+ * for ever, or never any. Throws WAGGLE_FILE_NOT_FOUND with `next`.
  */
 export function readBounded(file: string, { maxBytes, next }: { readonly maxBytes: number; readonly next: string }): Uint8Array {
   let descriptor: number | null = null
   try {
-    // Without O_NONBLOCK the open of a pipe waits for a writer.
+    // Without O_NONBLOCK, opening a pipe would wait for a writer.
     descriptor = openSync(file, constants.O_RDONLY | constants.O_NONBLOCK)
     const stats = fstatSync(descriptor)
     if (!stats.isFile()) throw unreadable(file, stats.isDirectory() ? 'is a directory' : 'is not a regular file', next)
-    // The reported size is no limit: files of /proc report 0.
+    // The reported size cannot be trusted as a limit, because files of /proc report 0.
     const bytes = Buffer.alloc(Math.min(Math.max(stats.size, smallestRead), maxBytes) + 1)
     let length = 0
     for (let read = -1; read !== 0 && length < bytes.length; length += read) read = readSync(descriptor, bytes, length, bytes.length - length, null)
@@ -29,7 +29,10 @@ export function readBounded(file: string, { maxBytes, next }: { readonly maxByte
   }
 }
 
-/** The folder in which npm was called. npm runs a script in the folder of its package.json, and names the other one in INIT_CWD. */
+/**
+ * The folder in which the user called npm, if the file is there and not here. npm runs a script in the folder of its package.json, and names the
+ * user's folder in INIT_CWD.
+ */
 function calledElsewhere(file: string): string | null {
   const { INIT_CWD: caller } = process.env
   if (caller === undefined || isAbsolute(file) || !existsSync(join(caller, file)) || existsSync(file)) return null

@@ -5,8 +5,8 @@ import { fileError, makeDirectory } from './file-error.ts'
 
 /**
  * Checks the version in the file `FORMAT` of a data directory, and writes the current version. A directory without the file is new, or has version 1.
- * The code that opens a part upgrades that part. Throws WAGGLE_DATA_FORMAT for a newer or unreadable version, and WAGGLE_FILE_UNUSABLE or
- * WAGGLE_DISK_FULL if the directory cannot be created or written.
+ * The code that opens a part of the directory upgrades this part. Throws WAGGLE_DATA_FORMAT for a newer or unreadable version, and
+ * WAGGLE_FILE_UNUSABLE or WAGGLE_DISK_FULL if the directory cannot be created or written.
  */
 export function checkDataFormat(directory: string): void {
   const file = join(directory, 'FORMAT')
@@ -37,7 +37,7 @@ export function checkDataFormat(directory: string): void {
 
 /**
  * True if an embedded log was made in this directory, even if the log itself is gone. A directory without `FORMAT` counts if it has `clickhouse` or
- * `flights`, and no `state`, which belongs to Kafka.
+ * `flights`, and has neither `log` nor `state`. A folder `state` shows that the log is on Kafka.
  */
 export function hadLog(directory: string): boolean {
   const has = (name: string) => existsSync(join(directory, name))

@@ -15,7 +15,7 @@ export function fileError(thrown: unknown, next = ''): WaggleError | null {
       ? undefined
       : (ownMember(causes, `${code} ${syscall}`) ?? ownMember(causes, code))
   if (words === undefined) return null
-  // A move has two paths: the source may be missing, and the target may be read-only.
+  // A move has two paths. The source may be missing, or the target may be read-only, so the error code decides which path the message names.
   const place = (code === 'ENOENT' ? path : (dest ?? path)) ?? (code === 'ENOSPC' || code === 'EDQUOT' ? 'A file' : 'A path')
   return new WaggleError(words.isFull === true ? 'WAGGLE_DISK_FULL' : 'WAGGLE_FILE_UNUSABLE', {
     message: `${place} ${words.is} (${code})`,
@@ -25,8 +25,8 @@ export function fileError(thrown: unknown, next = ''): WaggleError | null {
 }
 
 /**
- * Creates a directory and its missing parents. Throws WAGGLE_FILE_UNUSABLE or WAGGLE_DISK_FULL, with the path that is in the way. Each directory is
- * created separately. Node's recursive call never ends where the system answers ENOENT below an existing directory, as in /proc.
+ * Creates a directory and its missing parents. Throws WAGGLE_FILE_UNUSABLE or WAGGLE_DISK_FULL, with the path that causes the failure. Each directory
+ * is created separately. Node's recursive call never ends where the system answers ENOENT below an existing directory, as in /proc.
  */
 export function makeDirectory(directory: string, next = ''): void {
   try {
@@ -35,7 +35,7 @@ export function makeDirectory(directory: string, next = ''): void {
     if (above !== directory) makeDirectory(above, next)
     mkdirSync(directory)
   } catch (thrown) {
-    // Another process may have created it meanwhile.
+    // Another process may have created the directory meanwhile.
     if (isDirectory(directory)) return
     throw fileError(thrown, next) ?? thrown
   }
@@ -80,5 +80,5 @@ const causes: { readonly [code: string]: Cause | undefined } = {
   ESTALE: { is: 'is gone from its network file system', next: 'Mount it again.' },
 }
 
-/** System calls that give the same codes about programs and connections. */
+/** System calls about programs and connections. They have the same error codes as calls about files. */
 const notOfFiles: ReadonlySet<string> = new Set(['connect', 'listen', 'bind', 'accept', 'getaddrinfo', 'kill', 'spawn'])

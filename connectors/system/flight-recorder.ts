@@ -4,8 +4,8 @@ import type { FlightRecorder, RecordDeaths } from '../../processor/ports.ts'
 import { makeDirectory } from './file-error.ts'
 
 /**
- * A journal of the calls in flight: one line when a call begins, and one when it ends. Nothing is synced, because the journal must survive only the
- * process, not the machine. If the disk is full, calls go on without a journal.
+ * A journal of the calls in flight: one line when a call begins, and one when it ends. Nothing is synced, because the journal must survive only a
+ * crash of the process, not of the machine. If the disk is full, calls go on without a journal.
  */
 export class FileFlightRecorder implements FlightRecorder {
   readonly suspects: Map<string, RecordDeaths>
@@ -41,7 +41,7 @@ export class FileFlightRecorder implements FlightRecorder {
     }
   }
 
-  /** Deletes the journal. After an orderly stop no record is suspect. */
+  /** Deletes the journal, because no record is suspect after an orderly stop. */
   close(): void {
     closeSync(this.#descriptor)
     rmSync(this.#file, { force: true })
@@ -60,7 +60,7 @@ export class FileFlightRecorder implements FlightRecorder {
     this.#descriptor = this.#rewrite()
   }
 
-  /** Starts a new file with the suspect records and the calls in flight. The old file counts until the new one is complete. */
+  /** Starts a new file with the suspect records and the calls in flight. The old file stays in place until the new one is complete. */
   #rewrite(): number {
     const next = `${this.#file}.next`
     const deaths = [...this.suspects].map(([record, { all, alone }]) => [record, [all, alone]] as const)
@@ -82,7 +82,7 @@ function suspectsOf(journal: string): { readonly suspects: Map<string, RecordDea
   let damaged = 0
   const flying = new Map<number, readonly string[]>()
   const suspects = new Map<string, RecordDeaths>()
-  // The death of the process may have cut the last line off.
+  // If the process died during a write, the last line is cut off and left out.
   const whole = journal.slice(0, journal.lastIndexOf('\n') + 1)
   for (const text of whole.split('\n')) {
     const line = lineOf(text)

@@ -14,7 +14,7 @@ export type Serving<Own> = {
   ) => ResultOf<Own[Method]> | Moved<ResultOf<Own[Method]>> | Promise<ResultOf<Own[Method]> | Moved<ResultOf<Own[Method]>>>
 }
 
-/** A result whose memory is moved to the other side instead of copied. */
+/** A result whose memory is moved to the other side, and not copied. */
 export class Moved<out Result> {
   readonly result: Result
   readonly memory: readonly ArrayBuffer[]
@@ -63,7 +63,7 @@ export class PortPeer<Theirs> {
       this.#open.set(id, { resolve: (result) => resolve(result as ResultOf<Theirs[Method]>), reject })
       this.#port.postMessage({ kind: 'call', id, method, argument } satisfies PeerMessage, memory)
     }).catch((error: unknown) => {
-      // The message cannot be cloned, and was not sent.
+      // The message could not be cloned, so it was not sent.
       this.#open.delete(id)
       throw error
     })

@@ -3,8 +3,8 @@ import { dirname } from 'node:path'
 import { fileError, makeDirectory } from './file-error.ts'
 
 /**
- * Replaces a file durably and at once: a reader, or a crash, finds the whole old text or the whole new one. Only this user may read the file. Throws
- * WAGGLE_FILE_UNUSABLE or WAGGLE_DISK_FULL.
+ * Replaces a file durably and atomically. A reader, also after a crash, finds either the whole old text or the whole new text. Only this user may
+ * read the file. Throws WAGGLE_FILE_UNUSABLE or WAGGLE_DISK_FULL.
  */
 export function writePrivateFile(file: string, text: string): void {
   makeDirectory(dirname(file))

@@ -1,11 +1,11 @@
 import { setFlagsFromString } from 'node:v8'
 import { runInNewContext } from 'node:vm'
 
-/** The JavaScript heap of this thread, and how busy the thread is. */
+/** The JavaScript heap of this thread, and the load of the thread. */
 export interface ProcessHeap {
-  /** Bytes that the heap has from the operating system. */
+  /** The bytes that the heap has taken from the operating system. */
   readonly totalBytes: number
-  /** The share of the time since the last call in which the thread worked, from 0 to 1. */
+  /** The share of the time since the last call in which the thread was busy, from 0 to 1. */
   busyShare(): number
   /** Collects all garbage and gives free pages back to the operating system. The thread stops for about 100 ms. */
   trim(): void
@@ -29,7 +29,7 @@ export function processHeap(): ProcessHeap {
 
 type Collector = (options: { readonly type: 'major'; readonly execution: 'sync'; readonly flavor: 'last-resort' }) => void
 
-/** V8 offers `gc` to contexts that are made after this flag is set, so no command line needs the flag. */
+/** After this flag is set, each new context gets a function `gc`. So the command line needs no flag. */
 function collector(): Collector {
   setFlagsFromString('--expose-gc')
   return runInNewContext('gc') as Collector
