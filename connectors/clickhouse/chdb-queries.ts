@@ -6,7 +6,7 @@ export interface Query {
   readonly format: string
   readonly database: string
   readonly parameters: { readonly [name: string]: string }
-  /** The settings of one call: all URL parameters except those of the HTTP interface itself. */
+  /** The settings of one call. They are the URL parameters that the HTTP interface does not use itself. */
   readonly settings: { readonly [name: string]: string }
 }
 

@@ -54,7 +54,7 @@ export class ClickHouseTable implements PredictionTable {
           table: this.#place(this.#rows),
           values,
           format: 'JSONEachRow',
-          // Each attempt has a new token. The server drops a block whose token it knows, even if the server has lost the rows of that block. A row
+          // Each attempt has a new token, because the server drops a block whose token it knows, even if it has lost the rows of that block. A row
           // that is written twice counts once.
           clickhouse_settings: { insert_deduplication_token: randomUUID() },
         })
@@ -125,8 +125,8 @@ export class ClickHouseTable implements PredictionTable {
 
   async #refuseColumns(): Promise<void> {
     const { client, name, database } = this.#options
-    // Names contain only letters, digits and "_", so they need no query parameters. A query with parameters would wait for slow ones: chDB binds the
-    // parameters of one query at a time.
+    // Names contain only letters, digits and "_", so they need no query parameters. A query with parameters would wait for other queries with
+    // parameters, because chDB binds the parameters of one query at a time.
     const found = await client.query({
       query: `SELECT table, name, type FROM system.columns WHERE database = ${database === null ? 'currentDatabase()' : `'${database}'`} AND table IN ('${this.#rows}', '${name}')`,
       format: 'JSONEachRow',

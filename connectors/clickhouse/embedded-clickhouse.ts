@@ -13,7 +13,10 @@ export interface EmbeddedClickHouseOptions {
   readonly host: string
   /** The public port; 0 for any free port. A restart uses the same port again. */
   readonly port: number
-  /** Names under which callers may reach the port, beside the loopback names and `host`: those of a proxy or a container network. */
+  /**
+   * More names under which callers may reach the port, for example the name of a proxy or a name in a container network. The loopback names and
+   * `host` always count.
+   */
   readonly names?: readonly string[]
   /** The time limit of a query on the public port, in seconds. Default: 10. */
   readonly maxReaderSeconds?: number

@@ -150,6 +150,8 @@ const limits: { readonly [setting: string]: string } = {
   max_expanded_ast_elements: '50000',
 }
 
-/** Settings of an output format that are allowed. They are listed by family, because some write files, such as `output_format_schema`. */
+/**
+ * The allowed settings of output formats, by family. Other settings are refused, because some of them write files, such as `output_format_schema`.
+ */
 const formatSettings =
   /^(?:date_time_output_format|output_format_(?:json|csv|tsv|pretty|write|decimal|bool)_[a-z0-9_]+|output_format_write_statistics)$/

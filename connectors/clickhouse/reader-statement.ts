@@ -67,7 +67,10 @@ export function quotedText(text: string): string {
   return `'${text.replaceAll('\\', '\\\\').replaceAll("'", "\\'")}'`
 }
 
-/** Binds parameters, if there are any. A query without parameters must not wait: chDB binds the parameters of one query at a time. */
+/**
+ * Runs a query, with its parameters bound if it has any. A query without parameters is not bound, so that it need not wait: chDB binds the parameters
+ * of one query at a time.
+ */
 export function bound(session: Session, sql: string, parameters: { readonly [name: string]: string }, format: string): Promise<ChdbResult> {
   return Object.keys(parameters).length === 0 ? session.queryAsync(sql, { format }) : session.queryBindAsync(sql, parameters, { format })
 }

@@ -13,10 +13,7 @@ interface Loss {
 
 type Blocks = readonly [first: number, last: number]
 
-/**
- * A repair of one partition's rows that found nothing to write: the repair read records again after the partition's last row, and these records need
- * no row.
- */
+/** A repair of one partition that wrote no row. It read the records after the last row again, and none of them needs a row. */
 interface ReadAgain {
   /** The offset after the last saved record at the time of the repair. */
   readonly next: number

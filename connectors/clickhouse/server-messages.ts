@@ -3,7 +3,7 @@ export interface ServerOptions {
   readonly directory: string
   readonly host: string
   readonly port: number
-  /** Names under which callers may reach the port, beside the loopback names and `host`. */
+  /** More names under which callers may reach the port. The loopback names and `host` always count. */
   readonly names: readonly string[]
   /** The Unix socket for Waggle's writes, in a folder that only this user may enter. Rows can be written only through it. */
   readonly writerSocket: string

@@ -143,7 +143,7 @@ export class OpenCalls {
     if (calls.length > 0) this.#trials.split(calls)
   }
 
-  /** Queues calls to be sent once more, before the calls that wait. They may be sent at the same time as other calls. */
+  /** Queues calls to be sent once more, before the calls that wait. These calls may be sent together with other calls. */
   sendAgain(calls: readonly OpenCall[]): void {
     this.#waiting.unshift(...calls)
   }

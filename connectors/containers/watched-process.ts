@@ -47,7 +47,7 @@ export class WatchedProcess implements OpenProcess {
   #hello: Hello | null = null
   #window = maxWindow
   #heartbeat: Heartbeat | null = null
-  /** Timers of cancelled requests that have no result yet, by id. Each holds a function that stops its timer. */
+  /** For each cancelled request that has no result yet, by id: a function that stops its timer. */
   readonly #graces = new Map<number, () => void>()
   #loadingLines = 0
   #startFailure: StartFailure | null = null

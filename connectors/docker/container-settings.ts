@@ -44,7 +44,7 @@ export function containerSettings(
       PidsLimit: limits.pids,
       // Docker's init process runs first in the container. It reaps the children that the program leaves behind.
       Init: true,
-      // By default Docker would write every result to a log file that nobody reads and that grows without end.
+      // Docker's usual log driver would write every result to a file that nobody reads and that grows without end.
       LogConfig: { Type: 'none', Config: {} },
       ...(mounts.length === 0
         ? {}

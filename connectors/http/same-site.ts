@@ -83,8 +83,8 @@ function refusal(code: SiteRefusal['code'], detail: string): SiteRefusal {
 const authority = /^([a-z0-9._-]{1,255}|\[[0-9a-f:.]{2,45}\])(?::(\d{1,5}))?$/i
 
 /**
- * The host and port of an origin. An origin without a port never matches this server, because the server has no scheme's default port. The result is
- * empty for `null` and for anything that is not an origin.
+ * The host and port of an origin. An origin without a port has the default port of its scheme. The result is empty for `null` and for anything that
+ * is not an origin.
  */
 function hostOfOrigin(origin: string): string {
   const parts = /^(https?):\/\/([^/?#@]+)$/i.exec(origin)

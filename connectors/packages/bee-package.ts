@@ -60,8 +60,8 @@ function manifestIn(folder: string): { readonly [key: string]: unknown } {
 }
 
 /**
- * Hashes paths, lengths and contents of all files, in the order of their paths. Packages in the package's own `node_modules` are left out: npm's lock
- * file has the hashes of those.
+ * Hashes paths, lengths and contents of all files, in the order of their paths. Packages in the package's own `node_modules` are left out, because
+ * npm's lock file has their hashes.
  */
 function integrityOf(folder: string): string {
   const hash = createHash('sha512')

@@ -8,7 +8,7 @@ export interface Sealed {
   readonly data: string
 }
 
-/** The keys of the store of secrets. The first one encrypts, and all of them decrypt, so that a key can be replaced without losing a secret. */
+/** The keys of the store of secrets. The first key encrypts, and all keys decrypt, so that a key can be replaced without losing a secret. */
 export class SecretKeys {
   readonly #keys: ReadonlyMap<string, Buffer>
 

@@ -30,8 +30,8 @@ export function readBounded(file: string, { maxBytes, next }: { readonly maxByte
 }
 
 /**
- * The folder in which the user called npm, if the file is there and not here. npm runs a script in the folder of its package.json, and names the
- * user's folder in INIT_CWD.
+ * Advice for a file that is missing in the working folder, but exists in the folder where the user called npm; null otherwise. npm runs a script in
+ * the folder of its package.json, and names the user's folder in INIT_CWD.
  */
 function calledElsewhere(file: string): string | null {
   const { INIT_CWD: caller } = process.env

@@ -1,7 +1,7 @@
 import { WaggleError } from '../../topology/waggle-error.ts'
 import { packError, unpackError, type WireError } from './wire-error.ts'
 
-/** The methods that one side of a port serves for the other. Each takes one argument. Arguments and results must be cloneable. */
+/** The methods that one side of a port offers to the other side. Each method takes one argument. Arguments and results must be cloneable. */
 type Methods = { readonly [method: string]: (argument: never) => unknown }
 
 type ArgumentOf<Method> = Method extends (argument: infer Argument) => unknown ? Argument : never

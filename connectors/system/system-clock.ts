@@ -13,9 +13,9 @@ export interface SystemClock extends Clock {
 }
 
 /**
- * A clock without jumps. It starts at the wall clock's time, and runs with the monotonic clock. It approaches the wall clock by at most 5 % of the
- * passing time, and never goes back. If someone sets the machine's clock ahead by an hour, no deadline, join or window ends early. After a restart of
- * the process, the clock starts at the new time.
+ * The time of the machine's wall clock, without its jumps. The clock starts at the wall clock's time, and runs with the monotonic clock. It
+ * approaches the wall clock by at most 5 % of the passing time, and never goes back. If someone sets the machine's clock ahead by an hour, no
+ * deadline, join or window ends early. After a restart of the process, the clock starts at the new time.
  */
 export function steadyClock({ wallMs, monotonicMs }: TimeSource): SystemClock {
   // The state is an object for speed. Each write of a number to a variable of the closure would allocate memory, and the clock is read some fifty

@@ -38,7 +38,7 @@ export class GatewayError extends Error {
 export class BadRequest extends GatewayError {}
 /** 401, 403 or 421: the token is missing, or does not allow this. */
 export class NotAllowed extends GatewayError {}
-/** 404: the server has no such gateway. The detail names those it has. */
+/** 404: the server has no such gateway. `detail` lists the gateways that the server has. */
 export class UnknownGateway extends GatewayError {}
 /** 404: there is no such request, or its answer is kept no longer. */
 export class UnknownRequest extends GatewayError {}

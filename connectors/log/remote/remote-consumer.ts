@@ -151,7 +151,7 @@ export class RemoteConsumer implements Consumer {
       await this.#options.listener[kind](partitions)
     } finally {
       if (kind !== 'assigned') for (const one of partitions) Object.assign(this.#of(one), { runs: [], paused: false, hasMore: false })
-      // The log's thread gets an answer even if the listener failed. The poll here throws the failure.
+      // The log's thread gets an answer even if the listener failed. The poll in this thread throws the failure.
       done()
     }
   }

@@ -210,7 +210,7 @@ function dataOf(datatype: RunTensor['datatype'], values: readonly unknown[], unu
   }
 }
 
-/** The text of bytes as TensorFlow Serving writes them, `{"b64": "…"}`; null for anything else. */
+/** The text in bytes that TensorFlow Serving writes as `{"b64": "…"}`; null for any other value. */
 function textOf(json: unknown): string | null {
   const bytes = member(json, 'b64')
   return typeof bytes === 'string' ? Buffer.from(bytes, 'base64').toString() : null

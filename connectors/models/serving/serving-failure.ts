@@ -2,10 +2,10 @@
  * The reason why a call to a TensorFlow Serving has no result.
  *  - `away`: the server has not accepted the call: there is no connection, or the server says that it takes no calls now
  *  - `broken`: the connection broke off after the call was sent, so the server may have computed the result
- *  - `missing`: the server does not have the model, or not yet
+ *  - `missing`: the server does not have the model, or does not have it yet
  *  - `refused`: the server answered with an error
  *  - `unusable`: the answer does not fit the call
- *  - `forbidden`: the name of the server has an address that it may not have
+ *  - `forbidden`: the name of the server has only addresses that it may not have
  *  - `late`: the time for the call had passed
  */
 export type FailureKind = 'away' | 'broken' | 'missing' | 'refused' | 'unusable' | 'forbidden' | 'late'
@@ -13,7 +13,7 @@ export type FailureKind = 'away' | 'broken' | 'missing' | 'refused' | 'unusable'
 /** A call that failed. The message is the end of a sentence about the server: `refuses the connection`. */
 export class ServingFailure extends Error {
   readonly kind: FailureKind
-  /** The largest batch that the server takes, if it refused the call because of its batch; else null. */
+  /** The largest batch that the server takes, if it refused the call because the batch was larger; else null. */
   readonly batchLimit: number | null
 
   constructor(kind: FailureKind, message: string, cause?: unknown) {

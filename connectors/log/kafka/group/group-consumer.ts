@@ -218,7 +218,7 @@ export class GroupConsumer implements Consumer {
       const coming = assignment.partitions.filter((place) => !this.#owned.has(place))
       if (coming.length > 0) await this.#take(coming)
     } finally {
-      // Some partitions could not be taken. The member joins again for them.
+      // Some partitions could not be taken, so the member joins again to get them.
       const isShort = assignment.partitions.some((place) => !this.#owned.has(place))
       if (!this.#hasLost && !this.#closed) this.#member.applied({ hasLetGo: leaving.length > 0 || isShort })
     }

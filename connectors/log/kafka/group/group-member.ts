@@ -19,7 +19,7 @@ export interface GroupMemberOptions {
   readonly sessionTimeoutMs: number
   readonly heartbeatIntervalMs: number
   readonly rebalanceTimeoutMs: number
-  /** The partitions that the member reads now. Each JoinGroup sends them. */
+  /** The partitions that the member reads now. Each JoinGroup names these partitions. */
   readonly owned: () => readonly TopicPartition[]
   /** Called with a new assignment. The consumer takes the assignment up, and then calls `applied`. */
   readonly onAssigned: (assignment: GroupAssignment) => void

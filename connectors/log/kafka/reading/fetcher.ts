@@ -11,7 +11,7 @@ export interface FetcherOptions {
   readonly cluster: Cluster
   readonly name: string
   readonly maxBytes: number
-  /** Called when records of the partition have arrived, or when a broker has reported that it has no new ones. */
+  /** Called when records of the partition have arrived, or when a broker has reported that there are no new records. */
   readonly onAnswer: (partition: FetchedPartition) => void
   /** Called when the record at the partition's next offset is deleted. */
   readonly onOutOfRange: (partition: FetchedPartition) => void

@@ -52,7 +52,7 @@ export interface BatchSet {
   readonly maySend: boolean
   /** Called when a broker has stored the batch. `baseOffset` is below 0 if an earlier attempt had already stored the batch. */
   sent(batch: Batch, baseOffset: number): void
-  /** Called when the batch was too large for its topic. These parts are sent instead. */
+  /** Called when the batch was too large for its topic. The parts are sent in the place of the batch. */
   divided(batch: Batch, parts: readonly Batch[]): void
   failed(batch: Batch, error: WaggleError): void
 }
