@@ -35,7 +35,7 @@ interface Table {
  */
 export class Repairs {
   readonly #directory: string
-  /** Tables by the last part of their path. */
+  /** The tables, by the name of the folder with their rows. */
   readonly #tables: Map<string, Table>
 
   /** Must be called before the engine starts. The engine merges parts on both sides of a gap into one, whose name no longer shows the gap. */

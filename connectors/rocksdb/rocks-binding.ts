@@ -1,4 +1,4 @@
-// A project that takes Waggle from a clone compiles these sources, and does not find the declarations by itself.
+// A project that uses a clone of Waggle compiles these sources, and finds the declarations only by this reference.
 /// <reference path="./nxtedition-rocksdb.d.ts" />
 import type { RocksLevel } from '@nxtedition/rocksdb'
 import { WaggleError } from '../../topology/waggle-error.ts'

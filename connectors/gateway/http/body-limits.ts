@@ -151,7 +151,7 @@ class ArrivingBody {
   windowBytes = 0
   #fail: (error: ProblemError) => void = () => {}
 
-  /** `take` is called with the number of decoded bytes before these bytes are kept. It may fail the body. */
+  /** `take` is called with the number of decoded bytes before these bytes are kept. `take` may fail the body. */
   constructor(request: IncomingMessage, decoder: Transform | null, nowMs: number, take: (bytes: number) => void) {
     this.windowStartMs = nowMs
     this.socket = request.socket

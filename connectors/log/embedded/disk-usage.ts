@@ -44,8 +44,8 @@ export class DiskUsage {
   }
 
   /**
-   * Before swarms subscribe, a topic without positions looks as if it had no reader. So `onMeasured` is not called for the first measurement, which
-   * could delete records.
+   * Starts the measurements. Before swarms subscribe, a topic without positions looks as if it had no reader. So the first measurement does not call
+   * `onMeasured`, because records could be deleted.
    */
   start(): void {
     this.#measure()

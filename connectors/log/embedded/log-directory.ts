@@ -81,7 +81,7 @@ export async function openLogDirectory({ directory, acceptLoss, wasMade, onNotic
     isWhole = false
   }
   const segments = new Segments(join(directory, 'segments'))
-  // Versions without marks left neither a mark nor topics.json.
+  // Versions of Waggle before the mark wrote neither a mark nor topics.json, so their directories have lost nothing.
   const holds = disk === null || disk.sequence > 0 || segments.sizes().size > 0
   if (!isGone && read === null && (wasMade || (topics !== null && holds))) {
     found.push(`${directory}/mark is missing: nobody can tell whether the end of the log is all there`)

@@ -1,4 +1,4 @@
-// A project that takes Waggle from a clone compiles these sources, and does not find the declarations by itself.
+// A project that uses a clone of Waggle compiles these sources, and finds the declarations only by this reference.
 /// <reference path="./kafkajs-internals.d.ts" />
 
 import KafkaJsBroker from 'kafkajs/src/broker/index.js'

@@ -222,5 +222,5 @@ const maxSegmentBytes = 1024 * 1024 * 1024
 
 const anyTime = String(2n ** 63n - 1n)
 
-/** The size of a batch with one record, without that record. */
+/** An upper bound for the bytes that a batch with one record adds to the record. */
 const batchOverheadBytes = 1024

@@ -11,8 +11,8 @@ interface Member {
 
 /**
  * A fetch session at one broker (KIP-227). The broker remembers the partitions of the session and their offsets. A request names only the changes,
- * and an answer has only partitions with new records or a new end. So quiet partitions cost nothing. A session has at most one request on its way,
- * and partitions join it only between two requests.
+ * and an answer contains only partitions with new records or a new end. So quiet partitions cost nothing. A session has at most one request on its
+ * way, and partitions join it only between two requests.
  */
 export class FetchSession {
   readonly broker: Broker
@@ -20,7 +20,7 @@ export class FetchSession {
   isWaiting = false
   readonly #members = new Map<string, Member>()
   readonly #changed = new Set<Member>()
-  /** Partitions that have left the session, but of which the broker does not know it yet. */
+  /** Partitions that have left the session. The broker has not been told of this yet. */
   readonly #left = new Map<string, TopicPartition>()
   #id = 0
   #epoch = 0
