@@ -52,7 +52,7 @@ export class Handed {
   }
 }
 
-/** A value whose stored bytes are damaged. Its record can be skipped. Whoever reads the value throws `error`. */
+/** A value whose stored bytes are damaged. Its record can be skipped. A read of the value throws `error`. */
 export class DamagedValue {
   readonly error: WaggleError
 
@@ -134,7 +134,7 @@ export interface StoreBytes {
   get(key: Uint8Array): Uint8Array | null
   /** Returns one result for each key, in order, with a single call into the database. */
   getMany(keys: readonly Uint8Array[]): readonly (Uint8Array | null)[]
-  /** `from` is inclusive, `to` is exclusive, null means no bound. The iterator closes itself at its end, and when the loop is left. */
+  /** `from` is inclusive, `to` is exclusive, null means no bound. The iterator closes itself at its end, and when a loop over it is left. */
   range(from: Uint8Array | null, to: Uint8Array | null, options?: { readonly reverse?: boolean }): IterableIterator<readonly [Uint8Array, Uint8Array]>
   /**
    * Deletes all rows before this key at the cost of one deletion. These rows have expired, so nothing reads them. The deletion is in no commit, and a
@@ -194,9 +194,9 @@ export interface TaskDisk {
   /** The id of the topic that this offset belongs to; null if none is stored. */
   topicId(changelog: TopicPartition): string | null
   /**
-   * Writes rows, and the changelog offsets that the stores have then reached, all or nothing. The write survives a crash of the process. After a
-   * crash of the machine the disk may have an earlier state, and the changelog has the rest. An entry's bytes are valid only until the next entry is
-   * taken.
+   * Writes rows and changelog offsets, all or nothing. The offsets are those that the stores have reached with these rows. The write survives a crash
+   * of the process. After a crash of the machine the disk may have an earlier state, and the changelog has the rest. An entry's bytes are valid only
+   * until the next entry is taken.
    */
   write(batch: { readonly changes: readonly Pick<StoreChange, 'store' | 'entries'>[]; readonly offsets: readonly ChangelogOffset[] }): void
   /** Empties the store, and forgets the offsets of these changelogs. */
@@ -272,7 +272,7 @@ export interface Subscription {
 /** A member of a group. One loop uses it; only `wakeup` and `committed` may be called from elsewhere. */
 export interface Consumer {
   /**
-   * Returns at most one run for each partition, starting at the consumer's position, and moves the position behind it. Resolves when there is a
+   * Returns at most one run for each partition, starting at the consumer's position, and moves the position behind the run. Resolves when there is a
    * record, after `maxWaitMs`, or on `wakeup`. Paused partitions give no records.
    */
   poll(options: { readonly maxRecords: number; readonly maxWaitMs: number }): Promise<readonly RecordRun[]>
@@ -292,11 +292,11 @@ export interface Consumer {
 }
 
 /**
- * Reads without a group and commits nothing: for tail, trace, restore, and a gateway's answers. It ends at `to`, or when it is closed. If the log
- * closes before, it fails.
+ * Reads without a group and commits nothing: for tail, trace, restore, and a gateway's answers. The reader ends at `to`, or when it is closed. If the
+ * log closes earlier, the reader fails.
  */
 export interface Reader extends AsyncIterable<RecordRun> {
-  /** Settles when the reader's start is known. With `from: -1`, it reads records that are appended after that. */
+  /** Settles when the reader's start is known. With `from: -1`, the reader returns the records that are appended after that moment. */
   readonly ready: Promise<void>
   close(): Promise<void>
 }
@@ -308,7 +308,7 @@ export interface ReadOptions {
   readonly from: number
   /** The reader ends before this offset, and does not wait for more records. */
   readonly to?: number
-  /** True: a large value may be empty, if the log can avoid reading it. For readers that need only headers. */
+  /** True: the log may return an empty value instead of a large value that it then need not read. For readers that need only headers. */
   readonly skipsLargeValues?: boolean
   /**
    * Makes the reader fail with WAGGLE_RECORDS_GONE if records were deleted before it read them, or if the topic has another id (null: any id).
@@ -377,7 +377,7 @@ export interface FlightRecorder {
 /** The deaths of the process at which a record was in flight. */
 export interface RecordDeaths {
   readonly all: number
-  /** Those at which nothing else was in flight. */
+  /** The deaths at which no other record was in flight. */
   readonly alone: number
 }
 
@@ -404,7 +404,7 @@ export interface TopicInfo extends TopicSpec {
 export interface PartitionOffsets {
   readonly start: number
   readonly end: number
-  /** The end of all written records, if uncommitted ones follow `end`. A reader at this offset has read every record that may be committed now. */
+  /** The end of all written records, if uncommitted records follow `end`. A reader at this offset has read every record that may be committed now. */
   readonly written?: number
 }
 
@@ -428,21 +428,21 @@ export interface Log {
   topics(): Promise<readonly string[]>
   subscribe(subscription: Subscription): Promise<Consumer>
   /**
-   * `consumers`: those of the tasks that the producer writes for. Default: all consumers of the log. If one of them may have lost its tasks to
-   * another process, the producer holds its writes back.
+   * `consumers`: the consumers of the tasks that the producer writes for. Default: all consumers of the log. If one of them may have lost its tasks
+   * to another process, the producer holds its writes back.
    */
   taskProducer(options: { readonly group: string; readonly consumers?: () => readonly Consumer[] }): Promise<TaskProducer>
   producer(): Promise<Producer>
   read(options: ReadOptions): Reader
   /**
    * The offset at which a search for records with this timestamp or a later one begins; the end of the partition if it has none. Kafka has an index,
-   * so no such record is before the offset. The embedded log searches by halves. It may pass a record that lies among records with other times, so a
-   * search that finds nothing begins again earlier.
+   * so no such record is before the offset. The embedded log halves the range at each step. It may pass a record that lies among records with other
+   * times, so a search that finds nothing begins again earlier.
    */
   offsetAt?(place: TopicPartition, timestamp: number): Promise<number>
   /**
-   * Deletes records before these offsets, which no reader needs, at once or later. A log without this method keeps them until their retention is
-   * over.
+   * Deletes the records before these offsets, at once or later. No reader needs them any more. A log without this method keeps them until their
+   * retention is over.
    */
   deleteBefore?(places: readonly (TopicPartition & { readonly offset: number })[]): Promise<void>
   /**

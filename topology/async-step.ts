@@ -7,13 +7,13 @@ export interface BatchPolicy {
   readonly size: number
   readonly timeoutMs: number
   readonly release: 'idle' | 'full'
-  /** The longest time that a call should take. Batches are then smaller than `size` as far as that needs, by the times of earlier calls. */
+  /** The longest time that a call should take. If earlier calls show that a batch of `size` rows would take longer, batches are smaller. */
   readonly targetMs?: number
 }
 
 /**
- * The reason why a batch was sent: it was `full`, its oldest row had waited its `timeout`, the `deadline` of a row came near, no call was in flight
- * (`idle`), or it is one row alone.
+ * The reason why a batch was sent: it was `full`, its oldest row had waited its `timeout`, the `deadline` of a row came near, a worker was free
+ * (`idle`), or the row gets a call of its own (`alone`).
  */
 export type SendReason = 'full' | 'timeout' | 'deadline' | 'idle' | 'alone'
 
@@ -53,9 +53,12 @@ export interface AsyncStep<K, V, R, W> {
   /** Makes the worker, once in a process. The engine awaits it before the first record. */
   open(): Promise<AsyncWorker<K, V, R, W>>
   readonly batch: BatchPolicy | null
-  /** The most calls in flight, which may change. `counts` says whether the limit is for each task or for a whole thread. */
+  /** The most calls in flight. The number may change while the step runs. `counts` says whether the limit is for each task or for a whole thread. */
   readonly concurrency: number
-  /** The calls that are computed side by side, which may change. With fewer in flight the step counts as idle. Default: 1. */
+  /**
+   * The number of calls that the worker computes side by side. It may change while the step runs. With fewer calls in flight the step counts as idle.
+   * Default: 1.
+   */
   readonly workers?: number
   /** `task`: each task counts its own calls and fills its own batches. `thread`: all tasks of a thread share the count and the batches. */
   readonly counts: 'task' | 'thread'
@@ -72,16 +75,19 @@ export interface AsyncStep<K, V, R, W> {
   bytesOf?(value: V | W): number
   readonly retries: number
   /**
-   * A name for a record, the same each time the record is read. By it a call that kills the process is recognised after the restart. Null if the
-   * node's calls cannot kill the process, or may wait for other calls without limit.
+   * Returns a name for a record, the same each time the record is read. If a call kills the process, the names of its records are still known after
+   * the restart. Null if the node's calls cannot kill the process, or may wait for other calls without limit.
    */
   readonly nameOf: ((record: Record<K, V>, metadata: RecordMetadata) => string) | null
   /**
-   * Decides about a record when it arrives, and again when its batch is formed. `pass` forwards it without a call (an error record). An error ends it
-   * here (its deadline has passed).
+   * Decides about a record when it arrives, and again when its batch is formed. `pass` forwards the record without a call (an error record). An error
+   * becomes the outcome of the record, which gets no call (its deadline has passed).
    */
   admit(record: Record<K, V>, nowMs: number): Admission
-  /** The time (epoch milliseconds) after which nobody needs the result of a record. A batch leaves early for it. Null without one. */
+  /**
+   * The time (epoch milliseconds) after which nobody needs the result of a record. A batch is sent early to meet it. Null: the record has no
+   * deadline.
+   */
   deadlineOf?(record: Record<K, V>): number | null
   /** Forwards the records that follow from an outcome. Runs in the task, in the order that `ordered` gives, in the context of the input record. */
   forward(outcome: Outcome<W>, record: Record<K, V>, context: ProcessorContext<unknown, unknown>): void

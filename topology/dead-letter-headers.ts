@@ -2,7 +2,7 @@ import type { FailedRecord } from './failed-record.ts'
 import type { Header } from './record.ts'
 import { saidBy, type WaggleError } from './waggle-error.ts'
 
-/** The headers of a dead letter (KIP-1034). Each text is limited. Even a cause that throws when it is read gives headers. */
+/** The headers of a dead letter (KIP-1034). Long texts are cut. If reading the cause of the error throws, there are still headers. */
 export function streamsDeadLetterHeaders(error: WaggleError, { topic, partition, offset }: FailedRecord): readonly Header[] {
   const cause = causeOf(error)
   return [

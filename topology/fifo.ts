@@ -1,4 +1,4 @@
-/** A queue, first in, first out. Taking an item moves no other item, and frees the taken one for garbage collection. */
+/** A queue, first in, first out. Taking an item moves no other item. The queue keeps no reference to a taken item. */
 export class Fifo<T> {
   #items: (T | undefined)[]
   #first = 0
@@ -24,7 +24,7 @@ export class Fifo<T> {
     this.#items.push(item)
   }
 
-  /** Puts items in front of all others, in their order. */
+  /** Puts these items in front of all items of the queue, in the given order. */
   putBack(items: readonly T[]): void {
     this.#items = [...items, ...this.#items.slice(this.#first)]
     this.#first = 0

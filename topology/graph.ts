@@ -83,7 +83,9 @@ export class Topology {
   readonly #stores = new Map<string, StoreSpec>()
   /** Each store as its caller gave it: a builder or a specification. */
   readonly #added = new Map<string, StoreBuilder<StateStore> | StoreSpec>()
-  /** Internal topics. When the application runs, its id precedes their names. A topic without a number of partitions gets that of its sources. */
+  /**
+   * Internal topics. When the application runs, its id precedes their names. A topic without a number of partitions gets as many as its sources have.
+   */
   readonly #internalTopics = new Map<string, number | null>()
   /** The names of the nodes that use a store, by the store's name. */
   readonly #users = new Map<string, Set<string>>()
@@ -294,8 +296,8 @@ export class Topology {
 
   /**
    * Adds a store whose changelog is a topic that other programs write (KIP-813). The supplier's processor puts the topic's records into the store. A
-   * lost store is filled with the topic's rows as they are. Other processors may be connected to the store, and should only read it. A store that
-   * `Stores` did not make is WAGGLE_INVALID_TOPOLOGY.
+   * lost store is filled with the topic's rows as they are. Other processors may be connected to the store, and should only read it. Throws
+   * WAGGLE_INVALID_TOPOLOGY for a store that `Stores` did not make.
    *
    * @example
    * ```ts
@@ -352,8 +354,8 @@ export class Topology {
    * })
    * ```
    *
-   * @remarks If another processor writes to it, that is WAGGLE_STORE_READ_ONLY. Records keep their own timestamps, whatever extractor the application
-   * has.
+   * @remarks A write by another processor throws WAGGLE_STORE_READ_ONLY. Records keep their own timestamps, even if the application has a timestamp
+   * extractor.
    */
   addGlobalStore<K, V>(
     store: StoreBuilder<StateStore>,

@@ -32,7 +32,7 @@ export class InterruptibleWait {
     else this.#end()
   }
 
-  /** True if `wakeup` was called outside of a wait since the last call. */
+  /** True if `wakeup` was called outside of a wait since the last call of `takeWakeup`. */
   takeWakeup(): boolean {
     const isWoken = this.#isWoken
     this.#isWoken = false

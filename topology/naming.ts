@@ -5,7 +5,10 @@ export const deadLetterTopic = (swarm: string): string => `waggle.${swarm}.dead-
 /** The swarm whose dead letters are in this topic; null for any other topic. */
 export const swarmOfDeadLetters = (topic: string): string | null => /^waggle\.([^.]+)\.dead-letters$/.exec(topic)?.[1] ?? null
 export const applicationIdOf = (swarm: string): string => `waggle.${swarm}`
-/** The topic of the secret for request ids. Whoever reads it can compute the ids of other callers, so it needs few readers. */
+/**
+ * The topic of the secret for request ids. A program that can read this topic can compute the request ids of all callers, so few programs should be
+ * allowed to read it.
+ */
 export const idSecretTopic = 'waggle.id-secret'
 /** The compacted topic of the swarms that a server runs. */
 export const definitionsTopic = 'waggle.definitions'

@@ -4,7 +4,7 @@ const require = createRequire(import.meta.url)
 
 export const ownManifest: string = require.resolve('waggle-streams/package.json')
 
-/** The running Waggle, as in its package.json. */
+/** The name and the version of the running Waggle, from its package.json. */
 export const ownPackage: { readonly name: string; readonly version: string } = require(ownManifest)
 
 /**

@@ -11,7 +11,10 @@ export interface ProducedOptions<K, V> {
   name?: string
 }
 
-/** The serdes and options with which a sink writes its topic. A null serde stands for that of the operator before, or else for the application's default. */
+/**
+ * The serdes and options with which a sink writes its topic. A null serde stands for the serde of the operator before, or else for the application's
+ * default.
+ */
 export class Produced<in K, in V> {
   readonly key: AnySerde | null
   readonly value: AnySerde | null

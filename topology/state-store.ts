@@ -25,7 +25,7 @@ export interface KeyValueStore<K, V> extends StateStore {
   delete(key: K): V | null
   range(from: K | null, to: K | null, options?: { reverse?: boolean }): Iterable<KeyValue<K, V>>
   /**
-   * Returns the keys between the two, the last key first (KIP-617): `range(from, to, { reverse: true })` under Java's name.
+   * Returns the entries from `from` to `to`, the last key first (KIP-617): `range(from, to, { reverse: true })` under Java's name.
    *
    * @example
    * ```ts
@@ -36,7 +36,7 @@ export interface KeyValueStore<K, V> extends StateStore {
   reverseRange(from: K | null, to: K | null): Iterable<KeyValue<K, V>>
   all(options?: { reverse?: boolean }): Iterable<KeyValue<K, V>>
   /**
-   * Returns all keys, the last key first (KIP-617): `all({ reverse: true })` under Java's name.
+   * Returns all entries, the last key first (KIP-617): `all({ reverse: true })` under Java's name.
    *
    * @example
    * ```ts
@@ -61,7 +61,7 @@ export interface WindowStore<K, V> extends StateStore {
   fetch(key: K, windowStart: number): V | null
   fetch(key: K, from: number, to: number): Iterable<KeyValue<number, V>>
   /**
-   * Returns the windows of the keys between the two that start between `from` and `to`.
+   * Returns the windows of the keys from `keyFrom` to `keyTo` that start between `from` and `to`.
    *
    * @example
    * ```ts
@@ -132,7 +132,7 @@ export interface SessionStore<K, V> extends StateStore {
   fetchSession(key: K, start: number, end: number): V | null
   fetch(key: K): Iterable<KeyValue<Windowed<K>, V>>
   /**
-   * Returns the sessions of the keys between the two.
+   * Returns the sessions of the keys from `keyFrom` to `keyTo`.
    *
    * @example
    * ```ts
@@ -154,7 +154,7 @@ export interface SessionStore<K, V> extends StateStore {
   backwardFetch(keyFrom: K | null, keyTo: K | null): Iterable<KeyValue<Windowed<K>, V>>
   findSessions(key: K, earliestEnd: number, latestStart: number): Iterable<KeyValue<Windowed<K>, V>>
   /**
-   * Returns the sessions of the keys between the two that end at or after `earliestEnd` and start at or before `latestStart`.
+   * Returns the sessions of the keys from `keyFrom` to `keyTo` that end at or after `earliestEnd` and start at or before `latestStart`.
    *
    * @example
    * ```ts
@@ -193,8 +193,8 @@ export interface VersionedKeyValueStore<K, V> extends StateStore {
   /** Adds a version. A version older than the history is ignored. */
   put(key: K, value: V | null, timestamp: number): void
   /**
-   * Ends the version that is valid at `timestamp` at that time, and returns it as it was; null without such a version. A time older than the history
-   * is ignored.
+   * Finds the version that is valid at `timestamp`, lets it end then, and returns it as it was before; null without such a version. A time older than
+   * the history is ignored.
    *
    * @example
    * ```ts

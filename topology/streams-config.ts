@@ -39,7 +39,7 @@ export interface StreamsConfig {
   maxWarmupReplicas?: number
   /** The process's own name, the same after a restart (static membership, KIP-345). */
   instanceId?: string
-  /** `host:port` at which other processes query this one. An address that other machines can reach needs an `applicationServerSecret`. */
+  /** `host:port` at which other processes query this process. An address that other machines can reach needs an `applicationServerSecret`. */
   applicationServer?: string
   /**
    * Resources of this process (`{ gpu: 1 }`), by default none. A sub-topology that needs more (`Topology.requireCapabilities`) runs in another

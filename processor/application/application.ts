@@ -91,8 +91,8 @@ export class Application {
   }
 
   /**
-   * Starts the application. Settles when it is RUNNING. `beforeReading` is called when its topics and workers are there; nothing is read or written
-   * before it settles. So an application can take over from another one of the same id.
+   * Starts the application. Settles when the application is RUNNING. `beforeReading` is called when the topics exist and the workers are open.
+   * Nothing is read or written before its promise settles, so an application can take over from another application with the same id.
    */
   async start(beforeReading: () => Promise<void> = async () => {}): Promise<void> {
     this.#enter('REBALANCING')
@@ -134,7 +134,7 @@ export class Application {
     return prepareStoreFormats({ applicationId, log, subtopologies: this.#subtopologies, partitionsOf: (topic) => this.#topics.partitionsOf(topic) })
   }
 
-  /** The nodes of the sub-topologies that may run in this process. The workers of other nodes are not opened (a model that needs a GPU). */
+  /** The nodes of the sub-topologies that may run in this process. Workers of other nodes, such as a model that needs a GPU, are not opened. */
   get nodesHere(): readonly GraphNode[] {
     const { capabilities } = this.#spread
     return this.#subtopologies.filter(({ needs }) => this.#states === null || hasAll(capabilities, needs)).flatMap(({ nodes }) => nodes)
@@ -254,7 +254,10 @@ export class Application {
     return this.#until(() => this.threads.tasks.every(({ inFlight }) => inFlight === 0), withinMs)
   }
 
-  /** Waits for the records in hand, for a limited time: a database may be away. The other records are processed again after the next start. */
+  /**
+   * Waits for the records in hand. The time is limited, because a database may not answer. The other records are processed again after the next
+   * start.
+   */
   async #finishInHand(withinMs: number): Promise<true> {
     await this.#until(() => this.threads.recordsInHand === 0, Math.min(longestFinishMs, withinMs))
     return true

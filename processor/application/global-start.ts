@@ -50,7 +50,7 @@ export interface GlobalReadOptions {
   readonly globals: GlobalStores
 }
 
-/** Opens global stores whose tasks run in another JavaScript thread. Each read goes to the disk, because this thread hears of no changes. */
+/** Opens global stores whose tasks run in another JavaScript thread. Each read goes to the disk, because this thread is not told of changes. */
 export function readGlobals({ applicationId, subtopologies, log, globals }: GlobalReadOptions): void {
   for (const store of subtopologies.flatMap(({ isGlobal, stores }) => (isGlobal ? stores : []))) {
     const disk = log.state?.open(globalStateName(applicationId), store.name)

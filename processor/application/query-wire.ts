@@ -17,7 +17,7 @@ export type WireRow = readonly (string | number | null)[]
 
 type Pairs<K> = AsyncIterable<readonly [K, unknown]>
 
-/** True for an answer with one value or the rows of one key. It is sent at once. */
+/** True for an answer with one value or with the rows of one key. It is sent whole, in one message. */
 export function isShort(kind: QueryRequest['kind']): boolean {
   return kind === 'key' || kind === 'timestamped-key' || kind === 'windows-of-key' || kind === 'version' || kind === 'versions'
 }

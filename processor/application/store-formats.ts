@@ -21,7 +21,7 @@ interface Format {
 
 /**
  * Compares each store with the layout that the log has noted for it, and notes the layouts of new stores. Does nothing where the log keeps no state.
- * As in Kafka Streams, values without timestamps become values with timestamp -1. For any other change throws WAGGLE_STORE_DIFFERS, unless the store
+ * As in Kafka Streams, values without timestamps become values with timestamp -1. Throws WAGGLE_STORE_DIFFERS for any other change, unless the store
  * is empty.
  */
 export async function prepareStoreFormats({ applicationId, subtopologies, log, partitionsOf }: StoreFormatsOptions): Promise<void> {

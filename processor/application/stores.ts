@@ -60,7 +60,7 @@ export class ApplicationStores {
     return missing.length === 0 ? answers : new Map([...answers, ...(await answeredBy({ ...question, partitions: missing }))])
   }
 
-  /** Answers for the tasks of this JavaScript thread. If the question allows stale answers, also for its copies. */
+  /** Answers for the tasks of this JavaScript thread. If the question allows stale answers, copies answer too. */
   queryHere({ store, request, partitions, allowsStale }: StoreQuestion): ReadonlyMap<number, unknown> {
     const { topology, threads } = this.#options
     const builder = topology.stores.get(store)

@@ -59,7 +59,7 @@ export class ApplicationTopics {
     await this.#knowAll((await log.topics()).filter((topic) => !namedTopics?.allows(topic)))
   }
 
-  /** Looks up all topics again after one was missing. Concurrent calls share one look-up. */
+  /** Looks up all topics again after a topic was missing. Concurrent calls share one look-up. */
   knowAllSoon(): void {
     this.#looking ??= this.knowAll()
       .catch(() => {})

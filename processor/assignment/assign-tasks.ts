@@ -170,14 +170,14 @@ class Assignment {
         if (instead !== undefined) standbyMoves.push({ task, at })
       }
     }
-    // Warm-ups that have restored most come first, so that none is given up for another.
+    // Warm-ups that have restored most come first, so that no warm-up is given up for another.
     const byProgress = (a: WarmUp, b: WarmUp) => compare(this.#cost(a.task, a.at), this.#cost(b.task, b.at)) || compareTaskIds(a.task.id, b.task.id)
     const waiting = [...moves.sort(byProgress), ...standbyMoves.sort(byProgress)]
     for (const one of waiting.slice(0, this.#settings.maxWarmupReplicas)) this.#warmUp(one)
     if (waiting.length > 0) this.#isBalanced = false
   }
 
-  /** Plans the processes of each stateful task's standbys. The process of the task itself is none of them. */
+  /** Plans the processes of each stateful task's standbys. A standby is never in the process that runs the task. */
   #placeStandbys(active: readonly (number | null)[], base: readonly number[]): readonly (readonly number[])[] {
     const replicas = this.#settings.standbyReplicas
     const tasks = this.#stateful

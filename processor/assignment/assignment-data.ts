@@ -29,7 +29,7 @@ export interface PlannedTasks {
 
 /**
  * Encodes: version, 1, active [task], standbys [task], warmups [task], plan: active [task], standbys [task], unassigned [task], balanced 0|1, hosts
- * [text]. Then, for each task that a host has: task, active host's index + 1 or 0, standby hosts' [index]. A task takes some five bytes. That
+ * [text]. Then, for each task that a host has: task, active host's index + 1 or 0, standby hosts' [index]. A task takes some five bytes. The size
  * matters, because every member gets all tasks, and a broker keeps all messages in one record.
  */
 export function encodeAssignmentData({

@@ -1,5 +1,5 @@
 /**
- * Items of several kinds to spread evenly over bins. An item is a task or a copy of one, its kind is a sub-topology, and a bin is a process or a
+ * Items of several kinds to spread evenly over bins. An item is a task or a copy of a task, its kind is a sub-topology, and a bin is a process or a
  * thread.
  */
 export interface Placing {

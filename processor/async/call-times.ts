@@ -19,7 +19,10 @@ export class CallTimes {
     if (rows > this.#mostRows) this.#mostRows = rows
   }
 
-  /** The time that a call is expected to take; 0 before the first call. A smaller batch than all so far is expected to take as long as they did. */
+  /**
+   * The time that a call is expected to take; 0 before the first call. If all batches so far had about the same size, a smaller batch is expected to
+   * take as long as they did.
+   */
   expectedMs(rows: number): number {
     if (this.#weight === 0) return 0
     const { meanRows, meanMs, perRow, isSloped } = this.#line()
@@ -57,7 +60,7 @@ const keep = 0.95
 /** The part of the target below which a slightly larger batch is tried, and how much larger it is. */
 const clearlyWithin = 0.85
 const growth = 1.05
-/** Sums of decimal fractions are slightly too small at times. */
+/** A tolerance, because a sum of decimal fractions may be slightly too small. */
 const rounding = 1e-6
-/** Rows squared. Below it, the sizes of recent batches are too alike to show a slope. */
+/** The least variance of batch sizes, in rows squared. Below it, the sizes of recent batches are too alike to show a slope. */
 const leastVariance = 0.05

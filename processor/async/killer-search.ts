@@ -2,8 +2,8 @@ import { WaggleError } from '../../topology/waggle-error.ts'
 import type { FlightRecorder, RecordDeaths } from '../ports.ts'
 
 /**
- * The other calls that may be in flight beside a record's call. `free`: any, except those of lone records. `first half`, `second half`: any but those of
- * the other half. `alone`: none.
+ * The other calls that may be in flight beside a record's call. `free`: any call, except that of a record that is tried alone. `first half`, `second
+ * half`: any call, except those of the other half. `alone`: none.
  */
 export type Isolation = 'free' | 'first half' | 'second half' | 'alone'
 
@@ -42,7 +42,7 @@ export class KillerSearch {
     })
   }
 
-  /** True if a call may start now. Otherwise `again` is called once when that may have changed. */
+  /** True if a call may start now. Otherwise `again` is called once, when the answer may have changed. */
   mayStart(isolation: Isolation, again: () => void): boolean {
     const running = this.#running
     const lonesFirst = running.alone > 0 || (this.#loneWaits !== null && this.#loneWaits !== again)
@@ -56,7 +56,7 @@ export class KillerSearch {
     return false
   }
 
-  /** Notes that a call starts. Call the returned function once, when the call has ended in whatever way. */
+  /** Notes that a call starts. Call the returned function once, when the call has ended, with or without an error. */
   start(records: readonly string[], isolation: Isolation): () => void {
     const ended = this.#recorder.begin(records)
     this.#running[isolation]++
@@ -88,7 +88,7 @@ function isGuilty({ all, alone }: RecordDeaths): boolean {
   return alone >= 3 || (alone >= 1 && all >= 4)
 }
 
-/** The records of two deaths, the older ones in the first half. */
+/** The records that were in flight at two deaths. The older records are in the first half. */
 function halvesOf(suspects: FlightRecorder['suspects']): ReadonlyMap<string, 'first half' | 'second half'> {
   const twice = [...suspects].flatMap(([record, { all }]) => (all === 2 ? [record] : []))
   return new Map(twice.map((record, at) => [record, at < twice.length / 2 ? 'first half' : 'second half']))

@@ -10,8 +10,8 @@ import type { KillerSearch } from './killer-search.ts'
 import { RecordRows, type Row, type Ticket } from './record-rows.ts'
 
 /**
- * Turns records into calls of one worker. It counts rows: a record of three rows may be spread over two batches, and is done when all its rows are.
- * A batch is sent when a call is free and one of these holds:
+ * Turns records into calls of one worker. It counts rows: a record of three rows may be spread over two batches, and is done when all its rows are. A
+ * batch is sent when another call may start and one of these holds:
  *
  * - the batch is full
  * - its oldest row has waited `timeoutMs`
@@ -33,7 +33,7 @@ export class RowBatcher<K, V, R, W> {
   readonly #times = new CallTimes()
   /** The number of rows that make a batch full. */
   #size: number
-  /** The earliest deadline of a waiting row, on the clock that counts from the start; infinite without one. */
+  /** The earliest deadline of a waiting row, in milliseconds of `Clock.elapsedMs`; infinite if no row has a deadline. */
   #nearest = Number.POSITIVE_INFINITY
   #inFlight = 0
   #scheduled = false
@@ -85,7 +85,7 @@ export class RowBatcher<K, V, R, W> {
     return entry
   }
 
-  /** Aborts the calls in flight. No record is done after that. */
+  /** Aborts the calls in flight. Afterwards no record gets an outcome. */
   close(): void {
     this.#closed = true
     this.#cancelTimer?.()
@@ -94,7 +94,7 @@ export class RowBatcher<K, V, R, W> {
       limit.abort(new WaggleError('WAGGLE_TASK_CLOSED', { message: 'The task was closed', next: 'Nothing: the record is done again.' }))
   }
 
-  /** Looks for a batch in the next turn of the event loop, so that it sees all records of this turn. */
+  /** Looks for a batch in a microtask, when the running code has ended, so that it sees all records which that code adds. */
   #schedule(): void {
     if (this.#scheduled || this.#closed) return
     this.#scheduled = true
@@ -112,7 +112,7 @@ export class RowBatcher<K, V, R, W> {
       const reason = this.#reasonToSend()
       if (reason === null) break
       const batch = this.#nextBatch()
-      // All its rows may have been dropped at their turn. The row behind them may have another isolation, so the next one is looked at anew.
+      // All rows of the batch may have been dropped. The row behind them may have another isolation, so the loop looks at it anew.
       if (batch.length > 0) void this.#call(batch, reason)
     }
     this.#setTimer()
@@ -157,7 +157,7 @@ export class RowBatcher<K, V, R, W> {
     return deadline === null ? Number.POSITIVE_INFINITY : deadline - this.#clock.now() + this.#clock.elapsedMs()
   }
 
-  /** Looks at the rows that wait. A full batch leaves at once, so it needs no deadline. */
+  /** Finds the earliest deadline of the rows that wait. A full batch is sent at once, so it needs no deadline. */
   #findNearest(): void {
     if (this.#nearest === Number.POSITIVE_INFINITY) return
     this.#nearest = Number.POSITIVE_INFINITY
@@ -165,7 +165,10 @@ export class RowBatcher<K, V, R, W> {
     for (const { entry } of this.#waiting) if (!entry.isDone) this.#nearest = Math.min(this.#nearest, entry.deadline)
   }
 
-  /** The time at which the rows that wait must leave in order to be done at the nearest deadline, though another call may be in flight before them. */
+  /**
+   * The latest time to send the rows that wait, if they must be done at the nearest deadline. It allows for two calls, because another call may be in
+   * flight.
+   */
   get #lastDeparture(): number {
     return this.#nearest === Number.POSITIVE_INFINITY ? this.#nearest : this.#nearest - 2 * this.#times.expectedMs(this.#waiting.size) - marginMs
   }
@@ -187,7 +190,7 @@ export class RowBatcher<K, V, R, W> {
     return now >= this.#lastDeparture ? 'deadline' : null
   }
 
-  /** Sets a timer for the time when the rows have waited long enough. It is needed only while a call is free. */
+  /** Sets a timer for the time when the rows have waited long enough. The timer is needed only while another call may start. */
   #setTimer(): void {
     const oldest = this.#waiting.head
     const policy = this.#step.batch
@@ -219,14 +222,14 @@ export class RowBatcher<K, V, R, W> {
     if (this.#closed) return
     const finishedAt = this.#clock.now()
     this.#meters.called(reason, finishedAt - startedAt)
-    // A call that fails early says nothing about the time of the next one.
+    // The time of a call that fails early says nothing about the time of the next call.
     const isTelling = !(results instanceof WaggleError) || results.code === 'WAGGLE_TIMEOUT'
     if (this.#step.batch !== null && isTelling) this.#learn(batch.length, this.#clock.elapsedMs() - departed)
     if (results instanceof WaggleError) this.#failed(batch, results, { startedAt, finishedAt, reason })
     else {
       for (const [at, result] of results.entries()) {
         const row = batch[at]
-        // There are as many results as rows, so this ends no batch early.
+        // Never happens, because there are as many results as rows.
         if (row === undefined) break
         const report = { startedAt, finishedAt, batchSize: batch.length, reason, attempts: row.attempt }
         this.#meters.rows[result instanceof Refused ? 'refused' : result instanceof WaggleError ? 'failed' : 'result']++
@@ -278,7 +281,7 @@ export class RowBatcher<K, V, R, W> {
   }
 }
 
-/** The time that a batch has besides its calls, for timers and other work. */
+/** The time that a batch needs in addition to its calls, for timers and other work, in ms. */
 const marginMs = 5
 
 class RowCall<K, V, R, W> implements AsyncCall<K> {

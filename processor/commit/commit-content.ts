@@ -22,7 +22,7 @@ export interface CommitContent extends CommitPoint {
 export interface CommittingTasks {
   /** True if some processed record is in no commit yet. */
   readonly hasUncommitted: boolean
-  /** Takes the tasks that may have uncommitted work. The commit that is made now holds it. */
+  /** Takes the tasks that may have uncommitted work. The commit that is made now contains this work. */
   takeTouched(): readonly Task[]
   groupOf(task: Task): string
   /** The task's state on its disk; null if the log's own commit holds the state. */

@@ -8,10 +8,10 @@ import type { CommitContent } from './commit-content.ts'
  *     1. records that tasks have sent (appended already)
  *     2. changelogs: those of each task's last store, then those of the store before it, and so on
  *     3. removals of handled due entries
- *     4. positions, in the same commit as the last of these
+ * 4. positions, together with the last of the stages above
  *
- * After a crash in between, the missing stages are done again, and their results exist already. In any other order, a join could remember a record
- * that was never sent, and a due entry could be removed before it was handled.
+ * After a crash between two stages, the inputs are processed again from the old positions, and the results of the finished stages exist already. In
+ * any other order, a join could remember a record that was never sent, and a due entry could be removed before it was handled.
  */
 export async function sendInOrder(
   producer: TaskProducer,

@@ -11,8 +11,8 @@ export interface CommitScheduleOptions {
 }
 
 /**
- * Decides when the commits of a thread begin: on demand, after the interval, after many records, and at idle moments of a quiet thread. The thread asks
- * in each turn.
+ * Decides when the commits of a thread begin: on demand, after the interval, after many records, and at idle moments of a quiet thread. The thread
+ * asks in each pass of its loop.
  */
 export class CommitSchedule {
   readonly #options: CommitScheduleOptions

@@ -7,7 +7,7 @@ export type RowOutcome = 'result' | 'refused' | 'failed'
 export class CallMeters {
   /** Ended calls by the reason why their batch was sent. */
   readonly sent: { [reason in SendReason]: number } = { full: 0, timeout: 0, deadline: 0, idle: 0, alone: 0 }
-  /** Rows by their end. A row that is tried again counts once it has one. */
+  /** Rows by their end. A row that is tried again counts once, when its last try has ended. */
   readonly rows: { [outcome in RowOutcome]: number } = { result: 0, refused: 0, failed: 0 }
   /** For each of `callBoundsSeconds`: the calls that took at most that time. */
   readonly buckets: number[] = callBoundsSeconds.map(() => 0)

@@ -87,7 +87,7 @@ export class Sensor {
     return Math.max(1, elapsed + missing * windowMs)
   }
 
-  /** Starts the next sample. There is one more sample than windows, because the oldest may overlap them. */
+  /** Starts the next sample. There is one sample more than there are windows, because the oldest sample may still overlap the windows. */
   #advance(now: number): void {
     this.#at = (this.#at + 1) % (windows + 1)
     const next = this.#samples[this.#at]

@@ -18,7 +18,7 @@ interface Owner {
   readonly thread: string
   /** The thread's sensor of punctuation times, in ms. */
   readonly punctuate: Sensor | null
-  /** The number of the thread's last turn that processed records. */
+  /** The number of the last pass of the thread's loop that processed records. */
   readonly lastTurn: number
 }
 
@@ -27,13 +27,13 @@ interface Owner {
  */
 export class TaskMeters {
   readonly time: SampleTime
-  /** Counts records, once a pass. */
+  /** Counts processed records. It is updated once a pass. */
   readonly process: Sensor
   /** Counts records that an operator drops, and failures that a handler skipped. */
   readonly dropped: Sensor
   /** The distance of records to stream time, in ms. */
   readonly lateness: Sensor
-  /** Time per record, averaged over a pass. */
+  /** Time per record, averaged over a pass of the thread's loop. */
   readonly processLatency: Sensor
   /** Counts records that were processed although an input was empty. */
   readonly enforced: Sensor
@@ -77,18 +77,18 @@ export class TaskMeters {
     this.#threadPunctuate?.record(latencyMs)
   }
 
-  /** The task's part of the thread's processing time, in the last turn that processed records. */
+  /** The task's part of the thread's processing time, in the last pass of the loop that processed records. */
   get processRatio(): number {
     return this.#ratioTurn === this.#owner.lastTurn ? this.#ratio : 0
   }
 
-  /** Ends one pass over the task. */
+  /** Called when the task has been processed in a pass of the thread's loop. */
   passed(records: number, ms: number): void {
     this.#passMs = ms
     if (records > 0) this.processLatency.record((ms / records) * nanosecondsPerMs)
   }
 
-  /** Ends a turn in which the task had a pass. `ms` is the time of all passes. */
+  /** Ends a pass of the thread's loop in which the task was processed. `ms` is the time that all tasks took. */
   endTurn(ms: number): void {
     this.#ratio = ms > 0 ? this.#passMs / ms : 0
     this.#ratioTurn = this.#owner.lastTurn

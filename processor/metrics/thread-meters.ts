@@ -15,10 +15,10 @@ export class ThreadMeters {
   readonly punctuate: Sensor
   readonly taskCreated: Sensor
   readonly taskClosed: Sensor
-  /** The number of the last turn that processed records. */
+  /** The number of the last pass of the loop that processed records. */
   lastTurn = 0
   readonly #meters: Meters
-  /** The parts of the time of the loop's turns. */
+  /** The parts of the time that a pass of the loop takes. */
   readonly #polling: Sensor
   readonly #processing: Sensor
   readonly #punctuating: Sensor

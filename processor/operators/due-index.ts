@@ -87,7 +87,7 @@ export class DueIndex {
 
 const timeDigits = 12
 const latest = 2 ** 48 - 1
-/** After this many keys in one tick, records get their turn. The other keys fire in the next tick. */
+/** The most keys that fire in one punctuation. The other keys fire in the next one, after records that wait. */
 const maxAtOnce = 1000
 
 /** Epoch ms in hexadecimal, so that bytes sort as times (until the year 10889). */

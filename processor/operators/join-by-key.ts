@@ -11,7 +11,10 @@ interface Parts<V, R> {
   readonly dues: DueIndex
 }
 
-/** Stands between a key and a part of its identity. A request id never has this character, which replaces bytes that are not UTF-8. */
+/**
+ * Stands between a key and a part of its identity. It is U+FFFD, with which decoders replace bytes that are not UTF-8. A request id never contains
+ * it.
+ */
 export const partSeparator = '\ufffd'
 
 export class JoinByKeyProcessor<V, R> extends OpenedProcessor<string, V, string, R, Parts<V, R>> {

@@ -1,7 +1,7 @@
 import type { Processor, ProcessorContext } from '../../topology/processor-api.ts'
 import type { Record } from '../../topology/record.ts'
 
-/** A processor with parts that exist only once its task has opened it: its context, its stores, and what it makes of them. */
+/** A processor with parts that exist only once its task has opened it: its context, its stores, and objects that use them. */
 export abstract class OpenedProcessor<KIn, VIn, KOut, VOut, Parts> implements Processor<KIn, VIn, KOut, VOut> {
   #parts: Parts | null = null
 

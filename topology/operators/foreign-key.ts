@@ -33,7 +33,7 @@ export interface ForeignKeySend {
   readonly left: boolean
   /** True if the left table is versioned. Then a value that a later version has replaced is not joined (KIP-914). */
   readonly versioned: boolean
-  /** The topic name for serdes. They get it with the suffix `-fk`, `-pk` or `-vh`. */
+  /** The topic name for serdes. Serdes get the name with the suffix `-fk`, `-pk` or `-vh`. */
   readonly topic: string
   readonly serdes: { readonly foreignKey: AnySerde; readonly value: AnySerde }
 }

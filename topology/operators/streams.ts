@@ -11,12 +11,12 @@ export interface Change<V> {
   readonly isOutdated?: boolean
 }
 
-/** `sent` is true if a table's updates carry old values. A step that needs them sets it while the topology is built. */
+/** `sent` is true if a table's updates carry old values. A step that needs old values sets `sent` while the topology is built. */
 export interface OldValues {
   sent: boolean
 }
 
-/** The store of a table; null if the table has no store. It is set late: a source table gets a store only if another step looks its rows up. */
+/** The store of a table; null if the table has no store. The name is set late: a source table gets a store only if another step looks its rows up. */
 export interface KeptIn {
   store: string | null
 }

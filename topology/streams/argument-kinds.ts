@@ -25,8 +25,8 @@ export function parameters(kinds: { readonly [name: string]: Kind }): readonly P
 }
 
 /**
- * Makes methods refuse wrong arguments with WAGGLE_INVALID_TOPOLOGY, before they do anything. TypeScript finds them when a program is written; plain
- * JavaScript does not.
+ * Makes methods refuse wrong arguments with WAGGLE_INVALID_TOPOLOGY, before they do anything. TypeScript finds wrong arguments when a program is
+ * written; plain JavaScript does not.
  */
 export function guard(owner: object, title: string, signatures: { readonly [method: string]: Signature }): void {
   for (const [method, signature] of Object.entries(signatures)) {
@@ -87,7 +87,7 @@ export function oneOfKinds(wanted: string, ...kinds: readonly Kind[]): Kind {
   return kindOf(wanted, (value) => kinds.some((kind) => kind(value, '') === null))
 }
 
-/** A plain object. The entries that it has must be of these kinds, and the required ones must be there. */
+/** A plain object. An entry that is named here must be of the kind given here, and the required entries must be there. */
 export function optionsOf(entries: { readonly [name: string]: Kind }, required: readonly string[] = []): Kind {
   return (value, name) => {
     // Serdes may be plain objects too.
@@ -132,7 +132,9 @@ export const topics = kindOf(
   "a topic's name, an array of them, or a pattern",
   (value) => value instanceof RegExp || (Array.isArray(value) ? value : [value]).every((one) => typeof one === 'string' && one !== ''),
 )
-/** A serde, a serialiser or a deserialiser. A topic that is only written, or only read, needs one of the last two. */
+/**
+ * A serde, a serialiser or a deserialiser. A topic that is only written needs only a serialiser. A topic that is only read needs only a deserialiser.
+ */
 export const aSerde = kindOf('a serde', (value) => has(value, 'serialize') || has(value, 'deserialize'))
 /** A builder, or a store's specification from the engine's own programs. A supplier of `Stores` is neither, because it has no serdes. */
 export const aStore = kindOf('a store builder', (value) => isNamed(value) && (has(value, 'build') || ('kind' in value && 'key' in value)))

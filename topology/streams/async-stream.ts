@@ -11,8 +11,9 @@ export interface AsyncOptions {
   concurrency: number
   timeoutMs: number
   /**
-   * `partition`, the default: results are forwarded in the order of the input. `key`: only results of the same key keep their order, and may overtake
-   * others by some thousand records. Both process a record once, because the commit lists the records that have overtaken.
+   * `partition`, the default: results are forwarded in the order of the input. `key`: only results of the same key keep their order. They may
+   * overtake results of other keys, by some thousand records. With either setting a record is processed once, because the commit lists the records
+   * that have overtaken others.
    */
   ordered?: 'partition' | 'key'
   retries?: number

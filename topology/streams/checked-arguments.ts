@@ -88,7 +88,7 @@ function outerJoin(wanted: string): readonly Parameter[] {
   return parameters({ other, joiner: aFunction, windows: joinWindows, 'joined?': instanceOf('a StreamJoined', StreamJoined) })
 }
 
-/** The parameters of a table's join. It is by a foreign key if the third argument is a function. */
+/** The parameters of a table's join. A join whose third argument is a function is a join by a foreign key. */
 function tableJoin(args: readonly unknown[]): readonly Parameter[] {
   if (typeof args[2] !== 'function') return parameters({ other: table, joiner: aFunction, 'materialized?': materialized, 'named?': named })
   const joined = instanceOf('a TableJoined', TableJoined)

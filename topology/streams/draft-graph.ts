@@ -4,7 +4,7 @@ import type { LogicalNode } from './streams-graph.ts'
 
 interface DraftNode {
   readonly node: LogicalNode
-  /** The output that the step reads from now, by its output in the program. They differ when steps have been merged. */
+  /** For each output that the step reads in the user's program: the output that it reads now. The two differ if steps have been merged. */
   readonly parents: Map<string, string>
 }
 
@@ -78,7 +78,7 @@ export class DraftGraph {
     return wanting
   }
 
-  /** The repartitions that each change of keys causes. If several changes meet in a merge, the repartitions after it belong to the merge. */
+  /** The repartitions that each change of keys causes. If several changes meet in a merge, the repartitions after the merge belong to the merge. */
   #repartitionsByChange(): ReadonlyMap<LogicalNode, readonly LogicalNode[]> {
     const byChange = new Map<LogicalNode, LogicalNode[]>()
     for (const { node } of this.#nodes) {

@@ -132,7 +132,7 @@ export function joinOnForeignKey({ left, right, foreignKey, joiner, materialized
 const backToWhoAsked: StreamPartitioner<never, never> = (_topic, _key, value) =>
   (value as unknown as { readonly primaryPartition: number }).primaryPartition
 
-/** Refuses more than one partition. Each copy of a subscription or a response would give its own result. */
+/** Makes the partitioner throw if it returns several partitions. Each copy of a subscription or a response would give its own result. */
 function onePartition(partitioner: StreamPartitioner<never, never> | null): StreamPartitioner<never, never> | null {
   if (partitioner === null) return null
   return (topic, key, _value, partitions) => {

@@ -28,7 +28,7 @@ export interface KGroupedStream<K, V> {
    */
   count(materialized?: Materialized<K, number, 'keyValue'>, named?: Named): KTable<K, number>
   /**
-   * Combines all values of a key into one value of the same type. The first value is taken as it is, and the reducer adds each further one. A null
+   * Combines all values of a key into one value of the same type. The first value is taken as it is, and the reducer adds each further value. A null
    * result deletes the row.
    *
    * @example
@@ -70,8 +70,8 @@ export interface KGroupedStream<K, V> {
   windowedBy(windows: TimeWindows | SlidingWindows | UnlimitedWindows): TimeWindowedKStream<K, V>
   windowedBy(windows: SessionWindows): SessionWindowedKStream<K, V>
   /**
-   * Begins an aggregate that several grouped streams feed, each with its own aggregator (KIP-150). It needs one store, while a join of aggregates
-   * needs one for each.
+   * Begins an aggregate that several grouped streams feed, each with its own aggregator (KIP-150). It needs a single store. A join of several
+   * aggregates needs a store for each.
    *
    * @example
    * ```ts
@@ -100,7 +100,7 @@ export class GroupedStream<K, V> implements KGroupedStream<K, V> {
 
   count(materialized?: unknown, named?: Named): KTable<K, number> {
     const { graph } = this.parts
-    // A store that has options and no name takes two numbers, as in Kafka Streams.
+    // A store that has options and no name uses up two of the numbers for generated names, as in Kafka Streams.
     if (materialized !== undefined && (materialized as Kept<K, number>).name === null) graph.newStoreName('KSTREAM-AGGREGATE-')
     const kept = Materialization.of(materialized, graph, 'KSTREAM-AGGREGATE-').or({ key: this.parts.key, value: Serdes.long() })
     return this.#aggregated(kept, named, 'KSTREAM-AGGREGATE-', counting)

@@ -98,7 +98,7 @@ export class StreamJoined<in K, in V, in V2> extends Typed<(key: K, value: V, ot
   }
 
   /**
-   * Sets the serdes of a join of two streams: key, this value, the other value. It also names the step and its two stores.
+   * Sets the serdes of a join of two streams: key, this value, the other value. `options` can also name the step and its two stores.
    *
    * @example
    * ```ts

@@ -2,8 +2,8 @@ import { type Header, noHeaders } from '../../../topology/record.ts'
 import type { OperatorContext } from '../operator-context.ts'
 
 /**
- * Decides when an operator looks for closed windows: with each record, or at most once an interval, because the search costs a scan. With an interval
- * the clock looks too, so that results do not wait for another record.
+ * Decides when an operator looks for closed windows: with each record, or at most once an interval, because the search costs a scan. With an
+ * interval, a timer starts the search too, so that results do not wait for another record.
  */
 export class EmitTurns {
   readonly #context: OperatorContext

@@ -63,7 +63,7 @@ export class WindowAggregateProcessor extends StoredProcessor {
     this.#holdUnemitted()
   }
 
-  /** Keeps the rows of windows that are not emitted yet, although the store has dropped them. A cache would still have them. */
+  /** Lets the store keep rows past its retention while their windows are not emitted yet, as a cache would keep them. */
   #holdUnemitted(): void {
     const { windows, emitOnClose } = this.#operator
     if (!emitOnClose || !this.#emission?.isCached) return
