@@ -14,7 +14,7 @@ export function mistyped(topic: string, value: unknown, wanted: string): WaggleE
   })
 }
 
-/** Throws if `data`, which should be the bytes of a value, is no Uint8Array. */
+/** Throws if `data`, which should be the bytes of a value, is not a Uint8Array. */
 export function refuseOtherThanBytes(topic: string, data: unknown): void {
   if (data instanceof Uint8Array) return
   throw new WaggleError('WAGGLE_INVALID_VALUE', {

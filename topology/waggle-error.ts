@@ -23,7 +23,7 @@ export class WaggleError extends Error {
     if (words.place !== undefined) this.place = words.place
   }
 
-  /** The same error with a place in a user's file. An error that has a place keeps it, because that is more exact. */
+  /** The same error with a place in a user's file. An error that has a place keeps its own place, which is more exact. */
   at(place: string): WaggleError {
     return new WaggleError(this.code, { message: this.message, next: this.next, place: this.place ?? place, cause: this.cause })
   }
@@ -58,7 +58,7 @@ export class Refused extends WaggleError {
 /** A log or a store's serde refuses one record, and the commit with it. A retry would be refused too. */
 export class RecordRefused extends WaggleError {}
 
-/** A service that a record needs is away. The record is not at fault, so no handler decides about it. It waits and is tried again. */
+/** A service that a record needs does not answer. The record is not at fault, so no handler decides about it. The record waits and is tried again. */
 export class Unavailable extends WaggleError {}
 
 /** The message of any thrown value, at most 4,000 characters. Never throws, even if a getter, a `toString` or a proxy does. */

@@ -2,13 +2,13 @@ import { type CommitPoint, type CommitReceipt, type ProducerRecord, partitionNam
 import type { CommitContent } from './commit-content.ts'
 
 /**
- * Sends a commit. If the log can take all of it atomically, that is one step. Otherwise each stage is durable before the next one begins, from the end
- * of a task to its beginning:
+ * Sends a commit. If the log can take all of it atomically, that is one step. Otherwise each stage is durable before the next one begins, from the
+ * end of a task to its beginning:
  *
  *     1. records that tasks have sent (appended already)
  *     2. changelogs: those of each task's last store, then those of the store before it, and so on
  *     3. removals of handled due entries
- * 4. positions, together with the last of the stages above
+ *     4. positions, together with the last of the stages above
  *
  * After a crash between two stages, the inputs are processed again from the old positions, and the results of the finished stages exist already. In
  * any other order, a join could remember a record that was never sent, and a due entry could be removed before it was handled.

@@ -37,11 +37,11 @@ export interface TestDriverConfig extends Partial<StreamsConfig> {
 
 /** Hooks for a driver of something larger than a topology. */
 export interface ProgramHooks {
-  /** In place of the handlers of the configuration. */
+  /** Decides about failures, in place of the handlers of the configuration. */
   readonly failures?: FailurePolicy
   /** Called with each record that the program sends, at once. */
   readonly onSent?: (topic: string, record: LogRecord) => void
-  /** A clock that others use too. */
+  /** A clock that the caller shares with other programs. */
   readonly clock?: SimulatedClock
 }
 
@@ -76,7 +76,7 @@ export class DrivenProgram {
   #readers = new Map<string, Task[]>()
   /** Partition counts of the topics that the topology creates for itself. */
   #ownPartitions: ReadonlyMap<string, number> = new Map()
-  /** Records whose serdes fetch something first, in order. */
+  /** Records that wait until their serdes have fetched something (a schema), in order. */
   #preparing: Preparing[] = []
 
   constructor(topology: Topology, config: TestDriverConfig, { failures, onSent = () => {}, clock }: ProgramHooks = {}) {
@@ -325,7 +325,7 @@ export class DrivenProgram {
     return this.#workers.of(node)
   }
 
-  /** Throws the cause of a standing failure. */
+  /** Runs `act`. If it throws a `StandingFailure`, throws the cause of that failure instead. */
   #unwrapped<T>(act: () => T): T {
     try {
       return act()

@@ -13,7 +13,7 @@ export class InputIdling {
     this.#now = now
   }
 
-  /** True if each input of the task has a record, or its wait is over. */
+  /** True if each input of the task has a record, or if the task has waited long enough. */
   mayProcess(task: Task): boolean {
     if (this.#maxTaskIdleMs <= 0) return true
     const full = new Set(task.fullInputs.map(partitionName))

@@ -1,6 +1,6 @@
 import type { Clock } from '../ports.ts'
 
-/** A clock that moves only on request. Timers fire in the order of their times, and equal ones in the order in which they were set. */
+/** A clock that moves only on request. Timers fire in the order of their times. Timers of the same time fire in the order in which they were set. */
 export class SimulatedClock implements Clock {
   #now: number
   #timers: { readonly at: number; readonly callback: () => void }[] = []

@@ -192,7 +192,7 @@ export class SimulatedConsumer implements Consumer {
     return all.filter(({ topic, number }) => partitions.some((one) => one.topic === topic && one.partition === number))
   }
 
-  /** Finds new positions for partitions whose position retention has deleted. */
+  /** Finds a new position for each partition whose next record was deleted by retention. */
   async #findPositions(): Promise<void> {
     const { outOfRange } = this.subscription
     if (outOfRange === undefined) return

@@ -235,7 +235,7 @@ type OfKey<K> = [key: K, from: number, to: number]
 /** The arguments for reading a range of keys. */
 type OfKeys<K> = [keyFrom: K | null, keyTo: K | null, from: number, to: number]
 
-// A store in a processor has no such checks. It is called for each record, and what it throws is the failure of its record.
+// A store in a processor has no such checks, because it is called for each record. There, an error of the store is the failure of the record.
 const keyAndTime = parameters({ key: anything, timestamp: aNumber })
 const span = parameters({ from: aNumber, to: aNumber })
 const spanOfKey = parameters({ key: anything, from: aNumber, to: aNumber })

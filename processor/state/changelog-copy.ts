@@ -49,7 +49,8 @@ export class ChangelogCopy {
 
   /**
    * Finds the offset from which to read. The rows on the disk count only if they belong to this changelog. If the changelog starts after the disk's
-   * offset, records that the disk lacks were deleted. If it ends before that offset, or has another id, it is another topic of the same name.
+   * offset, records that the disk lacks were deleted. If the changelog ends before that offset, or has another id, it is another topic of the same
+   * name.
    */
   begin({ start, end, topicId }: ChangelogRange): void {
     const { store, place } = this.changelog

@@ -15,7 +15,7 @@ export const ranOut = -2
  *
  *     key-value: key                     window: key │ start i64 │ sequence i32         session: key │ end i64 │ start i64
  *
- * A versioned store is not told row by row: see `SegmentedVersionedStore`.
+ * A versioned store does not write its changelog row by row: see `SegmentedVersionedStore`.
  */
 export class Changelog {
   readonly #store: KeptStore

@@ -2,11 +2,11 @@ import type { ProducerRecord, StoreBytes, StoreChange, TaskDisk, TopicPartition 
 import type { StoreChangelog } from './changelog-topics.ts'
 import { keptNumbers } from './kept-numbers.ts'
 
-/** A commit's changes of a task's state, from its closing until it succeeds. */
+/** The changes that one commit makes to a task's state. They are kept from the time when the commit is sealed until it has succeeded. */
 export interface DiskChanges {
   readonly changes: readonly StoreChange[]
   readonly positions: readonly (TopicPartition & { readonly offset: number })[]
-  /** The numbers of stores after these changes. */
+  /** The numbers that stores keep beside their rows (stream time, sequence), after these changes. */
   readonly kept: readonly (readonly [name: string, value: number, ...more: readonly unknown[]])[]
 }
 
@@ -25,7 +25,7 @@ export class DiskState {
     this.#changelogs = changelogs
   }
 
-  /** The numbers of stores (stream time, sequence) on this disk: from a changelog, or written with the rows. */
+  /** The numbers that stores keep beside their rows (stream time, sequence), as this disk has them: from a changelog, or written with the rows. */
   get kept(): ReadonlyMap<string, number> {
     return keptNumbers.read(this.#disk)
   }
@@ -50,7 +50,10 @@ export class DiskState {
     }
   }
 
-  /** Ends all writes. The disk may belong to the task's next owner then, who reads a commit on its way from the changelogs. */
+  /**
+   * Ends all writes. From then on the disk may belong to the task's next owner. If a commit is still on its way, that owner reads its records from
+   * the changelogs.
+   */
   close(): void {
     this.#isClosed = true
   }

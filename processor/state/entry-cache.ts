@@ -1,8 +1,8 @@
 import { isHeld, type StoreEntry } from './store-entry.ts'
 
 /**
- * Rows of a store in memory, in two generations. When one generation is full, rows that were not used since the last turn are dropped, except held
- * ones. Rows before the floor have expired and are dropped too.
+ * Rows of a store in memory, in two generations. When the young generation is full, the rows of the old one are dropped, except held rows, and the
+ * young generation becomes the old one. A row that is used moves to the young generation. Rows before the floor have expired and are dropped too.
  */
 export class EntryCache<V> {
   /** Rows before this id have expired. */
@@ -61,7 +61,7 @@ export class EntryCache<V> {
     }
     this.#old = this.#young
     this.#young = kept
-    // If there are many held entries, the next turn comes later. Otherwise each turn would copy the same entries again.
+    // If there are many held entries, the young generation may become larger. Otherwise the same entries would be copied again and again.
     this.#turnAt = Math.max(this.#maxEntries / 2, kept.size * 2)
     this.#onTurn(gone)
   }

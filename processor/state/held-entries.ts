@@ -8,7 +8,7 @@ import { compareIds, isHeld, type StoreEntry } from './store-entry.ts'
 export class HeldEntries<V> {
   readonly #onRelease: (entry: StoreEntry<V>) => void
   #dirty: StoreEntry<V>[] = []
-  /** The entries of each closed commit, oldest commit first. */
+  /** The entries of each sealed commit that has not succeeded yet, oldest commit first. */
   readonly #committing: { readonly entries: readonly StoreEntry<V>[]; readonly floor: string }[] = []
   /** Sorted ids. Only a store that is scanned needs them, because a read by key needs no order. */
   #ids: SortedIds | null = null
@@ -26,7 +26,7 @@ export class HeldEntries<V> {
     this.#dirty.push(entry)
   }
 
-  /** Closes the changes since the last call into a commit, and returns its entries. The commit also drops all rows before `floor`. */
+  /** Seals the changes since the last call as one commit, and returns the entries of the commit. The commit also drops all rows before `floor`. */
   take(floor: string): readonly StoreEntry<V>[] {
     const entries: StoreEntry<V>[] = []
     for (const entry of this.#dirty) {
@@ -47,7 +47,7 @@ export class HeldEntries<V> {
     return entries
   }
 
-  /** Called when the oldest closed commit has succeeded. Returns the floor of that commit. */
+  /** Called when the oldest sealed commit has succeeded. Returns the floor of that commit. */
   committed(): string {
     const { entries, floor } = this.#committing.shift() ?? { entries: [], floor: '' }
     for (const entry of entries) {

@@ -1,8 +1,8 @@
 import type { StoreChange, TaskDisk } from '../ports.ts'
 
 /**
- * Stores the numbers of stores (stream time, a sequence) with the rows on a disk, in a store of their own. A task's position contains these numbers
- * too. The disk's numbers serve copies that are behind the position, and state that another program has written.
+ * Writes the numbers that stores keep beside their rows (stream time, a sequence) to the disk, into a store for these numbers only. A task's position
+ * contains these numbers too. The disk's numbers serve copies that are behind the position, and state that another program has written.
  */
 export const keptNumbers = {
   read(disk: TaskDisk): ReadonlyMap<string, number> {

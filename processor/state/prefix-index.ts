@@ -74,7 +74,7 @@ function lowerBound<V>(list: readonly StoreEntry<V>[], id: string): number {
   return firstFrom(list, (entry) => entry.id >= id)
 }
 
-/** The first index at which `holds` is true. It must be true for all later ones. */
+/** The first index at which `holds` is true. `holds` must be true at all later indexes too. */
 function firstFrom<V>(list: readonly StoreEntry<V>[], holds: (entry: StoreEntry<V>) => boolean): number {
   let low = 0
   for (let high = list.length; low < high; ) {

@@ -50,7 +50,7 @@ export class Restoration {
     this.#suspend()
   }
 
-  /** Restores the copies. If retention deletes records meanwhile, the copies begin again with the rest. */
+  /** Restores the copies. If retention deletes records meanwhile, the copies begin again with the remaining records. */
   async #run(): Promise<void> {
     while (!this.#closed) {
       try {

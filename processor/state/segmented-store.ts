@@ -59,7 +59,7 @@ export abstract class SegmentedStore<K, V> implements StateStore {
     this.#heldFrom = time
   }
 
-  /** The readable whole times between the two; null if there is none. */
+  /** The readable whole times from `from` to `to`; null if there is none. */
   protected span(from: number, to: number, reverse: boolean): Span | null {
     const span = { from: Math.max(0, Math.ceil(from), this.oldest), to: Math.min(Math.floor(to), Number.MAX_SAFE_INTEGER), reverse }
     return span.from <= span.to ? span : null
@@ -79,9 +79,9 @@ export abstract class SegmentedStore<K, V> implements StateStore {
   }
 
   /**
-   * The ranges of row keys that contain the rows of these keys from `from` to `to`, in the order of the iteration. They may contain other rows too. A
-   * scan sees the state at its first step. So rows of all keys are one snapshot; rows of some keys are one snapshot for each segment, as in Kafka
-   * Streams.
+   * The ranges of row keys that contain the rows of these keys from `from` to `to`, in the order of the iteration. The ranges may contain other rows
+   * too. A scan sees the state at its first step. So rows of all keys are one snapshot; rows of some keys are one snapshot for each segment, as in
+   * Kafka Streams.
    */
   protected scans(keys: KeyRange, { from, to, reverse }: Span): readonly Scan[] {
     const segments = this.segments(from, to)

@@ -126,7 +126,10 @@ export class TaskStates {
     this.#sweepLater()
   }
 
-  /** Opens the state of a task that runs here now, and restores it from its changelogs. `positions` are the task's own. */
+  /**
+   * Opens the state of a task that runs here now, and restores it from its changelogs. `positions`: the task's positions in topics that replace
+   * changelogs.
+   */
   open(task: StatefulTask, positions: SourcePositions): OpenedState {
     this.#standbys.get(task.id)?.close('PROMOTED')
     this.#standbys.delete(task.id)

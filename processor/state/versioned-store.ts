@@ -125,7 +125,8 @@ export class SegmentedVersionedStore<K, V> implements VersionedKeyValueStore<K, 
   }
 
   /**
-   * The puts since the last call. The changelog contains versions in the order of their puts. Waggle and Kafka Streams both make their rows from it.
+   * The puts since the last call. The changelog contains versions in the order of their puts. Waggle and Kafka Streams both make their rows from such
+   * a changelog.
    */
   takeLogged(): readonly ChangelogRecord[] {
     const logged = this.#logged
@@ -146,7 +147,7 @@ export class SegmentedVersionedStore<K, V> implements VersionedKeyValueStore<K, 
     return this.#lastBefore(this.#segmentOf(timestamp), key, timestamp - 1)?.validTo === timestamp
   }
 
-  /** Inserts a version between two others. The version before it ends where it begins. */
+  /** Inserts a version between two others. The version before the new one then ends where the new one begins. */
   #insert(key: Uint8Array, value: V | null, timestamp: number, latestFrom: number): void {
     let validTo = latestFrom
     for (let segment = this.#segmentOf(timestamp); segment <= this.#segmentOf(this.#streamTime.value); segment++) {

@@ -15,8 +15,8 @@ import type { TaskMemory } from './task-memory.ts'
  * A task's key-value store. In memory values are objects. They become bytes in the commit, so a value that is put and deleted between two commits is
  * never serialised. Reads go to memory first, then to the bytes of the last commit. Entries that are not held (`HeldEntries`) are a cache.
  *
- * All rows from some key on are in memory too. At first, this is the key after the last key on the disk. Eviction from the cache moves it up. If keys
- * begin with a time, nearly all reads are above it, and need no disk.
+ * All rows from a boundary on are in memory too. At first, the boundary is the key after the last key on the disk. Eviction from the cache moves the
+ * boundary up. If keys begin with a time, nearly all reads are above the boundary, and need no disk.
  */
 export class WriteBackStore<K, V> implements KeyValueStore<K, V> {
   readonly name: string
@@ -68,7 +68,7 @@ export class WriteBackStore<K, V> implements KeyValueStore<K, V> {
     for (const [key, value] of rows) this.#set(this.#entryToWrite(key), value)
   }
 
-  /** Puts a key that was never put before. */
+  /** Puts a row whose key was never put before. */
   add(key: K, value: V): void {
     const entry: StoreEntry<V> = { id: idOf(this.#bytesOf(key)), value: null, timestamp: -1, below: 'unknown', dirty: false, commits: 0 }
     // An invalid value is refused before the entry is remembered.
@@ -149,7 +149,7 @@ export class WriteBackStore<K, V> implements KeyValueStore<K, V> {
   }
 
   /**
-   * Closes the changes since the last call into a commit, and serialises them. `committed` must be called once for each call, in the same order, when
+   * Seals the changes since the last call as one commit, and serialises them. `committed` must be called once for each call, in the same order, when
    * the commit has succeeded.
    */
   takeChanges(): readonly RowChange[] {
@@ -254,7 +254,7 @@ export class WriteBackStore<K, V> implements KeyValueStore<K, V> {
     for (const row of this.#merged(held, range)) if (row.value !== null) yield this.#pair(keyOf(row), row.value)
   }
 
-  /** Merges rows in memory with the disk's, both as of the first step. */
+  /** Merges rows in memory with rows on the disk, both as of the first step. */
   #merged(inMemory: readonly StoreRow<V>[], { from, to, reverse, length }: DiskRange): Iterable<StoreRow<V>> {
     const onDisk = this.#disk.range(bytesOf(from), bytesOf(to), { reverse })
     return mergedRows(inMemory, onDisk, { reverse, length, valueOf: (bytes) => this.#value.deserialize(this.#topic, bytes) })

@@ -45,8 +45,8 @@ type Context = ProcessorContext<string, Payload>
 
 /**
  * Gives each record at a gateway its request id as key. The id is in the header `waggle-request-id`, or is made from topic, partition and offset, and
- * so is the same when the record is read again. It also writes a ledger message (`ledger-message.ts`) to the accepted topic: the request is on its
- * way, and which reply topic it names.
+ * so is the same when the record is read again. It also writes a ledger message (`ledger-message.ts`) to the accepted topic. The message says that
+ * the request is on its way, and which reply topic the request names.
  */
 export class AcceptProcessor extends OpenedProcessor<unknown, Payload | null, string, Payload, Context> {
   readonly #options: AcceptOptions
@@ -105,7 +105,8 @@ const acceptedMark = textHeader(acceptedHeader, '1')
 
 /**
  * The headers of the record that bees read. Reply headers are removed, because the ledger knows where the answer goes. Headers about a value are
- * removed, because only bees write them. The content type is the payload's: if it is an error, the caller's type does not fit.
+ * removed, because only bees write them. The content type is that of the payload, because the caller's content type does not fit a payload that is an
+ * error.
  */
 function requestHeaders(headers: readonly Header[], payload: Payload): readonly Header[] {
   const kept = headers.filter(
@@ -114,7 +115,7 @@ function requestHeaders(headers: readonly Header[], payload: Payload): readonly 
   return [...kept, ...payloadHeaders(payload)]
 }
 
-/** Refuses U+FFFD. It replaces invalid UTF-8, so two different ids would become one. */
+/** Refuses U+FFFD. Decoding puts U+FFFD in the place of invalid UTF-8, so two different ids could become the same. */
 function isRequestId(text: string): boolean {
   return text !== '' && text.length <= maxIdLength && !text.includes('\ufffd')
 }

@@ -19,10 +19,13 @@ export interface BeeStepOptions {
   readonly bee: SwarmBee
   readonly host: BeeHost
   readonly batch: BatchPolicy | null
-  /** The bee before it in the same sub-topology. */
+  /** The bee before this one in the same sub-topology; null if there is none. */
   readonly before?: string | null
   readonly children: readonly string[]
-  /** The way of an answer that the bee itself gives, and the child that takes it there. Default: `none`. */
+  /**
+   * The way by which an answer that the bee itself gives reaches the ledger (`AnswerWay`); for `direct`, also the child that takes it. Default:
+   * `none`.
+   */
   readonly answers?: { readonly way: 'result' | 'none' } | { readonly way: 'direct'; readonly child: string }
   readonly deadLetters: string
   readonly onFailure: FailureListener

@@ -7,8 +7,8 @@ import { noteOf, withNote } from '../../topology/swarm/request/bee-notes.ts'
 import { cachedRequestHeader, cacheKeysHeader } from '../../topology/swarm/request/headers.ts'
 
 /**
- * Keys a record by the content of the input, so that the same input is in one partition. The request id moves into a header. The note of the cache on a
- * record is the hash of its input; a record that has it already is a result.
+ * Keys a record by the content of the input, so that the same input is in one partition. The request id moves into a header. The step notes the hash
+ * in a header. A record that has a hash of this cache in its header already is a result.
  */
 export function cacheKeyStep(cache: string, children: readonly string[]): Transform {
   return {

@@ -33,11 +33,11 @@ interface Parts {
 }
 
 /**
- * Forwards an input to the body if its result is not known, and else its result to the exits. A result from the body is kept unless another one for the
- * same input was first. Then that one is the result, so requests that come together get the same result too.
+ * Forwards an input to the body if no result is known for it. Otherwise forwards the known result to the exits. The first result from the body is
+ * kept, and replaces later results for the same input. So requests that arrive together get the same result too.
  *
- * The store maps the hash of an input to its result, and `totals` to the number and the bytes of all. `<store>-due` has the hashes in the order of their
- * expiry, which is that of their age.
+ * The store maps the hash of an input to its result, and `totals` to the number and the bytes of all results. `<store>-due` has the hashes in the
+ * order of their expiry, which is also the order of their age.
  */
 export class CacheProcessor extends OpenedProcessor<string, Payload, string, Payload, Parts> {
   readonly #options: CacheOptions

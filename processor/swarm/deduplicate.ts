@@ -17,7 +17,7 @@ interface Parts {
 }
 
 /**
- * Drops a record if a record with the same key passed within `retentionMs`. Its store maps a key to the time of the first record in epoch ms.
+ * Drops a record if a record with the same key passed within `retentionMs`. The store maps a key to the time of its first record in epoch ms.
  * `<store>-due` holds the keys in the order of their expiry.
  */
 export class DeduplicateProcessor extends OpenedProcessor<string, unknown, string, unknown, Parts> {

@@ -7,8 +7,9 @@ import { isNotTaken } from '../../topology/swarm/request/branches.ts'
 import { WaggleError } from '../../topology/waggle-error.ts'
 
 /**
- * The input of a bee that joins, or an error if an input is missing or failed, or the mark of a request that has its answer. A branch that the request did not take is neither. Its mark stays among
- * the parts of a bee, which learns from it which branches were not taken. Anybody else gets the parts that were taken.
+ * The input of a step that joins: the parts of its inputs, an error if an input is missing or failed, or the mark of a request that is answered
+ * already. A branch that the request did not take is neither missing nor failed. A bee finds the mark of such a branch among its parts, and so learns
+ * that the branch was not taken. Any other step gets only the parts of branches that were taken.
  */
 export function joinedPayload(
   bee: SwarmBee,

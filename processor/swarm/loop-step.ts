@@ -24,8 +24,8 @@ export interface LoopStepOptions {
 }
 
 /**
- * The head of a loop of bees. The round of a request is a header of its record, so it needs no state, and a record that is read again is in the same
- * round. A request leaves the loop exactly once: with its last result, with an error, or as not taken.
+ * The head of a loop of bees. The round of a request is a header of its record. So a loop needs no state, and a record that is read again is in the
+ * same round. A request leaves the loop exactly once: with its last result, with an error, or as not taken.
  */
 export function loopStep({ bee, host, body, exits, children, deadLetters, onFailure, onOutput }: LoopStepOptions): Transform {
   const compute = host.valueOf(bee)

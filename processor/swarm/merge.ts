@@ -25,9 +25,9 @@ export interface MergeOptions {
   readonly dueStore: string
   /** The longest wait for a result after the first input without one, in ms. */
   readonly timeoutMs: number
-  /** The time for which a request with a result is remembered while others of its inputs may come, in ms. */
+  /** The time for which a request with a result is remembered because further inputs may come, in ms. */
   readonly retentionMs: number
-  /** The time for which a request is remembered of which all inputs have come, in ms; null on a log that never repeats records. */
+  /** The time for which a request is remembered after all its inputs have come, in ms; null on a log that never repeats records. */
   readonly duplicateRetentionMs: number | null
   readonly onFailure: FailureListener
   readonly onOutput: (bee: string, output: Payload) => void
@@ -42,10 +42,12 @@ interface Parts {
 }
 
 /**
- * Forwards the first result of several inputs for each request, and drops the others. A branch that was not taken is no result. An error is one at
- * once under `on_error: fail`; under `skip` only if no other input has a result. The mark of a request that has its answer is a result.
+ * Forwards the first result of several inputs for each request, and drops the others. A branch that was not taken is no result. Under `on_error:
+ * fail` an error is a result at once. Under `skip` an error is the result only if no other input has one. The mark of a request that has its answer
+ * is a result.
  *
- * The store maps a request id to the inputs that have come; to no inputs once all have. `<store>-due` has the ids in the order of their expiry.
+ * The store maps a request id to the inputs that have come. When all inputs have come, it maps the id to an empty map. `<store>-due` has the ids in
+ * the order of their expiry.
  */
 export class MergeProcessor extends OpenedProcessor<string, Payload, string, Payload, Parts> {
   readonly #options: MergeOptions
@@ -92,7 +94,7 @@ export class MergeProcessor extends OpenedProcessor<string, Payload, string, Pay
     dues.add(row, due)
   }
 
-  /** All inputs have come. They may come again where the log repeats records. */
+  /** Called when all inputs have come. On a log that repeats records the request is remembered, because its inputs may come again. */
   #finish(row: string, timestamp: number): void {
     const { context, entries, dues } = this.parts
     const { duplicateRetentionMs } = this.#options
@@ -126,7 +128,7 @@ export class MergeProcessor extends OpenedProcessor<string, Payload, string, Pay
   }
 }
 
-/** The place of a result that was forwarded. */
+/** Stands for a result that was forwarded, so that the store does not keep the result. */
 const came: Payload = notTaken('', '')
 
 /** The outcome of a request for which no input has a result: the first error, else that no branch was taken. */

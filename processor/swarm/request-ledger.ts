@@ -29,7 +29,7 @@ export interface RequestLedgerOptions {
   readonly ways: number
   /** The bee that answers. The problem of a missed deadline names it. */
   readonly bee: string
-  /** The bee before it in the same sub-topology. */
+  /** The bee before the respond bee in the same sub-topology; null if there is none. */
   readonly before?: string | null
   /** The children that take outcomes; empty if the swarm answers nobody. */
   readonly outcomeChildren: readonly string[]
@@ -49,8 +49,8 @@ interface Parts {
 
 /**
  * Stores the state of each request: pending → answered | failed. The first outcome is stored and forwarded, and later ones change nothing. A request
- * without an outcome at its deadline fails with a 504 that names the bees that the answer needs. A request with a reply topic gets its answer there, even if it is
- * sent again, through any process, after the answer.
+ * without an outcome at its deadline fails with a 504 that names the bees that the answer needs. A request with a reply topic gets its answer there,
+ * even if the request is sent again after the answer, through any process.
  *
  * The store maps a request id to a RequestEntry, which is kept for `retentionMs`. `<store>-due` holds the ids in the order of their deadlines and
  * expiries.
@@ -99,8 +99,8 @@ export class RequestLedgerProcessor extends OpenedProcessor<string, Payload, str
   }
 
   /**
-   * Takes a message about a known id. Either the request was sent again, or its outcome came before its message, because they come by different
-   * topics.
+   * Takes a message about a known id. Either the request was sent again, or its outcome came before this message, because outcome and message come
+   * through different topics.
    */
   #acceptAgain(id: string, entry: RequestEntry, { body_hash }: AcceptedRequest, replyTo: ReplyTo, timestamp: number): void {
     if (body_hash !== '' && entry.bodyHash !== '' && body_hash !== entry.bodyHash) {
@@ -112,7 +112,7 @@ export class RequestLedgerProcessor extends OpenedProcessor<string, Payload, str
       return
     }
     const isKnown = entry.replies.some((known) => isSame(known, replyTo))
-    // With too many waiting processes, the oldest has most likely gone.
+    // If too many processes wait, the one that has waited longest has most likely ended, so it is dropped.
     if (!isKnown) this.parts.entries.put(id, { ...entry, replies: [...entry.replies, replyTo].slice(-maxReplies) })
   }
 
@@ -127,7 +127,10 @@ export class RequestLedgerProcessor extends OpenedProcessor<string, Payload, str
     context.commit()
   }
 
-  /** An answer that a bee gives in the middle of the swarm comes by the accepted topic, and what follows from it by the way of results. */
+  /**
+   * Stores and forwards the outcome of a request. An answer that a bee gives in the middle of the swarm comes through the accepted topic. The records
+   * that follow from such an answer come as results, and are skipped (`isAnswered`).
+   */
   #decide(id: string, answer: Payload, headers: readonly Header[], timestamp: number): void {
     const { context, entries, dues } = this.parts
     if (isAnswered({ value: answer, headers })) return
@@ -137,7 +140,7 @@ export class RequestLedgerProcessor extends OpenedProcessor<string, Payload, str
     const now = context.currentSystemTime
     const entry: RequestEntry = {
       state: answer.kind === 'error' ? 'failed' : 'answered',
-      // The outcome may come before the message of its request, because they come by different topics.
+      // The outcome may come before the ledger message of its request, because the two come through different topics.
       gateway: before?.gateway ?? headerText(headers, gatewayHeader) ?? '',
       acceptedAt: before?.acceptedAt ?? timestamp,
       settledAt: now,
@@ -161,7 +164,7 @@ export class RequestLedgerProcessor extends OpenedProcessor<string, Payload, str
     return { ...record, headers: [...record.headers.filter(({ key }) => !ownHeaders.has(key)), ...payloadHeaders(record.value)] }
   }
 
-  /** True if an answer may still come by another way than this one, which the request did not take. */
+  /** Called when the request did not take one way to an answer. True if an answer may still come by another way. */
   #waitsOn(id: string, before: RequestEntry | null, timestamp: number): boolean {
     const { context, entries, dues } = this.parts
     const untaken = [...new Set([...(before?.untaken ?? []), context.recordMetadata?.topic ?? ''])]
@@ -199,7 +202,7 @@ export class RequestLedgerProcessor extends OpenedProcessor<string, Payload, str
     this.#decide(id, errorPayload({ code: 'WAGGLE_DEADLINE', detail, bee }), [], context.currentSystemTime)
   }
 
-  /** Names the waiting time. An impossible time shows that the clocks of two machines differ. */
+  /** The message of a missed deadline. It contains the waiting time: an impossible time shows that the clocks of two machines differ. */
   #deadlineDetail(afterMs: number): string {
     const { waitsFor } = this.#options
     const needed = waitsFor.length === 0 ? '' : `; the answer needs ${waitsFor.join(', ')}`

@@ -71,7 +71,7 @@ export function addStreamStep(topology: Topology, options: StreamStepOptions): v
     write: (written) => written.addOperator(bee.name, { op: 'transform', apply }, [last.parts.output]),
   })
   graph.writeTo(topology)
-  // This finds an asynchronous step after state.
+  // This call throws if an asynchronous step comes after a step with state.
   topology.subtopologies()
 }
 
@@ -103,7 +103,7 @@ function inputNode(root: Stream<string, Payload>, bee: string, { inputOf }: Stre
 
 const ownHeaders: ReadonlySet<string> = new Set([requestIdHeader, streamBeeHeader])
 
-/** Turns the bee's results into payloads, and what cannot be passed on into an error record and a dead letter. A null value is no result. */
+/** Turns the bee's results into payloads. A result that cannot be passed on becomes an error record and a dead letter. A null value is no result. */
 function outputOf({ bee, made, children, deadLetters, onFailure, onOutput }: StreamStepOptions) {
   return (given: Record<unknown, unknown>, place: RecordMetadata | null, now: number, taskId: string): readonly TransformOutput[] => {
     if (given.value === null) return []

@@ -4,7 +4,7 @@ import { parentsOf } from '../../topology/subtopology.ts'
 /** The asynchronous nodes that a node's records reach first, by node. */
 export function nearestAsync(nodes: readonly GraphNode[]): ReadonlyMap<string, readonly string[]> {
   const nearest = new Map<string, string[]>(nodes.map(({ name }) => [name, []]))
-  // Children before parents.
+  // The loop visits children before their parents.
   for (const node of nodes.toReversed()) {
     const found = node.kind === 'async' ? [node.name] : (nearest.get(node.name) ?? [])
     for (const parent of parentsOf(node)) {

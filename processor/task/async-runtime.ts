@@ -143,8 +143,8 @@ export class AsyncRuntime implements NodeRuntime {
   }
 
   /**
-   * Forwards up to `limit` outcomes whose turn it is, each in the context of its record, and returns their number. `mayGo` is false for a partition
-   * that is still read again.
+   * Forwards up to `limit` outcomes that no earlier record holds back, each in the context of its record, and returns their number. `mayGo` is false
+   * for a partition that is still read again.
    */
   drain(mayGo: (partition: number) => boolean, limit: number): number {
     if (this.#ready.length === 0) return 0

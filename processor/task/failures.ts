@@ -20,7 +20,7 @@ export interface FailurePolicy {
    */
   readonly production: Handler<'resume' | 'fail' | 'retry'>
   readonly deadLetters: DeadLetters | null
-  /** Told of each failure after which a handler goes on. */
+  /** Called with each failure for which a handler returned `resume`. */
   readonly onResumed?: (error: WaggleError) => void
   /** Makes a record that replaces a failed and skipped record, so that a waiting receiver learns of the failure. Null: no replacement. */
   readonly replacement?: (error: WaggleError, failed: FailedRecord) => Record<unknown, unknown> | null
@@ -190,7 +190,7 @@ export class TaskFailures {
   }
 }
 
-/** The error with the record's place. A refusal has none: its message is for the caller, who knows no topics. */
+/** The error with the record's place. A refusal stays without a place: its message is for the caller, who knows no topics. */
 function placed(error: WaggleError, failed: FailedRecord): WaggleError {
   return error.code === 'WAGGLE_REFUSED' ? error : error.withRecord(placeWords(failed))
 }

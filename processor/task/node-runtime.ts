@@ -31,7 +31,7 @@ export class SourceRuntime implements NodeRuntime {
   readonly #context: NodeContext
   readonly #key: Preparing
   readonly #value: Preparing
-  /** Counts incoming records, once a pass. */
+  /** Counts incoming records. It is updated once a pass. */
   readonly read: Sensor
   readonly #endToEnd: Sensor
   /** Records whose preparation failed, with their errors. They are not decoded, and fail with these errors. */

@@ -40,8 +40,8 @@ export function writePositionNote(note: PositionNote, maxBytes = Number.POSITIVE
 }
 
 /**
- * Reads a note. Kafka Streams' own metadata gives the time. Other text (another application's, or none) gives nothing. A note of a later version is
- * refused, because finished work could be done again without its content.
+ * Reads a note. From Kafka Streams' own metadata it takes the time. From any other text (another application's, or none) it takes nothing. A note of
+ * a later version is refused, because finished work could be done again without its content.
  */
 export function readPositionNote(text: string): ReadNote {
   const time = timeOfKafkaStreams(text)
@@ -63,8 +63,8 @@ export function refuseWhatCannotFit(task: string, { needed, nodes, maxBytes }: {
 }
 
 /**
- * The number of slots of an asynchronous node, in a task with `nodes` of them. Slots are the entries between its oldest and its latest one, and
- * each takes a bit.
+ * The number of slots of an asynchronous node, in a task with `nodes` of them. The slots are the entries from the node's oldest unfinished entry to
+ * its latest entry. Each slot takes a bit.
  */
 export function maxEntriesOf(nodes: number): number {
   return Math.min(4096, Math.floor(maxEntriesOfAll / nodes))

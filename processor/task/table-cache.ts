@@ -18,7 +18,7 @@ export class CacheBudget {
 /**
  * Holds a table's updates back until a commit, and keeps only the newest for each key. So downstream steps compute once a commit, not once a record
  * (Kafka Streams' record cache). The store has the values already. Updates leave in the order of each key's last update. When the budget is spent,
- * all of them leave.
+ * all updates leave.
  */
 export class TableCache {
   readonly #store: KeptStore

@@ -83,7 +83,7 @@ export class TaskInputs {
     return this.#waiting.first
   }
 
-  /** Partitions without buffered records while others have some. Then the oldest record is not known (KIP-695). */
+  /** Partitions without buffered records, if other partitions have some. Their next record may be older than all buffered records (KIP-695). */
   get empty(): readonly TopicPartition[] {
     if (this.#waiting.first === undefined || this.#queues.length < 2) return noInputs
     return this.#queues.every(({ size }) => size > 0) ? noInputs : this.#queues.filter(({ size }) => size === 0)
@@ -138,8 +138,8 @@ export class TaskInputs {
   }
 
   /**
-   * Takes the first record of the queue that `first` names; null if it has none. The next record is decoded at once. Records that this one sends to the
-   * task's own topics come after it.
+   * Takes the first record of the queue that `first` names; null if it has none. The next record is decoded at once. Records that this one sends to
+   * the task's own topics come after it.
    */
   take(queue: RecordQueue): QueueHead | null {
     this.#waiting.poll()

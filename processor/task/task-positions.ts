@@ -81,8 +81,8 @@ export class TaskPositions {
   take(nodes: readonly AsyncRuntime[], streamTime: number): readonly (TopicPartition & Position)[] {
     const positions: (TopicPartition & Position)[] = []
     const kept = this.#memory.numbers
-    // After a punctuation, a position is committed even if none has moved. It carries the numbers. And a log checks only commits with positions for
-    // the owner of the task.
+    // After a punctuation, a position is committed even if none has moved. One reason is that the position carries the numbers. The other is that a
+    // log checks the owner of a task only in a commit with positions.
     let isTold = sameNumbers(kept, this.#committedKept) && !this.#hasPunctuated
     for (const queue of this.#queues) {
       const { index, topic, partition } = queue

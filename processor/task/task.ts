@@ -214,7 +214,7 @@ export class Task implements TaskState {
     this.#surroundings.requestCommit()
   }
 
-  /** Inputs without buffered records while others have some. Then the oldest record is not known (KIP-695). */
+  /** Inputs without buffered records, if other inputs have some. Their next record may be older than all buffered records (KIP-695). */
   get emptyInputs(): readonly TopicPartition[] {
     return this.#inputs.empty
   }
@@ -224,7 +224,10 @@ export class Task implements TaskState {
     return this.#inputs.full
   }
 
-  /** Processes up to `limit` records without yielding, and returns their number. If it is lower, the task has no more records, or must wait. */
+  /**
+   * Processes up to `limit` records without yielding, and returns their number. If the number is lower than `limit`, the task has no more records, or
+   * must wait.
+   */
   process(limit: number): number {
     this.advance()
     let done = 0
@@ -361,7 +364,7 @@ export class Task implements TaskState {
     return false
   }
 
-  /** Reads one more partition by its source node, because a test driver finds topics of a pattern while its tasks run. */
+  /** Adds a partition that this source node reads. A test driver needs this, because it finds topics of a pattern while its tasks run. */
   read(source: SourceNode, input: TaskInput): void {
     this.streamTime = Math.max(this.streamTime, this.#inputs.openOne(source, input, this.#nodes))
   }

@@ -13,7 +13,7 @@ export interface InputFlowOptions {
   readonly maxBufferedBytes: number
   /** The number of the thread's tasks, which share the limits. */
   readonly taskCount: () => number
-  /** The tasks that have records, and perhaps others. */
+  /** All tasks that have records. Tasks without records may be among them. */
   readonly ready: () => Iterable<Task>
   readonly consumerOf: (task: Task) => Consumer | undefined
   /** True while the task runs here. */
@@ -58,7 +58,7 @@ export class InputFlow {
   }
 
   /**
-   * True if the task may process its next record. The oldest record is only known if all inputs have a record. The task waits for records that are
+   * True if the task may process its next record. The oldest record is known only if all inputs have a record. The task waits for records that are
    * known to exist, and for others up to `maxTaskIdleMs` (KIP-695).
    */
   mayChoose(task: Task): boolean {
@@ -82,7 +82,7 @@ export class InputFlow {
     return now - since >= maxTaskIdleMs && enforced(task)
   }
 
-  /** Time until a task has waited long enough for its empty inputs, in ms; null if none waits. */
+  /** Time until a task has waited long enough for its empty inputs, in ms; null if no task waits. */
   get chooseInMs(): number | null {
     const now = this.#options.clock.elapsedMs()
     let wait: number | null = null
@@ -114,8 +114,8 @@ export class InputFlow {
   }
 
   /**
-   * The most records of the next poll: the free room. Without free room, a fair part for tasks that have less; or one record if memory is used up,
-   * since each record may be large.
+   * The most records of the next poll: the free room. Without free room it is the fair part of one task, for tasks that have less. If memory is used
+   * up it is one record, because each record may be large.
    */
   pollLimit(most: number): number {
     const { maxBufferedRecords, maxBufferedBytes, taskCount } = this.#options

@@ -16,8 +16,9 @@ export interface PreparingRunsOptions {
 }
 
 /**
- * Records whose serdes must fetch something before they can be read. Each partition waits by itself, in order and paused, and other partitions go on.
- * If a fetch is refused, its record fails when it is read. If the source of the fetch is away, the fetch is repeated with growing pauses.
+ * Records whose serdes must fetch something before they can be read. A partition with such a record is paused, and its records keep their order.
+ * Other partitions go on. If a fetch is refused, its record fails when it is read. If the source of the fetch does not answer, the fetch is repeated
+ * with growing pauses.
  */
 export class PreparingRuns {
   readonly #options: PreparingRunsOptions

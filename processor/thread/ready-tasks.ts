@@ -3,10 +3,10 @@ import { DueTasks } from './due-tasks.ts'
 
 /**
  * The tasks of one thread that have work, and those that have something to commit. New records, outcomes of asynchronous nodes and due schedules add
- * tasks to these lists. So the cost of a turn and of a commit does not depend on idle tasks.
+ * tasks to these lists. So idle tasks cost nothing in a pass of the thread's loop, nor in a commit.
  */
 export class ReadyTasks implements TaskWatcher {
-  /** Tasks with work, in the order of their turns. */
+  /** Tasks with work, in the order in which they are processed. */
   readonly #ready = new Set<Task>()
   /** Tasks that have had a pass since the last commit was sealed. */
   readonly #touched = new Set<Task>()
@@ -44,7 +44,8 @@ export class ReadyTasks implements TaskWatcher {
   }
 
   /**
-   * Calls `pass` once for each task with work, until it returns false. A task that still has work goes to the end, so that each task gets its turn.
+   * Calls `pass` once for each task with work, until it returns false. A task that still has work goes to the end, so that it does not delay the
+   * others.
    */
   each(now: number, pass: (task: Task) => boolean): void {
     for (let task = this.#due.take(now); task !== null; task = this.#due.take(now)) this.#ready.add(task)

@@ -32,8 +32,8 @@ export class Rollback {
   }
 
   /**
-   * Reopens all tasks at the last commit. Returns the error of a rollback that fails because the log is away; else null. With `isSearching` there is
-   * no pause, because the search for the record at fault goes on.
+   * Reopens all tasks at the last commit. Returns the error of a rollback that fails because the log cannot be reached; else null. With `isSearching`
+   * there is no pause, because the search for the record at fault goes on.
    */
   async run(failure: WaggleError, { isSearching }: { readonly isSearching: boolean }): Promise<unknown> {
     const { tasks, commits, batchers, inputs } = this.#options
@@ -53,7 +53,7 @@ export class Rollback {
     const { commits, onFailure, log, groups, tasks } = this.#options
     await commits.abort({ isFenced: failure.code === 'WAGGLE_FENCED', onFailure: (thrown) => onFailure(failureOf(thrown)) })
     if (log.traits.handsOn) return
-    // On a log that does not hand values on, an abort changes no positions of consumers, so they seek back themselves.
+    // On a log that does not hand values on, an abort changes no positions of consumers, so the consumers seek back here.
     for (const { group, consumer } of groups.consumers) await tasks.assign(group, consumer, tasks.partitionsOf(group), { seek: true })
   }
 

@@ -45,7 +45,7 @@ export class StreamThread {
   #failure: unknown = null
   #refusedCommit: unknown = null
   #woken = false
-  /** Turns since the event loop had its turn, and the time of that turn. */
+  /** The number of passes of this loop since it last yielded to the event loop, and the time at which it yielded. */
   #turnsOnEnd = 0
   #gaveWayAtMs = 0
   #stopping = false
@@ -353,8 +353,8 @@ export class StreamThread {
   }
 
   /**
-   * Lets timers, sockets and workers have their turn, after some time of work. Short turns follow each other at once: a request on a quiet process takes
-   * several, and each turn of the event loop costs system calls.
+   * Yields to the event loop, so that timers, sockets and workers run. Short passes of this loop follow each other without that: a request on a quiet
+   * process takes several passes, and each turn of the event loop costs system calls.
    */
   async #giveWay(): Promise<void> {
     if (++this.#turnsOnEnd < maxTurnsOnEnd && this.#clock.elapsedMs() - this.#gaveWayAtMs < giveWayMs) return
@@ -429,9 +429,9 @@ export type ThreadState = (typeof states)[number]
 
 const recordsAPass = 256
 const recordsAPoll = 2048
-/** The most turns of the thread without a turn of the event loop, and the time in ms after which there is one. */
+/** The loop yields to the event loop after this many passes, or after this many ms if that is sooner. */
 const maxTurnsOnEnd = 8
 const giveWayMs = 0.5
-/** Time that the loop works before timers, sockets and workers get their turn, in ms. */
+/** A pass over the tasks ends after this time, in ms, even if there is more work. */
 const sliceMs = 5
 const maxIdleMs = 1000

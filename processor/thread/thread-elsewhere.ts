@@ -14,7 +14,7 @@ export interface ThreadElsewhere {
   readonly metrics: readonly Metric[]
   pause(): void
   resume(): void
-  /** Settles when the thread takes part. */
+  /** Settles when the thread takes part in the application. */
   start(): Promise<void>
   /** Commits finished work. With `close` it finishes the records in hand first, like `Application.close`. */
   stop(close?: { readonly timeoutMs: number; readonly waitsForCalls?: boolean }): Promise<void>

@@ -70,7 +70,7 @@ export class ThreadGroups {
 
   async open(): Promise<void> {
     const opened: GroupOfThread[] = []
-    // If the next consumer cannot be opened, the open ones are closed.
+    // If a later consumer cannot be opened, the consumers in this list are closed.
     this.#consumers = opened
     for (const { group, topics, subtopologies } of this.#options.program.groups) {
       const isAlone = this.#options.states !== null && subtopologies.some(({ isGlobal }) => isGlobal)
@@ -78,7 +78,7 @@ export class ThreadGroups {
     }
   }
 
-  /** Joins groups again whose copies have caught up, so that their tasks can move here. */
+  /** Joins a group again if a copy of one of its tasks has caught up here, so that the task can move to this thread. */
   rejoinWhereReady(): void {
     for (const [group, assignor] of this.#assignors) if (assignor.takeRejoin()) this.consumerOf(group)?.rejoin()
   }

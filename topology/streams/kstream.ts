@@ -335,8 +335,8 @@ export interface KStream<K, V> {
    *   .to('totals', Produced.with(text, Serdes.double()))
    * ```
    *
-   * @remarks The processor may change keys, so a later grouping or join repartitions. If it does not, use `processValues`. It must be synchronous.
-   * The supplier must return a new processor in each call, because two tasks must not share one.
+   * @remarks The processor may change keys, so a later grouping or join repartitions. For a processor that keeps keys, use `processValues`. The
+   * processor must be synchronous. The supplier must return a new processor in each call, because two tasks must not share one.
    */
   process<K2, V2>(supplier: ProcessorSupplier<K, V, K2, V2>, options?: ProcessOptions): KStream<K2, V2>
   /**
@@ -386,8 +386,8 @@ export interface KStream<K, V> {
    *   .to('enriched', Produced.with(text, text))
    * ```
    *
-   * @remarks No store may stand before it in the same sub-topology (WAGGLE_ASYNC_AFTER_STATE): put a `repartition` in between. After a crash the
-   * function is called again for unfinished records. After `timeoutMs` its `signal` is aborted and the record fails with WAGGLE_TIMEOUT.
+   * @remarks No store may stand before this step in the same sub-topology (WAGGLE_ASYNC_AFTER_STATE): put a `repartition` in between. After a crash
+   * the function is called again for unfinished records. After `timeoutMs` its `signal` is aborted and the record fails with WAGGLE_TIMEOUT.
    */
   mapAsync<W>(mapper: (value: V, call: AsyncCallOf<K>) => Promise<W>, options: AsyncOptions): KStream<K, W>
   /**
@@ -587,7 +587,7 @@ export class Stream<K, V> implements KStream<K, V> {
     return new AsyncStream<K, V>(this.parts, options)
   }
 
-  /** This stream with each key in its own partition, for a join or a grouping. */
+  /** This stream with all records of a key in one partition, for a join or a grouping. */
   repartitionedFor(name: string | null, key: AnySerde | null, value: AnySerde | null): StreamParts {
     if (!this.parts.mustRepartition) return this.parts
     const { graph, output } = this.parts

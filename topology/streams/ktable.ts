@@ -25,16 +25,16 @@ type ForeignKey<K, V, K2> = (value: V, key: K) => K2 | null
 export interface KTable<K, V> {
   readonly queryableStoreName: string | null
   /**
-   * Keeps the rows for which the predicate returns true. When it no longer does for a row, the row is deleted from the result. Key and partition
-   * stay.
+   * Keeps the rows for which the predicate returns true. When a new value of a row no longer satisfies the predicate, the row is deleted from the
+   * result. Key and partition stay.
    *
    * @example
    * ```ts
    * customers.filter((_, customer) => customer.country === 'CH').toStream().to('swiss-customers', Produced.with(text, customerSerde))
    * ```
    *
-   * @remarks By default the result is computed from this table when it is looked up. Give a `Materialized` with a name to store it, with a changelog
-   * of its own.
+   * @remarks By default no row of the result is stored: it is computed from this table when it is looked up. Give a `Materialized` with a name to
+   * store it, with a changelog of its own.
    */
   filter<W extends V>(predicate: (key: K, value: V) => value is W, materialized?: Kept<K, W>, named?: Named): KTable<K, W>
   filter(predicate: Predicate<K, V>, materialized?: Kept<K, V>, named?: Named): KTable<K, V>
@@ -107,8 +107,8 @@ export interface KTable<K, V> {
    */
   groupBy<K2, V2>(selector: (key: K, value: V) => KeyValue<K2, V2>, grouped?: Grouped<Some<K2>, Some<V2>>): KGroupedTable<Some<K2>, Some<V2>>
   /**
-   * Joins rows of the same key, or by a foreign key: each row joins the row of the other table whose key its value names (KIP-213). An update on
-   * either side updates the result. The result has this table's key and partition.
+   * Joins rows of the same key, or by a foreign key: the value of each row names the key of a row of the other table (KIP-213). An update on either
+   * side updates the result. The result has this table's key and partition.
    *
    * @example
    * ```ts
@@ -297,7 +297,7 @@ export class Table<K, V> implements KTable<K, V> {
         next: 'Put it right after a windowed aggregation, or use untilTimeLimit.',
       })
     }
-    // The buffer compares the value before the held updates with the newest one, so it needs old values.
+    // The buffer compares the value before the held updates with the newest one, so the buffer needs old values.
     this.parts.sendOldValues(true)
     const { maxRecords, maxBytes, whenFull, timeLimitMs } = suppressed
     const serdes = { key: serdeOr(this.parts.key, 'key', store), value: serdeOr(this.parts.value, 'value', store) }

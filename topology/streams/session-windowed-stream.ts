@@ -79,9 +79,9 @@ export interface SessionWindowedKStream<K, V> {
    *   .count(Materialized.as('sessions', { keySerde: text }))
    * ```
    *
-   * @remarks It applies to aggregations that are added after it. A session is over when a record comes whose time is past its end, the gap and the
-   * grace. A result is lost if the store has dropped it by then. So `retentionMs` of the `Materialized` must be longer than the longest time between
-   * two records.
+   * @remarks The strategy applies to aggregations that are added after this call. A session is over when a record comes whose time is past its end,
+   * the gap and the grace. A result is lost if the store has dropped it by then. So `retentionMs` of the `Materialized` must be longer than the
+   * longest time between two records.
    */
   emitStrategy(strategy: EmitStrategy): SessionWindowedKStream<K, V>
 }

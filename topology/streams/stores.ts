@@ -19,7 +19,7 @@ import { timestamped } from './timestamped.ts'
 export interface StoreSupplier<out Kind extends StoreKind> {
   readonly name: string
   readonly kind: Kind
-  /** False: in memory. Waggle keeps changes in memory between two commits for every store. */
+  /** False for a store that Kafka Streams keeps in memory. In Waggle, the changes between two commits are in memory for every store. */
   readonly persistent: boolean
   readonly retentionMs: number | null
   readonly windowSizeMs: number

@@ -14,7 +14,7 @@ import { type BuildOptions, StreamsGraph } from './streams-graph.ts'
 export class StreamsBuilder {
   readonly #graph: StreamsGraph
 
-  /** A program of its own has no argument. */
+  /** Your program gives no argument. Waggle itself gives one, to add steps to a graph of its own. */
   constructor(graph = new StreamsGraph()) {
     this.#graph = graph
   }
@@ -100,7 +100,7 @@ export class StreamsBuilder {
    * })
    * ```
    *
-   * @remarks If another processor writes to the store, that is WAGGLE_STORE_READ_ONLY.
+   * @remarks A write by another processor throws WAGGLE_STORE_READ_ONLY.
    */
   addGlobalStore<K, V>(
     store: StoreBuilder<StateStore>,

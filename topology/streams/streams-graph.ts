@@ -14,8 +14,8 @@ export interface LogicalNode {
   /** True for a join that emits a record without a key as one without a match (KIP-962). */
   readonly relaxesNullKeys?: boolean
   /**
-   * True for keys or values that the step may change. A repartition topic may move before a step that changes neither. A processor counts as such a step,
-   * as in Kafka Streams.
+   * True for keys or values that the step may change. A repartition topic may move before a step that changes neither. A processor counts as such a
+   * step, as in Kafka Streams.
    */
   readonly changes?: { readonly key?: boolean; readonly value?: boolean }
   readonly isMerge?: boolean
@@ -23,7 +23,7 @@ export interface LogicalNode {
   readonly source?: { readonly topics: string | readonly string[] | RegExp; readonly offsetReset: unknown }
   /** A repartition topic that an operator added. The optimiser may merge it with others. */
   readonly repartition?: { readonly topic: string; readonly key: AnySerde | null; readonly value: AnySerde | null }
-  /** An internal topic that the step writes and reads. Without a number of partitions it gets that of its sources. */
+  /** An internal topic that the step writes and reads. Without a number of partitions the topic gets as many as its sources have. */
   readonly ownTopic?: { readonly name: string; readonly partitions: number | null }
   /** Outputs that are joined, so that equal keys must be in the same partition. */
   readonly copartitioned?: readonly string[]
@@ -87,12 +87,12 @@ export class StreamsGraph {
   build(options?: BuildOptions): Topology {
     const topology = new Topology()
     this.writeTo(topology, options)
-    // This finds an asynchronous step after state before the application starts.
+    // This call throws if an asynchronous step comes after a step with state, so the mistake shows before the application starts.
     topology.subtopologies()
     return topology
   }
 
-  /** Adds the nodes of the steps to a topology, which may have the nodes that steps without inputs name. */
+  /** Adds the nodes of the steps to a topology. The topology may already have nodes from which these steps read. */
   writeTo(topology: Topology, { optimization = 'none' }: BuildOptions = {}): void {
     refuseUnevenRepartitions(this.#nodes)
     const before = this.#index
@@ -106,7 +106,7 @@ export class StreamsGraph {
         node.write(topology, { wantsNullKeys: wanting.has(node.output), joinsItself, reusesSources: optimization === 'all' }),
       )
     }
-    // A second build gives the same names.
+    // The counter goes back, so that a second build gives the same names.
     this.#index = before
   }
 

@@ -75,8 +75,8 @@ export interface TimeWindowedKStream<K, V> {
    *   .count(Materialized.as('closed-minutes', { keySerde: text }))
    * ```
    *
-   * @remarks It applies to aggregations that are added after it. A window closes when a record comes whose time is past its end and the grace.
-   * Unlimited windows never close: WAGGLE_INVALID_WINDOW. A result is lost if the store has dropped it by then. So `retentionMs` of the
+   * @remarks The strategy applies to aggregations that are added after this call. A window closes when a record comes whose time is past its end and
+   * the grace. Unlimited windows never close: WAGGLE_INVALID_WINDOW. A result is lost if the store has dropped it by then. So `retentionMs` of the
    * `Materialized` must be longer than the longest time between two records.
    */
   emitStrategy(strategy: EmitStrategy): TimeWindowedKStream<K, V>

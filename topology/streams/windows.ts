@@ -39,14 +39,15 @@ export class TimeWindows extends Typed<'time'> {
    * clicks.groupByKey(Grouped.with(text, text)).windowedBy(TimeWindows.ofSizeWithNoGrace(60_000)).count(Materialized.as('minutes', { keySerde: text }))
    * ```
    *
-   * @remarks The end is by stream time. A record that is older than the newest one by more than the size is dropped and counted.
+   * @remarks A window ends by stream time, which is the highest timestamp so far. A record whose window has ended is dropped and counted.
    */
   static ofSizeWithNoGrace(sizeMs: number): TimeWindows {
     return new TimeWindows(sizeMs, sizeMs, 0)
   }
 
   /**
-   * Makes the windows hop: a window begins every `advanceMs`, so a record is in several. More than the size is WAGGLE_INVALID_WINDOW.
+   * Makes the windows hop: a window begins every `advanceMs`, so a record is in several windows. Throws WAGGLE_INVALID_WINDOW if `advanceMs` is
+   * larger than the window's size.
    *
    * @example
    * ```ts

@@ -16,7 +16,7 @@ import type { TSchema } from 'typebox'
  */
 export type BeeRole = 'gateway' | 'batch' | 'call' | 'value' | 'merge' | 'loop' | 'cache' | 'stream' | 'respond' | 'sink' | 'output'
 
-/** The roles whose bees read what follows from their own output. */
+/** The roles whose bees also read records that follow from their own output. */
 export const returningRoles: ReadonlySet<BeeRole> = new Set(['loop', 'cache'])
 
 /** A JSON Schema, or tensors by name; -1 is a free dimension. */
@@ -39,7 +39,9 @@ export interface BeeTypeInfo {
   readonly passesInput: boolean
   /** True if the bee lets only some requests pass. */
   readonly isConditional: boolean
-  /** True if the bee may answer the caller itself. The last such bee of a swarm without a `respond` bee does (`withAnswer`). */
+  /**
+   * True if the bee may answer the caller itself. In a swarm without a `respond` bee, each such bee that no other bee reads answers (`withAnswer`).
+   */
   readonly mayAnswer: boolean
   /** The readers between which a bee with this spec chooses; null if its output goes to all. The spec may have mistakes. */
   branches?(spec: { readonly [key: string]: unknown }): readonly Branch[] | null

@@ -37,7 +37,10 @@ export function gatewayOf(bee: SwarmBee): string {
   return typeof bee.spec.name === 'string' ? bee.spec.name : bee.name
 }
 
-/** The bee that makes what readers of this name get. For a batch, and for a bee that passes its input on, it is the bee before it. */
+/**
+ * The bee that makes the records which readers of `name` get. If `name` is a batch, or a bee that passes its input on, the records come from the bee
+ * before it.
+ */
 export function feederOf({ bees }: CheckedSwarm, name: string): SwarmBee | undefined {
   let bee = bees.find((one) => one.name === name)
   while (bee !== undefined && isLookedThrough(bee)) {

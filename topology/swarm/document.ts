@@ -24,7 +24,7 @@ export class SwarmDocument {
   readonly #lines: LineCounter
   /** Lines of the file in front of the parsed text. */
   readonly #linesBefore: number
-  /** For a value that is not from a file: its place, in front of the path in the value. */
+  /** The place of a value that is not from a file, which precedes the path in the value. Null for a file. */
   readonly #origin: string | null
   readonly #pairs = new WeakMap<YAMLMap, ReadonlyMap<unknown, Pair>>()
 
@@ -59,7 +59,7 @@ export class SwarmDocument {
     }
   }
 
-  /** Parses a text, which begins behind `linesBefore` lines of its file. WAGGLE_INVALID_SWARM lists everything that makes it unreadable. */
+  /** Parses a text, which begins behind `linesBefore` lines of its file. WAGGLE_INVALID_SWARM lists everything that makes the text unreadable. */
   static parse(text: string, file: string, { linesBefore = 0 }: { readonly linesBefore?: number } = {}): SwarmDocument {
     if (Buffer.byteLength(text) > maxSwarmBytes) throw tooLarge(file)
     const lines = new LineCounter()
@@ -221,11 +221,11 @@ function parsedDocuments(
   lineCounter: LineCounter,
 ): readonly Document.Parsed[] {
   try {
-    // `yaml` compares each key with each to find duplicates, so they are searched below.
+    // `yaml` would compare each key with every other key to find duplicates. `nodeMistakes` below finds them faster.
     const documents = parseAllDocuments(text, { lineCounter, uniqueKeys: false, strict: true, merge: false, customTags: [], prettyErrors: false })
     return 'empty' in documents ? [] : documents
   } catch (thrown) {
-    // The parser recurses for each level until the stack is full.
+    // The parser calls itself for each level of nesting, until the stack is full.
     if (thrown instanceof RangeError) throw tooDeep(start, file)
     throw invalidSwarm(file, [mistakeAt(start, `the file cannot be parsed (${String(thrown)})`, 'Correct the YAML.')])
   }

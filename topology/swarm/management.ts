@@ -97,7 +97,7 @@ export interface DeadLetter {
   readonly content: string | null
 }
 
-/** Null: any. Times are epoch milliseconds. */
+/** The filters of a list of requests. A null filter lets every request pass. Times are epoch milliseconds. */
 export interface RequestListOptions {
   readonly swarm: string | null
   readonly gateway: string | null
@@ -141,23 +141,26 @@ export interface ModelRow {
   readonly type: string
   /** The model as the swarm's file names it. */
   readonly model: string
-  /** The library and device of the version that answers, and the reason for it; null if there is no choice. */
+  /** The library and device of the version that answers, and the reason for this choice; null if there is no choice. */
   readonly runs_on: string
   readonly why: string | null
   /** The number of times that a version was refused since the start. */
   readonly refused_total: number
-  /** In ascending order. */
+  /** The versions in ascending order. */
   readonly versions: readonly ModelVersionRow[]
 }
 
 export interface ModelVersionRow {
-  /** The name of its folder; null for a model without versions. */
+  /** The name of the version's folder; null for a model without versions. */
   readonly version: string | null
-  /** Its names in the spec, such as `canary`. */
+  /** The version's names in the spec, such as `canary`. */
   readonly names: readonly string[]
-  /** `serving`: it answers requests. `loaded`: it is in memory. `shadow`: its results are only saved. `draining`: it answers its last requests. `incomplete`: its files still change. */
+  /**
+   * `serving`: the version answers requests. `loaded`: it is in memory. `shadow`: its results are only saved. `draining`: it answers its last
+   * requests. `incomplete`: its files still change.
+   */
   readonly state: 'serving' | 'loaded' | 'shadow' | 'loading' | 'draining' | 'refused' | 'incomplete'
-  /** Its part of the requests, in percent. */
+  /** The version's part of the requests, in percent. */
   readonly share: number
   readonly runs_on: string | null
   /** Epoch milliseconds. */

@@ -35,9 +35,9 @@ export interface PageShape {
 export interface PageBee {
   readonly name: string
   readonly type: string
-  /** The bees whose results it takes. */
+  /** The bees whose results this bee takes. */
   readonly after: readonly string[]
-  /** The topic that carries its results, or a gateway's requests; null for a bee without one. */
+  /** The topic of the bee's results, or of a gateway's requests; null if there is none. */
   readonly topic: string | null
 }
 
@@ -49,7 +49,7 @@ export interface PageCounts {
     readonly not_ready: string | null
     /** Records that wait in this process, in buffers and calls. */
     readonly in_hand: number
-    /** The sum of the ends of each topic's partitions. */
+    /** For each topic, the sum of the end offsets of its partitions. */
     readonly topics: { readonly [topic: string]: number }
     /** The calls of the bees that take time, in this process. */
     readonly bees: { readonly [bee: string]: BeeCalls }

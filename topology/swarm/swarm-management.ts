@@ -11,13 +11,13 @@ export interface SwarmManagement {
    */
   create(definition: SwarmText): Promise<SwarmRow>
   /**
-   * Replaces a swarm by a new version, or creates it. The same text again changes nothing. Throws WAGGLE_SWARM_BUSY if another change of it is under way, WAGGLE_UPDATE_NEEDS_ACCEPT,
-   * and WAGGLE_UPDATE_TIMEOUT or WAGGLE_SWARM_NOT_STARTED if the older version goes on.
+   * Replaces a swarm by a new version, or creates it. The same text again changes nothing. Throws WAGGLE_SWARM_BUSY if another change of the swarm is
+   * under way, WAGGLE_UPDATE_NEEDS_ACCEPT, and WAGGLE_UPDATE_TIMEOUT or WAGGLE_SWARM_NOT_STARTED if the older version goes on.
    */
   update(name: string, definition: SwarmText, options?: UpdateOptions): Promise<UpdatedSwarm>
   /** Compares a definition with the version that runs. Nothing changes. */
   compare(name: string, definition: SwarmText): Promise<SwarmDifference>
-  /** Makes an earlier version the newest one. Throws WAGGLE_UNKNOWN_VERSION, and what `update` throws. */
+  /** Makes an earlier version the newest one. Throws WAGGLE_UNKNOWN_VERSION, and the errors of `update`. */
   rollback(name: string, version: number | null, options?: UpdateOptions): Promise<UpdatedSwarm>
   /** Lets a swarm take no more requests, and stops it when it has finished those that it has, or after some seconds. */
   pause(name: string): Promise<SwarmRow>
@@ -53,16 +53,16 @@ export const swarmStates = ['starting', 'running', 'updating', 'paused', 'failed
 export interface SwarmRow {
   readonly name: string
   readonly state: (typeof swarmStates)[number]
-  /** Counts from 1. Null for a swarm of a file that the process was given. */
+  /** The number of the version, from 1. Null for a swarm of a file that the process was given. */
   readonly version: number | null
-  /** `api`: it was created at the server. `file`: the process was started with its file. */
+  /** `api`: the swarm was created at the server. `file`: the process was started with the swarm's file. */
   readonly source: 'api' | 'file'
   readonly gateways: readonly string[]
   readonly bees: number
   /** Epoch milliseconds; null for a swarm of a file. */
   readonly created_at: number | null
   readonly updated_at: number | null
-  /** The reason why it did not start, or why its last update failed. */
+  /** The reason why the swarm did not start, or why its last update failed. */
   readonly error: SwarmFailure | null
 }
 
@@ -73,7 +73,7 @@ export interface SwarmFailure {
 }
 
 export interface SwarmDetail extends SwarmRow {
-  /** The text of its file. */
+  /** The text of the swarm's file. */
   readonly definition: string
   readonly versions: readonly SwarmVersionRow[]
 }

@@ -3,7 +3,7 @@ import type { SwarmBee } from '../checked-swarm.ts'
 
 /**
  * The bees of a swarm, with a `respond` bee for a swarm that has none but ends in bees that may answer by themselves, as `swarm.respond` of a Python
- * bee does. It reads the bees of such types that no other bee reads. The first outcome is the answer.
+ * bee does. The added bee reads each such bee that no other bee reads. The first outcome is the answer.
  */
 export function withAnswer(bees: readonly SwarmBee[], respond: BeeTypeInfo | null): readonly SwarmBee[] {
   if (respond === null || bees.some(({ type }) => type.role === 'respond')) return bees
@@ -15,8 +15,9 @@ export function withAnswer(bees: readonly SwarmBee[], respond: BeeTypeInfo | nul
 }
 
 /**
- * The way in which an answer of the bee itself (`Answered`) becomes the answer of the request. `direct`: the ledger gets it at once, and the bees behind this one get what the
- * bee publishes. `result`: as the bee's result, because only the respond bee reads it. `none`: it does not, because the bee may not answer, or the swarm answers nobody.
+ * The way in which an answer of the bee itself (`Answered`) becomes the answer of the request. `direct`: the ledger gets it at once, and the bees
+ * behind this one get what the bee publishes. `result`: the answer is the bee's result, because only the respond bee reads the bee. `none`: the
+ * answer is not passed on, because the bee may not answer, or the swarm answers nobody.
  */
 export type AnswerWay = 'direct' | 'result' | 'none'
 

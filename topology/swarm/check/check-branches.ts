@@ -34,7 +34,7 @@ export function checkBranches(bees: readonly BranchingBee[], add: Add): void {
   }
 }
 
-/** Each loop is followed through the whole swarm. */
+/** The most loops and caches of a swarm, because the check follows each of them through the whole swarm. */
 const maxRings = 100
 
 /** A branch from which no answer comes, with its place in the file. */
@@ -97,7 +97,7 @@ function checkLoop(bee: BranchingBee, branches: readonly Branch[], graph: Branch
   if (!input.bees.some(isBack))
     add(['bees', index, 'input'], `no way leads from ${body[0]} back to ${name}`, `Add the last bee of a round to the input of ${name}.`)
   else if (input.bees.every(isBack)) add(['bees', index, 'input'], `nothing leads into the loop of ${name}`, 'Add the bee from which requests come.')
-  // A mark of a branch that is not taken ends a loop, so a way in must be certain too if there are several.
+  // The mark of a branch that was not taken also ends a loop. So if several ways lead into the loop, each request must take all of them.
   checkStackedBranches(
     bee,
     input.bees.filter((from) => !isBack(from)),
@@ -222,7 +222,7 @@ class BranchGraph {
     return leading
   }
 
-  /** True if a request may not take the way through this bee. */
+  /** True if some requests may not pass through this bee. */
   isUncertain(name: string): boolean {
     const way: string[] = []
     let at = this.#byName.get(name)

@@ -161,7 +161,10 @@ export function specOf({ spec }: RawBee): { readonly [key: string]: unknown } {
   return spec !== null && typeof spec === 'object' ? (spec as { readonly [key: string]: unknown }) : {}
 }
 
-/** Finds every bee on a cycle that no loop or cache bounds. It visits each bee once, without recursion: a chain of bees may be longer than the call stack. */
+/**
+ * Finds every bee on a cycle that no loop or cache bounds. Visits each bee once, and without recursion: a chain of bees may be longer than the call
+ * stack.
+ */
 function checkCycles(nodes: readonly GraphBee[], byName: ReadonlyMap<string, GraphBee>, add: Add): ReadonlySet<string> {
   const cyclic = new Set<string>()
   const done = new Set<GraphBee>()

@@ -15,7 +15,10 @@ export class SchemaChecker {
     this.#mistakes = mistakes
   }
 
-  /** Checks one value. `at` is the value's place in the file. False if it has a mistake. `fillsSecrets`: its secrets are filled in later (`checkFilled`). */
+  /**
+   * Checks one value. `at` is the value's place in the file. False if it has a mistake. `fillsSecrets`: its secrets are filled in later
+   * (`checkFilled`).
+   */
   check(schema: TSchema, value: unknown, at: Path, { fillsSecrets = false }: { readonly fillsSecrets?: boolean } = {}): boolean {
     const validate = validatorOf(schema)
     if (this.#mistakes.length >= enoughMistakes) return false
@@ -91,7 +94,7 @@ export class SchemaChecker {
   }
 }
 
-/** True for a text that does not fit as long as `{{ secrets.NAME }}` stands in it. */
+/** True for a mistake of a text that contains `{{ secrets.NAME }}`. The text may fit when the secret is filled in. */
 function isAboutSecret({ keyword, data }: ErrorObject): boolean {
   return textKeywords.has(keyword) && secretNames(data).size > 0
 }

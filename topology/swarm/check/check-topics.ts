@@ -4,8 +4,8 @@ import type { CheckedSwarm, SwarmBee } from '../checked-swarm.ts'
 import { mistakeAt } from '../document.ts'
 
 /**
- * Finds internal topics of any swarm that this file names, which is not allowed. `indexes` gives each bee's place in the file's list, because bees of
- * unknown types are left out.
+ * Finds the places where this file names an internal topic of any swarm. This is not allowed. `indexes` gives each bee's place in the file's list,
+ * because bees of unknown types are left out.
  */
 export function topicMistakes(swarm: CheckedSwarm, indexes: readonly number[]): readonly WaggleError[] {
   const read = new Map(swarm.bees.flatMap((bee) => (bee.type.role === 'gateway' ? namedTopics(bee).map((topic) => [topic, bee] as const) : [])))

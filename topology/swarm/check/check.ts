@@ -104,7 +104,7 @@ function checkNames(document: SwarmDocument, raw: RawSwarm, mistakes: WaggleErro
   }
 }
 
-/** A shadow has a name of its own, and a sink that saves it. */
+/** Finds shadows whose results no sink saves, and shadows whose name another bee has. */
 function shadowMistakes({ bees, document }: CheckedSwarm, indexes: readonly number[]): readonly WaggleError[] {
   return bees.flatMap((bee, at) => {
     if ((bee.type.shadow?.(bee.spec) ?? null) === null) return []

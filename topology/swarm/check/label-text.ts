@@ -1,6 +1,6 @@
 /**
- * Labels in a model's metadata, as exporters write them: a JSON list, an object or a Python dict by position (`{0: 'cat', 1: 'dog'}`, by Ultralytics),
- * lines, or words with commas between them. Null for any other text.
+ * Labels in a model's metadata, as exporters write them: a JSON list, an object or a Python dict by position (`{0: 'cat', 1: 'dog'}`, by
+ * Ultralytics), lines, or words with commas between them. Null for any other text.
  */
 export function labelsOfText(text: string): readonly string[] | null {
   const trimmed = text.trim()

@@ -1,4 +1,7 @@
-/** The keywords of JSON Schema by which types of neighbouring bees are compared. Other keywords are left to the run. */
+/**
+ * The keywords of JSON Schema by which types of neighbouring bees are compared. Values are checked against the other keywords only while the swarm
+ * runs.
+ */
 interface Schema {
   readonly type?: unknown
   readonly properties?: { readonly [name: string]: Schema }
@@ -11,8 +14,8 @@ interface Schema {
 }
 
 /**
- * The reason why JSON of one schema cannot be taken where another is wanted, as the end of a sentence. Null if it fits, or if the schemas do not tell. `path` is
- * the place in the value: `scores.bear`.
+ * The reason why JSON of one schema cannot be taken where another is wanted, as the end of a sentence. Null if it fits, or if the schemas do not
+ * tell. `path` is the place in the value: `scores.bear`.
  */
 export function schemaMisfit(given: object, taken: object, path = ''): string | null {
   const [from, to]: readonly [Schema, Schema] = [given, taken]

@@ -4,10 +4,10 @@ import type { TSchema } from 'typebox'
 export interface SpecField {
   /** The path of the key: `tls.ca` is the key `ca` of the map `tls`. */
   readonly name: string
-  /** The values that it takes, in words: `integer, 1 to 64`. */
+  /** The values that the key takes, in words: `integer, 1 to 64`. */
   readonly type: string
   readonly isRequired: boolean
-  /** The value that stands for a missing key; undefined if there is none, or if it depends on something. */
+  /** The value that stands for a missing key; undefined if there is none, or if it depends on other settings. */
   readonly default?: unknown
   readonly description: string
 }

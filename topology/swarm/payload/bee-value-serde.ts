@@ -2,8 +2,8 @@ import { deserialize as readBinary, serialize as writeBinary } from 'node:v8'
 import type { Serde } from '../../serde.ts'
 
 /**
- * The serde of keys and values inside of a bee of the DSL, if its author names none: JSON. A value that JSON cannot represent (bytes, tensors) is written as
- * a zero byte and V8's own format, which later versions of Node read.
+ * The serde of keys and values inside of a bee of the DSL, if its author names none: JSON. A value that JSON cannot represent (bytes, tensors) is
+ * written as a zero byte and V8's own format, which later versions of Node read.
  */
 export const beeValueSerde: Serde<unknown> = {
   serialize(_, value) {

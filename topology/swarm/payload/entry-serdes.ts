@@ -37,7 +37,9 @@ export const requestEntrySerde: Serde<RequestEntry> = withPayload<RequestEntry>(
   (head: Omit<RequestEntry, 'answer'>, answer) => ({ ...head, replies: head.replies ?? [], answer }),
 )
 
-/** A result that a cache keeps. `bytes`: its size; `due`: the end of its time, in epoch ms. The sums over all have no payload. */
+/**
+ * A result that a cache keeps. `bytes`: its size; `due`: the end of its time, in epoch ms. The entry with the sums over all results has no payload.
+ */
 export interface CacheEntry {
   readonly payload: Payload | null
   readonly bytes: number

@@ -1,6 +1,6 @@
 import { WaggleError } from '../../waggle-error.ts'
 
-/** Limits of one JSON value. They limit recursion and memory. A value past a limit is an error of its request. */
+/** Limits of one JSON value. They limit recursion and memory. A request whose value exceeds a limit gets an error. */
 export interface JsonBounds {
   /** Levels of objects and lists inside each other. */
   readonly maxDepth: number
@@ -57,7 +57,7 @@ export function withoutMark(bytes: Uint8Array): Uint8Array {
 
 /**
  * A copy of a function's result, like `JSON.parse(JSON.stringify(value))`: it calls `toJSON`, leaves undefined members out, and turns undefined items
- * into null. Only the caller has the copy, and it can always be written.
+ * into null. Nobody else has the copy, and the copy can always be written as JSON.
  *
  * Throws WAGGLE_NOT_JSON for a value that JSON would lose or cannot represent: NaN, ±Infinity, bigint, a function, a Map, a Set, a typed array, a
  * cycle, or more than `insideBounds`. An error that a getter, a proxy or a `toJSON` throws passes through.
@@ -91,7 +91,10 @@ function parsed(text: string): unknown {
   }
 }
 
-/** `JSON.stringify` writes -0 as 0. The value in memory gets 0 too, so that every step sees the same as one that reads it from the log. */
+/**
+ * `JSON.stringify` writes -0 as 0. The value in memory gets 0 too, so that a step that gets it in memory and a step that reads it from the log see
+ * the same value.
+ */
 function withoutMinusZero(value: unknown): unknown {
   return JSON.parse(JSON.stringify(value))
 }
@@ -242,7 +245,7 @@ function plainOf(given: unknown, name: string): unknown {
   return value instanceof Boolean || value instanceof BigInt ? value.valueOf() : value
 }
 
-/** True for an object whose content `JSON.stringify` loses: it writes {} for it, or an object by index. */
+/** True for an object whose content `JSON.stringify` loses: the text would be `{}`, or an object whose names are indexes. */
 function losesContent(object: object): boolean {
   return (
     ArrayBuffer.isView(object) ||

@@ -1,6 +1,7 @@
 /**
  * A value in a swarm, which is never changed. On a topic the header `content-type` tells its kind; within a process the object itself is passed on. A
- * payload can always be written, and reads back the same: `payloadOf` (bees/hosting/payload-input.ts) and `payloadOfBytes` (payload-serde.ts) check this.
+ * payload can always be written, and reads back the same: `payloadOf` (bees/hosting/payload-input.ts) and `payloadOfBytes` (payload-serde.ts) check
+ * this.
  */
 export type Payload = JsonPayload | BytesPayload | TensorsPayload | JoinedPayload | ErrorPayload
 

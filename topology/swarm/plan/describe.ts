@@ -57,7 +57,7 @@ function textOf({ swarm, bees, subtopologies, topics }: SwarmPlan): string {
   return lines.join('\n')
 }
 
-/** The bees of a sub-topology as text. In a swarm without a respond bee, the ledger's sub-topology has none. */
+/** The bees of a sub-topology as text. In a swarm without a respond bee, the ledger's sub-topology has no bee. */
 function shownBees(bees: readonly string[]): readonly string[] {
   return bees.length === 0 ? ['ledger'] : bees
 }

@@ -243,7 +243,7 @@ class Planner {
     return (bee.input?.bees ?? []).map((name) => ({ name, topic: beeTopic(this.#swarm.name, name) }))
   }
 
-  /** The readers of a loop or a cache: those that lead back to it, and those behind it. */
+  /** The readers of a loop or a cache. `body`: the readers that lead back to it. `exits`: the readers behind it. */
   #waysOn(bee: SwarmBee): { readonly body: readonly string[]; readonly exits: readonly string[] } {
     const body = (bee.type.branches?.(bee.spec) ?? []).map(({ reader }) => reader)
     const readers = this.#swarm.bees.filter(({ input, shadows }) => shadows === undefined && input?.bees.includes(bee.name)).map(({ name }) => name)
@@ -252,7 +252,7 @@ class Planner {
 
   /** Adds the step that takes a bee's own branches, if it reads a bee that chooses between its readers. */
   #branch(draft: SubtopologyDraft, bee: SwarmBee): void {
-    // A shadow reads what its bee reads.
+    // A shadow takes the branches of the bee that it shadows.
     const names = new Set([bee.shadows ?? bee.name])
     const loops: string[] = []
     let isBranch = false
@@ -280,7 +280,7 @@ class Planner {
     this.#sink(draft, beeTopic(this.#swarm.name, respond.name), respond.name)
   }
 
-  /** The ledger of a swarm without a respond bee. It only keeps which requests there are. */
+  /** The ledger of a swarm without a respond bee. It stores which requests there are, and no answers. */
   #ledgerAlone(): SubtopologyPlan {
     const draft = new SubtopologyDraft()
     const name = this.#byName.has('ledger') ? '.ledger' : 'ledger'

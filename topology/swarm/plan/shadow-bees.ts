@@ -2,8 +2,9 @@ import { Refused } from '../../waggle-error.ts'
 import type { SwarmBee } from '../checked-swarm.ts'
 
 /**
- * The bees of a swarm with their shadows. A shadow is a second bee of the same type, with another spec, that reads the same input. Each sink that reads
- * the bee reads its shadow too. Nothing else does, so no answer depends on it. Shadows come last: the sub-topologies of the other bees keep their ids.
+ * The bees of a swarm with their shadows. A shadow is a second bee of the same type, with another spec, that reads the same input. Each sink that
+ * reads the bee reads its shadow too. No other bee reads the shadow, so no answer depends on it. Shadows come last: the sub-topologies of the other
+ * bees keep their ids.
  */
 export function withShadows(bees: readonly SwarmBee[]): readonly SwarmBee[] {
   const shadows = bees.flatMap((bee) => {
@@ -15,7 +16,10 @@ export function withShadows(bees: readonly SwarmBee[]): readonly SwarmBee[] {
   return [...bees.map((bee) => readingShadows(bee, shadowed)), ...shadows]
 }
 
-/** The end of a row that a shadow does not compute, because the bee itself is busy. It counts as refused, and nothing is written for it. */
+/**
+ * The outcome of a row that a shadow does not compute, because the bee itself is busy or the shadow is too far behind. The row counts as refused, and
+ * nothing is written for it.
+ */
 export class ShadowDropped extends Refused {
   constructor(shadow: string) {
     super(`${shadow} had no turn`)

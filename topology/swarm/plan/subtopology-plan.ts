@@ -16,7 +16,7 @@ export type Step = { readonly name: string; readonly parents: readonly string[] 
   | { readonly kind: 'source'; readonly topics: readonly string[] }
   /** Gives requests their ids, and tells the ledger about them through the accepted topic. */
   | { readonly kind: 'accept'; readonly gateway: string; readonly bee: string }
-  /** `batches`: the batch bees that the bee reads. Its own batches keep the limits of each. */
+  /** `batches`: the batch bees that the bee reads. The batches that the bee gets keep the limits of all of these. */
   | { readonly kind: 'call'; readonly bee: string; readonly batches: readonly string[] }
   | { readonly kind: 'value'; readonly bee: string }
   /**

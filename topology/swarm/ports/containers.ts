@@ -27,7 +27,7 @@ export interface ContainerOptions extends Omit<ProcessOptions, 'command' | 'memo
 /** The most that one container may use. */
 export interface ContainerLimits {
   readonly memoryBytes: number
-  /** Cores, in parts too: 0.5 is half of one. */
+  /** The number of cores. It may have a fraction: 0.5 is half a core. */
   readonly cpus: number
   /** Processes and threads together. */
   readonly pids: number

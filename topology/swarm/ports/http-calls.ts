@@ -3,8 +3,9 @@ export interface HttpCalls {
   /** Throws WAGGLE_HTTP_CALL_ADDRESS for a host that is not allowed. Asks nobody. */
   check(url: URL): void
   /**
-   * Sends a request, and repeats what may be repeated: up to `attempts` times, within the deadline. Returns an answer with any status but 429, 503 and, if the
-   * call is idempotent, another 5xx. Throws WAGGLE_HTTP_CALL_AWAY if the server does not answer, and WAGGLE_HTTP_CALL_REFUSED for an answer that cannot be used.
+   * Sends a request. If it may be repeated, tries up to `attempts` times within the deadline. Returns an answer with any status but 429, 503 and, if
+   * the call is idempotent, another 5xx. Throws WAGGLE_HTTP_CALL_AWAY if the server does not answer, and WAGGLE_HTTP_CALL_REFUSED for an answer that
+   * cannot be used.
    */
   send(call: HttpCall): Promise<HttpAnswer>
 }
@@ -16,7 +17,7 @@ export interface HttpCall {
   readonly shown: string
   readonly headers: { readonly [name: string]: string }
   readonly body: Uint8Array | null
-  /** The server may get the same request twice without harm. If it is false, only a request that the server has not taken is repeated. */
+  /** The server may get the same request twice without harm. If false, a request is repeated only if the server has not taken it. */
   readonly isIdempotent: boolean
   readonly attempts: number
   /** The time of one attempt. */

@@ -22,7 +22,9 @@ export interface ServerModelOptions extends Pick<ModelOptions, 'fit' | 'output' 
   readonly tls: ServingTls
 }
 
-/** Certificates and keys: the paths of PEM files, or their text. Without `ca` the authorities count that Node trusts. */
+/**
+ * Certificates and keys: the paths of PEM files, or their text. Without `ca`, a server's certificate must come from an authority that Node trusts.
+ */
 export interface ServingTls {
   readonly ca?: string
   readonly cert?: string
@@ -30,7 +32,7 @@ export interface ServingTls {
 }
 
 export interface LateModel {
-  /** The model once it is open; null if this was closed before. */
+  /** Settles with the model once it is open; with null if `close` was called before. */
   readonly opened: Promise<ServerModel | null>
   /** The model. Waits a few seconds for it at most, and then throws the reason of the last failure. */
   get(): Promise<ServerModel>

@@ -14,15 +14,15 @@ export interface Models {
 export interface VersionFolder {
   /** The versions in ascending order. If nothing was added or removed since the last look, this costs one `stat`. */
   look(): Promise<readonly FoundVersion[]>
-  /** Looks twice, with a moment between, so that versions which are there as a whole are complete. */
+  /** Looks twice with a short pause between, so that `isComplete` is true for each version whose files stay the same. */
   lookTwice(): Promise<readonly FoundVersion[]>
 }
 
 export interface FoundVersion {
   readonly version: number
-  /** Changes with the names, sizes and times of its files. */
+  /** A text that changes with the names, sizes and times of the version's files. */
   readonly stamp: string
-  /** False if its files have changed since the look before, so that it may still be copied. */
+  /** False if the version's files have changed since the look before, so that somebody may still be copying them. */
   readonly isComplete: boolean
 }
 
@@ -39,7 +39,7 @@ export interface ModelOptions {
   readonly version?: number
   /** For `tensorflow`. */
   readonly tensorflow?: TensorFlowOptions
-  /** The caller names the scores, so no file beside the model is asked. */
+  /** True: the caller names the scores, so no names are searched in files beside the model. */
   readonly isLabelled?: boolean
   readonly log: (level: 'debug' | 'info' | 'warn' | 'error', message: string) => void
 }
@@ -104,7 +104,7 @@ export interface ModelSignature {
   readonly takesPictures: boolean
   /** Names of the classes in the order of the scores; null if the file does not contain them. */
   readonly classes: readonly string[] | null
-  /** Labels that the model’s maker has added: in a file beside it, or in its metadata. They stand for the labels of a spec. */
+  /** Labels that the model’s maker has added: in a file beside it, or in its metadata. They count only if the spec has no labels. */
   readonly labels: ModelLabels | null
 }
 
@@ -140,8 +140,8 @@ export interface OpenModel {
   /** The reason why this library runs the model; null if there is no choice. */
   readonly choice: string | null
   /**
-   * `deadline` is the time, in epoch milliseconds, after which nobody needs the results. A model on another machine learns of it. Throws `ModelDied` if
-   * the thread dies meanwhile. It starts again for the next call.
+   * `deadline` is the time, in epoch milliseconds, after which nobody needs the results. A model on another machine is told the deadline. Throws
+   * `ModelDied` if the model's thread dies meanwhile. The next call starts the thread again.
    */
   run(rows: readonly ModelRow[], signal: AbortSignal, deadline?: number | null): Promise<readonly ModelResult[]>
   close(): Promise<void>

@@ -2,7 +2,7 @@ import type { Secret } from '../secrets/secret.ts'
 
 /** PostgreSQL servers. */
 export interface Postgres {
-  /** Connects to nothing yet. Throws WAGGLE_POSTGRES_ADDRESS for an address that is none. */
+  /** Returns a database without connecting to it yet. Throws WAGGLE_POSTGRES_ADDRESS for a text that is no such address. */
   open(options: PostgresOptions): OpenPostgres
 }
 
@@ -18,8 +18,8 @@ export interface PostgresOptions {
 }
 
 /**
- * A database, with connections that open when they are needed. Each method throws WAGGLE_POSTGRES_AWAY if the server takes no connections, WAGGLE_POSTGRES_REFUSED
- * if it does not let this process in, and WAGGLE_POSTGRES_QUERY for a statement that fails.
+ * A database, with connections that open when they are needed. Each method throws WAGGLE_POSTGRES_AWAY if the server takes no connections,
+ * WAGGLE_POSTGRES_REFUSED if it does not let this process in, and WAGGLE_POSTGRES_QUERY for a statement that fails.
  */
 export interface OpenPostgres {
   /** Lets the server parse a statement without running it. With `signal` it tries again while the server is away, for ten seconds. */
@@ -27,7 +27,8 @@ export interface OpenPostgres {
   /** Makes the table that remembers which requests have been written. False if the role may not make it. */
   makeWriteTable(): Promise<boolean>
   /**
-   * Runs a statement, and tries again while the server is away, for ten seconds. Throws `Refused` if the server says that a value does not fit its type.
+   * Runs a statement, and tries again while the server is away, for ten seconds. Throws `Refused` if the server says that a value does not fit its
+   * type.
    */
   run(call: StatementCall): Promise<readonly ResultRow[]>
   close(): Promise<void>
@@ -55,7 +56,10 @@ export interface StatementCall {
   readonly signal: AbortSignal
   /** The most rows of a result. */
   readonly maxRows: number
-  /** `read`: it changes nothing, so it may run again. `once`: it runs once for this request, however often it is called. `any`: it may run again. */
+  /**
+   * `read`: the statement changes nothing, so it may run again. `once`: it runs once for this request, even if `run` is called again. `any`: it may
+   * run again.
+   */
   readonly effect: 'read' | 'any' | { readonly once: WriteIdentity }
 }
 
@@ -65,7 +69,7 @@ export type StatementValue = string | Uint8Array | null
 export interface WriteIdentity {
   readonly swarm: string
   readonly bee: string
-  /** The id of the request, in a loop with its round. */
+  /** The id of the request. In a loop it contains the round too. */
   readonly requestId: string
 }
 

@@ -18,11 +18,11 @@ export interface ProcessOptions {
   readonly env: { readonly [name: string]: string }
   /** The working folder of the process. Default: Waggle's own. */
   readonly cwd?: string
-  /** The most memory of a process with its children, in bytes. One that has more is killed, and started again. Default: no limit. */
+  /** The most memory of a process with its children, in bytes. A process that takes more is killed, and started again. Default: no limit. */
   readonly memoryBytes?: number
   /** The number of processes that do the calls side by side. Default: 1. */
   readonly workers?: number
-  /** Processes with the same group do the same, and take calls of each other that wait. Default: none does. */
+  /** Processes with the same group do the same work, so one takes over waiting calls of another. Default: no group. */
   readonly group?: object
   readonly log: (level: 'debug' | 'info' | 'warn' | 'error', message: string) => void
 }
@@ -44,12 +44,12 @@ export interface OpenProcess {
   readonly isReady: boolean
   /**
    * Returns one result or error for each call, in order. A process that dies is started again, and its open calls are sent once more. A call that
-   * kills it twice gives WAGGLE_BEE_DIED.
+   * kills the process twice gets WAGGLE_BEE_DIED.
    */
   call(calls: readonly ProcessCall[]): Promise<readonly (BeeResult | WaggleError)[]>
   /**
-   * Lets the process finish its open calls for some seconds, then ends it. With `next`, which takes its place, no call is lost: those that the process does not
-   * have yet go to `next`, and the others have all the time that they need.
+   * Lets the process finish its open calls for some seconds, then ends it. With `next`, which takes the place of this process, no call is lost: calls
+   * that the process does not have yet go to `next`, and the other calls get all the time that they need.
    */
   close(next?: OpenProcess): Promise<void>
 }

@@ -8,8 +8,9 @@ export interface Programs {
    */
   checkModule(module: { readonly path: string; readonly export: string }): Promise<ModuleTypes>
   /**
-   * Imports a Python file in a process of its own, and looks for its bee. Throws WAGGLE_NO_PYTHON, WAGGLE_INVALID_MODULE for a file that is no Python, raises, takes
-   * too long or has no such bee, and WAGGLE_PYTHON_ENVIRONMENT for requirements that cannot be read. Returns the types that the function's annotations tell.
+   * Imports a Python file in a process of its own, and looks for its bee. Throws WAGGLE_NO_PYTHON, WAGGLE_INVALID_MODULE for a file that is not
+   * Python, raises an exception, takes too long or has no such bee, and WAGGLE_PYTHON_ENVIRONMENT for requirements that cannot be read. Returns the
+   * types that the function's annotations tell.
    */
   checkPython(bee: PythonFileToCheck): Promise<PythonTypes>
   /** Throws WAGGLE_BEE_NOT_STARTED if the command's program is missing or may not be executed. */
@@ -24,7 +25,7 @@ export interface PythonFileToCheck {
   readonly name: string
   readonly requirements: string | null
   readonly env: { readonly [name: string]: string }
-  /** True if another Python runs the file, such as an image's. Then the file is only read, where this machine has a Python. */
+  /** True if another Python runs the file, such as an image's. Then the file is not imported. It is only parsed, if this machine has a Python. */
   readonly runsElsewhere: boolean
 }
 

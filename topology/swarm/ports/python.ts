@@ -18,7 +18,10 @@ export interface PythonOptions extends Pick<ProcessOptions, 'swarm' | 'bee' | 'e
   /** The path of the requirements, a `requirements.txt` or `pyproject.toml`; null for those beside the file, if there are any. */
   readonly requirements: string | null
   readonly workers: number
-  /** The command in the place of `python3`, whose packages are used as they are. Default: the `python3` of this machine, with an environment of the requirements. */
+  /**
+   * The command in the place of `python3`, whose packages are used as they are. Default: the `python3` of this machine, with an environment of the
+   * requirements.
+   */
   readonly interpreter?: readonly string[]
   /** The image in which the file runs. Default: it runs as a process of this machine. */
   readonly image?: PythonImage

@@ -1,8 +1,8 @@
 import type { Secret } from '../secrets/secret.ts'
 
-/** Secrets by name. The environment, a folder of files and an encrypted store are kinds of it. */
+/** Finds secrets by name, in the environment, in a folder of files, or in an encrypted store. */
 export interface Secrets {
-  /** The secret; null if there is none of this name. Throws WAGGLE_SECRET_UNREADABLE if it is there and cannot be read. */
+  /** The secret; null if there is none of this name. Throws WAGGLE_SECRET_UNREADABLE if the secret exists and cannot be read. */
   find(name: string): Secret | null
   /** The names that `find` knows. */
   names(): readonly string[]

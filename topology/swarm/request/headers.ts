@@ -20,9 +20,15 @@ export const asksHeader = 'waggle-asks'
 /** The error code, if the value is an error. */
 export const errorHeader = 'waggle-error'
 
-/** Marks what follows from a value that a bee published beside its answer. The ledger has the answer, so such a result is no outcome. */
+/**
+ * Marks a record that follows from a value which a bee published beside its answer. The ledger has the answer already, so a result with this mark is
+ * no outcome.
+ */
 export const answeredHeader = 'waggle-answered'
-/** The readers of the bee that wrote the record for which it is: `BEE:READER,READER`. Without it the record is for all readers. */
+/**
+ * The bee that wrote the record, and those of its readers that the record is for: `BEE:READER,READER`. Without this header the record is for all
+ * readers.
+ */
 export const branchesHeader = 'waggle-branches'
 /** The round of a request in each loop that it is in: `LOOP=ROUND,LOOP=ROUND`. */
 export const roundsHeader = 'waggle-rounds'
@@ -30,17 +36,17 @@ export const roundsHeader = 'waggle-rounds'
 export const cacheKeysHeader = 'waggle-cache-keys'
 /** The request id of a record that is keyed by the content of its input. */
 export const cachedRequestHeader = 'waggle-cached-request'
-/** The bee of the DSL whose steps a record passes. Its key may be another than the request id. */
+/** The bee of the DSL whose steps a record passes. The record's key may differ from the request id. */
 export const streamBeeHeader = 'waggle-stream-bee'
 
-/** The start and the end of the call that made the value, in epoch ms, the number of inputs of that call, and the reason why it was sent. */
+/** The start and the end of the call that made the value, in epoch ms, the number of inputs of that call, and the reason why its batch was sent. */
 export const startedHeader = 'waggle-started-at'
 export const finishedHeader = 'waggle-finished-at'
 export const batchSizeHeader = 'waggle-batch-size'
 export const sentHeader = 'waggle-batch-sent'
 /**
- * The times of earlier bees of the same sub-topology, whose results no topic carries: `BEE=START+MS/BATCH`, with commas between them. START is in epoch
- * ms, MS the duration of the call, BATCH the number of inputs of that call.
+ * The times of earlier bees of the same sub-topology, whose results no topic carries: `BEE=START+MS/BATCH`, with commas between them. START is in
+ * epoch ms, MS the duration of the call, BATCH the number of inputs of that call.
  */
 export const innerCallsHeader = 'waggle-inner-calls'
 /** Headers that describe a record's value and how it was made. They are dropped when the value is replaced. */

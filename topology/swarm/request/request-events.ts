@@ -17,7 +17,7 @@ export interface FollowedRequest {
   end(): void
 }
 
-/** The last event of a request has the kind `outcome`, or `rest`: this process cannot tell the others, so the caller has to ask again. */
+/** The last event of a request has the kind `outcome`, or `rest`: this process cannot tell the remaining events, so the caller has to ask again. */
 export type EventListener = (event: RequestEvent) => void
 
 export type RequestEvent = {

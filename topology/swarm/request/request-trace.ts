@@ -10,7 +10,7 @@ export interface RequestTrace {
   readonly accepted_at: number | null
   /** False if the search ended at its bound, so that steps may be missing. */
   readonly complete: boolean
-  /** In the order of time. */
+  /** The steps in the order of time. */
   readonly steps: readonly TraceStep[]
 }
 

@@ -58,9 +58,9 @@ export interface RequestEntry {
   readonly deadline: number | null
   readonly bodyHash: string
   readonly answer: Payload | null
-  /** The topics that said that the request took no way through them, while another way may bring an answer. */
+  /** The topics on which a record says that the request did not take this way, while an answer may still come by another way. */
   readonly untaken?: readonly string[]
-  /** False if only such a topic has said something of the request. */
+  /** False if the ledger knows the request only from such records, because no gateway's message about it has come yet. */
   readonly isAccepted?: false
   /** The reply topics for the answer, in addition to the respond bee's topic. */
   readonly replies: readonly ReplyTo[]

@@ -13,12 +13,12 @@ export function withRound(headers: readonly Header[], loop: string, round: numbe
   return withNote(headers, roundsHeader, loop, round === null ? null : String(round))
 }
 
-/** A text for the rounds of all loops around a record; empty outside of loops. A join keeps each round apart by it. */
+/** A text for the rounds of all loops around a record; empty outside of loops. A join uses it to keep the rounds of a request apart. */
 export function roundsText(headers: readonly Header[]): string {
   return headerText(headers, roundsHeader) ?? ''
 }
 
-/** The identity of one call of a bee. A request is one call of each bee, but in a loop one each round. */
+/** The identity of one call of a bee. Outside of loops a request makes one call of each bee. In a loop it makes one call in each round. */
 export function callIdOf(id: string, headers: readonly Header[]): string {
   const rounds = roundsText(headers)
   return rounds === '' ? id : `${id};${rounds}`

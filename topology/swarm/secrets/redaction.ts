@@ -23,8 +23,8 @@ export class Redaction {
   }
 
   /**
-   * The same payload, without secrets in its texts. A program that gets a secret may repeat it in its result, as a server repeats a header. Tensors and
-   * bytes that are no text are not changed.
+   * The same payload, without secrets in its texts. A program that gets a secret may repeat it in its result, as a server repeats a header. Tensors
+   * and bytes that are no text are not changed.
    */
   payload(payload: Payload): Payload {
     if (this.#pattern === null) return payload
@@ -95,8 +95,8 @@ const leastLength = 4
 const leastBase64 = 10
 
 /**
- * The forms of a value: itself, its JSON, URL and base64 encodings, and each of its longer lines, because a log line may contain a single line. The end
- * of a base64 text depends on its neighbours, so it is left out.
+ * The forms of a value: itself, its JSON, URL and base64 encodings, and each of its longer lines, because a log line may contain a single line. The
+ * end of a base64 text depends on its neighbours, so it is left out.
  */
 function formsOf(value: string): readonly string[] {
   const lines = value.split(/\r?\n/).filter((line) => line.length >= 2 * leastLength)
