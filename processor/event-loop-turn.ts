@@ -1,4 +1,4 @@
-/** Settles after timers, sockets and other work of the process have had a turn. */
+/** Settles in a later turn of the event loop, so that timers, sockets and other work of the process run before. */
 export function eventLoopTurn(): Promise<void> {
   return new Promise((resolve) => {
     setImmediate(resolve)

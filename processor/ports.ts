@@ -76,7 +76,7 @@ export function bytesIn(value: RecordValue | null): Uint8Array | null {
   return value.bytes
 }
 
-/** The size of a record's value in bytes; 0 without a value, and for a damaged one. */
+/** The size of a record's value in bytes; 0 without a value, and for a damaged value. */
 export function valueBytes(value: RecordValue | null): number {
   return value === null || value instanceof DamagedValue ? 0 : bytesIn(value).length
 }

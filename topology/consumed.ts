@@ -104,7 +104,7 @@ export class Consumed<K, V> {
    * builder.stream('orders-in', Consumed.with(text, orderSerde).skipNullValues()).mapValues((order) => order.total)
    * ```
    *
-   * @remarks Do not use it for a table, in which null deletes a key.
+   * @remarks Do not use this method for a table, in which null deletes a key.
    */
   skipNullValues(): Consumed<K, NonNullable<V>> {
     return new Consumed(this.key, this.value, this.options, { ...this.skips, nullValues: true })

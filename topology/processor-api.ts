@@ -33,7 +33,7 @@ export interface ProcessorContext<in K, in V> {
   forward(record: NewRecord<K, V>, child?: string): void
 }
 
-/** The code of one node. Each task has its own processor. It is synchronous: slow work belongs in an asynchronous node. */
+/** The code of one node. Each task has its own processor. A processor is synchronous: slow work belongs in an asynchronous node. */
 export interface Processor<KIn, VIn, KOut, VOut> {
   init?(context: ProcessorContext<KOut, VOut>): void
   readonly process: (record: Record<KIn, VIn>) => void

@@ -22,7 +22,7 @@ export interface RecordMetadata {
   readonly offset: bigint
 }
 
-/** A window of time. `end` is exclusive for time windows, and inclusive for others. */
+/** A window of time. `end` is exclusive for time windows, and inclusive for all other windows. */
 export interface Window {
   readonly start: number
   readonly end: number

@@ -55,7 +55,7 @@ export class Refused extends WaggleError {
   }
 }
 
-/** A log or a store's serde refuses one record, and the commit with it. A retry would be refused too. */
+/** The error of a commit that a log or a store's serde refuses because of one record. A retry would be refused too. */
 export class RecordRefused extends WaggleError {}
 
 /** A service that a record needs does not answer. The record is not at fault, so no handler decides about it. The record waits and is tried again. */

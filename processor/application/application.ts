@@ -162,7 +162,7 @@ export class Application {
     return this.#states?.restoredRecords ?? 0
   }
 
-  /** Tasks of other processes whose state is kept up to date here. */
+  /** The tasks that run in other processes, and whose state this process keeps up to date. */
   get standbys(): readonly string[] {
     return this.#states?.standbys ?? []
   }
@@ -255,8 +255,8 @@ export class Application {
   }
 
   /**
-   * Waits for the records in hand. The time is limited, because a database may not answer. The other records are processed again after the next
-   * start.
+   * Waits for the records in hand. The time is limited, because a database may not answer. Records that are not done in this time are processed again
+   * after the next start.
    */
   async #finishInHand(withinMs: number): Promise<true> {
     await this.#until(() => this.threads.recordsInHand === 0, Math.min(longestFinishMs, withinMs))

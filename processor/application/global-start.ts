@@ -37,7 +37,7 @@ export async function startGlobals({ log, thread, program, isAlone, isReadElsewh
   while ([...there].some(([topic, all]) => all.some((offsets, partition) => isBehind(topic, partition, offsets)))) await moment()
   if (!isReadElsewhere) return
   while (thread.tasks.some(({ hasUncommitted }) => hasUncommitted)) await moment()
-  // Commits of one process take effect in the order in which they were made.
+  // Waits until all earlier commits have taken effect, with an empty commit: commits of one process take effect in order.
   const producer = await log.taskProducer({ group: program.applicationId })
   await producer.commit({ positions: [], state: [] })
   await producer.close()

@@ -18,7 +18,7 @@ export interface ApplicationOptions {
   /** Topics that are created at the start. Topics of other applications must exist. */
   readonly topics: readonly TopicSpec[]
   readonly namedTopics?: NamedTopics
-  /** The number of partitions for missing topics of other applications. On a log where nobody else creates topics, they are created too. */
+  /** If set, missing topics of other applications are created with this number of partitions. For a log in which nobody else creates topics. */
   readonly missingTopicPartitions?: number
   /** The directory of the tasks' state, on a log that keeps no state. */
   readonly states?: StateDirectory
@@ -51,7 +51,9 @@ export interface ApplicationOptions {
   readonly listeners?: Partial<StateListeners>
   /** Creates threads that run in other JavaScript threads. Then this JavaScript thread only keeps the global stores. */
   readonly threadElsewhere?: (options: ThreadElsewhereOptions) => ThreadElsewhere
-  /** The name of this thread, if `threadElsewhere` has created it. On a log that keeps state, it reads global stores as of their last commit. */
+  /**
+   * The name of this thread, if `threadElsewhere` has created it. On a log that keeps state, this thread reads global stores as of their last commit.
+   */
   readonly isElsewhere?: { readonly threadName: string }
   /** Decides after a failure that was rolled back: try again (the default), or stop for good. */
   readonly decide?: DecideFailure

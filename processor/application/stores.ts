@@ -27,7 +27,7 @@ export interface ApplicationStoresOptions {
   readonly state: () => string
 }
 
-/** The stores of an application for queries: the partitions of this process, and the owners of the others. */
+/** The stores of an application for queries: the partitions that this process has, and the hosts of the other partitions. */
 export class ApplicationStores {
   readonly #options: ApplicationStoresOptions
 

@@ -160,7 +160,7 @@ export class ApplicationThreads {
     return this.#threads.every((thread) => !(thread instanceof StreamThread) || thread.hasItsTasks)
   }
 
-  /** The longest time for which a thread's work has waited for a commit or a reset, in ms. */
+  /** The longest time for which some work of a thread has waited for a successful commit, in ms. */
   get uncommittedMs(): number {
     let longest = 0
     for (const thread of this.#threads) if (thread instanceof StreamThread) longest = Math.max(longest, thread.uncommittedMs)

@@ -13,7 +13,7 @@ export interface ApplicationTopicsOptions {
   /** Topics that are created at the start. Topics of other applications must exist. */
   readonly topics: readonly TopicSpec[]
   readonly namedTopics?: NamedTopics
-  /** The number of partitions for missing topics of other applications, which are then created. */
+  /** If set, missing topics of other applications are created with this number of partitions. */
   readonly missingTopicPartitions?: number
   readonly deadLetterTopic: string | null
 }

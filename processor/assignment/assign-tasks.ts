@@ -35,7 +35,7 @@ export interface TaskShare {
   readonly standbys: readonly GroupTask[]
   /** Copies that become active tasks or standbys when they have caught up. Then their member joins again. */
   readonly warmups: readonly GroupTask[]
-  /** The tasks when all copies have caught up. The next assignment starts from this plan, and not from what has moved so far. */
+  /** The tasks when all copies have caught up. The next assignment starts from this plan, and not from the places where tasks run at that time. */
   readonly plan: { readonly active: readonly GroupTask[]; readonly standbys: readonly GroupTask[] }
 }
 
@@ -121,7 +121,10 @@ class Assignment {
     })
   }
 
-  /** The process of the previous plan, if some process runs the task now or no other copy is closer. Without a plan: the task's current owner. */
+  /**
+   * The process in the previous plan, if some process runs the task now or no other copy lacks fewer records. Without a plan: the task's current
+   * owner.
+   */
   #placeSoFar(task: GroupTask): number | null {
     const owner = this.#ownerToKeep(task)
     const planned = (this.#planned.get(task.id) ?? []).filter((at) => this.#isAble(task, at))

@@ -22,11 +22,11 @@ export interface Placed {
 }
 
 /**
- * Moves as few items as possible, until no single move makes the bins more even. First the number of these items in each bin counts, then the whole
- * load of a bin, then the number of each kind.
+ * Moves as few items as possible, until no single move makes the bins more even. It evens three things, the most important first: the number of these
+ * items in each bin, the whole load of each bin, and the number of items of each kind in each bin.
  *
- * The measure is the sum of count²/weight in whole numbers. Each step lowers it, so the steps end. Costs only choose between steps: when costs
- * change, a balanced placement stays as it is.
+ * The measure is the sum of count²/weight in whole numbers. Each step lowers it, so the steps end. Costs only choose between possible steps, so a
+ * balanced placement stays as it is when costs change.
  */
 export function placeEvenly(placing: Placing): Placed {
   const board = new Board(placing)
@@ -80,7 +80,10 @@ class Board {
     return this.#even(this.#totals, (from, to) => this.#change(this.#counts, from, to) <= 0)
   }
 
-  /** Balances the kinds, and keeps counts and whole loads as even as they are. If a move would change them, an item of another kind moves back. */
+  /**
+   * Balances the kinds, and keeps counts and whole loads as even as they are. If a move would make these less even, an item of another kind moves
+   * back in exchange.
+   */
   evenKinds(): boolean {
     let moved = false
     for (const counts of this.#kinds.values()) while (this.#evenKind(counts)) moved = true

@@ -9,9 +9,9 @@ export type Isolation = 'free' | 'first half' | 'second half' | 'alone'
 
 /**
  * Finds the record that kills this process, among the calls in flight. Most deaths come from outside, so after its first death a record is tried
- * together with all others. The records of a second death are tried in two halves, which are not in flight at the same time. The records of a third
- * death are tried alone, with no other call in flight in the process. So a record that kills is found after four deaths, however many others are in
- * flight. `row-batcher.ts` retries a call that fails and leaves the process alive.
+ * together with all others. Records that were in flight at two deaths are tried in two halves, which are not in flight at the same time. Records that
+ * were in flight at three deaths are tried alone, with no other call in flight in the process. So a record that kills is found after four deaths,
+ * however many other records were in flight. `row-batcher.ts` retries a call that fails and leaves the process alive.
  */
 export class KillerSearch {
   readonly #recorder: FlightRecorder

@@ -16,9 +16,9 @@ import { RecordRows, type Row, type Ticket } from './record-rows.ts'
  * - the batch is full
  * - its oldest row has waited `timeoutMs`
  * - a row's deadline is as near as the call is expected to take
- * - a worker has no call, with `release: 'idle'`, or because the waiting rows have used up their memory and no more can come
+ * - a worker has no call, and `release` is `idle` or no more rows can come because the waiting rows have used up their memory
  *
- * A batch is full at `size` rows. With `targetMs` it is full earlier: when a larger batch would be expected to take longer than that.
+ * A batch is full at `size` rows. With `targetMs` a batch is full earlier, if a call with more rows is expected to take longer than `targetMs`.
  */
 export class RowBatcher<K, V, R, W> {
   readonly #step: AsyncStep<K, V, R, W>

@@ -20,7 +20,7 @@ export async function sendInOrder(
 ): Promise<CommitReceipt> {
   const stages = stagesOf(content)
   const point: CommitPoint = { positions: content.positions, state: content.state }
-  // The end of a later stage replaces that of an earlier one.
+  // A later stage may end at a higher offset of the same partition. The higher offset replaces the lower one.
   const endsByPartition = new Map<string, CommitReceipt['ends'][number]>()
   const commits = isAtomic ? [stages.flat()] : [[], ...stages]
   for (const [at, records] of commits.entries()) {

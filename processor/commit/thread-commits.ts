@@ -115,7 +115,7 @@ export class ThreadCommits {
     return this.#search.failed(error)
   }
 
-  /** Time for which work has waited without a successful commit or a reset, in ms. */
+  /** Time for which some work has waited for a successful commit, in ms. A rollback does not end this time. 0 if no work waits. */
   get uncommittedMs(): number {
     return this.#uncommittedSinceMs === null ? 0 : this.#clock.elapsedMs() - this.#uncommittedSinceMs
   }
@@ -194,7 +194,7 @@ export class ThreadCommits {
     if (content.tasks === 0 && this.#appended === 0) {
       for (const task of tasks) task.committed()
       this.#search.committed()
-      // Right after a reset there is nothing to commit, but the work is not committed either.
+      // Right after a rollback there is nothing to commit, but the work that was rolled back is not committed either.
       if (start - this.#wentBackAtMs >= calmMs) this.#uncommittedSinceMs = null
       return
     }
@@ -235,7 +235,7 @@ export class ThreadCommits {
 /** One commit is synced at a time, and none waits behind it. Work that is done meanwhile goes into the next one. */
 const maxOnTheirWay = 1
 const maxAppendedAhead = 20_000
-/** If a thread resets again within this time, it has not recovered. */
+/** If no work was committed within this time after a rollback, the thread may not have recovered. */
 const calmMs = 6_000
 /** A limit for long commit intervals, because uncommitted changes stay in memory. */
 const maxProcessedAhead = 100_000

@@ -68,7 +68,7 @@ export class DueIndex {
     for (const [row] of this.#store.range(dueKey(this.#floor, ''), null)) {
       const due = Number.parseInt(row.slice(0, timeDigits), 16)
       if (Number.isNaN(due)) {
-        // No index writes such a row, so another writer of the changelog did.
+        // No index writes such a row, so another program has written it into the changelog.
         this.#store.put(row, null)
         continue
       }

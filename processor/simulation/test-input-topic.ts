@@ -12,7 +12,7 @@ export interface PipedRecord<K, V> {
   headers?: readonly Header[]
 }
 
-/** The timestamps of records that are piped without one. */
+/** The timestamps of records that are piped without a timestamp. */
 export interface InputTimes {
   /** The timestamp of the first record, in epoch ms. Default: the driver's wall clock for all records. */
   startTimestamp?: number

@@ -104,7 +104,7 @@ export class ChangelogCopy {
     void this.#reader?.close()
   }
 
-  /** Reads records into the store. Records that exist at the start are written in large batches, later ones as they come. */
+  /** Reads records into the store. Records that exist at the start are written in large batches, later records as they come. */
   async #read(until: { readonly to?: number }): Promise<void> {
     if (this.#closed) return
     const reader = this.#log.read({ ...this.changelog.place, from: this.#position, ...until, whole: { topicId: this.#topicId } })

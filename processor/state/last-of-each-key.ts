@@ -9,7 +9,7 @@ export interface LastRecord {
 
 /**
  * Keeps the last record of each key, because only that record makes a row. A changelog repeats its keys until it is compacted, and comparing keys
- * costs a tenth of writing a row. All records are in one buffer: as objects they would cost more garbage collection than they save.
+ * costs a tenth of writing a row. All records are in one buffer. An object for each record would cost more garbage collection than this class saves.
  */
 export class LastOfEachKey {
   #bytes = Buffer.allocUnsafe(minBytes)

@@ -122,13 +122,13 @@ export abstract class SegmentedStore<K, V> implements StateStore {
   }
 }
 
-/** Keys from one to another, both included. Null means no bound. */
+/** The keys from `from` to `to`, both included. Null means no bound. */
 export interface KeyRange {
   readonly from: Uint8Array | null
   readonly to: Uint8Array | null
 }
 
-/** Times from one to the other, both included, and the direction of reading. */
+/** The times from `from` to `to`, both included, and the direction of reading. */
 export interface Span {
   readonly from: number
   readonly to: number

@@ -209,7 +209,7 @@ export class WriteBackStore<K, V> implements KeyValueStore<K, V> {
   }
 
   #set(entry: StoreEntry<V>, value: V | null): void {
-    // The failing node is known here. In the commit, no handler could skip the record.
+    // The value is checked here, because the failing node is known here. In the commit, no handler could skip the record.
     if (value === undefined) throw undefinedIn(this.name)
     if (value !== null) this.#tryType(value)
     entry.value = value

@@ -14,7 +14,7 @@ import { instantCall, outputRecord } from './output-record.ts'
 
 export interface CacheOptions {
   readonly bee: string
-  /** The readers that get an input without a result, and those that get results. */
+  /** `body`: the readers that get an input for which no result is known. `exits`: the readers that get results. */
   readonly body: readonly string[]
   readonly exits: readonly string[]
   readonly store: string

@@ -28,7 +28,7 @@ export interface StreamStepOptions {
   readonly topic: string
   readonly written: Produced<string, Payload>
   readonly children: readonly string[]
-  /** True if another bee reads this one. */
+  /** True if another bee reads this bee. */
   readonly isRead: boolean
   readonly deadLetters: string
   readonly onFailure: FailureListener

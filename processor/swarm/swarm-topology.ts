@@ -65,7 +65,7 @@ export function swarmTopology(plan: SwarmPlan, host: BeeHost, settings: GraphSet
   return topology.mapped({ topic: (name) => name, serde: (serde) => resolved(serde, beeDefaults), timestampExtractor: null })
 }
 
-/** The serdes of steps of the DSL whose author names none. */
+/** The serdes of the DSL's steps in a bee whose author names no serdes. */
 const beeDefaults = { key: beeValueSerde, value: beeValueSerde }
 
 class SubtopologyBuilder {

@@ -41,8 +41,9 @@ export class AsyncRuntime implements NodeRuntime {
   #index = 0
 
   /**
-   * `below`: asynchronous nodes after this one. If there are any, this node keeps the order of all records, because their notes rely on it. `slots`:
-   * the number of records that may overtake one slow call. Each takes a bit in the commit. `onOutcome`: called when an outcome may be forwarded.
+   * `below`: asynchronous nodes after this one. If there are any, this node keeps the order of all records, because the notes of the later nodes rely
+   * on this order. `slots`: the number of records that may overtake one slow call. Each slot takes a bit in the commit. `onOutcome`: called when an
+   * outcome may be forwarded.
    */
   constructor(
     node: AsyncNode,

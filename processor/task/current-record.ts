@@ -2,7 +2,10 @@ import type { RecordMetadata } from '../../topology/record.ts'
 import type { LogRecord } from '../ports.ts'
 import type { RecordQueue } from './record-queue.ts'
 
-/** The record that a task processes now, and its position in the input. It is one mutable object a task, so that a record needs no new object. */
+/**
+ * The record that a task processes now, and its position in the input. Each task has one such object and changes it, so that a record needs no new
+ * object.
+ */
 export class CurrentRecord {
   /** The task's own partition. */
   readonly partition: number
@@ -14,7 +17,7 @@ export class CurrentRecord {
   record: LogRecord | null = null
   /** True for a record that is read again for an asynchronous node that had not finished it. No other node gets it. */
   isReplay = false
-  /** Queue index and offset of the current record, or else of the last one. */
+  /** Queue index and offset of the current record, or else of the last record. */
   lastIndex = -1
   lastOffset = -1
   /** Metadata to show instead of the current record's: that of a waiting record whose outcome is forwarded. */

@@ -211,7 +211,7 @@ export class SinkRuntime implements NodeRuntime {
     this.#ended.record(record)
   }
 
-  /** Writes a record. Returns null if it is written or dropped, else the record to write instead. */
+  /** Writes a record. Returns null if it is written or dropped, otherwise returns the record to write instead. */
   #produce(record: Record<unknown, unknown>): Record<unknown, unknown> | null {
     let produced: readonly ProducerRecord[] | null = null
     try {

@@ -44,5 +44,5 @@ function nameOf({ taskId, offset, ...input }: InputId): string {
   return `${taskId} ${offset} ${partitionName(input)}`
 }
 
-/** A few are enough, because a record is skipped in the commit after the refused one. */
+/** The most inputs in the list. A few would do, because a record is skipped in the commit after the refused commit. */
 const maxInputs = 1000

@@ -16,9 +16,9 @@ export class CacheBudget {
 }
 
 /**
- * Holds a table's updates back until a commit, and keeps only the newest for each key. So downstream steps compute once a commit, not once a record
- * (Kafka Streams' record cache). The store has the values already. Updates leave in the order of each key's last update. When the budget is spent,
- * all updates leave.
+ * Holds a table's updates back until a commit, and keeps only the newest update of each key. So downstream steps compute once for a commit, not once
+ * for a record (Kafka Streams' record cache). The store has the values already. Updates leave in the order of each key's last update. When the budget
+ * is spent, all updates leave.
  */
 export class TableCache {
   readonly #store: KeptStore
@@ -92,7 +92,7 @@ export class TableCache {
     return `${window.start},${window.end},${this.#plainIdOf(within)}`
   }
 
-  /** For texts and numbers the key itself; for other keys its bytes. */
+  /** The key itself if it is a text or a number; otherwise the bytes of the key. */
   #plainIdOf(key: unknown): string {
     if (typeof key === 'string') return key
     if (typeof key === 'number') return String(key)

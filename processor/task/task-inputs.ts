@@ -138,8 +138,8 @@ export class TaskInputs {
   }
 
   /**
-   * Takes the first record of the queue that `first` names; null if it has none. The next record is decoded at once. Records that this one sends to
-   * the task's own topics come after it.
+   * Takes the first record of the queue that `first` names; null if the queue has no record. The next record of the queue is decoded at once, so it
+   * comes before records that the taken record causes in the task's own topics.
    */
   take(queue: RecordQueue): QueueHead | null {
     this.#waiting.poll()

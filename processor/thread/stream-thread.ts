@@ -179,7 +179,7 @@ export class StreamThread {
     return this.#groups.assignors.every(({ active }) => active?.every((id) => running.has(id)))
   }
 
-  /** Time for which work has waited without a successful commit or a reset, in ms; 0 if nothing waits. */
+  /** Time for which some work has waited for a successful commit, in ms. A rollback does not end this time. 0 if no work waits. */
   get uncommittedMs(): number {
     return this.#commits.uncommittedMs
   }

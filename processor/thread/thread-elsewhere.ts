@@ -20,7 +20,7 @@ export interface ThreadElsewhere {
   stop(close?: { readonly timeoutMs: number; readonly waitsForCalls?: boolean }): Promise<void>
   /** The processes that have this partition of a store, by the last assignment. */
   hostsOf(store: string, partition: number): Promise<TaskHost>
-  /** Answers for the partitions that the thread has now. */
+  /** Answers a question for the partitions that the thread has now. */
   query(question: StoreQuestion): Promise<ReadonlyMap<number, unknown>>
   lags(): Promise<readonly StoreLag[]>
 }

@@ -40,7 +40,9 @@ export interface PolledGroup {
   readonly failure: { readonly error: unknown } | null
 }
 
-/** The groups of a thread, with one consumer each. If every process keeps its own global stores, they are read without a group. */
+/**
+ * The groups of a thread, with one consumer each. If every process keeps its own global stores, the topics of these stores are read without a group.
+ */
 export class ThreadGroups {
   readonly #options: ThreadGroupsOptions
   readonly #assignors = new Map<string, ThreadAssignor>()

@@ -107,7 +107,7 @@ export class UngroupedConsumer implements Consumer {
     for (const { reader } of this.#inputs) await reader?.close()
   }
 
-  /** Reads the existing records first, so that their end is noticed, and then new ones. */
+  /** Reads the existing records first, so that their end is noticed, and then new records. */
   async #begin(input: Input, from: number | null): Promise<void> {
     const { log, onGap } = this.#options
     const { topic, partition } = input

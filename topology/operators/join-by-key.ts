@@ -30,7 +30,7 @@ export interface JoinByKey<V = unknown, R = unknown> {
 
 /** A row of the join's store. */
 export interface JoinEntry<V> {
-  /** The key, if the row is kept under a longer one (`partOf`). */
+  /** The key of the joined records, if the row is stored under a longer key (`partOf`). */
   readonly key?: string
   readonly parts: ReadonlyMap<string, V>
   /** The headers of the first value, which the joined record gets. */

@@ -87,7 +87,7 @@ export function oneOfKinds(wanted: string, ...kinds: readonly Kind[]): Kind {
   return kindOf(wanted, (value) => kinds.some((kind) => kind(value, '') === null))
 }
 
-/** A plain object. An entry that is named here must be of the kind given here, and the required entries must be there. */
+/** A plain object. An entry that `entries` names must be of the kind given there, and the entries in `required` must not be missing. */
 export function optionsOf(entries: { readonly [name: string]: Kind }, required: readonly string[] = []): Kind {
   return (value, name) => {
     // Serdes may be plain objects too.

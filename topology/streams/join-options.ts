@@ -159,8 +159,8 @@ export class TableJoined<in K, in K2> extends Typed<(key: K, other: K2) => 'tabl
   }
 
   /**
-   * Sets the partitioners of a foreign-key join. The first partitions subscriptions like this table, the second partitions responses like the other
-   * table.
+   * Sets the partitioners of a foreign-key join. The first partitions responses like this table, and the second partitions subscriptions like the
+   * other table.
    *
    * @example
    * ```ts

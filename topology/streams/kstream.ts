@@ -66,7 +66,7 @@ export interface KStream<K, V> {
    */
   selectKey<K2>(selector: (key: K, value: V) => K2, named?: Named): KStream<K2, V>
   /**
-   * Turns each record into one with a new key and a new value. A later grouping or join sends the records through a repartition topic first.
+   * Turns each record into a record with a new key and a new value. A later grouping or join sends the records through a repartition topic first.
    *
    * @example
    * ```ts
@@ -165,7 +165,7 @@ export interface KStream<K, V> {
   split(named?: Named): BranchedKStream<K, V>
   /**
    * Writes the records to an internal topic, `<applicationId>-<name>-repartition`, and continues with the records read from it. The key decides the
-   * partition, or else the given partitioner.
+   * partition, unless a partitioner is given.
    *
    * @example
    * ```ts

@@ -72,8 +72,8 @@ export interface KTable<K, V> {
    */
   toStream(named?: Named): KStream<K, V | null>
   /**
-   * Holds updates back: until a window closes, so that it has one result, or for a time, so that a key has fewer updates. The newest update of a key
-   * is forwarded.
+   * Holds updates back: until a window closes, so that the window has one result, or for a time, so that a key has fewer updates. The newest update
+   * of a key is forwarded.
    *
    * @example
    * ```ts
@@ -123,8 +123,8 @@ export interface KTable<K, V> {
    *   )
    * ```
    *
-   * @remarks In a join by the same key, both topics must have the same number of partitions. In a join by a foreign key they need not, because two
-   * internal topics carry the rows between partitions. If the result or the foreign key is null, there is no row.
+   * @remarks In a join by the same key, both topics must have the same number of partitions. In a join by a foreign key the numbers may differ,
+   * because two internal topics carry the rows between partitions. If the result or the foreign key is null, there is no row.
    */
   join<V2, W>(other: KTable<K, V2>, joiner: Joiner<K, V, V2, W | null>, materialized?: Kept<K, W>, named?: Named): KTable<K, W>
   /** Joins by a key in this table's values (KIP-213). `joined` names the steps and chooses partitions. */
@@ -183,8 +183,8 @@ export interface TableParts {
   /** Adds old values to the table's updates. Returns false if old values would need a store that no other step needs, and `force` is not set. */
   sendOldValues(force: boolean): boolean
   /**
-   * True if the table's updates say whether they are outdated (KIP-914). This holds for a table with a versioned store, and for one that is made from
-   * it row by row.
+   * True if the table's updates say whether they are outdated (KIP-914). This holds for a table with a versioned store, and for a table that is made
+   * from such a table row by row.
    */
   readonly isVersioned: boolean
   /** The time after a window's end in which the window may still change, in ms. Undefined if the table has no windows. */

@@ -37,7 +37,7 @@ export function outerKeySerde(inner: AnySerde): Serde<WaitingKey> {
 }
 
 /**
- * All records without a match that have one key and timestamp, as Kafka Streams' list store has them:
+ * All records of one key and one timestamp that have no match so far, as Kafka Streams' list store has them:
  *
  *     1 │ count i32 │ (length i32 │ 1 where left, 0 where right │ value)*
  */

@@ -68,8 +68,8 @@ export class StreamsBuilder {
    * orders.join(names, (_, order) => order.country, (order, country) => `${order.total} from ${country}`).to('located', Produced.with(text, text))
    * ```
    *
-   * @remarks Each process needs memory for the whole table. The order of its updates relative to other topics is not defined. It has no changelog: it
-   * is read again from its topic.
+   * @remarks Each process needs memory for the whole table. The order of its updates relative to other topics is not defined. The table has no
+   * changelog: after a loss it is read again from its topic.
    */
   globalTable<K, V>(
     topic: string,

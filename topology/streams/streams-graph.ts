@@ -11,11 +11,11 @@ export interface LogicalNode {
   readonly output: string
   /** The outputs that the step reads from. */
   readonly inputs: readonly string[]
-  /** True for a join that emits a record without a key as one without a match (KIP-962). */
+  /** True for a join that treats a record without a key like a record without a match, and emits it (KIP-962). */
   readonly relaxesNullKeys?: boolean
   /**
-   * True for keys or values that the step may change. A repartition topic may move before a step that changes neither. A processor counts as such a
-   * step, as in Kafka Streams.
+   * `key`: true if the step may change keys. `value`: true if it may change values. A repartition topic may move before a step that changes neither.
+   * A processor counts as such a step, as in Kafka Streams.
    */
   readonly changes?: { readonly key?: boolean; readonly value?: boolean }
   readonly isMerge?: boolean
@@ -27,7 +27,7 @@ export interface LogicalNode {
   readonly ownTopic?: { readonly name: string; readonly partitions: number | null }
   /** Outputs that are joined, so that equal keys must be in the same partition. */
   readonly copartitioned?: readonly string[]
-  /** True for a join of two streams. It needs one store less if both are the same stream (KIP-862). */
+  /** True for a join of two streams. The join needs one store less if both are the same stream (KIP-862). */
   readonly isStreamJoin?: boolean
   write(topology: Topology, knowing: Knowing): void
 }

@@ -68,7 +68,7 @@ export function suppressedSerde(value: AnySerde): Serde<Suppressed> {
 /** The version of this layout, as a header of each changelog record. */
 export const suppressedHeaders: readonly Header[] = [{ key: 'v', value: Buffer.of(3) }]
 
-/** The size of a buffered update in bytes, as Kafka Streams counts it. A limit in bytes then means the same. */
+/** The size of a buffered update in bytes, as Kafka Streams counts it. So a limit in bytes means the same in both. */
 export function suppressedBytes(
   value: Serde<unknown>,
   topic: string,

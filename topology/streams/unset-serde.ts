@@ -7,7 +7,7 @@ export interface DefaultSerdes {
   readonly value: AnySerde | null
 }
 
-/** Stands for a serde that was not given, or for one that is made of such a serde. The application's defaults replace it at the start. */
+/** Stands for a serde that was not given, or for a serde that is made of such a serde. The application's defaults replace it at the start. */
 class UnsetSerde {
   readonly resolve: (defaults: DefaultSerdes) => AnySerde
 
@@ -24,7 +24,7 @@ class UnsetSerde {
   }
 }
 
-/** The serde itself, or the default for an unset one. Throws WAGGLE_SERDE_MISSING without a default. */
+/** The serde itself, or the default if the serde is unset. Throws WAGGLE_SERDE_MISSING without a default. */
 export function resolved(serde: AnySerde, defaults: DefaultSerdes): AnySerde {
   return serde instanceof UnsetSerde ? serde.resolve(defaults) : serde
 }

@@ -13,7 +13,7 @@ export interface BeeValue {
   readonly readers: readonly string[] | null
 }
 
-/** Runs the bees of a swarm. The graph only says where each bee stands. */
+/** Runs the bees of a swarm. The graph of steps only says how the bees are connected. */
 export interface BeeHost {
   /** Opens a bee that takes time (role `call` or `sink`), once in a process. A row is a payload. A call has at most `batchSize` rows. */
   open(bee: SwarmBee, batchSize: number): Promise<AsyncWorker<string, Payload, Payload, BeeResult>>

@@ -1,14 +1,14 @@
 import type { TSchema } from 'typebox'
 
 /**
- * The planner's view of a bee type; how the bee works stays with the bees.
- *  - `gateway`: an entrance without input. It reads the topic of its spec, else that of the gateway that its spec names
- *  - `batch`: no step, but a policy at the head of every sub-topology that reads it
+ * The role of a bee type: all that the planner knows of the work of its bees.
+ *  - `gateway`: an entrance without input. It reads the topic that its spec names, or else the topic of the gateway that its spec names
+ *  - `batch`: adds no step, but sets the batch policy of the bees that read it
  *  - `call`: takes time (a model, a process, a module, a query)
  *  - `value`: computes its output from its input at once (an ensemble)
  *  - `merge`: passes on the first result of several bees for each request
  *  - `loop`: sends a request round and round through the bees that lead back to it, and then on
- *  - `cache`: sends a request through the bees that lead back to it if it knows no result for its input, and then on
+ *  - `cache`: sends a request on. If it knows no result for the input, it sends the request first through the bees that lead back to it
  *  - `stream`: adds steps of the DSL to the topology (keyed counts, windows, joins)
  *  - `respond`: answers the caller
  *  - `sink`: takes time and has no output (a database)

@@ -5,7 +5,7 @@ import type { Serializer } from '../../../topology/serde.ts'
 import { murmur128 } from './murmur128.ts'
 import { StoredProcessor } from './stored-processor.ts'
 
-/** Subscribes each left row to the right row of its foreign key, and cancels its subscription to the previous one. */
+/** Subscribes each left row to the right row of its foreign key, and cancels its subscription to the previous right row. */
 export class ForeignKeySendProcessor extends StoredProcessor {
   readonly #operator: ForeignKeySend
   readonly #value: Serializer<unknown>

@@ -141,7 +141,9 @@ export class SlidingAggregateProcessor extends StoredProcessor {
     this.#update(0, combined, record, closeTime)
   }
 
-  /** Creates the record's right window. `right` holds the records after this one, so it has the content. */
+  /**
+   * Creates the record's right window. The value of `right` is the aggregate of the records after this one, which is the aggregate of the new window.
+   */
   #putRight(record: Record<unknown, unknown>, right: Row): void {
     const start = record.timestamp + 1
     this.#windows?.put(record.key, right, start)

@@ -81,7 +81,10 @@ export class SuppressProcessor extends StoredProcessor {
     if (before === null) this.#places.add({ time, key, keyBytes })
   }
 
-  /** Forwards the oldest update, and then deletes it. A join behind it that looks the key up here must still find the earlier value. */
+  /**
+   * Forwards the oldest update, and only then deletes it. While the update is forwarded, a join may look up its key here, and must still find the
+   * earlier value.
+   */
   #emitOldest(): void {
     const place = this.#places.least
     if (place === undefined || this.#buffer === null) return

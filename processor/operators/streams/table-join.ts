@@ -3,7 +3,7 @@ import type { Record } from '../../../topology/record.ts'
 import { StoredProcessor } from './stored-processor.ts'
 import { openTable, type TableLookup } from './table-lookup.ts'
 
-/** One side of an inner, left or outer join of tables. `keepsThis` and `keepsOther` distinguish the three. */
+/** One side of an inner, left or outer join of tables. `keepsThis` and `keepsOther` distinguish the three kinds of joins. */
 export class TableJoinProcessor extends StoredProcessor {
   readonly #operator: TableJoin
   #other: TableLookup = () => null

@@ -2,8 +2,8 @@ import type { BeeTypeInfo } from '../bee-type.ts'
 import type { SwarmBee } from '../checked-swarm.ts'
 
 /**
- * The bees of a swarm, with a `respond` bee for a swarm that has none but ends in bees that may answer by themselves, as `swarm.respond` of a Python
- * bee does. The added bee reads each such bee that no other bee reads. The first outcome is the answer.
+ * Returns the bees of a swarm. A `respond` bee is added to a swarm that has none, if the swarm ends in bees that may answer by themselves (a Python
+ * bee that calls `swarm.respond`). The added bee reads each of these bees that no other bee reads. The first outcome is the answer.
  */
 export function withAnswer(bees: readonly SwarmBee[], respond: BeeTypeInfo | null): readonly SwarmBee[] {
   if (respond === null || bees.some(({ type }) => type.role === 'respond')) return bees

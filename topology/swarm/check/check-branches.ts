@@ -44,7 +44,7 @@ export interface DeadBranch {
   readonly next: string
 }
 
-/** The branches of a swarm with a respond bee that do not lead to it. */
+/** The branches that do not lead to the respond bee, in a swarm that has one. */
 export function neverJoined({ bees }: CheckedSwarm): readonly DeadBranch[] {
   const respond = bees.find(({ type }) => type.role === 'respond')
   if (respond === undefined) return []

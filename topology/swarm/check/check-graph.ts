@@ -170,7 +170,7 @@ function checkCycles(nodes: readonly GraphBee[], byName: ReadonlyMap<string, Gra
   const done = new Set<GraphBee>()
   for (const root of nodes) {
     if (done.has(root)) continue
-    /** The bees from the root to the current one, each with the index of its next input. */
+    /** The bees from the root to the current bee, each with the index of its next input. */
     const path: { readonly node: GraphBee; input: number }[] = [{ node: root, input: 0 }]
     const places = new Map([[root, 0]])
     for (let top = path.at(-1); top !== undefined; top = path.at(-1)) {

@@ -1,4 +1,4 @@
-/** The candidate that a typing mistake most likely meant; null if none is similar. */
+/** The candidate that a typing mistake most likely meant; null if no candidate is similar. */
 function nearestName(name: string, candidates: Iterable<string>): string | null {
   let nearest: string | null = null
   let least = Math.max(2, Math.floor(name.length / 3)) + 1

@@ -34,7 +34,7 @@ export const cutKinds = [
 export interface Chain {
   readonly isGateway: boolean
   readonly hasState: boolean
-  /** The sub-topology runs only on machines with a GPU. Until there is one, it cannot answer queries. */
+  /** The sub-topology runs only on machines with a GPU. Until such a machine runs it, it cannot answer queries. */
   readonly needsGpu: boolean
 }
 

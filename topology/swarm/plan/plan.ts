@@ -38,7 +38,7 @@ export interface PlanSettings {
   readonly retentionMs: number
   /** The most bytes of the records of each topic; null: no limit. */
   readonly retentionBytes: number | null
-  /** Null if there is only one process. */
+  /** The number of partitions of the topic that brings answers to the processes; null if there is only one process. */
   readonly answerPartitions: number | null
 }
 

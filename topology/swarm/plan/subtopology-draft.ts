@@ -1,7 +1,7 @@
 import type { Cut } from './cuts.ts'
 import type { Step, SubtopologyPlan } from './subtopology-plan.ts'
 
-/** A sub-topology under construction. Each step is added after the last one. */
+/** A sub-topology under construction. Each step is added after the last step. */
 export class SubtopologyDraft {
   readonly bees = new Set<string>()
   readonly steps: Step[] = []

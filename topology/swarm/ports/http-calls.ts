@@ -1,6 +1,6 @@
 /** Calls HTTP servers that this machine's settings allow. It follows no redirect and uses no proxy. */
 export interface HttpCalls {
-  /** Throws WAGGLE_HTTP_CALL_ADDRESS for a host that is not allowed. Asks nobody. */
+  /** Throws WAGGLE_HTTP_CALL_ADDRESS for a host that is not allowed. It sends nothing. */
   check(url: URL): void
   /**
    * Sends a request. If it may be repeated, tries up to `attempts` times within the deadline. Returns an answer with any status but 429, 503 and, if

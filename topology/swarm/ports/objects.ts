@@ -1,7 +1,7 @@
 /** A place with files that is not this machine, such as an S3 bucket or a web server. */
 export interface ObjectStore {
   /**
-   * Looks what lies at an address now. Throws WAGGLE_MODEL_NOT_FOUND, WAGGLE_MODEL_REFUSED if the store does not let this process read it,
+   * Lists the objects that an address has now. Throws WAGGLE_MODEL_NOT_FOUND, WAGGLE_MODEL_REFUSED if the store does not let this process read it,
    * WAGGLE_MODEL_TOO_LARGE, and `Unavailable` (WAGGLE_MODEL_UNREACHABLE) if the store does not answer.
    */
   look(address: string, signal: AbortSignal): Promise<ObjectListing>

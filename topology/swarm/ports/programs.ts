@@ -4,13 +4,13 @@ import type { PayloadType } from '../bee-type.ts'
 export interface Programs {
   /**
    * Loads a module in a process of its own, and looks for its bee. Throws WAGGLE_INVALID_MODULE if the module cannot be loaded, takes too long, or
-   * has no such export. Returns the types that the module says of itself.
+   * has no such export. Returns the types that the module declares.
    */
   checkModule(module: { readonly path: string; readonly export: string }): Promise<ModuleTypes>
   /**
    * Imports a Python file in a process of its own, and looks for its bee. Throws WAGGLE_NO_PYTHON, WAGGLE_INVALID_MODULE for a file that is not
    * Python, raises an exception, takes too long or has no such bee, and WAGGLE_PYTHON_ENVIRONMENT for requirements that cannot be read. Returns the
-   * types that the function's annotations tell.
+   * types of the function's annotations.
    */
   checkPython(bee: PythonFileToCheck): Promise<PythonTypes>
   /** Throws WAGGLE_BEE_NOT_STARTED if the command's program is missing or may not be executed. */

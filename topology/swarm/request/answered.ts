@@ -23,8 +23,8 @@ export class Answered {
 export type BeeResult = Payload | Answered
 
 /**
- * The payload behind a bee that has answered the caller and publishes nothing. Bees pass it on like an error, sinks skip it, and a join counts it as
- * arrived and passes it on alone. The answer itself reaches the ledger through the accepted topic, so the ledger skips the mark.
+ * The payload behind a bee that has answered the caller and publishes nothing. Bees pass it on like an error, sinks skip it, and a join forwards only
+ * the mark, without its other inputs. The answer itself reaches the ledger through the accepted topic, so the ledger skips the mark.
  */
 export function answeredMark(bee: string): ErrorPayload {
   return errorPayload({ code: 'WAGGLE_ANSWERED', detail: `${bee} has answered the request`, bee })

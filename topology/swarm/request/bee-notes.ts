@@ -1,6 +1,6 @@
 import { type Header, headerText, textHeader } from '../../record.ts'
 
-/** The notes of bees on a record, in one header each: `BEE=NOTE,BEE=NOTE`. Null if the bee has none. */
+/** The note of one bee, from a header that contains the notes of several bees: `BEE=NOTE,BEE=NOTE`. Null if the bee has no note. */
 export function noteOf(headers: readonly Header[], header: string, bee: string): string | null {
   return notesOf(headers, header).get(bee) ?? null
 }

@@ -9,7 +9,10 @@ export interface InnerCall {
   readonly batchSize: number
 }
 
-/** The header for the output of the bee behind `bee`, made of the headers of its input; null if the input has no times. */
+/**
+ * The header with the times of `bee`, for the output of the bee behind it. It is made of the headers of that bee's input; null if these have no
+ * times.
+ */
 export function withInnerCall(input: readonly Header[], bee: string): Header | null {
   const [startedAt, finishedAt] = [Number(headerText(input, startedHeader) ?? Number.NaN), Number(headerText(input, finishedHeader) ?? Number.NaN)]
   const before = headerText(input, innerCallsHeader)

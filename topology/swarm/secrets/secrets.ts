@@ -95,7 +95,7 @@ function foundSecret(secrets: Secrets, name: string, place: string, mistakes: Wa
   return null
 }
 
-/** The schema of a member, as far as it is written without alternatives. */
+/** The schema of a member. It does not look into alternatives (`anyOf`), and returns undefined for them. */
 function schemaAt(schema: TSchema | undefined, key: string | number): TSchema | undefined {
   if (schema === undefined) return undefined
   const { properties, patternProperties, additionalProperties, items } = schema as {

@@ -6,7 +6,7 @@
  * shownAddress('https://models.example/iris.onnx?signature=secret') // https://models.example/iris.onnx
  */
 export function shownAddress(address: string): string {
-  // A password with a slash makes an address that is no URL, so all up to the last @ may be one.
+  // A password with a slash makes an address that is no URL, so everything up to the last @ may belong to a password.
   const credentials = URL.canParse(address) ? /^([a-z][a-z0-9+.-]*:\/\/)[^/]*@/i : /^([a-z][a-z0-9+.-]*:\/\/).*@/is
   return address
     .replace(/\?.*$/s, (query) => (/^s3:/i.test(address) ? query : ''))
