@@ -259,7 +259,7 @@ export interface Subscription {
    * Without this function `offsetReset` decides. Not called for a start without a position.
    */
   readonly outOfRange?: (place: TopicPartition, offset: number) => Promise<number>
-  /** Called for unreadable offsets. They are skipped. */
+  /** Called for offsets that cannot be read. The consumer skips them. */
   readonly onUnreadable?: (gap: Gap, cause: Error) => void
   /** `handed`: includes records that this process has appended and not committed yet, if the log supports it. */
   readonly isolation: 'committed' | 'handed'

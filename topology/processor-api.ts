@@ -18,7 +18,7 @@ export interface ProcessorContext<in K, in V> {
   getStateStore<S extends StateStore>(store: string | StoreBuilder<S>): S
   /**
    * Calls the punctuator every `intervalMs`, by stream time or by the wall clock. With `startTime` (epoch ms) the first call is at that time, and
-   * past times are left out (KIP-1146). An impossible interval or start is WAGGLE_INVALID_INTERVAL.
+   * past times are skipped (KIP-1146). Throws WAGGLE_INVALID_INTERVAL for an impossible interval or start.
    *
    * @example
    * ```ts

@@ -224,7 +224,9 @@ export const Serdes = {
     sessionWindowedSerde(inner as unknown as AnySerde) as Serde<unknown> as Serde<Windowed<K>>,
 }
 
-/** JSON of a schema. A value that does not match the schema throws WAGGLE_INVALID_VALUE. Without a schema T is not checked. */
+/**
+ * The serde for JSON that matches a schema. A value that does not match the schema throws WAGGLE_INVALID_VALUE. Without a schema T is not checked.
+ */
 function json<S extends TSchema>(schema: S): Serde<Static<S>>
 function json<T>(): Serde<T>
 function json(schema?: TSchema): Serde<unknown> {

@@ -14,16 +14,16 @@ export interface StreamsConfig {
   /** Names the application's group, topics and state. */
   applicationId: string
   log: 'embedded' | { kafka: { brokers: readonly string[]; ssl?: boolean | object; sasl?: Sasl; client?: 'platformatic' | 'kafkajs' } }
-  /** Default on Kafka: `at_least_once`. The embedded log is exactly once with either value. */
+  /** The guarantee of processing. Default on Kafka: `at_least_once`. On the embedded log processing is exactly once with either value. */
   processing?: 'at_least_once' | 'exactly_once'
-  /** The topic for records that a handler skips, with the headers of KIP-1034. Without it they are dropped. */
+  /** The topic for records that a handler skips, with the headers of KIP-1034. Without this topic such records are dropped. */
   deadLetterTopic?: string
   /**
-   * Default: `.waggle`. It contains the embedded log, so the default is not a temporary directory. On Kafka it contains the state of this process's
-   * tasks.
+   * The directory for data. Default: `.waggle`, which is not a temporary directory, because it contains the embedded log. On Kafka it contains the
+   * state of this process's tasks.
    */
   stateDir?: string
-  /** Default: 1. Threads share one JavaScript thread unless `module` is set. */
+  /** The number of stream threads. Default: 1. The threads share one JavaScript thread unless `module` is set. */
   numThreads?: number
   /**
    * A module that exports the topology (see `StreamsModule`). Each thread is then a worker (`worker_threads`) that imports the module. A path is
@@ -48,7 +48,9 @@ export interface StreamsConfig {
   capabilities?: Capabilities
   /** A secret that all processes of the application share. Queries without it are refused. Kafka Streams has no such setting. */
   applicationServerSecret?: string
-  /** Default on the embedded log: 100, the interval of its syncs. Default on Kafka: 30,000, or 100 with exactly once. */
+  /**
+   * The time between two commits. Default on the embedded log: 100, the interval of its syncs. Default on Kafka: 30,000, or 100 with exactly once.
+   */
   commitIntervalMs?: number
   maxTaskIdleMs?: number
   /** The shortest time between two deletions of processed records in repartition topics (KIP-811). Default: 30,000. */
@@ -59,8 +61,8 @@ export interface StreamsConfig {
    */
   cacheMaxBytes?: number
   /**
-   * The shortest time between two searches for unmatched records and closed windows. Default: 1000. In a TopologyTestDriver it is 0: search with each
-   * record.
+   * The shortest time between two searches for unmatched records and closed windows. Default: 1000. In a TopologyTestDriver the default is 0: a
+   * search with each record.
    */
   emitIntervalMs?: number
   defaultKeySerde?: AnySerde

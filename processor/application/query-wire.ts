@@ -29,7 +29,7 @@ export class QueryWire {
   readonly #isTimestamped: boolean
   readonly #topic: string
 
-  /** `topic`: the store's changelog. Serdes get its name. */
+  /** `topic`: the name of the store's changelog, which serdes get. */
   constructor(store: KeptStore, topic: string) {
     this.#key = store.key as unknown as Serde<unknown>
     this.#value = store.value as unknown as Serde<unknown>

@@ -98,7 +98,7 @@ async function write(migrate: NonNullable<StateDisk['migrate']>, changes: readon
     try {
       return await migrate(changes)
     } catch (error) {
-      // Another application of this process has rolled back to its last commit.
+      // WAGGLE_COMMIT_DROPPED: another application of this process has rolled back, and this write with it. The loop writes again.
       if (!(error instanceof WaggleError) || error.code !== 'WAGGLE_COMMIT_DROPPED') throw error
     }
   }

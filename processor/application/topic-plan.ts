@@ -4,8 +4,8 @@ import { WaggleError } from '../../topology/waggle-error.ts'
 import type { TopicSpec } from '../ports.ts'
 
 /**
- * The internal topics of an application. A topic without a number of partitions gets the number of the topics with which it shares a task with
- * stores. Otherwise it gets the number of its sources, as in Kafka Streams.
+ * The internal topics of an application. A topic without a number of partitions gets as many partitions as the topics that a sub-topology with stores
+ * reads beside it. If there are none, it gets as many as its sources have, as in Kafka Streams.
  */
 export function internalTopics(
   topology: Topology,

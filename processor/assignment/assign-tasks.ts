@@ -128,7 +128,7 @@ class Assignment {
   #placeSoFar(task: GroupTask): number | null {
     const owner = this.#ownerToKeep(task)
     const planned = (this.#planned.get(task.id) ?? []).filter((at) => this.#isAble(task, at))
-    // If a process returns with an old plan, two plans name the task.
+    // Two plans name the task if a process returns with an old plan.
     const [place] = planned.sort((a, b) => Number(b === owner) - Number(a === owner) || compare(this.#cost(task, a), this.#cost(task, b)) || a - b)
     if (place === undefined || owner !== null) return place ?? owner
     return this.#processes.some((_, at) => this.#isAble(task, at) && this.#cost(task, at) < this.#cost(task, place)) ? null : place

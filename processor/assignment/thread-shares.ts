@@ -14,7 +14,7 @@ export interface GroupThread {
 
 /**
  * Splits a process's share among its threads, by the same rules as among processes. State belongs to the process, so any of its threads can use it.
- * The plan also includes tasks that the process does not run yet. So a task that moves has its next thread already.
+ * The plan also includes tasks that the process does not run yet. So a task that is going to move here has its thread already.
  */
 export function shareAmongThreads(share: TaskShare, threads: readonly GroupThread[]): ReadonlyMap<string, TaskShare> {
   const sorted = threads.toSorted((a, b) => (a.id < b.id ? -1 : 1))

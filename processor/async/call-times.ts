@@ -43,7 +43,10 @@ export class CallTimes {
     return Math.max(1, Math.min(bound, Math.max(onLine, next)))
   }
 
-  /** The line goes through the mean. Without batches of several sizes, or with a negative time for no rows, it also goes through the origin. */
+  /**
+   * The line goes through the mean. If all batches had about the same size, or if the line would give a negative time for zero rows, it also goes
+   * through the origin.
+   */
   #line(): { readonly meanRows: number; readonly meanMs: number; readonly perRow: number; readonly isSloped: boolean } {
     const meanRows = this.#rows / this.#weight
     const meanMs = this.#ms / this.#weight
@@ -57,7 +60,7 @@ export class CallTimes {
 
 /** The weight that a call keeps when the next one is observed. */
 const keep = 0.95
-/** The part of the target below which a slightly larger batch is tried, and how much larger it is. */
+/** If calls take less than this part of `targetMs`, a batch that is larger by the factor `growth` is tried. */
 const clearlyWithin = 0.85
 const growth = 1.05
 /** A tolerance, because a sum of decimal fractions may be slightly too small. */

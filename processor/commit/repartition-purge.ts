@@ -26,7 +26,7 @@ export class RepartitionPurge {
   #lastAt: number
   #isRunning = false
   #mayNot = false
-  /** The shortest pause after a failure, in ms, however short the interval is. */
+  /** The shortest pause before the next purge, in ms. It counts if it is longer than the interval, and is above 0 only after a failure. */
   #pauseMs = 0
   #cancel: (() => void) | null = null
 

@@ -8,7 +8,7 @@ export interface Metric {
   readonly value: number
 }
 
-/** Statistics of a sensor. Each is a metric, whose name is the sensor's name with the statistic as suffix. */
+/** Statistics of a sensor. Each statistic is a metric, whose name is the sensor's name with the statistic as suffix. */
 export type Statistic = keyof typeof statistics
 
 const statistics = {

@@ -23,7 +23,8 @@ interface Owner {
 }
 
 /**
- * Metrics of a task and its nodes. They go on when the task is closed and opened again. Latencies are nanoseconds, as in Kafka Streams at this level.
+ * Metrics of a task and its nodes. They continue when the task is closed and opened again. Latencies are nanoseconds, as in Kafka Streams at this
+ * level.
  */
 export class TaskMeters {
   readonly time: SampleTime

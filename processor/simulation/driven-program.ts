@@ -63,7 +63,7 @@ export class DrivenProgram {
   readonly #topics = new Set<string>()
   #tasks: Task[] = []
   #globalTasks: Task[] = []
-  /** The queues of all tasks together, as in Kafka Streams' driver. With `maxTaskIdleMs` above 0 each task has its own. */
+  /** The queues of all tasks together, as in Kafka Streams' driver. With `maxTaskIdleMs` above 0 each task has a heap of its own instead. */
   #waiting = new QueueHeap()
   #waitingOf = new Map<Task, QueueHeap>()
   readonly #idling: InputIdling

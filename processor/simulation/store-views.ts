@@ -14,8 +14,8 @@ import { aBoolean, aNumber, anything, aSerde, guard, listOf, optionsOf, paramete
 import { partitionForKey } from '../partitioner.ts'
 
 /**
- * A view of a store over the partitions of all of a driver's tasks. Where the engine stores timestamps beside values, it returns the plain values, as
- * Kafka Streams' driver does.
+ * A view of a store over the partitions of all of a driver's tasks. Where the engine stores timestamps beside values, the view returns the plain
+ * values, as Kafka Streams' driver does.
  */
 abstract class StoreView<S extends StateStore, K, V> implements StateStore {
   readonly name: string

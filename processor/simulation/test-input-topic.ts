@@ -52,7 +52,7 @@ export class TestInputTopic<K, V> {
 
   /**
    * Writes a record, and settles when everything that follows from it is done. A record without a timestamp gets the topic's time: the driver's wall
-   * clock, unless the topic was created with a time of its own. WAGGLE_MISSING_TOPIC if the program does not read the topic.
+   * clock, unless the topic was created with a time of its own. Throws WAGGLE_MISSING_TOPIC if the program does not read the topic.
    *
    * @example
    * ```ts

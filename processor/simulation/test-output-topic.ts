@@ -26,7 +26,7 @@ export class TestOutputTopic<K, V> {
   }
 
   /**
-   * Returns the next record, with its key, value, timestamp and headers. WAGGLE_NO_RECORD if `isEmpty`.
+   * Returns the next record, with its key, value, timestamp and headers. Throws WAGGLE_NO_RECORD if all records were read.
    *
    * @example
    * ```ts
@@ -65,7 +65,7 @@ export class TestOutputTopic<K, V> {
   }
 
   /**
-   * Returns the next record's value. WAGGLE_NO_RECORD if `isEmpty`.
+   * Returns the next record's value. Throws WAGGLE_NO_RECORD if all records were read.
    *
    * @example
    * ```ts
@@ -78,7 +78,7 @@ export class TestOutputTopic<K, V> {
   }
 
   /**
-   * Returns the next record's key and value. WAGGLE_NO_RECORD if `isEmpty`.
+   * Returns the next record's key and value. Throws WAGGLE_NO_RECORD if all records were read.
    *
    * @example
    * ```ts
@@ -116,7 +116,8 @@ export class TestOutputTopic<K, V> {
   }
 
   /**
-   * Returns the newest value of each key among the unread records, as a table of the topic would have it. WAGGLE_NULL_KEY if a record has no key.
+   * Returns the newest value of each key among the unread records, as a table of the topic would have it. Throws WAGGLE_NULL_KEY if a record has no
+   * key.
    *
    * @example
    * ```ts

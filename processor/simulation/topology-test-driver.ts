@@ -85,7 +85,8 @@ export class TopologyTestDriver implements AsyncDisposable {
   }
 
   /**
-   * Returns a key-value store over all partitions, with values without timestamps. WAGGLE_STORE_UNKNOWN if there is no such store of this kind.
+   * Returns a key-value store over all partitions, with values without timestamps. Throws WAGGLE_STORE_UNKNOWN if there is no such store of this
+   * kind.
    *
    * @example
    * ```ts
@@ -99,7 +100,7 @@ export class TopologyTestDriver implements AsyncDisposable {
   }
 
   /**
-   * Returns a window store over all partitions. WAGGLE_STORE_UNKNOWN if there is no such store of this kind.
+   * Returns a window store over all partitions. Throws WAGGLE_STORE_UNKNOWN if there is no such store of this kind.
    *
    * @example
    * ```ts
@@ -113,7 +114,7 @@ export class TopologyTestDriver implements AsyncDisposable {
   }
 
   /**
-   * Returns a session store over all partitions. WAGGLE_STORE_UNKNOWN if there is no such store of this kind.
+   * Returns a session store over all partitions. Throws WAGGLE_STORE_UNKNOWN if there is no such store of this kind.
    *
    * @example
    * ```ts
@@ -127,7 +128,7 @@ export class TopologyTestDriver implements AsyncDisposable {
   }
 
   /**
-   * Returns a versioned store over all partitions. WAGGLE_STORE_UNKNOWN if there is no such store of this kind.
+   * Returns a versioned store over all partitions. Throws WAGGLE_STORE_UNKNOWN if there is no such store of this kind.
    *
    * @example
    * ```ts
@@ -141,7 +142,7 @@ export class TopologyTestDriver implements AsyncDisposable {
   }
 
   /**
-   * Returns all stores by name, each as the method for its kind does. For a custom store it is the store of the first partition.
+   * Returns all stores by name, each as the method for its kind returns it. A custom store is returned as it is in the first partition.
    *
    * @example
    * ```ts
@@ -160,7 +161,7 @@ export class TopologyTestDriver implements AsyncDisposable {
   }
 
   /**
-   * Kills all tasks, and starts them again from their last commit. Kafka's driver has no such method.
+   * Kills all tasks, and starts them again from their last commit. Kafka Streams' driver has no such method.
    *
    * @example
    * ```ts

@@ -61,7 +61,7 @@ export class SegmentedVersionedStore<K, V> implements VersionedKeyValueStore<K, 
     const bytes = this.#keys.serialize(this.#topic, key)
     const latest = this.#rows.get(latestRow(bytes))
     if (asOf === undefined || (latest !== null && latest.timestamp <= asOf)) return found(latest)
-    // No version is from before 0. Bytes of a negative time would sort last.
+    // No version has a time before 0. The bytes of a negative time would sort behind all others.
     if (asOf < Math.max(0, this.#streamTime.value - this.#retentionMs)) return null
     for (let segment = this.#segmentOf(asOf); segment <= this.#segmentOf(this.#streamTime.value); segment++) {
       const version = this.#lastBefore(segment, bytes, asOf)
@@ -140,8 +140,8 @@ export class SegmentedVersionedStore<K, V> implements VersionedKeyValueStore<K, 
   }
 
   /**
-   * True if an earlier version was valid up to this time. Kafka Streams remembers a deletion only as the end of the version before it. A deletion of
-   * a value at the same time, without an earlier version, leaves no trace. An older put after it then becomes the latest version.
+   * True if an earlier version was valid up to this time. Kafka Streams remembers a deletion only as the end of the version before it. If the only
+   * version is deleted at its own time, no trace is left. A later put with an earlier time then becomes the latest version.
    */
   #hasEarlierUpTo(key: Uint8Array, timestamp: number): boolean {
     return this.#lastBefore(this.#segmentOf(timestamp), key, timestamp - 1)?.validTo === timestamp

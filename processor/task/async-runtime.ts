@@ -31,7 +31,7 @@ export class AsyncRuntime implements NodeRuntime {
   readonly #waiting = new Fifo<Waiting>()
   /** Records that are not forwarded, by the key whose order they keep. */
   readonly #chains = new Map<unknown, Fifo<Waiting>>()
-  /** First records of chains that have an outcome, in the order of the outcomes. */
+  /** Records that are the first of their chain and have an outcome, in the order of the outcomes. */
   #ready: Waiting[] = []
   /** The number of forwarded records in `waiting`. */
   #forwardedCount = 0

@@ -251,7 +251,9 @@ export class StreamThread {
     return this.#options.decide(failure) === 'goOn'
   }
 
-  /** Takes the reason why tasks of the group run nowhere. If another topology has the application's id, `decide` says whether to wait for its end. */
+  /**
+   * Handles the reason why tasks of the group run nowhere. If another topology has the application's id, `decide` says whether to wait for its end.
+   */
   #meet(problem: WaggleError): void {
     this.#options.onFailure(problem)
     if (problem.code !== 'WAGGLE_TOPOLOGY_DIFFERS' || this.#stopping || this.#options.decide(problem) === 'goOn') return

@@ -120,8 +120,8 @@ export interface KStream<K, V> {
    * orders.peek((id, order) => console.log(id, order.total)).to('orders-seen', Produced.with(text, orderSerde))
    * ```
    *
-   * @remarks After a crash, records since the last commit are processed again, and the function is called again. Its effects outside are not part of
-   * the commit, even under `exactly_once`.
+   * @remarks After a crash, records since the last commit are processed again, and the function is called again. The function's effects outside of
+   * the topology are not part of the commit, even under `exactly_once`.
    */
   peek(action: (key: K, value: V) => void, named?: Named): KStream<K, V>
   /**
@@ -143,8 +143,8 @@ export interface KStream<K, V> {
    * lines.merge(clicks).to('everything', Produced.with(text, text))
    * ```
    *
-   * @remarks Both serdes are unknown after this step. From here on, the same tasks read the topics of both streams. A stream of another builder is
-   * WAGGLE_INVALID_TOPOLOGY.
+   * @remarks Both serdes are unknown after this step. From here on, the same tasks read the topics of both streams. Throws WAGGLE_INVALID_TOPOLOGY
+   * for a stream of another builder.
    */
   merge(other: KStream<K, V>, named?: Named): KStream<K, V>
   /**
@@ -387,7 +387,8 @@ export interface KStream<K, V> {
    * ```
    *
    * @remarks No store may stand before this step in the same sub-topology (WAGGLE_ASYNC_AFTER_STATE): put a `repartition` in between. After a crash
-   * the function is called again for unfinished records. After `timeoutMs` its `signal` is aborted and the record fails with WAGGLE_TIMEOUT.
+   * the function is called again for unfinished records. After `timeoutMs` the function's `signal` is aborted, and the record fails with
+   * WAGGLE_TIMEOUT.
    */
   mapAsync<W>(mapper: (value: V, call: AsyncCallOf<K>) => Promise<W>, options: AsyncOptions): KStream<K, W>
   /**

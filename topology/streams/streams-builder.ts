@@ -120,7 +120,7 @@ export class StreamsBuilder {
   }
 
   /**
-   * Adds a store that processors name in their `stores`. WAGGLE_STORE_EXISTS if another store has the name.
+   * Adds a store that processors name in their `stores`. Throws WAGGLE_STORE_EXISTS if another store has the name.
    *
    * @example
    * ```ts
@@ -145,7 +145,7 @@ export class StreamsBuilder {
    * console.log(builder.build({ optimization: 'all' }).describe())
    * ```
    *
-   * @remarks Turning optimisation on changes the names of topics. Do it before the first start, or reset the application.
+   * @remarks Turning optimisation on changes the names of topics. Turn it on before the first start, or reset the application.
    */
   build(options?: BuildOptions): Topology {
     return this.#graph.build(options)

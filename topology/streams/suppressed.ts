@@ -28,14 +28,14 @@ export class BufferConfig<out When extends Full = Full> {
    * Suppressed.untilWindowCloses(BufferConfig.unbounded())
    * ```
    *
-   * @remarks Set a limit with `withMaxRecords` or `withMaxBytes`. Past it the application stops with WAGGLE_BUFFER_FULL.
+   * @remarks Set a limit with `withMaxRecords` or `withMaxBytes`. Past this limit the application stops with WAGGLE_BUFFER_FULL.
    */
   static unbounded(): BufferConfig<'shutDown'> {
     return new BufferConfig(Number.POSITIVE_INFINITY, Number.POSITIVE_INFINITY, 'shutDown')
   }
 
   /**
-   * Holds back at most this number of records. Past it the oldest is forwarded early.
+   * Holds back at most this number of records. Past this number the oldest record is forwarded early.
    *
    * @example
    * ```ts
@@ -47,7 +47,7 @@ export class BufferConfig<out When extends Full = Full> {
   }
 
   /**
-   * Holds back at most this number of bytes of keys and values. Past it the oldest record is forwarded early.
+   * Holds back at most this number of bytes of keys and values. Past this number the oldest record is forwarded early.
    *
    * @example
    * ```ts
@@ -144,7 +144,8 @@ export class Suppressed<in K> {
   }
 
   /**
-   * Holds a key's update back for the given time in milliseconds, by the records' timestamps. Later updates of the key replace it meanwhile.
+   * Holds a key's update back for the given time in milliseconds, by the records' timestamps. Later updates of the key replace the held update
+   * meanwhile.
    *
    * @example
    * ```ts

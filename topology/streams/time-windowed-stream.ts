@@ -76,8 +76,8 @@ export interface TimeWindowedKStream<K, V> {
    * ```
    *
    * @remarks The strategy applies to aggregations that are added after this call. A window closes when a record comes whose time is past its end and
-   * the grace. Unlimited windows never close: WAGGLE_INVALID_WINDOW. A result is lost if the store has dropped it by then. So `retentionMs` of the
-   * `Materialized` must be longer than the longest time between two records.
+   * the grace. Throws WAGGLE_INVALID_WINDOW for unlimited windows, because they never close. A result is lost if the store has dropped it by then. So
+   * `retentionMs` of the `Materialized` must be longer than the longest time between two records.
    */
   emitStrategy(strategy: EmitStrategy): TimeWindowedKStream<K, V>
 }

@@ -345,7 +345,7 @@ export class EmitStrategy extends Typed<'emit'> {
    *   .count(Materialized.as('closed-minutes', { keySerde: text }))
    * ```
    *
-   * @remarks A later record of the partition closes the window, not the clock. Unlike `suppress`, it needs no buffer.
+   * @remarks A window is closed by a later record of the partition, not by the clock. Unlike `suppress`, this strategy needs no buffer.
    */
   static onWindowClose(): EmitStrategy {
     return new EmitStrategy(true)

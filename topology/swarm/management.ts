@@ -78,7 +78,7 @@ export interface DeadLetterPage {
 }
 
 export interface DeadLetter {
-  /** `swarm:partition:offset`, of the letter itself. */
+  /** The letter's id: `swarm:partition:offset`, the place of the letter itself. */
   readonly id: string
   readonly swarm: string
   readonly bee: string

@@ -28,7 +28,7 @@ export interface SwarmManagement {
   bees(name: string): readonly BeeRow[]
   /** Throws WAGGLE_UNKNOWN_BEE. */
   bee(name: string, bee: string): BeeRow
-  /** The last lines of a bee in the log of this process, the oldest first. */
+  /** The last lines that a bee wrote into the log of this process, the oldest first. */
   beeLog(name: string, bee: string, after: number): readonly BeeLine[]
 }
 
@@ -105,7 +105,7 @@ export interface SwarmMistake {
   readonly next: string
 }
 
-/** The effects of an edit, before anything moves. */
+/** The effects of an edit of a swarm, before anything is changed. */
 export interface SwarmDifference {
   readonly swarm: string
   readonly version: number | null

@@ -67,7 +67,7 @@ export class StreamTableJoinProcessor extends StoredProcessor {
     })
     const due = this.#streamTime.value - graceMs
     if (due < 0) return
-    // The upper bound is the first possible row of the next millisecond. Bounds are inclusive, but no row equals it.
+    // The upper bound is the first possible row of the next millisecond. Bounds are inclusive, but no row has exactly this key.
     for (const [row, one] of waiting.range(null, Buffer.concat([timeFirst, timeBytes(due + 1)]))) {
       waiting.put(row, null)
       const key = keys.deserialize(store, row.subarray(9, row.length - 4), one.headers)
@@ -89,7 +89,7 @@ const maxSequence = 0x7fffffff
 const timeFirst = Buffer.of(0)
 const nowhere: RecordMetadata = { topic: '', partition: -1, offset: -1n }
 
-/** A row's key: `0 │ timestamp i64 │ key │ sequence i32`, Kafka Streams' time-first schema. Its key-first rows begin with 1. */
+/** A row's key: `0 │ timestamp i64 │ key │ sequence i32`, Kafka Streams' time-first schema. Kafka Streams' key-first rows begin with 1 instead. */
 function rowOf(timestamp: number, key: Uint8Array, sequence: number): Uint8Array {
   const last = Buffer.allocUnsafe(4)
   last.writeInt32BE(sequence)

@@ -25,7 +25,7 @@ export class WindowEmission {
     this.#meters = context.meters.finalEmit
   }
 
-  /** True if a cache holds updates. Then it has closed windows that their store has dropped already. */
+  /** True if a cache holds updates. Such a cache has closed windows that their store has dropped already. */
   get isCached(): boolean {
     return this.#updates.areHeldBack
   }

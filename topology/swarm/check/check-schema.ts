@@ -112,7 +112,7 @@ function keysOf({ parentSchema }: ErrorObject): readonly string[] {
 
 const validators = new WeakMap<TSchema, ValidateFunction>()
 
-/** A schema takes a few milliseconds to compile, and the bees of a file share a few schemas. */
+/** Keeps each compiled schema, because compiling takes a few milliseconds, and the bees of a file share a few schemas. */
 function validatorOf(schema: TSchema): ValidateFunction {
   const validate = validators.get(schema) ?? new Ajv2020(ajvOptions).compile(schema)
   validators.set(schema, validate)

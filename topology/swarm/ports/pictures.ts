@@ -27,7 +27,7 @@ export interface PictureOptions {
   readonly background?: string
   /** Default: 3. */
   readonly channels?: 1 | 3
-  /** The most pixels of the file. Default: 50,000,000, which is also the limit. */
+  /** The most pixels that the file may have. The default, 50,000,000, is also the largest allowed number. */
   readonly maxPixels?: number
 }
 

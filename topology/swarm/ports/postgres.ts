@@ -22,13 +22,13 @@ export interface PostgresOptions {
  * WAGGLE_POSTGRES_REFUSED if it does not let this process in, and WAGGLE_POSTGRES_QUERY for a statement that fails.
  */
 export interface OpenPostgres {
-  /** Lets the server parse a statement without running it. With `signal` it tries again while the server is away, for ten seconds. */
+  /** Lets the server parse a statement without running it. With `signal` it tries again for ten seconds while the server does not answer. */
   describe(statement: Statement, signal?: AbortSignal): Promise<DescribedStatement>
   /** Makes the table that remembers which requests have been written. False if the role may not make it. */
   makeWriteTable(): Promise<boolean>
   /**
-   * Runs a statement, and tries again while the server is away, for ten seconds. Throws `Refused` if the server says that a value does not fit its
-   * type.
+   * Runs a statement, and tries again for ten seconds while the server does not answer. Throws `Refused` if the server says that a value does not fit
+   * its type.
    */
   run(call: StatementCall): Promise<readonly ResultRow[]>
   close(): Promise<void>

@@ -21,7 +21,7 @@ export interface FollowedRequest {
 export type EventListener = (event: RequestEvent) => void
 
 export type RequestEvent = {
-  /** Names the events up to this one. Any process continues after it. */
+  /** Names all events up to this event. Any process can go on after them. */
   readonly id: string
 } & (
   | { readonly kind: 'accepted'; readonly gateway: string | null; readonly accepted_at: number | null }
