@@ -152,7 +152,7 @@ export interface StoreChange {
   readonly logged: (() => readonly ChangelogRecord[]) | null
 }
 
-/** A change of a store in its changelog, in Kafka Streams' bytes. Waggle and Kafka Streams can restore each other's state. */
+/** A change of a store in its changelog, in the bytes that Kafka Streams writes. So Waggle and Kafka Streams can restore each other's state. */
 export interface ChangelogRecord {
   readonly key: Uint8Array
   /** Null deletes the key. */

@@ -125,7 +125,7 @@ interface Branch {
 
 /**
  * Sorts nodes as java.util.TreeSet does, in a red-black tree. A node's size changes while nodes are connected, so the order depends on which nodes
- * were compared, and when. The same tree gives the same text.
+ * were compared, and when. Only the same tree gives the same text as Kafka Streams.
  */
 class SortedNodes {
   #root: Branch | null = null

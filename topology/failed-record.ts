@@ -7,7 +7,7 @@ export interface FailedRecord extends Record<unknown, unknown>, RecordMetadata {
   readonly taskId: string
 }
 
-/** Called with a record that failed. It decides nothing. */
+/** A function that is called with each record that failed. It decides nothing about the record. */
 export type FailureListener = (error: WaggleError, record: FailedRecord) => void
 
 /** Decides about a record that failed: `resume` drops it (and writes a dead letter if the application has a topic for them), `fail` rolls back. */

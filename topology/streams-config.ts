@@ -73,7 +73,7 @@ export interface StreamsConfig {
   deserializationHandler?: Handler<'resume' | 'fail'>
   processingHandler?: Handler<'resume' | 'fail'>
   productionHandler?: Handler<'resume' | 'fail' | 'retry'>
-  /** Decides after a failure that no handler skipped. Default: SHUTDOWN_CLIENT. */
+  /** Decides how the application goes on after a failure that no handler skipped. Default: SHUTDOWN_CLIENT. */
   uncaughtExceptionHandler?: (error: WaggleError) => 'REPLACE_THREAD' | 'SHUTDOWN_CLIENT' | 'SHUTDOWN_APPLICATION'
 }
 

@@ -140,7 +140,7 @@ export class ApplicationThreads {
     return this.#threads.filter((thread): thread is ThreadElsewhere => !(thread instanceof StreamThread))
   }
 
-  /** Tasks of this JavaScript thread, with those of the global stores. */
+  /** Tasks of this JavaScript thread, including the tasks of the global stores. */
   get tasks(): readonly Task[] {
     return this.here.flatMap((thread) => [...thread.tasks])
   }

@@ -41,7 +41,7 @@ class Board {
   readonly #placing: Placing
   readonly #counts: number[]
   readonly #totals: number[]
-  /** Counts by kind, then by bin. */
+  /** The number of items of each kind in each bin: for each kind a list by bin. */
   readonly #kinds = new Map<number, number[]>()
   readonly #itemsIn: Set<number>[]
 

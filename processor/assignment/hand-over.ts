@@ -2,9 +2,9 @@ import { partitionName, type TopicPartition } from '../ports.ts'
 import type { TaskShare } from './assign-tasks.ts'
 
 /**
- * Applies the cooperative rule (KIP-429). A partition that another member still reads is given to nobody in this round. Its reader releases it and
- * joins again, and the next round gives it to the new owner. A task waits until all of its inputs are free. Meanwhile its new owner keeps its copy of
- * the state.
+ * Applies the cooperative rule (KIP-429). A partition that another member still reads is given to nobody in this round. The current reader releases
+ * the partition and joins again, and the next round gives the partition to the new owner. A task waits until all of its inputs are free. Meanwhile
+ * the new owner keeps its copy of the task's state.
  */
 export function handOver(
   wanted: ReadonlyMap<string, TaskShare>,

@@ -56,7 +56,7 @@ export function decodeMemberData(bytes: Uint8Array, member: string): MemberData 
   return data
 }
 
-/** Rounds a lag to a whole number. A lag is negative if the changelog starts past the last record that was read. It may be infinite. */
+/** Rounds a lag to a whole number. A lag is negative if the changelog starts past the last record that was read. A lag may also be infinite. */
 function whole(count: number): number {
   return Math.max(0, Math.min(Number.MAX_SAFE_INTEGER, Math.ceil(count)))
 }

@@ -31,7 +31,7 @@ export class CallTimes {
 
   /**
    * The largest number of rows whose call is expected to take at most `targetMs`, from 1 to `max`. It is at most twice the largest batch so far,
-   * because a line says little about batches that are far larger than those it was learned from.
+   * because a line says little about batches that are far larger than the batches from which the line was learned.
    */
   mostRowsWithin(targetMs: number, max: number): number {
     const bound = Math.min(max, 2 * this.#mostRows)

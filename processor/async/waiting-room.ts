@@ -8,7 +8,7 @@ class Pool {
     this.#max = max
   }
 
-  /** True if the whole amount is used up and the holder of `own` has its fair part. */
+  /** True if the whole amount is used up, and a holder with the amount `own` has at least its fair part. */
   isUsedUp(own: number): boolean {
     return this.amount >= this.#max && own * this.holders >= this.#max
   }

@@ -2,8 +2,8 @@ import { type CommitPoint, type CommitReceipt, type ProducerRecord, partitionNam
 import type { CommitContent } from './commit-content.ts'
 
 /**
- * Sends a commit. If the log can take all of it atomically, that is one step. Otherwise each stage is durable before the next one begins, from the
- * end of a task to its beginning:
+ * Sends a commit. If the log can take the whole commit atomically, the commit is sent in one step. Otherwise each stage is durable before the next
+ * one begins, from the end of a task to its beginning:
  *
  *     1. records that tasks have sent (appended already)
  *     2. changelogs: those of each task's last store, then those of the store before it, and so on

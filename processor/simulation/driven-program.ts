@@ -116,7 +116,7 @@ export class DrivenProgram {
     else for (const subtopology of subtopologies) if (subtopology.sources.includes(topic)) this.#readIn(subtopology, topic)
   }
 
-  /** Adds a topic to the tasks of a sub-topology. Their processors and stores stay. A partition without a task gets one. */
+  /** Adds a topic to the tasks of a sub-topology. The processors and stores of these tasks stay. A partition without a task gets a new task. */
   #readIn(subtopology: Subtopology, topic: string): void {
     const source = subtopology.nodes.find((node) => node.kind === 'source' && node.topics.includes(topic))
     for (let partition = 0; partition < this.#partitionsOf(topic); partition++) {

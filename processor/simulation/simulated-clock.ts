@@ -59,5 +59,8 @@ export class SimulatedClock implements Clock {
   }
 }
 
-/** The engine's loop yields between its passes, and a timer may cause several passes. */
+/**
+ * The turns of the event loop that `settle` waits for. Several are needed: the engine's loop yields between its passes, and a timer may cause several
+ * passes.
+ */
 const turns = 4

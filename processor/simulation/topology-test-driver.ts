@@ -64,7 +64,7 @@ export class TopologyTestDriver implements AsyncDisposable {
     return new TestOutputTopic(this.#program.outputOf(name), name, key, value)
   }
 
-  /** Topics that the program has written to, with those that it reads itself. */
+  /** The topics that the program has written to, including topics that it also reads. */
   get producedTopicNames(): readonly string[] {
     return [...this.#program.outputs].flatMap(([topic, { records }]) => (records.length > 0 ? [topic] : [])).sort()
   }

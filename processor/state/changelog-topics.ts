@@ -8,7 +8,7 @@ import { isLogged } from './task-store.ts'
 export interface StoreChangelog {
   readonly store: KeptStore
   readonly place: TopicPartition
-  /** True for a source topic that replaces the changelog. It is read up to the task's position, and commits do not write to it. */
+  /** True for a source topic that replaces the changelog. Such a topic is read up to the task's position, and commits do not write to it. */
   readonly isSource: boolean
   /** The topic's id, as stored with the rows. */
   readonly topicId?: string | null

@@ -21,7 +21,7 @@ export interface RestoredRows {
   take(): Iterable<RowChange>
   /** The key below which all rows have expired, by the records since the last call. Null if nothing has expired, or if rows expire one by one. */
   takeFloor(): Uint8Array | null
-  /** Numbers by the names under which the store keeps them. */
+  /** The numbers that the store keeps beside its rows, each with its name. */
   readonly numbers: readonly (readonly [name: string, value: number, ...more: readonly unknown[]])[]
 }
 

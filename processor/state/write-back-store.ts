@@ -274,9 +274,9 @@ export class WriteBackStore<K, V> implements KeyValueStore<K, V> {
 }
 
 export interface StoreOptions {
-  /** The changelog topic. Serdes get its name. */
+  /** The name of the changelog topic, which serdes get. */
   readonly topic: string
-  /** 0 for a store that others write. Then each read goes to the disk. */
+  /** The most entries in memory. 0 for a store that another thread writes: each read then goes to the disk. */
   readonly maxEntries: number
   readonly memory: TaskMemory
   /** True if changes are needed as changelog records. */

@@ -27,7 +27,7 @@ export interface RequestLedgerOptions {
   readonly waitsFor: readonly string[]
   /** The number of inputs by which an answer may come. */
   readonly ways: number
-  /** The bee that answers. The problem of a missed deadline names it. */
+  /** The bee that answers. The error of a missed deadline names this bee. */
   readonly bee: string
   /** The bee before the respond bee in the same sub-topology; null if there is none. */
   readonly before?: string | null

@@ -25,7 +25,7 @@ export interface OpenTaskOptions {
   readonly maxCachedEntries: number
   /** True if changes of stores are needed as changelog records. */
   readonly keepsLog: boolean
-  /** Numbers from the task's own disk. They count if the position contains none. */
+  /** Numbers from the task's own disk. A number counts only if the task's positions do not contain it. */
   readonly kept?: ReadonlyMap<string, number>
   readonly meters?: TaskMeters
   readonly waiting?: QueueHeap

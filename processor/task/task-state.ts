@@ -43,7 +43,7 @@ export interface TaskSurroundings {
   readonly refused: RefusedInputs
   /** The shortest time between two searches for closed windows, in ms; 0: search with each record. */
   readonly emitIntervalMs: number
-  /** Null if updates of tables are not held back. */
+  /** The limit for the bytes that tables hold back; null if updates of tables are not held back. */
   readonly cache: CacheBudget | null
   /** The longest metadata that the log accepts beside a position. */
   readonly maxNoteBytes: number

@@ -8,7 +8,7 @@ import { DueTasks } from './due-tasks.ts'
 export class ReadyTasks implements TaskWatcher {
   /** Tasks with work, in the order in which they are processed. */
   readonly #ready = new Set<Task>()
-  /** Tasks that have had a pass since the last commit was sealed. */
+  /** Tasks that have been processed since the last commit was sealed. */
   readonly #touched = new Set<Task>()
   readonly #due = new DueTasks()
 

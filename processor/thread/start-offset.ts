@@ -3,7 +3,7 @@ import { WaggleError } from '../../topology/waggle-error.ts'
 import type { Clock, Log, TopicPartition } from '../ports.ts'
 
 export interface WithoutPosition extends TopicPartition {
-  /** The missing position; null if none was ever committed. */
+  /** The committed position whose records are gone; null if no position was ever committed. */
   readonly was: number | null
 }
 

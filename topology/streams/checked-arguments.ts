@@ -74,7 +74,7 @@ const kept = parameters({ 'materialized?': materialized, 'named?': named })
 const keptBy = (...functions: readonly string[]) =>
   parameters({ ...Object.fromEntries(functions.map((one) => [one, aFunction])), 'materialized?': materialized, 'named?': named })
 
-/** The parameters of a stream's join. They depend on the other side. */
+/** The parameters of a stream's join, which depend on the kind of the other side. */
 function streamJoin(args: readonly unknown[]): readonly Parameter[] {
   const [other] = args
   if (other instanceof GlobalKTable)

@@ -17,7 +17,7 @@ export interface BeeValue {
 export interface BeeHost {
   /** Opens a bee that takes time (role `call` or `sink`), once in a process. A row is a payload. A call has at most `batchSize` rows. */
   open(bee: SwarmBee, batchSize: number): Promise<AsyncWorker<string, Payload, Payload, BeeResult>>
-  /** The number of replicas of a bee now. They compute side by side. Default: the number in the swarm file. */
+  /** The number of replicas of a bee now. The replicas compute side by side. Default: the number in the swarm file. */
   replicasOf?(bee: SwarmBee): number
   /** Computes the result of a bee of role `value` or `loop`, at once. Throws if it has no result. */
   valueOf(

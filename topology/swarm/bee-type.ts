@@ -43,7 +43,7 @@ export interface BeeTypeInfo {
    * True if the bee may answer the caller itself. In a swarm without a `respond` bee, each such bee that no other bee reads answers (`withAnswer`).
    */
   readonly mayAnswer: boolean
-  /** The readers between which a bee with this spec chooses; null if its output goes to all. The spec may have mistakes. */
+  /** The readers between which a bee with this spec chooses; null if the bee's output goes to all its readers. The spec may have mistakes. */
   branches?(spec: { readonly [key: string]: unknown }): readonly Branch[] | null
   /** The mistakes of a spec that its schema does not show. The spec may have others. */
   mistakes?(spec: { readonly [key: string]: unknown }): readonly SpecMistake[]

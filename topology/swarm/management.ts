@@ -165,7 +165,7 @@ export interface ModelVersionRow {
   readonly runs_on: string | null
   /** Epoch milliseconds. */
   readonly loaded_at: number | null
-  /** The reason of a refusal. */
+  /** The reason why the version was refused; null if it was not refused. */
   readonly error: { readonly code: string; readonly detail: string; readonly next: string } | null
 }
 

@@ -24,7 +24,7 @@ interface Around {
 }
 
 /**
- * Sliding windows (KIP-450). A record belongs to each window around it, and may create three new ones: the window that ends with it (its left
+ * Sliding windows (KIP-450). A record belongs to each window around it, and may create three new windows: the window that ends with it (its left
  * window), the window that starts right after it (its right window, if it contains a record), and the right window of the record before.
  */
 export class SlidingAggregateProcessor extends StoredProcessor {

@@ -191,7 +191,7 @@ class BranchGraph {
     return this.#readers.get(name) ?? []
   }
 
-  /** These bees, and all that their outputs reach without passing `end`. */
+  /** These bees, and all bees that their outputs reach without passing `end`. */
   reachedFrom(names: readonly string[], end: string): ReadonlySet<string> {
     const reached = new Set(names)
     // The iteration includes entries that are added to the set during it.

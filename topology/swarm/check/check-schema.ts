@@ -16,8 +16,8 @@ export class SchemaChecker {
   }
 
   /**
-   * Checks one value. `at` is the value's place in the file. False if it has a mistake. `fillsSecrets`: its secrets are filled in later
-   * (`checkFilled`).
+   * Checks one value. `at` is the value's place in the file. Returns false if the value has a mistake. `fillsSecrets`: the value's secrets are filled
+   * in later (`checkFilled`).
    */
   check(schema: TSchema, value: unknown, at: Path, { fillsSecrets = false }: { readonly fillsSecrets?: boolean } = {}): boolean {
     const validate = validatorOf(schema)
@@ -119,7 +119,7 @@ function validatorOf(schema: TSchema): ValidateFunction {
   return validate
 }
 
-/** Ajv does not check the schemas themselves. They are Waggle's own, and the check takes 200 ms. */
+/** Lets Ajv skip the check of the schemas themselves. The schemas are Waggle's own, and the check takes 200 ms. */
 const ajvOptions = { allErrors: true, strict: false, strictNumbers: true, verbose: true, meta: false, validateSchema: false }
 
 function unescaped(step: string): string | number {

@@ -10,7 +10,7 @@ export function labelsOfText(text: string): readonly string[] | null {
   return separator === undefined ? null : labelsOfLines(trimmed.replaceAll(separator, '\n'))
 }
 
-/** The labels of a text, one in each line. Null without labels, and if a line between two labels is empty. */
+/** The labels of a text, one in each line. Null if there are no labels, or if a line between two labels is empty. */
 export function labelsOfLines(text: string): readonly string[] | null {
   const lines = text
     .replace(/^\uFEFF/, '')

@@ -1,4 +1,7 @@
-/** The bee type for a word that is not a type: the name of a format, a library or a language. Empty for any other word. */
+/**
+ * Advice for a word that is not a bee type but names a format, a library or a language: a sentence with the bee type to use. Empty for any other
+ * word.
+ */
 export function soughtType(word: string): string {
   const found = sought.find(({ words }) => words.includes(word.toLowerCase().replaceAll('_', '-')))
   return found === undefined ? '' : found.advice

@@ -29,7 +29,8 @@ export const edgeBounds: JsonBounds = { ...insideBounds, maxDepth: 128, maxMembe
 
 /**
  * Parses the body of a request or the record of a gateway as JSON in UTF-8. A byte order mark is skipped. Throws WAGGLE_BAD_JSON for other bytes, for
- * a value past `edgeBounds`, and for a number that a double cannot hold: one beyond its range, or an integer outside ±(2^53 - 1) (RFC 7493, 2.2).
+ * a value past `edgeBounds`, and for a number that a double cannot hold: a number beyond its range, or an integer outside ±(2^53 - 1) (RFC 7493,
+ * 2.2).
  */
 export function edgeJson(bytes: Uint8Array): unknown {
   const text = utf8Text(bytes)

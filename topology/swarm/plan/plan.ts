@@ -22,7 +22,7 @@ export interface SwarmPlan {
   readonly repliesTopic: string | null
   /** The topic that tells the ledger about each accepted request. */
   readonly acceptedTopic: string
-  /** The ways of answers that bees themselves give, by bee. */
+  /** For each bee that may answer by itself: the way of its answer. */
   readonly answerWays: ReadonlyMap<string, AnswerWay>
 }
 

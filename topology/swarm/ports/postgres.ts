@@ -73,5 +73,5 @@ export interface WriteIdentity {
   readonly requestId: string
 }
 
-/** A row by column. Its values are as JSON has them. */
+/** One row of a result: the values by column, as JSON represents them. */
 export type ResultRow = { readonly [column: string]: unknown }

@@ -32,7 +32,7 @@ export const answeredHeader = 'waggle-answered'
 export const branchesHeader = 'waggle-branches'
 /** The round of a request in each loop that it is in: `LOOP=ROUND,LOOP=ROUND`. */
 export const roundsHeader = 'waggle-rounds'
-/** The hash of the input, for each cache that waits for its result: `CACHE=HASH`. */
+/** The hash of a cache's input, for each cache that waits for a result: `CACHE=HASH`. */
 export const cacheKeysHeader = 'waggle-cache-keys'
 /** The request id of a record that is keyed by the content of its input. */
 export const cachedRequestHeader = 'waggle-cached-request'

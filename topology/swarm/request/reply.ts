@@ -16,7 +16,7 @@ import {
   springReplyTopicHeader,
 } from './headers.ts'
 
-/** The topic and partition that a request names for its answer. They are determined once, when the request is accepted. */
+/** The topic and partition that a request names for its answer. Both are determined once, when the request is accepted. */
 export interface ReplyTo {
   readonly topic: string
   readonly partition: number

@@ -29,7 +29,7 @@ export interface NewRequest {
    * Epoch milliseconds; null: no deadline. The first request under an id sets the deadline of its outcome. A later request only sets its own wait.
    */
   readonly deadline: number | null
-  /** A hash of the body. The same id with another hash is WAGGLE_KEY_REUSED (422). Empty for a new id, which no other request has. */
+  /** A hash of the body. A request with a known id and another hash gets WAGGLE_KEY_REUSED (422). Empty for a new id, which no other request has. */
   readonly bodyHash: string
   readonly traceparent: string | null
 }

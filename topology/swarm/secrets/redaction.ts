@@ -9,7 +9,7 @@ export class Redaction {
   readonly #names: ReadonlyMap<string, string>
   readonly #pattern: RegExp | null
 
-  /** `secrets` are given by name. A text shows `{{ NAME }}` instead of the value. */
+  /** `secrets`: the secret values by name. A redacted text shows `{{ NAME }}` instead of the value. */
   constructor(secrets: ReadonlyMap<string, string>) {
     const forms = [...secrets].flatMap(([name, value]) => formsOf(value).map((form) => [form, `{{ ${name} }}`] as const))
     this.#names = new Map(forms)

@@ -25,7 +25,7 @@ export interface FilledSecrets {
   readonly secrets: Secrets
   /** The schema of the value. Texts that it marks as `secretText` become a `Secret`; in all others the values are in clear. */
   readonly schema: TSchema
-  /** Gets a mistake with its place for each secret that is missing or unreadable. */
+  /** The list to which a mistake, with its place, is added for each secret that is missing or unreadable. */
   readonly mistakes: WaggleError[]
 }
 
