@@ -155,7 +155,7 @@ export interface StoreChange {
 /** A change of a store in its changelog, in the bytes that Kafka Streams writes. So Waggle and Kafka Streams can restore each other's state. */
 export interface ChangelogRecord {
   readonly key: Uint8Array
-  /** Null deletes the key. */
+  /** The new value of the row; null deletes the row. */
   readonly value: Uint8Array | null
   readonly timestamp: number
   readonly headers: readonly Header[]

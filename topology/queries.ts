@@ -23,7 +23,7 @@ export type QueryRequest =
 export interface StoreQuestion {
   readonly store: string
   readonly request: QueryRequest
-  /** Null: all partitions. */
+  /** The partitions that answer; null for all partitions. */
   readonly partitions: readonly number[] | null
   /** True if copies that may be behind their changelogs may answer too (KIP-535). */
   readonly allowsStale: boolean

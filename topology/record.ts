@@ -7,7 +7,7 @@ export interface Header {
 export interface NewRecord<K, V> {
   readonly key: K
   readonly value: V
-  /** Epoch milliseconds. */
+  /** The record's time in epoch milliseconds. */
   readonly timestamp: number
   readonly headers?: readonly Header[]
 }

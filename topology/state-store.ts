@@ -206,7 +206,10 @@ export interface VersionedKeyValueStore<K, V> extends StateStore {
 }
 
 export type StoreKind = 'keyValue' | 'window' | 'session' | 'versioned'
-/** True: the store has a changelog. False: its rows are lost with its task. An object: settings of the changelog topic. */
+/**
+ * The choice of a changelog for a store. True: the store has one. False: the store's rows are lost with its task. An object: the settings of the
+ * changelog topic.
+ */
 export type Logging = boolean | { readonly [setting: string]: string }
 
 /** A store with its name, which is created for each task. The engine opens stores of `Stores`; other builders create their store in `build`. */

@@ -24,7 +24,7 @@ export class RowBatcher<K, V, R, W> {
   readonly #step: AsyncStep<K, V, R, W>
   readonly #worker: AsyncWorker<K, V, R, W>
   readonly #clock: Clock
-  /** Null if calls need not be remembered beyond a death of the process. */
+  /** The search for the record that kills the process; null if calls need not be remembered beyond a death of the process. */
   readonly #killerSearch: KillerSearch | null
   /** The memory of waiting rows. While it is full, no more rows come. */
   readonly #room: { readonly isFull: boolean }

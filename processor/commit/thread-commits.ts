@@ -235,7 +235,7 @@ export class ThreadCommits {
 /** One commit is synced at a time, and none waits behind it. Work that is done meanwhile goes into the next one. */
 const maxOnTheirWay = 1
 const maxAppendedAhead = 20_000
-/** If no work was committed within this time after a rollback, the thread may not have recovered. */
+/** A thread without work to commit counts as recovered only if its last rollback is at least this long ago, in ms. */
 const calmMs = 6_000
 /** A limit for long commit intervals, because uncommitted changes stay in memory. */
 const maxProcessedAhead = 100_000

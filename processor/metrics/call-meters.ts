@@ -9,7 +9,7 @@ export class CallMeters {
   readonly sent: { [reason in SendReason]: number } = { full: 0, timeout: 0, deadline: 0, idle: 0, alone: 0 }
   /** Rows by their end. A row that is tried again counts once, when its last try has ended. */
   readonly rows: { [outcome in RowOutcome]: number } = { result: 0, refused: 0, failed: 0 }
-  /** For each of `callBoundsSeconds`: the calls that took at most that time. */
+  /** The number of calls that took at most each time of `callBoundsSeconds`. */
   readonly buckets: number[] = callBoundsSeconds.map(() => 0)
   sumSeconds = 0
   /** The largest batch that may be sent now. */

@@ -87,10 +87,10 @@ export class DueIndex {
 
 const timeDigits = 12
 const latest = 2 ** 48 - 1
-/** The most keys that fire in one punctuation. The other keys fire in the next one, after records that wait. */
+/** The most keys that fire in one punctuation. The other keys fire in the next punctuation, after records that wait. */
 const maxAtOnce = 1000
 
-/** Epoch ms in hexadecimal, so that bytes sort as times (until the year 10889). */
+/** The key of a row: the due time in epoch ms in hexadecimal, so that bytes sort as times (until the year 10889), and then the key. */
 function dueKey(due: number, key: string): string {
   return indexed(due).toString(16).padStart(timeDigits, '0') + key
 }

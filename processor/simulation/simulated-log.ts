@@ -30,7 +30,7 @@ export interface SimulatedLogOptions {
   readonly clock: Clock
   readonly random: SimulatedRandom
   readonly traits: LogTraits
-  /** False: state is restored from changelogs, as on Kafka. */
+  /** False: the log keeps no state, and state is restored from changelogs, as on Kafka. */
   readonly keepsState?: boolean
   /** The longest time of a step of a commit, in ms. */
   readonly maxStepMs?: number

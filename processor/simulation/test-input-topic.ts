@@ -36,7 +36,7 @@ export class TestInputTopic<K, V> {
   readonly #key: Serde<K>
   readonly #value: Serde<V>
   readonly #autoAdvanceMs: number
-  /** Null: the wall clock's time. */
+  /** The topic's own time; null if the topic follows the driver's wall clock. */
   #time: number | null
 
   constructor(now: () => number, pipe: Pipe, name: string, serdes: { readonly key: Serde<K>; readonly value: Serde<V> }, times: InputTimes) {

@@ -268,7 +268,7 @@ interface Waiting {
   /** True for a record that was done before the last commit, and is done again for a later node. */
   readonly isRedone: boolean
   outcome: Outcome<unknown> | null
-  /** Null for a record without a call. */
+  /** The record's rows on their way into calls; null for a record without a call. */
   rows: RecordRows<unknown, unknown, unknown, unknown> | null
   isForwarded: boolean
   /** The memory of the entry, in bytes. */

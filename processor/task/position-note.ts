@@ -12,7 +12,7 @@ export interface PositionNote {
   readonly partitionTime: number
   readonly streamTime: number
   readonly kept: readonly KeptValue[]
-  /** Null if all records that were read are done. */
+  /** The unfinished entries of asynchronous nodes; null if all records that were read are done. */
   readonly ahead: Ahead | null
 }
 

@@ -278,7 +278,7 @@ interface Opening extends TaskParts {
 export interface ThreadTasksParts {
   readonly surroundings: TaskSurroundings
   readonly meters: ThreadMeters
-  /** Null if the log keeps state itself, or if this process keeps no state. */
+  /** The states of the process's tasks; null if the log keeps state itself, or if this process keeps no state. */
   readonly states: TaskStates | null
 }
 

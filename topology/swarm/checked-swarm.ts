@@ -14,7 +14,7 @@ export type BeeInput = { readonly kind: 'name' | 'join' | 'stack'; readonly bees
 export interface SwarmBee {
   readonly name: string
   readonly type: BeeTypeInfo
-  /** Null for a gateway. */
+  /** The bee's input; null for a gateway. */
   readonly input: BeeInput | null
   readonly spec: { readonly [key: string]: unknown }
   readonly gpu: number

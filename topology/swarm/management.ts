@@ -5,11 +5,11 @@ export interface Management {
   /** Names one run of a process. A client can tell it from another run at the same address. */
   readonly instance: string
   topics(): Promise<readonly TopicRow[]>
-  /** Throws WAGGLE_MISSING_TOPIC, and WAGGLE_BAD_REQUEST for an invalid cursor. */
+  /** Reads a page of a topic's records. Throws WAGGLE_MISSING_TOPIC, and WAGGLE_BAD_REQUEST for an invalid cursor. */
   records(topic: string, options: PageOptions): Promise<RecordPage>
   /** The dead letters, newest first, without those that were retried or discarded. */
   deadLetters(options: DeadLetterOptions): Promise<DeadLetterPage>
-  /** Throws WAGGLE_UNKNOWN_DEAD_LETTER. */
+  /** Reads one dead letter. Throws WAGGLE_UNKNOWN_DEAD_LETTER if there is none with this id. */
   deadLetter(id: string): Promise<DeadLetter>
   /**
    * Sends the input of a dead letter again to the topic from which it was read. An input of a gateway becomes a new request with a new id. Throws
@@ -64,7 +64,7 @@ export interface ShownRecord {
 }
 
 export interface DeadLetterOptions {
-  /** Null: all swarms. */
+  /** The swarm whose dead letters are listed; null for all swarms. */
   readonly swarm: string | null
   readonly max: number
   /** `next` of the page before, or the id of a letter; null: the newest letters. */
@@ -120,7 +120,7 @@ export interface ListedRequest {
   readonly swarm: string
   readonly gateway: string | null
   readonly state: 'pending' | 'answered' | 'failed'
-  /** Epoch milliseconds. */
+  /** The times of the request's acceptance and of its outcome, in epoch milliseconds. */
   readonly accepted_at: number
   readonly finished_at: number | null
   readonly error: TraceError | null
@@ -163,7 +163,7 @@ export interface ModelVersionRow {
   /** The version's part of the requests, in percent. */
   readonly share: number
   readonly runs_on: string | null
-  /** Epoch milliseconds. */
+  /** The time at which the version was loaded, in epoch milliseconds; null if it is not loaded. */
   readonly loaded_at: number | null
   /** The reason why the version was refused; null if it was not refused. */
   readonly error: { readonly code: string; readonly detail: string; readonly next: string } | null

@@ -42,7 +42,7 @@ export interface PageBee {
 }
 
 export interface PageCounts {
-  /** Epoch milliseconds. */
+  /** The time of the counts, in epoch milliseconds. */
   readonly at: number
   readonly swarms: readonly {
     readonly name: string

@@ -1,7 +1,7 @@
 /** The swarms of a server as an operator sees them. */
 export interface SwarmManagement {
   list(): readonly SwarmRow[]
-  /** Throws WAGGLE_UNKNOWN_SWARM. */
+  /** The details of one swarm. Throws WAGGLE_UNKNOWN_SWARM if there is none of this name. */
   get(name: string): SwarmDetail
   /** Checks a definition with the models, modules and programs of this machine. Throws WAGGLE_INVALID_SWARM with every mistake. */
   validate(definition: SwarmText): Promise<SwarmFindings>
@@ -11,8 +11,9 @@ export interface SwarmManagement {
    */
   create(definition: SwarmText): Promise<SwarmRow>
   /**
-   * Replaces a swarm by a new version, or creates it. The same text again changes nothing. Throws WAGGLE_SWARM_BUSY if another change of the swarm is
-   * under way, WAGGLE_UPDATE_NEEDS_ACCEPT, and WAGGLE_UPDATE_TIMEOUT or WAGGLE_SWARM_NOT_STARTED if the older version goes on.
+   * Replaces a swarm by a new version, or creates it. The same text again changes nothing, unless `reload` is set or the swarm has failed. Throws
+   * WAGGLE_SWARM_BUSY if another change of the swarm is under way, WAGGLE_UPDATE_NEEDS_ACCEPT, and WAGGLE_UPDATE_TIMEOUT or WAGGLE_SWARM_NOT_STARTED
+   * if the older version goes on.
    */
   update(name: string, definition: SwarmText, options?: UpdateOptions): Promise<UpdatedSwarm>
   /** Compares a definition with the version that runs. Nothing changes. */
@@ -26,16 +27,16 @@ export interface SwarmManagement {
   /** Stops a swarm and forgets it. Its topics and state stay, unless `purge` is set. */
   remove(name: string, options?: { readonly purge?: boolean }): Promise<void>
   bees(name: string): readonly BeeRow[]
-  /** Throws WAGGLE_UNKNOWN_BEE. */
+  /** One bee of a swarm. Throws WAGGLE_UNKNOWN_BEE if there is none of this name. */
   bee(name: string, bee: string): BeeRow
   /** The last lines that a bee wrote into the log of this process, the oldest first. */
   beeLog(name: string, bee: string, after: number): readonly BeeLine[]
 }
 
 export interface UpdateOptions {
-  /** True: differences that give up state or change partitions are wanted. */
+  /** True: accepts differences that give up state or change partitions. */
   readonly accept?: boolean
-  /** True: the same text is taken again, because files that it names may have changed. */
+  /** True: the swarm is loaded again even if its text is the same, because files that it names may have changed. */
   readonly reload?: boolean
 }
 
@@ -59,7 +60,7 @@ export interface SwarmRow {
   readonly source: 'api' | 'file'
   readonly gateways: readonly string[]
   readonly bees: number
-  /** Epoch milliseconds; null for a swarm of a file. */
+  /** The times of the swarm's creation and of its last update, in epoch milliseconds; null for a swarm of a file. */
   readonly created_at: number | null
   readonly updated_at: number | null
   /** The reason why the swarm did not start, or why its last update failed. */

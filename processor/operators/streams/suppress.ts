@@ -20,7 +20,9 @@ interface Place {
   readonly keyBytes: Uint8Array
 }
 
-/** Holds a table's updates back, and keeps only the newest of each key, until its time has come or the buffer is full (KIP-328). */
+/**
+ * Holds a table's updates back, and keeps only the newest update of each key, until the time of that update has come or the buffer is full (KIP-328).
+ */
 export class SuppressProcessor extends StoredProcessor {
   readonly #operator: Suppress
   #buffer: Buffered | null = null

@@ -20,7 +20,7 @@ export const beeValueSerde: Serde<unknown> = {
 /** JSON never begins with a zero byte. */
 const binaryMark = Uint8Array.of(0)
 
-/** Null for a value with binary parts. */
+/** The value as JSON; null for a value with binary parts. */
 function jsonOf(value: unknown): string | null {
   let isBinary = false
   const text = JSON.stringify(value, (_, part: unknown) => {

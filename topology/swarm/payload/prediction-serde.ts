@@ -74,7 +74,10 @@ function isMarked(headers: readonly Header[]): boolean {
   return headerText(headers, contentTypeHeader) === avroType
 }
 
-/** Null if the payload lacks a field of a prediction, or has a name that Avro's maps cannot contain. Such a payload is written as JSON. */
+/**
+ * The payload as a prediction. Null if the payload lacks a field of a prediction, or has a name that Avro's maps cannot contain. Such a payload is
+ * written as JSON.
+ */
 function predictionOf(payload: Payload): PredictionRecord | null {
   if (payload.kind !== 'json' || typeof payload.json !== 'object' || payload.json === null) return null
   const { label, scores, model = null, ...others } = payload.json as { readonly [key: string]: unknown }

@@ -161,7 +161,7 @@ interface Reader {
 }
 
 interface Beginning {
-  /** Null: the bee is in its feeder's sub-topology. */
+  /** The cut before the bee; null if the bee is in its feeder's sub-topology. */
   readonly cut: Cut | null
   readonly chain: Chain
 }

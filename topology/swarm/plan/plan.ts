@@ -295,7 +295,8 @@ class Planner {
   }
 
   /**
-   * The name of a source. It is part of a consumer group's name, so it must not change. Every other step's name has a dot, and no bee's name has one.
+   * The name of a source. It is part of a consumer group's name, so it must not change. If a bee has this name already, the source gets a name with a
+   * dot, which no bee's name contains.
    */
   #sourceOf(reader: string): string {
     const name = `${reader}-source`

@@ -23,7 +23,7 @@ export interface PredictionRow {
   readonly payload: string
   readonly latency_ms: number
   readonly batch_size: number
-  /** Epoch milliseconds. */
+  /** The time of the prediction, in epoch milliseconds. */
   readonly predicted_at: number
   readonly topic: string
   readonly partition: number

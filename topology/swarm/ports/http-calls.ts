@@ -1,6 +1,6 @@
 /** Calls HTTP servers that this machine's settings allow. It follows no redirect and uses no proxy. */
 export interface HttpCalls {
-  /** Throws WAGGLE_HTTP_CALL_ADDRESS for a host that is not allowed. It sends nothing. */
+  /** Checks that a host may be called, and sends nothing. Throws WAGGLE_HTTP_CALL_ADDRESS for a host that is not allowed. */
   check(url: URL): void
   /**
    * Sends a request. If it may be repeated, tries up to `attempts` times within the deadline. Returns an answer with any status but 429, 503 and, if
@@ -23,7 +23,7 @@ export interface HttpCall {
   /** The time of one attempt. */
   readonly attemptMs: number
   readonly maxAnswerBytes: number
-  /** Epoch milliseconds; null without a deadline. */
+  /** The time by which the answer is needed, in epoch milliseconds; null without a deadline. */
   readonly deadline: number | null
   readonly signal: AbortSignal
 }

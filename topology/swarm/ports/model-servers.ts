@@ -17,7 +17,7 @@ export interface ServerModelOptions extends Pick<ModelOptions, 'fit' | 'output' 
   /** The address of the model: `http://HOST:8501/v1/models/NAME`, or https, grpc or grpcs. */
   readonly url: string
   readonly version?: number
-  /** Default: `serving_default`. */
+  /** The signature of the model to call. Default: `serving_default`. */
   readonly signature?: string
   readonly tls: ServingTls
 }

@@ -37,7 +37,7 @@ export interface ModelOptions {
   readonly output?: string
   /** The number of a version in a folder of versions. Default: the path is a model itself, or the highest version. */
   readonly version?: number
-  /** For `tensorflow`. */
+  /** Options for a model with `runtime` `tensorflow`. */
   readonly tensorflow?: TensorFlowOptions
   /** True: the caller names the scores, so no names are searched in files beside the model. */
   readonly isLabelled?: boolean

@@ -1,6 +1,6 @@
 /** Decodes photos. All pictures of a process share one bounded memory. */
 export interface Pictures {
-  /** Throws `Refused` for bytes that are not a picture, and for a picture past the limits. */
+  /** Decodes the bytes of a picture. Throws `Refused` for bytes that are not a picture, and for a picture past the limits. */
   decode(bytes: Uint8Array, options: PictureOptions): Promise<Picture>
 }
 
@@ -25,7 +25,7 @@ export interface PictureOptions {
   readonly crop?: { readonly height: number; readonly width: number }
   /** The colour that stands for transparency, as `#rrggbb`. Default: white. */
   readonly background?: string
-  /** Default: 3. */
+  /** The channels of the result: 3 for RGB, 1 for grey. Default: 3. */
   readonly channels?: 1 | 3
   /** The most pixels that the file may have. The default, 50,000,000, is also the largest allowed number. */
   readonly maxPixels?: number

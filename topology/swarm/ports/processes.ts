@@ -31,7 +31,7 @@ export interface ProcessCall {
   /** The request's id. */
   readonly id: string
   readonly payload: Payload
-  /** Epoch milliseconds. */
+  /** The time after which nobody needs the result, in epoch milliseconds; null without a deadline. */
   readonly deadline: number | null
   /** Aborts when nobody waits for the call any more. */
   readonly signal: AbortSignal

@@ -13,7 +13,7 @@ export interface Programs {
    * types of the function's annotations.
    */
   checkPython(bee: PythonFileToCheck): Promise<PythonTypes>
-  /** Throws WAGGLE_BEE_NOT_STARTED if the command's program is missing or may not be executed. */
+  /** Checks the program of a command. Throws WAGGLE_BEE_NOT_STARTED if the program is missing or may not be executed. */
   checkCommand(command: readonly string[], env: { readonly [name: string]: string }): Promise<void>
   /** True if this machine's Docker has the image; null if no Docker answers. */
   hasImage(image: string): Promise<boolean | null>

@@ -1,12 +1,12 @@
 /** The way of one request through its swarm, as the log tells it. Times are epoch milliseconds. */
 export interface RequestTrace {
   readonly request_id: string
-  /** Null if no process here runs the swarm, so that its plan is unknown. */
+  /** The request's swarm; null if no process here runs the swarm, so that its plan is unknown. */
   readonly swarm: string | null
   readonly gateway: string | null
-  /** Null if no bee of the swarm answers, or if the plan is unknown. */
+  /** The state of the request; null if no bee of the swarm answers, or if the plan is unknown. */
   readonly state: 'pending' | 'answered' | 'failed' | null
-  /** Null if the log no longer has the request's first record. */
+  /** The time of the request, in epoch milliseconds; null if the log no longer has the request's first record. */
   readonly accepted_at: number | null
   /** False if the search ended at its bound, so that steps may be missing. */
   readonly complete: boolean
@@ -20,7 +20,9 @@ export interface TraceStep {
   readonly topic: string
   readonly partition: number
   readonly offset: number
-  /** Null if the bee did not work: it passed on the error of another bee, or its result came without times. */
+  /**
+   * The start and the end of the bee's work; null if the bee did not work: it passed on the error of another bee, or its result came without times.
+   */
   readonly started_at: number | null
   readonly finished_at: number | null
   /** The time between the last input and the start, and the time between start and finish, in ms. */

@@ -26,7 +26,8 @@ export interface NewRequest {
   readonly body: Uint8Array
   readonly contentType: string
   /**
-   * Epoch milliseconds; null: no deadline. The first request under an id sets the deadline of its outcome. A later request only sets its own wait.
+   * The deadline in epoch milliseconds; null: no deadline. The first request under an id sets the deadline of its outcome. A later request only sets
+   * its own wait.
    */
   readonly deadline: number | null
   /** A hash of the body. A request with a known id and another hash gets WAGGLE_KEY_REUSED (422). Empty for a new id, which no other request has. */
