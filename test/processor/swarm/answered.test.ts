@@ -5,6 +5,8 @@ import type { LogTraits } from '../../../processor/ports.ts'
 import { type CrashPoint, commitSteps } from '../../../processor/simulation/crash.ts'
 import type { SimulatedLog } from '../../../processor/simulation/simulated-log.ts'
 import { SimulatedStateDirectory, SimulatedStateFiles } from '../../../processor/simulation/simulated-state-directory.ts'
+import { headerText } from '../../../topology/record.ts'
+import { innerCallsHeader } from '../../../topology/swarm/request/headers.ts'
 import { type FunctionSwarm, type Functions, newRequest, type Rows, startSwarm } from '../../support/function-swarm.ts'
 import { SimulatedWorld } from '../../support/simulated-world.ts'
 
@@ -182,6 +184,32 @@ describe('An answer in the middle of a swarm', () => {
         assert.deepEqual([swarm.failures, swarm.failedRecords], [[], []])
         await closed(world, swarm)
       })
+
+  it('has no times of a bee that stands before the respond bee, because that bee has not made it', async () => {
+    const { embedded: traits } = logs
+    assert.ok(traits !== undefined)
+    const world = new SimulatedWorld({ traits, keepsState: true })
+    const bees = `
+  - {name: first, type: answering, input: {name: entrance}}
+  - {name: beside, type: function, input: {name: entrance}}
+  - {name: shown, type: map, input: {join: [first, beside]}, spec: {expression: first}}
+  - {name: answer, type: respond, input: {name: shown}}`
+    const functions: Functions = { first: (input) => (input === 'early' ? new Responded(input, null) : input), beside: (input) => input }
+    const swarm = await started(world, world.boot(), { bees, functions, rows: new Map() })
+    assert.ok(swarm !== null)
+    for (const id of ['early', 'late']) void swarm.requests.submit(newRequest(id, { body: id }))
+    await world.clock.advance(2000)
+    await closed(world, swarm)
+    const calls = new Map(
+      (world.disk.topics.get('waggle.s.answer')?.partitions ?? []).flatMap(({ records }) =>
+        records.map(({ key, headers }): [string, string | null] => [
+          Buffer.from(key ?? []).toString(),
+          /^\w+/.exec(headerText(headers, innerCallsHeader) ?? '')?.[0] ?? null,
+        ]),
+      ),
+    )
+    assert.deepEqual([calls.get('early'), calls.get('late')], [null, 'shown'])
+  })
 
   for (const [processing, traits] of Object.entries(logs)) {
     it(`is given to each request with the same input if a bee behind a cache gives it, so its result is not kept, ${processing}`, async () => {
