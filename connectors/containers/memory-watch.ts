@@ -28,24 +28,41 @@ export class MemoryWatch {
 
   #lookLater(): void {
     this.#cancel = this.#clock.after(lookMs, () => {
-      if (memoryOf(this.#pid) > this.#maxBytes) this.#exceeded()
+      if (hasMoreThan(this.#maxBytes, this.#pid)) this.#exceeded()
       else this.#lookLater()
     })
   }
 }
 
-/** The anonymous memory of a process and its children, in bytes; 0 for a process that has ended. */
-function memoryOf(pid: number): number {
+/** True if a process and its children have more anonymous memory than `bytes`. Pages that forked children share count once. */
+function hasMoreThan(bytes: number, pid: number): boolean {
+  const family = familyOf(pid)
+  const quick = family.map((one) => ({ one, resident: kilobytes(`/proc/${one}/status`, /^RssAnon:\s*(\d+) kB$/m) ?? 0 }))
+  if (1024 * sum(quick.map(({ resident }) => resident)) <= bytes) return false
+  // The shares of pages take the kernel longer to find out than their number.
+  const shares = quick.map(({ one, resident }) => kilobytes(`/proc/${one}/smaps_rollup`, /^Pss_Anon:\s*(\d+) kB$/m) ?? resident)
+  return 1024 * sum(shares) > bytes
+}
+
+function familyOf(pid: number): readonly string[] {
   const family = new Set([String(pid)])
-  let bytes = 0
   // The iteration includes entries that are added to the set during it.
   for (const one of family) {
-    bytes += 1024 * Number(/^RssAnon:\s*(\d+) kB$/m.exec(textOf(`/proc/${one}/status`))?.[1] ?? 0)
     for (const thread of namesIn(`/proc/${one}/task`)) {
       for (const child of textOf(`/proc/${one}/task/${thread}/children`).split(' ')) if (child !== '' && family.size < maxFamily) family.add(child)
     }
   }
-  return bytes
+  return [...family]
+}
+
+/** The number that a file has; null where the system does not tell it. */
+function kilobytes(path: string, line: RegExp): number | null {
+  const found = line.exec(textOf(path))?.[1]
+  return found === undefined ? null : Number(found)
+}
+
+function sum(numbers: readonly number[]): number {
+  return numbers.reduce((total, one) => total + one, 0)
 }
 
 /** A process may end between two looks. */

@@ -7,6 +7,7 @@ import { payloadHeaders } from '../../topology/swarm/payload/payload-serde.ts'
 import { deadLetter } from '../../topology/swarm/request/dead-letter.ts'
 import {
   acceptedHeader,
+  answeredHeader,
   asksHeader,
   bodyHashHeader,
   cachedRequestHeader,
@@ -18,6 +19,7 @@ import {
   requestIdHeader,
   roundsHeader,
   springReplyPrefix,
+  streamBeeHeader,
   valueHeaders,
 } from '../../topology/swarm/request/headers.ts'
 import type { LedgerMessage } from '../../topology/swarm/request/ledger-message.ts'
@@ -137,6 +139,8 @@ const internalHeaders: ReadonlySet<string> = new Set([
   roundsHeader,
   cacheKeysHeader,
   cachedRequestHeader,
+  answeredHeader,
+  streamBeeHeader,
 ])
 
 /** A UUIDv8 from the record's topic, partition and offset. A record that is read again gets the same id. */

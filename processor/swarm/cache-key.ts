@@ -16,8 +16,8 @@ export function cacheKeyStep(cache: string, children: readonly string[]): Transf
     apply: (given) => {
       const { key: id, value, timestamp, headers } = given as Record<string, Payload>
       const asked = noteOf(headers, cacheKeysHeader, cache)
-      const key = asked ?? hashOf(value)
-      const note = asked === null ? key : `${key}${resultMark}`
+      const key = asked?.replace(answeredBefore, '') ?? hashOf(value)
+      const note = asked === null ? key : `${asked}${resultMark}`
       const next = { key, value, timestamp, headers: [...withNote(headers, cacheKeysHeader, cache, note), textHeader(cachedRequestHeader, id)] }
       return children.map((child) => ({ record: next, child }))
     },
@@ -26,6 +26,9 @@ export function cacheKeyStep(cache: string, children: readonly string[]): Transf
 
 /** The suffix of a cache's note in a header that marks the record as a result. */
 export const resultMark = '.result'
+
+/** The suffix of a cache's note on a request that had its answer before the cache. */
+export const answeredBefore = '.answered'
 
 /** A hash of the payload's content type and bytes. */
 function hashOf(payload: Payload): string {

@@ -4,12 +4,13 @@ import type { KeyValueStore } from '../../topology/state-store.ts'
 import type { CacheEntry } from '../../topology/swarm/payload/entry-serdes.ts'
 import type { Payload } from '../../topology/swarm/payload/payload.ts'
 import { payloadSerde } from '../../topology/swarm/payload/payload-serde.ts'
+import { isAnswered } from '../../topology/swarm/request/answered.ts'
 import { noteOf, withNote } from '../../topology/swarm/request/bee-notes.ts'
 import { withBranches } from '../../topology/swarm/request/branches.ts'
 import { cachedRequestHeader, cacheKeysHeader } from '../../topology/swarm/request/headers.ts'
 import { DueIndex } from '../operators/due-index.ts'
 import { OpenedProcessor } from '../operators/opened-processor.ts'
-import { resultMark } from './cache-key.ts'
+import { answeredBefore, resultMark } from './cache-key.ts'
 import { instantCall, outputRecord } from './output-record.ts'
 
 export interface CacheOptions {
@@ -34,7 +35,8 @@ interface Parts {
 
 /**
  * Forwards an input to the body if no result is known for it. Otherwise forwards the known result to the exits. The first result from the body is
- * kept, and replaces later results for the same input. So requests that arrive together get the same result too.
+ * kept, and replaces later results for the same input. So requests that arrive together get the same result too. A result
+ * beside which a bee of the body has answered its request is not kept, because another request would not get that answer.
  *
  * The store maps the hash of an input to its result, and `totals` to the number and the bytes of all results. `<store>-due` has the hashes in the
  * order of their expiry, which is also the order of their age.
@@ -60,14 +62,16 @@ export class CacheProcessor extends OpenedProcessor<string, Payload, string, Pay
     const { context, entries } = this.parts
     const { bee, body, exits } = this.#options
     const { key: hash, value, headers } = record
-    const isResult = noteOf(headers, cacheKeysHeader, bee)?.endsWith(resultMark) ?? false
+    const note = noteOf(headers, cacheKeysHeader, bee)
+    const isResult = note?.endsWith(resultMark) ?? false
+    const bodyAnswered = isAnswered(record) && note?.includes(answeredBefore) !== true
     const known = entries.get(hash)
     const kept = known !== null && known.due > context.currentSystemTime ? known.payload : null
     if (value.kind === 'error') this.#forward(record, value, exits)
     else if (kept !== null) this.#forward(record, kept, exits)
     else if (!isResult) this.#forward(record, value, body)
     else {
-      this.#keep(hash, value)
+      if (!bodyAnswered) this.#keep(hash, value)
       this.#forward(record, value, exits)
     }
   }
@@ -76,9 +80,11 @@ export class CacheProcessor extends OpenedProcessor<string, Payload, string, Pay
     const { context } = this.parts
     const { bee, exits, onOutput } = this.#options
     const key = headerText(record.headers, cachedRequestHeader) ?? record.key
-    const note = readers === exits ? null : record.key
+    const note = isAnswered(record) ? `${record.key}${answeredBefore}` : record.key
     const made = outputRecord({ ...record, key }, value, value.kind === 'error' ? null : instantCall(context.currentSystemTime))
-    const headers = withNote(made.headers, cacheKeysHeader, bee, note).filter((header) => header.key !== cachedRequestHeader)
+    const headers = withNote(made.headers, cacheKeysHeader, bee, readers === exits ? null : note).filter(
+      (header) => header.key !== cachedRequestHeader,
+    )
     if (readers === exits && value.kind !== 'error') onOutput(bee, value)
     context.forward({ ...made, headers: withBranches(headers, { by: bee, readers }) })
   }

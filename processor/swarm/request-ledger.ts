@@ -33,6 +33,8 @@ export interface RequestLedgerOptions {
   readonly before?: string | null
   /** The children that take outcomes; empty if the swarm answers nobody. */
   readonly outcomeChildren: readonly string[]
+  /** The topic that tells of accepted requests. A bee in the middle of the swarm writes its answer there too. */
+  readonly acceptedTopic: string
   /** The child that takes each `Reply`. */
   readonly replyChild: string
   /** The topics that may get answers. The ledger checks them, because every writer of the accepted topic can name one. */
@@ -160,7 +162,8 @@ export class RequestLedgerProcessor extends OpenedProcessor<string, Payload, str
 
   /** The record of an outcome. An error keeps the times of the bee that failed. */
   #outcome(record: Record<string, Payload>, now: number): Record<string, Payload> {
-    if (record.value.kind !== 'error') return outputRecord(record, record.value, instantCall(now), this.#options.before ?? null)
+    const isDirect = this.parts.context.recordMetadata?.topic === this.#options.acceptedTopic
+    if (record.value.kind !== 'error') return outputRecord(record, record.value, instantCall(now), isDirect ? null : (this.#options.before ?? null))
     return { ...record, headers: [...record.headers.filter(({ key }) => !ownHeaders.has(key)), ...payloadHeaders(record.value)] }
   }
 

@@ -266,6 +266,7 @@ class SubtopologyBuilder {
           ways,
           bee: name,
           before: this.#beeBefore(step),
+          acceptedTopic: this.#plan.acceptedTopic,
           outcomeChildren: children,
           replyChild,
           replyTopics: this.#settings.replyTopics,

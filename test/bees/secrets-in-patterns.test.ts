@@ -25,4 +25,11 @@ describe('A secret in a text that must have a form', () => {
     const output = '  - {name: out, type: kafka-output, input: {name: entrance}, spec: {topic: "{{ secrets.TOPIC }}"}}'
     await assert.rejects(SwarmHere.open({ WAGGLE_SECRET_TOPIC: 'orders' }, { bees: output }), /topic cannot hold a secret, because the plan/)
   })
+
+  it('is refused where the text is one of several words, which steps of the swarm read before secrets are filled in', async () => {
+    const loop = `  - {name: again, type: loop, input: {stack: [entrance, step]}, spec: {while: '\`true\`', body: step, max_rounds: 2, on_limit: "{{ secrets.LIMIT }}"}}
+  - {name: step, type: map, input: {name: again}, spec: {expression: '@'}}
+  - {name: answer, type: respond, input: {name: again}}`
+    await assert.rejects(SwarmHere.open({ WAGGLE_SECRET_LIMIT: 'fail' }, { bees: loop }), /on_limit .*fail/)
+  })
 })

@@ -112,7 +112,7 @@ describe('A postgres bee', { skip: skipsPostgres() }, () => {
 
   it('ends a query that takes too long or has too many rows, with a dead letter for each', async () => {
     await using swarm = await open('SELECT pg_sleep(:seconds)::text AS slept FROM generate_series(1, :rows::int)', {
-      more: ', statement_seconds: 0.3, max_rows: 2',
+      more: ', statement_seconds: 2, max_rows: 2',
     })
     assert.deepEqual(await (await swarm.ask({ seconds: 0, rows: 2 })).json(), [{ slept: '' }, { slept: '' }])
     const slow = await swarm.ask({ seconds: 20, rows: 1 })

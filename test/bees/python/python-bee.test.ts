@@ -189,10 +189,10 @@ describe('A Python bee that cannot start', { skip: skipWithoutPython }, () => {
       { code: 'WAGGLE_BEE_NOT_STARTED', message: /notebook/ },
     ],
     [
-      'with an image',
+      'with an image that is nowhere',
       { 'work.py': work },
-      '{file: ./work.py, bee: work, image: "python:3"}',
-      { code: 'WAGGLE_NOT_RESOLVED', message: /the image python:3/ },
+      '{file: ./work.py, bee: work, image: "127.0.0.1:1/python:3"}',
+      { code: 'WAGGLE_NOT_RESOLVED', message: /the image 127\.0\.0\.1:1\/python:3/ },
     ],
     [
       'whose requirements are missing',

@@ -27,10 +27,19 @@ describe('Several processes of a bee', () => {
   }
 
   it('share the calls: the one with the fewest gets the next', async () => {
-    const opened = await open(onSocket({ waggle: 1 }, `setTimeout(write, json === 'slow' ? 600 : 1, { id, json: process.pid })`))
+    const opened = await open(
+      onSocket(
+        { waggle: 1 },
+        `
+      const { existsSync } = await import('node:fs')
+      if (json === 'slow') while (!existsSync(${JSON.stringify(file('', 'slow'))} + '-go')) await new Promise((resolve) => setTimeout(resolve, 5))
+      write({ id, json: process.pid })`,
+      ),
+    )
     const slow = call(opened, 'slow')
     const quick = new Set<unknown>()
     for (let at = 0; at < 10; at++) quick.add(value(await call(opened, 'quick')))
+    file('', 'slow-go')
     assert.equal(quick.size, 1)
     assert.ok(!quick.has(value(await slow)))
     await opened.close()
@@ -87,11 +96,11 @@ describe('Several processes of a bee', () => {
   })
 
   it('do not keep calls for one that starts again', async () => {
-    // A process that is started again takes two seconds to say hello.
+    // A process that is started again says hello when the test lets it.
     const script = `
       import { existsSync, writeFileSync } from 'node:fs'
-      const mark = ${JSON.stringify(file('', 'started'))} + process.env.WAGGLE_BEE_SOCKET.length
-      if (existsSync(mark)) await new Promise((resolve) => setTimeout(resolve, 2000))
+      const mark = ${JSON.stringify(file('', 'started'))} + '-died'
+      if (existsSync(mark)) while (!existsSync(mark + '-go')) await new Promise((resolve) => setTimeout(resolve, 5))
       ${onSocket({ waggle: 1 }, `if (json === 'die' && message.attempt === 1) { writeFileSync(mark, ''); process.exit(3) }\nwrite({ id, json })`)}`
     const opened = await open(script)
     const dying = call(opened, 'die')
@@ -101,6 +110,7 @@ describe('Several processes of a bee', () => {
     })
     for (let at = 0; at < 20; at++) assert.deepEqual(await call(opened, at), json(at))
     assert.equal(hasAnswer, false)
+    file('', 'started-died-go')
     assert.deepEqual(await dying, json('die'))
     await opened.close()
   })

@@ -14,7 +14,7 @@ import { sdkEnvironment } from '../../support/python-sdk.ts'
 
 const prelude = `
 from __future__ import annotations
-import dataclasses, enum
+import dataclasses, enum, typing
 from typing import Any, Dict, List, Literal, Optional, TYPE_CHECKING, TypedDict, Union
 from waggle import register_bee
 if TYPE_CHECKING:
@@ -26,6 +26,16 @@ class Order(TypedDict):
 
 class Partial(TypedDict, total=False):
     note: str
+
+class Numbered(TypedDict):
+    id: int
+
+if hasattr(typing, "NotRequired"):
+    class Rated(Numbered):
+        stars: typing.NotRequired[int]
+else:
+    class Rated(Numbered, total=False):
+        stars: int
 
 @dataclasses.dataclass
 class Score:
@@ -57,6 +67,7 @@ const signatures: readonly (readonly [signature: string, types: PythonTypes, bat
     'def bee(payload: Partial) -> bool',
     { input: { type: 'object', properties: { note: { type: 'string' } }, required: [] }, output: { type: 'boolean' } },
   ],
+  ['def bee(payload: Rated)', { input: { type: 'object', properties: { id: { type: 'integer' }, stars: { type: 'integer' } }, required: ['id'] } }],
   ['def bee(payload: Dict[str, int]) -> None', { input: { type: 'object' }, output: { type: 'null' } }],
   // A bee with a swarm may publish anything, and then returns None.
   ['def bee(swarm, payload, context) -> None', {}],

@@ -5,6 +5,8 @@ import type { LogTraits } from '../../../processor/ports.ts'
 import { type CrashPoint, commitSteps } from '../../../processor/simulation/crash.ts'
 import type { SimulatedLog } from '../../../processor/simulation/simulated-log.ts'
 import { SimulatedStateDirectory, SimulatedStateFiles } from '../../../processor/simulation/simulated-state-directory.ts'
+import { headerText } from '../../../topology/record.ts'
+import { innerCallsHeader } from '../../../topology/swarm/request/headers.ts'
 import { type FunctionSwarm, type Functions, newRequest, type Rows, startSwarm } from '../../support/function-swarm.ts'
 import { SimulatedWorld } from '../../support/simulated-world.ts'
 
@@ -131,6 +133,18 @@ const cases: readonly Case[] = [
     calls: { last: 1 },
     rows: [],
   },
+  {
+    name: 'a bee that responds and that no bee reads answers the request',
+    bees: `
+  - {name: beside, type: answering, input: {name: entrance}}
+  - {name: slow, type: function, input: {name: entrance}, timeout_seconds: 60}
+  - {name: answer, type: respond, input: {name: slow}}`,
+    functions: (after) => ({ beside: () => new Responded('early', null), slow: () => after(20_000).then(() => 'late') }),
+    answer: 'early',
+    withinMs: 5000,
+    calls: { beside: 1, slow: 1 },
+    rows: [],
+  },
 ]
 
 function round(input: unknown): unknown {
@@ -170,6 +184,61 @@ describe('An answer in the middle of a swarm', () => {
         assert.deepEqual([swarm.failures, swarm.failedRecords], [[], []])
         await closed(world, swarm)
       })
+
+  it('has no times of a bee that stands before the respond bee, because that bee has not made it', async () => {
+    const { embedded: traits } = logs
+    assert.ok(traits !== undefined)
+    const world = new SimulatedWorld({ traits, keepsState: true })
+    const bees = `
+  - {name: first, type: answering, input: {name: entrance}}
+  - {name: beside, type: function, input: {name: entrance}}
+  - {name: shown, type: map, input: {join: [first, beside]}, spec: {expression: first}}
+  - {name: answer, type: respond, input: {name: shown}}`
+    const functions: Functions = { first: (input) => (input === 'early' ? new Responded(input, null) : input), beside: (input) => input }
+    const swarm = await started(world, world.boot(), { bees, functions, rows: new Map() })
+    assert.ok(swarm !== null)
+    for (const id of ['early', 'late']) void swarm.requests.submit(newRequest(id, { body: id }))
+    await world.clock.advance(2000)
+    await closed(world, swarm)
+    const calls = new Map(
+      (world.disk.topics.get('waggle.s.answer')?.partitions ?? []).flatMap(({ records }) =>
+        records.map(({ key, headers }): [string, string | null] => [
+          Buffer.from(key ?? []).toString(),
+          /^\w+/.exec(headerText(headers, innerCallsHeader) ?? '')?.[0] ?? null,
+        ]),
+      ),
+    )
+    assert.deepEqual([calls.get('early'), calls.get('late')], [null, 'shown'])
+  })
+
+  for (const [processing, traits] of Object.entries(logs)) {
+    it(`is given to each request with the same input if a bee behind a cache gives it, so its result is not kept, ${processing}`, async () => {
+      let calls = 0
+      const answers = await answersToTheSame(
+        traits,
+        `
+  - {name: known, type: cache, input: {stack: [entrance, step]}, spec: {body: step, ttl_seconds: 60}}
+  - {name: step, type: answering, input: {name: known}}
+  - {name: answer, type: respond, input: {name: known}}`,
+        { step: () => new Responded(`answer ${++calls}`, { value: 'published' }) },
+      )
+      assert.deepEqual(answers, [['answer 1'], ['answer 2']])
+    })
+
+    it(`leaves a cache behind its bee as it is, ${processing}`, async () => {
+      let calls = 0
+      const answers = await answersToTheSame(
+        traits,
+        `
+  - {name: first, type: answering, input: {name: entrance}}
+  - {name: known, type: cache, input: {stack: [first, step]}, spec: {body: step, ttl_seconds: 60}}
+  - {name: step, type: function, input: {name: known}}
+  - {name: answer, type: respond, input: {name: known}}`,
+        { first: (input) => new Responded('early', { value: input }), step: () => ++calls },
+      )
+      assert.deepEqual([answers, calls], [[['early'], ['early']], 1])
+    })
+  }
 
   for (const [processing, traits] of Object.entries(logs))
     for (const step of traits.atomicCommit ? commitSteps : [...commitSteps, 'torn' as const])
@@ -220,6 +289,19 @@ async function crashOnce(traits: LogTraits, crash: CrashPoint | null): Promise<n
   assert.deepEqual(again.failures, [])
   await closed(world, again)
   return first.commits
+}
+
+/** The answers to two requests with the same input, one after the other. */
+async function answersToTheSame(traits: LogTraits, bees: string, functions: Functions): Promise<readonly (readonly unknown[])[]> {
+  const world = new SimulatedWorld({ traits, keepsState: traits.handsOn })
+  const swarm = await started(world, world.boot(), { bees, functions, rows: new Map() })
+  assert.ok(swarm !== null)
+  for (const id of ['r1', 'r2']) {
+    void swarm.requests.submit(newRequest(id, { body: 'same' }))
+    await world.clock.advance(2000)
+  }
+  await closed(world, swarm)
+  return ['r1', 'r2'].map((id) => answersOf(world, id))
 }
 
 interface Start {

@@ -416,7 +416,7 @@ describe('A loop', () => {
 })
 
 describe('A record on a gateway’s topic', () => {
-  it('has no say in its branch, its round or its place in a cache', async () => {
+  it('has no say in its branch, its round, its place in a cache, or whether it has its answer', async () => {
     const world = new SimulatedWorld()
     const log = world.boot()
     const yaml = `name: s
@@ -430,8 +430,16 @@ bees:
   - {name: more, type: map, input: {name: again}, spec: {expression: '{n: n + \`1\`}'}}
   - {name: answer, type: respond, input: {stack: [keep, b]}}`
     const swarm = await startSwarm(world, log, yaml, {}, new Map())
-    const notes = ['waggle-branches', 'waggle-rounds', 'waggle-cache-keys', 'waggle-cached-request', 'waggle-error']
-    const texts = ['way:b', 'again=2', `keep=${'0'.repeat(64)}.result`, 'somebody', 'WAGGLE_NOT_TAKEN']
+    const notes = [
+      'waggle-branches',
+      'waggle-rounds',
+      'waggle-cache-keys',
+      'waggle-cached-request',
+      'waggle-error',
+      'waggle-answered',
+      'waggle-stream-bee',
+    ]
+    const texts = ['way:b', 'again=2', `keep=${'0'.repeat(64)}.result`, 'somebody', 'WAGGLE_NOT_TAKEN', 'somebody', 'somebody']
     const headers = [
       textHeader('content-type', 'application/json'),
       textHeader('waggle-request-id', 'r'),

@@ -25,8 +25,9 @@ export type AnswerWay = 'direct' | 'result' | 'none'
 export function answerWays(bees: readonly SwarmBee[]): ReadonlyMap<string, AnswerWay> {
   const respond = bees.find(({ type }) => type.role === 'respond')
   if (respond === undefined) return new Map()
-  const read = new Set(bees.flatMap((bee) => (bee === respond && bee.input?.kind !== 'join' ? [] : (bee.input?.bees ?? []))))
-  return new Map(bees.flatMap(({ name, type }) => (type.mayAnswer ? [[name, read.has(name) ? 'direct' : 'result'] as const] : [])))
+  const last = new Set(respond.input?.kind === 'join' ? [] : (respond.input?.bees ?? []))
+  for (const { input } of bees.filter((bee) => bee !== respond)) for (const name of input?.bees ?? []) last.delete(name)
+  return new Map(bees.flatMap(({ name, type }) => (type.mayAnswer ? [[name, last.has(name) ? 'result' : 'direct'] as const] : [])))
 }
 
 /** `respond`, or a name that no bee has. */

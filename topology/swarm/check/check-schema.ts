@@ -99,7 +99,7 @@ function isAboutSecret({ keyword, data }: ErrorObject): boolean {
   return textKeywords.has(keyword) && secretNames(data).size > 0
 }
 
-const textKeywords: ReadonlySet<string> = new Set(['pattern', 'format', 'minLength', 'maxLength', 'enum', 'const'])
+const textKeywords: ReadonlySet<string> = new Set(['pattern', 'format', 'minLength', 'maxLength'])
 
 function pathOf(instancePath: string, at: Path): Path {
   return [...at, ...instancePath.split('/').slice(1).map(unescaped)]

@@ -56,7 +56,7 @@ describe('The check of a swarm file', () => {
 
   it('accepts both files of the teddy swarm', () => {
     for (const file of ['swarm.yaml', 'swarm-container.yaml']) {
-      const path = new URL(`../../../swarms/teddy-bear-detector/${file}`, import.meta.url)
+      const path = new URL(`../../../../swarms/teddy-bear-detector/${file}`, import.meta.url)
       assert.equal(checkSwarm(SwarmDocument.parse(readFileSync(path, 'utf8'), file), registry).bees.length, 9)
     }
   })

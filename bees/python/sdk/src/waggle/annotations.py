@@ -105,9 +105,16 @@ def _members(annotation: Any, depth: int) -> Schema:
         required = [field.name for field in dataclasses.fields(annotation) if _is_required(field)]
     else:
         names = list(hints)
-        required = [name for name in names if name in getattr(annotation, "__required_keys__", ())]
+        required = _required_keys(annotation)
     properties = {name: schema_of(hints[name], depth + 1) for name in names if name in hints}
     return {"type": "object", "properties": properties, "required": required}
+
+
+def _required_keys(annotation: Any) -> List[str]:
+    """The keys that a TypedDict must have. It reads `NotRequired` itself: Python overlooks it where annotations are texts."""
+    known = getattr(annotation, "__required_keys__", ())
+    marks = {name: str(typing.get_origin(hint)) for name, hint in typing.get_type_hints(annotation, include_extras=True).items()}
+    return [name for name, mark in marks.items() if mark.endswith(".Required") or (name in known and not mark.endswith(".NotRequired"))]
 
 
 def _is_required(field: "dataclasses.Field[Any]") -> bool:
