@@ -112,9 +112,19 @@ function challenge(scope: Scope): string {
 
 /** False for a request that a proxy has passed on, according to its headers. */
 function isLocal(headers: IncomingHttpHeaders): boolean {
-  const isForwarded = ['forwarded', 'via', 'x-forwarded-for', 'x-forwarded-host', 'x-real-ip'].some((name) => headers[name] !== undefined)
+  const isForwarded = Object.keys(headers).some((name) => name.startsWith('x-forwarded-') || proxyHeaders.has(name))
   return !isForwarded && /^(localhost|127(\.\d{1,3}){3}|\[::1\])(:\d+)?$/i.test(headers.host ?? '')
 }
+
+const proxyHeaders: ReadonlySet<string> = new Set([
+  'forwarded',
+  'via',
+  'x-real-ip',
+  'x-client-ip',
+  'x-cluster-client-ip',
+  'true-client-ip',
+  'cf-connecting-ip',
+])
 
 const notLocal = new ProblemError(
   'WAGGLE_NOT_LOCAL',

@@ -167,7 +167,17 @@ describe('A gateway without tokens', () => {
   it('answers everybody who reaches it, and lets callers of this machine manage', async () => {
     assert.equal((await fetch(`${gateway.url}/v1/gateways/door/request`, { method: 'POST', body: 'hello' })).status, 200)
     assert.equal((await fetch(`${gateway.url}/v1/tokens`)).status, 200)
-    assert.equal((await fetch(`${gateway.url}/v1/tokens`, { headers: { 'x-forwarded-for': '10.0.0.1' } })).status, 403)
+    for (const header of [
+      'forwarded',
+      'via',
+      'x-forwarded-for',
+      'x-forwarded-proto',
+      'x-forwarded-port',
+      'x-real-ip',
+      'x-client-ip',
+      'cf-connecting-ip',
+    ])
+      assert.equal((await fetch(`${gateway.url}/v1/tokens`, { headers: { [header]: '10.0.0.1' } })).status, 403, header)
     assert.equal((await fetch(`${gateway.url}/metrics`, { headers: { 'x-forwarded-for': '10.0.0.1' } })).status, 200)
   })
 })
