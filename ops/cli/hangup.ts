@@ -32,6 +32,24 @@ export function reloadAtHangup(options: HangupOptions): () => void {
   return () => process.off('SIGHUP', reload)
 }
 
+/**
+ * Keeps the hangups of a start, which would end the process. The returned function ends it, and with `again` it sends one of them again. Call it so once
+ * `reloadAtHangup` hears.
+ */
+export function holdHangups(): (options: { readonly again: boolean }) => void {
+  if (isAtTerminal()) return () => {}
+  let isHeld = false
+  const hold = () => {
+    isHeld = true
+  }
+  process.on('SIGHUP', hold)
+  return ({ again }) => {
+    process.off('SIGHUP', hold)
+    if (isHeld && again) process.kill(process.pid, 'SIGHUP')
+    isHeld = false
+  }
+}
+
 function reloaded(current: Settings, { load, take, say }: HangupOptions): Settings {
   try {
     const next = load()
