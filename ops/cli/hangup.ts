@@ -60,8 +60,9 @@ function reloaded(current: Settings, { load, take, say }: HangupOptions): Settin
     for (const { key, reloads } of changed) if (reloads !== true) say('settings', 'warn', `${key} has changed, and takes effect at the next start`)
     return next
   } catch (thrown) {
-    if (!(thrown instanceof WaggleError)) throw thrown
-    const mistakes = mistakesOf(thrown).map(({ place, message, next }) => `${place ?? ''}: ${message}. ${next}`)
+    // A file may change between its check and its use, and a reload must not end the process.
+    const error = WaggleError.from('WAGGLE_INVALID_CONFIG', thrown, { next: 'Correct it, and send the signal again.' })
+    const mistakes = mistakesOf(error).map(({ place, message, next }) => `${place ?? ''}: ${message}. ${next}`)
     say('settings', 'error', `the settings stay as they were: ${mistakes.join(' ')}`)
     return current
   }

@@ -49,6 +49,24 @@ describe('A hangup', () => {
     }
   })
 
+  it('leaves all settings as they are after an error of any kind', { skip: process.stdout.isTTY === true }, async () => {
+    write('log_level: info\n')
+    const broken = () => {
+      throw new RangeError('Key 1 is not 32 bytes')
+    }
+    const end = reloadAtHangup({
+      settings: load(),
+      load: broken,
+      take: () => assert.fail('nothing is taken'),
+      say: (_, level, message) => said.push(`${level} ${message}`),
+    })
+    try {
+      assert.match((await hangup()).join(), /^error the settings stay as they were: .*Key 1 is not 32 bytes/)
+    } finally {
+      end()
+    }
+  })
+
   it('during the start is answered once the process is open', { skip: process.stdout.isTTY === true }, async () => {
     write('log_level: info\n')
     const endHold = holdHangups()
