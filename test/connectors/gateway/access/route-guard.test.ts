@@ -182,6 +182,18 @@ describe('A gateway without tokens', () => {
   })
 })
 
+it('A gateway counts refused requests of an address too, so that nobody tries tokens without end', async () => {
+  const gateway = await openEchoGateway({ callers: { areKnown: true, find: () => null }, rateLimitPerSecond: 1 })
+  try {
+    const statusOf = async (path: string) => (await fetch(`${gateway.url}${path}`, { headers: { authorization: 'Bearer guess-0123456789' } })).status
+    const statuses = await Promise.all(Array.from({ length: 12 }, () => statusOf('/v1/requests/1')))
+    assert.deepEqual(new Set(statuses), new Set([401, 429]))
+    assert.equal((await fetch(`${gateway.url}/healthz`)).status, 200)
+  } finally {
+    await gateway.close()
+  }
+})
+
 describe('The guard of routes', () => {
   it('does not let a route be registered without a scope', async () => {
     const app = fastify()
