@@ -83,8 +83,13 @@ export class TlsFiles {
 }
 
 function signatureOf(path: string): string {
-  const stats = statSync(path, { throwIfNoEntry: false })
-  return stats === undefined ? 'none' : `${stats.ino} ${stats.size} ${stats.mtimeMs}`
+  try {
+    const { ino, size, mtimeMs } = statSync(path)
+    return `${ino} ${size} ${mtimeMs}`
+  } catch (thrown) {
+    // The reading of the file names the reason.
+    return String((thrown as NodeJS.ErrnoException).code)
+  }
 }
 
 function readPem(path: string): Buffer {

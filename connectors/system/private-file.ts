@@ -1,4 +1,4 @@
-import { closeSync, fsyncSync, openSync, renameSync, writeFileSync } from 'node:fs'
+import { closeSync, fsyncSync, openSync, renameSync, rmSync, writeFileSync } from 'node:fs'
 import { dirname } from 'node:path'
 import { fileError, makeDirectory } from './file-error.ts'
 
@@ -9,7 +9,9 @@ import { fileError, makeDirectory } from './file-error.ts'
 export function writePrivateFile(file: string, text: string): void {
   makeDirectory(dirname(file))
   try {
-    writeFileSync(`${file}.next`, text, { mode: 0o600, flush: true })
+    // The mode counts only for a file that is made anew, and an older one may be a link.
+    rmSync(`${file}.next`, { force: true })
+    writeFileSync(`${file}.next`, text, { mode: 0o600, flag: 'wx', flush: true })
     renameSync(`${file}.next`, file)
     const directory = openSync(dirname(file), 'r')
     try {

@@ -1,11 +1,12 @@
 import { randomBytes } from 'node:crypto'
-import { digestOf, parseTokens } from '../../connectors/gateway/access/access-token.ts'
+import { type AccessToken, digestOf, parseTokens } from '../../connectors/gateway/access/access-token.ts'
 import { AccessTokens } from '../../connectors/gateway/access/access-tokens.ts'
 import type { Caller, Callers } from '../../connectors/gateway/access/caller.ts'
 import { CreatedTokens, type NewToken, type TokenRow } from '../../connectors/gateway/access/created-tokens.ts'
 import { everyScope } from '../../connectors/gateway/access/scopes.ts'
 import type { TokenRegistry } from '../../connectors/gateway/http/token-routes.ts'
 import type { Clock } from '../../processor/ports.ts'
+import { WaggleError } from '../../topology/waggle-error.ts'
 import type { Settings } from '../config/settings.ts'
 import { type TokenSettings, tokensText } from '../config/tokens-text.ts'
 
@@ -15,32 +16,44 @@ export class ServerTokens implements Callers, TokenRegistry {
   readonly localToken = `wgl_${randomBytes(32).toString('base64url')}`
   readonly #tokens = new AccessTokens()
   readonly #created: CreatedTokens
-  readonly #clock: Pick<Clock, 'now'>
+  readonly #clock: Pick<Clock, 'now' | 'elapsedMs'>
   #areKnown = false
+  /** The names of the tokens in the settings. */
+  #given: ReadonlySet<string> = new Set()
+  /** The file of created tokens as it was read. */
+  #signature = ''
+  #lookedAtMs = Number.NEGATIVE_INFINITY
 
-  /** Throws WAGGLE_TOKENS_DAMAGED, and WAGGLE_INVALID_CONFIG for a file of tokens that cannot be read. */
-  constructor(settings: TokenSettings & Pick<Settings, 'data_dir'>, clock: Pick<Clock, 'now'>) {
+  /** Throws what `replaceSettings` throws. */
+  constructor(settings: TokenSettings & Pick<Settings, 'data_dir'>, clock: Pick<Clock, 'now' | 'elapsedMs'>) {
     this.#created = new CreatedTokens(settings.data_dir)
     this.#clock = clock
     this.#tokens.replace('local', [{ name: localName, digest: digestOf(this.localToken), scopes: everyScope }])
     this.replaceSettings(settings)
   }
 
-  /** Once there are tokens, the process asks for one until it ends, even if all are revoked. */
+  /** Once there are tokens, or a setting for them, the process asks for one until it ends, even if all are revoked. */
   get areKnown(): boolean {
+    this.#follow()
     return this.#areKnown
   }
 
   find(token: string): Caller | null {
+    this.#follow()
     return this.#tokens.find(token)
   }
 
-  /** Takes the tokens of new settings, and reads the files of tokens again. */
+  /**
+   * Takes the tokens of new settings, and reads the files of tokens again. Throws WAGGLE_TOKENS_DAMAGED, WAGGLE_FILE_NOT_FOUND, and WAGGLE_INVALID_CONFIG
+   * for what is not a list of tokens. Then all tokens stay as they were.
+   */
   replaceSettings(settings: TokenSettings): void {
-    const given = parseTokens(tokensText(settings))
-    this.#tokens.replace('settings', given)
-    if (given.length > 0) this.#areKnown = true
+    const given = givenTokens(settings)
     this.#readCreated()
+    this.#tokens.replace('settings', given)
+    this.#given = new Set(given.map(({ name }) => name))
+    // A file that was emptied, or is being written, must not open the server to everybody.
+    if (settings.tokens !== null || settings.tokens_file !== null) this.#areKnown = true
   }
 
   list(): readonly TokenRow[] {
@@ -48,6 +61,12 @@ export class ServerTokens implements Callers, TokenRegistry {
   }
 
   create(name: string, scopes: readonly string[]): NewToken {
+    if (this.#given.has(name)) {
+      throw new WaggleError('WAGGLE_TOKEN_EXISTS', {
+        message: `The settings have a token ${name} already`,
+        next: 'Take another name: requests belong to the name of a token.',
+      })
+    }
     const made = this.#created.create({ name, scopes, nowMs: this.#clock.now() })
     this.#readCreated()
     return made
@@ -58,11 +77,34 @@ export class ServerTokens implements Callers, TokenRegistry {
     this.#readCreated()
   }
 
+  /** A command writes the file itself where it cannot ask this process, as while the process starts. */
+  #follow(): void {
+    const nowMs = this.#clock.elapsedMs()
+    if (nowMs - this.#lookedAtMs < lookMs) return
+    this.#lookedAtMs = nowMs
+    try {
+      if (this.#created.signature !== this.#signature) this.#readCreated()
+    } catch {
+      // Calls that list or change tokens say what is wrong with the file.
+    }
+  }
+
   #readCreated(): void {
+    this.#signature = this.#created.signature
     this.#tokens.replace('created', this.#created.read())
     if (this.#created.exist) this.#areKnown = true
   }
 }
 
+function givenTokens(settings: TokenSettings): readonly AccessToken[] {
+  const text = tokensText(settings)
+  try {
+    return parseTokens(text)
+  } catch (thrown) {
+    throw WaggleError.from('WAGGLE_INVALID_CONFIG', thrown, { next: 'Write NAME=SECRET:SCOPE, one a line.' })
+  }
+}
+
+const lookMs = 1000
 /** A name that no other token can have: names have no parentheses. */
 const localName = '(local)'

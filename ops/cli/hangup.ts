@@ -32,6 +32,24 @@ export function reloadAtHangup(options: HangupOptions): () => void {
   return () => process.off('SIGHUP', reload)
 }
 
+/**
+ * Keeps the hangups of a start, which would end the process. The returned function ends it, and with `again` it sends one of them again. Call it so once
+ * `reloadAtHangup` hears.
+ */
+export function holdHangups(): (options: { readonly again: boolean }) => void {
+  if (isAtTerminal()) return () => {}
+  let isHeld = false
+  const hold = () => {
+    isHeld = true
+  }
+  process.on('SIGHUP', hold)
+  return ({ again }) => {
+    process.off('SIGHUP', hold)
+    if (isHeld && again) process.kill(process.pid, 'SIGHUP')
+    isHeld = false
+  }
+}
+
 function reloaded(current: Settings, { load, take, say }: HangupOptions): Settings {
   try {
     const next = load()
@@ -42,8 +60,9 @@ function reloaded(current: Settings, { load, take, say }: HangupOptions): Settin
     for (const { key, reloads } of changed) if (reloads !== true) say('settings', 'warn', `${key} has changed, and takes effect at the next start`)
     return next
   } catch (thrown) {
-    if (!(thrown instanceof WaggleError)) throw thrown
-    const mistakes = mistakesOf(thrown).map(({ place, message, next }) => `${place ?? ''}: ${message}. ${next}`)
+    // A file may change between its check and its use, and a reload must not end the process.
+    const error = WaggleError.from('WAGGLE_INVALID_CONFIG', thrown, { next: 'Correct it, and send the signal again.' })
+    const mistakes = mistakesOf(error).map(({ place, message, next }) => `${place ?? ''}: ${message}. ${next}`)
     say('settings', 'error', `the settings stay as they were: ${mistakes.join(' ')}`)
     return current
   }

@@ -16,7 +16,7 @@ import { CapturedOutput } from './captured-output.ts'
 import { Console } from './console.ts'
 import { type AskedGateway, exampleRequest } from './example-request.ts'
 import { exitStatus } from './exit-status.ts'
-import { reloadAtHangup } from './hangup.ts'
+import { holdHangups, reloadAtHangup } from './hangup.ts'
 import { StopSignal } from './stop-signal.ts'
 
 export interface RunOptions {
@@ -40,6 +40,7 @@ export async function run(files: readonly string[], { log, json, acceptLoss }: R
   const { out, release } = outputOf(json, first.config.settings, redaction)
   const stop = new StopSignal(() => out.stopping())
   const say: LogLine = (module, level, message, fields) => out.log(module, level, redaction.text(message), redaction.fields(fields))
+  const endHold = holdHangups()
   let endReload = () => {}
   try {
     const beekeeper = await Beekeeper.open({
@@ -68,6 +69,7 @@ export async function run(files: readonly string[], { log, json, acceptLoss }: R
       },
       say,
     })
+    endHold({ again: true })
     out.ready({
       gateway: beekeeper.url,
       clickhouse: beekeeper.clickhouseUrl,
@@ -92,6 +94,7 @@ export async function run(files: readonly string[], { log, json, acceptLoss }: R
     return exitStatus.done
   } finally {
     stop.release()
+    endHold({ again: false })
     endReload()
     release()
   }

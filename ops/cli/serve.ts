@@ -6,7 +6,7 @@ import { hiddenValues } from '../config/hidden-values.ts'
 import type { LogLine } from '../process-log/log-line.ts'
 import { LogThreshold } from '../process-log/log-threshold.ts'
 import { exitStatus } from './exit-status.ts'
-import { reloadAtHangup } from './hangup.ts'
+import { holdHangups, reloadAtHangup } from './hangup.ts'
 import { outputOf, type RunOptions } from './run.ts'
 import { StopSignal } from './stop-signal.ts'
 
@@ -19,6 +19,7 @@ export async function serve({ log, json, acceptLoss }: RunOptions): Promise<numb
   const { out, release } = outputOf(json, config.settings, redaction)
   const stop = new StopSignal(() => out.stopping())
   const say: LogLine = (module, level, message, fields) => out.log(module, level, redaction.text(message), redaction.fields(fields))
+  const endHold = holdHangups()
   let endReload = () => {}
   try {
     const beekeeper = await Beekeeper.open({
@@ -47,6 +48,7 @@ export async function serve({ log, json, acceptLoss }: RunOptions): Promise<numb
       },
       say,
     })
+    endHold({ again: true })
     out.serving({
       gateway: beekeeper.url,
       clickhouse: beekeeper.clickhouseUrl,
@@ -57,6 +59,7 @@ export async function serve({ log, json, acceptLoss }: RunOptions): Promise<numb
     out.stopped()
     return exitStatus.done
   } finally {
+    endHold({ again: false })
     endReload()
     stop.release()
     release()

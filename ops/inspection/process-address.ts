@@ -1,5 +1,6 @@
-import { readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs'
+import { readFileSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
+import { writePrivateFile } from '../../connectors/system/private-file.ts'
 
 /** The address of the process that has a data directory open. It is in the directory's file `process.json`. */
 export interface ProcessAddress {
@@ -11,9 +12,7 @@ export interface ProcessAddress {
 }
 
 export function writeAddress(dataDirectory: string, address: ProcessAddress): void {
-  const path = pathIn(dataDirectory)
-  writeFileSync(`${path}.new`, `${JSON.stringify(address)}\n`, { mode: 0o600 })
-  renameSync(`${path}.new`, path)
+  writePrivateFile(pathIn(dataDirectory), `${JSON.stringify(address)}\n`)
 }
 
 /** Deletes the file if it still belongs to this run. */

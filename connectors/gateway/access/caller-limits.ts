@@ -50,7 +50,7 @@ export class CallerLimits {
   /** Takes new limits. Requests in flight go on. */
   replace(limits: Limits): void {
     this.#limits = limits
-    this.#buckets.clear()
+    for (const [key, { inFlight }] of this.#buckets) if (inFlight === 0) this.#buckets.delete(key)
   }
 
   /** Counts a request until the returned function is called, once. Throws a ProblemError: 429 at a limit of the caller, 503 if the process is full. */

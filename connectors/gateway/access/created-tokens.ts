@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto'
-import { existsSync } from 'node:fs'
+import { existsSync, statSync } from 'node:fs'
 import { join } from 'node:path'
 import { WaggleError } from '../../../topology/waggle-error.ts'
 import { readBounded } from '../../system/bounded-file.ts'
@@ -40,6 +40,12 @@ export class CreatedTokens {
   /** False: no token was ever created here. */
   get exist(): boolean {
     return existsSync(this.#file)
+  }
+
+  /** Differs after each change of the file. */
+  get signature(): string {
+    const stats = statSync(this.#file, { throwIfNoEntry: false })
+    return stats === undefined ? 'none' : `${stats.ino} ${stats.size} ${stats.mtimeMs}`
   }
 
   /** Throws WAGGLE_TOKENS_DAMAGED for a file that Waggle has not written. */

@@ -35,7 +35,7 @@ export interface ManagedCall {
 }
 
 export interface RouteGuardOptions {
-  /** Called when a call to a route with the scope `manage` has its answer, also a refusal. */
+  /** Called once the answer to a call to a route with the scope `manage` is known, also a refusal, and also if the caller has left. */
   readonly onManaged?: (call: ManagedCall) => void
   readonly callers: Callers
   readonly identity: RequestIdentity
@@ -52,7 +52,8 @@ export function guardRoutes(app: FastifyInstance, options: RouteGuardOptions): v
     if (scope === undefined) throw new TypeError(`The route ${route.url} has no scope: give it config.scope`)
     if (scope !== 'open') route.schema = { ...route.schema, security: [{ bearer: [] }] }
   })
-  app.addHook('onResponse', async ({ is404, routeOptions, caller, method, url, id }, { statusCode: status }) => {
+  // The hook `onResponse` is not called for a caller that leaves before its answer.
+  app.addHook('onSend', async ({ is404, routeOptions, caller, method, url, id }, { statusCode: status }) => {
     if (is404 || routeOptions.config.scope !== 'manage') return
     options.onManaged?.({ caller: caller?.name ?? '', method, path: url.split('?', 1)[0] ?? '', status, requestId: id })
   })
@@ -111,9 +112,19 @@ function challenge(scope: Scope): string {
 
 /** False for a request that a proxy has passed on, according to its headers. */
 function isLocal(headers: IncomingHttpHeaders): boolean {
-  const isForwarded = ['forwarded', 'via', 'x-forwarded-for', 'x-forwarded-host', 'x-real-ip'].some((name) => headers[name] !== undefined)
+  const isForwarded = Object.keys(headers).some((name) => name.startsWith('x-forwarded-') || proxyHeaders.has(name))
   return !isForwarded && /^(localhost|127(\.\d{1,3}){3}|\[::1\])(:\d+)?$/i.test(headers.host ?? '')
 }
+
+const proxyHeaders: ReadonlySet<string> = new Set([
+  'forwarded',
+  'via',
+  'x-real-ip',
+  'x-client-ip',
+  'x-cluster-client-ip',
+  'true-client-ip',
+  'cf-connecting-ip',
+])
 
 const notLocal = new ProblemError(
   'WAGGLE_NOT_LOCAL',

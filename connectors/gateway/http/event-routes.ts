@@ -26,6 +26,8 @@ export function eventRoutes(app: FastifyInstance, options: EventRoutesOptions): 
   app.get<{ Params: { id: string } }>(
     '/v1/requests/:id/events',
     {
+      // The stream of an answer to HEAD would never be read, and follow its request for ever.
+      exposeHeadRoute: false,
       config: { scope: 'own' },
       schema: {
         tags: ['requests'],

@@ -237,19 +237,13 @@ async function httpGateway(options: HttpGatewayOptions, bodies: BodyLimits): Pro
   })
   refuseBeforeBody(app, options, bodies)
   const { callers, onManaged = () => {} } = options
+  if (options.rateLimitPerSecond !== null) await limitAddresses(app, options.rateLimitPerSecond)
   guardRoutes(app, { callers, identity, onManaged })
   reportAnswers(app, options)
   // A gateway takes every content type, so Fastify parses no body: the routes read the bodies themselves.
   app.removeAllContentTypeParsers()
   app.addContentTypeParser('*', (_, __, done) => done(null))
   await app.register(underPressure, { maxEventLoopDelay: 2000, retryAfter: 1, exposeStatusRoute: false })
-  if (options.rateLimitPerSecond !== null) {
-    await app.register(rateLimit, {
-      max: options.rateLimitPerSecond,
-      timeWindow: 1000,
-      errorResponseBuilder: () => new ProblemError('WAGGLE_RATE_LIMIT', 'More requests a second than this gateway takes from one address', 1),
-    })
-  }
   await app.register(swagger, {
     openapi: {
       openapi: '3.1.0',
@@ -312,6 +306,20 @@ function refuseBeforeBody(app: FastifyInstance, options: HttpGatewayOptions, bod
     }
     if (is404) throw new ProblemError('WAGGLE_NOT_FOUND', `There is nothing at ${method} ${path}`)
     bodies.refuseAhead(raw)
+  })
+}
+
+/** Limits the requests of one address. The plugin's own hooks of routes run behind the guard, and would not count requests that it refuses. */
+async function limitAddresses(app: FastifyInstance, perSecond: number): Promise<void> {
+  await app.register(rateLimit, {
+    global: false,
+    max: perSecond,
+    timeWindow: 1000,
+    errorResponseBuilder: () => new ProblemError('WAGGLE_RATE_LIMIT', 'More requests a second than this gateway takes from one address', 1),
+  })
+  const limit = app.rateLimit()
+  app.addHook('onRequest', async (request, reply) => {
+    if (request.routeOptions.config.rateLimit !== false) await limit.call(app, request, reply)
   })
 }
 

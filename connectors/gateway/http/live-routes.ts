@@ -14,14 +14,17 @@ export function liveRoutes(app: FastifyInstance, { page, clock }: { readonly pag
   app.get(
     '/v1/live',
     {
+      // The stream of an answer to HEAD would never be read, and stay open.
+      exposeHeadRoute: false,
       config: { scope: 'read', pressureHandler: () => {}, rateLimit: false },
       schema: { tags: ['management'], summary: 'The swarms of this process and their counts, each second' },
     },
     async (_, reply) => {
       if (open.size >= maxStreams) throw new ProblemError('WAGGLE_OVERLOADED', `${maxStreams} pages are open`, 5)
+      const shape = page.shape()
       const stream = new EventStream(clock, () => void open.delete(stream))
       open.add(stream)
-      stream.send('shape', '', page.shape())
+      stream.send('shape', '', shape)
       if (!isCounting) void count()
       return stream.answer(reply)
     },

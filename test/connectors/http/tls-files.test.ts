@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { X509Certificate } from 'node:crypto'
 import { once } from 'node:events'
-import { copyFileSync, mkdtempSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs'
+import { copyFileSync, mkdtempSync, readFileSync, renameSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
 import { request } from 'node:https'
 import { connect as connectPlain } from 'node:net'
 import { tmpdir } from 'node:os'
@@ -121,6 +121,25 @@ describe('A gateway with a certificate', () => {
       clock.step()
       assert.match(notices.splice(0).join(), /cert\.pem cannot be read/)
       assert.equal(await serialAt(gateway.url), serialOf(second.server.cert))
+    } finally {
+      await gateway.close()
+    }
+  })
+
+  it('goes on with its certificate when a file becomes a link in a circle', async () => {
+    const folder = mkdtempSync(join(directory, 'folder-'))
+    const [cert, key] = [join(folder, 'cert.pem'), join(folder, 'key.pem')]
+    copyFileSync(first.server.cert, cert)
+    copyFileSync(first.server.key, key)
+    const clock = new SteppedClock()
+    const notices: string[] = []
+    const gateway = await openEchoGateway({ clock, tls: new TlsFiles({ cert, key, clientCa: null }), onNotice: (notice) => notices.push(notice) })
+    try {
+      rmSync(cert)
+      symlinkSync(cert, cert)
+      clock.step()
+      assert.match(notices.splice(0).join(), /cert\.pem cannot be read \(ELOOP\)/)
+      assert.equal(await serialAt(gateway.url), serialOf(first.server.cert))
     } finally {
       await gateway.close()
     }

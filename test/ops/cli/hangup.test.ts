@@ -4,7 +4,7 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, describe, it } from 'node:test'
-import { reloadAtHangup } from '../../../ops/cli/hangup.ts'
+import { holdHangups, reloadAtHangup } from '../../../ops/cli/hangup.ts'
 import { loadConfig } from '../../../ops/config/config.ts'
 import type { Settings } from '../../../ops/config/settings.ts'
 
@@ -43,6 +43,40 @@ describe('A hangup', () => {
       assert.match(line, /^error the settings stay as they were: .*"loud" is not a level.*Token 1 is not of the form/)
       assert.equal(line.includes('hangup-0123456789'), false)
       assert.deepEqual([others, taken.length], [[], 1])
+      assert.equal(process.listenerCount('SIGHUP'), 1)
+    } finally {
+      end()
+    }
+  })
+
+  it('leaves all settings as they are after an error of any kind', { skip: process.stdout.isTTY === true }, async () => {
+    write('log_level: info\n')
+    const broken = () => {
+      throw new RangeError('Key 1 is not 32 bytes')
+    }
+    const end = reloadAtHangup({
+      settings: load(),
+      load: broken,
+      take: () => assert.fail('nothing is taken'),
+      say: (_, level, message) => said.push(`${level} ${message}`),
+    })
+    try {
+      assert.match((await hangup()).join(), /^error the settings stay as they were: .*Key 1 is not 32 bytes/)
+    } finally {
+      end()
+    }
+  })
+
+  it('during the start is answered once the process is open', { skip: process.stdout.isTTY === true }, async () => {
+    write('log_level: info\n')
+    const endHold = holdHangups()
+    await hangup()
+    const end = reloadAtHangup({ settings: load(), load, take: () => {}, say: (_, level, message) => said.push(`${level} ${message}`) })
+    try {
+      const heard = once(process, 'SIGHUP')
+      endHold({ again: true })
+      await heard
+      assert.deepEqual(said.splice(0), ['info read the settings again; changed: none'])
       assert.equal(process.listenerCount('SIGHUP'), 1)
     } finally {
       end()

@@ -34,6 +34,7 @@ it('A mistake in a list of tokens names the token and quotes no secret', () => {
     [`we b=${secret}:read`, /Token 1 is not of the form/],
     ['web=short:read', /The secret of token web has fewer than 16 characters/],
     [`web=${secret}"quoted":read`, /The secret of token web/],
+    [`web=sha256-${secret}:read`, /The hash of token web is not sha256- and 64 hexadecimal digits/],
     [`web=${secret}:`, /Token 1 is not of the form/],
     [`web=${secret}:write`, /Token web has "write", which is not a scope/],
     [`web=${secret}:ask:`, /Token web has "ask:", which is not a scope/],

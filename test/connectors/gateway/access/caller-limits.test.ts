@@ -89,6 +89,16 @@ describe('The limits of callers', () => {
     end()
     assert.equal(countOf(limits, 'a', 10), 1)
   })
+
+  it('count the requests in flight across a replacement', () => {
+    const limits = limited({ inFlight: 2 })
+    const end = attempt(limits, 'a')
+    limits.replace({ ratePerSecond: null, inFlight: 2, allInFlight: 1000 })
+    assert.equal(countOf(limits, 'a', 10), 1)
+    assert.ok(typeof end === 'function')
+    end()
+    assert.equal(countOf(limits, 'a', 10), 1)
+  })
 })
 
 it('A gateway answers 429 with Retry-After at a limit, and takes no higher X-Priority than the token may have', async () => {

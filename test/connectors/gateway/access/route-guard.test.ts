@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict'
+import { once } from 'node:events'
 import { after, before, describe, it } from 'node:test'
 import fastify from 'fastify'
 import { parseTokens } from '../../../../connectors/gateway/access/access-token.ts'
@@ -10,7 +11,7 @@ import { RequestIdentity } from '../../../../connectors/gateway/request-identity
 import { systemClock } from '../../../../connectors/system/system-clock.ts'
 import { SystemRandom } from '../../../../connectors/system/system-random.ts'
 import { openEchoGateway } from '../../../support/echo-gateway.ts'
-import { talk } from '../../../support/raw-http.ts'
+import { connected, talk } from '../../../support/raw-http.ts'
 import { eventually } from '../../../support/swarm-here.ts'
 
 const secrets = { asker: 'asker-0123456789', other: 'other-0123456789', reader: 'reader-0123456789', manager: 'manager-0123456789' }
@@ -142,8 +143,6 @@ describe('A gateway with tokens', () => {
     await call('DELETE', '/v1/tokens/web%0Aforged?a=1', `Bearer ${secrets.manager}`)
     await call('DELETE', '/v1/tokens/web', `Bearer ${secrets.reader}`)
     await call('DELETE', '/v1/tokens/web')
-    // A call is reported after its answer was sent.
-    await eventually(async () => managed.length >= 3)
     assert.deepEqual(
       managed.map(({ caller, method, path, status }) => `${caller} ${method} ${path} ${status}`),
       ['token:manager DELETE /v1/tokens/web%0Aforged 204', 'token:reader DELETE /v1/tokens/web 403', ' DELETE /v1/tokens/web 401'],
@@ -168,9 +167,31 @@ describe('A gateway without tokens', () => {
   it('answers everybody who reaches it, and lets callers of this machine manage', async () => {
     assert.equal((await fetch(`${gateway.url}/v1/gateways/door/request`, { method: 'POST', body: 'hello' })).status, 200)
     assert.equal((await fetch(`${gateway.url}/v1/tokens`)).status, 200)
-    assert.equal((await fetch(`${gateway.url}/v1/tokens`, { headers: { 'x-forwarded-for': '10.0.0.1' } })).status, 403)
+    for (const header of [
+      'forwarded',
+      'via',
+      'x-forwarded-for',
+      'x-forwarded-proto',
+      'x-forwarded-port',
+      'x-real-ip',
+      'x-client-ip',
+      'cf-connecting-ip',
+    ])
+      assert.equal((await fetch(`${gateway.url}/v1/tokens`, { headers: { [header]: '10.0.0.1' } })).status, 403, header)
     assert.equal((await fetch(`${gateway.url}/metrics`, { headers: { 'x-forwarded-for': '10.0.0.1' } })).status, 200)
   })
+})
+
+it('A gateway counts refused requests of an address too, so that nobody tries tokens without end', async () => {
+  const gateway = await openEchoGateway({ callers: { areKnown: true, find: () => null }, rateLimitPerSecond: 1 })
+  try {
+    const statusOf = async (path: string) => (await fetch(`${gateway.url}${path}`, { headers: { authorization: 'Bearer guess-0123456789' } })).status
+    const statuses = await Promise.all(Array.from({ length: 12 }, () => statusOf('/v1/requests/1')))
+    assert.deepEqual(new Set(statuses), new Set([401, 429]))
+    assert.equal((await fetch(`${gateway.url}/healthz`)).status, 200)
+  } finally {
+    await gateway.close()
+  }
 })
 
 describe('The guard of routes', () => {
@@ -179,6 +200,30 @@ describe('The guard of routes', () => {
     guardRoutes(app, { callers: noTokens, identity: new RequestIdentity(systemClock, new SystemRandom(), new Uint8Array(32)) })
     assert.throws(() => app.get('/forgotten', () => ''), /The route \/forgotten has no scope/)
     app.get('/declared', { config: { scope: 'read' } }, () => '')
+    await app.close()
+  })
+
+  it('reports a call that manages something also when its caller leaves before the answer', async () => {
+    const managed: ManagedCall[] = []
+    const app = fastify()
+    const identity = new RequestIdentity(systemClock, new SystemRandom(), new Uint8Array(32))
+    guardRoutes(app, { callers: noTokens, identity, onManaged: (one) => managed.push(one) })
+    const asked = Promise.withResolvers<void>()
+    app.delete('/swarm', { config: { scope: 'manage' } }, async ({ raw }, reply) => {
+      const left = once(raw.socket, 'close')
+      asked.resolve()
+      await left
+      return reply.code(204).send()
+    })
+    const socket = await connected(await app.listen({ port: 0, host: '127.0.0.1' }))
+    socket.write('DELETE /swarm HTTP/1.1\r\nhost: localhost\r\n\r\n')
+    await asked.promise
+    socket.destroy()
+    await eventually(async () => managed.length > 0)
+    assert.deepEqual(
+      managed.map(({ method, path, status }) => `${method} ${path} ${status}`),
+      ['DELETE /swarm 204'],
+    )
     await app.close()
   })
 })

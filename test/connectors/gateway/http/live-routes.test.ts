@@ -1,0 +1,32 @@
+import assert from 'node:assert/strict'
+import { it } from 'node:test'
+import fastify from 'fastify'
+import { eventRoutes } from '../../../../connectors/gateway/http/event-routes.ts'
+import { liveRoutes } from '../../../../connectors/gateway/http/live-routes.ts'
+import { SimulatedClock } from '../../../../processor/simulation/simulated-clock.ts'
+import type { Page } from '../../../../topology/swarm/page.ts'
+import { echo } from '../../../support/echo-gateway.ts'
+
+it('A HEAD request opens no stream of events, because nobody would read and close it', async () => {
+  const clock = new SimulatedClock()
+  const app = fastify()
+  let opened = 0
+  const page: Page = {
+    files: new Map(),
+    contentSecurityPolicy: '',
+    shape: () => {
+      opened++
+      return { instance: '', swarms: [] }
+    },
+    counts: () => assert.fail('nobody reads counts'),
+  }
+  const follow = async () => {
+    opened++
+    return { async finish() {}, end() {} }
+  }
+  liveRoutes(app, { page, clock })
+  eventRoutes(app, { requests: echo, events: { follow, await: follow }, clock })
+  for (const url of ['/v1/live', '/v1/requests/1/events']) assert.equal((await app.inject({ method: 'HEAD', url })).statusCode, 404, url)
+  assert.equal(opened, 0)
+  await app.close()
+})

@@ -1,0 +1,64 @@
+import assert from 'node:assert/strict'
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { after, describe, it } from 'node:test'
+import { CreatedTokens } from '../../../connectors/gateway/access/created-tokens.ts'
+import { ServerTokens } from '../../../ops/access/server-tokens.ts'
+
+describe('The tokens of a server', () => {
+  const directory = mkdtempSync(join(tmpdir(), 'waggle-server-tokens-'))
+  after(() => rmSync(directory, { recursive: true }))
+  let nowMs = 0
+  const clock = { now: () => nowMs, elapsedMs: () => nowMs }
+  const file = join(directory, 'tokens.txt')
+  let count = 0
+  const newDirectory = () => {
+    const path = join(directory, String(++count))
+    mkdirSync(path)
+    return path
+  }
+  const none = { tokens: null, tokens_file: null }
+  const reader = 'web=reader-0123456789:read'
+
+  it('are asked for where a file of tokens is set, even if it has none', () => {
+    writeFileSync(file, '# nobody yet\n')
+    assert.equal(new ServerTokens({ ...none, data_dir: newDirectory() }, clock).areKnown, false)
+    assert.equal(new ServerTokens({ ...none, tokens_file: file, data_dir: newDirectory() }, clock).areKnown, true)
+    assert.equal(new ServerTokens({ ...none, tokens: '# nobody yet', data_dir: newDirectory() }, clock).areKnown, true)
+  })
+
+  it('stay as they were if the file of tokens changes to something else after the settings were checked', () => {
+    const tokens = new ServerTokens({ ...none, tokens: reader, data_dir: newDirectory() }, clock)
+    writeFileSync(file, 'other=cut')
+    assert.throws(() => tokens.replaceSettings({ ...none, tokens_file: file }), { code: 'WAGGLE_INVALID_CONFIG' })
+    assert.equal(tokens.find('reader-0123456789')?.name, 'token:web')
+  })
+
+  it('stay as they were if the created tokens cannot be read', () => {
+    const data = newDirectory()
+    const tokens = new ServerTokens({ ...none, tokens: reader, data_dir: data }, clock)
+    writeFileSync(join(data, 'tokens.json'), 'damaged')
+    assert.throws(() => tokens.replaceSettings({ ...none, tokens: 'web=another-0123456789:read' }), { code: 'WAGGLE_TOKENS_DAMAGED' })
+    assert.deepEqual([tokens.find('reader-0123456789')?.name, tokens.find('another-0123456789')], ['token:web', null])
+  })
+
+  it('are read again within a second after a command has changed their file', () => {
+    const data = newDirectory()
+    const tokens = new ServerTokens({ ...none, data_dir: data }, clock)
+    assert.equal(tokens.areKnown, false)
+    const command = new CreatedTokens(data)
+    const { token } = command.create({ name: 'web', scopes: ['read'], nowMs })
+    nowMs += 1000
+    assert.deepEqual([tokens.areKnown, tokens.find(token)?.name], [true, 'token:web'])
+    command.revoke('web')
+    nowMs += 1000
+    assert.equal(tokens.find(token), null)
+  })
+
+  it('have names that settings and created tokens do not share, because requests belong to names', () => {
+    const tokens = new ServerTokens({ ...none, tokens: reader, data_dir: newDirectory() }, clock)
+    assert.throws(() => tokens.create('web', ['read']), { code: 'WAGGLE_TOKEN_EXISTS' })
+    assert.equal(tokens.create('other', ['read']).name, 'other')
+  })
+})
