@@ -19,6 +19,7 @@ export function swarmRoutes(app: FastifyInstance, { swarms, bodies }: SwarmRoute
   // An operator must be able to pause a swarm while the process has too much to do.
   const pressureHandler = () => {}
   const read = { config: { scope: 'read', pressureHandler } } as const
+  // A check loads the swarm's modules and connects to its databases with secrets, so it takes the same right as a creation.
   const manage = { config: { scope: 'manage', pressureHandler } } as const
   const text = (request: FastifyRequest<{ Querystring: TextQuery }>, reply: FastifyReply) => textOf(request, reply, bodies)
 
@@ -37,7 +38,7 @@ export function swarmRoutes(app: FastifyInstance, { swarms, bodies }: SwarmRoute
 
   app.post<{ Querystring: TextQuery }>(
     '/v1/swarms/validate',
-    { ...read, schema: { ...about('Checks a swarm, and names every mistake with its place', { 200: validated }), querystring: textQuery } },
+    { ...manage, schema: { ...about('Checks a swarm, and names every mistake with its place', { 200: validated }), querystring: textQuery } },
     async (request, reply) => {
       const sent = await text(request, reply)
       try {
@@ -113,7 +114,7 @@ export function swarmRoutes(app: FastifyInstance, { swarms, bodies }: SwarmRoute
 
   app.post<Named & { Querystring: TextQuery }>(
     '/v1/swarms/:swarm/compare',
-    { ...read, schema: { ...about('The effects of an edit, before anything moves', { 200: difference }), params, querystring: textQuery } },
+    { ...manage, schema: { ...about('The effects of an edit, before anything moves', { 200: difference }), params, querystring: textQuery } },
     async (request, reply) => sendJson(reply, await swarms.compare(request.params.swarm, await text(request, reply))),
   )
 
