@@ -50,6 +50,11 @@ export class RunningSwarms {
     return running
   }
 
+  /** Gives up a prepared swarm that is not to start. */
+  discard(running: RunningSwarm): void {
+    this.#configured.delete(running)
+  }
+
   /** Plans a swarm that is only looked at. It cannot run. */
   async look(configured: ConfiguredSwarm): Promise<RunningSwarm> {
     return RunningSwarm.prepare({ ...this.#options, ...configured, ports: this.#portsFor([configured]), states: null })

@@ -162,6 +162,13 @@ export class ServedSwarms implements SwarmManagement {
     const served = this.#changeable(name)
     return this.#turns.take(name, async () => {
       if (served.running !== null) return served.row
+      const current = this.#current(name)
+      if (current !== null) {
+        // Files, secrets and other swarms may have changed since it stopped.
+        const configured = this.#configured(current)
+        this.#checkBeside(configured)
+        served.configured = configured
+      }
       await this.#start(served)
       await this.#point(name, false)
       return served.row
@@ -202,7 +209,7 @@ export class ServedSwarms implements SwarmManagement {
     const { name } = configured.swarm
     const definitions = this.#definitions
     if (this.#swarms.has(name)) throw swarmExists(name)
-    checkTogether([...this.#others(name), configured.swarm])
+    this.#checkBeside(configured)
     return this.#turns.take(name, async () => {
       const served = new ServedSwarm(name, 'api', configured)
       this.#swarms.set(name, served)
@@ -240,8 +247,10 @@ export class ServedSwarms implements SwarmManagement {
         const added = new ServedSwarm(name, 'api', null)
         this.#swarms.set(name, added)
         this.#remember(added)
-        added.configured = this.#configured(current)
-        checkTogether([...this.#others(name), added.configured.swarm])
+        const configured = this.#configured(current)
+        // A gateway that another swarm has stays with that one.
+        this.#checkBeside(configured)
+        added.configured = configured
         if (definition.pointer.paused) await this.#paused(added)
         else await this.#start(added)
       } else if (served.version !== definition.pointer.version && served.version !== null) {
@@ -285,7 +294,7 @@ export class ServedSwarms implements SwarmManagement {
   async #change(served: ServedSwarm, configured: ConfiguredSwarm, version: SwarmVersion | null, accept: boolean): Promise<void> {
     const { running, requests, log, clock } = this.#options
     const { name } = served
-    checkTogether([...this.#others(name), configured.swarm])
+    this.#checkBeside(configured)
     const older = served.running
     const before = { configured: served.configured, gateways: served.gateways }
     const record = async () => {
@@ -313,10 +322,14 @@ export class ServedSwarms implements SwarmManagement {
       return
     }
     served.state = 'updating'
+    served.wanted = configured
     try {
       const newer = await running.prepare(configured)
       const { needs_accept: needs } = differenceOf(older, newer, served.version)
-      if (needs.length > 0 && !accept) throw needsAccept(name, needs)
+      if (needs.length > 0 && !accept) {
+        running.discard(newer)
+        throw needsAccept(name, needs)
+      }
       served.running = await changeVersion({ running, requests, log, clock, older, newer, before: before.configured, record, unrecord })
       served.configured = configured
       served.error = null
@@ -326,6 +339,7 @@ export class ServedSwarms implements SwarmManagement {
       if (older.application.state !== 'RUNNING') served.running = running.all.find(({ plan }) => plan.swarm === name) ?? null
       throw served.error
     } finally {
+      served.wanted = null
       served.state = served.running === null ? 'failed' : 'running'
     }
   }
@@ -385,8 +399,10 @@ export class ServedSwarms implements SwarmManagement {
     return configuredText(text, this.#options.place)
   }
 
-  #others(name: string): ConfiguredSwarm['swarm'][] {
-    return [...this.#swarms.values()].flatMap((served) => (served.name === name || served.configured === null ? [] : [served.configured.swarm]))
+  /** Throws WAGGLE_INVALID_SWARM for a gateway that another swarm has, or that it gets by a change that is under way. */
+  #checkBeside({ swarm }: ConfiguredSwarm): void {
+    const others = [...this.#swarms.values()].filter(({ name }) => name !== swarm.name)
+    for (const version of ['configured', 'wanted'] as const) checkTogether([...others.flatMap((other) => other[version]?.swarm ?? []), swarm])
   }
 
   #served(name: string): ServedSwarm {

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict'
-import { symlinkSync } from 'node:fs'
+import { renameSync, symlinkSync } from 'node:fs'
 import { join } from 'node:path'
 import { after, before, describe, it } from 'node:test'
 import { moduleSwarm, ServerHere } from '../../support/server-here.ts'
@@ -194,6 +194,42 @@ describe('A server that starts again', () => {
     assert.equal((await server.ask('lost', {})).status, 503)
     assert.deepEqual(await server.answer('well', { name: 'Ada' }), { said: 'Hello Ada' })
     assert.equal((await server.call('GET', '/readyz')).status, 200)
+  })
+
+  it('leaves a gateway with the swarm that has it if another definition names it too, and runs the other when it is free', async () => {
+    await using server = await ServerHere.open()
+    server.write('hello.mjs', greet('Hello'))
+    server.write('bye.mjs', greet('Bye'))
+    await server.call('POST', '/v1/swarms', moduleSwarm('first', './hello.mjs'))
+    await server.call('POST', '/v1/swarms', moduleSwarm('later', './bye.mjs'))
+    await server.call('POST', '/v1/swarms/first/pause')
+    await server.stop()
+    // Another server on the log may have made both at once.
+    await server.define('later', moduleSwarm('first', './bye.mjs').replace('name: first\n', 'name: later\n'))
+    await server.start()
+    const later = await server.call('GET', '/v1/swarms/later')
+    assert.equal(pick(later.body, ['state']).state, 'failed')
+    assert.equal((await server.call('POST', '/v1/swarms/first/resume')).status, 200)
+    assert.equal((await server.call('POST', '/v1/swarms/later/resume')).status, 400)
+    assert.deepEqual(await server.answer('first', { name: 'Ada' }), { said: 'Hello Ada' })
+    await server.call('POST', '/v1/swarms/later/pause')
+    assert.deepEqual(await server.answer('first', { name: 'Ada' }), { said: 'Hello Ada' })
+    await server.call('DELETE', '/v1/swarms/first')
+    assert.equal((await server.call('POST', '/v1/swarms/later/resume')).status, 200)
+    assert.deepEqual(await server.answer('first', { name: 'Ada' }), { said: 'Bye Ada' })
+  })
+
+  it('takes a file that was missing at its start when its swarm is resumed', async () => {
+    await using server = await ServerHere.open()
+    server.write('inner/own.mjs', greet('Inner'))
+    await server.call('POST', '/v1/swarms?directory=inner', moduleSwarm('inner', './own.mjs'))
+    await server.stop()
+    renameSync(join(server.root, 'inner'), join(server.root, 'away'))
+    await server.start()
+    assert.equal((await server.call('POST', '/v1/swarms/inner/resume')).status, 422)
+    renameSync(join(server.root, 'away'), join(server.root, 'inner'))
+    assert.equal((await server.call('POST', '/v1/swarms/inner/resume')).status, 200)
+    assert.deepEqual(await server.answer('inner', { name: 'Ada' }), { said: 'Inner Ada' })
   })
 })
 
