@@ -24,6 +24,7 @@ import type { SwarmVersion } from './definition.ts'
 import type { Definitions } from './definitions.ts'
 import { differenceOf } from './difference.ts'
 import { finishRequests } from './finished-requests.ts'
+import { movePositions } from './moved-positions.ts'
 import { removeData } from './removed-data.ts'
 import { ServedSwarm } from './served-swarm.ts'
 import { fixed, needsAccept, noSuchSwarm, notStarted, otherName, swarmExists, unknownBee, unknownVersion } from './swarm-errors.ts'
@@ -296,7 +297,7 @@ export class ServedSwarms implements SwarmManagement {
     const { name } = served
     this.#checkBeside(configured)
     const older = served.running
-    const before = { configured: served.configured, gateways: served.gateways }
+    const before = served.configured
     const record = async () => {
       if (version !== null) await this.#definitions.put(version, served.state === 'paused')
     }
@@ -304,25 +305,9 @@ export class ServedSwarms implements SwarmManagement {
     const unrecord = async () => {
       if (version !== null && pointer !== undefined) await this.#definitions.point(pointer)
     }
-    if (older === null) {
-      served.configured = configured
-      try {
-        if (served.state !== 'paused') await this.#start(served)
-        await record()
-      } catch (error) {
-        served.configured = before.configured
-        throw error
-      }
-      requests.shut(
-        before.gateways.filter((gateway) => !served.gateways.includes(gateway)),
-        null,
-      )
-      if (served.state === 'paused') requests.shut(served.gateways, `${name} is paused`)
-      this.#remember(served)
-      return
-    }
-    served.state = 'updating'
     served.wanted = configured
+    if (older === null) return this.#changeResting(served, configured, { accept, record })
+    served.state = 'updating'
     try {
       const newer = await running.prepare(configured)
       const { needs_accept: needs } = differenceOf(older, newer, served.version)
@@ -330,7 +315,7 @@ export class ServedSwarms implements SwarmManagement {
         running.discard(newer)
         throw needsAccept(name, needs)
       }
-      served.running = await changeVersion({ running, requests, log, clock, older, newer, before: before.configured, record, unrecord })
+      served.running = await changeVersion({ running, requests, log, clock, older, newer, before, record, unrecord })
       served.configured = configured
       served.error = null
       this.#remember(served)
@@ -342,6 +327,43 @@ export class ServedSwarms implements SwarmManagement {
       served.wanted = null
       served.state = served.running === null ? 'failed' : 'running'
     }
+  }
+
+  /** Changes a swarm that does not run, with its positions and its state. It starts unless it is paused. */
+  async #changeResting(
+    served: ServedSwarm,
+    configured: ConfiguredSwarm,
+    { accept, record }: { readonly accept: boolean; readonly record: () => Promise<void> },
+  ): Promise<void> {
+    const { running, requests, log } = this.#options
+    const { name, configured: before, gateways } = served
+    try {
+      // Nothing is known about a version that is no swarm any more.
+      const older = before === null ? null : await running.look(before).catch(() => null)
+      const newer = await running.look(configured)
+      const needs = older === null ? [] : differenceOf(older, newer, served.version).needs_accept
+      if (needs.length > 0 && !accept) throw needsAccept(name, needs)
+      served.configured = configured
+      try {
+        if (older !== null) await movePositions(log, older, newer)
+        if (served.state !== 'paused') await this.#start(served)
+        await record()
+      } catch (error) {
+        if (served.running !== null) await this.#stop(served, `${name} did not start`)
+        requests.shut(leftOut(served.gateways, gateways), null)
+        served.configured = before
+        if (served.state !== 'paused') served.state = 'failed'
+        if (older !== null) await movePositions(log, newer, older)
+        throw error
+      }
+    } catch (thrown) {
+      throw notStarted(configured, thrown)
+    } finally {
+      served.wanted = null
+    }
+    requests.shut(leftOut(gateways, served.gateways), null)
+    if (served.state === 'paused') requests.shut(served.gateways, `${name} is paused`)
+    this.#remember(served)
   }
 
   async #paused(served: ServedSwarm): Promise<void> {
@@ -422,6 +444,10 @@ export class ServedSwarms implements SwarmManagement {
     if (definitions === null) throw fixed(null)
     return definitions
   }
+}
+
+function leftOut(gateways: readonly string[], others: readonly string[]): readonly string[] {
+  return gateways.filter((gateway) => !others.includes(gateway))
 }
 
 /** The text of a file as it is now; empty if it cannot be read any more. */
