@@ -25,7 +25,7 @@ import type { Definitions } from './definitions.ts'
 import { differenceOf } from './difference.ts'
 import { finishRequests } from './finished-requests.ts'
 import { movePositions } from './moved-positions.ts'
-import { removeData } from './removed-data.ts'
+import { dataRemoval } from './removed-data.ts'
 import { ServedSwarm } from './served-swarm.ts'
 import { fixed, needsAccept, noSuchSwarm, notStarted, otherName, swarmExists, unknownBee, unknownVersion } from './swarm-errors.ts'
 import { SwarmTurns } from './swarm-turns.ts'
@@ -179,9 +179,10 @@ export class ServedSwarms implements SwarmManagement {
   async remove(name: string, { purge = false }: { readonly purge?: boolean } = {}): Promise<void> {
     const served = this.#changeable(name)
     await this.#turns.take(name, async () => {
+      const removeItsData = purge ? await this.#purgeOf(served) : async () => {}
       await this.#definitions.delete(name)
       await this.#removed(served)
-      if (purge && served.configured !== null) await removeData(this.#options.log, await this.#options.running.look(served.configured))
+      await removeItsData()
     })
   }
 
@@ -379,6 +380,13 @@ export class ServedSwarms implements SwarmManagement {
     requests.shut(served.gateways, null)
     this.#swarms.delete(served.name)
     await running.forget(served.name)
+  }
+
+  /** Deletes topics and state of a swarm that does not run any more. Throws before anything is deleted if that is impossible. */
+  async #purgeOf({ name, configured, running, error }: ServedSwarm): Promise<() => Promise<void>> {
+    if (configured === null) throw error ?? noSuchSwarm(name, [])
+    const planned = running ?? (await this.#options.running.look(configured))
+    return dataRemoval(this.#options.log, planned)
   }
 
   /** Takes no more requests, waits a limited time for those that are under way, and stops. */

@@ -151,6 +151,19 @@ describe('A server without swarms', () => {
     await server.call('DELETE', '/v1/swarms/counted')
   })
 
+  it('begins anew with a swarm that was removed with its data, and goes on with one that was removed without', async () => {
+    const said = async () => (await (await server.ask('anew', { name: 'Ada' }, { 'idempotency-key': 'k' })).json()) as unknown
+    await server.call('POST', '/v1/swarms', moduleSwarm('anew', './hello.mjs'))
+    assert.deepEqual(await said(), { said: 'Hello Ada' })
+    await server.call('DELETE', '/v1/swarms/anew')
+    await server.call('POST', '/v1/swarms', moduleSwarm('anew', './bye.mjs'))
+    assert.deepEqual(await said(), { said: 'Hello Ada' })
+    assert.equal((await server.call('DELETE', '/v1/swarms/anew?purge=true')).status, 204)
+    await server.call('POST', '/v1/swarms', moduleSwarm('anew', './bye.mjs'))
+    assert.deepEqual(await said(), { said: 'Bye Ada' })
+    await server.call('DELETE', '/v1/swarms/anew')
+  })
+
   it('describes its routes in OpenAPI', async () => {
     const { paths } = pick((await server.call('GET', '/openapi.json')).body, ['paths'])
     for (const path of ['/v1/swarms', '/v1/swarms/{swarm}', '/v1/swarms/validate', '/v1/swarms/{swarm}/pause'])
@@ -219,7 +232,7 @@ describe('A server that starts again', () => {
     assert.deepEqual(await server.answer('first', { name: 'Ada' }), { said: 'Bye Ada' })
   })
 
-  it('takes a file that was missing at its start when its swarm is resumed', async () => {
+  it('takes a folder that was missing at its start when its swarm is resumed, and removes nothing of it without the folder', async () => {
     await using server = await ServerHere.open()
     server.write('inner/own.mjs', greet('Inner'))
     await server.call('POST', '/v1/swarms?directory=inner', moduleSwarm('inner', './own.mjs'))
@@ -227,6 +240,7 @@ describe('A server that starts again', () => {
     renameSync(join(server.root, 'inner'), join(server.root, 'away'))
     await server.start()
     assert.equal((await server.call('POST', '/v1/swarms/inner/resume')).status, 422)
+    assert.equal((await server.call('DELETE', '/v1/swarms/inner?purge=true')).status, 422)
     renameSync(join(server.root, 'away'), join(server.root, 'inner'))
     assert.equal((await server.call('POST', '/v1/swarms/inner/resume')).status, 200)
     assert.deepEqual(await server.answer('inner', { name: 'Ada' }), { said: 'Inner Ada' })
