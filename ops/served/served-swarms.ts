@@ -24,7 +24,7 @@ import type { SwarmVersion } from './definition.ts'
 import type { Definitions } from './definitions.ts'
 import { differenceOf } from './difference.ts'
 import { finishRequests } from './finished-requests.ts'
-import { movePositions } from './moved-positions.ts'
+import { beginNow, movePositions } from './moved-positions.ts'
 import { dataRemoval } from './removed-data.ts'
 import { ServedSwarm } from './served-swarm.ts'
 import { fixed, needsAccept, noSuchSwarm, notStarted, otherName, swarmExists, unknownBee, unknownVersion } from './swarm-errors.ts'
@@ -216,8 +216,8 @@ export class ServedSwarms implements SwarmManagement {
       const served = new ServedSwarm(name, 'api', configured)
       this.#swarms.set(name, served)
       try {
-        await this.#start(served)
-        const { clock, place } = this.#options
+        const { clock, place, log } = this.#options
+        await this.#start(served, (prepared) => beginNow(log, prepared))
         const directory = keptDirectory(place.root, configured.directory)
         const { text: source, file } = text
         const version = { swarm: name, version: definitions.nextVersion(name), created_at: clock.now(), text: source, file, directory }
@@ -271,7 +271,7 @@ export class ServedSwarms implements SwarmManagement {
     }
   }
 
-  async #start(served: ServedSwarm): Promise<void> {
+  async #start(served: ServedSwarm, beforeReading: (prepared: RunningSwarm) => Promise<void> = async () => {}): Promise<void> {
     const { running, requests } = this.#options
     const { configured, name } = served
     if (configured === null) throw served.error ?? noSuchSwarm(name, [])
@@ -279,7 +279,7 @@ export class ServedSwarms implements SwarmManagement {
     requests.shut(served.gateways, `${name} is starting`)
     try {
       const prepared = await running.prepare(configured)
-      await running.start(prepared)
+      await running.start(prepared, () => beforeReading(prepared))
       served.running = prepared
       served.state = 'running'
       served.error = null

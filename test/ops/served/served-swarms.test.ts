@@ -164,6 +164,16 @@ describe('A server without swarms', () => {
     await server.call('DELETE', '/v1/swarms/anew')
   })
 
+  it('does no request of a removed swarm again in one that takes over its gateway', async () => {
+    server.write('calls.mjs', 'let calls = 0\nexport default () => ++calls\n')
+    await server.call('POST', '/v1/swarms', moduleSwarm('heir', './hello.mjs'))
+    for (const name of ['Ada', 'Bo', 'Cy']) await server.answer('heir', { name })
+    await server.call('DELETE', '/v1/swarms/heir')
+    await server.call('POST', '/v1/swarms', moduleSwarm('heir', './calls.mjs').replace('name: heir\n', 'name: other\n'))
+    assert.equal(await server.answer('heir', {}), 1)
+    await server.call('DELETE', '/v1/swarms/other')
+  })
+
   it('describes its routes in OpenAPI', async () => {
     const { paths } = pick((await server.call('GET', '/openapi.json')).body, ['paths'])
     for (const path of ['/v1/swarms', '/v1/swarms/{swarm}', '/v1/swarms/validate', '/v1/swarms/{swarm}/pause'])
