@@ -181,6 +181,21 @@ describe('A server without swarms', () => {
   })
 })
 
+it('A secret that was stored after the start of a server is in no line of its log', async () => {
+  await using server = await ServerHere.open({ WAGGLE_SECRETS_KEY: '0'.repeat(64) })
+  assert.equal((await server.call('PUT', '/v1/secrets/late', 'honey-is-late')).status, 204)
+  const away = `name: away
+bees:
+  - {name: entrance, type: gateway-input, spec: {name: away}}
+  - {name: work, type: tf-serving, input: {name: entrance}, spec: {url: 'http://127.0.0.1:1/v1/models/{{ secrets.late }}', labels: [a]}}
+  - {name: answer, type: respond, input: {name: work}}
+`
+  const made = await server.call('POST', '/v1/swarms', away)
+  const lines = (await server.call('GET', '/v1/swarms/away/bees/work/logs')).body
+  assert.match(JSON.stringify([made.body, lines]), /secrets.late/)
+  assert.doesNotMatch(JSON.stringify([made.body, lines, server.said]), /honey-is-late/)
+})
+
 describe('A server that starts again', () => {
   it('runs the swarms that it had, in the version and the state that they had', async () => {
     await using server = await ServerHere.open()
