@@ -117,7 +117,7 @@ export class Definitions {
     this.#next = offset + 1
     const name = key === null ? '' : Buffer.from(key).toString()
     const own = this.#own.get(name) ?? offset
-    // What this process has written since then is newer.
+    // A newer record of this process is applied already.
     if (own > offset) return null
     this.#own.delete(name)
     if (value instanceof DamagedValue) return this.#skipped(value.error)
