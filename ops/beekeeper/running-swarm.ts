@@ -25,10 +25,11 @@ import { type PredictionRecord, predictionSchema, predictionSerde } from '../../
 import { ledgerStore, planSwarm, type SwarmPlan } from '../../topology/swarm/plan/plan.ts'
 import { predictionTopics } from '../../topology/swarm/plan/prediction-topics.ts'
 import type { RequestEntry } from '../../topology/swarm/request/requests.ts'
-import type { Redaction } from '../../topology/swarm/secrets/redaction.ts'
+import { Redaction } from '../../topology/swarm/secrets/redaction.ts'
 import type { TopicSpec } from '../../topology/topic.ts'
 import { WaggleError } from '../../topology/waggle-error.ts'
 import type { Config } from '../config/config.ts'
+import { hiddenValues } from '../config/hidden-values.ts'
 import { ModelPlaces } from '../config/model-places.ts'
 import { planSettingsOf, type Settings } from '../config/settings.ts'
 import type { FailureLines } from '../process-log/failure-lines.ts'
@@ -134,7 +135,10 @@ export class RunningSwarm {
     ...options
   }: RunningSwarmOptions): Promise<RunningSwarm> {
     const { settings } = config
-    const say: LogLine = (module, level, message, fields) => options.say(module, level, message, { ...fields, swarm: swarm.name })
+    // A secret may be younger than the process, whose own lines hide those of its start.
+    const redaction = new Redaction(hiddenValues(config))
+    const say: LogLine = (module, level, message, fields) =>
+      options.say(module, level, redaction.text(message), { ...redaction.fields(fields), swarm: swarm.name })
     const onRecordFailure: FailureListener = (error, record) => failures.recordFailed(swarm.name, error, record)
     const places = new ModelPlaces({
       resolve: config.resolve,

@@ -50,6 +50,11 @@ export class RunningSwarms {
     return running
   }
 
+  /** Gives up a prepared swarm that is not to start. */
+  discard(running: RunningSwarm): void {
+    this.#configured.delete(running)
+  }
+
   /** Plans a swarm that is only looked at. It cannot run. */
   async look(configured: ConfiguredSwarm): Promise<RunningSwarm> {
     return RunningSwarm.prepare({ ...this.#options, ...configured, ports: this.#portsFor([configured]), states: null })
@@ -61,12 +66,15 @@ export class RunningSwarms {
     for (const running of prepared) await this.#enter(running)
   }
 
-  /** Starts a prepared swarm, and settles when it answers. If it cannot start, it is closed and the error thrown. */
-  async start(running: RunningSwarm): Promise<void> {
+  /**
+   * Starts a prepared swarm, and settles when it answers. If it cannot start, it is closed and the error thrown. `beforeReading` is called when its bees
+   * are open.
+   */
+  async start(running: RunningSwarm, beforeReading?: () => Promise<void>): Promise<void> {
     try {
       await this.#options.beforeStart(running)
       if (!this.all.includes(running)) await this.#enter(running)
-      await running.application.start()
+      await running.application.start(beforeReading)
     } catch (error) {
       await this.#leave(running)
       throw error

@@ -35,7 +35,9 @@ export class ModelPlaces {
     const { resolve, directory } = this.#options
     if (fetch === undefined) return this.#allowed(uri, await resolve.path(uri, directory, kind))
     if (RemoteModels.isRemote(uri) && !resolve.has(uri)) return this.#remotePath(uri, kind, fetch)
-    const path = await this.#allowed(uri, await resolve.path(resolve.has(uri) ? uri : localPath(uri, directory), directory, kind))
+    const found = await resolve.path(resolve.has(uri) ? uri : localPath(uri, directory), directory, kind)
+    // The path of a package is in the package.
+    const path = /^npm:/i.test(uri) && !resolve.has(uri) ? found : await this.#allowed(uri, found)
     if (fetch.sha256 !== undefined) await requireHash(uri, path, fetch.sha256)
     return path
   }
@@ -43,7 +45,7 @@ export class ModelPlaces {
   /** The path itself, if a swarm may name it. Links count as the file that they lead to. */
   async #allowed(uri: string, path: string): Promise<string> {
     const { within, resolve } = this.#options
-    if (within === undefined || resolve.has(uri) || /^npm:/i.test(uri)) return path
+    if (within === undefined || (resolve.has(uri) && !resolve.climbs(uri))) return path
     const [root, real] = await Promise.all([realpath(within), realpath(path)])
     if (real === root || real.startsWith(root.endsWith(sep) ? root : `${root}${sep}`)) return path
     throw new WaggleError('WAGGLE_OUTSIDE_DIRECTORY', {

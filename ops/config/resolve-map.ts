@@ -25,6 +25,11 @@ export class ResolveMap {
     return typeof this.#find(name)?.[1] === 'string'
   }
 
+  /** True if the name goes up from the folder to which the map leads. */
+  climbs(name: string): boolean {
+    return name.slice(this.#find(name)?.[0].length).split('/').includes('..')
+  }
+
   /** The path of a file on this machine. The map gives it, or it is relative to the swarm's directory. Throws WAGGLE_NOT_RESOLVED for a file elsewhere. */
   async path(uri: string, swarmDirectory: string, kind: ResolvedKind = 'file'): Promise<string> {
     const entry = this.#find(uri)

@@ -42,6 +42,8 @@ export class ClusterRequests implements SwarmRequests {
   readonly #questions = new Map<string, Question>()
   /** The partition that this process reads, by answers topic. */
   readonly #partitions = new Map<string, number>()
+  /** The targets of the swarms that were added. A version that did not start was not. */
+  readonly #added = new Set<readonly GatewayTarget[]>()
   readonly #answers = new Map<string, { readonly followed: FollowedPartition; users: number }>()
   /** Distinguishes this process's questions from those of other processes that read the same partition. */
   readonly #name: string
@@ -82,10 +84,12 @@ export class ClusterRequests implements SwarmRequests {
         this.#answers.set(topic, { followed: await FollowedPartition.open({ log, clock, topic, partition, onRecord, onFailure: onError }), users: 1 })
       }),
     )
+    this.#added.add(targets)
     this.#targets.add(targets)
   }
 
   async remove({ targets }: SwarmEntrance): Promise<void> {
+    if (!this.#added.delete(targets)) return
     this.#targets.remove(targets)
     for (const topic of new Set(targets.flatMap(({ answers }) => (answers === null ? [] : [answers.topic])))) {
       const known = this.#answers.get(topic)

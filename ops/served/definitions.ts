@@ -26,6 +26,10 @@ export class Definitions {
   readonly #pointers = new Map<string, SwarmPointer>()
   readonly #versions = new Map<string, Map<number, SwarmVersion>>()
   readonly #producer: Producer
+  /** The newest record that this process wrote for a key and has not read back yet. */
+  readonly #own = new Map<string, number>()
+  /** The first offset that is not read. */
+  #next = 0
   #followed: FollowedPartition | null = null
   #onChange: (swarm: string) => void = () => {}
 
@@ -103,12 +107,19 @@ export class Definitions {
   async #write(key: string, value: object | null): Promise<void> {
     const bytes = value === null ? null : Buffer.from(JSON.stringify(value))
     const record = { topic: definitionsTopic, partition: 0, key: Buffer.from(key), value: bytes, headers: [], timestamp: this.#options.clock.now() }
-    await this.#producer.send(record)
+    const { offset } = await this.#producer.send(record)
+    if (offset >= this.#next) this.#own.set(key, offset)
     this.#apply(record.key, bytes)
   }
 
   /** The name of the swarm that the record is about; null for a record that is skipped. */
-  #read({ key, value }: LogRecord): string | null {
+  #read({ key, value, offset }: LogRecord): string | null {
+    this.#next = offset + 1
+    const name = key === null ? '' : Buffer.from(key).toString()
+    const own = this.#own.get(name) ?? offset
+    // A newer record of this process is applied already.
+    if (own > offset) return null
+    this.#own.delete(name)
     if (value instanceof DamagedValue) return this.#skipped(value.error)
     try {
       return this.#apply(key, bytesIn(value))

@@ -12,10 +12,7 @@ export async function movePositions(log: Log, older: RunningSwarm, newer: Runnin
   const { EmbeddedLog } = await import('../../connectors/log/embedded/embedded-log.ts')
   if (!(log instanceof EmbeddedLog)) return
   const [before, after] = [groupsOf(older), groupsOf(newer)]
-  const external = new Set([
-    ...newer.plan.gateways.map(({ topic }) => topic),
-    ...newer.plan.topics.flatMap((one) => (one.isForeign ? [one.name] : [])),
-  ])
+  const foreign = foreignTopics(newer)
   for (const { group, topics } of after) {
     for (const topic of topics) {
       const readers = before.filter((one) => one.topics.includes(topic)).map((one) => one.group)
@@ -23,11 +20,34 @@ export async function movePositions(log: Log, older: RunningSwarm, newer: Runnin
       for (const [partition, { end, written }] of ((await log.topic(topic))?.offsets ?? []).entries()) {
         const positions = readers.flatMap((reader) => log.position(reader, topic, partition)?.offset ?? [])
         if (positions.length > 0) await log.rewind(group, { topic, partition, offset: Math.min(...positions) })
-        else if (!external.has(topic)) await log.rewind(group, { topic, partition, offset: written ?? end })
+        // A reader without a position has read nothing, so nothing may be left out.
+        else if (readers.length === 0 && !foreign.has(topic)) await log.rewind(group, { topic, partition, offset: written ?? end })
       }
     }
   }
   for (const { group } of before) if (!after.some((one) => one.group === group)) await log.forgetPositions(group)
+}
+
+/**
+ * Lets a swarm that is created begin with the requests that come from then on. Its gateways' topics may have the requests of a swarm that was removed.
+ * Groups that have been there go on where they were. Only the embedded log needs this, before the swarm reads.
+ */
+export async function beginNow(log: Log, created: RunningSwarm): Promise<void> {
+  const { EmbeddedLog } = await import('../../connectors/log/embedded/embedded-log.ts')
+  if (!(log instanceof EmbeddedLog)) return
+  const foreign = foreignTopics(created)
+  for (const { group, topics } of groupsOf(created)) {
+    for (const topic of topics) {
+      const offsets = (await log.topic(topic))?.offsets ?? []
+      if (foreign.has(topic) || offsets.some((_, partition) => log.position(group, topic, partition) !== null)) continue
+      for (const [partition, { end, written }] of offsets.entries()) await log.rewind(group, { topic, partition, offset: written ?? end })
+    }
+  }
+}
+
+/** Topics of others, who may have written to them before the swarm came. */
+function foreignTopics({ plan }: RunningSwarm): ReadonlySet<string> {
+  return new Set(plan.topics.flatMap(({ name, isForeign }) => (isForeign ? [name] : [])))
 }
 
 function groupsOf({ plan, topology }: RunningSwarm): readonly { readonly group: string; readonly topics: readonly string[] }[] {

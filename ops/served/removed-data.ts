@@ -3,8 +3,11 @@ import { WaggleError } from '../../topology/waggle-error.ts'
 import type { RunningSwarm } from '../beekeeper/running-swarm.ts'
 import { partsOf } from '../beekeeper/swarm-parts.ts'
 
-/** Deletes topics, positions and state of a swarm that does not run. Rows in ClickHouse stay. Throws WAGGLE_USAGE on a cluster. */
-export async function removeData(log: Log, { plan }: RunningSwarm): Promise<void> {
+/**
+ * Returns a function that deletes topics, positions and state of a swarm, which must not run then. Rows in ClickHouse stay. Throws WAGGLE_USAGE on a
+ * cluster.
+ */
+export async function dataRemoval(log: Log, { plan }: RunningSwarm): Promise<() => Promise<void>> {
   const { EmbeddedLog } = await import('../../connectors/log/embedded/embedded-log.ts')
   if (!(log instanceof EmbeddedLog)) {
     throw new WaggleError('WAGGLE_USAGE', {
@@ -13,6 +16,8 @@ export async function removeData(log: Log, { plan }: RunningSwarm): Promise<void
     })
   }
   const { topics, groups, entrances } = partsOf(plan)
-  const there = new Set(await log.topics())
-  await log.remove({ topics: [...topics, ...entrances].filter((topic) => there.has(topic)), groups, applications: [plan.applicationId] })
+  return async () => {
+    const there = new Set(await log.topics())
+    await log.remove({ topics: [...topics, ...entrances].filter((topic) => there.has(topic)), groups, applications: [plan.applicationId] })
+  }
 }

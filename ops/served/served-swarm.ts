@@ -14,6 +14,8 @@ export class ServedSwarm {
   text = ''
   /** Null if the text of the definition is not a swarm. */
   configured: ConfiguredSwarm | null
+  /** The version that an update under way brings; null without one. */
+  wanted: ConfiguredSwarm | null = null
   running: RunningSwarm | null = null
   error: WaggleError | null = null
 

@@ -24,7 +24,8 @@ import type { SwarmVersion } from './definition.ts'
 import type { Definitions } from './definitions.ts'
 import { differenceOf } from './difference.ts'
 import { finishRequests } from './finished-requests.ts'
-import { removeData } from './removed-data.ts'
+import { beginNow, movePositions } from './moved-positions.ts'
+import { dataRemoval } from './removed-data.ts'
 import { ServedSwarm } from './served-swarm.ts'
 import { fixed, needsAccept, noSuchSwarm, notStarted, otherName, swarmExists, unknownBee, unknownVersion } from './swarm-errors.ts'
 import { SwarmTurns } from './swarm-turns.ts'
@@ -162,6 +163,13 @@ export class ServedSwarms implements SwarmManagement {
     const served = this.#changeable(name)
     return this.#turns.take(name, async () => {
       if (served.running !== null) return served.row
+      const current = this.#current(name)
+      if (current !== null) {
+        // Files, secrets and other swarms may have changed since it stopped.
+        const configured = this.#configured(current)
+        this.#checkBeside(configured)
+        served.configured = configured
+      }
       await this.#start(served)
       await this.#point(name, false)
       return served.row
@@ -171,9 +179,10 @@ export class ServedSwarms implements SwarmManagement {
   async remove(name: string, { purge = false }: { readonly purge?: boolean } = {}): Promise<void> {
     const served = this.#changeable(name)
     await this.#turns.take(name, async () => {
+      const removeItsData = purge ? await this.#purgeOf(served) : async () => {}
       await this.#definitions.delete(name)
       await this.#removed(served)
-      if (purge && served.configured !== null) await removeData(this.#options.log, await this.#options.running.look(served.configured))
+      await removeItsData()
     })
   }
 
@@ -202,13 +211,13 @@ export class ServedSwarms implements SwarmManagement {
     const { name } = configured.swarm
     const definitions = this.#definitions
     if (this.#swarms.has(name)) throw swarmExists(name)
-    checkTogether([...this.#others(name), configured.swarm])
+    this.#checkBeside(configured)
     return this.#turns.take(name, async () => {
       const served = new ServedSwarm(name, 'api', configured)
       this.#swarms.set(name, served)
       try {
-        await this.#start(served)
-        const { clock, place } = this.#options
+        const { clock, place, log } = this.#options
+        await this.#start(served, (prepared) => beginNow(log, prepared))
         const directory = keptDirectory(place.root, configured.directory)
         const { text: source, file } = text
         const version = { swarm: name, version: definitions.nextVersion(name), created_at: clock.now(), text: source, file, directory }
@@ -240,8 +249,10 @@ export class ServedSwarms implements SwarmManagement {
         const added = new ServedSwarm(name, 'api', null)
         this.#swarms.set(name, added)
         this.#remember(added)
-        added.configured = this.#configured(current)
-        checkTogether([...this.#others(name), added.configured.swarm])
+        const configured = this.#configured(current)
+        // A gateway that another swarm has stays with that one.
+        this.#checkBeside(configured)
+        added.configured = configured
         if (definition.pointer.paused) await this.#paused(added)
         else await this.#start(added)
       } else if (served.version !== definition.pointer.version && served.version !== null) {
@@ -260,7 +271,7 @@ export class ServedSwarms implements SwarmManagement {
     }
   }
 
-  async #start(served: ServedSwarm): Promise<void> {
+  async #start(served: ServedSwarm, beforeReading: (prepared: RunningSwarm) => Promise<void> = async () => {}): Promise<void> {
     const { running, requests } = this.#options
     const { configured, name } = served
     if (configured === null) throw served.error ?? noSuchSwarm(name, [])
@@ -268,7 +279,7 @@ export class ServedSwarms implements SwarmManagement {
     requests.shut(served.gateways, `${name} is starting`)
     try {
       const prepared = await running.prepare(configured)
-      await running.start(prepared)
+      await running.start(prepared, () => beforeReading(prepared))
       served.running = prepared
       served.state = 'running'
       served.error = null
@@ -285,9 +296,9 @@ export class ServedSwarms implements SwarmManagement {
   async #change(served: ServedSwarm, configured: ConfiguredSwarm, version: SwarmVersion | null, accept: boolean): Promise<void> {
     const { running, requests, log, clock } = this.#options
     const { name } = served
-    checkTogether([...this.#others(name), configured.swarm])
+    this.#checkBeside(configured)
     const older = served.running
-    const before = { configured: served.configured, gateways: served.gateways }
+    const before = served.configured
     const record = async () => {
       if (version !== null) await this.#definitions.put(version, served.state === 'paused')
     }
@@ -295,29 +306,17 @@ export class ServedSwarms implements SwarmManagement {
     const unrecord = async () => {
       if (version !== null && pointer !== undefined) await this.#definitions.point(pointer)
     }
-    if (older === null) {
-      served.configured = configured
-      try {
-        if (served.state !== 'paused') await this.#start(served)
-        await record()
-      } catch (error) {
-        served.configured = before.configured
-        throw error
-      }
-      requests.shut(
-        before.gateways.filter((gateway) => !served.gateways.includes(gateway)),
-        null,
-      )
-      if (served.state === 'paused') requests.shut(served.gateways, `${name} is paused`)
-      this.#remember(served)
-      return
-    }
+    served.wanted = configured
+    if (older === null) return this.#changeResting(served, configured, { accept, record })
     served.state = 'updating'
     try {
       const newer = await running.prepare(configured)
       const { needs_accept: needs } = differenceOf(older, newer, served.version)
-      if (needs.length > 0 && !accept) throw needsAccept(name, needs)
-      served.running = await changeVersion({ running, requests, log, clock, older, newer, before: before.configured, record, unrecord })
+      if (needs.length > 0 && !accept) {
+        running.discard(newer)
+        throw needsAccept(name, needs)
+      }
+      served.running = await changeVersion({ running, requests, log, clock, older, newer, before, record, unrecord })
       served.configured = configured
       served.error = null
       this.#remember(served)
@@ -326,8 +325,46 @@ export class ServedSwarms implements SwarmManagement {
       if (older.application.state !== 'RUNNING') served.running = running.all.find(({ plan }) => plan.swarm === name) ?? null
       throw served.error
     } finally {
+      served.wanted = null
       served.state = served.running === null ? 'failed' : 'running'
     }
+  }
+
+  /** Changes a swarm that does not run, with its positions and its state. It starts unless it is paused. */
+  async #changeResting(
+    served: ServedSwarm,
+    configured: ConfiguredSwarm,
+    { accept, record }: { readonly accept: boolean; readonly record: () => Promise<void> },
+  ): Promise<void> {
+    const { running, requests, log } = this.#options
+    const { name, configured: before, gateways } = served
+    try {
+      // Nothing is known about a version that is no swarm any more.
+      const older = before === null ? null : await running.look(before).catch(() => null)
+      const newer = await running.look(configured)
+      const needs = older === null ? [] : differenceOf(older, newer, served.version).needs_accept
+      if (needs.length > 0 && !accept) throw needsAccept(name, needs)
+      served.configured = configured
+      try {
+        if (older !== null) await movePositions(log, older, newer)
+        if (served.state !== 'paused') await this.#start(served)
+        await record()
+      } catch (error) {
+        if (served.running !== null) await this.#stop(served, `${name} did not start`)
+        requests.shut(leftOut(served.gateways, gateways), null)
+        served.configured = before
+        if (served.state !== 'paused') served.state = 'failed'
+        if (older !== null) await movePositions(log, newer, older)
+        throw error
+      }
+    } catch (thrown) {
+      throw notStarted(configured, thrown)
+    } finally {
+      served.wanted = null
+    }
+    requests.shut(leftOut(gateways, served.gateways), null)
+    if (served.state === 'paused') requests.shut(served.gateways, `${name} is paused`)
+    this.#remember(served)
   }
 
   async #paused(served: ServedSwarm): Promise<void> {
@@ -343,6 +380,13 @@ export class ServedSwarms implements SwarmManagement {
     requests.shut(served.gateways, null)
     this.#swarms.delete(served.name)
     await running.forget(served.name)
+  }
+
+  /** Deletes topics and state of a swarm that does not run any more. Throws before anything is deleted if that is impossible. */
+  async #purgeOf({ name, configured, running, error }: ServedSwarm): Promise<() => Promise<void>> {
+    if (configured === null) throw error ?? noSuchSwarm(name, [])
+    const planned = running ?? (await this.#options.running.look(configured))
+    return dataRemoval(this.#options.log, planned)
   }
 
   /** Takes no more requests, waits a limited time for those that are under way, and stops. */
@@ -385,8 +429,10 @@ export class ServedSwarms implements SwarmManagement {
     return configuredText(text, this.#options.place)
   }
 
-  #others(name: string): ConfiguredSwarm['swarm'][] {
-    return [...this.#swarms.values()].flatMap((served) => (served.name === name || served.configured === null ? [] : [served.configured.swarm]))
+  /** Throws WAGGLE_INVALID_SWARM for a gateway that another swarm has, or that it gets by a change that is under way. */
+  #checkBeside({ swarm }: ConfiguredSwarm): void {
+    const others = [...this.#swarms.values()].filter(({ name }) => name !== swarm.name)
+    for (const version of ['configured', 'wanted'] as const) checkTogether([...others.flatMap((other) => other[version]?.swarm ?? []), swarm])
   }
 
   #served(name: string): ServedSwarm {
@@ -406,6 +452,10 @@ export class ServedSwarms implements SwarmManagement {
     if (definitions === null) throw fixed(null)
     return definitions
   }
+}
+
+function leftOut(gateways: readonly string[], others: readonly string[]): readonly string[] {
+  return gateways.filter((gateway) => !others.includes(gateway))
 }
 
 /** The text of a file as it is now; empty if it cannot be read any more. */

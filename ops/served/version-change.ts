@@ -44,10 +44,21 @@ export async function changeVersion({ running, requests, log, clock, older, newe
     })
     return newer
   } catch (error) {
-    if (hasStopped && before !== null) {
-      await unrecord()
-      const again = await running.prepare(before)
-      await running.startBeside(older, again, () => movePositions(log, newer, again))
+    if (hasStopped) {
+      try {
+        if (before === null) throw error
+        // Where the log cannot be written, the older version runs until the next start, and then the newer one is tried again.
+        await unrecord().catch(() => {})
+        const again = await running.prepare(before)
+        await running.startBeside(older, again, () => movePositions(log, newer, again))
+      } catch {
+        // Callers who wait are told, and the older version counts as gone.
+        requests.shut(
+          older.plan.gateways.map(({ gateway }) => gateway),
+          `${older.plan.swarm} did not start`,
+        )
+        await running.stop(older, { timeoutMs: longestFinishMs }).catch(() => {})
+      }
     }
     throw error
   } finally {

@@ -1,8 +1,11 @@
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
+import { openEmbeddedLog } from '../../connectors/log/embedded/embedded-log.ts'
+import { systemClock } from '../../connectors/system/system-clock.ts'
 import { Beekeeper } from '../../ops/beekeeper/beekeeper.ts'
 import { loadConfig } from '../../ops/config/config.ts'
+import { Definitions } from '../../ops/served/definitions.ts'
 import { Redaction } from '../../topology/swarm/secrets/redaction.ts'
 import type { Env } from './swarm-here.ts'
 
@@ -47,6 +50,15 @@ export class ServerHere {
   async stop(): Promise<void> {
     await this.#beekeeper?.close()
     this.#beekeeper = null
+  }
+
+  /** Writes version 2 of a swarm into the log of a server that has stopped. */
+  async define(swarm: string, text: string): Promise<void> {
+    const log = await openEmbeddedLog({ directory: join(this.root, 'data', 'log'), clock: systemClock })
+    const definitions = await Definitions.open({ log, clock: systemClock, say: () => {} })
+    await definitions.put({ swarm, version: 2, created_at: 1, text, file: 'swarm.yaml', directory: '.' }, false)
+    await definitions.close()
+    await log.close()
   }
 
   get url(): string {

@@ -4,7 +4,7 @@ import type { Clock } from '../../../processor/ports.ts'
 
 /**
  * The body of a `text/event-stream` response. A comment at its start and each 15 s keeps the connection open. If a caller reads so slowly that
- * `maxBufferedBytes` wait, the response is cut. The caller can continue with `Last-Event-ID`.
+ * more than `maxBufferedBytes` wait, the response is cut. The caller can continue with `Last-Event-ID`.
  */
 export class EventStream {
   readonly #body = new Readable({ read() {} })
@@ -50,8 +50,9 @@ export class EventStream {
 
   #push(text: string): void {
     if (this.#body.destroyed) return
-    this.#body.push(text)
+    // One event may be larger than the bound: an answer has the size that it has.
     if (this.#body.readableLength > maxBufferedBytes) this.cut()
+    else this.#body.push(text)
   }
 
   #commentLater(): void {

@@ -31,7 +31,12 @@ export async function* eventsIn(response) {
     const parts = text.split('\n\n')
     text = parts.pop()
     for (const part of parts) {
-      const field = (name) => new RegExp(`^${name}: (.*)$`, 'm').exec(part)?.[1]
+      // The text of JSON may have U+2028, where a line of a regular expression ends.
+      const field = (name) =>
+        part
+          .split('\n')
+          .find((line) => line.startsWith(`${name}: `))
+          ?.slice(name.length + 2)
       if (field('event')) yield { event: field('event'), data: JSON.parse(field('data')) }
     }
   }

@@ -119,4 +119,23 @@ describe('The address of a model', () => {
     await assert.rejects(places.path('s3://bucket/module.ts'), { code: 'WAGGLE_NOT_RESOLVED' })
     await assert.rejects(places.path('https://models.example/module.ts'), { code: 'WAGGLE_NOT_RESOLVED' })
   })
+
+  it('leads to no file outside of a server’s directory, except through the resolve: map and packages', async () => {
+    const resolve = new ResolveMap({ 's3://mapped/': './mapped/', '../shelf/': './mapped/' }, root)
+    const served = new ModelPlaces({ resolve, directory, within: directory, remote, mayFetch: false })
+    const whole = { log: () => {} }
+    assert.equal(await served.path('s3://mapped/a.onnx'), join(root, 'mapped', 'a.onnx'))
+    assert.equal(await served.path('../shelf/a.onnx'), join(root, 'mapped', 'a.onnx'))
+    assert.equal(await served.path('npm:@bees/models/data/a.onnx', 'file', whole), join(root, 'node_modules', '@bees', 'models', 'data', 'a.onnx'))
+    const outside = [
+      '../outside.onnx',
+      'npm:/../../outside.onnx',
+      'npm:x/../../outside.onnx',
+      's3://mapped/../outside.onnx',
+      '../shelf/../outside.onnx',
+    ]
+    for (const uri of outside) await assert.rejects(served.path(uri), { code: 'WAGGLE_OUTSIDE_DIRECTORY' }, uri)
+    for (const uri of ['s3://mapped/../outside.onnx', '../outside.onnx'])
+      await assert.rejects(served.path(uri, 'file', whole), { code: 'WAGGLE_OUTSIDE_DIRECTORY' }, uri)
+  })
 })

@@ -64,6 +64,39 @@ it('An answer that comes while a gateway’s reader of answers has failed still 
   await world.clock.until(() => isClosed)
 })
 
+it('The answers of a swarm still come after a newer version of it has failed before it took requests', async () => {
+  const world = new SimulatedWorld()
+  const log = world.boot()
+  const topic = (name: string) => ({ name, partitions: 1, cleanup: 'delete' as const, retentionMs: null })
+  await log.createTopics([topic('door'), topic('answers')])
+  const version = () => {
+    const target = { gateway: 'door', topic: 'door', partitions: 1, application: {} as Application, notReady: () => null }
+    return {
+      targets: [{ ...target, ledgerStore: 'requests', acceptedTopic: 'accepted', answers: { topic: 'answers', partitions: 1 } }],
+      outcomes: [],
+    }
+  }
+  const requests = new ClusterRequests({ log, clock: world.clock, random: new SimulatedRandom(1), targets: [], maxPending: 10, onError: () => {} })
+  const done = async (what: Promise<unknown>) => {
+    let isDone = false
+    void what.then(() => {
+      isDone = true
+    })
+    await world.clock.until(() => isDone, 10_000)
+  }
+  const [older, newer] = [version(), version()]
+  await done(requests.start())
+  await done(requests.add(older))
+  await done(requests.remove(newer))
+  const outcome = requests.request(newRequest('one'))
+  const producer = await log.producer()
+  const headers = [textHeader('waggle-request-state', 'answered'), textHeader('content-type', 'application/json')]
+  void producer.send({ topic: 'answers', partition: 0, key: Buffer.from('one'), value: Buffer.from('"hello"'), timestamp: 1, headers })
+  await done(outcome)
+  assert.deepEqual(await outcome, { id: 'one', state: 'answered', answer: { kind: 'json', json: 'hello' } })
+  await done(requests.close())
+})
+
 async function* failingRuns(fails: Promise<void>): AsyncGenerator<RecordRun> {
   await fails
   yield* [] as RecordRun[]

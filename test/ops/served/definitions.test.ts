@@ -87,6 +87,51 @@ describe('The definitions of swarms in the log', () => {
       assert.deepEqual((await open()).definitions.names, [])
     }))
 
+  it('are never those of an older record that comes late', () =>
+    onLog(async (log, open) => {
+      const { definitions } = await open()
+      const held = Promise.withResolvers<void>()
+      const late = (options: Parameters<Log['read']>[0]) => {
+        const reader = log.read(options)
+        return {
+          ready: reader.ready,
+          close: () => reader.close(),
+          async *[Symbol.asyncIterator]() {
+            if (options.to === undefined) await held.promise
+            yield* reader
+          },
+        }
+      }
+      const slow = new Proxy(log, {
+        get: (target, name) => {
+          const member: unknown = name === 'read' ? late : Reflect.get(target, name, target)
+          return typeof member === 'function' ? member.bind(target) : member
+        },
+      })
+      const own = await Definitions.open({ log: slow, clock: systemClock, say: () => {} })
+      const isRead = Promise.withResolvers<void>()
+      const seen: unknown[] = []
+      own.follow((swarm) => {
+        if (swarm === 'end') isRead.resolve()
+        else seen.push([swarm, own.get(swarm)?.pointer ?? null])
+      })
+      await own.put(versionOf('a', 1), false)
+      await own.delete('a')
+      const resumed = { swarm: 'b', version: 1, paused: false, created_at: 1, updated_at: 1 }
+      await own.put(versionOf('b', 1), true)
+      await own.point(resumed)
+      await definitions.put(versionOf('end', 1), false)
+      held.resolve()
+      await isRead.promise
+      assert.deepEqual(seen, [
+        ['a', null],
+        ['a', null],
+        ['b', resumed],
+        ['b', resumed],
+      ])
+      await own.close()
+    }))
+
   it('keep the last twenty versions', () =>
     onLog(async (_, open) => {
       const { definitions } = await open()

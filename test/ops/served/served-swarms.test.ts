@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict'
-import { symlinkSync } from 'node:fs'
+import { renameSync, symlinkSync } from 'node:fs'
 import { join } from 'node:path'
 import { after, before, describe, it } from 'node:test'
 import { moduleSwarm, ServerHere } from '../../support/server-here.ts'
@@ -151,11 +151,49 @@ describe('A server without swarms', () => {
     await server.call('DELETE', '/v1/swarms/counted')
   })
 
+  it('begins anew with a swarm that was removed with its data, and goes on with one that was removed without', async () => {
+    const said = async () => (await (await server.ask('anew', { name: 'Ada' }, { 'idempotency-key': 'k' })).json()) as unknown
+    await server.call('POST', '/v1/swarms', moduleSwarm('anew', './hello.mjs'))
+    assert.deepEqual(await said(), { said: 'Hello Ada' })
+    await server.call('DELETE', '/v1/swarms/anew')
+    await server.call('POST', '/v1/swarms', moduleSwarm('anew', './bye.mjs'))
+    assert.deepEqual(await said(), { said: 'Hello Ada' })
+    assert.equal((await server.call('DELETE', '/v1/swarms/anew?purge=true')).status, 204)
+    await server.call('POST', '/v1/swarms', moduleSwarm('anew', './bye.mjs'))
+    assert.deepEqual(await said(), { said: 'Bye Ada' })
+    await server.call('DELETE', '/v1/swarms/anew')
+  })
+
+  it('does no request of a removed swarm again in one that takes over its gateway', async () => {
+    server.write('calls.mjs', 'let calls = 0\nexport default () => ++calls\n')
+    await server.call('POST', '/v1/swarms', moduleSwarm('heir', './hello.mjs'))
+    for (const name of ['Ada', 'Bo', 'Cy']) await server.answer('heir', { name })
+    await server.call('DELETE', '/v1/swarms/heir')
+    await server.call('POST', '/v1/swarms', moduleSwarm('heir', './calls.mjs').replace('name: heir\n', 'name: other\n'))
+    assert.equal(await server.answer('heir', {}), 1)
+    await server.call('DELETE', '/v1/swarms/other')
+  })
+
   it('describes its routes in OpenAPI', async () => {
     const { paths } = pick((await server.call('GET', '/openapi.json')).body, ['paths'])
     for (const path of ['/v1/swarms', '/v1/swarms/{swarm}', '/v1/swarms/validate', '/v1/swarms/{swarm}/pause'])
       assert.ok(Object.hasOwn(paths as object, path), path)
   })
+})
+
+it('A secret that was stored after the start of a server is in no line of its log', async () => {
+  await using server = await ServerHere.open({ WAGGLE_SECRETS_KEY: '0'.repeat(64) })
+  assert.equal((await server.call('PUT', '/v1/secrets/late', 'honey-is-late')).status, 204)
+  const away = `name: away
+bees:
+  - {name: entrance, type: gateway-input, spec: {name: away}}
+  - {name: work, type: tf-serving, input: {name: entrance}, spec: {url: 'http://127.0.0.1:1/v1/models/{{ secrets.late }}', labels: [a]}}
+  - {name: answer, type: respond, input: {name: work}}
+`
+  const made = await server.call('POST', '/v1/swarms', away)
+  const lines = (await server.call('GET', '/v1/swarms/away/bees/work/logs')).body
+  assert.match(JSON.stringify([made.body, lines]), /secrets.late/)
+  assert.doesNotMatch(JSON.stringify([made.body, lines, server.said]), /honey-is-late/)
 })
 
 describe('A server that starts again', () => {
@@ -194,6 +232,43 @@ describe('A server that starts again', () => {
     assert.equal((await server.ask('lost', {})).status, 503)
     assert.deepEqual(await server.answer('well', { name: 'Ada' }), { said: 'Hello Ada' })
     assert.equal((await server.call('GET', '/readyz')).status, 200)
+  })
+
+  it('leaves a gateway with the swarm that has it if another definition names it too, and runs the other when it is free', async () => {
+    await using server = await ServerHere.open()
+    server.write('hello.mjs', greet('Hello'))
+    server.write('bye.mjs', greet('Bye'))
+    await server.call('POST', '/v1/swarms', moduleSwarm('first', './hello.mjs'))
+    await server.call('POST', '/v1/swarms', moduleSwarm('later', './bye.mjs'))
+    await server.call('POST', '/v1/swarms/first/pause')
+    await server.stop()
+    // Another server on the log may have made both at once.
+    await server.define('later', moduleSwarm('first', './bye.mjs').replace('name: first\n', 'name: later\n'))
+    await server.start()
+    const later = await server.call('GET', '/v1/swarms/later')
+    assert.equal(pick(later.body, ['state']).state, 'failed')
+    assert.equal((await server.call('POST', '/v1/swarms/first/resume')).status, 200)
+    assert.equal((await server.call('POST', '/v1/swarms/later/resume')).status, 400)
+    assert.deepEqual(await server.answer('first', { name: 'Ada' }), { said: 'Hello Ada' })
+    await server.call('POST', '/v1/swarms/later/pause')
+    assert.deepEqual(await server.answer('first', { name: 'Ada' }), { said: 'Hello Ada' })
+    await server.call('DELETE', '/v1/swarms/first')
+    assert.equal((await server.call('POST', '/v1/swarms/later/resume')).status, 200)
+    assert.deepEqual(await server.answer('first', { name: 'Ada' }), { said: 'Bye Ada' })
+  })
+
+  it('takes a folder that was missing at its start when its swarm is resumed, and removes nothing of it without the folder', async () => {
+    await using server = await ServerHere.open()
+    server.write('inner/own.mjs', greet('Inner'))
+    await server.call('POST', '/v1/swarms?directory=inner', moduleSwarm('inner', './own.mjs'))
+    await server.stop()
+    renameSync(join(server.root, 'inner'), join(server.root, 'away'))
+    await server.start()
+    assert.equal((await server.call('POST', '/v1/swarms/inner/resume')).status, 422)
+    assert.equal((await server.call('DELETE', '/v1/swarms/inner?purge=true')).status, 422)
+    renameSync(join(server.root, 'away'), join(server.root, 'inner'))
+    assert.equal((await server.call('POST', '/v1/swarms/inner/resume')).status, 200)
+    assert.deepEqual(await server.answer('inner', { name: 'Ada' }), { said: 'Inner Ada' })
   })
 })
 

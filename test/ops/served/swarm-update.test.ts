@@ -112,6 +112,47 @@ ${bees}  - {name: answer, type: respond, input: {name: ${last}}}
     assert.deepEqual(await server.answer('grown', { number: 11 }), { number: 11, first: 'one', calls: 2 })
   })
 
+  it('does no earlier request again where the swarm is paused meanwhile', async () => {
+    server.write('calls.mjs', 'let calls = 0\nexport default (input) => ({ ...input, calls: ++calls })\n')
+    const branched = (further: string) => `name: rest
+bees:
+  - {name: entrance, type: gateway-input, spec: {name: rest}}
+  - {name: first, type: module, input: {name: entrance}, spec: {file: ./one.mjs, bee: first}}
+  - {name: second, type: module, input: {name: first}, spec: {file: ./one.mjs, bee: second}}
+  - {name: answer, type: respond, input: {name: second}}
+  - {name: seen, type: kafka-output, input: {name: first}, spec: {topic: seen}}
+${further}`
+    await put('rest', branched(''))
+    for (let number = 0; number < 5; number++) await server.answer('rest', { number })
+    await server.call('POST', '/v1/swarms/rest/pause')
+    const further = `  - {name: calls, type: module, input: {name: first}, spec: {file: ./calls.mjs}}
+  - {name: called, type: kafka-output, input: {name: calls}, spec: {topic: called}}
+`
+    assert.equal((await put('rest', branched(further))).status, 200)
+    await server.call('POST', '/v1/swarms/rest/resume')
+    await server.answer('rest', { number: 9 })
+    const results = async () => ((await server.call('GET', '/v1/swarms/rest/bees/calls')).body as { readonly results_total: number }).results_total
+    while ((await results()) === 0) await new Promise((settle) => setTimeout(settle, 5))
+    // A second request follows those that would be done again.
+    await server.answer('rest', { number: 10 })
+    while ((await results()) === 1) await new Promise((settle) => setTimeout(settle, 5))
+    assert.equal(await results(), 2)
+  })
+
+  it('needs a word for the state of a paused swarm too', async () => {
+    server.write('sum.mjs', totals)
+    const counting = `name: sum
+bees:
+  - {name: entrance, type: gateway-input, spec: {name: sum}}
+  - {name: total, type: streams, input: {name: entrance}, spec: {file: ./sum.mjs}}
+  - {name: answer, type: respond, input: {name: total}}
+`
+    await put('sum', counting)
+    await server.call('POST', '/v1/swarms/sum/pause')
+    assert.deepEqual(pickStatus(await put('sum', moduleSwarm('sum', './one.mjs'))), { status: 409, code: 'WAGGLE_UPDATE_NEEDS_ACCEPT' })
+    assert.equal((await put('sum', moduleSwarm('sum', './one.mjs'), '?accept=true')).status, 200)
+  })
+
   it('gives a request that comes again under its idempotency key the answer of the older version', async () => {
     await put('same', chain('same', 'one'))
     const headers = { 'idempotency-key': 'k' }

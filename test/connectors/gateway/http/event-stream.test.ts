@@ -26,3 +26,17 @@ it('An event stream sends a comment at its start and each 15 s, and none after i
   await clock.advance(60_000)
   await app.close()
 })
+
+it('An event stream gives an event that is larger than its bound', async () => {
+  const app = fastify()
+  const text = 'x'.repeat(3_000_000)
+  app.get('/', (_, reply) => {
+    const stream = new EventStream(new SimulatedClock(), () => {})
+    stream.send('answer', '1', { text })
+    stream.end()
+    return stream.answer(reply)
+  })
+  const { payload } = await app.inject('/')
+  assert.equal(payload, `: \n\nevent: answer\nid: 1\ndata: ${JSON.stringify({ text })}\n\n`)
+  await app.close()
+})
