@@ -19,12 +19,12 @@ export class UrlTemplate {
     if (/[{}]/.test(template.replace(field, ''))) throw wrong('a field is written {name} or {name.inside}')
   }
 
-  /** The URL without its fields. Its host is the one of each request. */
+  /** A URL with a placeholder for each field. All requests go to the host of this URL. */
   get base(): URL {
     return new URL(filled(this.#template, () => 'x'))
   }
 
-  /** The URL for one input. Throws `Refused` for an input without a field, or with one that is no text, number or boolean. */
+  /** The URL for one input. Throws `Refused` if the input lacks a field, or if a field is not a text, number or boolean. */
   for(input: unknown): URL {
     const url = filled(this.#template, (path, isInPath) => {
       const value = fieldAt(input, path)
@@ -43,7 +43,7 @@ export class UrlTemplate {
   }
 }
 
-/** The value at a path of names with dots between them; undefined if there is none. */
+/** The value at a path such as `a.b`; undefined if the input has no such field. */
 export function fieldAt(input: unknown, path: string): unknown {
   let value: unknown = input
   for (const step of path.split('.')) {

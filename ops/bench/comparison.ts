@@ -10,7 +10,7 @@ export interface Kept {
 
 interface Comparison {
   readonly table: Table
-  /** The number of figures that got worse by more than their floor or peer. */
+  /** The number of figures that got worse, after the change of their floor or peer is subtracted. */
   readonly worse: number
 }
 

@@ -14,7 +14,7 @@ import type { ResolveMap } from '../config/resolve-map.ts'
 import { readSwarm } from '../config/swarm-file.ts'
 
 /**
- * The floor for a swarm with decoding, three models and an ensemble: a plain fastify server, written by hand. It has the same decoding, model
+ * The floor for a swarm with decoding, three models and an ensemble: a plain fastify server, written by hand. The server has the same decoding, model
  * threads, processes and batch sizes. It has no log, join, database, request ids or deadlines.
  */
 const batchSize = 10

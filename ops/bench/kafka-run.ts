@@ -18,7 +18,10 @@ const result = what === 'read' ? await read() : await run()
 process.stdout.write(`${JSON.stringify({ ...result, peakBytes: peakBytes() })}\n`)
 process.exit(0)
 
-/** Measures one run. The clock starts with the first processed record and stops when all are processed and committed. CPU counts from the start. */
+/**
+ * Measures one run. The clock starts with the first processed record and stops when all records are processed and committed. CPU time is counted from
+ * the start of the application.
+ */
 async function run() {
   const workload = streamsWorkloads.find((one) => one.name === name)
   if (workload === undefined) throw new Error(`There is no workload ${name}`)

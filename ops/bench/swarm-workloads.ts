@@ -26,7 +26,7 @@ export function teddyWorkload(): SwarmWorkload {
   }
 }
 
-/** Models of three dense layers with 64 values each. Almost all of the cost is outside of them. */
+/** A swarm of three small models, which cost almost nothing. So a measurement shows the cost of everything around the models. */
 export function smallWorkload(): SwarmWorkload {
   const directory = mkdtempSync(join(tmpdir(), 'waggle-bench-'))
   for (const name of names) writeFileSync(join(directory, `${name}.onnx`), smallModel({ features, labels: 2 }))

@@ -17,7 +17,10 @@ export interface SwarmBenchmarkOptions {
   readonly workloads?: readonly SwarmWorkload[]
 }
 
-/** Measures the price of a durable, joined and saved answer, compared with a plain server with the same models: CPU a request, latency, memory. */
+/**
+ * Measures the CPU time of a request, the latency and the memory of a swarm that joins, saves and durably stores its answers, and of a plain server
+ * with the same models.
+ */
 export async function swarmBenchmark({
   seconds,
   clients,
@@ -154,7 +157,7 @@ async function startWaggle({ file, gateway }: SwarmWorkload): Promise<{ program:
   }
 }
 
-/** Median of 200 appends of 4 KiB, each with an fdatasync. */
+/** The median time, in ms, of 200 appends of 4 KiB, each with an fdatasync. */
 function syncMs(): number {
   const directory = mkdtempSync(join(tmpdir(), 'waggle-bench-'))
   const file = openSync(join(directory, 'sync'), 'w')

@@ -2,7 +2,7 @@ import { globSync, readFileSync } from 'node:fs'
 import { resolve, sep } from 'node:path'
 import { importsOf, targetOf } from './import-direction.ts'
 
-/** Files that import each other at run time on purpose, and the reason. No other file may be in their cycle. */
+/** Files that import each other at run time on purpose, with the reason. No other file may be in the same cycle. */
 const allowed: readonly { readonly why: string; readonly files: readonly string[] }[] = [
   {
     why: 'A call on a stream gives a table and a call on a table gives a stream, so their classes construct each other',
@@ -28,8 +28,8 @@ export function importCycles(sources: ReadonlyMap<string, string>): readonly (re
 }
 
 /**
- * Cycles of folders within the rooms of `layeredRooms`, by any import: a folder in a cycle cannot be understood by itself. Files directly in a room,
- * and folders inside a folder, do not count.
+ * Cycles of folders within the rooms of `layeredRooms`. A folder in a cycle cannot be understood by itself. Every import counts, even a type-only
+ * import. Files directly in a room do not count, and a folder includes the folders inside it.
  */
 export function folderCycles(sources: ReadonlyMap<string, string>): readonly (readonly string[])[] {
   const imports = new Map<string, string[]>()

@@ -1,7 +1,7 @@
 import { globSync, readFileSync } from 'node:fs'
 import { dirname, isAbsolute, relative, resolve, sep } from 'node:path'
 
-/** A forbidden import, with the allowed ones. */
+/** A forbidden import. `message` names the allowed imports. */
 export interface WrongImport {
   readonly file: string
   readonly line: number
@@ -33,7 +33,7 @@ const advice: { readonly [room in Room]: string } = {
   test: '',
 }
 
-/** Rooms that use time, randomness, disks and sockets only through ports, so that one seed gives one history. */
+/** Rooms that use time, randomness, disks and sockets only through ports, so that a run of the simulator is repeated exactly from its seed. */
 const pureRooms: ReadonlySet<Room> = new Set(['topology', 'processor'])
 const outsideWorld = /^node:(fs|net|tls|http2?|https|dgram|dns|child_process|worker_threads|cluster|timers|readline|os)(\/|$)/
 
@@ -47,7 +47,10 @@ export function wrongImports(file: string, source: string): readonly WrongImport
   })
 }
 
-/** Allowed directions that no import uses, as `room → path`. `sources` has the root's sources by path. Any file of a whole room counts as its use. */
+/**
+ * Allowed directions that no import uses, as `room → path`. `sources` has the sources of the repository by path. If a whole room is allowed, an
+ * import of any of its files is a use.
+ */
 export function unusedDirections(sources: ReadonlyMap<string, string>): readonly string[] {
   const used = new Set<string>()
   for (const [file, source] of sources) {
@@ -82,7 +85,7 @@ function complaint(room: Room, file: string, specifier: string): string | null {
 }
 
 const packageName = 'waggle-streams'
-/** The steps of swarms. The engine around them runs any topology. */
+/** The folder with the steps of swarms. The rest of the room runs any topology. */
 const steps = 'processor/swarm/'
 
 /** The target of an import. The package counts as the room bees, because it loads logs and databases only when they are used. */

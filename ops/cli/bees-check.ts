@@ -9,7 +9,7 @@ export interface BeesCheckOptions {
   readonly timeoutSeconds: number
 }
 
-/** `waggle bees check COMMAND…`: tells whether a program keeps to bees/PROTOCOL.md. */
+/** `waggle bees check COMMAND…`: checks that a program follows bees/PROTOCOL.md. */
 export async function beesCheck(command: readonly string[], { json, data, timeoutSeconds }: BeesCheckOptions): Promise<number> {
   const onResult = (result: CheckResult) => {
     if (!json) process.stdout.write(terminalText(lineOf(result)))

@@ -23,7 +23,7 @@ export async function getBee(swarm: string, bee: string, options: ServerOptions)
   return exitStatus.done
 }
 
-/** `waggle bees logs SWARM BEE`: the last lines of a bee; with `follow` also those that come, until Ctrl-C. */
+/** `waggle bees logs SWARM BEE`: prints the last log lines of a bee. With `follow` it also prints new lines until Ctrl-C. */
 export async function beeLogs(swarm: string, bee: string, options: ServerOptions & { readonly follow: boolean }): Promise<number> {
   const stop = new AbortController()
   for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => stop.abort())

@@ -18,7 +18,7 @@ export async function createSwarm(file: string, options: ServerOptions): Promise
   return exitStatus.done
 }
 
-/** `waggle swarms apply -f FILE…`: creates or updates swarms. Files that are as the server has them change nothing. */
+/** `waggle swarms apply -f FILE…`: creates or updates swarms. A swarm whose file is unchanged stays as it is. */
 export async function applySwarms(files: readonly string[], options: ServerOptions & { readonly accept: boolean }): Promise<number> {
   const rows: UpdatedSwarm[] = []
   for (const file of files) {
@@ -68,7 +68,7 @@ export async function getSwarm(name: string, options: ServerOptions): Promise<nu
   return exitStatus.done
 }
 
-/** `waggle swarms delete NAME`: stops a swarm and forgets it. */
+/** `waggle swarms delete NAME`: stops a swarm and removes it from the server. */
 export async function deleteSwarm(name: string, options: ServerOptions & { readonly purge: boolean }): Promise<number> {
   await call(options, { method: 'DELETE', path: `${pathOf(name)}${options.purge ? '?purge=true' : ''}` })
   print(options, { deleted: name }, `${name} is removed${options.purge ? ', with its topics and its state' : '; its topics and its state stay'}`)
@@ -102,7 +102,7 @@ export async function compareSwarm(file: string, options: ServerOptions): Promis
   return exitStatus.done
 }
 
-/** Calls the server. Mistakes in a file have the path that the user gave. */
+/** Calls the server. In errors about a file, the file has the path that the user gave. */
 export async function call(options: ServerOptions, request: ServerCall, file: string | null = null): Promise<unknown> {
   try {
     return await callServer(await serverOf(options), { ...request, signal: AbortSignal.timeout(longCallMs) })

@@ -40,7 +40,7 @@ export function beeRegistry(directory: string): BeeRegistry {
   }, own)
 }
 
-/** Loads the bee type of a package. Throws WAGGLE_BEE_PACKAGE if its default export is something else, or if it cannot be loaded. */
+/** Loads the bee type of a package. Throws WAGGLE_BEE_PACKAGE if the default export is not a bee type, or if the package cannot be loaded. */
 export function beeOf({ name, main }: BeePackage): BeeType {
   const module: unknown = loaded(name, main)
   const bee: unknown = module !== null && typeof module === 'object' && 'default' in module ? module.default : module
@@ -52,7 +52,7 @@ export function beeOf({ name, main }: BeePackage): BeeType {
   return bee as BeeType
 }
 
-/** Throws WAGGLE_BEE_PACKAGE if one of the types has a name of this one. */
+/** Throws WAGGLE_BEE_PACKAGE if a type of the registry has the name or an alias of this bee type. */
 export function refuseConflict(bee: BeeType, registry: BeeRegistry): void {
   for (const name of [bee.type, ...bee.aliases]) {
     if (registry.find(name) === null) continue

@@ -16,8 +16,8 @@ export interface RequestRecord {
 export type SoughtTime = { readonly exact: number } | { readonly about: number } | null
 
 /**
- * Searches topics for the records of one request. All records of a request have one timestamp, so the search begins where the log has records of that
- * time, and goes back in steps if it finds nothing. `maxRecords` and `maxMs` bound it, for all topics together.
+ * Searches topics for the records of one request. All records of a request have the same timestamp, so the search begins at the records of that time.
+ * If it finds nothing, it begins again at earlier times. `maxRecords` and `maxMs` bound the search in all topics together.
  */
 export class RequestSearch {
   readonly #log: Log
@@ -35,7 +35,7 @@ export class RequestSearch {
     this.#until = clock.elapsedMs() + maxMs
   }
 
-  /** False if a bound ended the search. */
+  /** True if the search ended by itself; false if a bound ended it. */
   get isComplete(): boolean {
     return !this.#isCut
   }
@@ -69,7 +69,7 @@ export class RequestSearch {
     return []
   }
 
-  /** The times from which the search goes forward, one after the other; null for the start of the partition. */
+  /** The times at which the search begins, tried one after the other; null for the start of the partition. */
   #times(time: SoughtTime): readonly (number | null)[] {
     if (time === null) {
       const now = this.#clock.now()
@@ -122,7 +122,10 @@ interface SoughtPartition {
   readonly isEntrance: boolean
 }
 
-/** Records are written in the order in which their requests come to an end. So older ones may lie behind younger ones. */
+/**
+ * Records are written in the order in which bees finish. So a record with an older timestamp may come after a record with a younger one, by up to
+ * this many ms.
+ */
 const disorderMs = 60_000
 /** The number of further records among which a repeated record is sought. */
 const repeatsWithin = 1000

@@ -33,7 +33,9 @@ export function stepOf({ topic, partition, record }: RequestRecord): TraceStep {
   return { ...blank, bee, topic, partition, offset, round, error, ...timesIn(headers) }
 }
 
-/** The steps of bees whose results are on no topic. The record of a later bee of their sub-topology has their times. */
+/**
+ * The steps of bees whose results are not written to a topic. The record of a later bee in the same sub-topology contains the times of these steps.
+ */
 export function innerSteps({ topic, partition, record }: RequestRecord, own: readonly TraceStep[], plan: SwarmPlan | null): readonly TraceStep[] {
   const { headers, offset } = record
   const error = errorIn(record)
@@ -57,7 +59,7 @@ export function innerSteps({ topic, partition, record }: RequestRecord, own: rea
   return [...inner.values()].filter(({ bee }) => bee !== beeIn(topic) && own.every((step) => step.bee !== bee))
 }
 
-/** The step with the bees before it, and the time that it waited after the last of their steps. */
+/** The step, completed with the names of the bees before it, and the time from the end of the last of these bees' steps to its own start. */
 export function withWait(step: TraceStep, steps: readonly TraceStep[], plan: SwarmPlan): TraceStep {
   const after = inputsOf(step.bee, plan)
   const ready = steps.filter(({ bee, round }) => after.includes(bee) && (step.round === null || round === step.round || round === null))

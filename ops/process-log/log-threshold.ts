@@ -13,7 +13,7 @@ export class LogThreshold {
     this.#ofModule = ofModule
   }
 
-  /** Parses a text for which `isLogLevels` is true. If the text has no level for all modules, it is `info`. */
+  /** Parses a text for which `isLogLevels` is true. If the text has no level without a module, the level for all other modules is `info`. */
   static parse(text: string): LogThreshold {
     let usual = rankOf('info')
     const ofModule = new Map<string, number>()
