@@ -295,8 +295,8 @@ export interface BeeDefinition<S extends TSchema, In, Out> {
   /** The least number of replicas, for a type whose spec has its own setting for it. Default: 1. */
   leastReplicas?(spec: Static<S>): number
   /**
-   * The settings beside the spec that bees of this type read; any other gets a warning. `replicas` lets more calls be in flight, `max_replicas` needs `replicate`.
-   * Default: all for the role `call`, `replicas` for `sink`, none for any other.
+   * The settings beside the spec that bees of this type read; any other setting gets a warning. `replicas` lets more calls be in flight, and
+   * `max_replicas` needs a bee that calls `replicate`. Default: all for the role `call`, `replicas` for `sink`, none for any other.
    */
   uses?: readonly BesideSpec[]
   /** True if `check` depends on the bees that read this one. */

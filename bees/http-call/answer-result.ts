@@ -4,8 +4,8 @@ import { clipped, Refused, saidBy, WaggleError } from '../../topology/waggle-err
 import type { BytesOutput } from '../define-bee.ts'
 
 /**
- * The result of a call: JSON as JSON, an empty answer as null, all else as bytes with their media type. Throws `Refused` if the server says that the input
- * is at fault, and WAGGLE_HTTP_CALL_REFUSED for any other status.
+ * The result of a call: the value of a JSON body, null for an empty body, and bytes with their media type for any other body. Throws `Refused` if the
+ * server says that the input is wrong, and WAGGLE_HTTP_CALL_REFUSED for any other status.
  */
 export function answerResult({ status, contentType, bytes, location }: HttpAnswer, shown: string): unknown {
   if (status >= 200 && status < 300) return body(contentType, bytes, shown)

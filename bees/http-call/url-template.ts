@@ -2,8 +2,8 @@ import { ownMember } from '../../topology/own-member.ts'
 import { Refused, WaggleError } from '../../topology/waggle-error.ts'
 
 /**
- * A URL with fields of the input in its path and its query: `https://shop.example/items/{id}?q={text}`. Each value is percent-encoded, so it can change neither
- * the host nor the structure of the path and the query.
+ * A URL that may contain fields of the input in its path and its query: `https://shop.example/items/{id}?q={text}`. Each value is percent-encoded, so
+ * that it cannot change the host or the structure of the path and the query.
  */
 export class UrlTemplate {
   readonly #template: string

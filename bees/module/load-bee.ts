@@ -15,8 +15,8 @@ export interface BeeModule {
 export const loadMs = 30_000
 
 /**
- * Loads a module and returns its bee. Throws WAGGLE_INVALID_MODULE if the module cannot be loaded within `limitMs`, or has no such export. Without `limitMs` there is
- * no limit.
+ * Loads a module and returns its bee. Throws WAGGLE_INVALID_MODULE if the module cannot be loaded within `limitMs`, or lacks the export. Without
+ * `limitMs` there is no limit.
  */
 export async function loadBee({ path, export: name }: BeeModule, limitMs?: number): Promise<Bee<unknown, unknown>> {
   const module = await importModule(path, limitMs)

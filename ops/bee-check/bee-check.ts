@@ -8,7 +8,7 @@ export interface CheckResult {
   readonly outcome: 'passed' | 'failed' | 'skipped'
   /** The reason of a failure, or of a skipped check. */
   readonly detail: string | null
-  /** The next step of a failure. */
+  /** The next step after a failure; null without a failure. */
   readonly next: string | null
 }
 

@@ -67,7 +67,7 @@ export interface BeekeeperOptions {
   readonly onProgress: (what: string, done: number, all: number) => void
 }
 
-/** Everything in this process: the log, the swarms on it, and the gateway. They open in this order and close in reverse. */
+/** All parts of this process: the log, the swarms on it, and the gateway. The parts open in this order and close in reverse. */
 export class Beekeeper {
   readonly #options: BeekeeperOptions
   readonly #closers: { readonly what: string; readonly close: () => Promise<void> }[] = []

@@ -8,8 +8,8 @@ import { terminalText } from './terminal-text.ts'
 export const exitStatus = { done: 0, wrongInput: 1, usage: 2, unreachable: 3 } as const
 
 /**
- * Prints an error, one line for each mistake, and returns the exit status. An error with a Waggle code is printed without a stack trace, because the
- * user can correct it.
+ * Prints an error, with one line for each mistake, and returns the exit status. An error with a Waggle code is printed without a stack trace, because
+ * the user can correct it.
  */
 export function reportError(thrown: unknown, options: { readonly json: boolean; readonly write?: (text: string) => void }): number {
   const write = options.write ?? ((text: string) => process.stderr.write(text))

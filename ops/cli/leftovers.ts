@@ -17,9 +17,9 @@ export interface Leftovers {
   /** The ids of applications whose stores are in the log. */
   readonly stores: readonly string[]
   readonly directories: readonly string[]
-  /** Topics that are kept and read again from their beginning. */
+  /** Topics that are not deleted, and that the swarm reads again from their beginning. */
   readonly kept: readonly string[]
-  /** Groups that may belong to another application, and are kept. */
+  /** Groups that may belong to another application. They are not deleted. */
   readonly unsure: readonly string[]
   /** Deletes the remains. After a crash in the middle `delete` can be called again. */
   delete(): Promise<void>

@@ -7,8 +7,8 @@ import { saidBy, WaggleError } from '../../topology/waggle-error.ts'
 import { lockName, readBeeLock } from './bee-lock.ts'
 
 /**
- * The bee types of a swarm in this directory: Waggle's own, and those of the packages in its lock file. Throws WAGGLE_BEE_PACKAGE for a package that is missing or
- * differs from the lock file.
+ * The bee types of a swarm in this directory: Waggle's own types, and the types of the packages in the lock file. Throws WAGGLE_BEE_PACKAGE for a
+ * package that is missing or differs from the lock file.
  */
 export function beeRegistry(directory: string): BeeRegistry {
   const own = new BeeRegistry()

@@ -18,7 +18,10 @@ export interface ModelPlacesOptions {
   readonly remote: RemoteModels
   /** If false, nothing is fetched, and only the form of an address is checked. */
   readonly mayFetch: boolean
-  /** Files outside of this directory are refused with WAGGLE_OUTSIDE_DIRECTORY, unless the `resolve:` map or a package names them. Default: every file is allowed. */
+  /**
+   * Files outside of this directory are refused with WAGGLE_OUTSIDE_DIRECTORY, unless the `resolve:` map or a package names them. Default: every file
+   * is allowed.
+   */
   readonly within?: string
 }
 

@@ -36,8 +36,8 @@ export class ProtoMessage {
 }
 
 /**
- * Reads protobuf's text format (https://protobuf.dev/reference/protobuf/textformat-spec/), without extensions. Throws WAGGLE_INVALID_SWARM with the place of
- * the first mistake, also for a file that is nested too deeply or has too many fields.
+ * Reads protobuf's text format (https://protobuf.dev/reference/protobuf/textformat-spec/), without extensions. Throws WAGGLE_INVALID_SWARM with the
+ * place of the first mistake. A file that is nested too deeply or has too many fields is a mistake too.
  */
 export function readTextProtobuf(text: string, file: string): ProtoMessage {
   return new Reader(text, file).message()

@@ -4,8 +4,8 @@ import { invalidSwarm, mistakeAt, type Path, SwarmDocument } from '../../topolog
 import type { SwarmDraft } from './swarm-draft.ts'
 
 /**
- * A map of a YAML file, with its place. Each method for a member throws WAGGLE_INVALID_SWARM with the member's place if the member is of another kind
- * than the method reads.
+ * A map of a YAML file, with its place. A method that reads one member throws WAGGLE_INVALID_SWARM with the member's place if the member is of
+ * another kind.
  */
 export class YamlObject {
   readonly #document: SwarmDocument

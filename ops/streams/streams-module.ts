@@ -4,7 +4,7 @@ import { Topology } from '../../topology/graph.ts'
 import type { StreamsConfig, StreamsHandlers, StreamsModule } from '../../topology/streams-config.ts'
 import { WaggleError } from '../../topology/waggle-error.ts'
 
-/** Imports a program's module. Each worker does so itself, because functions cannot be sent to it. */
+/** Imports a program's module. Each worker imports the module itself, because functions cannot be sent to a worker. */
 export async function loadStreamsModule(url: string): Promise<StreamsModule> {
   let loaded: { readonly [name: string]: unknown }
   try {
@@ -39,7 +39,7 @@ export function withModule(config: StreamsConfig, topology: Topology, { topology
   }
   for (const name of topology.globalStores) {
     const kind = topology.stores.get(name)?.kind
-    // On Kafka each worker keeps the store for itself.
+    // On Kafka each worker keeps its own copy of the store.
     if (kind !== 'keyValue' && config.log === 'embedded') {
       throw invalid(
         `The global store ${name} cannot be read by workers, since it is a ${kind} store`,

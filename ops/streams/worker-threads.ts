@@ -18,7 +18,7 @@ export function workerThreads({
   readonly topics: readonly string[]
   readonly topology: Topology
   readonly moduleUrl: string
-  /** Told of each failure after which a handler goes on. */
+  /** Called with each failure after which a handler continues. */
   readonly onResumed: (error: WaggleError) => void
 }): (options: ThreadElsewhereOptions) => ThreadElsewhere {
   const settings = settingsOf(config)

@@ -8,7 +8,7 @@ import type { Payload } from '../../topology/swarm/payload/payload.ts'
 import { contentTypeOf, payloadSerde } from '../../topology/swarm/payload/payload-serde.ts'
 import { bodyHashHeader, contentTypeHeader, deadlineHeader, requestIdHeader, traceParentHeader } from '../../topology/swarm/request/headers.ts'
 
-/** The answer of a request, as over HTTP: an outcome's status, and the answer or a problem as `body`. */
+/** The answer to a request, as over HTTP: the status of the outcome, and the answer or a problem as `body`. */
 export interface Answer {
   readonly status: number
   readonly requestId: string
@@ -16,7 +16,7 @@ export interface Answer {
   readonly body: unknown
 }
 
-/** A request as a record of its gateway's topic. */
+/** The parts of the record that a request becomes on its gateway's topic. */
 export interface TestRequest {
   readonly id: string
   readonly bytes: Uint8Array
@@ -24,7 +24,10 @@ export interface TestRequest {
   readonly bodyHash: string
 }
 
-/** Makes requests as the HTTP gateway does, from its headers: Idempotency-Key, X-Timeout-Seconds, content-type and traceparent. */
+/**
+ * Makes requests from payloads and headers, as the HTTP gateway does. It uses these headers: Idempotency-Key, X-Timeout-Seconds, content-type and
+ * traceparent.
+ */
 export class TestRequests {
   readonly #clock: Clock
   readonly #identity: RequestIdentity
