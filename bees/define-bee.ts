@@ -60,8 +60,8 @@ export interface BeeContext<Spec> {
   now(): number
   /**
    * Findings about the bees that read this one, by name. A batch is replaced by its readers. In a running swarm call `readers` while a request is
-   * processed, because the bees of this process are open by then. A reader in another process is checked as `validate` does, which may open its
-   * model.
+   * processed, because the bees of this process are open by then. A reader that runs in another process is checked as by `waggle validate`, which may
+   * open its model.
    */
   readers(): Promise<ReadonlyMap<string, BeeFindings>>
   /**
@@ -76,7 +76,7 @@ export interface BeeContext<Spec> {
 
 export type ResolvedKind = 'file' | 'file or folder'
 
-/** The wish to have a file that may be in an object store, on a web server or in a package. */
+/** Options for a file that may have to be fetched from an object store, a web server or a package. */
 export interface FetchWish {
   /** The SHA-256 that the file must have, in hexadecimal. */
   readonly sha256?: string
@@ -92,15 +92,17 @@ export type BeeCheckContext<Spec> = Pick<BeeContext<Spec>, 'swarm' | 'bee' | 'sp
   readonly inputs: ReadonlyMap<string, BeeFindings>
 }
 
-/** The result of checking the files that a spec names. `validate` and `plan` show it, and use it to compare neighbouring bees. */
+/**
+ * The results of the check of a bee. `waggle validate` and `waggle plan` show them, and the check of a swarm compares neighbouring bees with them.
+ */
 export interface BeeFindings {
-  /** The bee in a sentence without a subject: `takes … ; gives …`. */
+  /** A sentence about the bee without its subject: `takes … ; gives …`. */
   readonly summary?: string
   /** The same as `summary`, for programs. */
   readonly signature?: { readonly [key: string]: unknown }
-  /** Labels of the scores that the bee outputs; null if it outputs none; undefined if unknown. */
+  /** Labels of the scores that the bee outputs; null if the bee outputs no scores; undefined if they are unknown. */
   readonly labels?: readonly string[] | null
-  /** The picture that the bee takes; undefined if it takes none, or if that is unknown. */
+  /** The picture that the bee takes; undefined if the bee takes no picture, or if the picture is unknown. */
   readonly picture?: TakenPicture
   /** The type of the input that the bee takes, if the spec decides it. Default: the input type of the bee type. */
   readonly input?: PayloadType
@@ -157,8 +159,8 @@ export interface BeeRequest {
   readonly signal: AbortSignal
   readonly attempt: number
   /**
-   * The record that the input comes from. `startedAt`, `finishedAt` (epoch milliseconds) and `batchSize` describe the call that wrote it; null if
-   * unknown.
+   * The record that the input comes from. `startedAt`, `finishedAt` (epoch milliseconds) and `batchSize` describe the call that wrote the record;
+   * null if unknown.
    */
   readonly source: {
     readonly bee: string
@@ -221,7 +223,7 @@ export class Responded {
   }
 }
 
-/** A setting of a bee beside its spec that only some bees read. */
+/** A setting that a bee has in addition to its spec, and that only some bee types read. */
 export type BesideSpec = 'gpu' | 'replicas' | 'max_replicas'
 
 /** A model with its versions, as an operator sees it. */
@@ -260,11 +262,11 @@ export interface BeeDefinition<S extends TSchema, In, Out> {
   summary: string
   spec: S
   examples?: readonly Static<S>[]
-  /** Prose: what happens to a request after a crash, a replay and a duplicate. */
+  /** The delivery guarantee in prose: the effect of a crash, a replay and a duplicate on a request. */
   delivery: string
   /** The size and release of batches. A type of role `batch` sets it for the bees that read it, any other type for its own input. */
   batch?(spec: Static<S>): BatchPolicy
-  /** Types of the input and the output. The check of a swarm compares them with those of the neighbouring bees. */
+  /** Types of the input and the output. The check of a swarm compares these types with the types of neighbouring bees. */
   input?: PayloadType | ((context: BeeCheckContext<Static<S>>) => Promise<PayloadType>)
   output?: PayloadType | ((context: BeeCheckContext<Static<S>>) => Promise<PayloadType>)
   /** Checks the files that the spec names, such as a model's shapes, before anything runs. Throws for a spec that does not fit. */
@@ -274,7 +276,7 @@ export interface BeeDefinition<S extends TSchema, In, Out> {
    * asks for no shadow.
    */
   shadow?(spec: Static<S>): Static<S> | null
-  /** The number of models that a bee with this spec computes side by side in this process. They share the processor's cores. Default: 0. */
+  /** The number of models that a bee with this spec computes side by side in this process. The models share the processor's cores. Default: 0. */
   modelsAtOnce?(spec: Static<S>): number
   /** True if the output is always the input itself. The check of a swarm then takes the output type of the bee before. */
   passesInput?: true

@@ -27,7 +27,7 @@ export class BeeCalls {
     this.#options = options
   }
 
-  /** Calls a bee. Throws what the bee throws. */
+  /** Calls a bee by `act`. Throws the error that the bee throws. */
   async call<T>(bee: string, requests: readonly Pick<BeeRequest, 'id'>[], act: () => T | Promise<T>): Promise<T> {
     this.#active.add(bee)
     this.#open.set(bee, (this.#open.get(bee) ?? 0) + 1)

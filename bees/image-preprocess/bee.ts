@@ -36,7 +36,7 @@ export default defineBee({
 
 /**
  * The plan of a running bee, made at the first request. By then the readers are open, so that no model has to be opened twice. If a reader cannot yet
- * say which picture it takes, a spec with a size is used without the readers, and the next request asks them again.
+ * say which picture it takes, a spec with a size is used without the readers, and at the next request the readers are asked again.
  */
 class PlanOfReaders {
   readonly #spec: PreprocessSpec

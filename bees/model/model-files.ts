@@ -15,7 +15,7 @@ type Log = BeeContext<never>['log']
 
 /**
  * The context with the files that its spec names: `resolve` fetches a model that is elsewhere, and `labels` has the labels that its file contains.
- * Throws what `resolve` throws, and WAGGLE_MODEL_INVALID for a file without labels.
+ * Throws the errors of `resolve`, and WAGGLE_MODEL_INVALID for a file without labels.
  */
 export async function withModelFiles<
   S extends FileSpec,

@@ -95,7 +95,7 @@ function isNumber(value: unknown, limit: number): value is number {
   return typeof value === 'number' && Math.abs(value) <= limit
 }
 
-/** True for a string that the library can store. It cuts strings at U+0000, and replaces half a surrogate pair. */
+/** True for a string that the library can store. The library cuts strings at U+0000, and replaces a lone surrogate. */
 function isText(value: unknown): value is string {
   return typeof value === 'string' && !value.includes('\0') && value.isWellFormed()
 }

@@ -36,7 +36,7 @@ export interface ModelPrediction {
 export interface PredictionSource {
   /** The bee's name. */
   readonly model: string
-  /** Missing for a model without versions. */
+  /** The version of the model; missing for a model without versions. */
   readonly version?: string
 }
 
@@ -76,7 +76,7 @@ function foundReading(spec: ReadingSpec, { outputRows: outputs, classes, labels 
   // Names in the model's file do not count for a nested output: they name another part of it, such as the channels of each pixel.
   const own = spec.labels !== undefined || depthOf(output) <= 1 ? told : null
   const known = own?.names ?? (classes !== null && (width === null || width === classes.length) ? classes : null)
-  // Without names a long or a nested output is a value of its own, such as an embedding.
+  // A long or a nested output without names does not contain scores. It is another value, such as an embedding.
   if (known === null && (width === null || width > maxUnnamed || depthOf(output) > 1))
     return { scores: [], labels: [], hasNames: false, label, classes }
   if (known === null && width !== null && width > 1 && labelOutput?.datatype === 'BYTES') {
@@ -150,7 +150,7 @@ function labelAndScores(outputs: ModelResult['outputs'], values: ModelOutput['va
   const at = classes !== null ? classes.indexOf(said) : typeof chosen === 'number' ? chosen : -1
   const hasName = labels.length === (classes?.length ?? labels.length)
   const name = (hasName ? labels[at] : undefined) ?? said
-  // A label without scores counts as one vote, so that an ensemble and a database can use it.
+  // A label without scores gets the score 1, so that an ensemble and a database can use it.
   return { label: name, scores: numbers.length === 0 ? { [name]: 1 } : Object.fromEntries(labels.map((one, index) => [one, numbers[index] ?? 0])) }
 }
 

@@ -46,7 +46,7 @@ function isOfUser(url: string): boolean {
   return url.startsWith('file:') && !url.includes('/node_modules/') && !isOwn(fileURLToPath(url))
 }
 
-/** A text that changes with the file; empty for a file that is gone. */
+/** A text that changes with the file; empty for a file that does not exist any more. */
 function stampOf(url: string): string {
   try {
     const { mtimeMs, size, ino } = statSync(fileURLToPath(url))

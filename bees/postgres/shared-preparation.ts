@@ -13,7 +13,7 @@ export class SharedPreparation<T> {
     this.#prepare = prepare
   }
 
-  /** Tries once, and keeps the result for all calls. */
+  /** Does the work without a signal, and keeps the result for all calls. */
   async start(): Promise<void> {
     await this.#share(this.#prepare())
   }

@@ -1,9 +1,9 @@
 import { WaggleError } from '../../topology/waggle-error.ts'
 import { type ReplicaRange, ReplicaRule } from './replica-rule.ts'
 
-/** One of several equal workers of a bee: a container, a process, a thread. */
+/** One of several equal workers of a bee, such as a container, a process or a thread. */
 export interface Replica {
-  /** False while a call would wait for its start. Default: true. */
+  /** False while a call would have to wait for the start of the replica. Default: true. */
   readonly isReady?: boolean
   /**
    * Ends the replica. The replica decides what happens to its open calls. If there are too many replicas, a replica is closed only after its last
@@ -61,7 +61,7 @@ export class Replicas<T extends Replica> {
     this.#countedAtMs = options.now()
   }
 
-  /** Opens the least number of replicas, side by side. If one cannot be opened, closes the others and throws its error. */
+  /** Opens the least number of replicas, side by side. If a replica cannot be opened, closes the others and throws the error of that replica. */
   static async open<T extends Replica>(options: ReplicasOptions<T>): Promise<Replicas<T>> {
     const replicas = new Replicas(options)
     const opened = await Promise.allSettled(Array.from({ length: options.range.min }, () => options.open()))
@@ -117,7 +117,7 @@ export class Replicas<T extends Replica> {
     }
   }
 
-  /** Closes all replicas now. Each decides what becomes of its open calls. */
+  /** Closes all replicas now. Each replica decides what happens to its open calls. */
   async close(): Promise<void> {
     this.#isClosed = true
     this.#cancelTimer()

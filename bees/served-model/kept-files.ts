@@ -1,4 +1,4 @@
-/** The files of a model on this disk. They stay there until `end` is called. */
+/** The files of a model on this disk. The files stay on the disk until `end` is called. */
 export interface KeptFiles {
   readonly path: string
   end(): void

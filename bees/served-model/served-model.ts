@@ -49,7 +49,7 @@ export class ServedModel {
   #answering: LoadedVersion | null = null
   /** Settles when the last look or reload has ended. Looks and reloads run one after the other. */
   #last: Promise<void> = Promise.resolve()
-  /** The reload that waits for its begin; null if none waits. */
+  /** The reload that has not begun yet; null if there is none. */
   #nextReload: Promise<void> | null = null
   #unwatch = () => {}
   #isClosed = false

@@ -6,7 +6,7 @@ import { type Check, checks } from './checks.ts'
 export interface CheckResult {
   readonly check: string
   readonly outcome: 'passed' | 'failed' | 'skipped'
-  /** The reason of a failure, or of a skipped check. */
+  /** The reason why the check failed or was skipped; null if it passed. */
   readonly detail: string | null
   /** The next step after a failure; null without a failure. */
   readonly next: string | null

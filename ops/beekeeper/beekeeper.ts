@@ -206,7 +206,7 @@ export class Beekeeper {
     this.#closeLater('definitions', () => served.close())
     await Promise.all(prepared.map((swarm) => running.start(swarm)))
     await served.open()
-    // Opening a model may block the process, so the watch begins here.
+    // The watch begins after all models are open, because opening a model may block the process.
     const takeActivity = () => running.all.map((swarm) => swarm.takeActivity())
     const unwatchLoop = watchLoop(systemClock, takeActivity, (message) => say('event-loop', 'warn', message))
     this.#closeLater('event loop', async () => unwatchLoop())
@@ -328,7 +328,7 @@ export class Beekeeper {
   /** The database, which starts when the first sink needs it. */
   #openDatabase(): Promise<ClickHouseDatabase> {
     this.#database ??= this.#startDatabase().catch((error: unknown) => {
-      // The next sink tries again.
+      // After a failure the next sink that needs the database starts it again.
       this.#database = null
       throw error
     })

@@ -101,8 +101,8 @@ export class RunningSwarm {
   }
 
   /**
-   * The reason why this swarm answers no requests now; null if it does. It stays ready while tasks move between processes, because requests wait in
-   * the log.
+   * The reason why this swarm answers no requests now; null if it does. The swarm stays ready while tasks move between processes, because requests
+   * wait in the log meanwhile.
    */
   get notReady(): string | null {
     const { state, threads } = this.application
@@ -185,7 +185,7 @@ export class RunningSwarm {
       ...(states === null ? {} : { states, spread: { capabilities: { gpu: gpusHere(settings) }, instanceId: settings.instance } }),
       namedTopics: replyTopics.named,
       commitIntervalMs: settings.commit_interval_ms,
-      // The next bee reads only committed records.
+      // With exactly_once the next bee reads only committed records, so the application commits as soon as it is idle.
       commitsWhenIdle: states !== null && settings.processing === 'exactly_once',
       // The state of a request is needed while the request is in flight, so the cache need not be large. Later reads may go to the disk.
       maxCachedEntries: 512,

@@ -21,7 +21,7 @@ export interface RunningSwarmsOptions extends Omit<RunningSwarmOptions, keyof Co
   readonly beforeStart: (running: RunningSwarm) => Promise<void>
 }
 
-/** The swarms of one process. They come and go while it runs. */
+/** The swarms of one process. Swarms can start and stop while the process runs. */
 export class RunningSwarms {
   /** The swarms of this process. It is always the same array. */
   readonly all: RunningSwarm[] = []

@@ -15,7 +15,7 @@ interface Comparison {
 }
 
 /**
- * Compares each figure of a run with the kept one. `worse` marks a figure that is worse by more than 15 %, after the machine's own change is
+ * Compares each figure of a run with the kept figure. `worse` marks a figure that is worse by more than 15 %, after the machine's own change is
  * subtracted. The floor or peer of the same row and run shows how much the machine changed.
  */
 export function comparison({ title, kept, now }: { readonly title: string; readonly kept: Kept; readonly now: Kept }): Comparison {
@@ -76,7 +76,7 @@ type Row = Table['rows'][number]
 
 const tolerance = 1.15
 
-/** True for rates, which are better when they are higher. All other measures are time, memory or ratios of these. */
+/** True for rates, which are better when they are higher. All other measures are times, amounts of memory, or ratios of these. */
 function isBetterHigh(measure: string): boolean {
   return measure.includes('/s')
 }

@@ -1,11 +1,11 @@
 import { type ChildProcess, type ForkOptions, fork, type SpawnOptions, spawn } from 'node:child_process'
 import { Guardian } from '../../connectors/containers/guardian.ts'
 
-/** One shell for all children of this process. It kills their process groups when this process has ended for any reason. */
+/** One shell for all children of this process. The shell kills the children's process groups when this process has ended for any reason. */
 const guardian = new Guardian({ finishMs: 0, termMs: 0 })
 
 /**
- * Starts a program in a process group of its own. The group ends with this process, also on SIGKILL and Ctrl-C.
+ * Starts a program in a new process group. The whole group ends when this process ends, even by SIGKILL or Ctrl-C.
  *
  * @example
  * ```ts

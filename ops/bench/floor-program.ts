@@ -101,7 +101,7 @@ async function callProcess(open: Awaited<ReturnType<LocalProcesses['open']>>, ro
   })
 }
 
-/** Packs a batch while the one before it runs. */
+/** Collects rows for the next batch while a batch runs. */
 function inBatches(run: (rows: readonly ModelRow[]) => Promise<readonly Scores[]>): (row: ModelRow) => Promise<Scores> {
   const waiting: { readonly row: ModelRow; resolve(scores: Scores): void; reject(error: unknown): void }[] = []
   let running = 0

@@ -13,13 +13,13 @@ export interface KafkaSwarmBenchmarkOptions {
   readonly seconds: number
   /** Requests a second. */
   readonly rate: number
-  /** Only swarms whose names contain this text. */
+  /** Only swarms whose names contain this text are measured. */
   readonly only: string
 }
 
 /**
  * Measures how much longer a request takes on a cluster at low load. The same swarm runs on the embedded log, and on a broker with at_least_once and
- * with exactly_once. They are measured alternately, for a few seconds each.
+ * with exactly_once. The three are measured alternately, for a few seconds each.
  */
 export async function kafkaSwarmBenchmark({ seconds, rate, only }: KafkaSwarmBenchmarkOptions): Promise<readonly Table[]> {
   const jars = brokerJars()

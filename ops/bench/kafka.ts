@@ -18,7 +18,7 @@ export interface KafkaBenchmarkOptions {
   readonly keys: number
   /** Sizes of the record cache in bytes, for Waggle and for Kafka Streams. */
   readonly caches: readonly number[]
-  /** Only rows whose names contain this text; `restore` is one of them. */
+  /** Only rows whose names contain this text are measured. One of the names is `restore`. */
   readonly only: string
 }
 

@@ -21,7 +21,7 @@ export interface LoadResult {
   readonly latenciesMs: readonly number[]
 }
 
-/** Sends requests. A response other than 200 is an error, because a benchmark of errors measures nothing. */
+/** Sends requests. A response with a status other than 200 ends the benchmark with an error. */
 export function load(options: LoadOptions): Promise<LoadResult> {
   return options.rate === undefined ? closedLoop(options) : openLoop(options, Math.max(1, options.rate))
 }

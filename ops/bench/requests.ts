@@ -15,9 +15,9 @@ export interface RequestsBenchmarkOptions {
 }
 
 /**
- * Measures what a request of hello-world costs at every load: CPU, latency, allocations and stops. The floor is the same function behind a plain
- * server. All programs get the same rates. The highest rate is the rate of the slowest program when clients wait for each answer. The other rates are
- * parts of this rate.
+ * Measures a request of hello-world at several loads: its CPU time, its latency, its allocations, and the longest time for which the event loop had
+ * no turn. The floor is the same function behind a plain server. All programs get the same rates. The highest rate is the rate of the slowest program
+ * when clients wait for each answer. The other rates are parts of this rate.
  */
 export async function requestsBenchmark(options: RequestsBenchmarkOptions): Promise<readonly Table[]> {
   const scenes = [floor(), ...options.partitions.map((partitions) => waggle({ partitions, swarms: 1 }))]
@@ -60,7 +60,7 @@ interface Row {
   readonly longestStopMs: number
 }
 
-/** Measures a load twice: once without samples, for CPU, latency and stops, and once with samples, for allocations. */
+/** Measures a load twice: once without samples of allocations, for CPU, latency and the event loop, and once with samples, for allocations. */
 async function measured(
   scene: Scene,
   { seconds, clients, rate }: { readonly seconds: number; readonly clients: number; readonly rate: number | null },

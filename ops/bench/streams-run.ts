@@ -11,8 +11,8 @@ import { measure } from './measure.ts'
 import { streamsWorkloads } from './streams-workloads.ts'
 
 /**
- * Runs one workload in a process of its own. Arguments: driver|embedded, workload, keys, records, directory. Prints the CPU time and the wall time in
- * nanoseconds, and the resident memory.
+ * This program runs one workload in its own process. Arguments: driver|embedded, workload, keys, records, directory. Prints the CPU time and the wall
+ * time in nanoseconds, and the resident memory.
  */
 const [kind, name, keysText, recordsText, directory] = process.argv.slice(2)
 const workload = streamsWorkloads.find((one) => one.name === name)

@@ -10,7 +10,7 @@ export interface StreamsBenchmarkOptions {
   /** The number of records of a run. A run with more keys than this has as many records as keys. */
   readonly records: number
   readonly keys: readonly number[]
-  /** Only workloads whose names contain this text. */
+  /** Only workloads whose names contain this text are measured. */
   readonly only: string
 }
 

@@ -11,7 +11,7 @@ export interface SwarmBenchmarkOptions {
   /** The seconds of each load. */
   readonly seconds: number
   readonly clients: number
-  /** The minutes of steady load in which memory is measured; 0: memory is not measured. */
+  /** The minutes of steady load in which memory is measured. With 0, memory is not measured. */
   readonly minutes: number
   /** Default: three small models, and the teddy swarm. */
   readonly workloads?: readonly SwarmWorkload[]

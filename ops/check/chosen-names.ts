@@ -12,7 +12,7 @@ export interface UnsafeName {
  * Finds objects that are filled or read by names that users choose. Such an object also has inherited names: `constructor`, `toString`, `__proto__`.
  * A `Map` or one call of `Object.fromEntries` has no such names. These forms are refused:
  *
- * 1. a dictionary that starts as `{}` and is filled later; 2. `name in object` with a name that is no literal; 3. `dictionary[name]`, where
+ * 1. a dictionary that starts as `{}` and is filled later; 2. `name in object` with a name that is not a literal; 3. `dictionary[name]`, where
  * `dictionary` has an index signature of strings in this file: `Object.hasOwn` in the same statement allows it.
  */
 export function unsafeNames(file: string, source: string): readonly UnsafeName[] {

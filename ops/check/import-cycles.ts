@@ -54,7 +54,7 @@ function folderOf(file: string): string | null {
 
 const layeredRooms: ReadonlySet<string> = new Set(['processor'])
 
-/** A sentence for each cycle that is not allowed, and for each allowed one that is gone or smaller. */
+/** A sentence for each cycle that is not allowed, and for each allowed cycle that no longer exists or has fewer files. */
 export function complaints(cycles: readonly (readonly string[])[], allowance = allowed): readonly string[] {
   const wrong = cycles
     .filter((cycle) => !allowance.some(({ files }) => sameFiles(files, cycle)))

@@ -10,7 +10,10 @@ export interface WrongImport {
 
 type Room = keyof typeof mayImport
 
-/** The rooms that each room may import, beside itself. An entry that ends in `/` is a whole room. */
+/**
+ * The rooms, which are the top-level folders, and the files that each room may import in addition to its own. An entry that ends in `/` is a whole
+ * room.
+ */
 const mayImport = {
   topology: [],
   processor: ['topology/'],
@@ -88,7 +91,10 @@ const packageName = 'waggle-streams'
 /** The folder with the steps of swarms. The rest of the room runs any topology. */
 const steps = 'processor/swarm/'
 
-/** The target of an import. The package counts as the room bees, because it loads logs and databases only when they are used. */
+/**
+ * The target of an import. An import of the package counts as an import of the room bees, because the package loads logs and databases only when they
+ * are used.
+ */
 function resolvedTarget(file: string, specifier: string): string | null {
   return specifier === packageName || specifier.startsWith(`${packageName}/`) ? 'bees/index.ts' : targetOf(file, specifier)
 }

@@ -12,8 +12,8 @@ export interface TestRunOptions {
 }
 
 /**
- * Runs Node's test runner in a process group of its own. Returns the exit status of the runner, or 1 if the run was interrupted. All processes of the
- * run end when this process or its parent `npm test` ends, even by SIGKILL.
+ * Runs Node's test runner in a new process group. Returns the exit status of the runner, or 1 if the run was interrupted. All processes of the run
+ * end when this process or its parent `npm test` ends, even by SIGKILL.
  */
 export function runTests(argv: readonly string[], { env = process.env, longestMs = Number.POSITIVE_INFINITY }: TestRunOptions = {}): Promise<number> {
   const child = spawnEnding(process.execPath, argv, { cwd: root, stdio: 'inherit', env })

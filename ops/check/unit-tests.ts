@@ -43,7 +43,7 @@ export function unitTests(): readonly string[] {
 }
 
 /**
- * Runs files in a few processes at a time, with several files in each: a process of its own would spend most of a file's time on loading the same
+ * Runs files in a few processes at a time, with several files in each: a process for each file would need most of its time for loading the same
  * modules. Returns the first status that is not 0.
  */
 export async function runTogether(files: readonly string[], run: (files: readonly string[]) => Promise<number>): Promise<number> {

@@ -7,7 +7,7 @@ import { terminalText } from './terminal-text.ts'
 import { textTable } from './text-table.ts'
 import { timeText } from './time-text.ts'
 
-/** `waggle bees list [SWARM]`: the bees of the server's swarms, with the counts of their calls. */
+/** `waggle bees list [SWARM]`: prints the bees of the server's swarms, with the counts of their calls. */
 export async function listBees(swarm: string | null, options: ServerOptions): Promise<number> {
   const swarms =
     swarm === null ? ((await call(options, { method: 'GET', path: '/v1/swarms' })) as readonly SwarmRow[]).map(({ name }) => name) : [swarm]
@@ -16,7 +16,7 @@ export async function listBees(swarm: string | null, options: ServerOptions): Pr
   return exitStatus.done
 }
 
-/** `waggle bees get SWARM BEE`. */
+/** `waggle bees get SWARM BEE`: prints one bee, with the counts of its calls. */
 export async function getBee(swarm: string, bee: string, options: ServerOptions): Promise<number> {
   const row = (await call(options, { method: 'GET', path: beePath(swarm, bee) })) as BeeRow
   print(options, row, tableOf([row]))

@@ -64,7 +64,7 @@ export async function positionsOnDisk(settings: Settings, group: string): Promis
 }
 
 export async function leftoversOnCluster(settings: Settings, { applicationId, parts }: ResetApplication, gateways: boolean): Promise<Leftovers> {
-  // Opening the log fails with a clear error if the cluster cannot be reached.
+  // The log is opened only because this fails with a clear error if the cluster cannot be reached.
   await (await openLog(settings)).close()
   const admin = new KafkaAdmin(kafkaOptions(settings))
   const all = await admin.all()

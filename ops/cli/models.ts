@@ -12,7 +12,7 @@ export interface ModelsOptions {
   readonly json: boolean
 }
 
-/** `waggle models list`: prints the models of the running swarms, a line for each version. */
+/** `waggle models list`: prints the models of the running swarms, with a line for each version. */
 export async function listModels(options: ModelsOptions): Promise<number> {
   const models = await onProcess(options, (management) => management.models())
   process.stdout.write(options.json ? `${JSON.stringify(models)}\n` : tableOf(models))

@@ -32,7 +32,7 @@ export async function applySwarms(files: readonly string[], options: ServerOptio
   return exitStatus.done
 }
 
-/** `waggle swarms list`: a line for each swarm of the server. */
+/** `waggle swarms list`: prints a line for each swarm of the server. */
 export async function listSwarms(options: ServerOptions): Promise<number> {
   const rows = (await call(options, { method: 'GET', path: '/v1/swarms' })) as readonly SwarmRow[]
   const cells = rows.map(({ name, state, version, gateways, bees, error }) => [
@@ -53,7 +53,7 @@ export async function listSwarms(options: ServerOptions): Promise<number> {
   return exitStatus.done
 }
 
-/** `waggle swarms get NAME`: one swarm with its versions and its text. */
+/** `waggle swarms get NAME`: prints one swarm with its versions and its text. */
 export async function getSwarm(name: string, options: ServerOptions): Promise<number> {
   const swarm = (await call(options, { method: 'GET', path: pathOf(name) })) as SwarmDetail
   const { state, version, gateways, error, versions, definition } = swarm
@@ -75,7 +75,7 @@ export async function deleteSwarm(name: string, options: ServerOptions & { reado
   return exitStatus.done
 }
 
-/** `waggle swarms pause NAME` and `waggle swarms resume NAME`. */
+/** `waggle swarms pause NAME` and `waggle swarms resume NAME`: pauses or resumes a swarm. */
 export async function switchSwarm(name: string, verb: 'pause' | 'resume', options: ServerOptions): Promise<number> {
   const row = (await call(options, { method: 'POST', path: `${pathOf(name)}/${verb}` })) as SwarmRow
   print(options, row, `${name} is ${row.state}`)
@@ -90,7 +90,7 @@ export async function rollbackSwarm(name: string, options: ServerOptions & { rea
   return exitStatus.done
 }
 
-/** `waggle plan --diff FILE`: the effects of an edit on the swarm that runs. */
+/** `waggle plan --diff FILE`: prints the effects of an edited file on the running swarm. */
 export async function compareSwarm(file: string, options: ServerOptions): Promise<number> {
   const { name } = readSwarm(file, beeRegistry(dirname(file)))
   const difference = (await call(

@@ -8,7 +8,7 @@ import { exitStatus } from './exit-status.ts'
 import { terminalText } from './terminal-text.ts'
 import { timeText } from './time-text.ts'
 
-/** Options of the commands that look into a log. */
+/** The options of the commands that read a log. */
 export interface LogOptions {
   readonly log?: string
   /** The address of a running process. Default: the process that has the data directory open. */

@@ -12,7 +12,7 @@ export interface ProviderFilesOptions {
   readonly say: (line: string) => void
 }
 
-/** The folder in which onnxruntime-node looks for its providers, and its version. */
+/** The folder in which onnxruntime-node searches for its providers, and the version of onnxruntime-node. */
 export function addonPlace(): { readonly folder: string; readonly version: string } {
   const { version } = JSON.parse(readFileSync(join(runtimeFolder(), 'package.json'), 'utf8')) as { readonly version: string }
   return { folder: providerFolder(), version }

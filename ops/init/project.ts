@@ -73,7 +73,7 @@ function ownFiles({ directory, template, waggle }: ProjectOptions): ReadonlyMap<
   ])
 }
 
-/** The compiler's options, for the editor: Node runs the sources as they are. */
+/** The compiler's options. Only an editor needs them, because Node runs the sources without compilation. */
 const compiling = {
   compilerOptions: {
     target: 'es2024',

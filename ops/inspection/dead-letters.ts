@@ -72,7 +72,7 @@ export class DeadLetters {
       if (size.isFull) break
       last = place
       const record = await this.#recordAt(deadLetterTopic(place.swarm), place.partition, place.offset)
-      // Retention may have deleted the letter meanwhile.
+      // Retention may have deleted the letter after it was listed.
       if (record === null) continue
       const letter = await this.#letter(place, record, listedCharacters)
       letters.push(letter)
@@ -206,7 +206,7 @@ export class DeadLetters {
   async #commit(swarm: string, records: readonly ProducerRecord[]): Promise<number> {
     const producer = await this.#log.taskProducer({ group: applicationIdOf(swarm), consumers: () => [] })
     try {
-      // The settlement is the last record, and is appended first. Its topic exists, so only the append to the other topic can fail.
+      // The settlement is the last record, and is appended first. The topic of the settlement exists, so only the append to the other topic can fail.
       for (const record of records.toReversed()) producer.append(record)
       const { ends } = await producer.commit({ positions: [], state: [] })
       const [first] = records

@@ -43,7 +43,10 @@ async function closing<T>(management: Management, work: (management: Management)
   }
 }
 
-/** The process that has the data directory open; null if there is none. A killed process leaves its address, where another process may listen now. */
+/**
+ * The process that has the data directory open; null if there is none. A killed process leaves its address in the directory, and another process may
+ * listen at this address now.
+ */
 export async function runningProcess({ log, data_dir }: Settings): Promise<RemoteManagement | null> {
   const address = log === 'embedded' ? readAddress(data_dir) : null
   if (address === null) return null

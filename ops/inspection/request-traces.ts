@@ -138,7 +138,7 @@ function firstOfEach(steps: readonly TraceStep[]): readonly TraceStep[] {
 }
 
 /**
- * Steps in the order of their times, and in the order of the swarm's file where times are the same. A step without times follows the steps whose
+ * The steps in the order of their times. Steps with the same time are in the order of the swarm's file. A step without times follows the steps whose
  * results it takes.
  */
 function inOrder(steps: readonly TraceStep[], plan: SwarmPlan | null): readonly TraceStep[] {

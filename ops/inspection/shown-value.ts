@@ -6,7 +6,7 @@ import type { Payload, Tensor } from '../../topology/swarm/payload/payload.ts'
 import { joinedType, payloadOfBytes, tensorsType } from '../../topology/swarm/payload/payload-serde.ts'
 import { contentTypeHeader, errorHeader } from '../../topology/swarm/request/headers.ts'
 
-/** Shows the values of records to people: text as it is, tensors and pictures as a summary, Avro as JSON. */
+/** Makes the values of records readable: text stays unchanged, tensors and pictures become a summary, and Avro becomes JSON. */
 export class ShownValues {
   /** The serde for Avro; null without a schema registry. */
   readonly #avro: Serde<unknown> | null

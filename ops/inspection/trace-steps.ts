@@ -7,7 +7,7 @@ import { innerCallsOf } from '../../topology/swarm/request/inner-calls.ts'
 import type { TraceError, TraceStep } from '../../topology/swarm/request/request-trace.ts'
 import type { RequestRecord } from './request-search.ts'
 
-/** The bee whose results a topic carries; null for any other topic. */
+/** The bee whose results are on a topic; null for a topic without results of a bee. */
 export function beeIn(topic: string): string | null {
   const [, swarm, bee] = /^waggle\.([^.]+)\.([^.]+)$/.exec(topic) ?? []
   return swarm === undefined || swarm === 'gateway' || bee === undefined || bee === 'dead-letters' ? null : bee
@@ -68,7 +68,7 @@ export function withWait(step: TraceStep, steps: readonly TraceStep[], plan: Swa
   return { ...step, after, waited_ms: waited }
 }
 
-/** The bees whose results a bee takes. A batch stands for the bee before it. */
+/** The bees whose results a bee takes. A batch is replaced by the bee before it. */
 export function inputsOf(name: string, { bees }: SwarmPlan): readonly string[] {
   const byName = new Map(bees.map((bee) => [bee.name, bee]))
   return (byName.get(name)?.input?.bees ?? []).flatMap((input) => {

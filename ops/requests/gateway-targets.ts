@@ -13,11 +13,11 @@ export interface GatewayTarget {
   readonly partitions: number
   readonly application: Application
   readonly ledgerStore: string
-  /** The topic that tells the ledger about accepted requests. */
+  /** The topic from which the ledger learns about accepted requests. */
   readonly acceptedTopic: string
   /** The reason why the swarm accepts no requests now; null if it does. */
   readonly notReady: () => string | null
-  /** The topic for answers, which all processes share; null if the swarm has none. */
+  /** The topic for answers, which all processes share; null if the swarm has no such topic. */
   readonly answers: { readonly topic: string; readonly partitions: number } | null
 }
 

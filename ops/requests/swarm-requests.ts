@@ -18,7 +18,7 @@ export interface SwarmEntrance {
   readonly outcomes: readonly OutcomeTopic[]
 }
 
-/** The requests of a process whose swarms come and go. */
+/** The requests of a process in which swarms start and stop. */
 export interface SwarmRequests extends Requests {
   start(): Promise<void>
   close(): Promise<void>

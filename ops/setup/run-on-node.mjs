@@ -24,8 +24,8 @@ export function runOnNode(argvOf, { killsAtSecondSignal = true } = {}) {
 }
 
 function run(node, argv, killsAtSecondSignal) {
-  // Child processes that run `node`, such as a swarm's commands, must get the same Node. MALLOC_ARENA_MAX limits the memory that glibc keeps for each
-  // thread after it was freed, because many threads handle pictures.
+  // Child processes that run `node`, such as a swarm's commands, must get the same Node. glibc keeps freed memory in arenas, and many threads decode
+  // pictures, so MALLOC_ARENA_MAX limits the number of arenas.
   const env = Object.assign({ MALLOC_ARENA_MAX: '2' }, process.env, { PATH: dirname(node) + delimiter + (process.env.PATH || '') })
   const child = spawn(node, argv, { stdio: 'inherit', env })
   for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP']) {

@@ -67,5 +67,5 @@ export interface StarterCalls {
   measured(metrics: readonly Metric[]): void
 }
 
-/** A decision as a number in shared memory. `none`: the starting thread has not decided yet. */
+/** A decision as a number in shared memory. `none` means that the starting thread has not decided yet. */
 export const decisions = { none: 0, goOn: 1, stop: 2 } as const satisfies { readonly [Decision in FailureDecision | 'none']: number }

@@ -35,8 +35,8 @@ function promName({ group, name }: Metric): { readonly name: string; readonly ty
 }
 
 /**
- * The divisor that turns a metric's unit into seconds; 1 for a metric that is not a time. Kafka Streams has some latencies of tasks in nanoseconds,
- * and all others in milliseconds.
+ * The divisor that turns a metric's unit into seconds; 1 for a metric that is not a time. In Kafka Streams some latencies of tasks are in
+ * nanoseconds, and all other times are in milliseconds.
  */
 function unitsInASecond(group: string, name: string): number {
   if (/-(rate|total)$/.test(name) && name !== 'blocked-time-ns-total') return 1

@@ -22,7 +22,7 @@ export interface KafkaNode {
   readonly address: string
   /** Kills the broker at once, as a power cut does. */
   kill(): Promise<void>
-  /** Stops the broker as an operator does: leaders move first. */
+  /** Stops the broker as an operator does. The leaders of partitions move to other brokers first. */
   stop(): Promise<void>
   start(): Promise<void>
   /** Suspends the broker. Connections stay open and the broker does not answer, as in a cut network. */

@@ -121,7 +121,7 @@ class Channel:
         return None if body is None else Message(fields, body)
 
     def _read_body(self, fields: Mapping[str, Any], length: int) -> Optional[Buffer]:
-        """The body of a message. If the body is a single value of bytes, only that value is read, so that the bee gets it without a copy."""
+        """The body of a message. A body with a single value is read as that value without the padding, so that the bee gets it without a copy."""
         wanted = fields.get("length")
         if fields.get("at") == 0 and isinstance(wanted, int) and 0 <= length - wanted < 8:
             value = self._reader.read(wanted)

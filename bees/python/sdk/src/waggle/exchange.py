@@ -1,7 +1,7 @@
 """One call of a gateway, without network access: the requests to send, the retries, and the meaning of answers.
 
-The steps of a call are a generator, so that the blocking client and the asyncio client share all decisions. The generator yields an `Attempt` and gets
-its `Response` or OSError, or it yields a `Pause` and is resumed afterwards. Its return value is the result of the call.
+The steps of a call are a generator, so that the blocking client and the asyncio client share all decisions. The generator yields an `Attempt` and
+gets its `Response` or OSError, or it yields a `Pause` and is resumed afterwards. Its return value is the result of the call.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 /**
- * The 2,596 features of an SVM for 96 × 96 RGB pixels: gradients (HOG), colour histograms and local binary patterns. They equal those of
- * reference/predict.py, in its single precision (`fround`), because rounding decides a pixel's bin.
+ * The 2,596 features of an SVM for 96 × 96 RGB pixels: gradients (HOG), colour histograms and local binary patterns. The features equal the features
+ * of reference/predict.py. So the code computes in the same single precision (`fround`), because rounding decides the bin of a pixel.
  */
 export function featuresOf(pixels: Uint8Array): Float32Array {
   const features = new Float32Array(featureCount)
