@@ -101,8 +101,8 @@ export class RunningSwarm {
   }
 
   /**
-   * The reason why this swarm answers no requests now; null if it does. The swarm stays ready while tasks move between processes, because requests
-   * wait in the log meanwhile.
+   * The reason why this swarm answers no requests now; null while it answers requests. The swarm stays ready while tasks move between processes,
+   * because requests wait in the log meanwhile.
    */
   get notReady(): string | null {
     const { state, threads } = this.application

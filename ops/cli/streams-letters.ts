@@ -16,7 +16,7 @@ export interface StreamsLetter {
   readonly content: string | null
 }
 
-/** The letters in a program's `deadLetterTopic`, the newest first, at most `max`. Throws WAGGLE_MISSING_TOPIC. */
+/** The letters in a program's `deadLetterTopic`, the newest first, at most `max`. Throws WAGGLE_MISSING_TOPIC if the topic does not exist. */
 export async function streamsLetters(management: Management, topic: string, max: number): Promise<readonly StreamsLetter[]> {
   let newest: readonly StreamsLetter[] = []
   for (let from = 'start'; ; ) {

@@ -22,12 +22,15 @@ export interface Config {
 }
 
 export interface ConfigSource {
-  /** Directories that may contain waggle.yaml, nearest first: the swarm's, then the working directory. */
+  /** The directories that may contain waggle.yaml, nearest first: the swarm's directory, then the working directory. */
   readonly directories: readonly string[]
   readonly env: { readonly [variable: string]: string | undefined }
 }
 
-/** Merges defaults, waggle.yaml and the environment; the later one wins. WAGGLE_INVALID_CONFIG lists every mistake with its place. */
+/**
+ * Merges defaults, waggle.yaml and the environment. A value of the environment overrides waggle.yaml, which overrides the default. Throws
+ * WAGGLE_INVALID_CONFIG with every mistake and its place.
+ */
 export function loadConfig({ directories, env }: ConfigSource): Config {
   const mistakes: WaggleError[] = []
   const { file, written } = readWritten(directories, mistakes)
@@ -57,7 +60,7 @@ function secretsOf(values: Settings, env: ConfigSource['env']): Secrets {
 /** The source of a setting's value. */
 export interface SettingSource {
   readonly from: 'default' | 'file' | 'environment'
-  /** `FILE:LINE:COL`, or the variable; null for a default. */
+  /** The place `FILE:LINE:COL` in waggle.yaml, or the name of the variable; null for a default. */
   readonly place: string | null
 }
 

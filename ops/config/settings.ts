@@ -365,7 +365,7 @@ export const settings: readonly Setting[] = [
   ...kafkaSettings,
 ]
 
-/** The settings for the planner. */
+/** The values of settings that the planner needs. */
 export function planSettingsOf({ log, partitions, retention_seconds, retention_bytes, answer_partitions }: Settings): PlanSettings {
   return {
     partitions,

@@ -95,7 +95,7 @@ export class YamlObject {
   }
 }
 
-/** The documents of a YAML file that are maps. Each is bounded as a swarm file is. */
+/** The documents of a YAML file that are maps. Each document has the size limits of a swarm file. */
 export function yamlObjects(text: string, file: string): readonly YamlObject[] {
   const found: YamlObject[] = []
   let documents = 0

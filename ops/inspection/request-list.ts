@@ -75,7 +75,7 @@ export class RequestList {
     return [...rows.values()]
   }
 
-  /** The newest records of a topic in this time, at most `maxRecords` of each partition. */
+  /** The newest records of a topic between the two times, at most `maxRecords` of each partition. */
   async #records(
     topic: string,
     { since, until }: { readonly since: number; readonly until: number },

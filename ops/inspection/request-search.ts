@@ -5,14 +5,17 @@ import { headerText } from '../../topology/record.ts'
 import { requestIdHeader, roundsHeader } from '../../topology/swarm/request/headers.ts'
 import { eachRun } from './topic-pages.ts'
 
-/** A record of the sought request. */
+/** A record of the request that is searched. */
 export interface RequestRecord {
   readonly topic: string
   readonly partition: number
   readonly record: LogRecord
 }
 
-/** The time of the sought records, in epoch ms. `exact` is their timestamp; `about` is the time in the request's id. */
+/**
+ * The time of the searched records, in epoch ms. `exact` is the timestamp of the records; `about` is the time in the request's id; null if no time is
+ * known.
+ */
 export type SoughtTime = { readonly exact: number } | { readonly about: number } | null
 
 /**
@@ -92,7 +95,7 @@ export class RequestSearch {
         }
         if (this.#isOwn(record, { topic, partition, isEntrance })) {
           found.push({ topic, partition, record })
-          // The log may repeat a record soon after it, and a loop of bees writes one in each round.
+          // The log may repeat a record soon after the first, and a loop of bees writes a record in each round. In these cases the search continues.
           if (!this.#log.traits.repeatsRecords && headerText(record.headers, roundsHeader) === null) return 'stop'
         } else if (found.length > 0 && ++after >= repeatsWithin) return 'stop'
         if (record.timestamp > latest && ++after >= repeatsWithin) return 'stop'
@@ -127,5 +130,5 @@ interface SoughtPartition {
  * this many ms.
  */
 const disorderMs = 60_000
-/** The number of further records among which a repeated record is sought. */
+/** The number of further records among which a repeated record is searched. */
 const repeatsWithin = 1000

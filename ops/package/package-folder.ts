@@ -28,7 +28,7 @@ const copied = [
 ]
 
 export function preparePackage(): void {
-  // An interrupted pack may have left its own package.json.
+  // If an earlier pack was interrupted, package.json may still be the published one.
   restorePackage()
   const tsc = join(root, 'node_modules', 'typescript', 'bin', 'tsc')
   // The comments are in the types and in the source maps. A third copy in the JavaScript would make the package a tenth larger.

@@ -17,7 +17,7 @@ export interface LogFields {
   readonly offset?: string
   /** The next step, as a sentence. */
   readonly next?: string
-  /** Only in a summary: the number of failures of this swarm, module and code without a line. */
+  /** Only in the line with the number of omitted failures: how many failures of this swarm, module and code have no line. */
   readonly left_out?: number
   /** The stack of the error. It is shown only at the level `debug`. */
   readonly stack?: string

@@ -15,7 +15,7 @@ export interface GatewayTarget {
   readonly ledgerStore: string
   /** The topic from which the ledger learns about accepted requests. */
   readonly acceptedTopic: string
-  /** The reason why the swarm accepts no requests now; null if it does. */
+  /** The reason why the swarm accepts no requests now; null while it accepts requests. */
   readonly notReady: () => string | null
   /** The topic for answers, which all processes share; null if the swarm has no such topic. */
   readonly answers: { readonly topic: string; readonly partitions: number } | null
@@ -93,7 +93,7 @@ export class GatewayTargets {
     throw new WaggleError('WAGGLE_UNKNOWN_GATEWAY', { message: `There is no gateway ${gateway}`, next: `Use one of: ${this.names.join(', ')}.` })
   }
 
-  /** The reason why a gateway accepts no requests now; null if it does. */
+  /** The reason why a gateway accepts no requests now; null while it accepts requests. */
   refusal(
     gateway: string,
     { log, waiting, maxPending }: { readonly log: Pick<Log, 'load' | 'storage'>; readonly waiting: number; readonly maxPending: number },

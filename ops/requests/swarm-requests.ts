@@ -4,7 +4,7 @@ import type { Requests } from '../../topology/swarm/request/requests.ts'
 import { WaggleError } from '../../topology/waggle-error.ts'
 import type { GatewayTarget } from './gateway-targets.ts'
 
-/** A topic that the swarm writes outcomes to. */
+/** A topic to which the swarm writes outcomes. */
 export interface OutcomeTopic {
   readonly topic: string
   readonly partitions: number
@@ -22,7 +22,7 @@ export interface SwarmEntrance {
 export interface SwarmRequests extends Requests {
   start(): Promise<void>
   close(): Promise<void>
-  /** Fails all callers that wait. */
+  /** Fails all waiting callers. */
   stopWaiting(): void
   /** Adds a swarm, and settles when every later outcome of the swarm will be delivered. Its gateways replace gateways of the same names. */
   add(entrance: SwarmEntrance): Promise<void>

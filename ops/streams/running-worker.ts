@@ -69,7 +69,7 @@ export class RunningWorker {
     return this.#endedByLog
   }
 
-  /** Ends the worker at once, in the middle of anything. */
+  /** Ends the worker at once, without waiting for its work. */
   async end(): Promise<void> {
     await this.#worker.terminate()
   }

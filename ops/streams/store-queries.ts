@@ -9,7 +9,7 @@ import { WaggleError } from '../../topology/waggle-error.ts'
 
 export interface StoreQueriesOptions {
   readonly applicationId: string
-  /** The secret that all processes of the application share; null if they run on one machine. */
+  /** The secret that all processes of the application share; null if none is set, which is possible only on one machine. */
   readonly secret: string | null
   /** The topology of the running application, with all serdes. */
   readonly topology: Topology

@@ -27,7 +27,10 @@ export function urlOf(module: URL | string): string {
   return module.startsWith('file:') ? module : pathToFileURL(resolve(module)).href
 }
 
-/** The configuration with the module's handlers. Throws WAGGLE_INVALID_CONFIG if the workers would run another program than the given one. */
+/**
+ * The configuration, completed with the handlers of the module. Throws WAGGLE_INVALID_CONFIG if the module's topology differs from the given
+ * topology.
+ */
 export function withModule(config: StreamsConfig, topology: Topology, { topology: own, handlers = {} }: StreamsModule): StreamsConfig {
   if (own.describe().toString() !== topology.describe().toString()) {
     throw invalid('The topology is another than that of the module', 'Give Streams the topology that the module exports.')

@@ -250,7 +250,7 @@ export class Streams implements AsyncDisposable {
   }
 
   /**
-   * Stops processing until `resume` (KIP-834). An application that has not started yet starts paused. It stays in its group.
+   * Stops processing until `resume` (KIP-834). An application that has not started yet starts paused. A paused application stays in its group.
    *
    * @example
    * ```ts

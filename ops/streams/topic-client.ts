@@ -134,7 +134,7 @@ class MergedRuns {
     for (const reader of readers) this.#ask(reader)
   }
 
-  /** The next run; null when all readers have ended. */
+  /** Waits for the next run of any reader; null when all readers have ended. */
   async next(): Promise<RecordRun | null> {
     for (;;) {
       if (this.#failure !== null) throw this.#failure.reason

@@ -18,7 +18,7 @@ import { RunningWorker } from './running-worker.ts'
 import { decisions, type NumberedAnswer, type SomeRows, type StarterCalls, type WorkerSettings } from './worker-protocol.ts'
 
 export interface WorkerThreadOptions extends ThreadElsewhereOptions {
-  /** The log that workers share; null: each worker opens the log of the settings itself. */
+  /** The log that workers share; null if each worker opens the log of the settings itself. */
   readonly log: EmbeddedLog | null
   /** The address of the process for interactive queries; null if the process does not answer queries. */
   readonly host: string | null
@@ -27,7 +27,7 @@ export interface WorkerThreadOptions extends ThreadElsewhereOptions {
   readonly moduleUrl: string
   readonly settings: WorkerSettings
   readonly onResumed: (error: WaggleError) => void
-  /** Topics of the log when the application started. */
+  /** The topics of the log when the application started. */
   readonly topics: readonly string[]
   /** The running application's topology, whose stores can be queried. */
   readonly topology: Topology

@@ -26,7 +26,7 @@ export function workerThreads({
   return (options) => new WorkerThread({ ...options, ...shared, token, settings })
 }
 
-/** The settings that can be cloned, with one thread's share of the limits that all threads share. */
+/** The settings that can be cloned and sent to a worker. Limits for all threads together are divided by the number of threads. */
 function settingsOf(config: StreamsConfig): WorkerSettings {
   const { deserializationHandler, processingHandler, productionHandler, uncaughtExceptionHandler, ...rest } = config
   const { timestampExtractor, defaultKeySerde, defaultValueSerde, module, cacheMaxBytes = defaultCacheBytes, ...settings } = rest

@@ -9,9 +9,9 @@ export interface ToldOptions {
   readonly clock: Clock
   /** Ends the started process if this process is killed. */
   readonly guardian: Guardian
-  /** The time after which the process is killed. */
+  /** The time, in ms, after which the process is killed. */
   readonly limitMs: number
-  /** Default: the environment and the folder of this process. */
+  /** The environment of the process. Default: the environment of this process. The default of `cwd` is the folder of this process. */
   readonly env?: { readonly [name: string]: string }
   readonly cwd?: string
 }

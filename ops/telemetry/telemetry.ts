@@ -24,7 +24,7 @@ export interface TelemetryOptions {
 interface MeasuredSwarm {
   readonly plan: { readonly swarm: string; readonly applicationId: string }
   readonly application: Application
-  /** The reason why the process is not ready; null if it is. */
+  /** The reason why the process is not ready; null while it is ready. */
   readonly notReady: string | null
   readonly models: ModelSwarm['models']
   readonly replicas: readonly ({ readonly bee: string } & ReplicaCounts)[]

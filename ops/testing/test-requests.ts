@@ -12,7 +12,7 @@ import { bodyHashHeader, contentTypeHeader, deadlineHeader, requestIdHeader, tra
 export interface Answer {
   readonly status: number
   readonly requestId: string
-  /** JSON as a value, bytes as a Uint8Array, tensors as `{ tensors }`; after a failure the members of `application/problem+json`. */
+  /** The answer: JSON as a value, bytes as a Uint8Array, tensors as `{ tensors }`. After a failure, the members of `application/problem+json`. */
   readonly body: unknown
 }
 
