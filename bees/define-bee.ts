@@ -257,7 +257,7 @@ export type Bee<In, Out> = {
 export interface BeeDefinition<S extends TSchema, In, Out> {
   type: string
   aliases?: readonly string[]
-  /** Default: `stream` if `create` returns `connect`, else `call`. */
+  /** The role of bees of this type. Default: `stream` if `create` returns a bee with `connect`, else `call`. */
   role?: BeeRole
   summary: string
   spec: S
@@ -305,7 +305,7 @@ export interface BeeDefinition<S extends TSchema, In, Out> {
   fitsReaders?: true
   /** True if the bee never changes its input. Then Waggle gives it the input without a copy. */
   keepsInput?: true
-  /** Creates the bee. Undefined for `gateway` and `batch`, which the planner itself implements. */
+  /** Creates the bee. Undefined for the roles `gateway` and `batch`, which the planner itself implements. */
   create?(context: BeeContext<Static<S>>): Bee<In, Out> | Promise<Bee<In, Out>>
 }
 

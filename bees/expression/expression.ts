@@ -18,7 +18,10 @@ export class Expression {
     this.#tree = tree
   }
 
-  /** Throws WAGGLE_EXPRESSION for a text that is not an expression, is too long or too deep, or calls a function that does not exist. */
+  /**
+   * Parses an expression. Throws WAGGLE_EXPRESSION for a text that is not an expression, is too long or too deep, or calls a function that does not
+   * exist.
+   */
   static parse(text: string): Expression {
     if (text.length > maxCharacters) throw wrong(`it has ${text.length} characters, and at most ${maxCharacters} are allowed`, 'Use a module bee.')
     let tree: Tree

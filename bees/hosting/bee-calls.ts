@@ -65,5 +65,7 @@ export class BeeCalls {
   }
 }
 
-/** A call that computes longer than this without a pause delays everything else in the process noticeably. */
+/**
+ * The shortest time, in ms, that counts as blocking. A call that computes longer without an `await` noticeably delays everything else in the process.
+ */
 const blockingMs = 250

@@ -8,7 +8,10 @@ import { Refused, WaggleError } from '../../topology/waggle-error.ts'
 export class UrlTemplate {
   readonly #template: string
 
-  /** Throws WAGGLE_HTTP_CALL_ADDRESS for anything that is not the address of an HTTP server, and for a field outside of path and query. */
+  /**
+   * Takes the text of the template. Throws WAGGLE_HTTP_CALL_ADDRESS for a text that is not the address of an HTTP server, and for a field outside of
+   * path and query.
+   */
   constructor(template: string) {
     this.#template = template
     const url = URL.parse(filled(template, () => 'x'))

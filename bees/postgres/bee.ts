@@ -143,7 +143,10 @@ function opened(postgres: Postgres, { db, connections = 8, statement_seconds = 3
   return postgres.open({ db, connections, statementMs: statement_seconds * 1000, application })
 }
 
-/** Throws WAGGLE_POSTGRES_QUERY for a query with two columns of the same name, because a row would lose one of them. */
+/**
+ * Returns the description of a query. Throws WAGGLE_POSTGRES_QUERY for a query with two columns of the same name, because a row would lose one of
+ * them.
+ */
 function checked(description: DescribedStatement): DescribedStatement {
   const names = description.columns.map(({ name }) => name)
   const twice = names.find((name, at) => names.indexOf(name) < at)

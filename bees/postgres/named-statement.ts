@@ -35,7 +35,7 @@ export class NamedStatement implements Statement {
     this.isRead = readingWords.has(words[0] ?? '') && !words.some((word) => writingWords.has(word))
   }
 
-  /** Throws WAGGLE_POSTGRES_QUERY for a numbered parameter (`$1`): the fields of an input have names and no order. */
+  /** Parses a query. Throws WAGGLE_POSTGRES_QUERY for a numbered parameter (`$1`), because the fields of an input have names and no order. */
   static parse(query: string): NamedStatement {
     const fields: NamedParameter[] = []
     const shifts: { at: number; by: number }[] = []

@@ -3,7 +3,7 @@ import { type ReplicaRange, ReplicaRule } from './replica-rule.ts'
 
 /** One of several equal workers of a bee, such as a container, a process or a thread. */
 export interface Replica {
-  /** False while a call would have to wait for the start of the replica. Default: true. */
+  /** True if the replica can take a call now; false while it is starting. Default: true. */
   readonly isReady?: boolean
   /**
    * Ends the replica. The replica decides what happens to its open calls. If there are too many replicas, a replica is closed only after its last

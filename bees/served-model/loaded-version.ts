@@ -5,13 +5,13 @@ import { type ModelPrediction, type ModelReading, predictionOf } from '../model/
 
 export interface LoadedVersionOptions {
   readonly bee: string
-  /** Null for a model without numbered versions. */
+  /** The number of the version; null for a model without numbered versions. */
   readonly version: number | null
   /** A text that changes when the files of the version change. */
   readonly stamp: string
   readonly model: OpenModel
   readonly reading: ModelReading
-  /** Epoch ms. */
+  /** The time at which the version was loaded, in epoch ms. */
   readonly loadedAt: number
 }
 

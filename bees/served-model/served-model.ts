@@ -26,7 +26,7 @@ export interface ServedModelOptions {
   readonly noVersion: () => WaggleError
   /** Opens a version in its own thread. `version` is null for a model without versions. */
   readonly open: (version: number | null) => Promise<OpenModel>
-  /** Throws WAGGLE_MODEL_SHAPE if the spec does not fit the model. */
+  /** Finds the roles of a model's outputs. Throws WAGGLE_MODEL_SHAPE if the spec does not fit the model. */
   readonly read: (signature: ModelSignature) => ModelReading
   readonly batchSize: number
   readonly watch: (look: () => Promise<void>) => () => void

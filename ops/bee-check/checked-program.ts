@@ -65,7 +65,7 @@ export class CheckedProgram {
     })
   }
 
-  /** Waits for the hello. */
+  /** Waits for the program's hello, which is its first message. */
   async hello(): Promise<Hello> {
     await this.#until(
       () => this.#hello !== null,

@@ -126,7 +126,7 @@ export class Beekeeper {
     return this.#running?.all ?? []
   }
 
-  /** Takes the settings that a running process can change: tokens and limits of callers. */
+  /** Applies new values of the settings that a running process can change: tokens and limits of callers. */
   reload(settings: Settings): void {
     this.#tokens.replaceSettings(settings)
     this.#limits.replace(limitsOf(settings, this.#options.settings))

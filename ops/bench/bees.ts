@@ -74,7 +74,7 @@ export async function beesBenchmark({ seconds }: { readonly seconds: number }): 
   }
 }
 
-/** One end of a channel. */
+/** A program behind a channel, which sends each message back. */
 interface Echo {
   echo(bytes: Uint8Array): Promise<void>
   /** The mean CPU time of the program's process for each message so far, in microseconds. */

@@ -60,7 +60,10 @@ function figuresOf({ kept, now }: { readonly kept: Table; readonly now: Table })
   )
 }
 
-/** The figure that shows the machine's speed: the floor or peer of a figure, or the figure itself if it is a floor. Null if there is none. */
+/**
+ * The figure that shows the machine's speed: the floor or peer of a figure, or the figure itself if it is a floor. Null if the table has no floor or
+ * peer for it.
+ */
 function besideOf(table: Table, row: Row, column: number): { readonly row: Row; readonly column: number } | null {
   const { floorRow, peerColumns = {} } = table
   const measure = table.columns[column] ?? ''

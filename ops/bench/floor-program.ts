@@ -101,7 +101,7 @@ async function callProcess(open: Awaited<ReturnType<LocalProcesses['open']>>, ro
   })
 }
 
-/** Collects rows for the next batch while a batch runs. */
+/** Makes a function that computes single rows in batches. While a batch runs, rows for the next one are collected. */
 function inBatches(run: (rows: readonly ModelRow[]) => Promise<readonly Scores[]>): (row: ModelRow) => Promise<Scores> {
   const waiting: { readonly row: ModelRow; resolve(scores: Scores): void; reject(error: unknown): void }[] = []
   let running = 0

@@ -11,7 +11,7 @@ import { isMainThread } from 'node:worker_threads'
 export interface GaugeReading {
   /** Bytes that were allocated on the JavaScript heap of the main thread, even if they were collected meanwhile; null without samples. */
   readonly allocatedBytes: number | null
-  /** The longest time for which the event loop had no turn, in ms. */
+  /** The longest time for which the event loop was blocked, in ms. */
   readonly longestStopMs: number
 }
 

@@ -11,7 +11,7 @@ import type { Table } from './table.ts'
 export interface KafkaSwarmBenchmarkOptions {
   /** The seconds of load for each program. */
   readonly seconds: number
-  /** Requests a second. */
+  /** The rate of the load, in requests a second. */
   readonly rate: number
   /** Only swarms whose names contain this text are measured. */
   readonly only: string

@@ -16,7 +16,7 @@ import type { Table } from './table.ts'
 export interface KafkaBenchmarkOptions {
   readonly records: number
   readonly keys: number
-  /** Sizes of the record cache in bytes, for Waggle and for Kafka Streams. */
+  /** The sizes of the record cache in bytes. Each size is measured, in Waggle and in Kafka Streams. */
   readonly caches: readonly number[]
   /** Only rows whose names contain this text are measured. One of the names is `restore`. */
   readonly only: string

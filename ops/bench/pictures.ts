@@ -58,7 +58,7 @@ function resized(
     .toBuffer()
 }
 
-/** CPU of all threads of the process for one run, in ms. */
+/** The mean CPU time of one run, over all threads of the process, in ms. */
 async function cpuMs(run: () => Promise<unknown>, seconds: number): Promise<number> {
   await run()
   const done = measure()

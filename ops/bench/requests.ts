@@ -6,17 +6,17 @@ import { type LoadResult, load } from './load.ts'
 import type { Table } from './table.ts'
 
 export interface RequestsBenchmarkOptions {
-  /** Seconds of each load. */
+  /** The seconds of each load. */
   readonly seconds: number
   readonly clients: number
   readonly partitions: readonly number[]
-  /** Counts of hello-world swarms in one process. One of them gets all requests. */
+  /** The numbers of hello-world swarms in one process, measured one after the other. One of the swarms gets all requests. */
   readonly swarms: readonly number[]
 }
 
 /**
- * Measures a request of hello-world at several loads: its CPU time, its latency, its allocations, and the longest time for which the event loop had
- * no turn. The floor is the same function behind a plain server. All programs get the same rates. The highest rate is the rate of the slowest program
+ * Measures a request of hello-world at several loads: its CPU time, its latency, its allocations, and the longest time for which the event loop was
+ * blocked. The floor is the same function behind a plain server. All programs get the same rates. The highest rate is the rate of the slowest program
  * when clients wait for each answer. The other rates are parts of this rate.
  */
 export async function requestsBenchmark(options: RequestsBenchmarkOptions): Promise<readonly Table[]> {

@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os'
 import { join, resolve } from 'node:path'
 import { smallModel } from './small-model.ts'
 
-/** A swarm and the requests of its callers. */
+/** A swarm, and the requests that callers send to it. */
 export interface SwarmWorkload {
   readonly name: string
   readonly file: string

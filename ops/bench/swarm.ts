@@ -13,7 +13,7 @@ export interface SwarmBenchmarkOptions {
   readonly clients: number
   /** The minutes of steady load in which memory is measured. With 0, memory is not measured. */
   readonly minutes: number
-  /** Default: three small models, and the teddy swarm. */
+  /** The swarms to measure. Default: the swarm of three small models, and the teddy swarm. */
   readonly workloads?: readonly SwarmWorkload[]
 }
 

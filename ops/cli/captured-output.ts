@@ -28,7 +28,7 @@ export class CapturedOutput {
     }) as NodeJS.WriteStream['write']
   }
 
-  /** Gives the stream back. An unfinished line goes to `onLine` before. */
+  /** Ends the capture. The stream gets its own `write` back, and `onLine` gets an unfinished line. */
   release(): void {
     this.#stream.write = this.#write
     if (this.#partial !== '') this.#onLine(this.#partial)

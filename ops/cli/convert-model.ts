@@ -8,7 +8,7 @@ import { exitStatus } from './exit-status.ts'
 import { terminalText } from './terminal-text.ts'
 
 export interface ConvertOptions {
-  /** Default: the name of the model with `.onnx`, in the working directory. */
+  /** The path of the ONNX file. Default: the name of the model with `.onnx`, in the working directory. */
   readonly output?: string
   /** Packages to use in another version or in addition, such as `scikit-learn==1.5.2`. */
   readonly with?: readonly string[]

@@ -7,7 +7,7 @@ import { shellWord } from './shell-word.ts'
 export interface AskedGateway {
   readonly name: string
   readonly url: string
-  /** False if no bee of the swarm answers, so that a caller cannot wait for an answer. */
+  /** True if a bee of the swarm answers, so that a caller can wait for the answer. */
   readonly answers: boolean
   /** An input that the bees behind the gateway accept, as JSON; null if there is none. */
   readonly input: unknown

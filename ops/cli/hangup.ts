@@ -8,7 +8,7 @@ export interface HangupOptions {
   readonly settings: Settings
   /** Reads the settings again. Throws WAGGLE_INVALID_CONFIG. */
   readonly load: () => Settings
-  /** Takes the settings that a running process can change. */
+  /** Applies those settings that a running process can change. */
   readonly take: (settings: Settings) => void
   readonly say: LogLine
 }

@@ -14,7 +14,7 @@ export interface ResetOptions {
   readonly dryRun: boolean
   /** If true, the topics of the swarm's gateways are deleted too. Only for Kafka. */
   readonly gateways: boolean
-  /** The id of a DSL program, instead of a file. */
+  /** The application id of a DSL program, which is given instead of a file. */
   readonly application?: string
   /** The name of a group of the embedded log, instead of a file. The group's positions are deleted, so that the log need not keep records for it. */
   readonly reader?: string

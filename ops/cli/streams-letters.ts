@@ -10,7 +10,7 @@ export interface StreamsLetter {
   readonly topic: string | null
   readonly partition: number
   readonly offset: number
-  /** Epoch milliseconds. */
+  /** The timestamp of the letter, in epoch milliseconds. */
   readonly timestamp: number
   readonly key: string | null
   readonly content: string | null

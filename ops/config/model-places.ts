@@ -73,8 +73,8 @@ export class ModelPlaces {
 }
 
 /**
- * Throws WAGGLE_MODEL_SOURCE for an address with a wrong form. A host that is not allowed on this machine may be allowed on the machine that runs the
- * swarm, so it gets WAGGLE_NOT_RESOLVED instead.
+ * Checks the form of an address. Throws WAGGLE_MODEL_SOURCE for a wrong form. A host that is not allowed on this machine may be allowed on the
+ * machine that runs the swarm, so it gets WAGGLE_NOT_RESOLVED instead.
  */
 function checkForm(remote: RemoteModels, address: string): void {
   try {

@@ -7,7 +7,7 @@ import { WaggleError } from '../../topology/waggle-error.ts'
 import { ended } from '../convert/python-environment.ts'
 
 export interface ProviderFilesOptions {
-  /** Default: `python3`. */
+  /** The Python whose pip downloads the package. Default: `python3`. */
   readonly python?: string
   readonly say: (line: string) => void
 }

@@ -95,7 +95,7 @@ export class YamlObject {
   }
 }
 
-/** The documents of a YAML file that are maps. Each document has the size limits of a swarm file. */
+/** The maps among the documents of a YAML file. Each document has the size limits of a swarm file. */
 export function yamlObjects(text: string, file: string): readonly YamlObject[] {
   const found: YamlObject[] = []
   let documents = 0

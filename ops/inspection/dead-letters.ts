@@ -267,7 +267,7 @@ function idOfRetry({ id, request_id, timestamp }: DeadLetter): string {
   return uuidOf(hash, 8)
 }
 
-/** The input's own headers, without its deadline, which has passed. A new request has a new id. */
+/** The headers for a retry: the headers of the input without the deadline, which has passed. If the retry is a new request, it gets the new id. */
 function headersOfRetry(headers: readonly Header[], newId: Uint8Array | null): readonly Header[] {
   const kept = headers.filter(({ key }) => key !== deadlineHeader && (newId === null || key !== requestIdHeader))
   return newId === null ? kept : [...kept, { key: requestIdHeader, value: newId }]

@@ -28,7 +28,7 @@ export class RemoteManagement implements Management {
     this.token = token
   }
 
-  /** Throws WAGGLE_UNREACHABLE if no Waggle answers at the address. `token` is a bearer token; empty for no token. */
+  /** Connects to a process. Throws WAGGLE_UNREACHABLE if no Waggle answers at the address. `token` is a bearer token; empty for no token. */
   static async open(url: string, token = environmentToken()): Promise<RemoteManagement> {
     const base = url.replace(/\/+$/, '')
     const { instance } = (await callServer({ url: base, token }, { method: 'GET', path: '/v1/process' })) as { readonly instance?: unknown }

@@ -37,7 +37,10 @@ export class RequestTraces {
     this.#acceptedAt = acceptedAt
   }
 
-  /** Throws WAGGLE_UNKNOWN_REQUEST if the log has no record of the request, and WAGGLE_OVERLOADED while `maxTraces` other searches run. */
+  /**
+   * The trace of a request. Throws WAGGLE_UNKNOWN_REQUEST if the log has no record of the request, and WAGGLE_OVERLOADED while `maxTraces` other
+   * searches run.
+   */
   async trace(id: string): Promise<RequestTrace> {
     if (this.#running >= maxTraces)
       throw new WaggleError('WAGGLE_OVERLOADED', { message: `${maxTraces} other requests are being traced`, next: 'Ask again in a moment.' })

@@ -51,7 +51,8 @@ export class TopicPages {
         }
         return 'go on'
       })
-      // Transaction markers and records that compaction removed have offsets too, so the position moves to the end of the partition.
+      // The position moves to the end of the partition, because offsets after the last record may belong to transaction markers and to records that
+      // compaction removed.
       if (left > 0 && !page.isFull) next[partition] = Math.max(next[partition] ?? 0, ends[partition] ?? 0)
     }
     if (ready.length === 0 && waitMs > 0) {

@@ -12,7 +12,7 @@ import type { LogFields, LogLevel, LogLine } from './log-line.ts'
 export class FailureLines {
   readonly #say: LogLine
   readonly #clock: Clock
-  /** The windows, by module and code. Their number is bounded, because the number of bees and the number of error codes are. */
+  /** The windows, by module and code. Their number is bounded by the number of bees and the number of error codes. */
   readonly #windows = new Map<string, Window>()
 
   constructor({ say, clock }: { readonly say: LogLine; readonly clock: Clock }) {

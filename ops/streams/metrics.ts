@@ -24,7 +24,7 @@ export function metricsOf(
       tags: { 'process-id': processId, 'application-id': applicationId, ...tags },
       value: streamsStates.indexOf(application.state),
     },
-    // The value 0 means Kafka's level INFO. Waggle always records all of its metrics.
+    // The value 0 means Kafka's level INFO. Waggle has no recording levels, and always records all of its metrics.
     { group, name: 'recording-level', tags: ofProcess, value: 0 },
     // The metric for a thread's state also has the process id as a tag (KIP-1091).
     ...application.metrics(now).map((one) => (one.name === 'thread-state' ? { ...one, tags: { 'process-id': processId, ...one.tags } } : one)),

@@ -13,7 +13,7 @@ export function stateFolders(stateDir: string, applicationId: string): readonly 
     .map((name) => join(above, name))
 }
 
-/** Throws WAGGLE_DATA_DIR_IN_USE if a process has a folder of these open. */
+/** Throws WAGGLE_DATA_DIR_IN_USE if a process has one of these folders open. */
 export async function expectNobodyIn(folders: readonly string[]): Promise<void> {
   const { openStateDirectory } = await import('../../connectors/rocksdb/state-directory.ts')
   for (const directory of folders) await (await openStateDirectory({ directory, random: new SystemRandom() })).close()

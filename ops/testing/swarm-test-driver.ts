@@ -169,6 +169,6 @@ const aFakes: Kind = (value, name) => {
   return null
 }
 
-/** The kind of a duration. It is never negative, because the clock does not go back. */
+/** Checks that an argument is a duration. A duration is never negative, because the clock does not go back. */
 const aDuration: Kind = (value, name) =>
   typeof value === 'number' && value >= 0 && Number.isFinite(value) ? null : { name, wanted: 'a number of ms, at least 0,' }

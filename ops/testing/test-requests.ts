@@ -37,7 +37,10 @@ export class TestRequests {
     this.#identity = new RequestIdentity(clock, new SystemRandom(), new Uint8Array(0))
   }
 
-  /** Throws WAGGLE_BEE_OUTPUT for a payload that cannot be sent, and a `ProblemError` for a wrong header. */
+  /**
+   * Makes a request for a gateway from a payload and headers. Throws WAGGLE_BEE_OUTPUT for a payload that cannot be sent, and a `ProblemError` for a
+   * wrong header.
+   */
   made(gateway: string, payload: unknown, given: { readonly [name: string]: string }): TestRequest {
     const headers = new Map(Object.entries(given).map(([name, value]) => [name.toLowerCase(), value]))
     const { bytes, contentType } = bodyOf(payload, headers.get('content-type'))

@@ -32,7 +32,7 @@ export interface KafkaNode {
 
 export interface ClusterWish {
   readonly nodes?: 1 | 3
-  /** Settings of the brokers, computed when each one starts. */
+  /** Returns additional settings of a broker. It is called once for each broker, before the first start. */
   readonly settings?: () => { readonly [name: string]: string }
   readonly scramUsers?: readonly { readonly name: string; readonly password: string }[]
   /** The protocol of the clients' listener. Brokers use plain text among each other. */
