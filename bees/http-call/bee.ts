@@ -130,7 +130,7 @@ function contentOf(value: unknown, contentType: string | null): { readonly type:
 
 const bodyMethods: ReadonlySet<string> = new Set(['POST', 'PUT', 'PATCH'])
 const unsafeMethods: ReadonlySet<string> = new Set(['POST', 'PATCH'])
-/** Headers that a spec must not set: HTTP needs them to delimit a message, or Waggle sets them itself. */
+/** Headers that a spec must not set: HTTP needs these headers to delimit a message, or Waggle sets them itself. */
 const ownHeaders: ReadonlySet<string> = new Set([
   ...[
     'host',

@@ -64,7 +64,7 @@ function notLoaded(path: string, limitMs: number): WaggleError {
 
 /**
  * Records which files are imported, and by which file. Node's error for a missing file has no line, and Node's error for a mistake in the syntax has
- * neither file nor line.
+ * no file and no line.
  */
 class ImportTrace {
   readonly #hooks: { deregister(): void }

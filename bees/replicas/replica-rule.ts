@@ -35,7 +35,7 @@ export interface ReplicaRange {
  */
 export class ReplicaRule {
   readonly #range: ReplicaRange
-  /** The load since too many calls began to wait; null while they do not. */
+  /** The load since too many calls began to wait; null while calls do not wait. */
   #pressure: Sum | null = null
   /** The time since which one replica fewer would have been enough; null if all are needed. */
   #easySinceMs: number | null = null

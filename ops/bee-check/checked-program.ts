@@ -21,10 +21,7 @@ export class CheckFailure extends Error {
   }
 }
 
-/**
- * One run of a program that is checked. In contrast to a bee in a swarm, a check can also read slowly, cut messages into pieces and send wrong
- * messages.
- */
+/** One run of a program that is checked. Unlike a swarm, a check can also read slowly, cut messages into pieces and send wrong messages. */
 export class CheckedProgram {
   readonly #limitMs: number
   readonly #process: ChildProcess

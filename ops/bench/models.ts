@@ -27,8 +27,8 @@ export async function modelsBenchmark({ seconds, clients }: { readonly seconds: 
 const reloadWindows = 6
 
 /**
- * Measures the models of the teddy swarm, each in its own thread as a bee opens it, and with the bare library in this process. One thread computes a
- * run.
+ * Measures the models of the teddy swarm, each in its own thread as a bee opens it, and with the bare library in this process. Each run is computed
+ * by one thread.
  */
 async function librariesTable(seconds: number): Promise<Table> {
   const directory = resolve(import.meta.dirname, '..', '..', 'swarms', 'teddy-bear-detector', 'models')

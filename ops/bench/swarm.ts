@@ -112,7 +112,7 @@ function rowOf(swarm: string, program: string, { full, cpuMs, quarter, alone }: 
   return [swarm, program, full.perSecond, cpuMs, full.medianMs, full.p99Ms, quarter.medianMs, quarter.p99Ms, alone.medianMs]
 }
 
-/** Memory of the whole process tree, averaged over each minute of a steady load. */
+/** Measures the memory of the whole process tree, averaged over each minute of a steady load. */
 async function memoryOver(workload: SwarmWorkload, minutes: number, rate: number): Promise<Table> {
   const { program, url, stop } = await startWaggle(workload)
   try {

@@ -4,7 +4,7 @@ import { terminalText } from './terminal-text.ts'
 
 export interface BeesCheckOptions {
   readonly json: boolean
-  /** JSON that the bee accepts. */
+  /** A JSON value that the bee accepts as input. */
   readonly data: unknown
   readonly timeoutSeconds: number
 }
