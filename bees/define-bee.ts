@@ -47,25 +47,26 @@ export interface BeeContext<Spec> {
   /** The specs of all bees of the swarm, by name, with the names of secrets in the place of their values. */
   readonly specs: ReadonlyMap<string, { readonly [key: string]: unknown }>
   readonly gpu: number
-  /** The most inputs of one call of `processBatch`. */
+  /** The largest number of inputs in one call of `processBatch`. */
   readonly batchSize: number
   /** The least and the greatest number of replicas, as the swarm file says. */
   readonly replicas: ReplicaRange
   /**
-   * Opens the replicas of what does the bee's work: containers, processes, threads. Waggle keeps their number between those of the swarm file. Without it
-   * the bee has one worker, and `replicas` only lets more calls be in flight.
+   * Opens the replicas that do the bee's work, such as containers, processes or threads. Waggle keeps their number within `replicas`. A bee that does
+   * not call `replicate` has one worker, and then `replicas` only lets more calls be in flight.
    */
   replicate<T extends Replica>(open: () => Promise<T>): Promise<Replicas<T>>
   readonly ports: BeePorts
   now(): number
   /**
-   * Findings about the bees that read this one, by name. A batch is replaced by its readers. In a running swarm call it while a request is processed:
-   * by then the bees of this process are open. A reader in another process is checked as `validate` does, which may open its model.
+   * Findings about the bees that read this one, by name. A batch is replaced by its readers. In a running swarm call `readers` while a request is
+   * processed, because the bees of this process are open by then. A reader that runs in another process is checked as by `waggle validate`, which may
+   * open its model.
    */
   readers(): Promise<ReadonlyMap<string, BeeFindings>>
   /**
-   * The local path of a file that the swarm names, or of a folder if `kind` allows one. With `fetch` the file may be elsewhere, and is brought to this machine. Throws
-   * WAGGLE_NOT_RESOLVED if there is none.
+   * The local path of a file that the swarm names, or of a folder if `kind` allows folders. With `fetch` a file that is elsewhere is brought to this
+   * machine. Throws WAGGLE_NOT_RESOLVED if no place has the file.
    */
   resolve(uri: string, kind?: ResolvedKind, fetch?: FetchWish): Promise<string>
   /** The command, with its arguments, that replaces a container image on this machine; null if `resolve:` has none. */
@@ -75,39 +76,44 @@ export interface BeeContext<Spec> {
 
 export type ResolvedKind = 'file' | 'file or folder'
 
-/** The wish to have a file that may be in an object store, on a web server or in a package. */
+/** Options for a file that may have to be fetched from an object store, a web server or a package. */
 export interface FetchWish {
   /** The SHA-256 that the file must have, in hexadecimal. */
   readonly sha256?: string
-  /** The fetched file stays on this disk until this aborts. Default: until the process ends. */
+  /** The fetched file stays on this disk until this signal aborts. Default: until the process ends. */
   readonly until?: AbortSignal
   readonly log: BeeContext<never>['log']
 }
 
-/** The part of a `BeeContext` that exists while a swarm file is checked. */
+/** The members of a `BeeContext` that exist while a swarm file is checked. */
 export type BeeCheckContext<Spec> = Pick<BeeContext<Spec>, 'swarm' | 'bee' | 'spec' | 'specs' | 'readers' | 'resolve' | 'resolveCommand'> & {
   readonly ports: Pick<BeePorts, 'models' | 'postgres' | 'http'> & { readonly programs: Programs; readonly modelServers: Pick<ModelServers, 'open'> }
   /** Findings about the bees that this bee reads, by name. A bee of role `value` is checked after all others. */
   readonly inputs: ReadonlyMap<string, BeeFindings>
 }
 
-/** The result of checking the files that a spec names. `validate` and `plan` show it, and use it to compare neighbouring bees. */
+/**
+ * The results of the check of a bee. `waggle validate` and `waggle plan` show them, and the check of a swarm compares neighbouring bees with them.
+ */
 export interface BeeFindings {
-  /** The bee in a sentence without a subject: `takes … ; gives …`. */
+  /** A sentence about the bee without its subject: `takes … ; gives …`. */
   readonly summary?: string
   /** The same as `summary`, for programs. */
   readonly signature?: { readonly [key: string]: unknown }
-  /** Labels of the scores that the bee outputs; null if it outputs none; undefined if unknown. */
+  /** Labels of the scores that the bee outputs; null if the bee outputs no scores; undefined if they are unknown. */
   readonly labels?: readonly string[] | null
-  /** The picture that the bee takes; undefined if it takes none, or if that is unknown. */
+  /** The picture that the bee takes; undefined if the bee takes no picture, or if the picture is unknown. */
   readonly picture?: TakenPicture
-  /** The type of the input that the bee takes, if the spec decides it. Default: that of the bee type. */
+  /** The type of the input that the bee takes, if the spec decides it. Default: the input type of the bee type. */
   readonly input?: PayloadType
-  /** The type of the output, if the spec decides it. Default: that of the bee type. */
+  /** The type of the output, if the spec decides it. Default: the output type of the bee type. */
   readonly output?: PayloadType
   /** Remarks about the bee and its neighbours. */
   readonly remarks?: readonly BeeRemark[]
-  /** The reason why an output of this type cannot be the bee's input, as the end of a sentence. Null if it can, or if the type does not tell. */
+  /**
+   * The reason why an output of this type cannot be the bee's input, as the end of a sentence. Null if the output fits, or if the type says too
+   * little to decide.
+   */
   misfit?(given: PayloadType): string | null
 }
 
@@ -128,30 +134,33 @@ export interface TakenPicture {
   readonly datatype: string
   readonly layout: 'NHWC' | 'NCHW'
   readonly channels: 1 | 3
-  /** The size in pixels; null if the model takes any. */
+  /** The size in pixels; null if the model takes any size. */
   readonly size: { readonly height: number; readonly width: number } | null
   readonly fit: 'fill' | 'cover'
-  /** True if the bee itself makes its input of any UINT8 [height, width, 3]. */
+  /** True if the bee resizes any UINT8 [height, width, 3] to its input itself. */
   readonly isFitted: boolean
 }
 
 /** The request that an input belongs to. */
 export interface BeeRequest {
   readonly id: string
-  /** The identity of an effect on the outside: the id, and in a loop also its round. The same each time that the bee is called again for the same input. */
+  /**
+   * The key that makes an effect on an outside system idempotent. It is the request's id, and in a loop also the number of the round. It stays the
+   * same when the bee is called again for the same input.
+   */
   readonly callId: string
   readonly headers: readonly Header[]
-  /** The media type of the input: its own for bytes, `application/vnd.waggle.tensors` for tensors, else `application/json`. */
+  /** The media type of the input: for bytes the type that they came with, `application/vnd.waggle.tensors` for tensors, else `application/json`. */
   readonly contentType: string
-  /** After a join: the inputs whose branch the request did not take. */
+  /** After a join: the names of the inputs whose branch the request did not take. */
   readonly notTaken: readonly string[]
   /** Epoch milliseconds; null without a deadline. */
   readonly deadline: number | null
   readonly signal: AbortSignal
   readonly attempt: number
   /**
-   * The record that the input comes from. `startedAt`, `finishedAt` (epoch milliseconds) and `batchSize` describe the call that wrote it; null if
-   * unknown.
+   * The record that the input comes from. `startedAt`, `finishedAt` (epoch milliseconds) and `batchSize` describe the call that wrote the record;
+   * null if unknown.
    */
   readonly source: {
     readonly bee: string
@@ -166,8 +175,8 @@ export interface BeeRequest {
 }
 
 /**
- * Tensors as a bee's input or output. The other inputs are JSON values, bytes as Uint8Array, and after a `join` an object with one input for each
- * bee. If a bee has failed, its input is an `ErrorInput`.
+ * Tensors as a bee's input or output. Other inputs are JSON values, bytes as Uint8Array, and after a `join` an object with one member for each joined
+ * bee. The member of a bee that failed is an `ErrorInput`.
  */
 export interface TensorsInput {
   readonly tensors: { readonly [name: string]: Tensor }
@@ -184,7 +193,7 @@ export interface BytesOutput {
   readonly bytes: Uint8Array
 }
 
-/** The result of a `value` bee that passes its input on as it is, to all readers or to some. */
+/** The result of a `value` bee that passes its input on unchanged, to the named readers; null: to all readers. */
 export class PassedOn {
   readonly readers: readonly string[] | null
   constructor(readers: readonly string[] | null = null) {
@@ -192,7 +201,10 @@ export class PassedOn {
   }
 }
 
-/** The result of a `value` bee that lets a request go no further. Its readers forward the mark. A caller who gets no other answer gets 422. */
+/**
+ * The result of a `value` bee that stops a request here. Its readers get this mark instead of a value, and pass it on. If no other bee answers, the
+ * caller gets status 422.
+ */
 export class NotTaken {
   /** The end of a sentence that begins with the bee's name. */
   readonly reason: string
@@ -201,7 +213,7 @@ export class NotTaken {
   }
 }
 
-/** The result of a `call` bee that answers the caller at once. The bees that read it get what it publishes; without that the request ends here. */
+/** The result of a `call` bee that answers the caller at once. Its readers get `published`. If `published` is null, the request ends here. */
 export class Responded {
   readonly answer: unknown
   readonly published: { readonly value: unknown } | null
@@ -211,7 +223,7 @@ export class Responded {
   }
 }
 
-/** A setting of a bee beside its spec that only some bees read. */
+/** A setting that a bee has in addition to its spec, and that only some bee types read. */
 export type BesideSpec = 'gpu' | 'replicas' | 'max_replicas'
 
 /** A model with its versions, as an operator sees it. */
@@ -223,62 +235,77 @@ export interface RunningModel {
 
 export type Bee<In, Out> = {
   close?(): Promise<void>
-  /** An input that the bee accepts, as JSON. `waggle run` prints a request with it. */
+  /** An input that the bee accepts, as JSON. `waggle run` prints an example request with this input. */
   example?(): unknown
-  /** The model that the bee runs, if it is one that may be reloaded. */
+  /** The model that the bee runs, if the model can be reloaded. */
   readonly model?: RunningModel
-  /** The picture that the bee takes; null if it takes none. Without it the bee is checked when a bee asks for its readers. */
+  /**
+   * The picture that the bee takes; null if it takes none. If this member is missing, Waggle runs the type's `check` to find the picture when another
+   * bee asks for its readers.
+   */
   readonly picture?: TakenPicture | null
 } & (
   | { process(input: In, request: BeeRequest): Out | Promise<Out> }
   | { processBatch(inputs: readonly In[], requests: readonly BeeRequest[]): Promise<readonly (Out | WaggleError)[]> }
-  /** Steps of the DSL behind a stream of inputs by request id. The result is keyed by request id too; null for a bee without results. */
+  /**
+   * Adds steps of the DSL to the stream of inputs, which is keyed by request id. Returns the stream of results, which is also keyed by request id;
+   * null for a bee without results.
+   */
   | { connect(input: KStream<string, In>, builder: StreamsBuilder): KStream<string, Out> | null }
 )
 
 export interface BeeDefinition<S extends TSchema, In, Out> {
   type: string
   aliases?: readonly string[]
-  /** Default: `stream` if `create` returns `connect`, else `call`. */
+  /** The role of bees of this type. Default: `stream` if `create` returns a bee with `connect`, else `call`. */
   role?: BeeRole
   summary: string
   spec: S
   examples?: readonly Static<S>[]
-  /** Prose: what happens to a request after a crash, a replay and a duplicate. */
+  /** The delivery guarantee in prose: the effect of a crash, a replay and a duplicate on a request. */
   delivery: string
   /** The size and release of batches. A type of role `batch` sets it for the bees that read it, any other type for its own input. */
   batch?(spec: Static<S>): BatchPolicy
-  /** Types of the input and the output. The check of a swarm compares them with those of the neighbouring bees. */
+  /** Types of the input and the output. The check of a swarm compares these types with the types of neighbouring bees. */
   input?: PayloadType | ((context: BeeCheckContext<Static<S>>) => Promise<PayloadType>)
   output?: PayloadType | ((context: BeeCheckContext<Static<S>>) => Promise<PayloadType>)
   /** Checks the files that the spec names, such as a model's shapes, before anything runs. Throws for a spec that does not fit. */
   check?(context: BeeCheckContext<Static<S>>): Promise<BeeFindings | undefined>
-  /** The spec of a second bee of this type that reads the same input, whose results are saved and not used; null without one. */
+  /**
+   * The spec of the bee's shadow: a second bee of this type that reads the same input, and whose results are saved and not used. Null if the spec
+   * asks for no shadow.
+   */
   shadow?(spec: Static<S>): Static<S> | null
-  /** The number of models that a bee with this spec computes side by side in this process. They share the processor's cores. Default: 0. */
+  /** The number of models that a bee with this spec computes side by side in this process. The models share the processor's cores. Default: 0. */
   modelsAtOnce?(spec: Static<S>): number
-  /** True if the output is always the input itself, so that the check of a swarm looks through the bee. */
+  /** True if the output is always the input itself. The check of a swarm then takes the output type of the bee before. */
   passesInput?: true
-  /** True if the bee lets only some requests pass, so that a join behind it may get a mark in the place of a result. */
+  /** True if the bee lets only some requests pass. A join behind it may then get a `NotTaken` mark in the place of a result. */
   isConditional?: true
   /** True if the bee may answer the caller itself, so that a swarm that ends in it needs no `respond` bee. */
   mayAnswer?: true
-  /** The readers between which a bee with this spec chooses. It chooses by giving a `PassedOn`. The spec may have mistakes. */
+  /**
+   * The readers between which a bee with this spec chooses. The bee returns a `PassedOn` with the chosen readers. `branches` is also called for a
+   * spec with mistakes.
+   */
   branches?(spec: { readonly [key: string]: unknown }): readonly Branch[] | null
-  /** The mistakes of a spec that its schema does not show, each with its place in the spec. The spec may have others. */
+  /**
+   * The mistakes of a spec that its schema does not show, each with its place in the spec. `mistakes` is also called for a spec with mistakes of
+   * other kinds.
+   */
   mistakes?(spec: { readonly [key: string]: unknown }): readonly SpecMistake[]
-  /** The least number of replicas that a spec asks for, where it has a setting of its own. Default: 1. */
+  /** The least number of replicas, for a type whose spec has its own setting for it. Default: 1. */
   leastReplicas?(spec: Static<S>): number
   /**
-   * The settings beside the spec that bees of this type read; any other gets a warning. `replicas` lets more calls be in flight, `max_replicas` needs `replicate`.
-   * Default: all for the role `call`, `replicas` for `sink`, none for any other.
+   * The settings beside the spec that bees of this type read; any other setting gets a warning. `replicas` lets more calls be in flight, and
+   * `max_replicas` needs a bee that calls `replicate`. Default: all for the role `call`, `replicas` for `sink`, none for any other.
    */
   uses?: readonly BesideSpec[]
   /** True if `check` depends on the bees that read this one. */
   fitsReaders?: true
-  /** True if the bee never changes its input. Then it gets no copy of its own. */
+  /** True if the bee never changes its input. Then Waggle gives it the input without a copy. */
   keepsInput?: true
-  /** Creates the bee. Undefined for `gateway` and `batch`, which the planner itself implements. */
+  /** Creates the bee. Undefined for the roles `gateway` and `batch`, which the planner itself implements. */
   create?(context: BeeContext<Static<S>>): Bee<In, Out> | Promise<Bee<In, Out>>
 }
 

@@ -33,7 +33,7 @@ export class BeeRegistry implements BeeCatalog {
     this.types = types
   }
 
-  /** True for a type of Waggle's own. */
+  /** True for one of Waggle's own types. */
   isBuiltIn(type: BeeType): boolean {
     return builtIn.includes(type)
   }

@@ -32,7 +32,7 @@ export default defineBee({
     {
       additionalProperties: false,
       if: { required: ['target_latency_ms'] },
-      // The descriptions are for the message about a missing key.
+      // A missing key is reported with the description from this branch of the schema, so the properties are repeated here.
       else: { required: ['batch_size', 'timeout_seconds'], properties: { batch_size: size, timeout_seconds: timeout } },
     },
   ),

@@ -75,10 +75,13 @@ interface ContainerSpec extends BoundSpec {
   readonly command?: readonly string[]
 }
 
-/** Where the program runs: in a container of the image, or as a process of this machine if `image` is null. */
+/** The program runs in a container of `image`. If `image` is null, it runs as a process of this machine. */
 type Program = { readonly image: string; readonly command: readonly string[] | null } | { readonly image: null; readonly command: readonly string[] }
 
-/** `resolve:` replaces an image and its command. Throws WAGGLE_NOT_RESOLVED for a spec without an image and without a command. */
+/**
+ * The program of a spec. An entry of `resolve:` for the image replaces the image and its command. Throws WAGGLE_NOT_RESOLVED for a spec without an
+ * image and without a command.
+ */
 function programOf({ image: named, container, command }: ContainerSpec, bee: string, resolveCommand: BeeContext<never>['resolveCommand']): Program {
   const image = named ?? container
   if (image !== undefined) {

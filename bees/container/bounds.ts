@@ -3,7 +3,7 @@ import type { ContainerLimits } from '../../topology/swarm/ports/containers.ts'
 import { WaggleError } from '../../topology/waggle-error.ts'
 import type { BeeRemark } from '../define-bee.ts'
 
-/** The settings of a spec that bound a container. Of a program of this machine, without a container, only `memory` counts. */
+/** The settings of a spec that bound a container. If the program runs as a process of this machine, only `memory` has an effect. */
 export const boundsSpec = {
   memory: Type.Optional(
     Type.Unsafe<string | number>({
@@ -34,12 +34,12 @@ export interface BoundSpec {
   readonly network?: boolean | string
 }
 
-/** The bound of a program that runs as a process of this machine. It has no default. */
+/** The memory bound of a program that runs as a process of this machine. By default there is no bound. */
 export function processBounds({ memory }: BoundSpec): { readonly memoryBytes?: number } {
   return memory === undefined ? {} : { memoryBytes: bytesOf(memory) }
 }
 
-/** The bounds of a container, with the defaults. */
+/** The bounds of a container. Settings that the spec lacks have their defaults. */
 export function boundsOf({ memory = '2g', cpus = 1, pids = 256, network = false }: BoundSpec): {
   readonly limits: ContainerLimits
   readonly network: string | null
@@ -62,7 +62,7 @@ export function boundsRemarks(spec: BoundSpec, bee: string): readonly BeeRemark[
     }))
 }
 
-/** The error of bounds that a container must not have; null if there is none. */
+/** The error for bounds that a container must not have; null if the bounds are allowed. */
 export function boundsMistake({ memory, network }: BoundSpec, bee: string): WaggleError | null {
   if (network === 'host')
     return new WaggleError('WAGGLE_INVALID_SWARM', {
@@ -89,5 +89,5 @@ const units: ReadonlyMap<string, number> = new Map([
   ['m', 1024 ** 2],
   ['g', 1024 ** 3],
 ])
-/** Docker starts no container with less, and no program runs in it. */
+/** Docker does not start a container with less memory than this. */
 const leastBytes = 6 * 1024 ** 2

@@ -1,6 +1,8 @@
 import { WaggleError } from '../../topology/waggle-error.ts'
 
-/** The error of an image that this machine has not. `isHere`: Docker's answer about the image; null without a Docker. */
+/**
+ * The error for an image that is missing on this machine. `isHere` is false if Docker says that it lacks the image, and null if no Docker answers.
+ */
 export function missingImage(bee: string, image: string, isHere: false | null): WaggleError {
   const map = `in waggle.yaml, beside the swarm: resolve: {"${image}": [program, argument]}.`
   return new WaggleError('WAGGLE_NOT_RESOLVED', {

@@ -1,4 +1,4 @@
-/** The interpreter, as a function of this file sees it. */
+/** The parts of the interpreter that the functions of this file use. */
 export interface FunctionContext {
   /** Counts steps. Throws if none are left. */
   readonly spend: (steps: number) => void
@@ -45,7 +45,10 @@ function textResult(name: string, text: string, args: readonly unknown[]): unkno
   }
 }
 
-/** A text that is looked for, in a time that is linear in both texts. The engine's own search is faster for a short one, and quadratic for a long one. */
+/**
+ * A text that is searched for. The search takes time that is linear in the lengths of both texts. JavaScript's own search is faster for a short
+ * needle, and takes quadratic time for a long one.
+ */
 class Needle {
   readonly #text: string
   #next: Uint32Array | null = null
@@ -54,7 +57,7 @@ class Needle {
     this.#text = text
   }
 
-  /** -1 if it is not there. */
+  /** The first index of the needle in `text`, at `from` or later; -1 if there is none. */
   indexIn(text: string, from = 0): number {
     const needle = this.#text
     if (needle.length <= shortNeedle) return text.indexOf(needle, from)
@@ -75,7 +78,7 @@ class Needle {
     return at < 0 ? -1 : text.length - at - this.#text.length
   }
 
-  /** For each beginning of the needle the length of the longest shorter beginning that it ends with (Knuth, Morris and Pratt). */
+  /** For each prefix of the needle, the length of the longest shorter prefix that is also its suffix (Knuth, Morris and Pratt). */
   #fallbacks(): Uint32Array {
     if (this.#next !== null) return this.#next
     const needle = this.#text
@@ -90,7 +93,7 @@ class Needle {
   }
 }
 
-/** The code units in reverse, also those within a surrogate pair. */
+/** The text with its code units in reverse order. Surrogate pairs are reversed too. */
 function reversed(text: string): string {
   return text.split('').reverse().join('')
 }
@@ -105,7 +108,10 @@ function found(name: string, text: string, needle: string, bounds: readonly unkn
   return at < 0 ? null : at + from
 }
 
-/** The result for the optional last argument, the largest number of places. The library names the mistake in any other argument. */
+/**
+ * The result of `act` for the optional last argument, the largest number of places; undefined for a wrong argument, whose mistake the library then
+ * reports.
+ */
 function counted<T>(args: readonly unknown[], at: number, act: (count: number) => T): T | undefined {
   const { [at]: count = Number.POSITIVE_INFINITY } = args
   const isCount = count === Number.POSITIVE_INFINITY || (Number.isSafeInteger(count) && Number(count) >= 0)
@@ -130,7 +136,7 @@ function cut(text: string, separator: string, count: number): readonly string[] 
   return [...parts, text.slice(from)]
 }
 
-/** The library trims by a regular expression, which takes quadratic time. */
+/** The text without white space, or without `characters`, at its ends. The library trims by a regular expression, which takes quadratic time. */
 function trimmed(name: string, text: string, [, characters = '', ...others]: readonly unknown[]): string | undefined {
   if (typeof characters !== 'string' || others.length > 0) return undefined
   const units = new Set(characters.split(''))
@@ -150,7 +156,7 @@ function sorted(elements: readonly unknown[], keys: readonly unknown[], { spend 
   return places.map((at) => elements[at])
 }
 
-/** The order by code point. The library makes lists of all code points at each comparison. */
+/** Compares two texts by code point. The library instead makes lists of all code points at each comparison. */
 function textOrder(a: string, b: string, spend: (steps: number) => void): number {
   const shorter = Math.min(a.length, b.length)
   let at = 0
@@ -159,7 +165,7 @@ function textOrder(a: string, b: string, spend: (steps: number) => void): number
   return at === shorter ? a.length - b.length : rank(a.charCodeAt(at)) - rank(b.charCodeAt(at))
 }
 
-/** Surrogates rank above all other code units, as the code points that they stand for. */
+/** A number that orders code units like code points: surrogates rank above all others, because they stand for the highest code points. */
 function rank(unit: number): number {
   return unit < 0xd800 ? unit : unit < 0xe000 ? unit + 0x2000 : unit - 0x800
 }
@@ -180,7 +186,7 @@ function isMap(value: unknown): value is { readonly [key: string]: unknown } {
   return value !== null && typeof value === 'object' && !Array.isArray(value)
 }
 
-/** A step handles this many characters of a text. */
+/** One step of the budget pays for this many characters of a text. */
 export const charactersAStep = 16
-/** The engine searches for a text of this length or less. */
+/** JavaScript's own search is used for a needle of this length or less. */
 const shortNeedle = 64

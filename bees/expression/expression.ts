@@ -18,7 +18,10 @@ export class Expression {
     this.#tree = tree
   }
 
-  /** Throws WAGGLE_EXPRESSION for a text that is not an expression, is too long or too deep, or calls a function that does not exist. */
+  /**
+   * Parses an expression. Throws WAGGLE_EXPRESSION for a text that is not an expression, is too long or too deep, or calls a function that does not
+   * exist.
+   */
   static parse(text: string): Expression {
     if (text.length > maxCharacters) throw wrong(`it has ${text.length} characters, and at most ${maxCharacters} are allowed`, 'Use a module bee.')
     let tree: Tree
@@ -63,7 +66,7 @@ const Interpreter = TreeInterpreter.constructor as new () => typeof TreeInterpre
 type Tree = ReturnType<typeof compile>
 type Value = Parameters<typeof TreeInterpreter.search>[1]
 
-/** Counts steps. Fields are an object's own, so that no expression reaches a prototype. */
+/** An interpreter that counts steps. It reads only an object's own fields, so that no expression reaches a prototype. */
 class BoundedInterpreter extends Interpreter {
   readonly #budget: Budget
 
@@ -141,7 +144,7 @@ function spend(budget: Budget, steps: number): void {
   if (!(budget.steps >= 0)) throw new RangeError(`it takes more than ${maxSteps} steps for this input`)
 }
 
-/** The steps of a function call, which count as at least the size of its result. */
+/** The steps of a function call: at least as many as the size of its result. */
 function costOf(name: string, args: readonly unknown[]): number {
   const [first, second, third, fourth] = args
   const text = (value: unknown) => (typeof value === 'string' ? value.length : 0)
@@ -171,7 +174,7 @@ function entriesOf(value: unknown): number {
   return isObject(value) ? Object.keys(value).length : 0
 }
 
-/** The steps of all values in a value. One that is in several places counts in each. Stops above `limit`. */
+/** The steps of a value and of all values inside it. A value that is in several places counts at each place. The count stops above `limit`. */
 function sizeOf(value: unknown, limit: number): number {
   let size = 0
   const rest = [value]
@@ -227,7 +230,7 @@ const maxCharacters = 4096
 const maxDepth = 300
 /** A step compares this many characters of two texts. */
 const comparedAStep = 512
-/** A `let` makes an interpreter of its own. */
+/** A `let` costs this many steps, because the library makes a new interpreter for it. */
 const stepsOfScope = 200
-/** The most steps of one evaluation. They take at most about 0.1 s. */
+/** The largest number of steps of one evaluation, which is about 0.1 s. */
 const maxSteps = 100_000

@@ -7,15 +7,15 @@ export interface BeeCallsOptions {
 }
 
 export interface BeeActivity {
-  /** The bees that had a call open. */
+  /** The bees that had an open call. */
   readonly bees: readonly string[]
-  /** True if the log names a bee that blocked the process already. */
+  /** True if a warning in the log has already named the bee that blocked the process. */
   readonly isReported: boolean
 }
 
 /**
- * The calls of a swarm's bees. A bee runs in this process, and while it computes without a pause nothing else does: no other bee, no gateway, no
- * deadline. A call that begins with such a pause is named in the log.
+ * The calls of a swarm's bees. While a bee computes in this process without giving way, nothing else in the process runs: no other bee, no gateway
+ * and no timer. If a call blocks the process in this way before its first `await`, the log names the bee.
  */
 export class BeeCalls {
   readonly #options: BeeCallsOptions
@@ -27,7 +27,7 @@ export class BeeCalls {
     this.#options = options
   }
 
-  /** Calls a bee. Throws what the bee throws. */
+  /** Calls a bee by `act`. Throws the error that the bee throws. */
   async call<T>(bee: string, requests: readonly Pick<BeeRequest, 'id'>[], act: () => T | Promise<T>): Promise<T> {
     this.#active.add(bee)
     this.#open.set(bee, (this.#open.get(bee) ?? 0) + 1)
@@ -42,7 +42,7 @@ export class BeeCalls {
     }
   }
 
-  /** The bees with calls since `takeActivity` last returned. */
+  /** The bees that had calls since the last call of `takeActivity`. */
   takeActivity(): BeeActivity {
     const activity = { bees: [...this.#active], isReported: this.#isReported }
     this.#isReported = false
@@ -65,5 +65,7 @@ export class BeeCalls {
   }
 }
 
-/** A call that computes longer than this without a pause delays everything else in the process noticeably. */
+/**
+ * The shortest time, in ms, that counts as blocking. A call that computes longer without an `await` noticeably delays everything else in the process.
+ */
 const blockingMs = 250

@@ -7,7 +7,7 @@ import { batchSizeHeader, deadlineOf, finishedHeader, startedHeader } from '../.
 import { callIdOf } from '../../topology/swarm/request/rounds.ts'
 import type { BeeRequest } from '../define-bee.ts'
 
-/** The request of an input. Headers, signal and source are made on demand, because most bees do not read them. */
+/** The request to which an input belongs. Headers, signal and source are made on demand, because most bees do not read them. */
 export function beeRequest(call: Omit<AsyncCall<string>, 'value'>, input: Payload): BeeRequest {
   const { key: id, headers, metadata, attempt, timestamp } = call
   const number = (key: string) => {

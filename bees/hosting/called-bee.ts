@@ -7,7 +7,7 @@ import type { BeeCalls } from './bee-calls.ts'
 import { beeRequest } from './bee-request.ts'
 import { payloadOf } from './payload-input.ts'
 
-/** Gives rows to a bee, and returns a result or an error for each row. */
+/** Calls a bee with rows, and returns a result or an error for each row. */
 export async function callBee(
   made: Exclude<Bee<unknown, unknown>, { connect: unknown }>,
   { bee, given, open }: { readonly bee: string; readonly given: (payload: Payload) => unknown; readonly open: BeeCalls },

@@ -13,14 +13,14 @@ import { unreadSettings } from './unread-settings.ts'
 
 export interface BeeCheckOptions extends Pick<BeeCheckContext<never>, 'ports' | 'resolve' | 'resolveCommand'> {
   readonly registry: BeeRegistry
-  /** Set: a file that is missing on this machine is a warning and not a mistake. A plan does not need it. */
+  /** If true, a file that is missing on this machine is a warning and not a mistake. `waggle plan` sets it, because a plan does not need the file. */
   readonly mayBeMissing?: true
 }
 
 export interface CheckedBees {
   /** Findings about the bees, by name. */
   readonly found: ReadonlyMap<string, BeeFindings>
-  /** Names that are missing on this machine. The machine that runs the bee may have them. */
+  /** Warnings, for example about files that are missing on this machine and that another machine may have. */
   readonly warnings: readonly WaggleError[]
 }
 
@@ -58,7 +58,7 @@ export async function checkBees(swarm: CheckedSwarm, { registry, mayBeMissing, .
   return { found, warnings }
 }
 
-/** The outcomes of the checks. A check may ask for those of the bees that it reads, and of the bees that read it. */
+/** The outcomes of the checks of all bees. The check of one bee may ask for the outcomes of its inputs and of its readers. */
 class Outcomes {
   readonly #swarm: CheckedSwarm
   readonly #options: BeeCheckOptions
@@ -74,7 +74,7 @@ class Outcomes {
     this.#specs = new Map(swarm.bees.map((bee) => [bee.name, bee.spec]))
   }
 
-  /** Null for a bee without a check. A spec with a secret that is not set here is not checked. */
+  /** The outcome of the check of one bee; null for a bee without a check. A spec with a secret that is not set here is not checked. */
   async of(bee: SwarmBee): Promise<BeeFindings | WaggleError | null> {
     const { registry, ports, resolve, resolveCommand } = this.#options
     const definition = registry.find(bee.type.type)?.definition
@@ -115,7 +115,10 @@ class Outcomes {
   }
 }
 
-/** Adds the remarks of all checks, each with its place: the input or the setting that it is about, or else the bee's spec. */
+/**
+ * Adds the remarks of all checks to `mistakes` and `warnings`. The place of a remark is the input or the setting that it is about, or else the bee's
+ * spec.
+ */
 function addRemarks(
   swarm: CheckedSwarm,
   found: ReadonlyMap<string, BeeFindings>,
@@ -130,12 +133,12 @@ function addRemarks(
   }
 }
 
-/** The path of one input in the file. */
+/** The path, in the swarm file, of the input with this name. */
 function edgeOf({ kind, bees }: BeeInput, name: string): readonly (string | number)[] {
   return kind === 'name' ? ['input', 'name'] : ['input', kind, Math.max(0, bees.indexOf(name))]
 }
 
-/** The types of a definition that gives them as functions; null for any other definition. */
+/** A function that gives the input and output types of a definition whose types are functions; null for any other definition. */
 function typesByContext(definition: BeeType['definition'] | undefined): ((context: BeeCheckContext<never>) => Promise<BeeFindings>) | null {
   const { input, output } = definition ?? {}
   if (typeof input !== 'function' && typeof output !== 'function') return null
@@ -162,11 +165,11 @@ async function outcomeOf(check: Promise<BeeFindings | undefined>): Promise<BeeFi
   }
 }
 
-/** The key of the bee to blame: the setting that names the file or program, else the spec. */
+/** The path, inside the bee, of the key that must be corrected: the setting that names the file or program, else the spec. */
 export function keyAtFault(error: WaggleError, { spec }: SwarmBee): readonly string[] {
   if (error instanceof VersionMistake) return ['spec', error.setting]
   const { code } = error
-  // A bee may name two files, and the message names the one at fault.
+  // A bee may name a file of labels beside its model, and the message names the wrong one of the two files.
   if (typeof spec.labels === 'string' && error.message.includes(shownAddress(spec.labels))) return ['spec', 'labels']
   if (code.startsWith('WAGGLE_HTTP_CALL_')) return ['spec', error.message.startsWith('the header') ? 'headers' : 'url']
   if (code.startsWith('WAGGLE_POSTGRES_')) return ['spec', code === 'WAGGLE_POSTGRES_QUERY' ? 'query' : 'db']
@@ -191,7 +194,7 @@ function addMisfits(swarm: CheckedSwarm, found: ReadonlyMap<string, BeeFindings>
   }
 }
 
-/** The reason why an output cannot be an input of this bee, as the end of a sentence. After a join each input is a member of the bee's own. */
+/** The reason why an output cannot be an input of this bee, as the end of a sentence. After a join the output is one member of the bee's input. */
 function misfitOf(output: PayloadType, name: string, bee: SwarmBee, { misfit, ...findings }: BeeFindings): string | null {
   const input = findings.input ?? bee.type.input
   const isJoin = bee.input?.kind === 'join'
@@ -203,7 +206,7 @@ function misfitOf(output: PayloadType, name: string, bee: SwarmBee, { misfit, ..
   return member === undefined ? null : typeMisfit(output, member)
 }
 
-/** The types that bees give on. A batch, and a bee that passes its input on, gives the type of the bee before it. */
+/** The output types of bees. The type of a batch, and of a bee that passes its input on, is the output type of the bee before it. */
 class GivenTypes {
   readonly #bees: ReadonlyMap<string, SwarmBee>
   readonly #found: ReadonlyMap<string, BeeFindings>
@@ -213,7 +216,7 @@ class GivenTypes {
     this.#found = found
   }
 
-  /** The type of what readers of this name get, and the bee that makes it; null if it is unknown. */
+  /** The type of the values that readers of this bee get, and the bee that makes these values; null if the type is unknown. */
   by(name: string): { readonly bee: string; readonly type: PayloadType } | null {
     const seen = new Set<string>()
     let bee = this.#bees.get(name)

@@ -7,15 +7,15 @@ import type { HostOptions } from './host-options.ts'
 
 export type MadeBees = ReadonlyMap<string, Bee<unknown, unknown>>
 
-/** The bees of a swarm with their roles, and those that had to be created to know their role. */
+/** The bees of a swarm with their roles. `made` has the bees that had to be created to find their role. */
 export interface EarlyBees {
   readonly bees: readonly SwarmBee[]
   readonly made: MadeBees
 }
 
 /**
- * Creates the bees whose type does not tell its role, which decides where the planner cuts: the result of `create` is a function of requests, or steps of
- * the DSL. Types of Waggle's own tell their role.
+ * Creates the bees whose type does not state its role. The planner needs the role to divide the swarm into sub-topologies. The bee that `create`
+ * returns shows the role: it is either a function of requests, or steps of the DSL. Waggle's own types all state their role.
  */
 export async function earlyBees(options: HostOptions, document: SwarmDocument): Promise<EarlyBees> {
   const made = new Map<string, Bee<unknown, unknown>>()
@@ -23,7 +23,7 @@ export async function earlyBees(options: HostOptions, document: SwarmDocument): 
   return withRoles(options.bees, made, document)
 }
 
-/** The same at once. A bee whose `create` returns a promise counts as a function of requests. */
+/** Does the same as `earlyBees` without waiting. A bee whose `create` returns a promise counts as a function of requests. */
 export function earlyBeesNow(options: HostOptions, document: SwarmDocument): EarlyBees {
   const made = new Map<string, Bee<unknown, unknown>>()
   for (const bee of undecided(options)) {
@@ -56,7 +56,7 @@ function withRoles(bees: readonly SwarmBee[], made: MadeBees, document: SwarmDoc
   return { bees: decided, made }
 }
 
-/** The mistakes that `checkGraph` could not see, because the role was unknown. */
+/** Mistakes of a bee made of DSL steps. `checkGraph` could not find them, because it did not know the role. */
 function streamMistakes({ name, input, gpu }: SwarmBee, at: number, bees: readonly SwarmBee[], document: SwarmDocument): readonly WaggleError[] {
   const batches = (input?.bees ?? []).filter((from) => bees.some((bee) => bee.name === from && bee.type.role === 'batch'))
   return [

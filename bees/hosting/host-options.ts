@@ -3,15 +3,15 @@ import type { WaggleError } from '../../topology/waggle-error.ts'
 import type { Bee, BeeContext, BeePorts } from '../define-bee.ts'
 import type { BeeRegistry } from '../registry.ts'
 
-/** The bees of one swarm, and what their types' `create` gets from outside. */
+/** The bees of one swarm, and the services that `create` of their types gets. */
 export interface HostOptions {
   readonly swarm: string
   readonly registry: BeeRegistry
   readonly ports: BeePorts
   readonly bees: readonly SwarmBee[]
-  /** The spec of a bee with its secrets. Nothing else of `bees` has them. */
+  /** The spec of a bee with the values of its secrets. The specs in `bees` have only the names of secrets. */
   readonly specOf: (bee: SwarmBee) => SwarmBee['spec']
-  /** The place in the file, `file:line:col`, that an error of opening a bee is about. */
+  /** The place `file:line:col` in the swarm file that is to blame for an error while a bee opens. */
   readonly fileAndLineOf: (bee: SwarmBee, error: WaggleError) => string
   readonly now: () => number
   /** Calls `act` once, after `ms`. The returned function cancels the call. */

@@ -20,12 +20,12 @@ import type { HostOptions } from './host-options.ts'
 import { inputOf, ownInputOf, payloadOf } from './payload-input.ts'
 import { ShadowTurns } from './shadow-turns.ts'
 
-/** Opens the bees of one swarm by their types' `create`. Converts payloads to their inputs, and their outputs to payloads. */
+/** Opens the bees of one swarm by `create` of their types. Converts payloads to inputs of bees, and outputs of bees to payloads. */
 export class SwarmHost implements BeeHost {
   readonly #options: HostOptions
-  /** The bees that were created before the topology: those of the roles `value` and `stream`. */
+  /** The bees that were created before the topology: the bees of the roles `value`, `loop` and `stream`. */
   readonly #made: ReadonlyMap<string, Bee<unknown, unknown>>
-  /** The turns of bees that have a shadow, by the bee's name. */
+  /** For each bee that has a shadow, the object that decides when the shadow may compute. The key is the bee's name. */
   readonly #turns: ReadonlyMap<string, ShadowTurns>
   readonly #opened = new Map<string, Bee<unknown, unknown>>()
   readonly #replicas: ReadonlyMap<string, BeeReplicas>
@@ -39,7 +39,7 @@ export class SwarmHost implements BeeHost {
     this.calls = new BeeCalls(options)
   }
 
-  /** Creates the host and all bees of the roles `value` and `stream`. Those are part of the topology, which cannot wait for `create`. */
+  /** Creates the host and all bees of the roles `value`, `loop` and `stream`. These bees are part of the topology, which cannot wait for `create`. */
   static async create(options: HostOptions): Promise<SwarmHost> {
     const made = new Map(options.made)
     for (const bee of options.bees)
@@ -48,7 +48,7 @@ export class SwarmHost implements BeeHost {
     return new SwarmHost(options, made)
   }
 
-  /** The same at once. Throws WAGGLE_INVALID_BEE for such a bee if `create` returns a promise. */
+  /** Does the same as `create` without waiting. Throws WAGGLE_INVALID_BEE if `create` of one of these bees returns a promise. */
   static createNow(options: HostOptions): SwarmHost {
     const made = new Map(options.made)
     for (const bee of options.bees) {
@@ -82,7 +82,7 @@ export class SwarmHost implements BeeHost {
     })
   }
 
-  /** The counts of the replicas of its bees that have some. */
+  /** The counts of replicas, for each bee that has replicas. */
   get replicas(): readonly ({ readonly bee: string } & ReplicaCounts)[] {
     return [...this.#replicas].flatMap(([bee, { counts }]) => (counts === null ? [] : [{ bee, ...counts }]))
   }
@@ -154,7 +154,7 @@ export class SwarmHost implements BeeHost {
     return found
   }
 
-  /** The findings about a bee that does not tell its picture, or that is not open in this process. Empty if its files are on another machine. */
+  /** The findings about a bee that has no member `picture`, or that is not open in this process. Empty if its files are on another machine. */
   async #checked(bee: SwarmBee): Promise<BeeFindings> {
     const { swarm, bees, ports, resolve, resolveCommand, log } = this.#options
     const check = typeOf(this.#options, bee).definition.check
@@ -200,7 +200,10 @@ export class SwarmHost implements BeeHost {
     }
   }
 
-  /** The calls of a bee that has a shadow, or of a shadow, which waits for its turn. Any other bee's calls are unchanged. */
+  /**
+   * Wraps the calls of a bee that has a shadow, and the calls of a shadow, which waits until it may compute. The calls of any other bee are
+   * unchanged.
+   */
   #inTurn({ name, shadows }: SwarmBee, call: Worker['call']): Worker['call'] {
     const turns = this.#turns.get(shadows ?? name)
     if (turns === undefined) return call
@@ -216,7 +219,7 @@ type Worker = AsyncWorker<string, Payload, Payload, BeeResult>
 
 const isElsewhere: ReadonlySet<string> = new Set(['WAGGLE_NOT_RESOLVED', 'WAGGLE_FILE_NOT_FOUND', 'WAGGLE_MODEL_NOT_FOUND'])
 
-/** Bees of a running swarm are not checked for programs and modules. */
+/** In a running swarm the check of a reader does not load programs and modules. */
 const unseen: Programs = { checkModule: async () => ({}), checkPython: async () => ({}), checkCommand: async () => {}, hasImage: async () => null }
 
 /** Converts a payload to an input. A bee that may change its input gets a copy, because other bees and the dead letter have the same input. */

@@ -45,7 +45,8 @@ export function ownInputOf(payload: Payload): unknown {
 
 /**
  * Converts the output of a bee's function to a payload: bytes, `{ contentType, bytes }`, `{ tensors }`, or anything that JSON can represent. The
- * payload is a checked copy. It can be written, reads back the same, and the bee cannot change it later. Throws WAGGLE_BEE_OUTPUT for anything else.
+ * payload is a checked copy: it can be written to the log, reading it back gives the same value, and the bee cannot change it later. Throws
+ * WAGGLE_BEE_OUTPUT for anything else.
  */
 export function payloadOf(output: unknown, bee: string): Payload {
   try {
@@ -71,8 +72,8 @@ export function payloadOf(output: unknown, bee: string): Payload {
 }
 
 /**
- * Parses bytes whose media type Waggle reads itself, so that the next bee gets the same input from memory as from the log. Throws for bytes that do
- * not match their type.
+ * The payload of a bee's bytes. Bytes of a media type that Waggle reads itself, such as JSON, are parsed, so that the next bee gets the same input
+ * from memory as from the log. Throws for bytes that do not match their type.
  */
 function bytesOutput(bytes: Uint8Array, contentType: string): Payload {
   const payload = payloadOfBytes(copyOf(bounded(bytes)), contentType)
@@ -94,7 +95,7 @@ function copied(tensors: { readonly [name: string]: Tensor }): { readonly [name:
   return Object.fromEntries(entries)
 }
 
-/** A copy with memory of its own. `Buffer.slice` would share the memory. */
+/** A copy with its own memory. `Buffer.slice` would share the memory. */
 function copyOf<A extends Tensor['data']>(array: A): A {
   return (Buffer.isBuffer(array) ? Uint8Array.prototype.slice.call(array) : array.slice()) as A
 }

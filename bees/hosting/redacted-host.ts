@@ -8,9 +8,9 @@ import { WaggleError } from '../../topology/waggle-error.ts'
 import type { RunningModel } from '../define-bee.ts'
 
 export interface HostRedactions {
-  /** For errors, because callers, dead letters, logs and the console show them. */
+  /** Hides secrets in errors, because callers, dead letters, logs and the console show errors. */
   readonly errors: Redaction
-  /** For the results of a bee; null for a bee that has no secrets. */
+  /** Hides the secrets of a bee in its results; null for a bee that has no secrets. */
   readonly resultsOf: (bee: SwarmBee) => Redaction | null
 }
 
@@ -24,7 +24,7 @@ export function redactedHost(host: BeeHost, { errors: redaction, resultsOf }: Ho
       const results = resultsOf(bee)
       return (input, request) => {
         const value = redactingErrorsNow(redaction, () => compute(input, request))
-        // An input that a bee passes on as it came contains nothing of the bee's spec.
+        // An input that a bee passes on unchanged contains nothing of the bee's spec.
         return results === null || value.payload === input ? value : { ...value, payload: results.payload(value.payload) }
       }
     },
@@ -45,7 +45,7 @@ export function redactedHost(host: BeeHost, { errors: redaction, resultsOf }: Ho
   }
 }
 
-/** A model whose state contains no secrets: a spec may have them in the address of its model, and an error may quote it. */
+/** A model whose state contains no secrets. The address of a model may contain secrets, and an error may quote the address. */
 export function redactedModel(model: RunningModel, redaction: Redaction): RunningModel {
   return {
     get state() {

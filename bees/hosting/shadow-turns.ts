@@ -4,12 +4,12 @@ export interface ShadowTurnsOptions {
 }
 
 /**
- * The turns of a bee and its shadow in this process. The shadow's turn comes when the bee has done the same requests and has no call open. If that is
- * not soon, the process is under load, and the shadow's rows are dropped.
+ * Decides when the shadow of a bee may compute in this process: when the bee has done the same requests and has no open call. If the shadow waits too
+ * long for that, the process is under load, and the shadow's rows are dropped.
  */
 export class ShadowTurns {
   readonly #options: ShadowTurnsOptions
-  /** The ids of the last requests that the bee has done. */
+  /** The ids of the requests that the bee did last. */
   readonly #done = new Set<string>()
   readonly #waiting = new Set<() => void>()
   #calls = 0
@@ -34,7 +34,7 @@ export class ShadowTurns {
     }
   }
 
-  /** True when the shadow may compute these requests; false if its turn has not come within a second. */
+  /** Settles with true when the shadow may compute these requests, and with false if that takes more than a second. */
   turn(requests: readonly { readonly key: string }[]): Promise<boolean> {
     // On a cluster the bee may run in another process, whose calls are not known here.
     const isBeeHere = this.#done.size > 0 || this.#calls > 0

@@ -34,7 +34,7 @@ export function unreadSettings(
   })
 }
 
-/** Calls of a type may use everything, and only calls and sinks are in flight several at once. */
+/** The settings that bees of a role can use. Only bees of the roles `call` and `sink` can have several calls in flight. */
 function usesByRole(role: SwarmBee['type']['role']): readonly BesideSpec[] {
   return role === 'call' ? besideSpec : role === 'sink' ? ['replicas'] : []
 }

@@ -4,8 +4,8 @@ import { clipped, Refused, saidBy, WaggleError } from '../../topology/waggle-err
 import type { BytesOutput } from '../define-bee.ts'
 
 /**
- * The result of a call: JSON as JSON, an empty answer as null, all else as bytes with their media type. Throws `Refused` if the server says that the input
- * is at fault, and WAGGLE_HTTP_CALL_REFUSED for any other status.
+ * The result of a call: the value of a JSON body, null for an empty body, and bytes with their media type for any other body. Throws `Refused` if the
+ * server says that the input is wrong, and WAGGLE_HTTP_CALL_REFUSED for any other status.
  */
 export function answerResult({ status, contentType, bytes, location }: HttpAnswer, shown: string): unknown {
   if (status >= 200 && status < 300) return body(contentType, bytes, shown)
@@ -29,7 +29,7 @@ function body(contentType: string, bytes: Uint8Array, shown: string): unknown | 
   }
 }
 
-/** The service's own words about an error, in the fields that have them by custom (RFC 9457 and others). */
+/** The service's own description of an error, from the fields that usually contain it (RFC 9457 and others). */
 function saidIn(contentType: string, bytes: Uint8Array): string {
   if (!isJson(contentType) || bytes.length > maxErrorBytes) return ''
   try {
@@ -44,7 +44,7 @@ function saidIn(contentType: string, bytes: Uint8Array): string {
           .toWellFormed()
           .slice(0, 300)}`
   } catch {
-    // The status says enough.
+    // The body is not JSON, so the error has only the status.
     return ''
   }
 }
@@ -57,6 +57,6 @@ function refused(message: string, next: string): WaggleError {
   return new WaggleError('WAGGLE_HTTP_CALL_REFUSED', { message, next })
 }
 
-/** Statuses that say that another input would do. */
+/** Statuses that blame the input: with another input the call could succeed. */
 const faultsOfInputs: ReadonlySet<number> = new Set([400, 404, 409, 410, 413, 414, 415, 416, 422])
 const maxErrorBytes = 64 * 1024

@@ -91,7 +91,10 @@ export default defineBee({
   },
 })
 
-/** Throws WAGGLE_HTTP_CALL_ADDRESS for a header that a request cannot have. Its value may be secret, so it is not shown. */
+/**
+ * The headers with the values of secrets. Throws WAGGLE_HTTP_CALL_ADDRESS for a header that a request cannot have. The error does not show the value,
+ * which may be secret.
+ */
 function headersOf(headers: { readonly [name: string]: string | Secret }): { readonly [name: string]: string } {
   return Object.fromEntries(
     Object.entries(headers).map(([name, text]) => {
@@ -127,7 +130,7 @@ function contentOf(value: unknown, contentType: string | null): { readonly type:
 
 const bodyMethods: ReadonlySet<string> = new Set(['POST', 'PUT', 'PATCH'])
 const unsafeMethods: ReadonlySet<string> = new Set(['POST', 'PATCH'])
-/** Headers that frame a message, or that Waggle's guarantees rest on. */
+/** Headers that a spec must not set: HTTP needs these headers to delimit a message, or Waggle sets them itself. */
 const ownHeaders: ReadonlySet<string> = new Set([
   ...[
     'host',

@@ -2,13 +2,16 @@ import { ownMember } from '../../topology/own-member.ts'
 import { Refused, WaggleError } from '../../topology/waggle-error.ts'
 
 /**
- * A URL with fields of the input in its path and its query: `https://shop.example/items/{id}?q={text}`. Each value is percent-encoded, so it can change neither
- * the host nor the structure of the path and the query.
+ * A URL that may contain fields of the input in its path and its query: `https://shop.example/items/{id}?q={text}`. Each value is percent-encoded, so
+ * that it cannot change the host or the structure of the path and the query.
  */
 export class UrlTemplate {
   readonly #template: string
 
-  /** Throws WAGGLE_HTTP_CALL_ADDRESS for anything that is not the address of an HTTP server, and for a field outside of path and query. */
+  /**
+   * Takes the text of the template. Throws WAGGLE_HTTP_CALL_ADDRESS for a text that is not the address of an HTTP server, and for a field outside of
+   * path and query.
+   */
   constructor(template: string) {
     this.#template = template
     const url = URL.parse(filled(template, () => 'x'))
@@ -19,12 +22,12 @@ export class UrlTemplate {
     if (/[{}]/.test(template.replace(field, ''))) throw wrong('a field is written {name} or {name.inside}')
   }
 
-  /** The URL without its fields. Its host is the one of each request. */
+  /** A URL with a placeholder for each field. All requests go to the host of this URL. */
   get base(): URL {
     return new URL(filled(this.#template, () => 'x'))
   }
 
-  /** The URL for one input. Throws `Refused` for an input without a field, or with one that is no text, number or boolean. */
+  /** The URL for one input. Throws `Refused` if the input lacks a field, or if a field is not a text, number or boolean. */
   for(input: unknown): URL {
     const url = filled(this.#template, (path, isInPath) => {
       const value = fieldAt(input, path)
@@ -43,7 +46,7 @@ export class UrlTemplate {
   }
 }
 
-/** The value at a path of names with dots between them; undefined if there is none. */
+/** The value at a path such as `a.b`; undefined if the input has no such field. */
 export function fieldAt(input: unknown, path: string): unknown {
   let value: unknown = input
   for (const step of path.split('.')) {

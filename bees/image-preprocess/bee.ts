@@ -18,7 +18,7 @@ export default defineBee({
     return findingsOf(picturePlan(spec, await readers()))
   },
   create({ spec, ports, readers }) {
-    // Without readers a size may be missing; the other settings are checked before the first request.
+    // A spec with a size is checked before the first request. Without a size the plan depends on the readers.
     if (spec.resize !== undefined) picturePlan(spec, new Map())
     const { max_bytes: maxBytes = Number.POSITIVE_INFINITY } = spec
     const plans = new PlanOfReaders(spec, readers)
@@ -35,8 +35,8 @@ export default defineBee({
 })
 
 /**
- * The plan of a running bee. It is made for the first request: by then the readers are open, so that no model has to be opened twice. If a reader cannot
- * tell what it takes, a spec with a size stands alone, and the next request asks again.
+ * The plan of a running bee, made at the first request. By then the readers are open, so that no model has to be opened twice. If a reader cannot yet
+ * say which picture it takes, a spec with a size is used without the readers, and at the next request the readers are asked again.
  */
 class PlanOfReaders {
   readonly #spec: PreprocessSpec

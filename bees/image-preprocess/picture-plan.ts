@@ -4,7 +4,7 @@ import type { BeeFindings, TakenPicture } from '../define-bee.ts'
 import { type PixelValues, pixelValues } from '../model/pixel-values.ts'
 import type { PreprocessSpec } from './preprocess-spec.ts'
 
-/** The steps from a file to the tensor `image`, by the spec and by the bees that read it. */
+/** The steps from a picture file to the tensor `image`. They depend on the spec and on the bees that read the tensor. */
 export interface PicturePlan {
   readonly decoding: PictureOptions
   readonly datatype: 'UINT8' | 'FP32'
@@ -12,14 +12,15 @@ export interface PicturePlan {
   readonly values: PixelValues
   /** The shape of the tensor; -1 for a side that depends on the picture. */
   readonly shape: readonly number[]
-  /** The readers that take pictures of different sizes, as a clause; null if all take the same. */
+  /** A clause such as `a takes 224 × 224 (fill), b takes 96 × 96 (cover)`; null if all readers take the same size. */
   readonly difference: string | null
 }
 
 /**
- * Plans the picture that all readers can take. The spec decides; the readers decide the rest. A reader that fits pictures itself gets UINT8 [height,
- * width, 3], a quarter of the bytes of FP32. If such readers take different sizes, the shorter side has the largest of them, and each reader resizes
- * again. Throws WAGGLE_INVALID_PICTURE for settings that contradict each other.
+ * Plans the picture that all readers can take. Settings that the spec lacks come from the readers. Readers that resize pictures themselves get UINT8
+ * [height, width, 3], which has a quarter of the bytes of FP32. If such readers take different sizes, the shorter side of the picture gets the length
+ * of the longest side among these sizes, and each reader resizes the picture again. Throws WAGGLE_INVALID_PICTURE for settings that contradict each
+ * other.
  */
 export function picturePlan(spec: PreprocessSpec, readers: ReadonlyMap<string, BeeFindings>): PicturePlan {
   const taken = [...readers].flatMap(([bee, { picture }]) => (picture === undefined ? [] : [{ bee, ...picture }]))
@@ -96,7 +97,7 @@ function refuseLarge(size: Size, setting: 'crop' | 'resize'): void {
   throw invalid(`A picture of ${shown(size)} pixels has more than ${maxPixels.toLocaleString('en')}`, `Make ${setting} smaller.`)
 }
 
-/** Height and width of the result; -1 if the picture decides. */
+/** Height and width of the result; -1 for a side that depends on the picture. */
 function sidesOf({ size, crop }: Frame): readonly [number, number] {
   const known = crop ?? size
   return known === undefined ? [-1, -1] : [known.height, known.width]
@@ -110,7 +111,7 @@ function differenceOf(taken: readonly Taken[]): string | null {
   return new Set(sized.map(({ wanted }) => wanted)).size > 1 ? sized.map(({ text }) => text).join(', ') : null
 }
 
-/** A number is the side of a square. */
+/** The size of a setting. A single number is the side of a square. */
 function sizeOf(sides: number | readonly number[]): Size {
   const [height = 1, width = height] = typeof sides === 'number' ? [sides] : sides
   return { height, width }
@@ -124,5 +125,5 @@ function invalid(message: string, next: string): WaggleError {
   return new WaggleError('WAGGLE_INVALID_PICTURE', { message, next })
 }
 
-/** The most pixels of a result. */
+/** The largest number of pixels of a result. */
 const maxPixels = 4_194_304

@@ -11,7 +11,7 @@ interface Vote {
 
 export interface Majority {
   readonly label: string
-  /** The share of the votes of each label. They add up to 1. */
+  /** The share of the votes for each label. The shares add up to 1. */
   readonly scores: { readonly [label: string]: number }
   readonly models: { readonly [bee: string]: { readonly label: string; readonly weight: number } }
   /** The bees without a vote, if there are any. */
@@ -53,8 +53,8 @@ export default defineBee({
 })
 
 /**
- * The label with the most votes. Of several with as many, the one to which its voters gave the highest scores together; if these are equal too, the
- * one whose first voter comes first among the inputs. Throws WAGGLE_NO_PREDICTION if no vote is there.
+ * The label with the most votes. A tie goes to the label with the highest sum of its voters' scores. If the sums are equal too, the label whose first
+ * voter comes first among the inputs wins. Throws WAGGLE_NO_PREDICTION if there are no votes.
  */
 export function majorityOf(votes: ReadonlyMap<string, Vote>, weightOf: (bee: string) => number, missing: readonly string[]): Majority {
   const counts = new Map<string, { votes: number; score: number }>()
@@ -84,7 +84,7 @@ interface Count {
   readonly score: number
 }
 
-/** Sums of the same votes in another order may differ in their last digits. */
+/** True if a label beats another one. The tolerance is needed because sums of the same votes in another order may differ in their last digits. */
 function isAhead(one: Count, other: Count): boolean {
   if (Math.abs(one.votes - other.votes) > tolerance * other.votes) return one.votes > other.votes
   return one.score - other.score > tolerance * other.score

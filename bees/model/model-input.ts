@@ -8,7 +8,8 @@ import { rowTensorOfJson } from './model-json.ts'
 
 /**
  * One row of a model's input. It may be a picture ({ tensors: { image } }, UINT8 [height, width, 3]), tensors by name, a JSON object by name, or, for
- * a model with one input, its values alone. Throws `Refused` with the input, its type and shape, and the received value.
+ * a model with one input, its values alone. Throws `Refused` for a value that does not fit, with the name, type and shape of the input and the
+ * received value.
  */
 export function modelRowOf(input: unknown, signature: ModelSignature): ModelRow {
   const row = isTensors(input) ? rowOfTensors(input, signature) : ({ kind: 'tensors', tensors: rowOfJson(input, signature) } as const)
@@ -16,12 +17,12 @@ export function modelRowOf(input: unknown, signature: ModelSignature): ModelRow 
   return row
 }
 
-/** An input in messages: `age (INT64 [1])`. */
+/** The text for an input in messages, such as `age (INT64 [1])`. */
 export function shownInput({ name, datatype, shape }: TensorSignature): string {
   return `${name} (${datatype === 'BYTES' ? 'strings' : datatype} [${shape.join(', ')}])`
 }
 
-/** All inputs in messages. */
+/** The text for all inputs in messages. */
 export function shownInputs({ rows, takesPictures }: ModelSignature): string {
   return `${rows.map(shownInput).join(', ')}${takesPictures ? ', or a picture' : ''}`
 }
@@ -39,7 +40,7 @@ export function zeroRow({ rows }: ModelSignature): ModelRow | null {
   return { kind: 'tensors', tensors }
 }
 
-/** A body that the model accepts: zeros, by name if there are several inputs. A free dimension has one item. */
+/** A request body that the model accepts. It consists of zeros, by name if there are several inputs. A free dimension has one item. */
 export function exampleOf({ rows }: ModelSignature): unknown {
   const values = rows.map(({ name, datatype, shape }) => [name, filled(shape, datatype === 'BYTES' ? '' : datatype === 'BOOL' ? false : 0)] as const)
   return values.length === 1 ? values[0]?.[1] : Object.fromEntries(values)
@@ -63,7 +64,7 @@ function rowOfTensors({ tensors }: TensorsInput, signature: ModelSignature): Mod
 }
 
 function rowTensor({ datatype, shape, data }: Tensor, row: TensorSignature, signature: ModelSignature): RowTensor {
-  // Programs that use numpy often keep a batch of one.
+  // Programs that use numpy often leave a batch dimension of size 1 in front.
   const own = shape.length === row.shape.length + 1 && shape[0] === 1 ? shape.slice(1) : shape
   const fits = own.length === row.shape.length && own.every((size, at) => size > 0 && (row.shape[at] === -1 || row.shape[at] === size))
   const isWhole = own.reduce((product, size) => product * size, 1) === data.length
@@ -87,7 +88,7 @@ function rowOfJson(input: unknown, signature: ModelSignature): readonly RowTenso
   throw new Refused(`The model takes ${shownInputs(signature)}: send an object with a value for each name`)
 }
 
-/** A value for each input, in their order. Throws `Refused` if a name is missing or unknown. */
+/** Pairs of a value and the input with its name, in the order of the inputs. Throws `Refused` if a name is missing or unknown. */
 function byName<T>(values: { readonly [name: string]: T }, signature: ModelSignature): readonly (readonly [T, TensorSignature])[] {
   const names = new Set(signature.rows.map(({ name }) => name))
   const given = Object.keys(values)

@@ -3,8 +3,9 @@ import type { ModelDatatype, RowTensor, TensorSignature } from '../../topology/s
 import { Refused } from '../../topology/waggle-error.ts'
 
 /**
- * A row of one input from JSON: nested lists of the input's shape, or a single value if the shape contains just one. Throws `Refused` with the input,
- * its type and shape, the received value, and its place. `orElse` tells what else the model accepts.
+ * A row of one input from JSON: nested lists of the input's shape, or a single value if the shape contains just one. Throws `Refused` for a value
+ * that does not fit, with the name, type and shape of the input, the received value and its place. `orElse` names other things that the model
+ * accepts.
  */
 export function rowTensorOfJson(json: unknown, input: TensorSignature, orElse = ''): RowTensor {
   const refuse = (came: string): never => {
@@ -21,7 +22,7 @@ export function rowTensorOfJson(json: unknown, input: TensorSignature, orElse = 
   }
 }
 
-/** The shape of nested lists by their first items, one dimension deeper than wanted. So one list too many is noticed. */
+/** The shape of nested lists, read from their first items. It goes one dimension deeper than `rank`, so that a list too many is noticed. */
 function shapeOf(json: unknown, rank: number): readonly number[] {
   const shape: number[] = []
   for (let at = json; Array.isArray(at) && shape.length <= rank; at = at[0]) shape.push(at.length)
@@ -89,12 +90,12 @@ function arrayOf(datatype: ModelDatatype, values: readonly unknown[], refuse: (w
   }
 }
 
-/** True for a number up to the limit. A larger one would become infinite. */
+/** True for a number up to the limit. A larger number would become infinite. */
 function isNumber(value: unknown, limit: number): value is number {
   return typeof value === 'number' && Math.abs(value) <= limit
 }
 
-/** True for a string that the library can store. It cuts strings at U+0000, and replaces half a surrogate pair. */
+/** True for a string that the library can store. The library cuts strings at U+0000, and replaces a lone surrogate. */
 function isText(value: unknown): value is string {
   return typeof value === 'string' && !value.includes('\0') && value.isWellFormed()
 }
@@ -107,7 +108,10 @@ function isInteger(value: unknown): value is number {
   return Number.isSafeInteger(value)
 }
 
-/** A 64-bit integer. Outside ±(2^53 - 1) it must be a string of digits, because JSON readers lose digits of larger numbers. */
+/**
+ * A 64-bit integer; null for anything else. Outside ±(2^53 - 1) the integer must be a string of digits, because JSON readers lose digits of larger
+ * numbers.
+ */
 function largeInteger(value: unknown): bigint | null {
   if (isInteger(value)) return BigInt(value)
   if (typeof value !== 'string' || !/^-?[1-9]\d{15,19}$/.test(value)) return null
@@ -138,7 +142,10 @@ function kindOf(value: unknown): string {
   return Array.isArray(value) ? `a list of ${value.length}` : 'an object'
 }
 
-/** JSON has no number for a missing value, and a model that was not trained on such would give a wrong answer without an error. */
+/**
+ * Advice for a null in the input. JSON has no number for a missing value, and a model that was not trained with missing values would give a wrong
+ * answer without an error.
+ */
 function missingAdvice(value: unknown, { datatype }: TensorSignature): string {
   if (value !== null) return ''
   const orTensors = datatype.startsWith('FP')

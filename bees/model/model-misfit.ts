@@ -2,7 +2,10 @@ import type { PayloadType } from '../../topology/swarm/bee-type.ts'
 import type { ModelSignature, TensorSignature } from '../../topology/swarm/ports/models.ts'
 import { shownInput, shownInputs } from './model-input.ts'
 
-/** The reason why an output of this type cannot be a model's input, as the end of a sentence. Null if it can, or if the type does not tell. */
+/**
+ * The reason why an output of this type cannot be a model's input, as the end of a sentence. Null if the output fits, or if the type says too little
+ * to decide.
+ */
 export function modelMisfit(given: PayloadType, signature: ModelSignature): string | null {
   if ('tensors' in given) return tensorsMisfit(given.tensors as TensorTypes, signature)
   const { type, properties } = given as { readonly type?: unknown; readonly properties?: { readonly [name: string]: unknown } }

@@ -6,15 +6,18 @@ import { distinctLabels } from './distinct-labels.ts'
 
 /** The roles of a model's outputs in a prediction. Unused outputs keep their own names. */
 export interface ModelReading {
-  /** The outputs with the scores: one output with all of them, or one output for each. Empty for a model without scores. */
+  /** The outputs with the scores: one output with all scores, or one output for each score. Empty for a model without scores. */
   readonly scores: readonly string[]
   /** The names of the scores, in order, all different. */
   readonly labels: readonly string[]
-  /** True if the spec or the file names them. */
+  /** True if the spec or the model's file has names for the scores. */
   readonly hasNames: boolean
-  /** The output with the label that the model chose itself; null if the highest score decides. */
+  /** The output with the label that the model itself chose; null if the label with the highest score is taken. */
   readonly label: string | null
-  /** The classes that the label output names, in the order of `labels`; null if it contains their indexes or the names themselves. */
+  /**
+   * The classes that the model's file names, in the order of `labels`: the label output contains one of them. Null if the label output contains an
+   * index or a name in `labels`.
+   */
   readonly classes: readonly string[] | null
 }
 
@@ -23,21 +26,21 @@ export interface ModelPrediction {
   readonly label?: string
   readonly scores?: { readonly [label: string]: number }
   readonly model: string
-  /** The version of the model, if it has numbered ones. */
+  /** The version of the model; missing for a model without numbered versions. */
   readonly version?: string
   /** The model's other outputs, by name. */
   readonly [output: string]: unknown
 }
 
-/** The model that makes a prediction. An output of the same name as one of these fields is left out. */
+/** The fields that say where a prediction comes from. A model's output of the same name as one of these fields is left out of the prediction. */
 export interface PredictionSource {
   /** The bee's name. */
   readonly model: string
-  /** Missing for a model without versions. */
+  /** The version of the model; missing for a model without versions. */
   readonly version?: string
 }
 
-/** The part of a model bee's spec that says how to read its outputs. */
+/** The part of a model bee's spec that says how to read the model's outputs. */
 export interface ReadingSpec {
   readonly model: string
   readonly labels?: readonly string[]
@@ -45,8 +48,9 @@ export interface ReadingSpec {
 }
 
 /**
- * Finds scores and label among a model's outputs. Scores are a classifier's `probabilities`, scikit-learn's columns, or else the first output that is
- * a list of numbers. A single number is a score under its output's name. Throws WAGGLE_MODEL_SHAPE if the spec does not fit the model.
+ * Finds the outputs of a model that contain the scores and the label. Scores are a classifier's `probabilities`, scikit-learn's columns, or else the
+ * first output that is a list of numbers. A single number is a score with the name of its output. Throws WAGGLE_MODEL_SHAPE if the spec does not fit
+ * the model.
  */
 export function readingOf(spec: ReadingSpec, signature: ModelSignature): ModelReading {
   const reading = foundReading({ ...spec, model: shownAddress(spec.model) }, signature)
@@ -69,10 +73,10 @@ function foundReading(spec: ReadingSpec, { outputRows: outputs, classes, labels 
   const output = named !== undefined && named.name !== label ? named : named === undefined ? scoresAmong(outputs) : undefined
   if (output === undefined) return { scores: [], labels: told?.names ?? classes ?? [], hasNames: true, label, classes }
   const width = widthOf(output)
-  // Labels beside a nested output name something else in it, such as the channels of each pixel.
+  // Names in the model's file do not count for a nested output: they name another part of it, such as the channels of each pixel.
   const own = spec.labels !== undefined || depthOf(output) <= 1 ? told : null
   const known = own?.names ?? (classes !== null && (width === null || width === classes.length) ? classes : null)
-  // Without names a long or a nested output is a value of its own, such as an embedding.
+  // A long or a nested output without names does not contain scores. It is another value, such as an embedding.
   if (known === null && (width === null || width > maxUnnamed || depthOf(output) > 1))
     return { scores: [], labels: [], hasNames: false, label, classes }
   if (known === null && width !== null && width > 1 && labelOutput?.datatype === 'BYTES') {
@@ -91,8 +95,10 @@ function foundReading(spec: ReadingSpec, { outputRows: outputs, classes, labels 
   }
 }
 
-/** The prediction of one row. Throws WAGGLE_MODEL_SHAPE if the model outputs another number of scores than its file says, and
- * WAGGLE_NOT_FINITE for a value that is no number. */
+/**
+ * The prediction of one row. Throws WAGGLE_MODEL_SHAPE if the number of scores differs from the number of their names, and WAGGLE_NOT_FINITE for NaN
+ * and infinite values.
+ */
 export function predictionOf({ outputs }: ModelResult, reading: ModelReading, from: PredictionSource): ModelPrediction {
   for (const [name, { values }] of Object.entries(outputs)) {
     const strange = values.find((value) => typeof value === 'number' && !Number.isFinite(value))
@@ -100,7 +106,7 @@ export function predictionOf({ outputs }: ModelResult, reading: ModelReading, fr
   }
   const values = reading.scores.flatMap((name) => own(outputs, name)?.values ?? [])
   const isAsTold = reading.scores.length === 0 || values.length === reading.labels.length
-  // The file says too little about its shapes. A value without names is then returned unchanged.
+  // The number of scores was unknown before the run. Scores without names are returned under the name of their output, like any other value.
   if (!isAsTold && !reading.hasNames) return predictionOf({ outputs }, { ...reading, scores: [] }, from)
   if (!isAsTold)
     throw misfit(`${from.model} gave ${values.length} scores, and ${reading.labels.length} have names`, 'Name as many labels as there are scores.')
@@ -120,7 +126,7 @@ function notFinite({ model, version }: PredictionSource, output: string, value: 
   })
 }
 
-/** The reading in words: `label and scores of no, yes (probabilities)`. */
+/** The reading as a text, such as `label and scores of no, yes (probabilities)`. */
 export function shownReading({ scores, labels, label }: ModelReading, { outputs }: ModelSignature): string {
   const used = new Set([...scores, ...(label === null ? [] : [label])])
   const others = outputs.filter(({ name }) => !used.has(name)).map(({ name }) => name)
@@ -130,7 +136,7 @@ export function shownReading({ scores, labels, label }: ModelReading, { outputs 
   return [...main, ...others].join(', ')
 }
 
-/** The most values that an output without names may have to count as scores. */
+/** An output whose values have no names counts as scores if it has at most this many values. */
 const maxUnnamed = 64
 
 function labelAndScores(outputs: ModelResult['outputs'], values: ModelOutput['values'], { labels, label, classes }: ModelReading) {
@@ -144,17 +150,20 @@ function labelAndScores(outputs: ModelResult['outputs'], values: ModelOutput['va
   const at = classes !== null ? classes.indexOf(said) : typeof chosen === 'number' ? chosen : -1
   const hasName = labels.length === (classes?.length ?? labels.length)
   const name = (hasName ? labels[at] : undefined) ?? said
-  // A label without scores counts as one vote, so that an ensemble and a database can use it.
+  // A label without scores gets the score 1, so that an ensemble and a database can use it.
   return { label: name, scores: numbers.length === 0 ? { [name]: 1 } : Object.fromEntries(labels.map((one, index) => [one, numbers[index] ?? 0])) }
 }
 
-/** True for a single value a row that names a class: a string, or an integer if its output says so. */
+/** True for an output with one value for each row that names a class: a string, or an integer if the spec or the output's name says so. */
 function isLabel(output: TensorSignature, isAskedFor: boolean): boolean {
   if (widthOf(output) !== 1) return false
   return output.datatype === 'BYTES' || (integers.has(output.datatype) && (isAskedFor || /label|class/i.test(output.name)))
 }
 
-/** The outputs of scikit-learn's option zipmap: 'columns': one for each class. Its name is the class's, prefixed by s (string) or i (integer). */
+/**
+ * The outputs of scikit-learn's option zipmap: 'columns': one output for each class. Its name is the name of the class with the prefix s (string) or
+ * i (integer).
+ */
 function columnsOf(outputs: readonly TensorSignature[], classes: readonly string[] | null): readonly string[] | null {
   if (classes === null || classes.length < 2) return null
   const columns = classes.map((name) =>
@@ -170,7 +179,7 @@ function scoresAmong(outputs: readonly TensorSignature[]): TensorSignature | und
   return numeric.find(isNamed) ?? numeric.find((output) => depthOf(output) === 1) ?? numeric[0]
 }
 
-/** Checks the names against the number of scores. If that number is free, it is known when the model has run. */
+/** Checks that there are as many names as scores. If a dimension is free, the number of scores is known only after a run, and is checked there. */
 function labelled(
   model: string,
   told: ModelLabels | null,

@@ -9,7 +9,7 @@ export const predictionType = Type.Object({ label: Type.String(), scores: Type.R
 /** Settings that all model bees share. */
 export const modelSpec = {
   labels: Type.Optional(
-    // One schema of two types: with a choice of two schemas, a mistake would be told for each of them.
+    // `anyOf` with two schemas would report one mistake for each of them, so one schema has both types.
     Type.Unsafe<readonly string[] | string>({
       type: ['array', 'string'],
       items: { type: 'string', minLength: 1 },

@@ -8,7 +8,10 @@ interface FitSpec {
   readonly layout?: 'NHWC' | 'NCHW'
 }
 
-/** The picture that a model takes: one input of three dimensions, of which one is the 1 or 3 colours. Null for any other model. */
+/**
+ * The picture that a model takes: its only input has three dimensions, and one of these has the size 1 or 3, for the colours. Null for any other
+ * model.
+ */
 export function takenPicture({ rows, takesPictures }: ModelSignature, spec: FitSpec): TakenPicture | null {
   const [input, another] = rows
   if (input === undefined || another !== undefined || input.shape.length !== 3) return null

@@ -11,7 +11,7 @@ export const versionSpec = {
     Type.Unsafe<NonNullable<VersionSpec['versions']>>({
       default: { latest: 1 },
       description: 'The versions to load from a folder of numbered ones: {latest: n}, {specific: [n, …]} or all.',
-      // A mistake inside of a map is then named, where anyOf would only say that neither form fits.
+      // With if/then/else a mistake inside of the map is named. With anyOf the message would only say that neither form fits.
       if: { type: 'string' },
       // biome-ignore lint/suspicious/noThenProperty: a keyword of JSON Schema.
       then: Type.Enum(['all']),
@@ -63,7 +63,7 @@ export interface VersionSpec {
       }
 }
 
-/** The versions that a bee loads: those of the policy without the shadow's, and in any case the required ones. */
+/** The versions that a bee loads: the versions that the policy chooses, without the version of the shadow, and all required versions. */
 export type VersionPolicy = { readonly required: readonly number[]; readonly shadow: number | null } & (
   | { readonly kind: 'latest'; readonly count: number }
   | { readonly kind: 'all' }
@@ -71,8 +71,8 @@ export type VersionPolicy = { readonly required: readonly number[]; readonly sha
 )
 
 /**
- * The policy that a spec names, in the words of TensorFlow Serving. `sides`: the versions that share the requests. Without another policy they alone are
- * loaded. Throws WAGGLE_MODEL_VERSIONS if a spec names two policies.
+ * The policy that a spec names, in the words of TensorFlow Serving. `sides` are the versions that share the requests. If the spec names no policy,
+ * only the sides are loaded. Throws WAGGLE_MODEL_VERSIONS if a spec names two policies.
  */
 export function versionPolicy(spec: VersionSpec, sides: readonly number[] = []): VersionPolicy {
   const { version, versions } = spec
@@ -92,31 +92,37 @@ export function versionPolicy(spec: VersionSpec, sides: readonly number[] = []):
   return { kind: 'specific', versions: [], required: sides, shadow }
 }
 
-/** The spec of the bee that computes the second opinion; null without one. */
+/** The spec of the shadow bee; null if the spec names no shadow. */
 export function shadowSpec<S extends VersionSpec>(spec: S): S | null {
   const { shadow, traffic: _, follow: __, version: ___, versions: ____, ...others } = spec
   if (shadow === undefined) return null
   try {
     return { ...(others as S), version: versionOf(spec, String(shadow), 'shadow') }
   } catch {
-    // The check of the bee names the mistake.
+    // The version of the shadow is wrong. The check of the bee reports this mistake.
     return null
   }
 }
 
-/** The number of versions that compute side by side: those that share the requests. A shadow computes while the bee that it shadows is idle. */
+/**
+ * The number of versions that compute side by side: the versions that share the requests. A shadow is not counted, because it computes while its bee
+ * is idle.
+ */
 export function versionsAtOnce({ traffic, follow }: VersionSpec): number {
   return traffic === undefined ? (follow === undefined ? 1 : 2) : Math.max(1, Object.keys(traffic).length)
 }
 
-/** The numbers of the versions that a policy wants, in ascending order. A required version is wanted though it does not exist. */
+/** The numbers of the versions that a policy wants, in ascending order. A required version is wanted even if it does not exist. */
 export function wantedVersions(policy: VersionPolicy, found: readonly Pick<FoundVersion, 'version'>[]): readonly number[] {
   const versions = found.map(({ version }) => version).filter((version) => version !== policy.shadow)
   const chosen = policy.kind === 'specific' ? policy.versions : policy.kind === 'all' ? versions : versions.slice(-policy.count)
   return [...new Set([...chosen, ...policy.required])].toSorted((a, b) => a - b)
 }
 
-/** The number of a version that a spec names. `setting`: the key that has the name. Throws WAGGLE_MODEL_VERSIONS for an unknown name. */
+/**
+ * The number of the version with this name or number. `setting` is the key of the spec that contains the name. Throws WAGGLE_MODEL_VERSIONS for an
+ * unknown name.
+ */
 export function versionOf(spec: VersionSpec, name: string, setting: string): number {
   const names = versionNames(spec)
   const version = ownMember(names, name) ?? (/^\d{1,15}$/.test(name) ? Number(name) : undefined)
@@ -134,12 +140,12 @@ export function versionNames({ versions }: VersionSpec): { readonly [name: strin
   return typeof versions === 'object' ? (versions.names ?? {}) : {}
 }
 
-/** `setting`: the key of the spec to blame. */
+/** The error for a wrong setting of versions. `setting` is the key of the spec that must be corrected. */
 export function versionMistake(message: string, next: string, setting: string): VersionMistake {
   return new VersionMistake(message, next, setting)
 }
 
-/** A mistake in the settings of versions. */
+/** A mistake in the settings for versions. `setting` is the key that must be corrected. */
 export class VersionMistake extends WaggleError {
   readonly setting: string
 

@@ -11,12 +11,12 @@ export interface BeeModule {
   readonly export: string
 }
 
-/** The time that a module may take to load, in ms. */
+/** The longest time for loading a module, in ms. */
 export const loadMs = 30_000
 
 /**
- * Loads a module and returns its bee. Throws WAGGLE_INVALID_MODULE if the module cannot be loaded within `limitMs`, or has no such export. Without `limitMs` there is
- * no limit.
+ * Loads a module and returns its bee. Throws WAGGLE_INVALID_MODULE if the module cannot be loaded within `limitMs`, or lacks the export. Without
+ * `limitMs` there is no limit.
  */
 export async function loadBee({ path, export: name }: BeeModule, limitMs?: number): Promise<Bee<unknown, unknown>> {
   const module = await importModule(path, limitMs)
@@ -27,13 +27,13 @@ export async function loadBee({ path, export: name }: BeeModule, limitMs?: numbe
   throw new WaggleError('WAGGLE_INVALID_MODULE', { message: `The export ${name} of ${path} ${mistake.is}`, next: mistake.next })
 }
 
-/** Returns a bee that is a function of requests. Throws WAGGLE_INVALID_MODULE for a bee that is made of steps of the DSL. */
+/** Returns a bee that is a function of requests. Throws WAGGLE_INVALID_MODULE for a bee with steps of the DSL. */
 export function withoutSteps(bee: Bee<unknown, unknown>): Exclude<Bee<unknown, unknown>, { connect: unknown }> {
   if (!('connect' in bee)) return bee
   throw new WaggleError('WAGGLE_INVALID_MODULE', { message: 'The module exports steps of the DSL (connect)', next: 'Give the bee the type streams.' })
 }
 
-/** A bee of the DSL. Throws WAGGLE_INVALID_MODULE for one that is a function of requests. */
+/** Returns a bee with steps of the DSL. Throws WAGGLE_INVALID_MODULE for a bee that is a function of requests. */
 export function withSteps(bee: Bee<unknown, unknown>): Extract<Bee<unknown, unknown>, { connect: unknown }> {
   if ('connect' in bee) return bee
   throw new WaggleError('WAGGLE_INVALID_MODULE', {
@@ -43,8 +43,8 @@ export function withSteps(bee: Bee<unknown, unknown>): Extract<Bee<unknown, unkn
 }
 
 /**
- * Loads a module and returns the types that it says of its bee: members `input` and `output` of the bee, else exports of these names. Throws
- * WAGGLE_INVALID_MODULE if one of them is not a type.
+ * Loads a module and returns the types of its bee's input and output. A type is a member `input` or `output` of the bee, else an export of that name.
+ * Throws WAGGLE_INVALID_MODULE for a member or an export that is not a type.
  */
 export async function moduleTypes(of: BeeModule): Promise<ModuleTypes> {
   const bee = await loadBee(of)
@@ -62,7 +62,7 @@ export async function moduleTypes(of: BeeModule): Promise<ModuleTypes> {
   return Object.fromEntries(types)
 }
 
-/** The export of this name. A module with `require` that was compiled from `export default` has it as a member of `module.exports`. */
+/** The export of this name. In a CommonJS module that was compiled from `export default`, the default export is a member of `module.exports`. */
 function exportOf(module: { readonly [name: string]: unknown }, name: string): unknown {
   const found = Object.hasOwn(module, name) ? module[name] : undefined
   if (name !== 'default' || !('module.exports' in module) || found === null || typeof found !== 'object') return found
@@ -87,7 +87,7 @@ interface Mistake {
   readonly next: string
 }
 
-/** The reason why an export is not a bee; null for a bee. */
+/** The reason why an export is not a bee, and the next step; null for a bee. */
 function mistakeIn(found: unknown): Mistake | null {
   const next = 'Export a function (input, request) => output, or an object with a function process, processBatch or connect.'
   if (typeof found === 'function') return mistakeOfFunction(found, '')
@@ -106,7 +106,10 @@ function mistakeIn(found: unknown): Mistake | null {
   }
 }
 
-/** A class can only be called with `new`, and a generator gives an iterator in place of a result. */
+/**
+ * The reason why a function is not a bee; null for a bee. A class can only be called with `new`, and a generator returns an iterator in place of a
+ * result.
+ */
 function mistakeOfFunction(found: object, member: string): Mistake | null {
   if (/^class\b/.test(Function.prototype.toString.call(found)))
     return { is: member === '' ? 'is a class' : `has a class as its ${member}`, next: 'Export an instance of it: export default new TheClass().' }

@@ -3,15 +3,15 @@ import { fileURLToPath } from 'node:url'
 import { isOwn } from '../../topology/user-place.ts'
 
 /**
- * Lets a changed module be imported anew in the same process. Node keeps each module by its URL for good, so all modules of users get a number in
- * their URLs, which rises when one of the files has changed. A CommonJS module stays as it was.
+ * Makes it possible to import a changed module again in the same process. Node caches each module by its URL for as long as the process runs. So the
+ * URLs of all modules of users get a number, which rises when one of the files has changed. A CommonJS module is not loaded again.
  */
 export class ModuleGeneration {
-  /** Size and time of change of each imported file, by URL. */
+  /** The size, the time of the last change and the inode of each imported file, by URL. */
   readonly #stamps = new Map<string, string>()
   #number = 0
 
-  /** Looks whether a file has changed since it was imported. */
+  /** Starts a new generation if an imported file has changed since its import. */
   look(): void {
     for (const [url, stamp] of this.#stamps) {
       if (stampOf(url) === stamp) continue
@@ -21,12 +21,12 @@ export class ModuleGeneration {
     }
   }
 
-  /** The URL under which a module is imported now. Packages and built-in modules keep theirs. */
+  /** The URL under which a module is imported now. The URLs of packages and built-in modules stay unchanged. */
   urlOf(url: string): string {
     return this.#number === 0 || !isOfUser(url) || url.includes('?') ? url : `${url}?${query}=${this.#number}`
   }
 
-  /** Notes a file that is imported. */
+  /** Remembers the state of a file that is imported. */
   loaded(url: string): void {
     if (!isOfUser(url)) return
     const file = withoutGeneration(url)
@@ -46,7 +46,7 @@ function isOfUser(url: string): boolean {
   return url.startsWith('file:') && !url.includes('/node_modules/') && !isOwn(fileURLToPath(url))
 }
 
-/** Empty for a file that is gone. */
+/** A text that changes with the file; empty for a file that does not exist any more. */
 function stampOf(url: string): string {
   try {
     const { mtimeMs, size, ino } = statSync(fileURLToPath(url))

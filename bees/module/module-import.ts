@@ -7,8 +7,8 @@ import { saidBy, WaggleError } from '../../topology/waggle-error.ts'
 import { ModuleGeneration, withoutGeneration } from './module-generation.ts'
 
 /**
- * Imports a user's module. Throws WAGGLE_INVALID_MODULE with the file and line of the mistake, which may be in a module that it imports. `limitMs`: the time that it
- * may take to load, in ms; without one, there is no limit.
+ * Imports a user's module. Throws WAGGLE_INVALID_MODULE with the file and line of the mistake, which may be in another module that this one imports.
+ * `limitMs` is the longest time for loading, in ms. Without `limitMs` there is no limit.
  */
 export async function importModule(path: string, limitMs?: number): Promise<{ readonly [name: string]: unknown }> {
   generation.look()
@@ -40,13 +40,16 @@ export async function importModule(path: string, limitMs?: number): Promise<{ re
   }
 }
 
-/** Node's cache of modules is one for the process, and so is this. */
+/** The process has one generation, because Node has one cache of modules for the process. */
 const generation = new ModuleGeneration()
 
-/** The status with which Node ends if a top-level await can never be settled. Node then says so itself. */
+/** The exit status of Node if a top-level await never settles. Node then prints the reason itself. */
 const unsettledAwait = 13
 
-/** A module that calls `process.exit` ends the whole process. Without this line the start would look like a stop in order. */
+/**
+ * Reports a module that calls `process.exit`, which ends the whole process. Without this line and the exit status 1 it would look as if Waggle had
+ * stopped normally.
+ */
 function endedByModule(path: string): void {
   process.exitCode = 1
   process.stderr.write(`waggle: ${path} ends the process while it loads. Do not call process.exit in a module.\n`)
@@ -59,7 +62,10 @@ function notLoaded(path: string, limitMs: number): WaggleError {
   })
 }
 
-/** Notes which files are imported, and from where. Node's error for a missing file has no line, and its error for a syntax error not even a file. */
+/**
+ * Records which files are imported, and by which file. Node's error for a missing file has no line, and Node's error for a mistake in the syntax has
+ * no file and no line.
+ */
 class ImportTrace {
   readonly #hooks: { deregister(): void }
   readonly #asked = new WeakMap<object, { readonly specifier: string; readonly parent: string | undefined }>()
@@ -87,7 +93,7 @@ class ImportTrace {
     this.#hooks.deregister()
   }
 
-  /** The line of the import that failed, or of the syntax error, if the error does not have it itself. */
+  /** The `file:line` of the import that failed, or of the syntax error; null if it cannot be found. */
   lineAtFault(thrown: unknown): string | null {
     if (thrown === null || typeof thrown !== 'object') return null
     const asked = this.#asked.get(thrown)
@@ -122,7 +128,7 @@ function lineOf(file: string, specifier: string): string | null {
   }
 }
 
-/** Node prints the line of a syntax error in JavaScript, and does not keep it in the error. */
+/** The line of the syntax error in a JavaScript file; null without one. Node prints the line, but the error object lacks it. */
 function syntaxErrorIn(file: string): string | null {
   try {
     execFileSync(process.execPath, ['--check', file], { stdio: ['ignore', 'ignore', 'pipe'], timeout: checkMs })
@@ -134,7 +140,7 @@ function syntaxErrorIn(file: string): string | null {
   }
 }
 
-/** The next step. Node says what is wrong with a module, and seldom what to write. */
+/** The next step for an error of Node, which describes the mistake and seldom the correction. */
 function adviceFor(thrown: unknown, said: string): string {
   return (
     advice.find(({ when }) => when.test(said))?.next ??

@@ -9,20 +9,23 @@ export interface ModuleThreadData {
   readonly module: BeeModule
   /** The bee's name, for errors. */
   readonly bee: string
-  /** The thread's end of the channel for messages. It is not `parentPort`, which the module may use. */
+  /** The thread's end of the channel for messages. Waggle does not use `parentPort`, because the module may use it. */
   readonly port: MessagePort
 }
 
-/** A request without its signal, which cannot be sent. */
+/** A request without its signal, because a signal cannot be sent to a thread. */
 export type SentRequest = Omit<BeeRequest, 'signal'>
 
-/** To the thread: a call with one input a request, the end of a call's time, or a question whether the thread's event loop turns. */
+/**
+ * A message to the thread: a call with one input for each request, an abort of a call whose time is over, or a ping, which the thread answers if its
+ * event loop is not blocked.
+ */
 export type ToModule =
   | { readonly kind: 'call'; readonly call: number; readonly inputs: readonly Payload[]; readonly requests: readonly SentRequest[] }
   | { readonly kind: 'abort'; readonly call: number; readonly reason: string }
   | { readonly kind: 'ping'; readonly call: number }
 
-/** From the thread. The outcomes of a call are in the order of its inputs. */
+/** A message from the thread. The outcomes of a call are in the order of its inputs. */
 export type FromModule =
   | { readonly kind: 'ready'; readonly isBatch: boolean; readonly example: unknown }
   | { readonly kind: 'broken'; readonly error: SentError }
@@ -30,7 +33,7 @@ export type FromModule =
   | { readonly kind: 'failed'; readonly call: number; readonly error: SentError }
   | { readonly kind: 'pong'; readonly call: number }
 
-/** An error without its class, which a message loses. */
+/** The parts of an error that can be sent. A message would lose the error's class. */
 export interface SentError {
   readonly kind: 'thrown'
   readonly code: ErrorCode

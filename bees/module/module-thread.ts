@@ -8,9 +8,12 @@ import { loadBee, loadMs, withoutSteps } from './load-bee.ts'
 import type { FromModule, ModuleThreadData, SentError, ToModule } from './module-messages.ts'
 import { sentError } from './sent-error.ts'
 
-/** One thread of a module bee with `workers`. It loads the module itself, so all that the module keeps in memory belongs to this thread. */
+/**
+ * The program of one thread of a module bee with `workers`. The thread loads the module itself, so the module's variables belong to this thread
+ * alone.
+ */
 const { module, bee, port } = workerData as ModuleThreadData
-// The module cannot reach the port from here on.
+// The port is removed from `workerData`, so that the module cannot use it.
 Object.assign(workerData as object, { port: null })
 const say = (message: FromModule) => port.postMessage(message)
 serveOwnPackage()
@@ -34,7 +37,7 @@ try {
   })
   say({ kind: 'ready', isBatch: 'processBatch' in made, example: exampleOf(made) })
 } catch (thrown) {
-  // The listener keeps the thread alive until its end is asked for. Its exit could overtake the message.
+  // The listener keeps the thread alive until it is terminated. If the thread exited by itself, its exit could arrive before the message.
   port.on('message', () => {})
   say({ kind: 'broken', error: sentError(thrown) })
 }

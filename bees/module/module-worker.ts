@@ -14,11 +14,11 @@ type Ready = Extract<FromModule, { kind: 'ready' }>
 interface OpenCall {
   resolve(outcomes: readonly (Payload | SentError)[]): void
   reject(error: WaggleError): void
-  /** Cancels the check whether the thread still turns, after the call's time is over. */
+  /** Cancels the timer that ends a thread which does not answer a ping. */
   pong(): void
 }
 
-/** One run of a module's thread, from its start to its end. */
+/** One worker that runs a module, from its start to its end. */
 export class ModuleWorker {
   /** Settles when the module is loaded. */
   readonly ready: Promise<Ready>
@@ -30,7 +30,7 @@ export class ModuleWorker {
   #isEnded = false
   #failStart: (error: WaggleError) => void = () => {}
 
-  /** `errorOf` makes the error of the calls that are open when the thread ends. */
+  /** `errorOf` makes the error for the calls that are open when the thread ends. */
   constructor({ module, bee, log }: ThreadOptions, errorOf: (why: string) => WaggleError) {
     this.#errorOf = errorOf
     const { port1, port2 } = new MessageChannel()
@@ -75,7 +75,7 @@ export class ModuleWorker {
     const aborted = () => {
       if (timer !== null) return
       this.#say({ kind: 'abort', call, reason: saidBy(signals.find((signal) => signal.aborted)?.reason) })
-      // Nobody waits for this call any more. Its thread ends only if it does not give way to the other calls.
+      // Nobody waits for this call any more. The thread is ended only if it does not answer the ping, because then the call blocks the other calls.
       this.#say({ kind: 'ping', call })
       timer = setTimeout(() => void this.end(this.#errorOf(`it computed on for ${graceMs / 1000} s after the time of a call was over`)), graceMs)
     }
@@ -99,7 +99,7 @@ export class ModuleWorker {
     }
   }
 
-  /** Ends the thread, and fails its start and its open calls with this error. Settles when the thread is gone. */
+  /** Ends the thread, and fails its start and its open calls with this error. Settles when the thread has ended. */
   async end(error: WaggleError): Promise<void> {
     if (!this.#isEnded) {
       this.#isEnded = true
@@ -116,7 +116,7 @@ export class ModuleWorker {
   }
 }
 
-/** The message of an error with the first place of its stack that is not Node's own. */
+/** The message of an error, with the first line of its stack that is not inside Node. */
 function stackOf(error: unknown): string {
   const place = error instanceof Error ? /\n\s+at (.*(?:file:|\/).*)/.exec(error.stack ?? '')?.[1] : undefined
   return place === undefined ? saidBy(error) : `${saidBy(error)} (at ${place})`
@@ -129,16 +129,16 @@ function notEnded(): WaggleError {
   })
 }
 
-/** A module that blocks its thread cannot say itself that its time to load is over. */
+/** The longest time for the start of a thread, in ms. A module that blocks its thread cannot report that its own time is over. */
 const startMs = loadMs + 1000
-/** The time in which a thread must give way after the time of a call is over, in ms. */
+/** The time that a thread has to answer a ping after the time of a call is over, in ms. */
 const graceMs = 1000
 
 function sentRequest({ id, callId, headers, contentType, notTaken, deadline, attempt, source }: BeeRequest): SentRequest {
   return { id, callId, headers: headers.map(({ key, value }) => ({ key, value: own(value) })), contentType, notTaken, deadline, attempt, source }
 }
 
-/** A copy of bytes with memory of its own. A message would take all the memory that a slice belongs to. */
+/** The bytes with their own memory. A message with a slice would copy the whole memory to which the slice belongs. */
 function own<B extends Uint8Array | null>(bytes: B): B {
   return bytes === null || bytes.byteLength === bytes.buffer.byteLength ? bytes : (new Uint8Array(bytes) as B)
 }

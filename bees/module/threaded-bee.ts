@@ -4,8 +4,8 @@ import type { BeeModule } from './load-bee.ts'
 import { ModuleWorker } from './module-worker.ts'
 
 /**
- * Opens a module's bee in worker threads, so that its computing does not block the process. A thread that dies starts again. Each call that was open in it is
- * tried once more, with no other call in the thread, so a call that ends its thread fails alone.
+ * Opens a module's bee in worker threads, so that its computing does not block the process. A thread that dies starts again. Each call that was open
+ * in the thread is tried once more, while no other call is in the thread. So a call that ends its thread fails alone.
  */
 export async function openThreadedBee(options: ThreadOptions, replicate: BeeContext<never>['replicate']): Promise<Bee<unknown, unknown>> {
   const threads = await replicate(() => ModuleThread.open(options))
@@ -26,20 +26,20 @@ export async function openThreadedBee(options: ThreadOptions, replicate: BeeCont
 export interface ThreadOptions {
   readonly module: BeeModule
   readonly bee: string
-  /** Takes a line for each thread that ends by itself, since no call may be open in it. */
+  /** Receives a line for each thread that ends by itself. No call may be open then, so no error would report it. */
   readonly log: (message: string) => void
 }
 
-/** One thread, and the worker that runs it now. */
+/** One thread of a bee. If its worker dies, another worker takes the place. */
 class ModuleThread {
   readonly #options: ThreadOptions
   #worker: ModuleWorker | null = null
-  /** True if the module computes batches. */
+  /** True if the module has `processBatch`. */
   isBatch = false
   /** An input that the module accepts; null without one. */
   example: unknown = null
   #isClosed = false
-  /** Settles when the calls that are tried alone are done. Other calls wait for it. */
+  /** Settles when the calls that are tried alone are done. Other calls wait for this promise. */
   #alone: Promise<unknown> = Promise.resolve()
   #open = 0
   #whenEmpty: (() => void) | null = null
@@ -48,7 +48,7 @@ class ModuleThread {
     this.#options = options
   }
 
-  /** Starts the thread. Throws what loading the module throws. */
+  /** Starts the thread. Throws the error of a module that cannot be loaded. */
   static async open(options: ThreadOptions): Promise<ModuleThread> {
     const thread = new ModuleThread(options)
     try {
@@ -108,7 +108,7 @@ class ModuleThread {
   }
 }
 
-/** The error of a call whose thread has ended. `isLast`: the thread does not start again. */
+/** The error of a call whose thread has ended. `isLast` is true if the thread does not start again. */
 class ThreadEnded extends WaggleError {
   readonly isLast: boolean
 

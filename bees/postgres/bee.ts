@@ -108,7 +108,7 @@ interface PreparedQuery {
   readonly effect: 'read' | 'any' | 'once'
 }
 
-/** The query, as the server parses it. */
+/** The query of a bee, with the types that the server finds for it. */
 class Query {
   readonly #context: BeeContext<PostgresSpec>
   readonly #statement: NamedStatement
@@ -120,7 +120,7 @@ class Query {
     this.#database = database
   }
 
-  /** With `signal` it waits for a server that is away, for ten seconds. */
+  /** Asks the server for the types of the query. With a signal it waits up to ten seconds for a server that does not answer. */
   async prepare(signal?: AbortSignal): Promise<PreparedQuery> {
     const { parameters } = checked(await this.#database.describe(this.#statement, signal))
     return { types: parameters, effect: await this.#effect() }
@@ -143,7 +143,10 @@ function opened(postgres: Postgres, { db, connections = 8, statement_seconds = 3
   return postgres.open({ db, connections, statementMs: statement_seconds * 1000, application })
 }
 
-/** Throws WAGGLE_POSTGRES_QUERY for a result whose rows would lose a column. */
+/**
+ * Returns the description of a query. Throws WAGGLE_POSTGRES_QUERY for a query with two columns of the same name, because a row would lose one of
+ * them.
+ */
 function checked(description: DescribedStatement): DescribedStatement {
   const names = description.columns.map(({ name }) => name)
   const twice = names.find((name, at) => names.indexOf(name) < at)

@@ -8,17 +8,17 @@ export interface NamedParameter {
 }
 
 /**
- * A query with named parameters, as a statement with numbered ones. `:name` is the input's field of that name, `:a.b` a field inside a field, and `:"any name"`
- * a name with other characters; `$name` is the same as `:name`. Values never become part of the text. Strings, quoted names, comments, `::type` and array slices
- * are left as they are.
+ * A query with named parameters, translated to a statement with numbered parameters. `:name` is the input's field of that name, `:a.b` is a field
+ * inside a field, and `:"any name"` is a field whose name has other characters. `$name` is the same as `:name`. Values never become part of the text.
+ * Strings, quoted names, comments, `::type` and array slices stay unchanged.
  */
 export class NamedStatement implements Statement {
   readonly text: string
   readonly fields: readonly NamedParameter[]
-  /** True if no word of the query changes data. A function that it calls may still do so. */
+  /** True if no word of the query changes data. A function that the query calls may still change data. */
   readonly isRead: boolean
   readonly #query: string
-  /** For each parameter in the text: where it begins in the text, and how much longer it is in the query. */
+  /** For each parameter: the position in `text` where it begins, and the number of characters by which it is longer in the query. */
   readonly #shifts: readonly { readonly at: number; readonly by: number }[]
 
   private constructor(
@@ -35,7 +35,7 @@ export class NamedStatement implements Statement {
     this.isRead = readingWords.has(words[0] ?? '') && !words.some((word) => writingWords.has(word))
   }
 
-  /** Throws WAGGLE_POSTGRES_QUERY for a numbered parameter (`$1`): the fields of an input have names and no order. */
+  /** Parses a query. Throws WAGGLE_POSTGRES_QUERY for a numbered parameter (`$1`), because the fields of an input have names and no order. */
   static parse(query: string): NamedStatement {
     const fields: NamedParameter[] = []
     const shifts: { at: number; by: number }[] = []
@@ -81,8 +81,8 @@ const path = `(?:${fieldName}|${quotedName})(?:\\.(?:${fieldName}|${quotedName})
 const step = new RegExp(`"((?:[^"]|"")+)"|(${fieldName})`, 'g')
 
 /**
- * One token of SQL. All without a named group is left as it is: strings, quoted names, comments, dollar-quoted texts, casts, and a colon behind a word
- * or a bracket, which belongs to an array slice.
+ * One token of SQL. A token without a named group stays unchanged: strings, quoted names, comments, dollar-quoted texts, casts, and a colon behind a
+ * word or a bracket, which belongs to an array slice.
  */
 const token = new RegExp(
   [

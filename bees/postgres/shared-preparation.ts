@@ -1,16 +1,19 @@
-/** Work that the first call starts and all calls wait for, each as long as its own signal lets it. Work that failed is started again by the next call. */
+/**
+ * Work that the first call starts and that all calls share. Each call waits until the work is done or its own signal aborts. After a failure the next
+ * call starts the work again.
+ */
 export class SharedPreparation<T> {
   readonly #prepare: (signal?: AbortSignal) => Promise<T>
-  /** Aborts with the bee: the work belongs to no call, so the end of one call is no error of the others. */
+  /** Aborts when the bee closes. The work does not depend on the signal of any call, so an aborted call does not fail the others. */
   readonly #ends = new AbortController()
   #prepared: Promise<T> | null = null
 
-  /** Without a signal `prepare` tries once. */
+  /** `prepare` does the work. If it gets no signal, it tries once. */
   constructor(prepare: (signal?: AbortSignal) => Promise<T>) {
     this.#prepare = prepare
   }
 
-  /** Tries once, and keeps the result for all calls. */
+  /** Does the work without a signal, and keeps the result for all calls. */
   async start(): Promise<void> {
     await this.#share(this.#prepare())
   }

@@ -4,8 +4,8 @@ import { Refused } from '../../topology/waggle-error.ts'
 import type { NamedParameter } from './named-statement.ts'
 
 /**
- * The values of a query's parameters, in order, as PostgreSQL reads them from a text. `:request_id` is the id of the request. Throws `Refused` for an input
- * without a field, and for a value that no text of its type can be.
+ * The values of a query's parameters, in order, as the texts that PostgreSQL reads. `:request_id` is the id of the request. Throws `Refused` for an
+ * input that lacks a field, and for a value that cannot be written as a text of the parameter's type.
  */
 export function statementValues(
   input: unknown,
@@ -40,7 +40,7 @@ function textOf(value: unknown, name: string, type: string): StatementValue {
   return String(value)
 }
 
-/** A list as PostgreSQL writes it: `{"a","b",NULL,{"c"}}`. */
+/** A list in PostgreSQL's form, such as `{"a","b",NULL,{"c"}}`. */
 function listText(list: readonly unknown[], name: string, type: string): string {
   const items = list.map((item) => {
     if (Array.isArray(item) && type !== 'json' && type !== 'jsonb') return listText(item, name, type)

@@ -75,13 +75,14 @@ export default defineBee({
     const group = {}
     const open = (workers: number) =>
       ports.python.open({ swarm, bee, file, name: spec.bee, requirements, workers, env: spec.env ?? {}, group, log, ...place })
-    // Where their number changes, or each is a container, each is a pool of its own. They take calls of each other all the same.
+    // If the number of workers is fixed and they need no container, one pool has all workers. Otherwise each replica is a pool with one worker. In
+    // both cases a call goes to any free worker.
     const isPool = image === null && replicas.max === replicas.min
     return processBee(isPool ? await open(replicas.min) : replicatedProcess(await replicate(() => open(1))))
   },
 })
 
-/** A warning for a file that cannot be imported on this machine. */
+/** The warning for a file that cannot be imported on this machine. */
 function notImported(bee: string, missing: string): BeeRemark {
   return {
     kind: 'warning',
@@ -96,7 +97,10 @@ interface PlaceSpec extends BoundSpec {
   readonly requirements?: string
 }
 
-/** Where the file runs: in a container of the image; by a command that stands for the image; with the python3 of this machine if both are null. */
+/**
+ * The place where the file runs: a container of `image`, or else `command`, which replaces the image on this machine. If both are null, the python3
+ * of this machine runs the file.
+ */
 function placeOf(
   spec: PlaceSpec,
   bee: string,

@@ -9,15 +9,15 @@ interface BeeReplicasOptions extends Pick<ReplicasOptions<Replica>, 'now' | 'aft
 }
 
 /**
- * The replicas of one bee in this process, and the time that its rows have waited, by which replicas are added and removed. A bee that runs several
- * versions of a model has one group of replicas for each.
+ * The replicas of one bee in this process, and the times that its rows have waited. These times decide when replicas are added and removed. A bee
+ * that runs several versions of a model has one group of replicas for each version.
  */
 export class BeeReplicas {
   readonly range: ReplicaRange
   readonly #bee: string
   readonly #options: BeeReplicasOptions
   readonly #groups = new Set<Replicas<Replica>>()
-  /** The changes of groups that are closed. */
+  /** The numbers of changes in groups that are closed. */
   #past = { grown: 0, shrunk: 0, takenBack: 0, failed: 0 }
   #waited = { rows: 0, ms: 0 }
 
@@ -40,7 +40,7 @@ export class BeeReplicas {
       after,
       log: (level, message) => log(this.#bee, level, message),
       closed: (counts) => {
-        // A group that cannot be opened closes before it is one.
+        // `group` is null if the group closes because it could not be opened.
         if (group !== null) this.#groups.delete(group)
         this.#past = sumOf(this.#past, counts.changes)
       },
@@ -57,12 +57,12 @@ export class BeeReplicas {
     this.#waited = { rows: this.#waited.rows + calls.length, ms: this.#waited.ms + ms }
   }
 
-  /** The number of calls that this bee computes side by side; null for a bee that opens no replicas. */
+  /** The number of calls that this bee computes at the same time; null for a bee that opens no replicas. */
   get count(): number | null {
     return this.#groups.size === 0 ? null : Math.max(...[...this.#groups].map(({ count }) => count))
   }
 
-  /** Null for a bee that opens no replicas. */
+  /** The counts of all groups together; null for a bee that opens no replicas. */
   get counts(): ReplicaCounts | null {
     if (this.#groups.size === 0) return null
     const all = [...this.#groups].map(({ counts }) => counts)

@@ -1,15 +1,15 @@
-/** The numbers of a bee since the last decision. */
+/** The measured load of a bee since the last decision. */
 export interface ReplicaLoad {
   /** A clock in ms that never goes back. */
   readonly nowMs: number
-  /** The time that the other numbers are about. */
+  /** The length of the time that was measured. */
   readonly spanMs: number
   readonly replicas: number
-  /** The mean number of calls that had no result. */
+  /** The mean number of calls that had begun and had no result yet. */
   readonly callsInFlight: number
   readonly callsDone: number
   readonly rowsDone: number
-  /** The mean time that a row waited for its call: in the log, and for its batch. */
+  /** The mean time from the write of a row's record to the call with this row. It includes the wait for a full batch. */
   readonly waitedMs: number
 }
 
@@ -25,20 +25,21 @@ export interface ReplicaRange {
 }
 
 /**
- * Decides how many replicas of a bee run side by side. It knows nothing but numbers and times, so that a test can play hours of load in no time.
+ * Decides how many replicas of a bee run side by side. The rule uses only numbers and times from its arguments, so that a test of hours of load takes
+ * milliseconds.
  *
- * It grows by one when more calls are in flight than replicas can compute, and rows wait noticeably, for a second without a break. Then it measures: a
- * replica stays if more rows are done with it, or if they wait much less. One that does not help is taken back, and the next one is tried after a minute,
- * then two, up to 16. So a bee that waits for a database, or a machine whose cores are all busy, keeps its size. It shrinks by one after half a minute in
- * which one replica fewer would have been enough.
+ * The rule adds a replica if for one second more calls are in flight than the replicas can compute, and rows wait noticeably. Then it measures: the
+ * new replica stays if more rows are done with it, or if rows wait much less. A replica that does not help is taken back, and the next one is tried
+ * after a minute, then after two minutes, up to 16. So the number does not grow for a bee that waits for a database, or on a machine whose cores are
+ * all busy. The rule removes a replica after half a minute in which one replica fewer would have been enough.
  */
 export class ReplicaRule {
   readonly #range: ReplicaRange
-  /** The load since the pressure began. Null while there is none. */
+  /** The load since too many calls began to wait; null while calls do not wait. */
   #pressure: Sum | null = null
-  /** The time since which one replica fewer would be enough. */
+  /** The time since which one replica fewer would have been enough; null if all are needed. */
   #easySinceMs: number | null = null
-  /** The last replica, while it is measured. */
+  /** The measurement of the newest replica; null if no replica is being measured. */
   #trial: { readonly sinceMs: number; readonly before: Sum; readonly load: Sum } | null = null
   #growsAfterMs = Number.NEGATIVE_INFINITY
   #holdMs = firstHoldMs
@@ -47,7 +48,7 @@ export class ReplicaRule {
     this.#range = range
   }
 
-  /** Null: it stays as it is. */
+  /** The change to make now; null: keep the number. */
   decide(load: ReplicaLoad): ReplicaDecision | null {
     const pressed = isPressed(load)
     const verdict = this.#trial === null ? null : this.#judge(this.#trial, load, pressed)
@@ -67,19 +68,19 @@ export class ReplicaRule {
     return { change: 'grow', because: `${shown(callsInFlight)} calls are in flight at a time, and a row waits ${shown(waitMs)} ms` }
   }
 
-  /** The replica that `grow` asked for is ready. */
+  /** Call this when the replica that the decision `grow` asked for is ready. */
   grown(nowMs: number): void {
     if (this.#trial !== null) this.#trial = { ...this.#trial, sinceMs: nowMs }
   }
 
-  /** The replica that `grow` asked for could not be opened. */
+  /** Call this when the replica that the decision `grow` asked for could not be opened. */
   notGrown(nowMs: number): void {
     this.#trial = null
     this.#hold(nowMs)
   }
 
   #judge(trial: { readonly sinceMs: number; readonly before: Sum; readonly load: Sum }, load: ReplicaLoad, pressed: boolean): ReplicaDecision | null {
-    // The first moments are left out: code and caches of a new replica are cold.
+    // The first moments are not measured, because code and caches of a new replica are cold.
     if (load.nowMs - load.spanMs < trial.sinceMs + warmUpMs) return null
     trial.load.add(load)
     const { before, load: after } = trial
@@ -105,7 +106,7 @@ export class ReplicaRule {
   }
 }
 
-/** Loads added up. */
+/** The sum of several loads. */
 class Sum {
   spanMs = 0
   callsDone = 0
@@ -144,8 +145,8 @@ function isEasy({ callsInFlight, replicas }: ReplicaLoad): boolean {
 }
 
 /**
- * The time that a row waits before a replica computes it. A replica computes one call at a time, as far as the rule knows, so the other calls in flight
- * wait inside it. By Little's law they wait for their number divided by the rate of calls.
+ * The time that a row waits before a replica computes it. The rule assumes that a replica computes one call at a time, so the other calls in flight
+ * wait. By Little's law their wait is their number divided by the rate of calls.
  */
 function waitOf({ callsInFlight, replicas, callsDone, spanMs, waitedMs }: ReplicaLoad): number {
   return waitedMs + (Math.max(0, callsInFlight - replicas) * spanMs) / Math.max(1, callsDone)
@@ -155,10 +156,10 @@ function shown(value: number): string {
   return value >= 10 ? value.toFixed(0) : value.toFixed(1)
 }
 
-/** Calls in flight for each replica. At one, every replica computes and nothing waits in it. */
+/** The number of calls in flight for each replica from which on calls wait too much. At 1 every replica computes and no call waits. */
 const pressedCalls = 1.5
 const easyCalls = 0.6
-/** A shorter wait is not worth the memory of a replica. */
+/** A shorter wait, in ms, does not justify the memory of another replica. */
 const noticedMs = 50
 const pressureMs = 1000
 const easyMs = 30_000
@@ -166,7 +167,7 @@ const warmUpMs = 500
 const trialMs = 2000
 const trialCalls = 10
 const longestTrialMs = 60_000
-/** A replica stays if it adds this part of what it would add at best: of a second replica, 30 % more rows. */
+/** A replica stays if it adds this part of its best possible gain. A second replica could at best double the rows, so it must add 30 %. */
 const leastPart = 0.3
 const firstHoldMs = 60_000
 const longestHoldMs = 960_000

@@ -1,11 +1,14 @@
 import { WaggleError } from '../../topology/waggle-error.ts'
 import { type ReplicaRange, ReplicaRule } from './replica-rule.ts'
 
-/** One of several equal workers of a bee: a container, a process, a thread. */
+/** One of several equal workers of a bee, such as a container, a process or a thread. */
 export interface Replica {
-  /** False while a call would wait for its start. Default: true. */
+  /** True if the replica can take a call now; false while it is starting. Default: true. */
   readonly isReady?: boolean
-  /** Ends it. It decides what becomes of its open calls. A replica that is one too many is closed after its last call. */
+  /**
+   * Ends the replica. The replica decides what happens to its open calls. If there are too many replicas, a replica is closed only after its last
+   * call.
+   */
   close(): Promise<void>
 }
 
@@ -19,11 +22,11 @@ export interface ReplicasOptions<T extends Replica> {
   /** Calls `act` once, after `ms`. The returned function cancels the call. */
   readonly after: (ms: number, act: () => void) => () => void
   readonly log: (level: 'info' | 'warn', message: string) => void
-  /** Called when the replicas are closed. */
+  /** Called when these replicas are closed. */
   readonly closed: (counts: ReplicaCounts) => void
 }
 
-/** Counts for metrics. */
+/** The counts of a bee's replicas, for metrics. */
 export interface ReplicaCounts {
   readonly replicas: number
   /** Changes since the start, by their kind. */
@@ -31,7 +34,8 @@ export interface ReplicaCounts {
 }
 
 /**
- * The replicas of a bee. A call goes to the ready one with the fewest calls, and among several of those to the one that has waited longest for a call. Between the two numbers of its range, `ReplicaRule` decides how many there are.
+ * The replicas of a bee. A call goes to the ready replica with the fewest calls. If several have the fewest, the call goes to the replica that has
+ * waited longest for a call. `ReplicaRule` decides how many replicas there are, within `range`.
  */
 export class Replicas<T extends Replica> {
   readonly #options: ReplicasOptions<T>
@@ -39,7 +43,7 @@ export class Replicas<T extends Replica> {
   readonly #members: Member<T>[] = []
   readonly #changes = { grown: 0, shrunk: 0, takenBack: 0, failed: 0 }
   readonly #closing = new Set<Promise<void>>()
-  /** The calls in flight, added up over time. */
+  /** The integral of the number of calls in flight over time: the sum of the durations of all calls so far. */
   #callMs = 0
   #countedAtMs: number
   #calls = 0
@@ -57,7 +61,7 @@ export class Replicas<T extends Replica> {
     this.#countedAtMs = options.now()
   }
 
-  /** Opens the least number of replicas, side by side. If one cannot be opened, closes the others and throws its error. */
+  /** Opens the least number of replicas, side by side. If a replica cannot be opened, closes the others and throws the error of that replica. */
   static async open<T extends Replica>(options: ReplicasOptions<T>): Promise<Replicas<T>> {
     const replicas = new Replicas(options)
     const opened = await Promise.allSettled(Array.from({ length: options.range.min }, () => options.open()))
@@ -76,7 +80,7 @@ export class Replicas<T extends Replica> {
     return this.#members.length
   }
 
-  /** True if one of them is ready. */
+  /** True if a replica is ready. */
   get isReady(): boolean {
     return this.#members.some(({ replica }) => replica.isReady !== false)
   }
@@ -85,14 +89,17 @@ export class Replicas<T extends Replica> {
     return { replicas: this.count, changes: { ...this.#changes } }
   }
 
-  /** The replica that was opened first. All are equal. */
+  /** The replica that was opened first. */
   get first(): T {
     const [first] = this.#members
     if (first === undefined) throw this.#closedError()
     return first.replica
   }
 
-  /** Lets one of the ready replicas do `rows` rows. While none is ready, the call waits in one of them. */
+  /**
+   * Calls `use` with one of the ready replicas. `rows` is the number of rows of the call. If no replica is ready, `use` gets one that is not, and the
+   * call waits inside it.
+   */
   async call<R>(rows: number, use: (replica: T) => Promise<R>): Promise<R> {
     const ready = this.#members.filter(({ replica }) => replica.isReady !== false)
     const [first, ...others] = ready.length > 0 ? ready : this.#members
@@ -110,7 +117,7 @@ export class Replicas<T extends Replica> {
     }
   }
 
-  /** Closes all replicas now. Each decides what becomes of its open calls. */
+  /** Closes all replicas now. Each replica decides what happens to its open calls. */
   async close(): Promise<void> {
     this.#isClosed = true
     this.#cancelTimer()
@@ -174,7 +181,7 @@ export class Replicas<T extends Replica> {
     }
   }
 
-  /** Closes the youngest replica when its last call has ended. It gets no other call. */
+  /** Takes the youngest replica out, so that it gets no new call, and closes it when its last call has ended. */
   #closeOne(): void {
     const member = this.#members.pop()
     if (member === undefined) return
@@ -206,7 +213,7 @@ export class Replicas<T extends Replica> {
 class Member<T extends Replica> {
   readonly replica: T
   #calls = 0
-  /** The number of its last call among all calls of the bee. */
+  /** The sequence number, among all calls of the bee, of the last call that this replica got. */
   #lastCall = 0
   #whenDone: (() => void) | null = null
 
@@ -214,7 +221,7 @@ class Member<T extends Replica> {
     this.replica = replica
   }
 
-  /** True if the next call is for this one rather than for the other. */
+  /** True if the next call must go to this replica rather than to `other`. */
   goesBefore(other: Member<T>): boolean {
     return this.#calls === other.#calls ? this.#lastCall < other.#lastCall : this.#calls < other.#calls
   }

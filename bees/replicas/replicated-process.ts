@@ -1,7 +1,7 @@
 import type { OpenProcess } from '../../topology/swarm/ports/processes.ts'
 import type { Replicas } from './replicas.ts'
 
-/** Replicas of a process as one. All calls of a batch go to the same replica. */
+/** Replicas of a process, with the interface of a single process. All calls of a batch go to the same replica. */
 export function replicatedProcess(replicas: Replicas<OpenProcess>): OpenProcess {
   return {
     get isReady() {

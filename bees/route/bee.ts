@@ -55,7 +55,10 @@ export default defineBee({
   },
 })
 
-/** The branches behind a condition that always holds. With `match: all` only the default can be such a branch. */
+/**
+ * Mistakes for the branches after a condition that is always true, because they get no requests. With `match: all` only the default branch can be
+ * unreachable.
+ */
 function unreachableBranches({ routes, default: other, match }: { readonly [key: string]: unknown }): readonly SpecMistake[] {
   const readers = Object.entries(asMap(routes))
   const certain = readers.findIndex(([, text]) => typeof text === 'string' && /^\s*`\s*true\s*`\s*$/.test(text))

@@ -15,7 +15,7 @@ export default defineBee({
     { additionalProperties: false, required: ['table'] },
   ),
   examples: [{ table: 'inferences' }],
-  // ClickHouse inserts a thousand rows at the cost of one, and each insert makes a part that it must merge later.
+  // For ClickHouse an insert of a thousand rows costs as much as an insert of one row, and each insert makes a part that ClickHouse must merge later.
   batch: () => ({ size: 1000, timeoutMs: 500, release: 'full' }),
   async check({ spec }) {
     tableNameOf(spec.table)
@@ -59,7 +59,7 @@ function rowOf(swarm: string, input: unknown, { id, source }: BeeRequest): Predi
   }
 }
 
-/** Replaces lone surrogates. ClickHouse refuses a whole block if one is in it. */
+/** The finite scores by label. Lone surrogates in labels are replaced, because ClickHouse refuses a whole block that contains one. */
 function scoresOf(scores: unknown): ReadonlyMap<string, number> {
   if (scores === null || typeof scores !== 'object') return new Map()
   return new Map(
@@ -69,7 +69,7 @@ function scoresOf(scores: unknown): ReadonlyMap<string, number> {
   )
 }
 
-/** The year 2286. A DateTime64 cannot represent much later times, and a writer may give a record any timestamp. */
+/** A time in the year 2286. DateTime64 cannot represent much later times, and the writer of a record may choose any timestamp. */
 const latestMs = 9_999_999_999_999
 
 function jsonOf(input: unknown): string {

@@ -1,10 +1,10 @@
-/** The files of a model on this disk. They stay there until `end` is called. */
+/** The files of a model on this disk. The files stay on the disk until `end` is called. */
 export interface KeptFiles {
   readonly path: string
   end(): void
 }
 
-/** Finds files that stay on this disk until their signal aborts. */
+/** Finds files by `find`, whose signal aborts when the files need not stay on this disk any more. */
 export async function keptFiles(find: (until: AbortSignal) => Promise<string>): Promise<KeptFiles> {
   const keeping = new AbortController()
   const end = () => keeping.abort()

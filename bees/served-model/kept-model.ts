@@ -1,7 +1,7 @@
 import type { OpenModel } from '../../topology/swarm/ports/models.ts'
 import type { KeptFiles } from './kept-files.ts'
 
-/** An open model that keeps its files on this disk until it is closed: its thread reads them again if it dies. */
+/** An open model that keeps its files on this disk until it is closed. If the thread of the model dies, a new thread reads the files again. */
 export class KeptModel implements OpenModel {
   readonly #model: OpenModel
   readonly #files: KeptFiles

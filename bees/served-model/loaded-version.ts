@@ -5,13 +5,13 @@ import { type ModelPrediction, type ModelReading, predictionOf } from '../model/
 
 export interface LoadedVersionOptions {
   readonly bee: string
-  /** Null for a model without numbered versions. */
+  /** The number of the version; null for a model without numbered versions. */
   readonly version: number | null
-  /** Changes with the files of the version. */
+  /** A text that changes when the files of the version change. */
   readonly stamp: string
   readonly model: OpenModel
   readonly reading: ModelReading
-  /** Epoch ms. */
+  /** The time at which the version was loaded, in epoch ms. */
   readonly loadedAt: number
 }
 
@@ -20,7 +20,7 @@ export interface Flaw {
   readonly words: string
 }
 
-/** One version of a model, in memory. Once it is retired it closes when its last call has ended. */
+/** One version of a model, in memory. After `retire` it closes when its last call has ended. */
 export class LoadedVersion {
   readonly version: number | null
   readonly stamp: string
@@ -31,7 +31,7 @@ export class LoadedVersion {
   #calls = 0
   #retired: (() => void) | null = null
   #closed: Promise<void> | null = null
-  /** The end of the second tries that are under way. */
+  /** Settles when the second tries that are under way have ended. */
   #secondTries: Promise<void> = Promise.resolve()
 
   constructor({ bee, version, stamp, model, reading, loadedAt }: LoadedVersionOptions) {
@@ -43,7 +43,7 @@ export class LoadedVersion {
     this.loadedAt = loadedAt
   }
 
-  /** The prediction or the error of each input. `deadline`: the time, in epoch ms, after which nobody needs them. */
+  /** The prediction or the error of each input. `deadline` is the time, in epoch ms, after which nobody needs the predictions. */
   async predict(
     inputs: readonly unknown[],
     signal: AbortSignal,
@@ -62,9 +62,9 @@ export class LoadedVersion {
   }
 
   /**
-   * Runs one full batch of zeros. A library reserves the memory of its largest batch and compiles for it in the first run, so the first requests wait no
-   * longer than later ones, and memory stays flat. Returns the flaw that it shows; null if the outputs are numbers, or if the model takes something else than
-   * numbers.
+   * Runs one full batch of zeros. In this run the library compiles the model and reserves memory for its largest batch. So the first requests do not
+   * wait longer than later ones, and memory stays the same. Returns the flaw that the run shows; null if the outputs are finite numbers, or if the
+   * model takes strings.
    */
   async flawWithZeros(batchSize: number): Promise<Flaw | null> {
     const row = zeroRow(this.model.signature)
@@ -86,7 +86,7 @@ export class LoadedVersion {
     return this.#closed
   }
 
-  /** Closes the model now. Its calls fail. */
+  /** Closes the model now. Its open calls fail. */
   close(): Promise<void> {
     this.#closed = this.model.close()
     this.#retired?.()
@@ -106,7 +106,7 @@ export class LoadedVersion {
       await this.#secondTries
       return await this.model.run(rows, signal, deadline)
     } catch (thrown) {
-      // The engine tries the rows of a larger batch one by one.
+      // After a failure of a larger batch the engine calls again with each row alone, so only a single row is tried again here.
       if (!(thrown instanceof ModelDied) || rows.length > 1) throw thrown
       return await this.#tryAgainAlone(rows, signal, deadline)
     } finally {
@@ -115,7 +115,10 @@ export class LoadedVersion {
     }
   }
 
-  /** Runs a row again whose call was in flight when the thread died, with no other call in flight. So a row that kills takes no other with it. */
+  /**
+   * Runs a row again that was in the model when the thread died. All other calls wait until this run has ended, so a row that kills the thread fails
+   * alone.
+   */
   #tryAgainAlone(rows: readonly ModelRow[], signal: AbortSignal, deadline: number | null): ReturnType<OpenModel['run']> {
     const again = this.#secondTries.then(() => this.model.run(rows, signal, deadline))
     this.#secondTries = again.then(

@@ -15,7 +15,7 @@ import { ReplicatedModel } from './replicated-model.ts'
 import { ServedModel } from './served-model.ts'
 import { trafficOf } from './traffic.ts'
 
-/** A bee that runs one model on batches of rows, in the versions that its spec names. */
+/** A bee that runs batches of rows through one model. Several versions of the model may be loaded, as the spec says. */
 export async function modelBee(context: BeeContext<ModelSpec>, runtime: 'tensorflow' | 'onnx'): Promise<Bee<unknown, ModelPrediction>> {
   const { spec, gpu, ports, bee, batchSize, log, now } = context
   const traffic = trafficOf(context)
@@ -23,7 +23,7 @@ export async function modelBee(context: BeeContext<ModelSpec>, runtime: 'tensorf
   const found = await keptFiles(path)
   const folder = await MovingFolder.at(found, { path, folderAt: (place) => versionsAt(place, runtime, context), now })
   let first: KeptFiles | null = found
-  /** A model without versions is looked for again when it is reloaded: in an object store it may have changed. */
+  /** The files of the model now. A reload of a model without versions finds them again, because the model may have changed in an object store. */
   const filesNow = async () => {
     const files = folder?.use() ?? first ?? (await keptFiles(path))
     first = null
@@ -66,7 +66,7 @@ export async function modelBee(context: BeeContext<ModelSpec>, runtime: 'tensorf
   }
 }
 
-/** Opens the model that a spec names, and finds its inputs and outputs. Throws WAGGLE_MODEL_SHAPE if the spec does not fit them. */
+/** Opens the model that a spec names, and finds its inputs and outputs. Throws WAGGLE_MODEL_SHAPE if the spec does not fit the inputs and outputs. */
 export async function checkModel(context: BeeCheckContext<ModelSpec>, runtime: 'tensorflow' | 'onnx'): Promise<BeeFindings> {
   const { spec, ports } = context
   const path = await modelPath(context)
@@ -75,7 +75,7 @@ export async function checkModel(context: BeeCheckContext<ModelSpec>, runtime: '
   return findingsOf(await ports.models.open(modelOptions({ spec, path, version, runtime, gpu: 0, log: () => {} })), spec)
 }
 
-/** The findings about an open model, which is closed. Throws WAGGLE_MODEL_SHAPE if the spec does not fit it. */
+/** The findings about an open model. Closes the model. Throws WAGGLE_MODEL_SHAPE if the spec does not fit the model. */
 export async function findingsOf(model: OpenModel, spec: ModelSpec): Promise<BeeFindings> {
   try {
     const { signature } = model
@@ -107,7 +107,7 @@ function modelPath({ spec, resolve }: Pick<BeeContext<ModelSpec>, 'spec' | 'reso
   return resolve(spec.model, 'file or folder')
 }
 
-/** The folder of a model's versions; null if it has none. Throws WAGGLE_MODEL_VERSIONS if the spec names versions of a model without them. */
+/** The folder of a model's versions; null for a model without versions. Throws WAGGLE_MODEL_VERSIONS if the spec names versions of such a model. */
 async function versionsAt(
   path: string,
   runtime: ModelOptions['runtime'],

@@ -2,14 +2,14 @@ import type { FoundVersion, VersionFolder } from '../../topology/swarm/ports/mod
 import { type KeptFiles, keptFiles } from './kept-files.ts'
 
 export interface MovingFolderOptions {
-  /** The path of the folder now. A folder of an object store has another path when its content has changed. */
+  /** Finds the path of the folder. When the content of a folder in an object store has changed, the folder gets a new path on this disk. */
   readonly path: (until: AbortSignal) => Promise<string>
-  /** Null if the path is a model itself. */
+  /** Opens the folder of versions at a path; null if the path is itself a model. */
   readonly folderAt: (path: string) => Promise<VersionFolder | null>
   readonly now: () => number
 }
 
-/** A folder of versions that may come from an object store, which is asked again every half minute. */
+/** A folder of versions. If the folder comes from an object store, the store is asked for changes every half minute. */
 export class MovingFolder implements VersionFolder {
   readonly #options: MovingFolderOptions
   #snapshot: Snapshot
@@ -21,13 +21,13 @@ export class MovingFolder implements VersionFolder {
     this.#askedAt = options.now()
   }
 
-  /** Null for a model without versions. */
+  /** Opens the folder; null for a model without versions. */
   static async at(files: KeptFiles, options: MovingFolderOptions): Promise<MovingFolder | null> {
     const folder = await options.folderAt(files.path)
     return folder === null ? null : new MovingFolder(options, new Snapshot(files, folder))
   }
 
-  /** The files of the last look. Those of an earlier look go once nobody uses them. */
+  /** The files that the last call of `look` found. Files of an earlier look are released when nobody uses them any more. */
   use(): KeptFiles {
     return this.#snapshot.use()
   }
@@ -58,7 +58,7 @@ export class MovingFolder implements VersionFolder {
   }
 }
 
-/** The folder as it was at one look. */
+/** The folder as one call of `look` found it. */
 class Snapshot {
   readonly folder: VersionFolder
   readonly #files: KeptFiles

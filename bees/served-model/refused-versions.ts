@@ -1,7 +1,7 @@
 import type { FoundVersion } from '../../topology/swarm/ports/models.ts'
 import type { WaggleError } from '../../topology/waggle-error.ts'
 
-/** The versions that could not take the place of the one that answers. A refused version is tried again when its files change, or after a while. */
+/** The versions that could not replace the answering version. A refused version is tried again when its files change, or after a while. */
 export class RefusedVersions {
   readonly #now: () => number
   readonly #refused = new Map<number | null, Refusal>()
@@ -24,7 +24,8 @@ export class RefusedVersions {
     this.#total++
     const before = this.#refused.get(version)
     const tries = before?.stamp === stamp ? before.tries + 1 : 1
-    // Files that were loaded and do not fit stay as they are. A file that cannot be loaded may still be copied.
+    // If a model can be loaded and does not fit, its files are complete, and another try needs new files. If it cannot be loaded, somebody may still
+    // be copying its files.
     const isWhole = error.code === 'WAGGLE_MODEL_SHAPE' || error.code === 'WAGGLE_NOT_FINITE'
     const waitMs = isWhole ? Number.POSITIVE_INFINITY : Math.min(longestWaitMs, shortestWaitMs * 2 ** (tries - 1))
     this.#refused.set(version, { stamp, error, tries, retryAt: this.#now() + waitMs })
@@ -39,7 +40,7 @@ export class RefusedVersions {
     this.#refused.delete(version)
   }
 
-  /** Forgets versions that are gone. */
+  /** Forgets refused versions that are not in `found`, because their files are gone. */
   keep(found: readonly FoundVersion[]): void {
     for (const version of this.#refused.keys()) if (!found.some((one) => one.version === version)) this.#refused.delete(version)
   }

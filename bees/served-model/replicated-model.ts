@@ -1,10 +1,10 @@
 import type { OpenModel } from '../../topology/swarm/ports/models.ts'
 import type { Replicas } from '../replicas/replicas.ts'
 
-/** A model in several threads, each with a copy of it, that compute side by side. */
+/** A model in several threads that compute side by side. Each thread has its own copy of the model. */
 export class ReplicatedModel implements OpenModel {
   readonly #replicas: Replicas<OpenModel>
-  /** The replica that is closed last. It describes the model, also while that is closing. */
+  /** The replica that was opened first, and that closes last. It answers questions about the model even while the model closes. */
   readonly #first: OpenModel
 
   constructor(replicas: Replicas<OpenModel>) {

@@ -13,20 +13,20 @@ export interface ServedModelOptions {
   readonly bee: string
   /** The model as the spec names it. */
   readonly name: string
-  /** The folder of versions; null for a model without versions. */
+  /** The folder with the model's versions; null for a model without versions. */
   readonly folder: VersionFolder | null
   readonly policy: VersionPolicy
-  /** True if the results are saved and answer nobody. */
+  /** True for a shadow, whose results are saved and answer nobody. */
   readonly isShadow: boolean
-  /** Null: the highest version answers all requests. */
+  /** The versions that share the requests; null if the highest version answers all requests. */
   readonly traffic: Traffic | null
-  /** Names of versions. */
+  /** The numbers of versions by the names that the spec gives them. */
   readonly names: { readonly [name: string]: number }
   /** The error for a folder without versions. */
   readonly noVersion: () => WaggleError
-  /** Opens a version in a thread of its own; null: the model without versions. */
+  /** Opens a version in its own thread. `version` is null for a model without versions. */
   readonly open: (version: number | null) => Promise<OpenModel>
-  /** Throws WAGGLE_MODEL_SHAPE if the spec does not fit the model. */
+  /** Finds the roles of a model's outputs. Throws WAGGLE_MODEL_SHAPE if the spec does not fit the model. */
   readonly read: (signature: ModelSignature) => ModelReading
   readonly batchSize: number
   readonly watch: (look: () => Promise<void>) => () => void
@@ -35,8 +35,9 @@ export interface ServedModelOptions {
 }
 
 /**
- * A model that answers while its versions change. A newer version is loaded, warmed up and compared beside the one that answers. Then it takes its
- * place between two batches, and the old one closes after its last batch. A version that cannot take the place is refused, and the old one goes on.
+ * A model that answers while its versions change. While the old version answers, a newer version is loaded, warmed up and compared with it. The newer
+ * version takes over between two batches, and the old version closes after its last batch. A newer version that does not fit is refused, and the old
+ * version continues.
  */
 export class ServedModel {
   readonly #options: ServedModelOptions
@@ -46,9 +47,9 @@ export class ServedModel {
   #found: readonly FoundVersion[] = []
   #loading: number | null | undefined = undefined
   #answering: LoadedVersion | null = null
-  /** Looks and reloads run one after the other. */
+  /** Settles when the last look or reload has ended. Looks and reloads run one after the other. */
   #last: Promise<void> = Promise.resolve()
-  /** The reload that has not begun. */
+  /** The reload that has not begun yet; null if there is none. */
   #nextReload: Promise<void> | null = null
   #unwatch = () => {}
   #isClosed = false
@@ -58,7 +59,10 @@ export class ServedModel {
     this.#refused = new RefusedVersions(options.now)
   }
 
-  /** Loads the versions of the policy. If the highest cannot be loaded, `latest` takes the next lower one. Throws the error of the highest. */
+  /**
+   * Loads the versions of the policy. If the highest version cannot be loaded, the policy `latest` tries the next lower versions. If none of them can
+   * be loaded, throws the error of the highest version.
+   */
   static async open(options: ServedModelOptions): Promise<ServedModel> {
     const served = new ServedModel(options)
     try {
@@ -70,13 +74,13 @@ export class ServedModel {
     return served
   }
 
-  /** The version that answers; with traffic, the one with the largest share. */
+  /** The version that answers. If versions share the requests, this is the version with the largest share. */
   get answering(): LoadedVersion {
     if (this.#answering === null) throw new Error('The model is not open.')
     return this.#answering
   }
 
-  /** One batch. The version of each request is chosen at its start. */
+  /** Computes one batch. The version of each request is chosen when the batch starts. */
   async predict(inputs: readonly unknown[], requests: readonly BeeRequest[]): Promise<readonly (ModelPrediction | WaggleError)[]> {
     const signal = requests[0]?.signal ?? neverAborted
     const rowsOf = new Map<LoadedVersion, number[]>()
@@ -102,8 +106,8 @@ export class ServedModel {
   }
 
   /**
-   * Looks for new versions now, and tries refused ones again. A loaded version whose files have changed is loaded again. Callers that ask while
-   * a reload waits for its turn share that reload.
+   * Looks for new versions now, and tries refused versions again. A loaded version whose files have changed is loaded again. Calls that come before a
+   * waiting reload begins share that reload.
    */
   reload(): Promise<void> {
     this.#nextReload ??= this.#inTurn(() => {
@@ -152,7 +156,7 @@ export class ServedModel {
     this.#unwatch = watch(() => this.#look())
   }
 
-  /** Loads as many versions as are wanted, from the highest down. One that cannot be loaded is refused. */
+  /** Loads as many versions as the policy wants, from the highest version down. A version that cannot be loaded is refused. */
   async #loadHighest(wanted: readonly number[]): Promise<void> {
     let first: unknown = null
     const { shadow } = this.#options.policy
@@ -205,7 +209,9 @@ export class ServedModel {
     return turn
   }
 
-  /** Loads what the policy wants and is not loaded. `isAsked`: a person asks, so refused versions are tried again. */
+  /**
+   * Loads the versions that the policy wants and that are not loaded. `isAsked` is true if a person asked, so that refused versions are tried again.
+   */
   async #refresh(found: readonly FoundVersion[], isAsked: boolean): Promise<void> {
     this.#found = found
     this.#refused.keep(found)
@@ -221,7 +227,7 @@ export class ServedModel {
     if (!this.#isClosed) this.#switch(wanted)
   }
 
-  /** Loads a version beside the others. If it cannot take their place it is refused. */
+  /** Loads a version while the others answer. A version that does not fit is refused. */
   async #replace({ version, stamp }: Pick<FoundVersion, 'stamp'> & { readonly version: number | null }): Promise<void> {
     const before = this.#loaded.get(version)
     try {
@@ -244,7 +250,7 @@ export class ServedModel {
       const change = this.#answering === null ? null : signatureChange(this.#answering, loaded)
       if (change !== null) throw otherSignature(this.#shown(version), change)
       const flaw = await loaded.flawWithZeros(batchSize)
-      // A model may not be made for zeros. So a flaw counts only where the version that answers has none.
+      // A correct model may fail for zeros. So a flaw counts only if the answering version has no flaw for zeros.
       if (flaw !== null && this.#answering !== null && (await this.#answering.flawWithZeros(1)) === null) throw flawed(this.#shown(version), flaw)
       if (flaw !== null) log('debug', `${this.#shown(version)} ${flaw.words} for a batch of zeros`)
       if (this.#isClosed) throw new Error('the swarm stops')
@@ -259,7 +265,10 @@ export class ServedModel {
     }
   }
 
-  /** The highest wanted version, or that with the most traffic, answers from the next batch on. Once all wanted versions are loaded, the others close. */
+  /**
+   * From the next batch on the highest wanted version answers, or with traffic the version with the largest share. When all wanted versions are
+   * loaded, the other versions close.
+   */
   #switch(wanted: readonly number[]): void {
     const { log, traffic } = this.#options
     const candidates = wanted.flatMap((version) => this.#loaded.get(version) ?? [])
@@ -331,7 +340,7 @@ export class ServedModel {
   }
 }
 
-/** With `latest`, the versions that a start tries before it fails. */
+/** With the policy `latest`, the number of versions that a start tries before it fails. */
 const maxTriesAtStart = 3
 
 function otherSignature(version: string, change: string): WaggleError {

@@ -1,15 +1,15 @@
 import type { ModelSignature, TensorSignature } from '../../topology/swarm/ports/models.ts'
 import type { ModelReading } from '../model/model-reading.ts'
 
-/** A model with the roles of its outputs. */
+/** A model, and the roles of its outputs. */
 export interface Read {
   readonly model: { readonly signature: ModelSignature }
   readonly reading: ModelReading
 }
 
 /**
- * The reason why `next` cannot take the place of `before`, as a sentence without a subject. Null if it takes every input that `before` takes, and gives
- * outputs of the same names, types and shapes, with the same labels.
+ * The reason why `next` cannot take the place of `before`, as a sentence without a subject. Null if `next` takes every input that `before` takes, and
+ * gives outputs with the same names, types and shapes and with the same labels.
  */
 export function signatureChange(before: Read, next: Read): string | null {
   const [old, now] = [before.model.signature, next.model.signature]

@@ -4,9 +4,12 @@ import { type VersionSpec, versionMistake, versionOf } from '../model/version-sp
 
 /** The versions that share the requests of a bee. */
 export interface Traffic {
-  /** In the order of their names. The shares add up to 1. */
+  /** The versions with their shares, in the order of their names. The shares add up to 1. */
   readonly sides: readonly { readonly name: string; readonly version: number; readonly share: number }[]
-  /** The version of a request: the same each time, in every process, and the same side in all bees that follow one bee. */
+  /**
+   * The version that computes a request. It is the same for every call and in every process. Bees that follow another bee put a request on the same
+   * side as that bee.
+   */
   versionOf(requestId: string): number
 }
 
@@ -19,8 +22,8 @@ export interface TrafficOptions {
 }
 
 /**
- * The traffic that a spec splits, or that it takes over from the bee which it follows; null if it does neither. Throws WAGGLE_MODEL_VERSIONS for a bee
- * that is not there or splits nothing, for bees that follow each other, and for a side without a version.
+ * The traffic of a bee: from `traffic` in its spec, or from the bee that the spec follows; null if the spec has neither. Throws WAGGLE_MODEL_VERSIONS
+ * if the followed bee does not exist or splits no traffic, for bees that follow each other, and for a side without a version.
  */
 export function trafficOf({ swarm, bee, spec, specs }: TrafficOptions): Traffic | null {
   if (spec.traffic !== undefined && spec.follow !== undefined)
@@ -50,7 +53,7 @@ export function trafficOf({ swarm, bee, spec, specs }: TrafficOptions): Traffic 
   }
 }
 
-/** The bee that splits the traffic, through all bees that follow another one. */
+/** The bee that splits the traffic. The followed bee may itself follow another bee. */
 function leaderOf(bee: string, followed: string, specs: TrafficOptions['specs']): { readonly bee: string; readonly spec: VersionSpec } {
   const seen = new Set([bee])
   for (let name = followed; ; ) {

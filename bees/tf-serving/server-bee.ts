@@ -26,8 +26,8 @@ export async function serverBee(context: BeeContext<ServerSpec>): Promise<Bee<un
 }
 
 /**
- * A model on a TensorFlow Serving, as its bee uses it. If the server does not have the model when the bee opens, the bee opens all the same and the server
- * is asked again: the other bees of the process start, and requests get the reason until the server answers.
+ * A model on a TensorFlow Serving, as its bee uses it. If the server does not have the model when the bee opens, the bee opens nevertheless, so that
+ * the other bees of the process can start. The server is asked again, and requests fail with the reason until the server has the model.
  */
 class ServerModel implements RunningModel {
   readonly #context: BeeContext<ServerSpec>
@@ -36,9 +36,9 @@ class ServerModel implements RunningModel {
   #late: LateModel | null = null
   /** The reason why the model was not open at the start. */
   #away: WaggleError | null = null
-  /** The first load of the late model, which calls side by side wait for. */
+  /** The load of the model that was not open at the start. Calls that come meanwhile wait for this one load. */
   #loading: Promise<LoadedVersion> | null = null
-  /** The reason of the last reload, if it was refused. */
+  /** The reason why the last reload was refused; null if it was not. */
   #refused: WaggleError | null = null
   #refusedTotal = 0
 
@@ -63,8 +63,8 @@ class ServerModel implements RunningModel {
   }
 
   /**
-   * The prediction or the error of each input. An error of the server is that of each row: if it were thrown, the engine would try the rows one by one,
-   * with the same server.
+   * The prediction or the error of each input. An error of the server is returned for each row. If the error were thrown, the engine would try the
+   * rows one by one with the same server.
    */
   async predict(inputs: readonly unknown[], requests: readonly BeeRequest[]): Promise<readonly (ModelPrediction | WaggleError)[]> {
     try {
@@ -80,7 +80,10 @@ class ServerModel implements RunningModel {
     return this.#loaded === null ? null : exampleOf(this.#loaded.model.signature)
   }
 
-  /** The picture that the model takes. Throws if the server has not told it yet: a bee that makes the picture asks again with its next request. */
+  /**
+   * The picture that the model takes. Throws if the server has not yet sent the signature. Then the bee that makes the picture asks again with its
+   * next request.
+   */
   get picture(): TakenPicture | null {
     if (this.#loaded !== null) return takenPicture(this.#loaded.model.signature, this.#context.spec)
     throw this.#away ?? new Error('The model is not open.')
@@ -113,7 +116,7 @@ class ServerModel implements RunningModel {
     }
   }
 
-  /** Asks the server for the signature again. If it does not fit, the old one is kept. */
+  /** Asks the server for the signature again. If the new signature does not fit, the old one is kept. */
   async reload(): Promise<void> {
     const { ports, log } = this.#context
     try {
@@ -143,7 +146,10 @@ class ServerModel implements RunningModel {
     return this.#loading
   }
 
-  /** Opens the model as soon as the server has it. Before its first request other bees may ask for its picture. */
+  /**
+   * Opens the model as soon as the server has it, without waiting for a request: other bees may ask for the picture that the model takes before the
+   * first request.
+   */
   async #openLater(): Promise<void> {
     const { ports, log } = this.#context
     this.#late = ports.modelServers.openLater(this.#options)
@@ -169,10 +175,13 @@ export async function checkServer(context: BeeCheckContext<ServerSpec>): Promise
   return findingsOf(model, { ...context.spec, model: context.spec.url })
 }
 
-/** The server may start later than this process, and answers that it has no such model while it loads it. */
+/**
+ * Errors after which the server is asked again. The server may start later than this process, and while it loads a model it answers that it has no
+ * such model.
+ */
 const mayCome: ReadonlySet<string> = new Set(['WAGGLE_MODEL_SERVER_AWAY', 'WAGGLE_MODEL_NOT_FOUND'])
 
-/** Closes the model if the spec does not fit it. */
+/** The model with its reading. Throws if the spec does not fit the model, which is then closed. */
 async function load(model: OpenServerModel, { spec, bee, now, log }: BeeContext<ServerSpec>): Promise<LoadedVersion> {
   try {
     const reading = readingOf({ ...spec, model: spec.url }, model.signature)
@@ -202,21 +211,21 @@ async function optionsOf(
 }
 
 /**
- * The PEM text in a setting, which may have comments or a line's end in front; null for a path. A text that was taken for a path would be quoted by the
- * error about its file, with the key in it.
+ * The PEM text in a setting, without comments or empty lines before it; null for a path. If a PEM text were treated as a path, the error about the
+ * missing file would show the key.
  */
 function textIn(pem: string): string | null {
   const begins = pem.indexOf('-----BEGIN ')
   return begins < 0 ? null : pem.slice(begins)
 }
 
-/** The time after which nobody needs the results of a batch; null if one of its requests has no deadline. */
+/** The time after which nobody needs the results of a batch; null if a request of the batch has no deadline. */
 function latestDeadline(requests: readonly BeeRequest[]): number | null {
   const deadlines = requests.map(({ deadline }) => deadline ?? Number.POSITIVE_INFINITY)
   const latest = Math.max(...deadlines)
   return Number.isFinite(latest) ? latest : null
 }
 
-/** Errors for which no row is at fault. */
+/** Errors that the server causes, and not a row. */
 const ofServer: ReadonlySet<string> = new Set([...mayCome, 'WAGGLE_DEADLINE'])
 const neverAborted = new AbortController().signal

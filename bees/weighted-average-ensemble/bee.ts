@@ -6,20 +6,20 @@ import { checkWeights, joinedModels, weightsOf } from '../model/joined-models.ts
 import { predictionType } from '../model/model-spec.ts'
 
 interface Prediction {
-  /** The version of the model, if it has numbered ones. */
+  /** The version of the model; missing for a model without numbered versions. */
   readonly version?: string
   readonly scores: { readonly [label: string]: number }
 }
 
 /** The answer of an ensemble. */
 export interface Ensemble {
-  /** The label with the highest score; the first of several equal ones. */
+  /** The label with the highest score. If several labels have it, this is the first of them. */
   readonly label: string
   readonly scores: { readonly [label: string]: number }
   readonly models: {
     readonly [bee: string]: { readonly scores: { readonly [label: string]: number }; readonly weight: number; readonly version?: string }
   }
-  /** The bees without a prediction, if there are any: they failed (`on_error: skip`), or were too late (`on_timeout: partial`). */
+  /** The bees without a prediction, if there are any: bees that failed (`on_error: skip`) or were too late (`on_timeout: partial`). */
   readonly missing?: readonly string[]
 }
 
@@ -57,8 +57,8 @@ export default defineBee({
 })
 
 /**
- * The average of the existing predictions. Their weights are scaled to a sum of 1. A label without a score from some model counts as 0 for that
- * model. Throws WAGGLE_NO_PREDICTION if no weight is above 0, and WAGGLE_NOT_FINITE if weights or scores are too large for a finite result.
+ * The weighted average of the predictions that are there. The weights are scaled to a sum of 1. If a model has no score for a label, the score is 0.
+ * Throws WAGGLE_NO_PREDICTION if no weight is above 0, and WAGGLE_NOT_FINITE if weights or scores are too large for a finite result.
  */
 export function averageOf(predictions: ReadonlyMap<string, Prediction>, weights: { readonly [bee: string]: number }): Ensemble {
   const weightOf = weightsOf(weights)
@@ -72,7 +72,7 @@ export function averageOf(predictions: ReadonlyMap<string, Prediction>, weights:
   const scores = new Map<string, number>()
   for (const { scores: own, weight } of bees)
     for (const [label, score] of Object.entries(own)) scores.set(label, (scores.get(label) ?? 0) + (score * weight) / total)
-  // Weights are at least 0, so a total that is not finite is too large.
+  // Weights are never negative, so a total that is not finite is too large.
   if (!(total > 0 && total < Number.POSITIVE_INFINITY && [...scores.values()].every(Number.isFinite))) throw notFinite()
   const [label] = [...scores].reduce((best, entry) => (entry[1] > best[1] ? entry : best), ['', Number.NEGATIVE_INFINITY])
   return {
@@ -88,7 +88,8 @@ export function averageOf(predictions: ReadonlyMap<string, Prediction>, weights:
 }
 
 /**
- * Remarks about each input whose labels are not those of most inputs. Without a common label their average would mean nothing, which is a mistake.
+ * A remark for each input without scores, and for each input whose labels differ from the labels of most inputs. No common label with most inputs is
+ * a mistake, because the average would mean nothing.
  */
 function labelRemarks(inputs: ReadonlyMap<string, BeeFindings>, ensemble: string): readonly BeeRemark[] {
   const remarks: BeeRemark[] = []
@@ -122,7 +123,10 @@ function labelRemarks(inputs: ReadonlyMap<string, BeeFindings>, ensemble: string
   return remarks
 }
 
-/** The labels of an input: those of its model, or the members of `scores` in the schema of a module or a program. Null: an output without scores. */
+/**
+ * The labels of an input, from its model, or from the members of `scores` in the output schema of a module or a program. Null if the output has no
+ * scores.
+ */
 function labelsOf({ labels, output }: BeeFindings): BeeFindings['labels'] {
   if (labels !== undefined || output === undefined) return labels
   if ('tensors' in output) return null

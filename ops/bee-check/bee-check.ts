@@ -6,24 +6,24 @@ import { type Check, checks } from './checks.ts'
 export interface CheckResult {
   readonly check: string
   readonly outcome: 'passed' | 'failed' | 'skipped'
-  /** The reason of a failure, or of a skipped check. */
+  /** The reason why the check failed or was skipped; null if it passed. */
   readonly detail: string | null
-  /** The next step of a failure. */
+  /** The next step after a failure; null without a failure. */
   readonly next: string | null
 }
 
 export interface BeeCheckOptions {
   readonly command: readonly string[]
-  /** The input of the friendly checks. */
+  /** The input for the checks that send correct requests. */
   readonly sample: Payload
-  /** The time for each result, in ms. */
+  /** The longest wait for a result, in ms. */
   readonly limitMs: number
   readonly onResult: (result: CheckResult) => void
 }
 
 /**
- * Plays a friendly and a hostile swarm to a program, and tells of each check whether it holds. A program that dies at one check is started again for the next.
- * Without a hello no other check is made.
+ * Runs every check against a program: some checks act as a correct swarm, others as a faulty one. Returns an outcome for each check. A program that
+ * dies during a check is started again for the next one. If the program sends no hello, the other checks are not run.
  */
 export async function checkBee({ command, sample, limitMs, onResult }: BeeCheckOptions): Promise<readonly CheckResult[]> {
   const guardian = new Guardian({ finishMs: 0, termMs: 0 })

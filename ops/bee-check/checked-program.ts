@@ -12,7 +12,7 @@ import { systemClock } from '../../connectors/system/system-clock.ts'
 import type { Payload } from '../../topology/swarm/payload/payload.ts'
 import { WaggleError } from '../../topology/waggle-error.ts'
 
-/** The reason why a check fails, and the next step. */
+/** The failure of a check: the reason, and the next step. */
 export class CheckFailure extends Error {
   readonly next: string
   constructor(message: string, next: string) {
@@ -21,7 +21,7 @@ export class CheckFailure extends Error {
   }
 }
 
-/** One run of a program that is checked. It is told apart from a bee's run by what it can do to the program: read slowly, cut messages, send what it likes. */
+/** One run of a program that is checked. Unlike a swarm, a check can also read slowly, cut messages into pieces and send wrong messages. */
 export class CheckedProgram {
   readonly #limitMs: number
   readonly #process: ChildProcess
@@ -62,7 +62,7 @@ export class CheckedProgram {
     })
   }
 
-  /** Waits for the hello. */
+  /** Waits for the program's hello, which is its first message. */
   async hello(): Promise<Hello> {
     await this.#until(
       () => this.#hello !== null,
@@ -80,7 +80,7 @@ export class CheckedProgram {
     return this.#hello?.form ?? 'json'
   }
 
-  /** The most requests that it has without a result. */
+  /** The largest number of requests that the program may have without a result. */
   get window(): number {
     return this.#window
   }
@@ -133,7 +133,7 @@ export class CheckedProgram {
     )
   }
 
-  /** Waits for the result of a request. Throws if it is none that Waggle could use. */
+  /** Waits for the result of a request. Throws if Waggle could not use the result. */
   async result(id: number, { mayBeCancelled = false } = {}): Promise<Result['outcome']> {
     await this.#until(
       () => this.#results.has(id),
@@ -159,7 +159,7 @@ export class CheckedProgram {
     this.#channel.resume()
   }
 
-  /** Ends its input, and waits for its end. */
+  /** Ends the program's input, and waits until the program ends. */
   async finish(): Promise<string> {
     this.#channel.end()
     const finishMs = Math.min(15_000, 3 * this.#limitMs)
@@ -176,7 +176,7 @@ export class CheckedProgram {
     return this.#end ?? ''
   }
 
-  /** Kills it and what it has started. */
+  /** Kills the program and all processes that it has started. */
   async stop(): Promise<void> {
     if (this.#isStopped) return
     this.#isStopped = true
@@ -275,7 +275,7 @@ function killGroup(pid: number): void {
   try {
     process.kill(-pid, 'SIGKILL')
   } catch {
-    // All of them have ended.
+    // All processes of the group have ended.
   }
 }
 

@@ -1,11 +1,11 @@
 import type { Payload } from '../../topology/swarm/payload/payload.ts'
 import { type CheckedProgram, CheckFailure } from './checked-program.ts'
 
-/** One thing that a program must do. */
+/** A check of one thing that a program must do. */
 export interface Check {
-  /** The sentence "it …". */
+  /** The end of a sentence that begins with "it". */
   readonly title: string
-  /** Null if it holds for this program, or the reason why it is not checked. */
+  /** The reason why this program is not checked; null if it is checked. */
   skip?(wants: ReadonlySet<string>): string | null
   run(program: CheckedProgram, sample: Payload): Promise<void>
 }
@@ -156,7 +156,7 @@ function nested(depth: number): unknown {
   return value
 }
 
-/** The same message with a field of a later version. */
+/** The message with an additional field, as a later version of the protocol may have it. */
 function withField(message: Buffer, form: 'json' | 'binary'): Buffer {
   const field = '{"of_a_later_version":{"any":["value"]},'
   if (form === 'json') return Buffer.from(message.toString().replace('{', field))

@@ -16,10 +16,10 @@ import { pythonSdk } from './python-sdk.ts'
 
 export interface BeePortsOptions {
   readonly settings: Pick<Settings, 'gpu' | 'model_hosts' | 'model_memory_bytes' | 'data_dir' | 'dev' | 'http_call_hosts'>
-  /** The threads of each model. */
+  /** The number of threads for each model. */
   readonly threads: number
   readonly database: BeePorts['database']
-  /** Aborted: the installation of a Python bee's requirements ends. */
+  /** When this signal aborts, the installation of a Python bee's requirements stops. */
   readonly signal?: AbortSignal
 }
 
@@ -54,7 +54,7 @@ export function beePorts({ settings, threads, database, signal }: BeePortsOption
   }
 }
 
-/** The models of this process. `threads`: those of each model. */
+/** The port through which bees of this process run models. `threads` is the number of threads for each model. */
 export function modelsOf(
   { gpu, model_memory_bytes: memoryBytes }: Pick<Settings, 'gpu' | 'model_memory_bytes'>,
   threads: number,

@@ -52,22 +52,22 @@ import { watchLoop } from './watch-loop.ts'
 export interface BeekeeperOptions {
   /** Settings of the process: the port, the data directory and so on. */
   readonly settings: Settings
-  /** The swarms of files. */
+  /** The swarms that come from files. */
   readonly swarms: readonly ConfiguredSwarm[]
-  /** The place of a server, which runs the swarms of the log's definitions too; null: only `swarms` run. */
+  /** Set for a server, which also runs the swarms whose definitions are in the log; null if only `swarms` run. */
   readonly server?: ServerPlace | null
   readonly say: LogLine
   /** Hides secrets in the lines that callers may read. */
   readonly redaction: Redaction
-  /** Opens a damaged log with the remaining records. */
+  /** If true, a damaged log opens with the records that remain. */
   readonly acceptLoss?: boolean
-  /** Aborted: a start that waits for a model ends. */
+  /** When this signal aborts, a start that waits for a model ends. */
   readonly signal?: AbortSignal
   /** Called during the start, each time a bee has opened: `done` of `all` are open. */
   readonly onProgress: (what: string, done: number, all: number) => void
 }
 
-/** Everything in this process: the log, the swarms on it, and the gateway. They open in this order and close in reverse. */
+/** All parts of this process: the log, the swarms on it, and the gateway. The parts open in this order and close in reverse. */
 export class Beekeeper {
   readonly #options: BeekeeperOptions
   readonly #closers: { readonly what: string; readonly close: () => Promise<void> }[] = []
@@ -80,12 +80,12 @@ export class Beekeeper {
   #served: ServedSwarms | null = null
   #gateway: HttpGateway | null = null
   #stopWaiting = () => {}
-  /** The time by which a stop must have ended, on the clock that never jumps. */
+  /** The time by which a stop must have ended, on the monotonic clock. */
   #stopsBy = Number.POSITIVE_INFINITY
   #clickhouseUrl: string | null = null
   #database: Promise<ClickHouseDatabase> | null = null
   #embedded: EmbeddedClickHouse | null = null
-  /** Null if the database is not in the data directory. */
+  /** The repairs of the database; null if the database is not in the data directory. */
   #repairs: Repairs | null = null
 
   private constructor(options: BeekeeperOptions) {
@@ -112,7 +112,7 @@ export class Beekeeper {
     return this.#gateway?.url ?? ''
   }
 
-  /** True: every caller needs a token. */
+  /** True if every caller needs a token. */
   get needsToken(): boolean {
     return this.#tokens.areKnown
   }
@@ -126,7 +126,7 @@ export class Beekeeper {
     return this.#running?.all ?? []
   }
 
-  /** Takes the settings that a running process can change: tokens and limits of callers. */
+  /** Applies new values of the settings that a running process can change: tokens and limits of callers. */
   reload(settings: Settings): void {
     this.#tokens.replaceSettings(settings)
     this.#limits.replace(limitsOf(settings, this.#options.settings))
@@ -206,7 +206,7 @@ export class Beekeeper {
     this.#closeLater('definitions', () => served.close())
     await Promise.all(prepared.map((swarm) => running.start(swarm)))
     await served.open()
-    // Opening a model may block the process, so the watch begins here.
+    // The watch begins after all models are open, because opening a model may block the process.
     const takeActivity = () => running.all.map((swarm) => swarm.takeActivity())
     const unwatchLoop = watchLoop(systemClock, takeActivity, (message) => say('event-loop', 'warn', message))
     this.#closeLater('event loop', async () => unwatchLoop())
@@ -228,7 +228,7 @@ export class Beekeeper {
     return states
   }
 
-  /** Listens before the models have loaded, so that callers get 503 with a reason instead of no connection. */
+  /** Opens the gateway before the models have loaded, so that callers get status 503 with a reason instead of no connection. */
   async #openGateway(
     log: Log,
     random: SystemRandom,
@@ -312,7 +312,7 @@ export class Beekeeper {
     return served
   }
 
-  /** All parts that stop share `shutdown_seconds`. */
+  /** The time that is left for a stop. All parts of the process share `shutdown_seconds`. */
   get #leftToStopMs(): number {
     return Math.max(0, this.#stopsBy - systemClock.elapsedMs())
   }
@@ -328,7 +328,7 @@ export class Beekeeper {
   /** The database, which starts when the first sink needs it. */
   #openDatabase(): Promise<ClickHouseDatabase> {
     this.#database ??= this.#startDatabase().catch((error: unknown) => {
-      // The next sink tries again.
+      // After a failure the next sink that needs the database starts it again.
       this.#database = null
       throw error
     })
@@ -346,7 +346,7 @@ export class Beekeeper {
       this.#repairs = new Repairs(directory)
       this.#embedded = await startEmbeddedClickHouse({
         directory,
-        // The database has no tokens, and its rows are the answers to all callers.
+        // The database does not check tokens, and its rows contain the answers to all callers. So it listens only on loopback addresses.
         host: isLoopback(settings.host) ? settings.host : '127.0.0.1',
         port: settings.clickhouse_port,
         names: furtherNames(settings),
@@ -366,7 +366,10 @@ export class Beekeeper {
     await this.#embedded?.close()
   }
 
-  /** Saves rows that the database lacks. Needed only if log and database are both in the data directory, because one may be an older copy. */
+  /**
+   * Saves rows that the database lacks. This is needed only if log and database are both in the data directory, because one of the two may be an
+   * older copy.
+   */
   async #saveMissingRows(log: Log, { plan, topology }: RunningSwarm): Promise<void> {
     const { settings } = this.#options
     const say = this.#say
@@ -383,10 +386,10 @@ export class Beekeeper {
   }
 }
 
-/** The least time for the last commit, even if open requests have used up the time for a stop. */
+/** The least time for the last commit, in ms, even if open requests have used up the time for a stop. */
 const shortestStopMs = 3000
 
-/** Names under which callers reach this process, beside the loopback names. */
+/** The host names under which callers reach this process, in addition to the loopback names. */
 function furtherNames({ hosts }: Settings): readonly string[] {
   return (hosts ?? '')
     .split(',')
@@ -394,7 +397,7 @@ function furtherNames({ hosts }: Settings): readonly string[] {
     .filter((name) => name !== '')
 }
 
-/** The callers' limits of new settings. The bound of the whole process stays that of its start. */
+/** The limits of callers by new settings. The limit of requests in flight for the whole process keeps its value from the start. */
 function limitsOf({ caller_rate_per_second, caller_requests_in_flight }: Settings, { max_requests_in_flight }: Settings): Limits {
   return { ratePerSecond: caller_rate_per_second, inFlight: caller_requests_in_flight, allInFlight: max_requests_in_flight }
 }

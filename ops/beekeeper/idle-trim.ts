@@ -2,8 +2,8 @@ import type { ProcessHeap } from '../../connectors/system/process-heap.ts'
 import type { Clock } from '../../processor/ports.ts'
 
 /**
- * Returns memory to the system after overload. V8 keeps the pages of a grown heap while nothing new is allocated, so an idle process would never
- * shrink. Returns a function that ends the watch.
+ * Returns memory to the operating system after a time of high load. V8 keeps the pages of a grown heap while nothing new is allocated, so the memory
+ * of an idle process would never shrink. Returns a function that ends the watch.
  */
 export function trimWhenIdle(clock: Pick<Clock, 'after'>, heap: ProcessHeap): () => void {
   let leastBytes = heap.totalBytes
@@ -23,8 +23,8 @@ export function trimWhenIdle(clock: Pick<Clock, 'after'>, heap: ProcessHeap): ()
 }
 
 const lookEveryMs = 10_000
-/** After this many checks with almost no work, a process can afford a pause of 100 ms. */
+/** The number of checks in a row with almost no work after which a pause of 100 ms for the trim does no harm. */
 const looksBeforeTrim = 2
 const idleShare = 0.02
-/** A trim is worth its pause when the heap has grown by this much since the last one. */
+/** A trim is done only if the heap has grown by this many bytes since the last trim. */
 const worthBytes = 64 * 1024 * 1024

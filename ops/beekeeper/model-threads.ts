@@ -7,8 +7,8 @@ export interface SwarmOfModels {
 }
 
 /**
- * The number of threads that compute one run of a model together: an equal part of the cores for each model of this process and each of its replicas, at least one. Models that
- * wait for each other's cores would serve fewer requests, and a model that is alone would leave cores idle.
+ * The number of threads that compute one run of a model together. The cores are shared equally by all models of this process and all of their
+ * replicas, with at least one thread for each. With more threads, models would wait for each other's cores. With fewer threads, cores would be idle.
  */
 export function modelThreads(swarms: readonly SwarmOfModels[], cores: number): number {
   const models = swarms.flatMap(({ swarm, registry }) =>

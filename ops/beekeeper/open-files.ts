@@ -1,6 +1,9 @@
 import { readFileSync } from 'node:fs'
 
-/** Half of the files that this process may open, and at most 5,000. The other half is for the log, the stores and the bees. */
+/**
+ * The default number of connections: half of the files that this process may open, at least 16 and at most 5,000. The other half is for the log, the
+ * stores and the bees.
+ */
 export function usualMaxConnections(limit: number | null = openFilesLimit()): number {
   return Math.max(16, Math.min(5000, Math.floor((limit ?? usualLimit) / 2)))
 }

@@ -12,9 +12,9 @@ import type { Settings } from '../config/settings.ts'
 import { transactionTimeoutOn } from '../streams/kafka-cluster.ts'
 
 export interface OpenLogOptions {
-  /** The name of this process on a cluster, if the settings have no `instance`; null: none. */
+  /** The name of this process on a cluster, if the settings have no `instance`; null for no name. */
   readonly processId?: string | null
-  /** For the embedded log: opens a damaged directory with the remaining records. */
+  /** Only for the embedded log. If true, a damaged directory opens with the records that remain. */
   readonly acceptLoss?: boolean
   /** Receives messages for the operator. */
   readonly onNotice?: (notice: string) => void

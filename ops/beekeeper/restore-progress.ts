@@ -34,7 +34,7 @@ export function restoreProgress(clock: Clock, say: (line: string) => void): Stat
   }
 }
 
-/** Fewer offsets are read in a moment and not reported. */
+/** A restore of fewer offsets takes only a moment, and is not reported. */
 const minReportedOffsets = 10_000n
 const reportIntervalMs = 5000
 

@@ -46,7 +46,7 @@ export interface ConfiguredSwarm {
   readonly swarm: CheckedSwarm
   readonly registry: BeeRegistry
   readonly config: Config
-  /** The directory of relative paths. Default: that of the swarm's file. */
+  /** The directory to which paths are relative. Default: the directory of the swarm's file. */
   readonly directory?: string
   /** Files outside of this directory are refused, unless the `resolve:` map or a package names them. Default: every file is allowed. */
   readonly within?: string
@@ -65,7 +65,7 @@ export interface RunningSwarmOptions extends ConfiguredSwarm {
   readonly onOpened: (bee: string) => void
 }
 
-/** One swarm of this process: its plan, and the application that runs it. */
+/** One swarm of this process: its plan, and the application that runs the plan. */
 export class RunningSwarm {
   readonly plan: SwarmPlan
   readonly application: Application
@@ -102,8 +102,8 @@ export class RunningSwarm {
   }
 
   /**
-   * The reason why this swarm answers no requests now; null if it does. It stays ready while tasks move between processes, because requests wait in
-   * the log.
+   * The reason why this swarm answers no requests now; null while it answers requests. The swarm stays ready while tasks move between processes,
+   * because requests wait in the log meanwhile.
    */
   get notReady(): string | null {
     const { state, threads } = this.application
@@ -175,7 +175,7 @@ export class RunningSwarm {
       replyTopics,
       onFailure: onRecordFailure,
     })
-    // The names of topics that steps of the DSL add begin with the application's id.
+    // Steps of the DSL may add topics. `decorated` puts the application's id in front of the names of these topics.
     const topology = decorated(graph, plan.applicationId, { key: null, value: null, timestampExtractor: null })
     let lastFailure: WaggleError | null = null
     const application = new Application({
@@ -189,9 +189,9 @@ export class RunningSwarm {
       ...(states === null ? {} : { states, spread: { capabilities: { gpu: gpusHere(settings) }, instanceId: settings.instance } }),
       namedTopics: replyTopics.named,
       commitIntervalMs: settings.commit_interval_ms,
-      // The next bee reads only committed records.
+      // With exactly_once the next bee reads only committed records, so the application commits as soon as it is idle.
       commitsWhenIdle: states !== null && settings.processing === 'exactly_once',
-      // A request's state is read while the request is in flight; later reads may go to the disk.
+      // The state of a request is needed while the request is in flight, so the cache need not be large. Later reads may go to the disk.
       maxCachedEntries: 512,
       onOpened,
       failures: swarmFailures(swarm.name, onRecordFailure),
@@ -217,23 +217,23 @@ export class RunningSwarm {
     )
   }
 
-  /** The ways into this swarm and out of it. The same object at each call. */
+  /** The gateways of this swarm, and the topics of its outcomes. Every call returns the same object. */
   get entrance(): SwarmEntrance {
     this.#entrance ??= { targets: this.targets, outcomes: this.outcomes }
     return this.#entrance
   }
 
-  /** The calls of its bees in this process since the last call of this method. */
+  /** The calls of the swarm's bees in this process since `takeActivity` was last called. */
   takeActivity(): BeeActivity {
     return this.#host.calls.takeActivity()
   }
 
-  /** The models of its bees in this process. */
+  /** The models of the swarm's bees in this process. */
   get models(): SwarmHost['models'] {
     return this.#host.models.map(({ model, ...bee }) => ({ ...bee, model: redactedModel(model, this.#redaction) }))
   }
 
-  /** The counts of the replicas of its bees in this process. */
+  /** The counts of the replicas of the swarm's bees in this process. */
   get replicas(): SwarmHost['replicas'] {
     return this.#host.replicas
   }
@@ -248,7 +248,7 @@ export class RunningSwarm {
     return readers.map(({ name }) => this.#host.exampleInput(name)).find((input) => input !== null) ?? null
   }
 
-  /** The time at which a request was accepted; null if its ledger does not know it, or may be in another process. */
+  /** The time at which a request was accepted; null if the ledger does not know the request, or if the ledger may be in another process. */
   acceptedAt(id: string): number | null {
     if (this.plan.repliesTopic !== null) return null
     return this.application.stores.committed<string, RequestEntry>(ledgerStore, id)?.acceptedAt ?? null
@@ -284,7 +284,7 @@ export class RunningSwarm {
   }
 }
 
-/** Adds advice to an error about a missing GPU. A swarm can do without one, which the engine does not know. */
+/** Adds advice to an error about a missing GPU. The engine, which made the error, does not know that a swarm can also run without a GPU. */
 function withAdvice(error: WaggleError): WaggleError {
   const { code, message, next, cause } = error
   if (code !== 'WAGGLE_NO_CAPABLE_PROCESS') return error
@@ -309,14 +309,14 @@ function gpusHere({ gpu, gpus }: Settings): number {
   }
 }
 
-/** Reports the bees that run in other processes because this machine has too few GPUs. */
+/** Logs which bees run in other processes because this machine has too few GPUs. */
 function reportBeesElsewhere(bees: readonly SwarmBee[], settings: Settings, say: LogLine): void {
   const here = gpusHere(settings)
   for (const { name, gpu } of bees)
     if (gpu > here) say(name, 'info', `needs gpu: ${gpu}, and there is ${here} here: it runs in processes that have it`)
 }
 
-/** The encoding of predictions; null without a schema registry, and then predictions are JSON. */
+/** The Avro encoding of predictions; null without a schema registry. Then predictions are JSON. */
 function predictionsOf(swarm: string, bees: readonly SwarmBee[], url: string | null): GraphSettings['predictions'] {
   if (url === null) return null
   const topics = predictionTopics(swarm, bees)

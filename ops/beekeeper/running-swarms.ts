@@ -7,13 +7,13 @@ import { modelThreads } from './model-threads.ts'
 import { type ConfiguredSwarm, ownTopics, RunningSwarm, type RunningSwarmOptions } from './running-swarm.ts'
 
 export interface RunningSwarmsOptions extends Omit<RunningSwarmOptions, keyof ConfiguredSwarm | 'ports' | 'states'> {
-  /** Its `models` are replaced by `modelsWith`. */
+  /** The ports of bees. The member `models` is replaced by the result of `modelsWith`. */
   readonly ports: BeePorts
-  /** The models of swarms, each with so many threads. */
+  /** Makes the port for models, with this number of threads for each model. */
   readonly modelsWith: (threads: number) => BeePorts['models']
-  /** The threads of a model, if a setting says it; null: by the number of models. */
+  /** The number of threads for each model, if a setting has it; null if the number depends on the number of models. */
   readonly threads: number | null
-  /** Directories of state that are open already, by swarm. Their opener closes them. */
+  /** State directories that are already open, by swarm. The code that opened them closes them. */
   readonly openStates: ReadonlyMap<string, StateDirectory>
   /** Opens the directory of a swarm's state; null on a log that keeps state itself. */
   readonly openState: (swarm: string) => Promise<StateDirectory | null>
@@ -21,11 +21,11 @@ export interface RunningSwarmsOptions extends Omit<RunningSwarmOptions, keyof Co
   readonly beforeStart: (running: RunningSwarm) => Promise<void>
 }
 
-/** The swarms of one process. They come and go while it runs. */
+/** The swarms of one process. Swarms can start and stop while the process runs. */
 export class RunningSwarms {
-  /** The swarms of this process. The same array all the time. */
+  /** The swarms of this process. It is always the same array. */
   readonly all: RunningSwarm[] = []
-  /** Their plans, in the same order. The same array all the time. */
+  /** The plans of the swarms, in the same order. It is always the same array. */
   readonly plans: SwarmPlan[] = []
   readonly #options: RunningSwarmsOptions
   readonly #configured = new Map<RunningSwarm, ConfiguredSwarm>()
@@ -37,7 +37,7 @@ export class RunningSwarms {
     this.#options = options
   }
 
-  /** Plans a swarm. Nothing of it runs yet. `beside`: swarms that begin with it. */
+  /** Plans a swarm, and starts nothing. `beside` are the other swarms that will start at the same time. */
   async prepare(configured: ConfiguredSwarm, beside: readonly ConfiguredSwarm[] = []): Promise<RunningSwarm> {
     const { name } = configured.swarm
     const running = await RunningSwarm.prepare({
@@ -55,7 +55,7 @@ export class RunningSwarms {
     this.#configured.delete(running)
   }
 
-  /** Plans a swarm that is only looked at. It cannot run. */
+  /** Plans a swarm for inspection. The result cannot run. */
   async look(configured: ConfiguredSwarm): Promise<RunningSwarm> {
     return RunningSwarm.prepare({ ...this.#options, ...configured, ports: this.#portsFor([configured]), states: null })
   }
@@ -82,8 +82,8 @@ export class RunningSwarms {
   }
 
   /**
-   * Starts a prepared version beside an older one. `takeOver` is called when the new one has opened all of its bees, and must stop the older one. If the
-   * new one cannot open, or `takeOver` throws, the older one goes on.
+   * Starts a prepared version while the older version still runs. `takeOver` is called when the new version has opened all of its bees, and must stop
+   * the older version. If the new version cannot open, or if `takeOver` throws, the older version continues.
    */
   async startBeside(older: RunningSwarm, newer: RunningSwarm, takeOver: () => Promise<void>): Promise<void> {
     await this.#options.log.createTopics(ownTopics(newer.plan))
@@ -97,11 +97,11 @@ export class RunningSwarms {
       await this.#leave(newer)
       throw error
     }
-    // Its last outcomes have been delivered meanwhile.
+    // The last outcomes of the older version have been delivered by now.
     await this.#leave(older)
   }
 
-  /** Stops a swarm. It commits finished work; the rest is done after the next start. */
+  /** Stops a swarm. Finished work is committed, and the rest is done after the next start. */
   async stop(running: RunningSwarm, { timeoutMs }: { readonly timeoutMs: number }): Promise<void> {
     try {
       await running.application.close({ timeoutMs })
@@ -118,7 +118,7 @@ export class RunningSwarms {
     if (failed !== undefined) throw failed.reason
   }
 
-  /** Gives up the state directory of a swarm that was removed. */
+  /** Closes the state directory of a swarm that was removed. */
   async forget(swarm: string): Promise<void> {
     const states = this.#states.get(swarm)
     this.#states.delete(swarm)

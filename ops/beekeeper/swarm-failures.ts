@@ -12,7 +12,8 @@ import { requestIdHeader, streamBeeHeader } from '../../topology/swarm/request/h
 /**
  * The failure policy of a swarm, for records at which one of Waggle's own steps fails. (A bee that throws is handled elsewhere.) The record becomes a
  * dead letter at once. A retry would give the same result and delay other records. An error record replaces it, so that a join completes and the
- * caller gets an answer. A step of a bee of the DSL cannot pass an error record on, so the record goes to the bee's topic. `Unavailable` (a failing disk, a registry that is away) reaches no handler: the record waits.
+ * caller gets an answer. Steps of the DSL cannot pass an error record on, so for a failure in a bee with such steps the error record goes directly to
+ * the bee's topic. `Unavailable` (a failing disk, a registry that does not answer) reaches no handler: the record waits.
  */
 export function swarmFailures(swarm: string, onFailure: FailureListener = () => {}): FailurePolicy {
   const resume: Handler<'resume'> = (error, record) => {
@@ -45,7 +46,7 @@ export function swarmFailures(swarm: string, onFailure: FailureListener = () => 
       }
     },
     replacement(error, { key, value, timestamp, headers, node }) {
-      // The value is damaged on the disk. The key is intact, and is still bytes.
+      // The value is damaged on the disk. The key is intact, and has not been deserialised yet.
       if (error.code === 'WAGGLE_LOG_CORRUPT' && key instanceof Uint8Array) {
         const bytes: Payload = { kind: 'bytes', bytes: new Uint8Array(0), contentType: '' }
         return outputRecord({ key: Buffer.from(key).toString(), value: bytes, timestamp, headers }, beeError(error, node), null)
@@ -56,7 +57,7 @@ export function swarmFailures(swarm: string, onFailure: FailureListener = () => 
   }
 }
 
-/** The bee of the DSL at whose steps a record failed; null for any other record. */
+/** The bee whose DSL step failed for a record; null for any other record. */
 function streamBeeOf({ headers }: FailedRecord): string | null {
   return headerText(headers, streamBeeHeader)
 }

@@ -8,11 +8,11 @@ import type { SwarmPlan } from '../../topology/swarm/plan/plan.ts'
 import { noReplyTopics } from '../../topology/swarm/request/reply-topics.ts'
 
 export interface SwarmParts extends ApplicationParts {
-  /** The topics by which requests come in. A reset keeps them, and they are read again from their beginning. */
+  /** The topics of the swarm's gateways. A reset keeps these topics, and the swarm then reads them from their beginning. */
   readonly entrances: readonly string[]
 }
 
-/** The topics and groups that a swarm has on a cluster. They come from its plan, so they include none of another swarm. */
+/** The topics and groups that a swarm has on a cluster. They come from the swarm's plan, so no topic or group of another swarm is among them. */
 export function partsOf(plan: SwarmPlan): SwarmParts {
   const topology = swarmTopology(plan, nobody, { answersRetentionMs: 1, duplicateRetentionMs: 1, predictions: null, replyTopics: noReplyTopics })
   const { groups } = threadProgram(plan.applicationId, topology, { maxCachedEntries: 0, globals: new GlobalStores() })

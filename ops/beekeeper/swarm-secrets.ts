@@ -10,15 +10,15 @@ import type { WaggleError } from '../../topology/waggle-error.ts'
 import type { Config } from '../config/config.ts'
 import { hiddenValues } from '../config/hidden-values.ts'
 
-/** The specs of a swarm's bees with their secrets, and what hides them again. */
+/** The specs of a swarm's bees with the values of secrets, and the redactions that hide these values in outputs. */
 export interface SwarmSecrets {
   readonly host: Pick<HostOptions, 'specOf' | 'fileAndLineOf'>
   readonly redactions: HostRedactions & { readonly errors: Redaction }
 }
 
 /**
- * Puts secrets into the specs. Each bee gets its own when it opens. The plan, pages and other bees see the names of secrets. Throws
- * WAGGLE_INVALID_SWARM for secrets that do not exist.
+ * Puts the values of secrets into specs. A bee gets the values of its own spec when it opens. The plan, pages and other bees see only the names of
+ * secrets. Throws WAGGLE_INVALID_SWARM for secrets that do not exist.
  */
 export function swarmSecrets(swarm: CheckedSwarm, bees: readonly SwarmBee[], config: Config): SwarmSecrets {
   const mistakes: WaggleError[] = []
@@ -41,7 +41,9 @@ export function swarmSecrets(swarm: CheckedSwarm, bees: readonly SwarmBee[], con
   }
 }
 
-/** A text that must have a form can only be checked with its secrets. */
+/**
+ * Checks the specs again with the values of secrets. Before that, a text with a secret in it could not be checked against a pattern of the schema.
+ */
 function checkFilled({ document }: CheckedSwarm, bees: readonly SwarmBee[], { secrets }: Config, mistakes: WaggleError[]): void {
   const schemas = new SchemaChecker(document, mistakes)
   for (const [index, { spec, type }] of bees.entries()) {

@@ -1,6 +1,6 @@
 import type { SystemClock } from '../../connectors/system/system-clock.ts'
 
-/** Warns when somebody has set the machine's clock, once for each jump. Returns a function that ends the watch. */
+/** Warns once for each jump of the machine's clock. Returns a function that ends the watch. */
 export function watchClock(clock: SystemClock, warn: (message: string) => void): () => void {
   let isTold = false
   let cancel = () => {}

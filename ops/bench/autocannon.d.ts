@@ -1,4 +1,4 @@
-/** Types for the part of autocannon that the benchmarks use. The package has none. */
+/** Types for the part of autocannon that the benchmarks use. The package has no types of its own. */
 declare module 'autocannon' {
   import type { EventEmitter } from 'node:events'
 

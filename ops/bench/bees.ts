@@ -24,8 +24,9 @@ const sizes = [1_024, 150_000]
 const inFlight = 32
 
 /**
- * Measures the channels to a bee, each next to the bare channel in the same run: a program that only copies bytes. Latency is that of one message after the other; messages a second are
- * with 32 in flight. The second table compares the workers of a Python bee that computes.
+ * Measures the channels to a bee. In the same run each channel is also measured bare, with a program that only copies bytes. Latency is measured with
+ * one message at a time, and messages a second with 32 in flight. The second table compares a Python bee that computes with different numbers of
+ * workers.
  */
 export async function beesBenchmark({ seconds }: { readonly seconds: number }): Promise<readonly Table[]> {
   const directory = mkdtempSync(join(tmpdir(), 'waggle-bench-'))
@@ -73,10 +74,10 @@ export async function beesBenchmark({ seconds }: { readonly seconds: number }): 
   }
 }
 
-/** One end of a channel. */
+/** A program behind a channel, which sends each message back. */
 interface Echo {
   echo(bytes: Uint8Array): Promise<void>
-  /** CPU of the process a message so far. */
+  /** The mean CPU time of the program's process for each message so far, in microseconds. */
   cpuMicros?(): Promise<number>
   close(): Promise<void>
 }
@@ -163,7 +164,10 @@ async function ask(open: OpenProcess, payload: Payload): Promise<Payload> {
 
 const neverAborted = new AbortController().signal
 
-/** The bare channel: bytes that come back are counted, and messages end in order. A framed one has a head of 8 bytes before each message. */
+/**
+ * Opens a bare channel. A message counts as answered when as many bytes as it has have come back, in order. On a framed channel each message has a
+ * head of 8 bytes.
+ */
 async function openBare([program = '', ...argv]: readonly string[], channel: 'stdio' | 'socket' | 'framed socket'): Promise<Echo> {
   const connected = Promise.withResolvers<Socket>()
   const socket = new BeeSocket((connection) => connected.resolve(connection))
@@ -242,7 +246,7 @@ async function measure(echo: Echo['echo'], size: number, seconds: number) {
   return { perSecond: await perSecond(() => echo(bytes), inFlight, seconds), medianMicros: at(0.5), p99Micros: at(0.99) }
 }
 
-/** Messages a second with `width` of them in flight. */
+/** Messages a second, with `width` messages in flight. */
 async function perSecond(send: () => Promise<unknown>, width: number, seconds: number): Promise<number> {
   const began = performance.now()
   const end = began + seconds * 1000

@@ -10,12 +10,12 @@ export interface Kept {
 
 interface Comparison {
   readonly table: Table
-  /** The number of figures that got worse by more than their floor or peer. */
+  /** The number of figures that got worse, after the change of their floor or peer is subtracted. */
   readonly worse: number
 }
 
 /**
- * Compares each figure of a run with the kept one. `worse` marks a figure that is worse by more than 15 %, after the machine's own change is
+ * Compares each figure of a run with the kept figure. `worse` marks a figure that is worse by more than 15 %, after the machine's own change is
  * subtracted. The floor or peer of the same row and run shows how much the machine changed.
  */
 export function comparison({ title, kept, now }: { readonly title: string; readonly kept: Kept; readonly now: Kept }): Comparison {
@@ -60,7 +60,10 @@ function figuresOf({ kept, now }: { readonly kept: Table; readonly now: Table })
   )
 }
 
-/** The figure that shows the machine's speed: the floor or peer of a figure, or the figure itself if it is a floor. Null if there is none. */
+/**
+ * The figure that shows the machine's speed: the floor or peer of a figure, or the figure itself if it is a floor. Null if the table has no floor or
+ * peer for it.
+ */
 function besideOf(table: Table, row: Row, column: number): { readonly row: Row; readonly column: number } | null {
   const { floorRow, peerColumns = {} } = table
   const measure = table.columns[column] ?? ''
@@ -76,7 +79,7 @@ type Row = Table['rows'][number]
 
 const tolerance = 1.15
 
-/** True for rates, which are better when they are higher. All other measures are time, memory or ratios of these. */
+/** True for rates, which are better when they are higher. All other measures are times, amounts of memory, or ratios of these. */
 function isBetterHigh(measure: string): boolean {
   return measure.includes('/s')
 }

@@ -1,4 +1,4 @@
-/** Programs that give back what they get, for the benchmark of channels: as a bee, which speaks the protocol, and bare, which copies bytes. */
+/** A program that returns each message, for the benchmark of channels. This program is a bee, which uses the protocol. */
 export const echoBee = (form: 'json' | 'binary', channel: 'stdio' | 'socket') => `
 import { connect } from 'node:net'
 const channel = ${channel === 'socket' ? 'connect(process.env.WAGGLE_BEE_SOCKET)' : 'null'}
@@ -43,7 +43,7 @@ const frames = `while (length >= 8) {
     length = chunks[0].length
   }`
 
-/** Copies bytes from the channel to itself. */
+/** A program that writes all bytes from the channel back to the channel. */
 export const bareEcho = (channel: 'stdio' | 'socket') =>
   channel === 'socket'
     ? `import { connect } from 'node:net'\nconst channel = connect(process.env.WAGGLE_BEE_SOCKET)\nchannel.pipe(channel)\nchannel.on('close', () => process.exit(0))`
@@ -65,7 +65,7 @@ def busy(payload):
     return total
 `
 
-/** The least that Python must do: it reads a frame from the socket, looks at its bytes without a copy, and writes them back. */
+/** A Python program that does the least possible: it reads a frame from the socket, touches the bytes without a copy, and writes them back. */
 export const barePython = `
 import os, socket, struct, sys, time
 channel = socket.socket(socket.AF_UNIX)

@@ -1,11 +1,11 @@
 import { type ChildProcess, type ForkOptions, fork, type SpawnOptions, spawn } from 'node:child_process'
 import { Guardian } from '../../connectors/containers/guardian.ts'
 
-/** One shell for all children of this process. It kills their process groups when this process has ended for any reason. */
+/** One shell for all children of this process. The shell kills the children's process groups when this process has ended for any reason. */
 const guardian = new Guardian({ finishMs: 0, termMs: 0 })
 
 /**
- * Starts a program in a process group of its own. The group ends with this process, also on SIGKILL and Ctrl-C.
+ * Starts a program in a new process group. The whole group ends when this process ends, even by SIGKILL or Ctrl-C.
  *
  * @example
  * ```ts
@@ -16,7 +16,7 @@ export function spawnEnding(program: string, argv: readonly string[], options: S
   return guarded(spawn(program, argv, { ...options, detached: true }))
 }
 
-/** Starts a module like `spawnEnding`, with a channel for messages. */
+/** Starts a module in the same way as `spawnEnding` starts a program, with a channel for messages. */
 export function forkEnding(module: string | URL, argv: readonly string[], options: ForkOptions): ChildProcess {
   return guarded(fork(module, argv, { ...options, detached: true }))
 }

@@ -26,7 +26,7 @@ export interface Workload {
 const partitions = 4
 const keys = 10_000
 
-/** Source → count by key → sink: 100-byte values, 10,000 keys, one output a record. */
+/** Source → count by key → sink, with values of 100 bytes, 10,000 keys, and one output for each record. */
 export function countTopology(records: number): Workload {
   const topology = new Topology()
   const counts = keyValueStore<string, number>({ name: 'counts', key: Serdes.string(), value: Serdes.long() })
@@ -46,7 +46,7 @@ export function countTopology(records: number): Workload {
   }
 }
 
-/** The swarm's three-way join: three predictions for each key, one joined record. */
+/** The join of a swarm: three predictions for each key become one record. */
 export function joinTopology(requests: number): Workload {
   const inputs = ['a', 'b', 'c']
   const join: JoinByKey = {
@@ -116,7 +116,7 @@ interface Filled {
   readonly headers: { key: string; value: Uint8Array | null }[]
 }
 
-/** Sends a thousand records for each sync, as a busy producer would. */
+/** Writes the records. A thousand records share each sync, as with a busy producer. */
 async function send(log: Log, count: number, at: (index: number) => Filled): Promise<void> {
   const producer = await log.producer()
   for (let from = 0; from < count; from += 1000) {

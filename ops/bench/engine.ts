@@ -10,7 +10,10 @@ import { countTopology, joinTopology, type Workload } from './engine-workloads.t
 import { type Measure, measure } from './measure.ts'
 import type { Table } from './table.ts'
 
-/** Measures records a second and CPU a record through the engine without models, and RocksDB's own write rate for as many bytes. */
+/**
+ * Measures records a second and the CPU time of a record through the engine without models, and the rate at which RocksDB itself writes as many
+ * bytes.
+ */
 export async function engineBenchmark({ records }: { readonly records: number }): Promise<readonly Table[]> {
   const rows: (readonly (string | number)[])[] = []
   for (const workload of [countTopology(records), joinTopology(Math.floor(records / 3))]) {
@@ -31,7 +34,7 @@ export async function engineBenchmark({ records }: { readonly records: number })
   return [{ title: 'Engine, without models', columns, rows, names: 3, floorRow: 'RocksDB alone' }]
 }
 
-/** Writes the input before the clock starts. The clock stops when the last output is durable. */
+/** Measures a workload. The input is written before the clock starts. The clock stops when the last output is durable. */
 async function through(workload: Workload, log: Log): Promise<Measure> {
   await log.createTopics(workload.topics)
   await workload.fill(log)
@@ -69,7 +72,7 @@ async function outputs(log: Log, { output, outputs: wanted, partitions }: Worklo
 }
 
 async function onFreshLog(kind: 'embedded' | 'memory', use: (log: Log) => Promise<Measure>): Promise<Measure> {
-  // A directory in memory leaves out only the disk.
+  // With `memory` the log's directory is in memory, so only the disk is left out.
   const directory = mkdtempSync(join(kind === 'memory' ? '/dev/shm' : tmpdir(), 'waggle-bench-'))
   const log = await openEmbeddedLog({ directory, clock: systemClock })
   try {

@@ -14,7 +14,7 @@ import type { ResolveMap } from '../config/resolve-map.ts'
 import { readSwarm } from '../config/swarm-file.ts'
 
 /**
- * The floor for a swarm with decoding, three models and an ensemble: a plain fastify server, written by hand. It has the same decoding, model
+ * The floor for a swarm with decoding, three models and an ensemble: a plain fastify server, written by hand. The server has the same decoding, model
  * threads, processes and batch sizes. It has no log, join, database, request ids or deadlines.
  */
 const batchSize = 10
@@ -101,7 +101,7 @@ async function callProcess(open: Awaited<ReturnType<LocalProcesses['open']>>, ro
   })
 }
 
-/** Packs a batch while the one before it runs. */
+/** Makes a function that computes single rows in batches. While a batch runs, rows for the next one are collected. */
 function inBatches(run: (rows: readonly ModelRow[]) => Promise<readonly Scores[]>): (row: ModelRow) => Promise<Scores> {
   const waiting: { readonly row: ModelRow; resolve(scores: Scores): void; reject(error: unknown): void }[] = []
   let running = 0

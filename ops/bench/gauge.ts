@@ -4,13 +4,14 @@ import { monitorEventLoopDelay } from 'node:perf_hooks'
 import { isMainThread } from 'node:worker_threads'
 
 /**
- * Loaded into a measured program with `--import`. The first SIGUSR2 begins a measurement; the second one ends it and writes the result to the file that
- * BENCH_GAUGE names. With BENCH_SAMPLES=1 it samples allocations, which costs CPU, so CPU is measured without it.
+ * This module is loaded into a measured program with `--import`. The first SIGUSR2 begins a measurement. The second SIGUSR2 ends it, and the result
+ * is written to the file that BENCH_GAUGE names. With BENCH_SAMPLES=1 allocations are sampled. Samples cost CPU time, so CPU is measured in a run
+ * without samples.
  */
 export interface GaugeReading {
-  /** Bytes allocated on the JavaScript heap of the main thread, also those collected since; null without samples. */
+  /** Bytes that were allocated on the JavaScript heap of the main thread, even if they were collected meanwhile; null without samples. */
   readonly allocatedBytes: number | null
-  /** The longest time for which the event loop had no turn, in ms. */
+  /** The longest time for which the event loop was blocked, in ms. */
   readonly longestStopMs: number
 }
 

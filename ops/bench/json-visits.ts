@@ -1,6 +1,9 @@
 import { Consumed, Materialized, Produced, Serdes, StreamsBuilder } from '../../bees/index.ts'
 
-/** Reads visits as JSON, sums up their steps, and counts the long ones by visitor: a program that costs a few microseconds a record. */
+/**
+ * A program that takes a few microseconds for each record. It reads visits as JSON, adds up the times of each visit's steps, and counts the long
+ * visits of each visitor.
+ */
 const text = Serdes.string()
 const builder = new StreamsBuilder()
 builder

@@ -6,8 +6,9 @@ import { measure, peakBytes } from './measure.ts'
 import { streamsWorkloads } from './streams-workloads.ts'
 
 /**
- * Runs a workload of `kafka-streams/KafkaBench.java` with the same arguments: run|restore|read, workload, guarantee, bytes of cache, brokers,
- * records, application, input, output, state directory. `read` only reads a changelog, which is then given instead of the input.
+ * Runs a workload of `kafka-streams/KafkaBench.java` on Waggle. The arguments are the same as there: run|restore|read, workload, guarantee, bytes of
+ * cache, brokers, records, application, input, output, state directory. With `read` the program only reads a changelog, whose name is given in place
+ * of the input.
  */
 const [what, name, processing, cacheMaxBytes, brokersText = '', recordsText, applicationId = '', input = '', output = '', stateDir = ''] =
   process.argv.slice(2)
@@ -18,7 +19,10 @@ const result = what === 'read' ? await read() : await run()
 process.stdout.write(`${JSON.stringify({ ...result, peakBytes: peakBytes() })}\n`)
 process.exit(0)
 
-/** Measures one run. The clock starts with the first processed record and stops when all are processed and committed. CPU counts from the start. */
+/**
+ * Measures one run. The clock starts with the first processed record and stops when all records are processed and committed. CPU time is counted from
+ * the start of the application.
+ */
 async function run() {
   const workload = streamsWorkloads.find((one) => one.name === name)
   if (workload === undefined) throw new Error(`There is no workload ${name}`)

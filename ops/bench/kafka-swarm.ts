@@ -11,15 +11,15 @@ import type { Table } from './table.ts'
 export interface KafkaSwarmBenchmarkOptions {
   /** The seconds of load for each program. */
   readonly seconds: number
-  /** Requests a second. */
+  /** The rate of the load, in requests a second. */
   readonly rate: number
-  /** Only swarms whose names contain this text. */
+  /** Only swarms whose names contain this text are measured. */
   readonly only: string
 }
 
 /**
- * Measures the extra latency of a request on a cluster at low load. The same swarm runs on the embedded log and on a broker, at least once and
- * exactly once, in turns of a few seconds.
+ * Measures how much longer a request takes on a cluster at low load. The same swarm runs on the embedded log, and on a broker with at_least_once and
+ * with exactly_once. The three are measured alternately, for a few seconds each.
  */
 export async function kafkaSwarmBenchmark({ seconds, rate, only }: KafkaSwarmBenchmarkOptions): Promise<readonly Table[]> {
   const jars = brokerJars()
@@ -88,7 +88,10 @@ async function compared(
   }
 }
 
-/** The same swarm under another name. Swarms with the same name on one cluster would be one swarm. Files beside the swarm file are still found. */
+/**
+ * A copy of the swarm with another name, because swarms with the same name on one cluster would be one swarm. Paths of files beside the swarm file
+ * are changed, so that the files are still found.
+ */
 function renamed({ file, gateway }: SwarmWorkload, directory: string, suffix: string): { readonly file: string; readonly gateway: string } {
   const way = relative(directory, dirname(file))
   const beside = (value: unknown, of = ''): unknown => {

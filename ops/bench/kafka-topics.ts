@@ -5,7 +5,10 @@ import { streamsWorkloads } from './streams-workloads.ts'
 
 export type Workload = 'stateless' | 'count' | 'tumbling' | 'stream-stream join'
 
-/** Writes records of 100 bytes, one a millisecond up to now, in turns to each input. The topics' names are `input` followed by 0 and by 1. */
+/**
+ * Writes records of 100 bytes alternately to the inputs. Their timestamps are a millisecond apart and end now. The topics' names are `input` followed
+ * by 0 and by 1.
+ */
 export async function fillInput(
   log: Log,
   wish: { readonly input: string; readonly inputs: number; readonly records: number; readonly keys: number },
@@ -17,7 +20,7 @@ export async function fillInput(
   await fill(log, records, (at) => ({ topic: topics[at % inputs] ?? '', key: keyAt(at, { keys, inputs }), value }))
 }
 
-/** Writes a changelog like that of an application that has counted for a while. Returns the topic's name. The application has one store. */
+/** Writes a changelog as an application with one store leaves it after it has counted for a while. Returns the topic's name. */
 export async function fillChangelog(
   log: Log,
   wish: { readonly application: string; readonly name: Workload; readonly records: number; readonly keys: number },
@@ -53,7 +56,7 @@ async function fill(
   await producer.close()
 }
 
-/** Throws if an output does not follow from its input. */
+/** Throws if a record of the output is wrong for the input. */
 export async function checkOutput(
   log: Log,
   wish: {

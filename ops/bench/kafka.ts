@@ -16,15 +16,15 @@ import type { Table } from './table.ts'
 export interface KafkaBenchmarkOptions {
   readonly records: number
   readonly keys: number
-  /** Sizes of the record cache in bytes, for Waggle and for Kafka Streams. */
+  /** The sizes of the record cache in bytes. Each size is measured, in Waggle and in Kafka Streams. */
   readonly caches: readonly number[]
-  /** Only rows whose names contain this text; `restore` is one of them. */
+  /** Only rows whose names contain this text are measured. One of the names is `restore`. */
   readonly only: string
 }
 
 /**
- * Measures consume, process and produce on a real broker, for Waggle and, if Java is installed, Kafka Streams. Each runs in its own process with one
- * thread, on the same topics: 100-byte records, one a millisecond, windows of 10 s.
+ * Measures programs that consume, process and produce on a real broker: with Waggle, and with Kafka Streams if Java is installed. Each program runs
+ * in its own process with one thread, on the same topics: 100-byte records, one a millisecond, windows of 10 s.
  */
 export async function kafkaBenchmark({ records, keys, caches, only }: KafkaBenchmarkOptions): Promise<readonly Table[]> {
   const jars = brokerJars()
@@ -53,7 +53,7 @@ interface Row {
   readonly cacheBytes: number
 }
 
-/** The rows to measure. Only tables have a cache. */
+/** The rows to measure. Only workloads with a table have a cache. */
 function rowsOf(caches: readonly number[]): readonly Row[] {
   return (['stateless', 'count', 'tumbling', 'stream-stream join'] as const).flatMap((name) =>
     ['at_least_once', 'exactly_once'].flatMap((processing) =>
@@ -115,7 +115,7 @@ class Bench {
     const rows: (readonly (string | number)[])[] = []
     for (const distinct of [records, keys]) {
       const label = distinct === records ? 'each key once' : `${distinct.toLocaleString('en')} keys`
-      // All three restore the same records, because the sizes of batches change the result.
+      // All three programs restore the same records, because the sizes of batches change the result.
       const application = this.#newName()
       const changelog = await fillChangelog(log, { application, name: 'count', records, keys: distinct })
       await log.createTopics([{ name: `${application}-out`, partitions: 1, cleanup: 'delete', retentionMs: null }])

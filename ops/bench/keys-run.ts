@@ -6,7 +6,7 @@ import { keyAt } from './bench-keys.ts'
 import { measure, peakBytes } from './measure.ts'
 import { streamsWorkloads } from './streams-workloads.ts'
 
-/** Runs in a process of its own. Arguments: fill|count, keys, directory. `count` prints its time and memory. */
+/** This program runs in its own process. Arguments: fill|count, keys, directory. With `count` it prints its time and memory. */
 const [what, keysText, directory = ''] = process.argv.slice(2)
 const keys = Number(keysText)
 const records = Math.floor(keys * 1.2)

@@ -21,7 +21,7 @@ export interface LoadResult {
   readonly latenciesMs: readonly number[]
 }
 
-/** Sends requests. A response other than 200 is an error, because a benchmark of errors measures nothing. */
+/** Sends requests. A response with a status other than 200 ends the benchmark with an error. */
 export function load(options: LoadOptions): Promise<LoadResult> {
   return options.rate === undefined ? closedLoop(options) : openLoop(options, Math.max(1, options.rate))
 }
@@ -43,8 +43,8 @@ async function closedLoop({ url, bodies, contentType, clients, seconds }: LoadOp
 }
 
 /**
- * Sends at even intervals, however long the responses take. Latency counts from the time when a request was due. autocannon itself would send in
- * bursts.
+ * Sends requests at even intervals, however long the responses take. The latency of a request is counted from the time when it was due. autocannon
+ * itself would send requests in bursts.
  */
 async function openLoop({ url, bodies, contentType, seconds }: LoadOptions, rate: number): Promise<LoadResult> {
   const agent = new Agent({ keepAlive: true })

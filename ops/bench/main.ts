@@ -9,8 +9,9 @@ import type { Table } from './table.ts'
 import { printTable } from './table.ts'
 
 /**
- * `npm run bench -- NAME`: runs a benchmark with its floor or peer, and prints a table, or JSON. `--keep` stores its numbers in docs/benchmarks.json.
- * `--compare` compares it with the kept numbers; without a name it compares the kept numbers with those kept before.
+ * `npm run bench -- NAME`: runs a benchmark with its floor or peer, and prints a table, or JSON. `--keep` stores the numbers in docs/benchmarks.json.
+ * `--compare` compares the run with the kept numbers. `--compare` without a name compares the kept numbers with the numbers that were kept before
+ * them.
  */
 const { positionals, values } = parseArgs({
   allowPositionals: true,
@@ -127,7 +128,7 @@ function machine(): string {
   return `${cores.length} × ${cores[0]?.model ?? 'CPU'}, ${Math.round(totalmem() / 2 ** 30)} GiB, Node ${process.versions.node}, ${process.platform}-${process.arch}`
 }
 
-/** The commit, with a + if files differ from it. */
+/** The commit, with a + if files in the working tree differ from it. */
 function commit(): string {
   const git = (...argv: string[]) => spawnSync('git', argv, { cwd: import.meta.dirname, encoding: 'utf8' }).stdout?.trim() ?? ''
   return `${git('rev-parse', '--short', 'HEAD')}${git('status', '--porcelain') === '' ? '' : '+'}`

@@ -6,7 +6,7 @@ export interface Measure {
   readonly cpuMicros: number
 }
 
-/** Starts a measurement. The returned function gives the time and the CPU time of this process since then. */
+/** Starts a measurement. The returned function gives the time and the CPU time of this process since the start. */
 export function measure(): () => Measure {
   const cpu = process.cpuUsage()
   const startedMs = systemClock.elapsedMs()

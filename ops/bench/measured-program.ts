@@ -15,7 +15,7 @@ export interface ReadyEvent {
   readonly clickhouse: string | null
 }
 
-/** A program that runs as a child. Measures the whole process tree by /proc (Linux), and stops or kills it. */
+/** A program that runs as a child process. The CPU time and memory of its whole process tree are measured through /proc (Linux). */
 export class MeasuredProgram {
   readonly #child: ChildProcess
   readonly #said: readonly string[]
@@ -92,7 +92,7 @@ export class MeasuredProgram {
     await this.gone
   }
 
-  /** The process and its descendants, the process first. */
+  /** The program's process, followed by its descendants. */
   #tree(): readonly ProcessUsage[] {
     const processes = allProcesses()
     const tree = processes.filter(({ pid }) => pid === this.#child.pid)

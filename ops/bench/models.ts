@@ -11,7 +11,10 @@ import { swarmBenchmark } from './swarm.ts'
 import { teddyWorkload } from './swarm-workloads.ts'
 import type { Table } from './table.ts'
 
-/** Models in this process, each beside the bare library that runs it; the teddy swarm beside its floor; and a newer version under load. */
+/**
+ * Measures models in this process and the bare library that runs each of them, the teddy swarm and its floor, and the change to a newer version under
+ * load.
+ */
 export async function modelsBenchmark({ seconds, clients }: { readonly seconds: number; readonly clients: number }): Promise<readonly Table[]> {
   return [
     await librariesTable(seconds),
@@ -20,10 +23,13 @@ export async function modelsBenchmark({ seconds, clients }: { readonly seconds: 
   ]
 }
 
-/** With the usual 10 s, the loads before and while versions change take a minute each. */
+/** A factor for the seconds of a load. By default it makes a minute: once before and once while versions change. */
 const reloadWindows = 6
 
-/** The teddy swarm's models: in a thread of their own as a bee opens them, and on the bare library in this process. One thread computes a run. */
+/**
+ * Measures the models of the teddy swarm, each in its own thread as a bee opens it, and with the bare library in this process. Each run is computed
+ * by one thread.
+ */
 async function librariesTable(seconds: number): Promise<Table> {
   const directory = resolve(import.meta.dirname, '..', '..', 'swarms', 'teddy-bear-detector', 'models')
   const [onnx, graph] = ['onnx', 'pb'].map((ending) => join(directory, `teddy-bear-detector.${ending}`)) as [string, string]
@@ -55,7 +61,7 @@ async function librariesTable(seconds: number): Promise<Table> {
   }
 }
 
-/** The rate and the CPU of each program. They take turns in short rounds, so that a busy minute of the machine slows all of them. */
+/** The rate and the CPU time of each program. The programs run alternately in short rounds, so that other load on the machine slows all of them. */
 async function inTurns(
   runs: readonly Run[],
   batch: number,
@@ -96,7 +102,7 @@ function waggleRun(model: OpenModel): Run {
   return (batch) => model.run(Array<ModelRow>(batch).fill(row), signal)
 }
 
-/** onnxruntime without anything around it. `bytes`: the model, in place of that in the file. */
+/** onnxruntime without anything around it. If `bytes` is not null, it is the model, and the file is not read. */
 async function bareOnnx(path: string, bytes: Uint8Array | null): Promise<Run> {
   const { Tensor } = await import('onnxruntime-node')
   const { session } = await createSession(path, bytes, { gpu: 0, threads: 1 })
@@ -106,7 +112,7 @@ async function bareOnnx(path: string, bytes: Uint8Array | null): Promise<Run> {
   return (batch) => session.run({ [input?.name ?? '']: new Tensor('float32', grey(batch * sizeOf(shape)), [batch, ...shape]) }, outputs)
 }
 
-/** tfjs in the thread of this program. */
+/** tfjs without anything around it, in the main thread of this program. */
 async function bareTfjs(path: string): Promise<Run> {
   const graph = readTensorFlowGraph(path, {})
   const { run } = await loadOnTfjs(graph, 0)
@@ -116,7 +122,7 @@ async function bareTfjs(path: string): Promise<Run> {
   return (batch) => run({ [name]: { datatype: 'FP32', shape: [batch, ...shape], data: grey(batch * sizeOf(shape)) } }, ['probabilities'])
 }
 
-/** Waggle leaves larger outputs out, so the bare library is not asked for them either. */
+/** Waggle leaves outputs with more values out, so the bare library is not asked for them either. */
 const maxOutputValues = 64
 
 function grey(size: number): Float32Array {

@@ -5,7 +5,7 @@ import { decodePicture } from '../../connectors/pictures/picture-decoder.ts'
 import { measure } from './measure.ts'
 import type { Table } from './table.ts'
 
-/** CPU of decoding one JPEG: Waggle, the parts of sharp's own cost, and the same with the options that Waggle leaves out. */
+/** Measures the CPU time for decoding one JPEG: with Waggle, with single steps of sharp, and with options of sharp that Waggle does not use. */
 export async function picturesBenchmark({ seconds }: { readonly seconds: number }): Promise<readonly Table[]> {
   const source = resolve(import.meta.dirname, '..', '..', 'swarms', 'teddy-bear-detector', 'photos', 'other-02-koala.jpg')
   const photo = (width: number, height: number) => sharp(readFileSync(source)).resize(width, height).jpeg({ quality: 85 })
@@ -27,7 +27,7 @@ export async function picturesBenchmark({ seconds }: { readonly seconds: number 
         { name: 'sharp, 16 × 16 to 8 × 8', run: () => resized(dot, { height: 8, width: 8 }, { ignoreIcc: true }) },
       ]
       const least = programs.map(() => Number.POSITIVE_INFINITY)
-      // The programs take turns, and the least counts, because other work makes any of them slower and none faster.
+      // The programs run alternately, and the least time counts, because other work on the machine can only make a program slower.
       for (let round = 0; round < rounds; round++)
         for (const [at, { run }] of programs.entries()) least[at] = Math.min(least[at] ?? 0, await cpuMs(run, seconds / rounds / programs.length))
       rows.push([name, `${side} × ${side}`, ...least])
@@ -58,7 +58,7 @@ function resized(
     .toBuffer()
 }
 
-/** CPU of all threads of the process for one run, in ms. */
+/** The mean CPU time of one run, over all threads of the process, in ms. */
 async function cpuMs(run: () => Promise<unknown>, seconds: number): Promise<number> {
   await run()
   const done = measure()

@@ -9,8 +9,8 @@ import { MeasuredProgram } from './measured-program.ts'
 import type { Table } from './table.ts'
 
 /**
- * A swarm whose model gets a newer version under a steady load of half its rate. Compares the longest wait while versions change with the longest wait
- * before. A request that fails ends the benchmark with an error.
+ * Measures a swarm whose model gets newer versions under a steady load of half the swarm's highest rate. Compares the longest wait of a request while
+ * versions change with the longest wait before. A request that fails ends the benchmark with an error.
  */
 export async function reloadBenchmark({ seconds, reloads = 3 }: { readonly seconds: number; readonly reloads?: number }): Promise<readonly Table[]> {
   const directory = mkdtempSync(join(tmpdir(), 'waggle-reload-'))

@@ -6,18 +6,18 @@ import { type LoadResult, load } from './load.ts'
 import type { Table } from './table.ts'
 
 export interface RequestsBenchmarkOptions {
-  /** Seconds of each load. */
+  /** The seconds of each load. */
   readonly seconds: number
   readonly clients: number
   readonly partitions: readonly number[]
-  /** Counts of hello-world swarms in one process. One of them gets all requests. */
+  /** The numbers of hello-world swarms in one process, measured one after the other. One of the swarms gets all requests. */
   readonly swarms: readonly number[]
 }
 
 /**
- * Measures what a request of hello-world costs at every load: CPU, latency, allocations and stops. The floor is the same function behind a plain server. All
- * programs get the same rates. The highest rate is the one that the slowest program serves to clients that wait for each answer; the others are shares
- * of it.
+ * Measures a request of hello-world at several loads: its CPU time, its latency, its allocations, and the longest time for which the event loop was
+ * blocked. The floor is the same function behind a plain server. All programs get the same rates. The highest rate is the rate of the slowest program
+ * when clients wait for each answer. The other rates are parts of this rate.
  */
 export async function requestsBenchmark(options: RequestsBenchmarkOptions): Promise<readonly Table[]> {
   const scenes = [floor(), ...options.partitions.map((partitions) => waggle({ partitions, swarms: 1 }))]
@@ -44,7 +44,7 @@ export async function requestsBenchmark(options: RequestsBenchmarkOptions): Prom
 }
 
 const shares = [0.05, 0.25, 0.5, 1]
-/** A shorter warm-up measures the compiler too. */
+/** With a shorter warm-up the measurement would include the work of V8's compiler. */
 const warmUpSeconds = 8
 
 interface Scene {
@@ -60,7 +60,7 @@ interface Row {
   readonly longestStopMs: number
 }
 
-/** Measures a load twice: once without samples, for CPU, latency and stops, and once with samples, for allocations. */
+/** Measures a load twice: once without samples of allocations, for CPU, latency and the event loop, and once with samples, for allocations. */
 async function measured(
   scene: Scene,
   { seconds, clients, rate }: { readonly seconds: number; readonly clients: number; readonly rate: number | null },
@@ -126,7 +126,7 @@ function waggle({ partitions, swarms }: { readonly partitions: number; readonly 
   }
 }
 
-/** Copies of hello-world, each with a name and a gateway of its own. */
+/** Makes copies of hello-world. Each copy has its own name and its own gateway. */
 function helloWorlds(directory: string, count: number): readonly string[] {
   const original = resolve(import.meta.dirname, '..', '..', 'swarms', 'hello-world')
   copyFileSync(join(original, 'greet.ts'), join(directory, 'greet.ts'))

@@ -11,8 +11,8 @@ import { measure } from './measure.ts'
 import { streamsWorkloads } from './streams-workloads.ts'
 
 /**
- * Runs one workload in a process of its own. Arguments: driver|embedded, workload, keys, records, directory. Prints CPU and wall nanoseconds, and
- * RSS.
+ * This program runs one workload in its own process. Arguments: driver|embedded, workload, keys, records, directory. Prints the CPU time and the wall
+ * time in nanoseconds, and the resident memory.
  */
 const [kind, name, keysText, recordsText, directory] = process.argv.slice(2)
 const workload = streamsWorkloads.find((one) => one.name === name)
@@ -41,7 +41,10 @@ async function throughDriver() {
   return measured()
 }
 
-/** Writes the input before the clock starts. The clock stops when all of it is processed and committed. */
+/**
+ * Measures the workload on the embedded log. The input is written before the clock starts. The clock stops when the whole input is processed and
+ * committed.
+ */
 async function throughLog() {
   const log = await openEmbeddedLog({ directory: mkdtempSync(join(directory ?? '', 'log-')), clock: systemClock })
   const topic = (topicName: string) => ({ name: topicName, partitions: 1, cleanup: 'delete' as const, retentionMs: null })

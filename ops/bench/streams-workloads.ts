@@ -21,7 +21,7 @@ export interface StreamsWorkload {
 
 interface WorkloadSetting {
   readonly windowMs: number
-  /** The prefix of the input topics' names. They end in 0 and 1. */
+  /** The prefix of the input topics' names. The names end in 0 and 1. */
   readonly input: string
   readonly output: string
 }

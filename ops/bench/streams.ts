@@ -7,16 +7,17 @@ import { streamsWorkloads } from './streams-workloads.ts'
 import type { Table } from './table.ts'
 
 export interface StreamsBenchmarkOptions {
-  /** Records of a run; a run with more keys has as many records as keys. */
+  /** The number of records of a run. A run with more keys than this has as many records as keys. */
   readonly records: number
   readonly keys: readonly number[]
-  /** Only workloads whose names contain this text. */
+  /** Only workloads whose names contain this text are measured. */
   readonly only: string
 }
 
 /**
- * Measures CPU microseconds a record in Waggle's test driver, in Kafka Streams' own driver (if Java is installed), and in Waggle on its embedded log.
- * All run the same programs on the same input, each in its own process: 100-byte values, a record a millisecond, windows of a second.
+ * Measures the CPU microseconds for a record in Waggle's test driver, in Kafka Streams' test driver (if Java is installed), and in Waggle on its
+ * embedded log. All three run the same programs on the same input, each in its own process: 100-byte values, a record a millisecond, windows of a
+ * second.
  */
 export async function streamsBenchmark({ records, keys, only }: StreamsBenchmarkOptions): Promise<readonly Table[]> {
   const java = withKafkaStreams(join(import.meta.dirname, 'kafka-streams', 'Bench.java'))
@@ -41,7 +42,7 @@ export async function streamsBenchmark({ records, keys, only }: StreamsBenchmark
   return [{ title, columns, rows, names: 2, peerColumns: Object.fromEntries(measured.map((one) => [one, peer])) }]
 }
 
-/** The last argument of the program is a directory that is removed afterwards. */
+/** Runs a measurement in its own process, whose last argument is a directory. The directory is removed afterwards. */
 function inProcess(program: string, argv: readonly string[]): { readonly cpuMicros: number; readonly seconds: number } {
   const directory = mkdtempSync(join(tmpdir(), 'waggle-bench-'))
   const { stdout, stderr, status } = spawnSync(program, [...argv, directory], { encoding: 'utf8', timeout: 300_000 })

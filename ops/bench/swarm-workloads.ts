@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os'
 import { join, resolve } from 'node:path'
 import { smallModel } from './small-model.ts'
 
-/** A swarm and the requests of its callers. */
+/** A swarm, and the requests that callers send to it. */
 export interface SwarmWorkload {
   readonly name: string
   readonly file: string
@@ -26,7 +26,7 @@ export function teddyWorkload(): SwarmWorkload {
   }
 }
 
-/** Models of three dense layers with 64 values each. Almost all of the cost is outside of them. */
+/** A swarm of three small models, which cost almost nothing. So a measurement shows the cost of everything around the models. */
 export function smallWorkload(): SwarmWorkload {
   const directory = mkdtempSync(join(tmpdir(), 'waggle-bench-'))
   for (const name of names) writeFileSync(join(directory, `${name}.onnx`), smallModel({ features, labels: 2 }))

@@ -11,13 +11,16 @@ export interface SwarmBenchmarkOptions {
   /** The seconds of each load. */
   readonly seconds: number
   readonly clients: number
-  /** The minutes of steady load in which memory is measured; 0: memory is not measured. */
+  /** The minutes of steady load in which memory is measured. With 0, memory is not measured. */
   readonly minutes: number
-  /** Default: three small models, and the teddy swarm. */
+  /** The swarms to measure. Default: the swarm of three small models, and the teddy swarm. */
   readonly workloads?: readonly SwarmWorkload[]
 }
 
-/** Measures the price of a durable, joined and saved answer, compared with a plain server with the same models: CPU a request, latency, memory. */
+/**
+ * Measures the CPU time of a request, the latency and the memory of a swarm that joins, saves and durably stores its answers, and of a plain server
+ * with the same models.
+ */
 export async function swarmBenchmark({
   seconds,
   clients,
@@ -109,7 +112,7 @@ function rowOf(swarm: string, program: string, { full, cpuMs, quarter, alone }: 
   return [swarm, program, full.perSecond, cpuMs, full.medianMs, full.p99Ms, quarter.medianMs, quarter.p99Ms, alone.medianMs]
 }
 
-/** Memory of the whole process tree, averaged over each minute of a steady load. */
+/** Measures the memory of the whole process tree, averaged over each minute of a steady load. */
 async function memoryOver(workload: SwarmWorkload, minutes: number, rate: number): Promise<Table> {
   const { program, url, stop } = await startWaggle(workload)
   try {
@@ -154,7 +157,7 @@ async function startWaggle({ file, gateway }: SwarmWorkload): Promise<{ program:
   }
 }
 
-/** Median of 200 appends of 4 KiB, each with an fdatasync. */
+/** The median time, in ms, of 200 appends of 4 KiB, each with an fdatasync. */
 function syncMs(): number {
   const directory = mkdtempSync(join(tmpdir(), 'waggle-bench-'))
   const file = openSync(join(directory, 'sync'), 'w')

@@ -4,9 +4,9 @@ export interface Table {
   readonly rows: readonly (readonly (string | number)[])[]
   /** The number of leading columns that name the row. The other columns are figures. Default: 1. */
   readonly names?: number
-  /** A text. The row whose name contains it is the floor of the rows with the same first cell, or of all rows. */
+  /** A row whose name contains this text is the floor of the rows with the same first cell, or of all rows. */
   readonly floorRow?: string
-  /** The peer of a column: another column that was measured in the same run. */
+  /** For a column, its peer: another column that was measured in the same run. */
   readonly peerColumns?: { readonly [column: string]: string }
 }
 

@@ -2,7 +2,7 @@ import { Document, isMap, isSeq, visit } from 'yaml'
 import type { BeeTypeInfo, PayloadType } from '../../topology/swarm/bee-type.ts'
 import { type SpecField, specFields } from '../../topology/swarm/check/spec-fields.ts'
 
-/** A bee type as `waggle bees catalog TYPE --json` prints it. Everything in it comes from the type's definition. */
+/** A bee type as `waggle bees catalog TYPE --json` prints it. All members come from the type's definition. */
 export interface CatalogEntry {
   readonly type: string
   readonly aliases: readonly string[]
@@ -38,7 +38,9 @@ export function exampleText({ type, role, schema }: Pick<CatalogEntry, 'type' | 
   return document.toString({ lineWidth: 0, indentSeq: false, flowCollectionPadding: false })
 }
 
-/** The bees that the spec names as its inputs, joined; for a loop the way back; else any bee. */
+/**
+ * The `input` of an example: a join of the bees that the spec names as inputs, for a loop or a cache also the bee that comes back, and else any bee.
+ */
 function inputFor(spec: unknown, { role, schema }: Pick<CatalogEntry, 'role'> & { readonly schema: InputSchema }): object {
   if (role === 'merge') return { stack: ['another-bee', 'a-third-bee'] }
   if (role === 'loop' || role === 'cache') return { stack: ['another-bee', (spec as { readonly body?: unknown }).body] }
@@ -50,7 +52,7 @@ interface InputSchema {
   readonly properties?: { readonly [key: string]: { readonly keysAre?: string } }
 }
 
-/** A type of values in a few words: `tensors`, `object`. Null if it is not known. */
+/** A type of values in a few words, such as `tensors`; null if the type is unknown. */
 export function payloadText(type: PayloadType | null): string | null {
   if (type === null) return null
   if (!('tensors' in type)) return 'JSON that fits the schema'

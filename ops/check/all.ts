@@ -22,7 +22,8 @@ const checks: readonly Check[] = [
 ]
 
 /**
- * This limit is far above the time of a whole run, and below that of a continuous integration server. So a run that hangs fails here, with a message.
+ * The longest time of a run, in ms. It is far above the usual time, and below the limit of a continuous integration server. So a run that hangs fails
+ * here, with a message.
  */
 const longestRunMs = 75 * 60_000
 

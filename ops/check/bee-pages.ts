@@ -5,7 +5,7 @@ import type { BeeCatalog } from '../../topology/swarm/bee-type.ts'
 import { editorSchema } from '../../topology/swarm/check/swarm-schema.ts'
 import { typePage, typesPage } from '../catalog/type-page.ts'
 
-/** The files of `docs/bees/` by name: a page for each bee type, their list, and the editor's JSON Schema. */
+/** The files of `docs/bees/` by name: a page for each bee type, the list of all types, and the JSON Schema for editors. */
 export function beePages(catalog: BeeCatalog): ReadonlyMap<string, string> {
   return new Map([
     ['README.md', typesPage(catalog.types)],
@@ -14,7 +14,7 @@ export function beePages(catalog: BeeCatalog): ReadonlyMap<string, string> {
   ])
 }
 
-/** The names of files that differ from `pages`, are missing or are superfluous. `files`: what a folder holds. */
+/** The names of files that differ from `pages`, are missing or are superfluous. `files` has the content of the folder. */
 export function stalePages(pages: ReadonlyMap<string, string>, files: ReadonlyMap<string, string>): readonly string[] {
   return [...new Set([...pages.keys(), ...files.keys()])].filter((name) => pages.get(name) !== files.get(name)).sort()
 }

@@ -9,10 +9,10 @@ export interface UnsafeName {
 }
 
 /**
- * Finds objects that are filled or read by names that users choose. Such an object inherits further names: `constructor`, `toString`, `__proto__`. A
- * `Map` or one call of `Object.fromEntries` has no such names. These forms are refused:
+ * Finds objects that are filled or read by names that users choose. Such an object also has inherited names: `constructor`, `toString`, `__proto__`.
+ * A `Map` or one call of `Object.fromEntries` has no such names. These forms are refused:
  *
- * 1. a dictionary that starts as `{}` and is filled later; 2. `name in object` with a name that is no literal; 3. `dictionary[name]`, where
+ * 1. a dictionary that starts as `{}` and is filled later; 2. `name in object` with a name that is not a literal; 3. `dictionary[name]`, where
  * `dictionary` has an index signature of strings in this file: `Object.hasOwn` in the same statement allows it.
  */
 export function unsafeNames(file: string, source: string): readonly UnsafeName[] {
@@ -31,7 +31,7 @@ export function unsafeNames(file: string, source: string): readonly UnsafeName[]
   return found
 }
 
-/** Replaces strings and comments by spaces, and keeps line breaks. The code between ${ and } of a template stays. */
+/** The source with strings and comments replaced by spaces. Line breaks stay, and so does the code between ${ and } of a template. */
 function withoutText(source: string): string {
   return source.replace(commentOrString, (piece) => piece.replace(/[^\n]/g, ' ')).replace(templateText, (piece) => piece.replace(/[^\n]/g, ' '))
 }

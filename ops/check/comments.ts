@@ -19,7 +19,8 @@ export function riddlesIn(file: string, source: string): readonly Riddle[] {
 }
 
 /**
- * The first words of a block comment, or of a line comment without another one above it. A string that looks like such a comment must be reworded.
+ * Matches a forbidden first word of a block comment, or of a line comment that has no line comment above it. The match may also be in a string. Then
+ * the string must be reworded.
  */
 const opening =
   /(?<!\/\/[^\n]*\n[ \t]*)(?<=^|[\s;{}(,[])(?:\/\/|\/\*\*?)[ \t]*(?:\n[ \t]*\*[ \t]*)?(?:Of|What|Who|Whose|Whoever|Whatever|That|How|Whether|Why|Which|By)\b[^\n]*/g

@@ -14,7 +14,7 @@ interface Customer {
   readonly country: string
 }
 
-/** Makes the names that an example may use in addition to the package's exports. Each example gets its own. */
+/** Makes the values that examples may use by name, in addition to the package's exports. Each example gets new values. */
 export function vocabulary() {
   const builder = new StreamsBuilder()
   const text = Serdes.string()
@@ -29,10 +29,10 @@ export function vocabulary() {
     customerSerde,
     /** Orders, keyed by order id. */
     orders: builder.stream('orders', Consumed.with(text, orderSerde).skipNullKeys().skipNullValues()),
-    /** Payer of each order, by order id. */
+    /** The payer of each order, keyed by order id. */
     payments: builder.stream('payments', read),
     lines: builder.stream('lines', read),
-    /** Page of each click, by user. */
+    /** The page of each click, keyed by user. */
     clicks: builder.stream('clicks', read),
     /** Customers, keyed by customer id. */
     customers: builder.table('customers', Consumed.with(text, customerSerde)),

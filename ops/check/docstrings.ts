@@ -18,7 +18,10 @@ export interface Method {
   readonly examples: readonly string[]
 }
 
-/** The methods of those exports of `file` whose names are in `names`. Of several overloads only the first. Relies on the formatter's indents. */
+/**
+ * The methods of the exports of `file` whose names are in `names`. For an overloaded method only the first overload is returned. The search relies on
+ * the indentation of the formatter.
+ */
 export function methodsIn(file: string, source: string, names: ReadonlySet<string>): readonly Method[] {
   const methods = new Map<string, Method>()
   const lines = source.split('\n')
@@ -55,7 +58,7 @@ function examplesOf(docstring: string): readonly string[] {
   return examples.flatMap((example) => [...example.matchAll(/```ts\n([\s\S]*?)```/g)].map((match) => match[1] ?? ''))
 }
 
-/** All documented methods of the package, and the names of its values, by module. */
+/** All methods of the package that must have a docstring. */
 export function publicMethods(): readonly Method[] {
   const named = new Map<string, Set<string>>()
   for (const { file, name } of entries.flatMap(exportsOf)) {

@@ -2,7 +2,7 @@ import { globSync, readFileSync } from 'node:fs'
 import { resolve, sep } from 'node:path'
 import { importsOf, targetOf } from './import-direction.ts'
 
-/** Files that import each other at run time on purpose, and the reason. No other file may be in their cycle. */
+/** Files that import each other at run time on purpose, with the reason. No other file may be in the same cycle. */
 const allowed: readonly { readonly why: string; readonly files: readonly string[] }[] = [
   {
     why: 'A call on a stream gives a table and a call on a table gives a stream, so their classes construct each other',
@@ -28,8 +28,8 @@ export function importCycles(sources: ReadonlyMap<string, string>): readonly (re
 }
 
 /**
- * Cycles of folders within the rooms of `layeredRooms`, by any import: a folder in a cycle cannot be understood by itself. Files directly in a room,
- * and folders inside a folder, do not count.
+ * Cycles of folders within the rooms of `layeredRooms`. A folder in a cycle cannot be understood by itself. Every import counts, even a type-only
+ * import. Files directly in a room do not count, and a folder includes the folders inside it.
  */
 export function folderCycles(sources: ReadonlyMap<string, string>): readonly (readonly string[])[] {
   const imports = new Map<string, string[]>()
@@ -54,7 +54,7 @@ function folderOf(file: string): string | null {
 
 const layeredRooms: ReadonlySet<string> = new Set(['processor'])
 
-/** A sentence for each cycle that is not allowed, and for each allowed one that is gone or smaller. */
+/** A sentence for each cycle that is not allowed, and for each allowed cycle that no longer exists or has fewer files. */
 export function complaints(cycles: readonly (readonly string[])[], allowance = allowed): readonly string[] {
   const wrong = cycles
     .filter((cycle) => !allowance.some(({ files }) => sameFiles(files, cycle)))

@@ -1,7 +1,7 @@
 import { globSync, readFileSync } from 'node:fs'
 import { dirname, isAbsolute, relative, resolve, sep } from 'node:path'
 
-/** A forbidden import, with the allowed ones. */
+/** A forbidden import. `message` names the allowed imports. */
 export interface WrongImport {
   readonly file: string
   readonly line: number
@@ -10,7 +10,10 @@ export interface WrongImport {
 
 type Room = keyof typeof mayImport
 
-/** The rooms that each room may import, beside itself. An entry that ends in `/` is a whole room. */
+/**
+ * The rooms, which are the top-level folders, and the files that each room may import in addition to its own. An entry that ends in `/` is a whole
+ * room.
+ */
 const mayImport = {
   topology: [],
   processor: ['topology/'],
@@ -33,7 +36,7 @@ const advice: { readonly [room in Room]: string } = {
   test: '',
 }
 
-/** Rooms that use time, randomness, disks and sockets only through ports, so that one seed gives one history. */
+/** Rooms that use time, randomness, disks and sockets only through ports, so that a run of the simulator is repeated exactly from its seed. */
 const pureRooms: ReadonlySet<Room> = new Set(['topology', 'processor'])
 const outsideWorld = /^node:(fs|net|tls|http2?|https|dgram|dns|child_process|worker_threads|cluster|timers|readline|os)(\/|$)/
 
@@ -47,7 +50,10 @@ export function wrongImports(file: string, source: string): readonly WrongImport
   })
 }
 
-/** Allowed directions that no import uses, as `room → path`. `sources` has the root's sources by path. Any file of a whole room counts as its use. */
+/**
+ * Allowed directions that no import uses, as `room → path`. `sources` has the sources of the repository by path. If a whole room is allowed, an
+ * import of any of its files is a use.
+ */
 export function unusedDirections(sources: ReadonlyMap<string, string>): readonly string[] {
   const used = new Set<string>()
   for (const [file, source] of sources) {
@@ -82,10 +88,13 @@ function complaint(room: Room, file: string, specifier: string): string | null {
 }
 
 const packageName = 'waggle-streams'
-/** The steps of swarms. The engine around them runs any topology. */
+/** The folder with the steps of swarms. The rest of the room runs any topology. */
 const steps = 'processor/swarm/'
 
-/** The target of an import. The package counts as the room bees, because it loads logs and databases only when they are used. */
+/**
+ * The target of an import. An import of the package counts as an import of the room bees, because the package loads logs and databases only when they
+ * are used.
+ */
 function resolvedTarget(file: string, specifier: string): string | null {
   return specifier === packageName || specifier.startsWith(`${packageName}/`) ? 'bees/index.ts' : targetOf(file, specifier)
 }

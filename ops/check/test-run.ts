@@ -12,8 +12,8 @@ export interface TestRunOptions {
 }
 
 /**
- * Runs Node's test runner in a process group of its own. Returns its status, or 1 if it was interrupted. All of its processes end when this process
- * or its parent `npm test` ends, even by SIGKILL.
+ * Runs Node's test runner in a new process group. Returns the exit status of the runner, or 1 if the run was interrupted. All processes of the run
+ * end when this process or its parent `npm test` ends, even by SIGKILL.
  */
 export function runTests(argv: readonly string[], { env = process.env, longestMs = Number.POSITIVE_INFINITY }: TestRunOptions = {}): Promise<number> {
   const child = spawnEnding(process.execPath, argv, { cwd: root, stdio: 'inherit', env })
@@ -38,7 +38,7 @@ function failed(why: string): number {
   return 1
 }
 
-/** The launcher and npm among the parents. A shell above them may end before its job does. */
+/** The ids of the parent processes that run Node: the launcher and npm. The search stops at a shell, because a shell may end before its job does. */
 function nodeAncestors(): readonly number[] {
   const found: number[] = []
   try {

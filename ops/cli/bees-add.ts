@@ -12,7 +12,10 @@ export interface BeesAddOptions {
   readonly json: boolean
 }
 
-/** `waggle bees add PACKAGE`: lets a swarm name the bee type of an installed package, and notes the hash of its files in the swarm's lock file. */
+/**
+ * `waggle bees add PACKAGE`: makes the bee type of an installed package available to a swarm, and writes the hash of the package's files to the
+ * swarm's lock file.
+ */
 export function beesAdd(name: string, { swarm, json }: BeesAddOptions): number {
   const directory = dirname(swarm)
   const found = beePackage(name, directory)

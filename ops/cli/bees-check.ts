@@ -4,12 +4,12 @@ import { terminalText } from './terminal-text.ts'
 
 export interface BeesCheckOptions {
   readonly json: boolean
-  /** JSON that the bee accepts. */
+  /** A JSON value that the bee accepts as input. */
   readonly data: unknown
   readonly timeoutSeconds: number
 }
 
-/** `waggle bees check COMMAND…`: tells whether a program keeps to bees/PROTOCOL.md. */
+/** `waggle bees check COMMAND…`: checks that a program follows bees/PROTOCOL.md. */
 export async function beesCheck(command: readonly string[], { json, data, timeoutSeconds }: BeesCheckOptions): Promise<number> {
   const onResult = (result: CheckResult) => {
     if (!json) process.stdout.write(terminalText(lineOf(result)))

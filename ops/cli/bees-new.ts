@@ -4,7 +4,7 @@ import { ownWaggle } from '../init/own-waggle.ts'
 import { exitStatus } from './exit-status.ts'
 import { folderWord } from './shell-word.ts'
 
-/** `waggle bees new DIR`: writes a package with a bee type of one's own, its test and its README. */
+/** `waggle bees new DIR`: writes a package with a new bee type, a test and a README. */
 export function beesNew(directory: string, { json }: { readonly json: boolean }): number {
   const { name, type, files } = writeBeeProject(directory, ownWaggle())
   process.stdout.write(

@@ -7,7 +7,7 @@ import { terminalText } from './terminal-text.ts'
 import { textTable } from './text-table.ts'
 import { timeText } from './time-text.ts'
 
-/** `waggle bees list [SWARM]`: the bees of the server's swarms, with the counts of their calls. */
+/** `waggle bees list [SWARM]`: prints the bees of the server's swarms, with the counts of their calls. */
 export async function listBees(swarm: string | null, options: ServerOptions): Promise<number> {
   const swarms =
     swarm === null ? ((await call(options, { method: 'GET', path: '/v1/swarms' })) as readonly SwarmRow[]).map(({ name }) => name) : [swarm]
@@ -16,14 +16,14 @@ export async function listBees(swarm: string | null, options: ServerOptions): Pr
   return exitStatus.done
 }
 
-/** `waggle bees get SWARM BEE`. */
+/** `waggle bees get SWARM BEE`: prints one bee, with the counts of its calls. */
 export async function getBee(swarm: string, bee: string, options: ServerOptions): Promise<number> {
   const row = (await call(options, { method: 'GET', path: beePath(swarm, bee) })) as BeeRow
   print(options, row, tableOf([row]))
   return exitStatus.done
 }
 
-/** `waggle bees logs SWARM BEE`: the last lines of a bee; with `follow` also those that come, until Ctrl-C. */
+/** `waggle bees logs SWARM BEE`: prints the last log lines of a bee. With `follow` it also prints new lines until Ctrl-C. */
 export async function beeLogs(swarm: string, bee: string, options: ServerOptions & { readonly follow: boolean }): Promise<number> {
   const stop = new AbortController()
   for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => stop.abort())

@@ -1,5 +1,5 @@
 /**
- * Calls back once when the reader of this process's output has gone, as with `| head`. Later writes are dropped, and their EPIPE is not reported.
+ * Calls `end` once when the reader of this process's output has ended, as with `| head`. Later writes are dropped, and their EPIPE is not reported.
  * Other errors of the streams are thrown.
  */
 export function onBrokenPipe(streams: readonly NodeJS.WriteStream[], end: () => void): void {

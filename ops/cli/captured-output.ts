@@ -4,8 +4,8 @@ import { StringDecoder } from 'node:string_decoder'
 export type OutputStream = Pick<NodeJS.WriteStream, 'write' | 'isTTY'>
 
 /**
- * Takes what modules write to a standard stream, such as by `console.log`, and gives it to `onLine` line by line. So a program that reads the command's output reads
- * JSON only. `own` still writes to the stream. What native code writes to the descriptor is not taken.
+ * Takes the text that modules write to a standard stream, for example by `console.log`, and gives it to `onLine` line by line. So a program that
+ * reads the command's output gets only JSON. `own` still writes to the stream. Text that native code writes to the descriptor is not taken.
  */
 export class CapturedOutput {
   readonly own: OutputStream
@@ -28,7 +28,7 @@ export class CapturedOutput {
     }) as NodeJS.WriteStream['write']
   }
 
-  /** Gives the stream back, with the rest of an unfinished line. */
+  /** Ends the capture. The stream gets its own `write` back, and `onLine` gets an unfinished line. */
   release(): void {
     this.#stream.write = this.#write
     if (this.#partial !== '') this.#onLine(this.#partial)

@@ -6,11 +6,11 @@ import { settings } from '../config/settings.ts'
 import { exitStatus } from './exit-status.ts'
 import { terminalText } from './terminal-text.ts'
 
-/** One setting as `waggle config --json` prints it. */
+/** A setting in the form that `waggle config --json` prints. */
 interface ConfigRow extends SettingSource {
   readonly key: string
   readonly variable: string
-  /** `***` for a secret that is set. */
+  /** The value of the setting; `***` for a secret that is set. */
   readonly value: string | number | null
 }
 

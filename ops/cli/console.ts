@@ -5,10 +5,10 @@ import type { LogThreshold } from '../process-log/log-threshold.ts'
 import type { OutputStream } from './captured-output.ts'
 import { terminalText } from './terminal-text.ts'
 
-/** Output of a command, for a person or, with `json`, for a program. Results go to stdout, everything else to stderr. */
+/** The output of a command, for a person, or with `json` for a program. Results go to stdout, everything else to stderr. */
 export class Console {
   readonly #clock: Pick<Clock, 'now'>
-  /** The level of the lines that are shown from now on. */
+  /** The lowest level of the log lines that are shown from now on. */
   threshold: LogThreshold
   readonly #json: boolean
   readonly #out: OutputStream
@@ -22,7 +22,7 @@ export class Console {
     this.#json = json
     this.#out = stdout
     this.#err = stderr
-    // Without `=== true` a pipe would leave the choice to picocolors, which colours in CI.
+    // For a pipe `isTTY` is undefined, and then picocolors would decide itself, and use colours in CI.
     this.#colors = createColors(!json && stderr.isTTY === true && process.env.NO_COLOR === undefined)
   }
 
@@ -83,7 +83,7 @@ export class Console {
     this.#out.write(`${lines.join('\n')}\n\n  Ctrl-C stops it.\n`)
   }
 
-  /** The same for a server, whose swarms come and go. */
+  /** Prints that a server is ready, with the swarms that run now. */
   serving({ gateway, clickhouse, swarms }: Pick<Ready, 'gateway' | 'clickhouse'> & { readonly swarms: readonly Served[] }): void {
     if (this.#json) {
       this.#event(this.#out, { event: 'ready', gateway, clickhouse, swarms })
@@ -152,7 +152,9 @@ interface Served {
   readonly gateways: readonly string[]
 }
 
-/** Code, place in a user's file, request and record of a failure, in brackets. A record that is in the message already is left out. */
+/**
+ * The code, the place in a user's file, the request and the record of a failure, in brackets. The record is left out if the message already names it.
+ */
 function bracketedDetails(message: string, { code, place, request_id, task, topic, partition, offset }: LogFields): string {
   if (code === undefined) return ''
   const record = topic === undefined ? `task ${task}` : `task ${task}, topic ${topic}, partition ${partition}, offset ${offset}`

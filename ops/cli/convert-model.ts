@@ -8,9 +8,9 @@ import { exitStatus } from './exit-status.ts'
 import { terminalText } from './terminal-text.ts'
 
 export interface ConvertOptions {
-  /** Default: the name of the model with `.onnx`, in the working directory. */
+  /** The path of the ONNX file. Default: the name of the model with `.onnx`, in the working directory. */
   readonly output?: string
-  /** Other versions of packages, or further ones, such as `scikit-learn==1.5.2`. */
+  /** Packages to use in another version or in addition, such as `scikit-learn==1.5.2`. */
   readonly with?: readonly string[]
   readonly json: boolean
 }
@@ -24,8 +24,9 @@ interface Conversion {
 }
 
 /**
- * `waggle models convert FILE`: writes a model of Keras, TensorFlow, scikit-learn, XGBoost or LightGBM as ONNX, runs both on random input and prints the
- * largest difference of each output. The exit status is 1 if it is more than 1e-4 of the output's range.
+ * `waggle models convert FILE`: writes a model of Keras, TensorFlow, scikit-learn, XGBoost or LightGBM as ONNX. Then it runs the model and the ONNX
+ * file on the same random input, and prints the largest difference of each output. The exit status is 1 if a difference is more than 1e-4 of the
+ * output's range.
  */
 export async function convertModel(file: string, options: ConvertOptions): Promise<number> {
   const kind = kindOf(file)
@@ -50,7 +51,7 @@ export async function convertModel(file: string, options: ConvertOptions): Promi
   }
 }
 
-/** The last line that the converter prints. */
+/** The result of a conversion, from the last line that the converter prints. */
 function conversionIn(said: string): Conversion {
   try {
     return JSON.parse(said.trim().split('\n').at(-1) ?? '') as Conversion
@@ -63,7 +64,7 @@ function conversionIn(said: string): Conversion {
   }
 }
 
-/** Throws WAGGLE_MODEL_CONVERSION for a file that is not there or that no converter reads. */
+/** The kind of a model, by its file. Throws WAGGLE_MODEL_CONVERSION for a file that does not exist or that no converter reads. */
 function kindOf(file: string): ModelKind {
   if (!existsSync(file)) throw notConverted(`There is no model at ${file}`, 'Correct the path.')
   if (statSync(file).isDirectory()) {
@@ -104,7 +105,7 @@ const kinds: ReadonlyMap<string, ModelKind> = new Map([
   ['.txt', 'lightgbm'],
 ])
 
-/** The same bound as for translated TensorFlow graphs. */
+/** The largest allowed difference, as a part of an output's range. Translated TensorFlow graphs have the same bound. */
 const maxDifference = 1e-4
-/** Values of FP32 near 1 differ by less. */
+/** A smaller difference is never a fault, because it is near the precision of FP32 for values near 1. */
 const leastDifference = 1e-6

@@ -15,8 +15,8 @@ import { outputOf } from './run.ts'
 import { StopSignal } from './stop-signal.ts'
 
 /**
- * `waggle dev [FILE]`: runs a swarm, and takes each saved change of its folder over as a server takes an update. Its state stays. A mistake is shown, and
- * the version before goes on.
+ * `waggle dev [FILE]`: runs a swarm, and updates it after each saved change in its folder, as a server does. The state of the swarm stays, as far as
+ * the change allows. If the new version has a mistake, the mistake is shown and the old version continues.
  */
 export async function dev(file: string, { json }: { readonly json: boolean }): Promise<number> {
   const root = dirname(resolve(file))
@@ -52,7 +52,10 @@ export async function dev(file: string, { json }: { readonly json: boolean }): P
   }
 }
 
-/** The swarm of a file that is edited. One change is taken at a time, and the last one always. */
+/**
+ * The swarm of a file that somebody edits. Changes are taken one at a time. Changes that come meanwhile are taken together afterwards, so the last
+ * one is never missed.
+ */
 class SavedFile {
   readonly #file: string
   readonly #swarms: SwarmManagement
@@ -67,7 +70,7 @@ class SavedFile {
     this.#show = show
   }
 
-  /** Takes the file as it is now. Never rejects: a mistake is shown. */
+  /** Updates the swarm to the present content of the file. Never rejects: a mistake is shown instead. */
   take(): Promise<void> {
     this.#isDue = true
     this.#turn ??= this.#takeAll().finally(() => {
@@ -119,5 +122,5 @@ function watchFolder(folder: string, dataDirectory: string, changed: () => void)
   }
 }
 
-/** Editors save a file in several steps. */
+/** The time in ms without another change after which `changed` is called, because editors save a file in several steps. */
 const settleMs = 100

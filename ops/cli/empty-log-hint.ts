@@ -4,8 +4,8 @@ import type { Settings } from '../config/settings.ts'
 import { RemoteManagement } from '../inspection/remote-management.ts'
 
 /**
- * Says on standard error which data directory was looked at, if its log has no topic. The usual cause is another working directory. With `json` only a person at a
- * terminal sees it: a program knows its directory, and may take standard error for a failure.
+ * Prints on standard error which data directory was used, if its log has no topic. The usual cause is a wrong working directory. With `json` the hint
+ * is printed only to a terminal, because a program may treat output on standard error as a failure.
  */
 export async function hintAtEmptyLog(management: Management, settings: Settings, json: boolean): Promise<void> {
   if (settings.log !== 'embedded' || management instanceof RemoteManagement || (json && !process.stderr.isTTY)) return

@@ -3,29 +3,29 @@ import { basename, dirname, extname, join, resolve } from 'node:path'
 import { contentTypeOfFile } from './content-types.ts'
 import { shellWord } from './shell-word.ts'
 
-/** A gateway for which a line is printed. */
+/** A gateway for which an example request is printed. */
 export interface AskedGateway {
   readonly name: string
   readonly url: string
-  /** False if no bee answers, so that a caller cannot wait for an answer. */
+  /** True if a bee of the swarm answers, so that a caller can wait for the answer. */
   readonly answers: boolean
   /** An input that the bees behind the gateway accept, as JSON; null if there is none. */
   readonly input: unknown
-  /** True: a caller needs a token. */
+  /** True if a caller needs a token. */
   readonly needsToken: boolean
 }
 
 export interface ExampleFolders {
   /** The folder of the swarm file. */
   readonly swarm: string
-  /** The folder for an input that is too long for a line. */
+  /** The folder to which an input is written that is too long for the command line. */
   readonly written: string
 }
 
 /**
- * Lines that send an input which the gateway's bees accept. The input comes from the first source that exists: a file of `examples/` beside the swarm
- * file (the one with the gateway's name first), the bees' own examples, or a file of `photos/`. Without a source the input is `{}`, and a line names
- * the folder for examples.
+ * Command lines that send an input which the gateway's bees accept. The input comes from the first source that exists: a file of `examples/` beside
+ * the swarm file (the one with the gateway's name first), the bees' own examples, or a file of `photos/`. Without a source the input is `{}`, and a
+ * line names the folder for examples.
  */
 export function exampleRequest({ name, url, answers, input, needsToken }: AskedGateway, folders: ExampleFolders): readonly string[] {
   const example = fileOf(join(folders.swarm, 'examples'), name)
@@ -36,7 +36,7 @@ export function exampleRequest({ name, url, answers, input, needsToken }: AskedG
   return known === null && input === null ? [line, `(A file in ${join(folders.swarm, 'examples')} takes the place of {}.)`] : [line]
 }
 
-/** The body for the command line. If a file cannot be read or written, there is no line, and the swarm runs without it. */
+/** The body for the command line. The body is `{}` if a file cannot be read or written, so that the swarm still runs. */
 function bodyOf(file: string | null, input: unknown, written: string): string {
   try {
     if (file !== null) return bodyOfFile(file)
@@ -47,11 +47,11 @@ function bodyOf(file: string | null, input: unknown, written: string): string {
   }
 }
 
-/** curl has `--json` only from 7.82 on. */
+/** The header instead of curl's option `--json`, which exists only from curl 7.82 on. */
 const asJson = "-H 'content-type: application/json'"
 const empty = `${asJson} -d '{}'`
 
-/** The file with the gateway's name, else the last of the folder in alphabetical order; null without a file of a known type. */
+/** The file with the gateway's name, else the last file of the folder in alphabetical order; null if the folder has no file of a known type. */
 function fileOf(folder: string, gateway: string): string | null {
   const names = namesIn(folder).filter((name) => contentTypeOfFile(name) !== null)
   const name = names.find((one) => basename(one, extname(one)) === gateway) ?? names.toSorted().at(-1)

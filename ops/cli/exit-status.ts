@@ -7,7 +7,10 @@ import { terminalText } from './terminal-text.ts'
 /** Exit statuses for scripts: 0 done, 1 wrong input, 2 wrong usage, 3 a server or dependency cannot be reached. */
 export const exitStatus = { done: 0, wrongInput: 1, usage: 2, unreachable: 3 } as const
 
-/** Prints an error, one line for each mistake, and returns the exit status. An error that the user can mend has no stack trace. */
+/**
+ * Prints an error, with one line for each mistake, and returns the exit status. An error with a Waggle code is printed without a stack trace, because
+ * the user can correct it.
+ */
 export function reportError(thrown: unknown, options: { readonly json: boolean; readonly write?: (text: string) => void }): number {
   const write = options.write ?? ((text: string) => process.stderr.write(text))
   const error = thrown instanceof WaggleError ? thrown : fileError(thrown)
@@ -21,7 +24,7 @@ export function reportError(thrown: unknown, options: { readonly json: boolean; 
   return errorCodes[error.code].exit
 }
 
-/** The mistakes of a file, which are in the cause of its error. */
+/** The mistakes of a file, from the cause of the error about the file. For any other error, the error itself. */
 export function mistakesOf(error: WaggleError): readonly WaggleError[] {
   const { cause } = error
   if (!(cause instanceof AggregateError)) return [error]

@@ -8,19 +8,20 @@ export interface HangupOptions {
   readonly settings: Settings
   /** Reads the settings again. Throws WAGGLE_INVALID_CONFIG. */
   readonly load: () => Settings
-  /** Takes the settings that a running process can change. */
+  /** Applies those settings that a running process can change. */
   readonly take: (settings: Settings) => void
   readonly say: LogLine
 }
 
-/** True: a hangup means that the terminal is gone, so the process stops. */
+/** True if a standard stream is a terminal. Then a hangup means that the terminal was closed, and the process stops. */
 export function isAtTerminal(): boolean {
   return process.stdin.isTTY === true || process.stdout.isTTY === true || process.stderr.isTTY === true
 }
 
 /**
- * Reads the settings again at each SIGHUP, and takes tokens, limits and the log's level from them. A mistake leaves all settings as they are, and a
- * changed setting that needs a restart is named. At a terminal SIGHUP stops the process instead. The returned function ends it.
+ * Reads the settings again at each SIGHUP, and takes tokens, limits and the log's level from them. If a setting has a mistake, all settings stay
+ * unchanged. Changed settings that need a restart are named in the log. At a terminal this function does nothing, because there SIGHUP stops the
+ * process. The returned function stops the reaction to SIGHUP.
  */
 export function reloadAtHangup(options: HangupOptions): () => void {
   if (isAtTerminal()) return () => {}

@@ -15,8 +15,8 @@ export interface ImportOptions {
 }
 
 /**
- * `waggle import FILE`: prints another system's graph as a swarm file, and warns of each part that has no equal, with its place and the next step. With
- * `output` the swarm goes to a new file.
+ * `waggle import FILE`: translates another system's graph to a swarm file and prints it. Each part of the graph that a swarm cannot express gets a
+ * warning with its place and the next step. With `output` the swarm is written to a new file.
  */
 export function importFile(file: string, { output, json }: ImportOptions): number {
   const draft = importedSwarm(file, output === undefined ? process.cwd() : dirname(output))
@@ -32,7 +32,7 @@ export function importFile(file: string, { output, json }: ImportOptions): numbe
   return exitStatus.done
 }
 
-/** The mistakes of the swarm that only its author can correct. */
+/** The mistakes in the imported swarm, which its author has to correct. */
 function mistakesIn(text: string, file: string): readonly WaggleError[] {
   try {
     checkSwarm(SwarmDocument.parse(text, file), new BeeRegistry())

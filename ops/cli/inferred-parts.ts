@@ -14,8 +14,8 @@ export interface InferredParts {
 }
 
 /**
- * Finds an application's internal topics and groups by their names, as Kafka's `kafka-streams-application-reset` does. Parts of an application whose
- * id begins with this one's and a hyphen are left out.
+ * Finds an application's internal topics and groups by their names, as Kafka's `kafka-streams-application-reset` does. Topics and groups of another
+ * application whose id begins with this id and a hyphen are left out.
  */
 export function inferredParts(applicationId: string, { topics, groups, applications }: LogNames): InferredParts {
   const prefix = `${applicationId}-`
@@ -31,5 +31,5 @@ export function inferredParts(applicationId: string, { topics, groups, applicati
   }
 }
 
-/** A generated name of a source. A sub-topology that shares a topic with another one has a group that is named after its first node. */
+/** Matches a generated name of a source. If two sub-topologies read the same topic, each has its own group, which is named after its first node. */
 const generatedNode = /^K(STREAM|TABLE)-[A-Z-]+-\d{10}$/

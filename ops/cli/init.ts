@@ -9,7 +9,7 @@ export interface InitOptions {
   readonly json: boolean
 }
 
-/** `waggle init DIR`: writes a project that depends on the running Waggle. */
+/** `waggle init DIR`: writes a project that depends on the Waggle that runs this command. */
 export function init(directory: string, { template, json }: InitOptions): number {
   const files = writeProject({ directory, template, waggle: ownWaggle() })
   if (json) process.stdout.write(`${JSON.stringify({ directory: resolve(directory), template, files })}\n`)

@@ -14,31 +14,31 @@ import { inferredParts } from './inferred-parts.ts'
 export interface Leftovers {
   readonly topics: readonly string[]
   readonly groups: readonly string[]
-  /** Applications whose stores are in the log. */
+  /** The ids of applications whose stores are in the log. */
   readonly stores: readonly string[]
   readonly directories: readonly string[]
-  /** Topics that are kept and read again from their beginning. */
+  /** Topics that are not deleted, and that the swarm reads again from their beginning. */
   readonly kept: readonly string[]
-  /** Groups that may belong to another application, and are kept. */
+  /** Groups that may belong to another application. They are not deleted. */
   readonly unsure: readonly string[]
-  /** Deletes the remains. It may be called again after a crash in the middle. */
+  /** Deletes the remains. After a crash in the middle `delete` can be called again. */
   delete(): Promise<void>
   close(): Promise<void>
 }
 
-/** An application by its id. `parts` is null if no plan names them. Then they are found by their names. */
+/** The application to reset. `parts` is null if there is no plan. Then its topics and groups are found by their names. */
 export interface ResetApplication {
   readonly applicationId: string
   readonly parts: SwarmParts | null
 }
 
-/** The remains in a data directory, without topics, positions and stores of others in the same log. */
+/** The remains of an application in a data directory. Topics, positions and stores of other applications in the same log are not among them. */
 export async function leftoversOnDisk(settings: Settings, { applicationId, parts }: ResetApplication): Promise<Leftovers> {
   const log = await openIfThere(settings)
   if (log === null) return none
   const there = { ...log.parts(), topics: await log.topics() }
   const { groups, topics, unsure } = parts === null ? inferredParts(applicationId, there) : { ...parts, unsure: [] }
-  // Another application may read the same entrance.
+  // Another application may read the same gateway's topic. Then the topic is kept.
   const isOwn = (topic: string) => log.readersOf(topic).every((group) => groups.includes(group))
   const wanted = new Set([...topics, ...(parts?.entrances ?? []).filter(isOwn)])
   const found = {
@@ -64,7 +64,7 @@ export async function positionsOnDisk(settings: Settings, group: string): Promis
 }
 
 export async function leftoversOnCluster(settings: Settings, { applicationId, parts }: ResetApplication, gateways: boolean): Promise<Leftovers> {
-  // Opening the log fails with a clear error if the cluster cannot be reached.
+  // The log is opened only because this fails with a clear error if the cluster cannot be reached.
   await (await openLog(settings)).close()
   const admin = new KafkaAdmin(kafkaOptions(settings))
   const all = await admin.all()

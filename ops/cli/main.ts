@@ -17,7 +17,7 @@ const program = new Command('waggle')
   .addHelpText('after', () => `\nPages that messages name, such as docs/errors.md, are in ${dirname(ownManifest)}.`)
 
 serveOwnPackage()
-// A running command stops as if by a signal. Any other command ends soon by itself.
+// If the reader of the output ends, `run`, `serve` and `dev` stop as after SIGTERM. All other commands end soon by themselves.
 onBrokenPipe([process.stdout, process.stderr], () => void process.emit('SIGTERM'))
 program.hook('preAction', () => refuseUnknownVariables(process.env))
 

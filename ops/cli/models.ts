@@ -12,14 +12,14 @@ export interface ModelsOptions {
   readonly json: boolean
 }
 
-/** `waggle models list`: prints the models of the running swarms, a line for each version. */
+/** `waggle models list`: prints the models of the running swarms, with a line for each version. */
 export async function listModels(options: ModelsOptions): Promise<number> {
   const models = await onProcess(options, (management) => management.models())
   process.stdout.write(options.json ? `${JSON.stringify(models)}\n` : tableOf(models))
   return exitStatus.done
 }
 
-/** `waggle models get NAME`: prints one model. `name`: `bee`, or `swarm/bee` if several swarms have a bee of this name. */
+/** `waggle models get NAME`: prints one model. `name` is `bee`, or `swarm/bee` if several swarms have a bee of this name. */
 export async function getModel(name: string, options: ModelsOptions): Promise<number> {
   const [model] = named(await onProcess(options, (management) => management.models()), name)
   if (model !== undefined) process.stdout.write(options.json ? `${JSON.stringify(model)}\n` : terminalText(textOf(model)))
@@ -45,7 +45,7 @@ function onProcess<T>({ url }: ModelsOptions, work: Parameters<typeof withRunnin
   return withRunningProcess(loadConfig({ directories: [process.cwd()], env: process.env }).settings, url ?? null, work)
 }
 
-/** The model of this name. Throws WAGGLE_UNKNOWN_MODEL if there is none, or more than one. */
+/** The model with this name, as a list of one. Throws WAGGLE_UNKNOWN_MODEL if no model or more than one has this name. */
 function named(models: readonly ModelRow[], name: string): readonly ModelRow[] {
   const found = models.filter(({ swarm, bee }) => name === bee || name === `${swarm}/${bee}`)
   if (found.length === 1) return found
@@ -94,7 +94,7 @@ function textOf({ swarm, bee, type, model, runs_on: runsOn, why, refused_total: 
   return `${fields.map(([name = '', value]) => `${name.padEnd(8)} ${value}\n`).join('')}${versions.map(versionText).join('')}`
 }
 
-/** `4 (canary)`; `-` for a model without versions. */
+/** A version with its names, such as `4 (canary)`; `-` for a model without versions. */
 function shownVersion(version: string | null, names: readonly string[]): string {
   return `${version ?? '-'}${names.length === 0 ? '' : ` (${names.join(', ')})`}`
 }

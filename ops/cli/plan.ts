@@ -11,7 +11,7 @@ import { checkedSwarm, foundLines, signaturesOf } from './checked-files.ts'
 import { exitStatus } from './exit-status.ts'
 
 /**
- * `waggle plan FILE`: prints the plan of a swarm under this machine's settings. It also prints the inputs and outputs of models whose files are on
+ * `waggle plan FILE`: prints the plan that a swarm has with the settings of this machine, and the inputs and outputs of the models whose files are on
  * this machine.
  */
 export async function plan(file: string, { format }: { readonly format: PlanFormat }): Promise<number> {
@@ -28,17 +28,17 @@ function withModels(planned: string, found: Parameters<typeof signaturesOf>[0]):
   return JSON.stringify({ ...(JSON.parse(planned) as object), ...signaturesOf(found) }, null, 2)
 }
 
-/** A plan does not load modules or programs, because that would run code of the swarm. */
+/** `waggle plan` does not load modules or programs, because that would run code of the swarm. */
 const unseen: Programs = { checkModule: async () => ({}), checkPython: async () => ({}), checkCommand: async () => {}, hasImage: async () => null }
 
-/** A plan asks no server, because the file may be a stranger's. */
+/** `waggle plan` contacts no model server, because the swarm file may come from a stranger. */
 const unasked: Pick<ModelServers, 'open'> = {
   open: async ({ url }) => {
     throw new WaggleError('WAGGLE_MODEL_SERVER_AWAY', { message: `${url} is not asked for a plan`, next: 'Run `waggle validate`.' })
   },
 }
 
-/** A plan connects to no database, for the same reason. */
+/** `waggle plan` connects to no database, because the swarm file may come from a stranger. */
 const unconnected: Postgres = {
   open() {
     throw new WaggleError('WAGGLE_POSTGRES_AWAY', { message: 'A database is not asked for a plan', next: 'Run `waggle validate`.' })

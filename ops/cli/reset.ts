@@ -12,19 +12,19 @@ import { type Leftovers, leftoversOnCluster, leftoversOnDisk, positionsOnDisk, t
 export interface ResetOptions {
   readonly force: boolean
   readonly dryRun: boolean
-  /** On Kafka: deletes the gateways' topics too. */
+  /** If true, the topics of the swarm's gateways are deleted too. Only for Kafka. */
   readonly gateways: boolean
-  /** The id of a DSL program, instead of a file. */
+  /** The application id of a DSL program, which is given instead of a file. */
   readonly application?: string
-  /** The group whose unread records are given up on the embedded log, instead of a file. */
+  /** The name of a group of the embedded log, instead of a file. The group's positions are deleted, so that the log need not keep records for it. */
   readonly reader?: string
   readonly log?: string
   readonly json: boolean
 }
 
 /**
- * `waggle reset FILE`: deletes a swarm's topics, positions and stores, so that it begins again. With `--application` it deletes those of a DSL
- * program, with `--reader` only the positions of that reader.
+ * `waggle reset FILE`: deletes a swarm's topics, positions and stores, so that the swarm begins again. With `--application` it deletes the topics,
+ * positions and stores of a DSL program, and with `--reader` only the positions of one group.
  */
 export async function reset(file: string | null, options: ResetOptions): Promise<number> {
   const { force, dryRun, json } = options
@@ -62,7 +62,7 @@ function ofSwarm(file: string, settings: Settings): ResetApplication {
   return { applicationId: plan.applicationId, parts: partsOf(plan) }
 }
 
-/** Throws WAGGLE_USAGE on a cluster, which has its own tools for this. */
+/** The positions of a group. Throws WAGGLE_USAGE for a Kafka cluster, because Kafka has its own tool for this. */
 function positionsOf(reader: string, settings: Settings): Promise<Leftovers> {
   if (settings.log === 'embedded') return positionsOnDisk(settings, reader)
   throw new WaggleError('WAGGLE_USAGE', { message: '--reader is for the embedded log', next: 'On Kafka use kafka-consumer-groups.sh --delete.' })

@@ -22,7 +22,7 @@ import { StopSignal } from './stop-signal.ts'
 export interface RunOptions {
   readonly log?: string
   readonly json: boolean
-  /** Starts with the rest of a damaged data directory, and lists the lost parts. */
+  /** If true, a damaged data directory is opened with the records that remain, and the lost parts are listed. */
   readonly acceptLoss: boolean
 }
 
@@ -52,7 +52,7 @@ export async function run(files: readonly string[], { log, json, acceptLoss }: R
       redaction,
       onProgress: (what, done, all) => out.progress(what, done, all),
     }).catch((thrown: unknown) => {
-      // A start that waits for a model ends by the signal.
+      // The signal ended a start that was waiting for a model. This is not a failure.
       if (stop.signal.aborted && thrown instanceof WaggleError && thrown.code === 'WAGGLE_STOPPING') return null
       throw redaction.error(thrown)
     })
@@ -76,7 +76,7 @@ export async function run(files: readonly string[], { log, json, acceptLoss }: R
       swarms: beekeeper.swarms.map((running, at) => ({
         name: running.plan.swarm,
         gateways: running.plan.gateways.map(({ gateway }) => gateway),
-        // The lines are for people. With --json a program reads the output, and knows its own inputs.
+        // Example requests are for people. With --json a program reads the output, and needs no examples.
         asks: json
           ? []
           : running.plan.gateways.map(({ gateway }) =>
@@ -100,7 +100,7 @@ export async function run(files: readonly string[], { log, json, acceptLoss }: R
   }
 }
 
-/** The console of a run. With `json` it also has the lines that modules print, as lines of the log. */
+/** The console of a run. With `json`, lines that modules print become lines of the log. */
 export function outputOf(json: boolean, settings: Settings, redaction: Redaction): { readonly out: Console; release(): void } {
   const printed = (line: string) => out.log('', 'info', redaction.text(line))
   const captured = json ? [process.stdout, process.stderr].map((stream) => new CapturedOutput(stream, printed)) : []

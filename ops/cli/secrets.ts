@@ -12,7 +12,7 @@ export interface SecretsOptions {
   readonly json: boolean
 }
 
-/** `waggle secrets set NAME`: stores the value that standard input has, without the newline at its end. */
+/** `waggle secrets set NAME`: stores the value from standard input, without the newline at the end. */
 export async function setSecret(name: string, options: SecretsOptions): Promise<number> {
   if (process.stdin.isTTY) process.stderr.write('Type the value, Enter, and Ctrl-D.\n')
   const chunks: Buffer[] = []

@@ -10,7 +10,9 @@ import { holdHangups, reloadAtHangup } from './hangup.ts'
 import { outputOf, type RunOptions } from './run.ts'
 import { StopSignal } from './stop-signal.ts'
 
-/** `waggle serve`: runs the swarms that its API creates, until a signal. Their relative paths begin in the working directory. */
+/**
+ * `waggle serve`: runs the swarms that clients create through its API, until a signal. Relative paths in these swarms begin in the working directory.
+ */
 export async function serve({ log, json, acceptLoss }: RunOptions): Promise<number> {
   const env = log === undefined ? process.env : { ...process.env, WAGGLE_LOG: log }
   const root = process.cwd()

@@ -6,14 +6,14 @@ import { exitStatus } from './exit-status.ts'
 import { terminalText } from './terminal-text.ts'
 
 export interface SetupGpuOptions {
-  /** Fetches nothing, and only says what is there. */
+  /** If true, nothing is fetched, and only the state of the machine is printed. */
   readonly check?: boolean
   readonly json: boolean
 }
 
 /**
- * `waggle models setup-gpu`: brings onnxruntime's providers for CUDA and TensorRT beside its addon, and says which libraries they miss on this machine. The exit
- * status is 1 if no provider can be loaded.
+ * `waggle models setup-gpu`: fetches onnxruntime's providers for CUDA and TensorRT into the folder of onnxruntime's native module, and prints which
+ * libraries of the system they lack. The exit status is 1 if no provider can be loaded.
  */
 export async function setupGpu({ check = false, json }: SetupGpuOptions): Promise<number> {
   if (process.platform !== 'linux' || process.arch !== 'x64') throw otherPlatform()

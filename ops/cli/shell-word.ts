@@ -5,7 +5,10 @@ export function shellWord(word: string): string {
   return /^[\w./:=@%+,-]+$/.test(word) ? word : `'${word.replaceAll("'", `'\\''`)}'`
 }
 
-/** A folder as the argument of `cd`. A name that begins with a dash would be an option, and `cd -` means the folder before. */
+/**
+ * A folder as the argument of `cd`. A name that begins with a dash gets `./` in front. Without it the name would be an option, and `cd -` would go to
+ * the previous folder.
+ */
 export function folderWord(directory: string): string {
   const folder = relative('.', directory) || '.'
   return shellWord(folder.startsWith('-') ? `./${folder}` : folder)

@@ -2,8 +2,9 @@ import { systemClock } from '../../connectors/system/system-clock.ts'
 import { isAtTerminal } from './hangup.ts'
 
 /**
- * The first signal that ends a process. From half a second later, or from `release` on, the system's own answer to the next signal is back: it ends the process at
- * once, even while native code or a module blocks it. One Ctrl-C may send several signals, from the terminal and from npm, so those of half a second count as one.
+ * Waits for the first signal that asks the process to end. Half a second later, or after `release`, the handlers are removed, and the next signal
+ * ends the process at once, even while native code or a module blocks the process. One Ctrl-C may send several signals, from the terminal and from
+ * npm, so all signals within half a second count as one.
  */
 export class StopSignal {
   /** Settles at the first signal. */
@@ -35,6 +36,8 @@ export class StopSignal {
   }
 }
 
-/** A process that has no terminal reads its settings again at SIGHUP (`reloadAtHangup`). */
+/**
+ * The signals that ask for the end. A process without a terminal reads its settings again at SIGHUP (`reloadAtHangup`), so SIGHUP does not stop it.
+ */
 const signals = isAtTerminal() ? (['SIGINT', 'SIGTERM', 'SIGHUP'] as const) : (['SIGINT', 'SIGTERM'] as const)
 const sameSignalMs = 500

@@ -10,12 +10,12 @@ export interface SwarmCommands {
   readonly finish: (status: number) => void
 }
 
-/** Adds the commands that manage a running server, each under the name that waxctl has for it too. */
+/** Adds the commands that manage a running server. Many also exist under the name that the command has in waxctl. */
 export function addSwarmCommands({ program, bees, onProcess, json, finish }: SwarmCommands): void {
   const swarms = program.command('swarms').description('creates, changes and removes the swarms of a running `waggle serve`')
   const accept = () => new Option('--accept', 'give up state, or change partitions, where the new version says so').default(false)
 
-  /** A verb of its group, and the same as a command of its own by waxctl's name, which the help does not list. */
+  /** Adds a command to its group, and the same command under its name in waxctl, which the help does not list. */
   const verb = (group: Command, name: string, waxctl: string | null, build: (command: Command) => Command) => {
     const commands = [group.command(name), ...(waxctl === null ? [] : [program.command(waxctl, { hidden: true })])]
     for (const command of commands) build(command).addOption(onProcess()).addOption(json())

@@ -18,7 +18,7 @@ export async function createSwarm(file: string, options: ServerOptions): Promise
   return exitStatus.done
 }
 
-/** `waggle swarms apply -f FILE…`: creates or updates swarms. Files that are as the server has them change nothing. */
+/** `waggle swarms apply -f FILE…`: creates or updates swarms. A swarm whose file is unchanged stays as it is. */
 export async function applySwarms(files: readonly string[], options: ServerOptions & { readonly accept: boolean }): Promise<number> {
   const rows: UpdatedSwarm[] = []
   for (const file of files) {
@@ -32,7 +32,7 @@ export async function applySwarms(files: readonly string[], options: ServerOptio
   return exitStatus.done
 }
 
-/** `waggle swarms list`: a line for each swarm of the server. */
+/** `waggle swarms list`: prints a line for each swarm of the server. */
 export async function listSwarms(options: ServerOptions): Promise<number> {
   const rows = (await call(options, { method: 'GET', path: '/v1/swarms' })) as readonly SwarmRow[]
   const cells = rows.map(({ name, state, version, gateways, bees, error }) => [
@@ -53,7 +53,7 @@ export async function listSwarms(options: ServerOptions): Promise<number> {
   return exitStatus.done
 }
 
-/** `waggle swarms get NAME`: one swarm with its versions and its text. */
+/** `waggle swarms get NAME`: prints one swarm with its versions and its text. */
 export async function getSwarm(name: string, options: ServerOptions): Promise<number> {
   const swarm = (await call(options, { method: 'GET', path: pathOf(name) })) as SwarmDetail
   const { state, version, gateways, error, versions, definition } = swarm
@@ -68,14 +68,14 @@ export async function getSwarm(name: string, options: ServerOptions): Promise<nu
   return exitStatus.done
 }
 
-/** `waggle swarms delete NAME`: stops a swarm and forgets it. */
+/** `waggle swarms delete NAME`: stops a swarm and removes it from the server. */
 export async function deleteSwarm(name: string, options: ServerOptions & { readonly purge: boolean }): Promise<number> {
   await call(options, { method: 'DELETE', path: `${pathOf(name)}${options.purge ? '?purge=true' : ''}` })
   print(options, { deleted: name }, `${name} is removed${options.purge ? ', with its topics and its state' : '; its topics and its state stay'}`)
   return exitStatus.done
 }
 
-/** `waggle swarms pause NAME` and `waggle swarms resume NAME`. */
+/** `waggle swarms pause NAME` and `waggle swarms resume NAME`: pauses or resumes a swarm. */
 export async function switchSwarm(name: string, verb: 'pause' | 'resume', options: ServerOptions): Promise<number> {
   const row = (await call(options, { method: 'POST', path: `${pathOf(name)}/${verb}` })) as SwarmRow
   print(options, row, `${name} is ${row.state}`)
@@ -90,7 +90,7 @@ export async function rollbackSwarm(name: string, options: ServerOptions & { rea
   return exitStatus.done
 }
 
-/** `waggle plan --diff FILE`: the effects of an edit on the swarm that runs. */
+/** `waggle plan --diff FILE`: prints the effects of an edited file on the running swarm. */
 export async function compareSwarm(file: string, options: ServerOptions): Promise<number> {
   const { name } = readSwarm(file, beeRegistry(dirname(file)))
   const difference = (await call(
@@ -102,7 +102,7 @@ export async function compareSwarm(file: string, options: ServerOptions): Promis
   return exitStatus.done
 }
 
-/** Calls the server. Mistakes in a file have the path that the user gave. */
+/** Calls the server. In errors about a file, the file has the path that the user gave. */
 export async function call(options: ServerOptions, request: ServerCall, file: string | null = null): Promise<unknown> {
   try {
     return await callServer(await serverOf(options), { ...request, signal: AbortSignal.timeout(longCallMs) })

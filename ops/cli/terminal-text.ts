@@ -1,6 +1,6 @@
 /**
- * A text that is safe on a terminal. Control characters and those that change the direction of writing become `\u{…}`. A caller's text may be in a
- * message, and must not move the cursor, hide a line or set the window's title. Line breaks and tabs stay.
+ * A text that is safe on a terminal. Control characters, and characters that change the direction of writing, become `\u{…}`. A message may contain a
+ * caller's text, which must not move the cursor, hide a line or set the window's title. Line breaks and tabs stay.
  */
 export function terminalText(text: string): string {
   return text.replaceAll(dangerous, (character) =>

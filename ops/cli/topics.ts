@@ -8,7 +8,7 @@ import { exitStatus } from './exit-status.ts'
 import { terminalText } from './terminal-text.ts'
 import { timeText } from './time-text.ts'
 
-/** Options of the commands that look into a log. */
+/** The options of the commands that read a log. */
 export interface LogOptions {
   readonly log?: string
   /** The address of a running process. Default: the process that has the data directory open. */
@@ -45,7 +45,7 @@ export async function tailTopic(
       const page = await management
         .records(topic, { from, max: Math.min(left, managementLimits.records), waitMs: managementLimits.waitMs })
         .catch((thrown: unknown) => {
-          // The signal ended the call.
+          // The call failed because a signal ended it.
           if (isStopped) return null
           throw thrown
         })
@@ -58,7 +58,7 @@ export async function tailTopic(
   })
 }
 
-/** Runs a command on the log of a running process; without one, on the log itself. */
+/** Runs a command on the log of a running process, or, if no process runs, on the log itself. */
 export function onLog(options: LogOptions, work: (management: Management, settings: Settings) => Promise<number>): Promise<number> {
   const env = options.log === undefined ? process.env : { ...process.env, WAGGLE_LOG: options.log }
   const { settings } = loadConfig({ directories: [process.cwd()], env })

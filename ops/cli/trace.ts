@@ -4,7 +4,7 @@ import { terminalText } from './terminal-text.ts'
 import { timeText } from './time-text.ts'
 import { type LogOptions, onLog } from './topics.ts'
 
-/** `waggle trace REQUEST_ID`: prints the way of a request as a tree with times. */
+/** `waggle trace REQUEST_ID`: prints the steps of a request as a tree with times. */
 export function traceRequest(id: string, options: LogOptions): Promise<number> {
   return onLog(options, async (management) => {
     const trace = await management.trace(id)
@@ -13,7 +13,7 @@ export function traceRequest(id: string, options: LogOptions): Promise<number> {
   })
 }
 
-/** A trace as a tree: each step stands under the step whose result it took last. */
+/** A trace as a tree. Each step is below the last step whose result it took. */
 export function textOf(trace: RequestTrace): string {
   const { request_id, swarm, state, accepted_at, steps, complete } = trace
   const begin = accepted_at ?? steps[0]?.started_at ?? 0
@@ -37,7 +37,7 @@ export function textOf(trace: RequestTrace): string {
   return lines.join('\n')
 }
 
-/** The last step before this one whose result it took. Without a plan: none. */
+/** The last earlier step whose result this step took; null if there is none, or without a plan. */
 function parentOf({ after }: TraceStep, before: readonly TraceStep[]): TraceStep | null {
   return before.findLast(({ bee }) => after.includes(bee)) ?? null
 }

@@ -3,14 +3,14 @@ import { join } from 'node:path'
 import { readBounded } from '../../connectors/system/bounded-file.ts'
 import { WaggleError } from '../../topology/waggle-error.ts'
 
-/** A bee type that comes from a package, as a swarm's lock file has it. */
+/** The entry of a swarm's lock file for a bee type that comes from a package. */
 export interface LockedBee {
   readonly package: string
   readonly version: string
   readonly integrity: string
 }
 
-/** The name of the lock file, which lies beside the swarm file. It belongs into version control. */
+/** The name of the lock file, which lies beside the swarm file. Users keep the lock file in version control. */
 export const lockName = 'bees.lock.json'
 
 /** The bee types of packages by name; empty without a lock file. Throws WAGGLE_BEE_PACKAGE for a file that `waggle bees add` has not written. */

@@ -7,8 +7,8 @@ import { saidBy, WaggleError } from '../../topology/waggle-error.ts'
 import { lockName, readBeeLock } from './bee-lock.ts'
 
 /**
- * The bee types of a swarm in this directory: Waggle's own, and those of the packages in its lock file. Throws WAGGLE_BEE_PACKAGE for a package that is missing or
- * differs from the lock file.
+ * The bee types of a swarm in this directory: Waggle's own types, and the types of the packages in the lock file. Throws WAGGLE_BEE_PACKAGE for a
+ * package that is missing or differs from the lock file.
  */
 export function beeRegistry(directory: string): BeeRegistry {
   const own = new BeeRegistry()
@@ -40,7 +40,7 @@ export function beeRegistry(directory: string): BeeRegistry {
   }, own)
 }
 
-/** Loads the bee type of a package. Throws WAGGLE_BEE_PACKAGE if its default export is something else, or if it cannot be loaded. */
+/** Loads the bee type of a package. Throws WAGGLE_BEE_PACKAGE if the default export is not a bee type, or if the package cannot be loaded. */
 export function beeOf({ name, main }: BeePackage): BeeType {
   const module: unknown = loaded(name, main)
   const bee: unknown = module !== null && typeof module === 'object' && 'default' in module ? module.default : module
@@ -52,7 +52,7 @@ export function beeOf({ name, main }: BeePackage): BeeType {
   return bee as BeeType
 }
 
-/** Throws WAGGLE_BEE_PACKAGE if one of the types has a name of this one. */
+/** Throws WAGGLE_BEE_PACKAGE if a type of the registry has the name or an alias of this bee type. */
 export function refuseConflict(bee: BeeType, registry: BeeRegistry): void {
   for (const name of [bee.type, ...bee.aliases]) {
     if (registry.find(name) === null) continue

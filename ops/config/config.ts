@@ -17,17 +17,20 @@ import { storedSecrets } from './stored-secrets.ts'
 export interface Config {
   readonly settings: Settings
   readonly resolve: ResolveMap
-  /** Secrets by name: from the variables WAGGLE_SECRET_<name>, then from the files of `secrets_dir`, then those of `waggle secrets set`. */
+  /** Secrets by name: first from the variables WAGGLE_SECRET_<name>, then from the files of `secrets_dir`, then from `waggle secrets set`. */
   readonly secrets: Secrets
 }
 
 export interface ConfigSource {
-  /** Directories that may contain waggle.yaml, nearest first: the swarm's, then the working directory. */
+  /** The directories that may contain waggle.yaml, nearest first: the swarm's directory, then the working directory. */
   readonly directories: readonly string[]
   readonly env: { readonly [variable: string]: string | undefined }
 }
 
-/** Merges defaults, waggle.yaml and the environment; the later one wins. WAGGLE_INVALID_CONFIG lists every mistake with its place. */
+/**
+ * Merges defaults, waggle.yaml and the environment. A value of the environment overrides waggle.yaml, which overrides the default. Throws
+ * WAGGLE_INVALID_CONFIG with every mistake and its place.
+ */
 export function loadConfig({ directories, env }: ConfigSource): Config {
   const mistakes: WaggleError[] = []
   const { file, written } = readWritten(directories, mistakes)
@@ -43,7 +46,10 @@ export function loadConfig({ directories, env }: ConfigSource): Config {
   }
 }
 
-/** Variables first, then files, then stored secrets. Where there is no key, nothing could be stored. */
+/**
+ * Looks for a secret in variables first, then in files, then among the stored secrets. Without a key and without stored secrets, the store is left
+ * out.
+ */
 function secretsOf(values: Settings, env: ConfigSource['env']): Secrets {
   const folder = values.secrets_dir === null ? [] : [new SecretFolder(values.secrets_dir)]
   const stored = storedSecrets(values)
@@ -51,14 +57,14 @@ function secretsOf(values: Settings, env: ConfigSource['env']): Secrets {
   return new ChainedSecrets([new EnvironmentSecrets(env), ...folder, ...(hasStore ? [stored] : [])])
 }
 
-/** The origin of a setting's value. */
+/** The source of a setting's value. */
 export interface SettingSource {
   readonly from: 'default' | 'file' | 'environment'
-  /** `FILE:LINE:COL`, or the variable; null for a default. */
+  /** The place `FILE:LINE:COL` in waggle.yaml, or the name of the variable; null for a default. */
   readonly place: string | null
 }
 
-/** The origin of each setting. Throws what `loadConfig` throws for a file that cannot be read. */
+/** The source of each setting. Throws the same errors as `loadConfig` for a file that cannot be read. */
 export function settingSources({ directories, env }: ConfigSource): ReadonlyMap<keyof Settings, SettingSource> {
   const { written } = readWritten(directories, [])
   const sourceOf = ({ key, variable }: Setting): SettingSource => {
@@ -132,7 +138,7 @@ function settingValue(
   const document = SwarmDocument.parse(`${variable}: ${JSON.stringify(value)}`, 'environment')
   const found: WaggleError[] = []
   new SchemaChecker(document, found).check(schema, value, [variable])
-  // The place names the variable, so the message need not.
+  // The place of the mistake already names the variable, so the name is removed from the message.
   for (const { message, next } of found) mistakes.push(mistakeAt(variable, message.replace(`${variable} `, ''), next))
   return value
 }

@@ -2,7 +2,7 @@ import { clearSecrets } from '../../connectors/gateway/access/access-token.ts'
 import type { Config } from './config.ts'
 import { tokensText } from './tokens-text.ts'
 
-/** Values that no output may show, by name: a swarm's secrets, and secret settings. */
+/** The values that no output may show, by name: a swarm's secrets, and secret settings. */
 export function hiddenValues({ secrets, settings }: Config): ReadonlyMap<string, string> {
   const hidden = new Map<string, string>()
   for (const name of secrets.names()) {
@@ -29,7 +29,9 @@ export function hiddenValues({ secrets, settings }: Config): ReadonlyMap<string,
   return hidden
 }
 
-/** The value of a secret; null if it cannot be read. Then no text can contain it, and the bee that needs it reports the reason. */
+/**
+ * The value of a secret; null if the secret cannot be read. Then no text can contain the value, and the bee that needs the secret reports the reason.
+ */
 function readable(secrets: Config['secrets'], name: string): string | null {
   try {
     return secrets.find(name)?.reveal() ?? null

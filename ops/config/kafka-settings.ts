@@ -1,7 +1,7 @@
 import { Type } from 'typebox'
 import type { Setting } from './settings.ts'
 
-/** Settings that only count with a Kafka cluster as the log. */
+/** Settings that have an effect only if the log is a Kafka cluster. */
 export const kafkaSettings: readonly Setting[] = [
   {
     key: 'processing',

@@ -16,13 +16,19 @@ export interface ModelPlacesOptions {
   /** The directory of the swarm file. */
   readonly directory: string
   readonly remote: RemoteModels
-  /** False: nothing is fetched, and only the form of an address is checked. */
+  /** If false, nothing is fetched, and only the form of an address is checked. */
   readonly mayFetch: boolean
-  /** Files outside of this directory are refused with WAGGLE_OUTSIDE_DIRECTORY, unless the `resolve:` map or a package names them. Default: every file is allowed. */
+  /**
+   * Files outside of this directory are refused with WAGGLE_OUTSIDE_DIRECTORY, unless the `resolve:` map or a package names them. Default: every file
+   * is allowed.
+   */
   readonly within?: string
 }
 
-/** Finds what a swarm names: by the `resolve:` map, else by a path, and the files of a `FetchWish` in packages, object stores and on web servers too. */
+/**
+ * Finds the files that a swarm names, by the `resolve:` map, else by their path. With a `FetchWish` a file may also be in a package, in an object
+ * store or on a web server.
+ */
 export class ModelPlaces {
   readonly #options: ModelPlacesOptions
 
@@ -30,7 +36,7 @@ export class ModelPlaces {
     this.#options = options
   }
 
-  /** The path on this machine. Throws WAGGLE_NOT_RESOLVED, WAGGLE_FILE_NOT_FOUND, and what `ModelCache.path` throws. */
+  /** The path of a file on this machine. Throws WAGGLE_NOT_RESOLVED, WAGGLE_FILE_NOT_FOUND, and the errors of `ModelCache.path`. */
   async path(uri: string, kind: ResolvedKind = 'file', fetch?: FetchWish): Promise<string> {
     const { resolve, directory } = this.#options
     if (fetch === undefined) return this.#allowed(uri, await resolve.path(uri, directory, kind))
@@ -42,7 +48,7 @@ export class ModelPlaces {
     return path
   }
 
-  /** The path itself, if a swarm may name it. Links count as the file that they lead to. */
+  /** Returns the path if the swarm may use it. A link is judged by the file to which it leads. */
   async #allowed(uri: string, path: string): Promise<string> {
     const { within, resolve } = this.#options
     if (within === undefined || (resolve.has(uri) && !resolve.climbs(uri))) return path
@@ -68,7 +74,10 @@ export class ModelPlaces {
   }
 }
 
-/** Throws WAGGLE_MODEL_SOURCE for a wrong form. A host that this machine does not allow may be allowed where the swarm runs: that is WAGGLE_NOT_RESOLVED. */
+/**
+ * Checks the form of an address. Throws WAGGLE_MODEL_SOURCE for a wrong form. A host that is not allowed on this machine may be allowed on the
+ * machine that runs the swarm, so it gets WAGGLE_NOT_RESOLVED instead.
+ */
 function checkForm(remote: RemoteModels, address: string): void {
   try {
     remote.check(address)
@@ -77,7 +86,7 @@ function checkForm(remote: RemoteModels, address: string): void {
   }
 }
 
-/** The path of a `file:` or an `npm:` address; any other text is a path itself. */
+/** The path of a `file:` or an `npm:` address. Any other text is already a path. */
 function localPath(uri: string, directory: string): string {
   if (/^npm:/i.test(uri)) return packageFile(uri, directory)
   if (!/^file:/i.test(uri)) return uri

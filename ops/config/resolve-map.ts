@@ -30,7 +30,10 @@ export class ResolveMap {
     return name.slice(this.#find(name)?.[0].length).split('/').includes('..')
   }
 
-  /** The path of a file on this machine. The map gives it, or it is relative to the swarm's directory. Throws WAGGLE_NOT_RESOLVED for a file elsewhere. */
+  /**
+   * The path of a file on this machine, from the map, or else relative to the swarm's directory. Throws WAGGLE_NOT_RESOLVED for a file on another
+   * machine.
+   */
   async path(uri: string, swarmDirectory: string, kind: ResolvedKind = 'file'): Promise<string> {
     const entry = this.#find(uri)
     if (entry !== undefined && typeof entry[1] === 'string')
@@ -69,7 +72,10 @@ export class ResolveMap {
   }
 }
 
-/** The reason why a path cannot be used; null if it is a regular, readable file. A device or a pipe may return bytes for ever, or none. */
+/**
+ * The reason why a path cannot be used; null if it is a regular, readable file. A device or a pipe is refused, because it may return bytes without
+ * end, or no bytes.
+ */
 async function unusable(path: string, kind: ResolvedKind): Promise<string | null> {
   try {
     const stats = await stat(path)

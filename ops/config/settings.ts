@@ -2,7 +2,7 @@ import { type TSchema, Type } from 'typebox'
 import type { PlanSettings } from '../../topology/swarm/plan/plan.ts'
 import { kafkaSettings } from './kafka-settings.ts'
 
-/** All settings. Each has a key in waggle.yaml and an environment variable, which wins. */
+/** All settings. Each has a key in waggle.yaml and an environment variable. If both are set, the variable counts. */
 export interface Settings {
   readonly http_port: number
   readonly host: string
@@ -72,9 +72,9 @@ export interface Setting {
   readonly default: string | number | null
   /** The default on a Kafka cluster, if it differs. */
   readonly defaultOnKafka?: string | null
-  /** True: a running process takes a new value at SIGHUP. */
+  /** True if a running process takes a new value at SIGHUP. */
   readonly reloads?: true
-  /** True: the value is shown nowhere. */
+  /** True if the value must not be shown anywhere. */
   readonly isSecret?: true
   readonly about: string
 }
@@ -365,7 +365,7 @@ export const settings: readonly Setting[] = [
   ...kafkaSettings,
 ]
 
-/** The settings for the planner. */
+/** The values of settings that the planner needs. */
 export function planSettingsOf({ log, partitions, retention_seconds, retention_bytes, answer_partitions }: Settings): PlanSettings {
   return {
     partitions,

@@ -4,7 +4,7 @@ import type { Settings } from './settings.ts'
 /** The settings that have tokens. */
 export type TokenSettings = Pick<Settings, 'tokens' | 'tokens_file'>
 
-/** The list of tokens of both settings. Throws WAGGLE_FILE_NOT_FOUND for anything but a readable file of at most 1 MiB. */
+/** The list of tokens from both settings, as one text. Throws WAGGLE_FILE_NOT_FOUND for anything but a readable file of at most 1 MiB. */
 export function tokensText({ tokens, tokens_file: file }: TokenSettings): string {
   if (file === null) return tokens ?? ''
   const bytes = readBounded(file, { maxBytes: maxFileBytes, next: 'Name a file of tokens that this process may read.' })

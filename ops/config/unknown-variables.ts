@@ -6,8 +6,8 @@ import { settings } from './settings.ts'
 type Env = { readonly [variable: string]: string | undefined }
 
 /**
- * Throws WAGGLE_INVALID_CONFIG with a mistake for each WAGGLE_ variable of the environment that nothing reads, and the most similar name. A misspelt
- * WAGGLE_TOKENS would otherwise start a server that is open.
+ * Throws WAGGLE_INVALID_CONFIG with a mistake for each WAGGLE_ variable of the environment that is not a setting. A mistake names the most similar
+ * setting. Without this check, a misspelt WAGGLE_TOKENS would start a server that needs no tokens.
  */
 export function refuseUnknownVariables(env: Env): void {
   const mistakes = unknownVariables(env).map((variable) => mistakeAt(variable, 'the variable is not a setting', hintFor(variable)))
@@ -23,7 +23,7 @@ function unknownVariables(env: Env): readonly string[] {
     .sort()
 }
 
-/** Compares names without their common prefix, which would make all of them similar. */
+/** The hint for an unknown variable. Names are compared without the common prefix, because with it all names would be similar. */
 function hintFor(variable: string): string {
   const own = variable.slice(prefix.length)
   const [first = '', ...rest] = own.split('_')
@@ -33,7 +33,9 @@ function hintFor(variable: string): string {
   return hint === '' ? allSettings : `${hint.charAt(0).toUpperCase()}${hint.slice(1)}`
 }
 
-/** Kubernetes sets such variables in every container beside a service whose name begins with `waggle`. */
+/**
+ * True for a variable that Kubernetes sets itself. It does so in every container of a namespace that has a service whose name begins with `waggle`.
+ */
 function isServiceLink(variable: string, value: string): boolean {
   return (
     /_SERVICE_(?:HOST|PORT(?:_\w+)?)$|_PORT_\d+_(?:TCP|UDP|SCTP)(?:_\w+)?$/.test(variable) || (variable.endsWith('_PORT') && /^\w+:\/\//.test(value))
@@ -45,6 +47,9 @@ const prefix = 'WAGGLE_'
 export const urlVariable = `${prefix}URL`
 const secretPrefix = 'WAGGLE_SECRET_'
 const allSettings = '`waggle run --help` lists every setting.'
-/** Variables of clients, and those that Waggle sets for the processes of bees, which may run `waggle` in turn. */
+/**
+ * Variables that are not settings: variables for clients, and variables that Waggle sets for the processes of bees. A bee's process may itself run
+ * `waggle`.
+ */
 const others = ['TOKEN', 'URL', 'BEE_SOCKET', 'PROTOCOL', 'SWARM', 'BEE'].map((name) => `${prefix}${name}`)
 const known: ReadonlySet<string> = new Set([...settings.map(({ variable }) => variable).filter((variable) => variable.startsWith(prefix)), ...others])

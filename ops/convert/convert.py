@@ -32,7 +32,7 @@ def scikit_learn(file):
 
 
 def predictions(model):
-    """The outputs by the names that converters give them."""
+    """A function that runs the model, and returns the outputs under the names that converters give them."""
 
     def run(inputs):
         (rows,) = inputs.values()
@@ -130,12 +130,12 @@ def frozen(file):
 
 
 def source_of(reference):
-    """The node that an input of another node names, as `^node` or `node:1`."""
+    """The name of the node in a reference of another node's input, such as `^node` or `node:1`."""
     return reference.lstrip("^").split(":")[0]
 
 
 def output_name(node):
-    """The name that the author gave: freezing adds an `Identity_2` after a named node."""
+    """The name that the author gave to an output. Freezing adds nodes such as `Identity_2` after a named node."""
     is_added = node.op == "Identity" and re.fullmatch(r"Identity(_\d+)?", node.name) and node.input
     return source_of(node.input[0]) if is_added else node.name
 
@@ -164,12 +164,12 @@ def keras(file):
 
 
 def rename_outputs(onnx, names):
-    """Gives the outputs the names of the signature: tf2onnx calls them Identity:0, and so on, in the order of the sorted names."""
+    """Gives the outputs the names of the signature. tf2onnx names them Identity:0 and so on, in the order of the sorted names."""
     rename(onnx, onnx.graph.output, {output.name: name for output, name in zip(onnx.graph.output, sorted(names))})
 
 
 def rename(onnx, values, names):
-    """Gives inputs or outputs of the graph other names, everywhere."""
+    """Gives inputs or outputs of the graph other names, in the whole graph."""
     for value in values:
         value.name = names[value.name]
     for node in onnx.graph.node:
@@ -179,7 +179,7 @@ def rename(onnx, values, names):
 
 
 def free_batches(onnx):
-    """Converters of trees say that a label has one row, however many rows the input has."""
+    """Makes the number of rows of outputs free. Converters of trees write that a label has one row, however many rows the input has."""
     for value in onnx.graph.output:
         shape = value.type.tensor_type.shape
         if len(shape.dim) > 0 and shape.dim[0].dim_value == 1:
@@ -228,5 +228,5 @@ if __name__ == "__main__":
     try:
         main(*sys.argv[1:])
     except Exception as error:
-        # The lines below the first are places in the sources of a library.
+        # Only the first line is shown. The others are places in the sources of a library.
         sys.exit(f"{type(error).__name__}: {str(error).strip().splitlines()[0] if str(error).strip() else 'no reason was given'}")

@@ -9,16 +9,16 @@ import { WaggleError } from '../../topology/waggle-error.ts'
 export interface PythonEnvironmentOptions {
   /** Requirements for pip, such as `skl2onnx==1.20.0`. */
   readonly packages: readonly string[]
-  /** The folder of all environments. Default: in the user's cache. */
+  /** The folder with all environments. Default: a folder in the user's cache. */
   readonly directory?: string
-  /** The Python that makes it. Default: `python3`. */
+  /** The Python that makes the environment. Default: `python3`. */
   readonly python?: string
   readonly say: (line: string) => void
 }
 
 /**
- * The Python of an environment with these packages. It is made once, and kept for the next call with the same packages. Throws WAGGLE_MODEL_CONVERSION if there is no
- * Python with venv and pip, or if a package cannot be installed.
+ * The path of the Python in an environment with these packages. The environment is made once, and kept for later calls with the same packages. Throws
+ * WAGGLE_MODEL_CONVERSION if this machine has no Python with venv and pip, or if a package cannot be installed.
  */
 export async function pythonEnvironment({
   packages,
@@ -31,7 +31,7 @@ export async function pythonEnvironment({
   const own = join(place, 'bin', 'python')
   if (existsSync(own)) return own
   say(`making a Python environment with ${packages.join(', ')} in ${place}, once`)
-  // It gets its name when it is whole, so that a run that breaks off leaves nothing that looks whole.
+  // The environment gets its final name when it is complete, so that an interrupted run leaves nothing that looks complete.
   const making = `${place}.${process.pid}`
   await rm(making, { recursive: true, force: true })
   await mkdir(directory, { recursive: true })
@@ -48,7 +48,7 @@ export async function pythonEnvironment({
   return own
 }
 
-/** The standard output of a program that ends well. Throws WAGGLE_MODEL_CONVERSION with the last lines of its standard error. */
+/** Runs a program and returns its standard output. If the program fails, throws WAGGLE_MODEL_CONVERSION with the last lines of its standard error. */
 export async function ended(program: string, argv: readonly string[], next: string): Promise<string> {
   const child = spawn(program, argv, { stdio: ['ignore', 'pipe', 'pipe'] })
   let out = ''

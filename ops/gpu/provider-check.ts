@@ -5,11 +5,11 @@ import { ranForGpu } from './provider-files.ts'
 /** One provider of onnxruntime on this machine. */
 export interface ProviderState {
   readonly provider: 'cuda' | 'tensorrt'
-  /** Libraries that the provider needs and the system does not find. Empty: it can be loaded. */
+  /** Libraries that the provider needs and the system does not find. If the list is empty, the provider can be loaded. */
   readonly missing: readonly string[]
 }
 
-/** The libraries that the providers in the folder miss, by `ldd`. */
+/** The libraries that the providers in the folder lack, as `ldd` reports them. */
 export async function checkProviders(folder: string): Promise<readonly ProviderState[]> {
   return Promise.all(
     (['cuda', 'tensorrt'] as const).map(async (provider) => {
@@ -24,7 +24,7 @@ export function missingIn(ldd: string): readonly string[] {
   return [...ldd.matchAll(/^\s*(\S+) => not found$/gm)].map(([, name = '']) => name).sort()
 }
 
-/** The package that brings a library. */
+/** The name of the package that contains a library. */
 export function bringerOf(library: string): string {
   const found = bringers.find(([begins]) => library.startsWith(begins))
   return found?.[1] ?? 'a package of your system'

@@ -7,20 +7,20 @@ import { WaggleError } from '../../topology/waggle-error.ts'
 import { ended } from '../convert/python-environment.ts'
 
 export interface ProviderFilesOptions {
-  /** Default: `python3`. */
+  /** The Python whose pip downloads the package. Default: `python3`. */
   readonly python?: string
   readonly say: (line: string) => void
 }
 
-/** The folder in which onnxruntime-node looks for its providers, and its version. */
+/** The folder in which onnxruntime-node searches for its providers, and the version of onnxruntime-node. */
 export function addonPlace(): { readonly folder: string; readonly version: string } {
   const { version } = JSON.parse(readFileSync(join(runtimeFolder(), 'package.json'), 'utf8')) as { readonly version: string }
   return { folder: providerFolder(), version }
 }
 
 /**
- * Brings the providers of PyPI's onnxruntime-gpu of the same version into the folder. pip fetches the package, by its own settings; it is not installed, and any
- * Python will do. Throws WAGGLE_GPU_SETUP if pip or the folder fails.
+ * Copies the providers from the Python package onnxruntime-gpu of the same version into the folder. pip downloads the package with its own settings,
+ * and does not install it, so any version of Python will do. Throws WAGGLE_GPU_SETUP if pip fails, or if the folder cannot be written.
  */
 export async function bringProviders(
   { folder, version }: ReturnType<typeof addonPlace>,
@@ -42,7 +42,7 @@ export async function bringProviders(
   }
 }
 
-/** A running process may have the old file open, so the new one takes its name when it is whole. */
+/** Copies a file under a temporary name and then renames it, because a running process may have the old file open. */
 async function intoPlace(from: string, folder: string, name: string): Promise<void> {
   const making = join(folder, `${name}.${process.pid}`)
   try {
@@ -56,7 +56,7 @@ async function intoPlace(from: string, folder: string, name: string): Promise<vo
 
 const extraction = 'import sys, zipfile\nwith zipfile.ZipFile(sys.argv[1]) as wheel:\n    for name in sys.argv[3:]: wheel.extract(name, sys.argv[2])'
 
-/** The standard output of a program. Throws WAGGLE_GPU_SETUP if it fails. */
+/** Runs a program and returns its standard output. Throws WAGGLE_GPU_SETUP if the program fails. */
 export async function ranForGpu(program: string, argv: readonly string[], next: string): Promise<string> {
   try {
     return await ended(program, argv, next)

@@ -2,7 +2,7 @@ import { conditionOf } from './graph-condition.ts'
 import { quotedName, SwarmDraft } from './swarm-draft.ts'
 import type { YamlObject } from './yaml-object.ts'
 
-/** A swarm for an InferenceGraph of KServe. Its services go on running in the cluster and are called there. */
+/** Makes a swarm of an InferenceGraph of KServe. The services of the graph stay in the cluster, and the swarm calls them there. */
 export function importKserveGraph(graph: YamlObject, file: string): SwarmDraft {
   return new GraphImport(graph, file).draft()
 }
@@ -47,7 +47,7 @@ class GraphImport {
     return this.#draft
   }
 
-  /** Adds the bees of a node, and returns the bee with its result. */
+  /** Adds the bees of a node, and returns the name of the bee that gives the node's result. */
   #node(name: string, input: string, above: readonly string[], at: YamlObject): string {
     const node = this.#nodes.get(name)
     if (node === undefined) throw at.wrong(['nodeName'], `there is no node ${name}`, `Use one of ${[...this.#nodes.keys()].join(', ')}.`)
@@ -78,7 +78,7 @@ class GraphImport {
     }
   }
 
-  /** Notes each member of a step that a router of this type does not look at. */
+  /** Adds a note for each member of a step that a router of this type does not use. */
   #noteUnused(type: string, step: YamlObject): void {
     for (const [key, users] of Object.entries(usersOf)) {
       if (step.text(key) === null || users.includes(type)) continue
@@ -199,11 +199,14 @@ class GraphImport {
 
 type Target = (step: YamlObject, from: string) => string
 
-/** A route whose branches come together in a merge. A branch needs a bee that reads the route by its name, so its reader is known only when it is added. */
+/**
+ * A `route` bee whose branches end in a `merge` bee. The name of a branch's first bee is known only when the bee is added to the draft, so branches
+ * are added one by one.
+ */
 class RouteDraft {
   readonly #draft: SwarmDraft
   readonly #name: string
-  /** The draft has this object, so a branch may be added later. */
+  /** The draft contains this same object, so branches can be added after the route bee. */
   readonly #spec: { readonly routes: { [reader: string]: string }; default?: string } = { routes: {} }
   readonly #results: string[] = []
 
@@ -226,7 +229,7 @@ class RouteDraft {
     return only !== undefined && second === undefined ? only : this.#draft.add(wanted, { type: 'merge', input: { stack: this.#results } })
   }
 
-  /** A branch begins with a bee that passes everything, because what follows may be several bees. */
+  /** Adds a branch. It begins with a filter bee that passes everything, because the target may consist of several bees. */
   #branch(key: string, target: (from: string) => string): string {
     const reader = this.#draft.add(`${key}-branch`, { type: 'filter', input: { name: this.#name }, spec: { condition: '`true`' } })
     this.#results.push(target(reader))
@@ -238,7 +241,7 @@ function stepName(step: YamlObject): string {
   return step.text('name') ?? step.text('serviceName') ?? step.text('nodeName') ?? 'step'
 }
 
-/** The router types that look at a member of a step. */
+/** The router types that use a member of a step, by the member's name. */
 const usersOf: { readonly [key: string]: readonly string[] } = {
   data: ['Sequence'],
   condition: ['Sequence', 'Switch'],

@@ -7,12 +7,13 @@ interface Reference {
   readonly step: string
   readonly side: 'inputs' | 'outputs'
   readonly tensor: string | null
-  /** As the file has it. */
+  /** The reference as it is written in the file. */
   readonly text: string
 }
 
 /**
- * A swarm for a Pipeline of Seldon Core 2 (`kind: Pipeline`). Models of the same file (`kind: Model`) tell where they lie and what runs them.
+ * Makes a swarm of a Pipeline of Seldon Core 2 (`kind: Pipeline`). Models of the same file (`kind: Model`) have the address of a model and the server
+ * that runs it.
  */
 export function importSeldonPipeline(pipeline: YamlObject, models: readonly YamlObject[], file: string): SwarmDraft {
   return new PipelineImport(pipeline, models, file).draft()
@@ -25,7 +26,10 @@ class PipelineImport {
   readonly #pipeline: YamlObject
   readonly #models: ReadonlyMap<string, YamlObject>
   readonly #draft: SwarmDraft
-  /** The bees that a step reads and is, by its name. The pipeline itself is a step whose both sides are the entrance. */
+  /**
+   * For each step, by name: the bee that gives its input and the bee that gives its output. The pipeline itself counts as a step, and for it both are
+   * the entrance.
+   */
   readonly #bees = new Map<string, { readonly inputs: string; readonly outputs: string }>()
 
   constructor(pipeline: YamlObject, models: readonly YamlObject[], file: string) {
@@ -63,7 +67,7 @@ class PipelineImport {
     return this.#draft
   }
 
-  /** The steps, each behind those that it reads. */
+  /** The steps in an order in which each comes after the steps that it reads. */
   #inOrder(steps: readonly YamlObject[]): readonly YamlObject[] {
     const names = new Set(steps.map((step) => nameOf(step)))
     const done = new Set([this.#name])
@@ -114,7 +118,10 @@ class PipelineImport {
     step.noteOthers(this.#draft, ['name', 'inputs', 'inputsJoinType', 'joinWindowMs', 'tensorMap', 'batch'], stepAdvice)
   }
 
-  /** The bee whose result is what these references say: one of them itself, a join, a merge, or a map that picks and renames tensors. */
+  /**
+   * The bee that gives the value of these references together: the only referenced bee itself, or a new join, merge or map bee. A map bee picks and
+   * renames tensors.
+   */
   #read(wanted: string, texts: readonly string[], at: YamlObject, keys: { readonly join: string; readonly window: string | null }): string {
     const references = texts.map((text) => referenceOf(text))
     const renames = at.object('tensorMap')?.textEntries() ?? new Map<string, string>()
@@ -170,7 +177,7 @@ class PipelineImport {
     return bees[side]
   }
 
-  /** The bee for a model of the file, by what it requires. */
+  /** The bee for a model of the file. `requirements` of the model decide its type. */
   #modelOf(name: string): ModelSource {
     const server = 'http://localhost:9000'
     const model = this.#models.get(name)?.object('spec') ?? null

@@ -11,14 +11,14 @@ export interface DraftBee {
   readonly spec?: { readonly [key: string]: unknown }
 }
 
-/** A swarm that an import makes, with notes about everything that it could not carry over. */
+/** The swarm that an import makes, with a note for each part of the file that could not be translated. */
 export class SwarmDraft {
   readonly #file: string
   readonly #name: string
   readonly #bees = new Map<string, DraftBee>()
   readonly #notes: WaggleError[] = []
 
-  /** `file`: where the graph comes from. `name`: its name there. */
+  /** `file` is the file with the graph. `name` is the name of the graph in that file. */
   constructor(file: string, name: string) {
     this.#file = file
     this.#name = beeName(name)
@@ -30,7 +30,7 @@ export class SwarmDraft {
     return this.#notes.toSorted((a, b) => (at(a)[0] ?? 0) - (at(b)[0] ?? 0) || (at(a)[1] ?? 0) - (at(b)[1] ?? 0))
   }
 
-  /** Adds a bee under the most similar name that is free, and returns this name. */
+  /** Adds a bee, and returns its name: the name most similar to `wanted` that is valid and still free. */
   add(wanted: string, bee: DraftBee): string {
     const plain = beeName(wanted)
     let name = plain
@@ -40,12 +40,12 @@ export class SwarmDraft {
     return name
   }
 
-  /** Notes a part of the file that has no equal, and the next step. */
+  /** Adds a note about a part of the file that a swarm cannot express, with the next step. */
   note(place: string, message: string, next: string): void {
     if (this.#notes.length < maxNotes) this.#notes.push(mistakeAt(place, message, next))
   }
 
-  /** The swarm file. Its first lines have the notes. */
+  /** The text of the swarm file. Comments at its beginning contain the notes. */
   text(): string {
     const notes = this.notes.map(({ place, message, next }) => `# ${oneLine(`${place}: ${message}. ${next}`)}\n`).join('')
     const bees = [...this.#bees].map(([name, bee]) => ({ name, ...bee }))
@@ -54,7 +54,7 @@ export class SwarmDraft {
   }
 }
 
-/** The steps themselves. Throws for more than a swarm may get, before anything is made of them. */
+/** Returns the steps. Throws if there are more steps than a swarm may have bees, before any work is done for them. */
 export function boundedSteps<T>(steps: readonly T[], file: string): readonly T[] {
   if (steps.length > maxBees) throw tooManyBees(file)
   return steps
@@ -64,7 +64,7 @@ function tooManyBees(file: string): WaggleError {
   return invalidSwarm(file, [mistakeAt(`${file}:1:1`, `the graph becomes more than ${maxBees} bees`, 'Import its parts one by one.')])
 }
 
-/** A name that a bee may have, as similar as possible. */
+/** The valid name of a bee that is most similar to a text. */
 function beeName(text: string): string {
   const plain = text
     .toLowerCase()
@@ -79,7 +79,7 @@ function oneLine(text: string): string {
   return text.replace(/\p{Cc}+/gu, ' ')
 }
 
-/** A name in JMESPath. */
+/** A field's name as JMESPath writes it. */
 export function quotedName(name: string): string {
   return JSON.stringify(name)
 }

@@ -1,14 +1,14 @@
 import { invalidSwarm, mistakeAt } from '../../topology/swarm/document.ts'
 
-/** A field of a message, in the order of the file. A field that comes several times is several fields. */
+/** A field of a message. If a field is in the file several times, each of them is a `ProtoField`. */
 export interface ProtoField {
   readonly name: string
   readonly value: ProtoValue
-  /** `file:line:col` of its name; in a list, of the item. */
+  /** The place `file:line:col` of the field's name, or of the item in a list. */
   readonly place: string
 }
 
-/** A text, number or enumerator as it is written, or a message. */
+/** A text without its quotes, a number or an enumerator as the file has it, or a message. */
 export type ProtoValue = string | ProtoMessage
 
 export class ProtoMessage {
@@ -18,26 +18,26 @@ export class ProtoMessage {
     this.fields = fields
   }
 
-  /** The fields of a name. */
+  /** All fields with this name. */
   all(name: string): readonly ProtoField[] {
     return this.fields.filter((field) => field.name === name)
   }
 
-  /** The text of a field; null without one. */
+  /** The text of the last field with this name; null if there is none. */
   text(name: string): string | null {
     const value = this.all(name).at(-1)?.value
     return typeof value === 'string' ? value : null
   }
 
-  /** The messages of a name, with their places. */
+  /** All messages with this name, with their places. */
   messages(name: string): readonly { readonly message: ProtoMessage; readonly place: string }[] {
     return this.all(name).flatMap(({ value, place }) => (value instanceof ProtoMessage ? [{ message: value, place }] : []))
   }
 }
 
 /**
- * Reads protobuf's text format (https://protobuf.dev/reference/protobuf/textformat-spec/), without extensions. Throws WAGGLE_INVALID_SWARM with the place of
- * the first mistake, also for a file that is nested too deeply or has too many fields.
+ * Reads protobuf's text format (https://protobuf.dev/reference/protobuf/textformat-spec/), without extensions. Throws WAGGLE_INVALID_SWARM with the
+ * place of the first mistake. A file that is nested too deeply or has too many fields is a mistake too.
  */
 export function readTextProtobuf(text: string, file: string): ProtoMessage {
   return new Reader(text, file).message()
@@ -111,7 +111,7 @@ class Reader {
     if (!hasColon) throw this.#wrong(`${this.#shown()} stands behind a field's name`, 'Write : before a value, or { before a message.')
     let value = ''
     if (this.#kind === 'text') {
-      // Texts one after the other are one text.
+      // Several quoted texts after each other are one text.
       for (; this.#kind === 'text'; this.#next()) value += unescaped(this.#value.slice(1, -1))
       return value
     }
@@ -162,7 +162,7 @@ class Reader {
   }
 
   #place(): string {
-    // Each character is looked at once, however many places one long line has.
+    // The count of lines continues from the last place. So each character is read only once, even if a file has many places.
     for (; this.#counted < this.#at; this.#counted++) {
       if (this.#text[this.#counted] !== '\n') continue
       this.#line++

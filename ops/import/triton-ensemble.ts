@@ -7,7 +7,7 @@ import { localModel, type ModelSource, servedModel } from './model-source.ts'
 import { boundedSteps, quotedName, SwarmDraft } from './swarm-draft.ts'
 import { type ProtoMessage, readTextProtobuf } from './text-protobuf.ts'
 
-/** The tensor of an ensemble: the bee that makes it, and its name in that bee's result. */
+/** The source of a tensor of the ensemble: the bee that makes it, and its name in that bee's result. */
 interface Source {
   readonly bee: string
   readonly field: string
@@ -16,15 +16,15 @@ interface Source {
 interface Step {
   readonly model: string
   readonly version: string | null
-  /** Name of the model's input, and the tensor that it takes. */
+  /** For each input of the model, by name: the tensor of the ensemble that it takes. */
   readonly inputs: ReadonlyMap<string, string>
   readonly outputs: ReadonlyMap<string, string>
   readonly place: string
 }
 
 /**
- * A swarm for an ensemble of Triton Inference Server (`config.pbtxt` with `ensemble_scheduling`). Models are looked for beside the ensemble's folder, as in a
- * model repository. `folder` is where the swarm file will lie.
+ * Makes a swarm of an ensemble of Triton Inference Server (`config.pbtxt` with `ensemble_scheduling`). Models are searched beside the ensemble's
+ * folder, as in a model repository. `folder` is the future folder of the swarm file.
  */
 export function importTritonEnsemble(text: string, file: string, folder: string): SwarmDraft {
   const config = readTextProtobuf(text, file)
@@ -60,7 +60,7 @@ function stepOf(message: ProtoMessage, place: string, draft: SwarmDraft): Step {
   }
 }
 
-/** The steps, each behind those whose tensors it takes. */
+/** The steps in an order in which each comes after the steps whose tensors it takes. */
 function inOrder(steps: readonly Step[], sources: ReadonlyMap<string, Source>, file: string): readonly Step[] {
   const made = new Set(sources.keys())
   const ordered: Step[] = []
@@ -96,7 +96,7 @@ function addStep(
   for (const [field, tensor] of step.outputs) sources.set(tensor, { bee, field })
 }
 
-/** The bee whose result has these tensors under these names: the only source itself, or a map bee behind it. */
+/** The bee whose result has these tensors under these names: the only source itself, or a new map bee. */
 function renamed(wanted: string, names: ReadonlyMap<string, string>, sources: ReadonlyMap<string, Source>, draft: SwarmDraft): string {
   const pairs = [...names].flatMap(([name, tensor]) => {
     const source = sources.get(tensor)
@@ -113,7 +113,7 @@ function renamed(wanted: string, names: ReadonlyMap<string, string>, sources: Re
   })
 }
 
-/** The model of a step, by the platform in its own configuration beside the ensemble's folder. */
+/** The bee for the model of a step. The model's own configuration, beside the ensemble's folder, names the platform. */
 function modelSource({ model, version }: Step, file: string, folder: string): ModelSource {
   const directory = join(dirname(file), '..', model)
   const away = servedModel(model, 'http://localhost:8000', {
@@ -139,7 +139,7 @@ function modelSource({ model, version }: Step, file: string, folder: string): Mo
   })
 }
 
-/** The platform or backend of a model; by its files if no configuration names one, as Triton itself does. */
+/** The platform or backend of a model. If no configuration names one, the files of the model decide, as in Triton itself. */
 function platformOf(directory: string): string {
   const config = join(directory, 'config.pbtxt')
   if (existsSync(config) && statSync(config).isFile() && statSync(config).size <= 1024 * 1024) {
@@ -154,7 +154,7 @@ function platformOf(directory: string): string {
 
 /** Fields of an ensemble that need no note. */
 const carried: ReadonlySet<string> = new Set(['name', 'platform', 'backend', 'input', 'output', 'ensemble_scheduling'])
-/** Fields without an equal, with the next step. */
+/** For fields that a swarm cannot express, the next step. */
 const advice: { readonly [field: string]: string } = {
   max_batch_size: 'A request is one row here, without a batch dimension. Put a batch bee in front of a model, with this batch_size.',
   dynamic_batching: 'Put a batch bee in front of each model, with batch_size and timeout_seconds.',
@@ -180,7 +180,7 @@ function noteFields(message: ProtoMessage, known: readonly string[], draft: Swar
   const noted = new Set<string>()
   for (const { name, value, place } of message.fields) {
     if (known.includes(name) || noted.has(name)) continue
-    // A list of values is one part of the file.
+    // A repeated field with simple values gets only one note.
     if (typeof value === 'string') noted.add(name)
     draft.note(place, `${name} has no equal`, ownMember(advice, name) ?? 'Leave it out, or do it in a bee of your own.')
   }

@@ -3,7 +3,10 @@ import { didYouMean } from '../../topology/swarm/check/nearest-name.ts'
 import { invalidSwarm, mistakeAt, type Path, SwarmDocument } from '../../topology/swarm/document.ts'
 import type { SwarmDraft } from './swarm-draft.ts'
 
-/** A map of a YAML file, with its place. Reading a member of another kind throws WAGGLE_INVALID_SWARM with that member's place. */
+/**
+ * A map of a YAML file, with its place. A method that reads one member throws WAGGLE_INVALID_SWARM with the member's place if the member is of
+ * another kind.
+ */
 export class YamlObject {
   readonly #document: SwarmDocument
   readonly #path: Path
@@ -15,7 +18,7 @@ export class YamlObject {
     this.#value = value
   }
 
-  /** `file:line:col` of a member, or of the object itself. */
+  /** The place `file:line:col` of a member, or of the object itself. */
   place(...path: Path): string {
     return this.#document.place([...this.#path, ...path])
   }
@@ -74,7 +77,7 @@ export class YamlObject {
     return invalidSwarm(this.#document.file, [mistakeAt(this.place(...path), message, next)])
   }
 
-  /** Notes each member whose key is not in `known`, with its place. */
+  /** Adds a note with the place for each member whose key is not in `known`. */
   noteOthers(draft: SwarmDraft, known: readonly string[], advice: { readonly [key: string]: string }): void {
     for (const key of Object.keys(this.#value)) {
       if (known.includes(key)) continue
@@ -92,7 +95,7 @@ export class YamlObject {
   }
 }
 
-/** The documents of a YAML file that are maps. Each is bounded as a swarm file is. */
+/** The maps among the documents of a YAML file. Each document has the size limits of a swarm file. */
 export function yamlObjects(text: string, file: string): readonly YamlObject[] {
   const found: YamlObject[] = []
   let documents = 0

@@ -9,7 +9,7 @@ export interface BeeProject {
   readonly files: readonly string[]
 }
 
-/** Writes a package with a bee type and its test into an empty or missing folder. Throws as `writeProject` does. */
+/** Writes a package with a bee type and its test into an empty or missing folder. Throws the errors of `writeProject`. */
 export function writeBeeProject(directory: string, waggle: OwnWaggle): BeeProject {
   const type = packageNameOf(directory, waggle.name).replace(/^waggle-bee-/, '')
   const name = `waggle-bee-${type}`
@@ -24,7 +24,7 @@ export function writeBeeProject(directory: string, waggle: OwnWaggle): BeeProjec
       exports: './index.js',
       files: ['index.js'],
       scripts: { test: 'exec waggle-node --test' },
-      // The Waggle that runs a swarm is the one whose defineBee its bees use.
+      // As a peer dependency, Waggle is installed once for the swarm and its bees. So the bee uses `defineBee` of the Waggle that runs the swarm.
       peerDependencies: { [waggle.name]: '*' },
       devDependencies: { [waggle.name]: waggle.spec },
     }

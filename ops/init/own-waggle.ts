@@ -2,18 +2,21 @@ import { existsSync, readFileSync } from 'node:fs'
 import { dirname, join, resolve } from 'node:path'
 import { ownManifest, ownPackage } from '../../topology/own-package.ts'
 
-/** The Waggle on which a new project depends: its name and its version, as package.json has them. */
+/** The Waggle on which a new project depends: the name and the version of the dependency in package.json. */
 export interface OwnWaggle {
   readonly name: string
   readonly spec: string
 }
 
-/** The running Waggle. */
+/** The Waggle that runs this code. */
 export function ownWaggle(): OwnWaggle {
   return { name: ownPackage.name, spec: ownSpec() }
 }
 
-/** The running Waggle as a dependency: the folder of a clone, the packed file that it was installed from, or a published version. */
+/**
+ * The version that makes a package.json depend on the running Waggle: the folder of a clone, the packed file from which Waggle was installed, or a
+ * published version.
+ */
 function ownSpec(): string {
   const root = resolve(import.meta.dirname, '..', '..')
   if (existsSync(resolve(root, 'package-lock.json'))) return `file:${root}`
@@ -22,8 +25,8 @@ function ownSpec(): string {
 }
 
 /**
- * The packed file from which npm has installed this package; null if it came from a registry. npm's list in node_modules has the origin of each
- * package.
+ * The packed file from which npm has installed this package; null if this package came from a registry. npm's list in node_modules has the origin of
+ * each package.
  */
 function installedFrom(): string | null {
   const [, folder = ''] = /^(.*)\/node_modules\/[^/]+$/.exec(dirname(ownManifest)) ?? []

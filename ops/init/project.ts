@@ -12,7 +12,7 @@ export interface ProjectOptions {
 
 /**
  * Writes a new project into an empty or missing folder, and returns the paths of its files. Throws WAGGLE_NOT_EMPTY for a folder with files, and
- * WAGGLE_FILE_UNUSABLE for one that cannot be created.
+ * WAGGLE_FILE_UNUSABLE for a folder that cannot be created.
  */
 export function writeProject({ directory, template, waggle }: ProjectOptions): readonly string[] {
   return writeNewFolder(
@@ -21,7 +21,7 @@ export function writeProject({ directory, template, waggle }: ProjectOptions): r
   )
 }
 
-/** Writes files into a folder that is new or empty. A failed attempt leaves it empty. */
+/** Writes files into a folder that is new or empty. If an attempt fails, the folder is emptied again. */
 export function writeNewFolder(directory: string, filesOf: () => ReadonlyMap<string, string | Uint8Array>): readonly string[] {
   makeDirectory(directory)
   if (readdirSync(directory).length > 0) {
@@ -34,7 +34,7 @@ export function writeNewFolder(directory: string, filesOf: () => ReadonlyMap<str
       writeFileSync(join(directory, file), content)
     }
   } catch (thrown) {
-    // The folder was empty, and the next attempt needs it to be.
+    // The folder was empty, and the next attempt needs an empty folder.
     for (const name of readdirSync(directory)) rmSync(join(directory, name), { recursive: true, force: true })
     throw fileError(thrown) ?? thrown
   }
@@ -58,7 +58,7 @@ function ownFiles({ directory, template, waggle }: ProjectOptions): ReadonlyMap<
     version: '0.1.0',
     private: true,
     type: 'module',
-    // `waggle` and `waggle-node` bring Node 24 along if the machine's is older.
+    // `waggle` and `waggle-node` install Node 24 if the machine's Node is older.
     scripts: { start: template === 'streams' ? 'exec waggle-node word-count.ts' : 'exec waggle run swarm.yaml', test: 'exec waggle-node --test' },
     dependencies: { [waggle.name]: waggle.spec },
     devDependencies: { '@types/node': '^24' },
@@ -67,17 +67,17 @@ function ownFiles({ directory, template, waggle }: ProjectOptions): ReadonlyMap<
     ['README.md', readme.replaceAll('{{name}}', name)],
     ['package.json', json(manifest)],
     ['tsconfig.json', json(compiling)],
-    // Waggle's dependencies load from their packages; some of their install scripts would download more.
+    // Waggle's dependencies work without their install scripts, and some of these scripts would download more files.
     ['.npmrc', 'ignore-scripts=true\n'],
     ['.gitignore', 'node_modules/\n.waggle/\n'],
   ])
 }
 
-/** The compiler's options, for the editor: Node runs the sources as they are. */
+/** The compiler's options. Only an editor needs them, because Node runs the sources without compilation. */
 const compiling = {
   compilerOptions: {
     target: 'es2024',
-    // A project that takes Waggle from a clone also reads Waggle's sources. They need the last three.
+    // A project that takes Waggle from a clone also reads Waggle's sources. These sources need the last three entries.
     lib: ['es2024', 'esnext.disposable', 'esnext.iterator', 'esnext.collection', 'esnext.array'],
     module: 'nodenext',
     types: ['node'],
@@ -90,7 +90,7 @@ const compiling = {
   },
 }
 
-/** npm accepts lower-case letters, digits and dashes, and no package that depends on itself. */
+/** The name of a new package, from its folder. npm accepts lower-case letters, digits and dashes, and no package that depends on itself. */
 export function packageNameOf(directory: string, waggle: string): string {
   const name = basename(resolve(directory))
     .toLowerCase()

@@ -36,8 +36,8 @@ interface DeadLettersOptions {
 }
 
 /**
- * The dead letters of the swarms on a log. A letter stays where it is. A retry or a discard adds a record to its partition, with the header
- * `waggle-dead-letter-settled` and the letter's offset as the value.
+ * The dead letters of the swarms on a log. A letter's record stays in its topic. A retry or a discard adds another record to the same partition, with
+ * the header `waggle-dead-letter-settled` and the letter's offset as the value.
  */
 export class DeadLetters {
   readonly #log: Log
@@ -56,7 +56,7 @@ export class DeadLetters {
     this.#plans = plans
   }
 
-  /** One page of the open letters, the newest first. It ends early if its letters are large. */
+  /** One page of the open letters, the newest first. The page has fewer than `max` letters if the letters are large. */
   async list({ swarm, max, after }: DeadLetterOptions): Promise<DeadLetterPage> {
     const from = after === null ? null : await this.#letterOf(after)
     const found: OpenLetter[] = []
@@ -72,7 +72,7 @@ export class DeadLetters {
       if (size.isFull) break
       last = place
       const record = await this.#recordAt(deadLetterTopic(place.swarm), place.partition, place.offset)
-      // Retention may have deleted the letter meanwhile.
+      // Retention may have deleted the letter after it was listed.
       if (record === null) continue
       const letter = await this.#letter(place, record, listedCharacters)
       letters.push(letter)
@@ -82,7 +82,7 @@ export class DeadLetters {
     return { dead_letters: letters, next: last === null || last === found.at(-1) ? null : cursorOf(last) }
   }
 
-  /** The letter behind which a page begins: a cursor, or the id of a letter. */
+  /** The letter after which a page begins. `after` is a cursor, or the id of a letter. */
   async #letterOf(after: string): Promise<OpenLetter> {
     const letter = letterOfCursor(after)
     if (letter !== null) return letter
@@ -110,7 +110,7 @@ export class DeadLetters {
     await (await this.#producer)?.close()
   }
 
-  /** Runs `settle` for an unsettled letter. Throws WAGGLE_DEAD_LETTER_SETTLED for any other. */
+  /** Runs `settle` for a letter that is not settled. Throws WAGGLE_DEAD_LETTER_SETTLED for a settled letter. */
   async #once<T>(given: string, settle: (place: LetterPlace) => Promise<T>): Promise<T> {
     const place = parsedLetterId(given)
     const id = idOf(place)
@@ -129,7 +129,7 @@ export class DeadLetters {
   async #sendAgain(id: string, place: LetterPlace): Promise<Retried> {
     const letter = await this.#letter(place, await this.#read(place), 0)
     const { topic, partition, offset } = letter
-    // Every writer of a dead-letter topic can write headers, and the headers name the topic for the retry.
+    // The headers name the topic for the retry, and any writer of a dead-letter topic can write such headers. So the topic is checked.
     if (topic === '' || topic === idSecretTopic || topic.endsWith('.dead-letters')) throw withoutInput(id)
     const known = { plans: this.#plans, swarms: () => this.#swarms() }
     if (!(await isReadBy(place.swarm, topic, known))) throw foreignInput(id, place.swarm, topic)
@@ -194,7 +194,7 @@ export class DeadLetters {
     }
   }
 
-  /** Sends records: all or none if the log commits atomically, else one after the other. Returns the offset of the first one. */
+  /** Writes records. If the log commits atomically, it writes all or none, else one after the other. Returns the offset of the first record. */
   async #send(swarm: string, records: readonly ProducerRecord[]): Promise<number> {
     if (this.#log.traits.atomicCommit) return this.#commit(swarm, records)
     this.#producer ??= this.#log.producer()
@@ -206,7 +206,7 @@ export class DeadLetters {
   async #commit(swarm: string, records: readonly ProducerRecord[]): Promise<number> {
     const producer = await this.#log.taskProducer({ group: applicationIdOf(swarm), consumers: () => [] })
     try {
-      // The settlement is the last record, and is appended first. Its topic exists, so only the append to the other topic can fail.
+      // The settlement is the last record, and is appended first. The topic of the settlement exists, so only the append to the other topic can fail.
       for (const record of records.toReversed()) producer.append(record)
       const { ends } = await producer.commit({ positions: [], state: [] })
       const [first] = records
@@ -240,7 +240,7 @@ export class DeadLetters {
   }
 }
 
-/** Inserts a letter into a sorted list, of which only the first `most` letters are kept. */
+/** Inserts a letter into a sorted list. Only the first `most` letters of the list are kept. */
 function insert(sorted: OpenLetter[], letter: OpenLetter, most: number): void {
   const last = sorted.at(-1)
   if (sorted.length === most && last !== undefined && newestFirst(last, letter) < 0) return
@@ -256,8 +256,9 @@ function insert(sorted: OpenLetter[], letter: OpenLetter, most: number): void {
 }
 
 /**
- * The id of the request that a retry makes. It is always the same for a letter. A crash may come between the two records of a retry: then the second
- * retry has the same id, and the swarm answers it once. Only somebody who knows the id of the failed request can compute it.
+ * The id of the request that a retry makes. The id is always the same for a letter. If a crash comes between the two records of a retry, a second
+ * retry has the same id, and the swarm computes the request only once. The id can be computed only by somebody who knows the id of the failed
+ * request.
  */
 function idOfRetry({ id, request_id, timestamp }: DeadLetter): string {
   const hash = createHash('sha256')
@@ -266,7 +267,7 @@ function idOfRetry({ id, request_id, timestamp }: DeadLetter): string {
   return uuidOf(hash, 8)
 }
 
-/** The input's own headers, without its deadline, which has passed. A new request has a new id. */
+/** The headers for a retry: the headers of the input without the deadline, which has passed. If the retry is a new request, it gets the new id. */
 function headersOfRetry(headers: readonly Header[], newId: Uint8Array | null): readonly Header[] {
   const kept = headers.filter(({ key }) => key !== deadlineHeader && (newId === null || key !== requestIdHeader))
   return newId === null ? kept : [...kept, { key: requestIdHeader, value: newId }]

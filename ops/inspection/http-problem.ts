@@ -25,7 +25,7 @@ export function problemOf(response: Response, bytes: Buffer): WaggleError {
   })
 }
 
-/** The mistakes of a swarm that was sent. */
+/** The error for the mistakes in a swarm that was sent to a server. */
 function mistakesError(detail: string, mistakes: readonly unknown[]): WaggleError {
   const errors = mistakes.flatMap((one) => {
     if (one === null || typeof one !== 'object') return []

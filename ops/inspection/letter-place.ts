@@ -7,7 +7,7 @@ export interface LetterPlace {
   readonly offset: number
 }
 
-/** A letter that was neither retried nor discarded. */
+/** A letter that is not settled: it was neither retried nor discarded. */
 export interface OpenLetter extends LetterPlace {
   readonly timestamp: number
 }
@@ -22,12 +22,12 @@ export function parsedLetterId(id: string): LetterPlace {
   return { swarm, partition: Number(partition), offset: Number(offset) }
 }
 
-/** The place in the list behind this letter. It stays valid after the letter is settled, and after it is gone. */
+/** The cursor for the place after this letter in the list. It stays valid after the letter is settled, and after retention has deleted the letter. */
 export function cursorOf(letter: OpenLetter): string {
   return `${letter.timestamp}:${idOf(letter)}`
 }
 
-/** The letter of a cursor; null for a text that is no cursor. */
+/** The letter that a cursor names; null for a text that is not a cursor. */
 export function letterOfCursor(cursor: string): OpenLetter | null {
   const [, timestamp, id] = /^(-?\d{1,22}(?:\.\d{1,20})?(?:e[+-]\d{1,3})?):([^:]+:\d+:\d+)$/.exec(cursor) ?? []
   return id === undefined ? null : { ...parsedLetterId(id), timestamp: Number(timestamp) }

@@ -24,11 +24,11 @@ import { TopicPages } from './topic-pages.ts'
 export interface LogManagementOptions {
   readonly log: Log
   readonly clock: Clock
-  /** Makes a new request id. The first one becomes `instance`, which names this run of the process. */
+  /** Makes a new request id. The first id becomes `instance`, which names this run of the process. */
   readonly newId: () => string
-  /** The registry's URL; null: Avro values are shown as their number of bytes. */
+  /** The URL of the schema registry. If null, an Avro value is shown as its number of bytes. */
   readonly schemaRegistryUrl: string | null
-  /** The plans of the swarms that run in this process. A retry writes to the topics that they read. */
+  /** The plans of the swarms that run in this process. A retry may write to the topics that these swarms read. */
   readonly plans?: readonly SwarmPlan[]
   /** The time at which a request was accepted, if a ledger of this process knows it. */
   readonly acceptedAt?: (id: string) => number | null
@@ -36,7 +36,7 @@ export interface LogManagementOptions {
   readonly swarms?: readonly ModelSwarm[]
 }
 
-/** Topics and dead letters of a log that this process has open. */
+/** The topics, dead letters and traces in a log that this process has open, and the models of its swarms. */
 export class LogManagement implements Management {
   readonly instance: string
   readonly #pages: TopicPages

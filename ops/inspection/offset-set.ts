@@ -1,4 +1,6 @@
-/** Offsets of one partition, at a bit for each offset in the blocks that have any. */
+/**
+ * A set of offsets of one partition. Offsets are divided into blocks, and a block with an offset in the set takes one bit for each of its offsets.
+ */
 export class OffsetSet {
   readonly #blocks = new Map<number, Uint8Array>()
 
@@ -16,7 +18,7 @@ export class OffsetSet {
     return (byte & (1 << (at & 7))) !== 0
   }
 
-  /** Frees the blocks that lie wholly before this offset. */
+  /** Frees the blocks whose offsets are all before this offset. */
   forgetBefore(offset: number): void {
     for (const number of this.#blocks.keys()) if ((number + 1) * blockOffsets <= offset) this.#blocks.delete(number)
   }

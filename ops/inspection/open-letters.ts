@@ -10,18 +10,22 @@ import { eachRun } from './topic-pages.ts'
 interface PartitionLetters {
   /** The next offset to read. */
   next: number
-  /** True if older letters were left out. */
+  /** True if older open letters were left out of memory. */
   isCut: boolean
   /** The timestamp of each open letter, by its offset. */
   readonly open: Map<number, number>
-  /** The settled letters, also those that are not in memory. A settlement lies behind its letter, so a second reading needs this set to skip letters. */
+  /**
+   * The offsets of all settled letters. A settlement comes after its letter in the partition, so when the partition is read again this set is needed
+   * to skip settled letters.
+   */
   readonly settled: OffsetSet
 }
 
 /**
- * The open dead letters of one swarm: places and times, without values. Its topic is read once, and later only the added records. The topic may hold any
- * number of letters and settlements. Memory holds the newest `maxOpen` open letters at most, in equal shares for the partitions, and one bit for each
- * settled letter. Once half of a partition's share is settled, the partition is read again to find older open letters.
+ * The places and times of the open dead letters of one swarm, without values. The dead-letter topic is read once, and later only the added records
+ * are read. The topic may hold any number of letters and settlements. Memory holds the newest `maxOpen` open letters at most, in equal shares for the
+ * partitions, and one bit for each settled letter. Once half of a partition's share is settled, the partition is read again to find older open
+ * letters.
  */
 export class OpenLetters {
   readonly #log: Log
@@ -50,7 +54,7 @@ export class OpenLetters {
     return letters !== undefined && offset < letters.next && !letters.settled.has(offset)
   }
 
-  /** The open letters, as of the last `refresh`. Those of a partition come newest first. */
+  /** The open letters, as of the last `refresh`. The letters of a partition come newest first. */
   *[Symbol.iterator](): IterableIterator<OpenLetter> {
     for (const [partition, { open }] of this.#partitions.entries())
       for (const [offset, timestamp] of [...open].reverse()) yield { swarm: this.#swarm, partition, offset, timestamp }
@@ -107,7 +111,7 @@ export class OpenLetters {
   }
 }
 
-/** The offset of the letter that a record settles; null for a letter. */
+/** The offset of the letter that a record settles; null for a record that is itself a letter. */
 export function settledOffset({ headers, value }: LogRecord): number | null {
   if (headerText(headers, deadLetterSettledHeader) === null) return null
   return value instanceof Uint8Array ? Number(Buffer.from(value).toString()) : Number.NaN

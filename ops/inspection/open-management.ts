@@ -9,8 +9,8 @@ import { readAddress } from './process-address.ts'
 import { RemoteManagement } from './remote-management.ts'
 
 /**
- * Calls `work` with the topics and dead letters of a running process: the process at `url`, or the one that has the data directory open. Without one,
- * and on a cluster, the log is opened here. Throws WAGGLE_UNREACHABLE if nothing answers at `url`.
+ * Calls `work` with the management of a running process: the process at `url`, or the process that has the data directory open. If no process has it
+ * open, and on a cluster, this process opens the log itself. Throws WAGGLE_UNREACHABLE if nothing answers at `url`.
  */
 export async function withManagement<T>(settings: Settings, url: string | null, work: (management: Management) => Promise<T>): Promise<T> {
   const remote = url === null ? await runningProcess(settings) : await RemoteManagement.open(url)
@@ -26,8 +26,9 @@ export async function withManagement<T>(settings: Settings, url: string | null, 
 }
 
 /**
- * Calls `work` with a running process: the one at `url`, or the one that has the data directory open. Throws WAGGLE_UNREACHABLE if there is none: what
- * `work` asks for exists only while a process runs.
+ * Calls `work` with the management of a running process: the process at `url`, or the process that has the data directory open, or else the process
+ * at the port of the settings. Throws WAGGLE_UNREACHABLE if no process answers. This function is for information that exists only while a process
+ * runs.
  */
 export async function withRunningProcess<T>(settings: Settings, url: string | null, work: (management: Management) => Promise<T>): Promise<T> {
   const usual = `http://127.0.0.1:${settings.http_port}`
@@ -42,7 +43,10 @@ async function closing<T>(management: Management, work: (management: Management)
   }
 }
 
-/** The process that has the data directory open; null if there is none. A killed process leaves its address, where another process may listen now. */
+/**
+ * The process that has the data directory open; null if there is none. A killed process leaves its address in the directory, and another process may
+ * listen at this address now.
+ */
 export async function runningProcess({ log, data_dir }: Settings): Promise<RemoteManagement | null> {
   const address = log === 'embedded' ? readAddress(data_dir) : null
   if (address === null) return null

@@ -2,12 +2,12 @@ import { readFileSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
 import { writePrivateFile } from '../../connectors/system/private-file.ts'
 
-/** The address of the process that has a data directory open. It is in the directory's file `process.json`. */
+/** The address of the process that has a data directory open. The directory's file `process.json` contains it. */
 export interface ProcessAddress {
   readonly url: string
-  /** The id of the run. Another process may have the address now. */
+  /** The id of the process's run. With it a reader can tell that another process has the address now. */
   readonly instance: string
-  /** A bearer token for this run: who can read the data directory may manage the process. */
+  /** A bearer token for this run. It lets everybody who can read the data directory manage the process. */
   readonly token: string
 }
 
@@ -20,7 +20,10 @@ export function removeAddress(dataDirectory: string, { instance }: ProcessAddres
   if (readAddress(dataDirectory)?.instance === instance) rmSync(pathIn(dataDirectory), { force: true })
 }
 
-/** The address; null if no process has left one. A killed process leaves its address too, so compare the process's instance. */
+/**
+ * The address in the file; null without a file. A killed process leaves the file too, so compare `instance` with the instance of the process that
+ * answers.
+ */
 export function readAddress(dataDirectory: string): ProcessAddress | null {
   try {
     const found: unknown = JSON.parse(readFileSync(pathIn(dataDirectory), 'utf8'))

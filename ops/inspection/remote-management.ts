@@ -15,7 +15,7 @@ import type { RequestTrace } from '../../topology/swarm/request/request-trace.ts
 import { environmentToken } from './bearer.ts'
 import { answerMs, callServer, unreachable } from './server-call.ts'
 
-/** Topics and dead letters of the log of a running process, through its HTTP port. */
+/** The management of a running process through its HTTP port: the topics, dead letters and traces in its log, and its models. */
 export class RemoteManagement implements Management {
   readonly instance: string
   readonly url: string
@@ -28,7 +28,7 @@ export class RemoteManagement implements Management {
     this.token = token
   }
 
-  /** Throws WAGGLE_UNREACHABLE if no Waggle answers at the address. `token`: a bearer token; empty for none. */
+  /** Connects to a process. Throws WAGGLE_UNREACHABLE if no Waggle answers at the address. `token` is a bearer token; empty for no token. */
   static async open(url: string, token = environmentToken()): Promise<RemoteManagement> {
     const base = url.replace(/\/+$/, '')
     const { instance } = (await callServer({ url: base, token }, { method: 'GET', path: '/v1/process' })) as { readonly instance?: unknown }
@@ -90,5 +90,5 @@ export class RemoteManagement implements Management {
   }
 }
 
-/** A model has 15 minutes to open on a GPU. */
+/** The longest time for a reload, in ms. A model has 15 minutes to open on a GPU. */
 const reloadMs = 15 * 60_000

@@ -14,8 +14,8 @@ interface RequestListDependencies {
 }
 
 /**
- * The requests of the swarms of this process, the newest first, from the topics of their gateways and outcomes. A call reads at most `maxRecords` of
- * each partition, the newest ones of the time that is asked for. Times are those at which requests were accepted.
+ * The requests of the swarms of this process, the newest first, from the topics of gateways and outcomes. A call reads at most `maxRecords` records
+ * of each partition, the newest within the wanted time. The time of a request is the time at which it was accepted.
  */
 export class RequestList {
   readonly #log: Log
@@ -50,11 +50,11 @@ export class RequestList {
     for (const { gateway, topic } of gateways)
       for (const { record } of await this.#records(topic, time)) {
         const id = headerText(record.headers, requestIdHeader)
-        // A record without the header has an id that its readers derive. Its outcome has it.
+        // A record without the header gets an id from its readers. Only the outcome contains this id.
         if (id === null) continue
         rows.set(id, { request_id: id, swarm, gateway, state: 'pending', accepted_at: record.timestamp, finished_at: null, error: null })
       }
-    // Outcomes follow the acceptance of their requests.
+    // An outcome comes after its request was accepted, so outcomes are read up to a later time.
     const found = outcomesTopic === null ? [] : await this.#records(outcomesTopic, { since: time.since, until: time.until + outcomeWithinMs })
     for (const { record } of found) {
       const id = record.key === null ? null : Buffer.from(record.key).toString()
@@ -66,7 +66,7 @@ export class RequestList {
         swarm,
         gateway: before?.gateway ?? headerText(record.headers, gatewayHeader),
         state: headerText(record.headers, errorHeader) === null ? 'answered' : 'failed',
-        // The outcome of a missed deadline has the time of the deadline.
+        // The outcome of a missed deadline has the time of the deadline as its timestamp, so the time of the request's own record counts first.
         accepted_at: before?.accepted_at ?? record.timestamp,
         finished_at: numberIn(headerText(record.headers, finishedHeader)),
         error,
@@ -75,7 +75,7 @@ export class RequestList {
     return [...rows.values()]
   }
 
-  /** The newest records of a topic in this time, at most `maxRecords` of each partition. */
+  /** The newest records of a topic between the two times, at most `maxRecords` of each partition. */
   async #records(
     topic: string,
     { since, until }: { readonly since: number; readonly until: number },

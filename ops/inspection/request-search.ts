@@ -5,19 +5,22 @@ import { headerText } from '../../topology/record.ts'
 import { requestIdHeader, roundsHeader } from '../../topology/swarm/request/headers.ts'
 import { eachRun } from './topic-pages.ts'
 
-/** A record of the sought request. */
+/** A record of the request that is searched. */
 export interface RequestRecord {
   readonly topic: string
   readonly partition: number
   readonly record: LogRecord
 }
 
-/** The time of the sought records, in epoch ms. `exact` is their timestamp; `about` is the time in the request's id. */
+/**
+ * The time of the searched records, in epoch ms. `exact` is the timestamp of the records; `about` is the time in the request's id; null if no time is
+ * known.
+ */
 export type SoughtTime = { readonly exact: number } | { readonly about: number } | null
 
 /**
- * Searches topics for the records of one request. All records of a request have one timestamp, so the search begins where the log has records of that
- * time, and goes back in steps if it finds nothing. `maxRecords` and `maxMs` bound it, for all topics together.
+ * Searches topics for the records of one request. All records of a request have the same timestamp, so the search begins at the records of that time.
+ * If it finds nothing, it begins again at earlier times. `maxRecords` and `maxMs` bound the search in all topics together.
  */
 export class RequestSearch {
   readonly #log: Log
@@ -35,7 +38,7 @@ export class RequestSearch {
     this.#until = clock.elapsedMs() + maxMs
   }
 
-  /** False if a bound ended the search. */
+  /** True if the search ended by itself; false if a bound ended it. */
   get isComplete(): boolean {
     return !this.#isCut
   }
@@ -69,7 +72,7 @@ export class RequestSearch {
     return []
   }
 
-  /** The times from which the search goes forward, one after the other; null for the start of the partition. */
+  /** The times at which the search begins, tried one after the other; null for the start of the partition. */
   #times(time: SoughtTime): readonly (number | null)[] {
     if (time === null) {
       const now = this.#clock.now()
@@ -92,7 +95,7 @@ export class RequestSearch {
         }
         if (this.#isOwn(record, { topic, partition, isEntrance })) {
           found.push({ topic, partition, record })
-          // The log may repeat a record soon after it, and a loop of bees writes one in each round.
+          // The log may repeat a record soon after the first, and a loop of bees writes a record in each round. In these cases the search continues.
           if (!this.#log.traits.repeatsRecords && headerText(record.headers, roundsHeader) === null) return 'stop'
         } else if (found.length > 0 && ++after >= repeatsWithin) return 'stop'
         if (record.timestamp > latest && ++after >= repeatsWithin) return 'stop'
@@ -122,7 +125,10 @@ interface SoughtPartition {
   readonly isEntrance: boolean
 }
 
-/** Records are written in the order in which their requests come to an end. So older ones may lie behind younger ones. */
+/**
+ * Records are written in the order in which bees finish. So a record with an older timestamp may come after a record with a younger one, by up to
+ * this many ms.
+ */
 const disorderMs = 60_000
-/** The number of further records among which a repeated record is sought. */
+/** The number of further records among which a repeated record is searched. */
 const repeatsWithin = 1000

@@ -15,11 +15,14 @@ export interface RequestTracesOptions {
   readonly clock: Clock
   /** The plans of the swarms that run in this process. */
   readonly plans?: readonly SwarmPlan[]
-  /** The time at which a request was accepted, if a ledger of this process knows it. An id without a time is then found at once. */
+  /**
+   * The time at which a request was accepted, if a ledger of this process knows it. With the time, a request whose id contains no time is found at
+   * once.
+   */
   readonly acceptedAt?: (id: string) => number | null
 }
 
-/** Follows requests through the topics of their swarms. */
+/** Finds the steps of requests in the topics of their swarms. */
 export class RequestTraces {
   readonly #log: Log
   readonly #clock: Clock
@@ -34,7 +37,10 @@ export class RequestTraces {
     this.#acceptedAt = acceptedAt
   }
 
-  /** Throws WAGGLE_UNKNOWN_REQUEST if the log has no record of the request, and WAGGLE_OVERLOADED during `maxTraces` other searches. */
+  /**
+   * The trace of a request. Throws WAGGLE_UNKNOWN_REQUEST if the log has no record of the request, and WAGGLE_OVERLOADED while `maxTraces` other
+   * searches run.
+   */
   async trace(id: string): Promise<RequestTrace> {
     if (this.#running >= maxTraces)
       throw new WaggleError('WAGGLE_OVERLOADED', { message: `${maxTraces} other requests are being traced`, next: 'Ask again in a moment.' })
@@ -85,7 +91,7 @@ export class RequestTraces {
     return null
   }
 
-  /** Names the most likely reason why the log has no record of the request. */
+  /** The error for an unknown request. It names the most likely reason why the log has no record of the request. */
   async #unknown(id: string, search: RequestSearch, topics: readonly string[]): Promise<WaggleError> {
     const about = timeOfUuid(id)
     const kept = await Promise.all(
@@ -106,13 +112,13 @@ export class RequestTraces {
   }
 }
 
-/** The topics that carry results of bees: those of the plan, or of every swarm of the log. */
+/** The topics with results of bees: the topics of the plan, or without a plan the topics of all swarms of the log. */
 function beeTopics(topics: readonly string[], plan: SwarmPlan | null): readonly string[] {
   const isBees = plan === null ? () => true : (name: string) => plan.topics.some((planned) => planned.name === name)
   return topics.filter((name) => beeIn(name) !== null && isBees(name))
 }
 
-/** A missed deadline is written at that time, behind the records of younger requests. */
+/** The outcome of a missed deadline. Its record has the time of the deadline, and comes after records of younger requests. */
 async function outcomeAtDeadline(
   search: RequestSearch,
   entrance: RequestRecord | null,
@@ -124,7 +130,7 @@ async function outcomeAtDeadline(
   return found
 }
 
-/** The first of several records of a bee and a round. The others are repeats. */
+/** The first step of each bee in each round. Further steps are repeated records. */
 function firstOfEach(steps: readonly TraceStep[]): readonly TraceStep[] {
   const first = new Map<string, TraceStep>()
   for (const step of steps) {
@@ -135,7 +141,7 @@ function firstOfEach(steps: readonly TraceStep[]): readonly TraceStep[] {
 }
 
 /**
- * Steps in the order of their times, and in the order of the swarm's file where times are the same. A step without times follows the steps whose
+ * The steps in the order of their times. Steps with the same time are in the order of the swarm's file. A step without times follows the steps whose
  * results it takes.
  */
 function inOrder(steps: readonly TraceStep[], plan: SwarmPlan | null): readonly TraceStep[] {

@@ -2,7 +2,7 @@ import { WaggleError } from '../../topology/waggle-error.ts'
 import { bearer } from './bearer.ts'
 import { problemOf } from './http-problem.ts'
 
-/** A running server, and the token for it; empty for none. */
+/** A running server. `token` is the token that the server needs; empty for no token. */
 export interface Server {
   readonly url: string
   readonly token: string
@@ -11,14 +11,17 @@ export interface Server {
 export interface ServerCall {
   readonly method: string
   readonly path: string
-  /** Sent as JSON. */
+  /** The body, which is sent as JSON. */
   readonly body?: unknown
-  /** Sent as it is, in place of `body`. */
+  /** The body as text, which is sent unchanged, in place of `body`. */
   readonly text?: string
   readonly signal?: AbortSignal
 }
 
-/** Calls a server, and returns the JSON of its answer; null for an empty one. Throws WAGGLE_UNREACHABLE, and what `problemOf` makes of a refusal. */
+/**
+ * Calls a server, and returns the JSON of its answer; null for an empty answer. Throws WAGGLE_UNREACHABLE if the server does not answer, and the
+ * error of `problemOf` if the server refuses.
+ */
 export async function callServer({ url, token }: Server, { method, path, body, text, signal }: ServerCall): Promise<unknown> {
   const response = await send(url, `${url}${path}`, {
     method,
@@ -49,7 +52,7 @@ export function unreachable(origin: string, why: string, cause: unknown): Waggle
   })
 }
 
-/** The time for an answer that does not wait for anything. */
+/** The longest time for an answer that the server gives at once, in ms. */
 export const answerMs = 30_000
-/** The time for a call that starts a swarm: a model has 15 minutes to open on a GPU. */
+/** The longest time for a call that starts a swarm, in ms. A model has 15 minutes to open on a GPU. */
 export const longCallMs = 15 * 60_000

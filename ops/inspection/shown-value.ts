@@ -6,7 +6,7 @@ import type { Payload, Tensor } from '../../topology/swarm/payload/payload.ts'
 import { joinedType, payloadOfBytes, tensorsType } from '../../topology/swarm/payload/payload-serde.ts'
 import { contentTypeHeader, errorHeader } from '../../topology/swarm/request/headers.ts'
 
-/** Shows the values of records to people: text as it is, tensors and pictures as a summary, Avro as JSON. */
+/** Makes the values of records readable: text stays unchanged, tensors and pictures become a summary, and Avro becomes JSON. */
 export class ShownValues {
   /** The serde for Avro; null without a schema registry. */
   readonly #avro: Serde<unknown> | null
@@ -15,7 +15,7 @@ export class ShownValues {
     this.#avro = avro
   }
 
-  /** The value as text, cut after `maxCharacters`; null for a tombstone. Never throws: for bytes that cannot be decoded it returns their number. */
+  /** The value as text, cut after `maxCharacters`; null for a tombstone. Never throws. For bytes that cannot be decoded the text is their number. */
   async text(topic: string, { value, headers }: Pick<LogRecord, 'value' | 'headers'>, maxCharacters: number): Promise<string | null> {
     if (value === null) return null
     if (value instanceof DamagedValue) return cut(`(damaged: ${value.error.message})`, maxCharacters)
@@ -29,7 +29,7 @@ export class ShownValues {
     if (mediaType === tensorsType || mediaType === joinedType) {
       return JSON.stringify(await jsonOf(payloadOfBytes(bytes, mediaType)))
     }
-    // The header tells whether bytes are Avro. Without a header, the first byte of the wire format does.
+    // The header `content-type` says if the bytes are Avro. Without this header, the first byte of Confluent's wire format, which is 0, decides.
     if (mediaType.endsWith('+avro') || (contentType === null && bytes[0] === 0)) {
       const avro = await this.#avroText(topic, bytes)
       if (avro !== null) return avro
@@ -61,7 +61,7 @@ async function shownBytes(bytes: Uint8Array, contentType: string | null): Promis
   return `<picture: ${contentType ?? `image/${format}`}${await sizeOf(bytes)}, ${bytes.length} bytes>`
 }
 
-/** The size from a picture's header; empty if it cannot be read. */
+/** The size of a picture as a text; empty if the header of the file cannot be read. */
 async function sizeOf(bytes: Uint8Array): Promise<string> {
   try {
     const { default: sharp } = await import('sharp')
@@ -99,6 +99,6 @@ function cut(text: string, maxCharacters: number): string {
 }
 
 const maxShownValues = 16
-/** Control characters, which a text does not contain. White space is allowed. */
+/** Matches a control character that is not white space. A text does not contain such characters. */
 const isControl = /[^\P{Cc}\s]/u
 const utf8 = new TextDecoder('utf-8', { fatal: true })

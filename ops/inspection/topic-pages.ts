@@ -11,7 +11,7 @@ export class TopicPages {
   readonly #log: Log
   readonly #clock: Clock
   readonly #values: ShownValues
-  /** Functions that end the calls which wait for a record. */
+  /** Functions that end the calls that wait for a record. */
   readonly #waits = new Set<() => void>()
   #isClosed = false
 
@@ -51,7 +51,8 @@ export class TopicPages {
         }
         return 'go on'
       })
-      // Transaction markers and compacted records have offsets too.
+      // The position moves to the end of the partition, because offsets after the last record may belong to transaction markers and to records that
+      // compaction removed.
       if (left > 0 && !page.isFull) next[partition] = Math.max(next[partition] ?? 0, ends[partition] ?? 0)
     }
     if (ready.length === 0 && waitMs > 0) {
@@ -70,7 +71,7 @@ export class TopicPages {
     for (const end of this.#waits) end()
   }
 
-  /** The first run of records in any partition; null after `waitMs`. */
+  /** Waits for the next records in any partition, and returns them as a run; null after `waitMs`. */
   async #firstRun(topic: string, from: readonly number[], waitMs: number): Promise<RecordRun | null> {
     if (this.#isClosed) return null
     if (this.#waits.size >= maxWaits) {
@@ -106,13 +107,16 @@ export class TopicPages {
       timestamp,
       key: key === null ? null : textOrCount(key),
       headers: Object.fromEntries(headers.map((header) => [header.key, header.value === null ? null : textOrCount(header.value)])),
-      // A reader of the secret could compute the ids of other callers.
+      // The secret for request ids is not shown: with it, a person could compute the ids of other callers' requests.
       value: topic === idSecretTopic ? '<hidden>' : await this.#values.text(topic, record, maxValueCharacters),
     }
   }
 }
 
-/** Gives the runs of a reader to `take` until it says stop, with a turn of the event loop after each, and closes the reader. */
+/**
+ * Gives the runs of a reader to `take` until `take` returns 'stop'. After each run other work of the event loop gets a turn. Closes the reader at the
+ * end.
+ */
 export async function eachRun(reader: Reader, take: (run: RecordRun) => Promise<'go on' | 'stop'>): Promise<void> {
   try {
     for await (const run of reader) {
@@ -128,7 +132,7 @@ function missing(topic: string): WaggleError {
   return new WaggleError('WAGGLE_MISSING_TOPIC', { message: `The topic ${topic} does not exist`, next: 'See `waggle topics list`.' })
 }
 
-/** Records of one page, bounded in number and in size. */
+/** The records of one page. Their number and their size are bounded. */
 class Page {
   readonly records: ShownRecord[] = []
   readonly #max: number
@@ -148,7 +152,7 @@ class Page {
   }
 }
 
-/** The offset to read from in each partition. A partition that the cursor does not name is new, and is read from its start. */
+/** The first offset to read in each partition. A partition that the cursor does not name is a new one, and is read from its start. */
 function positionsOf(from: string, offsets: readonly { readonly start: number; readonly end: number }[]): number[] {
   if (from === 'start') return offsets.map(({ start }) => start)
   if (from === 'end') return offsets.map(({ end }) => end)

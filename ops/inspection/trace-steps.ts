@@ -7,7 +7,7 @@ import { innerCallsOf } from '../../topology/swarm/request/inner-calls.ts'
 import type { TraceError, TraceStep } from '../../topology/swarm/request/request-trace.ts'
 import type { RequestRecord } from './request-search.ts'
 
-/** The bee whose results a topic carries; null for any other topic. */
+/** The bee whose results are on a topic; null for a topic without results of a bee. */
 export function beeIn(topic: string): string | null {
   const [, swarm, bee] = /^waggle\.([^.]+)\.([^.]+)$/.exec(topic) ?? []
   return swarm === undefined || swarm === 'gateway' || bee === undefined || bee === 'dead-letters' ? null : bee
@@ -33,7 +33,9 @@ export function stepOf({ topic, partition, record }: RequestRecord): TraceStep {
   return { ...blank, bee, topic, partition, offset, round, error, ...timesIn(headers) }
 }
 
-/** The steps of bees whose results are on no topic. The record of a later bee of their sub-topology has their times. */
+/**
+ * The steps of bees whose results are not written to a topic. The record of a later bee in the same sub-topology contains the times of these steps.
+ */
 export function innerSteps({ topic, partition, record }: RequestRecord, own: readonly TraceStep[], plan: SwarmPlan | null): readonly TraceStep[] {
   const { headers, offset } = record
   const error = errorIn(record)
@@ -57,7 +59,7 @@ export function innerSteps({ topic, partition, record }: RequestRecord, own: rea
   return [...inner.values()].filter(({ bee }) => bee !== beeIn(topic) && own.every((step) => step.bee !== bee))
 }
 
-/** The step with the bees before it, and the time that it waited after the last of their steps. */
+/** The step, completed with the names of the bees before it, and the time from the end of the last of these bees' steps to its own start. */
 export function withWait(step: TraceStep, steps: readonly TraceStep[], plan: SwarmPlan): TraceStep {
   const after = inputsOf(step.bee, plan)
   const ready = steps.filter(({ bee, round }) => after.includes(bee) && (step.round === null || round === step.round || round === null))
@@ -66,7 +68,7 @@ export function withWait(step: TraceStep, steps: readonly TraceStep[], plan: Swa
   return { ...step, after, waited_ms: waited }
 }
 
-/** The bees whose results a bee takes. A batch stands for the bee before it. */
+/** The bees whose results a bee takes. A batch is replaced by the bee before it. */
 export function inputsOf(name: string, { bees }: SwarmPlan): readonly string[] {
   const byName = new Map(bees.map((bee) => [bee.name, bee]))
   return (byName.get(name)?.input?.bees ?? []).flatMap((input) => {

@@ -3,8 +3,8 @@ import { cpSync, mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } fr
 import { dirname, join, resolve } from 'node:path'
 
 /**
- * `npm pack` takes `dist/`, which is the sources compiled, and a package.json that names compiled files. Node strips no types below
- * node_modules. The repository's own package.json names sources, so it is put aside while npm packs:
+ * `npm pack` packs the compiled sources in `dist/`, and a package.json that names compiled files, because Node does not run TypeScript in
+ * node_modules. The repository's own package.json names sources, so it is moved away while npm packs:
  *
  *     prepack (compiles, puts aside) ──► npm packs ──► postpack (puts back, removes dist/)
  */
@@ -13,7 +13,7 @@ const dist = join(root, 'dist')
 const manifest = join(root, 'package.json')
 const aside = join(root, '.waggle', 'package-while-packing.json')
 
-/** Files that run as they are, and files that are not modules. */
+/** Files that are copied without being compiled. */
 const copied = [
   'ops/setup/waggle.mjs',
   'ops/setup/node.mjs',
@@ -28,7 +28,7 @@ const copied = [
 ]
 
 export function preparePackage(): void {
-  // An interrupted pack may have left its own package.json.
+  // If an earlier pack was interrupted, package.json may still be the published one.
   restorePackage()
   const tsc = join(root, 'node_modules', 'typescript', 'bin', 'tsc')
   // The comments are in the types and in the source maps. A third copy in the JavaScript would make the package a tenth larger.
@@ -43,12 +43,12 @@ export function preparePackage(): void {
 }
 
 export function restorePackage(): void {
-  // A package.json that names sources is the repository's, and may be newer than the one that was put aside.
+  // If package.json names sources, it is the repository's own, and may be newer than the file that was moved away.
   if (isPublished(readManifest())) renameSync(aside, manifest)
   rmSync(dist, { recursive: true, force: true })
 }
 
-/** The parts of a package.json that differ between the two. */
+/** The members of package.json that differ between the repository and the published package. */
 interface Manifest {
   readonly bin: { readonly waggle: string; readonly [name: string]: string }
   readonly exports: { readonly [name: string]: string }
@@ -66,13 +66,13 @@ function isPublished({ bin }: Manifest): boolean {
   return bin.waggle.startsWith('./dist/')
 }
 
-/** The published package.json: it names compiled files, and lacks everything that only the repository uses. */
+/** The published package.json. It names compiled files, and lacks the members that only the repository uses. */
 function publishedManifest({ devDependencies: _dev, allowScripts: _allowed, private: _private, ...rest }: Manifest): object {
   const exports = Object.entries(rest.exports).map(([name, file]) => [
     name,
     file.endsWith('.ts') ? { types: compiled(file, '.d.ts'), default: compiled(file, '.js') } : file,
   ])
-  // npm reads these scripts before it packs. After an interrupted pack, the next one must run them.
+  // The two scripts stay, because after an interrupted pack this package.json is still in the repository, and the next `npm pack` must run them.
   const { prepack, postpack } = rest.scripts
   return {
     ...rest,

@@ -6,13 +6,13 @@ import type { WaggleError } from '../../topology/waggle-error.ts'
 import type { LogFields, LogLevel, LogLine } from './log-line.ts'
 
 /**
- * Writes each failure as one line of the process's log. Failures of the same code and module get at most `maxLines` lines within `windowMs`. One more
- * line gives the number of omitted failures.
+ * Writes each failure as one line of the process's log. Failures with the same code and module get at most `maxLines` lines within `windowMs`. Then
+ * one more line has the number of omitted failures.
  */
 export class FailureLines {
   readonly #say: LogLine
   readonly #clock: Clock
-  /** Windows by module and code. Their number is limited by a swarm's bees and the table's codes. */
+  /** The windows, by module and code. Their number is bounded by the number of bees and the number of error codes. */
   readonly #windows = new Map<string, Window>()
 
   constructor({ say, clock }: { readonly say: LogLine; readonly clock: Clock }) {
@@ -20,12 +20,12 @@ export class FailureLines {
     this.#clock = clock
   }
 
-  /** Writes a failure of a part of the process, or of a request as a whole. */
+  /** Writes a line for a failure of a part of the process, or of a request as a whole. */
   failed(error: WaggleError, { module, ...fields }: Pick<LogFields, 'swarm' | 'request_id'> & { readonly module: string }): void {
     this.#line(error, module, fields)
   }
 
-  /** Writes a record at which a step of a swarm failed. Its key is the id of its request. */
+  /** Writes a line for a record at which a step of a swarm failed. The record's key is the id of the request. */
   recordFailed(swarm: string, error: WaggleError, { key, taskId, topic, partition, offset, node }: FailedRecord): void {
     const requestId = typeof key === 'string' ? key : key instanceof Uint8Array ? Buffer.from(key).toString() : undefined
     this.#line(error, node, {
@@ -36,7 +36,7 @@ export class FailureLines {
     })
   }
 
-  /** Writes the numbers of omitted failures. */
+  /** Ends all windows, and writes the numbers of omitted failures. */
   close(): void {
     for (const [key, window] of this.#windows) this.#end(key, window)
   }

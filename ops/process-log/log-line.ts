@@ -3,12 +3,12 @@ export type LogLevel = (typeof logLevels)[number]
 
 export const logLevels = ['debug', 'info', 'warn', 'error'] as const
 
-/** The place and the cause of a failure, beside its message. Unknown fields are left out. */
+/** The fields of a log line in addition to its message, most of them about a failure. A field without a value is left out. */
 export interface LogFields {
   readonly swarm?: string
   readonly request_id?: string
   readonly code?: string
-  /** The place in a user’s file where the error was thrown, as `file:line:column`. */
+  /** The place in a user’s file where the error was thrown: `file:line:column`. */
   readonly place?: string
   readonly task?: string
   readonly topic?: string
@@ -17,11 +17,11 @@ export interface LogFields {
   readonly offset?: string
   /** The next step, as a sentence. */
   readonly next?: string
-  /** Only in a summary: the number of failures of this swarm, module and code without a line. */
+  /** Only in the line with the number of omitted failures: how many failures of this swarm, module and code have no line. */
   readonly left_out?: number
-  /** Shown at `debug`. */
+  /** The stack of the error. It is shown only at the level `debug`. */
   readonly stack?: string
 }
 
-/** Writes a line of the process's log. `module` is a bee, or a part of the process such as `gateway`; empty for a swarm as a whole. */
+/** Writes a line of the process's log. `module` is a bee, or a part of the process such as `gateway`; it is empty for a swarm as a whole. */
 export type LogLine = (module: string, level: LogLevel, message: string, fields?: LogFields) => void

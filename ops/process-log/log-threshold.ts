@@ -13,7 +13,7 @@ export class LogThreshold {
     this.#ofModule = ofModule
   }
 
-  /** Parses a text for which `isLogLevels` is true. If the text has no level for all modules, it is `info`. */
+  /** Parses a text for which `isLogLevels` is true. If the text has no level without a module, the level for all other modules is `info`. */
   static parse(text: string): LogThreshold {
     let usual = rankOf('info')
     const ofModule = new Map<string, number>()
@@ -25,7 +25,7 @@ export class LogThreshold {
     return new LogThreshold(usual, ofModule)
   }
 
-  /** A module's own level overrides that of its swarm. */
+  /** True if a line is shown. The level of a module overrides the level of the module's swarm. */
   shows(level: LogLevel, module: string, swarm?: string): boolean {
     const least = this.#ofModule.get(module) ?? (swarm === undefined ? undefined : this.#ofModule.get(swarm)) ?? this.#usual
     return rankOf(level) >= least

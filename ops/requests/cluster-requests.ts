@@ -25,15 +25,16 @@ export interface ClusterRequestsOptions {
   readonly clock: Clock
   readonly random: Random
   readonly targets: readonly GatewayTarget[]
-  /** The most requests whose callers wait for an outcome. Past it the gateway refuses requests. */
+  /** The largest number of requests whose callers wait for an outcome. When it is reached, the gateway refuses new requests. */
   readonly maxPending: number
   readonly onError: (error: unknown) => void
 }
 
 /**
- * Requests on a Kafka cluster, where many processes share the tasks. Any process may hold the ledger of a request, but the answer comes to the
- * process that holds the connection: each request names the answers topic of its swarm, and the partition that this process reads. A question about a
- * request works the same way. Both go through the gateway's topic, in order. Processes need not know each other.
+ * Requests on a Kafka cluster, where many processes share the tasks. Any process may hold the ledger of a request, but the answer must come to the
+ * process that holds the caller's connection. So each request contains the name of its swarm's answers topic and the partition of it that this
+ * process reads. A question about a request contains the same. Requests and questions go through the gateway's topic, in order. Processes need not
+ * know each other.
  */
 export class ClusterRequests implements SwarmRequests {
   readonly #options: ClusterRequestsOptions
@@ -45,7 +46,7 @@ export class ClusterRequests implements SwarmRequests {
   /** The targets of the swarms that were added. A version that did not start was not. */
   readonly #added = new Set<readonly GatewayTarget[]>()
   readonly #answers = new Map<string, { readonly followed: FollowedPartition; users: number }>()
-  /** Distinguishes this process's questions from those of other processes that read the same partition. */
+  /** The prefix of this process's questions. Other processes that read the same partition have other prefixes. */
   readonly #name: string
   #asked = 0
   #producer: Producer | null = null
@@ -119,7 +120,7 @@ export class ClusterRequests implements SwarmRequests {
     this.stopWaiting()
   }
 
-  /** Fails all callers that wait for an outcome or for a request's state with WAGGLE_STOPPING. */
+  /** Fails all callers that wait for the outcome or for the state of a request with WAGGLE_STOPPING. */
   stopWaiting(): void {
     this.#pending.failAll(stopping())
     for (const question of this.#questions.values()) question.fail(stopping())
@@ -132,14 +133,14 @@ export class ClusterRequests implements SwarmRequests {
   }
 
   /**
-   * Submits a request. If two requests have the same key and different bodies, the first one counts, and only the ledger knows which was first. So
-   * the ledger is asked after the write.
+   * Submits a request. If two requests have the same idempotency key and different bodies, the first request counts, and only the ledger knows which
+   * request was first. So the ledger is asked after the write.
    */
   async submit(request: NewRequest): Promise<Durable<Accepted>> {
     if (this.#targets.isHeld(request.gateway)) await this.#targets.released(request.gateway)
     const target = this.#targets.of(request.gateway)
     const accepted = await whenWritten({ id: request.id }, this.#send(target, request, []))
-    // Without an idempotency key the id is new, so there is no other body to compare with.
+    // Without an idempotency key the id is new, so no earlier request can have it with another body.
     if (request.bodyHash === '') return accepted
     const known = await this.#ask(target, request.id)
     if (known !== null) refuseOtherBody(known, request)
@@ -160,7 +161,7 @@ export class ClusterRequests implements SwarmRequests {
   }
 
   async find(id: string): Promise<Durable<FoundRequest> | null> {
-    // The id does not tell its gateway, so all gateways' ledgers are asked.
+    // The id does not contain the name of the gateway, so the ledgers of all gateways are asked.
     const found = await Promise.all(this.#targets.all.map((target) => this.#ask(target, id)))
     return found.find((one) => one !== null) ?? null
   }
@@ -169,7 +170,7 @@ export class ClusterRequests implements SwarmRequests {
     await this.#toSend.send(gatewayRecord(target, request, { now: this.#options.clock.now(), headers }))
   }
 
-  /** The ledger's entry for a request; null if there is none. Throws WAGGLE_NO_OUTCOME if no ledger answers in time. */
+  /** The ledger's entry for a request; null if the ledger does not know the request. Throws WAGGLE_NO_OUTCOME if no ledger answers in time. */
   async #ask(target: GatewayTarget, id: string): Promise<Durable<FoundRequest> | null> {
     const { clock } = this.#options
     const question = `${this.#name}-${this.#asked++}`

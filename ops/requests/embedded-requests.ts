@@ -14,13 +14,13 @@ export interface EmbeddedRequestsOptions {
   readonly clock: Clock
   readonly targets: readonly GatewayTarget[]
   readonly outcomes: readonly OutcomeTopic[]
-  /** The most requests whose callers wait for an outcome. Past it the gateway refuses requests. */
+  /** The largest number of requests whose callers wait for an outcome. When it is reached, the gateway refuses new requests. */
   readonly maxPending: number
 }
 
 /**
- * Requests on the embedded log, where one process runs everything. Appends a request to its gateway's topic, and returns its outcome when the
- * outcome's commit is durable. The ledger, whose store is in this process, decides the outcome of a request.
+ * Requests on the embedded log, where one process runs everything. A request is appended to its gateway's topic, and its outcome is returned when the
+ * commit with the outcome is durable. The ledger, whose store is in this process, decides the outcome of a request.
  */
 export class EmbeddedRequests implements SwarmRequests {
   readonly #options: EmbeddedRequestsOptions
@@ -124,7 +124,7 @@ export class EmbeddedRequests implements SwarmRequests {
       void this.#pending.remember(request, () => this.#send(target, request, false))
       return this.#pending.ownOutcomeOf(request)
     }
-    // An outcome's commit contains the input too. Only an answer from memory must wait for the disk.
+    // The entry may come from memory, and must be durable before a caller gets it. An outcome that comes later is durable together with the input.
     if (isOtherBody(known, request)) refuseOtherBody(await whenWritten(known, this.#written(id)), request)
     const { state, answer } = known
     if (state === 'pending' || answer === null) return this.#pending.outcomeOf(request)
@@ -134,7 +134,7 @@ export class EmbeddedRequests implements SwarmRequests {
   async find(id: string): Promise<Durable<FoundRequest> | null> {
     const entry = this.#inLedger(id) ?? this.#pending.get(id)
     if (entry !== null) return whenWritten(entry, this.#written(id))
-    // Between commits, every accepted request is either in the ledger or on a topic. So the search waits for the open commit.
+    // Between commits, every accepted request is either in the ledger or on a topic. So the open commit is awaited before the search.
     await this.#options.log.durable?.()
     for (const { application, topic, acceptedTopic, partitions } of this.#targets.all) {
       const topics = [topic, acceptedTopic].map((name) => ({ topic: name, partitions }))
@@ -153,14 +153,14 @@ export class EmbeddedRequests implements SwarmRequests {
     return null
   }
 
-  /** The entry that this process remembers or that the ledger has written, durable or not; null for a new request. */
+  /** The entry of a request that this process remembers or that its ledger has written, durable or not; null for a new request. */
   #known(target: GatewayTarget, { id, bodyHash }: NewRequest): RequestEntry | null {
     // A request without a body hash has a new id, so no ledger knows it.
     if (bodyHash === '') return null
     return this.#pending.get(id) ?? target.application.stores.committed<string, RequestEntry>(target.ledgerStore, id)
   }
 
-  /** Settles when the known state of a request is durable. */
+  /** Settles when the state of a request that `#known` returned is durable. */
   #written(id: string): Promise<unknown> {
     return Promise.all([this.#pending.written(id), this.#options.log.durable?.()])
   }
@@ -170,7 +170,7 @@ export class EmbeddedRequests implements SwarmRequests {
     await this.#producer.send(gatewayRecord(target, request, { now: this.#options.clock.now() }), { durable })
   }
 
-  /** Refuses new requests until a reader works again. Their callers would wait for outcomes that nobody reads. */
+  /** Refuses new requests for a while after a reader has failed, because their callers would wait for outcomes that nobody reads. */
   #failed(error: unknown): void {
     const { clock } = this.#options
     this.#failure = error instanceof Error ? error.message : String(error)
@@ -192,5 +192,5 @@ export class EmbeddedRequests implements SwarmRequests {
 
 const waiting: FoundRequest = { state: 'pending', bodyHash: '', answer: null }
 
-/** The time for which a reader's failure keeps new requests out. A failed reader is replaced each second. */
+/** The time, in ms, for which new requests are refused after a reader has failed. A failed reader is replaced each second. */
 const refusingMs = 2000

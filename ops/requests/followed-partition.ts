@@ -10,7 +10,7 @@ export interface FollowedPartitionOptions extends TopicPartition {
   readonly onFailure: (error: unknown) => void
 }
 
-/** Delivers every record that comes to a partition from now on. When a reader fails, a new one continues at its position. */
+/** Delivers every record that comes to a partition from now on. When a reader fails, a new reader continues at the same position. */
 export class FollowedPartition {
   readonly #options: FollowedPartitionOptions
   #reader: Reader

@@ -13,20 +13,20 @@ export interface GatewayTarget {
   readonly partitions: number
   readonly application: Application
   readonly ledgerStore: string
-  /** The topic that tells the ledger about accepted requests. */
+  /** The topic from which the ledger learns about accepted requests. */
   readonly acceptedTopic: string
-  /** The reason why the swarm accepts no requests now; null if it does. */
+  /** The reason why the swarm accepts no requests now; null while it accepts requests. */
   readonly notReady: () => string | null
-  /** The topic for answers, which all processes share; null if the swarm has none. */
+  /** The topic for answers, which all processes share; null if the swarm has no such topic. */
   readonly answers: { readonly topic: string; readonly partitions: number } | null
 }
 
-/** The gateways of this process by name. They come and go with their swarms. */
+/** The gateways of this process by name. Gateways are added and removed with their swarms. */
 export class GatewayTargets {
   readonly #targets: Map<string, GatewayTarget>
-  /** Gateways of swarms that do not run now, with the reason. */
+  /** The gateways of swarms that do not run now, with the reason. */
   readonly #closed = new Map<string, string>()
-  /** Gateways whose new requests wait, because their swarm changes to another version. */
+  /** The gateways whose new requests wait, because their swarm changes to another version. */
   readonly #held = new Map<string, Promise<void>>()
 
   constructor(targets: readonly GatewayTarget[]) {
@@ -52,12 +52,12 @@ export class GatewayTargets {
     }
   }
 
-  /** Forgets these targets, unless others have taken their places. */
+  /** Removes these targets. A target whose gateway now belongs to another application stays. */
   remove(targets: readonly GatewayTarget[]): void {
     for (const { gateway, application } of targets) if (this.#targets.get(gateway)?.application === application) this.#targets.delete(gateway)
   }
 
-  /** Refuses requests to these gateways for a reason; null: they are gateways of no swarm any more. */
+  /** Refuses requests to these gateways with a reason. If `reason` is null, ends the refusal. */
   close(gateways: readonly string[], reason: string | null): void {
     for (const gateway of gateways) {
       if (reason === null) this.#closed.delete(gateway)
@@ -65,7 +65,7 @@ export class GatewayTargets {
     }
   }
 
-  /** Lets new requests to these gateways wait until the returned function is called. */
+  /** Makes new requests to these gateways wait until the returned function is called. */
   hold(gateways: readonly string[]): () => void {
     const { promise, resolve } = Promise.withResolvers<void>()
     for (const gateway of gateways) this.#held.set(gateway, promise)
@@ -80,7 +80,7 @@ export class GatewayTargets {
     return this.#held.has(gateway)
   }
 
-  /** Settles when new requests to this gateway need not wait any more. */
+  /** Settles when new requests to this gateway no longer have to wait. */
   async released(gateway: string): Promise<void> {
     for (let held = this.#held.get(gateway); held !== undefined; held = this.#held.get(gateway)) await held
   }
@@ -93,7 +93,7 @@ export class GatewayTargets {
     throw new WaggleError('WAGGLE_UNKNOWN_GATEWAY', { message: `There is no gateway ${gateway}`, next: `Use one of: ${this.names.join(', ')}.` })
   }
 
-  /** The reason why a gateway accepts no requests now; null if it does. */
+  /** The reason why a gateway accepts no requests now; null while it accepts requests. */
   refusal(
     gateway: string,
     { log, waiting, maxPending }: { readonly log: Pick<Log, 'load' | 'storage'>; readonly waiting: number; readonly maxPending: number },

@@ -6,7 +6,9 @@ import { Unavailable } from '../../topology/waggle-error.ts'
 export interface KnownReplyTopicsOptions {
   readonly log: Log
   readonly clock: Clock
-  /** The value of `WAGGLE_REPLY_TOPICS`: topic names, with commas between them. A name that ends with `*` is a prefix. Null: none. */
+  /**
+   * The value of `WAGGLE_REPLY_TOPICS`: topic names, with commas between them. A name that ends with `*` is a prefix. If null, no topic is allowed.
+   */
   readonly allowed: string | null
   /** The number of partitions of each topic that this swarm's own gateways read. */
   readonly own: ReadonlyMap<string, number>
@@ -19,14 +21,14 @@ interface Known {
 }
 
 /**
- * The reply topics of one swarm, cached. While a topic is used, it is looked up again once a minute, because it may be deleted. A missing topic is
- * looked up again after seconds, because somebody may create it.
+ * A cache of the reply topics of one swarm. A topic that is in use is looked up again once a minute, because somebody may delete it. A missing topic
+ * is looked up again after a few seconds, because somebody may create it.
  */
 export class KnownReplyTopics implements ReplyTopics {
   readonly #options: KnownReplyTopicsOptions
   readonly #names: ReadonlySet<string>
   readonly #beginnings: readonly string[]
-  /** The topics by name. Null: not looked up yet. */
+  /** The topics by name; null for a topic that was not looked up yet. */
   readonly #known = new Map<string, Known | null>()
   readonly #looking = new Set<string>()
   #listing: Promise<void> | null = null
@@ -68,7 +70,10 @@ export class KnownReplyTopics implements ReplyTopics {
     }
   }
 
-  /** Lists all topics after a reply topic was reported missing. Calls during a listing share it, and one more listing follows for them. */
+  /**
+   * Lists all topics of the log after a reply topic was reported missing. Calls that come during a listing wait for it and for one more listing,
+   * which they share.
+   */
   lookAgain(): Promise<void> {
     this.#mustListAgain = this.#listing !== null
     this.#listing ??= this.#list().finally(() => {
@@ -84,14 +89,17 @@ export class KnownReplyTopics implements ReplyTopics {
       const [asked, sinceMs] = [[...this.#known.keys()], clock.elapsedMs()]
       const there = new Set(await log.topics())
       for (const topic of asked) {
-        // Another look-up may have found the topic meanwhile.
+        // A look-up of the topic may have found it during the listing.
         const known = this.#known.get(topic) ?? null
         if (!there.has(topic) && (known === null || known.atMs < sinceMs)) this.#remember(topic, { partitions: null, atMs: clock.elapsedMs() })
       }
     } while (this.#mustListAgain)
   }
 
-  /** The reply topics for the engine. It need not know a topic: the process that accepted the request has looked it up and chosen the partition. */
+  /**
+   * The reply topics for the engine. The engine may use a topic that this cache has not looked up yet, because the process that accepted the request
+   * has looked it up and chosen the partition.
+   */
   get named(): NamedTopics {
     return { allows: (topic) => this.allows(topic), partitionsOf: (topic) => this.#namedPartitions(topic) }
   }
@@ -108,7 +116,7 @@ export class KnownReplyTopics implements ReplyTopics {
   #lookSoon(topic: string): void {
     if (this.#looking.has(topic)) return
     this.#looking.add(topic)
-    // If the look-up fails, the old result stays.
+    // If the look-up fails, the cache keeps the old result.
     void this.look(topic)
       .catch(() => {})
       .finally(() => this.#looking.delete(topic))
@@ -116,7 +124,7 @@ export class KnownReplyTopics implements ReplyTopics {
 
   #remember(topic: string, known: Known | null): void {
     if (!this.#known.has(topic) && this.#known.size >= (this.#options.maxKnown ?? maxKnown)) {
-      // The first key is the topic whose look-up is the oldest.
+      // The first key of the map is the topic whose result is the oldest.
       for (const first of this.#known.keys()) {
         this.#known.delete(first)
         break

@@ -26,15 +26,15 @@ export interface LiveRequestEventsOptions {
   readonly maxFollowed?: number
 }
 
-/** A partition that is read for all followed requests whose records it has. */
+/** The reader of one partition, which all followed requests with records in this partition share. */
 interface SharedPartition {
   readonly followed: Promise<FollowedPartition>
   readonly listeners: Map<string, Set<(record: LogRecord) => void>>
 }
 
 /**
- * The events of requests from the log: what the log has already (a trace), and then each record that comes. All requests that are followed share the
- * readers of their partitions. A partition without followed requests is not read.
+ * The events of requests, from the log. First a trace gives the events of the records that the log already has, and then each new record gives an
+ * event. All followed requests share the readers of partitions. A partition without followed requests is not read.
  */
 export class LiveRequestEvents implements RequestEvents {
   readonly #options: LiveRequestEventsOptions
@@ -57,7 +57,7 @@ export class LiveRequestEvents implements RequestEvents {
     const events = new EventsOfRequest({ id, plan, sent, listener, traces })
     const end = await this.#listen(id, plan, (place, record) => events.take(place, record))
     try {
-      // Records that came between the first trace and the first live one are in the second trace.
+      // The second trace has the records that were written between the first trace and the start of the readers.
       events.tell(await traces.trace(id))
     } catch (error) {
       end()
@@ -124,7 +124,7 @@ export class LiveRequestEvents implements RequestEvents {
       if (record.key === null) return
       for (const take of listeners.get(Buffer.from(record.key).toString()) ?? []) take(record)
     }
-    // A reader that fails is replaced, and goes on at its position.
+    // `FollowedPartition` replaces a reader that fails, so a failure needs no reaction here.
     return { followed: FollowedPartition.open({ ...place, log, clock, onRecord, onFailure: () => {} }), listeners }
   }
 }
@@ -141,7 +141,7 @@ interface EventsOptions {
   readonly traces: RequestTraces
 }
 
-/** The events of one request. It gives each event once, whether a trace or a record tells it. */
+/** The events of one request. Each event is sent once, although both a trace and a record may contain it. */
 class EventsOfRequest {
   readonly #id: string
   readonly #plan: SwarmPlan | null
@@ -166,7 +166,10 @@ class EventsOfRequest {
     else if (this.#plan === null) this.#listener({ kind: 'rest', id: '' })
   }
 
-  /** The topics of a swarm are read side by side, so the outcome may come before the results of some bees. A trace has them. */
+  /**
+   * Sends the events that are missing, and then the outcome. The topics of a swarm are read side by side, so the record of the outcome may come
+   * before the results of some bees. A last trace has these results.
+   */
   async finish(): Promise<void> {
     const trace = await this.#traces.trace(this.#id).catch(() => null)
     if (trace !== null) this.tell(trace)
@@ -192,7 +195,7 @@ class EventsOfRequest {
   }
 
   #done(step: TraceStep): void {
-    // The outcome is an event of its own.
+    // The step of the outcome's record is left out, because `#outcome` sends it.
     if (this.#isOver || (step.topic === this.#plan?.outcomesTopic && step.bee === beeIn(step.topic))) return
     const id = this.#sent.add(step.round === null ? step.bee : `${step.bee}@${step.round}`)
     if (id === null) return
@@ -207,7 +210,7 @@ class EventsOfRequest {
     if (id !== null) this.#listener({ kind: 'outcome', id })
   }
 
-  /** True for a bee that has its own topic or entrance, whose record tells of it. */
+  /** True for a bee whose step is in the record of another topic: a gateway, or a bee with its own topic. */
   #isElsewhere({ bee }: TraceStep, topic: string): boolean {
     const planned = this.#plan?.bees.find(({ name }) => name === bee)
     return planned?.type.role === 'gateway' || (beeIn(topic) !== bee && (this.#plan?.topics.some(({ name }) => beeIn(name) === bee) ?? false))

@@ -4,8 +4,8 @@ import type { NewRequest, RequestEntry, RequestOutcome } from '../../topology/sw
 import { WaggleError } from '../../topology/waggle-error.ts'
 
 /**
- * The requests that this process has sent and that have no outcome yet, with their waiting callers. The ledger decides the outcome of a request.
- * Several callers may wait for the same request, each with its own deadline.
+ * The requests that this process has sent and that have no outcome yet, with the callers that wait for them. The ledger decides the outcome of a
+ * request. Several callers may wait for the same request, each with its own deadline.
  */
 export class PendingRequests {
   readonly #clock: Clock
@@ -33,12 +33,15 @@ export class PendingRequests {
     return (this.#pending.get(id)?.waiters.size ?? 0) > 0
   }
 
-  /** Settles when the input of a request from this process is durable. Rejects if it cannot be written. */
+  /** Settles when the input of a request from this process is durable. Rejects if the input cannot be written. */
   written(id: string): Promise<unknown> {
     return this.#pending.get(id)?.written ?? Promise.resolve()
   }
 
-  /** Remembers a request, then calls `send`, which settles when the input is durable. The outcome may come before `send` settles. */
+  /**
+   * Remembers a request, and then calls `send`, whose promise settles when the input is durable. The request is remembered first, because the outcome
+   * may come before the promise settles.
+   */
   remember({ id, gateway, deadline, bodyHash }: NewRequest, send: () => Promise<unknown>): Promise<unknown> {
     const acceptedAt = this.#clock.now()
     const pending = new Pending({ state: 'pending', gateway, acceptedAt, settledAt: null, deadline, bodyHash, answer: null, replies: [] })
@@ -53,14 +56,14 @@ export class PendingRequests {
   }
 
   /**
-   * The outcome for the caller that set the deadline of the request. It waits a moment longer than the deadline, at which the ledger stores a 504
-   * that says more.
+   * The outcome for the caller that set the deadline of the request. The caller waits a moment longer than the deadline, because the ledger stores a
+   * 504 at the deadline that says more than the error of this process.
    */
   ownOutcomeOf(request: NewRequest): Promise<Durable<RequestOutcome>> {
     return this.#outcomeOf(request, storedDeadlineMs)
   }
 
-  /** The outcome for any other caller: one that retries, or one that asks about a request of another process. */
+  /** The outcome for any other caller: a caller that retries, or a caller that asks about a request of another process. */
   outcomeOf(request: NewRequest): Promise<Durable<RequestOutcome>> {
     return this.#outcomeOf(request, 0)
   }
@@ -107,7 +110,7 @@ export class PendingRequests {
     }
   }
 
-  /** Forgets the oldest request for which no caller waits. The ledger knows it already. */
+  /** Forgets the oldest request for which no caller waits. The ledger already has this request. */
   #forgetOldest(): void {
     for (const [id, { waiters }] of this.#pending) {
       if (waiters.size > 0) continue
@@ -124,7 +127,7 @@ export function stopping(): WaggleError {
   })
 }
 
-/** Throws WAGGLE_KEY_REUSED if a request has the same id as a known one and another body. */
+/** Throws WAGGLE_KEY_REUSED if a request has another body than the known request with the same id. */
 export function refuseOtherBody(known: { readonly bodyHash: string }, request: NewRequest): void {
   if (!isOtherBody(known, request)) return
   throw new WaggleError('WAGGLE_KEY_REUSED', {
@@ -169,5 +172,5 @@ interface Waiter {
 }
 
 const maxRemembered = 100_000
-/** The stored 504 takes a timer of the ledger, a commit and its sync. */
+/** The extra wait, in ms, for the 504 that the ledger stores. It needs a timer of the ledger, a commit and a sync. */
 const storedDeadlineMs = 500

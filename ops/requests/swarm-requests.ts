@@ -4,7 +4,7 @@ import type { Requests } from '../../topology/swarm/request/requests.ts'
 import { WaggleError } from '../../topology/waggle-error.ts'
 import type { GatewayTarget } from './gateway-targets.ts'
 
-/** A topic that the swarm writes outcomes to. */
+/** A topic to which the swarm writes outcomes. */
 export interface OutcomeTopic {
   readonly topic: string
   readonly partitions: number
@@ -12,27 +12,27 @@ export interface OutcomeTopic {
   readonly payloads: HandingSerde<Payload>
 }
 
-/** The ways into one swarm and out of it. */
+/** The gateways of one swarm, and the topics of its outcomes. */
 export interface SwarmEntrance {
   readonly targets: readonly GatewayTarget[]
   readonly outcomes: readonly OutcomeTopic[]
 }
 
-/** The requests of a process whose swarms come and go. */
+/** The requests of a process in which swarms start and stop. */
 export interface SwarmRequests extends Requests {
   start(): Promise<void>
   close(): Promise<void>
-  /** Fails all callers that wait. */
+  /** Fails all waiting callers. */
   stopWaiting(): void
-  /** Settles when every later outcome of the swarm will be delivered. Its gateways replace those of the same names. */
+  /** Adds a swarm, and settles when every later outcome of the swarm will be delivered. Its gateways replace gateways of the same names. */
   add(entrance: SwarmEntrance): Promise<void>
-  /** The parameter is the object that `add` got. */
+  /** Removes a swarm. The parameter must be the object that `add` got. */
   remove(entrance: SwarmEntrance): Promise<void>
-  /** Refuses new requests to these gateways for a reason; null: no more. */
+  /** Refuses new requests to these gateways with a reason. If `reason` is null, ends the refusal. */
   shut(gateways: readonly string[], reason: string | null): void
-  /** Fails the callers of these gateways that wait. */
+  /** Fails all waiting callers of these gateways. */
   failWaiting(gateways: readonly string[], reason: string): void
-  /** Lets new requests to these gateways wait until the returned function is called. Their callers notice only the wait. */
+  /** Makes new requests to these gateways wait until the returned function is called. Callers notice nothing but the wait. */
   hold(gateways: readonly string[]): () => void
 }
 

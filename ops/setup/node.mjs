@@ -1,6 +1,9 @@
 #!/usr/bin/env node
 import { runOnNode } from './run-on-node.mjs'
 
-/** The package's `waggle-node` command: a Node that runs TypeScript sources, with the given arguments. A project's scripts call it. */
-// The prompt of Node takes Ctrl-C as often as it is pressed.
+/**
+ * The package's `waggle-node` command. It runs a Node that can run TypeScript sources, with the given arguments. The scripts of a user's project call
+ * this command.
+ */
+// A second signal must not kill Node, because a user of Node's prompt may press Ctrl-C several times.
 runOnNode(() => process.argv.slice(2), { killsAtSecondSignal: false })

@@ -1,7 +1,10 @@
 import { spawnSync } from 'node:child_process'
 import { basename } from 'node:path'
 
-/** Runs npm quietly: the npm that started this process, else the one on the path. A failure throws npm's own error lines, the cause first. */
+/**
+ * Runs npm without its usual output. It runs the npm that started this process, or else the npm on the path. If npm fails, throws an error with npm's
+ * own error lines, the cause first.
+ */
 export function npm(argv, cwd) {
   const started = process.env.npm_execpath || ''
   const own = basename(started) === 'npm-cli.js'
@@ -19,7 +22,7 @@ export function npm(argv, cwd) {
   }
 }
 
-/** The cause in npm's output. It comes after warnings and before general advice. */
+/** The lines with the cause in npm's output. They come after warnings and before general advice. */
 function causeIn(output) {
   const lines = output.split('\n').filter((line) => line.trim() !== '' && line.indexOf('complete log') < 0)
   const errors = lines.filter((line) => /^npm (error|ERR!)/.test(line)).map((line) => line.replace(/^npm (error|ERR!) ?/, ''))
@@ -27,7 +30,7 @@ function causeIn(output) {
   return said.slice(0, 6).join('\n  ')
 }
 
-/** The environment without the settings that `npm start` exports. An inner npm must find its own. */
+/** The environment without the settings that `npm start` exports, because an npm inside it must find its own settings. */
 function withoutSettingsOfARunningNpm() {
   const env = Object.assign({}, process.env)
   for (const name of ['npm_config_local_prefix', 'npm_config_prefix', 'npm_config_global_prefix', 'npm_package_json']) delete env[name]

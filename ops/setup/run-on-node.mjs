@@ -8,9 +8,9 @@ import { bringNode } from './bring-node.mjs'
 export const root = resolve(dirname(fileURLToPath(import.meta.url)), '..', '..')
 
 /**
- * Runs a Node that can run TypeScript, with the arguments that `argvOf` returns. Signals go to it, and its exit status becomes this process's. With
- * `killsAtSecondSignal` a second signal ends it even if it is blocked. If packages or such a Node are missing, it installs them first. This file and its
- * imports are plain JavaScript for Node 14, without dependencies.
+ * Runs a Node that can run TypeScript, as a child process with the arguments that `argvOf` returns. Missing packages and a missing Node are installed
+ * first. Signals are passed on to the child, and this process ends with the child's exit status. With `killsAtSecondSignal` a second signal kills the
+ * child even if it is blocked. This file and its imports are plain JavaScript for Node 14, without dependencies.
  */
 export function runOnNode(argvOf, { killsAtSecondSignal = true } = {}) {
   try {
@@ -24,21 +24,22 @@ export function runOnNode(argvOf, { killsAtSecondSignal = true } = {}) {
 }
 
 function run(node, argv, killsAtSecondSignal) {
-  // Child processes that run `node` (a swarm's commands) must get the same Node. glibc keeps freed memory in an arena for each thread, and many
-  // threads handle pictures.
+  // Child processes that run `node`, such as a swarm's commands, must get the same Node. glibc keeps freed memory in arenas, and many threads decode
+  // pictures, so MALLOC_ARENA_MAX limits the number of arenas.
   const env = Object.assign({ MALLOC_ARENA_MAX: '2' }, process.env, { PATH: dirname(node) + delimiter + (process.env.PATH || '') })
   const child = spawn(node, argv, { stdio: 'inherit', env })
   for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP']) {
     process.on(signal, () => {
-      // Without a terminal SIGHUP makes the process read its settings again, and does not stop it.
+      // Without a terminal SIGHUP only makes the process read its settings again, so a second SIGHUP must not kill it.
       if (killsAtSecondSignal && (signal !== 'SIGHUP' || process.stdin.isTTY)) killIfSecond()
-      // A terminal sends Ctrl-C to the whole foreground group, so it is not forwarded.
+      // A terminal sends SIGINT for Ctrl-C to the child itself too, so it is not passed on.
       if (signal === 'SIGINT' && process.stdin.isTTY) return
       child.kill(signal)
     })
   }
   let firstAt = null
-  // One Ctrl-C may arrive several times. The process has a moment to end by itself.
+  // Kills the child at a second signal. One Ctrl-C may arrive several times, so signals within a short time count as one. The child gets a moment to
+  // end by itself.
   function killIfSecond() {
     if (firstAt === null) firstAt = Date.now()
     else if (Date.now() - firstAt > sameSignalMs) setTimeout(() => child.kill('SIGKILL'), graceMs)

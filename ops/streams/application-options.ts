@@ -9,8 +9,8 @@ import type { WaggleError } from '../../topology/waggle-error.ts'
 import { commitIntervalOn } from './kafka-cluster.ts'
 
 /**
- * The options that all JavaScript threads of an application share. `topics`: the log's topics at the start. `onResumed` is told of each failure after
- * which a handler goes on.
+ * The options that all JavaScript threads of an application share. `topics` are the topics of the log at the start. `onResumed` is called with each
+ * failure after which a handler continues.
  */
 export function applicationOptions(
   config: StreamsConfig,

@@ -11,8 +11,9 @@ export interface ApplicationOnKafka {
 }
 
 /**
- * Opens an application's log on a Kafka cluster, and its local directory for state. Transactional ids contain the directory's id, so a process that
- * restarts aborts its open transactions at once. `stateName` names the directory if a process has several. The client library is loaded on demand.
+ * Opens an application's log on a Kafka cluster, and its local state directory. Transactional ids contain the id of this directory, so that a process
+ * that restarts can abort its old transactions at once. `stateName` is the name of the directory, for a process with several directories. The Kafka
+ * client is loaded only here.
  */
 export async function openOnKafka(
   config: Pick<StreamsConfig, 'applicationId' | 'stateDir' | 'processing' | 'commitIntervalMs'> & {
@@ -55,16 +56,22 @@ export async function openOnKafka(
   }
 }
 
-/** The interval between commits in ms. Defaults are Kafka Streams'. Transactions are short, because readers get their records only at the end. */
+/**
+ * The interval between commits in ms, with the defaults of Kafka Streams. With exactly_once it is short, because readers get the records of a
+ * transaction only at its end.
+ */
 export function commitIntervalOn({ processing, commitIntervalMs }: Pick<StreamsConfig, 'processing' | 'commitIntervalMs'>): number {
   return commitIntervalMs ?? (processing === 'exactly_once' ? 100 : 30_000)
 }
 
-/** A transaction is open for one commit interval and the time of its commit. Brokers allow at most `transaction.max.timeout.ms`. */
+/**
+ * The timeout of a transaction in ms. A transaction is open for one commit interval and the time of the commit. Brokers allow at most
+ * `transaction.max.timeout.ms`.
+ */
 export function transactionTimeoutOn(commitIntervalMs: number): number {
   return Math.min(longestTransactionMs, Math.max(usualTransactionMs, 3 * commitIntervalMs))
 }
 
 const usualTransactionMs = 10_000
-/** The default of `transaction.max.timeout.ms`. */
+/** The default of the broker setting `transaction.max.timeout.ms`. */
 const longestTransactionMs = 900_000

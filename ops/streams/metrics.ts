@@ -1,7 +1,10 @@
 import { type Application, streamsStates } from '../../processor/application/application.ts'
 import type { Metric } from '../../processor/metrics/meters.ts'
 
-/** An application's metrics under Kafka Streams' names: the client's (KIP-444, KIP-1091), and those of its threads, tasks, nodes and stores. */
+/**
+ * The metrics of an application under the names of Kafka Streams: metrics of the client (KIP-444, KIP-1091), and of its threads, tasks, nodes and
+ * stores.
+ */
 export function metricsOf(
   client: { readonly applicationId: string; readonly processId: string },
   application: Application,
@@ -21,9 +24,9 @@ export function metricsOf(
       tags: { 'process-id': processId, 'application-id': applicationId, ...tags },
       value: streamsStates.indexOf(application.state),
     },
-    // 0 stands for Kafka's level INFO. Waggle always records all of its metrics.
+    // The value 0 means Kafka's level INFO. Waggle has no recording levels, and always records all of its metrics.
     { group, name: 'recording-level', tags: ofProcess, value: 0 },
-    // A thread's state has the process id as a tag too (KIP-1091).
+    // The metric for a thread's state also has the process id as a tag (KIP-1091).
     ...application.metrics(now).map((one) => (one.name === 'thread-state' ? { ...one, tags: { 'process-id': processId, ...one.tags } } : one)),
   ]
 }

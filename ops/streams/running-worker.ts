@@ -8,7 +8,7 @@ import { WaggleError } from '../../topology/waggle-error.ts'
 import type { StarterCalls, StreamWorkerData, WorkerCalls } from './worker-protocol.ts'
 
 export interface RunningWorkerOptions {
-  /** Null: the worker opens a log of its own. */
+  /** The log that the worker borrows; null if the worker opens its own log. */
   readonly log: EmbeddedLog | null
   readonly data: Omit<StreamWorkerData, 'lent'>
   readonly calls: Serving<StarterCalls>
@@ -21,7 +21,7 @@ export interface RunningWorkerOptions {
  */
 export class RunningWorker {
   readonly peer: PortPeer<WorkerCalls>
-  /** Settles with the reason of the end, when the worker's partitions are free for other members. */
+  /** Settles with the reason why the worker ended, as soon as other members of the group can have the worker's partitions. */
   readonly ended: Promise<WaggleError>
   readonly #worker: Worker
   readonly #served: ServedWorker | null
@@ -50,7 +50,7 @@ export class RunningWorker {
         },
       }
       const lent = await log.lend(borrower)
-      // The log may have closed its database meanwhile.
+      // The log may have begun to close its database while it was lent.
       if (!isTooLate) {
         worker = new RunningWorker(options, serve(log, lent))
         return worker
@@ -59,7 +59,7 @@ export class RunningWorker {
     }
   }
 
-  /** The number of durable commits; null for a worker with a log of its own. */
+  /** The number of durable commits; null for a worker with its own log. */
   get commits(): number | null {
     return this.#served?.commits ?? null
   }
@@ -69,7 +69,7 @@ export class RunningWorker {
     return this.#endedByLog
   }
 
-  /** Ends the worker at once, in the middle of anything. */
+  /** Ends the worker at once, without waiting for its work. */
   async end(): Promise<void> {
     await this.#worker.terminate()
   }
@@ -98,7 +98,7 @@ export class RunningWorker {
   }
 }
 
-/** The part of the log that serves a worker without its own log. */
+/** The access to the starting thread's log, for a worker without its own log. */
 interface ServedWorker {
   readonly port: MessagePort
   readonly handle: bigint

@@ -8,10 +8,13 @@ interface Shared {
 }
 
 const open = new Map<string, Shared>()
-/** Logs that are still closing, by directory. Until they are closed nobody else can open them. */
+/** The logs that are still closing, by directory. Nobody can open a directory before its log is closed. */
 const closing = new Map<string, Promise<void>>()
 
-/** The embedded log of a directory. The first application of this process that asks for it opens it, and the last one closes it. */
+/**
+ * The embedded log of a directory. The first application of this process that needs the log opens it, and the last application that uses the log
+ * closes it.
+ */
 export async function shareEmbeddedLog(directory: string): Promise<{ readonly log: EmbeddedLog; close(): Promise<void> }> {
   const place = resolve(directory)
   const shared = open.get(place) ?? { log: openLog(place, closing.get(place)), users: 0 }
@@ -36,9 +39,12 @@ export async function shareEmbeddedLog(directory: string): Promise<{ readonly lo
   }
 }
 
-/** Loads the database on demand: a program that only builds topologies needs none. */
+/**
+ * Opens a log after an earlier log of the directory has closed. The database is loaded only here, because a program that only builds topologies needs
+ * none.
+ */
 async function openLog(directory: string, closed: Promise<void> | undefined): Promise<EmbeddedLog> {
-  // The caller of `close` gets its error.
+  // An error of closing is ignored here, because the caller of `close` gets it.
   await closed?.catch(() => {})
   const { openEmbeddedLog } = await import('../../connectors/log/embedded/embedded-log.ts')
   return openEmbeddedLog({ directory, clock: systemClock })

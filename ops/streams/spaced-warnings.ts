@@ -1,6 +1,6 @@
 import { systemClock } from '../../connectors/system/system-clock.ts'
 
-/** Lets a warning of each kind pass once a minute, so that a failure that repeats does not flood a terminal. */
+/** Allows one warning of each kind a minute, so that a repeated failure does not flood a terminal. */
 export class SpacedWarnings {
   readonly #lastMs = new Map<string, number>()
 

@@ -2,7 +2,7 @@ import { existsSync, readdirSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
 import { SystemRandom } from '../../connectors/system/system-random.ts'
 
-/** The folders of an application's local state on Kafka: one of the process, or one for each of its worker threads. */
+/** The folders with an application's local state on Kafka: one folder for the process, or one for each of its worker threads. */
 export function stateFolders(stateDir: string, applicationId: string): readonly string[] {
   const above = join(stateDir, 'state')
   if (!existsSync(above)) return []
@@ -13,7 +13,7 @@ export function stateFolders(stateDir: string, applicationId: string): readonly 
     .map((name) => join(above, name))
 }
 
-/** Throws WAGGLE_DATA_DIR_IN_USE if a process has one of the folders open. */
+/** Throws WAGGLE_DATA_DIR_IN_USE if a process has one of these folders open. */
 export async function expectNobodyIn(folders: readonly string[]): Promise<void> {
   const { openStateDirectory } = await import('../../connectors/rocksdb/state-directory.ts')
   for (const directory of folders) await (await openStateDirectory({ directory, random: new SystemRandom() })).close()

@@ -9,7 +9,7 @@ import { WaggleError } from '../../topology/waggle-error.ts'
 
 export interface StoreQueriesOptions {
   readonly applicationId: string
-  /** The secret that all processes of the application share; null if they run on one machine. */
+  /** The secret that all processes of the application share; null if none is set, which is possible only on one machine. */
   readonly secret: string | null
   /** The topology of the running application, with all serdes. */
   readonly topology: Topology
@@ -24,7 +24,10 @@ interface Question {
   readonly allowsStale: boolean
 }
 
-/** Queries over all processes of an application. A partition that is not here is queried at the host that the group names (KIP-535). */
+/**
+ * Queries the stores of all processes of an application. A partition that is not in this process is queried at the host that the group's assignment
+ * names (KIP-535).
+ */
 export class StoreQueries {
   readonly #options: StoreQueriesOptions
   #server: QueryServer | null = null
@@ -33,7 +36,7 @@ export class StoreQueries {
     this.#options = options
   }
 
-  /** Starts the server for queries from other processes at `address`. Returns the address under which they reach it. */
+  /** Starts the server for queries from other processes at `address`. Returns the address under which other processes reach the server. */
   async serve(address: string): Promise<string> {
     this.#server = await QueryServer.open(address, { secret: this.#options.secret, answer: this.#answer })
     return this.#server.address
@@ -51,8 +54,8 @@ export class StoreQueries {
   }
 
   /**
-   * The answer of the process that runs the partition's task. If that process gives none and stale answers are allowed, the answer of a process with
-   * a copy.
+   * The answer of the process that runs the partition's task. If that process gives no answer and stale answers are allowed, the answer of a process
+   * with a copy of the store.
    */
   async #askOthers({ store, request, allowsStale }: StoreQuestion, partition: number): Promise<unknown> {
     const { active, standbys } = await this.#application.stores.hostsKnown(store, partition)

@@ -42,7 +42,7 @@ class StreamWorker {
     pause: () => this.#application?.threads.pause(),
     resume: () => this.#application?.threads.resume(),
     stop: async (close) => {
-      // A restore may take long, so an application can be closed while it starts. Only its creation is awaited.
+      // A restore may take long, so an application with its own log is closed even while it starts, as soon as it is created.
       if (this.#application === null || this.#data.lent !== null) await this.#started.catch(() => {})
       if (close === null && this.#application?.state === 'RUNNING') await this.#application.threads.remove()
       try {
@@ -103,7 +103,7 @@ class StreamWorker {
     this.#measureAgain()
   }
 
-  /** Opens the log: the one lent by the thread that started the worker, or on Kafka a client of its own with a state directory. */
+  /** Opens the log of this worker: the log that the starting thread lends, or on Kafka the worker's own client, with a state directory. */
   async #openLog(): Promise<Pick<ApplicationOptions, 'log' | 'states' | 'spread'>> {
     const { lent, threadName, settings, host, asksForTokens } = this.#data
     if (lent !== null) return { log: new RemoteLog({ port: lent.log, state: await openLentState(lent.handle), clock: systemClock }) }
@@ -132,7 +132,10 @@ class StreamWorker {
     return { rows, isDone: false }
   }
 
-  /** Asks the thread that started this worker for a decision. Blocking is safe, because that thread never waits for a worker. */
+  /**
+   * Asks the thread that started this worker for a decision, and blocks until it comes. This cannot deadlock, because the starting thread never
+   * blocks to wait for a worker.
+   */
   #decide(error: WaggleError): FailureDecision {
     const answer = new Int32Array(new SharedArrayBuffer(Int32Array.BYTES_PER_ELEMENT))
     this.#starter.tell('decide', { error: packError(error), answer })

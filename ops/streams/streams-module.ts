@@ -4,7 +4,7 @@ import { Topology } from '../../topology/graph.ts'
 import type { StreamsConfig, StreamsHandlers, StreamsModule } from '../../topology/streams-config.ts'
 import { WaggleError } from '../../topology/waggle-error.ts'
 
-/** Imports a program's module. Each worker does so itself, because functions cannot be sent to it. */
+/** Imports a program's module. Each worker imports the module itself, because functions cannot be sent to a worker. */
 export async function loadStreamsModule(url: string): Promise<StreamsModule> {
   let loaded: { readonly [name: string]: unknown }
   try {
@@ -27,7 +27,10 @@ export function urlOf(module: URL | string): string {
   return module.startsWith('file:') ? module : pathToFileURL(resolve(module)).href
 }
 
-/** The configuration with the module's handlers. Throws WAGGLE_INVALID_CONFIG if the workers would run another program than the given one. */
+/**
+ * The configuration, completed with the handlers of the module. Throws WAGGLE_INVALID_CONFIG if the module's topology differs from the given
+ * topology.
+ */
 export function withModule(config: StreamsConfig, topology: Topology, { topology: own, handlers = {} }: StreamsModule): StreamsConfig {
   if (own.describe().toString() !== topology.describe().toString()) {
     throw invalid('The topology is another than that of the module', 'Give Streams the topology that the module exports.')
@@ -39,7 +42,7 @@ export function withModule(config: StreamsConfig, topology: Topology, { topology
   }
   for (const name of topology.globalStores) {
     const kind = topology.stores.get(name)?.kind
-    // On Kafka each worker keeps the store for itself.
+    // On Kafka each worker keeps its own copy of the store.
     if (kind !== 'keyValue' && config.log === 'embedded') {
       throw invalid(
         `The global store ${name} cannot be read by workers, since it is a ${kind} store`,

@@ -93,7 +93,7 @@ export class Streams implements AsyncDisposable {
     return exposition(engineFamilies(this.metrics))
   }
 
-  /** The last failure, which is also the reason for the state ERROR; null without a failure. Node's `warning` event reports failures too. */
+  /** The last failure; null without one. In the state ERROR it is the reason for the state. Failures are also reported by Node's `warning` event. */
   get failure(): WaggleError | null {
     return this.#lastFailure
   }
@@ -155,7 +155,7 @@ export class Streams implements AsyncDisposable {
     const application = new Application({
       ...options,
       log,
-      // Workers on Kafka have states of their own.
+      // On Kafka workers have their own states.
       ...(states === null || module !== undefined ? {} : { states, spread: { ...spreadOf(this.#config), host } }),
       ...(module === undefined
         ? {}
@@ -183,8 +183,8 @@ export class Streams implements AsyncDisposable {
   }
 
   /**
-   * Processes the records in hand, commits and closes. After `timeoutMs` (default: 30,000) throws WAGGLE_CLOSE_TIMEOUT. Uncommitted work is then done
-   * again after the next start.
+   * Processes the records that have already been read, commits and closes. After `timeoutMs` (default: 30,000) throws WAGGLE_CLOSE_TIMEOUT. Work
+   * without a commit is then done again after the next start.
    *
    * @example
    * ```ts
@@ -196,7 +196,7 @@ export class Streams implements AsyncDisposable {
   async close({ timeoutMs = usualCloseMs }: { timeoutMs?: number } = {}): Promise<void> {
     checkAmount('timeoutMs', timeoutMs)
     this.#isStarted = true
-    // A running start sees the new state, and closes everything that it has opened.
+    // A start that is under way sees the new state, and closes everything that it has opened.
     if (this.#application === null && this.#stateBefore === 'CREATED') this.#passThrough('PENDING_SHUTDOWN', 'NOT_RUNNING')
     try {
       await this.#application?.close({ timeoutMs, waitsForCalls: true })
@@ -214,7 +214,8 @@ export class Streams implements AsyncDisposable {
    * await streams.cleanUp()
    * ```
    *
-   * @remarks WAGGLE_ALREADY_STARTED while it runs; WAGGLE_DATA_DIR_IN_USE while another process does. On the embedded log state is no copy: nothing is deleted.
+   * @remarks Throws WAGGLE_ALREADY_STARTED while this application runs, and WAGGLE_DATA_DIR_IN_USE while another process has the state open. On the
+   * embedded log the log itself has the state, so nothing is deleted.
    */
   async cleanUp(): Promise<void> {
     const { applicationId, log, stateDir = '.waggle' } = this.#config
@@ -231,7 +232,7 @@ export class Streams implements AsyncDisposable {
     deleteFolders(folders)
   }
 
-  /** Changes the state and tells listeners, if there is no application that does so. */
+  /** Changes the state and calls the listeners, while no application exists that would do so. */
   #passThrough(...states: readonly StreamsState[]): void {
     for (const to of states) {
       const from = this.#stateBefore
@@ -249,7 +250,7 @@ export class Streams implements AsyncDisposable {
   }
 
   /**
-   * Stops processing until `resume` (KIP-834). An application that has not started yet starts paused. It stays in its group.
+   * Stops processing until `resume` (KIP-834). An application that has not started yet starts paused. A paused application stays in its group.
    *
    * @example
    * ```ts
@@ -323,8 +324,8 @@ export class Streams implements AsyncDisposable {
   }
 
   /**
-   * Sets the listener for restores. It is called for every store that is restored from its changelog before its task runs. A later listener replaces
-   * it. Throws WAGGLE_ALREADY_STARTED after the start, and WAGGLE_INVALID_CONFIG with a `module`.
+   * Sets the listener for restores. The listener is called for every store that is restored from its changelog before its task runs. A later call
+   * replaces the listener. Throws WAGGLE_ALREADY_STARTED after the start, and WAGGLE_INVALID_CONFIG with a `module`.
    *
    * @example
    * ```ts
@@ -341,8 +342,8 @@ export class Streams implements AsyncDisposable {
   }
 
   /**
-   * Sets the listener for this process's copies of other processes' tasks. It is called while they are kept up to date (KIP-988). Throws the same
-   * errors as `setGlobalStateRestoreListener`.
+   * Sets the listener for updates of standby stores, which are this process's copies of other processes' stores (KIP-988). Throws the same errors as
+   * `setGlobalStateRestoreListener`.
    *
    * @example
    * ```ts
@@ -364,8 +365,8 @@ export class Streams implements AsyncDisposable {
   }
 
   /**
-   * Queries a store, and returns one answer for each partition (KIP-796). With an `applicationServer`, it also queries other processes. Throws
-   * WAGGLE_STORE_UNKNOWN, WAGGLE_STORE_MIGRATED or WAGGLE_QUERY_NOT_SUPPORTED.
+   * Queries a store, and returns one answer for each partition (KIP-796). With an `applicationServer`, partitions of other processes are queried too.
+   * Throws WAGGLE_STORE_UNKNOWN, WAGGLE_STORE_MIGRATED or WAGGLE_QUERY_NOT_SUPPORTED.
    *
    * @example
    * ```ts
@@ -391,8 +392,8 @@ export class Streams implements AsyncDisposable {
   }
 
   /**
-   * Returns how far this process's stores are behind their changelogs, for each partition (KIP-535). Lags are in records. A running task has no lag,
-   * and the embedded log has none at all.
+   * Returns, for each store and partition, how many records the stores of this process are behind their changelogs (KIP-535). A running task has no
+   * lag, and the embedded log has none at all.
    *
    * @example
    * ```ts
@@ -467,7 +468,7 @@ export class Streams implements AsyncDisposable {
   }
 
   #decide(error: WaggleError): FailureDecision {
-    // Failures of another process and missing services are not failures of this application.
+    // The application continues after a failure of another process, and while a service is away: these are not its own failures.
     if (isOfAnother(error) || error instanceof Unavailable) return 'goOn'
     return (this.#config.uncaughtExceptionHandler?.(error) ?? 'SHUTDOWN_CLIENT') === 'REPLACE_THREAD' ? 'goOn' : 'stop'
   }
@@ -486,7 +487,7 @@ interface OpenLog {
   readonly log: Log
   /** The state directory of this process; null if the log itself keeps the state. */
   readonly states: StateDirectory | null
-  /** The embedded log, if it is in this process; else null. */
+  /** The embedded log, if it is in this process; null on Kafka. */
   readonly embedded: EmbeddedLog | null
   close(): Promise<void>
 }

@@ -7,7 +7,7 @@ import type { AnySerde, Deserializer, Serde, SerdeUse, Serializer } from '../../
 import { type DefaultSerdes, resolved, serdeOr } from '../../topology/streams/unset-serde.ts'
 import { Unavailable, WaggleError } from '../../topology/waggle-error.ts'
 
-/** Writes and reads topics of a log outside of any task. */
+/** Writes and reads records of topics outside of any task. */
 export class TopicClient {
   readonly #log: Log
   readonly #clock: Clock
@@ -26,7 +26,7 @@ export class TopicClient {
     this.#defaults = defaults
   }
 
-  /** The number of partitions of a topic. A missing topic is created with one partition, if nobody else creates topics. */
+  /** The number of partitions of a topic. A missing topic is created with one partition on the embedded log, where nobody else creates topics. */
   async known(topic: string): Promise<number> {
     const known = this.#partitions.get(topic)
     if (known !== undefined) return known
@@ -81,7 +81,7 @@ export class TopicClient {
     }
   }
 
-  /** Prepares a record's serdes. Waits without a limit while a service that they need is away. */
+  /** Prepares the serdes of a record. Waits without a limit while a service that a serde needs does not answer. */
   async #prepare(topic: string, { key, value }: TopicSerdes, record: LogRecord): Promise<void> {
     const preparation = (serde: unknown, bytes: Uint8Array | null) =>
       bytes === null ? null : ((serde as Serde<unknown>).prepare?.(topic, bytes) ?? null)
@@ -120,8 +120,8 @@ async function open(serde: unknown, use: SerdeUse): Promise<void> {
 }
 
 /**
- * Returns the runs of several readers as they arrive, with one pending read for each reader. `Promise.race` would add a reaction to every pending
- * promise in each call, and memory would grow while a reader is quiet.
+ * Returns the runs of several readers as they arrive, with one pending read for each reader. With `Promise.race` each call would add a reaction to
+ * every pending promise, and memory would grow while a reader gets no records.
  */
 class MergedRuns {
   readonly #come: { readonly result: IteratorResult<RecordRun>; readonly from: AsyncIterator<RecordRun> }[] = []
@@ -134,7 +134,7 @@ class MergedRuns {
     for (const reader of readers) this.#ask(reader)
   }
 
-  /** The next run; null when all readers have ended. */
+  /** Waits for the next run of any reader; null when all readers have ended. */
   async next(): Promise<RecordRun | null> {
     for (;;) {
       if (this.#failure !== null) throw this.#failure.reason

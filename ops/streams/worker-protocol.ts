@@ -13,17 +13,17 @@ export interface StreamWorkerData {
   readonly moduleUrl: string
   readonly threadName: string
   readonly settings: WorkerSettings
-  /** Topics of the log when the application started. Sources with patterns choose from them. */
+  /** The topics of the log when the application started. Sources with patterns choose among these topics. */
   readonly topics: readonly string[]
-  /** Log and database of the thread that has started the worker. Null: the worker opens the log of its settings itself. */
+  /** The log and the database of the thread that started the worker; null if the worker opens the log of its settings itself. */
   readonly lent: { readonly log: MessagePort; readonly handle: bigint } | null
-  /** The address of this process for interactive queries, `host:port`; null if it answers none. */
+  /** The address of this process for interactive queries, `host:port`; null if the process does not answer queries. */
   readonly host: string | null
   /** True if the worker must ask the starting thread for Kafka tokens, because functions cannot be sent to it. */
   readonly asksForTokens: boolean
 }
 
-/** A configuration without its functions, which the worker takes from the module. */
+/** A configuration without its functions. The worker takes the functions from the module. */
 export type WorkerSettings = Omit<StreamsConfig, keyof StreamsHandlers | 'uncaughtExceptionHandler' | 'module'>
 
 /** Calls that the starting thread makes to a worker. */
@@ -31,9 +31,9 @@ export interface WorkerCalls {
   start(options: { readonly isPaused: boolean }): void
   pause(argument: null): void
   resume(argument: null): void
-  /** Stops the worker. Null: its thread is removed, and records in hand are not awaited. */
+  /** Stops the worker. If `close` is null, its thread is removed, and its records are not processed to the end. */
   stop(close: CloseOptions | null): void
-  /** The hosts of a store's partition, by the last assignment of the worker's group. */
+  /** The hosts of a store's partition in the last assignment of the worker's group. */
   hosts(argument: { readonly store: string; readonly partition: number }): TaskHost
   query(question: Omit<StoreQuestion, 'request'> & { readonly request: WireRequest }): readonly NumberedAnswer[]
   lags(argument: null): readonly StoreLag[]
@@ -46,26 +46,26 @@ export interface SomeRows {
   readonly isDone: boolean
 }
 
-/** An answer whose rows are fetched in parts, by its number. */
+/** An answer to a query. Its rows are fetched in parts with `number`. */
 export interface NumberedAnswer {
   readonly partition: number
   readonly number: number
-  /** All rows of a short answer; null for a long one. */
+  /** All rows of a short answer; null for a long answer. */
   readonly whole: SomeRows | null
 }
 
 /** Calls that a worker makes to the thread that has started it. */
 export interface StarterCalls {
   failed(error: WireError): void
-  /** A handler goes on after this failure. */
+  /** Reports a failure after which a handler continues. */
   resumed(error: WireError): void
-  /** Asks for a decision. The worker blocks in the middle of its work, so the result goes into shared memory (see `decisions`). */
+  /** Asks for a decision. The worker is blocked and cannot receive a message, so the decision is written into shared memory (see `decisions`). */
   decide(argument: { readonly error: WireError; readonly answer: Int32Array<SharedArrayBuffer> }): void
   token(argument: null): string
-  /** The worker's thread has ended because of such a decision. */
+  /** Reports that the worker's thread has ended after the decision to stop. */
   stopped(argument: null): void
   measured(metrics: readonly Metric[]): void
 }
 
-/** A decision as a number in shared memory. `none`: the starting thread has not decided yet. */
+/** A decision as a number in shared memory. `none` means that the starting thread has not decided yet. */
 export const decisions = { none: 0, goOn: 1, stop: 2 } as const satisfies { readonly [Decision in FailureDecision | 'none']: number }

@@ -18,24 +18,24 @@ import { RunningWorker } from './running-worker.ts'
 import { decisions, type NumberedAnswer, type SomeRows, type StarterCalls, type WorkerSettings } from './worker-protocol.ts'
 
 export interface WorkerThreadOptions extends ThreadElsewhereOptions {
-  /** The log that workers share; null: each worker opens the log of the settings itself. */
+  /** The log that workers share; null if each worker opens the log of the settings itself. */
   readonly log: EmbeddedLog | null
-  /** The address of the process for interactive queries; null if it answers none. */
+  /** The address of the process for interactive queries; null if the process does not answer queries. */
   readonly host: string | null
   /** Returns a token for Kafka; null if clients do not sign in by tokens. */
   readonly token: (() => Promise<string>) | null
   readonly moduleUrl: string
   readonly settings: WorkerSettings
   readonly onResumed: (error: WaggleError) => void
-  /** Topics of the log when the application started. */
+  /** The topics of the log when the application started. */
   readonly topics: readonly string[]
   /** The running application's topology, whose stores can be queried. */
   readonly topology: Topology
 }
 
 /**
- * A stream thread that runs in a worker. A worker that dies is replaced by another one, which continues from the last commit. After three deaths
- * without a commit in between, `decide` is asked.
+ * A stream thread that runs in a worker. If a worker dies, a new worker continues from the last commit. After three deaths without a commit in
+ * between, `decide` is called.
  */
 export class WorkerThread implements ThreadElsewhere {
   readonly #options: WorkerThreadOptions
@@ -44,7 +44,7 @@ export class WorkerThread implements ThreadElsewhere {
   #metrics: readonly Metric[] = []
   #isPaused = false
   #isStopping = false
-  /** The number of deaths since the last commit. */
+  /** The number of workers that have died since the last commit. */
   #deaths = 0
   #endWait = () => {}
 
@@ -92,7 +92,7 @@ export class WorkerThread implements ThreadElsewhere {
     const worker = this.#worker
     if (worker !== null) {
       const stopped = worker.peer.call('stop', close ?? null).catch((error: WaggleError) => {
-        // A worker that died loses only uncommitted work, which is done again.
+        // A worker that dies during the stop loses only work without a commit, which is done again after the next start.
         if (error.code !== 'WAGGLE_WORKER_DIED') throw error
         this.#options.onFailure(error)
       })
@@ -116,7 +116,7 @@ export class WorkerThread implements ThreadElsewhere {
     if (worker === null || store === undefined || store.kind === 'custom') return new Map()
     const wire = new QueryWire(store, changelogTopic(settings.applicationId, name))
     const answers = await worker.peer.call('query', { ...question, request: wire.writeRequest(request) }).catch((error: WaggleError) => {
-      // The worker's partitions are moving to other workers.
+      // The worker's partitions are moving to other workers, so this worker has no answers.
       if (error.code === 'WAGGLE_WORKER_DIED' || error.code === 'WAGGLE_NOT_RUNNING') return []
       throw error
     })
@@ -141,7 +141,7 @@ export class WorkerThread implements ThreadElsewhere {
     try {
       if (this.#isStopping) throw this.#stopped()
       await worker.peer.call('start', { isPaused: this.#isPaused })
-      // The state is sent again. A pause or resume during the start may have come before the worker listened.
+      // The pause or resume is sent again, because it may have come during the start, before the worker listened.
       worker.peer.tell(this.#isPaused ? 'pause' : 'resume', null)
       return worker
     } catch (error) {
@@ -167,7 +167,7 @@ export class WorkerThread implements ThreadElsewhere {
     }
   }
 
-  /** True if another worker takes over. Each further death makes the wait before it longer. */
+  /** True if another worker takes over. Waits before that, and longer with each further death. */
   async #goesOnAfter(error: WaggleError, commits: number): Promise<boolean> {
     if (this.#isStopping) return false
     this.#state = 'STARTING'
@@ -225,7 +225,7 @@ export class WorkerThread implements ThreadElsewhere {
   }
 }
 
-/** Commits of a worker by its last metrics. A worker that dies within a second has sent none. */
+/** The number of commits of a worker, from its last metrics. A worker that dies within its first second has sent no metrics. */
 function commitsIn(metrics: readonly Metric[]): number {
   return metrics.find(({ group, name }) => group === 'stream-thread-metrics' && name === 'commit-total')?.value ?? 0
 }
@@ -247,6 +247,6 @@ async function* rowsOf({ peer }: RunningWorker, { number, whole }: NumberedAnswe
 const maxDeaths = 3
 const backOffMs = 50
 const maxBackOffMs = 5000
-/** The time limit for stopping a worker whose thread is removed, or whose code does not yield. */
+/** The longest time, in ms, for the stop of a worker if the caller gives no time. */
 const longStopMs = 30_000
 const graceMs = 2000

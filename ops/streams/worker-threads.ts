@@ -18,7 +18,7 @@ export function workerThreads({
   readonly topics: readonly string[]
   readonly topology: Topology
   readonly moduleUrl: string
-  /** Told of each failure after which a handler goes on. */
+  /** Called with each failure after which a handler continues. */
   readonly onResumed: (error: WaggleError) => void
 }): (options: ThreadElsewhereOptions) => ThreadElsewhere {
   const settings = settingsOf(config)
@@ -26,7 +26,7 @@ export function workerThreads({
   return (options) => new WorkerThread({ ...options, ...shared, token, settings })
 }
 
-/** The settings that can be cloned, with one thread's share of the limits that all threads share. */
+/** The settings that can be cloned and sent to a worker. Limits for all threads together are divided by the number of threads. */
 function settingsOf(config: StreamsConfig): WorkerSettings {
   const { deserializationHandler, processingHandler, productionHandler, uncaughtExceptionHandler, ...rest } = config
   const { timestampExtractor, defaultKeySerde, defaultValueSerde, module, cacheMaxBytes = defaultCacheBytes, ...settings } = rest

@@ -22,7 +22,7 @@ export interface CheckedSource extends CheckedBees {
 }
 
 /**
- * Checks a swarm with the models, modules and programs that it names. `within`: files outside of this directory are refused. Its result and its errors
+ * Checks a swarm with the models, modules and programs that it names. Files outside of the directory `within` are refused. The result and the errors
  * contain no secrets.
  */
 export async function checkedSource(

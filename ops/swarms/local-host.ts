@@ -17,13 +17,15 @@ export interface LocalHostOptions {
   readonly log: HostOptions['log']
 }
 
-/** The options of a `SwarmHost`, and what hides the secrets of its bees. */
+/** The options of a `SwarmHost`, and the redactions that hide the secrets of its bees. */
 export interface LocalHost {
   readonly options: HostOptions
   readonly redactions: HostRedactions
 }
 
-/** The options of a `SwarmHost` outside of a beekeeper: the ports of this process, and paths relative to the swarm's directory. */
+/**
+ * Makes the options of a `SwarmHost` that runs without a beekeeper, with the ports of this process and with paths relative to the swarm's directory.
+ */
 export function localHost({ swarm, registry, config, directory }: SwarmSource, { bees, database, clock, log }: LocalHostOptions): LocalHost {
   const { settings, resolve } = config
   const remote = openRemoteModels(settings, systemClock)

@@ -15,12 +15,12 @@ import type { ModuleVerdict } from './module-check.ts'
 import { pythonTypes } from './python-types.ts'
 import { toldBy } from './told-process.ts'
 
-/** Programs, modules and Python files of this machine. If one has not loaded within `loadMs`, it never loads. */
+/** Checks programs, modules and Python files of this machine. A file that has not loaded within `loadMs` counts as a file that cannot be loaded. */
 export class LocalPrograms implements Programs {
   readonly #clock: Clock
   readonly #loadMs: number
   readonly #docker: DockerEngine
-  /** Ends the process that loads a file if this process is killed. */
+  /** Ends the processes that load files if this process is killed. */
   readonly #guardian = new Guardian({ finishMs: 0, termMs: 0 })
 
   constructor({
@@ -54,7 +54,7 @@ export class LocalPrograms implements Programs {
     await checkBeeFile(interpreter, { file, name })
     if (runsElsewhere) return {}
     const types = await pythonTypes(interpreter, { file, name, env }, this.#bounds)
-    // The packages of its requirements are installed when the bee starts.
+    // A package that the file imports may be missing here if it is in the bee's requirements, because these are installed when the bee starts.
     return types.missing !== undefined && needed !== null ? {} : types
   }
 
@@ -73,7 +73,7 @@ export class LocalPrograms implements Programs {
   }
 }
 
-/** Exit statuses of Node with a meaning of their own. */
+/** Exit statuses of Node with a special meaning. */
 const untold: ReadonlyMap<number, string> = new Map([[13, 'waits while it loads for something that never comes']])
 
 function verdictOf(text: string): ModuleVerdict | null {
@@ -84,7 +84,7 @@ function verdictOf(text: string): ModuleVerdict | null {
   }
 }
 
-/** Finds a program as the system does: a name in each folder of PATH, and a path directly. */
+/** The reason why a program cannot be run; null if it can. A name is searched in each folder of PATH, as the system does it. */
 function programMistake(program: string, path: string): string | null {
   if (program.includes('/')) return existsSync(program) ? notExecutable(program) : `there is no program ${resolve(program)}`
   const found = path
@@ -106,7 +106,10 @@ function notExecutable(file: string): string | null {
   }
 }
 
-/** Checks the script of an interpreter. A script behind an option is not checked, because the option may not belong to a script. */
+/**
+ * The reason why the script of an interpreter cannot be run; null if it can. If the first argument is an option, nothing is checked, because the word
+ * after it may not be a script.
+ */
 function scriptMistake(program: string, [script]: readonly string[]): string | null {
   if (!/^(node|bun|python[\d.]*|ruby|perl|sh|bash)$/.test(basename(program))) return null
   if (script === undefined || script.startsWith('-') || existsSync(script)) return null

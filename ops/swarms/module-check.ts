@@ -4,12 +4,12 @@ import { serveOwnPackage } from '../../topology/own-package.ts'
 import type { ModuleTypes } from '../../topology/swarm/ports/programs.ts'
 import { WaggleError } from '../../topology/waggle-error.ts'
 
-/** The message of this process to its parent: JSON on descriptor 3. */
+/** The message that this process writes for its parent, as JSON on descriptor 3. */
 export type ModuleVerdict =
   | { readonly error: null; readonly types: ModuleTypes }
   | { readonly error: { readonly message: string; readonly next: string } }
 
-/** Loads a module. Returns the types of its named bee, or the error if the module cannot be loaded or lacks the bee. */
+/** Loads a module. Returns the types of the bee with this name, or the error if the module cannot be loaded or lacks the bee. */
 async function verdictOn(path: string, name: string): Promise<ModuleVerdict> {
   try {
     return { error: null, types: await moduleTypes({ path, export: name }) }
@@ -19,7 +19,7 @@ async function verdictOn(path: string, name: string): Promise<ModuleVerdict> {
   }
 }
 
-// This is the program of a child process. It kills itself after its verdict, so nothing that the module has started goes on.
+// This is the program of a child process. The process kills itself after its verdict, so that timers and threads of the module do not continue.
 serveOwnPackage()
 const [path = '', name = 'default'] = process.argv.slice(2)
 const verdict = await verdictOn(path, name)

@@ -14,8 +14,8 @@ export interface PythonFile {
 }
 
 /**
- * The types that a bee's annotations tell, from a process of its own that imports the file and calls nothing in it. Throws WAGGLE_INVALID_MODULE, with the place, for a
- * file that raises, ends its process, or takes too long.
+ * The types of a bee, from its annotations. A separate process imports the file and calls no function in it. Throws WAGGLE_INVALID_MODULE, with the
+ * place, for a file that raises an error, ends its process, or takes too long.
  */
 export async function pythonTypes(
   { executable }: Interpreter,
@@ -37,7 +37,7 @@ export async function pythonTypes(
 
 type Verdict = { readonly types: PythonTypes } | { readonly missing: string } | { readonly message: string; readonly place: string | null }
 
-/** The checker's words. The user's file could have written others. */
+/** The message of the checker; null for any other text, because the user's file may also have written to the descriptor. */
 function verdictOf(text: string): Verdict | null {
   const said = parsed(text)
   if (typeof said.missing === 'string') return { missing: said.missing }
@@ -64,7 +64,7 @@ function isFields(value: unknown): value is { readonly [key: string]: unknown } 
   return value !== null && typeof value === 'object' && !Array.isArray(value)
 }
 
-/** The checker names files relative to the bee's folder. */
+/** The place in the swarm's terms. The checker names files relative to the bee's folder. */
 function placeOf(file: string, place: string | null): string {
   return place === null ? shown(file) : shown(join(dirname(file), place))
 }

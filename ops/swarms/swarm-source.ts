@@ -16,7 +16,7 @@ export interface SwarmSource {
   readonly swarm: CheckedSwarm
   readonly registry: BeeRegistry
   readonly config: Config
-  /** Paths that the swarm names are relative to it. */
+  /** The directory to which the swarm's paths are relative. */
   readonly directory: string
 }
 
@@ -49,7 +49,7 @@ export function sourceOfDefinition(definition: SwarmDefinition): SwarmSource {
   return { swarm: checkSwarm(SwarmDocument.ofValue(value, origin), registry), registry, config: configOf(directory), directory }
 }
 
-/** The definition as a swarm file would have it: types by name, and no key without a value. */
+/** The definition in the form of a swarm file: with the names of types, and without keys whose value is undefined. */
 function named(definition: unknown, nameOf: (type: unknown, at: number) => unknown): unknown {
   if (definition === null || typeof definition !== 'object' || !('bees' in definition) || !Array.isArray(definition.bees)) return definition
   const bees = definition.bees.map((bee: unknown, at) => {

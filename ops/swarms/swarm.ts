@@ -22,14 +22,15 @@ import { type SwarmSource, sourceOfDefinition, sourceOfFile } from './swarm-sour
 /** A checked and planned swarm. */
 export interface Swarm {
   readonly name: string
-  /** The topology that `Streams` and `TopologyTestDriver` run. Its bees open when it starts. */
+  /** The topology, which `Streams` and `TopologyTestDriver` can run. The bees open when the topology starts. */
   readonly topology: Topology
-  /** Describes its bees, sub-topologies, topics and stores, as `waggle plan` does. */
+  /** Describes the swarm's bees, sub-topologies, topics and stores, as `waggle plan` does. */
   plan(format?: PlanFormat): string
 }
 
 /**
- * Makes a swarm of a value that has the keys of a swarm file. A type is a name, or the result of `defineBee`. Paths are relative to the working directory.
+ * Makes a swarm of an object with the keys of a swarm file. The type of a bee is a name, or the result of `defineBee`. Paths are relative to the
+ * working directory.
  *
  * @example
  * ```ts
@@ -44,8 +45,8 @@ export interface Swarm {
  * console.log(swarm.plan())
  * ```
  *
- * @remarks Throws WAGGLE_INVALID_SWARM, whose `cause` is an AggregateError with one WaggleError for each mistake. Its place is that of the call, with the
- * path in the definition: `swarm.ts:3:15: bees[1].input.name`.
+ * @remarks Throws WAGGLE_INVALID_SWARM, whose `cause` is an AggregateError with one WaggleError for each mistake. The place of a mistake is the place
+ * of the call, with the path in the definition: `swarm.ts:3:15: bees[1].input.name`.
  */
 export function defineSwarm(definition: SwarmDefinition): Swarm {
   const source = sourceOfDefinition(definition)
@@ -56,7 +57,7 @@ export function defineSwarm(definition: SwarmDefinition): Swarm {
 }
 
 /**
- * Reads a swarm file and makes a swarm of it. Throws WAGGLE_FILE_NOT_FOUND, and WAGGLE_INVALID_SWARM with every mistake and its place in the file.
+ * Makes a swarm of a swarm file. Throws WAGGLE_FILE_NOT_FOUND, and WAGGLE_INVALID_SWARM with every mistake and its place in the file.
  *
  * @example
  * ```ts

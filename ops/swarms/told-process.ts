@@ -7,17 +7,17 @@ import type { Clock } from '../../processor/ports.ts'
 
 export interface ToldOptions {
   readonly clock: Clock
-  /** Ends the process if this one is killed. */
+  /** Ends the started process if this process is killed. */
   readonly guardian: Guardian
-  /** The time after which the process is killed. */
+  /** The time, in ms, after which the process is killed. */
   readonly limitMs: number
-  /** Default: the environment and the folder of this process. */
+  /** The environment of the process. Default: the environment of this process. The default of `cwd` is the folder of this process. */
   readonly env?: { readonly [name: string]: string }
   readonly cwd?: string
 }
 
 export interface Told {
-  /** The first bytes that the process wrote to descriptor 3. */
+  /** The beginning of the text that the process wrote to descriptor 3. */
   readonly text: string
   /** The exit status; null if a signal ended it. */
   readonly status: number | null
@@ -25,8 +25,8 @@ export interface Told {
 }
 
 /**
- * Runs a program that loads a user's code, and returns what it tells on descriptor 3. What the code prints goes nowhere, and what it has started ends with it. The
- * text goes by a file, because a process that the code has started could hold a pipe open for ever.
+ * Runs a program that loads a user's code, and returns the text that the program writes to descriptor 3. Other output of the code is dropped, and
+ * processes that the code has started end with the program. Descriptor 3 is a file, because such a process could hold a pipe open without end.
  */
 export async function toldBy([program = '', ...argv]: readonly string[], { clock, guardian, limitMs, ...options }: ToldOptions): Promise<Told> {
   const file = unnamedFile()
@@ -48,7 +48,7 @@ export async function toldBy([program = '', ...argv]: readonly string[], { clock
   return { text, status, isLate }
 }
 
-/** A new file without a name. It is gone when it is closed here and in every child. */
+/** Opens a new file without a name. The system deletes the file when this process and every child have closed it. */
 function unnamedFile(): number {
   const directory = mkdtempSync(join(tmpdir(), 'waggle-check-'))
   try {
@@ -58,7 +58,7 @@ function unnamedFile(): number {
   }
 }
 
-/** The first bytes of an open file, which is closed. */
+/** Reads the beginning of an open file, and closes the file. */
 function contentOf(file: number): string {
   const bytes = Buffer.alloc(maxBytes)
   try {
@@ -68,13 +68,13 @@ function contentOf(file: number): string {
   }
 }
 
-/** The code may have started processes of its own. */
+/** Kills the whole process group, because the user's code may have started processes. */
 function killGroup(pid: number | undefined): void {
   if (pid === undefined) return
   try {
     process.kill(-pid, 'SIGKILL')
   } catch {
-    // All of them have ended.
+    // All processes of the group have ended.
   }
 }
 

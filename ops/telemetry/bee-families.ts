@@ -9,7 +9,7 @@ export interface BeeCounts {
   readonly calls: CallMeters
 }
 
-/** Rate, errors and durations of the calls of bees, with the reasons why batches were sent. */
+/** Metrics of the calls of bees: their number, errors and durations, and the reasons why batches were sent. */
 export function beeFamilies(bees: readonly BeeCounts[]): readonly Family[] {
   const labelled = bees.map(({ swarm, bee, threadId, calls }) => ({ labels: { swarm, bee, thread_id: threadId }, calls }))
   return [

@@ -8,7 +8,7 @@ import type { Family, Labels, Sample } from './exposition.ts'
 export function engineFamilies(metrics: readonly Metric[]): readonly Family[] {
   const families = new Map<string, { readonly of: Metric; readonly type: Family['type']; readonly samples: Map<string, Sample> }>()
   for (const metric of metrics) {
-    // Kafka writes NaN if the last minute has no value.
+    // Kafka's metrics are NaN if there was no value in the last minute.
     if (Number.isNaN(metric.value)) continue
     const { name, type, perSecond } = promName(metric)
     const family = families.get(name) ?? { of: metric, type, samples: new Map<string, Sample>() }
@@ -35,8 +35,8 @@ function promName({ group, name }: Metric): { readonly name: string; readonly ty
 }
 
 /**
- * The divisor that turns a metric's unit into seconds; 1 for a metric that is not a time. Kafka Streams has some latencies of tasks in nanoseconds,
- * and all others in milliseconds.
+ * The divisor that turns a metric's unit into seconds; 1 for a metric that is not a time. In Kafka Streams some latencies of tasks are in
+ * nanoseconds, and all other times are in milliseconds.
  */
 function unitsInASecond(group: string, name: string): number {
   if (/-(rate|total)$/.test(name) && name !== 'blocked-time-ns-total') return 1
@@ -44,7 +44,7 @@ function unitsInASecond(group: string, name: string): number {
   return /-latency-|-lateness-/.test(name) || name === 'thread-start-time' ? 1000 : 1
 }
 
-/** The labels of a metric. The process id is left out: it changes at each start and would begin new series. */
+/** The labels of a metric. The process id is left out, because it changes at each start, and each new id would begin new series. */
 function labelsOf({ tags }: Metric): Labels {
   return Object.fromEntries(Object.entries(tags).flatMap(([tag, value]) => (tag === 'process-id' ? [] : [[tag.replaceAll('-', '_'), value]])))
 }

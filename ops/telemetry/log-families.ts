@@ -1,7 +1,10 @@
 import type { LogStorage } from '../../processor/ports.ts'
 import type { Family } from './exposition.ts'
 
-/** Metrics of the log's files on this machine: bytes, the limit, and the groups that have not read them. Empty if the log is elsewhere. */
+/**
+ * Metrics of the log's files on this machine: their bytes, the limit, and the groups that still have records to read. Empty if the log is not on this
+ * machine.
+ */
 export function logFamilies(storage: LogStorage | undefined): readonly Family[] {
   if (storage === undefined) return []
   const { bytes, maxBytes, behind, refusal } = storage

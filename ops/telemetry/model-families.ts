@@ -1,7 +1,7 @@
 import type { ModelRow } from '../../topology/swarm/management.ts'
 import type { Family } from './exposition.ts'
 
-/** The versions of models: those in memory, and the number of refusals. */
+/** Metrics of the versions of models: the versions in memory, and the number of refusals. */
 export function modelFamilies(models: readonly ModelRow[]): readonly Family[] {
   return [
     {

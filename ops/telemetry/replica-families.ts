@@ -1,7 +1,7 @@
 import type { ReplicaCounts } from '../../bees/replicas/replicas.ts'
 import type { Family } from './exposition.ts'
 
-/** The replicas of bees in this process, and the decisions about their number. */
+/** Metrics of the replicas of bees in this process, and of the decisions about their number. */
 export function replicaFamilies(bees: readonly ({ readonly swarm: string; readonly bee: string } & ReplicaCounts)[]): readonly Family[] {
   return [
     {

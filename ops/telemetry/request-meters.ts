@@ -6,7 +6,7 @@ export class RequestMeters {
   readonly #counts = new Map<string, { readonly labels: Labels; count: number }>()
   readonly #durations = new Map<string, { readonly labels: Labels; readonly buckets: number[]; sumSeconds: number; count: number }>()
 
-  /** Adds a request. The name of an unknown gateway is left out, because callers can make up any number of names. */
+  /** Adds a request. For an unknown gateway the name is left out, because callers can make up any number of names. */
   answered({ gateway, call, status, durationMs }: AnsweredRequest): void {
     const labels = { gateway: gateway ?? '', call }
     const name = `${labels.gateway}/${call}`

@@ -24,13 +24,15 @@ export interface TelemetryOptions {
 interface MeasuredSwarm {
   readonly plan: { readonly swarm: string; readonly applicationId: string }
   readonly application: Application
-  /** The reason why the process is not ready; null if it is. */
+  /** The reason why the process is not ready; null while it is ready. */
   readonly notReady: string | null
   readonly models: ModelSwarm['models']
   readonly replicas: readonly ({ readonly bee: string } & ReplicaCounts)[]
 }
 
-/** All metrics of this process, for `GET /metrics`. Reading them asks no other process, so they are available while the log is away. */
+/**
+ * All metrics of this process, for `GET /metrics`. They are read without a call to another process, so they are available even while the log is not.
+ */
 export class Telemetry {
   readonly #options: TelemetryOptions
   readonly #requests = new RequestMeters()
@@ -123,8 +125,8 @@ function lostRecords(swarm: string, metrics: readonly Metric[]): readonly Sample
 }
 
 /**
- * Dead letters of bees, and of records that a handler skipped. There is one series for each task and thread, because a sum would fall when a task
- * moves.
+ * Dead letters of bees, and of records that a handler skipped. Each task and thread has its own series, because a sum would fall when a task moves to
+ * another process.
  */
 function deadLetters(swarm: string, metrics: readonly Metric[]): readonly Sample[] {
   const topic = deadLetterTopic(swarm)

@@ -25,7 +25,7 @@ import type { SwarmSource } from '../swarms/swarm-source.ts'
 import type { MemoryDatabase } from './memory-database.ts'
 import { type Answer, answerOf, refusalOf, type TestRequest, TestRequests } from './test-requests.ts'
 
-/** A dead letter of a test: the bee that failed, and why. */
+/** A dead letter in a test: the bee that failed, the error, the request and the input. */
 export interface DeadLetterSeen {
   readonly bee: string
   readonly error: WaggleError
@@ -33,12 +33,12 @@ export interface DeadLetterSeen {
   readonly input: unknown
 }
 
-/** A whole swarm on the simulated clock: its real tasks and bees, with a log and a database in memory. */
+/** A whole swarm on the simulated clock. Tasks and bees are real, and the log and the database are in memory. */
 export class DrivenSwarm {
   readonly #plan: SwarmPlan
   readonly #program: DrivenProgram
   readonly #requests: TestRequests
-  /** The requests by id, with the answers that come or have come. */
+  /** The requests by id, each with the promise of its answer. */
   readonly #asked = new Map<string, { readonly bodyHash: string; readonly answer: PromiseWithResolvers<Answer> }>()
   readonly #outputs: Map<string, unknown[]>
   readonly #letters: DeadLetterSeen[] = []
@@ -106,16 +106,16 @@ export class DrivenSwarm {
       headers: made.headers,
       timestamp: this.#program.now(),
     })
-    // A swarm without a respond bee has no answer but that it has the input, as `submit` has.
+    // A swarm without a respond bee only confirms that it has the input, as for `submit`.
     if (this.#plan.outcomesTopic === null) answer.resolve(settled.then(() => ({ status: 202, requestId: made.id, body: { request_id: made.id } })))
-    // A program that cannot go on fails its requests.
+    // If the program fails, its requests fail too.
     settled.catch((thrown: unknown) => answer.reject(thrown))
     const outcome = await answer.promise
     await this.#quiet(settled)
     return outcome
   }
 
-  /** Moves the clock in steps, so that what becomes due first happens first. */
+  /** Moves the clock in small steps, so that timers run in the order in which they are due. */
   async advance(ms: number): Promise<void> {
     for (let left = ms, gone = 0; ; ) {
       const step = Math.min(left, Math.max(smallestStepMs, Math.ceil(gone / 100)))
@@ -142,7 +142,10 @@ export class DrivenSwarm {
     return this.#program.close()
   }
 
-  /** Waits until the steps beside the answer have ended too, such as a database. A call that waits for the clock does not hold the answer back. */
+  /**
+   * Waits until all other steps for the request have ended too, such as a row for the database. The wait is limited, because a call may wait for the
+   * simulated clock.
+   */
   async #quiet(settled: Promise<void>): Promise<void> {
     const { promise, resolve } = Promise.withResolvers<void>()
     const cancel = systemClock.after(longestQuietMs, resolve)
@@ -169,7 +172,7 @@ export class DrivenSwarm {
   }
 }
 
-/** Sinks write each row at once: a test sees it without moving the clock. */
+/** A host whose sinks write each row at once, so that a test sees the row without moving the clock. */
 function withEagerSinks(host: BeeHost): BeeHost {
   return {
     open: (bee, batchSize) => host.open(bee, batchSize),
@@ -191,6 +194,9 @@ function letterOf(requestId: string, input: Payload, headers: LogRecord['headers
   return { bee: text(deadLetterBeeHeader), error, requestId, input: inputOf(input) }
 }
 
-/** The first steps of the clock. Later steps are a hundredth of the time that has passed, so that a day takes a thousand steps. */
+/**
+ * The length, in ms, of the first steps of the clock. Later steps are a hundredth of the time that has passed, so that a day takes about a thousand
+ * steps.
+ */
 const smallestStepMs = 100
 const longestQuietMs = 100

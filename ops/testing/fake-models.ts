@@ -5,10 +5,10 @@ import type { SwarmBee } from '../../topology/swarm/checked-swarm.ts'
 import { WaggleError } from '../../topology/waggle-error.ts'
 import type { SwarmSource } from '../swarms/swarm-source.ts'
 
-/** Functions that stand for bees, by the bees' names. */
+/** Functions that replace bees, by the names of the bees. */
 export type Fakes = { readonly [bee: string]: (input: unknown) => unknown }
 
-/** The swarm with a function in place of each bee that has a fake. The rest of such a bee (its input, its batches, its time) stays. */
+/** The swarm with a function in place of each bee that has a fake. The input, the batches and the time limit of such a bee stay. */
 export function withFakes(source: SwarmSource, fakes: Fakes): SwarmSource {
   const types: BeeType[] = []
   const bees = new Map(source.swarm.bees.map((bee) => [bee.name, bee]))

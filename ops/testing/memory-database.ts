@@ -1,7 +1,10 @@
 import { tableNameOf } from '../../topology/swarm/check/table-name.ts'
 import type { Database, PredictionRow, PredictionTable, TableOptions } from '../../topology/swarm/ports/database.ts'
 
-/** The tables of a test, in memory. As in ClickHouse, a row is identified by (swarm, bee, request_id), and the newest one counts. */
+/**
+ * The tables of a test, in memory. As in ClickHouse, (swarm, bee, request_id) identifies a row, and of several rows with the same identity the newest
+ * counts.
+ */
 export class MemoryDatabase implements Database {
   readonly #tables = new Map<string, Map<string, PredictionRow>>()
 

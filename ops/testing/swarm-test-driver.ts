@@ -10,7 +10,7 @@ import { MemoryDatabase } from './memory-database.ts'
 import type { Answer } from './test-requests.ts'
 
 export interface SwarmTestOptions {
-  /** Fakes, each standing for the bee of its name. Every other bee is real. */
+  /** Functions that replace bees, by the names of the bees. Every other bee is real. */
   readonly models?: Fakes
   /** The start of the clock, in epoch ms. Default: 0. */
   readonly startTimeMs?: number
@@ -36,7 +36,7 @@ export class SwarmTestDriver implements AsyncDisposable {
   /**
    * Takes the path of a swarm file, or a swarm as `defineSwarm` takes it. Bees open with the first request.
    *
-   * @remarks Throws WAGGLE_INVALID_SWARM with every mistake of the swarm, and WAGGLE_UNKNOWN_BEE for a fake of a bee that there is not.
+   * @remarks Throws WAGGLE_INVALID_SWARM with every mistake of the swarm, and WAGGLE_UNKNOWN_BEE for a fake whose name is not the name of a bee.
    */
   constructor(swarm: string | SwarmDefinition, options: SwarmTestOptions = {}) {
     refuseWrong(
@@ -50,7 +50,8 @@ export class SwarmTestDriver implements AsyncDisposable {
   }
 
   /**
-   * Sends a request, and settles with its answer. It waits for the clock where the swarm does: for a batch that is not full, a join, a deadline.
+   * Sends a request, and settles with its answer. If the swarm waits for the clock, the answer waits too: for a batch that is not full, a join, a
+   * deadline.
    *
    * @example
    * ```ts
@@ -59,8 +60,8 @@ export class SwarmTestDriver implements AsyncDisposable {
    * console.log((await answer).status)
    * ```
    *
-   * @remarks `gateway` may be left out if the swarm has one. The payload is JSON, a Uint8Array, `{ contentType, bytes }` or `{ tensors }`. A swarm without
-   * a respond bee answers 202. An unknown gateway is an answer of 404, as over HTTP.
+   * @remarks `gateway` may be left out if the swarm has only one. The payload is JSON, a Uint8Array, `{ contentType, bytes }` or `{ tensors }`. A
+   * swarm without a respond bee answers 202. For an unknown gateway the answer is 404, as over HTTP.
    */
   async request(payload: unknown, options: { gateway?: string; headers?: { readonly [name: string]: string } } = {}): Promise<Answer> {
     refuseWrong(
@@ -87,8 +88,8 @@ export class SwarmTestDriver implements AsyncDisposable {
   }
 
   /**
-   * Returns what a bee has given so far, in order: the results of a model, the answers of a respond bee, the requests of a gateway, the records of a
-   * kafka-output. Errors are not in it.
+   * Returns the outputs of a bee so far, in order: the results of a model, the answers of a respond bee, the requests of a gateway, the records of a
+   * kafka-output. Errors are not among them.
    *
    * @example
    * ```ts
@@ -122,7 +123,7 @@ export class SwarmTestDriver implements AsyncDisposable {
   }
 
   /**
-   * Returns the inputs that failed, each once: the bee, the error, the request's id and the input.
+   * Returns the inputs that failed, each once, with the bee, the error and the request's id.
    *
    * @example
    * ```ts
@@ -133,7 +134,7 @@ export class SwarmTestDriver implements AsyncDisposable {
     return [...(this.#swarm?.deadLetters ?? [])]
   }
 
-  /** Closes the bees. `await using driver = new SwarmTestDriver(…)` does this at the end of the block. */
+  /** Closes the bees. With `await using driver = new SwarmTestDriver(…)` this happens at the end of the block. */
   async close(): Promise<void> {
     const opened = await this.#opening?.catch(() => null)
     await opened?.close()
@@ -168,6 +169,6 @@ const aFakes: Kind = (value, name) => {
   return null
 }
 
-/** A time that passes: the clock does not go back. */
+/** Checks that an argument is a duration. A duration is never negative, because the clock does not go back. */
 const aDuration: Kind = (value, name) =>
   typeof value === 'number' && value >= 0 && Number.isFinite(value) ? null : { name, wanted: 'a number of ms, at least 0,' }

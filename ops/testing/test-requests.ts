@@ -8,15 +8,15 @@ import type { Payload } from '../../topology/swarm/payload/payload.ts'
 import { contentTypeOf, payloadSerde } from '../../topology/swarm/payload/payload-serde.ts'
 import { bodyHashHeader, contentTypeHeader, deadlineHeader, requestIdHeader, traceParentHeader } from '../../topology/swarm/request/headers.ts'
 
-/** The answer of a request, as over HTTP: an outcome's status, and the answer or a problem as `body`. */
+/** The answer to a request, as over HTTP: the status of the outcome, and the answer or a problem as `body`. */
 export interface Answer {
   readonly status: number
   readonly requestId: string
-  /** JSON as a value, bytes as a Uint8Array, tensors as `{ tensors }`; after a failure the members of `application/problem+json`. */
+  /** The answer: JSON as a value, bytes as a Uint8Array, tensors as `{ tensors }`. After a failure, the members of `application/problem+json`. */
   readonly body: unknown
 }
 
-/** A request as a record of its gateway's topic. */
+/** The parts of the record that a request becomes on its gateway's topic. */
 export interface TestRequest {
   readonly id: string
   readonly bytes: Uint8Array
@@ -24,7 +24,10 @@ export interface TestRequest {
   readonly bodyHash: string
 }
 
-/** Makes requests as the HTTP gateway does, from its headers: Idempotency-Key, X-Timeout-Seconds, content-type and traceparent. */
+/**
+ * Makes requests from payloads and headers, as the HTTP gateway does. It uses these headers: Idempotency-Key, X-Timeout-Seconds, content-type and
+ * traceparent.
+ */
 export class TestRequests {
   readonly #clock: Clock
   readonly #identity: RequestIdentity
@@ -34,7 +37,10 @@ export class TestRequests {
     this.#identity = new RequestIdentity(clock, new SystemRandom(), new Uint8Array(0))
   }
 
-  /** Throws WAGGLE_BEE_OUTPUT for a payload that cannot be sent, and a `ProblemError` for a wrong header. */
+  /**
+   * Makes a request for a gateway from a payload and headers. Throws WAGGLE_BEE_OUTPUT for a payload that cannot be sent, and a `ProblemError` for a
+   * wrong header.
+   */
   made(gateway: string, payload: unknown, given: { readonly [name: string]: string }): TestRequest {
     const headers = new Map(Object.entries(given).map(([name, value]) => [name.toLowerCase(), value]))
     const { bytes, contentType } = bodyOf(payload, headers.get('content-type'))

@@ -10,7 +10,7 @@ import { untilInSync } from './in-sync.ts'
 
 export interface KafkaCluster {
   readonly brokers: readonly string[]
-  /** The brokers that this process started and may kill; empty if the cluster existed before. */
+  /** The brokers that this process started and may kill; empty if the cluster was running already. */
   readonly nodes: readonly KafkaNode[]
   /** Settles when every replica is in sync (`untilInSync`). */
   inSync(): Promise<void>
@@ -22,20 +22,20 @@ export interface KafkaNode {
   readonly address: string
   /** Kills the broker at once, as a power cut does. */
   kill(): Promise<void>
-  /** Stops the broker as an operator does: leaders move first. */
+  /** Stops the broker as an operator does. The leaders of partitions move to other brokers first. */
   stop(): Promise<void>
   start(): Promise<void>
-  /** Suspends the broker: connections stay open and nobody answers, as in a cut network. */
+  /** Suspends the broker. Connections stay open and the broker does not answer, as in a cut network. */
   freeze(): void
   thaw(): void
 }
 
 export interface ClusterWish {
   readonly nodes?: 1 | 3
-  /** Settings of the brokers, computed when each one starts. */
+  /** Returns additional settings of a broker. It is called once for each broker, before the first start. */
   readonly settings?: () => { readonly [name: string]: string }
   readonly scramUsers?: readonly { readonly name: string; readonly password: string }[]
-  /** The protocol of the clients' listener. Brokers speak plain text among each other. */
+  /** The protocol of the clients' listener. Brokers use plain text among each other. */
   readonly clientListener?: 'PLAINTEXT' | 'SASL_PLAINTEXT' | 'SSL' | 'SASL_SSL'
 }
 
@@ -47,7 +47,7 @@ export function brokerJars(): MavenJars {
   return 'missing' in jars ? { missing: `There is no Kafka: ${jars.missing}; ${how}` } : jars
 }
 
-/** Starts brokers. They end when they are closed or this process ends. */
+/** Starts brokers. They end when the cluster is closed or this process ends. */
 export async function startBrokers(libs: string, wish: ClusterWish): Promise<KafkaCluster> {
   const directory = mkdtempSync(join(tmpdir(), 'waggle-kafka-'))
   const count = wish.nodes ?? 1
@@ -59,7 +59,7 @@ export async function startBrokers(libs: string, wish: ClusterWish): Promise<Kaf
     controller: ports[at * 3 + 2] ?? 0,
   }))
   const voters = places.map(({ id, controller }) => `${id}@127.0.0.1:${controller}`).join(',')
-  // Sixteen bytes as Kafka writes an id. The leading letter avoids a dash, which would look like an option.
+  // The cluster id is sixteen bytes in base64url, as Kafka writes ids. The first letter is fixed, because a dash there would look like an option.
   const clusterId = `W${randomBytes(16).toString('base64url').slice(1)}`
   const nodes = places.map(({ id, client, between, controller }) => {
     const home = join(directory, String(id))
@@ -175,8 +175,8 @@ class OwnNode implements KafkaNode {
   }
 
   /**
-   * The output of a process when it contains `expected`; with null, when the process has ended well. The output goes to a file, because a full pipe
-   * would block the process.
+   * Runs a process, and returns its output as soon as the output contains `expected`. If `expected` is null, waits until the process ends with status
+   * 0. The output goes to a file, because a full pipe would block the process.
    */
   async #said(run: (output: number) => ChildProcess, expected: RegExp | null): Promise<string> {
     const path = join(this.#options.home, `said-${this.#starts++}.log`)
@@ -243,8 +243,8 @@ function common(count: number): { readonly [name: string]: string } {
     'broker.session.timeout.ms': '3000',
     'broker.heartbeat.interval.ms': '500',
     'transaction.abort.timed.out.transaction.cleanup.interval.ms': '1000',
-    // Tests write records of 1970. A broker would delete them as expired 30 s after its start, with the tests' windows. For topics that are compacted too,
-    // as changelogs of windows are, its cleaner would do that every 15 s.
+    // Tests write records of 1970. A broker would delete them as expired 30 s after its start, with the tests' windows. In topics that are also
+    // compacted, such as changelogs of windows, the broker's cleaner would delete them every 15 s.
     'log.initial.task.delay.ms': '86400000',
     'log.retention.check.interval.ms': '86400000',
     'log.cleaner.backoff.ms': '86400000',

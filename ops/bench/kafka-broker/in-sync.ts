@@ -2,7 +2,7 @@ import { setTimeout } from 'node:timers/promises'
 import { Connection, metadataV12 } from '@platformatic/kafka'
 
 /**
- * Settles when every replica is in sync, as each broker sees it. Before that, the loss of another broker may lose acknowledged records. If the last
+ * Settles when each broker reports that every replica is in sync. Before that, the loss of another broker may lose acknowledged records: if the last
  * replica in sync dies, the brokers choose a leader that lacks records (KIP-966).
  */
 export async function untilInSync(brokers: readonly string[]): Promise<void> {

@@ -14,7 +14,7 @@ import org.apache.kafka.streams.TestOutputTopic;
 import org.apache.kafka.streams.TopologyTestDriver;
 import org.apache.kafka.streams.kstream.*;
 
-/** One workload through Kafka Streams' own test driver: workload, keys, records. Prints CPU nanoseconds and wall nanoseconds. */
+/** Runs one workload in the test driver of Kafka Streams. Arguments: workload, keys, records. Prints CPU and wall time in nanoseconds. */
 public final class Bench {
     private static final Serde<String> TEXT = Serdes.String();
 
@@ -51,7 +51,7 @@ public final class Bench {
         System.exit(0);
     }
 
-    /** How many inputs it has. Their topics are `input` with 0 after it, and 1. */
+    /** Adds the steps of a workload, and returns the number of its inputs. The input topics are `input` followed by 0 and by 1. */
     static int build(final StreamsBuilder builder, final String workload, final Duration window, final String input,
                      final String output) {
         final Consumed<String, String> read = Consumed.with(TEXT, TEXT);

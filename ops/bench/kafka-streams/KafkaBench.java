@@ -13,8 +13,9 @@ import org.apache.kafka.streams.errors.StreamsUncaughtExceptionHandler.StreamThr
 import org.apache.kafka.streams.processor.StateRestoreListener;
 
 /**
- * One workload on a real broker, or with "restore" the state that it left there: run|restore, workload, guarantee, bytes of cache, brokers,
- * records, application, input, output, state directory. Prints what `kafka-run.ts` prints.
+ * Runs one workload of Kafka Streams on a real broker. With "restore" it restores the state from a changelog on the broker instead. Arguments:
+ * run|restore, workload, guarantee, bytes of cache, brokers, records, application, input, output, state directory. The output is the same as of
+ * `kafka-run.ts`.
  */
 public final class KafkaBench {
     public static void main(final String[] args) throws Exception {

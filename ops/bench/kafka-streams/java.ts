@@ -8,7 +8,10 @@ export type KafkaStreamsProgram = { readonly libs: string; readonly classes: str
 
 export const kafkaStreamsVersion = '4.4.0'
 
-/** Fetches the jars from Maven Central once, into a cache of the user. Compiles a program with the files beside it that it needs. */
+/**
+ * Fetches the jars of Kafka Streams from Maven Central once, into a cache of the user. Compiles a Java program, together with the files of its folder
+ * that it needs.
+ */
 export function withKafkaStreams(source: string): KafkaStreamsProgram {
   if (spawnSync('javac', ['-version']).status !== 0) return { missing: 'javac is not on this machine' }
   const jars = mavenJars({ name: `kafka-streams-${kafkaStreamsVersion}`, pom: join(import.meta.dirname, 'pom.xml') })

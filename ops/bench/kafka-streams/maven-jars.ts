@@ -7,8 +7,8 @@ import { join } from 'node:path'
 export type MavenJars = { readonly libs: string; readonly cache: string } | { readonly missing: string }
 
 /**
- * Fetches the jars of a pom.xml from Maven Central once, and keeps them in a cache of the user under `name`. Several processes may call it at the
- * same time.
+ * Fetches the jars of a pom.xml from Maven Central once, and keeps them in a cache of the user under `name`. Several processes may call `mavenJars`
+ * at the same time.
  */
 export function mavenJars({ name, pom }: { readonly name: string; readonly pom: string }): MavenJars {
   const cache = join(process.env.XDG_CACHE_HOME ?? join(homedir(), '.cache'), 'waggle', name)
@@ -26,7 +26,7 @@ export function mavenJars({ name, pom }: { readonly name: string; readonly pom: 
     try {
       renameSync(target, libs)
     } catch (error) {
-      // Another process may have been first.
+      // Another process may have put the folder there first.
       if (!existsSync(libs)) throw error
     }
     return { libs, cache }

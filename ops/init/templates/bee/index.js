@@ -1,6 +1,6 @@
 import { defineBee, Refused } from 'waggle-streams'
 
-/** The keys of `spec` in a swarm file, as JSON Schema. `waggle validate` checks them, and `waggle bees catalog {{type}}` prints them. */
+/** The keys of `spec` in a swarm file, as JSON Schema. `waggle validate` checks these keys, and `waggle bees catalog {{type}}` prints them. */
 const spec = {
   type: 'object',
   properties: {

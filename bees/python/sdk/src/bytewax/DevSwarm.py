@@ -1,6 +1,6 @@
-"""`from bytewax import DevSwarm`, as files of 2021 say.
+"""Makes `from bytewax import DevSwarm` work, which bees of 2021 contain.
 
-A package without `__init__.py` has no names of its own, so a module of this name becomes what it is asked for.
+The folder `bytewax` has no `__init__.py`, so the import finds this module, which replaces itself by the object of that name.
 """
 
 import sys

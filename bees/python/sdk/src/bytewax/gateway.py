@@ -1,4 +1,4 @@
-"""`from bytewax.gateway import Gateway`, as files of 2021 say. Use `waggle.Gateway` in new ones."""
+"""Makes `from bytewax.gateway import Gateway` work, which programs of 2021 contain. New programs use `waggle.Gateway`."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import waggle
 
 
 class Response:
-    """An answer as programs of 2021 read it: `print(response)`, or `response.payload`."""
+    """An answer in the form that programs of 2021 expect. They use `print(response)` or `response.payload`."""
 
     def __init__(self, payload: Any) -> None:
         self.payload = payload
@@ -26,7 +26,7 @@ class Response:
 
 
 class Gateway(waggle.Gateway):
-    """The client of `waggle`, whose answers are a `Response`."""
+    """The client of the package `waggle`, but each answer is a `Response`."""
 
     def request(self, payload: Any, gateway: str, **options: Any) -> Response:
         """Sends a payload, waits, and returns the answer as a `Response`."""

@@ -1,6 +1,6 @@
-"""`from bytewax.swarm import register_bee, DevSwarm`, as files of 2021 say. Use `waggle` in new ones.
+"""Makes `from bytewax.swarm import register_bee, DevSwarm` work, which bees of 2021 contain. New bees import `waggle`.
 
-This folder has no `__init__.py`, so it lies beside the modules of a real `bytewax`, if that is installed, and changes none of them.
+This folder has no `__init__.py`. So if the real package `bytewax` is installed too, Python finds the modules of both.
 """
 
 import bytewax

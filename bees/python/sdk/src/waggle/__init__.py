@@ -74,7 +74,7 @@ __all__ = [
 
 
 def __getattr__(name: str) -> Any:
-    """Imports the clients when they are first asked for: a bee that calls no gateway starts in half the time without them."""
+    """Imports the gateway clients at their first use. A bee that calls no gateway starts twice as fast without them."""
     modules = {"AsyncGateway": "async_gateway", "Gateway": "gateway", "RequestState": "exchange"}
     if name not in __all__:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -1,4 +1,4 @@
-"""Types of a bee's payload and result, from the annotations of its function: JSON Schemas, with `bytes` and `tensors` as two types of their own."""
+"""The types of a bee's payload and result, from the annotations of its function: JSON Schemas with the additional types `bytes` and `tensors`."""
 
 from __future__ import annotations
 
@@ -15,19 +15,19 @@ Schema = Dict[str, Any]
 
 
 def types_of(bee: Bee) -> Dict[str, Schema]:
-    """The types that the annotations tell: `input`, `output`, both or neither. It calls nothing of the user's."""
+    """The types of `input` and `output` that the annotations name: both, one or none. It calls no function of the user."""
     target = bee.function if inspect.isroutine(bee.function) else getattr(bee.function, "__call__", bee.function)
     try:
         signature = inspect.signature(bee.function)
         hints = typing.get_type_hints(target)
     except Exception:
-        # An annotation may name what only a type checker imports.
+        # An annotation may use a name that is imported only for a type checker.
         return {}
     types = {}
     payload = bee.payload_parameter
     if payload in hints:
         types["input"] = _item_of(hints[payload], batch=bee.batch)
-    # A bee with a swarm may publish in place of returning.
+    # A bee that takes the swarm may call `publish` in place of returning a value, so the annotation None says nothing.
     returned = hints.get("return", inspect.Signature.empty)
     is_told = "return" in hints and not (bee.takes_swarm and returned in (None, type(None)))
     if is_told and signature.return_annotation is not inspect.Signature.empty:
@@ -36,7 +36,7 @@ def types_of(bee: Bee) -> Dict[str, Schema]:
 
 
 def _item_of(annotation: Any, *, batch: bool) -> Schema:
-    """The schema of one payload or result. A batch has a list of them, or an array with a row for each."""
+    """The schema of one payload or result. The annotation of a batch is a list of them, or an array with a row for each."""
     if not batch:
         return schema_of(annotation)
     if _is_array(annotation):
@@ -48,7 +48,7 @@ def _item_of(annotation: Any, *, batch: bool) -> Schema:
 
 
 def schema_of(annotation: Any, depth: int = 0) -> Schema:
-    """The JSON Schema of a type; empty for one that tells nothing."""
+    """The JSON Schema of a type; empty for a type that allows any value."""
     if depth > _MAX_DEPTH:
         return {}
     simple = _simple(annotation)
@@ -75,10 +75,10 @@ def _simple(annotation: Any) -> Optional[Schema]:
     if _is_array(annotation):
         return {"type": "tensors"}
     if annotation in _DICTS:
-        # A bee gets several tensors as a dict, too.
+        # A bee gets several tensors as a dict, so a dict may be an object or tensors.
         return {"type": ["object", "tensors"]}
     if isinstance(annotation, type):
-        # A bool is an int in Python, and not in JSON.
+        # In Python bool is a subclass of int, and in JSON a boolean is not a number. So the class itself is compared.
         for kind, name in _SIMPLE.items():
             if annotation is kind:
                 return {"type": name}
@@ -122,7 +122,7 @@ def _is_required(field: "dataclasses.Field[Any]") -> bool:
 
 
 def _union(schemas: List[Schema]) -> Schema:
-    """The types that one of the schemas allows; empty if one of them tells nothing, or tells more than its type."""
+    """A schema with the types of all these schemas; empty if one of the schemas is empty, or has more than a type."""
     types: List[str] = []
     for schema in schemas:
         if set(schema) != {"type"}:
@@ -136,7 +136,7 @@ def _listed(types: Any) -> List[str]:
 
 
 def _is_array(annotation: Any) -> bool:
-    """True for numpy's ndarray, with or without the type of its items. It does not import numpy."""
+    """True for the annotation ndarray of numpy, with or without the type of its items. It does not import numpy."""
     kind = typing.get_origin(annotation) or annotation
     return getattr(kind, "__name__", "") == "ndarray" and getattr(kind, "__module__", "").split(".")[0] == "numpy"
 

@@ -13,10 +13,10 @@ from .gateway import settings_of
 
 
 class AsyncGateway:
-    """The same as `Gateway` for asyncio. Each call has a connection of its own.
+    """The client `Gateway` for asyncio. Each call opens its own connection.
 
     Args:
-        url, token, timeout_seconds, retries, tls: as `Gateway` has them.
+        url, token, timeout_seconds, retries, tls: the same as for `Gateway`.
     """
 
     def __init__(
@@ -35,7 +35,7 @@ class AsyncGateway:
         timeout_seconds: Optional[float] = None,
         headers: Optional[Mapping[str, str]] = None,
     ) -> Any:
-        """As `Gateway.request`. Cancelling the task closes the connection; the swarm goes on with the request."""
+        """The same as `Gateway.request`. If the task is cancelled, the connection closes, and the swarm continues with the request."""
         return await self._run(
             request_steps(
                 self._settings,
@@ -59,7 +59,7 @@ class AsyncGateway:
         timeout_seconds: Optional[float] = None,
         headers: Optional[Mapping[str, str]] = None,
     ) -> str:
-        """As `Gateway.submit`."""
+        """The same as `Gateway.submit`."""
         request_id: str = await self._run(
             request_steps(
                 self._settings,
@@ -75,7 +75,7 @@ class AsyncGateway:
         return request_id
 
     async def get(self, request_id: str, *, timeout_seconds: Optional[float] = None) -> RequestState:
-        """As `Gateway.get`."""
+        """The same as `Gateway.get`."""
         state: RequestState = await self._run(get_steps(self._settings, request_id, timeout_seconds))
         return state
 
@@ -125,7 +125,7 @@ class AsyncGateway:
 
 
 class _Received:
-    """Bytes that came, as http.client reads them from a socket."""
+    """The received bytes, in the form of a socket from which http.client can read."""
 
     def __init__(self, data: bytes) -> None:
         self._data = data

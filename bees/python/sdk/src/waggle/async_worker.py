@@ -36,7 +36,7 @@ class AsyncWorker:
         self._loop.call_soon_threadsafe(self._finish)
 
     def stop(self) -> None:
-        """The same as `finish`: all jobs run already."""
+        """The same as `finish`, because all jobs are already running."""
         self.finish()
 
     def run(self) -> None:
@@ -80,7 +80,7 @@ class AsyncWorker:
         self._calls.give_up(jobs)
 
     def _cancel(self, id: int) -> None:
-        """Cancels the task of one request. A batch goes on, because others wait for it."""
+        """Cancels the task of one request. The task of a batch continues, because other requests wait for it."""
         task = self._task_of.get(id)
         if task is not None and not self._calls.bee.batch:
             task.cancel()

@@ -9,7 +9,7 @@ from .payload import is_array
 
 
 def stacked(payloads: Sequence[Any]) -> Any:
-    """One array with a row for each payload, where all are arrays of one shape and dtype; else the list of them."""
+    """One array with a row for each payload, if all payloads are arrays of the same shape and dtype; else a list of the payloads."""
     first = payloads[0]
     if not all(is_array(one) and one.shape == first.shape and one.dtype == first.dtype for one in payloads):
         return list(payloads)
@@ -21,7 +21,7 @@ def stacked(payloads: Sequence[Any]) -> Any:
 
 
 def results_of(returned: Any, count: int) -> List[Any]:
-    """The result of each request, from a list, a tuple or an array with a row for each. Raises BadResult for any other number of results."""
+    """The results of a batch, from a list, a tuple or an array with a row for each request. Raises BadResult if there are not `count` results."""
     if is_array(returned):
         if returned.ndim == 0 or len(returned) != count:
             raise BadResult(f"the bee got {count} payloads and returned an array of shape {list(returned.shape)}: return a row for each payload")

@@ -1,4 +1,4 @@
-"""`register_bee`: the functions of a file that swarms name."""
+"""`register_bee`, which makes functions of a file bees that a swarm can name."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ class Bee:
 
     @property
     def payload_parameter(self) -> Optional[str]:
-        """The name of the parameter that gets the payload; None where the function does not tell."""
+        """The name of the parameter that gets the payload; None if the signature does not show it."""
         try:
             parameters = list(inspect.signature(self.function).parameters)
         except (TypeError, ValueError):
@@ -40,7 +40,7 @@ class Bee:
         return parameters[at] if at < len(parameters) else None
 
     def call(self, swarm: Any, payload: Any, context: Any) -> Any:
-        """Calls the function with what it takes of the three."""
+        """Calls the function with the arguments that it takes, of swarm, payload and context."""
         given = {"swarm": swarm, "payload": payload, "context": context}
         positional = [given[what] for what in self._takes.positional]
         return self.function(*positional, **{what: given[what] for what in self._takes.named})
@@ -51,11 +51,12 @@ def register_bee(name: F) -> F: ...
 @overload
 def register_bee(name: Optional[str] = None, *, batch: bool = False) -> Callable[[F], F]: ...
 def register_bee(name: Any = None, *, batch: bool = False) -> Any:
-    """Makes a function or a coroutine a bee, by the name that a swarm's `spec.bee` says. Without a name it is the function's own.
+    """Makes a function or a coroutine a bee, under the name that a swarm's `spec.bee` uses. The default is the function's own name.
 
-    The function takes `(payload)`, `(payload, context)` or `(swarm, payload, context)`. What it returns goes on to the next bee, unless it calls
-    `swarm.publish` or `swarm.respond`. With `batch=True` it takes a list of payloads, or one stacked array where all are arrays of one shape, and
-    returns a list of as many results. The function itself stays as it is, so that tests and other functions can call it.
+    The function takes `(payload)`, `(payload, context)` or `(swarm, payload, context)`. The returned value goes to the next bee, unless the function
+    calls `swarm.publish` or `swarm.respond`. With `batch=True` the function takes a list of payloads, or one stacked array if all payloads are arrays
+    of the same shape, and returns a list with a result for each payload. The function itself stays unchanged, so that tests and other functions can
+    call it.
 
     Raises BadBee for a function that cannot be a bee.
 
@@ -84,12 +85,12 @@ def register_bee(name: Any = None, *, batch: bool = False) -> Any:
 
 
 def bee_named(name: str) -> Optional[Bee]:
-    """The bee of this name; None where there is none."""
+    """The bee of this name; None if there is none."""
     return _bees.get(name)
 
 
 def bee_of(function: Any) -> Optional[Bee]:
-    """The bee that this function was registered as; None where it was not."""
+    """The bee that this function was registered as; None for a function that is not registered."""
     return next((bee for bee in _bees.values() if bee.function is function), None)
 
 
@@ -108,7 +109,7 @@ class _Takes:
 
 
 def _parameters_of(function: Callable[..., Any], place: str, name: str) -> _Takes:
-    """Which of swarm, payload and context a function takes. The number of its parameters decides, and a first parameter `swarm`."""
+    """The arguments that a function takes, of swarm, payload and context. The number of parameters decides, and a first parameter named `swarm`."""
     try:
         parameters = list(inspect.signature(function).parameters.values())
     except (TypeError, ValueError):
@@ -139,7 +140,7 @@ def _own_name(function: Any) -> str:
 
 
 def _identity(function: Any) -> Any:
-    """The same for a function and for a later version of it, as a cell of a notebook makes that runs again."""
+    """The identity of a function. A later version of the function, from a notebook's cell that runs again, has the same identity."""
     name = getattr(function, "__qualname__", None)
     return id(function) if name is None else (getattr(function, "__module__", None), name)
 

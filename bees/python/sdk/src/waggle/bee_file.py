@@ -1,4 +1,4 @@
-"""Loads a user's file, and tells the user's lines from all others."""
+"""Loads a user's file, and finds the user's own lines in the traceback of an error."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ class BeeFile:
         self._folder = os.path.dirname(self.path)
 
     def load(self) -> None:
-        """Runs the file, as `import` would. Raises BadBee where there is none, and whatever the file raises."""
+        """Runs the file, as `import` would. Raises BadBee if the file does not exist, and any error that the file raises."""
         if not os.path.isfile(self.path):
             raise BadBee(f"{self.name}: there is no such file: correct spec.file")
         sys.path.insert(0, self._folder)
@@ -45,7 +45,7 @@ class BeeFile:
             spec.loader.exec_module(module)
 
     def bee(self, name: str) -> Bee:
-        """The bee of this name. Raises BadBee, with the names that there are."""
+        """The bee of this name. Raises BadBee, with the names of the existing bees, if there is none."""
         bee = bee_named(name)
         if bee is not None:
             return bee
@@ -54,12 +54,12 @@ class BeeFile:
         raise BadBee(f"{self.name} has no bee {name!r}; {there}")
 
     def described(self, error: BaseException) -> str:
-        """An error in one line: type, message, and the last line of the user's that it came through."""
+        """An error in one line: its type, its message, and the place in the user's code that is nearest to the error."""
         place = self.place_of(error)
         return f"{_sentence(error)}{'' if place is None else f' ({place})'}"
 
     def place_of(self, error: BaseException) -> Optional[str]:
-        """`FILE:LINE` of the user's own code, relative to the bee's file; None where none of it is on the way."""
+        """The place `FILE:LINE` in the user's code, relative to the bee's folder; None if the traceback has no line of the user."""
         if isinstance(error, SyntaxError) and error.filename is not None and self._is_own(error.filename):
             return f"{self._shown(error.filename)}:{error.lineno}"
         place = None
@@ -89,7 +89,7 @@ class BeeFile:
 
 
 def _cells_of(path: str, name: str) -> List[Tuple[str, str]]:
-    """The code of a notebook, cell by cell. Lines that only a notebook understands (%magic, !command) are left out, in their place an empty line."""
+    """The code of a notebook, cell by cell. A line that only a notebook understands (%magic, !command) becomes an empty line."""
     try:
         with open(path, encoding="utf-8") as file:
             cells = json.load(file)["cells"]

@@ -1,4 +1,4 @@
-"""Calls of a bee: one for each request, or one for each batch. Plain functions and coroutines take the same way."""
+"""Calls of a bee: one call for each request, or one for each batch. The code is the same for plain functions and for coroutines."""
 
 from __future__ import annotations
 
@@ -23,23 +23,23 @@ class Calls:
         self._open: Dict[int, Job] = {}
 
     def open(self, job: Job) -> None:
-        """Takes a job. From now on it is owed a result."""
+        """Adds a job. From now on the job must get a result."""
         self._open[job.id] = job
 
     def cancel(self, id: int) -> None:
-        """Tells an open job that nobody waits for it."""
+        """Marks an open job as cancelled, because nobody waits for its result."""
         job = self._open.get(id)
         if job is not None:
             job.context.cancel()
 
     def give_up(self, jobs: Sequence[Job]) -> None:
-        """Ends those of the jobs that are still open without a result."""
+        """Ends without a result the jobs of the list that are still open."""
         for job in jobs:
             if self._close(job):
                 job.give_up()
 
     async def compute(self, jobs: Sequence[Job]) -> None:
-        """Computes one batch, or one request. It suspends only where the bee is a coroutine."""
+        """Computes one batch, or one request. It suspends only if the bee is a coroutine."""
         self.give_up([job for job in jobs if job.context.cancelled])
         wanted = [job for job in jobs if self._open.get(job.id) is job]
         if self.bee.batch:
@@ -70,7 +70,7 @@ class Calls:
             if len(readable) == 1:
                 self._fail(readable[0], error)
                 return
-            # One payload may be at fault, so each is tried alone.
+            # A single payload may have caused the failure, so each payload is tried alone.
             for job in readable:
                 try:
                     await self._compute_together([job], payloads)
@@ -90,7 +90,7 @@ class Calls:
                 self._succeed(job, result)
 
     def _results(self, returned: Any, jobs: Sequence[Job]) -> List[Any]:
-        """What was returned for each job; nothing where the bee has published or responded for each of them."""
+        """The returned value for each job; None for each if the bee has published or responded for all jobs."""
         given = [job.call.has_published or job.call.has_responded for job in jobs]
         if returned is not None:
             return results_of(returned, len(jobs))
@@ -118,7 +118,7 @@ class Calls:
         job.fail(error)
 
     def _close(self, job: Job) -> bool:
-        """True the first time for a job, so that it gets one result."""
+        """Removes a job from the open jobs. True only at the first call for a job, so that the job gets one result."""
         if self._open.get(job.id) is not job:
             return False
         del self._open[job.id]

@@ -26,7 +26,7 @@ class TooDeep(Exception):
 
 
 class Message:
-    """What Waggle wrote: the fields of the message, and the bytes that they name."""
+    """A message from Waggle: its fields, and the bytes to which the fields refer."""
 
     __slots__ = ("fields", "body")
 
@@ -38,7 +38,7 @@ class Message:
 class Channel:
     """Reads messages in one thread, and writes them from any thread.
 
-    `binary` is the form that the hello names.
+    `binary` says if messages have the binary form. The hello tells Waggle the form.
     """
 
     def __init__(self, read_fd: int, write_fd: int, *, binary: bool) -> None:
@@ -51,8 +51,8 @@ class Channel:
     def open() -> "Channel":
         """Takes the channel that Waggle offers, and keeps `print` and `input` away from it.
 
-        It is the socket of WAGGLE_BEE_SOCKET where there is one, else the standard streams. Whatever the bee prints goes to the log. A process that
-        somebody starts by hand, without WAGGLE_PROTOCOL, speaks JSON lines.
+        The channel is the socket of WAGGLE_BEE_SOCKET if the variable is set, else the standard streams. Text that the bee prints goes to the log.
+        A process that a person starts by hand, without WAGGLE_PROTOCOL, reads and writes JSON lines.
         """
         binary = os.environ.get("WAGGLE_PROTOCOL") == "1"
         path = os.environ.get("WAGGLE_BEE_SOCKET")
@@ -73,11 +73,11 @@ class Channel:
         return channel
 
     def write_line(self, fields: Mapping[str, Any]) -> None:
-        """Writes a message that comes before the form counts: a hello, or a line before it."""
+        """Writes a message as a line of JSON, whatever the form is: the hello, or a message before it."""
         self._write([dumps(fields) + b"\n"])
 
     def write(self, fields: Mapping[str, Any], body: Optional[Body] = None) -> None:
-        """Writes a message. Raises BadResult for one that is no JSON, and MessageTooLarge past 64 MiB; nothing is written then."""
+        """Writes a message. Raises BadResult for a value that JSON cannot hold, and MessageTooLarge above 64 MiB. Then nothing is written."""
         self._write(self._encoded(fields, body))
 
     def read(self) -> Optional[Message]:
@@ -105,7 +105,7 @@ class Channel:
             try:
                 _write_all(self._write_fd, pieces)
             except ConnectionError:
-                # Waggle is gone. The reader ends the process.
+                # Waggle has ended. The thread that reads notices it too, and ends the process.
                 pass
 
     def _read_frame(self) -> Optional[Message]:
@@ -121,7 +121,7 @@ class Channel:
         return None if body is None else Message(fields, body)
 
     def _read_body(self, fields: Mapping[str, Any], length: int) -> Optional[Buffer]:
-        """The body. A body that is one value of bytes is read as such, so that the bee gets it without a copy."""
+        """The body of a message. A body with a single value is read as that value without the padding, so that the bee gets it without a copy."""
         wanted = fields.get("length")
         if fields.get("at") == 0 and isinstance(wanted, int) and 0 <= length - wanted < 8:
             value = self._reader.read(wanted)

@@ -1,4 +1,4 @@
-"""`python -m waggle.checker FILE BEE`: imports a bee's file, and tells `waggle validate` on descriptor 3 what the bee takes and gives."""
+"""`python -m waggle.checker FILE BEE`: imports a bee's file, and writes the types of the bee to descriptor 3, for `waggle validate`."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from .errors import BadBee
 
 
 def verdict_on(path: str, name: str) -> Dict[str, Any]:
-    """The types of the bee, or the error that its file raises. It imports the file, and calls nothing in it."""
+    """The types of the bee, or the error that its file raises. It imports the file, and calls no function in it."""
     file = BeeFile(path)
     try:
         file.load()
@@ -33,5 +33,5 @@ def _failed(message: str, place: Optional[str]) -> Dict[str, Any]:
 if __name__ == "__main__":
     written = json.dumps(verdict_on(sys.argv[1], sys.argv[2])).encode()
     os.write(3, written)
-    # A thread that the file has started would hold the process.
+    # A thread that the file has started would keep the process alive.
     os._exit(0)

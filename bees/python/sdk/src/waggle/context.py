@@ -1,4 +1,4 @@
-"""What a bee knows of one request beside its payload."""
+"""The information about a request that a bee gets beside the payload."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ class Context:
     """One request, as a bee sees it.
 
     Attributes:
-        request_id: identity of the request through the whole swarm. An effect on the outside is idempotent by it.
-        attempt: 1, and one more each time that the request is sent again after a crash.
-        headers: headers of the request that Waggle hands on, with lower-case names.
+        request_id: identity of the request in the whole swarm. Use it to make an effect on an outside system idempotent.
+        attempt: 1 at first, and one more each time that the request is sent again after a crash.
+        headers: the headers of the request that Waggle passes on, with lower-case names.
         deadline: seconds since the epoch, comparable with `time.time()`; None without a deadline.
-        content_type: media type of the payload, or None where it is not known.
+        content_type: media type of the payload, or None if it is unknown.
 
     >>> context = Context(request_id="r1", deadline=None)
     >>> context.cancelled
@@ -45,12 +45,12 @@ class Context:
 
     @property
     def cancelled(self) -> bool:
-        """True once nobody waits for the result: the caller gave up, or the deadline has passed."""
+        """True when nobody waits for the result any more, because the caller gave up or the deadline has passed."""
         return self._cancelled.is_set() or (self.deadline is not None and time.time() >= self.deadline)
 
     @property
     def was_cancelled(self) -> bool:
-        """True once Waggle has said that nobody waits. A deadline alone does not set it."""
+        """True when Waggle has sent a cancellation. A deadline that has passed does not make this true."""
         return self._cancelled.is_set()
 
     def cancel(self) -> None:
@@ -62,7 +62,7 @@ class Context:
         return None if self.deadline is None else max(0.0, self.deadline - time.time())
 
     def raise_if_cancelled(self) -> None:
-        """Raises `Cancelled` once nobody waits for the result. Call it between the steps of long work."""
+        """Raises `Cancelled` if nobody waits for the result any more. Call it between the steps of long work."""
         if self.cancelled:
             raise Cancelled(f"Nobody waits for the request {self.request_id} any more")
 

@@ -15,9 +15,9 @@ from .swarm import Call, Swarm, current_call
 
 
 class DevSwarm(Swarm):
-    """A swarm for tests and notebooks. It keeps what bees give, and runs nothing else.
+    """A swarm for tests and notebooks. It records the results of bees, and runs nothing by itself.
 
-    A bee is a function, so a test may call it with a DevSwarm in the place of the swarm:
+    A bee is a function, so a test may call the bee with a DevSwarm as the argument `swarm`:
 
     >>> def shout(swarm, payload, context):
     ...     swarm.publish(payload["text"].upper(), context)
@@ -96,14 +96,14 @@ class DevSwarm(Swarm):
 
 
 def _crossed(value: Any, content_type: Optional[str] = None) -> Any:
-    """A value as it is on the other side of the channel."""
+    """A value as it arrives after it was sent through the channel."""
     body = Body(binary=True)
     fields = json.loads(dumps(encode_value(value, body, content_type)))
     return decode_value(fields, bytearray().join(body.pieces))
 
 
 def _awaited(awaitable: Any) -> Any:
-    """Runs a coroutine to its end, also in a notebook or an asyncio test, whose own loop runs already."""
+    """Runs a coroutine to its end, even in a notebook or an asyncio test, where an event loop is already running."""
     import asyncio
 
     async def wait() -> Any:

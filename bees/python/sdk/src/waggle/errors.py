@@ -1,4 +1,4 @@
-"""The errors that a bee raises or gets. `waggle.problems` has those of the gateway client."""
+"""The errors that a bee raises or gets. The errors of the gateway client are in `waggle.problems`."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ class WaggleError(Exception):
 
 
 class Refused(WaggleError):
-    """The input is at fault. A bee raises it, and the caller gets status 422 with its message.
+    """The input is wrong. A bee raises this error, and the caller gets status 422 with the message.
 
     >>> raise Refused('Send {"name": "…"}')
     Traceback (most recent call last):
@@ -24,7 +24,7 @@ class BadResult(WaggleError):
 
 
 class BadBee(WaggleError):
-    """A function cannot be a bee, or a file does not have the bee that was asked for."""
+    """A function cannot be a bee, or a file lacks the bee that the swarm names."""
 
 
 class Cancelled(WaggleError):
@@ -32,7 +32,7 @@ class Cancelled(WaggleError):
 
 
 class MissingSecret(WaggleError, LookupError):
-    """There is no secret of this name. The message says where secrets are looked for."""
+    """There is no secret of this name. The message names the places that were searched."""
 
 
 def refuse(detail: str) -> NoReturn:

@@ -1,7 +1,7 @@
-"""One call of a gateway, without input or output: what is sent, how often, and what the answer means.
+"""One call of a gateway, without network access: the requests to send, the retries, and the meaning of answers.
 
-`attempts` is a generator, so that the blocking client and the asyncio client share every decision. It yields `Attempt` and is sent the `Response` or the
-OSError, or yields `Pause` and is resumed after it. Its return value is the result of the call.
+The steps of a call are a generator, so that the blocking client and the asyncio client share all decisions. The generator yields an `Attempt` and
+gets its `Response` or OSError, or it yields a `Pause` and is resumed afterwards. Its return value is the result of the call.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from .problems import DeadlineExceeded, GatewayError, Unavailable, problem_in, p
 
 
 class Address:
-    """Where a gateway listens."""
+    """The address at which a gateway listens."""
 
     def __init__(self, url: str) -> None:
         parts = urlsplit(url)
@@ -39,7 +39,7 @@ class Address:
 
 
 class Attempt:
-    """One HTTP request. `timeout_seconds` bounds it as a whole."""
+    """One HTTP request. `timeout_seconds` is the longest time from its start to the end of the response."""
 
     def __init__(self, method: str, path: str, headers: Mapping[str, str], body: bytes, timeout_seconds: float) -> None:
         self.method = method
@@ -66,12 +66,12 @@ class Response:
 
 
 class RequestState:
-    """What became of a request.
+    """The state of a request.
 
     Attributes:
         state: "pending", "answered" or "failed".
-        answer: the answer, once it is answered; else None.
-        problem: the error, once it failed; else None. It is not raised.
+        answer: the answer, if the state is "answered"; else None.
+        problem: the error, if the state is "failed"; else None. The error is not raised.
     """
 
     def __init__(self, request_id: str, state: str, answer: Any, problem: Optional[GatewayError]) -> None:
@@ -85,7 +85,7 @@ class RequestState:
 
 
 class Settings:
-    """How a client calls: its address, its token, and how it tries again."""
+    """The settings of a client: the address, the token, the timeout and the number of retries."""
 
     def __init__(self, url: str, token: Optional[str], timeout_seconds: float, retries: int) -> None:
         if retries < 0:
@@ -158,7 +158,7 @@ def _steps(
             raise DeadlineExceeded(f"{address.shown} gave no answer within {total_seconds:g} s")
         if has_deadline:
             headers["x-timeout-seconds"] = f"{min(max(left, 0.001), _MAX_TIMEOUT_SECONDS):.3f}"
-        # The server answers 504 at the deadline. The grace lets that answer arrive.
+        # The server answers 504 at the deadline. The client waits a little longer, so that this answer can arrive.
         outcome = yield Attempt(method, address.path + path, headers, body, left + (_GRACE_SECONDS if has_deadline else 0))
         failure, wait = _failure_of(outcome, address, total_seconds)
         if failure is None:
@@ -174,7 +174,7 @@ def _steps(
 
 
 def _failure_of(outcome: Union[Response, OSError, None], address: Address, total_seconds: float) -> Tuple[Optional[GatewayError], Optional[float]]:
-    """The error of an attempt, None where it succeeded; and the least pause in seconds before another try, None where none may follow."""
+    """The error of an attempt, None after a success; and the least pause in seconds before the next attempt, None if no other may follow."""
     if isinstance(outcome, TimeoutError):
         return DeadlineExceeded(f"{address.shown} gave no answer within {total_seconds:g} s"), None
     if isinstance(outcome, OSError):
@@ -188,7 +188,7 @@ def _failure_of(outcome: Union[Response, OSError, None], address: Address, total
 
 
 def encoded_payload(payload: Any, content_type: Optional[str]) -> Tuple[bytes, str]:
-    """A payload as the body of a request, with its content type: bytes as they are, arrays of numpy as tensors, anything else as JSON."""
+    """A payload as the body of a request, with its content type: bytes unchanged, arrays of numpy as tensors, anything else as JSON."""
     if isinstance(payload, (bytes, bytearray, memoryview)):
         own = payload.content_type if isinstance(payload, Media) else "application/octet-stream"
         return bytes(payload), content_type or own
@@ -203,7 +203,7 @@ def encoded_payload(payload: Any, content_type: Optional[str]) -> Tuple[bytes, s
 
 
 def decoded_answer(body: bytes, content_type: str) -> Any:
-    """The value of an answer: JSON, else Media."""
+    """The value of an answer: the parsed value of JSON, else a Media."""
     if content_type.split(";")[0].strip().lower() == "application/json":
         return json.loads(body)
     return Media(body, content_type or "application/octet-stream")
@@ -249,7 +249,7 @@ def _retry_after(response: Response) -> float:
 
 
 def _back_off(retry: int) -> float:
-    """0.1 s, then twice as long each time, with a jitter that keeps many clients apart."""
+    """The pause before a retry: up to 0.1 s, then twice as long each time. The random part keeps many clients from retrying at the same time."""
     return float(min(_MAX_PAUSE_SECONDS, 0.1 * 2**retry) * random.uniform(0.5, 1))
 
 

@@ -14,14 +14,14 @@ from .exchange import Attempt, Pause, RequestState, Response, Settings, Steps, g
 
 
 class Gateway:
-    """A client of a running swarm. It may be shared by threads; each keeps a connection.
+    """A client of a running swarm. Threads may share the client. Each thread keeps its own connection.
 
     Args:
         url: the address of the server; default WAGGLE_URL, else WAGGLE_HOST and WAGGLE_HTTP_PORT, else http://127.0.0.1:8080.
         token: a bearer token; default WAGGLE_TOKEN.
-        timeout_seconds: how long a call takes at most, retries included.
-        retries: how often a call is tried again after a broken connection, 429 or 503. Each try has the same idempotency key, so the swarm
-            computes the request once.
+        timeout_seconds: the longest time of a call, including retries.
+        retries: how often a call is tried again after a broken connection, 429 or 503. All attempts have the same idempotency key, so the
+            swarm computes the request once.
     """
 
     def __init__(
@@ -43,8 +43,8 @@ class Gateway:
     ) -> Any:
         """Sends a payload and waits for the answer: a JSON value, or `Media` for any other content type.
 
-        A payload is anything that JSON can hold, or bytes of `content_type`. The same `idempotency_key` again is the same request: it is computed
-        once and its answer given again. Past `timeout_seconds` the swarm drops the request.
+        A payload is a value that JSON can hold, or bytes of `content_type`. A second call with the same `idempotency_key` is the same request: it is
+        not computed again, and gets the same answer. After `timeout_seconds` the swarm drops the request.
 
         Raises a GatewayError: InputRefused, BeeFailed, DeadlineExceeded, Unavailable and so on.
         """
@@ -71,7 +71,7 @@ class Gateway:
         timeout_seconds: Optional[float] = None,
         headers: Optional[Mapping[str, str]] = None,
     ) -> str:
-        """Sends a payload and returns the request's id as soon as the payload is durable. `get` has the outcome later.
+        """Sends a payload and returns the request's id as soon as the payload is durable. `get` returns the outcome later.
 
         Without `timeout_seconds` the request has no deadline. Raises a GatewayError.
         """
@@ -90,12 +90,12 @@ class Gateway:
         return request_id
 
     def get(self, request_id: str, *, timeout_seconds: Optional[float] = None) -> RequestState:
-        """What became of a request. Raises UnknownRequest, or another GatewayError where the server cannot be asked."""
+        """Returns the state of a request. Raises UnknownRequest, or another GatewayError if the server does not answer."""
         state: RequestState = self._run(get_steps(self._settings, request_id, timeout_seconds))
         return state
 
     def close(self) -> None:
-        """Closes this thread's connection. The next call opens another."""
+        """Closes this thread's connection. The next call opens a new one."""
         connection = getattr(self._local, "connection", None)
         if connection is not None:
             connection.close()
@@ -122,7 +122,7 @@ class Gateway:
 
     def _attempt(self, attempt: Attempt) -> "Response | OSError":
         ends_at = time.monotonic() + attempt.timeout_seconds
-        # A server closes a connection that has rested for long. Only such a kept connection is worth another one at once.
+        # A server closes a connection that was idle for long. So after a failure on a kept connection, a new connection is tried at once.
         for is_kept in (True, False) if getattr(self._local, "connection", None) is not None else (False,):
             try:
                 return self._exchange(attempt, max(0.001, ends_at - time.monotonic()))
@@ -170,7 +170,7 @@ class Gateway:
 
 
 def settings_of(url: Optional[str], token: Optional[str], timeout_seconds: float, retries: int) -> Settings:
-    """The settings of a client, with those of the environment."""
+    """The settings of a client. The address and the token come from the environment if they are not given."""
     return Settings(
         url or os.environ.get("WAGGLE_URL") or _own_address(),
         token if token is not None else os.environ.get("WAGGLE_TOKEN") or None,

@@ -36,13 +36,13 @@ class Job:
         self._file = file
 
     def payload(self) -> Any:
-        """The input of the bee. It can be taken once, so that its memory is free as soon as the bee drops it."""
+        """The input of the bee. It can be taken only once, so that its memory is freed as soon as the bee drops it."""
         message, self._message = self._message, None
         assert message is not None
         return decode_value(message.fields, message.body)
 
     def succeed(self, returned: Any) -> None:
-        """Writes the result of a call that ended: what it published, else what it responded, else what it returned."""
+        """Writes the result of a call that ended: the published value and the response, or else the returned value."""
         self.call.is_over = True
         try:
             body = self._channel.body()
@@ -53,7 +53,7 @@ class Job:
             self._write_error(f"the result cannot be passed on: {self._file.described(error)}")
 
     def fail(self, error: BaseException) -> None:
-        """Writes the result of a call that raised."""
+        """Writes the result of a call that raised an error."""
         self.call.is_over = True
         if isinstance(error, Refused):
             self._channel.write({"id": self.id, "refuse": _cut(str(error) or "the bee refused the input")})
@@ -65,7 +65,7 @@ class Job:
             self._write_error(self._file.described(error))
 
     def give_up(self) -> None:
-        """Writes that nobody computes this request any more. Without a cancellation by Waggle it is an error."""
+        """Writes that this request is not computed any more: as cancelled if Waggle has cancelled it, else as an error."""
         self.call.is_over = True
         if self.context.was_cancelled:
             self._channel.write({"id": self.id, "cancelled": True})
@@ -73,7 +73,8 @@ class Job:
             self._write_error("the deadline passed before the bee was done")
 
     def _fields(self, result: Result, body: Body) -> Fields:
-        """The value that goes on is the message's own. `respond` has the answer beside it, or is true where the value is the answer."""
+        """The fields of a result. The message's own value goes to the next bees, and `respond` has the answer to the caller. If `respond` is true,
+        the message's own value is the answer."""
         if not result.has_published:
             return {**encode_value(result.responded, body), "respond": True}
         fields = encode_value(result.published, body, result.content_type)

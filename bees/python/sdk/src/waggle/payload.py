@@ -1,4 +1,4 @@
-"""Values of the bee protocol as Python values, and back. bees/PROTOCOL.md defines them."""
+"""Converts values of the bee protocol to Python values and back. bees/PROTOCOL.md defines the protocol."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ Fields = Dict[str, Any]
 
 
 class Media(bytes):
-    """Bytes of a media type, as a bee's result, as a client's payload, and as the answer that a client gets.
+    """Bytes with their media type. A bee may return a Media, a client may send it, and a client gets it as an answer that is not JSON.
 
     >>> page = Media(b"%PDF-1.7", "application/pdf")
     >>> page.content_type, len(page)
@@ -41,9 +41,9 @@ class Media(bytes):
 
 
 class Tensor:
-    """A tensor where numpy is not installed. With numpy, a bee gets arrays.
+    """A tensor, if numpy is not installed. With numpy, a bee gets arrays.
 
-    `data` has the values in row-major order, little-endian.
+    `data` has the bytes of the values in row-major order, little-endian.
     """
 
     __slots__ = ("datatype", "shape", "data")
@@ -58,7 +58,7 @@ class Tensor:
 
 
 class ErrorInput(WaggleError):
-    """The part of a join whose bee failed. It comes in the place of that bee's value."""
+    """The error of a bee that failed, in the input of a bee that joins. It takes the place of the failed bee's value."""
 
     def __init__(self, error: Mapping[str, Any]) -> None:
         self.code = str(error.get("code", ""))
@@ -70,7 +70,7 @@ class ErrorInput(WaggleError):
 
 
 class Body:
-    """The bytes of a message to send: ranges of a frame's body, or base64 in the message itself."""
+    """Collects the bytes of a message to send. In the binary form the bytes are in the body of the frame, else as base64 in the message itself."""
 
     def __init__(self, *, binary: bool) -> None:
         self._binary = binary
@@ -93,8 +93,8 @@ class Body:
 def decode_value(fields: Mapping[str, Any], body: Optional[Buffer]) -> Any:
     """The Python value of a message's value.
 
-    JSON is what the json module gives; bytes are bytes; one tensor is an array, several are a dict of arrays by name; parts are a dict by bee.
-    Arrays lie in `body`: no byte is copied.
+    JSON becomes the value of the json module. Bytes stay bytes. One tensor becomes an array, and several become a dict of arrays by name. The parts
+    of a join become a dict by bee. Arrays use the memory of `body`: no byte is copied.
     """
     if "json" in fields:
         return fields["json"]
@@ -112,7 +112,7 @@ def decode_value(fields: Mapping[str, Any], body: Optional[Buffer]) -> Any:
 def encode_value(value: Any, body: Body, content_type: Optional[str] = None) -> Fields:
     """The fields of a message for a bee's result. Bytes go to `body`, and are not copied. Raises BadResult.
 
-    `json` is left as a Python value: `dumps` of this module writes it.
+    The field `json` stays a Python value. `dumps` of this module writes it.
     """
     if isinstance(value, (bytes, bytearray, memoryview)):
         own = value.content_type if isinstance(value, Media) else "application/octet-stream"
@@ -127,7 +127,7 @@ def encode_value(value: Any, body: Body, content_type: Optional[str] = None) -> 
 
 
 def dumps(value: Any) -> bytes:
-    """A value as JSON. Converts what has one plain JSON form, and raises BadResult for what has none."""
+    """A value as JSON. Objects with a plain form, such as dataclasses, are converted. Raises BadResult for a value without a form in JSON."""
     try:
         text = json.dumps(value, allow_nan=False, separators=(",", ":"), default=_plain)
         if _LONG_INTEGER.search(text):
@@ -140,7 +140,7 @@ def dumps(value: Any) -> bytes:
 
 
 def is_array(value: Any) -> bool:
-    """True for an array of numpy. It does not import numpy: where nobody has, there is no array."""
+    """True for an array of numpy. It does not import numpy, because no array can exist before numpy is imported."""
     numpy = sys.modules.get("numpy")
     return numpy is not None and isinstance(value, getattr(numpy, "ndarray", ()))
 
@@ -191,7 +191,7 @@ def _numpy() -> Any:
 
 
 def _plain(value: Any) -> Any:
-    """JSON for what the json module does not know. It writes the result again, so inner values need no care here."""
+    """A plain value for an object that the json module does not know. The json module then converts the values inside it in the same way."""
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
         return {field.name: getattr(value, field.name) for field in dataclasses.fields(value)}
     if callable(getattr(value, "model_dump", None)):
@@ -220,7 +220,7 @@ def _plain_scalar(value: Any) -> Any:
 
 
 def _checked_integer(digits: str) -> None:
-    """Refuses an integer that Waggle, as most readers of JSON, would round to a double."""
+    """Refuses an integer that Waggle, like most readers of JSON, would round to a double."""
     if abs(int(digits)) > _MAX_SAFE_INTEGER:
         raise BadResult(f"the value holds the integer {digits}, which JSON does not carry exactly: give it as a string")
 

@@ -1,4 +1,4 @@
-"""What a gateway answers instead of a result, as errors. Each has the fields of application/problem+json (RFC 9457)."""
+"""The errors that a gateway answers instead of a result. Each has the fields of application/problem+json (RFC 9457)."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ class GatewayError(WaggleError):
     """A call of a gateway that gave no result.
 
     Attributes:
-        status: the HTTP status; None where no answer came.
-        code: a code of docs/errors.md, such as WAGGLE_REFUSED; empty where the answer names none.
-        title, detail: what went wrong, in words.
-        request_id: the request's id; None where it is not known.
-        bee: the bee that failed; None where it was none.
+        status: the HTTP status; None if no answer came.
+        code: a code of docs/errors.md, such as WAGGLE_REFUSED; empty if the answer has no code.
+        title, detail: a description of the error.
+        request_id: the request's id; None if it is unknown.
+        bee: the bee that failed; None if no bee failed.
     """
 
     def __init__(
@@ -48,7 +48,7 @@ class NotAllowed(GatewayError):
 
 
 class UnknownGateway(GatewayError):
-    """404: the server has no such gateway. The detail names those it has."""
+    """404: the server has no such gateway. The detail names the gateways of the server."""
 
 
 class UnknownRequest(GatewayError):
@@ -64,11 +64,11 @@ class UnsupportedMediaType(GatewayError):
 
 
 class InputRefused(GatewayError):
-    """422: a bee refused this input. `detail` says what would be right."""
+    """422: a bee refused this input. `detail` has the reason."""
 
 
 class IdempotencyConflict(GatewayError):
-    """422: a request with this idempotency key and another body was there before."""
+    """422: an earlier request had this idempotency key and another body."""
 
 
 class TooManyRequests(GatewayError):
@@ -84,11 +84,11 @@ class Unavailable(GatewayError):
 
 
 class DeadlineExceeded(GatewayError):
-    """504, or no answer in time. A request that was accepted may go on: `Gateway.get` has its outcome later."""
+    """504, or no answer in time. The swarm may still compute an accepted request, and `Gateway.get` returns its outcome later."""
 
 
 def problem_of(status: int, body: bytes, headers: Mapping[str, str]) -> GatewayError:
-    """The error for an answer that is no success. It takes any body, since a proxy on the way may have written it."""
+    """The error for an answer whose status is not a success. The body may be of any kind, because a proxy may have written it."""
     fields = _fields_of(body)
     code = _text(fields, "code") or ""
     detail = _text(fields, "detail") or body[:200].decode("utf-8", "replace").strip() or f"HTTP status {status}"
@@ -103,7 +103,7 @@ def problem_of(status: int, body: bytes, headers: Mapping[str, str]) -> GatewayE
 
 
 def problem_in(fields: Mapping[str, Any]) -> GatewayError:
-    """The error for the problem of a stored request."""
+    """The error for the problem in the state of a failed request."""
     status = fields.get("status")
     return problem_of(status if isinstance(status, int) else 500, json.dumps(dict(fields)).encode(), {})
 

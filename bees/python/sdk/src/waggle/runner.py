@@ -1,4 +1,4 @@
-"""`python -m waggle.runner FILE BEE`: runs a bee for Waggle, which speaks bees/PROTOCOL.md with it."""
+"""`python -m waggle.runner FILE BEE`: runs a bee for Waggle by the protocol of bees/PROTOCOL.md."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 
 def main(arguments: Optional[Sequence[str]] = None) -> int:
-    """Runs a bee until its input ends, and gives the exit status: 0, or 1 where the bee cannot start."""
+    """Runs a bee until its input ends, and returns the exit status: 0, or 1 if the bee cannot start."""
     parser = argparse.ArgumentParser(prog="python -m waggle.runner", description="Runs a bee of a Python file or notebook for Waggle.")
     parser.add_argument("file", metavar="FILE", help="a .py file or a notebook (.ipynb)")
     parser.add_argument("bee", metavar="BEE", help="the name that @register_bee gives the function")
@@ -38,7 +38,7 @@ def main(arguments: Optional[Sequence[str]] = None) -> int:
     channel.write_line(_hello(bee, channel))
     threading.Thread(target=_read_all, args=(channel, worker, file), name="waggle-reader", daemon=True).start()
     worker.run()
-    # A thread that the bee has started may hold the process. A signal ends it then.
+    # A thread that the bee has started may keep the process alive. Then a signal ends the process.
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, signal.SIG_DFL)
     return 0
@@ -53,13 +53,13 @@ def _worker(calls: Calls) -> "Union[SyncWorker, AsyncWorker]":
 
 
 def _hello(bee: Bee, channel: Channel) -> Dict[str, Any]:
-    """The hello. A plain function computes one request at a time, so one more waits here, and the others where another worker may take them."""
+    """The hello. A plain function computes one request at a time, so only one more request may wait here. Others can then go to another worker."""
     hello: Dict[str, Any] = {"waggle": 1, "form": "binary" if channel.binary else "json", "wants": ["cancel", "ping", "headers"]}
     return hello if bee.is_async or bee.batch else {**hello, "window": _SYNC_WINDOW}
 
 
 def _loaded(file: BeeFile, name: str, channel: Channel) -> Optional[Bee]:
-    """The bee; None where it cannot start, after Waggle has been told why."""
+    """The bee of the file. If it cannot start, writes the reason to Waggle and returns None."""
     loading = _Loading(channel, file.name)
     try:
         file.load()
@@ -84,7 +84,7 @@ def _next_step(error: BaseException) -> Optional[str]:
 
 
 class _Loading:
-    """Tells Waggle every 40 seconds that the file still loads, since a process that says nothing for 60 seconds is killed."""
+    """Tells Waggle every 40 seconds that the file is still loading, because a process that writes nothing for 60 seconds is killed."""
 
     def __init__(self, channel: Channel, what: str) -> None:
         self._channel = channel
@@ -103,7 +103,7 @@ class _Loading:
 
 
 def _read_all(channel: Channel, worker: "Union[SyncWorker, AsyncWorker]", file: BeeFile) -> None:
-    """Reads until the input ends. It is the only reader."""
+    """Reads messages until the input ends. Only one thread runs this function."""
     try:
         while True:
             try:

@@ -1,4 +1,4 @@
-"""Secrets by name, as a swarm's `{{ secrets.NAME }}` has them."""
+"""Secrets by name: the same secrets that `{{ secrets.NAME }}` in a swarm file names."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ from .errors import MissingSecret
 def get_secret(name: str) -> str:
     """The secret of this name: the environment variable WAGGLE_SECRET_<NAME>, else a file of that name in the folder WAGGLE_SECRETS_DIR.
 
-    A variable is looked for under the name as it is, and in upper case. A file is what Docker and Kubernetes mount; one newline at its end does not
-    count. A bee's process has only the variables that `env` in its spec gives it. Raises MissingSecret, and ValueError for a name that is none.
+    A variable may have the name as it is or in upper case. Docker and Kubernetes mount such files; one newline at the end of a file is
+    dropped. A bee's process has only the variables that `env` in its spec gives it. Raises MissingSecret, and ValueError for an invalid name.
 
     >>> import os
     >>> os.environ["WAGGLE_SECRET_WEATHER_KEY"] = "k-123"

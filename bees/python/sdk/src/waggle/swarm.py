@@ -1,4 +1,4 @@
-"""The `swarm` that a bee gets: how it gives its result."""
+"""The argument `swarm` of a bee, through which the bee can give its result."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ _nothing = object()
 
 
 class Call:
-    """What one call of a bee has given so far."""
+    """The results that one call of a bee has given so far."""
 
     __slots__ = ("published", "responded", "content_type", "is_over")
 
@@ -21,7 +21,7 @@ class Call:
         self.clear()
 
     def clear(self) -> None:
-        """Forgets what was given, before the bee is called again."""
+        """Forgets these results, before the bee is called again."""
         self.published: Any = _nothing
         self.responded: Any = _nothing
         self.content_type: Optional[str] = None
@@ -36,7 +36,7 @@ class Call:
 
 
     def result(self, returned: Any) -> "Result":
-        """The result of a call that returned `returned`. Raises BadResult where there is none, or more than one."""
+        """The result of a call that returned `returned`. Raises BadResult if there is no result, or more than one."""
         if self.has_published or self.has_responded:
             if returned is not None:
                 raise BadResult("the bee returned a value and called swarm.publish or swarm.respond: do one of them")
@@ -51,7 +51,7 @@ class Call:
 
 
 class Result:
-    """What a bee gives for one request: a value for the next bees, an answer for the caller, or both."""
+    """The result of a bee for one request: a value for the next bees, an answer for the caller, or both."""
 
     __slots__ = ("published", "content_type", "responded")
 
@@ -75,13 +75,14 @@ current_call: "contextvars.ContextVar[Optional[Call]]" = contextvars.ContextVar(
 class Swarm:
     """The swarm as a running bee sees it. The runner makes it; tests use `DevSwarm`.
 
-    Each request has one result: what the bee publishes, else what it returns. `respond` answers the caller beside it, or alone.
+    Each request has one result: the value that the bee publishes, or else the value that it returns. `respond` answers the caller, in addition to
+    `publish` or alone.
     """
 
     def publish(self, data: Any, context: Any = None, *, content_type: Optional[str] = None) -> None:
         """Gives `data` to the next bees: a JSON value, bytes (of `content_type`), or arrays of numpy.
 
-        Raises WaggleError the second time for one request.
+        Raises WaggleError if it is called twice for one request.
         """
         call = _call_of(context)
         if call.has_published:
@@ -90,7 +91,10 @@ class Swarm:
         call.content_type = content_type
 
     def respond(self, data: Any, context: Any = None) -> None:
-        """Answers the caller with `data`, at once. The next bees skip the request unless the bee publishes too. Raises WaggleError the second time for one request."""
+        """Answers the caller with `data` at once. Unless the bee also publishes, the request does not go to the next bees.
+
+        Raises WaggleError if it is called twice for one request.
+        """
         call = _call_of(context)
         if call.has_responded:
             raise WaggleError("swarm.respond was called twice for one request: a request has one answer")

@@ -32,7 +32,7 @@ class SyncWorker:
         self._queue.put(None)
 
     def stop(self) -> None:
-        """Lets `run` return after the call that runs now. The jobs behind it keep no result, so Waggle gives them to another process."""
+        """Lets `run` return after the present call. The waiting jobs get no result, so Waggle gives them to another process."""
         self._is_stopped = True
         self._queue.put(None)
 
@@ -54,7 +54,7 @@ class SyncWorker:
 
 
 def _run_through(coroutine: "Coroutine[Any, Any, None]") -> None:
-    """Runs a coroutine that awaits nothing that takes time."""
+    """Runs a coroutine that never suspends."""
     try:
         coroutine.send(None)
     except StopIteration:

@@ -5,7 +5,7 @@ import { loadSvm } from './svm.ts'
 
 const predict = loadSvm(import.meta.dirname)
 
-/** A tensor `image` [height, width, 3] in, a prediction out. */
+/** This bee takes a tensor `image` [height, width, 3], and returns a prediction. */
 export default function svm({ tensors }: Partial<TensorsInput>) {
   const { shape: [height, width] = [], data } = tensors?.image ?? {}
   if (height === undefined || width === undefined || !(data instanceof Uint8Array)) throw new Refused('A tensor image [height, width, 3] is needed')

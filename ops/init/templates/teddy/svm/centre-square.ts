@@ -1,8 +1,8 @@
 import { side } from './features.ts'
 
 /**
- * The centre square of a picture, scaled to 96 × 96 exactly as Pillow's BILINEAR does: a triangle filter that widens when it scales down, first
- * across and then down, rounded to eight bits in between.
+ * The centre square of a picture, scaled to 96 × 96 exactly as Pillow's BILINEAR does it. The filter is a triangle, which is wider for a larger
+ * picture. It is applied along rows first and then along columns, and values are rounded to eight bits in between.
  */
 export function centreSquare(pixels: Uint8Array, height: number, width: number): Uint8Array {
   const square = Math.min(height, width)
@@ -44,7 +44,7 @@ export function centreSquare(pixels: Uint8Array, height: number, width: number):
 const precision = 22
 const half = 1 << (precision - 1)
 
-/** Fixed-point weights of the input pixels from `first` on, for each output pixel. */
+/** For each output pixel, the fixed-point weights of `taps` input pixels, beginning with the pixel `first`. */
 function weightsOf(square: number): { readonly taps: number; readonly first: Int32Array; readonly weights: Int32Array } {
   const step = square / side
   const support = Math.max(1, step)

@@ -1,6 +1,6 @@
 /**
- * The 2,596 features of an SVM for 96 × 96 RGB pixels: gradients (HOG), colour histograms and local binary patterns. They equal those of
- * reference/predict.py, in its single precision (`fround`), because rounding decides a pixel's bin.
+ * The 2,596 features of an SVM for 96 × 96 RGB pixels: gradients (HOG), colour histograms and local binary patterns. The features equal the features
+ * of reference/predict.py. So the code computes in the same single precision (`fround`), because rounding decides the bin of a pixel.
  */
 export function featuresOf(pixels: Uint8Array): Float32Array {
   const features = new Float32Array(featureCount)
@@ -38,7 +38,7 @@ function unit(value: number | undefined): number {
   return fround((value ?? 0) / 255)
 }
 
-/** Histograms of gradient directions in 12 × 12 cells. A block is 2 × 2 cells, normalised, clipped at 0.2 and normalised again. */
+/** Writes histograms of gradient directions in 12 × 12 cells. Each block of 2 × 2 cells is normalised, clipped at 0.2 and normalised again. */
 function putGradients(grey: Float32Array, features: Float32Array): void {
   const histograms = new Float32Array(cells * cells * directions)
   const second = new Float32Array(histograms.length)
@@ -75,7 +75,10 @@ function putGradients(grey: Float32Array, features: Float32Array): void {
   }
 }
 
-/** Central differences, one-sided at the borders. `at` is the pixel's index, `place` its position along the axis. */
+/**
+ * The slope at a pixel: a central difference, and a one-sided difference at the borders. `at` is the pixel's index, `place` its position along the
+ * axis.
+ */
 function slope(grey: Float32Array, at: number, step: number, place: number): number {
   const value = (index: number) => grey[index] ?? 0
   if (place === 0) return fround(value(at + step) - value(at))
@@ -90,7 +93,10 @@ function normalise(block: Float32Array): void {
   for (let at = 0; at < block.length; at++) block[at] = (block[at] ?? 0) / length
 }
 
-/** Hue × saturation and value in a 4 × 4 grid, and all three over the whole picture; square roots of the shares. */
+/**
+ * Writes histograms of colours as square roots of shares: for each cell of a 4 × 4 grid one of hue × saturation and one of value, and for the whole
+ * picture one of each.
+ */
 function putColours(pixels: Uint8Array, features: Float32Array): void {
   const cellPixels = (side / 4) ** 2
   const counts = new Uint32Array(16 * 28)
@@ -129,12 +135,12 @@ function hsv(red: number, green: number, blue: number): readonly [hue: number, s
   return [Math.trunc(hue * 255), Math.trunc(fround(range / most) * 255), most]
 }
 
-/** The reference scales pixels to 0–1 and back in single precision, and truncates. */
+/** A pixel's value as the reference has it: scaled to 0–1 and back in single precision, and truncated. */
 function again(value: number): number {
   return Math.trunc(fround(fround(value / 255) * 255))
 }
 
-/** Local binary patterns: which of a pixel's eight neighbours are brighter. */
+/** Writes local binary patterns. A pattern says which of a pixel's eight neighbours are brighter than the pixel. */
 function putPatterns(grey: Float32Array, features: Float32Array): void {
   const scaled = grey.map((value) => fround(value * 255))
   const counts = new Uint32Array(256)
