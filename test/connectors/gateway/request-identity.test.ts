@@ -16,7 +16,7 @@ it('An id shows which caller made the request, in every process with the same se
   }
 })
 
-it('An id with any other digit is not the caller’s', () => {
+it('An id with one changed digit does not belong to the caller', () => {
   const id = identity().fresh('token:web')
   for (let at = 0; at < id.length; at++) {
     if (id[at] === '-' || at === 14) continue
@@ -25,12 +25,12 @@ it('An id with any other digit is not the caller’s', () => {
   }
 })
 
-it('An id without a mark belongs to no caller', () => {
+it('An id without a caller’s mark belongs to no caller', () => {
   for (const id of [identity().fresh(), identity().derived('door', '', 'key'), '', 'id', '../id', 'A'.repeat(36)])
     assert.equal(identity().isOf(id, 'token:web'), false)
 })
 
-it('Two requests of a caller have two ids', () => {
+it('Two requests of a caller have different ids', () => {
   const ids = Array.from({ length: 100 }, () => identity().fresh('token:web'))
   assert.equal(new Set(ids).size, 100)
 })

@@ -47,7 +47,7 @@ describe('The definitions of swarms in the log', () => {
       assert.equal(later.nextVersion('a'), 3)
     }))
 
-  it('skip records that Waggle did not write, and report each', () =>
+  it('leave out records that Waggle did not write, and report each such record', () =>
     onLog(async (log, open) => {
       const { definitions } = await open()
       await definitions.put(versionOf('good', 1), false)
@@ -79,7 +79,7 @@ describe('The definitions of swarms in the log', () => {
       assert.equal(said.length, rubbish.length)
     }))
 
-  it('are no definition while the pointer names a version that is missing', () =>
+  it('are missing for a swarm whose pointer names a missing version', () =>
     onLog(async (_, open) => {
       const { definitions } = await open()
       await definitions.put(versionOf('a', 1), false)
@@ -132,7 +132,7 @@ describe('The definitions of swarms in the log', () => {
       await own.close()
     }))
 
-  it('keep the last twenty versions', () =>
+  it('keep the last twenty versions of a swarm', () =>
     onLog(async (_, open) => {
       const { definitions } = await open()
       for (let version = 1; version <= 22; version++) await definitions.put(versionOf('a', version), false)
