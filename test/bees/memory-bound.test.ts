@@ -35,12 +35,12 @@ const bees = (type: string, spec: object) =>
 
 const skip = MemoryWatch.isPossible ? skipWithoutPython : 'this system does not tell the memory of a process'
 
-describe('A process with more memory than its bee may have', () => {
+describe('A process that takes more memory than its bee may have', () => {
   for (const [kind, text] of [
     ['a Python bee', bees('python', { file: './work.py', bee: 'work' })],
     ['a program of this machine', bees('container', { command: ['node', '-e', program] })],
   ] as const)
-    it(`is killed and started again, and its request is tried again, as ${kind}`, { skip }, async () => {
+    it(`is killed and started again, and its request is tried again: ${kind}`, { skip }, async () => {
       await using swarm = await SwarmHere.open({}, { bees: text, files: { 'work.py': python } })
       const ask = (value: string) => swarm.ask(value, { headers: { 'x-timeout-seconds': '100' } })
       assert.deepEqual(await (await ask('once')).json(), ['once', 2])

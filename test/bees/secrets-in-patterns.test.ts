@@ -7,13 +7,13 @@ const program = `console.log('{"waggle": 1}')
 const bees = `  - {name: work, type: container, input: {name: entrance}, spec: {command: [node, -e, ${JSON.stringify(program)}], memory: "{{ secrets.MOST_MEMORY }}"}}
   - {name: answer, type: respond, input: {name: work}}`
 
-describe('A secret in a text that must have a form', () => {
-  it('is filled in, and the text is checked with it', async () => {
+describe('A secret in a setting that must match a pattern', () => {
+  it('is filled in before the setting is checked', async () => {
     await using swarm = await SwarmHere.open({ WAGGLE_SECRET_MOST_MEMORY: '512m' }, { bees })
     assert.equal(await (await swarm.ask(1)).json(), 'done')
   })
 
-  it('that does not fit is a mistake at the place of the text, which does not show it', async () => {
+  it('is a mistake at the setting’s place if the value does not match, and the error hides the value', async () => {
     await assert.rejects(SwarmHere.open({ WAGGLE_SECRET_MOST_MEMORY: 'a lot of memory' }, { bees }), (error: Error) => {
       assert.match(error.message, /swarm\.yaml:4:\d+: memory does not fit when its secret is filled in: it must match pattern/)
       assert.doesNotMatch(error.message, /a lot of memory/)
@@ -21,7 +21,7 @@ describe('A secret in a text that must have a form', () => {
     })
   })
 
-  it('is refused where the plan needs the text', async () => {
+  it('is refused in a setting that the plan needs', async () => {
     const output = '  - {name: out, type: kafka-output, input: {name: entrance}, spec: {topic: "{{ secrets.TOPIC }}"}}'
     await assert.rejects(SwarmHere.open({ WAGGLE_SECRET_TOPIC: 'orders' }, { bees: output }), /topic cannot hold a secret, because the plan/)
   })

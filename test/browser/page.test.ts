@@ -67,7 +67,7 @@ describeWithChromium('The page in a browser', (browser) => {
     dark: { colorScheme: 'dark' },
     'on a phone': { viewport: { width: 390, height: 844 }, isMobile: true, hasTouch: true },
   }))
-    it(`shows a request that travels, its answer and its way: ${name}`, async () => {
+    it(`shows a request on its way through the bees, its answer and its trace: ${name}`, async () => {
       await onPage(options, async (page) => {
         await page.getByText('Live', { exact: true }).waitFor()
         await send(page, 'bread')
@@ -81,7 +81,7 @@ describeWithChromium('The page in a browser', (browser) => {
       })
     })
 
-  it('opens a bee by keyboard, with its numbers and newest records', async () => {
+  it('opens a bee by keyboard, with the bee’s numbers and newest records', async () => {
     await onPage({}, async (page) => {
       await page.getByRole('button', { name: /^price, module/ }).focus()
       await page.keyboard.press('Enter')
@@ -104,7 +104,7 @@ describeWithChromium('The page in a browser', (browser) => {
     })
   })
 
-  it('sends a picture that is chosen as a file', async () => {
+  it('sends a picture file that the user chooses', async () => {
     await onPage({}, async (page) => {
       await page
         .locator('input[type=file]')
@@ -115,7 +115,7 @@ describeWithChromium('The page in a browser', (browser) => {
     })
   })
 
-  it('asks for a token where there are tokens, and keeps it for the tab', async () => {
+  it('asks for a token if the server has tokens, and keeps the token for the tab', async () => {
     const closed = await SwarmHere.open({ WAGGLE_TOKENS: 'page=a-secret-of-a-page:read,ask:*' })
     const context = await browser().newContext()
     try {

@@ -3,7 +3,7 @@ import { it } from 'node:test'
 import { describeWithDocker } from '../../support/docker-daemon.ts'
 import { eventually, SwarmHere } from '../../support/swarm-here.ts'
 
-describeWithDocker('A swarm with a container', (docker) => {
+describeWithDocker('A swarm with a container bee', (docker) => {
   const script = `
     import { hostname } from 'node:os'
     import { createInterface } from 'node:readline'
@@ -46,7 +46,7 @@ describeWithDocker('A swarm with a container', (docker) => {
   const letters = async (swarm: SwarmHere) =>
     ((await swarm.topic('.dead-letters'))?.offsets ?? []).reduce((sum, { start, end }) => sum + end - start, 0)
 
-  it('answers 422 where the container refuses, and 502 with a dead letter where it dies, and goes on', async () => {
+  it('answers 422 where the container refuses and 502 with a dead letter where the container dies, and answers the next request', async () => {
     await using swarm = await SwarmHere.open({}, { bees: beesOf(ofImage({ cpus: 1 }), ', timeout_seconds: 120') })
     assert.equal((await swarm.ask({ refuse: true })).status, 422)
     // The container starts twice before the request is known to kill it.
@@ -58,7 +58,7 @@ describeWithDocker('A swarm with a container', (docker) => {
     await eventually(async () => (await letters(swarm)) === 1)
   })
 
-  it('answers 502 with a dead letter where the container never answers, and goes on', async () => {
+  it('answers 502 with a dead letter where the container never answers, and answers the next request', async () => {
     await using swarm = await SwarmHere.open({}, { bees: beesOf(ofImage({ cpus: 1 }), ', timeout_seconds: 4') })
     const hung = await swarm.ask({ hang: true })
     assert.equal(hung.status, 502)
@@ -78,7 +78,7 @@ describeWithDocker('A swarm with a container', (docker) => {
     assert.equal((await docker().client.listContainers({ filters: { label: ['waggle.bee=svm'] } })).length, 2)
   })
 
-  it('does not start with an image that exists nowhere, and the error names the bee, the image and the next step', async () => {
+  it('does not start if the image exists nowhere, and the error names the bee, the image and the next step', async () => {
     await assert.rejects(SwarmHere.open({}, { bees: beesOf({ image: '127.0.0.1:1/no-such-image:1' }) }), (error: Error & { next: string }) => {
       assert.match(error.message, /svm names the image 127\.0\.0\.1:1\/no-such-image:1, which is not on this machine and cannot be pulled/)
       assert.match(error.next, /resolve: \{"127\.0\.0\.1:1\/no-such-image:1": \[program, argument\]\}/)
@@ -86,7 +86,7 @@ describeWithDocker('A swarm with a container', (docker) => {
     })
   })
 
-  it('does not start with a container that gives away the machine’s network, or with memory that Docker refuses', async () => {
+  it('does not start if its container would share the machine’s network, or has a memory bound that Docker refuses', async () => {
     await assert.rejects(SwarmHere.open({}, { bees: beesOf(ofImage({ network: 'host' })) }), /svm asks for the network of this machine/)
     await assert.rejects(SwarmHere.open({}, { bees: beesOf(ofImage({ memory: '512' })) }), /svm has 512 of memory, and needs at least 6m/)
   })

@@ -18,7 +18,7 @@ describe('An expression', () => {
     assert.deepEqual(evaluate('[[`1`], [`2`, `3`]][]', input), [1, 2, 3])
   })
 
-  it('takes names of a prototype for names of fields', () => {
+  it('reads a field called constructor or __proto__ only if the input itself has it', () => {
     for (const name of ['constructor', 'toString', '__proto__']) assert.equal(evaluate(`"${name}"`, {}), null)
     assert.equal(evaluate('"constructor"', { constructor: 1 }), 1)
     assert.equal(evaluate('"__proto__"', JSON.parse('{"__proto__": 2}')), 2)
@@ -46,7 +46,7 @@ describe('An expression', () => {
     assert.throws(() => evaluate('pad_left(a, `-1`)', { a: 'x' }), { code: codeOf })
   })
 
-  it('trims texts of any length, as the specification says', () => {
+  it('trims texts of any length, as JMESPath specifies', () => {
     const spaces = ' '.repeat(100_000)
     assert.equal(evaluate('trim(a)', { a: `\t${spaces}a${spaces}b\n` }), `a${spaces}b`)
     assert.equal(evaluate('trim_right(a)', { a: ` a ${spaces}` }), ' a')
@@ -57,12 +57,12 @@ describe('An expression', () => {
     assert.throws(() => evaluate("trim(a, 'x', 'y')", { a: 'a' }), { code: codeOf })
   })
 
-  it('replaces in texts, within its steps', () => {
+  it('replaces parts of a long text within its bound of steps', () => {
     assert.equal(evaluate("replace(a, 'lo', 'LO')", { a: `hello ${long}` }), `helLO ${long}`)
     assert.equal(evaluate("replace(a, 'l', 'L', `1`)", { a: 'hello' }), 'heLlo')
   })
 
-  it('groups and merges by names of a prototype as by any other', () => {
+  it('groups and merges by keys such as __proto__ and constructor like by any other key', () => {
     const a = ['__proto__', 'constructor', 'x', '__proto__'].map((k) => ({ k }))
     assert.deepEqual(
       Object.entries(evaluate('group_by(a, &k)', { a }) as object).map(([key, group]) => [key, (group as readonly unknown[]).length]),
@@ -93,7 +93,7 @@ describe('An expression', () => {
     assert.deepEqual(evaluate('sort(@)', []), [])
   })
 
-  it('finds, cuts and replaces long texts as short ones', () => {
+  it('finds, splits and replaces long texts as it does short ones', () => {
     for (const needle of ['ab', 'ab'.repeat(50), `${'a'.repeat(80)}b`]) {
       const input = { text: `x${needle}y${needle}a${needle}`, needle, other: `${needle}z` }
       const { text } = input
@@ -133,7 +133,7 @@ describe('An expression', () => {
     'equal long texts for each element': ['length(a[?$.b == $.c])', { a: Array(10_000).fill(0), b: many, c: `${many.slice(1)}b` }],
   }
   for (const [what, [text, input]] of Object.entries(slow)) {
-    it(`takes a short time, with a result or without: ${what}`, () => {
+    it(`takes at most 1.5 s of CPU, whether it gives a result or is stopped: ${what}`, () => {
       const before = process.cpuUsage()
       try {
         assert.equal(typeof evaluate(text, input), text.startsWith('contains') ? 'boolean' : text.startsWith('find') ? 'object' : 'number')
@@ -145,7 +145,7 @@ describe('An expression', () => {
     })
   }
 
-  it('is a condition only if its result is true or false', () => {
+  it('counts as a condition only if its result is true or false', () => {
     assert.equal(Expression.parse('a').holds({ a: false }), false)
     assert.throws(() => Expression.parse('amont > `1`').holds({ amount: 2 }), { code: codeOf, message: /gave null/ })
     assert.throws(() => Expression.parse('a').holds({ a: 3 }), { message: /gave the number 3/ })
@@ -171,7 +171,7 @@ describe('An expression', () => {
     ],
   }
   for (const [what, [text, input]] of Object.entries(hostile)) {
-    it(`ends after a bounded number of steps: ${what}`, () => {
+    it(`is stopped after a bounded number of steps: ${what}`, () => {
       const before = process.cpuUsage()
       assert.throws(() => evaluate(text, input), { code: codeOf, message: /takes more than 100000 steps/ })
       const { user, system } = process.cpuUsage(before)
@@ -179,7 +179,7 @@ describe('An expression', () => {
     })
   }
 
-  it('has all its steps again for the next input', () => {
+  it('starts each input with its full number of steps', () => {
     const expression = Expression.parse('length(a[*].b)')
     const input = { a: Array(30_000).fill({ b: 1 }) }
     for (let time = 0; time < 10; time++) assert.equal(expression.evaluate(input), 30_000)

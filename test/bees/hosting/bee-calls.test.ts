@@ -19,7 +19,7 @@ describe('A bee that computes without a pause', () => {
     assert.deepEqual(calls.takeActivity(), { bees: ['slow'], isReported: true })
   })
 
-  it('is named with the number of its other requests if it has a batch', async () => {
+  it('is named with the number of further requests if its call has a batch', async () => {
     const { time, lines, calls } = scene()
     await calls.call('slow', [{ id: 'r1' }, { id: 'r2' }, { id: 'r3' }], () => {
       time.now += 300
@@ -27,7 +27,7 @@ describe('A bee that computes without a pause', () => {
     assert.match(lines.join(), /\(request r1 and 2 more\)/)
   })
 
-  it('is not named if it waits, or computes only briefly', async () => {
+  it('is not named if it only waits, or computes for less than 250 ms', async () => {
     const { time, lines, calls } = scene()
     await calls.call('waits', [{ id: 'r1' }], async () => {
       await Promise.resolve()
@@ -41,7 +41,7 @@ describe('A bee that computes without a pause', () => {
 })
 
 describe('The activity of bees', () => {
-  it('includes a bee as long as it has a call open, and once after that', async () => {
+  it('includes a bee while a call of the bee is open, and once more after that call', async () => {
     const { calls } = scene()
     const { promise, resolve } = Promise.withResolvers<void>()
     const call = calls.call('long', [], () => promise)
@@ -51,7 +51,7 @@ describe('The activity of bees', () => {
     assert.deepEqual([calls.takeActivity().bees, calls.takeActivity().bees], [['long'], []])
   })
 
-  it('is the same if a call throws, and the caller gets the error', async () => {
+  it('includes a bee whose call throws, and the caller gets the error', async () => {
     const { calls } = scene()
     const thrown = new Error('no')
     await assert.rejects(

@@ -64,7 +64,7 @@ describe('The check of a swarm’s bees', () => {
     assert.deepEqual((await found('- { name: save, type: save-to-database, input: { name: g }, spec: { table: own.predictions_2 } }\n')).mistakes, [])
   })
 
-  it('warns of each setting that a bee does not read, with its place', async () => {
+  it('warns of each setting that a bee does not read, with the place of the setting', async () => {
     const call = 'type: http-call, input: { name: g }, spec: { url: "http://127.0.0.1/" }'
     const workers = 'type: python, input: { name: g }, spec: { file: a.py, bee: a, workers: 8 }'
     const beside = async (bee: string) => (await found(`- { name: b, ${bee} }\n`)).warnings.filter((one) => one.includes('no effect'))
@@ -82,7 +82,7 @@ describe('The check of a swarm’s bees', () => {
       assert.deepEqual(await beside(fine), [], fine)
   })
 
-  it('warns of the bounds of a container that runs as a process', async () => {
+  it('warns of cpus, pids and network on a container bee that runs as a process', async () => {
     const spec = 'image: i, memory: 512m, cpus: 1, pids: 9, network: true'
     const bee = `- { name: b, type: container, input: { name: g }, spec: { ${spec} } }\n`
     const { warnings } = await found(bee, [], { i: ['node'] })
@@ -96,7 +96,7 @@ describe('The check of a swarm’s bees', () => {
     )
   })
 
-  it('compares types that definitions make from their specs', async () => {
+  it('compares output and input types that bee types make from their specs', async () => {
     const columns = Type.Object({ columns: Type.Array(Type.String()) }, { additionalProperties: false })
     const shape = async ({ spec }: { readonly spec: Static<typeof columns> }) =>
       Type.Object(Object.fromEntries(spec.columns.map((name) => [name, Type.Number()])))

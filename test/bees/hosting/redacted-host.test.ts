@@ -28,7 +28,7 @@ const telling: BeeHost = {
 }
 
 describe('A bee whose spec has a secret', () => {
-  it('gives no result with the secret if it is a map', async () => {
+  it('shows the secret’s name instead of its value in the result of a map', async () => {
     await using swarm = await SwarmHere.open(
       { WAGGLE_SECRET_TOKEN: token },
       {
@@ -39,7 +39,7 @@ describe('A bee whose spec has a secret', () => {
     assert.deepEqual(await (await swarm.ask({ b: 1 })).json(), { a: 'Bearer {{ secrets.TOKEN }}', b: 1 })
   })
 
-  it('passes an input on as it came if it only compares it with the secret', async () => {
+  it('passes an input unchanged if a filter only compares the input with the secret', async () => {
     await using swarm = await SwarmHere.open(
       { WAGGLE_SECRET_TOKEN: token },
       {
@@ -52,14 +52,14 @@ describe('A bee whose spec has a secret', () => {
     assert.deepEqual([refusal.status, (await refusal.text()).includes(token)], [422, false])
   })
 
-  it('gives no result and no error with the secret if it is a stream', () => {
+  it('shows the secret’s name instead of its value in results and errors of a stream bee', () => {
     const stream = redactedHost(telling, { errors: redaction, resultsOf: () => redaction }).streamOf(bee)
     assert.deepEqual(stream.payloadOf(1), { kind: 'json', json: { output: 1, token: '{{ secrets.TOKEN }}' } })
     assert.throws(() => stream.payloadOf(null), { code: 'WAGGLE_BEE_OUTPUT', message: 'no {{ secrets.TOKEN }}' })
     assert.throws(() => stream.connect({} as never, {} as never), { message: 'no {{ secrets.TOKEN }}' })
   })
 
-  it('gives its results as they are if it is another bee than that with the secret', () => {
+  it('leaves the results of another bee as they are', () => {
     const stream = redactedHost(telling, { errors: redaction, resultsOf: () => null }).streamOf(bee)
     assert.deepEqual(stream.payloadOf(1), { kind: 'json', json: { output: 1, token } })
   })

@@ -18,7 +18,7 @@ function watched<T>(promise: Promise<T>): { value: T | 'waits' } {
 }
 
 describe('The turn of a shadow', () => {
-  it('comes when the bee has done the same requests and has no call open', async () => {
+  it('comes when the bee has computed the same requests and has no open call', async () => {
     const clock = new SimulatedClock()
     const turns = turnsOn(clock)
     const ends: (() => void)[] = []
@@ -38,7 +38,7 @@ describe('The turn of a shadow', () => {
     assert.equal(await turns.turn(requests('a', 'c')), true)
   })
 
-  it('is refused after a second of waiting for a busy bee', async () => {
+  it('is refused after the shadow has waited a second for a busy bee', async () => {
     const clock = new SimulatedClock()
     const turns = turnsOn(clock)
     void turns.call(requests('a'), () => new Promise(() => {}))
@@ -49,7 +49,7 @@ describe('The turn of a shadow', () => {
     assert.equal(turn.value, false)
   })
 
-  it('comes after a second if the bee does these requests elsewhere, and at once if it does nothing here', async () => {
+  it('comes after a second if the bee computes these requests elsewhere, and at once if the bee computes nothing here', async () => {
     const clock = new SimulatedClock()
     const turns = turnsOn(clock)
     assert.equal(await turns.turn(requests('a')), true)
@@ -59,7 +59,7 @@ describe('The turn of a shadow', () => {
     assert.equal(turn.value, true)
   })
 
-  it('comes though the call of the bee has failed', async () => {
+  it('comes even if the bee’s call has failed', async () => {
     const turns = turnsOn(new SimulatedClock())
     await assert.rejects(turns.call(requests('a'), () => Promise.reject(new Error('no'))))
     assert.equal(await turns.turn(requests('a')), true)

@@ -64,7 +64,7 @@ describe('An http-call bee', () => {
     assert.equal(headers['idempotency-key'], answer.headers.get('x-request-id'))
   })
 
-  it('sends a key of its own each round of a loop, so that a service with keys acts each round', async () => {
+  it('sends another idempotency key in each round of a loop, so that the service acts once a round', async () => {
     const spec = `{url: "${base}/next"}`
     seen.length = 0
     answers = [({ body }, response) => json({ n: (JSON.parse(body) as { readonly n: number }).n + 1 })({} as Seen, response)]
@@ -85,7 +85,7 @@ describe('An http-call bee', () => {
     )
   })
 
-  it('puts fields into the path and the query, each as one value', async () => {
+  it('puts input fields into the path and the query, each as one escaped value', async () => {
     await using swarm = await open(`method: GET, url: "${base}/items/{id}/file.{kind}?q={search.text}&all=1"`, [json([])])
     await swarm.ask({ id: 'a/../b?c#d%2e', kind: 'png', search: { text: 'x&admin=1 ü' } })
     assert.equal(seen[0]?.url, '/items/a%2F..%2Fb%3Fc%23d%252e/file.png?q=x%26admin%3D1%20%C3%BC&all=1')
@@ -102,7 +102,7 @@ describe('An http-call bee', () => {
     assert.equal(seen.length, 1)
   })
 
-  it('shows no secret that the service repeats, in its answer or in an error', async () => {
+  it('shows no secret that the service repeats, neither in an answer nor in an error', async () => {
     const repeats = (status: number) => (one: Seen, response: ServerResponse) =>
       json({ detail: `you sent ${one.headers['x-key']}` }, status)(one, response)
     await using swarm = await open(`url: "${base}/{{ secrets.TOKEN }}", headers: {x-key: "{{ secrets.TOKEN }}"}`, [
@@ -152,7 +152,7 @@ describe('An http-call bee', () => {
     assert.equal((await letters(swarm)).match(/"code":"WAGGLE_HTTP_CALL_REFUSED"/g)?.length, 6)
   })
 
-  it('waits as long as a busy service asks, and repeats a lost request only if that does no harm', async () => {
+  it('waits as long as a busy service asks, and repeats a lost request only if a repetition does no harm', async () => {
     const breaks = (_: Seen, response: ServerResponse) => void response.destroy()
     {
       await using swarm = await open(`url: "${base}/"`, [json({}, 429, { 'retry-after': '1' }), json({}, 503), json({ done: true })])
@@ -172,7 +172,7 @@ describe('An http-call bee', () => {
     assert.match(await letters(swarm), /WAGGLE_HTTP_CALL_AWAY/)
   })
 
-  it('fails at once if a service asks for a wait past the deadline, and after its attempts if nobody listens', async () => {
+  it('fails at once if a service asks for a wait past the deadline, and after its last attempt if nobody listens', async () => {
     await using swarm = await open(`url: "${base}/"`, [json({}, 503, { 'retry-after': '3600' })])
     assert.match((await problem(swarm, {})).detail, /answers 503, and asks to wait 3600 s/)
     await using lost = await open('url: "http://127.0.0.1:1/", attempts: 2', [])
@@ -184,7 +184,7 @@ describe('An http-call bee', () => {
     assert.match((await problem(swarm, {})).detail, /gave no answer within 0\.2 s/)
   })
 
-  it('gives on bytes with their type, nothing as null, and sends one field if it is named', async () => {
+  it('returns bytes with their type and an empty answer as null, and sends a single field if the spec names one', async () => {
     await using swarm = await open(`url: "${base}/", body: a.b`, [
       (_, response) => void response.writeHead(200, { 'content-type': 'text/plain' }).end('hello'),
       (_, response) => void response.writeHead(204).end(),
@@ -195,7 +195,7 @@ describe('An http-call bee', () => {
     assert.match((await problem(swarm, { a: {} })).detail, /no field a\.b, which is to be sent/)
   })
 
-  it('does not start with an address or a header that cannot be used, and names the place', async () => {
+  it('does not start with an address or a header that cannot be used, and names the place in the file', async () => {
     for (const [spec, message] of [
       ['url: "ftp://127.0.0.1/"', /is not a URL that begins with http/],
       ['url: "http://{host}/"', /a field may stand in the path and the query only/],

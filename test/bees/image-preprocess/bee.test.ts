@@ -45,18 +45,18 @@ const firstOf = ({ data }: Tensor) => Array.from(data.subarray(0, 3), Number)
 const near = (value: number | bigint | undefined, wanted: number) => assert.ok(Math.abs(Number(value) - wanted) < 0.02, `${value}, not ${wanted}`)
 
 describe('An image-preprocess', () => {
-  it('gives a model the size that it takes, as UINT8, which the model itself turns into its own type and layout', async () => {
+  it('makes a UINT8 picture of the size that a picture model takes', async () => {
     const { datatype, shape, data } = await made({}, photo, [vgg])
     assert.deepEqual([datatype, shape, data.length], ['UINT8', [24, 32, 3], 24 * 32 * 3])
   })
 
-  it('gives a model that fits no pictures exactly its type, layout, size and colours', async () => {
+  it('makes exactly the type, layout, size and colours of a model that has no picture input', async () => {
     const { datatype, shape, data } = await made({}, photo, [digits])
     assert.deepEqual([datatype, shape], ['FP32', [1, 28, 28]])
     near(data[0], 76)
   })
 
-  it('keeps the size of the picture if nothing names another', async () => {
+  it('keeps the size of the picture if neither the spec nor a reader names a size', async () => {
     const { datatype, shape } = await made({})
     assert.deepEqual([datatype, shape], ['UINT8', [40, 60, 3]])
   })
@@ -66,7 +66,7 @@ describe('An image-preprocess', () => {
     assert.deepEqual((await made({ resize: [10, 50] })).shape, [10, 50, 3])
   })
 
-  it('covers a size with the centre of the picture, or adds bars in the colour of pad', async () => {
+  it('covers a size with the centre of the picture, or pads the picture with bars in the colour of pad', async () => {
     const cover = await made({ resize: [20, 20], fit: 'cover' })
     assert.deepEqual(
       [cover.shape, firstOf(cover)],
@@ -111,7 +111,7 @@ describe('An image-preprocess', () => {
     }
   })
 
-  it('an oriented picture is resized and cropped upright', async () => {
+  it('resizes and crops a picture after it was turned upright', async () => {
     const bytes = await halves().withMetadata({ orientation: 6 }).jpeg({ quality: 100 }).toBuffer()
     assert.deepEqual((await made({ resize: 20 }, bytes)).shape, [30, 20, 3])
     const { shape, data } = await made({ resize: [60, 40], crop: [60, 10], layout: 'NHWC' }, bytes)
@@ -121,7 +121,7 @@ describe('An image-preprocess', () => {
     assert.ok((first[0] ?? 0) > 240 && (first[2] ?? 0) < 20 && (last[2] ?? 0) > 240, `${first} ${last}`)
   })
 
-  it('normalises ImageNet’s mean and deviation of values 0–1 and of values 0–255 alike', async () => {
+  it('normalises alike with a mean and a deviation of 0–1 and of 0–255', async () => {
     const mean = [0.485, 0.456, 0.406]
     const std = [0.229, 0.224, 0.225]
     const times = (values: readonly number[]) => values.map((value) => value * 255)
@@ -137,7 +137,7 @@ describe('An image-preprocess', () => {
     }
   })
 
-  it('normalises one plane for each channel in NCHW, and all channels by one number', async () => {
+  it('normalises each channel into its own plane in NCHW, and takes one number for all channels', async () => {
     const { shape, data } = await made({ normalize: { mean: 0.5, std: 0.5 }, layout: 'NCHW', crop: 2 })
     assert.deepEqual(shape, [3, 2, 2])
     for (const [at, wanted] of [1, -1, 1, -1, -1, -1, -1, -1, -1, 1, -1, 1].entries()) near(data[at], wanted)
@@ -145,7 +145,7 @@ describe('An image-preprocess', () => {
     near((await made({ scale: 2, normalize: { mean: 10, std: 5 } })).data[0], 100)
   })
 
-  it('normalises into the layout of the model that reads it', async () => {
+  it('normalises into the layout of the model that reads the output', async () => {
     const { datatype, shape } = await made({ normalize: { mean: 0, std: 1 } }, photo, [vgg])
     assert.deepEqual([datatype, shape], ['FP32', [3, 24, 32]])
   })
@@ -181,7 +181,7 @@ describe('An image-preprocess', () => {
     assert.deepEqual((await made({ channels: 1 }, photo)).shape, [40, 60, 1])
   })
 
-  it('gives the first frame of an animated GIF or WebP', async () => {
+  it('gives the first frame of an animated GIF or WebP file', async () => {
     const frames = Buffer.concat([Buffer.alloc(4 * 4 * 3, 0x20), Buffer.alloc(4 * 4 * 3, 0xe0)])
     const animated = () => sharp(frames, { raw: { width: 4, height: 8, channels: 3, pageHeight: 4 } })
     for (const file of [await animated().gif().toBuffer(), await animated().webp({ lossless: true }).toBuffer()]) {
@@ -230,7 +230,7 @@ describe('An image-preprocess', () => {
     await refused({}, large, /without resize at most 4,194,304/)
   })
 
-  it('a picture with EXIF data of 60,000 bytes, or with an orientation that does not exist, is decoded as it lies', async () => {
+  it('leaves a picture unturned if its EXIF data is 60,000 bytes of noise or names an orientation that does not exist', async () => {
     const jpeg = await halves().jpeg().toBuffer()
     const segment = Buffer.concat([Buffer.of(0xff, 0xe1, 0xea, 0x60), Buffer.from('Exif\0\0'), Buffer.alloc(0xea60 - 8, 0xff)])
     assert.deepEqual((await made({}, Buffer.concat([jpeg.subarray(0, 2), segment, jpeg.subarray(2)]))).shape, [40, 60, 3])
@@ -247,7 +247,7 @@ describe('An image-preprocess', () => {
   })
 })
 
-describe('An image-preprocess whose reader cannot tell what it takes', () => {
+describe('An image-preprocess whose reader cannot tell its input yet', () => {
   /** The outcomes of two photos. The reader is away at the first. */
   async function twoOf(spec: PreprocessSpec): Promise<readonly unknown[]> {
     let asked = 0
@@ -265,7 +265,7 @@ describe('An image-preprocess whose reader cannot tell what it takes', () => {
     assert.deepEqual(await twoOf({}), ['WAGGLE_MODEL_SERVER_AWAY', [1, 28, 28]])
   })
 
-  it('goes by its spec alone if that has a size, and asks again at the next request', async () => {
+  it('uses the size of its spec if the reader fails, and asks the reader again at the next request', async () => {
     assert.deepEqual(await twoOf({ resize: [28, 28] }), [
       [28, 28, 3],
       [1, 28, 28],
@@ -281,7 +281,7 @@ describe('The check of an image-preprocess', () => {
     assert.deepEqual((await found({ resize: 256 }, [vgg])).output, { tensors: { image: { dtype: 'UINT8', shape: [-1, -1, 3] } } })
   })
 
-  it('warns if its readers take pictures of different sizes, and gives the largest of them', async () => {
+  it('warns if its readers take pictures of different sizes, and uses the largest size', async () => {
     const other = { ...vgg, size: { height: 64, width: 64 } }
     const { remarks = [], output } = await found({}, [vgg, other])
     assert.equal(remarks[0]?.kind, 'warning')

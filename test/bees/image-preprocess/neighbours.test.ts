@@ -125,13 +125,13 @@ const rows = (r: number, g: number, b: number) => Array.from({ length: 8 }, () =
 describe('An image-preprocess and its neighbours', () => {
   after(() => rmSync(directory, { recursive: true }))
 
-  it('gives a model its size through a batch, and the model makes its own type and layout of it', async () => {
+  it('makes a picture of the size that a model behind a batch takes, and the model converts type and layout', async () => {
     const { image, pixels } = await run(swarmOf('', ['planes']))
     assert.deepEqual(image, { datatype: 'UINT8', shape: [2, 4, 3] })
     near(pixels, planes(255, 128, 0))
   })
 
-  it('asks only the models among its readers, whether or not the program of another is on this machine', async () => {
+  it('asks only those of its readers that are models', async () => {
     for (const spec of ['image: "elsewhere/svm:1"', 'command: [node, ./svm.ts]']) {
       const beside = `  - { name: svm, type: container, input: { name: gather }, spec: { ${spec} } }\n`
       assert.deepEqual((await run(swarmOf('', ['planes'], '', beside))).image, { datatype: 'UINT8', shape: [2, 4, 3] })
@@ -139,11 +139,11 @@ describe('An image-preprocess and its neighbours', () => {
     }
   })
 
-  it('gives the same picture if the model runs in another process', async () => {
+  it('makes the same picture if the model runs in another process', async () => {
     assert.deepEqual((await run(swarmOf('', ['planes']), false)).image, { datatype: 'UINT8', shape: [2, 4, 3] })
   })
 
-  it('normalises to the same values as the model that it feeds', async () => {
+  it('normalises to the same values as the model behind it would', async () => {
     const normalize = 'normalize: { mean: [0.5, 0.25, 0.125], std: [0.5, 0.25, 0.5] }'
     const wanted = planes(1, (128 / 255 - 0.25) / 0.25, -0.25)
     const here = await run(swarmOf(normalize, ['planes']))
@@ -153,13 +153,13 @@ describe('An image-preprocess and its neighbours', () => {
     near((await run(swarmOf('', ['rows'], `, ${normalize}`))).pixels, rows(1, (128 / 255 - 0.25) / 0.25, -0.25))
   })
 
-  it('gives a model of one grey channel exactly its type and shape', async () => {
+  it('makes exactly the type and shape of a model with one grey channel', async () => {
     const { image, pixels } = await run(swarmOf('', ['grey']))
     assert.deepEqual(image, { datatype: 'FP32', shape: [1, 2, 4] })
     near(pixels, Array<number>(8).fill(151))
   })
 
-  it('gives a model that takes any size the type and layout of its input, in the size of the spec or of the picture', async () => {
+  it('makes the type and layout of a model that takes any size, in the size of the spec or of the picture', async () => {
     const own = await run(swarmOf('', ['any']), false)
     assert.deepEqual(own.image, { datatype: 'FP32', shape: [3, 4, 8] })
     const { image, pixels } = await run(swarmOf('resize: [2, 4]', ['any']))
@@ -167,13 +167,13 @@ describe('An image-preprocess and its neighbours', () => {
     near(pixels, planes(255, 128, 0))
   })
 
-  it('is found to fit by validate, which tells its output', async () => {
+  it('passes validate without a warning, and validate shows its output', async () => {
     const { found, warnings } = await check(swarmOf('', ['planes', 'rows']))
     assert.equal(found.get('make')?.summary, 'gives image (UINT8 [2, 4, 3])')
     assert.deepEqual(warnings, [])
   })
 
-  it('is warned about at its spec if its readers take different sizes', async () => {
+  it('gets a warning at its spec if its readers take different sizes', async () => {
     const { warnings } = await check(swarmOf('', ['planes', 'larger']))
     assert.match(
       warnings.map(({ place, message }) => `${place} ${message}`).join('\n'),
@@ -181,7 +181,7 @@ describe('An image-preprocess and its neighbours', () => {
     )
   })
 
-  it('is a mistake at each edge whose model cannot take what the spec makes', async () => {
+  it('is a mistake at each edge to a model that cannot take the output of the spec', async () => {
     const said = async (spec: string, files: readonly string[], modelSpec = '') =>
       check(swarmOf(spec, files, modelSpec)).then(
         () => '',
@@ -199,7 +199,7 @@ describe('An image-preprocess and its neighbours', () => {
     assert.match(await said('', ['bytes'], ', normalize: { mean: 0.5, std: 0.5 }'), /s\.yaml:5:\d+: .*UINT8, which cannot hold the fractions/)
   })
 
-  it('is a mistake with its place for settings of the wrong type or out of range', () => {
+  it('is a mistake with a place in the file if a setting has the wrong type or is out of range', () => {
     for (const [spec, said] of [
       ['crop: 0', /crop must be >= 1, not 0/],
       ['crop: [0, 5]', /must be >= 1/],

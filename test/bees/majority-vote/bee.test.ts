@@ -7,7 +7,7 @@ const votes = (labels: { readonly [bee: string]: string }) => new Map(Object.ent
 const equal = weightsOf({})
 
 describe('A majority vote', () => {
-  it('takes the label of most votes, and gives each label its share', () => {
+  it('takes the label with the most votes, and gives each label its share', () => {
     assert.deepEqual(majorityOf(votes({ a: 'x', b: 'y', c: 'y' }), equal, []), {
       label: 'y',
       scores: { x: 1 / 3, y: 2 / 3 },
@@ -15,11 +15,11 @@ describe('A majority vote', () => {
     })
   })
 
-  it('counts votes by weight, and a bee without one as the average of the others', () => {
+  it('weighs each vote, and gives a bee without a weight the average of the other weights', () => {
     assert.equal(majorityOf(votes({ a: 'x', b: 'y', c: 'y' }), weightsOf({ a: 3, b: 1, c: 1 }), []).label, 'x')
   })
 
-  it('decides a tie by the scores of its voters, and then by the order of the inputs', () => {
+  it('decides a tie by the scores of the voters, and then by the order of the inputs', () => {
     assert.equal(majorityOf(votes({ a: 'x', b: 'y' }), equal, []).label, 'x')
     assert.equal(majorityOf(votes({ b: 'y', a: 'x' }), equal, []).label, 'y')
     const scored = new Map([
@@ -29,13 +29,13 @@ describe('A majority vote', () => {
     assert.equal(majorityOf(scored, equal, []).label, 'y')
   })
 
-  it('names the missing bees, and fails without a vote that counts', () => {
+  it('names the missing bees, and fails if no vote counts', () => {
     assert.deepEqual(majorityOf(votes({ a: 'x' }), equal, ['b']).missing, ['b'])
     assert.throws(() => majorityOf(new Map(), equal, ['a']), { code: 'WAGGLE_NO_PREDICTION' })
     assert.throws(() => majorityOf(votes({ a: 'x' }), weightsOf({ a: 0 }), []), { code: 'WAGGLE_NO_PREDICTION' })
   })
 
-  it('accepts labels that are names of a prototype', () => {
+  it('accepts labels such as __proto__ and constructor', () => {
     const { label, scores } = majorityOf(votes({ a: '__proto__', b: 'constructor', c: '__proto__' }), equal, [])
     assert.equal(label, '__proto__')
     assert.deepEqual(Object.keys(scores), ['__proto__', 'constructor'])

@@ -31,13 +31,13 @@ describe('The files of a model bee', () => {
   })
   after(() => rmSync(directory, { recursive: true }))
 
-  it('give the labels of a text file and of a list in JSON, and leave a list in the spec as it is', async () => {
+  it('include labels from a text file, from a JSON list, or in the spec itself', async () => {
     for (const labels of ['names.txt', 'names.json', ['wax', 'honey']])
       assert.deepEqual((await filed({ model: 'a.onnx', labels })).spec, { model: 'a.onnx', labels: ['wax', 'honey'] })
     assert.deepEqual((await filed({ model: 'a.onnx' })).spec, { model: 'a.onnx' })
   })
 
-  it('are refused by the name of a file that has no labels', async () => {
+  it('are refused if a label file has no labels, and the error names the file', async () => {
     for (const labels of ['empty.txt', 'gap.txt', 'wrong.json'])
       await assert.rejects(
         filed({ model: 'a.onnx', labels }),
@@ -46,7 +46,7 @@ describe('The files of a model bee', () => {
       )
   })
 
-  it('may be elsewhere, the model with its hash and the labels without one, and no other file may', async () => {
+  it('may be fetched if they are the model, with its hash, or the labels', async () => {
     const { resolve } = await filed({ model: 'a.onnx', labels: 'names.txt', sha256: 'abc' })
     await resolve('a.onnx', 'file')
     await resolve('ca.pem')

@@ -165,7 +165,7 @@ describe('The input of a model from JSON', () => {
         refuses([value], model(input('x', datatype, [1])), new RegExp(`The input x takes .*\\(${datatype}\\) of shape \\[1\\]; .* at \\[0\\] came`))
   })
 
-  it('is refused if a value is missing, with NaN in tensors as the way for models that take it', () => {
+  it('is refused if a value is missing, and the error names NaN in tensors as the way to leave a value out', () => {
     refuses(
       [
         [1, null],

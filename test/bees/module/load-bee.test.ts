@@ -129,7 +129,7 @@ describe('A module that cannot be a bee', () => {
   after(() => rmSync(directory, { recursive: true, force: true }))
 
   for (const [what, { files, message, next, export: name = 'default' }] of Object.entries(broken)) {
-    it(`is refused with its file and line, and the next step: ${what}`, async () => {
+    it(`is refused, and the error has its file, its line and the next step: ${what}`, async () => {
       for (const [file, source] of Object.entries(files)) writeFileSync(join(directory, file), source)
       const path = join(directory, Object.keys(files)[0] ?? '')
       await assert.rejects(loadBee({ path, export: name }, 300), (error: unknown) => {
@@ -142,7 +142,7 @@ describe('A module that cannot be a bee', () => {
     })
   }
 
-  it('is refused by its threads with the same words', async () => {
+  it('is refused with the same message when threads load it', async () => {
     for (const [file, source, message] of [
       ['thread-class.ts', 'export default class { process() {} }', /is a class$/],
       ['thread-number.ts', 'export default 7', /is a number/],
@@ -157,7 +157,7 @@ describe('A module that cannot be a bee', () => {
     }
   })
 
-  it('is told from a module with require that was compiled from export default', async () => {
+  it('is not confused with a CommonJS module that was compiled from export default', async () => {
     const path = join(directory, 'compiled.cjs')
     writeFileSync(path, 'exports.__esModule = true\nexports.default = () => 5')
     const bee = await loadBee({ path, export: 'default' })

@@ -11,7 +11,7 @@ describe('A module that is imported again in the same process', () => {
   const write = (file: string, source: string) => writeFileSync(join(directory, file), source)
   const read = async (file: string) => (await importModule(join(directory, file))).default
 
-  it('is the same object while its file is the same', async () => {
+  it('is the same object as long as its file is unchanged', async () => {
     write('same.mjs', 'export default {}\n')
     assert.equal(await read('same.mjs'), await read('same.mjs'))
   })
@@ -31,7 +31,7 @@ describe('A module that is imported again in the same process', () => {
     assert.equal(await read('outer.mjs'), 'newer')
   })
 
-  it('names its file without a number in errors', async () => {
+  it('is named in errors by its file alone, without the number of its generation', async () => {
     write('wrong.mjs', 'export default 1\n')
     await read('wrong.mjs')
     write('wrong.mjs', "throw new Error('it is wrong')\n")
@@ -41,7 +41,7 @@ describe('A module that is imported again in the same process', () => {
     })
   })
 
-  it('shares the modules of Waggle with the one before', async () => {
+  it('shares Waggle’s own modules with its earlier generation', async () => {
     const own = join(import.meta.dirname, '..', '..', '..', 'topology', 'waggle-error.ts')
     write('own.mjs', `export { WaggleError as default } from ${JSON.stringify(own)}\n`)
     const before = await read('own.mjs')

@@ -40,7 +40,7 @@ export const lists = { processBatch: async (inputs) => inputs.map((input) => (in
 export const missing = 7
 `
 
-describe('A module with workers', () => {
+describe('A module bee with workers', () => {
   const directory = mkdtempSync(join(tmpdir(), 'waggle-module-'))
   const path = join(directory, 'work.mjs')
   let bee: Bee<unknown, unknown>
@@ -59,14 +59,14 @@ describe('A module with workers', () => {
     return bee.process(input, { ...request(), ...more })
   }
 
-  it('runs in threads of its own, and calls side by side run in different ones', async () => {
+  it('runs in threads of its own, and calls at the same time run in different threads', async () => {
     const alone = (await ask({ do: 'thread' })) as { readonly isMainThread: boolean }
     assert.equal(alone.isMainThread, false)
     const both = (await Promise.all([ask({ do: 'meet' }), ask({ do: 'meet' })])) as { readonly threadId: number }[]
     assert.equal(new Set(both.map(({ threadId }) => threadId)).size, 2)
   })
 
-  it('gets the request, bytes without the memory around them, and the errors of other bees', async () => {
+  it('passes the request, bytes and the errors of other bees to the module', async () => {
     assert.deepEqual(await ask({ do: 'request' }), { id: 'r1', attempt: 2, offset: '12345678901234567890', header: 'value' })
     assert.deepEqual(await ask(Buffer.from('five!'), { contentType: 'text/plain' }), { size: 5, memory: 5 })
     const error = new ErrorInput({ code: 'WAGGLE_TIMEOUT', title: '', status: 504, detail: '', bee: 'model' })
@@ -75,7 +75,7 @@ describe('A module with workers', () => {
     assert.deepEqual(bee.example?.(), { do: 'thread' })
   })
 
-  it('passes on what the module throws, a refusal as a refusal', async () => {
+  it('passes on the errors of the module, and a refusal as a refusal', async () => {
     await assert.rejects(ask({ do: 'refuse' }), (error) => error instanceof Refused && error.message === 'not this one')
     await assert.rejects(
       ask({ do: 'throw' }),
@@ -99,7 +99,7 @@ describe('A module with workers', () => {
     await one.close?.()
   })
 
-  it('fails only a call that hangs when its time is over, as long as the thread gives way to others', async () => {
+  it('fails only the call that hangs past its time, as long as the thread still takes other calls', async () => {
     const one = await openThreadedBee({ module: { path, export: 'default' }, bee: 'work', log }, fixedReplicas(1))
     assert.ok('process' in one)
     const abort = new AbortController()
@@ -114,7 +114,7 @@ describe('A module with workers', () => {
     await assert.rejects(async () => one.process({ do: 'thread' }, request()), { code: 'WAGGLE_BEE_FAILED', message: 'work is closed' })
   })
 
-  it('that throws after its answer is in the log with the place, and starts again', async () => {
+  it('starts a thread again that throws after its answer, and logs the place', async () => {
     lines.length = 0
     assert.deepEqual(await ask({ do: 'throw later' }), { ok: true })
     for (let call = 0; lines.length === 0 && call < 1000; call++) await ask({ do: 'thread' })
@@ -125,19 +125,19 @@ describe('A module with workers', () => {
     assert.ok(await ask({ do: 'thread' }))
   })
 
-  it('has a channel that the module cannot reach', async () => {
+  it('answers through a channel that the module cannot reach', async () => {
     assert.deepEqual(await ask({ do: 'post' }), { port: 'null' })
     assert.ok(await ask({ do: 'thread' }))
   })
 
-  it('aborts a call in its thread when the time of the call is over', async () => {
+  it('aborts a call in its thread when the call’s time is over', async () => {
     const abort = new AbortController()
     const call = ask({ do: 'wait' }, { signal: abort.signal })
     abort.abort(new WaggleError('WAGGLE_TIMEOUT', { message: 'No result within 5 ms', next: '' }))
     await assert.rejects(call, { code: 'WAGGLE_TIMEOUT', message: 'No result within 5 ms' })
   })
 
-  it('takes batches where the module has processBatch', async () => {
+  it('takes batches if the module exports processBatch', async () => {
     const lists = await openThreadedBee({ module: { path, export: 'lists' }, bee: 'lists', log }, fixedReplicas(1))
     assert.ok('processBatch' in lists)
     const [one, two, three] = await lists.processBatch([1, 2, 3], [request(), request(), request()])
@@ -146,7 +146,7 @@ describe('A module with workers', () => {
     await lists.close?.()
   })
 
-  it('is refused at its start where the module has no such export', async () => {
+  it('fails to start if the module lacks the named export', async () => {
     await assert.rejects(openThreadedBee({ module: { path, export: 'missing' }, bee: 'work', log }, fixedReplicas(2)), {
       code: 'WAGGLE_INVALID_MODULE',
     })

@@ -33,7 +33,7 @@ describe('A postgres bee', { skip: skipsPostgres() }, () => {
     assert.deepEqual(row, { request_id: answer.headers.get('x-request-id'), label })
   })
 
-  it('gives each type of a column as JSON has it', async () => {
+  it('gives each column type as JSON has it', async () => {
     await using swarm = await open(
       `SELECT count(*) AS bees, 9007199254740993::int8 AS large, 1.50::numeric AS exact, 'NaN'::float8 AS none, true AS yes, NULL AS nothing,
         timestamptz '2026-11-30 08:00:00.123456+00' AT TIME ZONE 'UTC' AS at, date '2026-11-30' AS day, '\\x00ff'::bytea AS bytes, '{"a":[1]}'::json AS json,
@@ -60,7 +60,7 @@ describe('A postgres bee', { skip: skipsPostgres() }, () => {
     ])
   })
 
-  it('refuses an input without a field, and one whose value does not fit, and names both', async () => {
+  it('refuses an input that lacks a field or has a value that does not fit, and names the field', async () => {
     await using swarm = await open('SELECT :age::int AS age, :name::text AS name')
     for (const [body, detail] of [
       [{ name: 'a' }, /this input has no field age, which the query needs/],
@@ -93,7 +93,7 @@ describe('A postgres bee', { skip: skipsPostgres() }, () => {
       await assert.rejects(open(query), { code: 'WAGGLE_POSTGRES_QUERY', message, place: /swarm\.yaml:4:\d+/ }, query)
   })
 
-  it('does not start with a wrong password, a missing database or something that is no address, and shows no password', async () => {
+  it('does not start with a wrong password, a missing database or an invalid address, and shows no password', async () => {
     for (const [db, code, message] of [
       [server.url({ password: 'hunter3-is-wrong' }), 'WAGGLE_POSTGRES_REFUSED', /password authentication failed for user "waggle"/],
       [server.url({ database: 'nowhere' }), 'WAGGLE_POSTGRES_REFUSED', /database "nowhere" does not exist/],
@@ -110,7 +110,7 @@ describe('A postgres bee', { skip: skipsPostgres() }, () => {
       })
   })
 
-  it('ends a query that takes too long or has too many rows, with a dead letter for each', async () => {
+  it('ends a query that takes too long or has too many rows, and keeps a dead letter of its request', async () => {
     await using swarm = await open('SELECT pg_sleep(:seconds)::text AS slept FROM generate_series(1, :rows::int)', {
       more: ', statement_seconds: 2, max_rows: 2',
     })
@@ -125,7 +125,7 @@ describe('A postgres bee', { skip: skipsPostgres() }, () => {
     assert.equal(letters.match(/WAGGLE_POSTGRES_QUERY/g)?.length, 2, letters)
   })
 
-  it('tries again while the server is away, and writes each request once also across a lost connection', async () => {
+  it('tries again while the server is away, and writes each request once even if the connection is lost', async () => {
     await server.query('CREATE TABLE once (label text)')
     await using swarm = await open('INSERT INTO once VALUES (:label) RETURNING label')
     assert.equal((await swarm.ask({ label: 'before' })).status, 200)
@@ -136,7 +136,7 @@ describe('A postgres bee', { skip: skipsPostgres() }, () => {
     assert.deepEqual(await server.query('SELECT label FROM once'), [{ label: 'before' }, { label: 'while away' }])
   })
 
-  it('writes once each round of a loop', async () => {
+  it('writes once in each round of a loop', async () => {
     await server.query('CREATE TABLE rounds (id text, n int)')
     const db = JSON.stringify(server.url({ password: '{{ secrets.DB_PASSWORD }}' }))
     await using swarm = await SwarmHere.open(
@@ -169,7 +169,7 @@ describe('A postgres bee', { skip: skipsPostgres() }, () => {
     assert.deepEqual(await (await waiting).json(), [{ one: 1 }])
   })
 
-  it('warns and goes on if its role may not make the table of writes, and refuses to start if once is asked for', async () => {
+  it('warns if its role may not create the table of writes, and refuses to start if the spec asks for once', async () => {
     await server.query("CREATE ROLE writer LOGIN PASSWORD 'hunter2-of-writer'")
     await server.query('CREATE DATABASE narrow')
     await server.query('REVOKE CREATE ON SCHEMA public FROM PUBLIC; CREATE TABLE rows (label text); GRANT INSERT ON rows TO writer', {

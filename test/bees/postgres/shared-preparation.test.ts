@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
 import { SharedPreparation } from '../../../bees/postgres/shared-preparation.ts'
 
-describe('A preparation that calls share', () => {
+describe('A preparation that several calls share', () => {
   /** A preparation whose attempts the test ends, in order. An attempt also ends with its signal. */
   function opened() {
     const attempts: PromiseWithResolvers<string>[] = []
@@ -27,7 +27,7 @@ describe('A preparation that calls share', () => {
     assert.equal(attempts.length, 1)
   })
 
-  it('starts again with the next call after it has failed', async () => {
+  it('starts again with the next call after a failure', async () => {
     const { preparation, attempts } = opened()
     const started = preparation.start()
     attempts[0]?.reject(new Error('away'))
@@ -37,7 +37,7 @@ describe('A preparation that calls share', () => {
     assert.equal(await next, 'prepared')
   })
 
-  it('ends with its bee', async () => {
+  it('fails for waiting calls when its bee is closed', async () => {
     const { preparation } = opened()
     const waits = preparation.result(new AbortController().signal)
     preparation.close()

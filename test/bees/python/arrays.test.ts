@@ -11,7 +11,7 @@ const found = skipWithoutPython === false ? sdkPython() : { missing: skipWithout
 const python = 'python' in found ? found.python : ''
 
 describe('A Python bee with numpy', { skip: 'missing' in found ? found.missing : false }, () => {
-  it('gets a picture as an array, and gives one', async () => {
+  it('gets a picture as an array, and may return an array', async () => {
     await using bee = await PythonBee.open(file, 'mirror', { python })
     const data = Uint8Array.of(1, 2, 3, 4, 5, 6)
     const outcome = await bee.ask({ kind: 'tensors', tensors: { image: { datatype: 'UINT8', shape: [1, 2, 3], data } } })
@@ -19,7 +19,7 @@ describe('A Python bee with numpy', { skip: 'missing' in found ? found.missing :
     assert.deepEqual(outcome, { kind: 'tensors', tensors: { output: mirrored } })
   })
 
-  it('gets a batch as one array, and gives a number for each picture', async () => {
+  it('gets a batch as one array, and returns a number for each picture', async () => {
     await using bee = await PythonBee.open(file, 'mean', { python })
     const picture = (value: number): Payload => ({
       kind: 'tensors',
@@ -29,14 +29,14 @@ describe('A Python bee with numpy', { skip: 'missing' in found ? found.missing :
     assert.ok((await bee.ask(json('no picture'))) instanceof Refused)
   })
 
-  it('passes bytes on with their media type', async () => {
+  it('gets and returns bytes with their media type', async () => {
     await using bee = await PythonBee.open(file, 'bytes', { python })
     const bytes = Uint8Array.from({ length: 150_001 }, (_, at) => at % 251)
     const outcome = await bee.ask({ kind: 'bytes', bytes, contentType: 'image/jpeg' })
     assert.deepEqual(outcome, { kind: 'bytes', bytes: Buffer.from(bytes.toReversed()), contentType: 'image/jpeg' })
   })
 
-  it('gets the parts of a join by bee, and gives tensors by name', async () => {
+  it('gets the parts of a join by bee, and may return tensors by name', async () => {
     await using bee = await PythonBee.open(file, 'both', { python })
     const left = { datatype: 'INT64', shape: [2], data: BigInt64Array.of(1n, -2n) } as const
     const outcome = await bee.ask({

@@ -25,7 +25,7 @@ def ask(swarm, data, context):
     swarm.respond({"asked": data["label"]}, context)
 `
 
-it('swarm.respond answers from the middle of a swarm, and the next bee gets what is published beside it', { skip: skipWithoutPython }, async () => {
+it('A bee in the middle of a swarm answers by swarm.respond, and the next bee gets what it publishes', { skip: skipWithoutPython }, async () => {
   const bee = (name: string, input: string) => `  - {name: ${name}, type: python, input: {name: ${input}}, spec: {file: ./sort.py, bee: ${name}}}`
   await using swarm = await SwarmHere.open({}, { bees: [bee('sort', 'entrance'), bee('ask', 'sort')].join('\n'), files: { 'sort.py': sorting } })
   const answers = [0.95, 0.85, 0.5].map(async (score) => (await swarm.ask({ score, label: 'bear' })).json())
@@ -38,7 +38,7 @@ it('swarm.respond answers from the middle of a swarm, and the next bee gets what
   assert.equal(lengths, 3)
 })
 
-it('hello.py and client.py of 2021 run unchanged, in a swarm without a respond bee', { skip: skipWithoutPython }, async () => {
+it('The hello.py and client.py of 2021 run unchanged, in a swarm without a respond bee', { skip: skipWithoutPython }, async () => {
   const bee = (name: string, input: string) => `  - {name: ${name}, type: python, input: {name: ${input}}, spec: {file: ${file}, bee: ${name}}}`
   await using swarm = await SwarmHere.open({}, { name: 'hello-world', bees: [bee('hello', 'entrance'), bee('goodbye', 'hello')].join('\n') })
   const { stdout } = await run('python3', [join(folder, 'client.py')], { env: { ...sdkEnvironment, WAGGLE_URL: swarm.url } })

@@ -78,11 +78,11 @@ describe('A swarm with a Python bee', { skip: skipWithoutPython }, () => {
     assert.deepEqual(await answerTo('next'), { status: 200, body: { got: 'next' } })
   }
 
-  it('answers with what the function returns', async () => {
+  it('answers with the value that the function returns', async () => {
     assert.deepEqual(await answerTo({ name: 'teddy', tags: ['ä', '🐻'] }), { status: 200, body: { got: { name: 'teddy', tags: ['ä', '🐻'] } } })
   })
 
-  it('fails a request whose function raises, with the line, and keeps a dead letter', async () => {
+  it('fails a request whose function raises with the line of the error, and keeps a dead letter', async () => {
     const { status, code, detail, bee } = await failureOf('raise')
     assert.deepEqual([status, code, bee, detail], [502, 'WAGGLE_BEE_FAILED', 'work', 'ValueError: no such bear (work.py:11)'])
     await isBuried()
@@ -93,14 +93,14 @@ describe('A swarm with a Python bee', { skip: skipWithoutPython }, () => {
     assert.deepEqual([status, detail], [422, 'send a bear'])
   })
 
-  it('fails a request that kills the process, keeps a dead letter, and goes on', async () => {
+  it('fails a request that kills the process, keeps a dead letter, and answers the next request', async () => {
     const { status, code, detail } = await failureOf('die')
     assert.deepEqual([status, code], [502, 'WAGGLE_BEE_DIED'])
     assert.match(detail, /ended with status 3/)
     await isBuried()
   })
 
-  it('loses none of many requests that are open while the process dies', async () => {
+  it('answers all of many requests that are open while the process dies', async () => {
     const outcomes = await Promise.all(Array.from({ length: 40 }, (_, at) => answerTo(at === 20 ? 'die' : at)))
     outcomes.forEach(({ status, body }, at) => {
       assert.equal(status, at === 20 ? 502 : 200, JSON.stringify(body))
@@ -109,24 +109,24 @@ describe('A swarm with a Python bee', { skip: skipWithoutPython }, () => {
     await isBuried()
   })
 
-  it('takes what the function prints for a line of its log, whatever it is', async () => {
+  it('logs each line that the function prints, even one that looks like a message', async () => {
     assert.deepEqual(await answerTo('print'), { status: 200, body: { got: 'print' } })
     assert.ok(swarm.said.includes('info {"id": 1, "json": 2}'))
   })
 
-  it('answers a function that floods its outputs, and logs only a part of them', async () => {
+  it('answers requests of a function that floods its outputs, and logs only a part of the lines', async () => {
     const lines = swarm.said.length
     assert.deepEqual(await answerTo('flood'), { status: 200, body: { got: 'flood' } })
     assert.ok(swarm.said.length - lines < 4000, `${swarm.said.length - lines} lines`)
   })
 
-  it('fails a request whose function ends the process politely, and goes on', async () => {
+  it('fails a request whose function exits its process, and keeps a dead letter', async () => {
     const { status } = await failureOf('leave')
     assert.equal(status, 502)
     await isBuried()
   })
 
-  it('fails a request whose result cannot be sent', async () => {
+  it('fails a request whose result cannot be sent, and keeps a dead letter', async () => {
     const { status, detail } = await failureOf('object')
     assert.equal(status, 502)
     assert.match(detail, /object/)
@@ -201,7 +201,7 @@ describe('A Python bee that cannot start', { skip: skipWithoutPython }, () => {
       { code: 'WAGGLE_FILE_NOT_FOUND', message: /none\.txt/ },
     ],
   ] as const) {
-    it(`${what} is an error that says so`, async () => {
+    it(`gives an error that says so: ${what}`, async () => {
       await assert.rejects(open(files, spec), (error: unknown) => {
         assert.ok(error instanceof WaggleError, String(error))
         assert.equal(error.code, wanted.code)
@@ -215,7 +215,7 @@ describe('A Python bee that cannot start', { skip: skipWithoutPython }, () => {
 })
 
 describe('A Python bee', { skip: skipWithoutPython }, () => {
-  it('may be a notebook, of which the code cells run', async () => {
+  it('may be a notebook, whose code cells run', async () => {
     const cells = [
       { cell_type: 'markdown', source: ['# A bee\n'] },
       { cell_type: 'code', source: ['%matplotlib inline\n', '!pip list\n', 'from waggle import register_bee\n'] },
@@ -226,7 +226,7 @@ describe('A Python bee', { skip: skipWithoutPython }, () => {
     assert.deepEqual(await (await swarm.ask(1)).json(), { from: 'a notebook' })
   })
 
-  it('finds modules beside its file, and gets its own environment alone', async () => {
+  it('finds modules beside its file, and gets only its own environment', async () => {
     process.env.WAGGLE_SECRET_OF_PYTHON_TEST = 'hidden'
     const file = `import os, beside\nfrom waggle import register_bee\n@register_bee(name="work")\ndef work(payload):\n    return {"beside": beside.value, "own": os.environ.get("OWN"), "secret": os.environ.get("WAGGLE_SECRET_OF_PYTHON_TEST"), "folder": os.path.exists("beside.py")}\n`
     const spec = '{file: ./work.py, bee: work, env: {OWN: "yes"}}'
@@ -237,7 +237,7 @@ describe('A Python bee', { skip: skipWithoutPython }, () => {
     assert.deepEqual(await (await swarm.ask(1)).json(), { beside: 7, own: 'yes', secret: null, folder: true })
   })
 
-  it('that never answers fails its request, and the next one is answered by a new process', async () => {
+  it('fails a request that it never answers, and answers the next request from a new process', async () => {
     const patient = bees.replace('timeout_seconds: 20', 'timeout_seconds: 1')
     await using swarm = await SwarmHere.open({}, { bees: patient, files: { 'work.py': work } })
     const response = await swarm.ask('sleep')

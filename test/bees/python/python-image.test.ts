@@ -42,7 +42,7 @@ describeWithDocker('A Python bee in an image', (docker) => {
     if (skipWithoutPython === false) image = await makePythonImage(docker().client)
   })
 
-  it('runs its file beside its modules, without network, root and write access, and logs what it prints', { skip: skipWithoutPython }, async () => {
+  it('runs its file beside its modules, without network, root or write access, and logs its prints', { skip: skipWithoutPython }, async () => {
     await using swarm = await SwarmHere.open({}, { bees: bees({ image, memory: '256m', env: { GREETING: 'hello' } }), files })
     const { host: _, ...said } = (await (await swarm.ask({})).json()) as { readonly host: string }
     const expected = { beside: 7, folder: '/waggle/bee', greeting: 'hello', root: false, write: 'refused', connect: 'refused' }
@@ -70,14 +70,14 @@ describeWithDocker('A Python bee in an image', (docker) => {
     })
   })
 
-  it('does not start in an image without Python, or in one that exists nowhere', { skip: skipWithoutPython }, async () => {
+  it('does not start if its image has no Python, or exists nowhere', { skip: skipWithoutPython }, async () => {
     await assert.rejects(SwarmHere.open({}, { bees: bees({ image: docker().image }), files }), { next: /Name an image that has python3 on its PATH/ })
     await assert.rejects(SwarmHere.open({}, { bees: bees({ image: '127.0.0.1:1/none:1' }), files }), /names the image 127\.0\.0\.1:1\/none:1/)
   })
 })
 
 describe('A Python bee with an image', { skip: skipWithoutPython }, () => {
-  it('runs by the command that resolve: gives in the place of the image', async () => {
+  it('runs by the command that resolve: names instead of the image', async () => {
     const map = 'resolve:\n  "python:3": [python3, -X, utf8=1]\n'
     await using swarm = await SwarmHere.open({}, { bees: bees({ image: 'python:3' }), files: { ...files, 'waggle.yaml': map } })
     assert.equal(((await (await swarm.ask({})).json()) as { readonly beside: number }).beside, 7)

@@ -35,7 +35,7 @@ describe('A Python bee with requirements', { skip: withoutPip }, () => {
   after(() => rmSync(folder, { recursive: true }))
   const requirements = `--no-index\n--find-links ${folder}\ntiny==1.0\n`
 
-  it('gets a package from a wheel by the real installer, without any network', async () => {
+  it('gets a package from a wheel by pip itself, without any network', async () => {
     execFileSync('python3', ['-c', writeWheel, join(folder, 'tiny-1.0-py3-none-any.whl')])
     await using swarm = await SwarmHere.open({}, { bees, files: { 'work.py': work, 'requirements.txt': requirements } })
     assert.equal(await (await swarm.ask(1)).json(), 42)

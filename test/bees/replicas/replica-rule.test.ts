@@ -50,7 +50,7 @@ const cpuBound = (clients: number) => (replicas: number) => {
 const idle = () => ({ callsInFlight: 0, rowsDone: 0, waitedMs: 0 })
 
 describe('The number of replicas', () => {
-  it('grows one by one to its greatest number while more helps, within seconds', () => {
+  it('grows one by one within seconds, up to its maximum, while more replicas help', () => {
     const played = new Played({ min: 1, max: 4 }).run(20_000, cpuBound(32))
     assert.deepEqual(played.changes, ['grow', 'grow', 'grow'])
     assert.equal(played.replicas, 4)
@@ -60,7 +60,7 @@ describe('The number of replicas', () => {
     assert.ok((second?.atMs ?? 0) - (first?.atMs ?? 0) >= 3500, 'the first is measured before the second is asked for')
   })
 
-  it('grows no further than there are calls for its replicas', () => {
+  it('grows no further than the number of calls in flight', () => {
     assert.equal(new Played({ min: 1, max: 8 }).run(60_000, cpuBound(3)).replicas, 3)
     assert.equal(new Played({ min: 1, max: 8 }).run(60_000, cpuBound(1)).replicas, 1)
   })
@@ -69,7 +69,7 @@ describe('The number of replicas', () => {
     assert.equal(new Played({ min: 1, max: 4 }).run(60_000, () => ({ callsInFlight: 8, rowsDone: 2000, waitedMs: 3 })).replicas, 1)
   })
 
-  it('grows for rows that wait in the log, however short the calls are', () => {
+  it('grows if rows wait in the log, however short the calls are', () => {
     const played = new Played({ min: 1, max: 2 }).run(10_000, (replicas) => ({ callsInFlight: 8, rowsDone: 2000 * replicas, waitedMs: 4000 }))
     assert.equal(played.replicas, 2)
   })
@@ -79,7 +79,7 @@ describe('The number of replicas', () => {
     assert.deepEqual(new Played({ min: 1, max: 4 }).run(60_000, burst).changes, [])
   })
 
-  it('takes back a replica that adds nothing, and tries again after a minute, then after two', () => {
+  it('falls back when a new replica adds nothing, and grows again after a minute, then after two', () => {
     const sharedDatabase = () => ({ callsInFlight: 8, rowsDone: 40, waitedMs: 200 })
     const played = new Played({ min: 1, max: 4 }).run(240_000, sharedDatabase)
     assert.deepEqual(played.changes, ['grow', 'take back', 'grow', 'take back', 'grow', 'take back'])
@@ -89,12 +89,12 @@ describe('The number of replicas', () => {
     assert.ok((third ?? 0) - (backAgain ?? 0) >= 120_000)
   })
 
-  it('keeps a replica that leaves the rate as it is and takes away the wait', () => {
+  it('keeps a replica that shortens the wait even if it does not raise the rate', () => {
     const queue = (replicas: number) => ({ callsInFlight: replicas === 1 ? 9 : 1.6, rowsDone: 45, waitedMs: replicas === 1 ? 300 : 0 })
     assert.deepEqual(new Played({ min: 1, max: 4 }).run(60_000, queue).changes, ['grow'])
   })
 
-  it('shrinks to its least number, a replica each half a minute without work', () => {
+  it('shrinks by one each half minute without work, down to its minimum', () => {
     const played = new Played({ min: 1, max: 3 }).run(20_000, cpuBound(32)).run(120_000, idle)
     assert.deepEqual(played.changes, ['grow', 'grow', 'shrink', 'shrink'])
     assert.equal(played.replicas, 1)
@@ -113,7 +113,7 @@ describe('The number of replicas', () => {
     assert.equal(played.run(600_000, cpuBound(1000)).replicas, 3)
   })
 
-  it('waits a minute after a replica that could not be opened', () => {
+  it('stays as it is for a minute after a replica could not be opened', () => {
     const rule = new ReplicaRule({ min: 1, max: 2 })
     const load = (nowMs: number) => ({ nowMs, spanMs: 500, replicas: 1, callsDone: 5, ...cpuBound(32)(1) })
     const grows = (from: number, to: number) => {

@@ -72,7 +72,7 @@ describe('Replicas', () => {
     )
   })
 
-  it('take turns where each call ends before the next one begins', async () => {
+  it('take turns if each call ends before the next one begins', async () => {
     const { workers, load } = await opened({ min: 3, max: 3 })
     await load(1, 900)
     assert.deepEqual(
@@ -81,7 +81,7 @@ describe('Replicas', () => {
     )
   })
 
-  it('get no call while they start again and another one is ready', async () => {
+  it('get no call while they start again, if another replica is ready', async () => {
     const { workers, load } = await opened({ min: 2, max: 2 })
     const [first, second] = workers
     assert.ok(first !== undefined && second !== undefined)
@@ -93,7 +93,7 @@ describe('Replicas', () => {
     assert.equal(first.calls > 0, true)
   })
 
-  it('become more under load and fewer without it, with each decision in the log and in the counts', async () => {
+  it('grow in number under load and shrink without it, with each decision in the log and in the counts', async () => {
     const { replicas, workers, lines, load, closedWith } = await opened({ min: 1, max: 3 })
     await load(24, 20_000)
     assert.equal(replicas.count, 3)
@@ -111,7 +111,7 @@ describe('Replicas', () => {
     assert.deepEqual(closedWith(), counts)
   })
 
-  it('go on as they are when one more cannot be opened', async () => {
+  it('stay at work if one more replica cannot be opened', async () => {
     const { replicas, lines, load } = await opened({ min: 1, max: 2 }, (number) => number === 2)
     await load(8, 10_000)
     assert.deepEqual(replicas.counts, { replicas: 1, changes: { grown: 0, shrunk: 0, takenBack: 0, failed: 1 } })
@@ -119,7 +119,7 @@ describe('Replicas', () => {
     await replicas.close()
   })
 
-  it('do not start where one of the least number cannot be opened, and the others are closed', async () => {
+  it('do not start if one of the minimum number cannot be opened, and the others are closed', async () => {
     const workers: Worker[] = []
     const clock = new SimulatedClock()
     const opening = Replicas.open<Worker>({

@@ -53,7 +53,7 @@ describe('The replicas of a bee in a swarm', () => {
     ['threads of a module', moduleBee, false],
     ['processes of a Python bee', pythonBee, skipWithoutPython],
   ] as const)
-    it(`grow up to max_replicas while requests wait, as ${kind}, with a line in the log and a count in the metrics`, { skip }, async () => {
+    it(`grow in number up to max_replicas while requests wait, with a line in the log and a count in the metrics: ${kind}`, { skip }, async () => {
       await using swarm = await open(`max_replicas: 2, ${bee}`)
       assert.equal(await metric(swarm, 'waggle_bee_replicas'), 1)
       let isOver = false

@@ -41,7 +41,7 @@ function versionOf(model: OpenModel): LoadedVersion {
 }
 
 describe('A version whose thread dies', () => {
-  it('tries the calls that were in flight once more, one at a time, so that an input that kills fails alone', async () => {
+  it('tries the calls that were in flight once more, one at a time, so that only the deadly input fails', async () => {
     const model = new MortalModel()
     const version = versionOf(model)
     const outcomes = await Promise.allSettled([1, deadly, 2].map((value) => version.predict([[value]], signal)))
@@ -52,14 +52,14 @@ describe('A version whose thread dies', () => {
     assert.deepEqual(model.calls, [[1], [deadly], [2], [deadly], [2]])
   })
 
-  it('leaves the rows of a larger batch to the engine, which tries them one by one', async () => {
+  it('fails a batch of several rows as a whole, so that the engine tries its rows one by one', async () => {
     const model = new MortalModel()
     await assert.rejects(versionOf(model).predict([[1], [deadly]], signal), /it died/)
     assert.deepEqual(model.calls, [[1, deadly]])
   })
 })
 
-describe('A version that gives no number', () => {
+describe('A version whose output is not a number', () => {
   for (const value of [Number.NaN, Number.POSITIVE_INFINITY])
     it(`fails the row with ${value}, names the output, and answers the other rows`, async () => {
       const rows = [

@@ -94,7 +94,7 @@ describe('A model bee', () => {
     ['computes', async (rows: readonly ModelRow[]) => rows.map(() => ({ outputs: {} }))],
     ['refuses zeros', () => Promise.reject(new Error('a zero'))],
   ] as const)
-    it(`is opened after one full batch of zeros, whose model ${outcome}`, async () => {
+    it(`first computes one full batch of zeros when it opens; its model ${outcome}`, async () => {
       const runs: (readonly ModelRow[])[] = []
       const lines: string[] = []
       const row: TensorSignature = { name: 'x', datatype: 'INT64', shape: [-1, 2], dimensions: ['', ''] }
@@ -142,7 +142,7 @@ describe('A model bee', () => {
       await bee.close?.()
     })
 
-  it('computes as many batches side by side as it has replicas, each in a copy of the model', async () => {
+  it('computes as many batches at a time as it has replicas, each with its own copy of the model', async () => {
     const runs: number[] = []
     const both = Promise.withResolvers<void>()
     let copies = 0

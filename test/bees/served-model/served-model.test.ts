@@ -95,7 +95,7 @@ const answers = async (model: ServedModel, count = 1) =>
 const states = (model: ServedModel) => model.state.versions.map(({ version, state }) => `${version} ${state}`)
 
 describe('A model with versions', () => {
-  it('answers from its highest version, and from a higher one after the next look', async () => {
+  it('answers from its highest version, and from a higher one after its next look at the folder', async () => {
     const shelf = new Shelf()
     shelf.put(1, 3)
     const model = await shelf.serve()
@@ -107,7 +107,7 @@ describe('A model with versions', () => {
     assert.ok(shelf.lines.includes('info version 4 of ./model answers from now on, in place of version 3'), shelf.lines.join('\n'))
   })
 
-  it('closes the old version after its last batch, which is answered from it', async () => {
+  it('closes the old version only after that version has answered its last batch', async () => {
     const shelf = new Shelf()
     shelf.put(1)
     const model = await shelf.serve()
@@ -125,7 +125,7 @@ describe('A model with versions', () => {
     assert.deepEqual(states(model), ['2 serving'])
   })
 
-  it('does not load a version whose files still change', async () => {
+  it('does not load a version whose files are still changing', async () => {
     const shelf = new Shelf()
     shelf.put(1)
     const model = await shelf.serve()
@@ -163,7 +163,7 @@ describe('A model with versions', () => {
       assert.deepEqual(shelf.open, [1])
     })
 
-  it('refuses a newer version that gives NaN where the old one gives numbers', async () => {
+  it('refuses a newer version that gives NaN where the old version gives numbers', async () => {
     const shelf = new Shelf()
     shelf.put(1)
     const model = await shelf.serve()
@@ -177,7 +177,7 @@ describe('A model with versions', () => {
     assert.deepEqual(shelf.open, [2], 'both give NaN for zeros, so zeros tell nothing')
   })
 
-  it('refuses a newer version that fails where the old one gives numbers', async () => {
+  it('refuses a newer version that fails where the old version gives numbers', async () => {
     const shelf = new Shelf()
     shelf.put(1)
     const model = await shelf.serve()
@@ -189,7 +189,7 @@ describe('A model with versions', () => {
     assert.deepEqual(shelf.open, [1])
   })
 
-  it('answers from a newer version that fails for zeros where the old one does too', async () => {
+  it('answers from a newer version that fails for zeros if the old version fails for zeros too', async () => {
     const shelf = new Shelf()
     shelf.failing.add(1).add(2)
     shelf.put(1)
@@ -201,7 +201,7 @@ describe('A model with versions', () => {
     assert.deepEqual(await answers(model), ['2'])
   })
 
-  it('answers from a newer version that leaves a dimension of its input free', async () => {
+  it('answers from a newer version whose input has a free dimension', async () => {
     const shelf = new Shelf()
     shelf.put(1)
     const model = await shelf.serve()
@@ -211,7 +211,7 @@ describe('A model with versions', () => {
     assert.deepEqual(await answers(model), ['2'])
   })
 
-  it('tries a version that cannot be loaded again later, and at once when its files have changed', async () => {
+  it('tries a version that cannot be loaded again later, and at once if its files have changed', async () => {
     const shelf = new Shelf()
     shelf.put(1)
     const model = await shelf.serve()
@@ -244,7 +244,7 @@ describe('A model with versions', () => {
     assert.deepEqual(await answers(model), ['1'], 'an empty folder takes nothing away')
   })
 
-  it('starts with an older version if the highest cannot be loaded, and fails with the cause if none can', async () => {
+  it('starts with an older version if the highest one cannot be loaded, and fails with the cause if none can be loaded', async () => {
     const shelf = new Shelf()
     shelf.put(1, 2)
     shelf.broken.add(2)
@@ -266,7 +266,7 @@ describe('A model with versions', () => {
     [{ versions: 'all', shadow: '3' }, [4, 1], '4'],
     [{ versions: { specific: [1, 4], names: { next: 4 } }, shadow: 'next' }, [1], '1'],
   ] as const satisfies readonly (readonly [VersionSpec, readonly number[], string])[])
-    it(`loads ${loaded.join(', ')} of 1, 3 and 4 with ${JSON.stringify(spec)}`, async () => {
+    it(`loads ${loaded.join(', ')} out of 1, 3 and 4 with ${JSON.stringify(spec)}`, async () => {
       const shelf = new Shelf()
       shelf.put(1, 3, 4)
       const model = await shelf.serve(spec)
@@ -274,7 +274,7 @@ describe('A model with versions', () => {
       assert.deepEqual(await answers(model), [answering])
     })
 
-  it('looks once more for all reloads that are asked for while one is under way', async () => {
+  it('looks at its folder once more for all reloads that are requested during a look', async () => {
     const shelf = new Shelf()
     shelf.put(1)
     const model = await shelf.serve()
@@ -292,7 +292,7 @@ describe('A model with versions', () => {
     await model.close()
   })
 
-  it('loads a version again on request if its files have changed, and tries refused ones', async () => {
+  it('loads a version again on request if its files have changed, and tries refused versions again', async () => {
     const shelf = new Shelf()
     shelf.put(1)
     const model = await shelf.serve()
@@ -306,7 +306,7 @@ describe('A model with versions', () => {
     assert.deepEqual(await answers(model), ['1'])
   })
 
-  it('closes every version when it is closed, and looks no more', async () => {
+  it('closes every version when it is closed, and opens no further one', async () => {
     const shelf = new Shelf()
     shelf.put(1, 2)
     const model = await shelf.serve({ versions: 'all' })
@@ -325,7 +325,7 @@ describe('A model with traffic', () => {
       answer instanceof WaggleError ? answer.message : answer.version,
     )
 
-  it('gives each version its part of the requests, and a request the same version each time', async () => {
+  it('gives each version its share of the requests, and gives a repeated request to the same version', async () => {
     const shelf = new Shelf()
     shelf.put(1, 2, 3)
     const model = await shelf.serve(stableAndCanary)
@@ -347,7 +347,7 @@ describe('A model with traffic', () => {
     )
   })
 
-  it('keeps a request on the canary when the canary gets a larger part', async () => {
+  it('keeps a request on the canary when the canary’s share grows', async () => {
     const shelf = new Shelf()
     shelf.put(1, 2)
     const before = await askAll(await shelf.serve({ ...stableAndCanary, traffic: { stable: 95, canary: 5 } }))
@@ -357,7 +357,7 @@ describe('A model with traffic', () => {
     })
   })
 
-  it('splits the requests of two bees apart from each other, unless one follows the other', async () => {
+  it('splits the requests of two bees independently, unless one bee follows the other', async () => {
     const leader = new Shelf()
     const follower = new Shelf()
     leader.put(1, 2)
@@ -375,7 +375,7 @@ describe('A model with traffic', () => {
     assert.ok(alike(await askAll(apart)) < 0.8 * requests.length)
   })
 
-  it('answers all requests if one version has all traffic, and a version without a part is only loaded', async () => {
+  it('answers all requests from the one version with all traffic, and only loads a version without a share', async () => {
     const shelf = new Shelf()
     shelf.put(1, 2)
     const model = await shelf.serve({ ...stableAndCanary, traffic: { stable: 0, canary: 1 } })
@@ -383,7 +383,7 @@ describe('A model with traffic', () => {
     assert.deepEqual(states(model), ['1 loaded', '2 serving'])
   })
 
-  it('does not start if a version of the traffic is missing or has another shape', async () => {
+  it('does not start if a version named in traffic is missing or has another shape', async () => {
     const shelf = new Shelf()
     shelf.put(1, 2)
     shelf.broken.add(2)
@@ -403,7 +403,7 @@ describe('A model with traffic', () => {
     [{ follow: 'judge' }, /judge follows itself, through judge/],
     [{ follow: 'mirror' }, /judge follows itself, through judge, mirror/],
   ] as const satisfies readonly (readonly [VersionSpec, RegExp])[])
-    it(`is refused as ${JSON.stringify(spec)}`, () => {
+    it(`is refused with ${JSON.stringify(spec)}`, () => {
       const specs = new Map<string, VersionSpec>([
         ['plain', {}],
         ['other', {}],
@@ -425,7 +425,7 @@ describe('The versions in a spec', () => {
     { versions: { latest: 1, all: true } },
     { versions: { specific: [1], latest: 2 } },
   ] as const)
-    it(`are refused as ${JSON.stringify(spec)}`, () => {
+    it(`are refused with ${JSON.stringify(spec)}`, () => {
       assert.throws(() => versionPolicy(spec), { code: 'WAGGLE_MODEL_VERSIONS' })
     })
 })

@@ -20,7 +20,7 @@ describe('The weighted average of predictions', () => {
     assert.ok(Math.abs((models.c?.weight ?? 0) - 0.2) < 1e-12)
   })
 
-  it('weighs all bees equally if no weights are given, and gives a bee without a weight the average of the given ones', () => {
+  it('weighs all bees equally without weights, and gives a bee without a weight the average of the given weights', () => {
     const two = new Map([
       ['a', prediction(1)],
       ['b', prediction(0)],
@@ -29,7 +29,7 @@ describe('The weighted average of predictions', () => {
     assert.equal(averageOf(two, { a: 3 }).models.b?.weight, 0.5)
   })
 
-  it('scales the weights of the bees that answered so that they add up to one', () => {
+  it('scales the weights of the answering bees so that they add up to one', () => {
     const { models } = averageOf(
       new Map([
         ['a', prediction(1)],

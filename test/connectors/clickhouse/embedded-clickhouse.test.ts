@@ -81,7 +81,7 @@ describe('The embedded ClickHouse', () => {
     return fetch(`${server.url}${path}`, init)
   }
 
-  it('returns a saved row unchanged over plain HTTP and to the official client', async () => {
+  it('returns a saved row unchanged, over plain HTTP and to the official client', async () => {
     const table = await database.openTable({ table: 'as_it_was', log: () => {} })
     await table.insert([row(1)], signal)
     const found = await client.query({ query: 'SELECT * FROM as_it_was', format: 'JSONEachRow' })
@@ -93,7 +93,7 @@ describe('The embedded ClickHouse', () => {
     assert.equal(text, 'teddy\t0.25\n')
   })
 
-  it('stores a repeated row once, even in another block', async () => {
+  it('stores a repeated row once, even if the row comes in another block', async () => {
     const table = await database.openTable({ table: 'once', log: () => {} })
     await table.insert([row(1), row(2)], signal)
     await table.insert([row(1), row(2)], signal)
@@ -157,7 +157,7 @@ describe('The embedded ClickHouse', () => {
     assert.equal(await count('killed'), sent)
   })
 
-  it('retries while the server is away, until it is told to give up', async () => {
+  it('keeps an insert waiting while the server is away, until the caller gives up', async () => {
     const lines: string[] = []
     const nowhere = new ClickHouseDatabase({ url: 'http://127.0.0.1:9', socketPath: null, clock: systemClock, random: new SystemRandom() })
     const table = await nowhere.openTable({ table: 'later', log: (_, line) => lines.push(line) })
@@ -182,7 +182,7 @@ describe('The embedded ClickHouse', () => {
     assert.equal((await get('/play')).status, 404)
   })
 
-  it('answers SHOW, DESCRIBE, EXISTS and EXPLAIN in the format that the call chooses', async () => {
+  it('answers SHOW, DESCRIBE, EXISTS and EXPLAIN in the format that the caller chooses', async () => {
     await database.openTable({ table: 'shown', log: () => {} })
     assert.match((await asked('SHOW TABLES')).text, /^shown$/m)
     assert.match((await asked('DESCRIBE shown')).text, /^swarm\tString/)
@@ -316,7 +316,7 @@ describe('The embedded ClickHouse', () => {
     }
   })
 
-  it('ends with the process that started it, even while a query runs', async () => {
+  it('ends when the process that started it ends, even while a query runs', async () => {
     const other = mkdtempSync(join(tmpdir(), 'waggle-clickhouse-'))
     const parent = fork(new URL('./clickhouse-parent.ts', import.meta.url), [other])
     const { url, pid } = await new Promise<{ url: string; pid: number }>((resolve) => parent.once('message', resolve as () => void))

@@ -102,7 +102,7 @@ describe('A statement on the public port of the embedded ClickHouse', () => {
       assert.deepEqual(await asked(sql), { status: 200, code: null, text }, sql)
   })
 
-  it('is refused if it reads a file and answered if it does not, whatever quotes, comments and escapes surround the call', async () => {
+  it('is refused if it reads a file and answered if it does not, whatever quotes, comments and escapes surround the function', async () => {
     const random = new SimulatedRandom(1)
     const below = (end: number) => Math.floor(random.next() * end)
     const one = <T>(of: readonly [T, ...T[]]): T => of[below(of.length)] ?? of[0]
@@ -165,7 +165,7 @@ describe('A statement on the public port of the embedded ClickHouse', () => {
 })
 
 describe('A query of constants that the engine cannot interrupt', () => {
-  it('ends together with its engine soon after the time limit, and rows are still saved', async () => {
+  it('ends together with its engine soon after the time limit, and the next engine still saves rows', async () => {
     const directory = mkdtempSync(join(tmpdir(), 'waggle-clickhouse-'))
     const lines: string[] = []
     const log = (_: string, line: string) => void lines.push(line)

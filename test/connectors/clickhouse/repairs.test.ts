@@ -29,7 +29,7 @@ describe('The repairs of an embedded ClickHouse', () => {
     repairs.done(swarm, 'table', new Map())
   }
 
-  it('find no loss if the table does not exist, or if each block is in a part', () => {
+  it('find no loss if the table does not exist, or if a part holds each block', () => {
     assert.deepEqual(new Repairs(join(directory, 'nowhere')).lostFor('one', 'table'), [])
     assert.deepEqual(lost(), [])
     parts('all_1_1_1', 'all_2_9_2', 'all_3_3_1', 'all_10_10_1')
@@ -59,7 +59,7 @@ describe('The repairs of an embedded ClickHouse', () => {
     assert.deepEqual(lost(), ['blocks 3 to 3'])
   })
 
-  it('report a broken part once, and again when a later part with the same number breaks', () => {
+  it('report a broken part once, and a later loss of a part with the same number again', () => {
     parts('all_1_1_1', 'all_2_2_1')
     renameSync(join(table, 'all_2_2_1'), join(table, 'detached', 'broken-on-start_all_2_2_1'))
     assert.deepEqual(lost(), ['broken-on-start_all_2_2_1'])
@@ -80,7 +80,7 @@ describe('The repairs of an embedded ClickHouse', () => {
     assert.equal(repairs.readUpTo('table', 'save topic 1', 10), 0)
   })
 
-  it('start again if their file is damaged', () => {
+  it('start from nothing if their file is damaged', () => {
     parts('all_1_1_1', 'all_3_3_1')
     dealtWith()
     writeFileSync(join(directory, 'repairs.json'), '{"table":')

@@ -10,7 +10,7 @@ import { call, calls, json, neverAborted, onSocket, openScript, scriptFolder } f
 describe('A bee that connects to its socket', () => {
   const { file } = scriptFolder()
 
-  it('gets requests and writes results there, and its standard output goes to its log', async () => {
+  it('gets requests and writes results on the socket, and its standard output goes to its log', async () => {
     const lines: string[] = []
     const script = onSocket({ waggle: 1 }, `console.log('printed', json); console.log('{"id": 1}'); write({ id, json })`)
     const opened = await openScript(file(script), { lines })
@@ -19,7 +19,7 @@ describe('A bee that connects to its socket', () => {
     assert.deepEqual(lines, ['printed a', '{"id": 1}', 'printed b', '{"id": 1}'])
   })
 
-  it('exchanges frames there, of more bytes than the socket holds', async () => {
+  it('exchanges frames on the socket that are larger than the socket’s buffer', async () => {
     const script = `
       import { connect } from 'node:net'
       const channel = connect(process.env.WAGGLE_BEE_SOCKET, () => channel.write('{"waggle": 1, "form": "binary"}\\n'))
@@ -61,14 +61,14 @@ describe('A bee that connects to its socket', () => {
     assert.deepEqual(lines, ['the process ended with status 3; starting it again in 0.1 s'])
   })
 
-  it('is heard to the end when it answers and exits at once', async () => {
+  it('has its whole answer read even if it exits right after the answer', async () => {
     const script = onSocket({ waggle: 1 }, `channel.write(JSON.stringify({ id, json: 'x'.repeat(1_000_000) }) + '\\n', () => process.exit(3))`)
     const opened = await openScript(file(script))
     assert.deepEqual(await call(opened, 1), json('x'.repeat(1_000_000)))
     await opened.close()
   })
 
-  it('has a second to exit when it closes the connection', async () => {
+  it('has a second to exit after it closes the connection', async () => {
     const lines: string[] = []
     const script = onSocket(
       { waggle: 1 },
@@ -82,7 +82,7 @@ describe('A bee that connects to its socket', () => {
     await opened.close()
   })
 
-  it('may flood standard output and standard error: the log is bounded, and results come', async () => {
+  it('may flood standard output and standard error: the log stays bounded, and results arrive', async () => {
     const lines: string[] = []
     const flood = `for (let at = 0; at < 5000; at++) { process.stdout.write('out\\n'); process.stderr.write('err\\n') }`
     const opened = await openScript(file(onSocket({ waggle: 1 }, `${flood}\nwrite({ id, json })`)), { lines })
@@ -91,7 +91,7 @@ describe('A bee that connects to its socket', () => {
     assert.ok(lines.length <= 2000, `${lines.length} lines`)
   })
 
-  it('leaves no socket behind, and neither does one that speaks on its standard streams', async (test) => {
+  it('leaves no socket file behind, and neither does a bee that uses its standard streams', async (test) => {
     const { TMPDIR } = process.env
     const folder = mkdtempSync(join(tmpdir(), 'waggle-sockets-'))
     process.env.TMPDIR = folder
@@ -117,7 +117,7 @@ describe('A bee that connects to its socket', () => {
 describe('A bee that writes to its standard output', () => {
   const { file } = scriptFolder()
 
-  it('speaks there, and a later connection is refused', async () => {
+  it('exchanges messages on its standard streams, and a later connection to its socket is refused', async () => {
     const script = `
       import { connect } from 'node:net'
       import { createInterface } from 'node:readline'
@@ -132,7 +132,7 @@ describe('A bee that writes to its standard output', () => {
     await opened.close()
   })
 
-  it('cannot start when it writes anything else first', async () => {
+  it('cannot start if its first line is not a hello message', async () => {
     const script = `console.log('Loading weights…'); setInterval(() => {}, 1000)`
     await assert.rejects(openScript(file(script)), { code: 'WAGGLE_BEE_NOT_STARTED', message: /no JSON object: "Loading weights…"/ })
   })

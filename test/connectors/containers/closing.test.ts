@@ -34,7 +34,7 @@ function processes() {
 }
 
 describe('A closed process of a bee', () => {
-  it('takes no calls of another one that closes with it', async () => {
+  it('takes no calls from another process that closes at the same time', async () => {
     const { clock, runs, watched } = processes()
     const pool = new ProcessPool(2, new CallBalance(), watched)
     const [busy, quick] = runs as [RunByHand, RunByHand]
@@ -52,7 +52,7 @@ describe('A closed process of a bee', () => {
     assert.deepEqual(await Promise.all(answers), [0, 1, 2, 3, 4, 5].map(json))
   })
 
-  it('gives the calls that wait to the next one, and finishes its own however long they take', async () => {
+  it('hands its waiting calls to the next process, and finishes its own calls however long they take', async () => {
     const { clock, runs, watched } = processes()
     const old = watched()
     const next = watched()
@@ -72,7 +72,7 @@ describe('A closed process of a bee', () => {
     await closing
   })
 
-  it('that dies gives its calls to the next one', async () => {
+  it('hands its calls to the next process if it dies while it closes', async () => {
     const { runs, watched } = processes()
     const old = watched()
     const next = watched()

@@ -43,7 +43,7 @@ describe('A bee in its own process', () => {
       console.log(JSON.stringify({ id: request.id, ...(${answer})(request) }))
     }`
 
-  it('speaks JSON lines in ten lines of code', async () => {
+  it('can be ten lines of code that read and write JSON lines', async () => {
     const opened = await open(lineByLine('({ json }) => ({ json: { words: json.text.split(" ").length } })'))
     assert.deepEqual(await call(opened, json({ text: 'one two three' })), json({ words: 3 }))
     await opened.close()
@@ -110,7 +110,7 @@ describe('A bee in its own process', () => {
     await opened.close()
   })
 
-  it('goes on after it refuses an input or fails for one', async () => {
+  it('answers further inputs after it has refused one and failed for one', async () => {
     const opened = await open(lineByLine('({ json }) => json === 1 ? { refuse: "not a photo" } : json === 2 ? { error: "lens cap" } : { json }'))
     const refused = await call(opened, json(1))
     assert.ok(refused instanceof Refused)
@@ -122,7 +122,7 @@ describe('A bee in its own process', () => {
     await opened.close()
   })
 
-  it('may answer in any order, and each result goes to its own request', async () => {
+  it('may answer in any order, and each result goes to the request with its id', async () => {
     const opened = await open(`
       import { createInterface } from 'node:readline'
       console.log(JSON.stringify({ waggle: 1 }))
@@ -137,7 +137,7 @@ describe('A bee in its own process', () => {
     await opened.close()
   })
 
-  it('a bee that dies is started again, and only an input that kills it twice fails', async () => {
+  it('is started again if it dies, and only an input that kills it twice fails', async () => {
     const lines: string[] = []
     const opened = await open(
       lineByLine(`({ json, attempt }) => {
@@ -158,7 +158,7 @@ describe('A bee in its own process', () => {
     await opened.close()
   })
 
-  it('a bee that writes an invalid message is stopped, with a line in the log, and started again', async () => {
+  it('is stopped if it writes an invalid message, with a line in the log, and started again', async () => {
     const lines: string[] = []
     const opened = await open(
       lineByLine(`({ json, attempt }) => { if (attempt === 1 && json === 'noise') console.log('loading model…'); return { json } }`),
@@ -169,7 +169,7 @@ describe('A bee in its own process', () => {
     await opened.close()
   })
 
-  it('a bee that hangs fails the requests past their time limit, and is started again', async () => {
+  it('fails the requests past their time limit if it hangs, and is started again', async () => {
     const opened = await open(lineByLine(`({ json }) => { if (json === 'hang') for (;;); return { json } }`))
     const abort = new AbortController()
     const hanging = call(opened, json('hang'), abort.signal)
@@ -181,7 +181,7 @@ describe('A bee in its own process', () => {
     await opened.close()
   })
 
-  it('a bee that cannot start gives an error with its command, the reason and its last output', async () => {
+  it('gives an error with its command, the reason and its last output if it cannot start', async () => {
     await assert.rejects(open(`console.error('no model at /models'); process.exit(4)`), (error: unknown) => {
       assert.ok(error instanceof WaggleError)
       assert.equal(error.code, 'WAGGLE_BEE_NOT_STARTED')
@@ -225,7 +225,7 @@ describe('A bee in its own process', () => {
   const starts = (lines: readonly string[]) => lines.filter((line) => line.includes('starting it again')).length
 
   for (const detached of [false, true]) {
-    it(`a bee that dies while a ${detached ? 'process outside of its group' : 'grandchild'} holds its pipes is started again`, async () => {
+    it(`is started again if it dies while a ${detached ? 'process outside of its group' : 'grandchild'} holds its pipes`, async () => {
       const pids = join(directory, `grandchild-${detached}`)
       const opened = await open(
         withAnswer(`
@@ -263,7 +263,7 @@ describe('A bee in its own process', () => {
     ['a line that never ends', `process.stdout.write('x'.repeat(70 * 1024 * 1024))`, /more than 67108864 bytes/],
     ['a second hello', `console.log(JSON.stringify({ waggle: 1 }))`, /without the id of its request/],
   ] as const) {
-    it(`a bee that writes ${what} is stopped, with a line in the log, and started again`, async () => {
+    it(`is stopped if it writes ${what}, with a line in the log, and started again`, async () => {
       const lines: string[] = []
       const opened = await open(withAnswer(`if (json === 'flood' && attempt === 1) { ${flood} }\nelse answer(id, json)`), { lines })
       assert.deepEqual(await call(opened, json('flood')), json('flood'))
@@ -276,7 +276,7 @@ describe('A bee in its own process', () => {
     })
   }
 
-  it('a bee that floods its log still gets answers, and only a limited part of its output is logged', async () => {
+  it('still gets answers through if it floods its log, and only a limited part of its output is logged', async () => {
     const lines: string[] = []
     const opened = await open(
       withAnswer(`
@@ -298,7 +298,7 @@ describe('A bee in its own process', () => {
     ['a range outside of the body', `{ id, content_type: 'text/plain', at: 0, length: 5 }`],
     ['a content type of two lines', `{ id, content_type: 'text/plain\\r\\nx: y', base64: 'AAAA' }`],
   ] as const) {
-    it(`a bee that answers one request with ${what} fails that request alone`, async () => {
+    it(`fails only that request if it answers one request with ${what}`, async () => {
       const lines: string[] = []
       const opened = await open(withAnswer(`json === 'bad' ? console.log(JSON.stringify(${result})) : answer(id, json)`), { lines })
       const { signal } = new AbortController()
@@ -313,7 +313,7 @@ describe('A bee in its own process', () => {
     })
   }
 
-  it('a bee whose result comes after the request timed out keeps running', async () => {
+  it('keeps running if a result comes after its request has timed out', async () => {
     const lines: string[] = []
     const opened = await open(
       withAnswer(`
@@ -346,7 +346,7 @@ describe('A bee in its own process', () => {
     ['that JSON cannot hold', json({ big: 1n })],
     ['too large for a message', { kind: 'bytes', contentType: 'image/png', bytes: new Uint8Array(65 * 1024 * 1024) }],
   ] satisfies [string, Payload][]) {
-    it(`fails an input ${what}, and answers the others`, async () => {
+    it(`fails an input ${what}, and answers the other inputs`, async () => {
       const lines: string[] = []
       const opened = await open(withAnswer(`answer(id, json)`), { lines })
       const { signal } = new AbortController()
@@ -360,7 +360,7 @@ describe('A bee in its own process', () => {
     })
   }
 
-  it('a bee that dies is started again even if a waiting input cannot be written as JSON', async () => {
+  it('is started again after a death even if a waiting input cannot be written as JSON', async () => {
     const opened = await open(withAnswer(`if (json === 'die' && attempt === 1) process.exit(3)\nanswer(id, json)`))
     const dying = call(opened, json('die'))
     const bad = call(opened, json(nested(100_000)))
@@ -373,7 +373,7 @@ describe('A bee in its own process', () => {
     ['in order', `if (json === 'bad') process.exit(3)\nanswer(id, json)`],
     ['side by side', `json === 'bad' ? setTimeout(() => process.exit(3), 30) : setTimeout(answer, 60, id, json)`],
   ] as const) {
-    it(`a bee that works ${which} and dies at one request of 64 answers the other 63 after few deaths`, async () => {
+    it(`answers 63 of 64 requests after few deaths if it works ${which} and dies at one request`, async () => {
       const lines: string[] = []
       const opened = await open(withAnswer(body), { lines })
       const { signal } = new AbortController()
@@ -388,7 +388,7 @@ describe('A bee in its own process', () => {
     })
   }
 
-  it('a bee that dies at several requests in a row is started again without a longer wait', async () => {
+  it('is started again without a longer wait if it dies at several requests in a row', async () => {
     const lines: string[] = []
     const opened = await open(withAnswer(`if (json === 'bad') process.exit(3)\nanswer(id, json)`), { lines })
     for (let round = 0; round < 4; round++) assert.ok((await call(opened, json('bad'))) instanceof WaggleError)
@@ -401,7 +401,7 @@ describe('A bee in its own process', () => {
     await opened.close()
   })
 
-  it('a bee that dies without a request is started again after longer and longer waits', async () => {
+  it('is started again after longer and longer waits if it dies without a request', async () => {
     const lines: string[] = []
     const died = Promise.withResolvers<void>()
     const file = join(directory, 'at-rest.mjs')
@@ -428,7 +428,7 @@ describe('A bee in its own process', () => {
     assert.ok((await call(opened, json('late'))) instanceof WaggleError)
   })
 
-  it('a bee whose program is missing after a death is started again when the program is back', async () => {
+  it('is started again if its program was missing after a death and is back', async () => {
     const program = join(directory, 'program')
     const put = () =>
       writeFileSync(
@@ -458,7 +458,7 @@ describe('A bee in its own process', () => {
     await opened.close()
   })
 
-  it('a bee with an invalid environment is not started', async () => {
+  it('is not started with an invalid environment', async () => {
     await assert.rejects(open('', { env: { BAD: 'a\0b' } }), (error: unknown) => {
       assert.ok(error instanceof WaggleError)
       assert.equal(error.code, 'WAGGLE_BEE_NOT_STARTED')
@@ -466,7 +466,7 @@ describe('A bee in its own process', () => {
     })
   })
 
-  it('a bee that dies while the machine has no file descriptors left is started again when there are some', async () => {
+  it('is started again if it dies while the machine has no file descriptors left, as soon as there are some', async () => {
     const bee = join(directory, 'descriptors-bee.mjs')
     writeFileSync(bee, withAnswer(`if (json === 'die' && attempt === 1) process.exit(3)\nanswer(id, json)`))
     const program = join(directory, 'descriptors.mjs')
@@ -503,7 +503,7 @@ describe('A bee in its own process', () => {
   })
 
   for (const ignores of [false, true]) {
-    it(`a bee ends when Waggle is killed${ignores ? ', even if it ignores SIGTERM and the end of its input' : ''}`, async () => {
+    it(`ends when Waggle is killed${ignores ? ', even if it ignores SIGTERM and the end of its input' : ''}`, async () => {
       const file = join(directory, `orphan-${ignores}.mjs`)
       writeFileSync(
         file,

@@ -18,7 +18,7 @@ class CountingClock implements Clock {
 const turn = () => new Promise((resolve) => setImmediate(resolve))
 
 describe('The log of a process', () => {
-  it('leaves no timer behind when it ends within the second of a line, and says how many lines it left out', async () => {
+  it('leaves no timer behind when the process ends within the second of a line, and says how many lines were left out', async () => {
     const clock = new CountingClock()
     const stream = new PassThrough()
     const lines: string[] = []

@@ -26,7 +26,7 @@ describe('Several processes of a bee', () => {
     return outcome.json
   }
 
-  it('share the calls: the one with the fewest gets the next', async () => {
+  it('share the calls: the process with the fewest open calls gets the next call', async () => {
     const opened = await open(
       onSocket(
         { waggle: 1 },
@@ -45,7 +45,7 @@ describe('Several processes of a bee', () => {
     await opened.close()
   })
 
-  it('take turns where each call ends before the next one begins', async () => {
+  it('take turns if each call ends before the next one begins', async () => {
     const opened = await open(onSocket({ waggle: 1 }, 'write({ id, json: process.pid })'), { workers: 3 })
     const processes: unknown[] = []
     for (let at = 0; at < 6; at++) processes.push(value(await call(opened, at)))
@@ -60,7 +60,7 @@ describe('Several processes of a bee', () => {
     await opened.close()
   })
 
-  it('take over calls that wait for a busy one', async () => {
+  it('take over the calls that wait behind a busy process', async () => {
     // The first call keeps its process busy until all others are done, though each process holds the next two.
     const script = onSocket(
       { waggle: 1, window: 16 },
@@ -82,7 +82,7 @@ describe('Several processes of a bee', () => {
     await opened.close()
   })
 
-  it('answer all calls although one of them dies again and again', async () => {
+  it('answer all calls although one of the processes dies again and again', async () => {
     const lines: string[] = []
     const script = onSocket({ waggle: 1 }, `if (json === 'bad') process.exit(3)\nsetTimeout(write, 5, { id, json })`)
     const opened = await open(script, { workers: 3, lines })
@@ -95,7 +95,7 @@ describe('Several processes of a bee', () => {
     await opened.close()
   })
 
-  it('do not keep calls for one that starts again', async () => {
+  it('take the calls while one process is starting again', async () => {
     // A process that is started again says hello when the test lets it.
     const script = `
       import { existsSync, writeFileSync } from 'node:fs'
@@ -115,7 +115,7 @@ describe('Several processes of a bee', () => {
     await opened.close()
   })
 
-  it('take over calls that wait for one that has died, also where each was opened by itself', async () => {
+  it('take over the calls that wait for a process that has died, even if each process was opened by itself', async () => {
     // A process that is started again says hello when the test lets it.
     const script = `
       import { existsSync, writeFileSync } from 'node:fs'
@@ -134,7 +134,7 @@ describe('Several processes of a bee', () => {
     await Promise.all([first.close(), second.close()])
   })
 
-  it('all end when one of them cannot start', async () => {
+  it('all end if one of them cannot start', async () => {
     const script = `
       import { mkdirSync } from 'node:fs'
       try { mkdirSync(${JSON.stringify(file('', 'second'))} + '-dir') } catch { console.log(JSON.stringify({ failed: 'only one can start' })); process.exit(1) }

@@ -3,7 +3,7 @@ import { it } from 'node:test'
 import fc from 'fast-check'
 import { Trials } from '../../../connectors/containers/trials.ts'
 
-it('A call that kills its process is found within 3 + log2(n) deaths, whichever calls are answered before', () => {
+it('A call that kills its process is found within 3 + log2(n) deaths, whichever calls are answered before it', () => {
   fc.assert(
     fc.property(
       fc.integer({ min: 1, max: 1024 }),

@@ -11,7 +11,7 @@ describe('A bee that wants cancellations', () => {
   const { file } = scriptFolder()
   const hello = { waggle: 1, wants: ['cancel'] }
 
-  it('is told when nobody waits for a request any more, and goes on', async () => {
+  it('is told when nobody waits for a request any more, and answers the next request', async () => {
     const lines: string[] = []
     const script = onSocket(
       hello,
@@ -30,7 +30,7 @@ describe('A bee that wants cancellations', () => {
     await opened.close()
   })
 
-  it('is started again if it does not give up a request within 5 seconds, and the next one is answered', async () => {
+  it('is started again if it keeps a cancelled request for 5 seconds, and then answers the next request', async () => {
     const lines: string[] = []
     const opened = await openScript(file(onSocket(hello, `if (json === 'hang') for (;;); write({ id, json })`)), { lines, clock: hastyClock(20) })
     const abort = new AbortController()
@@ -43,7 +43,7 @@ describe('A bee that wants cancellations', () => {
     await opened.close()
   })
 
-  it('fails a request that it gives up without having been told to', async () => {
+  it('fails a request that it reports as cancelled although nobody cancelled it', async () => {
     const opened = await openScript(file(onSocket(hello, 'write({ id, cancelled: true })')))
     const outcome = await call(opened, 1)
     assert.ok(outcome instanceof WaggleError && outcome.code === 'WAGGLE_BEE_PROTOCOL')
@@ -54,7 +54,7 @@ describe('A bee that wants cancellations', () => {
 describe('A bee that wants no cancellations', () => {
   const { file } = scriptFolder()
 
-  it('never gets a message without the id of a request', async () => {
+  it('gets no cancellation, so that each message has the id of a request', async () => {
     const script = onSocket({ waggle: 1, wants: 'cancel' }, `if (id === undefined) process.exit(4)\nif (json !== 'late') write({ id, json })`)
     const lines: string[] = []
     const opened = await openScript(file(script), { lines })
@@ -72,7 +72,7 @@ describe('A bee that wants no cancellations', () => {
 describe('A bee with a window', () => {
   const { file } = scriptFolder()
 
-  it('never has more requests without a result', async () => {
+  it('never has more requests without a result than its window', async () => {
     const script = onSocket(
       { waggle: 1, window: 3 },
       `
@@ -88,7 +88,7 @@ describe('A bee with a window', () => {
     await opened.close()
   })
 
-  it('gets none while it is 0, and goes on when it is larger', async () => {
+  it('gets no request while its window is 0, and gets requests again when the window is larger', async () => {
     const script = onSocket(
       { waggle: 1 },
       `
@@ -101,14 +101,14 @@ describe('A bee with a window', () => {
     await opened.close()
   })
 
-  it('of one keeps requests of a batch apart, and is told of no second one', async () => {
+  it('gets the requests of a batch one by one if its window is 1, without the mark that another one follows', async () => {
     const opened = await openScript(file(onSocket({ waggle: 1, window: 1 }, 'write({ id, json: message.more ?? null })')))
     assert.deepEqual(await opened.call(calls(['a', 'b'])), [json(null), json(null)])
     await opened.close()
   })
 
   for (const window of [0, -1, 1025, 1.5, '3', null]) {
-    it(`of ${JSON.stringify(window)} cannot start`, async () => {
+    it(`cannot start with the window ${JSON.stringify(window)}`, async () => {
       await assert.rejects(openScript(file(onSocket({ waggle: 1, window }, ''))), {
         code: 'WAGGLE_BEE_NOT_STARTED',
         message: /wrote the window .*no number from 1 to 1024/,
@@ -120,14 +120,14 @@ describe('A bee with a window', () => {
 describe('A bee that gets a batch', () => {
   const { file } = scriptFolder()
 
-  it('is told of each request but the last that another one follows', async () => {
+  it('is told with each request but the last that another request follows', async () => {
     const opened = await openScript(file(onSocket({ waggle: 1 }, 'write({ id, json: message.more ?? null })')))
     assert.deepEqual(await opened.call(calls(['a', 'b', 'c'])), [json(true), json(true), json(null)])
     assert.deepEqual(await call(opened, 'alone'), json(null))
     await opened.close()
   })
 
-  it('is told of no request that cannot be written', async () => {
+  it('is not told of a further request if that request cannot be written', async () => {
     const opened = await openScript(file(onSocket({ waggle: 1 }, 'write({ id, json: message.more ?? null })')))
     const [first, second, third] = await opened.call(calls(['a', 'b', 1n]))
     assert.deepEqual([first, second], [json(true), json(null)])
@@ -140,7 +140,7 @@ describe('A bee that wants headers', () => {
   const { file } = scriptFolder()
   const headers = () => [textHeader('tenant', 'bears'), { key: 'raw', value: Uint8Array.of(0xff) }, { key: 'none', value: null }]
 
-  it('gets those that are text', async () => {
+  it('gets the headers that are text', async () => {
     const opened = await openScript(
       file(onSocket({ waggle: 1, wants: ['headers', 'a wish of the future'] }, 'write({ id, json: message.headers ?? null })')),
     )
@@ -150,7 +150,7 @@ describe('A bee that wants headers', () => {
     await opened.close()
   })
 
-  it('is the only one that gets any', async () => {
+  it('is the only bee that gets headers', async () => {
     const opened = await openScript(file(onSocket({ waggle: 1 }, 'write({ id, json: message.headers ?? null })')))
     assert.deepEqual(await call(opened, 1, { headers }), json(null))
     await opened.close()
@@ -160,7 +160,7 @@ describe('A bee that wants headers', () => {
 describe('A bee that wants pings', () => {
   const { file } = scriptFolder()
 
-  it('is started again when it answers none, and its request is sent again', async () => {
+  it('is started again if it does not answer a ping, and its request is sent again', async () => {
     const lines: string[] = []
     const script = onSocket({ waggle: 1, wants: ['ping'] }, `if (message.attempt === 1) for (;;); write({ id, json: message.attempt })`)
     const opened = await openScript(file(script), { lines, clock: hastyClock(100) })
@@ -169,7 +169,7 @@ describe('A bee that wants pings', () => {
     await opened.close()
   })
 
-  it('may take its time when it answers them', async () => {
+  it('may take longer for a request as long as it answers pings', async () => {
     const lines: string[] = []
     const script = onSocket(
       { waggle: 1, wants: ['ping'] },
@@ -181,7 +181,7 @@ describe('A bee that wants pings', () => {
     await opened.close()
   })
 
-  it('is stopped when it answers a ping that nobody sent', async () => {
+  it('is stopped if it answers a ping that nobody sent', async () => {
     const lines: string[] = []
     const script = onSocket({ waggle: 1, wants: ['ping'] }, `if (message.attempt === 1) write({ pong: 7 }); else write({ id, json })`)
     const opened = await openScript(file(script), { lines })
@@ -191,7 +191,7 @@ describe('A bee that wants pings', () => {
   })
 })
 
-describe('A bee that still loads', () => {
+describe('A bee that is still loading', () => {
   const { file } = scriptFolder()
   const loading = (times: number) => `
     import { connect } from 'node:net'
@@ -203,14 +203,14 @@ describe('A bee that still loads', () => {
     channel.write('{"waggle": 1}\\n')
     channel.on('data', () => {}).on('end', () => channel.end())`
 
-  it('has 60 more seconds with each line that says so', async () => {
+  it('gets 60 more seconds with each line that reports progress', async () => {
     const lines: string[] = []
     const opened = await openScript(file(loading(10)), { lines, clock: hastyClock(150) })
     assert.deepEqual(lines[9], 'loading part 10')
     await opened.close()
   })
 
-  it('cannot load for ever', async () => {
+  it('cannot start if it reports progress more than ten times', async () => {
     await assert.rejects(openScript(file(loading(11))), { code: 'WAGGLE_BEE_NOT_STARTED', message: /more than 10 lines before its hello/ })
   })
 })
@@ -219,7 +219,7 @@ describe('A bee that says why it cannot start', () => {
   const { file } = scriptFolder()
   const failing = (failure: object) => `console.error('a traceback'); console.log(JSON.stringify(${JSON.stringify(failure)})); process.exit(1)`
 
-  it('gives the error its words, its place and its next step', async () => {
+  it('gives its own words, place and next step to the error', async () => {
     const failure = { failed: 'No module named torch', place: '/bees/bee.py:3:8', next: 'Add torch to requirements.txt.' }
     await assert.rejects(openScript(file(failing(failure))), {
       code: 'WAGGLE_BEE_NOT_STARTED',

@@ -19,11 +19,11 @@ describe('The settings of a container', () => {
       { image: { name: 'i', id: 'sha256:1', user, isChecked: false, misfit: null }, labels: {}, socket: null },
     ).User
 
-  it('keep a user of the image that is a number other than 0', () => {
+  it('keep the image’s user if it is a number other than 0', () => {
     for (const user of ['1000', '1000:1000', '65532:65532', '10:staff']) assert.equal(userFor(user), user)
   })
 
-  it('have the user 65532 for root, and for a name, which the image may give the number 0', () => {
+  it('use the user 65532 instead of root and instead of a name, because a name may stand for the number 0', () => {
     for (const user of ['', 'root', '0', '00:5', '0:0', ':5', 'toor', 'app', 'app:1000', '-0', '1e0', ' 0'])
       assert.equal(userFor(user), '65532:65532', user)
   })

@@ -56,7 +56,7 @@ describeWithDocker('A bee in a container', (docker) => {
 
   const leftContainers = async () => (await docker().client.listContainers({ all: true })).length
 
-  it('answers requests on its standard streams, and is removed when it is closed', async () => {
+  it('answers requests on its standard streams, and its container is removed when it is closed', async () => {
     const lines: string[] = []
     const opened = await open(lineByLine('({ json }) => ({ json: { words: json.text.split(" ").length } })', 'console.error("ready")'), { lines })
     assert.deepEqual(await answer(opened, { text: 'one two three' }), { words: 3 })
@@ -72,7 +72,7 @@ describeWithDocker('A bee in a container', (docker) => {
     assert.equal(await outcome, 1)
   })
 
-  it('speaks on its socket where its program connects to it, and prints what it likes', async () => {
+  it('exchanges messages on its socket if its program connects there, and may then print anything', async () => {
     const lines: string[] = []
     const opened = await open(
       `
@@ -130,7 +130,7 @@ describeWithDocker('A bee in a container', (docker) => {
     await opened.close()
   })
 
-  it('runs as the user of its image, unless that is root', async () => {
+  it('runs as the user of its image, unless that user is root', async () => {
     const whoami = lineByLine('() => ({ json: process.getuid() })')
     for (const [user, uid] of [
       ['1234', 1234],
@@ -142,7 +142,7 @@ describeWithDocker('A bee in a container', (docker) => {
     }
   })
 
-  it('starts again after it has died, and only the request that kills it fails', async () => {
+  it('is started again after it has died, and only the request that kills it fails', async () => {
     const lines: string[] = []
     const opened = await open(lineByLine('({ json }) => json === "die" ? process.exit(7) : { json }'), { lines })
     const [died, lived] = await Promise.all([call(opened, 'die'), call(opened, 'live')])
@@ -157,7 +157,7 @@ describeWithDocker('A bee in a container', (docker) => {
     await opened.close()
   })
 
-  it('is told by name when it runs out of memory', async () => {
+  it('gets an error that names its memory bound when it runs out of memory', async () => {
     const opened = await open(lineByLine('({ json }) => ({ json: Buffer.alloc(json, 1).length })'), {
       limits: { memoryBytes: 96 * 1024 ** 2, cpus: 1, pids: 64 },
     })
@@ -169,7 +169,7 @@ describeWithDocker('A bee in a container', (docker) => {
     await opened.close()
   })
 
-  it('is stopped and started again when it prints rubbish', async () => {
+  it('is stopped and started again if it prints anything but messages', async () => {
     const opened = await open(lineByLine('({ json }) => json === "print" ? (console.log("rubbish"), { json }) : { json }'))
     const outcome = await call(opened, 'print')
     assert.ok(outcome instanceof WaggleError)
@@ -178,7 +178,7 @@ describeWithDocker('A bee in a container', (docker) => {
     await opened.close()
   })
 
-  it('is killed when it never answers, and the next request gets a fresh one', async () => {
+  it('is killed if it never answers, and a new container answers the next request', async () => {
     const opened = await open(lineByLine('({ json }) => { while (json === "hang"); return { json } }'))
     const outcome = await call(opened, 'hang', AbortSignal.timeout(500))
     assert.ok(outcome instanceof WaggleError)
@@ -187,7 +187,7 @@ describeWithDocker('A bee in a container', (docker) => {
     await opened.close()
   })
 
-  it('goes on answering while it floods its standard error, of which a bounded part is logged', async () => {
+  it('answers requests while it floods its standard error, and only a bounded part is logged', async () => {
     const lines: string[] = []
     const opened = await open(lineByLine('({ json }) => { for (let at = 0; at < 20_000; at++) console.error("x".repeat(500)); return { json } }'), {
       lines,
@@ -199,7 +199,7 @@ describeWithDocker('A bee in a container', (docker) => {
     assert.ok(lines.some((line) => /were left out/.test(line)))
   })
 
-  it('is not started when its program ends at once, and its last words say why', async () => {
+  it('is not started if its program ends at once, and the error has its last words', async () => {
     await assert.rejects(open('console.error("no weights"); process.exit(3)'), ({ code, message, next }: WaggleError) => {
       assert.equal(code, 'WAGGLE_BEE_NOT_STARTED')
       assert.match(message, /^The container of script, image waggle-test\/node:1, ended with status 3; its last words: no weights$/)
@@ -208,7 +208,7 @@ describeWithDocker('A bee in a container', (docker) => {
     })
   })
 
-  it('is not started when its command is not in the image', async () => {
+  it('is not started if its command is not in the image', async () => {
     await assert.rejects(open('', { command: ['no-such-program'] }), ({ code, message }: WaggleError) => {
       assert.equal(code, 'WAGGLE_BEE_NOT_STARTED')
       assert.match(message, /no-such-program/)
@@ -218,7 +218,7 @@ describeWithDocker('A bee in a container', (docker) => {
     await eventually(async () => (await leftContainers()) === 0)
   })
 
-  it('waits for the health check of its image, and starts again when that fails', async () => {
+  it('waits for the health check of its image, and is started again if that check fails later', async () => {
     const image = await docker().build('waggle-test/healthy:1', [
       `HEALTHCHECK --interval=1s --timeout=10s --retries=1 CMD ["node", "-e", "require('fs').existsSync('/tmp/sick') ? (console.log('a cough'), process.exit(1)) : 0"]`,
     ])
@@ -232,14 +232,14 @@ describeWithDocker('A bee in a container', (docker) => {
     await opened.close()
   })
 
-  it('is not started when the health check of its image never passes', async () => {
+  it('is not started if the health check of its image never passes', async () => {
     const image = await docker().build('waggle-test/sick:1', [
       'HEALTHCHECK --interval=1s --timeout=10s --retries=1 CMD ["node", "-e", "process.exit(1)"]',
     ])
     await assert.rejects(open(lineByLine('({ json }) => ({ json })'), { image }), /failed its health check/)
   })
 
-  it('runs without a GPU, with a warning, where Docker has none, unless a GPU is required', async () => {
+  it('runs without a GPU and with a warning if Docker has none, and fails to start if a GPU is required', async () => {
     const lines: string[] = []
     const opened = await open(lineByLine('({ json }) => ({ json })'), { gpu: 1, lines })
     assert.equal(await answer(opened, 1), 1)
@@ -271,7 +271,7 @@ describeWithDocker('A bee in a container', (docker) => {
     })
   })
 
-  it('that is for another processor dies with the processors’ names', async () => {
+  it('fails to start with the names of both processors if its image is for another processor', async () => {
     await using registry = await startRegistry({ layer: docker().layer, architecture: 's390x' })
     await assert.rejects(open('process.exit(1)', { image: `${registry.image}:s390x` }), ({ code, message }: WaggleError) => {
       assert.equal(code, 'WAGGLE_BEE_NOT_STARTED')
@@ -280,7 +280,7 @@ describeWithDocker('A bee in a container', (docker) => {
     })
   })
 
-  it('runs the image that its name meant at the start, though the name means another one by now', async () => {
+  it('runs the image that its name meant at the first start, even if the name means another image now', async () => {
     const name = 'waggle-test/moving:1'
     await docker().build(name, ['ENV AGE=old'])
     const containers = new DockerContainers({ engine: new DockerEngine(), clock: systemClock, dataDirectory: directory })
@@ -292,11 +292,11 @@ describeWithDocker('A bee in a container', (docker) => {
     await Promise.all([first.close(), second.close()])
   })
 
-  it('is not started when its network does not exist', async () => {
+  it('is not started if its network does not exist', async () => {
     await assert.rejects(open('', { network: 'no-such-network' }), /cannot be started: .*no-such-network/)
   })
 
-  it('gets another name when a container has its name', async () => {
+  it('gets another name if a container has its name already', async () => {
     const engine = new DockerEngine()
     const client = await engine.client
     const taken = await client.createContainer({ Image: docker().image, Cmd: ['node'], name: 'waggle-taken' })
@@ -312,7 +312,7 @@ describeWithDocker('A bee in a container', (docker) => {
     await taken.remove()
   })
 
-  it('of a process that was killed is removed at the next start with the same data directory, and no other', async () => {
+  it('is removed at the next start with the same data directory if its process was killed, and no other container is', async () => {
     const others = await open(lineByLine('() => ({ json: token })', 'const token = Math.random()'))
     const token = await answer(others, 1)
     const killed = spawn(process.execPath, [resolve(import.meta.dirname, '../../support/container-process.ts'), directory, docker().image], {

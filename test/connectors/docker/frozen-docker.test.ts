@@ -47,7 +47,7 @@ describe('A Docker that does not answer', () => {
     return { engine: new DockerEngine({ socketPath }), asked, question }
   }
 
-  it('does not keep a container from being given up, and one that it makes later is removed', async () => {
+  it('lets a container be given up, and a container that Docker creates later is removed', async () => {
     const { engine, asked, question } = await frozen()
     const clock = new SimulatedClock()
     const gone: string[] = []
@@ -86,7 +86,7 @@ describe('A Docker that does not answer', () => {
     )
   })
 
-  it('does not keep new containers from starting: leftovers stay, with a line in the log', async () => {
+  it('lets new containers start: leftovers stay, with a line in the log', async () => {
     const { engine, question } = await frozen()
     const clock = new SimulatedClock()
     const lines: string[] = []
@@ -97,7 +97,7 @@ describe('A Docker that does not answer', () => {
     assert.deepEqual(lines, ['containers of an earlier run cannot be removed: no answer within 30 s'])
   })
 
-  it('does not keep a bee waiting for its image', async () => {
+  it('fails the look-up of an image after 30 seconds', async () => {
     const { engine, question } = await frozen()
     const clock = new SimulatedClock()
     const found = assert.rejects(new Images({ engine, clock }).find('here:1', { bee: 'work', log }), {
@@ -109,7 +109,7 @@ describe('A Docker that does not answer', () => {
     await found
   })
 
-  it('does not keep a bee waiting for a pull that goes no further, and lets one go on that does', async () => {
+  it('fails a pull without progress after 300 seconds, and lets a pull with progress go on', async () => {
     const { engine, question } = await frozen()
     const clock = new SimulatedClock()
     const lines: string[] = []

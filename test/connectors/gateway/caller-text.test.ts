@@ -4,7 +4,7 @@ import fc from 'fast-check'
 import { callerText } from '../../../connectors/gateway/http/caller-text.ts'
 
 describe('An error text for a caller', () => {
-  it('shows the name of a file instead of its path', () => {
+  it('shows the name of a file without its folders', () => {
     const texts = [
       ["ENOENT: no such file or directory, open '/home/user/app/models/a.onnx'", "ENOENT: no such file or directory, open '…/a.onnx'"],
       ['The model /usr/share/m/x.onnx failed: no', 'The model …/x.onnx failed: no'],
@@ -16,14 +16,14 @@ describe('An error text for a caller', () => {
     for (const [text, expected] of texts) assert.equal(callerText(text), expected)
   })
 
-  it('shows no relative path, whether the file exists or not', () => {
+  it('shows no folders of a relative path, whether the file exists or not', () => {
     assert.equal(callerText('../data/mark cannot be written'), '…/mark cannot be written')
     assert.equal(callerText('See topology/graph.ts, a/b/nowhere.ts and text/vnd.abc'), 'See …/graph.ts, …/nowhere.ts and text/vnd.abc')
     const [there, nowhere] = ['../../../../etc/passwd', '../../../../etc/nowhere']
     assert.deepEqual([there, nowhere].map(callerText), ['…/passwd', '…/nowhere'])
   })
 
-  it('shows no folder whose name has a space, and none behind a colon', () => {
+  it('shows no folder with a space in its name, and no folder behind a colon', () => {
     const texts = [
       ['Error:/home/me/a.ts', 'Error:…/a.ts'],
       ["ENOENT:'/home/my user/a b.ts'", "ENOENT:'…/a b.ts'"],

@@ -109,13 +109,13 @@ describe('The HTTP gateway', () => {
     assert.deepEqual(await response.json(), { got: { a: 1 } })
   })
 
-  it('accepts bytes of any content type, and returns bytes with theirs', async () => {
+  it('accepts bytes of any content type, and returns bytes with their content type', async () => {
     const response = await post(entrance, Uint8Array.of(1, 2, 3), { 'content-type': 'application/x-own; v=1' })
     assert.equal(response.headers.get('content-type'), 'application/x-own; v=1')
     assert.deepEqual([...new Uint8Array(await response.arrayBuffer())], [3, 2, 1])
   })
 
-  it('accepts the file of a multipart form as the input, and fields without a file as JSON', async () => {
+  it('accepts the file of a multipart form as the input, and a form without a file as JSON', async () => {
     const form = new FormData()
     form.set('photo', new Blob([Uint8Array.of(9, 8)], { type: 'image/png' }), 'a.png')
     const file = await post(entrance, form)
@@ -155,7 +155,7 @@ describe('The HTTP gateway', () => {
       })
     }
 
-    it('says what is wrong with a body that only begins like JSON', async () => {
+    it('names the mistake in a body that only begins like JSON', async () => {
       assert.match((await problem(await post(entrance, '{name: bear}', form))).detail, /^The body is not JSON: /)
     })
 
@@ -184,7 +184,7 @@ describe('The HTTP gateway', () => {
     assert.equal((await waiting).state, 'answered')
   })
 
-  it('computes a request with an idempotency key once, and returns the stored answer for the second call', async () => {
+  it('computes a request with an idempotency key once, and returns the stored answer to the second call', async () => {
     const before = calls
     const headers = { 'idempotency-key': 'once' }
     const first = await post(entrance, '{"c":3}', headers)
@@ -194,7 +194,7 @@ describe('The HTTP gateway', () => {
     assert.equal(calls, before + 1)
   })
 
-  it('derives the id from the idempotency key with its secret: the same id after a restart, another id with another secret', async () => {
+  it('derives the id from the idempotency key and its secret: the same id after a restart, another id with another secret', async () => {
     const idOf = async (idSecret: Uint8Array) => {
       const open = await openHttpGateway(optionsFor(swarm.requests, { idSecret }))
       const response = await fetch(`${open.url}/v1/gateways/door/submit`, { method: 'POST', body: '{}', headers: { 'idempotency-key': 'guessed' } })
@@ -288,7 +288,7 @@ describe('The HTTP gateway', () => {
     assert.equal((await problem(await post(entrance, Uint8Array.of(1), { 'content-type': 'nonsense' }))).status, 415)
   })
 
-  it('answers 404 to an unknown gateway, with the known gateways, and to an unknown request or path', async () => {
+  it('answers 404 with the known gateways to an unknown gateway, and 404 to an unknown request or path', async () => {
     const said = await problem(await post('/v1/gateways/dor/request', '{}'))
     assert.equal(said.status, 404)
     assert.match(said.detail, /There is no gateway dor; there is door/)
@@ -296,7 +296,7 @@ describe('The HTTP gateway', () => {
     assert.equal((await problem(await fetch(`${gateway.url}/nothing`))).status, 404)
   })
 
-  it('serves OpenAPI 3.1, health and readiness', async () => {
+  it('serves OpenAPI 3.1, and answers 200 at /healthz and /readyz', async () => {
     const openapi = (await (await fetch(`${gateway.url}/openapi.json`)).json()) as { openapi: string; paths: object }
     assert.equal(openapi.openapi, '3.1.0')
     assert.ok('/v1/gateways/{gateway}/request' in openapi.paths)
@@ -382,7 +382,7 @@ describe('The HTTP gateway', () => {
     await assert.rejects(fetch(`${closing.url}/healthz`))
   })
 
-  it('fails the requests that still wait and cuts off an unfinished body when the time for its close is over', async () => {
+  it('fails the requests that still wait and cuts off an unfinished body when its time to close is over', async () => {
     const closing = await openHttpGateway(optionsFor(swarm.requests))
     const waiting = fetch(`${closing.url}${entrance}`, { method: 'POST', body: '{"hold":true}', headers: { 'content-type': 'application/json' } })
     const { port } = new URL(closing.url)

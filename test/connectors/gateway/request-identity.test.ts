@@ -25,12 +25,12 @@ it('An id with any other digit is not the caller’s', () => {
   }
 })
 
-it('An id without a mark belongs to no caller', () => {
+it('An id without a caller’s mark belongs to no caller', () => {
   for (const id of [identity().fresh(), identity().derived('door', '', 'key'), '', 'id', '../id', 'A'.repeat(36)])
     assert.equal(identity().isOf(id, 'token:web'), false)
 })
 
-it('Two requests of a caller have two ids', () => {
+it('Two requests of a caller have different ids', () => {
   const ids = Array.from({ length: 100 }, () => identity().fresh('token:web'))
   assert.equal(new Set(ids).size, 100)
 })

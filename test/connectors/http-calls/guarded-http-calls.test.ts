@@ -32,7 +32,7 @@ async function listening(server: Server): Promise<{ readonly port: number } & As
 }
 
 describe('Guarded HTTP calls', () => {
-  it('connect to no private address under a name of the list, also if the name changes between two look-ups', async () => {
+  it('connect to no private address under a listed name, even if the name changes between two look-ups', async () => {
     let requests = 0
     await using server = await listening(
       createServer((_, response) => {
@@ -51,14 +51,14 @@ describe('Guarded HTTP calls', () => {
     assert.equal((await allowed.send(call(`http://prices.example:${server.port}/`))).status, 200)
   })
 
-  it('ask no host that is not in the list', async () => {
+  it('refuse a host that is not in the list', async () => {
     const calls = new GuardedHttpCalls({ clock: systemClock, hosts: 'prices.example:8443' })
     for (const url of ['https://prices.example/', 'http://127.0.0.1/', 'https://other.example:8443/'])
       await assert.rejects(calls.send(call(url)), { code: 'WAGGLE_HTTP_CALL_ADDRESS' })
     calls.check(new URL('https://prices.example:8443/a'))
   })
 
-  it('name what is wrong with TLS', async () => {
+  it('fail with the reason if TLS fails', async () => {
     const calls = new GuardedHttpCalls({ clock: systemClock, hosts: null })
     using certificates = new Certificates()
     const [key, cert] = [readFileSync(certificates.server.key), readFileSync(certificates.server.cert)]
@@ -71,7 +71,7 @@ describe('Guarded HTTP calls', () => {
     await assert.rejects(calls.send(call(`https://127.0.0.1:${plain.port}/`)), { message: /does not speak TLS as expected/ })
   })
 
-  it('name an answer that is not HTTP', async () => {
+  it('fail with the reason if the answer is not HTTP', async () => {
     const calls = new GuardedHttpCalls({ clock: systemClock, hosts: null })
     await using rubbish = await listening(createPlainServer((socket) => socket.end('SSH-2.0-OpenSSH\r\n')))
     await assert.rejects(calls.send(call(`http://127.0.0.1:${rubbish.port}/`)), { message: /answers with something that is not HTTP \(HPE_/ })

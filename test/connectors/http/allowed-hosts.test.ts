@@ -9,7 +9,7 @@ describe('The list of hosts that models may come from', () => {
     assert.equal(has(null, 'https://models.example/'), false)
   })
 
-  it('takes a name at any port, and a name with a port at that port alone', () => {
+  it('allows a listed name at any port, and a name listed with a port at that port only', () => {
     assert.deepEqual(
       [
         'https://models.example/',
@@ -29,7 +29,7 @@ describe('The list of hosts that models may come from', () => {
     )
   })
 
-  it('takes an address that it has, however the address is written', () => {
+  it('allows a listed address, however the address is written', () => {
     for (const address of ['http://127.0.0.1:3/', 'http://0x7f.1/', 'http://2130706433/', 'http://[::ffff:127.0.0.1]/']) {
       assert.equal(has('127.0.0.1', address), true, address)
       assert.equal(has('models.example', address), false, address)
@@ -38,7 +38,7 @@ describe('The list of hosts that models may come from', () => {
     assert.deepEqual([has('[::1]:8443', 'https://[::1]:8443/'), has('[::1]:8443', 'https://[::1]/')], [true, false])
   })
 
-  it('gives names public addresses alone, and private ones that it has too', () => {
+  it('allows public addresses of a listed name, and private addresses only if they are listed too', () => {
     const named = AllowedHosts.parse('models.example')
     for (const address of ['8.8.8.8', '2606:4700::1111', '::ffff:8.8.8.8']) assert.equal(named.allowsAddress(address), true, address)
     const closed = ['127.0.0.1', '10.0.0.1', '172.31.0.1', '192.168.1.1', '169.254.169.254', '100.64.0.1', '0.0.0.0', '224.0.0.1', '255.255.255.255']
@@ -48,7 +48,7 @@ describe('The list of hosts that models may come from', () => {
     assert.equal(AllowedHosts.parse('localhost').allowsAddress('127.0.0.1'), true)
   })
 
-  it('refuses what is not a host, an address or a network', () => {
+  it('refuses an entry that is not a host, an address or a network', () => {
     for (const wrong of ['https://models.example', 'models.example/path', '10.0.0.0/33', 'a b', '*', 'me@host', '1.2.3.4/x']) {
       assert.throws(() => AllowedHosts.parse(wrong), RangeError, wrong)
     }

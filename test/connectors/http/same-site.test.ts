@@ -31,14 +31,14 @@ describe('A request to a server on this machine', () => {
     assert.equal(statusOf(['Host', 'proxy.example']), 421)
   })
 
-  it('is malformed without a Host, with two of them or with an invalid one', () => {
+  it('is malformed without a Host header, with two of them or with an invalid one', () => {
     assert.equal(statusOf(), 400)
     assert.equal(statusOf(['Host', 'localhost:8080'], ['host', 'evil.example']), 400)
     for (const host of ['', 'localhost:8080, evil.example', 'user@localhost:8080', 'localhost:8080/', 'lo calhost'])
       assert.equal(statusOf(['Host', host]), 400, host)
   })
 
-  it('is refused if a page of another site sent it, and accepted if a page of the same site did', () => {
+  it('is refused if a page of another site sent it, and accepted if a page of the same site sent it', () => {
     const host = ['Host', 'localhost:8080'] as const
     for (const site of ['cross-site', 'same-site', 'nonsense']) assert.equal(statusOf(host, ['Sec-Fetch-Site', site]), 403, site)
     for (const site of ['none', 'same-origin']) assert.equal(statusOf(host, ['Sec-Fetch-Site', site]), null, site)

@@ -66,7 +66,7 @@ describe('A gateway with a certificate', () => {
 
   const serialOf = (file: string) => new X509Certificate(readFileSync(file)).serialNumber
 
-  it('speaks HTTPS, and nothing else', async () => {
+  it('speaks only HTTPS', async () => {
     const gateway = await openEchoGateway({ tls: new TlsFiles({ ...first.server, clientCa: null }) })
     try {
       assert.match(gateway.url, /^https:\/\/127\.0\.0\.1:\d+$/)
@@ -84,7 +84,7 @@ describe('A gateway with a certificate', () => {
     }
   })
 
-  it('lets in no client without a certificate of its authority, where one is set', async () => {
+  it('refuses a client without a certificate of the configured authority', async () => {
     const gateway = await openEchoGateway({ tls: new TlsFiles({ ...first.server, clientCa: first.ca }) })
     try {
       const ca = readFileSync(first.ca)
@@ -97,7 +97,7 @@ describe('A gateway with a certificate', () => {
     }
   })
 
-  it('takes a new certificate for new connections, and keeps the old one while the files do not fit together', async () => {
+  it('uses a new certificate for new connections, and keeps the old one while the new files do not fit together', async () => {
     const [cert, key] = [join(directory, 'cert.pem'), join(directory, 'key.pem')]
     const replace = (from: string, to: string) => {
       copyFileSync(from, `${to}.next`)

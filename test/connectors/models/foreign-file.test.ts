@@ -65,7 +65,7 @@ describe('A file that is not a model', () => {
     })
   }
 
-  it('is refused with the type of bee that runs it, where there is one', () => {
+  it('is refused with the type of bee that runs such a file, if there is one', () => {
     const refuses = (path: string, runtime: 'onnx' | 'tensorflow', is: RegExp, next: RegExp) =>
       assert.throws(() => refuseForeignFile(path, runtime), isInvalid(is, next))
     refuses(join(exportsDirectory, 'keras-frozen.pb'), 'onnx', /a graph of TensorFlow \(\.pb\), and not an ONNX file/, /tf-serving, which runs it/)
@@ -75,14 +75,14 @@ describe('A file that is not a model', () => {
       refuses(join(exportsDirectory, file), 'tensorflow', /an ONNX file/, /tensor-rt/)
   })
 
-  it('is told from a model of each library', () => {
+  it('is not confused with a model of either library', () => {
     for (const file of ['torch-types.onnx', 'sklearn-names-zipmap.onnx', 'keras-export.onnx', 'graph-words.onnx'])
       refuseForeignFile(join(exportsDirectory, file), 'onnx')
     refuseForeignFile(join(exportsDirectory, 'keras-frozen.pb'), 'tensorflow')
     refuseForeignFile(join(savedModelsDirectory, 'plain', 'saved_model.pb'), 'tensorflow')
   })
 
-  it('is refused in the words of onnxruntime where its kind is not known, without a place in its sources', async () => {
+  it('is refused with onnxruntime’s message if its kind is unknown, without a path of onnxruntime’s sources', async () => {
     const whole = smallModel({ features: 4, labels: 2 })
     const cut = written('cut.onnx', whole.subarray(0, whole.length - 20))
     const noise = written(
@@ -99,7 +99,7 @@ describe('A file that is not a model', () => {
     }
   })
 
-  it('is refused with the name of an operator that onnxruntime does not have', async () => {
+  it('is refused with the operator’s name if onnxruntime lacks an operator', async () => {
     const path = written(
       'strange.onnx',
       Buffer.from(
@@ -115,7 +115,7 @@ describe('A file that is not a model', () => {
     )
   })
 
-  it('is refused if the file of its weights is missing, and the error says where that belongs', async () => {
+  it('is refused if the file of its weights is missing, and the error says where that file belongs', async () => {
     const path = written('outside.onnx', modelWithWeightsOutside())
     await assert.rejects(
       openOnnx(path, { gpu: 0, threads: 1 }, undefined),

@@ -33,7 +33,7 @@ describe('The labels of a model', () => {
     return (await checkModel(context, model.endsWith('.onnx') ? 'onnx' : 'tensorflow')).labels
   }
 
-  it('are those of a file beside it', async () => {
+  it('come from a file beside it', async () => {
     write('txt.onnx', smallModel({ features: 2, labels: 2 }))
     write('txt.labels.txt', 'no\nyes\n')
     assert.deepEqual(await labelsOf('txt.onnx'), ['no', 'yes'])
@@ -43,18 +43,18 @@ describe('The labels of a model', () => {
   })
 
   for (const key of ['labels', 'classes', 'names']) {
-    it(`are those of an ONNX file’s metadata under ${key}`, async () => {
+    it(`come from an ONNX file’s metadata under ${key}`, async () => {
       write('small.onnx', withMetadata(smallModel({ features: 2, labels: 2 }), key, `{0: 'no', 1: 'yes'}`))
       assert.deepEqual(await labelsOf('small.onnx'), ['no', 'yes'])
     })
   }
 
-  it('are the numbers of the scores if the metadata names something else', async () => {
+  it('are the numbers of the scores if the metadata has no usable labels', async () => {
     write('small.onnx', withMetadata(smallModel({ features: 2, labels: 2 }), 'names', '[1, 2]'))
     assert.deepEqual(await labelsOf('small.onnx'), ['0', '1'])
   })
 
-  it('come from the spec before the file beside the model, and from that before the metadata', async () => {
+  it('come from the spec first, then from the file beside the model, then from the metadata', async () => {
     write('small.onnx', withMetadata(smallModel({ features: 2, labels: 2 }), 'labels', 'a,b'))
     write('small.labels.txt', 'c\nd\n')
     assert.deepEqual(await labelsOf('small.onnx'), ['c', 'd'])
@@ -62,7 +62,7 @@ describe('The labels of a model', () => {
   })
 
   for (const folder of ['assets', 'assets.extra']) {
-    it(`are those of a SavedModel’s ${folder}/labels.txt`, async () => {
+    it(`come from a SavedModel’s ${folder}/labels.txt`, async () => {
       cpSync(join(import.meta.dirname, 'saved-models', savedModel), join(directory, 'saved'), { recursive: true })
       write(`saved/${folder}/labels.txt`, 'no\nyes\n')
       assert.deepEqual(await labelsOf('saved'), ['no', 'yes'])

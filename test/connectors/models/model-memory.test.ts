@@ -34,16 +34,16 @@ describe('A model that is larger than the memory', () => {
     next: /WAGGLE_MODEL_MEMORY_BYTES/,
   })
 
-  it('is refused before it is read, with its size and the memory that is left', async () => {
+  it('is refused before it is read, with the memory that it needs and the memory that is left', async () => {
     await assert.rejects(open(large('a.onnx', 3 * gib), { memoryBytes: 4 * gib }), refused(6 * gib, 4 * gib))
   })
 
-  it('is refused if the machine has less, without any setting', async () => {
+  it('is refused without any setting if the machine has less memory', async () => {
     // A file of 8 TiB, which takes no room on the disk either.
     await assert.rejects(open(large('huge.onnx', 2 ** 43)), { code: 'WAGGLE_MODEL_TOO_LARGE' })
   })
 
-  it('counts the weights beside an ONNX file, and the variables of a SavedModel', async () => {
+  it('counts with the weights beside an ONNX file, and with the variables of a SavedModel', async () => {
     large('b.onnx.data', 2 * gib)
     await assert.rejects(open(large('b.onnx', gib), { memoryBytes: gib }), refused(6 * gib, gib))
     large('saved/saved_model.pb', gib)
@@ -51,7 +51,7 @@ describe('A model that is larger than the memory', () => {
     await assert.rejects(open(join(root, 'saved'), { memoryBytes: gib }), refused(6 * gib, gib))
   })
 
-  it('counts the one version that is opened', async () => {
+  it('is refused only if the opened version itself is too large', async () => {
     large('versions/1/model.onnx', 3 * gib)
     mkdirSync(join(root, 'versions', '2'))
     writeFileSync(join(root, 'versions', '2', 'model.onnx'), smallModel({ features: 4, labels: 2 }))

@@ -75,7 +75,7 @@ describe('A picture that is fitted to a model', () => {
     assert.deepEqual(Array.from(resampled(6, 7, { height: 6, width: 7 }), Math.round), [...picture(6, 7)])
   })
 
-  it('has its colours in planes, scaled and moved, if the model wants them so', () => {
+  it('has its colours in planes, scaled and shifted, if the model takes them so', () => {
     const size = { height: 3, width: 2 }
     const rows = resampled(8, 9, size)
     const planes = resampled(8, 9, { ...size, layout: 'NCHW', values: { factors: [1, 2, 3], offsets: [10, 20, 30] } })
@@ -86,7 +86,7 @@ describe('A picture that is fitted to a model', () => {
     })
   })
 
-  it('is not changed by the picture before it, which was larger', () => {
+  it('is unaffected by a larger picture before it', () => {
     const resampler = new PictureResampler({ height: 7, width: 7, fit: 'fill', layout: 'NHWC', values: plain })
     const [alone, after, before] = [new Float32Array(147), new Float32Array(147), new Float32Array(147)]
     new PictureResampler({ height: 7, width: 7, fit: 'fill', layout: 'NHWC', values: plain }).write(picture(5, 6), 5, 6, alone, 0)

@@ -28,7 +28,7 @@ describe('The provider that runs an ONNX model', () => {
     assert.deepEqual(await chosen(2, ['cuda', 'cpu']), { opened: 'cuda', device: 'onnxruntime cuda', warning: null, tried: ['tensorrt', 'cuda'] })
   })
 
-  it('is the CPU if neither can be loaded, with the reason of each', async () => {
+  it('is the CPU if neither GPU provider can be loaded, and the warning has the reason of each', async () => {
     assert.deepEqual(await chosen(1, ['cpu']), {
       opened: 'cpu',
       device: 'onnxruntime cpu',
@@ -37,17 +37,17 @@ describe('The provider that runs an ONNX model', () => {
     })
   })
 
-  it('is the CPU if their libraries are not there, which are not tried then, with the command that brings them', async () => {
+  it('is the CPU if the libraries of the GPU providers are missing, and the warning has the command that installs them', async () => {
     const { opened, warning, tried } = await chosen(1, ['cpu'], false)
     assert.deepEqual([opened, tried], ['cpu', ['cpu']])
     assert.match(warning ?? '', /`waggle models setup-gpu` brings them/)
   })
 
-  it('is the CPU without a warning if the bee asks for no GPU, though there is one', async () => {
+  it('is the CPU without a warning if the bee asks for no GPU, even if the machine has one', async () => {
     assert.deepEqual(await chosen(0, ['tensorrt', 'cuda', 'cpu']), { opened: 'cpu', device: 'onnxruntime cpu', warning: null, tried: ['cpu'] })
   })
 
-  it('fails with the error of the CPU if the model itself cannot be opened', async () => {
+  it('fails with the CPU’s error if the model itself cannot be opened', async () => {
     await assert.rejects(chosen(1, []), /libcpu/)
   })
 })

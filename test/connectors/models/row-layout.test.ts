@@ -47,7 +47,7 @@ describe('The rows of a model', () => {
     )
   })
 
-  it('are whole inputs if no output has a batch dimension, and for a vector of any length', () => {
+  it('are whole inputs if no output has a batch dimension, or if the input is a vector of any length', () => {
     assert.deepEqual(rows([[3, 224, 224]], [[1000]]), [[[3, 224, 224]], [[1000]], 1])
     assert.deepEqual(rows([[-1, 4]], [[3]]), [[[-1, 4]], [[3]], 1])
     assert.deepEqual(rows([[-1]], [[1, 3]]), [[[-1]], [[3]], 1])

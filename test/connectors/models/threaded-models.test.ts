@@ -94,7 +94,7 @@ describe('A model in its own thread', () => {
     }
   })
 
-  it('reads the picture’s size and layout from the model’s signature', async () => {
+  it('knows the picture’s size and layout from its signature', async () => {
     for (const [name, shape] of [
       ['teddy-bear-detector.onnx', [-1, 3, 224, 224]],
       ['teddy-bear-detector.pb', [-1, 224, 224, 3]],
@@ -109,7 +109,7 @@ describe('A model in its own thread', () => {
     }
   })
 
-  it('resizes a picture to an input of eight bits, and no value wraps around', async () => {
+  it('resizes a picture for an input of eight bits, and no value wraps around', async () => {
     const model = await open(join(exportsDirectory, 'graph-picture.onnx'))
     // White lines beside black ones: the filter overshoots at their edges.
     const lines = Uint8Array.from({ length: 16 * 16 * 3 }, (_, at) => (Math.floor(at / (16 * 3)) % 16 < 8 ? 255 : 0))
@@ -125,7 +125,7 @@ describe('A model in its own thread', () => {
     await model.close()
   })
 
-  it('runs on the CPU with a warning if a wanted GPU is missing, and refuses to start if a required one is', async () => {
+  it('runs on the CPU with a warning if a preferred GPU is missing, and refuses to start if a required GPU is missing', async () => {
     const path = file('small.onnx', smallModel({ features: 8, labels: 2 }))
     const lines: string[] = []
     const model = await open(path, { gpu: 1, lines })
@@ -152,13 +152,13 @@ describe('A model in its own thread', () => {
     }
   })
 
-  it('says how to export a TensorFlow graph that has variables', async () => {
+  it('is refused with the way to export it if it is a TensorFlow graph with variables', async () => {
     // A GraphDef with one node of the operator VarHandleOp.
     const graph = Buffer.concat([Buffer.from([0x0a, 16, 0x0a, 1]), Buffer.from('v'), Buffer.from([0x12, 11]), Buffer.from('VarHandleOp')])
     await rejectsWith(open(file('variables.pb', graph)), 'WAGGLE_MODEL_INVALID', /has variables, whose values lie in files beside it/)
   })
 
-  it('fails with the shape that does not fit', async () => {
+  it('fails with the shape if the shape does not fit', async () => {
     const fit = { resize: [200, 200] } as const
     await rejectsWith(open(join(teddy, 'teddy-bear-detector.onnx'), { fit }), 'WAGGLE_MODEL_SHAPE', /224.*200/)
   })
@@ -204,7 +204,7 @@ describe('A model in its own thread', () => {
     await model.close()
   })
 
-  it('is not started again from a file with another signature than it had, and is once the former file is back', async () => {
+  it('is started again only from a file with its former signature', async () => {
     const threads: Worker[] = []
     const seen = (thread: Worker) => threads.push(thread)
     process.on('worker', seen)
@@ -225,13 +225,13 @@ describe('A model in its own thread', () => {
     await model.close()
   })
 
-  it('refuses a model that does not open in its time, and ends the thread', async () => {
+  it('is refused if it does not open in time, and its thread is ended', async () => {
     const exited = new Promise((resolve) => process.once('worker', (thread) => thread.once('exit', resolve)))
     await rejectsWith(open(join(teddy, 'teddy-bear-detector.onnx'), { openingMs: 1 }), 'WAGGLE_MODEL_INVALID', /did not open within 0\.001 s/)
     await exited
   })
 
-  it('refuses a model whose thread runs out of memory, with the cause', async () => {
+  it('is refused with the cause if its thread runs out of memory', async () => {
     const error = Object.assign(new Error('Worker terminated due to reaching memory limit'), { code: 'ERR_WORKER_OUT_OF_MEMORY' })
     process.once('worker', (thread) => {
       thread.once('online', () => {
@@ -246,7 +246,7 @@ describe('A model in its own thread', () => {
     )
   })
 
-  it('ends a thread that computes on after its call’s time is over, and answers the next call from a new thread', async () => {
+  it('ends a thread that still computes after its call’s time is over, and answers the next call from a new thread', async () => {
     const lines: string[] = []
     const model = await open(join(teddy, 'teddy-bear-detector.onnx'), { lines, graceMs: 1 })
     const white: ModelRow = { kind: 'picture', height: 256, width: 300, pixels: new Uint8Array(256 * 300 * 3).fill(255) }

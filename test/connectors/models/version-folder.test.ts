@@ -31,7 +31,7 @@ describe('A folder of numbered versions', () => {
     assert.deepEqual(shown(await folder.look()), ['1', '12'])
   })
 
-  it('sees a model that comes into a folder which was empty at every look before', async () => {
+  it('finds a model that is put into a version folder which was empty at every look before', async () => {
     using versions = new ModelVersions()
     versions.add(1)
     const folder = await folderAt(versions.path)
@@ -53,7 +53,7 @@ describe('A folder of numbered versions', () => {
     assert.deepEqual(shown(await folder.look()), ['1'])
   })
 
-  it('counts numbers alone, of two spellings of one number the shorter, and only folders with a model', async () => {
+  it('counts only numbers with a model inside, and the shorter of two spellings of one number', async () => {
     using versions = new ModelVersions()
     for (const name of ['7', '007', 'x8', '9.tmp', '-1', '1e3']) {
       mkdirSync(join(versions.path, name))
@@ -65,7 +65,7 @@ describe('A folder of numbered versions', () => {
     assert.deepEqual(shown(await (await folderAt(versions.path)).look()), ['7 incomplete'])
   })
 
-  it('looks twice with a moment between, and has then what is there as a whole', async () => {
+  it('has complete versions after two looks with a moment between them', async () => {
     using versions = new ModelVersions()
     versions.add(3)
     const folder = await folderAt(versions.path)
@@ -78,7 +78,7 @@ describe('A folder of numbered versions', () => {
     assert.deepEqual(shown(found), ['3'])
   })
 
-  it('is no folder of versions if it is a model itself', async () => {
+  it('does not exist if the path is a model itself', async () => {
     using versions = new ModelVersions()
     versions.add(1)
     assert.equal(await LocalVersions.at(join(versions.path, '1', 'model.onnx'), 'onnx', clock), null)

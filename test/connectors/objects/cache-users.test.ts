@@ -7,7 +7,7 @@ import { setImmediate } from 'node:timers/promises'
 import { CacheUsers } from '../../../connectors/objects/cache-users.ts'
 
 describe('A process that uses a cache of models', () => {
-  it('leaves neither its file nor a timer when it closes while it touches the file', async () => {
+  it('leaves neither its file nor a timer behind if it closes while it touches the file', async () => {
     const directory = mkdtempSync(join(tmpdir(), 'waggle-users-'))
     try {
       const timers = new Set<() => void>()

@@ -47,7 +47,7 @@ describe('The cache of models', () => {
   })
   const contentOf = async (path: Promise<string>) => readFileSync(await path, 'utf8')
 
-  it('fetches a version once, for all bees and all processes, at the same time and later', async () => {
+  it('fetches a version once for all bees and all processes, at the same time and later', async () => {
     store.put('a.onnx', 'honey'.repeat(1000))
     const [one, other] = [opened(), opened()]
     const paths = await Promise.all([one.path(wish('a.onnx')), one.path(wish('a.onnx')), other.path(wish('a.onnx'))])
@@ -74,7 +74,7 @@ describe('The cache of models', () => {
     assert.equal(readFileSync(join(folder, '1', 'variables', 'variables.index'), 'utf8'), 'index')
   })
 
-  it('fetches a changed file again, and leaves the version that another bee uses', async () => {
+  it('fetches a changed file again, and keeps the version that another bee uses', async () => {
     store.put('a.onnx', 'first')
     const cache = opened()
     const first = await cache.path(wish('a.onnx'))
@@ -83,7 +83,7 @@ describe('The cache of models', () => {
     assert.equal(readFileSync(first, 'utf8'), 'first')
   })
 
-  it('goes on after a break where it was, in the same process and after a restart', async () => {
+  it('continues a broken download where it stopped, in the same process and after a restart', async () => {
     const content = Array.from({ length: 9000 }, (_, at) => String(at % 10)).join('')
     store.put('a.onnx', content)
     store.breaks.push(2000, 3000)
@@ -102,7 +102,7 @@ describe('The cache of models', () => {
     assert.deepEqual(store.reads, [0, 4000])
   })
 
-  it('begins at the first byte after a break if the store sends no part of a file', async () => {
+  it('begins at the first byte after a break if the store cannot send a part of a file', async () => {
     store.put('a.onnx', 'h'.repeat(5000))
     store.breaks.push(2000)
     const read = store.read.bind(store)
@@ -111,7 +111,7 @@ describe('The cache of models', () => {
     assert.deepEqual(store.reads, [0, 0])
   })
 
-  it('gives many models at the same time, when they are fetched and when they are here', async () => {
+  it('gives many models at the same time, both fetched and cached ones', async () => {
     const names = Array.from({ length: 20 }, (_, at) => `${at}.onnx`)
     for (const name of names) store.put(name, name)
     for (const cache of [opened(), opened()]) {
@@ -123,7 +123,7 @@ describe('The cache of models', () => {
     }
   })
 
-  it('begins again if the file changes while it is fetched', async () => {
+  it('begins again if the file changes during the download', async () => {
     store.put('a.onnx', 'a'.repeat(5000))
     store.breaks.push(2000)
     store.beforeChunk = async () => {
@@ -133,7 +133,7 @@ describe('The cache of models', () => {
     assert.equal(globSync(`${directory}/*/*.partial`).length, 0)
   })
 
-  it('uses the newest version that is here while the store is away, with a warning', async () => {
+  it('uses its newest version while the store is away, with a warning', async () => {
     store.put('a.onnx', 'honey')
     await closed(await withPath(opened(), 'a.onnx'))
     store.isAway = true
@@ -141,7 +141,7 @@ describe('The cache of models', () => {
     assert.match(said.at(-1) ?? '', /^warn s3:\/\/memory\/a\.onnx cannot be fetched: it is away; the version of 20\d\d-.* from the cache is used$/)
   })
 
-  it('asks again with back-off until the store is there, and says what it waits for', async () => {
+  it('asks again with longer and longer pauses until the store is there, and says what it waits for', async () => {
     store.put('a.onnx', 'honey')
     store.isAway = true
     const cache = opened()
@@ -154,7 +154,7 @@ describe('The cache of models', () => {
     assert.deepEqual(said.flatMap((line) => /trying again in (\d+) s/.exec(line)?.[1] ?? []).slice(0, 4), ['1', '2', '4', '8'])
   })
 
-  it('uses the version that is here if a newer one breaks off again and again', async () => {
+  it('uses its own version if the download of a newer version breaks off again and again', async () => {
     store.put('a.onnx', 'honey')
     await closed(await withPath(opened(), 'a.onnx'))
     store.put('a.onnx', 'newer honey')
@@ -163,7 +163,7 @@ describe('The cache of models', () => {
     assert.match(said.at(-1) ?? '', /from the cache is used/)
   })
 
-  it('gives up a download that brings too little, and goes on with it', async () => {
+  it('gives up a download that is too slow, and continues it later', async () => {
     store.put('a.onnx', 'h'.repeat(5000))
     const { promise: never } = Promise.withResolvers<void>()
     let chunks = 0
@@ -176,7 +176,7 @@ describe('The cache of models', () => {
     )
   })
 
-  it('uses the version that is here if a newer one takes too long as a whole, and goes on with the newer one at the next start', async () => {
+  it('uses its own version if a newer one takes too long as a whole, and continues that download at the next start', async () => {
     store.put('a.onnx', 'honey')
     await closed(await withPath(opened(), 'a.onnx'))
     store.put('a.onnx', 'h'.repeat(5000))
@@ -192,7 +192,7 @@ describe('The cache of models', () => {
     assert.deepEqual(store.reads, [0, 0, 2000])
   })
 
-  it('says that a model takes too long as a whole where no version is here, and goes on with it', async () => {
+  it('says that a model takes too long as a whole if it has no other version, and continues the download later', async () => {
     store.put('a.onnx', 'h'.repeat(5000))
     const clock = new SimulatedClock()
     store.beforeChunk = timeOfThirdChunk(clock, 60_000)
@@ -203,7 +203,7 @@ describe('The cache of models', () => {
     assert.deepEqual(store.reads, [0, 2000])
   })
 
-  it('gives up a download that brings more than the store said', async () => {
+  it('gives up a download that brings more bytes than the store said', async () => {
     store.put('a.onnx', 'honey')
     const read = store.read.bind(store)
     store.read = async (object, fromByte, signal) => {
@@ -217,7 +217,7 @@ describe('The cache of models', () => {
     )
   })
 
-  it('gives up a store that never says what it has, and asks again', async () => {
+  it('gives up a store that never answers a look, and asks again', async () => {
     store.put('a.onnx', 'honey')
     const look = store.look.bind(store)
     const { promise: never } = Promise.withResolvers<never>()
@@ -226,7 +226,7 @@ describe('The cache of models', () => {
     assert.match(said[0] ?? '', /did not say what it has within 120 s; trying again/)
   })
 
-  it('refuses a file with another SHA-256 than the spec’s, and leaves nothing of it', async () => {
+  it('refuses a file with another SHA-256 than the spec’s, and keeps nothing of the file', async () => {
     store.put('a.onnx', 'honey')
     const sha256 = createHash('sha256').update('honey').digest('hex')
     const wrong = createHash('sha256').update('wax').digest('hex')
@@ -241,7 +241,7 @@ describe('The cache of models', () => {
     await assert.rejects(opened().path(wish('saved', { sha256 })), { code: 'WAGGLE_MODEL_DIFFERS', message: /is a folder/ })
   })
 
-  it('needs no store for a file that is here with the spec’s SHA-256, though the store has another one by now', async () => {
+  it('needs no store for a cached file with the spec’s SHA-256, even if the store has another file now', async () => {
     store.put('a.onnx', 'honey')
     await closed(await withPath(opened(), 'a.onnx'))
     store.put('a.onnx', 'wax')
@@ -251,7 +251,7 @@ describe('The cache of models', () => {
     assert.equal(store.looks, 0)
   })
 
-  it('fetches a file again that is not whole any more', async () => {
+  it('fetches a cached file again if it is incomplete', async () => {
     store.put('a.onnx', 'honey')
     const cache = opened()
     truncateSync(await cache.path(wish('a.onnx')), 2)
@@ -260,7 +260,7 @@ describe('The cache of models', () => {
     assert.match(said.find((line) => line.startsWith('warn')) ?? '', /is not whole any more, and is fetched again/)
   })
 
-  it('fetches a file again whose bytes have changed, where the spec names its hash', async () => {
+  it('fetches a cached file again if its bytes have changed and the spec names its hash', async () => {
     store.put('a.onnx', 'honey')
     const hashed = { ...wish('a.onnx'), sha256: createHash('sha256').update('honey').digest('hex') }
     const cache = opened()
@@ -270,7 +270,7 @@ describe('The cache of models', () => {
     assert.match(said.find((line) => line.startsWith('warn')) ?? '', /is not whole any more, and is fetched again/)
   })
 
-  it('deletes what was used longest ago to stay within its bound, and nothing that a process uses', async () => {
+  it('deletes the models that were used longest ago to stay within its bound, and none that a process uses', async () => {
     for (const name of ['a', 'b', 'c', 'd']) store.put(`${name}.onnx`, name.repeat(400))
     const user = opened({ maxBytes: 1000 })
     const used = await user.path(wish('a.onnx'))
@@ -293,7 +293,7 @@ describe('The cache of models', () => {
     })
   })
 
-  it('deletes a model that this process used, once all its users have ended', async () => {
+  it('deletes a model of its own process once all users of the model have ended', async () => {
     for (const name of ['a', 'b', 'c']) store.put(`${name}.onnx`, name.repeat(400))
     const cache = opened({ maxBytes: 1000 })
     const [one, two] = [new AbortController(), new AbortController()]
@@ -306,7 +306,7 @@ describe('The cache of models', () => {
     assert.ok(path !== undefined && !existsSync(path))
   })
 
-  it('deletes an older version of the same file where both do not fit', async () => {
+  it('deletes an older version of the same file if both do not fit', async () => {
     store.put('a.onnx', 'a'.repeat(600))
     const cache = opened({ maxBytes: 1000 })
     const first = await cache.path(wish('a.onnx'))
@@ -345,7 +345,7 @@ describe('The cache of models', () => {
     assert.ok(!existsSync(join(directory, 'escape')) && !existsSync(join(directory, '..', 'escape')))
   })
 
-  it('says every few seconds how much is here', async () => {
+  it('says every few seconds how much of a model it has', async () => {
     store.put('a.onnx', 'h'.repeat(6000))
     store.beforeChunk = () => new Promise((resolve) => setTimeout(resolve, 30))
     await opened().path(wish('a.onnx'))
@@ -356,7 +356,7 @@ describe('The cache of models', () => {
     assert.equal(said.at(-1), 'info s3://memory/a.onnx is fetched (6000 bytes)')
   })
 
-  it('leaves no lock, no user and no part behind when it has closed', async () => {
+  it('leaves no lock, no user and no part of a file behind after it has closed', async () => {
     store.put('a.onnx', 'honey')
     await closed(await withPath(opened(), 'a.onnx'))
     assert.deepEqual(readdirSync(join(directory, 'users')), [])

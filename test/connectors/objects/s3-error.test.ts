@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { it } from 'node:test'
 import { s3Error } from '../../../connectors/objects/s3-error.ts'
 
-it('an error of S3 quotes at most the beginning of a message of megabytes', () => {
+it('An error of S3 quotes only the beginning of a message of megabytes', () => {
   for (const field of ['name', 'message'] as const) {
     const thrown = Object.assign(new Error('No'), { [field]: 'x'.repeat(5_000_000), $metadata: { httpStatusCode: 403 } })
     const { message } = s3Error('s3://hive/a.onnx', thrown, new AbortController().signal)

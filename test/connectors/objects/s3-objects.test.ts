@@ -44,7 +44,7 @@ describeWithS3('S3', (server) => {
       }
     })
 
-  it('finds a folder by its prefix, with or without a slash at its end, and not by the beginning of a name', async () => {
+  it('finds a folder by its prefix, with or without a final slash, and not by the beginning of a name', async () => {
     await server().makeBucket('folders')
     for (const key of ['of/measures/1/saved_model.pb', 'of/measures/1/variables/variables.index', 'of/measures-old/x'])
       await server().put('folders', key, 'honey')
@@ -71,14 +71,14 @@ describeWithS3('S3', (server) => {
     )
   })
 
-  it('follows the pages of a list, up to the bound of keys', async () => {
+  it('follows the pages of a listing, up to the bound of keys', async () => {
     await server().makeBucket('pages')
     for (let at = 0; at < 1003; at++) server().place('pages', `many/${at}`, 'x')
     assert.equal((await look('s3://pages/many', server().env, 1003)).objects.length, 1003)
     await assert.rejects(look('s3://pages/many', server().env, 1002), { code: 'WAGGLE_MODEL_TOO_LARGE' })
   })
 
-  it('names what is wrong: the bucket, the key, the rights, the user or the secret', async () => {
+  it('names the mistake: the bucket, the key, the rights, the user or the secret', async () => {
     await server().makeBucket('wrongs')
     await server().put('wrongs', 'there.onnx', 'honey')
     server().addUser('poor', 'poor-secret')
@@ -91,14 +91,14 @@ describeWithS3('S3', (server) => {
     await assert.rejects(look('s3://wrongs/there.onnx', server().envOf('nobody', secret)), refused(/InvalidAccessKeyId/, /AWS_ACCESS_KEY_ID/))
   })
 
-  it('tells versions of an object without a tag by the time of its change', async () => {
+  it('distinguishes versions of an object without a tag by the time of its last change', async () => {
     await server().makeBucket('placed')
     server().place('placed', 'a.onnx', 'honey')
     const [object] = (await look('s3://placed/a.onnx')).objects
     assert.match(object?.etag ?? '', /^W\/"\d+"$/)
   })
 
-  it('tells versions of an object apart by their ids, also where they have the same bytes', async () => {
+  it('distinguishes versions of an object by their ids, even if they have the same bytes', async () => {
     await server().makeBucket('versioned')
     await server().keepVersions('versioned')
     const ids: (string | null | undefined)[] = []
@@ -113,7 +113,7 @@ describeWithS3('S3', (server) => {
     )
   })
 
-  it('is a cache’s source whose every version is fetched once, and whose deleted object is not found', async () => {
+  it('lets a cache fetch every version once, and does not find a deleted object', async () => {
     await server().makeBucket('kept')
     await server().keepVersions('kept')
     const directory = mkdtempSync(join(tmpdir(), 'waggle-versions-'))
@@ -143,7 +143,7 @@ describeWithS3('S3', (server) => {
     }
   })
 
-  it('gives up a server whose list or error does not end', async () => {
+  it('is given up if a listing or an error does not end', async () => {
     await using endless = await WebServer.start()
     endless.answer = ({ url = '' }, response) => {
       response.writeHead(url.includes('list-type') ? 200 : 404, { 'content-type': 'application/xml' })
@@ -160,7 +160,7 @@ describeWithS3('S3', (server) => {
     await assert.rejects(look('s3://endless/a.onnx', env), { message: /larger than 16777216 bytes/ })
   })
 
-  it('has a size of 0 for an empty object', async () => {
+  it('gives the size 0 for an empty object', async () => {
     await server().makeBucket('empty')
     await server().put('empty', 'nothing.onnx', '')
     assert.equal((await look('s3://empty/nothing.onnx')).objects[0]?.bytes, 0)

@@ -49,7 +49,7 @@ describe('Processes that share a cache of models', { timeout: 120_000 }, () => {
     }
   })
 
-  it('fetch a model once', async () => {
+  it('fetch a model only once', async () => {
     const paths = await Promise.all(
       [started(), started(), started()].map((child) => {
         child.stdin.end()
@@ -61,7 +61,7 @@ describe('Processes that share a cache of models', { timeout: 120_000 }, () => {
     assert.deepEqual(downloads(), [''])
   })
 
-  it('wait for the one that fetches, and go on with its part when it is killed', async () => {
+  it('wait for the process that fetches a model, and continue its download if it is killed', async () => {
     const half = content.length / 2
     let isFirst = true
     server.answer = ({ url, headers }, response) => {
@@ -88,7 +88,7 @@ describe('Processes that share a cache of models', { timeout: 120_000 }, () => {
     assert.ok(Number(/^bytes=(\d+)-$/.exec(range)?.[1]) > 0, range)
   })
 
-  it('keep a model of a living process, and not of one that was killed', async () => {
+  it('keep a model of a living process, and not that of a killed one', async () => {
     const user = started()
     const [line] = (await once(user.stdout, 'data')) as [Buffer]
     const path = line.toString().trim()

@@ -50,7 +50,7 @@ describe('A file of a web server', () => {
     assert.deepEqual(await paths(server.addressOf('iris.onnx?signature=abc')), ['iris.onnx'])
   })
 
-  it('is refused if the server is not in the list, and the server is not asked', async () => {
+  it('is refused if its server is not in the list, and the server gets no request', async () => {
     await using server = await WebServer.start()
     server.put('a.bin', 'honey')
     const none = new WebObjects({ hosts: AllowedHosts.parse('models.example'), clock: systemClock })
@@ -58,7 +58,7 @@ describe('A file of a web server', () => {
     assert.deepEqual(server.asked, [])
   })
 
-  it('is fetched along a redirect to another path of the same server, and along none to another server, port or protocol', async () => {
+  it('is fetched along a redirect to the same server, and not along one to another server, port or protocol', async () => {
     await using server = await WebServer.start()
     await using other = await WebServer.start()
     server.put('there.bin', 'honey')
@@ -84,7 +84,7 @@ describe('A file of a web server', () => {
     await assert.rejects(lookAt(server.addressOf('model.bin')), { code: 'WAGGLE_MODEL_REFUSED', message: /more than 5 times/ })
   })
 
-  it('is not fetched from a private address that an allowed name has been given', async () => {
+  it('is not fetched if an allowed name leads to a private address', async () => {
     await using server = await WebServer.start()
     server.put('a.bin', 'honey')
     const { port } = new URL(server.addressOf(''))
@@ -114,7 +114,7 @@ describe('A file of a web server', () => {
     await assert.rejects(lookAt(otherName, trusting), { code: 'WAGGLE_MODEL_REFUSED', message: /certificate is not valid/ })
   })
 
-  it('is refused with the reason for each answer that cannot be a file', async () => {
+  it('is refused with the reason if an answer cannot be the file', async () => {
     const cases: readonly (readonly [RegExp, string, (response: ServerResponse) => void])[] = [
       [/said 403/, 'WAGGLE_MODEL_REFUSED', (response) => void response.writeHead(403).end()],
       [/said 401/, 'WAGGLE_MODEL_REFUSED', (response) => void response.writeHead(401).end()],
@@ -144,7 +144,7 @@ describe('A file of a web server', () => {
     }
   })
 
-  it('is given up if the server accepts the connection and says nothing', async () => {
+  it('is given up if the server accepts the connection and sends nothing', async () => {
     await using server = await WebServer.start()
     server.answer = () => true
     const hasty = new WebObjects({ hosts: AllowedHosts.parse('127.0.0.1'), clock: hastyClock(1000) })
@@ -166,7 +166,7 @@ describe('A file of a web server', () => {
     })
   })
 
-  it('is not shown with its query, which may be a signature', async () => {
+  it('is shown without its query, which may be a signature', async () => {
     await using server = await WebServer.start()
     await assert.rejects(lookAt(server.addressOf('a.bin?signature=secret')), (thrown: unknown) => {
       assert.doesNotMatch(String(thrown), /secret/)

@@ -25,7 +25,7 @@ describe('The header of a JPEG', () => {
     }
   })
 
-  it('is left to libvips for EXIF data, CMYK and bytes that do not follow the format', async () => {
+  it('is read by libvips instead if it has EXIF data or CMYK, or does not follow the format', async () => {
     assert.equal(jpegHeader(await red().withMetadata({ orientation: 6 }).jpeg().toBuffer()), null)
     assert.equal(jpegHeader(await red().toColourspace('cmyk').jpeg().toBuffer()), null)
     assert.equal(jpegHeader(Buffer.from('\xff\xd8\xff<svg>', 'latin1')), null)
@@ -34,7 +34,7 @@ describe('The header of a JPEG', () => {
     assert.equal(jpegHeader(endless), null)
   })
 
-  it('says 65,535 pixels where the frame does, which is refused before a pixel is read', () => {
+  it('gives a width of 65,535 pixels if the frame has it, without the pixels being read', () => {
     assert.equal(jpegHeader(jpegOfScans(65_535, 65_535, 1).subarray(0, 400))?.width, 65_535)
   })
 })

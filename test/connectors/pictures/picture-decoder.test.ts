@@ -7,14 +7,14 @@ import { compressedText, jpegOfScans, png, pngChunk, svgOfUses } from './hostile
 
 const decode = (bytes: Uint8Array): Promise<Picture> => decodePicture(bytes, { shorterSide: 256 })
 
-describe('Decoding a picture', () => {
+describe('The picture decoder', () => {
   for (const [what, width, height] of [
     ['of the usual shape', 640, 480],
     ['of one pixel', 1, 1],
     ['of twenty to one', 20, 1],
     ['of one to twenty', 10, 200],
   ] as const) {
-    it(`a picture ${what} becomes at most 256 × 1024 pixels, in its own aspect ratio`, async () => {
+    it(`shrinks a picture ${what} to at most 256 × 1024 pixels, in its own aspect ratio`, async () => {
       const picture = await decode(png(width, height))
       assert.equal(picture.pixels.length, picture.height * picture.width * 3)
       assert.ok(Math.min(picture.height, picture.width) <= 256 && Math.max(picture.height, picture.width) <= 1024)
@@ -31,12 +31,12 @@ describe('Decoding a picture', () => {
     ['in 200 scans of 9 million pixels', jpegOfScans(3000, 3000, 200), /200 scans/],
     ['whose header says 65,535 × 65,535 pixels', jpegHeader(65_535), /dimension|pixels/],
   ] as const) {
-    it(`a picture ${what} is refused by its header`, async () => {
+    it(`refuses a picture ${what} by its header`, async () => {
       await assert.rejects(decode(bytes), (error: unknown) => error instanceof Refused && said.test(error.message))
     })
   }
 
-  it('an AVIF picture may have fewer pixels than others, because its decoder takes more memory for each', async () => {
+  it('allows an AVIF picture fewer pixels than others, because each pixel takes more memory', async () => {
     const flat = (side: number) =>
       sharp({ create: { width: side, height: side, channels: 3, background: '#777' } })
         .avif({ effort: 0 })
@@ -54,22 +54,22 @@ describe('Decoding a picture', () => {
     ['nothing', new Uint8Array(0)],
     ['text', Buffer.from('this is no photo')],
   ] as const) {
-    it(`a body that is ${what} is refused`, async () => {
+    it(`refuses a body that is ${what}`, async () => {
       await assert.rejects(decode(bytes), Refused)
     })
   }
 
-  it('sharp reads no other format in the same process', async () => {
+  it('keeps sharp from reading any other format in the same process', async () => {
     await assert.rejects(sharp(svgOfUses).metadata(), /unsupported image format/)
   })
 
-  it('a picture with compressed texts is decoded without its texts', async () => {
+  it('decodes a picture with compressed texts without inflating the texts', async () => {
     const text = compressedText(8_000_000)
     const bomb = png(64, 48, { chunks: Array.from({ length: 2000 }, () => text) })
     assert.deepEqual(await decode(bomb), await decode(png(64, 48)))
   })
 
-  it('a picture with an enormous colour profile is decoded', async () => {
+  it('decodes a picture with an enormous colour profile', async () => {
     const profile = pngChunk('iCCP', compressedText(100_000_000).subarray(8, -4))
     assert.equal((await decode(png(64, 48, { chunks: [profile] }))).height, 256)
   })
@@ -80,7 +80,7 @@ describe('Decoding a picture', () => {
     ['a PNG of a million chunks', png(64, 48, { chunks: [Buffer.alloc(1_000_000 * empty.length, empty)] }), /more than 32,768 chunks/],
   ]
   for (const [what, bytes, said] of manyParts) {
-    it(`${what} is refused before its parts are counted`, async () => {
+    it(`refuses ${what} within 0.3 s of CPU`, async () => {
       const from = process.cpuUsage()
       await assert.rejects(decode(bytes), (error: unknown) => error instanceof Refused && said.test(error.message))
       const { user, system } = process.cpuUsage(from)
@@ -88,7 +88,7 @@ describe('Decoding a picture', () => {
     })
   }
 
-  it('a picture with a million frames gives its first frame', async () => {
+  it('gives the first frame of a picture with a million frames', async () => {
     const gif = await sharp({ create: { width: 2, height: 2, channels: 3, background: '#f00' } })
       .gif()
       .toBuffer()
@@ -97,7 +97,7 @@ describe('Decoding a picture', () => {
     assert.deepEqual(await decode(animated), await decode(gif))
   })
 
-  it('a grey, 16-bit or CMYK picture becomes RGB', async () => {
+  it('turns a grey, 16-bit or CMYK picture into RGB', async () => {
     const inks = await sharp({ create: { width: 64, height: 48, channels: 3, background: '#f00' } })
       .toColourspace('cmyk')
       .jpeg()
@@ -108,7 +108,7 @@ describe('Decoding a picture', () => {
     }
   })
 
-  it('a picture that is cut off at any byte is refused or decoded, and later pictures are decoded', async () => {
+  it('refuses or decodes a picture that is cut off at any byte, and decodes later pictures', async () => {
     const whole = await sharp({ create: { width: 64, height: 48, channels: 3, background: '#0f0' } })
       .gif()
       .toBuffer()

@@ -2,8 +2,8 @@ import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
 import { ConnectionSlots } from '../../../connectors/postgres/connection-slots.ts'
 
-describe('The slots of a pool of connections', () => {
-  it('go to the calls in the order in which they came', async () => {
+describe('The slots of a connection pool', () => {
+  it('go to calls in the order in which the calls came', async () => {
     const slots = new ConnectionSlots(1)
     await slots.take()
     const got: number[] = []
@@ -17,7 +17,7 @@ describe('The slots of a pool of connections', () => {
     assert.deepEqual(got, [1, 2])
   })
 
-  it('are not taken by a call that gave up, so that the next call gets them', async () => {
+  it('skip a call that has given up, so that the next call gets the slot', async () => {
     const slots = new ConnectionSlots(1)
     await slots.take()
     const abort = new AbortController()

@@ -32,7 +32,7 @@ describe('A PostgreSQL database', { skip: skipsPostgres() }, () => {
     await server?.[Symbol.asyncDispose]()
   })
 
-  it('writes a request once, however often and from however many connections it comes, and gives the first rows each time', async () => {
+  it('writes a request once, however often and over however many connections it comes, and returns the first rows each time', async () => {
     assert.equal(await database.makeWriteTable(), true)
     const insert = (requestId: string) =>
       database.run(call('INSERT INTO rows (label) VALUES (:label) RETURNING id, label', ['a'], { once: { swarm: 's', bee: 'b', requestId } }))
@@ -42,7 +42,7 @@ describe('A PostgreSQL database', { skip: skipsPostgres() }, () => {
     assert.deepEqual(await server.query('SELECT count(*)::int FROM rows'), [{ count: 2 }])
   })
 
-  it('forgets a write that failed, so that its repetition can succeed', async () => {
+  it('forgets a failed write, so that its repetition can succeed', async () => {
     const once = { once: { swarm: 's', bee: 'b', requestId: 'failing' } }
     await assert.rejects(database.run(call('INSERT INTO later VALUES (1)', [], once)), { code: 'WAGGLE_POSTGRES_QUERY' })
     await server.query('CREATE TABLE later (n int)')
@@ -62,7 +62,7 @@ describe('A PostgreSQL database', { skip: skipsPostgres() }, () => {
     ])
   })
 
-  it('runs a prepared statement again after its table has changed', async () => {
+  it('runs a prepared statement again after the statement’s table has changed', async () => {
     await server.query('CREATE TABLE changing (a int); INSERT INTO changing VALUES (1)')
     const select = () => database.run(call('SELECT * FROM changing', [], 'read'))
     assert.deepEqual(await select(), [{ a: 1 }])
@@ -70,7 +70,7 @@ describe('A PostgreSQL database', { skip: skipsPostgres() }, () => {
     assert.deepEqual(await select(), [{ a: 1, b: 2 }])
   })
 
-  it('ends a call at once when its request is aborted, and serves the next call', async () => {
+  it('ends a call at once when the call’s request is aborted, and serves the next call', async () => {
     const abort = new AbortController()
     const slow = database.run({ ...call('SELECT pg_sleep(4)', [], 'read'), signal: abort.signal })
     await database.run(call('SELECT 1 AS one', [], 'read'))
@@ -79,7 +79,7 @@ describe('A PostgreSQL database', { skip: skipsPostgres() }, () => {
     assert.deepEqual(await database.run(call('SELECT 2 AS two', [], 'read')), [{ two: 2 }])
   })
 
-  it('lets a call wait for a free connection as long as its own signal does', async () => {
+  it('lets a call wait for a free connection until the call’s own signal aborts', async () => {
     const narrow = new PostgresServers({ clock: systemClock }).open({ db: server.url(), connections: 1, statementMs: 5000, application: 'test' })
     const [running, waiting] = [new AbortController(), new AbortController()]
     let isRunning = true
@@ -100,7 +100,7 @@ describe('A PostgreSQL database', { skip: skipsPostgres() }, () => {
 })
 
 describe('A PostgreSQL server that is away', () => {
-  it('is tried for ten seconds, and then the call fails and shows no password', async () => {
+  it('is tried for ten seconds, and then the call fails without showing a password', async () => {
     const waits: number[] = []
     let nowMs = 0
     const clock = {

@@ -7,7 +7,7 @@ import { checkBeeFile } from '../../../connectors/python/bee-file.ts'
 import { findInterpreter } from '../../../connectors/python/interpreter.ts'
 import { skipWithoutPython } from '../../support/python-bee.ts'
 
-describe('The check of a bee’s file', { skip: skipWithoutPython }, () => {
+describe('The check of a Python bee’s file', { skip: skipWithoutPython }, () => {
   const directory = mkdtempSync(join(tmpdir(), 'waggle-bee-file-'))
   after(() => rmSync(directory, { recursive: true }))
 
@@ -16,7 +16,7 @@ describe('The check of a bee’s file', { skip: skipWithoutPython }, () => {
     ['its first argument', '@register_bee("right", batch=True)'],
     ['a qualified decorator', '@waggle.register_bee(name = "right")'],
   ] as const)
-    it(`finds the name that ${how} gives, and not the function's own`, async () => {
+    it(`finds the name that ${how} gives, and not the function's own name`, async () => {
       const file = join(directory, 'bee.py')
       writeFileSync(file, `import waggle\nfrom waggle import register_bee\n\n${decorator}\ndef function(payload):\n    return payload\n`)
       const interpreter = await findInterpreter()
@@ -24,7 +24,7 @@ describe('The check of a bee’s file', { skip: skipWithoutPython }, () => {
       await assert.rejects(checkBeeFile(interpreter, { file, name: 'function' }), { code: 'WAGGLE_INVALID_MODULE', next: /^It has right/ })
     })
 
-  it('accepts any name where only running the file shows the names', async () => {
+  it('accepts any name if only running the file shows the names', async () => {
     const file = join(directory, 'computed.py')
     writeFileSync(file, 'from waggle import register_bee\nfor n in ("a", "b"):\n    register_bee(n)(lambda payload: payload)\n')
     await checkBeeFile(await findInterpreter(), { file, name: 'b' })

@@ -9,7 +9,7 @@ import { SimulatedClock } from '../../../processor/simulation/simulated-clock.ts
 import { call, json } from '../../support/bee-script.ts'
 import { RunByHand } from '../../support/run-by-hand.ts'
 
-describe('A process that is replaced when its file changes', () => {
+describe('A Python process that is replaced when its file changes', () => {
   const folder = mkdtempSync(join(tmpdir(), 'waggle-reloaded-'))
   after(() => rmSync(folder, { recursive: true }))
   const file = join(folder, 'bee.py')
@@ -43,7 +43,7 @@ describe('A process that is replaced when its file changes', () => {
     return { clock, runs, save, process }
   }
 
-  it('loses no call: the new one does those that wait, and the old one has time for its own', async () => {
+  it('loses no call: the new process does the waiting calls, and the old one finishes its own', async () => {
     const { clock, runs, save, process } = await reloaded()
     const answers = Promise.all([call(process, 'sent'), call(process, 'waits'), call(process, 'waits too')])
     await save()
@@ -61,7 +61,7 @@ describe('A process that is replaced when its file changes', () => {
     await closing
   })
 
-  it('ends the old one within its time when it is closed itself', async () => {
+  it('ends the old process within its time limit when it is closed', async () => {
     const { clock, runs, save, process } = await reloaded()
     const answer = call(process, 'endless')
     await save()

@@ -17,21 +17,21 @@ describe('The requirements of a Python bee', () => {
     return join(folder, 'bee.py')
   }
 
-  it('are those beside the file, requirements.txt before pyproject.toml', () => {
+  it('come from a file beside the bee, from requirements.txt rather than pyproject.toml', () => {
     const project = '[project]\ndependencies = ["numpy"]\n'
     assert.equal(requirementsOf(null, beside({})), null)
     assert.match(requirementsOf(null, beside({ 'requirements.txt': 'numpy', 'pyproject.toml': project }))?.file ?? '', /requirements\.txt$/)
     assert.equal(requirementsOf(null, beside({ 'pyproject.toml': project }))?.kind, 'pyproject')
   })
 
-  it('are none if no package is named', () => {
+  it('are empty if no package is named', () => {
     for (const text of ['', '\n# numpy\n', '--index-url https://packages.example/\n', '-c constraints.txt', '-r empty.txt'])
       assert.equal(requirementsOf(null, beside({ 'requirements.txt': text, 'constraints.txt': 'numpy==2', 'empty.txt': '#' })), null, text)
     assert.equal(requirementsOf(null, beside({ 'pyproject.toml': '[tool.ruff]\nline-length = 100\n' })), null)
     assert.notEqual(requirementsOf(null, beside({ 'requirements.txt': '-r more.txt', 'more.txt': 'numpy' })), null)
   })
 
-  it('of a pyproject.toml are the dependencies of its table [project] alone', () => {
+  it('are only the dependencies in the table [project] of a pyproject.toml', () => {
     for (const project of [
       '[project]\nname = "bee"\n\n[tool.pdm]\ndependencies = ["numpy"]\n',
       '[tool.poetry]\ndependencies = {}\n[project]\nname = "bee"\n',
@@ -47,7 +47,7 @@ describe('The requirements of a Python bee', () => {
       assert.equal(requirementsOf(null, beside({ 'pyproject.toml': project }))?.kind, 'pyproject', project)
   })
 
-  it('that are dynamic in a pyproject.toml are an error with the file and the next step', () => {
+  it('give an error with the file and the next step if they are dynamic in a pyproject.toml', () => {
     for (const dynamic of ['["dependencies"]', '["version", \'dependencies\']', '[\n  "version",\n  "dependencies",\n]'])
       assert.throws(
         () => requirementsOf(null, beside({ 'pyproject.toml': `[project]\nname = "bee"\ndynamic = ${dynamic}\n[tool.x]\ndependencies = 1\n` })),
@@ -65,7 +65,7 @@ describe('The requirements of a Python bee', () => {
     assert.notEqual(requirementsOf(null, beside({ 'requirements.txt': '-r other.txt', 'other.txt': '-r requirements.txt\nnumpy' })), null)
   })
 
-  it('that cannot be read are an error with the file', () => {
+  it('give an error with the file if they cannot be read', () => {
     const bee = beside({ 'requirements.txt': '-r missing.txt', 'pyproject.toml': '[tool.ruff]\n' })
     assert.throws(() => requirementsOf(null, bee), { code: 'WAGGLE_PYTHON_ENVIRONMENT', message: /missing\.txt cannot be read: ENOENT/ })
     assert.throws(() => requirementsOf(join(bee, '..', 'pyproject.toml'), bee), { code: 'WAGGLE_PYTHON_ENVIRONMENT', message: /has no dependencies/ })

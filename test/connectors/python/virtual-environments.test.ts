@@ -52,7 +52,7 @@ describe('A virtual environment', () => {
     }
   }
 
-  it('is made once, and found again by a later process', async () => {
+  it('is made once, and used again by a later process', async () => {
     const requirements = place('numpy==2\n')
     const first = environments('once')
     const { python: made, release } = await first.use(requirements)
@@ -67,7 +67,7 @@ describe('A virtual environment', () => {
     assert.match(first.installed()[0] ?? '', /-m pip install .* -r .*requirements\.txt$/)
   })
 
-  it('is another one when the requirements or a file that they include change, and no other one for comments and other places', async () => {
+  it('changes with the requirements and the files that they include, and not with comments or other folders', async () => {
     const { use } = environments('keys')
     const included = place('-r more.txt\nnumpy', 'requirements.txt', 'scipy')
     const made = new Set<string>()
@@ -87,7 +87,7 @@ describe('A virtual environment', () => {
     assert.equal(await add(withMore()), 4)
   })
 
-  it('is never one that was left half-made', async () => {
+  it('is never taken from a half-made one', async () => {
     const requirements = place('numpy')
     const { use, directory } = environments('half')
     const { python: made, release } = await use(requirements)
@@ -100,7 +100,7 @@ describe('A virtual environment', () => {
     await again.release()
   })
 
-  it('is made again when its Python is gone', async () => {
+  it('is made again if its Python is gone', async () => {
     const requirements = place('numpy')
     const { use } = environments('gone')
     const { python: made, release } = await use(requirements)
@@ -111,7 +111,7 @@ describe('A virtual environment', () => {
     await again.release()
   })
 
-  it('is made by one of two processes, and the other one waits and says so', async () => {
+  it('is made by one of two processes, while the other one waits and says so', async () => {
     const requirements = place('slow')
     const one = environments('two')
     const other = environments('two')
@@ -125,7 +125,7 @@ describe('A virtual environment', () => {
     await Promise.all([first?.release(), second?.release()])
   })
 
-  it('is the one of the process that took over, when the process that makes it had seemed dead', async () => {
+  it('comes from the process that took over if the first process seemed dead', async () => {
     const requirements = place('slow')
     const one = environments('taken-over')
     const other = environments('taken-over')
@@ -142,7 +142,7 @@ describe('A virtual environment', () => {
     await Promise.all(made.map(({ release }) => release()))
   })
 
-  it('that another process has begun since the lock was taken is left alone', async () => {
+  it('is left alone if another process has begun it since the lock was taken', async () => {
     const requirements = place('numpy')
     const { use, directory } = environments('younger')
     await (await use(requirements)).release()
@@ -156,7 +156,7 @@ describe('A virtual environment', () => {
     assert.ok(existsSync(younger))
   })
 
-  it('that cannot be made leaves nothing behind, shows the last lines of the installer, and is tried again', async () => {
+  it('leaves nothing behind if it cannot be made, shows the last lines of the installer, and is tried again', async () => {
     const requirements = place('broken')
     const { use, directory } = environments('broken')
     for (let attempt = 0; attempt < 2; attempt++) {
@@ -172,7 +172,7 @@ describe('A virtual environment', () => {
     assert.deepEqual(readdirSync(directory).sort(), ['installed', 'users'])
   })
 
-  it('ends its installation when the process stops', async () => {
+  it('ends its installation if the process stops', async () => {
     const requirements = place('slow')
     const abort = new AbortController()
     const { use, installed } = environments('stopped', { signal: abort.signal })
@@ -192,7 +192,7 @@ describe('A virtual environment', () => {
     assert.equal(readFileSync(list, 'utf8'), 'parsed\n')
   })
 
-  it('is made with uv where that is in PATH', async () => {
+  it('is made with uv if uv is in PATH', async () => {
     const folder = join(root, 'with-uv')
     mkdirSync(folder)
     const uv = `#!/bin/sh\nif [ "$1" = venv ]; then for place; do :; done; mkdir -p "$place/bin"; cp ${program} "$place/bin/python"; fi\necho "$*" >> ${folder}/said`

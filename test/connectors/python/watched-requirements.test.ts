@@ -13,7 +13,7 @@ describe('Processes of a Python file in development', () => {
     writeFileSync(join(root, path), text)
   }
 
-  it('are replaced when requirements elsewhere change, or a file that these include', async () => {
+  it('are replaced when their requirements file elsewhere changes, or a file that it includes', async () => {
     write('bee/bee.py', '')
     write('deps/list.txt', '-r more/common.txt\n-c later.txt\n')
     write('deps/more/common.txt', 'numpy\n')

@@ -19,7 +19,7 @@ describe('A RocksDB database', () => {
     rmSync(directory, { recursive: true })
   })
 
-  it('writes each batch as a whole, and nothing of a failed one', () => {
+  it('writes each batch as a whole, and writes nothing of a failed batch', () => {
     rocks.write([
       [bytes('a'), bytes('1')],
       [bytes('b'), bytes('2')],
@@ -33,7 +33,7 @@ describe('A RocksDB database', () => {
     assert.deepEqual([...rocks.range(null, null)].map(String), ['b,2'])
   })
 
-  it('fails only the next write if a range cannot be deleted', async (t) => {
+  it('fails the next write or sync if a range cannot be deleted, and no later one', async (t) => {
     const { prototype } = await loadRocksLevel()
     t.mock.method(prototype, '_clear', (_options: object, callback: (error: Error) => void) => process.nextTick(callback, new Error('IO error')))
     rocks.clear(bytes('a'), bytes('z'))
@@ -45,7 +45,7 @@ describe('A RocksDB database', () => {
     rocks.write([[bytes('c'), null]])
   })
 
-  it('keeps no memory of a finished write or scan', () => {
+  it('keeps no memory after a write or scan has finished', () => {
     const used = () => {
       collect()
       return process.memoryUsage().heapUsed

@@ -59,7 +59,7 @@ describe('A program whose serdes have a schema registry', { skip }, () => {
     ])
   })
 
-  it('reads the values in its stores after its schema has changed', async () => {
+  it('reads the values in its stores even after its schema has changed', async () => {
     const settings = config('evolved-app')
     const sales = () => schemaRegistry({ url }).avro<Sale>({ schema: saleSchema })
     const total = () => schemaRegistry({ url }).avro<Total>({ schema: totalSchema })
@@ -104,7 +104,7 @@ describe('A program whose serdes have a schema registry', { skip }, () => {
     assert.match(`${streams.failure}`, new RegExp(proxy.url))
   })
 
-  it('writes a dead letter for a record with an unknown schema or none, and goes on', async () => {
+  it('writes a dead letter for a record with an unknown schema or without one, and goes on', async () => {
     const registry = schemaRegistry({ url })
     const [sales, total] = [registry.avro<Sale>({ schema: saleSchema }), registry.avro<Total>({ schema: totalSchema })]
     const failed: string[] = []

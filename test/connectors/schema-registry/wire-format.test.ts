@@ -5,7 +5,7 @@ import { bodyOf, messageIndexBytes, messageIndexesIn, schemaIdIn, schemaIdOf, wi
 const hex = (bytes: Uint8Array) => Buffer.from(bytes).toString('hex')
 
 describe('The Confluent wire format', () => {
-  it('consists of a magic byte 0, the schema id in four bytes, most significant first, and the body', () => {
+  it('consists of the magic byte 0, the schema id in four bytes, most significant first, and the body', () => {
     const bytes = withSchemaId(0x01020304, Buffer.from('body'))
     assert.equal(hex(bytes), `0001020304${hex(Buffer.from('body'))}`)
     assert.equal(schemaIdOf('topic', bytes), 0x01020304)

@@ -37,7 +37,7 @@ describe('Stored secrets', () => {
     }
   })
 
-  it('that somebody has changed or renamed cannot be read', () => {
+  it('cannot be read if somebody has changed or renamed them', () => {
     const key = newKey()
     const secrets = at('changed', key)
     secrets.set('A', 'hunter22')
@@ -54,7 +54,7 @@ describe('Stored secrets', () => {
     assert.throws(() => secrets.names(), { code: 'WAGGLE_SECRETS_DAMAGED' })
   })
 
-  it('get a new key without being lost, after which the older key may go', () => {
+  it('get a new key without being lost, and the older key may go afterwards', () => {
     const [older, newer] = [newKey(), randomBytes(32).toString('hex')]
     at('rotated', older).set('A', 'hunter22')
     const before = readFileSync(fileOf('rotated'), 'utf8')
@@ -64,7 +64,7 @@ describe('Stored secrets', () => {
     assert.throws(() => at('rotated', older).find('A'), { code: 'WAGGLE_SECRET_UNREADABLE' })
   })
 
-  it('are encrypted differently each time', () => {
+  it('are encrypted differently each time, even with the same value', () => {
     const secrets = at('random', newKey())
     const texts = [1, 2].map(() => {
       secrets.set('A', 'hunter22')
@@ -82,7 +82,7 @@ describe('Stored secrets', () => {
   })
 })
 
-it('A key of another length is refused, and not quoted', () => {
+it('A key of the wrong length is refused, and not quoted', () => {
   for (const text of ['short', randomBytes(31).toString('base64'), randomBytes(33).toString('hex'), `${newKey()},hunter22hunter22`, '!'.repeat(43)]) {
     assert.throws(
       () => SecretKeys.parse(text),

@@ -11,7 +11,7 @@ describe('A folder of secrets', () => {
   const directory = mkdtempSync(join(tmpdir(), 'waggle-secret-folder-'))
   after(() => rmSync(directory, { recursive: true }))
 
-  it('as Kubernetes mounts it gives the content of each linked file, without the newline at its end', () => {
+  it('mounted by Kubernetes gives the content of each linked file, without the final newline', () => {
     const mount = join(directory, 'mount')
     mkdirSync(join(mount, '..2026_11_30'), { recursive: true })
     symlinkSync('..2026_11_30', join(mount, '..data'))
@@ -27,7 +27,7 @@ describe('A folder of secrets', () => {
     )
   })
 
-  it('names the reason and never the content if a secret cannot be read', () => {
+  it('gives the reason and never the content if a secret cannot be read', () => {
     const bad = join(directory, 'bad')
     mkdirSync(join(bad, 'folder'), { recursive: true })
     writeFileSync(join(bad, 'binary'), Buffer.from([0x68, 0x75, 0x6e, 0x74, 0xff]))
@@ -43,13 +43,13 @@ describe('A folder of secrets', () => {
     }
   })
 
-  it('that is not there has no secrets, and the hint names its file', () => {
+  it('has no secrets if it does not exist, and the hint names the missing file', () => {
     const folder = new SecretFolder(join(directory, 'nowhere'))
     assert.equal(folder.find('KEY'), null)
     assert.equal(folder.howToSet('KEY'), `write it to the file ${join(directory, 'nowhere', 'KEY')}`)
   })
 
-  it('is asked after the environment', () => {
+  it('is used only for secrets that the environment lacks', () => {
     const own = join(directory, 'own')
     mkdirSync(own)
     writeFileSync(join(own, 'A'), 'from the folder')

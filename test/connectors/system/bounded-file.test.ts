@@ -30,16 +30,16 @@ test('A file of the allowed size is read, and a longer one is refused', () => {
 })
 
 for (const [file, why] of refused) {
-  test(`the file ${file.replace(directory, 'a folder’s')} is refused at once, with a place`, () => {
+  test(`A path without a regular file is refused at once, with a place: ${file.replace(directory, 'a folder’s')}`, () => {
     assert.throws(() => readBounded(file, { maxBytes: 1000, next: 'Name a file.' }), { message: why, place: `${file}:1:1`, next: 'Name a file.' })
   })
 
-  test(`the file ${file.replace(directory, 'a folder’s')} is refused as a model and as a module`, async () => {
+  test(`A path without a regular file is refused as a model: ${file.replace(directory, 'a folder’s')}`, async () => {
     await assert.rejects(new ResolveMap({}, directory).path(file, directory), { code: 'WAGGLE_FILE_NOT_FOUND' })
   })
 }
 
-test('A file of the kernel, whose size is reported as 0, is refused as a model', async () => {
+test('A kernel file, whose reported size is 0, is refused as a model', async () => {
   await assert.rejects(new ResolveMap({}, directory).path('/proc/self/maps', directory), { code: 'WAGGLE_FILE_NOT_FOUND' })
 })
 

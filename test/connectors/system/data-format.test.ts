@@ -15,7 +15,7 @@ describe('The version of a data directory', () => {
   const write = (text: string) => writeFileSync(join(directory, 'FORMAT'), text)
   const read = () => readFileSync(join(directory, 'FORMAT'), 'utf8')
 
-  it('is written if there is none yet, and accepted at each later start', () => {
+  it('is written if the directory has none yet, and accepted at each later start', () => {
     const fresh = join(directory, 'new')
     checkDataFormat(fresh)
     checkDataFormat(fresh)
@@ -28,14 +28,14 @@ describe('The version of a data directory', () => {
     assert.equal(read(), '2\n')
   })
 
-  it('is refused if it is newer, and left as it is', () => {
+  it('is refused if it is newer, and left unchanged', () => {
     write('3\n')
     assert.throws(() => checkDataFormat(directory), { code: 'WAGGLE_DATA_FORMAT', message: /has the format 3.*knows formats up to 2/ })
     assert.equal(read(), '3\n')
   })
 
   for (const text of ['', '\0\0', '2x', '-1', '0']) {
-    it(`is refused if the file holds ${JSON.stringify(text)}`, () => {
+    it(`is refused if its file holds ${JSON.stringify(text)}`, () => {
       write(text)
       assert.throws(() => checkDataFormat(directory), { code: 'WAGGLE_DATA_FORMAT', message: /is damaged/ })
     })

@@ -6,7 +6,7 @@ import { afterEach, beforeEach, describe, it } from 'node:test'
 import { fileError, makeDirectory } from '../../../connectors/system/file-error.ts'
 import { WaggleError } from '../../../topology/waggle-error.ts'
 
-describe('The error of a file', () => {
+describe('The error for a file', () => {
   const thrown = (code: string, path?: string) =>
     Object.assign(new Error(`${code}: said by the system`), { code, syscall: 'open', ...(path === undefined ? {} : { path }) })
 
@@ -22,7 +22,7 @@ describe('The error of a file', () => {
     { code: 'EEXIST', expected: /is there already/ },
     { code: 'EDQUOT', expected: /quota/ },
   ]) {
-    it(`${code} names the path, the cause and the next step`, () => {
+    it(`names the path, the cause and the next step: ${code}`, () => {
       const error = fileError(thrown(code, '/data'), 'Or set WAGGLE_DATA_DIR.')
       assert.match(error?.message ?? '', expected)
       assert.match(error?.next ?? '', /^[A-Z].*\. Or set WAGGLE_DATA_DIR\.$/)
@@ -30,11 +30,11 @@ describe('The error of a file', () => {
     })
   }
 
-  it('is a sentence even without a path', () => {
+  it('is a whole sentence even without a path', () => {
     assert.equal(fileError(thrown('ENOSPC'))?.message, 'A file does not fit on its disk, which is full (ENOSPC)')
   })
 
-  it('is not made for a failed connection, a failed program and an error of a user’s code', () => {
+  it('is not used for a failed connection, a failed program and an error of a user’s code', () => {
     assert.equal(fileError(Object.assign(new Error('no'), { code: 'EACCES', syscall: 'listen' })), null)
     assert.equal(fileError(Object.assign(new Error('no'), { code: 'EACCES' })), null)
     assert.equal(fileError(new Error('ENOSPC')), null)
@@ -50,13 +50,13 @@ describe('The creation of a directory', () => {
   })
   afterEach(() => rmSync(place, { recursive: true }))
 
-  it('creates its parents too, and succeeds if it exists already', () => {
+  it('creates its parents too, and succeeds if the directory exists already', () => {
     makeDirectory(join(place, 'a', 'b'))
     makeDirectory(join(place, 'a', 'b'))
     assert.ok(statSync(join(place, 'a', 'b')).isDirectory())
   })
 
-  it('fails if it, or a parent, is a file', () => {
+  it('fails if the directory or a parent is a file', () => {
     writeFileSync(join(place, 'file'), '')
     mkdirSync(join(place, 'folder'))
     for (const path of ['file', 'file/below', 'file/far/below']) {
@@ -69,7 +69,7 @@ describe('The creation of a directory', () => {
     }
   })
 
-  it('fails if the system cannot create it', { skip: process.platform !== 'linux' }, () => {
+  it('fails if the system cannot create the directory', { skip: process.platform !== 'linux' }, () => {
     assert.throws(
       () => makeDirectory('/proc/waggle/data'),
       ({ code, message }: WaggleError) => code === 'WAGGLE_FILE_UNUSABLE' && /^\/proc\/waggle /.test(message),

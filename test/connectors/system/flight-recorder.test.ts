@@ -17,7 +17,7 @@ describe('The flight recorder', () => {
     file = join(mkdtempSync(join(tmpdir(), 'waggle-flights-')), 'data', 'flights')
   })
 
-  it('lists the records that were in flight at a death, and none that had ended', () => {
+  it('lists the records that were in flight at a death, and no record that had ended', () => {
     const recorder = FileFlightRecorder.open(file)
     const ended = recorder.begin(['1', '2'])
     recorder.begin(['3', '4'])
@@ -25,7 +25,7 @@ describe('The flight recorder', () => {
     assert.deepEqual(afterDeath(), { '3': [1, 0], '4': [1, 0] })
   })
 
-  it('counts the deaths of a record, and those at which nothing else was in flight', () => {
+  it('counts the deaths of a record, and the deaths at which nothing else was in flight', () => {
     FileFlightRecorder.open(file).begin(['1', '2'])
     FileFlightRecorder.open(file).begin(['1'])
     assert.deepEqual(afterDeath(), { '1': [2, 1], '2': [1, 0] })
@@ -54,7 +54,7 @@ describe('The flight recorder', () => {
     assert.deepEqual(afterDeath(), { '1': [1, 1] })
   })
 
-  it('keeps its file small and forgets no death, however long it runs', () => {
+  it('keeps its file small and forgets no death, however long the process runs', () => {
     const recorder = FileFlightRecorder.open(file)
     recorder.begin(['still flying'])
     for (let call = 0; call < 20_000; call++) recorder.begin([`${call}-${'x'.repeat(90)}`])()

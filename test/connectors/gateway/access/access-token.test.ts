@@ -49,7 +49,7 @@ it('A mistake in a list of tokens names the token and quotes no secret', () => {
   }
 })
 
-it('The secrets that a list of tokens has in clear are found, so that no output shows them', () => {
+it('The secrets that a list of tokens has in clear text are found, so that no output shows them', () => {
   const found = clearSecrets(`web=0123456789abcdef:read\nhashed=sha256-${'0'.repeat(64)}:read;broken;ops=fedcba9876543210:manage`)
   assert.deepEqual(
     [...found],

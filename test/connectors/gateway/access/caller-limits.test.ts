@@ -28,7 +28,7 @@ describe('The limits of callers', () => {
   const countOf = (limits: CallerLimits, caller: string, of: number, more = {}) =>
     Array.from({ length: of }, () => isAdmitted(limits, caller, more)).filter(Boolean).length
 
-  it('let each caller send its rate to each gateway, and say when to come again', () => {
+  it('let each caller send at its rate to each gateway, and tell a refused caller when to come again', () => {
     const limits = limited({ ratePerSecond: 5 })
     assert.equal(countOf(limits, 'a', 20), 5)
     const refusal = attempt(limits, 'a')
@@ -62,11 +62,11 @@ describe('The limits of callers', () => {
     assert.equal(countOf(limits, 'modest', 100), 9)
   })
 
-  it('let a caller alone fill the process', () => {
+  it('let a single caller fill the whole process', () => {
     assert.equal(countOf(limited({ allInFlight: 100 }), 'alone', 200), 100)
   })
 
-  it('shed the lowest priority first', () => {
+  it('refuse requests of the lowest priority first', () => {
     const limits = limited({ allInFlight: 100 })
     assert.equal(countOf(limits, 'a', 200, { priority: 0 }), 55)
     assert.equal(countOf(limits, 'a', 200, { priority: 4 }), 20)
@@ -76,7 +76,7 @@ describe('The limits of callers', () => {
     assert.equal(refusal.code, 'WAGGLE_OVERLOADED')
   })
 
-  it('let in the highest priority even in a process for a single request', () => {
+  it('admit a request of the highest priority even if the process takes only a single request', () => {
     assert.equal(isAdmitted(limited({ allInFlight: 1 }), 'a', { priority: 0 }), true)
   })
 
@@ -101,7 +101,7 @@ describe('The limits of callers', () => {
   })
 })
 
-it('A gateway answers 429 with Retry-After at a limit, and takes no higher X-Priority than the token may have', async () => {
+it('A gateway answers 429 with Retry-After at a limit, and lowers an X-Priority to the token’s highest', async () => {
   const tokens = new AccessTokens()
   tokens.replace('settings', parseTokens('low=low-0123456789abc:ask:*,priority:0;high=high-0123456789ab:ask:*'))
   const limits = new CallerLimits({ clock: { elapsedMs: () => 0 }, limits: { ratePerSecond: 2, inFlight: null, allInFlight: 4 } })

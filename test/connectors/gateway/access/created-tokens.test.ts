@@ -26,14 +26,14 @@ describe('Created tokens', () => {
     assert.deepEqual(accepted.find(token)?.scopes.names, ['ask:teddy', 'read'])
   })
 
-  it('have secrets that are never the same', () => {
+  it('have secrets that all differ', () => {
     const tokens = at('new')
     const made = ['a', 'b'].map((name) => tokens.create({ name, scopes: ['read'], nowMs }).token)
     assert.match(made[0] ?? '', /^wgl_[A-Za-z0-9_-]{43}$/)
     assert.notEqual(made[0], made[1])
   })
 
-  it('are gone when they are revoked, and the file stays', () => {
+  it('are gone after they are revoked, and their file stays', () => {
     const tokens = at('revoked')
     tokens.create({ name: 'web', scopes: ['read'], nowMs })
     tokens.revoke('web')
@@ -41,7 +41,7 @@ describe('Created tokens', () => {
     assert.throws(() => tokens.revoke('web'), { code: 'WAGGLE_UNKNOWN_TOKEN' })
   })
 
-  it('need a name of their own and known scopes', () => {
+  it('need an unused name and known scopes', () => {
     const tokens = at('wrong')
     tokens.create({ name: 'web', scopes: ['read'], nowMs })
     assert.throws(() => tokens.create({ name: 'web', scopes: ['read'], nowMs }), { code: 'WAGGLE_TOKEN_EXISTS' })
@@ -51,7 +51,7 @@ describe('Created tokens', () => {
       assert.throws(() => tokens.create({ name: 'other', scopes, nowMs }), { code: 'WAGGLE_TOKEN_INVALID' }, scopes.join())
   })
 
-  it('in a damaged file stop the start, and no caller gets in', () => {
+  it('stop the start if their file is damaged, so that no caller gets in', () => {
     const tokens = at('damaged')
     tokens.create({ name: 'web', scopes: ['read'], nowMs })
     for (const text of [

@@ -84,7 +84,7 @@ describe('A gateway with tokens', () => {
     assert.equal((await ask(`Bearer ${secrets.manager}`)).status, 403)
   })
 
-  it('names no scope in the header of a refusal if the gateway’s name is not one', async () => {
+  it('names no scope in the header of a refusal if the gateway’s name cannot be part of a scope', async () => {
     const response = await call('POST', '/v1/gateways/%22%0d%0ax-evil:%201/request', `Bearer ${secrets.asker}`)
     assert.equal(response.status, 403)
     assert.equal(response.headers.get('x-evil'), null)
@@ -124,20 +124,20 @@ describe('A gateway with tokens', () => {
     assert.notEqual(first, another)
   })
 
-  it('refuses a token in the URL, also a valid one', async () => {
+  it('refuses even a valid token in the URL', async () => {
     for (const name of ['access_token', 'token', 'ACCESS_TOKEN', 'api_key']) {
       const response = await call('POST', `/v1/gateways/door/request?a=1&${name}=${secrets.asker}`)
       assert.deepEqual([response.status, (await refusal(response)).code], [400, 'WAGGLE_TOKEN_IN_URL'], name)
     }
   })
 
-  it('takes the first of two Authorization headers, so that a second one adds nothing', async () => {
+  it('takes the first of two Authorization headers, and ignores the second', async () => {
     const head = `POST /v1/gateways/door/request HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\ncontent-length: 2\r\n`
     const [answer] = await talk(gateway.url, `${head}authorization: Bearer wrong-0123456789\r\nauthorization: Bearer ${secrets.asker}\r\n\r\n{}`)
     assert.equal(answer?.status, 401)
   })
 
-  it('reports each call that manages something, also a refused one, and no other', async () => {
+  it('reports each call that manages something, even a refused one, and no other call', async () => {
     managed.length = 0
     await ask(`Bearer ${secrets.asker}`)
     await call('DELETE', '/v1/tokens/web%0Aforged?a=1', `Bearer ${secrets.manager}`)
@@ -149,7 +149,7 @@ describe('A gateway with tokens', () => {
     )
   })
 
-  it('refuses a token as soon as it is left out of its list', async () => {
+  it('refuses a token as soon as the list of tokens lacks it', async () => {
     tokens.replace('brief', parseTokens('brief=brief-0123456789:ask:door'))
     assert.equal((await ask('Bearer brief-0123456789')).status, 200)
     tokens.replace('brief', [])
@@ -164,7 +164,7 @@ describe('A gateway without tokens', () => {
   })
   after(() => gateway.close())
 
-  it('answers everybody who reaches it, and lets callers of this machine manage', async () => {
+  it('answers everybody, and lets only callers of this machine manage', async () => {
     assert.equal((await fetch(`${gateway.url}/v1/gateways/door/request`, { method: 'POST', body: 'hello' })).status, 200)
     assert.equal((await fetch(`${gateway.url}/v1/tokens`)).status, 200)
     for (const header of [

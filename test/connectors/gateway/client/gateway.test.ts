@@ -20,7 +20,7 @@ import {
 } from 'waggle-streams/client'
 import { SwarmHere } from '../../../support/swarm-here.ts'
 
-describe('The client of a gateway', () => {
+describe('The client class Gateway', () => {
   it('sends JSON with a key, and returns the JSON of the answer', async () => {
     await using server = await Server.open([json('goodbye Bee'), json(null), json({ a: [1] })])
     const gateway = new Gateway(`${server.url}/`)
@@ -35,7 +35,7 @@ describe('The client of a gateway', () => {
     assert.equal(new Set(server.asked.map(({ headers }) => headers['idempotency-key'])).size, 3)
   })
 
-  it('sends bytes with their media type, and returns those of the answer', async () => {
+  it('sends bytes with their media type, and returns the bytes of the answer with theirs', async () => {
     await using server = await Server.open([
       { status: 200, headers: { 'content-type': 'image/png' }, body: 'PNG' },
       json(1),
@@ -63,7 +63,7 @@ describe('The client of a gateway', () => {
     )
   })
 
-  it('returns the id of a submitted request, which has no deadline of its own', async () => {
+  it('returns the id of a submitted request, and sends a deadline only if the caller sets one', async () => {
     await using server = await Server.open([json({ request_id: 'r-7' }, 202), json({ request_id: 'r-8' }, 202)])
     const gateway = new Gateway(server.url, { token: 't-1' })
     assert.equal(await gateway.submit({ a: 1 }, { gateway: 'g' }), 'r-7')
@@ -94,7 +94,7 @@ describe('The client of a gateway', () => {
     assert.equal(server.asked.at(-1)?.line, 'GET /v1/requests/a%2Fb')
   })
 
-  it('throws the class of each status, and tries none of them again', async () => {
+  it('throws the error class of each status, and sends none of these requests again', async () => {
     const cases = [
       [400, 'WAGGLE_BAD_BODY', BadRequest],
       [401, 'WAGGLE_X', NotAllowed],
@@ -120,7 +120,7 @@ describe('The client of a gateway', () => {
     assert.equal(server.asked.length, cases.length)
   })
 
-  it('takes the error page of a proxy', async () => {
+  it('turns the error page of a proxy into an error with the page’s text', async () => {
     const pages = [
       { status: 502, headers: {}, body: '<h1>Bad gateway</h1>' },
       { status: 500, headers: {}, body: '' },
@@ -140,7 +140,7 @@ describe('The client of a gateway', () => {
     }
   })
 
-  it('tries broken connections and overloads again, with the same key and one deadline', async () => {
+  it('tries again after broken connections and overloads, with the same key and one deadline', async () => {
     await using server = await Server.open([
       'drop',
       'cut',
@@ -167,7 +167,7 @@ describe('The client of a gateway', () => {
     assert.equal(server.asked.length, 3)
   })
 
-  it('ends in Unavailable where nobody listens, and in the reason of a signal that aborts', async () => {
+  it('throws Unavailable if nobody listens, and the reason of a signal that aborts', async () => {
     const url = await Server.unused()
     const error = await failureOf(new Gateway(url, { retries: 1 }).request(1, { gateway: 'g' }))
     assert.ok(error instanceof Unavailable)
@@ -182,7 +182,7 @@ describe('The client of a gateway', () => {
     await assert.rejects(call, reason)
   })
 
-  it('ends in DeadlineExceeded where the server never answers', async () => {
+  it('throws DeadlineExceeded if the server never answers', async () => {
     await using server = await Server.open(['never'])
     await assert.rejects(new Gateway(server.url).get('r', { timeoutMs: 50 }), DeadlineExceeded)
   })
@@ -209,7 +209,7 @@ describe('The client of a gateway', () => {
       await assert.rejects(gateway.request(payload, { gateway: 'g', ...options }), TypeError)
   })
 
-  it('asks the Waggle of the environment if it gets no address', async () => {
+  it('uses the address in the environment if it gets none', async () => {
     const asked: string[] = []
     const fetch: typeof globalThis.fetch = async (url) => {
       asked.push(new URL(String(url)).origin)
@@ -229,7 +229,7 @@ describe('The client of a gateway', () => {
     assert.deepEqual(asked, ['http://127.0.0.1:8080', 'http://127.0.0.1:9000', 'http://[::1]:9000', 'https://a.example'])
   })
 
-  it('asks a real swarm', async () => {
+  it('gets answers from a real swarm', async () => {
     await using swarm = await SwarmHere.open({})
     const gateway = new Gateway(swarm.url)
     const options = { gateway: swarm.name }

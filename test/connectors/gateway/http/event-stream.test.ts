@@ -4,7 +4,7 @@ import fastify from 'fastify'
 import { EventStream } from '../../../../connectors/gateway/http/event-stream.ts'
 import { SimulatedClock } from '../../../../processor/simulation/simulated-clock.ts'
 
-it('An event stream whose caller does not read is cut at its bound', async () => {
+it('An event stream whose caller does not read is closed at its bound of bytes', async () => {
   let closed = 0
   const stream = new EventStream(new SimulatedClock(), () => {
     closed++
@@ -14,7 +14,7 @@ it('An event stream whose caller does not read is cut at its bound', async () =>
   assert.deepEqual([stream.isClosed, closed], [true, 1])
 })
 
-it('An event stream sends a comment at its start and each 15 s, and none after its end', async () => {
+it('An event stream sends a comment at its start and every 15 s, and none after its end', async () => {
   const clock = new SimulatedClock()
   const app = fastify()
   const stream = new EventStream(clock, () => {})

@@ -62,7 +62,7 @@ describe('The events of a request', () => {
   const eventsSince = (id: string, lastEventId?: string) =>
     patient(() => fetch(`${here.url}/v1/requests/${id}/events`, lastEventId === undefined ? {} : { headers: { 'last-event-id': lastEventId } }))
 
-  it('are its acceptance, each bee that is done, and its answer', async () => {
+  it('are its acceptance, each bee that has finished, and its answer', async () => {
     const response = await streamed('one')
     assert.deepEqual([response.status, response.headers.get('content-type')], [200, 'text/event-stream'])
     const events = await Array.fromAsync(eventsOf(response))
@@ -74,7 +74,7 @@ describe('The events of a request', () => {
     assert.deepEqual([request_id, state, (answer as { label: string }).label], [response.headers.get('x-request-id'), 'answered', 'dear'])
   })
 
-  it('come while the request is worked on, and continue behind the last event that a caller has', async () => {
+  it('arrive while the request is computed, and continue behind the last event that a caller has', async () => {
     const live = eventsOf(await streamed('wait'))
     const begun: SentEvent[] = []
     for (;;) {
@@ -101,7 +101,7 @@ describe('The events of a request', () => {
     ])
   })
 
-  it('name the bee that failed, without folders, and have the problem as the answer', async () => {
+  it('name the failed bee without folders, and end with the problem as the answer', async () => {
     const events = await Array.fromAsync(eventsOf(await streamed('bad')))
     assert.doesNotMatch(JSON.stringify(events), /secret/)
     assert.match(events.find(({ data }) => data.bee === 'price')?.data.error?.detail ?? '', /^no price in/)
@@ -109,14 +109,14 @@ describe('The events of a request', () => {
     assert.deepEqual([state, problem?.status], ['failed', 502])
   })
 
-  it('repeat for the same idempotency key, and are a problem if the key came with another body', async () => {
+  it('repeat for the same idempotency key, and give way to a 422 if the key comes with another body', async () => {
     const key = { 'idempotency-key': 'once' }
     const names = namesOf(await Array.fromAsync(eventsOf(await streamed('one', key)))).toSorted()
     assert.deepEqual(namesOf(await Array.fromAsync(eventsOf(await streamed('one', key)))).toSorted(), names)
     assert.equal((await streamed('two', key)).status, 422)
   })
 
-  it('are 404 for an unknown request', async () => {
+  it('give a 404 for an unknown request', async () => {
     for (const id of ['nobody', '01890a5d-ac96-774b-bcce-b302099a8057', '%0a']) assert.equal((await eventsSince(id)).status, 404)
   })
 })

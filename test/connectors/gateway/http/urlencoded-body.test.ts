@@ -5,7 +5,7 @@ import { jsonOfUrlencoded } from '../../../../connectors/gateway/http/urlencoded
 describe('A form in a body', () => {
   const read = (text: string) => Buffer.from(jsonOfUrlencoded(Buffer.from(text))).toString()
 
-  it('has fields of any name and text, each its own', () => {
+  it('has fields of any name and text, each with its own value', () => {
     assert.equal(
       read('__proto__=1&constructor=a=b&%C3%a9=%00+%2B%25&f[0]='),
       String.raw`{"__proto__":"1","constructor":"a=b","é":"\u0000 +%","f[0]":""}`,
@@ -17,7 +17,7 @@ describe('A form in a body', () => {
       assert.throws(() => read(`a=${value}`), { code: 'WAGGLE_CONTENT_TYPE' }, value)
   })
 
-  it('of the largest size holds up no other request', () => {
+  it('of the largest size delays no other request', () => {
     for (const part of ['+', '%01', 'é']) {
       const body = `a=${part.repeat(Math.floor((32 * 1024 * 1024 - 2) / Buffer.byteLength(part)))}`
       const { user: before } = process.cpuUsage()

@@ -88,7 +88,7 @@ describe('A compaction of a topic', () => {
 
   const keysOf = fc.array(fc.constantFrom('', 'a', 'b', 'c', 'd', 'e'), { maxLength: 60 })
 
-  it('leaves the newest record of each key, records without a key, and the right size in bytes', async () => {
+  it('leaves the newest record of each key and the records without a key, and counts their bytes right', async () => {
     await fc.assert(
       fc.asyncProperty(keysOf, fc.integer({ min: 1, max: 7 }), async (keys, recordsARun) => {
         const stored = new Stored(rocks, ++topics, keys, { recordsARun })
@@ -100,7 +100,7 @@ describe('A compaction of a topic', () => {
     )
   })
 
-  it('keeps every newest record even with memory for only a few keys, and leaves at most twice as many records as keys', async () => {
+  it('keeps every newest record with memory for only a few keys, and leaves at most twice as many records as keys', async () => {
     await fc.assert(
       fc.asyncProperty(keysOf, fc.integer({ min: 1, max: 400 }), async (keys, maxKeyBytes) => {
         const stored = new Stored(rocks, ++topics, keys)
@@ -123,14 +123,14 @@ describe('A compaction of a topic', () => {
     )
   })
 
-  it('writes a few runs at a time', async () => {
+  it('deletes many records in several small writes', async () => {
     const stored = new Stored(rocks, ++topics, Array<string>(1000).fill('a'), { recordsARun: 1 })
     await stored.compaction().compact(stored.partition, 1000)
     assert.deepEqual(stored.left(), [[999, 'a']])
     assert.ok(stored.writes.length > 50 && Math.max(...stored.writes) <= 33, stored.writes.join())
   })
 
-  it('loses nothing if its write fails, and the next compaction finishes it', async () => {
+  it('loses nothing if its write fails, and the next compaction finishes the work', async () => {
     const keys = Array.from({ length: 300 }, (_, at) => `${at % 7}`)
     const stored = new Stored(rocks, ++topics, keys)
     const compaction = stored.compaction()

@@ -77,7 +77,7 @@ describe('A commit that the embedded log drops', () => {
   })
 })
 
-describe('The work of a task on records that the embedded log drops', () => {
+describe('A commit of a task that worked on dropped records', () => {
   let directory: string
   let log: EmbeddedLog
   let consumer: Consumer
@@ -107,7 +107,7 @@ describe('The work of a task on records that the embedded log drops', () => {
   const input = (value: string) => ({ ...record(Buffer.from(value)), topic: 'in' })
   const polled = async () => (await consumer.poll(poll)).flatMap(({ records }) => records.map(({ value }) => String(value)))
 
-  it('is not committed if a plain producer could not write its input', async (t) => {
+  it('is refused if a plain producer could not write the task’s input', async (t) => {
     const task = await log.taskProducer({ group: 'app', consumers: () => [consumer] })
     const write = t.mock.method(Rocks.prototype, 'write', () => {
       throw new Error('IO error: No space left on device')
@@ -129,7 +129,7 @@ describe('The work of a task on records that the embedded log drops', () => {
     assert.deepEqual(await valuesIn(log), ['made of the other'])
   })
 
-  it('is not committed if another task rolls back first', async () => {
+  it('is refused if another task has rolled back the input', async () => {
     const [task, other] = [await log.taskProducer({ group: 'app', consumers: () => [consumer] }), await log.taskProducer({ group: 'other' })]
     other.append(input('built on'))
     assert.deepEqual(await polled(), ['built on'])
@@ -143,7 +143,7 @@ describe('The work of a task on records that the embedded log drops', () => {
 })
 
 describe('A durable record behind an open commit', () => {
-  it('still exists after a deletion of older records and a crash', async () => {
+  it('is still there after a deletion of older records and a crash', async () => {
     const directory = mkdtempSync(join(tmpdir(), 'waggle-behind-'))
     const log = await openEmbeddedLog({ directory: join(directory, 'log'), clock: new SimulatedClock() })
     await log.createTopics([{ name: 'out', partitions: 1, cleanup: 'delete', retentionMs: null }])
@@ -166,7 +166,7 @@ describe('A durable record behind an open commit', () => {
 })
 
 describe('A member of a group that loses its partitions', () => {
-  it('does not take partitions from a member that joined before its next poll', async () => {
+  it('takes none from a member that joined before its next poll', async () => {
     const directory = mkdtempSync(join(tmpdir(), 'waggle-lost-'))
     const log = await openEmbeddedLog({ directory, clock: new SimulatedClock() })
     await log.createTopics([{ name: 'out', partitions: 4, cleanup: 'delete', retentionMs: null }])

@@ -47,7 +47,7 @@ describe('The deletion of old records', () => {
     throw new Error('IO error: No space left on device')
   }
 
-  it('changes nothing if its write fails, reports the failure once, and is done by a later round', async (t) => {
+  it('changes nothing if its write fails, reports the failure once, and is repeated by a later round', async (t) => {
     await send(3)
     const write = t.mock.method(Rocks.prototype, 'write', full)
     await clock.advance(60_000)
@@ -76,7 +76,7 @@ describe('The deletion of old records', () => {
     assert.deepEqual(await values(), [0, 1, 2, 0])
   })
 
-  it('and every other change outside of a commit is refused as a whole on a full disk, and possible afterwards', async (t) => {
+  it('is refused as a whole on a full disk, like every other change outside of a commit, and succeeds afterwards', async (t) => {
     await send(1)
     const task = await log.taskProducer({ group: 'sink' })
     await task.commit({ positions: [{ topic: 'rows', partition: 0, offset: 1, metadata: '' }], state: [] })
@@ -100,7 +100,7 @@ describe('The deletion of old records', () => {
     await log.createTopics([{ ...topic, name: 'rows' }])
   })
 
-  it('deletes a few runs in each turn of the event loop, so that other work goes on', async (t) => {
+  it('takes a few runs in each turn of the event loop, so that other work goes on', async (t) => {
     await send(100)
     const rows: number[] = []
     const write = Rocks.prototype.write
@@ -114,7 +114,7 @@ describe('The deletion of old records', () => {
     assert.ok(rows.length >= 6 && Math.max(...rows) <= 17, rows.join())
   })
 
-  it('makes the log count a partition’s bytes again if some of its records were deleted', async () => {
+  it('makes the log count a partition’s bytes again if only a part of the records is gone', async () => {
     await send(100)
     await log.deleteBefore([{ topic: 'rows', partition: 0, offset: 30 }])
     await log.createTopics([{ name: 'rows', partitions: 1, cleanup: 'delete', retentionMs: 86_400_000, retentionBytes: 1500 }])
@@ -125,7 +125,7 @@ describe('The deletion of old records', () => {
     assert.equal(kept, Math.floor(1500 / 30))
   })
 
-  it('is reported if the disk is nearly full and dead letters are deleted before their retention', async () => {
+  it('is reported if the disk is nearly full and dead letters go before their retention has passed', async () => {
     await log.createTopics([{ name: 'waggle.shop.dead-letters', partitions: 1, cleanup: 'delete', retentionMs: 86_400_000 }])
     const letters = { topic: 'waggle.shop.dead-letters', partition: 0, key: null, headers: [] }
     await (await log.producer()).send({ ...letters, value: Buffer.alloc(10_000), timestamp: clock.now() })

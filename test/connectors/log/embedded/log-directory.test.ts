@@ -90,13 +90,13 @@ describe('A damaged directory of the embedded log', () => {
     return log
   }
 
-  it('a directory of a killed process has all durable records', async () => {
+  it('has all durable records if the process was only killed', async () => {
     const notices: string[] = []
     const log = await open({ onNotice: (notice) => notices.push(notice) })
     assert.deepEqual([(await read(log)).length, notices], [records, []])
   })
 
-  it('a directory that lost only unsynced bytes opens as usual', async () => {
+  it('opens as usual if it has lost only unsynced bytes', async () => {
     const [wal = ''] = filesOf(/db\/\d+\.log$/).slice(-1)
     writeFileSync(join(directory, wal), Buffer.alloc(5000, 1), { flag: 'a' })
     const log = await open()
@@ -233,7 +233,7 @@ describe('A damaged directory of the embedded log', () => {
     assert.equal((await read(log)).length, records)
   })
 
-  it('a directory without a mark, from an older version, opens and gets a mark', async () => {
+  it('opens and gets a mark if an older version has left no mark', async () => {
     rmSync(join(directory, 'mark'))
     rmSync(join(directory, 'topics.json'))
     const notices: string[] = []

@@ -25,7 +25,7 @@ describe('The readers of a partition', () => {
   const partition = (number: number) => new Partition('rows', 1, number, { start: 5, end: 20, bytes: 0 })
   const commit = (group: string, number: number, offset: number) => rocks.write([[positionKey(group, 'rows', number), positionBytes(offset, '')]])
 
-  it('include a group with a position in another partition of the topic alone, which reads this one from its start', () => {
+  it('include a group whose only position is in another partition of the topic, as a reader from the start', () => {
     commit('sink', 0, 12)
     commit('other', 0, 15)
     commit('other', 1, 16)

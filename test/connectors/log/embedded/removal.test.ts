@@ -56,7 +56,7 @@ describe('A removal from an embedded log', () => {
     assert.deepEqual(await records('yours', 3), [10, 100_000, 10])
   }
 
-  it('leaves nothing of an open commit for a later topic that gets the number of the removed one', async () => {
+  it('leaves no record of an open commit to a later topic that gets the removed topic’s number', async () => {
     await make('last')
     const tasks = await log.taskProducer({ group: 'yours' })
     for (const topic of ['last', 'yours']) {
@@ -82,7 +82,7 @@ describe('A removal from an embedded log', () => {
     assert.deepEqual(notices, [])
   })
 
-  it('leaves no data for a new topic and a new store of the same names', async () => {
+  it('leaves no data to a new topic and a new store of the same names', async () => {
     await log.remove(removed)
     await log.close()
     await open()
@@ -124,7 +124,7 @@ describe('A removal from an embedded log', () => {
     assert.equal(readdirSync(join(directory, 'segments')).length, 1)
   })
 
-  it('does nothing if there is nothing to remove', async () => {
+  it('changes nothing if there is nothing to remove', async () => {
     await log.remove({ topics: ['nowhere'], groups: ['nobody'], applications: ['none'] })
     assert.deepEqual(await log.topics(), ['mine', 'yours'])
   })

@@ -47,7 +47,7 @@ describe('A record past its retention in the embedded log', () => {
 
   const offsets = async () => (await log.topic('short'))?.offsets[0]
 
-  it('is deleted while others commit without a pause', async () => {
+  it('is deleted while other tasks commit without a pause', async () => {
     let isOver = false
     const busy = async () => {
       const producer = await log.taskProducer({ group: 'app' })
@@ -71,7 +71,7 @@ describe('A record past its retention in the embedded log', () => {
     assert.deepEqual(found, { start: 1, end: 1 })
   })
 
-  it('is deleted together with a running commit, and neither moves the end of the partition back', async () => {
+  it('is deleted while a commit is being written, and the end of the partition does not move back', async () => {
     const producer = await log.taskProducer({ group: 'app' })
     producer.append({ topic: 'short', partition: 0, key: null, value: Buffer.from('new'), timestamp: clock.now() + 200_000, headers: [] })
     const committed = producer.commit(nothing)
@@ -185,7 +185,7 @@ describe('An unread record of the embedded log', () => {
     assert.equal(await start(), 2)
   })
 
-  it('is deleted after its reader was given up', async () => {
+  it('is deleted after its reader has been given up', async () => {
     await send()
     await commit(0)
     assert.equal(log.hasPositions('sink'), true)
@@ -209,7 +209,7 @@ describe('An unread record of the embedded log', () => {
     while (files() > 0) await new Promise((resolve) => setImmediate(resolve))
   })
 
-  it('makes gateways refuse requests at the disk limit, with its reader’s name, until the reader has read it', async () => {
+  it('makes gateways refuse requests at the disk limit with its reader’s name, until that reader has read it', async () => {
     await log.close()
     await open(1024 * 1024)
     for (let sent = 0; sent < 12; sent++) await send(100_000 + sent)
@@ -224,7 +224,7 @@ describe('An unread record of the embedded log', () => {
     assert.equal(log.storage.refusal, null)
   })
 
-  it('makes gateways name a reader that stands still, even if another reader has more to read', async () => {
+  it('makes gateways name a reader that makes no progress, even if another reader has more to read', async () => {
     await log.close()
     await open(1024 * 1024)
     await log.createTopics([{ name: 'other', partitions: 1, cleanup: 'delete', retentionMs: null }])
@@ -280,7 +280,7 @@ describe('The retention of an existing topic', () => {
     }
   }
 
-  it('is the retention that the last start set, even after a restart', async () => {
+  it('is the value that the last start set, even after a restart', async () => {
     await rows({ cleanup: 'delete', retentionMs: 86_400_000 })
     await send(10)
     await rows({ cleanup: 'delete', retentionMs: 1000 })

@@ -5,7 +5,7 @@ import { join } from 'node:path'
 import { it } from 'node:test'
 import { type SegmentRef, Segments } from '../../../../connectors/log/embedded/segments.ts'
 
-it('Payloads that are appended during a sync are kept, even if a file becomes full meanwhile', async () => {
+it('Payloads that are appended during a sync are kept, even if a segment file becomes full meanwhile', async () => {
   const directory = mkdtempSync(join(tmpdir(), 'waggle-segments-'))
   const segments = new Segments(join(directory, 'segments'))
   try {

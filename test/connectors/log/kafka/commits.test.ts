@@ -33,7 +33,7 @@ describeWithKafka('A commit on Kafka, exactly once', {}, (cluster) => {
     }
   }
 
-  it('a commit keeps the positions of all partitions, however many it has', async () => {
+  it('keeps the positions of all partitions, however many it has', async () => {
     const producer = await log.taskProducer({ group })
     const positions = Array.from({ length: 24 }, (_, partition) => ({ topic, partition, offset: partition + 1, metadata: `note ${partition}` }))
     await producer.commit({ positions, state: [] })
@@ -43,7 +43,7 @@ describeWithKafka('A commit on Kafka, exactly once', {}, (cluster) => {
     )
   })
 
-  it('a commit keeps the records that a new transaction writes to many partitions', async () => {
+  it('keeps the records that a new transaction writes to many partitions', async () => {
     const producer = await log.taskProducer({ group })
     for (let partition = 0; partition < 24; partition++) for (const value of ['a', 'b']) producer.append(record(topic, partition, value))
     const { ends } = await producer.commit({ positions: [], state: [] })
@@ -51,7 +51,7 @@ describeWithKafka('A commit on Kafka, exactly once', {}, (cluster) => {
     for (const { partition, offset } of ends) assert.deepEqual(await valuesBetween(log, { topic, partition, from: 0, to: offset }), ['a', 'b'])
   })
 
-  it('a commit sends one verified request at a time, so that none is refused and sent again', async () => {
+  it('sends one verified request at a time, so that no request is refused and sent again', async () => {
     const waits: number[] = []
     const clock = { ...systemClock, now: () => systemClock.now(), elapsedMs: () => systemClock.elapsedMs(), after: waited }
     function waited(delayMs: number, callback: () => void): () => void {
@@ -70,7 +70,7 @@ describeWithKafka('A commit on Kafka, exactly once', {}, (cluster) => {
     assert.deepEqual(waits, [])
   })
 
-  it('commits that start together write their records in order', async () => {
+  it('writes its records in order even if several commits start together', async () => {
     const producer = await log.taskProducer({ group })
     const commits = Array.from({ length: 30 }, (_, at) => {
       producer.append(record(topic, 0, String(at)))
@@ -85,7 +85,7 @@ describeWithKafka('A commit on Kafka, exactly once', {}, (cluster) => {
     assert.equal((await positionsOf(1))[0]?.offset, 30)
   })
 
-  it('an aborted commit leaves neither records nor positions behind, even after records were sent', async () => {
+  it('leaves neither records nor positions behind if it is aborted, even after its records were sent', async () => {
     const producer = await log.taskProducer({ group })
     producer.append(record(topic, 0, 'before'))
     await producer.commit({ positions: [{ topic, partition: 0, offset: 1, metadata: '' }], state: [] })
@@ -99,7 +99,7 @@ describeWithKafka('A commit on Kafka, exactly once', {}, (cluster) => {
     assert.deepEqual(await valuesBetween(log, { topic, partition: 0, from: 0, to: end }), ['before', 'after'])
   })
 
-  it('a range that ends with markers and aborted records is read to its end', async () => {
+  it('leaves a range readable to its end even if the range ends with markers and aborted records', async () => {
     const producer = await log.taskProducer({ group })
     producer.append(record(topic, 0, 'kept'))
     await producer.commit({ positions: [], state: [] })
@@ -112,7 +112,7 @@ describeWithKafka('A commit on Kafka, exactly once', {}, (cluster) => {
     assert.deepEqual(await valuesBetween(log, { topic, partition: 0, from: 0, to: end }), ['kept'])
   })
 
-  it('a commit of a producer that was replaced under its own name is refused, and its open records are dropped', async () => {
+  it('is refused if its producer was replaced under the same name, and its open records are dropped', async () => {
     const old = await open({ instance: 'one' })
     const fresh = await open({ instance: 'one' })
     try {
@@ -135,7 +135,7 @@ describeWithKafka('A commit on Kafka, exactly once', {}, (cluster) => {
     }
   })
 
-  it('a commit after an abort that came too late is fenced, instead of being dropped for ever', async () => {
+  it('is fenced after an abort that came too late, instead of being dropped for ever', async () => {
     const old = await open({ instance: 'late' })
     const fresh = await open({ instance: 'late' })
     try {
@@ -155,7 +155,7 @@ describeWithKafka('A commit on Kafka, exactly once', {}, (cluster) => {
     }
   })
 
-  it('a commit contains no records for a partition that was being added to an aborted commit', async () => {
+  it('contains no records for a partition that was being added to an aborted commit', async () => {
     const producer = await log.taskProducer({ group })
     for (let round = 0; round < 24; round++) {
       producer.append(record(topic, round, 'aborted'))
@@ -168,7 +168,7 @@ describeWithKafka('A commit on Kafka, exactly once', {}, (cluster) => {
     }
   })
 
-  it('a commit of a member that has lost its partitions to another is refused', async () => {
+  it('is refused if its member has lost the partitions to another member', async () => {
     const other = await open()
     const told: string[] = []
     const listener = (who: string) => ({

@@ -30,7 +30,7 @@ describeWithKafka('A group on Kafka', {}, (cluster) => {
   const subscribe = (told: string[], options: Partial<Subscription> = {}, on: Log = log) =>
     on.subscribe({ group, topics: [topic], offsetReset: 'earliest', isolation: 'committed', listener: listener(told), ...options })
 
-  it('a group goes on reading a member’s kept partitions while others join', async () => {
+  it('lets a member read its kept partitions while others join', async () => {
     // This member joins and then stops reading answers, so a rebalance waits for it until its session is over.
     const deaf = await openSilent({ sessionTimeoutMs: 2000 })
     try {
@@ -52,7 +52,7 @@ describeWithKafka('A group on Kafka', {}, (cluster) => {
     }
   })
 
-  it('a group reads new partitions of a topic that is created later', async () => {
+  it('reads new partitions of a topic that is created later', async () => {
     const told: string[] = []
     const later = newName('later')
     const consumer = await subscribe(told, { topics: [topic, later] })
@@ -63,7 +63,7 @@ describeWithKafka('A group on Kafka', {}, (cluster) => {
     await consumer.close()
   })
 
-  it('a group runs its assignor at the leader with every member’s data, and sends each member its assignment', async () => {
+  it('runs its assignor at the leader with every member’s data, and sends each member its assignment', async () => {
     const seen: (readonly GroupMember[])[] = []
     const received: string[] = []
     const told: string[] = []
@@ -100,7 +100,7 @@ describeWithKafka('A group on Kafka', {}, (cluster) => {
     await even.close()
   })
 
-  it('a group gives a partition to another member only after its owner has released it', async () => {
+  it('gives a partition to another member only after its owner has released it', async () => {
     let who = 'first'
     const told: string[] = []
     const assignor: GroupAssignor = {
@@ -123,7 +123,7 @@ describeWithKafka('A group on Kafka', {}, (cluster) => {
     await second.close()
   })
 
-  it('a group keeps the seat of a member with an instance id while it is away', async () => {
+  it('keeps the seat of a member with an instance id while that member is away', async () => {
     const told: string[] = []
     const other = await subscribe(told, { listener: listener(told, 'other ') })
     await until([other], () => told.length === 1)
@@ -139,7 +139,7 @@ describeWithKafka('A group on Kafka', {}, (cluster) => {
     await other.close()
   })
 
-  it('a group drops a silent member, and gives its partitions to others', async () => {
+  it('drops a silent member, and gives its partitions to other members', async () => {
     const told: string[] = []
     const silent = await openSilent({ sessionTimeoutMs: 1000 })
     try {
@@ -154,7 +154,7 @@ describeWithKafka('A group on Kafka', {}, (cluster) => {
     }
   })
 
-  it('a group takes the partitions of a dismissed member and refuses its commits, even before it is polled again', async () => {
+  it('takes the partitions of a dismissed member and refuses its commits, even before that member polls again', async () => {
     const rounds: (readonly (readonly TopicPartition[])[])[] = []
     const assignor: GroupAssignor = {
       name: 'listening',
@@ -189,7 +189,7 @@ describeWithKafka('A group on Kafka', {}, (cluster) => {
     await producer.commit(nothing)
   })
 
-  it('a group holds back the writes of a member that may have lost its seat, under at_least_once', async () => {
+  it('holds back the writes of a member that may have lost its seat, under at_least_once', async () => {
     const told: string[] = []
     const silent = await openSilent({ sessionTimeoutMs: 1000 })
     try {
@@ -212,7 +212,7 @@ describeWithKafka('A group on Kafka', {}, (cluster) => {
     }
   })
 
-  it('a group lets a delayed member write again when its coordinator has answered', async () => {
+  it('lets a delayed member write again when its coordinator has answered', async () => {
     let heldUpMs = 0
     const clock = { ...systemClock, elapsedMs: () => systemClock.elapsedMs() + heldUpMs }
     const own = await openKafkaLog({ ...quickOptions(cluster()), processing: 'at_least_once', clock })
@@ -231,7 +231,7 @@ describeWithKafka('A group on Kafka', {}, (cluster) => {
     }
   })
 
-  it('a group tells a dismissed member which partitions it has lost, and lets it join again', async () => {
+  it('tells a dismissed member which partitions it has lost, and lets it join again', async () => {
     const told: string[] = []
     const consumer = await subscribe(told)
     await until([consumer], () => told.length === 1)

@@ -10,7 +10,7 @@ import { newName, quickOptions, record } from '../../../support/kafka-log.ts'
 const partitions = 200
 
 describeWithKafka('A topic of many partitions', {}, (cluster) => {
-  it('whose partitions are quiet costs a record no more than its own partition: a consumer sends and receives nothing about the others', {
+  it('costs a record no more than its own partition: a consumer sends and receives nothing about quiet partitions', {
     timeout: 60_000,
   }, async () => {
     const topic = newName('topic')
@@ -37,7 +37,7 @@ describeWithKafka('A topic of many partitions', {}, (cluster) => {
     }
   })
 
-  it('is asked for its offsets once, however many parts of a program ask at once', async () => {
+  it('is asked for its offsets a few times, however many parts of a program ask at once', async () => {
     const topic = newName('topic')
     const client = new Counting()
     const log = await openLogOn(client, { ...quickOptions(cluster()), processing: 'at_least_once', transactions: null })

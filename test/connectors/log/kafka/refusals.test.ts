@@ -49,7 +49,7 @@ describe('A Kafka cluster that cannot be reached', () => {
   })
 })
 
-describeWithKafka('What Kafka refuses', {}, (cluster) => {
+describeWithKafka('Kafka’s limits and refusals', {}, (cluster) => {
   const withLog = (name: string, test: (log: Awaited<ReturnType<typeof openKafkaLog>>) => Promise<void>) =>
     it(name, async () => {
       const under = await kafkaUnderTest(cluster(), ({ maxRecordBytes: _, ...options }) => openKafkaLog({ ...options, processing: 'exactly_once' }))

@@ -5,7 +5,7 @@ import { logContract } from '../../../contract/log.ts'
 import { describeWithKafka } from '../../../support/kafka-cluster.ts'
 import { kafkaUnderTest, newName, quickOptions } from '../../../support/kafka-log.ts'
 
-describeWithKafka('The Kafka log on kafkajs', {}, (cluster) => {
+describeWithKafka('A log on Kafka through kafkajs', {}, (cluster) => {
   logContract('The Kafka log on kafkajs', () => kafkaUnderTest(cluster(), (options) => openKafkaJsLog({ ...options, processing: 'at_least_once' })))
 
   describe('A log on kafkajs', () => {

@@ -69,7 +69,7 @@ describe('A TensorFlow Serving over HTTP', () => {
     assert.equal(asked, 0)
   })
 
-  it('whose answer is larger than the bound is not read to its end', async () => {
+  it('that sends an answer larger than the bound is not read to its end', async () => {
     const told = await openHttp((_, response) => response.writeHead(200, { 'content-length': 2 ** 40 }).write('{'))
     await assert.rejects(told.run([row], signal), { code: 'WAGGLE_MODEL_ANSWER', message: /more than 64 MiB/ })
     let written = 0
@@ -92,17 +92,17 @@ describe('A TensorFlow Serving over HTTP', () => {
     ['lists in lists', `{"outputs": ${'['.repeat(4_194_304)}${']'.repeat(4_194_304)}}`],
   ]
   for (const [what, body] of crowds)
-    it(`whose answer has millions of ${what} is refused before they are in memory`, async () => {
+    it(`that answers with millions of ${what} is refused before they are in memory`, async () => {
       const model = await openHttp((_, response) => response.end(body))
       await assert.rejects(model.run([row], signal), { code: 'WAGGLE_MODEL_ANSWER', message: /answers with more than 4,194,304 values/ })
     })
 
-  it('whose error is a megabyte long is quoted by its beginning', async () => {
+  it('that sends an error of a megabyte is quoted by the beginning of the error', async () => {
     const model = await openHttp((_, response) => response.writeHead(400).end(`{"error": "the shape", "more": [${'[],'.repeat(500_000)}[]]}`))
     await assert.rejects(model.run([row], signal), { code: 'WAGGLE_MODEL_FAILED', message: /answers 400: \{"error": "the shape", "more": \[\[\]/ })
   })
 
-  it('that switches to another protocol is left at once', async () => {
+  it('that switches to another protocol is disconnected at once', async () => {
     const port = await listening(
       createPlainServer((socket) =>
         socket
@@ -123,19 +123,19 @@ describe('A TensorFlow Serving over HTTP', () => {
     ['a backslash at the end', `"${'\\"'.repeat(500_000)}\\`],
   ]
   for (const [what, body] of unended)
-    it(`that answers with a million characters of ${what} holds nobody up`, async () => {
+    it(`that answers with a million characters of ${what} is refused within five seconds`, async () => {
       const model = await openHttp((_, response) => response.end(body))
       const from = performance.now()
       await assert.rejects(model.run([row], signal), { code: 'WAGGLE_MODEL_ANSWER', message: /not JSON/ })
       assert.ok(performance.now() - from < 5000, `${performance.now() - from} ms`)
     })
 
-  it('that compresses what nobody asked it to is not decompressed', async () => {
+  it('that compresses an answer without being asked is not decompressed', async () => {
     const model = await openHttp((_, response) => response.writeHead(200, { 'content-encoding': 'gzip' }).end('x'))
     await assert.rejects(model.run([row], signal), { code: 'WAGGLE_MODEL_ANSWER', message: /in the encoding gzip/ })
   })
 
-  it('that refuses the input is quoted in one line, and asked once', async () => {
+  it('that refuses the input is quoted in one line, and called once', async () => {
     let asked = 0
     const model = await openHttp((_, response) => {
       asked++
@@ -145,12 +145,12 @@ describe('A TensorFlow Serving over HTTP', () => {
     assert.equal(asked, 1)
   })
 
-  it('that does not know the id of a word refuses the request of the caller', async () => {
+  it('that does not know an id in the input makes the request a refusal', async () => {
     const model = await openHttp((_, response) => response.writeHead(400).end('{"error": "indices[0,1] = 99 is not in [0, 20)"}'))
     await assert.rejects(model.run([row], signal), { code: 'WAGGLE_REFUSED' })
   })
 
-  it('that is too busy is asked again, and then named as away', async () => {
+  it('that is too busy is called again, and then reported as away', async () => {
     let asked = 0
     const model = await openHttp((_, response) => {
       asked++
@@ -160,7 +160,7 @@ describe('A TensorFlow Serving over HTTP', () => {
     assert.ok(asked > 1, `${asked} calls`)
   })
 
-  it('that breaks off the connection is asked once more, and no third time', async () => {
+  it('that breaks off each connection is called twice', async () => {
     let asked = 0
     const model = await openHttp((request) => {
       asked++
@@ -179,7 +179,7 @@ describe('A TensorFlow Serving over HTTP', () => {
     assert.deepEqual(await model.run([row], signal), [{ outputs: { y: { shape: [2], values: [3, 4] } } }])
   })
 
-  it('that gives no answer is left at the end of the call, and not asked again', async () => {
+  it('that gives no answer is disconnected at the end of the call, and not called again', async () => {
     let asked = 0
     const limit = new AbortController()
     const closed = Promise.withResolvers<void>()
@@ -193,14 +193,14 @@ describe('A TensorFlow Serving over HTTP', () => {
     assert.equal(asked, 1)
   })
 
-  it('is not asked for a request whose deadline has passed', async () => {
+  it('is not called for a request whose deadline has passed', async () => {
     let asked = 0
     const model = await openHttp(() => asked++)
     await assert.rejects(model.run([row], signal, 1), { code: 'WAGGLE_DEADLINE' })
     assert.equal(asked, 0)
   })
 
-  it('that is another kind of server is named as such', async () => {
+  it('that is another kind of server is reported as such', async () => {
     const port = await plainServer((socket) => socket.end('SSH-2.0-OpenSSH_9.2\r\n'))
     await assert.rejects(openAt(`http://127.0.0.1:${port}/v1/models/m`), { code: 'WAGGLE_MODEL_ANSWER', message: /something that is not HTTP/ })
     await assert.rejects(openAt(`grpc://127.0.0.1:${port}/v1/models/m`), { code: 'WAGGLE_MODEL_SERVER_AWAY' })
@@ -274,7 +274,7 @@ describe('A TensorFlow Serving over gRPC', () => {
       await assert.rejects(model.run([row, row], signal), { code: 'WAGGLE_MODEL_ANSWER', message: said })
     })
 
-  it('that answers with bytes of something else fails the batch', async () => {
+  it('that answers with other bytes than a PredictResponse fails the batch', async () => {
     const model = await openGrpc((_, reply) => reply(null, Buffer.from('Hello, who is there?')))
     await assert.rejects(model.run([row], signal), { code: 'WAGGLE_MODEL_ANSWER', message: /not a PredictResponse/ })
   })
@@ -286,18 +286,18 @@ describe('A TensorFlow Serving over gRPC', () => {
     ['empty dimensions', withLength(0x12, Buffer.alloc(10 * 1024 * 1024, Buffer.of(0x12, 0)))],
   ]
   for (const [what, tensor] of small)
-    it(`whose answer unfolds to millions of ${what} fails the batch before it does`, async () => {
+    it(`that answers with bytes which unfold to millions of ${what} fails the batch before they unfold`, async () => {
       const entry = Buffer.concat([Buffer.of(0x0a, 1, 0x79), withLength(0x12, tensor)])
       const model = await openGrpc((_, reply) => reply(null, withLength(0x0a, entry)))
       await assert.rejects(model.run([row], signal), { code: 'WAGGLE_MODEL_ANSWER', message: /more than 4,194,304 values/ })
     })
 
-  it('whose answer is larger than the bound fails the batch', async () => {
+  it('that sends an answer larger than the bound fails the batch', async () => {
     const model = await openGrpc((_, reply) => reply(null, Buffer.alloc(65 * 1024 * 1024)))
     await assert.rejects(model.run([row], signal), { code: 'WAGGLE_MODEL_ANSWER', message: /more than 64 MiB/ })
   })
 
-  it('is asked for the outputs that a prediction may hold, and for no others', async () => {
+  it('is asked for only those outputs that a prediction may hold', async () => {
     let filter: readonly string[] = []
     const model = await openGrpc((request, reply) => {
       filter = decodeMessage('PredictRequest', request).outputFilter
@@ -307,7 +307,7 @@ describe('A TensorFlow Serving over gRPC', () => {
     assert.deepEqual(filter, ['y'])
   })
 
-  it('that is busy is asked again; that refuses, or gives no answer in time, is not', async () => {
+  it('is called again if it is busy, and not if it refuses or gives no answer in time', async () => {
     const cases: readonly (readonly [code: status, expected: string, isRepeated: boolean])[] = [
       [status.UNAVAILABLE, 'WAGGLE_MODEL_SERVER_AWAY', true],
       [status.RESOURCE_EXHAUSTED, 'WAGGLE_MODEL_SERVER_AWAY', true],
@@ -327,7 +327,7 @@ describe('A TensorFlow Serving over gRPC', () => {
     }
   })
 
-  it('that gives no answer is left at the deadline, which it learns', async () => {
+  it('that gives no answer is called once, and the call fails at its deadline', async () => {
     let asked = 0
     const model = await openGrpc(() => asked++)
     await assert.rejects(model.run([row], signal, Date.now() + 300), { code: 'WAGGLE_DEADLINE', message: /gave no answer in time/ })
@@ -338,7 +338,7 @@ describe('A TensorFlow Serving over gRPC', () => {
 describe('A TensorFlow Serving over HTTP that gives no answer', () => {
   afterEach(closeAll)
 
-  it('is left at the deadline of the request', async () => {
+  it('fails a call at the deadline of the request', async () => {
     let asked = 0
     const server = createServer((request, response) => {
       if (request.method === 'GET') response.end(metadata)
@@ -356,7 +356,7 @@ describe('A TensorFlow Serving over HTTP that gives no answer', () => {
 describe('A TensorFlow Serving that is away', () => {
   afterEach(closeAll)
 
-  it('is named with the reason and the next step, over either protocol', async () => {
+  it('is reported with the reason and the next step, over each protocol', async () => {
     const port = await listening(createServer(), { close: true })
     for (const protocol of ['http', 'https', 'grpc', 'grpcs'])
       await assert.rejects(openAt(`${protocol}://127.0.0.1:${port}/v1/models/m`), {
@@ -367,7 +367,7 @@ describe('A TensorFlow Serving that is away', () => {
     await assert.rejects(openAt('http://no-such-host.invalid/v1/models/m'), { code: 'WAGGLE_MODEL_SERVER_AWAY', message: /takes no connection/ })
   })
 
-  it('gets a call of its outage again within the patience, and later ones once', async () => {
+  it('gets the first call of an outage again and again, later calls fewer times, and answers when it is back', async () => {
     const server = createServer((_, response) => response.end(metadata))
     const port = await listening(server, { close: true })
     const model = await openedBefore(server, port)
@@ -382,7 +382,7 @@ describe('A TensorFlow Serving that is away', () => {
     assert.deepEqual(await model.run([row], signal), [{ outputs: { y: { shape: [2], values: [3, 4] } } }])
   })
 
-  it('is asked until it answers, with a line in the log for each time', async () => {
+  it('is called until it answers, with lines in the log', async () => {
     const server = createServer((_, response) => response.end(metadata))
     const port = await listening(server, { close: true })
     const lines: string[] = []
@@ -405,7 +405,7 @@ describe('A TensorFlow Serving that is away', () => {
     assert.equal((await late.get()).signature.rows[0]?.name, 'x')
   })
 
-  it('keeps nothing of the calls that it fails', async (test) => {
+  it('keeps no listener of the calls that fail', async (test) => {
     const port = await listening(createServer(), { close: true })
     const late = new TensorFlowServing({ ...options, patienceMs: 0 }).openLater({ url: `http://127.0.0.1:${port}/v1/models/m`, ...told })
     closers.push(() => late.close())
@@ -415,7 +415,7 @@ describe('A TensorFlow Serving that is away', () => {
     assert.ok(listen.mock.callCount() < 50, `${listen.mock.callCount()} listeners`)
   })
 
-  it('is left at once when the bee closes while it is asked', async () => {
+  it('is not called any more when the bee closes', async () => {
     const asked = Promise.withResolvers<void>()
     const port = await listening(createServer(() => asked.resolve()))
     const late = new TensorFlowServing({ ...options, patienceMs: 60_000, metadataMs: 60_000 }).openLater({

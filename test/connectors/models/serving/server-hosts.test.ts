@@ -10,7 +10,7 @@ import { systemClock } from '../../../../connectors/system/system-clock.ts'
 const path = '/v1/models/m'
 
 describe('The servers that a url may name', () => {
-  it('are on this machine, or those of WAGGLE_MODEL_HOSTS if it is set', () => {
+  it('are those on this machine, or those in WAGGLE_MODEL_HOSTS if it is set', () => {
     const cases: readonly (readonly [hosts: string | null, allowed: readonly string[], refused: readonly string[]])[] = [
       [
         null,
@@ -31,7 +31,7 @@ describe('The servers that a url may name', () => {
     }
   })
 
-  it('are not asked while their name stands for an address that it may not have', async () => {
+  it('are not called if their name stands for an address that it may not have', async () => {
     let asked = 0
     const server = createServer((_, response) => response.end(String(++asked)))
     await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))

@@ -3,7 +3,7 @@ import { describe, it } from 'node:test'
 import { servingAddress } from '../../../../connectors/models/serving/serving-address.ts'
 
 describe('The address of a model on a TensorFlow Serving', () => {
-  it('names protocol, host, port, model and version', () => {
+  it('has protocol, host, port, model and version', () => {
     const usual = { prefix: '', version: null, label: null }
     const cases: readonly (readonly [url: string, expected: object])[] = [
       ['http://serving:8501/v1/models/teddy', { ...usual, protocol: 'http', hostname: 'serving', port: 8501, model: 'teddy' }],
@@ -26,7 +26,7 @@ describe('The address of a model on a TensorFlow Serving', () => {
     assert.equal(servingAddress('http://serving/v1/models/teddy/versions/4', 4).version, 4)
   })
 
-  it('is refused with the reason and the form that it should have', () => {
+  it('is refused with the reason and the right form if it is malformed', () => {
     const cases: readonly (readonly [url: string, version: number | undefined, said: RegExp])[] = [
       ['', undefined, /is not an address of http, https, grpc or grpcs/],
       ['serving:8500', undefined, /is not an address of http/],

@@ -16,7 +16,7 @@ const python = 'python' in found ? found.python : 'python3'
 const { signal } = new AbortController()
 const models = new TensorFlowServing({ clock: systemClock, hosts: new ServerHosts('localhost, no-such-host.invalid'), patienceMs: 1000 })
 
-describe('A model on a server of TensorFlow Serving’s published messages', { skip }, () => {
+describe('A model on a server that speaks TensorFlow Serving’s published messages', { skip }, () => {
   let server: ModelServer
   let packing: ModelServer
   before(async () => {
@@ -33,7 +33,7 @@ describe('A model on a server of TensorFlow Serving’s published messages', { s
     `grpc://127.0.0.1:${packing.grpc}/v1/models/measures`,
   ]
 
-  it('gives the same over HTTP, gRPC with lists, and gRPC with bytes', async () => {
+  it('gives the same answers over HTTP, over gRPC with lists, and over gRPC with bytes', async () => {
     for (const url of addresses()) {
       await withModel({ url }, async (model) => {
         assert.equal(model.device, `the TensorFlow Serving at ${url}, version 3`)
@@ -52,7 +52,7 @@ describe('A model on a server of TensorFlow Serving’s published messages', { s
     }
   })
 
-  it('takes and gives every type without a loss', async () => {
+  it('takes and gives values of every type without a loss', async () => {
     for (const url of addresses()) {
       await withModel({ url, signature: 'twice' }, async (model) => {
         const row: ModelRow = {
@@ -78,7 +78,7 @@ describe('A model on a server of TensorFlow Serving’s published messages', { s
     }
   })
 
-  it('gives strings, not-a-number and infinity as they are', async () => {
+  it('gives strings, NaN and infinity unchanged', async () => {
     for (const url of addresses()) {
       await withModel({ url, signature: 'names' }, async (model) => {
         const [result] = await model.run([floats(0, 0, 1, 0)], signal)
@@ -91,7 +91,7 @@ describe('A model on a server of TensorFlow Serving’s published messages', { s
     }
   })
 
-  it('gets the pictures of its size', async () => {
+  it('gets pictures of the size that it takes', async () => {
     for (const url of addresses()) {
       await withModel({ url, signature: 'picture', fit: { values: { factors: [1 / 255, 1 / 255, 1 / 255], offsets: [0, 0, 0] } } }, async (model) => {
         assert.ok(model.signature.takesPictures)
@@ -105,7 +105,7 @@ describe('A model on a server of TensorFlow Serving’s published messages', { s
     }
   })
 
-  it('sends a batch as one call, and within the limit that the server names once it has named it', async () => {
+  it('gets a batch as one call, and smaller calls once the server has named its limit', async () => {
     for (const [protocol, url] of addresses().slice(0, 2).entries()) {
       await withModel({ url, signature: 'one' }, async (model) => {
         const before = server.calls.length
@@ -120,7 +120,7 @@ describe('A model on a server of TensorFlow Serving’s published messages', { s
     }
   })
 
-  it('learns the deadline of a call over gRPC', async () => {
+  it('is told the deadline of a call over gRPC', async () => {
     await withModel({ url: `grpc://127.0.0.1:${server.grpc}/v1/models/measures` }, async (model) => {
       const before = server.calls.length
       await model.run([floats(1, 0, 0, 0)], signal, Date.now() + 20_000)
@@ -145,7 +145,7 @@ describe('A model on a server of TensorFlow Serving’s published messages', { s
     }
   })
 
-  it('is refused with strings as its input, and with a signature that it does not have', async () => {
+  it('is refused if its input is strings, or if the signature of the spec does not exist', async () => {
     for (const url of addresses()) {
       await assert.rejects(
         withModel({ url, signature: 'words' }, async () => {}),
@@ -162,7 +162,7 @@ describe('A model on a server of TensorFlow Serving’s published messages', { s
     }
   })
 
-  it('is called over TLS with a certificate, by the files of its spec or by their text', async () => {
+  it('is called over TLS with a certificate, which the spec gives as files or as text', async () => {
     using certificates = new Certificates()
     const { ca, client } = certificates
     const secured = await ModelServer.start(python, { ca, ...certificates.server })

@@ -16,8 +16,8 @@ function fn(name: string, args: readonly string[], nodeDef: readonly RawNode[], 
   return { signature: { name, inputArg: named(args), outputArg: named(Object.keys(ret)) }, nodeDef, ret }
 }
 
-describe('Calls of functions', () => {
-  it('a call is replaced by the nodes of its function, also where functions call functions', () => {
+describe('The inlining of TensorFlow functions', () => {
+  it('replaces a call by the nodes of its function, even if functions call functions', () => {
     const { nodes, resolve } = inlinedGraph('model', {
       node: [node('x', 'Placeholder'), call('outer', 'twice', ['x', '^x']), node('end', 'Neg', ['outer:1'])],
       library: {
@@ -34,18 +34,18 @@ describe('Calls of functions', () => {
     assert.deepEqual(nodes.get('outer~/one~/sum')?.input, ['outer~/one~/parts', 'outer~/one~/parts:1'])
   })
 
-  it('an attribute that a function leaves to its caller has the caller’s value', () => {
+  it('gives an attribute that a function leaves to its caller the caller’s value', () => {
     const typed = fn('typed', [], [node('made', 'Fill', [], { T: { value: 'placeholder', placeholder: 'T' } })], { out: 'made:output:0' })
     const { nodes } = inlinedGraph('model', { node: [node('a', 'typed', [], { T: { value: 'type', type: 3 } })], library: { function: [typed] } })
     assert.equal(nodes.get('a~/made')?.attr.get('T')?.type, 3)
   })
 
-  it('a function that calls itself is refused', () => {
+  it('refuses a function that calls itself', () => {
     const library = { function: [fn('again', ['a'], [call('inner', 'again', ['a'])], { out: 'inner:output:0' })] }
     assert.throws(() => inlinedGraph('model', { node: [call('c', 'again', ['c'])], library }), /call each other more than 32 deep/)
   })
 
-  it('functions that call each other twice at each level are refused at the bound of nodes', () => {
+  it('refuses functions that call each other twice at each level, at its bound of nodes', () => {
     const levels = Array.from({ length: 30 }, (_, at) => fn(`f${at}`, [], [call('a', `f${at + 1}`), call('b', `f${at + 1}`)], {}))
     assert.throws(
       () => inlinedGraph('model', { node: [call('c', 'f0')], library: { function: [...levels, fn('f30', [], [], {})] } }),
@@ -53,14 +53,14 @@ describe('Calls of functions', () => {
     )
   })
 
-  it('a call that hands its own output to itself is refused', () => {
+  it('refuses a call that takes its own output as input', () => {
     const library = { function: [fn('same', ['a'], [], { out: 'a' })] }
     const { nodes, resolve } = { nodes: null, resolve: () => inlinedGraph('model', { node: [call('c', 'same', ['c'])], library }).resolve('c') }
     assert.equal(nodes, null)
     assert.throws(resolve, /in a circle/)
   })
 
-  it('a call of a function that is missing, of another number of inputs, or with a missing output is refused', () => {
+  it('refuses a call of a missing function, with another number of inputs, or with a missing output', () => {
     const refuses = (nodes: readonly RawNode[], functions: readonly RawFunction[], said: RegExp) =>
       assert.throws(() => inlinedGraph('model', { node: nodes, library: { function: functions } }), said)
     refuses([call('c', 'nowhere')], [], /calls the function nowhere, which it does not have/)

@@ -6,15 +6,15 @@ function output(values: readonly number[], shape: readonly number[] = [values.le
   return { out: { datatype: 'FP32' as const, shape, data: Float32Array.from(values) } }
 }
 
-describe('The difference of two results', () => {
-  it('is a part of the range of the expected values', () => {
+describe('The largest difference of two results', () => {
+  it('is a fraction of the range of the expected values', () => {
     assert.equal(largestDifference(output([0, 5, 10]), output([0, 4, 10])), 0.1)
     assert.equal(largestDifference(output([100, 100.5]), output([100, 101])), 0.5)
     assert.equal(largestDifference(output([3, 3]), output([2, 2])), 0.5)
     assert.equal(largestDifference(output([0, 0]), output([0, 0])), 0)
   })
 
-  it('is infinite for another shape, a missing output, and a number where the other has none', () => {
+  it('is infinite for another shape, a missing output, and a NaN or infinity on one side', () => {
     for (const [given, expected] of [
       [output([1, 2]), output([1, 2], [2, 1])],
       [output([1, 2]), output([1, 2, 3])],

@@ -43,7 +43,7 @@ describe('A small TensorFlow file that asks for much memory or time', () => {
     )
   }
 
-  it('is refused if its constants repeat a value to more than 64 MiB together', () => {
+  it('is refused if its constants expand to more than 64 MiB together', () => {
     const constant = (name: string, values: number) => ({
       name,
       op: 'Const',
@@ -62,7 +62,7 @@ describe('A small TensorFlow file that asks for much memory or time', () => {
     refuses(frozen(input(...Array<number>(255).fill(1)), relu), 'WAGGLE_MODEL_SHAPE', /the input x with more than 254 dimensions/)
   })
 
-  it('is compared with no inputs if its free dimensions make them too large', () => {
+  it('gets no random inputs for a comparison if its free dimensions would make them too large', () => {
     const relu = { name: 'y', op: 'Relu', input: ['x'] }
     assert.equal(randomInputs(readTensorFlowGraph(frozen(input(...Array<number>(20).fill(-1)), relu), {})), null)
     assert.equal(randomInputs(readTensorFlowGraph(frozen(input(-1, 4), relu), {}))?.x?.data.length, 8)
@@ -115,7 +115,7 @@ describe('A small TensorFlow file that asks for much memory or time', () => {
   })
 })
 
-it('A constant whose values are fewer than its shape repeats the last one', () => {
+it('A constant with fewer values than its shape repeats the last value', () => {
   const tensor = {
     dtype: 0,
     tensorShape: { dim: [{ size: 4 }] },

@@ -21,10 +21,10 @@ function refuses(opening: Promise<OpenModel>, code: string, said: RegExp): Promi
   })
 }
 
-describe('A model that TensorFlow saved', () => {
+describe('A SavedModel', () => {
   for (const one of savedModelCases.filter(({ spec }) => spec.signature !== 'odd')) {
     const by = one.spec.signature === undefined ? '' : ` by its signature ${one.spec.signature}`
-    it(`${one.model}${by} gives the answers of TensorFlow on onnxruntime`, async () => {
+    it(`gives the answers of TensorFlow on onnxruntime: ${one.model}${by}`, async () => {
       const model = await open(one.model, one.spec)
       try {
         assert.match(model.device, /^onnxruntime/, String(model.choice))
@@ -36,7 +36,7 @@ describe('A model that TensorFlow saved', () => {
     })
     // tfjs has no kernels for some operators of this one.
     if (one.model === 'operators') continue
-    it(`${one.model}${by} gives the answers of TensorFlow on tfjs`, async () => {
+    it(`gives the answers of TensorFlow on tfjs: ${one.model}${by}`, async () => {
       const model = await open(one.model, { ...one.spec, backend: 'tfjs' })
       try {
         assert.equal(model.device, 'tfjs wasm')
@@ -48,7 +48,7 @@ describe('A model that TensorFlow saved', () => {
     })
   }
 
-  it('a folder of numbered versions gives the highest number, or the version of the spec', async () => {
+  it('answers from the highest of its numbered versions, or from the version of the spec', async () => {
     for (const [version, name] of [
       [undefined, 'dense/10'],
       [2, 'dense/2'],
@@ -62,21 +62,21 @@ describe('A model that TensorFlow saved', () => {
     await refuses(open('dense', { version: 3 }), 'WAGGLE_MODEL_NOT_FOUND', /no version 3: it has the versions 1, 2, 10/)
   })
 
-  it('a signature that does not exist is refused with the names of those that there are', async () => {
+  it('is refused with its signatures if the signature of the spec does not exist', async () => {
     await refuses(open('words', { signature: 'nowhere' }), 'WAGGLE_MODEL_SHAPE', /no signature nowhere: it has serving_default, vectors/)
     await refuses(open('words', { signature: 'constructor' }), 'WAGGLE_MODEL_SHAPE', /no signature constructor/)
     await refuses(open('mobilenet.pb', { signature: 'vectors' }), 'WAGGLE_MODEL_SHAPE', /is a frozen graph, which has no signature/)
   })
 
-  it('strings as an input are refused with the name of the input', async () => {
+  it('is refused with the input’s name if an input takes strings', async () => {
     await refuses(open('plain', {}), 'WAGGLE_MODEL_SHAPE', /takes strings \(its input text\)/)
   })
 
-  it('a loop is refused with the advice to unroll it', async () => {
+  it('is refused with the advice to unroll if it has a loop', async () => {
     await refuses(open('loop', {}), 'WAGGLE_MODEL_SHAPE', /has a loop \((While|TensorList\w+)\)/)
   })
 
-  it('an operator that no library has is refused with its name', async () => {
+  it('is refused with the operator’s name if no library has the operator', async () => {
     await refuses(
       open('plain', { signature: 'digamma' }),
       'WAGGLE_MODEL_SHAPE',
@@ -85,7 +85,7 @@ describe('A model that TensorFlow saved', () => {
     await refuses(open('plain', { signature: 'digamma', backend: 'onnx' }), 'WAGGLE_MODEL_SHAPE', /cannot run on onnxruntime: .*Digamma/)
   })
 
-  it('a model whose translation gives something else runs on tfjs, and backend: onnx refuses it', async () => {
+  it('runs on tfjs if its translation gives other answers, and is refused with backend: onnx', async () => {
     const model = await open('plain', { signature: 'odd' })
     assert.equal(model.device, 'tfjs wasm')
     assert.match(String(model.choice), /^its translation to ONNX gives another shape than tfjs wasm/)
@@ -100,7 +100,7 @@ describe('A model that TensorFlow saved', () => {
     )
   })
 
-  it('a model of 8-bit numbers takes a picture', async () => {
+  it('takes a picture if its input is of 8-bit numbers', async () => {
     for (const backend of ['onnx', 'tfjs'] as const) {
       const model = await open('plain', { signature: 'picture', backend })
       assert.equal(model.signature.takesPictures, true)
@@ -111,7 +111,7 @@ describe('A model that TensorFlow saved', () => {
     }
   })
 
-  it('a result that is not a number is given as it is by both libraries', async () => {
+  it('gives a result that is not a number unchanged, with both libraries', async () => {
     for (const backend of ['onnx', 'tfjs'] as const) {
       const model = await open('plain', { signature: 'logarithm', backend })
       const [result] = await model.run(

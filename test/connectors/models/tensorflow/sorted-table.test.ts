@@ -19,13 +19,13 @@ describe('A sorted table', () => {
     })
   }
 
-  it('refuses every cut of its bytes', () => {
+  it('is refused with any number of bytes cut off its end', () => {
     const whole = writeSortedTable(entries)
     for (let length = 0; length < whole.length; length += 7)
       assert.throws(() => sortedTable(whole.subarray(0, length)), RangeError, `${length} bytes`)
   })
 
-  it('never gives other entries for a flipped bit', () => {
+  it('never gives other entries after a flipped bit', () => {
     const whole = writeSortedTable(entries)
     let refused = 0
     for (let at = 0; at < whole.length; at++) {
@@ -42,7 +42,7 @@ describe('A sorted table', () => {
     assert.ok(refused > whole.length * 0.8, `${refused} of ${whole.length}`)
   })
 
-  it('refuses a footer that points outside of the file', () => {
+  it('is refused if its footer points outside of the file', () => {
     const broken = Buffer.from(writeSortedTable(entries))
     broken.fill(0xff, broken.length - 48, broken.length - 8)
     assert.throws(() => sortedTable(broken), RangeError)
@@ -51,13 +51,13 @@ describe('A sorted table', () => {
     assert.throws(() => sortedTable(broken), /outside of the file/)
   })
 
-  it('refuses handles that read one block so often that its bytes pass the bound', () => {
+  it('is refused if its handles read one block so often that the bytes pass the bound', () => {
     const large = new Map([['a', Buffer.alloc(14 * 1024 * 1024, 7)]])
     const whole = writeSortedTable(large, { repeated: 5 })
     assert.throws(() => sortedTable(whole), /its blocks have more than 67108864 bytes/)
   })
 
-  it('refuses more entries than the bound, also where they all have one key', () => {
+  it('is refused with more entries than the bound, even if all have one key', () => {
     const block = Buffer.alloc(3 * 1_000_001)
     // Each entry shares no byte with the key before, and has neither a key nor a value.
     assert.throws(() => sortedTable(tableOfBlock(Buffer.concat([block, Buffer.of(0, 0, 0, 0, 1, 0, 0, 0)]))), /more than 1000000 entries/)

@@ -57,14 +57,14 @@ describe('The variables of a SavedModel', () => {
     )
   }
 
-  it('a variable is read from its place in its shard', () => {
+  it('are read from their place in their shard', () => {
     const bundle = new TensorBundle(bundleOf(good), 12)
     assert.deepEqual(bundle.tensor('v').tensorContent, values)
     assert.throws(() => bundle.tensor('w'), /no variable w/)
     assert.throws(() => bundle.tensor(''), /no variable/)
   })
 
-  it('a wrong checksum, and an index that does not fit the data, are refused', () => {
+  it('are refused with a wrong checksum, and with an index that does not fit the data', () => {
     refuses({ ...good, sum: good.sum + 1 }, /the checksum of the variable v is wrong/)
     refuses({ ...good, offset: 3 }, /the checksum of the variable v is wrong/)
     refuses({ ...good, offset: 5 }, /the variable v lies outside of .*data-00000-of-00001/)
@@ -75,7 +75,7 @@ describe('The variables of a SavedModel', () => {
     refuses(good, /data-00000-of-00002 is missing, which has the variable v/, { header: Buffer.of(8, 2) })
   })
 
-  it('a shape that does not fit the size, or that is larger than any model, is refused before memory is taken for it', () => {
+  it('are refused before memory is taken if a shape does not fit the size, or is enormous', () => {
     refuses({ ...good, size: 8 }, /has 8 bytes, where its shape wants 12/)
     refuses({ ...good, shape: [3, -1] }, /a constant has the shape \[3, -1\]/)
     refuses({ ...good, shape: [2 ** 40, 2 ** 40], size: 2 ** 50 }, /a constant has the shape/)
@@ -84,7 +84,7 @@ describe('The variables of a SavedModel', () => {
     refuses({ ...good, dtype: 7 }, /the data type number 7, which is not supported/)
   })
 
-  it('numbers of the other byte order, and bytes that are not a bundle, are refused', () => {
+  it('are refused if their numbers have the other byte order, or if their file is not a bundle', () => {
     refuses(good, /big-endian/, { header: Buffer.of(8, 1, 16, 1) })
     const prefix = bundleOf(good)
     writeFileSync(`${prefix}.index`, 'this is not an index')

@@ -23,7 +23,7 @@ describe('The cached metadata of a Kafka cluster', () => {
     assert.deepEqual(scene.asked.at(-1)?.topics, [], 'it is not asked for any more')
   })
 
-  it('is requested for a new topic even while a response about others is on its way', async () => {
+  it('is requested for a new topic even while a response about other topics is on its way', async () => {
     const scene = new Scene()
     for (const topic of ['one', 'two']) scene.there.add(topic)
     const one = scene.cluster.refresh(['one'])
@@ -36,7 +36,7 @@ describe('The cached metadata of a Kafka cluster', () => {
     )
   })
 
-  it('is requested from one broker after the other', async () => {
+  it('is requested from each broker in turn', async () => {
     const scene = new Scene()
     for (let round = 0; round < 5; round++) await scene.cluster.refresh()
     const [first, ...then] = scene.asked.map(({ port }) => port)

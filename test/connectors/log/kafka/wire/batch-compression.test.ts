@@ -25,7 +25,7 @@ describe('Compressed records', () => {
       for (const sample of samples) assert.ok(inflate(compress(sample), bits).equals(sample), `${sample.length} bytes`)
     })
 
-    it(`a damaged ${name} batch gives an error or other bytes, and an intact batch can still be read`, () => {
+    it(`give an error or other bytes if a ${name} batch is damaged, and an intact batch can still be read`, () => {
       const whole = compress(Buffer.from('hello '.repeat(100)))
       let refused = 0
       for (let attempt = 0; attempt < propertyRuns(20_000); attempt++) {
@@ -44,7 +44,7 @@ describe('Compressed records', () => {
     })
   }
 
-  it('a batch that inflates past the limit is refused', () => {
+  it('are refused if they inflate past the limit', () => {
     const bomb = Buffer.alloc(maxInflatedBytes + 1)
     assert.throws(() => inflate(gzipSync(bomb), 1))
     assert.throws(() => inflate(zstdCompressSync(bomb), 4))

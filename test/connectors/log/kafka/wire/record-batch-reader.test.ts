@@ -39,7 +39,7 @@ describe('A batch of records', () => {
     ],
   ]
   for (const [lie, change] of lies) {
-    it(`a batch with ${lie} is refused, although its checksum is right`, () => {
+    it(`is refused with ${lie}, although its checksum is right`, () => {
       const writer = new RecordBatchWriter()
       writer.append({ topic: 'out', partition: 0, key: Buffer.from('k'), value: Buffer.from('value'), timestamp: 1, headers: [] }, 1000)
       const bytes = Buffer.from(writer.seal({ producerId: 1n, epoch: 0, sequence: 0, isTransactional: false }))

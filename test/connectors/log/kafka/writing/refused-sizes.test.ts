@@ -15,7 +15,7 @@ const record = (length: number, topic = 'out'): ProducerRecord => ({
   headers: [textHeader('name', 'value')],
 })
 
-it('A topic that has refused a record refuses every record of that size or more at once, for a minute', () => {
+it('A topic that has refused a record at once refuses every record of that size or more for a minute', () => {
   const clock = new SimulatedClock()
   const sizes = new RefusedSizes(clock)
   sizes.check(record(1000))
@@ -28,7 +28,7 @@ it('A topic that has refused a record refuses every record of that size or more 
   return clock.settle().then(() => sizes.check(record(1000)))
 })
 
-it('The computed size of a batch of one record is its real size, whichever of its fields are null', () => {
+it('The computed size of a batch of one record is its real size, even if some of its fields are null', () => {
   for (const one of [
     record(0),
     record(1),
