@@ -45,7 +45,7 @@ export function logContract(name: string, open: () => Promise<LogUnderTest>): vo
     afterEach(() => under.close())
 
     describe('topics', () => {
-      it('exist once created, empty and with all their partitions', async () => {
+      it('exist with all their partitions, and empty, once they are created', async () => {
         const names = await log.topics()
         assert.deepEqual(
           ['in', 'nowhere', 'out'].filter((one) => names.includes(one)),
@@ -57,7 +57,7 @@ export function logContract(name: string, open: () => Promise<LogUnderTest>): vo
         assert.equal(await log.topic('nowhere'), null)
       })
 
-      it('may be created again with the same partitions, and not with others', async () => {
+      it('may be created again with the same number of partitions, and not with another number', async () => {
         await log.createTopics([topic('in', 4)])
         await assert.rejects(log.createTopics([topic('in', 5)]), { code: 'WAGGLE_TOPIC_MISMATCH' })
       })
@@ -69,7 +69,7 @@ export function logContract(name: string, open: () => Promise<LogUnderTest>): vo
     })
 
     describe('a producer', () => {
-      it('gets the offset of each record when the record is durable', async () => {
+      it('gets the offset of each record when that record is durable', async () => {
         const producer = await log.producer()
         const sent = await Promise.all(['a', 'b', 'c'].map((value) => producer.send(record('in', 0, value))))
         assert.deepEqual(
@@ -80,7 +80,7 @@ export function logContract(name: string, open: () => Promise<LogUnderTest>): vo
         assert.deepEqual(await valuesOf(again, 'in', 0, 3), ['a', 'b', 'c'])
       })
 
-      it('may leave a record to the next commit', async () => {
+      it('may leave the write of a record to the next commit', async () => {
         const producer = await log.producer()
         const waiting = producer.send(record('in', 0, 'rides'), { durable: false })
         const tasks = await log.taskProducer({ group: 'app' })
@@ -88,7 +88,7 @@ export function logContract(name: string, open: () => Promise<LogUnderTest>): vo
         assert.deepEqual(await waiting, { offset: 0 })
       })
 
-      it('appends while many records are not durable yet', async () => {
+      it('appends further records while many records are not durable yet', async () => {
         const producer = await log.producer()
         for (let round = 0; round < 20; round++)
           await Promise.all(Array.from({ length: 50 }, (_, at) => producer.send(record('in', at % 4, `${round}-${at}`))))
@@ -152,7 +152,7 @@ export function logContract(name: string, open: () => Promise<LogUnderTest>): vo
         assert.deepEqual((await log.topic('new'))?.offsets, [{ start: 0, end: 5 }])
       })
 
-      it('stay for the retention that the last call of createTopics gave', async () => {
+      it('stay for the retention that the last call of createTopics set', async () => {
         await log.createTopics([{ ...topic('wished', 1), retentionMs: 1000 }])
         await log.createTopics([{ ...topic('wished', 1), retentionMs: 2000 }])
         await log.createTopics([{ ...topic('wished', 1), retentionMs: null }])
@@ -160,7 +160,7 @@ export function logContract(name: string, open: () => Promise<LogUnderTest>): vo
         assert.equal((await (await under.reopen()).topic('wished'))?.retentionMs, 2000)
       })
 
-      it('are deleted past the retention of their topic, oldest first, and offsets stay', async (t) => {
+      it('are deleted past the retention of their topic, oldest first, and the offsets of later records stay', async (t) => {
         if (under.retentionElsewhere !== undefined) return t.skip(under.retentionElsewhere)
         await log.createTopics([{ ...topic('short', 1), retentionMs: 1000 }])
         const producer = await log.producer()
@@ -174,7 +174,7 @@ export function logContract(name: string, open: () => Promise<LogUnderTest>): vo
     })
 
     describe('deleteBefore', () => {
-      it('deletes up to the given offset at most, and later records are read as before', async (t) => {
+      it('deletes records before the given offset, and none from that offset on', async (t) => {
         if (log.deleteBefore === undefined) return t.skip('This log keeps what is done')
         const producer = await log.producer()
         // Each record is sent on its own, so that each is a run of its own.
@@ -270,7 +270,7 @@ export function logContract(name: string, open: () => Promise<LogUnderTest>): vo
     })
 
     describe('a commit', () => {
-      it('makes records, positions and state durable together', async () => {
+      it('makes its records, positions and state durable together', async () => {
         const producer = await log.taskProducer({ group: 'app' })
         producer.append(record('out', 2, 'made'))
         await producer.commit({
@@ -302,7 +302,7 @@ export function logContract(name: string, open: () => Promise<LogUnderTest>): vo
         await other.close()
       })
 
-      it('takes effect in the order of the calls, even if nobody awaits them', async () => {
+      it('takes effect in the order of the calls, even if no caller awaits it', async () => {
         const producer = await log.taskProducer({ group: 'app' })
         const commits = ['1', '2', '3'].map((value, at) => {
           producer.append(record('out', 0, value))
@@ -317,7 +317,7 @@ export function logContract(name: string, open: () => Promise<LogUnderTest>): vo
         if (again.state !== null) assert.equal(text(again.state.open('app/0', 's').get(bytes('key'))), '3')
       })
 
-      it('does not hold records that were appended after it', async () => {
+      it('contains no records that were appended after it', async () => {
         const producer = await log.taskProducer({ group: 'app' })
         producer.append(record('out', 0, 'before'))
         const committed = producer.commit({ positions: [], state: [] })
@@ -330,7 +330,7 @@ export function logContract(name: string, open: () => Promise<LogUnderTest>): vo
         assert.deepEqual(await valuesBetween(log, 'out', 0, 0, end), ['before'])
       })
 
-      it('gives the end offset of its records in each partition, unless the log keeps state itself', async () => {
+      it('returns the end offset of its records in each partition, unless the log keeps state itself', async () => {
         const producer = await log.taskProducer({ group: 'app' })
         for (const [partition, value] of [0, 0, 2].entries()) producer.append(record('out', value, String(partition)))
         const { ends } = await producer.commit({ positions: [], state: [] })
@@ -365,7 +365,7 @@ export function logContract(name: string, open: () => Promise<LogUnderTest>): vo
       }
       const keysOf = (range: Iterable<readonly [Uint8Array, Uint8Array]> | undefined) => [...(range ?? [])].map(([key]) => text(key))
 
-      it('is ordered by the bytes of its keys, with an inclusive start and an exclusive end, in both directions', async (t) => {
+      it('is ordered by the bytes of its keys, and read from an inclusive start to an exclusive end, in either direction', async (t) => {
         if (log.state === null) return t.skip('this log keeps no state: it is rebuilt from changelogs')
         await fill({ b: '2', a: '1', d: '4', c: '3' })
         const store = log.state?.open('app/0', 'store')
@@ -374,7 +374,7 @@ export function logContract(name: string, open: () => Promise<LogUnderTest>): vo
         assert.deepEqual(keysOf(store?.range(bytes('b'), null, { reverse: true })), ['d', 'c', 'b'])
       })
 
-      it('is separate for each task and each store', async (t) => {
+      it('is separate for each task and for each store', async (t) => {
         if (log.state === null) return t.skip('this log keeps no state: it is rebuilt from changelogs')
         await fill({ a: '1' })
         assert.equal(log.state?.open('app/1', 'store').get(bytes('a')), null)
@@ -382,7 +382,7 @@ export function logContract(name: string, open: () => Promise<LogUnderTest>): vo
         assert.deepEqual(keysOf(log.state?.open('app/0', 'other').range(null, null)), [])
       })
 
-      it('clears all rows before a given row, if the log supports it', async (t) => {
+      it('loses all rows before a given row when it is cleared, if the log supports that', async (t) => {
         if (log.state === null) return t.skip('this log keeps no state: it is rebuilt from changelogs')
         await fill({ a: '1', b: '2', c: '3' })
         const store = log.state?.open('app/0', 'store')
@@ -390,7 +390,7 @@ export function logContract(name: string, open: () => Promise<LogUnderTest>): vo
         assert.deepEqual(keysOf(store?.range(null, null)), store?.clearBefore === undefined ? ['a', 'b', 'c'] : ['b', 'c'])
       })
 
-      it('gives many keys at once, in order, and nothing for deleted ones', async (t) => {
+      it('gives the values of many keys at once, in order, and nothing for deleted keys', async (t) => {
         if (log.state === null) return t.skip('this log keeps no state: it is rebuilt from changelogs')
         await fill({ a: '1', b: '2' })
         await fill({ a: null, c: '3' })
@@ -403,7 +403,7 @@ export function logContract(name: string, open: () => Promise<LogUnderTest>): vo
     })
 
     describe('a consumer', () => {
-      it('gives all records in order, from the start or from now on', async () => {
+      it('gives all records in order, from the start or from the time of its subscription', async () => {
         const producer = await log.producer()
         await producer.send(record('in', 0, 'early'))
         const earliest = await joined(log, subscription(['in']))
@@ -425,7 +425,7 @@ export function logContract(name: string, open: () => Promise<LogUnderTest>): vo
         await consumer.close()
       })
 
-      it('stops waiting at its time limit, or when it is woken', async () => {
+      it('stops its wait at the time limit, or when it is woken', async () => {
         const consumer = await joined(log, subscription(['in']))
         const overdue = consumer.poll({ maxRecords: 10, maxWaitMs: 100 })
         await under.clock.advance(100)
@@ -437,7 +437,7 @@ export function logContract(name: string, open: () => Promise<LogUnderTest>): vo
         await consumer.close()
       })
 
-      it('gives no record of a paused partition, and goes on at the same offset after a resume', async () => {
+      it('gives no record of a paused partition, and continues at the same offset after a resume', async () => {
         const producer = await log.producer()
         await producer.send(record('in', 0, 'a'))
         await producer.send(record('in', 1, 'b'))
@@ -452,7 +452,7 @@ export function logContract(name: string, open: () => Promise<LogUnderTest>): vo
         await consumer.close()
       })
 
-      it('reads again from the offset of a seek', async () => {
+      it('reads again from the offset to which it seeks', async () => {
         const producer = await log.producer()
         for (const value of ['a', 'b', 'c']) await producer.send(record('in', 0, value))
         const consumer = await log.subscribe(subscription(['in']))
@@ -473,7 +473,7 @@ export function logContract(name: string, open: () => Promise<LogUnderTest>): vo
         await consumer.close()
       })
 
-      it('gives at most as many records as requested, and the rest in the next poll', async () => {
+      it('gives at most as many records as requested, and the others in the next poll', async () => {
         const producer = await log.producer()
         for (let at = 0; at < 10; at++) await producer.send(record('in', 0, String(at)))
         const again = await under.reopen()
@@ -487,7 +487,7 @@ export function logContract(name: string, open: () => Promise<LogUnderTest>): vo
         await consumer.close()
       })
 
-      it('gives no uncommitted record under isolation committed', async () => {
+      it('gives no uncommitted record with isolation committed', async () => {
         const consumer = await joined(log, subscription(['out']))
         const producer = await log.taskProducer({ group: 'app' })
         producer.append(record('out', 0, 'open'))
@@ -497,7 +497,7 @@ export function logContract(name: string, open: () => Promise<LogUnderTest>): vo
         await consumer.close()
       })
 
-      it('gives values before their commit as the same objects, if the log hands on', async (t) => {
+      it('gives values before their commit as the same objects, if the log hands records on', async (t) => {
         if (!log.traits.handsOn) return t.skip('this log does not hand on')
         const consumer = await log.subscribe({ ...subscription(['out']), isolation: 'handed' })
         await consumer.poll({ maxRecords: 1, maxWaitMs: 0 })
@@ -510,7 +510,7 @@ export function logContract(name: string, open: () => Promise<LogUnderTest>): vo
         assert.deepEqual(await valuesOf(await under.reopen(), 'out', 0, 1), ['as it is'])
       })
 
-      it('loses records that were handed on and dropped, and gets its partitions again', async (t) => {
+      it('loses records that were handed on and then dropped, and gets its partitions again', async (t) => {
         if (!log.traits.handsOn) return t.skip('this log does not hand on')
         const told: string[] = []
         const consumer = await log.subscribe({ ...subscription(['out']), isolation: 'handed', listener: listener(told) })
@@ -543,7 +543,7 @@ export function logContract(name: string, open: () => Promise<LogUnderTest>): vo
         await first.close()
       })
 
-      it('gives the partitions of one number to one member, whatever their topic', async () => {
+      it('gives partitions with the same number to the same member, whatever their topic', async () => {
         const owned = [new Set<string>(), new Set<string>()]
         const members: Consumer[] = []
         for (const own of owned) {
@@ -564,7 +564,7 @@ export function logContract(name: string, open: () => Promise<LogUnderTest>): vo
         for (const member of members) await member.close()
       })
 
-      it('leaves each member its partitions when one asks to join again', async () => {
+      it('lets each member keep its partitions when a member asks to join again', async () => {
         const told: string[] = []
         const consumer = await log.subscribe({ ...subscription(['in']), listener: listener(told) })
         await polledUntil([consumer], () => told.length === 1)
@@ -628,7 +628,7 @@ export function logContract(name: string, open: () => Promise<LogUnderTest>): vo
     })
 
     describe('a reader', () => {
-      it('reads a range and ends', async () => {
+      it('reads the given range and ends', async () => {
         const producer = await log.producer()
         for (const value of ['a', 'b', 'c', 'd']) await producer.send(record('in', 0, value))
         const values: string[] = []
@@ -652,7 +652,7 @@ export function logContract(name: string, open: () => Promise<LogUnderTest>): vo
         await reader.close()
       })
 
-      it('ends when it is closed, and fails when its log is closed, before or while it reads', async () => {
+      it('ends when it is closed, and fails when its log is closed', async () => {
         const range = { topic: 'in', partition: 0, from: 0, to: 10 }
         const producer = await log.producer()
         await producer.send(record('in', 0, 'a'))

@@ -31,7 +31,7 @@ export function objectStoreContract(name: string, open: () => Promise<StoreUnder
       return object
     }
 
-    it('tells the name, size and tag of a file, and the tag changes with the content', async () => {
+    it('gives the name, size and tag of a file, and the tag changes with the content', async () => {
       await under.put('told.onnx', 'honey')
       const { kind, name, objects } = await look('told.onnx')
       assert.deepEqual([kind, name, objects.length, objects[0]?.path, objects[0]?.bytes], ['file', 'told.onnx', 1, 'told.onnx', 5])
@@ -39,7 +39,7 @@ export function objectStoreContract(name: string, open: () => Promise<StoreUnder
       assert.notEqual((await looked('told.onnx')).etag, objects[0]?.etag)
     })
 
-    it('reads exactly the bytes from the byte that is asked for', async () => {
+    it('reads exactly the bytes from a given byte on', async () => {
       const content = Buffer.from(Array.from({ length: 100_000 }, (_, at) => at % 251))
       await under.put('bytes.bin', content)
       const object = await looked('bytes.bin')
@@ -51,7 +51,7 @@ export function objectStoreContract(name: string, open: () => Promise<StoreUnder
       }
     })
 
-    it('reads nothing of an object that has another version by now, or is gone', async () => {
+    it('reads nothing of an object that has another version now, or is gone', async () => {
       await under.put('changing.bin', 'first')
       const first = await looked('changing.bin')
       await under.put('changing.bin', 'other')
@@ -64,18 +64,18 @@ export function objectStoreContract(name: string, open: () => Promise<StoreUnder
       assert.equal(await under.store.read(second, 0, never), null)
     })
 
-    it('says that there is no model where there is none', async () => {
+    it('reports that there is no model at an address without one', async () => {
       await assert.rejects(look('nowhere.onnx'), { code: 'WAGGLE_MODEL_NOT_FOUND' })
     })
 
-    it('ends by its signal, with the reason of the signal', async () => {
+    it('ends a call by its signal, with the reason of the signal', async () => {
       await under.put('ended.bin', 'honey')
       const reason = new Error('nobody wants it')
       await assert.rejects(under.store.look(under.addressOf('ended.bin'), AbortSignal.abort(reason)), reason)
       await assert.rejects(under.store.read(await looked('ended.bin'), 0, AbortSignal.abort(reason)), reason)
     })
 
-    it('is unavailable while it is away, also in the middle of a file, and answers again when it is back', async () => {
+    it('fails as unavailable while it is away, even in the middle of a file, and answers when it is back', async () => {
       await under.put('large.bin', Buffer.alloc(32 * 1024 * 1024, 'bee'))
       const object = await looked('large.bin')
       const answer = await under.store.read(object, 0, never)

@@ -22,7 +22,7 @@ export function stateDirectoryContract(name: string, open: () => Promise<Directo
 
     afterEach(() => under.close())
 
-    it('keeps rows and the changelog offset that they come from over a restart', async () => {
+    it('keeps rows and the changelog offset of the rows over a restart', async () => {
       const disk = directory.open('0_1')
       assert.equal(disk.offset(changelog), null)
       disk.write({ changes: [{ store: 'counts', entries: [row('a', '1'), row('b', '2')] }], offsets: [{ ...changelog, offset: 7 }] })
@@ -40,7 +40,7 @@ export function stateDirectoryContract(name: string, open: () => Promise<Directo
       assert.equal((await under.reopen()).processId, processId)
     })
 
-    it('keeps tasks and stores apart', () => {
+    it('keeps the rows of tasks and of stores apart', () => {
       const [one, other] = [directory.open('0_1'), directory.open('0_10')]
       one.write({ changes: [{ store: 'counts', entries: [row('a', 'one')] }], offsets: [] })
       one.write({ changes: [{ store: 'more', entries: [row('a', 'more')] }], offsets: [] })
@@ -49,7 +49,7 @@ export function stateDirectoryContract(name: string, open: () => Promise<Directo
       assert.deepEqual(rowsIn(other, 'more'), [])
     })
 
-    it('reads single rows, many at once, and ranges either way', () => {
+    it('reads single rows, many rows at once, and ranges in either direction', () => {
       const disk = directory.open('0_0')
       disk.write({ changes: [{ store: 's', entries: ['a', 'b', 'c', 'd'].map((key) => row(key, key)) }], offsets: [] })
       const store = disk.store('s')
@@ -64,7 +64,7 @@ export function stateDirectoryContract(name: string, open: () => Promise<Directo
       assert.deepEqual(named(store.range(null, Buffer.from('c'), { reverse: true })), ['b', 'a'])
     })
 
-    it('clears all rows before a given row in one store alone, even after a restart', async () => {
+    it('clears all rows before a given row in only one store, even after a restart', async () => {
       const disk = directory.open('0_0')
       for (const store of ['r', 's', 't']) disk.write({ changes: [{ store, entries: ['a', 'b', 'c'].map((key) => row(key, '1')) }], offsets: [] })
       disk.store('s').clearBefore?.(Buffer.from('b'))
@@ -95,7 +95,7 @@ export function stateDirectoryContract(name: string, open: () => Promise<Directo
       assert.deepEqual([rowsIn(again, 's'), rowsIn(again, 'kept')], [['b=2'], ['a=1']])
     })
 
-    it('lists the stores of each task, and forgets a task', async () => {
+    it('lists the stores of each task, and deletes the stores of a task', async () => {
       directory.open('0_0').write({ changes: [], offsets: [{ ...changelog, offset: 5 }] })
       directory.open('1_3').write({ changes: [{ store: 's', entries: [row('a', '1')] }], offsets: [{ topic: 'o', partition: 3, offset: 9 }] })
       directory.open('2_0')
@@ -110,7 +110,7 @@ export function stateDirectoryContract(name: string, open: () => Promise<Directo
       assert.deepEqual(rowsIn(again.open('1_3'), 's'), [])
     })
 
-    it('ignores writes through a handle when the disk has been opened again', () => {
+    it('ignores writes through an earlier handle when the disk has been opened again', () => {
       const before = directory.open('0_0')
       const now = directory.open('0_0')
       now.write({ changes: [{ store: 's', entries: [row('a', 'now')] }], offsets: [{ ...changelog, offset: 5 }] })

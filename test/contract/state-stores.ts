@@ -30,7 +30,7 @@ export function stateStoresContract(name: string, open: () => Promise<StoresUnde
     after(() => under.close())
 
     for (const kind of modelledStores) {
-      it(`${kind.name} equals its model, forward and backward, after each write, commit, restart and rebuild`, () => {
+      it(`${kind.name}: equals its model, forward and backward, after each write, commit, restart and rebuild`, () => {
         fc.assert(
           fc.property(fc.array(step, { minLength: 20, maxLength: 80, size: 'max' }), fc.constantFrom(2, 4, 100), (steps, maxEntries) => {
             const checked = new CheckedStore(kind.make(), disk, maxEntries)
@@ -42,7 +42,7 @@ export function stateStoresContract(name: string, open: () => Promise<StoresUnde
 
       // In a time-ordered store, the rows of a key are between those of other keys.
       if (kind.make().spec.timeOrdered) continue
-      it(`${kind.name} reads only the rows that an iteration has reached, and closes an abandoned iterator`, () => {
+      it(`${kind.name}: reads only the rows that an iteration reaches, and closes an abandoned iterator`, () => {
         const checked = new CheckedStore(kind.make(), disk, 2)
         const manyKeys = Array.from({ length: 300 }, (_, at) => `k${at}`)
         for (const [at, key] of manyKeys.entries()) checked.write({ key, at: 100_000 + at, length: 10, value: 'v' })

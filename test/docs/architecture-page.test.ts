@@ -19,7 +19,7 @@ const sources = new Map<string, string>()
 const sections = page.split(/^(?=## )/m).map((text) => ({ folder: /^## .*`([\w/-]+\/)`/.exec(text)?.[1] ?? '', text }))
 
 describe('The page about the architecture', () => {
-  it('names only files and folders that exist, and each name fits only one', () => {
+  it('names only files and folders that exist, and each name fits only one of them', () => {
     const named = sections.flatMap(({ folder, text }) =>
       [...text.matchAll(/`([\w./-]+(?:\.(?:ts|py)|\/))`/g)].map(([, path = '']) => ({ folder, path })),
     )
@@ -31,7 +31,7 @@ describe('The page about the architecture', () => {
     assert.deepEqual(wrong, [])
   })
 
-  it('names only functions that the file or type before the dot has', () => {
+  it('names only functions that the named file or type has', () => {
     const owned = [...page.matchAll(/(?<![\w./-])([a-z]+(?:-[a-z]+)*|[A-Z]\w+)\.([a-z]\w*)\b(?!\.)/g)].map(([, owner = '', member = '']) => ({
       owner,
       member,

@@ -15,7 +15,7 @@ const skip = hasPython || process.env.CI === 'true' ? false : 'There is no pytho
 
 const examples = [...page.matchAll(/```python\n([\s\S]*?)```/g)].map(([, text]) => text ?? '')
 
-describe('The example of bees/PROTOCOL.md that speaks on the socket', () => {
+describe('The example of bees/PROTOCOL.md that uses the socket', () => {
   it('echoes JSON, and its prints go to the log', { skip }, async () => {
     const directory = mkdtempSync(join(tmpdir(), 'waggle-protocol-'))
     const file = join(directory, 'bee.py')

@@ -25,7 +25,7 @@ describe('A newcomer who follows docs/first-hour.md from an empty folder gets wh
 
   let failed: string | null = null
   for (const { title, steps } of pageSections(readFileSync(join(root, 'docs', 'first-hour.md'), 'utf8'))) {
-    it(`in its section “${title}”`, { timeout: 600_000 }, async (context) => {
+    it(`in the section “${title}”`, { timeout: 600_000 }, async (context) => {
       if (failed !== null) return context.skip(`it stands on “${failed}”, which failed`)
       failed = title
       for (const step of steps) await reader.take(step)

@@ -20,7 +20,7 @@ describe('The README of the Python SDK', { skip: 'missing' in found ? found.miss
     assert.deepEqual(readdirSync(directory).sort(), ['shout.py', 'test_shout.py'])
   })
 
-  it('has a test that pytest runs', () => {
+  it('has an example test that pytest runs', () => {
     assert.match(run(['-m', 'pytest', '-q', '-p', 'waggle.pytest_plugin', '-p', 'no:cacheprovider']), /1 passed/)
   })
 

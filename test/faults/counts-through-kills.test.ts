@@ -4,8 +4,8 @@ import { describeWithKafka } from '../support/kafka-cluster.ts'
 import { CountsThroughKills } from './counts-through-kills.ts'
 import { throughKills } from './ordeal.ts'
 
-describeWithKafka('Counts on Kafka, exactly once', { own: true }, (cluster) => {
-  it('Counts equal those of a plain loop, in order, although processes are killed', async () => {
+describeWithKafka('Counts on Kafka under exactly once', { own: true }, (cluster) => {
+  it('equal those of a plain loop, in order, although processes are killed', async () => {
     const ordeal = await CountsThroughKills.start(cluster())
     try {
       const isOver = (killed: number) => killed === 4

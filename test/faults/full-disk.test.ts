@@ -24,7 +24,7 @@ function mount(): boolean {
   return spawnSync('mount', ['-t', 'tmpfs', '-o', 'size=32m', 'tmpfs', disk]).status === 0
 }
 
-it('A full disk makes gateways answer 503 without losing an accepted request, and work goes on when there is space', {
+it('A full disk makes gateways answer 503, loses no accepted request, and work goes on when there is space again', {
   skip: mounted ? false : 'a small tmpfs cannot be mounted here (it takes root)',
 }, async () => {
   writeFileSync(join(directory, 'small.onnx'), smallModel({ features: 4, labels: 2 }))

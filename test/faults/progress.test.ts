@@ -16,7 +16,7 @@ it('A recovery from a kill is over when every part has returned a result for a r
   assert.deepEqual([progress.recoveries, progress.waitedFor], [[{ of: 'broker', ms: 3000 }], []])
 })
 
-it('The longest stop is measured for each part, even if the stop is not over', () => {
+it('The longest stop of a part is measured, even if the stop is not over', () => {
   let now = 0
   const progress = new Progress({ parts: ['a', 'b'], now: () => now })
   for (now = 100; now <= 1000; now += 100) progress.came('a', now)

@@ -21,7 +21,7 @@ export default async (input) => {
 }
 `
 
-it('A request that kills the process each time fails after three deaths that only it can have caused; all others are answered', async () => {
+it('A request that kills the process each time fails after three deaths that only it can have caused; all other requests are answered', async () => {
   const directory = mkdtempSync(join(tmpdir(), 'waggle-deadly-'))
   writeFileSync(join(directory, 'swarm.yaml'), swarm)
   writeFileSync(join(directory, 'work.mjs'), work)

@@ -30,8 +30,8 @@ function slowDisk(t: TestContext): { readonly held: readonly (() => void)[]; rel
   return disk
 }
 
-describe('A disk whose sync takes long', () => {
-  it('delays each answer and each 202 until its sync is done, and one sync serves all that wait', async (t) => {
+describe('A disk whose syncs take long', () => {
+  it('delays each answer and each 202 until its sync is done, and one sync serves all answers that wait', async (t) => {
     await using swarm = await SwarmHere.open({ WAGGLE_PARTITIONS: '4' }, { files })
     const disk = slowDisk(t)
     let worked = 0
@@ -54,7 +54,7 @@ describe('A disk whose sync takes long', () => {
     assert.equal((await swarm.ask({ number: 61 })).status, 200)
   })
 
-  it('ends no other promise: a caller gets 504 when the deadline passes, and its request is answered later', async (t) => {
+  it('does not delay a 504 at a request’s deadline, and later requests are answered', async (t) => {
     await using swarm = await SwarmHere.open({ WAGGLE_PARTITIONS: '1' }, { files })
     const disk = slowDisk(t)
     const answer = await swarm.ask({ number: 7 }, { headers: { 'x-timeout-seconds': '0.2', 'idempotency-key': 'k' } })

@@ -33,7 +33,7 @@ async function prepare(data: string, records: readonly { readonly topic: string;
 }
 
 describe('Records that no reader has read', () => {
-  it('make a gateway refuse requests at the disk limit, with the name of the reader, until the reader is given up', async () => {
+  it('make a gateway refuse requests at the disk limit with the reader’s name, until that reader is given up', async () => {
     const data = mkdtempSync(join(tmpdir(), 'waggle-behind-'))
     const rows = Array.from({ length: 20 }, (_, at) => ({ topic: 'rows', key: String(at), value: Buffer.alloc(100_000, at) }))
     await prepare(data, rows)
@@ -66,7 +66,7 @@ describe('Records that no reader has read', () => {
     }
   })
 
-  it('fail one by one if their payload is damaged: their callers get an error, and all others are answered', async () => {
+  it('fail one by one if their payload is damaged: their callers get an error, and all other callers an answer', async () => {
     const data = mkdtempSync(join(tmpdir(), 'waggle-payload-'))
     const value = (name: string) => Buffer.from(JSON.stringify({ name: name.repeat(20_000) }))
     const topic = 'waggle.gateway.hello'

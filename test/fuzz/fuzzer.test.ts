@@ -12,7 +12,7 @@ after(() => rmSync(directory, { recursive: true }))
 
 const bounds = { attemptMs: 1000, attemptBytes: 64 * 1024 * 1024, heapBytes: 64 * 1024 * 1024 }
 
-test('the fuzzer finds an input that makes a target throw, shortens it and keeps it', async () => {
+test('The fuzzer finds an input that makes a target throw, shortens the input and keeps it', async () => {
   const files = planted('thrower', `if (Buffer.from(input).includes('MAGIC')) throw new Error('It broke')`)
   const { finding } = await fuzz(files, { seed: 1, durationMs: 60_000, attempts: 100_000, bounds })
   assert.equal(finding?.kind, 'threw')
@@ -29,7 +29,7 @@ for (const [way, code] of [
   ['loops for ever', 'for (;;) {}'],
   ['waits for ever', 'return new Promise(() => {})'],
 ] as const) {
-  test(`the watchdog ends an attempt that ${way}, and the next attempt has a new process`, async (context) => {
+  test(`The watchdog ends an attempt that ${way}, and the next attempt has a new process`, async (context) => {
     const target = watched(context, planted(way.replaceAll(' ', '-'), `if (input.length === 0) ${code}`), bounds)
     const finding = await target.try(new Uint8Array())
     assert.equal(finding?.kind, 'hung')
@@ -43,7 +43,7 @@ for (const [kind, way, code] of [
   ['died', 'throws where nobody catches', 'return new Promise(() => setImmediate(() => { throw new Error("uncaught") }))'],
   ['died', 'leaves', 'process.exit(7)'],
 ] as const) {
-  test(`an attempt that ${way} is a finding with its input`, async (context) => {
+  test(`An attempt that ${way} is a finding with its input`, async (context) => {
     const target = watched(context, planted(way.replaceAll(' ', '-'), `if (input.length === 3) { ${code} }`), { ...bounds, attemptMs: 20_000 })
     const finding = await target.try(Buffer.from('abc'))
     assert.equal(finding?.kind, kind)
@@ -51,7 +51,7 @@ for (const [kind, way, code] of [
   })
 }
 
-test('the same seed gives the same inputs', async (context) => {
+test('The same seed of the fuzzer gives the same inputs', async (context) => {
   const files = planted('by-seed', `if (input[0] === 0x00) throw new Error('It broke')`)
   const target = watched(context, files, bounds)
   const found = async (seed: number) => (await target.fuzz({ seed, durationMs: 60_000, attempts: 100_000 }))?.input

@@ -7,7 +7,7 @@ import { SwarmProcesses } from '../support/swarm-processes.ts'
 
 describeWithKafka('A swarm with branches, a loop and a cache on a cluster', {}, (cluster) => {
   for (const processing of ['at_least_once', 'exactly_once'] as const) {
-    it(`${processing}, answers every accepted request after the same rounds while one of its processes is killed`, { timeout: 240_000 }, async () => {
+    it(`answers every accepted request after the same rounds while one of its processes is killed, ${processing}`, { timeout: 240_000 }, async () => {
       // The other process takes over within the 30 s that each request has.
       const env = { WAGGLE_PROCESSING: processing, WAGGLE_SESSION_TIMEOUT_MS: '6000' }
       const processes = new SwarmProcesses({ bees: branchingBees, functions: branchingFunctions, brokers: cluster().brokers, env })

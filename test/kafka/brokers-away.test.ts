@@ -9,7 +9,7 @@ const silentMs = 33_000
 const refusedMs = 27_000
 
 describeWithKafka('Swarms whose brokers are all away for a minute', { own: true }, (cluster) => {
-  it('swarms answer every accepted request after their brokers were silent and then refused connections, at least and exactly once', {
+  it('answer every accepted request after their brokers were silent and then refused connections, at least and exactly once', {
     timeout: 600_000,
   }, async (test) => {
     const swarms = await Promise.all(

@@ -52,13 +52,13 @@ describeWithKafka('Capabilities on a Kafka cluster', {}, (cluster) => {
     const submitted = async (number: number) =>
       ((await (await swarm.ask(plain, { number }, {}, 'submit')).json()) as { readonly request_id: string }).request_id
 
-    it('a swarm whose bee needs a GPU starts without a GPU, opens that bee nowhere, and names the missing capability', async () => {
+    it('starts without a GPU, opens that bee nowhere, and names the missing capability', async () => {
       assert.match(plain.lastWords, /"bee":"large","message":"needs gpu: 1, and there is 0 here: it runs in processes that have it"/)
       await said(plain, /large.*runs nowhere: no process of the group has gpu: 1; .*waits in its topics.*"next":"Start a process that has it/)
       assert.equal((await fetch(`${plain.ready.gateway}/readyz`)).status, 200)
     })
 
-    it('records that wait for a GPU bee are processed by the process that joins with a GPU, and only there', async () => {
+    it('processes the records for that bee only in a process that joins with a GPU', async () => {
       const early = await Promise.all([1, 2, 3, 4, 5, 6].map(submitted))
       assert.equal((await stateOf(early[0] ?? '')).state, 'pending')
       const able = await swarm.start('able', { WAGGLE_GPUS: '1' })

@@ -18,7 +18,7 @@ describeWithKafka('Hosts whose clocks are hours apart', {}, (cluster) => {
   afterEach(() => Promise.all(running.splice(0).map((one) => one.close().catch(() => {}))))
   after(() => directories.remove())
 
-  it('hosts with different clocks count by the time of the records, share the work, and take over state from each other', async () => {
+  it('count by the times of the records, share the work, and take over state from each other', async () => {
     const log = await openKafkaLog({ ...quickOptions(cluster()), processing: 'at_least_once' })
     const { applicationId, input } = await newCount(log)
     const started = async (skewMs: number) => {

@@ -33,7 +33,7 @@ describeWithKafka('swarms/hello-world on a cluster', { own: true }, (cluster) =>
     'by kafkajs': { KAFKA_CLIENT: 'kafkajs' },
     'exactly once': { WAGGLE_PROCESSING: 'exactly_once', WAGGLE_INSTANCE: 'one' },
   })) {
-    it(`the hello-world swarm answers and refuses as in one process: ${by}`, async () => {
+    it(`answers and refuses as in one process: ${by}`, async () => {
       const program = await MeasuredProgram.start([main, 'run', file, '--log', 'kafka', '--json'], envOf(env))
       assert.deepEqual(await greeted(program, '{"name":"bear"}'), [200, { greeting: 'Hello, bear!' }])
       const [status, problem] = await greeted(program, '{}')
@@ -42,7 +42,7 @@ describeWithKafka('swarms/hello-world on a cluster', { own: true }, (cluster) =>
     })
   }
 
-  it('the hello-world swarm fails at start if a topic has another number of partitions, and names the topic', async () => {
+  it('fails at start if a topic has another number of partitions, and names the topic', async () => {
     const ran = await new Promise<{ readonly status: unknown; readonly err: string }>((settle) => {
       const env = { ...process.env, ...envOf({ WAGGLE_PARTITIONS: '3', WAGGLE_LOG: 'kafka' }) }
       execFile(process.execPath, [main, 'run', file], { env }, (error, _, err) => settle({ status: error?.code, err }))

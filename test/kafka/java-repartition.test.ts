@@ -41,7 +41,7 @@ describeWithKafka('A repartition topic of an application that moves', {}, (clust
   const directories = new TemporaryDirectories()
   after(() => directories.remove())
 
-  it('Waggle counts the records that Kafka Streams left in its repartition topic, and Kafka Streams goes on with the counts', async (test) => {
+  it('is read to the end by Waggle when Kafka Streams has left records in it, and Kafka Streams goes on with the counts', async (test) => {
     const peer = withKafkaStreams(join(import.meta.dirname, '..', 'peers', 'kafka-streams', 'Repartitioner.java'))
     if ('missing' in peer) {
       if (process.env.CI === 'true') throw new Error(peer.missing)

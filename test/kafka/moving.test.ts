@@ -55,7 +55,7 @@ describeWithKafka('An application that moves between Kafka Streams and Waggle', 
   after(() => directories.remove())
 
   for (const first of ['there', 'here'] as const) {
-    it(`an application that starts on ${first === 'there' ? 'Kafka Streams' : 'Waggle'} keeps its counts, windows and sessions on the other one`, {
+    it(`keeps its counts, windows and sessions when it moves away from ${first === 'there' ? 'Kafka Streams' : 'Waggle'}`, {
       timeout: 600_000,
     }, async (test) => {
       const peer = withKafkaStreams(join(import.meta.dirname, '..', 'peers', 'kafka-streams', 'Mover.java'))

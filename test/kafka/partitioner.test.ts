@@ -18,7 +18,7 @@ const keys = [
   ...Array.from({ length: 200 }, () => Buffer.from(random.bytes(1 + Math.floor(random.next() * 40)))),
 ]
 
-describeWithKafka('The partition of a key is the same', {}, (cluster) => {
+describeWithKafka('The partition of a key', {}, (cluster) => {
   /** Makes a topic that is deleted after its test. */
   async function newTopic(test: TestContext): Promise<string> {
     const name = newName('keys')
@@ -33,7 +33,7 @@ describeWithKafka('The partition of a key is the same', {}, (cluster) => {
     return name
   }
 
-  it('the partition of a key is the one that kafkajs’s producer chooses', async (test: TestContext) => {
+  it('is the same as with kafkajs’s producer', async (test: TestContext) => {
     const topic = await newTopic(test)
     const kafka = new Kafka({ clientId: 'outsider', brokers: [...cluster().brokers], logLevel: logLevel.NOTHING })
     const producer = kafka.producer()
@@ -45,7 +45,7 @@ describeWithKafka('The partition of a key is the same', {}, (cluster) => {
     await producer.disconnect()
   })
 
-  it('the partition of a key is the one that Java’s producer chooses', async (test: TestContext) => {
+  it('is the same as with Java’s producer', async (test: TestContext) => {
     const program = withKafkaStreams(join(import.meta.dirname, '..', 'peers', 'kafka-streams', 'Producer.java'))
     if ('missing' in program) {
       if (process.env.CI === 'true') throw new Error(`There is no Java client to compare with: ${program.missing}`)

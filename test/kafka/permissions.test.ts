@@ -56,7 +56,7 @@ describeWithKafka('An application whose user has few rights', { clientListener: 
     })
   }
 
-  it('a missing right is named in the error, and the documented rights are enough to count exactly once', async () => {
+  it('fails with an error that names a missing right, and counts exactly once with the documented rights', async () => {
     const sasl = { mechanism: 'plain', username: operator.name, password: operator.password } as const
     const log = await openKafkaLog({ ...quickOptions(cluster()), processing: 'at_least_once', sasl })
     await log.createTopics(['words', 'words-counted'].map((name) => ({ name, partitions: 4, cleanup: 'delete', retentionMs: null })))

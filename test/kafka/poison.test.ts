@@ -14,7 +14,7 @@ import { SwarmProcesses, threeFunctions } from '../support/swarm-processes.ts'
 const bees = threeFunctions.bees.split('\n').slice(0, -1).join('\n')
 const partitions = 4
 
-describeWithKafka('Poison on a swarm’s topics', {}, (cluster) => {
+describeWithKafka('A poisonous record on a swarm’s topics', {}, (cluster) => {
   let log: Log
   let swarm: SwarmProcesses
   let program: MeasuredProgram
@@ -47,7 +47,7 @@ describeWithKafka('Poison on a swarm’s topics', {}, (cluster) => {
     return Promise.all(answers)
   }
 
-  it('a record that cannot be processed delays no other request on any topic, and becomes a dead letter', { timeout: 120_000 }, async () => {
+  it('delays no request on any topic, and becomes a dead letter', { timeout: 120_000 }, async () => {
     await asked(50, 0)
     const calm = await asked(100, 50)
     const own = `waggle.${swarm.swarm}`

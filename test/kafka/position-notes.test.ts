@@ -42,7 +42,7 @@ describeWithKafka('The note beside a position', {}, (cluster) => {
     directories.remove()
   })
 
-  it('the note of a task with a hundred windowed counts fits beside a position, and another machine remembers every closed window', {
+  it('has room for a task with a hundred windowed counts, and another machine learns from it every closed window', {
     timeout: 180_000,
   }, async () => {
     const [input, output, applicationId] = [newName('in'), newName('out'), newName('app')]

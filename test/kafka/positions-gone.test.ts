@@ -11,7 +11,7 @@ import { deleteRecords, deleteTopic, newName, outputsIn, quickOptions, sendRow }
 const text = Serdes.string()
 const directories = new TemporaryDirectories()
 
-describeWithKafka('A position whose records retention has taken', {}, (cluster) => {
+describeWithKafka('A position whose records are past their retention', {}, (cluster) => {
   let log: Log
   const running: KafkaApplication[] = []
 
@@ -52,7 +52,7 @@ describeWithKafka('A position whose records retention has taken', {}, (cluster) 
     return { input, second, values }
   }
 
-  it('a group whose position is deleted continues at the first kept record with offsetReset earliest', { timeout: 60_000 }, async () => {
+  it('continues at the first kept record with offsetReset earliest', { timeout: 60_000 }, async () => {
     const { input, second, values } = await startsAgain('earliest')
     await second.application.start()
     await until(async () => (await values()).length === 2)
@@ -61,7 +61,7 @@ describeWithKafka('A position whose records retention has taken', {}, (cluster) 
     assert.deepEqual(lost(second), [2])
   })
 
-  it('a group whose position is deleted continues at the end with offsetReset latest', { timeout: 60_000 }, async () => {
+  it('continues at the end with offsetReset latest', { timeout: 60_000 }, async () => {
     const { input, second, values } = await startsAgain('latest')
     await second.application.start()
     // Records that come before the reader has found its place are skipped, too.
@@ -76,7 +76,7 @@ describeWithKafka('A position whose records retention has taken', {}, (cluster) 
     assert.ok((lost(second)[0] ?? 0) >= 3)
   })
 
-  it('a topic that is created again while a reader runs is reported once, with its name', { timeout: 60_000 }, async () => {
+  it('is reported once, with the topic’s name, if its topic is created again while a reader runs', { timeout: 60_000 }, async () => {
     const { input, second, values } = await startsAgain('earliest')
     await second.application.start()
     await until(async () => (await values()).length === 2)
@@ -94,7 +94,7 @@ describeWithKafka('A position whose records retention has taken', {}, (cluster) 
     )
   })
 
-  it('a group whose position is deleted gets an error with topic, partition, offset and next step with offsetReset none', {
+  it('gives an error with topic, partition, offset and next step with offsetReset none', {
     timeout: 60_000,
   }, async () => {
     const { input, second, values } = await startsAgain('none', { decide: () => 'stop' })

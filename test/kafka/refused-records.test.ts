@@ -12,7 +12,7 @@ const echoing = {
 `,
 }
 
-describeWithKafka('A result that no topic takes', {}, (cluster) => {
+describeWithKafka('A result that no topic accepts', {}, (cluster) => {
   for (const processing of ['at_least_once', 'exactly_once']) {
     describe(processing, () => {
       let swarm: SwarmProcesses
@@ -32,7 +32,7 @@ describeWithKafka('A result that no topic takes', {}, (cluster) => {
         await swarm.close()
       })
 
-      it('a result that no topic accepts gives its own request a 502 with the cause, and all other requests are answered', async () => {
+      it('gives its own request a 502 with the cause, and all other requests are answered', async () => {
         const lengths = Array.from({ length: 60 }, (_, at) => (at % 20 === 7 ? 3_000_000 : at))
         const answers = await Promise.all(
           lengths.map(async (length) => {

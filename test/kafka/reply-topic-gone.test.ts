@@ -77,7 +77,7 @@ describeWithKafka('A reply topic that is deleted while it is in use', {}, (clust
       const stateOf = async (id: string) =>
         ((await (await fetch(`${program.ready.gateway}/v1/requests/${id}`)).json()) as { readonly state?: string }).state
 
-      it('answers to a deleted reply topic become dead letters with the reason, and nothing else is lost', async () => {
+      it('turns its answers into dead letters with the reason, and no other answer is lost', async () => {
         await send(randomUUID())
         await until(async () => (await lengthOf(replies)) > 0)
         await admin.deleteTopics({ topics: [replies] })
@@ -95,7 +95,7 @@ describeWithKafka('A reply topic that is deleted while it is in use', {}, (clust
         await expectLetters(next)
       })
 
-      it('a reply topic that is created again gets answers again', async () => {
+      it('gets answers again after it is created again', async () => {
         await admin.createTopics({ topics: [{ topic: replies, numPartitions: 1 }], waitForLeaders: true })
         await until(async () => {
           await send(randomUUID())

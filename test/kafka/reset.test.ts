@@ -15,7 +15,7 @@ interface Parts {
 }
 
 describeWithKafka('waggle topics and waggle reset on a cluster', {}, (cluster) => {
-  it('waggle topics lists the topics of a swarm, and waggle reset deletes them so that the swarm starts again', async () => {
+  it('list the topics of a swarm, and delete them so that the swarm starts again', async () => {
     const swarm = new SwarmProcesses({
       bees: `  - {name: count, type: module, input: {name: entrance}, spec: {file: ./functions.mjs, bee: count}}
   - {name: answer, type: respond, input: {name: count}}`,

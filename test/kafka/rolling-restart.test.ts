@@ -15,9 +15,9 @@ interface Asked {
   readonly failure: string | null
 }
 
-describeWithKafka('A rolling restart', {}, (cluster) => {
+describeWithKafka('A rolling restart under load', {}, (cluster) => {
   for (const processing of ['at_least_once', 'exactly_once']) {
-    it(`three processes that restart one after the other under load fail no request, ${processing}`, { timeout: 600_000 }, async (test) => {
+    it(`of three processes fails no request, ${processing}`, { timeout: 600_000 }, async (test) => {
       const swarm = new SwarmProcesses({
         bees: `  - {name: work, type: module, input: {name: entrance}, spec: {file: ./functions.mjs, bee: work}}
   - {name: more, type: module, input: {name: work}, spec: {file: ./functions.mjs, bee: work}}

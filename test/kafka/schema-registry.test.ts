@@ -22,7 +22,7 @@ describeWithKafka('A program on Kafka whose serdes have a schema registry', {}, 
   })
 
   for (const processing of ['at_least_once', 'exactly_once'] as const) {
-    it(`its topics and changelogs hold Avro, and a new process without a disk goes on with a newer schema, ${processing}`, { skip }, async () => {
+    it(`keeps Avro in its topics and changelogs, and continues on another machine with a newer schema, ${processing}`, { skip }, async () => {
       const { log, close } = await kafkaUnderTest(cluster(), (options) => openKafkaLog({ ...options, processing: 'at_least_once' }))
       const [name, applicationId] = [newName('shop'), newName('shops')]
       const topics = [`${name}-sales`, `${name}-totals`]

@@ -8,7 +8,7 @@ const forSignIn = new BrokerCertificates()
 const forClients = new BrokerCertificates()
 const settings = () => ({ ...forSignIn.brokerSettings(), ...signInSettings(`user_${user.name}="${user.password}"`) })
 
-describeWithKafka('waggle run over TLS, signed in', { clientListener: 'SASL_SSL', settings, scramUsers: [user] }, (cluster) => {
+describeWithKafka('waggle run over TLS and signed in', { clientListener: 'SASL_SSL', settings, scramUsers: [user] }, (cluster) => {
   for (const [key, flip] of Object.entries(signInFlips)) it(`${key} decides whether waggle run reaches its brokers`, () => flip(cluster(), forSignIn))
 })
 

@@ -225,7 +225,7 @@ describeWithKafka('State on Kafka', {}, (cluster) => {
     await Promise.all([first, second].map((one) => one.stop()))
   })
 
-  it('a standby keeps the state of a source table, and takes it over without reading the topic again', { timeout: 60_000 }, async () => {
+  it('state of a source table is kept by a standby, which takes it over without reading the topic again', { timeout: 60_000 }, async () => {
     const { applicationId, input } = await newCount(log)
     const topology = () => {
       const builder = new StreamsBuilder()
@@ -254,7 +254,7 @@ describeWithKafka('State on Kafka', {}, (cluster) => {
     assert.deepEqual([...first.failures, ...second.failures], [])
   })
 
-  it('a standby takes state over, and reads only the missing records', async () => {
+  it('state is taken over by a standby, which reads only the missing records', async () => {
     const { applicationId, input } = await newCount(log)
     const options = { brokers: cluster().brokers, applicationId, input, processing: 'exactly_once', standbyReplicas: 1 } as const
     const two = Array.from({ length: 2 }, () => child({ ...options, stateDir: directories.make() }))

@@ -255,7 +255,7 @@ describeWithKafka('Each kind of store on Kafka', {}, (cluster) => {
 
   for (const [name, program] of Object.entries(programs)) {
     for (const fate of ['kept', 'lost'] as const) {
-      it(`${name} goes on with the same content after its directory is ${fate}`, async () => {
+      it(`${name}: keeps its content after its directory is ${fate}`, async () => {
         const stateDir = directories.make()
         const applicationId = newName('app')
         const life = async (rows: readonly Row[]) => {

@@ -4,58 +4,49 @@ import { setTimeout as pause } from 'node:timers/promises'
 import { RequestsThroughKills } from '../faults/requests-through-kills.ts'
 import { describeWithKafka, type KafkaCluster } from '../support/kafka-cluster.ts'
 
-describeWithKafka('A swarm whose processes are killed', { own: true }, (cluster) => {
+describeWithKafka('A swarm whose processes are killed under load', { own: true }, (cluster) => {
   for (const processing of ['at_least_once', 'exactly_once'] as const) {
-    it(
-      `a swarm under load answers every accepted request once in effect, with exactly its rows, while its processes are killed, ${processing}`,
-      { timeout: 300_000 },
-      () =>
-        underLoad(cluster(), processing, async ({ victims }) => {
-          for (const name of victims.names) {
-            await pause(1500)
-            await victims.kill(name)
-            await pause(1000)
-            await victims.start(name)
-          }
+    it(`answers every accepted request once in effect, with exactly its rows, ${processing}`, { timeout: 300_000 }, () =>
+      underLoad(cluster(), processing, async ({ victims }) => {
+        for (const name of victims.names) {
+          await pause(1500)
+          await victims.kill(name)
           await pause(1000)
-        }),
-    )
-  }
-})
-
-describeWithKafka('A swarm whose processes are taken for dead, and go on in the middle of what they did', { own: true }, (cluster) => {
-  for (const processing of ['at_least_once', 'exactly_once'] as const) {
-    it(
-      `a swarm under load answers every accepted request once in effect, with exactly its rows, while its processes lose their seats, ${processing}`,
-      { timeout: 300_000 },
-      () =>
-        underLoad(cluster(), processing, async ({ victims: { names, frozen } }) => {
-          for (const name of names) {
-            await pause(1500)
-            frozen?.freeze(name)
-            // The pause is longer than a session.
-            await pause(8000)
-            frozen?.thaw(name)
-            await pause(1000)
-          }
-        }),
-    )
-  }
-})
-
-describeWithKafka('A swarm whose broker is killed', { nodes: 3, own: true }, (cluster) => {
-  it(
-    'a swarm under load answers every accepted request once in effect, with exactly its rows, while its broker is killed',
-    { timeout: 300_000 },
-    () =>
-      underLoad(cluster(), 'at_least_once', async () => {
-        const victim = cluster().nodes[1]
-        await pause(1500)
-        await victim?.kill()
-        await pause(5000)
-        await victim?.start()
-        await pause(2000)
+          await victims.start(name)
+        }
+        await pause(1000)
       }),
+    )
+  }
+})
+
+describeWithKafka('A swarm under load whose processes lose their seats in the group and go on', { own: true }, (cluster) => {
+  for (const processing of ['at_least_once', 'exactly_once'] as const) {
+    it(`answers every accepted request once in effect, with exactly its rows, ${processing}`, { timeout: 300_000 }, () =>
+      underLoad(cluster(), processing, async ({ victims: { names, frozen } }) => {
+        for (const name of names) {
+          await pause(1500)
+          frozen?.freeze(name)
+          // The pause is longer than a session.
+          await pause(8000)
+          frozen?.thaw(name)
+          await pause(1000)
+        }
+      }),
+    )
+  }
+})
+
+describeWithKafka('A swarm whose broker is killed under load', { nodes: 3, own: true }, (cluster) => {
+  it('answers every accepted request once in effect, with exactly its rows', { timeout: 300_000 }, () =>
+    underLoad(cluster(), 'at_least_once', async () => {
+      const victim = cluster().nodes[1]
+      await pause(1500)
+      await victim?.kill()
+      await pause(5000)
+      await victim?.start()
+      await pause(2000)
+    }),
   )
 })
 

@@ -58,7 +58,7 @@ describeWithKafka('A swarm on a Kafka cluster', {}, (cluster) => {
         return (await (await fetch(`${clickhouse.url}/?query=${encodeURIComponent(sql)}`)).text()).split('\n').filter((bee) => bee !== '')
       }
 
-      it('a swarm answers, and saves each prediction once', async () => {
+      it('answers, and saves each prediction once', async () => {
         const response = await swarm.ask(one, { number: 3 })
         assert.equal(response.status, 200)
         const { label, models } = (await response.json()) as { label: string; models: object }
@@ -78,7 +78,7 @@ describeWithKafka('A swarm on a Kafka cluster', {}, (cluster) => {
         )
       })
 
-      it('a swarm with two processes delivers to each process its own answers', async () => {
+      it('delivers to each of two processes its own answers', async () => {
         const asked = await Promise.all(
           Array.from({ length: 40 }, async (_, number) => {
             const response = await swarm.ask(number % 4 < 2 ? one : two, { number })
@@ -90,7 +90,7 @@ describeWithKafka('A swarm on a Kafka cluster', {}, (cluster) => {
         assert.ok(ends.filter(({ high }) => Number(high) > 0).length <= 2)
       })
 
-      it('either process of a swarm knows the state of a request that the other one accepted, and repeats its answer for the same key', async () => {
+      it('knows in either process the state of a request that the other one accepted, and repeats its answer for the same key', async () => {
         const key = { 'idempotency-key': randomUUID() }
         const first = await swarm.ask(one, { number: 5 }, key)
         const answer = (await first.json()) as object
@@ -114,7 +114,7 @@ describeWithKafka('A swarm on a Kafka cluster', {}, (cluster) => {
         assert.ok(found.state === 'pending' || found.state === 'answered', found.state)
       })
 
-      it('a swarm accepts records of any producer, and answers on the topic and with the correlation that they name', async () => {
+      it('accepts records of any producer, and answers on the topic and with the correlation that the record names', async () => {
         const producer = kafka.producer({ allowAutoTopicCreation: false })
         await producer.connect()
         const consumer = kafka.consumer({ groupId: `replies-${randomUUID()}` })

@@ -100,7 +100,7 @@ describeWithKafka('A program whose threads are workers, on Kafka', {}, (cluster)
   }
 
   for (const processing of ['at_least_once', 'exactly_once'] as const) {
-    it(`workers count as one thread would, each with tasks of its own, and continue after a stop, ${processing}`, async () => {
+    it(`counts as with one thread, has tasks in each worker, and continues after a stop, ${processing}`, async () => {
       const same = config({ processing })
       const streams = await started(same)
       await visits(0, 1000)
@@ -130,7 +130,7 @@ describeWithKafka('A program whose threads are workers, on Kafka', {}, (cluster)
     })
   }
 
-  it('workers neither lose nor double a record if their process is killed, under exactly once', async () => {
+  it('neither loses nor doubles a record if its process is killed, under exactly once', async () => {
     const same = config({ processing: 'exactly_once', instanceId: 'one' })
     const start = async () => {
       const program = await MeasuredProgram.start([join(programs, 'visits-on-kafka.ts'), JSON.stringify(same)], {})
@@ -155,7 +155,7 @@ describeWithKafka('A program whose threads are workers, on Kafka', {}, (cluster)
     assert.equal(await program.stop(), 0)
   })
 
-  it('a worker that dies is replaced by another one on the same state', async () => {
+  it('replaces a worker that dies by another one on the same state', async () => {
     const deaths: string[] = []
     const streams = new Streams(topology, {
       ...config({ processing: 'exactly_once', instanceId: 'two' }),
@@ -178,7 +178,7 @@ describeWithKafka('A program whose threads are workers, on Kafka', {}, (cluster)
     assert.equal(streams.state, 'RUNNING')
   })
 
-  it('a program with workers answers queries for all processes, and moves its tasks when one leaves', async () => {
+  it('answers queries for all its processes, and moves the tasks when one process leaves', async () => {
     const same = { applicationId: `visits-${randomUUID().slice(0, 8)}`, applicationServer: '127.0.0.1:0' }
     const one = await started(same)
     await visits(0, 200)

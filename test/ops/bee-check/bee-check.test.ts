@@ -27,14 +27,14 @@ const onLines = (body: string, hello = '{"waggle": 1}') => `
     ${body}
   }`
 
-describe('The check of a program passes', () => {
+describe('The check of a bee program passes', () => {
   const { file } = scriptFolder()
 
-  it('both examples of bees/PROTOCOL.md', { skip }, async () => {
+  it('for both examples of bees/PROTOCOL.md', { skip }, async () => {
     for (const example of examples) assert.deepEqual(failures(await checked(['python3', file(example, 'bee.py')], 30_000)), [])
   })
 
-  it('ten lines of a shell script', async () => {
+  it('for ten lines of a shell script', async () => {
     const script = `#!/bin/sh
 echo '{"waggle": 1}'
 while read -r line; do
@@ -45,7 +45,7 @@ done
     assert.deepEqual(failures(await checked(['sh', file(script, 'bee.sh')], 60_000)), [])
   })
 
-  it('a program that wants cancellations and pings, with all checks made', async () => {
+  it('for a program that wants cancellations and pings, and makes all checks', async () => {
     const script = onSocket(
       { waggle: 1, wants: ['cancel', 'ping'], window: 4 },
       `if (message.ping) write({ pong: message.ping }); else if (id !== undefined) write({ id, json: json ?? null })`,
@@ -56,7 +56,7 @@ done
     assert.equal(results[0]?.check, 'says hello: json, on the socket')
   })
 
-  it('a bee of the Python SDK, in the binary form', { skip }, async () => {
+  it('for a bee of the Python SDK, in the binary form', { skip }, async () => {
     const bee = file('from waggle import register_bee\n@register_bee(name="echo")\ndef echo(payload):\n    return {"seen": True}\n', 'echo.py')
     const sdk = resolve(root, 'bees', 'python', 'sdk', 'src')
     const results = await checked(['env', `PYTHONPATH=${sdk}`, 'python3', '-m', 'waggle.runner', bee, 'echo'])
@@ -65,7 +65,7 @@ done
   })
 })
 
-describe('The check of a program fails', () => {
+describe('The check of a bee program fails', () => {
   const { file } = scriptFolder()
 
   for (const [what, script, wanted] of [
@@ -147,7 +147,7 @@ describe('The check of a program fails', () => {
       { check: 'gives up a request that is cancelled, with one result', detail: /ended with status 6/, next: /./ },
     ],
   ] as const) {
-    it(`a program ${what}`, async () => {
+    it(`for a program ${what}`, async () => {
       const results = await checked([process.execPath, file(script)], 1_000)
       const found = failures(results).find(({ check }) => check === wanted.check)
       assert.ok(found !== undefined, JSON.stringify(failures(results)))
@@ -156,7 +156,7 @@ describe('The check of a program fails', () => {
     })
   }
 
-  it('a program that cannot be found', async () => {
+  it('for a program that cannot be found', async () => {
     const [only, ...others] = await checked(['no-such-program'])
     assert.deepEqual(others, [])
     assert.match(only?.detail ?? '', /cannot be started: spawn no-such-program ENOENT/)
@@ -168,14 +168,14 @@ describe('waggle bees check', () => {
   const waggle = (...argv: readonly string[]) =>
     spawnSync(process.execPath, [resolve(root, 'ops', 'cli', 'main.ts'), 'bees', 'check', ...argv], { encoding: 'utf8', timeout: 60_000 })
 
-  it('prints a line for each check, takes the options of the command as they are, and exits with 0', () => {
+  it('prints a line for each check, passes options on to the command, and exits with 0', () => {
     const { stdout, status } = waggle(process.execPath, '--no-warnings', file(onLines('say({ id, json: 1 })')))
     assert.match(stdout, /^✔ says hello: json, on its standard streams\n✔ answers a request\n/)
     assert.match(stdout, /It keeps to the protocol\.\n$/)
     assert.equal(status, 0)
   })
 
-  it('says what to mend, and exits with 1', () => {
+  it('prints what to mend, and exits with 1', () => {
     const { stdout, status } = waggle(process.execPath, file('process.exit(3)'))
     assert.match(
       stdout,
@@ -184,13 +184,13 @@ describe('waggle bees check', () => {
     assert.equal(status, 1)
   })
 
-  it('prints JSON for programs', () => {
+  it('prints JSON with --json', () => {
     const { stdout, status } = waggle('--json', process.execPath, file('process.exit(3)'))
     const { ok, checks } = JSON.parse(stdout) as { readonly ok: boolean; readonly checks: readonly CheckResult[] }
     assert.deepEqual([ok, status, checks[0]?.outcome], [false, 1, 'failed'])
   })
 
-  it('without a command is wrong usage', () => {
+  it('exits as on wrong usage without a command', () => {
     assert.equal(waggle().status, 2)
     assert.equal(waggle('--data', 'no json', 'true').status, 2)
   })

@@ -16,7 +16,7 @@ async function rowsLimit(swarm: SwarmHere): Promise<number> {
 }
 
 describe('The batches of a swarm', () => {
-  it('grow to their bound if their calls keep the target', async () => {
+  it('grow up to their bound if their calls keep the target latency', async () => {
     await using swarm = await SwarmHere.open({}, { bees: bees('{target_latency_ms: 30000, batch_size: 8}'), files })
     await eventually(async () => {
       const answers = await Promise.all(Array.from({ length: 20 }, () => swarm.ask([1, 0, 9, 9])))
@@ -25,7 +25,7 @@ describe('The batches of a swarm', () => {
     })
   })
 
-  it('stay at one row if no call keeps the target', async () => {
+  it('stay at one row if no call keeps the target latency', async () => {
     await using swarm = await SwarmHere.open({}, { bees: bees('{target_latency_ms: 0.0001, timeout_seconds: 0}'), files })
     for (let round = 0; round < 5; round++) await Promise.all(Array.from({ length: 10 }, () => swarm.ask([1, 0, 9, 9])))
     assert.equal(await rowsLimit(swarm), 1)

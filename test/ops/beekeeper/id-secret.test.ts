@@ -30,7 +30,7 @@ describe('The secret for request ids', () => {
     rmSync(directory, { recursive: true })
   })
 
-  it('is the same in all processes of a cluster, even if they start together and each write one', async () => {
+  it('is the same in all processes of a cluster, even if they start together and each write a secret', async () => {
     for (let seed = 1; seed <= 20; seed++) {
       const world = new SimulatedWorld({ seed })
       const log = world.boot()
@@ -44,7 +44,7 @@ describe('The secret for request ids', () => {
     }
   })
 
-  it('is refused if a foreign record comes first in its topic', async () => {
+  it('is refused if a foreign record comes first in the topic of secrets', async () => {
     const world = new SimulatedWorld()
     const log = world.boot()
     await log.createTopics([{ name: idSecretTopic, partitions: 1, cleanup: 'compact', retentionMs: null }])

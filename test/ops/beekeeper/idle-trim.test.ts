@@ -30,7 +30,7 @@ function scene() {
 }
 
 describe('The memory of an idle process', () => {
-  it('is returned to the system once, when the heap has grown and nothing has happened for two checks', () => {
+  it('is returned to the system once if the heap has grown and the process is idle at two checks', () => {
     const { heap, look } = scene()
     heap.totalBytes = 400 * mib
     look()
@@ -54,13 +54,13 @@ describe('The memory of an idle process', () => {
     assert.equal(heap.trims, 0)
   })
 
-  it('is not checked any more after the watch has ended', () => {
+  it('is not checked after the watch has ended', () => {
     const { end, timers } = scene()
     end()
     assert.equal(timers.length, 0)
   })
 
-  it('shrinks after a trim, which returns the pages of garbage to the operating system', () => {
+  it('shrinks by the garbage when it is returned to the system', () => {
     const heap = processHeap()
     let garbage: unknown[] = Array.from({ length: 200_000 }, (_, at) => ({ at, text: `text ${at}`, more: [at, at + 1] }))
     const grownBytes = heap.totalBytes

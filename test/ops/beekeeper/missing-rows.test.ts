@@ -83,7 +83,7 @@ describe('The database directory of a swarm', () => {
     rmSync(program.directory, { recursive: true })
   })
 
-  it('gets its rows again from the log if it is an older copy, or deleted', async () => {
+  it('gets its rows again from the log if it is an older copy, or was deleted', async () => {
     const old = join(program.directory, 'old')
     await program.start()
     await program.send(10)
@@ -106,7 +106,7 @@ describe('The database directory of a swarm', () => {
     assert.match(program.lastWords, /not all rows of the last 20 records of waggle\.small\.model/)
   })
 
-  it('is not repaired again and again for a refused request, which has no row', async () => {
+  it('is not filled again at each start because a refused request has no row', async () => {
     await program.start()
     await program.send(5)
     await program.send(1, { body: '["nonsense"]', status: 422 })
@@ -119,7 +119,7 @@ describe('The database directory of a swarm', () => {
     assert.doesNotMatch(program.lastWords, /lost|again/)
   })
 
-  it('gets its rows again, once, after it has lost an older part', async () => {
+  it('gets its rows again once if it has lost an older part', async () => {
     await program.start()
     await program.send(5)
     await program.hasRows(5)
@@ -138,7 +138,7 @@ describe('The database directory of a swarm', () => {
     assert.doesNotMatch(program.lastWords, /lost|again/)
   })
 
-  it('gets its rows again once if ClickHouse set a part aside as broken, and reports rows past their retention', async () => {
+  it('gets its rows again once if ClickHouse set a part aside as broken, and rows past their retention are reported', async () => {
     await program.start()
     await program.send(5)
     await program.hasRows(5)
@@ -165,7 +165,7 @@ describe('The database directory of a swarm', () => {
     assert.doesNotMatch(program.lastWords, /lost|again|missing/)
   })
 
-  it('refuses the start and names the part if bytes of a part have changed; without the part it gets its rows again', async () => {
+  it('refuses the start with the part’s name if bytes of a part have changed, and gets its rows again without that part', async () => {
     await program.start()
     await program.send(5)
     await program.hasRows(5)

@@ -29,7 +29,7 @@ describe('A swarm whose model is one file', () => {
     return (await response.json()) as ModelRow
   }
 
-  it('answers from the changed file after a reload, and from the old one if the new one does not fit or is broken', async () => {
+  it('answers from the changed file after a reload, and from the old model if the new file does not fit or is broken', async () => {
     put(smallModel({ features: 4, labels: 2 }))
     await using swarm = await SwarmHere.open({}, { bees: bees(path) })
     assert.equal(await labelOf(swarm), '0')
@@ -58,7 +58,7 @@ describe('A swarm whose model is one file', () => {
     assert.match(await (await fetch(`${swarm.url}/metrics`)).text(), /waggle_model_versions_refused_total\{[^}]*bee="judge"\} 2\n/)
   })
 
-  it('answers all requests though the thread of its model dies under them, and says so in its log', async () => {
+  it('answers all requests even if its model’s thread dies, and names the death in its log', async () => {
     put(smallModel({ features: 4, labels: 2 }))
     const threads: Worker[] = []
     const seen = (thread: Worker) => threads.push(thread)

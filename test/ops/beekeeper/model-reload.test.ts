@@ -14,7 +14,7 @@ describe('A swarm whose model has numbered versions', () => {
     return (await response.json()) as ModelRow
   }
 
-  it('answers from a newer version after a reload, and no request fails on the way', async () => {
+  it('answers from a newer version after a reload, and no request fails meanwhile', async () => {
     using versions = new ModelVersions()
     versions.add(1)
     await using swarm = await SwarmHere.open({}, { bees: bees(versions.path) })
@@ -37,7 +37,7 @@ describe('A swarm whose model has numbered versions', () => {
     assert.equal(answers[0]?.version, '1')
   })
 
-  it('answers from a newer version by itself, some seconds after it is there', async () => {
+  it('answers from a newer version without a reload, some seconds after the version is there', async () => {
     using versions = new ModelVersions()
     versions.add(1)
     await using swarm = await SwarmHere.open({}, { bees: bees(versions.path) })
@@ -45,7 +45,7 @@ describe('A swarm whose model has numbered versions', () => {
     await eventually(async () => ((await (await swarm.ask([1, 0, 0, 0])).json()) as { readonly version: string }).version === '2')
   })
 
-  it('refuses a newer version of another shape, and says so in the log and in its answer', async () => {
+  it('refuses a newer version of another shape, and says so in its log and in the answer to the reload', async () => {
     using versions = new ModelVersions()
     versions.add(1)
     await using swarm = await SwarmHere.open({}, { bees: bees(versions.path) })
@@ -79,7 +79,7 @@ describe('A swarm whose model has numbered versions', () => {
     assert.equal(unknown.status, 404)
   })
 
-  it('shows no secret of its spec in its state or in a refusal', async () => {
+  it('shows no secret of the model’s spec in its state or in a refusal', async () => {
     using versions = new ModelVersions()
     versions.add(1)
     await using swarm = await SwarmHere.open({ WAGGLE_SECRET_PLACE: versions.path }, { bees: bees('"{{ secrets.PLACE }}"') })
@@ -90,7 +90,7 @@ describe('A swarm whose model has numbered versions', () => {
     assert.ok(!shown.includes(versions.path))
   })
 
-  it('splits its requests by traffic, and a request has the same side in a bee that follows', async () => {
+  it('splits its requests by traffic, and a following bee uses the same side for each request', async () => {
     using versions = new ModelVersions()
     for (const version of [1, 2, 7, 8]) versions.add(version)
     const judge = (name: string, spec: string) =>
@@ -113,7 +113,7 @@ describe('A swarm whose model has numbered versions', () => {
     assert.deepEqual(new Set(answers), new Set(['1 7', '2 8']))
   })
 
-  it('gives a canary its share of 2,000 requests under load, while the models are loaded again, and fails none', async () => {
+  it('gives a canary its share of 2,000 requests under load while the models are loaded again, and fails no request', async () => {
     using versions = new ModelVersions()
     for (const version of [1, 2]) versions.add(version)
     const spec = `{model: ${versions.path}, versions: {names: {stable: 1, canary: 2}}, traffic: {stable: 95, canary: 5}}`
@@ -146,7 +146,7 @@ describe('A swarm whose model has numbered versions', () => {
     assert.ok(canary > 100 - 6 * 9.75 && canary < 100 + 6 * 9.75, `${canary} of 2,000 went to the canary`)
   })
 
-  it('saves the second opinion of a shadow as a row of its own, and answers without it', async () => {
+  it('saves the result of a shadow as a row of its own, and answers without that result', async () => {
     using versions = new ModelVersions()
     for (const version of [1, 2]) versions.add(version)
     const lines = [

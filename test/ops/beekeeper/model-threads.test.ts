@@ -20,7 +20,7 @@ describe('The threads of a model', () => {
   const onnx = 'type: tensor-rt, spec: { model: ./m.onnx }'
   const tensorflow = 'type: tf-serving, spec: { model: ./m.pb }'
 
-  it('are all cores for one model, and an equal part for each of several, at least one', () => {
+  it('are as many as the cores for one model, and an equal share for each of several models, at least one', () => {
     assert.deepEqual(
       [[], [onnx], [onnx, tensorflow], [onnx, onnx, tensorflow]].map((models) => modelThreads([{ swarm: { bees: beesWith(models) }, registry }], 8)),
       [8, 8, 4, 2],
@@ -28,7 +28,7 @@ describe('The threads of a model', () => {
     assert.equal(modelThreads([{ swarm: { bees: beesWith([onnx, onnx, onnx]) }, registry }], 2), 1)
   })
 
-  it('are shared among the versions of a model that answer side by side', () => {
+  it('are shared among the versions of a model that answer at the same time', () => {
     const canary = 'type: tensor-rt, spec: { model: ./m, versions: { names: { stable: 1, canary: 2 } }, traffic: { stable: 95, canary: 5 } }'
     assert.equal(modelThreads([{ swarm: { bees: beesWith([canary]) }, registry }], 8), 4)
     assert.equal(modelThreads([{ swarm: { bees: beesWith(['type: tensor-rt, spec: { model: ./m, versions: { latest: 3 } }']) }, registry }], 8), 8)

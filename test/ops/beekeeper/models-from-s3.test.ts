@@ -35,7 +35,7 @@ describeWithS3('A swarm with a model in a bucket', (server) => {
     })
   })
 
-  it('fetches a folder of numbered versions, and answers with the highest', async () => {
+  it('fetches a folder of numbered versions, and answers from the highest', async () => {
     await server().makeBucket('numbered')
     for (const version of [1, 2]) await server().put('numbered', `small/${version}/small.onnx`, model)
     await withEnv(server().env, async () => {
@@ -74,7 +74,7 @@ describeWithS3('A swarm with a model in a bucket', (server) => {
     assert.deepEqual(await labelsOf(local), ['a', 'b'])
   })
 
-  it('waits for an S3 that is away with the reason in its log and for its callers, and goes on by itself', async () => {
+  it('waits for an S3 that is away, gives the reason in its log and to its callers, and answers when S3 is back', async () => {
     await server().makeBucket('later')
     await server().put('later', 'small.onnx', model)
     await using proxy = await SwitchableProxy.before(server().endpoint)
@@ -94,7 +94,7 @@ describeWithS3('A swarm with a model in a bucket', (server) => {
     await run.says(/"event":"ready"/)
   })
 
-  it('ends in order by a signal while it waits for an S3 that is away', async () => {
+  it('ends in order on a signal while it waits for an S3 that is away', async () => {
     await using run = await runWaggle(bees('model: "s3://nowhere/small.onnx"'), envOf(server().env, 'http://127.0.0.1:1'))
     await run.says(/trying again in 1 s/)
     run.child.kill('SIGTERM')
@@ -102,7 +102,7 @@ describeWithS3('A swarm with a model in a bucket', (server) => {
     assert.equal(status, 0)
   })
 
-  it('uses the model in its cache while S3 is away, with a warning', async () => {
+  it('uses the cached model while S3 is away, with a warning', async () => {
     await server().makeBucket('cached')
     await server().put('cached', 'small.onnx', model)
     const data = mkdtempSync(join(tmpdir(), 'waggle-cached-'))
@@ -122,7 +122,7 @@ describeWithS3('A swarm with a model in a bucket', (server) => {
     }
   })
 
-  it('does not start with a wrong secret, bucket, key or hash, and says which is wrong', async () => {
+  it('does not start with a wrong secret, bucket, key or hash, and names which of them is wrong', async () => {
     await server().makeBucket('refusals')
     await server().put('refusals', 'small.onnx', model)
     const start = (spec: string, env: Env = server().env) =>
@@ -140,7 +140,7 @@ describeWithS3('A swarm with a model in a bucket', (server) => {
     await assert.rejects(start('model: "s3://Refusals/small.onnx"'), { code: 'WAGGLE_MODEL_SOURCE', place: /swarm\.yaml:\d+:\d+/ })
   })
 
-  it('answers from many versions, one after the other, with a cache that has room for a few', async () => {
+  it('answers from many versions in turn, with a cache that has room for only a few', async () => {
     const model = smallModel({ features: 4, labels: 2 })
     await server().makeBucket('many')
     await server().put('many', 'judge/1/model.onnx', model)
@@ -158,7 +158,7 @@ describeWithS3('A swarm with a model in a bucket', (server) => {
     })
   })
 
-  it('answers from a file that has changed in the bucket, after a reload', async () => {
+  it('answers from the changed file in the bucket after a reload', async () => {
     await server().makeBucket('changing')
     await server().put('changing', 'judge.onnx', smallModel({ features: 4, labels: 2 }))
     await withEnv(server().env, async () => {
@@ -172,7 +172,7 @@ describeWithS3('A swarm with a model in a bucket', (server) => {
     })
   })
 
-  it('answers from a version that comes into the bucket while it runs, after a reload', async () => {
+  it('answers from a version that is added to the bucket while the swarm runs, after a reload', async () => {
     await server().makeBucket('versions')
     await server().put('versions', 'judge/1/model.onnx', smallModel({ features: 4, labels: 2 }))
     await withEnv(server().env, async () => {

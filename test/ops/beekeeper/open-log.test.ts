@@ -7,7 +7,7 @@ import { after, describe, it } from 'node:test'
 import { kafkaOptions, openLog } from '../../../ops/beekeeper/open-log.ts'
 import { loadConfig } from '../../../ops/config/config.ts'
 
-describe('The log that the settings name', () => {
+describe('The log that the settings choose', () => {
   const directory = mkdtempSync(join(tmpdir(), 'waggle-open-log-'))
   after(() => rmSync(directory, { recursive: true }))
 
@@ -16,7 +16,7 @@ describe('The log that the settings name', () => {
   const kafka = (env: { readonly [variable: string]: string } = {}) =>
     kafkaOptions(settingsOf({ WAGGLE_LOG: 'kafka', KAFKA_BROKERS: 'a:1, b:2', ...env }))
 
-  it('is the embedded log, or that of a cluster', async () => {
+  it('is the embedded log, or the log of a cluster', async () => {
     const log = await openLog(settingsOf({}))
     assert.deepEqual(log.traits, { atomicCommit: true, repeatsRecords: false, handsOn: true })
     await log.close()
@@ -36,7 +36,7 @@ describe('The log that the settings name', () => {
     assert.ok((kafka({ WAGGLE_MAX_BODY_BYTES: '1000000' }).maxRecordBytes ?? 0) > 1_000_000)
   })
 
-  it('uses TLS if TLS is on, or if a certificate is given', () => {
+  it('uses TLS if TLS is on, or if a certificate is set', () => {
     const pem = join(directory, 'some.pem')
     writeFileSync(pem, 'PEM')
     assert.deepEqual(kafka({ KAFKA_SSL: 'on' }).ssl, {})
@@ -44,7 +44,7 @@ describe('The log that the settings name', () => {
     assert.deepEqual(kafka({ KAFKA_SSL_CERT: pem, KAFKA_SSL_KEY: pem }).ssl, { cert: Buffer.from('PEM'), key: Buffer.from('PEM') })
   })
 
-  it('signs in by password, by token, or by the output of a command', async () => {
+  it('signs in with a password, with a token, or with the output of a command', async () => {
     const named = { KAFKA_SASL_USERNAME: 'u', KAFKA_SASL_PASSWORD: 'p' }
     for (const mechanism of ['plain', 'scram-sha-256', 'scram-sha-512']) {
       assert.deepEqual(kafka({ KAFKA_SASL_MECHANISM: mechanism, ...named }).sasl, { mechanism, username: 'u', password: 'p' })
@@ -58,7 +58,7 @@ describe('The log that the settings name', () => {
     await assert.rejects(tokenBy({ KAFKA_SASL_TOKEN_COMMAND: 'exit 7' }), { code: 'WAGGLE_NOT_PERMITTED' })
   })
 
-  it('fails with the address if nothing listens there, or if another server does', async () => {
+  it('fails with the address if nothing listens there, or if another kind of server does', async () => {
     const server = createServer((socket) => socket.end('HTTP/1.1 400 Bad Request\r\n\r\n'))
     await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
     const address = server.address()

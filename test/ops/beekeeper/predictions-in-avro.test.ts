@@ -78,7 +78,7 @@ describe('The predictions of a swarm with SCHEMA_REGISTRY_URL', { skip }, () => 
 
   const bytesOf = ({ value }: LogRecord) => Buffer.from(bytesIn(value) ?? [])
 
-  it('are Avro when it is set and JSON without it; both can be read, and other payloads stay JSON', async () => {
+  it('are Avro with the setting and JSON without it; both can be read, and other payloads stay JSON', async () => {
     const [before] = await ask(null, [' a '])
     const [after, broken] = await ask(url, [' bc ', 'broken'])
     assert.deepEqual(after, before)
@@ -118,7 +118,7 @@ describe('The predictions of a swarm with SCHEMA_REGISTRY_URL', { skip }, () => 
     assert.match(shown(''), /^<\d+ bytes>$/)
   })
 
-  it('fail the start with the next step if no registry answers', async () => {
+  it('prevent the start, with the next step, if no registry answers', async () => {
     await assert.rejects(ask('http://127.0.0.1:1', []), /127\.0\.0\.1:1.*Start it, or correct the address/s)
   })
 })

@@ -19,7 +19,7 @@ function boundsRequests(env: () => Env): void {
     SwarmHere.open({ WAGGLE_MAX_REQUESTS_IN_FLIGHT: '5', WAGGLE_PARTITIONS: '1', WAGGLE_SHUTDOWN_SECONDS: '10', ...env() }, { files })
   const releaseAll = () => held.splice(0).forEach((release) => void release())
 
-  it('requests within the limit are answered, and every request above it gets 503 at once, with Retry-After', async () => {
+  it('lets requests within it be answered, and gives every request above it 503 at once, with Retry-After', async () => {
     await using swarm = await open()
     let settled = 0
     const burst = Array.from({ length: 40 }, (_, number) => swarm.ask({ hold: true, number }).finally(() => void settled++))
@@ -36,7 +36,7 @@ function boundsRequests(env: () => Env): void {
     assert.equal((await swarm.ask({ number: 1 })).status, 200)
   })
 
-  it('a request whose deadline passes makes room for another', async () => {
+  it('has room again when the deadline of a request passes', async () => {
     await using swarm = await open()
     const hasty = Array.from({ length: 5 }, () => swarm.ask({ hold: true }, { headers: { 'x-timeout-seconds': '1' } }))
     await eventually(async () => held.length === 5)
@@ -46,7 +46,7 @@ function boundsRequests(env: () => Env): void {
     assert.equal((await swarm.ask({ number: 1 })).status, 200)
   })
 
-  it('submitted requests do not count, because no caller waits for them', async () => {
+  it('does not count submitted requests, because no caller waits for them', async () => {
     await using swarm = await open()
     const submitted = await Promise.all(Array.from({ length: 20 }, (_, number) => swarm.ask({ number }, { verb: 'submit' })))
     assert.deepEqual(new Set(submitted.map(({ status }) => status)), new Set([202]))
@@ -54,8 +54,8 @@ function boundsRequests(env: () => Env): void {
   })
 }
 
-describe('The limit of requests in flight, on the embedded log', () => boundsRequests(() => ({})))
+describe('The limit of requests in flight on the embedded log', () => boundsRequests(() => ({})))
 
-describeWithKafka('The limit of requests in flight, on Kafka', { own: true }, (cluster) =>
+describeWithKafka('The limit of requests in flight on Kafka', { own: true }, (cluster) =>
   boundsRequests(() => ({ WAGGLE_LOG: 'kafka', KAFKA_BROKERS: cluster().brokers.join(',') })),
 )

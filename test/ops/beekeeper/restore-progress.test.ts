@@ -6,7 +6,7 @@ import { SimulatedClock } from '../../../processor/simulation/simulated-clock.ts
 const store = { store: 'requests', taskId: '4_2', topic: 'requests-changelog', partition: 2 }
 
 describe('The progress of a restore', () => {
-  it('is logged at its beginning, every five seconds, and at its end', async () => {
+  it('is logged when the restore begins, every five seconds, and when it ends', async () => {
     const clock = new SimulatedClock()
     const said: string[] = []
     const listener = restoreProgress(clock, (line) => said.push(line))
@@ -23,7 +23,7 @@ describe('The progress of a restore', () => {
     ])
   })
 
-  it('is not logged for a short restore, and is logged for one that is suspended', () => {
+  it('is not logged for a short restore, and is logged for a restore that is suspended', () => {
     const said: string[] = []
     const listener = restoreProgress(new SimulatedClock(), (line) => said.push(line))
     listener.onRestoreStart?.({ ...store, startingOffset: 0n, endingOffset: 100n })

@@ -25,7 +25,7 @@ const others = Array.from({ length: 30 }, (_, number) => number + 1)
 function delaysNoOther(env: () => Env): void {
   const open = (own: Env = {}) => SwarmHere.open({ WAGGLE_PARTITIONS: '1', ...env(), ...own }, { files })
 
-  it('requests of the same partition are answered while the slow one runs', async () => {
+  it('does not delay requests of the same partition', async () => {
     called.length = 0
     await using swarm = await open()
     const slow = swarm.ask({ number: 0 })
@@ -39,7 +39,7 @@ function delaysNoOther(env: () => Env): void {
 describe('A slow request on the embedded log', () => {
   delaysNoOther(() => ({}))
 
-  it('is the only one that is called again after a restart', async () => {
+  it('is the only request that is computed again after a restart', async () => {
     const directory = mkdtempSync(join(tmpdir(), 'waggle-slow-request-'))
     try {
       called.length = 0

@@ -35,7 +35,7 @@ bees:
 
 describe('A jump of the machine’s clock', () => {
   for (const byMs of [hourMs, -hourMs]) {
-    it(`a jump by ${byMs / 60_000} minutes ends no request in flight and no join`, async () => {
+    it(`by ${byMs / 60_000} minutes ends no request in flight and no join`, async () => {
       const { clock, set } = machine()
       const directory = mkdtempSync(join(tmpdir(), 'waggle-clock-'))
       const held = Promise.withResolvers<void>()
@@ -70,7 +70,7 @@ describe('A jump of the machine’s clock', () => {
     })
   }
 
-  it('each jump is reported once', () => {
+  it('is reported once each time', () => {
     const { clock, set } = machine()
     const told: string[] = []
     const timers: (() => void)[] = []

@@ -27,7 +27,7 @@ function lookLate(lateMs: number, activity: readonly { readonly bees: readonly s
 }
 
 describe('The watch of the event loop', () => {
-  it('names the time for which the process was blocked, and the bees that had calls', () => {
+  it('logs how long the process was blocked, and the bees that had calls', () => {
     const lines = lookLate(1240, [
       { bees: ['greet'], isReported: false },
       { bees: ['sort', 'count'], isReported: false },
@@ -35,11 +35,11 @@ describe('The watch of the event loop', () => {
     assert.match(lines.join(), /blocked for 1\.2 s.*greet, sort, count/)
   })
 
-  it('says so if no bee had a call', () => {
+  it('logs that no bee had a call if so', () => {
     assert.match(lookLate(600, [{ bees: [], isReported: false }]).join(), /No bee had a call/)
   })
 
-  it('is quiet if the timer came in time, or if the cause is in the log already', () => {
+  it('logs nothing if the timer came in time, or if the log has the cause already', () => {
     assert.deepEqual([lookLate(499, []), lookLate(5000, [{ bees: ['greet'], isReported: true }])], [[], []])
   })
 })

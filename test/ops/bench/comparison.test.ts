@@ -11,7 +11,7 @@ describe('A comparison of two runs of a benchmark', () => {
     assert.equal(worse, 0)
   })
 
-  it('marks figures that got worse by more than 15 %: a lower rate, or more time or memory', () => {
+  it('marks figures that got more than 15 % worse: a lower rate, or more time or memory', () => {
     const columns = ['what', 'records/s', 'CPU µs/record', 'peak MiB']
     const now = [
       ['slower', 80, 12, 120],
@@ -22,7 +22,7 @@ describe('A comparison of two runs of a benchmark', () => {
     assert.deepEqual(marks(compared({ columns, kept, now })), ['slower: records/s', 'slower: CPU µs/record', 'slower: peak MiB'])
   })
 
-  it('subtracts the loss of the peer in the same row and run', () => {
+  it('marks only a loss that the peer in the same row and run does not share', () => {
     const columns = ['what', 'CPU µs/record', 'peer']
     const peerColumns = { 'CPU µs/record': 'peer' }
     const kept = [
@@ -39,7 +39,7 @@ describe('A comparison of two runs of a benchmark', () => {
     assert.deepEqual(marks(compared({ columns, peerColumns, kept, now })), expected)
   })
 
-  it('subtracts the loss of the floor; of several floors, the one with the same first cell', () => {
+  it('marks only a loss that the floor does not share; of several floors, the one with the same first cell counts', () => {
     const columns = ['swarm', 'program', 'requests/s']
     const kept = ['small', 'large'].flatMap((swarm) => [
       [swarm, 'floor', 100],
@@ -54,7 +54,7 @@ describe('A comparison of two runs of a benchmark', () => {
     assert.deepEqual(marks(compared({ columns, names: 2, floorRow: 'floor', kept, now })), ['large, Waggle: requests/s'])
   })
 
-  it('distinguishes rows by all columns that name them, and omits rows of only one run', () => {
+  it('matches rows by all columns that name them, and omits rows of only one run', () => {
     const columns = ['what', 'keys', 'records/s']
     const kept = [
       ['count', 100, 10],

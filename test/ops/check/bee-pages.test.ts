@@ -27,11 +27,11 @@ describe('docs/bees/', () => {
     assert.equal(status, 0)
   })
 
-  it('has for a type its summary, names, keys with their defaults, examples, output and delivery', () => {
+  it('has the summary, names, keys with defaults, examples, output and delivery of each type', () => {
     assert.equal(beePages(new BeeRegistry([shout])).get('shout.md'), page)
   })
 
-  it('names a page as stale that differs, that is missing, and whose type is gone', () => {
+  it('is stale if a page differs, is missing, or belongs to a type that is gone', () => {
     const files = new Map([...beePages(new BeeRegistry([shout]))])
     assert.deepEqual(stalePages(files, files), [])
     const changed = new Map([...files, ['shout.md', 'by hand'], ['whisper.md', 'a type of old']])
@@ -39,12 +39,12 @@ describe('docs/bees/', () => {
     assert.deepEqual(stalePages(files, new Map()), ['README.md', 'shout.md', 'swarm.schema.json'])
   })
 
-  it('names a page as stale when the default of a key changes', () => {
+  it('is stale if the default of a key changes', () => {
     const other = { ...shout, spec: Type.Object({ mark: Type.Optional(Type.String({ default: '?' })) }) }
     assert.deepEqual(stalePages(beePages(new BeeRegistry([shout])), beePages(new BeeRegistry([other]))), ['shout.md', 'swarm.schema.json'])
   })
 
-  it('has examples that a swarm file may use as they are', () => {
+  it('has only examples that a swarm file may use unchanged', () => {
     const registry = new BeeRegistry()
     let examples = 0
     for (const { type, role, branches } of registry.types) {

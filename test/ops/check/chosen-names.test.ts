@@ -5,7 +5,7 @@ import { unsafeNames } from '../../../ops/check/chosen-names.ts'
 describe('The check of names that users choose', () => {
   const complaints = (source: string) => unsafeNames('bees/a.ts', source).map(({ line, message }) => `${line}: ${message}`)
 
-  it('refuses an object that is filled as a dictionary', () => {
+  it('refuses an object that is filled like a dictionary', () => {
     assert.match(complaints('\nconst scores: { [label: string]: number } = {}').join(), /^2: a dictionary/)
     assert.equal(complaints('const all: { readonly [bee: string]: { readonly weight: number } } = {}').length, 1)
   })

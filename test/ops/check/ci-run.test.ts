@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os'
 import { delimiter, join, resolve } from 'node:path'
 import { it } from 'node:test'
 
-it('.ci/run sets CI=true, so that tests fail instead of being skipped if Java or Python is missing', () => {
+it('.ci/run sets CI=true, so that tests fail and are not skipped if Java or Python is missing', () => {
   const directory = mkdtempSync(join(tmpdir(), 'waggle-ci-'))
   writeFileSync(join(directory, 'npm'), '#!/bin/sh\necho "$* with CI=$CI in $PWD"\n')
   chmodSync(join(directory, 'npm'), 0o755)

@@ -53,14 +53,14 @@ export class Unexported {
 describe('The docstring check', () => {
   const methods = methodsIn('a.ts', source, new Set(['Shown', 'Made', 'Functions']))
 
-  it('finds the methods of interfaces, classes and objects, but no constructors, fields or private members', () => {
+  it('finds the methods of interfaces, classes and objects, and no constructors, fields or private members', () => {
     assert.deepEqual(
       methods.map(({ name }) => name),
       ['Shown.first', 'Shown.second', 'Shown.third', 'Made.with', 'Functions.one', 'Functions.two'],
     )
   })
 
-  it('takes the code of an example without the text around it', () => {
+  it('reads the code of an example without the text around it', () => {
     assert.deepEqual(methods[0]?.examples, ['shown.first(1)\n'])
   })
 

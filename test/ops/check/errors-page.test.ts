@@ -5,14 +5,14 @@ import { it } from 'node:test'
 import { errorsPage, strayCodes } from '../../../ops/check/errors-page.ts'
 import { errorCodes } from '../../../topology/error-codes.ts'
 
-it('Each code of the error table is thrown somewhere, each code in a source is in the table, and docs/errors.md is up to date', () => {
+it('The table of errors has each code that a source throws, throws each of its codes somewhere, and matches docs/errors.md', () => {
   const { status, stderr } = spawnSync(process.execPath, ['ops/check/errors-page.ts'], { encoding: 'utf8' })
   assert.equal(stderr, '')
   assert.equal(status, 0)
   assert.equal(readFileSync('docs/errors.md', 'utf8'), errorsPage())
 })
 
-it('A code that is only compared with counts as never thrown, and a code that is missing in the error table is named', () => {
+it('The check of error codes names a code that is only compared, and a code that the table lacks', () => {
   const all = Object.keys(errorCodes)
     .filter((code) => code !== 'WAGGLE_FENCED')
     .map((code) => `throw new WaggleError('${code}', words)`)
@@ -25,7 +25,7 @@ it('An environment variable does not count as an error code', () => {
   assert.deepEqual(strayCodes(new Map([['a.ts', "{ variable: 'WAGGLE_SETTING' }"]])).unknown, [])
 })
 
-it('Each row of the error table has an HTTP status from 400 on, an exit status from 1 to 3, and sentences', () => {
+it('Each row of the error table has an HTTP status from 400 on, an exit status from 1 to 3, and whole sentences', () => {
   for (const [code, { status, exit, meaning, next }] of Object.entries(errorCodes)) {
     assert.ok(status >= 400 && status < 600, code)
     assert.ok(exit >= 1 && exit <= 3, code)

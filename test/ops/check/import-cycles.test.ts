@@ -18,7 +18,7 @@ describe('The import-cycle check', () => {
     )
   })
 
-  it('counts an import of a value that comes together with a type', () => {
+  it('counts an import of a value that is imported together with a type', () => {
     assert.equal(cyclesOf({ 'ops/a.ts': `import { type B, b } from './b.ts'`, 'ops/b.ts': `import { a } from './a.ts'` }).length, 1)
   })
 
@@ -63,7 +63,7 @@ describe('The import-cycle check', () => {
     )
   })
 
-  it('accepts a listed cycle, and complains if it grows or is gone', () => {
+  it('accepts a listed cycle, and fails if the cycle has grown or is gone', () => {
     const allowance = [{ why: 'they construct each other', files: ['ops/a.ts', 'ops/b.ts'] }]
     assert.deepEqual(complaints([['ops/a.ts', 'ops/b.ts']], allowance), [])
     const [grown = '', gone = ''] = complaints([['ops/a.ts', 'ops/b.ts', 'ops/c.ts']], allowance)

@@ -8,7 +8,7 @@ import { setTimeout as pause } from 'node:timers/promises'
 
 const root = resolve(import.meta.dirname, '..', '..', '..')
 
-describe('An interrupted run of tests', () => {
+describe('An interrupted test run', () => {
   const directory = mkdtempSync(join(tmpdir(), 'waggle-cut-'))
   after(() => rmSync(directory, { recursive: true }))
   const pids = join(directory, 'pids')
@@ -60,7 +60,7 @@ it('never ends', async () => {
   }
 
   for (const signal of ['SIGINT', 'SIGTERM', 'SIGKILL'] as const) {
-    it(`a run that ${signal} ends leaves no process behind, not even one in a group of its own`, { timeout: 60_000 }, async () => {
+    it(`ended by ${signal} leaves no process behind, not even one in a group of its own`, { timeout: 60_000 }, async () => {
       const { child, all } = await started([program, 'Infinity'])
       assert.equal(all.every(runs), true)
       child.kill(signal)
@@ -68,13 +68,13 @@ it('never ends', async () => {
     })
   }
 
-  it('a run whose parent ends leaves no process behind', { timeout: 60_000 }, async () => {
+  it('leaves no process behind if its parent ends', { timeout: 60_000 }, async () => {
     const { child, all } = await started([launcher])
     child.kill('SIGKILL')
     await untilGone(all)
   })
 
-  it('a run past its own time limit leaves no process behind, and fails', { timeout: 60_000 }, async () => {
+  it('leaves no process behind if it passes its own time limit, and fails', { timeout: 60_000 }, async () => {
     const { child, all } = await started([program, '3000'])
     await new Promise((settle) => child.once('exit', settle))
     assert.equal(child.exitCode, 1)

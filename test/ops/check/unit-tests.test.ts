@@ -21,7 +21,7 @@ describe('The choice of unit tests', () => {
     assert.equal(leavesOut('test/e.test.ts'), true)
   })
 
-  it('omits a test that crashes at each step', () => {
+  it('omits a test of crashes at each step', () => {
     assert.equal(leavesOut('test/f.test.ts'), true)
   })
 
@@ -42,7 +42,7 @@ describe('The choice of unit tests', () => {
 describe('A run of unit tests', () => {
   const files = Array.from({ length: 100 }, (_, at) => `${at}.test.ts`)
 
-  it('runs each file once, several in a process, and at most three processes at a time', async () => {
+  it('runs each test file once, several files in a process, and at most three processes at a time', async () => {
     const ran: string[] = []
     let [running, most, processes] = [0, 0, 0]
     const status = await runTogether(files, async (group) => {
@@ -57,7 +57,7 @@ describe('A run of unit tests', () => {
     assert.deepEqual(ran.toSorted(), files.toSorted())
   })
 
-  it('has no hook for each test outside of a describe, which would run for the tests of other files', () => {
+  it('has no beforeEach or afterEach outside of a describe, because it would run for other files', () => {
     const hook = /^(beforeEach|afterEach)\(/m
     assert.deepEqual(
       unitTests().filter((file) => hook.test(readFileSync(file, 'utf8'))),
@@ -65,7 +65,7 @@ describe('A run of unit tests', () => {
     )
   })
 
-  it('fails where any of its processes fails, after all have run', async () => {
+  it('fails if any of its processes fails, after all have run', async () => {
     let processes = 0
     assert.equal(await runTogether(files, async () => (++processes === 2 ? 7 : 0)), 7)
     assert.ok(processes > 5)

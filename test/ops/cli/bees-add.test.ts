@@ -38,7 +38,7 @@ describe('waggle bees add', () => {
     assert.equal(status, 1)
   }
 
-  it('lets a swarm name the bee type of a package, in validate, catalog and a running swarm', async () => {
+  it('lets a swarm use the bee type of a package: in validate, in the catalog and in a run', async () => {
     refused(['validate', 'swarm.yaml'], /swarm\.yaml:4:\d+: there is no bee type words/)
     const { status, stdout } = waggle('bees', 'add', 'waggle-bee-words')
     assert.equal(status, 0)
@@ -53,7 +53,7 @@ describe('waggle bees add', () => {
     refused(['validate', 'swarm.yaml'], /swarm\.yaml:4:\d+: .*feild.*field/)
   })
 
-  it('refuses a package whose files have changed since, until it is as it was', () => {
+  it('makes later commands refuse a package whose files have changed, until the files are restored', () => {
     waggle('bees', 'add', 'waggle-bee-words')
     appendFileSync(inPackage('index.js'), '\n// more\n')
     for (const argv of [
@@ -66,7 +66,7 @@ describe('waggle bees add', () => {
     assert.equal(waggle('validate', 'swarm.yaml').status, 0)
   })
 
-  it('refuses another version until it is added', () => {
+  it('makes later commands refuse another version until that version is added', () => {
     waggle('bees', 'add', 'waggle-bee-words')
     changed('package.json', '0.1.0', '0.2.0')
     refused(['validate', 'swarm.yaml'], /bees\.lock\.json has waggle-bee-words 0\.1\.0, and 0\.2\.0 is installed/)
@@ -74,7 +74,7 @@ describe('waggle bees add', () => {
     assert.equal(waggle('validate', 'swarm.yaml').status, 0)
   })
 
-  it('refuses a type with a name that exists, be it Waggle’s own or that of another package', () => {
+  it('refuses a type whose name exists already, in Waggle or in another package', () => {
     waggle('bees', 'add', 'waggle-bee-words')
     installed('waggle-bee-other')
     changed('package.json', '"waggle-bee-words"', '"waggle-bee-other"', 'waggle-bee-other')
@@ -83,7 +83,7 @@ describe('waggle bees add', () => {
     refused(['bees', 'add', 'waggle-bee-other'], /There is a bee type batch already/)
   })
 
-  it('refuses a package that is missing, that is not a bee, and that cannot be loaded, each with the next step', () => {
+  it('refuses a package that is missing, that is not a bee, or that cannot be loaded, each with the next step', () => {
     refused(['bees', 'add', 'waggle-bee-gone'], /No package waggle-bee-gone is installed .*npm install waggle-bee-gone/)
     refused(['bees', 'add', '../elsewhere'], /"\.\.\/elsewhere" is not the name of an npm package/)
     changed('package.json', '["waggle-bee"]', '[]')
@@ -97,7 +97,7 @@ describe('waggle bees add', () => {
     refused(['bees', 'add', 'waggle-bee-words'], /waggle-bee-words cannot be loaded: .*await/)
   })
 
-  it('refuses a lock file that it has not written', () => {
+  it('refuses a lock file that waggle bees add has not written', () => {
     writeFileSync(join(directory, 'bees.lock.json'), '{"lockfileVersion": 1, "bees": {"words": {}}}')
     refused(['validate', 'swarm.yaml'], /bees\.lock\.json is not a lock file of bees/)
   })

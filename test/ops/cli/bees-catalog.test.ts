@@ -14,7 +14,7 @@ describe('waggle bees catalog', () => {
     for (const { type, summary } of new BeeRegistry().types) assert.ok(stdout.includes(`${type} `) && stdout.includes(summary), type)
   })
 
-  it('prints the summary, keys, defaults, examples and delivery guarantee of a type, also by its alias', () => {
+  it('prints the summary, keys, defaults, examples and delivery guarantee of a type, also under the type’s alias', () => {
     const { status, stdout } = waggle('bees', 'catalog', 'bytewax/tf_serving')
     assert.equal(status, 0)
     assert.match(stdout, /^tf-serving, bytewax\/tf_serving: A TensorFlow model/)
@@ -23,7 +23,7 @@ describe('waggle bees catalog', () => {
     assert.match(stdout, /delivery\n {2}A row is computed again/)
   })
 
-  it('prints a type for programs with --json', () => {
+  it('prints a type as JSON with --json', () => {
     const { status, stdout } = waggle('bees', 'catalog', 'batch', '--json')
     assert.equal(status, 0)
     const { type, fields, examples, delivery, schema } = JSON.parse(stdout)

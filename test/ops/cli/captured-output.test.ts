@@ -78,7 +78,7 @@ bees:
     )
   })
 
-  it('has each line that a bee prints, from a thread too, as a line of its log', () => {
+  it('logs each line that a bee prints, even from a thread', () => {
     const messages = err.map((line) => JSON.parse(line) as Line).flatMap(({ message }) => (message === undefined ? [] : [message]))
     for (const text of ['loaded {"event":"ready"}', '{ a: 1 }', 'two', 'lines', 'to standard error', 'half a line: bär', 'written'])
       assert.equal(messages.filter((message) => message === text).length, 2, `${text}: ${messages.join('\n')}`)

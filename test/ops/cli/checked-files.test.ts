@@ -4,12 +4,12 @@ import { foundLines } from '../../../ops/cli/checked-files.ts'
 import { reportError } from '../../../ops/cli/exit-status.ts'
 import { WaggleError } from '../../../topology/waggle-error.ts'
 
-it('A label of a model moves no cursor and begins no line in the lines of validate and plan', () => {
+it('A model’s label in the output of validate and plan shows control characters, and begins no line', () => {
   const lines = foundLines(new Map([['classify', { summary: 'gives \u001b[2Jcat,\n  other takes \u202enothing' }]]))
   assert.equal(lines, '  classify gives \\u{1b}[2Jcat,\\n  other takes \\u{202e}nothing\n')
 })
 
-it('A name in a mistake’s message moves no cursor', () => {
+it('A name in a mistake’s message shows its control characters', () => {
   let printed = ''
   const error = new WaggleError('WAGGLE_MODEL_SHAPE', { message: 'it has the input \u001b]0;title\u0007', next: 'Correct it.' })
   reportError(error, {

@@ -83,14 +83,14 @@ bees:
     }
   })
 
-  it('submits a request, and prints the id that finds the answer', async () => {
+  it('submits a request, and prints the id under which the answer is found', async () => {
     const { status, out } = await waggle(['submit', 'door', '--data', '[9,9,0,0]', '--url', program.ready.gateway])
     assert.equal(status, 0)
     assert.match(out, /^[0-9a-f-]{36}\n$/)
     assert.equal((await fetch(`${program.ready.gateway}/v1/requests/${out.trim()}`)).status, 200)
   })
 
-  it('asks the process that has the data directory open, if no --url is given', async () => {
+  it('asks the process that has the data directory open if no --url is given', async () => {
     for (const env of [anyPorts, { WAGGLE_DATA_DIR: data, WAGGLE_HTTP_PORT: '1999' }]) {
       const { status, out, err } = await waggle(['request', 'door', '--data', '[0,0,9,9]'], { env })
       assert.equal(status, 0, err)
@@ -103,7 +103,7 @@ bees:
     assert.match(away.err, /http:\/\/127\.0\.0\.1:1999 cannot be reached/)
   })
 
-  it('prints a gateway’s refusal in one line, with status 1, and an unreachable gateway with status 3', async () => {
+  it('exits with 1 and one line if a gateway refuses, and with 3 if the gateway cannot be reached', async () => {
     const refused = await waggle(['request', 'door', '--data', '[1]', '--url', program.ready.gateway])
     assert.equal(refused.status, 1)
     assert.match(refused.err, /^waggle: 422 .* at model: .*of shape \[4\].*The request id is .*\n$/)
@@ -114,7 +114,7 @@ bees:
     assert.match(away.err, /cannot be reached \(ECONNREFUSED\).*waggle run/)
   })
 
-  it('validates a correct file with status 0, and prints FILE:LINE:COL for each mistake of a wrong file with status 1', async () => {
+  it('exits with 0 for a correct file, and prints FILE:LINE:COL with status 1 for each mistake of a wrong file', async () => {
     assert.equal((await waggle(['validate', teddy])).status, 0)
     const wrong = written('wrong.yaml', swarm('small.onnx').replace('type: respond', 'type: respnd').replace('name: model }', 'name: modle }'))
     const { status, err, out } = await waggle(['validate', wrong])
@@ -130,7 +130,7 @@ bees:
     assert.equal((await waggle(['validate', join(directory, 'nowhere.yaml')])).status, 1)
   })
 
-  it('validates models: each unfit shape and label is reported with its place', async () => {
+  it('reports each shape and label of a model that does not fit, with the place in the file', async () => {
     const model = (name: string, spec: string) => `  - { name: ${name}, type: tensor-rt, input: { name: entrance }, spec: { model: ${spec} } }\n`
     const wrong = written(
       'shapes.yaml',
@@ -191,7 +191,7 @@ ${model('labelled', 'small.onnx, labels: [a, b, c]')}${model('absent', 'nowhere.
     await new Promise((settle) => taken.close(settle))
   })
 
-  it('runs on a cluster by --log or WAGGLE_LOG, and names an address that does not answer, with status 3', async () => {
+  it('runs on a cluster with --log or WAGGLE_LOG, and exits with 3 and the address if no broker answers', async () => {
     const env = { ...anyPorts, WAGGLE_DATA_DIR: join(directory, 'fourth') }
     const unnamed = await waggle(['run', file, '--log', 'kafka'], { env })
     assert.deepEqual([unnamed.status, /^KAFKA_BROKERS: .*Set KAFKA_BROKERS=host:port/.test(unnamed.err)], [1, true], unnamed.err)
@@ -209,7 +209,7 @@ ${model('labelled', 'small.onnx, labels: [a, b, c]')}${model('absent', 'nowhere.
       assert.ok(out.includes(variable), variable)
   })
 
-  it('lists the topics of an embedded log, running or not, and resets one that is not running', async () => {
+  it('lists the topics of an embedded log, running or not, and resets a log that is not running', async () => {
     const env = { ...anyPorts, WAGGLE_DATA_DIR: join(directory, 'fifth') }
     const once = await MeasuredProgram.start([main, 'run', file, '--json'], env)
     const { status: asked } = await waggle(['request', 'door', '--data', '[0,0,9,9]', '--url', once.ready.gateway])
@@ -226,7 +226,7 @@ ${model('labelled', 'small.onnx, labels: [a, b, c]')}${model('absent', 'nowhere.
     assert.equal((await waggle(['reset', file, '--dry-run'], { env })).out, 'There is nothing of it.\n')
   })
 
-  it('reports a wrong model or setting with status 1 and no stack trace', async () => {
+  it('reports a wrong model or setting with status 1 and without a stack trace', async () => {
     const env = { ...anyPorts, WAGGLE_DATA_DIR: join(directory, 'third') }
     const missing = await waggle(['run', written('missing.yaml', swarm('nowhere.onnx'))], { env })
     assert.deepEqual([missing.status, /There is no file .*nowhere\.onnx/.test(missing.err)], [1, true], missing.err)

@@ -18,7 +18,7 @@ describe('waggle config', () => {
   const waggle = (...argv: readonly string[]) =>
     spawnSync(process.execPath, [main, 'config', ...argv], { cwd: directory, encoding: 'utf8', env: { ...process.env, ...env } })
 
-  it('prints every setting with its value and its place as JSON, and no secret', () => {
+  it('prints every setting with its value and place as JSON, and no secret', () => {
     const { status, stdout, stderr } = waggle('--json')
     assert.equal(status, 0, stderr)
     const { settings: rows } = JSON.parse(stdout) as { readonly settings: readonly { readonly key: string; readonly value: unknown }[] }

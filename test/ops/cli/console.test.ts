@@ -11,7 +11,7 @@ const { stdout, stderr } = process
 new Console({ json: false, stdout, stderr, clock: { now: () => 0 }, threshold: { shows: () => true } }).log('work', 'error', 'it failed')
 `
 
-it('The log has no colours in a pipe, in CI too', () => {
+it('The log has no colours in a pipe, even if CI is set', () => {
   for (const env of [{}, { CI: 'true' }, { CI: 'true', TERM: 'xterm-256color' }]) {
     const { stderr } = spawnSync(process.execPath, ['--input-type=module', '-e', program], { env: { ...process.env, ...env }, encoding: 'utf8' })
     assert.equal(stderr, '1970-01-01T00:00:00.000Z error work: it failed\n')

@@ -31,7 +31,7 @@ describe('waggle models convert', () => {
   after(() => rmSync(root, { recursive: true }))
   writeFileSync(join(root, 'python3'), python, { mode: 0o755 })
 
-  it('writes the ONNX file and prints the difference of each output', async () => {
+  it('writes the ONNX file and prints the largest difference of each output', async () => {
     writeFileSync(join(root, 'trees.txt'), '2e-8')
     const { status, out, err } = await convert('trees.txt')
     assert.equal(status, 0, err)
@@ -51,7 +51,7 @@ describe('waggle models convert', () => {
     ['a.json', 'xgboost'],
     ['a.pb', 'frozen'],
   ] as const)
-    it(`takes ${name} as a file of ${kind}`, async () => {
+    it(`reads ${name} as a file of ${kind}`, async () => {
       writeFileSync(join(root, name), '0')
       const { status, out, err } = await convert(name, '--json', '--output', 'other.onnx')
       assert.equal(status, 0, err)
@@ -59,7 +59,7 @@ describe('waggle models convert', () => {
       assert.deepEqual([onnx, outputs[0]?.name], [join(root, 'other.onnx'), kind])
     })
 
-  it('exits with 1 if the outputs differ, and keeps the file for a look', async () => {
+  it('exits with 1 if the outputs differ, and keeps the written file', async () => {
     writeFileSync(join(root, 'far.ubj'), '0.01')
     const { status, out } = await convert('far.ubj')
     assert.equal(status, 1)
@@ -67,7 +67,7 @@ describe('waggle models convert', () => {
     assert.ok(existsSync(join(root, 'far.onnx')))
   })
 
-  it('says what the converter said, and writes no file', async () => {
+  it('prints the converter’s own error, and writes no file', async () => {
     writeFileSync(join(root, 'bad.ubj'), 'broken')
     const { status, err } = await convert('bad.ubj')
     assert.equal(status, 1)
@@ -75,7 +75,7 @@ describe('waggle models convert', () => {
     assert.ok(!existsSync(join(root, 'bad.onnx')))
   })
 
-  it('refuses what is not there and what no converter reads', async () => {
+  it('refuses a missing file, and a file that no converter reads', async () => {
     mkdirSync(join(root, 'folder'))
     writeFileSync(join(root, 'notes.md'), '')
     mkdirSync(join(root, 'saved'))
@@ -92,7 +92,7 @@ describe('waggle models convert', () => {
     }
   })
 
-  it('makes another environment for another version of a package', async () => {
+  it('uses another environment for another version of a package', async () => {
     const { status, err } = await convert('a.ubj', '--with', 'xgboost-cpu==9.9.9', 'pandas')
     assert.equal(status, 0)
     assert.match(err, /onnxruntime==\S+, xgboost-cpu==9\.9\.9, pandas/)

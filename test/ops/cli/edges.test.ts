@@ -60,7 +60,7 @@ describe('The command line in unusual surroundings', () => {
     { data: 'locked/data', cause: /locked\/data may not be used by this user \(EACCES\)/ },
     { data: 'locked', cause: /locked\/FORMAT\.next may not be used by this user \(EACCES\)/ },
   ]) {
-    it(`prints one line if the data directory ${data} cannot be used, with the variable that sets it`, async () => {
+    it(`prints one line with WAGGLE_DATA_DIR if the data directory ${data} cannot be used`, async () => {
       for (const argv of [
         ['run', hello],
         ['topics', 'list'],
@@ -75,7 +75,7 @@ describe('The command line in unusual surroundings', () => {
     })
   }
 
-  it('lists nothing where no log is, and says on standard error which directory was looked at, unless a program reads JSON', async () => {
+  it('lists nothing in a directory without a log, and names that directory on standard error unless --json is set', async () => {
     const env = { WAGGLE_DATA_DIR: join(directory, 'nothing') }
     const hint = `waggle: there is no topic in ${join(directory, 'nothing')}. Run this in the folder where the swarm or program was started, or set WAGGLE_DATA_DIR.\n`
     for (const [argv, listed] of [
@@ -103,14 +103,14 @@ describe('The command line in unusual surroundings', () => {
     assert.match(err, /^waggle: \S+\/ends\.mjs ends the process while it loads\. Do not call process\.exit in a module\.$/m)
   })
 
-  it('prints one line if a project cannot be written', async () => {
+  it('prints one line if a new project cannot be written', async () => {
     for (const folder of ['file', 'file/below', 'locked/project']) {
       const { status, err } = await waggle(['init', join(directory, folder)], { asNobody: true })
       assert.deepEqual([status, oneLine.test(err)], [1, true], err)
     }
   })
 
-  it('leaves no file in a folder if a project does not fit on the disk', async (test) => {
+  it('leaves no file behind if a new project does not fit on the disk', async (test) => {
     const small = join(directory, 'small')
     mkdirSync(small)
     if (spawnSync('mount', ['-t', 'tmpfs', '-o', 'size=20k', 'tmpfs', small]).status !== 0) {
@@ -126,7 +126,7 @@ describe('The command line in unusual surroundings', () => {
     }
   })
 
-  it('prints a cd line that a shell accepts, whatever the folder’s name', async () => {
+  it('prints a cd command that a shell accepts, whatever the folder’s name is', async () => {
     for (const { folder, line } of [
       { folder: 'plain', line: 'cd plain' },
       { folder: 'my bears; $HOME', line: "cd 'my bears; $HOME'" },
@@ -154,7 +154,7 @@ describe('The command line in unusual surroundings', () => {
     }
   })
 
-  it('prints a line for each gateway that works when pasted into a shell', async () => {
+  it('prints a request for each gateway that works when it is pasted into a shell', async () => {
     const folder = join(directory, 'asked swarms')
     mkdirSync(folder)
     writeFileSync(join(folder, 'small.onnx'), smallModel({ features: 4, labels: 2 }))
@@ -189,12 +189,12 @@ describe('The command line in unusual surroundings', () => {
     for (const answer of answers.slice(1)) assert.match(answer, /"label":"[01]"/)
   })
 
-  it('refuses a misspelt variable, and names the right one', async () => {
+  it('refuses a misspelt variable, and names the right variable', async () => {
     const { status, err } = await waggle(['plan', hello], { env: { WAGGLE_HTPP_PORT: '9000' } })
     assert.deepEqual([status, err], [1, 'WAGGLE_HTPP_PORT: the variable is not a setting; Did you mean WAGGLE_HTTP_PORT?\n'])
   })
 
-  it('names a wrong setting once, and quotes it', async () => {
+  it('names a wrong setting once, with its value', async () => {
     for (const { value, cause } of [
       { value: 'abc', cause: 'must be an integer, not "abc"' },
       { value: '70000', cause: 'must be <= 65535, not 70000' },
@@ -205,7 +205,7 @@ describe('The command line in unusual surroundings', () => {
     }
   })
 
-  it('names the address that cannot be reached', async () => {
+  it('names an address that cannot be reached', async () => {
     for (const url of ['nowhere', 'ftp://127.0.0.1']) {
       const { status, err } = await waggle(['request', 'hello', '--data', '{}', '--url', url])
       assert.equal(status, 2)

@@ -35,7 +35,7 @@ describe('The printed example request', () => {
   const json = 'content-type: application/json'
   const url = 'http://127.0.0.1:8080/v1/gateways/door/request'
 
-  it('contains a short JSON example, preferably that of the gateway', () => {
+  it('contains a short JSON example, preferably the gateway’s own', () => {
     put('examples/a.json', '{"name": "somebody"}\n')
     put('examples/door.json', '{"name": "it\'s me"}\n')
     put('examples/z.json', '{"name": "nobody"}\n')
@@ -43,7 +43,7 @@ describe('The printed example request', () => {
     assert.deepEqual([lines.length, words(lines[0])], [1, ['curl', '-sS', '-H', json, '-d', '{"name": "it\'s me"}', url]])
   })
 
-  it('sends a photo with its content type, from a folder with any name', () => {
+  it('sends a photo with its content type, from a folder of any name', () => {
     put('photos/teddy.webp', 'RIFF')
     put('photos/notes.md', 'no input')
     assert.deepEqual(words(linesOf()[0]), [
@@ -57,11 +57,11 @@ describe('The printed example request', () => {
     ])
   })
 
-  it('sends the token of WAGGLE_TOKEN where callers need one', () => {
+  it('sends the token of WAGGLE_TOKEN if callers need a token', () => {
     assert.match(linesOf({ input: 1, needsToken: true })[0] ?? '', /-H "authorization: Bearer \$WAGGLE_TOKEN" /)
   })
 
-  it('prefers an input that a bee accepts over a photo', () => {
+  it('sends an input that a bee accepts rather than a photo', () => {
     put('photos/teddy.webp', 'RIFF')
     assert.deepEqual(words(linesOf({ input: [[0, 0]] })[0]), ['curl', '-sS', '-H', json, '-d', '[[0,0]]', url])
   })
@@ -73,13 +73,13 @@ describe('The printed example request', () => {
     assert.deepEqual(JSON.parse(readFileSync(body.slice(1), 'utf8')), input)
   })
 
-  it('sends {} without an example, and names the folder for examples', () => {
+  it('sends {} if there is no example, and names the folder for examples', () => {
     const [line, hint] = linesOf()
     assert.deepEqual(words(line), ['curl', '-sS', '-H', json, '-d', '{}', url])
     assert.ok(hint?.includes(join(swarm, 'examples')))
   })
 
-  it('submits if no bee answers', () => {
+  it('submits a request if no bee answers', () => {
     assert.equal(words(linesOf({ answers: false })[0]).at(-1), 'http://127.0.0.1:8080/v1/gateways/door/submit')
   })
 })

@@ -8,7 +8,7 @@ import { holdHangups, reloadAtHangup } from '../../../ops/cli/hangup.ts'
 import { loadConfig } from '../../../ops/config/config.ts'
 import type { Settings } from '../../../ops/config/settings.ts'
 
-describe('A hangup', () => {
+describe('A hangup signal', () => {
   const directory = mkdtempSync(join(tmpdir(), 'waggle-hangup-'))
   after(() => rmSync(directory, { recursive: true }))
   const said: string[] = []
@@ -22,7 +22,9 @@ describe('A hangup', () => {
     return said.splice(0)
   }
 
-  it('takes new settings, names those that need a restart, and keeps all after a mistake', { skip: process.stdout.isTTY === true }, async () => {
+  it('takes over new settings, names those that need a restart, and changes nothing if one is wrong', {
+    skip: process.stdout.isTTY === true,
+  }, async () => {
     write('log_level: info\n')
     const end = reloadAtHangup({
       settings: load(),

@@ -28,7 +28,7 @@ describe('waggle import', () => {
     assert.deepEqual([left[0]?.line, left.length, /type: respond/.test(swarm)], [2, 2, true])
   })
 
-  it('ends with 1 and a line with the place for a file that is wrong', () => {
+  it('exits with 1 and a line with the place for a wrong file', () => {
     writeFileSync(join(directory, 'wrong.yaml'), 'kind: Pipeline\nspec: {steps: [{name: a, inputs: [b]}]}\n')
     const { status, stderr } = waggle('import', 'wrong.yaml')
     assert.equal(status, 1)

@@ -51,7 +51,7 @@ describe('waggle models', () => {
     assert.match(unknown.err, /No bee nobody has a model in that process.*\/judge/)
   })
 
-  it('says that no process runs', async () => {
+  it('reports that no process runs', async () => {
     const { status, err } = await models('list', '--url', 'http://127.0.0.1:1')
     assert.equal(status, 3)
     assert.match(err, /cannot be reached/)

@@ -9,7 +9,7 @@ import { moduleSwarm } from '../../support/server-here.ts'
 
 const main = resolve(import.meta.dirname, '..', '..', '..', 'ops', 'cli', 'main.ts')
 
-describe('The first hour of an operator with the commands', () => {
+describe('An operator’s first hour with the commands', () => {
   const directory = mkdtempSync(join(tmpdir(), 'waggle-operator-'))
   const env = { ...process.env, WAGGLE_DATA_DIR: join(directory, 'data'), WAGGLE_HTTP_PORT: '0' }
   const write = (file: string, content: string) => writeFileSync(join(directory, file), content)
@@ -40,14 +40,14 @@ describe('The first hour of an operator with the commands', () => {
     rmSync(directory, { recursive: true, force: true })
   })
 
-  it('begins with a swarm that is created, asked and watched', async () => {
+  it('begins with a swarm that is created, called and listed', async () => {
     assert.match(await done('swarms', 'create', 'swarm.yaml'), /^greeter is running, version 1; its gateways: greeter$/m)
     assert.deepEqual(JSON.parse(await done('request', 'greeter', '--data', '{"name":"Ada"}')), { hello: 'Ada' })
     const bees = (await jsonOf('bees', 'list', 'greeter')) as { readonly name: string; readonly results_total: number }[]
     assert.equal(bees.find(({ name }) => name === 'work')?.results_total, 1)
   })
 
-  it('shows what breaks, and retries it with the next version', async () => {
+  it('shows a failed request in the log and as a dead letter, which is sent again to version 2', async () => {
     const broken = await waggle('request', 'greeter', '--data', '{}')
     assert.equal(broken.status, 3)
     assert.match(broken.err, /no name/)
@@ -60,7 +60,7 @@ describe('The first hour of an operator with the commands', () => {
     await done('dead-letters', 'retry', letters.dead_letters[0]?.id ?? '')
   })
 
-  it('has the swarm again after a kill, and takes the version back', async () => {
+  it('goes on after a kill, and rolls the swarm back to version 1', async () => {
     await server.kill('with its children')
     server = await start()
     assert.deepEqual(JSON.parse(await done('request', 'greeter', '--data', '{"name":"Ada"}')), { hello: 'Ada', version: 2 })
@@ -68,7 +68,7 @@ describe('The first hour of an operator with the commands', () => {
     assert.deepEqual(JSON.parse(await done('request', 'greeter', '--data', '{"name":"Ada"}')), { hello: 'Ada' })
   })
 
-  it('names each mistake of a file with the path that was given, and removes the swarm', async () => {
+  it('shows each mistake of a file with the given path, and removes the swarm', async () => {
     write('wrong.yaml', 'name: wrong\nbees:\n  - {name: a, type: respnd}\n')
     const { status, err } = await waggle('swarms', 'create', 'wrong.yaml')
     assert.equal(status, 1)
@@ -78,7 +78,7 @@ describe('The first hour of an operator with the commands', () => {
     assert.equal((await waggle('swarms', 'get', 'greeter')).status, 1)
   })
 
-  it('gets exit status 3 from a command without a server, and 2 for a verb that does not exist', async () => {
+  it('includes exit status 3 from a command without a server, and 2 from an unknown verb', async () => {
     const away = await waggle('swarms', 'list', '--url', 'http://127.0.0.1:9')
     assert.equal(away.status, 3)
     assert.match(away.err, /cannot be reached/)

@@ -15,7 +15,7 @@ describe('A module outside of the repository', () => {
   const directory = mkdtempSync(join(tmpdir(), 'waggle-elsewhere-'))
   after(() => rmSync(directory, { recursive: true }))
 
-  it('imports the Waggle that runs it, even if another one is installed beside it', async () => {
+  it('imports the Waggle that runs it, even if another Waggle is installed beside it', async () => {
     const other = join(directory, 'node_modules', 'waggle-streams')
     mkdirSync(other, { recursive: true })
     writeFileSync(join(other, 'package.json'), '{"name":"waggle-streams","type":"module","exports":"./index.js"}')
@@ -27,7 +27,7 @@ describe('A module outside of the repository', () => {
     assert.equal(loaded.Refused, Refused)
   })
 
-  it('runs as a bee of waggle run', async () => {
+  it('can be a bee of waggle run', async () => {
     writeFileSync(
       join(directory, 'swarm.yaml'),
       `name: elsewhere

@@ -45,7 +45,7 @@ describe('waggle reset on the embedded log', () => {
     })
   }
 
-  it('removes one swarm, and keeps the answers of the other', async () => {
+  it('removes one swarm, and keeps the answers of another', async () => {
     let program = await MeasuredProgram.start([main, 'run', ...files, '--json'], env)
     const ask = async (gateway: string, key: string) => {
       const init = { method: 'POST', body: '1', headers: { 'content-type': 'application/json', 'idempotency-key': key } }

@@ -50,12 +50,12 @@ require('readline').createInterface(process.stdin).on('line', (line) => {
   console.log(JSON.stringify(json.fails ? { id, error: 'no ' + process.env.KEY } : { id, json: told() }))
 })`
 
-describe('A bee that gets a secret by its env', () => {
+describe('A bee that gets a secret in its environment', () => {
   const env = { WAGGLE_SECRET_KEY: secret, WAGGLE_SECRET_OTHER: 'another secret' }
   const bees = `  - {name: tells, type: container, input: {name: entrance}, spec: {command: [node, -e, ${JSON.stringify(tells)}], env: {KEY: "{{ secrets.KEY }}"}}}
   - {name: answer, type: respond, input: {name: tells}}`
 
-  it('can repeat it in no answer, error, dead letter or log line, and gets no other secret', async () => {
+  it('cannot show it in any answer, error, dead letter or log line, and gets no other secret', async () => {
     process.env.WAGGLE_SECRET_OTHER = env.WAGGLE_SECRET_OTHER
     await using swarm = await SwarmHere.open(env, { bees })
     delete process.env.WAGGLE_SECRET_OTHER

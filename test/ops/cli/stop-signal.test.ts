@@ -12,7 +12,7 @@ const main = join(root, 'ops', 'cli', 'main.ts')
 /** Blocks the thread of the process for ever, which native code does while it computes. */
 const blocked = `import { writeSync } from 'node:fs'\nconst block = () => { writeSync(2, 'blocked\\n'); for (;;) {} }\n`
 
-describe('A second signal', () => {
+describe('A second stop signal', () => {
   const directory = mkdtempSync(join(tmpdir(), 'waggle-signal-'))
   const running = new Set<ChildProcess>()
   after(() => {
@@ -51,7 +51,7 @@ describe('A second signal', () => {
   const ask = (gateway: string) =>
     void fetch(`${gateway}/v1/gateways/door/request`, { method: 'POST', body: '1', headers: { 'content-type': 'application/json' } }).catch(() => {})
 
-  it('ends a process whose thread is blocked while it waits for requests', { timeout: 60_000 }, async () => {
+  it('ends a process whose thread is blocked while the process waits for requests', { timeout: 60_000 }, async () => {
     const module = `process.once('SIGTERM', () => setTimeout(block, 700))\nexport default () => { process.kill(process.pid, 'SIGTERM'); return new Promise(() => {}) }`
     const { child, isBlocked, ended } = run('waiting', module, (_, gateway) => ask(gateway))
     await isBlocked
@@ -59,7 +59,7 @@ describe('A second signal', () => {
     assert.deepEqual(await ended, { code: null, signal: 'SIGTERM' })
   })
 
-  it('ends a process whose thread is blocked by a handler of its exit', { timeout: 60_000 }, async () => {
+  it('ends a process whose thread is blocked by an exit handler', { timeout: 60_000 }, async () => {
     const module = `process.once('exit', block)\nexport default () => 1`
     const { child, isBlocked, ended } = run('exiting', module, (started) => started.kill('SIGTERM'))
     await isBlocked

@@ -16,7 +16,7 @@ describe('waggle secrets', () => {
   const waggle = (argv: readonly string[], input = '', more: { readonly [variable: string]: string } = env) =>
     spawnSync(process.execPath, [main, 'secrets', ...argv], { cwd: directory, encoding: 'utf8', input, env: { ...process.env, ...more } })
 
-  it('stores a value from standard input, lists its name, and deletes it', () => {
+  it('stores a value from standard input, lists its name, and deletes the secret', () => {
     const stored = waggle(['set', 'API_KEY'], 'hunter22\n')
     assert.deepEqual([stored.status, stored.stdout.includes('hunter22')], [0, false], stored.stderr)
     assert.equal(readFileSync(join(directory, 'secrets.json'), 'utf8').includes('hunter22'), false)
@@ -25,14 +25,14 @@ describe('waggle secrets', () => {
     assert.equal(waggle(['list']).stdout, 'No secret is stored.\n')
   })
 
-  it('takes no value from the command line, and needs a key', () => {
+  it('refuses a value on the command line, and needs a key', () => {
     assert.equal(waggle(['set', 'API_KEY', 'hunter22']).status, 2)
     const keyless = waggle(['set', 'API_KEY'], 'hunter22', { WAGGLE_DATA_DIR: directory })
     assert.deepEqual([keyless.status, /There is no key to encrypt secrets with.*openssl rand/.test(keyless.stderr)], [1, true], keyless.stderr)
   })
 })
 
-it('The routes for secrets take values and return names alone', async () => {
+it('The HTTP routes for secrets take values and return only names', async () => {
   await using swarm = await SwarmHere.open({ WAGGLE_SECRETS_KEY: randomBytes(32).toString('hex') })
   const call = (method: string, path: string, body?: string) => fetch(`${swarm.url}${path}`, { method, ...(body === undefined ? {} : { body }) })
   assert.equal((await call('PUT', '/v1/secrets/API_KEY', 'hunter22')).status, 204)

@@ -37,7 +37,7 @@ describe('waggle dead-letters list --topic', () => {
     for await (const _ of streams.records('checked', Consumed.with(text, text))) break
   })
 
-  it('shows the letters of a program of the DSL, the newest first, with cause, input, key and content', () => {
+  it('shows the dead letters of a DSL program, newest first, with cause, input, key and content', () => {
     const { status, stdout, stderr } = list('--topic', 'letters')
     assert.equal(status, 0, stderr)
     assert.equal(
@@ -57,12 +57,12 @@ letters:0:1  TIME  RangeError
     )
   })
 
-  it('shows the timestamp of a record as a number if it is no date, as `topics tail` does', () => {
+  it('shows a timestamp that is no date as a number, as `topics tail` does', () => {
     assert.match(list('--topic', 'odd').stdout, /^odd:0:0 {2}9000000000000000 {2}RangeError\n/)
     assert.match(waggle('topics', 'tail', 'odd', '--from-beginning', '--max', '1').stdout, /^0\/0 +9000000000000000 {2}k {2}no date\n/)
   })
 
-  it('shows at most as many as --max says, also in JSON', () => {
+  it('shows at most as many letters as --max says, also in JSON', () => {
     const { dead_letters: letters } = JSON.parse(list('--topic', 'letters', '--max', '1', '--json').stdout) as {
       readonly dead_letters: readonly { readonly id: string }[]
     }
@@ -72,7 +72,7 @@ letters:0:1  TIME  RangeError
     )
   })
 
-  it('says that a topic has none, or that there is no such topic, and takes no swarm beside it', () => {
+  it('reports a topic without letters, and a missing topic, and refuses a swarm beside --topic', () => {
     assert.equal(list('--topic', 'checked').stdout, 'There are no dead letters.\n')
     assert.match(list('--topic', 'nowhere').stderr, /The topic nowhere does not exist/)
     assert.equal(list('--topic', 'letters', '--swarm', 'shop').status, 2)

@@ -36,7 +36,7 @@ function isRunning(pid: number): boolean {
 describe('waggle validate', () => {
   after(() => rmSync(directory, { recursive: true, force: true }))
 
-  it('refuses a missing module, and a module that is not a regular file before it reads a byte', async () => {
+  it('refuses a missing module, and a module that is not a regular file before a byte of it is read', async () => {
     execFileSync('mkfifo', [join(directory, 'pipe.mjs')])
     symlinkSync('/dev/zero', join(directory, 'zero.mjs'))
     for (const [file, why] of [
@@ -96,7 +96,7 @@ describe('waggle validate', () => {
     assert.doesNotMatch(said, /node:internal/)
   })
 
-  it('names the package.json if it makes Node treat a module as CommonJS', async () => {
+  it('names the package.json if that makes Node treat a module as CommonJS', async () => {
     const folder = mkdtempSync(join(directory, 'commonjs-'))
     writeFileSync(join(folder, 'package.json'), '{"type": "commonjs"}')
     for (const [name, source] of [
@@ -109,7 +109,7 @@ describe('waggle validate', () => {
     }
   })
 
-  it('loads a module in a process of its own, which ends afterwards', { timeout: 120_000 }, async () => {
+  it('loads a module in a process of its own, and ends that process afterwards', { timeout: 120_000 }, async () => {
     const mark = join(directory, 'mark')
     writeFileSync(
       join(directory, 'busy.ts'),
@@ -148,7 +148,7 @@ export default () => 1`,
     }
   })
 
-  it('asks Docker about an image, and warns where there is none of that name or no Docker', async () => {
+  it('asks Docker about an image, and warns if there is no such image or no Docker', async () => {
     const check = async (isHere: boolean | null) =>
       container.definition.check?.({
         spec: { image: 'away:1' },
@@ -168,7 +168,7 @@ export default () => 1`,
     })
   })
 
-  it('warns about a missing image, model and secret, with their places', async () => {
+  it('warns about a missing image, model and secret, each with its place', async () => {
     const { status, said } = await validate(
       'type: container, spec: {image: far/away}',
       'type: tensor-rt, spec: {model: "s3://far/away.onnx"}',
@@ -182,7 +182,7 @@ export default () => 1`,
     assert.match(said, /swarm\.yaml:7:\d+: warning: the command of work-3 has the secret key in it/)
   })
 
-  it('ends a module that is still loading if validate itself is killed', { timeout: 120_000 }, async () => {
+  it('ends the process that loads a module if validate itself is killed', { timeout: 120_000 }, async () => {
     const mark = join(directory, 'endless-mark')
     writeFileSync(
       join(directory, 'marked.ts'),
@@ -199,7 +199,7 @@ export default () => 1`,
     while (isRunning(Number(readFileSync(mark, 'utf8')))) await new Promise(setImmediate)
   })
 
-  it('does not wait for a process in a session of its own to which a module hands all of its files', async () => {
+  it('does not wait for a detached process to which a module hands all of its open files', async () => {
     const mark = join(directory, 'session-mark')
     const path = join(directory, 'session.ts')
     writeFileSync(
@@ -217,7 +217,7 @@ export default () => 1`,
     }
   })
 
-  it('refuses two files that cannot run together, at the place in the later one, and passes the first', async () => {
+  it('refuses two files that cannot run together at the place in the second, and passes the first', async () => {
     const swarm = (file: string, name: string, gateway: string) => {
       const path = join(directory, file)
       writeFileSync(

@@ -68,7 +68,7 @@ describe('The models of a swarm file', () => {
     }
   })
 
-  it('are shown with the library that runs a TensorFlow model, and why', async () => {
+  it('are shown with the library that runs a TensorFlow model, and the reason', async () => {
     const saved = (name: string, file: string, more = '') =>
       `name: ${name}, type: tf-serving, input: {name: entrance}, spec: {model: ${join(savedModelsDirectory, file)}${more}}`
     const bees = [saved('dense', 'dense', ', version: 2'), saved('own', 'words', ', signature: vectors, backend: tfjs')]
@@ -89,14 +89,14 @@ describe('The models of a swarm file', () => {
     })
   })
 
-  it('are refused at their place in the file for a signature that a SavedModel does not have', async () => {
+  it('are refused at their place in the file if a SavedModel lacks the named signature', async () => {
     const bee = `name: words, type: tf-serving, input: {name: entrance}, spec: {model: ${join(savedModelsDirectory, 'words')}, signature: other}`
     const { status, said } = await waggle([bee])
     assert.equal(status, 1)
     assert.match(said, /swarm\.yaml:4:\d+: .* has no signature other: it has serving_default, vectors; Set signature to one of/)
   })
 
-  it('may be a folder for ONNX only if it has numbered versions', async () => {
+  it('may be a folder for an ONNX bee only if the folder has numbered versions', async () => {
     const { status, said } = await waggle([model('people', '../exports')])
     assert.equal(status, 1)
     assert.match(said, /swarm\.yaml:4:\d+: A file is needed, and this is a directory/)
@@ -104,7 +104,7 @@ describe('The models of a swarm file', () => {
     assert.match(saved.said, /swarm\.yaml:4:\d+: .*A bee of type tf-serving runs a SavedModel folder\.\n/)
   })
 
-  it('may be missing for a plan, and not for validate', async () => {
+  it('may be missing for plan, but not for validate', async () => {
     assert.equal((await waggle([model('people', 'nowhere.onnx')], ['plan'])).status, 0)
     assert.equal((await waggle([model('people', 'nowhere.onnx')])).status, 1)
   })
@@ -127,7 +127,7 @@ describe('The models of a swarm file', () => {
     assert.match(silent.said, /swarm\.yaml:6:73: other gives no scores, and an ensemble averages scores/)
   })
 
-  it('are refused if the spec does not fit, with the model’s own outputs', async () => {
+  it('are refused if the spec names an output or labels that the model lacks', async () => {
     const { said } = await waggle([model('people', 'torch-sentence.onnx', ', output: scores')])
     assert.match(said, /swarm\.yaml:4:\d+: .* has no output scores; .*probabilities, total, vectors/)
     const labels = await waggle([model('people', 'sklearn-names-zipmap.onnx', ', labels: [a, b]')])

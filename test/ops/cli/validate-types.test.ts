@@ -23,10 +23,10 @@ const module = (name: string, file: string, from = 'entrance') => `name: ${name}
 const object = (members: object) => JSON.stringify({ type: 'object', properties: members, required: Object.keys(members) })
 const number = { type: 'number' }
 
-describe('The types of bees, edge by edge', () => {
+describe('The types between bees', () => {
   after(() => rmSync(directory, { recursive: true }))
 
-  it('are those that modules export, and validate names the edge that does not fit, also through a batch and a filter', () => {
+  it('are read from modules, and validate names the edge that does not fit, even through a batch and a filter', () => {
     const modules = {
       'order.ts': `export const output = ${object({ id: number, total: number })}\nexport default (input) => input`,
       'ship.ts': `export default { input: ${object({ id: number, city: { type: 'string' } })}, process: (input) => input }`,
@@ -68,7 +68,7 @@ describe('The types of bees, edge by edge', () => {
     assert.match(said, /^swarm\.yaml:6:53: right gives JSON of type string, where object is taken by both; /)
   })
 
-  it('are tensors with their sizes, which a model refuses', () => {
+  it('include the sizes of tensors, which a model may refuse', () => {
     writeFileSync(join(directory, 'four.onnx'), smallModel({ features: 4, labels: 2 }))
     const modules = {
       'three.ts': "export const output = { tensors: { input: { dtype: 'FP32', shape: [3] } } }\nexport default (input) => input",
@@ -81,7 +81,7 @@ describe('The types of bees, edge by edge', () => {
     assert.match(said, /^swarm\.yaml:5:46: three gives input as FP32 \[3\], where .*FP32 \[4\].* is taken by a; [^\n]*\n$/)
   })
 
-  it('have as many labels as the ensemble that averages them', () => {
+  it('include the labels, which must fit the other inputs of an ensemble', () => {
     writeFileSync(join(directory, 'two.onnx'), smallModel({ features: 4, labels: 2 }))
     writeFileSync(join(directory, 'three.onnx'), smallModel({ features: 4, labels: 3 }))
     const model = (name: string, file: string, labels: string) =>

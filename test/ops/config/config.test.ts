@@ -32,13 +32,13 @@ describe('The settings of a process', () => {
     return []
   }
 
-  it('all have a default that works', () => {
+  it('all have a working default', () => {
     const { settings: values } = load(null)
     for (const { key, default: fallback } of settings) assert.equal(values[key], fallback, key)
     assert.deepEqual([values.http_port, values.host, values.data_dir, values.partitions], [8080, '127.0.0.1', '.waggle', 4])
   })
 
-  it('include further host names of this server, and invalid ones are refused', () => {
+  it('include further host names of this server, and an invalid host name is refused', () => {
     assert.equal(load('hosts: waggle, proxy.example:8443').settings.hosts, 'waggle, proxy.example:8443')
     assert.match(mistakes(null, { WAGGLE_HOSTS: 'waggle,http://a/' }).join(), /^WAGGLE_HOSTS: "http:\/\/a\/" is not a name of a server/)
   })
@@ -69,7 +69,7 @@ describe('The settings of a process', () => {
     )
   })
 
-  it('settings of a cluster must fit together, and a missing one is named at the setting that needs it', () => {
+  it('must fit together for a cluster, and a missing setting is named at the setting that needs it', () => {
     const brokers = { WAGGLE_LOG: 'kafka', KAFKA_BROKERS: 'a:9092' }
     const wrong: readonly (readonly [{ readonly [variable: string]: string }, RegExp])[] = [
       [{ WAGGLE_LOG: 'kafka' }, /^KAFKA_BROKERS: .*Set KAFKA_BROKERS=host:port/],
@@ -103,14 +103,14 @@ describe('The settings of a process', () => {
     assert.deepEqual(mistakes(null, { KAFKA_SASL_PASSWORD: 'of no use without a cluster' }), [])
   })
 
-  it('have other defaults on a cluster with more than one process', () => {
+  it('have other defaults on a cluster with several processes', () => {
     const kafka = { WAGGLE_LOG: 'kafka', KAFKA_BROKERS: 'a:9092' }
     assert.equal(load(null, kafka).settings.gpu, 'require')
     assert.equal(load(null, { ...kafka, WAGGLE_GPU: 'prefer' }).settings.gpu, 'prefer')
     assert.equal(load(null).settings.gpu, 'prefer')
   })
 
-  it('set the retention of a swarm’s topics, also in bytes, and on a cluster only if a setting asks for one', () => {
+  it('set the retention of a swarm’s topics, and on a cluster a size limit only if a setting asks for one', () => {
     const topics = (env: { readonly [variable: string]: string }) => {
       const { retentionMs, retentionBytes } = planSettingsOf(load(null, env).settings)
       return [retentionMs, retentionBytes]
@@ -122,7 +122,7 @@ describe('The settings of a process', () => {
     assert.deepEqual(topics({ ...kafka, WAGGLE_RETENTION_BYTES: '2000000' }), [86_400_000, 2_000_000])
   })
 
-  it('contain secrets by name', () => {
+  it('include secrets by name', () => {
     assert.equal(load(null, { WAGGLE_SECRET_KEY: 'abc' }).secrets.find('KEY')?.reveal(), 'abc')
   })
 
@@ -144,7 +144,7 @@ describe('The settings of a process', () => {
     assert.equal(resolve.command('unknown'), null)
   })
 
-  it('are named in the error if a path or an image is not on this machine', async () => {
+  it('name resolve: as the next step if a path or an image is not on this machine', async () => {
     await assert.rejects(load(null).resolve.path('s3://elsewhere/a.onnx', '/swarm'), (error: unknown) => {
       assert.ok(error instanceof WaggleError)
       assert.equal(error.code, 'WAGGLE_NOT_RESOLVED')

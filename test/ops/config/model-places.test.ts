@@ -48,7 +48,7 @@ describe('The address of a model', () => {
     await assert.rejects(pathOf('file:./nothing.onnx'), { code: 'WAGGLE_FILE_NOT_FOUND' })
   })
 
-  it('is the file or folder of a package, which the package need not export', async () => {
+  it('may be in a package, even if the package does not export the file', async () => {
     const data = join(root, 'node_modules', '@bees', 'models', 'data')
     assert.equal(await pathOf('npm:@bees/models/data/a.onnx'), join(data, 'a.onnx'))
     assert.equal(await pathOf('npm:@bees/models/data'), data)
@@ -71,18 +71,18 @@ describe('The address of a model', () => {
     for (const [uri, code] of wrong) await assert.rejects(pathOf(uri), { code }, uri)
   })
 
-  it('is read from the folder that resolve: maps its prefix to, and not fetched', async () => {
+  it('is read from the folder to which resolve: maps its prefix, and is not fetched', async () => {
     assert.equal(await pathOf('s3://mapped/a.onnx'), join(root, 'mapped', 'a.onnx'))
   })
 
-  it('must have the SHA-256 of the spec on this machine too', async () => {
+  it('must lead to a file with the SHA-256 of the spec, even on this machine', async () => {
     const sha256 = createHash('sha256').update('honey').digest('hex')
     assert.equal(await pathOf('s3://mapped/a.onnx', sha256), join(root, 'mapped', 'a.onnx'))
     await assert.rejects(pathOf('./a b.onnx', '0'.repeat(64)), { code: 'WAGGLE_MODEL_DIFFERS', message: /and the spec names 0000/ })
     await assert.rejects(pathOf('npm:@bees/models/data', sha256), { code: 'WAGGLE_MODEL_DIFFERS', message: /is a folder/ })
   })
 
-  it('is checked by its form alone where nothing is fetched', async () => {
+  it('is checked only by its form if nothing is to be fetched', async () => {
     for (const uri of [
       's3://bucket/a.onnx',
       's3://bucket/folder/',
@@ -115,7 +115,7 @@ describe('The address of a model', () => {
     await assert.rejects(pathOf('gs://bucket/a.onnx'), { code: 'WAGGLE_NOT_RESOLVED' })
   })
 
-  it('of another file than a model or its labels is never fetched', async () => {
+  it('is never fetched for another file than a model or its labels', async () => {
     await assert.rejects(places.path('s3://bucket/module.ts'), { code: 'WAGGLE_NOT_RESOLVED' })
     await assert.rejects(places.path('https://models.example/module.ts'), { code: 'WAGGLE_NOT_RESOLVED' })
   })

@@ -25,7 +25,7 @@ describe('An environment variable that Waggle does not read', () => {
     ])
   })
 
-  it('is an error that names the list of settings if none is similar', () => {
+  it('is an error that names the list of settings if no variable is similar', () => {
     assert.deepEqual(mistakes({ WAGGLE_FAVOURITE_ANIMAL: 'bear' }), [
       'WAGGLE_FAVOURITE_ANIMAL: the variable is not a setting. `waggle run --help` lists every setting.',
     ])
@@ -37,7 +37,7 @@ describe('An environment variable that Waggle does not read', () => {
     ])
   })
 
-  it('is allowed if it is a secret, belongs to a client or to another program, or comes from Kubernetes', () => {
+  it('is allowed if it is a secret, belongs to a client or another program, or comes from Kubernetes', () => {
     const read = Object.fromEntries(settings.map(({ variable }) => [variable, 'x']))
     assert.deepEqual(mistakes({ ...read, WAGGLE_SECRET_token: 'x', WAGGLE_URL: 'x', WAGGLE_TOKEN: 'x', PATH: '/bin', KAFKA_HOME: '/opt/kafka' }), [])
     const links = {

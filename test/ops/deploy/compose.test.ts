@@ -39,11 +39,11 @@ describe('docker-compose.yml', () => {
     }
   })
 
-  it('restarts each service after it has died, and after the machine has restarted', () => {
+  it('restarts each service after the service has died, and after the machine has restarted', () => {
     for (const [name, { restart }] of services) assert.equal(restart, 'unless-stopped', name)
   })
 
-  it('keeps all persistent data: schema ids in Kafka, everything else in a volume', () => {
+  it('keeps all persistent data: schema ids in Kafka, and everything else in a volume', () => {
     const { environment = {}, depends_on = {} } = compose.services['schema-registry'] ?? {}
     assert.equal(environment.APICURIO_STORAGE_KIND, 'kafkasql')
     assert.equal(environment.APICURIO_KAFKASQL_BOOTSTRAP_SERVERS, compose.services.waggle?.environment?.KAFKA_BROKERS)
@@ -54,7 +54,7 @@ describe('docker-compose.yml', () => {
     for (const name of ['kafka', 'clickhouse', 'objects', 'waggle', 'prometheus', 'grafana']) assert.ok(kept.has(name), name)
   })
 
-  it('checks health by a program of the image, within its start time', () => {
+  it('checks health with a program of the image, within the service’s start time', () => {
     // Kafka's own script, wget of busybox or Ubuntu, curl of UBI, nc of Alpine, Node.
     const programs: { readonly [service: string]: string } = {
       kafka: '/opt/kafka/bin/kafka-broker-api-versions.sh',
@@ -128,7 +128,7 @@ describe('docker-compose.yml', () => {
     }
   })
 
-  it('opens only the entrance’s port to the outside, with bodies as large as Waggle’s limit', () => {
+  it('opens only the entrance’s port to the outside, for bodies as large as Waggle’s limit', () => {
     const nginx = read('ops/deploy/nginx.conf')
     const { http_port, max_body_bytes } = loadConfig({ directories: [], env: {} }).settings
     assert.ok(nginx.includes(`proxy_pass http://127.0.0.1:${http_port};`))

@@ -10,7 +10,7 @@ const repository = resolve(import.meta.dirname, '..', '..', '..')
 
 /** The official image is in a registry, so a stand-in has its name: Node, a shell, and an npm that takes the packages of this clone. */
 describeWithDocker('The Dockerfile', (docker) => {
-  it('builds an image that runs a swarm without root, and answers', async (test) => {
+  it('builds an image that runs a swarm without root and answers', async (test) => {
     const packages = realpathSync(join(repository, 'node_modules'))
     // No container of testcontainers itself, which would have to be pulled.
     process.env.TESTCONTAINERS_RYUK_DISABLED = 'true'

@@ -43,7 +43,7 @@ const hasPip = (() => {
 describe('The GPU providers of onnxruntime', { skip: hasPip || process.env.CI === 'true' ? false : 'there is no python3 with pip' }, () => {
   const say = () => {}
 
-  it('come from the wheel of onnxruntime-gpu of the same version, into the folder of the addon', async () => {
+  it('come from the wheel of onnxruntime-gpu of the same version, and go into the folder of the addon', async () => {
     const [wheels, folder] = [join(root, 'wheels'), join(root, 'addon')]
     mkdirSync(folder)
     writeWheel(wheels, '1.2.3', providerFiles)
@@ -55,7 +55,7 @@ describe('The GPU providers of onnxruntime', { skip: hasPip || process.env.CI ==
     assert.equal(hasProviders(folder), true)
   })
 
-  it('are not brought if pip finds no such version, or if the wheel has no providers', async () => {
+  it('are not installed if pip finds no such version, or if the wheel has no providers', async () => {
     const [wheels, folder] = [join(root, 'empty-wheels'), join(root, 'empty-addon')]
     mkdirSync(folder)
     writeWheel(wheels, '2.0.0', ['other.so'])
@@ -65,7 +65,7 @@ describe('The GPU providers of onnxruntime', { skip: hasPip || process.env.CI ==
     assert.deepEqual(readdirSync(folder), [])
   })
 
-  it('are not brought into a folder that cannot be written', async () => {
+  it('are not installed into a folder that cannot be written', async () => {
     const wheels = join(root, 'more-wheels')
     writeWheel(wheels, '1.2.3', providerFiles)
     const folder = join(root, 'nowhere')
@@ -89,7 +89,7 @@ describe('The check of the GPU providers', () => {
     ])
   })
 
-  it('names a provider that is not there by its path', async () => {
+  it('names a missing provider by its path', async () => {
     const folder = mkdtempSync(join(root, 'none-'))
     assert.deepEqual(
       (await checkProviders(folder)).map(({ missing }) => missing),
@@ -97,7 +97,7 @@ describe('The check of the GPU providers', () => {
     )
   })
 
-  it('knows the folder of the installed addon', () => {
+  it('finds the folder of the installed addon', () => {
     const { folder, version } = addonPlace()
     assert.match(version, /^\d+\.\d+\.\d+$/)
     assert.ok(process.platform !== 'linux' || readdirSync(folder).includes('onnxruntime_binding.node'))

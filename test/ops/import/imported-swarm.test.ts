@@ -69,7 +69,7 @@ ensemble_scheduling {
 `
 
 describe('An ensemble of Triton', () => {
-  it('becomes bees in the order of its tensors, with maps where names differ or several steps meet', () => {
+  it('becomes bees in the order of its tensors, with maps if names differ or several steps meet', () => {
     for (const [path, text] of [
       ['repo/left/config.pbtxt', 'platform: "onnxruntime_onnx"'],
       ['repo/right/1/model.savedmodel/saved_model.pb', ''],
@@ -108,7 +108,7 @@ describe('An ensemble of Triton', () => {
       )
   })
 
-  it('is refused with the place of what is wrong in it', () => {
+  it('is refused with the place of a mistake in it', () => {
     for (const [text, message] of [
       ['name: "m"\nplatform: "onnxruntime_onnx"', /1:1: it is no ensemble but a model of onnxruntime_onnx: ensemble_scheduling is missing/],
       ['name "m"', /1:6: "\\"m\\"" stands behind a field's name/],
@@ -129,7 +129,7 @@ describe('An ensemble of Triton', () => {
       assert.match(refused('wrong/config.pbtxt', text), message)
   })
 
-  it('is imported with a warning for each part that is left out', () => {
+  it('is imported with a warning for each part that Waggle leaves out', () => {
     const step = 'step { model_name: "away" model_version: 7 input_map { key: "x" value: "x" } output_map { key: "y" value: "y" } }'
     const { notes } = imported(
       'notes/config.pbtxt',
@@ -147,7 +147,7 @@ describe('An ensemble of Triton', () => {
     assert.equal(notes.filter((one) => / dims has/.test(one)).length, 1)
   })
 
-  it('looks at no file outside of its model repository', () => {
+  it('leads to no file outside of its model repository', () => {
     writeFileSync(join(directory, 'config.pbtxt'), 'platform: "onnxruntime_onnx"')
     const { bees } = imported(
       'repo/bad/config.pbtxt',
@@ -194,7 +194,7 @@ spec:
 `
 
 describe('A Pipeline of Seldon Core 2', () => {
-  it('becomes bees with joins, merges and maps, and its models run where their requirements have an equal', () => {
+  it('becomes bees with joins, merges and maps, and its models run if their requirements have an equivalent', () => {
     const { bees, notes } = imported('pipeline.yaml', pipeline)
     assert.deepEqual(bees, {
       'joined-input': { type: 'gateway-input', spec: { name: 'joined' } },
@@ -229,7 +229,7 @@ describe('A Pipeline of Seldon Core 2', () => {
       )
   })
 
-  it('is imported with a warning for settings of a join on a step that does not join', () => {
+  it('is imported with a warning for join settings on a step that does not join', () => {
     const { notes } = imported(
       'no-join.yaml',
       `kind: Pipeline
@@ -248,7 +248,7 @@ spec:
     )
   })
 
-  it('is refused with the place of what is wrong in it', () => {
+  it('is refused with the place of a mistake in it', () => {
     const head = 'kind: Pipeline\nmetadata: {name: p}\nspec:\n  steps:\n'
     for (const [text, message] of [
       [`${head}    - {name: a, inputs: [b]}\n    - {name: b, inputs: [a]}\n`, /5:25: the steps a, b wait for each other/],
@@ -297,7 +297,7 @@ spec:
 `
 
 describe('An InferenceGraph of KServe', () => {
-  it('becomes calls of its services with filters, routes, joins and merges', () => {
+  it('becomes calls of its services, with filters, routes, joins and merges', () => {
     const { bees, notes } = imported('graph.yaml', graph)
     const service = (name: string, input: string) => ({
       type: 'http-call',
@@ -380,7 +380,7 @@ spec:
     assert.equal(notes.filter((one) => /no meaning/.test(one)).length, 3)
   })
 
-  it('is refused with the place of what is wrong in it, and cannot grow without bound', () => {
+  it('is refused with the place of a mistake in it, and if it becomes more than 500 bees', () => {
     const head = 'kind: InferenceGraph\nspec:\n  nodes:\n'
     const doubling = Array.from(
       { length: 30 },
@@ -401,7 +401,7 @@ spec:
 })
 
 describe('An import', () => {
-  it('refuses a file that is too large, no text, or no graph', () => {
+  it('refuses a file that is too large, is not text, or is not a graph', () => {
     writeFileSync(join(directory, 'large.yaml'), ' '.repeat(1024 * 1024 + 1))
     assert.throws(() => importedSwarm(join(directory, 'large.yaml'), '.'), { code: 'WAGGLE_FILE_NOT_FOUND', message: /is larger than/ })
     assert.throws(() => importedSwarm(join(directory, 'nowhere.yaml'), '.'), { code: 'WAGGLE_FILE_NOT_FOUND' })
@@ -410,7 +410,7 @@ describe('An import', () => {
     assert.match(refused('empty.yaml', ''), /ensemble_scheduling is missing/)
   })
 
-  it('counts each document of a file, and takes no longer for each the more there are', () => {
+  it('counts each document of a file, and takes as long for each document however many there are', () => {
     const cpu = process.cpuUsage()
     assert.match(refused('scalars.yaml', `kind: Pipeline\n${'--- 1\n'.repeat(10_000)}`), /scalars\.yaml:101:1: the file has more than 100 documents/)
     assert.match(refused('comments.yaml', `${'---\n# none\n'.repeat(50_000)}---\nkind: Pipeline\n`), /comments\.yaml:100002:\d+: spec is missing/)

@@ -16,7 +16,7 @@ describe('A new project', () => {
   afterEach(() => rmSync(directory, { recursive: true }))
 
   for (const template of ['hello', 'teddy', 'streams'] as const) {
-    it(`a project of the template ${template} has package.json, a test, a README and no placeholder left`, () => {
+    it(`from the template ${template} has package.json, a test, a README and no placeholder left`, () => {
       const files = writeProject({ directory: join(directory, 'My Bears'), template, waggle })
       const read = (file: string) => readFileSync(join(directory, 'My Bears', file), 'utf8')
       const manifest = JSON.parse(read('package.json')) as { readonly name: string; readonly dependencies: object; readonly scripts: object }
@@ -45,7 +45,7 @@ describe('A new project', () => {
     }
   })
 
-  it('has an .npmrc that keeps npm from running install scripts, which download libraries for GPUs', () => {
+  it('has an .npmrc that stops npm from running install scripts, which download libraries for GPUs', () => {
     for (const template of ['hello', 'teddy', 'streams'] as const) {
       const project = join(directory, template)
       assert.ok(writeProject({ directory: project, template, waggle }).includes('.npmrc'))
@@ -67,7 +67,7 @@ describe('A new project', () => {
     }
   })
 
-  it('is named after its folder, unless npm refuses the name', () => {
+  it('is named after its folder, unless npm refuses that name', () => {
     for (const [folder, expected] of [
       ['Bears & Teddies', 'bears-teddies'],
       ['waggle-streams', 'my-swarm'],
@@ -78,7 +78,7 @@ describe('A new project', () => {
     }
   })
 
-  it('is not written into a folder that is not empty', () => {
+  it('is not written into a folder with files', () => {
     writeFileSync(join(directory, 'mine.txt'), 'mine')
     assert.throws(
       () => writeProject({ directory, template: 'hello', waggle }),

@@ -22,7 +22,7 @@ describeWithKafka('Reading from Kafka', {}, (cluster) => {
   afterEach(() => close())
 
   for (const compression of ['gzip', 'snappy', 'lz4', 'zstd'] satisfies CompressionAlgorithmValue[]) {
-    it(`a reader gets records that another client compressed with ${compression}, from any offset`, async () => {
+    it(`gives a reader the records that another client compressed with ${compression}, from any offset`, async () => {
       const other = new Producer({ clientId: 'other', bootstrapBrokers: [...cluster().brokers], serializers: stringSerializers, compression })
       const values = Array.from({ length: 100 }, (_, at) => `value ${at}`)
       await other.send({ messages: values.map((value, at) => ({ topic, partition: 0, key: `key ${at}`, value, headers: { kind: 'test' } })) })
@@ -31,7 +31,7 @@ describeWithKafka('Reading from Kafka', {}, (cluster) => {
     })
   }
 
-  it('a reader continues with the first kept record if unread records were deleted', async () => {
+  it('continues with the first kept record if a reader’s next records were deleted', async () => {
     const producer = await log.producer()
     for (const value of ['a', 'b', 'c']) await producer.send(record(topic, 0, value))
     await deleteRecords(cluster(), { topic, partition: 0, before: 2 })
@@ -43,7 +43,7 @@ describeWithKafka('Reading from Kafka', {}, (cluster) => {
     assert.deepEqual(await valuesBetween(log, { topic, partition: 0, from: 0, to: 3 }), ['c'])
   })
 
-  it('all readers of one partition get the same records, even with more readers than parallel requests', { timeout: 20_000 }, async () => {
+  it('gives all readers of one partition the same records, even with more readers than parallel requests', { timeout: 20_000 }, async () => {
     const readers = Array.from({ length: 5 }, () => log.read({ topic, partition: 0, from: 0 }))
     const runs = readers.map((reader) => reader[Symbol.asyncIterator]())
     const producer = await log.producer()
@@ -57,7 +57,7 @@ describeWithKafka('Reading from Kafka', {}, (cluster) => {
     for (const reader of readers) await reader.close()
   })
 
-  it('a reader fails, instead of ending, if the log closes before everything was read', async () => {
+  it('fails a reader, instead of ending it, if the log closes before everything was read', async () => {
     const own = await openKafkaLog({ ...quickOptions(cluster()), processing: 'at_least_once' })
     const reader = own.read({ topic, partition: 0, from: 0, to: 10 })
     await reader.ready
@@ -67,7 +67,7 @@ describeWithKafka('Reading from Kafka', {}, (cluster) => {
     await failed
   })
 
-  it('the readers of a topic that has been missing for a while fail, and no other reader does', async () => {
+  it('fails the readers of a topic that has been missing for a while, and no other reader', async () => {
     const [gone, there] = [newName('gone'), log.read({ topic, partition: 0, from: 0 })]
     await log.createTopics([{ name: gone, partitions: 1, cleanup: 'delete', retentionMs: null }])
     const reader = log.read({ topic: gone, partition: 0, from: 0 })
@@ -83,7 +83,7 @@ describeWithKafka('Reading from Kafka', {}, (cluster) => {
     await there.close()
   })
 
-  it('a reader gets a partition’s new records at once while another partition has none', async () => {
+  it('gives a reader the new records of one partition at once while another partition has none', async () => {
     const consumer = await log.subscribe({ ...reading, group: 'app', topics: [topic] })
     const producer = await log.producer()
     for (let at = 0; at < 20; at++) {
@@ -93,7 +93,7 @@ describeWithKafka('Reading from Kafka', {}, (cluster) => {
     await consumer.close()
   })
 
-  it('a consumer buffers only a limited part of a partition that nobody polls, and delivers the rest later', async () => {
+  it('buffers only a limited part of a partition that nobody polls, and delivers the rest later', async () => {
     const bounded = await openKafkaLog({ ...quickOptions(cluster()), processing: 'at_least_once', maxAheadBytes: 1024 * 1024 })
     const producer = await log.producer()
     const large = 'x'.repeat(100_000)
@@ -107,7 +107,7 @@ describeWithKafka('Reading from Kafka', {}, (cluster) => {
     await bounded.close()
   })
 
-  it('a consumer follows many partitions at once without making one wait for another', async () => {
+  it('follows many partitions at once without letting one wait for another', async () => {
     const readers = [0, 1].map((partition) => log.read({ topic, partition, from: -1 }))
     await Promise.all(readers.map(({ ready }) => ready))
     const producer = await log.producer()

@@ -19,7 +19,7 @@ const certificates = new BrokerCertificates()
 
 const wish = { clientListener: 'SASL_SSL', settings, scramUsers: [owner, guest] } as const
 
-describeWithKafka('Kafka over TLS, with users', wish, (cluster) => {
+describeWithKafka('A secured Kafka cluster', wish, (cluster) => {
   const open = (sasl: KafkaSignIn, options: Partial<KafkaLogOptions> = {}, openLog = openKafkaLog) => {
     const ssl = { ca: readFileSync(certificates.ca) }
     return openLog({ ...quickOptions(cluster()), processing: 'exactly_once', ssl, sasl, ...options })
@@ -37,7 +37,7 @@ describeWithKafka('Kafka over TLS, with users', wish, (cluster) => {
   ] as const
   const ways = clients.flatMap((one) => signIns.map((signIn) => ({ ...one, signIn })))
   for (const { client, openLog, processing, signIn } of ways) {
-    it(`a secured cluster accepts a user with the right to sign in by ${signIn.mechanism}, through ${client}`, async () => {
+    it(`accepts a user with the right to sign in by ${signIn.mechanism}, through ${client}`, async () => {
       const log = await open(signIn, { processing }, openLog)
       const topic = newName('topic')
       await log.createTopics([{ name: topic, partitions: 1, cleanup: 'delete', retentionMs: null }])
@@ -49,7 +49,7 @@ describeWithKafka('Kafka over TLS, with users', wish, (cluster) => {
     })
   }
 
-  it('a secured cluster accepts the workers of a program with tokens of the main thread', async () => {
+  it('accepts the workers of a program with tokens of the main thread', async () => {
     const owners = await open({ mechanism: 'plain', username: owner.name, password: owner.password })
     await owners.createTopics(['visits', 'counted'].map((name) => ({ name, partitions: 1, cleanup: 'delete', retentionMs: null })))
     const stateDir = mkdtempSync(join(tmpdir(), 'waggle-workers-'))
@@ -78,7 +78,7 @@ describeWithKafka('Kafka over TLS, with users', wish, (cluster) => {
     rmSync(stateDir, { recursive: true })
   })
 
-  it('a secured cluster reports a wrong password, and a wrong token, at start', async () => {
+  it('reports a wrong password, and a wrong token, at start', async () => {
     const wrong = { mechanism: 'plain', username: owner.name, password: 'wrong' } as const
     await assert.rejects(open(wrong, { processing: 'at_least_once' }, openKafkaJsLog), { code: 'WAGGLE_NOT_PERMITTED' })
     await assert.rejects(open({ mechanism: 'plain', username: owner.name, password: 'wrong' }), { code: 'WAGGLE_NOT_PERMITTED' })
@@ -88,7 +88,7 @@ describeWithKafka('Kafka over TLS, with users', wish, (cluster) => {
     await assert.rejects(open(noToken), { code: 'WAGGLE_NOT_PERMITTED' })
   })
 
-  it('certificates and keys that cannot be used are reported through either client, without asking a broker', async () => {
+  it('is not asked if certificates or keys cannot be used: either client reports them at once', async () => {
     const signIn = { mechanism: 'plain', username: owner.name, password: owner.password } as const
     const pem = readFileSync(certificates.ca)
     for (const ssl of [{ ca: 'no PEM' }, { ca: pem, cert: pem, key: pem }, { cert: 'no PEM' }]) {
@@ -97,13 +97,13 @@ describeWithKafka('Kafka over TLS, with users', wish, (cluster) => {
     }
   })
 
-  it('a secured cluster refuses clients that do not trust its certificate, or speak plain text', async () => {
+  it('refuses clients that do not trust its certificate, or speak plain text', async () => {
     const signIn = { mechanism: 'plain', username: owner.name, password: owner.password } as const
     await assert.rejects(open(signIn, { ssl: {} }), { code: 'WAGGLE_LOG_UNREACHABLE' })
     await assert.rejects(openKafkaLog({ ...quickOptions(cluster()), processing: 'at_least_once', sasl: signIn }), { code: 'WAGGLE_LOG_UNREACHABLE' })
   })
 
-  it('a secured cluster reports each right that a user lacks', async () => {
+  it('reports each right that a user lacks', async () => {
     const topic = newName('topic')
     const owners = await open({ mechanism: 'plain', username: owner.name, password: owner.password })
     await owners.createTopics([{ name: topic, partitions: 1, cleanup: 'delete', retentionMs: null }])

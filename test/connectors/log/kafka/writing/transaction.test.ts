@@ -39,14 +39,14 @@ describeWithKafka('A transaction on Kafka', { settings }, (cluster) => {
     assert.deepEqual(await valuesBetween(log, { topic, partition: 0, from: 0, to: ends[0]?.offset ?? 0 }), ['again'])
   }
 
-  it('a transaction past its timeout is aborted by the broker, and another one follows', async () => {
+  it('is aborted by the broker past its timeout, and another one follows', async () => {
     const producer = await tooLate()
     await producer.abort()
     await expectGoesOn(producer)
   })
 
   for (const when of ['before', 'after'] as const) {
-    it(`a transaction that is aborted while a partition is added leaves no records to the next one; the broker answers ${when} the abort`, async () => {
+    it(`leaves no records to the next one if it is aborted while a partition is added; the broker answers ${when} the abort`, async () => {
       const connections = new Held(when)
       const own = await openLogOn(new PlatformaticClient(connections), {
         ...quickOptions(cluster()),
@@ -69,7 +69,7 @@ describeWithKafka('A transaction on Kafka', { settings }, (cluster) => {
   }
 
   // This test is the last one, since it changes the brokers.
-  it('a transaction on brokers before KIP-890 is aborted by its own producer, which then goes on', async () => {
+  it('is aborted by its own producer on brokers before KIP-890, and the producer goes on', async () => {
     await goBeforeKip890(cluster())
     const own = await openKafkaLog({ ...quickOptions(cluster()), processing: 'exactly_once' })
     try {
@@ -85,7 +85,7 @@ describeWithKafka('A transaction on Kafka', { settings }, (cluster) => {
     }
   })
 
-  it('a transaction past its timeout ends its producer on brokers before KIP-890, and another producer goes on', async () => {
+  it('ends its producer if it passes its timeout on brokers before KIP-890, and another producer goes on', async () => {
     await goBeforeKip890(cluster())
     const producer = await tooLate()
     await assert.rejects(producer.abort(), { code: 'WAGGLE_FENCED' })
