@@ -91,24 +91,24 @@ describe('A public function that is called with a wrong value', () => {
   for (const [name, exported] of Object.entries({ ...waggle, ...testing })) {
     const isClass = typeof exported === 'function' && /^class\b/.test(Function.prototype.toString.call(exported))
     if (typeof exported === 'function' && (!isClass || constructed.has(name))) {
-      it(`throws a WaggleError or takes it: ${isClass ? 'new ' : ''}${name}`, () =>
+      it(`throws a WaggleError or accepts the value: ${isClass ? 'new ' : ''}${name}`, () =>
         callWithWrongs(name, isClass ? (...args) => Reflect.construct(exported as new () => object, args) : (exported as Callable)))
     }
     for (const method of methodsOf(exported)) {
       const title = `${name}.${method}`
       if (!leftToTheCompiler.test(title))
-        it(`throws a WaggleError or takes it: ${title}`, () => callWithWrongs(title, (...args) => call(exported, method, args)))
+        it(`throws a WaggleError or accepts the value: ${title}`, () => callWithWrongs(title, (...args) => call(exported, method, args)))
     }
   }
   for (const [name, subject] of Object.entries(subjects)) {
     for (const method of methodsOf(subject)) {
       const title = `${name}.${method}`
       if (!untouched.has(title) && !leftToTheCompiler.test(title))
-        it(`throws a WaggleError or takes it: ${title}`, () => callWithWrongs(title, (...args) => call(subject, method, args)))
+        it(`throws a WaggleError or accepts the value: ${title}`, () => callWithWrongs(title, (...args) => call(subject, method, args)))
     }
   }
 
-  it('is tested for each kind of function that there is', () => {
+  it('is covered for each kind of function in the package', () => {
     assert.ok(
       methodsOf(waggle.Serdes).includes('list') && methodsOf(driver).includes('createInputTopic') && methodsOf(waggle.KeyQuery).includes('withKey'),
     )

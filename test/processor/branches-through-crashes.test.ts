@@ -44,7 +44,7 @@ const kinds: { readonly [processing: string]: LogTraits } = {
 describe('A loop with branches', () => {
   for (const [processing, traits] of Object.entries(kinds)) {
     for (const step of traits.atomicCommit ? commitSteps : [...commitSteps, 'torn' as const]) {
-      it(`${processing}, a crash at ${step} leaves every accepted request with its one answer after the same rounds`, async () => {
+      it(`gives every accepted request its one answer after the same rounds in spite of a crash at ${step}, ${processing}`, async () => {
         const commits = await crashOnce(traits, null)
         assert.ok(commits >= 3, `only ${commits} commits`)
         // A cluster makes many commits, because each bee reads committed records only.

@@ -7,9 +7,9 @@ import { SimulatedWorld } from '../support/simulated-world.ts'
 
 const ids = Array.from({ length: 8 }, (_, at) => `request-${at}`)
 
-describe('A crash at each step of each commit', () => {
+describe('A swarm that crashes in a commit', () => {
   for (const step of commitSteps) {
-    it(`a crash at ${step} leaves every accepted request with one answer and three rows`, async () => {
+    it(`has one answer and three rows for every accepted request after a crash at ${step}`, async () => {
       // A run without a crash tells the number of commits.
       const commits = await crashOnce(null, 1)
       assert.ok(commits >= 3, `only ${commits} commits`)
@@ -17,7 +17,7 @@ describe('A crash at each step of each commit', () => {
     })
   }
 
-  it('ten crashes in a row leave every accepted request with one answer and three rows', async () => {
+  it('has one answer and three rows for every accepted request after ten crashes in a row', async () => {
     for (let seed = 1; seed <= 10; seed++) {
       const world = new SimulatedWorld({ seed })
       const rows: Rows = new Map()

@@ -14,7 +14,7 @@ const kinds: { readonly [processing: string]: LogTraits } = { exactly_once: exac
 describe('A swarm whose state is in changelogs', () => {
   for (const [processing, traits] of Object.entries(kinds)) {
     for (const step of traits.atomicCommit ? commitSteps : [...commitSteps, 'torn' as const]) {
-      it(`${processing}, a crash at ${step} leaves every accepted request with one stored answer and its three rows`, async () => {
+      it(`has one stored answer and its three rows for every accepted request after a crash at ${step}, ${processing}`, async () => {
         const commits = await crashOnce(traits, null, 1)
         assert.ok(commits >= 3, `only ${commits} commits`)
         // Chance decides which partitions are written first. The dangerous case is a changelog that is ahead of the records that it describes.

@@ -77,7 +77,7 @@ const timesTen = (() => {
 })()
 
 describe('A record that cannot be processed', () => {
-  it('rolls its task back, as long as the handlers do not skip it', async () => {
+  it('rolls its task back if no handler skips it', async () => {
     const { out, rolledBack } = await run(['1', '7', '2'], failAlways)
     assert.deepEqual(out, [])
     assert.ok(rolledBack.length > 1)
@@ -96,7 +96,7 @@ describe('A record that cannot be processed', () => {
     for (const message of said) assert.match(message, /[^)] \(task 0_0, topic in, partition 0, offset [123]\)$/)
   })
 
-  it('is dropped if its handler resumes, whether it cannot be read, processed or written; its neighbours go on', async () => {
+  it('is dropped if its handler resumes, whether reading, processing or writing failed, and its neighbours go on', async () => {
     const asked: { readonly step: string; readonly code: string; readonly record: FailedRecord }[] = []
     const ask = (step: string) => (error: WaggleError, record: FailedRecord) => {
       asked.push({ step, code: error.code, record })
@@ -123,7 +123,7 @@ describe('A record that cannot be processed', () => {
     assert.equal(asked[1]?.record.value, 7)
   })
 
-  it('fails in the sink that sends it, even if values are handed on before their commit', async () => {
+  it('fails in the sink that sends it, even if the log hands values on before their commit', async () => {
     const handing: HandingSerde<number> = { ...small, handsOn: true }
     const asked: FailedRecord[] = []
     const policy: FailurePolicy = {

@@ -135,14 +135,14 @@ async function run(traits: LogTraits, topic: string | null, record: Hostile): Pr
   }
 }
 
-describe('A record that Waggle would not write', () => {
+describe('A foreign record that Waggle would not write', () => {
   const reads = ['waggle.three-accepted-repartition', 'waggle.three.prepare', 'waggle.three.a', 'waggle.three.b', 'waggle.three.c']
   for (const [name, code] of [
     ['a tombstone', 'WAGGLE_RECORD_INCOMPLETE'],
     ['a record without key', 'WAGGLE_RECORD_INCOMPLETE'],
   ] as const) {
     for (const topic of reads) {
-      it(`a foreign record on ${topic}, ${name}, becomes a dead letter with its place`, async () => {
+      it(`becomes a dead letter with its place: ${name}, on ${topic}`, async () => {
         const { letters } = await run(likeKafka, topic, hostile[name] ?? {})
         for (const partition of ['0', '1']) {
           const own = letters.filter((letter) => letter['waggle-dead-letter-topic'] === topic && letter['waggle-dead-letter-partition'] === partition)
@@ -164,7 +164,7 @@ describe('A record that Waggle would not write', () => {
     ['an empty request id', 'waggle.gateway.door', 'WAGGLE_REQUEST_ID'],
     ['a reply topic that is not allowed', 'waggle.gateway.door', 'WAGGLE_REPLY_TOPIC_REFUSED'],
   ] as const) {
-    it(`a foreign record on ${topic}, ${name}, becomes a dead letter with the code ${code}`, async () => {
+    it(`becomes a dead letter with the code ${code}: ${name}, on ${topic}`, async () => {
       const { letters } = await run(likeKafka, topic, hostile[name] ?? {})
       assert.deepEqual(
         letters.map((letter) => [letter['waggle-dead-letter-code'], letter['waggle-dead-letter-topic']]),
@@ -184,7 +184,7 @@ for (const [kind, traits] of [
   describe(`A foreign record on a log ${kind}`, () => {
     let calmRun: Promise<Ran> | null = null
     for (const [turn, [name, record]] of Object.entries(hostile).entries()) {
-      it(`a foreign record, ${name}, on any topic of the swarm costs no other record anything`, async () => {
+      it(`changes the outcome of no other record, on any topic of the swarm: ${name}`, async () => {
         calmRun ??= run(traits, null, {})
         const calm = await calmRun
         assert.equal(calm.states.length, 6)

@@ -17,7 +17,7 @@ describe('The default partitioner', () => {
     for (const [key, hash] of known) assert.equal(murmur2(Buffer.from(key)), hash, key)
   })
 
-  it('chooses the hash without its sign, modulo the number of partitions', () => {
+  it('chooses the partition as the hash without its sign, modulo the number of partitions', () => {
     for (const [key, hash] of known) assert.equal(partitionForKey(Buffer.from(key), 7), (hash & 0x7fffffff) % 7, key)
   })
 })

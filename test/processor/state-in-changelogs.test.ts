@@ -129,7 +129,7 @@ describe('State that is restored from changelogs', () => {
     }
   }
 
-  it('is complete at least if commits write records first and positions after them', async () => {
+  it('is complete if commits write records first and positions after them', async () => {
     for (const step of commitSteps) {
       const life = new Life(atLeastOnce)
       await life.send(life.world.boot(), keys)
@@ -172,7 +172,7 @@ describe('State that is restored from changelogs', () => {
     await life.world.clock.until(() => second.threads.tasks.every((task) => !task.hasUncommitted) && life.outcome().get('a') === 1)
   })
 
-  it('a standby starts again if its changelog loses records that it has not read', async () => {
+  it('is read again from the start by a standby whose changelog loses records before the standby has read them', async () => {
     const life = new Life(exactlyOnce)
     const log = life.world.boot()
     await life.send(log, keys)
@@ -197,7 +197,7 @@ describe('State that is restored from changelogs', () => {
     assert.deepEqual(failures, [])
   })
 
-  it('a task is refused if its state needs more numbers than fit beside a position', async () => {
+  it('is refused with its task if it needs more numbers than fit beside a position', async () => {
     const life = new Life({ ...exactlyOnce, maxNoteBytes: 50 })
     const builder = new StreamsBuilder()
     const windows = builder
@@ -226,7 +226,7 @@ describe('State that is restored from changelogs', () => {
   })
 
   for (const kind of ['state', 'no state'] as const) {
-    it(`inputs that were paused because a buffer was full are resumed after a failure, with ${kind}`, async () => {
+    it(`goes on from paused inputs after a failure, with ${kind}`, async () => {
       const life = new Life(exactlyOnce)
       const log = life.world.boot()
       await life.send(log, keys)
@@ -248,7 +248,7 @@ describe('State that is restored from changelogs', () => {
     })
   }
 
-  it('is deleted when its task has run elsewhere for ten minutes', async () => {
+  it('is deleted on the disk when its task has run elsewhere for ten minutes', async () => {
     const life = new Life(exactlyOnce)
     const log = life.world.boot()
     await life.send(log, keys)
@@ -268,7 +268,7 @@ describe('State that is restored from changelogs', () => {
     )
   })
 
-  it('a listener hears of each restore that starts, is suspended or ends, and of a copy until its task arrives', async () => {
+  it('tells a listener of each restore that starts, is suspended or ends, and of a copy until its task arrives', async () => {
     const life = new Life(exactlyOnce)
     const log = life.world.boot()
     await life.send(log, keys)
@@ -318,7 +318,7 @@ describe('State that is restored from changelogs', () => {
     assert.deepEqual([...new Set(failures)], ['WAGGLE_HANDLER_FAILED'])
   })
 
-  it('a standby keeps the state of a source table too, up to its task’s position in the topic', async () => {
+  it('is kept by a standby for a source table too, up to the task’s position in the topic', async () => {
     const life = new Life(exactlyOnce)
     const log = life.world.boot()
     const table = () => {

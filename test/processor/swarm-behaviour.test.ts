@@ -129,7 +129,7 @@ describe('A swarm in the simulator', () => {
     await end()
   })
 
-  it('answers 502 if a bee failed, and writes one dead letter with the input and the cause', async () => {
+  it('answers 502 if a bee fails, and writes one dead letter with the input and the cause', async () => {
     const { ask, records, rows, world, end } = await scene(threeModels, (world) => ({
       ...predictionsOf(world),
       b() {
@@ -149,7 +149,7 @@ describe('A swarm in the simulator', () => {
     await end()
   })
 
-  it('goes on without a failed input if onError is skip', async () => {
+  it('goes on without a failed input if on_error is skip', async () => {
     const { ask, end } = await scene(with20Seconds('on_error: skip'), (world) => ({
       ...predictionsOf(world),
       b() {
@@ -162,7 +162,7 @@ describe('A swarm in the simulator', () => {
     await end()
   })
 
-  it('ends a join at its deadline without a further record, and names the missing inputs', async () => {
+  it('ends a join at its deadline even if no further record comes, and names the missing inputs', async () => {
     const { ask, swarm, end } = await scene(with20Seconds('timeout_seconds: 2'), (world) => ({
       ...predictionsOf(world),
       c: () => new Promise(() => {}),
@@ -175,7 +175,7 @@ describe('A swarm in the simulator', () => {
     await end()
   })
 
-  it('joins the inputs that have arrived at the deadline if onTimeout is partial', async () => {
+  it('joins the inputs that have arrived by the deadline if on_timeout is partial', async () => {
     const { ask, end } = await scene(with20Seconds('timeout_seconds: 2, on_timeout: partial'), (world) => ({
       ...predictionsOf(world),
       c: () => new Promise(() => {}),
@@ -186,7 +186,7 @@ describe('A swarm in the simulator', () => {
     await end()
   })
 
-  it('answers 504 when the request’s deadline passes, and gives the request to no further model', async () => {
+  it('answers 504 when the request’s deadline passes, and calls no later model for it', async () => {
     const seen: string[] = []
     const { ask, swarm, end } = await scene(threeModels, (world) => ({
       ...predictionsOf(world),
@@ -201,7 +201,7 @@ describe('A swarm in the simulator', () => {
     assert.deepEqual(seen, [])
   })
 
-  it('finds a request by its id: pending, then answered', async () => {
+  it('finds a request by its id: first pending, later answered', async () => {
     const { world, swarm, end } = await scene(threeModels, predictionsOf)
     let submitted = false
     void swarm.requests.submit(newRequest('asked')).then(() => {

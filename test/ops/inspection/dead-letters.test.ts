@@ -101,7 +101,7 @@ describe('The dead letters of a log', () => {
     return (await Array.fromAsync(of.read({ topic: inputTopic, partition: 0, from: start, to: end }), ({ records }) => records)).flat()
   }
 
-  it('are found behind any number of settlements of others', async () => {
+  it('are found behind any number of settlements of other letters', async () => {
     await append([letter(Buffer.from('open')), letter(Buffer.from('settled'))])
     await append(Array.from({ length: 20_000 }, () => settlement(1)))
     assert.deepEqual(await listed(), { ids: ['shop:0:0'], next: null })
@@ -125,7 +125,7 @@ describe('The dead letters of a log', () => {
     await assert.rejects(listed(2, 'shop:0:77'), { code: 'WAGGLE_UNKNOWN_DEAD_LETTER' })
   })
 
-  it('are listed page by page, whatever number their timestamp is', async () => {
+  it('are listed page by page, even if their timestamp is no date', async () => {
     const timestamps = [-(2 ** 63), -9e15, -1.5, 1e-7, 0.1 + 0.2, 1_700_000_000_000.25, 9e15, 2 ** 63, 1e300]
     for (const timestamp of timestamps) await append([{ ...letter(Buffer.from('x')), timestamp }])
     const ids: string[] = []
@@ -138,7 +138,7 @@ describe('The dead letters of a log', () => {
     assert.deepEqual(ids, timestamps.map((_, offset) => `shop:0:${offset}`).reverse())
   })
 
-  it('are listed without reading the large values of other letters, and with turns for other work', async (t) => {
+  it('are listed without a read of other letters’ large values, and other work gets turns meanwhile', async (t) => {
     await append(Array.from({ length: 3000 }, (_, at) => letter(Buffer.alloc(17_000, at % 250))))
     await letters.close()
     await log.close()
@@ -158,14 +158,14 @@ describe('The dead letters of a log', () => {
     assert.ok(turns > 10, `${turns} turns`)
   })
 
-  it('are listed by pages of about 64 MiB of read values', async () => {
+  it('are listed in pages of about 64 MiB of read values', async () => {
     for (let at = 0; at < 4; at++) await append([letter(Buffer.alloc(30 * 1024 * 1024, at))])
     const page = await listed()
     assert.equal(page.ids.length, 3)
     assert.equal((await listed(100, page.next)).ids.length, 1)
   })
 
-  it('keep the newest open ones in memory, and find older ones again once those are settled', async () => {
+  it('are kept in memory if they are the newest open ones, and older ones are found again after those are settled', async () => {
     const open = new OpenLetters(log, 'shop', { maxOpen: 4 })
     const offsets = async () => {
       await open.refresh()
@@ -189,7 +189,7 @@ describe('The dead letters of a log', () => {
     assert.deepEqual(await offsets(), [1, 0])
   })
 
-  it('are read once more, and not without end, once more than half of the newest are settled', async (t) => {
+  it('are read from the log once more, and not without end, after more than half of the newest are settled', async (t) => {
     const read = EmbeddedLog.prototype.read
     let reads = 0
     t.mock.method(EmbeddedLog.prototype, 'read', function (this: EmbeddedLog, ...given: Parameters<EmbeddedLog['read']>) {
@@ -223,7 +223,7 @@ describe('The dead letters of a log', () => {
     assert.deepEqual((await listed()).ids, ['shop:0:0'])
   })
 
-  it('are settled once, however their id is spelled', async () => {
+  it('are settled only once, however their id is spelled', async () => {
     await append([letter(Buffer.from('x'))])
     const outcomes = await Promise.allSettled(['shop:0:0', 'shop:0:00', 'shop:00:0'].map((id) => letters.discard(id)))
     assert.deepEqual(outcomes.map(({ status }) => status).toSorted(), ['fulfilled', 'rejected', 'rejected'])
@@ -249,7 +249,7 @@ describe('The dead letters of a log', () => {
     )
   })
 
-  it('become the same request if a retry is repeated after a crash, on a log without transactions', async () => {
+  it('become the same request again if a retry is repeated after a crash, on a log without transactions', async () => {
     await append([input(Buffer.from('bread'))])
     await append([letter(Buffer.from('bread'))])
     let crashes = true
@@ -278,7 +278,7 @@ describe('The dead letters of a log', () => {
     assert.deepEqual((await listed()).ids, [])
   })
 
-  it('send nothing and stay open if the topic of their input is none that the swarm reads', async () => {
+  it('stay open and send nothing if their input is from a topic that the swarm does not read', async () => {
     const names = ['payments', 'waggle.shop-b.work', 'waggle.shop-b-x-repartition', 'waggle.shop-b.dead-letters', 'waggle.shopping.work']
     const topics = [...names, 'waggle.shop-ask-join-repartition', 'waggle.shop.ask']
     await appendLettersAbout(topics)
@@ -290,7 +290,7 @@ describe('The dead letters of a log', () => {
     assert.equal((await letters.retry('shop:0:6')).topic, 'waggle.shop.ask')
   })
 
-  it('are sent again to exactly the topics that a plan reads, if their swarm runs in the process', async () => {
+  it('are sent again only to the topics that a plan reads, if their swarm runs in the process', async () => {
     const file = `name: shop
 bees:
   - { name: entrance, type: kafka-input, spec: { topic: orders } }
@@ -306,7 +306,7 @@ bees:
     await planned.close()
   })
 
-  it('send nothing and stay open if their input is damaged', async () => {
+  it('stay open and send nothing if their input is damaged', async () => {
     await append([input(Buffer.alloc(20_000, 7))])
     await append([letter(Buffer.from('bread'))])
     await letters.close()

@@ -100,7 +100,7 @@ describe('The inspection of a swarm’s log', () => {
     return assert.fail(`${id} has no answer`)
   }
 
-  it('shows topics and decoded records of a running process, whose address is in the data directory', async () => {
+  it('shows topics and decoded records of a running process, which it finds through the data directory', async () => {
     const picture = await sharp({ create: { width: 40, height: 30, channels: 3, background: 'red' } })
       .png()
       .toBuffer()
@@ -139,7 +139,7 @@ describe('The inspection of a swarm’s log', () => {
     assert.match(out, /^\d\/\d+ +\S+Z +\S+ +\{"given":true\}\n$/)
   })
 
-  it('shows bee, cause and content of a failed record, which a corrected bee answers when it is sent again', async () => {
+  it('shows bee, cause and content of a failed record, and a corrected bee answers when the record is sent again', async () => {
     for (const text of ['one', 'two', 'three']) assert.equal((await post(JSON.stringify({ text }), 'application/json')).status, 502)
     const { out } = await waggle('dead-letters', 'list')
     for (const text of ['one', 'two', 'three']) {
@@ -160,7 +160,7 @@ describe('The inspection of a swarm’s log', () => {
     assert.deepEqual([again.status, /retried or discarded before/.test(again.err)], [1, true], again.err)
   })
 
-  it('traces a request as a tree, and as a list where no process runs', async () => {
+  it('traces a request as a tree, and as a list if no process runs', async () => {
     const id = (await post('{"number": 3}', 'application/json')).headers.get('x-request-id') ?? ''
     const traced = await waggle('trace', id)
     assert.equal(traced.status, 0, traced.err)
@@ -225,7 +225,7 @@ describe('The inspection of a swarm’s log', () => {
     assert.equal((await letters()).length, 2)
   })
 
-  it('works without a process, and a record that is sent again is answered at the next start', async () => {
+  it('works without a process, and a record that is sent again meanwhile is answered at the next start', async () => {
     const waiting = fetch(`${gateway()}/v1/topics/waggle.shop.dead-letters/records?from=end&wait_seconds=30`)
     const [first, second] = await letters()
     await stopped()

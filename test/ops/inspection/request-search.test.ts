@@ -51,7 +51,7 @@ describe('The search for a request on a log with an hour of records', () => {
   const searchFor = (id: string, maxRecords = 5000) => new RequestSearch({ log, clock, id }, { maxRecords })
   const offsetsOf = (found: readonly { readonly record: { readonly offset: number } }[]) => found.map(({ record }) => record.offset)
 
-  it('reads only the records about its time', async () => {
+  it('reads only the records around the request’s time', async () => {
     for (const at of [0, 1, 777, 10_000, records - 1]) {
       const search = searchFor(`r-${at}`, 600)
       assert.deepEqual(offsetsOf(await search.in(topic, { exact: begin + at * stepMs })), [at])
@@ -59,11 +59,11 @@ describe('The search for a request on a log with an hour of records', () => {
     }
   })
 
-  it('goes back from a time that is later than that of the record', async () => {
+  it('goes back from a given time that is later than the record’s', async () => {
     assert.deepEqual(offsetsOf(await searchFor('r-10000').in(topic, { about: begin + 10_200 * stepMs })), [10_000])
   })
 
-  it('finds a record that was written behind those of younger requests', async () => {
+  it('finds a record that was written after those of later requests', async () => {
     assert.deepEqual(offsetsOf(await searchFor('slow').in(topic, { exact: begin + (records - 200) * stepMs })), [records])
   })
 
@@ -71,16 +71,16 @@ describe('The search for a request on a log with an hour of records', () => {
     assert.deepEqual(offsetsOf(await searchFor('loop').in(topic, { exact: begin + records * stepMs })), [records + 1, records + 2])
   })
 
-  it('finds a record of another key at an entrance by the id in its header', async () => {
+  it('finds a record with another key on the entrance’s topic by the id in its header', async () => {
     assert.deepEqual(offsetsOf(await searchFor('foreign').in(entrance, null, { isEntrance: true })), [0])
   })
 
-  it('finds an id without a time among young records before it reads older ones', async () => {
+  it('finds an id without a time among the newest records first', async () => {
     const search = searchFor(`r-${records - 100}`, 500)
     assert.deepEqual(offsetsOf(await search.in(topic, null)), [records - 100])
   })
 
-  it('ends at its bound, and says so', async () => {
+  it('ends at its bound of records, and reports that it is incomplete', async () => {
     const search = searchFor('nobody', 3000)
     assert.deepEqual(await search.in(topic, null), [])
     assert.equal(search.isComplete, false)

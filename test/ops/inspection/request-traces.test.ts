@@ -68,7 +68,7 @@ describe('The trace of a request', () => {
     assert.equal(stepOf(trace, 'price').topic, `waggle.${here.name}.price`)
   })
 
-  it('says how many requests shared a call, and why their batch was sent', async () => {
+  it('tells how many requests shared a call, and why their batch was sent', async () => {
     const [id = ''] = await answered(['one', 'two', 'three'])
     const trace = await traced(id)
     assert.deepEqual([stepOf(trace, 'price').batch_size, stepOf(trace, 'price').batch_sent], [3, 'full'])
@@ -95,7 +95,7 @@ describe('The trace of a request', () => {
     assert.equal((await traced(id)).steps.length, 7)
   })
 
-  it('is 404 with a reason for a request that the log does not have', async () => {
+  it('is a 404 with a reason if the log has no record of the request', async () => {
     const reasonFor = async (id: string) => {
       const answer = await patient(() => fetch(`${here.url}/v1/requests/${id}/trace`))
       assert.equal(answer.status, 404)
@@ -106,7 +106,7 @@ describe('The trace of a request', () => {
     assert.match(await reasonFor('%0aX'), /no request with such an id/)
   })
 
-  it('is found in a list of requests by outcome, gateway and time, page by page', async () => {
+  it('is found in the list of requests by outcome, gateway and time, page by page', async () => {
     const begin = Date.now()
     const [bad = '', good = ''] = await answered(['bad', 'two', 'three'])
     const listed = async (query: string) => {

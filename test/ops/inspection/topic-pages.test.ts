@@ -8,7 +8,7 @@ import { SimulatedLog } from '../../../processor/simulation/simulated-log.ts'
 import { SimulatedRandom } from '../../../processor/simulation/simulated-random.ts'
 import { textHeader } from '../../../topology/record.ts'
 
-it('A page of records has about 4 MiB, of which headers are a part, and the next page goes on behind it', async () => {
+it('A page of records has about 4 MiB including headers, and the next page continues after it', async () => {
   const clock = new SimulatedClock()
   const traits = { atomicCommit: true, repeatsRecords: false, handsOn: true }
   const log = new SimulatedLog({ disk: new SimulatedDisk(), clock, random: new SimulatedRandom(1), traits })

@@ -35,7 +35,7 @@ describe('The package', () => {
     return join(place, file)
   }
 
-  it('contains compiled files with their types and maps, no tests or models, and only one small photo', () => {
+  it('contains compiled files with types and maps, no tests or models, and only one small photo', () => {
     const paths = packed.files.map(({ path }) => path)
     const sources = paths.filter((path) => path.endsWith('.js') && !path.includes('/templates/')).map((path) => path.slice(0, -'.js'.length))
     assert.ok(sources.includes('dist/ops/index') && sources.includes('dist/ops/streams/stream-worker'))
@@ -71,17 +71,17 @@ describe('The package', () => {
     assert.ok(done('npx', ['waggle', '--help'], place).includes(folder))
   })
 
-  it('leaves package.json unchanged, even after an interrupted pack', () => {
+  it('leaves package.json unchanged, even after an interrupted npm pack', () => {
     assert.equal(readFileSync(join(clone, 'package.json'), 'utf8'), readFileSync(join(root, 'package.json'), 'utf8'))
   })
 
-  it('runs a program of the DSL in JavaScript, on the embedded log and in worker threads', () => {
+  it('runs a DSL program in JavaScript, on the embedded log and in worker threads', () => {
     write('visits.js', visits)
     const file = write('program.js', program)
     assert.equal(done(process.execPath, [file], place), 'a 1\na 2\nb 1\n')
   })
 
-  it('makes a project that depends on the packed file, and which tests, type-checks and runs a TypeScript program', () => {
+  it('makes a project that depends on the packed file, and tests, type-checks and runs its TypeScript program', () => {
     done('npx', ['waggle', 'init', 'streams', '--template', 'streams'], place)
     const { dependencies } = JSON.parse(readFileSync(join(place, 'streams', 'package.json'), 'utf8')) as { readonly dependencies: object }
     assert.deepEqual(dependencies, { 'waggle-streams': `file:${join(directory, packed.filename)}` })
@@ -112,7 +112,7 @@ describe('The package', () => {
     assert.match(done('npm', ['start'], join(place, 'streams')), /^be 2$/m)
   })
 
-  it('runs new swarms with a module, a model and ClickHouse by npx waggle, and ends on a signal', async () => {
+  it('runs new swarms with a module, a model and ClickHouse with npx waggle, and ends on a signal', async () => {
     done('npx', ['waggle-streams', 'init', 'hello'], place)
     done('npx', ['waggle', 'init', 'teddy', '--template', 'teddy'], place)
     for (const project of ['hello', 'teddy']) assert.match(done('npm', ['test'], join(place, project)), /^ℹ tests 2$/m)

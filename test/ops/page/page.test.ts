@@ -12,7 +12,7 @@ describe('The page', () => {
   })
   after(() => here[Symbol.asyncDispose]())
 
-  it('is at / with all of its modules, and names no other server', async () => {
+  it('is served at / with all of its modules, and names no other server', async () => {
     const html = await (await fetch(`${here.url}/`)).text()
     const { imports } = JSON.parse(/<script type="importmap">(.*)<\/script>/.exec(html)?.[1] ?? '') as {
       readonly imports: { readonly [name: string]: string }
@@ -32,14 +32,14 @@ describe('The page', () => {
     }
   })
 
-  it('has a strict policy for its contents, and other answers keep theirs', async () => {
+  it('has a strict content security policy, and other answers keep theirs', async () => {
     const policy = (await fetch(`${here.url}/`)).headers.get('content-security-policy') ?? ''
     assert.match(policy, /^default-src 'none'; script-src 'self' 'sha256-\S{44}'; style-src 'self';/)
     assert.doesNotMatch(policy, /unsafe|https?:|\*/)
     assert.match((await fetch(`${here.url}/healthz`)).headers.get('content-security-policy') ?? '', /^default-src 'self'/)
   })
 
-  it('is sent compressed, and not again while it is the same', async () => {
+  it('is sent compressed, and is not sent again while it is unchanged', async () => {
     const { files } = pageFiles()
     const bytes = [...files.values()].reduce((sum, { gzip }) => sum + gzip.length, 0)
     assert.ok(bytes < 250_000, `${bytes} bytes`)
@@ -49,7 +49,7 @@ describe('The page', () => {
     assert.equal((await fetch(`${here.url}/page/..%2f..%2fpackage.json`)).status, 404)
   })
 
-  it('gets the swarms and, each second, their counts as events', async () => {
+  it('gets the swarms, and each second their counts, as events', async () => {
     const response = await fetch(`${here.url}/v1/live`)
     const reader = (response.body ?? assert.fail()).pipeThrough(new TextDecoderStream()).getReader()
     let text = ''

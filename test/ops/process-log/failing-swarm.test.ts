@@ -103,7 +103,7 @@ bees:
     rmSync(directory, { recursive: true })
   })
 
-  it('answers each request without a stack or a path of the server, writes one line with the place of each failure, the gateway’s own too, and counts the rest at its stop', async () => {
+  it('answers without a stack or server path, logs one line with the place of each failure, and counts the omitted failures at its stop', async () => {
     const answers = await Promise.all(
       Object.keys(bees).map(async (name) => {
         const answer = await fetch(`${gateway}/v1/gateways/${name}/request`, {

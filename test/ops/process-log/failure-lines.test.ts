@@ -26,7 +26,7 @@ function scene() {
 }
 
 describe('A failure in the log of the process', () => {
-  it('has a record’s swarm, bee, request, code, task, topic, partition, offset, the line that threw, next step, and the stacks of its causes', () => {
+  it('has swarm, bee, request, code, task, topic, partition, offset, throwing line, next step, and the stacks of its causes', () => {
     const { lines, failures } = scene()
     failures.recordFailed('teddy', broken, record)
     const [{ stack = '', place, ...line } = {} as never] = lines
@@ -47,7 +47,7 @@ describe('A failure in the log of the process', () => {
     assert.match(stack, /no bear[\s\S]*Caused by: TypeError: no nose\n\s+at /)
   })
 
-  it('has the level debug for a refusal and warn for a deadline', () => {
+  it('has the level debug for a refusal and the level warn for a deadline', () => {
     const { lines, failures } = scene()
     failures.recordFailed('teddy', new Refused('no'), record)
     failures.recordFailed('teddy', new WaggleError('WAGGLE_DEADLINE', { message: 'late', next: 'Wait.' }), record)
@@ -57,7 +57,7 @@ describe('A failure in the log of the process', () => {
     )
   })
 
-  it('is written at most ten times in ten seconds for its kind; a line then gives the number of omitted ones', async () => {
+  it('is written at most ten times in ten seconds for each kind, and a later line has the number of omitted failures', async () => {
     const { lines, clock, failures } = scene()
     for (let at = 0; at < 25; at++) failures.recordFailed('teddy', broken, record)
     failures.recordFailed('teddy', broken, { ...record, node: 'resnet' })
@@ -78,14 +78,14 @@ describe('A failure in the log of the process', () => {
     assert.equal(lines.length, 14)
   })
 
-  it('is counted even if the process ends within the ten seconds', () => {
+  it('is counted even if the process ends within those ten seconds', () => {
     const { lines, failures } = scene()
     for (let at = 0; at < 11; at++) failures.failed(broken, { module: 'gateway', request_id: `id-${at}` })
     failures.close()
     assert.equal(lines.at(-1)?.left_out, 1)
   })
 
-  it('is written whatever a bee has thrown', () => {
+  it('is written whatever value a bee has thrown', () => {
     const { lines, failures } = scene()
     const hostile = new Proxy(new Error('a'), {
       get() {

@@ -10,7 +10,7 @@ import { newRequest } from '../../support/function-swarm.ts'
 import { changed } from '../../support/simulated-application.ts'
 import { SimulatedWorld } from '../../support/simulated-world.ts'
 
-it('An answer that comes while a gateway’s reader of answers has failed still reaches its caller', async () => {
+it('An answer that arrives while a gateway’s reader of answers has failed still reaches its caller', async () => {
   const world = new SimulatedWorld()
   const log = world.boot()
   const topic = (name: string) => ({ name, partitions: 1, cleanup: 'delete' as const, retentionMs: null })

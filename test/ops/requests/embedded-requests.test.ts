@@ -110,7 +110,7 @@ describe('A second caller that sends the same request a moment later', () => {
         await end()
       })
 
-      it(`gets the write error, not a ${what}, if the write of the first ${first} fails`, async () => {
+      it(`gets the write error instead of a ${what} if the write of the first ${first} fails`, async () => {
         const { write, change } = heldWrites()
         const { world, swarm, end } = await open({}, change)
         const mine = told(swarm.requests[first](keyed()))
@@ -148,7 +148,7 @@ describe('A second caller that sends the same request a moment later', () => {
   })
 })
 
-it('A request that was accepted before a restart is pending right after it, and an unknown one is not', async () => {
+it('A request that was accepted before a restart is pending right after the restart, and an unknown request is not', async () => {
   const world = new SimulatedWorld()
   const work = () => new Promise((resolve) => void world.clock.after(60_000, () => resolve('done')))
   const ids = Array.from({ length: 6 }, (_, at) => `before-${at}`)
@@ -170,7 +170,7 @@ it('A request that was accepted before a restart is pending right after it, and 
   await world.clock.until(() => closed.isOver)
 })
 
-it('An answer arrives although its reader failed for a moment, and meanwhile the gateway refuses requests with the reason', async () => {
+it('An answer arrives although its reader failed for a moment, and the gateway refuses requests with the reason meanwhile', async () => {
   const failing = Promise.withResolvers<void>()
   let reads = 0
   const { world, swarm, end } = await open({}, (log) =>
@@ -201,10 +201,10 @@ for (const { where, options } of [
   { where: 'In one process', options: {} },
   { where: 'On a cluster', options: { answerPartitions: 8 } },
 ]) {
-  describe(`${where}, callers that wait for the same request`, () => {
+  describe(`${where}, callers that wait for the same request,`, () => {
     const answer = { id: 'same', state: 'answered', answer: { kind: 'json', json: 'done' } } as const
 
-    it('have a deadline each: a shorter deadline of a retry ends only the retry, to the millisecond', async () => {
+    it('have a deadline each: the shorter deadline of a retry ends only the retry, to the millisecond', async () => {
       const { world, swarm, end } = await open(options)
       const first = told<RequestOutcome>(swarm.requests.request(keyed({ deadline: world.clock.now() + 30_000 })), world)
       await world.clock.advance(1000)
@@ -219,7 +219,7 @@ for (const { where, options } of [
       await end()
     })
 
-    it('get the stored 504 at the deadline of the first request, however long a retry would wait', async () => {
+    it('get the stored 504 at the deadline of the first request, however long the retry would wait', async () => {
       const { world, swarm, end } = await open(options)
       const first = told<RequestOutcome>(swarm.requests.request(keyed({ deadline: world.clock.now() + 2000 })), world)
       await world.clock.advance(1000)

@@ -5,7 +5,7 @@ import { changed } from '../../support/simulated-application.ts'
 import { SimulatedWorld } from '../../support/simulated-world.ts'
 
 describe('The reply topics that a swarm knows', () => {
-  it('are looked up together, and only once, however many replies find a topic missing', async () => {
+  it('are looked up together, and only once, however many replies lack a topic', async () => {
     const scene = new Scene()
     await scene.make(['replies-a', 'replies-b'])
     for (const topic of ['replies-a', 'replies-b', 'replies-gone']) assert.equal(scene.topics.named.partitionsOf(topic), Number.MAX_SAFE_INTEGER)
@@ -18,7 +18,7 @@ describe('The reply topics that a swarm knows', () => {
     )
   })
 
-  it('are limited in number: a new topic replaces the one whose look-up is the oldest, and a known topic replaces none', async () => {
+  it('are limited in number: a new topic replaces the one with the oldest look-up, and a known topic replaces none', async () => {
     const scene = new Scene({ maxKnown: 2 })
     await scene.make(['replies-a', 'replies-b', 'replies-c'])
     for (const topic of ['replies-a', 'replies-b', 'replies-a']) await scene.topics.look(topic)
@@ -41,7 +41,7 @@ describe('The reply topics that a swarm knows', () => {
     assert.equal(scene.topics.named.partitionsOf('replies-a'), 1)
   })
 
-  it('are kept even if somebody asks whether other topics are allowed', async () => {
+  it('are kept when other topics are checked for being allowed', async () => {
     const scene = new Scene({ maxKnown: 1 })
     await scene.make(['replies-a'])
     await scene.topics.look('replies-a')

@@ -47,7 +47,7 @@ describe('The definitions of swarms in the log', () => {
       assert.equal(later.nextVersion('a'), 3)
     }))
 
-  it('skip records that Waggle did not write, and report each', () =>
+  it('leave out records that Waggle did not write, and report each such record', () =>
     onLog(async (log, open) => {
       const { definitions } = await open()
       await definitions.put(versionOf('good', 1), false)
@@ -79,7 +79,7 @@ describe('The definitions of swarms in the log', () => {
       assert.equal(said.length, rubbish.length)
     }))
 
-  it('are no definition while the pointer names a version that is missing', () =>
+  it('are missing for a swarm whose pointer names a missing version', () =>
     onLog(async (_, open) => {
       const { definitions } = await open()
       await definitions.put(versionOf('a', 1), false)
@@ -87,7 +87,7 @@ describe('The definitions of swarms in the log', () => {
       assert.deepEqual((await open()).definitions.names, [])
     }))
 
-  it('are never those of an older record that comes late', () =>
+  it('keep the last twenty versions of a swarm', () =>
     onLog(async (log, open) => {
       const { definitions } = await open()
       const held = Promise.withResolvers<void>()

@@ -49,7 +49,7 @@ describe('A server without swarms', () => {
     assert.equal((await server.call('GET', '/v1/swarms/one')).status, 404)
   })
 
-  it('refuses a swarm with mistakes, and names each with its line and column', async () => {
+  it('refuses a swarm with mistakes, and gives each mistake with line and column', async () => {
     const { status, body } = await server.call('POST', '/v1/swarms', 'name: bad\nbees:\n  - {name: a, type: respnd}\n')
     assert.equal(status, 400)
     assert.deepEqual(pick(body, ['code', 'mistakes']), {
@@ -67,7 +67,7 @@ describe('A server without swarms', () => {
     })
   })
 
-  it('validates a swarm as the command does, and creates nothing', async () => {
+  it('validates a swarm with the command’s result, and creates nothing', async () => {
     const good = await server.call('POST', '/v1/swarms/validate', moduleSwarm('seen', './hello.mjs'))
     assert.deepEqual(pick(good.body, ['valid', 'name', 'bees', 'mistakes']), { valid: true, name: 'seen', bees: 3, mistakes: [] })
     const wrong = await server.call('POST', '/v1/swarms/validate?file=my.yaml', moduleSwarm('seen', './missing.mjs'))
@@ -85,7 +85,7 @@ describe('A server without swarms', () => {
     assert.equal((await server.ask('broken', {})).status, 404)
   })
 
-  it('refuses a second swarm of the same name, and a gateway that another swarm has', async () => {
+  it('refuses a second swarm of the same name, and a swarm with another swarm’s gateway', async () => {
     await server.call('POST', '/v1/swarms', moduleSwarm('taken', './hello.mjs'))
     assert.equal((await server.call('POST', '/v1/swarms', moduleSwarm('taken', './hello.mjs'))).status, 409)
     const other = await server.call('POST', '/v1/swarms', moduleSwarm('taken', './hello.mjs').replace('name: taken\n', 'name: other\n'))
@@ -100,7 +100,7 @@ describe('A server without swarms', () => {
     ['a link that leads out', './link'],
     ['a file: address', 'file:///etc/hostname'],
   ] as const) {
-    it(`refuses a file outside of its directory that is named by ${how}`, async () => {
+    it(`refuses a file outside of its directory, named by ${how}`, async () => {
       if (file === './link') symlinkSync('/etc/hostname', join(server.root, 'link'))
       const { status, body } = await server.call('POST', '/v1/swarms', moduleSwarm('out', file))
       assert.equal(status, 422)
@@ -108,7 +108,7 @@ describe('A server without swarms', () => {
     })
   }
 
-  it('refuses a directory outside of its own for relative paths', async () => {
+  it('refuses a directory of relative paths outside of its own directory', async () => {
     for (const directory of ['..', '/etc', 'nowhere'])
       assert.equal(
         (await server.call('POST', `/v1/swarms?directory=${encodeURIComponent(directory)}`, moduleSwarm('out', './hello.mjs'))).status,
@@ -116,7 +116,7 @@ describe('A server without swarms', () => {
       )
   })
 
-  it('takes relative paths from the directory that the call names', async () => {
+  it('reads relative paths from the directory that the call names', async () => {
     server.write('inner/own.mjs', greet('Inner'))
     assert.equal((await server.call('POST', '/v1/swarms?directory=inner', moduleSwarm('inner', './own.mjs'))).status, 201)
     assert.deepEqual(await server.answer('inner', { name: 'Ada' }), { said: 'Inner Ada' })
@@ -197,7 +197,7 @@ bees:
 })
 
 describe('A server that starts again', () => {
-  it('runs the swarms that it had, in the version and the state that they had', async () => {
+  it('runs the swarms of its earlier run, in the same version and state', async () => {
     await using server = await ServerHere.open()
     server.write('hello.mjs', greet('Hello'))
     for (const name of ['kept', 'paused', 'gone']) await server.call('POST', '/v1/swarms', moduleSwarm(name, './hello.mjs'))
@@ -217,7 +217,7 @@ describe('A server that starts again', () => {
     assert.equal((await server.ask('paused', { name: 'Ada' })).status, 503)
   })
 
-  it('lists a swarm that cannot start any more with its error, and runs the others', async () => {
+  it('lists a swarm that cannot start any more with an error, and runs the other swarms', async () => {
     await using server = await ServerHere.open()
     server.write('hello.mjs', greet('Hello'))
     server.write('lost.mjs', greet('Lost'))

@@ -23,7 +23,7 @@ interface Row {
   readonly error: { readonly code: string } | null
 }
 
-describe('An update of a swarm that runs', () => {
+describe('An update of a running swarm', () => {
   let server: ServerHere
   before(async () => {
     server = await ServerHere.open()
@@ -37,12 +37,12 @@ describe('An update of a swarm that runs', () => {
     return { status, ...(body as Row & { readonly code: string }) }
   }
 
-  it('changes nothing with the same text', async () => {
+  it('changes nothing if the text is the same', async () => {
     const { status, changed, version } = await put('busy', chain('busy', 'one'))
     assert.deepEqual({ status, changed, version }, { status: 200, changed: false, version: 1 })
   })
 
-  it('answers every request under load, each by the bees of one version alone', async () => {
+  it('answers every request under load, and each request passes bees of only one version', async () => {
     const answers: { readonly number: number; readonly first: string; readonly second: string }[] = []
     let isOver = false
     const caller = async (from: number) => {
@@ -65,7 +65,7 @@ describe('An update of a swarm that runs', () => {
     assert.deepEqual(new Set(answers.map(({ first, second }) => `${first} ${second}`)), new Set(['one one', 'two two']))
   })
 
-  it('leaves the older version at work if the newer one cannot open, and shows the error', async () => {
+  it('keeps the older version running if the newer one cannot open, and shows the error', async () => {
     const text = chain('busy', 'two').replace('./two.mjs, bee: second', './broken.mjs')
     const failed = await put('busy', text)
     assert.deepEqual({ status: failed.status, code: failed.code }, { status: 422, code: 'WAGGLE_SWARM_NOT_STARTED' })
@@ -77,13 +77,13 @@ describe('An update of a swarm that runs', () => {
     )
   })
 
-  it('is refused while another one is under way', async () => {
+  it('is refused while another update is under way', async () => {
     const both = await Promise.all([put('busy', chain('busy', 'one')), put('busy', `${chain('busy', 'one')}# again\n`)])
     assert.deepEqual(both.map(({ status }) => status).sort(), [200, 409])
     assert.equal(both.find(({ status }) => status === 409)?.code, 'WAGGLE_SWARM_BUSY')
   })
 
-  it('can be taken back, and the version before it is a new version', async () => {
+  it('can be rolled back, which makes the earlier version a new version', async () => {
     const { version } = (await server.call('GET', '/v1/swarms/busy')).body as Row
     const back = (await server.call('POST', '/v1/swarms/busy/rollback')).body as Row
     assert.equal(back.version, version + 1)
@@ -94,7 +94,7 @@ describe('An update of a swarm that runs', () => {
     assert.equal((await server.call('POST', '/v1/swarms/busy/rollback?version=99')).status, 404)
   })
 
-  it('adds and removes bees without doing earlier requests again', async () => {
+  it('adds and removes bees without computing earlier requests again', async () => {
     server.write('count.mjs', 'let calls = 0\nexport default (input) => ({ ...input, calls: ++calls })\n')
     const counted = (bees: string, last: string) => `name: grown
 bees:
@@ -112,7 +112,7 @@ ${bees}  - {name: answer, type: respond, input: {name: ${last}}}
     assert.deepEqual(await server.answer('grown', { number: 11 }), { number: 11, first: 'one', calls: 2 })
   })
 
-  it('does no earlier request again where the swarm is paused meanwhile', async () => {
+  it('gives the older version’s answer to a request that comes again under its idempotency key', async () => {
     server.write('calls.mjs', 'let calls = 0\nexport default (input) => ({ ...input, calls: ++calls })\n')
     const branched = (further: string) => `name: rest
 bees:
@@ -171,7 +171,7 @@ bees:
     assert.equal(await server.answer('edited', {}), 22)
   })
 
-  it('needs a word if it gives up state', async () => {
+  it('needs accept=true if it gives up state', async () => {
     server.write('total.mjs', totals)
     const counting = (file: string, bee: string) => `name: state
 bees:

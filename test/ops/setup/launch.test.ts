@@ -31,7 +31,7 @@ describe('The launcher', () => {
     assert.equal(run('launch.mjs', ['examples/counts.ts'], { cwd: join(root, 'elsewhere') }).stdout, 'counted\n')
   })
 
-  it('names the existing files in one line if the given one is missing', () => {
+  it('names the existing files in one line if the named file is missing', () => {
     for (const argv of [['examples/count.ts'], ['counts.ts'], ['exmples/counts.ts'], []]) {
       const { status, stderr } = run('launch.mjs', argv)
       assert.equal(status, 3)
@@ -76,7 +76,7 @@ describe('The launcher', () => {
     assert.equal(out, 'runs\nended\n')
   })
 
-  it('ends a blocked program at the second signal, and not at those that one Ctrl-C sends', async () => {
+  it('ends a blocked program at the second signal, but counts the signals of one Ctrl-C as one', async () => {
     writeFileSync(join(root, 'examples', 'block.ts'), `process.on('SIGTERM', () => {})\nconsole.log('blocks' satisfies string)\nfor (;;) {}`)
     const script = spawn(process.execPath, [join(root, 'ops', 'setup', 'launch.mjs'), 'examples/block.ts'], { stdio: ['ignore', 'pipe', 'inherit'] })
     const ended = new Promise((settle) => script.once('exit', (code, signal) => settle({ code, signal })))
@@ -99,7 +99,7 @@ describe('The launcher', () => {
     assert.deepEqual(without, [])
   })
 
-  it('prints npm’s own cause if npm fails', () => {
+  it('prints npm’s own error if npm fails', () => {
     const bin = join(root, 'bin')
     mkdirSync(bin)
     const said = [

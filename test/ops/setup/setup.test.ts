@@ -38,7 +38,7 @@ describe('The set-up of a clone', () => {
 
   const machine = (version: string, platform = 'linux'): Machine => ({ version, platform, arch: 'x64', execPath: '/usr/bin/node' })
 
-  it('installs once, and again after the lock file has changed', () => {
+  it('installs packages once, and again after the lock file has changed', () => {
     bringDependencies(root, npm, quiet)
     bringDependencies(root, npm, quiet)
     assert.deepEqual(called, [['ci']])
@@ -47,7 +47,7 @@ describe('The set-up of a clone', () => {
     assert.equal(called.length, 2)
   })
 
-  it('installs again after an install that failed', () => {
+  it('installs packages again after an install that failed', () => {
     const failing: Npm = () => {
       throw new Error('npm ci failed')
     }
@@ -72,7 +72,7 @@ describe('The set-up of a clone', () => {
     assert.equal(asked, 1)
   })
 
-  it('finds every optional package of its packages in the lock file, so that npm ci accepts it', () => {
+  it('finds each optional package of its packages in the lock file, so that npm ci accepts that file', () => {
     const { packages } = JSON.parse(readFileSync(join(import.meta.dirname, '..', '..', '..', 'package-lock.json'), 'utf8')) as {
       readonly packages: { readonly [path: string]: { readonly optionalDependencies?: { readonly [name: string]: string } } }
     }
@@ -85,7 +85,7 @@ describe('The set-up of a clone', () => {
       )
   })
 
-  it('uses the machine’s Node if it is new enough', () => {
+  it('uses the machine’s Node if that is new enough', () => {
     assert.equal(bringNode(root, machine('v24.0.0'), npm, quiet), '/usr/bin/node')
     assert.equal(bringNode(root, machine('v26.1.0'), npm, quiet), '/usr/bin/node')
     assert.deepEqual(called, [])
@@ -121,7 +121,7 @@ describe('The set-up of a clone', () => {
     }
   })
 
-  it('prints the next step if there is no Node for the machine, or if npm installed none', () => {
+  it('prints the next step if there is no Node for the machine, or if npm has installed none', () => {
     assert.throws(
       () => bringNode(root, machine('v20.0.0', 'sunos'), npm, quiet),
       /v20\.0\.0 is too old and npm has no Node 24 for sunos-x64.*Install Node 24/,

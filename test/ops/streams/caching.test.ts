@@ -46,7 +46,7 @@ const each = [
 ]
 
 describe('The updates of a table', () => {
-  it('are forwarded once for each key and commit, in the order of the last update: the cache is on by default', async () => {
+  it('are forwarded once for each key and commit, in the order of the last update, with the default cache', async () => {
     assert.deepEqual(await updatesOf(words, {}), [
       ['bear', 2],
       ['teddy', 3],
@@ -58,18 +58,18 @@ describe('The updates of a table', () => {
     assert.deepEqual(await updatesOf(words, { cacheMaxBytes: 0 }), each)
   })
 
-  it('are all forwarded if their own store is not cached', async () => {
+  it('are all forwarded if their own store has no cache', async () => {
     assert.deepEqual(await updatesOf(words, {}, false), each)
   })
 
-  it('are forwarded before the commit if the cache is full', async () => {
+  it('are forwarded before the commit when the cache is full', async () => {
     assert.deepEqual(await updatesOf(words, { cacheMaxBytes: 1 }), each)
     const roomForOne = await updatesOf(words, { cacheMaxBytes: 150 })
     assert.ok(roomForOne.length > 3 && roomForOne.length <= each.length, JSON.stringify(roomForOne))
     assert.deepEqual(roomForOne.at(-1), ['end', 1])
   })
 
-  it('carry the value before the first and after the last update, for steps that read both', async () => {
+  it('carry the value before the first and after the last update, for steps that read both values', async () => {
     const stateDir = mkdtempSync(join(tmpdir(), 'waggle-caching-'))
     directories.push(stateDir)
     const builder = new StreamsBuilder()

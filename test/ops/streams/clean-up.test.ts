@@ -9,7 +9,7 @@ import { SystemRandom } from '../../../connectors/system/system-random.ts'
 
 const text = Serdes.string()
 
-describe('Streams.cleanUp', () => {
+describe('The method Streams.cleanUp', () => {
   let stateDir: string
   beforeEach(() => {
     stateDir = mkdtempSync(join(tmpdir(), 'waggle-clean-up-'))
@@ -31,7 +31,7 @@ describe('Streams.cleanUp', () => {
 
   const open = (name: string) => openStateDirectory({ directory: join(stateDir, 'state', name), random: new SystemRandom() })
 
-  it('deletes the state of the application and of its workers on Kafka, and that of no other', async () => {
+  it('deletes the state of the application and of its workers on Kafka, and no other state', async () => {
     for (const name of ['visits', 'visits-StreamThread-1', 'visits-StreamThread-12', 'visits-2', 'visits-StreamThread-x'])
       await (await open(name)).close()
     const streams = streamsOn('kafka')
@@ -43,7 +43,7 @@ describe('Streams.cleanUp', () => {
     await streams.cleanUp()
   })
 
-  it('is refused while another process has the state open, and then deletes nothing', async () => {
+  it('is refused while another process has the state open, and deletes nothing', async () => {
     await (await open('visits')).close()
     const other = await open('visits-StreamThread-1')
     await assert.rejects(streamsOn('kafka').cleanUp(), { code: 'WAGGLE_DATA_DIR_IN_USE' })
@@ -51,7 +51,7 @@ describe('Streams.cleanUp', () => {
     assert.ok(existsSync(join(stateDir, 'state', 'visits')))
   })
 
-  it('is refused while the program runs, and keeps the embedded log’s state, because no other copy exists', async () => {
+  it('is refused while the program runs, and keeps the embedded log’s state, which has no other copy', async () => {
     const visit = (streams: Streams) => streams.send('visits', { key: 'a', value: 'x' }, Produced.with(text, text))
     const streams = streamsOn('embedded')
     await streams.start()

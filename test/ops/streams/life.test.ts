@@ -113,7 +113,7 @@ describe('The states of an application', () => {
     assert.equal(await first(next), 'BEAR')
   })
 
-  it('are entered once: two starts at the same time are one, and close may be called repeatedly', async () => {
+  it('are entered once: two starts at the same time count as one, and close may be called again', async () => {
     const streams = new Streams(upper(), config())
     const [one, other] = await Promise.allSettled([streams.start(), streams.start()])
     assert.deepEqual([one?.status, other?.status], ['fulfilled', 'rejected'])
@@ -202,7 +202,7 @@ describe('Closing an application', () => {
     return { topology, begun, end: () => ends() }
   }
 
-  it('waits for the calls in flight, and starts none', async () => {
+  it('waits for the calls in flight, and starts no further call', async () => {
     const settings = config()
     const { topology, begun, end } = calling()
     const streams = new Streams(topology, settings)
@@ -217,7 +217,7 @@ describe('Closing an application', () => {
     assert.equal(await first(again), 'a!')
   })
 
-  it('gives up after the default time without a time limit, and an invalid limit is refused', async (t) => {
+  it('ends without a time limit and with an infinite one, and an invalid limit is refused', async (t) => {
     const streams = new Streams(upper(), config())
     await streams.start()
     for (const timeoutMs of [Number.NaN, -1, '5' as unknown as number, null as unknown as number]) {
@@ -237,7 +237,7 @@ describe('Closing an application', () => {
     await forever.close({ timeoutMs: Number.POSITIVE_INFINITY })
   })
 
-  it('gives up at its time limit, and uncommitted work is done again after the next start', async () => {
+  it('gives up at its time limit, and the uncommitted work is done again after the next start', async () => {
     const settings = config()
     const { topology, begun } = calling()
     const streams = new Streams(topology, settings)
@@ -335,7 +335,7 @@ describe('A handler for failed records', () => {
     assert.deepEqual(asked, [['WAGGLE_INVALID_VALUE', 'KSTREAM-SINK-0000000002', 7]])
   })
 
-  it('fails the program if it answers retry to a value that cannot be serialised, as in Kafka Streams', async () => {
+  it('fails the program if it answers retry for a value that cannot be serialised, as in Kafka Streams', async () => {
     const streams = new Streams(
       program((stream) => stream.mapValues(() => 7 as never)),
       config({ productionHandler: () => 'retry' }),
@@ -349,7 +349,7 @@ describe('A handler for failed records', () => {
   })
 })
 
-describe('Several applications of one process', () => {
+describe('Several applications in one process', () => {
   it('keep running while another one rolls back to its last commit', async () => {
     const asked: string[] = []
     const handler = (error: WaggleError) => {

@@ -86,7 +86,7 @@ describe('The metrics of an application', () => {
     assert.equal(client('alive-stream-threads'), 1)
   })
 
-  it('include the lag of each partition that it reads, under the name of Kafka’s consumers', async () => {
+  it('include the lag of each partition that it reads, under the metric name of Kafka’s consumers', async () => {
     await using streams = await running(upper())
     const lag = () => metric(streams.metrics, 'consumer-fetch-manager-metrics', 'records-lag', { topic: 'in', partition: '0' })
     await sent(streams, [['a', 'x', 1]])
@@ -99,7 +99,7 @@ describe('The metrics of an application', () => {
     assert.equal(metric(streams.metrics, 'stream-thread-metrics', 'process-total'), 4)
   })
 
-  it('include the work of its threads: polls, records, commits, tasks, and how their time was spent', async () => {
+  it('include polls, records, commits and tasks of its threads, and how the threads spent their time', async () => {
     await using streams = await running(upper())
     await sent(streams, [
       ['a', 'x', 1],
@@ -123,7 +123,7 @@ describe('The metrics of an application', () => {
     assert.ok(Math.abs((thread('thread-start-time') ?? 0) - Date.now()) < 60_000)
   })
 
-  it('include the work of its tasks: records, late ones, dropped ones, and failures that a handler skipped', async () => {
+  it('include records, late records, dropped records, and skipped failures of its tasks', async () => {
     await using streams = await running(upper(), { processingHandler: () => 'resume' })
     await sent(streams, [
       ['a', 'x', 100],
@@ -138,7 +138,7 @@ describe('The metrics of an application', () => {
     assert.ok((task('active-process-ratio') ?? 0) <= 1)
   })
 
-  it('count a record as dropped if its partitioner names no partition', async () => {
+  it('count a record as dropped if its partitioner returns no partition', async () => {
     const builder = new StreamsBuilder()
     builder.stream('in', read).to('out', Produced.with(text, text, { partitioner: (_, key) => (key === 'none' ? [] : null) }))
     await using streams = await running(builder.build())
@@ -168,7 +168,7 @@ describe('The metrics of an application', () => {
     assert.deepEqual([traffic('records-produced-total', sink, 'out'), traffic('bytes-produced-total', sink, 'out')], [1, 3 + 5 + 20 + 3])
   })
 
-  it('have one series for all topics of a sink that chooses its topic by record', async () => {
+  it('have a single series for all topics of a sink that chooses its topic by record', async () => {
     const builder = new StreamsBuilder()
     builder.stream('in', read).to((_, value) => value ?? '', written)
     for (const topic of ['red', 'yellow']) builder.stream(topic, read).foreach(() => {})
@@ -295,7 +295,7 @@ const kafkaNames = {
 }
 
 describe('The Prometheus text of a program', () => {
-  it('is empty before the start, and afterwards valid, with the lag of each partition', async () => {
+  it('is empty before the start, and is valid afterwards, with the lag of each partition', async () => {
     const begun = Promise.withResolvers<void>()
     const builder = new StreamsBuilder()
     builder

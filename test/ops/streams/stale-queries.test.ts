@@ -80,7 +80,7 @@ class Process {
   }
 }
 
-it('A standby answers if stale answers are allowed, to its own process and to others, and reports its lag', async () => {
+it('A standby answers queries that allow stale answers, in its own process and from others, and reports its lag', async () => {
   const world = new SimulatedWorld({ keepsState: false })
   const log = await withTopics(world, ['in', 'out'])
   const [active, standby] = [await Process.start(world, log, 'active'), await Process.start(world, log, 'standby')]

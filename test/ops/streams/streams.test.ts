@@ -104,7 +104,7 @@ describe('A program on the embedded log', () => {
     )
   })
 
-  it('answers queries of windows, by key and by time', async () => {
+  it('answers queries of windows by key and by time', async () => {
     const builder = new StreamsBuilder()
     builder
       .stream('clicks', read)
@@ -141,7 +141,7 @@ describe('A program on the embedded log', () => {
     await assert.rejects(streams.query({ ...a, partitions: [7] }), { code: 'WAGGLE_STORE_MIGRATED' })
   })
 
-  it('joins with a global table that has all records from before its start', async () => {
+  it('joins with a global table that already has all earlier records', async () => {
     const settings = config()
     const builder = new StreamsBuilder()
     const names = builder.globalTable('names', read, Materialized.as('names'))
@@ -180,7 +180,7 @@ describe('A program on the embedded log', () => {
     assert.equal(processed(), 1)
   })
 
-  it('lets results overtake a slow one of another key, as many as a commit can note', async () => {
+  it('lets up to as many results as a commit can note overtake a slow result of another key', async () => {
     const slow = Promise.withResolvers<string>()
     await using streams = new Streams(
       toUpper((stream) =>
@@ -264,7 +264,7 @@ describe('A record at which a program fails', () => {
       }),
     )
 
-  it('stops the client if no handler skips the failure, and none of its results is committed', async () => {
+  it('stops the client if no handler skips the failure, and no result of the record is committed', async () => {
     const settings = config()
     const streams = new Streams(throwing(), settings)
     const ended = new Promise((resolve) => streams.onStateChange((to) => to === 'ERROR' && resolve(to)))
@@ -280,7 +280,7 @@ describe('A record at which a program fails', () => {
     assert.equal((await take(again.records('out', read), 1))[0]?.value, 'good')
   })
 
-  it('becomes a dead letter with the cause, and a warning, where a handler skips it (KIP-1034)', async () => {
+  it('becomes a dead letter with the cause and a warning if a handler skips the failure (KIP-1034)', async () => {
     const failed: string[] = []
     const warned = once(process, 'warning') as Promise<(Error & { readonly detail: string })[]>
     await using streams = new Streams(

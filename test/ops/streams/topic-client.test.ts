@@ -5,7 +5,7 @@ import { TopicClient } from '../../../ops/streams/topic-client.ts'
 import { SimulatedWorld } from '../../support/simulated-world.ts'
 import { read } from '../../support/text-program.ts'
 
-it('The reader of a topic gets the records of each partition in order, even if other partitions are empty, until it is closed', async () => {
+it('A reader of a topic gets the records of each partition in order until it is closed, even if other partitions are empty', async () => {
   const world = new SimulatedWorld()
   const log = world.boot()
   await log.createTopics([{ name: 'in', partitions: 3, cleanup: 'delete', retentionMs: null }])
@@ -29,7 +29,7 @@ it('The reader of a topic gets the records of each partition in order, even if o
   assert.equal(seen.at(-1), '1:last')
 })
 
-it('A record without serdes is written and read with the application’s defaults, and refused without defaults', async () => {
+it('A record is written and read with the application’s default serdes, and refused if there are none', async () => {
   const world = new SimulatedWorld()
   const log = world.boot()
   await log.createTopics([{ name: 'in', partitions: 1, cleanup: 'delete', retentionMs: null }])

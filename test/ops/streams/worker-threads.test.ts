@@ -94,7 +94,7 @@ const failedThreads = (streams: Streams) => streams.metrics.find(({ name }) => n
 
 describe('A program whose threads are workers', () => {
   for (const numThreads of [1, 2, 4]) {
-    it(`counts as one thread would, with ${numThreads} workers`, async () => {
+    it(`counts as with one thread, with ${numThreads} workers`, async () => {
       const stateDir = await prepared(['visits', 'counted'])
       await using streams = new Streams(visits, config(stateDir, { module: moduleOf('visits'), numThreads }))
       await streams.start()
@@ -103,7 +103,7 @@ describe('A program whose threads are workers', () => {
     })
   }
 
-  it('processes more input than its workers can buffer at once', async () => {
+  it('processes more input than its workers can buffer at a time', async () => {
     const stateDir = await prepared(['visits', 'counted'])
     await using streams = new Streams(visits, config(stateDir, { module: moduleOf('visits'), commitIntervalMs: 50 }))
     streams.pause()
@@ -126,7 +126,7 @@ describe('A program whose threads are workers', () => {
     assert.deepEqual(await counted(streams, 3000), recounted(pagesUntil(3000)))
   })
 
-  it('runs beside a second application of the process, which reads its output', async () => {
+  it('runs beside a second application of the process that reads its output', async () => {
     const stateDir = await prepared(['visits', 'counted', 'doubled'])
     const builder = new StreamsBuilder()
     builder
@@ -146,7 +146,7 @@ describe('A program whose threads are workers', () => {
     assert.deepEqual(await counted(first, 600), recounted(pagesUntil(600)))
   })
 
-  it('adds and removes workers on request, each with a name of its own', async () => {
+  it('adds and removes workers on request, each with its own name', async () => {
     const stateDir = await prepared(['visits', 'counted'])
     await using streams = new Streams(visits, config(stateDir, { module: moduleOf('visits') }))
     await streams.start()
@@ -161,7 +161,7 @@ describe('A program whose threads are workers', () => {
     assert.deepEqual(await counted(streams, 1500), recounted(pagesUntil(1500)))
   })
 
-  it('processes nothing while it is paused, even if it was paused before the start', async () => {
+  it('processes nothing while it is paused, even if it was paused before its start', async () => {
     const stateDir = await prepared(['visits', 'counted'])
     await using streams = new Streams(visits, config(stateDir, { module: moduleOf('visits'), numThreads: 2 }))
     streams.pause()
@@ -220,7 +220,7 @@ describe('The stores of workers', () => {
     })
   })
 
-  it('are queried if they are window stores too, and each worker reads global stores as they change', async () => {
+  it('are queried even if they are window stores, and each worker reads global stores as they change', async () => {
     const stateDir = await prepared(['prices', 'orders', 'priced', 'signed'])
     await using before = new Streams(visits, config(stateDir, { applicationId: 'before' }))
     await before.start()
@@ -244,7 +244,7 @@ describe('The stores of workers', () => {
 
 describe('A failure in a worker', () => {
   for (const does of ['exit', 'throw-later'] as const) {
-    it(`ends only that worker (${does}): its tasks continue in another one, and every visit counts once`, async () => {
+    it(`ends only that worker (${does}): its tasks continue in another worker, and every visit counts once`, async () => {
       const stateDir = await prepared(['visits', 'counted'])
       const failures: WaggleError[] = []
       const uncaughtExceptionHandler = (error: WaggleError) => {
@@ -301,7 +301,7 @@ describe('A failure in a worker', () => {
     assert.equal(failedThreads(streams), 1)
   })
 
-  it('stops the application without a handler', async () => {
+  it('stops the application if no handler is set', async () => {
     const stateDir = await prepared(['visits', 'counted'])
     const streams = new Streams(visits, config(stateDir, { module: moduleOf('visits'), numThreads: 2 }))
     await streams.start()
@@ -329,7 +329,7 @@ describe('A failure in a worker', () => {
 })
 
 describe('A process with workers', () => {
-  it('can be killed in the middle of its work, and counts each visit once after a restart', async () => {
+  it('counts each visit once after it was killed in the middle of its work and restarted', async () => {
     const stateDir = await prepared(['visits', 'counted'])
     const script = new URL('./worker-programs/exits-in-the-middle.ts', import.meta.url)
     const child = spawnEnding(process.execPath, [script.pathname, stateDir], { stdio: 'inherit' })
@@ -341,7 +341,7 @@ describe('A process with workers', () => {
     assert.deepEqual(await counted(streams, 2000), recounted(pages))
   })
 
-  it('goes on after a failed write, because its database is opened again', async () => {
+  it('goes on after a failed write, because the process opens its database again', async () => {
     const stateDir = await prepared(['visits', 'counted'])
     const more = { numThreads: 2, uncaughtExceptionHandler: () => 'REPLACE_THREAD' as const }
     await using streams = new Streams(visits, config(stateDir, { module: moduleOf('visits'), ...more }))
@@ -384,7 +384,7 @@ describe('Code that blocks its thread', () => {
     assert.deepEqual(await counted(streams, 401), recounted([...sent, 'late']))
   })
 
-  it('is terminated when the application is closed, and its work is done again', async () => {
+  it('is ended when the application is closed, and its work is done again later', async () => {
     const stateDir = await prepared(['visits', 'counted'])
     const untilFile = join(stateDir, 'go')
     const streams = new Streams(visits, config(stateDir, { module: moduleOf('visits'), numThreads: 2 }))
@@ -409,7 +409,7 @@ describe('The module of a program', () => {
     assert.equal(streams.state, 'ERROR')
   }
 
-  it('makes a restore listener beside it an error, because the listener would get no calls', () => {
+  it('is refused beside a restore listener, because the listener would get no calls', () => {
     const streams = new Streams(visits, config('/nowhere', { module: moduleOf('visits') }))
     for (const listen of [() => streams.setGlobalStateRestoreListener({}), () => streams.setStandbyUpdateListener({})]) {
       assert.throws(listen, { code: 'WAGGLE_INVALID_CONFIG', message: /workers/ })

@@ -103,7 +103,7 @@ describe('The annotations of a Python bee', { skip: skipWithoutPython }, () => {
       return error.code === 'WAGGLE_INVALID_MODULE'
     })
 
-  it('are the types of its payload and its result, and those of one item where the bee takes batches', async () => {
+  it('are the types of its payload and its result, or of one item of each if the bee takes batches', async () => {
     const text = `${prelude}${signatures.map(([signature, , batch = false], at) => `@register_bee(name="bee${at}", batch=${batch ? 'True' : 'False'})\n${signature}: ...\n`).join('')}`
     const file = join(folder, 'all.py')
     writeFileSync(file, text)
@@ -112,7 +112,7 @@ describe('The annotations of a Python bee', { skip: skipWithoutPython }, () => {
     for (const [at, [signature, expected]] of signatures.entries()) assert.deepEqual(types[at], expected, signature)
   })
 
-  it('are read though the file prints, starts a thread, and says that it is a bee', async () => {
+  it('are read even if the file prints, starts a thread, and runs itself as a bee', async () => {
     const noise =
       'import threading, time\nprint("{}" * 100000)\nprint("{\\"waggle\\": 1}")\nthreading.Thread(target=time.sleep, args=(600,)).start()\n'
     assert.deepEqual(await check(`${prelude}${noise}@register_bee\ndef bee(payload: str) -> int: ...\n`), {
@@ -121,7 +121,7 @@ describe('The annotations of a Python bee', { skip: skipWithoutPython }, () => {
     })
   })
 
-  it('are not read where the file raises, exits, hangs or writes rubbish in their place: that is a mistake with its file', async () => {
+  it('are a mistake with the file’s name if the file raises, exits, hangs or writes rubbish', async () => {
     const bee = '\n@register_bee\ndef bee(payload): ...\n'
     await refused(check(`${prelude}raise ValueError("no bear")${bee}`), /ValueError: no bear/, /bee\d+\.py:\d+$/)
     await refused(check(`${prelude}import sys; sys.exit(3)${bee}`), /SystemExit/, /bee\d+\.py/)
@@ -130,7 +130,7 @@ describe('The annotations of a Python bee', { skip: skipWithoutPython }, () => {
     await refused(check(`${prelude}import time; time.sleep(600)${bee}`, { loadMs: 1500 }), /has not loaded within 1.5 s/, /bee\d+\.py$/)
   })
 
-  it('are unknown where a package is not here, and the file is not imported where it runs in an image', async () => {
+  it('are unknown if a package is missing, and the file is not imported if the bee runs in an image', async () => {
     const text = `${prelude}import no_such_package\n@register_bee\ndef bee(payload: str): ...\n`
     assert.match((await check(text)).missing ?? '', /no_such_package/)
     assert.deepEqual(await check(text, { runsElsewhere: true }), {})
@@ -138,7 +138,7 @@ describe('The annotations of a Python bee', { skip: skipWithoutPython }, () => {
   })
 })
 
-it('validate names the edge between two Python bees whose annotations do not fit', { skip: skipWithoutPython }, async () => {
+it('The command validate names the edge between two Python bees whose annotations do not fit', { skip: skipWithoutPython }, async () => {
   const folder = mkdtempSync(join(tmpdir(), 'waggle-edges-'))
   try {
     const bees = `@register_bee(name="order")\ndef order(payload) -> Score: ...\n@register_bee(name="ship")\ndef ship(payload: Order) -> str: ...\n`
@@ -161,7 +161,7 @@ describe('Bytes and arrays of Python bees', () => {
   const model = { tensors: { input: { dtype: 'FP32', shape: [-1, 4] } } }
   const text = { type: 'string' }
 
-  it('fit what is of their kind, or of an unknown one', () => {
+  it('fit values of the same kind, or of an unknown kind', () => {
     for (const [given, taken] of [
       [bytes, bytes],
       [arrays, model],
@@ -175,7 +175,7 @@ describe('Bytes and arrays of Python bees', () => {
       assert.equal(misfit(given, taken), null, JSON.stringify([given, taken]))
   })
 
-  it('fit nothing else, and the reason says both kinds', () => {
+  it('fit nothing else, and the reason names both kinds', () => {
     assert.equal(misfit(bytes, text), 'gives bytes, where string is taken')
     assert.equal(misfit(text, bytes), 'gives string, where bytes is taken')
     assert.equal(misfit(arrays, text), 'gives tensors, where string is taken')

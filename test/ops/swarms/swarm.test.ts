@@ -125,7 +125,7 @@ describe('loadSwarm', () => {
   const directory = mkdtempSync(join(tmpdir(), 'waggle-load-swarm-'))
   after(() => rmSync(directory, { recursive: true }))
 
-  it('gives the swarm of a file', async () => {
+  it('returns the swarm of a file', async () => {
     const swarm = await loadSwarm('swarms/hello-world/swarm.yaml')
     assert.equal(swarm.name, 'hello-world')
     assert.match(swarm.plan(), /greet/)
@@ -144,7 +144,7 @@ describe('loadSwarm', () => {
     })
   })
 
-  it('rejects a file that is missing, and a path that is not a text', async () => {
+  it('rejects a missing file, and a path that is not a text', async () => {
     await assert.rejects(loadSwarm(join(directory, 'nowhere.yaml')), { code: 'WAGGLE_FILE_NOT_FOUND' })
     await assert.rejects(loadSwarm(undefined as never), { code: 'WAGGLE_INVALID_CONFIG' })
   })

@@ -3,7 +3,7 @@ import { it } from 'node:test'
 import { exposition } from '../../../ops/telemetry/exposition.ts'
 import { parseExposition } from '../../support/exposition-parser.ts'
 
-it('The text of a label or a help line is parsed back unchanged', () => {
+it('The text of a metric’s label or help line is read back unchanged', () => {
   const odd = 'a "b" \\n c\\\nd } , = é'
   const text = exposition([
     { name: 'odd_total', help: 'two\nlines \\', type: 'counter', samples: [{ labels: { of: odd, and: '' }, value: 3 }] },

@@ -59,11 +59,11 @@ function tellsOf(env: () => { readonly [variable: string]: string }) {
     return matching.length === 0 ? null : matching.reduce((all, { value }) => all + value, 0)
   }
 
-  it('GET /metrics is valid in Prometheus’ text format, names included', async () => {
+  it('are valid in Prometheus’ text format, including the names', async () => {
     assert.deepEqual(lintExposition(await scraped()), [])
   })
 
-  it('GET /metrics counts answered requests by status, with their durations', async () => {
+  it('count answered requests by status, with their durations', async () => {
     const statuses = await Promise.all([1, 2, 3].map((number) => ask(told, { number }, 'request')))
     assert.deepEqual(statuses, [200, 200, 502])
     assert.equal(await ask(told, { number: 1 }, 'submit'), 202)
@@ -83,7 +83,7 @@ function tellsOf(env: () => { readonly [variable: string]: string }) {
     assert.deepEqual(lintExposition(families), [])
   })
 
-  it('GET /metrics has the calls of each bee with their outcomes and durations', async () => {
+  it('have the calls of each bee with their outcomes and durations', async () => {
     let families = await scraped()
     const rows = (outcome: string) => sum(families, 'waggle_bee_rows_total', { swarm: told, bee: 'work', outcome })
     // Nobody waits for the submitted request.
@@ -98,7 +98,7 @@ function tellsOf(env: () => { readonly [variable: string]: string }) {
     assert.equal(durations.find(({ name, labels }) => name.endsWith('_bucket') && labels.get('le') === '+Inf')?.value, 4)
   })
 
-  it('GET /metrics has dead letters, lag, state, and the engine’s metrics by Kafka’s names', async () => {
+  it('have dead letters, lag, state, and the engine’s metrics under Kafka’s names', async () => {
     const families = await scraped()
     assert.equal(sum(families, 'waggle_swarm_dead_letters_total', { swarm: told }), 1)
     assert.equal(sum(families, 'waggle_swarm_ready', { swarm: told }), 1)
@@ -123,8 +123,8 @@ function tellsOf(env: () => { readonly [variable: string]: string }) {
   })
 }
 
-describe('GET /metrics has the metrics of a swarm on the embedded log', () => tellsOf(() => ({})))
+describe('The metrics of a swarm on the embedded log', () => tellsOf(() => ({})))
 
-describeWithKafka('GET /metrics tells of a swarm on Kafka', {}, (cluster) =>
+describeWithKafka('The metrics of a swarm on Kafka', {}, (cluster) =>
   tellsOf(() => ({ WAGGLE_LOG: 'kafka', KAFKA_BROKERS: cluster().brokers.join(',') })),
 )

@@ -136,7 +136,7 @@ describe('A bee whose create returns connect', () => {
     assert.equal((await order).status, 504)
   })
 
-  it('gets the inputs of a join as one object, and those of a stack one by one', async () => {
+  it('gets the inputs of a join as one object, and the inputs of a stack one by one', async () => {
     const plus = (by: number) =>
       defineBee({
         type: `plus-${by}`,
@@ -172,7 +172,7 @@ describe('A bee whose create returns connect', () => {
     assert.deepEqual([status, body], [200, Uint8Array.of(0, 1, 255)])
   })
 
-  it('lets an error of the bee before it through, without a call', async () => {
+  it('passes on an error of the bee before it without a call', async () => {
     const failing = defineBee({
       type: 'failing',
       summary: 'Fails.',
@@ -261,14 +261,14 @@ describe('A bee whose create returns connect', () => {
     assert.deepEqual([status, (body as { readonly code: string }).code], [502, 'WAGGLE_BEE_OUTPUT'])
   })
 
-  it('answers 502 for a result that is not keyed by a request id', async () => {
+  it('answers 502 for a result without a request id as its key', async () => {
     await using driver = new SwarmTestDriver(swarmOf(beeOf((stream) => stream.selectKey(() => 5))))
     const { status, body } = await driver.request({})
     assert.equal(status, 502)
     assert.match((body as { readonly detail: string }).detail, /key is not a request id but a number/)
   })
 
-  it('may give nothing on, if no bee reads it', async () => {
+  it('may produce nothing if no bee reads it', async () => {
     const seen: unknown[] = []
     const quiet = beeOf((stream) => {
       stream.foreach((_, value) => seen.push(value))
@@ -282,7 +282,7 @@ describe('A bee whose create returns connect', () => {
     assert.throws(() => defineSwarm(swarmOf(quiet)), { code: 'WAGGLE_INVALID_BEE', message: /returns null, and other bees read counts/ })
   })
 
-  it('has a plan in which it stands alone between two topics', () => {
+  it('stands alone in its sub-topology, between two topics', () => {
     const { subtopologies } = JSON.parse(defineSwarm(swarmOf(beeOf(countByCard))).plan('json'))
     assert.deepEqual(
       subtopologies.map(({ bees, sources, sinks }: { readonly [key: string]: unknown }) => ({ bees, sources, sinks })),
@@ -294,7 +294,7 @@ describe('A bee whose create returns connect', () => {
     )
   })
 
-  it('keeps generated names apart from those of another bee', () => {
+  it('has generated names that differ from those of another bee', () => {
     const unnamed = beeOf((input) =>
       (input as unknown as KStream<string, Payment>)
         .map((id, { card }) => [card, id])
@@ -333,7 +333,7 @@ describe('A bee whose create returns connect', () => {
     })
   }
 
-  it('is refused with batches in front of it, and with a GPU, with the places', () => {
+  it('is refused behind a batch, and with a GPU, with the places of both', () => {
     const [input, counts, answer] = swarmOf(beeOf(countByCard)).bees
     assert.ok(input !== undefined && counts !== undefined && answer !== undefined)
     const batch = { name: 'batching', type: 'batch', input: { name: 'input' }, spec: { batch_size: 2, timeout_seconds: 1 } }
@@ -358,7 +358,7 @@ describe('A bee whose create returns connect', () => {
     assert.deepEqual((await driver.request({ card: 'a', amount: 1 })).body, { card: 'a', count: 1 })
   })
 
-  describe('from a file, by the type streams', () => {
+  describe('from a file, as the type streams,', () => {
     const file = join(directory, 'swarm.yaml')
     let written = 0
     // Node loads a module of one path once.
@@ -376,7 +376,7 @@ bees:
       )
     }
 
-    it('counts', async () => {
+    it('counts its input', async () => {
       write(`export default {
   connect: (input) => input.groupBy((id, { card }) => card).count().toStream().map((card, count) => [String(count), card]).filter(() => false).merge(input.mapValues(({ card }) => card)),
 }`)
@@ -385,7 +385,7 @@ bees:
       assert.ok([...(await loadSwarm(file)).topology.stores.keys()].some((name) => name.startsWith('counts.KSTREAM-AGGREGATE')))
     })
 
-    it('is refused for a function of requests; and a module is, for steps of the DSL', async () => {
+    it('is refused for a function of requests, and the type module is refused for steps of the DSL', async () => {
       write('export default (input) => input')
       await assert.rejects(loadSwarm(file), { code: 'WAGGLE_INVALID_MODULE', next: /type module/, place: /swarm\.yaml:4:/ })
       write('export default { connect: (input) => input }', 'module')

@@ -31,7 +31,7 @@ describe('SwarmTestDriver', () => {
   const directory = mkdtempSync(join(tmpdir(), 'waggle-test-driver-'))
   after(() => rmSync(directory, { recursive: true }))
 
-  it('answers a request with fakes in place of models, and shows what each bee gave and what was saved', async () => {
+  it('answers a request with fakes instead of models, and shows the output of each bee and the saved rows', async () => {
     await using driver = new SwarmTestDriver(pair({ ...unbatched }), { models: { left: () => bear, right: () => teddy }, startTimeMs: 5000 })
     const { status, requestId, body } = await driver.request({ photo: 1 })
     const models = { left: { scores: bear.scores, weight: 0.5 }, right: { scores: teddy.scores, weight: 0.5 } }
@@ -71,7 +71,7 @@ describe('SwarmTestDriver', () => {
     assert.deepEqual([driver.published('first'), driver.published('later')], [[{ sure: false }], [{ later: false }]])
   })
 
-  it('gives a fake what the model would get, and waits for a promise', async () => {
+  it('gives a fake the model’s input, and awaits a promise of the fake', async () => {
     const seen: unknown[] = []
     const right = async (input: unknown) => {
       seen.push(input)
@@ -92,7 +92,7 @@ describe('SwarmTestDriver', () => {
     assert.deepEqual(driver.published('left'), [bear])
   })
 
-  it('sends a full batch without any time', async () => {
+  it('sends a full batch without waiting', async () => {
     await using driver = new SwarmTestDriver(pair(), { models: { left: () => bear, right: () => teddy } })
     const answers = await Promise.all([1, 2, 3, 4].map((photo) => driver.request({ photo })))
     assert.deepEqual(
@@ -101,7 +101,7 @@ describe('SwarmTestDriver', () => {
     )
   })
 
-  it('lets a join go on without an input that is late, if the swarm says so', async () => {
+  it('lets a join go on without a late input if the swarm says so', async () => {
     const late = { left: { ...unbatched.left, timeout_seconds: 60 }, ensemble: { on_timeout: 'partial' } }
     await using driver = new SwarmTestDriver(pair(late), { models: { left: () => new Promise(() => {}), right: () => teddy } })
     const answer = driver.request({ photo: 1 })
@@ -112,7 +112,7 @@ describe('SwarmTestDriver', () => {
     assert.deepEqual(models, { right: { scores: teddy.scores, weight: 1 } })
   })
 
-  it('answers 504 at the deadline of a request, and names the input that was missing', async () => {
+  it('answers 504 at the deadline of a request, and names the missing input', async () => {
     await using driver = new SwarmTestDriver(pair({ left: { ...unbatched.left, timeout_seconds: 60 } }), {
       models: { left: () => new Promise(() => {}), right: () => teddy },
     })
@@ -197,7 +197,7 @@ bees:
     assert.deepEqual(driver.published('model'), [body])
   })
 
-  it('rejects the first request if a bee cannot be opened, with the place of the bee', async () => {
+  it('rejects the first request with the place of the bee if that bee cannot be opened', async () => {
     const file = join(directory, 'lacking.yaml')
     writeFileSync(
       file,
@@ -212,7 +212,7 @@ bees:
     await assert.rejects(driver.request({}), { code: 'WAGGLE_FILE_NOT_FOUND', place: /lacking\.yaml:4:\d+$/ })
   })
 
-  it('answers 202 for a swarm without a respond bee, whose rows can be seen', async () => {
+  it('answers 202 for a swarm without a respond bee, and shows the swarm’s rows', async () => {
     const bees = pair(unbatched).bees.filter(({ name }) => name !== 'answer' && name !== 'ensemble')
     await using driver = new SwarmTestDriver({ name: 'silent', bees }, { models: { left: () => bear, right: () => teddy } })
     const { status, requestId, body } = await driver.request({ photo: 1 })
@@ -220,7 +220,7 @@ bees:
     assert.equal(driver.rows('predictions').length, 2)
   })
 
-  it('runs bee types of defineBee', async () => {
+  it('runs bee types that defineBee makes', async () => {
     const shout = defineBee({
       type: 'shout',
       summary: 'Loud.',
@@ -240,7 +240,7 @@ bees:
     assert.deepEqual((await driver.request({ text: 'hello' })).body, { text: 'HELLO!', at: 7 })
   })
 
-  it('refuses a fake of an unknown bee, an unknown bee and an unknown table, each with the nearest names', () => {
+  it('refuses an unknown bee in a fake or a call and an unknown table, each with the nearest names', () => {
     const unknown = (next: RegExp) => ({ code: 'WAGGLE_UNKNOWN_BEE', next })
     assert.throws(() => new SwarmTestDriver(pair(), { models: { lefd: () => bear } }), unknown(/Did you mean left\?/))
     const driver = new SwarmTestDriver(pair(), { models: { left: () => bear } })
@@ -250,7 +250,7 @@ bees:
     assert.throws(() => new SwarmTestDriver(join(directory, 'nowhere.yaml')), { code: 'WAGGLE_FILE_NOT_FOUND' })
   })
 
-  it('refuses time that goes back', async () => {
+  it('refuses to move time back', async () => {
     await using driver = new SwarmTestDriver(pair(), { models: { left: () => bear, right: () => teddy } })
     await assert.rejects(driver.advanceWallClockTime(-1), { code: 'WAGGLE_INVALID_CONFIG' })
   })

@@ -7,7 +7,7 @@ import { decorated } from '../../../topology/decorated.ts'
 import { SimulatedWorld } from '../../support/simulated-world.ts'
 import { read, text, toOut } from '../../support/text-program.ts'
 
-it('An application starts if all records of its global table’s topic are past their retention', async () => {
+it('An application starts even if all records of its global table’s topic are past their retention', async () => {
   const world = new SimulatedWorld()
   const log = world.boot()
   await log.createTopics(['in', 'names', 'out'].map((name) => ({ name, partitions: 1, cleanup: 'delete', retentionMs: null })))

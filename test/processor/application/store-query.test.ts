@@ -23,7 +23,7 @@ import { WriteBackStore } from '../../../processor/state/write-back-store.ts'
 import { Serdes } from '../../../topology/serdes.ts'
 import { type KeptStore, keyValueStore } from '../../../topology/state-store.ts'
 
-it('A long answer yields to other work of the process', async () => {
+it('A query with a long answer lets other work of the process go on meanwhile', async () => {
   const builder = keyValueStore({ name: 'store', key: Serdes.integer(), value: Serdes.string() })
   const options = { topic: 't', maxEntries: 10_000, memory: new TaskMemory() }
   const store = new WriteBackStore<number, string>(builder, new SimulatedDisk().store('task', 'store'), options)
@@ -86,7 +86,7 @@ describe('A query of a key-value store', () => {
     assert.equal(await answered(timed, fillTimed, KeyQuery.withKey('b')), 'B')
   })
 
-  it('returns a range in either order', async () => {
+  it('returns a range of keys in either order', async () => {
     const [a, b, c] = ['a', 'b', 'c'].map((key) => [key, key.toUpperCase()])
     assert.deepEqual(await answered(plain, fill, RangeQuery.withRange('a', 'b')), [a, b])
     assert.deepEqual(await answered(plain, fill, RangeQuery.withRange(null, null, { resultOrder: 'DESCENDING' })), [c, b, a])
@@ -128,7 +128,7 @@ describe('A query of a window store', () => {
 })
 
 describe('A query of a session store', () => {
-  it('returns the sessions of a key, and no windows', async () => {
+  it('returns the sessions of a key, but no windows', async () => {
     const builder = Stores.sessionStoreBuilder(Stores.persistentSessionStore('st', { retentionMs: 1000 }), text, text)
     const fill = (store: ReturnType<typeof builder.build>) => {
       for (const [key, start, end] of [

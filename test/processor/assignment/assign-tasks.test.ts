@@ -24,7 +24,7 @@ describe('An assignment of tasks', () => {
     )
   })
 
-  it('moves no state to a process whose copy is behind while a process with a complete copy lives', () => {
+  it('moves no state to a process with an incomplete copy while a process with a complete copy lives', () => {
     fc.assert(
       fc.property(anyGroup(), (group) => {
         const { shares } = assign(group)
@@ -38,7 +38,7 @@ describe('An assignment of tasks', () => {
     )
   })
 
-  it('keeps the wanted number of copies, on processes that could run the task, never on the one that runs it', () => {
+  it('keeps the wanted number of copies on processes that could run the task, and none on the process that runs it', () => {
     fc.assert(
       fc.property(anyGroup(), (group) => {
         const { shares } = assign(group)
@@ -56,7 +56,7 @@ describe('An assignment of tasks', () => {
     )
   })
 
-  it('warms up at most the allowed number of copies at a time', () => {
+  it('warms up at most the allowed number of copies at the same time', () => {
     fc.assert(
       fc.property(anyGroup(), (group) => {
         const { shares } = assign({ ...group, settings: { ...group.settings, standbyReplicas: 0 } })
@@ -76,7 +76,7 @@ describe('An assignment of tasks', () => {
     fc.assert(fc.property(shuffled, ({ group, ...other }) => assert.deepEqual(readable(assign({ ...group, ...other })), readable(assign(group)))))
   })
 
-  it('settles, and then stays unchanged', () => {
+  it('reaches a final state, and then stays unchanged', () => {
     fc.assert(
       fc.property(anyGroup(), (group) => {
         const balanced = balancedFrom(group)
@@ -118,7 +118,7 @@ describe('An assignment of tasks', () => {
     )
   })
 
-  it('stays unchanged after moving tasks have been released', () => {
+  it('stays unchanged after the moving tasks have been released', () => {
     fc.assert(
       fc.property(anyGroup(), fc.boolean(), (group, isGone) => {
         const was = caughtUp(group.processes, assign(group), () => 20_000)
@@ -140,7 +140,7 @@ describe('An assignment of tasks', () => {
     )
   })
 
-  it('ends when no single move would make it more even', () => {
+  it('is final only when no single move would make it more even', () => {
     fc.assert(
       fc.property(anyGroup(), (group) => {
         const { shares } = balancedFrom(group).placement
@@ -170,7 +170,7 @@ describe('An assignment of tasks', () => {
     )
   })
 
-  it('moves to a joining process its share, and almost nothing between the others', () => {
+  it('moves to a joining process its share, and almost nothing between the other processes', () => {
     let all = 0
     let needed = 0
     fc.assert(
@@ -188,7 +188,7 @@ describe('An assignment of tasks', () => {
     assert.ok(all <= 1.1 * needed, `${all} moved in all groups together, ${needed} of them to newcomers`)
   })
 
-  it('leaves almost everything in place when a process leaves, except that process’s tasks', () => {
+  it('leaves almost every task in place when a process leaves, except that process’s tasks', () => {
     let all = 0
     let needed = 0
     fc.assert(
@@ -207,7 +207,7 @@ describe('An assignment of tasks', () => {
     assert.ok(all <= 1.25 * needed, `${all} moved in all groups together, ${needed} had to`)
   })
 
-  it('warms up the new owner first, and moves the task once its copy is within the lag', () => {
+  it('warms up the new owner first, and moves the task when the new owner’s copy is within the lag', () => {
     const tasks = tasksOfShapes([{ partitions: 2, isStateful: true, gpus: 0 }])
     const runs = process('a', { active: new Set(['0_0', '0_1']), lags: new Map([['0_0', 0] as const, ['0_1', 0] as const]) })
     const first = assignTasks(tasks, [runs, process('b')], defaults)
@@ -219,7 +219,7 @@ describe('An assignment of tasks', () => {
     assert.deepEqual(readable(last), { a: ['0_1', '', ''], b: ['0_0', '', ''], balanced: true, unassigned: '' })
   })
 
-  it('continues the warm-ups that have restored most', () => {
+  it('continues those warm-ups that have restored most', () => {
     const tasks = tasksOfShapes([{ partitions: 6, isStateful: true, gpus: 0 }])
     const all = tasks.map(({ id }) => [id, 0] as const)
     const runs = process('a', { active: new Set(all.map(([id]) => id)), lags: new Map(all) })
@@ -231,7 +231,7 @@ describe('An assignment of tasks', () => {
     )
   })
 
-  it('lets a standby and the active process swap without counting a warm-up', () => {
+  it('does not count a standby as a warm-up when that standby and the active process are to swap', () => {
     const tasks = tasksOfShapes([{ partitions: 6, isStateful: true, gpus: 0 }])
     const all = tasks.map(({ id }) => [id, 0] as const)
     const runs = process('a', { active: new Set(all.map(([id]) => id)), lags: new Map(all) })
@@ -263,7 +263,7 @@ describe('An assignment of tasks', () => {
     }
   })
 
-  it('places a sub-topology that needs a GPU only on a machine with one, and spreads the rest around it', () => {
+  it('places a sub-topology that needs a GPU only on a machine with a GPU, and spreads the others around it', () => {
     const tasks = tasksOfShapes([
       { partitions: 4, isStateful: false, gpus: 0 },
       { partitions: 4, isStateful: false, gpus: 1 },

@@ -31,7 +31,7 @@ describe('An even placing of items on bins', () => {
     )
   })
 
-  it('does not change a result that is already even, whatever a move costs', () => {
+  it('does not change an even result, whatever a move costs', () => {
     const bins = fc.integer({ min: 1, max: 5 }).chain((count) => {
       const each = <T>(value: fc.Arbitrary<T>) => fc.array(value, { minLength: count, maxLength: count })
       const costs = fc.array(each(fc.constantFrom(0, 20, Number.POSITIVE_INFINITY)), { minLength: 8, maxLength: 8 })
@@ -57,7 +57,7 @@ describe('An even placing of items on bins', () => {
     )
   })
 
-  it('evens out the number of items again after it has evened out the whole load', () => {
+  it('evens out the number of items once more after it has evened out the whole load', () => {
     const able = [
       [true, false, true],
       [true, true, true],
@@ -87,7 +87,7 @@ describe('An even placing of items on bins', () => {
     assert.deepEqual(even, [1, 1, 1, null])
   })
 
-  it('evens out the other load of the bins if the number of items allows it', () => {
+  it('evens out the bins’ other load if the number of items allows that', () => {
     const { even } = placeEvenly({
       weights: [1, 1],
       base: [5, 4],

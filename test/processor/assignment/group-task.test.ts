@@ -8,7 +8,7 @@ const text = Serdes.string()
 const read = Consumed.with(text, text)
 
 describe('The tasks of a group', () => {
-  it('are as many in each sub-topology as its longest topic has partitions, each with the partitions of its number', () => {
+  it('are as many in each sub-topology as its longest topic has partitions, and each reads the partitions of its own number', () => {
     const builder = new StreamsBuilder()
     builder.stream('long', read).merge(builder.stream('short', read)).to('out', Produced.with(text, text))
     const tasks = tasksOf(subtopologies(builder), (topic) => (topic === 'long' ? 2 : 1))
@@ -36,7 +36,7 @@ describe('The tasks of a group', () => {
     )
   })
 
-  it('are in the order of their numbers', () => {
+  it('are sorted by their numbers', () => {
     const ids: TaskId[] = ['10_0', '2_10', '2_9']
     assert.deepEqual(ids.sort(compareTaskIds), ['2_9', '2_10', '10_0'])
   })

@@ -15,13 +15,13 @@ describe('A task that moves to another process', () => {
     ['new', { ...nothing, active: [stateless, stateful] }],
   ])
 
-  it('is given to nobody while its old owner reads it, and the new owner keeps its copy of the state', () => {
+  it('is assigned to no process while its old owner reads it, and the new owner keeps a copy of its state', () => {
     const given = handOver(wanted, new Map([['old', [...stateless.inputs, ...stateful.inputs]]]))
     assert.deepEqual(given.get('new'), { ...nothing, standbys: [stateful] })
     assert.deepEqual(given.get('old')?.active, [])
   })
 
-  it('goes to its new owner after the old one has released it', () => {
+  it('is assigned to its new owner after the old owner has released it', () => {
     assert.deepEqual(handOver(wanted, new Map([['old', []]])).get('new')?.active, [stateless, stateful])
   })
 
@@ -37,7 +37,7 @@ describe('A task that moves to another process', () => {
     assert.deepEqual(given.get('new')?.active, [])
   })
 
-  it('is taken from both members if both claim to read it', () => {
+  it('is taken from both processes if both claim to read it', () => {
     const given = handOver(
       new Map([['new', { ...nothing, active: [stateless] }]]),
       new Map([

@@ -69,7 +69,7 @@ describe('A group whose leader assigns tasks', () => {
     assert.equal(group.taken, group.tasks.length / 3)
   })
 
-  it('gives a process that returns after a moment its old tasks, without a rebalance of the others', () => {
+  it('gives a process that returns after a moment its old tasks, without a rebalance of the other processes', () => {
     const group = new SimulatedGroup(program(), { partitions })
     const names = ['a', 'b', 'c']
     for (const name of names) group.join(name)
@@ -120,7 +120,7 @@ describe('A group whose leader assigns tasks', () => {
     )
   })
 
-  it('runs tasks that need a GPU when a process with one joins, and names the missing capability until then', () => {
+  it('runs tasks that need a GPU when a process with a GPU joins, and names the missing capability until then', () => {
     const group = new SimulatedGroup(program({ gpu: true }), { partitions })
     group.join('cpu')
     const [assignor] = group.assignorsOf('cpu')
@@ -151,7 +151,7 @@ describe('A group whose leader assigns tasks', () => {
     }
   })
 
-  it('rejects a member of another version, and goes on', () => {
+  it('rejects a member of another version, and keeps working', () => {
     const group = new SimulatedGroup(program(), { partitions })
     group.join('a')
     const before = group.running
@@ -161,7 +161,7 @@ describe('A group whose leader assigns tasks', () => {
     assert.throws(() => stranger.received(told), { code: 'WAGGLE_ASSIGNMENT_VERSION', message: /refused.*new.*version 2.*version 1/ })
   })
 
-  it('gives nothing to a member with another topology, which reports it, and which starts when the others have left', () => {
+  it('gives no task to a member with another topology, which reports that and starts when the other members have left', () => {
     const group = new SimulatedGroup(program(), { partitions })
     group.join('a')
     const before = group.running
@@ -178,7 +178,7 @@ describe('A group whose leader assigns tasks', () => {
     assert.deepEqual(other.problems, [])
   })
 
-  it('follows the leader’s topology even if most members have another one, and tells those to be replaced', () => {
+  it('follows the leader’s topology even if most members have another one, and tells those members to be replaced', () => {
     const leader = new TaskAssignor({ ...alone, subtopologies: program({ counts: 'new-counts' }) })
     const old = ['a', 'b'].map((id) => ({ id, assignor: new TaskAssignor({ ...alone, processId: id, subtopologies: program() }) }))
     const member = { instanceId: null, topics: ['clicks', 'visits', 'words'], owned: [] }

@@ -15,7 +15,7 @@ describe('A process’s share of tasks', () => {
     copies: new Set<TaskId>(),
   })
 
-  it('is split so that each task has one thread, and threads differ by at most one task', () => {
+  it('is split so that each task has one thread, and the threads’ numbers of tasks differ by at most one', () => {
     fc.assert(
       fc.property(shapes({ gpus: false }).map(tasksOfShapes), fc.integer({ min: 1, max: 5 }), (tasks, count) => {
         const threads = Array.from({ length: count }, (_, at) => thread(`t${at}`))
@@ -29,7 +29,7 @@ describe('A process’s share of tasks', () => {
     )
   })
 
-  it('stays with the threads that have it', () => {
+  it('stays with the threads that have the tasks', () => {
     const tasks = tasksOfShapes([{ partitions: 4, isStateful: true, gpus: 0 }])
     const threads = [thread('a', ['0_3', '0_1']), thread('b', ['0_0', '0_2'])]
     const shares = shareAmongThreads({ ...nothing, active: tasks }, threads)
@@ -39,7 +39,7 @@ describe('A process’s share of tasks', () => {
     )
   })
 
-  it('is the same after threads have released the moving tasks', () => {
+  it('is split in the same way after threads have released the moving tasks', () => {
     const any = shapes({ gpus: false })
       .map(tasksOfShapes)
       .chain((tasks) =>

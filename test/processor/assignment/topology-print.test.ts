@@ -11,7 +11,7 @@ import type { Payload } from '../../../topology/swarm/payload/payload.ts'
 import { planSwarm } from '../../../topology/swarm/plan/plan.ts'
 import { noReplyTopics } from '../../../topology/swarm/request/reply-topics.ts'
 
-it('The fingerprint of a swarm is the one that earlier versions made, so that processes of both share its tasks', () => {
+it('The fingerprint of a swarm equals that of earlier versions, so that processes of both share the swarm’s tasks', () => {
   const file = join(resolve(import.meta.dirname, '..', '..', '..'), 'swarms', 'teddy-bear-detector', 'swarm.yaml')
   const swarm = checkSwarm(SwarmDocument.parse(readFileSync(file, 'utf8'), file), new BeeRegistry())
   const plan = planSwarm(swarm, { partitions: 4, retentionMs: 1000, retentionBytes: null, answerPartitions: 4 })

@@ -39,7 +39,7 @@ const assignment: fc.Arbitrary<AssignmentData> = fc.record({
 })
 
 describe('A message between the members of a group', () => {
-  it('is decoded as it was encoded', () => {
+  it('is decoded unchanged', () => {
     fc.assert(fc.property(member, (data) => assert.deepEqual(decodeMemberData(encodeMemberData(data), 'it'), { ...data })))
     fc.assert(
       fc.property(assignment, (data) => {
@@ -49,7 +49,7 @@ describe('A message between the members of a group', () => {
     )
   })
 
-  it('is refused in another version, with both versions named', () => {
+  it('is refused in another version, with the names of both versions', () => {
     for (const decode of [(bytes: Uint8Array) => decodeMemberData(bytes, 'it'), decodeAssignmentData]) {
       assert.throws(() => decode(Uint8Array.of(2, 1, 0)), { code: 'WAGGLE_ASSIGNMENT_VERSION', message: /version 2 .* version 1/ })
     }
@@ -66,7 +66,7 @@ describe('A message between the members of a group', () => {
     )
   })
 
-  it('throws only a WaggleError, whatever its bytes are', () => {
+  it('throws nothing but a WaggleError, whatever its bytes are', () => {
     fc.assert(
       fc.property(fc.uint8Array({ maxLength: 40 }), (noise) => {
         for (const decode of [(bytes: Uint8Array) => decodeMemberData(bytes, 'it'), decodeAssignmentData]) {
@@ -81,7 +81,7 @@ describe('A message between the members of a group', () => {
     )
   })
 
-  it('carries the reason why a member was refused', () => {
+  it('carries the reason for which a member was refused', () => {
     const why = new WaggleError('WAGGLE_ASSIGNMENT_VERSION', { message: 'in version 2', next: 'Upgrade.' })
     assert.throws(() => decodeAssignmentData(encodeRefusal(why)), { code: 'WAGGLE_ASSIGNMENT_VERSION', message: /in version 2$/, next: 'Upgrade.' })
   })

@@ -12,20 +12,20 @@ import { read, toOut } from '../../support/text-program.ts'
 
 describe('mapAsync on one thread', () => {
   for (const threads of [1, 2]) {
-    it(`has \`concurrency\` calls in flight in each task, with ${threads} thread${threads === 1 ? '' : 's'}`, async () => {
+    it(`has \`concurrency\` calls in flight for each task, with ${threads} thread${threads === 1 ? '' : 's'}`, async () => {
       const calls = await inFlight({ threads, partitions: 3, concurrency: 2 })
       assert.deepEqual([...calls].sort(), ['0', '0', '1', '1', '2', '2'])
     })
   }
 
-  it('fills a batch from one task', async () => {
+  it('fills a batch with rows of one task', async () => {
     const calls = await inFlight({ threads: 1, partitions: 2, concurrency: 1, batch: 4 })
     assert.deepEqual([...calls].sort(), ['0,0,0,0', '1,1,1,1'])
   })
 })
 
 describe('A bee behind a batch', () => {
-  it('gets one batch with a row of every task, if no task has enough rows for a batch', async () => {
+  it('gets one batch with a row of every task if no task has enough rows for a batch', async () => {
     const world = new SimulatedWorld()
     const seen: { readonly partition: number; readonly atMs: number }[] = []
     const model = (_: unknown, { source }: BeeRequest) => seen.push({ partition: source.partition, atMs: world.clock.elapsedMs() })
@@ -47,7 +47,7 @@ describe('A bee behind a batch', () => {
 
 describe('A bee that reads two batches', () => {
   for (const order of ['small, large', 'large, small']) {
-    it(`keeps the smaller size and the shorter timeout of the two, with the stack [${order}]`, async () => {
+    it(`uses the smaller size and the shorter timeout of the two, with the stack [${order}]`, async () => {
       const world = new SimulatedWorld()
       const yaml = `
 name: rows

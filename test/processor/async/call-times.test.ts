@@ -4,7 +4,7 @@ import fc from 'fast-check'
 import { CallTimes } from '../../../processor/async/call-times.ts'
 
 describe('The times of calls', () => {
-  it('allow one row before the first call, and at most twice the largest batch so far', () => {
+  it('limit a batch to one row before the first call, and to twice the largest batch so far afterwards', () => {
     const times = new CallTimes()
     assert.equal(times.mostRowsWithin(1000, 64), 1)
     times.observe(1, 1)
@@ -13,14 +13,14 @@ describe('The times of calls', () => {
     assert.equal(times.mostRowsWithin(1000, 64), 4)
   })
 
-  it('find the line that calls of several sizes lie on', () => {
+  it('predict the time of any size from calls of several sizes on one line', () => {
     const times = new CallTimes()
     for (const rows of [1, 2, 4, 8, 16]) times.observe(rows, 10 + 3 * rows)
     assert.ok(Math.abs(times.expectedMs(10) - 40) < 0.001)
     assert.equal(times.mostRowsWithin(70.5, 64), 20)
   })
 
-  it('follow calls that become slower, and faster again', () => {
+  it('follow calls that become slower, and then faster again', () => {
     const times = new CallTimes()
     const settle = (msPerRow: number) => {
       for (let call = 0; call < 100; call++) {
@@ -32,7 +32,7 @@ describe('The times of calls', () => {
     assert.deepEqual([settle(2), settle(10), settle(2)], [50, 10, 50])
   })
 
-  it('are from 1 to the largest batch for any calls', () =>
+  it('limit a batch to between 1 row and the largest batch, whatever the calls were', () =>
     fc.assert(
       fc.property(
         fc.array(fc.tuple(fc.integer({ min: 1, max: 10_000 }), fc.double({ min: 0, max: 1e7, noNaN: true })), { maxLength: 50 }),

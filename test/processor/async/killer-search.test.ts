@@ -72,13 +72,13 @@ async function scene(
 const records = ['1', '2', '3', '4', '5', '6']
 
 describe('Records that were in flight when the process died', () => {
-  it('are tried together with all others after one death', async () => {
+  it('are tried together with all other records after one death', async () => {
     const all = Object.fromEntries(['a', 'b'].flatMap((node) => records.map((key) => [`${node}/${key}`, [1, 0] as const])))
     const [withDeaths, without] = [await scene(records, all), await scene(records, {})]
     assert.deepEqual(withDeaths.seen, without.seen)
   })
 
-  it('are tried in two halves after two deaths, beside all others', async () => {
+  it('are tried in two halves after two deaths, beside all other records', async () => {
     const halves = [
       ['a/1', 'a/4', 'b/2'],
       ['a/2', 'b/3', 'b/6'],
@@ -93,7 +93,7 @@ describe('Records that were in flight when the process died', () => {
     assert.deepEqual([...outcomes.values()], Array(12).fill('result'))
   })
 
-  it('are tried alone after three deaths, and everything else is done', async () => {
+  it('are tried alone after three deaths, and all other records are done', async () => {
     const { seen, outcomes } = await scene(records, { 'a/2': [3, 0], 'a/3': [3, 2], 'b/6': [5, 0] })
     for (const suspect of ['a/2', 'a/3', 'b/6']) {
       const calls = seen.filter((flying) => flying.includes(suspect))
@@ -122,12 +122,12 @@ describe('Records that were in flight when the process died', () => {
     [2, 0],
     [3, 0],
   ] as const)
-    it(`are tried after ${deaths[0]} deaths, also behind a record that is dropped at its turn`, async () => {
+    it(`are tried after ${deaths[0]} deaths, even behind a record that is dropped at its turn`, async () => {
       const { outcomes } = await scene(['1', '2'], { 'a/2': deaths }, { dropped: ['1'], batch: null })
       assert.deepEqual([outcomes.get('a/1'), outcomes.get('a/2')], ['passed', 'result'])
     })
 
-  it('are found after at most four deaths if one of them kills, however many are in flight', async () => {
+  it('are narrowed down after at most four deaths to the one that kills, however many are in flight', async () => {
     for (const size of [1, 2, 3, 8, 64]) {
       for (const killer of new Set([0, Math.floor(size / 2), size - 1])) {
         assert.ok(deathsUntilFound(size, killer) <= 4, `record ${killer} of ${size}`)

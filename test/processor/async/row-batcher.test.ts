@@ -116,7 +116,7 @@ describe('A row batcher', () => {
     )
   })
 
-  it('returns to each record the results of its own rows, in order, whatever batches they were in', async () => {
+  it('returns to each record the results of its own rows, in order, whatever batches the rows were in', async () => {
     await fc.assert(
       fc.asyncProperty(arrivalsOf, policyOf, async (arrivals, policy) => {
         const { outcomes } = await run(arrivals, policy)
@@ -150,7 +150,7 @@ describe('A row batcher', () => {
     assert.equal(calls[0]?.at, arrivedAt[0])
   })
 
-  it('waits for a full batch or the time limit with release full', async () => {
+  it('waits for a full batch or the time limit if release is full', async () => {
     const policy = { size: 3, timeoutMs: 50, release: 'full' as const }
     const alone = await run([{ afterMs: 0, rows: 1 }], policy)
     assert.equal((alone.calls[0]?.at ?? 0) - (alone.arrivedAt[0] ?? 0), 50)
@@ -165,7 +165,7 @@ describe('A row batcher', () => {
     assert.equal(full.calls[0]?.rows.length, 3)
   })
 
-  it('sends a batch in time for the nearest deadline of its rows', async () => {
+  it('sends a batch in time for the nearest deadline among its rows', async () => {
     const policy = { size: 10, timeoutMs: 10_000, release: 'full' as const }
     const three = Array.from({ length: 3 }, () => ({ afterMs: 10, rows: 1 }))
     const { calls, meters } = await run([{ afterMs: 0, rows: 10 }, ...three], policy, { callMs: 20, deadlines: { 1: 900, 2: 200, 3: 500 } })
@@ -174,7 +174,7 @@ describe('A row batcher', () => {
     assert.ok(leftAt + 20 < 200 && leftAt > 150, `it left at ${leftAt} ms`)
   })
 
-  it('leaves earlier for a deadline if earlier calls were slow', async () => {
+  it('sends a batch earlier before a deadline if earlier calls were slow', async () => {
     const policy = { size: 10, timeoutMs: 10_000, release: 'full' as const }
     const arrivals = [
       { afterMs: 0, rows: 10 },
@@ -190,7 +190,7 @@ describe('A row batcher', () => {
     ['all calls take the same time', () => 30, 64],
     ['one row takes longer than the target', (rows: number) => 100 * rows, 1],
   ] as const) {
-    it(`finds the largest batch that keeps the target if ${name}`, async () => {
+    it(`finds the largest batch that keeps the target latency if ${name}`, async () => {
       const arrivals = Array.from({ length: 400 }, () => ({ afterMs: 0, rows: 5 }))
       const { calls, meters } = await run(arrivals, { size: 64, timeoutMs: 40, release: 'idle', targetMs: 40 }, { callMs: msFor })
       const late = calls.slice(-20, -2).map(({ rows }) => rows.length)
@@ -225,7 +225,7 @@ describe('A row batcher', () => {
     assert.equal(outcomes.get(1)?.kind, 'result')
   })
 
-  it('leaves no timer behind when it is closed with a call in flight, so that its process can end', async () => {
+  it('leaves no timer behind if it is closed with a call in flight, so that its process can end', async () => {
     const clock = new SimulatedClock()
     const timers = new Set<object>()
     const counted: Clock = {
@@ -276,14 +276,14 @@ describe('A row batcher', () => {
 describe('The counts of a batcher', () => {
   const many = Array.from({ length: 5 }, () => ({ afterMs: 0, rows: 1 }))
 
-  it('say why each batch was sent', async () => {
+  it('give the reason for which each batch was sent', async () => {
     const full = await run(many, { size: 2, timeoutMs: 50, release: 'full' })
     assert.deepEqual(full.meters.sent, { full: 2, timeout: 1, deadline: 0, idle: 0, alone: 0 })
     const idle = await run(many.slice(0, 1), { size: 2, timeoutMs: 50, release: 'idle' })
     assert.deepEqual(idle.meters.sent, { full: 0, timeout: 0, deadline: 0, idle: 1, alone: 0 })
   })
 
-  it('have the outcome of each row, and the time of each call', async () => {
+  it('include the outcome of each row, and the time of each call', async () => {
     const { meters } = await run(many, { size: 5, timeoutMs: 50, release: 'full' }, { callMs: 20, fails: (row) => row.startsWith('3') })
     assert.deepEqual(meters.rows, { result: 4, refused: 0, failed: 1 })
     assert.equal(meters.sumSeconds, 0.02)
@@ -291,7 +291,7 @@ describe('The counts of a batcher', () => {
     assert.deepEqual(meters.buckets.slice(0, 6), [0, 0, 0, 0, 1, 1])
   })
 
-  it('count every call and row, however records arrive', () =>
+  it('include every call and row, however the records arrive', () =>
     fc.assert(
       fc.asyncProperty(
         arrivalsOf,

@@ -8,9 +8,9 @@ import { read } from '../../support/text-program.ts'
 
 const batchSize = 50
 
-describe('An asynchronous step that stands still', () => {
+describe('An asynchronous step whose calls return nothing for a while', () => {
   for (const partitions of [4, 64]) {
-    it(`leaves small records of ${partitions} partitions in the log, and gets each of them once, in batches, when it resumes`, async () => {
+    it(`leaves small records of ${partitions} partitions in the log, and then gets each record once, in batches`, async () => {
       const { application, sink, advance, close } = await start({ partitions, each: Math.ceil(8000 / partitions), bytes: 16 })
       await advance()
       const { recordsInHand } = application.threads
@@ -24,7 +24,7 @@ describe('An asynchronous step that stands still', () => {
       await close()
     })
 
-    it(`leaves large records of ${partitions} partitions in the log`, async () => {
+    it(`keeps only a bounded number of bytes of large records of ${partitions} partitions in memory`, async () => {
       const bytes = 512 * 1024
       const { application, advance, sink, close } = await start({ partitions, each: Math.ceil(1024 / partitions), bytes })
       await advance()
@@ -39,8 +39,8 @@ describe('An asynchronous step that stands still', () => {
   }
 })
 
-describe('An asynchronous step that stands still beside a working one', () => {
-  it('takes none of the other step’s buffer', async () => {
+describe('An asynchronous step whose calls return nothing, beside a working step', () => {
+  it('takes none of the working step’s buffer', async () => {
     const world = new SimulatedWorld()
     const log = world.boot()
     await log.createTopics(['stuck', 'quick'].map((name) => ({ name, partitions: 4, cleanup: 'delete', retentionMs: null })))

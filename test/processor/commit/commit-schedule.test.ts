@@ -4,7 +4,7 @@ import { CommitSchedule } from '../../../processor/commit/commit-schedule.ts'
 import { SimulatedClock } from '../../../processor/simulation/simulated-clock.ts'
 
 describe('A commit of a thread', () => {
-  it('is due at once when it is requested, and no longer once it is sealed', async () => {
+  it('is due at once when it is requested, and no longer due once it is sealed', async () => {
     const { schedule } = await scene()
     assert.equal(schedule.isDue, false)
     schedule.request()
@@ -20,7 +20,7 @@ describe('A commit of a thread', () => {
     assert.equal(schedule.isDue, false)
   })
 
-  it('is due an interval after the last one', async () => {
+  it('is due one interval after the last commit', async () => {
     const { schedule, clock } = await scene()
     await clock.advance(60)
     schedule.sealed()
@@ -30,7 +30,7 @@ describe('A commit of a thread', () => {
     assert.deepEqual([schedule.isDue, schedule.dueInMs], [true, 1])
   })
 
-  it('is due after the most records that may be uncommitted', async () => {
+  it('is due when the maximum of uncommitted records is reached', async () => {
     const { schedule } = await scene()
     schedule.processed(999)
     assert.equal(schedule.isDue, false)
@@ -40,7 +40,7 @@ describe('A commit of a thread', () => {
     assert.equal(schedule.isDue, false)
   })
 
-  it('is due at an idle moment only if few records come and the log wants it', async () => {
+  it('is due at an idle moment only if few records come and the log wants commits then', async () => {
     const { schedule, clock } = await scene()
     assert.equal(schedule.isDueWhenIdle, true)
     schedule.processed(600)

@@ -29,7 +29,7 @@ function committed(count: number, poison: number, refused: RefusedInputs): numbe
 }
 
 describe('The search for the record that makes commits fail', () => {
-  it('finds the record wherever it is, in a handful of refused commits', () => {
+  it('finds the record anywhere in the commit, after at most six refused commits', () => {
     for (const count of [1, 2, 7, 8, 9, 64, 1000, 4096]) {
       for (const poison of [0, 1, Math.floor(count / 2), count - 1].filter((offset) => offset < count)) {
         const refused = new RefusedInputs()
@@ -40,7 +40,7 @@ describe('The search for the record that makes commits fail', () => {
     }
   })
 
-  it('ends without a finding after as many records were committed again', () => {
+  it('ends without a finding after more than twice as many records were committed again', () => {
     const search = new CommitSearch(new RefusedInputs())
     search.did(100, () => place(99))
     search.sealed()
@@ -54,7 +54,7 @@ describe('The search for the record that makes commits fail', () => {
     assert.equal(search.room, Number.POSITIVE_INFINITY)
   })
 
-  it('goes on until twice as many records were committed as the refused commit held', () => {
+  it('goes on until twice as many records were committed as the refused commit had', () => {
     const search = new CommitSearch(new RefusedInputs())
     search.did(16, () => place(15))
     search.sealed()
@@ -68,7 +68,7 @@ describe('The search for the record that makes commits fail', () => {
     assert.equal(search.isActive, false)
   })
 
-  it('gives up on a commit that is refused without any record, and blames no input', () => {
+  it('stops at a commit that is refused without any record, and blames no input', () => {
     const refused = new RefusedInputs()
     const search = new CommitSearch(refused)
     search.did(8, () => place(7))

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { it } from 'node:test'
 import { RecordRate } from '../../../processor/commit/record-rate.ts'
 
-it('A thread counts as busy for a second or two after the record that makes it busy', () => {
+it('A thread counts as busy for up to two seconds after the record that makes it busy', () => {
   const rate = new RecordRate(10)
   assert.equal(rate.isLow(0), true)
   rate.add(9, 0)

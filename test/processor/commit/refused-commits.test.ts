@@ -45,7 +45,7 @@ describe('A commit that is refused for one record', () => {
     }
   }
 
-  it('loses each of several bad records, and no other', async () => {
+  it('loses only the bad records if there are several', async () => {
     const poison = new Set(['3', '50', '51', '399'])
     const scene = await Scene.open({ traits: exactlyOnce, topology: plain(), refuses: ({ topic, value }) => topic === 'out' && poison.has(value) })
     await scene.send(numbers)
@@ -54,7 +54,7 @@ describe('A commit that is refused for one record', () => {
     assert.equal(scene.values('letters').length, poison.size)
   })
 
-  it('is traced to a value that a store’s serde cannot write', async () => {
+  it('is traced to a record whose value a store’s serde cannot write', async () => {
     for (const traits of [embedded, exactlyOnce]) {
       const scene = await Scene.open({ traits, topology: stored(), refuses: () => false })
       await scene.send(numbers)
@@ -65,7 +65,7 @@ describe('A commit that is refused for one record', () => {
     }
   })
 
-  it('gives a dead letter without a value if the log refuses the value too, and no letter if the log refuses every letter', async () => {
+  it('gives a dead letter without a value if the log refuses the value too, and no dead letter if the log refuses each', async () => {
     for (const [takes, letters] of [
       ['bare', ['null']],
       ['none', []],
@@ -81,7 +81,7 @@ describe('A commit that is refused for one record', () => {
     }
   })
 
-  it('goes on with a replacement instead of the record', async () => {
+  it('is repeated with a replacement instead of the record if the handler gives one', async () => {
     const scene = await Scene.open({
       traits: exactlyOnce,
       topology: plain(),
@@ -136,7 +136,7 @@ describe('An application whose commits all fail', () => {
     assert.equal(scene.application.threads.uncommittedMs, 0)
   })
 
-  it('reports nothing if nothing waits for a commit', async () => {
+  it('reports nothing if no work waits for a commit', async () => {
     const scene = await Scene.open({ traits: embedded, topology: plain(), refuses: () => false })
     await scene.send(['1'])
     await scene.world.clock.advance(60_000)

@@ -54,7 +54,7 @@ async function purged(
 }
 
 describe('A repartition topic', () => {
-  it('loses processed records every thirty seconds, or as often as configured, and no other topic does', async () => {
+  it('loses its processed records every thirty seconds, or as often as configured, and no other topic does', async () => {
     assert.deepEqual(await purged(25), { start: 0, end: 25, inStart: 0, notices: [] })
     const half = await purged(45)
     assert.ok(half.start >= 29 && half.start <= 32, `${half.start}`)
@@ -68,7 +68,7 @@ describe('A repartition topic', () => {
     assert.deepEqual(await purged(45, without), { start: 0, end: 45, inStart: 0, notices: [] })
   })
 
-  it('keeps its records if deletion is not permitted, which is reported once', async () => {
+  it('keeps its records if their deletion is not permitted, which is reported once', async () => {
     let tries = 0
     const refusing = (log: Log) =>
       Object.assign(log, {
@@ -82,7 +82,7 @@ describe('A repartition topic', () => {
     assert.deepEqual([start, tries, notices], [0, 1, [said]])
   })
 
-  it('loses its processed records even if no more come, by a second attempt after a failed one', async () => {
+  it('loses its processed records even if no further record comes, by a second attempt after a failed one', async () => {
     let tries = 0
     const failingOnce = (log: Log) => {
       const deleteBefore = log.deleteBefore?.bind(log)

@@ -14,7 +14,7 @@ const turnsEach = { atomicCommit: false, repeatsRecords: true, handsOn: false }
 const atOnce = { ...turnsEach, atomicCommit: true }
 
 describe('The commits of a thread', () => {
-  it('take effect in order, even if a revocation needs a shorter commit while a longer one is running', async () => {
+  it('take effect in order, even if a revocation needs a short commit while a longer commit is running', async () => {
     const scene = await Scene.open(turnsEach, steps())
     await scene.send('one')
     await scene.world.clock.advance(100)
@@ -31,7 +31,7 @@ describe('The commits of a thread', () => {
     await scene.close()
   })
 
-  it('write the last store first if they have turns, and remove handled due entries last', async () => {
+  it('write the last store first on a log without atomic commits, and remove handled due entries last', async () => {
     const scene = await Scene.open(turnsEach, steps())
     await scene.send('one')
     await scene.world.clock.advance(100)
@@ -48,7 +48,7 @@ describe('The commits of a thread', () => {
     await scene.close()
   })
 
-  it('carry a position even if they only hold the work of a schedule, so that the log can check the task’s owner', async () => {
+  it('carry a position even if they contain only the work of a schedule, so that the log can check the task’s owner', async () => {
     const scene = await Scene.open(atOnce, steps())
     await scene.send('one')
     await scene.world.clock.advance(100)
@@ -77,7 +77,7 @@ describe('The commits of a thread', () => {
     })
   }
 
-  it('end when a task is lost during a commit, and the task’s new owner repeats its work', async () => {
+  it('end if a task is lost during a commit, and the task’s new owner repeats the work', async () => {
     const scene = await Scene.open(turnsEach, twoReaders())
     await scene.send('one')
     await scene.world.clock.advance(1000)

@@ -3,7 +3,7 @@ import { describe, it } from 'node:test'
 import { Sensor } from '../../../processor/metrics/sensor.ts'
 
 describe('A sensor of metrics', () => {
-  it('has the average and the extremes of its last two windows of 30 s, and totals for good', () => {
+  it('has the average and the extremes of its last two windows of 30 s, and totals since its start', () => {
     const time = { now: 1000 }
     const sensor = new Sensor(time)
     for (const value of [4, 8]) sensor.record(value)
@@ -23,7 +23,7 @@ describe('A sensor of metrics', () => {
     assert.equal(sensor.countPerSecond(60_000), 0)
   })
 
-  it('has a rate over at least one whole window, so that a new sensor does not start with a high rate', () => {
+  it('has a rate over at least one whole window, so that a new sensor does not begin with a high rate', () => {
     const time = { now: 0 }
     const sensor = new Sensor(time)
     for (let count = 0; count < 60; count++) sensor.record(10)

@@ -46,7 +46,7 @@ describe('An input topic of the test driver', () => {
     assert.deepEqual(timesIn(driver), [50, 55, 62, 62])
   })
 
-  it('advances by itself from its start, with each record that has no time of its own', async () => {
+  it('advances from its start time with each record that has no time of its own', async () => {
     await using driver = copying()
     const input = driver.createInputTopic('in', text, text, { startTimestamp: 100, autoAdvanceMs: 10 })
     await input.pipeInput('k', 'a')
@@ -68,7 +68,7 @@ describe('An input topic of the test driver', () => {
     assert.deepEqual(timesIn(driver), [50, 60])
   })
 
-  it('gives a list times of its own, which override those of its records and do not change the topic’s time', async () => {
+  it('gives the records of a list times that replace the records’ own, and does not change the topic’s time', async () => {
     await using driver = copying()
     const input = driver.createInputTopic('in', text, text, { startTimestamp: 100, autoAdvanceMs: 10 })
     await input.pipeRecordList(
@@ -85,7 +85,7 @@ describe('An input topic of the test driver', () => {
     assert.deepEqual(timesIn(driver), [1_000, 1_003, 7, 100])
   })
 
-  it('refuses to go back in time', async () => {
+  it('refuses to move its time back', async () => {
     await using driver = copying()
     const refused = { code: 'WAGGLE_INVALID_CONFIG', message: /-1 ms/ }
     assert.throws(() => driver.createInputTopic('in', text, text, { autoAdvanceMs: -1 }), refused)
@@ -119,7 +119,7 @@ describe('An input topic of the test driver', () => {
   })
 })
 
-describe('A new topic that matches a source’s pattern', () => {
+describe('A new topic that matches the pattern of a source', () => {
   class Numbering implements Processor<Text, Text, Text, Text> {
     #context: ProcessorContext<Text, Text> | null = null
     #number = 0
@@ -162,7 +162,7 @@ describe('A task of the test driver with maxTaskIdleMs', () => {
   }
 
   // The steps and results are those of Kafka Streams' own driver.
-  it('waits for its empty inputs until the time is over', async () => {
+  it('waits for its empty inputs until that time is over', async () => {
     const { driver, a, b, values } = merging(1_000)
     const seen: (readonly (string | null)[])[] = []
     const step = async (...acts: readonly (() => Promise<void>)[]) => {
@@ -188,7 +188,7 @@ describe('A task of the test driver with maxTaskIdleMs', () => {
     assert.deepEqual(seen, [[], [], ['a'], [], ['b'], [], [], ['c'], ['d', 'e'], ['f']])
   })
 
-  it('waits for no input with 0, the default', async () => {
+  it('waits for no input with the default of 0', async () => {
     const { a, values } = merging(0)
     await a.pipeInput('A', 'a')
     assert.deepEqual(values(), ['a'])
@@ -196,7 +196,7 @@ describe('A task of the test driver with maxTaskIdleMs', () => {
 })
 
 describe('The stores of the test driver', () => {
-  it('are returned by name, a versioned one with its history, and all together', async () => {
+  it('are returned by name, a versioned store with its history, and all together', async () => {
     const builder = new StreamsBuilder()
     const supplier = Stores.persistentVersionedKeyValueStore('prices', { historyRetentionMs: 100 })
     builder.table('in', read, Materialized.as(supplier, { keySerde: text, valueSerde: text }))

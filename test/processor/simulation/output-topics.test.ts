@@ -54,7 +54,7 @@ describe('An output topic of the test driver', () => {
     assert.deepEqual(first('out', Serdes.long()), { key: 'v', value: 1, timestamp: 5, headers: [] })
   })
 
-  it('returns nulls as null, and names a record that its serde cannot read', async () => {
+  it('returns nulls as null, and fails with the place of a record that its serde cannot read', async () => {
     const builder = new StreamsBuilder()
     builder.stream('in', read).to('out', written)
     await using driver = new TopologyTestDriver(builder.build())
@@ -76,7 +76,7 @@ describe('The short methods of an output topic', () => {
     return driver.createOutputTopic('out', text, text)
   }
 
-  it('return a value or a pair at a time, and the number of remaining records', async () => {
+  it('return one value or pair at a time, and the number of remaining records', async () => {
     const out = await copied(['a', '1'], ['b', null], ['c', '3'], ['d', '4'])
     assert.equal(out.readValue(), '1')
     assert.deepEqual(out.readKeyValue(), ['b', null])
@@ -91,7 +91,7 @@ describe('The short methods of an output topic', () => {
     assert.deepEqual((await copied(['a', '1'], [null, '2'])).readValuesToList(), ['1', '2'])
   })
 
-  it('return the newest value of each key, deletions included, in the order of the keys’ first records', async () => {
+  it('return the newest value of each key, including deletions, in the order of the keys’ first records', async () => {
     const out = await copied(['b', '1'], ['a', '2'], ['b', '3'], ['a', null])
     assert.deepEqual(
       [...out.readKeyValuesToMap()],
@@ -103,14 +103,14 @@ describe('The short methods of an output topic', () => {
     assert.deepEqual(out.readKeyValuesToMap(), new Map())
   })
 
-  it('refuse a map of records without a key', async () => {
+  it('refuse to make a map of records without a key', async () => {
     const out = await copied([null, '1'])
     assert.throws(() => out.readKeyValuesToMap(), { code: 'WAGGLE_NULL_KEY', message: /out/ })
   })
 })
 
 describe('The topics that a program has written to', () => {
-  it('include those that it reads itself, and none that a test only piped into or asked about', async () => {
+  it('include topics that the program reads itself, and none that a test only piped into or asked about', async () => {
     const builder = new StreamsBuilder()
     builder
       .stream('in', read)

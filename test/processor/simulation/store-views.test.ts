@@ -5,7 +5,7 @@ import { TopologyTestDriver } from 'waggle-streams/testing'
 
 const text = Serdes.string()
 
-it('A driver’s stores return rows of all partitions, forward and backward, in the order of the keys’ bytes', async () => {
+it('The stores of a test driver return rows of all partitions, forward and backward, in the order of the keys’ bytes', async () => {
   const builder = new StreamsBuilder()
   const grouped = builder.stream('in', Consumed.with(text, text)).groupByKey(Grouped.with(text, text))
   grouped.count(Materialized.as('counts'))

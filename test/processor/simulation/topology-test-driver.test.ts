@@ -34,7 +34,7 @@ function wordCount() {
 }
 
 describe('The test driver', () => {
-  it('has all results of a record when pipeInput has settled, even across sub-topologies', async () => {
+  it('has all results of a record when pipeInput ends, even across sub-topologies', async () => {
     await using driver = new TopologyTestDriver(wordCount())
     const lines = driver.createInputTopic('lines', text, text)
     const words = driver.createOutputTopic('words', text, numbers)
@@ -51,7 +51,7 @@ describe('The test driver', () => {
     assert.throws(() => words.readRecord(), { code: 'WAGGLE_NO_RECORD' })
   })
 
-  it('gives a record the wall clock’s time if it has none, and keeps its headers', async () => {
+  it('gives a record without a time the wall clock’s time, and keeps its headers', async () => {
     const builder = new StreamsBuilder()
     builder.stream('in', Consumed.with(text, text)).to('out')
     await using driver = new TopologyTestDriver(builder.build(), { startTimeMs: 100 })
@@ -92,7 +92,7 @@ describe('The test driver', () => {
     assert.throws(() => driver.getKeyValueStore('others'), { code: 'WAGGLE_STORE_UNKNOWN' })
   })
 
-  it('goes on after a crash from the last commit: counts, windows, sessions and joins', async () => {
+  it('continues after a crash from the last commit: counts, windows, sessions and joins', async () => {
     const builder = new StreamsBuilder()
     const left = builder.stream('left', Consumed.with(text, text))
     const right = builder.stream('right', Consumed.with(text, text))

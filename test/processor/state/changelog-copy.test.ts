@@ -25,7 +25,7 @@ it('A copy of windows drops expired windows as the store itself does, and adds n
   assert.deepEqual(await windows.bring(100), [100])
 })
 
-it('A copy of windows deletes expired rows from the disk once a segment, not with each record', async () => {
+it('A copy of windows deletes expired rows from the disk once for each segment, not with each record', async () => {
   const windows = await Windows.open()
   await windows.bring(0, 1, 2)
   windows.follow()

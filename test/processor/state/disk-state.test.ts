@@ -4,7 +4,7 @@ import { SimulatedStateDirectory, SimulatedStateFiles } from '../../../processor
 import { DiskState } from '../../../processor/state/disk-state.ts'
 
 describe('A task’s state beside its changelogs', () => {
-  it('contains a commit that succeeded, and none that ends after the task has left, because the disk may belong to another task then', () => {
+  it('contains each commit that succeeded, and none that ends after the task has left, because another task may use the disk then', () => {
     const disk = new SimulatedStateDirectory(new SimulatedStateFiles('p')).open('0_0')
     const key = Buffer.from('k')
     const change = (value: string) => ({

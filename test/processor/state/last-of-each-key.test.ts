@@ -9,7 +9,7 @@ const record = fc.record({
   value: fc.option(fc.oneof(fc.string({ maxLength: 3 }), fc.string({ minLength: 30, maxLength: 50 })), { freq: 5 }),
 })
 
-it('The last record of each key is taken, even after an earlier taking', () => {
+it('The last record of each key is taken, even after earlier records were taken', () => {
   fc.assert(
     fc.property(fc.array(fc.array(record, { maxLength: 3000, size: 'max' }), { maxLength: 3 }), (rounds) => {
       const last = new LastOfEachKey()
@@ -35,7 +35,7 @@ it('The last record of each key is taken, even after an earlier taking', () => {
   )
 })
 
-it('Taken records are in key order if the keys differ within four bytes after their common prefix', () => {
+it('Taken records are in the order of their keys if the keys differ within four bytes after their common prefix', () => {
   const last = new LastOfEachKey()
   const keys = ['key-20', 'key-1', 'key-', 'key-100', 'key-3', 'key-2000']
   for (const key of keys) last.add(bytes(key), null, 0)

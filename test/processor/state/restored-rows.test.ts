@@ -12,7 +12,7 @@ const stores = {
 }
 
 for (const [kind, builder] of Object.entries(stores)) {
-  it(`A changelog key that no ${kind} store can have written gives no row, and all other rows are restored`, () => {
+  it(`A changelog key that no ${kind} store can have written makes no row, and all other rows are restored`, () => {
     const rows = restoredRows(builder as unknown as KeptStore, noBytes, new Map())
     const record = (key: Uint8Array | null, offset: number) => ({ offset, timestamp: 1, key, value: Buffer.from('v'), headers: [] })
     const own = Buffer.alloc(17)

@@ -12,7 +12,7 @@ import type { KeptStore, StateStore, WindowStore } from '../../../topology/state
 import { Stores } from '../../../topology/streams/stores.ts'
 import { propertyRuns } from '../../support/property-runs.ts'
 
-it('A window store keeps a sequence number with its task’s positions only if it retains duplicates', () => {
+it('A window store keeps a sequence number beside its task’s positions only if it retains duplicates', () => {
   for (const retainDuplicates of [false, true]) {
     const supplier = Stores.persistentWindowStore('windows', { retentionMs: 1000, windowSizeMs: 10, retainDuplicates })
     const memory = new TaskMemory()

@@ -9,7 +9,7 @@ import { changed, send } from '../../support/simulated-application.ts'
 import { SimulatedWorld } from '../../support/simulated-world.ts'
 import { read, text } from '../../support/text-program.ts'
 
-it('A task that becomes a standby while it runs reports its lag like any other standby', async () => {
+it('A task that becomes a standby while it runs reports its lag as other standbys do', async () => {
   const world = new SimulatedWorld({ keepsState: false })
   const log = world.boot()
   const changelog = 'app-counts-changelog'

@@ -18,7 +18,7 @@ const step = fc.oneof(
 )
 const historyMs = 9000
 
-it('A versioned store returns the value that was valid at a time, within its history, even after a restart', () => {
+it('A versioned store returns the value that was valid at a given time within its history, even after a restart', () => {
   const supplier = Stores.persistentVersionedKeyValueStore('versions', { historyRetentionMs: historyMs })
   const builder = Stores.versionedKeyValueStoreBuilder(supplier, text, text)
   fc.assert(

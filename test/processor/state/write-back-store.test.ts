@@ -60,7 +60,7 @@ it('A store returns the value that was put last, in order, whether it is in memo
   )
 })
 
-it('putIfAbsent returns null for a missing key and the stored value for a present one', () => {
+it('A key-value store’s putIfAbsent returns null for a missing key and the stored value for a present key', () => {
   const store = emptyStore()
   assert.equal(store.putIfAbsent('a', 'x'), null)
   assert.equal(store.putIfAbsent('a', 'x'), 'x')
@@ -68,7 +68,7 @@ it('putIfAbsent returns null for a missing key and the stored value for a presen
   assert.equal(store.get('a'), 'x')
 })
 
-it('An undefined value is refused by put, and leaves the store unchanged', () => {
+it('An undefined value is refused by put, and the store stays unchanged', () => {
   const store = emptyStore()
   store.put('a', 'x')
   assert.throws(() => store.put('a', undefined as never), { code: 'WAGGLE_UNDEFINED_VALUE', message: /store store/ })

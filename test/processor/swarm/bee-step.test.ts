@@ -60,13 +60,13 @@ async function sent(name: 'work' | 'save'): Promise<{ readonly reason: SendReaso
 }
 
 describe('The batch of a bee', () => {
-  it('leaves early for the deadline of a request', async () => {
+  it('is sent early for the deadline of a request', async () => {
     const { reason, waitedMs } = await sent('work')
     assert.equal(reason, 'deadline')
     assert.ok(waitedMs < 100, String(waitedMs))
   })
 
-  it('waits for others whatever the deadline if it goes to a database, which saves late rows too', async () => {
+  it('waits for more requests in spite of a deadline if the bee saves to a database, because late rows are saved too', async () => {
     assert.deepEqual(await sent('save'), { reason: 'timeout', waitedMs: 500 })
   })
 })
@@ -89,7 +89,7 @@ describe('A shadow', () => {
   const record = { key: 'r', value: { kind: 'json', json: 1 } as Payload, timestamp: 1000, headers: [] }
   const admitted = (nowMs: number) => steps.map((step) => step.admit?.(record, nowMs))
 
-  it('computes a request up to 30 s after it came, and drops an older one, which the bee itself still computes', () => {
+  it('computes a request up to 30 s after its arrival, and drops an older one, which the bee itself still computes', () => {
     assert.deepEqual(admitted(31_000), ['call', 'call'])
     const [shadow, own] = admitted(31_001)
     assert.ok(shadow instanceof ShadowDropped)

@@ -91,7 +91,7 @@ describe('A filter', () => {
     await scene.end()
   })
 
-  it('fails a request for which its condition is neither true nor false, with a dead letter', async () => {
+  it('fails a request with a dead letter if its condition is neither true nor false', async () => {
     const scene = await Scene.open(bees, {})
     assert.match(String(said(await scene.ask('a', { amont: 101 }))), /^502 rich: .*gave null, which is neither true nor false/)
     await scene.world.clock.until(() => scene.count('waggle.s.dead-letters') === 1)
@@ -138,7 +138,7 @@ describe('A route', () => {
     await scene.end()
   })
 
-  it('may feed a respond bee by several branches: the one that was taken answers', async () => {
+  it('may lead by several branches to a respond bee, which answers with the branch that the request took', async () => {
     const direct = `${routed}
   - {name: answer, type: respond, input: {stack: [big, small]}}`
     const slow: Functions = { big: () => 'big', small: () => 'small' }
@@ -149,7 +149,7 @@ describe('A route', () => {
     await scene.end()
   })
 
-  it('with match: all sends a request to every reader whose condition holds, and a join waits for these alone', async () => {
+  it('with match: all sends a request to every reader whose condition holds, and a join waits only for these', async () => {
     const all = `${routed.replace("{routes: {big: 'size > `10`', small", "{match: all, routes: {big: 'size > `10`', small")}
   - {name: both, type: function, input: {join: [big, small]}, timeout_seconds: 1000}
   - {name: answer, type: respond, input: {name: both}}`
@@ -164,7 +164,7 @@ describe('A route', () => {
     }
   })
 
-  it('passes bytes on to the branch as they are when the condition is on another input', async () => {
+  it('passes bytes on unchanged to the branch if the condition is on another input', async () => {
     const scene = await Scene.open(
       `
   - {name: picture, type: function, input: {name: entrance}}
@@ -208,7 +208,7 @@ describe('A branch', () => {
     await scene.end()
   })
 
-  it('is no part of the answer of a respond bee that joins, if the request did not take it', async () => {
+  it('is left out of a joined answer if the request did not take it', async () => {
     const scene = await Scene.open(
       `${routed}
   - {name: answer, type: respond, input: {join: [big, small]}}`,
@@ -220,7 +220,7 @@ describe('A branch', () => {
     await scene.end()
   })
 
-  it('may be read through a batch, whose rows are of its own requests only', async () => {
+  it('may be read through a batch, which has rows only of its own requests', async () => {
     const sizes: number[] = []
     const scene = await Scene.open(
       `
@@ -274,7 +274,7 @@ describe('A merge', () => {
     },
   })
 
-  it('passes on the first result and drops the later one', async () => {
+  it('passes on the first result, and drops the later one', async () => {
     const calls: string[] = []
     const scene = await Scene.open(race, (world) => racers(world, calls))
     assert.equal(said(await scene.ask('a', {})), 'fast')
@@ -284,7 +284,7 @@ describe('A merge', () => {
     await scene.end()
   })
 
-  it('passes on the first error, and under on_error: skip waits for the other input', async () => {
+  it('passes on the first error, and waits for the other input with on_error: skip', async () => {
     const fails = () => {
       throw new Error('broken')
     }
@@ -298,7 +298,7 @@ describe('A merge', () => {
     }
   })
 
-  it('fails a request for which no result comes within timeout_seconds, and names the missing inputs', async () => {
+  it('fails a request without a result within timeout_seconds, and names the missing inputs', async () => {
     const bees = `${routed}
   - {name: one, type: merge, input: {stack: [big, small]}, timeout_seconds: 2}
   - {name: answer, type: respond, input: {name: one}}`
@@ -372,7 +372,7 @@ describe('A loop', () => {
     double: (input) => ({ todo: (input as Work).todo.slice(1), value: (input as Work).value * 2 }),
   }
 
-  it('may have branches and a merge in its body, which take each round by itself', async () => {
+  it('may have branches and a merge in its body, which act anew in each round', async () => {
     for (const isCluster of Object.values(places)) {
       const scene = await Scene.open(agent, tools, isCluster)
       const answer = said(await scene.ask('a', { todo: ['add', 'double', 'add', 'double', 'double'], value: 1 }))
@@ -397,7 +397,7 @@ describe('A loop', () => {
     await scene.end()
   })
 
-  it('may stand in another loop, and begins anew in each round of it', async () => {
+  it('may be part of another loop, and begins anew in each round of that loop', async () => {
     const scene = await Scene.open(
       `
   - {name: outer, type: loop, input: {stack: [entrance, after]}, spec: {while: 'n < \`6\`', body: inner, max_rounds: 10}}
@@ -416,7 +416,7 @@ describe('A loop', () => {
 })
 
 describe('A record on a gateway’s topic', () => {
-  it('has no say in its branch, its round, its place in a cache, or whether it has its answer', async () => {
+  it('cannot choose its branch, its round or its place in a cache by its headers', async () => {
     const world = new SimulatedWorld()
     const log = world.boot()
     const yaml = `name: s
@@ -477,7 +477,7 @@ describe('A sample', () => {
   - {name: save, type: rows, input: {name: some}}
   - {name: answer, type: respond, input: {name: some}}`
 
-  it('lets its part of the requests pass, and the same ones each time', async () => {
+  it('lets its share of the requests pass, and the same requests each time', async () => {
     const passed: string[][] = []
     for (const isCluster of Object.values(places)) {
       const scene = await Scene.open(bees, {}, isCluster)
@@ -512,7 +512,7 @@ describe('An ensemble', () => {
   }
 
   for (const type of ['weighted-average-ensemble', 'majority-vote']) {
-    it(`of type ${type} names the bees that failed or were late, and scales the others`, async () => {
+    it(`of type ${type} names the bees that failed or were late, and scales the weights of the others`, async () => {
       const skips = await Scene.open(joins(type, 'on_error: skip'), { a: () => scores(0.9), b: broken, c: () => scores(0.7) })
       const failed = said(await skips.ask('one', { a: true, b: true })) as Answer
       assert.deepEqual([failed.label, failed.missing], ['x', ['b']])
@@ -539,7 +539,7 @@ describe('An ensemble', () => {
     })
   }
 
-  it('fails for a prediction without a label or scores, with a dead letter', async () => {
+  it('fails with a dead letter for a prediction without a label or scores', async () => {
     for (const type of ['weighted-average-ensemble', 'majority-vote']) {
       const scene = await Scene.open(joins(type, 'on_error: skip'), { a: () => 5, b: () => 5, c: () => ({ labels: [] }) })
       assert.match(String(said(await scene.ask('one', { a: true, b: true }))), /^502 together: a gave no prediction: \{ /)

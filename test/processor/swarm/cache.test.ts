@@ -80,7 +80,7 @@ class Scene {
 
 describe('A cache', () => {
   for (const [place, isCluster] of Object.entries(places)) {
-    it(`${place} gives the same input the same result for a time, also after a restart`, async () => {
+    it(`${place} gives equal inputs the same result for a time, even after a restart`, async () => {
       let calls = 0
       const scene = new Scene(swarmWith(''), { model: (input) => ({ input, call: ++calls }) }, isCluster)
       await scene.start()
@@ -96,7 +96,7 @@ describe('A cache', () => {
     })
   }
 
-  it('gives requests that come together one result, and each its own answer', async () => {
+  it('gives one result to equal requests that come together, and each request its own answer', async () => {
     let calls = 0
     const scene = new Scene(swarmWith(''), { model: () => ++calls })
     await scene.start()
@@ -121,7 +121,7 @@ describe('A cache', () => {
     await scene.stop()
   })
 
-  it('forgets the oldest result above max_entries, which its partitions share', async () => {
+  it('forgets its oldest result above max_entries, which counts over all partitions', async () => {
     let calls = 0
     const scene = new Scene(swarmWith(', max_entries: 4'), { model: () => ++calls })
     await scene.start()
@@ -133,7 +133,7 @@ describe('A cache', () => {
     await scene.stop()
   })
 
-  it('keeps no more bytes than max_bytes, and no result that is larger', async () => {
+  it('keeps no more bytes than max_bytes, and no result that is larger alone', async () => {
     let calls = 0
     const scene = new Scene(swarmWith(', max_bytes: 2000'), { model: (input) => `${++calls} ${'x'.repeat(Number(input))}` })
     await scene.start()
@@ -147,7 +147,7 @@ describe('A cache', () => {
     await scene.stop()
   })
 
-  it('passes what reaches it as an error, and stands behind a filter', async () => {
+  it('passes errors through, and may stand behind a filter', async () => {
     let calls = 0
     const yaml = swarmWith('').replace(
       '  - {name: keep, type: cache, input: {stack: [entrance',
@@ -162,7 +162,7 @@ describe('A cache', () => {
     await scene.stop()
   })
 
-  it('may have several bees in its body, and stand in a loop', async () => {
+  it('may have several bees in its body, and may stand in a loop', async () => {
     let calls = 0
     const scene = new Scene(
       `name: s

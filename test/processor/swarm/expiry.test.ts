@@ -71,13 +71,13 @@ class Scene {
   }
 }
 
-describe('What a swarm forgets', () => {
+describe('A swarm that forgets', () => {
   const logs = [
     { log: 'on the embedded log', traits: undefined },
     { log: 'on a cluster', traits: repeating },
   ]
   for (const { log, traits } of logs) {
-    it(`an answer is found until its retention has passed, and then neither the answer nor its deadline takes space, ${log}`, async () => {
+    it(`finds an answer until the answer’s retention has passed, and then keeps neither the answer nor its deadline, ${log}`, async () => {
       const scene = await Scene.start(traits)
       assert.equal(await scene.ask('one'), 'answered')
       await scene.world.clock.advance(answersRetentionMs - 5000)
@@ -93,7 +93,7 @@ describe('What a swarm forgets', () => {
       await scene.end()
     })
 
-    it(`a repeated request id is computed once within the retention of answers, and again after it, ${log}`, async () => {
+    it(`computes a repeated request id once within the retention of answers, and again after it, ${log}`, async () => {
       const scene = await Scene.start(traits)
       await scene.ask('one')
       await scene.world.clock.advance(answersRetentionMs - 5000)
@@ -106,7 +106,7 @@ describe('What a swarm forgets', () => {
     })
   }
 
-  it('a join remembers sent results for the retention of duplicates, and no longer, on a log that repeats records', async () => {
+  it('remembers a join’s sent results for the retention of duplicates, and no longer, on a log that repeats records', async () => {
     const scene = await Scene.start(repeating)
     await scene.ask('one')
     await scene.world.clock.advance(duplicateRetentionMs - 2000)

@@ -6,14 +6,14 @@ import { headerText, textHeader } from '../../../topology/record.ts'
 import type { Payload } from '../../../topology/swarm/payload/payload.ts'
 import { batchSizeHeader, sentHeader, traceParentHeader } from '../../../topology/swarm/request/headers.ts'
 
-describe('The record with a bee’s output', () => {
+describe('The record of a bee’s output', () => {
   const value: Payload = { kind: 'json', json: 1 }
   const made = (reason: SendReason) => {
     const headers = [textHeader(traceParentHeader, '00-1-2-01'), textHeader(sentHeader, 'timeout'), textHeader(batchSizeHeader, '7')]
     return outputRecord({ key: 'r', value, timestamp: 1, headers }, value, { startedAt: 1, finishedAt: 2, batchSize: 3, reason, attempts: 1 }).headers
   }
 
-  it('has the size of its batch and the reason why it was sent, in place of those of an earlier bee', () => {
+  it('has the size of its own batch and the reason for which that was sent, instead of those of an earlier bee', () => {
     for (const reason of ['full', 'timeout', 'deadline', 'idle'] as const) {
       const headers = made(reason)
       assert.deepEqual(
@@ -25,7 +25,7 @@ describe('The record with a bee’s output', () => {
     }
   })
 
-  it('has no reason if its row ran alone', () => {
+  it('has no reason if its row was sent alone', () => {
     assert.equal(headerText(made('alone'), sentHeader), null)
   })
 })

@@ -69,7 +69,7 @@ class Scene {
 }
 
 describe('A record that names a reply topic', () => {
-  it('gets its answer there, keyed by its request id, with headers that describe the answer', async () => {
+  it('gets its answer on that topic, keyed by its request id, with headers that describe the answer', async () => {
     const scene = await Scene.open({ replyTopics: 'answers' })
     await scene.send({ 'waggle-request-id': 'one', 'waggle-reply-topic': 'answers' })
     await scene.world.clock.until(() => scene.told('answers').length > 0)
@@ -85,7 +85,7 @@ describe('A record that names a reply topic', () => {
     await scene.end()
   })
 
-  it('a record without a request id gets the same id each time it is read', async () => {
+  it('gets the same id each time it is read if it has no request id', async () => {
     const scene = await Scene.open({ replyTopics: 'answers' })
     await scene.send({ 'waggle-reply-topic': 'answers' })
     await scene.world.clock.until(() => scene.told('answers').length > 0)
@@ -94,7 +94,7 @@ describe('A record that names a reply topic', () => {
     await scene.end()
   })
 
-  it('a record of Spring’s ReplyingKafkaTemplate gets its correlation back byte by byte, on the partition that it names', async () => {
+  it('gets its correlation back byte by byte on the partition that it names, with the headers of Spring’s ReplyingKafkaTemplate', async () => {
     const scene = await Scene.open({ replyTopics: 'ans*' })
     const correlation = Uint8Array.of(0, 255, 7, 128)
     await scene.send({ kafka_replyTopic: 'answers', kafka_replyPartition: Uint8Array.of(0, 0, 0, 2), kafka_correlationId: correlation })
@@ -123,7 +123,7 @@ describe('A record that names a reply topic', () => {
     await scene.end()
   })
 
-  it('gets a reply when its deadline passes', async () => {
+  it('gets a 504 as its reply when its deadline passes', async () => {
     const scene = await Scene.open({ replyTopics: 'answers' }, { greet: () => new Promise(() => {}) })
     await scene.send({ 'waggle-reply-topic': 'answers', 'waggle-deadline': String(scene.world.clock.now() + 1000) })
     await scene.world.clock.until(() => scene.told('answers').length > 0)
@@ -145,7 +145,7 @@ describe('A record that names a reply topic', () => {
       code: 'WAGGLE_REPLY_PARTITION',
     },
   ]) {
-    it(`a record ${what} gives a dead letter with the reason, and is processed all the same`, async () => {
+    it(`gives a dead letter with the reason and is still processed: a record ${what}`, async () => {
       const scene = await Scene.open({ replyTopics: 'answers, answers-*' })
       await scene.send({ 'waggle-request-id': 'three', ...headers })
       await scene.world.clock.until(() => scene.told('waggle.talk.answer').length > 0)
@@ -157,7 +157,7 @@ describe('A record that names a reply topic', () => {
     })
   }
 
-  it('gets its answer on a topic that was created a moment later', async () => {
+  it('gets its answer on a topic that is created a moment later', async () => {
     const scene = await Scene.open({ replyTopics: 'late' })
     await scene.send({ 'waggle-reply-topic': 'late' })
     await scene.world.clock.until(() => scene.told('waggle.talk.dead-letters').length > 0)
@@ -168,7 +168,7 @@ describe('A record that names a reply topic', () => {
     await scene.end()
   })
 
-  it('a repeated record gets the stored answer again, and no bee gets it', async () => {
+  it('gets the stored answer again if it is repeated, and no bee gets it', async () => {
     let calls = 0
     const scene = await Scene.open(
       { replyTopics: 'answers' },
@@ -205,7 +205,7 @@ describe('Gateways in other processes', () => {
     return results ?? []
   }
 
-  it('get their own answers, each on a partition of its own', async () => {
+  it('get their own answers, each gateway on a partition of its own', async () => {
     const scene = await Scene.open(many)
     const gateways = [scene.swarm?.requests, ...(scene.swarm?.others ?? [])]
     const outcomes = await settled(
@@ -256,7 +256,7 @@ describe('Gateways in other processes', () => {
     await scene.end()
   })
 
-  it('know the state of a request that another one accepted: pending at first, then answered', async () => {
+  it('know the state of a request that another gateway accepted: first pending, later answered', async () => {
     let finish = () => {}
     const scene = await Scene.open(many, {
       greet: () =>

@@ -34,21 +34,21 @@ async function fired(
 }
 
 describe('A punctuation with a start time (KIP-1146)', () => {
-  it('first fires at that time if it is in the future', async () => {
+  it('fires first at that time if the time is in the future', async () => {
     assert.deepEqual(await fired('STREAM_TIME', 35, [1, 30, 34, 35, 44, 45]), [35, 45])
     assert.deepEqual(await fired('WALL_CLOCK_TIME', 1020, [1], [16, 1, 9, 1]), [1020, 1030])
   })
 
-  it('first fires whole intervals after that time if it is past', async () => {
+  it('fires first a whole number of intervals after that time if the time is past', async () => {
     assert.deepEqual(await fired('STREAM_TIME', 5, [31, 34, 35, 44, 46]), [35, 46])
     assert.deepEqual(await fired('WALL_CLOCK_TIME', 0, [1], [6, 1, 10]), [1010, 1020])
   })
 
-  it('does not fire at once if it starts now and the time is whole intervals later', async () => {
+  it('does not fire at once if it is scheduled a whole number of intervals after that time', async () => {
     assert.deepEqual(await fired('WALL_CLOCK_TIME', 993, [1], [9, 1]), [1013])
   })
 
-  it('is refused with a start time before 0', async () => {
+  it('is refused if the start time is before 0', async () => {
     await assert.rejects(fired('STREAM_TIME', -1, [1]), { code: 'WAGGLE_INVALID_INTERVAL' })
     await assert.rejects(fired('WALL_CLOCK_TIME', Number.NaN, [1]), { code: 'WAGGLE_INVALID_INTERVAL' })
   })

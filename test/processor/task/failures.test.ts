@@ -94,7 +94,7 @@ describe('The context of a failure', () => {
     assert.deepEqual([record?.node, record?.taskId], ['KSTREAM-MAPVALUES-0000000002', '0_0'])
   })
 
-  it('has the time and the node of a failed punctuation, and no record', async () => {
+  it('has the time and the node of a failed punctuation, but no record', async () => {
     const asked: FailedRecord[] = []
     const { driver, input, letters } = driven(failingSchedule(), {
       deadLetterTopic: 'dead',
@@ -118,7 +118,7 @@ describe('The context of a failure', () => {
     )
   })
 
-  it('reaches a handler once, and the failure stands if the handler fails or returns no valid answer', async () => {
+  it('is given to a handler once, and the failure stands if the handler fails or returns no valid answer', async () => {
     let asked = 0
     const failing = driven(marked(), {
       processingHandler: () => {
@@ -135,8 +135,8 @@ describe('The context of a failure', () => {
   })
 })
 
-describe('A dead letter (KIP-1034)', () => {
-  it('has key and value of the input record, time and headers as they were at the failing node, and Kafka Streams’ headers', async () => {
+describe('A dead letter of the DSL (KIP-1034)', () => {
+  it('has the input record’s key and value, the time and headers at the failing node, and Kafka Streams’ headers', async () => {
     const { driver, input, letters } = driven(marked(), { deadLetterTopic: 'dead', processingHandler: () => 'resume' })
     await using _ = driver
     await input.pipeInput({ key: 'k', value: 'bad', timestamp: 2, headers: [{ key: 'own', value: null }] })
@@ -152,7 +152,7 @@ describe('A dead letter (KIP-1034)', () => {
     )
   })
 
-  it('is the same for a record that cannot be deserialised and for one that cannot be serialised', async () => {
+  it('has the same form for a record that cannot be deserialised as for one that cannot be serialised', async () => {
     const strict = { ...Serdes.string(), deserialize: (_: string, bytes: Uint8Array) => (bytes.length > 1 ? never('long') : 'x') }
     const picky = { ...Serdes.string(), serialize: () => never('picky') }
     const topology = new Topology()
@@ -177,7 +177,7 @@ describe('A dead letter (KIP-1034)', () => {
     )
   })
 
-  it('goes to the partition of its key', async () => {
+  it('is written to the partition of its key', async () => {
     const letters = new Map<string, number>()
     const world = new SimulatedWorld()
     const log = world.boot()
@@ -257,7 +257,7 @@ describe('A record that the log refuses', () => {
     await driver.close()
   })
 
-  it('goes to the production handler as a whole commit', async () => {
+  it('is given to the production handler as a whole commit', async () => {
     for (const [answer, decided] of [
       ['retry', 0],
       ['fail', 1],

@@ -6,7 +6,7 @@ import { TopologyTestDriver } from 'waggle-streams/testing'
 const text = Serdes.string()
 const longs = Serdes.long()
 
-it('A row that a punctuation puts has the punctuation’s time in the changelog', async () => {
+it('A row that a punctuation writes has the punctuation’s time in the changelog', async () => {
   const counts = Stores.keyValueStoreBuilder(Stores.persistentKeyValueStore('counts'), text, longs)
   const builder = new StreamsBuilder()
   builder.stream('in', Consumed.with(text, text)).process(

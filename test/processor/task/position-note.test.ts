@@ -10,7 +10,7 @@ const now = 1_760_000_000_123
 const maxBytes = 4096
 
 describe('The note beside a committed position', () => {
-  it('is decoded as it was written', () => {
+  it('is decoded unchanged', () => {
     const kept: KeptValue[] = [
       ['a node.closed', 7, 'needed'],
       ['ä node.time', now, 'forgettable'],
@@ -43,7 +43,7 @@ describe('The note beside a committed position', () => {
     assert.equal(readPositionNote(text).kept.length, 400)
   })
 
-  it('drops numbers that can be learnt again first, then those that Kafka Streams loses too, and never the rest', () => {
+  it('drops numbers that can be computed again first, then those that Kafka Streams loses too, and never other numbers', () => {
     const numbers = (worth: KeptValue[2], count: number): KeptValue[] => Array.from({ length: count }, (_, at) => [`${worth} ${at}`, at * 1e9, worth])
     const writes = (kept: KeptValue[]) => {
       const text = writePositionNote({ ...nothing, kept }, maxBytes)
@@ -55,7 +55,7 @@ describe('The note beside a committed position', () => {
     assert.equal(writes([...numbers('needed', 100), ...numbers('forgettable', 1000), ...numbers('learnt', 10)]), 100)
   })
 
-  it('has room for all needed numbers and all asynchronous nodes, or the task is refused before it starts', () => {
+  it('has room for all needed numbers and all asynchronous nodes, otherwise the task is refused before it starts', () => {
     for (const [needed, nodes] of [
       [200, 0],
       [100, 1],
@@ -80,7 +80,7 @@ describe('The note beside a committed position', () => {
     refuseWhatCannotFit('0_0', { needed: 10_000, nodes: 100, maxBytes: Number.POSITIVE_INFINITY })
   })
 
-  it('drops entries of finished records, and is not refused, if one record made more entries than there is room for', () => {
+  it('drops entries of finished records if one record made more entries than there is room for', () => {
     const done = Buffer.alloc(10_000, 0xff).toString('base64')
     const text = writePositionNote({ ...nothing, ahead: { until: 9, nodes: [[1, { offset: 4, skip: 1, done }]] } }, maxBytes)
     assert.deepEqual(readPositionNote(text).ahead, { until: 9, nodes: [[1, { offset: 4, skip: 1, done: '' }]] })
@@ -95,7 +95,7 @@ describe('The note beside a committed position', () => {
     assert.deepEqual(readPositionNote(bytes.toString('base64')), nothing)
   })
 
-  it('is read as empty if another program committed it', () => {
+  it('is read as empty if another kind of program committed it', () => {
     for (const text of ['', 'abc', '17', '1 2', '{"kept":[]}', 'waggle', 'waggle:1', 'waggle:x:AA=='])
       assert.deepEqual(readPositionNote(text), nothing)
   })

@@ -9,7 +9,7 @@ import { Topology } from '../../../topology/graph.ts'
 import type { ProcessorContext } from '../../../topology/processor-api.ts'
 import { read } from '../../support/text-program.ts'
 
-it('A task that is closed wakes its thread no more: late records and late schedules do not make it ready', () => {
+it('A closed task wakes its thread no more: late records and late schedules do not make it ready', () => {
   const clock = new SimulatedClock()
   let context: ProcessorContext<unknown, unknown> | null = null
   const topology = new Topology()

@@ -107,7 +107,7 @@ describe('Records whose serde fetches something first', () => {
     assert.deepEqual(program.wordsIn('out').toSorted(), ['ant', 'bat', 'bee'])
   })
 
-  it('fail like unreadable records if the fetch fails, and later records go on', async () => {
+  it('fail like unreadable records if the fetch fails, and later records are processed', async () => {
     const asked: string[] = []
     const serde = new FetchedLetters((letter) => (letter === 'x' ? Promise.reject(new Error('there is no x')) : Promise.resolve()))
     const program = new Program(serde, {
@@ -128,7 +128,7 @@ describe('Records whose serde fetches something first', () => {
     ])
   })
 
-  it('are fetched for again while the server is away, and no handler is asked', async () => {
+  it('wait while the server is away, the fetch is repeated less and less often, and no handler is called', async () => {
     let isAway = true
     const away = () => new Unavailable('WAGGLE_REGISTRY_UNREACHABLE', { message: 'The letters are away', next: 'Wait.' })
     const serde = new FetchedLetters(() => (isAway ? Promise.reject(away()) : Promise.resolve()))
@@ -145,7 +145,7 @@ describe('Records whose serde fetches something first', () => {
     assert.deepEqual(program.wordsIn('out'), ['ant', 'bee'])
   })
 
-  it('are read again, once, after a rollback while they wait', async () => {
+  it('are read again once if the thread rolls back while they wait', async () => {
     const arrived = Promise.withResolvers<void>()
     let broken = true
     const serde = new FetchedLetters((letter) => (letter === 'x' ? arrived.promise : Promise.resolve()))

@@ -61,7 +61,7 @@ async function readsOn({ offsetReset = 'earliest', hasPosition = true }: { offse
 }
 
 describe('Records that were deleted before an application read them', () => {
-  it('give one error with topic, partition and offsets, and are counted once, even if the thread rolls back and meets them again', async () => {
+  it('give one error with topic, partition and offsets, and are counted once, even if the thread rolls back to them', async () => {
     const { world, failures, values, lost, end } = await readsOn()
     await world.clock.until(() => values().length === 5)
     assert.deepEqual(values(), ['5', '6', '7', '8', '9'])
@@ -76,7 +76,7 @@ describe('Records that were deleted before an application read them', () => {
     await end()
   })
 
-  it('give no error if the application never had a position, even after it rolled back to its start', async () => {
+  it('give no error if the application never had a position, even after it has rolled back to its start', async () => {
     const { world, failures, values, lost, end } = await readsOn({ hasPosition: false })
     await world.clock.until(() => values().length === 5)
     assert.deepEqual(
@@ -87,7 +87,7 @@ describe('Records that were deleted before an application read them', () => {
     await end()
   })
 
-  it('are counted together with those that a source with offsetReset latest skips', async () => {
+  it('are counted together with the records that a source with offsetReset latest skips', async () => {
     const { world, lost, end } = await readsOn({ offsetReset: 'latest' })
     await world.clock.until(() => lost().length > 0)
     assert.equal(lost()[0]?.value, 8)
@@ -113,7 +113,7 @@ describe('Skipped records', () => {
     assert.equal(skipped.metrics[0]?.value, 5)
   })
 
-  it('are reported once for a topic that was created again, and only the new topic’s own gaps add to the count', () => {
+  it('are reported once for a topic that was created again, and only the new topic’s gaps add to the count', () => {
     const errors: WaggleError[] = []
     const skipped = new SkippedRecords('t', (error) => errors.push(error))
     const place = { topic: 'in', partition: 0 }

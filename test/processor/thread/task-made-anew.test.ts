@@ -6,7 +6,7 @@ import type { Consumer, Log, Subscription, TopicPartition } from '../../../proce
 import { SimulatedWorld } from '../../support/simulated-world.ts'
 import { read, toOut } from '../../support/text-program.ts'
 
-it('A task that gets another input while it works neither loses nor repeats a buffered record', async () => {
+it('A task that gets a further input while it works neither loses nor repeats a buffered record', async () => {
   const world = new SimulatedWorld({ traits: { atomicCommit: true, repeatsRecords: true, handsOn: false } })
   const log = world.boot()
   await log.createTopics(['a', 'b', 'out'].map((name) => ({ name, partitions: 1, cleanup: 'delete', retentionMs: null })))

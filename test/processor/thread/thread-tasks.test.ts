@@ -13,7 +13,7 @@ import { withTopics } from '../../support/simulated-application.ts'
 import { SimulatedWorld } from '../../support/simulated-world.ts'
 import { read, text } from '../../support/text-program.ts'
 
-it('A task whose processor throws in init after the restore is removed from the thread, and its state is released', async () => {
+it('A task whose processor throws in init after the restore leaves the thread, and its state is released', async () => {
   const world = new SimulatedWorld({ keepsState: false })
   const log = await withTopics(world, ['in', 'app-counts-changelog'])
   const topology = new Topology()

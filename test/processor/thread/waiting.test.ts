@@ -10,7 +10,7 @@ import { read, toOut } from '../../support/text-program.ts'
 const onKafka = { atomicCommit: true, repeatsRecords: true, handsOn: false }
 
 describe('The loop of a stream thread', () => {
-  it('goes on as soon as a slow commit is done, before the next one is due', async () => {
+  it('goes on as soon as a slow commit is done, before the next commit is due', async () => {
     const world = new SimulatedWorld({ traits: onKafka })
     const log = await withTopics(world, ['in', 'out'])
     let release = () => {}
@@ -47,7 +47,7 @@ describe('The loop of a stream thread', () => {
   })
 
   for (const commitsWhenIdle of [false, true]) {
-    it(`commits ${commitsWhenIdle ? 'as soon as nothing else is to be done' : 'when the interval is over'}, and at the latest at the interval if it is busy`, async () => {
+    it(`commits ${commitsWhenIdle ? 'as soon as nothing else is to be done' : 'when the interval is over'}, and at the latest at the interval if the thread is busy`, async () => {
       const world = new SimulatedWorld({ traits: onKafka })
       const log = await withTopics(world, ['in', 'out'])
       const builder = new StreamsBuilder()
@@ -75,7 +75,7 @@ describe('The loop of a stream thread', () => {
     })
   }
 
-  it('does not poll every millisecond for a task that left while it waited for an input', async () => {
+  it('does not poll every millisecond for a task that has left while it waited for an input', async () => {
     const world = new SimulatedWorld({ traits: onKafka })
     const log = await withTopics(world, ['a', 'b', 'out'])
     const builder = new StreamsBuilder()
@@ -112,7 +112,7 @@ describe('The loop of a stream thread', () => {
     await close()
   })
 
-  it('recovers if a log that had fenced it is away for a while', async () => {
+  it('recovers if a log that has fenced the thread is away for a while', async () => {
     const world = new SimulatedWorld({ traits: onKafka })
     const log = await withTopics(world, ['in', 'out'])
     let isFenced = false

@@ -38,7 +38,7 @@ describe('The updates that a suppression holds', () => {
   // one, it counts once.
   const first = 28 + 2 + 1 + 5
 
-  it('are counted as Kafka Streams counts them, and an update replaces the one before it', async () => {
+  it('are counted as in Kafka Streams, and an update replaces the earlier update of its key', async () => {
     const { driver, input, out } = waiting(BufferConfig.maxBytes(first + 3), 1000)
     await using _ = driver
     await input.pipeInput('k', '12345', 0)
@@ -48,7 +48,7 @@ describe('The updates that a suppression holds', () => {
     assert.equal(out.readRecord().value, '1234567', 'nine are not')
   })
 
-  it('shut the application down when they exceed their limit by one byte', async () => {
+  it('shut the application down if they exceed their limit by one byte', async () => {
     const fits = waiting(BufferConfig.maxBytes(first).shutDownWhenFull(), 1000)
     await fits.input.pipeInput('k', '12345', 0)
     assert.ok(fits.out.isEmpty())
