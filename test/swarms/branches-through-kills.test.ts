@@ -15,7 +15,7 @@ interface Found {
   readonly problem: { readonly code: string; readonly bee: string } | null
 }
 
-describe('waggle run with branches, a loop and a cache', () => {
+describe('A waggle run of branches, a loop and a cache', () => {
   const directory = mkdtempSync(join(tmpdir(), 'waggle-branches-'))
   after(() => rmSync(directory, { recursive: true, force: true }))
   const file = join(directory, 'swarm.yaml')
@@ -28,7 +28,7 @@ describe('waggle run with branches, a loop and a cache', () => {
       WAGGLE_CLICKHOUSE_PORT: '0',
     })
 
-  it('answers every accepted request after the same rounds, and repeats no round, when the process is killed', async () => {
+  it('answers every accepted request after the same rounds when the process is killed', async () => {
     const accepted = new Map<string, number>()
     for (let life = 0; life < 3; life++) {
       const program = await start()

@@ -77,7 +77,7 @@ describe('Exported models behind a gateway', () => {
     return { status: response.status, json: (await response.json()) as { readonly [key: string]: unknown } }
   }
 
-  it('exported models answer as Python does, many requests at a time', async () => {
+  it('answer as Python does, many requests at a time', async () => {
     for (const model of served) {
       assert.ok(model !== undefined)
       const sent = Array.from({ length: 12 }, (_, at) => model.requests[at % model.requests.length])
@@ -89,7 +89,7 @@ describe('Exported models behind a gateway', () => {
     }
   })
 
-  it('a model of two inputs accepts tensors by name', async () => {
+  it('accept tensors by name if a model has two inputs', async () => {
     const { requests = [] } = exportedModels.find(({ model }) => model === 'torch-sentence.onnx') ?? {}
     const tensors = {
       weight: { datatype: 'FP32' as const, shape: [1, 1], data: Float32Array.of(0.5) },
@@ -103,7 +103,7 @@ describe('Exported models behind a gateway', () => {
     assert.match(String(wrong.json.detail), /weight \(FP32 \[1\]\) is missing: ids came/)
   })
 
-  it('a body that does not fit is refused with 400 or 422, and the detail names the input', async () => {
+  it('refuse a body that does not fit with 400 or 422, and the detail names the input', async () => {
     const people = { age: 1, fare: 2, sex: 'male', alone: true }
     const cases: readonly (readonly [string, string, number, RegExp])[] = [
       ['sklearn-pipeline-zipmap-onnx', JSON.stringify({ ...people, age: 1.5 }), 422, /age takes integers \(INT64\) of shape \[1\]; 1\.5/],
@@ -131,7 +131,7 @@ describe('Exported models behind a gateway', () => {
     assert.equal((await ask('sklearn-regressor-fp64-onnx', 'abc', 'application/vnd.waggle.tensors')).status, 400)
   })
 
-  it('two classifiers are averaged by an ensemble, and saved with label, score and scores', async () => {
+  it('are averaged by an ensemble of two classifiers, and saved with label, score and scores', async () => {
     const python = exportedModels.find(({ model }) => model === 'sklearn-names-zipmap.onnx')?.requests ?? []
     for (const { body, answer } of python) {
       const { json } = await ask('iris', JSON.stringify(body))

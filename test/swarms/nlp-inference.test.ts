@@ -3,7 +3,7 @@ import { describe, it } from 'node:test'
 import { ShelfSwarm } from '../support/shelf-swarm.ts'
 
 describe('The nlp-inference swarm', () => {
-  it('names the languages of texts as its README shows, also of several side by side, and refuses a text of a few bytes', async () => {
+  it('names the languages of texts as its README shows, even of several texts at a time, and refuses a text of a few bytes', async () => {
     await using swarm = await ShelfSwarm.run('nlp-inference')
     await swarm.answersAsReadmeShows()
     const texts: readonly (readonly [string, string])[] = [

@@ -12,14 +12,14 @@ const swarms = resolve(import.meta.dirname, '..', '..', 'swarms')
 const names = readdirSync(swarms).filter((name) => existsSync(join(swarms, name, 'swarm.yaml')))
 
 describe('The README of a swarm', () => {
-  it('is found through the page of swarms, which lists each of them', () => {
+  it('is linked from the page of swarms, which lists each swarm', () => {
     const page = readFileSync(resolve(swarms, '..', 'docs', 'swarms.md'), 'utf8')
     const listed = [...page.matchAll(/^\| `swarms\/([\w-]+)\/` \|/gm)].map(([, name]) => name)
     assert.deepEqual(listed.toSorted(), names.toSorted())
   })
 
   for (const name of names)
-    it(`shows ${name} as waggle plan draws it`, () => {
+    it(`shows the plan of ${name} as waggle plan draws it`, () => {
       const file = join(swarms, name, 'swarm.yaml')
       const swarm = checkSwarm(SwarmDocument.parse(readFileSync(file, 'utf8'), file), new BeeRegistry())
       const plan = planSwarm(swarm, { partitions: 4, retentionMs: 1, retentionBytes: null, answerPartitions: null })

@@ -53,7 +53,7 @@ for (const file of ['swarm.yaml', 'swarm-container.yaml']) {
       return fetch(`${program.ready.gateway}/v1/gateways/${gatewayName}/request`, { method: 'POST', body, headers: { 'content-type': contentType } })
     }
 
-    it('scores every photo, by label, as its models do in their original frameworks, within 0.05', async () => {
+    it('scores every photo within 0.05 of the original models, by label', async () => {
       const answers = await Promise.all(
         manifest.images.map(async ({ file: name, expected }) => {
           const response = await ask(Uint8Array.from(readFileSync(join(directory, name))), types[extname(name)] ?? '')
@@ -106,7 +106,7 @@ for (const file of ['swarm.yaml', 'swarm-container.yaml']) {
       assert.equal(await (await fetch(`${program.ready.clickhouse}/?query=${encodeURIComponent(counted)}`)).text(), '3\n')
     })
 
-    it('refuses a body that is not a picture, one that is too large and one that is too narrow, and goes on', async () => {
+    it('refuses a body that is not a picture, too large or too narrow, and answers the next request', async () => {
       for (const [body, type, said] of [
         ['this is no photo', 'image/jpeg', /picture|image/i],
         ['{"photo": 1}', 'application/json', /picture|image|photo/i],

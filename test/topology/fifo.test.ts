@@ -4,7 +4,7 @@ import fc from 'fast-check'
 import { Fifo } from '../../topology/fifo.ts'
 
 describe('A first-in-first-out queue', () => {
-  it('returns the items that an array would return, after any operations', () => {
+  it('returns its items as an array would, after any operations', () => {
     const step = fc.oneof(
       fc.record({ do: fc.constant('push' as const), count: fc.nat(2000) }),
       fc.record({ do: fc.constant('shift' as const), count: fc.nat(2000) }),

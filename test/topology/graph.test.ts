@@ -59,7 +59,7 @@ describe('The processors of a topology', () => {
     ])
   })
 
-  it('get the children’s names in the error if they forward to an unknown one', async () => {
+  it('get an error with the children’s names if they forward to an unknown child', async () => {
     const topology = new Topology()
       .addSource('source', 'in', read)
       .addProcessor(
@@ -100,7 +100,7 @@ describe('The processors of a topology', () => {
     assert.deepEqual(metadata, [{ topic: 'in', partition: 0, offset: 0n }, { topic: 'in', partition: 0, offset: 1n }, null])
   })
 
-  it('share a store between its connected processors, in one sub-topology', async () => {
+  it('share a store with each other, which puts them into one sub-topology', async () => {
     const store = counts()
     const counting = doing((context, key) => {
       const own = context.getStateStore(store)
@@ -148,7 +148,7 @@ describe('The processors of a topology', () => {
     assert.deepEqual([...driver.getKeyValueStore<string, number>('counts').all()], [['k', 1]])
   })
 
-  it('are created for each task, and closed', async () => {
+  it('are created once for each task, and closed', async () => {
     const life: string[] = []
     const topology = new Topology().addSource('source', 'in', read).addProcessor(
       'one',
@@ -199,15 +199,15 @@ describe('A punctuation', () => {
     for (const time of times) await driver.createInputTopic('in', text, text).pipeInput('k', 'v', time)
   }
 
-  it('a punctuation by stream time fires with the first record, then on its grid, once however far time jumps', async () => {
+  it('by stream time fires with the first record, then on its grid, and only once however far time jumps', async () => {
     assert.deepEqual(await punctuated('STREAM_TIME', (driver) => pipe(driver, 3, 5, 9, 10, 12, 19, 20, 55, 56, 61, 40)), [3, 10, 20, 55, 61])
   })
 
-  it('a punctuation by stream time never fires by the wall clock alone', async () => {
+  it('by stream time never fires by the wall clock alone', async () => {
     assert.deepEqual(await punctuated('STREAM_TIME', (driver) => driver.advanceWallClockTime(1000)), [])
   })
 
-  it('a punctuation by the wall clock fires once each time the clock has passed its next time', async () => {
+  it('by the wall clock fires once each time the clock has passed its next time', async () => {
     const fired = await punctuated('WALL_CLOCK_TIME', async (driver) => {
       for (const ms of [9, 1, 5, 5, 35, 1]) await driver.advanceWallClockTime(ms)
       await pipe(driver, 5000)
@@ -226,7 +226,7 @@ describe('A punctuation', () => {
     assert.deepEqual(fired, [10, 20])
   })
 
-  it('a punctuation without a length is refused', () => {
+  it('is refused without a length', () => {
     const topology = new Topology().addSource('source', 'in', read).addProcessor(
       'one',
       doing(
@@ -318,12 +318,12 @@ describe('The description of a topology', () => {
 describe('A topic beside a pattern that matches it', () => {
   const refused = { code: 'WAGGLE_INVALID_TOPOLOGY', message: /both read the topic ab/ }
 
-  it('is refused by a topology, whichever of the two comes first', () => {
+  it('is refused by a Topology, whichever of the two comes first', () => {
     assert.throws(() => new Topology().addSource('s', 'ab', read).addSource('p', /a.*/, read), refused)
     assert.throws(() => new Topology().addSource('p', /a.*/, read).addSource('s', ['b', 'ab'], read), refused)
   })
 
-  it('is refused by build: a stream, a table, a global table, and an internal topic of the program', () => {
+  it('is refused by build: for a stream, a table, a global table, and an internal topic of the program', () => {
     const programs: readonly ((builder: StreamsBuilder) => void)[] = [
       (builder) => builder.stream('ab', read).to('out'),
       (builder) => builder.table('ab', read).toStream().to('out'),
@@ -346,7 +346,7 @@ describe('A topic beside a pattern that matches it', () => {
     assert.throws(() => builder.build(), { code: 'WAGGLE_INVALID_TOPOLOGY', message: /a-repartition/ })
   })
 
-  it('is read if the pattern matches only a part of its name, and can be written if it matches the whole', () => {
+  it('may be read if the pattern matches only a part of its name, and may be written even if it matches the whole name', () => {
     assert.ok(new Topology().addSource('p', /a/, read).addSource('s', 'ab', read))
     assert.ok(new Topology().addSource('p', /a.*/, read).addSink('s', 'ab', ['p'], written))
   })

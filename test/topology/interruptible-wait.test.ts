@@ -10,7 +10,7 @@ test('A wait ends after its time', async () => {
   await waited
 })
 
-test('`end` and `wakeup` end a wait before its time, and do not affect the next wait', async () => {
+test('`end` and `wakeup` end a wait early, and do not affect the next wait', async () => {
   const clock = new SimulatedClock()
   const wait = new InterruptibleWait(clock)
   for (const interrupt of [() => wait.end(), () => wait.wakeup()]) {
@@ -21,7 +21,7 @@ test('`end` and `wakeup` end a wait before its time, and do not affect the next 
   }
 })
 
-test('A wakeup outside of a wait is taken once; an `end` outside of a wait has no effect', () => {
+test('A `wakeup` between two waits ends the next wait once; an `end` between two waits has no effect', () => {
   const clock = new SimulatedClock()
   const wait = new InterruptibleWait(clock)
   wait.end()

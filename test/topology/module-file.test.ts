@@ -9,11 +9,11 @@ import { moduleFile } from '../../topology/module-file.ts'
 
 const worker = new URL('file:///waggle/worker.ts')
 
-it('A worker starts from its source if sources run', () => {
+it('A worker starts from its TypeScript source if the program runs from sources', () => {
   assert.equal(moduleFile(worker).href, worker.href)
 })
 
-it('A worker starts from the compiled file in the published package', async () => {
+it('A worker starts from its compiled file in the published package', async () => {
   const directory = mkdtempSync(join(tmpdir(), 'waggle-module-file-'))
   try {
     const file = join(directory, 'module-file.js')

@@ -49,7 +49,7 @@ function shop(): Topology {
 }
 
 describe('A read-only store (KIP-813)', () => {
-  it('has the rows that its processor makes from its topic, and other processors can read them', async () => {
+  it('has the rows that its processor makes from its topic, and other processors can read those rows', async () => {
     await using driver = new TopologyTestDriver(shop())
     const input = driver.createInputTopic('prices-in', text, text)
     await input.pipeInput('bread', '3', 7)
@@ -66,7 +66,7 @@ describe('A read-only store (KIP-813)', () => {
     assert.equal(driver.getKeyValueStore<string, string>('prices').get('bread'), '3')
   })
 
-  it('uses its topic as the changelog, and writes no other one', () => {
+  it('uses its topic as the changelog, and writes no other changelog', () => {
     const topology = shop()
     assert.match(topology.describe().toString(), /Processor: keeper \(stores: \[prices\]\)/)
     const [subtopology] = topology.subtopologies()
@@ -100,7 +100,7 @@ describe('A read-only store (KIP-813)', () => {
     await second.close()
   })
 
-  it('is refused if a custom builder makes it', () => {
+  it('is refused if its builder is a custom one', () => {
     const own: StoreBuilder<{ name: string; persistent: boolean }> = { name: 'own', build: () => ({ name: 'own', persistent: false }) }
     assert.throws(() => new Topology().addReadOnlyStateStore(own, 'source', read, 'in', 'keeper', () => ({ process() {} })), {
       code: 'WAGGLE_INVALID_TOPOLOGY',

@@ -18,8 +18,8 @@ function watched(): { readonly serde: Serde<string>; readonly seen: string[] } {
   return { serde, seen }
 }
 
-describe('A serde made of another serde', () => {
-  it('opens its inner serde for its own use', async () => {
+describe('A serde that wraps another serde', () => {
+  it('opens its inner serde for its own topic and part', async () => {
     const { serde, seen } = watched()
     await Serdes.timeWindowed(serde, 10).open?.({ topic: 'a', part: 'key' })
     assert.deepEqual(seen, ['open a key'])
@@ -33,18 +33,18 @@ describe('A serde made of another serde', () => {
     assert.deepEqual(seen, ['prepare new'])
   })
 
-  it('prepares each value of a list, and awaits nothing if no value needs it', () => {
+  it('prepares each value of a list, and awaits nothing if no value needs preparation', () => {
     const { serde, seen } = watched()
     const list = Serdes.list(serde)
     assert.equal(list.prepare?.('a', list.serialize('a', ['known', 'known'])), null)
     assert.deepEqual(seen, ['prepare known', 'prepare known'])
   })
 
-  it('leaves malformed bytes to the deserialiser', () => {
+  it('leaves malformed bytes to be refused by its deserialiser', () => {
     assert.equal(Serdes.list(watched().serde).prepare?.('a', Buffer.of(1, 0, 0, 0, 9)), null)
   })
 
-  it('prepares and opens nothing if the inner serde needs neither', () => {
+  it('has no open and no prepare if the inner serde has neither', () => {
     const { open, prepare } = Serdes.list(Serdes.string())
     assert.deepEqual([open, prepare], [undefined, undefined])
   })

@@ -24,7 +24,7 @@ describe('The serdes of Serdes', () => {
   ]
   for (const [name, written, expected] of cases) it(name, () => assert.equal(written, expected))
 
-  it('read back the values that they wrote', () => {
+  it('read the values that they wrote', () => {
     const comesBack = <T>(serde: Serde<T>, values: fc.Arbitrary<T>) =>
       fc.assert(fc.property(values, (value) => assert.deepEqual(serde.deserialize('t', serde.serialize('t', value)), value)))
     comesBack(Serdes.long(), fc.maxSafeInteger())
@@ -68,12 +68,12 @@ describe('The serdes of Serdes', () => {
     assert.throws(() => Serdes.void().serialize('t', 0 as never), { code: 'WAGGLE_INVALID_VALUE' })
   })
 
-  it('keep a byte order mark, however long the text', () => {
+  it('keep a byte order mark, however long the text is', () => {
     for (const text of ['\uFEFFbear', `\uFEFF${'bear'.repeat(100)}`])
       assert.equal(Serdes.string().deserialize('t', Serdes.string().serialize('t', text)), text)
   })
 
-  it('check JSON against its schema when writing and reading', () => {
+  it('check JSON against its schema when they write and when they read', () => {
     const serde = Serdes.json(Type.Object({ n: Type.Integer() }))
     assert.deepEqual(serde.deserialize('t', serde.serialize('t', { n: 1 })), { n: 1 })
     assert.throws(() => serde.serialize('t', { n: 'x' } as never), {

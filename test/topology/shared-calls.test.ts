@@ -14,7 +14,7 @@ describe('Shared calls', () => {
     return { begun, calls, turn }
   }
 
-  it('of one turn share one call for each argument', async () => {
+  it('make one call for each argument within one turn of the event loop', async () => {
     const { begun, calls, turn } = scene()
     const asked = [calls.for('a'), calls.for('b'), calls.for('a')]
     await turn()
@@ -26,7 +26,7 @@ describe('Shared calls', () => {
     assert.deepEqual(await Promise.all(asked), ['0', '1', '0'])
   })
 
-  it('that come during a call share the next one, which begins when that call has ended', async () => {
+  it('make one further call for all callers that come during a call, after that call has ended', async () => {
     const { begun, calls, turn } = scene()
     const first = calls.for('a')
     await turn()
@@ -41,7 +41,7 @@ describe('Shared calls', () => {
     assert.deepEqual(await Promise.all(later), ['new', 'new'])
   })
 
-  it('begin anew after a failure, which only its own callers get', async () => {
+  it('make a new call after a failed one, whose error only its own callers get', async () => {
     const { begun, calls, turn } = scene()
     const first = calls.for('a')
     await turn()

@@ -8,7 +8,7 @@ import { ledgerStore, planSwarm } from '../../topology/swarm/plan/plan.ts'
 import { noReplyTopics } from '../../topology/swarm/request/reply-topics.ts'
 
 describe('The capabilities that a sub-topology needs', () => {
-  it('are those of its own bees, and other sub-topologies need none', () => {
+  it('come only from its own bees', () => {
     const yaml = `name: lit
 bees:
   - { name: door, type: gateway-input, spec: { name: door } }

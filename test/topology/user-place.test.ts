@@ -11,7 +11,7 @@ function withStack(stack: string, cause?: unknown): Error {
 }
 
 describe('The place of an error in a user’s file', () => {
-  it('is the first frame that is neither Node’s nor Waggle’s own', () => {
+  it('is that of the first frame that is neither Node’s nor Waggle’s own', () => {
     const stack = `    at JSON.parse (<anonymous>)
     at node:internal/modules/run_main:5:1
     at required (file://${root}/topology/streams/required.ts:7:3)
@@ -35,18 +35,18 @@ describe('The place of an error in a user’s file', () => {
     assert.equal(userPlaceOf(Object.assign(new SyntaxError('x'), { stack: 'file:///a/b.ts:7\nconst =\n     ^\nSyntaxError: x' })), '/a/b.ts:7')
   })
 
-  it('is that of a swarm in Waggle’s own repository', () => {
+  it('may be in a swarm of Waggle’s own repository', () => {
     assert.equal(userPlaceOf(withStack(`    at detect (file://${root}/swarms/bear.ts:1:2)`)), join(root, 'swarms', 'bear.ts:1:2'))
   })
 
-  it('is a frame of a package only if there is no other, also not in a cause', () => {
+  it('is in a package only if no other frame exists, not even in a cause', () => {
     const inPackage = '    at deep (file:///a/node_modules/p/q.js:1:2)'
     assert.equal(userPlaceOf(withStack(`${inPackage}\n    at detect (file:///a/b.ts:3:4)`)), '/a/b.ts:3:4')
     assert.equal(userPlaceOf(withStack(inPackage, withStack('    at detect (file:///a/b.ts:3:4)'))), '/a/b.ts:3:4')
     assert.equal(userPlaceOf(withStack(inPackage)), '/a/node_modules/p/q.js:1:2')
   })
 
-  it('is null for anything without such a frame, and never throws', () => {
+  it('is null for any value without such a frame, and the search never throws', () => {
     const own = withStack(`    at call (file://${root}/bees/host.ts:1:2)`)
     const circle = withStack('', null)
     circle.cause = circle

@@ -113,7 +113,7 @@ describe('An asynchronous call', () => {
     await assert.rejects(forgetful.pipe(['in', 'k', 'v']), { code: 'WAGGLE_UNDEFINED_VALUE' })
   })
 
-  it('overlaps with at most as many others as `concurrency` allows', async () => {
+  it('runs beside at most as many other calls as `concurrency` allows', async () => {
     const open: (() => void)[] = []
     let most = 0
     const two = event()
@@ -143,7 +143,7 @@ describe('An asynchronous call', () => {
     assert.deepEqual(program.take(), ['k:a@1', 'k:b@1', 'k:c@1', 'k:d@1'])
   })
 
-  it('is made again if its task was killed', async () => {
+  it('is made again if its task dies', async () => {
     let calls = 0
     const begun = event()
     await using program = programOf((stream) =>
@@ -158,7 +158,7 @@ describe('An asynchronous call', () => {
     assert.deepEqual(program.take(), ['k:v 2@1'])
   })
 
-  it('keeps its key in its partition, so that a later grouping needs no topic', async () => {
+  it('keeps its key in its partition, so that a later grouping needs no repartition topic', async () => {
     const builder = new StreamsBuilder()
     builder
       .stream('in', read)
@@ -183,7 +183,7 @@ describe('A batch of an asynchronous step', () => {
 })
 
 describe('An asynchronous step', () => {
-  it('is refused by the build if it stands behind state, with the advice to put a topic between the two', () => {
+  it('is refused by build behind a stateful step, with the advice to put a topic between the two', () => {
     const builder = new StreamsBuilder()
     builder
       .stream('in', read)
@@ -195,7 +195,7 @@ describe('An asynchronous step', () => {
     assert.throws(() => builder.build(), { code: 'WAGGLE_ASYNC_AFTER_STATE', next: /repartition/ })
   })
 
-  it('is refused by its call if a limit is invalid', () => {
+  it('is refused where it is added if a limit is invalid', () => {
     const stream = new StreamsBuilder().stream('in', read)
     const refused = { code: 'WAGGLE_INVALID_TOPOLOGY' }
     for (const options of [

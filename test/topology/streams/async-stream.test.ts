@@ -33,7 +33,7 @@ describe('Asynchronous calls', () => {
     )
   })
 
-  it('let the clock advance if only time can end them', async () => {
+  it('let a test move the clock if only time can end them', async () => {
     const builder = new StreamsBuilder()
     builder
       .stream('in', Consumed.with(text, text).skipNullValues())

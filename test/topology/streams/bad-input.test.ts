@@ -72,7 +72,7 @@ describe('A null key', () => {
     })
   }
 
-  it('is dropped in a table’s topic', async () => {
+  it('is dropped if it comes in a table’s topic', async () => {
     await using program = new TextProgram((builder) => tableToOut(builder.table('in', read)))
     assert.deepEqual(await program.after(['in', null, 'v', 1], ['in', 'k', 'v', 2]), ['k:v@2'])
   })
@@ -86,7 +86,7 @@ describe('A null key', () => {
       stream.outerJoin(builder.stream('other', read), concat, JoinWindows.ofTimeDifferenceWithNoGrace(10), StreamJoined.with(text, text, text)),
   }
   for (const [step, write] of Object.entries(unmatched)) {
-    it(`is emitted by ${step} as a record without a match (KIP-962)`, async () => {
+    it(`is given on by ${step} as a record without a match (KIP-962)`, async () => {
       await using program = new TextProgram((builder) => toOut(write(builder.stream('in', read), builder)))
       assert.deepEqual(await program.after(['in', null, 'v', 1]), ['null:v+null@1'])
     })
@@ -132,7 +132,7 @@ describe('A user’s function that throws', () => {
     'a timestamp extractor': (_, builder) => toOut(builder.stream('in-2', Consumed.with(text, text, { timestampExtractor: throwing }))),
   }
   for (const [step, write] of Object.entries(programs)) {
-    it(`fails with its node’s name, its own message and itself as the cause: ${step}`, async () => {
+    it(`fails with its node’s name, its own message and its error as the cause: ${step}`, async () => {
       await using program = new TextProgram((builder) => write(builder.stream('in', read), builder))
       await assert.rejects(program.pipe(['in', 'k', 'v', 1], ['in-2', 'k', 'v', 1]), (error) => {
         assert.ok(error instanceof WaggleError, String(error))
@@ -180,8 +180,8 @@ describe('A user’s function that throws', () => {
   })
 })
 
-describe('A store of a processor', () => {
-  it('a store that is not connected to a node is refused when the node asks for it', async () => {
+describe('The stores of a processor', () => {
+  it('are refused when a node asks for one that is not connected to it', async () => {
     const store = Stores.keyValueStoreBuilder(Stores.inMemoryKeyValueStore('mine'), text, text)
     await fails(
       async () => {
@@ -197,7 +197,7 @@ describe('A store of a processor', () => {
     )
   })
 
-  it('a store that was never added is refused by the build', async () => {
+  it('are refused by build if one was never added', async () => {
     await fails(
       () => {
         const builder = new StreamsBuilder()
@@ -231,7 +231,7 @@ describe('A store of a processor', () => {
     },
   }
   for (const [how, write] of Object.entries(twice)) {
-    it(`a second store of the same name is refused: ${how}`, async () => {
+    it(`are refused if two have the same name: ${how}`, async () => {
       await fails(
         () => {
           const builder = new StreamsBuilder()
@@ -244,7 +244,7 @@ describe('A store of a processor', () => {
     })
   }
 
-  it('a store may be added twice with the same builder', () => {
+  it('may be added twice with the same builder', () => {
     const store = Stores.keyValueStoreBuilder(Stores.inMemoryKeyValueStore('shared'), text, text)
     const builder = new StreamsBuilder()
     builder.addStateStore(store).addStateStore(store)
@@ -275,7 +275,7 @@ describe('Topics that are not co-partitioned', () => {
         .foreach(() => {}),
   }
   for (const [how, write] of Object.entries(joins)) {
-    it(`are refused, with the number of partitions of each: ${how}`, async () => {
+    it(`are refused with the number of partitions of each topic: ${how}`, async () => {
       await fails(
         async () => {
           await using program = new TextProgram(write, { partitions: { a: 2, b: 3 } })
@@ -320,7 +320,7 @@ describe('A negative timestamp', () => {
     ['in', 'k', 'b', 5],
     ['in', 'k', 'c', -2],
   ]
-  it('is skipped, or replaced by the partition’s time or the clock’s, if the extractor says so', async () => {
+  it('is skipped, or replaced by the partition’s time or the clock’s time, if the extractor says so', async () => {
     await using skipping = of('logAndSkipOnInvalid')
     assert.deepEqual(await skipping.after(...rows), ['k:b@5'])
     await using partitionTime = of('usePartitionTimeOnInvalid')
@@ -329,7 +329,7 @@ describe('A negative timestamp', () => {
     assert.deepEqual(await clock.after(...rows), ['k:a@77', 'k:b@77', 'k:c@77'])
   })
 
-  it('fails the program if the partition’s time replaces it and the partition has none yet', () =>
+  it('fails the program if the partition’s time is to replace it and the partition has none yet', () =>
     fails(
       async () => {
         await using program = of('usePartitionTimeOnInvalid')
@@ -339,7 +339,7 @@ describe('A negative timestamp', () => {
       /Record 0 of in, partition 0, has no valid timestamp \(-1\), and no earlier record of the partition has one/,
     ))
 
-  it('is refused if a processor makes it', () =>
+  it('is refused if a processor sets it', () =>
     fails(
       async () => {
         await using program = new TextProgram((builder) =>
@@ -363,7 +363,7 @@ describe('A negative timestamp', () => {
 })
 
 describe('A value of the wrong type', () => {
-  it('fails in the node of the aggregator that makes it, and a handler may skip its record', async () => {
+  it('fails in the node of the aggregator that returns it, and a handler may skip its record', async () => {
     const builder = new StreamsBuilder()
     const wrong = (_: string, value: string, sum: number) => (value === 'text' ? (value as unknown as number) : sum + 1)
     builder
@@ -390,14 +390,14 @@ describe('A value of the wrong type', () => {
     assert.match(failed[0] ?? '', /^KSTREAM-AGGREGATE-\d+: /)
   })
 
-  it('gives an error with the node, the topic and the cause if it cannot be read', async () => {
+  it('gives an error with the node, the topic and the cause if the value cannot be read', async () => {
     const builder = new StreamsBuilder()
     builder.stream('in', Consumed.with(text, Serdes.long())).to('out')
     await using driver = new TopologyTestDriver(builder.build())
     await fails(() => driver.createInputTopic('in', text, text).pipeInput('k', 'not a long'), 'WAGGLE_INVALID_VALUE', /in.*10 bytes.*8/)
   })
 
-  it('gives an error with the topic and the cause if it cannot be written', async () => {
+  it('gives an error with the topic and the cause if the value cannot be written', async () => {
     const written: { readonly [what: string]: (builder: StreamsBuilder) => void } = {
       'a string as a long': (builder) => builder.stream('in', read).to('out', Produced.with(text, Serdes.long()) as never),
       'a number as a string': (builder) =>
@@ -452,13 +452,13 @@ describe('The name of a step', () => {
     'of a sink': (name) => new StreamsBuilder().stream('in', read).to('out', Produced.with(text, text, { name })),
   }
   for (const [what, make] of Object.entries(named)) {
-    it(`a name ${what} that no topic can have is refused`, () => {
+    it(`is refused if it is ${what}, because no topic can have it`, () => {
       for (const name of bad) assert.throws(() => make(name), { code: 'WAGGLE_INVALID_TOPOLOGY', message: /cannot be a name/ })
       make('a.good_Name-1')
     })
   }
 
-  it('a name that another step has is refused', () => {
+  it('is refused if another step has it', () => {
     const builder = new StreamsBuilder()
     const stream = builder.stream('in', read)
     stream.filter(() => true, Named.as('twice'))
@@ -509,7 +509,7 @@ describe('The function of a sink', () => {
     ],
   }
   for (const [what, [code, write]] of Object.entries(sinks)) {
-    it(`a sink’s function ${what} fails in the sink`, async () => {
+    it(`fails in the sink: ${what}`, async () => {
       await using program = new TextProgram((builder) => write(builder.stream('in', read)))
       await assert.rejects(program.pipe(['in', 'k', 'v']), { code })
       assert.deepEqual(program.take(), [])
@@ -518,7 +518,7 @@ describe('The function of a sink', () => {
 })
 
 describe('An undefined value in piped input', () => {
-  it('is refused, as a key, as a value and in a record', async () => {
+  it('is refused as a key, as a value and in a record', async () => {
     await using program = new TextProgram((builder) => toOut(builder.stream('in', read)))
     const input = program.driver.createInputTopic('in', text, text)
     const refused = { code: 'WAGGLE_UNDEFINED_VALUE' }
@@ -533,7 +533,7 @@ describe('A processor that throws', () => {
   const programOf = (init: (context: Context) => void, config?: ConstructorParameters<typeof TextProgram>[1]) =>
     new TextProgram((builder) => void builder.stream('in', read).process<never, never>(() => ({ init, process: () => {} })), config)
 
-  it('fails the program with its name if it cannot be opened', () => {
+  it('fails the program with the processor’s name if init throws', () => {
     const failing = () => {
       throw new RangeError('no such file')
     }
@@ -543,7 +543,7 @@ describe('A processor that throws', () => {
     })
   })
 
-  it('fails in its punctuation as in a record, and the handler gets no record', async () => {
+  it('fails in a punctuation as in a record, and the handler gets no record', async () => {
     const ticking = (context: Context) => {
       context.schedule(10, 'WALL_CLOCK_TIME', () => {
         throw new RangeError('tick')
@@ -567,7 +567,7 @@ describe('A processor that throws', () => {
 })
 
 describe('A number of partitions', () => {
-  it('a number of partitions that no topic can have is refused', () => {
+  it('is refused if no topic can have it', () => {
     for (const count of [0, -1, 1.5]) {
       assert.throws(() => new TextProgram((builder) => toOut(builder.stream('in', read)), { partitions: { in: count } }), {
         code: 'WAGGLE_INVALID_CONFIG',

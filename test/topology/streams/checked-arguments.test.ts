@@ -241,7 +241,7 @@ describe('A call of the DSL with a wrong argument', () => {
     })
   }
 
-  it('is tested for each public method of the DSL that has parameters', () => {
+  it('is covered for each public method of the DSL that has parameters', () => {
     const tested = new Set(calls.map(({ method }) => method))
     const objects = [builder(), stream(), table(), grouped(), windowed(), sessions(), cogrouped(), stream().split(), table().groupBy(fn as never)]
     const classes = [
@@ -279,7 +279,7 @@ describe('A call of the DSL with a wrong argument', () => {
     )
   })
 
-  it('names the wrong entry of the options', () => {
+  it('names the wrong entry of its options', () => {
     assert.throws(() => Produced.with(text, text, { partitioner: 'x' as never }), {
       message: /Produced\.with: the argument options\.partitioner is not a function/,
     })
@@ -287,7 +287,7 @@ describe('A call of the DSL with a wrong argument', () => {
     assert.throws(() => Materialized.as('m', { retentionMs: '5' as never }), { message: /options\.retentionMs is not a number/ })
   })
 
-  it('says that a builder is not a topology, where a program is started or driven', async () => {
+  it('reports that a builder is not a topology, both for Streams and for the test driver', async () => {
     const message = /: the argument topology is not a Topology, which the `build` of a StreamsBuilder returns but an object \(StreamsBuilder\)/
     const config = { applicationId: 'a', log: 'embedded' } as const
     assert.throws(() => new Streams(builder() as never, config), { code: 'WAGGLE_INVALID_TOPOLOGY', message })

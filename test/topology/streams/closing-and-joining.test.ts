@@ -228,10 +228,10 @@ const scenarios: { readonly [name: string]: Scenario } = {
   },
 }
 
-describe('Windows that close, and joins, as in Kafka Streams 4.3.1', () => {
+describe('Windows that close, and joins,', () => {
   for (const [name, scenario] of Object.entries(scenarios)) {
-    it(`${name}: the results equal those of Kafka Streams 4.3.1`, () => holds(scenario))
-    it(`${name}, killed after each record: the results equal those of Kafka Streams 4.3.1`, () => holds(scenario, { killed: true }))
+    it(`give the results of Kafka Streams 4.3.1: ${name}`, () => holds(scenario))
+    it(`give the results of Kafka Streams 4.3.1 when they are killed after each record: ${name}`, () => holds(scenario, { killed: true }))
   }
 })
 
@@ -255,7 +255,7 @@ describe('A window that closes on a far jump of time', () => {
     assert.deepEqual(await program.after(['in', 'c', 'x', 900_001]), [])
   })
 
-  it('is lost without a cache, and for sliding windows', async () => {
+  it('is lost without a cache, and lost for sliding windows, as in Kafka Streams', async () => {
     await using uncached = closing(TimeWindows.ofSizeAndGrace(10, 5), 0)
     assert.deepEqual(await uncached.after(...rows), [])
     await using sliding = closing(SlidingWindows.ofTimeDifferenceAndGrace(10, 5), 1_000)
@@ -263,7 +263,7 @@ describe('A window that closes on a far jump of time', () => {
   })
 })
 
-describe('A session’s update', () => {
+describe('An update of a session', () => {
   const headersOf = async (cacheMaxBytes: number) => {
     await using program = new TextProgram(
       (builder) => tableToOut(builder.stream('in', read).groupByKey().windowedBy(SessionWindows.ofInactivityGapAndGrace(10, 5)).count()),
@@ -277,7 +277,7 @@ describe('A session’s update', () => {
       .headers.map(({ key }) => key)
   }
 
-  it('has its record’s headers if a cache holds it back, and none if it is forwarded at once', async () => {
+  it('has its record’s headers if a cache holds the update back, and none if the update is forwarded at once', async () => {
     assert.deepEqual(await headersOf(1_000), ['h'])
     assert.deepEqual(await headersOf(0), [])
   })

@@ -178,15 +178,15 @@ describe('A serde that is given beside a name', () => {
 })
 
 describe('A missing serde', () => {
-  it('fails the start, with the node that lacks it', () => {
+  it('fails the start with the name of the node that lacks it', () => {
     const builder = new StreamsBuilder()
     builder.stream('in', Consumed.as<string, string>('lines')).to('out', Produced.as('sink'))
     assert.throws(() => new TopologyTestDriver(builder.build()), { code: 'WAGGLE_SERDE_MISSING', message: /^lines has no serde for its keys$/ })
   })
 })
 
-describe('An invalid name', () => {
-  it('is refused by the call that gives it if it is invalid', () => {
+describe('An invalid name of a step', () => {
+  it('is refused by the call that gives it', () => {
     const refused = { code: 'WAGGLE_INVALID_TOPOLOGY' }
     for (const as of [
       () => Grouped.as('a b'),

@@ -8,8 +8,8 @@ const near = JoinWindows.ofTimeDifferenceWithNoGrace(5)
 const cat = (left: unknown, right: unknown) => `${left}+${right}`
 const passing = () => ({ process() {} })
 
-describe('The repartition topic that several steps share', () => {
-  it('can have the name of a topic that it replaces, with other steps between the two', () => {
+describe('A repartition topic that several steps share', () => {
+  it('may have the name of a topic that it replaces, even with other steps between the two', () => {
     const builder = new StreamsBuilder()
     const read = Consumed.with(text, text)
     const names = builder.globalTable('names', read)
@@ -44,7 +44,7 @@ describe('A processor in an optimised program', () => {
     assert.deepEqual(topics, ['KSTREAM-AGGREGATE-STATE-STORE-0000000002-repartition', 'KSTREAM-REDUCE-STATE-STORE-0000000007-repartition'])
   })
 
-  it('does not count as a change of values if its keys are fixed: the repartition topic moves before it, up to the change of keys', () => {
+  it('lets a repartition topic move before it, up to the change of keys, if its keys are fixed', () => {
     const topics = topicsOf((builder) => {
       const rekeyed = builder.stream('a', read).selectKey((_, value) => value)
       rekeyed.processValues<string>(passing).groupByKey(Grouped.with(text, text)).count()
@@ -67,7 +67,7 @@ describe('A processor in an optimised program', () => {
 })
 
 describe('Streams of the same topics', () => {
-  it('share one source in whatever order the topics are named', () => {
+  it('share one source, in whatever order the topics are named', () => {
     const builder = new StreamsBuilder()
     builder.stream(['b', 'a'], read).to('x')
     builder.stream(['a', 'b', 'a'], read).to('y')
@@ -80,7 +80,7 @@ describe('Streams of the same topics', () => {
     assert.match(builder.build().describe().toString(), /KSTREAM-SOURCE-0000000000 .*\n\s+--> KSTREAM-SINK-0000000001, KSTREAM-SINK-0000000003/)
   })
 
-  it('are refused if they overlap without being equal', () => {
+  it('are refused if some of their topics are the same and others differ', () => {
     const builder = new StreamsBuilder()
     builder.stream(['a', 'b'], read).to('x')
     builder.stream(['b', 'c'], read).to('y')
@@ -112,7 +112,7 @@ describe('Repartition topics of different sizes', () => {
     })
   }
 
-  it('can be merged, and joined by a foreign key', () => {
+  it('may be merged, and may be joined by a foreign key', () => {
     const builder = new StreamsBuilder()
     const [left, right] = [sized(builder, 'a', 2), sized(builder, 'b', 3)]
     left.merge(right).to('out')
@@ -124,7 +124,7 @@ describe('Repartition topics of different sizes', () => {
     assert.ok(builder.build())
   })
 
-  it('can be joined with a topic whose size is not known before the start', () => {
+  it('may be joined with a topic whose size is unknown before the start', () => {
     const builder = new StreamsBuilder()
     const other = sized(builder, 'b', 3).merge(builder.stream('c', read))
     sized(builder, 'a', 2).join(other, cat, near, StreamJoined.with(text, text, text))

@@ -370,10 +370,10 @@ const scenarios: { readonly [name: string]: Scenario } = {
   },
 }
 
-describe('Programs that give the results of Kafka Streams 4.3.1, record by record', () => {
+describe('The scenarios of Kafka Streams 4.3.1', () => {
   for (const [name, scenario] of Object.entries(scenarios)) {
-    it(`${name}: the results equal those of Kafka Streams 4.3.1`, () => holds(scenario))
-    it(`${name}, killed after each record: the results equal those of Kafka Streams 4.3.1`, () => holds(scenario, { killed: true }))
+    it(`give the same results, record by record: ${name}`, () => holds(scenario))
+    it(`give the same results when they are killed after each record: ${name}`, () => holds(scenario, { killed: true }))
   }
 })
 
@@ -410,19 +410,19 @@ describe('Windows, stores and buffers that Kafka Streams refuses', () => {
     ],
   }
   for (const [what, [write, message]] of Object.entries(refused)) {
-    it(`${what} is refused by the call that gives it`, async () => {
+    it(`are refused by the call that gives them: ${what}`, async () => {
       assert.throws(() => new TextProgram(write), { code: 'WAGGLE_INVALID_WINDOW', message })
     })
   }
 
-  it('two stores of a join with the same name are refused by the call that gives them', () => {
+  it('are refused by the call that gives them: two stores of a join with the same name', () => {
     assert.throws(() => new TextProgram(joined(inMemory('a'), inMemory('a'))), {
       code: 'WAGGLE_STORE_EXISTS',
       message: /Both stores of a join are named a/,
     })
   })
 
-  it('a full buffer that may not emit early shuts the program down', async () => {
+  it('shut the program down: a full buffer that may not emit early', async () => {
     await using program = new TextProgram((builder) =>
       tableToOut(builder.table('in', read).suppress(Suppressed.untilTimeLimit(1000, BufferConfig.maxRecords(1).shutDownWhenFull()))),
     )

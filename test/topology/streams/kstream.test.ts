@@ -53,7 +53,7 @@ describe('A stateless step', () => {
     ])
   })
 
-  it('passes each record to both steps after it, in the order of the program', async () => {
+  it('passes each record to both of the steps after it, in the order of the program', async () => {
     await using program = new TextProgram((builder) => {
       const stream = builder.stream('in', read)
       toOut(stream.mapValues((value) => `1${value}`))
@@ -62,7 +62,7 @@ describe('A stateless step', () => {
     assert.deepEqual(await program.after(['in', 'k', 'a', 1], ['in', 'k', 'b', 2]), ['k:1a@1', 'k:2a@1', 'k:1b@2', 'k:2b@2'])
   })
 
-  it('merges streams in the order of their records', async () => {
+  it('merges two streams in the order of their records', async () => {
     await using program = new TextProgram((builder) => {
       toOut(builder.stream('a', read).merge(builder.stream('b', read)).merge(builder.stream('c', read), Named.as('all')))
     })
@@ -78,7 +78,7 @@ describe('A stateless step', () => {
 })
 
 describe('A split stream', () => {
-  it('sends a record to the first branch whose predicate returns true, and drops a record without one', async () => {
+  it('sends a record to the first branch whose predicate returns true, and drops a record that no branch takes', async () => {
     await using program = new TextProgram((builder) => {
       const branches = builder
         .stream('in', read)
@@ -92,7 +92,7 @@ describe('A split stream', () => {
     assert.deepEqual(await program.after(['in', 'k', 'a', 0], ['in', 'k', 'b', 0], ['in', 'k', 'z', 0]), ['k:by-a a@0', 'k:by-2 b@0'])
   })
 
-  it('can have a default branch, functions and consumers; its map lacks branches that a consumer took', async () => {
+  it('may have a default branch, functions and consumers; its map lacks the branches that a consumer took', async () => {
     await using program = new TextProgram((builder) => {
       const branches = builder
         .stream('in', read)
@@ -116,7 +116,7 @@ describe('A split stream', () => {
     ])
   })
 
-  it('numbers its branches if it has no name, the default branch with 0', () => {
+  it('numbers its branches if it has no name, and its default branch is number 0', () => {
     const branches = new StreamsBuilder()
       .stream('in', read)
       .split()
@@ -203,7 +203,7 @@ describe('An undefined result', () => {
       ),
   }
   for (const [operator, write] of Object.entries(wrong)) {
-    it(`is an error that names the operator: ${operator}`, async () => {
+    it(`gives an error that names the operator: ${operator}`, async () => {
       await using program = new TextProgram(write, { defaultKeySerde: text, defaultValueSerde: text })
       await assert.rejects(program.pipe(['in', 'k', 'v', 1], ['in', 'k', 'w', 2]), { code: 'WAGGLE_UNDEFINED_VALUE' })
     })
@@ -211,7 +211,7 @@ describe('An undefined result', () => {
 })
 
 describe('A repartition topic', () => {
-  it('takes its name, its partitions and its partitioner from Repartitioned', async () => {
+  it('takes its name, its number of partitions and its partitioner from Repartitioned', async () => {
     const builder = new StreamsBuilder()
     const partitioned = Repartitioned.with(text, text, { name: 'mine', numberOfPartitions: 3, partitioner: (_topic, key) => (key === 'a' ? 2 : 1) })
     builder
@@ -240,7 +240,7 @@ describe('A repartition topic', () => {
     assert.equal(driver.createOutputTopic('app-mine-repartition', text, text).readRecordsToList().length, 2)
   })
 
-  it('is left out if keys did not change', () => {
+  it('is left out if no step before it changes keys', () => {
     const builder = new StreamsBuilder()
     builder
       .stream('in', read)
@@ -253,7 +253,7 @@ describe('A repartition topic', () => {
 })
 
 describe('A sink', () => {
-  it('chooses its topic by the record, with the record’s context', async () => {
+  it('chooses its topic by record, with the record’s context', async () => {
     const builder = new StreamsBuilder()
     builder.stream('in', read).to((key, value, { topic, partition, offset, timestamp, headers }) => {
       assert.deepEqual([topic, partition, offset, timestamp, headers.length, value], ['in', 0, 0n, 5, 1, 'v'])
@@ -264,7 +264,7 @@ describe('A sink', () => {
     assert.equal(driver.createOutputTopic('out-k', text, text).readRecord().value, 'v')
   })
 
-  it('writes a copy to each partition that its partitioner returns, and drops a record if it returns none', async () => {
+  it('writes a copy to each partition that its partitioner returns, and drops a record for which it returns none', async () => {
     const builder = new StreamsBuilder()
     const asked: unknown[] = []
     const partitioner = (topic: string, key: string | null, value: string | null, partitions: number) => {
@@ -287,7 +287,7 @@ describe('A sink', () => {
     assert.deepEqual(asked[0], ['out', 'k', 'all', 3])
   })
 
-  it('takes serdes from its own options, else from the stream, else from the defaults', async () => {
+  it('takes serdes from its own options, otherwise from the stream, otherwise from the defaults', async () => {
     const builder = new StreamsBuilder()
     builder
       .stream('in', Consumed.with(text, Serdes.integer()))

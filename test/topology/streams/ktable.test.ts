@@ -8,7 +8,7 @@ const join = (left: string | null, right: string | null) => `${left}+${right}`
 const kept = (name: string) => Materialized.as<string, string, 'keyValue'>(name, { keySerde: text, valueSerde: text })
 
 describe('A table of the DSL', () => {
-  it('has a queryable name if its author named its store, and always if it is global', () => {
+  it('has a queryable name if its store is named, and always if it is global', () => {
     const builder = new StreamsBuilder()
     const stream = builder.stream('s', read)
     const table = builder.table('a', read)
@@ -36,7 +36,7 @@ describe('A table of the DSL', () => {
     assert.match(builder.globalTable('h', read).queryableStoreName ?? '', /^h-STATE-STORE-\d{10}$/)
   })
 
-  it('is stored as its last step leaves it, under the name that the step gives', async () => {
+  it('is stored as its last step leaves it, under the name that this step gives', async () => {
     const builder = new StreamsBuilder()
     const table = builder.table('a', read, Materialized.as('source'))
     table.filter((_, value) => value !== 'x', Materialized.as('filtered'))
@@ -92,7 +92,7 @@ describe('A table of the DSL', () => {
     ])
   })
 
-  it('joins by a foreign key that is taken from its key (KIP-1104)', async () => {
+  it('joins by a foreign key that is computed from its key (KIP-1104)', async () => {
     await using program = new TextProgram((builder) =>
       tableToOut(builder.table('left', read).join(builder.table('right', read), (_, key) => key.slice(0, 1), join, Materialized.with(text, text))),
     )
@@ -105,7 +105,7 @@ describe('A table of the DSL', () => {
 })
 
 describe('The headers of a record', () => {
-  it('are kept on all results of their record: counts, joins, tables, and across internal topics', async () => {
+  it('are kept on all results of the record: counts, joins, tables, and across internal topics', async () => {
     await using program = new TextProgram(
       (builder) => {
         const stream = builder.stream('in', read)
@@ -127,7 +127,7 @@ describe('The headers of a record', () => {
 })
 
 describe('The partitions of a topic', () => {
-  it('are chosen by the key as Java’s producer does, and each is counted by a task of its own', async () => {
+  it('are chosen by the key as Java’s producer does, and one task counts each partition', async () => {
     const builder = new StreamsBuilder()
     const tasks = new Map<string, Set<string>>()
     builder
@@ -166,7 +166,7 @@ describe('The partitions of a topic', () => {
 })
 
 describe('The grouping of a table', () => {
-  it('skips a row if its selector returns null, or a pair with null, and removes it from its old group', async () => {
+  it('skips a row if the selector returns null, or a pair with null, and removes the row from its old group', async () => {
     const pairs: { readonly [value: string]: readonly [string | null, string | null] | null } = { none: null, nokey: [null, 'v'], noval: ['k', null] }
     await using program = new TextProgram((builder) => {
       const table = builder.table('in', read)

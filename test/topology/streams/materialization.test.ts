@@ -42,7 +42,7 @@ describe('A store from a supplier or a builder', () => {
     }
   })
 
-  it('reports whether it is persistent', async () => {
+  it('tells whether it is persistent', async () => {
     const persistent = async (materialized: Materialized<string, number, 'keyValue'>) =>
       (await counted(materialized)).getKeyValueStore('counts').persistent
     assert.equal(await persistent(Materialized.as('counts')), true)
@@ -72,7 +72,7 @@ describe('A store from a supplier or a builder', () => {
     assert.throws(() => sessions.count(Materialized.as('short', { retentionMs: 14 })), short)
   })
 
-  it('keeps the records of a join’s side under its given name, if it fits the join', async () => {
+  it('keeps the records of one side of a join under its given name, if the store fits the join', async () => {
     const windows = JoinWindows.ofTimeDifferenceAndGrace(10, 5)
     const joined = (thisStore: ReturnType<typeof Stores.inMemoryWindowStore>, otherStore = fitting('right')) => {
       const builder = new StreamsBuilder()
@@ -146,7 +146,7 @@ describe('A store from a supplier or a builder', () => {
 })
 
 describe('Materialized', () => {
-  it('refuses a storeType beside a supplier, which has a type already', () => {
+  it('refuses a storeType beside a supplier, because the supplier has a type already', () => {
     const supplier = Stores.inMemoryKeyValueStore('mine')
     for (const storeType of ['rocksDB', 'inMemory'] as const) {
       assert.throws(() => Materialized.as(supplier, { storeType }), { code: 'WAGGLE_INVALID_TOPOLOGY', message: /mine/ })

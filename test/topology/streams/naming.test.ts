@@ -158,9 +158,9 @@ const programs: { readonly [name: string]: (builder: StreamsBuilder) => void } =
   },
 }
 
-describe('The names of Kafka Streams', () => {
+describe('The names that a program gets', () => {
   for (const [name, write] of Object.entries(programs)) {
-    it(`the program ${name} names steps, stores and topics as Kafka Streams does`, () => {
+    it(`are those of Kafka Streams for steps, stores and topics: ${name}`, () => {
       const builder = new StreamsBuilder()
       write(builder)
       const expected = readFileSync(join(import.meta.dirname, 'descriptions', `${name}.txt`), 'utf8')
@@ -186,7 +186,7 @@ describe('The store that both sides of a left or outer join share', () => {
     return [...builder.build().stores.keys()]
   }
 
-  it('is named after thisStore if that is given, whatever storeName says', () => {
+  it('is named after thisStore if thisStore is given, whatever storeName says', () => {
     assert.deepEqual(storesOf('leftJoin', { thisStore: 'a', otherStore: 'b' }), ['a', 'b', 'a-left-shared-join-store'])
     assert.deepEqual(storesOf('outerJoin', { thisStore: 'a', otherStore: 'b', storeName: 'named' }), ['a', 'b', 'a-outer-shared-join-store'])
     assert.deepEqual(storesOf('leftJoin', { thisStore: 'a', storeName: 'named' }), ['a', 'named-outer-other-join-store', 'a-left-shared-join-store'])

@@ -64,7 +64,7 @@ function opened(topology: Topology) {
 }
 
 describe('Results that are ordered by key', () => {
-  it('overtake results of other keys, and none of their own', async () => {
+  it('overtake results of other keys, and no result of their own key', async () => {
     const calls = new Calls()
     const { driver, send, go, values } = opened(program(calls))
     await using _ = driver
@@ -82,7 +82,7 @@ describe('Results that are ordered by key', () => {
     assert.deepEqual(values(), ['a1!', 'a2!'])
   })
 
-  it('are not repeated after a crash if they were forwarded, though an earlier record is read again', async () => {
+  it('are not repeated after a crash if they were forwarded, even if an earlier record is read again', async () => {
     const calls = new Calls()
     const { driver, send, go, values } = opened(program(calls))
     await using _ = driver
@@ -102,7 +102,7 @@ describe('Results that are ordered by key', () => {
     assert.equal(driver.getKeyValueStore<string, number>('counts').get('a'), 1)
   })
 
-  it('leave stream time unchanged when they are read again, even if the timestamp extractor returns another time', async () => {
+  it('leave stream time unchanged when their records are read again, even if the timestamp extractor returns another time', async () => {
     const calls = new Calls()
     let time = 10
     const builder = new StreamsBuilder()
@@ -145,7 +145,7 @@ describe('Results that are ordered by key', () => {
     'in the order of the input': (stream, calls) => stream.mapAsync(calls.make, { ...byKey, ordered: 'partition' }),
   }
   for (const [name, shape] of Object.entries(shapes)) {
-    it(`come once for each record and in order, whichever call ends first and wherever it crashes: ${name}`, async () => {
+    it(`come once for each record and in order, whichever call ends first and wherever the program crashes: ${name}`, async () => {
       const acts = fc.array(
         fc.oneof(
           { weight: 4, arbitrary: fc.record({ do: fc.constant('send' as const), key: fc.constantFrom('a', 'b', 'c') }) },

@@ -72,7 +72,7 @@ async function outputs(
 }
 
 describe('A custom store', () => {
-  it('is given to its processor, one for each task, however it was added to the program', async () => {
+  it('is given to its processor, one store for each task, however it was added to the program', async () => {
     const ways: ((store: StoreBuilder<Tally>) => Topology)[] = [
       (store) => {
         const builder = new StreamsBuilder()
@@ -118,7 +118,7 @@ describe('A custom store', () => {
     }
   })
 
-  it('is shared by the processors that name it, and by no other', async () => {
+  it('is shared by the processors that name it, and by no other processor', async () => {
     const { builder: store, made } = tallies('tally')
     const topology = new Topology()
       .addSource('source', 'in', read)

@@ -65,7 +65,7 @@ describe('A key-value store', () => {
       assert.equal(rows(store.prefixScan('é', text)), 'é=É')
     }
 
-    it(`a key-value store ${kind} iterates in the order of the keys’ bytes, with inclusive bounds, before and after a commit`, () =>
+    it(`${kind} iterates in the order of the keys’ bytes, with inclusive bounds, before and after a commit`, () =>
       inProcessor(
         builder,
         [
@@ -81,7 +81,7 @@ describe('A key-value store', () => {
         [1, look],
       ))
 
-    it(`a key-value store ${kind} returns the value before a change`, () =>
+    it(`${kind} returns the value before a change`, () =>
       inProcessor(builder, [
         0,
         (store) => {
@@ -99,7 +99,7 @@ describe('A key-value store', () => {
         },
       ]))
 
-    it(`a key-value store ${kind} takes many entries at once, or none if one of them is invalid`, () =>
+    it(`${kind} takes many entries at once, or none if one of them is invalid`, () =>
       inProcessor(builder, [
         0,
         (store) => {
@@ -134,7 +134,7 @@ describe('A key-value store', () => {
         },
       ]))
 
-    it(`a key-value store ${kind} can be changed during an iteration`, () => {
+    it(`${kind} can be changed during an iteration`, () => {
       const change = (store: ReturnType<(typeof builder)['build']>) => {
         const seen: string[] = []
         for (const [key] of store.all()) {
@@ -164,7 +164,7 @@ describe('A key-value store', () => {
     })
   }
 
-  it('a key-value store with timestamps keeps them beside its values', () =>
+  it('with timestamps keeps them beside its values', () =>
     inProcessor(Stores.timestampedKeyValueStoreBuilder(Stores.inMemoryKeyValueStore('st'), text, text), [
       0,
       (store) => {
@@ -185,7 +185,7 @@ describe('A window store', () => {
     'in memory': Stores.inMemoryWindowStore('st', options),
   }
   for (const [kind, supplier] of Object.entries(suppliers)) {
-    it(`a window store ${kind} finds windows by key and by start, and drops those past its retention`, () => {
+    it(`${kind} finds windows by key and by start, and drops those past its retention`, () => {
       const builder = Stores.windowStoreBuilder(supplier, text, text)
       type Store = ReturnType<(typeof builder)['build']>
       const all = (store: Store) => rows(store.fetchAll(0, 1_000_000)).split(' ').sort().join(' ')
@@ -236,7 +236,7 @@ describe('A window store', () => {
   }
 
   for (const [kind, supplier] of Object.entries(suppliers)) {
-    it(`a window store ${kind} gives windows of all keys or of a range, in either direction`, () =>
+    it(`${kind} gives windows of all keys or of a range of keys, in either direction`, () =>
       inProcessor(Stores.windowStoreBuilder(supplier, text, text), [
         0,
         (store) => {
@@ -260,7 +260,7 @@ describe('A window store', () => {
       ]))
   }
 
-  it('a window store with timestamps keeps them beside its values', () =>
+  it('with timestamps keeps them beside its values', () =>
     inProcessor(Stores.timestampedWindowStoreBuilder(Stores.persistentWindowStore('st', options), text, text), [
       0,
       (store) => {
@@ -278,7 +278,7 @@ describe('A window store', () => {
       },
     ]))
 
-  it('a window store that retains duplicates keeps all values of one time, and ignores null', () =>
+  it('that retains duplicates keeps all values of one time, and ignores null', () =>
     inProcessor(Stores.windowStoreBuilder(Stores.persistentWindowStore('st', { ...options, retainDuplicates: true }), text, text), [
       0,
       (store) => {
@@ -292,7 +292,7 @@ describe('A window store', () => {
       },
     ]))
 
-  it('a window store with a retention below its window size is refused', () => {
+  it('is refused with a retention below its window size', () => {
     assert.throws(() => Stores.persistentWindowStore('st', { retentionMs: 9, windowSizeMs: 10 }), { code: 'WAGGLE_INVALID_WINDOW' })
     assert.throws(() => Stores.inMemoryWindowStore('st', { retentionMs: -1, windowSizeMs: -1 }), { code: 'WAGGLE_INVALID_WINDOW' })
     assert.throws(() => Stores.persistentSessionStore('st', { retentionMs: -1 }), { code: 'WAGGLE_INVALID_WINDOW' })
@@ -306,7 +306,7 @@ describe('A session store', () => {
     'in memory': Stores.inMemorySessionStore('st', { retentionMs: 100 }),
   }
   for (const [kind, supplier] of Object.entries(suppliers)) {
-    it(`a session store ${kind} finds the sessions that overlap a span, and drops those past its retention`, () => {
+    it(`${kind} finds the sessions that overlap a span of time, and drops those past its retention`, () => {
       const builder = Stores.sessionStoreBuilder(supplier, text, text)
       type Store = ReturnType<(typeof builder)['build']>
       const session = (key: string, start: number, end: number) => ({ key, window: { start, end } })
@@ -379,7 +379,7 @@ describe('Ranges of keys', () => {
   const shownRows = (pairs: Iterable<readonly [Windowed<string>, unknown]>) =>
     [...pairs].map(([{ key, window }]) => `${key.replace('\0', '0')}@${window.start}`).join(' ')
 
-  it('a range of a window store equals that of RocksDB in Kafka Streams 4.3.1', () => {
+  it('in a window store equal those of RocksDB in Kafka Streams 4.3.1', () => {
     const supplier = Stores.persistentWindowStore('st', { retentionMs: 200_000, windowSizeMs: 10 })
     return inProcessor(Stores.windowStoreBuilder(supplier, text, text), [
       0,
@@ -398,7 +398,7 @@ describe('Ranges of keys', () => {
     ])
   })
 
-  it('a range of a session store equals that of RocksDB in Kafka Streams 4.3.1', () =>
+  it('in a session store equal those of RocksDB in Kafka Streams 4.3.1', () =>
     inProcessor(Stores.sessionStoreBuilder(Stores.persistentSessionStore('st', { retentionMs: 200_000 }), text, text), [
       0,
       (store) => {
@@ -412,7 +412,7 @@ describe('Ranges of keys', () => {
 })
 
 describe('A versioned store', () => {
-  it('deletes from a time on, and still returns the value before that time', () =>
+  it('deletes a value from a given time on, and still returns the value before that time', () =>
     inProcessor(Stores.versionedKeyValueStoreBuilder(Stores.persistentVersionedKeyValueStore('st', { historyRetentionMs: 100 }), text, text), [
       0,
       (store) => {
@@ -428,7 +428,7 @@ describe('A versioned store', () => {
       },
     ]))
 
-  it('returns each value with the time from and until which it was valid', () =>
+  it('returns each value with the time from which and the time until which it was valid', () =>
     inProcessor(Stores.versionedKeyValueStoreBuilder(Stores.persistentVersionedKeyValueStore('st', { historyRetentionMs: 100 }), text, text), [
       0,
       (store) => {

@@ -26,7 +26,7 @@ const text = Serdes.string()
 const read = Consumed.with(text, text)
 
 describe('Closed windows', () => {
-  it('are emitted at most once an interval, and by the clock when no further record arrives', async () => {
+  it('are emitted at most once an interval, and by the clock if no further record arrives', async () => {
     const builder = new StreamsBuilder()
     const other = builder.stream('other', read)
     builder
@@ -65,7 +65,7 @@ describe('Closed windows', () => {
   })
 })
 
-describe('Closed windows of a process that dies', () => {
+describe('Closed windows in a process that dies', () => {
   const program = (builder: StreamsBuilder) =>
     builder
       .stream('clicks', read)
@@ -77,7 +77,7 @@ describe('Closed windows of a process that dies', () => {
       .map((windowed, count) => [windowed.key, String(count)] as const)
       .to('counted', Produced.with(text, text))
 
-  it('are emitted once if the clock emitted them, and no record was read since', async () => {
+  it('are not emitted again if the clock had emitted them and no record was read since', async () => {
     const builder = new StreamsBuilder()
     program(builder)
     await using driver = new TopologyTestDriver(builder.build(), { emitIntervalMs: 1000 })
@@ -93,7 +93,7 @@ describe('Closed windows of a process that dies', () => {
     assert.deepEqual(counted.readRecordsToList(), [])
   })
 
-  it('are emitted by the clock if they were not emitted yet, even if no further record arrives', async () => {
+  it('are emitted by the clock after the restart if they were not emitted before, even if no further record arrives', async () => {
     const builder = new StreamsBuilder()
     program(builder)
     await using driver = new TopologyTestDriver(builder.build(), { emitIntervalMs: 1000 })
@@ -130,7 +130,7 @@ describe('A source with a pattern', () => {
 })
 
 describe('A global store', () => {
-  it('can be read by every processor and written only by its own', async () => {
+  it('can be read by every processor, and written only by its own processor', async () => {
     const names = Stores.keyValueStoreBuilder(Stores.inMemoryKeyValueStore('names'), text, text)
     const reading = (write: ((store: KeyValueStore<string, string>) => void) | null) => {
       const builder = new StreamsBuilder()
@@ -188,7 +188,7 @@ describe('A global store', () => {
     }
   })
 
-  it('asks the handler about a record at which its processor fails (KIP-1270)', async () => {
+  it('calls the handler for a record at which its own processor fails (KIP-1270)', async () => {
     const builder = new StreamsBuilder()
     const names = Stores.keyValueStoreBuilder(Stores.inMemoryKeyValueStore('names'), text, text)
     builder.addGlobalStore(names, 'names', read, () => ({
@@ -211,7 +211,7 @@ describe('A global store', () => {
 })
 
 describe('A mistake in a program', () => {
-  it('a missing serde fails the start, with its place', () => {
+  it('fails the start with its place if a serde is missing', () => {
     const builder = new StreamsBuilder()
     builder
       .stream('in', read)
@@ -223,7 +223,7 @@ describe('A mistake in a program', () => {
     })
   })
 
-  it('two stores with the same name are refused', () => {
+  it('is refused: two stores with the same name', () => {
     const builder = new StreamsBuilder()
     const grouped = builder.stream('in', read).groupByKey()
     grouped.count(Materialized.as('counts'))
@@ -231,19 +231,19 @@ describe('A mistake in a program', () => {
     assert.throws(() => builder.build(), { code: 'WAGGLE_STORE_EXISTS' })
   })
 
-  it('a suppression that waits for an unlimited window to close is refused', () => {
+  it('is refused: a suppression that waits for an unlimited window to close', () => {
     const windowed = new StreamsBuilder().stream('in', read).groupByKey(Grouped.with(text, text)).windowedBy(UnlimitedWindows.of())
     assert.throws(() => windowed.emitStrategy(EmitStrategy.onWindowClose()), { code: 'WAGGLE_INVALID_WINDOW' })
   })
 
-  it('an invalid window is refused by the call that made it', () => {
+  it('is refused by the call that makes it: an invalid window', () => {
     assert.throws(() => TimeWindows.ofSizeWithNoGrace(0), { code: 'WAGGLE_INVALID_WINDOW' })
     assert.throws(() => TimeWindows.ofSizeAndGrace(10, -1), { code: 'WAGGLE_INVALID_WINDOW' })
     assert.throws(() => TimeWindows.ofSizeWithNoGrace(10).advanceBy(11), { code: 'WAGGLE_INVALID_WINDOW' })
     assert.throws(() => JoinWindows.ofTimeDifferenceWithNoGrace(5).before(-6), { code: 'WAGGLE_INVALID_WINDOW' })
   })
 
-  it('a function that returns undefined fails its record', async () => {
+  it('fails its record: a function that returns undefined', async () => {
     const builder = new StreamsBuilder()
     builder
       .stream('in', read)
@@ -253,12 +253,12 @@ describe('A mistake in a program', () => {
     await assert.rejects(driver.createInputTopic('in', text, text).pipeInput('k', 'v'), /mapValues returned undefined/)
   })
 
-  it('a suppression that waits for windows of a table without windows is refused', () => {
+  it('is refused: a suppression that waits for windows in a table without windows', () => {
     const table = new StreamsBuilder().table('in', read)
     assert.throws(() => table.suppress(Suppressed.untilWindowCloses(BufferConfig.unbounded()) as never), { code: 'WAGGLE_INVALID_TOPOLOGY' })
   })
 
-  it('a join with a grace is refused if its table has no history, or too short a history', () => {
+  it('is refused: a join with a grace and a table without history, or with too short a history', () => {
     const builder = new StreamsBuilder()
     const waiting = Joined.with(text, text, text, { gracePeriodMs: 10 })
     assert.throws(() => builder.stream('in', read).join(builder.table('plain', read), (a, b) => a + b, waiting), {
@@ -275,7 +275,7 @@ describe('A mistake in a program', () => {
     assert.throws(() => versions.suppress(Suppressed.untilTimeLimit(1, BufferConfig.unbounded())), { code: 'WAGGLE_INVALID_TOPOLOGY' })
   })
 
-  it('a topic that is read in two ways is refused', () => {
+  it('is refused: a topic that is read in two ways', () => {
     const refused = (message: RegExp, program: (builder: StreamsBuilder) => void) => {
       const builder = new StreamsBuilder()
       program(builder)
@@ -295,7 +295,7 @@ describe('A mistake in a program', () => {
     })
   })
 
-  it('a mistake of types does not compile', () => {
+  it('does not compile if it is a mistake of types', () => {
     const builder = new StreamsBuilder()
     const strings = builder.stream('a', read)
     const counts = strings.groupBy((_, value) => value ?? '', Grouped.with(text, text)).count()

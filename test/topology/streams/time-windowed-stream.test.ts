@@ -15,7 +15,7 @@ describe('An emit strategy', () => {
     sessions: (builder) => builder.stream('in', read).groupByKey().windowedBy(SessionWindows.ofInactivityGapWithNoGrace(10)) as never,
   }
   for (const [kind, windowsOf] of Object.entries(cut)) {
-    it(`applies to the ${kind} that are added after it, and to nothing before`, async () => {
+    it(`applies to the ${kind} that are counted after it is set, and to none counted before`, async () => {
       const counted = async (order: 'before' | 'after') => {
         await using program = new TextProgram((builder) => {
           const windows = windowsOf(builder)

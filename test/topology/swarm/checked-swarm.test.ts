@@ -19,11 +19,11 @@ bees:
 describe('A bee that passes its input on', () => {
   const swarm = checkSwarm(SwarmDocument.parse(yaml, 'swarm.yaml'), new BeeRegistry())
 
-  it('is looked through for the bee that makes what its readers get', () => {
+  it('leads back to the earlier bee that makes what its readers get', () => {
     for (const name of ['make', 'some', 'way', 'gather']) assert.equal(feederOf(swarm, name)?.name, 'make')
   })
 
-  it('is replaced by its readers among the readers of the bee before it', () => {
+  it('is replaced by its own readers in the list of an earlier bee’s readers', () => {
     assert.deepEqual(
       readersIn(swarm.bees)('make').map(({ name }) => name),
       ['b', 'a'],

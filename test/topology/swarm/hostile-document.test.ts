@@ -93,7 +93,7 @@ const outputs = [
 
 describe('A hostile swarm file', () => {
   for (const [what, text, mistake] of cases) {
-    it(`a file with ${what} is refused with the mistake and its place`, () => {
+    it(`with ${what} is refused with the mistake and its place`, () => {
       const [first] = check(text)
       assert.match(first ?? '', mistake)
     })
@@ -123,7 +123,7 @@ describe('A hostile swarm file', () => {
     assert.match(check(gateway + bees).join(), /i reads t: each request would come in again/)
   })
 
-  it('a file with thousands of mistakes is refused with the first hundred of them', () => {
+  it('with thousands of mistakes is refused with only the first hundred of them', () => {
     const mistakes = check(`name: s\nbees:\n${Array.from({ length: 5000 }, (_, at) => `- { name: b${at}, input: { name: nobody } }\n`).join('')}`)
     assert.equal(mistakes.length, 101)
     assert.match(mistakes.at(-1) ?? '', /more mistakes/)
@@ -131,7 +131,7 @@ describe('A hostile swarm file', () => {
   })
 
   for (const [what, made] of Object.entries(chains)) {
-    it(`a file with ${what} is checked in a short time`, () => {
+    it(`with ${what} is checked in at most ten seconds of CPU`, () => {
       const before = process.cpuUsage()
       check(gateway + made)
       const { user, system } = process.cpuUsage(before)
@@ -139,13 +139,13 @@ describe('A hostile swarm file', () => {
     })
   }
 
-  it('a file with names of 2,000 characters is refused with the beginning of each', () => {
+  it('with names of 2,000 characters is refused with only the beginning of each name', () => {
     const long = (letter: string, at: number) => `${letter.repeat(1990)}${at}`
     const bees = Array.from({ length: 200 }, (_, at) => `- { name: ${long('a', at)}, type: respond, input: { name: ${long('b', at)} } }\n`)
     for (const mistake of check(gateway + bees.join(''))) assert.ok(mistake.length < 1200)
   })
 
-  it('a file in one process with another of its name, of its gateway’s name or with itself is refused', () => {
+  it('is refused beside a file with the same name or gateway, and beside itself', () => {
     const swarm = (file: string, text: string) => checkSwarm(SwarmDocument.parse(text, file), registry)
     const [first, renamed] = [swarm('a.yaml', gateway), swarm('b.yaml', gateway.replace('name: s', 'name: t'))]
     assert.match(mistakesOf(() => checkTogether([first, swarm('b.yaml', gateway)]), 'b.yaml').join(), /^b.yaml:1:7: a.yaml has a swarm named s too/)
@@ -153,7 +153,7 @@ describe('A hostile swarm file', () => {
     assert.match(mistakesOf(() => checkTogether([first, renamed]), 'b.yaml').join(), /^b.yaml:3:49: a.yaml has a gateway named g too/)
   })
 
-  it('a file of random values is planned, or refused with mistakes that each have a place', () => {
+  it('of random values is planned, or refused with mistakes that each have a place', () => {
     fc.assert(
       fc.property(document, (value) => {
         const text = JSON.stringify(value)

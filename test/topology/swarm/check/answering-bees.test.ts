@@ -8,25 +8,25 @@ const registry = new BeeRegistry()
 const entrance = '  - {name: in, type: gateway-input, spec: {name: g}}'
 
 describe('A swarm without a respond bee', () => {
-  it('is answered by its last bee, if that may answer', () => {
+  it('is answered by its last bee, if that bee may answer', () => {
     assert.deepEqual(answerOf([call('first', 'in'), call('last', 'first')]), { name: 'respond', input: { kind: 'name', bees: ['last'] } })
   })
 
-  it('is answered by the first of several last bees', () => {
+  it('is answered by whichever of several last bees comes first', () => {
     assert.deepEqual(answerOf([call('left', 'in'), call('right', 'in')]), { name: 'respond', input: { kind: 'stack', bees: ['left', 'right'] } })
   })
 
-  it('is answered by nobody if its last bee cannot answer', () => {
+  it('gets no answer if its last bee cannot answer', () => {
     assert.equal(answerOf([call('first', 'in'), '  - {name: save, type: save-to-database, input: {name: first}, spec: {table: t}}']), null)
     assert.equal(answerOf(['  - {name: last, type: module, input: {name: in}, spec: {file: ./a.ts}}']), null)
   })
 
-  it('gets a bee with a name that is free', () => {
+  it('gets a respond bee with an unused name', () => {
     assert.equal(answerOf([call('respond', 'in'), call('respond-2', 'respond')])?.name, 'respond-3')
   })
 })
 
-it('A swarm with a respond bee gets no second one', () => {
+it('A swarm with a respond bee gets no second respond bee', () => {
   const bees = [call('first', 'in'), call('aside', 'in'), '  - {name: answer, type: respond, input: {name: first}}']
   assert.deepEqual(answerOf(bees), { name: 'answer', input: { kind: 'name', bees: ['first'] } })
 })

@@ -28,7 +28,7 @@ describe('The check of branches', () => {
     assert.deepEqual(mistakesOf(route("{ routes: { a: 'x == `1`' }, default: b }") + both), [])
   })
 
-  it('names a branch to a bee that does not read the route, with the nearest reader', () => {
+  it('names a branch to a bee that does not read the route, and suggests the nearest reader', () => {
     assert.deepEqual(mistakesOf(route("{ routes: { aa: 'x == `1`', a: 'y' }, default: b }") + both), [
       'swarm.yaml:4:68: aa does not read way; did you mean a?',
     ])
@@ -38,7 +38,7 @@ describe('The check of branches', () => {
     ])
   })
 
-  it('names branches behind a condition that always holds', () => {
+  it('names branches after a condition that always holds', () => {
     assert.deepEqual(mistakesOf(route("{ routes: { a: '`true`', b: 'x' } }") + both), [
       'swarm.yaml:4:84: b is an unreachable branch: the condition of a always holds; Put a last, as default.',
     ])
@@ -56,7 +56,7 @@ describe('The check of branches', () => {
     assert.match(mistakesOf(`- { name: m, type: map, input: { name: in }, spec: { expression: '' } }\n`).join(), /^swarm.yaml:4:66: /)
   })
 
-  it('names a bee that reads branches as they come, unless it merges, answers or saves them', () => {
+  it('names a bee that reads branches separately, unless it merges, answers or saves them', () => {
     const branches = route("{ routes: { a: 'x' }, default: b }") + work('a', '{ name: way }') + work('b', '{ name: way }')
     const mistakes = mistakesOf(`${branches}${work('c', '{ stack: [a, b] }')}- { name: answer, type: respond, input: { stack: [a, b] } }\n`)
     assert.deepEqual(
@@ -109,7 +109,7 @@ describe('The check of loops', () => {
     assert.deepEqual(mistakesOf(loop('{ stack: [a, in] }', spec) + work('a', '{ name: again }') + answer), [])
   })
 
-  it('refuses a cycle without one, and says how to close it', () => {
+  it('refuses a cycle without a loop bee, and says how to close it', () => {
     assert.deepEqual(mistakesOf(work('a', '{ stack: [in, b] }') + work('b', '{ name: a }')), [
       'swarm.yaml:4:32: a cycle: a → b → a; Take one of these inputs away, or close the cycle with a bee of type loop, which states max_rounds.',
     ])
@@ -138,7 +138,7 @@ describe('The check of loops', () => {
     )
   })
 
-  it('names a bee outside of a loop that reads its body, and a bee in it that waits for one outside', () => {
+  it('names a bee outside of a loop that reads the loop’s body, and a bee in the body that waits for one outside', () => {
     const ring = loop('{ stack: [in, b] }', spec) + work('a', '{ name: again }') + work('b', '{ name: a }') + answer
     assert.deepEqual(mistakesOf(ring + work('c', '{ name: a }')), [
       'swarm.yaml:8:32: c is outside of the loop of again and reads a in it, which has a result each round; Read again.',
@@ -156,7 +156,7 @@ describe('The check of loops', () => {
     const out = `- { name: answer, type: respond, input: { name: ${type} } }\n`
     const column = type === 'loop' ? 53 : 55
 
-    it(`refuses a ${type} with two ways back, and asks for a merge`, () => {
+    it(`refuses a ${type} with two ways back, and proposes a merge`, () => {
       const mistake = `swarm.yaml:4:${column}: a and b lead back to ${type} as they come, so that a request comes back 2 times; Let a bee of type merge read these, and let ${type} read the merge.`
       assert.deepEqual(mistakesOf(head('[in, a, b]') + fan + out), [mistake])
       const routed = fan.replace(
@@ -168,13 +168,13 @@ describe('The check of loops', () => {
       assert.deepEqual(mistakesOf(head('[in, one]') + routed + merge + out), [])
     })
 
-    it(`refuses a bee in a ${type} that reads several bees of a round as they come`, () => {
+    it(`refuses a bee in a ${type} that reads several bees of a round separately`, () => {
       assert.deepEqual(mistakesOf(head('[in, c]') + fan + work('c', '{ stack: [a, b] }') + out), [
         `swarm.yaml:8:45: c in the loop of ${type} reads a and b as they come, so that a request comes back 2 times; Let a bee of type merge read these, and let c read the merge.`,
       ])
     })
 
-    it(`refuses several branches as ways into a ${type}, because one of them is not taken`, () => {
+    it(`refuses several branches as ways into a ${type}, because a request does not take all of them`, () => {
       const ways = work('p', '{ name: way }') + work('q', '{ name: way }')
       const before = route("{ routes: { p: 'x' }, default: q }") + ways
       const [first, second, ...others] = mistakesOf(before + head('[p, q, a]') + work('m', `{ name: ${type} }`) + work('a', '{ name: m }') + out)

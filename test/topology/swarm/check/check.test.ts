@@ -45,7 +45,7 @@ bees:
 `
 
 describe('The check of a swarm file', () => {
-  it('returns the bees in order for a file without a mistake', () => {
+  it('returns the bees in their order for a file without a mistake', () => {
     const { name, bees } = checkSwarm(SwarmDocument.parse(good, 'swarm.yaml'), registry)
     assert.equal(name, 'good')
     assert.deepEqual(
@@ -74,7 +74,7 @@ describe('The check of a swarm file', () => {
     ['clickhouse', 'save-to-database'],
     ['kafka', 'kafka-output'],
   ] as const) {
-    it(`leads from the word ${word} to the bee type ${type}`, () => {
+    it(`suggests the bee type ${type} for the word ${word}`, () => {
       const [mistake = ''] = mistakesOf(`name: a\nbees:\n  - {name: door, type: ${word}}\n`)
       assert.match(mistake, new RegExp(`there is no bee type ${word}; .*\\b${type}\\b`))
       assert.ok(registry.find(type) !== null)
@@ -169,7 +169,7 @@ bees:
     )
   })
 
-  it('wants the size and the time of a batch unless its latency is given', () => {
+  it('needs the size and the time of a batch, unless the batch has a target latency', () => {
     const wrongWith = (spec: string) =>
       mistakesOf(`${good}  - { name: batching, type: batch, input: { name: work }, spec: ${spec} }
   - { name: more, type: module, input: { name: batching }, spec: { file: ./a.ts } }
@@ -183,7 +183,7 @@ bees:
     assert.match(wrongWith('{ target_latency_ms: 0 }').join(), /target_latency_ms must be > 0, not 0/)
   })
 
-  it('names the keys of a spec that is empty', () => {
+  it('names the missing keys of a spec that is empty', () => {
     for (const [type, keys] of [
       ['tf-serving', /^swarm\.yaml:17:\d+: spec is empty; Set one of model, url, /],
       ['container', /^swarm\.yaml:17:\d+: spec is empty; Set one of image, /],
@@ -195,7 +195,7 @@ bees:
     )
   })
 
-  it('refuses a batch that feeds a bee that joins, because a join waits for one record of each input', () => {
+  it('refuses a batch that feeds a join, because a join waits for one record of each input', () => {
     const batch = '  - { name: batching, type: batch, input: { name: work }, spec: { batch_size: 2, timeout_seconds: 1 } }\n'
     for (const [type, spec] of [
       ['module', '{ file: ./both.ts }'],
@@ -242,7 +242,7 @@ bees:
     assert.ok(mistakesOf('- a\n- b\n').length > 0)
   })
 
-  it('accepts a type’s alias', () => {
+  it('accepts an alias of a type', () => {
     const yaml = good.replace('type: module', 'type: bytewax/tf_serving').replace('file: ./work.ts', 'model: ./model.pb')
     assert.deepEqual(mistakesOf(yaml), [])
   })

@@ -38,8 +38,8 @@ describe('Labels in a model’s metadata', () => {
   }
 })
 
-describe('A file with a label a line', () => {
+describe('A file with one label in each line', () => {
   it('may begin with a byte order mark, end with empty lines and have commas in its labels', () =>
     assert.deepEqual(labelsOfLines('\uFEFFtabby, cat\r\ndog \n\n'), ['tabby, cat', 'dog']))
-  it('names no labels if a line between two labels is empty', () => assert.equal(labelsOfLines('cat\n\ndog'), null))
+  it('gives no labels if a line between two labels is empty', () => assert.equal(labelsOfLines('cat\n\ndog'), null))
 })

@@ -6,10 +6,10 @@ import { checkSwarm } from '../../../../topology/swarm/check/check.ts'
 import { misfit } from '../../../../topology/swarm/check/payload-fit.ts'
 import { SwarmDocument } from '../../../../topology/swarm/document.ts'
 
-describe('One bee’s output as another’s input', () => {
+describe('One bee’s output as another bee’s input', () => {
   const image = (shape: readonly number[], dtype = 'UINT8') => ({ tensors: { image: { dtype, shape } } })
 
-  it('fits if names, types and shapes are equal, and -1 stands for any size', () => {
+  it('fits if names, types and shapes are equal, and the size -1 fits any size', () => {
     assert.equal(misfit(image([-1, 224, 224, 3]), image([10, -1, 224, 3])), null)
     assert.equal(misfit(image([3]), { tensors: {} }), null)
     assert.equal(misfit(Type.Object({}), Type.Object({})), null)

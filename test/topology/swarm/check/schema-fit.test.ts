@@ -3,10 +3,10 @@ import { describe, it } from 'node:test'
 import { Type } from 'typebox'
 import { schemaMisfit } from '../../../../topology/swarm/check/schema-fit.ts'
 
-describe('JSON of one schema, where another is wanted', () => {
+describe('JSON of one schema as the input of another schema', () => {
   const order = Type.Object({ id: Type.String(), total: Type.Number(), tags: Type.Array(Type.String()) })
 
-  it('fits if it has the members that are required, with their types', () => {
+  it('fits if it has the required members, with their types', () => {
     assert.equal(schemaMisfit(order, Type.Object({ id: Type.String(), total: Type.Number() })), null)
     assert.equal(schemaMisfit(Type.Object({ n: Type.Integer() }), Type.Object({ n: Type.Number() })), null)
     assert.equal(schemaMisfit({ type: ['string', 'null'] }, Type.String()), null)
@@ -39,5 +39,5 @@ describe('JSON of one schema, where another is wanted', () => {
     [Type.Enum(['a', 'b']), Type.Enum(['c']), 'gives one of "a", "b", where one of "c" is taken'],
     [Type.Literal('a'), Type.Literal('b'), 'gives one of "a", where one of "b" is taken'],
   ] as const)
-    it(`does not fit, and the reason says so: ${reason}`, () => assert.equal(schemaMisfit(given, taken), reason))
+    it(`does not fit, and the reason is: ${reason}`, () => assert.equal(schemaMisfit(given, taken), reason))
 })

@@ -20,14 +20,14 @@ describe('JSON from a caller', () => {
     )
   })
 
-  it('is refused with NaN or Infinity in it, which Python writes, and says that JSON has neither', () => {
+  it('is refused with NaN or Infinity in it, as Python writes them, and the error says that JSON has neither', () => {
     for (const text of ['NaN', '[1, NaN]', '{"age":NaN}', '[-Infinity,2]', ' Infinity '])
       assert.throws(() => edgeJson(bytes(text)), { ...badJson, message: /; JSON has no NaN and no Infinity$/ })
     for (const text of ['[1,', '{"NaN": nan}']) assert.throws(() => edgeJson(bytes(text)), { ...badJson, message: /(?<!Infinity)$/ })
     assert.deepEqual(edgeJson(bytes('["NaN", "a, NaN]"]')), ['NaN', 'a, NaN]'])
   })
 
-  it('is parsed with 0 for -0', () => {
+  it('has 0 in place of -0', () => {
     for (const text of ['-0', '-0.0', '-0e5', '-1e-999']) {
       assert.deepEqual(edgeJson(bytes(text)), 0)
       assert.deepEqual(edgeJson(bytes(`{"a":[1,${text}]}`)), { a: [1, 0] })
@@ -89,7 +89,7 @@ describe('JSON from a caller', () => {
     assert.equal(Buffer.from(withoutMark(marked)).toString(), '{"a":1}')
   })
 
-  it('is refused if it is not UTF-8, and keeps a U+FFFD that the caller sent', () => {
+  it('is refused if it is not UTF-8, and may contain a U+FFFD that the caller has sent', () => {
     assert.throws(() => edgeJson(Buffer.from([0x22, 0xff, 0x22])), badJson)
     assert.equal(edgeJson(bytes('"\ufffd"')), '\ufffd')
   })
@@ -116,14 +116,14 @@ describe('A function’s result as JSON', () => {
     assert.equal(JSON.stringify(jsonCopy(JSON.parse(text))), text)
   })
 
-  it('shares nothing with the value', () => {
+  it('shares no object with the function’s value', () => {
     const value = { list: [{ a: 1 }] }
     const copy = jsonCopy(value)
     value.list.push({ a: 2 })
     assert.deepEqual(copy, { list: [{ a: 1 }] })
   })
 
-  it('is refused if JSON would lose a part of it', () => {
+  it('is refused if JSON would lose a part of the value', () => {
     const cyclic: unknown[] = []
     cyclic.push(cyclic)
     const twice: unknown[] = []
@@ -156,7 +156,7 @@ describe('A function’s result as JSON', () => {
     for (const value of hostile) assert.throws(() => jsonCopy(value), notJson)
   })
 
-  it('passes on the error of a getter, a proxy or a toJSON', () => {
+  it('gives the error of a getter, a proxy or a toJSON that throws', () => {
     const own = new Error('mine')
     const fail = () => {
       throw own

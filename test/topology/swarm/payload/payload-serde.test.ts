@@ -30,7 +30,7 @@ const payload: fc.Arbitrary<Payload> = fc.oneof(
 )
 
 describe('A payload', () => {
-  it('is read from its bytes and headers as it was written', () => {
+  it('is read from its bytes and headers unchanged', () => {
     fc.assert(
       fc.property(payload, (sent) => {
         const data = Uint8Array.from(payloadSerde.serialize('topic', sent))
@@ -39,7 +39,7 @@ describe('A payload', () => {
     )
   })
 
-  it('becomes an error of its request if its bytes do not match their header', () => {
+  it('becomes an error of its request if its bytes do not match its header', () => {
     fc.assert(
       fc.property(bytes, fc.constantFrom('application/json', 'application/vnd.waggle.tensors', 'application/vnd.waggle.joined'), (data, type) => {
         const read = payloadSerde.deserialize('topic', data, [{ key: 'content-type', value: Buffer.from(type) }])
@@ -50,7 +50,7 @@ describe('A payload', () => {
 })
 
 describe('Tensors', () => {
-  it('are read at multiples of 8 bytes, wherever in memory the message lies', () => {
+  it('are read from multiples of 8 bytes, wherever in memory the message lies', () => {
     const sent = {
       a: { datatype: 'UINT8', shape: [3], data: Uint8Array.of(1, 2, 3) },
       b: { datatype: 'FP64', shape: [1], data: Float64Array.of(0.1) },
@@ -63,7 +63,7 @@ describe('Tensors', () => {
     }
   })
 
-  it('are refused if they share bytes, because they would be larger when written one by one', () => {
+  it('are refused if they share bytes, because they would take more bytes when each is written', () => {
     const data = encodeTensors({
       a: { datatype: 'UINT8', shape: [64], data: new Uint8Array(64) },
       b: { datatype: 'UINT8', shape: [64], data: new Uint8Array(64) },

@@ -50,7 +50,7 @@ describe('A payload with a schema registry', () => {
     }
   })
 
-  it('is read as JSON if it was written before there was a registry', () => {
+  it('is read as JSON if it was written without a registry', () => {
     const payload: Payload = { kind: 'json', json: { label: 'teddy', scores: { teddy: 1 } } }
     assert.deepEqual(serde.deserialize('models', Buffer.from(JSON.stringify(payload.json)), payloadHeaders(payload)), payload)
   })
@@ -60,7 +60,7 @@ describe('A payload with a schema registry', () => {
     assert.deepEqual(opened, ['models value'])
   })
 
-  it('is left to its reader if it only resembles Avro, and becomes an error of its request if it cannot be read', async () => {
+  it('is left unchanged if it only resembles Avro, and becomes an error of its request if it cannot be read', async () => {
     const tensors = Buffer.of(0, 1, 2)
     await serde.prepare?.('models', tensors)
     assert.equal(serde.prepare?.('others', tensors), null)

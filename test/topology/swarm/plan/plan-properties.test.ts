@@ -100,7 +100,7 @@ describe('The plan of any swarm', () => {
     })
   })
 
-  it('has each bee in exactly the sub-topologies where it belongs', () => {
+  it('has each bee in exactly those sub-topologies where it belongs', () => {
     holds(({ bees, subtopologies }) => {
       for (const bee of bees) {
         const own = subtopologies.filter((one) => one.bees.includes(bee.name))

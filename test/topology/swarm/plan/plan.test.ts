@@ -68,7 +68,7 @@ describe('The planner', () => {
   for (const [shape, beeAt] of Object.entries(shapes)) {
     const swarmOf = (count: number) => gateway + Array.from({ length: count }, (_, at) => beeAt(at)).join('')
 
-    it(`takes ten times as many steps for ${shape} that is ten times as long`, () => {
+    it(`takes about ten times as many steps for ${shape} that is ten times as long`, () => {
       const [few, more] = [stepsToPlan(swarmOf(100)), stepsToPlan(swarmOf(1000))]
       assert.ok(more < few * 11, `${few} steps for 100 bees, ${more} for 1000`)
     })
@@ -80,7 +80,7 @@ describe('The planner', () => {
     })
   }
 
-  it(`makes a topology of a join of ${many} bees, whose reasons name the first twenty`, () => {
+  it(`makes a topology of a join of ${many} bees, with reasons that name the first twenty`, () => {
     const inputs = Array.from({ length: many }, (_, at) => `b${at}`)
     const bees = gateway + inputs.map((name) => bee(name, '{ name: g }')).join('') + bee('last', `{ join: [${inputs.join(', ')}] }`)
     const { subtopologies } = planSwarm(checked(bees), settings)
@@ -98,7 +98,7 @@ describe('The planner', () => {
     assert.ok(sinks.some((names) => names.includes('waggle.big.c')))
   })
 
-  it('keeps its own steps apart from bees with the same names', () => {
+  it('distinguishes its own steps from bees with the same names', () => {
     const names = [
       'a',
       'a-source',

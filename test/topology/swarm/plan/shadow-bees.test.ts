@@ -22,7 +22,7 @@ function planOf(spec: string, more: readonly string[] = []): SwarmPlan {
 const save = 'name: save, type: save-to-database, input: {name: judge}, spec: {table: rows}'
 
 describe('A bee with a shadow', () => {
-  it('has a second bee on the same input, which its sinks read and no join', () => {
+  it('gets a second bee on the same input, which the bee’s sinks read and no join reads', () => {
     const { bees, topics } = planOf(', versions: {names: {next: 4}}, shadow: next', [save])
     const shadow = bees.find(({ name }) => name === 'judge-shadow')
     assert.deepEqual(shadow?.spec, { model: './m', version: 4 })
@@ -33,7 +33,7 @@ describe('A bee with a shadow', () => {
     assert.deepEqual(readers.get('waggle.one.judge'), ['both', 'save'])
   })
 
-  it('takes the branches of its bee', () => {
+  it('passes its branches on to the second bee', () => {
     const bees = [
       'name: door, type: gateway-input, spec: {name: door}',
       "name: way, type: route, input: {name: door}, spec: {routes: {judge: 'x'}, default: other}",
@@ -56,7 +56,7 @@ describe('A bee with a shadow', () => {
     assert.deepEqual(shown(planOf(', shadow: 4', [save])), [...without, `${without.length} judge-shadow`])
   })
 
-  it('is refused if no sink saves the second opinion, and if another bee has the name of the shadow', () => {
+  it('is refused if no sink saves the second opinion, or if another bee has the shadow’s name', () => {
     assert.throws(() => planOf(', shadow: 4'), /swarm\.yaml:4:\d+: nothing saves the second opinion of judge/)
     const taken = 'name: judge-shadow, type: tensor-rt, input: {name: door}, spec: {model: ./m}'
     assert.throws(() => planOf(', shadow: 4', [save, taken]), /swarm\.yaml:4:\d+: a bee has the name judge-shadow of the shadow/)

@@ -31,18 +31,18 @@ test('An error keeps its code, its class and its place, and shows no secret in a
   assert.ok(redaction.error(new Refused('no p@ss "word"/+$1')) instanceof Refused)
 })
 
-test('An error that quotes no secret stays the same object', () => {
+test('An error that quotes no secret is returned as the same object', () => {
   const thrown = new WaggleError('WAGGLE_BEE_FAILED', { message: 'It failed', next: 'Look.' })
   assert.equal(redaction.error(thrown), thrown)
 })
 
-test('Each of the mistakes in an error’s cause is redacted', () => {
+test('Each mistake in an error’s cause is redacted', () => {
   const mistake = new WaggleError('WAGGLE_SWARM_MISTAKE', { message: 'no p@ss "word"/+$1', next: 'Correct it.' })
   const told = redaction.error(new WaggleError('WAGGLE_INVALID_SWARM', { message: 'all', next: '', cause: new AggregateError([mistake]) }))
   assert.equal(((told.cause as AggregateError).errors[0] as Error).message, 'no {{ secrets.KEY }}')
 })
 
-test('A result that repeats a secret shows its name in all of its texts, and any other result stays the same object', () => {
+test('A result that repeats a secret shows the secret’s name in all of its texts, and any other result stays the same object', () => {
   const told = redaction.payload({ kind: 'json', json: { list: ['first line\nsecond line', 1], 'p@ss "word"/+$1': null } })
   assert.deepEqual(told, { kind: 'json', json: { list: ['{{ secrets.LONG }}', 1], '{{ secrets.KEY }}': null } })
   const bytes = redaction.payload({ kind: 'bytes', contentType: 'text/plain', bytes: Buffer.from('said: p@ss "word"/+$1') })

@@ -27,7 +27,7 @@ function filled(yaml: string) {
 }
 
 describe('A spec with secrets', () => {
-  it('has their values in the place of their names, several in one text too, and none of a value is read as a name', () => {
+  it('gets the values in place of the names, even several in one text, and does not look for names in a value', () => {
     const { value, mistakes } = filled(
       'plain: "{{ secrets.USER }}:{{secrets.PASSWORD}}@"\nlist: ["{{ secrets.USER }}", {deep: "-{{ secrets.USER }}-"}]',
     )
@@ -35,7 +35,7 @@ describe('A spec with secrets', () => {
     assert.deepEqual(mistakes, [])
   })
 
-  it('has a Secret, which shows only the names, where its schema says so', () => {
+  it('gets a Secret, which shows only the names, if its schema asks for one', () => {
     const { value } = filled('url: "https://{{ secrets.USER }}@host"\nheaders: {a: "{{ secrets.USER }}", b: plain}')
     const { url, headers } = value as { url: Secret; headers: { a: Secret; b: string } }
     assert.deepEqual([url.reveal(), headers.a.reveal(), headers.b], ['https://ada@host', 'ada', 'plain'])
@@ -43,13 +43,13 @@ describe('A spec with secrets', () => {
     assert.match(JSON.stringify(value), /https:\/\/\{\{ secrets\.USER \}\}@host/)
   })
 
-  it('with a name that is not set is a mistake at its place, which names the nearest one', () => {
+  it('is a mistake at the name’s place if a name is not set, and the error suggests the nearest name', () => {
     const { value, mistakes } = filled('a: 1\nurl: "x{{ secrets.PASSWORT }}{{ secrets.USER }}"')
     assert.deepEqual(mistakes, ['swarm.yaml:2:6: there is no secret PASSWORT; Set PASSWORT, or did you mean PASSWORD?'])
     assert.equal(value.url, 'x{{ secrets.PASSWORT }}{{ secrets.USER }}')
   })
 
-  it('that cannot be read is a mistake at its place', () => {
+  it('is a mistake at the name’s place if the secret cannot be read', () => {
     const document = SwarmDocument.parse('url: "{{ secrets.USER }}"', 'swarm.yaml')
     const mistakes: WaggleError[] = []
     const find = () => {
@@ -64,7 +64,7 @@ describe('A spec with secrets', () => {
 })
 
 describe('A Secret', () => {
-  it('shows *** in every text that is made of it, and its value only where it is revealed', () => {
+  it('shows *** in every text that is made of it, and its value only when it is revealed', () => {
     const secret = new Secret('hunter2')
     const texts = [
       `${secret}`,

@@ -3,7 +3,7 @@ import { describe, it } from 'node:test'
 import { shownAddress } from '../../../../topology/swarm/secrets/shown-address.ts'
 
 describe('An address in a message', () => {
-  it('has neither a query nor credentials', () => {
+  it('shows neither a query nor credentials', () => {
     const cases: readonly (readonly [address: string, shown: string])[] = [
       ['https://a.example/m.onnx?signature=secret', 'https://a.example/m.onnx'],
       ['https://a.example/m.onnx?signature=\nsecret', 'https://a.example/m.onnx'],
@@ -15,7 +15,7 @@ describe('An address in a message', () => {
     for (const [address, shown] of cases) assert.equal(shownAddress(address), shown)
   })
 
-  it('stays itself without them', () => {
+  it('stays unchanged without a query and credentials', () => {
     for (const address of ['./a.onnx', 's3://hive/a?b.onnx', 's3://hive/a@b.onnx', 'https://a.example/@b/m.onnx', 'npm:@a/b/m.onnx'])
       assert.equal(shownAddress(address), address)
   })
