@@ -138,7 +138,7 @@ describeWithChromium('The page in a browser', (browser) => {
     }
   })
 
-  it('says that the server is away, and that a request is unknown', async () => {
+  it('reports that a request is unknown, and that the server is away', async () => {
     await onPage({}, async (page) => {
       await page.getByRole('searchbox').fill('nobody')
       await page.getByRole('button', { name: 'Follow' }).click()

@@ -196,8 +196,8 @@ export function logContract(name: string, open: () => Promise<LogUnderTest>): vo
 
     describe('a position whose records were deleted', () => {
       for (const [name, answer, values] of [
-        ['goes on at the offset that `outOfRange` returns', 2, ['c']],
-        ['fails the poll where `outOfRange` throws', null, []],
+        ['continues at the offset that `outOfRange` returns', 2, ['c']],
+        ['fails the poll if `outOfRange` throws', null, []],
       ] as const) {
         it(name, async (t) => {
           if (under.retentionElsewhere !== undefined) return t.skip(under.retentionElsewhere)

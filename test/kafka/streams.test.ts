@@ -198,7 +198,7 @@ describeWithKafka('Streams on Kafka', {}, (cluster) => {
     await assert.rejects(program(wordCount(), { log }).start(), { code: 'WAGGLE_LOG_UNREACHABLE' })
   })
 
-  it('a program has the whole of a global table in every process', async () => {
+  it('a program has the whole global table in each of its processes', async () => {
     await log.createTopics([topic('in', 4), topic('names', 2), topic('out', 4)])
     const topology = () => {
       const builder = new StreamsBuilder()

@@ -21,7 +21,7 @@ test('`end` and `wakeup` end a wait early, and do not affect the next wait', asy
   }
 })
 
-test('A `wakeup` between two waits ends the next wait once; an `end` between two waits has no effect', () => {
+test('A `wakeup` outside of a wait is taken once; an `end` outside of a wait has no effect', () => {
   const clock = new SimulatedClock()
   const wait = new InterruptibleWait(clock)
   wait.end()

@@ -22,7 +22,7 @@ describe('The serdes of Serdes', () => {
     ['time window', hex(Serdes.timeWindowed(Serdes.string(), 10), { key: 'k', window: { start: 5, end: 15 } }), '6b0000000000000005'],
     ['session', hex(Serdes.sessionWindowed(Serdes.string()), { key: 'k', window: { start: 5, end: 9 } }), '6b00000000000000090000000000000005'],
   ]
-  for (const [name, written, expected] of cases) it(name, () => assert.equal(written, expected))
+  for (const [name, written, expected] of cases) it(`write the expected bytes: ${name}`, () => assert.equal(written, expected))
 
   it('read the values that they wrote', () => {
     const comesBack = <T>(serde: Serde<T>, values: fc.Arbitrary<T>) =>

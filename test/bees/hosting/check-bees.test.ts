@@ -109,7 +109,7 @@ describe('The check of a swarm’s bees', () => {
     assert.deepEqual((await found(bees('x, y', 'x, z'), types)).mistakes, ['s.yaml:5:43 a gives no z (it gives x, y), which is taken by b'])
   })
 
-  it('warns of a branch that never joins the way to the answer', async () => {
+  it('warns of a branch that never leads to the answer', async () => {
     const { warnings } = await found(`- { name: way, type: route, input: { name: g }, spec: { routes: { a: 'x' }, default: b } }
 - { name: a, type: map, input: { name: way }, spec: { expression: '@' } }
 - { name: b, type: save-to-database, input: { name: way }, spec: { table: t } }

@@ -274,7 +274,7 @@ describe('An image-preprocess whose reader cannot tell its input yet', () => {
 })
 
 describe('The check of an image-preprocess', () => {
-  it('tells the type and shape of the output', async () => {
+  it('finds the type and shape of the output', async () => {
     const { output, summary } = await found({}, [vgg])
     assert.deepEqual(output, { tensors: { image: { dtype: 'UINT8', shape: [24, 32, 3] } } })
     assert.equal(summary, 'gives image (UINT8 [24, 32, 3])')

@@ -95,7 +95,7 @@ describe('The input of a model from JSON', () => {
     for (const [datatype, values, expected] of cases) assert.deepEqual(arraysOf(values, model(input('x', datatype, [2]))), [expected], datatype)
   })
 
-  it('is refused if its shape is different, with the input, its type and shape, and the received value', () => {
+  it('is refused if its shape is different, and the error has the input, its type and shape, and the received value', () => {
     refuses([1, 2], one, /^The input x takes numbers \(FP32\) of shape \[2, 2\]; a list of shape \[2\] came$/)
     refuses(
       [
@@ -146,7 +146,7 @@ describe('The input of a model from JSON', () => {
     refuses([], model(input('ids', 'INT64', [-1])), /ids takes integers \(INT64\) of shape \[-1\]; an empty list came/)
   })
 
-  it('is refused if a value is not of the input’s type, with the value’s place', () => {
+  it('is refused with the value’s place if a value is not of the input’s type', () => {
     const wrong: readonly (readonly [ModelDatatype, readonly unknown[]])[] = [
       ['INT8', [128, -129, 1.5, '1', true, null, {}]],
       ['UINT8', [-1, 256, 0.5]],

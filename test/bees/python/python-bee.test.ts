@@ -88,7 +88,7 @@ describe('A swarm with a Python bee', { skip: skipWithoutPython }, () => {
     await isBuried()
   })
 
-  it('answers 422 where the function refuses, without a dead letter', async () => {
+  it('answers 422 without a dead letter if the function refuses the input', async () => {
     const { status, detail } = await failureOf('refuse')
     assert.deepEqual([status, detail], [422, 'send a bear'])
   })
@@ -265,7 +265,7 @@ describe('A Python bee in development', { skip: skipWithoutPython }, () => {
   const write = (body: string) =>
     writeFileSync(file, `import time\nfrom waggle import register_bee\n@register_bee(name="work")\ndef work(payload):\n    ${body}\n`)
 
-  it('is loaded again when it is saved, and loses no request; a version that cannot be loaded leaves the one before', async () => {
+  it('is loaded again when its file is saved, and loses no request; if the new file cannot be loaded, the earlier version goes on', async () => {
     write('return "first"')
     const own = bees.replace('./work.py', JSON.stringify(file))
     await using swarm = await SwarmHere.open({ WAGGLE_DEV: '1' }, { bees: own })

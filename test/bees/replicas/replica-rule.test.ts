@@ -65,7 +65,7 @@ describe('The number of replicas', () => {
     assert.equal(new Played({ min: 1, max: 8 }).run(60_000, cpuBound(1)).replicas, 1)
   })
 
-  it('keeps its size where rows wait too short to be noticed', () => {
+  it('stays as it is if rows wait only briefly', () => {
     assert.equal(new Played({ min: 1, max: 4 }).run(60_000, () => ({ callsInFlight: 8, rowsDone: 2000, waitedMs: 3 })).replicas, 1)
   })
 
@@ -102,12 +102,12 @@ describe('The number of replicas', () => {
     assert.ok((first ?? 0) >= 50_000 && (second ?? 0) - (first ?? 0) >= 30_000)
   })
 
-  it('does not shrink when the calls come back within half a minute', () => {
+  it('does not shrink if calls come again within half a minute', () => {
     const waves = (replicas: number, nowMs: number) => (nowMs % 20_000 < 10_000 ? cpuBound(32)(replicas) : idle())
     assert.ok(!new Played({ min: 1, max: 2 }).run(200_000, waves).changes.includes('shrink'))
   })
 
-  it('never leaves its range', () => {
+  it('stays between its minimum and its maximum', () => {
     const played = new Played({ min: 2, max: 3 }).run(600_000, idle)
     assert.deepEqual([played.replicas, played.changes], [2, []])
     assert.equal(played.run(600_000, cpuBound(1000)).replicas, 3)

@@ -63,7 +63,7 @@ async function opened(range: { readonly min: number; readonly max: number }, fai
 }
 
 describe('Replicas', () => {
-  it('share the calls: each goes to the replica with the fewest', async () => {
+  it('share the calls: each call goes to the replica with the fewest open calls', async () => {
     const { workers, load } = await opened({ min: 3, max: 3 })
     await load(6, 1000)
     assert.deepEqual(

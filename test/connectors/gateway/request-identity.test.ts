@@ -16,7 +16,7 @@ it('An id shows which caller made the request, in every process with the same se
   }
 })
 
-it('An id with any other digit is not the caller’s', () => {
+it('An id with one changed digit does not belong to the caller', () => {
   const id = identity().fresh('token:web')
   for (let at = 0; at < id.length; at++) {
     if (id[at] === '-' || at === 14) continue

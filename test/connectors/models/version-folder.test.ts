@@ -18,7 +18,7 @@ async function folderAt(path: string, runtime: 'onnx' | 'tensorflow' = 'onnx'): 
 const shown = (found: readonly FoundVersion[]) => found.map(({ version, isComplete }) => `${version}${isComplete ? '' : ' incomplete'}`)
 
 describe('A folder of numbered versions', () => {
-  it('has a version as complete once two looks in a row found the same files', async () => {
+  it('has a version as complete after two looks in a row have found the same files', async () => {
     using versions = new ModelVersions()
     versions.add(1)
     const folder = await folderAt(versions.path)

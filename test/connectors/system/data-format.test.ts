@@ -41,7 +41,7 @@ describe('The version of a data directory', () => {
     })
   }
 
-  it('says whether the directory ever had a log, even without a FORMAT file', () => {
+  it('tells whether the directory has ever had a log, even without a FORMAT file', () => {
     assert.equal(hadLog(directory), false)
     mkdirSync(join(directory, 'clickhouse'))
     assert.equal(hadLog(directory), true)

@@ -28,7 +28,7 @@ describe('The import-direction check', () => {
     assert.equal(complaints('ops/a.ts', `import { topology } from '../examples/a.ts'`).length, 1)
   })
 
-  it('refuses disks, sockets and timers in rooms that must use ports', () => {
+  it('refuses disks, sockets and timers in folders that must use ports', () => {
     assert.equal(complaints('processor/a.ts', `import { readFileSync } from 'node:fs'`).length, 1)
     assert.equal(complaints('topology/a.ts', `import { setTimeout } from 'node:timers/promises'`).length, 1)
     assert.deepEqual(complaints('connectors/a.ts', `import { readFileSync } from 'node:fs'`), [])

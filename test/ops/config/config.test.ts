@@ -129,7 +129,7 @@ describe('The settings of a process', () => {
   const map =
     'resolve:\n  "s3://bucket/": ./models/\n  "s3://bucket/other/": ./nowhere/\n  "image:latest": [node, ./run.ts, --fast]\n  "image:": [python3]\n'
 
-  it('map the paths and images of a swarm by the longest prefix, relative to the settings file', async () => {
+  it('map the paths and images in a swarm file by the longest matching prefix, relative to the settings file', async () => {
     const { resolve } = load(map)
     const elsewhere = join(directory, 'elsewhere')
     mkdirSync(elsewhere)

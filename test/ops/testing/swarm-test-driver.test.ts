@@ -82,7 +82,7 @@ describe('SwarmTestDriver', () => {
     assert.deepEqual(seen, [Uint8Array.of(1, 2)])
   })
 
-  it('holds a batch that is not full until its time has passed', async () => {
+  it('holds a batch that is not full until the batch’s time has passed', async () => {
     await using driver = new SwarmTestDriver(pair(), { models: { left: () => bear, right: () => teddy } })
     const answer = driver.request({ photo: 1 })
     await driver.advanceWallClockTime(1900)

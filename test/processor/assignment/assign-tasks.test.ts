@@ -252,7 +252,7 @@ describe('An assignment of tasks', () => {
     }
   })
 
-  it('keeps a standby that has caught up until its replacement has', () => {
+  it('keeps a standby that has caught up until its replacement has caught up too', () => {
     const tasks = tasksOfShapes([{ partitions: 2, isStateful: true, gpus: 0 }])
     const settings = { ...defaults, standbyReplicas: 1 }
     const before = balancedFrom({ tasks, processes: processes(2), settings })

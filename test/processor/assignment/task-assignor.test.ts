@@ -46,7 +46,7 @@ describe('A group whose leader assigns tasks', () => {
     )
   })
 
-  it('moves state to a joining process only after its copy has caught up, two copies at a time', () => {
+  it('moves state to a joining process only after that process’s copy has caught up, two copies at a time', () => {
     const group = new SimulatedGroup(program(), { partitions })
     group.join('a')
     group.join('b')

@@ -62,7 +62,7 @@ const cases: readonly Case[] = [
     rows: ['second'],
   },
   {
-    name: 'a bee that responds before a join answers at once, and the join ends without its bee when the other branch has come',
+    name: 'a bee that responds before a join answers at once, and the join ends when the other branch has come',
     bees: joined,
     functions: (after) => ({ first: () => new Responded('early', null), slow: () => after(20_000).then(() => 'slow'), both: () => 'late' }),
     answer: 'early',
@@ -71,7 +71,7 @@ const cases: readonly Case[] = [
     rows: [],
   },
   {
-    name: 'a bee that responds and publishes before a join has the answer, whichever branch comes first',
+    name: 'a bee that responds and publishes before a join gives the answer, whichever branch comes first',
     bees: joined,
     functions: () => ({ first: () => new Responded('early', { value: 7 }), slow: () => 'slow', both: () => 'late' }),
     answer: 'early',
@@ -80,7 +80,7 @@ const cases: readonly Case[] = [
     rows: ['first', 'both'],
   },
   {
-    name: 'the first of two branches that respond has the answer',
+    name: 'the first of two branches that respond gives the answer',
     bees: `
   - {name: left, type: answering, input: {name: entrance}}
   - {name: right, type: answering, input: {name: entrance}}
@@ -111,7 +111,7 @@ const cases: readonly Case[] = [
     rows: [],
   },
   {
-    name: 'a bee that responds as the last one of its swarm answers with that, also where it publishes for a table beside',
+    name: 'the last bee of a swarm answers when it responds, even if it also publishes for a table',
     bees: `
   - {name: last, type: answering, input: {name: entrance}}
   - {name: save, type: rows, input: {name: last}}
@@ -123,7 +123,7 @@ const cases: readonly Case[] = [
     rows: ['last'],
   },
   {
-    name: 'a bee that responds where only the respond bee reads it gives its answer as its result',
+    name: 'a bee that only the respond bee reads may respond, and its answer is its result',
     bees: `
   - {name: last, type: answering, input: {name: entrance}}
   - {name: answer, type: respond, input: {name: last}}`,

@@ -531,7 +531,7 @@ describe('An ensemble', () => {
       await late.end()
     })
 
-    it(`of type ${type} does not call a branch missing that the request did not take`, async () => {
+    it(`of type ${type} does not report a branch as missing if the request did not take it`, async () => {
       const scene = await Scene.open(joins(type, 'on_error: skip'), { a: () => scores(0.9), b: () => scores(0.1), c: () => scores(0.7) }, true)
       const answer = said(await scene.ask('one', { a: true, b: false })) as Answer
       assert.deepEqual([Object.keys(answer.models), answer.missing], [['a', 'c'], undefined])

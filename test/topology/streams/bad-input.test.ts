@@ -452,7 +452,7 @@ describe('The name of a step', () => {
     'of a sink': (name) => new StreamsBuilder().stream('in', read).to('out', Produced.with(text, text, { name })),
   }
   for (const [what, make] of Object.entries(named)) {
-    it(`is refused if it is ${what}, because no topic can have it`, () => {
+    it(`is refused if no topic can have it: the name ${what}`, () => {
       for (const name of bad) assert.throws(() => make(name), { code: 'WAGGLE_INVALID_TOPOLOGY', message: /cannot be a name/ })
       make('a.good_Name-1')
     })
@@ -509,7 +509,7 @@ describe('The function of a sink', () => {
     ],
   }
   for (const [what, [code, write]] of Object.entries(sinks)) {
-    it(`fails in the sink: ${what}`, async () => {
+    it(`${what} fails in the sink`, async () => {
       await using program = new TextProgram((builder) => write(builder.stream('in', read)))
       await assert.rejects(program.pipe(['in', 'k', 'v']), { code })
       assert.deepEqual(program.take(), [])

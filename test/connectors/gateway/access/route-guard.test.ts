@@ -74,7 +74,7 @@ describe('A gateway with tokens', () => {
     }
   })
 
-  it('answers 403 with the missing scope to a token for something else', async () => {
+  it('answers 403 with the missing scope to a token with other scopes', async () => {
     const said = await refusal(await ask(`Bearer ${secrets.other}`))
     assert.deepEqual([said.status, said.code], [403, 'WAGGLE_SCOPE_MISSING'])
     assert.equal(said.challenge, 'Bearer realm="waggle", error="insufficient_scope", scope="ask:door"')

@@ -60,7 +60,7 @@ describeWithKafka('Kafka’s limits and refusals', {}, (cluster) => {
       }
     })
 
-  withLog('an existing topic with other partitions or another cleanup is named, with the found and the wanted value', async (log) => {
+  withLog('an existing topic with other partitions or another cleanup is refused by name, with the found and the wanted value', async (log) => {
     const topic = { name: newName('topic'), partitions: 2, cleanup: 'delete', retentionMs: null } as const
     await log.createTopics([topic])
     await assert.rejects(log.createTopics([{ ...topic, partitions: 3 }]), (error: WaggleError) => {
@@ -122,7 +122,7 @@ describeWithKafka('Kafka’s limits and refusals', {}, (cluster) => {
     await log.createTopics([{ ...made, asked: { 'retention.bytes': '5000000', 'segment.bytes': '1250000' } }])
   })
 
-  withLog('an existing topic without a value that a setting asks for is named, with the setting', async (log) => {
+  withLog('an existing topic is refused by name if it lacks a value that a setting asks for', async (log) => {
     const topic = { name: newName('topic'), partitions: 1, cleanup: 'compact', retentionMs: null } as const
     await log.createTopics([{ ...topic, asked: { 'min.insync.replicas': '1', 'segment.ms': '600000' } }])
     await log.createTopics([topic, { ...topic, asked: { 'segment.ms': '600000' }, settings: { 'max.compaction.lag.ms': '5' } }])
@@ -133,7 +133,7 @@ describeWithKafka('Kafka’s limits and refusals', {}, (cluster) => {
     })
   })
 
-  withLog('a changelog with a shorter retention than its store is named, and one with a longer retention is used', async (log) => {
+  withLog('a changelog with a shorter retention than its store is refused by name, and one with a longer retention is used', async (log) => {
     const topic = { name: newName('changelog'), partitions: 1, cleanup: 'compact,delete', retentionMs: 7200_000, leastRetentionMs: 3600_000 } as const
     await log.createTopics([topic])
     for (const least of [60_000, 7200_000]) await log.createTopics([{ ...topic, leastRetentionMs: least, retentionMs: 10 * least }])
@@ -146,7 +146,7 @@ describeWithKafka('Kafka’s limits and refusals', {}, (cluster) => {
     await assert.rejects(log.createTopics([{ ...topic, asked: { 'retention.ms': '5' } }]), /has retention.ms=7200000, where 5 is wanted/)
   })
 
-  withLog('an existing topic with another replication factor is named where a setting asks for one, and used otherwise', async (log) => {
+  withLog('an existing topic with another replication factor is refused by name if a setting asks for one, and used otherwise', async (log) => {
     const topic = { name: newName('topic'), partitions: 2, cleanup: 'delete', retentionMs: null } as const
     await log.createTopics([topic])
     const one = await openKafkaLog({ ...quickOptions(cluster()), processing: 'at_least_once', replicationFactor: 1 })
@@ -203,7 +203,7 @@ describeWithKafka('Kafka’s limits and refusals', {}, (cluster) => {
     assert.deepEqual(await valuesBetween(log, { topic, partition: 0, from: 0, to: 200 }), [...values, ...values])
   })
 
-  withLog('a timestamp too far ahead is named as the cause; topics that Waggle creates take any', async (log) => {
+  withLog('a timestamp too far ahead is named as the cause of a refusal; topics that Waggle creates take any timestamp', async (log) => {
     const yearAhead = systemClock.now() + 365 * 86_400_000
     const [strict, own] = [newName('strict'), newName('own')]
     await createTopic(cluster(), strict, { 'message.timestamp.after.max.ms': '3600000' })

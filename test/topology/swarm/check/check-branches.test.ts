@@ -75,7 +75,7 @@ describe('The check of branches', () => {
     }
   })
 
-  it('finds a branch that never joins the way to the answer', () => {
+  it('finds a branch that never leads to the answer', () => {
     const yaml = `${entrance}${route("{ routes: { a: 'x', b: 'y' }, default: c }")}${both}- { name: c, type: kafka-output, input: { name: way }, spec: { topic: t } }\n`
     const document = SwarmDocument.parse(yaml, 'swarm.yaml')
     const found = neverJoined(checkSwarm(document, new BeeRegistry()))

@@ -3,7 +3,7 @@ import { it } from 'node:test'
 import { Type } from 'typebox'
 import { specFields } from '../../../../topology/swarm/check/spec-fields.ts'
 
-it('The keys of a spec have their types in words, their defaults, and the keys of inner maps behind them', () => {
+it('The keys of a spec are listed with their types in words, their defaults, and then the keys of inner maps', () => {
   const spec = Type.Object({
     size: Type.Integer({ minimum: 1, maximum: 9, description: 'Rows at most.' }),
     ratio: Type.Optional(Type.Number({ exclusiveMinimum: 0, default: 0.5 })),
