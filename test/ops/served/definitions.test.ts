@@ -87,7 +87,7 @@ describe('The definitions of swarms in the log', () => {
       assert.deepEqual((await open()).definitions.names, [])
     }))
 
-  it('keep the last twenty versions of a swarm', () =>
+  it('are never replaced by an older record that comes late', () =>
     onLog(async (log, open) => {
       const { definitions } = await open()
       const held = Promise.withResolvers<void>()
@@ -132,7 +132,7 @@ describe('The definitions of swarms in the log', () => {
       await own.close()
     }))
 
-  it('keep the last twenty versions', () =>
+  it('keep the last twenty versions of a swarm', () =>
     onLog(async (_, open) => {
       const { definitions } = await open()
       for (let version = 1; version <= 22; version++) await definitions.put(versionOf('a', version), false)

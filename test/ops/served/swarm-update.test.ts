@@ -112,7 +112,7 @@ ${bees}  - {name: answer, type: respond, input: {name: ${last}}}
     assert.deepEqual(await server.answer('grown', { number: 11 }), { number: 11, first: 'one', calls: 2 })
   })
 
-  it('gives the older version’s answer to a request that comes again under its idempotency key', async () => {
+  it('computes no earlier request again if the swarm was paused meanwhile', async () => {
     server.write('calls.mjs', 'let calls = 0\nexport default (input) => ({ ...input, calls: ++calls })\n')
     const branched = (further: string) => `name: rest
 bees:
@@ -139,7 +139,7 @@ ${further}`
     assert.equal(await results(), 2)
   })
 
-  it('needs a word for the state of a paused swarm too', async () => {
+  it('needs accept=true for the state of a paused swarm too', async () => {
     server.write('sum.mjs', totals)
     const counting = `name: sum
 bees:
@@ -153,7 +153,7 @@ bees:
     assert.equal((await put('sum', moduleSwarm('sum', './one.mjs'), '?accept=true')).status, 200)
   })
 
-  it('gives a request that comes again under its idempotency key the answer of the older version', async () => {
+  it('gives the older version’s answer to a request that comes again under its idempotency key', async () => {
     await put('same', chain('same', 'one'))
     const headers = { 'idempotency-key': 'k' }
     const before = await (await server.ask('same', { number: 1 }, headers)).json()
