@@ -26,7 +26,7 @@ describe('A secret in a setting that must match a pattern', () => {
     await assert.rejects(SwarmHere.open({ WAGGLE_SECRET_TOPIC: 'orders' }, { bees: output }), /topic cannot hold a secret, because the plan/)
   })
 
-  it('is refused where the text is one of several words, which steps of the swarm read before secrets are filled in', async () => {
+  it('is refused in a choice of several words that steps of the swarm read before secrets are filled in', async () => {
     const loop = `  - {name: again, type: loop, input: {stack: [entrance, step]}, spec: {while: '\`true\`', body: step, max_rounds: 2, on_limit: "{{ secrets.LIMIT }}"}}
   - {name: step, type: map, input: {name: again}, spec: {expression: '@'}}
   - {name: answer, type: respond, input: {name: again}}`

@@ -19,7 +19,7 @@ describe('A bee that computes without a pause', () => {
     assert.deepEqual(calls.takeActivity(), { bees: ['slow'], isReported: true })
   })
 
-  it('is named with the number of further requests if its call has a batch', async () => {
+  it('is named with one request and the number of the others if its call has a batch', async () => {
     const { time, lines, calls } = scene()
     await calls.call('slow', [{ id: 'r1' }, { id: 'r2' }, { id: 'r3' }], () => {
       time.now += 300

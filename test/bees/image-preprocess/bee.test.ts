@@ -197,7 +197,7 @@ describe('An image-preprocess', () => {
     }
   })
 
-  it('refuses half a picture, in each format', async () => {
+  it('refuses a picture that is cut in half, in each format', async () => {
     const noise = Buffer.from(Array.from({ length: 64 * 64 * 3 }, (_, at) => (at * 7919) % 251))
     const picture = () => sharp(noise, { raw: { width: 64, height: 64, channels: 3 } })
     for (const file of [

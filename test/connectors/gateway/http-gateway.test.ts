@@ -194,7 +194,7 @@ describe('The HTTP gateway', () => {
     assert.equal(calls, before + 1)
   })
 
-  it('derives the id from the idempotency key and its secret: the same id after a restart, another id with another secret', async () => {
+  it('derives the id from the idempotency key and the gateway’s secret: the same id after a restart, another id with another secret', async () => {
     const idOf = async (idSecret: Uint8Array) => {
       const open = await openHttpGateway(optionsFor(swarm.requests, { idSecret }))
       const response = await fetch(`${open.url}/v1/gateways/door/submit`, { method: 'POST', body: '{}', headers: { 'idempotency-key': 'guessed' } })

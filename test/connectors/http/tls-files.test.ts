@@ -126,7 +126,7 @@ describe('A gateway with a certificate', () => {
     }
   })
 
-  it('goes on with its certificate when a file becomes a link in a circle', async () => {
+  it('keeps its certificate when a file becomes a circular link', async () => {
     const folder = mkdtempSync(join(directory, 'folder-'))
     const [cert, key] = [join(folder, 'cert.pem'), join(folder, 'key.pem')]
     copyFileSync(first.server.cert, cert)

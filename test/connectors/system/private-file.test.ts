@@ -10,7 +10,7 @@ describe('A private file', () => {
   after(() => rmSync(directory, { recursive: true }))
   const modeOf = (file: string) => statSync(file).mode & 0o777
 
-  it('is for its user alone, also where a killed process or another program has left the file beside it', () => {
+  it('can be read only by its user, even if a killed process or another program has left a file beside it', () => {
     const file = join(directory, 'secrets.json')
     writeFileSync(`${file}.next`, 'left by somebody', { mode: 0o644 })
     writePrivateFile(file, 'new')

@@ -21,21 +21,21 @@ describe('The tokens of a server', () => {
   const none = { tokens: null, tokens_file: null }
   const reader = 'web=reader-0123456789:read'
 
-  it('are asked for where a file of tokens is set, even if it has none', () => {
+  it('are required if a file of tokens is set, even if that file has no token', () => {
     writeFileSync(file, '# nobody yet\n')
     assert.equal(new ServerTokens({ ...none, data_dir: newDirectory() }, clock).areKnown, false)
     assert.equal(new ServerTokens({ ...none, tokens_file: file, data_dir: newDirectory() }, clock).areKnown, true)
     assert.equal(new ServerTokens({ ...none, tokens: '# nobody yet', data_dir: newDirectory() }, clock).areKnown, true)
   })
 
-  it('stay as they were if the file of tokens changes to something else after the settings were checked', () => {
+  it('stay unchanged if the file of tokens is replaced by something else after the settings were checked', () => {
     const tokens = new ServerTokens({ ...none, tokens: reader, data_dir: newDirectory() }, clock)
     writeFileSync(file, 'other=cut')
     assert.throws(() => tokens.replaceSettings({ ...none, tokens_file: file }), { code: 'WAGGLE_INVALID_CONFIG' })
     assert.equal(tokens.find('reader-0123456789')?.name, 'token:web')
   })
 
-  it('stay as they were if the created tokens cannot be read', () => {
+  it('stay unchanged if the created tokens cannot be read', () => {
     const data = newDirectory()
     const tokens = new ServerTokens({ ...none, tokens: reader, data_dir: data }, clock)
     writeFileSync(join(data, 'tokens.json'), 'damaged')
@@ -56,7 +56,7 @@ describe('The tokens of a server', () => {
     assert.equal(tokens.find(token), null)
   })
 
-  it('have names that settings and created tokens do not share, because requests belong to names', () => {
+  it('have different names in the settings and among the created tokens, because requests belong to names', () => {
     const tokens = new ServerTokens({ ...none, tokens: reader, data_dir: newDirectory() }, clock)
     assert.throws(() => tokens.create('web', ['read']), { code: 'WAGGLE_TOKEN_EXISTS' })
     assert.equal(tokens.create('other', ['read']).name, 'other')

@@ -51,7 +51,7 @@ describe('A hangup signal', () => {
     }
   })
 
-  it('leaves all settings as they are after an error of any kind', { skip: process.stdout.isTTY === true }, async () => {
+  it('changes no setting after an error of any kind', { skip: process.stdout.isTTY === true }, async () => {
     write('log_level: info\n')
     const broken = () => {
       throw new RangeError('Key 1 is not 32 bytes')
@@ -69,7 +69,7 @@ describe('A hangup signal', () => {
     }
   })
 
-  it('during the start is answered once the process is open', { skip: process.stdout.isTTY === true }, async () => {
+  it('during the start takes effect when the process is open', { skip: process.stdout.isTTY === true }, async () => {
     write('log_level: info\n')
     const endHold = holdHangups()
     await hangup()

@@ -138,7 +138,7 @@ describe('docker-compose.yml', () => {
     assert.ok(read('ops/deploy/prometheus.yml').includes(`waggle:${inside}`))
   })
 
-  it('lets no route through the entrance that shows the inputs of others or changes what runs', () => {
+  it('opens no route through the entrance that shows the inputs of other callers or changes a swarm', () => {
     const closed = [...read('ops/deploy/nginx.conf').matchAll(/location ~\* (\S+) \{ return 403; \}/g)].map(([, path = '']) => new RegExp(path, 'i'))
     const isClosed = (path: string) => closed.some((pattern) => pattern.test(path))
     const operators = [

@@ -64,7 +64,7 @@ it('An answer that arrives while a gateway’s reader of answers has failed stil
   await world.clock.until(() => isClosed)
 })
 
-it('The answers of a swarm still come after a newer version of it has failed before it took requests', async () => {
+it('The answers of a swarm still come after a newer version has failed before it took requests', async () => {
   const world = new SimulatedWorld()
   const log = world.boot()
   const topic = (name: string) => ({ name, partitions: 1, cleanup: 'delete' as const, retentionMs: null })

@@ -87,7 +87,7 @@ describe('The definitions of swarms in the log', () => {
       assert.deepEqual((await open()).definitions.names, [])
     }))
 
-  it('are never those of an older record that comes late', () =>
+  it('are never replaced by an older record that comes late', () =>
     onLog(async (log, open) => {
       const { definitions } = await open()
       const held = Promise.withResolvers<void>()

@@ -151,7 +151,7 @@ describe('A server without swarms', () => {
     await server.call('DELETE', '/v1/swarms/counted')
   })
 
-  it('begins anew with a swarm that was removed with its data, and goes on with one that was removed without', async () => {
+  it('begins anew with a swarm that was removed with its data, and goes on with a swarm whose data was kept', async () => {
     const said = async () => (await (await server.ask('anew', { name: 'Ada' }, { 'idempotency-key': 'k' })).json()) as unknown
     await server.call('POST', '/v1/swarms', moduleSwarm('anew', './hello.mjs'))
     assert.deepEqual(await said(), { said: 'Hello Ada' })
@@ -164,7 +164,7 @@ describe('A server without swarms', () => {
     await server.call('DELETE', '/v1/swarms/anew')
   })
 
-  it('does no request of a removed swarm again in one that takes over its gateway', async () => {
+  it('computes no request of a removed swarm again in a swarm that takes over the gateway', async () => {
     server.write('calls.mjs', 'let calls = 0\nexport default () => ++calls\n')
     await server.call('POST', '/v1/swarms', moduleSwarm('heir', './hello.mjs'))
     for (const name of ['Ada', 'Bo', 'Cy']) await server.answer('heir', { name })
@@ -181,7 +181,7 @@ describe('A server without swarms', () => {
   })
 })
 
-it('A secret that was stored after the start of a server is in no line of its log', async () => {
+it('A secret that is stored after the start of a server appears in no line of the server’s log', async () => {
   await using server = await ServerHere.open({ WAGGLE_SECRETS_KEY: '0'.repeat(64) })
   assert.equal((await server.call('PUT', '/v1/secrets/late', 'honey-is-late')).status, 204)
   const away = `name: away
@@ -234,7 +234,7 @@ describe('A server that starts again', () => {
     assert.equal((await server.call('GET', '/readyz')).status, 200)
   })
 
-  it('leaves a gateway with the swarm that has it if another definition names it too, and runs the other when it is free', async () => {
+  it('leaves a gateway with the swarm that has it, and runs another swarm with that gateway when the gateway is free', async () => {
     await using server = await ServerHere.open()
     server.write('hello.mjs', greet('Hello'))
     server.write('bye.mjs', greet('Bye'))
@@ -257,7 +257,7 @@ describe('A server that starts again', () => {
     assert.deepEqual(await server.answer('first', { name: 'Ada' }), { said: 'Bye Ada' })
   })
 
-  it('takes a folder that was missing at its start when its swarm is resumed, and removes nothing of it without the folder', async () => {
+  it('finds a folder that was missing at the start when its swarm is resumed, and does not remove the swarm’s data without the folder', async () => {
     await using server = await ServerHere.open()
     server.write('inner/own.mjs', greet('Inner'))
     await server.call('POST', '/v1/swarms?directory=inner', moduleSwarm('inner', './own.mjs'))

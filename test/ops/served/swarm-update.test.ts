@@ -112,7 +112,7 @@ ${bees}  - {name: answer, type: respond, input: {name: ${last}}}
     assert.deepEqual(await server.answer('grown', { number: 11 }), { number: 11, first: 'one', calls: 2 })
   })
 
-  it('does no earlier request again where the swarm is paused meanwhile', async () => {
+  it('computes no earlier request again if the swarm was paused meanwhile', async () => {
     server.write('calls.mjs', 'let calls = 0\nexport default (input) => ({ ...input, calls: ++calls })\n')
     const branched = (further: string) => `name: rest
 bees:
@@ -139,7 +139,7 @@ ${further}`
     assert.equal(await results(), 2)
   })
 
-  it('needs a word for the state of a paused swarm too', async () => {
+  it('needs accept=true for the state of a paused swarm too', async () => {
     server.write('sum.mjs', totals)
     const counting = `name: sum
 bees:

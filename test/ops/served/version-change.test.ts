@@ -34,13 +34,13 @@ function failing({ startsAgain, unrecord }: { readonly startsAgain: boolean; rea
 }
 
 describe('A change of version whose newer version fails after the older one has stopped', () => {
-  it('starts the older one again, also where the log cannot take the record back', async () => {
+  it('starts the older version again, even if the log cannot take the record back', async () => {
     const { done, changed, clock } = failing({ startsAgain: true, unrecord: () => Promise.reject(new Error('no log')) })
     await Promise.all([assert.rejects(changed, { message: 'the newer one fails' }), clock.advance(100)])
     assert.deepEqual(done, ['older stops', 'record', 'older starts again'])
   })
 
-  it('tells the callers who wait if the older one does not start again either', async () => {
+  it('tells the waiting callers if the older version does not start again either', async () => {
     const { done, changed, clock, gateways } = failing({ startsAgain: false, unrecord: async () => {} })
     await Promise.all([assert.rejects(changed, { message: 'the newer one fails' }), clock.advance(100)])
     assert.deepEqual(done, ['older stops', 'record', 'older is gone'])

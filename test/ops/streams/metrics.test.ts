@@ -70,7 +70,7 @@ async function sent(streams: Streams, records: readonly (readonly [key: string |
 }
 
 describe('The metrics of an application', () => {
-  it('include its state and its threads, in Kafka Streams’ numbers', async () => {
+  it('include its state, as Kafka Streams numbers it, and its threads', async () => {
     await using streams = await running(upper(), { numThreads: 2 })
     const client = (name: string) => metric(streams.metrics, 'stream-metrics', name, { 'client-id': 'measured' })
     assert.deepEqual(

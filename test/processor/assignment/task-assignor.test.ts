@@ -105,7 +105,7 @@ describe('A group whose leader assigns tasks', () => {
     assertEven(group, new Set(names))
   })
 
-  it('weighs a process by its threads, and keeps tasks on their threads', () => {
+  it('gives a process tasks by its number of threads, and keeps tasks on their threads', () => {
     const group = new SimulatedGroup(program(), { partitions })
     group.join('small')
     group.join('large', { threads: 2 })

@@ -185,7 +185,7 @@ describe('An answer in the middle of a swarm', () => {
         await closed(world, swarm)
       })
 
-  it('has no times of a bee that stands before the respond bee, because that bee has not made it', async () => {
+  it('has no times of a bee before the respond bee, because that bee did not make the answer', async () => {
     const { embedded: traits } = logs
     assert.ok(traits !== undefined)
     const world = new SimulatedWorld({ traits, keepsState: true })
@@ -225,7 +225,7 @@ describe('An answer in the middle of a swarm', () => {
       assert.deepEqual(answers, [['answer 1'], ['answer 2']])
     })
 
-    it(`leaves a cache behind its bee as it is, ${processing}`, async () => {
+    it(`leaves a cache behind the answering bee unchanged, ${processing}`, async () => {
       let calls = 0
       const answers = await answersToTheSame(
         traits,

@@ -416,7 +416,7 @@ describe('A loop', () => {
 })
 
 describe('A record on a gateway’s topic', () => {
-  it('cannot choose its branch, its round or its place in a cache by its headers', async () => {
+  it('cannot choose its branch, its round, its place in a cache or its answer by its headers', async () => {
     const world = new SimulatedWorld()
     const log = world.boot()
     const yaml = `name: s

@@ -90,7 +90,7 @@ describe('The limits of callers', () => {
     assert.equal(countOf(limits, 'a', 10), 1)
   })
 
-  it('count the requests in flight across a replacement', () => {
+  it('still count the earlier requests in flight after a replacement', () => {
     const limits = limited({ inFlight: 2 })
     const end = attempt(limits, 'a')
     limits.replace({ ratePerSecond: null, inFlight: 2, allInFlight: 1000 })

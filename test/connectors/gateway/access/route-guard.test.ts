@@ -182,7 +182,7 @@ describe('A gateway without tokens', () => {
   })
 })
 
-it('A gateway counts refused requests of an address too, so that nobody tries tokens without end', async () => {
+it('A gateway limits the rate of refused requests from an address too, so that nobody can try tokens without end', async () => {
   const gateway = await openEchoGateway({ callers: { areKnown: true, find: () => null }, rateLimitPerSecond: 1 })
   try {
     const statusOf = async (path: string) => (await fetch(`${gateway.url}${path}`, { headers: { authorization: 'Bearer guess-0123456789' } })).status
@@ -203,7 +203,7 @@ describe('The guard of routes', () => {
     await app.close()
   })
 
-  it('reports a call that manages something also when its caller leaves before the answer', async () => {
+  it('reports a call that manages something even if its caller leaves before the answer', async () => {
     const managed: ManagedCall[] = []
     const app = fastify()
     const identity = new RequestIdentity(systemClock, new SystemRandom(), new Uint8Array(32))

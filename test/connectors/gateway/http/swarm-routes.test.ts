@@ -22,7 +22,7 @@ const swarms: SwarmManagement = {
   beeLog: () => [],
 }
 
-it('A token that may only read can send no text of a swarm, because a check runs modules and uses secrets', async () => {
+it('A token that may only read cannot send the text of a swarm, because a check runs modules and uses secrets', async () => {
   const tokens = new AccessTokens()
   tokens.replace('settings', parseTokens('reader=reader-0123456789:read'))
   const gateway = await openEchoGateway({ swarms, callers: { areKnown: true, find: (token) => tokens.find(token) } })

@@ -166,7 +166,7 @@ describe('A durable record behind an open commit', () => {
 })
 
 describe('A member of a group that loses its partitions', () => {
-  it('takes none from a member that joined before its next poll', async () => {
+  it('takes no partition from a member that joined before its own next poll', async () => {
     const directory = mkdtempSync(join(tmpdir(), 'waggle-lost-'))
     const log = await openEmbeddedLog({ directory, clock: new SimulatedClock() })
     await log.createTopics([{ name: 'out', partitions: 4, cleanup: 'delete', retentionMs: null }])

@@ -6,7 +6,7 @@ import type { Consumer, Log, LogRecord } from '../../../../processor/ports.ts'
 import { describeWithKafka } from '../../../support/kafka-cluster.ts'
 import { deleteRecords, deleteTopic, kafkaUnderTest, newName, quickOptions, record, valuesBetween } from '../../../support/kafka-log.ts'
 
-describeWithKafka('Reading from Kafka', {}, (cluster) => {
+describeWithKafka('A Kafka log that is read', {}, (cluster) => {
   let log: Log
   let close: () => Promise<void>
   let topic: string

@@ -31,7 +31,7 @@ describe('The servers that a url may name', () => {
     }
   })
 
-  it('are not called if their name stands for an address that it may not have', async () => {
+  it('are not called if their name leads to an address that is not allowed', async () => {
     let asked = 0
     const server = createServer((_, response) => response.end(String(++asked)))
     await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
