@@ -21,7 +21,10 @@ export interface StateRestoreListener {
 export interface StandbyUpdateListener {
   onUpdateStart?(store: ListenedStore & { readonly startingOffset: bigint }): void
   onBatchLoaded?(store: ListenedStore & { readonly batchEndOffset: bigint; readonly batchSize: number; readonly currentEndOffset: bigint }): void
-  /** `PROMOTED`: the task runs here now. */
+  /**
+   * Called when this process stops keeping the copy. `reason` is `PROMOTED` if the task now runs here, and `MIGRATED` if the copy has moved to another
+   * process or the application stops.
+   */
   onUpdateSuspended?(
     store: ListenedStore & { readonly storeOffset: bigint; readonly currentEndOffset: bigint; readonly reason: 'PROMOTED' | 'MIGRATED' },
   ): void

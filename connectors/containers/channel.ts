@@ -40,7 +40,7 @@ export class Channel {
     stdout?.once('end', this.#outputEnded)
   }
 
-  /** Takes a new connection in place of the standard streams. Closes the connection if the channel is already decided. */
+  /** Uses a new connection in place of the standard streams. Closes it if messages already go over the standard streams or an earlier connection. */
   connected(connection: Socket): void {
     if (this.#isStandard || this.#connection !== null) {
       connection.destroy()

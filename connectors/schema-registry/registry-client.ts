@@ -40,10 +40,6 @@ export class RegistryClient {
     this.#protobufMessage = protobufMessage
   }
 
-  known(id: number): KnownSchema | null {
-    return this.#known.get(id) ?? null
-  }
-
   schema(id: number): Promise<KnownSchema> {
     const there = this.#coming.get(id)
     if (there !== undefined) return there

@@ -69,7 +69,7 @@ export class RegistrySerde implements Serde<unknown> {
 
   deserialize(topic: string, data: Uint8Array): unknown {
     const id = schemaIdOf(topic, data)
-    const codec = this.#codecs.get(id) ?? this.#fromMemory(topic, id)
+    const codec = this.#codecs.get(id) ?? this.#notHere(topic, id)
     try {
       return codec.decode(bodyOf(data))
     } catch (thrown) {
@@ -116,10 +116,10 @@ export class RegistrySerde implements Serde<unknown> {
   }
 
   /**
-   * The codec for a schema that is already fetched. If the schema is not fetched yet, this starts the fetch and throws an `Unavailable`. The task
-   * rolls back, and finds the schema when it tries again.
+   * Always throws, because the schema is not here: the error of an earlier fetch that was refused, or else an `Unavailable`, after it has started the
+   * fetch. On an `Unavailable` the task rolls back, and finds the schema when it tries again.
    */
-  #fromMemory(topic: string, id: number): Codec {
+  #notHere(topic: string, id: number): never {
     if (this.#refusals.has(id)) throw this.#refusals.get(id)
     this.#fetch(id).catch(() => {})
     throw new Unavailable('WAGGLE_SCHEMA_NOT_FETCHED', {

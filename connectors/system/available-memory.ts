@@ -44,7 +44,7 @@ function foldersOf(path: string): readonly string[] {
   return path === '/' ? [path] : [path, ...foldersOf(dirname(path))]
 }
 
-/** The bytes that a group can still take; infinity without a limit. */
+/** The bytes of memory that a control group can still take; infinity if the control group has no limit. */
 async function leftIn(folder: string, { limit, usage, cache }: GroupFiles): Promise<number> {
   const [most, used, stat] = await Promise.all([limit, usage, 'memory.stat'].map((name) => textOf(join(folder, name))))
   if (most === undefined || used === undefined || !/^\d+\s*$/.test(most) || !/^\d+\s*$/.test(used)) return Number.POSITIVE_INFINITY

@@ -17,7 +17,7 @@ export interface StandbyOptions {
   readonly onFailure: (error: unknown) => void
 }
 
-/** Keeps copies of the state of a task that runs elsewhere, until it is closed. */
+/** Keeps copies of the state of a task that runs elsewhere. `TaskStates.open` ends it when the task comes to this process. */
 export class Standby {
   readonly copies: readonly ChangelogCopy[]
   readonly #options: StandbyOptions

@@ -10,7 +10,10 @@ export function expectReachable({ topic, partition }: ReplyTo, topics: ReplyTopi
   if (error !== null) throw error
 }
 
-/** The reply topic and partition that a record's headers name; null if they name none. Returns an error if a reply cannot go there. */
+/**
+ * The reply topic and partition that a record's headers name; null if they name none. Returns an error if a reply cannot go there. Answers to callers of
+ * HTTP gateways on the embedded log do not go this way: `answered.ts` and `request-ledger.ts` have it.
+ */
 export function replyToOf(id: string, headers: readonly Header[], topics: ReplyTopics): ReplyTo | WaggleError | null {
   const topic = namedReplyTopic(headers)
   if (topic === null) return null

@@ -37,9 +37,9 @@ export interface StreamThreadOptions {
   /** The shortest time between two purges of repartition topics, in ms. */
   readonly purgeIntervalMs: number
   readonly onNotice: (notice: string) => void
-  /** Called with each failure that was rolled back. The thread goes on by itself. */
+  /** Called with each failure that was rolled back. Then `decide` is asked. */
   readonly onFailure: (error: WaggleError) => void
-  /** Decides after each failure that was rolled back; `stop` ends the loop. */
+  /** Decides whether the thread goes on after a failure that was rolled back. `stop` ends the loop. */
   readonly decide: DecideFailure
   /** Called when the loop has ended because `decide` returned `stop`. */
   readonly onStopped: () => void

@@ -34,7 +34,10 @@ export class WindowEmission {
     return this.#lastClose.value
   }
 
-  /** Takes an update of a window. `before` is null for a new window, whose old aggregate is the initial one. */
+  /**
+   * Takes an update of a window. `before` is the window's stored value, null for a new window. `oldAggregate` is the aggregate before the update; for a
+   * new window it is the initial one, or null for the right window of a sliding window.
+   */
   update(record: Record<unknown, unknown>, window: Window, before: unknown, oldAggregate: unknown, newValue: unknown, timestamp: number): void {
     if (this.#onClose) return
     const change = { newValue, oldValue: this.#sendsOld() ? oldAggregate : null }

@@ -169,7 +169,7 @@ describe('A postgres bee', { skip: skipsPostgres() }, () => {
     assert.deepEqual(await (await waiting).json(), [{ one: 1 }])
   })
 
-  it('warns if its role may not create the table of writes, and refuses to start if the spec asks for once', async () => {
+  it('warns if its role may not create the table of writes, and refuses to start if the spec has `once: true`', async () => {
     await server.query("CREATE ROLE writer LOGIN PASSWORD 'hunter2-of-writer'")
     await server.query('CREATE DATABASE narrow')
     await server.query('REVOKE CREATE ON SCHEMA public FROM PUBLIC; CREATE TABLE rows (label text); GRANT INSERT ON rows TO writer', {

@@ -34,7 +34,7 @@ function failing({ startsAgain, unrecord }: { readonly startsAgain: boolean; rea
 }
 
 describe('A change of version whose newer version fails after the older one has stopped', () => {
-  it('starts the older version again, even if the log cannot take the record back', async () => {
+  it('starts the older version again, even if the log cannot be told that the older version runs again', async () => {
     const { done, changed, clock } = failing({ startsAgain: true, unrecord: () => Promise.reject(new Error('no log')) })
     await Promise.all([assert.rejects(changed, { message: 'the newer one fails' }), clock.advance(100)])
     assert.deepEqual(done, ['older stops', 'record', 'older starts again'])

@@ -19,8 +19,8 @@ export interface PythonOptions extends Pick<ProcessOptions, 'swarm' | 'bee' | 'e
   readonly requirements: string | null
   readonly workers: number
   /**
-   * The command in the place of `python3`, whose packages are used as they are. Default: the `python3` of this machine, with an environment of the
-   * requirements.
+   * A command to run instead of `python3`. Its own packages are used, and none are installed. Default: `python3` of this machine, in a virtual
+   * environment with the packages of `requirements`.
    */
   readonly interpreter?: readonly string[]
   /** The image in which the file runs. Default: it runs as a process of this machine. */

@@ -17,7 +17,7 @@ export interface FollowedRequest {
   end(): void
 }
 
-/** The last event of a request has the kind `outcome`, or `rest`: this process cannot tell the remaining events, so the caller has to ask again. */
+/** The last event of a request is `outcome`. If this process cannot tell the remaining events, the last one is `rest`, and the caller has to ask again. */
 export type EventListener = (event: RequestEvent) => void
 
 export type RequestEvent = {
