@@ -21,6 +21,8 @@ export interface Admission {
   readonly gateway: string
   /** 0 is the lowest, and is shed first; `highestPriority` is the highest. */
   readonly priority: number
+  /** True for a request whose caller waits for the answer. A submitted request takes no place among those that wait. */
+  readonly waits: boolean
 }
 
 export const highestPriority = 9
@@ -54,10 +56,10 @@ export class CallerLimits {
   }
 
   /** Counts a request until the returned function is called, once. Throws a ProblemError: 429 at a limit of the caller, 503 if the process is full. */
-  admit({ caller, gateway, priority }: Admission): () => void {
+  admit({ caller, gateway, priority, waits }: Admission): () => void {
     const { inFlight, ratePerSecond } = this.#limits
     const own = this.#inFlightOf.get(caller) ?? 0
-    this.#refuseWhenFull(own, priority)
+    if (waits) this.#refuseWhenFull(own, priority)
     const key = `${gateway} ${caller}`
     const bucket = this.#bucketOf(key)
     if (inFlight !== null && bucket.inFlight >= inFlight)
@@ -78,17 +80,21 @@ export class CallerLimits {
       bucket.left--
     }
     bucket.inFlight++
-    this.#inFlight++
-    this.#inFlightOf.set(caller, own + 1)
+    if (waits) {
+      this.#inFlight++
+      this.#inFlightOf.set(caller, own + 1)
+    }
     let isOver = false
     return () => {
       if (isOver) return
       isOver = true
       bucket.inFlight--
-      this.#inFlight--
-      const left = (this.#inFlightOf.get(caller) ?? 1) - 1
-      if (left > 0) this.#inFlightOf.set(caller, left)
-      else this.#inFlightOf.delete(caller)
+      if (waits) {
+        this.#inFlight--
+        const left = (this.#inFlightOf.get(caller) ?? 1) - 1
+        if (left > 0) this.#inFlightOf.set(caller, left)
+        else this.#inFlightOf.delete(caller)
+      }
       if (bucket.inFlight === 0 && this.#limits.ratePerSecond === null && this.#buckets.get(key) === bucket) this.#buckets.delete(key)
     }
   }

@@ -38,7 +38,7 @@ export function requestRoutes(app: FastifyInstance, options: RequestRoutesOption
     {
       config: { scope: 'ask' },
       schema: { ...entrance, summary: 'Sends an input and waits for the answer', response: answers('200', 'What the swarm’s respond bee got.') },
-      onRequest: guard,
+      onRequest: guard(true),
     },
     async (request, reply) => {
       const made = await newRequest(request, reply, options, options.requestTimeoutMs)
@@ -55,7 +55,7 @@ export function requestRoutes(app: FastifyInstance, options: RequestRoutesOption
     {
       config: { scope: 'ask' },
       schema: { ...entrance, summary: 'Sends an input; the answer is asked for later', response: answers('202', 'The input is durable.', submitted) },
-      onRequest: guard,
+      onRequest: guard(false),
     },
     async (request, reply) => {
       const made = await newRequest(request, reply, options, null)
@@ -83,18 +83,20 @@ export function requestRoutes(app: FastifyInstance, options: RequestRoutesOption
     },
   )
 
-  /** Refuses a request before its body is read, so that a caller does not upload a photo in vain. */
-  async function guard(request: FastifyRequest, reply: FastifyReply): Promise<void> {
-    const { gateway } = request.params as GatewayRoute['Params']
-    if (!requests.gateways.includes(gateway)) {
-      throw new ProblemError('WAGGLE_UNKNOWN_GATEWAY', `There is no gateway ${gateway}; there is ${requests.gateways.join(', ') || 'none yet'}`)
+  /** Refuses a request before its body is read, so that a caller does not upload a photo in vain. `waits`: the caller waits for the answer. */
+  function guard(waits: boolean): (request: FastifyRequest, reply: FastifyReply) => Promise<void> {
+    return async (request, reply) => {
+      const { gateway } = request.params as GatewayRoute['Params']
+      if (!requests.gateways.includes(gateway)) {
+        throw new ProblemError('WAGGLE_UNKNOWN_GATEWAY', `There is no gateway ${gateway}; there is ${requests.gateways.join(', ') || 'none yet'}`)
+      }
+      const refusal = requests.refusal(gateway)
+      if (refusal !== null) throw new ProblemError('WAGGLE_OVERLOADED', refusal.reason, refusal.retryAfterSeconds)
+      const { name: caller, maxPriority } = request.caller
+      const priority = Math.min(maxPriority, priorityOf(request.headers['x-priority']) ?? maxPriority)
+      const release = limits?.admit({ caller, gateway, priority, waits })
+      if (release !== undefined) onResponseEnd(request.raw, reply.raw, release)
     }
-    const refusal = requests.refusal(gateway)
-    if (refusal !== null) throw new ProblemError('WAGGLE_OVERLOADED', refusal.reason, refusal.retryAfterSeconds)
-    const { name: caller, maxPriority } = request.caller
-    const priority = Math.min(maxPriority, priorityOf(request.headers['x-priority']) ?? maxPriority)
-    const release = limits?.admit({ caller, gateway, priority })
-    if (release !== undefined) onResponseEnd(request.raw, reply.raw, release)
   }
 }
 

@@ -16,9 +16,9 @@ describe('The limits of callers', () => {
     new CallerLimits({ clock, limits: { ratePerSecond: null, inFlight: null, allInFlight: 1000, ...limits } })
 
   /** Admits a request: the function that ends it, or the refusal. */
-  function attempt(limits: CallerLimits, caller: string, { gateway = 'door', priority = 9 } = {}) {
+  function attempt(limits: CallerLimits, caller: string, { gateway = 'door', priority = 9, waits = true } = {}) {
     try {
-      return limits.admit({ caller, gateway, priority })
+      return limits.admit({ caller, gateway, priority, waits })
     } catch (thrown) {
       assert.ok(thrown instanceof ProblemError)
       return thrown
@@ -27,6 +27,13 @@ describe('The limits of callers', () => {
   const isAdmitted = (...given: Parameters<typeof attempt>) => typeof attempt(...given) === 'function'
   const countOf = (limits: CallerLimits, caller: string, of: number, more = {}) =>
     Array.from({ length: of }, () => isAdmitted(limits, caller, more)).filter(Boolean).length
+
+  it('count only requests whose callers wait towards what the process may have in flight', () => {
+    const limits = limited({ allInFlight: 5 })
+    assert.equal(countOf(limits, 'a', 20, { waits: false }), 20)
+    assert.equal(countOf(limits, 'a', 20), 5)
+    assert.equal(countOf(limits, 'a', 20, { waits: false }), 20)
+  })
 
   it('let each caller send at its rate to each gateway, and tell a refused caller when to come again', () => {
     const limits = limited({ ratePerSecond: 5 })
@@ -108,7 +115,7 @@ it('A gateway answers 429 with Retry-After at a limit, and lowers an X-Priority 
   const gateway = await openEchoGateway({ callers: { areKnown: true, find: (token) => tokens.find(token) }, limits })
   try {
     // Two requests elsewhere have no answer yet: half of the process is taken.
-    for (const other of ['x', 'y']) limits.admit({ caller: other, gateway: 'door', priority: 9 })
+    for (const other of ['x', 'y']) limits.admit({ caller: other, gateway: 'door', priority: 9, waits: true })
     const ask = async (token: string, headers = {}) => {
       const response = await fetch(`${gateway.url}/v1/gateways/door/request`, {
         method: 'POST',
