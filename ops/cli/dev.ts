@@ -1,18 +1,15 @@
 import { readFileSync, watch } from 'node:fs'
 import { basename, dirname, resolve, sep } from 'node:path'
 import { systemClock } from '../../connectors/system/system-clock.ts'
-import { Redaction } from '../../topology/swarm/secrets/redaction.ts'
+import type { Redaction } from '../../topology/swarm/secrets/redaction.ts'
 import type { SwarmManagement } from '../../topology/swarm/swarm-management.ts'
-import { Beekeeper } from '../beekeeper/beekeeper.ts'
+import { WaggleError } from '../../topology/waggle-error.ts'
 import { beeRegistry } from '../config/bee-registry.ts'
 import { loadConfig } from '../config/config.ts'
-import { hiddenValues } from '../config/hidden-values.ts'
 import { readSwarm } from '../config/swarm-file.ts'
-import type { LogLine } from '../process-log/log-line.ts'
 import type { Console } from './console.ts'
-import { exitStatus, reportError } from './exit-status.ts'
-import { outputOf } from './run.ts'
-import { StopSignal } from './stop-signal.ts'
+import { reportError } from './exit-status.ts'
+import { inForeground } from './foreground.ts'
 
 /**
  * `waggle dev [FILE]`: runs a swarm, and updates it after each saved change in its folder, as a server does. The state of the swarm stays, as far as
@@ -21,35 +18,23 @@ import { StopSignal } from './stop-signal.ts'
 export async function dev(file: string, { json }: { readonly json: boolean }): Promise<number> {
   const root = dirname(resolve(file))
   const env = { WAGGLE_DEV: '1', ...process.env }
-  const config = loadConfig({ directories: [root, process.cwd()], env })
-  const redaction = new Redaction(hiddenValues(config))
-  const { out, release } = outputOf(json, config.settings, redaction)
-  const stop = new StopSignal(() => out.stopping())
-  const say: LogLine = (module, level, message, fields) => out.log(module, level, redaction.text(message), redaction.fields(fields))
-  try {
-    const beekeeper = await Beekeeper.open({
-      settings: config.settings,
-      swarms: [],
-      server: { root, env },
-      signal: stop.signal,
-      say,
-      redaction,
-      onProgress: () => {},
-    })
+  const configNow = () => loadConfig({ directories: [root, process.cwd()], env })
+  const config = configNow()
+  const { settings } = config
+  const options = { configs: [config], json, settings, swarms: [], server: { root, env }, load: () => configNow().settings }
+  return inForeground(options, async (beekeeper, { out, redaction }) => {
     const changes = new SavedFile(file, beekeeper.management, { out, json, redaction })
     await changes.take()
     out.serving({ gateway: beekeeper.url, clickhouse: beekeeper.clickhouseUrl, swarms: [...beekeeper.management.list()] })
-    const unwatch = watchFolder(root, resolve(config.settings.data_dir), () => void changes.take())
-    await stop.asked
-    unwatch()
-    await changes.end()
-    await beekeeper.close()
-    out.stopped()
-    return exitStatus.done
-  } finally {
-    stop.release()
-    release()
-  }
+    const unwatch = watchFolder(root, resolve(settings.data_dir), {
+      changed: () => void changes.take(),
+      failed: (error) => changes.unseen(error),
+    })
+    return async () => {
+      unwatch()
+      await changes.end()
+    }
+  })
 }
 
 /**
@@ -77,6 +62,16 @@ class SavedFile {
       this.#turn = null
     })
     return this.#turn
+  }
+
+  /** Shows that saved changes may not be noticed any more. The swarm runs on. */
+  unseen(error: Error): void {
+    const unwatched = new WaggleError('WAGGLE_FILE_UNUSABLE', {
+      message: `The folder of ${this.#file} cannot be watched: ${error.message}`,
+      next: 'Correct that, and start `waggle dev` again.',
+      cause: error,
+    })
+    reportError(this.#show.redaction.error(unwatched), { json: this.#show.json })
   }
 
   /** Stops the swarm, and keeps its topics and state for the next time. */
@@ -107,8 +102,12 @@ class SavedFile {
   }
 }
 
-/** Calls `changed` a moment after files of a folder were saved. Returns a function that ends the watch. */
-function watchFolder(folder: string, dataDirectory: string, changed: () => void): () => void {
+/** Calls `changed` a moment after files of a folder were saved, and `failed` if they cannot be watched. Returns a function that ends the watch. */
+function watchFolder(
+  folder: string,
+  dataDirectory: string,
+  { changed, failed }: { readonly changed: () => void; readonly failed: (error: Error) => void },
+): () => void {
   let cancel = () => {}
   const watcher = watch(folder, { recursive: true }, (_, name) => {
     const path = resolve(folder, name ?? '')
@@ -116,6 +115,7 @@ function watchFolder(folder: string, dataDirectory: string, changed: () => void)
     cancel()
     cancel = systemClock.after(settleMs, changed)
   })
+  watcher.on('error', failed)
   return () => {
     cancel()
     watcher.close()

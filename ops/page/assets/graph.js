@@ -2,7 +2,7 @@ import dagre from '@dagrejs/dagre'
 import { html, useMemo } from 'htm/preact/standalone'
 import { rateText, timeText } from './live.js'
 
-const box = { width: 196, height: 66 }
+const box = { width: 204, height: 66 }
 
 /** The swarm as a graph. `progress` maps bees to `done` or `failed` while a request travels. */
 export function Graph({ swarm, numbers, progress, selected, onSelect, isTall }) {
@@ -40,7 +40,7 @@ function Node({ bee, x, y, numbers, state, isSelected, onSelect }) {
   return html`<g class=${kind} transform=${`translate(${x - box.width / 2} ${y - box.height / 2})`} role="button" tabindex="0" aria-label=${label} aria-pressed=${isSelected} onClick=${choose} onKeyDown=${onKeyDown}>
     <title>${bee.name}</title>
     <rect width=${box.width} height=${box.height} rx="10" />
-    <text class="name" x="12" y="22">${shortened(bee.name, 25)}</text>
+    <text class="name" x="12" y="22">${shortened(bee.name, 22)}</text>
     <text class="type" x="12" y="39">${shortened(bee.type, 28)}</text>
     <text class="facts" x="12" y="56">${facts.join(' · ')}${isFailing ? ` · ${rateText(calls.failedRate)} failed` : ''}</text>
     ${state && html`<text class="mark" x=${box.width - 12} y="24" text-anchor="end">${state === 'failed' ? '✕' : '✓'}</text>`}

@@ -1,0 +1,86 @@
+import { systemClock } from '../../connectors/system/system-clock.ts'
+import { Redaction } from '../../topology/swarm/secrets/redaction.ts'
+import { WaggleError } from '../../topology/waggle-error.ts'
+import { Beekeeper, type BeekeeperOptions } from '../beekeeper/beekeeper.ts'
+import type { Config } from '../config/config.ts'
+import { hiddenValues } from '../config/hidden-values.ts'
+import type { Settings } from '../config/settings.ts'
+import type { LogLine } from '../process-log/log-line.ts'
+import { LogThreshold } from '../process-log/log-threshold.ts'
+import { CapturedOutput } from './captured-output.ts'
+import { Console } from './console.ts'
+import { exitStatus } from './exit-status.ts'
+import { holdHangups, reloadAtHangup } from './hangup.ts'
+import { StopSignal } from './stop-signal.ts'
+
+export interface ForegroundOptions extends Pick<BeekeeperOptions, 'settings' | 'swarms' | 'server' | 'acceptLoss'> {
+  /** All configurations of the process. None of their secrets is printed. */
+  readonly configs: readonly Config[]
+  readonly json: boolean
+  /** Loads the settings again, for SIGHUP. */
+  readonly load: () => Settings
+}
+
+/** The console of a process in the foreground, and the texts that it may not show. */
+export interface Foreground {
+  readonly out: Console
+  readonly redaction: Redaction
+}
+
+/**
+ * Opens a process in the foreground, and closes it after a signal. `ready` is called when the process is open. It may return a function that is called
+ * before the process closes.
+ */
+export async function inForeground(
+  { configs, json, load, ...options }: ForegroundOptions,
+  ready: (beekeeper: Beekeeper, foreground: Foreground) => Promise<void | (() => Promise<void>)>,
+): Promise<number> {
+  const { settings } = options
+  const redaction = new Redaction(new Map(configs.flatMap((config) => [...hiddenValues(config)])))
+  const { out, release } = consoleOf(json, settings, redaction)
+  const stop = new StopSignal(() => out.stopping())
+  const say: LogLine = (module, level, message, fields) => out.log(module, level, redaction.text(message), redaction.fields(fields))
+  const endHold = holdHangups()
+  let endReload = () => {}
+  try {
+    const onProgress = (what: string, done: number, all: number) => out.progress(what, done, all)
+    const beekeeper = await Beekeeper.open({ ...options, signal: stop.signal, say, redaction, onProgress }).catch((thrown: unknown) => {
+      // The signal ended a start that was waiting for a model. This is not a failure.
+      if (stop.signal.aborted && thrown instanceof WaggleError && thrown.code === 'WAGGLE_STOPPING') return null
+      throw redaction.error(thrown)
+    })
+    if (beekeeper !== null) {
+      const take = (reloaded: Settings) => {
+        beekeeper.reload(reloaded)
+        out.threshold = LogThreshold.parse(reloaded.log_level)
+      }
+      endReload = reloadAtHangup({ settings, load, take, say })
+      endHold({ again: true })
+      const beforeClose = await ready(beekeeper, { out, redaction })
+      await stop.asked
+      await beforeClose?.()
+      await beekeeper.close()
+    }
+    out.stopped()
+    return exitStatus.done
+  } finally {
+    endHold({ again: false })
+    endReload()
+    stop.release()
+    release()
+  }
+}
+
+/** The console of a process. With `json`, lines that modules print become lines of the log. */
+function consoleOf(json: boolean, settings: Settings, redaction: Redaction): { readonly out: Console; release(): void } {
+  const printed = (line: string) => out.log('', 'info', redaction.text(line))
+  const captured = json ? [process.stdout, process.stderr].map((stream) => new CapturedOutput(stream, printed)) : []
+  const [stdout = process.stdout, stderr = process.stderr] = captured.map(({ own }) => own)
+  const out = new Console({ json, stdout, stderr, clock: systemClock, threshold: LogThreshold.parse(settings.log_level) })
+  return {
+    out,
+    release() {
+      for (const one of captured) one.release()
+    },
+  }
+}
