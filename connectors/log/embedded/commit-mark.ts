@@ -54,7 +54,7 @@ export class CommitMark {
   read(): MarkOnDisk | 'damaged' | null {
     const bytes = contentsOf(this.#file)
     if (bytes === null) return null
-    let sequence = 0
+    let sequence: number | null = null
     let readable = 0
     let manifest: Manifest | null = null
     const ends: Marked['ends'][number][] = []
@@ -68,7 +68,7 @@ export class CommitMark {
       else if (kind === kinds.segment) segments.push({ segment: a, bytes: value })
       else if (kind === kinds.manifest) manifest = { number: a, bytes: value, crc: b }
     }
-    return readable === 0 ? 'damaged' : { sequence, ends, segments, manifest, isWhole: readable === bytes.length && sequence > 0 }
+    return readable === 0 ? 'damaged' : { sequence: sequence ?? 0, ends, segments, manifest, isWhole: readable === bytes.length && sequence !== null }
   }
 
   /** Starts a new file with the current state. Must be called before the first commit of a process. */

@@ -64,6 +64,17 @@ const damages: { readonly [name: string]: (file: string) => void } = {
   deleted: (file) => rmSync(file),
 }
 
+it('A log that no commit was written to opens again without a notice', async () => {
+  const directory = join(mkdtempSync(join(tmpdir(), 'waggle-empty-')), 'log')
+  const notices: string[] = []
+  for (let opens = 0; opens < 3; opens++) {
+    const log = await openEmbeddedLog({ directory, clock, onNotice: (notice) => notices.push(notice) })
+    await log.close()
+  }
+  assert.deepEqual(notices, [])
+  rmSync(join(directory, '..'), { recursive: true })
+})
+
 describe('A damaged directory of the embedded log', () => {
   let whole: string
   let directory: string
