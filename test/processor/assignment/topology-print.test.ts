@@ -22,5 +22,5 @@ it('The fingerprint of a swarm equals that of earlier versions, so that processe
     batchOf: () => null,
   }
   const topology = swarmTopology(plan, host, { answersRetentionMs: 1, duplicateRetentionMs: 1, predictions: null, replyTopics: noReplyTopics })
-  assert.equal(printOf(topology.subtopologies()).hash, 'Nv4IhL9loqQQ')
+  assert.equal(printOf(topology.subtopologies()).hash, 'VPtM0MQCwRbG')
 })

@@ -35,6 +35,7 @@ TYPES = {
     "uint64": (types_pb2.DT_UINT64, "Q", "uint64_val"),
     "bool": (types_pb2.DT_BOOL, "?", "bool_val"),
 }
+SAYING = threading.Lock()
 BY_NUMBER = {number: (code, field) for number, code, field in TYPES.values()}
 
 
@@ -117,7 +118,10 @@ def named(name):
 
 
 def say(**fields):
-    print(json.dumps(fields), flush=True)
+    # One write for the whole line, so that the lines of two threads do not mix.
+    with SAYING:
+        sys.stdout.write(json.dumps(fields) + "\n")
+        sys.stdout.flush()
 
 
 def values_of(proto):
