@@ -184,17 +184,20 @@ function listening({ server }: GrpcConnections, host: string, port: number): Pro
   })
 }
 
+/** The library's own `tryShutdown` does not wait for open calls, because Node closes the sessions of a server that closes. */
 async function closeServer(server: Server, connections: GrpcConnections, clock: Clock, within: CloseWithin | undefined): Promise<void> {
-  connections.server.close()
-  const cancels =
-    within === undefined
-      ? []
-      : [clock.after(within.timeoutMs, within.onTimeout), clock.after(within.timeoutMs + lastAnswersMs, () => server.forceShutdown())]
+  const closed = connections.close()
+  // Tells clients to send no more calls on their connections. A connection ends with its last call.
+  server.tryShutdown(() => {})
+  const cut = () => {
+    server.forceShutdown()
+    connections.cut()
+  }
+  const cancels = within === undefined ? [] : [clock.after(within.timeoutMs, within.onTimeout), clock.after(within.timeoutMs + lastAnswersMs, cut)]
   try {
-    await new Promise<void>((resolve) => server.tryShutdown(() => resolve()))
+    await closed
   } finally {
     for (const cancel of cancels) cancel()
-    connections.closeAll()
   }
 }
 
