@@ -302,6 +302,27 @@ describe('The bounds of a gRPC gateway', () => {
     caller.close()
   })
 
+  it('ends calls that wait for no request as soon as it stops', async () => {
+    const gateway = await openEchoGrpc()
+    const caller = new GrpcCaller(gateway.address)
+    const session = connectHttp2(`http://${gateway.address}`)
+    const silent = session.request({
+      ':method': 'POST',
+      ':path': '/inference.GRPCInferenceService/ModelStreamInfer',
+      'content-type': 'application/grpc',
+      te: 'trailers',
+    })
+    const answered = once(silent, 'response')
+    const watched = caller.stream('grpc.health.v1.Health/Watch', {})
+    await caller.call(ask, hello)
+    await gateway.close()
+    assert.deepEqual(await watched, [{ status: 'SERVING' }])
+    const [headers] = (await answered) as [{ readonly 'grpc-status': string }]
+    assert.equal(headers['grpc-status'], '14')
+    session.destroy()
+    caller.close()
+  })
+
   it('names a port that is in use', async () => {
     const port = await freePort()
     const first = await openEchoGrpc({ port })
