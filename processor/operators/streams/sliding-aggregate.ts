@@ -3,7 +3,7 @@ import type { Header, Record } from '../../../topology/record.ts'
 import type { ValueAndTimestamp } from '../../../topology/state-store.ts'
 import type { SegmentedWindowStore } from '../../state/segmented-window-store.ts'
 import type { KeptNumber } from '../../state/task-memory.ts'
-import { EmitTurns } from './emit-turns.ts'
+import { EmitSchedule } from './emit-schedule.ts'
 import { StoredProcessor } from './stored-processor.ts'
 import { WindowEmission } from './window-emission.ts'
 
@@ -31,7 +31,7 @@ export class SlidingAggregateProcessor extends StoredProcessor {
   readonly #operator: SlidingAggregate
   #windows: Windows | null = null
   #emission: WindowEmission | null = null
-  #turns: EmitTurns | null = null
+  #schedule: EmitSchedule | null = null
   #streamTime: KeptNumber = { value: -1 }
 
   constructor(operator: SlidingAggregate) {
@@ -44,7 +44,7 @@ export class SlidingAggregateProcessor extends StoredProcessor {
     this.#windows = this.store<Windows>(store)
     this.#streamTime = this.context.kept('time', 'forgettable')
     this.#emission = new WindowEmission(this.context, store, emitOnClose, () => oldValues.sent)
-    if (emitOnClose) this.#turns = new EmitTurns(this.context, (headers) => this.#emitClosed(headers))
+    if (emitOnClose) this.#schedule = new EmitSchedule(this.context, (headers) => this.#emitClosed(headers))
   }
 
   process(record: Record<unknown, unknown>): void {
@@ -65,7 +65,7 @@ export class SlidingAggregateProcessor extends StoredProcessor {
       this.#processEarly(record, stored, closeTime)
       return
     }
-    if (this.#processBackwards(record, stored, closeTime)) this.#turns?.record(record)
+    if (this.#processBackwards(record, stored, closeTime)) this.#schedule?.record(record)
   }
 
   #emitClosed(headers: readonly Header[]): void {

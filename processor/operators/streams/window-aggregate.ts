@@ -4,7 +4,7 @@ import type { Header, Record } from '../../../topology/record.ts'
 import type { ValueAndTimestamp } from '../../../topology/state-store.ts'
 import type { SegmentedWindowStore } from '../../state/segmented-window-store.ts'
 import type { KeptNumber } from '../../state/task-memory.ts'
-import { EmitTurns } from './emit-turns.ts'
+import { EmitSchedule } from './emit-schedule.ts'
 import { StoredProcessor } from './stored-processor.ts'
 import { WindowEmission } from './window-emission.ts'
 
@@ -15,7 +15,7 @@ export class WindowAggregateProcessor extends StoredProcessor {
   readonly #operator: WindowAggregate
   #windows: Windows | null = null
   #emission: WindowEmission | null = null
-  #turns: EmitTurns | null = null
+  #schedule: EmitSchedule | null = null
   #streamTime: KeptNumber = { value: -1 }
 
   constructor(operator: WindowAggregate) {
@@ -29,7 +29,7 @@ export class WindowAggregateProcessor extends StoredProcessor {
     this.#streamTime = this.context.kept('time', 'forgettable')
     this.#emission = new WindowEmission(this.context, store, emitOnClose, () => oldValues.sent)
     this.#holdUnemitted()
-    if (emitOnClose) this.#turns = new EmitTurns(this.context, (headers) => this.#emitClosed(headers))
+    if (emitOnClose) this.#schedule = new EmitSchedule(this.context, (headers) => this.#emitClosed(headers))
   }
 
   process(record: Record<unknown, unknown>): void {
@@ -54,7 +54,7 @@ export class WindowAggregateProcessor extends StoredProcessor {
       stored.put(key, newValue === null ? null : { value: newValue, timestamp: newTimestamp }, window.start)
       emission.update(record, window, before?.value ?? null, oldAggregate, newValue, newTimestamp)
     }
-    this.#turns?.record(record)
+    this.#schedule?.record(record)
   }
 
   #emitClosed(headers: readonly Header[]): void {
