@@ -30,7 +30,7 @@ export class TaskMeters {
   readonly time: SampleTime
   /** Counts processed records. It is updated once a pass. */
   readonly process: Sensor
-  /** Counts records that an operator drops, and failures that a handler skipped. */
+  /** Counts records that an operator drops, puts that a store refuses because they are past its retention, and failures that a handler skipped. */
   readonly dropped: Sensor
   /** The distance of records to stream time, in ms. */
   readonly lateness: Sensor
