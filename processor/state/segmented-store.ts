@@ -1,7 +1,7 @@
+import { longBytes } from '../../topology/long-bytes.ts'
 import type { Serde } from '../../topology/serde.ts'
 import type { KeptStore, StateStore } from '../../topology/state-store.ts'
 import { segmentMsOf } from './changelog.ts'
-import { longBytes } from './long.ts'
 import type { KeptNumber } from './task-memory.ts'
 import type { StoreOptions, WriteBackStore } from './write-back-store.ts'
 

@@ -1,8 +1,8 @@
+import { longBytes, readLong } from '../../topology/long-bytes.ts'
 import { noHeaders } from '../../topology/record.ts'
 import type { Serde } from '../../topology/serde.ts'
 import type { KeptStore, VersionedKeyValueStore, VersionedRecord } from '../../topology/state-store.ts'
 import type { ChangelogRecord } from '../ports.ts'
-import { longBytes, readLong } from './long.ts'
 import type { KeptNumber } from './task-memory.ts'
 import type { StoreOptions, WriteBackStore } from './write-back-store.ts'
 
@@ -45,7 +45,11 @@ export class SegmentedVersionedStore<K, V> implements VersionedKeyValueStore<K, 
   readonly #keepsLog: boolean
   #logged: ChangelogRecord[] = []
 
-  constructor(builder: KeptStore, rows: WriteBackStore<Uint8Array, Version>, { topic, memory, keepsLog = false, onExpired = () => {} }: StoreOptions) {
+  constructor(
+    builder: KeptStore,
+    rows: WriteBackStore<Uint8Array, Version>,
+    { topic, memory, keepsLog = false, onExpired = () => {} }: StoreOptions,
+  ) {
     this.name = builder.name
     this.persistent = builder.persistent
     this.#rows = rows
