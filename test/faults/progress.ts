@@ -17,7 +17,7 @@ export interface Recovery {
 interface OpenRecovery {
   readonly of: string
   readonly killedAt: number
-  /** Parts that have not yet put out anything that was sent after the kill. */
+  /** Parts without a result of an input that was sent after the kill. */
   readonly left: Set<Part>
 }
 

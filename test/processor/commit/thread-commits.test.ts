@@ -191,7 +191,7 @@ class Scene {
     this.#told.set(group, what)
   }
 
-  /** Records that are written and in no commit. */
+  /** Appended records that no commit has taken yet. */
   get waiting(): readonly string[] {
     return [...this.#appended.values()].flat().map(shown)
   }
