@@ -4,7 +4,7 @@ export type Part = string
 export interface Stop {
   readonly ms: number
   readonly part: Part
-  /** Time since the load began, in ms. */
+  /** The begin of the stop, counted from the begin of the load, in ms. */
   readonly beganAtMs: number
 }
 
