@@ -41,6 +41,7 @@ export class JoinByKeyProcessor<V, R> extends OpenedProcessor<string, V, string,
     const part = this.#operator.partOf?.(headers) ?? ''
     const row = part === '' ? key : `${key}${partSeparator}${part}`
     const before = entries.get(row)
+    // A value that comes late, after its key was forwarded, or that comes again.
     if (before?.sent || before?.parts.has(name)) return
     const parts = new Map(before?.parts).set(name, value)
     const due = before?.due ?? this.#deadline(record, context.currentSystemTime)

@@ -3,7 +3,8 @@ import type { Header } from '../record.ts'
 /**
  * Joins any number of inputs by key. It stores the values of a key until every input has arrived, forwards them as one record, and deletes them. At a
  * key's deadline it forwards the values that have arrived, and names the missing inputs. The deadline is by the wall clock, so no further record has
- * to come. If an input comes twice for a key, the first one counts.
+ * to come. If an input comes twice for a key, the first one counts. A value that comes after its key was forwarded is ignored while the key is
+ * remembered (`duplicateRetentionMs`), and begins a new join of the key otherwise.
  */
 export interface JoinByKey<V = unknown, R = unknown> {
   readonly op: 'join-by-key'

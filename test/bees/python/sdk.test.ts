@@ -27,7 +27,7 @@ describe('The Python SDK', { skip: skipWithoutPython }, () => {
       done(interpreter, ['-W', 'ignore', '-m', 'unittest', 'discover', tests])
     })
 
-  // A process for each test takes its time, so the versions in between are left out.
+  // Each of these tests starts a process, which takes long. So only the first and the last version are tested.
   for (const [version, interpreter] of new Map([pythons[0], pythons.at(-1)].filter((one) => one !== undefined)))
     it(`runs bees of all kinds on Python ${version}`, () => {
       done(interpreter, ['-W', 'ignore', '-m', 'unittest', 'discover', join(tests, 'processes')])
@@ -53,7 +53,7 @@ describe('The Python SDK', { skip: skipWithoutPython }, () => {
       'test_bee.py',
       'from bee import double\n\ndef test_double(swarm):\n    assert swarm.call(double, 21) == 42\n    assert swarm.published == [42]\n',
     )
-    // The packages of the tests lie in the environment that made this one.
+    // pytest and mypy are installed in the environment from which this one was made.
     const packages = done(python, ['-c', 'import sysconfig; print(sysconfig.get_path("purelib"))']).trim()
     const env = { PYTHONPATH: packages }
     assert.match(done(own, ['-m', 'pytest', '-q', '-p', 'no:cacheprovider', join(directory, 'test_bee.py')], env), /1 passed/)
