@@ -1,8 +1,7 @@
 import { mkdtempSync, rmSync } from 'node:fs'
-import { Agent, request } from 'node:http'
 import { tmpdir } from 'node:os'
 import { join, resolve } from 'node:path'
-import { systemClock } from '../../connectors/system/system-clock.ts'
+import autocannon, { type AutocannonOptions } from 'autocannon'
 import { load } from './load.ts'
 import { MeasuredProgram } from './measured-program.ts'
 import type { Table } from './table.ts'
@@ -29,21 +28,25 @@ export async function overloadBenchmark({ minutes, clients }: OverloadBenchmarkO
     const quiet = full.perSecond / 10
     const rows: (readonly (string | number)[])[] = []
     const row = async (name: string, rate: number, seconds: number) => {
-      const answers = await sendEvenly(url, rate, seconds)
+      const answers = await answersOf(url, {
+        connections: rate > full.perSecond ? overloadConnections : clients,
+        overallRate: rate,
+        duration: seconds,
+      })
       const { residentBytes } = program.usage()
-      rows.push([name, answers.sent / seconds, answers.count(200), answers.count(503), answers.others, ...answers.latency, residentBytes / 2 ** 20])
+      rows.push([name, answers.all / seconds, answers.count(200), answers.count(503), answers.others, ...answers.latency, residentBytes / 2 ** 20])
     }
     await row('a tenth of the full load', quiet, 30)
     for (let minute = 1; minute <= minutes; minute++) await row(`three times the full load, minute ${minute}`, full.perSecond * 3, 60)
     await row('a tenth again, first second', quiet, 1)
     await row('a tenth again, second second', quiet, 1)
     await row('a tenth again, next 28 s', quiet, 28)
-    const burst = await sendAtOnce(url, burstRequests)
+    const burst = await answersOf(url, { connections: burstRequests, amount: burstRequests })
     const { residentBytes } = program.usage()
     return [
       {
         title: `hello-world, which answers ${full.perSecond.toFixed(0)} requests/s to ${clients} clients`,
-        columns: ['load', 'sent/s', 'status 200', 'status 503', 'other', 'median ms', 'p99 ms', 'resident MiB'],
+        columns: ['load', 'answers/s', 'status 200', 'status 503', 'other', 'median ms', 'p99 ms', 'resident MiB'],
         rows,
       },
       {
@@ -61,7 +64,6 @@ export async function overloadBenchmark({ minutes, clients }: OverloadBenchmarkO
 /** The answers of one load by their status; 0 stands for a connection that failed. */
 class Answers {
   readonly #latenciesMs = new Map<number, number[]>()
-  sent = 0
 
   add(status: number, latencyMs: number): void {
     const those = this.#latenciesMs.get(status)
@@ -71,6 +73,10 @@ class Answers {
 
   count(status: number): number {
     return this.#latenciesMs.get(status)?.length ?? 0
+  }
+
+  get all(): number {
+    return [...this.#latenciesMs.values()].reduce((sum, { length }) => sum + length, 0)
   }
 
   /** The number of answers with any status but 200 and 503. */
@@ -86,53 +92,21 @@ class Answers {
   }
 }
 
-/** Sends requests at even intervals, however long the answers take. A sender that is late sends what is due, so that the rate stays. */
-async function sendEvenly(url: string, rate: number, seconds: number): Promise<Answers> {
-  const agent = new Agent({ keepAlive: true })
+/** Sends requests over connections of which each waits for its answer. If all of them wait, none is sent. */
+async function answersOf(url: string, load: Pick<AutocannonOptions, 'connections' | 'overallRate' | 'duration' | 'amount'>): Promise<Answers> {
+  const { pathname, origin } = new URL(url)
+  const requests = [{ method: 'POST', path: pathname, headers: { 'content-type': 'application/json' }, body }] as const
   const answers = new Answers()
-  const open = new Set<Promise<void>>()
-  const startedMs = systemClock.elapsedMs()
-  for (let elapsedMs = 0; elapsedMs < seconds * 1000; elapsedMs = systemClock.elapsedMs() - startedMs) {
-    for (const due = (elapsedMs * rate) / 1000; answers.sent < due; answers.sent++) {
-      const answer = ask(url, agent, answers)
-      open.add(answer)
-      answer.then(() => open.delete(answer))
-    }
-    await new Promise<void>((done) => void systemClock.after(sendEveryMs, done))
-  }
-  await Promise.all(open)
-  agent.destroy()
+  const running = autocannon({ url: origin, timeout: patienceSeconds, requests, ...load })
+  running.on('response', (_client: unknown, status: number, _bytes: number, latencyMs: number) => answers.add(status, latencyMs))
+  const { errors, timeouts } = await running
+  for (let failed = errors + timeouts; failed > 0; failed--) answers.add(0, Number.NaN)
   return answers
-}
-
-async function sendAtOnce(url: string, requests: number): Promise<Answers> {
-  const agent = new Agent({ keepAlive: true })
-  const answers = new Answers()
-  answers.sent = requests
-  await Promise.all(Array.from({ length: requests }, () => ask(url, agent, answers)))
-  agent.destroy()
-  return answers
-}
-
-function ask(url: string, agent: Agent, answers: Answers): Promise<void> {
-  const sentMs = systemClock.elapsedMs()
-  return new Promise((done) => {
-    const settle = (status: number) => {
-      answers.add(status, systemClock.elapsedMs() - sentMs)
-      done()
-    }
-    const headers = { 'content-type': 'application/json', 'content-length': body.length }
-    const sending = request(url, { method: 'POST', agent, headers }, (response) => {
-      response
-        .resume()
-        .on('end', () => settle(response.statusCode ?? 0))
-        .on('error', () => settle(0))
-    })
-    sending.on('error', () => settle(0)).end(body)
-  })
 }
 
 const body = Buffer.from('{"name":"Bea"}')
 const warmUpSeconds = 8
 const burstRequests = 10_000
-const sendEveryMs = 2
+/** Requests wait here if the process answers late. An overload with few connections would only be a closed loop. */
+const overloadConnections = 1_000
+const patienceSeconds = 60
