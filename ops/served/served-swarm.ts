@@ -7,6 +7,7 @@ import type { ConfiguredSwarm, RunningSwarm } from '../beekeeper/running-swarm.t
 import type { RunningSwarms } from '../beekeeper/running-swarms.ts'
 import type { LogLine } from '../process-log/log-line.ts'
 import type { SwarmRequests } from '../requests/swarm-requests.ts'
+import { beeRows } from './bee-rows.ts'
 import type { SwarmVersion } from './definition.ts'
 import type { Definitions } from './definitions.ts'
 import { differenceOf } from './difference.ts'
@@ -110,24 +111,7 @@ export class ServedSwarm {
   }
 
   get beeRows(): readonly BeeRow[] {
-    const meters = (this.#running?.application.threads.here ?? []).flatMap(({ callMeters }) => [...callMeters])
-    return (this.#configured?.swarm.bees ?? []).map(({ name, type, input }) => {
-      const own = meters.flatMap(([bee, counts]) => (bee === name ? [counts] : []))
-      const sum = (count: (meters: (typeof own)[number]) => number) => own.reduce((total, one) => total + count(one), 0)
-      const calls = sum(({ sent }) => Object.values(sent).reduce((total, one) => total + one, 0))
-      return {
-        swarm: this.name,
-        name,
-        type: type.type,
-        inputs: input?.bees ?? [],
-        state: this.row.state,
-        results_total: sum(({ rows }) => rows.result),
-        refused_total: sum(({ rows }) => rows.refused),
-        failed_total: sum(({ rows }) => rows.failed),
-        calls_total: calls,
-        mean_call_seconds: calls === 0 ? null : sum(({ sumSeconds }) => sumSeconds) / calls,
-      }
-    })
+    return beeRows(this.#configured, this.#running, this.row)
   }
 
   /** The version that the definition names now; null without a definition. */

@@ -21,15 +21,25 @@ export interface JoinStepOptions {
   readonly dueStore: string
   /** The time for which a forwarded request is remembered, in ms, so that repeated parts are ignored; null on a log that never repeats records. */
   readonly duplicateRetentionMs: number | null
+  /** The least time for which a request is remembered whose parts did not all come in time, in ms. */
+  readonly lateRetentionMs: number
   readonly onFailure: FailureListener
 }
 
 /**
  * The step of a swarm that joins (`{join: [bees]}`): the engine's join by key, with what a swarm says of a request in its headers. A request is
  * joined in each round of a loop by itself. Its own deadline ends the wait, if that is earlier than the bee's. `processor/operators/join-by-key.ts`
- * keeps the parts, and says what happens to a part that comes late. `merge.ts` is the step that forwards the first part alone.
+ * keeps the parts, and ignores a part that comes late. `merge.ts` is the step that forwards the first part alone.
  */
-export function joinStep({ bee, inputs, store, dueStore, duplicateRetentionMs, onFailure }: JoinStepOptions): JoinByKey<Payload, Payload> {
+export function joinStep({
+  bee,
+  inputs,
+  store,
+  dueStore,
+  duplicateRetentionMs,
+  lateRetentionMs,
+  onFailure,
+}: JoinStepOptions): JoinByKey<Payload, Payload> {
   return {
     op: 'join-by-key',
     inputs,
@@ -37,6 +47,7 @@ export function joinStep({ bee, inputs, store, dueStore, duplicateRetentionMs, o
     dueStore,
     timeoutMs: joinTimeoutMs(bee),
     duplicateRetentionMs,
+    lateRetentionMs,
     deadlineOf,
     partOf: roundsText,
     joinedHeaders,

@@ -226,9 +226,9 @@ class SubtopologyBuilder {
         const bee = this.#bee(step.bee)
         const stores = this.#stores(keyValueStore({ name: step.store, key: Serdes.string(), value: joinEntrySerde }))
         const { inputs, store } = step
-        const { duplicateRetentionMs } = this.#settings
+        const { duplicateRetentionMs, answersRetentionMs: lateRetentionMs } = this.#settings
         const { onFailure } = this.#failing
-        const operator = joinStep({ bee, inputs, store, dueStore: dueStore(store), duplicateRetentionMs, onFailure })
+        const operator = joinStep({ bee, inputs, store, dueStore: dueStore(store), duplicateRetentionMs, lateRetentionMs, onFailure })
         this.#topology.addOperator(name, operator, parents, { stores })
         return
       }

@@ -71,7 +71,7 @@ describe('A hostile value', () => {
   })
 })
 
-/** By the id of a neighbour: its answer, and the simulated time from the last start of the process to that answer. */
+/** For each neighbour, by its id: its answer, and the simulated time from the last start of the process to that answer. */
 type Outcomes = ReadonlyMap<string, { readonly answer: unknown; readonly afterMs: number }>
 
 async function holds(attacks: readonly Attack[], point: CrashPoint | null, seed: number): Promise<Outcomes> {

@@ -38,7 +38,8 @@ export class SlidingAggregateProcessor extends WindowedProcessor<SlidingAggregat
       this.#processEarly(record, stored, closeTime)
       return
     }
-    if (this.#processBackwards(record, stored, closeTime)) this.processed(record)
+    this.#processBackwards(record, stored, closeTime)
+    this.processed(record)
   }
 
   protected override emitClosed(headers: readonly Header[]): void {
@@ -51,7 +52,7 @@ export class SlidingAggregateProcessor extends WindowedProcessor<SlidingAggregat
     }))
   }
 
-  #processBackwards(record: Record<unknown, unknown>, stored: StoredWindows, closeTime: number): true {
+  #processBackwards(record: Record<unknown, unknown>, stored: StoredWindows, closeTime: number): void {
     const { timeDifferenceMs } = this.operator.windows
     const { key, timestamp } = record
     const around: Around = { starts: new Set(), left: null, right: null, hasLeft: false, hasRight: false, previous: null }
@@ -66,7 +67,7 @@ export class SlidingAggregateProcessor extends WindowedProcessor<SlidingAggregat
       } else if (end === timestamp) {
         around.hasLeft = true
         this.#update(start, row, record, closeTime)
-        if (row.timestamp >= timestamp) return true
+        if (row.timestamp >= timestamp) return
         around.previous = row.timestamp
       } else {
         around.left = row
@@ -75,7 +76,6 @@ export class SlidingAggregateProcessor extends WindowedProcessor<SlidingAggregat
       }
     }
     this.#create(record, around, closeTime)
-    return true
   }
 
   #create(record: Record<unknown, unknown>, { starts, left, right, hasLeft, hasRight, previous }: Around, closeTime: number): void {
