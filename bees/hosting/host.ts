@@ -3,6 +3,7 @@ import type { Header, RecordMetadata } from '../../topology/record.ts'
 import type { BeeHost, BeeValue, StreamBee } from '../../topology/swarm/bee-host.ts'
 import type { BeeRole } from '../../topology/swarm/bee-type.ts'
 import { readersIn, type SwarmBee } from '../../topology/swarm/checked-swarm.ts'
+import type { EdgeTypes } from '../../topology/swarm/inference-models.ts'
 import type { Payload } from '../../topology/swarm/payload/payload.ts'
 import { ShadowDropped } from '../../topology/swarm/plan/shadow-bees.ts'
 import type { Programs } from '../../topology/swarm/ports/programs.ts'
@@ -72,6 +73,20 @@ export class SwarmHost implements BeeHost {
       // The example is optional, so its error is ignored.
       return null
     }
+  }
+
+  /** The types of a bee's input and output, as far as they are known without loading a program, or a model a second time. */
+  async typesOf(bee: SwarmBee): Promise<EdgeTypes> {
+    const { definition, input, output } = typeOf(this.#options, bee)
+    const own = this.#opened.get(bee.name)?.inputType?.() ?? null
+    let found: BeeFindings = {}
+    try {
+      // The check of a bee with a model opens the model.
+      if (own === null && definition.modelsAtOnce === undefined) found = await this.#checked(bee)
+    } catch (thrown) {
+      if (!(thrown instanceof WaggleError)) throw thrown
+    }
+    return { input: own ?? found.input ?? input, output: found.output ?? output }
   }
 
   /** The models that bees of this process run. */

@@ -25,7 +25,12 @@ export async function dev(file: string, { json }: { readonly json: boolean }): P
   return inForeground(options, async (beekeeper, { out, redaction }) => {
     const changes = new SavedFile(file, beekeeper.management, { out, json, redaction })
     await changes.take()
-    out.serving({ gateway: beekeeper.url, clickhouse: beekeeper.clickhouseUrl, swarms: [...beekeeper.management.list()] })
+    out.serving({
+      gateway: beekeeper.url,
+      grpc: beekeeper.grpcAddress,
+      clickhouse: beekeeper.clickhouseUrl,
+      swarms: [...beekeeper.management.list()],
+    })
     const unwatch = watchFolder(root, resolve(settings.data_dir), {
       changed: () => void changes.take(),
       failed: (error) => changes.unseen(error),
