@@ -44,7 +44,7 @@ const benchmarks: { readonly [name: string]: () => Promise<readonly Table[]> } =
   },
   async bees() {
     const { beesBenchmark } = await import('./bees.ts')
-    return beesBenchmark({ seconds: Number(values.seconds) })
+    return beesBenchmark({ seconds: Number(values.seconds), only: values.only })
   },
   async workers() {
     const { workersBenchmark } = await import('./workers.ts')
@@ -147,7 +147,7 @@ function usage(): never {
     [
       'Usage: npm run bench -- engine [--records N] | streams [--records N] [--keys N,N] [--only NAME] | workers [--records N] | keys [--keys N,N]',
       '       | kafka [--records N] [--keys N] [--caches BYTES,BYTES] [--only NAME] | swarm [--seconds N] [--clients N] [--minutes N]',
-      '       | models [--seconds N] [--clients N] | pictures [--seconds N]',
+      '       | models [--seconds N] [--clients N] | pictures [--seconds N] | bees [--seconds N] [--only NAME]',
       '       | requests [--seconds N] [--clients N] [--partitions N,N] [--swarms N,N]',
       '       | overload [--minutes N] [--clients N] | restart [--seconds N] [--clients N] | bees [--seconds N]',
       '       | kafka-swarm [--seconds N] [--rate N] [--only NAME]',

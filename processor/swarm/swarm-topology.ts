@@ -35,6 +35,7 @@ import { MergeProcessor } from './merge.ts'
 import { outputTopicRecord } from './output-topic-record.ts'
 import { RequestLedgerProcessor } from './request-ledger.ts'
 import { addStreamStep } from './stream-step.ts'
+import { unansweredStep } from './unanswered-step.ts'
 import { valueStep } from './value-step.ts'
 
 export interface GraphSettings {
@@ -176,6 +177,9 @@ class SubtopologyBuilder {
         return
       case 'branch':
         this.#topology.addOperator(name, branchStep(step, children), parents)
+        return
+      case 'unanswered':
+        this.#topology.addOperator(name, unansweredStep(step, children), parents)
         return
       case 'loop':
         this.#topology.addOperator(name, loopStep({ ...step, bee: this.#bee(step.bee), host: this.#host, children, ...this.#failing }), parents)

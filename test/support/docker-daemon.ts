@@ -1,11 +1,11 @@
-import { execFileSync, spawn, spawnSync } from 'node:child_process'
+import { spawn, spawnSync } from 'node:child_process'
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
 import { after, before, describe, it } from 'node:test'
 import { setTimeout as pause } from 'node:timers/promises'
 import Docker from 'dockerode'
-import { writeNodeRoot } from './base-image.ts'
+import { importRoot, writeNodeRoot } from '../../ops/bench/node-image.ts'
 import { programOfDebian } from './debian-program.ts'
 
 /** A Docker for tests, with an image that was built here. */
@@ -112,9 +112,7 @@ async function startDocker({ program, env }: { readonly program: string; readonl
 async function importNode(client: Docker, directory: string, tar: string): Promise<void> {
   const root = join(directory, 'root')
   writeNodeRoot(root)
-  execFileSync('tar', ['--create', '--numeric-owner', '--owner=0', '--group=0', '--file', tar, '--directory', root, '.'])
-  const [repo, tag] = nodeImage.split(':')
-  await finished(client, await client.importImage(tar, { repo, tag, changes: 'ENV PATH=/bin' }))
+  await importRoot(client, { root, tar, image: nodeImage })
   rmSync(root, { recursive: true })
 }
 
