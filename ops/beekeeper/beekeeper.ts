@@ -298,6 +298,7 @@ export class Beekeeper {
       maxBodiesBytes: Math.max(256 * 1024 * 1024, 2 * settings.max_body_bytes),
       maxConnections: settings.max_connections ?? usualMaxConnections(),
       names: furtherNames(settings),
+      rateLimitPerSecond: settings.rate_limit_per_second,
       notReady: () => this.#notReady(),
       onError,
       onAnswered: (answered: AnsweredRequest) => telemetry.answered(answered),
@@ -313,7 +314,6 @@ export class Beekeeper {
       swarms: served,
       secrets: storedSecrets(settings),
       port: settings.http_port,
-      rateLimitPerSecond: settings.rate_limit_per_second,
       metrics: () => telemetry.text(),
     })
     const gateway = this.#gateway
