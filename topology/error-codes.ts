@@ -753,6 +753,12 @@ export const errorCodes = {
     meaning: 'An output cannot be written.',
     next: 'Correct the value or the serde, or give a production handler that goes on.',
   },
+  WAGGLE_PROFILE_RUNNING: {
+    status: 409,
+    exit: 1,
+    meaning: 'A profile of the process runs already, and there can be one at a time.',
+    next: 'Wait until it has ended: it takes a minute at most.',
+  },
   WAGGLE_PYTHON_ENVIRONMENT: {
     status: 502,
     exit: 1,

@@ -1,4 +1,5 @@
 import type { SwarmBee } from '../../topology/swarm/checked-swarm.ts'
+import type { Tracing } from '../../topology/swarm/ports/tracing.ts'
 import type { WaggleError } from '../../topology/waggle-error.ts'
 import type { Bee, BeeContext, BeePorts } from '../define-bee.ts'
 import type { BeeRegistry } from '../registry.ts'
@@ -20,5 +21,7 @@ export interface HostOptions {
   readonly resolveCommand: (image: string) => readonly string[] | null
   /** Bees that were created already, by name. */
   readonly made?: ReadonlyMap<string, Bee<unknown, unknown>>
+  /** Records the calls of bees as spans. Undefined: nothing is recorded. */
+  readonly tracing?: Tracing
   readonly log: (bee: string, level: 'debug' | 'info' | 'warn' | 'error', message: string) => void
 }

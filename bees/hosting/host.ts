@@ -19,6 +19,7 @@ import { alone, createBee, leastReplicas, madeBy, typeOf } from './created-bee.t
 import type { HostOptions } from './host-options.ts'
 import { inputOf, ownInputOf, payloadOf } from './payload-input.ts'
 import { ShadowTurns } from './shadow-turns.ts'
+import { tracedCalls } from './traced-calls.ts'
 
 /** Opens the bees of one swarm by `create` of their types. Converts payloads to inputs of bees, and outputs of bees to payloads. */
 export class SwarmHost implements BeeHost {
@@ -72,6 +73,10 @@ export class SwarmHost implements BeeHost {
       // The example is optional, so its error is ignored.
       return null
     }
+  }
+
+  get recordsSpans(): boolean {
+    return this.#options.tracing !== undefined
   }
 
   /** The models that bees of this process run. */
@@ -192,8 +197,10 @@ export class SwarmHost implements BeeHost {
       replicas.waited(calls)
       return callBee(made, { bee: bee.name, given, open: this.calls }, rows, calls)
     }
+    const { tracing, now, swarm } = this.#options
+    const traced = tracing === undefined ? call : tracedCalls({ tracing, now, swarm, bee: bee.name, type: bee.type.type }, call)
     return {
-      call: this.#inTurn(bee, call),
+      call: this.#inTurn(bee, traced),
       close: async () => {
         await made.close?.()
       },

@@ -15,6 +15,7 @@ import { KillerSearch } from '../../processor/async/killer-search.ts'
 import type { Log, StateDirectory } from '../../processor/ports.ts'
 import { applicationIdOf } from '../../topology/naming.ts'
 import type { Database } from '../../topology/swarm/ports/database.ts'
+import type { Tracing } from '../../topology/swarm/ports/tracing.ts'
 import type { Redaction } from '../../topology/swarm/secrets/redaction.ts'
 import type { SwarmManagement } from '../../topology/swarm/swarm-management.ts'
 import { WaggleError } from '../../topology/waggle-error.ts'
@@ -24,9 +25,10 @@ import { storedSecrets } from '../config/stored-secrets.ts'
 import { LogManagement } from '../inspection/log-management.ts'
 import { removeAddress, writeAddress } from '../inspection/process-address.ts'
 import { RequestTraces } from '../inspection/request-traces.ts'
+import { RunningProcess } from '../inspection/running-process.ts'
 import { ProcessPage } from '../page/process-page.ts'
 import { FailureLines } from '../process-log/failure-lines.ts'
-import type { LogLine } from '../process-log/log-line.ts'
+import type { LogLevel, LogLevels, LogLine } from '../process-log/log-line.ts'
 import { ClusterRequests } from '../requests/cluster-requests.ts'
 import { EmbeddedRequests } from '../requests/embedded-requests.ts'
 import { LiveRequestEvents } from '../requests/live-request-events.ts'
@@ -36,6 +38,7 @@ import type { ServerPlace } from '../served/configured-text.ts'
 import { Definitions } from '../served/definitions.ts'
 import { findingsOf } from '../served/findings.ts'
 import { ServedSwarms } from '../served/served-swarms.ts'
+import type { Otlp } from '../telemetry/otlp/otlp.ts'
 import { Telemetry } from '../telemetry/telemetry.ts'
 import { beePorts, modelsOf } from './bee-ports.ts'
 import { idSecretOf } from './id-secret.ts'
@@ -57,6 +60,12 @@ export interface BeekeeperOptions {
   /** Set for a server, which also runs the swarms whose definitions are in the log; null if only `swarms` run. */
   readonly server?: ServerPlace | null
   readonly say: LogLine
+  /** True if a line of a module is shown, for lines that cost something to make. Default: none of them is made. */
+  readonly shows?: (module: string, level: LogLevel, swarm?: string) => boolean
+  /** The levels of the log, for the API. Undefined: the API does not change them. */
+  readonly logLevels?: LogLevels
+  /** The way to an OpenTelemetry collector; null without one. */
+  readonly otlp?: Otlp | null
   /** Hides secrets in the lines that callers may read. */
   readonly redaction: Redaction
   /** If true, a damaged log opens with the records that remain. */
@@ -195,6 +204,8 @@ export class Beekeeper {
       openStates: states,
       openState: async (swarm) => (settings.log === 'kafka' ? this.#openStates(applicationIdOf(swarm), random) : null),
       say,
+      shows: this.#options.shows ?? (() => false),
+      ...this.#tracing,
       failures: this.#failures,
       onOpened: (bee) => this.#options.onProgress(bee, ++opened, Math.max(opened, this.#bees)),
       beforeStart: (swarm) => this.#saveMissingRows(log, swarm),
@@ -260,6 +271,8 @@ export class Beekeeper {
     served.addFixed(swarms.flatMap((configured, at) => (prepared[at] === undefined ? [] : [{ configured, running: prepared[at] }])))
     this.#served = served
     const telemetry = new Telemetry({ clock: systemClock, swarms: running.all, log })
+    this.#closeLater('telemetry', async () => telemetry.close())
+    this.#options.otlp?.useMetrics(() => telemetry.families())
     this.#closeLater('requests', () => requests.close())
     this.#stopWaiting = () => requests.stopWaiting()
     const { plans } = running
@@ -285,8 +298,10 @@ export class Beekeeper {
       onManaged: ({ caller, method, path, status, requestId }) =>
         say('audit', 'info', `${caller || 'anybody'} ${method} ${path} ${status}`, { request_id: requestId }),
       tokens: this.#tokens,
+      ...this.#tracing,
       swarms: served,
       secrets: storedSecrets(settings),
+      ...this.#debug(running),
       clock: systemClock,
       random,
       idSecret: await idSecretOf(log, { clock: systemClock, random }),
@@ -301,7 +316,7 @@ export class Beekeeper {
       notReady: () => this.#notReady(),
       onError,
       onAnswered: (answered) => telemetry.answered(answered),
-      metrics: () => telemetry.text(),
+      metrics: (format) => telemetry.text(format),
     })
     const gateway = this.#gateway
     this.#closeLater('gateway', () => gateway.close())
@@ -315,6 +330,16 @@ export class Beekeeper {
   /** The time that is left for a stop. All parts of the process share `shutdown_seconds`. */
   get #leftToStopMs(): number {
     return Math.max(0, this.#stopsBy - systemClock.elapsedMs())
+  }
+
+  #debug({ all: swarms }: RunningSwarms): { readonly debug?: RunningProcess } {
+    const { logLevels } = this.#options
+    return logLevels === undefined ? {} : { debug: new RunningProcess({ clock: systemClock, logLevels, swarms }) }
+  }
+
+  get #tracing(): { readonly tracing?: Tracing } {
+    const tracing = this.#options.otlp?.tracing
+    return tracing === undefined ? {} : { tracing }
   }
 
   #notReady(): string | null {

@@ -13,6 +13,7 @@ import { schemaRegistry } from '../../connectors/schema-registry/schema-registry
 import { Application } from '../../processor/application/application.ts'
 import type { KillerSearch } from '../../processor/async/killer-search.ts'
 import type { Clock, Log, StateDirectory } from '../../processor/ports.ts'
+import { type InstantMeters, type InstantRows, instantRows } from '../../processor/swarm/instant-meters.ts'
 import { type GraphSettings, swarmTopology } from '../../processor/swarm/swarm-topology.ts'
 import { decorated } from '../../topology/decorated.ts'
 import type { FailureListener } from '../../topology/failed-record.ts'
@@ -24,6 +25,7 @@ import { payloadSerde } from '../../topology/swarm/payload/payload-serde.ts'
 import { type PredictionRecord, predictionSchema, predictionSerde } from '../../topology/swarm/payload/prediction-serde.ts'
 import { ledgerStore, planSwarm, type SwarmPlan } from '../../topology/swarm/plan/plan.ts'
 import { predictionTopics } from '../../topology/swarm/plan/prediction-topics.ts'
+import type { Tracing } from '../../topology/swarm/ports/tracing.ts'
 import type { RequestEntry } from '../../topology/swarm/request/requests.ts'
 import { Redaction } from '../../topology/swarm/secrets/redaction.ts'
 import type { TopicSpec } from '../../topology/topic.ts'
@@ -32,8 +34,9 @@ import type { Config } from '../config/config.ts'
 import { hiddenValues } from '../config/hidden-values.ts'
 import { ModelPlaces } from '../config/model-places.ts'
 import { planSettingsOf, type Settings } from '../config/settings.ts'
+import { EngineLines } from '../process-log/engine-lines.ts'
 import type { FailureLines } from '../process-log/failure-lines.ts'
-import type { LogLine } from '../process-log/log-line.ts'
+import type { LogLevel, LogLine } from '../process-log/log-line.ts'
 import type { GatewayTarget } from '../requests/gateway-targets.ts'
 import { KnownReplyTopics } from '../requests/known-reply-topics.ts'
 import type { OutcomeTopic, SwarmEntrance } from '../requests/swarm-requests.ts'
@@ -61,6 +64,10 @@ export interface RunningSwarmOptions extends ConfiguredSwarm {
   /** The directory of the stores; null for a log that keeps state itself. */
   readonly states: StateDirectory | null
   readonly say: LogLine
+  /** True if a line of a module is shown, for lines that cost something to make. */
+  readonly shows: (module: string, level: LogLevel, swarm: string) => boolean
+  /** Records spans. Undefined: nothing is recorded. */
+  readonly tracing?: Tracing
   readonly failures: FailureLines
   readonly onOpened: (bee: string) => void
 }
@@ -70,6 +77,8 @@ export class RunningSwarm {
   readonly plan: SwarmPlan
   readonly application: Application
   readonly topology: Topology
+  /** The counts of the bees that compute at once. */
+  readonly instantMeters: InstantMeters
   readonly #payloads: HandingSerde<Payload>
   #hasRun = false
   #entrance: SwarmEntrance | null = null
@@ -87,7 +96,9 @@ export class RunningSwarm {
     host: SwarmHost,
     models: RemoteModels,
     redaction: Redaction,
+    instantMeters: InstantMeters,
   ) {
+    this.instantMeters = instantMeters
     this.plan = plan
     this.topology = topology
     this.application = application
@@ -129,6 +140,8 @@ export class RunningSwarm {
     killerSearch,
     states,
     failures,
+    shows,
+    tracing,
     onOpened,
     directory = dirname(swarm.document.file),
     within,
@@ -157,6 +170,7 @@ export class RunningSwarm {
       after: (ms, act) => clock.after(ms, act),
       resolve: (uri, kind, fetch) => places.path(uri, kind, fetch),
       resolveCommand: (image) => config.resolve.command(image),
+      ...(tracing === undefined ? {} : { tracing }),
       log: say,
     })
     for (const { bee, warning } of unreadSettings(swarm, registry)) say(bee, 'warn', `${warning.place}: ${warning.message}. ${warning.next}`)
@@ -168,16 +182,24 @@ export class RunningSwarm {
     const predictions = predictionsOf(swarm.name, bees, settings.schema_registry_url)
     const own = new Map(plan.repliesTopic === null ? [] : [[plan.repliesTopic, settings.answer_partitions]])
     const replyTopics = new KnownReplyTopics({ log, clock, allowed: settings.reply_topics, own })
+    const instantMeters = new Map<string, InstantRows>()
     const graph = swarmTopology(plan, redactedHost(host, secrets.redactions), {
       answersRetentionMs: settings.answers_retention_seconds * 1000,
       duplicateRetentionMs: log.traits.repeatsRecords ? settings.duplicate_retention_seconds * 1000 : null,
       predictions,
       replyTopics,
+      ...(tracing === undefined ? {} : { beginTrace: (record) => tracing.accepted(record) }),
       onFailure: onRecordFailure,
+      instantRows: (bee) => {
+        const rows = instantMeters.get(bee) ?? instantRows()
+        instantMeters.set(bee, rows)
+        return rows
+      },
     })
     // Steps of the DSL may add topics. `decorated` puts the application's id in front of the names of these topics.
     const topology = decorated(graph, plan.applicationId, { key: null, value: null, timestampExtractor: null })
     let lastFailure: WaggleError | null = null
+    const engine = new EngineLines({ swarm: swarm.name, say: options.say, shows })
     const application = new Application({
       applicationId: plan.applicationId,
       topology,
@@ -201,9 +223,11 @@ export class RunningSwarm {
         if (error.code === 'WAGGLE_MISSING_TOPIC') void replyTopics.lookAgain().catch(() => {})
         failures.failed(withAdvice(error), { module: '', swarm: swarm.name })
       },
-      listeners: { restore: [restoreProgress(clock, (line) => say('', 'info', line))] },
+      listeners: { restore: [restoreProgress(clock, (line) => say('', 'info', line)), engine.restores] },
+      onEvent: engine.took,
       onNotice: (notice) => say('', 'warn', notice),
     })
+    application.onStateChange((to, from) => engine.changed(from, to))
     if (states !== null) reportBeesElsewhere(bees, settings, say)
     return new RunningSwarm(
       plan,
@@ -214,6 +238,7 @@ export class RunningSwarm {
       host,
       models,
       secrets.redactions.errors,
+      instantMeters,
     )
   }
 

@@ -19,11 +19,13 @@ import { payloadHeaders, payloadSerde } from '../../topology/swarm/payload/paylo
 import { markedPrediction } from '../../topology/swarm/payload/prediction-serde.ts'
 import type { SwarmPlan } from '../../topology/swarm/plan/plan.ts'
 import type { Step, SubtopologyPlan } from '../../topology/swarm/plan/subtopology-plan.ts'
+import type { AcceptedRecord } from '../../topology/swarm/ports/tracing.ts'
 import { joinedHeaders } from '../../topology/swarm/request/answered.ts'
 import { contentTypeHeader, deadlineOf, errorHeader } from '../../topology/swarm/request/headers.ts'
 import { type Reply, replySerde } from '../../topology/swarm/request/reply.ts'
 import type { ReplyTopics } from '../../topology/swarm/request/reply-topics.ts'
 import { roundsText } from '../../topology/swarm/request/rounds.ts'
+import type { TraceContext } from '../../topology/swarm/request/trace-context.ts'
 import { WaggleError } from '../../topology/waggle-error.ts'
 import { AcceptProcessor } from './accept.ts'
 import { beeStep } from './bee-step.ts'
@@ -33,6 +35,7 @@ import { cacheKeyStep } from './cache-key.ts'
 import { DeduplicateProcessor } from './deduplicate.ts'
 import { entranceSerde } from './entrance-serde.ts'
 import { failedAt } from './failed-at.ts'
+import type { InstantRows } from './instant-meters.ts'
 import { joinedPayload, joinTimeout } from './joined-payload.ts'
 import { loopStep } from './loop-step.ts'
 import { MergeProcessor } from './merge.ts'
@@ -54,6 +57,10 @@ export interface GraphSettings {
   readonly onFailure?: FailureListener
   /** Called with each output of a bee that takes an input. Errors that a bee makes or passes on are no outputs. */
   readonly onOutput?: (bee: string, output: Payload) => void
+  /** Begins the trace of a record at a gateway that has none. Undefined: spans are not recorded. */
+  readonly beginTrace?: (record: AcceptedRecord) => TraceContext
+  /** The counts of the inputs of a bee that computes at once. Every call with a name returns the same object. */
+  readonly instantRows?: (bee: string) => InstantRows
 }
 
 /** Turns a plan into a topology for the engine. */
@@ -128,7 +135,11 @@ class SubtopologyBuilder {
         const { gateway, bee } = step
         const { replyTopics } = this.#settings
         const { deadLetters: deadLetterChild, onFailure } = this.#failing
-        const options = { gateway, bee, acceptedChild, requestChildren, deadLetterChild, replyTopics, onFailure }
+        const { beginTrace } = this.#settings
+        const options = {
+          ...{ gateway, bee, acceptedChild, requestChildren, deadLetterChild, replyTopics, onFailure },
+          ...(beginTrace === undefined ? {} : { beginTrace }),
+        }
         this.#addProcessor(name, () => new AcceptProcessor(options), parents)
         return
       }
@@ -174,7 +185,14 @@ class SubtopologyBuilder {
       case 'value':
         this.#topology.addOperator(
           name,
-          valueStep({ bee: this.#bee(step.bee), host: this.#host, before: this.#beeBefore(step), children, ...this.#failing }),
+          valueStep({
+            bee: this.#bee(step.bee),
+            host: this.#host,
+            before: this.#beeBefore(step),
+            children,
+            ...(this.#settings.instantRows === undefined ? {} : { rows: this.#settings.instantRows(step.bee) }),
+            ...this.#failing,
+          }),
           parents,
         )
         return

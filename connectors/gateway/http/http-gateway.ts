@@ -10,6 +10,8 @@ import type { ErrorCode } from '../../../topology/error-codes.ts'
 import { ownMember } from '../../../topology/own-member.ts'
 import type { Management } from '../../../topology/swarm/management.ts'
 import type { Page } from '../../../topology/swarm/page.ts'
+import type { Tracing } from '../../../topology/swarm/ports/tracing.ts'
+import type { ProcessDebug } from '../../../topology/swarm/process-debug.ts'
 import type { RequestEvents } from '../../../topology/swarm/request/request-events.ts'
 import type { Requests } from '../../../topology/swarm/request/requests.ts'
 import type { SwarmManagement } from '../../../topology/swarm/swarm-management.ts'
@@ -23,6 +25,7 @@ import { guardRoutes, type ManagedCall } from '../access/route-guard.ts'
 import { RequestIdentity } from '../request-identity.ts'
 import { BodyLimits } from './body-limits.ts'
 import { boundConnections } from './connections.ts'
+import { debugRoutes } from './debug-routes.ts'
 import { eventRoutes } from './event-routes.ts'
 import { healthRoutes } from './health-routes.ts'
 import { KnownMethods } from './known-methods.ts'
@@ -49,8 +52,12 @@ export interface HttpGatewayOptions {
   readonly tokens?: TokenRegistry
   /** The swarms of this process for operators. Undefined: the server has no such routes. */
   readonly swarms?: SwarmManagement
+  /** The levels of the log, and profiles. Undefined: the server has no such routes. */
+  readonly debug?: ProcessDebug
   /** The stored secrets that operators manage. Undefined: the server has no such routes. */
   readonly secrets?: SecretRegistry
+  /** Records spans of requests. Undefined: nothing is recorded. */
+  readonly tracing?: Tracing
   /** The limits of each caller. Undefined: only the limits of the swarms hold. */
   readonly limits?: CallerLimits
   readonly clock: Clock
@@ -83,8 +90,8 @@ export interface HttpGatewayOptions {
   readonly onError: (error: unknown, requestId: string) => void
   /** Called for each request to a gateway when its answer has been sent. */
   readonly onAnswered: (answered: AnsweredRequest) => void
-  /** All metrics of this process in Prometheus' text format. */
-  readonly metrics: () => string
+  /** All metrics of this process in a format of Prometheus. */
+  readonly metrics: (format: 'text' | 'openmetrics') => string
 }
 
 export interface TimeLimits {
@@ -102,12 +109,23 @@ export interface TimeLimits {
 /** Two minutes are enough for a body of the largest size over a slow line. */
 const usualTimeLimits: TimeLimits = { headersMs: 10_000, requestMs: 120_000, idleMs: 72_000, minBytesPerSecond: 4096, slowWindowMs: 5000 }
 
+declare module 'fastify' {
+  interface FastifyRequest {
+    /** The span of a request to a gateway; null before it has begun, and where no spans are recorded. */
+    span: ReturnType<Tracing['begin']> | null
+    /** The trace that the request belongs to; null without one. */
+    traceId: string | null
+  }
+}
+
 export interface AnsweredRequest {
   /** The name of a gateway; null if the request names an unknown one. */
   readonly gateway: string | null
   readonly call: 'request' | 'submit'
   readonly status: number
   readonly durationMs: number
+  /** The trace that the request belongs to; null without one. */
+  readonly traceId: string | null
 }
 
 export interface HttpGateway {
@@ -252,7 +270,7 @@ async function httpGateway(options: HttpGatewayOptions, bodies: BodyLimits): Pro
     },
   })
   await app.register(async (scope) => {
-    const { requests, clock, requestTimeoutMs, events, limits } = options
+    const { requests, clock, requestTimeoutMs, events, limits, tracing } = options
     requestRoutes(scope, {
       requests,
       bodies,
@@ -261,11 +279,12 @@ async function httpGateway(options: HttpGatewayOptions, bodies: BodyLimits): Pro
       requestTimeoutMs,
       ...(events === undefined ? {} : { events }),
       ...(limits === undefined ? {} : { limits }),
+      ...(tracing === undefined ? {} : { tracing }),
     })
     if (events !== undefined) eventRoutes(scope, { requests, events, clock })
     healthRoutes(scope, options)
   })
-  const { management, page, clock, tokens, secrets, swarms } = options
+  const { management, page, clock, tokens, secrets, swarms, debug } = options
   if (page !== undefined) await app.register(async (scope) => pageRoutes(scope, page))
   if (swarms !== undefined) await app.register(async (scope) => swarmRoutes(scope, { swarms, bodies }))
   if (management !== undefined)
@@ -273,6 +292,7 @@ async function httpGateway(options: HttpGatewayOptions, bodies: BodyLimits): Pro
       managementRoutes(scope, management)
       if (page !== undefined) liveRoutes(scope, { page, clock })
     })
+  if (debug !== undefined) await app.register(async (scope) => debugRoutes(scope, debug, bodies))
   if (tokens !== undefined) await app.register(async (scope) => tokenRoutes(scope, tokens, bodies))
   if (secrets !== undefined) await app.register(async (scope) => secretRoutes(scope, secrets, bodies))
   await app.ready()
@@ -280,11 +300,14 @@ async function httpGateway(options: HttpGatewayOptions, bodies: BodyLimits): Pro
 }
 
 function reportAnswers(app: FastifyInstance, { requests, onAnswered }: HttpGatewayOptions): void {
-  app.addHook('onResponse', async ({ routeOptions, params }, { statusCode, elapsedTime }) => {
+  app.decorateRequest('span', null)
+  app.decorateRequest('traceId', null)
+  app.addHook('onResponse', async ({ routeOptions, params, span, traceId }, { statusCode, elapsedTime }) => {
+    span?.end(statusCode)
     const call = /^\/v1\/gateways\/:gateway\/(request|submit)$/.exec(routeOptions.url ?? '')?.[1]
     if (call !== 'request' && call !== 'submit') return
     const { gateway } = params as { readonly gateway: string }
-    onAnswered({ gateway: requests.gateways.includes(gateway) ? gateway : null, call, status: statusCode, durationMs: elapsedTime })
+    onAnswered({ gateway: requests.gateways.includes(gateway) ? gateway : null, call, status: statusCode, durationMs: elapsedTime, traceId })
   })
 }
 

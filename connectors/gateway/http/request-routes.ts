@@ -3,9 +3,11 @@ import { Type } from 'typebox'
 import type { Clock } from '../../../processor/ports.ts'
 import type { Payload } from '../../../topology/swarm/payload/payload.ts'
 import { contentTypeOf } from '../../../topology/swarm/payload/payload-serde.ts'
+import type { Tracing } from '../../../topology/swarm/ports/tracing.ts'
 import type { Durable } from '../../../topology/swarm/request/durable.ts'
 import type { RequestEvents } from '../../../topology/swarm/request/request-events.ts'
 import type { Accepted, NewRequest, Requests } from '../../../topology/swarm/request/requests.ts'
+import { type CarriedTrace, carried, parseTraceparent, traceparentText } from '../../../topology/swarm/request/trace-context.ts'
 import { type CallerLimits, highestPriority } from '../access/caller-limits.ts'
 import { bodyHashOf, type RequestIdentity } from '../request-identity.ts'
 import type { BodyLimits } from './body-limits.ts'
@@ -27,6 +29,8 @@ export interface RequestRoutesOptions {
   readonly events?: RequestEvents
   /** Undefined: callers have no limits. */
   readonly limits?: CallerLimits
+  /** Undefined: no spans are recorded. */
+  readonly tracing?: Tracing
 }
 
 /** The routes of requests: `request`, `submit`, and a request's state by its id. */
@@ -107,7 +111,7 @@ interface GatewayRoute {
 async function newRequest(
   request: FastifyRequest<GatewayRoute>,
   reply: FastifyReply,
-  { identity, clock, requests, bodies }: RequestRoutesOptions,
+  { identity, clock, requests, bodies, tracing }: RequestRoutesOptions,
   usualTimeoutMs: number | null,
 ): Promise<NewRequest> {
   const { gateway } = request.params
@@ -119,7 +123,11 @@ async function newRequest(
   const { bytes, contentType } = await readBody(request, reply, bodies)
   const refusal = requests.refusal(gateway)
   if (refusal !== null) throw new ProblemError('WAGGLE_OVERLOADED', refusal.reason, refusal.retryAfterSeconds)
-  const { traceparent } = request.headers
+  const trace = carriedTrace(request)
+  const span = tracing?.begin({ gateway, call: request.routeOptions.url?.endsWith('/submit') === true ? 'submit' : 'request', id, ...trace })
+  request.span = span ?? null
+  const context = span?.context ?? parseTraceparent(trace.traceparent ?? null)
+  request.traceId = context?.traceId ?? null
   return {
     gateway,
     id,
@@ -128,8 +136,16 @@ async function newRequest(
     deadline: timeoutMs === null ? null : clock.now() + timeoutMs,
     // Without an idempotency key the id is new, so there is no other body to compare with.
     bodyHash: key === null ? '' : bodyHashOf(bytes, contentType),
-    traceparent: typeof traceparent === 'string' ? traceparent : null,
+    ...trace,
+    traceparent: span === undefined ? (trace.traceparent ?? null) : traceparentText(span.context),
   }
+}
+
+/** The headers of a trace that the caller sent, where they are valid. */
+function carriedTrace({ headers }: FastifyRequest): CarriedTrace {
+  const text = (header: string | string[] | undefined) => (Array.isArray(header) ? header.join(',') : (header ?? null))
+  if (headers.traceparent === undefined && headers.baggage === undefined) return {}
+  return carried({ traceparent: text(headers.traceparent), tracestate: text(headers.tracestate), baggage: text(headers.baggage) })
 }
 
 function idempotencyKeyOf(request: FastifyRequest<GatewayRoute>): string | null {
@@ -171,7 +187,8 @@ const entrance = {
     ),
     'x-timeout-seconds': Type.Optional(Type.String({ description: 'Deadline: past it the answer is 504 and no model sees the request any more.' })),
     'x-priority': Type.Optional(Type.String({ description: '0 to 9: an overloaded process sheds the lowest first. The token may lower it.' })),
-    traceparent: Type.Optional(Type.String({ description: 'W3C Trace Context.' })),
+    traceparent: Type.Optional(Type.String({ description: 'W3C Trace Context. It goes with the request through all bees.' })),
+    baggage: Type.Optional(Type.String({ description: 'W3C Baggage, which goes with the request too.' })),
   }),
 }
 

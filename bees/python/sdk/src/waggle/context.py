@@ -18,6 +18,9 @@ class Context:
         headers: the headers of the request that Waggle passes on, with lower-case names.
         deadline: seconds since the epoch, comparable with `time.time()`; None without a deadline.
         content_type: media type of the payload, or None if it is unknown.
+        traceparent: the span of this call as W3C Trace Context writes it, or None if the request has no trace. Spans that the bee makes, and requests
+            that it sends, belong below it.
+        baggage: what the caller told all servers that take part in the request, as W3C Baggage writes it, or None.
 
     >>> context = Context(request_id="r1", deadline=None)
     >>> context.cancelled
@@ -42,6 +45,14 @@ class Context:
         self.content_type = content_type
         self._cancelled = threading.Event()
         self._call: Any = None
+
+    @property
+    def traceparent(self) -> Optional[str]:
+        return self.headers.get("traceparent")
+
+    @property
+    def baggage(self) -> Optional[str]:
+        return self.headers.get("baggage")
 
     @property
     def cancelled(self) -> bool:
