@@ -23,12 +23,12 @@ export class ProcessMeters {
 
   get families(): readonly Family[] {
     const { user, system } = process.cpuUsage()
-    const { rss, heapUsed, heapTotal, external } = process.memoryUsage()
+    const { heapUsed, heapTotal, external } = process.memoryUsage()
     const files = openFiles()
     return [
       family('waggle_build_info', [{ labels: { version: ownPackage.version, node: process.versions.node }, value: 1 }]),
       single('process_cpu_seconds_total', (user + system) / 1e6),
-      single('process_resident_memory_bytes', rss),
+      single('process_resident_memory_bytes', process.memoryUsage.rss()),
       single('process_start_time_seconds', this.#startedAtMs / 1000),
       ...(files === null ? [] : [single('process_open_fds', files)]),
       this.#lagFamily(),
