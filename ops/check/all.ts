@@ -21,6 +21,7 @@ const checks: readonly Check[] = [
   { name: 'queries of dashboards and alerts', argv: ['ops/check/dashboards.ts'] },
   { name: 'unused code', argv: ['node_modules/knip/bin/knip.js', '--no-progress'] },
   { name: 'an S3 for the tests', argv: ['ops/bench/versitygw.ts'] },
+  { name: 'an OpenTelemetry collector for the tests', argv: ['test/support/otel-collector.ts'] },
 ]
 
 /**

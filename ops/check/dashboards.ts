@@ -46,6 +46,7 @@ export function metricsIn(query: string): readonly { readonly name: string; read
     .replaceAll(/"(?:[^"\\]|\\.)*"/g, '""')
     .replaceAll(/\b(?:by|without|on|ignoring|group_left|group_right)\s*\([^)]*\)/g, ' ')
     .replaceAll(/\[[^\]]*\]/g, ' ')
+    .replaceAll(/\b\d[\w.]*/g, ' ')
   return [...bare.matchAll(/([a-zA-Z_:][a-zA-Z0-9_:]*)\s*(\{[^}]*\}|\()?/g)].flatMap(([, name = '', after = '']) => {
     if (after === '(' || keywords.has(name)) return []
     return [{ name, labels: [...after.matchAll(/([a-zA-Z_][a-zA-Z0-9_]*)\s*(?:=~|!~|!=|=)/g)].map(([, label = '']) => label) }]
