@@ -17,8 +17,10 @@ export default defineConfig({
   markdown: {
     config: (md) => {
       // The site's templates would compute {{ … }}, which swarm files write for secrets.
-      const plain = md.renderer.rules.text
-      md.renderer.rules.text = (...given) => (plain?.(...given) ?? '').replaceAll('{{', '&#123;&#123;')
+      for (const rule of ['text', 'code_inline'] as const) {
+        const plain = md.renderer.rules[rule]
+        md.renderer.rules[rule] = (...given) => (plain?.(...given) ?? '').replaceAll('{{', '&#123;&#123;')
+      }
     },
   },
   themeConfig: {
