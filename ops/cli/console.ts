@@ -65,9 +65,9 @@ export class Console {
     this.#progressShown = true
   }
 
-  ready({ gateway, clickhouse, swarms }: Ready): void {
+  ready({ gateway, grpc, clickhouse, swarms }: Ready): void {
     if (this.#json) {
-      this.#event(this.#out, { event: 'ready', gateway, clickhouse, swarms: swarms.map(({ name, gateways }) => ({ name, gateways })) })
+      this.#event(this.#out, { event: 'ready', gateway, grpc, clickhouse, swarms: swarms.map(({ name, gateways }) => ({ name, gateways })) })
       return
     }
     this.#clearProgress()
@@ -77,6 +77,7 @@ export class Console {
       `  Page        ${gateway}/`,
       `  Gateway     ${gateway}  (${gateway}/openapi.json)`,
     ]
+    if (grpc !== null) lines.push(`  gRPC        ${grpc}`)
     if (clickhouse !== null) lines.push(`  ClickHouse  ${clickhouse}`)
     for (const { asks } of swarms) for (const ask of asks) lines.push('', '  Ask:', ...ask.map((line) => `  ${line}`))
     const table = swarms.find((swarm) => swarm.table !== null)?.table
@@ -91,9 +92,9 @@ export class Console {
   }
 
   /** Prints that a server is ready, with the swarms that run now. */
-  serving({ gateway, clickhouse, swarms }: Pick<Ready, 'gateway' | 'clickhouse'> & { readonly swarms: readonly Served[] }): void {
+  serving({ gateway, grpc, clickhouse, swarms }: Pick<Ready, 'gateway' | 'grpc' | 'clickhouse'> & { readonly swarms: readonly Served[] }): void {
     if (this.#json) {
-      this.#event(this.#out, { event: 'ready', gateway, clickhouse, swarms })
+      this.#event(this.#out, { event: 'ready', gateway, grpc, clickhouse, swarms })
       return
     }
     this.#clearProgress()
@@ -102,6 +103,7 @@ export class Console {
       `${this.#colors.green('✔')} Waggle serves ${names}`,
       '',
       `  Gateway and API  ${gateway}  (${gateway}/openapi.json)`,
+      ...(grpc === null ? [] : [`  gRPC             ${grpc}`]),
       '',
       '  Create a swarm from another terminal, in this directory:',
       '  waggle swarms create FILE',
@@ -158,6 +160,8 @@ function jsonLines(stream: OutputStream, clock: Pick<Clock, 'now'>): Logger {
 
 interface Ready {
   readonly gateway: string
+  /** `HOST:PORT`; null without gRPC. */
+  readonly grpc: string | null
   readonly clickhouse: string | null
   readonly swarms: readonly {
     readonly name: string

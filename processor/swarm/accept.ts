@@ -21,6 +21,7 @@ import {
   roundsHeader,
   springReplyPrefix,
   streamBeeHeader,
+  unansweredHeader,
   valueHeaders,
 } from '../../topology/swarm/request/headers.ts'
 import type { LedgerMessage } from '../../topology/swarm/request/ledger-message.ts'
@@ -152,6 +153,7 @@ const internalHeaders: ReadonlySet<string> = new Set([
   cacheKeysHeader,
   cachedRequestHeader,
   answeredHeader,
+  unansweredHeader,
   streamBeeHeader,
 ])
 

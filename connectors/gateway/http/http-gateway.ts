@@ -8,6 +8,7 @@ import fastify, { type FastifyInstance, type FastifyReply } from 'fastify'
 import type { Clock, Random } from '../../../processor/ports.ts'
 import type { ErrorCode } from '../../../topology/error-codes.ts'
 import { ownMember } from '../../../topology/own-member.ts'
+import type { InferenceModels } from '../../../topology/swarm/inference-models.ts'
 import type { Management } from '../../../topology/swarm/management.ts'
 import type { Page } from '../../../topology/swarm/page.ts'
 import type { Tracing } from '../../../topology/swarm/ports/tracing.ts'
@@ -22,12 +23,15 @@ import type { TlsFiles } from '../../http/tls-files.ts'
 import type { Callers } from '../access/caller.ts'
 import type { CallerLimits } from '../access/caller-limits.ts'
 import { guardRoutes, type ManagedCall } from '../access/route-guard.ts'
+import { Intake } from '../intake.ts'
 import { RequestIdentity } from '../request-identity.ts'
+import type { TracedArrival } from '../traced-arrival.ts'
 import { BodyLimits } from './body-limits.ts'
 import { boundConnections } from './connections.ts'
 import { debugRoutes } from './debug-routes.ts'
 import { eventRoutes } from './event-routes.ts'
 import { healthRoutes } from './health-routes.ts'
+import { inferenceRoutes } from './inference-routes.ts'
 import { KnownMethods } from './known-methods.ts'
 import { liveRoutes } from './live-routes.ts'
 import { managementRoutes } from './management-routes.ts'
@@ -58,6 +62,8 @@ export interface HttpGatewayOptions {
   readonly secrets?: SecretRegistry
   /** Records spans of requests. Undefined: nothing is recorded. */
   readonly tracing?: Tracing
+  /** The swarms as models of the Open Inference Protocol. Undefined: the server has no such routes. */
+  readonly models?: InferenceModels
   /** The limits of each caller. Undefined: only the limits of the swarms hold. */
   readonly limits?: CallerLimits
   readonly clock: Clock
@@ -111,10 +117,8 @@ const usualTimeLimits: TimeLimits = { headersMs: 10_000, requestMs: 120_000, idl
 
 declare module 'fastify' {
   interface FastifyRequest {
-    /** The span of a request to a gateway; null before it has begun, and where no spans are recorded. */
-    span: ReturnType<Tracing['begin']> | null
-    /** The trace that the request belongs to; null without one. */
-    traceId: string | null
+    /** The trace of a request to a gateway; null before its input has been read. */
+    arrival: TracedArrival | null
   }
 }
 
@@ -205,6 +209,7 @@ const lastAnswersMs = 1000
 /** The application before it listens. */
 async function httpGateway(options: HttpGatewayOptions, bodies: BodyLimits): Promise<FastifyInstance> {
   const identity = new RequestIdentity(options.clock, options.random, options.idSecret)
+  const intake = new Intake({ ...options, identity })
   const { headersMs, requestMs, idleMs } = options.timeLimits ?? usualTimeLimits
   const app = fastify({
     genReqId: () => identity.fresh(),
@@ -270,21 +275,13 @@ async function httpGateway(options: HttpGatewayOptions, bodies: BodyLimits): Pro
     },
   })
   await app.register(async (scope) => {
-    const { requests, clock, requestTimeoutMs, events, limits, tracing } = options
-    requestRoutes(scope, {
-      requests,
-      bodies,
-      identity,
-      clock,
-      requestTimeoutMs,
-      ...(events === undefined ? {} : { events }),
-      ...(limits === undefined ? {} : { limits }),
-      ...(tracing === undefined ? {} : { tracing }),
-    })
+    const { requests, clock, events } = options
+    requestRoutes(scope, { requests, bodies, intake, clock, ...(events === undefined ? {} : { events }) })
     if (events !== undefined) eventRoutes(scope, { requests, events, clock })
     healthRoutes(scope, options)
   })
-  const { management, page, clock, tokens, secrets, swarms, debug } = options
+  const { management, page, clock, tokens, secrets, swarms, debug, models } = options
+  if (models !== undefined) await app.register(async (scope) => inferenceRoutes(scope, { ...options, models, intake, bodies }))
   if (page !== undefined) await app.register(async (scope) => pageRoutes(scope, page))
   if (swarms !== undefined) await app.register(async (scope) => swarmRoutes(scope, { swarms, bodies }))
   if (management !== undefined)
@@ -300,14 +297,15 @@ async function httpGateway(options: HttpGatewayOptions, bodies: BodyLimits): Pro
 }
 
 function reportAnswers(app: FastifyInstance, { requests, onAnswered }: HttpGatewayOptions): void {
-  app.decorateRequest('span', null)
-  app.decorateRequest('traceId', null)
-  app.addHook('onResponse', async ({ routeOptions, params, span, traceId }, { statusCode, elapsedTime }) => {
-    span?.end(statusCode)
-    const call = /^\/v1\/gateways\/:gateway\/(request|submit)$/.exec(routeOptions.url ?? '')?.[1]
+  app.decorateRequest('arrival', null)
+  app.addHook('onResponse', async ({ routeOptions, params, arrival }, { statusCode, elapsedTime }) => {
+    arrival?.end(statusCode)
+    const { url = '', config } = routeOptions
+    const call = url.endsWith('/infer') ? 'request' : /^\/v1\/gateways\/:gateway\/(request|submit)$/.exec(url)?.[1]
     if (call !== 'request' && call !== 'submit') return
-    const { gateway } = params as { readonly gateway: string }
-    onAnswered({ gateway: requests.gateways.includes(gateway) ? gateway : null, call, status: statusCode, durationMs: elapsedTime, traceId })
+    const gateway = config.gatewayOf?.(params) ?? (params as { readonly gateway: string }).gateway
+    const known = requests.gateways.includes(gateway) ? gateway : null
+    onAnswered({ gateway: known, call, status: statusCode, durationMs: elapsedTime, traceId: arrival?.traceId ?? null })
   })
 }
 

@@ -3,13 +3,11 @@ import { Type } from 'typebox'
 import type { Clock } from '../../../processor/ports.ts'
 import type { Payload } from '../../../topology/swarm/payload/payload.ts'
 import { contentTypeOf } from '../../../topology/swarm/payload/payload-serde.ts'
-import type { Tracing } from '../../../topology/swarm/ports/tracing.ts'
 import type { Durable } from '../../../topology/swarm/request/durable.ts'
 import type { RequestEvents } from '../../../topology/swarm/request/request-events.ts'
 import type { Accepted, NewRequest, Requests } from '../../../topology/swarm/request/requests.ts'
-import { type CarriedTrace, carried, parseTraceparent, traceparentText } from '../../../topology/swarm/request/trace-context.ts'
-import { type CallerLimits, highestPriority } from '../access/caller-limits.ts'
-import { bodyHashOf, type RequestIdentity } from '../request-identity.ts'
+import { type Intake, maxTimeoutSeconds } from '../intake.ts'
+import { TracedArrival } from '../traced-arrival.ts'
 import type { BodyLimits } from './body-limits.ts'
 import { streamedRequest, wantsEvents } from './event-routes.ts'
 import { ProblemError, problemOfBee, sendProblem } from './problem.ts'
@@ -22,20 +20,15 @@ import { onResponseEnd } from './response-end.ts'
 export interface RequestRoutesOptions {
   readonly requests: Requests
   readonly bodies: BodyLimits
-  readonly identity: RequestIdentity
+  readonly intake: Intake
   readonly clock: Clock
-  readonly requestTimeoutMs: number
   /** Undefined: requests cannot be followed. */
   readonly events?: RequestEvents
-  /** Undefined: callers have no limits. */
-  readonly limits?: CallerLimits
-  /** Undefined: no spans are recorded. */
-  readonly tracing?: Tracing
 }
 
 /** The routes of requests: `request`, `submit`, and a request's state by its id. */
 export function requestRoutes(app: FastifyInstance, options: RequestRoutesOptions): void {
-  const { requests, limits } = options
+  const { requests, intake } = options
 
   app.post<GatewayRoute>(
     '/v1/gateways/:gateway/request',
@@ -45,7 +38,7 @@ export function requestRoutes(app: FastifyInstance, options: RequestRoutesOption
       onRequest: guard(true),
     },
     async (request, reply) => {
-      const made = await newRequest(request, reply, options, options.requestTimeoutMs)
+      const made = await newRequest(request, reply, options, true)
       if (options.events !== undefined && wantsEvents(request.headers.accept))
         return streamedRequest(made, reply, { ...options, events: options.events })
       const { id, state, answer } = await requests.request(made)
@@ -62,7 +55,7 @@ export function requestRoutes(app: FastifyInstance, options: RequestRoutesOption
       onRequest: guard(false),
     },
     async (request, reply) => {
-      const made = await newRequest(request, reply, options, null)
+      const made = await newRequest(request, reply, options, false)
       return sendAccepted(reply, await requests.submit(made))
     },
   )
@@ -91,15 +84,8 @@ export function requestRoutes(app: FastifyInstance, options: RequestRoutesOption
   function guard(waits: boolean): (request: FastifyRequest, reply: FastifyReply) => Promise<void> {
     return async (request, reply) => {
       const { gateway } = request.params as GatewayRoute['Params']
-      if (!requests.gateways.includes(gateway)) {
-        throw new ProblemError('WAGGLE_UNKNOWN_GATEWAY', `There is no gateway ${gateway}; there is ${requests.gateways.join(', ') || 'none yet'}`)
-      }
-      const refusal = requests.refusal(gateway)
-      if (refusal !== null) throw new ProblemError('WAGGLE_OVERLOADED', refusal.reason, refusal.retryAfterSeconds)
-      const { name: caller, maxPriority } = request.caller
-      const priority = Math.min(maxPriority, priorityOf(request.headers['x-priority']) ?? maxPriority)
-      const release = limits?.admit({ caller, gateway, priority, waits })
-      if (release !== undefined) onResponseEnd(request.raw, reply.raw, release)
+      const release = intake.admit({ gateway, caller: request.caller, priority: request.headers['x-priority'], waits })
+      onResponseEnd(request.raw, reply.raw, release)
     }
   }
 }
@@ -111,59 +97,45 @@ interface GatewayRoute {
 async function newRequest(
   request: FastifyRequest<GatewayRoute>,
   reply: FastifyReply,
-  { identity, clock, requests, bodies, tracing }: RequestRoutesOptions,
-  usualTimeoutMs: number | null,
+  { intake, bodies }: RequestRoutesOptions,
+  waits: boolean,
 ): Promise<NewRequest> {
   const { gateway } = request.params
-  const key = idempotencyKeyOf(request)
-  const timeoutMs = timeoutOf(request.headers['x-timeout-seconds']) ?? usualTimeoutMs
-  const { name: caller } = request.caller
-  const id = key !== null ? identity.derived(gateway, caller, key) : caller === '' ? request.id : identity.fresh(caller)
-  reply.header('x-request-id', id)
+  const timeoutMs = timeoutOf(request.headers['x-timeout-seconds'])
+  const identification = intake.identify({ gateway, caller: request.caller, key: idempotencyKeyOf(request), fresh: request.id })
+  reply.header('x-request-id', identification.id)
   const { bytes, contentType } = await readBody(request, reply, bodies)
-  const refusal = requests.refusal(gateway)
-  if (refusal !== null) throw new ProblemError('WAGGLE_OVERLOADED', refusal.reason, refusal.retryAfterSeconds)
-  const trace = carriedTrace(request)
-  const span = tracing?.begin({ gateway, call: request.routeOptions.url?.endsWith('/submit') === true ? 'submit' : 'request', id, ...trace })
-  request.span = span ?? null
-  const context = span?.context ?? parseTraceparent(trace.traceparent ?? null)
-  request.traceId = context?.traceId ?? null
-  return {
+  return intake.request({
     gateway,
-    id,
-    body: bytes,
+    identification,
+    bytes,
     contentType,
-    deadline: timeoutMs === null ? null : clock.now() + timeoutMs,
-    // Without an idempotency key the id is new, so there is no other body to compare with.
-    bodyHash: key === null ? '' : bodyHashOf(bytes, contentType),
-    ...trace,
-    traceparent: span === undefined ? (trace.traceparent ?? null) : traceparentText(span.context),
-  }
+    timeoutMs,
+    waits,
+    arrival: arrivalOf(request),
+  })
 }
 
-/** The headers of a trace that the caller sent, where they are valid. */
-function carriedTrace({ headers }: FastifyRequest): CarriedTrace {
+/** The trace of a request, which the request keeps for its answer. */
+export function arrivalOf(request: FastifyRequest): TracedArrival {
+  const { traceparent, tracestate, baggage } = request.headers
   const text = (header: string | string[] | undefined) => (Array.isArray(header) ? header.join(',') : (header ?? null))
-  if (headers.traceparent === undefined && headers.baggage === undefined) return {}
-  return carried({ traceparent: text(headers.traceparent), tracestate: text(headers.tracestate), baggage: text(headers.baggage) })
+  const headers = { traceparent: text(traceparent), tracestate: text(tracestate), baggage: text(baggage) }
+  const arrival = new TracedArrival(headers, request.url.split('?', 1)[0] ?? '')
+  request.arrival = arrival
+  return arrival
 }
 
-function idempotencyKeyOf(request: FastifyRequest<GatewayRoute>): string | null {
-  const key = request.headers['idempotency-key']
-  return typeof key === 'string' && key !== '' ? key : null
+export function idempotencyKeyOf({ headers }: FastifyRequest): string | undefined {
+  const key = headers['idempotency-key']
+  return typeof key === 'string' ? key : undefined
 }
 
-function timeoutOf(header: string | string[] | undefined): number | null {
+export function timeoutOf(header: string | string[] | undefined): number | null {
   if (header === undefined) return null
   const seconds = Number(header)
   if (header.length > 0 && seconds > 0 && seconds <= maxTimeoutSeconds) return seconds * 1000
   throw new ProblemError('WAGGLE_BAD_HEADER', `X-Timeout-Seconds is a number above 0 and at most ${maxTimeoutSeconds}, not ${header}`)
-}
-
-function priorityOf(header: string | string[] | undefined): number | null {
-  if (header === undefined) return null
-  if (typeof header === 'string' && /^[0-9]$/.test(header)) return Number(header)
-  throw new ProblemError('WAGGLE_BAD_HEADER', `X-Priority is a digit from 0, which is shed first, to ${highestPriority}`)
 }
 
 /** Answers 202. The parameter is a `Durable`, so that no 202 is sent before the input is durable. */
@@ -175,8 +147,6 @@ function sendFailure(reply: FastifyReply, answer: Payload, id: string): FastifyR
   if (answer.kind !== 'error') throw new ProblemError('WAGGLE_BEE_FAILED', 'A bee failed')
   return sendProblem(reply, problemOfBee(answer.error, id))
 }
-
-const maxTimeoutSeconds = 86_400
 
 const entrance = {
   tags: ['gateways'],

@@ -31,24 +31,22 @@ export class RecordedSpans implements Tracing {
       root === 'ratio' ? byRatio.shouldSample(ROOT_CONTEXT, traceId).decision === SamplingDecision.RECORD_AND_SAMPLED : root === 'on'
   }
 
-  begin({ gateway, call, id, traceparent }: TracedRequest): ReturnType<Tracing['begin']> {
+  begin({ gateway, call, id, path, traceparent }: TracedRequest): ReturnType<Tracing['begin']> {
     const parent = parseTraceparent(traceparent ?? null)
     const context = this.#context(id, parent, randomBytes(8).toString('hex'))
     const startedAt = this.#options.clock.now()
     const end = (status: number) => {
       if (!context.isSampled) return
       this.#record({
-        name: `POST /v1/gateways/${gateway}/${call}`,
+        name: path === null ? `${gateway} ${call}` : `POST ${path}`,
         kind: SpanKind.SERVER,
         context,
         parentSpanId: parent?.spanId ?? null,
         times: [startedAt, this.#options.clock.now()],
         failure: status >= 500 ? `HTTP ${status}` : null,
         attributes: {
-          'http.request.method': 'POST',
-          'http.route': `/v1/gateways/:gateway/${call}`,
-          'url.path': `/v1/gateways/${gateway}/${call}`,
-          'http.response.status_code': status,
+          ...(path === null ? { 'rpc.system': 'grpc' } : { 'http.request.method': 'POST', 'url.path': path, 'http.response.status_code': status }),
+          'waggle.call': call,
           'waggle.gateway': gateway,
           'waggle.request_id': id,
         },

@@ -15,6 +15,8 @@ export interface TracedRequest extends CarriedTrace {
   readonly gateway: string
   readonly call: 'request' | 'submit'
   readonly id: string
+  /** The path of an HTTP request; null for gRPC. */
+  readonly path: string | null
 }
 
 export interface AcceptedRecord {

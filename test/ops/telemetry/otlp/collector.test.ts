@@ -10,7 +10,10 @@ import { eventually } from '../../../support/swarm-here.ts'
 
 const main = resolve(import.meta.dirname, '..', '..', '..', '..', 'ops', 'cli', 'main.ts')
 const program = otelCollector()
-const python = 'missing' in program ? program : pythonEnvironment('opentelemetry-1.45.2', [['opentelemetry-sdk==1.45.2', 'opentelemetry-exporter-otlp-proto-http==1.45.2']])
+const python =
+  'missing' in program
+    ? program
+    : pythonEnvironment('opentelemetry-1.45.2', [['opentelemetry-sdk==1.45.2', 'opentelemetry-exporter-otlp-proto-http==1.45.2']])
 const missing = 'missing' in program ? program.missing : 'missing' in python ? python.missing : null
 const skip = missing !== null && process.env.CI !== 'true' ? missing : false
 
@@ -96,10 +99,7 @@ bees:
   it('is one trace in the record of OpenTelemetry’s collector, with the caller’s span as its root and links to its batch', async () => {
     const traceId = '4bf92f3577b34da6a3ce929d0e0e4736'
     const caller = '00f067aa0ba902b7'
-    const [traced, other] = await Promise.all([
-      ask('bear', { traceparent: `00-${traceId}-${caller}-01`, baggage: 'shop=den' }),
-      ask('bees', {}),
-    ])
+    const [traced, other] = await Promise.all([ask('bear', { traceparent: `00-${traceId}-${caller}-01`, baggage: 'shop=den' }), ask('bees', {})])
     assert.equal(traced.answer.baggage, 'shop=den')
     const ofTrace = (id: string) => collector.spans.filter((span) => span.traceId === id)
     await eventually(async () => ofTrace(traceId).length === 6)
@@ -144,7 +144,11 @@ bees:
     const has = (text: RegExp) => eventually(async () => text.test(collector.record))
     await has(/Name: waggle_gateway_requests_total/)
     await has(/Name: waggle_bee_call_duration_seconds/)
-    await fetch(`${programs[1]?.ready.gateway}/v1/gateways/outer/request`, { method: 'POST', body: '[]', headers: { 'content-type': 'application/json' } })
+    await fetch(`${programs[1]?.ready.gateway}/v1/gateways/outer/request`, {
+      method: 'POST',
+      body: '[]',
+      headers: { 'content-type': 'application/json' },
+    })
     await has(/SeverityText: ERROR[\s\S]*?waggle\.code: Str\(WAGGLE_/)
   })
 })
