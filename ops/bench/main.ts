@@ -72,6 +72,10 @@ const benchmarks: { readonly [name: string]: () => Promise<readonly Table[]> } =
     const { restartBenchmark } = await import('./restart.ts')
     return restartBenchmark({ seconds: Number(values.seconds), clients: Number(values.clients) })
   },
+  async overload() {
+    const { overloadBenchmark } = await import('./overload.ts')
+    return overloadBenchmark({ minutes: Number(values.minutes) || 10, clients: Number(values.clients) })
+  },
   async models() {
     const { modelsBenchmark } = await import('./models.ts')
     return modelsBenchmark({ seconds: Number(values.seconds), clients: Number(values.clients) })
@@ -145,6 +149,7 @@ function usage(): never {
       '       | kafka [--records N] [--keys N] [--caches BYTES,BYTES] [--only NAME] | swarm [--seconds N] [--clients N] [--minutes N]',
       '       | models [--seconds N] [--clients N] | pictures [--seconds N] | bees [--seconds N] [--only NAME]',
       '       | requests [--seconds N] [--clients N] [--partitions N,N] [--swarms N,N]',
+      '       | overload [--minutes N] [--clients N] | restart [--seconds N] [--clients N] | bees [--seconds N]',
       '       | kafka-swarm [--seconds N] [--rate N] [--only NAME]',
       '       [--json] [--compare] [--keep, without --only]   or   npm run bench -- --compare\n',
     ].join('\n'),

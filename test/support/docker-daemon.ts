@@ -20,9 +20,9 @@ export interface TestDocker {
 }
 
 /**
- * Tests with a real Docker, which runs as long as they do: a `dockerd` of this machine, or of Debian's package. `DOCKER_HOST` names it in this process meanwhile, and in
- * its children. Without root and such a program the tests are skipped with the reason, and fail in CI. On a kernel that lets not even root make a
- * container they are skipped in CI too.
+ * Tests with a real Docker. A `dockerd` of this machine, or of Debian's package, runs as long as the tests do, and `DOCKER_HOST` names it in this
+ * process and in its children. Without root, or without such a program, the tests are skipped with the reason; in CI they fail. If the kernel lets
+ * not even root make a container, they are skipped in CI too.
  */
 export function describeWithDocker(name: string, tests: (docker: () => TestDocker) => void): void {
   const daemon = programOfDebian('dockerd', { package: 'docker.io' })

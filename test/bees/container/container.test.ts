@@ -73,7 +73,7 @@ describeWithDocker('A swarm with a container bee', (docker) => {
   it('shares its requests among as many containers as it has replicas', async () => {
     await using swarm = await SwarmHere.open({}, { bees: beesOf(ofImage(), ', replicas: 2') })
     const host = async () => ((await (await swarm.ask({ who: true })).json()) as { readonly host: string }).host
-    // Both are ready when the swarm is open, and one request after the other is one call after the other, so the two take turns.
+    // Both containers are ready when the swarm is open. Requests come one after the other, so the containers alternate.
     const hosts = [await host(), await host(), await host(), await host()]
     assert.equal(new Set(hosts.slice(0, 2)).size, 2)
     assert.deepEqual(hosts.slice(2), hosts.slice(0, 2))

@@ -27,7 +27,7 @@ describe('The Python SDK', { skip: skipWithoutPython }, () => {
       done(interpreter, ['-W', 'ignore', '-m', 'unittest', 'discover', tests])
     })
 
-  // A process for each test takes its time, so the versions in between are left out.
+  // Each of these tests starts a process, which takes long. So only the first and the last version are tested.
   for (const [version, interpreter] of new Map([pythons[0], pythons.at(-1)].filter((one) => one !== undefined)))
     it(`runs bees of all kinds on Python ${version}`, () => {
       done(interpreter, ['-W', 'ignore', '-m', 'unittest', 'discover', join(tests, 'processes')])

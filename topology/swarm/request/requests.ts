@@ -2,7 +2,7 @@ import type { BeeError, Payload } from '../payload/payload.ts'
 import type { Durable } from './durable.ts'
 import type { ReplyTo } from './reply.ts'
 
-/** The engine as a gateway (HTTP, later gRPC) sees it. */
+/** The engine as a gateway sees it. */
 export interface Requests {
   readonly gateways: readonly string[]
   /**
