@@ -191,6 +191,7 @@ export class Beekeeper {
       models,
       log,
       clock: systemClock,
+      random,
       killerSearch,
       openStates: states,
       openState: async (swarm) => (settings.log === 'kafka' ? this.#openStates(applicationIdOf(swarm), random) : null),

@@ -121,7 +121,12 @@ export function gatewayRecord(
   const headers: Header[] = [textHeader(contentTypeHeader, contentType), textHeader(requestIdHeader, id), textHeader(bodyHashHeader, bodyHash)]
   if (deadline !== null) headers.push(textHeader(deadlineHeader, String(deadline)))
   if (traceparent !== null) headers.push(textHeader(traceParentHeader, traceparent))
-  return { ...destinationOf(target, id), value: body, headers: [...headers, ...(options.headers ?? [])], timestamp: options.now }
+  return {
+    ...destinationOf(target, id),
+    value: body,
+    headers: [...(request.headers ?? []), ...headers, ...(options.headers ?? [])],
+    timestamp: options.now,
+  }
 }
 
 /** All records of one request have the same key and partition, so they arrive in order. */

@@ -3,7 +3,8 @@ import type { FailureListener } from '../../topology/failed-record.ts'
 import type { ProcessorContext } from '../../topology/processor-api.ts'
 import { type Header, headerText, type Record, type RecordMetadata, textHeader } from '../../topology/record.ts'
 import type { Payload } from '../../topology/swarm/payload/payload.ts'
-import { payloadHeaders } from '../../topology/swarm/payload/payload-serde.ts'
+import { edgePayload, payloadHeaders, unreadable } from '../../topology/swarm/payload/payload-serde.ts'
+import { attributeHeaders, isStructured, structuredEvent } from '../../topology/swarm/request/cloud-event.ts'
 import { deadLetter } from '../../topology/swarm/request/dead-letter.ts'
 import {
   acceptedHeader,
@@ -12,6 +13,7 @@ import {
   bodyHashHeader,
   cachedRequestHeader,
   cacheKeysHeader,
+  contentTypeHeader,
   correlationHeader,
   deadlineOf,
   gatewayHeader,
@@ -69,7 +71,8 @@ export class AcceptProcessor extends OpenedProcessor<unknown, Payload | null, st
     const given = headerText(record.headers, requestIdHeader)
     const isRefused = given !== null && !isRequestId(given)
     const key = given === null || isRefused ? derivedRequestId(context.recordMetadata) : given
-    const payload: Payload = record.value ?? { kind: 'bytes', bytes: new Uint8Array(0), contentType: 'application/octet-stream' }
+    const value = record.value ?? { kind: 'bytes', bytes: new Uint8Array(0), contentType: 'application/octet-stream' }
+    const { payload, attributes } = withoutEnvelope(value)
     const putAside = (cause: WaggleError) => {
       const input = { ...record, key, value: payload }
       onFailure(cause, failedAt(input, bee, context.taskId, context.recordMetadata))
@@ -98,8 +101,23 @@ export class AcceptProcessor extends OpenedProcessor<unknown, Payload | null, st
       body_hash: headerText(record.headers, bodyHashHeader) ?? '',
       reply_to,
     })
-    const request = { key, value: payload, timestamp, headers: [...requestHeaders(record.headers, payload), textHeader(gatewayHeader, gateway)] }
+    const headers = [...requestHeaders(record.headers, payload), ...attributes, textHeader(gatewayHeader, gateway)]
+    const request = { key, value: payload, timestamp, headers }
     for (const child of requestChildren) context.forward(request, child)
+  }
+}
+
+/**
+ * The data of a CloudEvent in the structured mode, with the event's attributes as headers: so bees see events of both modes alike. Any other payload
+ * stays as it is.
+ */
+function withoutEnvelope(value: Payload): { readonly payload: Payload; readonly attributes: readonly Header[] } {
+  if (value.kind !== 'bytes' || !isStructured(value.contentType)) return { payload: value, attributes: [] }
+  try {
+    const event = structuredEvent(value.bytes)
+    return { payload: edgePayload(event.data, [textHeader(contentTypeHeader, event.contentType)]), attributes: attributeHeaders(event) }
+  } catch (thrown) {
+    return { payload: unreadable(thrown), attributes: [] }
   }
 }
 

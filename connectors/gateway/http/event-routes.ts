@@ -7,7 +7,7 @@ import { callerText } from './caller-text.ts'
 import { EventStream } from './event-stream.ts'
 import { problemOf } from './problem.ts'
 import { requestIdIn } from './request-id.ts'
-import { stateOf } from './request-state.ts'
+import { shownAnswer, stateOf } from './request-state.ts'
 
 interface EventRoutesOptions {
   readonly requests: Requests
@@ -31,7 +31,7 @@ export function eventRoutes(app: FastifyInstance, options: EventRoutesOptions): 
       config: { scope: 'own' },
       schema: {
         tags: ['requests'],
-        summary: 'The events of a request: accepted, each bee that is done, and the answer',
+        summary: 'The events of a request: accepted, each bee that is done, each part that a bee publishes, and the answer',
         headers: Type.Object({ 'last-event-id': Type.Optional(Type.String({ description: 'The id of the last event that the caller has.' })) }),
       },
     },
@@ -106,6 +106,10 @@ function sendEvent(stream: EventStream, event: RequestEvent, requestId: string):
   if (event.kind === 'bee') {
     const { error } = event.step
     stream.send('bee', event.id, { ...event.step, error: error === null ? null : { ...error, detail: callerText(error.detail) } })
+  }
+  if (event.kind === 'part') {
+    const { bee, number, rounds, part } = event.part
+    stream.send('part', event.id, { bee, number, ...(rounds === '' ? {} : { round: rounds }), part: shownAnswer(part) })
   }
   if (event.kind === 'rest') stream.end()
 }

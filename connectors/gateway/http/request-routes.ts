@@ -2,7 +2,8 @@ import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import { Type } from 'typebox'
 import type { Clock } from '../../../processor/ports.ts'
 import type { Payload } from '../../../topology/swarm/payload/payload.ts'
-import { contentTypeOf } from '../../../topology/swarm/payload/payload-serde.ts'
+import { contentTypeOf, jsonType } from '../../../topology/swarm/payload/payload-serde.ts'
+import { attributeHeaders, identityOf } from '../../../topology/swarm/request/cloud-event.ts'
 import type { Durable } from '../../../topology/swarm/request/durable.ts'
 import type { RequestEvents } from '../../../topology/swarm/request/request-events.ts'
 import type { Accepted, NewRequest, Requests } from '../../../topology/swarm/request/requests.ts'
@@ -10,9 +11,11 @@ import { type CallerLimits, highestPriority } from '../access/caller-limits.ts'
 import { bodyHashOf, type RequestIdentity } from '../request-identity.ts'
 import type { BodyLimits } from './body-limits.ts'
 import { streamedRequest, wantsEvents } from './event-routes.ts'
+import { type AnswerEvent, type EventMode, eventIn, eventModeOf, sendEvent } from './http-event.ts'
+import { answerLines, answerOrderIn, isNdjson } from './ndjson-request.ts'
 import { ProblemError, problemOfBee, sendProblem } from './problem.ts'
 import { problemSchema } from './problem-schema.ts'
-import { readBody } from './request-body.ts'
+import { checkedBody, type RequestBody, readBody } from './request-body.ts'
 import { requestIdIn } from './request-id.ts'
 import { bytesOf, stateOf } from './request-state.ts'
 import { onResponseEnd } from './response-end.ts'
@@ -41,11 +44,13 @@ export function requestRoutes(app: FastifyInstance, options: RequestRoutesOption
       onRequest: guard(true),
     },
     async (request, reply) => {
-      const made = await newRequest(request, reply, options, options.requestTimeoutMs)
+      if (isNdjson(request.headers['content-type'])) return answerBatch(request, reply)
+      const { made, event } = await newRequest(request, reply, options, options.requestTimeoutMs)
       if (options.events !== undefined && wantsEvents(request.headers.accept))
         return streamedRequest(made, reply, { ...options, events: options.events })
       const { id, state, answer } = await requests.request(made)
       if (state === 'failed' || answer.kind === 'error') return sendFailure(reply, answer, id)
+      if (event !== null) return sendEvent(reply, answer, { ...event, gateway: made.gateway, requestId: id, now: options.clock.now() })
       return reply.header('content-type', contentTypeOf(answer)).send(bytesOf(answer))
     },
   )
@@ -58,7 +63,9 @@ export function requestRoutes(app: FastifyInstance, options: RequestRoutesOption
       onRequest: guard(false),
     },
     async (request, reply) => {
-      const made = await newRequest(request, reply, options, null)
+      if (isNdjson(request.headers['content-type']))
+        throw new ProblemError('WAGGLE_CONTENT_TYPE', 'submit takes one input: send lines to request, which answers each')
+      const { made } = await newRequest(request, reply, options, null)
       return sendAccepted(reply, await requests.submit(made))
     },
   )
@@ -83,6 +90,25 @@ export function requestRoutes(app: FastifyInstance, options: RequestRoutesOption
     },
   )
 
+  /** Answers each line of an NDJSON body. */
+  async function answerBatch(request: FastifyRequest<GatewayRoute>, reply: FastifyReply): Promise<FastifyReply> {
+    const { identity, clock, bodies, requestTimeoutMs } = options
+    const order = answerOrderIn(request.query.order)
+    const made = headOf(request, requestTimeoutMs)
+    const body = await bodies.read(request.raw, reply.raw)
+    return answerLines(body, request, reply, {
+      requests,
+      clock,
+      order,
+      admit: () => admitted(request, true),
+      requestOf: (line, index) => {
+        const { bytes, contentType } = checkedBody(line, jsonType)
+        const key = made.key === null ? null : `${made.key}\n${index}`
+        return requestOf({ ...made, key, id: idOf({ ...made, key }, identity, () => identity.fresh()) }, { bytes, contentType }, clock)
+      },
+    })
+  }
+
   /** Refuses a request before its body is read, so that a caller does not upload a photo in vain. `waits`: the caller waits for the answer. */
   function guard(waits: boolean): (request: FastifyRequest, reply: FastifyReply) => Promise<void> {
     return async (request, reply) => {
@@ -92,34 +118,55 @@ export function requestRoutes(app: FastifyInstance, options: RequestRoutesOption
       }
       const refusal = requests.refusal(gateway)
       if (refusal !== null) throw new ProblemError('WAGGLE_OVERLOADED', refusal.reason, refusal.retryAfterSeconds)
-      const { name: caller, maxPriority } = request.caller
-      const priority = Math.min(maxPriority, priorityOf(request.headers['x-priority']) ?? maxPriority)
-      const release = limits?.admit({ caller, gateway, priority, waits })
-      if (release !== undefined) onResponseEnd(request.raw, reply.raw, release)
+      onResponseEnd(request.raw, reply.raw, admitted(request, waits))
     }
+  }
+
+  /** Counts a request of the caller. Throws a ProblemError at one of its limits. */
+  function admitted(request: FastifyRequest, waits: boolean): () => void {
+    const { gateway } = request.params as GatewayRoute['Params']
+    const { name: caller, maxPriority } = request.caller
+    const priority = Math.min(maxPriority, priorityOf(request.headers['x-priority']) ?? maxPriority)
+    return limits?.admit({ caller, gateway, priority, waits }) ?? (() => {})
   }
 }
 
 interface GatewayRoute {
   Params: { gateway: string }
+  Querystring: { order?: string }
 }
 
-async function newRequest(
-  request: FastifyRequest<GatewayRoute>,
-  reply: FastifyReply,
-  { identity, clock, requests, bodies }: RequestRoutesOptions,
-  usualTimeoutMs: number | null,
-): Promise<NewRequest> {
-  const { gateway } = request.params
-  const key = idempotencyKeyOf(request)
-  const timeoutMs = timeoutOf(request.headers['x-timeout-seconds']) ?? usualTimeoutMs
-  const { name: caller } = request.caller
-  const id = key !== null ? identity.derived(gateway, caller, key) : caller === '' ? request.id : identity.fresh(caller)
-  reply.header('x-request-id', id)
-  const { bytes, contentType } = await readBody(request, reply, bodies)
-  const refusal = requests.refusal(gateway)
-  if (refusal !== null) throw new ProblemError('WAGGLE_OVERLOADED', refusal.reason, refusal.retryAfterSeconds)
+/** All of a request that its headers tell. */
+interface RequestHead {
+  readonly gateway: string
+  readonly caller: string
+  readonly key: string | null
+  readonly timeoutMs: number | null
+  readonly traceparent: string | null
+}
+
+function headOf(request: FastifyRequest<GatewayRoute>, usualTimeoutMs: number | null): RequestHead {
   const { traceparent } = request.headers
+  return {
+    gateway: request.params.gateway,
+    caller: request.caller.name,
+    key: idempotencyKeyOf(request),
+    timeoutMs: timeoutOf(request.headers['x-timeout-seconds']) ?? usualTimeoutMs,
+    traceparent: typeof traceparent === 'string' ? traceparent : null,
+  }
+}
+
+/** The id of a request. `fresh` makes that of a request without a key and without a caller. */
+function idOf({ gateway, caller, key }: RequestHead, identity: RequestIdentity, fresh: () => string): string {
+  if (key !== null) return identity.derived(gateway, caller, key)
+  return caller === '' ? fresh() : identity.fresh(caller)
+}
+
+function requestOf(
+  { gateway, id, key, timeoutMs, traceparent }: RequestHead & { readonly id: string },
+  { bytes, contentType, headers = [] }: RequestBody & Pick<NewRequest, 'headers'>,
+  clock: Clock,
+): NewRequest {
   return {
     gateway,
     id,
@@ -128,8 +175,49 @@ async function newRequest(
     deadline: timeoutMs === null ? null : clock.now() + timeoutMs,
     // Without an idempotency key the id is new, so there is no other body to compare with.
     bodyHash: key === null ? '' : bodyHashOf(bytes, contentType),
-    traceparent: typeof traceparent === 'string' ? traceparent : null,
+    traceparent,
+    headers,
   }
+}
+
+interface MadeRequest {
+  readonly made: NewRequest
+  /** The CloudEvent that the request is; null for any other request. */
+  readonly event: Pick<AnswerEvent, 'mode' | 'asked'> | null
+}
+
+async function newRequest(
+  request: FastifyRequest<GatewayRoute>,
+  reply: FastifyReply,
+  { identity, clock, requests, bodies }: RequestRoutesOptions,
+  usualTimeoutMs: number | null,
+): Promise<MadeRequest> {
+  const head = headOf(request, usualTimeoutMs)
+  const mode = eventModeOf(request.headers)
+  if (mode !== null) return eventRequest(mode, head, request, reply, { identity, clock, bodies })
+  const id = idOf(head, identity, () => request.id)
+  reply.header('x-request-id', id)
+  const body = await readBody(request, reply, bodies)
+  const refusal = requests.refusal(head.gateway)
+  if (refusal !== null) throw new ProblemError('WAGGLE_OVERLOADED', refusal.reason, refusal.retryAfterSeconds)
+  return { made: requestOf({ ...head, id }, body, clock), event: null }
+}
+
+/** The request of a CloudEvent. Copies of an event are one request, because its source and id are the idempotency key. */
+async function eventRequest(
+  mode: EventMode,
+  head: RequestHead,
+  request: FastifyRequest,
+  reply: FastifyReply,
+  { identity, clock, bodies }: Pick<RequestRoutesOptions, 'identity' | 'clock' | 'bodies'>,
+): Promise<MadeRequest> {
+  const asked = eventIn(mode, request.headers, await bodies.read(request.raw, reply.raw))
+  const key = head.key ?? identityOf(asked)
+  const id = idOf({ ...head, key }, identity, () => request.id)
+  reply.header('x-request-id', id)
+  const body = checkedBody(asked.data, asked.contentType)
+  const made = requestOf({ ...head, key, id }, { ...body, headers: attributeHeaders(asked) }, clock)
+  return { made, event: { mode, asked } }
 }
 
 function idempotencyKeyOf(request: FastifyRequest<GatewayRoute>): string | null {
@@ -165,6 +253,11 @@ const maxTimeoutSeconds = 86_400
 const entrance = {
   tags: ['gateways'],
   params: Type.Object({ gateway: Type.String({ maxLength: 255, description: 'The gateway’s name, from the swarm’s gateway-input bee.' }) }),
+  querystring: Type.Object({
+    order: Type.Optional(
+      Type.String({ description: 'For lines (application/x-ndjson): input, or done for each answer as soon as it is there. Default: input.' }),
+    ),
+  }),
   headers: Type.Object({
     'idempotency-key': Type.Optional(
       Type.String({ maxLength: 255, description: 'The same key again is the same request: it is computed once and its answer given again.' }),

@@ -1,3 +1,4 @@
+import type { Header } from '../../record.ts'
 import type { Payload } from '../payload/payload.ts'
 import type { Durable } from './durable.ts'
 import type { ReplyTo } from './reply.ts'
@@ -33,6 +34,8 @@ export interface NewRequest {
   /** A hash of the body. A request with a known id and another hash gets WAGGLE_KEY_REUSED (422). Empty for a new id, which no other request has. */
   readonly bodyHash: string
   readonly traceparent: string | null
+  /** Further headers of the request's record, such as the attributes of a CloudEvent. */
+  readonly headers?: readonly Header[]
 }
 
 /** The input of a request is in the log. */

@@ -1,0 +1,162 @@
+import { Readable } from 'node:stream'
+import type { FastifyReply, FastifyRequest } from 'fastify'
+import type { Clock } from '../../../processor/ports.ts'
+import type { NewRequest, Requests } from '../../../topology/swarm/request/requests.ts'
+import { ProblemError, problemOf } from './problem.ts'
+import { stateOf } from './request-state.ts'
+
+/** The order of answers: that of the lines (`input`), or each answer as soon as it is there (`done`). */
+export type AnswerOrder = 'input' | 'done'
+
+export interface NdjsonOptions {
+  readonly requests: Requests
+  readonly clock: Clock
+  readonly order: AnswerOrder
+  /** Makes the request of a line. Throws for a line that is no input. */
+  readonly requestOf: (line: Uint8Array, index: number) => NewRequest
+  /** Counts a request of the caller until the returned function is called. Throws a ProblemError at a limit of the caller. */
+  readonly admit: () => () => void
+}
+
+export const ndjsonTypes: readonly string[] = ['application/x-ndjson', 'application/ndjson', 'application/jsonl', 'application/jsonlines']
+
+export function isNdjson(contentType: string | undefined): boolean {
+  return ndjsonTypes.includes((contentType?.split(';', 1)[0] ?? '').trim().toLowerCase())
+}
+
+/** Throws a ProblemError for another text. */
+export function answerOrderIn(text: string | undefined): AnswerOrder {
+  if (text === undefined || text === 'input') return 'input'
+  if (text === 'done') return text
+  throw new ProblemError('WAGGLE_BAD_REQUEST', 'order is input or done')
+}
+
+/**
+ * Answers each line of a body with a line: `{"index", "request_id", "state", "answer", "problem"}`. Each line is a request of its own. At most
+ * `atOnce` of them are under way, and a caller who does not read its answers gets no more lines computed.
+ */
+export function answerLines(body: Uint8Array, request: FastifyRequest, reply: FastifyReply, options: NdjsonOptions): FastifyReply {
+  const count = countLines(body)
+  if (count > maxLines)
+    throw new ProblemError('WAGGLE_BODY_TOO_LARGE', `The body has ${count} lines, and at most ${maxLines} are taken: send several requests`)
+  if (count === 0) throw new ProblemError('WAGGLE_EMPTY_BODY', 'The body has no line: send a JSON value on each line')
+  const answers = new LineAnswers(options)
+  const text = answers.of(linesIn(body), idleWhileWaiting(request))
+  return reply
+    .header('content-type', 'application/x-ndjson')
+    .header('cache-control', 'no-store')
+    .send(Readable.from(text, { objectMode: true, highWaterMark: 1 }))
+}
+
+class LineAnswers {
+  readonly #options: NdjsonOptions
+  #running = 0
+
+  constructor(options: NdjsonOptions) {
+    this.#options = options
+  }
+
+  async *of(lines: Iterator<Line>, waiting: <T>(answer: Promise<T>) => Promise<T>): AsyncGenerator<string> {
+    const open = new Map<number, Promise<{ readonly index: number; readonly text: string }>>()
+    for (let next = lines.next(); ; ) {
+      for (; open.size < atOnce && next.done !== true; next = lines.next()) open.set(next.value.index, this.#answer(next.value))
+      const [oldest] = open.values()
+      if (oldest === undefined) return
+      const { index, text } = await waiting(this.#options.order === 'input' ? oldest : Promise.race(open.values()))
+      open.delete(index)
+      yield text
+    }
+  }
+
+  /** The answer to a line. Never rejects. */
+  async #answer({ index, bytes }: Line): Promise<{ readonly index: number; readonly text: string }> {
+    let id = ''
+    let release = () => {}
+    try {
+      if (bytes.length > maxLineBytes)
+        throw new ProblemError('WAGGLE_BODY_TOO_LARGE', `Line ${index + 1} has ${bytes.length} bytes, and a line has at most ${maxLineBytes}`)
+      const request = this.#options.requestOf(bytes, index)
+      id = request.id
+      release = await this.#admitted(request)
+      const outcome = await this.#options.requests.request(request)
+      return { index, text: `${JSON.stringify({ index, ...stateOf(id, { ...outcome, bodyHash: '' }) })}\n` }
+    } catch (thrown) {
+      const { retryAfterSeconds: _, ...problem } = problemOf(thrown, id)
+      return { index, text: `${JSON.stringify({ index, request_id: id, state: 'failed', answer: null, problem })}\n` }
+    } finally {
+      release()
+    }
+  }
+
+  /** Waits until the caller may have another request under way. The first one has the place of the call itself. */
+  async #admitted({ gateway, deadline }: NewRequest): Promise<() => void> {
+    const { requests, clock, admit } = this.#options
+    for (;;) {
+      try {
+        const refusal = requests.refusal(gateway)
+        if (refusal !== null) throw new ProblemError('WAGGLE_OVERLOADED', refusal.reason, refusal.retryAfterSeconds)
+        const release = this.#running === 0 ? () => {} : admit()
+        this.#running++
+        return () => {
+          this.#running--
+          release()
+        }
+      } catch (thrown) {
+        if (!(thrown instanceof ProblemError) || thrown.retryAfterSeconds === null) throw thrown
+        if (deadline !== null && clock.now() + pauseMs >= deadline) throw thrown
+        await new Promise<void>((resolve) => void clock.after(pauseMs, resolve))
+      }
+    }
+  }
+}
+
+/** Suspends the time limit of a connection without traffic while an answer is computed. It holds for a caller who does not read. */
+function idleWhileWaiting({ raw: { socket } }: FastifyRequest): <T>(answer: Promise<T>) => Promise<T> {
+  return async (answer) => {
+    const idleMs = socket.timeout ?? 0
+    socket.setTimeout(0)
+    try {
+      return await answer
+    } finally {
+      socket.setTimeout(idleMs)
+    }
+  }
+}
+
+interface Line {
+  /** The place of the line among those that are not empty, from 0. */
+  readonly index: number
+  readonly bytes: Uint8Array
+}
+
+function* linesIn(body: Uint8Array): Generator<Line> {
+  let index = 0
+  for (const bytes of rawLines(body)) if (!isBlank(bytes)) yield { index: index++, bytes }
+}
+
+function countLines(body: Uint8Array): number {
+  let count = 0
+  for (const bytes of rawLines(body)) if (!isBlank(bytes)) count++
+  return count
+}
+
+function* rawLines(body: Uint8Array): Generator<Uint8Array> {
+  for (let start = 0; start < body.length; ) {
+    const found = body.indexOf(newline, start)
+    const end = found < 0 ? body.length : found
+    yield body.subarray(start, body[end - 1] === carriageReturn && end > start ? end - 1 : end)
+    start = end + 1
+  }
+}
+
+function isBlank(bytes: Uint8Array): boolean {
+  return bytes.every((byte) => byte === 0x20 || byte === 0x09)
+}
+
+const newline = 0x0a
+const carriageReturn = 0x0d
+export const maxLines = 10_000
+export const maxLineBytes = 1024 * 1024
+/** The most lines that are under way at once. */
+const atOnce = 32
+const pauseMs = 50
