@@ -20,6 +20,7 @@ import type { TlsFiles } from '../../http/tls-files.ts'
 import type { Callers } from '../access/caller.ts'
 import type { CallerLimits } from '../access/caller-limits.ts'
 import { guardRoutes, type ManagedCall } from '../access/route-guard.ts'
+import { Intake } from '../intake.ts'
 import { RequestIdentity } from '../request-identity.ts'
 import { BodyLimits } from './body-limits.ts'
 import { boundConnections } from './connections.ts'
@@ -187,6 +188,7 @@ const lastAnswersMs = 1000
 /** The application before it listens. */
 async function httpGateway(options: HttpGatewayOptions, bodies: BodyLimits): Promise<FastifyInstance> {
   const identity = new RequestIdentity(options.clock, options.random, options.idSecret)
+  const intake = new Intake({ ...options, identity })
   const { headersMs, requestMs, idleMs } = options.timeLimits ?? usualTimeLimits
   const app = fastify({
     genReqId: () => identity.fresh(),
@@ -252,16 +254,8 @@ async function httpGateway(options: HttpGatewayOptions, bodies: BodyLimits): Pro
     },
   })
   await app.register(async (scope) => {
-    const { requests, clock, requestTimeoutMs, events, limits } = options
-    requestRoutes(scope, {
-      requests,
-      bodies,
-      identity,
-      clock,
-      requestTimeoutMs,
-      ...(events === undefined ? {} : { events }),
-      ...(limits === undefined ? {} : { limits }),
-    })
+    const { requests, clock, events } = options
+    requestRoutes(scope, { requests, bodies, intake, clock, ...(events === undefined ? {} : { events }) })
     if (events !== undefined) eventRoutes(scope, { requests, events, clock })
     healthRoutes(scope, options)
   })

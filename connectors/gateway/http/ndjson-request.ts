@@ -12,6 +12,8 @@ export interface NdjsonOptions {
   readonly requests: Requests
   readonly clock: Clock
   readonly order: AnswerOrder
+  /** The longest wait of a line for its turn, in ms. */
+  readonly patienceMs: number
   /** Makes the request of a line. Throws for a line that is no input. */
   readonly requestOf: (line: Uint8Array, index: number) => NewRequest
   /** Counts a request of the caller until the returned function is called. Throws a ProblemError at a limit of the caller. */
@@ -69,16 +71,15 @@ class LineAnswers {
   }
 
   /** The answer to a line. Never rejects. */
-  async #answer({ index, bytes }: Line): Promise<{ readonly index: number; readonly text: string }> {
+  async #answer(line: Line): Promise<{ readonly index: number; readonly text: string }> {
+    const { index } = line
     let id = ''
     let release = () => {}
     try {
-      if (bytes.length > maxLineBytes)
-        throw new ProblemError('WAGGLE_BODY_TOO_LARGE', `Line ${index + 1} has ${bytes.length} bytes, and a line has at most ${maxLineBytes}`)
-      const request = this.#options.requestOf(bytes, index)
-      id = request.id
-      release = await this.#admitted(request)
-      const outcome = await this.#options.requests.request(request)
+      const admitted = await this.#admitted(line)
+      release = admitted.release
+      id = admitted.request.id
+      const outcome = await this.#options.requests.request(admitted.request)
       return { index, text: `${JSON.stringify({ index, ...stateOf(id, { ...outcome, bodyHash: '' }) })}\n` }
     } catch (thrown) {
       const { retryAfterSeconds: _, ...problem } = problemOf(thrown, id)
@@ -88,22 +89,27 @@ class LineAnswers {
     }
   }
 
-  /** Waits until the caller may have another request under way. The first one has the place of the call itself. */
-  async #admitted({ gateway, deadline }: NewRequest): Promise<() => void> {
-    const { requests, clock, admit } = this.#options
+  /**
+   * The request of a line, as soon as the caller may have another one under way. The first one has the place of the call itself. A process that is full
+   * now makes the line wait.
+   */
+  async #admitted({ index, bytes }: Line): Promise<{ readonly request: NewRequest; readonly release: () => void }> {
+    const { clock, admit, requestOf, patienceMs } = this.#options
+    if (bytes.length > maxLineBytes)
+      throw new ProblemError('WAGGLE_BODY_TOO_LARGE', `Line ${index + 1} has ${bytes.length} bytes, and a line has at most ${maxLineBytes}`)
+    const latest = clock.elapsedMs() + patienceMs
     for (;;) {
       try {
-        const refusal = requests.refusal(gateway)
-        if (refusal !== null) throw new ProblemError('WAGGLE_OVERLOADED', refusal.reason, refusal.retryAfterSeconds)
+        const request = requestOf(bytes, index)
         const release = this.#running === 0 ? () => {} : admit()
         this.#running++
-        return () => {
+        const end = () => {
           this.#running--
           release()
         }
+        return { request, release: end }
       } catch (thrown) {
-        if (!(thrown instanceof ProblemError) || thrown.retryAfterSeconds === null) throw thrown
-        if (deadline !== null && clock.now() + pauseMs >= deadline) throw thrown
+        if (!(thrown instanceof ProblemError) || thrown.retryAfterSeconds === null || clock.elapsedMs() + pauseMs >= latest) throw thrown
         await new Promise<void>((resolve) => void clock.after(pauseMs, resolve))
       }
     }

@@ -29,7 +29,7 @@ export async function readJson(request: FastifyRequest, reply: FastifyReply, bod
   return attempt('The body is not JSON', () => edgeJson(bytes))
 }
 
-/** Checks JSON, forms and tensors. Throws a ProblemError. */
+/** Checks bytes as a payload of this content type. Throws a ProblemError. */
 export function checkedBody(bytes: Uint8Array, contentType: string): RequestBody {
   if (bytes.length === 0) throw new ProblemError('WAGGLE_EMPTY_BODY', 'The body is empty: send the input of the swarm as the body')
   const mediaType = (contentType.split(';', 1)[0] ?? '').trim().toLowerCase()

@@ -7,15 +7,14 @@ import { attributeHeaders, identityOf } from '../../../topology/swarm/request/cl
 import type { Durable } from '../../../topology/swarm/request/durable.ts'
 import type { RequestEvents } from '../../../topology/swarm/request/request-events.ts'
 import type { Accepted, NewRequest, Requests } from '../../../topology/swarm/request/requests.ts'
-import { type CallerLimits, highestPriority } from '../access/caller-limits.ts'
-import { bodyHashOf, type RequestIdentity } from '../request-identity.ts'
+import { type Intake, maxTimeoutSeconds } from '../intake.ts'
 import type { BodyLimits } from './body-limits.ts'
 import { streamedRequest, wantsEvents } from './event-routes.ts'
-import { type AnswerEvent, type EventMode, eventIn, eventModeOf, sendEvent } from './http-event.ts'
+import { type AnswerEvent, eventIn, eventModeOf, sendEvent } from './http-event.ts'
 import { answerLines, answerOrderIn, isNdjson } from './ndjson-request.ts'
 import { ProblemError, problemOfBee, sendProblem } from './problem.ts'
 import { problemSchema } from './problem-schema.ts'
-import { checkedBody, type RequestBody, readBody } from './request-body.ts'
+import { checkedBody, readBody } from './request-body.ts'
 import { requestIdIn } from './request-id.ts'
 import { bytesOf, stateOf } from './request-state.ts'
 import { onResponseEnd } from './response-end.ts'
@@ -23,29 +22,26 @@ import { onResponseEnd } from './response-end.ts'
 export interface RequestRoutesOptions {
   readonly requests: Requests
   readonly bodies: BodyLimits
-  readonly identity: RequestIdentity
+  readonly intake: Intake
   readonly clock: Clock
-  readonly requestTimeoutMs: number
   /** Undefined: requests cannot be followed. */
   readonly events?: RequestEvents
-  /** Undefined: callers have no limits. */
-  readonly limits?: CallerLimits
 }
 
 /** The routes of requests: `request`, `submit`, and a request's state by its id. */
 export function requestRoutes(app: FastifyInstance, options: RequestRoutesOptions): void {
-  const { requests, limits } = options
+  const { requests, intake } = options
 
   app.post<GatewayRoute>(
     '/v1/gateways/:gateway/request',
     {
       config: { scope: 'ask' },
-      schema: { ...entrance, summary: 'Sends an input and waits for the answer', response: answers('200', 'What the swarm’s respond bee got.') },
+      schema: { ...entrance, querystring: orderQuery, summary: 'Sends an input and waits for the answer', response: answers('200', 'What the swarm’s respond bee got.') },
       onRequest: guard(true),
     },
     async (request, reply) => {
-      if (isNdjson(request.headers['content-type'])) return answerBatch(request, reply)
-      const { made, event } = await newRequest(request, reply, options, options.requestTimeoutMs)
+      if (isNdjson(request.headers['content-type'])) return answerBatch(request, reply, options)
+      const { made, event } = await newRequest(request, reply, options, true)
       if (options.events !== undefined && wantsEvents(request.headers.accept))
         return streamedRequest(made, reply, { ...options, events: options.events })
       const { id, state, answer } = await requests.request(made)
@@ -65,7 +61,7 @@ export function requestRoutes(app: FastifyInstance, options: RequestRoutesOption
     async (request, reply) => {
       if (isNdjson(request.headers['content-type']))
         throw new ProblemError('WAGGLE_CONTENT_TYPE', 'submit takes one input: send lines to request, which answers each')
-      const { made } = await newRequest(request, reply, options, null)
+      const { made } = await newRequest(request, reply, options, false)
       return sendAccepted(reply, await requests.submit(made))
     },
   )
@@ -90,44 +86,12 @@ export function requestRoutes(app: FastifyInstance, options: RequestRoutesOption
     },
   )
 
-  /** Answers each line of an NDJSON body. */
-  async function answerBatch(request: FastifyRequest<GatewayRoute>, reply: FastifyReply): Promise<FastifyReply> {
-    const { identity, clock, bodies, requestTimeoutMs } = options
-    const order = answerOrderIn(request.query.order)
-    const made = headOf(request, requestTimeoutMs)
-    const body = await bodies.read(request.raw, reply.raw)
-    return answerLines(body, request, reply, {
-      requests,
-      clock,
-      order,
-      admit: () => admitted(request, true),
-      requestOf: (line, index) => {
-        const { bytes, contentType } = checkedBody(line, jsonType)
-        const key = made.key === null ? null : `${made.key}\n${index}`
-        return requestOf({ ...made, key, id: idOf({ ...made, key }, identity, () => identity.fresh()) }, { bytes, contentType }, clock)
-      },
-    })
-  }
-
   /** Refuses a request before its body is read, so that a caller does not upload a photo in vain. `waits`: the caller waits for the answer. */
   function guard(waits: boolean): (request: FastifyRequest, reply: FastifyReply) => Promise<void> {
     return async (request, reply) => {
       const { gateway } = request.params as GatewayRoute['Params']
-      if (!requests.gateways.includes(gateway)) {
-        throw new ProblemError('WAGGLE_UNKNOWN_GATEWAY', `There is no gateway ${gateway}; there is ${requests.gateways.join(', ') || 'none yet'}`)
-      }
-      const refusal = requests.refusal(gateway)
-      if (refusal !== null) throw new ProblemError('WAGGLE_OVERLOADED', refusal.reason, refusal.retryAfterSeconds)
-      onResponseEnd(request.raw, reply.raw, admitted(request, waits))
+      onResponseEnd(request.raw, reply.raw, admitted(request, intake, { gateway, waits }))
     }
-  }
-
-  /** Counts a request of the caller. Throws a ProblemError at one of its limits. */
-  function admitted(request: FastifyRequest, waits: boolean): () => void {
-    const { gateway } = request.params as GatewayRoute['Params']
-    const { name: caller, maxPriority } = request.caller
-    const priority = Math.min(maxPriority, priorityOf(request.headers['x-priority']) ?? maxPriority)
-    return limits?.admit({ caller, gateway, priority, waits }) ?? (() => {})
   }
 }
 
@@ -136,48 +100,9 @@ interface GatewayRoute {
   Querystring: { order?: string }
 }
 
-/** All of a request that its headers tell. */
-interface RequestHead {
-  readonly gateway: string
-  readonly caller: string
-  readonly key: string | null
-  readonly timeoutMs: number | null
-  readonly traceparent: string | null
-}
-
-function headOf(request: FastifyRequest<GatewayRoute>, usualTimeoutMs: number | null): RequestHead {
-  const { traceparent } = request.headers
-  return {
-    gateway: request.params.gateway,
-    caller: request.caller.name,
-    key: idempotencyKeyOf(request),
-    timeoutMs: timeoutOf(request.headers['x-timeout-seconds']) ?? usualTimeoutMs,
-    traceparent: typeof traceparent === 'string' ? traceparent : null,
-  }
-}
-
-/** The id of a request. `fresh` makes that of a request without a key and without a caller. */
-function idOf({ gateway, caller, key }: RequestHead, identity: RequestIdentity, fresh: () => string): string {
-  if (key !== null) return identity.derived(gateway, caller, key)
-  return caller === '' ? fresh() : identity.fresh(caller)
-}
-
-function requestOf(
-  { gateway, id, key, timeoutMs, traceparent }: RequestHead & { readonly id: string },
-  { bytes, contentType, headers = [] }: RequestBody & Pick<NewRequest, 'headers'>,
-  clock: Clock,
-): NewRequest {
-  return {
-    gateway,
-    id,
-    body: bytes,
-    contentType,
-    deadline: timeoutMs === null ? null : clock.now() + timeoutMs,
-    // Without an idempotency key the id is new, so there is no other body to compare with.
-    bodyHash: key === null ? '' : bodyHashOf(bytes, contentType),
-    traceparent,
-    headers,
-  }
+/** Counts a request of the caller until the returned function is called. Throws a ProblemError if it must not come in now. */
+function admitted(request: FastifyRequest, intake: Intake, { gateway, waits }: { readonly gateway: string; readonly waits: boolean }): () => void {
+  return intake.admit({ gateway, caller: request.caller, priority: request.headers['x-priority'], waits })
 }
 
 interface MadeRequest {
@@ -189,53 +114,66 @@ interface MadeRequest {
 async function newRequest(
   request: FastifyRequest<GatewayRoute>,
   reply: FastifyReply,
-  { identity, clock, requests, bodies }: RequestRoutesOptions,
-  usualTimeoutMs: number | null,
+  { intake, bodies }: RequestRoutesOptions,
+  waits: boolean,
 ): Promise<MadeRequest> {
-  const head = headOf(request, usualTimeoutMs)
+  const { gateway } = request.params
+  const key = idempotencyKeyOf(request)
+  const timeoutMs = timeoutOf(request.headers['x-timeout-seconds'])
   const mode = eventModeOf(request.headers)
-  if (mode !== null) return eventRequest(mode, head, request, reply, { identity, clock, bodies })
-  const id = idOf(head, identity, () => request.id)
-  reply.header('x-request-id', id)
+  const common = { gateway, timeoutMs, waits, traceparent: traceparentOf(request) }
+  if (mode !== null) {
+    const asked = eventIn(mode, request.headers, await bodies.read(request.raw, reply.raw))
+    // Copies of an event are one request, because all of them have its source and id.
+    const identification = intake.identify({ gateway, caller: request.caller, key: key ?? identityOf(asked) })
+    reply.header('x-request-id', identification.id)
+    const made = intake.request({ ...common, identification, ...checkedBody(asked.data, asked.contentType) })
+    return { made: { ...made, headers: attributeHeaders(asked) }, event: { mode, asked } }
+  }
+  const identification = intake.identify({ gateway, caller: request.caller, key, fresh: request.id })
+  reply.header('x-request-id', identification.id)
   const body = await readBody(request, reply, bodies)
-  const refusal = requests.refusal(head.gateway)
-  if (refusal !== null) throw new ProblemError('WAGGLE_OVERLOADED', refusal.reason, refusal.retryAfterSeconds)
-  return { made: requestOf({ ...head, id }, body, clock), event: null }
+  return { made: intake.request({ ...common, identification, ...body }), event: null }
 }
 
-/** The request of a CloudEvent. Copies of an event are one request, because its source and id are the idempotency key. */
-async function eventRequest(
-  mode: EventMode,
-  head: RequestHead,
-  request: FastifyRequest,
+/** Answers each line of an NDJSON body. Under an idempotency key each line has a key of its own, which its place decides. */
+async function answerBatch(
+  request: FastifyRequest<GatewayRoute>,
   reply: FastifyReply,
-  { identity, clock, bodies }: Pick<RequestRoutesOptions, 'identity' | 'clock' | 'bodies'>,
-): Promise<MadeRequest> {
-  const asked = eventIn(mode, request.headers, await bodies.read(request.raw, reply.raw))
-  const key = head.key ?? identityOf(asked)
-  const id = idOf({ ...head, key }, identity, () => request.id)
-  reply.header('x-request-id', id)
-  const body = checkedBody(asked.data, asked.contentType)
-  const made = requestOf({ ...head, key, id }, { ...body, headers: attributeHeaders(asked) }, clock)
-  return { made, event: { mode, asked } }
+  { requests, intake, bodies, clock }: RequestRoutesOptions,
+): Promise<FastifyReply> {
+  const { gateway } = request.params
+  const order = answerOrderIn(request.query.order)
+  const batchKey = idempotencyKeyOf(request)
+  const common = { gateway, timeoutMs: timeoutOf(request.headers['x-timeout-seconds']), waits: true, traceparent: traceparentOf(request) }
+  const body = await bodies.read(request.raw, reply.raw)
+  return answerLines(body, request, reply, {
+    requests,
+    clock,
+    order,
+    patienceMs: common.timeoutMs ?? usualPatienceMs,
+    admit: () => admitted(request, intake, { gateway, waits: true }),
+    requestOf: (line, index) => {
+      const key = batchKey === undefined || batchKey === '' ? undefined : `${batchKey}\n${index}`
+      return intake.request({ ...common, identification: intake.identify({ gateway, caller: request.caller, key }), ...checkedBody(line, jsonType) })
+    },
+  })
 }
 
-function idempotencyKeyOf(request: FastifyRequest<GatewayRoute>): string | null {
-  const key = request.headers['idempotency-key']
-  return typeof key === 'string' && key !== '' ? key : null
+function traceparentOf({ headers: { traceparent } }: FastifyRequest): string | null {
+  return typeof traceparent === 'string' ? traceparent : null
 }
 
-function timeoutOf(header: string | string[] | undefined): number | null {
+export function idempotencyKeyOf({ headers }: FastifyRequest): string | undefined {
+  const key = headers['idempotency-key']
+  return typeof key === 'string' ? key : undefined
+}
+
+export function timeoutOf(header: string | string[] | undefined): number | null {
   if (header === undefined) return null
   const seconds = Number(header)
   if (header.length > 0 && seconds > 0 && seconds <= maxTimeoutSeconds) return seconds * 1000
   throw new ProblemError('WAGGLE_BAD_HEADER', `X-Timeout-Seconds is a number above 0 and at most ${maxTimeoutSeconds}, not ${header}`)
-}
-
-function priorityOf(header: string | string[] | undefined): number | null {
-  if (header === undefined) return null
-  if (typeof header === 'string' && /^[0-9]$/.test(header)) return Number(header)
-  throw new ProblemError('WAGGLE_BAD_HEADER', `X-Priority is a digit from 0, which is shed first, to ${highestPriority}`)
 }
 
 /** Answers 202. The parameter is a `Durable`, so that no 202 is sent before the input is durable. */
@@ -248,16 +186,9 @@ function sendFailure(reply: FastifyReply, answer: Payload, id: string): FastifyR
   return sendProblem(reply, problemOfBee(answer.error, id))
 }
 
-const maxTimeoutSeconds = 86_400
-
 const entrance = {
   tags: ['gateways'],
   params: Type.Object({ gateway: Type.String({ maxLength: 255, description: 'The gateway’s name, from the swarm’s gateway-input bee.' }) }),
-  querystring: Type.Object({
-    order: Type.Optional(
-      Type.String({ description: 'For lines (application/x-ndjson): input, or done for each answer as soon as it is there. Default: input.' }),
-    ),
-  }),
   headers: Type.Object({
     'idempotency-key': Type.Optional(
       Type.String({ maxLength: 255, description: 'The same key again is the same request: it is computed once and its answer given again.' }),
@@ -268,6 +199,13 @@ const entrance = {
   }),
 }
 
+const usualPatienceMs = 30_000
+
+const orderQuery = Type.Object({
+  order: Type.Optional(
+    Type.String({ description: 'For lines (application/x-ndjson): input, or done for each answer as soon as it is there. Default: input.' }),
+  ),
+})
 const submitted = Type.Object({ request_id: Type.String() })
 const requestState = Type.Object({
   request_id: Type.String(),
