@@ -54,6 +54,8 @@ export class FollowedParts {
   async #read(since: number): Promise<void> {
     try {
       const found = await this.#options.past(since)
+      // Records that came have already told more than this read.
+      if (this.#hasPast && (found.at(-1)?.record.offset ?? -1) < this.#next - 1) return
       this.#sequence = new PartSequence()
       this.#next = 0
       this.#hasPast = true
