@@ -22,6 +22,7 @@ import {
   roundsHeader,
   springReplyPrefix,
   streamBeeHeader,
+  unansweredHeader,
   valueHeaders,
 } from '../../topology/swarm/request/headers.ts'
 import type { LedgerMessage } from '../../topology/swarm/request/ledger-message.ts'
@@ -158,6 +159,7 @@ const internalHeaders: ReadonlySet<string> = new Set([
   cacheKeysHeader,
   cachedRequestHeader,
   answeredHeader,
+  unansweredHeader,
   streamBeeHeader,
 ])
 

@@ -42,7 +42,7 @@ describeWithKafka('Parts of results on a cluster', {}, (cluster) => {
               events.push(event)
               if (event.kind === 'part' && event.number === 5 && killed === null) {
                 now = two
-                killed = one.kill()
+                killed = one.kill('with its children')
               }
             }
             return events

@@ -108,7 +108,7 @@ function sendEvent(stream: EventStream, event: RequestEvent, requestId: string):
 }
 
 /** The name and the data of an event for callers; null for one that is not told as it is. */
-function shownEvent(event: RequestEvent, requestId: string): { readonly name: string; readonly data: object } | null {
+export function shownEvent(event: RequestEvent, requestId: string): { readonly name: string; readonly data: object } | null {
   if (event.kind === 'accepted') return { name: 'accepted', data: { request_id: requestId, gateway: event.gateway, accepted_at: event.accepted_at } }
   if (event.kind === 'part') {
     const { bee, number, rounds, part } = event.part

@@ -36,7 +36,12 @@ export function requestRoutes(app: FastifyInstance, options: RequestRoutesOption
     '/v1/gateways/:gateway/request',
     {
       config: { scope: 'ask' },
-      schema: { ...entrance, querystring: orderQuery, summary: 'Sends an input and waits for the answer', response: answers('200', 'What the swarm’s respond bee got.') },
+      schema: {
+        ...entrance,
+        querystring: orderQuery,
+        summary: 'Sends an input and waits for the answer',
+        response: answers('200', 'What the swarm’s respond bee got.'),
+      },
       onRequest: guard(true),
     },
     async (request, reply) => {
