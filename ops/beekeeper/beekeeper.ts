@@ -208,6 +208,7 @@ export class Beekeeper {
       models,
       log,
       clock: systemClock,
+      random,
       killerSearch,
       openStates: states,
       openState: async (swarm) => (settings.log === 'kafka' ? this.#openStates(applicationIdOf(swarm), random) : null),

@@ -12,8 +12,9 @@ import type { RemoteModels } from '../../connectors/objects/remote-models.ts'
 import { schemaRegistry } from '../../connectors/schema-registry/schema-registry.ts'
 import { Application } from '../../processor/application/application.ts'
 import type { KillerSearch } from '../../processor/async/killer-search.ts'
-import type { Clock, Log, StateDirectory } from '../../processor/ports.ts'
+import type { Clock, Log, Producer, Random, StateDirectory } from '../../processor/ports.ts'
 import { type InstantMeters, type InstantRows, instantRows } from '../../processor/swarm/instant-meters.ts'
+import { PartLog } from '../../processor/swarm/part-log.ts'
 import { type GraphSettings, swarmTopology } from '../../processor/swarm/swarm-topology.ts'
 import { decorated } from '../../topology/decorated.ts'
 import type { FailureListener } from '../../topology/failed-record.ts'
@@ -62,6 +63,9 @@ export interface RunningSwarmOptions extends ConfiguredSwarm {
   readonly models: RemoteModels
   readonly log: Log
   readonly clock: Clock
+  readonly random: Random
+  /** The producer of the parts that bees publish. All swarms of the process share it. */
+  readonly partProducer: () => Promise<Producer>
   readonly killerSearch: KillerSearch
   /** The directory of the stores; null for a log that keeps state itself. */
   readonly states: StateDirectory | null
@@ -139,6 +143,8 @@ export class RunningSwarm {
     models,
     log,
     clock,
+    random,
+    partProducer,
     killerSearch,
     states,
     failures,
@@ -180,7 +186,15 @@ export class RunningSwarm {
     const plan = planSwarm({ ...swarm, bees: early.bees }, planSettingsOf(settings))
     const { bees } = plan
     const secrets = swarmSecrets(swarm, bees, config)
-    const host = await SwarmHost.create({ ...optionsFor(bees), ...secrets.host, made: early.made })
+    const partsTopic = plan.topics.find(({ name }) => name === plan.partsTopic)
+    const parts = partsTopic && new PartLog({ log, clock, random, topic: partsTopic.name, partitions: partsTopic.partitions, producer: partProducer })
+    const host = await SwarmHost.create({
+      ...optionsFor(bees),
+      ...secrets.host,
+      made: early.made,
+      ...(parts === undefined ? {} : { parts }),
+      redactPart: (bee, part) => secrets.redactions.resultsOf(bee)?.payload(part) ?? part,
+    })
     const predictions = predictionsOf(swarm.name, bees, settings.schema_registry_url)
     const own = new Map(plan.repliesTopic === null ? [] : [[plan.repliesTopic, settings.answer_partitions]])
     const replyTopics = new KnownReplyTopics({ log, clock, allowed: settings.reply_topics, own })

@@ -131,7 +131,12 @@ export function gatewayRecord(
   if (traceparent !== null) headers.push(textHeader(traceParentHeader, traceparent))
   if (tracestate !== undefined) headers.push(textHeader(traceStateHeader, tracestate))
   if (baggage !== undefined) headers.push(textHeader(baggageHeader, baggage))
-  return { ...destinationOf(target, id), value: body, headers: [...headers, ...(options.headers ?? [])], timestamp: options.now }
+  return {
+    ...destinationOf(target, id),
+    value: body,
+    headers: [...(request.headers ?? []), ...headers, ...(options.headers ?? [])],
+    timestamp: options.now,
+  }
 }
 
 /** All records of one request have the same key and partition, so they arrive in order. */

@@ -35,7 +35,7 @@ import type { InstantRows } from './instant-meters.ts'
 import { joinStep, joinTimeoutMs } from './join-step.ts'
 import { loopStep } from './loop-step.ts'
 import { MergeProcessor } from './merge.ts'
-import { outputTopicRecord } from './output-topic-record.ts'
+import { type OutputEvent, outputTopicRecord } from './output-topic-record.ts'
 import { RequestLedgerProcessor } from './request-ledger.ts'
 import { addStreamStep } from './stream-step.ts'
 import { unansweredStep } from './unanswered-step.ts'
@@ -156,14 +156,17 @@ class SubtopologyBuilder {
         if (bee.gpu > 0) this.#topology.requireCapabilities(name, { gpu: bee.gpu })
         return
       }
-      case 'output':
+      case 'output': {
+        const child = `${name}.topic`
+        const event = eventOf(this.#bee(step.bee), this.#plan.swarm)
         this.#topology.addOperator(
           name,
-          { op: 'transform', apply: (record) => outputTopicRecord(record as Record<string, Payload>, `${name}.topic`) },
+          { op: 'transform', apply: (record) => outputTopicRecord(record as Record<string, Payload>, { child, event }) },
           parents,
         )
-        this.#topology.addSink(`${name}.topic`, step.topic, [name], this.#written)
+        this.#topology.addSink(child, step.topic, [name], this.#written)
         return
+      }
       case 'stream': {
         const bee = this.#bee(step.bee)
         const { swarm, bees } = this.#plan
@@ -343,6 +346,13 @@ class SubtopologyBuilder {
       throw new WaggleError('WAGGLE_INTERNAL', { message: `The plan names ${name}, which is not a bee`, next: 'Report this as a bug.' })
     return bee
   }
+}
+
+/** The events that an output writes; null if its records are no events. */
+function eventOf({ name, spec }: SwarmBee, swarm: string): OutputEvent | null {
+  const { event_type: type, event_mode: mode } = spec
+  if (typeof type !== 'string') return null
+  return { type, source: `/swarms/${swarm}/bees/${name}`, mode: mode === 'structured' ? 'structured' : 'binary' }
 }
 
 /** The kinds of steps whose results carry the times of their call. */
