@@ -1,4 +1,5 @@
 import { readFileSync } from 'node:fs'
+import type { KafkaGroups } from '../../connectors/log/kafka/kafka-groups.ts'
 import type { Clock, Log } from '../../processor/ports.ts'
 import { checkTogether } from '../../topology/swarm/check/check-together.ts'
 import type {
@@ -19,15 +20,18 @@ import type { RunningSwarms } from '../beekeeper/running-swarms.ts'
 import type { LogLine } from '../process-log/log-line.ts'
 import type { SwarmRequests } from '../requests/swarm-requests.ts'
 import type { BeeLog } from './bee-log.ts'
+import { ClusterChange, programOf } from './cluster-change.ts'
 import { configuredText, keptDirectory, type ServerPlace } from './configured-text.ts'
-import type { SwarmVersion } from './definition.ts'
+import type { SwarmClaim, SwarmVersion } from './definition.ts'
 import type { Definitions } from './definitions.ts'
 import { differenceOf } from './difference.ts'
 import { finishRequests } from './finished-requests.ts'
+import { followChange } from './followed-change.ts'
 import { beginNow, movePositions } from './moved-positions.ts'
 import { dataRemoval } from './removed-data.ts'
 import { ServedSwarm } from './served-swarm.ts'
-import { fixed, needsAccept, noSuchSwarm, notStarted, otherName, swarmExists, unknownBee, unknownVersion } from './swarm-errors.ts'
+import type { OwnClaim } from './swarm-claims.ts'
+import { fixed, needsAccept, noSuchSwarm, notStarted, otherName, otherWasFaster, swarmExists, unknownBee, unknownVersion } from './swarm-errors.ts'
 import { SwarmTurns } from './swarm-turns.ts'
 import { changeVersion } from './version-change.ts'
 
@@ -37,6 +41,10 @@ export interface ServedSwarmsOptions {
   /** Null for a process that runs only the files that it was given. */
   readonly definitions: Definitions | null
   readonly log: Log
+  /** The groups on the cluster; null on the embedded log. */
+  readonly groups: KafkaGroups | null
+  /** The name of this process in those groups, if it has a fixed one. */
+  readonly instance: string | null
   readonly clock: Clock
   readonly place: ServerPlace
   readonly say: LogLine
@@ -49,6 +57,10 @@ export class ServedSwarms implements SwarmManagement {
   readonly #options: ServedSwarmsOptions
   readonly #swarms = new Map<string, ServedSwarm>()
   readonly #turns = new SwarmTurns()
+  /** Swarms whose definition has changed, and that wait for their turn. */
+  readonly #toMeet = new Set<string>()
+  /** The last change of each swarm that this server has followed. */
+  readonly #followed = new Map<string, string>()
   #isClosed = false
 
   constructor(options: ServedSwarmsOptions) {
@@ -68,8 +80,8 @@ export class ServedSwarms implements SwarmManagement {
   async open(): Promise<void> {
     const { definitions } = this.#options
     if (definitions === null) return
-    definitions.follow((name) => void this.#turns.wait(name, () => this.#meet(name)))
-    await Promise.all(definitions.names.map((name) => this.#turns.wait(name, () => this.#meet(name))))
+    definitions.follow((name) => void this.#meetInTurn(name))
+    await Promise.all(definitions.names.map((name) => this.#meetInTurn(name)))
   }
 
   async close(): Promise<void> {
@@ -115,18 +127,19 @@ export class ServedSwarms implements SwarmManagement {
     if (configured.swarm.name !== name) throw otherName(configured.swarm, name)
     if (!this.#swarms.has(name)) return { ...(await this.#created(text)), changed: true }
     const served = this.#changeable(name)
-    return this.#turns.take(name, async () => {
+    return this.#changing(served, async (claim) => {
       const directory = keptDirectory(this.#options.place.root, configured.directory)
       const current = this.#current(name)
       const isSame = current?.text === text.text && current.directory === directory
       if (isSame && reload) {
-        await this.#change(served, configured, null, accept)
+        await this.#change(served, configured, { version: null, accept, claim })
         return { ...served.row, changed: true }
       }
       if (isSame && served.state !== 'failed') return { ...served.row, changed: false }
       const now = this.#options.clock.now()
       const version = this.#definitions.nextVersion(name)
-      await this.#change(served, configured, { swarm: name, version, created_at: now, text: text.text, file: text.file, directory }, accept)
+      const next = { swarm: name, version, created_at: now, text: text.text, file: text.file, directory }
+      await this.#change(served, configured, { version: next, accept, claim })
       return { ...served.row, changed: true }
     })
   }
@@ -152,7 +165,7 @@ export class ServedSwarms implements SwarmManagement {
 
   async pause(name: string): Promise<SwarmRow> {
     const served = this.#changeable(name)
-    return this.#turns.take(name, async () => {
+    return this.#changing(served, async () => {
       await this.#point(name, true)
       await this.#paused(served)
       return served.row
@@ -161,7 +174,7 @@ export class ServedSwarms implements SwarmManagement {
 
   async resume(name: string): Promise<SwarmRow> {
     const served = this.#changeable(name)
-    return this.#turns.take(name, async () => {
+    return this.#changing(served, async () => {
       if (served.running !== null) return served.row
       const current = this.#current(name)
       if (current !== null) {
@@ -178,7 +191,7 @@ export class ServedSwarms implements SwarmManagement {
 
   async remove(name: string, { purge = false }: { readonly purge?: boolean } = {}): Promise<void> {
     const served = this.#changeable(name)
-    await this.#turns.take(name, async () => {
+    await this.#changing(served, async () => {
       const removeItsData = purge ? await this.#purgeOf(served) : async () => {}
       await this.#definitions.delete(name)
       await this.#removed(served)
@@ -213,22 +226,91 @@ export class ServedSwarms implements SwarmManagement {
     if (this.#swarms.has(name)) throw swarmExists(name)
     this.#checkBeside(configured)
     return this.#turns.take(name, async () => {
+      const claim = await definitions.claim(name)
       const served = new ServedSwarm(name, 'api', configured)
-      this.#swarms.set(name, served)
       try {
-        const { clock, place, log } = this.#options
-        await this.#start(served, (prepared) => beginNow(log, prepared))
+        if (definitions.get(name) !== null) throw swarmExists(name)
+        this.#swarms.set(name, served)
+        const { clock, place, log, groups } = this.#options
+        await this.#start(served, (prepared) => beginNow(log, prepared, groups))
         const directory = keptDirectory(place.root, configured.directory)
         const { text: source, file } = text
         const version = { swarm: name, version: definitions.nextVersion(name), created_at: clock.now(), text: source, file, directory }
         await definitions.put(version, false)
         this.#remember(served)
       } catch (error) {
-        await this.#removed(served)
+        if (this.#swarms.get(name) === served) await this.#removed(served)
         throw error
+      } finally {
+        await this.#ended(claim, name)
       }
       return served.row
     })
+  }
+
+  /** Changes a swarm that no other server changes meanwhile, and that is here what its definition says. */
+  async #changing<T>(served: ServedSwarm, change: (claim: OwnClaim) => Promise<T>): Promise<T> {
+    const { name } = served
+    return this.#turns.take(name, async () => {
+      const claim = await this.#definitions.claim(name)
+      try {
+        const pointer = this.#definitions.get(name)?.pointer
+        const isCurrent = pointer?.version === served.version && pointer?.paused === (served.state === 'paused')
+        if (pointer !== undefined && !isCurrent) throw otherWasFaster(name)
+        return await change(claim)
+      } finally {
+        await this.#ended(claim, name)
+      }
+    })
+  }
+
+  async #ended(claim: OwnClaim, swarm: string): Promise<void> {
+    await claim.end().catch((error: unknown) => this.#options.say('definitions', 'warn', String(error), { swarm }))
+  }
+
+  async #meetInTurn(name: string): Promise<void> {
+    if (this.#toMeet.has(name)) return
+    this.#toMeet.add(name)
+    await this.#turns.wait(name, () => {
+      this.#toMeet.delete(name)
+      return this.#meet(name)
+    })
+  }
+
+  /** Does this server's part in a change that another one leads. */
+  async #follow(served: ServedSwarm, claim: SwarmClaim): Promise<void> {
+    const { running, requests, definitions } = this.#options
+    const { name, running: older, configured: before } = served
+    const wanted = claim.version === null ? null : (definitions?.version(name, claim.version) ?? null)
+    if (definitions === null || wanted === null || older === null || before === null) return
+    try {
+      const configured = this.#configured(wanted)
+      this.#checkBeside(configured)
+      served.wanted = configured
+      served.state = 'updating'
+      const newer = await running.prepare(configured)
+      served.running = await followChange({ running, requests, definitions, claim, older, newer, before, leave: () => this.#leave(older) })
+      if (served.running === newer) {
+        served.configured = configured
+        served.error = null
+        this.#remember(served)
+      }
+    } catch (error) {
+      if (served.running === older && older.application.state !== 'RUNNING') served.running = null
+      if (definitions.claimOfOthers(name)?.id === claim.id) await definitions.refuse(claim, String(error)).catch(() => {})
+      throw error
+    } finally {
+      served.wanted = null
+      served.state = served.running === null ? 'failed' : 'running'
+    }
+  }
+
+  /** Takes this process out of the groups of a version that has stopped. */
+  async #leave(older: RunningSwarm): Promise<void> {
+    const { groups, instance } = this.#options
+    if (groups === null || instance === null) return
+    const names = programOf(older).map(({ group }) => group)
+    await groups.removeMembers(names, (id) => id.startsWith(`${instance}-${older.plan.applicationId}`))
   }
 
   /** Brings a swarm to what its definition says. */
@@ -239,6 +321,13 @@ export class ServedSwarms implements SwarmManagement {
     const served = this.#swarms.get(name)
     try {
       if (served?.source === 'file') return
+      const claim = this.#definitions.claimOfOthers(name)
+      const isNew = claim !== null && claim.version !== null && claim.version !== definition?.pointer.version && this.#followed.get(name) !== claim.id
+      if (served !== undefined && isNew) {
+        this.#followed.set(name, claim.id)
+        await this.#follow(served, claim)
+        return await this.#meet(name)
+      }
       if (definition === null) {
         if (served !== undefined) await this.#removed(served)
         return
@@ -256,7 +345,7 @@ export class ServedSwarms implements SwarmManagement {
         if (definition.pointer.paused) await this.#paused(added)
         else await this.#start(added)
       } else if (served.version !== definition.pointer.version && served.version !== null) {
-        await this.#change(served, this.#configured(current), null, true)
+        await this.#change(served, this.#configured(current), { version: null, accept: true, claim: null })
       } else if (definition.pointer.paused && served.state !== 'paused') await this.#paused(served)
       else if (!definition.pointer.paused && served.state === 'paused') await this.#start(served)
     } catch (error) {
@@ -292,9 +381,10 @@ export class ServedSwarms implements SwarmManagement {
     }
   }
 
-  /** `version`: null for a version that is in the log already. */
-  async #change(served: ServedSwarm, configured: ConfiguredSwarm, version: SwarmVersion | null, accept: boolean): Promise<void> {
+  /** `version`: null for a version that is in the log already. `claim`: null if another server has made the change. */
+  async #change(served: ServedSwarm, configured: ConfiguredSwarm, { version, accept, claim }: ChangeOptions): Promise<void> {
     const { running, requests, log, clock } = this.#options
+    const groups = claim === null ? null : this.#options.groups
     const { name } = served
     this.#checkBeside(configured)
     const older = served.running
@@ -307,7 +397,7 @@ export class ServedSwarms implements SwarmManagement {
       if (version !== null && pointer !== undefined) await this.#definitions.point(pointer)
     }
     served.wanted = configured
-    if (older === null) return this.#changeResting(served, configured, { accept, record })
+    if (older === null) return this.#changeResting(served, configured, { accept, record, groups })
     served.state = 'updating'
     try {
       const newer = await running.prepare(configured)
@@ -316,12 +406,23 @@ export class ServedSwarms implements SwarmManagement {
         running.discard(newer)
         throw needsAccept(name, needs)
       }
-      served.running = await changeVersion({ running, requests, log, clock, older, newer, before, record, unrecord })
+      const others =
+        claim === null || groups === null || version === null
+          ? null
+          : new ClusterChange({ claim, version: version.version, older, groups, log, clock })
+      if (others !== null && version !== null) {
+        await this.#definitions.write(version)
+        await others.open()
+      }
+      const leave = () => this.#leave(older)
+      served.running = await changeVersion({ running, requests, log, clock, others, groups, leave, older, newer, before, record, unrecord })
       served.configured = configured
       served.error = null
       this.#remember(served)
     } catch (thrown) {
       served.error = notStarted(configured, thrown)
+      if (version !== null && this.#definitions.get(name)?.pointer.version !== version.version)
+        await this.#definitions.withdraw(version).catch((error: unknown) => this.#options.say('definitions', 'warn', String(error), { swarm: name }))
       if (older.application.state !== 'RUNNING') served.running = running.all.find(({ plan }) => plan.swarm === name) ?? null
       throw served.error
     } finally {
@@ -334,7 +435,7 @@ export class ServedSwarms implements SwarmManagement {
   async #changeResting(
     served: ServedSwarm,
     configured: ConfiguredSwarm,
-    { accept, record }: { readonly accept: boolean; readonly record: () => Promise<void> },
+    { accept, record, groups }: { readonly accept: boolean; readonly record: () => Promise<void>; readonly groups: KafkaGroups | null },
   ): Promise<void> {
     const { running, requests, log } = this.#options
     const { name, configured: before, gateways } = served
@@ -346,7 +447,7 @@ export class ServedSwarms implements SwarmManagement {
       if (needs.length > 0 && !accept) throw needsAccept(name, needs)
       served.configured = configured
       try {
-        if (older !== null) await movePositions(log, older, newer)
+        if (older !== null) await movePositions(log, older, newer, groups)
         if (served.state !== 'paused') await this.#start(served)
         await record()
       } catch (error) {
@@ -354,7 +455,7 @@ export class ServedSwarms implements SwarmManagement {
         requests.shut(leftOut(served.gateways, gateways), null)
         served.configured = before
         if (served.state !== 'paused') served.state = 'failed'
-        if (older !== null) await movePositions(log, newer, older)
+        if (older !== null) await movePositions(log, newer, older, groups)
         throw error
       }
     } catch (thrown) {
@@ -379,6 +480,7 @@ export class ServedSwarms implements SwarmManagement {
     await this.#stop(served, `${served.name} was removed`)
     requests.shut(served.gateways, null)
     this.#swarms.delete(served.name)
+    this.#followed.delete(served.name)
     await running.forget(served.name)
   }
 
@@ -452,6 +554,12 @@ export class ServedSwarms implements SwarmManagement {
     if (definitions === null) throw fixed(null)
     return definitions
   }
+}
+
+interface ChangeOptions {
+  readonly version: SwarmVersion | null
+  readonly accept: boolean
+  readonly claim: OwnClaim | null
 }
 
 function leftOut(gateways: readonly string[], others: readonly string[]): readonly string[] {

@@ -19,6 +19,8 @@ export interface TelemetryOptions {
   readonly clock: Clock
   readonly swarms: readonly MeasuredSwarm[]
   readonly log?: Pick<Log, 'storage'>
+  /** The definitions that a server follows. */
+  readonly definitions?: { readonly skippedRecords: number }
 }
 
 interface MeasuredSwarm {
@@ -94,6 +96,7 @@ export class Telemetry {
       ...replicaFamilies(this.#options.swarms.flatMap(({ plan, replicas }) => replicas.map((counts) => ({ swarm: plan.swarm, ...counts })))),
       ...modelFamilies(new RunningModels(this.#options.swarms).list()),
       ...logFamilies(this.#options.log?.storage),
+      ...this.#definitions,
       {
         name: 'waggle_swarm_lost_records_total',
         help: 'Records that the log deleted before the swarm read them, by partition.',
@@ -103,6 +106,13 @@ export class Telemetry {
       ...this.#process,
       ...engineFamilies(swarms.flatMap(({ metrics }) => metrics)),
     ])
+  }
+
+  get #definitions(): readonly Family[] {
+    const { definitions } = this.#options
+    if (definitions === undefined) return []
+    const help = 'Records of the topic of swarms that were skipped, because Waggle did not write them.'
+    return [{ name: 'waggle_definitions_skipped_records_total', help, type: 'counter', samples: [{ labels: {}, value: definitions.skippedRecords }] }]
   }
 
   /** Metrics of the process under the usual names of Prometheus' client libraries. */

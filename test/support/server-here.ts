@@ -55,7 +55,7 @@ export class ServerHere {
   /** Writes version 2 of a swarm into the log of a server that has stopped. */
   async define(swarm: string, text: string): Promise<void> {
     const log = await openEmbeddedLog({ directory: join(this.root, 'data', 'log'), clock: systemClock })
-    const definitions = await Definitions.open({ log, clock: systemClock, say: () => {} })
+    const definitions = await Definitions.open({ log, clock: systemClock, say: () => {}, newId: () => '0123456789abcdef' })
     await definitions.put({ swarm, version: 2, created_at: 1, text, file: 'swarm.yaml', directory: '.' }, false)
     await definitions.close()
     await log.close()
@@ -63,6 +63,10 @@ export class ServerHere {
 
   get url(): string {
     return this.#beekeeper?.url ?? ''
+  }
+
+  get clickhouseUrl(): string {
+    return this.#beekeeper?.clickhouseUrl ?? ''
   }
 
   /** Writes a file below the server's directory. */

@@ -21,6 +21,7 @@ import type { Callers } from '../access/caller.ts'
 import type { CallerLimits } from '../access/caller-limits.ts'
 import { guardRoutes, type ManagedCall } from '../access/route-guard.ts'
 import { RequestIdentity } from '../request-identity.ts'
+import { type Backups, backupRoutes } from './backup-routes.ts'
 import { BodyLimits } from './body-limits.ts'
 import { boundConnections } from './connections.ts'
 import { eventRoutes } from './event-routes.ts'
@@ -49,6 +50,8 @@ export interface HttpGatewayOptions {
   readonly tokens?: TokenRegistry
   /** The swarms of this process for operators. Undefined: the server has no such routes. */
   readonly swarms?: SwarmManagement
+  /** Backups of the data directory. Undefined: the server has no such route. */
+  readonly backups?: Backups
   /** The stored secrets that operators manage. Undefined: the server has no such routes. */
   readonly secrets?: SecretRegistry
   /** The limits of each caller. Undefined: only the limits of the swarms hold. */
@@ -265,7 +268,7 @@ async function httpGateway(options: HttpGatewayOptions, bodies: BodyLimits): Pro
     if (events !== undefined) eventRoutes(scope, { requests, events, clock })
     healthRoutes(scope, options)
   })
-  const { management, page, clock, tokens, secrets, swarms } = options
+  const { management, page, clock, tokens, secrets, swarms, backups } = options
   if (page !== undefined) await app.register(async (scope) => pageRoutes(scope, page))
   if (swarms !== undefined) await app.register(async (scope) => swarmRoutes(scope, { swarms, bodies }))
   if (management !== undefined)
@@ -275,6 +278,7 @@ async function httpGateway(options: HttpGatewayOptions, bodies: BodyLimits): Pro
     })
   if (tokens !== undefined) await app.register(async (scope) => tokenRoutes(scope, tokens, bodies))
   if (secrets !== undefined) await app.register(async (scope) => secretRoutes(scope, secrets, bodies))
+  if (backups !== undefined) await app.register(async (scope) => backupRoutes(scope, backups, bodies))
   await app.ready()
   return app
 }
