@@ -157,16 +157,15 @@ describeWithKafka('Two servers on one cluster', { own: true }, (cluster) => {
           random: new SystemRandom(),
         })
         const producer = await log.producer()
-        const rubbish: readonly (readonly [string | null, string | null])[] = [
-          [null, '{}'],
+        const rubbish: readonly (readonly [string, string])[] = [
           ['Not A Name', '{}'],
           [name('raced'), 'no JSON'],
           [`${name('raced')}@1`, '[]'],
           [`${name('raced')}!0123456789abcdef`, '{"phase":"never"}'],
         ]
         for (const [key, value] of rubbish) {
-          const bytes = (text: string | null) => (text === null ? null : Buffer.from(text))
-          await producer.send({ topic: definitionsTopic, partition: 0, key: bytes(key), value: bytes(value), headers: [], timestamp: 1 })
+          const [keyBytes, bytes] = [Buffer.from(key), Buffer.from(value)]
+          await producer.send({ topic: definitionsTopic, partition: 0, key: keyBytes, value: bytes, headers: [], timestamp: 1 })
         }
         await producer.close()
         await log.close()
@@ -193,12 +192,14 @@ describeWithKafka('Two servers on one cluster', { own: true }, (cluster) => {
 
       it('go on with the older version when the server that leads an update is killed', async () => {
         const swarm = name('busy')
+        const before = (await servers.call('b', 'GET', `/v1/swarms/${swarm}`)).body?.version ?? 0
         const updating = put('a', swarm, 'one').catch(() => null)
-        await servers.until('b', swarm, ({ body }) => body?.state === 'updating' || body?.version === 4)
+        await servers.until('b', swarm, ({ body }) => body?.state === 'updating' || body?.version !== before)
         await servers.kill('a')
         await updating
         const { body } = await servers.until('b', swarm, (answer) => answer.body?.state === 'running')
-        const expected = body?.version === 4 ? 'one' : 'two'
+        // The leader may have been quicker than its death.
+        const expected = body?.version === before ? 'two' : 'one'
         const answer = await servers.ask('b', swarm, { number: 1 }, { 'x-timeout-seconds': '60' })
         assert.deepEqual(await answer.json(), { number: 1, first: expected, second: expected })
         const next = expected === 'one' ? 'two' : 'one'

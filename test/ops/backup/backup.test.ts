@@ -17,7 +17,16 @@ bees:
   - {name: save, type: save-to-database, input: {stack: [label]}, spec: {table: labels}}
 `
 const modules: { readonly [file: string]: string } = {
-  'count.mjs': "export default { connect: (input) => input.selectKey(() => 'all').groupByKey().count().toStream() }\n",
+  'count.mjs': `export default {
+  connect: (input) =>
+    input
+      .map((id) => ['all', { id }])
+      .groupByKey()
+      .aggregate(() => ({ id: '', count: 0 }), (_, { id }, { count }) => ({ id, count: count + 1 }))
+      .toStream()
+      .map((_, { id, count }) => [id, count]),
+}
+`,
   'label.mjs': "export default ({ number }) => ({ label: number % 2 ? 'odd' : 'even', scores: { odd: number % 2, even: 1 - (number % 2) } })\n",
 }
 const key = Buffer.alloc(32, 7).toString('base64')
