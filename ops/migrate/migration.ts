@@ -52,9 +52,6 @@ export async function migrate(options: MigrationOptions): Promise<Migration> {
   if (unknown.length > 0)
     throw cannotMove(`the state of ${unknown.join(', ')}`, 'Name the swarm file of each. A program of the DSL builds its state anew from its topics.')
   const positions = names.map((group) => ({ group, places: from.positionsOf(group) }))
-  const open = positions.find(({ places }) => places.some(({ metadata }) => readPositionNote(metadata).ahead !== null))
-  if (open !== undefined)
-    throw cannotMove(`a request that ${open.group} was doing when its process died`, 'Start the swarms once, and stop them with Ctrl-C.')
   const changelogs = plans.flatMap((plan) =>
     changelogTopics(plan.applicationId, topologyOf(plan).subtopologies(), (topic) => specs.find(({ name }) => name === topic)?.partitions ?? 1),
   )
@@ -79,10 +76,7 @@ export async function migrate(options: MigrationOptions): Promise<Migration> {
   } finally {
     await producer.close()
   }
-  const moved = (place: TopicPartition & Position) => ({
-    ...place,
-    offset: countBelow(kept.get(`${place.partition} ${place.topic}`) ?? [], place.offset),
-  })
+  const moved = (place: TopicPartition & Position) => movedPosition(place, kept.get(`${place.partition} ${place.topic}`) ?? [])
   const groups = new Set<string>()
   for (const { group, places } of positions) {
     await to.setPositions?.(group, places.map(moved))
@@ -193,6 +187,16 @@ async function expectNothing(to: Log, topics: readonly string[]): Promise<void> 
     message: `The cluster has ${found.length} of the topics already: ${found.slice(0, 5).join(', ')}`,
     next: 'Migrate to a cluster without them. Those of a migration that broke off can be deleted: nothing has run on them.',
   })
+}
+
+/**
+ * The position of the same record on the cluster. The note of a task that had calls in flight names offsets. Where these are others now, the note is left
+ * out, and the calls that had ended are done again.
+ */
+function movedPosition(place: TopicPartition & Position, offsets: readonly number[]): TopicPartition & Position {
+  const offset = countBelow(offsets, place.offset)
+  const isSame = offsets.every((one, at) => one === at)
+  return { ...place, offset, metadata: isSame || readPositionNote(place.metadata).ahead === null ? place.metadata : '' }
 }
 
 /** The number of offsets below a position: the offset of the same record on a log that begins at 0 and has no gaps. */

@@ -69,6 +69,18 @@ export class Telemetry {
       gauge('ready', '1 where the swarm answers.', ({ isReady }) => (isReady ? 1 : 0)),
       gauge('tasks', 'Tasks of the swarm that run in this process.', ({ application }) => application.threads.tasks.length),
       gauge('records_in_hand', 'Records that wait in this process, in buffers and calls.', ({ application }) => application.threads.recordsInHand),
+      {
+        name: 'waggle_swarm_waiting_records',
+        help: 'Records in topics that wait for the tasks of this process.',
+        type: 'gauge',
+        samples: swarms.map(({ name, metrics }) => ({ labels: { swarm: name }, value: sumOf(metrics, 'consumer-fetch-manager-metrics', 'records-lag') })),
+      },
+      {
+        name: 'waggle_swarm_processed_records_total',
+        help: 'Records that the threads of this process have processed.',
+        type: 'counter',
+        samples: swarms.map(({ name, metrics }) => ({ labels: { swarm: name }, value: sumOf(metrics, 'stream-thread-metrics', 'process-total') })),
+      },
       gauge(
         'restore_remaining_records',
         'Of changelogs, to be read before all tasks of this process run.',
@@ -125,6 +137,11 @@ export class Telemetry {
       one('process_start_time_seconds', 'When Waggle began, in seconds since the epoch.', 'gauge', this.#startedAtMs / 1000),
     ]
   }
+}
+
+/** The sum of a metric over all threads and partitions of a swarm here. An unknown value counts as 0. */
+function sumOf(metrics: readonly Metric[], group: string, name: string): number {
+  return metrics.reduce((sum, one) => (one.group === group && one.name === name && one.value > 0 ? sum + one.value : sum), 0)
 }
 
 function lostRecords(swarm: string, metrics: readonly Metric[]): readonly Sample[] {

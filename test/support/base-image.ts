@@ -43,6 +43,7 @@ function librariesOf(program: string): readonly string[] {
 function npmOf(packages: string): string {
   const names = readdirSync(packages).filter((name) => !name.startsWith('.'))
   return `#!/bin/sh
+[ "$1" = sbom ] && exec busybox cat /opt/sbom.json
 [ "$1" = ci ] || exit 1
 mkdir node_modules
 for name in ${names.join(' ')}; do ln -s "/opt/node_modules/$name" "node_modules/$name"; done
@@ -51,9 +52,13 @@ for name in ${names.join(' ')}; do ln -s "/opt/node_modules/$name" "node_modules
 
 /**
  * Makes a stand-in for the official image of Node, by its name. Its `npm ci` links the packages of the folder `packages`, which the container mounts at
- * /opt/node_modules, so that no registry is needed. Returns why it cannot be made; null if it is.
+ * /opt/node_modules, so that no registry is needed. Its `npm sbom` prints the text `sbom`. Returns why it cannot be made; null if it is.
  */
-export async function standInForNode(client: Docker, image: string, packages: string): Promise<string | null> {
+export async function standInForNode(
+  client: Docker,
+  image: string,
+  { packages, sbom }: { readonly packages: string; readonly sbom: string },
+): Promise<string | null> {
   const busybox = programOfDebian('busybox', { package: 'busybox-static' })
   if ('missing' in busybox) return busybox.missing
   const directory = mkdtempSync(join(tmpdir(), 'waggle-base-'))
@@ -65,6 +70,8 @@ export async function standInForNode(client: Docker, image: string, packages: st
     writeFileSync(join(root, 'etc', 'passwd'), 'root:x:0:0::/:/bin/sh\nnode:x:1000:1000::/tmp:/bin/sh\n')
     writeFileSync(join(root, 'etc', 'group'), 'root:x:0:\nnode:x:1000:\n')
     writeFileSync(join(root, 'bin', 'npm'), npmOf(packages), { mode: 0o755 })
+    mkdirSync(join(root, 'opt'))
+    writeFileSync(join(root, 'opt', 'sbom.json'), sbom)
     const tar = join(directory, 'root.tar')
     execFileSync('tar', ['--create', '--numeric-owner', '--owner=0', '--group=0', '--file', tar, '--directory', root, '.'])
     const [repo, tag] = image.split(':')

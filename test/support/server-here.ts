@@ -23,8 +23,9 @@ export class ServerHere {
     this.#env = env
   }
 
-  static async open(env: Env = {}): Promise<ServerHere> {
-    const server = new ServerHere(mkdtempSync(join(tmpdir(), 'waggle-server-')), env)
+  /** `root`: the directory of a server that has stopped. Default: a new one. */
+  static async open(env: Env = {}, root = mkdtempSync(join(tmpdir(), 'waggle-server-'))): Promise<ServerHere> {
+    const server = new ServerHere(root, env)
     await server.start()
     return server
   }
