@@ -237,6 +237,8 @@ export type Bee<In, Out> = {
   close?(): Promise<void>
   /** An input that the bee accepts, as JSON. `waggle run` prints an example request with this input. */
   example?(): unknown
+  /** The type of the input that the open bee takes; null if it is unknown. Without this member the bee type's own input type counts. */
+  inputType?(): PayloadType | null
   /** The model that the bee runs, if the model can be reloaded. */
   readonly model?: RunningModel
   /**

@@ -355,6 +355,24 @@ export const errorCodes = {
     meaning: 'The topic with the secret of request ids holds something else.',
     next: 'Delete that topic while no process runs.',
   },
+  WAGGLE_INFERENCE_INPUT: {
+    status: 400,
+    exit: 1,
+    meaning: 'An inference request has an input whose name, datatype, shape and data do not fit each other, or too many.',
+    next: 'Send what `GET /v2/models/NAME` names, with as many elements as the shape says (docs/protocols.md).',
+  },
+  WAGGLE_INFERENCE_MODEL: {
+    status: 404,
+    exit: 1,
+    meaning: 'No swarm with one gateway and no gateway has the name of the model, or another version of it runs.',
+    next: 'Name a swarm or a gateway that runs, and leave the version out.',
+  },
+  WAGGLE_INFERENCE_OUTPUT: {
+    status: 400,
+    exit: 1,
+    meaning: 'An inference request asks for an output that the answer does not have, or for data that JSON cannot hold.',
+    next: 'Ask for outputs that the message names, or for binary data.',
+  },
   WAGGLE_INTERNAL: {
     status: 500,
     exit: 3,

@@ -4,7 +4,8 @@ import { type EmbeddedClickHouse, startEmbeddedClickHouse } from '../../connecto
 import { Repairs } from '../../connectors/clickhouse/repairs.ts'
 import { CallerLimits, type Limits } from '../../connectors/gateway/access/caller-limits.ts'
 import { freshId } from '../../connectors/gateway/fresh-id.ts'
-import { type HttpGateway, openHttpGateway } from '../../connectors/gateway/http/http-gateway.ts'
+import type { GrpcGateway, GrpcGatewayOptions } from '../../connectors/gateway/grpc/grpc-gateway.ts'
+import { type AnsweredRequest, type HttpGateway, openHttpGateway } from '../../connectors/gateway/http/http-gateway.ts'
 import { TlsFiles } from '../../connectors/http/tls-files.ts'
 import type { KafkaGroups } from '../../connectors/log/kafka/kafka-groups.ts'
 import { checkDataFormat } from '../../connectors/system/data-format.ts'
@@ -39,6 +40,7 @@ import type { ServerPlace } from '../served/configured-text.ts'
 import { Definitions } from '../served/definitions.ts'
 import { findingsOf } from '../served/findings.ts'
 import { ServedSwarms } from '../served/served-swarms.ts'
+import { SwarmModels } from '../served/swarm-models.ts'
 import { Telemetry } from '../telemetry/telemetry.ts'
 import { beePorts, modelsOf } from './bee-ports.ts'
 import { idSecretOf } from './id-secret.ts'
@@ -82,6 +84,7 @@ export class Beekeeper {
   #running: RunningSwarms | null = null
   #served: ServedSwarms | null = null
   #gateway: HttpGateway | null = null
+  #grpc: GrpcGateway | null = null
   #isBackingUp = false
   #stopWaiting = () => {}
   /** The time by which a stop must have ended, on the monotonic clock. */
@@ -114,6 +117,11 @@ export class Beekeeper {
 
   get url(): string {
     return this.#gateway?.url ?? ''
+  }
+
+  /** `HOST:PORT` of the gRPC services; null if their port was in use. */
+  get grpcAddress(): string | null {
+    return this.#grpc?.address ?? null
   }
 
   /** True if every caller needs a token. */
@@ -217,7 +225,8 @@ export class Beekeeper {
     // A stop begins at the gateway: accepted requests are answered while everything behind it still runs.
     const gateway = this.#gateway
     if (gateway === null) return
-    this.#closeLater('gateway', () => gateway.close({ timeoutMs: this.#leftToStopMs, onTimeout: () => this.#stopWaiting() }))
+    const within = () => ({ timeoutMs: this.#leftToStopMs, onTimeout: () => this.#stopWaiting() })
+    this.#closeLater('gateway', async () => void (await Promise.all([gateway.close(within()), this.#grpc?.close(within())])))
   }
 
   #openDefinitions(log: Log, random: SystemRandom): Promise<Definitions> {
@@ -306,44 +315,64 @@ export class Beekeeper {
       acceptedAt,
       swarms: running.all,
     })
-    this.#gateway = await openHttpGateway({
+    const entrance = {
       requests,
-      management,
-      page: new ProcessPage({ log, clock: systemClock, instance: management.instance, swarms: running.all }),
       events: new LiveRequestEvents({ log, clock: systemClock, plans, traces: new RequestTraces({ log, clock: systemClock, plans, acceptedAt }) }),
+      models: new SwarmModels({ swarms: served, running: running.all }),
       callers: this.#tokens,
       limits: this.#limits,
+      onNotice: (notice: string) => say('gateway', 'warn', notice),
+      clock: systemClock,
+      random,
+      idSecret: await idSecretOf(log, { clock: systemClock, random }),
+      host: settings.host,
+      requestTimeoutMs: settings.request_timeout_seconds * 1000,
+      maxBodyBytes: settings.max_body_bytes,
+      maxBodiesBytes: Math.max(256 * 1024 * 1024, 2 * settings.max_body_bytes),
+      maxConnections: settings.max_connections ?? usualMaxConnections(),
+      names: furtherNames(settings),
+      notReady: () => this.#notReady(),
+      onError,
+      onAnswered: (answered: AnsweredRequest) => telemetry.answered(answered),
+    }
+    this.#gateway = await openHttpGateway({
+      ...entrance,
       ...tlsOf(settings),
-      onNotice: (notice) => say('gateway', 'warn', notice),
+      management,
+      page: new ProcessPage({ log, clock: systemClock, instance: management.instance, swarms: running.all }),
       onManaged: ({ caller, method, path, status, requestId }) =>
         say('audit', 'info', `${caller || 'anybody'} ${method} ${path} ${status}`, { request_id: requestId }),
       tokens: this.#tokens,
       swarms: served,
       secrets: storedSecrets(settings),
       backups: { write: (directory) => this.#backUp(log, directory) },
-      clock: systemClock,
-      random,
-      idSecret: await idSecretOf(log, { clock: systemClock, random }),
-      host: settings.host,
       port: settings.http_port,
-      requestTimeoutMs: settings.request_timeout_seconds * 1000,
-      maxBodyBytes: settings.max_body_bytes,
-      maxBodiesBytes: Math.max(256 * 1024 * 1024, 2 * settings.max_body_bytes),
-      maxConnections: settings.max_connections ?? usualMaxConnections(),
-      names: furtherNames(settings),
       rateLimitPerSecond: settings.rate_limit_per_second,
-      notReady: () => this.#notReady(),
-      onError,
-      onAnswered: (answered) => telemetry.answered(answered),
       metrics: () => telemetry.text(),
     })
     const gateway = this.#gateway
     this.#closeLater('gateway', () => gateway.close())
-    if (settings.log !== 'embedded') return served
+    await this.#openGrpc(entrance)
     const address = { url: gateway.url, instance: management.instance, token: this.#tokens.localToken }
     writeAddress(settings.data_dir, address)
     this.#closeLater('address', async () => removeAddress(settings.data_dir, address))
     return served
+  }
+
+  /** Opens the gRPC port, with certificates of its own, because each server follows the files by itself. */
+  async #openGrpc(entrance: Omit<GrpcGatewayOptions, 'port'>): Promise<void> {
+    const { settings } = this.#options
+    const port = settings.grpc_port ?? (settings.http_port === 0 ? 0 : Math.min(settings.http_port + 1, 65_535))
+    const { openGrpcGateway } = await import('../../connectors/gateway/grpc/grpc-gateway.ts')
+    try {
+      const grpc = await openGrpcGateway({ ...entrance, ...tlsOf(settings), port })
+      this.#grpc = grpc
+      this.#closeLater('grpc', () => grpc.close())
+    } catch (thrown) {
+      // Nobody asked for this port, so the program that has it may keep it.
+      if (settings.grpc_port !== null || !(thrown instanceof WaggleError) || thrown.code !== 'WAGGLE_PORT_IN_USE') throw thrown
+      this.#say('gateway', 'warn', `there is no gRPC: ${thrown.message}. Set WAGGLE_GRPC_PORT to a free port`)
+    }
   }
 
   /** The time that is left for a stop. All parts of the process share `shutdown_seconds`. */

@@ -19,7 +19,9 @@ import { decorated } from '../../topology/decorated.ts'
 import type { FailureListener } from '../../topology/failed-record.ts'
 import type { Topology } from '../../topology/graph.ts'
 import type { HandingSerde } from '../../topology/serde.ts'
-import type { CheckedSwarm, SwarmBee } from '../../topology/swarm/checked-swarm.ts'
+import type { PayloadType } from '../../topology/swarm/bee-type.ts'
+import { type CheckedSwarm, feederOf, readersIn, type SwarmBee } from '../../topology/swarm/checked-swarm.ts'
+import type { EdgeTypes } from '../../topology/swarm/inference-models.ts'
 import type { Payload } from '../../topology/swarm/payload/payload.ts'
 import { payloadSerde } from '../../topology/swarm/payload/payload-serde.ts'
 import { type PredictionRecord, predictionSchema, predictionSerde } from '../../topology/swarm/payload/prediction-serde.ts'
@@ -247,6 +249,20 @@ export class RunningSwarm {
       bees.filter(({ input }) => input !== null && input.kind !== 'join' && input.bees.some((bee) => bee === name))
     const readers = readersOf(entrance).flatMap((bee) => (bee.type.role === 'batch' ? readersOf(bee.name) : [bee]))
     return readers.map(({ name }) => this.#host.exampleInput(name)).find((input) => input !== null) ?? null
+  }
+
+  /** The types at the edges of the swarm: the first known type that a bee behind the gateway takes, and the type of the answer. */
+  async edgeTypes(gateway: string): Promise<EdgeTypes> {
+    const { gateways, bees } = this.plan
+    const entrance = gateways.find((one) => one.gateway === gateway)?.bee
+    let input: PayloadType | null = null
+    for (const reader of entrance === undefined ? [] : readersIn(bees)(entrance)) {
+      // After a join the value of the gateway is a part of the bee's input.
+      if (reader.input?.kind !== 'join') input ??= (await this.#host.typesOf(reader)).input
+    }
+    const respond = bees.find(({ type }) => type.role === 'respond')
+    const last = respond?.input?.kind === 'name' ? feederOf({ bees }, respond.input.bees[0] ?? '') : undefined
+    return { input, output: last === undefined ? null : (await this.#host.typesOf(last)).output }
   }
 
   /** The time at which a request was accepted; null if the ledger does not know the request, or if the ledger may be in another process. */

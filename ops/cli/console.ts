@@ -58,9 +58,9 @@ export class Console {
     this.#progressShown = true
   }
 
-  ready({ gateway, clickhouse, swarms }: Ready): void {
+  ready({ gateway, grpc, clickhouse, swarms }: Ready): void {
     if (this.#json) {
-      this.#event(this.#out, { event: 'ready', gateway, clickhouse, swarms: swarms.map(({ name, gateways }) => ({ name, gateways })) })
+      this.#event(this.#out, { event: 'ready', gateway, grpc, clickhouse, swarms: swarms.map(({ name, gateways }) => ({ name, gateways })) })
       return
     }
     this.#clearProgress()
@@ -70,6 +70,7 @@ export class Console {
       `  Page        ${gateway}/`,
       `  Gateway     ${gateway}  (${gateway}/openapi.json)`,
     ]
+    if (grpc !== null) lines.push(`  gRPC        ${grpc}`)
     if (clickhouse !== null) lines.push(`  ClickHouse  ${clickhouse}`)
     for (const { asks } of swarms) for (const ask of asks) lines.push('', '  Ask:', ...ask.map((line) => `  ${line}`))
     const table = swarms.find((swarm) => swarm.table !== null)?.table
@@ -84,9 +85,9 @@ export class Console {
   }
 
   /** Prints that a server is ready, with the swarms that run now. */
-  serving({ gateway, clickhouse, swarms }: Pick<Ready, 'gateway' | 'clickhouse'> & { readonly swarms: readonly Served[] }): void {
+  serving({ gateway, grpc, clickhouse, swarms }: Pick<Ready, 'gateway' | 'grpc' | 'clickhouse'> & { readonly swarms: readonly Served[] }): void {
     if (this.#json) {
-      this.#event(this.#out, { event: 'ready', gateway, clickhouse, swarms })
+      this.#event(this.#out, { event: 'ready', gateway, grpc, clickhouse, swarms })
       return
     }
     this.#clearProgress()
@@ -95,6 +96,7 @@ export class Console {
       `${this.#colors.green('✔')} Waggle serves ${names}`,
       '',
       `  Gateway and API  ${gateway}  (${gateway}/openapi.json)`,
+      ...(grpc === null ? [] : [`  gRPC             ${grpc}`]),
       '',
       '  Create a swarm from another terminal, in this directory:',
       '  waggle swarms create FILE',
@@ -137,6 +139,8 @@ export interface ConsoleOptions {
 
 interface Ready {
   readonly gateway: string
+  /** `HOST:PORT`; null without gRPC. */
+  readonly grpc: string | null
   readonly clickhouse: string | null
   readonly swarms: readonly {
     readonly name: string

@@ -71,15 +71,17 @@ program
   .description('shows bees, sub-topologies, topics and stores, where the swarm was cut and why')
   .addOption(new Option('--format <format>', 'how').choices(['text', 'json', 'mermaid']).default('text'))
   .option('--diff', 'in place of the plan: what the file would change in the swarm that runs', false)
+  .option('--steps', 'loads the modules with steps of the DSL, and shows the stores and topics of the steps too', false)
   .addOption(onProcess())
   .addOption(json())
-  .action(async (file: string, { format, diff, ...options }: { format: 'text' | 'json' | 'mermaid'; diff: boolean; url?: string; json: boolean }) =>
+  .action(async (file: string, options: { format: 'text' | 'json' | 'mermaid'; diff: boolean; steps: boolean; url?: string; json: boolean }) => {
+    const { format, diff, steps, ...onServer } = options
     finish(
       diff
-        ? await (await import('./swarms.ts')).compareSwarm(file, options)
-        : await (await import('./plan.ts')).plan(file, { format: options.json ? 'json' : format }),
-    ),
-  )
+        ? await (await import('./swarms.ts')).compareSwarm(file, onServer)
+        : await (await import('./plan.ts')).plan(file, { format: options.json ? 'json' : format, steps }),
+    )
+  })
 
 program
   .command('schema')

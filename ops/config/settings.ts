@@ -5,6 +5,7 @@ import { kafkaSettings } from './kafka-settings.ts'
 /** All settings. Each has a key in waggle.yaml and an environment variable. If both are set, the variable counts. */
 export interface Settings {
   readonly http_port: number
+  readonly grpc_port: number | null
   readonly host: string
   readonly hosts: string | null
   readonly tls_cert: string | null
@@ -82,6 +83,14 @@ export interface Setting {
 
 export const settings: readonly Setting[] = [
   { key: 'http_port', variable: 'WAGGLE_HTTP_PORT', schema: port(), default: 8080, about: 'Port of the gateway. 0: any free one.' },
+  {
+    key: 'grpc_port',
+    variable: 'WAGGLE_GRPC_PORT',
+    schema: port(),
+    default: null,
+    about:
+      'Port of the gateway’s gRPC services. 0: any free one. Without it the port above http_port (8081), or any free one where http_port is 0; where another program has that port, a warning and no gRPC.',
+  },
   {
     key: 'host',
     variable: 'WAGGLE_HOST',

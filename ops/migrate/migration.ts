@@ -9,7 +9,7 @@ import type { KeptStore } from '../../topology/state-store.ts'
 import type { SwarmPlan } from '../../topology/swarm/plan/plan.ts'
 import type { TopicSpec } from '../../topology/topic.ts'
 import { WaggleError } from '../../topology/waggle-error.ts'
-import { partsOf, topologyOf } from '../beekeeper/swarm-parts.ts'
+import { readersOf, topologyOf } from '../beekeeper/swarm-parts.ts'
 
 export interface MigrationOptions {
   readonly from: EmbeddedLog
@@ -160,7 +160,7 @@ async function newPositions(
   known: readonly { readonly group: string; readonly places: readonly (TopicPartition & Position)[] }[],
 ): Promise<readonly { readonly group: string; readonly places: readonly (TopicPartition & Position)[] }[]> {
   const found: { readonly group: string; readonly places: (TopicPartition & Position)[] }[] = []
-  for (const { group, topics } of partsOf(plan).readers) {
+  for (const { group, topics } of readersOf(plan)) {
     const own = known.find((one) => one.group === group)?.places ?? []
     const places: (TopicPartition & Position)[] = []
     for (const topic of topics) {

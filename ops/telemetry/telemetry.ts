@@ -73,7 +73,10 @@ export class Telemetry {
         name: 'waggle_swarm_waiting_records',
         help: 'Records in topics that wait for the tasks of this process.',
         type: 'gauge',
-        samples: swarms.map(({ name, metrics }) => ({ labels: { swarm: name }, value: sumOf(metrics, 'consumer-fetch-manager-metrics', 'records-lag') })),
+        samples: swarms.map(({ name, metrics }) => ({
+          labels: { swarm: name },
+          value: sumOf(metrics, 'consumer-fetch-manager-metrics', 'records-lag'),
+        })),
       },
       {
         name: 'waggle_swarm_processed_records_total',

@@ -19,7 +19,7 @@ interface Owner {
   /** The thread's sensor of punctuation times, in ms. */
   readonly punctuate: Sensor | null
   /** The number of the last pass of the thread's loop that processed records. */
-  readonly lastTurn: number
+  readonly lastPass: number
 }
 
 /**
@@ -30,7 +30,7 @@ export class TaskMeters {
   readonly time: SampleTime
   /** Counts processed records. It is updated once a pass. */
   readonly process: Sensor
-  /** Counts records that an operator drops, and failures that a handler skipped. */
+  /** Counts records that an operator drops, puts that a store refuses because they are past its retention, and failures that a handler skipped. */
   readonly dropped: Sensor
   /** The distance of records to stream time, in ms. */
   readonly lateness: Sensor
@@ -40,7 +40,7 @@ export class TaskMeters {
   readonly enforced: Sensor
   readonly #owner: Owner
   #ratio = 0
-  #ratioTurn = 0
+  #ratioPass = 0
   #passMs = 0
   /** The number of buffered records. The open task sets this function. */
   buffered: () => number = () => 0
@@ -80,7 +80,7 @@ export class TaskMeters {
 
   /** The task's part of the thread's processing time, in the last pass of the loop that processed records. */
   get processRatio(): number {
-    return this.#ratioTurn === this.#owner.lastTurn ? this.#ratio : 0
+    return this.#ratioPass === this.#owner.lastPass ? this.#ratio : 0
   }
 
   /** Called when the task has been processed in a pass of the thread's loop. */
@@ -90,9 +90,9 @@ export class TaskMeters {
   }
 
   /** Ends a pass of the thread's loop in which the task was processed. `ms` is the time that all tasks took. */
-  endTurn(ms: number): void {
+  endPass(ms: number): void {
     this.#ratio = ms > 0 ? this.#passMs / ms : 0
-    this.#ratioTurn = this.#owner.lastTurn
+    this.#ratioPass = this.#owner.lastPass
   }
 
   /** Counts skipped records that became dead letters. Kafka Streams has no such metric. */

@@ -41,6 +41,7 @@ export class JoinByKeyProcessor<V, R> extends OpenedProcessor<string, V, string,
     const part = this.#operator.partOf?.(headers) ?? ''
     const row = part === '' ? key : `${key}${partSeparator}${part}`
     const before = entries.get(row)
+    // A value that comes late, after its key was forwarded, or that comes again.
     if (before?.sent || before?.parts.has(name)) return
     const parts = new Map(before?.parts).set(name, value)
     const due = before?.due ?? this.#deadline(record, context.currentSystemTime)
@@ -71,15 +72,16 @@ export class JoinByKeyProcessor<V, R> extends OpenedProcessor<string, V, string,
 
   #send(row: string, entry: JoinEntry<V>): void {
     const { context, entries, dues } = this.parts
-    const { inputs, duplicateRetentionMs, combine, headersOf, onMissing } = this.#operator
+    const { inputs, duplicateRetentionMs, lateRetentionMs, combine, headersOf, onMissing } = this.#operator
     const key = entry.key ?? row
-    if (duplicateRetentionMs === null) entries.delete(row)
+    const missing = inputs.flatMap(({ name }) => (entry.parts.has(name) ? [] : [name]))
+    const retentionMs = missing.length > 0 ? Math.max(lateRetentionMs, duplicateRetentionMs ?? 0) : duplicateRetentionMs
+    if (retentionMs === null) entries.delete(row)
     else {
-      const due = context.currentSystemTime + duplicateRetentionMs
+      const due = context.currentSystemTime + retentionMs
       entries.put(row, { parts: new Map(), headers: [], timestamp: entry.timestamp, due, sent: true })
       dues.add(row, due)
     }
-    const missing = inputs.flatMap(({ name }) => (entry.parts.has(name) ? [] : [name]))
     if (missing.length > 0) onMissing?.(key, missing, context.taskId)
     const value = combine(entry.parts, missing)
     context.forward({ key, value, timestamp: entry.timestamp, headers: headersOf?.(entry.headers, value) ?? entry.headers })

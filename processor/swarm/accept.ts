@@ -20,6 +20,7 @@ import {
   roundsHeader,
   springReplyPrefix,
   streamBeeHeader,
+  unansweredHeader,
   valueHeaders,
 } from '../../topology/swarm/request/headers.ts'
 import type { LedgerMessage } from '../../topology/swarm/request/ledger-message.ts'
@@ -140,6 +141,7 @@ const internalHeaders: ReadonlySet<string> = new Set([
   cacheKeysHeader,
   cachedRequestHeader,
   answeredHeader,
+  unansweredHeader,
   streamBeeHeader,
 ])
 

@@ -74,7 +74,7 @@ export function beeStep({
       if (isSink) return 'call'
       if (isShadow && nowMs - record.timestamp > oldestShadowedMs) return new ShadowDropped(bee.name)
       const deadline = deadlineOf(record.headers)
-      return deadline !== null && deadline <= nowMs ? deadlinePassed(`The deadline passed before ${bee.name} had its turn`) : 'call'
+      return deadline !== null && deadline <= nowMs ? deadlinePassed(`The deadline passed before ${bee.name} was called`) : 'call'
     },
     // A row is saved after its request's deadline too, so it waits for a full batch like any other.
     deadlineOf: (record) => (isSink ? null : deadlineOf(record.headers)),

@@ -6,7 +6,7 @@ import { beeTopic, deadLetterTopic } from '../../topology/naming.ts'
 import type { Supplied } from '../../topology/operators/supplied.ts'
 import type { ProcessorSupplier } from '../../topology/processor-api.ts'
 import { Produced } from '../../topology/produced.ts'
-import type { Header, Record } from '../../topology/record.ts'
+import type { Record } from '../../topology/record.ts'
 import type { HandingSerde, Serde } from '../../topology/serde.ts'
 import { Serdes } from '../../topology/serdes.ts'
 import { type KeptStore, keyValueStore } from '../../topology/state-store.ts'
@@ -16,15 +16,12 @@ import type { SwarmBee } from '../../topology/swarm/checked-swarm.ts'
 import { beeValueSerde } from '../../topology/swarm/payload/bee-value-serde.ts'
 import { cacheEntrySerde, joinEntrySerde, requestEntrySerde } from '../../topology/swarm/payload/entry-serdes.ts'
 import type { Payload } from '../../topology/swarm/payload/payload.ts'
-import { payloadHeaders, payloadSerde } from '../../topology/swarm/payload/payload-serde.ts'
+import { payloadSerde } from '../../topology/swarm/payload/payload-serde.ts'
 import { markedPrediction } from '../../topology/swarm/payload/prediction-serde.ts'
 import type { SwarmPlan } from '../../topology/swarm/plan/plan.ts'
 import type { Step, SubtopologyPlan } from '../../topology/swarm/plan/subtopology-plan.ts'
-import { joinedHeaders } from '../../topology/swarm/request/answered.ts'
-import { contentTypeHeader, deadlineOf, errorHeader } from '../../topology/swarm/request/headers.ts'
 import { type Reply, replySerde } from '../../topology/swarm/request/reply.ts'
 import type { ReplyTopics } from '../../topology/swarm/request/reply-topics.ts'
-import { roundsText } from '../../topology/swarm/request/rounds.ts'
 import { WaggleError } from '../../topology/waggle-error.ts'
 import { AcceptProcessor } from './accept.ts'
 import { beeStep } from './bee-step.ts'
@@ -33,13 +30,13 @@ import { CacheProcessor } from './cache.ts'
 import { cacheKeyStep } from './cache-key.ts'
 import { DeduplicateProcessor } from './deduplicate.ts'
 import { entranceSerde } from './entrance-serde.ts'
-import { failedAt } from './failed-at.ts'
-import { joinedPayload, joinTimeout } from './joined-payload.ts'
+import { joinStep, joinTimeoutMs } from './join-step.ts'
 import { loopStep } from './loop-step.ts'
 import { MergeProcessor } from './merge.ts'
 import { outputTopicRecord } from './output-topic-record.ts'
 import { RequestLedgerProcessor } from './request-ledger.ts'
 import { addStreamStep } from './stream-step.ts'
+import { unansweredStep } from './unanswered-step.ts'
 import { valueStep } from './value-step.ts'
 
 export interface GraphSettings {
@@ -182,6 +179,9 @@ class SubtopologyBuilder {
       case 'branch':
         this.#topology.addOperator(name, branchStep(step, children), parents)
         return
+      case 'unanswered':
+        this.#topology.addOperator(name, unansweredStep(step, children), parents)
+        return
       case 'loop':
         this.#topology.addOperator(name, loopStep({ ...step, bee: this.#bee(step.bee), host: this.#host, children, ...this.#failing }), parents)
         return
@@ -193,7 +193,7 @@ class SubtopologyBuilder {
           inputs: step.inputs,
           store: step.store,
           dueStore: dueStore(step.store),
-          timeoutMs: bee.timeoutMs ?? defaultJoinMs,
+          timeoutMs: joinTimeoutMs(bee),
           retentionMs: answersRetentionMs,
           duplicateRetentionMs,
           onFailure: this.#failing.onFailure,
@@ -230,29 +230,11 @@ class SubtopologyBuilder {
       case 'join': {
         const bee = this.#bee(step.bee)
         const stores = this.#stores(keyValueStore({ name: step.store, key: Serdes.string(), value: joinEntrySerde }))
-        this.#topology.addOperator(
-          name,
-          {
-            op: 'join-by-key',
-            inputs: step.inputs,
-            store: step.store,
-            dueStore: dueStore(step.store),
-            timeoutMs: bee.timeoutMs ?? defaultJoinMs,
-            duplicateRetentionMs: this.#settings.duplicateRetentionMs,
-            deadlineOf,
-            partOf: roundsText,
-            joinedHeaders,
-            headersOf: (headers: readonly Header[], value: Payload) => [
-              ...headers.filter(({ key }) => key !== contentTypeHeader && key !== errorHeader),
-              ...payloadHeaders(value),
-            ],
-            combine: (parts: ReadonlyMap<string, Payload>, missing) => joinedPayload(bee, step.inputs, parts, missing),
-            onMissing: (key: string, missing: readonly string[], taskId: string) =>
-              this.#failing.onFailure(joinTimeout(bee, missing), failedAt({ key, value: null, timestamp: -1, headers: [] }, bee.name, taskId, null)),
-          },
-          parents,
-          { stores },
-        )
+        const { inputs, store } = step
+        const { duplicateRetentionMs, answersRetentionMs: lateRetentionMs } = this.#settings
+        const { onFailure } = this.#failing
+        const operator = joinStep({ bee, inputs, store, dueStore: dueStore(store), duplicateRetentionMs, lateRetentionMs, onFailure })
+        this.#topology.addOperator(name, operator, parents, { stores })
         return
       }
       case 'ledger': {
@@ -356,7 +338,6 @@ const repliesWritten = Produced.with<string, Reply>(Serdes.string(), replySerde 
 /** The steps that write dead letters. */
 const putsAside: ReadonlySet<Step['kind']> = new Set(['accept', 'call', 'value', 'loop', 'stream'])
 
-const defaultJoinMs = 30_000
 const dueStore = (store: string): string => `${store}-due`
 
 /** A batch policy that closes a batch as soon as one of these policies would; null without a policy. */

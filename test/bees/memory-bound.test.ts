@@ -4,7 +4,7 @@ import { MemoryWatch } from '../../connectors/containers/memory-watch.ts'
 import { skipWithoutPython } from '../support/python-bee.ts'
 import { SwarmHere } from '../support/swarm-here.ts'
 
-/** Takes memory until it is killed, or has so much that nothing kills it any more. The first attempt of `once` does, and every one of `always`. */
+/** A bee that takes 480 MB, unless it is killed before. It does so for each attempt of `always`, and for the first attempt of `once`. */
 const python = `import time
 from waggle import register_bee
 

@@ -102,12 +102,17 @@ export async function streamedRequest(made: NewRequest, reply: FastifyReply, { r
 }
 
 function sendEvent(stream: EventStream, event: RequestEvent, requestId: string): void {
-  if (event.kind === 'accepted') stream.send('accepted', event.id, { request_id: requestId, gateway: event.gateway, accepted_at: event.accepted_at })
-  if (event.kind === 'bee') {
-    const { error } = event.step
-    stream.send('bee', event.id, { ...event.step, error: error === null ? null : { ...error, detail: callerText(error.detail) } })
-  }
+  const shown = shownEvent(event, requestId)
+  if (shown !== null) stream.send(shown.name, event.id, shown.data)
   if (event.kind === 'rest') stream.end()
+}
+
+/** The name and the data of an event for callers; null for one that is not told as it is. */
+export function shownEvent(event: RequestEvent, requestId: string): { readonly name: string; readonly data: object } | null {
+  if (event.kind === 'accepted') return { name: 'accepted', data: { request_id: requestId, gateway: event.gateway, accepted_at: event.accepted_at } }
+  if (event.kind !== 'bee') return null
+  const { error } = event.step
+  return { name: 'bee', data: { ...event.step, error: error === null ? null : { ...error, detail: callerText(error.detail) } } }
 }
 
 /** The log has the outcome, and soon after it the ledger. */

@@ -8,6 +8,7 @@ import fastify, { type FastifyInstance, type FastifyReply } from 'fastify'
 import type { Clock, Random } from '../../../processor/ports.ts'
 import type { ErrorCode } from '../../../topology/error-codes.ts'
 import { ownMember } from '../../../topology/own-member.ts'
+import type { InferenceModels } from '../../../topology/swarm/inference-models.ts'
 import type { Management } from '../../../topology/swarm/management.ts'
 import type { Page } from '../../../topology/swarm/page.ts'
 import type { RequestEvents } from '../../../topology/swarm/request/request-events.ts'
@@ -20,12 +21,14 @@ import type { TlsFiles } from '../../http/tls-files.ts'
 import type { Callers } from '../access/caller.ts'
 import type { CallerLimits } from '../access/caller-limits.ts'
 import { guardRoutes, type ManagedCall } from '../access/route-guard.ts'
+import { Intake } from '../intake.ts'
 import { RequestIdentity } from '../request-identity.ts'
 import { type Backups, backupRoutes } from './backup-routes.ts'
 import { BodyLimits } from './body-limits.ts'
 import { boundConnections } from './connections.ts'
 import { eventRoutes } from './event-routes.ts'
 import { healthRoutes } from './health-routes.ts'
+import { inferenceRoutes } from './inference-routes.ts'
 import { KnownMethods } from './known-methods.ts'
 import { liveRoutes } from './live-routes.ts'
 import { managementRoutes } from './management-routes.ts'
@@ -54,6 +57,8 @@ export interface HttpGatewayOptions {
   readonly backups?: Backups
   /** The stored secrets that operators manage. Undefined: the server has no such routes. */
   readonly secrets?: SecretRegistry
+  /** The swarms as models of the Open Inference Protocol. Undefined: the server has no such routes. */
+  readonly models?: InferenceModels
   /** The limits of each caller. Undefined: only the limits of the swarms hold. */
   readonly limits?: CallerLimits
   readonly clock: Clock
@@ -190,6 +195,7 @@ const lastAnswersMs = 1000
 /** The application before it listens. */
 async function httpGateway(options: HttpGatewayOptions, bodies: BodyLimits): Promise<FastifyInstance> {
   const identity = new RequestIdentity(options.clock, options.random, options.idSecret)
+  const intake = new Intake({ ...options, identity })
   const { headersMs, requestMs, idleMs } = options.timeLimits ?? usualTimeLimits
   const app = fastify({
     genReqId: () => identity.fresh(),
@@ -255,20 +261,13 @@ async function httpGateway(options: HttpGatewayOptions, bodies: BodyLimits): Pro
     },
   })
   await app.register(async (scope) => {
-    const { requests, clock, requestTimeoutMs, events, limits } = options
-    requestRoutes(scope, {
-      requests,
-      bodies,
-      identity,
-      clock,
-      requestTimeoutMs,
-      ...(events === undefined ? {} : { events }),
-      ...(limits === undefined ? {} : { limits }),
-    })
+    const { requests, clock, events } = options
+    requestRoutes(scope, { requests, bodies, intake, clock, ...(events === undefined ? {} : { events }) })
     if (events !== undefined) eventRoutes(scope, { requests, events, clock })
     healthRoutes(scope, options)
   })
-  const { management, page, clock, tokens, secrets, swarms, backups } = options
+  const { management, page, clock, tokens, secrets, swarms, models, backups } = options
+  if (models !== undefined) await app.register(async (scope) => inferenceRoutes(scope, { ...options, models, intake, bodies }))
   if (page !== undefined) await app.register(async (scope) => pageRoutes(scope, page))
   if (swarms !== undefined) await app.register(async (scope) => swarmRoutes(scope, { swarms, bodies }))
   if (management !== undefined)
@@ -285,9 +284,10 @@ async function httpGateway(options: HttpGatewayOptions, bodies: BodyLimits): Pro
 
 function reportAnswers(app: FastifyInstance, { requests, onAnswered }: HttpGatewayOptions): void {
   app.addHook('onResponse', async ({ routeOptions, params }, { statusCode, elapsedTime }) => {
-    const call = /^\/v1\/gateways\/:gateway\/(request|submit)$/.exec(routeOptions.url ?? '')?.[1]
+    const { url = '', config } = routeOptions
+    const call = url.endsWith('/infer') ? 'request' : /^\/v1\/gateways\/:gateway\/(request|submit)$/.exec(url)?.[1]
     if (call !== 'request' && call !== 'submit') return
-    const { gateway } = params as { readonly gateway: string }
+    const gateway = config.gatewayOf?.(params) ?? (params as { readonly gateway: string }).gateway
     onAnswered({ gateway: requests.gateways.includes(gateway) ? gateway : null, call, status: statusCode, durationMs: elapsedTime })
   })
 }

@@ -6,8 +6,7 @@ import { contentTypeOf } from '../../../topology/swarm/payload/payload-serde.ts'
 import type { Durable } from '../../../topology/swarm/request/durable.ts'
 import type { RequestEvents } from '../../../topology/swarm/request/request-events.ts'
 import type { Accepted, NewRequest, Requests } from '../../../topology/swarm/request/requests.ts'
-import { type CallerLimits, highestPriority } from '../access/caller-limits.ts'
-import { bodyHashOf, type RequestIdentity } from '../request-identity.ts'
+import { type Intake, maxTimeoutSeconds } from '../intake.ts'
 import type { BodyLimits } from './body-limits.ts'
 import { streamedRequest, wantsEvents } from './event-routes.ts'
 import { ProblemError, problemOfBee, sendProblem } from './problem.ts'
@@ -20,18 +19,15 @@ import { onResponseEnd } from './response-end.ts'
 export interface RequestRoutesOptions {
   readonly requests: Requests
   readonly bodies: BodyLimits
-  readonly identity: RequestIdentity
+  readonly intake: Intake
   readonly clock: Clock
-  readonly requestTimeoutMs: number
   /** Undefined: requests cannot be followed. */
   readonly events?: RequestEvents
-  /** Undefined: callers have no limits. */
-  readonly limits?: CallerLimits
 }
 
 /** The routes of requests: `request`, `submit`, and a request's state by its id. */
 export function requestRoutes(app: FastifyInstance, options: RequestRoutesOptions): void {
-  const { requests, limits } = options
+  const { requests, intake } = options
 
   app.post<GatewayRoute>(
     '/v1/gateways/:gateway/request',
@@ -41,7 +37,7 @@ export function requestRoutes(app: FastifyInstance, options: RequestRoutesOption
       onRequest: guard(true),
     },
     async (request, reply) => {
-      const made = await newRequest(request, reply, options, options.requestTimeoutMs)
+      const made = await newRequest(request, reply, options, true)
       if (options.events !== undefined && wantsEvents(request.headers.accept))
         return streamedRequest(made, reply, { ...options, events: options.events })
       const { id, state, answer } = await requests.request(made)
@@ -58,7 +54,7 @@ export function requestRoutes(app: FastifyInstance, options: RequestRoutesOption
       onRequest: guard(false),
     },
     async (request, reply) => {
-      const made = await newRequest(request, reply, options, null)
+      const made = await newRequest(request, reply, options, false)
       return sendAccepted(reply, await requests.submit(made))
     },
   )
@@ -87,15 +83,8 @@ export function requestRoutes(app: FastifyInstance, options: RequestRoutesOption
   function guard(waits: boolean): (request: FastifyRequest, reply: FastifyReply) => Promise<void> {
     return async (request, reply) => {
       const { gateway } = request.params as GatewayRoute['Params']
-      if (!requests.gateways.includes(gateway)) {
-        throw new ProblemError('WAGGLE_UNKNOWN_GATEWAY', `There is no gateway ${gateway}; there is ${requests.gateways.join(', ') || 'none yet'}`)
-      }
-      const refusal = requests.refusal(gateway)
-      if (refusal !== null) throw new ProblemError('WAGGLE_OVERLOADED', refusal.reason, refusal.retryAfterSeconds)
-      const { name: caller, maxPriority } = request.caller
-      const priority = Math.min(maxPriority, priorityOf(request.headers['x-priority']) ?? maxPriority)
-      const release = limits?.admit({ caller, gateway, priority, waits })
-      if (release !== undefined) onResponseEnd(request.raw, reply.raw, release)
+      const release = intake.admit({ gateway, caller: request.caller, priority: request.headers['x-priority'], waits })
+      onResponseEnd(request.raw, reply.raw, release)
     }
   }
 }
@@ -107,47 +96,36 @@ interface GatewayRoute {
 async function newRequest(
   request: FastifyRequest<GatewayRoute>,
   reply: FastifyReply,
-  { identity, clock, requests, bodies }: RequestRoutesOptions,
-  usualTimeoutMs: number | null,
+  { intake, bodies }: RequestRoutesOptions,
+  waits: boolean,
 ): Promise<NewRequest> {
   const { gateway } = request.params
-  const key = idempotencyKeyOf(request)
-  const timeoutMs = timeoutOf(request.headers['x-timeout-seconds']) ?? usualTimeoutMs
-  const { name: caller } = request.caller
-  const id = key !== null ? identity.derived(gateway, caller, key) : caller === '' ? request.id : identity.fresh(caller)
-  reply.header('x-request-id', id)
+  const timeoutMs = timeoutOf(request.headers['x-timeout-seconds'])
+  const identification = intake.identify({ gateway, caller: request.caller, key: idempotencyKeyOf(request), fresh: request.id })
+  reply.header('x-request-id', identification.id)
   const { bytes, contentType } = await readBody(request, reply, bodies)
-  const refusal = requests.refusal(gateway)
-  if (refusal !== null) throw new ProblemError('WAGGLE_OVERLOADED', refusal.reason, refusal.retryAfterSeconds)
   const { traceparent } = request.headers
-  return {
+  return intake.request({
     gateway,
-    id,
-    body: bytes,
+    identification,
+    bytes,
     contentType,
-    deadline: timeoutMs === null ? null : clock.now() + timeoutMs,
-    // Without an idempotency key the id is new, so there is no other body to compare with.
-    bodyHash: key === null ? '' : bodyHashOf(bytes, contentType),
+    timeoutMs,
+    waits,
     traceparent: typeof traceparent === 'string' ? traceparent : null,
-  }
+  })
 }
 
-function idempotencyKeyOf(request: FastifyRequest<GatewayRoute>): string | null {
-  const key = request.headers['idempotency-key']
-  return typeof key === 'string' && key !== '' ? key : null
+export function idempotencyKeyOf({ headers }: FastifyRequest): string | undefined {
+  const key = headers['idempotency-key']
+  return typeof key === 'string' ? key : undefined
 }
 
-function timeoutOf(header: string | string[] | undefined): number | null {
+export function timeoutOf(header: string | string[] | undefined): number | null {
   if (header === undefined) return null
   const seconds = Number(header)
   if (header.length > 0 && seconds > 0 && seconds <= maxTimeoutSeconds) return seconds * 1000
   throw new ProblemError('WAGGLE_BAD_HEADER', `X-Timeout-Seconds is a number above 0 and at most ${maxTimeoutSeconds}, not ${header}`)
-}
-
-function priorityOf(header: string | string[] | undefined): number | null {
-  if (header === undefined) return null
-  if (typeof header === 'string' && /^[0-9]$/.test(header)) return Number(header)
-  throw new ProblemError('WAGGLE_BAD_HEADER', `X-Priority is a digit from 0, which is shed first, to ${highestPriority}`)
 }
 
 /** Answers 202. The parameter is a `Durable`, so that no 202 is sent before the input is durable. */
@@ -159,8 +137,6 @@ function sendFailure(reply: FastifyReply, answer: Payload, id: string): FastifyR
   if (answer.kind !== 'error') throw new ProblemError('WAGGLE_BEE_FAILED', 'A bee failed')
   return sendProblem(reply, problemOfBee(answer.error, id))
 }
-
-const maxTimeoutSeconds = 86_400
 
 const entrance = {
   tags: ['gateways'],

@@ -26,6 +26,11 @@ export const errorHeader = 'waggle-error'
  */
 export const answeredHeader = 'waggle-answered'
 /**
+ * Marks a record of the accepted topic that tells the ledger of a request without an answer from a bee that may answer: `BEE`, or `BEE TOPIC` if the
+ * bee reads several topics as they come. The record's value is the error of the bee, or says that the bee has not answered.
+ */
+export const unansweredHeader = 'waggle-unanswered'
+/**
  * The bee that wrote the record, and those of its readers that the record is for: `BEE:READER,READER`. Without this header the record is for all
  * readers.
  */

@@ -1,8 +1,8 @@
-import type { Payload } from '../payload/payload.ts'
+import type { BeeError, Payload } from '../payload/payload.ts'
 import type { Durable } from './durable.ts'
 import type { ReplyTo } from './reply.ts'
 
-/** The engine as a gateway (HTTP, later gRPC) sees it. */
+/** The engine as a gateway sees it. */
 export interface Requests {
   readonly gateways: readonly string[]
   /**
@@ -61,6 +61,8 @@ export interface RequestEntry {
   readonly answer: Payload | null
   /** The topics on which a record says that the request did not take this way, while an answer may still come by another way. */
   readonly untaken?: readonly string[]
+  /** The error that becomes the outcome if no way gives an answer, and its rank (`refusalRank`). Only beside `untaken`. */
+  readonly refusal?: { readonly error: BeeError; readonly rank: number }
   /** False if the ledger knows the request only from such records, because no gateway's message about it has come yet. */
   readonly isAccepted?: false
   /** The reply topics for the answer, in addition to the respond bee's topic. */
