@@ -25,9 +25,16 @@ export class ServerProcesses {
   /** The directory in which all servers are started. */
   readonly root = mkdtempSync(join(tmpdir(), 'waggle-servers-'))
   readonly #env: { readonly [variable: string]: string }
+  readonly #token: string | null
   readonly #running = new Map<string, MeasuredProgram>()
 
-  constructor(options: { readonly brokers: readonly string[]; readonly env?: { readonly [variable: string]: string } }) {
+  constructor(options: {
+    readonly brokers: readonly string[]
+    readonly env?: { readonly [variable: string]: string }
+    /** The token of calls; without it servers ask for none. */
+    readonly token?: string
+  }) {
+    this.#token = options.token ?? null
     this.#env = {
       KAFKA_BROKERS: options.brokers.join(','),
       WAGGLE_HTTP_PORT: '0',
@@ -41,10 +48,12 @@ export class ServerProcesses {
     writeFileSync(join(this.root, path), content)
   }
 
-  /** Starts a server. The same name means the same machine again. */
-  async start(name: string): Promise<void> {
+  /** Starts a server, and returns its address. The same name means the same machine again. */
+  async start(name: string): Promise<string> {
     const env = { ...this.#env, WAGGLE_DATA_DIR: join(this.root, `data-${name}`) }
-    this.#running.set(name, await MeasuredProgram.start([main, 'serve', '--log', 'kafka', '--json'], env, { cwd: this.root }))
+    const program = await MeasuredProgram.start([main, 'serve', '--log', 'kafka', '--json'], env, { cwd: this.root })
+    this.#running.set(name, program)
+    return program.ready.gateway
   }
 
   /** Ends a server as a power cut does. */
@@ -98,8 +107,9 @@ export class ServerProcesses {
     rmSync(this.root, { recursive: true, force: true })
   }
 
-  #fetch(name: string, path: string, init: RequestInit): Promise<Response> {
-    return fetch(`${this.#of(name).ready.gateway}${path}`, init)
+  #fetch(name: string, path: string, init: RequestInit & { readonly headers?: { readonly [name: string]: string } }): Promise<Response> {
+    const headers = { ...init.headers, ...(this.#token === null ? {} : { authorization: `Bearer ${this.#token}` }) }
+    return fetch(`${this.#of(name).ready.gateway}${path}`, { ...init, headers })
   }
 
   #of(name: string): MeasuredProgram {

@@ -129,7 +129,7 @@ describeWithDocker('The Dockerfile', (docker) => {
 })
 
 function compressedBytes(folder: string, files: readonly string[]): number {
-  const script = 'set -o pipefail; tar --create --null --files-from - --directory "$0" | gzip -6 | wc -c'
+  const script = 'set -o pipefail; tar --create --directory "$0" --null --files-from - | gzip -6 | wc -c'
   return Number(execFileSync('bash', ['-c', script, folder], { input: files.join('\0'), encoding: 'utf8' }))
 }
 
