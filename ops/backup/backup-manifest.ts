@@ -28,7 +28,7 @@ export interface BackupManifest {
 }
 
 export const manifestName = 'backup.json'
-export const backupFormat = 1
+const backupFormat = 1
 
 /** The text of the manifest for these files. */
 export function manifestText({

@@ -22,7 +22,9 @@ export interface SwarmPointer {
   readonly revision: number
 }
 
-/** How far a change of a swarm is, so that all servers change together:
+/**
+ * The phases of a change, in their order, so that all servers change together.
+ *
  *  `open`: a server changes the swarm, and no other one may; where it brings a version, the others open its bees.
  *  `hold`: gateways let new requests wait. `stop`: the older version stops.
  *  `refused`: another server cannot run the version, so the change is given up.
