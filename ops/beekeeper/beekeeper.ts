@@ -7,6 +7,7 @@ import { freshId } from '../../connectors/gateway/fresh-id.ts'
 import type { GrpcGateway, GrpcGatewayOptions } from '../../connectors/gateway/grpc/grpc-gateway.ts'
 import { type AnsweredRequest, type HttpGateway, openHttpGateway } from '../../connectors/gateway/http/http-gateway.ts'
 import { TlsFiles } from '../../connectors/http/tls-files.ts'
+import type { KafkaGroups } from '../../connectors/log/kafka/kafka-groups.ts'
 import { checkDataFormat } from '../../connectors/system/data-format.ts'
 import { FileFlightRecorder } from '../../connectors/system/flight-recorder.ts'
 import { processHeap } from '../../connectors/system/process-heap.ts'
@@ -15,12 +16,14 @@ import { SystemRandom } from '../../connectors/system/system-random.ts'
 import { KillerSearch } from '../../processor/async/killer-search.ts'
 import type { Log, StateDirectory } from '../../processor/ports.ts'
 import { applicationIdOf } from '../../topology/naming.ts'
+import { ownPackage } from '../../topology/own-package.ts'
 import type { Database } from '../../topology/swarm/ports/database.ts'
 import type { Tracing } from '../../topology/swarm/ports/tracing.ts'
 import type { Redaction } from '../../topology/swarm/secrets/redaction.ts'
 import type { SwarmManagement } from '../../topology/swarm/swarm-management.ts'
 import { WaggleError } from '../../topology/waggle-error.ts'
 import { ServerTokens } from '../access/server-tokens.ts'
+import { type BackupReport, writeBackup } from '../backup/backup.ts'
 import type { Settings } from '../config/settings.ts'
 import { storedSecrets } from '../config/stored-secrets.ts'
 import { LogManagement } from '../inspection/log-management.ts'
@@ -47,7 +50,7 @@ import { idSecretOf } from './id-secret.ts'
 import { trimWhenIdle } from './idle-trim.ts'
 import { saveMissingRows } from './missing-rows.ts'
 import { usualMaxConnections } from './open-files.ts'
-import { openLog } from './open-log.ts'
+import { kafkaOptions, openLog } from './open-log.ts'
 import { openRemoteModels } from './open-remote-models.ts'
 import type { ConfiguredSwarm, RunningSwarm } from './running-swarm.ts'
 import { RunningSwarms } from './running-swarms.ts'
@@ -91,6 +94,7 @@ export class Beekeeper {
   #served: ServedSwarms | null = null
   #gateway: HttpGateway | null = null
   #grpc: GrpcGateway | null = null
+  #isBackingUp = false
   #stopWaiting = () => {}
   /** The time by which a stop must have ended, on the monotonic clock. */
   #stopsBy = Number.POSITIVE_INFINITY
@@ -237,6 +241,31 @@ export class Beekeeper {
     this.#closeLater('gateway', async () => void (await Promise.all([gateway.close(within()), this.#grpc?.close(within())])))
   }
 
+  #openDefinitions(log: Log, random: SystemRandom): Promise<Definitions> {
+    const newId = () => Buffer.from(random.bytes(8)).toString('hex')
+    return Definitions.open({ log, clock: systemClock, say: this.#say, newId })
+  }
+
+  async #backUp(log: Log, into: string): Promise<BackupReport> {
+    if (this.#isBackingUp) {
+      throw new WaggleError('WAGGLE_BACKUP_RUNNING', { message: 'A backup is being written', next: 'Try again when it is complete.' })
+    }
+    this.#isBackingUp = true
+    try {
+      const { log: kind, data_dir: dataDirectory } = this.#options.settings
+      return await writeBackup({ dataDirectory, into, log: kind === 'embedded' ? log : null, clock: systemClock, waggle: ownPackage.version })
+    } finally {
+      this.#isBackingUp = false
+    }
+  }
+
+  async #openGroups(): Promise<KafkaGroups> {
+    const { KafkaGroups } = await import('../../connectors/log/kafka/kafka-groups.ts')
+    const groups = new KafkaGroups(kafkaOptions(this.#options.settings))
+    this.#closeLater('groups', () => groups.close())
+    return groups
+  }
+
   async #openStates(name: string, random: SystemRandom): Promise<StateDirectory> {
     checkDataFormat(this.#options.settings.data_dir)
     const { openStateDirectory } = await import('../../connectors/rocksdb/state-directory.ts')
@@ -267,11 +296,15 @@ export class Beekeeper {
     await requests.start()
     await running.connect(requests, prepared)
     const place = server ?? { root: process.cwd(), env: process.env }
+    const definitions = server === null ? null : await this.#openDefinitions(log, random)
+    const groups = definitions === null || settings.log !== 'kafka' ? null : await this.#openGroups()
     const served = new ServedSwarms({
       running,
       requests,
-      definitions: server === null ? null : await Definitions.open({ log, clock: systemClock, say }),
+      definitions,
       log,
+      groups,
+      instance: settings.instance,
       clock: systemClock,
       place,
       say,
@@ -280,7 +313,7 @@ export class Beekeeper {
     })
     served.addFixed(swarms.flatMap((configured, at) => (prepared[at] === undefined ? [] : [{ configured, running: prepared[at] }])))
     this.#served = served
-    const telemetry = new Telemetry({ clock: systemClock, swarms: running.all, log })
+    const telemetry = new Telemetry({ clock: systemClock, swarms: running.all, log, ...(definitions === null ? {} : { definitions }) })
     this.#closeLater('telemetry', async () => telemetry.close())
     this.#options.otlp?.useMetrics(() => telemetry.families())
     this.#closeLater('requests', () => requests.close())
@@ -328,6 +361,7 @@ export class Beekeeper {
       swarms: served,
       secrets: storedSecrets(settings),
       ...this.#debug(running),
+      backups: { write: (directory) => this.#backUp(log, directory) },
       port: settings.http_port,
       rateLimitPerSecond: settings.rate_limit_per_second,
       metrics: (format) => telemetry.text(format),
@@ -335,7 +369,6 @@ export class Beekeeper {
     const gateway = this.#gateway
     this.#closeLater('gateway', () => gateway.close())
     await this.#openGrpc(entrance)
-    if (settings.log !== 'embedded') return served
     const address = { url: gateway.url, instance: management.instance, token: this.#tokens.localToken }
     writeAddress(settings.data_dir, address)
     this.#closeLater('address', async () => removeAddress(settings.data_dir, address))

@@ -126,6 +126,33 @@ const count = (text: string) => {
   throw new InvalidArgumentError('It is a whole number above 0.')
 }
 
+program
+  .command('backup')
+  .argument('<dir>', 'a directory that is new or empty, best on another disk')
+  .description('copies the data directory, also while its process runs: log, state, rows, definitions, tokens and secrets')
+  .addOption(onProcess())
+  .addOption(json())
+  .addHelpText('after', '\nExample: waggle backup /backups/$(date +%F)')
+  .action(async (directory: string, options: import('./server-options.ts').ServerOptions) =>
+    finish(await (await import('./backup.ts')).backup(directory, options)),
+  )
+
+program
+  .command('restore')
+  .argument('<dir>', 'a directory that `waggle backup` wrote')
+  .description('makes the data directory of a backup; it must be new or empty')
+  .addOption(json())
+  .addHelpText('after', '\nExample: WAGGLE_DATA_DIR=restored waggle restore /backups/2026-11-30')
+  .action(async (directory: string, options: { json: boolean }) => finish(await (await import('./backup.ts')).restore(directory, options)))
+
+program
+  .command('migrate')
+  .argument('[file...]', 'swarm files of `waggle run`; the swarms of `waggle serve` are in the log')
+  .description('copies the embedded log of a process that has stopped to the Kafka cluster of KAFKA_BROKERS: topics, positions and state')
+  .addOption(json())
+  .addHelpText('after', '\nExample: KAFKA_BROKERS=kafka:9092 waggle migrate')
+  .action(async (files: string[], options: { json: boolean }) => finish(await (await import('./migrate.ts')).migrateLog(files, options)))
+
 const topics = program.command('topics').description('looks at the topics of the log: of a running process, or of the data directory where none runs')
 topics
   .command('list')

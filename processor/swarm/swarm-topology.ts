@@ -1,4 +1,5 @@
 import type { BatchPolicy } from '../../topology/async-step.ts'
+import { beeCapability } from '../../topology/capabilities.ts'
 import type { FailureListener } from '../../topology/failed-record.ts'
 import { Topology } from '../../topology/graph.ts'
 import { beeTopic, deadLetterTopic } from '../../topology/naming.ts'
@@ -153,7 +154,7 @@ class SubtopologyBuilder {
         )
         // The ledger takes a record of this topic that does not say "accepted" for an outcome.
         if (answers.way === 'direct') this.#topology.addSink(answers.child, acceptedTopic, [name], this.#written)
-        if (bee.gpu > 0) this.#topology.requireCapabilities(name, { gpu: bee.gpu })
+        this.#topology.requireCapabilities(name, { ...(bee.gpu > 0 ? { gpu: bee.gpu } : {}), [beeCapability(bee.name)]: 1 })
         return
       }
       case 'output': {

@@ -26,6 +26,7 @@ import { guardRoutes, type ManagedCall } from '../access/route-guard.ts'
 import { Intake } from '../intake.ts'
 import { RequestIdentity } from '../request-identity.ts'
 import type { TracedArrival } from '../traced-arrival.ts'
+import { type Backups, backupRoutes } from './backup-routes.ts'
 import { BodyLimits } from './body-limits.ts'
 import { boundConnections } from './connections.ts'
 import { debugRoutes } from './debug-routes.ts'
@@ -58,6 +59,8 @@ export interface HttpGatewayOptions {
   readonly swarms?: SwarmManagement
   /** The levels of the log, and profiles. Undefined: the server has no such routes. */
   readonly debug?: ProcessDebug
+  /** Backups of the data directory. Undefined: the server has no such route. */
+  readonly backups?: Backups
   /** The stored secrets that operators manage. Undefined: the server has no such routes. */
   readonly secrets?: SecretRegistry
   /** Records spans of requests. Undefined: nothing is recorded. */
@@ -280,7 +283,7 @@ async function httpGateway(options: HttpGatewayOptions, bodies: BodyLimits): Pro
     if (events !== undefined) eventRoutes(scope, { requests, events, clock })
     healthRoutes(scope, options)
   })
-  const { management, page, clock, tokens, secrets, swarms, debug, models } = options
+  const { management, page, clock, tokens, secrets, swarms, debug, models, backups } = options
   if (models !== undefined) await app.register(async (scope) => inferenceRoutes(scope, { ...options, models, intake, bodies }))
   if (page !== undefined) await app.register(async (scope) => pageRoutes(scope, page))
   if (swarms !== undefined) await app.register(async (scope) => swarmRoutes(scope, { swarms, bodies }))
@@ -292,6 +295,7 @@ async function httpGateway(options: HttpGatewayOptions, bodies: BodyLimits): Pro
   if (debug !== undefined) await app.register(async (scope) => debugRoutes(scope, debug, bodies))
   if (tokens !== undefined) await app.register(async (scope) => tokenRoutes(scope, tokens, bodies))
   if (secrets !== undefined) await app.register(async (scope) => secretRoutes(scope, secrets, bodies))
+  if (backups !== undefined) await app.register(async (scope) => backupRoutes(scope, backups, bodies))
   await app.ready()
   return app
 }
