@@ -18,6 +18,7 @@ import type { Log, StateDirectory } from '../../processor/ports.ts'
 import { applicationIdOf } from '../../topology/naming.ts'
 import { ownPackage } from '../../topology/own-package.ts'
 import type { Database } from '../../topology/swarm/ports/database.ts'
+import type { Tracing } from '../../topology/swarm/ports/tracing.ts'
 import type { Redaction } from '../../topology/swarm/secrets/redaction.ts'
 import type { SwarmManagement } from '../../topology/swarm/swarm-management.ts'
 import { WaggleError } from '../../topology/waggle-error.ts'
@@ -28,9 +29,10 @@ import { storedSecrets } from '../config/stored-secrets.ts'
 import { LogManagement } from '../inspection/log-management.ts'
 import { removeAddress, writeAddress } from '../inspection/process-address.ts'
 import { RequestTraces } from '../inspection/request-traces.ts'
+import { RunningProcess } from '../inspection/running-process.ts'
 import { ProcessPage } from '../page/process-page.ts'
 import { FailureLines } from '../process-log/failure-lines.ts'
-import type { LogLine } from '../process-log/log-line.ts'
+import type { LogLevel, LogLevels, LogLine } from '../process-log/log-line.ts'
 import { ClusterRequests } from '../requests/cluster-requests.ts'
 import { EmbeddedRequests } from '../requests/embedded-requests.ts'
 import { LiveRequestEvents } from '../requests/live-request-events.ts'
@@ -41,6 +43,7 @@ import { Definitions } from '../served/definitions.ts'
 import { findingsOf } from '../served/findings.ts'
 import { ServedSwarms } from '../served/served-swarms.ts'
 import { SwarmModels } from '../served/swarm-models.ts'
+import type { Otlp } from '../telemetry/otlp/otlp.ts'
 import { Telemetry } from '../telemetry/telemetry.ts'
 import { beePorts, modelsOf } from './bee-ports.ts'
 import { idSecretOf } from './id-secret.ts'
@@ -62,6 +65,12 @@ export interface BeekeeperOptions {
   /** Set for a server, which also runs the swarms whose definitions are in the log; null if only `swarms` run. */
   readonly server?: ServerPlace | null
   readonly say: LogLine
+  /** True if a line of a module is shown, for lines that cost something to make. Default: none of them is made. */
+  readonly shows?: (module: string, level: LogLevel, swarm?: string) => boolean
+  /** The levels of the log, for the API. Undefined: the API does not change them. */
+  readonly logLevels?: LogLevels
+  /** The way to an OpenTelemetry collector; null without one. */
+  readonly otlp?: Otlp | null
   /** Hides secrets in the lines that callers may read. */
   readonly redaction: Redaction
   /** If true, a damaged log opens with the records that remain. */
@@ -203,10 +212,13 @@ export class Beekeeper {
       models,
       log,
       clock: systemClock,
+      random,
       killerSearch,
       openStates: states,
       openState: async (swarm) => (settings.log === 'kafka' ? this.#openStates(applicationIdOf(swarm), random) : null),
       say,
+      shows: this.#options.shows ?? (() => false),
+      ...this.#tracing,
       failures: this.#failures,
       onOpened: (bee) => this.#options.onProgress(bee, ++opened, Math.max(opened, this.#bees)),
       beforeStart: (swarm) => this.#saveMissingRows(log, swarm),
@@ -302,6 +314,8 @@ export class Beekeeper {
     served.addFixed(swarms.flatMap((configured, at) => (prepared[at] === undefined ? [] : [{ configured, running: prepared[at] }])))
     this.#served = served
     const telemetry = new Telemetry({ clock: systemClock, swarms: running.all, log, ...(definitions === null ? {} : { definitions }) })
+    this.#closeLater('telemetry', async () => telemetry.close())
+    this.#options.otlp?.useMetrics(() => telemetry.families())
     this.#closeLater('requests', () => requests.close())
     this.#stopWaiting = () => requests.stopWaiting()
     const { plans } = running
@@ -321,6 +335,7 @@ export class Beekeeper {
       models: new SwarmModels({ swarms: served, running: running.all }),
       callers: this.#tokens,
       limits: this.#limits,
+      ...this.#tracing,
       onNotice: (notice: string) => say('gateway', 'warn', notice),
       clock: systemClock,
       random,
@@ -345,10 +360,11 @@ export class Beekeeper {
       tokens: this.#tokens,
       swarms: served,
       secrets: storedSecrets(settings),
+      ...this.#debug(running),
       backups: { write: (directory) => this.#backUp(log, directory) },
       port: settings.http_port,
       rateLimitPerSecond: settings.rate_limit_per_second,
-      metrics: () => telemetry.text(),
+      metrics: (format) => telemetry.text(format),
     })
     const gateway = this.#gateway
     this.#closeLater('gateway', () => gateway.close())
@@ -378,6 +394,16 @@ export class Beekeeper {
   /** The time that is left for a stop. All parts of the process share `shutdown_seconds`. */
   get #leftToStopMs(): number {
     return Math.max(0, this.#stopsBy - systemClock.elapsedMs())
+  }
+
+  #debug({ all: swarms }: RunningSwarms): { readonly debug?: RunningProcess } {
+    const { logLevels } = this.#options
+    return logLevels === undefined ? {} : { debug: new RunningProcess({ clock: systemClock, logLevels, swarms }) }
+  }
+
+  get #tracing(): { readonly tracing?: Tracing } {
+    const tracing = this.#options.otlp?.tracing
+    return tracing === undefined ? {} : { tracing }
   }
 
   #notReady(): string | null {

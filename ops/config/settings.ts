@@ -17,6 +17,7 @@ export interface Settings {
   readonly data_dir: string
   readonly log: 'embedded' | 'kafka'
   readonly log_level: string
+  readonly log_format: 'auto' | 'text' | 'json'
   readonly dev: 0 | 1
   readonly model_hosts: string | null
   readonly model_cache_bytes: number
@@ -172,6 +173,13 @@ export const settings: readonly Setting[] = [
     default: 'info',
     reloads: true,
     about: 'Least level of the lines in this process’s log: debug, info, warn or error; one module’s as module=level, several with commas.',
+  },
+  {
+    key: 'log_format',
+    variable: 'WAGGLE_LOG_FORMAT',
+    schema: Type.Enum(['auto', 'text', 'json']),
+    default: 'auto',
+    about: 'Form of this process’s log on standard error. auto: text on a terminal, and JSON, a line an event, where it is piped or goes to a file.',
   },
   {
     key: 'dev',

@@ -36,6 +36,11 @@ export class CallGuard {
     return caller
   }
 
+  /** The calls that have no status yet. */
+  get openCalls(): number {
+    return this.#calls
+  }
+
   get interceptor(): ServerInterceptor {
     return ({ path, requestStream }, call) => this.#guarded(call, { path, requestStream })
   }

@@ -7,7 +7,7 @@ import { callerText } from './caller-text.ts'
 import { EventStream } from './event-stream.ts'
 import { problemOf } from './problem.ts'
 import { requestIdIn } from './request-id.ts'
-import { stateOf } from './request-state.ts'
+import { shownAnswer, stateOf } from './request-state.ts'
 
 interface EventRoutesOptions {
   readonly requests: Requests
@@ -31,7 +31,7 @@ export function eventRoutes(app: FastifyInstance, options: EventRoutesOptions): 
       config: { scope: 'own' },
       schema: {
         tags: ['requests'],
-        summary: 'The events of a request: accepted, each bee that is done, and the answer',
+        summary: 'The events of a request: accepted, each bee that is done, each part that a bee publishes, and the answer',
         headers: Type.Object({ 'last-event-id': Type.Optional(Type.String({ description: 'The id of the last event that the caller has.' })) }),
       },
     },
@@ -110,6 +110,10 @@ function sendEvent(stream: EventStream, event: RequestEvent, requestId: string):
 /** The name and the data of an event for callers; null for one that is not told as it is. */
 export function shownEvent(event: RequestEvent, requestId: string): { readonly name: string; readonly data: object } | null {
   if (event.kind === 'accepted') return { name: 'accepted', data: { request_id: requestId, gateway: event.gateway, accepted_at: event.accepted_at } }
+  if (event.kind === 'part') {
+    const { bee, number, rounds, part } = event.part
+    return { name: 'part', data: { bee, number, ...(rounds === '' ? {} : { round: rounds }), part: shownAnswer(part) } }
+  }
   if (event.kind !== 'bee') return null
   const { error } = event.step
   return { name: 'bee', data: { ...event.step, error: error === null ? null : { ...error, detail: callerText(error.detail) } } }
