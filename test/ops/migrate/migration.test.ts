@@ -84,7 +84,7 @@ bees:
       found = (await after.call('GET', `/v1/requests/${open}`)).body as { readonly state: string }
       await pause(50)
     }
-    assert.deepEqual(found, { request_id: open, state: 'answered', answer: { number: -1, twice: -2 } })
+    assert.deepEqual(found, { request_id: open, state: 'answered', answer: { number: -1, twice: -2 }, problem: null })
     assert.deepEqual(JSON.parse(await (await ask(after, 99)).text()), { number: 99, twice: 198 })
     assert.deepEqual(
       calls()
