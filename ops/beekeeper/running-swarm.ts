@@ -205,6 +205,7 @@ export class RunningSwarm {
       duplicateRetentionMs: log.traits.repeatsRecords ? settings.duplicate_retention_seconds * 1000 : null,
       predictions,
       replyTopics,
+      placesBees: states !== null,
       ...(tracing === undefined ? {} : { beginTrace: (record) => tracing.accepted(record) }),
       onFailure: onRecordFailure,
       instantRows: (bee) => {

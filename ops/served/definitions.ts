@@ -50,7 +50,7 @@ export class Definitions {
       clock: options.clock,
       write: (claim) => this.#write(keyOf({ swarm: claim.swarm, id: claim.id }), claim).then(() => {}),
       end: (swarm, id) => this.#write(keyOf({ swarm, id }), null).then(() => {}),
-      revoke: (swarm) => this.#pointAgain(swarm),
+      revoke: (claim) => this.#revoke(claim),
       onFailure: (error) => options.say('definitions', 'warn', `a change of a swarm cannot be told: ${String(error)}`),
     })
   }
@@ -253,6 +253,12 @@ export class Definitions {
     // Compaction keeps the last pointer of a swarm, and this one counts nowhere. So the one that counts is written behind it.
     if (JSON.stringify(pointer) !== JSON.stringify(current) && this.#followed !== null)
       this.#pointAgain(pointer.swarm).catch((error: unknown) => this.#options.say('definitions', 'warn', String(error)))
+  }
+
+  async #revoke({ swarm, version }: SwarmClaim): Promise<void> {
+    await this.#pointAgain(swarm)
+    const isUnused = version !== null && this.#pointers.get(swarm)?.version !== version
+    if (isUnused && this.version(swarm, version) !== null) await this.#write(keyOf({ swarm, version }), null)
   }
 
   /** Writes the pointer that counts once more, so that a pointer which another server has made before cannot count. */

@@ -16,8 +16,8 @@ export interface SwarmClaimsOptions {
   /** Writes a claim, and settles when it is read back. */
   readonly write: (claim: SwarmClaim) => Promise<void>
   readonly end: (swarm: string, id: string) => Promise<void>
-  /** Makes pointers of a change that is revoked count nowhere. */
-  readonly revoke: (swarm: string) => Promise<void>
+  /** Makes a pointer that the server of a change may still write count nowhere, and takes the version that it brings back. */
+  readonly revoke: (claim: SwarmClaim) => Promise<void>
   readonly onFailure: (error: unknown) => void
 }
 
@@ -111,7 +111,7 @@ export class SwarmClaims {
       if (this.#own.has(claim.id)) {
         if (silentMs >= watchMs) write(claim).catch(onFailure)
       } else if (silentMs >= longestSilenceMs) {
-        revoke(claim.swarm)
+        revoke(claim)
           .then(() => end(claim.swarm, claim.id))
           .catch(onFailure)
       }

@@ -23,13 +23,17 @@ const work = `export default async ({ number }) => {
 
 describeWithKafka('A rolling restart of three servers with tokens', { own: true }, (cluster) => {
   it('fails no call of the published client, which turns to another server by itself', { timeout: 600_000 }, async (test) => {
+    await using service = await RoundRobin.open()
     const servers = new ServerProcesses({
       brokers: cluster().brokers,
-      env: { WAGGLE_TOKENS: `web=${asking}:ask:rolled;operator=${managing}:manage,read`, WAGGLE_ANSWER_PARTITIONS: '64' },
+      env: {
+        WAGGLE_HOSTS: new URL(service.url).host,
+        WAGGLE_TOKENS: `web=${asking}:ask:rolled;operator=${managing}:manage,read`,
+        WAGGLE_ANSWER_PARTITIONS: '64',
+      },
       token: managing,
     })
     servers.write('work.mjs', work)
-    await using service = await RoundRobin.open()
     try {
       for (const name of names) service.targets.set(name, new URL(await servers.start(name)))
       const created = await servers.call('a', 'POST', '/v1/swarms', swarm)

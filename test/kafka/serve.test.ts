@@ -205,9 +205,10 @@ describeWithKafka('Two servers on one cluster', { own: true }, (cluster) => {
         const next = expected === 'one' ? 'two' : 'one'
         await servers.start('a')
         await servers.until('a', swarm, (one) => one.body?.state === 'running')
-        assert.equal((await put('b', swarm, next)).status, 200)
+        const updated = await put('b', swarm, next)
+        assert.deepEqual([updated.status, updated.body?.version], [200, (body?.version ?? 0) + 1], JSON.stringify(updated.body))
         for (const server of ['a', 'b']) {
-          await servers.until(server, swarm, (one) => one.body?.state === 'running' && one.body.version === (body?.version ?? 0) + 1)
+          await servers.until(server, swarm, (one) => one.body?.state === 'running' && one.body.version === updated.body?.version)
           assert.deepEqual(await answerOf(server, swarm), { number: 1, first: next, second: next })
         }
       })

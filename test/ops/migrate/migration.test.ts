@@ -79,12 +79,12 @@ bees:
       server.root,
     )
     for (let number = 0; number < 20; number++) assert.equal(await (await ask(after, number)).text(), answers[number])
-    let found: { readonly state: string; readonly answer: unknown } | null = null
-    while (found?.state !== 'answered') {
-      found = (await after.call('GET', `/v1/requests/${open}`)).body as { readonly state: string; readonly answer: unknown }
+    let found: { readonly state: string } | null = null
+    for (let attempt = 0; attempt < 600 && found?.state !== 'answered'; attempt++) {
+      found = (await after.call('GET', `/v1/requests/${open}`)).body as { readonly state: string }
       await pause(50)
     }
-    assert.deepEqual(found.answer, { number: -1, twice: -2 })
+    assert.deepEqual(found, { request_id: open, state: 'answered', answer: { number: -1, twice: -2 }, problem: null })
     assert.deepEqual(JSON.parse(await (await ask(after, 99)).text()), { number: 99, twice: 198 })
     assert.deepEqual(
       calls()
