@@ -189,8 +189,20 @@ describe('A gRPC gateway with tokens', () => {
         return `${status} ${error}`
       }
       assert.deepEqual(
-        [await said({}), await said(as('wrong')), await said(as('other')), await said({ headers: { authorization: 'Basic YTpi' } }), await said(as('asker'))],
-        ['UNAUTHENTICATED WAGGLE_TOKEN_MISSING', 'UNAUTHENTICATED WAGGLE_TOKEN_UNKNOWN', 'PERMISSION_DENIED WAGGLE_SCOPE_MISSING', 'UNAUTHENTICATED WAGGLE_TOKEN_MISSING', 'OK undefined'],
+        [
+          await said({}),
+          await said(as('wrong')),
+          await said(as('other')),
+          await said({ headers: { authorization: 'Basic YTpi' } }),
+          await said(as('asker')),
+        ],
+        [
+          'UNAUTHENTICATED WAGGLE_TOKEN_MISSING',
+          'UNAUTHENTICATED WAGGLE_TOKEN_UNKNOWN',
+          'PERMISSION_DENIED WAGGLE_SCOPE_MISSING',
+          'UNAUTHENTICATED WAGGLE_TOKEN_MISSING',
+          'OK undefined',
+        ],
         path,
       )
     }
@@ -359,7 +371,11 @@ describe('A gRPC gateway with a certificate', () => {
 
 describe('Durable answers over gRPC', () => {
   it('gives a failure of the engine as its status', async () => {
-    const failing = { ...payloadEcho, request: () => Promise.reject(new Error('a secret path /home/x')), submit: async ({ id }: NewRequest) => readBack({ id }) }
+    const failing = {
+      ...payloadEcho,
+      request: () => Promise.reject(new Error('a secret path /home/x')),
+      submit: async ({ id }: NewRequest) => readBack({ id }),
+    }
     const errors: unknown[] = []
     await using here = await opened({ requests: failing, onError: (error) => errors.push(error) })
     const { caller } = here
