@@ -20,7 +20,7 @@ export interface NdjsonOptions {
   readonly admit: () => () => void
 }
 
-export const ndjsonTypes: readonly string[] = ['application/x-ndjson', 'application/ndjson', 'application/jsonl', 'application/jsonlines']
+const ndjsonTypes: readonly string[] = ['application/x-ndjson', 'application/ndjson', 'application/jsonl', 'application/jsonlines']
 
 export function isNdjson(contentType: string | undefined): boolean {
   return ndjsonTypes.includes((contentType?.split(';', 1)[0] ?? '').trim().toLowerCase())
