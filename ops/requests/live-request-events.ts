@@ -156,6 +156,8 @@ class EventsOfRequest {
   readonly #steps: TraceStep[] = []
   /** Null if no bee of the swarm publishes parts. */
   readonly #parts: FollowedParts | null
+  /** The time of the request in epoch ms; 0 while it is unknown. */
+  #acceptedAt = 0
   #isOver = false
 
   constructor({ id, plan, sent, listener, traces, log }: EventsOptions) {
@@ -180,10 +182,10 @@ class EventsOfRequest {
 
   async tell(trace: RequestTrace): Promise<void> {
     this.#accepted(trace.gateway, trace.accepted_at)
-    await this.#parts?.catchUp(trace.accepted_at ?? 0)
+    await this.#parts?.catchUp(this.#acceptedAt)
     for (const step of trace.steps) if (beeIn(step.topic) !== null) this.#done(step)
     if (isOver(trace)) this.#outcome()
-    else if (this.#plan === null) this.#listener({ kind: 'rest', id: '' })
+    else if (this.#plan === null) this.#rest()
   }
 
   /**
@@ -191,8 +193,16 @@ class EventsOfRequest {
    * before the results of some bees. A last trace has these results.
    */
   async finish(): Promise<void> {
+    // A process that makes many traces refuses this one. Then the results of some bees are missing, but no part may be.
     const trace = await this.#traces.trace(this.#id).catch(() => null)
-    if (trace !== null) await this.tell(trace)
+    try {
+      if (trace === null) await this.#parts?.catchUp(this.#acceptedAt)
+      else await this.tell(trace)
+    } catch {
+      // The parts cannot be read now. The caller gets them, and the outcome, where it continues.
+      this.#rest()
+      return
+    }
     this.#outcome()
   }
 
@@ -213,7 +223,14 @@ class EventsOfRequest {
     if (place.topic === this.#plan?.outcomesTopic) void this.finish()
   }
 
+  #rest(): void {
+    if (this.#isOver) return
+    this.#isOver = true
+    this.#listener({ kind: 'rest', id: '' })
+  }
+
   #accepted(gateway: string | null, acceptedAt: number | null): void {
+    this.#acceptedAt = acceptedAt ?? this.#acceptedAt
     const id = this.#isOver ? null : this.#sent.add(acceptedKey)
     if (id !== null) this.#listener({ kind: 'accepted', id, gateway, accepted_at: acceptedAt })
   }
