@@ -18,7 +18,7 @@ import { WaggleError } from '../../topology/waggle-error.ts'
 import { FollowedPartition } from './followed-partition.ts'
 import { destinationOf, type GatewayTarget, GatewayTargets, gatewayRecord } from './gateway-targets.ts'
 import { isOtherBody, PendingRequests, refuseOtherBody, stopping } from './pending-requests.ts'
-import { type SwarmEntrance, type SwarmRequests, swarmStopped } from './swarm-requests.ts'
+import { cannotTell, type SwarmEntrance, type SwarmRequests, swarmStopped } from './swarm-requests.ts'
 
 export interface ClusterRequestsOptions {
   readonly log: Log
@@ -105,6 +105,10 @@ export class ClusterRequests implements SwarmRequests {
     this.#targets.close(gateways, reason)
   }
 
+  rest(): void {
+    // Nobody reads the ledger of a paused swarm on a cluster, so `find` can only say that it does not know.
+  }
+
   failWaiting(gateways: readonly string[], reason: string): void {
     this.#pending.failOf(gateways, swarmStopped(reason))
   }
@@ -163,7 +167,10 @@ export class ClusterRequests implements SwarmRequests {
   async find(id: string): Promise<Durable<FoundRequest> | null> {
     // The id does not contain the name of the gateway, so the ledgers of all gateways are asked.
     const found = await Promise.all(this.#targets.all.map((target) => this.#ask(target, id)))
-    return found.find((one) => one !== null) ?? null
+    const known = found.find((one) => one !== null) ?? null
+    const { unknown } = this.#targets
+    if (known === null && unknown !== null) throw cannotTell(unknown)
+    return known
   }
 
   async #send(target: GatewayTarget, request: NewRequest, headers: readonly Header[]): Promise<void> {

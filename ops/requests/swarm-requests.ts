@@ -30,6 +30,8 @@ export interface SwarmRequests extends Requests {
   remove(entrance: SwarmEntrance): Promise<void>
   /** Refuses new requests to these gateways with a reason. If `reason` is null, ends the refusal. */
   shut(gateways: readonly string[], reason: string | null): void
+  /** Keeps the entrance of a swarm that was paused, and removed by that, for questions about its requests. */
+  rest(entrance: SwarmEntrance): void
   /** Fails all waiting callers of these gateways. */
   failWaiting(gateways: readonly string[], reason: string): void
   /** Makes new requests to these gateways wait until the returned function is called. Callers notice nothing but the wait. */
@@ -40,5 +42,13 @@ export function swarmStopped(reason: string): WaggleError {
   return new WaggleError('WAGGLE_STOPPING', {
     message: reason,
     next: 'An accepted request goes on if the swarm runs again. Ask for it later.',
+  })
+}
+
+/** The error for a question about a request that a swarm may have which does not run. */
+export function cannotTell(reason: string): WaggleError {
+  return new WaggleError('WAGGLE_STARTING', {
+    message: `${reason}, so nobody can say now whether there is such a request`,
+    next: 'Ask again when all swarms run.',
   })
 }

@@ -369,7 +369,9 @@ export class ServedSwarms implements SwarmManagement {
 
   async #paused(served: ServedSwarm): Promise<void> {
     const reason = `${served.name} is paused`
+    const { running } = served
     await this.#stop(served, reason)
+    if (running !== null) this.#options.requests.rest(running.entrance)
     served.state = 'paused'
     this.#remember(served)
   }

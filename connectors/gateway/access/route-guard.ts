@@ -1,5 +1,6 @@
 import type { IncomingHttpHeaders } from 'node:http'
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
+import { httpStatus } from '../../../topology/error-codes.ts'
 import { ProblemError } from '../http/problem.ts'
 import type { RequestIdentity } from '../request-identity.ts'
 import { anybody, type Caller, type Callers } from './caller.ts'
@@ -88,11 +89,16 @@ async function callerOf({ headers }: FastifyRequest, reply: FastifyReply, caller
       authorization === undefined ? 'The request has no token: send Authorization: Bearer TOKEN' : 'The header Authorization is not Bearer TOKEN',
     )
   }
-  const found = callers.find(token)
-  const caller = found instanceof Promise ? await found : found
-  if (caller !== null) return caller
-  reply.header('www-authenticate', 'Bearer realm="waggle", error="invalid_token"')
-  throw new ProblemError('WAGGLE_TOKEN_UNKNOWN', 'The token is unknown, revoked or expired')
+  try {
+    const found = callers.find(token)
+    const caller = found instanceof Promise ? await found : found
+    if (caller !== null) return caller
+    throw new ProblemError('WAGGLE_TOKEN_UNKNOWN', 'The token is unknown, revoked or expired')
+  } catch (thrown) {
+    if (thrown instanceof ProblemError && httpStatus(thrown.code) === 401)
+      reply.header('www-authenticate', 'Bearer realm="waggle", error="invalid_token"')
+    throw thrown
+  }
 }
 
 /** The scope that the caller lacks; null if the caller may call the route. */

@@ -6,20 +6,24 @@ import swagger from '@fastify/swagger'
 import underPressure from '@fastify/under-pressure'
 import fastify, { type FastifyInstance, type FastifyReply } from 'fastify'
 import type { Clock, Random } from '../../../processor/ports.ts'
+import { apiVersion, apiVersionHeader, oldestApiVersion } from '../../../topology/api-version.ts'
 import type { ErrorCode } from '../../../topology/error-codes.ts'
 import { ownMember } from '../../../topology/own-member.ts'
+import { ownPackage } from '../../../topology/own-package.ts'
 import type { Management } from '../../../topology/swarm/management.ts'
 import type { Page } from '../../../topology/swarm/page.ts'
 import type { RequestEvents } from '../../../topology/swarm/request/request-events.ts'
 import type { Requests } from '../../../topology/swarm/request/requests.ts'
 import type { SwarmManagement } from '../../../topology/swarm/swarm-management.ts'
 import { WaggleError } from '../../../topology/waggle-error.ts'
+import { CrossOrigin } from '../../http/cross-origin.ts'
 import { type OwnNames, ownNames, siteRefusal } from '../../http/same-site.ts'
 import { securityHeaders } from '../../http/security-headers.ts'
 import type { TlsFiles } from '../../http/tls-files.ts'
 import type { Callers } from '../access/caller.ts'
 import type { CallerLimits } from '../access/caller-limits.ts'
-import { guardRoutes, type ManagedCall } from '../access/route-guard.ts'
+import { Places } from '../access/places.ts'
+import { guardRoutes, type ManagedCall, type RouteScope } from '../access/route-guard.ts'
 import { RequestIdentity } from '../request-identity.ts'
 import { BodyLimits } from './body-limits.ts'
 import { boundConnections } from './connections.ts'
@@ -76,6 +80,8 @@ export interface HttpGatewayOptions {
   readonly names: readonly string[]
   /** Time limits for callers. Default: `usualTimeLimits`. */
   readonly timeLimits?: TimeLimits
+  /** The origins of web pages that may call gateways from a browser. Default: none. */
+  readonly origins?: readonly string[]
   readonly rateLimitPerSecond: number | null
   /** The reason why requests cannot be answered now; null if the server is ready. */
   readonly notReady: () => string | null
@@ -181,6 +187,9 @@ async function closeWithin(app: FastifyInstance, clock: Clock, within: CloseWith
   }
 }
 
+/** Each follower costs a reader of its partition at most, and a connection. */
+const maxFollowers = 256
+
 /** The time that is left to send the answers of requests that a stop has failed. */
 const lastAnswersMs = 1000
 
@@ -225,10 +234,13 @@ async function httpGateway(options: HttpGatewayOptions, bodies: BodyLimits): Pro
     isClosing = true
   })
   const headers = securityHeaders()
+  const hasOrigins = (options.origins ?? []).length > 0
   app.addHook('onSend', async (request, reply) => {
     // The page sets its own content security policy.
     const own = reply.getHeader('content-security-policy')
     reply.headers(own === undefined ? headers : { ...headers, 'content-security-policy': own })
+    // A cache must not give the answer for one origin to another one.
+    if (hasOrigins) reply.header('vary', [reply.getHeader('vary') ?? [], 'origin'].flat().join(', '))
     if (!reply.hasHeader('x-request-id')) reply.header('x-request-id', request.id)
     // A connection that is kept alive would hold the closing server open until its client closes the connection.
     if (isClosing) reply.header('connection', 'close')
@@ -253,16 +265,18 @@ async function httpGateway(options: HttpGatewayOptions, bodies: BodyLimits): Pro
   })
   await app.register(async (scope) => {
     const { requests, clock, requestTimeoutMs, events, limits } = options
+    const followers = new Places({ max: maxFollowers, what: 'requests are followed' })
     requestRoutes(scope, {
       requests,
       bodies,
       identity,
       clock,
       requestTimeoutMs,
+      followers,
       ...(events === undefined ? {} : { events }),
       ...(limits === undefined ? {} : { limits }),
     })
-    if (events !== undefined) eventRoutes(scope, { requests, events, clock })
+    if (events !== undefined) eventRoutes(scope, { requests, events, clock, followers })
     healthRoutes(scope, options)
   })
   const { management, page, clock, tokens, secrets, swarms } = options
@@ -292,10 +306,26 @@ function reportAnswers(app: FastifyInstance, { requests, onAnswered }: HttpGatew
 function refuseBeforeBody(app: FastifyInstance, options: HttpGatewayOptions, bodies: BodyLimits): void {
   let own: OwnNames | null = null
   const known = new KnownMethods(app)
-  app.addHook('onRequest', async ({ raw, method, url, is404, headers }, reply) => {
+  const crossOrigin = new CrossOrigin(options.origins ?? [])
+  app.addHook('onRequest', async ({ raw, method, url, is404, headers, routeOptions }, reply) => {
     own ??= ownNames({ host: options.host, port: portOf(app, options.port), names: options.names })
     const refusal = siteRefusal(raw, own)
-    if (refusal !== null) throw new ProblemError(refusal.code, refusal.detail)
+    if (refusal !== null) {
+      const origin = refusal.code === 'WAGGLE_CROSS_SITE' ? crossOrigin.originOf(headers) : null
+      const { 'access-control-request-method': asked } = headers
+      const isPreflight = method === 'OPTIONS' && asked !== undefined
+      const methods = origin === null ? [] : known.withScopes(url, crossOriginScopes)
+      if (origin === null || !(isPreflight ? methods.includes(asked) : !is404 && crossOriginScopes.has(routeOptions.config.scope)))
+        throw new ProblemError(refusal.code, refusal.detail)
+      if (isPreflight)
+        return reply
+          .code(204)
+          .headers(crossOrigin.preflightAnswer(origin, methods, headers))
+          .send()
+      reply.headers(crossOrigin.answerTo(origin))
+    }
+    reply.header(apiVersionHeader, String(apiVersion))
+    refuseOtherVersion(headers[apiVersionHeader])
     if (headers.expect !== undefined && headers.expect.toLowerCase() !== '100-continue')
       throw new ProblemError('WAGGLE_EXPECTATION', 'Expect may be 100-continue and nothing else')
     const [path = ''] = url.split('?', 1)
@@ -308,6 +338,21 @@ function refuseBeforeBody(app: FastifyInstance, options: HttpGatewayOptions, bod
     bodies.refuseAhead(raw)
   })
 }
+
+/** Refuses a command that would misunderstand this server. Other callers send no version. */
+function refuseOtherVersion(version: string | string[] | undefined): void {
+  if (version === undefined) return
+  const number = /^\d{1,6}$/.test(String(version)) ? Number(version) : Number.NaN
+  if (number >= oldestApiVersion && number <= apiVersion) return
+  const served = oldestApiVersion === apiVersion ? `version ${apiVersion}` : `versions ${oldestApiVersion} to ${apiVersion}`
+  throw new ProblemError(
+    'WAGGLE_CLIENT_VERSION',
+    `The command speaks version ${String(version).slice(0, 20)} of the API, and this server ${served}: use the commands of waggle-streams ${ownPackage.version}`,
+  )
+}
+
+/** Pages of other sites may call these routes at most. All others show what everybody sent, or change what runs. */
+const crossOriginScopes: ReadonlySet<RouteScope> = new Set(['ask', 'own', 'open'])
 
 /** Limits the requests of one address. The plugin's own hooks of routes run behind the guard, and would not count requests that it refuses. */
 async function limitAddresses(app: FastifyInstance, perSecond: number): Promise<void> {

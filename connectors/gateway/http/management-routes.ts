@@ -1,11 +1,23 @@
-import type { FastifyInstance, FastifyReply } from 'fastify'
+import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import { Type } from 'typebox'
 import { type Management, managementLimits } from '../../../topology/swarm/management.ts'
+import { Places } from '../access/places.ts'
 import { ProblemError } from './problem.ts'
 import { requestIdIn } from './request-id.ts'
 
 /** Routes for operators: topics, records, traces, dead letters and models. `guardRoutes` guards them, and each names the permission that it needs. */
 export function managementRoutes(app: FastifyInstance, management: Management): void {
+  // Each of these calls reads many records, or waits for the next ones.
+  const readers = new Places({ max: maxReaders, what: 'calls read the log' })
+  const read = async <T>({ caller }: FastifyRequest, work: () => Promise<T>): Promise<T> => {
+    const leave = readers.take(caller.name)
+    try {
+      return await work()
+    } finally {
+      leave()
+    }
+  }
+
   // A call that waits for records would delay the end of the process.
   app.addHook('preClose', () => management.close())
 
@@ -20,19 +32,21 @@ export function managementRoutes(app: FastifyInstance, management: Management): 
   app.get<{ Params: { topic: string }; Querystring: Query }>(
     '/v1/topics/:topic/records',
     { config: { scope: 'read' }, schema: { ...tags, summary: 'Records of a topic, decoded; a page a call', querystring: pageQuery } },
-    async ({ params, query }, reply) => {
+    async (request, reply) => {
+      const { params, query } = request
       const max = numberOf(query, 'max', { usual: 100, most: managementLimits.records })
       const waitMs = 1000 * numberOf(query, 'wait_seconds', { usual: 0, most: managementLimits.waitMs / 1000 })
-      return sendJson(reply, await management.records(params.topic, { from: query.from ?? 'end', max, waitMs }))
+      return sendJson(reply, await read(request, () => management.records(params.topic, { from: query.from ?? 'end', max, waitMs })))
     },
   )
 
   app.get<{ Querystring: Query }>(
     '/v1/dead-letters',
     { config: { scope: 'read' }, schema: { ...tags, summary: 'Inputs that failed, the newest first', querystring: lettersQuery } },
-    async ({ query }, reply) => {
+    async (request, reply) => {
+      const { query } = request
       const max = numberOf(query, 'max', { usual: 100, most: managementLimits.deadLetters })
-      return sendJson(reply, await management.deadLetters({ swarm: query.swarm ?? null, max, after: query.after ?? null }))
+      return sendJson(reply, await read(request, () => management.deadLetters({ swarm: query.swarm ?? null, max, after: query.after ?? null })))
     },
   )
 
@@ -63,18 +77,23 @@ export function managementRoutes(app: FastifyInstance, management: Management): 
       config: { scope: 'read' },
       schema: { ...tags, summary: 'The requests of this process’s swarms, the newest first', querystring: requestsQuery },
     },
-    async ({ query }, reply) => {
+    async (request, reply) => {
+      const { query } = request
       const { swarm = null, gateway = null, after = null } = query
       const max = numberOf(query, 'max', { usual: 100, most: managementLimits.requests })
+      const state = stateIn(query.state)
       const times = { from: timeOf(query, 'from'), to: timeOf(query, 'to') }
-      return sendJson(reply, await management.requests({ swarm, gateway, after, max, state: stateIn(query.state), ...times }))
+      return sendJson(reply, await read(request, () => management.requests({ swarm, gateway, after, max, state, ...times })))
     },
   )
 
   app.get<{ Params: { id: string } }>(
     '/v1/requests/:id/trace',
     { config: { scope: 'read' }, schema: { ...tags, summary: 'The way of a request: each step with its place, its times and its batch' } },
-    async ({ params }, reply) => sendJson(reply.header('x-request-id', requestIdIn(params.id)), await management.trace(params.id)),
+    async (request, reply) => {
+      const { id } = request.params
+      return sendJson(reply.header('x-request-id', requestIdIn(id)), await read(request, () => management.trace(id)))
+    },
   )
 
   app.get(
@@ -89,6 +108,8 @@ export function managementRoutes(app: FastifyInstance, management: Management): 
     async ({ params }, reply) => sendJson(reply, await management.reloadModel(params.swarm, params.bee)),
   )
 }
+
+const maxReaders = 64
 
 interface Query {
   readonly [name: string]: string | undefined

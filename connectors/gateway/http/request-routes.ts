@@ -7,6 +7,7 @@ import type { Durable } from '../../../topology/swarm/request/durable.ts'
 import type { RequestEvents } from '../../../topology/swarm/request/request-events.ts'
 import type { Accepted, NewRequest, Requests } from '../../../topology/swarm/request/requests.ts'
 import { type CallerLimits, highestPriority } from '../access/caller-limits.ts'
+import type { Places } from '../access/places.ts'
 import { bodyHashOf, type RequestIdentity } from '../request-identity.ts'
 import type { BodyLimits } from './body-limits.ts'
 import { streamedRequest, wantsEvents } from './event-routes.ts'
@@ -25,6 +26,8 @@ export interface RequestRoutesOptions {
   readonly requestTimeoutMs: number
   /** Undefined: requests cannot be followed. */
   readonly events?: RequestEvents
+  /** The places of callers that follow a request. */
+  readonly followers: Places
   /** Undefined: callers have no limits. */
   readonly limits?: CallerLimits
 }

@@ -43,7 +43,7 @@ export function secretRoutes(app: FastifyInstance, secrets: SecretRegistry, bodi
 
 function textOf(bytes: Uint8Array): string {
   try {
-    return new TextDecoder('utf-8', { fatal: true }).decode(bytes)
+    return new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(bytes)
   } catch {
     throw new ProblemError('WAGGLE_BAD_BODY', 'The value of a secret is not UTF-8 text')
   }
