@@ -5,6 +5,7 @@ import { type FollowedRequest, isLastEvent, type RequestEvent, type RequestEvent
 import type { NewRequest, Requests } from '../../../topology/swarm/request/requests.ts'
 import type { Places } from '../access/places.ts'
 import { callerText } from './caller-text.ts'
+import { answerOf, nothing } from './described-route.ts'
 import { EventStream } from './event-stream.ts'
 import { problemOf } from './problem.ts'
 import { requestIdIn } from './request-id.ts'
@@ -35,6 +36,8 @@ export function eventRoutes(app: FastifyInstance, options: EventRoutesOptions): 
       schema: {
         tags: ['requests'],
         summary: 'The events of a request: accepted, each bee that is done, and the answer',
+        params: Type.Object({ id: Type.String({ maxLength: 255 }) }),
+        response: { ...answerOf('text/event-stream', 'Server-sent events.'), ...nothing },
         headers: Type.Object({ 'last-event-id': Type.Optional(Type.String({ description: 'The id of the last event that the caller has.' })) }),
       },
     },

@@ -1,5 +1,6 @@
 import type { FastifyInstance } from 'fastify'
 import { callerText } from './caller-text.ts'
+import { answerOf } from './described-route.ts'
 
 export interface HealthRoutesOptions {
   readonly notReady: () => string | null
@@ -21,8 +22,13 @@ export function healthRoutes(app: FastifyInstance, { notReady, metrics }: Health
           .header('retry-after', '2')
           .send({ status: 'not ready', reason: callerText(reason) })
   })
-  app.get('/metrics', { config: metricsConfig, schema: { tags: ['health'], summary: 'What is measured, for Prometheus' } }, async (_, reply) =>
-    reply.header('content-type', 'text/plain; version=0.0.4; charset=utf-8').header('cache-control', 'no-store').send(metrics()),
+  app.get(
+    '/metrics',
+    {
+      config: metricsConfig,
+      schema: { tags: ['health'], summary: 'What is measured, for Prometheus', response: answerOf('text/plain', 'Metrics in the text format.') },
+    },
+    async (_, reply) => reply.header('content-type', 'text/plain; version=0.0.4; charset=utf-8').header('cache-control', 'no-store').send(metrics()),
   )
   app.get('/openapi.json', { config: { scope: 'open' }, schema: { hide: true } }, async () => app.swagger())
 }

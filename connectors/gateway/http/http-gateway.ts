@@ -27,6 +27,7 @@ import { guardRoutes, type ManagedCall, type RouteScope } from '../access/route-
 import { RequestIdentity } from '../request-identity.ts'
 import { BodyLimits } from './body-limits.ts'
 import { boundConnections } from './connections.ts'
+import { describedRoute, type RouteSchema } from './described-route.ts'
 import { eventRoutes } from './event-routes.ts'
 import { healthRoutes } from './health-routes.ts'
 import { KnownMethods } from './known-methods.ts'
@@ -190,6 +191,12 @@ async function closeWithin(app: FastifyInstance, clock: Clock, within: CloseWith
 /** Each follower costs a reader of its partition at most, and a connection. */
 const maxFollowers = 256
 
+/** The error for a parameter or a header that its schema refuses. */
+function wrongPart([error]: readonly { readonly instancePath: string; readonly message?: string }[], part: string): ProblemError {
+  const name = error?.instancePath.replace(/^\//, '') ?? ''
+  return new ProblemError('WAGGLE_BAD_REQUEST', `${name === '' ? part : name} ${error?.message ?? 'is wrong'} (${part}; /openapi.json describes it)`)
+}
+
 /** The time that is left to send the answers of requests that a stop has failed. */
 const lastAnswersMs = 1000
 
@@ -212,7 +219,9 @@ async function httpGateway(options: HttpGatewayOptions, bodies: BodyLimits): Pro
     },
     forceCloseConnections: 'idle',
     return503OnClosing: true,
-    routerOptions: { maxParamLength: 300 },
+    // The schemas of routes bound names at 255 characters, of which each may be written as twelve (`%F0%9F%90%9D`).
+    routerOptions: { maxParamLength: 4096 },
+    schemaErrorFormatter: (errors, part) => wrongPart(errors, part),
     frameworkErrors: (error, request, reply) => void answerError(error, request.id, reply.header('x-request-id', request.id), options.onError),
     clientErrorHandler: (error, socket) => answerUnparsed(error, socket, identity.fresh()),
   })
@@ -257,6 +266,7 @@ async function httpGateway(options: HttpGatewayOptions, bodies: BodyLimits): Pro
   app.addContentTypeParser('*', (_, __, done) => done(null))
   await app.register(underPressure, { maxEventLoopDelay: 2000, retryAfter: 1, exposeStatusRoute: false })
   await app.register(swagger, {
+    transform: ({ schema, url, route }) => ({ schema: describedRoute(schema as RouteSchema | undefined, route.config ?? {}), url }),
     openapi: {
       openapi: '3.1.0',
       info: { title: 'Waggle', version: '1', description: 'Requests to the swarms of this process.' },

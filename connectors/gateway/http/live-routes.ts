@@ -2,6 +2,7 @@ import type { FastifyInstance } from 'fastify'
 import type { Clock } from '../../../processor/ports.ts'
 import type { Page } from '../../../topology/swarm/page.ts'
 import { Places } from '../access/places.ts'
+import { answerOf } from './described-route.ts'
 import { EventStream } from './event-stream.ts'
 
 /** `GET /v1/live`: the swarms of this process, and each second its counts, as server-sent events for the page. All callers share one count a second. */
@@ -18,7 +19,11 @@ export function liveRoutes(app: FastifyInstance, { page, clock }: { readonly pag
       // The stream of an answer to HEAD would never be read, and stay open.
       exposeHeadRoute: false,
       config: { scope: 'read', pressureHandler: () => {}, rateLimit: false },
-      schema: { tags: ['management'], summary: 'The swarms of this process and their counts, each second' },
+      schema: {
+        tags: ['management'],
+        summary: 'The swarms of this process and their counts, each second',
+        response: answerOf('text/event-stream', 'Server-sent events.'),
+      },
     },
     async (request, reply) => {
       const shape = page.shape()

@@ -10,6 +10,7 @@ import { type CallerLimits, highestPriority } from '../access/caller-limits.ts'
 import type { Places } from '../access/places.ts'
 import { bodyHashOf, type RequestIdentity } from '../request-identity.ts'
 import type { BodyLimits } from './body-limits.ts'
+import type { DescribedBody } from './described-route.ts'
 import { streamedRequest, wantsEvents } from './event-routes.ts'
 import { ProblemError, problemOfBee, sendProblem } from './problem.ts'
 import { problemSchema } from './problem-schema.ts'
@@ -39,8 +40,12 @@ export function requestRoutes(app: FastifyInstance, options: RequestRoutesOption
   app.post<GatewayRoute>(
     '/v1/gateways/:gateway/request',
     {
-      config: { scope: 'ask' },
-      schema: { ...entrance, summary: 'Sends an input and waits for the answer', response: answers('200', 'What the swarm’s respond bee got.') },
+      config: { scope: 'ask', body: input, headers: askHeaders },
+      schema: {
+        ...entrance,
+        summary: 'Sends an input and waits for the answer',
+        response: answers('200', 'What the swarm’s respond bee got.', Type.Unknown(), '*/*'),
+      },
       onRequest: guard(true),
     },
     async (request, reply) => {
@@ -56,7 +61,7 @@ export function requestRoutes(app: FastifyInstance, options: RequestRoutesOption
   app.post<GatewayRoute>(
     '/v1/gateways/:gateway/submit',
     {
-      config: { scope: 'ask' },
+      config: { scope: 'ask', body: input, headers: askHeaders },
       schema: { ...entrance, summary: 'Sends an input; the answer is asked for later', response: answers('202', 'The input is durable.', submitted) },
       onRequest: guard(false),
     },
@@ -165,6 +170,16 @@ function sendFailure(reply: FastifyReply, answer: Payload, id: string): FastifyR
 
 const maxTimeoutSeconds = 86_400
 
+/** A gateway takes every content type. JSON has numbers of double precision, without integers past 2^53, so a description by type would not be exact. */
+const input: DescribedBody = {
+  consumes: ['application/octet-stream'],
+  schema: Type.String({
+    format: 'binary',
+    minLength: 1,
+    description: 'The input, of any content type: application/json, image/jpeg, a form, bytes.',
+  }),
+}
+
 const entrance = {
   tags: ['gateways'],
   params: Type.Object({ gateway: Type.String({ maxLength: 255, description: 'The gateway’s name, from the swarm’s gateway-input bee.' }) }),
@@ -178,6 +193,20 @@ const entrance = {
   }),
 }
 
+/** The headers as exactly as a pattern can say it. */
+const askHeaders = Type.Object({
+  ...entrance.headers.properties,
+  'x-timeout-seconds': Type.Optional(
+    Type.String({
+      pattern: '^(0\\.\\d{0,8}[1-9]|([1-9]\\d{0,3}|[1-7]\\d{4}|8[0-5]\\d{3}|86[0-3]\\d{2})(\\.\\d{1,9})?|86400)$',
+      description: 'Deadline in seconds, at most 86400: past it the answer is 504 and no model sees the request any more.',
+    }),
+  ),
+  'x-priority': Type.Optional(
+    Type.String({ pattern: '^[0-9]$', description: 'An overloaded process sheds the lowest first. The token may lower it.' }),
+  ),
+})
+
 const submitted = Type.Object({ request_id: Type.String() })
 const requestState = Type.Object({
   request_id: Type.String(),
@@ -187,9 +216,9 @@ const requestState = Type.Object({
 })
 
 /** Schemas for the OpenAPI page. They do not serialize responses. */
-function answers(status: string, description: string, body?: object): object {
+function answers(status: string, description: string, body?: object, contentType = 'application/json'): object {
   return {
-    [status]: { description, ...(body === undefined ? {} : { content: { 'application/json': { schema: body } } }) },
+    [status]: { description, ...(body === undefined ? {} : { content: { [contentType]: { schema: body } } }) },
     default: { description: 'What went wrong.', content: { 'application/problem+json': { schema: problemSchema } } },
   }
 }
