@@ -54,6 +54,12 @@ export const errorCodes = {
     meaning: 'The body of a request is not in the form that its headers name, or it broke off.',
     next: 'Send the whole body, in the form that `Content-Type` and `Content-Encoding` name.',
   },
+  WAGGLE_BAD_CLOUD_EVENT: {
+    status: 400,
+    exit: 1,
+    meaning: 'A CloudEvent lacks an attribute, or has one that the specification does not allow.',
+    next: 'Send `specversion` 1.0, `id`, `source` and `type`, for example by an SDK of CloudEvents.',
+  },
   WAGGLE_BAD_HEADER: {
     status: 400,
     exit: 1,
@@ -342,6 +348,24 @@ export const errorCodes = {
     exit: 1,
     meaning: 'The topic with the secret of request ids holds something else.',
     next: 'Delete that topic while no process runs.',
+  },
+  WAGGLE_INFERENCE_INPUT: {
+    status: 400,
+    exit: 1,
+    meaning: 'An inference request has an input whose name, datatype, shape and data do not fit each other, or too many.',
+    next: 'Send what `GET /v2/models/NAME` names, with as many elements as the shape says (docs/protocols.md).',
+  },
+  WAGGLE_INFERENCE_MODEL: {
+    status: 404,
+    exit: 1,
+    meaning: 'No swarm with one gateway and no gateway has the name of the model, or another version of it runs.',
+    next: 'Name a swarm or a gateway that runs, and leave the version out.',
+  },
+  WAGGLE_INFERENCE_OUTPUT: {
+    status: 400,
+    exit: 1,
+    meaning: 'An inference request asks for an output that the answer does not have, or for data that JSON cannot hold.',
+    next: 'Ask for outputs that the message names, or for binary data.',
   },
   WAGGLE_INTERNAL: {
     status: 500,
@@ -710,6 +734,13 @@ export const errorCodes = {
     meaning: 'The process has more to do than it takes at once.',
     next: 'Send it again after `Retry-After` seconds.',
   },
+  WAGGLE_PARTS_DIFFER: {
+    status: 502,
+    exit: 1,
+    meaning:
+      'A bee that publishes its result in parts was run again after a crash, and gave other parts than those that the caller already has. They cannot be taken back.',
+    next: 'Let the bee give the same parts for the same input, or yield the parts of `request.parts` (Python: `context.parts`) first and go on behind them.',
+  },
   WAGGLE_PLATFORM: {
     status: 500,
     exit: 3,
@@ -776,6 +807,12 @@ export const errorCodes = {
     exit: 1,
     meaning: 'A profile of `~/.config/waggle/profiles.json` is not there, or cannot be written.',
     next: 'See `waggle profiles list` and `waggle profiles set --help`.',
+  },
+  WAGGLE_PROFILE_RUNNING: {
+    status: 409,
+    exit: 1,
+    meaning: 'A profile of the process runs already, and there can be one at a time.',
+    next: 'Wait until it has ended: it takes a minute at most.',
   },
   WAGGLE_PYTHON_ENVIRONMENT: {
     status: 502,
@@ -1096,6 +1133,12 @@ export const errorCodes = {
     next: 'Use a token that is valid, or create one (`waggle tokens create`).',
   },
   WAGGLE_TOO_LARGE: { status: 413, exit: 1, meaning: 'A query is larger than 1 MiB.', next: 'Ask with a smaller key.' },
+  WAGGLE_TOO_MANY_PARTS: {
+    status: 502,
+    exit: 1,
+    meaning: 'A bee published more parts, larger ones, or more bytes in all than one result may have.',
+    next: 'Publish fewer or smaller parts, for example several words in one.',
+  },
   WAGGLE_TOPIC_MISMATCH: {
     status: 500,
     exit: 1,

@@ -75,15 +75,17 @@ program
   .description('shows bees, sub-topologies, topics and stores, where the swarm was cut and why')
   .addOption(new Option('--format <format>', 'how').choices(['text', 'json', 'mermaid']).default('text'))
   .option('--diff', 'in place of the plan: what the file would change in the swarm that runs', false)
+  .option('--steps', 'loads the modules with steps of the DSL, and shows the stores and topics of the steps too', false)
   .addOption(onProcess())
   .addOption(json())
-  .action(async (file: string, { format, diff, ...options }: { format: 'text' | 'json' | 'mermaid'; diff: boolean; url?: string; json: boolean }) =>
+  .action(async (file: string, options: { format: 'text' | 'json' | 'mermaid'; diff: boolean; steps: boolean; url?: string; json: boolean }) => {
+    const { format, diff, steps, ...onServer } = options
     finish(
       diff
-        ? await (await import('./swarms.ts')).compareSwarm(file, options)
-        : await (await import('./plan.ts')).plan(file, { format: options.json ? 'json' : format }),
-    ),
-  )
+        ? await (await import('./swarms.ts')).compareSwarm(file, onServer)
+        : await (await import('./plan.ts')).plan(file, { format: options.json ? 'json' : format, steps }),
+    )
+  })
 
 program
   .command('schema')
@@ -157,6 +159,29 @@ program
   .addOption(onProcess())
   .addOption(json())
   .action(async (id: string, options: import('./topics.ts').LogOptions) => finish(await (await import('./trace.ts')).traceRequest(id, options)))
+
+const profileSeconds = (text: string) => {
+  if (/^\d{1,2}$/.test(text) && Number(text) >= 1 && Number(text) <= 60) return Number(text)
+  throw new InvalidArgumentError('It is a whole number from 1 to 60.')
+}
+program
+  .command('profile')
+  .description('profiles a running process, and writes a .cpuprofile and a .heapprofile of each thread; shows the time at each bee')
+  .option('--seconds <seconds>', 'how long', profileSeconds, 10)
+  .option('--output <dir>', 'a folder for the files; default: waggle-profile-TIME')
+  .addOption(onProcess())
+  .addOption(json())
+  .action(async (options: import('./profile.ts').ProfileOptions) => finish(await (await import('./profile.ts')).profileProcess(options)))
+
+program
+  .command('log-level')
+  .argument('[levels]', 'as in WAGGLE_LOG_LEVEL: debug, info, warn or error, module=level, several with commas')
+  .description('shows the levels of a running process’s log, or changes them until it reads its settings again')
+  .addOption(onProcess())
+  .addOption(json())
+  .action(async (levels: string | undefined, options: { url?: string; json: boolean }) =>
+    finish(await (await import('./log-level.ts')).logLevel(levels ?? null, options)),
+  )
 
 const deadLetters = program.command('dead-letters').description('looks at inputs that failed, and sends them again')
 deadLetters

@@ -5,6 +5,7 @@ import { kafkaSettings } from './kafka-settings.ts'
 /** All settings. Each has a key in waggle.yaml and an environment variable. If both are set, the variable counts. */
 export interface Settings {
   readonly http_port: number
+  readonly grpc_port: number | null
   readonly host: string
   readonly hosts: string | null
   readonly tls_cert: string | null
@@ -25,6 +26,7 @@ export interface Settings {
   readonly data_dir: string
   readonly log: 'embedded' | 'kafka'
   readonly log_level: string
+  readonly log_format: 'auto' | 'text' | 'json'
   readonly dev: 0 | 1
   readonly model_hosts: string | null
   readonly model_cache_bytes: number
@@ -90,6 +92,14 @@ export interface Setting {
 
 export const settings: readonly Setting[] = [
   { key: 'http_port', variable: 'WAGGLE_HTTP_PORT', schema: port(), default: 8080, about: 'Port of the gateway. 0: any free one.' },
+  {
+    key: 'grpc_port',
+    variable: 'WAGGLE_GRPC_PORT',
+    schema: port(),
+    default: null,
+    about:
+      'Port of the gateway’s gRPC services. 0: any free one. Without it the port above http_port (8081), or any free one where http_port is 0; where another program has that port, a warning and no gRPC.',
+  },
   {
     key: 'host',
     variable: 'WAGGLE_HOST',
@@ -246,6 +256,13 @@ export const settings: readonly Setting[] = [
     default: 'info',
     reloads: true,
     about: 'Least level of the lines in this process’s log: debug, info, warn or error; one module’s as module=level, several with commas.',
+  },
+  {
+    key: 'log_format',
+    variable: 'WAGGLE_LOG_FORMAT',
+    schema: Type.Enum(['auto', 'text', 'json']),
+    default: 'auto',
+    about: 'Form of this process’s log on standard error. auto: text on a terminal, and JSON, a line an event, where it is piped or goes to a file.',
   },
   {
     key: 'dev',

@@ -26,7 +26,7 @@ export class Definitions {
   readonly #pointers = new Map<string, SwarmPointer>()
   readonly #versions = new Map<string, Map<number, SwarmVersion>>()
   readonly #producer: Producer
-  /** The newest record that this process wrote for a key and has not read back yet. */
+  /** The offset of the newest record that this process wrote for a key and has not read back yet. */
   readonly #own = new Map<string, number>()
   /** The first offset that is not read. */
   #next = 0

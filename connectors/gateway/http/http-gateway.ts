@@ -10,8 +10,11 @@ import { apiVersion, apiVersionHeader, oldestApiVersion } from '../../../topolog
 import type { ErrorCode } from '../../../topology/error-codes.ts'
 import { ownMember } from '../../../topology/own-member.ts'
 import { ownPackage } from '../../../topology/own-package.ts'
+import type { InferenceModels } from '../../../topology/swarm/inference-models.ts'
 import type { Management } from '../../../topology/swarm/management.ts'
 import type { Page } from '../../../topology/swarm/page.ts'
+import type { Tracing } from '../../../topology/swarm/ports/tracing.ts'
+import type { ProcessDebug } from '../../../topology/swarm/process-debug.ts'
 import type { RequestEvents } from '../../../topology/swarm/request/request-events.ts'
 import type { Requests } from '../../../topology/swarm/request/requests.ts'
 import type { SwarmManagement } from '../../../topology/swarm/swarm-management.ts'
@@ -24,12 +27,16 @@ import type { Callers } from '../access/caller.ts'
 import type { CallerLimits } from '../access/caller-limits.ts'
 import { Places } from '../access/places.ts'
 import { guardRoutes, type ManagedCall, type RouteScope } from '../access/route-guard.ts'
+import { Intake } from '../intake.ts'
 import { RequestIdentity } from '../request-identity.ts'
+import type { TracedArrival } from '../traced-arrival.ts'
 import { BodyLimits } from './body-limits.ts'
 import { boundConnections } from './connections.ts'
+import { debugRoutes } from './debug-routes.ts'
 import { describedRoute, type RouteSchema } from './described-route.ts'
 import { eventRoutes } from './event-routes.ts'
 import { healthRoutes } from './health-routes.ts'
+import { inferenceRoutes } from './inference-routes.ts'
 import { KnownMethods } from './known-methods.ts'
 import { liveRoutes } from './live-routes.ts'
 import { managementRoutes } from './management-routes.ts'
@@ -54,8 +61,14 @@ export interface HttpGatewayOptions {
   readonly tokens?: TokenRegistry
   /** The swarms of this process for operators. Undefined: the server has no such routes. */
   readonly swarms?: SwarmManagement
+  /** The levels of the log, and profiles. Undefined: the server has no such routes. */
+  readonly debug?: ProcessDebug
   /** The stored secrets that operators manage. Undefined: the server has no such routes. */
   readonly secrets?: SecretRegistry
+  /** Records spans of requests. Undefined: nothing is recorded. */
+  readonly tracing?: Tracing
+  /** The swarms as models of the Open Inference Protocol. Undefined: the server has no such routes. */
+  readonly models?: InferenceModels
   /** The limits of each caller. Undefined: only the limits of the swarms hold. */
   readonly limits?: CallerLimits
   readonly clock: Clock
@@ -90,8 +103,8 @@ export interface HttpGatewayOptions {
   readonly onError: (error: unknown, requestId: string) => void
   /** Called for each request to a gateway when its answer has been sent. */
   readonly onAnswered: (answered: AnsweredRequest) => void
-  /** All metrics of this process in Prometheus' text format. */
-  readonly metrics: () => string
+  /** All metrics of this process in a format of Prometheus. */
+  readonly metrics: (format: 'text' | 'openmetrics') => string
 }
 
 export interface TimeLimits {
@@ -109,12 +122,21 @@ export interface TimeLimits {
 /** Two minutes are enough for a body of the largest size over a slow line. */
 const usualTimeLimits: TimeLimits = { headersMs: 10_000, requestMs: 120_000, idleMs: 72_000, minBytesPerSecond: 4096, slowWindowMs: 5000 }
 
+declare module 'fastify' {
+  interface FastifyRequest {
+    /** The trace of a request to a gateway; null before its input has been read. */
+    arrival: TracedArrival | null
+  }
+}
+
 export interface AnsweredRequest {
   /** The name of a gateway; null if the request names an unknown one. */
   readonly gateway: string | null
   readonly call: 'request' | 'submit'
   readonly status: number
   readonly durationMs: number
+  /** The trace that the request belongs to; null without one. */
+  readonly traceId: string | null
 }
 
 export interface HttpGateway {
@@ -203,6 +225,7 @@ const lastAnswersMs = 1000
 /** The application before it listens. */
 async function httpGateway(options: HttpGatewayOptions, bodies: BodyLimits): Promise<FastifyInstance> {
   const identity = new RequestIdentity(options.clock, options.random, options.idSecret)
+  const intake = new Intake({ ...options, identity })
   const { headersMs, requestMs, idleMs } = options.timeLimits ?? usualTimeLimits
   const app = fastify({
     genReqId: () => identity.fresh(),
@@ -274,22 +297,14 @@ async function httpGateway(options: HttpGatewayOptions, bodies: BodyLimits): Pro
     },
   })
   await app.register(async (scope) => {
-    const { requests, clock, requestTimeoutMs, events, limits } = options
+    const { requests, clock, events } = options
     const followers = new Places({ max: maxFollowers, what: 'requests are followed' })
-    requestRoutes(scope, {
-      requests,
-      bodies,
-      identity,
-      clock,
-      requestTimeoutMs,
-      followers,
-      ...(events === undefined ? {} : { events }),
-      ...(limits === undefined ? {} : { limits }),
-    })
+    requestRoutes(scope, { requests, bodies, intake, clock, followers, ...(events === undefined ? {} : { events }) })
     if (events !== undefined) eventRoutes(scope, { requests, events, clock, followers })
     healthRoutes(scope, options)
   })
-  const { management, page, clock, tokens, secrets, swarms } = options
+  const { management, page, clock, tokens, secrets, swarms, debug, models } = options
+  if (models !== undefined) await app.register(async (scope) => inferenceRoutes(scope, { ...options, models, intake, bodies }))
   if (page !== undefined) await app.register(async (scope) => pageRoutes(scope, page))
   if (swarms !== undefined) await app.register(async (scope) => swarmRoutes(scope, { swarms, bodies }))
   if (management !== undefined)
@@ -297,6 +312,7 @@ async function httpGateway(options: HttpGatewayOptions, bodies: BodyLimits): Pro
       managementRoutes(scope, management)
       if (page !== undefined) liveRoutes(scope, { page, clock })
     })
+  if (debug !== undefined) await app.register(async (scope) => debugRoutes(scope, debug, bodies))
   if (tokens !== undefined) await app.register(async (scope) => tokenRoutes(scope, tokens, bodies))
   if (secrets !== undefined) await app.register(async (scope) => secretRoutes(scope, secrets, bodies))
   await app.ready()
@@ -304,11 +320,15 @@ async function httpGateway(options: HttpGatewayOptions, bodies: BodyLimits): Pro
 }
 
 function reportAnswers(app: FastifyInstance, { requests, onAnswered }: HttpGatewayOptions): void {
-  app.addHook('onResponse', async ({ routeOptions, params }, { statusCode, elapsedTime }) => {
-    const call = /^\/v1\/gateways\/:gateway\/(request|submit)$/.exec(routeOptions.url ?? '')?.[1]
+  app.decorateRequest('arrival', null)
+  app.addHook('onResponse', async ({ routeOptions, params, arrival }, { statusCode, elapsedTime }) => {
+    arrival?.end(statusCode)
+    const { url = '', config } = routeOptions
+    const call = url.endsWith('/infer') ? 'request' : /^\/v1\/gateways\/:gateway\/(request|submit)$/.exec(url)?.[1]
     if (call !== 'request' && call !== 'submit') return
-    const { gateway } = params as { readonly gateway: string }
-    onAnswered({ gateway: requests.gateways.includes(gateway) ? gateway : null, call, status: statusCode, durationMs: elapsedTime })
+    const gateway = config.gatewayOf?.(params) ?? (params as { readonly gateway: string }).gateway
+    const known = requests.gateways.includes(gateway) ? gateway : null
+    onAnswered({ gateway: known, call, status: statusCode, durationMs: elapsedTime, traceId: arrival?.traceId ?? null })
   })
 }
 

@@ -1,6 +1,7 @@
 import { hash, randomBytes } from 'node:crypto'
 import { errors, type JWTPayload, jwtVerify } from 'jose'
 import type { Caller } from '../access/caller.ts'
+import { Unauthenticated } from '../access/known-caller.ts'
 import { ProblemError } from '../http/problem.ts'
 import { type ClaimScopes, valuesOfClaim } from './claim-scopes.ts'
 import { IssuerAway, IssuerKeys, type IssuerKeysOptions } from './issuer-keys.ts'
@@ -33,8 +34,8 @@ export class IssuerCallers {
   }
 
   /**
-   * The caller with this token; null if the text is not a signed JWT. Throws a ProblemError: WAGGLE_TOKEN_REFUSED with the reason, and
-   * WAGGLE_ISSUER_AWAY while the keys of the issuer cannot be fetched.
+   * The caller with this token; null if the text is not a signed JWT. Throws Unauthenticated with the reason (WAGGLE_TOKEN_REFUSED), and
+   * a ProblemError WAGGLE_ISSUER_AWAY while the keys of the issuer cannot be fetched.
    */
   find(token: string): Caller | null | Promise<Caller> {
     if (!signed.test(token)) return null
@@ -96,8 +97,8 @@ interface KnownToken {
   readonly expiresAt: number
 }
 
-function refused(why: string): ProblemError {
-  return new ProblemError('WAGGLE_TOKEN_REFUSED', `The token is not accepted: ${why}`)
+function refused(why: string): Unauthenticated {
+  return new Unauthenticated('WAGGLE_TOKEN_REFUSED', `The token is not accepted: ${why}`)
 }
 
 /** The reason for callers. It names the check and repeats nothing of the token. */

@@ -12,9 +12,9 @@ const repository = resolve(import.meta.dirname, '..', '..', '..')
 describeWithDocker('The Dockerfile', (docker) => {
   it('builds an image that runs a swarm without root and answers', async (test) => {
     const packages = realpathSync(join(repository, 'node_modules'))
-    // No container of testcontainers itself, which would have to be pulled.
+    // Testcontainers starts no container of its own, because its image would have to be pulled.
     process.env.TESTCONTAINERS_RYUK_DISABLED = 'true'
-    // Else testcontainers looks for the address of Docker's bridge, and this Docker has none.
+    // This Docker has no bridge, whose address testcontainers would look for.
     process.env.TESTCONTAINERS_HOST_OVERRIDE = '127.0.0.1'
     const [, base = ''] = /^FROM (\S+)$/m.exec(readFileSync(join(repository, 'Dockerfile'), 'utf8')) ?? []
     const missing = await standInForNode(docker().client, base, packages)

@@ -1,17 +1,20 @@
 import protobuf from 'protobufjs'
-import { maxAnswerValues } from './serving-client.ts'
-import { tooManyValues } from './serving-failure.ts'
+
+export interface ValueBound {
+  readonly most: number
+  /** The error for a message with more values. */
+  readonly error: () => Error
+}
 
 /**
- * Throws a ServingFailure for a message with more than `maxAnswerValues` values that are small on the wire: fields, and items of lists of varints.
- * Such a value may take one byte on the wire and takes some seventy bytes in memory, so an answer within its size limit could still fill the heap of
- * the process.
+ * Bounds the values of a message that are small on the wire: fields, and items of lists of varints. Such a value may take one byte on the wire and
+ * takes some seventy bytes in memory, so a message within its size limit could still fill the heap of the process.
  */
-export function boundValues(type: protobuf.Type, message: Uint8Array): void {
+export function boundValues(type: protobuf.Type, message: Uint8Array, { most, error }: ValueBound): void {
   let values = 0
   const add = (count: number): void => {
     values += count
-    if (values > maxAnswerValues) throw tooManyValues(maxAnswerValues)
+    if (values > most) throw error()
   }
   const walk = (bytes: Uint8Array, contentOf: (id: number) => Content | null): void => {
     const reader = protobuf.Reader.create(bytes)

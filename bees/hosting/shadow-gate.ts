@@ -1,4 +1,4 @@
-export interface ShadowTurnsOptions {
+export interface ShadowGateOptions {
   /** Calls `act` once, after `ms`. */
   readonly after: (ms: number, act: () => void) => () => void
 }
@@ -7,14 +7,14 @@ export interface ShadowTurnsOptions {
  * Decides when the shadow of a bee may compute in this process: when the bee has done the same requests and has no open call. If the shadow waits too
  * long for that, the process is under load, and the shadow's rows are dropped.
  */
-export class ShadowTurns {
-  readonly #options: ShadowTurnsOptions
+export class ShadowGate {
+  readonly #options: ShadowGateOptions
   /** The ids of the requests that the bee did last. */
   readonly #done = new Set<string>()
   readonly #waiting = new Set<() => void>()
   #calls = 0
 
-  constructor(options: ShadowTurnsOptions) {
+  constructor(options: ShadowGateOptions) {
     this.#options = options
   }
 
@@ -35,19 +35,19 @@ export class ShadowTurns {
   }
 
   /** Settles with true when the shadow may compute these requests, and with false if that takes more than a second. */
-  turn(requests: readonly { readonly key: string }[]): Promise<boolean> {
+  enter(requests: readonly { readonly key: string }[]): Promise<boolean> {
     // On a cluster the bee may run in another process, whose calls are not known here.
     const isBeeHere = this.#done.size > 0 || this.#calls > 0
-    const isTurn = () => this.#calls === 0 && (!isBeeHere || requests.every(({ key }) => this.#done.has(key)))
-    if (isTurn()) return Promise.resolve(true)
+    const isFree = () => this.#calls === 0 && (!isBeeHere || requests.every(({ key }) => this.#done.has(key)))
+    if (isFree()) return Promise.resolve(true)
     return new Promise((resolve) => {
-      const end = (isFree: boolean) => {
+      const end = (mayCompute: boolean) => {
         cancel()
         this.#waiting.delete(look)
-        resolve(isFree)
+        resolve(mayCompute)
       }
       const look = () => {
-        if (isTurn()) end(true)
+        if (isFree()) end(true)
       }
       const cancel = this.#options.after(longestWaitMs, () => end(this.#calls === 0))
       this.#waiting.add(look)
