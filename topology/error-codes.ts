@@ -806,7 +806,7 @@ export const errorCodes = {
     status: 500,
     exit: 1,
     meaning: 'A profile of `~/.config/waggle/profiles.json` is not there, or cannot be written.',
-    next: 'See `waggle profiles list` and `waggle profiles set --help`.',
+    next: 'See `waggle servers list` and `waggle servers set --help`.',
   },
   WAGGLE_PROFILE_RUNNING: {
     status: 409,

@@ -411,8 +411,8 @@ program
     finish(await (await import('./top.ts')).top(swarm ?? null, { ...options, max: max ?? null })),
   )
 
-const profiles = program.command('profiles').description('keeps the servers that commands talk to, with their tokens, in ~/.config/waggle')
-profiles
+const servers = program.command('servers').description('keeps the servers that commands talk to, with their tokens, in ~/.config/waggle')
+servers
   .command('set')
   .argument('<name>', 'letters, digits, dots, dashes and underscores')
   .requiredOption('--url <url>', 'where the server is')
@@ -423,12 +423,12 @@ profiles
   .action(async (name: string, options: Parameters<typeof import('./profiles.ts').setProfile>[1]) =>
     finish(await (await import('./profiles.ts')).setProfile(name, options)),
   )
-profiles
+servers
   .command('list')
   .description('names them, without their tokens')
   .addOption(json())
   .action(async (options: import('./profiles.ts').ProfileOptions) => finish((await import('./profiles.ts')).listProfiles(options)))
-profiles
+servers
   .command('delete')
   .argument('<name>', 'as the list names it')
   .description('deletes one')

@@ -24,7 +24,7 @@ export interface ProfileOptions {
   readonly json: boolean
 }
 
-/** `waggle profiles set NAME`: writes a profile, and replaces one of the same name. */
+/** `waggle servers set NAME`: writes a profile, and replaces one of the same name. */
 export async function setProfile(
   name: string,
   { url, ca, tokenStdin, json }: ProfileOptions & { readonly url: string; readonly ca?: string; readonly tokenStdin: boolean },
@@ -42,11 +42,11 @@ export async function setProfile(
   return exitStatus.done
 }
 
-/** `waggle profiles list`: prints the profiles, without their tokens. */
+/** `waggle servers list`: prints the profiles, without their tokens. */
 export function listProfiles({ json }: ProfileOptions): number {
   const rows = [...readProfiles()].map(([name, { url, token, ca }]) => ({ name, url, token: token !== null, ca }))
   if (json) process.stdout.write(`${JSON.stringify(rows)}\n`)
-  else if (rows.length === 0) process.stdout.write('There is no profile. Write one: waggle profiles set NAME --url URL\n')
+  else if (rows.length === 0) process.stdout.write('There is no profile. Write one: waggle servers set NAME --url URL\n')
   else {
     const cells = rows.map(({ name, url, token, ca }) => [name, url, token ? 'yes' : 'no', ca ?? '-'])
     process.stdout.write(`${textTable(['profile', 'url', 'token', 'authority'], cells)}\n`)
@@ -54,7 +54,7 @@ export function listProfiles({ json }: ProfileOptions): number {
   return exitStatus.done
 }
 
-/** `waggle profiles delete NAME`: deletes a profile. */
+/** `waggle servers delete NAME`: deletes a profile. */
 export function deleteProfile(name: string, { json }: ProfileOptions): number {
   change((profiles) => {
     const left = new Map(profiles)
@@ -68,9 +68,9 @@ export function deleteProfile(name: string, { json }: ProfileOptions): number {
 /** Gives the option `--profile` to all commands that have `--url`. */
 export function addProfileOption(command: Command): void {
   for (const one of command.commands) addProfileOption(one)
-  if (command.name() === 'set' && command.parent?.name() === 'profiles') return
+  if (command.name() === 'set' && command.parent?.name() === 'servers') return
   if (command.options.some(({ long }) => long === '--url'))
-    command.addOption(new Option('--profile <name>', 'a server of `waggle profiles`, in place of --url').env(profileVariable))
+    command.addOption(new Option('--profile <name>', 'a server of `waggle servers`, in place of --url').env(profileVariable))
 }
 
 /**
@@ -93,7 +93,7 @@ export function useProfile(command: Command): void {
   if (profile.ca === null) return
   const pem = readBounded(profile.ca, {
     maxBytes: maxFileBytes,
-    next: 'Name a PEM file in the profile: waggle profiles set NAME --url URL --ca FILE.',
+    next: 'Name a PEM file in the profile: waggle servers set NAME --url URL --ca FILE.',
   })
   setDefaultCACertificates([...getCACertificates('default'), Buffer.from(pem).toString()])
 }
@@ -156,12 +156,12 @@ function unknownProfile(name: string, profiles: ReadonlyMap<string, Profile>): W
   const hint = didYouMean(name, names)
   return new WaggleError('WAGGLE_PROFILE', {
     message: `There is no profile ${name.slice(0, 100)}${hint === '' ? '' : `; ${hint}`}`,
-    next: names.length === 0 ? 'Write one: waggle profiles set NAME --url URL.' : `There is ${names.join(', ')}.`,
+    next: names.length === 0 ? 'Write one: waggle servers set NAME --url URL.' : `There is ${names.join(', ')}.`,
   })
 }
 
 function wrong(message: string): WaggleError {
-  return new WaggleError('WAGGLE_PROFILE', { message, next: 'See `waggle profiles set --help`.' })
+  return new WaggleError('WAGGLE_PROFILE', { message, next: 'See `waggle servers set --help`.' })
 }
 
 const profileVariable = 'WAGGLE_PROFILE'

@@ -26,6 +26,8 @@ const examplesOf: { readonly [path: string]: readonly string[] } = {
   'topics list': ['waggle topics list', 'waggle topics list --json'],
   'topics tail': ['waggle topics tail waggle.gateway.hello', 'waggle topics tail waggle.gateway.hello --from-beginning --max 10 --json'],
   trace: ['waggle trace 0198f3c2-7d51-7c3a-9d53-0242ac120002'],
+  profile: ['waggle profile', 'waggle profile --seconds 30 --output profiles'],
+  'log-level': ['waggle log-level', 'waggle log-level debug'],
   top: ['waggle top', 'waggle top hello-world --every 5', 'waggle top --max 1 --json'],
   'dead-letters list': ['waggle dead-letters list --swarm hello-world', 'waggle dead-letters list --cause WAGGLE_BEE_FAILED --json'],
   'dead-letters show': ['waggle dead-letters show hello-world:0:7'],
@@ -53,12 +55,12 @@ const examplesOf: { readonly [path: string]: readonly string[] } = {
   'secrets set': ['openssl rand -hex 16 | waggle secrets set API_KEY'],
   'secrets list': ['waggle secrets list'],
   'secrets delete': ['waggle secrets delete API_KEY'],
-  'profiles set': [
-    'waggle profiles set team --url https://waggle.example:8080 --token-stdin < token.txt',
-    'waggle profiles set lab --url https://lab:8080 --ca lab-ca.pem',
+  'servers set': [
+    'waggle servers set team --url https://waggle.example:8080 --token-stdin < token.txt',
+    'waggle servers set lab --url https://lab:8080 --ca lab-ca.pem',
   ],
-  'profiles list': ['waggle profiles list'],
-  'profiles delete': ['waggle profiles delete team'],
+  'servers list': ['waggle servers list'],
+  'servers delete': ['waggle servers delete team'],
   completion: [
     'waggle completion bash > ~/.local/share/bash-completion/completions/waggle',
     'source <(waggle completion zsh)',

@@ -25,7 +25,7 @@ const verbs = verbsOf(program)
 describe('Every verb of the command line', () => {
   it('is found here', () => {
     const names = verbs.map(({ words }) => words.join(' '))
-    for (const name of ['run', 'top', 'completion', 'swarms apply', 'get-bee-logs', 'dead-letters retry', 'profiles set'])
+    for (const name of ['run', 'top', 'completion', 'swarms apply', 'get-bee-logs', 'dead-letters retry', 'servers set'])
       assert.ok(names.includes(name), name)
     assert.ok(verbs.length > 50, `${verbs.length} verbs`)
   })
@@ -57,7 +57,7 @@ describe('Every verb of the command line', () => {
   it('takes a profile in place of an address', () => {
     for (const { words, command } of verbs) {
       const longs = command.options.map(({ long }) => long)
-      if (longs.includes('--url') && words.join(' ') !== 'profiles set') assert.ok(longs.includes('--profile'), words.join(' '))
+      if (longs.includes('--url') && words.join(' ') !== 'servers set') assert.ok(longs.includes('--profile'), words.join(' '))
     }
   })
 
