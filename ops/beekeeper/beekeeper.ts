@@ -6,10 +6,12 @@ import { CallerLimits, type Limits } from '../../connectors/gateway/access/calle
 import { freshId } from '../../connectors/gateway/fresh-id.ts'
 import type { GrpcGateway, GrpcGatewayOptions } from '../../connectors/gateway/grpc/grpc-gateway.ts'
 import { type AnsweredRequest, type HttpGateway, openHttpGateway } from '../../connectors/gateway/http/http-gateway.ts'
+import type { IssuerCallers } from '../../connectors/gateway/oidc/issuer-callers.ts'
 import { TlsFiles } from '../../connectors/http/tls-files.ts'
 import type { KafkaGroups } from '../../connectors/log/kafka/kafka-groups.ts'
 import { checkDataFormat } from '../../connectors/system/data-format.ts'
 import { FileFlightRecorder } from '../../connectors/system/flight-recorder.ts'
+import { closePlaces, type PrivatePlace } from '../../connectors/system/private-modes.ts'
 import { processHeap } from '../../connectors/system/process-heap.ts'
 import { systemClock } from '../../connectors/system/system-clock.ts'
 import { SystemRandom } from '../../connectors/system/system-random.ts'
@@ -26,6 +28,7 @@ import { ServerTokens } from '../access/server-tokens.ts'
 import { type BackupReport, writeBackup } from '../backup/backup.ts'
 import type { Settings } from '../config/settings.ts'
 import { storedSecrets } from '../config/stored-secrets.ts'
+import { areSameIssuer, type IssuerSettings, issuerOf } from '../config/token-issuer.ts'
 import { LogManagement } from '../inspection/log-management.ts'
 import { removeAddress, writeAddress } from '../inspection/process-address.ts'
 import { RequestTraces } from '../inspection/request-traces.ts'
@@ -89,6 +92,7 @@ export class Beekeeper {
   readonly #say: LogLine
   readonly #failures: FailureLines
   readonly #tokens: ServerTokens
+  #issuerSettings: IssuerSettings
   readonly #limits: CallerLimits
   #running: RunningSwarms | null = null
   #served: ServedSwarms | null = null
@@ -106,10 +110,11 @@ export class Beekeeper {
 
   private constructor(options: BeekeeperOptions) {
     this.#options = options
-    this.#tokens = new ServerTokens(options.settings, systemClock)
+    this.#issuerSettings = options.settings
     this.#limits = new CallerLimits({ clock: systemClock, limits: limitsOf(options.settings, options.settings) })
     this.#say = this.#beeLog.keeping(options.say, options.redaction)
     this.#failures = new FailureLines({ say: this.#say, clock: systemClock })
+    this.#tokens = new ServerTokens(options.settings, systemClock, this.#issuerOf(options.settings))
   }
 
   /** Settles when every swarm answers requests. If a part cannot start, closes the open parts and throws. */
@@ -147,9 +152,11 @@ export class Beekeeper {
     return this.#running?.all ?? []
   }
 
-  /** Applies new values of the settings that a running process can change: tokens and limits of callers. */
+  /** Applies new values of the settings that a running process can change: tokens, their issuer, and limits of callers. */
   reload(settings: Settings): void {
     this.#tokens.replaceSettings(settings)
+    if (!areSameIssuer(settings, this.#issuerSettings)) this.#tokens.replaceIssuer(this.#issuerOf(settings))
+    this.#issuerSettings = settings
     this.#limits.replace(limitsOf(settings, this.#options.settings))
   }
 
@@ -175,11 +182,13 @@ export class Beekeeper {
   async #open(): Promise<void> {
     const { settings, server = null } = this.#options
     const say = this.#say
+    for (const line of closePlaces(privatePlaces(settings))) say('', 'warn', line)
     storedSecrets(settings).renew()
     refuseBeyondLoopback(settings.host, this.#tokens)
     if (!isLoopback(settings.host) && settings.tls_cert === null)
       say('gateway', 'warn', `listening on ${settings.host} without TLS: whoever reads the network reads tokens, inputs and answers`)
     this.#closeLater('failures', async () => this.#failures.close())
+    this.#closeLater('tokens', async () => this.#tokens.close())
     const unwatch = watchClock(systemClock, (message) => say('clock', 'warn', message))
     this.#closeLater('clock', async () => unwatch())
     const untrim = trimWhenIdle(systemClock, processHeap())
@@ -264,6 +273,10 @@ export class Beekeeper {
     const groups = new KafkaGroups(kafkaOptions(this.#options.settings))
     this.#closeLater('groups', () => groups.close())
     return groups
+  }
+
+  #issuerOf(settings: Settings): IssuerCallers | null {
+    return issuerOf(settings, { clock: systemClock, onProblem: (problem) => this.#say('gateway', 'warn', problem) })
   }
 
   async #openStates(name: string, random: SystemRandom): Promise<StateDirectory> {
@@ -362,6 +375,7 @@ export class Beekeeper {
       secrets: storedSecrets(settings),
       ...this.#debug(running),
       backups: { write: (directory) => this.#backUp(log, directory) },
+      origins: listIn(settings.cors_origins),
       port: settings.http_port,
       rateLimitPerSecond: settings.rate_limit_per_second,
       metrics: (format) => telemetry.text(format),
@@ -475,12 +489,23 @@ export class Beekeeper {
   }
 }
 
+/** The files and folders that have secrets, or the inputs of all callers. */
+function privatePlaces({ data_dir, tokens_file, secrets_key_file, tls_key }: Settings): readonly PrivatePlace[] {
+  const own = ['tokens.json', 'secrets.json'].map((name) => ({ path: join(data_dir, name), isOwn: true }))
+  const given = [data_dir, tokens_file, secrets_key_file, tls_key].flatMap((path) => (path === null ? [] : [{ path, isOwn: false }]))
+  return [...own, ...given]
+}
+
 /** The least time for the last commit, in ms, even if open requests have used up the time for a stop. */
 const shortestStopMs = 3000
 
 /** The host names under which callers reach this process, in addition to the loopback names. */
 function furtherNames({ hosts }: Settings): readonly string[] {
-  return (hosts ?? '')
+  return listIn(hosts)
+}
+
+function listIn(text: string | null): readonly string[] {
+  return (text ?? '')
     .split(',')
     .map((name) => name.trim())
     .filter((name) => name !== '')
