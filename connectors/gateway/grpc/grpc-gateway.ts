@@ -2,6 +2,7 @@ import type { AddressInfo } from 'node:net'
 import { Server, ServerCredentials } from '@grpc/grpc-js'
 import type { Clock, Random } from '../../../processor/ports.ts'
 import type { InferenceModels } from '../../../topology/swarm/inference-models.ts'
+import type { Tracing } from '../../../topology/swarm/ports/tracing.ts'
 import type { RequestEvents } from '../../../topology/swarm/request/request-events.ts'
 import type { Requests } from '../../../topology/swarm/request/requests.ts'
 import { WaggleError } from '../../../topology/waggle-error.ts'
@@ -10,11 +11,9 @@ import type { TlsFiles } from '../../http/tls-files.ts'
 import type { Callers } from '../access/caller.ts'
 import type { CallerLimits } from '../access/caller-limits.ts'
 import type { AnsweredRequest, CloseWithin } from '../http/http-gateway.ts'
-import { problemOf } from '../http/problem.ts'
 import { Intake } from '../intake.ts'
 import { RequestIdentity } from '../request-identity.ts'
-import type { ReportedCall } from './asked-request.ts'
-import { BeeFailure } from './bee-failure.ts'
+import { httpStatusOf, type ReportedCall } from './asked-request.ts'
 import { CallGuard } from './call-guard.ts'
 import { gatewayMethods } from './gateway-service.ts'
 import { GrpcConnections } from './grpc-connections.ts'
@@ -50,6 +49,8 @@ export interface GrpcGatewayOptions {
   /** Called with the error of each call that ends with INTERNAL for a reason of this process. */
   readonly onError: (error: unknown) => void
   readonly onAnswered: (answered: AnsweredRequest) => void
+  /** Records spans of requests. Undefined: nothing is recorded. */
+  readonly tracing?: Tracing
   /** The time limit for the message of a call. Default: two minutes. */
   readonly messageMs?: number
   /** The most calls at once. Default: `maxCalls`. */
@@ -169,13 +170,19 @@ function reporter({ clock, requests, onAnswered }: GrpcGatewayOptions): Reported
   return async (gateway, call, run) => {
     const startedMs = clock.elapsedMs()
     const answered = (status: number) =>
-      onAnswered({ gateway: requests.gateways.includes(gateway) ? gateway : null, call, status, durationMs: clock.elapsedMs() - startedMs })
+      onAnswered({
+        gateway: requests.gateways.includes(gateway) ? gateway : null,
+        call,
+        status,
+        durationMs: clock.elapsedMs() - startedMs,
+        traceId: null,
+      })
     try {
       const result = await run()
       answered(call === 'submit' ? 202 : 200)
       return result
     } catch (thrown) {
-      answered(thrown instanceof BeeFailure ? thrown.problem.status : problemOf(thrown, '').status)
+      answered(httpStatusOf(thrown))
       throw thrown
     }
   }

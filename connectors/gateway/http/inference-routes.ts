@@ -10,7 +10,7 @@ import type { BodyLimits } from './body-limits.ts'
 import { type InferenceBody, readInference, writeInference } from './inference-body.ts'
 import { sendJson } from './management-routes.ts'
 import { type Problem, problemOf, problemOfBee } from './problem.ts'
-import { idempotencyKeyOf, timeoutOf } from './request-routes.ts'
+import { arrivalOf, idempotencyKeyOf, timeoutOf } from './request-routes.ts'
 import { onResponseEnd } from './response-end.ts'
 
 export interface InferenceRoutesOptions {
@@ -92,14 +92,13 @@ export function inferenceRoutes(app: FastifyInstance, options: InferenceRoutesOp
     const body = readInference(await bodies.read(request.raw, reply.raw), typeof length === 'string' ? length : undefined)
     checkRequested(body.outputs)
     const input = swarmInputOf(body, await model.types())
-    const { traceparent } = headers
     const made = intake.request({
       gateway,
       identification,
       ...input,
       timeoutMs,
       waits: true,
-      traceparent: typeof traceparent === 'string' ? traceparent : null,
+      arrival: arrivalOf(request),
     })
     const { id, answer } = await requests.request(made)
     if (answer.kind === 'error') return sendError(reply, problemOfBee(answer.error, id))

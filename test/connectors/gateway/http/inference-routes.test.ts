@@ -33,7 +33,7 @@ describe('The Open Inference Protocol over HTTP', () => {
   })
   after(() => gateway.close())
 
-  const post = (body: BodyInit, headers: { readonly [name: string]: string } = {}, path = 'door/infer') =>
+  const post = (body: string | Uint8Array<ArrayBuffer>, headers: { readonly [name: string]: string } = {}, path = 'door/infer') =>
     fetch(`${gateway.url}/v2/models/${path}`, { method: 'POST', body, headers })
   const infer = async (request: object) => {
     const response = await post(JSON.stringify(request))
