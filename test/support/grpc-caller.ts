@@ -1,4 +1,4 @@
-import { Client, type ClientReadableStream, type ChannelCredentials, credentials, Metadata, type ServiceError, status } from '@grpc/grpc-js'
+import { type ChannelCredentials, Client, type ClientReadableStream, credentials, Metadata, type ServiceError, status } from '@grpc/grpc-js'
 import { ProtoFile } from '../../connectors/gateway/grpc/proto-file.ts'
 
 export interface CallOptions {
