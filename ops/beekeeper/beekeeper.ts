@@ -359,6 +359,7 @@ export class Beekeeper {
       maxBodiesBytes: Math.max(256 * 1024 * 1024, 2 * settings.max_body_bytes),
       maxConnections: settings.max_connections ?? usualMaxConnections(),
       names: furtherNames(settings),
+      rateLimitPerSecond: settings.rate_limit_per_second,
       notReady: () => this.#notReady(),
       onError,
       onAnswered: (answered: AnsweredRequest) => telemetry.answered(answered),
@@ -377,7 +378,6 @@ export class Beekeeper {
       backups: { write: (directory) => this.#backUp(log, directory) },
       origins: listIn(settings.cors_origins),
       port: settings.http_port,
-      rateLimitPerSecond: settings.rate_limit_per_second,
       metrics: (format) => telemetry.text(format),
     })
     const gateway = this.#gateway
