@@ -5,6 +5,7 @@ import { Repairs } from '../../connectors/clickhouse/repairs.ts'
 import { CallerLimits, type Limits } from '../../connectors/gateway/access/caller-limits.ts'
 import { freshId } from '../../connectors/gateway/fresh-id.ts'
 import { type HttpGateway, openHttpGateway } from '../../connectors/gateway/http/http-gateway.ts'
+import { RequestIdentity } from '../../connectors/gateway/request-identity.ts'
 import { TlsFiles } from '../../connectors/http/tls-files.ts'
 import { checkDataFormat } from '../../connectors/system/data-format.ts'
 import { FileFlightRecorder } from '../../connectors/system/flight-recorder.ts'
@@ -24,6 +25,7 @@ import { storedSecrets } from '../config/stored-secrets.ts'
 import { LogManagement } from '../inspection/log-management.ts'
 import { removeAddress, writeAddress } from '../inspection/process-address.ts'
 import { RequestTraces } from '../inspection/request-traces.ts'
+import { SavedPredictions } from '../inspection/saved-predictions.ts'
 import { ProcessPage } from '../page/process-page.ts'
 import { FailureLines } from '../process-log/failure-lines.ts'
 import type { LogLine } from '../process-log/log-line.ts'
@@ -264,6 +266,8 @@ export class Beekeeper {
     this.#stopWaiting = () => requests.stopWaiting()
     const { plans } = running
     const acceptedAt = (id: string) => running.all.map((swarm) => swarm.acceptedAt(id)).find((time) => time !== null) ?? null
+    const idSecret = await idSecretOf(log, { clock: systemClock, random })
+    const identity = new RequestIdentity(systemClock, random, idSecret)
     const management = await LogManagement.open({
       log,
       clock: systemClock,
@@ -271,12 +275,15 @@ export class Beekeeper {
       schemaRegistryUrl: settings.schema_registry_url,
       plans,
       acceptedAt,
+      idsOfKey: (gateway, key) => ['', ...this.#tokens.names].map((caller) => identity.derived(gateway, caller, key)),
+      clickhouseUrl: () => (this.#clickhouseUrl === null ? null : withoutPassword(this.#clickhouseUrl)),
       swarms: running.all,
     })
     this.#gateway = await openHttpGateway({
       requests,
       management,
       page: new ProcessPage({ log, clock: systemClock, instance: management.instance, swarms: running.all }),
+      predictions: new SavedPredictions({ clock: systemClock, plans, database: () => this.#openDatabase() }),
       events: new LiveRequestEvents({ log, clock: systemClock, plans, traces: new RequestTraces({ log, clock: systemClock, plans, acceptedAt }) }),
       callers: this.#tokens,
       limits: this.#limits,
@@ -289,7 +296,7 @@ export class Beekeeper {
       secrets: storedSecrets(settings),
       clock: systemClock,
       random,
-      idSecret: await idSecretOf(log, { clock: systemClock, random }),
+      idSecret,
       host: settings.host,
       port: settings.http_port,
       requestTimeoutMs: settings.request_timeout_seconds * 1000,
@@ -400,6 +407,13 @@ function furtherNames({ hosts }: Settings): readonly string[] {
 /** The limits of callers by new settings. The limit of requests in flight for the whole process keeps its value from the start. */
 function limitsOf({ caller_rate_per_second, caller_requests_in_flight }: Settings, { max_requests_in_flight }: Settings): Limits {
   return { ratePerSecond: caller_rate_per_second, inFlight: caller_requests_in_flight, allInFlight: max_requests_in_flight }
+}
+
+function withoutPassword(url: string): string {
+  const shown = new URL(url)
+  shown.username = ''
+  shown.password = ''
+  return shown.href
 }
 
 function tlsOf({ tls_cert: cert, tls_key: key, tls_client_ca: clientCa }: Settings): { readonly tls?: TlsFiles } {

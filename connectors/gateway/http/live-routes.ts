@@ -2,6 +2,7 @@ import type { FastifyInstance } from 'fastify'
 import type { Clock } from '../../../processor/ports.ts'
 import type { Page } from '../../../topology/swarm/page.ts'
 import { EventStream } from './event-stream.ts'
+import { sendJson } from './management-routes.ts'
 import { ProblemError } from './problem.ts'
 
 /** `GET /v1/live`: the swarms of this process, and each second its counts, as server-sent events for the page. All callers share one count a second. */
@@ -28,6 +29,15 @@ export function liveRoutes(app: FastifyInstance, { page, clock }: { readonly pag
       if (!isCounting) void count()
       return stream.answer(reply)
     },
+  )
+
+  app.get<{ Params: { swarm: string } }>(
+    '/v1/live/:swarm',
+    {
+      config: { scope: 'read' },
+      schema: { tags: ['management'], summary: 'The state of a swarm in this process: what waits, its joins, stores and replicas' },
+    },
+    async ({ params }, reply) => sendJson(reply, page.state(params.swarm)),
   )
 
   /** Counts until no caller is left. */

@@ -9,8 +9,10 @@ export function managementRoutes(app: FastifyInstance, management: Management): 
   // A call that waits for records would delay the end of the process.
   app.addHook('preClose', () => management.close())
 
-  app.get('/v1/process', { config: { scope: 'read' }, schema: { ...tags, summary: 'The id of this run of the process' } }, (_, reply) =>
-    sendJson(reply, { instance: management.instance }),
+  app.get(
+    '/v1/process',
+    { config: { scope: 'read' }, schema: { ...tags, summary: 'The id of this run of the process, and the address of its ClickHouse' } },
+    async (_, reply) => sendJson(reply, { instance: management.instance, clickhouse_url: await management.clickhouseUrl() }),
   )
 
   app.get('/v1/topics', { config: { scope: 'read' }, schema: { ...tags, summary: 'The topics of the log' } }, async (_, reply) =>
@@ -64,10 +66,10 @@ export function managementRoutes(app: FastifyInstance, management: Management): 
       schema: { ...tags, summary: 'The requests of this process’s swarms, the newest first', querystring: requestsQuery },
     },
     async ({ query }, reply) => {
-      const { swarm = null, gateway = null, after = null } = query
+      const { swarm = null, gateway = null, key = null, after = null } = query
       const max = numberOf(query, 'max', { usual: 100, most: managementLimits.requests })
       const times = { from: timeOf(query, 'from'), to: timeOf(query, 'to') }
-      return sendJson(reply, await management.requests({ swarm, gateway, after, max, state: stateIn(query.state), ...times }))
+      return sendJson(reply, await management.requests({ swarm, gateway, key, after, max, state: stateIn(query.state), ...times }))
     },
   )
 
@@ -133,6 +135,7 @@ const requestsQuery = Type.Object({
   state: Type.Optional(Type.String({ description: 'pending, answered or failed.' })),
   from: Type.Optional(Type.String({ description: 'The earliest time of acceptance, in epoch milliseconds or ISO 8601.' })),
   to: Type.Optional(Type.String({ description: 'The latest time of acceptance.' })),
+  key: Type.Optional(Type.String({ maxLength: 1024, description: 'The Idempotency-Key, or the key of the record on the topic of an entrance.' })),
   after: Type.Optional(Type.String({ description: 'next of the page before.' })),
   max: Type.Optional(Type.String({ description: `At most so many: ${managementLimits.requests} or fewer.` })),
 })
