@@ -3,15 +3,17 @@ import type { Topology } from '../../topology/graph.ts'
 import type { PageSwarmState } from '../../topology/swarm/page.ts'
 import type { SwarmPlan } from '../../topology/swarm/plan/plan.ts'
 
-/** The unprocessed records of each partition that this process reads, with the bee at the head of the sub-topology that reads it. */
-export function lagsOf({ subtopologies }: SwarmPlan, { threads }: Application): PageSwarmState['lags'] {
+/** The unprocessed records of each partition that this process reads, with the first bee of the sub-topology that reads it. */
+export function lagsOf({ subtopologies, bees }: SwarmPlan, { threads }: Application): PageSwarmState['lags'] {
+  // The page draws no batches: a batch is part of each bee that reads it.
+  const batches = new Set(bees.flatMap(({ name, type }) => (type.role === 'batch' ? [name] : [])))
   return threads.here.flatMap((thread) =>
     thread.lags.flatMap(({ tags, value }) => {
       const { topic = '', partition = '', 'task-id': task = '' } = tags
       const readers = subtopologies.filter(({ sources }) => sources.includes(topic))
       // Several sub-topologies may read a topic. The id of a task begins with the number of its sub-topology.
       const reader = readers.length === 1 ? readers[0] : readers.find(({ id }) => task.startsWith(`${id}_`))
-      const bee = reader?.bees[0]
+      const bee = reader?.bees.find((name) => !batches.has(name))
       return bee === undefined ? [] : [{ bee, topic, partition: Number(partition), records: value }]
     }),
   )

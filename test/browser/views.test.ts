@@ -5,6 +5,8 @@ import { after, before, it } from 'node:test'
 import { fileURLToPath } from 'node:url'
 import type { AxeResults } from 'axe-core'
 import type { Page } from 'playwright-core'
+import type { RequestPage } from '../../topology/swarm/management.ts'
+import type { RequestTrace } from '../../topology/swarm/request/request-trace.ts'
 import { describeWithChromium } from '../support/chromium.ts'
 import { judgedBees, judgedFiles } from '../support/judged-swarm.ts'
 import { patient } from '../support/patient.ts'
@@ -27,10 +29,11 @@ const views: { readonly [name: string]: (page: Page, here: SwarmHere) => Promise
     await page.getByText('Spec', { exact: true }).click()
     await page.locator('.letters li').first().waitFor()
   },
-  requests: async (page) => {
-    await page.getByRole('link', { name: 'Requests' }).click()
-    await page.locator('.requests li', { hasText: 'answered' }).getByRole('button').first().click()
+  requests: async (page, here) => {
+    await page.goto(`${here.url}/#view=requests&request=${await batchedRequest(here)}`)
+    await page.locator('.requests li').first().waitFor()
     await page.getByText('in the same batch').first().click()
+    await page.locator('.mates button').first().waitFor()
   },
   predictions: async (page) => {
     await page.getByRole('link', { name: 'Predictions' }).click()
@@ -54,6 +57,16 @@ const views: { readonly [name: string]: (page: Page, here: SwarmHere) => Promise
   },
 }
 
+/** A request that shared a batch with others. The inputs were sent at once, so there is one. */
+async function batchedRequest({ url, name }: SwarmHere): Promise<string> {
+  const { requests } = (await (await fetch(`${url}/v1/requests?swarm=${name}&state=answered`)).json()) as RequestPage
+  for (const { request_id: id } of requests) {
+    const { steps } = (await (await fetch(`${url}/v1/requests/${id}/trace`)).json()) as RequestTrace
+    if (steps.some(({ batch_mates: mates }) => mates.length > 0)) return id
+  }
+  throw new Error('No request was in a batch')
+}
+
 describeWithChromium('Each view of the page', (browser) => {
   let here: SwarmHere
   before(async () => {
@@ -65,7 +78,7 @@ describeWithChromium('Each view of the page', (browser) => {
       return answer.ok && ((await answer.json()) as { readonly rows: readonly unknown[] }).rows.length > 0
     })
   })
-  after(() => here[Symbol.asyncDispose]())
+  after(() => here?.[Symbol.asyncDispose]())
 
   for (const [view, reach] of Object.entries(views))
     for (const [look, options] of Object.entries(looks))

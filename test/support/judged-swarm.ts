@@ -2,10 +2,10 @@
 export const judgedBees = `  - {name: tidy, type: module, input: {name: entrance}, spec: {file: ./judges.mjs, bee: tidy}}
   - {name: rows, type: batch, input: {name: tidy}, spec: {batch_size: 4, timeout_seconds: 0.2}}
   - {name: strict, type: module, input: {name: rows}, spec: {file: ./judges.mjs, bee: strict}}
-  - {name: a-judge-with-a-name-that-is-longer-than-any-box-in-the-graph-could-ever-show, type: module, input: {name: rows}, spec: {file: ./judges.mjs, bee: lenient}}
-  - {name: verdict, type: weighted-average-ensemble, input: {join: [strict, a-judge-with-a-name-that-is-longer-than-any-box-in-the-graph-could-ever-show]}}
+  - {name: a-judge-with-a-name-that-is-longer-than-a-box-of-the-graph, type: module, input: {name: rows}, spec: {file: ./judges.mjs, bee: lenient}}
+  - {name: verdict, type: weighted-average-ensemble, input: {join: [strict, a-judge-with-a-name-that-is-longer-than-a-box-of-the-graph]}}
   - {name: answer, type: respond, input: {name: verdict}}
-  - {name: saved, type: save-to-database, input: {stack: [strict, a-judge-with-a-name-that-is-longer-than-any-box-in-the-graph-could-ever-show]}, spec: {table: verdicts}}`
+  - {name: saved, type: save-to-database, input: {stack: [strict, a-judge-with-a-name-that-is-longer-than-a-box-of-the-graph]}, spec: {table: verdicts}}`
 
 /** `strict` fails for `bad`. The judges disagree about prices from 5 to 9. */
 export const judgedFiles = {

@@ -64,8 +64,8 @@ function Node({ bee, x, y, calls, rate, waits, isMeasured, state, isSelected, is
       event.preventDefault()
       choose()
     }
-    return html`<g class=${kind} transform=${`translate(${x - box.width / 2} ${y - box.height / 2})`} role="button" tabindex=${isTabbable ? 0 : -1} aria-label=${label} aria-pressed=${isSelected} onClick=${choose} onKeyDown=${onKeyDown}>
-      <title>${bee.name}</title>
+    return html`<g class=${kind} transform=${`translate(${x - box.width / 2} ${y - box.height / 2})`} role="button" tabindex=${isTabbable ? 0 : -1} aria-pressed=${isSelected} onClick=${choose} onKeyDown=${onKeyDown}>
+      <title>${label}</title>
       <rect class="box" width=${box.width} height=${box.height} rx="10" />
       <text class="name" x="12" y="21">${fitted(bee.name, inside - (state ? 18 : 0), '600 13px')}</text>
       <text class="type" x="12" y="38">${fitted(bee.type, inside, '11.5px')}</text>

@@ -12,13 +12,14 @@ export function Inside({ swarm }) {
     records: rows.reduce((sum, { records }) => sum + records, 0),
     worst: rows.reduce((most, row) => (row.records > most.records ? row : most)),
   }))
+  lags.sort((a, b) => b.records - a.records)
   return html`<dl>
       <div><dt>Tasks here</dt><dd>${state.tasks}</dd></div>
       ${state.log && html`<div><dt>Log on disk</dt><dd>${bytesText(state.log.bytes)} of at most ${bytesText(state.log.max_bytes)}</dd></div>`}
     </dl>
-    <${Rows} title="Consumer lag" head=${['Reader', 'Topic', 'Records', 'Most in a partition']} rows=${lags.map(({ bee, topic, records, worst }) => [bee, topic, countText(records), records === 0 ? '–' : `${countText(worst.records)} in ${worst.partition}`])} none="No task of this process reads a topic." />
+    <div class="columns"><${Rows} title="Consumer lag" head=${['Reader', 'Topic', 'Records', 'Most in a partition']} rows=${lags.map(({ bee, topic, records, worst }) => [bee, topic, countText(records), records === 0 ? '–' : `${countText(worst.records)} in ${worst.partition}`])} none="No task of this process reads a topic." />
     <${Rows} title="Pending joins" head=${['Bee', 'Waits for', 'Requests']} rows=${state.joins.map(({ bee, waits_for, pending, is_cut }) => [bee, waits_for.join(', '), atLeast(pending, is_cut)])} none="The swarm has no joins." />
-    <${Rows} title="Stores" head=${['Store', 'Kind', 'Entries']} rows=${state.stores.map(({ name, kind, entries, is_cut }) => [name, kind, atLeast(entries, is_cut)])} none="The swarm has no stores." />`
+    <${Rows} title="Stores" head=${['Store', 'Kind', 'Entries']} rows=${state.stores.map(({ name, kind, entries, is_cut }) => [name, kind, atLeast(entries, is_cut)])} none="The swarm has no stores." /></div>`
 }
 
 function atLeast(count, isCut) {
@@ -27,7 +28,7 @@ function atLeast(count, isCut) {
 
 /** A small table. A cell of a last column is a number. */
 function Rows({ title, head, rows, none }) {
-  return html`<h3>${title}</h3>
+  return html`<div><h3>${title}</h3>
     ${
       rows.length === 0
         ? html`<p class="quiet">${none}</p>`
@@ -35,5 +36,5 @@ function Rows({ title, head, rows, none }) {
           <thead><tr>${head.map((name) => html`<th scope="col">${name}</th>`)}</tr></thead>
           <tbody>${rows.slice(0, 200).map(([name, ...cells]) => html`<tr><th scope="row">${name}</th>${cells.map((cell) => html`<td>${cell}</td>`)}</tr>`)}</tbody>
         </table></div>`
-    }`
+    }</div>`
 }

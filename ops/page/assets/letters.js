@@ -30,7 +30,7 @@ export function Letters({ swarm, onFollow }) {
           <p class="row">
             <button onClick=${() => settle('POST', `${path}/retry`, ({ request_id: sent }) => `Sent again as ${sent}.`)} aria-label=${`Retry ${id}`}>Retry</button>
             <button onClick=${() => settle('DELETE', path, () => `Discarded ${id}.`)} aria-label=${`Discard ${id}`}>Discard</button>
-            ${request_id && html`<button onClick=${() => onFollow(request_id)} aria-label=${`The way of the request of ${id}`}>Its way</button>`}
+            ${request_id && html`<button onClick=${() => onFollow(request_id)} aria-label=${`Its way: ${id}`}>Its way</button>`}
           </p>
         </li>`
       })}

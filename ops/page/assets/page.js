@@ -59,7 +59,7 @@ function Page() {
       }
       ${
         shape?.swarms.length > 1 &&
-        html`<label class="choice">Swarm <select value=${swarm.name} onChange=${({ target }) => go({ swarm: target.value, bee: null })}>${shape.swarms.map((one) => html`<option>${one.name}</option>`)}</select></label>`
+        html`<label class="choice">Swarm <select value=${swarm.name} onChange=${({ target }) => go({ swarm: target.value, bee: null })}>${shape.swarms.map((one) => html`<option selected=${one.name === swarm.name}>${one.name}</option>`)}</select></label>`
       }
       <span class=${`state ${state}`} role="status">${states[state]}${state === 'live' && restartedAt ? ` since the server restarted at ${restartedAt.toLocaleTimeString()}` : ''}</span>
     </header>
@@ -95,7 +95,7 @@ function SwarmView({ swarm, numbers, isTall, place, go, follow }) {
       </div>
       <div class="scroll" tabindex="0" role="region" aria-label="Graph"><${Graph} ...${{ swarm, numbers, progress, isTall }} selected=${bee?.name ?? null} onSelect=${select} /></div>
     </section>
-    ${bee && html`<section aria-label=${bee.name}><${Bee} key=${bee.name} swarm=${swarm.name} bee=${bee} numbers=${numbers} onFollow=${follow} onClose=${() => go({ bee: null })} /></section>`}
+    ${bee && html`<section class="tall" aria-label=${bee.name}><${Bee} key=${bee.name} swarm=${swarm.name} bee=${bee} numbers=${numbers} onFollow=${follow} onClose=${() => go({ bee: null })} /></section>`}
     <section aria-labelledby="ask-title">
       <h2 id="ask-title">Ask</h2>
       <${Ask} key=${swarm.name} swarm=${swarm} onBegin=${() => setProgress(new Map())} onProgress=${(one, how) => setProgress((known) => new Map(known).set(one, how))} onDone=${follow} />
@@ -105,7 +105,7 @@ function SwarmView({ swarm, numbers, isTall, place, go, follow }) {
       <${Waterfall} id=${place.request} onFind=${follow} />
       <${Requests} swarm=${swarm.name} onFollow=${follow} />
     </section>
-    <section aria-labelledby="inside-title">
+    <section class="wide" aria-labelledby="inside-title">
       <h2 id="inside-title">What waits, and what is kept</h2>
       <${Inside} swarm=${swarm.name} />
     </section>`

@@ -57,7 +57,10 @@ function drawn({ element, times, series, unit }) {
     cursor: { y: false },
     scales: { x: { time: true }, y: { range: (_, low, high) => [Math.min(0, low ?? 0), (high ?? 1) > 0 ? high * 1.08 : 1] } },
     axes: [axis, { ...axis, size: 64, values: (_, ticks) => ticks.map((tick) => valueText(tick, unit)) }],
-    series: [{}, ...series.map(({ label }, at) => ({ label, stroke: palette[at % palette.length], width: 2, spanGaps: false, points: { size: 5 } }))],
+    series: [
+      {},
+      ...series.map(({ label }, at) => ({ label, stroke: palette[at % palette.length], width: 2, spanGaps: false, points: { show: true, size: 4 } })),
+    ],
   }
   return new uPlot(options, [times.map((time) => time / 1000), ...series.map(({ values }) => values)], element)
 }

@@ -52,7 +52,7 @@ function pretty(value) {
   if (value === null) return '(deleted)'
   if (value.length > 4000) return `${value.slice(0, 4000)} …`
   try {
-    return JSON.stringify(JSON.parse(value), null, 2)
+    return value.length <= 100 ? value : JSON.stringify(JSON.parse(value), null, 2)
   } catch {
     return value
   }

@@ -9,7 +9,7 @@ export function Swarms({ chosen, onChoose }) {
   return html`<section aria-labelledby="swarms-title">
       <h2 id="swarms-title">Swarms of this server</h2>
       ${problem && html`<p class="bad">${problem.detail}</p>`}
-      <div class="scroll" tabindex="0" role="region" aria-label="Swarms"><table class="rows">
+      <div class="scroll" tabindex="0" role="region" aria-label="List of swarms"><table class="rows">
         <thead><tr><th scope="col">Swarm</th><th scope="col">State</th><th scope="col" class="number">Version</th><th scope="col">From</th><th scope="col" class="number">Bees</th></tr></thead>
         <tbody>${(swarms ?? []).map(
           (row) => html`<tr key=${row.name} class=${row.name === name ? 'chosen' : ''}>

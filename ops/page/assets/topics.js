@@ -12,7 +12,7 @@ export function Topics({ chosen, onChoose, onFollow }) {
       <h2 id="topics-title">Topics</h2>
       <label>Part of the name <input type="search" value=${sought} onInput=${({ target }) => setSought(target.value)} /></label>
       ${problem && html`<p class="bad">${problem.detail}</p>`}
-      <div class="scroll" tabindex="0" role="region" aria-label="Topics"><table class="rows">
+      <div class="scroll" tabindex="0" role="region" aria-label="List of topics"><table class="rows">
         <thead><tr><th scope="col">Topic</th><th scope="col" class="number">Partitions</th><th scope="col" class="number">Records</th></tr></thead>
         <tbody>${found.slice(0, 500).map(
           ({ name, partitions, offsets }) => html`<tr key=${name} class=${name === chosen ? 'chosen' : ''}>
