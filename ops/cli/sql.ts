@@ -86,7 +86,7 @@ async function rowsOf(url: string, query: string): Promise<Rows> {
   } catch (error) {
     if (error instanceof ClickHouseError) {
       throw WaggleError.from('WAGGLE_BAD_REQUEST', error, {
-        message: `ClickHouse refuses the query: ${error.message.trim()}`,
+        message: 'ClickHouse refuses the query',
         next: 'Correct the query. The embedded ClickHouse takes one statement that only reads.',
       })
     }

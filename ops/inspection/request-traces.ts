@@ -94,7 +94,7 @@ export class RequestTraces {
     const known = new Set(first.map(placeOf))
     const steps: TraceStep[] = []
     for (const [at, { retriedAt }] of (await retriedInputs(this.#log, letters)).slice(0, maxRetries).entries()) {
-      const found = (await Promise.all(beeTopics(topics, plan).map((topic) => search.in(topic, { exact: retriedAt })))).flat()
+      const found = (await Promise.all(beeTopics(topics, plan).map((topic) => search.in(topic, { since: retriedAt - retryWithinMs })))).flat()
       const own = found.map(stepOf)
       for (const step of [...own, ...found.flatMap((record) => innerSteps(record, own, plan))]) {
         if (known.has(placeOf(step)) || steps.some((other) => placeOf(other) === placeOf(step))) continue
@@ -203,3 +203,5 @@ function inOrder(steps: readonly TraceStep[], plan: SwarmPlan | null): readonly 
 
 const maxTraces = 8
 const maxRetries = 10
+/** A retry writes the input, and then its mark. The mark may be this much younger. */
+const retryWithinMs = 10

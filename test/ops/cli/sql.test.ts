@@ -85,7 +85,7 @@ describe('waggle sql', () => {
       [3, 3],
     )
     assert.deepEqual(
-      versions?.map(({ version, predictions }) => [version, predictions]),
+      versions?.map(({ version, total }) => [version, total]),
       [
         ['3', 3],
         ['3', 3],
