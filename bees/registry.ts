@@ -38,6 +38,12 @@ export class BeeRegistry implements BeeCatalog {
     return builtIn.includes(type)
   }
 
+  /** True for a type that does not state its role, so that only the bee that `create` returns shows whether it is made of steps of the DSL. */
+  hasOpenRole(type: string): boolean {
+    const found = this.find(type)
+    return found !== null && found.definition.role === undefined && found.definition.create !== undefined && !this.isBuiltIn(found)
+  }
+
   find(type: string): BeeType | null {
     return this.types.find((one) => one.type === type || one.aliases.includes(type)) ?? null
   }

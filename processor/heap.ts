@@ -1,4 +1,7 @@
-/** A priority queue that gives its least item first. Adding and taking cost O(log n). */
+/**
+ * A priority queue that gives its least item first. Adding and taking cost O(log n). Equal items come exactly in the order of
+ * java.util.PriorityQueue.
+ */
 export class Heap<T> {
   readonly #items: T[] = []
   readonly #compare: (a: T, b: T) => number

@@ -1,5 +1,6 @@
 import type { Static, TSchema } from 'typebox'
 import { listSerde } from './list-serde.ts'
+import { readLong, writeLong } from './long-bytes.ts'
 import { mistyped, refuseOtherThanBytes } from './mistyped.ts'
 import type { Windowed } from './record.ts'
 import { schemaSerde } from './schema-serde.ts'
@@ -38,44 +39,32 @@ const long: Serde<number> = {
     if (typeof value !== 'number') throw mistyped(topic, value, 'a number')
     if (!Number.isSafeInteger(value)) throw unsafe(value)
     const data = Buffer.allocUnsafe(8)
-    data.writeInt32BE(Math.floor(value / 2 ** 32), 0)
-    data.writeUInt32BE(value >>> 0, 4)
+    writeLong(data, value, 0)
     return data
   },
   deserialize(topic, data) {
     exactly(topic, data, 8)
-    const view = new DataView(data.buffer, data.byteOffset, 8)
-    const value = view.getInt32(0) * 2 ** 32 + view.getUint32(4)
-    if (!Number.isSafeInteger(value)) throw unsafe(view.getBigInt64(0))
+    const value = readLong(data, 0)
+    if (!Number.isSafeInteger(value)) throw unsafe(new DataView(data.buffer, data.byteOffset, 8).getBigInt64(0))
     return value
   },
 }
 
-const integer: Serde<number> = {
-  serialize(topic, value) {
-    if (typeof value !== 'number' || value !== (value | 0)) throw mistyped(topic, value, 'an integer of 32 bits')
-    const data = Buffer.allocUnsafe(4)
-    data.writeInt32BE(value)
-    return data
-  },
-  deserialize(topic, data) {
-    exactly(topic, data, 4)
-    return new DataView(data.buffer, data.byteOffset, 4).getInt32(0)
-  },
-}
+const integer = fixedSize<number>({
+  size: 4,
+  type: 'an integer of 32 bits',
+  accepts: (value) => typeof value === 'number' && value === (value | 0),
+  write: (data, value) => data.writeInt32BE(value),
+  read: (view) => view.getInt32(0),
+})
 
-const double: Serde<number> = {
-  serialize(topic, value) {
-    if (typeof value !== 'number') throw mistyped(topic, value, 'a number')
-    const data = Buffer.allocUnsafe(8)
-    data.writeDoubleBE(value)
-    return data
-  },
-  deserialize(topic, data) {
-    exactly(topic, data, 8)
-    return new DataView(data.buffer, data.byteOffset, 8).getFloat64(0)
-  },
-}
+const double = fixedSize<number>({
+  size: 8,
+  type: 'a number',
+  accepts: (value) => typeof value === 'number',
+  write: (data, value) => data.writeDoubleBE(value),
+  read: (view) => view.getFloat64(0),
+})
 
 const anyJson: Serde<unknown> = {
   serialize(topic, value) {
@@ -120,44 +109,29 @@ const boolean: Serde<boolean> = {
   },
 }
 
-const short: Serde<number> = {
-  serialize(topic, value) {
-    if (typeof value !== 'number' || value !== (value << 16) >> 16) throw mistyped(topic, value, 'an integer of 16 bits')
-    const data = Buffer.allocUnsafe(2)
-    data.writeInt16BE(value)
-    return data
-  },
-  deserialize(topic, data) {
-    exactly(topic, data, 2)
-    return new DataView(data.buffer, data.byteOffset, 2).getInt16(0)
-  },
-}
+const short = fixedSize<number>({
+  size: 2,
+  type: 'an integer of 16 bits',
+  accepts: (value) => typeof value === 'number' && value === (value << 16) >> 16,
+  write: (data, value) => data.writeInt16BE(value),
+  read: (view) => view.getInt16(0),
+})
 
-const float: Serde<number> = {
-  serialize(topic, value) {
-    if (typeof value !== 'number') throw mistyped(topic, value, 'a number')
-    const data = Buffer.allocUnsafe(4)
-    data.writeFloatBE(value)
-    return data
-  },
-  deserialize(topic, data) {
-    exactly(topic, data, 4)
-    return new DataView(data.buffer, data.byteOffset, 4).getFloat32(0)
-  },
-}
+const float = fixedSize<number>({
+  size: 4,
+  type: 'a number',
+  accepts: (value) => typeof value === 'number',
+  write: (data, value) => data.writeFloatBE(value),
+  read: (view) => view.getFloat32(0),
+})
 
-const bigLong: Serde<bigint> = {
-  serialize(topic, value) {
-    if (typeof value !== 'bigint' || value !== BigInt.asIntN(64, value)) throw mistyped(topic, value, 'a bigint of 64 bits')
-    const data = Buffer.allocUnsafe(8)
-    data.writeBigInt64BE(value)
-    return data
-  },
-  deserialize(topic, data) {
-    exactly(topic, data, 8)
-    return new DataView(data.buffer, data.byteOffset, 8).getBigInt64(0)
-  },
-}
+const bigLong = fixedSize<bigint>({
+  size: 8,
+  type: 'a bigint of 64 bits',
+  accepts: (value) => typeof value === 'bigint' && value === BigInt.asIntN(64, value),
+  write: (data, value) => data.writeBigInt64BE(value),
+  read: (view) => view.getBigInt64(0),
+})
 
 const uuid: Serde<string> = {
   serialize(topic, value) {
@@ -189,6 +163,31 @@ const nothing: Serde<never> = {
       next: `Read ${topic} with the serde that it was written with.`,
     })
   },
+}
+
+/** A serde whose values all have the same size, in bytes. */
+function fixedSize<T>({ size, type, accepts, write, read }: FixedSize<T>): Serde<T> {
+  return {
+    serialize(topic, value) {
+      if (!accepts(value)) throw mistyped(topic, value, type)
+      const data = Buffer.allocUnsafe(size)
+      write(data, value)
+      return data
+    },
+    deserialize(topic, data) {
+      exactly(topic, data, size)
+      return read(new DataView(data.buffer, data.byteOffset, size))
+    },
+  }
+}
+
+interface FixedSize<T> {
+  readonly size: number
+  /** The type of the values, for the error of another value. */
+  readonly type: string
+  readonly accepts: (value: unknown) => boolean
+  readonly write: (data: Buffer, value: T) => void
+  readonly read: (view: DataView) => T
 }
 
 /** The size of each value in bytes, for serdes of fixed size. Java writes lists of such values without lengths. */

@@ -39,10 +39,7 @@ export function earlyBeesNow(options: HostOptions, document: SwarmDocument): Ear
 }
 
 function undecided({ bees, registry }: HostOptions): readonly SwarmBee[] {
-  return bees.filter(({ type }) => {
-    const found = registry.find(type.type)
-    return found !== null && found.definition.role === undefined && found.definition.create !== undefined && !registry.isBuiltIn(found)
-  })
+  return bees.filter(({ type }) => registry.hasOpenRole(type.type))
 }
 
 function withRoles(bees: readonly SwarmBee[], made: MadeBees, document: SwarmDocument): EarlyBees {

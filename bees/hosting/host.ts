@@ -3,6 +3,7 @@ import type { Header, RecordMetadata } from '../../topology/record.ts'
 import type { BeeHost, BeeValue, StreamBee } from '../../topology/swarm/bee-host.ts'
 import type { BeeRole } from '../../topology/swarm/bee-type.ts'
 import { readersIn, type SwarmBee } from '../../topology/swarm/checked-swarm.ts'
+import type { EdgeTypes } from '../../topology/swarm/inference-models.ts'
 import type { Payload } from '../../topology/swarm/payload/payload.ts'
 import { ShadowDropped } from '../../topology/swarm/plan/shadow-bees.ts'
 import type { Programs } from '../../topology/swarm/ports/programs.ts'
@@ -18,7 +19,9 @@ import { callBee } from './called-bee.ts'
 import { alone, createBee, leastReplicas, madeBy, typeOf } from './created-bee.ts'
 import type { HostOptions } from './host-options.ts'
 import { inputOf, ownInputOf, payloadOf } from './payload-input.ts'
-import { ShadowTurns } from './shadow-turns.ts'
+import { RequestParts, requestParts } from './request-parts.ts'
+import { ShadowGate } from './shadow-gate.ts'
+import { tracedCalls } from './traced-calls.ts'
 
 /** Opens the bees of one swarm by `create` of their types. Converts payloads to inputs of bees, and outputs of bees to payloads. */
 export class SwarmHost implements BeeHost {
@@ -26,7 +29,7 @@ export class SwarmHost implements BeeHost {
   /** The bees that were created before the topology: the bees of the roles `value`, `loop` and `stream`. */
   readonly #made: ReadonlyMap<string, Bee<unknown, unknown>>
   /** For each bee that has a shadow, the object that decides when the shadow may compute. The key is the bee's name. */
-  readonly #turns: ReadonlyMap<string, ShadowTurns>
+  readonly #gates: ReadonlyMap<string, ShadowGate>
   readonly #opened = new Map<string, Bee<unknown, unknown>>()
   readonly #replicas: ReadonlyMap<string, BeeReplicas>
   readonly calls: BeeCalls
@@ -35,7 +38,7 @@ export class SwarmHost implements BeeHost {
     this.#options = options
     this.#made = made
     this.#replicas = new Map(options.bees.map((bee) => [bee.name, new BeeReplicas(bee, { ...options, least: leastReplicas(options, bee) })]))
-    this.#turns = new Map(options.bees.flatMap(({ shadows }) => (shadows === undefined ? [] : [[shadows, new ShadowTurns(options)] as const])))
+    this.#gates = new Map(options.bees.flatMap(({ shadows }) => (shadows === undefined ? [] : [[shadows, new ShadowGate(options)] as const])))
     this.calls = new BeeCalls(options)
   }
 
@@ -74,6 +77,24 @@ export class SwarmHost implements BeeHost {
     }
   }
 
+  get recordsSpans(): boolean {
+    return this.#options.tracing !== undefined
+  }
+
+  /** The types of a bee's input and output, as far as they are known without loading a program, or a model a second time. */
+  async typesOf(bee: SwarmBee): Promise<EdgeTypes> {
+    const { definition, input, output } = typeOf(this.#options, bee)
+    const own = this.#opened.get(bee.name)?.inputType?.() ?? null
+    let found: BeeFindings = {}
+    try {
+      // The check of a bee with a model opens the model.
+      if (own === null && definition.modelsAtOnce === undefined) found = await this.#checked(bee)
+    } catch (thrown) {
+      if (!(thrown instanceof WaggleError)) throw thrown
+    }
+    return { input: own ?? found.input ?? input, output: found.output ?? output }
+  }
+
   /** The models that bees of this process run. */
   get models(): readonly { readonly bee: string; readonly type: string; readonly model: RunningModel }[] {
     return this.#options.bees.flatMap(({ name, type }) => {
@@ -108,7 +129,15 @@ export class SwarmHost implements BeeHost {
     }
     const given = inputs(typeOf(this.#options, bee))
     return (input, { id, headers, place }) => {
-      const request = beeRequest({ key: id, headers, metadata: place ?? nowhere, signal: neverAborted, attempt: 1, timestamp: 0 }, input)
+      const call = { key: id, headers, metadata: place ?? nowhere, signal: neverAborted, attempt: 1, timestamp: 0 }
+      const request = beeRequest(
+        call,
+        input,
+        new RequestParts(
+          async () => Promise.reject(noPartsAtOnce(bee)),
+          () => neverAborted,
+        ),
+      )
       const output = made.process(given(input), request)
       if (output instanceof Promise)
         throw new WaggleError('WAGGLE_INVALID_BEE', {
@@ -190,10 +219,13 @@ export class SwarmHost implements BeeHost {
     const given = inputs(typeOf(this.#options, bee))
     const call: Worker['call'] = (rows, calls) => {
       replicas.waited(calls)
-      return callBee(made, { bee: bee.name, given, open: this.calls }, rows, calls)
+      const partsOf = (call: (typeof calls)[number]) => requestParts(bee, this.#options, call)
+      return callBee(made, { bee: bee.name, given, open: this.calls, partsOf }, rows, calls)
     }
+    const { tracing, now, swarm } = this.#options
+    const traced = tracing === undefined ? call : tracedCalls({ tracing, now, swarm, bee: bee.name, type: bee.type.type }, call)
     return {
-      call: this.#inTurn(bee, call),
+      call: this.#gated(bee, traced),
       close: async () => {
         await made.close?.()
       },
@@ -204,12 +236,19 @@ export class SwarmHost implements BeeHost {
    * Wraps the calls of a bee that has a shadow, and the calls of a shadow, which waits until it may compute. The calls of any other bee are
    * unchanged.
    */
-  #inTurn({ name, shadows }: SwarmBee, call: Worker['call']): Worker['call'] {
-    const turns = this.#turns.get(shadows ?? name)
-    if (turns === undefined) return call
-    if (shadows === undefined) return (rows, calls) => turns.call(calls, () => call(rows, calls))
-    return async (rows, calls) => ((await turns.turn(calls)) ? call(rows, calls) : rows.map(() => new ShadowDropped(name)))
+  #gated({ name, shadows }: SwarmBee, call: Worker['call']): Worker['call'] {
+    const gate = this.#gates.get(shadows ?? name)
+    if (gate === undefined) return call
+    if (shadows === undefined) return (rows, calls) => gate.call(calls, () => call(rows, calls))
+    return async (rows, calls) => ((await gate.enter(calls)) ? call(rows, calls) : rows.map(() => new ShadowDropped(name)))
   }
+}
+
+function noPartsAtOnce({ type }: SwarmBee): WaggleError {
+  return new WaggleError('WAGGLE_INVALID_BEE', {
+    message: `The bee type ${type.type} has the role "${type.role}", which gives its result at once`,
+    next: 'Give the bee type the role "call" if it publishes parts.',
+  })
 }
 
 /** The roles of bees that compute inside the topology, or that add steps to it. */

@@ -1,3 +1,4 @@
+import type { PayloadType } from '../../topology/swarm/bee-type.ts'
 import { didYouMean } from '../../topology/swarm/check/nearest-name.ts'
 import type { Tensor } from '../../topology/swarm/payload/payload.ts'
 import { bytesOf, tensorData } from '../../topology/swarm/payload/tensor-codec.ts'
@@ -44,6 +45,11 @@ export function zeroRow({ rows }: ModelSignature): ModelRow | null {
 export function exampleOf({ rows }: ModelSignature): unknown {
   const values = rows.map(({ name, datatype, shape }) => [name, filled(shape, datatype === 'BYTES' ? '' : datatype === 'BOOL' ? false : 0)] as const)
   return values.length === 1 ? values[0]?.[1] : Object.fromEntries(values)
+}
+
+/** The type of one row: a tensor for each input, by name. */
+export function rowType({ rows }: ModelSignature): PayloadType {
+  return { tensors: Object.fromEntries(rows.map(({ name, datatype, shape }) => [name, { dtype: datatype, shape }])) }
 }
 
 /** Nested lists of this shape. */

@@ -5,6 +5,7 @@ import { openThreadedBee } from './threaded-bee.ts'
 
 export default defineBee({
   type: 'module',
+  givesParts: true,
   summary: 'Your own TypeScript or JavaScript, in this process or in threads of it.',
   delivery: 'Called again for what no commit holds after a crash: keep it free of effects, or make them idempotent by the callId of the request.',
   spec: Type.Object(

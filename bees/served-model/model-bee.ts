@@ -2,7 +2,7 @@ import type { FoundVersion, ModelOptions, OpenModel, TensorSignature, VersionFol
 import { shownAddress } from '../../topology/swarm/secrets/shown-address.ts'
 import { WaggleError } from '../../topology/waggle-error.ts'
 import type { Bee, BeeCheckContext, BeeContext, BeeFindings, BeePorts } from '../define-bee.ts'
-import { exampleOf, shownInputs } from '../model/model-input.ts'
+import { exampleOf, rowType, shownInputs } from '../model/model-input.ts'
 import { modelMisfit } from '../model/model-misfit.ts'
 import { type ModelPrediction, readingOf, shownReading } from '../model/model-reading.ts'
 import { fitOf, type ModelSpec } from '../model/model-spec.ts'
@@ -61,6 +61,7 @@ export async function modelBee(context: BeeContext<ModelSpec>, runtime: 'tensorf
     processBatch: (inputs, requests) => model.predict(inputs, requests),
     close: () => model.close(),
     example: () => exampleOf(model.answering.model.signature),
+    inputType: () => rowType(model.answering.model.signature),
     model,
     picture: takenPicture(model.answering.model.signature, spec),
   }

@@ -111,7 +111,7 @@ export class ServedModel {
    * waiting reload begins share that reload.
    */
   reload(): Promise<void> {
-    this.#nextReload ??= this.#inTurn(() => {
+    this.#nextReload ??= this.#afterLast(() => {
       this.#nextReload = null
       return this.#reload()
     })
@@ -194,7 +194,7 @@ export class ServedModel {
   }
 
   #look(): Promise<void> {
-    return this.#inTurn(async () => {
+    return this.#afterLast(async () => {
       const { folder, log } = this.#options
       if (folder === null) return
       const found = await folder.look().catch((thrown: unknown) => {
@@ -205,10 +205,10 @@ export class ServedModel {
     })
   }
 
-  #inTurn(act: () => Promise<void>): Promise<void> {
-    const turn = this.#last.then(() => (this.#isClosed ? undefined : act()))
-    this.#last = turn.catch(() => {})
-    return turn
+  #afterLast(act: () => Promise<void>): Promise<void> {
+    const acted = this.#last.then(() => (this.#isClosed ? undefined : act()))
+    this.#last = acted.catch(() => {})
+    return acted
   }
 
   /**

@@ -1,7 +1,8 @@
+import type { PayloadType } from '../../topology/swarm/bee-type.ts'
 import type { LateModel, ServerModel as OpenServerModel, ServerModelOptions, ServingTls } from '../../topology/swarm/ports/model-servers.ts'
 import { WaggleError } from '../../topology/waggle-error.ts'
 import type { Bee, BeeCheckContext, BeeContext, BeeFindings, BeeRequest, RunningModel, TakenPicture } from '../define-bee.ts'
-import { exampleOf } from '../model/model-input.ts'
+import { exampleOf, rowType } from '../model/model-input.ts'
 import { type ModelPrediction, readingOf } from '../model/model-reading.ts'
 import { fitOf, type ModelSpec } from '../model/model-spec.ts'
 import { shownSignature } from '../model/shown-signature.ts'
@@ -19,6 +20,7 @@ export async function serverBee(context: BeeContext<ServerSpec>): Promise<Bee<un
     processBatch: (inputs, requests) => model.predict(inputs, requests),
     close: () => model.close(),
     example: () => model.example(),
+    inputType: () => model.inputType(),
     get picture() {
       return model.picture
     },
@@ -79,6 +81,11 @@ class ServerModel implements RunningModel {
 
   example(): unknown {
     return this.#loaded === null ? null : exampleOf(this.#loaded.model.signature)
+  }
+
+  /** Null until the server has sent the signature. */
+  inputType(): PayloadType | null {
+    return this.#loaded === null ? null : rowType(this.#loaded.model.signature)
   }
 
   /**

@@ -40,7 +40,7 @@ export class ReaderQueries {
 
   /** Runs a query. `signal` aborts when the client disconnects. Throws QueryRefused. */
   async run(query: Query, signal: AbortSignal): Promise<QueryResult> {
-    await this.#turn(signal)
+    await this.#waitForSlot(signal)
     const name = `waggle-reader-${++this.#count}`
     const session = new Session(this.#options.directory, { connectionArgs: [] })
     const limitMs = this.#options.maxSeconds * 1000
@@ -97,7 +97,7 @@ export class ReaderQueries {
     return { bytes, format: written, rowsRead: result.rowsRead, bytesRead: result.bytesRead }
   }
 
-  async #turn(signal: AbortSignal): Promise<void> {
+  async #waitForSlot(signal: AbortSignal): Promise<void> {
     if (this.#running < maxRunning) {
       this.#running++
       return

@@ -8,7 +8,7 @@ interface StandardStreams {
 
 export interface ChannelEvents {
   heard(chunk: Buffer): void
-  /** Called when the process has closed its direction. */
+  /** Called when the process has closed its output. */
   ended(): void
   /** Called when standard output turns out to be a log, because messages go over the socket. */
   logs(stdout: Readable): void

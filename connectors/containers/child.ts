@@ -1,53 +1,37 @@
 import { type ChildProcess, type SpawnOptions, spawn } from 'node:child_process'
-import type { Readable } from 'node:stream'
 import type { Clock } from '../../processor/ports.ts'
 import type { ProcessOptions } from '../../topology/swarm/ports/processes.ts'
-import type { BeeRun, BeeRunEvents } from './bee-run.ts'
+import type { BeeRunEvents } from './bee-run.ts'
 import { BeeSocket } from './bee-socket.ts'
-import { Channel } from './channel.ts'
 import type { Guardian } from './guardian.ts'
 import { MemoryWatch } from './memory-watch.ts'
 import { outOfMemory } from './process-errors.ts'
-import { ProcessLog } from './process-log.ts'
+import { drainMs, ProgramRun } from './program-run.ts'
 
 /**
  * One run of a bee's program, in a process group of its own. A terminal's Ctrl-C therefore reaches only Waggle, which stops its processes in order.
  * When the program ends, its whole group is killed, so that no child of the program lives on and keeps the pipes open.
  */
-export class Child implements BeeRun {
-  readonly #clock: Clock
-  readonly #events: BeeRunEvents
+export class Child extends ProgramRun {
   readonly #process: ChildProcess | null
   readonly #socket: BeeSocket
-  readonly #channel: Channel | null
-  readonly #logs: ProcessLog[] = []
   readonly #guardian: Guardian
   #memory: MemoryWatch | null = null
   /** The reason why Waggle kills the process; null while Waggle lets it run. */
   #fault: string | null = null
-  #isGone = false
-  #cancelTimer = () => {}
 
   constructor({ command, env, cwd, swarm, bee, memoryBytes, log }: ProcessOptions, clock: Clock, guardian: Guardian, events: BeeRunEvents) {
-    this.#clock = clock
-    this.#events = events
+    super({ clock, events, log })
     this.#guardian = guardian
-    this.#socket = new BeeSocket((connection) => this.#channel?.connected(connection))
+    this.#socket = new BeeSocket((connection) => this.channel?.connected(connection))
     const own = { WAGGLE_PROTOCOL: '1', WAGGLE_SWARM: swarm, WAGGLE_BEE: bee }
     const socket = this.#socket.path === null ? {} : { WAGGLE_BEE_SOCKET: this.#socket.path }
     const [program = '', ...argv] = command
     const all = { ...inherited(), ...env, ...own, ...socket }
-    this.#process = spawned(program, argv, { env: all, ...(cwd === undefined ? {} : { cwd }) }, (why) => this.#gone(why))
-    const addLog = (stream: Readable) => this.#logs.push(new ProcessLog(stream, clock, (line) => log('info', line)))
-    if (this.#process?.stderr != null) addLog(this.#process.stderr)
-    this.#channel =
-      this.#process === null
-        ? null
-        : new Channel(this.#process, () => this.#socket.close(), {
-            heard: (chunk) => events.stdout(chunk),
-            ended: () => this.#exitSoon(),
-            logs: addLog,
-          })
+    this.#process = spawned(program, argv, { env: all, ...(cwd === undefined ? {} : { cwd }) }, (why) => this.gone(why))
+    if (this.#process?.stderr != null) this.addLog(this.#process.stderr)
+    if (this.#process !== null)
+      this.openChannel(this.#process, { refuseConnection: () => this.#socket.close(), heard: (chunk) => events.stdout(chunk) })
     const pid = this.#process?.pid
     if (pid !== undefined) guardian.watch(pid)
     if (pid !== undefined && memoryBytes !== undefined) {
@@ -62,29 +46,9 @@ export class Child implements BeeRun {
     )
   }
 
-  get lastWords(): readonly string[] {
-    return this.#logs.flatMap(({ lastLines }) => lastLines)
-  }
-
-  write(pieces: readonly Uint8Array[]): void {
-    this.#channel?.write(pieces)
-  }
-
-  get unreadBytes(): number {
-    return this.#channel?.unreadBytes ?? 0
-  }
-
-  onDrain(callback: () => void): void {
-    this.#channel?.onDrain(callback)
-  }
-
-  end(): void {
-    this.#channel?.end()
-  }
-
-  kill(signal: 'SIGTERM' | 'SIGKILL'): void {
+  override kill(signal: 'SIGTERM' | 'SIGKILL'): void {
     const pid = this.#process?.pid
-    if (this.#isGone || pid === undefined) return
+    if (this.isGone || pid === undefined) return
     try {
       process.kill(-pid, signal)
     } catch {
@@ -92,33 +56,23 @@ export class Child implements BeeRun {
     }
   }
 
-  /** Kills a process that has closed its output and does not exit soon. Such a process cannot answer calls any more. */
-  #exitSoon(): void {
-    if (this.#isGone || this.#process?.exitCode !== null || this.#process.signalCode !== null) return
-    this.#cancelTimer()
-    this.#cancelTimer = this.#clock.after(drainMs, () => this.kill('SIGKILL'))
+  protected override get hasEnded(): boolean {
+    return this.#process?.exitCode !== null || this.#process.signalCode !== null
+  }
+
+  protected override release(): void {
+    this.#memory?.close()
+    this.#socket.close()
+    if (this.#process?.pid !== undefined) this.#guardian.forget(this.#process.pid)
   }
 
   /** Reads the last output of the process, for a limited time: a process outside the group may keep a pipe open. */
   #exited(why: string): void {
     this.#memory?.close()
     this.kill('SIGKILL')
-    for (const log of this.#logs) log.drain()
-    this.#cancelTimer()
-    this.#cancelTimer = this.#clock.after(drainMs, () => this.#gone(why))
-    this.#process?.on('close', () => this.#channel?.onceRead(() => this.#gone(why)))
-  }
-
-  #gone(why: string): void {
-    if (this.#isGone) return
-    this.#isGone = true
-    this.#memory?.close()
-    this.#cancelTimer()
-    this.#socket.close()
-    if (this.#process?.pid !== undefined) this.#guardian.forget(this.#process.pid)
-    this.#channel?.destroy()
-    for (const log of this.#logs) log.end()
-    this.#events.gone(why)
+    this.drainLogs()
+    this.planEnd(drainMs, () => this.gone(why))
+    this.#process?.on('close', () => this.channel?.onceRead(() => this.gone(why)))
   }
 }
 
@@ -150,5 +104,3 @@ export function inherited(): { [name: string]: string } {
     ['PATH', 'HOME', 'LANG', 'TZ', 'TMPDIR'].flatMap((name) => (process.env[name] === undefined ? [] : [[name, process.env[name]]])),
   )
 }
-
-const drainMs = 1000

@@ -1,13 +1,12 @@
 import { dirname } from 'node:path'
-import type { Duplex, Readable } from 'node:stream'
+import type { Duplex } from 'node:stream'
 import type Docker from 'dockerode'
 import type { Clock } from '../../processor/ports.ts'
 import type { ContainerOptions } from '../../topology/swarm/ports/containers.ts'
-import type { BeeRun, BeeRunEvents } from '../containers/bee-run.ts'
+import type { BeeRunEvents } from '../containers/bee-run.ts'
 import { BeeSocket } from '../containers/bee-socket.ts'
-import { Channel } from '../containers/channel.ts'
 import { outOfMemory } from '../containers/process-errors.ts'
-import { ProcessLog } from '../containers/process-log.ts'
+import { drainMs, ProgramRun } from '../containers/program-run.ts'
 import { AttachedStreams } from './attached-streams.ts'
 import { containerSettings } from './container-settings.ts'
 import { type DockerEngine, dockerSays, statusOf } from './docker-engine.ts'
@@ -26,64 +25,40 @@ export interface ContainerRunOptions {
 }
 
 /** One run of a bee's program in a container of its own, which is removed when the program has ended. */
-export class ContainerRun implements BeeRun {
+export class ContainerRun extends ProgramRun {
   readonly #run: ContainerRunOptions
   readonly #clock: Clock
   readonly #events: BeeRunEvents
   readonly #streams = new AttachedStreams()
-  readonly #logs: ProcessLog[] = []
   readonly #socket: BeeSocket | null
   /** Output that came before the first successful health check; null if nothing is held back. */
   #held: Buffer[] | null
   #container: Docker.Container | null = null
   #connection: Duplex | null = null
-  #channel: Channel | null = null
   #health: HealthWatch | null = null
   /** The reason why Waggle ends the container; null while Waggle lets it run. */
   #fault: string | null = null
   #isKilled = false
-  #isGone = false
   #hasStarted = false
   #hasEnded = false
-  #onDrain = () => {}
-  #cancelTimer = () => {}
 
   constructor(run: ContainerRunOptions, events: BeeRunEvents) {
+    super({ clock: run.clock, events, log: run.options.log })
     this.#run = run
     this.#clock = run.clock
     this.#events = events
     this.#held = run.image.isChecked ? [] : null
-    this.#addLog(this.#streams.stderr)
-    this.#socket = run.engine.isLocal ? new BeeSocket((connection) => this.#channel?.connected(connection), { forAll: true }) : null
-    this.#start().catch((thrown: unknown) => this.#gone(`${this.#hasStarted ? 'is lost' : 'cannot be started'}: ${dockerSays(thrown)}`))
+    this.addLog(this.#streams.stderr)
+    this.#socket = run.engine.isLocal ? new BeeSocket((connection) => this.channel?.connected(connection), { forAll: true }) : null
+    this.#start().catch((thrown: unknown) => this.#goneLater(`${this.#hasStarted ? 'is lost' : 'cannot be started'}: ${dockerSays(thrown)}`))
   }
 
-  get lastWords(): readonly string[] {
-    return this.#logs.flatMap(({ lastLines }) => lastLines)
-  }
-
-  write(pieces: readonly Uint8Array[]): void {
-    this.#channel?.write(pieces)
-  }
-
-  get unreadBytes(): number {
-    return this.#channel?.unreadBytes ?? 0
-  }
-
-  onDrain(callback: () => void): void {
-    this.#onDrain = callback
-  }
-
-  end(): void {
-    this.#channel?.end()
-  }
-
-  kill(signal: 'SIGTERM' | 'SIGKILL'): void {
+  override kill(signal: 'SIGTERM' | 'SIGKILL'): void {
     if (signal === 'SIGKILL') this.#isKilled = true
-    if (this.#isGone) return
+    if (this.isGone) return
     this.#container?.kill({ signal }).catch((thrown: unknown) => {
       // A container that has ended already cannot be killed.
-      if (statusOf(thrown) === null) this.#gone(`is lost: ${dockerSays(thrown)}`)
+      if (statusOf(thrown) === null) this.#goneLater(`is lost: ${dockerSays(thrown)}`)
     })
     if (signal === 'SIGKILL') this.#goneSoon(this.#container === null ? 'gets no answer from Docker' : 'does not end after a SIGKILL')
   }
@@ -91,10 +66,10 @@ export class ContainerRun implements BeeRun {
   async #start(): Promise<void> {
     const docker = await this.#run.engine.client
     const container = await this.#create(docker)
-    if (this.#isGone) return await container.remove({ force: true, v: true })
+    if (this.isGone) return await container.remove({ force: true, v: true })
     this.#container = container
     const connection = (await container.attach({ stream: true, hijack: true, stdin: true, stdout: true, stderr: true })) as Duplex
-    if (this.#isGone) {
+    if (this.isGone) {
       connection.destroy()
       return
     }
@@ -104,21 +79,19 @@ export class ContainerRun implements BeeRun {
     // A connection ends with its container. If the connection breaks off earlier, nothing can be read from the container any more.
     for (const event of ['end', 'close', 'error']) connection.once(event, () => closed.resolve())
     void closed.promise.then(() => this.#streams.end())
-    const channel = new Channel({ stdin: connection, stdout: this.#streams.stdout }, () => this.#socket?.close(), {
-      heard: (chunk) => this.#hear(chunk),
-      ended: () => this.#exitSoon(),
-      logs: (stdout) => {
-        this.#streams.stdoutIsLog()
-        this.#addLog(stdout)
+    this.openChannel(
+      { stdin: connection, stdout: this.#streams.stdout },
+      {
+        refuseConnection: () => this.#socket?.close(),
+        heard: (chunk) => this.#hear(chunk),
+        stdoutIsLog: () => this.#streams.stdoutIsLog(),
       },
-    })
-    channel.onDrain(() => this.#onDrain())
-    this.#channel = channel
+    )
     await container.start()
     this.#hasStarted = true
     if (this.#isKilled) this.kill('SIGKILL')
     if (this.#held !== null)
-      this.#health = new HealthWatch(container, this.#clock, { passed: () => this.#release(), failed: (why) => this.#fail(why) })
+      this.#health = new HealthWatch(container, this.#clock, { passed: () => this.#letThrough(), failed: (why) => this.#fail(why) })
     await this.#ended(container, closed.promise)
   }
 
@@ -141,33 +114,22 @@ export class ContainerRun implements BeeRun {
     }
   }
 
-  #addLog(stream: Readable): void {
-    this.#logs.push(new ProcessLog(stream, this.#clock, (line) => this.#run.options.log('info', line)))
-  }
-
-  /** Kills a container that has closed its output and does not exit soon. Such a container cannot answer calls any more. */
-  #exitSoon(): void {
-    if (this.#isGone || this.#hasEnded) return
-    this.#cancelTimer()
-    this.#cancelTimer = this.#clock.after(drainMs, () => this.kill('SIGKILL'))
-  }
-
   /** Waits for the end of the container, and for the rest of its output. */
   async #ended(container: Docker.Container, closed: Promise<void>): Promise<void> {
     const { StatusCode: status } = (await container.wait()) as { readonly StatusCode: number }
     this.#hasEnded = true
     this.#health?.close()
-    for (const log of this.#logs) log.drain()
+    this.drainLogs()
     const drained = Promise.withResolvers<void>()
     const cancel = this.#clock.after(drainMs, () => drained.resolve())
     await Promise.race([closed, drained.promise])
-    await Promise.race([new Promise<void>((resolve) => this.#channel?.onceRead(resolve)), drained.promise])
+    await Promise.race([new Promise<void>((resolve) => this.channel?.onceRead(resolve)), drained.promise])
     cancel()
     const state = await container
       .inspect()
       .then((found) => found.State)
       .catch(() => null)
-    this.#gone(this.#whyEnded(status, state))
+    this.#goneLater(this.#whyEnded(status, state))
   }
 
   #whyEnded(status: number, state: { readonly OOMKilled?: boolean; readonly Error?: string } | null): string {
@@ -185,7 +147,7 @@ export class ContainerRun implements BeeRun {
     else this.#fail(`wrote more than ${maxHeldBytes} bytes before its health check passed`)
   }
 
-  #release(): void {
+  #letThrough(): void {
     const held = this.#held ?? []
     this.#held = null
     for (const chunk of held) this.#events.stdout(chunk)
@@ -197,25 +159,23 @@ export class ContainerRun implements BeeRun {
   }
 
   #goneSoon(why: string): void {
-    if (this.#hasEnded) return
-    this.#cancelTimer()
-    this.#cancelTimer = this.#clock.after(killMs, () => this.#gone(why))
+    if (!this.#hasEnded) this.planEnd(killMs, () => this.#goneLater(why))
   }
 
-  #gone(why: string): void {
-    if (this.#isGone) return
-    this.#isGone = true
-    this.#cancelTimer()
+  /** When a stream ends, its last line arrives in a later turn of the event loop. */
+  #goneLater(why: string): void {
+    this.gone(why, (close) => void setImmediate(close))
+  }
+
+  protected override get hasEnded(): boolean {
+    return this.#hasEnded
+  }
+
+  protected override release(): void {
     this.#health?.close()
     this.#socket?.close()
     this.#connection?.destroy()
     this.#streams.end()
-    // When a stream ends, its last line arrives in a later turn of the event loop.
-    setImmediate(() => {
-      for (const log of this.#logs) log.end()
-      this.#channel?.destroy()
-      this.#events.gone(why)
-    })
     // The container may be gone already: its Docker has ended, or somebody else has removed it. A container that stays is removed at the next start.
     this.#container?.remove({ force: true, v: true }).catch(() => {})
   }
@@ -233,7 +193,6 @@ function signalName(number: number): string {
   )
 }
 
-const drainMs = 1000
 /** The time that Docker has to end a container after SIGKILL. */
 const killMs = 30_000
 const maxHeldBytes = 64 * 1024

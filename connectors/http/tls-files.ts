@@ -1,6 +1,5 @@
 import { readFileSync, statSync } from 'node:fs'
-import type { Server } from 'node:https'
-import { createSecureContext, type SecureContextOptions } from 'node:tls'
+import { createSecureContext, type SecureContextOptions, type Server } from 'node:tls'
 import type { Clock } from '../../processor/ports.ts'
 import { WaggleError } from '../../topology/waggle-error.ts'
 
@@ -26,7 +25,7 @@ export class TlsFiles {
     this.#signature = this.#signatureNow()
   }
 
-  /** The options of an HTTPS server. Throws WAGGLE_TLS for files that are not a certificate and its key. */
+  /** The options of a TLS server. Throws WAGGLE_TLS for files that are not a certificate and its key. */
   serverOptions(): SecureContextOptions & { readonly requestCert?: true; readonly rejectUnauthorized?: true; readonly handshakeTimeout: number } {
     const hasClients = this.#paths.clientCa !== null
     return { ...this.#context(), ...(hasClients ? { requestCert: true, rejectUnauthorized: true } : {}), handshakeTimeout: handshakeMs }

@@ -8,7 +8,7 @@ import { Guardian } from '../containers/guardian.ts'
 import { openInContainer } from './container-python.ts'
 import { findInterpreter } from './interpreter.ts'
 import { pythonVariables as variables } from './python-variables.ts'
-import { ReloadedProcess } from './reloaded-process.ts'
+import { ReloadedBees } from './reloaded-bee.ts'
 import { requirementsOf } from './requirements.ts'
 import { type EnvironmentUse, VirtualEnvironments } from './virtual-environments.ts'
 
@@ -33,6 +33,7 @@ export interface LocalPythonOptions {
 export class LocalPython implements PythonBees {
   readonly #options: LocalPythonOptions
   readonly #environments: VirtualEnvironments
+  readonly #reloaded = new ReloadedBees()
 
   constructor(options: LocalPythonOptions) {
     this.#options = options
@@ -46,7 +47,8 @@ export class LocalPython implements PythonBees {
   open(options: PythonOptions): Promise<OpenProcess> {
     const { clock, reload = false } = this.#options
     if (!reload) return this.#open(options)
-    return ReloadedProcess.open({ file: options.file, requirements: options.requirements, open: () => this.#open(options), clock, log: options.log })
+    const { file, requirements, group, log } = options
+    return this.#reloaded.of(group, { file, requirements, clock, log }).open(() => this.#open(options))
   }
 
   async #open(options: PythonOptions): Promise<OpenProcess> {
@@ -82,6 +84,9 @@ export class LocalPython implements PythonBees {
       return {
         get isReady() {
           return open.isReady
+        },
+        get wantsParts() {
+          return open.wantsParts === true
         },
         call: (calls) => open.call(calls),
         close: (next) => open.close(next).finally(() => (released ??= release())),

@@ -4,9 +4,11 @@ import { type EmbeddedClickHouse, startEmbeddedClickHouse } from '../../connecto
 import { Repairs } from '../../connectors/clickhouse/repairs.ts'
 import { CallerLimits, type Limits } from '../../connectors/gateway/access/caller-limits.ts'
 import { freshId } from '../../connectors/gateway/fresh-id.ts'
-import { type HttpGateway, openHttpGateway } from '../../connectors/gateway/http/http-gateway.ts'
+import type { GrpcGateway, GrpcGatewayOptions } from '../../connectors/gateway/grpc/grpc-gateway.ts'
+import { type AnsweredRequest, type HttpGateway, openHttpGateway } from '../../connectors/gateway/http/http-gateway.ts'
 import { RequestIdentity } from '../../connectors/gateway/request-identity.ts'
 import { TlsFiles } from '../../connectors/http/tls-files.ts'
+import type { KafkaGroups } from '../../connectors/log/kafka/kafka-groups.ts'
 import { checkDataFormat } from '../../connectors/system/data-format.ts'
 import { FileFlightRecorder } from '../../connectors/system/flight-recorder.ts'
 import { processHeap } from '../../connectors/system/process-heap.ts'
@@ -15,20 +17,24 @@ import { SystemRandom } from '../../connectors/system/system-random.ts'
 import { KillerSearch } from '../../processor/async/killer-search.ts'
 import type { Log, StateDirectory } from '../../processor/ports.ts'
 import { applicationIdOf } from '../../topology/naming.ts'
+import { ownPackage } from '../../topology/own-package.ts'
 import type { Database } from '../../topology/swarm/ports/database.ts'
+import type { Tracing } from '../../topology/swarm/ports/tracing.ts'
 import type { Redaction } from '../../topology/swarm/secrets/redaction.ts'
 import type { SwarmManagement } from '../../topology/swarm/swarm-management.ts'
 import { WaggleError } from '../../topology/waggle-error.ts'
 import { ServerTokens } from '../access/server-tokens.ts'
+import { type BackupReport, writeBackup } from '../backup/backup.ts'
 import type { Settings } from '../config/settings.ts'
 import { storedSecrets } from '../config/stored-secrets.ts'
 import { LogManagement } from '../inspection/log-management.ts'
 import { removeAddress, writeAddress } from '../inspection/process-address.ts'
 import { RequestTraces } from '../inspection/request-traces.ts'
+import { RunningProcess } from '../inspection/running-process.ts'
 import { SavedPredictions } from '../inspection/saved-predictions.ts'
 import { ProcessPage } from '../page/process-page.ts'
 import { FailureLines } from '../process-log/failure-lines.ts'
-import type { LogLine } from '../process-log/log-line.ts'
+import type { LogLevel, LogLevels, LogLine } from '../process-log/log-line.ts'
 import { ClusterRequests } from '../requests/cluster-requests.ts'
 import { EmbeddedRequests } from '../requests/embedded-requests.ts'
 import { LiveRequestEvents } from '../requests/live-request-events.ts'
@@ -38,13 +44,15 @@ import type { ServerPlace } from '../served/configured-text.ts'
 import { Definitions } from '../served/definitions.ts'
 import { findingsOf } from '../served/findings.ts'
 import { ServedSwarms } from '../served/served-swarms.ts'
+import { SwarmModels } from '../served/swarm-models.ts'
+import type { Otlp } from '../telemetry/otlp/otlp.ts'
 import { Telemetry } from '../telemetry/telemetry.ts'
 import { beePorts, modelsOf } from './bee-ports.ts'
 import { idSecretOf } from './id-secret.ts'
 import { trimWhenIdle } from './idle-trim.ts'
 import { saveMissingRows } from './missing-rows.ts'
 import { usualMaxConnections } from './open-files.ts'
-import { openLog } from './open-log.ts'
+import { kafkaOptions, openLog } from './open-log.ts'
 import { openRemoteModels } from './open-remote-models.ts'
 import type { ConfiguredSwarm, RunningSwarm } from './running-swarm.ts'
 import { RunningSwarms } from './running-swarms.ts'
@@ -59,6 +67,12 @@ export interface BeekeeperOptions {
   /** Set for a server, which also runs the swarms whose definitions are in the log; null if only `swarms` run. */
   readonly server?: ServerPlace | null
   readonly say: LogLine
+  /** True if a line of a module is shown, for lines that cost something to make. Default: none of them is made. */
+  readonly shows?: (module: string, level: LogLevel, swarm?: string) => boolean
+  /** The levels of the log, for the API. Undefined: the API does not change them. */
+  readonly logLevels?: LogLevels
+  /** The way to an OpenTelemetry collector; null without one. */
+  readonly otlp?: Otlp | null
   /** Hides secrets in the lines that callers may read. */
   readonly redaction: Redaction
   /** If true, a damaged log opens with the records that remain. */
@@ -81,6 +95,8 @@ export class Beekeeper {
   #running: RunningSwarms | null = null
   #served: ServedSwarms | null = null
   #gateway: HttpGateway | null = null
+  #grpc: GrpcGateway | null = null
+  #isBackingUp = false
   #stopWaiting = () => {}
   /** The time by which a stop must have ended, on the monotonic clock. */
   #stopsBy = Number.POSITIVE_INFINITY
@@ -112,6 +128,11 @@ export class Beekeeper {
 
   get url(): string {
     return this.#gateway?.url ?? ''
+  }
+
+  /** `HOST:PORT` of the gRPC services; null if their port was in use. */
+  get grpcAddress(): string | null {
+    return this.#grpc?.address ?? null
   }
 
   /** True if every caller needs a token. */
@@ -193,10 +214,13 @@ export class Beekeeper {
       models,
       log,
       clock: systemClock,
+      random,
       killerSearch,
       openStates: states,
       openState: async (swarm) => (settings.log === 'kafka' ? this.#openStates(applicationIdOf(swarm), random) : null),
       say,
+      shows: this.#options.shows ?? (() => false),
+      ...this.#tracing,
       failures: this.#failures,
       onOpened: (bee) => this.#options.onProgress(bee, ++opened, Math.max(opened, this.#bees)),
       beforeStart: (swarm) => this.#saveMissingRows(log, swarm),
@@ -215,7 +239,33 @@ export class Beekeeper {
     // A stop begins at the gateway: accepted requests are answered while everything behind it still runs.
     const gateway = this.#gateway
     if (gateway === null) return
-    this.#closeLater('gateway', () => gateway.close({ timeoutMs: this.#leftToStopMs, onTimeout: () => this.#stopWaiting() }))
+    const within = () => ({ timeoutMs: this.#leftToStopMs, onTimeout: () => this.#stopWaiting() })
+    this.#closeLater('gateway', async () => void (await Promise.all([gateway.close(within()), this.#grpc?.close(within())])))
+  }
+
+  #openDefinitions(log: Log, random: SystemRandom): Promise<Definitions> {
+    const newId = () => Buffer.from(random.bytes(8)).toString('hex')
+    return Definitions.open({ log, clock: systemClock, say: this.#say, newId })
+  }
+
+  async #backUp(log: Log, into: string): Promise<BackupReport> {
+    if (this.#isBackingUp) {
+      throw new WaggleError('WAGGLE_BACKUP_RUNNING', { message: 'A backup is being written', next: 'Try again when it is complete.' })
+    }
+    this.#isBackingUp = true
+    try {
+      const { log: kind, data_dir: dataDirectory } = this.#options.settings
+      return await writeBackup({ dataDirectory, into, log: kind === 'embedded' ? log : null, clock: systemClock, waggle: ownPackage.version })
+    } finally {
+      this.#isBackingUp = false
+    }
+  }
+
+  async #openGroups(): Promise<KafkaGroups> {
+    const { KafkaGroups } = await import('../../connectors/log/kafka/kafka-groups.ts')
+    const groups = new KafkaGroups(kafkaOptions(this.#options.settings))
+    this.#closeLater('groups', () => groups.close())
+    return groups
   }
 
   async #openStates(name: string, random: SystemRandom): Promise<StateDirectory> {
@@ -248,11 +298,15 @@ export class Beekeeper {
     await requests.start()
     await running.connect(requests, prepared)
     const place = server ?? { root: process.cwd(), env: process.env }
+    const definitions = server === null ? null : await this.#openDefinitions(log, random)
+    const groups = definitions === null || settings.log !== 'kafka' ? null : await this.#openGroups()
     const served = new ServedSwarms({
       running,
       requests,
-      definitions: server === null ? null : await Definitions.open({ log, clock: systemClock, say }),
+      definitions,
       log,
+      groups,
+      instance: settings.instance,
       clock: systemClock,
       place,
       say,
@@ -261,7 +315,9 @@ export class Beekeeper {
     })
     served.addFixed(swarms.flatMap((configured, at) => (prepared[at] === undefined ? [] : [{ configured, running: prepared[at] }])))
     this.#served = served
-    const telemetry = new Telemetry({ clock: systemClock, swarms: running.all, log })
+    const telemetry = new Telemetry({ clock: systemClock, swarms: running.all, log, ...(definitions === null ? {} : { definitions }) })
+    this.#closeLater('telemetry', async () => telemetry.close())
+    this.#options.otlp?.useMetrics(() => telemetry.families())
     this.#closeLater('requests', () => requests.close())
     this.#stopWaiting = () => requests.stopWaiting()
     const { plans } = running
@@ -279,49 +335,82 @@ export class Beekeeper {
       clickhouseUrl: () => (this.#clickhouseUrl === null ? null : withoutPassword(this.#clickhouseUrl)),
       swarms: running.all,
     })
-    this.#gateway = await openHttpGateway({
+    const entrance = {
       requests,
-      management,
-      page: new ProcessPage({ log, clock: systemClock, instance: management.instance, swarms: running.all }),
-      predictions: new SavedPredictions({ clock: systemClock, plans, database: () => this.#openDatabase() }),
       events: new LiveRequestEvents({ log, clock: systemClock, plans, traces: new RequestTraces({ log, clock: systemClock, plans, acceptedAt }) }),
+      models: new SwarmModels({ swarms: served, running: running.all }),
       callers: this.#tokens,
       limits: this.#limits,
-      ...tlsOf(settings),
-      onNotice: (notice) => say('gateway', 'warn', notice),
-      onManaged: ({ caller, method, path, status, requestId }) =>
-        say('audit', 'info', `${caller || 'anybody'} ${method} ${path} ${status}`, { request_id: requestId }),
-      tokens: this.#tokens,
-      swarms: served,
-      secrets: storedSecrets(settings),
+      ...this.#tracing,
+      onNotice: (notice: string) => say('gateway', 'warn', notice),
       clock: systemClock,
       random,
       idSecret,
       host: settings.host,
-      port: settings.http_port,
       requestTimeoutMs: settings.request_timeout_seconds * 1000,
       maxBodyBytes: settings.max_body_bytes,
       maxBodiesBytes: Math.max(256 * 1024 * 1024, 2 * settings.max_body_bytes),
       maxConnections: settings.max_connections ?? usualMaxConnections(),
       names: furtherNames(settings),
-      rateLimitPerSecond: settings.rate_limit_per_second,
       notReady: () => this.#notReady(),
       onError,
-      onAnswered: (answered) => telemetry.answered(answered),
-      metrics: () => telemetry.text(),
+      onAnswered: (answered: AnsweredRequest) => telemetry.answered(answered),
+    }
+    this.#gateway = await openHttpGateway({
+      ...entrance,
+      ...tlsOf(settings),
+      management,
+      page: new ProcessPage({ log, clock: systemClock, instance: management.instance, swarms: running.all }),
+      predictions: new SavedPredictions({ clock: systemClock, plans, database: () => this.#openDatabase() }),
+      onManaged: ({ caller, method, path, status, requestId }) =>
+        say('audit', 'info', `${caller || 'anybody'} ${method} ${path} ${status}`, { request_id: requestId }),
+      tokens: this.#tokens,
+      swarms: served,
+      secrets: storedSecrets(settings),
+      ...this.#debug(running),
+      backups: { write: (directory) => this.#backUp(log, directory) },
+      port: settings.http_port,
+      rateLimitPerSecond: settings.rate_limit_per_second,
+      metrics: (format) => telemetry.text(format),
     })
     const gateway = this.#gateway
     this.#closeLater('gateway', () => gateway.close())
-    if (settings.log !== 'embedded') return served
+    await this.#openGrpc(entrance)
     const address = { url: gateway.url, instance: management.instance, token: this.#tokens.localToken }
     writeAddress(settings.data_dir, address)
     this.#closeLater('address', async () => removeAddress(settings.data_dir, address))
     return served
   }
 
+  /** Opens the gRPC port, with certificates of its own, because each server follows the files by itself. */
+  async #openGrpc(entrance: Omit<GrpcGatewayOptions, 'port'>): Promise<void> {
+    const { settings } = this.#options
+    const port = settings.grpc_port ?? (settings.http_port === 0 ? 0 : Math.min(settings.http_port + 1, 65_535))
+    const { openGrpcGateway } = await import('../../connectors/gateway/grpc/grpc-gateway.ts')
+    try {
+      const grpc = await openGrpcGateway({ ...entrance, ...tlsOf(settings), port })
+      this.#grpc = grpc
+      this.#closeLater('grpc', () => grpc.close())
+    } catch (thrown) {
+      // Nobody asked for this port, so the program that has it may keep it.
+      if (settings.grpc_port !== null || !(thrown instanceof WaggleError) || thrown.code !== 'WAGGLE_PORT_IN_USE') throw thrown
+      this.#say('gateway', 'warn', `there is no gRPC: ${thrown.message}. Set WAGGLE_GRPC_PORT to a free port`)
+    }
+  }
+
   /** The time that is left for a stop. All parts of the process share `shutdown_seconds`. */
   get #leftToStopMs(): number {
     return Math.max(0, this.#stopsBy - systemClock.elapsedMs())
+  }
+
+  #debug({ all: swarms }: RunningSwarms): { readonly debug?: RunningProcess } {
+    const { logLevels } = this.#options
+    return logLevels === undefined ? {} : { debug: new RunningProcess({ clock: systemClock, logLevels, swarms }) }
+  }
+
+  get #tracing(): { readonly tracing?: Tracing } {
+    const tracing = this.#options.otlp?.tracing
+    return tracing === undefined ? {} : { tracing }
   }
 
   #notReady(): string | null {

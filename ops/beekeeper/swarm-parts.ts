@@ -1,25 +1,57 @@
+import type { BeeRegistry } from '../../bees/registry.ts'
 import type { ApplicationParts } from '../../connectors/log/kafka/kafka-admin.ts'
 import { changelogTopics } from '../../processor/state/changelog-topics.ts'
 import { GlobalStores } from '../../processor/state/global-stores.ts'
 import { swarmTopology } from '../../processor/swarm/swarm-topology.ts'
-import { threadProgram } from '../../processor/thread/thread-program.ts'
+import { globalProgram, threadProgram } from '../../processor/thread/thread-program.ts'
+import type { Topology } from '../../topology/graph.ts'
 import type { BeeHost } from '../../topology/swarm/bee-host.ts'
+import type { SwarmBee } from '../../topology/swarm/checked-swarm.ts'
 import type { SwarmPlan } from '../../topology/swarm/plan/plan.ts'
 import { noReplyTopics } from '../../topology/swarm/request/reply-topics.ts'
 
 export interface SwarmParts extends ApplicationParts {
   /** The topics of the swarm's gateways. A reset keeps these topics, and the swarm then reads them from their beginning. */
   readonly entrances: readonly string[]
+  /** Bees whose steps of the DSL may have further topics and groups, because `topics` and `groups` were found without these steps. */
+  readonly stepBees: readonly string[]
 }
 
-/** The topics and groups that a swarm has on a cluster. They come from the swarm's plan, so no topic or group of another swarm is among them. */
-export function partsOf(plan: SwarmPlan): SwarmParts {
-  const topology = swarmTopology(plan, nobody, { answersRetentionMs: 1, duplicateRetentionMs: 1, predictions: null, replyTopics: noReplyTopics })
-  const { groups } = threadProgram(plan.applicationId, topology, { maxCachedEntries: 0, globals: new GlobalStores() })
+/**
+ * The topics and groups that a swarm has on a cluster. They come from the swarm's plan, so no topic or group of another swarm is among them.
+ * `running`: the topology of the swarm as it runs, with the steps of its bees of the DSL. Without it each of these bees, `stepBees`, counts as one step.
+ */
+export function partsOf(
+  plan: SwarmPlan,
+  { running = null, stepBees = [] }: { readonly running?: Topology | null; readonly stepBees?: readonly string[] } = {},
+): SwarmParts {
+  const topology = running ?? topologyOf(plan)
+  const options = { maxCachedEntries: 0, globals: new GlobalStores() }
+  const programs = [threadProgram(plan.applicationId, topology, options), globalProgram(plan.applicationId, topology, options)]
   const entrances = plan.gateways.map(({ topic }) => topic)
   const own = plan.topics.flatMap(({ name, isForeign }) => (isForeign || entrances.includes(name) ? [] : [name]))
   const changelogs = changelogTopics(plan.applicationId, topology.subtopologies(), () => 1).map(({ name }) => name)
-  return { topics: [...own, ...changelogs], groups: groups.map(({ group }) => group), entrances }
+  return {
+    topics: [...new Set([...own, ...topology.internalTopics.keys(), ...changelogs])],
+    groups: programs.flatMap((program) => program?.groups.map(({ group }) => group) ?? []),
+    entrances,
+    stepBees,
+  }
+}
+
+/** The groups of a swarm on a cluster, with the topics that they read. */
+export function readersOf(plan: SwarmPlan): readonly { readonly group: string; readonly topics: readonly string[] }[] {
+  return threadProgram(plan.applicationId, topologyOf(plan), { maxCachedEntries: 0, globals: new GlobalStores() }).groups
+}
+
+/** The topology of a swarm on a cluster, which is only inspected. Each of its bees of the DSL counts as one step. */
+export function topologyOf(plan: SwarmPlan): Topology {
+  return swarmTopology(plan, nobody, { answersRetentionMs: 1, duplicateRetentionMs: 1, predictions: null, replyTopics: noReplyTopics })
+}
+
+/** Bees that are made of steps of the DSL, or that may be. */
+export function stepBeesOf(bees: readonly SwarmBee[], registry: BeeRegistry): readonly string[] {
+  return bees.filter(({ type }) => type.role === 'stream' || registry.hasOpenRole(type.type)).map(({ name }) => name)
 }
 
 /** A host for a topology that is only inspected. */

@@ -34,7 +34,7 @@ export function watchLoop(
 
 function blocked(ms: number, bees: readonly string[]): string {
   const cause = bees.length === 0 ? 'No bee had a call meanwhile' : `Bees with calls meanwhile: ${bees.join(', ')}`
-  return `This process was blocked for ${(ms / 1000).toFixed(1)} s: no request, deadline or timer had its turn. ${cause}`
+  return `This process was blocked for ${(ms / 1000).toFixed(1)} s: no request, deadline or timer was handled. ${cause}`
 }
 
 const lookEveryMs = 500

@@ -5,8 +5,12 @@ declare module 'autocannon' {
   export interface AutocannonOptions {
     readonly url: string
     readonly connections: number
-    /** Seconds. */
-    readonly duration: number
+    /** Seconds. Not used if there is an amount. */
+    readonly duration?: number
+    /** The number of requests, after which the load ends. */
+    readonly amount?: number
+    /** Seconds that a request waits for its answer. Default: 10. */
+    readonly timeout?: number
     /** Requests a second over all connections. If undefined, a connection sends its next request as soon as it has a response. */
     readonly overallRate?: number
     readonly requests: readonly {

@@ -1,4 +1,4 @@
-import { type ChildProcess, spawn } from 'node:child_process'
+import { type ChildProcess, spawn, spawnSync } from 'node:child_process'
 import { once } from 'node:events'
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import type { Socket } from 'node:net'
@@ -17,7 +17,8 @@ import type { Payload } from '../../topology/swarm/payload/payload.ts'
 import type { OpenProcess } from '../../topology/swarm/ports/processes.ts'
 import { Answered } from '../../topology/swarm/request/answered.ts'
 import { pythonSdk } from '../beekeeper/python-sdk.ts'
-import { bareEcho, barePython, echoBee, pythonEcho } from './echo-programs.ts'
+import { openInContainer, withoutDocker } from './container-echo.ts'
+import { arrayEcho, bareArrays, bareEcho, barePython, echoBee, pythonEcho } from './echo-programs.ts'
 import type { Table } from './table.ts'
 
 const sizes = [1_024, 150_000]
@@ -26,9 +27,10 @@ const inFlight = 32
 /**
  * Measures the channels to a bee. In the same run each channel is also measured bare, with a program that only copies bytes. Latency is measured with
  * one message at a time, and messages a second with 32 in flight. The second table compares a Python bee that computes with different numbers of
- * workers.
+ * workers. A row that this machine cannot have is left out, with the reason on standard error. `only`: measures the channels with this text in their
+ * name.
  */
-export async function beesBenchmark({ seconds }: { readonly seconds: number }): Promise<readonly Table[]> {
+export async function beesBenchmark({ seconds, only }: { readonly seconds: number; readonly only: string }): Promise<readonly Table[]> {
   const directory = mkdtempSync(join(tmpdir(), 'waggle-bench-'))
   const file = (name: string, text: string) => {
     writeFileSync(join(directory, name), text)
@@ -36,8 +38,15 @@ export async function beesBenchmark({ seconds }: { readonly seconds: number }): 
   }
   try {
     const rows: (readonly (string | number)[])[] = []
+    const chosen: Way[] = []
+    for (const way of ways(file, directory)) {
+      const missing = way.name.includes(only) ? await way.missing?.() : null
+      if (missing) process.stderr.write(`${way.name}: left out, because ${missing}\n`)
+      else if (way.name.includes(only)) chosen.push(way)
+    }
     for (const size of sizes) {
-      for (const way of ways(file, directory)) {
+      for (const way of chosen) {
+        if (way.size !== undefined && way.size !== size) continue
         const [bee, bare] = [await way.bee(), await way.bare()]
         const [measured, floor] = [await measure(bee.echo, size, seconds), await measure(bare.echo, size, seconds)]
         const cpu = [await bee.cpuMicros?.(), await bare.cpuMicros?.()].map((micros) => micros ?? '')
@@ -68,7 +77,8 @@ export async function beesBenchmark({ seconds }: { readonly seconds: number }): 
       'bare CPU µs/message',
     ]
     const peerColumns = { 'messages/s': 'bare messages/s', 'median µs': 'bare median µs', 'p99 µs': 'bare p99 µs' }
-    return [{ title: 'Channels to a bee', columns, rows, peerColumns }, await workersTable(file('busy.py', pythonEcho), directory, seconds)]
+    const channels = { title: 'Channels to a bee', columns, rows, peerColumns }
+    return only === '' ? [channels, await workersTable(file('busy.py', pythonEcho), directory, seconds)] : [channels]
   } finally {
     rmSync(directory, { recursive: true, force: true })
   }
@@ -84,6 +94,10 @@ interface Echo {
 
 interface Way {
   readonly name: string
+  /** The only size of its messages. Default: both sizes. */
+  readonly size?: number
+  /** The reason why this machine cannot have the row, as the end of a sentence; null if it can. */
+  missing?(): Promise<string | null>
   bee(): Promise<Echo>
   bare(): Promise<Echo>
 }
@@ -111,15 +125,43 @@ function ways(file: NewFile, directory: string): readonly Way[] {
     node('frames on a socket', 'binary', 'socket'),
     {
       name: 'Python, frames on a socket',
-      bee: () => openPython(file('echo.py', pythonEcho), 'echo', directory),
+      bee: () => openPython(file('echo.py', pythonEcho), 'echo', directory, ofBytes),
       bare: () => openBare(['python3', file('bare.py', barePython)], 'framed socket'),
+    },
+    {
+      name: 'Python, numpy arrays on a socket',
+      size: 150_000,
+      missing: withoutNumpy,
+      bee: () => openPython(file('arrays.py', arrayEcho), 'array', directory, ofArray),
+      bare: () => openBare(['python3', file('bare-arrays.py', bareArrays)], 'framed socket'),
+    },
+    {
+      name: 'container, frames on a socket',
+      missing: withoutDocker,
+      bee: async () => echoOf(await openInContainer(mkdtempSync(join(directory, 'container-')), echoBee('binary', 'socket')), ofBytes),
+      bare: () => openBare([process.execPath, file('bare-socket.mjs', bareEcho('socket'))], 'socket'),
     },
   ]
 }
 
 async function openBee(command: readonly string[]): Promise<Echo> {
   const open = await new LocalProcesses({ clock: systemClock }).open({ swarm: 'bench', bee: 'echo', command, env: {}, log: () => {} })
-  return echoOf(open)
+  return echoOf(open, ofBytes)
+}
+
+/** The payload of a message with these bytes. */
+type PayloadOf = (bytes: Uint8Array) => Payload
+
+const ofBytes: PayloadOf = (bytes) => ({ kind: 'bytes', contentType: 'application/octet-stream', bytes })
+
+const ofArray: PayloadOf = ({ buffer, byteOffset, byteLength }) => ({
+  kind: 'tensors',
+  tensors: { array: { datatype: 'FP32', shape: [byteLength / 4], data: new Float32Array(buffer, byteOffset, byteLength / 4) } },
+})
+
+async function withoutNumpy(): Promise<string | null> {
+  const { status } = spawnSync('python3', ['-c', 'import numpy'], { stdio: 'ignore' })
+  return status === 0 ? null : 'the python3 in PATH has no numpy: put the folder of one that has it first in PATH'
 }
 
 function openProcessOf(file: string, name: string, directory: string, workers: number): Promise<OpenProcess> {
@@ -133,9 +175,9 @@ function openProcessOf(file: string, name: string, directory: string, workers: n
   return python.open({ swarm: 'bench', bee: 'echo', file, name, requirements: null, workers, env: {}, log: () => {} })
 }
 
-async function openPython(file: string, name: string, directory: string): Promise<Echo> {
+async function openPython(file: string, name: string, directory: string, payloadOf: PayloadOf): Promise<Echo> {
   const open = await openProcessOf(file, name, directory, 1)
-  const echo = echoOf(open)
+  const echo = echoOf(open, payloadOf)
   let messages = 0
   const cpuSeconds = async () => Number(((await ask(open, { kind: 'json', json: 'cpu' })) as { json: { cpu_seconds: number } }).json.cpu_seconds)
   const before = await cpuSeconds()
@@ -149,9 +191,9 @@ async function openPython(file: string, name: string, directory: string): Promis
   }
 }
 
-function echoOf(open: OpenProcess): Echo {
+function echoOf(open: OpenProcess, payloadOf: PayloadOf): Echo {
   return {
-    echo: async (bytes) => void (await ask(open, { kind: 'bytes', contentType: 'application/octet-stream', bytes })),
+    echo: async (bytes) => void (await ask(open, payloadOf(bytes))),
     close: () => open.close(),
   }
 }

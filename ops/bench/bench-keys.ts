@@ -17,8 +17,8 @@ export function expectedJoin({ records, keys, windowMs }: { readonly records: nu
   for (let at = 0; at < records; at++) {
     // A round is one record of each input. The other input has the same key in this round, and in every `keys`th round before it.
     const own = Math.floor(at / 2)
-    for (let turn = own; turn >= 0; turn -= keys) {
-      const other = turn * 2 + ((at + 1) % 2)
+    for (let earlier = own; earlier >= 0; earlier -= keys) {
+      const other = earlier * 2 + ((at + 1) % 2)
       if (at - other > windowMs) break
       if (other < at) pairs++
     }

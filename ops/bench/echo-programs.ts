@@ -65,9 +65,26 @@ def busy(payload):
     return total
 `
 
+/** A bee that gives each array on. */
+export const arrayEcho = `
+import time
+import numpy
+from waggle import register_bee
+
+@register_bee(name="array")
+def array(payload):
+    return payload if isinstance(payload, numpy.ndarray) else {"cpu_seconds": time.process_time()}
+`
+
 /** A Python program that does the least possible: it reads a frame from the socket, touches the bytes without a copy, and writes them back. */
-export const barePython = `
-import os, socket, struct, sys, time
+export const barePython = bareProgram('memoryview(body)')
+
+/** The same for arrays: it makes an array of the bytes without a copy, and writes the memory of the array back. */
+export const bareArrays = bareProgram('numpy.frombuffer(body, dtype="<f4").data.cast("B")', 'import numpy\n')
+
+function bareProgram(view: string, imports = ''): string {
+  return `
+${imports}import os, socket, struct, sys, time
 channel = socket.socket(socket.AF_UNIX)
 channel.connect(os.environ["WAGGLE_BEE_SOCKET"])
 stream = channel.makefile("rb", buffering=1 << 18)
@@ -81,7 +98,8 @@ while True:
     if kind == 1:
         channel.sendall(struct.pack("<IId", 8, kind, time.process_time()))
         continue
-    view = memoryview(body)
+    view = ${view}
     channel.sendall(struct.pack("<II", len(view), kind))
     channel.sendall(view)
 `
+}

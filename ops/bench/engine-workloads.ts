@@ -56,6 +56,7 @@ export function joinTopology(requests: number): Workload {
     dueStore: 'join-due',
     timeoutMs: 600_000,
     duplicateRetentionMs: null,
+    lateRetentionMs: 0,
     deadlineOf: () => null,
     combine: (parts) => ({ kind: 'joined', parts }),
   }

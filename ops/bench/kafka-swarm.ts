@@ -71,10 +71,10 @@ async function compared(
       })
       running.push({ label, program, url: `${program.ready.gateway}/v1/gateways/${gateway}/request`, latenciesMs: [] })
     }
-    for (const { url } of running) await load({ url, bodies, contentType, clients: 1, seconds: turnSeconds, rate })
-    for (let done = 0; done < seconds; done += turnSeconds) {
+    for (const { url } of running) await load({ url, bodies, contentType, clients: 1, seconds: sliceSeconds, rate })
+    for (let done = 0; done < seconds; done += sliceSeconds) {
       for (const { url, latenciesMs } of running) {
-        latenciesMs.push(...(await load({ url, bodies, contentType, clients: 1, seconds: turnSeconds, rate })).latenciesMs)
+        latenciesMs.push(...(await load({ url, bodies, contentType, clients: 1, seconds: sliceSeconds, rate })).latenciesMs)
       }
     }
     const embedded = quantile(running[0]?.latenciesMs ?? [], 0.5)
@@ -114,4 +114,4 @@ function quantile(latenciesMs: readonly number[], share: number): number {
   return latenciesMs.toSorted((a, b) => a - b)[Math.floor((latenciesMs.length - 1) * share)] ?? Number.NaN
 }
 
-const turnSeconds = 5
+const sliceSeconds = 5

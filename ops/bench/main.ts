@@ -44,7 +44,7 @@ const benchmarks: { readonly [name: string]: () => Promise<readonly Table[]> } =
   },
   async bees() {
     const { beesBenchmark } = await import('./bees.ts')
-    return beesBenchmark({ seconds: Number(values.seconds) })
+    return beesBenchmark({ seconds: Number(values.seconds), only: values.only })
   },
   async workers() {
     const { workersBenchmark } = await import('./workers.ts')
@@ -71,6 +71,10 @@ const benchmarks: { readonly [name: string]: () => Promise<readonly Table[]> } =
   async restart() {
     const { restartBenchmark } = await import('./restart.ts')
     return restartBenchmark({ seconds: Number(values.seconds), clients: Number(values.clients) })
+  },
+  async overload() {
+    const { overloadBenchmark } = await import('./overload.ts')
+    return overloadBenchmark({ minutes: Number(values.minutes) || 10, clients: Number(values.clients) })
   },
   async models() {
     const { modelsBenchmark } = await import('./models.ts')
@@ -143,8 +147,9 @@ function usage(): never {
     [
       'Usage: npm run bench -- engine [--records N] | streams [--records N] [--keys N,N] [--only NAME] | workers [--records N] | keys [--keys N,N]',
       '       | kafka [--records N] [--keys N] [--caches BYTES,BYTES] [--only NAME] | swarm [--seconds N] [--clients N] [--minutes N]',
-      '       | models [--seconds N] [--clients N] | pictures [--seconds N]',
+      '       | models [--seconds N] [--clients N] | pictures [--seconds N] | bees [--seconds N] [--only NAME]',
       '       | requests [--seconds N] [--clients N] [--partitions N,N] [--swarms N,N]',
+      '       | overload [--minutes N] [--clients N] | restart [--seconds N] [--clients N] | bees [--seconds N]',
       '       | kafka-swarm [--seconds N] [--rate N] [--only NAME]',
       '       [--json] [--compare] [--keep, without --only]   or   npm run bench -- --compare\n',
     ].join('\n'),

@@ -45,7 +45,7 @@ async function librariesTable(seconds: number): Promise<Table> {
   const rows: (readonly (string | number)[])[] = []
   for (const { name, bare, model } of libraries) {
     for (const batch of [1, 10, 32]) {
-      const [floor, waggle] = await inTurns([bare, waggleRun(model)], batch, seconds)
+      const [floor, waggle] = await alternated([bare, waggleRun(model)], batch, seconds)
       if (floor === undefined || waggle === undefined) continue
       const row = `${name}, batch of ${batch}`
       rows.push([row, 'bare', floor.perSecond, floor.cpuMs, 1], [row, 'Waggle', waggle.perSecond, waggle.cpuMs, waggle.perSecond / floor.perSecond])
@@ -62,7 +62,7 @@ async function librariesTable(seconds: number): Promise<Table> {
 }
 
 /** The rate and the CPU time of each program. The programs run alternately in short rounds, so that other load on the machine slows all of them. */
-async function inTurns(
+async function alternated(
   runs: readonly Run[],
   batch: number,
   seconds: number,

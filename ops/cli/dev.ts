@@ -25,7 +25,12 @@ export async function dev(file: string, { json }: { readonly json: boolean }): P
   return inForeground(options, async (beekeeper, { out, redaction }) => {
     const changes = new SavedFile(file, beekeeper.management, { out, json, redaction })
     await changes.take()
-    out.serving({ gateway: beekeeper.url, clickhouse: beekeeper.clickhouseUrl, swarms: [...beekeeper.management.list()] })
+    out.serving({
+      gateway: beekeeper.url,
+      grpc: beekeeper.grpcAddress,
+      clickhouse: beekeeper.clickhouseUrl,
+      swarms: [...beekeeper.management.list()],
+    })
     const unwatch = watchFolder(root, resolve(settings.data_dir), {
       changed: () => void changes.take(),
       failed: (error) => changes.unseen(error),
@@ -46,7 +51,7 @@ class SavedFile {
   readonly #swarms: SwarmManagement
   readonly #show: { readonly out: Console; readonly json: boolean; readonly redaction: Redaction }
   #name: string | null = null
-  #turn: Promise<void> | null = null
+  #taking: Promise<void> | null = null
   #isDue = false
 
   constructor(file: string, swarms: SwarmManagement, show: { readonly out: Console; readonly json: boolean; readonly redaction: Redaction }) {
@@ -58,10 +63,10 @@ class SavedFile {
   /** Updates the swarm to the present content of the file. Never rejects: a mistake is shown instead. */
   take(): Promise<void> {
     this.#isDue = true
-    this.#turn ??= this.#takeAll().finally(() => {
-      this.#turn = null
+    this.#taking ??= this.#takeAll().finally(() => {
+      this.#taking = null
     })
-    return this.#turn
+    return this.#taking
   }
 
   /** Shows that saved changes may not be noticed any more. The swarm runs on. */
@@ -76,7 +81,7 @@ class SavedFile {
 
   /** Stops the swarm, and keeps its topics and state for the next time. */
   async end(): Promise<void> {
-    await this.#turn
+    await this.#taking
     if (this.#name !== null) await this.#swarms.remove(this.#name)
   }
 

@@ -1,3 +1,6 @@
+import type { ApplicationParts } from '../../connectors/log/kafka/kafka-admin.ts'
+import type { SwarmParts } from '../beekeeper/swarm-parts.ts'
+
 export interface LogNames {
   readonly topics: readonly string[]
   readonly groups: readonly string[]
@@ -29,6 +32,24 @@ export function inferredParts(applicationId: string, { topics, groups, applicati
     groups: groups.filter((group) => group === applicationId || (near.includes(group) && isOfNode(group))),
     unsure,
   }
+}
+
+/**
+ * Adds topics and groups that the steps of a swarm's bees have made, found by their names: changelogs and repartition topics that begin with the
+ * application's id, and groups that are named after a step of one of these bees. Names of another swarm, whose id begins with this id and a hyphen,
+ * are left out.
+ */
+export function withStepParts(applicationId: string, parts: SwarmParts, { topics, groups, applications }: LogNames): ApplicationParts {
+  if (parts.stepBees.length === 0) return parts
+  const prefix = `${applicationId}-`
+  const isOfStep = (group: string) => parts.stepBees.some((bee) => group.startsWith(`${prefix}${bee}.`))
+  const own = new Set([...parts.groups, ...groups.filter(isOfStep)])
+  // Each swarm has this topic, also while no process of it has joined its groups.
+  const swarms = topics.flatMap((topic) => (parts.topics.includes(topic) ? [] : (/^(.+)-accepted-repartition$/.exec(topic)?.[1] ?? [])))
+  const others = [...applications, ...swarms, ...groups.filter((group) => !own.has(group))].filter((id) => id.startsWith(prefix))
+  const isOfAnother = (name: string) => others.some((id) => name === id || name.startsWith(`${id}-`))
+  const found = topics.filter((topic) => topic.startsWith(prefix) && /-(changelog|repartition)$/.test(topic) && !isOfAnother(topic))
+  return { topics: [...new Set([...parts.topics, ...found])], groups: [...own] }
 }
 
 /** Matches a generated name of a source. If two sub-topologies read the same topic, each has its own group, which is named after its first node. */

@@ -8,7 +8,7 @@ import { kafkaOptions, openLog } from '../beekeeper/open-log.ts'
 import type { SwarmParts } from '../beekeeper/swarm-parts.ts'
 import type { Settings } from '../config/settings.ts'
 import { deleteFolders, expectNobodyIn, stateFolders } from '../streams/state-folders.ts'
-import { inferredParts } from './inferred-parts.ts'
+import { type InferredParts, inferredParts, type LogNames, withStepParts } from './inferred-parts.ts'
 
 /** The remains of a swarm or an application on a log. */
 export interface Leftovers {
@@ -37,7 +37,7 @@ export async function leftoversOnDisk(settings: Settings, { applicationId, parts
   const log = await openIfThere(settings)
   if (log === null) return none
   const there = { ...log.parts(), topics: await log.topics() }
-  const { groups, topics, unsure } = parts === null ? inferredParts(applicationId, there) : { ...parts, unsure: [] }
+  const { groups, topics, unsure } = foundParts(applicationId, parts, there)
   // Another application may read the same gateway's topic. Then the topic is kept.
   const isOwn = (topic: string) => log.readersOf(topic).every((group) => groups.includes(group))
   const wanted = new Set([...topics, ...(parts?.entrances ?? []).filter(isOwn)])
@@ -68,7 +68,7 @@ export async function leftoversOnCluster(settings: Settings, { applicationId, pa
   await (await openLog(settings)).close()
   const admin = new KafkaAdmin(kafkaOptions(settings))
   const all = await admin.all()
-  const { groups, topics, unsure } = parts === null ? inferredParts(applicationId, { ...all, applications: [] }) : { ...parts, unsure: [] }
+  const { groups, topics, unsure } = foundParts(applicationId, parts, { ...all, applications: [] })
   const entrances = (parts?.entrances ?? []).filter((topic) => all.topics.includes(topic))
   const found = {
     topics: [...topics.filter((topic) => all.topics.includes(topic)), ...(gateways ? entrances : [])],
@@ -88,6 +88,10 @@ export async function leftoversOnCluster(settings: Settings, { applicationId, pa
     },
     close: () => admin.close(),
   }
+}
+
+function foundParts(applicationId: string, parts: SwarmParts | null, names: LogNames): InferredParts {
+  return parts === null ? inferredParts(applicationId, names) : { ...withStepParts(applicationId, parts, names), unsure: [] }
 }
 
 async function openIfThere({ data_dir }: Settings) {

@@ -71,15 +71,17 @@ program
   .description('shows bees, sub-topologies, topics and stores, where the swarm was cut and why')
   .addOption(new Option('--format <format>', 'how').choices(['text', 'json', 'mermaid']).default('text'))
   .option('--diff', 'in place of the plan: what the file would change in the swarm that runs', false)
+  .option('--steps', 'loads the modules with steps of the DSL, and shows the stores and topics of the steps too', false)
   .addOption(onProcess())
   .addOption(json())
-  .action(async (file: string, { format, diff, ...options }: { format: 'text' | 'json' | 'mermaid'; diff: boolean; url?: string; json: boolean }) =>
+  .action(async (file: string, options: { format: 'text' | 'json' | 'mermaid'; diff: boolean; steps: boolean; url?: string; json: boolean }) => {
+    const { format, diff, steps, ...onServer } = options
     finish(
       diff
-        ? await (await import('./swarms.ts')).compareSwarm(file, options)
-        : await (await import('./plan.ts')).plan(file, { format: options.json ? 'json' : format }),
-    ),
-  )
+        ? await (await import('./swarms.ts')).compareSwarm(file, onServer)
+        : await (await import('./plan.ts')).plan(file, { format: options.json ? 'json' : format, steps }),
+    )
+  })
 
 program
   .command('schema')
@@ -123,6 +125,33 @@ const count = (text: string) => {
   if (/^[1-9]\d{0,8}$/.test(text)) return Number(text)
   throw new InvalidArgumentError('It is a whole number above 0.')
 }
+
+program
+  .command('backup')
+  .argument('<dir>', 'a directory that is new or empty, best on another disk')
+  .description('copies the data directory, also while its process runs: log, state, rows, definitions, tokens and secrets')
+  .addOption(onProcess())
+  .addOption(json())
+  .addHelpText('after', '\nExample: waggle backup /backups/$(date +%F)')
+  .action(async (directory: string, options: import('./server-options.ts').ServerOptions) =>
+    finish(await (await import('./backup.ts')).backup(directory, options)),
+  )
+
+program
+  .command('restore')
+  .argument('<dir>', 'a directory that `waggle backup` wrote')
+  .description('makes the data directory of a backup; it must be new or empty')
+  .addOption(json())
+  .addHelpText('after', '\nExample: WAGGLE_DATA_DIR=restored waggle restore /backups/2026-11-30')
+  .action(async (directory: string, options: { json: boolean }) => finish(await (await import('./backup.ts')).restore(directory, options)))
+
+program
+  .command('migrate')
+  .argument('[file...]', 'swarm files of `waggle run`; the swarms of `waggle serve` are in the log')
+  .description('copies the embedded log of a process that has stopped to the Kafka cluster of KAFKA_BROKERS: topics, positions and state')
+  .addOption(json())
+  .addHelpText('after', '\nExample: KAFKA_BROKERS=kafka:9092 waggle migrate')
+  .action(async (files: string[], options: { json: boolean }) => finish(await (await import('./migrate.ts')).migrateLog(files, options)))
 
 const topics = program.command('topics').description('looks at the topics of the log: of a running process, or of the data directory where none runs')
 topics
@@ -185,6 +214,28 @@ program
   .addOption(json())
   .addHelpText('after', "\nExample: waggle sql 'SELECT * FROM inferences_by_hour ORDER BY hour DESC LIMIT 10'")
   .action(async (query: string, options: import('./sql.ts').SqlOptions) => finish(await (await import('./sql.ts')).sql(query, options)))
+const profileSeconds = (text: string) => {
+  if (/^\d{1,2}$/.test(text) && Number(text) >= 1 && Number(text) <= 60) return Number(text)
+  throw new InvalidArgumentError('It is a whole number from 1 to 60.')
+}
+program
+  .command('profile')
+  .description('profiles a running process, and writes a .cpuprofile and a .heapprofile of each thread; shows the time at each bee')
+  .option('--seconds <seconds>', 'how long', profileSeconds, 10)
+  .option('--output <dir>', 'a folder for the files; default: waggle-profile-TIME')
+  .addOption(onProcess())
+  .addOption(json())
+  .action(async (options: import('./profile.ts').ProfileOptions) => finish(await (await import('./profile.ts')).profileProcess(options)))
+
+program
+  .command('log-level')
+  .argument('[levels]', 'as in WAGGLE_LOG_LEVEL: debug, info, warn or error, module=level, several with commas')
+  .description('shows the levels of a running process’s log, or changes them until it reads its settings again')
+  .addOption(onProcess())
+  .addOption(json())
+  .action(async (levels: string | undefined, options: { url?: string; json: boolean }) =>
+    finish(await (await import('./log-level.ts')).logLevel(levels ?? null, options)),
+  )
 
 const deadLetters = program.command('dead-letters').description('looks at inputs that failed, and sends them again')
 deadLetters

@@ -5,20 +5,32 @@ import type { ModelServers } from '../../topology/swarm/ports/model-servers.ts'
 import type { Postgres } from '../../topology/swarm/ports/postgres.ts'
 import type { Programs } from '../../topology/swarm/ports/programs.ts'
 import { WaggleError } from '../../topology/waggle-error.ts'
+import { stepBeesOf } from '../beekeeper/swarm-parts.ts'
+import { beeRegistry } from '../config/bee-registry.ts'
 import { loadConfig } from '../config/config.ts'
 import { planSettingsOf } from '../config/settings.ts'
+import { loadSwarm } from '../swarms/swarm.ts'
 import { checkedSwarm, foundLines, signaturesOf } from './checked-files.ts'
 import { exitStatus } from './exit-status.ts'
+
+export interface PlanOptions {
+  readonly format: PlanFormat
+  /** If true, the modules of bees of the DSL are loaded, and the plan has the stores and topics of their steps. */
+  readonly steps: boolean
+}
 
 /**
  * `waggle plan FILE`: prints the plan that a swarm has with the settings of this machine, and the inputs and outputs of the models whose files are on
  * this machine.
  */
-export async function plan(file: string, { format }: { readonly format: PlanFormat }): Promise<number> {
+export async function plan(file: string, { format, steps }: PlanOptions): Promise<number> {
   const { settings } = loadConfig({ directories: [dirname(file), process.cwd()], env: process.env })
   const { swarm, found } = await checkedSwarm(file, { mayBeMissing: true, programs: unseen, modelServers: unasked, postgres: unconnected })
-  const planned = describePlan(planSwarm(swarm, planSettingsOf(settings)), format)
+  const planned = steps ? (await loadSwarm(file)).plan(format) : describePlan(planSwarm(swarm, planSettingsOf(settings)), format)
   process.stdout.write(`${format === 'json' ? withModels(planned, found) : planned}\n`)
+  const hidden = steps || format !== 'text' ? [] : stepBeesOf(swarm.bees, beeRegistry(dirname(file)))
+  if (hidden.length > 0)
+    process.stdout.write(`\nNot shown: stores and topics of steps in ${hidden.join(', ')}. --steps loads the modules and shows them.\n`)
   const lines = foundLines(found)
   if (format === 'text' && lines !== '') process.stdout.write(`\nModels\n${lines}`)
   return exitStatus.done

@@ -1,7 +1,7 @@
 import { dirname } from 'node:path'
 import { planSwarm } from '../../topology/swarm/plan/plan.ts'
 import { WaggleError } from '../../topology/waggle-error.ts'
-import { partsOf } from '../beekeeper/swarm-parts.ts'
+import { partsOf, stepBeesOf } from '../beekeeper/swarm-parts.ts'
 import { beeRegistry } from '../config/bee-registry.ts'
 import { loadConfig } from '../config/config.ts'
 import { planSettingsOf, type Settings } from '../config/settings.ts'
@@ -58,8 +58,9 @@ function leftoversOf(file: string | null, settings: Settings, { application, rea
 }
 
 function ofSwarm(file: string, settings: Settings): ResetApplication {
-  const plan = planSwarm(readSwarm(file, beeRegistry(dirname(file))), planSettingsOf(settings))
-  return { applicationId: plan.applicationId, parts: partsOf(plan) }
+  const registry = beeRegistry(dirname(file))
+  const plan = planSwarm(readSwarm(file, registry), planSettingsOf(settings))
+  return { applicationId: plan.applicationId, parts: partsOf(plan, { stepBees: stepBeesOf(plan.bees, registry) }) }
 }
 
 /** The positions of a group. Throws WAGGLE_USAGE for a Kafka cluster, because Kafka has its own tool for this. */

@@ -33,6 +33,7 @@ export async function run(files: readonly string[], { log, json, acceptLoss }: R
   return inForeground({ configs, json, settings, swarms, acceptLoss, load }, async (beekeeper, { out }) =>
     out.ready({
       gateway: beekeeper.url,
+      grpc: beekeeper.grpcAddress,
       clickhouse: beekeeper.clickhouseUrl,
       swarms: beekeeper.swarms.map((running, at) => ({
         name: running.plan.swarm,

@@ -15,6 +15,7 @@ export async function serve({ log, json, acceptLoss }: RunOptions): Promise<numb
   return inForeground(options, async (beekeeper, { out }) =>
     out.serving({
       gateway: beekeeper.url,
+      grpc: beekeeper.grpcAddress,
       clickhouse: beekeeper.clickhouseUrl,
       swarms: beekeeper.swarms.map(({ plan }) => ({ name: plan.swarm, gateways: plan.gateways.map(({ gateway }) => gateway) })),
     }),

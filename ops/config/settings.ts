@@ -5,6 +5,7 @@ import { kafkaSettings } from './kafka-settings.ts'
 /** All settings. Each has a key in waggle.yaml and an environment variable. If both are set, the variable counts. */
 export interface Settings {
   readonly http_port: number
+  readonly grpc_port: number | null
   readonly host: string
   readonly hosts: string | null
   readonly tls_cert: string | null
@@ -16,6 +17,7 @@ export interface Settings {
   readonly data_dir: string
   readonly log: 'embedded' | 'kafka'
   readonly log_level: string
+  readonly log_format: 'auto' | 'text' | 'json'
   readonly dev: 0 | 1
   readonly model_hosts: string | null
   readonly model_cache_bytes: number
@@ -29,6 +31,7 @@ export interface Settings {
   readonly schema_registry_url: string | null
   readonly gpu: 'prefer' | 'require'
   readonly gpus: number | null
+  readonly bees: string | null
   readonly model_threads: number | null
   readonly partitions: number
   readonly request_timeout_seconds: number
@@ -81,6 +84,14 @@ export interface Setting {
 
 export const settings: readonly Setting[] = [
   { key: 'http_port', variable: 'WAGGLE_HTTP_PORT', schema: port(), default: 8080, about: 'Port of the gateway. 0: any free one.' },
+  {
+    key: 'grpc_port',
+    variable: 'WAGGLE_GRPC_PORT',
+    schema: port(),
+    default: null,
+    about:
+      'Port of the gateway’s gRPC services. 0: any free one. Without it the port above http_port (8081), or any free one where http_port is 0; where another program has that port, a warning and no gRPC.',
+  },
   {
     key: 'host',
     variable: 'WAGGLE_HOST',
@@ -162,6 +173,13 @@ export const settings: readonly Setting[] = [
     default: 'info',
     reloads: true,
     about: 'Least level of the lines in this process’s log: debug, info, warn or error; one module’s as module=level, several with commas.',
+  },
+  {
+    key: 'log_format',
+    variable: 'WAGGLE_LOG_FORMAT',
+    schema: Type.Enum(['auto', 'text', 'json']),
+    default: 'auto',
+    about: 'Form of this process’s log on standard error. auto: text on a terminal, and JSON, a line an event, where it is piped or goes to a file.',
   },
   {
     key: 'dev',
@@ -258,6 +276,14 @@ export const settings: readonly Setting[] = [
     schema: integer(0, 1024),
     default: null,
     about: 'On Kafka: GPUs that this process has for bees. Without it as many as the machine shows (/dev/nvidia0 and on).',
+  },
+  {
+    key: 'bees',
+    variable: 'WAGGLE_BEES',
+    schema: Type.String({ pattern: '^[a-z][a-z0-9-]*(/[a-z][a-z0-9-]*)?(,[a-z][a-z0-9-]*(/[a-z][a-z0-9-]*)?)*$' }),
+    default: null,
+    about:
+      'On Kafka: the only models, modules and programs that this process runs, BEE or SWARM/BEE, with commas between them. Other processes run the rest.',
   },
   {
     key: 'model_threads',

@@ -22,6 +22,7 @@ const copied = [
   'ops/setup/bring-node.mjs',
   'ops/setup/bring-dependencies.mjs',
   'connectors/clickhouse/engine',
+  'connectors/gateway/grpc/protos',
   'ops/init/templates',
   'ops/page/assets',
   'ops/convert/convert.py',

@@ -31,6 +31,9 @@ const own = [
   'plot.js',
   'sign-in.js',
   'api.js',
+  'flame.js',
+  'flame-layout.js',
+  'flame.css',
 ]
 
 /** The libraries of the page, by the names under which its modules import them. */

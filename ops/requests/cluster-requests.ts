@@ -16,9 +16,9 @@ import type { RequestState } from '../../topology/swarm/request/reply.ts'
 import type { Accepted, FoundRequest, NewRequest, RequestOutcome } from '../../topology/swarm/request/requests.ts'
 import { WaggleError } from '../../topology/waggle-error.ts'
 import { FollowedPartition } from './followed-partition.ts'
-import { destinationOf, type GatewayTarget, GatewayTargets, gatewayRecord } from './gateway-targets.ts'
-import { isOtherBody, PendingRequests, refuseOtherBody, stopping } from './pending-requests.ts'
-import { type SwarmEntrance, type SwarmRequests, swarmStopped } from './swarm-requests.ts'
+import { destinationOf, type GatewayTarget, gatewayRecord } from './gateway-targets.ts'
+import { isOtherBody, refuseOtherBody, stopping } from './pending-requests.ts'
+import { type SwarmEntrance, SwarmRequests } from './swarm-requests.ts'
 
 export interface ClusterRequestsOptions {
   readonly log: Log
@@ -36,10 +36,8 @@ export interface ClusterRequestsOptions {
  * process reads. A question about a request contains the same. Requests and questions go through the gateway's topic, in order. Processes need not
  * know each other.
  */
-export class ClusterRequests implements SwarmRequests {
+export class ClusterRequests extends SwarmRequests {
   readonly #options: ClusterRequestsOptions
-  readonly #targets: GatewayTargets
-  readonly #pending: PendingRequests
   readonly #questions = new Map<string, Question>()
   /** The partition that this process reads, by answers topic. */
   readonly #partitions = new Map<string, number>()
@@ -53,23 +51,17 @@ export class ClusterRequests implements SwarmRequests {
   #closed = false
 
   constructor(options: ClusterRequestsOptions) {
+    super(options)
     this.#options = options
-    this.#targets = new GatewayTargets(options.targets)
-    this.#pending = new PendingRequests(options.clock)
     this.#name = Buffer.from(options.random.bytes(8)).toString('hex')
   }
 
-  get gateways(): readonly string[] {
-    return this.#targets.names
-  }
-
-  /** Settles when every later answer will be delivered. */
-  async start(): Promise<void> {
+  override async start(): Promise<void> {
     this.#producer = await this.#options.log.producer()
     await this.add({ targets: this.#options.targets })
   }
 
-  async add({ targets }: Pick<SwarmEntrance, 'targets'>): Promise<void> {
+  override async add({ targets }: Pick<SwarmEntrance, 'targets'>): Promise<void> {
     const { log, clock, random, onError } = this.#options
     const topics = new Map(targets.flatMap(({ answers }) => (answers === null ? [] : [[answers.topic, answers.partitions] as const])))
     await Promise.all(
@@ -86,12 +78,12 @@ export class ClusterRequests implements SwarmRequests {
       }),
     )
     this.#added.add(targets)
-    this.#targets.add(targets)
+    this.targets.add(targets)
   }
 
-  async remove({ targets }: SwarmEntrance): Promise<void> {
+  override async remove({ targets }: SwarmEntrance): Promise<void> {
     if (!this.#added.delete(targets)) return
-    this.#targets.remove(targets)
+    this.targets.remove(targets)
     for (const topic of new Set(targets.flatMap(({ answers }) => (answers === null ? [] : [answers.topic])))) {
       const known = this.#answers.get(topic)
       if (known === undefined || --known.users > 0) continue
@@ -101,19 +93,7 @@ export class ClusterRequests implements SwarmRequests {
     }
   }
 
-  shut(gateways: readonly string[], reason: string | null): void {
-    this.#targets.close(gateways, reason)
-  }
-
-  failWaiting(gateways: readonly string[], reason: string): void {
-    this.#pending.failOf(gateways, swarmStopped(reason))
-  }
-
-  hold(gateways: readonly string[]): () => void {
-    return this.#targets.hold(gateways)
-  }
-
-  async close(): Promise<void> {
+  override async close(): Promise<void> {
     this.#closed = true
     await Promise.all([...this.#answers.values()].map(({ followed }) => followed.close()))
     await this.#producer?.close()
@@ -121,24 +101,24 @@ export class ClusterRequests implements SwarmRequests {
   }
 
   /** Fails all callers that wait for the outcome or for the state of a request with WAGGLE_STOPPING. */
-  stopWaiting(): void {
-    this.#pending.failAll(stopping())
+  override stopWaiting(): void {
+    super.stopWaiting()
     for (const question of this.#questions.values()) question.fail(stopping())
   }
 
-  refusal(gateway: string): { readonly reason: string; readonly retryAfterSeconds: number } | null {
+  override refusal(gateway: string): { readonly reason: string; readonly retryAfterSeconds: number } | null {
     const { log, maxPending } = this.#options
-    const waiting = this.#pending.waiting + this.#questions.size
-    return this.#targets.refusal(gateway, { log, waiting, maxPending })
+    const waiting = this.pending.waiting + this.#questions.size
+    return this.targets.refusal(gateway, { log, waiting, maxPending })
   }
 
   /**
    * Submits a request. If two requests have the same idempotency key and different bodies, the first request counts, and only the ledger knows which
    * request was first. So the ledger is asked after the write.
    */
-  async submit(request: NewRequest): Promise<Durable<Accepted>> {
-    if (this.#targets.isHeld(request.gateway)) await this.#targets.released(request.gateway)
-    const target = this.#targets.of(request.gateway)
+  override async submit(request: NewRequest): Promise<Durable<Accepted>> {
+    if (this.targets.isHeld(request.gateway)) await this.targets.released(request.gateway)
+    const target = this.targets.of(request.gateway)
     const accepted = await whenWritten({ id: request.id }, this.#send(target, request, []))
     // Without an idempotency key the id is new, so no earlier request can have it with another body.
     if (request.bodyHash === '') return accepted
@@ -147,22 +127,22 @@ export class ClusterRequests implements SwarmRequests {
     return accepted
   }
 
-  async request(request: NewRequest): Promise<Durable<RequestOutcome>> {
+  override async request(request: NewRequest): Promise<Durable<RequestOutcome>> {
     const { id } = request
-    if (this.#targets.isHeld(request.gateway)) await this.#targets.released(request.gateway)
-    const target = this.#targets.of(request.gateway)
-    const known = this.#pending.isWaitedFor(id) ? this.#pending.get(id) : null
+    if (this.targets.isHeld(request.gateway)) await this.targets.released(request.gateway)
+    const target = this.targets.of(request.gateway)
+    const known = this.pending.isWaitedFor(id) ? this.pending.get(id) : null
     if (known === null) {
-      void this.#pending.remember(request, () => this.#send(target, request, this.#replyTo(target)))
-      return this.#pending.ownOutcomeOf(request)
+      void this.pending.remember(request, () => this.#send(target, request, this.#replyTo(target)))
+      return this.pending.ownOutcomeOf(request)
     }
-    if (isOtherBody(known, request)) refuseOtherBody(await whenWritten(known, this.#pending.written(id)), request)
-    return this.#pending.outcomeOf(request)
+    if (isOtherBody(known, request)) refuseOtherBody(await whenWritten(known, this.pending.written(id)), request)
+    return this.pending.outcomeOf(request)
   }
 
-  async find(id: string): Promise<Durable<FoundRequest> | null> {
+  override async find(id: string): Promise<Durable<FoundRequest> | null> {
     // The id does not contain the name of the gateway, so the ledgers of all gateways are asked.
-    const found = await Promise.all(this.#targets.all.map((target) => this.#ask(target, id)))
+    const found = await Promise.all(this.targets.all.map((target) => this.#ask(target, id)))
     return found.find((one) => one !== null) ?? null
   }
 
@@ -205,11 +185,11 @@ export class ClusterRequests implements SwarmRequests {
     const id = Buffer.from(key.buffer, key.byteOffset, key.byteLength).toString()
     const question = this.#questions.get(headerText(headers, correlationHeader) ?? '')
     const isOutcome = state === 'answered' || state === 'failed'
-    if (question === undefined && !(isOutcome && this.#pending.has(id))) return
+    if (question === undefined && !(isOutcome && this.pending.has(id))) return
     const answer = isOutcome ? payloadOf(topic, value, headers) : null
     if (state === 'unknown' || state === null) question?.answer(null)
     else question?.answer(readBack({ state, answer, bodyHash: headerText(headers, bodyHashHeader) ?? '' }))
-    if (answer !== null && isOutcome) this.#pending.settle(readBack({ id, state, answer }))
+    if (answer !== null && isOutcome) this.pending.settle(readBack({ id, state, answer }))
   }
 }
 

@@ -4,9 +4,9 @@ import type { Payload } from '../../topology/swarm/payload/payload.ts'
 import { type Durable, readBack, whenWritten } from '../../topology/swarm/request/durable.ts'
 import type { Accepted, FoundRequest, NewRequest, RequestEntry, RequestOutcome } from '../../topology/swarm/request/requests.ts'
 import { FollowedPartition } from './followed-partition.ts'
-import { type GatewayTarget, GatewayTargets, gatewayRecord } from './gateway-targets.ts'
-import { isOtherBody, PendingRequests, refuseOtherBody, stopping } from './pending-requests.ts'
-import { type OutcomeTopic, type SwarmEntrance, type SwarmRequests, swarmStopped } from './swarm-requests.ts'
+import { type GatewayTarget, gatewayRecord } from './gateway-targets.ts'
+import { isOtherBody, refuseOtherBody, stopping } from './pending-requests.ts'
+import { type OutcomeTopic, type SwarmEntrance, SwarmRequests } from './swarm-requests.ts'
 import { UnreadRequests } from './unread-requests.ts'
 
 export interface EmbeddedRequestsOptions {
@@ -22,10 +22,8 @@ export interface EmbeddedRequestsOptions {
  * Requests on the embedded log, where one process runs everything. A request is appended to its gateway's topic, and its outcome is returned when the
  * commit with the outcome is durable. The ledger, whose store is in this process, decides the outcome of a request.
  */
-export class EmbeddedRequests implements SwarmRequests {
+export class EmbeddedRequests extends SwarmRequests {
   readonly #options: EmbeddedRequestsOptions
-  readonly #targets: GatewayTargets
-  readonly #pending: PendingRequests
   readonly #unread: UnreadRequests
   #producer: Producer | null = null
   readonly #followed = new Map<SwarmEntrance, readonly FollowedPartition[]>()
@@ -33,24 +31,18 @@ export class EmbeddedRequests implements SwarmRequests {
   #cancelRecovery = () => {}
 
   constructor(options: EmbeddedRequestsOptions) {
+    super(options)
     this.#options = options
-    this.#targets = new GatewayTargets(options.targets)
-    this.#pending = new PendingRequests(options.clock)
     this.#unread = new UnreadRequests(options.log, options.clock)
   }
 
-  get gateways(): readonly string[] {
-    return this.#targets.names
-  }
-
-  /** Settles when every later outcome will be delivered. */
-  async start(): Promise<void> {
+  override async start(): Promise<void> {
     const { log, targets, outcomes } = this.#options
     this.#producer = await log.producer()
     await this.add({ targets, outcomes })
   }
 
-  async add(entrance: SwarmEntrance): Promise<void> {
+  override async add(entrance: SwarmEntrance): Promise<void> {
     const { log, clock } = this.#options
     const { targets, outcomes } = entrance
     const places = outcomes.flatMap(({ topic, partitions, payloads }) =>
@@ -62,81 +54,64 @@ export class EmbeddedRequests implements SwarmRequests {
     )
     const onFailure = (error: unknown) => this.#failed(error)
     this.#followed.set(entrance, await Promise.all(places.map((place) => FollowedPartition.open({ ...place, log, clock, onFailure }))))
-    this.#targets.add(targets)
+    this.targets.add(targets)
   }
 
-  async remove(entrance: SwarmEntrance): Promise<void> {
-    this.#targets.remove(entrance.targets)
+  override async remove(entrance: SwarmEntrance): Promise<void> {
+    this.targets.remove(entrance.targets)
     const followed = this.#followed.get(entrance) ?? []
     this.#followed.delete(entrance)
     await Promise.all(followed.map((one) => one.close()))
   }
 
-  shut(gateways: readonly string[], reason: string | null): void {
-    this.#targets.close(gateways, reason)
-  }
-
-  failWaiting(gateways: readonly string[], reason: string): void {
-    this.#pending.failOf(gateways, swarmStopped(reason))
-  }
-
-  hold(gateways: readonly string[]): () => void {
-    return this.#targets.hold(gateways)
-  }
-
-  async close(): Promise<void> {
+  override async close(): Promise<void> {
     await Promise.all([...this.#followed.values()].flat().map((followed) => followed.close()))
     await this.#producer?.close()
     this.stopWaiting()
   }
 
-  /** Fails all callers that wait for an outcome with WAGGLE_STOPPING. */
-  stopWaiting(): void {
-    this.#pending.failAll(stopping())
-  }
-
-  refusal(gateway: string): { readonly reason: string; readonly retryAfterSeconds: number } | null {
+  override refusal(gateway: string): { readonly reason: string; readonly retryAfterSeconds: number } | null {
     const { log, maxPending } = this.#options
     if (this.#failure !== null) return { reason: `Answers cannot be read: ${this.#failure}`, retryAfterSeconds: 5 }
-    return this.#targets.refusal(gateway, { log, waiting: this.#pending.waiting, maxPending })
+    return this.targets.refusal(gateway, { log, waiting: this.pending.waiting, maxPending })
   }
 
-  async submit(request: NewRequest): Promise<Durable<Accepted>> {
-    if (this.#targets.isHeld(request.gateway)) await this.#targets.released(request.gateway)
-    const target = this.#targets.of(request.gateway)
+  override async submit(request: NewRequest): Promise<Durable<Accepted>> {
+    if (this.targets.isHeld(request.gateway)) await this.targets.released(request.gateway)
+    const target = this.targets.of(request.gateway)
     const accepted = { id: request.id }
     const known = this.#known(target, request)
     if (known === null)
       return whenWritten(
         accepted,
-        this.#pending.remember(request, () => this.#send(target, request, true)),
+        this.pending.remember(request, () => this.#send(target, request, true)),
       )
     refuseOtherBody(await whenWritten(known, this.#written(request.id)), request)
     return whenWritten(accepted, Promise.resolve())
   }
 
-  async request(request: NewRequest): Promise<Durable<RequestOutcome>> {
+  override async request(request: NewRequest): Promise<Durable<RequestOutcome>> {
     const { id } = request
-    if (this.#targets.isHeld(request.gateway)) await this.#targets.released(request.gateway)
-    const target = this.#targets.of(request.gateway)
+    if (this.targets.isHeld(request.gateway)) await this.targets.released(request.gateway)
+    const target = this.targets.of(request.gateway)
     const known = this.#known(target, request)
     if (known === null) {
-      void this.#pending.remember(request, () => this.#send(target, request, false))
-      return this.#pending.ownOutcomeOf(request)
+      void this.pending.remember(request, () => this.#send(target, request, false))
+      return this.pending.ownOutcomeOf(request)
     }
     // The entry may come from memory, and must be durable before a caller gets it. An outcome that comes later is durable together with the input.
     if (isOtherBody(known, request)) refuseOtherBody(await whenWritten(known, this.#written(id)), request)
     const { state, answer } = known
-    if (state === 'pending' || answer === null) return this.#pending.outcomeOf(request)
+    if (state === 'pending' || answer === null) return this.pending.outcomeOf(request)
     return whenWritten({ id, state, answer }, this.#written(id))
   }
 
-  async find(id: string): Promise<Durable<FoundRequest> | null> {
-    const entry = this.#inLedger(id) ?? this.#pending.get(id)
+  override async find(id: string): Promise<Durable<FoundRequest> | null> {
+    const entry = this.#inLedger(id) ?? this.pending.get(id)
     if (entry !== null) return whenWritten(entry, this.#written(id))
     // Between commits, every accepted request is either in the ledger or on a topic. So the open commit is awaited before the search.
     await this.#options.log.durable?.()
-    for (const { application, topic, acceptedTopic, partitions } of this.#targets.all) {
+    for (const { application, topic, acceptedTopic, partitions } of this.targets.all) {
       const topics = [topic, acceptedTopic].map((name) => ({ topic: name, partitions }))
       if (await this.#unread.has(id, application, topics)) return whenWritten(waiting, Promise.resolve())
     }
@@ -145,7 +120,7 @@ export class EmbeddedRequests implements SwarmRequests {
   }
 
   #inLedger(id: string): RequestEntry | null {
-    const applications = new Map(this.#targets.all.map((target) => [target.application, target.ledgerStore]))
+    const applications = new Map(this.targets.all.map((target) => [target.application, target.ledgerStore]))
     for (const [application, store] of applications) {
       const entry = application.stores.committed<string, RequestEntry>(store, id)
       if (entry !== null) return entry
@@ -157,12 +132,12 @@ export class EmbeddedRequests implements SwarmRequests {
   #known(target: GatewayTarget, { id, bodyHash }: NewRequest): RequestEntry | null {
     // A request without a body hash has a new id, so no ledger knows it.
     if (bodyHash === '') return null
-    return this.#pending.get(id) ?? target.application.stores.committed<string, RequestEntry>(target.ledgerStore, id)
+    return this.pending.get(id) ?? target.application.stores.committed<string, RequestEntry>(target.ledgerStore, id)
   }
 
   /** Settles when the state of a request that `#known` returned is durable. */
   #written(id: string): Promise<unknown> {
-    return Promise.all([this.#pending.written(id), this.#options.log.durable?.()])
+    return Promise.all([this.pending.written(id), this.#options.log.durable?.()])
   }
 
   async #send(target: GatewayTarget, request: NewRequest, durable: boolean): Promise<void> {
@@ -183,10 +158,10 @@ export class EmbeddedRequests implements SwarmRequests {
   #received(topic: string, { key, value, headers }: LogRecord, payloads: HandingSerde<Payload>): void {
     if (key === null || value === null || value instanceof DamagedValue) return
     const id = Buffer.from(key.buffer, key.byteOffset, key.byteLength).toString()
-    if (!this.#pending.has(id)) return
+    if (!this.pending.has(id)) return
     const answer =
       value instanceof Handed && value.serde === payloads ? (value.value as Payload) : payloads.deserialize(topic, bytesIn(value), headers)
-    this.#pending.settle(readBack({ id, state: answer.kind === 'error' ? 'failed' : 'answered', answer }))
+    this.pending.settle(readBack({ id, state: answer.kind === 'error' ? 'failed' : 'answered', answer }))
   }
 }
 

@@ -2,7 +2,15 @@ import type { Application } from '../../processor/application/application.ts'
 import { partitionForKey } from '../../processor/partitioner.ts'
 import type { Log, ProducerRecord } from '../../processor/ports.ts'
 import { type Header, textHeader } from '../../topology/record.ts'
-import { bodyHashHeader, contentTypeHeader, deadlineHeader, requestIdHeader, traceParentHeader } from '../../topology/swarm/request/headers.ts'
+import {
+  baggageHeader,
+  bodyHashHeader,
+  contentTypeHeader,
+  deadlineHeader,
+  requestIdHeader,
+  traceParentHeader,
+  traceStateHeader,
+} from '../../topology/swarm/request/headers.ts'
 import type { NewRequest } from '../../topology/swarm/request/requests.ts'
 import { WaggleError } from '../../topology/waggle-error.ts'
 
@@ -117,11 +125,18 @@ export function gatewayRecord(
   request: NewRequest,
   options: { readonly now: number; readonly headers?: readonly Header[] },
 ): ProducerRecord {
-  const { id, contentType, bodyHash, deadline, traceparent, body } = request
+  const { id, contentType, bodyHash, deadline, traceparent, tracestate, baggage, body } = request
   const headers: Header[] = [textHeader(contentTypeHeader, contentType), textHeader(requestIdHeader, id), textHeader(bodyHashHeader, bodyHash)]
   if (deadline !== null) headers.push(textHeader(deadlineHeader, String(deadline)))
   if (traceparent !== null) headers.push(textHeader(traceParentHeader, traceparent))
-  return { ...destinationOf(target, id), value: body, headers: [...headers, ...(options.headers ?? [])], timestamp: options.now }
+  if (tracestate !== undefined) headers.push(textHeader(traceStateHeader, tracestate))
+  if (baggage !== undefined) headers.push(textHeader(baggageHeader, baggage))
+  return {
+    ...destinationOf(target, id),
+    value: body,
+    headers: [...(request.headers ?? []), ...headers, ...(options.headers ?? [])],
+    timestamp: options.now,
+  }
 }
 
 /** All records of one request have the same key and partition, so they arrive in order. */

@@ -1,8 +1,11 @@
+import type { Clock } from '../../processor/ports.ts'
 import type { HandingSerde } from '../../topology/serde.ts'
 import type { Payload } from '../../topology/swarm/payload/payload.ts'
-import type { Requests } from '../../topology/swarm/request/requests.ts'
+import type { Durable } from '../../topology/swarm/request/durable.ts'
+import type { Accepted, FoundRequest, NewRequest, RequestOutcome, Requests } from '../../topology/swarm/request/requests.ts'
 import { WaggleError } from '../../topology/waggle-error.ts'
-import type { GatewayTarget } from './gateway-targets.ts'
+import { type GatewayTarget, GatewayTargets } from './gateway-targets.ts'
+import { PendingRequests, stopping } from './pending-requests.ts'
 
 /** A topic to which the swarm writes outcomes. */
 export interface OutcomeTopic {
@@ -18,25 +21,57 @@ export interface SwarmEntrance {
   readonly outcomes: readonly OutcomeTopic[]
 }
 
-/** The requests of a process in which swarms start and stop. */
-export interface SwarmRequests extends Requests {
-  start(): Promise<void>
-  close(): Promise<void>
-  /** Fails all waiting callers. */
-  stopWaiting(): void
+/**
+ * The requests of a process in which swarms start and stop. The subclasses differ in the log: where they send a request, and where its outcome comes
+ * from. The gateways, and the callers that wait for an outcome, are the same on every log.
+ */
+export abstract class SwarmRequests implements Requests {
+  protected readonly targets: GatewayTargets
+  protected readonly pending: PendingRequests
+
+  constructor({ clock, targets }: { readonly clock: Clock; readonly targets: readonly GatewayTarget[] }) {
+    this.targets = new GatewayTargets(targets)
+    this.pending = new PendingRequests(clock)
+  }
+
+  get gateways(): readonly string[] {
+    return this.targets.names
+  }
+
+  /** Settles when every later outcome will be delivered. */
+  abstract start(): Promise<void>
+  abstract close(): Promise<void>
   /** Adds a swarm, and settles when every later outcome of the swarm will be delivered. Its gateways replace gateways of the same names. */
-  add(entrance: SwarmEntrance): Promise<void>
+  abstract add(entrance: SwarmEntrance): Promise<void>
   /** Removes a swarm. The parameter must be the object that `add` got. */
-  remove(entrance: SwarmEntrance): Promise<void>
+  abstract remove(entrance: SwarmEntrance): Promise<void>
+  abstract refusal(gateway: string): ReturnType<Requests['refusal']>
+  abstract submit(request: NewRequest): Promise<Durable<Accepted>>
+  abstract request(request: NewRequest): Promise<Durable<RequestOutcome>>
+  abstract find(id: string): Promise<Durable<FoundRequest> | null>
+
+  /** Fails all waiting callers with WAGGLE_STOPPING. */
+  stopWaiting(): void {
+    this.pending.failAll(stopping())
+  }
+
   /** Refuses new requests to these gateways with a reason. If `reason` is null, ends the refusal. */
-  shut(gateways: readonly string[], reason: string | null): void
-  /** Fails all waiting callers of these gateways. */
-  failWaiting(gateways: readonly string[], reason: string): void
+  shut(gateways: readonly string[], reason: string | null): void {
+    this.targets.close(gateways, reason)
+  }
+
+  /** Fails all waiting callers of these gateways with WAGGLE_STOPPING. */
+  failWaiting(gateways: readonly string[], reason: string): void {
+    this.pending.failOf(gateways, swarmStopped(reason))
+  }
+
   /** Makes new requests to these gateways wait until the returned function is called. Callers notice nothing but the wait. */
-  hold(gateways: readonly string[]): () => void
+  hold(gateways: readonly string[]): () => void {
+    return this.targets.hold(gateways)
+  }
 }
 
-export function swarmStopped(reason: string): WaggleError {
+function swarmStopped(reason: string): WaggleError {
   return new WaggleError('WAGGLE_STOPPING', {
     message: reason,
     next: 'An accepted request goes on if the swarm runs again. Ask for it later.',

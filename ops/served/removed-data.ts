@@ -7,7 +7,7 @@ import { partsOf } from '../beekeeper/swarm-parts.ts'
  * Returns a function that deletes topics, positions and state of a swarm, which must not run then. Rows in ClickHouse stay. Throws WAGGLE_USAGE on a
  * cluster.
  */
-export async function dataRemoval(log: Log, { plan }: RunningSwarm): Promise<() => Promise<void>> {
+export async function dataRemoval(log: Log, { plan, topology }: RunningSwarm): Promise<() => Promise<void>> {
   const { EmbeddedLog } = await import('../../connectors/log/embedded/embedded-log.ts')
   if (!(log instanceof EmbeddedLog)) {
     throw new WaggleError('WAGGLE_USAGE', {
@@ -15,7 +15,7 @@ export async function dataRemoval(log: Log, { plan }: RunningSwarm): Promise<() 
       next: 'Stop all processes of the swarm, and run `waggle reset FILE --log kafka`.',
     })
   }
-  const { topics, groups, entrances } = partsOf(plan)
+  const { topics, groups, entrances } = partsOf(plan, { running: topology })
   return async () => {
     const there = new Set(await log.topics())
     await log.remove({ topics: [...topics, ...entrances].filter((topic) => there.has(topic)), groups, applications: [plan.applicationId] })

@@ -1,5 +1,3 @@
-import { readFileSync } from 'node:fs'
-import type { Clock, Log } from '../../processor/ports.ts'
 import { checkTogether } from '../../topology/swarm/check/check-together.ts'
 import type {
   BeeLine,
@@ -15,31 +13,19 @@ import type {
 } from '../../topology/swarm/swarm-management.ts'
 import { WaggleError } from '../../topology/waggle-error.ts'
 import type { ConfiguredSwarm, RunningSwarm } from '../beekeeper/running-swarm.ts'
-import type { RunningSwarms } from '../beekeeper/running-swarms.ts'
-import type { LogLine } from '../process-log/log-line.ts'
-import type { SwarmRequests } from '../requests/swarm-requests.ts'
 import type { BeeLog } from './bee-log.ts'
 import { configuredText, keptDirectory, type ServerPlace } from './configured-text.ts'
-import type { SwarmVersion } from './definition.ts'
+import type { SwarmClaim, SwarmVersion } from './definition.ts'
 import type { Definitions } from './definitions.ts'
 import { differenceOf } from './difference.ts'
-import { finishRequests } from './finished-requests.ts'
-import { beginNow, movePositions } from './moved-positions.ts'
-import { dataRemoval } from './removed-data.ts'
-import { ServedSwarm } from './served-swarm.ts'
-import { fixed, needsAccept, noSuchSwarm, notStarted, otherName, swarmExists, unknownBee, unknownVersion } from './swarm-errors.ts'
-import { SwarmTurns } from './swarm-turns.ts'
-import { changeVersion } from './version-change.ts'
+import { beginNow } from './moved-positions.ts'
+import { type ChangeOptions, ServedSwarm, type ServedSwarmOptions } from './served-swarm.ts'
+import type { OwnClaim } from './swarm-claims.ts'
+import { fixed, noSuchSwarm, otherName, otherWasFaster, swarmExists, unknownBee, unknownVersion } from './swarm-errors.ts'
+import { SwarmLocks } from './swarm-locks.ts'
 
-export interface ServedSwarmsOptions {
-  readonly running: RunningSwarms
-  readonly requests: SwarmRequests
-  /** Null for a process that runs only the files that it was given. */
-  readonly definitions: Definitions | null
-  readonly log: Log
-  readonly clock: Clock
+export interface ServedSwarmsOptions extends ServedSwarmOptions {
   readonly place: ServerPlace
-  readonly say: LogLine
   readonly beeLog: BeeLog
   readonly validate: (text: SwarmText) => Promise<SwarmFindings>
 }
@@ -48,7 +34,11 @@ export interface ServedSwarmsOptions {
 export class ServedSwarms implements SwarmManagement {
   readonly #options: ServedSwarmsOptions
   readonly #swarms = new Map<string, ServedSwarm>()
-  readonly #turns = new SwarmTurns()
+  readonly #locks = new SwarmLocks()
+  /** Swarms whose definition has changed, and whose change waits for those before it. */
+  readonly #toMeet = new Set<string>()
+  /** The last change of each swarm that this server has followed. */
+  readonly #followed = new Map<string, string>()
   #isClosed = false
 
   constructor(options: ServedSwarmsOptions) {
@@ -58,8 +48,8 @@ export class ServedSwarms implements SwarmManagement {
   /** Lists swarms of files, which the process was started with. */
   addFixed(prepared: readonly { readonly configured: ConfiguredSwarm; readonly running: RunningSwarm }[]): void {
     for (const { configured, running } of prepared) {
-      const served = new ServedSwarm(configured.swarm.name, 'file', configured)
-      served.running = running
+      const served = new ServedSwarm(configured.swarm.name, 'file', this.#options)
+      served.adopt(configured, running)
       this.#swarms.set(served.name, served)
     }
   }
@@ -68,8 +58,8 @@ export class ServedSwarms implements SwarmManagement {
   async open(): Promise<void> {
     const { definitions } = this.#options
     if (definitions === null) return
-    definitions.follow((name) => void this.#turns.wait(name, () => this.#meet(name)))
-    await Promise.all(definitions.names.map((name) => this.#turns.wait(name, () => this.#meet(name))))
+    definitions.follow((name) => void this.#meetNext(name))
+    await Promise.all(definitions.names.map((name) => this.#meetNext(name)))
   }
 
   async close(): Promise<void> {
@@ -97,7 +87,7 @@ export class ServedSwarms implements SwarmManagement {
     const versions = this.#options.definitions?.get(name)?.versions.values() ?? []
     return {
       ...served.row,
-      definition: served.source === 'file' ? textOfFile(served) : served.text,
+      definition: served.text,
       versions: [...versions].map(({ version, created_at }) => ({ version, created_at, current: version === served.version })),
     }
   }
@@ -115,18 +105,19 @@ export class ServedSwarms implements SwarmManagement {
     if (configured.swarm.name !== name) throw otherName(configured.swarm, name)
     if (!this.#swarms.has(name)) return { ...(await this.#created(text)), changed: true }
     const served = this.#changeable(name)
-    return this.#turns.take(name, async () => {
+    return this.#changing(served, async (claim) => {
       const directory = keptDirectory(this.#options.place.root, configured.directory)
-      const current = this.#current(name)
+      const { current } = served
       const isSame = current?.text === text.text && current.directory === directory
       if (isSame && reload) {
-        await this.#change(served, configured, null, accept)
+        await this.#change(served, configured, { version: null, accept, claim })
         return { ...served.row, changed: true }
       }
       if (isSame && served.state !== 'failed') return { ...served.row, changed: false }
       const now = this.#options.clock.now()
       const version = this.#definitions.nextVersion(name)
-      await this.#change(served, configured, { swarm: name, version, created_at: now, text: text.text, file: text.file, directory }, accept)
+      const next = { swarm: name, version, created_at: now, text: text.text, file: text.file, directory }
+      await this.#change(served, configured, { version: next, accept, claim })
       return { ...served.row, changed: true }
     })
   }
@@ -152,25 +143,21 @@ export class ServedSwarms implements SwarmManagement {
 
   async pause(name: string): Promise<SwarmRow> {
     const served = this.#changeable(name)
-    return this.#turns.take(name, async () => {
+    return this.#changing(served, async () => {
       await this.#point(name, true)
-      await this.#paused(served)
+      await served.pause()
       return served.row
     })
   }
 
   async resume(name: string): Promise<SwarmRow> {
     const served = this.#changeable(name)
-    return this.#turns.take(name, async () => {
+    return this.#changing(served, async () => {
       if (served.running !== null) return served.row
-      const current = this.#current(name)
-      if (current !== null) {
-        // Files, secrets and other swarms may have changed since it stopped.
-        const configured = this.#configured(current)
-        this.#checkBeside(configured)
-        served.configured = configured
-      }
-      await this.#start(served)
+      const { current } = served
+      // Files, secrets and other swarms may have changed since it stopped.
+      if (current !== null) this.#setNext(served, current)
+      await served.start()
       await this.#point(name, false)
       return served.row
     })
@@ -178,10 +165,10 @@ export class ServedSwarms implements SwarmManagement {
 
   async remove(name: string, { purge = false }: { readonly purge?: boolean } = {}): Promise<void> {
     const served = this.#changeable(name)
-    await this.#turns.take(name, async () => {
-      const removeItsData = purge ? await this.#purgeOf(served) : async () => {}
+    await this.#changing(served, async () => {
+      const removeItsData = purge ? await served.dataRemoval() : async () => {}
       await this.#definitions.delete(name)
-      await this.#removed(served)
+      await this.#remove(served)
       await removeItsData()
     })
   }
@@ -212,23 +199,79 @@ export class ServedSwarms implements SwarmManagement {
     const definitions = this.#definitions
     if (this.#swarms.has(name)) throw swarmExists(name)
     this.#checkBeside(configured)
-    return this.#turns.take(name, async () => {
-      const served = new ServedSwarm(name, 'api', configured)
-      this.#swarms.set(name, served)
+    return this.#locks.runNow(name, async () => {
+      const claim = await definitions.claim(name)
       try {
-        const { clock, place, log } = this.#options
-        await this.#start(served, (prepared) => beginNow(log, prepared))
-        const directory = keptDirectory(place.root, configured.directory)
-        const { text: source, file } = text
-        const version = { swarm: name, version: definitions.nextVersion(name), created_at: clock.now(), text: source, file, directory }
-        await definitions.put(version, false)
-        this.#remember(served)
-      } catch (error) {
-        await this.#removed(served)
-        throw error
+        if (definitions.get(name) !== null) throw swarmExists(name)
+        return await this.#begun(configured, text)
+      } finally {
+        await this.#ended(claim, name)
       }
-      return served.row
     })
+  }
+
+  async #begun(configured: ReturnType<typeof configuredText>, text: SwarmText): Promise<SwarmRow> {
+    const { clock, place, log, groups } = this.#options
+    const { name } = configured.swarm
+    const definitions = this.#definitions
+    const served = this.#add(name)
+    served.configure(configured)
+    try {
+      await served.start((prepared) => beginNow(log, prepared, groups))
+      const directory = keptDirectory(place.root, configured.directory)
+      const { text: source, file } = text
+      const version = { swarm: name, version: definitions.nextVersion(name), created_at: clock.now(), text: source, file, directory }
+      await definitions.put(version, false)
+      served.remember()
+    } catch (error) {
+      await this.#remove(served)
+      throw error
+    }
+    return served.row
+  }
+
+  /** Changes a swarm that no other server changes meanwhile, and that is here what its definition says. */
+  async #changing<T>(served: ServedSwarm, change: (claim: OwnClaim) => Promise<T>): Promise<T> {
+    const { name } = served
+    return this.#locks.runNow(name, async () => {
+      const claim = await this.#definitions.claim(name)
+      try {
+        const pointer = this.#definitions.get(name)?.pointer
+        const isCurrent = pointer?.version === served.version && pointer?.paused === (served.state === 'paused')
+        if (pointer !== undefined && !isCurrent) throw otherWasFaster(name)
+        return await change(claim)
+      } finally {
+        await this.#ended(claim, name)
+      }
+    })
+  }
+
+  async #ended(claim: OwnClaim, swarm: string): Promise<void> {
+    await claim.end().catch((error: unknown) => this.#options.say('definitions', 'warn', String(error), { swarm }))
+  }
+
+  async #meetNext(name: string): Promise<void> {
+    if (this.#toMeet.has(name)) return
+    this.#toMeet.add(name)
+    await this.#locks.runNext(name, () => {
+      this.#toMeet.delete(name)
+      return this.#meet(name)
+    })
+  }
+
+  /** Does this server's part in a change that another one leads. */
+  async #follow(served: ServedSwarm, claim: SwarmClaim): Promise<void> {
+    const definitions = this.#definitions
+    const wanted = claim.version === null ? null : definitions.version(served.name, claim.version)
+    if (wanted === null) return
+    try {
+      const configured = this.#configured(wanted)
+      this.#checkBeside(configured)
+      await served.follow(claim, configured)
+    } catch (error) {
+      if (definitions.claimOfOthers(served.name)?.id === claim.id) await definitions.refuse(claim, String(error)).catch(() => {})
+      throw error
+    }
   }
 
   /** Brings a swarm to what its definition says. */
@@ -239,190 +282,65 @@ export class ServedSwarms implements SwarmManagement {
     const served = this.#swarms.get(name)
     try {
       if (served?.source === 'file') return
+      const claim = this.#definitions.claimOfOthers(name)
+      const isNew = claim !== null && claim.version !== null && claim.version !== definition?.pointer.version && this.#followed.get(name) !== claim.id
+      if (served !== undefined && isNew) {
+        this.#followed.set(name, claim.id)
+        await this.#follow(served, claim)
+        return await this.#meet(name)
+      }
       if (definition === null) {
-        if (served !== undefined) await this.#removed(served)
+        if (served !== undefined) await this.#remove(served)
         return
       }
-      const current = this.#current(name)
-      if (current === null) return
+      const { version, paused } = definition.pointer
+      const current = definition.versions.get(version)
+      if (current === undefined) return
       if (served === undefined) {
-        const added = new ServedSwarm(name, 'api', null)
-        this.#swarms.set(name, added)
-        this.#remember(added)
-        const configured = this.#configured(current)
-        // A gateway that another swarm has stays with that one.
-        this.#checkBeside(configured)
-        added.configured = configured
-        if (definition.pointer.paused) await this.#paused(added)
-        else await this.#start(added)
-      } else if (served.version !== definition.pointer.version && served.version !== null) {
-        await this.#change(served, this.#configured(current), null, true)
-      } else if (definition.pointer.paused && served.state !== 'paused') await this.#paused(served)
-      else if (!definition.pointer.paused && served.state === 'paused') await this.#start(served)
+        const added = this.#add(name)
+        added.remember()
+        this.#setNext(added, current)
+        if (paused) await added.pause()
+        else await added.start()
+      } else if (served.version !== version && served.version !== null) {
+        await this.#change(served, this.#configured(current), { version: null, accept: true, claim: null })
+      } else if (paused && served.state !== 'paused') await served.pause()
+      else if (!paused && served.state === 'paused') await served.start()
     } catch (error) {
-      const failed = this.#swarms.get(name)
       const reason = WaggleError.from('WAGGLE_SWARM_NOT_STARTED', error, { next: 'Correct the swarm, and apply it again.' })
-      if (failed !== undefined) {
-        failed.error = reason
-        if (failed.running === null) failed.state = 'failed'
-        this.#options.requests.shut(failed.gateways, failed.running === null ? `${name} did not start` : null)
-      }
+      this.#swarms.get(name)?.fail(reason)
       say('', 'error', `it does not run: ${reason.message}`, { swarm: name, code: reason.code, next: reason.next })
     }
   }
 
-  async #start(served: ServedSwarm, beforeReading: (prepared: RunningSwarm) => Promise<void> = async () => {}): Promise<void> {
-    const { running, requests } = this.#options
-    const { configured, name } = served
-    if (configured === null) throw served.error ?? noSuchSwarm(name, [])
-    served.state = 'starting'
-    requests.shut(served.gateways, `${name} is starting`)
-    try {
-      const prepared = await running.prepare(configured)
-      await running.start(prepared, () => beforeReading(prepared))
-      served.running = prepared
-      served.state = 'running'
-      served.error = null
-      requests.shut(served.gateways, null)
-    } catch (thrown) {
-      served.state = 'failed'
-      served.error = notStarted(configured, thrown)
-      requests.shut(served.gateways, `${name} did not start`)
-      throw served.error
-    }
+  #add(name: string): ServedSwarm {
+    const served = new ServedSwarm(name, 'api', this.#options)
+    this.#swarms.set(name, served)
+    return served
   }
 
-  /** `version`: null for a version that is in the log already. */
-  async #change(served: ServedSwarm, configured: ConfiguredSwarm, version: SwarmVersion | null, accept: boolean): Promise<void> {
-    const { running, requests, log, clock } = this.#options
-    const { name } = served
+  /** Sets the version that the swarm's next start runs. A gateway that another swarm has stays with that one. */
+  #setNext(served: ServedSwarm, version: SwarmVersion): void {
+    const configured = this.#configured(version)
     this.#checkBeside(configured)
-    const older = served.running
-    const before = served.configured
-    const record = async () => {
-      if (version !== null) await this.#definitions.put(version, served.state === 'paused')
-    }
-    const pointer = this.#options.definitions?.get(name)?.pointer
-    const unrecord = async () => {
-      if (version !== null && pointer !== undefined) await this.#definitions.point(pointer)
-    }
-    served.wanted = configured
-    if (older === null) return this.#changeResting(served, configured, { accept, record })
-    served.state = 'updating'
-    try {
-      const newer = await running.prepare(configured)
-      const { needs_accept: needs } = differenceOf(older, newer, served.version)
-      if (needs.length > 0 && !accept) {
-        running.discard(newer)
-        throw needsAccept(name, needs)
-      }
-      served.running = await changeVersion({ running, requests, log, clock, older, newer, before, record, unrecord })
-      served.configured = configured
-      served.error = null
-      this.#remember(served)
-    } catch (thrown) {
-      served.error = notStarted(configured, thrown)
-      if (older.application.state !== 'RUNNING') served.running = running.all.find(({ plan }) => plan.swarm === name) ?? null
-      throw served.error
-    } finally {
-      served.wanted = null
-      served.state = served.running === null ? 'failed' : 'running'
-    }
+    served.configure(configured)
   }
 
-  /** Changes a swarm that does not run, with its positions and its state. It starts unless it is paused. */
-  async #changeResting(
-    served: ServedSwarm,
-    configured: ConfiguredSwarm,
-    { accept, record }: { readonly accept: boolean; readonly record: () => Promise<void> },
-  ): Promise<void> {
-    const { running, requests, log } = this.#options
-    const { name, configured: before, gateways } = served
-    try {
-      // Nothing is known about a version that is no swarm any more.
-      const older = before === null ? null : await running.look(before).catch(() => null)
-      const newer = await running.look(configured)
-      const needs = older === null ? [] : differenceOf(older, newer, served.version).needs_accept
-      if (needs.length > 0 && !accept) throw needsAccept(name, needs)
-      served.configured = configured
-      try {
-        if (older !== null) await movePositions(log, older, newer)
-        if (served.state !== 'paused') await this.#start(served)
-        await record()
-      } catch (error) {
-        if (served.running !== null) await this.#stop(served, `${name} did not start`)
-        requests.shut(leftOut(served.gateways, gateways), null)
-        served.configured = before
-        if (served.state !== 'paused') served.state = 'failed'
-        if (older !== null) await movePositions(log, newer, older)
-        throw error
-      }
-    } catch (thrown) {
-      throw notStarted(configured, thrown)
-    } finally {
-      served.wanted = null
-    }
-    requests.shut(leftOut(gateways, served.gateways), null)
-    if (served.state === 'paused') requests.shut(served.gateways, `${name} is paused`)
-    this.#remember(served)
+  async #change(served: ServedSwarm, configured: ConfiguredSwarm, options: ChangeOptions): Promise<void> {
+    this.#checkBeside(configured)
+    await served.change(configured, options)
   }
 
-  async #paused(served: ServedSwarm): Promise<void> {
-    const reason = `${served.name} is paused`
-    await this.#stop(served, reason)
-    served.state = 'paused'
-    this.#remember(served)
-  }
-
-  async #removed(served: ServedSwarm): Promise<void> {
-    const { requests, running } = this.#options
-    await this.#stop(served, `${served.name} was removed`)
-    requests.shut(served.gateways, null)
+  async #remove(served: ServedSwarm): Promise<void> {
+    await served.remove()
     this.#swarms.delete(served.name)
-    await running.forget(served.name)
-  }
-
-  /** Deletes topics and state of a swarm that does not run any more. Throws before anything is deleted if that is impossible. */
-  async #purgeOf({ name, configured, running, error }: ServedSwarm): Promise<() => Promise<void>> {
-    if (configured === null) throw error ?? noSuchSwarm(name, [])
-    const planned = running ?? (await this.#options.running.look(configured))
-    return dataRemoval(this.#options.log, planned)
-  }
-
-  /** Takes no more requests, waits a limited time for those that are under way, and stops. */
-  async #stop(served: ServedSwarm, reason: string): Promise<void> {
-    const { requests, running, log, clock } = this.#options
-    const { gateways } = served
-    requests.shut(gateways, reason)
-    const swarm = served.running
-    if (swarm === null) return
-    served.state = 'stopping'
-    await finishRequests(swarm, { log, clock, withinMs: longestFinishMs })
-    served.running = null
-    await running.stop(swarm, { timeoutMs: longestFinishMs }).catch((error: unknown) => {
-      this.#options.say('', 'warn', error instanceof Error ? error.message : String(error), { swarm: served.name })
-    })
-    requests.failWaiting(gateways, reason)
-  }
-
-  /** Takes version and times from the definition. */
-  #remember(served: ServedSwarm): void {
-    const { pointer } = this.#options.definitions?.get(served.name) ?? {}
-    if (pointer === undefined) return
-    served.version = pointer.version
-    served.createdAt = pointer.created_at
-    served.updatedAt = pointer.updated_at
-    served.text = this.#current(served.name)?.text ?? ''
+    this.#followed.delete(served.name)
+    await this.#options.running.forget(served.name)
   }
 
   async #point(name: string, paused: boolean): Promise<void> {
     const { pointer } = this.#definitions.get(name) ?? {}
     if (pointer !== undefined) await this.#definitions.point({ ...pointer, paused, updated_at: this.#options.clock.now() })
-  }
-
-  #current(name: string): SwarmVersion | null {
-    const definition = this.#options.definitions?.get(name) ?? null
-    return definition?.versions.get(definition.pointer.version) ?? null
   }
 
   #configured(text: SwarmText): ReturnType<typeof configuredText> {
@@ -453,18 +371,3 @@ export class ServedSwarms implements SwarmManagement {
     return definitions
   }
 }
-
-function leftOut(gateways: readonly string[], others: readonly string[]): readonly string[] {
-  return gateways.filter((gateway) => !others.includes(gateway))
-}
-
-/** The text of a file as it is now; empty if it cannot be read any more. */
-function textOfFile({ configured }: ServedSwarm): string {
-  try {
-    return readFileSync(configured?.swarm.document.file ?? '', 'utf8')
-  } catch {
-    return ''
-  }
-}
-
-const longestFinishMs = 10_000

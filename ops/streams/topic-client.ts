@@ -14,7 +14,7 @@ export class TopicClient {
   readonly #readers = new Set<Reader>()
   #producer: Promise<Producer> | null = null
   readonly #partitions = new Map<string, number>()
-  #turn = 0
+  #sentWithoutKey = 0
 
   readonly #makesTopics: boolean
   readonly #defaults: DefaultSerdes
@@ -54,7 +54,7 @@ export class TopicClient {
     const bytesOf = (serde: unknown, value: unknown) => (value === null ? null : (serde as Serializer<unknown>).serialize(topic, value, headers))
     const key = bytesOf(serdes.key, record.key)
     const value = bytesOf(serdes.value, record.value)
-    const partition = key === null ? this.#turn++ % partitions : partitionForKey(key, partitions)
+    const partition = key === null ? this.#sentWithoutKey++ % partitions : partitionForKey(key, partitions)
     const timestamp = record.timestamp ?? this.#clock.now()
     const { offset } = await (await this.#producer).send({ topic, partition, key, value, timestamp, headers })
     return { topic, partition, offset: BigInt(offset) }

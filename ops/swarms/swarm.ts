@@ -11,6 +11,7 @@ import type { BeeHost } from '../../topology/swarm/bee-host.ts'
 import type { SwarmBee } from '../../topology/swarm/checked-swarm.ts'
 import { describePlan, type PlanFormat } from '../../topology/swarm/plan/describe.ts'
 import { planSwarm, type SwarmPlan } from '../../topology/swarm/plan/plan.ts'
+import { withStreamSteps } from '../../topology/swarm/plan/stream-steps.ts'
 import type { Database } from '../../topology/swarm/ports/database.ts'
 import { noReplyTopics } from '../../topology/swarm/request/reply-topics.ts'
 import type { SwarmDefinition } from '../../topology/swarm/swarm-definition.ts'
@@ -89,7 +90,7 @@ function swarmOf(source: SwarmSource, plan: SwarmPlan, host: BeeHost): Swarm {
           message: `A plan has no format ${String(format)}`,
           next: `Use one of ${[...formats].join(', ')}.`,
         })
-      return describePlan(plan, format)
+      return describePlan(withStreamSteps(plan, topology), format)
     },
   }
 }

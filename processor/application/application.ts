@@ -105,7 +105,7 @@ export class Application {
       this.threads.use(this.#workers)
       await beforeReading()
       await this.#states?.start(statefulTasks(this.#subtopologies, (topic) => this.#topics.partitionsOf(topic)))
-      await this.threads.startGlobals(() => this.#nextTurnOfStart())
+      await this.threads.startGlobals(() => this.#nextStepOfStart())
       this.#refuseClosed()
       const count = this.#options.threads ?? 1
       if (threadElsewhere !== undefined) await Promise.all(Array.from({ length: count }, () => this.threads.add()))
@@ -177,7 +177,7 @@ export class Application {
     return [...this.threads.metrics(now), ...(this.#states?.metrics(now) ?? [])]
   }
 
-  async #nextTurnOfStart(): Promise<void> {
+  async #nextStepOfStart(): Promise<void> {
     await this.#moment()
     this.#refuseClosed()
   }

@@ -1,20 +1,16 @@
 import { WaggleError } from '../../topology/waggle-error.ts'
+import { pushVarint, readVarint } from '../varint.ts'
 import { numbersOf, type TaskId, taskId } from './group-task.ts'
 
 /** The first byte of each message between members and leader. */
 const wireVersion = 1
 
-/** Writes whole numbers as varints (seven bits a byte, lowest first), texts as length and UTF-8, and lists as count and items. */
+/** Writes whole numbers as varints, texts as length and UTF-8, and lists as count and items. */
 export class WireWriter {
   readonly #bytes: number[] = [wireVersion]
 
   number(value: number): this {
-    let rest = value
-    while (rest > 0x7f) {
-      this.#bytes.push((rest % 0x80) | 0x80)
-      rest = Math.floor(rest / 0x80)
-    }
-    this.#bytes.push(rest)
+    pushVarint(this.#bytes, value)
     return this
   }
 
@@ -61,13 +57,7 @@ export class WireReader {
   }
 
   number(): number {
-    let value = 0
-    let scale = 1
-    for (let byte = this.#byte(); ; byte = this.#byte()) {
-      value += (byte & 0x7f) * scale
-      if (byte <= 0x7f) break
-      scale *= 0x80
-    }
+    const value = readVarint(() => this.#byte())
     return Number.isSafeInteger(value) ? value : this.#refuse('a number that is too large')
   }
 

@@ -13,13 +13,16 @@ export interface Traffic {
  */
 export const chosenTopics = '(chosen)'
 
+/** The name of the gauge for keys that wait in a join. */
+export const joinWaiting = 'join-waiting-keys'
+
 interface Owner {
   readonly time: SampleTime
   readonly thread: string
   /** The thread's sensor of punctuation times, in ms. */
   readonly punctuate: Sensor | null
   /** The number of the last pass of the thread's loop that processed records. */
-  readonly lastTurn: number
+  readonly lastPass: number
 }
 
 /**
@@ -30,7 +33,7 @@ export class TaskMeters {
   readonly time: SampleTime
   /** Counts processed records. It is updated once a pass. */
   readonly process: Sensor
-  /** Counts records that an operator drops, and failures that a handler skipped. */
+  /** Counts records that an operator drops, puts that a store refuses because they are past its retention, and failures that a handler skipped. */
   readonly dropped: Sensor
   /** The distance of records to stream time, in ms. */
   readonly lateness: Sensor
@@ -40,7 +43,7 @@ export class TaskMeters {
   readonly enforced: Sensor
   readonly #owner: Owner
   #ratio = 0
-  #ratioTurn = 0
+  #ratioPass = 0
   #passMs = 0
   /** The number of buffered records. The open task sets this function. */
   buffered: () => number = () => 0
@@ -80,7 +83,7 @@ export class TaskMeters {
 
   /** The task's part of the thread's processing time, in the last pass of the loop that processed records. */
   get processRatio(): number {
-    return this.#ratioTurn === this.#owner.lastTurn ? this.#ratio : 0
+    return this.#ratioPass === this.#owner.lastPass ? this.#ratio : 0
   }
 
   /** Called when the task has been processed in a pass of the thread's loop. */
@@ -90,9 +93,9 @@ export class TaskMeters {
   }
 
   /** Ends a pass of the thread's loop in which the task was processed. `ms` is the time that all tasks took. */
-  endTurn(ms: number): void {
+  endPass(ms: number): void {
     this.#ratio = ms > 0 ? this.#passMs / ms : 0
-    this.#ratioTurn = this.#owner.lastTurn
+    this.#ratioPass = this.#owner.lastPass
   }
 
   /** Counts skipped records that became dead letters. Kafka Streams has no such metric. */
@@ -132,6 +135,7 @@ export class NodeMeters {
   #source: Sensor | null = null
   #suppressionEmit: Sensor | null = null
   #finalEmit: { readonly records: Sensor; readonly latencyMs: Sensor } | null = null
+  #waiting: { count: number } | null = null
 
   constructor(name: string, add: Add) {
     this.#name = name
@@ -163,6 +167,16 @@ export class NodeMeters {
       latencyMs: this.#meters.sensor('window-aggregate-final-emit-latency', ['avg', 'max']),
     }
     return this.#finalEmit
+  }
+
+  /** The keys that wait in a join of several inputs. Kafka Streams has no such metric. */
+  get waiting(): { count: number } {
+    if (this.#waiting === null) {
+      const waiting = { count: 0 }
+      this.#meters.gauge(joinWaiting, () => waiting.count)
+      this.#waiting = waiting
+    }
+    return this.#waiting
   }
 
   traffic(topic: string, way: 'consumed' | 'produced'): Traffic {

@@ -16,14 +16,14 @@ export class ThreadMeters {
   readonly taskCreated: Sensor
   readonly taskClosed: Sensor
   /** The number of the last pass of the loop that processed records. */
-  lastTurn = 0
+  lastPass = 0
   readonly #meters: Meters
   /** The parts of the time that a pass of the loop takes. */
   readonly #polling: Sensor
   readonly #processing: Sensor
   readonly #punctuating: Sensor
   readonly #committing: Sensor
-  readonly #turns: Sensor
+  readonly #passes: Sensor
 
   /** `startedAt` is epoch ms. `state` gives the ordinal of Kafka Streams' StreamThread.State. */
   constructor(thread: string, { startedAt, state }: { readonly startedAt: number; readonly state: () => number }) {
@@ -40,7 +40,7 @@ export class ThreadMeters {
     this.process = meters.sensor('process', ['sumRate', 'sumTotal'])
     this.taskCreated = meters.sensor('task-created', ['rate', 'total'])
     this.taskClosed = meters.sensor('task-closed', ['rate', 'total'])
-    this.#turns = meters.sensor('', [])
+    this.#passes = meters.sensor('', [])
     this.#polling = this.#ratio('poll-ratio')
     this.#processing = this.#ratio('process-ratio')
     this.#punctuating = this.#ratio('punctuate-ratio')
@@ -50,13 +50,13 @@ export class ThreadMeters {
     meters.gauge('blocked-time-ns-total', () => this.#polling.sum * nanosecondsPerMs)
   }
 
-  turned(spent: { readonly pollMs: number; readonly processMs: number; readonly punctuateMs: number; readonly commitMs: number }): void {
+  passed(spent: { readonly pollMs: number; readonly processMs: number; readonly punctuateMs: number; readonly commitMs: number }): void {
     const { pollMs, processMs, punctuateMs, commitMs } = spent
     this.#polling.record(pollMs)
     this.#processing.record(processMs)
     this.#punctuating.record(punctuateMs)
     this.#committing.record(commitMs)
-    this.#turns.record(pollMs + processMs + punctuateMs + commitMs)
+    this.#passes.record(pollMs + processMs + punctuateMs + commitMs)
   }
 
   read(now: number): readonly Metric[] {
@@ -73,7 +73,7 @@ export class ThreadMeters {
   #ratio(name: string): Sensor {
     const spent = this.#meters.sensor(name, [])
     this.#meters.gauge(name, (now) => {
-      const whole = this.#turns.sumWithin(now)
+      const whole = this.#passes.sumWithin(now)
       return whole > 0 ? spent.sumWithin(now) / whole : 0
     })
     return spent

@@ -26,7 +26,7 @@ export interface TableUpdate {
   readonly key: unknown
   readonly change: Change<unknown>
   readonly timestamp: number
-  /** The timestamp of a deletion that goes through a cache: that of the record that deleted the row. Every other update has `timestamp`. */
+  /** The timestamp of the record that deleted the row. A deletion that goes through a cache is forwarded with it, and every other update with `timestamp`. */
   readonly removedAt: number
   readonly headers: readonly Header[]
   /** The table's earlier value, even if old values are not forwarded; null if there is none. */

@@ -337,7 +337,7 @@ export class DrivenProgram {
   /** Processes the oldest record of all tasks first, as one task of Kafka Streams chooses among its inputs. Skips tasks that wait for an input. */
   #processAll(): void {
     for (;;) {
-      const queue = this.#maxTaskIdleMs > 0 ? this.#oldestReady() : this.#waiting.first
+      const queue = this.#maxTaskIdleMs > 0 ? this.#oldestReady() : this.#waiting.least
       if (queue === undefined) return
       this.#unwrapped(() => this.#tasks.some((task) => task.processFirst(queue)))
       this.#commit()
@@ -345,7 +345,7 @@ export class DrivenProgram {
   }
 
   #oldestReady(): RecordQueue | undefined {
-    const ready = [...this.#waitingOf].flatMap(([task, { first }]) => (this.#idling.mayProcess(task) && first !== undefined ? [first] : []))
+    const ready = [...this.#waitingOf].flatMap(([task, { least }]) => (this.#idling.mayProcess(task) && least !== undefined ? [least] : []))
     const timeOf = ({ head }: RecordQueue) => head?.record.timestamp ?? 0
     return ready.reduce<RecordQueue | undefined>(
       (oldest, queue) => (oldest === undefined || timeOf(queue) < timeOf(oldest) ? queue : oldest),

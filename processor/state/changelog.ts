@@ -1,7 +1,7 @@
+import { readLong, writeLong } from '../../topology/long-bytes.ts'
 import { noHeaders } from '../../topology/record.ts'
 import type { KeptStore } from '../../topology/state-store.ts'
 import type { ChangelogRecord } from '../ports.ts'
-import { readLong, writeLong } from './long.ts'
 
 /** A change of one row, and the timestamp of the record that caused it. */
 export type RowChange = readonly [key: Uint8Array, value: Uint8Array | null, timestamp: number]

@@ -8,15 +8,15 @@ export class EntryCache<V> {
   /** Rows before this id have expired. */
   floor = ''
   readonly #maxEntries: number
-  readonly #onTurn: (gone: readonly StoreEntry<V>[]) => void
-  #turnAt: number
+  readonly #onAged: (gone: readonly StoreEntry<V>[]) => void
+  #maxYoung: number
   #young = new Map<string, StoreEntry<V>>()
   #old = new Map<string, StoreEntry<V>>()
 
-  constructor(maxEntries: number, onTurn: (gone: readonly StoreEntry<V>[]) => void) {
+  constructor(maxEntries: number, onAged: (gone: readonly StoreEntry<V>[]) => void) {
     this.#maxEntries = maxEntries
-    this.#onTurn = onTurn
-    this.#turnAt = maxEntries / 2
+    this.#onAged = onAged
+    this.#maxYoung = maxEntries / 2
   }
 
   get size(): number {
@@ -44,7 +44,7 @@ export class EntryCache<V> {
   }
 
   add(entry: StoreEntry<V>): void {
-    if (this.#young.size >= this.#turnAt) this.#turn()
+    if (this.#young.size >= this.#maxYoung) this.#age()
     this.#young.set(entry.id, entry)
   }
 
@@ -53,7 +53,7 @@ export class EntryCache<V> {
     else if (this.#old.get(entry.id) === entry) this.#old.delete(entry.id)
   }
 
-  #turn(): void {
+  #age(): void {
     const [kept, gone] = [new Map<string, StoreEntry<V>>(), [] as StoreEntry<V>[]]
     for (const entry of this.#old.values()) {
       if (entry.id >= this.floor && isHeld(entry)) kept.set(entry.id, entry)
@@ -62,7 +62,7 @@ export class EntryCache<V> {
     this.#old = this.#young
     this.#young = kept
     // If there are many held entries, the young generation may become larger. Otherwise the same entries would be copied again and again.
-    this.#turnAt = Math.max(this.#maxEntries / 2, kept.size * 2)
-    this.#onTurn(gone)
+    this.#maxYoung = Math.max(this.#maxEntries / 2, kept.size * 2)
+    this.#onAged(gone)
   }
 }

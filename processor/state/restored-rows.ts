@@ -25,7 +25,7 @@ export interface RestoredRows {
   readonly numbers: readonly (readonly [name: string, value: number, ...more: readonly unknown[]])[]
 }
 
-/** `kept`: the numbers as of the rows that the disk already has. */
+/** `kept`: the numbers that the disk has beside the rows that are there already. */
 export function restoredRows(store: KeptStore, bytes: StoreBytes, kept: ReadonlyMap<string, number>): RestoredRows {
   return store.kind === 'versioned' ? new RestoredVersions(store, bytes, kept) : new PlainRows(store, kept)
 }

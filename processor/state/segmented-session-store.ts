@@ -1,6 +1,6 @@
+import { readLong, writeLong } from '../../topology/long-bytes.ts'
 import type { KeyValue, Windowed } from '../../topology/record.ts'
 import type { SessionStore } from '../../topology/state-store.ts'
-import { readLong, writeLong } from './long.ts'
 import { allKeys, isWithin, type KeyRange, SegmentedStore, type Span } from './segmented-store.ts'
 import { idOf, idOfLong, longIn } from './store-entry.ts'
 

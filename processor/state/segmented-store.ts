@@ -1,7 +1,7 @@
+import { longBytes } from '../../topology/long-bytes.ts'
 import type { Serde } from '../../topology/serde.ts'
 import type { KeptStore, StateStore } from '../../topology/state-store.ts'
 import { segmentMsOf } from './changelog.ts'
-import { longBytes } from './long.ts'
 import type { KeptNumber } from './task-memory.ts'
 import type { StoreOptions, WriteBackStore } from './write-back-store.ts'
 
@@ -29,11 +29,12 @@ export abstract class SegmentedStore<K, V> implements StateStore {
   readonly #retentionMs: number
   readonly #segmentMs: number
   readonly #streamTime: KeptNumber
+  readonly #onExpired: () => void
   #dropped = 0
   /** Rows from this time on stay, however old they get. */
   #heldFrom = Number.POSITIVE_INFINITY
 
-  constructor(builder: KeptStore, rows: Rows<V>, { topic, memory }: StoreOptions) {
+  constructor(builder: KeptStore, rows: Rows<V>, { topic, memory, onExpired = () => {} }: StoreOptions) {
     this.name = builder.name
     this.persistent = builder.persistent
     this.rows = rows
@@ -43,6 +44,7 @@ export abstract class SegmentedStore<K, V> implements StateStore {
     this.#retentionMs = builder.retentionMs ?? Number.MAX_SAFE_INTEGER
     this.#segmentMs = segmentMsOf(this.#retentionMs)
     this.#streamTime = memory.kept(`${builder.name}.time`, 'learnt')
+    this.#onExpired = onExpired
   }
 
   protected segmentOf(timestamp: number): number {
@@ -101,11 +103,14 @@ export abstract class SegmentedStore<K, V> implements StateStore {
     return { from: from === null ? null : this.bytesOf(from), to: to === null ? null : this.bytesOf(to) }
   }
 
-  /** False for a time before the retention. */
+  /** False for a put at a time before the retention. Such a put counts as expired. */
   protected admits(timestamp: number): boolean {
     if (timestamp > this.#streamTime.value) this.#streamTime.value = timestamp
     const live = this.#live
-    if (this.segmentOf(timestamp) < live) return false
+    if (this.segmentOf(timestamp) < live) {
+      this.#onExpired()
+      return false
+    }
     const kept = Math.min(live, this.segmentOf(this.#heldFrom))
     if (kept > this.#dropped) this.#drop(kept)
     return true

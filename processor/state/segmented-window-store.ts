@@ -1,6 +1,6 @@
+import { longBytes, readLong, writeLong } from '../../topology/long-bytes.ts'
 import type { KeyValue, Windowed } from '../../topology/record.ts'
 import type { KeptStore, WindowStore } from '../../topology/state-store.ts'
-import { longBytes, readLong, writeLong } from './long.ts'
 import { allKeys, inSegment, isWithin, type KeyRange, type Rows, SegmentedStore, type Span } from './segmented-store.ts'
 import { idOf, idOfLong, longIn } from './store-entry.ts'
 import type { KeptNumber } from './task-memory.ts'

@@ -1,8 +1,8 @@
+import { longBytes, readLong } from '../../topology/long-bytes.ts'
 import { noHeaders } from '../../topology/record.ts'
 import type { Serde } from '../../topology/serde.ts'
 import type { KeptStore, VersionedKeyValueStore, VersionedRecord } from '../../topology/state-store.ts'
 import type { ChangelogRecord } from '../ports.ts'
-import { longBytes, readLong } from './long.ts'
 import type { KeptNumber } from './task-memory.ts'
 import type { StoreOptions, WriteBackStore } from './write-back-store.ts'
 
@@ -40,11 +40,16 @@ export class SegmentedVersionedStore<K, V> implements VersionedKeyValueStore<K, 
   readonly #retentionMs: number
   readonly #segmentMs: number
   readonly #streamTime: KeptNumber
+  readonly #onExpired: () => void
   #dropped = 0
   readonly #keepsLog: boolean
   #logged: ChangelogRecord[] = []
 
-  constructor(builder: KeptStore, rows: WriteBackStore<Uint8Array, Version>, { topic, memory, keepsLog = false }: StoreOptions) {
+  constructor(
+    builder: KeptStore,
+    rows: WriteBackStore<Uint8Array, Version>,
+    { topic, memory, keepsLog = false, onExpired = () => {} }: StoreOptions,
+  ) {
     this.name = builder.name
     this.persistent = builder.persistent
     this.#rows = rows
@@ -55,6 +60,7 @@ export class SegmentedVersionedStore<K, V> implements VersionedKeyValueStore<K, 
     this.#retentionMs = builder.retentionMs ?? Number.MAX_SAFE_INTEGER
     this.#segmentMs = versionSegmentMsOf(this.#retentionMs)
     this.#streamTime = memory.kept(`${builder.name}.time`, 'learnt')
+    this.#onExpired = onExpired
   }
 
   get(key: K, asOf?: number): VersionedRecord<V> | null {
@@ -98,7 +104,7 @@ export class SegmentedVersionedStore<K, V> implements VersionedKeyValueStore<K, 
   }
 
   delete(key: K, timestamp: number): VersionedRecord<V> | null {
-    if (timestamp < this.#streamTime.value - this.#retentionMs) return null
+    if (this.#isExpired(timestamp)) return null
     const before = this.get(key, timestamp)
     this.putVersion(key, null, timestamp)
     return before
@@ -106,7 +112,7 @@ export class SegmentedVersionedStore<K, V> implements VersionedKeyValueStore<K, 
 
   /** Puts a version. Returns `latest`, `outdated` if a newer version exists, or `expired` if it is older than the history. */
   putVersion(key: K, value: V | null, timestamp: number): Put {
-    if (timestamp < this.#streamTime.value - this.#retentionMs) return 'expired'
+    if (this.#isExpired(timestamp)) return 'expired'
     if (timestamp > this.#streamTime.value) {
       this.#streamTime.value = timestamp
       this.#dropExpired()
@@ -122,6 +128,13 @@ export class SegmentedVersionedStore<K, V> implements VersionedKeyValueStore<K, 
     }
     this.#insert(bytes, value, timestamp, latest.timestamp)
     return 'outdated'
+  }
+
+  /** True for a put at a time before the history. Such a put counts as expired. */
+  #isExpired(timestamp: number): boolean {
+    const isExpired = timestamp < this.#streamTime.value - this.#retentionMs
+    if (isExpired) this.#onExpired()
+    return isExpired
   }
 
   /**

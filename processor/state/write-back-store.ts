@@ -281,6 +281,8 @@ export interface StoreOptions {
   readonly memory: TaskMemory
   /** True if changes are needed as changelog records. */
   readonly keepsLog?: boolean
+  /** Called for each put of a window, a session or a version that the store refuses because its time is past the retention. */
+  readonly onExpired?: () => void
 }
 
 interface PrefixRange {

@@ -15,7 +15,7 @@ import { DueIndex } from '../operators/due-index.ts'
 import { partSeparator } from '../operators/join-by-key.ts'
 import { OpenedProcessor } from '../operators/opened-processor.ts'
 import { failedAt } from './failed-at.ts'
-import { joinTimeout } from './joined-payload.ts'
+import { joinTimeout } from './join-step.ts'
 import { instantCall, outputRecord } from './output-record.ts'
 
 export interface MergeOptions {
@@ -44,7 +44,7 @@ interface Parts {
 /**
  * Forwards the first result of several inputs for each request, and drops the others. A branch that was not taken is no result. Under `on_error:
  * fail` an error is a result at once. Under `skip` an error is the result only if no other input has one. The mark of a request that has its answer
- * is a result.
+ * is a result. `join-step.ts` is the step that waits for all inputs.
  *
  * The store maps a request id to the inputs that have come. When all inputs have come, it maps the id to an empty map. `<store>-due` has the ids in
  * the order of their expiry.

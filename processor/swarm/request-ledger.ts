@@ -2,12 +2,19 @@ import type { FailureListener } from '../../topology/failed-record.ts'
 import type { ProcessorContext } from '../../topology/processor-api.ts'
 import { type Header, headerText, type Record } from '../../topology/record.ts'
 import type { KeyValueStore } from '../../topology/state-store.ts'
-import type { Payload } from '../../topology/swarm/payload/payload.ts'
+import type { ErrorPayload, Payload } from '../../topology/swarm/payload/payload.ts'
 import { payloadHeaders } from '../../topology/swarm/payload/payload-serde.ts'
 import { isAnswered } from '../../topology/swarm/request/answered.ts'
 import { deadlinePassed, errorPayload } from '../../topology/swarm/request/bee-error.ts'
 import { isNotTaken } from '../../topology/swarm/request/branches.ts'
-import { acceptedHeader, bodyHashHeader, contentTypeHeader, errorHeader, gatewayHeader } from '../../topology/swarm/request/headers.ts'
+import {
+  acceptedHeader,
+  bodyHashHeader,
+  contentTypeHeader,
+  errorHeader,
+  gatewayHeader,
+  unansweredHeader,
+} from '../../topology/swarm/request/headers.ts'
 import { type AcceptedRequest, type LedgerMessage, ledgerMessageOf } from '../../topology/swarm/request/ledger-message.ts'
 import { type Reply, type ReplyTo, replyRecord } from '../../topology/swarm/request/reply.ts'
 import type { ReplyTopics } from '../../topology/swarm/request/reply-topics.ts'
@@ -25,8 +32,8 @@ export interface RequestLedgerOptions {
   readonly retentionMs: number
   /** The bees whose results an answer needs. */
   readonly waitsFor: readonly string[]
-  /** The number of inputs by which an answer may come. */
-  readonly ways: number
+  /** For each gateway, the number of ways by which an answer to its requests may come: inputs of the respond bee, and bees that may answer. */
+  readonly ways: ReadonlyMap<string, number>
   /** The bee that answers. The error of a missed deadline names this bee. */
   readonly bee: string
   /** The bee before the respond bee in the same sub-topology; null if there is none. */
@@ -83,11 +90,11 @@ export class RequestLedgerProcessor extends OpenedProcessor<string, Payload, str
     if (replyTo !== null) expectReachable(replyTo, this.#options.replyTopics)
     const entry = this.parts.entries.get(id)
     if ('asks' in message) this.#tell(id, entry, message.reply_to, timestamp)
-    else if (entry === null || entry.isAccepted === false) this.#accept(id, message, entry?.untaken ?? [])
+    else if (entry === null || entry.isAccepted === false) this.#accept(id, message, entry)
     else if (message.reply_to !== null) this.#acceptAgain(id, entry, message, message.reply_to, timestamp)
   }
 
-  #accept(id: string, { gateway, accepted_at, deadline, body_hash, reply_to }: AcceptedRequest, untaken: readonly string[]): void {
+  #accept(id: string, { gateway, accepted_at, deadline, body_hash, reply_to }: AcceptedRequest, before: RequestEntry | null): void {
     const { context, entries, dues } = this.parts
     const replies = reply_to === null ? [] : [reply_to]
     const now = context.currentSystemTime
@@ -96,7 +103,8 @@ export class RequestLedgerProcessor extends OpenedProcessor<string, Payload, str
     const acceptedAt = Math.min(accepted_at, now)
     const bounded = deadline === null ? null : Math.min(deadline, latest)
     const open = { state: 'pending', gateway, acceptedAt, settledAt: null, deadline: bounded, bodyHash: body_hash, answer: null, replies } as const
-    entries.put(id, untaken.length === 0 ? open : { ...open, untaken })
+    const { untaken, refusal } = before ?? {}
+    entries.put(id, untaken === undefined || refusal === undefined ? open : { ...open, untaken, refusal })
     dues.add(id, bounded ?? latest)
   }
 
@@ -133,12 +141,13 @@ export class RequestLedgerProcessor extends OpenedProcessor<string, Payload, str
    * Stores and forwards the outcome of a request. An answer that a bee gives in the middle of the swarm comes through the accepted topic. The records
    * that follow from such an answer come as results, and are skipped (`isAnswered`).
    */
-  #decide(id: string, answer: Payload, headers: readonly Header[], timestamp: number): void {
+  #decide(id: string, given: Payload, headers: readonly Header[], timestamp: number): void {
     const { context, entries, dues } = this.parts
-    if (isAnswered({ value: answer, headers })) return
+    if (isAnswered({ value: given, headers })) return
     const before = entries.get(id)
     if (before !== null && before.state !== 'pending') return
-    if (isNotTaken(answer) && this.#waitsOn(id, before, timestamp)) return
+    const answer = this.#answerIn({ key: id, value: given, headers, timestamp }, before)
+    if (answer === null) return
     const now = context.currentSystemTime
     const entry: RequestEntry = {
       state: answer.kind === 'error' ? 'failed' : 'answered',
@@ -167,27 +176,27 @@ export class RequestLedgerProcessor extends OpenedProcessor<string, Payload, str
     return { ...record, headers: [...record.headers.filter(({ key }) => !ownHeaders.has(key)), ...payloadHeaders(record.value)] }
   }
 
-  /** Called when the request did not take one way to an answer. True if an answer may still come by another way. */
-  #waitsOn(id: string, before: RequestEntry | null, timestamp: number): boolean {
+  /**
+   * The answer that a record gives. Null if it only says that no answer comes by one way, and an answer may still come by another. If it comes by
+   * none, the answer is the first error of a bee, or else says which branch the request took.
+   */
+  #answerIn({ key: id, value, headers, timestamp }: Record<string, Payload>, before: RequestEntry | null): Payload | null {
+    const unanswered = headerText(headers, unansweredHeader)
+    if (value.kind !== 'error' || (unanswered === null && !isNotTaken(value))) return value
     const { context, entries, dues } = this.parts
-    const untaken = [...new Set([...(before?.untaken ?? []), context.recordMetadata?.topic ?? ''])]
-    if (untaken.length >= this.#options.ways) return false
-    if (before !== null) entries.put(id, { ...before, untaken })
+    const untaken = [...new Set([...(before?.untaken ?? []), unanswered ?? context.recordMetadata?.topic ?? ''])]
+    const rank = refusalRank(value, unanswered !== null)
+    const refusal = before?.refusal !== undefined && before.refusal.rank >= rank ? before.refusal : { error: value.error, rank }
+    const gateway = before?.gateway || headerText(headers, gatewayHeader) || ''
+    const { ways } = this.#options
+    if (untaken.length >= (ways.get(gateway) ?? Math.max(1, ...ways.values()))) return { kind: 'error', error: refusal.error }
+    if (before !== null) entries.put(id, { ...before, untaken, refusal })
     else {
-      const open = {
-        state: 'pending',
-        gateway: '',
-        settledAt: null,
-        deadline: null,
-        bodyHash: '',
-        answer: null,
-        replies: [],
-        isAccepted: false,
-      } as const
-      entries.put(id, { ...open, acceptedAt: timestamp, untaken })
+      const open = { state: 'pending', settledAt: null, deadline: null, bodyHash: '', answer: null, replies: [], isAccepted: false } as const
+      entries.put(id, { ...open, gateway, acceptedAt: timestamp, untaken, refusal })
       dues.add(id, context.currentSystemTime + this.#options.retentionMs)
     }
-    return true
+    return null
   }
 
   #due(id: string, isDue: (time: number) => boolean): void {
@@ -220,8 +229,14 @@ function foreignMessage(): WaggleError {
   })
 }
 
-/** Headers that describe a value. Those of the answer replace those of the request. */
-const ownHeaders = new Set([contentTypeHeader, errorHeader])
+/** Headers that describe a value or its way here. Those of the answer replace those of the request. */
+const ownHeaders = new Set([contentTypeHeader, errorHeader, unansweredHeader])
+
+/** The rank of an error among those of one request. An error of a bee goes before the choice of a branch, and this before a bee’s silence. */
+function refusalRank(error: ErrorPayload, isUnanswered: boolean): number {
+  if (!isNotTaken(error)) return 2
+  return isUnanswered ? 0 : 1
+}
 
 const nothing: Payload = { kind: 'json', json: null }
 /** The most processes that can wait for one request. */

@@ -1,11 +1,12 @@
 import type { BatchPolicy } from '../../topology/async-step.ts'
+import { beeCapability } from '../../topology/capabilities.ts'
 import type { FailureListener } from '../../topology/failed-record.ts'
 import { Topology } from '../../topology/graph.ts'
 import { beeTopic, deadLetterTopic } from '../../topology/naming.ts'
 import type { Supplied } from '../../topology/operators/supplied.ts'
 import type { ProcessorSupplier } from '../../topology/processor-api.ts'
 import { Produced } from '../../topology/produced.ts'
-import type { Header, Record } from '../../topology/record.ts'
+import type { Record } from '../../topology/record.ts'
 import type { HandingSerde, Serde } from '../../topology/serde.ts'
 import { Serdes } from '../../topology/serdes.ts'
 import { type KeptStore, keyValueStore } from '../../topology/state-store.ts'
@@ -15,15 +16,14 @@ import type { SwarmBee } from '../../topology/swarm/checked-swarm.ts'
 import { beeValueSerde } from '../../topology/swarm/payload/bee-value-serde.ts'
 import { cacheEntrySerde, joinEntrySerde, requestEntrySerde } from '../../topology/swarm/payload/entry-serdes.ts'
 import type { Payload } from '../../topology/swarm/payload/payload.ts'
-import { payloadHeaders, payloadSerde } from '../../topology/swarm/payload/payload-serde.ts'
+import { payloadSerde } from '../../topology/swarm/payload/payload-serde.ts'
 import { markedPrediction } from '../../topology/swarm/payload/prediction-serde.ts'
 import type { SwarmPlan } from '../../topology/swarm/plan/plan.ts'
 import type { Step, SubtopologyPlan } from '../../topology/swarm/plan/subtopology-plan.ts'
-import { joinedHeaders } from '../../topology/swarm/request/answered.ts'
-import { contentTypeHeader, deadlineOf, errorHeader } from '../../topology/swarm/request/headers.ts'
+import type { AcceptedRecord } from '../../topology/swarm/ports/tracing.ts'
 import { type Reply, replySerde } from '../../topology/swarm/request/reply.ts'
 import type { ReplyTopics } from '../../topology/swarm/request/reply-topics.ts'
-import { roundsText } from '../../topology/swarm/request/rounds.ts'
+import type { TraceContext } from '../../topology/swarm/request/trace-context.ts'
 import { WaggleError } from '../../topology/waggle-error.ts'
 import { AcceptProcessor } from './accept.ts'
 import { beeStep } from './bee-step.ts'
@@ -32,13 +32,14 @@ import { CacheProcessor } from './cache.ts'
 import { cacheKeyStep } from './cache-key.ts'
 import { DeduplicateProcessor } from './deduplicate.ts'
 import { entranceSerde } from './entrance-serde.ts'
-import { failedAt } from './failed-at.ts'
-import { joinedPayload, joinTimeout } from './joined-payload.ts'
+import type { InstantRows } from './instant-meters.ts'
+import { joinStep, joinTimeoutMs } from './join-step.ts'
 import { loopStep } from './loop-step.ts'
 import { MergeProcessor } from './merge.ts'
-import { outputTopicRecord } from './output-topic-record.ts'
+import { type OutputEvent, outputTopicRecord } from './output-topic-record.ts'
 import { RequestLedgerProcessor } from './request-ledger.ts'
 import { addStreamStep } from './stream-step.ts'
+import { unansweredStep } from './unanswered-step.ts'
 import { valueStep } from './value-step.ts'
 
 export interface GraphSettings {
@@ -54,6 +55,10 @@ export interface GraphSettings {
   readonly onFailure?: FailureListener
   /** Called with each output of a bee that takes an input. Errors that a bee makes or passes on are no outputs. */
   readonly onOutput?: (bee: string, output: Payload) => void
+  /** Begins the trace of a record at a gateway that has none. Undefined: spans are not recorded. */
+  readonly beginTrace?: (record: AcceptedRecord) => TraceContext
+  /** The counts of the inputs of a bee that computes at once. Every call with a name returns the same object. */
+  readonly instantRows?: (bee: string) => InstantRows
 }
 
 /** Turns a plan into a topology for the engine. */
@@ -128,7 +133,11 @@ class SubtopologyBuilder {
         const { gateway, bee } = step
         const { replyTopics } = this.#settings
         const { deadLetters: deadLetterChild, onFailure } = this.#failing
-        const options = { gateway, bee, acceptedChild, requestChildren, deadLetterChild, replyTopics, onFailure }
+        const { beginTrace } = this.#settings
+        const options = {
+          ...{ gateway, bee, acceptedChild, requestChildren, deadLetterChild, replyTopics, onFailure },
+          ...(beginTrace === undefined ? {} : { beginTrace }),
+        }
         this.#addProcessor(name, () => new AcceptProcessor(options), parents)
         return
       }
@@ -145,17 +154,20 @@ class SubtopologyBuilder {
         )
         // The ledger takes a record of this topic that does not say "accepted" for an outcome.
         if (answers.way === 'direct') this.#topology.addSink(answers.child, acceptedTopic, [name], this.#written)
-        if (bee.gpu > 0) this.#topology.requireCapabilities(name, { gpu: bee.gpu })
+        this.#topology.requireCapabilities(name, { ...(bee.gpu > 0 ? { gpu: bee.gpu } : {}), [beeCapability(bee.name)]: 1 })
         return
       }
-      case 'output':
+      case 'output': {
+        const child = `${name}.topic`
+        const event = eventOf(this.#bee(step.bee), this.#plan.swarm)
         this.#topology.addOperator(
           name,
-          { op: 'transform', apply: (record) => outputTopicRecord(record as Record<string, Payload>, `${name}.topic`) },
+          { op: 'transform', apply: (record) => outputTopicRecord(record as Record<string, Payload>, { child, event }) },
           parents,
         )
-        this.#topology.addSink(`${name}.topic`, step.topic, [name], this.#written)
+        this.#topology.addSink(child, step.topic, [name], this.#written)
         return
+      }
       case 'stream': {
         const bee = this.#bee(step.bee)
         const { swarm, bees } = this.#plan
@@ -174,12 +186,22 @@ class SubtopologyBuilder {
       case 'value':
         this.#topology.addOperator(
           name,
-          valueStep({ bee: this.#bee(step.bee), host: this.#host, before: this.#beeBefore(step), children, ...this.#failing }),
+          valueStep({
+            bee: this.#bee(step.bee),
+            host: this.#host,
+            before: this.#beeBefore(step),
+            children,
+            ...(this.#settings.instantRows === undefined ? {} : { rows: this.#settings.instantRows(step.bee) }),
+            ...this.#failing,
+          }),
           parents,
         )
         return
       case 'branch':
         this.#topology.addOperator(name, branchStep(step, children), parents)
+        return
+      case 'unanswered':
+        this.#topology.addOperator(name, unansweredStep(step, children), parents)
         return
       case 'loop':
         this.#topology.addOperator(name, loopStep({ ...step, bee: this.#bee(step.bee), host: this.#host, children, ...this.#failing }), parents)
@@ -192,7 +214,7 @@ class SubtopologyBuilder {
           inputs: step.inputs,
           store: step.store,
           dueStore: dueStore(step.store),
-          timeoutMs: bee.timeoutMs ?? defaultJoinMs,
+          timeoutMs: joinTimeoutMs(bee),
           retentionMs: answersRetentionMs,
           duplicateRetentionMs,
           onFailure: this.#failing.onFailure,
@@ -229,29 +251,11 @@ class SubtopologyBuilder {
       case 'join': {
         const bee = this.#bee(step.bee)
         const stores = this.#stores(keyValueStore({ name: step.store, key: Serdes.string(), value: joinEntrySerde }))
-        this.#topology.addOperator(
-          name,
-          {
-            op: 'join-by-key',
-            inputs: step.inputs,
-            store: step.store,
-            dueStore: dueStore(step.store),
-            timeoutMs: bee.timeoutMs ?? defaultJoinMs,
-            duplicateRetentionMs: this.#settings.duplicateRetentionMs,
-            deadlineOf,
-            partOf: roundsText,
-            joinedHeaders,
-            headersOf: (headers: readonly Header[], value: Payload) => [
-              ...headers.filter(({ key }) => key !== contentTypeHeader && key !== errorHeader),
-              ...payloadHeaders(value),
-            ],
-            combine: (parts: ReadonlyMap<string, Payload>, missing) => joinedPayload(bee, step.inputs, parts, missing),
-            onMissing: (key: string, missing: readonly string[], taskId: string) =>
-              this.#failing.onFailure(joinTimeout(bee, missing), failedAt({ key, value: null, timestamp: -1, headers: [] }, bee.name, taskId, null)),
-          },
-          parents,
-          { stores },
-        )
+        const { inputs, store } = step
+        const { duplicateRetentionMs, answersRetentionMs: lateRetentionMs } = this.#settings
+        const { onFailure } = this.#failing
+        const operator = joinStep({ bee, inputs, store, dueStore: dueStore(store), duplicateRetentionMs, lateRetentionMs, onFailure })
+        this.#topology.addOperator(name, operator, parents, { stores })
         return
       }
       case 'ledger': {
@@ -345,6 +349,13 @@ class SubtopologyBuilder {
   }
 }
 
+/** The events that an output writes; null if its records are no events. */
+function eventOf({ name, spec }: SwarmBee, swarm: string): OutputEvent | null {
+  const { event_type: type, event_mode: mode } = spec
+  if (typeof type !== 'string') return null
+  return { type, source: `/swarms/${swarm}/bees/${name}`, mode: mode === 'structured' ? 'structured' : 'binary' }
+}
+
 /** The kinds of steps whose results carry the times of their call. */
 const timed: ReadonlySet<Step['kind']> = new Set(['call', 'value', 'stream', 'merge', 'loop', 'cache'])
 
@@ -355,7 +366,6 @@ const repliesWritten = Produced.with<string, Reply>(Serdes.string(), replySerde 
 /** The steps that write dead letters. */
 const putsAside: ReadonlySet<Step['kind']> = new Set(['accept', 'call', 'value', 'loop', 'stream'])
 
-const defaultJoinMs = 30_000
 const dueStore = (store: string): string => `${store}-due`
 
 /** A batch policy that closes a batch as soon as one of these policies would; null without a policy. */

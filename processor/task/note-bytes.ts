@@ -1,14 +1,11 @@
-/** Writes numbers in few bytes: varints of seven bits a byte, the lowest first. The lowest bit of a signed number is its sign. */
+import { pushVarint, readVarint } from '../varint.ts'
+
+/** Writes numbers in few bytes, as varints. The lowest bit of a signed number is its sign. */
 export class NoteBytes {
   readonly #bytes: number[] = []
 
   whole(value: number): this {
-    let rest = value
-    while (rest > 0x7f) {
-      this.#bytes.push((rest % 0x80) | 0x80)
-      rest = Math.floor(rest / 0x80)
-    }
-    this.#bytes.push(rest)
+    pushVarint(this.#bytes, value)
     return this
   }
 
@@ -51,12 +48,7 @@ export class NoteReader {
   }
 
   whole(): number {
-    let value = 0
-    for (let scale = 1; ; scale *= 0x80) {
-      const byte = this.#bytes[this.#at++] ?? 0
-      value += (byte & 0x7f) * scale
-      if (byte <= 0x7f) return value
-    }
+    return readVarint(() => this.#bytes[this.#at++] ?? 0)
   }
 
   signed(): number {

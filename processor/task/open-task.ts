@@ -45,9 +45,10 @@ export function openTask(options: OpenTaskOptions, surroundings: TaskSurrounding
   // The stores may be newer than this position, because another program or another commit has written them.
   for (const [name, value] of kept ?? []) memory.learn(name, value)
   const stores = new Map<string, TaskStore>()
+  const onExpired = () => task.meters.dropped.record(1)
   for (const builder of subtopology.stores) {
     const topic = changelogTopic(applicationId, builder.name)
-    const store = openStore(builder, bytesOf(stateName, builder.name), { topic, maxEntries: options.maxCachedEntries, memory, keepsLog })
+    const store = openStore(builder, bytesOf(stateName, builder.name), { topic, maxEntries: options.maxCachedEntries, memory, keepsLog, onExpired })
     stores.set(builder.name, store)
     if (subtopology.isGlobal) globals.set(store.store)
   }

@@ -80,12 +80,12 @@ export class TaskInputs {
 
   /** The queue whose first record is processed next. */
   get first(): RecordQueue | undefined {
-    return this.#waiting.first
+    return this.#waiting.least
   }
 
   /** Partitions without buffered records, if other partitions have some. Their next record may be older than all buffered records (KIP-695). */
   get empty(): readonly TopicPartition[] {
-    if (this.#waiting.first === undefined || this.#queues.length < 2) return noInputs
+    if (this.#waiting.least === undefined || this.#queues.length < 2) return noInputs
     return this.#queues.every(({ size }) => size > 0) ? noInputs : this.#queues.filter(({ size }) => size === 0)
   }
 
@@ -142,7 +142,7 @@ export class TaskInputs {
    * comes before records that the taken record causes in the task's own topics.
    */
   take(queue: RecordQueue): QueueHead | null {
-    this.#waiting.poll()
+    this.#waiting.take()
     const head = queue.take()
     if (head !== null) this.#advance(queue)
     return head
@@ -169,7 +169,7 @@ export class TaskInputs {
   #advance(queue: RecordQueue): void {
     const source = this.#sources[queue.index]
     if (source === undefined) return
-    if (queue.advance((record) => this.#decode(source, queue, record))) this.#waiting.offer(queue)
+    if (queue.advance((record) => this.#decode(source, queue, record))) this.#waiting.add(queue)
   }
 
   /** Decodes a record; null if it is skipped, or cannot be read and is dropped. */

@@ -76,7 +76,7 @@ export class Task implements TaskState {
     this.clock = surroundings.clock
     this.punctuations = new Punctuations(surroundings.clock, () => this.#watcher?.scheduled(this))
     this.memory = options.memory
-    this.meters = options.meters ?? new TaskMeters(options.id, { time: { now: surroundings.clock.now() }, thread: '', punctuate: null, lastTurn: 0 })
+    this.meters = options.meters ?? new TaskMeters(options.id, { time: { now: surroundings.clock.now() }, thread: '', punctuate: null, lastPass: 0 })
     this.meters.buffered = () => this.bufferedRecords
     this.#options = options
     this.#surroundings = surroundings

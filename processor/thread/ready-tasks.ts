@@ -44,14 +44,14 @@ export class ReadyTasks implements TaskWatcher {
   }
 
   /**
-   * Calls `pass` once for each task with work, until it returns false. A task that still has work goes to the end, so that it does not delay the
+   * Calls `pass` once for each task with work, until it releft false. A task that still has work goes to the end, so that it does not delay the
    * others.
    */
   each(now: number, pass: (task: Task) => boolean): void {
     for (let task = this.#due.take(now); task !== null; task = this.#due.take(now)) this.#ready.add(task)
-    let turns = this.#ready.size
+    let left = this.#ready.size
     for (const task of this.#ready) {
-      if (turns-- === 0) return
+      if (left-- === 0) return
       this.#touched.add(task)
       const goesOn = pass(task)
       this.#ready.delete(task)
@@ -65,7 +65,7 @@ export class ReadyTasks implements TaskWatcher {
     return this.#touched
   }
 
-  /** Returns the touched tasks and clears their list. */
+  /** Releft the touched tasks and clears their list. */
   takeTouched(): readonly Task[] {
     const touched = [...this.#touched]
     this.#touched.clear()

@@ -46,7 +46,7 @@ export class StreamThread {
   #refusedCommit: unknown = null
   #woken = false
   /** The number of passes of this loop since it last yielded to the event loop, and the time at which it yielded. */
-  #turnsOnEnd = 0
+  #passesInARow = 0
   #gaveWayAtMs = 0
   #stopping = false
   #isPaused = false
@@ -218,7 +218,7 @@ export class StreamThread {
   async #run(): Promise<void> {
     while (!this.#stopping) {
       try {
-        if (this.#failure === null) await this.#turn()
+        if (this.#failure === null) await this.#pass()
         if (this.#failure !== null) throw this.#failure
       } catch (error) {
         const isSearching = this.#commits.goBack(error)
@@ -262,7 +262,7 @@ export class StreamThread {
     this.#options.onStopped()
   }
 
-  async #turn(): Promise<void> {
+  async #pass(): Promise<void> {
     const start = this.#clock.elapsedMs()
     const punctuatedMs = this.meters.punctuate.sum
     const committedMs = this.#commits.spentMs
@@ -273,7 +273,7 @@ export class StreamThread {
     this.#woken = false
     const punctuateMs = this.meters.punctuate.sum - punctuatedMs
     const commitMs = this.#commits.spentMs - committedMs
-    this.meters.turned({
+    this.meters.passed({
       pollMs: this.#clock.elapsedMs() - workedUntil,
       processMs: Math.max(0, workedUntil - start - punctuateMs - commitMs),
       punctuateMs,
@@ -335,8 +335,8 @@ export class StreamThread {
     if (records === 0) return
     this.meters.process.record(records)
     this.meters.processLatency.record(ms / records)
-    this.meters.lastTurn++
-    for (const { meters } of tasks) meters.endTurn(ms)
+    this.meters.lastPass++
+    for (const { meters } of tasks) meters.endPass(ms)
   }
 
   async #poll(maxWaitMs: number): Promise<void> {
@@ -359,9 +359,9 @@ export class StreamThread {
    * process takes several passes, and each turn of the event loop costs system calls.
    */
   async #giveWay(): Promise<void> {
-    if (++this.#turnsOnEnd < maxTurnsOnEnd && this.#clock.elapsedMs() - this.#gaveWayAtMs < giveWayMs) return
+    if (++this.#passesInARow < maxPassesInARow && this.#clock.elapsedMs() - this.#gaveWayAtMs < giveWayMs) return
     await eventLoopTurn()
-    this.#turnsOnEnd = 0
+    this.#passesInARow = 0
     this.#gaveWayAtMs = this.#clock.elapsedMs()
   }
 
@@ -432,7 +432,7 @@ export type ThreadState = (typeof states)[number]
 const recordsAPass = 256
 const recordsAPoll = 2048
 /** The loop yields to the event loop after this many passes, or after this many ms if that is sooner. */
-const maxTurnsOnEnd = 8
+const maxPassesInARow = 8
 const giveWayMs = 0.5
 /** A pass over the tasks ends after this time, in ms, even if there is more work. */
 const sliceMs = 5

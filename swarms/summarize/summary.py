@@ -50,7 +50,7 @@ def cosine(one, other):
 def rank(likeness):
     """The part of the time that a walk from sentence to similar sentence spends at each."""
     count = len(likeness)
-    # Likeness is symmetric, so a row is a column too. A sentence is no reason for itself.
+    # Likeness is symmetric, so a row is a column too. The likeness of a sentence to itself does not count.
     rows = [[0.0 if at == other else value for other, value in enumerate(row)] for at, row in enumerate(likeness)]
     totals = [sum(row) or 1.0 for row in rows]
     scores = [1 / count] * count

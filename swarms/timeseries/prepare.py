@@ -62,7 +62,7 @@ def parse(row, date_at, value_at, line):
 
 
 def fill(values):
-    """The values with straight lines in place of None, and the places of these. The first and the last value are numbers."""
+    """Fills gaps (None) with straight lines. Returns all values, and the places of the gaps. The first and the last value are numbers."""
     filled = list(values)
     missing = [at for at, value in enumerate(values) if value is None]
     for at in missing:

@@ -48,6 +48,12 @@ const views: { readonly [name: string]: (page: Page, here: SwarmHere) => Promise
     await page.getByRole('button', { name: `waggle.${here.name}.strict` }).click()
     await page.locator('.letters li').first().waitFor()
   },
+  profile: async (page) => {
+    await page.getByRole('link', { name: 'Profile' }).click()
+    await page.getByLabel('Seconds').fill('1')
+    await page.getByRole('button', { name: 'Profile', exact: true }).click()
+    await page.getByRole('group', { name: 'Flame graph' }).or(page.getByText('This thread')).first().waitFor()
+  },
   versions: async (page) => {
     await page.getByRole('link', { name: 'Versions' }).click()
     const text = page.getByLabel('The swarm’s text')

@@ -34,7 +34,7 @@ const poison = !values['no-poison']
 const jars = brokerJars()
 if ('missing' in jars) throw new Error(jars.missing)
 
-// An interrupt takes effect once the processes that are starting have started, since only then they can be ended.
+// Only started processes can be ended. So an interrupt takes effect when all processes that are starting have started.
 const interrupted = new AbortController()
 for (const signal of ['SIGINT', 'SIGTERM'] as const) {
   process.once(signal, () => {

@@ -186,7 +186,7 @@ export class CountsThroughKills implements Ordeal {
   async #send(partition: number): Promise<void> {
     let producer: Producer | null = null
     while (!this.#isOver) {
-      const numbers = Array.from({ length: perTurn }, () => String(this.#sent.number++))
+      const numbers = Array.from({ length: recordsEach }, () => String(this.#sent.number++))
       const record = { partition, timestamp: Date.now(), headers: [] }
       try {
         const open: Producer = producer ?? (await this.#log.producer())
@@ -207,7 +207,7 @@ export class CountsThroughKills implements Ordeal {
         await producer?.close().catch(() => {})
         producer = null
       }
-      await pause(turnMs)
+      await pause(pauseMs)
     }
     await producer?.close().catch(() => {})
   }
@@ -249,7 +249,7 @@ export class CountsThroughKills implements Ordeal {
 
 const partitions = [0, 1, 2, 3]
 /** Forty words a second to each partition. */
-const perTurn = 4
-const turnMs = 100
+const recordsEach = 4
+const pauseMs = 100
 const patienceMs = 60_000
 const poisonEachMs = 250

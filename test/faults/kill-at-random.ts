@@ -69,7 +69,7 @@ async function start(directory: string): Promise<MeasuredProgram> {
   })
 }
 
-/** A copy of the swarm whose joins and calls wait for an hour: on a busy machine their 30 s pass, which is right, and no broken promise. */
+/** A copy of the swarm whose joins and calls wait for an hour. On a busy machine the usual 30 s may pass, which breaks no promise. */
 function patientSwarm(directory: string): string {
   const absolute = (name: string) => readFileSync(join(swarm, name), 'utf8').replaceAll(/(?<=[\s,[])\.\//g, `${swarm}/`)
   const takesTime = /^( +)type: (?:module|tf-serving|tensor-rt|container|weighted-average-ensemble|save-to-database)$/gm

@@ -32,7 +32,7 @@ export interface Killed {
 }
 
 /** Kills processes at random. Each one is started again, maybe after the next kill. At the end all of them run. */
-export async function killAtTurns({ victims, random, pauseMs, awayMs, isOver, onKill, say = () => {} }: KillsOptions): Promise<Killed> {
+export async function killAtRandom({ victims, random, pauseMs, awayMs, isOver, onKill, say = () => {} }: KillsOptions): Promise<Killed> {
   const away = new Map<Victims, Promise<void>>()
   const killed = { processes: 0, brokers: 0, frozen: 0 }
   const failures: unknown[] = []

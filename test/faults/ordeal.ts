@@ -1,7 +1,7 @@
 import { setTimeout as pause } from 'node:timers/promises'
 import type { KafkaCluster } from '../../ops/bench/kafka-broker/brokers.ts'
 import { SimulatedRandom } from '../../processor/simulation/simulated-random.ts'
-import { brokersAsVictims, type KillsOptions, killAtTurns, type Victims } from './kills.ts'
+import { brokersAsVictims, type KillsOptions, killAtRandom, type Victims } from './kills.ts'
 import type { Progress, Recovery, Stop } from './progress.ts'
 
 /** Processes under load that may be killed. Afterwards they check their own outputs. */
@@ -58,7 +58,7 @@ export async function throughKills({ ordeals, seed, cluster, signal, ...options 
   const victims = ordeals.map((ordeal) => ordeal.victims)
   if (cluster !== undefined) victims.push(brokersAsVictims(cluster))
   for (const { progress } of ordeals) progress.begin()
-  const killed = await killAtTurns({
+  const killed = await killAtRandom({
     ...options,
     isOver: (count) => signal?.aborted === true || options.isOver(count),
     victims,

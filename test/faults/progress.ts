@@ -4,7 +4,7 @@ export type Part = string
 export interface Stop {
   readonly ms: number
   readonly part: Part
-  /** Time since the load began, in ms. */
+  /** The begin of the stop, counted from the begin of the load, in ms. */
   readonly beganAtMs: number
 }
 
@@ -17,7 +17,7 @@ export interface Recovery {
 interface OpenRecovery {
   readonly of: string
   readonly killedAt: number
-  /** Parts that have not yet put out anything that was sent after the kill. */
+  /** Parts without a result of an input that was sent after the kill. */
   readonly left: Set<Part>
 }
 

@@ -278,5 +278,5 @@ async function settled(url: string): Promise<{ readonly answer: unknown; readonl
 
 const patienceMs = 120_000
 const partitions = 4
-/** Pause between two turns of poison, in ms. A turn writes a record to each topic. */
+/** Pause between two rounds of poison, in ms. A round writes a record to each topic. */
 const poisonEachMs = 500

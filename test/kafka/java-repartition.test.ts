@@ -87,7 +87,7 @@ describeWithKafka('A repartition topic of an application that moves', {}, (clust
   })
 })
 
-/** True where a group's position in partition 0 of its input is behind so many records. */
+/** True if a group has read this number of records in partition 0 of its input. */
 async function hasRead(brokers: readonly string[], groupId: string, count: number): Promise<boolean> {
   const admin = new Kafka({ clientId: 'outsider', brokers: [...brokers], logLevel: logLevel.NOTHING }).admin()
   await admin.connect()

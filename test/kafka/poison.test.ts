@@ -60,7 +60,7 @@ describeWithKafka('A poisonous record on a swarm’s topics', {}, (cluster) => {
       { topic: `waggle.gateway.${swarm.gateway}`, partitions, kinds: gatewayPoison },
     ])
     const beside = asked(200, 150)
-    for (let turn = 0; turn < 30; turn++) {
+    for (let round = 0; round < 30; round++) {
       await poisoner.send()
       await pause(100)
     }

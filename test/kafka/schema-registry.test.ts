@@ -73,7 +73,7 @@ describeWithKafka('A program on Kafka whose serdes have a schema registry', {}, 
   }
 })
 
-/** The total with so many sales. */
+/** The total after this number of sales. */
 async function lastTotal(streams: Streams, name: string, sales: number): Promise<unknown> {
   const read = Consumed.with(Serdes.string(), schemaRegistry({ url }).avro<Total>())
   for await (const { value } of streams.records(`${name}-totals`, read)) if (value?.sales === sales) return { ...value }

@@ -77,7 +77,7 @@ describeWithKafka('State on Kafka', {}, (cluster) => {
     })
   }
 
-  /** Counts on `stateDir`, lets `meddle` change the changelog, and gives the rows of an application that comes back to both. */
+  /** Counts with the state in `stateDir`, and lets `meddle` change the changelog. Returns the rows that an application finds when it starts again. */
   async function comesBack(meddle: (changelog: string) => Promise<void>, logging = {}) {
     const { applicationId, input } = await newCount(log)
     const notices: string[] = []

@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict'
+import { spawnSync } from 'node:child_process'
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join, resolve } from 'node:path'
@@ -20,6 +21,7 @@ describeWithKafka('A swarm that counts with the DSL, on a cluster', { own: true 
       WAGGLE_HTTP_PORT: '0',
       WAGGLE_PROCESSING: 'exactly_once',
       WAGGLE_INSTANCE: data,
+      WAGGLE_SESSION_TIMEOUT_MS: '6000',
     })
 
   it('goes on counting after a kill, and on another machine from the changelog', async () => {
@@ -40,5 +42,29 @@ describeWithKafka('A swarm that counts with the DSL, on a cluster', { own: true 
     const elsewhere = await start('two')
     assert.deepEqual(await paid(elsewhere, { card: 'a' }), [200, { card: 'a', count: 22 }])
     assert.equal(await elsewhere.stop(), 0)
+  })
+
+  it('begins to count again after a reset, which leaves no topic of its steps behind', async () => {
+    const waggle = (...argv: readonly string[]) =>
+      spawnSync(process.execPath, [main, ...argv, '--json'], {
+        encoding: 'utf8',
+        env: { ...process.env, KAFKA_BROKERS: cluster().brokers.join(','), WAGGLE_LOG: 'kafka', WAGGLE_DATA_DIR: join(directory, 'two') },
+      })
+    const reset = () => waggle('reset', file, '--force', '--gateways')
+    let done = reset()
+    // A process that was killed or stopped is a member of its group until its session times out.
+    for (let tries = 0; tries < 60 && done.stderr.includes('WAGGLE_GROUP_IN_USE'); tries++) done = reset()
+    const { stdout, stderr } = done
+    assert.equal(stderr, '')
+    const { topics } = JSON.parse(stdout) as { readonly topics: readonly string[] }
+    for (const topic of ['waggle.cards-by-card-repartition', 'waggle.cards-payments-by-card-changelog']) assert.ok(topics.includes(topic), topic)
+    const left = JSON.parse(waggle('topics', 'list').stdout) as readonly { readonly name: string }[]
+    assert.deepEqual(
+      left.map(({ name }) => name).filter((name) => name.startsWith('waggle.cards') || name.startsWith('waggle.gateway.')),
+      [],
+    )
+    const again = await start('three')
+    assert.deepEqual(await paid(again, { card: 'a' }), [200, { card: 'a', count: 1 }])
+    assert.equal(await again.stop(), 0)
   })
 })

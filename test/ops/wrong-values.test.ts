@@ -36,12 +36,12 @@ const wrongs: readonly unknown[] = [
 const constructed = new Set(['Streams', 'StreamsBuilder', 'Topology', 'TopologyTestDriver'])
 
 /**
- * Left to the compiler: the error classes, the extractors and a bee's functions are called by Waggle, or by code that has an error at hand. `fromTopic` and `merged` are
- * not public.
+ * Functions whose arguments only the compiler checks: Waggle itself calls them, or code that handles an error. `fromTopic` and `merged` are not
+ * public.
  */
 const leftToTheCompiler = /^(WaggleError|Refused|ErrorInput|TimestampExtractors)\b|^GlobalKTable\.fromTopic$|\.merged$/
 
-/** Arguments that are right, for methods that look at a later one only if the first are. */
+/** Correct arguments, for methods that check a later argument only if the earlier ones are correct. */
 const right: { readonly [name: string]: readonly unknown[] } = {
   'Serdes.timeWindowed': [text, 5],
   'TopologyTestDriver.createInputTopic': ['in', text, text],
@@ -115,7 +115,7 @@ describe('A public function that is called with a wrong value', () => {
   })
 })
 
-/** Calls with each wrong value at each place. Whatever the call throws or rejects with is a WaggleError. */
+/** Calls a function with each wrong value as each of its arguments. Fails if an error is not a WaggleError. */
 async function callWithWrongs(title: string, one: Callable): Promise<void> {
   const usual = right[title] ?? []
   for (let at = 0; at < Math.max(4, usual.length); at++) {
@@ -155,7 +155,7 @@ function isOwner(one: unknown): one is object {
   return one !== null && (typeof one === 'object' || typeof one === 'function') && one !== Object.prototype && one !== Function.prototype
 }
 
-/** A serde with its topic given. */
+/** The functions of a serde, for one topic. */
 function onTopic(serde: AnySerde): object {
   return {
     serialize: (value: never) => serde.serialize('topic', value),

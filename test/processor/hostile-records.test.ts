@@ -183,12 +183,12 @@ for (const [kind, traits] of [
 ] as const) {
   describe(`A foreign record on a log ${kind}`, () => {
     let calmRun: Promise<Ran> | null = null
-    for (const [turn, [name, record]] of Object.entries(hostile).entries()) {
+    for (const [at, [name, record]] of Object.entries(hostile).entries()) {
       it(`changes the outcome of no other record, on any topic of the swarm: ${name}`, async () => {
         calmRun ??= run(traits, null, {})
         const calm = await calmRun
         assert.equal(calm.states.length, 6)
-        for (const topic of propertyCases(calm.topics, turn)) {
+        for (const topic of propertyCases(calm.topics, at)) {
           const ran = await run(traits, topic, record)
           assert.deepEqual(ran.states, calm.states, topic)
           assert.ok(ran.slowestMs <= calm.slowestMs + 200, `${topic}: ${ran.slowestMs} ms, and ${calm.slowestMs} ms without it`)

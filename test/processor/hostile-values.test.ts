@@ -25,7 +25,7 @@ bees:
   - {name: save, type: save-to-database, input: {stack: [constructor, b, joined]}, spec: {table: rows}}
 `
 
-/** The content of one hostile request, and the bees' behaviour on it; they answer every other request normally. */
+/** The content of one hostile request, and what the bees do with it. The bees answer every other request normally. */
 interface Attack {
   readonly request: HostileBody
   readonly at: 'nowhere' | 'prepare' | 'constructor' | 'b' | 'joined'
@@ -71,7 +71,7 @@ describe('A hostile value', () => {
   })
 })
 
-/** A neighbour's answer, and the time from the start of the last life until it, in simulated time. */
+/** For each neighbour, by its id: its answer, and the simulated time from the last start of the process to that answer. */
 type Outcomes = ReadonlyMap<string, { readonly answer: unknown; readonly afterMs: number }>
 
 async function holds(attacks: readonly Attack[], point: CrashPoint | null, seed: number): Promise<Outcomes> {
@@ -205,7 +205,7 @@ function functions(attacks: readonly Attack[]): Functions {
   const predict = (input: unknown): unknown => ({
     label: 'constructor',
     scores: Object.fromEntries([
-      ['constructor', sees(input) ? 0.75 : 0],
+      ['constructor', isIntact(input) ? 0.75 : 0],
       ['__proto__', 0.25],
     ]),
   })
@@ -223,8 +223,8 @@ function sawBoth(input: unknown): boolean {
   return joined.get('constructor')?.label === 'constructor' && joined.get('b')?.label === 'constructor'
 }
 
-/** True if the input is unchanged. */
-function sees(input: unknown): boolean {
+/** True if the input is as its sender wrote it. */
+function isIntact(input: unknown): boolean {
   return typeof input === 'object' && input !== null && 'a' in input && input.a === 1
 }
 

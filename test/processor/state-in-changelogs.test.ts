@@ -304,7 +304,7 @@ describe('State that is restored from changelogs', () => {
       topic: 'app-counts-changelog',
       partition: Number(id?.split('_')[1]),
     })
-    // The copy comes first, as for any task that moves. Then the rest is restored, which here is empty.
+    // As for any task that moves, a copy is read first. The restoration of the rest then finds nothing to read.
     const [{ storeOffset = 0n } = {}] = of(active, 'suspended') as { storeOffset?: bigint }[]
     assert.ok(storeOffset > 0n)
     assert.deepEqual(of(active, 'suspended'), [{ ...changelog(active), storeOffset, currentEndOffset: storeOffset, reason: 'PROMOTED' }])

@@ -2,28 +2,28 @@ import { mkdirSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import type { MeasuredProgram } from '../../ops/bench/measured-program.ts'
 
-/** Writes a swarm that counts the payments of each card by steps of the DSL. Returns the path of its file. */
-export function writeCountingSwarm(directory: string): string {
+/** Writes a swarm that counts the payments of each card by steps of the DSL. Its gateway has its name. Returns the path of its file. */
+export function writeCountingSwarm(directory: string, name = 'cards'): string {
   mkdirSync(directory, { recursive: true })
   const file = join(directory, 'swarm.yaml')
-  writeFileSync(file, swarm)
+  writeFileSync(file, swarmOf(name))
   writeFileSync(join(directory, 'count-by-card.ts'), steps)
   return file
 }
 
 /** Sends a payment, and returns the status and the answer. A busy machine makes the gateway refuse for a moment (503), and then it is sent again. */
-export async function paid({ ready }: MeasuredProgram, body: object): Promise<readonly [number, unknown]> {
+export async function paid({ ready }: MeasuredProgram, body: object, gateway = 'cards'): Promise<readonly [number, unknown]> {
   const init = { method: 'POST', body: JSON.stringify(body), headers: { 'content-type': 'application/json' } }
   for (;;) {
-    const response = await fetch(`${ready.gateway}/v1/gateways/payments/request`, init)
+    const response = await fetch(`${ready.gateway}/v1/gateways/${gateway}/request`, init)
     const answer: unknown = await response.json()
     if (response.status !== 503) return [response.status, answer]
   }
 }
 
-const swarm = `name: cards
+const swarmOf = (name: string) => `name: ${name}
 bees:
-  - {name: input, type: gateway-input, spec: {name: payments}}
+  - {name: input, type: gateway-input, spec: {name: ${name}}}
   - {name: counts, type: streams, input: {name: input}, spec: {file: ./count-by-card.ts}}
   - {name: answer, type: respond, input: {name: counts}}
 `

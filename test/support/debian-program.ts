@@ -1,22 +1,29 @@
 import { spawnSync } from 'node:child_process'
-import { existsSync, mkdirSync, mkdtempSync, readdirSync, renameSync, rmSync } from 'node:fs'
+import { existsSync, mkdirSync, mkdtempSync, readdirSync, renameSync, rmSync, statSync } from 'node:fs'
 import { homedir } from 'node:os'
-import { join, relative } from 'node:path'
+import { dirname, join, relative } from 'node:path'
 
 /** A program and the variables that it runs with, or the reason why it is not available. */
 export type DebianProgram = { readonly program: string; readonly env: { readonly [variable: string]: string } } | { readonly missing: string }
 
+export interface DebianProgramOptions {
+  /** Default: the name of the program. */
+  readonly package?: string
+  /** True if root starts the program as another user, who may not enter root's home. */
+  readonly asOtherUser?: boolean
+}
+
 /**
- * The program `name`: this machine's own, else that of a Debian package, by default of the same name. The package and its missing libraries are unpacked once
- * into a cache of the user. Nothing is installed, and no service starts.
+ * The program `name`: this machine's own, else that of a Debian package. The package and its missing libraries are unpacked once into a cache of the
+ * user. Nothing is installed, and no service starts.
  */
-export function programOfDebian(name: string, options: { readonly package?: string } = {}): DebianProgram {
+export function programOfDebian(name: string, options: DebianProgramOptions = {}): DebianProgram {
   const packageName = options.package ?? name
   const own = spawnSync('sh', ['-c', `command -v ${name}`], { encoding: 'utf8' })
   if (own.status === 0) return { program: own.stdout.trim(), env: {} }
   for (const tool of ['apt-get', 'dpkg-deb'])
     if (spawnSync(tool, ['--version']).status !== 0) return { missing: `${name} is not on this machine, and neither is ${tool}` }
-  const cache = join(process.env.XDG_CACHE_HOME ?? join(homedir(), '.cache'), 'waggle')
+  const cache = cacheFor(options)
   const directory = join(cache, `debian-${packageName}`)
   const failure = existsSync(directory) ? null : unpack(packageName, { cache, directory })
   if (failure !== null) return { missing: `${name} is not on this machine, and Debian’s package of it cannot be had: ${failure}` }
@@ -32,14 +39,28 @@ export function programOfDebian(name: string, options: { readonly package?: stri
   return { program, env: { LD_LIBRARY_PATH: libraries.join(':') } }
 }
 
+/** The folder of the unpacked packages. Every user can enter it if the program runs as another user. */
+function cacheFor({ asOtherUser = false }: DebianProgramOptions): string {
+  const own = join(process.env.XDG_CACHE_HOME ?? join(homedir(), '.cache'), 'waggle')
+  return asOtherUser && process.getuid?.() === 0 && !mayBeEntered(own) ? '/var/cache/waggle' : own
+}
+
+/** True if every user may enter the folder. A folder that is still to be made counts as open. */
+function mayBeEntered(folder: string): boolean {
+  const mode = statSync(folder, { throwIfNoEntry: false })?.mode ?? 0o001
+  return (mode & 0o001) !== 0 && (dirname(folder) === folder || mayBeEntered(dirname(folder)))
+}
+
 /** Unpacks a package and its missing libraries into `directory`. Returns the reason for a failure. */
 function unpack(name: string, { cache, directory }: { readonly cache: string; readonly directory: string }): string | null {
   mkdirSync(cache, { recursive: true })
   const fetched = mkdtempSync(join(cache, 'fetch-'))
   try {
-    const packages = packagesFor(name) ?? (spawnSync('apt-get', ['update']).status === 0 ? packagesFor(name) : null)
-    if (packages === null) return 'no package has this name, or the lists of packages cannot be fetched'
-    const downloaded = spawnSync('apt-get', ['download', ...packages], { cwd: fetched, encoding: 'utf8' })
+    // Lists of the user's own, because only root may fetch those of the machine.
+    const own = process.getuid?.() === 0 ? [] : listsIn(join(cache, 'apt'))
+    const found = packagesFor(name, []) ?? (spawnSync('apt-get', [...own, 'update']).status === 0 ? packagesFor(name, own) : null)
+    if (found === null) return 'no package has this name, or the lists of packages cannot be fetched'
+    const downloaded = spawnSync('apt-get', [...found.options, 'download', ...found.packages], { cwd: fetched, encoding: 'utf8' })
     if (downloaded.status !== 0) return downloaded.stderr.slice(-500)
     const unpacked = join(fetched, 'unpacked')
     for (const file of readdirSync(fetched).filter((one) => one.endsWith('.deb'))) {
@@ -54,11 +75,19 @@ function unpack(name: string, { cache, directory }: { readonly cache: string; re
   }
 }
 
+/** Options of apt-get for lists of packages in this folder. What is installed is still read from the machine. */
+function listsIn(folder: string): readonly string[] {
+  for (const name of ['state/lists/partial', 'cache/archives/partial']) mkdirSync(join(folder, name), { recursive: true })
+  return ['-o', `Dir::State=${folder}/state`, '-o', `Dir::Cache=${folder}/cache`, '-o', 'Dir::State::status=/var/lib/dpkg/status']
+}
+
 /** The package, and the packages that it needs and that are not installed; null if the package does not exist. */
-function packagesFor(name: string): readonly string[] | null {
-  const { status, stdout } = spawnSync('apt-get', ['install', '--yes', '--no-install-recommends', '--print-uris', name], { encoding: 'utf8' })
+function packagesFor(name: string, options: readonly string[]): { readonly packages: readonly string[]; readonly options: readonly string[] } | null {
+  const { status, stdout } = spawnSync('apt-get', [...options, 'install', '--yes', '--no-install-recommends', '--print-uris', name], {
+    encoding: 'utf8',
+  })
   const packages = [...stdout.matchAll(/^'[^']+' ([^ _]+)_/gm)].map(([, one = '']) => one)
-  return status === 0 && packages.length > 0 ? packages : null
+  return status === 0 && packages.length > 0 ? { packages, options } : null
 }
 
 function subfolders(folder: string): readonly string[] {

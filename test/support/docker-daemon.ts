@@ -1,11 +1,11 @@
-import { execFileSync, spawn, spawnSync } from 'node:child_process'
+import { spawn, spawnSync } from 'node:child_process'
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
 import { after, before, describe, it } from 'node:test'
 import { setTimeout as pause } from 'node:timers/promises'
 import Docker from 'dockerode'
-import { writeNodeRoot } from './base-image.ts'
+import { importRoot, writeNodeRoot } from '../../ops/bench/node-image.ts'
 import { programOfDebian } from './debian-program.ts'
 
 /** A Docker for tests, with an image that was built here. */
@@ -20,9 +20,9 @@ export interface TestDocker {
 }
 
 /**
- * Tests with a real Docker, which runs as long as they do: a `dockerd` of this machine, or of Debian's package. `DOCKER_HOST` names it in this process meanwhile, and in
- * its children. Without root and such a program the tests are skipped with the reason, and fail in CI. On a kernel that lets not even root make a
- * container they are skipped in CI too.
+ * Tests with a real Docker. A `dockerd` of this machine, or of Debian's package, runs as long as the tests do, and `DOCKER_HOST` names it in this
+ * process and in its children. Without root, or without such a program, the tests are skipped with the reason; in CI they fail. If the kernel lets
+ * not even root make a container, they are skipped in CI too.
  */
 export function describeWithDocker(name: string, tests: (docker: () => TestDocker) => void): void {
   const daemon = programOfDebian('dockerd', { package: 'docker.io' })
@@ -112,9 +112,7 @@ async function startDocker({ program, env }: { readonly program: string; readonl
 async function importNode(client: Docker, directory: string, tar: string): Promise<void> {
   const root = join(directory, 'root')
   writeNodeRoot(root)
-  execFileSync('tar', ['--create', '--numeric-owner', '--owner=0', '--group=0', '--file', tar, '--directory', root, '.'])
-  const [repo, tag] = nodeImage.split(':')
-  await finished(client, await client.importImage(tar, { repo, tag, changes: 'ENV PATH=/bin' }))
+  await importRoot(client, { root, tar, image: nodeImage })
   rmSync(root, { recursive: true })
 }
 

@@ -49,11 +49,11 @@ export class Poisoner {
 
   /** Writes one record to a partition of each topic. A record that may not have been written does not count. */
   async send(): Promise<void> {
-    const turn = this.#made
+    const nth = this.#made
     const sent = this.#topics.map(async ({ topic, partitions, kinds }) => {
       const number = String(this.#made++)
-      const { headers = [], ...kind } = kinds[turn % kinds.length] ?? {}
-      const place = { topic, partition: turn % partitions }
+      const { headers = [], ...kind } = kinds[nth % kinds.length] ?? {}
+      const place = { topic, partition: nth % partitions }
       const plain = { key: Buffer.from(`poison-${number}`), value: Buffer.from('{}'), timestamp: Date.now() }
       await (await this.#open()).send({ ...plain, ...kind, ...place, headers: [...headers, textHeader(poisonHeader, number)] })
       this.#acknowledged.set(number, partitionName(place))
@@ -64,7 +64,7 @@ export class Poisoner {
     this.#producer = null
   }
 
-  /** Sends until `isOver`, with a pause between two turns. */
+  /** Sends until `isOver`, with a pause between two rounds. */
   async keepSending(isOver: () => boolean, pauseMs: number): Promise<void> {
     while (!isOver()) {
       await this.send()

@@ -17,7 +17,7 @@ function postgresPrograms(): PostgresPrograms {
   const versions = existsSync(installed) ? readdirSync(installed).filter((version) => /^\d+$/.test(version)) : []
   const newest = versions.sort((a, b) => Number(a) - Number(b)).at(-1)
   if (newest !== undefined && existsSync(join(installed, newest, 'bin', 'initdb'))) return { directory: join(installed, newest, 'bin'), env: {} }
-  const found = programOfDebian('initdb', { package: 'postgresql' })
+  const found = programOfDebian('initdb', { package: 'postgresql', asOtherUser: true })
   return 'missing' in found ? found : { directory: dirname(found.program), env: found.env }
 }
 

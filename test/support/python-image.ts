@@ -3,7 +3,7 @@ import { cpSync, mkdirSync, mkdtempSync, readdirSync, rmSync, symlinkSync } from
 import { tmpdir } from 'node:os'
 import { basename, dirname, join } from 'node:path'
 import type Docker from 'dockerode'
-import { copyLibraries, copyProgram } from './base-image.ts'
+import { copyLibraries, copyProgram, importRoot } from '../../ops/bench/node-image.ts'
 
 /** Makes an image of this machine's `python3` with its standard library and nothing else. Returns its name. */
 export async function makePythonImage(client: Docker): Promise<string> {
@@ -17,13 +17,7 @@ export async function makePythonImage(client: Docker): Promise<string> {
     symlinkSync(executable, join(root, 'bin', 'python3'))
     cpSync(library, join(root, library), { recursive: true, dereference: true, filter: (path) => !leftOut.has(basename(path)) })
     for (const name of readdirSync(join(library, 'lib-dynload'))) copyLibraries(join(library, 'lib-dynload', name), root)
-    const tar = join(directory, 'python.tar')
-    execFileSync('tar', ['--create', '--numeric-owner', '--owner=0', '--group=0', '--mode=a+rX', '--file', tar, '--directory', root, '.'])
-    const [repo, tag] = pythonImage.split(':')
-    const stream = await client.importImage(tar, { repo, tag, changes: 'ENV PATH=/bin' })
-    await new Promise((resolve, reject) => {
-      client.modem.followProgress(stream, (error: Error | null, output: unknown) => (error === null ? resolve(output) : reject(error)))
-    })
+    await importRoot(client, { root, tar: join(directory, 'python.tar'), image: pythonImage })
     return pythonImage
   } finally {
     rmSync(directory, { recursive: true })

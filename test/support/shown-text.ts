@@ -5,7 +5,7 @@ import assert from 'node:assert/strict'
  * of the page stand for those of this run. The first use of an id shows its value in this run, and commands with the id get this value.
  */
 export class ShownText {
-  /** This run's values, by the page's values. */
+  /** For each id or time of the page, the one of this run. */
   readonly #real = new Map<string, string>()
 
   learn(shown: string, real: string): void {

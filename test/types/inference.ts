@@ -55,7 +55,7 @@ const full = builder.stream('full', Consumed.with(text, long).skipNullKeys().ski
 const prices = builder.table('prices', Consumed.with(text, long))
 const names = builder.globalTable('names', Consumed.with(long, text))
 
-// ── What flows ─────────────────────────────────────────────────────────────────────────────────────────────────────────
+// ── Types flow ─────────────────────────────────────────────────────────────────────────────────────────────────────────
 is<KStream<string | null, number | null>>()(orders, true)
 is<KStream<string, number>>()(full, true)
 is<KTable<string, number>>()(prices, true)
@@ -213,7 +213,7 @@ full.process<string, string>(
         context?.forward({ ...record, value: 'v' })
         // @ts-expect-error: it forwards text
         context?.forward({ ...record, value: 1 })
-        // @ts-expect-error: a record has a time
+        // @ts-expect-error: a record needs a timestamp
         context?.forward({ key: 'k', value: 'v' })
         // @ts-expect-error: the store's keys are text
         context?.getStateStore(store).get(1)
@@ -255,7 +255,7 @@ full.groupByKey().aggregate(
 )
 full.groupByKey().reduce((sum, value) => sum + value, Materialized.as('r', { keySerde: text, valueSerde: long, caching: false, logging: false }))
 
-// ── What does not compile ──────────────────────────────────────────────────────────────────────────────────────────────
+// ── Mistakes do not compile ──────────────────────────────────────────────────────────────────────────────────────────────
 const add = (left: number, right: number) => left + right
 const near = JoinWindows.ofTimeDifferenceWithNoGrace(1)
 const sessions = full.groupByKey().windowedBy(SessionWindows.ofInactivityGapWithNoGrace(1))
@@ -273,13 +273,13 @@ const async = { concurrency: 1, timeoutMs: 1 }
 orders.mapValues((value) => value.toFixed())
 // @ts-expect-error: a key may be null
 orders.mapValues((_, key) => key.length)
-// @ts-expect-error: a predicate says yes or no
+// @ts-expect-error: a predicate returns a boolean
 full.filter(() => 'yes')
-// @ts-expect-error: a pair has two
+// @ts-expect-error: a pair has a key and a value
 full.map((key) => [key])
-// @ts-expect-error: values are to be iterated
+// @ts-expect-error: the mapper returns a list of values
 full.flatMapValues((value) => value)
-// @ts-expect-error: merged streams are alike
+// @ts-expect-error: merged streams have the same types
 full.merge(full.mapValues(String))
 // @ts-expect-error: the sink's values are text
 full.to('out', Produced.with(text, text))
@@ -289,7 +289,7 @@ full.to('out', Produced.with(long, long))
 full.to((_, value) => value, Produced.with(text, long))
 // @ts-expect-error: the groups' values are text
 full.groupByKey(Grouped.with(text, text))
-// @ts-expect-error: the groups' keys are the selector's
+// @ts-expect-error: the keys of the groups are those that the selector returns
 full.groupBy((_, value) => value, Grouped.with(text, long))
 // @ts-expect-error: the topic's values are text
 full.repartition(Repartitioned.with(text, text))
@@ -297,71 +297,71 @@ full.repartition(Repartitioned.with(text, text))
 full.join(builder.table('t', Consumed.with(long, long)), add)
 // @ts-expect-error: the other stream's keys are numbers
 full.join(builder.stream('s', Consumed.with(long, long)), add, near)
-// @ts-expect-error: streams join within windows
+// @ts-expect-error: a join of two streams needs windows
 full.join(full, add)
 // @ts-expect-error: a left join's right side may be null
 full.leftJoin(prices, add)
-// @ts-expect-error: so may that of a left join of streams
+// @ts-expect-error: the right side of a left join of streams may be null
 full.leftJoin(full, add, near)
 // @ts-expect-error: an outer join's left side may be null
 prices.outerJoin(prices, (left, right) => left + (right ?? 0))
-// @ts-expect-error: the selector gives the global table's key
+// @ts-expect-error: the selector returns the global table's key
 full.join(names, keyOf, (left, right) => `${left}${right}`)
-// @ts-expect-error: the serdes are those of the sides
+// @ts-expect-error: each side needs the serde of its own values
 full.join(prices, add, Joined.with(text, long, text))
-// @ts-expect-error: the serdes are those of the sides
+// @ts-expect-error: each side needs the serde of its own values
 full.join(full, add, near, StreamJoined.with(text, text, long))
-// @ts-expect-error: the foreign key is the other table's key
+// @ts-expect-error: the foreign key has the type of the other table's keys
 prices.join(prices, itself, add)
-// @ts-expect-error: a reduction keeps the type
+// @ts-expect-error: a reducer returns the type of the values
 full.groupByKey().reduce((sum, value) => `${sum}${value}`)
-// @ts-expect-error: an aggregate keeps its type
+// @ts-expect-error: an aggregator returns the type of the initial aggregate
 full.groupByKey().aggregate(zero, asText)
 // @ts-expect-error: a count is a number
 full.groupByKey().count(Materialized.with(text, text))
-// @ts-expect-error: the kept value is the aggregate
+// @ts-expect-error: the value serde is that of the aggregate
 full.groupByKey().aggregate(() => 0n, big, Materialized.with(text, text))
-// @ts-expect-error: a table is not kept in windows
+// @ts-expect-error: a count without windows needs a key-value store
 full.groupByKey().count(Materialized.as(windowsInMemory))
-// @ts-expect-error: windows are not kept in a table
+// @ts-expect-error: a count of windows needs a window store
 tumbling.count(Materialized.as(tableInMemory))
-// @ts-expect-error: sessions are not kept in windows
+// @ts-expect-error: a count of sessions needs a session store
 sessions.count(Materialized.as(windowsInMemory))
 // @ts-expect-error: sessions need a merger
 sessions.aggregate(zero, sumUp)
-// @ts-expect-error: a join's windows are none of an aggregation
+// @ts-expect-error: join windows are no windows for an aggregation
 full.groupByKey().windowedBy(near)
-// @ts-expect-error: a window has a grace, or says that it has none
+// @ts-expect-error: the grace must be given
 TimeWindows.ofSizeAndGrace(1)
 // @ts-expect-error: a strategy is made by EmitStrategy
 full.groupByKey().windowedBy(SlidingWindows.ofTimeDifferenceWithNoGrace(1)).emitStrategy('onWindowClose')
 void EmitStrategy.onWindowClose()
-// @ts-expect-error: a table without windows has none that close
+// @ts-expect-error: only a table of windows can wait until its windows close
 prices.suppress(Suppressed.untilWindowCloses(BufferConfig.unbounded()))
-// @ts-expect-error: until a window closes nothing is emitted early
+// @ts-expect-error: a buffer that emits early cannot hold results until a window closes
 Suppressed.untilWindowCloses(BufferConfig.maxRecords(1))
 void Suppressed.untilWindowCloses(BufferConfig.maxRecords(1).shutDownWhenFull())
-// @ts-expect-error: a supplier says of which kind it is
+// @ts-expect-error: the supplier is of a window store
 Stores.keyValueStoreBuilder(windowsInMemory, text, text)
-// @ts-expect-error: a window store has a retention
+// @ts-expect-error: a window store needs a retention
 Stores.inMemoryWindowStore('s', { windowSizeMs: 1 })
-// @ts-expect-error: a partitioner gives numbers
+// @ts-expect-error: a partitioner returns numbers
 Produced.with(text, text, { partitioner: () => 'first' })
-// @ts-expect-error: mapAsync has bounds
+// @ts-expect-error: mapAsync needs its limits
 full.mapAsync(async (value) => value)
-// @ts-expect-error: a batch gives a list
+// @ts-expect-error: the function of a batch returns a list
 full.batch({ size: 1, timeoutMs: 1 }).mapAsync(async () => 1, async)
-// @ts-expect-error: a serde has both sides
+// @ts-expect-error: a serde serialises and deserialises
 builder.stream('in', Consumed.with({ serialize: () => new Uint8Array() }, text))
-// @ts-expect-error: void is never a value
+// @ts-expect-error: the serde void takes no value
 Serdes.void().serialize('t', null)
-// @ts-expect-error: options are named by the class that the operator takes
+// @ts-expect-error: groupByKey takes Grouped
 full.groupByKey(Named.as('groups'))
 // @ts-expect-error: a table has no peek
 prices.peek(() => {})
 // @ts-expect-error: there is no default window
 full.groupByKey().windowedBy()
-// @ts-expect-error: the answer is what the query asks for
+// @ts-expect-error: the rows of this query are text
 export const wrong: Promise<ReadonlyMap<number, number>> = streams.query({ store: 's', query: KeyQuery.withKey<string, string>('k') })
 
 export function driving(driver: TopologyTestDriver): void {
@@ -371,7 +371,7 @@ export function driving(driver: TopologyTestDriver): void {
   void input.pipeInput({ key: 'k', value: null, headers: [{ key: 'h', value: null }] })
   // @ts-expect-error: values are numbers
   void input.pipeInput('k', 'v')
-  // @ts-expect-error: undefined is no value
+  // @ts-expect-error: a value is never undefined
   void input.pipeInput('k', undefined)
   const record = driver.createOutputTopic('out', text, long).readRecord()
   is<string | null>()(record.key, true)

@@ -3,7 +3,8 @@ import type { Header } from '../record.ts'
 /**
  * Joins any number of inputs by key. It stores the values of a key until every input has arrived, forwards them as one record, and deletes them. At a
  * key's deadline it forwards the values that have arrived, and names the missing inputs. The deadline is by the wall clock, so no further record has
- * to come. If an input comes twice for a key, the first one counts.
+ * to come. If an input comes twice for a key, the first one counts. A value that comes after its key was forwarded is ignored while the key is
+ * remembered (`duplicateRetentionMs`, `lateRetentionMs`).
  */
 export interface JoinByKey<V = unknown, R = unknown> {
   readonly op: 'join-by-key'
@@ -15,6 +16,8 @@ export interface JoinByKey<V = unknown, R = unknown> {
   readonly timeoutMs: number
   /** The time for which a forwarded key is remembered, in ms, so that repeated values are ignored; null if the log repeats no records. */
   readonly duplicateRetentionMs: number | null
+  /** The least time for which a key that was forwarded at its deadline is remembered, in ms, so that the missing values are ignored when they come. */
+  readonly lateRetentionMs: number
   /** A part of the identity of a join beside the key, from a record's headers. Default: the key alone. */
   readonly partOf?: (headers: readonly Header[]) => string
   /** The headers of a key to which another value comes. Default: those of the first value. */

@@ -1,3 +1,4 @@
+import { readLong, writeLong } from '../long-bytes.ts'
 import type { AnySerde, Serde } from '../serde.ts'
 import { composed } from './unset-serde.ts'
 
@@ -19,17 +20,15 @@ export function outerKeySerde(inner: AnySerde): Serde<WaitingKey> {
     serialize(topic, waiting) {
       const bytes = key.serialize(topic, waiting.key)
       const data = Buffer.allocUnsafe(9 + bytes.length)
-      data.writeInt32BE(Math.floor(waiting.timestamp / 2 ** 32), 0)
-      data.writeUInt32BE(waiting.timestamp >>> 0, 4)
+      writeLong(data, waiting.timestamp, 0)
       data[8] = waiting.isLeft ? 1 : 0
       data.set(bytes, 9)
       return data
     },
     deserialize(topic, data) {
-      const view = new DataView(data.buffer, data.byteOffset, 9)
       return {
-        timestamp: view.getInt32(0) * 2 ** 32 + view.getUint32(4),
-        isLeft: view.getUint8(8) === 1,
+        timestamp: readLong(data, 0),
+        isLeft: data[8] === 1,
         key: key.deserialize(topic, data.subarray(9)),
       }
     },

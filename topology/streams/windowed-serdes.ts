@@ -1,3 +1,4 @@
+import { readLong, writeLong } from '../long-bytes.ts'
 import { mistyped, refuseOtherThanBytes } from '../mistyped.ts'
 import type { Windowed } from '../record.ts'
 import type { AnySerde, Serde } from '../serde.ts'
@@ -13,7 +14,7 @@ export function timeWindowedSerde(inner: AnySerde, windowSizeMs: number): Serde<
     },
     deserialize(topic, data, headers) {
       refuseShort(topic, data, 8)
-      const start = longAt(data, data.length - 8)
+      const start = readLong(data, data.length - 8)
       const end = Math.min(start + windowSizeMs, Number.MAX_SAFE_INTEGER)
       return { key: key.deserialize(topic, data.subarray(0, data.length - 8), headers), window: { start, end } }
     },
@@ -31,7 +32,7 @@ export function sessionWindowedSerde(inner: AnySerde): Serde<Windowed<unknown>> 
       refuseShort(topic, data, 16)
       return {
         key: key.deserialize(topic, data.subarray(0, data.length - 16), headers),
-        window: { end: longAt(data, data.length - 16), start: longAt(data, data.length - 8) },
+        window: { end: readLong(data, data.length - 16), start: readLong(data, data.length - 8) },
       }
     },
   }))
@@ -56,13 +57,7 @@ function withLongs(bytes: Uint8Array, longs: readonly number[]): Uint8Array {
   const data = Buffer.allocUnsafe(bytes.length + 8 * longs.length)
   data.set(bytes)
   longs.forEach((value, at) => {
-    data.writeInt32BE(Math.floor(value / 2 ** 32), bytes.length + 8 * at)
-    data.writeUInt32BE(value >>> 0, bytes.length + 8 * at + 4)
+    writeLong(data, value, bytes.length + 8 * at)
   })
   return data
-}
-
-function longAt(data: Uint8Array, at: number): number {
-  const view = new DataView(data.buffer, data.byteOffset + at, 8)
-  return view.getInt32(0) * 2 ** 32 + view.getUint32(4)
 }

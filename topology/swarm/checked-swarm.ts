@@ -41,7 +41,7 @@ export function gatewayOf(bee: SwarmBee): string {
  * The bee that makes the records which readers of `name` get. If `name` is a batch, or a bee that passes its input on, the records come from the bee
  * before it.
  */
-export function feederOf({ bees }: CheckedSwarm, name: string): SwarmBee | undefined {
+export function feederOf({ bees }: Pick<CheckedSwarm, 'bees'>, name: string): SwarmBee | undefined {
   let bee = bees.find((one) => one.name === name)
   while (bee !== undefined && isLookedThrough(bee)) {
     const [source] = bee.input?.bees ?? []

@@ -57,7 +57,7 @@ function tokenOf(line: string, number: number): AccessToken {
   const [, name = '', secret = '', list = ''] = form.exec(line) ?? []
   if (!isTokenName(name)) throw new RangeError(`Token ${number} is not of the form NAME=SECRET:SCOPE`)
   const given = hashed.exec(secret)?.[1]
-  // As a secret in clear, a hash that is cut would let everybody in who can read it.
+  // A hash with a missing character must not count as a secret in clear, because everybody who can read it could then sign in with it.
   if (given === undefined && /^sha256-/i.test(secret)) throw new RangeError(`The hash of token ${name} is not sha256- and 64 hexadecimal digits`)
   if (given === undefined && (secret.length < minSecretLength || !bearer.test(secret)))
     throw new RangeError(`The secret of token ${name} has fewer than ${minSecretLength} characters, or others than letters, digits and -._~+/`)

@@ -130,7 +130,7 @@ export class CallerLimits {
     return bucket
   }
 
-  /** A bucket that nobody used for a second is full again, and says nothing. */
+  /** Deletes the buckets that are full again because nobody used them for a second. A new bucket is full too. */
   #dropFull(nowMs: number): void {
     for (const [key, { inFlight, filledAtMs }] of this.#buckets) if (inFlight === 0 && nowMs - filledAtMs >= 1000) this.#buckets.delete(key)
   }

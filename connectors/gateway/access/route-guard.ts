@@ -3,6 +3,7 @@ import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import { ProblemError } from '../http/problem.ts'
 import type { RequestIdentity } from '../request-identity.ts'
 import { anybody, type Caller, type Callers } from './caller.ts'
+import { knownCaller, missingToSee, scopeMissing, Unauthenticated } from './known-caller.ts'
 import { isScope, type Scope } from './scopes.ts'
 
 /**
@@ -16,6 +17,8 @@ declare module 'fastify' {
     readonly scope: RouteScope
     /** True: without tokens, callers of other machines may call this route too, through a proxy. */
     readonly isOpenWithoutTokens?: boolean
+    /** The gateway whose `ask` scope the route needs, from the parameters of its path. Default: `:gateway`. */
+    readonly gatewayOf?: (params: unknown) => string
   }
   interface FastifyRequest {
     /** The caller. `anybody` where there are no tokens, and on open routes without a token. */
@@ -74,35 +77,26 @@ export function guardRoutes(app: FastifyInstance, options: RouteGuardOptions): v
     const missing = missingScope(request, caller, scope, options)
     if (missing === null) return
     reply.header('www-authenticate', challenge(missing))
-    throw new ProblemError('WAGGLE_SCOPE_MISSING', `The token may not do this: it lacks the scope ${missing}`)
+    throw scopeMissing(missing)
   })
 }
 
 async function callerOf({ headers }: FastifyRequest, reply: FastifyReply, callers: Callers): Promise<Caller> {
-  const { authorization } = headers
-  const token = /^bearer +([A-Za-z0-9\-._~+/]+=*) *$/i.exec(authorization ?? '')?.[1]
-  if (token === undefined) {
-    reply.header('www-authenticate', 'Bearer realm="waggle"')
-    throw new ProblemError(
-      'WAGGLE_TOKEN_MISSING',
-      authorization === undefined ? 'The request has no token: send Authorization: Bearer TOKEN' : 'The header Authorization is not Bearer TOKEN',
-    )
+  try {
+    return await knownCaller(headers.authorization, callers)
+  } catch (thrown) {
+    if (thrown instanceof Unauthenticated) reply.header('www-authenticate', thrown.challenge)
+    throw thrown
   }
-  const found = callers.find(token)
-  const caller = found instanceof Promise ? await found : found
-  if (caller !== null) return caller
-  reply.header('www-authenticate', 'Bearer realm="waggle", error="invalid_token"')
-  throw new ProblemError('WAGGLE_TOKEN_UNKNOWN', 'The token is unknown, revoked or expired')
 }
 
 /** The scope that the caller lacks; null if the caller may call the route. */
-function missingScope({ params }: FastifyRequest, { name, scopes }: Caller, scope: RouteScope, { identity }: RouteGuardOptions): Scope | null {
+function missingScope({ params, routeOptions }: FastifyRequest, caller: Caller, scope: RouteScope, { identity }: RouteGuardOptions): Scope | null {
   const { gateway = '', id = '' } = params as { readonly gateway?: string; readonly id?: string }
   if (scope === 'open') return null
-  // The id alone shows the owner of a request, so a refusal does not tell whether there is such a request.
-  const needed = scope === 'ask' ? (`ask:${gateway}` as const) : scope === 'own' ? 'read' : scope
-  if (scope === 'own' && identity.isOf(id, name)) return null
-  return scopes.allow(needed) ? null : needed
+  if (scope === 'own') return missingToSee(id, caller, identity)
+  const needed = scope === 'ask' ? (`ask:${routeOptions.config.gatewayOf?.(params) ?? gateway}` as const) : scope
+  return caller.scopes.allow(needed) ? null : needed
 }
 
 function challenge(scope: Scope): string {

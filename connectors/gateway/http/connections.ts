@@ -5,11 +5,12 @@ import { rawProblem } from './problem.ts'
 
 /**
  * Limits the number of a server's connections. The limit must be below the process's limit of open files. At the limit, a new connection replaces the
- * one that has been idle for longest. If none is idle, the new one gets 503.
+ * one that has been idle for longest. If none is idle, the new one gets 503. So does a replaced one that had no request yet: its first request may be
+ * on the way, as in a burst of callers who all connect before they send.
  */
 export function boundConnections(server: Server | HttpsServer, maxConnections: number): void {
-  /** Connections without an open request, the longest idle first. */
-  const idle = new Set<Socket>()
+  /** Connections without an open request, the longest idle first. The value is true for a connection that had a request before. */
+  const idle = new Map<Socket, boolean>()
   let open = 0
   // Under TLS a connection counts once its handshake is done. Connections before their handshake have a bound of their own, and 10 s for the
   // handshake.
@@ -24,27 +25,27 @@ export function boundConnections(server: Server | HttpsServer, maxConnections: n
     if (open > maxConnections) {
       const [oldest] = idle
       if (oldest === undefined) {
-        socket.end(
-          rawProblem({
-            code: 'WAGGLE_OVERLOADED',
-            detail: `${maxConnections} connections have a request under way`,
-            retryAfterSeconds: 1,
-          }),
-        )
-        socket.destroySoon()
+        turnAway(socket, `${maxConnections} connections have a request under way`)
         return
       }
-      idle.delete(oldest)
-      oldest.destroy()
+      const [replaced, hadRequest] = oldest
+      idle.delete(replaced)
+      if (hadRequest) replaced.destroy()
+      else turnAway(replaced, `More than ${maxConnections} callers have connected, and this one has sent no request for longest`)
     }
-    idle.add(socket)
+    idle.set(socket, false)
   })
   server.prependListener('request', ({ socket }, response) => {
     idle.delete(socket)
     response.once('close', () => {
-      if (!socket.destroyed) idle.add(socket)
+      if (!socket.destroyed) idle.set(socket, true)
     })
   })
+}
+
+function turnAway(socket: Socket, detail: string): void {
+  socket.end(rawProblem({ code: 'WAGGLE_OVERLOADED', detail, retryAfterSeconds: 1 }))
+  socket.destroySoon()
 }
 
 const maxHandshakes = 256

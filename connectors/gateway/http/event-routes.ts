@@ -7,7 +7,7 @@ import { callerText } from './caller-text.ts'
 import { EventStream } from './event-stream.ts'
 import { problemOf } from './problem.ts'
 import { requestIdIn } from './request-id.ts'
-import { stateOf } from './request-state.ts'
+import { shownAnswer, stateOf } from './request-state.ts'
 
 interface EventRoutesOptions {
   readonly requests: Requests
@@ -31,7 +31,7 @@ export function eventRoutes(app: FastifyInstance, options: EventRoutesOptions): 
       config: { scope: 'own' },
       schema: {
         tags: ['requests'],
-        summary: 'The events of a request: accepted, each bee that is done, and the answer',
+        summary: 'The events of a request: accepted, each bee that is done, each part that a bee publishes, and the answer',
         headers: Type.Object({ 'last-event-id': Type.Optional(Type.String({ description: 'The id of the last event that the caller has.' })) }),
       },
     },
@@ -102,12 +102,21 @@ export async function streamedRequest(made: NewRequest, reply: FastifyReply, { r
 }
 
 function sendEvent(stream: EventStream, event: RequestEvent, requestId: string): void {
-  if (event.kind === 'accepted') stream.send('accepted', event.id, { request_id: requestId, gateway: event.gateway, accepted_at: event.accepted_at })
-  if (event.kind === 'bee') {
-    const { error } = event.step
-    stream.send('bee', event.id, { ...event.step, error: error === null ? null : { ...error, detail: callerText(error.detail) } })
-  }
+  const shown = shownEvent(event, requestId)
+  if (shown !== null) stream.send(shown.name, event.id, shown.data)
   if (event.kind === 'rest') stream.end()
+}
+
+/** The name and the data of an event for callers; null for one that is not told as it is. */
+export function shownEvent(event: RequestEvent, requestId: string): { readonly name: string; readonly data: object } | null {
+  if (event.kind === 'accepted') return { name: 'accepted', data: { request_id: requestId, gateway: event.gateway, accepted_at: event.accepted_at } }
+  if (event.kind === 'part') {
+    const { bee, number, rounds, part } = event.part
+    return { name: 'part', data: { bee, number, ...(rounds === '' ? {} : { round: rounds }), part: shownAnswer(part) } }
+  }
+  if (event.kind !== 'bee') return null
+  const { error } = event.step
+  return { name: 'bee', data: { ...event.step, error: error === null ? null : { ...error, detail: callerText(error.detail) } } }
 }
 
 /** The log has the outcome, and soon after it the ledger. */

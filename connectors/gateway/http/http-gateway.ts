@@ -8,9 +8,12 @@ import fastify, { type FastifyInstance, type FastifyReply } from 'fastify'
 import type { Clock, Random } from '../../../processor/ports.ts'
 import type { ErrorCode } from '../../../topology/error-codes.ts'
 import { ownMember } from '../../../topology/own-member.ts'
+import type { InferenceModels } from '../../../topology/swarm/inference-models.ts'
 import type { Management } from '../../../topology/swarm/management.ts'
 import type { Page } from '../../../topology/swarm/page.ts'
+import type { Tracing } from '../../../topology/swarm/ports/tracing.ts'
 import type { PredictionNumbers } from '../../../topology/swarm/prediction-numbers.ts'
+import type { ProcessDebug } from '../../../topology/swarm/process-debug.ts'
 import type { RequestEvents } from '../../../topology/swarm/request/request-events.ts'
 import type { Requests } from '../../../topology/swarm/request/requests.ts'
 import type { SwarmManagement } from '../../../topology/swarm/swarm-management.ts'
@@ -21,11 +24,16 @@ import type { TlsFiles } from '../../http/tls-files.ts'
 import type { Callers } from '../access/caller.ts'
 import type { CallerLimits } from '../access/caller-limits.ts'
 import { guardRoutes, type ManagedCall } from '../access/route-guard.ts'
+import { Intake } from '../intake.ts'
 import { RequestIdentity } from '../request-identity.ts'
+import type { TracedArrival } from '../traced-arrival.ts'
+import { type Backups, backupRoutes } from './backup-routes.ts'
 import { BodyLimits } from './body-limits.ts'
 import { boundConnections } from './connections.ts'
+import { debugRoutes } from './debug-routes.ts'
 import { eventRoutes } from './event-routes.ts'
 import { healthRoutes } from './health-routes.ts'
+import { inferenceRoutes } from './inference-routes.ts'
 import { KnownMethods } from './known-methods.ts'
 import { liveRoutes } from './live-routes.ts'
 import { managementRoutes } from './management-routes.ts'
@@ -53,8 +61,16 @@ export interface HttpGatewayOptions {
   readonly tokens?: TokenRegistry
   /** The swarms of this process for operators. Undefined: the server has no such routes. */
   readonly swarms?: SwarmManagement
+  /** The levels of the log, and profiles. Undefined: the server has no such routes. */
+  readonly debug?: ProcessDebug
+  /** Backups of the data directory. Undefined: the server has no such route. */
+  readonly backups?: Backups
   /** The stored secrets that operators manage. Undefined: the server has no such routes. */
   readonly secrets?: SecretRegistry
+  /** Records spans of requests. Undefined: nothing is recorded. */
+  readonly tracing?: Tracing
+  /** The swarms as models of the Open Inference Protocol. Undefined: the server has no such routes. */
+  readonly models?: InferenceModels
   /** The limits of each caller. Undefined: only the limits of the swarms hold. */
   readonly limits?: CallerLimits
   readonly clock: Clock
@@ -87,8 +103,8 @@ export interface HttpGatewayOptions {
   readonly onError: (error: unknown, requestId: string) => void
   /** Called for each request to a gateway when its answer has been sent. */
   readonly onAnswered: (answered: AnsweredRequest) => void
-  /** All metrics of this process in Prometheus' text format. */
-  readonly metrics: () => string
+  /** All metrics of this process in a format of Prometheus. */
+  readonly metrics: (format: 'text' | 'openmetrics') => string
 }
 
 export interface TimeLimits {
@@ -106,12 +122,21 @@ export interface TimeLimits {
 /** Two minutes are enough for a body of the largest size over a slow line. */
 const usualTimeLimits: TimeLimits = { headersMs: 10_000, requestMs: 120_000, idleMs: 72_000, minBytesPerSecond: 4096, slowWindowMs: 5000 }
 
+declare module 'fastify' {
+  interface FastifyRequest {
+    /** The trace of a request to a gateway; null before its input has been read. */
+    arrival: TracedArrival | null
+  }
+}
+
 export interface AnsweredRequest {
   /** The name of a gateway; null if the request names an unknown one. */
   readonly gateway: string | null
   readonly call: 'request' | 'submit'
   readonly status: number
   readonly durationMs: number
+  /** The trace that the request belongs to; null without one. */
+  readonly traceId: string | null
 }
 
 export interface HttpGateway {
@@ -191,6 +216,7 @@ const lastAnswersMs = 1000
 /** The application before it listens. */
 async function httpGateway(options: HttpGatewayOptions, bodies: BodyLimits): Promise<FastifyInstance> {
   const identity = new RequestIdentity(options.clock, options.random, options.idSecret)
+  const intake = new Intake({ ...options, identity })
   const { headersMs, requestMs, idleMs } = options.timeLimits ?? usualTimeLimits
   const app = fastify({
     genReqId: () => identity.fresh(),
@@ -256,20 +282,13 @@ async function httpGateway(options: HttpGatewayOptions, bodies: BodyLimits): Pro
     },
   })
   await app.register(async (scope) => {
-    const { requests, clock, requestTimeoutMs, events, limits } = options
-    requestRoutes(scope, {
-      requests,
-      bodies,
-      identity,
-      clock,
-      requestTimeoutMs,
-      ...(events === undefined ? {} : { events }),
-      ...(limits === undefined ? {} : { limits }),
-    })
+    const { requests, clock, events } = options
+    requestRoutes(scope, { requests, bodies, intake, clock, ...(events === undefined ? {} : { events }) })
     if (events !== undefined) eventRoutes(scope, { requests, events, clock })
     healthRoutes(scope, options)
   })
-  const { management, page, predictions, clock, tokens, secrets, swarms } = options
+  const { management, page, predictions, clock, tokens, secrets, swarms, debug, models, backups } = options
+  if (models !== undefined) await app.register(async (scope) => inferenceRoutes(scope, { ...options, models, intake, bodies }))
   if (page !== undefined) await app.register(async (scope) => pageRoutes(scope, page))
   if (swarms !== undefined) await app.register(async (scope) => swarmRoutes(scope, { swarms, bodies }))
   if (management !== undefined)
@@ -278,18 +297,24 @@ async function httpGateway(options: HttpGatewayOptions, bodies: BodyLimits): Pro
       if (page !== undefined) liveRoutes(scope, { page, clock })
     })
   if (predictions !== undefined) await app.register(async (scope) => predictionRoutes(scope, predictions))
+  if (debug !== undefined) await app.register(async (scope) => debugRoutes(scope, debug, bodies))
   if (tokens !== undefined) await app.register(async (scope) => tokenRoutes(scope, tokens, bodies))
   if (secrets !== undefined) await app.register(async (scope) => secretRoutes(scope, secrets, bodies))
+  if (backups !== undefined) await app.register(async (scope) => backupRoutes(scope, backups, bodies))
   await app.ready()
   return app
 }
 
 function reportAnswers(app: FastifyInstance, { requests, onAnswered }: HttpGatewayOptions): void {
-  app.addHook('onResponse', async ({ routeOptions, params }, { statusCode, elapsedTime }) => {
-    const call = /^\/v1\/gateways\/:gateway\/(request|submit)$/.exec(routeOptions.url ?? '')?.[1]
+  app.decorateRequest('arrival', null)
+  app.addHook('onResponse', async ({ routeOptions, params, arrival }, { statusCode, elapsedTime }) => {
+    arrival?.end(statusCode)
+    const { url = '', config } = routeOptions
+    const call = url.endsWith('/infer') ? 'request' : /^\/v1\/gateways\/:gateway\/(request|submit)$/.exec(url)?.[1]
     if (call !== 'request' && call !== 'submit') return
-    const { gateway } = params as { readonly gateway: string }
-    onAnswered({ gateway: requests.gateways.includes(gateway) ? gateway : null, call, status: statusCode, durationMs: elapsedTime })
+    const gateway = config.gatewayOf?.(params) ?? (params as { readonly gateway: string }).gateway
+    const known = requests.gateways.includes(gateway) ? gateway : null
+    onAnswered({ gateway: known, call, status: statusCode, durationMs: elapsedTime, traceId: arrival?.traceId ?? null })
   })
 }
 

@@ -20,7 +20,7 @@ export async function readBody(request: FastifyRequest, reply: FastifyReply, bod
   const contentType = request.headers['content-type'] ?? 'application/octet-stream'
   const bytes = await bodies.read(request.raw, reply.raw)
   if (/^multipart\/form-data\b/i.test(contentType)) return readMultipart(bytes, contentType)
-  return checked(bytes, contentType)
+  return checkedBody(bytes, contentType)
 }
 
 /** Reads a body that must be JSON. Its content type is ignored. Throws a ProblemError. */
@@ -29,11 +29,12 @@ export async function readJson(request: FastifyRequest, reply: FastifyReply, bod
   return attempt('The body is not JSON', () => edgeJson(bytes))
 }
 
-function checked(bytes: Uint8Array, contentType: string): RequestBody {
+/** Checks bytes as a payload of this content type. Throws a ProblemError. */
+export function checkedBody(bytes: Uint8Array, contentType: string): RequestBody {
   if (bytes.length === 0) throw new ProblemError('WAGGLE_EMPTY_BODY', 'The body is empty: send the input of the swarm as the body')
   const mediaType = (contentType.split(';', 1)[0] ?? '').trim().toLowerCase()
   if (mediaType === joinedType) throw new ProblemError('WAGGLE_CONTENT_TYPE', `${joinedType} is not accepted from outside`)
-  if (mediaType === 'application/x-www-form-urlencoded') return checked(jsonOfUrlencoded(bytes), jsonType)
+  if (mediaType === 'application/x-www-form-urlencoded') return checkedBody(jsonOfUrlencoded(bytes), jsonType)
   if (mediaType === jsonType) {
     attempt('The body is not JSON', () => edgeJson(bytes))
     return { bytes: withoutMark(bytes), contentType: jsonType }
@@ -47,8 +48,8 @@ function checked(bytes: Uint8Array, contentType: string): RequestBody {
 
 async function readMultipart(bytes: Buffer<ArrayBuffer>, contentType: string): Promise<RequestBody> {
   const form = await readForm(bytes, contentType)
-  if (form.kind === 'file') return checked(form.bytes, form.contentType)
-  return checked(Buffer.from(JSON.stringify(Object.fromEntries(form.fields))), jsonType)
+  if (form.kind === 'file') return checkedBody(form.bytes, form.contentType)
+  return checkedBody(Buffer.from(JSON.stringify(Object.fromEntries(form.fields))), jsonType)
 }
 
 function attempt<T>(what: string, parse: () => T): T {

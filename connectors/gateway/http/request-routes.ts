@@ -2,17 +2,20 @@ import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import { Type } from 'typebox'
 import type { Clock } from '../../../processor/ports.ts'
 import type { Payload } from '../../../topology/swarm/payload/payload.ts'
-import { contentTypeOf } from '../../../topology/swarm/payload/payload-serde.ts'
+import { contentTypeOf, jsonType } from '../../../topology/swarm/payload/payload-serde.ts'
+import { attributeHeaders, identityOf } from '../../../topology/swarm/request/cloud-event.ts'
 import type { Durable } from '../../../topology/swarm/request/durable.ts'
 import type { RequestEvents } from '../../../topology/swarm/request/request-events.ts'
 import type { Accepted, NewRequest, Requests } from '../../../topology/swarm/request/requests.ts'
-import { type CallerLimits, highestPriority } from '../access/caller-limits.ts'
-import { bodyHashOf, type RequestIdentity } from '../request-identity.ts'
+import { type Intake, maxTimeoutSeconds } from '../intake.ts'
+import { TracedArrival } from '../traced-arrival.ts'
 import type { BodyLimits } from './body-limits.ts'
 import { streamedRequest, wantsEvents } from './event-routes.ts'
+import { type AnswerEvent, eventIn, eventModeOf, sendEvent } from './http-event.ts'
+import { answerLines, answerOrderIn, isNdjson } from './ndjson-request.ts'
 import { ProblemError, problemOfBee, sendProblem } from './problem.ts'
 import { problemSchema } from './problem-schema.ts'
-import { readBody } from './request-body.ts'
+import { checkedBody, readBody } from './request-body.ts'
 import { requestIdIn } from './request-id.ts'
 import { bytesOf, stateOf } from './request-state.ts'
 import { onResponseEnd } from './response-end.ts'
@@ -20,32 +23,36 @@ import { onResponseEnd } from './response-end.ts'
 export interface RequestRoutesOptions {
   readonly requests: Requests
   readonly bodies: BodyLimits
-  readonly identity: RequestIdentity
+  readonly intake: Intake
   readonly clock: Clock
-  readonly requestTimeoutMs: number
   /** Undefined: requests cannot be followed. */
   readonly events?: RequestEvents
-  /** Undefined: callers have no limits. */
-  readonly limits?: CallerLimits
 }
 
 /** The routes of requests: `request`, `submit`, and a request's state by its id. */
 export function requestRoutes(app: FastifyInstance, options: RequestRoutesOptions): void {
-  const { requests, limits } = options
+  const { requests, intake } = options
 
   app.post<GatewayRoute>(
     '/v1/gateways/:gateway/request',
     {
       config: { scope: 'ask' },
-      schema: { ...entrance, summary: 'Sends an input and waits for the answer', response: answers('200', 'What the swarm’s respond bee got.') },
+      schema: {
+        ...entrance,
+        querystring: orderQuery,
+        summary: 'Sends an input and waits for the answer',
+        response: answers('200', 'What the swarm’s respond bee got.'),
+      },
       onRequest: guard(true),
     },
     async (request, reply) => {
-      const made = await newRequest(request, reply, options, options.requestTimeoutMs)
+      if (isNdjson(request.headers['content-type'])) return answerBatch(request, reply, options)
+      const { made, event } = await newRequest(request, reply, options, true)
       if (options.events !== undefined && wantsEvents(request.headers.accept))
         return streamedRequest(made, reply, { ...options, events: options.events })
       const { id, state, answer } = await requests.request(made)
       if (state === 'failed' || answer.kind === 'error') return sendFailure(reply, answer, id)
+      if (event !== null) return sendEvent(reply, answer, { ...event, gateway: made.gateway, requestId: id, now: options.clock.now() })
       return reply.header('content-type', contentTypeOf(answer)).send(bytesOf(answer))
     },
   )
@@ -58,7 +65,9 @@ export function requestRoutes(app: FastifyInstance, options: RequestRoutesOption
       onRequest: guard(false),
     },
     async (request, reply) => {
-      const made = await newRequest(request, reply, options, null)
+      if (isNdjson(request.headers['content-type']))
+        throw new ProblemError('WAGGLE_CONTENT_TYPE', 'submit takes one input: send lines to request, which answers each')
+      const { made } = await newRequest(request, reply, options, false)
       return sendAccepted(reply, await requests.submit(made))
     },
   )
@@ -87,67 +96,102 @@ export function requestRoutes(app: FastifyInstance, options: RequestRoutesOption
   function guard(waits: boolean): (request: FastifyRequest, reply: FastifyReply) => Promise<void> {
     return async (request, reply) => {
       const { gateway } = request.params as GatewayRoute['Params']
-      if (!requests.gateways.includes(gateway)) {
-        throw new ProblemError('WAGGLE_UNKNOWN_GATEWAY', `There is no gateway ${gateway}; there is ${requests.gateways.join(', ') || 'none yet'}`)
-      }
-      const refusal = requests.refusal(gateway)
-      if (refusal !== null) throw new ProblemError('WAGGLE_OVERLOADED', refusal.reason, refusal.retryAfterSeconds)
-      const { name: caller, maxPriority } = request.caller
-      const priority = Math.min(maxPriority, priorityOf(request.headers['x-priority']) ?? maxPriority)
-      const release = limits?.admit({ caller, gateway, priority, waits })
-      if (release !== undefined) onResponseEnd(request.raw, reply.raw, release)
+      onResponseEnd(request.raw, reply.raw, admitted(request, intake, { gateway, waits }))
     }
   }
 }
 
 interface GatewayRoute {
   Params: { gateway: string }
+  Querystring: { order?: string }
+}
+
+/** Counts a request of the caller until the returned function is called. Throws a ProblemError if it must not come in now. */
+function admitted(request: FastifyRequest, intake: Intake, { gateway, waits }: { readonly gateway: string; readonly waits: boolean }): () => void {
+  return intake.admit({ gateway, caller: request.caller, priority: request.headers['x-priority'], waits })
+}
+
+interface MadeRequest {
+  readonly made: NewRequest
+  /** The CloudEvent that the request is; null for any other request. */
+  readonly event: Pick<AnswerEvent, 'mode' | 'asked'> | null
 }
 
 async function newRequest(
   request: FastifyRequest<GatewayRoute>,
   reply: FastifyReply,
-  { identity, clock, requests, bodies }: RequestRoutesOptions,
-  usualTimeoutMs: number | null,
-): Promise<NewRequest> {
+  { intake, bodies }: RequestRoutesOptions,
+  waits: boolean,
+): Promise<MadeRequest> {
   const { gateway } = request.params
   const key = idempotencyKeyOf(request)
-  const timeoutMs = timeoutOf(request.headers['x-timeout-seconds']) ?? usualTimeoutMs
-  const { name: caller } = request.caller
-  const id = key !== null ? identity.derived(gateway, caller, key) : caller === '' ? request.id : identity.fresh(caller)
-  reply.header('x-request-id', id)
-  const { bytes, contentType } = await readBody(request, reply, bodies)
-  const refusal = requests.refusal(gateway)
-  if (refusal !== null) throw new ProblemError('WAGGLE_OVERLOADED', refusal.reason, refusal.retryAfterSeconds)
-  const { traceparent } = request.headers
-  return {
-    gateway,
-    id,
-    body: bytes,
-    contentType,
-    deadline: timeoutMs === null ? null : clock.now() + timeoutMs,
-    // Without an idempotency key the id is new, so there is no other body to compare with.
-    bodyHash: key === null ? '' : bodyHashOf(bytes, contentType),
-    traceparent: typeof traceparent === 'string' ? traceparent : null,
+  const timeoutMs = timeoutOf(request.headers['x-timeout-seconds'])
+  const mode = eventModeOf(request.headers)
+  const common = { gateway, timeoutMs, waits, arrival: arrivalOf(request) }
+  if (mode !== null) {
+    const asked = eventIn(mode, request.headers, await bodies.read(request.raw, reply.raw))
+    // Copies of an event are one request, because all of them have its source and id.
+    const identification = intake.identify({ gateway, caller: request.caller, key: key ?? identityOf(asked) })
+    reply.header('x-request-id', identification.id)
+    const made = intake.request({ ...common, identification, ...checkedBody(asked.data, asked.contentType) })
+    return { made: { ...made, headers: attributeHeaders(asked) }, event: { mode, asked } }
   }
+  const identification = intake.identify({ gateway, caller: request.caller, key, fresh: request.id })
+  reply.header('x-request-id', identification.id)
+  const body = await readBody(request, reply, bodies)
+  return { made: intake.request({ ...common, identification, ...body }), event: null }
 }
 
-function idempotencyKeyOf(request: FastifyRequest<GatewayRoute>): string | null {
-  const key = request.headers['idempotency-key']
-  return typeof key === 'string' && key !== '' ? key : null
+/** Answers each line of an NDJSON body. Under an idempotency key each line has a key of its own, which its place decides. */
+async function answerBatch(
+  request: FastifyRequest<GatewayRoute>,
+  reply: FastifyReply,
+  { requests, intake, bodies, clock }: RequestRoutesOptions,
+): Promise<FastifyReply> {
+  const { gateway } = request.params
+  const order = answerOrderIn(request.query.order)
+  const batchKey = idempotencyKeyOf(request)
+  const common = { gateway, timeoutMs: timeoutOf(request.headers['x-timeout-seconds']), waits: true }
+  const body = await bodies.read(request.raw, reply.raw)
+  return answerLines(body, request, reply, {
+    requests,
+    clock,
+    order,
+    patienceMs: common.timeoutMs ?? usualPatienceMs,
+    admit: () => admitted(request, intake, { gateway, waits: true }),
+    requestOf: (line, index) => {
+      const key = batchKey === undefined || batchKey === '' ? undefined : `${batchKey}\n${index}`
+      const arrival = arrivalIn(request)
+      const identification = intake.identify({ gateway, caller: request.caller, key })
+      return { request: intake.request({ ...common, identification, arrival, ...checkedBody(line, jsonType) }), arrival }
+    },
+  })
 }
 
-function timeoutOf(header: string | string[] | undefined): number | null {
+/** The trace of a request, which the request keeps for its answer. */
+export function arrivalOf(request: FastifyRequest): TracedArrival {
+  const arrival = arrivalIn(request)
+  request.arrival = arrival
+  return arrival
+}
+
+function arrivalIn(request: FastifyRequest): TracedArrival {
+  const { traceparent, tracestate, baggage } = request.headers
+  const text = (header: string | string[] | undefined) => (Array.isArray(header) ? header.join(',') : (header ?? null))
+  const headers = { traceparent: text(traceparent), tracestate: text(tracestate), baggage: text(baggage) }
+  return new TracedArrival(headers, request.url.split('?', 1)[0] ?? '')
+}
+
+export function idempotencyKeyOf({ headers }: FastifyRequest): string | undefined {
+  const key = headers['idempotency-key']
+  return typeof key === 'string' ? key : undefined
+}
+
+export function timeoutOf(header: string | string[] | undefined): number | null {
   if (header === undefined) return null
   const seconds = Number(header)
   if (header.length > 0 && seconds > 0 && seconds <= maxTimeoutSeconds) return seconds * 1000
   throw new ProblemError('WAGGLE_BAD_HEADER', `X-Timeout-Seconds is a number above 0 and at most ${maxTimeoutSeconds}, not ${header}`)
-}
-
-function priorityOf(header: string | string[] | undefined): number | null {
-  if (header === undefined) return null
-  if (typeof header === 'string' && /^[0-9]$/.test(header)) return Number(header)
-  throw new ProblemError('WAGGLE_BAD_HEADER', `X-Priority is a digit from 0, which is shed first, to ${highestPriority}`)
 }
 
 /** Answers 202. The parameter is a `Durable`, so that no 202 is sent before the input is durable. */
@@ -160,8 +204,6 @@ function sendFailure(reply: FastifyReply, answer: Payload, id: string): FastifyR
   return sendProblem(reply, problemOfBee(answer.error, id))
 }
 
-const maxTimeoutSeconds = 86_400
-
 const entrance = {
   tags: ['gateways'],
   params: Type.Object({ gateway: Type.String({ maxLength: 255, description: 'The gateway’s name, from the swarm’s gateway-input bee.' }) }),
@@ -171,10 +213,18 @@ const entrance = {
     ),
     'x-timeout-seconds': Type.Optional(Type.String({ description: 'Deadline: past it the answer is 504 and no model sees the request any more.' })),
     'x-priority': Type.Optional(Type.String({ description: '0 to 9: an overloaded process sheds the lowest first. The token may lower it.' })),
-    traceparent: Type.Optional(Type.String({ description: 'W3C Trace Context.' })),
+    traceparent: Type.Optional(Type.String({ description: 'W3C Trace Context. It goes with the request through all bees.' })),
+    baggage: Type.Optional(Type.String({ description: 'W3C Baggage, which goes with the request too.' })),
   }),
 }
 
+const usualPatienceMs = 30_000
+
+const orderQuery = Type.Object({
+  order: Type.Optional(
+    Type.String({ description: 'For lines (application/x-ndjson): input, or done for each answer as soon as it is there. Default: input.' }),
+  ),
+})
 const submitted = Type.Object({ request_id: Type.String() })
 const requestState = Type.Object({
   request_id: Type.String(),

@@ -63,7 +63,7 @@ export class GroupConsumer implements Consumer, Watcher {
   readonly #group: Group
   readonly #subscription: Subscription
   readonly #owned = new Map<Partition, Owned>()
-  /** Owned partitions that may have records, in the order of their turns. Paused partitions are left out. */
+  /** A queue of owned partitions that may have records. Paused partitions are left out. */
   readonly #ready = new Fifo<Owned>()
   #mustReassign = true
   #hasLost = false
@@ -257,7 +257,7 @@ export class GroupConsumer implements Consumer, Watcher {
     return partitions.map(topicPartitionOf)
   }
 
-  /** Queues a partition, so that it gets its turn in a poll. True if the partition has records for this member. */
+  /** Queues a partition for a poll. True if the partition has records for this member. */
   #list(owned: Owned): boolean {
     if (owned.isPaused || owned.position >= this.#end(owned.partition)) return false
     if (!owned.isListed) {
@@ -271,7 +271,7 @@ export class GroupConsumer implements Consumer, Watcher {
     const runs: RecordRun[] = []
     let left = maxRecords
     let bytes = 0
-    for (let turns = this.#ready.size; turns > 0 && left > 0 && bytes < maxReadBytes; turns--) {
+    for (let queued = this.#ready.size; queued > 0 && left > 0 && bytes < maxReadBytes; queued--) {
       const owned = this.#ready.shift()
       if (owned === undefined) break
       owned.isListed = false

@@ -21,11 +21,7 @@ export function topicKey(name: string): Buffer {
 }
 
 export function endsKey(topic: number, partition: number): Buffer {
-  const key = Buffer.allocUnsafe(9)
-  key[0] = prefix.ends
-  key.writeUInt32BE(topic, 1)
-  key.writeUInt32BE(partition, 5)
-  return key
+  return numbered(prefix.ends, topic, partition)
 }
 
 export function runKey(topic: number, partition: number, offset: number): Buffer {
@@ -77,12 +73,7 @@ export function storeIdKey(task: string, store: string): Buffer {
 }
 
 export function segmentUseKey(segment: number, topic: number, partition: number): Buffer {
-  const key = Buffer.allocUnsafe(13)
-  key[0] = prefix.segmentUse
-  key.writeUInt32BE(segment, 1)
-  key.writeUInt32BE(topic, 5)
-  key.writeUInt32BE(partition, 9)
-  return key
+  return numbered(prefix.segmentUse, segment, topic, partition)
 }
 
 export function stateKey(store: number, key: Uint8Array): Buffer {
@@ -94,6 +85,16 @@ export function stateKey(store: number, key: Uint8Array): Buffer {
 }
 
 export const stateKeyLength = 5
+
+/** A prefix and numbers of 32 bits. */
+function numbered(first: number, ...numbers: readonly number[]): Buffer {
+  const key = Buffer.allocUnsafe(1 + 4 * numbers.length)
+  key[0] = first
+  numbers.forEach((number, at) => {
+    key.writeUInt32BE(number, 1 + 4 * at)
+  })
+  return key
+}
 
 function named(first: number, name: string): Buffer {
   const bytes = Buffer.from(name)

@@ -63,12 +63,12 @@ export class RemoteConsumer implements Consumer {
   }
 
   async poll({ maxRecords, maxWaitMs }: { readonly maxRecords: number; readonly maxWaitMs: number }): Promise<readonly RecordRun[]> {
-    await this.#turn()
+    await this.#catchUp()
     const runs = this.#take(maxRecords)
     if (runs.length > 0 || maxWaitMs <= 0 || this.#wait.takeWakeup()) return runs
     await this.#wait.for(maxWaitMs)
     this.#wait.takeWakeup()
-    await this.#turn()
+    await this.#catchUp()
     return this.#take(maxRecords)
   }
 
@@ -137,7 +137,7 @@ export class RemoteConsumer implements Consumer {
     await this.#options.peer.call('closeConsumer', this.#number)
   }
 
-  async #turn(): Promise<void> {
+  async #catchUp(): Promise<void> {
     if (this.#isClosed) throw closedError()
     for (let told = this.#told.shift(); told !== undefined; told = this.#told.shift()) await this.#hear(told)
     this.#ask()

@@ -1,9 +1,6 @@
 import { Client, connectivityState, credentials, type ServiceError, status } from '@grpc/grpc-js'
-import type { ServingTls } from '../../../topology/swarm/ports/model-servers.ts'
 import { boundedTensors } from './metadata-bounds.ts'
 import { decodeMessage, encodeMessage, type RawModelSpec, type RawTensorInfo } from './prediction-schema.ts'
-import type { ServerHosts } from './server-hosts.ts'
-import type { ServingAddress } from './serving-address.ts'
 import {
   type CallLimit,
   type ExpectedOutput,
@@ -12,30 +9,22 @@ import {
   type ServedMetadata,
   type ServedTensor,
   type ServingClient,
+  type ServingClientOptions,
 } from './serving-client.ts'
 import { quoted, ServingFailure } from './serving-failure.ts'
 import { readTensorProto, tensorProto } from './tensor-proto.ts'
 import { typeName } from './tensor-types.ts'
 
-export interface GrpcClientOptions {
-  readonly address: ServingAddress
-  readonly signature: string
-  readonly tls: ServingTls
-  readonly hosts: ServerHosts
-  readonly connectMs: number
-  readonly after: (delayMs: number, callback: () => void) => () => void
-}
-
 /** The client of a TensorFlow Serving over gRPC, for its PredictionService. A call tells the server its deadline. */
 export class GrpcClient implements ServingClient {
-  readonly #options: GrpcClientOptions
+  readonly #options: ServingClientOptions
   /**
    * The connection. Null before the first call, and after a call that the server has not accepted, because the server's name may have another address
    * by then.
    */
   #client: Promise<Client> | null = null
 
-  constructor(options: GrpcClientOptions) {
+  constructor(options: ServingClientOptions) {
     this.#options = options
   }
 

@@ -1,28 +1,24 @@
 import { Agent as HttpAgent, request as httpRequest, type IncomingMessage, type RequestOptions } from 'node:http'
 import { Agent as HttpsAgent, request as httpsRequest } from 'node:https'
-import type { ServingTls } from '../../../topology/swarm/ports/model-servers.ts'
 import { errorIn, predictBody, readMetadata, readPrediction } from './http-json.ts'
-import type { ServerHosts } from './server-hosts.ts'
-import type { ServingAddress } from './serving-address.ts'
-import { type CallLimit, type ExpectedOutput, maxAnswerBytes, type NamedTensors, type ServedMetadata, type ServingClient } from './serving-client.ts'
+import {
+  type CallLimit,
+  type ExpectedOutput,
+  maxAnswerBytes,
+  type NamedTensors,
+  type ServedMetadata,
+  type ServingClient,
+  type ServingClientOptions,
+} from './serving-client.ts'
 import { ServingFailure } from './serving-failure.ts'
-
-export interface HttpClientOptions {
-  readonly address: ServingAddress
-  readonly signature: string
-  readonly tls: ServingTls
-  readonly hosts: ServerHosts
-  readonly connectMs: number
-  readonly after: (delayMs: number, callback: () => void) => () => void
-}
 
 /** The client of a TensorFlow Serving over HTTP: https://www.tensorflow.org/tfx/serving/api_rest. It follows no redirects. */
 export class HttpClient implements ServingClient {
-  readonly #options: HttpClientOptions
+  readonly #options: ServingClientOptions
   readonly #agent: HttpAgent
   readonly #path: string
 
-  constructor(options: HttpClientOptions) {
+  constructor(options: ServingClientOptions) {
     const { address, tls } = options
     this.#options = options
     this.#agent = address.protocol === 'https' ? new HttpsAgent({ keepAlive: true, ...tls }) : new HttpAgent({ keepAlive: true })

@@ -1,6 +1,7 @@
 import protobuf from 'protobufjs'
-import { boundValues } from './message-size.ts'
-import { ServingFailure } from './serving-failure.ts'
+import { boundValues } from '../../protobuf/message-size.ts'
+import { maxAnswerValues } from './serving-client.ts'
+import { ServingFailure, tooManyValues } from './serving-failure.ts'
 
 /**
  * The parts of TensorFlow Serving's PredictionService that a prediction needs, from the published files tensorflow_serving/apis/{predict,model,
@@ -91,7 +92,7 @@ export function encodeMessage<Name extends keyof Messages>(name: Name, message: 
 export function decodeMessage<Name extends keyof Messages>(name: Name, bytes: Uint8Array): Messages[Name] {
   const type = root.lookupType(name)
   try {
-    boundValues(type, bytes)
+    boundValues(type, bytes, { most: maxAnswerValues, error: () => tooManyValues(maxAnswerValues) })
     return type.decode(bytes) as unknown as Messages[Name]
   } catch (cause) {
     if (cause instanceof ServingFailure) throw cause

@@ -1,4 +1,7 @@
+import type { ServingTls } from '../../../topology/swarm/ports/model-servers.ts'
 import type { RunTensor } from '../model-runtime.ts'
+import type { ServerHosts } from './server-hosts.ts'
+import type { ServingAddress } from './serving-address.ts'
 
 /** The client of a TensorFlow Serving. HTTP and gRPC have one each. Every method throws a ServingFailure. */
 export interface ServingClient {
@@ -6,6 +9,15 @@ export interface ServingClient {
   /** `outputs` are the outputs that the caller needs. The server may answer with more. */
   predict(inputs: NamedTensors, outputs: readonly ExpectedOutput[], limit: CallLimit): Promise<NamedTensors>
   close(): void
+}
+
+export interface ServingClientOptions {
+  readonly address: ServingAddress
+  readonly signature: string
+  readonly tls: ServingTls
+  readonly hosts: ServerHosts
+  readonly connectMs: number
+  readonly after: (delayMs: number, callback: () => void) => () => void
 }
 
 /** The limits of one call. */

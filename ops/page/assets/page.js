@@ -1,6 +1,7 @@
 import { html, render, useEffect, useState } from 'htm/preact/standalone'
 import { Ask } from './ask.js'
 import { Bee } from './bee.js'
+import { Profile } from './flame.js'
 import { Graph } from './graph.js'
 import { Inside } from './inside.js'
 import { Letters } from './letters.js'
@@ -36,6 +37,7 @@ const views = [
     title: 'Topics',
     View: ({ place, go, follow }) => html`<${Topics} chosen=${place.topic} onChoose=${(topic) => go({ topic })} onFollow=${follow} />`,
   },
+  { name: 'profile', title: 'Profile', View: ProfileView },
   { name: 'swarms', title: 'Versions', View: ({ place, go }) => html`<${Swarms} chosen=${place.swarm} onChoose=${(swarm) => go({ swarm })} />` },
 ]
 
@@ -76,7 +78,8 @@ function Page() {
     if (state === 'elsewhere')
       return html`<main><p class="loading">Without tokens this server shows itself to callers of its own machine alone: open http://127.0.0.1:PORT there, or create a token.</p></main>`
     if (shape === null) return html`<main><p class="loading">${states[state]}</p></main>`
-    if (!swarm && view.name !== 'topics' && view.name !== 'swarms') return html`<main><p class="loading">No swarm runs here.</p></main>`
+    if (!swarm && view.name !== 'topics' && view.name !== 'profile' && view.name !== 'swarms')
+      return html`<main><p class="loading">No swarm runs here.</p></main>`
     const follow = (request) => go({ request, view: view.name === 'swarm' ? 'swarm' : 'requests' })
     return html`<main key=${view.name}><${view.View} ...${{ swarm, numbers, isTall, place, go, follow }} /></main>`
   }
@@ -126,6 +129,13 @@ function LettersView({ swarm, follow }) {
   return html`<section class="wide" aria-labelledby="letters-title">
     <h2 id="letters-title">Dead letters of ${swarm.name}</h2>
     <${Letters} key=${swarm.name} swarm=${swarm.name} onFollow=${follow} />
+  </section>`
+}
+
+function ProfileView() {
+  return html`<section class="wide" aria-labelledby="profile-title">
+    <h2 id="profile-title">Profile</h2>
+    <${Profile} />
   </section>`
 }
 

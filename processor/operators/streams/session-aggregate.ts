@@ -5,7 +5,7 @@ import type { NodeMeters } from '../../metrics/task-meters.ts'
 import type { SegmentedSessionStore } from '../../state/segmented-session-store.ts'
 import type { KeptNumber } from '../../state/task-memory.ts'
 import type { TableUpdates } from '../operator-context.ts'
-import { EmitTurns } from './emit-turns.ts'
+import { EmitSchedule } from './emit-schedule.ts'
 import { StoredProcessor } from './stored-processor.ts'
 
 type Sessions = SegmentedSessionStore<unknown, unknown>
@@ -13,7 +13,7 @@ type Sessions = SegmentedSessionStore<unknown, unknown>
 export class SessionAggregateProcessor extends StoredProcessor {
   readonly #operator: SessionAggregate
   #sessions: Sessions | null = null
-  #turns: EmitTurns | null = null
+  #schedule: EmitSchedule | null = null
   #updates: TableUpdates | null = null
   #streamTime: KeptNumber = { value: -1 }
   #lastClose: KeptNumber = { value: -1 }
@@ -30,7 +30,7 @@ export class SessionAggregateProcessor extends StoredProcessor {
     this.#lastClose = this.context.kept('closed')
     this.#updates = this.context.updates(this.#operator.store, () => this.#operator.oldValues.sent)
     this.#meters = this.context.meters.finalEmit
-    if (this.#operator.emitOnClose) this.#turns = new EmitTurns(this.context, (headers) => this.#emitClosed(headers))
+    if (this.#operator.emitOnClose) this.#schedule = new EmitSchedule(this.context, (headers) => this.#emitClosed(headers))
   }
 
   process(record: Record<unknown, unknown>): void {
@@ -64,7 +64,7 @@ export class SessionAggregateProcessor extends StoredProcessor {
       sessions.put(session, newValue)
       this.#update(record, session, same?.[1] ?? null, newValue)
     }
-    this.#turns?.record(record)
+    this.#schedule?.record(record)
   }
 
   #update(record: Record<unknown, unknown>, session: Windowed<unknown>, before: unknown, newValue: unknown): void {

@@ -1,22 +1,14 @@
 import type { SlidingAggregate } from '../../../topology/operators/streams.ts'
 import type { Header, Record } from '../../../topology/record.ts'
-import type { ValueAndTimestamp } from '../../../topology/state-store.ts'
-import type { SegmentedWindowStore } from '../../state/segmented-window-store.ts'
-import type { KeptNumber } from '../../state/task-memory.ts'
-import { EmitTurns } from './emit-turns.ts'
-import { StoredProcessor } from './stored-processor.ts'
-import { WindowEmission } from './window-emission.ts'
-
-type Row = ValueAndTimestamp<unknown>
-type Windows = SegmentedWindowStore<unknown, Row>
+import { type StoredWindows, WindowedProcessor, type WindowRow } from './windowed-processor.ts'
 
 /** The existing windows around a record, from which the missing windows are made. */
 interface Around {
   readonly starts: Set<number>
   /** The row of the newest window that ends before the record. */
-  left: Row | null
+  left: WindowRow | null
   /** The row of a window that contains the record and a later one. */
-  right: Row | null
+  right: WindowRow | null
   hasLeft: boolean
   hasRight: boolean
   /** The time of the newest record before this one. */
@@ -27,36 +19,17 @@ interface Around {
  * Sliding windows (KIP-450). A record belongs to each window around it, and may create three new windows: the window that ends with it (its left
  * window), the window that starts right after it (its right window, if it contains a record), and the right window of the record before.
  */
-export class SlidingAggregateProcessor extends StoredProcessor {
-  readonly #operator: SlidingAggregate
-  #windows: Windows | null = null
-  #emission: WindowEmission | null = null
-  #turns: EmitTurns | null = null
-  #streamTime: KeptNumber = { value: -1 }
-
-  constructor(operator: SlidingAggregate) {
-    super()
-    this.#operator = operator
-  }
-
-  override open(): void {
-    const { store, emitOnClose, oldValues } = this.#operator
-    this.#windows = this.store<Windows>(store)
-    this.#streamTime = this.context.kept('time', 'forgettable')
-    this.#emission = new WindowEmission(this.context, store, emitOnClose, () => oldValues.sent)
-    if (emitOnClose) this.#turns = new EmitTurns(this.context, (headers) => this.#emitClosed(headers))
-  }
-
+export class SlidingAggregateProcessor extends WindowedProcessor<SlidingAggregate> {
   process(record: Record<unknown, unknown>): void {
     const { key, value, timestamp } = record
-    const stored = this.#windows
+    const stored = this.windows
     if (key === null || value === null || stored === null) {
       this.drop()
       return
     }
-    const { timeDifferenceMs, graceMs } = this.#operator.windows
-    this.#streamTime.value = Math.max(this.#streamTime.value, timestamp)
-    const closeTime = this.#streamTime.value - graceMs
+    const { timeDifferenceMs } = this.operator.windows
+    this.advanceTo(timestamp)
+    const { closeTime } = this
     if (timestamp + timeDifferenceMs < closeTime) {
       this.drop()
       return
@@ -65,21 +38,22 @@ export class SlidingAggregateProcessor extends StoredProcessor {
       this.#processEarly(record, stored, closeTime)
       return
     }
-    if (this.#processBackwards(record, stored, closeTime)) this.#turns?.record(record)
+    this.#processBackwards(record, stored, closeTime)
+    this.processed(record)
   }
 
-  #emitClosed(headers: readonly Header[]): void {
-    const { timeDifferenceMs, graceMs } = this.#operator.windows
-    const closeTime = this.#streamTime.value - graceMs
-    if (this.#windows === null) return
-    this.#emission?.closed(headers, this.#windows, closeTime, (lastClose) => ({
+  protected override emitClosed(headers: readonly Header[]): void {
+    const { timeDifferenceMs } = this.operator.windows
+    const { closeTime } = this
+    if (this.windows === null) return
+    this.emission?.closed(headers, this.windows, closeTime, (lastClose) => ({
       from: lastClose === -1 ? 0 : Math.max(0, lastClose - timeDifferenceMs),
       to: closeTime - timeDifferenceMs - 1,
     }))
   }
 
-  #processBackwards(record: Record<unknown, unknown>, stored: Windows, closeTime: number): true {
-    const { timeDifferenceMs } = this.#operator.windows
+  #processBackwards(record: Record<unknown, unknown>, stored: StoredWindows, closeTime: number): void {
+    const { timeDifferenceMs } = this.operator.windows
     const { key, timestamp } = record
     const around: Around = { starts: new Set(), left: null, right: null, hasLeft: false, hasRight: false, previous: null }
     const windows = [...stored.fetchOrdered(key, Math.max(0, timestamp - 2 * timeDifferenceMs), timestamp + 1, true)]
@@ -93,7 +67,7 @@ export class SlidingAggregateProcessor extends StoredProcessor {
       } else if (end === timestamp) {
         around.hasLeft = true
         this.#update(start, row, record, closeTime)
-        if (row.timestamp >= timestamp) return true
+        if (row.timestamp >= timestamp) return
         around.previous = row.timestamp
       } else {
         around.left = row
@@ -102,11 +76,10 @@ export class SlidingAggregateProcessor extends StoredProcessor {
       }
     }
     this.#create(record, around, closeTime)
-    return true
   }
 
   #create(record: Record<unknown, unknown>, { starts, left, right, hasLeft, hasRight, previous }: Around, closeTime: number): void {
-    const { timeDifferenceMs } = this.#operator.windows
+    const { timeDifferenceMs } = this.operator.windows
     const { timestamp } = record
     if (previous !== null && !starts.has(previous + 1) && previous + 1 + timeDifferenceMs >= timestamp)
       this.#update(previous + 1, null, record, closeTime)
@@ -118,11 +91,11 @@ export class SlidingAggregateProcessor extends StoredProcessor {
   }
 
   /** Handles an early record. Windows cannot start before 0, so all early records share one window, from 0 to the time difference. */
-  #processEarly(record: Record<unknown, unknown>, stored: Windows, closeTime: number): void {
+  #processEarly(record: Record<unknown, unknown>, stored: StoredWindows, closeTime: number): void {
     const { key, timestamp } = record
     const starts = new Set<number>()
-    let combined: Row | null = null
-    let right: Row | null = null
+    let combined: WindowRow | null = null
+    let right: WindowRow | null = null
     let hasRight = false
     let previous: number | null = null
     for (const [start, row] of [...stored.fetchOrdered(key, 0, timestamp + 1, false)]) {
@@ -144,28 +117,28 @@ export class SlidingAggregateProcessor extends StoredProcessor {
   /**
    * Creates the record's right window. The value of `right` is the aggregate of the records after this one, which is the aggregate of the new window.
    */
-  #putRight(record: Record<unknown, unknown>, right: Row): void {
+  #putRight(record: Record<unknown, unknown>, right: WindowRow): void {
     const start = record.timestamp + 1
-    this.#windows?.put(record.key, right, start)
-    this.#emission?.update(record, this.#window(start), null, null, right.value, right.timestamp)
+    this.windows?.put(record.key, right, start)
+    this.emission?.update(record, this.#window(start), null, null, right.value, right.timestamp)
   }
 
   /** Updates a window. `before` is null for a new window. */
-  #update(start: number, before: Row | null, record: Record<unknown, unknown>, closeTime: number): void {
+  #update(start: number, before: WindowRow | null, record: Record<unknown, unknown>, closeTime: number): void {
     const window = this.#window(start)
     if (window.end < closeTime) {
       this.drop()
       return
     }
-    const { initialize, add } = this.#operator
+    const { initialize, add } = this.operator
     const oldAggregate = before === null ? initialize() : before.value
     const newValue = add(record.key, record.value, oldAggregate)
     const timestamp = before === null ? record.timestamp : Math.max(record.timestamp, before.timestamp)
-    this.#windows?.put(record.key, newValue === null ? null : { value: newValue, timestamp }, start)
-    this.#emission?.update(record, window, before?.value ?? null, oldAggregate, newValue, timestamp)
+    this.windows?.put(record.key, newValue === null ? null : { value: newValue, timestamp }, start)
+    this.emission?.update(record, window, before?.value ?? null, oldAggregate, newValue, timestamp)
   }
 
   #window(start: number): { readonly start: number; readonly end: number } {
-    return { start, end: start + this.#operator.windows.timeDifferenceMs }
+    return { start, end: start + this.operator.windows.timeDifferenceMs }
   }
 }

@@ -3,7 +3,7 @@ import type { Header, Record } from '../../../topology/record.ts'
 import type { KeyValueStore, WindowStore } from '../../../topology/state-store.ts'
 import type { WaitingKey, WaitingValue } from '../../../topology/streams/outer-join-serdes.ts'
 import type { KeptNumber } from '../../state/task-memory.ts'
-import { EmitTurns } from './emit-turns.ts'
+import { EmitSchedule } from './emit-schedule.ts'
 import { StoredProcessor } from './stored-processor.ts'
 
 /** The stream time and the oldest waiting record, which both sides of a join share. */
@@ -23,7 +23,7 @@ export class StreamStreamJoinProcessor extends StoredProcessor {
   #time = new JoinTime({ value: -1 })
   #others: WindowStore<unknown, unknown> | null = null
   #waiting: KeyValueStore<WaitingKey, readonly WaitingValue[]> | null = null
-  #turns: EmitTurns | null = null
+  #schedule: EmitSchedule | null = null
 
   constructor(operator: StreamStreamJoin) {
     super()
@@ -41,7 +41,7 @@ export class StreamStreamJoinProcessor extends StoredProcessor {
       this.#time.oldestWaiting = Math.min(this.#time.oldestWaiting, timestamp)
       break
     }
-    this.#turns = new EmitTurns(this.context, (headers) => this.#emitClosed(headers))
+    this.#schedule = new EmitSchedule(this.context, (headers) => this.#emitClosed(headers))
   }
 
   process(record: Record<unknown, unknown>): void {
@@ -57,7 +57,7 @@ export class StreamStreamJoinProcessor extends StoredProcessor {
       this.drop()
       return
     }
-    if (timestamp === time.streamTime.value) this.#turns?.record(record)
+    if (timestamp === time.streamTime.value) this.#schedule?.record(record)
     const from = Math.max(0, timestamp - beforeMs)
     const to = Math.max(0, timestamp + afterMs)
     let joined = false

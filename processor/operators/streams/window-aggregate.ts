@@ -1,47 +1,25 @@
 import { isDeepStrictEqual } from 'node:util'
 import type { WindowAggregate } from '../../../topology/operators/streams.ts'
 import type { Header, Record } from '../../../topology/record.ts'
-import type { ValueAndTimestamp } from '../../../topology/state-store.ts'
-import type { SegmentedWindowStore } from '../../state/segmented-window-store.ts'
-import type { KeptNumber } from '../../state/task-memory.ts'
-import { EmitTurns } from './emit-turns.ts'
-import { StoredProcessor } from './stored-processor.ts'
-import { WindowEmission } from './window-emission.ts'
-
-type Windows = SegmentedWindowStore<unknown, ValueAndTimestamp<unknown>>
+import { WindowedProcessor } from './windowed-processor.ts'
 
 /** Tumbling, hopping and unlimited windows. */
-export class WindowAggregateProcessor extends StoredProcessor {
-  readonly #operator: WindowAggregate
-  #windows: Windows | null = null
-  #emission: WindowEmission | null = null
-  #turns: EmitTurns | null = null
-  #streamTime: KeptNumber = { value: -1 }
-
-  constructor(operator: WindowAggregate) {
-    super()
-    this.#operator = operator
-  }
-
+export class WindowAggregateProcessor extends WindowedProcessor<WindowAggregate> {
   override open(): void {
-    const { store, emitOnClose, oldValues } = this.#operator
-    this.#windows = this.store<Windows>(store)
-    this.#streamTime = this.context.kept('time', 'forgettable')
-    this.#emission = new WindowEmission(this.context, store, emitOnClose, () => oldValues.sent)
+    super.open()
     this.#holdUnemitted()
-    if (emitOnClose) this.#turns = new EmitTurns(this.context, (headers) => this.#emitClosed(headers))
   }
 
   process(record: Record<unknown, unknown>): void {
     const { key, value, timestamp } = record
-    const [stored, emission] = [this.#windows, this.#emission]
+    const { windows: stored, emission } = this
     if (key === null || stored === null || emission === null) {
       this.drop()
       return
     }
-    const { windows, initialize, add } = this.#operator
-    this.#streamTime.value = Math.max(this.#streamTime.value, timestamp)
-    const closeTime = this.#streamTime.value - windows.graceMs
+    const { windows, initialize, add } = this.operator
+    this.advanceTo(timestamp)
+    const { closeTime } = this
     for (const window of windows.windowsFor(timestamp)) {
       if (window.end <= closeTime) {
         this.drop()
@@ -54,25 +32,25 @@ export class WindowAggregateProcessor extends StoredProcessor {
       stored.put(key, newValue === null ? null : { value: newValue, timestamp: newTimestamp }, window.start)
       emission.update(record, window, before?.value ?? null, oldAggregate, newValue, newTimestamp)
     }
-    this.#turns?.record(record)
+    this.processed(record)
   }
 
-  #emitClosed(headers: readonly Header[]): void {
-    const closeTime = this.#streamTime.value - this.#operator.windows.graceMs
-    if (this.#windows !== null) this.#emission?.closed(headers, this.#windows, closeTime, (lastClose) => this.#closing(lastClose, closeTime))
+  protected override emitClosed(headers: readonly Header[]): void {
+    const { closeTime } = this
+    if (this.windows !== null) this.emission?.closed(headers, this.windows, closeTime, (lastClose) => this.#closing(lastClose, closeTime))
     this.#holdUnemitted()
   }
 
   /** Lets the store keep rows past its retention while their windows are not emitted yet, as a cache would keep them. */
   #holdUnemitted(): void {
-    const { windows, emitOnClose } = this.#operator
-    if (!emitOnClose || !this.#emission?.isCached) return
-    const { lastClose } = this.#emission
-    this.#windows?.holdFrom(lastClose === -1 ? 0 : lastClose - windows.sizeMs)
+    const { windows, emitOnClose } = this.operator
+    if (!emitOnClose || !this.emission?.isCached) return
+    const { lastClose } = this.emission
+    this.windows?.holdFrom(lastClose === -1 ? 0 : lastClose - windows.sizeMs)
   }
 
   #closing(lastClose: number, closeTime: number): { readonly from: number; readonly to: number } | null {
-    const { windows } = this.#operator
+    const { windows } = this.operator
     const to = closeTime - windows.sizeMs
     const from = lastClose === -1 ? 0 : Math.max(0, lastClose - windows.sizeMs) + 1
     const nothingNew = lastClose !== -1 && to >= 0 && isDeepStrictEqual(windows.windowsFor(to), windows.windowsFor(from - 1))

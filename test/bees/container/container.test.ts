@@ -1,6 +1,8 @@
 import assert from 'node:assert/strict'
 import { it } from 'node:test'
+import type { Payload } from '../../../topology/swarm/payload/payload.ts'
 import { describeWithDocker } from '../../support/docker-daemon.ts'
+import { ReplicatedBee } from '../../support/replicated-bee.ts'
 import { eventually, SwarmHere } from '../../support/swarm-here.ts'
 
 describeWithDocker('A swarm with a container bee', (docker) => {
@@ -71,11 +73,27 @@ describeWithDocker('A swarm with a container bee', (docker) => {
   it('shares its requests among as many containers as it has replicas', async () => {
     await using swarm = await SwarmHere.open({}, { bees: beesOf(ofImage(), ', replicas: 2') })
     const host = async () => ((await (await swarm.ask({ who: true })).json()) as { readonly host: string }).host
-    // Both are ready when the swarm is open, and one request after the other is one call after the other, so the two take turns.
+    // Both containers are ready when the swarm is open. Requests come one after the other, so the containers alternate.
     const hosts = [await host(), await host(), await host(), await host()]
     assert.equal(new Set(hosts.slice(0, 2)).size, 2)
     assert.deepEqual(hosts.slice(2), hosts.slice(0, 2))
     assert.equal((await docker().client.listContainers({ filters: { label: ['waggle.bee=svm'] } })).length, 2)
+  })
+
+  it('gets a second container while requests wait, shares them, and removes it when one is enough', async () => {
+    await using bee = await ReplicatedBee.open(`max_replicas: 2, type: container, spec: ${JSON.stringify(ofImage())}`)
+    const containers = async () => (await docker().client.listContainers({ filters: { label: ['waggle.bee=work'] } })).length
+    const hosts = (results: readonly Payload[]) =>
+      new Set(results.map((result) => (result as { readonly json: { readonly host: string } }).json.host))
+    const times = (count: number) => Array<object>(count).fill({ who: true })
+    assert.deepEqual([bee.counts.replicas, await containers()], [1, 1])
+    for (let time = 0; time < 2; time++) assert.equal(hosts(await bee.halfSecond(times(8))).size, 1)
+    assert.deepEqual([bee.counts.replicas, await containers()], [2, 2])
+    for (let time = 0; time < 20; time++) assert.equal(hosts(await bee.halfSecond(times(2))).size, 2)
+    for (let time = 0; time < 70; time++) await bee.halfSecond()
+    assert.deepEqual(bee.counts, { replicas: 1, grown: 1, shrunk: 1, takenBack: 0, failed: 0 })
+    await eventually(async () => (await containers()) === 1)
+    assert.equal(hosts(await bee.halfSecond(times(4))).size, 1)
   })
 
   it('does not start if the image exists nowhere, and the error names the bee, the image and the next step', async () => {

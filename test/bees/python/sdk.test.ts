@@ -27,7 +27,7 @@ describe('The Python SDK', { skip: skipWithoutPython }, () => {
       done(interpreter, ['-W', 'ignore', '-m', 'unittest', 'discover', tests])
     })
 
-  // A process for each test takes its time, so the versions in between are left out.
+  // Each of these tests starts a process, which takes long. So only the first and the last version are tested.
   for (const [version, interpreter] of new Map([pythons[0], pythons.at(-1)].filter((one) => one !== undefined)))
     it(`runs bees of all kinds on Python ${version}`, () => {
       done(interpreter, ['-W', 'ignore', '-m', 'unittest', 'discover', join(tests, 'processes')])
@@ -37,25 +37,35 @@ describe('The Python SDK', { skip: skipWithoutPython }, () => {
     done(python, ['-m', 'mypy', '--config-file', join(sdk, 'pyproject.toml'), '--cache-dir', join(directory, 'mypy'), join(sdk, 'src', 'waggle')])
   })
 
-  it('builds a source distribution and a wheel, which installs with its types and its pytest plugin', { skip }, () => {
+  const distributions = { wheel: 'waggle_streams-0.1.0-py3-none-any.whl', 'source distribution': 'waggle_streams-0.1.0.tar.gz' }
+  const dist = join(directory, 'dist')
+
+  it('builds a source distribution and a wheel', { skip }, () => {
     const copy = join(directory, 'copy')
     cpSync(sdk, copy, { recursive: true })
-    done(python, ['-m', 'build', '--no-isolation', '--outdir', join(directory, 'dist'), copy])
-    const built = readdirSync(join(directory, 'dist')).sort()
-    assert.deepEqual(built, ['waggle_streams-0.1.0-py3-none-any.whl', 'waggle_streams-0.1.0.tar.gz'])
+    done(python, ['-m', 'build', '--no-isolation', '--outdir', dist, copy])
+    assert.deepEqual(readdirSync(dist).sort(), Object.values(distributions).sort())
+  })
 
-    const home = join(directory, 'installed')
+  for (const [kind, file] of Object.entries(distributions))
+    it(`installs from its ${kind} with its types and its pytest plugin`, { skip }, () => installs(file))
+
+  function installs(file: string): void {
+    const home = join(directory, `installed-${file}`)
     done(python, ['-m', 'venv', '--system-site-packages', home])
     const own = join(home, 'bin', 'python')
-    done(own, ['-m', 'pip', 'install', '--quiet', '--no-index', join(directory, 'dist', built[0] ?? '')], { PYTHONPATH: '' })
+    // A source distribution is built with the setuptools of the tests, so that the test needs no network.
+    const tools = done(python, ['-c', 'import sysconfig; print(sysconfig.get_path("purelib"))']).trim()
+    done(own, ['-m', 'pip', 'install', '--quiet', '--no-index', '--no-build-isolation', join(dist, file)], {
+      PYTHONPATH: file.endsWith('.whl') ? '' : tools,
+    })
     write('bee.py', 'from waggle import register_bee\n\n@register_bee(name="double")\ndef double(payload: int) -> int:\n    return payload * 2\n')
     write(
       'test_bee.py',
       'from bee import double\n\ndef test_double(swarm):\n    assert swarm.call(double, 21) == 42\n    assert swarm.published == [42]\n',
     )
     // The packages of the tests lie in the environment that made this one.
-    const packages = done(python, ['-c', 'import sysconfig; print(sysconfig.get_path("purelib"))']).trim()
-    const env = { PYTHONPATH: packages }
+    const env = { PYTHONPATH: tools }
     assert.match(done(own, ['-m', 'pytest', '-q', '-p', 'no:cacheprovider', join(directory, 'test_bee.py')], env), /1 passed/)
     write('typed.py', 'from waggle import get_secret, Gateway\n\nsecret: str = get_secret("a")\nwrong: int = Gateway().submit(1, gateway="g")\n')
     const { stdout } = spawnSync(own, ['-m', 'mypy', '--strict', '--cache-dir', join(directory, 'mypy'), join(directory, 'typed.py')], {
@@ -64,7 +74,7 @@ describe('The Python SDK', { skip: skipWithoutPython }, () => {
     })
     assert.match(stdout, /typed\.py:4: error: Incompatible types in assignment \(expression has type "str", variable has type "int"\)/)
     assert.match(stdout, /Found 1 error/)
-  })
+  }
 
   function write(name: string, text: string): void {
     writeFileSync(join(directory, name), text)

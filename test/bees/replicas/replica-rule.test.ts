@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
 import { type ReplicaDecision, type ReplicaLoad, ReplicaRule } from '../../../bees/replicas/replica-rule.ts'
 
-/** Plays a load to a rule, a look every half a second. `loadOf` tells the load of so many replicas at a time. */
+/** Shows a load to a rule every half a second. `loadOf` returns the load at a time with this number of replicas. */
 class Played {
   readonly #rule: ReplicaRule
   readonly #openMs: number
@@ -41,7 +41,7 @@ class Played {
   }
 }
 
-/** Each replica does 10 rows/s, one after the other, and `clients` have a request open at any time. */
+/** The load of `clients`, each of which always has one request open. Each replica does 10 rows a second, one after the other. */
 const cpuBound = (clients: number) => (replicas: number) => {
   const busy = Math.min(clients, replicas)
   return { callsInFlight: clients, rowsDone: 5 * busy, waitedMs: 0 }

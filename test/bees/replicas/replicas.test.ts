@@ -72,7 +72,7 @@ describe('Replicas', () => {
     )
   })
 
-  it('take turns if each call ends before the next one begins', async () => {
+  it('alternate if each call ends before the next one begins', async () => {
     const { workers, load } = await opened({ min: 3, max: 3 })
     await load(1, 900)
     assert.deepEqual(

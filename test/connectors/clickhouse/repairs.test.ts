@@ -41,7 +41,7 @@ describe('The repairs of an embedded ClickHouse', () => {
     assert.deepEqual(lost(), ['blocks 1 to 2', 'blocks 4 to 5', 'blocks 10 to 10'])
   })
 
-  it('remember a gap that the engine has merged over, until each swarm has written its rows again', () => {
+  it('remember lost blocks even after the engine has merged the blocks around them, until each swarm has written its rows again', () => {
     parts('all_1_1_1', 'all_3_3_1')
     assert.deepEqual(lost(), ['blocks 2 to 2'])
     parts('all_1_3_2')

@@ -45,7 +45,7 @@ describe('Several processes of a bee', () => {
     await opened.close()
   })
 
-  it('take turns if each call ends before the next one begins', async () => {
+  it('alternate if each call ends before the next one begins', async () => {
     const opened = await open(onSocket({ waggle: 1 }, 'write({ id, json: process.pid })'), { workers: 3 })
     const processes: unknown[] = []
     for (let at = 0; at < 6; at++) processes.push(value(await call(opened, at)))

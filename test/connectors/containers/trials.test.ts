@@ -12,7 +12,7 @@ it('A call that kills its process is found within 3 + log2(n) deaths, whichever 
       (count, seed, chances) => {
         const killer = seed % count
         const trials = new Trials<number>()
-        /** When the process dies, any of the group's other calls may have an answer already. */
+        /** The calls without an answer when the process dies: the killer, and a random part of the other calls of the group. */
         const open = (group: readonly number[]) => {
           const share = chances.next().value
           return group.filter((call) => call === killer || chances.next().value < share)

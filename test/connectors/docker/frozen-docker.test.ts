@@ -47,7 +47,7 @@ describe('A Docker that does not answer', () => {
     return { engine: new DockerEngine({ socketPath }), asked, question }
   }
 
-  it('lets a container be given up, and a container that Docker creates later is removed', async () => {
+  it('does not keep a killed bee from ending, and a container that Docker creates later is removed', async () => {
     const { engine, asked, question } = await frozen()
     const clock = new SimulatedClock()
     const gone: string[] = []
@@ -121,7 +121,7 @@ describe('A Docker that does not answer', () => {
     looks.writeHead(404, { 'content-type': 'application/json' }).end('{"message":"no such image"}')
     const pull = await question('POST /images/create')
     pull.writeHead(200, { 'content-type': 'application/json' })
-    // A first event shows that the client listens. Each later one comes after 200 s, and in time.
+    // The first event shows that the client listens. Each later event comes 200 s after the one before, which is in time.
     for (const megabytes of [1, 2, 3, 4]) {
       const event = { id: 'layer', status: 'Downloading', progressDetail: { current: megabytes * 1e6, total: 8e6 } }
       if (megabytes > 1) await clock.advance(200_000)

@@ -131,6 +131,24 @@ describe('The HTTP gateway and misbehaving callers', () => {
     assert.equal(open, 5)
   })
 
+  it('a caller whose connection is replaced before its first request gets 503', async () => {
+    const callers = await Promise.all(
+      Array.from({ length: 450 }, async () => {
+        const socket = await open()
+        const caller = { socket, statuses: [] as number[], heard: Promise.resolve() }
+        caller.heard = heard(socket).then((responses) => void caller.statuses.push(...responses.map(({ status }) => status)))
+        return caller
+      }),
+    )
+    const turnedAway = () => callers.filter(({ socket }) => socket.closed)
+    for (let turn = 0; turn < 20_000 && turnedAway().length < 250; turn++) await new Promise(setImmediate)
+    const away = turnedAway()
+    assert.equal(away.length, 250)
+    for (const { socket } of callers) socket.write(`${head({ 'content-length': 1, 'content-type': 'image/png' })}x`)
+    await Promise.all(callers.map((caller) => caller.heard))
+    for (const caller of callers) assert.deepEqual(caller.statuses, [away.includes(caller) ? 503 : 200])
+  })
+
   it('a caller that sends nothing, or sends headers slowly, is disconnected', async () => {
     const silent = await heard(await open())
     assert.equal(problemIn(silent[0], 408), 'WAGGLE_SLOW_REQUEST')

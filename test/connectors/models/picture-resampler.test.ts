@@ -19,7 +19,10 @@ function picture(height: number, width: number): Uint8Array {
   return Uint8Array.from({ length: height * width * 3 }, (_, at) => (Math.imul(at + 1, 2_654_435_761) >>> 9) & 255)
 }
 
-/** The filter as it is defined, a pixel at a time: a windowed sinc of three lobes, which is 1.15 times narrower than the ratio of the sizes where a picture becomes smaller. */
+/**
+ * Computes each pixel by the definition of the filter: a windowed sinc of three lobes. Where a picture becomes smaller, the sinc is 1.15 times narrower
+ * than the ratio of the sizes.
+ */
 function defined(height: number, width: number, toHeight: number, toWidth: number): Float64Array {
   const weights = (from: number, to: number, at: number) => {
     const step = from / to

@@ -217,7 +217,7 @@ describe('The cache of models', () => {
     )
   })
 
-  it('gives up a store that never answers a look, and asks again', async () => {
+  it('stops waiting for a store that never answers a look, and asks again', async () => {
     store.put('a.onnx', 'honey')
     const look = store.look.bind(store)
     const { promise: never } = Promise.withResolvers<never>()

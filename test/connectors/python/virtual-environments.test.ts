@@ -9,7 +9,10 @@ import { VirtualEnvironments } from '../../../connectors/python/virtual-environm
 import { systemClock } from '../../../connectors/system/system-clock.ts'
 import { WaggleError } from '../../../topology/waggle-error.ts'
 
-/** A stand-in for Python: it makes an environment that has itself, notes each installation, and has no package `broken`. `slow` takes until a file is there. */
+/**
+ * A stand-in for Python. It copies itself into each new environment, and notes each installation. A package `broken` cannot be installed, and the
+ * installation of `slow` waits for the file `go`.
+ */
 const python = `#!/bin/sh
 root=$(dirname "$(dirname "$0")")
 if [ "$2" = venv ]; then mkdir -p "$3/bin" && cp "$0" "$3/bin/python"; exit 0; fi

@@ -3,7 +3,7 @@ import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, describe, it } from 'node:test'
-import { ReloadedProcess } from '../../../connectors/python/reloaded-process.ts'
+import { ReloadedBee } from '../../../connectors/python/reloaded-bee.ts'
 
 describe('Processes of a Python file in development', () => {
   const root = mkdtempSync(join(tmpdir(), 'waggle-reload-'))
@@ -27,15 +27,10 @@ describe('Processes of a Python file in development', () => {
       },
     }
     let opened = 0
-    const process = await ReloadedProcess.open({
-      file: join(root, 'bee', 'bee.py'),
-      requirements: join(root, 'deps', 'list.txt'),
-      clock,
-      log: () => {},
-      open: async () => {
-        opened++
-        return { isReady: true, call: async () => [], close: async () => {} }
-      },
+    const bee = new ReloadedBee({ file: join(root, 'bee', 'bee.py'), requirements: join(root, 'deps', 'list.txt'), clock, log: () => {} })
+    const process = await bee.open(async () => {
+      opened++
+      return { isReady: true, call: async () => [], close: async () => {} }
     })
     /** Two looks find the same state, and then the new processes open. */
     const looksTwice = async () => {

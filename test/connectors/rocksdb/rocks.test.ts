@@ -51,7 +51,7 @@ describe('A RocksDB database', () => {
       return process.memoryUsage().heapUsed
     }
     const run = () => {
-      for (let turn = 0; turn < 10_000; turn++) {
+      for (let round = 0; round < 10_000; round++) {
         rocks.write([[bytes('key'), bytes('value')]])
         for (const _ of rocks.range(null, null)) break
       }
@@ -60,7 +60,7 @@ describe('A RocksDB database', () => {
     const start = used()
     run()
     const grownBytes = used() - start
-    assert.ok(grownBytes < 2 * 1024 * 1024, `10,000 turns left ${grownBytes} bytes behind`)
+    assert.ok(grownBytes < 2 * 1024 * 1024, `10,000 rounds left ${grownBytes} bytes behind`)
   })
 })
 

@@ -54,7 +54,7 @@ class SavingProgram {
     }
   }
 
-  /** Waits until the table has as many rows. */
+  /** Waits until the table has this number of rows. */
   async hasRows(expected: number): Promise<void> {
     let text = ''
     for (let attempt = 0; attempt < 200 && text !== String(expected); attempt++) {

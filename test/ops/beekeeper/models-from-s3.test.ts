@@ -215,7 +215,7 @@ async function runWaggle(lines: string, env: Env) {
   return {
     child,
     port,
-    /** Settles when the output has this. */
+    /** Settles when this text is in the output. */
     async says(what: RegExp) {
       while (!what.test(said)) {
         if (hasEnded) throw new Error(`It ended with ${child.exitCode}: ${said}`)

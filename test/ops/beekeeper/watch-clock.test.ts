@@ -61,7 +61,7 @@ describe('A jump of the machine’s clock', () => {
       const answered = swarm.requests.request(newRequest('flying', { deadline: clock.now() + 30_000 }))
       while (calls.length < 2) await new Promise(setImmediate)
       set(byMs)
-      // Timers that would take the jump for time have their turn: each of these looks at the clock.
+      // Each of these requests looks at the clock. A timer that counts the jump as passed time would fire now.
       for (let at = 0; at < 3; at++) await swarm.requests.submit(newRequest(`other-${at}`))
       held.resolve()
       assert.equal((await answered).state, 'answered')

@@ -35,7 +35,7 @@ describe('The watch of the event loop', () => {
     assert.match(lines.join(), /blocked for 1\.2 s.*greet, sort, count/)
   })
 
-  it('logs that no bee had a call if so', () => {
+  it('logs a blocked process in which no bee had a call', () => {
     assert.match(lookLate(600, [{ bees: [], isReported: false }]).join(), /No bee had a call/)
   })
 

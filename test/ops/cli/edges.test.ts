@@ -13,9 +13,9 @@ const hello = join(repository, 'swarms', 'hello-world', 'swarm.yaml')
 interface Called {
   readonly env?: { readonly [name: string]: string }
   readonly cwd?: string
-  /** Nobody reads the output. */
+  /** True: nobody reads the output. */
   readonly isUnread?: boolean
-  /** A user who is not root: root may do everything. */
+  /** True: the command runs as a user who is not root, because root may do everything. */
   readonly asNobody?: boolean
 }
 

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
-import { inferredParts } from '../../../ops/cli/inferred-parts.ts'
+import { inferredParts, withStepParts } from '../../../ops/cli/inferred-parts.ts'
 
 const nobody = { topics: [], groups: [], applications: [] }
 
@@ -21,5 +21,34 @@ describe('The parts of an application, by their names', () => {
     assert.deepEqual(byGroup, { topics: ['shop-counts-changelog'], groups: ['shop'], unsure: ['shop-eu'] })
     const byStore = inferredParts('shop', { ...nobody, topics, applications: ['shop', 'shop-eu'] })
     assert.deepEqual(byStore.topics, ['shop-counts-changelog'])
+  })
+})
+
+describe('The parts of a swarm whose bees have steps of the DSL, by their names', () => {
+  const planned = {
+    topics: ['waggle.cards.counts', 'waggle.cards-accepted-repartition', 'waggle.cards-requests-changelog'],
+    groups: ['waggle.cards', 'waggle.cards-counts-source'],
+    entrances: [],
+    stepBees: ['counts'],
+  }
+  const steps = ['waggle.cards-by-card-repartition', 'waggle.cards-sums-changelog']
+
+  it('include changelogs and repartition topics of the steps, and groups that are named after a step', () => {
+    const groups = ['waggle.cards-counts.KSTREAM-SOURCE-0000000004', 'waggle.cards-other.KSTREAM-SOURCE-0000000004']
+    const found = withStepParts('waggle.cards', planned, { topics: [...planned.topics, ...steps, 'waggle.cards-notes'], groups, applications: [] })
+    assert.deepEqual(found, { topics: [...planned.topics, ...steps], groups: [...planned.groups, groups[0]] })
+  })
+
+  it('exclude the parts of a swarm whose name begins with the same text, also while no process of it runs', () => {
+    const other = ['waggle.cards-eu-accepted-repartition', 'waggle.cards-eu-sums-changelog']
+    const names = { topics: [...planned.topics, ...other, ...steps], groups: [], applications: [] }
+    assert.deepEqual(withStepParts('waggle.cards', planned, names).topics, [...planned.topics, ...steps])
+    const byGroup = { topics: ['waggle.cards-eu-sums-changelog'], groups: ['waggle.cards-eu'], applications: [] }
+    assert.deepEqual(withStepParts('waggle.cards', planned, byGroup).topics, planned.topics)
+  })
+
+  it('are those of the plan alone if no bee has steps', () => {
+    const { topics, groups } = withStepParts('waggle.cards', { ...planned, stepBees: [] }, { topics: steps, groups: [], applications: [] })
+    assert.deepEqual({ topics, groups }, { topics: planned.topics, groups: planned.groups })
   })
 })

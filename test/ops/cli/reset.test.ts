@@ -6,6 +6,7 @@ import { join, resolve } from 'node:path'
 import { after, before, describe, it } from 'node:test'
 import { Consumed, Grouped, Materialized, Produced, Serdes, Streams, StreamsBuilder } from 'waggle-streams'
 import { MeasuredProgram } from '../../../ops/bench/measured-program.ts'
+import { paid, writeCountingSwarm } from '../../support/counting-swarm.ts'
 
 const main = resolve(import.meta.dirname, '..', '..', '..', 'ops', 'cli', 'main.ts')
 const text = Serdes.string()
@@ -69,6 +70,21 @@ describe('waggle reset on the embedded log', () => {
     assert.deepEqual(found, [404, 200])
     await ask('one', 'a')
     assert.equal(await program.stop(), 0)
+  })
+
+  it('removes the topics and the state of steps inside a swarm, and keeps those of a swarm with a longer name', async () => {
+    const swarms = ['cards', 'cards-eu'].map((name) => ({ name, file: writeCountingSwarm(join(directory, name), name) }))
+    const paidBoth = async () => {
+      const program = await MeasuredProgram.start([main, 'run', ...swarms.map(({ file }) => file), '--json'], env)
+      const counts = await Promise.all(swarms.map(({ name }) => paid(program, { card: 'a' }, name)))
+      assert.equal(await program.stop(), 0)
+      return counts.map(([, answer]) => (answer as { readonly count: number }).count)
+    }
+    assert.deepEqual(await paidBoth(), [1, 1])
+    const { topics, stores } = await reset(swarms[0]?.file ?? '', '--force')
+    assert.ok(topics.includes('waggle.cards-by-card-repartition'), topics.join())
+    assert.deepEqual([topics.filter((name) => name.includes('-eu')), stores], [[], ['waggle.cards']])
+    assert.deepEqual(await paidBoth(), [1, 2])
   })
 
   it('removes a DSL program’s stores and positions, so that it counts its input from the beginning again', async () => {

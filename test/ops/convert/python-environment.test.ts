@@ -5,7 +5,7 @@ import { join } from 'node:path'
 import { after, describe, it } from 'node:test'
 import { ended, pythonEnvironment } from '../../../ops/convert/python-environment.ts'
 
-/** A stand-in for Python: it makes an environment that has itself, notes what pip installs, and has no package `broken`. */
+/** A stand-in for Python. It copies itself into each new environment, and notes what pip installs. A package `broken` cannot be installed. */
 const python = `#!/bin/sh
 if [ "$2" = venv ]; then mkdir -p "$3/bin" && cp "$0" "$3/bin/python"; exit 0; fi
 case "$*" in *broken*) echo "ERROR: no package broken" >&2; exit 1;; esac

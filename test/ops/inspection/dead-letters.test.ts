@@ -209,7 +209,7 @@ describe('The dead letters of a log', () => {
     )
   })
 
-  it('stay open if a settlement names no letter before it', async () => {
+  it('stay open if a settlement names an offset without an earlier letter', async () => {
     await append([
       letter(Buffer.from('first')),
       settlement(2),

@@ -160,14 +160,14 @@ describe('The package', () => {
   })
 })
 
-/** The standard output of a command; fails with all that a failing one said. */
+/** The standard output of a command. If the command fails, the error has its whole output. */
 function done(command: string, argv: readonly string[], cwd: string): string {
   const { status, stdout, stderr } = spawnSync(command, argv, { cwd, encoding: 'utf8', env: withoutTestContext() })
   assert.equal(status, 0, `${command} ${argv.join(' ')}: ${stdout}${stderr}`)
   return stdout
 }
 
-/** `node --test` in a test would take itself for a part of it. */
+/** The environment without the variable by which `node --test` would run as a part of this test. */
 function withoutTestContext(): NodeJS.ProcessEnv {
   const { NODE_TEST_CONTEXT: _context, ...rest } = env as NodeJS.ProcessEnv
   return rest

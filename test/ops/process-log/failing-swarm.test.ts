@@ -158,7 +158,7 @@ bees:
       assert.equal(line?.stack !== undefined, name === 'throws' || name === 'refuses', name)
     }
     assert.match(lines.find(({ code, bee }) => code !== undefined && bee === 'throws-bee')?.stack ?? '', /bees\.mjs:\d+/)
-    // The log that an error speaks of has the words of the process that died.
+    // The error of the bee that died names the log, so the log must have the last words of its process.
     assert.ok(lines.some(({ bee, message }) => bee === 'dies-bee' && message.includes('last words')))
   })
 })

@@ -64,8 +64,8 @@ class Scene {
       topics: async () => {
         this.asked.lists++
         const names = await this.#log.topics()
-        // It takes longer than to look at one.
-        for (let turn = 0; turn < 10; turn++) await undefined
+        // The list takes longer than a look at one topic.
+        for (let step = 0; step < 10; step++) await undefined
         return names
       },
       topic: (name: string) => {

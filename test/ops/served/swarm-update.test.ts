@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { after, before, describe, it } from 'node:test'
 import { moduleSwarm, ServerHere } from '../../support/server-here.ts'
 
-/** Two bees in a row, which both say their version. A request whose bees are of two versions shows it. */
+/** Two bees in a row. Each adds its version to the answer, so an answer shows if bees of two versions made it. */
 const chain = (name: string, version: string) => `name: ${name}
 bees:
   - {name: entrance, type: gateway-input, spec: {name: ${name}}}
@@ -133,7 +133,7 @@ ${further}`
     await server.answer('rest', { number: 9 })
     const results = async () => ((await server.call('GET', '/v1/swarms/rest/bees/calls')).body as { readonly results_total: number }).results_total
     while ((await results()) === 0) await new Promise((settle) => setTimeout(settle, 5))
-    // A second request follows those that would be done again.
+    // If the earlier requests were done again, they would be done before this one.
     await server.answer('rest', { number: 10 })
     while ((await results()) === 1) await new Promise((settle) => setTimeout(settle, 5))
     assert.equal(await results(), 2)

@@ -114,7 +114,7 @@ describe('The set-up of a clone', () => {
       ['darwin', 'arm64'],
       ['win32', 'x64'],
     ] as const) {
-      // This npm installs nothing, so the call fails after it.
+      // This npm installs nothing, so the call fails when npm has run.
       assert.throws(() => bringNode(root, { ...machine('v20.20.2', platform), arch }, npm, quiet))
       const [, major = 0, minor = 0] = (/@(\d+)\.(\d+)\.\d+$/.exec(called.at(-1)?.at(-1) ?? '') ?? []).map(Number)
       assert.ok(major > 24 || (major === 24 && minor >= 2), `${platform}-${arch}: ${major}.${minor}`)

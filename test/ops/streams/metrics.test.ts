@@ -8,15 +8,23 @@ import {
   Consumed,
   EmitStrategy,
   Grouped,
+  JoinWindows,
+  Materialized,
   type Metric,
   Produced,
   Serdes,
+  type SessionStore,
+  SessionWindows,
+  SlidingWindows,
+  Stores,
+  StreamJoined,
   Streams,
   StreamsBuilder,
   type StreamsConfig,
   Suppressed,
   TimeWindows,
   type Topology,
+  type WindowStore,
 } from 'waggle-streams'
 import { systemClock } from '../../../connectors/system/system-clock.ts'
 import { lintExposition, parseExposition } from '../../support/exposition-parser.ts'
@@ -136,6 +144,70 @@ describe('The metrics of an application', () => {
     assert.equal(task('active-buffer-count'), 0)
     assert.ok((task('process-latency-avg') ?? 0) > 1000, 'nanoseconds')
     assert.ok((task('active-process-ratio') ?? 0) <= 1)
+  })
+
+  describe('count a record as dropped once', () => {
+    const grouped = (builder: StreamsBuilder) => builder.stream('in', read).groupByKey()
+    const other = (builder: StreamsBuilder) => builder.stream('other', read)
+    const pair = (left: string | null, right: string | null) => `${left}+${right}`
+    const within = JoinWindows.ofTimeDifferenceAndGrace(10, 5)
+    const joined = StreamJoined.with(text, text, text)
+    const tooLate: { readonly [what: string]: (builder: StreamsBuilder) => unknown } = {
+      'it comes too late for the window store of an inner join': (builder) => builder.stream('in', read).join(other(builder), pair, within, joined),
+      'it comes too late for the window store of a left join, which still forwards it': (builder) =>
+        builder.stream('in', read).leftJoin(other(builder), pair, within, joined).to('out', written),
+      'it comes too late for the window store of an outer join': (builder) =>
+        builder.stream('in', read).outerJoin(other(builder), pair, within, joined),
+      'it comes too late for the history of a versioned table': (builder) =>
+        builder.table('in', read, Materialized.as(Stores.persistentVersionedKeyValueStore('history', { historyRetentionMs: 1000 }))),
+      'its only window is closed': (builder) => grouped(builder).windowedBy(TimeWindows.ofSizeAndGrace(10, 5)).count(),
+      'its sliding windows are closed': (builder) => grouped(builder).windowedBy(SlidingWindows.ofTimeDifferenceAndGrace(10, 5)).count(),
+      'its session is closed': (builder) => grouped(builder).windowedBy(SessionWindows.ofInactivityGapAndGrace(10, 5)).count(),
+      'a processor puts it too late into a window store': (builder) =>
+        builder
+          .addStateStore(Stores.windowStoreBuilder(Stores.persistentWindowStore('windows', { retentionMs: 1000, windowSizeMs: 10 }), text, text))
+          .stream('in', read)
+          .process(
+            () => {
+              let windows: WindowStore<string, string> | null = null
+              return {
+                init(context) {
+                  windows = context.getStateStore('windows')
+                },
+                process: ({ key, value, timestamp }) => windows?.put(key ?? '', value, timestamp),
+              }
+            },
+            { stores: ['windows'] },
+          ),
+      'a processor puts it too late into a session store': (builder) =>
+        builder
+          .addStateStore(Stores.sessionStoreBuilder(Stores.persistentSessionStore('sessions', { retentionMs: 1000 }), text, text))
+          .stream('in', read)
+          .process(
+            () => {
+              let sessions: SessionStore<string, string> | null = null
+              return {
+                init(context) {
+                  sessions = context.getStateStore('sessions')
+                },
+                process: ({ key, value, timestamp }) => sessions?.put({ key: key ?? '', window: { start: timestamp, end: timestamp } }, value),
+              }
+            },
+            { stores: ['sessions'] },
+          ),
+    }
+    for (const [what, build] of Object.entries(tooLate)) {
+      it(`if ${what}`, async () => {
+        const builder = new StreamsBuilder()
+        build(builder)
+        await using streams = await running(builder.build())
+        await sent(streams, [
+          ['a', 'x', 10_000_000],
+          ['a', 'late', 1],
+        ])
+        assert.equal(metric(streams.metrics, 'stream-task-metrics', 'dropped-records-total'), 1)
+      })
+    }
   })
 
   it('count a record as dropped if its partitioner returns no partition', async () => {

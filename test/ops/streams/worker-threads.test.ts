@@ -72,7 +72,7 @@ async function counted(streams: Streams, count: number): Promise<[string | null,
   return sorted(told)
 }
 
-/** The counts that one thread would write that reads one record after the other. */
+/** The counts that a single thread would write, if it read one record after the other. */
 function recounted(pages: readonly string[]): [string | null, number[]][] {
   const told = new Map<string | null, number[]>()
   for (const page of pages) {
@@ -373,7 +373,7 @@ describe('Code that blocks its thread', () => {
     const startedFile = join(stateDir, 'started')
     await visit(streams, 'blocked', { page: 'late', startedFile, untilFile })
     while (!existsSync(startedFile)) await new Promise((resolve) => setImmediate(resolve))
-    // Partitions are spread over the workers: three of four are free, and so are the counters of their pages.
+    // The partitions are spread over the workers. Three of four workers are free, so the pages of their partitions are counted.
     const sent = Array.from({ length: 400 }, (_, at) => `key-${at}`)
     await Promise.all(sent.map((key) => visit(streams, key, { page: key })))
     const seen = new Set<string | null>()

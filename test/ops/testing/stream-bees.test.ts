@@ -361,7 +361,7 @@ describe('A bee whose create returns connect', () => {
   describe('from a file, as the type streams,', () => {
     const file = join(directory, 'swarm.yaml')
     let written = 0
-    // Node loads a module of one path once.
+    // Node loads a module only once, so each module has a file of its own.
     const write = (module: string, type = 'streams') => {
       const name = `steps-${written++}.ts`
       writeFileSync(join(directory, name), module)

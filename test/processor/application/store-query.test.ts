@@ -46,7 +46,7 @@ it('A query with a long answer lets other work of the process go on meanwhile', 
 
 const text = Serdes.string()
 
-/** Asks a store here, and by the way that a question takes between processes. Both answers are the same. */
+/** Asks a store directly, and as another process would ask it. Checks that both answers are the same. */
 async function answered<S extends StateStore>(
   builder: KeptStore & StoreBuilder<S>,
   fill: (store: S) => void,

@@ -72,7 +72,7 @@ describe('An even placing of items on bins', () => {
       mayHold: (item, bin) => able[item]?.[bin] === true,
       cost: () => 0,
     })
-    // The first may move only for the total; then the second has a better place.
+    // The first item moves only because the total gets better: the second item then finds a better bin.
     assert.deepEqual(even, [2, 1])
   })
 

@@ -122,7 +122,7 @@ describe('Records that were in flight when the process died', () => {
     [2, 0],
     [3, 0],
   ] as const)
-    it(`are tried after ${deaths[0]} deaths, even behind a record that is dropped at its turn`, async () => {
+    it(`are tried after ${deaths[0]} deaths, even behind a record that is dropped when it is next`, async () => {
       const { outcomes } = await scene(['1', '2'], { 'a/2': deaths }, { dropped: ['1'], batch: null })
       assert.deepEqual([outcomes.get('a/1'), outcomes.get('a/2')], ['passed', 'result'])
     })

@@ -17,7 +17,7 @@ describe('An asynchronous step whose calls return nothing for a while', () => {
       assert.ok(recordsInHand >= 4 * batchSize, `${recordsInHand} records are in hand`)
       assert.ok(recordsInHand <= 2 * maxInFlight + 3 * maxBuffered + 2 * partitions, `${recordsInHand} records are in hand`)
       sink.answers()
-      for (let turn = 0; turn < 20 && sink.rows.length < sink.sent; turn++) await advance()
+      for (let step = 0; step < 20 && sink.rows.length < sink.sent; step++) await advance()
       assert.equal(sink.rows.length, sink.sent)
       assert.equal(new Set(sink.rows).size, sink.sent)
       assert.ok(sink.calls <= sink.sent / batchSize + 2 * partitions, `${sink.calls} calls`)
@@ -32,7 +32,7 @@ describe('An asynchronous step whose calls return nothing for a while', () => {
       // A value and its bytes both count: half of 64 MiB for waiting values, half of 32 MiB for records as read, and a record or two for each task.
       assert.ok(held <= (2 * 32 + 3 * 16) * 1024 * 1024 + 3 * partitions * bytes, `${held} bytes are in hand`)
       sink.answers()
-      for (let turn = 0; turn < 20 && sink.rows.length < sink.sent; turn++) await advance()
+      for (let step = 0; step < 20 && sink.rows.length < sink.sent; step++) await advance()
       assert.equal(new Set(sink.rows).size, sink.sent)
       await close()
     })
@@ -57,7 +57,7 @@ describe('An asynchronous step whose calls return nothing, beside a working step
     for (const topic of ['stuck', 'quick']) {
       for (let at = 0; at < 400; at++) void producer.send(record(topic, at % 4, `${at}`, Buffer.alloc(512 * 1024, 'x')))
     }
-    for (let turn = 0; turn < 20 && quick.rows.length < 400; turn++) await world.clock.advance(2000)
+    for (let step = 0; step < 20 && quick.rows.length < 400; step++) await world.clock.advance(2000)
     assert.equal(new Set(quick.rows).size, 400)
     await settled(world, application.close({ timeoutMs: 100 }))
   })

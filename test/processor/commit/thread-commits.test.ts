@@ -10,12 +10,12 @@ import { changed, running, send } from '../../support/simulated-application.ts'
 import { SimulatedWorld } from '../../support/simulated-world.ts'
 import { read, text, written } from '../../support/text-program.ts'
 
-const turnsEach = { atomicCommit: false, repeatsRecords: true, handsOn: false }
-const atOnce = { ...turnsEach, atomicCommit: true }
+const inStages = { atomicCommit: false, repeatsRecords: true, handsOn: false }
+const atOnce = { ...inStages, atomicCommit: true }
 
 describe('The commits of a thread', () => {
   it('take effect in order, even if a revocation needs a short commit while a longer commit is running', async () => {
-    const scene = await Scene.open(turnsEach, steps())
+    const scene = await Scene.open(inStages, steps())
     await scene.send('one')
     await scene.world.clock.advance(100)
     scene.holdNext()
@@ -32,7 +32,7 @@ describe('The commits of a thread', () => {
   })
 
   it('write the last store first on a log without atomic commits, and remove handled due entries last', async () => {
-    const scene = await Scene.open(turnsEach, steps())
+    const scene = await Scene.open(inStages, steps())
     await scene.send('one')
     await scene.world.clock.advance(100)
     await scene.send('two')
@@ -58,7 +58,7 @@ describe('The commits of a thread', () => {
     await scene.close()
   })
 
-  for (const traits of [atOnce, turnsEach]) {
+  for (const traits of [atOnce, inStages]) {
     const processing = traits.atomicCommit ? 'exactly once' : 'at least once'
 
     it(`leave out the writes of a lost task when another task leaves at the same time, ${processing}`, async () => {
@@ -78,7 +78,7 @@ describe('The commits of a thread', () => {
   }
 
   it('end if a task is lost during a commit, and the task’s new owner repeats the work', async () => {
-    const scene = await Scene.open(turnsEach, twoReaders())
+    const scene = await Scene.open(inStages, twoReaders())
     await scene.send('one')
     await scene.world.clock.advance(1000)
     scene.holdNext()
@@ -137,7 +137,7 @@ class Scene {
   readonly failures: string[] = []
   /** Offsets of positions, one for each commit with a position, in the order in which commits were sent. */
   readonly offsets: number[] = []
-  /** Records written by each commit, or by a turn of one, that has records. */
+  /** Records written by each commit, or by a stage of one, that has records. */
   readonly writes: (readonly string[])[] = []
   #log: Log | null = null
   #close: () => Promise<void> = async () => {}
@@ -151,7 +151,7 @@ class Scene {
     this.world = world
   }
 
-  static async open(traits: typeof turnsEach, topology: Topology, commitIntervalMs = 50): Promise<Scene> {
+  static async open(traits: typeof inStages, topology: Topology, commitIntervalMs = 50): Promise<Scene> {
     const scene = new Scene(new SimulatedWorld({ traits, keepsState: false }))
     const log = scene.world.boot()
     scene.#log = log
@@ -191,7 +191,7 @@ class Scene {
     this.#told.set(group, what)
   }
 
-  /** Records that are written and in no commit. */
+  /** Appended records that no commit has taken yet. */
   get waiting(): readonly string[] {
     return [...this.#appended.values()].flat().map(shown)
   }

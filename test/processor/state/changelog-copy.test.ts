@@ -78,7 +78,7 @@ class Windows {
     }
     this.#end += minutes.length
     await this.#world.clock.until(() => (this.#world.disk.topics.get(place.topic)?.partitions[0]?.records.length ?? 0) === this.#end)
-    // The follower gets some turns.
+    // The follower has time to read the records.
     await this.#world.clock.advance(100)
   }
 

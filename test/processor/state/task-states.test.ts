@@ -45,7 +45,7 @@ it('A task that becomes a standby while it runs reports its lag as other standby
   await states.stop()
 })
 
-/** A log that can be held: it gives no more records then, but still tells the ends of its topics. */
+/** A log whose readers get no records while `isHeld` is true. The ends of its topics can still be read. */
 function heldReading(log: Log, isHeld: () => boolean): Log {
   return changed(log, {
     read: (options) => {

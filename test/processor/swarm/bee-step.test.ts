@@ -27,7 +27,7 @@ bees:
   new BeeRegistry(),
 )
 
-/** The reason why the batch with one record left, whose request has 100 ms left, and the time that it waited. */
+/** Sends a batch of one record, whose request has 100 ms until its deadline. Returns the reason why the batch was sent, and how long it waited. */
 async function sent(name: 'work' | 'save'): Promise<{ readonly reason: SendReason | undefined; readonly waitedMs: number }> {
   const clock = new SimulatedClock()
   const batch = { size: 10, timeoutMs: 500, release: 'full' as const }

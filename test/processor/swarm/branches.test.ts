@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
+import { Responded } from '../../../bees/define-bee.ts'
 import type { LogTraits } from '../../../processor/ports.ts'
 import { SimulatedStateDirectory, SimulatedStateFiles } from '../../../processor/simulation/simulated-state-directory.ts'
 import { textHeader } from '../../../topology/record.ts'
@@ -415,6 +416,109 @@ describe('A loop', () => {
   })
 })
 
+describe('A branch that leads away from the respond bee', () => {
+  const away = `
+  - {name: way, type: route, input: {name: entrance}, spec: {routes: {aside: 'n > \`1\`', straight: 'n > \`0\`'}, default: nowhere}}
+  - {name: straight, type: function, input: {name: way}}
+  - {name: aside, type: answering, input: {name: way}, timeout_seconds: 60}
+  - {name: last, type: answering, input: {name: aside}}
+  - {name: nowhere, type: rows, input: {name: way}}
+  - {name: answer, type: respond, input: {name: straight}}`
+  const publishes = (input: unknown) => input
+
+  for (const [place, isCluster] of Object.entries(places)) {
+    it(`has its answer from a bee that responds, however long that takes, ${place}`, async () => {
+      const responds = ({ clock }: SimulatedWorld) => ({
+        straight: () => 'straight',
+        aside: () => new Promise((resolve) => void clock.after(20_000, () => resolve(new Responded('aside', null)))),
+        last: publishes,
+      })
+      const scene = await Scene.open(away, responds, isCluster)
+      assert.deepEqual([said(await scene.ask('a', { n: 2 })), said(await scene.ask('b', { n: 1 }))], ['aside', 'straight'])
+      await scene.end()
+    })
+
+    it(`has its answer from the last bee of the branch, if the bee before it only publishes, ${place}`, async () => {
+      const scene = await Scene.open(away, { aside: publishes, last: () => new Responded('last', null) }, isCluster)
+      assert.equal(said(await scene.ask('a', { n: 2 })), 'last')
+      await scene.end()
+    })
+
+    it(`is answered with 422 after its last bee has not responded, ${place}`, async () => {
+      const scene = await Scene.open(away, { aside: publishes, last: publishes }, isCluster)
+      assert.equal(said(await scene.ask('a', { n: 2 })), '422 way: way gave the request to aside, and not to straight')
+      await scene.end()
+    })
+
+    it(`is answered with the error of a bee that fails in it, ${place}`, async () => {
+      const fails = () => {
+        throw new Error('broken')
+      }
+      const scene = await Scene.open(away, { aside: fails, last: publishes }, isCluster)
+      assert.match(String(said(await scene.ask('a', { n: 2 }))), /^502 aside: .*broken/)
+      await scene.end()
+    })
+
+    it(`is answered with 422 at once if none of its bees may respond, ${place}`, async () => {
+      let calls = 0
+      const scene = await Scene.open(away, { aside: () => calls++, last: () => calls++ }, isCluster)
+      const askedAt = scene.world.clock.now()
+      assert.equal(said(await scene.ask('a', { n: 0 })), '422 way: way gave the request to nowhere, and not to straight')
+      assert.ok(scene.world.clock.now() - askedAt < 1000)
+      assert.equal(calls, 0)
+      await scene.end()
+    })
+  }
+
+  it('has its answer from a bee in a loop, in whichever round it responds', async () => {
+    const bees = `
+  - {name: way, type: route, input: {name: entrance}, spec: {routes: {straight: 'n > \`9\`'}, default: again}}
+  - {name: straight, type: function, input: {name: way}}
+  - {name: again, type: loop, input: {stack: [way, step]}, spec: {while: 'n < \`5\`', body: step, max_rounds: 20}}
+  - {name: step, type: answering, input: {name: again}}
+  - {name: save, type: rows, input: {name: again}}
+  - {name: answer, type: respond, input: {name: straight}}`
+    const step = (input: unknown) => {
+      const { n } = input as { readonly n: number }
+      return n === 3 ? new Responded('found', null) : { n: n + 1 }
+    }
+    const scene = await Scene.open(bees, { step }, true)
+    assert.equal(said(await scene.ask('a', { n: 0 })), 'found')
+    assert.match(String(said(await scene.ask('b', { n: 4 }))), /^422 way: /)
+    await scene.end()
+  })
+
+  it('has its answer from a bee that reads several bees as they come, whichever record it responds to', async () => {
+    const bees = `
+  - {name: way, type: filter, input: {name: entrance}, spec: {condition: 'n > \`0\`'}}
+  - {name: straight, type: function, input: {name: way}}
+  - {name: one, type: function, input: {name: entrance}}
+  - {name: two, type: function, input: {name: entrance}}
+  - {name: each, type: answering, input: {stack: [one, two]}}
+  - {name: answer, type: respond, input: {name: straight}}`
+    const functions = ({ clock }: SimulatedWorld): Functions => ({
+      one: () => 'one',
+      two: (input) => new Promise((resolve) => void clock.after(3000, () => resolve((input as { readonly two: unknown }).two))),
+      each: (input) => (input === 'two' ? new Responded('each', null) : input),
+    })
+    const scene = await Scene.open(bees, functions)
+    assert.equal(said(await scene.ask('a', { n: 0, two: 'two' })), 'each')
+    assert.match(String(said(await scene.ask('b', { n: 0, two: 'three' }))), /^422 way: /)
+    await scene.end()
+  })
+
+  it('is not waited for by a request of another gateway', async () => {
+    const bees = `
+  - {name: other, type: gateway-input, spec: {name: window}}
+  - {name: aside, type: answering, input: {name: other}}
+  - {name: way, type: filter, input: {name: entrance}, spec: {condition: 'n > \`0\`'}}
+  - {name: answer, type: respond, input: {stack: [way, other]}}`
+    const scene = await Scene.open(bees, {})
+    assert.match(String(said(await scene.ask('a', { n: 0 }))), /^422 way: /)
+    await scene.end()
+  })
+})
+
 describe('A record on a gateway’s topic', () => {
   it('cannot choose its branch, its round, its place in a cache or its answer by its headers', async () => {
     const world = new SimulatedWorld()
@@ -437,9 +541,10 @@ bees:
       'waggle-cached-request',
       'waggle-error',
       'waggle-answered',
+      'waggle-unanswered',
       'waggle-stream-bee',
     ]
-    const texts = ['way:b', 'again=2', `keep=${'0'.repeat(64)}.result`, 'somebody', 'WAGGLE_NOT_TAKEN', 'somebody', 'somebody']
+    const texts = ['way:b', 'again=2', `keep=${'0'.repeat(64)}.result`, 'somebody', 'WAGGLE_NOT_TAKEN', 'somebody', 'somebody', 'somebody']
     const headers = [
       textHeader('content-type', 'application/json'),
       textHeader('waggle-request-id', 'r'),

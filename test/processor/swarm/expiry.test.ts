@@ -25,7 +25,7 @@ class Scene {
     const world = new SimulatedWorld(traits === undefined ? {} : { traits })
     let calls = 0
     const predictions = predictionsOf(world)
-    // The bees in front of the models run again for a repeat: the id is known behind them.
+    // For a repeated request the bees in front of the models run again, because only a step behind them knows the id.
     const functions: Functions = {
       ...predictions,
       a(...call) {

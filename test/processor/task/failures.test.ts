@@ -28,7 +28,7 @@ const read = Consumed.with(text, text).skipNullKeys().skipNullValues()
 const written = Produced.with(text, text)
 const mark: Header = { key: 'mark', value: Buffer.from('made on the way') }
 
-/** Each record a minute later and with a header; whose value is `bad` fails behind that. */
+/** A program whose first step adds a minute and a header to each record, and whose second step fails for the value `bad`. */
 function marked(): Topology {
   const marking: ProcessorSupplier<string, string, string, string> = () => {
     let forward: (record: { key: string; value: string; timestamp: number; headers: readonly Header[] }) => void = () => {}

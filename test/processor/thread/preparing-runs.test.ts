@@ -137,7 +137,7 @@ describe('Records whose serde fetches something first', () => {
     await program.send(0, ['ant', 'bee'])
     await program.world.clock.advance(60_000)
     assert.deepEqual(program.wordsIn('out'), [])
-    // Less and less often: at 50 ms, twice as long each time, and then every five seconds.
+    // The first pause is 50 ms. Each pause is twice as long as the one before, and five seconds at most.
     assert.ok(serde.asked.length > 10 && serde.asked.length < 30, `asked ${serde.asked.length} times`)
     assert.deepEqual(new Set(program.failures.map(({ code }) => code)), new Set(['WAGGLE_REGISTRY_UNREACHABLE']))
     isAway = false

@@ -21,7 +21,7 @@ bees:
 `
 const requests = propertyRuns(40)
 
-/** Steps of the engine and the embedded log for one request, as the mean of some that come one after the other. `quiet`: other swarms of the process. */
+/** The mean number of steps that the engine and the embedded log take for a request. `quiet`: the number of other swarms in the process. */
 async function stepsOfRequest({ partitions, quiet = 0 }: { readonly partitions: number; readonly quiet?: number }): Promise<number> {
   const directory = mkdtempSync(join(tmpdir(), 'waggle-steps-'))
   const log = await openEmbeddedLog({ directory, clock: systemClock })
@@ -38,7 +38,7 @@ async function stepsOfRequest({ partitions, quiet = 0 }: { readonly partitions: 
       assert.equal((await swarm.requests.request({ ...newRequest(`request ${id++}`), gateway: 'busy' })).state, 'answered')
   }
   await ask()
-  // The round of retention walks all partitions now and then, and may meet one of the counts.
+  // Retention walks all partitions now and then, and may do so during one of the counts. So the lowest count is taken.
   const counts: number[] = []
   for (let count = 0; count < 3; count++) counts.push(await countSteps(['processor', 'connectors/log'], ask))
   for (const one of [swarm, ...others]) await one.close()

@@ -26,7 +26,7 @@ it('A task that gets a further input while it works neither loses nor repeats a 
     applicationId: 'app',
     topology: builder.build(),
     log: lateInput(log, 'b', () => {
-      // Some of it is processed and not committed, and some of it waits.
+      // Some records are processed and not committed, and some wait.
       const [task] = application.threads.tasks
       left.push(task?.bufferedRecords ?? 0)
       return task?.hasUncommitted === true && task.bufferedRecords > 0

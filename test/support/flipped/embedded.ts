@@ -10,6 +10,7 @@ import { openEmbeddedLog } from '../../../connectors/log/embedded/embedded-log.t
 import { EncryptedSecrets } from '../../../connectors/secrets/encrypted-secrets.ts'
 import { SecretKeys } from '../../../connectors/secrets/secret-keys.ts'
 import { systemClock } from '../../../connectors/system/system-clock.ts'
+import { spawnEnding } from '../../../ops/bench/ending-child.ts'
 import { MeasuredProgram } from '../../../ops/bench/measured-program.ts'
 import { smallModel } from '../../../ops/bench/small-model.ts'
 import type { Settings } from '../../../ops/config/settings.ts'
@@ -164,6 +165,23 @@ export const embeddedFlips = {
       return program.lastWords.includes('"stack"')
     }
     assert.deepEqual([await isStackShown('info'), await isStackShown('info,model=debug')], [false, true])
+  },
+
+  async log_format() {
+    const lastLine = async (format: string) => {
+      await using directory = temporaryDirectory()
+      const file = join(directory.path, 'swarm.yaml')
+      writeFileSync(file, `name: shaped\nbees:\n  - {name: entrance, type: gateway-input, spec: {name: shaped}}\n`)
+      const env = { ...process.env, WAGGLE_DATA_DIR: join(directory.path, 'data'), WAGGLE_HTTP_PORT: '0', WAGGLE_LOG_FORMAT: format }
+      const child = spawnEnding(process.execPath, [main, 'run', file], { stdio: ['ignore', 'pipe', 'pipe'], env })
+      const said: string[] = []
+      child.stderr?.setEncoding('utf8').on('data', (text: string) => said.push(text))
+      child.stdout?.once('data', () => child.kill('SIGTERM'))
+      await once(child, 'close')
+      return said.join('').trim().split('\n').at(-1) ?? ''
+    }
+    assert.equal(await lastLine('text'), 'Stopped.')
+    for (const format of ['auto', 'json']) assert.equal(JSON.parse(await lastLine(format)).event, 'stopped')
   },
 
   async model_hosts() {

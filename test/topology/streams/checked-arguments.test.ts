@@ -210,7 +210,7 @@ const wrongs: readonly unknown[] = [
   text,
 ]
 
-/** The kind of a value: its type, or the class of an object. A serde is an object of its own kind, and an array of numbers no array of names. */
+/** The kind of a value: its type, or the class of an object. A serde has a kind of its own, and an array of names has another kind than an array of numbers. */
 function kindOf(value: unknown): string {
   if (value === null || typeof value !== 'object') return String(value === null ? null : typeof value)
   if (Array.isArray(value)) return value.length > 0 && typeof value[0] !== 'string' ? 'array of others' : 'array'

@@ -44,7 +44,7 @@ describe('A processor in an optimised program', () => {
     assert.deepEqual(topics, ['KSTREAM-AGGREGATE-STATE-STORE-0000000002-repartition', 'KSTREAM-REDUCE-STATE-STORE-0000000007-repartition'])
   })
 
-  it('lets a repartition topic move before it, up to the change of keys, if its keys are fixed', () => {
+  it('lets a repartition topic move before it, right behind the step that changes keys, if the processor keeps keys', () => {
     const topics = topicsOf((builder) => {
       const rekeyed = builder.stream('a', read).selectKey((_, value) => value)
       rekeyed.processValues<string>(passing).groupByKey(Grouped.with(text, text)).count()

@@ -192,7 +192,7 @@ describe('The store that both sides of a left or outer join share', () => {
     assert.deepEqual(storesOf('leftJoin', { thisStore: 'a', storeName: 'named' }), ['a', 'named-outer-other-join-store', 'a-left-shared-join-store'])
   })
 
-  it('is named after storeName, or by a number, if only otherStore is given', () => {
+  it('has the name from storeName, or without storeName a generated one, even if otherStore is given', () => {
     assert.deepEqual(storesOf('leftJoin', { otherStore: 'b', storeName: 'named' }), ['named-this-join-store', 'b', 'named-left-shared-join-store'])
     assert.deepEqual(storesOf('outerJoin', { otherStore: 'b' }), ['KSTREAM-OUTERTHIS-0000000004-store', 'b', 'KSTREAM-OUTERSHARED-0000000004-store'])
   })

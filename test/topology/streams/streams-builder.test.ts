@@ -303,7 +303,7 @@ describe('A mistake in a program', () => {
     builder.stream('b', Consumed.with(Serdes.long(), text)).join(counts, (value, count) => `${value}${count}`)
     // @ts-expect-error: a count is a number
     counts.toStream().to('c', Produced.with(text, text))
-    // @ts-expect-error: values may be null until something takes that out
+    // @ts-expect-error: values may be null until a filter excludes null
     strings.mapValues((value) => value.length)
     strings.filter((_, value): value is string => value !== null).mapValues((value) => value.length)
   })

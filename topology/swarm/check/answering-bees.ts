@@ -1,5 +1,6 @@
-import type { BeeTypeInfo } from '../bee-type.ts'
+import { type BeeTypeInfo, returningRoles } from '../bee-type.ts'
 import type { SwarmBee } from '../checked-swarm.ts'
+import { BranchGraph } from './branch-graph.ts'
 
 /**
  * Returns the bees of a swarm. A `respond` bee is added to a swarm that has none, if the swarm ends in bees that may answer by themselves (a Python
@@ -28,6 +29,31 @@ export function answerWays(bees: readonly SwarmBee[]): ReadonlyMap<string, Answe
   const last = new Set(respond.input?.kind === 'join' ? [] : (respond.input?.bees ?? []))
   for (const { input } of bees.filter((bee) => bee !== respond)) for (const name of input?.bees ?? []) last.delete(name)
   return new Map(bees.flatMap(({ name, type }) => (type.mayAnswer ? [[name, last.has(name) ? 'result' : 'direct'] as const] : [])))
+}
+
+/**
+ * The bees that tell the ledger about each request that leaves them without an answer. Each of these bees may answer by itself, and no way leads from
+ * it to the respond bee. The respond bee may learn that a request took none of the ways to it while such a bee still has the request. The request is
+ * refused only after this bee too is done with it. If the bee is in a loop or a cache, the loop or the cache tells the ledger, because the bee may
+ * get the request several times. Empty if the respond bee gets a result or an error of every request.
+ */
+export function unansweringBees(bees: readonly SwarmBee[]): ReadonlySet<string> {
+  const respond = bees.find(({ type }) => type.role === 'respond')
+  if (respond === undefined) return new Set()
+  const graph = BranchGraph.of(bees)
+  const leading = graph.leadingTo(respond.name)
+  if (!bees.some(({ name, type }) => type.isConditional && leading.has(name))) return new Set()
+  const ways = answerWays(bees)
+  const outside = bees.filter(({ name, shadows }) => ways.get(name) === 'direct' && shadows === undefined && !leading.has(name))
+  const rings = outside.length === 0 ? [] : graph.bees.filter(({ type }) => type !== null && returningRoles.has(type.role))
+  const insides = new Map(rings.map((ring) => [ring.name, graph.insideOf(ring)]))
+  return new Set(outside.map(({ name }) => outermost(name, insides)))
+}
+
+/** The outermost loop or cache that a bee is in; the bee itself if it is in none. */
+function outermost(name: string, insides: ReadonlyMap<string, ReadonlySet<string>>): string {
+  const around = [...insides].filter(([, inside]) => inside.has(name)).map(([ring]) => ring)
+  return around.find((ring) => !around.some((other) => other !== ring && insides.get(other)?.has(ring) === true)) ?? name
 }
 
 /** `respond`, or a name that no bee has. */

@@ -4,7 +4,8 @@ import { gatewayOf, type SwarmBee, topicOf } from '../checked-swarm.ts'
 
 /** The start of a sub-topology, and the reason for it. */
 export interface Cut {
-  readonly kind: CutKind
+  /** `inside-stream`: between two sub-topologies of one bee of the DSL (`withStreamSteps`). */
+  readonly kind: CutKind | 'inside-stream'
   /** Half a sentence for people: "at a join: …". */
   readonly reason: string
 }

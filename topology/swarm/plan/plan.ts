@@ -1,7 +1,8 @@
 import { applicationIdOf, beeTopic, deadLetterTopic, gatewayTopic, internalTopic, repartitionTopic } from '../../naming.ts'
 import type { TopicSpec } from '../../topic.ts'
 import { returningRoles } from '../bee-type.ts'
-import { type AnswerWay, answerWays } from '../check/answering-bees.ts'
+import { type AnswerWay, answerWays, unansweringBees } from '../check/answering-bees.ts'
+import { BranchGraph } from '../check/branch-graph.ts'
 import { type CheckedSwarm, gatewayOf, type SwarmBee, topicOf } from '../checked-swarm.ts'
 import { type Chain, type Cut, Cuts } from './cuts.ts'
 import { withShadows } from './shadow-bees.ts'
@@ -22,6 +23,8 @@ export interface SwarmPlan {
   readonly repliesTopic: string | null
   /** The topic that tells the ledger about each accepted request. */
   readonly acceptedTopic: string
+  /** The topic of the parts that bees publish while they work; null if no bee may publish any. */
+  readonly partsTopic: string | null
   /** For each bee that may answer by itself: the way of its answer. */
   readonly answerWays: ReadonlyMap<string, AnswerWay>
 }
@@ -59,12 +62,14 @@ class Planner {
   readonly #accepted: string
   readonly #topics = new Map<string, { writers: Set<string>; readers: Set<string> }>()
   readonly #cuts: Cuts
+  readonly #unanswering: ReadonlySet<string>
 
   constructor(swarm: CheckedSwarm, settings: PlanSettings) {
     this.#swarm = swarm
     this.#settings = settings
     this.#byName = new Map(swarm.bees.map((bee) => [bee.name, bee]))
     this.#cuts = new Cuts(swarm.bees)
+    this.#unanswering = unansweringBees(swarm.bees)
     this.#applicationId = applicationIdOf(swarm.name)
     this.#accepted = repartitionTopic(this.#applicationId, 'accepted')
   }
@@ -81,6 +86,9 @@ class Planner {
     const { answerPartitions } = this.#settings
     const repliesTopic = answerPartitions === null ? null : internalTopic(this.#applicationId, 'answers')
     if (repliesTopic !== null) this.#writes(repliesTopic, respond?.name ?? 'ledger')
+    const publishing = bees.filter(({ type, shadows }) => type.givesParts === true && shadows === undefined)
+    const partsTopic = publishing.length === 0 ? null : internalTopic(this.#applicationId, 'parts')
+    if (partsTopic !== null) for (const { name } of publishing) this.#writes(partsTopic, name)
     const foreign = new Set(bees.map(topicOf))
     return {
       swarm,
@@ -103,6 +111,7 @@ class Planner {
       outcomesTopic: respond === undefined ? null : beeTopic(swarm, respond.name),
       repliesTopic,
       acceptedTopic: this.#accepted,
+      partsTopic,
       answerWays: ways,
     }
   }
@@ -164,6 +173,16 @@ class Planner {
   }
 
   #step(draft: SubtopologyDraft, bee: SwarmBee, batches: readonly string[]): void {
+    this.#ownStep(draft, bee, batches)
+    if (!this.#unanswering.has(bee.name)) return
+    const name = `${bee.name}.unanswered`
+    const { body } = this.#waysOn(bee)
+    draft.also(name, bee.name, { kind: 'unanswered', bee: bee.name, isStack: this.#sourcesInto(bee).length > 1, body })
+    draft.also(`${name}-sink`, name, { kind: 'sink', topic: this.#accepted })
+    this.#writes(this.#accepted, bee.name)
+  }
+
+  #ownStep(draft: SubtopologyDraft, bee: SwarmBee, batches: readonly string[]): void {
     switch (bee.type.role) {
       case 'call':
       case 'sink':
@@ -272,12 +291,35 @@ class Planner {
       before?.kind === 'join' ? before.inputs.map(({ name }) => name) : draft.sourceTopics.map((topic) => topic.slice(topic.lastIndexOf('.') + 1))
     this.#reads(this.#accepted, respond.name)
     draft.beside(`${respond.name}.accepted`, { kind: 'source', topics: [this.#accepted] })
-    draft.add(
-      respond.name,
-      { kind: 'ledger', store: ledgerStore, waitsFor, ways: respond.input?.kind === 'stack' ? draft.sourceTopics.length - 1 : 1 },
-      [`${respond.name}.accepted`],
-    )
+    draft.add(respond.name, { kind: 'ledger', store: ledgerStore, waitsFor, ways: this.#answerWaysTo(respond) }, [`${respond.name}.accepted`])
     this.#sink(draft, beeTopic(this.#swarm.name, respond.name), respond.name)
+  }
+
+  /** For each gateway, the number of ways by which an answer to its requests may come: inputs of the respond bee, and `unansweringBees`. */
+  #answerWaysTo(respond: SwarmBee): ReadonlyMap<string, number> {
+    const { bees } = this.#swarm
+    const graph = BranchGraph.of(bees)
+    const ends = [respond, ...bees.filter(({ name }) => this.#unanswering.has(name))]
+    return new Map(
+      bees
+        .filter(({ type }) => type.role === 'gateway')
+        .map((gateway) => {
+          const reached = graph.reachedFrom([gateway.name])
+          const waysTo = (end: SwarmBee) => {
+            const sources = this.#sourcesInto(end)
+            return sources.length > 1 ? sources.filter((name) => reached.has(name)).length : Number(reached.has(end.name))
+          }
+          return [gatewayOf(gateway), ends.reduce((sum, end) => sum + waysTo(end), 0)]
+        }),
+    )
+  }
+
+  /**
+   * The bees that write the records which a bee reads as they come. A join, a loop and a cache give each request on once, so they count as one.
+   */
+  #sourcesInto(bee: SwarmBee): readonly string[] {
+    if (bee.input?.kind !== 'stack' || returningRoles.has(bee.type.role)) return [bee.input?.bees[0] ?? '']
+    return [...new Set(bee.input.bees.map((name) => this.#cuts.behindBatch(name).source?.name ?? name))]
   }
 
   /** The ledger of a swarm without a respond bee. It stores which requests there are, and no answers. */
@@ -285,7 +327,7 @@ class Planner {
     const draft = new SubtopologyDraft()
     const name = this.#byName.has('ledger') ? '.ledger' : 'ledger'
     this.#source(draft, [this.#accepted], 'ledger', this.#sourceOf(name))
-    draft.add(name, { kind: 'ledger', store: ledgerStore, waitsFor: [], ways: 1 })
+    draft.add(name, { kind: 'ledger', store: ledgerStore, waitsFor: [], ways: new Map() })
     return { ...draft.done({ kind: 'ledger-alone', reason: 'the ledger of requests, partitioned by request id' }), bees: [] }
   }
 

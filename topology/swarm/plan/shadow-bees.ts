@@ -22,7 +22,7 @@ export function withShadows(bees: readonly SwarmBee[]): readonly SwarmBee[] {
  */
 export class ShadowDropped extends Refused {
   constructor(shadow: string) {
-    super(`${shadow} had no turn`)
+    super(`${shadow} was not called, because its bee was busy`)
   }
 }
 

@@ -46,8 +46,10 @@ export type Step = { readonly name: string; readonly parents: readonly string[] 
       readonly store: string
       readonly inputs: readonly JoinInput[]
     }
-  /** `ways`: the number of inputs by which an answer may come. */
-  | { readonly kind: 'ledger'; readonly store: string; readonly waitsFor: readonly string[]; readonly ways: number }
+  /** Tells the ledger about each request that leaves the bee without an answer (`unansweringBees`). `isStack`: the bee reads several topics as they come. */
+  | { readonly kind: 'unanswered'; readonly bee: string; readonly isStack: boolean; readonly body: readonly string[] }
+  /** `ways`: for each gateway, the number of ways by which an answer to its requests may come. */
+  | { readonly kind: 'ledger'; readonly store: string; readonly waitsFor: readonly string[]; readonly ways: ReadonlyMap<string, number> }
   | { readonly kind: 'sink'; readonly topic: string }
   /** Writes to a topic of another application. */
   | { readonly kind: 'output'; readonly bee: string; readonly topic: string }

@@ -113,7 +113,7 @@ export type ModelRow =
   | { readonly kind: 'picture'; readonly height: number; readonly width: number; readonly pixels: Uint8Array }
   | { readonly kind: 'tensors'; readonly tensors: readonly RowTensor[] }
 
-/** `data` is the array of the input's datatype: a Float32Array for FP16, a list for BYTES. */
+/** One row of an input. `data` is an array that fits the input's datatype: for example a Float32Array for FP16, and a list for BYTES. */
 export interface RowTensor {
   readonly shape: readonly number[]
   readonly data: TensorData | readonly string[]

@@ -40,12 +40,6 @@ export function withAnswered(headers: readonly Header[], bee: string): readonly 
   return [...headers.filter(({ key }) => key !== answeredHeader), textHeader(answeredHeader, bee)]
 }
 
-/** The headers of a join to which another input comes: those of the first input, and whether the request has its answer. */
-export function joinedHeaders(first: readonly Header[], next: readonly Header[]): readonly Header[] {
-  const bee = headerText(next, answeredHeader)
-  return bee === null ? first : withAnswered(first, bee)
-}
-
 export function isAnsweredMark(payload: Payload): boolean {
   return payload.kind === 'error' && payload.error.code === 'WAGGLE_ANSWERED'
 }

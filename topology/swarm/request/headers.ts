@@ -6,6 +6,9 @@ import { type Header, headerText } from '../../record.ts'
 export const contentTypeHeader = 'content-type'
 /** The W3C trace context of the request. */
 export const traceParentHeader = 'traceparent'
+export const traceStateHeader = 'tracestate'
+/** W3C Baggage: what a caller tells all servers that take part in its request. */
+export const baggageHeader = 'baggage'
 /** The id of the request that a record belongs to. */
 export const requestIdHeader = 'waggle-request-id'
 /** The time by which the request wants its answer, in epoch ms. */
@@ -25,6 +28,11 @@ export const errorHeader = 'waggle-error'
  * no outcome.
  */
 export const answeredHeader = 'waggle-answered'
+/**
+ * Marks a record of the accepted topic that tells the ledger of a request without an answer from a bee that may answer: `BEE`, or `BEE TOPIC` if the
+ * bee reads several topics as they come. The record's value is the error of the bee, or says that the bee has not answered.
+ */
+export const unansweredHeader = 'waggle-unanswered'
 /**
  * The bee that wrote the record, and those of its readers that the record is for: `BEE:READER,READER`. Without this header the record is for all
  * readers.

@@ -1,8 +1,9 @@
-import type { Payload } from '../payload/payload.ts'
+import type { Header } from '../../record.ts'
+import type { BeeError, Payload } from '../payload/payload.ts'
 import type { Durable } from './durable.ts'
 import type { ReplyTo } from './reply.ts'
 
-/** The engine as a gateway (HTTP, later gRPC) sees it. */
+/** The engine as a gateway sees it. */
 export interface Requests {
   readonly gateways: readonly string[]
   /**
@@ -33,6 +34,11 @@ export interface NewRequest {
   /** A hash of the body. A request with a known id and another hash gets WAGGLE_KEY_REUSED (422). Empty for a new id, which no other request has. */
   readonly bodyHash: string
   readonly traceparent: string | null
+  /** The other headers of a trace, where the caller sent them. */
+  readonly tracestate?: string
+  readonly baggage?: string
+  /** Further headers of the request's record, such as the attributes of a CloudEvent. */
+  readonly headers?: readonly Header[]
 }
 
 /** The input of a request is in the log. */
@@ -61,6 +67,8 @@ export interface RequestEntry {
   readonly answer: Payload | null
   /** The topics on which a record says that the request did not take this way, while an answer may still come by another way. */
   readonly untaken?: readonly string[]
+  /** The error that becomes the outcome if no way gives an answer, and its rank (`refusalRank`). Only beside `untaken`. */
+  readonly refusal?: { readonly error: BeeError; readonly rank: number }
   /** False if the ledger knows the request only from such records, because no gateway's message about it has come yet. */
   readonly isAccepted?: false
   /** The reply topics for the answer, in addition to the respond bee's topic. */

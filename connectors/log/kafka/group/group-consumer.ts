@@ -275,7 +275,7 @@ export class GroupConsumer implements Consumer {
   #collect(maxRecords: number): readonly RecordRun[] {
     const runs: RecordRun[] = []
     let left = maxRecords
-    for (const { topic, partition, fetched } of this.#owned.inTurn()) {
+    for (const { topic, partition, fetched } of this.#owned.queued()) {
       const records = this.#fetcher.take(fetched, left)
       if (records.length === 0) continue
       left -= records.length

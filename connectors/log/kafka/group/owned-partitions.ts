@@ -64,7 +64,7 @@ export class OwnedPartitions {
    * The ready partitions, one after the other. A partition that still has records afterwards goes to the end of the queue, so that no partition takes
    * every poll for itself.
    */
-  *inTurn(): IterableIterator<OwnedPartition> {
+  *queued(): IterableIterator<OwnedPartition> {
     const given: OwnedPartition[] = []
     try {
       for (const owned of this.#ready) {

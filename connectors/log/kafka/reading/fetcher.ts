@@ -121,7 +121,7 @@ export class Fetcher {
     const now = this.#cluster.clock.elapsedMs()
     const evicted: FetchedPartition[] = []
     for (const partition of this.#due(now)) this.#place(partition, now, evicted)
-    // Partitions that found no room come first in the next round, so that each of them gets its turn.
+    // Partitions that found no room come first in the next round, so that none of them waits forever.
     for (const partition of evicted) this.#changed.add(partition)
     for (const sessions of this.#sessions.values()) {
       for (const session of sessions) if (!session.isWaiting && !session.isEmpty) void this.#fetch(session)

@@ -109,7 +109,7 @@ describe('The events of a request', () => {
     assert.deepEqual([state, problem?.status], ['failed', 502])
   })
 
-  it('repeat for the same idempotency key, and give way to a 422 if the key comes with another body', async () => {
+  it('are sent again for the same idempotency key, and a 422 is sent instead if the key comes with another body', async () => {
     const key = { 'idempotency-key': 'once' }
     const names = namesOf(await Array.fromAsync(eventsOf(await streamed('one', key)))).toSorted()
     assert.deepEqual(namesOf(await Array.fromAsync(eventsOf(await streamed('one', key)))).toSorted(), names)

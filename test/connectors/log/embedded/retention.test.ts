@@ -56,7 +56,7 @@ describe('A record past its retention in the embedded log', () => {
         await producer.commit(nothing)
       }
     }
-    // Two producers take turns: while one's commits are synced the other's wait, so there is always a next one.
+    // Two producers alternate: while the commit of one is synced, the commit of the other waits. So there is always a next commit.
     const first = busy()
     await new Promise((resolve) => setImmediate(resolve))
     await new Promise((resolve) => setImmediate(resolve))

@@ -47,7 +47,7 @@ async function copyWhileBrokersDie(log: Log, cluster: KafkaCluster) {
   const [from, to, group] = [newName('from'), newName('to'), newName('group')]
   await log.createTopics([from, to].map((name) => ({ name, partitions, cleanup: 'delete' as const, retentionMs: null })))
   const copying = new Copying(log, { from, to, group })
-  const [expected] = await Promise.all([produceUntil(log, from, killInTurn(cluster)).finally(() => copying.stopAtEnd()), copying.run()])
+  const [expected] = await Promise.all([produceUntil(log, from, killOneByOne(cluster)).finally(() => copying.stopAtEnd()), copying.run()])
   const written = await Promise.all(expected.map((_, partition) => valuesIn(log, from, partition)))
   const copied: (readonly string[])[] = []
   for (const [partition, { length }] of written.entries()) {
@@ -64,7 +64,7 @@ async function valuesIn(log: Log, topic: string, partition: number): Promise<rea
   return valuesBetween(log, { topic, partition, from: 0, to: end })
 }
 
-async function killInTurn(cluster: KafkaCluster): Promise<void> {
+async function killOneByOne(cluster: KafkaCluster): Promise<void> {
   for (const node of cluster.nodes) {
     await node.kill()
     await node.start()

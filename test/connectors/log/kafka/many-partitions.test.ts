@@ -45,7 +45,7 @@ describeWithKafka('A topic of many partitions', {}, (cluster) => {
       await log.createTopics([{ name: topic, partitions, cleanup: 'delete', retentionMs: null }])
       const infos = await Promise.all(Array.from({ length: partitions }, () => log.topic(topic)))
       assert.deepEqual(new Set(infos.map((info) => info?.offsets.length)), new Set([partitions]))
-      // Each time three kinds of offsets, and again while a broker does not lead the new partitions yet.
+      // A request asks for one of three kinds of offsets, and is repeated while a broker does not lead the new partitions yet.
       assert.ok(client.offsetRequests < partitions, `${client.offsetRequests} requests`)
     } finally {
       await log.close()

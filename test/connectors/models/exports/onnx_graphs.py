@@ -22,7 +22,7 @@ rows = [[1.0, 2.0, 6.0], [0.5, 0.25, 0.0]]
 mean = save("graph-mean.onnx", [helper.make_node("ReduceMean", ["x"], ["mean"], keepdims=0)], {"x": (T.FLOAT, ["N", 3])}, {"mean": (T.FLOAT, [])})
 cases.add("graph-mean.onnx", [(row, {"label": "mean", "scores": {"mean": float(mean(x=np.array([row], np.float32))[0])}}) for row in rows])
 
-# An output that is no row for each row, which its shape does not tell.
+# The output does not have a row for each row of the input. Its shape does not tell that.
 flat = save("graph-flat.onnx", [helper.make_node("Reshape", ["x", "shape"], ["flat"])], {"x": (T.FLOAT, ["N", 3])}, {"flat": (T.FLOAT, ["K"])}, [helper.make_tensor("shape", T.INT64, [1], [-1])])
 cases.add("graph-flat.onnx", [({"x": row}, {"flat": flat(x=np.array([row], np.float32))[0].tolist()}) for row in rows])
 

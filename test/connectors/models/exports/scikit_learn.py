@@ -39,7 +39,7 @@ for suffix, options in {"zipmap": {}, "tensors": {"zipmap": False}, "columns": {
     save(f"sklearn-numbers-{suffix}.onnx", to_onnx(numbered, measures[:1], options=options))
     cases.add(f"sklearn-numbers-{suffix}.onnx", answers(numbered))
 
-# Names of one's own in place of the classes, with a request that gives the input by name.
+# The user's own labels in place of the classes. The requests give the input by name.
 own = ["ten", "eleven", "twelve"]
 renamed = [({"X": body}, scored(own, answer["scores"].values())) for body, answer in answers(numbered)]
 cases.add("sklearn-numbers-tensors.onnx", renamed, labels=own)

@@ -494,7 +494,7 @@ async function openGrpc(predict: (request: Buffer, reply: sendUnaryData<Buffer>)
   return openAt(`grpc://127.0.0.1:${port}/v1/models/m/versions/3`)
 }
 
-/** The port of a server that listens. `close`: it no longer does. */
+/** Lets a server listen, and returns its port. With `close` the server is closed again, so that nobody listens at the port. */
 async function listening(server: Server | PlainServer, { close = false }: { readonly close?: boolean } = {}): Promise<number> {
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
   const { port } = server.address() as AddressInfo
@@ -503,7 +503,7 @@ async function listening(server: Server | PlainServer, { close = false }: { read
   return port
 }
 
-/** The port of a server of bytes. */
+/** Starts a TCP server, and returns its port. */
 async function plainServer(answer: (socket: Socket) => void): Promise<number> {
   const sockets: Socket[] = []
   const port = await listening(
@@ -516,7 +516,7 @@ async function plainServer(answer: (socket: Socket) => void): Promise<number> {
   return port
 }
 
-/** Opens the model while the server is there. */
+/** Starts the server, and opens the model. */
 async function openedBefore(server: Server, port: number): Promise<OpenModel> {
   await new Promise<void>((resolve) => server.listen(port, '127.0.0.1', resolve))
   return openAt(`http://127.0.0.1:${port}/v1/models/m`)

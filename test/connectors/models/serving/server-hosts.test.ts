@@ -49,7 +49,7 @@ describe('The servers that a url may name', () => {
           message: /is not asked: rebound.example stands for 127.0.0.1/,
         })
         assert.equal(asked, before)
-        // With the address in the list too, the server is asked. It is none of TensorFlow's.
+        // If the list has the address too, the server is asked. It is no TensorFlow Serving, so the call fails.
         await assert.rejects(open('rebound.example, 127.0.0.1'), { code: /ANSWER|AWAY/ }, protocol)
       }
       assert.equal(asked, 1)

@@ -32,7 +32,7 @@ describe('A sorted table', () => {
       const broken = Buffer.from(whole)
       broken[at] = (broken[at] ?? 0) ^ 16
       try {
-        // A bit of the meta index, and one of the footer's zeros, is not looked at.
+        // The meta index and the zeros of the footer are not read, so a changed bit there makes no difference.
         assert.deepEqual([...sortedTable(broken)], [...entries], `byte ${at}`)
       } catch (thrown) {
         assert.ok(thrown instanceof RangeError, `byte ${at}: ${thrown}`)
@@ -59,7 +59,7 @@ describe('A sorted table', () => {
 
   it('is refused with more entries than the bound, even if all have one key', () => {
     const block = Buffer.alloc(3 * 1_000_001)
-    // Each entry shares no byte with the key before, and has neither a key nor a value.
+    // Three zeros are an entry with an empty key and an empty value.
     assert.throws(() => sortedTable(tableOfBlock(Buffer.concat([block, Buffer.of(0, 0, 0, 0, 1, 0, 0, 0)]))), /more than 1000000 entries/)
   })
 })

@@ -84,6 +84,16 @@ describe('The check of branches', () => {
       ['swarm.yaml:4:95: the branch c never joins the way to answer: a request that takes it alone is answered with 422'],
     )
   })
+
+  it('accepts a branch that leads to a bee that may answer by itself', () => {
+    const python = '- { name: c, type: python, input: { name: way }, spec: { file: ./c.py, bee: c } }\n'
+    const behind =
+      "- { name: c, type: map, input: { name: way }, spec: { expression: '@' } }\n- { name: d, type: python, input: { name: c }, spec: { file: ./c.py, bee: c } }\n"
+    for (const branch of [python, behind]) {
+      const document = SwarmDocument.parse(`${entrance}${route("{ routes: { a: 'x', b: 'y' }, default: c }")}${both}${branch}`, 'swarm.yaml')
+      assert.deepEqual(neverJoined(checkSwarm(document, new BeeRegistry())), [])
+    }
+  })
 })
 
 const loop = (input: string, spec: string) => `- { name: again, type: loop, input: ${input}, spec: ${spec} }\n`

@@ -9,7 +9,7 @@ import { markedPrediction, type PredictionRecord, predictionSerde } from '../../
 import { Unavailable } from '../../../../topology/waggle-error.ts'
 
 const opened: string[] = []
-/** A fake of Avro whose bytes begin as no JSON does. */
+/** A stand-in for Avro. Its bytes begin with a zero, as no JSON does. */
 const fakeAvro: Serde<PredictionRecord> = {
   open: async ({ topic, part }) => void opened.push(`${topic} ${part}`),
   prepare: (_, data) => (data[0] === 0 ? Promise.reject(new Error('nobody knows this schema')) : null),

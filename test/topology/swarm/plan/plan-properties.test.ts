@@ -60,11 +60,11 @@ function ancestorsOf(topology: Topology, name: string): ReadonlySet<string> {
   return found
 }
 
-/** The sub-topologies that a bee should be in. */
+/** The number of sub-topologies that a bee should be in. */
 function countOf(bee: SwarmBee, bees: readonly SwarmBee[]): number {
   // A batch is at the head of each bee that reads it.
   if (bee.type.role === 'batch') return bees.filter(({ input }) => input?.bees.includes(bee.name)).length
-  // A cache keys its records in front of a topic, and remembers behind it.
+  // A cache sets the keys of its records in front of a topic, and has its store behind the topic.
   if (bee.type.role === 'cache') return 2
   // A bee that joins and takes time has its join in front of a topic, and its call behind it.
   const takesTime = bee.type.role === 'call' || bee.type.role === 'sink'

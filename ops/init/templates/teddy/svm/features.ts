@@ -94,8 +94,8 @@ function normalise(block: Float32Array): void {
 }
 
 /**
- * Writes histograms of colours as square roots of shares: for each cell of a 4 × 4 grid one of hue × saturation and one of value, and for the whole
- * picture one of each.
+ * Writes histograms of colours. Each cell of a 4 × 4 grid has one histogram of hue × saturation and one of value, and so has the whole picture. A
+ * bin is the square root of its share of the pixels.
  */
 function putColours(pixels: Uint8Array, features: Float32Array): void {
   const cellPixels = (side / 4) ** 2

@@ -379,7 +379,7 @@ class Ends(unittest.TestCase):
                 self.assertEqual(runner.process.wait(10), 0)
                 self.assertNotIn("Traceback", runner.process.stderr.read().decode())
 
-    def test_a_half_message_at_the_end_is_none(self):
+    def test_half_a_message_at_the_end_of_the_input_is_ignored(self):
         for form, half in [("json", b'{"id": 1, "js'), ("binary", b"\x10\0\0\0\0\0\0\0{"), ("binary", b"\x10\0")]:
             with self.subTest(form=form, half=half), Runner(ECHO, form=form) as runner:
                 runner.writer.write(half)

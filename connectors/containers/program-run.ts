@@ -1,0 +1,119 @@
+import type { Readable } from 'node:stream'
+import type { Clock } from '../../processor/ports.ts'
+import type { ProcessOptions } from '../../topology/swarm/ports/processes.ts'
+import type { BeeRun, BeeRunEvents } from './bee-run.ts'
+import { Channel } from './channel.ts'
+import { ProcessLog } from './process-log.ts'
+
+export interface ProgramRunOptions {
+  readonly clock: Clock
+  readonly events: BeeRunEvents
+  readonly log: ProcessOptions['log']
+}
+
+/** The parts of a run that are the same for a process and for a container: the channel of messages, the logs, and the time limits of the end. */
+export abstract class ProgramRun implements BeeRun {
+  readonly #clock: Clock
+  readonly #events: BeeRunEvents
+  readonly #log: ProcessOptions['log']
+  readonly #logs: ProcessLog[] = []
+  #channel: Channel | null = null
+  #isGone = false
+  #onDrain = () => {}
+  #cancelTimer = () => {}
+
+  constructor({ clock, events, log }: ProgramRunOptions) {
+    this.#clock = clock
+    this.#events = events
+    this.#log = log
+  }
+
+  get lastWords(): readonly string[] {
+    return this.#logs.flatMap(({ lastLines }) => lastLines)
+  }
+
+  write(pieces: readonly Uint8Array[]): void {
+    this.#channel?.write(pieces)
+  }
+
+  get unreadBytes(): number {
+    return this.#channel?.unreadBytes ?? 0
+  }
+
+  onDrain(callback: () => void): void {
+    this.#onDrain = callback
+  }
+
+  end(): void {
+    this.#channel?.end()
+  }
+
+  abstract kill(signal: 'SIGTERM' | 'SIGKILL'): void
+
+  /** True when the program has ended, even if its last output is not read yet. */
+  protected abstract get hasEnded(): boolean
+
+  /** Closes what only this kind of run has. Called once, before the logs and the channel. */
+  protected abstract release(): void
+
+  protected get isGone(): boolean {
+    return this.#isGone
+  }
+
+  protected get channel(): Channel | null {
+    return this.#channel
+  }
+
+  /** Opens the channel. `stdoutIsLog` is called when standard output turns out to be a log. */
+  protected openChannel(
+    streams: ConstructorParameters<typeof Channel>[0],
+    { refuseConnection, heard, stdoutIsLog = () => {} }: { refuseConnection(): void; heard(chunk: Buffer): void; stdoutIsLog?(): void },
+  ): void {
+    const channel = new Channel(streams, refuseConnection, {
+      heard,
+      ended: () => this.#exitSoon(),
+      logs: (stdout) => {
+        stdoutIsLog()
+        this.addLog(stdout)
+      },
+    })
+    channel.onDrain(() => this.#onDrain())
+    this.#channel = channel
+  }
+
+  protected addLog(stream: Readable): void {
+    this.#logs.push(new ProcessLog(stream, this.#clock, (line) => this.#log('info', line)))
+  }
+
+  /** Reads the rest of the logs without their limit of bytes a second. */
+  protected drainLogs(): void {
+    for (const log of this.#logs) log.drain()
+  }
+
+  /** Calls `act` after `ms`, in place of what an earlier call planned. */
+  protected planEnd(ms: number, act: () => void): void {
+    this.#cancelTimer()
+    this.#cancelTimer = this.#clock.after(ms, act)
+  }
+
+  /** Ends the run. Only the first call counts. `atEnd` calls its argument when the logs have their last lines. */
+  protected gone(why: string, atEnd: (close: () => void) => void = (close) => close()): void {
+    if (this.#isGone) return
+    this.#isGone = true
+    this.#cancelTimer()
+    this.release()
+    atEnd(() => {
+      for (const log of this.#logs) log.end()
+      this.#channel?.destroy()
+      this.#events.gone(why)
+    })
+  }
+
+  /** Kills a program that has closed its output and does not exit soon. Such a program cannot answer calls any more. */
+  #exitSoon(): void {
+    if (!this.#isGone && !this.hasEnded) this.planEnd(drainMs, () => this.kill('SIGKILL'))
+  }
+}
+
+/** The time from the end of a program to the end of its output. */
+export const drainMs = 1000

@@ -1,0 +1,126 @@
+import type { IncomingHttpHeaders } from 'node:http'
+import { type Metadata, ServerInterceptingCall, type ServerInterceptingCallInterface, type ServerInterceptor, status } from '@grpc/grpc-js'
+import type { Clock } from '../../../processor/ports.ts'
+import { type OwnNames, siteRefusal } from '../../http/same-site.ts'
+import { anybody, type Caller, type Callers } from '../access/caller.ts'
+import { knownCaller } from '../access/known-caller.ts'
+import { ProblemError } from '../http/problem.ts'
+import type { GrpcConnections } from './grpc-connections.ts'
+import { statusOf } from './grpc-status.ts'
+
+export interface CallGuardOptions {
+  readonly callers: Callers
+  readonly clock: Clock
+  readonly connections: GrpcConnections
+  readonly ownNames: () => OwnNames
+  /** The most calls at once, of all connections. */
+  readonly maxCalls: number
+  /** The time limit for the message of a call that sends one. */
+  readonly messageMs: number
+}
+
+/** Checks each call before its first message is read: its host and origin, its token, and the number of calls. */
+export class CallGuard {
+  readonly #options: CallGuardOptions
+  readonly #callers = new WeakMap<Metadata, Caller>()
+  #calls = 0
+
+  constructor(options: CallGuardOptions) {
+    this.#options = options
+  }
+
+  /** The caller of a call that was let in. */
+  callerOf(metadata: Metadata): Caller {
+    const caller = this.#callers.get(metadata)
+    if (caller === undefined) throw new Error('The call has not passed the guard')
+    return caller
+  }
+
+  /** The calls that have no status yet. */
+  get openCalls(): number {
+    return this.#calls
+  }
+
+  get interceptor(): ServerInterceptor {
+    return ({ path, requestStream }, call) => this.#guarded(call, { path, requestStream })
+  }
+
+  #guarded(
+    call: ServerInterceptingCallInterface,
+    { path, requestStream }: { readonly path: string; readonly requestStream: boolean },
+  ): ServerInterceptingCall {
+    const { connections, clock, maxCalls, messageMs } = this.#options
+    const { remoteAddress, remotePort } = call.getConnectionInfo()
+    const end = connections.begin(remoteAddress, remotePort)
+    let messageBytes = 0
+    let isOver = false
+    let cancelTimer = () => {}
+    const over = () => {
+      if (isOver) return
+      isOver = true
+      this.#calls--
+      cancelTimer()
+      end(messageBytes)
+    }
+    this.#calls++
+    return new ServerInterceptingCall(call, {
+      start: (next) => {
+        next({
+          onReceiveMetadata: (metadata, pass) => {
+            if (this.#calls > maxCalls) {
+              call.sendStatus(statusOf(new ProblemError('WAGGLE_OVERLOADED', `${maxCalls} calls are open`, 1), ''))
+              return over()
+            }
+            // A stream of messages may be silent. A single message may not keep its place without coming.
+            if (!requestStream)
+              cancelTimer = clock.after(messageMs, () => {
+                call.sendStatus({ code: status.DEADLINE_EXCEEDED, details: 'The message took too long to arrive' })
+                over()
+              })
+            this.#callerWith(metadata, call.getHost(), path).then(
+              (caller) => {
+                this.#callers.set(metadata, caller)
+                pass(metadata)
+              },
+              (thrown: unknown) => {
+                call.sendStatus(statusOf(thrown, ''))
+                over()
+              },
+            )
+          },
+          onReceiveMessage: (message: Buffer, pass) => {
+            messageBytes += message.byteLength
+            pass(message)
+          },
+          onReceiveHalfClose: (pass) => {
+            cancelTimer()
+            pass()
+          },
+          onCancel: over,
+        })
+      },
+      sendStatus: (sent, next) => {
+        next(sent)
+        over()
+      },
+    })
+  }
+
+  async #callerWith(metadata: Metadata, host: string, path: string): Promise<Caller> {
+    const { callers, ownNames } = this.#options
+    const text = (name: string) => metadata.get(name).map(String)
+    const headers: IncomingHttpHeaders = { host }
+    const [origin, site] = [text('origin')[0], text('sec-fetch-site')[0]]
+    if (origin !== undefined) headers.origin = origin
+    if (site !== undefined) headers['sec-fetch-site'] = site
+    const refusal = siteRefusal({ headers, rawHeaders: ['host', host] }, ownNames())
+    if (refusal !== null) throw new ProblemError(refusal.code, refusal.detail)
+    const authorization = text('authorization')
+    if (!callers.areKnown || (authorization.length === 0 && openPath.test(path))) return anybody
+    return knownCaller(authorization.length > 1 ? '' : authorization[0], callers)
+  }
+}
+
+/** Methods that need no token, as their counterparts over HTTP: health, and the description of the interface. */
+const openPath =
+  /^\/(grpc\.health\.v1\.Health\/|grpc\.reflection\.v1(alpha)?\.ServerReflection\/|inference\.GRPCInferenceService\/Server(Live|Ready|Metadata)$)/

@@ -1,0 +1,204 @@
+import type { Clock } from '../../../processor/ports.ts'
+import type { Payload } from '../../../topology/swarm/payload/payload.ts'
+import { contentTypeOf, jsonType } from '../../../topology/swarm/payload/payload-serde.ts'
+import { type FollowedRequest, isLastEvent, type RequestEvent, type RequestEvents } from '../../../topology/swarm/request/request-events.ts'
+import type { Requests } from '../../../topology/swarm/request/requests.ts'
+import type { Callers } from '../access/caller.ts'
+import { missingToSee, scopeMissing } from '../access/known-caller.ts'
+import { shownEvent } from '../http/event-routes.ts'
+import { type Problem, ProblemError, problemOf, problemOfBee } from '../http/problem.ts'
+import { checkedBody } from '../http/request-body.ts'
+import { requestIdIn } from '../http/request-id.ts'
+import { bytesOf } from '../http/request-state.ts'
+import type { Intake } from '../intake.ts'
+import type { RequestIdentity } from '../request-identity.ts'
+import { askedRequest, type ReportedCall } from './asked-request.ts'
+import { BeeFailure } from './bee-failure.ts'
+import { EventQueue } from './event-queue.ts'
+import { type AnswerStream, type GrpcCall, type GrpcMethods, stoppingProblem } from './grpc-service.ts'
+
+export interface GatewayServiceOptions {
+  readonly requests: Requests
+  /** Undefined: requests cannot be followed. */
+  readonly events?: RequestEvents
+  readonly callers: Callers
+  readonly identity: RequestIdentity
+  readonly intake: Intake
+  readonly clock: Clock
+  readonly report: ReportedCall
+}
+
+/** Waggle's own service: requests to gateways with any input, and their events. */
+export function gatewayMethods(options: GatewayServiceOptions): GrpcMethods {
+  const { requests, callers, identity, clock } = options
+
+  function maySee({ caller }: GrpcCall, text: string): string {
+    const id = requestIdIn(text)
+    const missing = callers.areKnown ? missingToSee(id, caller, identity) : null
+    if (missing !== null) throw scopeMissing(missing)
+    return id
+  }
+
+  const follower = (): RequestEvents => {
+    if (options.events !== undefined) return options.events
+    throw new ProblemError('WAGGLE_NOT_FOUND', 'This server has no events of requests')
+  }
+
+  return {
+    Request: {
+      unary: (input: Input, call) =>
+        options.report(input.gateway, 'request', () =>
+          askedRequest(
+            call,
+            {
+              gateway: input.gateway,
+              waits: true,
+              input: () => bodyOf(input),
+              async send(request) {
+                const { answer } = await requests.request(request)
+                if (answer.kind === 'error') throw new BeeFailure(answer.error, request.id)
+                return answerMessage(request.id, answer)
+              },
+            },
+            options,
+          ),
+        ),
+    },
+    Submit: {
+      unary: (input: Input, call) =>
+        options.report(input.gateway, 'submit', () =>
+          askedRequest(
+            call,
+            {
+              gateway: input.gateway,
+              waits: false,
+              input: () => bodyOf(input),
+              send: async (request) => ({ request_id: (await requests.submit(request)).id }),
+            },
+            options,
+          ),
+        ),
+    },
+    RequestStream: {
+      stream: (input: Input, call: GrpcCall, answers: AnswerStream) =>
+        options.report(input.gateway, 'request', () =>
+          askedRequest(
+            call,
+            {
+              gateway: input.gateway,
+              waits: true,
+              input: () => bodyOf(input),
+              async send(request) {
+                const queue = new EventQueue<RequestEvent>(call.signal)
+                const followed = await follower().await(input.gateway, request.id, (event) => queue.push(event))
+                try {
+                  const settled = requests.request(request).then(
+                    ({ answer }) => outcomeOf(request.id, answer),
+                    (error: unknown) => failedOutcome(request.id, problemOf(error, request.id)),
+                  )
+                  void settled.then(() => followed.finish())
+                  await sendEvents(queue, { id: request.id, answers, outcome: () => settled })
+                } finally {
+                  followed.end()
+                }
+              },
+            },
+            options,
+          ),
+        ),
+    },
+    Events: {
+      async stream({ request_id, last_event_id }: EventsRequest, call: GrpcCall, answers: AnswerStream) {
+        const id = maySee(call, request_id)
+        if (isLastEvent(last_event_id)) return
+        // The request goes on, and its caller goes on at the next process.
+        const queue = new EventQueue<RequestEvent>(AbortSignal.any([call.signal, call.stopping]))
+        let followed: FollowedRequest | null = null
+        try {
+          followed = await follower().follow(id, last_event_id === '' ? null : last_event_id, (event) => queue.push(event))
+          await sendEvents(queue, { id, answers, outcome: () => storedOutcome(id) })
+        } finally {
+          followed?.end()
+        }
+      },
+    },
+    Get: {
+      async unary({ request_id }: GetRequest, call: GrpcCall) {
+        const id = maySee(call, request_id)
+        const found = await requests.find(id)
+        if (found === null) throw new ProblemError('WAGGLE_UNKNOWN_REQUEST', `There is no request ${id}, or it is older than answers are kept`)
+        return found.answer === null ? { request_id: id, state: states.pending } : outcomeOf(id, found.answer)
+      },
+    },
+  }
+
+  /** The outcome of a request whose last event the log has. The ledger has it soon after the log. */
+  async function storedOutcome(id: string): Promise<object> {
+    for (let tries = 0; tries < maxTries; tries++) {
+      const found = await requests.find(id)
+      if (found !== null && found.answer !== null) return outcomeOf(id, found.answer)
+      await new Promise<void>((resolve) => void clock.after(pauseMs, resolve))
+    }
+    return { request_id: id, state: states.pending }
+  }
+}
+
+interface SentEvents {
+  readonly id: string
+  readonly answers: AnswerStream
+  readonly outcome: () => Promise<object>
+}
+
+/** Sends events until the last one. A caller that reads slowly holds up its own events alone. */
+async function sendEvents(queue: EventQueue<RequestEvent>, { id, answers, outcome }: SentEvents): Promise<void> {
+  for await (const event of queue) {
+    // The caller has to ask again, at any process.
+    if (event.kind === 'rest')
+      throw new ProblemError('WAGGLE_OVERLOADED', 'This process cannot tell the rest of the events: ask with last_event_id', 1)
+    if (event.kind === 'outcome') {
+      await answers.send({ id: event.id, name: 'answer', outcome: await outcome() })
+      return
+    }
+    const shown = shownEvent(event, id)
+    if (shown !== null) await answers.send({ id: event.id, name: shown.name, json: JSON.stringify(shown.data) })
+  }
+  if (queue.signal.aborted) throw stoppingProblem()
+  throw new ProblemError('WAGGLE_OVERLOADED', 'The events came faster than the caller reads: go on with last_event_id', 1)
+}
+
+function bodyOf({ data, content_type }: Input) {
+  return checkedBody(data, content_type === '' ? jsonType : content_type)
+}
+
+function answerMessage(id: string, answer: Payload): object {
+  return { request_id: id, data: bytesOf(answer), content_type: contentTypeOf(answer) }
+}
+
+function outcomeOf(id: string, answer: Payload): object {
+  if (answer.kind === 'error') return failedOutcome(id, problemOfBee(answer.error, id))
+  return { request_id: id, state: states.answered, answer: answerMessage(id, answer) }
+}
+
+function failedOutcome(id: string, { code, status, title, detail, bee = '' }: Problem): object {
+  return { request_id: id, state: states.failed, problem: { code, status, title, detail, bee } }
+}
+
+/** Numbers of `Outcome.State`. */
+const states = { pending: 0, answered: 1, failed: 2 } as const
+const maxTries = 50
+const pauseMs = 100
+
+interface Input {
+  readonly gateway: string
+  readonly data: Uint8Array
+  readonly content_type: string
+}
+
+interface EventsRequest {
+  readonly request_id: string
+  readonly last_event_id: string
+}
+
+interface GetRequest {
+  readonly request_id: string
+}

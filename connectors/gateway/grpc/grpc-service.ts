@@ -1,0 +1,208 @@
+import {
+  Metadata,
+  type ServerDuplexStream,
+  type ServerUnaryCall,
+  type ServerWritableStream,
+  type ServiceDefinition,
+  type sendUnaryData,
+  type UntypedServiceImplementation,
+} from '@grpc/grpc-js'
+import type { Method, Service } from 'protobufjs'
+import type { Caller } from '../access/caller.ts'
+import { ProblemError } from '../http/problem.ts'
+import { maxTimeoutSeconds } from '../intake.ts'
+import { statusOf } from './grpc-status.ts'
+import { decoded } from './proto-file.ts'
+
+/** A call, as the methods of the services see it. */
+export interface GrpcCall {
+  readonly caller: Caller
+  /** Aborts when the caller cancels, leaves, or no longer waits. */
+  readonly signal: AbortSignal
+  /** Aborts when the process stops. A call that waits for no request then ends. */
+  readonly stopping: AbortSignal
+  /** The time until the call's deadline, in ms; null without one. */
+  timeoutMs(): number | null
+  /** The text in the call's metadata under this name; undefined without one. */
+  header(name: string): string | undefined
+  /** Sends metadata ahead of the answer. */
+  announce(name: string, value: string): void
+}
+
+/** The messages of a streaming answer. `send` settles when the caller can take more. */
+export interface AnswerStream {
+  send(message: object): Promise<void>
+}
+
+/** The functions behind a service's methods: a message for a message, or messages by `AnswerStream`. Messages are as protobufjs has them. */
+export type GrpcMethods = { readonly [method: string]: GrpcMethod }
+
+export type GrpcMethod =
+  | { readonly unary: (message: never, call: GrpcCall) => Promise<object> }
+  | { readonly stream: (message: never, call: GrpcCall, answers: AnswerStream) => Promise<void> }
+  | { readonly bidi: (messages: AsyncIterable<never>, call: GrpcCall, answers: AnswerStream) => Promise<void> }
+
+export interface ServiceOptions {
+  /** The caller of a call whose metadata has passed the guard. */
+  readonly callerOf: (metadata: Metadata) => Caller
+  /** The clock in which gRPC gives deadlines: epoch milliseconds. */
+  readonly now: () => number
+  readonly stopping: AbortSignal
+  /** Called with the error of each call that ends with INTERNAL. */
+  readonly onError: (error: unknown) => void
+}
+
+/** A service for a gRPC server, from its declaration and the functions behind its methods. */
+export function grpcService(
+  service: Service,
+  methods: GrpcMethods,
+  options: ServiceOptions,
+): { readonly definition: ServiceDefinition; readonly implementation: UntypedServiceImplementation } {
+  const declared = service.methodsArray.map((method) => ({ method, answer: methods[method.name] }))
+  return {
+    definition: Object.fromEntries(declared.map(({ method }) => [method.name, definitionOf(service, method)])),
+    implementation: Object.fromEntries(
+      declared.map(({ method, answer }) => {
+        if (answer === undefined) throw new Error(`Nothing answers ${method.fullName}`)
+        return [method.name, handlerOf(method, answer, options)]
+      }),
+    ),
+  }
+}
+
+function definitionOf({ fullName }: Service, { name, requestStream, responseStream, resolvedResponseType }: Method): ServiceDefinition[string] {
+  if (resolvedResponseType === null) throw new Error(`${name} has no type of its answer`)
+  return {
+    path: `/${fullName.slice(1)}/${name}`,
+    requestStream: requestStream === true,
+    responseStream: responseStream === true,
+    // The handler decodes the bytes, so that a message which cannot be read gets a status of its own.
+    requestSerialize: (bytes: Buffer) => bytes,
+    requestDeserialize: (bytes: Buffer) => bytes,
+    responseSerialize: (message: object) => Buffer.from(resolvedResponseType.encode(message).finish()),
+    responseDeserialize: (bytes: Buffer) => bytes,
+  }
+}
+
+/** The members that calls of all kinds have. */
+interface Surface {
+  readonly metadata: Metadata
+  readonly cancelled: boolean
+  getDeadline(): Date | number
+  sendMetadata(metadata: Metadata): void
+  on(event: 'cancelled', listener: () => void): unknown
+}
+
+/** The members that calls with a streaming answer have. */
+interface Streaming extends Surface {
+  readonly destroyed: boolean
+  write(message: object): boolean
+  emit(event: 'error', error: object): boolean
+  once(event: 'drain' | 'close', listener: () => void): unknown
+  off(event: 'drain' | 'close', listener: () => void): unknown
+}
+
+function handlerOf({ resolvedRequestType }: Method, method: GrpcMethod, options: ServiceOptions): UntypedServiceImplementation[string] {
+  if (resolvedRequestType === null) throw new Error('A method has no type of its request')
+  const read = (bytes: Buffer) => decoded<never>(resolvedRequestType, bytes)
+  const failed = (thrown: unknown, { cancelled }: Surface) => {
+    const status = statusOf(thrown, '')
+    // The caller of a cancelled call hears nothing any more, and its messages have broken off.
+    if (!cancelled && status.metadata.get('waggle-error')[0] === 'WAGGLE_INTERNAL') options.onError(thrown)
+    return status
+  }
+  const end = (call: Streaming, thrown: unknown) => {
+    const status = failed(thrown, call)
+    if (!call.destroyed) call.emit('error', status)
+  }
+  if ('unary' in method) {
+    return (call: ServerUnaryCall<Buffer, object>, done: sendUnaryData<object>) => {
+      void answer(async () => method.unary(read(call.request), grpcCall(call, options))).then(
+        (message) => done(null, message),
+        (thrown: unknown) => done(failed(thrown, call)),
+      )
+    }
+  }
+  if ('stream' in method) {
+    return (call: ServerWritableStream<Buffer, object>) => {
+      void answer(async () => method.stream(read(call.request), grpcCall(call, options), answersOn(call))).then(
+        () => call.end(),
+        (thrown: unknown) => end(call, thrown),
+      )
+    }
+  }
+  return (call: ServerDuplexStream<Buffer, object>) => {
+    const { stopping } = options
+    let isIdle = true
+    const messages = (async function* () {
+      for await (const bytes of call as AsyncIterable<Buffer>) {
+        isIdle = false
+        yield read(bytes)
+        isIdle = true
+        if (stopping.aborted) throw stoppingProblem()
+      }
+    })()
+    const stop = () => {
+      if (isIdle) end(call, stoppingProblem())
+    }
+    stopping.addEventListener('abort', stop, { once: true })
+    void answer(async () => method.bidi(messages, grpcCall(call, options), answersOn(call)))
+      .then(
+        () => call.end(),
+        (thrown: unknown) => end(call, thrown),
+      )
+      .finally(() => stopping.removeEventListener('abort', stop))
+  }
+}
+
+export function stoppingProblem(): ProblemError {
+  return new ProblemError('WAGGLE_STOPPING', 'This process is stopping: call again', 1)
+}
+
+/** Runs a method so that what it throws at once is a rejection too. */
+async function answer<T>(run: () => Promise<T>): Promise<T> {
+  return run()
+}
+
+function grpcCall(call: Surface, { callerOf, now, stopping }: ServiceOptions): GrpcCall {
+  const left = new AbortController()
+  call.on('cancelled', () => left.abort())
+  if (call.cancelled) left.abort()
+  const { metadata } = call
+  return {
+    caller: callerOf(metadata),
+    signal: left.signal,
+    stopping,
+    timeoutMs() {
+      const deadline = Number(call.getDeadline())
+      return Number.isFinite(deadline) ? Math.min(Math.max(1, deadline - now()), maxTimeoutSeconds * 1000) : null
+    },
+    header(name) {
+      const [value] = metadata.get(name)
+      return typeof value === 'string' ? value : undefined
+    },
+    announce(name, value) {
+      const sent = new Metadata()
+      sent.set(name, value)
+      call.sendMetadata(sent)
+    },
+  }
+}
+
+function answersOn(call: Streaming): AnswerStream {
+  return {
+    send(message) {
+      if (call.destroyed) return Promise.resolve()
+      if (call.write(message)) return Promise.resolve()
+      return new Promise((resolve) => {
+        const go = () => {
+          call.off('drain', go)
+          call.off('close', go)
+          resolve()
+        }
+        call.once('drain', go)
+        call.once('close', go)
+      })
+    },
+  }
+}

@@ -1,0 +1,146 @@
+import type { FastifyError, FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
+import { Type } from 'typebox'
+import type { InferenceModel, InferenceModels } from '../../../topology/swarm/inference-models.ts'
+import type { Requests } from '../../../topology/swarm/request/requests.ts'
+import { swarmInputOf } from '../inference/inference-input.ts'
+import { checkRequested, outputsOf } from '../inference/inference-output.ts'
+import { metadataOf, serverMetadata } from '../inference/model-metadata.ts'
+import type { Intake } from '../intake.ts'
+import type { BodyLimits } from './body-limits.ts'
+import { type InferenceBody, readInference, writeInference } from './inference-body.ts'
+import { sendJson } from './management-routes.ts'
+import { type Problem, problemOf, problemOfBee } from './problem.ts'
+import { arrivalOf, idempotencyKeyOf, timeoutOf } from './request-routes.ts'
+import { onResponseEnd } from './response-end.ts'
+
+export interface InferenceRoutesOptions {
+  readonly models: InferenceModels
+  readonly requests: Requests
+  readonly intake: Intake
+  readonly bodies: BodyLimits
+  readonly notReady: () => string | null
+  /** Called with the error of each answer that has the status 500. */
+  readonly onError: (error: unknown, requestId: string) => void
+}
+
+/** The Open Inference Protocol v2: each swarm is a model. */
+export function inferenceRoutes(app: FastifyInstance, options: InferenceRoutesOptions): void {
+  const { models, requests, intake, bodies, notReady } = options
+  // The protocol has a form of its own for errors, also for those of hooks, such as a missing token.
+  app.setErrorHandler((error: FastifyError, request, reply) => {
+    const { retryAfterSeconds, ...problem } = problemOf(error, request.id)
+    if (problem.status === 500) options.onError(error, request.id)
+    if (retryAfterSeconds !== null) reply.header('retry-after', String(retryAfterSeconds))
+    if (problem.status === 408 || problem.status === 413 || !request.raw.complete) reply.header('connection', 'close')
+    return sendError(reply, problem)
+  })
+  const open = { scope: 'open', pressureHandler: () => {}, rateLimit: false } as const
+  const ask = { scope: 'ask', gatewayOf } as const
+
+  app.get('/v2', { config: open, schema: { ...tags, summary: 'The server and what of the Open Inference Protocol it speaks' } }, (_, reply) =>
+    sendJson(reply, serverMetadata),
+  )
+  app.get('/v2/health/live', { config: open, schema: { ...tags, summary: 'The process lives' } }, (_, reply) => sendJson(reply, { live: true }))
+  app.get('/v2/health/ready', { config: open, schema: { ...tags, summary: 'Every swarm answers' } }, (_, reply) => {
+    const ready = notReady() === null
+    return sendJson(reply.code(ready ? 200 : 503), { ready })
+  })
+
+  for (const path of ['/v2/models/:model', '/v2/models/:model/versions/:version']) {
+    app.get<ModelRoute>(path, { config: ask, schema: { ...modelSchema, summary: 'The inputs and outputs of a swarm' } }, async ({ params }, reply) =>
+      sendJson(reply, await metadataOf(params.model, modelIn(params))),
+    )
+    app.get<ModelRoute>(`${path}/ready`, { config: ask, schema: { ...modelSchema, summary: 'The swarm takes requests' } }, ({ params }, reply) => {
+      const ready = requests.refusal(modelIn(params).gateway) === null
+      return sendJson(reply.code(ready ? 200 : 503), { name: params.model, ready })
+    })
+    app.post<ModelRoute>(
+      `${path}/infer`,
+      { config: ask, schema: { ...modelSchema, summary: 'Sends tensors and waits for the answer as tensors' }, onRequest: admit },
+      async (request, reply) => infer(request, reply, modelIn(request.params)),
+    )
+  }
+
+  function modelIn({ model, version = '' }: ModelRoute['Params']): InferenceModel {
+    return models.find(model, version)
+  }
+
+  /** The gateway whose scope a caller needs. For an unknown model its name is asked for, so that only those who may ask everything learn about it. */
+  function gatewayOf(params: unknown): string {
+    const { model } = params as ModelRoute['Params']
+    try {
+      return models.find(model, '').gateway
+    } catch {
+      return model
+    }
+  }
+
+  /** Refuses a request before its body is read. */
+  async function admit(request: FastifyRequest, reply: FastifyReply): Promise<void> {
+    const { gateway } = modelIn(request.params as ModelRoute['Params'])
+    const release = intake.admit({ gateway, caller: request.caller, priority: request.headers['x-priority'], waits: true })
+    onResponseEnd(request.raw, reply.raw, release)
+  }
+
+  async function infer(request: FastifyRequest, reply: FastifyReply, model: InferenceModel): Promise<FastifyReply> {
+    const { gateway } = model
+    const { headers } = request
+    const timeoutMs = timeoutOf(headers['x-timeout-seconds'])
+    const identification = intake.identify({ gateway, caller: request.caller, key: idempotencyKeyOf(request), fresh: request.id })
+    reply.header('x-request-id', identification.id)
+    const length = headers['inference-header-content-length']
+    const body = readInference(await bodies.read(request.raw, reply.raw), typeof length === 'string' ? length : undefined)
+    checkRequested(body.outputs)
+    const input = swarmInputOf(body, await model.types())
+    const made = intake.request({
+      gateway,
+      identification,
+      ...input,
+      timeoutMs,
+      waits: true,
+      arrival: arrivalOf(request),
+    })
+    const { id, answer } = await requests.request(made)
+    if (answer.kind === 'error') return sendError(reply, problemOfBee(answer.error, id))
+    const written = writeInference(
+      {
+        model: (request.params as ModelRoute['Params']).model,
+        version: model.version,
+        id: body.id === '' ? id : body.id,
+        outputs: outputsOf(answer, body.outputs),
+      },
+      (name) => isBinary(body, name),
+    )
+    reply.header('cache-control', 'no-store')
+    if (written.headerLength === undefined) return reply.header('content-type', 'application/json').send(written.bytes)
+    return reply
+      .header('inference-header-content-length', String(written.headerLength))
+      .header('content-type', 'application/octet-stream')
+      .send(written.bytes)
+  }
+}
+
+interface ModelRoute {
+  Params: { readonly model: string; readonly version?: string }
+}
+
+/** True if the caller wants the data of this output behind the JSON. */
+function isBinary({ outputs, parameters }: InferenceBody, name: string): boolean {
+  const own = outputs.find((output) => output.name === name)?.parameters.get('binary_data')
+  return (own ?? parameters.get('binary_data_output')) === true
+}
+
+/** An error in the form of the protocol, with Waggle's code in its text. */
+function sendError(reply: FastifyReply, { status, detail, code, bee }: Problem): FastifyReply {
+  const error = `${bee === undefined ? '' : `${bee}: `}${detail} (${code})`
+  return reply.code(status).header('content-type', 'application/json').send(JSON.stringify({ error }))
+}
+
+const tags = { tags: ['inference'] }
+const modelSchema = {
+  ...tags,
+  params: Type.Object({
+    model: Type.String({ maxLength: 255, description: 'The name of a swarm with one gateway, or of a gateway.' }),
+    version: Type.Optional(Type.String({ maxLength: 255, description: 'The version of the swarm that must run.' })),
+  }),
+}

@@ -1,0 +1,66 @@
+import protobuf from 'protobufjs'
+
+export interface ValueBound {
+  readonly most: number
+  /** The error for a message with more values. */
+  readonly error: () => Error
+}
+
+/**
+ * Bounds the values of a message that are small on the wire: fields, and items of lists of varints. Such a value may take one byte on the wire and
+ * takes some seventy bytes in memory, so a message within its size limit could still fill the heap of the process.
+ */
+export function boundValues(type: protobuf.Type, message: Uint8Array, { most, error }: ValueBound): void {
+  let values = 0
+  const add = (count: number): void => {
+    values += count
+    if (values > most) throw error()
+  }
+  const walk = (bytes: Uint8Array, contentOf: (id: number) => Content | null): void => {
+    const reader = protobuf.Reader.create(bytes)
+    while (reader.pos < reader.len) {
+      const tag = reader.uint32()
+      add(1)
+      if ((tag & 7) !== lengthDelimited) {
+        reader.skipType(tag & 7)
+        continue
+      }
+      const part = reader.bytes()
+      const content = contentOf(tag >>> 3)
+      if (content === null) continue
+      const { message, isMap, isVarint } = content
+      if (message !== null) add(valuesOfMessage)
+      if (isMap) walk(part, (id) => (id === mapValue ? { message, isVarint, isMap: false } : null))
+      else if (message !== null) walk(part, (id) => contentIn(message, id))
+      else if (isVarint) add(lastBytes(part))
+    }
+  }
+  walk(message, (id) => contentIn(type, id))
+}
+
+interface Content {
+  /** The type of the message in the field; null if the field contains no message. */
+  readonly message: protobuf.Type | null
+  readonly isMap: boolean
+  readonly isVarint: boolean
+}
+
+function contentIn(type: protobuf.Type, id: number): Content | null {
+  const field = type.fieldsById[id]?.resolve()
+  if (field === undefined) return null
+  const { resolvedType } = field
+  return { message: resolvedType instanceof protobuf.Type ? resolvedType : null, isMap: field.map, isVarint: varints.has(field.type) }
+}
+
+/** The number of varints in a packed list. The last byte of a varint has no high bit, so these bytes are counted. */
+function lastBytes(list: Uint8Array): number {
+  let count = 0
+  for (const byte of list) if (byte < 0x80) count++
+  return count
+}
+
+const varints: ReadonlySet<string> = new Set(['int32', 'int64', 'uint32', 'uint64', 'bool'])
+const lengthDelimited = 2
+const mapValue = 2
+/** The memory of a message inside another message, as a number of values. */
+const valuesOfMessage = 15

@@ -1,0 +1,140 @@
+import { readdirSync, statSync } from 'node:fs'
+import { dirname, join } from 'node:path'
+import type { Clock } from '../../processor/ports.ts'
+import type { OpenProcess, ProcessOptions } from '../../topology/swarm/ports/processes.ts'
+import { WaggleError } from '../../topology/waggle-error.ts'
+import { ReloadedProcess } from './reloaded-process.ts'
+import { requirementFiles } from './requirements.ts'
+
+export interface ReloadedBeeOptions {
+  /** The bee's file. The Python files and requirements files in its folder are watched too. */
+  readonly file: string
+  /** The file in the bee's `spec.requirements`, which may be in another folder. It is watched too, with all files that it includes. */
+  readonly requirements: string | null
+  readonly clock: Clock
+  readonly log: ProcessOptions['log']
+}
+
+/**
+ * All processes of one bee, which are replaced when their file changes, for development. They are replaced at one moment, when every new process is
+ * ready. So a request that comes after a reload meets the changed file, whichever process it goes to. If one new process cannot start, the old ones go
+ * on.
+ */
+export class ReloadedBee {
+  readonly #options: ReloadedBeeOptions
+  readonly #members = new Set<ReloadedProcess>()
+  /** The number of processes that are starting for the first time. */
+  #opening = 0
+  /** The state of the files that the processes run; null while there is no process. */
+  #loaded: string | null = null
+  #seen = ''
+  #reloading: Promise<void> | null = null
+  #cancel = () => {}
+
+  constructor(options: ReloadedBeeOptions) {
+    this.#options = options
+  }
+
+  /** `open` starts a process of the bee that runs the file as it is then. */
+  async open(open: () => Promise<OpenProcess>): Promise<OpenProcess> {
+    // A process that starts later runs the same file as the others.
+    while (this.#reloading !== null) await this.#reloading
+    this.#opening++
+    if (this.#loaded === null) {
+      this.#loaded = stateOf(this.#options)
+      this.#seen = this.#loaded
+      this.#lookLater()
+    }
+    try {
+      const member = await ReloadedProcess.open(open, () => {
+        this.#members.delete(member)
+        this.#rest()
+      })
+      this.#members.add(member)
+      return member
+    } finally {
+      this.#opening--
+      this.#rest()
+    }
+  }
+
+  /** Stops to look at the files if there is no process. */
+  #rest(): void {
+    if (this.#members.size + this.#opening > 0) return
+    this.#cancel()
+    this.#loaded = null
+  }
+
+  #lookLater(): void {
+    this.#cancel()
+    this.#cancel = this.#options.clock.after(lookMs, () => this.#look())
+  }
+
+  /** A change counts only when two looks in a row have found the same state, because an editor may write a file in several steps. */
+  #look(): void {
+    const state = stateOf(this.#options)
+    const isStable = state === this.#seen
+    this.#seen = state
+    if (!isStable || state === this.#loaded || this.#opening > 0 || this.#reloading !== null) {
+      this.#lookLater()
+      return
+    }
+    this.#loaded = state
+    this.#reloading = this.#reload().finally(() => {
+      this.#reloading = null
+      if (this.#members.size > 0) this.#lookLater()
+    })
+  }
+
+  async #reload(): Promise<void> {
+    const { log } = this.#options
+    log('info', 'its file has changed: starting it anew')
+    const members = [...this.#members]
+    const prepared = await Promise.allSettled(members.map((member) => member.prepare()))
+    const failed = prepared.find((one) => one.status === 'rejected')
+    if (failed === undefined) {
+      for (const member of members) member.take()
+      log('info', 'the changed file takes the next requests')
+      return
+    }
+    for (const member of members) member.drop()
+    const error = WaggleError.from('WAGGLE_BEE_NOT_STARTED', failed.reason, { next: 'Correct the file.' })
+    log('error', `${error.place === undefined ? '' : `${error.place}: `}${error.message}. ${error.next} The file as it was before goes on.`)
+  }
+}
+
+/** The reloaded bees by the groups of their processes. */
+export class ReloadedBees {
+  readonly #byGroup = new WeakMap<object, ReloadedBee>()
+
+  /** The bee with this group. A process without a group is alone. */
+  of(group: object = {}, options: ReloadedBeeOptions): ReloadedBee {
+    const bee = this.#byGroup.get(group) ?? new ReloadedBee(options)
+    this.#byGroup.set(group, bee)
+    return bee
+  }
+}
+
+/** A text that changes when a watched file changes. */
+function stateOf({ file, requirements }: ReloadedBeeOptions): string {
+  const folder = dirname(file)
+  const beside = names(folder).filter((name) => /\.(py|ipynb)$|^requirements.*\.txt$|^pyproject\.toml$/.test(name))
+  const paths = new Set([file, ...beside.slice(0, maxFiles).map((name) => join(folder, name)), ...requirementFiles(requirements, file)])
+  return [...paths].map((path) => `${path} ${stampOf(path)}`).join('\n')
+}
+
+function names(folder: string): readonly string[] {
+  try {
+    return readdirSync(folder).sort()
+  } catch {
+    return []
+  }
+}
+
+function stampOf(path: string): string {
+  const stats = statSync(path, { throwIfNoEntry: false })
+  return stats === undefined ? 'gone' : `${stats.mtimeMs} ${stats.size}`
+}
+
+const lookMs = 200
+const maxFiles = 1000

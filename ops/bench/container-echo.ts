@@ -1,0 +1,46 @@
+import { mkdirSync } from 'node:fs'
+import { availableParallelism } from 'node:os'
+import { join } from 'node:path'
+import { DockerContainers } from '../../connectors/docker/docker-containers.ts'
+import { DockerEngine } from '../../connectors/docker/docker-engine.ts'
+import { systemClock } from '../../connectors/system/system-clock.ts'
+import type { OpenProcess } from '../../topology/swarm/ports/processes.ts'
+import { importRoot, writeNodeRoot } from './node-image.ts'
+
+/** Starts a script of Node in a container of an image that is made here of this Node. The image is removed when the container is closed. */
+export async function openInContainer(directory: string, script: string): Promise<OpenProcess> {
+  const engine = new DockerEngine()
+  const client = await engine.client
+  const root = join(directory, 'node-root')
+  mkdirSync(root)
+  writeNodeRoot(root)
+  await importRoot(client, { root, tar: join(directory, 'node-root.tar'), image })
+  const open = await new DockerContainers({ engine, clock: systemClock, dataDirectory: directory }).open({
+    swarm: 'bench',
+    bee: 'echo',
+    image,
+    command: ['node', '--input-type=module', '-e', script],
+    env: {},
+    limits: { memoryBytes: 1024 ** 3, cpus: availableParallelism(), pids: 64 },
+    network: null,
+    gpu: 0,
+    log: () => {},
+  })
+  return {
+    get isReady() {
+      return open.isReady
+    },
+    call: (calls) => open.call(calls),
+    async close() {
+      await open.close()
+      await client.getImage(image).remove({ force: true })
+    },
+  }
+}
+
+/** The reason why there is no row of a container, as the end of a sentence; null if there is one. */
+export function withoutDocker(): Promise<string | null> {
+  return new DockerEngine().absence()
+}
+
+const image = 'waggle-bench/node:1'

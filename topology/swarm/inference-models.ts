@@ -1,0 +1,35 @@
+import type { PayloadType } from './bee-type.ts'
+
+/** The swarms of this process as models of the Open Inference Protocol. */
+export interface InferenceModels {
+  /**
+   * Finds a model by its name: that of a swarm with one gateway, or that of a gateway. Throws WAGGLE_INFERENCE_MODEL if there is no such model, or if
+   * another version of it runs. An empty version is the version that runs.
+   */
+  find(name: string, version: string): InferenceModel
+}
+
+export interface InferenceModel {
+  readonly swarm: string
+  /** The gateway that takes the model's requests. */
+  readonly gateway: string
+  /** The version of the swarm that runs. A swarm of a file has the version 1. */
+  readonly version: string
+  /** The types at the edges of the swarm: what the bees behind the gateway take, and what the answer is. */
+  types(): Promise<EdgeTypes>
+}
+
+export interface EdgeTypes {
+  /** Null if no bee behind the gateway tells its type. */
+  readonly input: PayloadType | null
+  readonly output: PayloadType | null
+}
+
+/** The tensors of a type by name; null for a type that names none. */
+export function tensorsOf(
+  type: PayloadType | null,
+): { readonly [name: string]: { readonly dtype: string; readonly shape: readonly number[] } } | null {
+  if (type === null || !('tensors' in type)) return null
+  const tensors = type.tensors as { readonly [name: string]: { readonly dtype: string; readonly shape: readonly number[] } }
+  return Object.keys(tensors).length === 0 ? null : tensors
+}
