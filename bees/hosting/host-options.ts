@@ -1,6 +1,7 @@
 import type { SwarmBee } from '../../topology/swarm/checked-swarm.ts'
 import type { Payload } from '../../topology/swarm/payload/payload.ts'
 import type { PublishedParts } from '../../topology/swarm/ports/published-parts.ts'
+import type { Tracing } from '../../topology/swarm/ports/tracing.ts'
 import type { WaggleError } from '../../topology/waggle-error.ts'
 import type { Bee, BeeContext, BeePorts } from '../define-bee.ts'
 import type { BeeRegistry } from '../registry.ts'
@@ -26,5 +27,7 @@ export interface HostOptions {
   readonly redactPart?: (bee: SwarmBee, part: Payload) => Payload
   /** Bees that were created already, by name. */
   readonly made?: ReadonlyMap<string, Bee<unknown, unknown>>
+  /** Records the calls of bees as spans. Undefined: nothing is recorded. */
+  readonly tracing?: Tracing
   readonly log: (bee: string, level: 'debug' | 'info' | 'warn' | 'error', message: string) => void
 }

@@ -21,6 +21,7 @@ import type { HostOptions } from './host-options.ts'
 import { inputOf, ownInputOf, payloadOf } from './payload-input.ts'
 import { RequestParts, requestParts } from './request-parts.ts'
 import { ShadowGate } from './shadow-gate.ts'
+import { tracedCalls } from './traced-calls.ts'
 
 /** Opens the bees of one swarm by `create` of their types. Converts payloads to inputs of bees, and outputs of bees to payloads. */
 export class SwarmHost implements BeeHost {
@@ -74,6 +75,10 @@ export class SwarmHost implements BeeHost {
       // The example is optional, so its error is ignored.
       return null
     }
+  }
+
+  get recordsSpans(): boolean {
+    return this.#options.tracing !== undefined
   }
 
   /** The types of a bee's input and output, as far as they are known without loading a program, or a model a second time. */
@@ -217,8 +222,10 @@ export class SwarmHost implements BeeHost {
       const partsOf = (call: (typeof calls)[number]) => requestParts(bee, this.#options, call)
       return callBee(made, { bee: bee.name, given, open: this.calls, partsOf }, rows, calls)
     }
+    const { tracing, now, swarm } = this.#options
+    const traced = tracing === undefined ? call : tracedCalls({ tracing, now, swarm, bee: bee.name, type: bee.type.type }, call)
     return {
-      call: this.#gated(bee, call),
+      call: this.#gated(bee, traced),
       close: async () => {
         await made.close?.()
       },

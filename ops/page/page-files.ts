@@ -21,6 +21,9 @@ const own = [
   'requests.js',
   'sign-in.js',
   'api.js',
+  'flame.js',
+  'flame-layout.js',
+  'flame.css',
 ]
 
 /** The libraries of the page, by the names under which its modules import them. */

@@ -4,6 +4,7 @@ import type { ProcessorContext } from '../../topology/processor-api.ts'
 import { type Header, headerText, type Record, type RecordMetadata, textHeader } from '../../topology/record.ts'
 import type { Payload } from '../../topology/swarm/payload/payload.ts'
 import { edgePayload, payloadHeaders, unreadable } from '../../topology/swarm/payload/payload-serde.ts'
+import type { AcceptedRecord } from '../../topology/swarm/ports/tracing.ts'
 import { attributeHeaders, isStructured, structuredEvent } from '../../topology/swarm/request/cloud-event.ts'
 import { deadLetter } from '../../topology/swarm/request/dead-letter.ts'
 import {
@@ -27,6 +28,7 @@ import {
 } from '../../topology/swarm/request/headers.ts'
 import type { LedgerMessage } from '../../topology/swarm/request/ledger-message.ts'
 import type { ReplyTopics } from '../../topology/swarm/request/reply-topics.ts'
+import { type TraceContext, traceContextOf, withTraceContext } from '../../topology/swarm/request/trace-context.ts'
 import { uuidOf } from '../../topology/uuid.ts'
 import { WaggleError } from '../../topology/waggle-error.ts'
 import { OpenedProcessor } from '../operators/opened-processor.ts'
@@ -44,6 +46,8 @@ export interface AcceptOptions {
   readonly deadLetterChild: string
   readonly replyTopics: ReplyTopics
   readonly onFailure: FailureListener
+  /** Begins the trace of a record that has none. Undefined: spans are not recorded. */
+  readonly beginTrace?: (record: AcceptedRecord) => TraceContext
 }
 
 type Context = ProcessorContext<string, Payload>
@@ -103,8 +107,15 @@ export class AcceptProcessor extends OpenedProcessor<unknown, Payload | null, st
       reply_to,
     })
     const headers = [...requestHeaders(record.headers, payload), ...attributes, textHeader(gatewayHeader, gateway)]
-    const request = { key, value: payload, timestamp, headers }
+    const request = { key, value: payload, timestamp, headers: this.#traced(headers, key) }
     for (const child of requestChildren) context.forward(request, child)
+  }
+
+  #traced(headers: readonly Header[], id: string): readonly Header[] {
+    const { beginTrace, gateway } = this.#options
+    if (beginTrace === undefined || traceContextOf(headers) !== null) return headers
+    const { recordMetadata: place, currentSystemTime: at } = this.parts
+    return withTraceContext(headers, beginTrace({ gateway, id, place, at }))
   }
 }
 

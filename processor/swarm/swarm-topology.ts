@@ -1,4 +1,5 @@
 import type { BatchPolicy } from '../../topology/async-step.ts'
+import { beeCapability } from '../../topology/capabilities.ts'
 import type { FailureListener } from '../../topology/failed-record.ts'
 import { Topology } from '../../topology/graph.ts'
 import { beeTopic, deadLetterTopic } from '../../topology/naming.ts'
@@ -19,8 +20,10 @@ import { payloadSerde } from '../../topology/swarm/payload/payload-serde.ts'
 import { markedPrediction } from '../../topology/swarm/payload/prediction-serde.ts'
 import type { SwarmPlan } from '../../topology/swarm/plan/plan.ts'
 import type { Step, SubtopologyPlan } from '../../topology/swarm/plan/subtopology-plan.ts'
+import type { AcceptedRecord } from '../../topology/swarm/ports/tracing.ts'
 import { type Reply, replySerde } from '../../topology/swarm/request/reply.ts'
 import type { ReplyTopics } from '../../topology/swarm/request/reply-topics.ts'
+import type { TraceContext } from '../../topology/swarm/request/trace-context.ts'
 import { WaggleError } from '../../topology/waggle-error.ts'
 import { AcceptProcessor } from './accept.ts'
 import { beeStep } from './bee-step.ts'
@@ -29,6 +32,7 @@ import { CacheProcessor } from './cache.ts'
 import { cacheKeyStep } from './cache-key.ts'
 import { DeduplicateProcessor } from './deduplicate.ts'
 import { entranceSerde } from './entrance-serde.ts'
+import type { InstantRows } from './instant-meters.ts'
 import { joinStep, joinTimeoutMs } from './join-step.ts'
 import { loopStep } from './loop-step.ts'
 import { MergeProcessor } from './merge.ts'
@@ -47,10 +51,16 @@ export interface GraphSettings {
   readonly predictions: { readonly serde: HandingSerde<Payload>; readonly topics: ReadonlySet<string> } | null
   /** The topics that a record may name for its reply. */
   readonly replyTopics: ReplyTopics
+  /** True where each process says which bees it may run. */
+  readonly placesBees?: boolean
   /** Called with each record at which a bee fails, also for refusals and deadlines. */
   readonly onFailure?: FailureListener
   /** Called with each output of a bee that takes an input. Errors that a bee makes or passes on are no outputs. */
   readonly onOutput?: (bee: string, output: Payload) => void
+  /** Begins the trace of a record at a gateway that has none. Undefined: spans are not recorded. */
+  readonly beginTrace?: (record: AcceptedRecord) => TraceContext
+  /** The counts of the inputs of a bee that computes at once. Every call with a name returns the same object. */
+  readonly instantRows?: (bee: string) => InstantRows
 }
 
 /** Turns a plan into a topology for the engine. */
@@ -125,7 +135,11 @@ class SubtopologyBuilder {
         const { gateway, bee } = step
         const { replyTopics } = this.#settings
         const { deadLetters: deadLetterChild, onFailure } = this.#failing
-        const options = { gateway, bee, acceptedChild, requestChildren, deadLetterChild, replyTopics, onFailure }
+        const { beginTrace } = this.#settings
+        const options = {
+          ...{ gateway, bee, acceptedChild, requestChildren, deadLetterChild, replyTopics, onFailure },
+          ...(beginTrace === undefined ? {} : { beginTrace }),
+        }
         this.#addProcessor(name, () => new AcceptProcessor(options), parents)
         return
       }
@@ -142,7 +156,8 @@ class SubtopologyBuilder {
         )
         // The ledger takes a record of this topic that does not say "accepted" for an outcome.
         if (answers.way === 'direct') this.#topology.addSink(answers.child, acceptedTopic, [name], this.#written)
-        if (bee.gpu > 0) this.#topology.requireCapabilities(name, { gpu: bee.gpu })
+        const place = this.#settings.placesBees === true ? { [beeCapability(bee.name)]: 1 } : {}
+        this.#topology.requireCapabilities(name, { ...(bee.gpu > 0 ? { gpu: bee.gpu } : {}), ...place })
         return
       }
       case 'output': {
@@ -174,7 +189,14 @@ class SubtopologyBuilder {
       case 'value':
         this.#topology.addOperator(
           name,
-          valueStep({ bee: this.#bee(step.bee), host: this.#host, before: this.#beeBefore(step), children, ...this.#failing }),
+          valueStep({
+            bee: this.#bee(step.bee),
+            host: this.#host,
+            before: this.#beeBefore(step),
+            children,
+            ...(this.#settings.instantRows === undefined ? {} : { rows: this.#settings.instantRows(step.bee) }),
+            ...this.#failing,
+          }),
           parents,
         )
         return

@@ -2,6 +2,7 @@ import { Readable } from 'node:stream'
 import type { FastifyReply, FastifyRequest } from 'fastify'
 import type { Clock } from '../../../processor/ports.ts'
 import type { NewRequest, Requests } from '../../../topology/swarm/request/requests.ts'
+import type { TracedArrival } from '../traced-arrival.ts'
 import { ProblemError, problemOf } from './problem.ts'
 import { stateOf } from './request-state.ts'
 
@@ -15,9 +16,14 @@ export interface NdjsonOptions {
   /** The longest wait of a line for its turn, in ms. */
   readonly patienceMs: number
   /** Makes the request of a line. Throws for a line that is no input. */
-  readonly requestOf: (line: Uint8Array, index: number) => NewRequest
+  readonly requestOf: (line: Uint8Array, index: number) => TracedRequest
   /** Counts a request of the caller until the returned function is called. Throws a ProblemError at a limit of the caller. */
   readonly admit: () => () => void
+}
+
+export interface TracedRequest {
+  readonly request: NewRequest
+  readonly arrival: TracedArrival
 }
 
 const ndjsonTypes: readonly string[] = ['application/x-ndjson', 'application/ndjson', 'application/jsonl', 'application/jsonlines']
@@ -75,14 +81,18 @@ class LineAnswers {
     const { index } = line
     let id = ''
     let release = () => {}
+    let arrival: TracedArrival | null = null
     try {
       const admitted = await this.#admitted(line)
       release = admitted.release
+      arrival = admitted.arrival
       id = admitted.request.id
       const outcome = await this.#options.requests.request(admitted.request)
+      arrival.end(outcome.answer.kind === 'error' ? outcome.answer.error.status : okStatus)
       return { index, text: `${JSON.stringify({ index, ...stateOf(id, { ...outcome, bodyHash: '' }) })}\n` }
     } catch (thrown) {
       const { retryAfterSeconds: _, ...problem } = problemOf(thrown, id)
+      arrival?.end(problem.status)
       return { index, text: `${JSON.stringify({ index, request_id: id, state: 'failed', answer: null, problem })}\n` }
     } finally {
       release()
@@ -93,21 +103,25 @@ class LineAnswers {
    * The request of a line, as soon as the caller may have another one under way. The first one has the place of the call itself. A process that is full
    * now makes the line wait.
    */
-  async #admitted({ index, bytes }: Line): Promise<{ readonly request: NewRequest; readonly release: () => void }> {
+  async #admitted({ index, bytes }: Line): Promise<TracedRequest & { readonly release: () => void }> {
     const { clock, admit, requestOf, patienceMs } = this.#options
     if (bytes.length > maxLineBytes)
       throw new ProblemError('WAGGLE_BODY_TOO_LARGE', `Line ${index + 1} has ${bytes.length} bytes, and a line has at most ${maxLineBytes}`)
     const latest = clock.elapsedMs() + patienceMs
     for (;;) {
       try {
-        const request = requestOf(bytes, index)
         const release = this.#running === 0 ? () => {} : admit()
         this.#running++
         const end = () => {
           this.#running--
           release()
         }
-        return { request, release: end }
+        try {
+          return { ...requestOf(bytes, index), release: end }
+        } catch (thrown) {
+          end()
+          throw thrown
+        }
       } catch (thrown) {
         if (!(thrown instanceof ProblemError) || thrown.retryAfterSeconds === null || clock.elapsedMs() + pauseMs >= latest) throw thrown
         await new Promise<void>((resolve) => void clock.after(pauseMs, resolve))
@@ -159,6 +173,7 @@ function isBlank(bytes: Uint8Array): boolean {
   return bytes.every((byte) => byte === 0x20 || byte === 0x09)
 }
 
+const okStatus = 200
 const newline = 0x0a
 const carriageReturn = 0x0d
 export const maxLines = 10_000

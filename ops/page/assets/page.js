@@ -1,6 +1,7 @@
 import { html, render, useEffect, useState } from 'htm/preact/standalone'
 import { Ask } from './ask.js'
 import { Bee } from './bee.js'
+import { Profile } from './flame.js'
 import { Graph } from './graph.js'
 import { Letters } from './letters.js'
 import { rateText, useLive } from './live.js'
@@ -75,6 +76,10 @@ function Swarm({ swarm, numbers, isTall }) {
     <section aria-labelledby="letters-title">
       <h2 id="letters-title">Dead letters</h2>
       <${Letters} swarm=${swarm.name} onFollow=${setRequest} />
+    </section>
+    <section class="wide" aria-labelledby="profile-title">
+      <h2 id="profile-title">Profile</h2>
+      <${Profile} />
     </section>
   </main>`
 }

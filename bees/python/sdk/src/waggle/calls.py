@@ -12,6 +12,7 @@ from .bee_file import BeeFile
 from .errors import BadResult, Cancelled, Refused
 from .job import Job
 from .swarm import Swarm, current_call
+from .tracing import attached
 
 
 class Calls:
@@ -101,6 +102,7 @@ class Calls:
 
     async def _call(self, jobs: Sequence[Job], payload: Any, context: Any) -> Any:
         token = current_call.set(jobs[0].call if len(jobs) == 1 else None)
+        detach = attached([job.context for job in jobs])
         try:
             returned = self.bee.call(self._swarm, payload, context)
             if inspect.isasyncgen(returned):
@@ -109,6 +111,7 @@ class Calls:
                 return _published(returned, jobs[0])
             return await returned if self.bee.is_async else returned
         finally:
+            detach()
             current_call.reset(token)
 
     def _succeed(self, job: Job, returned: Any) -> None:

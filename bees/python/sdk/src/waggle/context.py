@@ -18,6 +18,9 @@ class Context:
         headers: the headers of the request that Waggle passes on, with lower-case names.
         deadline: seconds since the epoch, comparable with `time.time()`; None without a deadline.
         content_type: media type of the payload, or None if it is unknown.
+        traceparent: the span of this call as W3C Trace Context writes it, or None if the request has no trace. Spans that the bee makes, and requests
+            that it sends, belong below it.
+        baggage: what the caller told all servers that take part in the request, as W3C Baggage writes it, or None.
         parts: for a generator, the parts that an earlier run of this call has published, before a crash. A bee that is run again has to yield the same
             parts again. If it cannot, it yields these first, and then goes on behind them.
 
@@ -46,6 +49,14 @@ class Context:
         self.parts: Sequence[Any] = list(parts)
         self._cancelled = threading.Event()
         self._call: Any = None
+
+    @property
+    def traceparent(self) -> Optional[str]:
+        return self.headers.get("traceparent")
+
+    @property
+    def baggage(self) -> Optional[str]:
+        return self.headers.get("baggage")
 
     @property
     def cancelled(self) -> bool:
