@@ -19,6 +19,7 @@ import { callBee } from './called-bee.ts'
 import { alone, createBee, leastReplicas, madeBy, typeOf } from './created-bee.ts'
 import type { HostOptions } from './host-options.ts'
 import { inputOf, ownInputOf, payloadOf } from './payload-input.ts'
+import { RequestParts, requestParts } from './request-parts.ts'
 import { ShadowGate } from './shadow-gate.ts'
 import { tracedCalls } from './traced-calls.ts'
 
@@ -128,7 +129,15 @@ export class SwarmHost implements BeeHost {
     }
     const given = inputs(typeOf(this.#options, bee))
     return (input, { id, headers, place }) => {
-      const request = beeRequest({ key: id, headers, metadata: place ?? nowhere, signal: neverAborted, attempt: 1, timestamp: 0 }, input)
+      const call = { key: id, headers, metadata: place ?? nowhere, signal: neverAborted, attempt: 1, timestamp: 0 }
+      const request = beeRequest(
+        call,
+        input,
+        new RequestParts(
+          async () => Promise.reject(noPartsAtOnce(bee)),
+          () => neverAborted,
+        ),
+      )
       const output = made.process(given(input), request)
       if (output instanceof Promise)
         throw new WaggleError('WAGGLE_INVALID_BEE', {
@@ -210,7 +219,8 @@ export class SwarmHost implements BeeHost {
     const given = inputs(typeOf(this.#options, bee))
     const call: Worker['call'] = (rows, calls) => {
       replicas.waited(calls)
-      return callBee(made, { bee: bee.name, given, open: this.calls }, rows, calls)
+      const partsOf = (call: (typeof calls)[number]) => requestParts(bee, this.#options, call)
+      return callBee(made, { bee: bee.name, given, open: this.calls, partsOf }, rows, calls)
     }
     const { tracing, now, swarm } = this.#options
     const traced = tracing === undefined ? call : tracedCalls({ tracing, now, swarm, bee: bee.name, type: bee.type.type }, call)
@@ -232,6 +242,13 @@ export class SwarmHost implements BeeHost {
     if (shadows === undefined) return (rows, calls) => gate.call(calls, () => call(rows, calls))
     return async (rows, calls) => ((await gate.enter(calls)) ? call(rows, calls) : rows.map(() => new ShadowDropped(name)))
   }
+}
+
+function noPartsAtOnce({ type }: SwarmBee): WaggleError {
+  return new WaggleError('WAGGLE_INVALID_BEE', {
+    message: `The bee type ${type.type} has the role "${type.role}", which gives its result at once`,
+    next: 'Give the bee type the role "call" if it publishes parts.',
+  })
 }
 
 /** The roles of bees that compute inside the topology, or that add steps to it. */

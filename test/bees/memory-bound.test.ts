@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
 import { MemoryWatch } from '../../connectors/containers/memory-watch.ts'
 import { skipWithoutPython } from '../support/python-bee.ts'
-import { SwarmHere } from '../support/swarm-here.ts'
+import { eventually, SwarmHere } from '../support/swarm-here.ts'
 
 /** A bee that takes 480 MB, unless it is killed before. It does so for each attempt of `always`, and for the first attempt of `once`. */
 const python = `import time
@@ -53,5 +53,7 @@ describe('A process that takes more memory than its bee may have', () => {
       assert.equal(response.status, 502)
       assert.match(detail, /The process of work ran out of memory and was killed \(memory: 200m\) while it had this request/)
       assert.deepEqual(await (await ask('next')).json(), ['next', 1])
+      const letters = async () => ((await swarm.topic('.dead-letters'))?.offsets ?? []).reduce((sum, { start, end }) => sum + end - start, 0)
+      await eventually(async () => (await letters()) === 1)
     })
 })

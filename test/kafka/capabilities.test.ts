@@ -54,7 +54,10 @@ describeWithKafka('Capabilities on a Kafka cluster', {}, (cluster) => {
 
     it('starts without a GPU, opens that bee nowhere, and names the missing capability', async () => {
       assert.match(plain.lastWords, /"bee":"large","message":"needs gpu: 1, and there is 0 here: it runs in processes that have it"/)
-      await said(plain, /large.*runs nowhere: no process of the group has gpu: 1; .*waits in its topics.*"next":"Start a process that has it/)
+      await said(
+        plain,
+        /large.*runs nowhere: no process of the group has gpu: 1, bee:large: 1; .*waits in its topics.*"next":"Start a process that has it/,
+      )
       assert.equal((await fetch(`${plain.ready.gateway}/readyz`)).status, 200)
     })
 

@@ -21,6 +21,7 @@ describeWithKafka('A swarm that counts with the DSL, on a cluster', { own: true 
       WAGGLE_HTTP_PORT: '0',
       WAGGLE_PROCESSING: 'exactly_once',
       WAGGLE_INSTANCE: data,
+      WAGGLE_SESSION_TIMEOUT_MS: '6000',
     })
 
   it('goes on counting after a kill, and on another machine from the changelog', async () => {
@@ -49,7 +50,11 @@ describeWithKafka('A swarm that counts with the DSL, on a cluster', { own: true 
         encoding: 'utf8',
         env: { ...process.env, KAFKA_BROKERS: cluster().brokers.join(','), WAGGLE_LOG: 'kafka', WAGGLE_DATA_DIR: join(directory, 'two') },
       })
-    const { stdout, stderr } = waggle('reset', file, '--force', '--gateways')
+    const reset = () => waggle('reset', file, '--force', '--gateways')
+    let done = reset()
+    // A process that was killed or stopped is a member of its group until its session times out.
+    for (let tries = 0; tries < 60 && done.stderr.includes('WAGGLE_GROUP_IN_USE'); tries++) done = reset()
+    const { stdout, stderr } = done
     assert.equal(stderr, '')
     const { topics } = JSON.parse(stdout) as { readonly topics: readonly string[] }
     for (const topic of ['waggle.cards-by-card-repartition', 'waggle.cards-payments-by-card-changelog']) assert.ok(topics.includes(topic), topic)

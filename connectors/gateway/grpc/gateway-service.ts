@@ -15,7 +15,7 @@ import type { RequestIdentity } from '../request-identity.ts'
 import { askedRequest, type ReportedCall } from './asked-request.ts'
 import { BeeFailure } from './bee-failure.ts'
 import { EventQueue } from './event-queue.ts'
-import type { AnswerStream, GrpcCall, GrpcMethods } from './grpc-service.ts'
+import { type AnswerStream, type GrpcCall, type GrpcMethods, stoppingProblem } from './grpc-service.ts'
 
 export interface GatewayServiceOptions {
   readonly requests: Requests
@@ -111,7 +111,8 @@ export function gatewayMethods(options: GatewayServiceOptions): GrpcMethods {
       async stream({ request_id, last_event_id }: EventsRequest, call: GrpcCall, answers: AnswerStream) {
         const id = maySee(call, request_id)
         if (isLastEvent(last_event_id)) return
-        const queue = new EventQueue<RequestEvent>(call.signal)
+        // The request goes on, and its caller goes on at the next process.
+        const queue = new EventQueue<RequestEvent>(AbortSignal.any([call.signal, call.stopping]))
         let followed: FollowedRequest | null = null
         try {
           followed = await follower().follow(id, last_event_id === '' ? null : last_event_id, (event) => queue.push(event))
@@ -161,6 +162,7 @@ async function sendEvents(queue: EventQueue<RequestEvent>, { id, answers, outcom
     const shown = shownEvent(event, id)
     if (shown !== null) await answers.send({ id: event.id, name: shown.name, json: JSON.stringify(shown.data) })
   }
+  if (queue.signal.aborted) throw stoppingProblem()
   throw new ProblemError('WAGGLE_OVERLOADED', 'The events came faster than the caller reads: go on with last_event_id', 1)
 }
 

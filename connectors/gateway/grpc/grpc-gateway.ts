@@ -44,6 +44,7 @@ export interface GrpcGatewayOptions {
   readonly maxBodiesBytes: number
   readonly maxConnections: number
   readonly names: readonly string[]
+  readonly rateLimitPerSecond: number | null
   readonly notReady: () => string | null
   /** Called with the error of each call that ends with INTERNAL for a reason of this process. */
   readonly onError: (error: unknown) => void
@@ -86,6 +87,7 @@ export async function openGrpcGateway(options: GrpcGatewayOptions): Promise<Grpc
       own ??= ownNames({ host, port: portNow(), names: options.names })
       return own
     },
+    rateLimitPerSecond: options.rateLimitPerSecond,
     maxCalls: options.maxCalls ?? usualMaxCalls,
     messageMs: options.messageMs ?? usualMessageMs,
   })
@@ -97,7 +99,8 @@ export async function openGrpcGateway(options: GrpcGatewayOptions): Promise<Grpc
     'grpc.max_connection_idle_ms': idleMs,
     'grpc.enable_channelz': 0,
   })
-  addServices(server, guard, options)
+  const stopping = new AbortController()
+  addServices(server, { guard, stopping: stopping.signal }, options)
   const injector = server.createConnectionInjector(ServerCredentials.createInsecure())
   const unfollow = connections.followCertificate(onNotice)
   try {
@@ -115,13 +118,18 @@ export async function openGrpcGateway(options: GrpcGatewayOptions): Promise<Grpc
     address: `${host.includes(':') ? `[${host}]` : host}:${portNow()}`,
     close(within) {
       unfollow()
-      closed ??= closeServer(server, connections, clock, within)
+      stopping.abort()
+      closed ??= closeServer(server, { connections, guard, clock }, within)
       return closed
     },
   }
 }
 
-function addServices(server: Server, guard: CallGuard, options: GrpcGatewayOptions): void {
+function addServices(
+  server: Server,
+  { guard, stopping }: { readonly guard: CallGuard; readonly stopping: AbortSignal },
+  options: GrpcGatewayOptions,
+): void {
   const { clock, random, idSecret, onError, notReady, models } = options
   const identity = new RequestIdentity(clock, random, idSecret)
   const intake = new Intake({ ...options, identity })
@@ -146,6 +154,7 @@ function addServices(server: Server, guard: CallGuard, options: GrpcGatewayOptio
     const { definition, implementation } = grpcService(file.service(name), methods, {
       callerOf: (metadata) => guard.callerOf(metadata),
       now: () => Date.now(),
+      stopping,
       onError,
     })
     server.addService(definition, implementation)
@@ -191,20 +200,35 @@ function listening({ server }: GrpcConnections, host: string, port: number): Pro
   })
 }
 
-async function closeServer(server: Server, connections: GrpcConnections, clock: Clock, within: CloseWithin | undefined): Promise<void> {
-  connections.server.close()
-  const cancels =
-    within === undefined
-      ? []
-      : [clock.after(within.timeoutMs, within.onTimeout), clock.after(within.timeoutMs + lastAnswersMs, () => server.forceShutdown())]
+/** The library's own `tryShutdown` does not wait for open calls, because Node closes the sessions of a server that closes. */
+async function closeServer(
+  server: Server,
+  { connections, guard, clock }: { readonly connections: GrpcConnections; readonly guard: CallGuard; readonly clock: Clock },
+  within: CloseWithin | undefined,
+): Promise<void> {
+  const closed = connections.close()
+  // Tells clients to send no more calls on their connections. A connection ends with its last call.
+  server.tryShutdown(() => {})
+  const cut = () => {
+    server.forceShutdown()
+    connections.cut()
+  }
+  // A client that ends neither its call nor its connection gets its last answer, and no more time.
+  let cancelLook = () => {}
+  const look = () => {
+    cancelLook = guard.openCalls === 0 ? clock.after(lastAnswersMs, cut) : clock.after(lookMs, look)
+  }
+  look()
+  const cancels = within === undefined ? [] : [clock.after(within.timeoutMs, within.onTimeout), clock.after(within.timeoutMs + lastAnswersMs, cut)]
   try {
-    await new Promise<void>((resolve) => server.tryShutdown(() => resolve()))
+    await closed
   } finally {
+    cancelLook()
     for (const cancel of cancels) cancel()
-    connections.closeAll()
   }
 }
 
+const lookMs = 50
 const usualMaxCalls = 10_000
 const usualMessageMs = 120_000
 const maxStreams = 100

@@ -101,7 +101,7 @@ class Results(unittest.TestCase):
             ({"id": [-(2**64)]}, "the integer -18446744073709551616"),
             (circular, "the value holds itself"),
             (deep, "nested too deep"),
-            ((one for one in [1]), "a generator: return one value"),
+            ((one for one in [1]), "a generator: write yield in the bee itself"),
         ]:
             with self.subTest(said=said), self.assertRaisesRegex(BadResult, said):
                 self.result(value)

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import inspect
 import sys
-from typing import Any, Dict, List, Sequence
+from typing import Any, AsyncGenerator, Dict, Generator, List, Sequence
 
 from .batches import results_of, stacked
 from .bee import Bee
@@ -104,6 +105,10 @@ class Calls:
         detach = attached([job.context for job in jobs])
         try:
             returned = self.bee.call(self._swarm, payload, context)
+            if inspect.isasyncgen(returned):
+                return await _published_later(returned, jobs[0])
+            if inspect.isgenerator(returned) and self.bee.gives_parts:
+                return _published(returned, jobs[0])
             return await returned if self.bee.is_async else returned
         finally:
             detach()
@@ -126,3 +131,28 @@ class Calls:
             return False
         del self._open[job.id]
         return True
+
+
+def _published(generator: "Generator[Any, None, Any]", job: Job) -> Any:
+    """Publishes what a generator yields, and returns what it returns, or else its parts as one result."""
+    try:
+        while True:
+            try:
+                part = next(generator)
+            except StopIteration as end:
+                return job.whole_of_parts() if end.value is None else end.value
+            job.context.raise_if_cancelled()
+            job.publish(part)
+    finally:
+        generator.close()
+
+
+async def _published_later(generator: "AsyncGenerator[Any, None]", job: Job) -> Any:
+    """The same as `_published`. An asynchronous generator returns nothing."""
+    try:
+        async for part in generator:
+            job.context.raise_if_cancelled()
+            job.publish(part)
+        return job.whole_of_parts()
+    finally:
+        await generator.aclose()

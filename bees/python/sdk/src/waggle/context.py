@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
-from typing import Any, Mapping, Optional
+from typing import Any, Mapping, Optional, Sequence
 
 from .errors import Cancelled
 
@@ -21,13 +21,15 @@ class Context:
         traceparent: the span of this call as W3C Trace Context writes it, or None if the request has no trace. Spans that the bee makes, and requests
             that it sends, belong below it.
         baggage: what the caller told all servers that take part in the request, as W3C Baggage writes it, or None.
+        parts: for a generator, the parts that an earlier run of this call has published, before a crash. A bee that is run again has to yield the same
+            parts again. If it cannot, it yields these first, and then goes on behind them.
 
     >>> context = Context(request_id="r1", deadline=None)
     >>> context.cancelled
     False
     """
 
-    __slots__ = ("request_id", "attempt", "headers", "deadline", "content_type", "_cancelled", "_call")
+    __slots__ = ("request_id", "attempt", "headers", "deadline", "content_type", "parts", "_cancelled", "_call")
 
     def __init__(
         self,
@@ -37,12 +39,14 @@ class Context:
         headers: Optional[Mapping[str, str]] = None,
         deadline: Optional[float] = None,
         content_type: Optional[str] = None,
+        parts: Sequence[Any] = (),
     ) -> None:
         self.request_id = request_id
         self.attempt = attempt
         self.headers: Mapping[str, str] = headers if headers is not None else {}
         self.deadline = deadline
         self.content_type = content_type
+        self.parts: Sequence[Any] = list(parts)
         self._cancelled = threading.Event()
         self._call: Any = None
 
