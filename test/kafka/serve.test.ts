@@ -214,4 +214,22 @@ describeWithKafka('Two servers on one cluster', { own: true }, (cluster) => {
       })
     })
   }
+
+  it('change a swarm together if they are static members of its groups, which do not leave by themselves', { timeout: 120_000 }, async () => {
+    const servers = new ServerProcesses({ brokers: cluster().brokers })
+    try {
+      for (const version of ['one', 'two']) servers.write(`${version}.mjs`, steps(version))
+      await Promise.all(['a', 'b'].map((name) => servers.start(name, { WAGGLE_INSTANCE: name })))
+      assert.equal((await servers.call('a', 'POST', '/v1/swarms', chain('static', 'one'))).status, 201)
+      await servers.until('b', 'static', ({ body }) => body?.state === 'running')
+      const updated = await servers.call('b', 'PUT', '/v1/swarms/static', chain('static', 'two'))
+      assert.equal(updated.status, 200, JSON.stringify(updated.body))
+      for (const name of ['a', 'b']) {
+        await servers.until(name, 'static', ({ body }) => body?.version === 2 && body.state === 'running')
+        assert.deepEqual(await (await servers.ask(name, 'static', { number: 1 })).json(), { number: 1, first: 'two', second: 'two' })
+      }
+    } finally {
+      await servers.close()
+    }
+  })
 })

@@ -48,9 +48,9 @@ export class ServerProcesses {
     writeFileSync(join(this.root, path), content)
   }
 
-  /** Starts a server, and returns its address. The same name means the same machine again. */
-  async start(name: string): Promise<string> {
-    const env = { ...this.#env, WAGGLE_DATA_DIR: join(this.root, `data-${name}`) }
+  /** Starts a server, and returns its address. The same name means the same machine again. `more`: variables of this server alone. */
+  async start(name: string, more: { readonly [variable: string]: string } = {}): Promise<string> {
+    const env = { ...this.#env, ...more, WAGGLE_DATA_DIR: join(this.root, `data-${name}`) }
     const program = await MeasuredProgram.start([main, 'serve', '--log', 'kafka', '--json'], env, { cwd: this.root })
     this.#running.set(name, program)
     return program.ready.gateway

@@ -1,21 +1,14 @@
-import { Admin } from '@platformatic/kafka'
+import type { Admin } from '@platformatic/kafka'
 import type { TopicPartition } from '../../../processor/ports.ts'
 import { toWaggleError } from './cluster/broker-error.ts'
-import { signIn } from './cluster/sign-in.ts'
-import type { KafkaLogOptions } from './kafka-log.ts'
+import { type AdminOptions, adminClient } from './kafka-admin.ts'
 
 /** The groups of an application on a cluster: their members in all processes, and their positions. */
 export class KafkaGroups {
   readonly #admin: Admin
 
-  constructor({ brokers, clientId, ssl, sasl }: Pick<KafkaLogOptions, 'brokers' | 'clientId' | 'ssl' | 'sasl'>) {
-    this.#admin = new Admin({
-      clientId,
-      bootstrapBrokers: [...brokers],
-      retries: 3,
-      ...(ssl === undefined ? {} : { tls: ssl }),
-      ...(sasl === undefined ? {} : { sasl: signIn(sasl) }),
-    })
+  constructor(options: AdminOptions) {
+    this.#admin = adminClient(options)
   }
 
   /** The number of members of these groups. A killed process counts until its session has timed out. */
