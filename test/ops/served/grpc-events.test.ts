@@ -39,6 +39,17 @@ describe('A stream of a request over gRPC', () => {
     caller.close()
   })
 
+  it('ends with a status if the request is refused: its key came with another input', async () => {
+    await using swarm = await SwarmHere.open({})
+    const caller = new GrpcCaller(swarm.grpc)
+    const headers = { 'idempotency-key': 'one' }
+    const ask = (data: string) => caller.stream('waggle.v1.Gateway/RequestStream', { gateway: swarm.name, data: Buffer.from(data) }, { headers })
+    assert.equal((await ask('{"a": 1}')).length, 3)
+    const [refused, ...more] = await ask('{"a": 2}')
+    assert.deepEqual([refused?.status, refused?.error, more], ['INVALID_ARGUMENT', 'WAGGLE_KEY_REUSED', []])
+    caller.close()
+  })
+
   it('ends in the problem of a bee that failed', async () => {
     await using swarm = await SwarmHere.open({}, { files: { 'work.mjs': 'export default () => { throw new Error("no such number") }\n' } })
     const caller = new GrpcCaller(swarm.grpc)
