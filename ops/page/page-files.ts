@@ -44,7 +44,7 @@ const libraries = {
 } as const
 
 /** The files of libraries whose name of the package alone is not the browser's module. */
-const ofPackages: { readonly [specifier: string]: string } = { uplot: 'uplot/dist/uPlot.esm.js' }
+const ofPackages: ReadonlyMap<string, string> = new Map([['uplot', 'uplot/dist/uPlot.esm.js']])
 
 /** Reads the files of the page, and makes their Content-Security-Policy. There is no build step: a browser gets the files as they are. */
 export function pageFiles(): { readonly files: ReadonlyMap<string, PageFile>; readonly contentSecurityPolicy: string } {
@@ -57,7 +57,7 @@ export function pageFiles(): { readonly files: ReadonlyMap<string, PageFile>; re
   }
   // A source map would be asked for by developer tools alone, and is not served.
   for (const [specifier, name] of Object.entries(libraries)) {
-    const text = readFileSync(fileURLToPath(import.meta.resolve(ofPackages[specifier] ?? specifier)), 'utf8')
+    const text = readFileSync(fileURLToPath(import.meta.resolve(ofPackages.get(specifier) ?? specifier)), 'utf8')
     files.set(`/page/lib/${name}`, fileOf(name, text.replace(/\n\/\/# sourceMappingURL=.*/, '')))
   }
   files.set('/page/lib/uplot.css', fileOf('uplot.css', readFileSync(fileURLToPath(import.meta.resolve('uplot/dist/uPlot.min.css')), 'utf8')))

@@ -103,13 +103,13 @@ export class ProcessPage implements Page {
 
 /** The records that wait before each bee, without the bees and topics for which none wait. */
 function waitingOf(plan: RunningSwarm['plan'], application: RunningSwarm['application']): PageCounts['swarms'][number]['waiting'] {
-  const waiting: { [bee: string]: { [topic: string]: number } } = {}
+  const waiting = new Map<string, Map<string, number>>()
   for (const { bee, topic, records } of lagsOf(plan, application)) {
     if (records === 0) continue
-    waiting[bee] ??= {}
-    waiting[bee][topic] = (waiting[bee][topic] ?? 0) + records
+    const topics = waiting.get(bee) ?? new Map<string, number>()
+    waiting.set(bee, topics.set(topic, (topics.get(topic) ?? 0) + records))
   }
-  return waiting
+  return Object.fromEntries([...waiting].map(([bee, topics]) => [bee, Object.fromEntries(topics)]))
 }
 
 /** The calls of each bee, of all threads together. */

@@ -3,7 +3,7 @@ import { fitted } from './fitted-text.js'
 import { layout } from './graph-layout.js'
 import { countText, rateText, timeText } from './live.js'
 
-export const box = { width: 204, height: 84 }
+const box = { width: 204, height: 84 }
 const inside = box.width - 24
 
 /** The swarm as a graph. `progress` maps bees to `done` or `failed` while a request travels. The arrow keys move from bee to bee. */

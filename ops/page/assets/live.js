@@ -52,7 +52,7 @@ function shaped(now, shape) {
 }
 
 /** The numbers of each swarm. Counts whose times do not follow each other, as after a jump of the server's clock, give no rate. */
-export function measured(before, counts, known) {
+function measured(before, counts, known) {
   const seconds = (counts.at - before.at) / 1000
   if (!(seconds > 0.1 && seconds < 60)) return known
   return new Map(
