@@ -16,6 +16,7 @@ import { TlsFiles } from '../../../../connectors/http/tls-files.ts'
 import { systemClock } from '../../../../connectors/system/system-clock.ts'
 import type { Clock } from '../../../../processor/ports.ts'
 import { readBack } from '../../../../topology/swarm/request/durable.ts'
+import type { RequestEvents } from '../../../../topology/swarm/request/request-events.ts'
 import type { NewRequest } from '../../../../topology/swarm/request/requests.ts'
 import { openEchoGrpc, payloadEcho } from '../../../support/echo-gateway.ts'
 import { freePort } from '../../../support/free-port.ts'
@@ -372,12 +373,16 @@ describe('The bounds of a gRPC gateway', () => {
     await using here = await opened({ maxBodiesBytes: 90_000 })
     const session = rawConnection(here.gateway)
     const stream = rawCall(session, 'grpc.reflection.v1.ServerReflection/ServerReflectionInfo')
-    for (let at = 0; at < 20; at++) {
+    let [received, answerBytes] = [0, Number.POSITIVE_INFINITY]
+    stream.on('data', (chunk: Buffer) => {
+      if (received === 0) answerBytes = chunk.readUInt32BE(1) + 5
+      received += chunk.byteLength
+    })
+    for (let at = 1; at <= 20; at++) {
       stream.write(framed(Buffer.concat([Buffer.from([0x0a, 0x90, 0x4e]), Buffer.alloc(10_000, 'h')])))
-      await once(stream, 'data')
+      while (received < at * answerBytes) await once(stream, 'data')
     }
     stream.end()
-    stream.resume()
     const [trailers] = (await once(stream, 'trailers')) as [{ readonly 'grpc-status': string }]
     assert.equal(trailers['grpc-status'], '0')
     session.destroy()
@@ -401,6 +406,35 @@ describe('The bounds of a gRPC gateway', () => {
     await once(stream, 'close')
     assert.equal(stream.rstCode, 8)
     session.destroy()
+  })
+
+  it('ends a stream with the status of a message that cannot be read', async () => {
+    await using here = await opened()
+    const session = rawConnection(here.gateway)
+    const stream = rawCall(session, 'inference.GRPCInferenceService/ModelStreamInfer')
+    stream.write(framed(Buffer.from([0x0a, 0xff, 0xff])))
+    const headers = await refusalOf(stream)
+    assert.deepEqual([headers['grpc-status'], headers['waggle-error']], ['3', 'WAGGLE_BAD_BODY'])
+    session.destroy()
+  })
+
+  it('follows no request for a caller that left without reading', async () => {
+    const { promise: ended, resolve } = Promise.withResolvers<void>()
+    const { promise: sent, resolve: hasSent } = Promise.withResolvers<void>()
+    const events: RequestEvents = {
+      await: () => Promise.reject(new Error('Nothing is sent here')),
+      async follow(_, __, listener) {
+        for (let at = 0; at < 40; at++) listener({ kind: 'accepted', id: `${at}`, gateway: 'door', accepted_at: at })
+        setImmediate(hasSent)
+        return { finish: async () => {}, end: resolve }
+      },
+    }
+    await using here = await opened({ events })
+    const session = rawConnection(here.gateway, { initialWindowSize: 0 })
+    rawCall(session, 'waggle.v1.Gateway/Events').end(framed(Buffer.from([0x0a, 1, 0x61])))
+    await sent
+    session.destroy()
+    await ended
   })
 
   it('gives a new connection the place of an idle one', async () => {
