@@ -10,6 +10,7 @@ import { gzipSync } from 'node:zlib'
 import { credentials } from '@grpc/grpc-js'
 import { parseTokens } from '../../../../connectors/gateway/access/access-token.ts'
 import { AccessTokens } from '../../../../connectors/gateway/access/access-tokens.ts'
+import { anybody } from '../../../../connectors/gateway/access/caller.ts'
 import { CallerLimits } from '../../../../connectors/gateway/access/caller-limits.ts'
 import type { GrpcGateway, GrpcGatewayOptions } from '../../../../connectors/gateway/grpc/grpc-gateway.ts'
 import { TlsFiles } from '../../../../connectors/http/tls-files.ts'
@@ -25,6 +26,7 @@ import { Certificates } from '../../../support/serving/certificates.ts'
 
 const infer = 'inference.GRPCInferenceService/ModelInfer'
 const ask = 'waggle.v1.Gateway/Request'
+const reflect = 'grpc.reflection.v1.ServerReflection/ServerReflectionInfo'
 const numbers = { model_name: 'door', inputs: [{ name: 'x', datatype: 'FP32', shape: [2], contents: { fp32_contents: [1, 2] } }] }
 const hello = { gateway: 'door', data: Buffer.from('"hello"') }
 
@@ -372,7 +374,7 @@ describe('The bounds of a gRPC gateway', () => {
   it('lets a stream send more than the bound of all messages, one after the other', async () => {
     await using here = await opened({ maxBodiesBytes: 90_000 })
     const session = rawConnection(here.gateway)
-    const stream = rawCall(session, 'grpc.reflection.v1.ServerReflection/ServerReflectionInfo')
+    const stream = rawCall(session, reflect)
     let [received, answerBytes] = [0, Number.POSITIVE_INFINITY]
     stream.on('data', (chunk: Buffer) => {
       if (received === 0) answerBytes = chunk.readUInt32BE(1) + 5
@@ -435,6 +437,64 @@ describe('The bounds of a gRPC gateway', () => {
     await sent
     session.destroy()
     await ended
+  })
+
+  it('ends a stream that says nothing, and one that says nothing more', async () => {
+    await using here = await opened({ messageMs: 50 })
+    const session = rawConnection(here.gateway)
+    assert.equal((await refusalOf(rawCall(session, reflect)))['grpc-status'], '4')
+    const spoken = rawCall(session, reflect)
+    spoken.write(framed(Buffer.from([0x3a, 0])))
+    spoken.resume()
+    const [trailers] = (await once(spoken, 'trailers')) as [{ readonly 'grpc-status': string }]
+    assert.equal(trailers['grpc-status'], '4')
+    session.destroy()
+  })
+
+  it('gives no caller all places of calls, and takes none for health and reflection', async () => {
+    const { requests, seen, answer } = heldRequests()
+    const callers = { areKnown: true, find: (token: string) => ({ ...anybody, name: `token:${token}` }) }
+    await using here = await opened({ requests, callers, maxCalls: 4 })
+    const { caller, gateway } = here
+    const as = (token: string) => ({ headers: { authorization: `Bearer ${token}` } })
+    const greedy = [caller.call(ask, hello, as('a')), caller.call(ask, hello, as('a'))]
+    const session = rawConnection(gateway)
+    const silent = Array.from({ length: 5 }, () => rawCall(session, reflect))
+    while (seen.length < 2) await new Promise(setImmediate)
+    assert.equal((await caller.call(ask, hello, as('a'))).error, 'WAGGLE_CALLER_LIMIT')
+    const other = caller.call(ask, hello, as('b'))
+    while (seen.length < 3) await new Promise(setImmediate)
+    assert.equal((await caller.call('grpc.health.v1.Health/Check', {})).status, 'OK')
+    answer()
+    for (const { status } of await Promise.all([...greedy, other])) assert.equal(status, 'OK')
+    assert.deepEqual(
+      silent.map(({ closed }) => closed),
+      Array(5).fill(false),
+    )
+    session.destroy()
+  })
+
+  it('gives a new connection the place of one whose streams say nothing', async () => {
+    await using here = await opened({ maxConnections: 1 })
+    const session = rawConnection(here.gateway)
+    const closed = once(session, 'close')
+    const stream = rawCall(session, reflect)
+    stream.write(framed(Buffer.from([0x3a, 0])))
+    await once(stream, 'data')
+    assert.equal((await here.caller.call(ask, hello)).status, 'OK')
+    await closed
+  })
+
+  it('keeps no place for calls that are reset as they begin', async () => {
+    await using here = await opened({ maxCalls: 1 })
+    const session = rawConnection(here.gateway)
+    for (let at = 0; at < 5; at++) {
+      const stream = rawCall(session, ask)
+      stream.close(8)
+      await once(stream, 'close')
+    }
+    assert.equal((await here.caller.call(ask, hello)).status, 'OK')
+    session.destroy()
   })
 
   it('gives a new connection the place of an idle one', async () => {
