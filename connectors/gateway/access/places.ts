@@ -46,4 +46,10 @@ export class Places {
   }
 }
 
+/** The places of callers that follow a request. */
+export function followerPlaces(): Places {
+  return new Places({ max: maxFollowers, what: 'requests are followed' })
+}
+
 const retryAfterSeconds = 5
+const maxFollowers = 256

@@ -34,7 +34,7 @@ export interface CallGuardOptions {
 /** Checks each call before its first message is read: its host and origin, its token, and the number of calls. */
 export class CallGuard {
   readonly #options: CallGuardOptions
-  readonly #callers = new WeakMap<Metadata, Caller>()
+  readonly #callers = new WeakMap<Metadata, { readonly caller: Caller; readonly holder: string }>()
   /** Counts the messages of each address as those of a caller. */
   readonly #addresses: CallerLimits | null
   /** The places of calls by the paths that share them. Callers hold them, or their addresses until they are known. */
@@ -56,9 +56,12 @@ export class CallGuard {
 
   /** The caller of a call that was let in. */
   callerOf(metadata: Metadata): Caller {
-    const caller = this.#callers.get(metadata)
-    if (caller === undefined) throw new Error('The call has not passed the guard')
-    return caller
+    return this.#letIn(metadata).caller
+  }
+
+  /** The name under which a call that was let in holds its place. */
+  holderOf(metadata: Metadata): string {
+    return this.#letIn(metadata).holder
   }
 
   /** The calls that have no status yet. */
@@ -115,8 +118,9 @@ export class CallGuard {
             if (encoding !== 'identity') return refuse(compressed())
             if (!isUncounted.test(path) && !this.#countMessage(remoteAddress)) return refuse(tooMany())
             const places = this.#placesOf(path)
+            const address = `address ${remoteAddress}`
             try {
-              leave = places.take(`address ${remoteAddress}`)
+              leave = places.take(address)
             } catch (thrown) {
               return refuse(statusOf(thrown, ''))
             }
@@ -125,11 +129,12 @@ export class CallGuard {
               .then((caller) => {
                 if (isOver) return
                 // The callers of a proxy have one address.
-                if (caller.name !== '') {
+                const holder = caller.name === '' ? address : `caller ${caller.name}`
+                if (holder !== address) {
                   leave()
-                  leave = places.take(`caller ${caller.name}`)
+                  leave = places.take(holder)
                 }
-                this.#callers.set(metadata, caller)
+                this.#callers.set(metadata, { caller, holder })
                 pass(metadata)
               })
               .catch((thrown: unknown) => refuse(statusOf(thrown, '')))
@@ -171,6 +176,12 @@ export class CallGuard {
         over()
       },
     })
+  }
+
+  #letIn(metadata: Metadata) {
+    const found = this.#callers.get(metadata)
+    if (found === undefined) throw new Error('The call has not passed the guard')
+    return found
   }
 
   #placesOf(path: string): Places {

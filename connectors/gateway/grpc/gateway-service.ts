@@ -5,6 +5,7 @@ import { type FollowedRequest, isLastEvent, type RequestEvent, type RequestEvent
 import type { Requests } from '../../../topology/swarm/request/requests.ts'
 import type { Callers } from '../access/caller.ts'
 import { missingToSee, scopeMissing } from '../access/known-caller.ts'
+import type { Places } from '../access/places.ts'
 import { shownEvent } from '../http/event-routes.ts'
 import { type Problem, ProblemError, problemOf, problemOfBee } from '../http/problem.ts'
 import { checkedBody } from '../http/request-body.ts'
@@ -21,6 +22,8 @@ export interface GatewayServiceOptions {
   readonly requests: Requests
   /** Undefined: requests cannot be followed. */
   readonly events?: RequestEvents
+  /** The places of callers that follow a request. */
+  readonly followers: Places
   readonly callers: Callers
   readonly identity: RequestIdentity
   readonly intake: Intake
@@ -30,7 +33,7 @@ export interface GatewayServiceOptions {
 
 /** Waggle's own service: requests to gateways with any input, and their events. */
 export function gatewayMethods(options: GatewayServiceOptions): GrpcMethods {
-  const { requests, callers, identity, clock } = options
+  const { requests, callers, identity, clock, followers } = options
 
   function maySee({ caller }: GrpcCall, text: string): string {
     const id = requestIdIn(text)
@@ -91,17 +94,20 @@ export function gatewayMethods(options: GatewayServiceOptions): GrpcMethods {
               async send(request) {
                 const queue = new EventQueue<RequestEvent>(call.signal)
                 let hasBegun = false
-                const followed = await follower().await(input.gateway, request.id, (event) => {
-                  hasBegun = true
-                  queue.push(event)
-                })
+                const leave = followers.take(call.caller.name)
+                let followed: FollowedRequest | null = null
                 try {
+                  const following = await follower().await(input.gateway, request.id, (event) => {
+                    hasBegun = true
+                    queue.push(event)
+                  })
+                  followed = following
                   const requested = requests.request(request)
                   const settled = requested.then(
                     ({ answer }) => outcomeOf(request.id, answer),
                     (error: unknown) => failedOutcome(request.id, problemOf(error, request.id)),
                   )
-                  void settled.then(() => followed.finish())
+                  void settled.then(() => following.finish())
                   // A refusal before the first event is the status of the call.
                   const refused = requested.then(
                     () => never(),
@@ -109,7 +115,8 @@ export function gatewayMethods(options: GatewayServiceOptions): GrpcMethods {
                   )
                   await Promise.race([sendEvents(queue, { id: request.id, answers, outcome: () => settled }), refused])
                 } finally {
-                  followed.end()
+                  followed?.end()
+                  leave()
                 }
               },
             },
@@ -123,12 +130,14 @@ export function gatewayMethods(options: GatewayServiceOptions): GrpcMethods {
         if (isLastEvent(last_event_id)) return
         // The request goes on, and its caller goes on at the next process.
         const queue = new EventQueue<RequestEvent>(AbortSignal.any([call.signal, call.stopping]))
+        const leave = followers.take(call.caller.name)
         let followed: FollowedRequest | null = null
         try {
           followed = await follower().follow(id, last_event_id === '' ? null : last_event_id, (event) => queue.push(event))
           await sendEvents(queue, { id, answers, outcome: () => storedOutcome(id) })
         } finally {
           followed?.end()
+          leave()
         }
       },
     },

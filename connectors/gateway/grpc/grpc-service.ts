@@ -17,6 +17,8 @@ import { decoded } from './proto-file.ts'
 /** A call, as the methods of the services see it. */
 export interface GrpcCall {
   readonly caller: Caller
+  /** The name under which the call holds places that callers without a token may take: that of its caller, or of its address. */
+  readonly holder: string
   /** Aborts when the caller cancels, leaves, or no longer waits. */
   readonly signal: AbortSignal
   /** Aborts when the process stops. A call that waits for no request then ends. */
@@ -45,6 +47,7 @@ export type GrpcMethod =
 export interface ServiceOptions {
   /** The caller of a call whose metadata has passed the guard. */
   readonly callerOf: (metadata: Metadata) => Caller
+  readonly holderOf: (metadata: Metadata) => string
   /** The clock in which gRPC gives deadlines: epoch milliseconds. */
   readonly now: () => number
   readonly stopping: AbortSignal
@@ -169,13 +172,14 @@ async function answer<T>(run: () => Promise<T>): Promise<T> {
   return run()
 }
 
-function grpcCall(call: Surface, { callerOf, now, stopping }: ServiceOptions): GrpcCall {
+function grpcCall(call: Surface, { callerOf, holderOf, now, stopping }: ServiceOptions): GrpcCall {
   const left = new AbortController()
   call.on('cancelled', () => left.abort())
   if (call.cancelled) left.abort()
   const { metadata } = call
   return {
     caller: callerOf(metadata),
+    holder: holderOf(metadata),
     signal: left.signal,
     stopping,
     timeoutMs() {

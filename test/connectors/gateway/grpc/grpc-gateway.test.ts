@@ -12,6 +12,7 @@ import { parseTokens } from '../../../../connectors/gateway/access/access-token.
 import { AccessTokens } from '../../../../connectors/gateway/access/access-tokens.ts'
 import { anybody } from '../../../../connectors/gateway/access/caller.ts'
 import { CallerLimits } from '../../../../connectors/gateway/access/caller-limits.ts'
+import { Places } from '../../../../connectors/gateway/access/places.ts'
 import type { GrpcGateway, GrpcGatewayOptions } from '../../../../connectors/gateway/grpc/grpc-gateway.ts'
 import { TlsFiles } from '../../../../connectors/http/tls-files.ts'
 import { systemClock } from '../../../../connectors/system/system-clock.ts'
@@ -505,6 +506,35 @@ describe('The bounds of a gRPC gateway', () => {
     assert.deepEqual(
       written.mock.calls.map(({ arguments: text }) => text),
       [],
+    )
+    session.destroy()
+  })
+
+  it('shares the places of those who follow a request, also with HTTP, and those of watches', async () => {
+    const events: RequestEvents = {
+      await: () => Promise.reject(new Error('Nothing is sent here')),
+      follow: async () => ({ finish: async () => {}, end() {} }),
+    }
+    const callers = { areKnown: true, find: (token: string) => ({ ...anybody, name: `token:${token}` }) }
+    const followers = new Places({ max: 2, what: 'requests are followed' })
+    await using here = await opened({ events, callers, followers })
+    const session = rawConnection(here.gateway)
+    const follow = (token: string) =>
+      rawCall(session, 'waggle.v1.Gateway/Events', { authorization: `Bearer ${token}` }).end(framed(Buffer.from([0x0a, 1, 0x61])))
+    const first = follow('a')
+    while (followers.taken < 1) await new Promise(setImmediate)
+    assert.equal((await refusalOf(follow('a')))['waggle-error'], 'WAGGLE_CALLER_LIMIT')
+    const other = follow('b')
+    while (followers.taken < 2) await new Promise(setImmediate)
+    assert.equal((await refusalOf(follow('c')))['waggle-error'], 'WAGGLE_OVERLOADED')
+    first.close(8)
+    other.close(8)
+    while (followers.taken > 0) await new Promise(setImmediate)
+    const watches = Array.from({ length: 51 }, () => rawCall(session, 'grpc.health.v1.Health/Watch').end(framed(Buffer.alloc(0))))
+    const answers = await Promise.all(watches.map(refusalOf))
+    assert.deepEqual(
+      answers.flatMap((headers) => headers['waggle-error'] ?? []),
+      ['WAGGLE_CALLER_LIMIT'],
     )
     session.destroy()
   })
