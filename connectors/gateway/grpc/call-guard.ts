@@ -70,12 +70,12 @@ export class CallGuard {
   }
 
   get interceptor(): ServerInterceptor {
-    return ({ path, requestStream }, call) => this.#guarded(call, { path, requestStream })
+    return (method, call) => this.#guarded(call, method)
   }
 
   #guarded(
     call: ServerInterceptingCallInterface,
-    { path, requestStream }: { readonly path: string; readonly requestStream: boolean },
+    { path, requestStream, responseStream }: { readonly path: string; readonly requestStream: boolean; readonly responseStream: boolean },
   ): ServerInterceptingCall {
     const { connections, clock, messageMs } = this.#options
     const { remoteAddress } = call.getConnectionInfo()
@@ -86,6 +86,7 @@ export class CallGuard {
     let messages = 0
     let isOver = false
     let hasAll = false
+    let letIn: Metadata | null = null
     let leave = () => {}
     let cancelTimer = () => {}
     const over = () => {
@@ -106,6 +107,16 @@ export class CallGuard {
       cancelTimer = clock.after(messageMs, () =>
         refuse({ code: status.DEADLINE_EXCEEDED, details: 'The message took too long to arrive', metadata: new Metadata() }),
       )
+    }
+    /** A stream may be open for longer than its token is valid, so the token is looked up for each message. */
+    const stillKnown = (go: () => void) => {
+      if (letIn === null || isOver) return go()
+      this.#callerWith(letIn, call.getHost(), path)
+        .then((caller) => {
+          if (letIn !== null) this.#callers.set(letIn, { caller, holder: this.holderOf(letIn) })
+          go()
+        })
+        .catch((thrown: unknown) => refuse(statusOf(thrown, '')))
     }
     this.#calls++
     // The library tells no cancellation of a stream that was reset before the call began.
@@ -135,6 +146,7 @@ export class CallGuard {
                   leave = places.take(holder)
                 }
                 this.#callers.set(metadata, { caller, holder })
+                letIn = metadata
                 pass(metadata)
               })
               .catch((thrown: unknown) => refuse(statusOf(thrown, '')))
@@ -143,9 +155,10 @@ export class CallGuard {
             const isFirst = messages++ === 0
             open.push(message.byteLength + frameBytes)
             counted.isBusy = requestStream
-            if (!isFirst && !this.#countMessage(remoteAddress)) return refuse(tooMany())
             if (requestStream) cancelTimer()
-            pass(message)
+            if (isFirst) return pass(message)
+            if (!this.#countMessage(remoteAddress)) return refuse(tooMany())
+            stillKnown(() => pass(message))
           },
           onReceiveHalfClose: (pass) => {
             hasAll = true
@@ -161,14 +174,18 @@ export class CallGuard {
         next(metadata)
       },
       sendMessage: (message: Buffer, next) => {
-        counted.answering(message.byteLength + frameBytes)
+        const send = () => {
+          counted.answering(message.byteLength + frameBytes)
+          next(message)
+        }
         // Each message of a stream has one answer, in their order.
         if (requestStream) {
           counted.forget(open.shift() ?? 0)
           counted.isBusy = hasAll || open.length > 0
           if (!counted.isBusy && !isOver) waitForMessage()
         }
-        next(message)
+        if (responseStream) stillKnown(send)
+        else send()
       },
       sendStatus: (sent, next) => {
         if (isOver) return

@@ -16,6 +16,7 @@ import { decoded } from './proto-file.ts'
 
 /** A call, as the methods of the services see it. */
 export interface GrpcCall {
+  /** The caller with its scopes at the last message. */
   readonly caller: Caller
   /** The name under which the call holds places that callers without a token may take: that of its caller, or of its address. */
   readonly holder: string
@@ -178,7 +179,9 @@ function grpcCall(call: Surface, { callerOf, holderOf, now, stopping }: ServiceO
   if (call.cancelled) left.abort()
   const { metadata } = call
   return {
-    caller: callerOf(metadata),
+    get caller() {
+      return callerOf(metadata)
+    },
     holder: holderOf(metadata),
     signal: left.signal,
     stopping,

@@ -539,6 +539,36 @@ describe('The bounds of a gRPC gateway', () => {
     session.destroy()
   })
 
+  it('takes no message of a stream whose token is revoked, and sends it none', async () => {
+    let send = () => {}
+    const events: RequestEvents = {
+      await: () => Promise.reject(new Error('Nothing is sent here')),
+      async follow(_, __, listener) {
+        send = () => listener({ kind: 'accepted', id: 'a', gateway: 'door', accepted_at: 1 })
+        send()
+        return { finish: async () => {}, end() {} }
+      },
+    }
+    const tokens = new AccessTokens()
+    tokens.replace('settings', parseTokens('asker=asker-0123456789:ask:door,read'))
+    await using here = await opened({ events, callers: { areKnown: true, find: (token) => tokens.find(token) } })
+    const session = rawConnection(here.gateway)
+    const token = { authorization: 'Bearer asker-0123456789' }
+    const asking = rawCall(session, 'inference.GRPCInferenceService/ModelStreamInfer', token)
+    asking.write(framed(Buffer.from([0x0a, 1, 0x61])))
+    await once(asking, 'data')
+    const following = rawCall(session, 'waggle.v1.Gateway/Events', token).end(framed(Buffer.from([0x0a, 1, 0x61])))
+    await once(following, 'data')
+    tokens.replace('settings', [])
+    const ends = Promise.all([once(asking, 'trailers'), once(following, 'trailers')])
+    asking.write(framed(Buffer.from([0x0a, 1, 0x61])))
+    send()
+    for (const [trailers] of (await ends) as (readonly { readonly [name: string]: string }[])[]) {
+      assert.deepEqual([trailers?.['grpc-status'], trailers?.['waggle-error']], ['16', 'WAGGLE_TOKEN_UNKNOWN'])
+    }
+    session.destroy()
+  })
+
   it('gives a new connection the place of an idle one', async () => {
     await using here = await opened({ maxConnections: 1 })
     const { caller, gateway } = here
