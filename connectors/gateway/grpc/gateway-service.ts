@@ -1,7 +1,13 @@
 import type { Clock } from '../../../processor/ports.ts'
 import type { Payload } from '../../../topology/swarm/payload/payload.ts'
 import { contentTypeOf, jsonType } from '../../../topology/swarm/payload/payload-serde.ts'
-import { type FollowedRequest, isLastEvent, type RequestEvent, type RequestEvents } from '../../../topology/swarm/request/request-events.ts'
+import {
+  type FollowedRequest,
+  isLastEvent,
+  maxLastEventId,
+  type RequestEvent,
+  type RequestEvents,
+} from '../../../topology/swarm/request/request-events.ts'
 import type { Requests } from '../../../topology/swarm/request/requests.ts'
 import type { Callers } from '../access/caller.ts'
 import { missingToSee, scopeMissing } from '../access/known-caller.ts'
@@ -120,6 +126,8 @@ export function gatewayMethods(options: GatewayServiceOptions): GrpcMethods {
     Events: {
       async stream({ request_id, last_event_id }: EventsRequest, call: GrpcCall, answers: AnswerStream) {
         const id = maySee(call, request_id)
+        if (last_event_id.length > maxLastEventId)
+          throw new ProblemError('WAGGLE_BAD_REQUEST', `last_event_id has more than ${maxLastEventId} characters`)
         if (isLastEvent(last_event_id)) return
         // The request goes on, and its caller goes on at the next process.
         const queue = new EventQueue<RequestEvent>(AbortSignal.any([call.signal, call.stopping]))
