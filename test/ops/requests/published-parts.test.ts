@@ -26,6 +26,26 @@ async function all(stream: AsyncIterable<RequestEvent>): Promise<readonly Reques
 const partsOf = (events: readonly RequestEvent[]) => events.flatMap((event) => (event.kind === 'part' ? [[event.bee, event.number, event.part]] : []))
 const answerOf = (events: readonly RequestEvent[]) => events.flatMap((event) => (event.kind === 'answer' ? [event.answer] : []))
 
+const looping = `  - {name: again, type: loop, input: {stack: [entrance, chat]}, spec: {while: "length(text) < \`4\`", body: chat, max_rounds: 5}}
+  - {name: chat, type: module, input: {name: again}, spec: {file: ./chat.mjs}}
+  - {name: answer, type: respond, input: {name: again}}`
+
+it('The parts of a bee in a loop count from 0 in each round', async () => {
+  const files = { 'chat.mjs': 'export default async function* ({ text }) { yield text; yield "b"; return { text: `${text}b` } }' }
+  await using here = await SwarmHere.open({}, { bees: looping, files })
+  const events = await all(new Gateway(here.url).stream({ text: 'aa' }, { gateway: here.name }))
+  assert.deepEqual(
+    events.flatMap((event) => (event.kind === 'part' ? [[event.round, event.number, event.part]] : [])),
+    [
+      ['again=1', 0, 'aa'],
+      ['again=1', 1, 'b'],
+      ['again=2', 0, 'aab'],
+      ['again=2', 1, 'b'],
+    ],
+  )
+  assert.deepEqual(answerOf(events), [{ text: 'aabb' }])
+})
+
 for (const { where, spec } of [
   { where: 'in the process', spec: '{file: ./chat.mjs}' },
   { where: 'in a thread', spec: '{file: ./chat.mjs, workers: 1}' },
