@@ -31,7 +31,7 @@ const looping = `  - {name: again, type: loop, input: {stack: [entrance, chat]},
   - {name: answer, type: respond, input: {name: again}}`
 
 it('The parts of a bee in a loop count from 0 in each round', async () => {
-  const files = { 'chat.mjs': 'export default async function* ({ text }) { yield text; yield "b"; return { text: `${text}b` } }' }
+  const files = { 'chat.mjs': 'export default async function* ({ text }) { yield text; yield "b"; return { text: text + "b" } }' }
   await using here = await SwarmHere.open({}, { bees: looping, files })
   const events = await all(new Gateway(here.url).stream({ text: 'aa' }, { gateway: here.name }))
   assert.deepEqual(
