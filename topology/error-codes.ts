@@ -193,6 +193,12 @@ export const errorCodes = {
     meaning: 'ClickHouse cannot be reached, cannot start, or refused a statement.',
     next: 'See the message. Rows wait in the log until ClickHouse takes them.',
   },
+  WAGGLE_CLIENT_VERSION: {
+    status: 400,
+    exit: 1,
+    meaning: 'A command speaks a version of the management API that the server does not.',
+    next: 'Install the version of Waggle that the server runs, or run the command of the older server.',
+  },
   WAGGLE_CLOSED: {
     status: 503,
     exit: 3,
@@ -303,6 +309,12 @@ export const errorCodes = {
     exit: 1,
     meaning: 'Another process has taken over the tasks of this one.',
     next: 'Nothing: the process goes back to its last commit.',
+  },
+  WAGGLE_FILE_LOCKED: {
+    status: 503,
+    exit: 3,
+    meaning: 'Another process changes `tokens.json` or `secrets.json` of the data directory, or ended while it did and left its lock.',
+    next: 'Try again. If the process that the message names has ended, delete the file that it names.',
   },
   WAGGLE_FILE_NOT_FOUND: { status: 500, exit: 1, meaning: 'A file that was named cannot be read.', next: 'Correct the path.' },
   WAGGLE_FILE_UNUSABLE: {
@@ -456,6 +468,12 @@ export const errorCodes = {
     exit: 1,
     meaning: 'A window, a grace or a retention has a length that cannot be.',
     next: 'Give the length that the message names.',
+  },
+  WAGGLE_ISSUER_AWAY: {
+    status: 503,
+    exit: 3,
+    meaning: 'The keys of the issuer of tokens (`WAGGLE_OIDC_ISSUER`) cannot be fetched, so no token of it can be checked.',
+    next: 'See the log of the process for the reason, and that the issuer can be reached from it. Waggle tries again by itself.',
   },
   WAGGLE_JOIN_TIMEOUT: {
     status: 504,
@@ -826,6 +844,12 @@ export const errorCodes = {
     meaning: 'An output cannot be written.',
     next: 'Correct the value or the serde, or give a production handler that goes on.',
   },
+  WAGGLE_PROFILE: {
+    status: 500,
+    exit: 1,
+    meaning: 'A profile of `~/.config/waggle/profiles.json` is not there, or cannot be written.',
+    next: 'See `waggle servers list` and `waggle servers set --help`.',
+  },
   WAGGLE_PROFILE_RUNNING: {
     status: 409,
     exit: 1,
@@ -1137,6 +1161,12 @@ export const errorCodes = {
     exit: 1,
     meaning: 'A request has no bearer token, and this server asks for one.',
     next: 'Send `Authorization: Bearer TOKEN`; commands take it from `WAGGLE_TOKEN`.',
+  },
+  WAGGLE_TOKEN_REFUSED: {
+    status: 401,
+    exit: 1,
+    meaning: 'The token of a request is a JSON Web Token that fails a check: its issuer, audience, time, algorithm or signature.',
+    next: 'Get a new token from the issuer that this server trusts.',
   },
   WAGGLE_TOKEN_UNKNOWN: {
     status: 401,

@@ -6,10 +6,13 @@ import { CallerLimits, type Limits } from '../../connectors/gateway/access/calle
 import { freshId } from '../../connectors/gateway/fresh-id.ts'
 import type { GrpcGateway, GrpcGatewayOptions } from '../../connectors/gateway/grpc/grpc-gateway.ts'
 import { type AnsweredRequest, type HttpGateway, openHttpGateway } from '../../connectors/gateway/http/http-gateway.ts'
+import type { IssuerCallers } from '../../connectors/gateway/oidc/issuer-callers.ts'
+import { RequestIdentity } from '../../connectors/gateway/request-identity.ts'
 import { TlsFiles } from '../../connectors/http/tls-files.ts'
 import type { KafkaGroups } from '../../connectors/log/kafka/kafka-groups.ts'
 import { checkDataFormat } from '../../connectors/system/data-format.ts'
 import { FileFlightRecorder } from '../../connectors/system/flight-recorder.ts'
+import { closePlaces, type PrivatePlace } from '../../connectors/system/private-modes.ts'
 import { processHeap } from '../../connectors/system/process-heap.ts'
 import { systemClock } from '../../connectors/system/system-clock.ts'
 import { SystemRandom } from '../../connectors/system/system-random.ts'
@@ -26,10 +29,12 @@ import { ServerTokens } from '../access/server-tokens.ts'
 import { type BackupReport, writeBackup } from '../backup/backup.ts'
 import type { Settings } from '../config/settings.ts'
 import { storedSecrets } from '../config/stored-secrets.ts'
+import { areSameIssuer, type IssuerSettings, issuerOf } from '../config/token-issuer.ts'
 import { LogManagement } from '../inspection/log-management.ts'
 import { removeAddress, writeAddress } from '../inspection/process-address.ts'
 import { RequestTraces } from '../inspection/request-traces.ts'
 import { RunningProcess } from '../inspection/running-process.ts'
+import { SavedPredictions } from '../inspection/saved-predictions.ts'
 import { ProcessPage } from '../page/process-page.ts'
 import { FailureLines } from '../process-log/failure-lines.ts'
 import type { LogLevel, LogLevels, LogLine } from '../process-log/log-line.ts'
@@ -89,6 +94,7 @@ export class Beekeeper {
   readonly #say: LogLine
   readonly #failures: FailureLines
   readonly #tokens: ServerTokens
+  #issuerSettings: IssuerSettings
   readonly #limits: CallerLimits
   #running: RunningSwarms | null = null
   #served: ServedSwarms | null = null
@@ -106,10 +112,11 @@ export class Beekeeper {
 
   private constructor(options: BeekeeperOptions) {
     this.#options = options
-    this.#tokens = new ServerTokens(options.settings, systemClock)
+    this.#issuerSettings = options.settings
     this.#limits = new CallerLimits({ clock: systemClock, limits: limitsOf(options.settings, options.settings) })
     this.#say = this.#beeLog.keeping(options.say, options.redaction)
     this.#failures = new FailureLines({ say: this.#say, clock: systemClock })
+    this.#tokens = new ServerTokens(options.settings, systemClock, this.#issuerOf(options.settings))
   }
 
   /** Settles when every swarm answers requests. If a part cannot start, closes the open parts and throws. */
@@ -147,9 +154,11 @@ export class Beekeeper {
     return this.#running?.all ?? []
   }
 
-  /** Applies new values of the settings that a running process can change: tokens and limits of callers. */
+  /** Applies new values of the settings that a running process can change: tokens, their issuer, and limits of callers. */
   reload(settings: Settings): void {
     this.#tokens.replaceSettings(settings)
+    if (!areSameIssuer(settings, this.#issuerSettings)) this.#tokens.replaceIssuer(this.#issuerOf(settings))
+    this.#issuerSettings = settings
     this.#limits.replace(limitsOf(settings, this.#options.settings))
   }
 
@@ -175,11 +184,13 @@ export class Beekeeper {
   async #open(): Promise<void> {
     const { settings, server = null } = this.#options
     const say = this.#say
+    for (const line of closePlaces(privatePlaces(settings))) say('', 'warn', line)
     storedSecrets(settings).renew()
     refuseBeyondLoopback(settings.host, this.#tokens)
     if (!isLoopback(settings.host) && settings.tls_cert === null)
       say('gateway', 'warn', `listening on ${settings.host} without TLS: whoever reads the network reads tokens, inputs and answers`)
     this.#closeLater('failures', async () => this.#failures.close())
+    this.#closeLater('tokens', async () => this.#tokens.close())
     const unwatch = watchClock(systemClock, (message) => say('clock', 'warn', message))
     this.#closeLater('clock', async () => unwatch())
     const untrim = trimWhenIdle(systemClock, processHeap())
@@ -266,6 +277,10 @@ export class Beekeeper {
     return groups
   }
 
+  #issuerOf(settings: Settings): IssuerCallers | null {
+    return issuerOf(settings, { clock: systemClock, onProblem: (problem) => this.#say('gateway', 'warn', problem) })
+  }
+
   async #openStates(name: string, random: SystemRandom): Promise<StateDirectory> {
     checkDataFormat(this.#options.settings.data_dir)
     const { openStateDirectory } = await import('../../connectors/rocksdb/state-directory.ts')
@@ -320,6 +335,8 @@ export class Beekeeper {
     this.#stopWaiting = () => requests.stopWaiting()
     const { plans } = running
     const acceptedAt = (id: string) => running.all.map((swarm) => swarm.acceptedAt(id)).find((time) => time !== null) ?? null
+    const idSecret = await idSecretOf(log, { clock: systemClock, random })
+    const identity = new RequestIdentity(systemClock, random, idSecret)
     const management = await LogManagement.open({
       log,
       clock: systemClock,
@@ -327,6 +344,8 @@ export class Beekeeper {
       schemaRegistryUrl: settings.schema_registry_url,
       plans,
       acceptedAt,
+      idsOfKey: (gateway, key) => ['', ...this.#tokens.names].map((caller) => identity.derived(gateway, caller, key)),
+      clickhouseUrl: () => (this.#clickhouseUrl === null ? null : withoutPassword(this.#clickhouseUrl)),
       swarms: running.all,
     })
     const entrance = {
@@ -339,13 +358,14 @@ export class Beekeeper {
       onNotice: (notice: string) => say('gateway', 'warn', notice),
       clock: systemClock,
       random,
-      idSecret: await idSecretOf(log, { clock: systemClock, random }),
+      idSecret,
       host: settings.host,
       requestTimeoutMs: settings.request_timeout_seconds * 1000,
       maxBodyBytes: settings.max_body_bytes,
       maxBodiesBytes: Math.max(256 * 1024 * 1024, 2 * settings.max_body_bytes),
       maxConnections: settings.max_connections ?? usualMaxConnections(),
       names: furtherNames(settings),
+      rateLimitPerSecond: settings.rate_limit_per_second,
       notReady: () => this.#notReady(),
       onError,
       onAnswered: (answered: AnsweredRequest) => telemetry.answered(answered),
@@ -355,6 +375,7 @@ export class Beekeeper {
       ...tlsOf(settings),
       management,
       page: new ProcessPage({ log, clock: systemClock, instance: management.instance, swarms: running.all }),
+      predictions: new SavedPredictions({ clock: systemClock, plans, database: () => this.#openDatabase() }),
       onManaged: ({ caller, method, path, status, requestId }) =>
         say('audit', 'info', `${caller || 'anybody'} ${method} ${path} ${status}`, { request_id: requestId }),
       tokens: this.#tokens,
@@ -362,8 +383,8 @@ export class Beekeeper {
       secrets: storedSecrets(settings),
       ...this.#debug(running),
       backups: { write: (directory) => this.#backUp(log, directory) },
+      origins: listIn(settings.cors_origins),
       port: settings.http_port,
-      rateLimitPerSecond: settings.rate_limit_per_second,
       metrics: (format) => telemetry.text(format),
     })
     const gateway = this.#gateway
@@ -475,12 +496,23 @@ export class Beekeeper {
   }
 }
 
+/** The files and folders that have secrets, or the inputs of all callers. */
+function privatePlaces({ data_dir, tokens_file, secrets_key_file, tls_key }: Settings): readonly PrivatePlace[] {
+  const own = ['tokens.json', 'secrets.json'].map((name) => ({ path: join(data_dir, name), isOwn: true }))
+  const given = [data_dir, tokens_file, secrets_key_file, tls_key].flatMap((path) => (path === null ? [] : [{ path, isOwn: false }]))
+  return [...own, ...given]
+}
+
 /** The least time for the last commit, in ms, even if open requests have used up the time for a stop. */
 const shortestStopMs = 3000
 
 /** The host names under which callers reach this process, in addition to the loopback names. */
 function furtherNames({ hosts }: Settings): readonly string[] {
-  return (hosts ?? '')
+  return listIn(hosts)
+}
+
+function listIn(text: string | null): readonly string[] {
+  return (text ?? '')
     .split(',')
     .map((name) => name.trim())
     .filter((name) => name !== '')
@@ -489,6 +521,13 @@ function furtherNames({ hosts }: Settings): readonly string[] {
 /** The limits of callers by new settings. The limit of requests in flight for the whole process keeps its value from the start. */
 function limitsOf({ caller_rate_per_second, caller_requests_in_flight }: Settings, { max_requests_in_flight }: Settings): Limits {
   return { ratePerSecond: caller_rate_per_second, inFlight: caller_requests_in_flight, allInFlight: max_requests_in_flight }
+}
+
+function withoutPassword(url: string): string {
+  const shown = new URL(url)
+  shown.username = ''
+  shown.password = ''
+  return shown.href
 }
 
 function tlsOf({ tls_cert: cert, tls_key: key, tls_client_ca: clientCa }: Settings): { readonly tls?: TlsFiles } {

@@ -181,8 +181,9 @@ export class ServedSwarm {
   }
 
   async pause(): Promise<void> {
-    const reason = `${this.name} is paused`
-    await this.#stop(reason)
+    const running = this.#running
+    await this.#stop(`${this.name} is paused`)
+    if (running !== null) this.#options.requests.rest(running.entrance)
     this.#state = 'paused'
     this.remember()
   }

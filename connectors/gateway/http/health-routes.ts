@@ -1,5 +1,6 @@
 import type { FastifyInstance } from 'fastify'
 import { callerText } from './caller-text.ts'
+import { answerOf } from './described-route.ts'
 
 export interface HealthRoutesOptions {
   readonly notReady: () => string | null
@@ -23,7 +24,10 @@ export function healthRoutes(app: FastifyInstance, { notReady, metrics }: Health
   })
   app.get(
     '/metrics',
-    { config: metricsConfig, schema: { tags: ['health'], summary: 'What is measured, for Prometheus' } },
+    {
+      config: metricsConfig,
+      schema: { tags: ['health'], summary: 'What is measured, for Prometheus', response: answerOf('*/*', 'Metrics in a text format.') },
+    },
     async (request, reply) => {
       const format = wantsOpenMetrics(request.headers.accept) ? 'openmetrics' : 'text'
       return reply.header('content-type', metricsTypes[format]).header('vary', 'accept').header('cache-control', 'no-store').send(metrics(format))

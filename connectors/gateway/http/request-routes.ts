@@ -7,9 +7,11 @@ import { attributeHeaders, identityOf } from '../../../topology/swarm/request/cl
 import type { Durable } from '../../../topology/swarm/request/durable.ts'
 import type { RequestEvents } from '../../../topology/swarm/request/request-events.ts'
 import type { Accepted, NewRequest, Requests } from '../../../topology/swarm/request/requests.ts'
+import type { Places } from '../access/places.ts'
 import { type Intake, maxTimeoutSeconds } from '../intake.ts'
 import { TracedArrival } from '../traced-arrival.ts'
 import type { BodyLimits } from './body-limits.ts'
+import type { DescribedBody } from './described-route.ts'
 import { streamedRequest, wantsEvents } from './event-routes.ts'
 import { type AnswerEvent, eventIn, eventModeOf, sendEvent } from './http-event.ts'
 import { answerLines, answerOrderIn, isNdjson } from './ndjson-request.ts'
@@ -27,6 +29,8 @@ export interface RequestRoutesOptions {
   readonly clock: Clock
   /** Undefined: requests cannot be followed. */
   readonly events?: RequestEvents
+  /** The places of callers that follow a request. */
+  readonly followers: Places
 }
 
 /** The routes of requests: `request`, `submit`, and a request's state by its id. */
@@ -36,12 +40,12 @@ export function requestRoutes(app: FastifyInstance, options: RequestRoutesOption
   app.post<GatewayRoute>(
     '/v1/gateways/:gateway/request',
     {
-      config: { scope: 'ask' },
+      config: { scope: 'ask', body: input, headers: askHeaders },
       schema: {
         ...entrance,
         querystring: orderQuery,
         summary: 'Sends an input and waits for the answer',
-        response: answers('200', 'What the swarm’s respond bee got.'),
+        response: answers('200', 'What the swarm’s respond bee got.', Type.Unknown(), '*/*'),
       },
       onRequest: guard(true),
     },
@@ -60,7 +64,7 @@ export function requestRoutes(app: FastifyInstance, options: RequestRoutesOption
   app.post<GatewayRoute>(
     '/v1/gateways/:gateway/submit',
     {
-      config: { scope: 'ask' },
+      config: { scope: 'ask', body: input, headers: askHeaders },
       schema: { ...entrance, summary: 'Sends an input; the answer is asked for later', response: answers('202', 'The input is durable.', submitted) },
       onRequest: guard(false),
     },
@@ -204,6 +208,16 @@ function sendFailure(reply: FastifyReply, answer: Payload, id: string): FastifyR
   return sendProblem(reply, problemOfBee(answer.error, id))
 }
 
+/** A gateway takes every content type. JSON has numbers of double precision, without integers past 2^53, so a description by type would not be exact. */
+const input: DescribedBody = {
+  consumes: ['application/octet-stream'],
+  schema: Type.String({
+    format: 'binary',
+    minLength: 1,
+    description: 'The input, of any content type: application/json, image/jpeg, a form, bytes.',
+  }),
+}
+
 const entrance = {
   tags: ['gateways'],
   params: Type.Object({ gateway: Type.String({ maxLength: 255, description: 'The gateway’s name, from the swarm’s gateway-input bee.' }) }),
@@ -217,6 +231,20 @@ const entrance = {
     baggage: Type.Optional(Type.String({ description: 'W3C Baggage, which goes with the request too.' })),
   }),
 }
+
+/** The headers as exactly as a pattern can say it. */
+const askHeaders = Type.Object({
+  ...entrance.headers.properties,
+  'x-timeout-seconds': Type.Optional(
+    Type.String({
+      pattern: '^(0\\.\\d{0,8}[1-9]|([1-9]\\d{0,3}|[1-7]\\d{4}|8[0-5]\\d{3}|86[0-3]\\d{2})(\\.\\d{1,9})?|86400)$',
+      description: 'Deadline in seconds, at most 86400: past it the answer is 504 and no model sees the request any more.',
+    }),
+  ),
+  'x-priority': Type.Optional(
+    Type.String({ pattern: '^[0-9]$', description: 'An overloaded process sheds the lowest first. The token may lower it.' }),
+  ),
+})
 
 const usualPatienceMs = 30_000
 
@@ -234,9 +262,9 @@ const requestState = Type.Object({
 })
 
 /** Schemas for the OpenAPI page. They do not serialize responses. */
-function answers(status: string, description: string, body?: object): object {
+function answers(status: string, description: string, body?: object, contentType = 'application/json'): object {
   return {
-    [status]: { description, ...(body === undefined ? {} : { content: { 'application/json': { schema: body } } }) },
+    [status]: { description, ...(body === undefined ? {} : { content: { [contentType]: { schema: body } } }) },
     default: { description: 'What went wrong.', content: { 'application/problem+json': { schema: problemSchema } } },
   }
 }

@@ -189,8 +189,20 @@ describe('A gRPC gateway with tokens', () => {
         return `${status} ${error}`
       }
       assert.deepEqual(
-        [await said({}), await said(as('wrong')), await said(as('other')), await said({ headers: { authorization: 'Basic YTpi' } }), await said(as('asker'))],
-        ['UNAUTHENTICATED WAGGLE_TOKEN_MISSING', 'UNAUTHENTICATED WAGGLE_TOKEN_UNKNOWN', 'PERMISSION_DENIED WAGGLE_SCOPE_MISSING', 'UNAUTHENTICATED WAGGLE_TOKEN_MISSING', 'OK undefined'],
+        [
+          await said({}),
+          await said(as('wrong')),
+          await said(as('other')),
+          await said({ headers: { authorization: 'Basic YTpi' } }),
+          await said(as('asker')),
+        ],
+        [
+          'UNAUTHENTICATED WAGGLE_TOKEN_MISSING',
+          'UNAUTHENTICATED WAGGLE_TOKEN_UNKNOWN',
+          'PERMISSION_DENIED WAGGLE_SCOPE_MISSING',
+          'UNAUTHENTICATED WAGGLE_TOKEN_MISSING',
+          'OK undefined',
+        ],
         path,
       )
     }
@@ -216,6 +228,15 @@ describe('The bounds of a gRPC gateway', () => {
     ])
     await using full = await opened({ requests: { ...payloadEcho, refusal: () => ({ reason: 'full', retryAfterSeconds: 2 }) } })
     assert.deepEqual((await full.caller.call(infer, numbers)).status, 'RESOURCE_EXHAUSTED')
+  })
+
+  it('refuses an address past its rate, and counts no health check', async () => {
+    await using here = await opened({ rateLimitPerSecond: 1 })
+    const { caller } = here
+    for (let at = 0; at < 3; at++) assert.equal((await caller.call('grpc.health.v1.Health/Check', {})).status, 'OK')
+    assert.equal((await caller.call(ask, hello)).status, 'OK')
+    const { status, error } = await caller.call(ask, hello)
+    assert.deepEqual([status, error], ['RESOURCE_EXHAUSTED', 'WAGGLE_RATE_LIMIT'])
   })
 
   it('gives the deadline of the call to the request, and ends the call there', async () => {
@@ -359,7 +380,11 @@ describe('A gRPC gateway with a certificate', () => {
 
 describe('Durable answers over gRPC', () => {
   it('gives a failure of the engine as its status', async () => {
-    const failing = { ...payloadEcho, request: () => Promise.reject(new Error('a secret path /home/x')), submit: async ({ id }: NewRequest) => readBack({ id }) }
+    const failing = {
+      ...payloadEcho,
+      request: () => Promise.reject(new Error('a secret path /home/x')),
+      submit: async ({ id }: NewRequest) => readBack({ id }),
+    }
     const errors: unknown[] = []
     await using here = await opened({ requests: failing, onError: (error) => errors.push(error) })
     const { caller } = here

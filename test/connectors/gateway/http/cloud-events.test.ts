@@ -73,7 +73,8 @@ describe('A CloudEvent over HTTP', () => {
 
   it('carries bytes and texts in both modes', async () => {
     const base = { specversion: '1.0', source: '/s', type: 't' }
-    const structured = (fields: object) => post({ 'content-type': 'application/cloudevents+json; charset=utf-8' }, JSON.stringify({ ...base, ...fields }))
+    const structured = (fields: object) =>
+      post({ 'content-type': 'application/cloudevents+json; charset=utf-8' }, JSON.stringify({ ...base, ...fields }))
     const dataOf = async (response: Response) => ((await response.json()) as { readonly data: Seen }).data
     assert.deepEqual((await dataOf(await structured({ id: '1', datacontenttype: 'text/plain', data: 'hello' }))).input, 'hello')
     const seen = await dataOf(await structured({ id: '2', datacontenttype: 'text/csv', data_base64: Buffer.from('a,b').toString('base64') }))

@@ -67,8 +67,21 @@ describe('The Open Inference Protocol over HTTP', () => {
     const inputs = [
       numbers,
       { name: 'flags', datatype: 'BOOL', shape: [2], data: [true, false] },
-      { name: 'nested', datatype: 'INT8', shape: [2, 2], data: [[-128, 1], [2, 127]] },
-      ...['UINT8', 'UINT16', 'UINT32', 'UINT64', 'INT16', 'INT32', 'INT64', 'FP64'].map((datatype) => ({ name: datatype, datatype, shape: [1, 1], data: [7] })),
+      {
+        name: 'nested',
+        datatype: 'INT8',
+        shape: [2, 2],
+        data: [
+          [-128, 1],
+          [2, 127],
+        ],
+      },
+      ...['UINT8', 'UINT16', 'UINT32', 'UINT64', 'INT16', 'INT32', 'INT64', 'FP64'].map((datatype) => ({
+        name: datatype,
+        datatype,
+        shape: [1, 1],
+        data: [7],
+      })),
     ]
     const { status, answer } = await infer({ id: 'mine', inputs })
     assert.equal(status, 200)
@@ -101,7 +114,10 @@ describe('The Open Inference Protocol over HTTP', () => {
           { name: 'raw', datatype: 'FP32', shape: [3], parameters: { binary_data_size: 12 } },
           { name: 'plain', datatype: 'INT32', shape: [1], data: [9] },
         ],
-        outputs: [{ name: 'plain', parameters: { binary_data: true } }, { name: 'raw', parameters: { binary_data: true } }],
+        outputs: [
+          { name: 'plain', parameters: { binary_data: true } },
+          { name: 'raw', parameters: { binary_data: true } },
+        ],
       },
       raw,
     )
@@ -121,7 +137,10 @@ describe('The Open Inference Protocol over HTTP', () => {
   })
 
   it('says that NaN needs binary data', async () => {
-    const { body, headers } = binary({ inputs: [{ name: 'x', datatype: 'FP32', shape: [1], parameters: { binary_data_size: 4 } }] }, Buffer.from(new Float32Array([Number.NaN]).buffer))
+    const { body, headers } = binary(
+      { inputs: [{ name: 'x', datatype: 'FP32', shape: [1], parameters: { binary_data_size: 4 } }] },
+      Buffer.from(new Float32Array([Number.NaN]).buffer),
+    )
     const response = await post(body, headers)
     assert.deepEqual([response.status, /binary_data \(WAGGLE_INFERENCE_OUTPUT\)/.test(await response.text())], [400, true])
   })
@@ -138,7 +157,10 @@ describe('The Open Inference Protocol over HTTP', () => {
       ['image/jpeg', { content_type: 'image/jpeg' }],
     ] as const) {
       const { body, headers } = binary(
-        { inputs: [{ name: 'input', datatype: 'BYTES', shape: [1], parameters: { binary_data_size: 9, ...given } }], parameters: { binary_data_output: true } },
+        {
+          inputs: [{ name: 'input', datatype: 'BYTES', shape: [1], parameters: { binary_data_size: 9, ...given } }],
+          parameters: { binary_data_output: true },
+        },
         element,
       )
       const response = await post(body, headers)
@@ -200,8 +222,16 @@ describe('The Open Inference Protocol over HTTP', () => {
     const element = (length: number, ...bytes: number[]) => Buffer.from([length, 0, 0, 0, ...bytes])
     for (const [request, data, why] of [
       [{ inputs: [{ name: 'x', datatype: 'FP32', shape: [2], parameters: { binary_data_size: 8 } }] }, Buffer.alloc(4), /has 4 bytes left/],
-      [{ inputs: [{ name: 'x', datatype: 'FP32', shape: [2], parameters: { binary_data_size: 4 } }] }, Buffer.alloc(4), /has 4 bytes, where FP32 \[2\] has 8/],
-      [{ inputs: [{ name: 'x', datatype: 'FP32', shape: [1], parameters: { binary_data_size: 4 } }] }, Buffer.alloc(9), /5 bytes that belong to no input/],
+      [
+        { inputs: [{ name: 'x', datatype: 'FP32', shape: [2], parameters: { binary_data_size: 4 } }] },
+        Buffer.alloc(4),
+        /has 4 bytes, where FP32 \[2\] has 8/,
+      ],
+      [
+        { inputs: [{ name: 'x', datatype: 'FP32', shape: [1], parameters: { binary_data_size: 4 } }] },
+        Buffer.alloc(9),
+        /5 bytes that belong to no input/,
+      ],
       [{ inputs: [{ name: 'x', datatype: 'BOOL', shape: [1], parameters: { binary_data_size: 1 } }] }, Buffer.from([7]), /bytes other than 0 and 1/],
       [texts, Buffer.concat([element(0), element(9)]), /break off in element 1/],
       [texts, Buffer.concat([element(1, 1), Buffer.alloc(3)]), /break off in element 1/],
@@ -221,7 +251,15 @@ describe('The Open Inference Protocol over HTTP', () => {
   })
 
   it('refuses a body that is not an inference request, and outputs that there are not', async () => {
-    for (const body of ['', '[]', '{"inputs": [3]}', '{"inputs": [], "outputs": 1}', '{"id": 3, "inputs": []}', '{"inputs": [', `{"inputs": [], "parameters": []}`]) {
+    for (const body of [
+      '',
+      '[]',
+      '{"inputs": [3]}',
+      '{"inputs": [], "outputs": 1}',
+      '{"id": 3, "inputs": []}',
+      '{"inputs": [',
+      `{"inputs": [], "parameters": []}`,
+    ]) {
       const response = await post(body)
       assert.equal(response.status, 400, body)
       assert.deepEqual(Object.keys((await response.json()) as object), ['error'], body)
@@ -263,12 +301,20 @@ describe('A model with known types', () => {
 
   it('names the tensors that a model takes and gives', async () => {
     const tensors = (name: string, dtype: string) => ({ tensors: { [name]: { dtype, shape: [-1, 3] } } })
-    await using gateway = await openEchoGateway({ models: doorModels({ input: tensors('pixels', 'UINT8'), output: tensors('scores', 'FP32') }) }).then((one) => ({
+    await using gateway = await openEchoGateway({
+      models: doorModels({ input: tensors('pixels', 'UINT8'), output: tensors('scores', 'FP32') }),
+    }).then((one) => ({
       url: one.url,
       [Symbol.asyncDispose]: () => one.close(),
     }))
-    const { inputs, outputs } = (await (await fetch(`${gateway.url}/v2/models/door`)).json()) as { readonly inputs: unknown; readonly outputs: unknown }
-    assert.deepEqual([inputs, outputs], [[{ name: 'pixels', datatype: 'UINT8', shape: [-1, 3] }], [{ name: 'scores', datatype: 'FP32', shape: [-1, 3] }]])
+    const { inputs, outputs } = (await (await fetch(`${gateway.url}/v2/models/door`)).json()) as {
+      readonly inputs: unknown
+      readonly outputs: unknown
+    }
+    assert.deepEqual(
+      [inputs, outputs],
+      [[{ name: 'pixels', datatype: 'UINT8', shape: [-1, 3] }], [{ name: 'scores', datatype: 'FP32', shape: [-1, 3] }]],
+    )
   })
 })
 
@@ -279,7 +325,11 @@ describe('The Open Inference Protocol under the rules of the gateway', () => {
   it('asks for a token with the scope of the gateway', async () => {
     const tokens = new AccessTokens()
     tokens.replace('settings', parseTokens(`asker=${secret}:ask:door; other=other-0123456789:ask:window,read`))
-    const gateway = await openEchoGateway({ requests: payloadEcho, models: doorModels(), callers: { areKnown: true, find: (token) => tokens.find(token) } })
+    const gateway = await openEchoGateway({
+      requests: payloadEcho,
+      models: doorModels(),
+      callers: { areKnown: true, find: (token) => tokens.find(token) },
+    })
     const statusOf = async (path: string, token: string | null, method = 'POST') => {
       const headers = token === null ? {} : { authorization: `Bearer ${token}` }
       const response = await fetch(`${gateway.url}${path}`, { method, headers, ...(method === 'POST' ? { body } : {}) })
@@ -290,7 +340,11 @@ describe('The Open Inference Protocol under the rules of the gateway', () => {
     assert.deepEqual(await statusOf(infer, secret), [200, undefined, null])
     assert.deepEqual(await statusOf(infer, null), [401, 'WAGGLE_TOKEN_MISSING', 'Bearer realm="waggle"'])
     assert.deepEqual(await statusOf(infer, 'wrong-0123456789'), [401, 'WAGGLE_TOKEN_UNKNOWN', 'Bearer realm="waggle", error="invalid_token"'])
-    assert.deepEqual(await statusOf(infer, 'other-0123456789'), [403, 'WAGGLE_SCOPE_MISSING', 'Bearer realm="waggle", error="insufficient_scope", scope="ask:door"'])
+    assert.deepEqual(await statusOf(infer, 'other-0123456789'), [
+      403,
+      'WAGGLE_SCOPE_MISSING',
+      'Bearer realm="waggle", error="insufficient_scope", scope="ask:door"',
+    ])
     assert.equal((await statusOf('/v2/models/nobody/infer', secret))[0], 403, 'who may not ask everything does not learn which models there are')
     assert.equal((await statusOf('/v2/models/door', 'other-0123456789', 'GET'))[0], 403)
     assert.equal((await statusOf('/v2/health/ready', null, 'GET'))[0], 200)
@@ -305,7 +359,12 @@ describe('The Open Inference Protocol under the rules of the gateway', () => {
       request: async ({ id }: { readonly id: string }) =>
         readBack({ id, state: 'failed' as const, answer: errorPayload({ code: 'WAGGLE_REFUSED', detail: 'Send a number', bee: 'work' }) }),
     }
-    const gateway = await openEchoGateway({ requests: failing, models: doorModels(), limits, onAnswered: ({ gateway: to, status }) => answered.push([to, status]) })
+    const gateway = await openEchoGateway({
+      requests: failing,
+      models: doorModels(),
+      limits,
+      onAnswered: ({ gateway: to, status }) => answered.push([to, status]),
+    })
     const statuses: unknown[] = []
     for (let at = 0; at < 2; at++) {
       const response = await fetch(`${gateway.url}/v2/models/door/infer`, { method: 'POST', body })
