@@ -85,6 +85,24 @@ describeWithKafka('Capabilities on a Kafka cluster', {}, (cluster) => {
     })
   })
 
+  it('a process with --bees runs these bees alone, and another one runs the rest', { timeout: 120_000 }, async () => {
+    const swarm = new SwarmProcesses({
+      bees: `  - {name: first, type: module, input: {name: entrance}, spec: {file: ./functions.mjs, bee: first}}
+  - {name: second, type: module, input: {name: first}, spec: {file: ./functions.mjs, bee: second}}
+  - {name: answer, type: respond, input: {name: second}}`,
+      functions:
+        'export const first = () => ({ first: process.env.NAME })\nexport const second = (input) => ({ ...input, second: process.env.NAME })\n',
+      brokers: cluster().brokers,
+    })
+    try {
+      const a = await swarm.start('a', { NAME: 'a' }, ['--bees', 'first'])
+      const b = await swarm.start('b', { NAME: 'b' }, ['--bees', `${swarm.swarm}/second`])
+      for (const program of [a, b]) assert.deepEqual(await (await swarm.ask(program, {})).json(), { first: 'a', second: 'b' })
+    } finally {
+      await swarm.close()
+    }
+  })
+
   it('a process that declares a GPU which the model cannot use fails at start, and one that declares none leaves the model alone', async () => {
     const swarm = new SwarmProcesses({
       bees: `  - {name: model, type: tensor-rt, gpu: 1, input: {name: entrance}, spec: {model: ./model.onnx}}
