@@ -56,7 +56,7 @@ describeWithKafka('Capabilities on a Kafka cluster', {}, (cluster) => {
       assert.match(plain.lastWords, /"bee":"large".*"message":"needs gpu: 1, and there is 0 here: it runs in processes that have it"/)
       await said(
         plain,
-        /large.*runs nowhere: no process of the group has gpu: 1, bee:large: 1; .*waits in its topics.*"next":"Start a process that has it/,
+        /"next":"Start a process that has it.*large.*runs nowhere: no process of the group has gpu: 1, bee:large: 1; .*waits in its topics/,
       )
       assert.equal((await fetch(`${plain.ready.gateway}/readyz`)).status, 200)
     })
