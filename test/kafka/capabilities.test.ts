@@ -88,16 +88,15 @@ describeWithKafka('Capabilities on a Kafka cluster', {}, (cluster) => {
   it('a process with --bees runs these bees alone, and another one runs the rest', { timeout: 120_000 }, async () => {
     const swarm = new SwarmProcesses({
       bees: `  - {name: first, type: module, input: {name: entrance}, spec: {file: ./functions.mjs, bee: first}}
-  - {name: second, type: module, input: {name: first}, spec: {file: ./functions.mjs, bee: second}}
-  - {name: answer, type: respond, input: {name: second}}`,
-      functions:
-        'export const first = () => ({ first: process.env.NAME })\nexport const second = (input) => ({ ...input, second: process.env.NAME })\n',
+  - {name: second, type: module, input: {name: entrance}, spec: {file: ./functions.mjs, bee: second}}
+  - {name: answer, type: respond, input: {join: [first, second]}}`,
+      functions: 'export const first = () => ({ by: process.env.NAME })\nexport const second = first\n',
       brokers: cluster().brokers,
     })
     try {
       const a = await swarm.start('a', { NAME: 'a' }, ['--bees', 'first'])
       const b = await swarm.start('b', { NAME: 'b' }, ['--bees', `${swarm.swarm}/second`])
-      for (const program of [a, b]) assert.deepEqual(await (await swarm.ask(program, {})).json(), { first: 'a', second: 'b' })
+      for (const program of [a, b]) assert.deepEqual(await (await swarm.ask(program, {})).json(), { first: { by: 'a' }, second: { by: 'b' } })
     } finally {
       await swarm.close()
     }
