@@ -18,6 +18,7 @@ const checks: readonly Check[] = [
   { name: 'codes of errors, and docs/errors.md', argv: ['ops/check/errors-page.ts'] },
   { name: 'bee types, and docs/bees/', argv: ['ops/check/bee-pages.ts'] },
   { name: 'metrics, and docs/metrics.md', argv: ['ops/check/metrics-page.ts'] },
+  { name: 'threats of docs/security.md, and their tests', argv: ['ops/check/threat-model.ts'] },
   { name: 'queries of dashboards and alerts', argv: ['ops/check/dashboards.ts'] },
   { name: 'unused code', argv: ['node_modules/knip/bin/knip.js', '--no-progress'] },
   { name: 'an S3 for the tests', argv: ['ops/bench/versitygw.ts'] },

@@ -11,7 +11,7 @@ export function completion(program: Command, shell: (typeof shells)[number]): nu
   return exitStatus.done
 }
 
-/** What can follow the words of a command. */
+/** Everything that can follow the words of a command. */
 interface Place {
   /** The words after `waggle`, as in `['swarms', 'list']`. */
   readonly words: readonly string[]

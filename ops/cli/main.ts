@@ -187,6 +187,37 @@ program
   .addOption(json())
   .action(async (id: string, options: import('./topics.ts').LogOptions) => finish(await (await import('./trace.ts')).traceRequest(id, options)))
 
+const time = (text: string) => {
+  const at = /^\d{1,15}$/.test(text) ? Number(text) : /^\d{4}-\d\d-\d\d/.test(text) ? Date.parse(text) : Number.NaN
+  if (!Number.isNaN(at)) return at
+  throw new InvalidArgumentError('It is a time in ISO 8601 or in milliseconds since 1970.')
+}
+program
+  .command('requests')
+  .description('finds requests of a running process')
+  .command('list')
+  .description('names them with their state and times, the newest first')
+  .option('--swarm <name>', 'of one swarm')
+  .option('--gateway <name>', 'of one gateway')
+  .addOption(new Option('--state <state>', 'by their outcome').choices(['pending', 'answered', 'failed']))
+  .option('--key <key>', 'by their Idempotency-Key, or the key of their record on the topic of an entrance')
+  .option('--from <time>', 'accepted then or later', time)
+  .option('--to <time>', 'accepted then or earlier', time)
+  .option('--after <cursor>', 'those behind this place')
+  .option('--max <count>', 'so many at most', count, 20)
+  .addOption(onProcess())
+  .addOption(json())
+  .action(async (options: import('./requests.ts').RequestsOptions) => finish(await (await import('./requests.ts')).listRequests(options)))
+
+program
+  .command('sql')
+  .argument('<query>', 'one statement for ClickHouse; - reads it from standard input')
+  .description('asks the ClickHouse of a running process, or of the data directory where none runs, and prints a table')
+  .option('--max <count>', 'so many rows at most', count, 1000)
+  .addOption(onProcess())
+  .addOption(json())
+  .addHelpText('after', "\nExample: waggle sql 'SELECT * FROM inferences_by_hour ORDER BY hour DESC LIMIT 10'")
+  .action(async (query: string, options: import('./sql.ts').SqlOptions) => finish(await (await import('./sql.ts')).sql(query, options)))
 const profileSeconds = (text: string) => {
   if (/^\d{1,2}$/.test(text) && Number(text) >= 1 && Number(text) <= 60) return Number(text)
   throw new InvalidArgumentError('It is a whole number from 1 to 60.')

@@ -12,7 +12,7 @@ export interface TopOptions extends ServerOptions {
   readonly max: number | null
 }
 
-/** What a bee has done between two looks. */
+/** The work of a bee between two looks. */
 export interface BeeRate {
   readonly swarm: string
   readonly bee: string

@@ -47,7 +47,7 @@ const projectMode = 0o777
 /** The files of a template by their paths in the project. */
 export function templateFiles(template: ProjectOptions['template'] | 'bee'): ReadonlyMap<string, Uint8Array> {
   const folder = join(import.meta.dirname, 'templates', template)
-  const entries = readdirSync(folder, { recursive: true, withFileTypes: true }).filter((entry) => entry.isFile())
+  const entries = readdirSync(folder, { recursive: true, withFileTypes: true }).filter((entry) => entry.isFile() && !entry.name.endsWith('.pyc'))
   const paths = entries.map((entry) => join(entry.parentPath, entry.name))
   return new Map(paths.map((path) => [relative(folder, path), readFileSync(path)]))
 }

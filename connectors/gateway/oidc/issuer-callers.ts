@@ -13,7 +13,7 @@ export interface IssuerCallersOptions extends IssuerKeysOptions {
   readonly algorithms: readonly string[]
   readonly scopesClaim: string
   readonly scopes: ClaimScopes
-  /** How far the issuer's clock and this one may be apart. */
+  /** The largest difference between the issuer's clock and this one. */
   readonly clockSkewSeconds: number
 }
 

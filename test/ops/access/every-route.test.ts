@@ -15,8 +15,9 @@ const foreign: readonly { readonly [name: string]: string }[] = [
 ]
 /** The routes that pages of another site may call if the settings name the site: gateways, requests by their ids, and what is open to everybody. */
 const isOfCallers = (path: string) =>
-  /^\/v1\/gateways\/[^/]+\/(request|submit)$|^\/v1\/requests\/[^/]+(\/events)?$|^\/(healthz|readyz|openapi\.json)$|^\/v2(\/health\/(live|ready)|\/models\/[^/]+(\/versions\/[^/]+)?(\/infer|\/ready)?)?$/.test(path) ||
-  pageFiles().files.has(path)
+  /^\/v1\/gateways\/[^/]+\/(request|submit)$|^\/v1\/requests\/[^/]+(\/events)?$|^\/(healthz|readyz|openapi\.json)$|^\/v2(\/health\/(live|ready)|\/models\/[^/]+(\/versions\/[^/]+)?(\/infer|\/ready)?)?$/.test(
+    path,
+  ) || pageFiles().files.has(path)
 
 interface Route {
   readonly method: string

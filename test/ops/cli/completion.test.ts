@@ -20,7 +20,7 @@ describe('Completion', () => {
     return file
   }
 
-  /** What bash offers after these words. */
+  /** The words that bash offers after these. */
   function inBash(file: string, ...words: readonly string[]): readonly string[] {
     const program = `source "$1"; shift; COMP_WORDS=("$@"); COMP_CWORD=$(($# - 1)); _waggle; printf '%s\\n' "\${COMPREPLY[@]}"`
     const { status, stdout, stderr } = spawnSync('bash', ['-c', program, 'bash', file, ...words], { encoding: 'utf8', cwd: directory })

@@ -1,17 +1,17 @@
 import assert from 'node:assert/strict'
-import { join } from 'node:path'
-import { after, it } from 'node:test'
-import { SwarmTestDriver } from 'waggle-streams/testing'
+import { spawnSync } from 'node:child_process'
+import { dirname, join } from 'node:path'
+import { it } from 'node:test'
+import { fileURLToPath } from 'node:url'
 
-/** The whole swarm, with its Python bee. Nothing listens on a port. */
-const driver = new SwarmTestDriver(join(import.meta.dirname, 'swarm.yaml'))
-after(() => driver[Symbol.asyncDispose]())
+/** The Python package `waggle`, which a running bee finds by itself. */
+const sdk = join(dirname(fileURLToPath(import.meta.resolve('waggle-streams/package.json'))), 'bees', 'python', 'sdk', 'src')
 
-it('greets by name', async () => {
-  const { status, body } = await driver.request({ name: 'bear' })
-  assert.deepEqual([status, body], [200, { greeting: 'Hello, bear!' }])
-})
-
-it('refuses an input without a name', async () => {
-  assert.equal((await driver.request({})).status, 422)
+it('the bee passes its tests in test_greet.py', () => {
+  const { status, stderr, error } = spawnSync('python3', ['-B', '-m', 'unittest', 'test_greet'], {
+    cwd: import.meta.dirname,
+    env: { ...process.env, PYTHONPATH: sdk },
+    encoding: 'utf8',
+  })
+  assert.equal(status, 0, error?.message ?? stderr)
 })
