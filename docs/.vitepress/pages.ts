@@ -17,7 +17,7 @@ const named: readonly PageGroup[] = [
     pages: [
       ...['swarms', 'models', 'python', 'stream-bees', 'branches', 'containers', 'outside-services', 'bee-packages', 'testing', 'clients', 'import'],
       ...['protocols', 'kafka', 'schema-registry', 'replicas', 'worker-threads', 'access', 'from-java'],
-      ...['operations', 'page', 'trace', 'telemetry', ...folder('operate')],
+      ...['operations', 'page', 'trace', 'telemetry', 'analytics', ...folder('operate')],
     ],
   },
   { title: 'Reference', pages: ['errors', 'metrics', 'kafka-streams', 'types', 'data-directory'] },
