@@ -21,10 +21,18 @@ interface Case {
 }
 
 const failing: readonly Case[] = [
-  { what: 'prints rubbish between its results', bad: "console.log('loading weights …')", detail: /while it had this request; .*wrote no JSON object: "loading weights/ },
+  {
+    what: 'prints rubbish between its results',
+    bad: "console.log('loading weights …')",
+    detail: /while it had this request; .*wrote no JSON object: "loading weights/,
+  },
   { what: 'writes bytes that are no text', bad: 'process.stdout.write(Buffer.from([255, 254, 10]))', detail: /wrote no JSON object/ },
   { what: 'answers for another request', bad: 'answer(id + 1000, json)', detail: /a result with the id \d+, which no open request has/ },
-  { what: 'answers with no value', bad: 'console.log(JSON.stringify({ id }))', detail: /wrote a result without json, tensors, bytes, refuse or error/ },
+  {
+    what: 'answers with no value',
+    bad: 'console.log(JSON.stringify({ id }))',
+    detail: /wrote a result without json, tensors, bytes, refuse or error/,
+  },
   {
     what: 'answers with a tensor of another shape than its bytes',
     bad: "console.log(JSON.stringify({ id, tensors: [{ name: 'x', datatype: 'FP32', shape: [2], base64: 'AAAA' }] }))",
