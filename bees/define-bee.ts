@@ -159,6 +159,13 @@ export interface BeeRequest {
   readonly signal: AbortSignal
   readonly attempt: number
   /**
+   * For an async generator: the parts that an earlier run of this call has published, before a crash. A bee that is run again has to give the same
+   * parts again. If it cannot, it yields these first (`yield* request.parts`) and then goes on behind them. Empty in a first run.
+   */
+  readonly parts: readonly unknown[]
+  /** For a bee that publishes parts without being an async generator. Throws WAGGLE_INVALID_BEE if the bee type does not say `givesParts`. */
+  beginParts(): Promise<BeeParts>
+  /**
    * The record that the input comes from. `startedAt`, `finishedAt` (epoch milliseconds) and `batchSize` describe the call that wrote the record;
    * null if unknown.
    */
@@ -172,6 +179,17 @@ export interface BeeRequest {
     readonly finishedAt: number | null
     readonly batchSize: number | null
   }
+}
+
+/** The parts of a result that a bee publishes while it works. The caller gets each part at once, as an event of the request. */
+export interface BeeParts {
+  /** All parts that are published, also those of earlier runs. */
+  readonly published: readonly unknown[]
+  /**
+   * Publishes the next part, or the part with this number, counted from 0. A part that is published already must be the same again. Settles when the
+   * bee may go on. Throws WAGGLE_PARTS_DIFFER and WAGGLE_TOO_MANY_PARTS.
+   */
+  publish(part: unknown, number?: number): Promise<void>
 }
 
 /**
@@ -233,6 +251,10 @@ export interface RunningModel {
   reload(): Promise<void>
 }
 
+/**
+ * A bee. Its function `process` may be an async generator: each part that it yields reaches the caller at once, and its result is what it returns, or
+ * else its parts as one value.
+ */
 export type Bee<In, Out> = {
   close?(): Promise<void>
   /** An input that the bee accepts, as JSON. `waggle run` prints an example request with this input. */
@@ -247,7 +269,7 @@ export type Bee<In, Out> = {
    */
   readonly picture?: TakenPicture | null
 } & (
-  | { process(input: In, request: BeeRequest): Out | Promise<Out> }
+  | { process(input: In, request: BeeRequest): Out | Promise<Out> | AsyncIterable<unknown> }
   | { processBatch(inputs: readonly In[], requests: readonly BeeRequest[]): Promise<readonly (Out | WaggleError)[]> }
   /**
    * Adds steps of the DSL to the stream of inputs, which is keyed by request id. Returns the stream of results, which is also keyed by request id;
@@ -286,6 +308,8 @@ export interface BeeDefinition<S extends TSchema, In, Out> {
   isConditional?: true
   /** True if the bee may answer the caller itself, so that a swarm that ends in it needs no `respond` bee. */
   mayAnswer?: true
+  /** True if the bee may publish parts of its result while it works. */
+  givesParts?: true
   /**
    * The readers between which a bee with this spec chooses. The bee returns a `PassedOn` with the chosen readers. `branches` is also called for a
    * spec with mistakes.
@@ -337,6 +361,7 @@ export function defineBee<S extends TSchema, In, Out>(definition: BeeDefinition<
     isConditional: definition.isConditional ?? false,
     passesInput: definition.passesInput ?? false,
     mayAnswer: definition.mayAnswer ?? false,
+    givesParts: definition.givesParts ?? false,
     ...(definition.branches === undefined ? {} : { branches: definition.branches }),
     ...(definition.mistakes === undefined ? {} : { mistakes: definition.mistakes }),
     ...(definition.shadow === undefined ? {} : { shadow: definition.shadow as NonNullable<BeeTypeInfo['shadow']> }),

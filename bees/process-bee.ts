@@ -1,17 +1,20 @@
-import type { OpenProcess } from '../topology/swarm/ports/processes.ts'
+import type { OpenProcess, ProcessParts } from '../topology/swarm/ports/processes.ts'
 import { Answered } from '../topology/swarm/request/answered.ts'
 import { WaggleError } from '../topology/waggle-error.ts'
-import { type Bee, Responded } from './define-bee.ts'
-import { outputOf, payloadOfInput } from './hosting/payload-input.ts'
+import { type Bee, type BeeRequest, Responded } from './define-bee.ts'
+import { outputOf, payloadOf, payloadOfInput } from './hosting/payload-input.ts'
 
 /** A bee whose calls go to processes. */
 export function processBee(open: OpenProcess): Bee<unknown, unknown> {
   return {
     async processBatch(inputs, requests) {
+      const parts = open.wantsParts === true ? await Promise.all(requests.map(partsOf)) : []
       const outcomes = await open.call(
         requests.map((request, at) => {
           const { id, contentType, deadline, signal } = request
-          return { id, payload: payloadOfInput(inputs[at], contentType), deadline, signal, headers: () => request.headers }
+          const own = parts[at]
+          const call = { id, payload: payloadOfInput(inputs[at], contentType), deadline, signal, headers: () => request.headers }
+          return own === undefined ? call : { ...call, parts: own }
         }),
       )
       return outcomes.map((outcome) => {
@@ -21,5 +24,15 @@ export function processBee(open: OpenProcess): Bee<unknown, unknown> {
       })
     },
     close: () => open.close(),
+  }
+}
+
+async function partsOf(request: BeeRequest): Promise<ProcessParts> {
+  const parts = await request.beginParts()
+  return {
+    get published() {
+      return parts.published.map((part) => payloadOf(part, ''))
+    },
+    publish: (part, number) => parts.publish(outputOf(part), number),
   }
 }

@@ -48,11 +48,35 @@ export const errorCodes = {
     meaning: 'A punctuation forwards to an asynchronous step.',
     next: 'Send what the punctuation makes to a topic, and read it from there.',
   },
+  WAGGLE_BACKUP_DAMAGED: {
+    status: 500,
+    exit: 1,
+    meaning: 'A file of a backup is missing, or has other bytes than those that were written.',
+    next: 'Use another backup. Nothing was restored.',
+  },
+  WAGGLE_BACKUP_PLACE: {
+    status: 409,
+    exit: 1,
+    meaning: 'The directory for a backup has files, or lies in the data directory itself.',
+    next: 'Name a directory that is new or empty, best on another disk.',
+  },
+  WAGGLE_BACKUP_RUNNING: {
+    status: 409,
+    exit: 1,
+    meaning: 'A backup of this data directory is being written.',
+    next: 'Try again when it is complete.',
+  },
   WAGGLE_BAD_BODY: {
     status: 400,
     exit: 1,
     meaning: 'The body of a request is not in the form that its headers name, or it broke off.',
     next: 'Send the whole body, in the form that `Content-Type` and `Content-Encoding` name.',
+  },
+  WAGGLE_BAD_CLOUD_EVENT: {
+    status: 400,
+    exit: 1,
+    meaning: 'A CloudEvent lacks an attribute, or has one that the specification does not allow.',
+    next: 'Send `specversion` 1.0, `id`, `source` and `type`, for example by an SDK of CloudEvents.',
   },
   WAGGLE_BAD_HEADER: {
     status: 400,
@@ -169,6 +193,12 @@ export const errorCodes = {
     meaning: 'ClickHouse cannot be reached, cannot start, or refused a statement.',
     next: 'See the message. Rows wait in the log until ClickHouse takes them.',
   },
+  WAGGLE_CLIENT_VERSION: {
+    status: 400,
+    exit: 1,
+    meaning: 'A command speaks a version of the management API that the server does not.',
+    next: 'Install the version of Waggle that the server runs, or run the command of the older server.',
+  },
   WAGGLE_CLOSED: {
     status: 503,
     exit: 3,
@@ -216,6 +246,12 @@ export const errorCodes = {
     exit: 3,
     meaning: 'Another process has the data directory open.',
     next: 'Stop it, ask it (`--url`), or set `WAGGLE_DATA_DIR` to another directory.',
+  },
+  WAGGLE_DATA_DIR_NOT_EMPTY: {
+    status: 409,
+    exit: 1,
+    meaning: 'The data directory for a restored backup has files.',
+    next: 'Move it away, or set WAGGLE_DATA_DIR to a directory that is new or empty.',
   },
   WAGGLE_DATA_DIR_UNREADABLE: {
     status: 500,
@@ -273,6 +309,12 @@ export const errorCodes = {
     exit: 1,
     meaning: 'Another process has taken over the tasks of this one.',
     next: 'Nothing: the process goes back to its last commit.',
+  },
+  WAGGLE_FILE_LOCKED: {
+    status: 503,
+    exit: 3,
+    meaning: 'Another process changes `tokens.json` or `secrets.json` of the data directory, or ended while it did and left its lock.',
+    next: 'Try again. If the process that the message names has ended, delete the file that it names.',
   },
   WAGGLE_FILE_NOT_FOUND: { status: 500, exit: 1, meaning: 'A file that was named cannot be read.', next: 'Correct the path.' },
   WAGGLE_FILE_UNUSABLE: {
@@ -427,6 +469,12 @@ export const errorCodes = {
     meaning: 'A window, a grace or a retention has a length that cannot be.',
     next: 'Give the length that the message names.',
   },
+  WAGGLE_ISSUER_AWAY: {
+    status: 503,
+    exit: 3,
+    meaning: 'The keys of the issuer of tokens (`WAGGLE_OIDC_ISSUER`) cannot be fetched, so no token of it can be checked.',
+    next: 'See the log of the process for the reason, and that the issuer can be reached from it. Waggle tries again by itself.',
+  },
   WAGGLE_JOIN_TIMEOUT: {
     status: 504,
     exit: 1,
@@ -499,6 +547,18 @@ export const errorCodes = {
     exit: 1,
     meaning: 'The path is there, and does not take this method.',
     next: 'Use a method that the header `Allow` names.',
+  },
+  WAGGLE_MIGRATION: {
+    status: 409,
+    exit: 1,
+    meaning: 'The embedded log has something that cannot be moved to a cluster. Nothing was moved.',
+    next: 'Do what the message says, or let the swarm begin anew on the cluster.',
+  },
+  WAGGLE_MIGRATION_TARGET: {
+    status: 409,
+    exit: 1,
+    meaning: 'The cluster has topics of the log that is to be moved there. Nothing was moved.',
+    next: 'Migrate to a cluster without these topics.',
   },
   WAGGLE_MISSING_TOPIC: {
     status: 404,
@@ -666,6 +726,12 @@ export const errorCodes = {
     meaning: 'A record does not begin with a schema’s id.',
     next: 'Read the topic with the serde that it is written with, or correct the writer.',
   },
+  WAGGLE_NO_BACKUP: {
+    status: 404,
+    exit: 1,
+    meaning: 'The directory is not a complete backup.',
+    next: 'Name a directory that `waggle backup` has written to its end.',
+  },
   WAGGLE_NO_CAPABLE_PROCESS: {
     status: 503,
     exit: 1,
@@ -709,6 +775,13 @@ export const errorCodes = {
     exit: 3,
     meaning: 'The process has more to do than it takes at once.',
     next: 'Send it again after `Retry-After` seconds.',
+  },
+  WAGGLE_PARTS_DIFFER: {
+    status: 502,
+    exit: 1,
+    meaning:
+      'A bee that publishes its result in parts was run again after a crash, and gave other parts than those that the caller already has. They cannot be taken back.',
+    next: 'Let the bee give the same parts for the same input, or yield the parts of `request.parts` (Python: `context.parts`) first and go on behind them.',
   },
   WAGGLE_PLATFORM: {
     status: 500,
@@ -770,6 +843,18 @@ export const errorCodes = {
     exit: 1,
     meaning: 'An output cannot be written.',
     next: 'Correct the value or the serde, or give a production handler that goes on.',
+  },
+  WAGGLE_PROFILE: {
+    status: 500,
+    exit: 1,
+    meaning: 'A profile of `~/.config/waggle/profiles.json` is not there, or cannot be written.',
+    next: 'See `waggle servers list` and `waggle servers set --help`.',
+  },
+  WAGGLE_PROFILE_RUNNING: {
+    status: 409,
+    exit: 1,
+    meaning: 'A profile of the process runs already, and there can be one at a time.',
+    next: 'Wait until it has ended: it takes a minute at most.',
   },
   WAGGLE_PYTHON_ENVIRONMENT: {
     status: 502,
@@ -1077,6 +1162,12 @@ export const errorCodes = {
     meaning: 'A request has no bearer token, and this server asks for one.',
     next: 'Send `Authorization: Bearer TOKEN`; commands take it from `WAGGLE_TOKEN`.',
   },
+  WAGGLE_TOKEN_REFUSED: {
+    status: 401,
+    exit: 1,
+    meaning: 'The token of a request is a JSON Web Token that fails a check: its issuer, audience, time, algorithm or signature.',
+    next: 'Get a new token from the issuer that this server trusts.',
+  },
   WAGGLE_TOKEN_UNKNOWN: {
     status: 401,
     exit: 1,
@@ -1084,6 +1175,12 @@ export const errorCodes = {
     next: 'Use a token that is valid, or create one (`waggle tokens create`).',
   },
   WAGGLE_TOO_LARGE: { status: 413, exit: 1, meaning: 'A query is larger than 1 MiB.', next: 'Ask with a smaller key.' },
+  WAGGLE_TOO_MANY_PARTS: {
+    status: 502,
+    exit: 1,
+    meaning: 'A bee published more parts, larger ones, or more bytes in all than one result may have.',
+    next: 'Publish fewer or smaller parts, for example several words in one.',
+  },
   WAGGLE_TOPIC_MISMATCH: {
     status: 500,
     exit: 1,

@@ -11,6 +11,7 @@ export default defineBee({
   role: 'call',
   keepsInput: true,
   mayAnswer: true,
+  givesParts: true,
   summary:
     'Your own program in any language, in a container of its own or as a process of this machine: it speaks bees/PROTOCOL.md on its standard streams or on a socket.',
   delivery: 'Sent again, with its attempt, for what no commit holds after a crash: keep effects idempotent by request_id.',

@@ -6,9 +6,10 @@ import { isNotTaken } from '../../topology/swarm/request/branches.ts'
 import { batchSizeHeader, deadlineOf, finishedHeader, startedHeader } from '../../topology/swarm/request/headers.ts'
 import { callIdOf } from '../../topology/swarm/request/rounds.ts'
 import type { BeeRequest } from '../define-bee.ts'
+import type { RequestParts } from './request-parts.ts'
 
 /** The request to which an input belongs. Headers, signal and source are made on demand, because most bees do not read them. */
-export function beeRequest(call: Omit<AsyncCall<string>, 'value'>, input: Payload): BeeRequest {
+export function beeRequest(call: Omit<AsyncCall<string>, 'value'>, input: Payload, parts: RequestParts): BeeRequest {
   const { key: id, headers, metadata, attempt, timestamp } = call
   const number = (key: string) => {
     const text = headerText(headers, key)
@@ -30,6 +31,8 @@ export function beeRequest(call: Omit<AsyncCall<string>, 'value'>, input: Payloa
       return call.signal
     },
     attempt,
+    parts: parts.earlier,
+    beginParts: () => parts.begin(),
     get source() {
       return {
         bee: metadata.topic.slice(metadata.topic.lastIndexOf('.') + 1),

@@ -1,3 +1,4 @@
+import { isAsyncIterable } from '../../topology/async-iterable.ts'
 import type { AsyncCall } from '../../topology/async-step.ts'
 import type { Payload } from '../../topology/swarm/payload/payload.ts'
 import { Answered, type BeeResult } from '../../topology/swarm/request/answered.ts'
@@ -6,27 +7,38 @@ import { type Bee, type BeeRequest, Responded } from '../define-bee.ts'
 import type { BeeCalls } from './bee-calls.ts'
 import { beeRequest } from './bee-request.ts'
 import { payloadOf } from './payload-input.ts'
+import type { RequestParts } from './request-parts.ts'
+
+export interface CallingBee {
+  readonly bee: string
+  readonly given: (payload: Payload) => unknown
+  readonly open: BeeCalls
+  readonly partsOf: (call: AsyncCall<string>) => RequestParts
+}
 
 /** Calls a bee with rows, and returns a result or an error for each row. */
 export async function callBee(
   made: Exclude<Bee<unknown, unknown>, { connect: unknown }>,
-  { bee, given, open }: { readonly bee: string; readonly given: (payload: Payload) => unknown; readonly open: BeeCalls },
+  { bee, given, open, partsOf }: CallingBee,
   rows: readonly Payload[],
   calls: readonly AsyncCall<string>[],
 ): Promise<readonly (BeeResult | WaggleError)[]> {
-  const requests = calls.map((call, at) => beeRequest(call, rows[at] as Payload))
+  const parts = calls.map(partsOf)
+  const requests = calls.map((call, at) => beeRequest(call, rows[at] as Payload, parts[at] as RequestParts))
   if ('processBatch' in made) {
     const outputs: unknown = await open.call(bee, requests, () => made.processBatch(rows.map(given), requests))
     if (!Array.isArray(outputs)) throw noList(bee)
     // Array.from turns a hole in the list into undefined, which `payloadOf` refuses.
-    return Array.from(outputs, (output: unknown) => safely(() => (output instanceof WaggleError ? output : resultOf(output, bee))))
+    return Promise.all(Array.from(outputs, (output: unknown, at) => rowResult(output, parts[at], bee)))
   }
   return Promise.all(
     rows.map(async (row, at) => {
       try {
         const request = requests[at] as BeeRequest
-        return resultOf(await open.call(bee, [request], () => made.process(given(row), request)), bee)
+        const output = await open.call(bee, [request], () => made.process(given(row), request))
+        return resultOf(await parts[at]?.outputOf(output), bee)
       } catch (thrown) {
+        await parts[at]?.fail()
         return WaggleError.from('WAGGLE_BEE_FAILED', thrown, {
           next: `Correct ${bee}: with WAGGLE_LOG_LEVEL=${bee}=debug the log of the process shows the stack.`,
         })
@@ -44,10 +56,21 @@ function noList(bee: string): WaggleError {
   return new WaggleError('WAGGLE_BEE_OUTPUT', { message: `${bee} gave no list of results`, next: 'Give one result a row, in order.' })
 }
 
-function safely(make: () => BeeResult | WaggleError): BeeResult | WaggleError {
+/** The result of one row of a batch. */
+async function rowResult(output: unknown, parts: RequestParts | undefined, bee: string): Promise<BeeResult | WaggleError> {
   try {
-    return make()
+    if (output instanceof WaggleError) throw output
+    if (isAsyncIterable(output)) throw noGenerators(bee)
+    return resultOf(await parts?.outputOf(output), bee)
   } catch (thrown) {
+    await parts?.fail()
     return WaggleError.from('WAGGLE_BEE_OUTPUT', thrown, { next: 'Correct the bee.' })
   }
+}
+
+function noGenerators(bee: string): WaggleError {
+  return new WaggleError('WAGGLE_BEE_OUTPUT', {
+    message: `${bee} gave a generator as a result of a batch`,
+    next: 'Publish parts by the beginParts of each request, or take requests one by one.',
+  })
 }

@@ -1,4 +1,7 @@
 import type { SwarmBee } from '../../topology/swarm/checked-swarm.ts'
+import type { Payload } from '../../topology/swarm/payload/payload.ts'
+import type { PublishedParts } from '../../topology/swarm/ports/published-parts.ts'
+import type { Tracing } from '../../topology/swarm/ports/tracing.ts'
 import type { WaggleError } from '../../topology/waggle-error.ts'
 import type { Bee, BeeContext, BeePorts } from '../define-bee.ts'
 import type { BeeRegistry } from '../registry.ts'
@@ -18,7 +21,13 @@ export interface HostOptions {
   readonly after: (ms: number, act: () => void) => () => void
   readonly resolve: BeeContext<never>['resolve']
   readonly resolveCommand: (image: string) => readonly string[] | null
+  /** Takes the parts that bees publish. Default: parts reach nobody before the result. */
+  readonly parts?: PublishedParts
+  /** Hides the secrets of a bee in a part. Default: a part stays as it is. */
+  readonly redactPart?: (bee: SwarmBee, part: Payload) => Payload
   /** Bees that were created already, by name. */
   readonly made?: ReadonlyMap<string, Bee<unknown, unknown>>
+  /** Records the calls of bees as spans. Undefined: nothing is recorded. */
+  readonly tracing?: Tracing
   readonly log: (bee: string, level: 'debug' | 'info' | 'warn' | 'error', message: string) => void
 }

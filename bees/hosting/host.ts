@@ -19,7 +19,9 @@ import { callBee } from './called-bee.ts'
 import { alone, createBee, leastReplicas, madeBy, typeOf } from './created-bee.ts'
 import type { HostOptions } from './host-options.ts'
 import { inputOf, ownInputOf, payloadOf } from './payload-input.ts'
+import { RequestParts, requestParts } from './request-parts.ts'
 import { ShadowGate } from './shadow-gate.ts'
+import { tracedCalls } from './traced-calls.ts'
 
 /** Opens the bees of one swarm by `create` of their types. Converts payloads to inputs of bees, and outputs of bees to payloads. */
 export class SwarmHost implements BeeHost {
@@ -75,6 +77,10 @@ export class SwarmHost implements BeeHost {
     }
   }
 
+  get recordsSpans(): boolean {
+    return this.#options.tracing !== undefined
+  }
+
   /** The types of a bee's input and output, as far as they are known without loading a program, or a model a second time. */
   async typesOf(bee: SwarmBee): Promise<EdgeTypes> {
     const { definition, input, output } = typeOf(this.#options, bee)
@@ -123,7 +129,15 @@ export class SwarmHost implements BeeHost {
     }
     const given = inputs(typeOf(this.#options, bee))
     return (input, { id, headers, place }) => {
-      const request = beeRequest({ key: id, headers, metadata: place ?? nowhere, signal: neverAborted, attempt: 1, timestamp: 0 }, input)
+      const call = { key: id, headers, metadata: place ?? nowhere, signal: neverAborted, attempt: 1, timestamp: 0 }
+      const request = beeRequest(
+        call,
+        input,
+        new RequestParts(
+          async () => Promise.reject(noPartsAtOnce(bee)),
+          () => neverAborted,
+        ),
+      )
       const output = made.process(given(input), request)
       if (output instanceof Promise)
         throw new WaggleError('WAGGLE_INVALID_BEE', {
@@ -205,10 +219,13 @@ export class SwarmHost implements BeeHost {
     const given = inputs(typeOf(this.#options, bee))
     const call: Worker['call'] = (rows, calls) => {
       replicas.waited(calls)
-      return callBee(made, { bee: bee.name, given, open: this.calls }, rows, calls)
+      const partsOf = (call: (typeof calls)[number]) => requestParts(bee, this.#options, call)
+      return callBee(made, { bee: bee.name, given, open: this.calls, partsOf }, rows, calls)
     }
+    const { tracing, now, swarm } = this.#options
+    const traced = tracing === undefined ? call : tracedCalls({ tracing, now, swarm, bee: bee.name, type: bee.type.type }, call)
     return {
-      call: this.#gated(bee, call),
+      call: this.#gated(bee, traced),
       close: async () => {
         await made.close?.()
       },
@@ -225,6 +242,13 @@ export class SwarmHost implements BeeHost {
     if (shadows === undefined) return (rows, calls) => gate.call(calls, () => call(rows, calls))
     return async (rows, calls) => ((await gate.enter(calls)) ? call(rows, calls) : rows.map(() => new ShadowDropped(name)))
   }
+}
+
+function noPartsAtOnce({ type }: SwarmBee): WaggleError {
+  return new WaggleError('WAGGLE_INVALID_BEE', {
+    message: `The bee type ${type.type} has the role "${type.role}", which gives its result at once`,
+    next: 'Give the bee type the role "call" if it publishes parts.',
+  })
 }
 
 /** The roles of bees that compute inside the topology, or that add steps to it. */

@@ -42,6 +42,7 @@ export function redactedHost(host: BeeHost, { errors: redaction, resultsOf }: Ho
     },
     replicasOf: (bee) => host.replicasOf?.(bee) ?? bee.replicas,
     batchOf: (bee) => host.batchOf(bee),
+    ...(host.recordsSpans === undefined ? {} : { recordsSpans: host.recordsSpans }),
   }
 }
 

@@ -1,5 +1,6 @@
 import { Type } from 'typebox'
 import { joinedType } from '../../topology/swarm/payload/payload-serde.ts'
+import { traceHeaders } from '../../topology/swarm/request/trace-context.ts'
 import { revealed, type Secret, secretText } from '../../topology/swarm/secrets/secret.ts'
 import { shownAddress } from '../../topology/swarm/secrets/shown-address.ts'
 import { Refused, WaggleError } from '../../topology/waggle-error.ts'
@@ -14,7 +15,7 @@ export default defineBee({
   keepsInput: true,
   summary: 'Calls an HTTP service with the input, and gives on its answer.',
   delivery:
-    'The service may get a request twice: after a crash, and if the call is idempotent after a lost connection. Each request has the header Idempotency-Key with the id of the request, in a loop also with its round, which is the same each time.',
+    'The service may get a request twice: after a crash, and if the call is idempotent after a lost connection. Each request has the header Idempotency-Key with the id of the request, in a loop also with its round, which is the same each time. It has the traceparent, tracestate and baggage of the request too, where it has them.',
   spec: Type.Object(
     {
       url: secretText({
@@ -61,7 +62,7 @@ export default defineBee({
     const shown = shownAddress(String(spec.url))
     const sendsBody = spec.body !== undefined || bodyMethods.has(method)
     return {
-      async process(input: unknown, { callId, signal, deadline, contentType }) {
+      async process(input: unknown, { callId, signal, deadline, contentType, headers: ofRequest }) {
         const content = sendsBody
           ? contentOf(spec.body === undefined ? input : sentField(input, spec.body), spec.body === undefined ? contentType : null)
           : null
@@ -74,6 +75,7 @@ export default defineBee({
             'accept-encoding': 'identity',
             'user-agent': 'waggle',
             'idempotency-key': callId,
+            ...traceHeaders(ofRequest),
             ...(content === null ? {} : { 'content-type': content.type, 'content-length': String(content.bytes.length) }),
             ...headers,
           },

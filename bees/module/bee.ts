@@ -5,6 +5,7 @@ import { openThreadedBee } from './threaded-bee.ts'
 
 export default defineBee({
   type: 'module',
+  givesParts: true,
   summary: 'Your own TypeScript or JavaScript, in this process or in threads of it.',
   delivery: 'Called again for what no commit holds after a crash: keep it free of effects, or make them idempotent by the callId of the request.',
   spec: Type.Object(
@@ -13,7 +14,8 @@ export default defineBee({
       bee: Type.Optional(
         Type.String({
           default: 'default',
-          description: 'The export to use: a function (input, request) => output, or { process } or { processBatch }.',
+          description:
+            'The export to use: a function (input, request) => output, or { process } or { processBatch }. A function or a process that is an async generator publishes parts.',
         }),
       ),
       workers: Type.Optional(

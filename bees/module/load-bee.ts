@@ -107,13 +107,20 @@ function mistakeIn(found: unknown): Mistake | null {
 }
 
 /**
- * The reason why a function is not a bee; null for a bee. A class can only be called with `new`, and a generator returns an iterator in place of a
- * result.
+ * The reason why a function is not a bee; null for a bee. A class can only be called with `new`. Only an async generator can wait while the caller gets
+ * its parts, and a batch has no place for them.
  */
 function mistakeOfFunction(found: object, member: string): Mistake | null {
   if (/^class\b/.test(Function.prototype.toString.call(found)))
     return { is: member === '' ? 'is a class' : `has a class as its ${member}`, next: 'Export an instance of it: export default new TheClass().' }
-  if (/GeneratorFunction\]$/.test(Object.prototype.toString.call(found)))
-    return { is: member === '' ? 'is a generator' : `has a generator as its ${member}`, next: 'Return the result in place of yield.' }
+  const kind = Object.prototype.toString.call(found)
+  const canYield = kind === '[object AsyncGeneratorFunction]' && (member === '' || member === 'process')
+  if (/GeneratorFunction\]$/.test(kind) && !canYield) {
+    const next =
+      member === '' || member === 'process'
+        ? 'Write async function*, or return the result in place of yield.'
+        : 'Return the result in place of yield.'
+    return { is: member === '' ? 'is a generator' : `has a generator as its ${member}`, next }
+  }
   return null
 }

@@ -13,23 +13,31 @@ export interface ModuleThreadData {
   readonly port: MessagePort
 }
 
-/** A request without its signal, because a signal cannot be sent to a thread. */
-export type SentRequest = Omit<BeeRequest, 'signal'>
+/** A request without what cannot be sent to a thread. */
+export type SentRequest = Omit<BeeRequest, 'signal' | 'beginParts'>
 
 /**
- * A message to the thread: a call with one input for each request, an abort of a call whose time is over, or a ping, which the thread answers if its
- * event loop is not blocked.
+ * A message to the thread: a call with one input for each request, an abort of a call whose time is over, a ping, which the thread answers if its
+ * event loop is not blocked, and the answers to `begin` and `part`: the parts of earlier runs, a wish for more, or the reason why no part is taken.
  */
 export type ToModule =
   | { readonly kind: 'call'; readonly call: number; readonly inputs: readonly Payload[]; readonly requests: readonly SentRequest[] }
   | { readonly kind: 'abort'; readonly call: number; readonly reason: string }
   | { readonly kind: 'ping'; readonly call: number }
+  | { readonly kind: 'published'; readonly call: number; readonly request: number; readonly parts: readonly Payload[] }
+  | { readonly kind: 'more'; readonly call: number; readonly request: number }
+  | { readonly kind: 'no more'; readonly call: number; readonly request: number; readonly error: SentError }
 
-/** A message from the thread. The outcomes of a call are in the order of its inputs. */
+/**
+ * A message from the thread. The outcomes of a call are in the order of its inputs; null for a request whose result is its parts. Before a request's
+ * first part comes a `begin`.
+ */
 export type FromModule =
   | { readonly kind: 'ready'; readonly isBatch: boolean; readonly example: unknown }
   | { readonly kind: 'broken'; readonly error: SentError }
-  | { readonly kind: 'done'; readonly call: number; readonly outcomes: readonly (Payload | SentError)[] }
+  | { readonly kind: 'done'; readonly call: number; readonly outcomes: readonly (Payload | SentError | null)[] }
+  | { readonly kind: 'begin'; readonly call: number; readonly request: number }
+  | { readonly kind: 'part'; readonly call: number; readonly request: number; readonly part: Payload; readonly number: number }
   | { readonly kind: 'failed'; readonly call: number; readonly error: SentError }
   | { readonly kind: 'pong'; readonly call: number }
 

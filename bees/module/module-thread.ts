@@ -1,12 +1,15 @@
 import { workerData } from 'node:worker_threads'
+import { isAsyncIterable } from '../../topology/async-iterable.ts'
 import { serveOwnPackage } from '../../topology/own-package.ts'
 import type { Payload } from '../../topology/swarm/payload/payload.ts'
 import { WaggleError } from '../../topology/waggle-error.ts'
 import type { Bee, BeeRequest } from '../define-bee.ts'
 import { inputOf, payloadOf } from '../hosting/payload-input.ts'
+import { publishAll } from '../hosting/request-parts.ts'
 import { loadBee, loadMs, withoutSteps } from './load-bee.ts'
 import type { FromModule, ModuleThreadData, SentError, ToModule } from './module-messages.ts'
 import { sentError } from './sent-error.ts'
+import { isPartAnswer, ThreadParts } from './thread-parts.ts'
 
 /**
  * The program of one thread of a module bee with `workers`. The thread loads the module itself, so the module's variables belong to this thread
@@ -19,15 +22,18 @@ const say = (message: FromModule) => port.postMessage(message)
 serveOwnPackage()
 try {
   const made = withoutSteps(await loadBee(module, loadMs))
-  const calls = new Map<number, AbortController>()
+  const calls = new Map<number, OpenCall>()
   port.on('message', (message: ToModule) => {
     if (message.kind === 'ping') say({ kind: 'pong', call: message.call })
+    else if (isPartAnswer(message)) calls.get(message.call)?.parts[message.request]?.answered(message)
     else if (message.kind === 'abort')
-      calls.get(message.call)?.abort(new WaggleError('WAGGLE_TIMEOUT', { message: message.reason, next: 'Nothing: the call is over.' }))
+      calls.get(message.call)?.abort.abort(new WaggleError('WAGGLE_TIMEOUT', { message: message.reason, next: 'Nothing: the call is over.' }))
     else {
-      const abort = new AbortController()
-      calls.set(message.call, abort)
-      void outcomesOf(made, message, abort.signal)
+      const { call } = message
+      const parts = message.requests.map((_, request) => new ThreadParts({ bee, call, request, earlier: [], say }))
+      const open = { abort: new AbortController(), parts }
+      calls.set(call, open)
+      void outcomesOf(made, message, open)
         .then(
           (outcomes) => say({ kind: 'done', call: message.call, outcomes }),
           (thrown: unknown) => say({ kind: 'failed', call: message.call, error: sentError(thrown) }),
@@ -45,18 +51,36 @@ try {
 async function outcomesOf(
   made: ReturnType<typeof withoutSteps>,
   { inputs, requests }: Extract<ToModule, { kind: 'call' }>,
-  signal: AbortSignal,
-): Promise<readonly (Payload | SentError)[]> {
+  { abort, parts }: OpenCall,
+): Promise<readonly (Payload | SentError | null)[]> {
   const given = inputs.map(inputOf)
-  const asked: readonly BeeRequest[] = requests.map((request) => ({ ...request, signal }))
-  const outputs = 'processBatch' in made ? await made.processBatch(given, asked) : [await made.process(given[0], asked[0] as BeeRequest)]
+  const asked: readonly BeeRequest[] = requests.map((request, at) => {
+    const own = parts[at] as ThreadParts
+    return { ...request, signal: abort.signal, parts: own.earlier, beginParts: () => own.begin() }
+  })
+  const outputs =
+    'processBatch' in made ? await made.processBatch(given, asked) : [await wholeOf(await made.process(given[0], asked[0] as BeeRequest), parts[0])]
   return Array.from(outputs, (output: unknown) => {
     try {
+      if (output === onlyParts) return null
       return output instanceof WaggleError ? sentError(output) : payloadOf(output, bee)
     } catch (thrown) {
       return sentError(thrown)
     }
   })
+}
+
+interface OpenCall {
+  readonly abort: AbortController
+  readonly parts: readonly ThreadParts[]
+}
+
+const onlyParts = Symbol('a generator that returned nothing')
+
+/** The result of an output. If it is a generator, publishes its parts. */
+async function wholeOf(output: unknown, parts: ThreadParts | undefined): Promise<unknown> {
+  if (!isAsyncIterable(output) || parts === undefined) return output
+  return (await publishAll(output, await parts.begin())) ?? onlyParts
 }
 
 function exampleOf(made: Bee<unknown, unknown>): unknown {

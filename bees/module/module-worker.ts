@@ -4,15 +4,18 @@ import type { Payload } from '../../topology/swarm/payload/payload.ts'
 import { saidBy, WaggleError } from '../../topology/waggle-error.ts'
 import type { BeeRequest } from '../define-bee.ts'
 import { outputOf, payloadOfInput } from '../hosting/payload-input.ts'
+import { wholeOfParts } from '../hosting/request-parts.ts'
 import { loadMs } from './load-bee.ts'
 import type { FromModule, ModuleThreadData, SentError, SentRequest, ToModule } from './module-messages.ts'
 import { receivedError } from './sent-error.ts'
 import type { ThreadOptions } from './threaded-bee.ts'
+import { WorkerParts } from './worker-parts.ts'
 
 type Ready = Extract<FromModule, { kind: 'ready' }>
 
 interface OpenCall {
-  resolve(outcomes: readonly (Payload | SentError)[]): void
+  readonly parts: readonly WorkerParts[]
+  resolve(outcomes: readonly (Payload | SentError | null)[]): void
   reject(error: WaggleError): void
   /** Cancels the timer that ends a thread which does not answer a ping. */
   pong(): void
@@ -53,6 +56,7 @@ export class ModuleWorker {
           void this.end(receivedError(message.error))
         } else if (message.kind === 'done') this.#open.get(message.call)?.resolve(message.outcomes)
         else if (message.kind === 'failed') this.#open.get(message.call)?.reject(receivedError(message.error))
+        else if (message.kind === 'begin' || message.kind === 'part') this.#open.get(message.call)?.parts[message.request]?.take(message)
         else this.#open.get(message.call)?.pong()
       })
       this.#worker.on('exit', () => clearTimeout(tooLate))
@@ -81,17 +85,21 @@ export class ModuleWorker {
     }
     for (const signal of signals) signal.addEventListener('abort', aborted, { once: true })
     try {
-      const outcomes = await new Promise<readonly (Payload | SentError)[]>((resolve, reject) => {
+      const outcomes = await new Promise<readonly (Payload | SentError | null)[]>((resolve, reject) => {
         const pong = () => {
           if (timer !== null) clearTimeout(timer)
           reject(notEnded())
         }
-        this.#open.set(call, { resolve, reject, pong })
+        const parts = requests.map((request, at) => new WorkerParts(request, { call, request: at, say: (message) => this.#say(message) }))
+        this.#open.set(call, { resolve, reject, pong, parts })
         const payloads = inputs.map((input, at) => ownBytes(payloadOfInput(input, requests[at]?.contentType ?? '')))
         this.#say({ kind: 'call', call, inputs: payloads, requests: requests.map(sentRequest) })
         if (signals.some((signal) => signal.aborted)) aborted()
       })
-      return outcomes.map((outcome) => (outcome.kind === 'thrown' ? receivedError(outcome) : outputOf(outcome)))
+      return outcomes.map((outcome) => {
+        if (outcome === null) return wholeOfParts
+        return outcome.kind === 'thrown' ? receivedError(outcome) : outputOf(outcome)
+      })
     } finally {
       this.#open.delete(call)
       if (timer !== null) clearTimeout(timer)
@@ -135,7 +143,8 @@ const startMs = loadMs + 1000
 const graceMs = 1000
 
 function sentRequest({ id, callId, headers, contentType, notTaken, deadline, attempt, source }: BeeRequest): SentRequest {
-  return { id, callId, headers: headers.map(({ key, value }) => ({ key, value: own(value) })), contentType, notTaken, deadline, attempt, source }
+  const owned = headers.map(({ key, value }) => ({ key, value: own(value) }))
+  return { id, callId, headers: owned, contentType, notTaken, deadline, attempt, parts: [], source }
 }
 
 /** The bytes with their own memory. A message with a slice would copy the whole memory to which the slice belongs. */

@@ -11,6 +11,7 @@ export default defineBee({
   role: 'call',
   keepsInput: true,
   mayAnswer: true,
+  givesParts: true,
   summary: 'Your own Python, in processes of its own and an environment of its own.',
   delivery: 'Called again, with a higher attempt, for what no commit holds after a crash: keep effects idempotent by the request id.',
   spec: Type.Object(

@@ -7,6 +7,9 @@ export function replicatedProcess(replicas: Replicas<OpenProcess>): OpenProcess 
     get isReady() {
       return replicas.isReady
     },
+    get wantsParts() {
+      return replicas.first.wantsParts === true
+    },
     call: (calls) => replicas.call(calls.length, (open) => open.call(calls)),
     close: () => replicas.close(),
   }

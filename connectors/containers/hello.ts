@@ -10,7 +10,7 @@ export interface Hello {
   readonly window: number
 }
 
-export type Wish = 'cancel' | 'ping' | 'headers'
+export type Wish = 'cancel' | 'ping' | 'headers' | 'parts'
 
 /** A line before the hello. It says that the process still loads. */
 export interface Loading {
@@ -55,7 +55,7 @@ function textOrNull(value: unknown): string | null {
   return typeof value === 'string' && value !== '' ? sentence(value) : null
 }
 
-const known: readonly Wish[] = ['cancel', 'ping', 'headers']
+const known: readonly Wish[] = ['cancel', 'ping', 'headers', 'parts']
 
 /** The most requests without a result that any process gets. */
 export const maxWindow = 1024

@@ -1,8 +1,8 @@
 import { decodeOpening, type Opening } from './hello.ts'
-import { decodeMessage, type Form, type Pong, type Result, type WindowChange } from './message.ts'
+import { decodeMessage, type Form, type Part, type Pong, type Result, type WindowChange } from './message.ts'
 import { protocolError } from './protocol-fault.ts'
 
-export type Heard = Opening | Result | WindowChange | Pong
+export type Heard = Opening | Result | Part | WindowChange | Pong
 
 /** Splits the output of a process into messages. The hello says whether lines or frames follow. */
 export class MessageStream {

@@ -23,6 +23,15 @@ export interface WindowChange {
   readonly window: number
 }
 
+/** A part of a result, from a process that still works on its request. */
+export interface Part {
+  readonly kind: 'part'
+  readonly id: number
+  /** The number of the part, from 0. */
+  readonly number: number
+  readonly part: Payload | WaggleError
+}
+
 /** The process's answer to a ping. */
 export interface Pong {
   readonly kind: 'pong'
@@ -34,6 +43,8 @@ export interface RequestExtras {
   /** True if the next message is a request of the same batch. */
   readonly more: boolean
   readonly withHeaders: boolean
+  /** True if the request names the parts that are published already. */
+  readonly withParts: boolean
 }
 
 /**
@@ -51,9 +62,10 @@ export function encodeRequest(id: number, call: ProcessCall, extras: RequestExtr
   }
 }
 
-function encoded(id: number, call: ProcessCall, { attempt, more, withHeaders }: RequestExtras, form: Form): readonly Uint8Array[] {
+function encoded(id: number, call: ProcessCall, { attempt, more, withHeaders, withParts }: RequestExtras, form: Form): readonly Uint8Array[] {
   const body = new Body(form)
   const headers = withHeaders ? headerTexts(call.headers?.() ?? []) : undefined
+  const published = withParts ? (call.parts?.published ?? []) : []
   const head = {
     id,
     request_id: call.id,
@@ -62,6 +74,7 @@ function encoded(id: number, call: ProcessCall, { attempt, more, withHeaders }: 
     ...(more ? { more } : {}),
     ...(headers === undefined ? {} : { headers }),
     ...valueFields(call.payload, body),
+    ...(published.length === 0 ? {} : { published: published.map((part) => valueFields(part, body)) }),
   }
   return inForm(head, body, form)
 }
@@ -83,14 +96,14 @@ function inForm(head: object, body: Body, form: Form): readonly Uint8Array[] {
 }
 
 /**
- * Decodes a message after the hello: a result, a pong or a new window. `body` is empty in the form `json`. Throws WAGGLE_BEE_PROTOCOL for text that is
- * not a JSON object, for a window out of bounds, and for a message without an `id` that is neither a pong nor a window. An unreadable value in a result
+ * Decodes a message after the hello: a result, a part of one, a pong or a new window. `body` is empty in the form `json`. Throws WAGGLE_BEE_PROTOCOL for text that is
+ * not a JSON object, for a window out of bounds, and for a message without an `id` that is neither a part, a pong nor a window. An unreadable value in a result
  * becomes the error of that request alone.
  */
-export function decodeMessage(head: Buffer, body: Buffer, bee: string): Result | WindowChange | Pong {
+export function decodeMessage(head: Buffer, body: Buffer, bee: string): Result | Part | WindowChange | Pong {
   const message = parsedObject(head, bee)
   const { id, refuse, error } = message
-  if (typeof id !== 'number') return decodeControl(message, head, bee)
+  if (typeof id !== 'number') return typeof message.part === 'number' ? partOf(message, message.part, body, bee) : decodeControl(message, head, bee)
   if (typeof refuse === 'string') return { kind: 'result', id, outcome: new Refused(sentence(refuse)) }
   if (typeof error === 'string')
     return { kind: 'result', id, outcome: new WaggleError('WAGGLE_BEE_FAILED', { message: sentence(error), next: `See the log of ${bee}.` }) }
@@ -98,6 +111,16 @@ export function decodeMessage(head: Buffer, body: Buffer, bee: string): Result |
     return { kind: 'result', id, outcome: resultOf(message, body, bee) }
   } catch (thrown) {
     return { kind: 'result', id, outcome: WaggleError.from('WAGGLE_BEE_PROTOCOL', thrown, { next: 'See bees/PROTOCOL.md.' }) }
+  }
+}
+
+function partOf(message: Fields, id: number, body: Buffer, bee: string): Part {
+  const { number } = message
+  if (!isCount(number)) throw protocolError(bee, `a part of request ${id} whose number is no count`)
+  try {
+    return { kind: 'part', id, number, part: payloadOf(message, body, bee) }
+  } catch (thrown) {
+    return { kind: 'part', id, number, part: WaggleError.from('WAGGLE_BEE_PROTOCOL', thrown, { next: 'See bees/PROTOCOL.md.' }) }
   }
 }
 

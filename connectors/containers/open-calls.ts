@@ -107,6 +107,11 @@ export class OpenCalls {
     return true
   }
 
+  /** The open call with this id; null if the process has none. */
+  sent(id: number): OpenCall | null {
+    return this.#sent.get(id) ?? null
+  }
+
   /** Forgets a call that nobody waits for. Returns its id if the process has it, else null. */
   giveUp(call: OpenCall): number | null {
     const waits = this.#waiting.indexOf(call)

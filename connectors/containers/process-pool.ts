@@ -31,6 +31,10 @@ export class ProcessPool implements OpenProcess {
     return this.#ready.length > 0
   }
 
+  get wantsParts(): boolean {
+    return this.#members.some(({ wantsParts }) => wantsParts)
+  }
+
   call(calls: readonly ProcessCall[]): Promise<readonly (BeeResult | WaggleError)[]> {
     const member = leastOf(this.#ready.length > 0 ? this.#ready : this.#members)
     this.#members = [...this.#members.filter((one) => one !== member), member]

@@ -5,7 +5,7 @@ import { WaggleError } from '../../topology/waggle-error.ts'
 import type { BeeRun, BeeRunEvents } from './bee-run.ts'
 import { frozenMs, Heartbeat } from './heartbeat.ts'
 import { type Hello, maxWindow, type StartFailure } from './hello.ts'
-import { encodeControl, encodeRequest, maxMessageBytes, type Pong } from './message.ts'
+import { encodeControl, encodeRequest, maxMessageBytes, type Part, type Pong } from './message.ts'
 import { type Heard, MessageStream } from './message-stream.ts'
 import { batchesOf, type OpenCall, OpenCalls } from './open-calls.ts'
 import { closedError, diedError, endText, notStartedError, type ProcessEnd, timeoutError } from './process-errors.ts'
@@ -63,6 +63,8 @@ export class WatchedProcess implements OpenProcess {
   readonly #started = Promise.withResolvers<void>()
   readonly #gone = Promise.withResolvers<void>()
   #hasStarted = false
+  /** True if the last hello asked for parts. */
+  #wantsParts = false
 
   constructor(options: WatchedProgram, limits: WatchedProcessOptions) {
     this.#options = options
@@ -84,6 +86,10 @@ export class WatchedProcess implements OpenProcess {
   /** True if a call would be sent soon: the process has said hello and is not closed, and no calls of a death are tried again. */
   get isReady(): boolean {
     return !this.#closed && this.#hello !== null && this.#fault === null && !this.#calls.isTrial
+  }
+
+  get wantsParts(): boolean {
+    return this.#wantsParts
   }
 
   call(calls: readonly ProcessCall[]): Promise<readonly (BeeResult | WaggleError)[]> {
@@ -214,6 +220,9 @@ export class WatchedProcess implements OpenProcess {
         this.#endGrace(heard.id)
         if (this.#calls.size === 0) this.#limits.onChange?.()
         return
+      case 'part':
+        this.#publish(heard)
+        return
       case 'hello':
         this.#greet(heard)
         return
@@ -233,9 +242,27 @@ export class WatchedProcess implements OpenProcess {
     }
   }
 
+  /** Publishes a part of an open call. If the part cannot be taken, the call fails at once, and the process is told to give it up. */
+  #publish({ id, number, part }: Part): void {
+    const { bee } = this.#options
+    const open = this.#calls.sent(id)
+    if (open === null) {
+      if (this.#calls.isGivenUp(id)) return
+      throw protocolError(bee, `a part of request ${id}, which no open request has`)
+    }
+    const refuse = (thrown: unknown) => {
+      open.settle(WaggleError.from('WAGGLE_BEE_FAILED', thrown, { next: `See the log of ${bee}.` }))
+      this.giveUp(open)
+    }
+    if (part instanceof WaggleError) refuse(part)
+    else if (open.call.parts === undefined) refuse(protocolError(bee, 'a part, and its hello does not want parts'))
+    else open.call.parts.publish(part, number).catch(refuse)
+  }
+
   #greet(hello: Hello): void {
     this.#cancelTimer()
     this.#hello = hello
+    this.#wantsParts = hello.wants.has('parts')
     this.#window = hello.window < maxWindow ? Math.min(hello.window, this.#limits.window ?? maxWindow) : maxWindow
     if (hello.wants.has('ping')) {
       this.#heartbeat = new Heartbeat(this.#clock, {
@@ -269,6 +296,7 @@ export class WatchedProcess implements OpenProcess {
   /** Sends calls together. They are encoded from the last to the first, because a call says whether another one of its batch follows. */
   #send(run: BeeRun, { form, wants }: Hello, calls: readonly OpenCall[]): void {
     const withHeaders = wants.has('headers')
+    const withParts = wants.has('parts')
     const ids = calls.map((call) => this.#calls.idOf(call))
     const messages: (readonly Uint8Array[])[] = []
     let next: OpenCall | null = null
@@ -276,7 +304,7 @@ export class WatchedProcess implements OpenProcess {
       const call = calls[at] as OpenCall
       const id = ids[at] as number
       try {
-        messages.unshift(encodeRequest(id, call.call, { attempt: call.attempts, more: next?.batch === call.batch, withHeaders }, form))
+        messages.unshift(encodeRequest(id, call.call, { attempt: call.attempts, more: next?.batch === call.batch, withHeaders, withParts }, form))
         next = call
       } catch (thrown) {
         this.#calls.withdraw(id)

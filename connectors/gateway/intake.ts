@@ -1,9 +1,11 @@
 import type { Clock } from '../../processor/ports.ts'
+import type { Tracing } from '../../topology/swarm/ports/tracing.ts'
 import type { NewRequest, Requests } from '../../topology/swarm/request/requests.ts'
 import type { Caller } from './access/caller.ts'
 import { type CallerLimits, highestPriority } from './access/caller-limits.ts'
 import { ProblemError } from './http/problem.ts'
 import { bodyHashOf, type RequestIdentity } from './request-identity.ts'
+import type { TracedArrival } from './traced-arrival.ts'
 
 export interface IntakeOptions {
   readonly requests: Requests
@@ -13,6 +15,8 @@ export interface IntakeOptions {
   readonly requestTimeoutMs: number
   /** Undefined: callers have no limits. */
   readonly limits?: CallerLimits
+  /** Records spans of requests. Undefined: nothing is recorded. */
+  readonly tracing?: Tracing
 }
 
 export interface Arrival {
@@ -38,8 +42,7 @@ export interface ArrivedInput {
   /** The caller's own deadline from now, in ms; null: the usual one. */
   readonly timeoutMs: number | null
   readonly waits: boolean
-  /** W3C Trace Context; null without one. */
-  readonly traceparent: string | null
+  readonly arrival: TracedArrival
 }
 
 /**
@@ -85,8 +88,8 @@ export class Intake {
   }
 
   /** The request for the engine, when its input has been read. Throws 503 if the process has filled up meanwhile. */
-  request({ gateway, identification: { id, isKeyed }, bytes, contentType, timeoutMs, waits, traceparent }: ArrivedInput): NewRequest {
-    const { clock, requestTimeoutMs } = this.#options
+  request({ gateway, identification: { id, isKeyed }, bytes, contentType, timeoutMs, waits, arrival }: ArrivedInput): NewRequest {
+    const { clock, requestTimeoutMs, tracing } = this.#options
     this.#refuseOverload(gateway)
     const ownMs = timeoutMs ?? (waits ? requestTimeoutMs : null)
     return {
@@ -97,7 +100,7 @@ export class Intake {
       deadline: ownMs === null ? null : clock.now() + ownMs,
       // Without an idempotency key the id is new, so there is no other body to compare with.
       bodyHash: isKeyed ? bodyHashOf(bytes, contentType) : '',
-      traceparent,
+      ...arrival.begin(tracing, { gateway, call: waits ? 'request' : 'submit', id }),
     }
   }
 

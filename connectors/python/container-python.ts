@@ -41,6 +41,9 @@ export async function openInContainer(
       get isReady() {
         return open.isReady
       },
+      get wantsParts() {
+        return open.wantsParts === true
+      },
       call: (calls) => open.call(calls),
       close: (next) => open.close(next).finally(release),
     }

@@ -85,6 +85,9 @@ export class LocalPython implements PythonBees {
         get isReady() {
           return open.isReady
         },
+        get wantsParts() {
+          return open.wantsParts === true
+        },
         call: (calls) => open.call(calls),
         close: (next) => open.close(next).finally(() => (released ??= release())),
       }

@@ -33,6 +33,10 @@ export class ReloadedProcess implements OpenProcess {
     return this.#now.isReady
   }
 
+  get wantsParts(): boolean {
+    return this.#now.wantsParts === true
+  }
+
   call(calls: readonly ProcessCall[]): Promise<readonly (BeeResult | WaggleError)[]> {
     return this.#now.call(calls)
   }

@@ -5,8 +5,12 @@ import { Secret } from '../../topology/swarm/secrets/secret.ts'
 import { isSecretName } from '../../topology/swarm/secrets/secrets.ts'
 import { WaggleError } from '../../topology/waggle-error.ts'
 import { readBounded } from '../system/bounded-file.ts'
+import { withFileLock } from '../system/file-lock.ts'
 import { writePrivateFile } from '../system/private-file.ts'
 import type { Sealed, SecretKeys } from './secret-keys.ts'
+
+/** The size limit of a secret, in bytes of UTF-8. */
+export const maxSecretBytes = 64 * 1024
 
 /**
  * Secrets set by `waggle secrets set`, encrypted in the file `secrets.json` of the data directory. Each call reads the file, so the next swarm that
@@ -35,24 +39,24 @@ export class EncryptedSecrets implements Secrets {
     return `store it with \`waggle secrets set ${name}\``
   }
 
-  /** Stores a value durably, and replaces an earlier one. Throws WAGGLE_SECRET_INVALID and WAGGLE_SECRETS_NOT_ENCRYPTED. */
+  /** Stores a value durably, and replaces an earlier one. Throws WAGGLE_SECRET_INVALID, WAGGLE_SECRETS_NOT_ENCRYPTED and WAGGLE_FILE_LOCKED. */
   set(name: string, value: string): void {
     if (!isSecretName(name)) throw invalid('The name of a secret has letters, digits and underscores, and does not begin with a digit')
     if (value === '' || Buffer.byteLength(value) > maxSecretBytes) throw invalid(`The value of a secret has 1 to ${maxSecretBytes} bytes`)
     this.#requireKey()
-    this.#write(new Map([...this.#read(), [name, this.#keys.seal(name, value)]]))
+    this.#change((stored) => new Map([...stored, [name, this.#keys.seal(name, value)]]))
   }
 
   /** Deletes a secret. Throws WAGGLE_UNKNOWN_SECRET if it is not stored here. */
   delete(name: string): void {
-    const left = new Map(this.#read())
-    if (!left.delete(name)) {
+    this.#change((stored) => {
+      const left = new Map(stored)
+      if (left.delete(name)) return left
       throw new WaggleError('WAGGLE_UNKNOWN_SECRET', {
         message: `No secret ${name.slice(0, 100)} is stored here`,
         next: 'See `waggle secrets list`. A secret of a variable or a folder is removed there.',
       })
-    }
-    this.#write(left)
+    })
   }
 
   /**
@@ -60,15 +64,14 @@ export class EncryptedSecrets implements Secrets {
    * opens stays as it is.
    */
   renew(): void {
-    if (this.#keys.isEmpty) return
-    let isNew = false
-    const renewed = [...this.#read()].map(([name, sealed]) => {
-      const value = this.#keys.isNewest(sealed) ? null : this.#keys.open(name, sealed)
-      if (value === null) return [name, sealed] as const
-      isNew = true
-      return [name, this.#keys.seal(name, value)] as const
+    if (this.#keys.isEmpty || ![...this.#read().values()].some((sealed) => !this.#keys.isNewest(sealed))) return
+    this.#change((stored) => {
+      const renewed = [...stored].map(([name, sealed]) => {
+        const value = this.#keys.isNewest(sealed) ? null : this.#keys.open(name, sealed)
+        return [name, value === null ? sealed : this.#keys.seal(name, value)] as const
+      })
+      return new Map(renewed)
     })
-    if (isNew) this.#write(new Map(renewed))
   }
 
   #requireKey(): void {
@@ -99,14 +102,16 @@ export class EncryptedSecrets implements Secrets {
     })
   }
 
-  #write(secrets: ReadonlyMap<string, Sealed>): void {
-    const sorted = [...secrets].sort(([a], [b]) => (a < b ? -1 : 1)).map(([name, { key, data }]) => ({ name, key, data }))
-    writePrivateFile(this.#file, `${JSON.stringify({ version, secrets: sorted }, null, 2)}\n`)
+  /** Reads the file, and writes what `changed` makes of its secrets. Another process that changes the file meanwhile waits. */
+  #change(changed: (stored: ReadonlyMap<string, Sealed>) => ReadonlyMap<string, Sealed>): void {
+    withFileLock(this.#file, () => {
+      const sorted = [...changed(this.#read())].sort(([a], [b]) => (a < b ? -1 : 1)).map(([name, { key, data }]) => ({ name, key, data }))
+      writePrivateFile(this.#file, `${JSON.stringify({ version, secrets: sorted }, null, 2)}\n`)
+    })
   }
 }
 
 const version = 1
-const maxSecretBytes = 64 * 1024
 const maxFileBytes = 64 * 1024 * 1024
 
 function secretsIn(text: string): ReadonlyMap<string, Sealed> | null {

@@ -25,15 +25,15 @@ export function fileError(thrown: unknown, next = ''): WaggleError | null {
 }
 
 /**
- * Creates a directory and its missing parents. Throws WAGGLE_FILE_UNUSABLE or WAGGLE_DISK_FULL, with the path that causes the failure. Each directory
+ * Creates a directory and its missing parents, which only this user may enter unless `mode` says otherwise. Throws WAGGLE_FILE_UNUSABLE or WAGGLE_DISK_FULL, with the path that causes the failure. Each directory
  * is created separately. Node's recursive call never ends where the system answers ENOENT below an existing directory, as in /proc.
  */
-export function makeDirectory(directory: string, next = ''): void {
+export function makeDirectory(directory: string, next = '', mode = 0o700): void {
   try {
     if (statSync(directory, { throwIfNoEntry: false })?.isDirectory() === true) return
     const above = dirname(directory)
-    if (above !== directory) makeDirectory(above, next)
-    mkdirSync(directory)
+    if (above !== directory) makeDirectory(above, next, mode)
+    mkdirSync(directory, { mode })
   } catch (thrown) {
     // Another process may have created the directory meanwhile.
     if (isDirectory(directory)) return

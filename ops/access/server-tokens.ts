@@ -5,12 +5,16 @@ import type { Caller, Callers } from '../../connectors/gateway/access/caller.ts'
 import { CreatedTokens, type NewToken, type TokenRow } from '../../connectors/gateway/access/created-tokens.ts'
 import { everyScope } from '../../connectors/gateway/access/scopes.ts'
 import type { TokenRegistry } from '../../connectors/gateway/http/token-routes.ts'
+import type { IssuerCallers } from '../../connectors/gateway/oidc/issuer-callers.ts'
 import type { Clock } from '../../processor/ports.ts'
 import { WaggleError } from '../../topology/waggle-error.ts'
 import type { Settings } from '../config/settings.ts'
 import { type TokenSettings, tokensText } from '../config/tokens-text.ts'
 
-/** All tokens of a process: those of its settings, those created in its data directory, and a token of this run for commands on the same machine. */
+/**
+ * All tokens of a process: those of its settings, those created in its data directory, those that an issuer has signed, and a token of this run for
+ * commands on the same machine.
+ */
 export class ServerTokens implements Callers, TokenRegistry {
   /** A token for commands of the user who owns the data directory. It is valid during this run of the process. */
   readonly localToken = `wgl_${randomBytes(32).toString('base64url')}`
@@ -18,18 +22,21 @@ export class ServerTokens implements Callers, TokenRegistry {
   readonly #created: CreatedTokens
   readonly #clock: Pick<Clock, 'now' | 'elapsedMs'>
   #areKnown = false
+  #issuer: IssuerCallers | null = null
   /** The names of the tokens in the settings. */
   #given: ReadonlySet<string> = new Set()
+  #createdNames: readonly string[] = []
   /** The file of created tokens as it was read. */
   #signature = ''
   #lookedAtMs = Number.NEGATIVE_INFINITY
 
   /** Throws what `replaceSettings` throws. */
-  constructor(settings: TokenSettings & Pick<Settings, 'data_dir'>, clock: Pick<Clock, 'now' | 'elapsedMs'>) {
+  constructor(settings: TokenSettings & Pick<Settings, 'data_dir'>, clock: Pick<Clock, 'now' | 'elapsedMs'>, issuer: IssuerCallers | null = null) {
     this.#created = new CreatedTokens(settings.data_dir)
     this.#clock = clock
     this.#tokens.replace('local', [{ name: localName, digest: digestOf(this.localToken), scopes: everyScope }])
     this.replaceSettings(settings)
+    this.replaceIssuer(issuer)
   }
 
   /** Once there are tokens, or a setting for them, the process asks for one until it ends, even if all are revoked. */
@@ -38,9 +45,25 @@ export class ServerTokens implements Callers, TokenRegistry {
     return this.#areKnown
   }
 
-  find(token: string): Caller | null {
+  /** The names of all tokens, of which each may have made a request. */
+  get names(): readonly string[] {
+    return [...new Set([localName, ...this.#given, ...this.#createdNames])]
+  }
+
+  find(token: string): Caller | null | Promise<Caller> {
     this.#follow()
-    return this.#tokens.find(token)
+    return this.#tokens.find(token) ?? this.#issuer?.find(token) ?? null
+  }
+
+  /** Trusts the tokens of this issuer from now on, and of no other; null: of none. */
+  replaceIssuer(issuer: IssuerCallers | null): void {
+    this.#issuer?.close()
+    this.#issuer = issuer
+    if (issuer !== null) this.#areKnown = true
+  }
+
+  close(): void {
+    this.#issuer?.close()
   }
 
   /**
@@ -91,7 +114,9 @@ export class ServerTokens implements Callers, TokenRegistry {
 
   #readCreated(): void {
     this.#signature = this.#created.signature
-    this.#tokens.replace('created', this.#created.read())
+    const created = this.#created.read()
+    this.#tokens.replace('created', created)
+    this.#createdNames = created.map(({ name }) => name)
     if (this.#created.exist) this.#areKnown = true
   }
 }

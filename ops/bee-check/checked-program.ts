@@ -5,7 +5,7 @@ import { Channel } from '../../connectors/containers/channel.ts'
 import { inherited } from '../../connectors/containers/child.ts'
 import type { Guardian } from '../../connectors/containers/guardian.ts'
 import type { Hello } from '../../connectors/containers/hello.ts'
-import { encodeControl, encodeRequest, type Form, maxMessageBytes, type Result } from '../../connectors/containers/message.ts'
+import { encodeControl, encodeRequest, type Form, maxMessageBytes, type Part, type Result } from '../../connectors/containers/message.ts'
 import { type Heard, MessageStream } from '../../connectors/containers/message-stream.ts'
 import { ProcessLog } from '../../connectors/containers/process-log.ts'
 import { systemClock } from '../../connectors/system/system-clock.ts'
@@ -31,6 +31,8 @@ export class CheckedProgram {
   readonly #logs: ProcessLog[] = []
   readonly #results = new Map<number, Result>()
   readonly #pongs = new Set<number>()
+  /** For each request the number of its parts. */
+  readonly #parts = new Map<number, number>()
   #hello: Hello | null = null
   #window = 1024
   #nextId = 1
@@ -105,7 +107,7 @@ export class CheckedProgram {
     )
     const id = this.#nextId++
     const call = { id: `check-${id}`, payload, deadline: Date.now() + this.#limitMs, signal: new AbortController().signal }
-    const pieces = encodeRequest(id, call, { attempt: 1, more, withHeaders: false }, this.form)
+    const pieces = encodeRequest(id, call, { attempt: 1, more, withHeaders: false, withParts: false }, this.form)
     this.#open++
     if (change === undefined) this.#channel.write(pieces)
     else
@@ -221,12 +223,27 @@ export class CheckedProgram {
           this.#open--
         }
         return
+      case 'part':
+        this.#takePart(heard)
+        return
       case 'window':
         this.#window = heard.window
         return
       case 'pong':
         this.#pongs.add(heard.pong)
     }
+  }
+
+  #takePart({ id, number, part }: Part): void {
+    const count = this.#parts.get(id) ?? 0
+    if (this.#hello?.wants.has('parts') !== true) this.#fail('It publishes a part, and its hello does not say so', 'List "parts" in wants.')
+    else if (id >= this.#nextId || id < 1)
+      this.#fail(`It publishes a part of request ${id}, which it was never sent`, 'Give each part the id of its request.')
+    else if (this.#results.has(id)) this.#fail(`It publishes a part of request ${id} after its result`, 'Publish parts before the result.')
+    else if (number !== count) this.#fail(`It publishes part ${number} of request ${id} where part ${count} comes next`, 'Count parts from 0.')
+    else if (part instanceof WaggleError)
+      this.#fail(part.message, 'Write one of json, content_type with bytes, and tensors beside the number of a part.')
+    else this.#parts.set(id, count + 1)
   }
 
   #fail(message: string, next: string): void {

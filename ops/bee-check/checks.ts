@@ -77,6 +77,16 @@ export const checks: readonly Check[] = [
     },
   },
   {
+    title: 'publishes parts in order, before the result',
+    skip: (wants) => (wants.has('parts') ? null : 'it does not want parts'),
+    async run(program, sample) {
+      const ids = [await program.send(sample), await program.send(sample)]
+      for (const id of ids) await program.result(id)
+      // A part behind the result would come before the next result.
+      await program.ask(sample)
+    },
+  },
+  {
     title: 'finishes its requests and exits when its input ends',
     async run(program, sample) {
       const ids = [await program.send(sample), await program.send(sample)]

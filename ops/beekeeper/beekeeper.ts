@@ -6,28 +6,38 @@ import { CallerLimits, type Limits } from '../../connectors/gateway/access/calle
 import { freshId } from '../../connectors/gateway/fresh-id.ts'
 import type { GrpcGateway, GrpcGatewayOptions } from '../../connectors/gateway/grpc/grpc-gateway.ts'
 import { type AnsweredRequest, type HttpGateway, openHttpGateway } from '../../connectors/gateway/http/http-gateway.ts'
+import type { IssuerCallers } from '../../connectors/gateway/oidc/issuer-callers.ts'
+import { RequestIdentity } from '../../connectors/gateway/request-identity.ts'
 import { TlsFiles } from '../../connectors/http/tls-files.ts'
+import type { KafkaGroups } from '../../connectors/log/kafka/kafka-groups.ts'
 import { checkDataFormat } from '../../connectors/system/data-format.ts'
 import { FileFlightRecorder } from '../../connectors/system/flight-recorder.ts'
+import { closePlaces, type PrivatePlace } from '../../connectors/system/private-modes.ts'
 import { processHeap } from '../../connectors/system/process-heap.ts'
 import { systemClock } from '../../connectors/system/system-clock.ts'
 import { SystemRandom } from '../../connectors/system/system-random.ts'
 import { KillerSearch } from '../../processor/async/killer-search.ts'
 import type { Log, StateDirectory } from '../../processor/ports.ts'
 import { applicationIdOf } from '../../topology/naming.ts'
+import { ownPackage } from '../../topology/own-package.ts'
 import type { Database } from '../../topology/swarm/ports/database.ts'
+import type { Tracing } from '../../topology/swarm/ports/tracing.ts'
 import type { Redaction } from '../../topology/swarm/secrets/redaction.ts'
 import type { SwarmManagement } from '../../topology/swarm/swarm-management.ts'
 import { WaggleError } from '../../topology/waggle-error.ts'
 import { ServerTokens } from '../access/server-tokens.ts'
+import { type BackupReport, writeBackup } from '../backup/backup.ts'
 import type { Settings } from '../config/settings.ts'
 import { storedSecrets } from '../config/stored-secrets.ts'
+import { areSameIssuer, type IssuerSettings, issuerOf } from '../config/token-issuer.ts'
 import { LogManagement } from '../inspection/log-management.ts'
 import { removeAddress, writeAddress } from '../inspection/process-address.ts'
 import { RequestTraces } from '../inspection/request-traces.ts'
+import { RunningProcess } from '../inspection/running-process.ts'
+import { SavedPredictions } from '../inspection/saved-predictions.ts'
 import { ProcessPage } from '../page/process-page.ts'
 import { FailureLines } from '../process-log/failure-lines.ts'
-import type { LogLine } from '../process-log/log-line.ts'
+import type { LogLevel, LogLevels, LogLine } from '../process-log/log-line.ts'
 import { ClusterRequests } from '../requests/cluster-requests.ts'
 import { EmbeddedRequests } from '../requests/embedded-requests.ts'
 import { LiveRequestEvents } from '../requests/live-request-events.ts'
@@ -38,13 +48,14 @@ import { Definitions } from '../served/definitions.ts'
 import { findingsOf } from '../served/findings.ts'
 import { ServedSwarms } from '../served/served-swarms.ts'
 import { SwarmModels } from '../served/swarm-models.ts'
+import type { Otlp } from '../telemetry/otlp/otlp.ts'
 import { Telemetry } from '../telemetry/telemetry.ts'
 import { beePorts, modelsOf } from './bee-ports.ts'
 import { idSecretOf } from './id-secret.ts'
 import { trimWhenIdle } from './idle-trim.ts'
 import { saveMissingRows } from './missing-rows.ts'
 import { usualMaxConnections } from './open-files.ts'
-import { openLog } from './open-log.ts'
+import { kafkaOptions, openLog } from './open-log.ts'
 import { openRemoteModels } from './open-remote-models.ts'
 import type { ConfiguredSwarm, RunningSwarm } from './running-swarm.ts'
 import { RunningSwarms } from './running-swarms.ts'
@@ -59,6 +70,12 @@ export interface BeekeeperOptions {
   /** Set for a server, which also runs the swarms whose definitions are in the log; null if only `swarms` run. */
   readonly server?: ServerPlace | null
   readonly say: LogLine
+  /** True if a line of a module is shown, for lines that cost something to make. Default: none of them is made. */
+  readonly shows?: (module: string, level: LogLevel, swarm?: string) => boolean
+  /** The levels of the log, for the API. Undefined: the API does not change them. */
+  readonly logLevels?: LogLevels
+  /** The way to an OpenTelemetry collector; null without one. */
+  readonly otlp?: Otlp | null
   /** Hides secrets in the lines that callers may read. */
   readonly redaction: Redaction
   /** If true, a damaged log opens with the records that remain. */
@@ -77,11 +94,13 @@ export class Beekeeper {
   readonly #say: LogLine
   readonly #failures: FailureLines
   readonly #tokens: ServerTokens
+  #issuerSettings: IssuerSettings
   readonly #limits: CallerLimits
   #running: RunningSwarms | null = null
   #served: ServedSwarms | null = null
   #gateway: HttpGateway | null = null
   #grpc: GrpcGateway | null = null
+  #isBackingUp = false
   #stopWaiting = () => {}
   /** The time by which a stop must have ended, on the monotonic clock. */
   #stopsBy = Number.POSITIVE_INFINITY
@@ -93,10 +112,11 @@ export class Beekeeper {
 
   private constructor(options: BeekeeperOptions) {
     this.#options = options
-    this.#tokens = new ServerTokens(options.settings, systemClock)
+    this.#issuerSettings = options.settings
     this.#limits = new CallerLimits({ clock: systemClock, limits: limitsOf(options.settings, options.settings) })
     this.#say = this.#beeLog.keeping(options.say, options.redaction)
     this.#failures = new FailureLines({ say: this.#say, clock: systemClock })
+    this.#tokens = new ServerTokens(options.settings, systemClock, this.#issuerOf(options.settings))
   }
 
   /** Settles when every swarm answers requests. If a part cannot start, closes the open parts and throws. */
@@ -134,9 +154,11 @@ export class Beekeeper {
     return this.#running?.all ?? []
   }
 
-  /** Applies new values of the settings that a running process can change: tokens and limits of callers. */
+  /** Applies new values of the settings that a running process can change: tokens, their issuer, and limits of callers. */
   reload(settings: Settings): void {
     this.#tokens.replaceSettings(settings)
+    if (!areSameIssuer(settings, this.#issuerSettings)) this.#tokens.replaceIssuer(this.#issuerOf(settings))
+    this.#issuerSettings = settings
     this.#limits.replace(limitsOf(settings, this.#options.settings))
   }
 
@@ -162,11 +184,13 @@ export class Beekeeper {
   async #open(): Promise<void> {
     const { settings, server = null } = this.#options
     const say = this.#say
+    for (const line of closePlaces(privatePlaces(settings))) say('', 'warn', line)
     storedSecrets(settings).renew()
     refuseBeyondLoopback(settings.host, this.#tokens)
     if (!isLoopback(settings.host) && settings.tls_cert === null)
       say('gateway', 'warn', `listening on ${settings.host} without TLS: whoever reads the network reads tokens, inputs and answers`)
     this.#closeLater('failures', async () => this.#failures.close())
+    this.#closeLater('tokens', async () => this.#tokens.close())
     const unwatch = watchClock(systemClock, (message) => say('clock', 'warn', message))
     this.#closeLater('clock', async () => unwatch())
     const untrim = trimWhenIdle(systemClock, processHeap())
@@ -199,10 +223,13 @@ export class Beekeeper {
       models,
       log,
       clock: systemClock,
+      random,
       killerSearch,
       openStates: states,
       openState: async (swarm) => (settings.log === 'kafka' ? this.#openStates(applicationIdOf(swarm), random) : null),
       say,
+      shows: this.#options.shows ?? (() => false),
+      ...this.#tracing,
       failures: this.#failures,
       onOpened: (bee) => this.#options.onProgress(bee, ++opened, Math.max(opened, this.#bees)),
       beforeStart: (swarm) => this.#saveMissingRows(log, swarm),
@@ -223,6 +250,35 @@ export class Beekeeper {
     if (gateway === null) return
     const within = () => ({ timeoutMs: this.#leftToStopMs, onTimeout: () => this.#stopWaiting() })
     this.#closeLater('gateway', async () => void (await Promise.all([gateway.close(within()), this.#grpc?.close(within())])))
+  }
+
+  #openDefinitions(log: Log, random: SystemRandom): Promise<Definitions> {
+    const newId = () => Buffer.from(random.bytes(8)).toString('hex')
+    return Definitions.open({ log, clock: systemClock, say: this.#say, newId })
+  }
+
+  async #backUp(log: Log, into: string): Promise<BackupReport> {
+    if (this.#isBackingUp) {
+      throw new WaggleError('WAGGLE_BACKUP_RUNNING', { message: 'A backup is being written', next: 'Try again when it is complete.' })
+    }
+    this.#isBackingUp = true
+    try {
+      const { log: kind, data_dir: dataDirectory } = this.#options.settings
+      return await writeBackup({ dataDirectory, into, log: kind === 'embedded' ? log : null, clock: systemClock, waggle: ownPackage.version })
+    } finally {
+      this.#isBackingUp = false
+    }
+  }
+
+  async #openGroups(): Promise<KafkaGroups> {
+    const { KafkaGroups } = await import('../../connectors/log/kafka/kafka-groups.ts')
+    const groups = new KafkaGroups(kafkaOptions(this.#options.settings))
+    this.#closeLater('groups', () => groups.close())
+    return groups
+  }
+
+  #issuerOf(settings: Settings): IssuerCallers | null {
+    return issuerOf(settings, { clock: systemClock, onProblem: (problem) => this.#say('gateway', 'warn', problem) })
   }
 
   async #openStates(name: string, random: SystemRandom): Promise<StateDirectory> {
@@ -255,11 +311,15 @@ export class Beekeeper {
     await requests.start()
     await running.connect(requests, prepared)
     const place = server ?? { root: process.cwd(), env: process.env }
+    const definitions = server === null ? null : await this.#openDefinitions(log, random)
+    const groups = definitions === null || settings.log !== 'kafka' ? null : await this.#openGroups()
     const served = new ServedSwarms({
       running,
       requests,
-      definitions: server === null ? null : await Definitions.open({ log, clock: systemClock, say }),
+      definitions,
       log,
+      groups,
+      instance: settings.instance,
       clock: systemClock,
       place,
       say,
@@ -268,11 +328,15 @@ export class Beekeeper {
     })
     served.addFixed(swarms.flatMap((configured, at) => (prepared[at] === undefined ? [] : [{ configured, running: prepared[at] }])))
     this.#served = served
-    const telemetry = new Telemetry({ clock: systemClock, swarms: running.all, log })
+    const telemetry = new Telemetry({ clock: systemClock, swarms: running.all, log, ...(definitions === null ? {} : { definitions }) })
+    this.#closeLater('telemetry', async () => telemetry.close())
+    this.#options.otlp?.useMetrics(() => telemetry.families())
     this.#closeLater('requests', () => requests.close())
     this.#stopWaiting = () => requests.stopWaiting()
     const { plans } = running
     const acceptedAt = (id: string) => running.all.map((swarm) => swarm.acceptedAt(id)).find((time) => time !== null) ?? null
+    const idSecret = await idSecretOf(log, { clock: systemClock, random })
+    const identity = new RequestIdentity(systemClock, random, idSecret)
     const management = await LogManagement.open({
       log,
       clock: systemClock,
@@ -280,6 +344,8 @@ export class Beekeeper {
       schemaRegistryUrl: settings.schema_registry_url,
       plans,
       acceptedAt,
+      idsOfKey: (gateway, key) => ['', ...this.#tokens.names].map((caller) => identity.derived(gateway, caller, key)),
+      clickhouseUrl: () => (this.#clickhouseUrl === null ? null : withoutPassword(this.#clickhouseUrl)),
       swarms: running.all,
     })
     const entrance = {
@@ -288,16 +354,18 @@ export class Beekeeper {
       models: new SwarmModels({ swarms: served, running: running.all }),
       callers: this.#tokens,
       limits: this.#limits,
+      ...this.#tracing,
       onNotice: (notice: string) => say('gateway', 'warn', notice),
       clock: systemClock,
       random,
-      idSecret: await idSecretOf(log, { clock: systemClock, random }),
+      idSecret,
       host: settings.host,
       requestTimeoutMs: settings.request_timeout_seconds * 1000,
       maxBodyBytes: settings.max_body_bytes,
       maxBodiesBytes: Math.max(256 * 1024 * 1024, 2 * settings.max_body_bytes),
       maxConnections: settings.max_connections ?? usualMaxConnections(),
       names: furtherNames(settings),
+      rateLimitPerSecond: settings.rate_limit_per_second,
       notReady: () => this.#notReady(),
       onError,
       onAnswered: (answered: AnsweredRequest) => telemetry.answered(answered),
@@ -307,19 +375,21 @@ export class Beekeeper {
       ...tlsOf(settings),
       management,
       page: new ProcessPage({ log, clock: systemClock, instance: management.instance, swarms: running.all }),
+      predictions: new SavedPredictions({ clock: systemClock, plans, database: () => this.#openDatabase() }),
       onManaged: ({ caller, method, path, status, requestId }) =>
         say('audit', 'info', `${caller || 'anybody'} ${method} ${path} ${status}`, { request_id: requestId }),
       tokens: this.#tokens,
       swarms: served,
       secrets: storedSecrets(settings),
+      ...this.#debug(running),
+      backups: { write: (directory) => this.#backUp(log, directory) },
+      origins: listIn(settings.cors_origins),
       port: settings.http_port,
-      rateLimitPerSecond: settings.rate_limit_per_second,
-      metrics: () => telemetry.text(),
+      metrics: (format) => telemetry.text(format),
     })
     const gateway = this.#gateway
     this.#closeLater('gateway', () => gateway.close())
     await this.#openGrpc(entrance)
-    if (settings.log !== 'embedded') return served
     const address = { url: gateway.url, instance: management.instance, token: this.#tokens.localToken }
     writeAddress(settings.data_dir, address)
     this.#closeLater('address', async () => removeAddress(settings.data_dir, address))
@@ -345,6 +415,16 @@ export class Beekeeper {
   /** The time that is left for a stop. All parts of the process share `shutdown_seconds`. */
   get #leftToStopMs(): number {
     return Math.max(0, this.#stopsBy - systemClock.elapsedMs())
+  }
+
+  #debug({ all: swarms }: RunningSwarms): { readonly debug?: RunningProcess } {
+    const { logLevels } = this.#options
+    return logLevels === undefined ? {} : { debug: new RunningProcess({ clock: systemClock, logLevels, swarms }) }
+  }
+
+  get #tracing(): { readonly tracing?: Tracing } {
+    const tracing = this.#options.otlp?.tracing
+    return tracing === undefined ? {} : { tracing }
   }
 
   #notReady(): string | null {
@@ -416,12 +496,23 @@ export class Beekeeper {
   }
 }
 
+/** The files and folders that have secrets, or the inputs of all callers. */
+function privatePlaces({ data_dir, tokens_file, secrets_key_file, tls_key }: Settings): readonly PrivatePlace[] {
+  const own = ['tokens.json', 'secrets.json'].map((name) => ({ path: join(data_dir, name), isOwn: true }))
+  const given = [data_dir, tokens_file, secrets_key_file, tls_key].flatMap((path) => (path === null ? [] : [{ path, isOwn: false }]))
+  return [...own, ...given]
+}
+
 /** The least time for the last commit, in ms, even if open requests have used up the time for a stop. */
 const shortestStopMs = 3000
 
 /** The host names under which callers reach this process, in addition to the loopback names. */
 function furtherNames({ hosts }: Settings): readonly string[] {
-  return (hosts ?? '')
+  return listIn(hosts)
+}
+
+function listIn(text: string | null): readonly string[] {
+  return (text ?? '')
     .split(',')
     .map((name) => name.trim())
     .filter((name) => name !== '')
@@ -430,6 +521,13 @@ function furtherNames({ hosts }: Settings): readonly string[] {
 /** The limits of callers by new settings. The limit of requests in flight for the whole process keeps its value from the start. */
 function limitsOf({ caller_rate_per_second, caller_requests_in_flight }: Settings, { max_requests_in_flight }: Settings): Limits {
   return { ratePerSecond: caller_rate_per_second, inFlight: caller_requests_in_flight, allInFlight: max_requests_in_flight }
+}
+
+function withoutPassword(url: string): string {
+  const shown = new URL(url)
+  shown.username = ''
+  shown.password = ''
+  return shown.href
 }
 
 function tlsOf({ tls_cert: cert, tls_key: key, tls_client_ca: clientCa }: Settings): { readonly tls?: TlsFiles } {

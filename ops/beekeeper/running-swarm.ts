@@ -12,8 +12,11 @@ import type { RemoteModels } from '../../connectors/objects/remote-models.ts'
 import { schemaRegistry } from '../../connectors/schema-registry/schema-registry.ts'
 import { Application } from '../../processor/application/application.ts'
 import type { KillerSearch } from '../../processor/async/killer-search.ts'
-import type { Clock, Log, StateDirectory } from '../../processor/ports.ts'
+import type { Clock, Log, Producer, Random, StateDirectory } from '../../processor/ports.ts'
+import { type InstantMeters, type InstantRows, instantRows } from '../../processor/swarm/instant-meters.ts'
+import { PartLog } from '../../processor/swarm/part-log.ts'
 import { type GraphSettings, swarmTopology } from '../../processor/swarm/swarm-topology.ts'
+import { beeCapability, type Capabilities } from '../../topology/capabilities.ts'
 import { decorated } from '../../topology/decorated.ts'
 import type { FailureListener } from '../../topology/failed-record.ts'
 import type { Topology } from '../../topology/graph.ts'
@@ -26,6 +29,7 @@ import { payloadSerde } from '../../topology/swarm/payload/payload-serde.ts'
 import { type PredictionRecord, predictionSchema, predictionSerde } from '../../topology/swarm/payload/prediction-serde.ts'
 import { ledgerStore, planSwarm, type SwarmPlan } from '../../topology/swarm/plan/plan.ts'
 import { predictionTopics } from '../../topology/swarm/plan/prediction-topics.ts'
+import type { Tracing } from '../../topology/swarm/ports/tracing.ts'
 import type { RequestEntry } from '../../topology/swarm/request/requests.ts'
 import { Redaction } from '../../topology/swarm/secrets/redaction.ts'
 import type { TopicSpec } from '../../topology/topic.ts'
@@ -34,8 +38,9 @@ import type { Config } from '../config/config.ts'
 import { hiddenValues } from '../config/hidden-values.ts'
 import { ModelPlaces } from '../config/model-places.ts'
 import { planSettingsOf, type Settings } from '../config/settings.ts'
+import { EngineLines } from '../process-log/engine-lines.ts'
 import type { FailureLines } from '../process-log/failure-lines.ts'
-import type { LogLine } from '../process-log/log-line.ts'
+import type { LogLevel, LogLine } from '../process-log/log-line.ts'
 import type { GatewayTarget } from '../requests/gateway-targets.ts'
 import { KnownReplyTopics } from '../requests/known-reply-topics.ts'
 import type { OutcomeTopic, SwarmEntrance } from '../requests/swarm-requests.ts'
@@ -59,10 +64,17 @@ export interface RunningSwarmOptions extends ConfiguredSwarm {
   readonly models: RemoteModels
   readonly log: Log
   readonly clock: Clock
+  readonly random: Random
+  /** The producer of the parts that bees publish. All swarms of the process share it. */
+  readonly partProducer: () => Promise<Producer>
   readonly killerSearch: KillerSearch
   /** The directory of the stores; null for a log that keeps state itself. */
   readonly states: StateDirectory | null
   readonly say: LogLine
+  /** True if a line of a module is shown, for lines that cost something to make. */
+  readonly shows: (module: string, level: LogLevel, swarm: string) => boolean
+  /** Records spans. Undefined: nothing is recorded. */
+  readonly tracing?: Tracing
   readonly failures: FailureLines
   readonly onOpened: (bee: string) => void
 }
@@ -72,6 +84,8 @@ export class RunningSwarm {
   readonly plan: SwarmPlan
   readonly application: Application
   readonly topology: Topology
+  /** The counts of the bees that compute at once. */
+  readonly instantMeters: InstantMeters
   readonly #payloads: HandingSerde<Payload>
   #hasRun = false
   #entrance: SwarmEntrance | null = null
@@ -89,7 +103,9 @@ export class RunningSwarm {
     host: SwarmHost,
     models: RemoteModels,
     redaction: Redaction,
+    instantMeters: InstantMeters,
   ) {
+    this.instantMeters = instantMeters
     this.plan = plan
     this.topology = topology
     this.application = application
@@ -128,9 +144,13 @@ export class RunningSwarm {
     models,
     log,
     clock,
+    random,
+    partProducer,
     killerSearch,
     states,
     failures,
+    shows,
+    tracing,
     onOpened,
     directory = dirname(swarm.document.file),
     within,
@@ -159,6 +179,7 @@ export class RunningSwarm {
       after: (ms, act) => clock.after(ms, act),
       resolve: (uri, kind, fetch) => places.path(uri, kind, fetch),
       resolveCommand: (image) => config.resolve.command(image),
+      ...(tracing === undefined ? {} : { tracing }),
       log: say,
     })
     for (const { bee, warning } of unreadSettings(swarm, registry)) say(bee, 'warn', `${warning.place}: ${warning.message}. ${warning.next}`)
@@ -166,20 +187,37 @@ export class RunningSwarm {
     const plan = planSwarm({ ...swarm, bees: early.bees }, planSettingsOf(settings))
     const { bees } = plan
     const secrets = swarmSecrets(swarm, bees, config)
-    const host = await SwarmHost.create({ ...optionsFor(bees), ...secrets.host, made: early.made })
+    const partsTopic = plan.topics.find(({ name }) => name === plan.partsTopic)
+    const parts = partsTopic && new PartLog({ log, clock, random, topic: partsTopic.name, partitions: partsTopic.partitions, producer: partProducer })
+    const host = await SwarmHost.create({
+      ...optionsFor(bees),
+      ...secrets.host,
+      made: early.made,
+      ...(parts === undefined ? {} : { parts }),
+      redactPart: (bee, part) => secrets.redactions.resultsOf(bee)?.payload(part) ?? part,
+    })
     const predictions = predictionsOf(swarm.name, bees, settings.schema_registry_url)
     const own = new Map(plan.repliesTopic === null ? [] : [[plan.repliesTopic, settings.answer_partitions]])
     const replyTopics = new KnownReplyTopics({ log, clock, allowed: settings.reply_topics, own })
+    const instantMeters = new Map<string, InstantRows>()
     const graph = swarmTopology(plan, redactedHost(host, secrets.redactions), {
       answersRetentionMs: settings.answers_retention_seconds * 1000,
       duplicateRetentionMs: log.traits.repeatsRecords ? settings.duplicate_retention_seconds * 1000 : null,
       predictions,
       replyTopics,
+      placesBees: states !== null,
+      ...(tracing === undefined ? {} : { beginTrace: (record) => tracing.accepted(record) }),
       onFailure: onRecordFailure,
+      instantRows: (bee) => {
+        const rows = instantMeters.get(bee) ?? instantRows()
+        instantMeters.set(bee, rows)
+        return rows
+      },
     })
     // Steps of the DSL may add topics. `decorated` puts the application's id in front of the names of these topics.
     const topology = decorated(graph, plan.applicationId, { key: null, value: null, timestampExtractor: null })
     let lastFailure: WaggleError | null = null
+    const engine = new EngineLines({ swarm: swarm.name, say: options.say, shows })
     const application = new Application({
       applicationId: plan.applicationId,
       topology,
@@ -188,7 +226,7 @@ export class RunningSwarm {
       topics: ownTopics(plan),
       // On the embedded log nobody but the application can create topics.
       ...(settings.log === 'embedded' ? { missingTopicPartitions: settings.partitions } : {}),
-      ...(states === null ? {} : { states, spread: { capabilities: { gpu: gpusHere(settings) }, instanceId: settings.instance } }),
+      ...(states === null ? {} : { states, spread: { capabilities: capabilitiesOf(plan, settings), instanceId: settings.instance } }),
       namedTopics: replyTopics.named,
       commitIntervalMs: settings.commit_interval_ms,
       // With exactly_once the next bee reads only committed records, so the application commits as soon as it is idle.
@@ -203,10 +241,12 @@ export class RunningSwarm {
         if (error.code === 'WAGGLE_MISSING_TOPIC') void replyTopics.lookAgain().catch(() => {})
         failures.failed(withAdvice(error), { module: '', swarm: swarm.name })
       },
-      listeners: { restore: [restoreProgress(clock, (line) => say('', 'info', line))] },
+      listeners: { restore: [restoreProgress(clock, (line) => say('', 'info', line)), engine.restores] },
+      onEvent: engine.took,
       onNotice: (notice) => say('', 'warn', notice),
     })
-    if (states !== null) reportBeesElsewhere(bees, settings, say)
+    application.onStateChange((to, from) => engine.changed(from, to))
+    if (states !== null) reportBeesElsewhere(plan, settings, say)
     return new RunningSwarm(
       plan,
       topology,
@@ -216,6 +256,7 @@ export class RunningSwarm {
       host,
       models,
       secrets.redactions.errors,
+      instantMeters,
     )
   }
 
@@ -303,7 +344,7 @@ export class RunningSwarm {
 /** Adds advice to an error about a missing GPU. The engine, which made the error, does not know that a swarm can also run without a GPU. */
 function withAdvice(error: WaggleError): WaggleError {
   const { code, message, next, cause } = error
-  if (code !== 'WAGGLE_NO_CAPABLE_PROCESS') return error
+  if (code !== 'WAGGLE_NO_CAPABLE_PROCESS' || !/gpu: /.test(message)) return error
   return new WaggleError(code, { message, next: `${next} Or set WAGGLE_GPU=prefer, and it runs on the CPU.`, cause })
 }
 
@@ -325,11 +366,24 @@ function gpusHere({ gpu, gpus }: Settings): number {
   }
 }
 
-/** Logs which bees run in other processes because this machine has too few GPUs. */
-function reportBeesElsewhere(bees: readonly SwarmBee[], settings: Settings, say: LogLine): void {
+/** Logs which bees run in other processes, and why. */
+function reportBeesElsewhere({ swarm, bees }: SwarmPlan, settings: Settings, say: LogLine): void {
   const here = gpusHere(settings)
-  for (const { name, gpu } of bees)
+  for (const { name, gpu, type } of bees) {
     if (gpu > here) say(name, 'info', `needs gpu: ${gpu}, and there is ${here} here: it runs in processes that have it`)
+    else if (type.role === 'call' && !isHere(swarm, name, settings)) say(name, 'info', 'WAGGLE_BEES does not name it: it runs in other processes')
+  }
+}
+
+/** The GPUs of this process, and the bees that it may run. */
+function capabilitiesOf({ swarm, bees }: SwarmPlan, settings: Settings): Capabilities {
+  const here = bees.filter(({ name }) => isHere(swarm, name, settings))
+  return { gpu: gpusHere(settings), ...Object.fromEntries(here.map(({ name }) => [beeCapability(name), 1])) }
+}
+
+function isHere(swarm: string, bee: string, { bees }: Settings): boolean {
+  const names = bees?.split(',') ?? null
+  return names === null || names.includes(bee) || names.includes(`${swarm}/${bee}`)
 }
 
 /** The Avro encoding of predictions; null without a schema registry. Then predictions are JSON. */

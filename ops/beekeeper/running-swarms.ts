@@ -1,12 +1,12 @@
 import { availableParallelism } from 'node:os'
 import type { BeePorts } from '../../bees/define-bee.ts'
-import type { StateDirectory } from '../../processor/ports.ts'
+import type { Producer, StateDirectory } from '../../processor/ports.ts'
 import type { SwarmPlan } from '../../topology/swarm/plan/plan.ts'
 import type { SwarmRequests } from '../requests/swarm-requests.ts'
 import { modelThreads } from './model-threads.ts'
 import { type ConfiguredSwarm, ownTopics, RunningSwarm, type RunningSwarmOptions } from './running-swarm.ts'
 
-export interface RunningSwarmsOptions extends Omit<RunningSwarmOptions, keyof ConfiguredSwarm | 'ports' | 'states'> {
+export interface RunningSwarmsOptions extends Omit<RunningSwarmOptions, keyof ConfiguredSwarm | 'ports' | 'states' | 'partProducer'> {
   /** The ports of bees. The member `models` is replaced by the result of `modelsWith`. */
   readonly ports: BeePorts
   /** Makes the port for models, with this number of threads for each model. */
@@ -32,6 +32,7 @@ export class RunningSwarms {
   readonly #states = new Map<string, StateDirectory>()
   readonly #ports = new Map<number, BeePorts>()
   #requests: SwarmRequests | null = null
+  #partProducer: Promise<Producer> | null = null
 
   constructor(options: RunningSwarmsOptions) {
     this.#options = options
@@ -43,6 +44,7 @@ export class RunningSwarms {
     const running = await RunningSwarm.prepare({
       ...this.#options,
       ...configured,
+      partProducer: () => this.#producer(),
       ports: this.#portsFor([...this.#configured.values(), ...beside, ...(beside.includes(configured) ? [] : [configured])]),
       states: await this.#statesOf(name),
     })
@@ -57,7 +59,13 @@ export class RunningSwarms {
 
   /** Plans a swarm for inspection. The result cannot run. */
   async look(configured: ConfiguredSwarm): Promise<RunningSwarm> {
-    return RunningSwarm.prepare({ ...this.#options, ...configured, ports: this.#portsFor([configured]), states: null })
+    return RunningSwarm.prepare({
+      ...this.#options,
+      ...configured,
+      partProducer: () => this.#producer(),
+      ports: this.#portsFor([configured]),
+      states: null,
+    })
   }
 
   /** Begins to deliver the outcomes of all prepared swarms. */
@@ -115,6 +123,7 @@ export class RunningSwarms {
     const results = await Promise.allSettled(this.all.map((running) => running.application.close({ timeoutMs: leftMs() })))
     const failed = results.find((result) => result.status === 'rejected')
     for (const states of this.#states.values()) await states.close()
+    await (await this.#partProducer?.catch(() => null))?.close()
     if (failed !== undefined) throw failed.reason
   }
 
@@ -123,6 +132,15 @@ export class RunningSwarms {
     const states = this.#states.get(swarm)
     this.#states.delete(swarm)
     await states?.close()
+  }
+
+  /** Opened for the first part, because most processes publish none. */
+  #producer(): Promise<Producer> {
+    this.#partProducer ??= this.#options.log.producer().catch((error: unknown) => {
+      this.#partProducer = null
+      throw error
+    })
+    return this.#partProducer
   }
 
   async #enter(running: RunningSwarm): Promise<void> {

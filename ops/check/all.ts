@@ -17,8 +17,12 @@ const checks: readonly Check[] = [
   { name: 'texts of errors', argv: ['ops/check/error-texts.ts'] },
   { name: 'codes of errors, and docs/errors.md', argv: ['ops/check/errors-page.ts'] },
   { name: 'bee types, and docs/bees/', argv: ['ops/check/bee-pages.ts'] },
+  { name: 'metrics, and docs/metrics.md', argv: ['ops/check/metrics-page.ts'] },
+  { name: 'threats of docs/security.md, and their tests', argv: ['ops/check/threat-model.ts'] },
+  { name: 'queries of dashboards and alerts', argv: ['ops/check/dashboards.ts'] },
   { name: 'unused code', argv: ['node_modules/knip/bin/knip.js', '--no-progress'] },
   { name: 'an S3 for the tests', argv: ['ops/bench/versitygw.ts'] },
+  { name: 'an OpenTelemetry collector for the tests', argv: ['test/support/otel-collector.ts'] },
 ]
 
 /**

@@ -1,27 +1,34 @@
 import { createColors } from 'picocolors'
+import { type Logger, pino } from 'pino'
 import type { Clock } from '../../processor/ports.ts'
 import type { LogFields, LogLevel } from '../process-log/log-line.ts'
 import type { LogThreshold } from '../process-log/log-threshold.ts'
 import type { OutputStream } from './captured-output.ts'
 import { terminalText } from './terminal-text.ts'
 
-/** The output of a command, for a person, or with `json` for a program. Results go to stdout, everything else to stderr. */
+/**
+ * The output of a command, for a person, or with `json` for a program. Results go to stdout, everything else to stderr. With `logForm: 'json'` programs
+ * read stderr, and with `json` both streams.
+ */
 export class Console {
   readonly #clock: Pick<Clock, 'now'>
   /** The lowest level of the log lines that are shown from now on. */
   threshold: LogThreshold
   readonly #json: boolean
+  /** Writes stderr as JSON; null if people read it. */
+  readonly #lines: Logger | null
   readonly #out: OutputStream
   readonly #err: OutputStream
   readonly #colors: ReturnType<typeof createColors>
   #progressShown = false
 
-  constructor({ json, stdout, stderr, clock, threshold }: ConsoleOptions) {
+  constructor({ json, logForm = 'text', stdout, stderr, clock, threshold }: ConsoleOptions) {
     this.#clock = clock
     this.threshold = threshold
     this.#json = json
     this.#out = stdout
     this.#err = stderr
+    this.#lines = json || logForm === 'json' ? jsonLines(stderr, clock) : null
     // For a pipe `isTTY` is undefined, and then picocolors would decide itself, and use colours in CI.
     this.#colors = createColors(!json && stderr.isTTY === true && process.env.NO_COLOR === undefined)
   }
@@ -31,11 +38,11 @@ export class Console {
     const { swarm } = fields
     if (!this.threshold.shows(level, module, swarm)) return
     const shown = stack !== undefined && this.threshold.shows('debug', module, swarm) ? { stack } : {}
-    const time = new Date(this.#clock.now()).toISOString()
-    if (this.#json) {
-      this.#event(this.#err, { event: 'log', time, level, bee: module, message, ...fields, ...shown })
+    if (this.#lines !== null) {
+      this.#lines[level]({ event: 'log', bee: module, ...fields, ...shown }, message)
       return
     }
+    const time = new Date(this.#clock.now()).toISOString()
     const { dim, bold, yellow, red } = this.#colors
     const paint = { debug: dim, info: dim, warn: yellow, error: red }[level]
     const name = [swarm, module].filter((part) => part !== undefined && part !== '').join('/')
@@ -45,8 +52,8 @@ export class Console {
   }
 
   progress(what: string, done: number, all: number): void {
-    if (this.#json) {
-      this.#event(this.#err, { event: 'progress', what, done, all })
+    if (this.#lines !== null) {
+      this.#lines.info({ event: 'progress', what, done, all })
       return
     }
     const text = `Starting ${done}/${all}: ${what}`
@@ -105,12 +112,12 @@ export class Console {
   }
 
   stopping(): void {
-    if (this.#json) this.#event(this.#err, { event: 'stopping' })
+    if (this.#lines !== null) this.#lines.info({ event: 'stopping' })
     else this.#line('Stopping: finishing what was accepted …')
   }
 
   stopped(): void {
-    if (this.#json) this.#event(this.#err, { event: 'stopped' })
+    if (this.#lines !== null) this.#lines.info({ event: 'stopped' })
     else this.#line('Stopped.')
   }
 
@@ -131,10 +138,24 @@ export class Console {
 
 export interface ConsoleOptions {
   readonly json: boolean
+  /** The form of stderr without `json`. Default: `text`. */
+  readonly logForm?: 'text' | 'json'
   readonly stdout: OutputStream
   readonly stderr: OutputStream
   readonly clock: Pick<Clock, 'now'>
   readonly threshold: LogThreshold
+}
+
+/** A logger whose lines have the names of members that Waggle's readers know. The threshold has decided before, so every level is written. */
+function jsonLines(stream: OutputStream, clock: Pick<Clock, 'now'>): Logger {
+  const options = {
+    level: 'debug',
+    base: null,
+    messageKey: 'message',
+    timestamp: () => `,"time":"${new Date(clock.now()).toISOString()}"`,
+    formatters: { level: (level: string) => ({ level }) },
+  }
+  return pino(options, { write: (line: string) => void stream.write(line) })
 }
 
 interface Ready {

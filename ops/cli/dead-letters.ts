@@ -1,4 +1,5 @@
-import { type DeadLetter, managementLimits } from '../../topology/swarm/management.ts'
+import { type DeadLetter, type DeadLetterPage, managementLimits } from '../../topology/swarm/management.ts'
+import { WaggleError } from '../../topology/waggle-error.ts'
 import { hintAtEmptyLog } from './empty-log-hint.ts'
 import { exitStatus } from './exit-status.ts'
 import { type StreamsLetter, streamsLetters } from './streams-letters.ts'
@@ -8,7 +9,7 @@ import { type LogOptions, onLog } from './topics.ts'
 
 /** `waggle dead-letters list`: prints the failed inputs, the newest first. */
 export async function listDeadLetters(
-  options: LogOptions & { readonly swarm?: string; readonly topic?: string; readonly max: number; readonly after?: string },
+  options: LogOptions & { readonly swarm?: string; readonly cause?: string; readonly topic?: string; readonly max: number; readonly after?: string },
 ): Promise<number> {
   const { topic } = options
   if (topic !== undefined) return listStreamsLetters(topic, options)
@@ -18,11 +19,12 @@ export async function listDeadLetters(
       max: Math.min(options.max, managementLimits.deadLetters),
       after: options.after ?? null,
     })
-    if (page.dead_letters.length === 0) await hintAtEmptyLog(management, settings, options.json)
-    if (options.json) process.stdout.write(`${JSON.stringify(page)}\n`)
+    const letters = page.dead_letters.filter(({ code }) => options.cause === undefined || code === options.cause)
+    if (letters.length === 0) await hintAtEmptyLog(management, settings, options.json)
+    if (options.json) process.stdout.write(`${JSON.stringify({ ...page, dead_letters: letters })}\n`)
     else {
-      process.stdout.write(page.dead_letters.map((letter) => `${textOf(letter)}\n`).join('\n'))
-      if (page.dead_letters.length === 0) process.stdout.write('There are no dead letters.\n')
+      process.stdout.write(letters.map((letter) => `${textOf(letter)}\n`).join('\n'))
+      if (letters.length === 0) process.stdout.write(page.next === null ? 'There are no dead letters.\n' : 'There are none on this page.\n')
       if (page.next !== null) process.stdout.write(`\nThere are more: --after ${page.next}\n`)
     }
     return exitStatus.done
@@ -71,6 +73,44 @@ export async function discardDeadLetter(id: string, options: LogOptions): Promis
     await management.discard(id)
     process.stdout.write(options.json ? `${JSON.stringify({ discarded: id })}\n` : `Discarded ${id}.\n`)
     return exitStatus.done
+  })
+}
+
+export interface AllOptions extends LogOptions {
+  readonly swarm?: string
+  /** The error code of the letters. */
+  readonly cause?: string
+}
+
+/**
+ * `waggle dead-letters retry --all` and `discard --all`: does it with each letter of a swarm, of a cause, or of all. A letter that cannot be sent again
+ * stays in the list, and the exit status is 1.
+ */
+export async function eachDeadLetter(verb: 'retry' | 'discard', { swarm, cause, ...options }: AllOptions): Promise<number> {
+  return onLog(options, async (management) => {
+    const [done, failed]: [string[], { readonly id: string; readonly error: string }[]] = [[], []]
+    let after: string | null = null
+    do {
+      const page: DeadLetterPage = await management.deadLetters({ swarm: swarm ?? null, max: managementLimits.deadLetters, after })
+      for (const { id, code } of page.dead_letters) {
+        if (cause !== undefined && code !== cause) continue
+        try {
+          await management[verb](id)
+          done.push(id)
+        } catch (thrown) {
+          if (!(thrown instanceof WaggleError) || thrown.code === 'WAGGLE_UNREACHABLE') throw thrown
+          failed.push({ id, error: thrown.message })
+        }
+      }
+      after = page.next
+    } while (after !== null)
+    const word = { retry: 'retried', discard: 'discarded' }[verb]
+    if (options.json) process.stdout.write(`${JSON.stringify({ [word]: done, failed })}\n`)
+    else {
+      process.stdout.write(`${word} ${done.length}\n`.replace(/^./, (letter) => letter.toUpperCase()))
+      for (const { id, error } of failed) process.stderr.write(`${terminalText(`${id} stays: ${error}`)}\n`)
+    }
+    return failed.length === 0 ? exitStatus.done : exitStatus.wrongInput
   })
 }
 

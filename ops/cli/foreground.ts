@@ -1,3 +1,4 @@
+import { randomUUID } from 'node:crypto'
 import { systemClock } from '../../connectors/system/system-clock.ts'
 import { Redaction } from '../../topology/swarm/secrets/redaction.ts'
 import { WaggleError } from '../../topology/waggle-error.ts'
@@ -5,8 +6,10 @@ import { Beekeeper, type BeekeeperOptions } from '../beekeeper/beekeeper.ts'
 import type { Config } from '../config/config.ts'
 import { hiddenValues } from '../config/hidden-values.ts'
 import type { Settings } from '../config/settings.ts'
-import type { LogLine } from '../process-log/log-line.ts'
+import { BoundedLines } from '../process-log/bounded-lines.ts'
+import type { LogLevel, LogLevels, LogLine } from '../process-log/log-line.ts'
 import { LogThreshold } from '../process-log/log-threshold.ts'
+import { type Otlp, openOtlp } from '../telemetry/otlp/otlp.ts'
 import { CapturedOutput } from './captured-output.ts'
 import { Console } from './console.ts'
 import { exitStatus } from './exit-status.ts'
@@ -39,12 +42,38 @@ export async function inForeground(
   const redaction = new Redaction(new Map(configs.flatMap((config) => [...hiddenValues(config)])))
   const { out, release } = consoleOf(json, settings, redaction)
   const stop = new StopSignal(() => out.stopping())
-  const say: LogLine = (module, level, message, fields) => out.log(module, level, redaction.text(message), redaction.fields(fields))
+  let otlp: Otlp | null = null
+  const lines = new BoundedLines({
+    clock: systemClock,
+    say: (module, level, message, fields) => {
+      out.log(module, level, message, fields)
+      otlp?.log(module, level, message, fields)
+    },
+  })
+  const shows = (module: string, level: LogLevel, swarm?: string) => out.threshold.shows(level, module, swarm)
+  const say: LogLine = (module, level, message, fields) => {
+    if (shows(module, level, fields?.swarm)) lines.say(module, level, redaction.text(message), redaction.fields(fields))
+  }
   const endHold = holdHangups()
   let endReload = () => {}
   try {
+    otlp = await openOtlp({
+      env: process.env,
+      clock: systemClock,
+      instance: settings.instance ?? randomUUID(),
+      say: (level, message) => out.log('telemetry', level, redaction.text(message)),
+    })
     const onProgress = (what: string, done: number, all: number) => out.progress(what, done, all)
-    const beekeeper = await Beekeeper.open({ ...options, signal: stop.signal, say, redaction, onProgress }).catch((thrown: unknown) => {
+    const beekeeper = await Beekeeper.open({
+      ...options,
+      signal: stop.signal,
+      say,
+      shows,
+      logLevels: levelsOf(out),
+      otlp,
+      redaction,
+      onProgress,
+    }).catch((thrown: unknown) => {
       // The signal ended a start that was waiting for a model. This is not a failure.
       if (stop.signal.aborted && thrown instanceof WaggleError && thrown.code === 'WAGGLE_STOPPING') return null
       throw redaction.error(thrown)
@@ -66,17 +95,40 @@ export async function inForeground(
   } finally {
     endHold({ again: false })
     endReload()
+    lines.close()
+    await otlp?.close()
     stop.release()
     release()
   }
 }
 
-/** The console of a process. With `json`, lines that modules print become lines of the log. */
+/** The levels of the log, as the API changes them. A change holds until SIGHUP or the end of the process. */
+function levelsOf(out: Console): LogLevels {
+  return {
+    get text() {
+      return out.threshold.text
+    },
+    set(text) {
+      out.threshold = LogThreshold.parse(text)
+    },
+  }
+}
+
+/** The console of a process. Where programs read a stream, lines that modules print to it become lines of the log. */
 function consoleOf(json: boolean, settings: Settings, redaction: Redaction): { readonly out: Console; release(): void } {
   const printed = (line: string) => out.log('', 'info', redaction.text(line))
-  const captured = json ? [process.stdout, process.stderr].map((stream) => new CapturedOutput(stream, printed)) : []
-  const [stdout = process.stdout, stderr = process.stderr] = captured.map(({ own }) => own)
-  const out = new Console({ json, stdout, stderr, clock: systemClock, threshold: LogThreshold.parse(settings.log_level) })
+  const logForm = settings.log_format === 'auto' ? (process.stderr.isTTY === true ? 'text' : 'json') : settings.log_format
+  const taken = json ? new CapturedOutput(process.stdout, printed) : null
+  const takenLog = json || logForm === 'json' ? new CapturedOutput(process.stderr, printed) : null
+  const captured = [taken, takenLog].filter((one) => one !== null)
+  const out = new Console({
+    json,
+    logForm,
+    stdout: taken?.own ?? process.stdout,
+    stderr: takenLog?.own ?? process.stderr,
+    clock: systemClock,
+    threshold: LogThreshold.parse(settings.log_level),
+  })
   return {
     out,
     release() {

@@ -1,14 +1,18 @@
 import { dirname } from 'node:path'
-import { Command, CommanderError, InvalidArgumentError, Option } from 'commander'
+import { Argument, Command, CommanderError, InvalidArgumentError, Option } from 'commander'
 import { ownManifest, ownPackage, serveOwnPackage } from '../../topology/own-package.ts'
+import { WaggleError } from '../../topology/waggle-error.ts'
 import { settings } from '../config/settings.ts'
 import { refuseUnknownVariables, urlVariable } from '../config/unknown-variables.ts'
 import { onBrokenPipe } from './broken-pipe.ts'
+import { shells } from './completion.ts'
 import { exitStatus, reportError } from './exit-status.ts'
+import { addProfileOption, useProfile } from './profiles.ts'
 import { addSwarmCommands } from './swarm-commands.ts'
+import { addExamples, helpText } from './verb-examples.ts'
 
 /** The command `waggle`. Each command loads its own modules, so that `--help` answers at once. */
-const program = new Command('waggle')
+export const program = new Command('waggle')
   .description('Runs machine-learning swarms as stateful stream processing.')
   .version(ownPackage.version)
   .exitOverride()
@@ -16,10 +20,10 @@ const program = new Command('waggle')
   .showHelpAfterError('(--help shows what there is)')
   .addHelpText('after', () => `\nPages that messages name, such as docs/errors.md, are in ${dirname(ownManifest)}.`)
 
-serveOwnPackage()
-// If the reader of the output ends, `run`, `serve` and `dev` stop as after SIGTERM. All other commands end soon by themselves.
-onBrokenPipe([process.stdout, process.stderr], () => void process.emit('SIGTERM'))
-program.hook('preAction', () => refuseUnknownVariables(process.env))
+program.hook('preAction', (_, command) => {
+  refuseUnknownVariables(process.env)
+  useProfile(command)
+})
 
 const json = () => new Option('--json', 'print JSON, for programs').default(false)
 const onProcess = () => new Option('--url <url>', 'where a process runs; default: that which has the data directory open').env(urlVariable)
@@ -55,7 +59,7 @@ program
   .argument('[file]', 'swarm file', 'swarm.yaml')
   .description('runs a swarm while you edit it: each save is an update, its state stays, and mistakes are shown')
   .addOption(json())
-  .addHelpText('after', '\nExamples:\n  waggle dev\n  waggle dev swarms/hello-world/swarm.yaml')
+  .addHelpText('after', helpText(['waggle dev', 'waggle dev swarms/hello-world/swarm.yaml']))
   .action(async (file: string, options: { json: boolean }) => finish(await (await import('./dev.ts')).dev(file, options)))
 
 program
@@ -92,7 +96,7 @@ program
   .command('init')
   .argument('<dir>', 'a folder that is new or empty')
   .description('writes a project of your own: package.json, a swarm or a program, a test, README')
-  .addOption(new Option('--template <template>', 'what to begin with').choices(['hello', 'teddy', 'streams']).default('hello'))
+  .addOption(new Option('--template <template>', 'what to begin with').choices(['hello', 'teddy', 'python', 'streams']).default('hello'))
   .addOption(json())
   .action(async (directory: string, options: import('./init.ts').InitOptions) => finish((await import('./init.ts')).init(directory, options)))
 
@@ -126,6 +130,33 @@ const count = (text: string) => {
   throw new InvalidArgumentError('It is a whole number above 0.')
 }
 
+program
+  .command('backup')
+  .argument('<dir>', 'a directory that is new or empty, best on another disk')
+  .description('copies the data directory, also while its process runs: log, state, rows, definitions, tokens and secrets')
+  .addOption(onProcess())
+  .addOption(json())
+  .addHelpText('after', '\nExample: waggle backup /backups/$(date +%F)')
+  .action(async (directory: string, options: import('./server-options.ts').ServerOptions) =>
+    finish(await (await import('./backup.ts')).backup(directory, options)),
+  )
+
+program
+  .command('restore')
+  .argument('<dir>', 'a directory that `waggle backup` wrote')
+  .description('makes the data directory of a backup; it must be new or empty')
+  .addOption(json())
+  .addHelpText('after', '\nExample: WAGGLE_DATA_DIR=restored waggle restore /backups/2026-11-30')
+  .action(async (directory: string, options: { json: boolean }) => finish(await (await import('./backup.ts')).restore(directory, options)))
+
+program
+  .command('migrate')
+  .argument('[file...]', 'swarm files of `waggle run`; the swarms of `waggle serve` are in the log')
+  .description('copies the embedded log of a process that has stopped to the Kafka cluster of KAFKA_BROKERS: topics, positions and state')
+  .addOption(json())
+  .addHelpText('after', '\nExample: KAFKA_BROKERS=kafka:9092 waggle migrate')
+  .action(async (files: string[], options: { json: boolean }) => finish(await (await import('./migrate.ts')).migrateLog(files, options)))
+
 const topics = program.command('topics').description('looks at the topics of the log: of a running process, or of the data directory where none runs')
 topics
   .command('list')
@@ -156,35 +187,108 @@ program
   .addOption(json())
   .action(async (id: string, options: import('./topics.ts').LogOptions) => finish(await (await import('./trace.ts')).traceRequest(id, options)))
 
+const time = (text: string) => {
+  const at = /^\d{1,15}$/.test(text) ? Number(text) : /^\d{4}-\d\d-\d\d/.test(text) ? Date.parse(text) : Number.NaN
+  if (!Number.isNaN(at)) return at
+  throw new InvalidArgumentError('It is a time in ISO 8601 or in milliseconds since 1970.')
+}
+program
+  .command('requests')
+  .description('finds requests of a running process')
+  .command('list')
+  .description('names them with their state and times, the newest first')
+  .option('--swarm <name>', 'of one swarm')
+  .option('--gateway <name>', 'of one gateway')
+  .addOption(new Option('--state <state>', 'by their outcome').choices(['pending', 'answered', 'failed']))
+  .option('--key <key>', 'by their Idempotency-Key, or the key of their record on the topic of an entrance')
+  .option('--from <time>', 'accepted then or later', time)
+  .option('--to <time>', 'accepted then or earlier', time)
+  .option('--after <cursor>', 'those behind this place')
+  .option('--max <count>', 'so many at most', count, 20)
+  .addOption(onProcess())
+  .addOption(json())
+  .action(async (options: import('./requests.ts').RequestsOptions) => finish(await (await import('./requests.ts')).listRequests(options)))
+
+program
+  .command('sql')
+  .argument('<query>', 'one statement for ClickHouse; - reads it from standard input')
+  .description('asks the ClickHouse of a running process, or of the data directory where none runs, and prints a table')
+  .option('--max <count>', 'so many rows at most', count, 1000)
+  .addOption(onProcess())
+  .addOption(json())
+  .addHelpText('after', "\nExample: waggle sql 'SELECT * FROM inferences_by_hour ORDER BY hour DESC LIMIT 10'")
+  .action(async (query: string, options: import('./sql.ts').SqlOptions) => finish(await (await import('./sql.ts')).sql(query, options)))
+const profileSeconds = (text: string) => {
+  if (/^\d{1,2}$/.test(text) && Number(text) >= 1 && Number(text) <= 60) return Number(text)
+  throw new InvalidArgumentError('It is a whole number from 1 to 60.')
+}
+program
+  .command('profile')
+  .description('profiles a running process, and writes a .cpuprofile and a .heapprofile of each thread; shows the time at each bee')
+  .option('--seconds <seconds>', 'how long', profileSeconds, 10)
+  .option('--output <dir>', 'a folder for the files; default: waggle-profile-TIME')
+  .addOption(onProcess())
+  .addOption(json())
+  .action(async (options: import('./profile.ts').ProfileOptions) => finish(await (await import('./profile.ts')).profileProcess(options)))
+
+program
+  .command('log-level')
+  .argument('[levels]', 'as in WAGGLE_LOG_LEVEL: debug, info, warn or error, module=level, several with commas')
+  .description('shows the levels of a running process’s log, or changes them until it reads its settings again')
+  .addOption(onProcess())
+  .addOption(json())
+  .action(async (levels: string | undefined, options: { url?: string; json: boolean }) =>
+    finish(await (await import('./log-level.ts')).logLevel(levels ?? null, options)),
+  )
+
 const deadLetters = program.command('dead-letters').description('looks at inputs that failed, and sends them again')
 deadLetters
   .command('list')
   .description('shows bee, cause and content of each, the newest first')
   .option('--swarm <name>', 'of one swarm')
+  .option('--cause <code>', 'with this error code, such as WAGGLE_BEE_FAILED')
   .addOption(new Option('--topic <name>', 'of a program of the DSL, by its deadLetterTopic').conflicts(['swarm', 'after']))
   .option('--max <count>', 'so many at most', count, 100)
   .option('--after <id>', 'those behind this one')
   .addOption(onLog())
   .addOption(onProcess())
   .addOption(json())
-  .action(async (options: import('./topics.ts').LogOptions & { swarm?: string; topic?: string; max: number; after?: string }) =>
+  .action(async (options: import('./topics.ts').LogOptions & { swarm?: string; cause?: string; topic?: string; max: number; after?: string }) =>
     finish(await (await import('./dead-letters.ts')).listDeadLetters(options)),
   )
+deadLetters
+  .command('show')
+  .argument('<id>', 'as the list names it')
+  .description('shows one with all of its content')
+  .addOption(onLog())
+  .addOption(onProcess())
+  .addOption(json())
+  .action(async (id: string, options: import('./topics.ts').LogOptions) =>
+    finish(await (await import('./dead-letters.ts')).showDeadLetter(id, options)),
+  )
 for (const [verb, description] of [
-  ['show', 'shows one with all of its content'],
   ['retry', 'sends its input again, and takes it out of the list'],
   ['discard', 'takes it out of the list'],
 ] as const) {
   deadLetters
     .command(verb)
-    .argument('<id>', 'as the list names it')
+    .argument('[id]', 'as the list names it')
     .description(description)
+    .option('--all', 'all of them', false)
+    .option('--swarm <name>', 'all of one swarm')
+    .option('--cause <code>', 'all with this error code')
     .addOption(onLog())
     .addOption(onProcess())
     .addOption(json())
-    .action(async (id: string, options: import('./topics.ts').LogOptions) => {
-      const { showDeadLetter, retryDeadLetter, discardDeadLetter } = await import('./dead-letters.ts')
-      finish(await { show: showDeadLetter, retry: retryDeadLetter, discard: discardDeadLetter }[verb](id, options))
+    .action(async (id: string | undefined, { all, ...options }: import('./dead-letters.ts').AllOptions & { all: boolean }) => {
+      const { retryDeadLetter, discardDeadLetter, eachDeadLetter } = await import('./dead-letters.ts')
+      const isEach = all || options.swarm !== undefined || options.cause !== undefined
+      if (isEach === (id !== undefined))
+        throw new WaggleError('WAGGLE_USAGE', {
+          message: `${verb} needs the id of a dead letter, or --all, --swarm or --cause`,
+          next: 'Give one of them.',
+        })
+      finish(await (id === undefined ? eachDeadLetter(verb, options) : { retry: retryDeadLetter, discard: discardDeadLetter }[verb](id, options)))
     })
 }
 
@@ -316,7 +420,6 @@ secrets
   .description('stores the value that standard input has')
   .addOption(onProcess())
   .addOption(json())
-  .addHelpText('after', '\nExample: openssl rand -hex 16 | waggle secrets set API_KEY')
   .action(async (name: string, options: import('./secrets.ts').SecretsOptions) =>
     finish(await (await import('./secrets.ts')).setSecret(name, options)),
   )
@@ -354,11 +457,63 @@ for (const verb of ['request', 'submit'] as const) {
     )
 }
 
-try {
-  await program.parseAsync()
-} catch (thrown) {
-  if (thrown instanceof CommanderError) finish(thrown.exitCode === 0 ? exitStatus.done : exitStatus.usage)
-  else finish(reportError(thrown, { json: process.argv.includes('--json') }))
+program
+  .command('top')
+  .argument('[swarm]', 'name of a swarm; default: all')
+  .description('shows the bees of a running server with their results and failures a second, the busiest first, until Ctrl-C')
+  .option('--every <seconds>', 'the time between two looks', count, 1)
+  .option('--max <count>', 'ends after so many tables', count)
+  .addOption(onProcess())
+  .addOption(json())
+  .action(async (swarm: string | undefined, { max, ...options }: Omit<import('./top.ts').TopOptions, 'max'> & { max?: number }) =>
+    finish(await (await import('./top.ts')).top(swarm ?? null, { ...options, max: max ?? null })),
+  )
+
+const servers = program.command('servers').description('keeps the servers that commands talk to, with their tokens, in ~/.config/waggle')
+servers
+  .command('set')
+  .argument('<name>', 'letters, digits, dots, dashes and underscores')
+  .requiredOption('--url <url>', 'where the server is')
+  .option('--ca <file>', 'PEM file with the authority of its certificate')
+  .option('--token-stdin', 'reads its token from standard input', false)
+  .description('writes a server under a name, for --profile and WAGGLE_PROFILE')
+  .addOption(json())
+  .action(async (name: string, options: Parameters<typeof import('./profiles.ts').setProfile>[1]) =>
+    finish(await (await import('./profiles.ts')).setProfile(name, options)),
+  )
+servers
+  .command('list')
+  .description('names them, without their tokens')
+  .addOption(json())
+  .action(async (options: import('./profiles.ts').ProfileOptions) => finish((await import('./profiles.ts')).listProfiles(options)))
+servers
+  .command('delete')
+  .argument('<name>', 'as the list names it')
+  .description('deletes one')
+  .addOption(json())
+  .action(async (name: string, options: import('./profiles.ts').ProfileOptions) =>
+    finish((await import('./profiles.ts')).deleteProfile(name, options)),
+  )
+
+program
+  .command('completion')
+  .addArgument(new Argument('<shell>', 'the shell').choices(shells))
+  .description('prints a script that completes commands and options in a shell')
+  .action(async (shell: (typeof shells)[number]) => finish((await import('./completion.ts')).completion(program, shell)))
+
+addExamples(program)
+addProfileOption(program)
+
+if (import.meta.main) {
+  serveOwnPackage()
+  // If the reader of the output ends, `run`, `serve` and `dev` stop as after SIGTERM. All other commands end soon by themselves.
+  onBrokenPipe([process.stdout, process.stderr], () => void process.emit('SIGTERM'))
+  try {
+    await program.parseAsync()
+  } catch (thrown) {
+    if (thrown instanceof CommanderError) finish(thrown.exitCode === 0 ? exitStatus.done : exitStatus.usage)
+    else finish(reportError(thrown, { json: process.argv.includes('--json') }))
+  }
 }
 
 /** Ends the process even if a failed start has left threads and children behind. */

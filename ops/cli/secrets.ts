@@ -1,4 +1,6 @@
 import type { SecretRegistry } from '../../connectors/gateway/http/secret-routes.ts'
+import { maxSecretBytes } from '../../connectors/secrets/encrypted-secrets.ts'
+import { WaggleError } from '../../topology/waggle-error.ts'
 import { loadConfig } from '../config/config.ts'
 import { storedSecrets } from '../config/stored-secrets.ts'
 import { environmentToken } from '../inspection/bearer.ts'
@@ -15,11 +17,7 @@ export interface SecretsOptions {
 /** `waggle secrets set NAME`: stores the value from standard input, without the newline at the end. */
 export async function setSecret(name: string, options: SecretsOptions): Promise<number> {
   if (process.stdin.isTTY) process.stderr.write('Type the value, Enter, and Ctrl-D.\n')
-  const chunks: Buffer[] = []
-  for await (const chunk of process.stdin) chunks.push(chunk as Buffer)
-  const value = Buffer.concat(chunks)
-    .toString()
-    .replace(/\r?\n$/, '')
+  const value = textOf(await bytesOf(process.stdin)).replace(/\r?\n$/, '')
   await (await secretsOf(options)).set(name, value)
   process.stdout.write(options.json ? `${JSON.stringify({ name })}\n` : `Stored ${name}. A swarm that names it takes it at its next start.\n`)
   return exitStatus.done
@@ -39,6 +37,34 @@ export async function deleteSecret(name: string, options: SecretsOptions): Promi
   process.stdout.write(options.json ? `${JSON.stringify({ deleted: name })}\n` : `Deleted ${name}.\n`)
   return exitStatus.done
 }
+
+/** The bytes of a value. Nobody reads a file without end into memory. */
+async function bytesOf(input: AsyncIterable<unknown>): Promise<Buffer> {
+  const chunks: Buffer[] = []
+  let size = 0
+  for await (const chunk of input as AsyncIterable<Buffer>) {
+    size += chunk.length
+    if (size > maxInputBytes) throw invalid(`The value of a secret has at most ${maxSecretBytes} bytes`)
+    chunks.push(chunk)
+  }
+  return Buffer.concat(chunks)
+}
+
+/** The text of a value. A byte that is not UTF-8 would be replaced, and the secret would not work. */
+function textOf(bytes: Buffer): string {
+  try {
+    return new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(bytes)
+  } catch {
+    throw invalid('The value of a secret is not UTF-8 text: encode other bytes first, for example with base64')
+  }
+}
+
+function invalid(message: string): WaggleError {
+  return new WaggleError('WAGGLE_SECRET_INVALID', { message, next: 'See `waggle secrets set --help`.' })
+}
+
+/** The newline at the end does not count. */
+const maxInputBytes = maxSecretBytes + 2
 
 type SecretCommands = {
   readonly [call in keyof SecretRegistry]: (

@@ -1,11 +1,13 @@
 import { accessSync, constants } from 'node:fs'
 import { parseTokens } from '../../connectors/gateway/access/access-token.ts'
 import { AllowedHosts } from '../../connectors/http/allowed-hosts.ts'
+import { isOrigin } from '../../connectors/http/cross-origin.ts'
 import { mistakeAt } from '../../topology/swarm/document.ts'
 import { WaggleError } from '../../topology/waggle-error.ts'
 import { isLogLevels } from '../process-log/log-threshold.ts'
 import type { Settings } from './settings.ts'
 import { secretKeys } from './stored-secrets.ts'
+import { checkIssuer } from './token-issuer.ts'
 import { tokensText } from './tokens-text.ts'
 
 /**
@@ -25,6 +27,8 @@ export function checkSettings(settings: Settings, settingPlace: (key: keyof Sett
   checkHosts(settings, add)
   checkTls(settings, add)
   checkTokens(settings, add)
+  checkIssuer(settings, add)
+  checkOrigins(settings, add)
   checkSecretKeys(settings, add)
   checkAllowedHosts(settings, 'model_hosts', add)
   checkAllowedHosts(settings, 'http_call_hosts', add)
@@ -105,6 +109,14 @@ function checkHosts({ hosts }: Settings, add: Add): void {
   for (const name of hosts === null ? [] : hosts.split(',')) {
     if (/^\s*(?:[a-z0-9._-]+|\[[0-9a-f:.]+\])(?::\d{1,5})?\s*$/i.test(name)) continue
     add('hosts', `${JSON.stringify(name)} is not a name of a server`, 'Write names with commas between them, as in waggle,proxy.example:8443.')
+  }
+}
+
+function checkOrigins({ cors_origins }: Settings, add: Add): void {
+  for (const origin of cors_origins === null ? [] : cors_origins.split(',')) {
+    if (isOrigin(origin.trim())) continue
+    const next = 'Write origins with commas between them, as in https://shop.example,http://localhost:3000. There is no word for all of them.'
+    add('cors_origins', `${JSON.stringify(origin)} is not the origin of a page`, next)
   }
 }
 

@@ -13,10 +13,20 @@ export interface Settings {
   readonly tls_client_ca: string | null
   readonly tokens: string | null
   readonly tokens_file: string | null
+  readonly oidc_issuer: string | null
+  readonly oidc_audience: string | null
+  readonly oidc_jwks_url: string | null
+  readonly oidc_hosts: string | null
+  readonly oidc_algorithms: string
+  readonly oidc_scopes_claim: string
+  readonly oidc_scopes: string | null
+  readonly oidc_clock_skew_seconds: number
+  readonly cors_origins: string | null
   readonly max_connections: number | null
   readonly data_dir: string
   readonly log: 'embedded' | 'kafka'
   readonly log_level: string
+  readonly log_format: 'auto' | 'text' | 'json'
   readonly dev: 0 | 1
   readonly model_hosts: string | null
   readonly model_cache_bytes: number
@@ -30,6 +40,7 @@ export interface Settings {
   readonly schema_registry_url: string | null
   readonly gpu: 'prefer' | 'require'
   readonly gpus: number | null
+  readonly bees: string | null
   readonly model_threads: number | null
   readonly partitions: number
   readonly request_timeout_seconds: number
@@ -144,6 +155,81 @@ export const settings: readonly Setting[] = [
     about: 'A file with more tokens, one a line, as in WAGGLE_TOKENS.',
   },
   {
+    key: 'oidc_issuer',
+    variable: 'WAGGLE_OIDC_ISSUER',
+    schema: Type.String({ minLength: 1 }),
+    default: null,
+    reloads: true,
+    about:
+      'Address of an OpenID Connect provider whose tokens (JWT) callers may send, beside those of WAGGLE_TOKENS. With it, every caller needs a token.',
+  },
+  {
+    key: 'oidc_audience',
+    variable: 'WAGGLE_OIDC_AUDIENCE',
+    schema: Type.String({ minLength: 1 }),
+    default: null,
+    reloads: true,
+    about: 'Audience (aud) that a token of the provider must have: the name of this server there.',
+  },
+  {
+    key: 'oidc_jwks_url',
+    variable: 'WAGGLE_OIDC_JWKS_URL',
+    schema: Type.String({ minLength: 1 }),
+    default: null,
+    reloads: true,
+    about: 'Address of the provider’s public keys. Without it: as /.well-known/openid-configuration below the issuer says.',
+  },
+  {
+    key: 'oidc_hosts',
+    variable: 'WAGGLE_OIDC_HOSTS',
+    schema: Type.String({ minLength: 1 }),
+    default: null,
+    reloads: true,
+    about:
+      'Servers that Waggle may ask for the provider’s document and keys, written as in WAGGLE_MODEL_HOSTS. Without it: those of the two addresses.',
+  },
+  {
+    key: 'oidc_algorithms',
+    variable: 'WAGGLE_OIDC_ALGORITHMS',
+    schema: Type.String({ minLength: 1 }),
+    default: 'RS256,PS256,ES256,EdDSA',
+    reloads: true,
+    about: 'Signature algorithms that the provider’s tokens may have, with commas between them. None of them can be symmetric.',
+  },
+  {
+    key: 'oidc_scopes_claim',
+    variable: 'WAGGLE_OIDC_SCOPES_CLAIM',
+    schema: Type.String({ minLength: 1, maxLength: 200 }),
+    default: 'scope',
+    reloads: true,
+    about: 'Claim of the provider’s tokens that has their scopes: words, or a list. A path with dots is possible, as in realm_access.roles.',
+  },
+  {
+    key: 'oidc_scopes',
+    variable: 'WAGGLE_OIDC_SCOPES',
+    schema: Type.String({ minLength: 1 }),
+    default: null,
+    reloads: true,
+    about:
+      'Scopes for the values of that claim: VALUE=SCOPE,SCOPE, several with ; between them, and priority:N as in WAGGLE_TOKENS. Without it a value that is a scope counts as it is.',
+  },
+  {
+    key: 'oidc_clock_skew_seconds',
+    variable: 'WAGGLE_OIDC_CLOCK_SKEW_SECONDS',
+    schema: integer(0, 300),
+    default: 30,
+    reloads: true,
+    about: 'How far the clocks of the provider and of this machine may be apart.',
+  },
+  {
+    key: 'cors_origins',
+    variable: 'WAGGLE_CORS_ORIGINS',
+    schema: Type.String({ minLength: 1 }),
+    default: null,
+    about:
+      'Web pages that may ask gateways from a browser: their origins, as in https://shop.example, with commas between them. Without it no page of another site may. Operators’ routes stay closed to all of them.',
+  },
+  {
     key: 'max_connections',
     variable: 'WAGGLE_MAX_CONNECTIONS',
     schema: integer(1, 1_000_000),
@@ -171,6 +257,13 @@ export const settings: readonly Setting[] = [
     default: 'info',
     reloads: true,
     about: 'Least level of the lines in this process’s log: debug, info, warn or error; one module’s as module=level, several with commas.',
+  },
+  {
+    key: 'log_format',
+    variable: 'WAGGLE_LOG_FORMAT',
+    schema: Type.Enum(['auto', 'text', 'json']),
+    default: 'auto',
+    about: 'Form of this process’s log on standard error. auto: text on a terminal, and JSON, a line an event, where it is piped or goes to a file.',
   },
   {
     key: 'dev',
@@ -267,6 +360,14 @@ export const settings: readonly Setting[] = [
     schema: integer(0, 1024),
     default: null,
     about: 'On Kafka: GPUs that this process has for bees. Without it as many as the machine shows (/dev/nvidia0 and on).',
+  },
+  {
+    key: 'bees',
+    variable: 'WAGGLE_BEES',
+    schema: Type.String({ pattern: '^[a-z][a-z0-9-]*(/[a-z][a-z0-9-]*)?(,[a-z][a-z0-9-]*(/[a-z][a-z0-9-]*)?)*$' }),
+    default: null,
+    about:
+      'On Kafka: the only models, modules and programs that this process runs, BEE or SWARM/BEE, with commas between them. Other processes run the rest.',
   },
   {
     key: 'model_threads',

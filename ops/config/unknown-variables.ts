@@ -51,5 +51,5 @@ const allSettings = '`waggle run --help` lists every setting.'
  * Variables that are not settings: variables for clients, and variables that Waggle sets for the processes of bees. A bee's process may itself run
  * `waggle`.
  */
-const others = ['TOKEN', 'URL', 'BEE_SOCKET', 'PROTOCOL', 'SWARM', 'BEE'].map((name) => `${prefix}${name}`)
+const others = ['TOKEN', 'URL', 'PROFILE', 'BEE_SOCKET', 'PROTOCOL', 'SWARM', 'BEE'].map((name) => `${prefix}${name}`)
 const known: ReadonlySet<string> = new Set([...settings.map(({ variable }) => variable).filter((variable) => variable.startsWith(prefix)), ...others])

@@ -6,7 +6,7 @@ import type { OwnWaggle } from './own-waggle.ts'
 
 export interface ProjectOptions {
   readonly directory: string
-  readonly template: 'hello' | 'teddy' | 'streams'
+  readonly template: 'hello' | 'teddy' | 'python' | 'streams'
   readonly waggle: OwnWaggle
 }
 
@@ -23,14 +23,14 @@ export function writeProject({ directory, template, waggle }: ProjectOptions): r
 
 /** Writes files into a folder that is new or empty. If an attempt fails, the folder is emptied again. */
 export function writeNewFolder(directory: string, filesOf: () => ReadonlyMap<string, string | Uint8Array>): readonly string[] {
-  makeDirectory(directory)
+  makeDirectory(directory, '', projectMode)
   if (readdirSync(directory).length > 0) {
     throw new WaggleError('WAGGLE_NOT_EMPTY', { message: `${directory} is not empty`, next: 'Name a folder that is new or empty.' })
   }
   const files = filesOf()
   try {
     for (const [file, content] of files) {
-      makeDirectory(dirname(join(directory, file)))
+      makeDirectory(dirname(join(directory, file)), '', projectMode)
       writeFileSync(join(directory, file), content)
     }
   } catch (thrown) {
@@ -41,10 +41,13 @@ export function writeNewFolder(directory: string, filesOf: () => ReadonlyMap<str
   return [...files.keys()].sort()
 }
 
+/** The rights of a project's folders, which its user may share. */
+const projectMode = 0o777
+
 /** The files of a template by their paths in the project. */
 export function templateFiles(template: ProjectOptions['template'] | 'bee'): ReadonlyMap<string, Uint8Array> {
   const folder = join(import.meta.dirname, 'templates', template)
-  const entries = readdirSync(folder, { recursive: true, withFileTypes: true }).filter((entry) => entry.isFile())
+  const entries = readdirSync(folder, { recursive: true, withFileTypes: true }).filter((entry) => entry.isFile() && !entry.name.endsWith('.pyc'))
   const paths = entries.map((entry) => join(entry.parentPath, entry.name))
   return new Map(paths.map((path) => [relative(folder, path), readFileSync(path)]))
 }

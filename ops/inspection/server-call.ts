@@ -1,3 +1,4 @@
+import { apiVersion, apiVersionHeader } from '../../topology/api-version.ts'
 import { WaggleError } from '../../topology/waggle-error.ts'
 import { bearer } from './bearer.ts'
 import { problemOf } from './http-problem.ts'
@@ -25,14 +26,27 @@ export interface ServerCall {
 export async function callServer({ url, token }: Server, { method, path, body, text, signal }: ServerCall): Promise<unknown> {
   const response = await send(url, `${url}${path}`, {
     method,
-    headers: { ...bearer(token), ...(body === undefined ? {} : { 'content-type': 'application/json' }) },
+    headers: { ...bearer(token), [apiVersionHeader]: String(apiVersion), ...(body === undefined ? {} : { 'content-type': 'application/json' }) },
     ...(text === undefined ? {} : { body: text }),
     ...(body === undefined ? {} : { body: JSON.stringify(body) }),
     signal: signal ?? AbortSignal.timeout(answerMs),
   })
   const bytes = Buffer.from(await response.arrayBuffer())
-  if (!response.ok) throw problemOf(response, bytes)
+  if (!response.ok) throw isOlder(response) ? olderServer(url, response) : problemOf(response, bytes)
   return bytes.length === 0 ? null : (JSON.parse(bytes.toString()) as unknown)
+}
+
+/** True if the server does not know the call because it is older than this command. */
+function isOlder(response: Response): boolean {
+  return (response.status === 404 || response.status === 405) && Number(response.headers.get(apiVersionHeader) ?? 0) < apiVersion
+}
+
+function olderServer(url: string, response: Response): WaggleError {
+  const version = response.headers.get(apiVersionHeader)
+  return new WaggleError('WAGGLE_CLIENT_VERSION', {
+    message: `${url} ${version === null ? 'tells no version of the API' : `speaks version ${version} of the API`}, this command speaks version ${apiVersion}, and the server answers ${response.status}`,
+    next: 'Update the server, or use the commands of its version. See that the address is that of a Waggle.',
+  })
 }
 
 async function send(origin: string, url: string, init: RequestInit): Promise<Response> {

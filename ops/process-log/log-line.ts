@@ -23,5 +23,12 @@ export interface LogFields {
   readonly stack?: string
 }
 
+/** The levels that the process's log shows now, as the setting `log_level` writes them. They can change while the process runs. */
+export interface LogLevels {
+  readonly text: string
+  /** Takes a text for which `isLogLevels` is true. */
+  set(text: string): void
+}
+
 /** Writes a line of the process's log. `module` is a bee, or a part of the process such as `gateway`; it is empty for a swarm as a whole. */
 export type LogLine = (module: string, level: LogLevel, message: string, fields?: LogFields) => void

@@ -5,10 +5,13 @@ import { type LogLevel, logLevels } from './log-line.ts'
  * with commas. A module is a bee, a swarm, or a part of the process (`gateway`, `clickhouse`, `clock`).
  */
 export class LogThreshold {
+  /** The text that was parsed. */
+  readonly text: string
   readonly #usual: number
   readonly #ofModule: ReadonlyMap<string, number>
 
-  private constructor(usual: number, ofModule: ReadonlyMap<string, number>) {
+  private constructor(text: string, usual: number, ofModule: ReadonlyMap<string, number>) {
+    this.text = text
     this.#usual = usual
     this.#ofModule = ofModule
   }
@@ -22,7 +25,7 @@ export class LogThreshold {
       if (second === undefined) usual = rankOf(first)
       else ofModule.set(first, rankOf(second))
     }
-    return new LogThreshold(usual, ofModule)
+    return new LogThreshold(text, usual, ofModule)
   }
 
   /** True if a line is shown. The level of a module overrides the level of the module's swarm. */

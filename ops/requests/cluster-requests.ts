@@ -18,7 +18,7 @@ import { WaggleError } from '../../topology/waggle-error.ts'
 import { FollowedPartition } from './followed-partition.ts'
 import { destinationOf, type GatewayTarget, gatewayRecord } from './gateway-targets.ts'
 import { isOtherBody, refuseOtherBody, stopping } from './pending-requests.ts'
-import { type SwarmEntrance, SwarmRequests } from './swarm-requests.ts'
+import { cannotTell, type SwarmEntrance, SwarmRequests } from './swarm-requests.ts'
 
 export interface ClusterRequestsOptions {
   readonly log: Log
@@ -143,7 +143,12 @@ export class ClusterRequests extends SwarmRequests {
   override async find(id: string): Promise<Durable<FoundRequest> | null> {
     // The id does not contain the name of the gateway, so the ledgers of all gateways are asked.
     const found = await Promise.all(this.targets.all.map((target) => this.#ask(target, id)))
-    return found.find((one) => one !== null) ?? null
+    const known = found.find((one) => one !== null) ?? null
+    // Nobody reads the ledger of a paused swarm on a cluster.
+    const [resting] = this.targets.resting
+    const unknown = this.targets.unknown ?? (resting === undefined ? null : `The swarm behind ${resting.gateway} is paused`)
+    if (known === null && unknown !== null) throw cannotTell(unknown)
+    return known
   }
 
   async #send(target: GatewayTarget, request: NewRequest, headers: readonly Header[]): Promise<void> {

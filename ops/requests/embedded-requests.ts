@@ -6,7 +6,7 @@ import type { Accepted, FoundRequest, NewRequest, RequestEntry, RequestOutcome }
 import { FollowedPartition } from './followed-partition.ts'
 import { type GatewayTarget, gatewayRecord } from './gateway-targets.ts'
 import { isOtherBody, refuseOtherBody, stopping } from './pending-requests.ts'
-import { type OutcomeTopic, type SwarmEntrance, SwarmRequests } from './swarm-requests.ts'
+import { cannotTell, type OutcomeTopic, type SwarmEntrance, SwarmRequests } from './swarm-requests.ts'
 import { UnreadRequests } from './unread-requests.ts'
 
 export interface EmbeddedRequestsOptions {
@@ -116,11 +116,17 @@ export class EmbeddedRequests extends SwarmRequests {
       if (await this.#unread.has(id, application, topics)) return whenWritten(waiting, Promise.resolve())
     }
     const written = this.#inLedger(id)
-    return written === null ? null : whenWritten(written, this.#written(id))
+    if (written !== null) return whenWritten(written, this.#written(id))
+    for (const { topic, acceptedTopic, partitions } of this.targets.resting)
+      for (const name of [topic, acceptedTopic])
+        if (await this.#unread.isAmongNewest(id, { topic: name, partitions })) return whenWritten(waiting, Promise.resolve())
+    const { unknown } = this.targets
+    if (unknown !== null) throw cannotTell(unknown)
+    return null
   }
 
   #inLedger(id: string): RequestEntry | null {
-    const applications = new Map(this.targets.all.map((target) => [target.application, target.ledgerStore]))
+    const applications = new Map([...this.targets.all, ...this.targets.resting].map((target) => [target.application, target.ledgerStore]))
     for (const [application, store] of applications) {
       const entry = application.stores.committed<string, RequestEntry>(store, id)
       if (entry !== null) return entry

@@ -2,7 +2,15 @@ import type { Application } from '../../processor/application/application.ts'
 import { partitionForKey } from '../../processor/partitioner.ts'
 import type { Log, ProducerRecord } from '../../processor/ports.ts'
 import { type Header, textHeader } from '../../topology/record.ts'
-import { bodyHashHeader, contentTypeHeader, deadlineHeader, requestIdHeader, traceParentHeader } from '../../topology/swarm/request/headers.ts'
+import {
+  baggageHeader,
+  bodyHashHeader,
+  contentTypeHeader,
+  deadlineHeader,
+  requestIdHeader,
+  traceParentHeader,
+  traceStateHeader,
+} from '../../topology/swarm/request/headers.ts'
 import type { NewRequest } from '../../topology/swarm/request/requests.ts'
 import { WaggleError } from '../../topology/waggle-error.ts'
 
@@ -28,6 +36,9 @@ export class GatewayTargets {
   readonly #closed = new Map<string, string>()
   /** The gateways whose new requests wait, because their swarm changes to another version. */
   readonly #held = new Map<string, Promise<void>>()
+  /** The gateways of paused swarms, whose ledgers still tell the outcomes of requests. */
+  readonly #resting = new Map<string, GatewayTarget>()
+  #waiting = 0
 
   constructor(targets: readonly GatewayTarget[]) {
     this.#targets = new Map(targets.map((target) => [target.gateway, target]))
@@ -41,6 +52,22 @@ export class GatewayTargets {
     return [...this.#targets.values()]
   }
 
+  /** The gateways of swarms that are paused. */
+  get resting(): readonly GatewayTarget[] {
+    return [...this.#resting.values()]
+  }
+
+  /** The reason of a gateway that is closed and whose ledger cannot be asked here; null if there is none. */
+  get unknown(): string | null {
+    for (const [gateway, reason] of this.#closed) if (!this.#targets.has(gateway) && !this.#resting.has(gateway)) return reason
+    return null
+  }
+
+  /** The number of requests that wait because their swarm changes to another version. */
+  get waiting(): number {
+    return this.#waiting
+  }
+
   has(gateway: string): boolean {
     return this.#targets.has(gateway) || this.#closed.has(gateway)
   }
@@ -49,6 +76,7 @@ export class GatewayTargets {
     for (const target of targets) {
       this.#targets.set(target.gateway, target)
       this.#closed.delete(target.gateway)
+      this.#resting.delete(target.gateway)
     }
   }
 
@@ -57,11 +85,19 @@ export class GatewayTargets {
     for (const { gateway, application } of targets) if (this.#targets.get(gateway)?.application === application) this.#targets.delete(gateway)
   }
 
+  /** Keeps these targets, of a swarm that was paused, for questions about its requests. */
+  rest(targets: readonly GatewayTarget[]): void {
+    for (const target of targets) if (!this.#targets.has(target.gateway)) this.#resting.set(target.gateway, target)
+  }
+
   /** Refuses requests to these gateways with a reason. If `reason` is null, ends the refusal. */
   close(gateways: readonly string[], reason: string | null): void {
     for (const gateway of gateways) {
-      if (reason === null) this.#closed.delete(gateway)
-      else this.#closed.set(gateway, reason)
+      if (reason !== null) this.#closed.set(gateway, reason)
+      else {
+        this.#closed.delete(gateway)
+        this.#resting.delete(gateway)
+      }
     }
   }
 
@@ -82,7 +118,12 @@ export class GatewayTargets {
 
   /** Settles when new requests to this gateway no longer have to wait. */
   async released(gateway: string): Promise<void> {
-    for (let held = this.#held.get(gateway); held !== undefined; held = this.#held.get(gateway)) await held
+    this.#waiting++
+    try {
+      for (let held = this.#held.get(gateway); held !== undefined; held = this.#held.get(gateway)) await held
+    } finally {
+      this.#waiting--
+    }
   }
 
   of(gateway: string): GatewayTarget {
@@ -106,7 +147,8 @@ export class GatewayTargets {
     const { load, storage } = log
     if (load.pendingBytes >= load.maxPendingBytes) return { reason: 'The log has more to write than its bound allows', retryAfterSeconds: 1 }
     if (storage !== undefined && storage.refusal !== null) return { reason: storage.refusal, retryAfterSeconds: 30 }
-    if (waiting >= maxPending) return { reason: `${waiting} requests are waiting for an answer`, retryAfterSeconds: 1 }
+    const all = waiting + this.#waiting
+    if (all >= maxPending) return { reason: `${all} requests are waiting for an answer`, retryAfterSeconds: 1 }
     return null
   }
 }
@@ -117,11 +159,18 @@ export function gatewayRecord(
   request: NewRequest,
   options: { readonly now: number; readonly headers?: readonly Header[] },
 ): ProducerRecord {
-  const { id, contentType, bodyHash, deadline, traceparent, body } = request
+  const { id, contentType, bodyHash, deadline, traceparent, tracestate, baggage, body } = request
   const headers: Header[] = [textHeader(contentTypeHeader, contentType), textHeader(requestIdHeader, id), textHeader(bodyHashHeader, bodyHash)]
   if (deadline !== null) headers.push(textHeader(deadlineHeader, String(deadline)))
   if (traceparent !== null) headers.push(textHeader(traceParentHeader, traceparent))
-  return { ...destinationOf(target, id), value: body, headers: [...headers, ...(options.headers ?? [])], timestamp: options.now }
+  if (tracestate !== undefined) headers.push(textHeader(traceStateHeader, tracestate))
+  if (baggage !== undefined) headers.push(textHeader(baggageHeader, baggage))
+  return {
+    ...destinationOf(target, id),
+    value: body,
+    headers: [...(request.headers ?? []), ...headers, ...(options.headers ?? [])],
+    timestamp: options.now,
+  }
 }
 
 /** All records of one request have the same key and partition, so they arrive in order. */

@@ -60,6 +60,11 @@ export abstract class SwarmRequests implements Requests {
     this.targets.close(gateways, reason)
   }
 
+  /** Keeps the entrance of a swarm that was paused, and removed by that, for questions about its requests. */
+  rest({ targets }: SwarmEntrance): void {
+    this.targets.rest(targets)
+  }
+
   /** Fails all waiting callers of these gateways with WAGGLE_STOPPING. */
   failWaiting(gateways: readonly string[], reason: string): void {
     this.pending.failOf(gateways, swarmStopped(reason))
@@ -75,5 +80,13 @@ function swarmStopped(reason: string): WaggleError {
   return new WaggleError('WAGGLE_STOPPING', {
     message: reason,
     next: 'An accepted request goes on if the swarm runs again. Ask for it later.',
+  })
+}
+
+/** The error for a question about a request that a swarm may have which does not run. */
+export function cannotTell(reason: string): WaggleError {
+  return new WaggleError('WAGGLE_STARTING', {
+    message: `${reason}, so nobody can say now whether there is such a request`,
+    next: 'Ask again when all swarms run.',
   })
 }

@@ -37,6 +37,22 @@ export class UnreadRequests {
     return found
   }
 
+  /** True if the request is among the newest records of its partition. For the topic of a swarm that does not run, so that nobody knows its position. */
+  isAmongNewest(id: string, { topic, partitions }: RequestTopic): Promise<boolean> {
+    const key = Buffer.from(id)
+    const partition = partitionForKey(key, partitions)
+    const found = this.#looking.then(async () => {
+      const { start = 0, end = 0 } = (await this.#log.topic(topic))?.offsets[partition] ?? {}
+      const from = Math.max(start, end - maxLooked)
+      if (from >= end) return false
+      for await (const { records } of this.#log.read({ topic, partition, from, to: end }))
+        if (records.some((record) => record.key !== null && key.equals(record.key))) return true
+      return false
+    })
+    this.#looking = found.catch(() => {})
+    return found
+  }
+
   async #isOn(id: string, application: Application, { topic, partitions }: RequestTopic): Promise<boolean> {
     const key = Buffer.from(id)
     const partition = partitionForKey(key, partitions)

@@ -1,5 +1,8 @@
-import { type CallMeters, callBoundsSeconds } from '../../processor/metrics/call-meters.ts'
-import type { Family, Labels, Sample } from './exposition.ts'
+import type { CallMeters } from '../../processor/metrics/call-meters.ts'
+import type { Histogram } from '../../processor/metrics/histogram.ts'
+import type { InstantMeters } from '../../processor/swarm/instant-meters.ts'
+import type { Exemplar, Family, Labels, Sample } from './exposition.ts'
+import { family } from './metric-table.ts'
 
 /** The counts of one bee in one thread. */
 export interface BeeCounts {
@@ -9,47 +12,72 @@ export interface BeeCounts {
   readonly calls: CallMeters
 }
 
-/** Metrics of the calls of bees: their number, errors and durations, and the reasons why batches were sent. */
+/** Metrics of the calls of bees: their number, errors and durations, their batches, and what waits. */
 export function beeFamilies(bees: readonly BeeCounts[]): readonly Family[] {
   const labelled = bees.map(({ swarm, bee, threadId, calls }) => ({ labels: { swarm, bee, thread_id: threadId }, calls }))
+  const each = (value: (calls: CallMeters) => number) => labelled.map(({ labels, calls }) => ({ labels, value: value(calls) }))
+  const spread = (of: (calls: CallMeters) => Histogram) => labelled.flatMap(({ labels, calls }) => histogramSamples(labels, of(calls)))
   return [
-    {
-      name: 'waggle_bee_calls_total',
-      help: 'Calls of a bee that have ended, by the reason why their batch was sent.',
-      type: 'counter',
-      samples: labelled.flatMap(({ labels, calls }) => counted(labels, 'sent', calls.sent)),
-    },
-    {
-      name: 'waggle_bee_rows_total',
-      help: 'Rows that a bee was given, by their outcome.',
-      type: 'counter',
-      samples: labelled.flatMap(({ labels, calls }) => counted(labels, 'outcome', calls.rows)),
-    },
-    {
-      name: 'waggle_bee_batch_rows_limit',
-      help: 'The rows of a full batch now. With target_latency_ms it follows the durations of calls.',
-      type: 'gauge',
-      samples: labelled.map(({ labels, calls }) => ({ labels, value: calls.batchLimit })),
-    },
-    {
-      name: 'waggle_bee_call_duration_seconds',
-      help: 'From the start of a call to its results.',
-      type: 'histogram',
-      samples: labelled.flatMap(({ labels, calls }) => durations(labels, calls)),
-    },
+    family(
+      'waggle_bee_calls_total',
+      labelled.flatMap(({ labels, calls }) => counted(labels, 'sent', calls.sent)),
+    ),
+    family(
+      'waggle_bee_rows_total',
+      labelled.flatMap(({ labels, calls }) => counted(labels, 'outcome', calls.rows)),
+    ),
+    family(
+      'waggle_bee_batch_rows',
+      spread(({ sizes }) => sizes),
+    ),
+    family(
+      'waggle_bee_batch_rows_limit',
+      each(({ batchLimit }) => batchLimit),
+    ),
+    family(
+      'waggle_bee_waiting_rows',
+      each(({ waitingRows }) => waitingRows),
+    ),
+    family(
+      'waggle_bee_calls_in_flight',
+      each(({ callsInFlight }) => callsInFlight),
+    ),
+    family(
+      'waggle_bee_wait_duration_seconds',
+      spread(({ waits }) => waits),
+    ),
+    family(
+      'waggle_bee_call_duration_seconds',
+      spread(({ durations }) => durations),
+    ),
+  ]
+}
+
+/** Metrics of the bees that compute at once in the stream thread. */
+export function instantFamilies(swarms: readonly { readonly swarm: string; readonly meters: InstantMeters }[]): readonly Family[] {
+  return [
+    family(
+      'waggle_bee_instant_rows_total',
+      swarms.flatMap(({ swarm, meters }) => [...meters].flatMap(([bee, rows]) => counted({ swarm, bee }, 'outcome', rows))),
+    ),
+  ]
+}
+
+/** The samples of a histogram, for the series with these labels. `exemplars` are by the index of their bucket. */
+export function histogramSamples(labels: Labels, histogram: Histogram, exemplars: readonly (Exemplar | undefined)[] = []): readonly Sample[] {
+  const { bounds, cumulative, sum, count } = histogram
+  const bucket = (le: string, value: number, at: number): Sample => {
+    const exemplar = exemplars[at]
+    return { suffix: '_bucket', labels: { ...labels, le }, value, ...(exemplar === undefined ? {} : { exemplar }) }
+  }
+  return [
+    ...bounds.map((bound, at) => bucket(String(bound), cumulative[at] ?? 0, at)),
+    bucket('+Inf', count, bounds.length),
+    { suffix: '_sum', labels, value: sum },
+    { suffix: '_count', labels, value: count },
   ]
 }
 
 function counted(labels: Labels, name: string, counts: { readonly [value: string]: number }): readonly Sample[] {
   return Object.entries(counts).map(([value, count]) => ({ labels: { ...labels, [name]: value }, value: count }))
-}
-
-function durations(labels: Labels, { sent, buckets, sumSeconds }: CallMeters): readonly Sample[] {
-  const count = Object.values(sent).reduce((sum, one) => sum + one, 0)
-  return [
-    ...callBoundsSeconds.map((bound, at) => ({ suffix: '_bucket', labels: { ...labels, le: String(bound) }, value: buckets[at] ?? 0 })),
-    { suffix: '_bucket', labels: { ...labels, le: '+Inf' }, value: count },
-    { suffix: '_sum', labels, value: sumSeconds },
-    { suffix: '_count', labels, value: count },
-  ]
 }

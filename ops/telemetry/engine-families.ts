@@ -24,7 +24,12 @@ export function engineFamilies(metrics: readonly Metric[]): readonly Family[] {
   }))
 }
 
-function promName({ group, name }: Metric): { readonly name: string; readonly type: Family['type']; readonly perSecond: number } {
+/** The name of a metric of the engine for Prometheus, its type, and the divisor of its value. */
+export function promName({ group, name }: Pick<Metric, 'group' | 'name'>): {
+  readonly name: string
+  readonly type: Family['type']
+  readonly perSecond: number
+} {
   const perSecond = unitsInASecond(group, name)
   // The number of remaining records can fall, so it is not a counter.
   const isTotal = name.endsWith('-total') && !name.includes('-remaining-')

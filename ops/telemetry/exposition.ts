@@ -1,3 +1,5 @@
+import { createHash } from 'node:crypto'
+
 /** One metric family of Prometheus: samples that are written together, under one help text and one type. */
 export interface Family {
   readonly name: string
@@ -11,24 +13,79 @@ export interface Sample {
   readonly value: number
   /** The suffix of a histogram's sample: `_bucket`, `_sum` or `_count`. */
   readonly suffix?: string
+  /** An observation of this bucket. Only OpenMetrics has a place for it. */
+  readonly exemplar?: Exemplar
+}
+
+/** One observation, with the trace that it belongs to. */
+export interface Exemplar {
+  readonly traceId: string
+  readonly value: number
+  /** Epoch milliseconds. */
+  readonly at: number
 }
 
 export type Labels = { readonly [name: string]: string }
 
-/** Writes Prometheus' text format 0.0.4. Families without a sample are left out. */
-export function exposition(families: readonly Family[]): string {
+/** `text`: Prometheus' text format 0.0.4. `openmetrics`: OpenMetrics 1.0, which has exemplars. */
+export type MetricsFormat = 'text' | 'openmetrics'
+
+/** The most series of one family. Those past it are left out, so that no swarm makes an answer without end. */
+export const maxSeriesAFamily = 10_000
+
+/** Writes families in a format. Families without a sample are left out. */
+export function exposition(families: readonly Family[], format: MetricsFormat = 'text'): string {
   const lines: string[] = []
-  for (const { name, help, type, samples } of families) {
+  const isOpen = format === 'openmetrics'
+  for (const family of [...families, leftOut(families)]) {
+    const { help, type, samples } = family
     if (samples.length === 0) continue
-    lines.push(`# HELP ${name} ${help.replaceAll('\\', '\\\\').replaceAll('\n', '\\n')}`, `# TYPE ${name} ${type}`)
-    for (const { labels, value, suffix = '' } of samples) lines.push(`${name}${suffix}${labelText(labels)} ${numberText(value)}`)
+    const name = nameText(family.name)
+    // OpenMetrics names the family of a counter without the suffix that its samples have.
+    const shown = isOpen && type === 'counter' ? name.replace(/_total$/, '') : name
+    lines.push(`# HELP ${shown} ${helpText(help, isOpen)}`, `# TYPE ${shown} ${type}`)
+    for (const { labels, value, suffix = '', exemplar } of samples.slice(0, maxSeriesAFamily)) {
+      const told = isOpen && exemplar !== undefined ? exemplarText(exemplar) : ''
+      lines.push(`${name}${suffix}${labelText(labels)} ${numberText(value)}${told}`)
+    }
   }
+  if (isOpen) lines.push('# EOF')
   return lines.length === 0 ? '' : `${lines.join('\n')}\n`
 }
 
+function leftOut(families: readonly Family[]): Family {
+  const samples = families.flatMap(({ name, samples: { length } }) =>
+    length > maxSeriesAFamily ? [{ labels: { metric: name }, value: length - maxSeriesAFamily }] : [],
+  )
+  return { name: 'waggle_metrics_series_left_out', type: 'gauge', help: leftOutHelp, samples }
+}
+
+export const leftOutHelp = 'Series of a metric that this answer leaves out, because one metric has at most 10,000.'
+
+function exemplarText({ traceId, value, at }: Exemplar): string {
+  return ` # {trace_id="${escaped(traceId.slice(0, maxTraceIdCharacters))}"} ${numberText(value)} ${(at / 1000).toFixed(3)}`
+}
+
 function labelText(labels: Labels): string {
-  const pairs = Object.entries(labels).map(([name, value]) => `${name}="${escaped(value)}"`)
+  const pairs = Object.entries(labels).map(([name, value]) => `${nameText(name).replaceAll(':', '_')}="${escaped(bounded(value))}"`)
   return pairs.length === 0 ? '' : `{${pairs.join(',')}}`
+}
+
+/** A name with only the characters that the format allows. */
+function nameText(name: string): string {
+  const text = name.slice(0, maxCharacters).replaceAll(/[^A-Za-z0-9_:]/g, '_')
+  return /^[A-Za-z_:]/.test(text) ? text : `_${text}`
+}
+
+/** The value of a label, cut where it is long. The hash keeps cut values apart, because no two series may have the same labels. */
+function bounded(value: string): string {
+  if (value.length <= maxCharacters) return value
+  return `${value.slice(0, maxCharacters - 9).toWellFormed()}~${createHash('sha256').update(value).digest('hex').slice(0, 8)}`
+}
+
+function helpText(help: string, isOpen: boolean): string {
+  const text = help.replaceAll('\\', '\\\\').replaceAll('\n', '\\n')
+  return isOpen ? text.replaceAll('"', '\\"') : text
 }
 
 function escaped(value: string): string {
@@ -40,3 +97,6 @@ function numberText(value: number): string {
   if (Number.isFinite(value)) return String(value)
   return value > 0 ? '+Inf' : '-Inf'
 }
+
+const maxCharacters = 250
+const maxTraceIdCharacters = 32

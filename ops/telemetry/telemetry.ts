@@ -2,16 +2,20 @@ import type { ReplicaCounts } from '../../bees/replicas/replicas.ts'
 import type { AnsweredRequest } from '../../connectors/gateway/http/http-gateway.ts'
 import type { Application } from '../../processor/application/application.ts'
 import type { Metric } from '../../processor/metrics/meters.ts'
+import { joinWaiting } from '../../processor/metrics/task-meters.ts'
 import type { Clock, Log } from '../../processor/ports.ts'
+import type { InstantMeters } from '../../processor/swarm/instant-meters.ts'
 import { lostRecordsTotal } from '../../processor/thread/skipped-records.ts'
 import { deadLetterTopic } from '../../topology/naming.ts'
 import { type ModelSwarm, RunningModels } from '../inspection/running-models.ts'
 import { metricsOf } from '../streams/metrics.ts'
-import { beeFamilies } from './bee-families.ts'
+import { beeFamilies, instantFamilies } from './bee-families.ts'
 import { engineFamilies } from './engine-families.ts'
-import { exposition, type Family, type Sample } from './exposition.ts'
+import { exposition, type Family, type MetricsFormat, type Sample } from './exposition.ts'
 import { logFamilies } from './log-families.ts'
+import { family, type MetricName } from './metric-table.ts'
 import { modelFamilies } from './model-families.ts'
+import { ProcessMeters } from './process-meters.ts'
 import { replicaFamilies } from './replica-families.ts'
 import { RequestMeters } from './request-meters.ts'
 
@@ -19,6 +23,8 @@ export interface TelemetryOptions {
   readonly clock: Clock
   readonly swarms: readonly MeasuredSwarm[]
   readonly log?: Pick<Log, 'storage'>
+  /** The definitions that a server follows. */
+  readonly definitions?: { readonly skippedRecords: number }
 }
 
 interface MeasuredSwarm {
@@ -28,27 +34,38 @@ interface MeasuredSwarm {
   readonly notReady: string | null
   readonly models: ModelSwarm['models']
   readonly replicas: readonly ({ readonly bee: string } & ReplicaCounts)[]
+  readonly instantMeters: InstantMeters
 }
 
 /**
- * All metrics of this process, for `GET /metrics`. They are read without a call to another process, so they are available even while the log is not.
+ * All metrics of this process, for `GET /metrics` and for OpenTelemetry. They are read without a call to another process, so they are available even
+ * while the log is not.
  */
 export class Telemetry {
   readonly #options: TelemetryOptions
-  readonly #requests = new RequestMeters()
-  readonly #startedAtMs: number
+  readonly #requests: RequestMeters
+  readonly #process: ProcessMeters
 
   constructor(options: TelemetryOptions) {
     this.#options = options
-    this.#startedAtMs = options.clock.now()
+    this.#requests = new RequestMeters(options.clock)
+    this.#process = new ProcessMeters(options.clock.now())
+  }
+
+  close(): void {
+    this.#process.close()
   }
 
   answered(request: AnsweredRequest): void {
     this.#requests.answered(request)
   }
 
-  /** The metrics in Prometheus' text format. */
-  text(): string {
+  /** The metrics in a format of Prometheus. */
+  text(format: MetricsFormat): string {
+    return exposition(this.families(), format)
+  }
+
+  families(): readonly Family[] {
     const now = this.#options.clock.now()
     const swarms = this.#options.swarms.map((swarm) => ({
       ...swarm,
@@ -56,34 +73,30 @@ export class Telemetry {
       isReady: swarm.notReady === null,
       metrics: metricsOf({ applicationId: swarm.plan.applicationId, processId: '' }, swarm.application, now),
     }))
-    const gauge = (name: string, help: string, value: (swarm: (typeof swarms)[number]) => number): Family => ({
-      name: `waggle_swarm_${name}`,
-      help,
-      type: 'gauge',
-      samples: swarms.map((swarm) => ({ labels: { swarm: swarm.name }, value: value(swarm) })),
-    })
-    return exposition([
+    const ofSwarms = (name: MetricName, value: (swarm: (typeof swarms)[number]) => number): Family =>
+      family(
+        name,
+        swarms.map((swarm) => ({ labels: { swarm: swarm.name }, value: value(swarm) })),
+      )
+    return [
       ...this.#requests.families,
-      gauge('ready', '1 where the swarm answers.', ({ isReady }) => (isReady ? 1 : 0)),
-      gauge('tasks', 'Tasks of the swarm that run in this process.', ({ application }) => application.threads.tasks.length),
-      gauge('records_in_hand', 'Records that wait in this process, in buffers and calls.', ({ application }) => application.threads.recordsInHand),
-      gauge(
-        'restore_remaining_records',
-        'Of changelogs, to be read before all tasks of this process run.',
-        ({ application }) => application.recordsToRestore,
+      ofSwarms('waggle_swarm_ready', ({ isReady }) => (isReady ? 1 : 0)),
+      ofSwarms('waggle_swarm_tasks', ({ application }) => application.threads.tasks.length),
+      ofSwarms('waggle_swarm_records_in_hand', ({ application }) => application.threads.recordsInHand),
+      ofSwarms('waggle_swarm_waiting_records', ({ metrics }) => sumOf(metrics, 'consumer-fetch-manager-metrics', 'records-lag')),
+      ofSwarms('waggle_swarm_processed_records_total', ({ metrics }) => sumOf(metrics, 'stream-thread-metrics', 'process-total')),
+      ofSwarms('waggle_swarm_uncommitted_seconds', ({ application }) => application.threads.uncommittedMs / 1000),
+      ofSwarms('waggle_swarm_failures_total', ({ application }) => application.threads.failed),
+      ofSwarms('waggle_swarm_restore_remaining_records', ({ application }) => application.recordsToRestore),
+      ofSwarms('waggle_swarm_restored_records_total', ({ application }) => application.restoredRecords),
+      family(
+        'waggle_swarm_dead_letters_total',
+        swarms.flatMap(({ name, metrics }) => deadLetters(name, metrics)),
       ),
-      {
-        name: 'waggle_swarm_restored_records_total',
-        help: 'Records of changelogs that were read into state.',
-        type: 'counter',
-        samples: swarms.map(({ name, application }) => ({ labels: { swarm: name }, value: application.restoredRecords })),
-      },
-      {
-        name: 'waggle_swarm_dead_letters_total',
-        help: 'Dead letters that were written, by the task that they are of.',
-        type: 'counter',
-        samples: swarms.flatMap(({ name, metrics }) => deadLetters(name, metrics)),
-      },
+      family(
+        'waggle_join_pending',
+        swarms.flatMap(({ name, metrics }) => pendingJoins(name, metrics)),
+      ),
       ...beeFamilies(
         swarms.flatMap(({ name, application }) =>
           application.threads.here.flatMap((thread) =>
@@ -91,36 +104,45 @@ export class Telemetry {
           ),
         ),
       ),
+      ...instantFamilies(swarms.map(({ name, instantMeters }) => ({ swarm: name, meters: instantMeters }))),
       ...replicaFamilies(this.#options.swarms.flatMap(({ plan, replicas }) => replicas.map((counts) => ({ swarm: plan.swarm, ...counts })))),
       ...modelFamilies(new RunningModels(this.#options.swarms).list()),
       ...logFamilies(this.#options.log?.storage),
-      {
-        name: 'waggle_swarm_lost_records_total',
-        help: 'Records that the log deleted before the swarm read them, by partition.',
-        type: 'counter',
-        samples: swarms.flatMap(({ name, metrics }) => lostRecords(name, metrics)),
-      },
-      ...this.#process,
-      ...engineFamilies(swarms.flatMap(({ metrics }) => metrics)),
-    ])
-  }
-
-  /** Metrics of the process under the usual names of Prometheus' client libraries. */
-  get #process(): readonly Family[] {
-    const { user, system } = process.cpuUsage()
-    const one = (name: string, help: string, type: Family['type'], value: number): Family => ({ name, help, type, samples: [{ labels: {}, value }] })
-    return [
-      one('process_cpu_seconds_total', 'User and system time of the process.', 'counter', (user + system) / 1e6),
-      one('process_resident_memory_bytes', 'Resident memory of the process.', 'gauge', process.memoryUsage.rss()),
-      one('process_start_time_seconds', 'When Waggle began, in seconds since the epoch.', 'gauge', this.#startedAtMs / 1000),
+      family(
+        'waggle_swarm_lost_records_total',
+        swarms.flatMap(({ name, metrics }) => lostRecords(name, metrics)),
+      ),
+      ...this.#definitions,
+      ...this.#process.families,
+      ...engineFamilies(swarms.flatMap(({ metrics }) => metrics.filter(({ name }) => name !== joinWaiting))),
     ]
   }
+
+  get #definitions(): readonly Family[] {
+    const { definitions } = this.#options
+    if (definitions === undefined) return []
+    return [family('waggle_definitions_skipped_records_total', [{ labels: {}, value: definitions.skippedRecords }])]
+  }
+}
+
+/** The sum of a metric over all threads and partitions of a swarm here. An unknown value counts as 0. */
+function sumOf(metrics: readonly Metric[], group: string, name: string): number {
+  return metrics.reduce((sum, one) => (one.group === group && one.name === name && one.value > 0 ? sum + one.value : sum), 0)
 }
 
 function lostRecords(swarm: string, metrics: readonly Metric[]): readonly Sample[] {
   return metrics.flatMap(({ name, tags, value }) => {
     if (name !== lostRecordsTotal) return []
     return [{ labels: { swarm, thread_id: tags['thread-id'] ?? '', topic: tags.topic ?? '', partition: tags.partition ?? '' }, value }]
+  })
+}
+
+/** Requests that wait in joins. The name of a join's node is that of its bee, with a suffix where the bee has further nodes. */
+function pendingJoins(swarm: string, metrics: readonly Metric[]): readonly Sample[] {
+  return metrics.flatMap(({ name, tags, value }) => {
+    if (name !== joinWaiting) return []
+    const bee = tags['processor-node-id'] ?? ''
+    return [{ labels: { swarm, bee, thread_id: tags['thread-id'] ?? '', task_id: tags['task-id'] ?? '' }, value }]
   })
 }
 

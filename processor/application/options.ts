@@ -1,6 +1,7 @@
 import type { Topology } from '../../topology/graph.ts'
 import type { WaggleError } from '../../topology/waggle-error.ts'
 import type { KillerSearch } from '../async/killer-search.ts'
+import type { EngineEvent } from '../metrics/engine-event.ts'
 import type { Clock, Log, StateDirectory, TopicSpec } from '../ports.ts'
 import type { StateListeners } from '../state/state-listening.ts'
 import type { FailurePolicy } from '../task/failures.ts'
@@ -47,6 +48,8 @@ export interface ApplicationOptions {
   readonly onFailure?: (error: WaggleError) => void
   /** Called with an event that an operator should know and that is not a failure, such as a store that had to be restored again. */
   readonly onNotice?: (notice: string) => void
+  /** Called with what the threads of this JavaScript thread do. Undefined: nobody listens. */
+  readonly onEvent?: (event: EngineEvent) => void
   /** Listeners for the restore of stores. */
   readonly listeners?: Partial<StateListeners>
   /** Creates threads that run in other JavaScript threads. Then this JavaScript thread only keeps the global stores. */

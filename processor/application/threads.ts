@@ -214,6 +214,7 @@ export class ApplicationThreads {
       maxTaskIdleMs: this.#options.maxTaskIdleMs ?? 0,
       purgeIntervalMs: this.#options.repartitionPurgeIntervalMs ?? 30_000,
       onNotice: (notice) => this.#options.onNotice?.(notice),
+      ...(this.#options.onEvent === undefined ? {} : { onEvent: this.#options.onEvent }),
       maxBufferedRecords: maxBufferedRecords ?? 4096,
       maxBufferedBytes: maxBufferedBytes ?? 32 * 1024 * 1024,
       ...this.#told,

@@ -58,6 +58,7 @@ export class RowBatcher<K, V, R, W> {
     this.#killerSearch = step.nameOf === null ? null : killerSearch
     this.#size = this.#sizeNow()
     meters.batchLimit = this.#size
+    meters.open.add(this)
   }
 
   get calls(): number {
@@ -88,6 +89,7 @@ export class RowBatcher<K, V, R, W> {
   /** Aborts the calls in flight. Afterwards no record gets an outcome. */
   close(): void {
     this.#closed = true
+    this.#meters.open.delete(this)
     this.#cancelTimer?.()
     this.#waiting.clear()
     for (const limit of this.#open)
@@ -212,6 +214,8 @@ export class RowBatcher<K, V, R, W> {
     this.#inFlight++
     const startedAt = this.#clock.now()
     const departed = this.#clock.elapsedMs()
+    this.#meters.sizes.observe(batch.length)
+    for (const { since } of batch) this.#meters.waits.observe(Math.max(0, departed - since) / 1000)
     const ended = this.#killerSearch?.start(
       batch.map(({ name }) => name),
       batch[0]?.isolation ?? 'free',

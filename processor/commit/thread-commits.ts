@@ -1,4 +1,5 @@
 import type { Topology } from '../../topology/graph.ts'
+import type { EngineEvent } from '../metrics/engine-event.ts'
 import type { ThreadMeters } from '../metrics/thread-meters.ts'
 import type { Clock, CommitReceipt, Consumer, Log, ProducerRecord, TaskProducer } from '../ports.ts'
 import type { TaskStates } from '../state/task-states.ts'
@@ -11,6 +12,8 @@ import { CommitSearch } from './commit-search.ts'
 import { RepartitionPurge } from './repartition-purge.ts'
 
 export interface ThreadCommitsOptions {
+  /** The name of the thread. */
+  readonly name: string
   readonly applicationId: string
   readonly topology: Topology
   readonly log: Log
@@ -24,6 +27,7 @@ export interface ThreadCommitsOptions {
   readonly commitsWhenIdle: boolean
   readonly purgeIntervalMs: number
   readonly onNotice: (notice: string) => void
+  readonly onEvent?: (event: EngineEvent) => void
   /** Called when a commit has succeeded. */
   readonly onCommitted: () => void
   /** Called when a commit has failed as a whole or in part. */
@@ -201,13 +205,17 @@ export class ThreadCommits {
     this.#uncommittedSinceMs ??= this.#clock.elapsedMs()
     const { positions, state } = content
     const isForLog = positions.length > 0 || state.length > 0 || this.#appended > 0 || hasRecords(content)
+    const records = this.#appended
     this.#appended = 0
     this.#onTheirWay++
     const isAtomic = this.#options.log.traits.atomicCommit
     const sent: Promise<CommitReceipt> = isForLog ? sendInOrder(producer, content, { isAtomic }) : Promise.resolve({ ends: [] })
     this.#done = sent
       .then((receipt) => {
-        meters.commit.record((this.#clock.elapsedMs() - start) / Math.max(1, content.tasks))
+        const ms = this.#clock.elapsedMs() - start
+        meters.commit.record(ms / Math.max(1, content.tasks))
+        const { name: thread, onEvent } = this.#options
+        onEvent?.({ kind: 'committed', thread, tasks: content.tasks, positions: positions.length, records, ms })
         this.#tookEffect(content, receipt, tasks)
       })
       .catch((error: unknown) => {

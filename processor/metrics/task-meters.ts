@@ -13,6 +13,9 @@ export interface Traffic {
  */
 export const chosenTopics = '(chosen)'
 
+/** The name of the gauge for keys that wait in a join. */
+export const joinWaiting = 'join-waiting-keys'
+
 interface Owner {
   readonly time: SampleTime
   readonly thread: string
@@ -132,6 +135,7 @@ export class NodeMeters {
   #source: Sensor | null = null
   #suppressionEmit: Sensor | null = null
   #finalEmit: { readonly records: Sensor; readonly latencyMs: Sensor } | null = null
+  #waiting: { count: number } | null = null
 
   constructor(name: string, add: Add) {
     this.#name = name
@@ -163,6 +167,16 @@ export class NodeMeters {
       latencyMs: this.#meters.sensor('window-aggregate-final-emit-latency', ['avg', 'max']),
     }
     return this.#finalEmit
+  }
+
+  /** The keys that wait in a join of several inputs. Kafka Streams has no such metric. */
+  get waiting(): { count: number } {
+    if (this.#waiting === null) {
+      const waiting = { count: 0 }
+      this.#meters.gauge(joinWaiting, () => waiting.count)
+      this.#waiting = waiting
+    }
+    return this.#waiting
   }
 
   traffic(topic: string, way: 'consumed' | 'produced'): Traffic {

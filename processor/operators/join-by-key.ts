@@ -4,11 +4,14 @@ import type { Record } from '../../topology/record.ts'
 import type { KeyValueStore } from '../../topology/state-store.ts'
 import { DueIndex } from './due-index.ts'
 import { OpenedProcessor } from './opened-processor.ts'
+import type { OperatorContext } from './operator-context.ts'
 
 interface Parts<V, R> {
   readonly context: ProcessorContext<string, R>
   readonly entries: KeyValueStore<string, JoinEntry<V>>
   readonly dues: DueIndex
+  /** Counts the keys that wait, for metrics. */
+  readonly waiting: { count: number }
 }
 
 /**
@@ -27,14 +30,16 @@ export class JoinByKeyProcessor<V, R> extends OpenedProcessor<string, V, string,
     this.#nameOf = new Map(operator.inputs.map(({ name, topic }) => [topic, name]))
   }
 
-  override open(context: ProcessorContext<string, R>): Parts<V, R> {
+  override open(context: ProcessorContext<string, R> & Pick<OperatorContext, 'meters'>): Parts<V, R> {
     const entries = context.getStateStore<KeyValueStore<string, JoinEntry<V>>>(this.#operator.store)
     const dues = new DueIndex(context.getStateStore(this.#operator.dueStore), context, (key, isDue) => this.#due(key, isDue))
-    return { context, entries, dues }
+    const { waiting } = context.meters
+    waiting.count = 0
+    return { context, entries, dues, waiting }
   }
 
   process(record: Record<string, V>): void {
-    const { context, entries, dues } = this.parts
+    const { context, entries, dues, waiting } = this.parts
     const name = this.#nameOf.get(context.recordMetadata?.topic ?? '')
     if (name === undefined) return
     const { key, value, timestamp, headers } = record
@@ -55,10 +60,16 @@ export class JoinByKeyProcessor<V, R> extends OpenedProcessor<string, V, string,
     }
     if (parts.size < this.#operator.inputs.length) {
       entries.put(row, entry)
-      if (before === null) dues.add(row, due)
+      if (before === null) {
+        dues.add(row, due)
+        waiting.count++
+      }
       return
     }
-    if (before !== null) dues.remove(row, due)
+    if (before !== null) {
+      dues.remove(row, due)
+      this.#leaves()
+    }
     this.#send(row, entry)
   }
 
@@ -67,7 +78,16 @@ export class JoinByKeyProcessor<V, R> extends OpenedProcessor<string, V, string,
     const entry = entries.get(row)
     if (entry === null || !isDue(entry.due)) return
     if (entry.sent) entries.delete(row)
-    else this.#send(row, entry)
+    else {
+      this.#leaves()
+      this.#send(row, entry)
+    }
+  }
+
+  /** A key no longer waits. Keys that waited when the task was opened were not counted. */
+  #leaves(): void {
+    const { waiting } = this.parts
+    waiting.count = Math.max(0, waiting.count - 1)
   }
 
   #send(row: string, entry: JoinEntry<V>): void {

@@ -3,7 +3,9 @@ import type { FailureListener } from '../../topology/failed-record.ts'
 import type { ProcessorContext } from '../../topology/processor-api.ts'
 import { type Header, headerText, type Record, type RecordMetadata, textHeader } from '../../topology/record.ts'
 import type { Payload } from '../../topology/swarm/payload/payload.ts'
-import { payloadHeaders } from '../../topology/swarm/payload/payload-serde.ts'
+import { edgePayload, payloadHeaders, unreadable } from '../../topology/swarm/payload/payload-serde.ts'
+import type { AcceptedRecord } from '../../topology/swarm/ports/tracing.ts'
+import { attributeHeaders, isStructured, structuredEvent } from '../../topology/swarm/request/cloud-event.ts'
 import { deadLetter } from '../../topology/swarm/request/dead-letter.ts'
 import {
   acceptedHeader,
@@ -12,6 +14,7 @@ import {
   bodyHashHeader,
   cachedRequestHeader,
   cacheKeysHeader,
+  contentTypeHeader,
   correlationHeader,
   deadlineOf,
   gatewayHeader,
@@ -25,6 +28,7 @@ import {
 } from '../../topology/swarm/request/headers.ts'
 import type { LedgerMessage } from '../../topology/swarm/request/ledger-message.ts'
 import type { ReplyTopics } from '../../topology/swarm/request/reply-topics.ts'
+import { type TraceContext, traceContextOf, withTraceContext } from '../../topology/swarm/request/trace-context.ts'
 import { uuidOf } from '../../topology/uuid.ts'
 import { WaggleError } from '../../topology/waggle-error.ts'
 import { OpenedProcessor } from '../operators/opened-processor.ts'
@@ -42,6 +46,8 @@ export interface AcceptOptions {
   readonly deadLetterChild: string
   readonly replyTopics: ReplyTopics
   readonly onFailure: FailureListener
+  /** Begins the trace of a record that has none. Undefined: spans are not recorded. */
+  readonly beginTrace?: (record: AcceptedRecord) => TraceContext
 }
 
 type Context = ProcessorContext<string, Payload>
@@ -70,7 +76,8 @@ export class AcceptProcessor extends OpenedProcessor<unknown, Payload | null, st
     const given = headerText(record.headers, requestIdHeader)
     const isRefused = given !== null && !isRequestId(given)
     const key = given === null || isRefused ? derivedRequestId(context.recordMetadata) : given
-    const payload: Payload = record.value ?? { kind: 'bytes', bytes: new Uint8Array(0), contentType: 'application/octet-stream' }
+    const value = record.value ?? { kind: 'bytes', bytes: new Uint8Array(0), contentType: 'application/octet-stream' }
+    const { payload, attributes } = withoutEnvelope(value)
     const putAside = (cause: WaggleError) => {
       const input = { ...record, key, value: payload }
       onFailure(cause, failedAt(input, bee, context.taskId, context.recordMetadata))
@@ -99,8 +106,30 @@ export class AcceptProcessor extends OpenedProcessor<unknown, Payload | null, st
       body_hash: headerText(record.headers, bodyHashHeader) ?? '',
       reply_to,
     })
-    const request = { key, value: payload, timestamp, headers: [...requestHeaders(record.headers, payload), textHeader(gatewayHeader, gateway)] }
+    const headers = [...requestHeaders(record.headers, payload), ...attributes, textHeader(gatewayHeader, gateway)]
+    const request = { key, value: payload, timestamp, headers: this.#traced(headers, key) }
     for (const child of requestChildren) context.forward(request, child)
+  }
+
+  #traced(headers: readonly Header[], id: string): readonly Header[] {
+    const { beginTrace, gateway } = this.#options
+    if (beginTrace === undefined || traceContextOf(headers) !== null) return headers
+    const { recordMetadata: place, currentSystemTime: at } = this.parts
+    return withTraceContext(headers, beginTrace({ gateway, id, place, at }))
+  }
+}
+
+/**
+ * The data of a CloudEvent in the structured mode, with the event's attributes as headers: so bees see events of both modes alike. Any other payload
+ * stays as it is.
+ */
+function withoutEnvelope(value: Payload): { readonly payload: Payload; readonly attributes: readonly Header[] } {
+  if (value.kind !== 'bytes' || !isStructured(value.contentType)) return { payload: value, attributes: [] }
+  try {
+    const event = structuredEvent(value.bytes)
+    return { payload: edgePayload(event.data, [textHeader(contentTypeHeader, event.contentType)]), attributes: attributeHeaders(event) }
+  } catch (thrown) {
+    return { payload: unreadable(thrown), attributes: [] }
   }
 }
 

@@ -1,4 +1,4 @@
-import type { AsyncStep, BatchPolicy, Outcome } from '../../topology/async-step.ts'
+import type { AsyncStep, BatchPolicy, CallReport, Outcome } from '../../topology/async-step.ts'
 import type { FailureListener } from '../../topology/failed-record.ts'
 import type { ProcessorContext } from '../../topology/processor-api.ts'
 import type { Record } from '../../topology/record.ts'
@@ -11,6 +11,7 @@ import { Answered, answeredMark, type BeeResult, withAnswered } from '../../topo
 import { beeError, deadlinePassed, isFailure } from '../../topology/swarm/request/bee-error.ts'
 import { deadLetter } from '../../topology/swarm/request/dead-letter.ts'
 import { deadlineOf } from '../../topology/swarm/request/headers.ts'
+import { callSpan, withTraceContext } from '../../topology/swarm/request/trace-context.ts'
 import { failedAt } from './failed-at.ts'
 import { outputRecord } from './output-record.ts'
 
@@ -83,13 +84,21 @@ export function beeStep({
     },
   }
 
+  /** The output of a call. If spans are recorded, the call's span is the place in the trace from which the output comes. */
+  function made(record: Record<string, Payload>, value: Payload, report: CallReport | null): Record<string, Payload> {
+    const output = outputRecord(record, value, report, before)
+    if (report === null || host.recordsSpans !== true) return output
+    const span = callSpan(record.headers, { swarm, bee: bee.name, id: record.key, attempt: report.attempts })
+    return { ...output, headers: withTraceContext(output.headers, span) }
+  }
+
   function forwardOutcome(outcome: Outcome<BeeResult>, record: Record<string, Payload>, context: ProcessorContext<unknown, unknown>): void {
     if (outcome.kind === 'error') {
       if (outcome.error instanceof ShadowDropped) return
       const error = beeError(outcome.error, bee.name)
       onFailure(outcome.error, failedAt(record, bee.name, context.taskId, context.recordMetadata))
       if (isFailure(error.error) && !isShadow) context.forward(deadLetter(record, outcome.error, bee.name, context), deadLetters)
-      for (const child of children) context.forward(outputRecord(record, error, outcome.report, before), child)
+      for (const child of children) context.forward(made(record, error, outcome.report), child)
       return
     }
     if (outcome.kind === 'passed') {
@@ -98,11 +107,11 @@ export function beeStep({
     }
     const { result, report } = outcome
     const { answer, published } = result instanceof Answered ? result : { answer: null, published: result }
-    if (answer !== null && answers.way === 'direct') context.forward(outputRecord(record, answer, report, before), answers.child)
+    if (answer !== null && answers.way === 'direct') context.forward(made(record, answer, report), answers.child)
     const output = answers.way === 'direct' ? published : answers.way === 'result' ? (answer ?? published) : (published ?? answer)
     if (output !== null) onOutput(bee.name, output)
-    const made = outputRecord(record, output ?? answeredMark(bee.name), report, before)
-    const next = answer !== null && answers.way === 'direct' ? { ...made, headers: withAnswered(made.headers, bee.name) } : made
+    const carried = made(record, output ?? answeredMark(bee.name), report)
+    const next = answer !== null && answers.way === 'direct' ? { ...carried, headers: withAnswered(carried.headers, bee.name) } : carried
     for (const child of children) context.forward(next, child)
   }
 }

@@ -1,4 +1,5 @@
 import type { BatchPolicy } from '../../topology/async-step.ts'
+import { beeCapability } from '../../topology/capabilities.ts'
 import type { FailureListener } from '../../topology/failed-record.ts'
 import { Topology } from '../../topology/graph.ts'
 import { beeTopic, deadLetterTopic } from '../../topology/naming.ts'
@@ -19,8 +20,10 @@ import { payloadSerde } from '../../topology/swarm/payload/payload-serde.ts'
 import { markedPrediction } from '../../topology/swarm/payload/prediction-serde.ts'
 import type { SwarmPlan } from '../../topology/swarm/plan/plan.ts'
 import type { Step, SubtopologyPlan } from '../../topology/swarm/plan/subtopology-plan.ts'
+import type { AcceptedRecord } from '../../topology/swarm/ports/tracing.ts'
 import { type Reply, replySerde } from '../../topology/swarm/request/reply.ts'
 import type { ReplyTopics } from '../../topology/swarm/request/reply-topics.ts'
+import type { TraceContext } from '../../topology/swarm/request/trace-context.ts'
 import { WaggleError } from '../../topology/waggle-error.ts'
 import { AcceptProcessor } from './accept.ts'
 import { beeStep } from './bee-step.ts'
@@ -29,10 +32,11 @@ import { CacheProcessor } from './cache.ts'
 import { cacheKeyStep } from './cache-key.ts'
 import { DeduplicateProcessor } from './deduplicate.ts'
 import { entranceSerde } from './entrance-serde.ts'
+import type { InstantRows } from './instant-meters.ts'
 import { joinStep, joinTimeoutMs } from './join-step.ts'
 import { loopStep } from './loop-step.ts'
 import { MergeProcessor } from './merge.ts'
-import { outputTopicRecord } from './output-topic-record.ts'
+import { type OutputEvent, outputTopicRecord } from './output-topic-record.ts'
 import { RequestLedgerProcessor } from './request-ledger.ts'
 import { addStreamStep } from './stream-step.ts'
 import { unansweredStep } from './unanswered-step.ts'
@@ -47,10 +51,16 @@ export interface GraphSettings {
   readonly predictions: { readonly serde: HandingSerde<Payload>; readonly topics: ReadonlySet<string> } | null
   /** The topics that a record may name for its reply. */
   readonly replyTopics: ReplyTopics
+  /** True where each process says which bees it may run. */
+  readonly placesBees?: boolean
   /** Called with each record at which a bee fails, also for refusals and deadlines. */
   readonly onFailure?: FailureListener
   /** Called with each output of a bee that takes an input. Errors that a bee makes or passes on are no outputs. */
   readonly onOutput?: (bee: string, output: Payload) => void
+  /** Begins the trace of a record at a gateway that has none. Undefined: spans are not recorded. */
+  readonly beginTrace?: (record: AcceptedRecord) => TraceContext
+  /** The counts of the inputs of a bee that computes at once. Every call with a name returns the same object. */
+  readonly instantRows?: (bee: string) => InstantRows
 }
 
 /** Turns a plan into a topology for the engine. */
@@ -125,7 +135,11 @@ class SubtopologyBuilder {
         const { gateway, bee } = step
         const { replyTopics } = this.#settings
         const { deadLetters: deadLetterChild, onFailure } = this.#failing
-        const options = { gateway, bee, acceptedChild, requestChildren, deadLetterChild, replyTopics, onFailure }
+        const { beginTrace } = this.#settings
+        const options = {
+          ...{ gateway, bee, acceptedChild, requestChildren, deadLetterChild, replyTopics, onFailure },
+          ...(beginTrace === undefined ? {} : { beginTrace }),
+        }
         this.#addProcessor(name, () => new AcceptProcessor(options), parents)
         return
       }
@@ -142,17 +156,21 @@ class SubtopologyBuilder {
         )
         // The ledger takes a record of this topic that does not say "accepted" for an outcome.
         if (answers.way === 'direct') this.#topology.addSink(answers.child, acceptedTopic, [name], this.#written)
-        if (bee.gpu > 0) this.#topology.requireCapabilities(name, { gpu: bee.gpu })
+        const place = this.#settings.placesBees === true ? { [beeCapability(bee.name)]: 1 } : {}
+        this.#topology.requireCapabilities(name, { ...(bee.gpu > 0 ? { gpu: bee.gpu } : {}), ...place })
         return
       }
-      case 'output':
+      case 'output': {
+        const child = `${name}.topic`
+        const event = eventOf(this.#bee(step.bee), this.#plan.swarm)
         this.#topology.addOperator(
           name,
-          { op: 'transform', apply: (record) => outputTopicRecord(record as Record<string, Payload>, `${name}.topic`) },
+          { op: 'transform', apply: (record) => outputTopicRecord(record as Record<string, Payload>, { child, event }) },
           parents,
         )
-        this.#topology.addSink(`${name}.topic`, step.topic, [name], this.#written)
+        this.#topology.addSink(child, step.topic, [name], this.#written)
         return
+      }
       case 'stream': {
         const bee = this.#bee(step.bee)
         const { swarm, bees } = this.#plan
@@ -171,7 +189,14 @@ class SubtopologyBuilder {
       case 'value':
         this.#topology.addOperator(
           name,
-          valueStep({ bee: this.#bee(step.bee), host: this.#host, before: this.#beeBefore(step), children, ...this.#failing }),
+          valueStep({
+            bee: this.#bee(step.bee),
+            host: this.#host,
+            before: this.#beeBefore(step),
+            children,
+            ...(this.#settings.instantRows === undefined ? {} : { rows: this.#settings.instantRows(step.bee) }),
+            ...this.#failing,
+          }),
           parents,
         )
         return
@@ -325,6 +350,13 @@ class SubtopologyBuilder {
       throw new WaggleError('WAGGLE_INTERNAL', { message: `The plan names ${name}, which is not a bee`, next: 'Report this as a bug.' })
     return bee
   }
+}
+
+/** The events that an output writes; null if its records are no events. */
+function eventOf({ name, spec }: SwarmBee, swarm: string): OutputEvent | null {
+  const { event_type: type, event_mode: mode } = spec
+  if (typeof type !== 'string') return null
+  return { type, source: `/swarms/${swarm}/bees/${name}`, mode: mode === 'structured' ? 'structured' : 'binary' }
 }
 
 /** The kinds of steps whose results carry the times of their call. */

@@ -7,8 +7,9 @@ import type { Payload } from '../../topology/swarm/payload/payload.ts'
 import { beeError, isFailure } from '../../topology/swarm/request/bee-error.ts'
 import { withBranches } from '../../topology/swarm/request/branches.ts'
 import { deadLetter } from '../../topology/swarm/request/dead-letter.ts'
-import { WaggleError } from '../../topology/waggle-error.ts'
+import { Refused, WaggleError } from '../../topology/waggle-error.ts'
 import { failedAt } from './failed-at.ts'
+import { type InstantRows, instantRows } from './instant-meters.ts'
 import { instantCall, outputRecord } from './output-record.ts'
 
 export interface ValueStepOptions {
@@ -20,13 +21,24 @@ export interface ValueStepOptions {
   readonly deadLetters: string
   readonly onFailure: FailureListener
   readonly onOutput?: (bee: string, output: Payload) => void
+  /** The counts of this bee's inputs, for metrics. */
+  readonly rows?: InstantRows
 }
 
 /**
  * A bee that computes at once, as a node of the stream thread. Error records pass without a call. A failure becomes a dead letter and an error
  * record.
  */
-export function valueStep({ bee, host, before = null, children, deadLetters, onFailure, onOutput = () => {} }: ValueStepOptions): Transform {
+export function valueStep({
+  bee,
+  host,
+  before = null,
+  children,
+  deadLetters,
+  onFailure,
+  onOutput = () => {},
+  rows = instantRows(),
+}: ValueStepOptions): Transform {
   const compute = host.valueOf(bee)
   return {
     op: 'transform',
@@ -35,6 +47,7 @@ export function valueStep({ bee, host, before = null, children, deadLetters, onF
       if (record.value.kind === 'error') return children.map((child) => ({ record, child }))
       try {
         const { payload, readers } = compute(record.value, { id: record.key, headers: record.headers, place })
+        rows.result++
         if (payload.kind !== 'error') onOutput(bee.name, payload)
         const made = outputRecord(record, payload, instantCall(now), before)
         const output = readers === null ? made : { ...made, headers: withBranches(made.headers, { by: bee.name, readers }) }
@@ -42,6 +55,7 @@ export function valueStep({ bee, host, before = null, children, deadLetters, onF
       } catch (thrown) {
         const cause = WaggleError.from('WAGGLE_BEE_FAILED', thrown, { next: `Look at what ${bee.name} was given.` })
         const error = beeError(cause, bee.name)
+        rows[cause instanceof Refused ? 'refused' : 'failed']++
         onFailure(cause, failedAt(record, bee.name, taskId, place))
         const letters = isFailure(error.error) ? [{ record: deadLetter(record, cause, bee.name, { recordMetadata: place }), child: deadLetters }] : []
         return [...letters, ...children.map((child) => ({ record: outputRecord(record, error, instantCall(now), before), child }))]

@@ -1,5 +1,6 @@
 import type { WaggleError } from '../../topology/waggle-error.ts'
 import type { KillerSearch } from '../async/killer-search.ts'
+import type { EngineEvent } from '../metrics/engine-event.ts'
 import type { Clock, Log } from '../ports.ts'
 import type { TaskStates } from '../state/task-states.ts'
 import type { FailurePolicy } from '../task/failures.ts'
@@ -37,6 +38,8 @@ export interface StreamThreadOptions {
   /** The shortest time between two purges of repartition topics, in ms. */
   readonly purgeIntervalMs: number
   readonly onNotice: (notice: string) => void
+  /** Called with what the thread does. Undefined: nobody listens. */
+  readonly onEvent?: (event: EngineEvent) => void
   /** Called with each failure that was rolled back. Then `decide` is asked. */
   readonly onFailure: (error: WaggleError) => void
   /** Decides whether the thread goes on after a failure that was rolled back. `stop` ends the loop. */

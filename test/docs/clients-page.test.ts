@@ -21,7 +21,10 @@ describe('docs/clients.md', () => {
   let swarm: SwarmHere
   before(async () => {
     const [, bees = ''] = page.match(/```yaml\n[\s\S]*?gateway-input[^\n]*\n([\s\S]*?)```/) ?? []
-    swarm = await SwarmHere.open({}, { name: 'hello', bees, files: { 'greet.mjs': greet } })
+    swarm = await SwarmHere.open(
+      {},
+      { name: 'hello', bees, files: { 'greet.mjs': greet, 'count.mjs': /```js\n([\s\S]*?)```/.exec(page)?.[1] ?? '' } },
+    )
   })
   after(async () => {
     await swarm[Symbol.asyncDispose]()
@@ -35,13 +38,15 @@ describe('docs/clients.md', () => {
     assert.match(stdout, /^\d+ examples$/m)
   })
 
-  it('has a TypeScript example that prints what it shows', async () => {
-    const [, source = ''] = page.match(/```ts\n([\s\S]*?)```/) ?? []
+  it('has TypeScript examples that print what it shows', async () => {
+    const printed: string[] = []
+    for (const [at, [, source = '']] of [...page.matchAll(/```ts\n([\s\S]*?)```/g)].entries()) {
+      const file = join(directory, `example-${at}.ts`)
+      writeFileSync(file, here(source))
+      printed.push((await run(process.execPath, [file])).stdout.trim())
+    }
     const [, shown] = page.match(/It prints `(.*?)`\./) ?? []
-    const file = join(directory, 'example.ts')
-    writeFileSync(file, here(source))
-    const { stdout } = await run(process.execPath, [file])
-    assert.equal(stdout.trim(), shown)
+    assert.deepEqual(printed, [shown, '0 1 2'])
   })
 
   it('lists every error class', () => {

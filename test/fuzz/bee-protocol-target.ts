@@ -11,7 +11,7 @@ const maxBytes = 2048
 /** The size limit of one attempt, which also feeds its input byte by byte. */
 const maxInputBytes = 32 * 1024
 const neverAborted = new AbortController().signal
-const extras = { attempt: 1, more: false, withHeaders: false }
+const extras = { attempt: 1, more: false, withHeaders: false, withParts: false }
 
 /**
  * A bee's standard output, in chunks of any size. The first byte of an input seeds the cuts. Every cut must give the same messages or the same

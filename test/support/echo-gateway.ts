@@ -1,9 +1,13 @@
 import { noTokens } from '../../connectors/gateway/access/caller.ts'
+import { type GrpcGateway, type GrpcGatewayOptions, openGrpcGateway } from '../../connectors/gateway/grpc/grpc-gateway.ts'
 import { type HttpGateway, type HttpGatewayOptions, openHttpGateway } from '../../connectors/gateway/http/http-gateway.ts'
 import { systemClock } from '../../connectors/system/system-clock.ts'
 import { SystemRandom } from '../../connectors/system/system-random.ts'
+import type { EdgeTypes, InferenceModels } from '../../topology/swarm/inference-models.ts'
+import { payloadOfBytes } from '../../topology/swarm/payload/payload-serde.ts'
 import { readBack } from '../../topology/swarm/request/durable.ts'
 import type { Requests } from '../../topology/swarm/request/requests.ts'
+import { WaggleError } from '../../topology/waggle-error.ts'
 
 /** An HTTP gateway without swarms. Its gateway `door` answers each request with its own body. */
 export function openEchoGateway(more: Partial<HttpGatewayOptions> = {}): Promise<HttpGateway> {
@@ -29,6 +33,30 @@ export function openEchoGateway(more: Partial<HttpGatewayOptions> = {}): Promise
   })
 }
 
+/** A gRPC gateway of the same kind. Its model `door` answers each request with its own input. */
+export function openEchoGrpc(more: Partial<GrpcGatewayOptions> = {}): Promise<GrpcGateway> {
+  return openGrpcGateway({
+    requests: payloadEcho,
+    models: doorModels(),
+    callers: noTokens,
+    clock: systemClock,
+    random: new SystemRandom(),
+    idSecret: new Uint8Array(32),
+    host: '127.0.0.1',
+    port: 0,
+    requestTimeoutMs: 5000,
+    maxBodyBytes: 64 * 1024,
+    maxBodiesBytes: 1024 * 1024,
+    maxConnections: 200,
+    names: [],
+    rateLimitPerSecond: null,
+    notReady: () => null,
+    onError: () => {},
+    onAnswered: () => {},
+    ...more,
+  })
+}
+
 /** Answers each request with its own body. Every id is a request that was answered. */
 export const echo: Requests = {
   gateways: ['door'],
@@ -36,4 +64,21 @@ export const echo: Requests = {
   submit: async ({ id }) => readBack({ id }),
   request: async ({ id, body, contentType }) => readBack({ id, state: 'answered', answer: { kind: 'bytes', bytes: body, contentType } }),
   find: async () => readBack({ state: 'answered' as const, answer: { kind: 'json' as const, json: 'the answer' }, bodyHash: '' }),
+}
+
+/** Answers each request with its own input: tensors with the same tensors, JSON with the same JSON. */
+export const payloadEcho: Requests = {
+  ...echo,
+  request: async ({ id, body, contentType }) => readBack({ id, state: 'answered', answer: payloadOfBytes(body, contentType) }),
+}
+
+/** The gateway `door` as the models `door` and `house`, in version 3, with these types. */
+export function doorModels(types: EdgeTypes = { input: null, output: null }): InferenceModels {
+  return {
+    find(name, version) {
+      if ((name === 'door' || name === 'house') && (version === '' || version === '3'))
+        return { swarm: 'house', gateway: 'door', version: '3', types: async () => types }
+      throw new WaggleError('WAGGLE_INFERENCE_MODEL', { message: `There is no model ${name} ${version}`, next: 'Name door.' })
+    },
+  }
 }

@@ -73,6 +73,11 @@ export class SwarmHere {
     return this.#beekeeper.url
   }
 
+  /** `HOST:PORT` of its gRPC services. */
+  get grpc(): string {
+    return this.#beekeeper.grpcAddress ?? ''
+  }
+
   get clickhouseUrl(): string {
     return this.#beekeeper.clickhouseUrl ?? ''
   }

@@ -25,6 +25,8 @@ export interface BeeHost {
   ): (input: Payload, request: { readonly id: string; readonly headers: readonly Header[]; readonly place: RecordMetadata | null }) => BeeValue
   /** A bee of role `stream`. Throws WAGGLE_INVALID_BEE if it has no function `connect`. */
   streamOf(bee: SwarmBee): StreamBee
+  /** True if calls are recorded as spans. Then the output of a call has the call's span as its `traceparent`. */
+  readonly recordsSpans?: boolean
   /** The batch policy of a bee of role `batch`, or of a bee that batches by itself (a sink); null for any other bee. */
   batchOf(bee: SwarmBee): BatchPolicy | null
 }

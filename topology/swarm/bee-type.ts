@@ -43,6 +43,8 @@ export interface BeeTypeInfo {
    * True if the bee may answer the caller itself. In a swarm without a `respond` bee, each such bee that no other bee reads answers (`withAnswer`).
    */
   readonly mayAnswer: boolean
+  /** True if the bee may publish parts of its result while it works. Default: false. */
+  readonly givesParts?: boolean
   /** The readers between which a bee with this spec chooses; null if the bee's output goes to all its readers. The spec may have mistakes. */
   branches?(spec: { readonly [key: string]: unknown }): readonly Branch[] | null
   /** The mistakes of a spec that its schema does not show. The spec may have others. */

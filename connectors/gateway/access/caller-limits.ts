@@ -28,8 +28,9 @@ export interface Admission {
 export const highestPriority = 9
 
 /**
- * Shares the requests that a process may have in flight among its callers. Where the process is nearly full, a caller with more than its share is
- * refused, so that others get in; the fuller it is, the higher is the lowest priority that gets in.
+ * Shares the requests that a process may have in flight among its callers. A single caller may have all of them. Where there are others, a caller with
+ * more than its share gets in only while it has fewer than twice the free places, so that a third stays free beside a greedy caller. The fuller the
+ * process, the higher is the lowest priority that gets in.
  */
 export class CallerLimits {
   readonly #clock: CallerLimitsOptions['clock']
@@ -38,6 +39,9 @@ export class CallerLimits {
   readonly #buckets = new Map<string, Bucket>()
   readonly #inFlightOf = new Map<string, number>()
   #inFlight = 0
+  /** The caller that was last here, and the last one before it that was another. */
+  #last: Visit = { caller: '', atMs: Number.NEGATIVE_INFINITY }
+  #lastOther: Visit = { caller: '', atMs: Number.NEGATIVE_INFINITY }
 
   constructor({ clock, limits }: CallerLimitsOptions) {
     this.#clock = clock
@@ -59,7 +63,10 @@ export class CallerLimits {
   admit({ caller, gateway, priority, waits }: Admission): () => void {
     const { inFlight, ratePerSecond } = this.#limits
     const own = this.#inFlightOf.get(caller) ?? 0
-    if (waits) this.#refuseWhenFull(own, priority)
+    if (waits) {
+      this.#visited(caller)
+      this.#refuseWhenFull(own, priority)
+    }
     const key = `${gateway} ${caller}`
     const bucket = this.#bucketOf(key)
     if (inFlight !== null && bucket.inFlight >= inFlight)
@@ -105,13 +112,21 @@ export class CallerLimits {
     const mine = Math.max(1, Math.floor(allInFlight * (0.5 + 0.05 * (priority + 1))))
     if (this.#inFlight >= mine)
       throw new ProblemError('WAGGLE_OVERLOADED', `${this.#inFlight} requests have no answer yet; priority ${priority} gets in below ${mine}`, 1)
-    const callers = this.#inFlightOf.size + (own === 0 ? 1 : 0)
-    if (callers > 1 && this.#inFlight >= allInFlight * nearlyFull && own >= allInFlight / callers)
+    // A caller that was refused a moment ago is there too, although nothing of it is in flight.
+    const isAlone = this.#clock.elapsedMs() - this.#lastOther.atMs > stillThereMs
+    const callers = Math.max(this.#inFlightOf.size + (own === 0 ? 1 : 0), isAlone ? 1 : 2)
+    const free = allInFlight - this.#inFlight
+    if (callers > 1 && own >= allInFlight / callers && own >= sharePerFree * free)
       throw new ProblemError(
         'WAGGLE_CALLER_LIMIT',
-        `This process is nearly full, and this caller has its share: ${own} requests without an answer`,
+        `This caller has its share of this process, ${own} requests without an answer, and ${free} places are left for others`,
         1,
       )
+  }
+
+  #visited(caller: string): void {
+    if (caller !== this.#last.caller) this.#lastOther = this.#last
+    this.#last = { caller, atMs: this.#clock.elapsedMs() }
   }
 
   #bucketOf(key: string): Bucket {
@@ -143,5 +158,12 @@ interface Bucket {
   inFlight: number
 }
 
-const nearlyFull = 0.9
+interface Visit {
+  readonly caller: string
+  readonly atMs: number
+}
+
+/** A caller with more than its share gets in while it has fewer than so many times the free places. */
+const sharePerFree = 2
+const stillThereMs = 5000
 const maxBuckets = 10_000

@@ -3,6 +3,7 @@ import { existsSync, statSync } from 'node:fs'
 import { join } from 'node:path'
 import { WaggleError } from '../../../topology/waggle-error.ts'
 import { readBounded } from '../../system/bounded-file.ts'
+import { withFileLock } from '../../system/file-lock.ts'
 import { writePrivateFile } from '../../system/private-file.ts'
 import { type AccessToken, digestOf, isTokenName } from './access-token.ts'
 import { isScope, type Scope, Scopes } from './scopes.ts'
@@ -57,36 +58,42 @@ export class CreatedTokens {
     return this.#read().map(({ name, scopes, created_at }) => ({ name, scopes, created_at }))
   }
 
-  /** Creates a token durably. Throws WAGGLE_TOKEN_INVALID, WAGGLE_TOKEN_EXISTS, and what `read` throws. */
+  /** Creates a token durably. Throws WAGGLE_TOKEN_INVALID, WAGGLE_TOKEN_EXISTS, WAGGLE_FILE_LOCKED, and what `read` throws. */
   create({ name, scopes, nowMs }: NewTokenOptions): NewToken {
     if (!isTokenName(name)) throw invalid('The name of a token has 1 to 100 letters, digits, dots, dashes and underscores')
     if (scopes.length === 0) throw invalid('A token needs a scope')
     const unknown = scopes.find((scope) => !isScope(scope))
     if (unknown !== undefined) throw invalid(`${JSON.stringify(unknown.slice(0, 100))} is not a scope`)
-    const tokens = this.#read()
-    if (tokens.some((token) => token.name === name)) {
+    const row: TokenRow = { name, scopes: [...new Set(scopes.filter(isScope))], created_at: new Date(nowMs).toISOString() }
+    const token = `wgl_${randomBytes(32).toString('base64url')}`
+    this.#change((tokens) => {
+      if (tokens.every((one) => one.name !== name)) return [...tokens, { ...row, sha256: Buffer.from(digestOf(token)).toString('hex') }]
       throw new WaggleError('WAGGLE_TOKEN_EXISTS', {
         message: `There is a token ${name} already`,
         next: 'Take another name, or revoke that token first.',
       })
-    }
-    const row: TokenRow = { name, scopes: [...new Set(scopes.filter(isScope))], created_at: new Date(nowMs).toISOString() }
-    const token = `wgl_${randomBytes(32).toString('base64url')}`
-    this.#write([...tokens, { ...row, sha256: Buffer.from(digestOf(token)).toString('hex') }])
+    })
     return { ...row, token }
   }
 
   /** Throws WAGGLE_UNKNOWN_TOKEN if there is no token of this name. */
   revoke(name: string): void {
-    const tokens = this.#read()
-    const left = tokens.filter((token) => token.name !== name)
-    if (left.length === tokens.length) {
+    this.#change((tokens) => {
+      const left = tokens.filter((token) => token.name !== name)
+      if (left.length < tokens.length) return left
       throw new WaggleError('WAGGLE_UNKNOWN_TOKEN', {
         message: `No token ${name.slice(0, 100)} was created here`,
         next: 'See `waggle tokens list`. A token of WAGGLE_TOKENS is revoked in that setting.',
       })
-    }
-    this.#write(left)
+    })
+  }
+
+  /** Reads the file, and writes what `changed` makes of its tokens. Another process that changes the file meanwhile waits. */
+  #change(changed: (tokens: readonly StoredToken[]) => readonly StoredToken[]): void {
+    withFileLock(this.#file, () => {
+      const tokens = changed(this.#read())
+      writePrivateFile(this.#file, `${JSON.stringify({ version, tokens }, null, 2)}\n`)
+    })
   }
 
   #read(): readonly StoredToken[] {
@@ -98,10 +105,6 @@ export class CreatedTokens {
       message: `${this.#file} is not a list of tokens`,
       next: 'Restore the file from a copy. Without it, every token has to be created anew.',
     })
-  }
-
-  #write(tokens: readonly StoredToken[]): void {
-    writePrivateFile(this.#file, `${JSON.stringify({ version, tokens }, null, 2)}\n`)
   }
 }
 

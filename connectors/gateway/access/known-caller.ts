@@ -7,13 +7,16 @@ import type { Scope } from './scopes.ts'
 export class Unauthenticated extends ProblemError {
   readonly challenge: string
 
-  constructor(code: 'WAGGLE_TOKEN_MISSING' | 'WAGGLE_TOKEN_UNKNOWN', detail: string) {
+  constructor(code: 'WAGGLE_TOKEN_MISSING' | 'WAGGLE_TOKEN_UNKNOWN' | 'WAGGLE_TOKEN_REFUSED', detail: string) {
     super(code, detail)
     this.challenge = code === 'WAGGLE_TOKEN_MISSING' ? 'Bearer realm="waggle"' : 'Bearer realm="waggle", error="invalid_token"'
   }
 }
 
-/** The caller behind the value of `Authorization`: a header of HTTP, or metadata of gRPC. Throws Unauthenticated. */
+/**
+ * The caller behind the value of `Authorization`: a header of HTTP, or metadata of gRPC. Throws Unauthenticated, and a ProblemError with 503 if nobody can
+ * say now whether the token is valid.
+ */
 export async function knownCaller(authorization: string | undefined, callers: Callers): Promise<Caller> {
   const token = /^bearer +([A-Za-z0-9\-._~+/]+=*) *$/i.exec(authorization ?? '')?.[1]
   if (token === undefined) {

@@ -17,3 +17,4 @@ export {
   UnknownRequest,
   UnsupportedMediaType,
 } from './gateway-error.ts'
+export type { RequestEvent } from './request-stream.ts'

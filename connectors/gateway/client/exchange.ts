@@ -68,11 +68,11 @@ async function attempt(call: Exchange, leftMs: number): Promise<Answer | Failure
   }
 }
 
-function late({ url, timeoutMs }: Exchange): GatewayError {
+export function late({ url, timeoutMs }: Pick<Exchange, 'url' | 'timeoutMs'>): GatewayError {
   return new DeadlineExceeded({ status: null, detail: `${url.origin} gave no answer within ${timeoutMs} ms` })
 }
 
-function unreachable(url: URL, thrown: unknown): GatewayError {
+export function unreachable(url: URL, thrown: unknown): GatewayError {
   const cause = thrown instanceof Error && thrown.cause instanceof Error ? thrown.cause : thrown
   const why = cause instanceof Error ? ('code' in cause && typeof cause.code === 'string' ? cause.code : cause.message) : String(cause)
   return new Unavailable({
@@ -82,17 +82,17 @@ function unreachable(url: URL, thrown: unknown): GatewayError {
   })
 }
 
-function retryAfterMs(response: Response): number {
+export function retryAfterMs(response: Response): number {
   const seconds = Number(response.headers.get('retry-after') ?? 0)
   return Number.isFinite(seconds) ? Math.min(Math.max(0, seconds * 1000), maxPauseMs) : 0
 }
 
 /** The first pause is 0.1 s, and each later pause is twice as long. The jitter keeps many clients apart. */
-function backOffMs(retry: number): number {
+export function backOffMs(retry: number): number {
   return Math.min(maxPauseMs, 100 * 2 ** retry) * (0.5 + Math.random() / 2)
 }
 
-function wait(ms: number, signal: AbortSignal | undefined): Promise<void> {
+export function wait(ms: number, signal: AbortSignal | undefined): Promise<void> {
   return new Promise((resolve, reject) => {
     const stop = () => {
       clearTimeout(timer)

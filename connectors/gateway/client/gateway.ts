@@ -1,6 +1,7 @@
 import { answerIn, bodyOf } from './body.ts'
 import { type Answer, exchange } from './exchange.ts'
 import { type GatewayError, isFields, problemIn } from './gateway-error.ts'
+import { type RequestEvent, streamed } from './request-stream.ts'
 
 export interface GatewayOptions {
   /** A bearer token. Default: the environment variable WAGGLE_TOKEN. */
@@ -128,14 +129,42 @@ export class Gateway {
     return stateIn(JSON.parse(new TextDecoder().decode(bytes)), requestId)
   }
 
+  /**
+   * Sends a payload and gives the events of the request as they come: its acceptance, each bee that is done, each part that a bee publishes, and at
+   * last the answer. If the connection breaks, the stream goes on behind the last event, at whichever process answers then, so no event is lost and
+   * none comes twice.
+   *
+   * @throws GatewayError, also the error of a request that failed.
+   * @example
+   * ```ts
+   * for await (const event of new Gateway().stream({ question: 'Why?' }, { gateway: 'chat' })) {
+   *   if (event.kind === 'part') process.stdout.write(String(event.part))
+   * }
+   * ```
+   */
+  async *stream(payload: unknown, options: CallOptions): AsyncGenerator<RequestEvent> {
+    const { gateway, contentType, idempotencyKey = newKey(), headers, signal, timeoutMs = this.#timeoutMs } = options
+    const body = await bodyOf(payload, contentType)
+    yield* streamed({
+      post: {
+        url: this.#entrance(gateway, 'request', idempotencyKey),
+        headers: { ...headers, ...this.#authorization(), 'content-type': body.contentType, 'idempotency-key': idempotencyKey },
+        body: body.bytes,
+      },
+      events: { url: (id) => this.#at(`v1/requests/${encodeURIComponent(id)}/events`), headers: this.#authorization() },
+      timeoutMs: checkedTimeout(timeoutMs),
+      retries: this.#retries,
+      fetch: this.#fetch,
+      ...(signal === undefined ? {} : { signal }),
+    })
+  }
+
   async #send(verb: 'request' | 'submit', payload: unknown, options: CallOptions, timeoutMs: number | null): Promise<Answer> {
     const { gateway, contentType, idempotencyKey = newKey(), headers, signal } = options
-    if (typeof gateway !== 'string' || gateway === '') throw new TypeError("gateway is missing: give the name of the swarm's gateway-input")
-    if (!/^[\x20-\x7e]{1,255}$/.test(idempotencyKey))
-      throw new TypeError(`${JSON.stringify(idempotencyKey.slice(0, 80))} is no idempotency key: use 1 to 255 printable ASCII characters`)
+    const url = this.#entrance(gateway, verb, idempotencyKey)
     const body = await bodyOf(payload, contentType)
     return exchange({
-      url: this.#at(`v1/gateways/${encodeURIComponent(gateway)}/${verb}`),
+      url,
       method: 'POST',
       headers: { ...headers, ...this.#authorization(), 'content-type': body.contentType, 'idempotency-key': idempotencyKey },
       body: body.bytes,
@@ -145,6 +174,14 @@ export class Gateway {
       fetch: this.#fetch,
       ...(signal === undefined ? {} : { signal }),
     })
+  }
+
+  /** The address of a call. Throws a TypeError for a missing gateway, and for a key that HTTP does not carry. */
+  #entrance(gateway: unknown, verb: 'request' | 'submit', idempotencyKey: string): URL {
+    if (typeof gateway !== 'string' || gateway === '') throw new TypeError("gateway is missing: give the name of the swarm's gateway-input")
+    if (!/^[\x20-\x7e]{1,255}$/.test(idempotencyKey))
+      throw new TypeError(`${JSON.stringify(idempotencyKey.slice(0, 80))} is no idempotency key: use 1 to 255 printable ASCII characters`)
+    return this.#at(`v1/gateways/${encodeURIComponent(gateway)}/${verb}`)
   }
 
   #at(path: string): URL {

@@ -1,8 +1,11 @@
 import type { NewRequest } from '../../../topology/swarm/request/requests.ts'
 import type { Callers } from '../access/caller.ts'
 import { scopeMissing } from '../access/known-caller.ts'
+import { problemOf } from '../http/problem.ts'
 import type { RequestBody } from '../http/request-body.ts'
 import type { Intake } from '../intake.ts'
+import { TracedArrival } from '../traced-arrival.ts'
+import { BeeFailure } from './bee-failure.ts'
 import type { GrpcCall } from './grpc-service.ts'
 
 export interface AskedRequestOptions {
@@ -30,16 +33,27 @@ export async function askedRequest<T>(
 ): Promise<T> {
   const { caller, signal } = call
   if (callers.areKnown && !caller.scopes.allow(`ask:${gateway}`)) throw scopeMissing(`ask:${gateway}`)
+  const header = (name: string) => call.header(name) ?? null
+  const arrival = new TracedArrival({ traceparent: header('traceparent'), tracestate: header('tracestate'), baggage: header('baggage') }, null)
   const release = intake.admit({ gateway, caller, priority: call.header('x-priority'), waits })
   try {
     signal.addEventListener('abort', release, { once: true })
     const identification = intake.identify({ gateway, caller, key: call.header('idempotency-key') })
     call.announce('x-request-id', identification.id)
     const { bytes, contentType } = await input()
-    const traceparent = call.header('traceparent') ?? null
-    return await send(intake.request({ gateway, identification, bytes, contentType, timeoutMs: call.timeoutMs(), waits, traceparent }))
+    const result = await send(intake.request({ gateway, identification, bytes, contentType, timeoutMs: call.timeoutMs(), waits, arrival }))
+    arrival.end(waits ? 200 : 202)
+    return result
+  } catch (thrown) {
+    arrival.end(httpStatusOf(thrown))
+    throw thrown
   } finally {
     release()
     signal.removeEventListener('abort', release)
   }
+}
+
+/** The status that HTTP would have for the outcome of a call. */
+export function httpStatusOf(thrown: unknown): number {
+  return thrown instanceof BeeFailure ? thrown.problem.status : problemOf(thrown, '').status
 }

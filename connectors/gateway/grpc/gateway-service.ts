@@ -15,7 +15,7 @@ import type { RequestIdentity } from '../request-identity.ts'
 import { askedRequest, type ReportedCall } from './asked-request.ts'
 import { BeeFailure } from './bee-failure.ts'
 import { EventQueue } from './event-queue.ts'
-import type { AnswerStream, GrpcCall, GrpcMethods } from './grpc-service.ts'
+import { type AnswerStream, type GrpcCall, type GrpcMethods, stoppingProblem } from './grpc-service.ts'
 
 export interface GatewayServiceOptions {
   readonly requests: Requests
@@ -90,14 +90,24 @@ export function gatewayMethods(options: GatewayServiceOptions): GrpcMethods {
               input: () => bodyOf(input),
               async send(request) {
                 const queue = new EventQueue<RequestEvent>(call.signal)
-                const followed = await follower().await(input.gateway, request.id, (event) => queue.push(event))
+                let hasBegun = false
+                const followed = await follower().await(input.gateway, request.id, (event) => {
+                  hasBegun = true
+                  queue.push(event)
+                })
                 try {
-                  const settled = requests.request(request).then(
+                  const requested = requests.request(request)
+                  const settled = requested.then(
                     ({ answer }) => outcomeOf(request.id, answer),
                     (error: unknown) => failedOutcome(request.id, problemOf(error, request.id)),
                   )
                   void settled.then(() => followed.finish())
-                  await sendEvents(queue, { id: request.id, answers, outcome: () => settled })
+                  // A refusal before the first event is the status of the call.
+                  const refused = requested.then(
+                    () => never(),
+                    (error: unknown) => (hasBegun ? never() : Promise.reject(error)),
+                  )
+                  await Promise.race([sendEvents(queue, { id: request.id, answers, outcome: () => settled }), refused])
                 } finally {
                   followed.end()
                 }
@@ -111,7 +121,8 @@ export function gatewayMethods(options: GatewayServiceOptions): GrpcMethods {
       async stream({ request_id, last_event_id }: EventsRequest, call: GrpcCall, answers: AnswerStream) {
         const id = maySee(call, request_id)
         if (isLastEvent(last_event_id)) return
-        const queue = new EventQueue<RequestEvent>(call.signal)
+        // The request goes on, and its caller goes on at the next process.
+        const queue = new EventQueue<RequestEvent>(AbortSignal.any([call.signal, call.stopping]))
         let followed: FollowedRequest | null = null
         try {
           followed = await follower().follow(id, last_event_id === '' ? null : last_event_id, (event) => queue.push(event))
@@ -161,6 +172,7 @@ async function sendEvents(queue: EventQueue<RequestEvent>, { id, answers, outcom
     const shown = shownEvent(event, id)
     if (shown !== null) await answers.send({ id: event.id, name: shown.name, json: JSON.stringify(shown.data) })
   }
+  if (queue.signal.aborted) throw stoppingProblem()
   throw new ProblemError('WAGGLE_OVERLOADED', 'The events came faster than the caller reads: go on with last_event_id', 1)
 }
 
@@ -179,6 +191,11 @@ function outcomeOf(id: string, answer: Payload): object {
 
 function failedOutcome(id: string, { code, status, title, detail, bee = '' }: Problem): object {
   return { request_id: id, state: states.failed, problem: { code, status, title, detail, bee } }
+}
+
+/** A promise that never settles. Each race has its own, because a shared one would keep every race that waited for it. */
+function never(): Promise<never> {
+  return new Promise(() => {})
 }
 
 /** Numbers of `Outcome.State`. */

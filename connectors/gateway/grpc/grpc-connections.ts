@@ -21,6 +21,8 @@ export class GrpcConnections {
   readonly server: Server
   readonly #options: GrpcConnectionsOptions
   readonly #open = new Map<string, Connection>()
+  /** All sockets, also those that are not yet secure. */
+  readonly #sockets = new Set<Socket>()
   #isLooking = false
 
   constructor(options: GrpcConnectionsOptions) {
@@ -31,6 +33,10 @@ export class GrpcConnections {
       this.server.maxConnections = maxConnections + maxHandshakes
       this.server.on('tlsClientError', (_, socket) => socket.destroy())
     }
+    this.server.on('connection', (socket: Socket) => {
+      this.#sockets.add(socket)
+      socket.once('close', () => this.#sockets.delete(socket))
+    })
     this.server.on(tls === undefined ? 'connection' : 'secureConnection', (socket: Socket) => this.#add(socket))
   }
 
@@ -58,8 +64,14 @@ export class GrpcConnections {
     return tls !== undefined && this.server instanceof TlsServer ? tls.follow(this.server, clock, onProblem) : () => {}
   }
 
-  closeAll(): void {
-    for (const { socket } of this.#open.values()) socket.destroy()
+  /** Takes no new connections. Settles when the open ones have ended. */
+  close(): Promise<void> {
+    return new Promise((resolve) => void this.server.close(() => resolve()))
+  }
+
+  /** Ends all connections, also those that are still before the end of their handshake. */
+  cut(): void {
+    for (const socket of this.#sockets) socket.destroy()
   }
 
   #add(socket: Socket): void {

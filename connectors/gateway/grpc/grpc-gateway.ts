@@ -2,6 +2,7 @@ import type { AddressInfo } from 'node:net'
 import { Server, ServerCredentials } from '@grpc/grpc-js'
 import type { Clock, Random } from '../../../processor/ports.ts'
 import type { InferenceModels } from '../../../topology/swarm/inference-models.ts'
+import type { Tracing } from '../../../topology/swarm/ports/tracing.ts'
 import type { RequestEvents } from '../../../topology/swarm/request/request-events.ts'
 import type { Requests } from '../../../topology/swarm/request/requests.ts'
 import { WaggleError } from '../../../topology/waggle-error.ts'
@@ -10,11 +11,9 @@ import type { TlsFiles } from '../../http/tls-files.ts'
 import type { Callers } from '../access/caller.ts'
 import type { CallerLimits } from '../access/caller-limits.ts'
 import type { AnsweredRequest, CloseWithin } from '../http/http-gateway.ts'
-import { problemOf } from '../http/problem.ts'
 import { Intake } from '../intake.ts'
 import { RequestIdentity } from '../request-identity.ts'
-import type { ReportedCall } from './asked-request.ts'
-import { BeeFailure } from './bee-failure.ts'
+import { httpStatusOf, type ReportedCall } from './asked-request.ts'
 import { CallGuard } from './call-guard.ts'
 import { gatewayMethods } from './gateway-service.ts'
 import { GrpcConnections } from './grpc-connections.ts'
@@ -45,10 +44,13 @@ export interface GrpcGatewayOptions {
   readonly maxBodiesBytes: number
   readonly maxConnections: number
   readonly names: readonly string[]
+  readonly rateLimitPerSecond: number | null
   readonly notReady: () => string | null
   /** Called with the error of each call that ends with INTERNAL for a reason of this process. */
   readonly onError: (error: unknown) => void
   readonly onAnswered: (answered: AnsweredRequest) => void
+  /** Records spans of requests. Undefined: nothing is recorded. */
+  readonly tracing?: Tracing
   /** The time limit for the message of a call. Default: two minutes. */
   readonly messageMs?: number
   /** The most calls at once. Default: `maxCalls`. */
@@ -85,6 +87,7 @@ export async function openGrpcGateway(options: GrpcGatewayOptions): Promise<Grpc
       own ??= ownNames({ host, port: portNow(), names: options.names })
       return own
     },
+    rateLimitPerSecond: options.rateLimitPerSecond,
     maxCalls: options.maxCalls ?? usualMaxCalls,
     messageMs: options.messageMs ?? usualMessageMs,
   })
@@ -96,7 +99,8 @@ export async function openGrpcGateway(options: GrpcGatewayOptions): Promise<Grpc
     'grpc.max_connection_idle_ms': idleMs,
     'grpc.enable_channelz': 0,
   })
-  addServices(server, guard, options)
+  const stopping = new AbortController()
+  addServices(server, { guard, stopping: stopping.signal }, options)
   const injector = server.createConnectionInjector(ServerCredentials.createInsecure())
   const unfollow = connections.followCertificate(onNotice)
   try {
@@ -114,13 +118,18 @@ export async function openGrpcGateway(options: GrpcGatewayOptions): Promise<Grpc
     address: `${host.includes(':') ? `[${host}]` : host}:${portNow()}`,
     close(within) {
       unfollow()
-      closed ??= closeServer(server, connections, clock, within)
+      stopping.abort()
+      closed ??= closeServer(server, { connections, guard, clock }, within)
       return closed
     },
   }
 }
 
-function addServices(server: Server, guard: CallGuard, options: GrpcGatewayOptions): void {
+function addServices(
+  server: Server,
+  { guard, stopping }: { readonly guard: CallGuard; readonly stopping: AbortSignal },
+  options: GrpcGatewayOptions,
+): void {
   const { clock, random, idSecret, onError, notReady, models } = options
   const identity = new RequestIdentity(clock, random, idSecret)
   const intake = new Intake({ ...options, identity })
@@ -145,6 +154,7 @@ function addServices(server: Server, guard: CallGuard, options: GrpcGatewayOptio
     const { definition, implementation } = grpcService(file.service(name), methods, {
       callerOf: (metadata) => guard.callerOf(metadata),
       now: () => Date.now(),
+      stopping,
       onError,
     })
     server.addService(definition, implementation)
@@ -160,13 +170,19 @@ function reporter({ clock, requests, onAnswered }: GrpcGatewayOptions): Reported
   return async (gateway, call, run) => {
     const startedMs = clock.elapsedMs()
     const answered = (status: number) =>
-      onAnswered({ gateway: requests.gateways.includes(gateway) ? gateway : null, call, status, durationMs: clock.elapsedMs() - startedMs })
+      onAnswered({
+        gateway: requests.gateways.includes(gateway) ? gateway : null,
+        call,
+        status,
+        durationMs: clock.elapsedMs() - startedMs,
+        traceId: null,
+      })
     try {
       const result = await run()
       answered(call === 'submit' ? 202 : 200)
       return result
     } catch (thrown) {
-      answered(thrown instanceof BeeFailure ? thrown.problem.status : problemOf(thrown, '').status)
+      answered(httpStatusOf(thrown))
       throw thrown
     }
   }
@@ -184,20 +200,35 @@ function listening({ server }: GrpcConnections, host: string, port: number): Pro
   })
 }
 
-async function closeServer(server: Server, connections: GrpcConnections, clock: Clock, within: CloseWithin | undefined): Promise<void> {
-  connections.server.close()
-  const cancels =
-    within === undefined
-      ? []
-      : [clock.after(within.timeoutMs, within.onTimeout), clock.after(within.timeoutMs + lastAnswersMs, () => server.forceShutdown())]
+/** The library's own `tryShutdown` does not wait for open calls, because Node closes the sessions of a server that closes. */
+async function closeServer(
+  server: Server,
+  { connections, guard, clock }: { readonly connections: GrpcConnections; readonly guard: CallGuard; readonly clock: Clock },
+  within: CloseWithin | undefined,
+): Promise<void> {
+  const closed = connections.close()
+  // Tells clients to send no more calls on their connections. A connection ends with its last call.
+  server.tryShutdown(() => {})
+  const cut = () => {
+    server.forceShutdown()
+    connections.cut()
+  }
+  // A client that ends neither its call nor its connection gets its last answer, and no more time.
+  let cancelLook = () => {}
+  const look = () => {
+    cancelLook = guard.openCalls === 0 ? clock.after(lastAnswersMs, cut) : clock.after(lookMs, look)
+  }
+  look()
+  const cancels = within === undefined ? [] : [clock.after(within.timeoutMs, within.onTimeout), clock.after(within.timeoutMs + lastAnswersMs, cut)]
   try {
-    await new Promise<void>((resolve) => server.tryShutdown(() => resolve()))
+    await closed
   } finally {
+    cancelLook()
     for (const cancel of cancels) cancel()
-    connections.closeAll()
   }
 }
 
+const lookMs = 50
 const usualMaxCalls = 10_000
 const usualMessageMs = 120_000
 const maxStreams = 100

@@ -9,6 +9,7 @@ import {
 } from '@grpc/grpc-js'
 import type { Method, Service } from 'protobufjs'
 import type { Caller } from '../access/caller.ts'
+import { ProblemError } from '../http/problem.ts'
 import { maxTimeoutSeconds } from '../intake.ts'
 import { statusOf } from './grpc-status.ts'
 import { decoded } from './proto-file.ts'
@@ -18,6 +19,8 @@ export interface GrpcCall {
   readonly caller: Caller
   /** Aborts when the caller cancels, leaves, or no longer waits. */
   readonly signal: AbortSignal
+  /** Aborts when the process stops. A call that waits for no request then ends. */
+  readonly stopping: AbortSignal
   /** The time until the call's deadline, in ms; null without one. */
   timeoutMs(): number | null
   /** The text in the call's metadata under this name; undefined without one. */
@@ -44,6 +47,7 @@ export interface ServiceOptions {
   readonly callerOf: (metadata: Metadata) => Caller
   /** The clock in which gRPC gives deadlines: epoch milliseconds. */
   readonly now: () => number
+  readonly stopping: AbortSignal
   /** Called with the error of each call that ends with INTERNAL. */
   readonly onError: (error: unknown) => void
 }
@@ -128,14 +132,31 @@ function handlerOf({ resolvedRequestType }: Method, method: GrpcMethod, options:
     }
   }
   return (call: ServerDuplexStream<Buffer, object>) => {
+    const { stopping } = options
+    let isIdle = true
     const messages = (async function* () {
-      for await (const bytes of call as AsyncIterable<Buffer>) yield read(bytes)
+      for await (const bytes of call as AsyncIterable<Buffer>) {
+        isIdle = false
+        yield read(bytes)
+        isIdle = true
+        if (stopping.aborted) throw stoppingProblem()
+      }
     })()
-    void answer(async () => method.bidi(messages, grpcCall(call, options), answersOn(call))).then(
-      () => call.end(),
-      (thrown: unknown) => end(call, thrown),
-    )
+    const stop = () => {
+      if (isIdle) end(call, stoppingProblem())
+    }
+    stopping.addEventListener('abort', stop, { once: true })
+    void answer(async () => method.bidi(messages, grpcCall(call, options), answersOn(call)))
+      .then(
+        () => call.end(),
+        (thrown: unknown) => end(call, thrown),
+      )
+      .finally(() => stopping.removeEventListener('abort', stop))
   }
+}
+
+export function stoppingProblem(): ProblemError {
+  return new ProblemError('WAGGLE_STOPPING', 'This process is stopping: call again', 1)
 }
 
 /** Runs a method so that what it throws at once is a rejection too. */
@@ -143,7 +164,7 @@ async function answer<T>(run: () => Promise<T>): Promise<T> {
   return run()
 }
 
-function grpcCall(call: Surface, { callerOf, now }: ServiceOptions): GrpcCall {
+function grpcCall(call: Surface, { callerOf, now, stopping }: ServiceOptions): GrpcCall {
   const left = new AbortController()
   call.on('cancelled', () => left.abort())
   if (call.cancelled) left.abort()
@@ -151,6 +172,7 @@ function grpcCall(call: Surface, { callerOf, now }: ServiceOptions): GrpcCall {
   return {
     caller: callerOf(metadata),
     signal: left.signal,
+    stopping,
     timeoutMs() {
       const deadline = Number(call.getDeadline())
       return Number.isFinite(deadline) ? Math.min(Math.max(1, deadline - now()), maxTimeoutSeconds * 1000) : null

@@ -26,11 +26,12 @@ export function healthMethods({ services, notReady, clock }: HealthServiceOption
         if (watches >= maxWatches) throw new ProblemError('WAGGLE_OVERLOADED', `${maxWatches} callers watch`, 5)
         watches++
         try {
-          while (!call.signal.aborted) {
+          const over = AbortSignal.any([call.signal, call.stopping])
+          while (!over.aborted) {
             const next = knows(service) ? now() : serving.unknown
             if (next !== last) await answers.send({ status: next })
             last = next
-            await pause(clock, call.signal)
+            await pause(clock, over)
           }
         } finally {
           watches--
@@ -40,7 +41,7 @@ export function healthMethods({ services, notReady, clock }: HealthServiceOption
   }
 }
 
-/** A second, or until the caller leaves. */
+/** A second, or until the signal. */
 function pause(clock: Clock, signal: AbortSignal): Promise<void> {
   return new Promise((resolve) => {
     const done = () => {

@@ -3,21 +3,25 @@ import { Type } from 'typebox'
 import type { Clock } from '../../../processor/ports.ts'
 import { type FollowedRequest, isLastEvent, type RequestEvent, type RequestEvents } from '../../../topology/swarm/request/request-events.ts'
 import type { NewRequest, Requests } from '../../../topology/swarm/request/requests.ts'
+import type { Places } from '../access/places.ts'
 import { callerText } from './caller-text.ts'
+import { answerOf, nothing } from './described-route.ts'
 import { EventStream } from './event-stream.ts'
 import { problemOf } from './problem.ts'
 import { requestIdIn } from './request-id.ts'
-import { stateOf } from './request-state.ts'
+import { shownAnswer, stateOf } from './request-state.ts'
 
 interface EventRoutesOptions {
   readonly requests: Requests
   readonly events: RequestEvents
   readonly clock: Clock
+  /** The places of callers that follow a request. */
+  readonly followers: Places
 }
 
 /** `GET /v1/requests/{id}/events`: the events of a request, as server-sent events. */
 export function eventRoutes(app: FastifyInstance, options: EventRoutesOptions): void {
-  const { events, clock } = options
+  const { events, clock, followers } = options
   const open = new Set<EventStream>()
   // A response without end would delay the end of the process. Its caller continues at the next process.
   app.addHook('preClose', async () => {
@@ -31,7 +35,9 @@ export function eventRoutes(app: FastifyInstance, options: EventRoutesOptions): 
       config: { scope: 'own' },
       schema: {
         tags: ['requests'],
-        summary: 'The events of a request: accepted, each bee that is done, and the answer',
+        summary: 'The events of a request: accepted, each bee that is done, each part that a bee publishes, and the answer',
+        params: Type.Object({ id: Type.String({ maxLength: 255 }) }),
+        response: { ...answerOf('text/event-stream', 'Server-sent events.'), ...nothing },
         headers: Type.Object({ 'last-event-id': Type.Optional(Type.String({ description: 'The id of the last event that the caller has.' })) }),
       },
     },
@@ -43,7 +49,9 @@ export function eventRoutes(app: FastifyInstance, options: EventRoutesOptions): 
       // This status ends the reconnecting of a browser's EventSource.
       if (lastEventId !== null && isLastEvent(lastEventId)) return reply.code(204).send()
       let followed: FollowedRequest | null = null
+      const leave = followers.take(request.caller.name)
       const stream = new EventStream(clock, () => {
+        leave()
         open.delete(stream)
         followed?.end()
       })
@@ -68,14 +76,22 @@ export function wantsEvents(accept: string | undefined): boolean {
 }
 
 /** Sends a request and answers with its events. Throws what comes before the first event, such as a refusal. */
-export async function streamedRequest(made: NewRequest, reply: FastifyReply, { requests, events, clock }: EventRoutesOptions): Promise<FastifyReply> {
+export async function streamedRequest(
+  made: NewRequest,
+  reply: FastifyReply,
+  { requests, events, clock, followers }: EventRoutesOptions,
+): Promise<FastifyReply> {
   const { id } = made
   let followed: FollowedRequest | null = null
   let begin = () => {}
   const begun = new Promise<void>((resolve) => {
     begin = resolve
   })
-  const stream = new EventStream(clock, () => followed?.end())
+  const leave = followers.take(reply.request.caller.name)
+  const stream = new EventStream(clock, () => {
+    leave()
+    followed?.end()
+  })
   let outcome: Promise<object> | null = null
   try {
     followed = await events.await(made.gateway, id, (event) => {
@@ -110,6 +126,10 @@ function sendEvent(stream: EventStream, event: RequestEvent, requestId: string):
 /** The name and the data of an event for callers; null for one that is not told as it is. */
 export function shownEvent(event: RequestEvent, requestId: string): { readonly name: string; readonly data: object } | null {
   if (event.kind === 'accepted') return { name: 'accepted', data: { request_id: requestId, gateway: event.gateway, accepted_at: event.accepted_at } }
+  if (event.kind === 'part') {
+    const { bee, number, rounds, part } = event.part
+    return { name: 'part', data: { bee, number, ...(rounds === '' ? {} : { round: rounds }), part: shownAnswer(part) } }
+  }
   if (event.kind !== 'bee') return null
   const { error } = event.step
   return { name: 'bee', data: { ...event.step, error: error === null ? null : { ...error, detail: callerText(error.detail) } } }

@@ -4,12 +4,13 @@ import type { Clock } from '../../../processor/ports.ts'
 
 /**
  * The body of a `text/event-stream` response. A comment at its start and each 15 s keeps the connection open. If a caller reads so slowly that
- * more than `maxBufferedBytes` wait, the response is cut. The caller can continue with `Last-Event-ID`.
+ * more than `maxBufferedBytes` wait, the response ends behind these. The caller can continue with `Last-Event-ID`.
  */
 export class EventStream {
   readonly #body = new Readable({ read() {} })
   readonly #clock: Clock
   #cancelComment = () => {}
+  #isEnded = false
 
   /** `onClose` is called once, when the response ends or the caller disconnects. */
   constructor(clock: Clock, onClose: () => void) {
@@ -36,6 +37,8 @@ export class EventStream {
   }
 
   end(): void {
+    if (this.#isEnded) return
+    this.#isEnded = true
     if (!this.#body.readableEnded && !this.#body.destroyed) this.#body.push(null)
   }
 
@@ -49,9 +52,9 @@ export class EventStream {
   }
 
   #push(text: string): void {
-    if (this.#body.destroyed) return
+    if (this.#body.destroyed || this.#isEnded) return
     // One event may be larger than the bound: an answer has the size that it has.
-    if (this.#body.readableLength > maxBufferedBytes) this.cut()
+    if (this.#body.readableLength > maxBufferedBytes) this.end()
     else this.#body.push(text)
   }
 

@@ -1,9 +1,10 @@
 import type { FastifyInstance } from 'fastify'
 import { callerText } from './caller-text.ts'
+import { answerOf } from './described-route.ts'
 
 export interface HealthRoutesOptions {
   readonly notReady: () => string | null
-  readonly metrics: () => string
+  readonly metrics: (format: 'text' | 'openmetrics') => string
 }
 
 /** Routes for orchestrators (is the process alive, do its swarms answer) and for Prometheus (metrics). */
@@ -21,8 +22,34 @@ export function healthRoutes(app: FastifyInstance, { notReady, metrics }: Health
           .header('retry-after', '2')
           .send({ status: 'not ready', reason: callerText(reason) })
   })
-  app.get('/metrics', { config: metricsConfig, schema: { tags: ['health'], summary: 'What is measured, for Prometheus' } }, async (_, reply) =>
-    reply.header('content-type', 'text/plain; version=0.0.4; charset=utf-8').header('cache-control', 'no-store').send(metrics()),
+  app.get(
+    '/metrics',
+    {
+      config: metricsConfig,
+      schema: { tags: ['health'], summary: 'What is measured, for Prometheus', response: answerOf('*/*', 'Metrics in a text format.') },
+    },
+    async (request, reply) => {
+      const format = wantsOpenMetrics(request.headers.accept) ? 'openmetrics' : 'text'
+      return reply.header('content-type', metricsTypes[format]).header('vary', 'accept').header('cache-control', 'no-store').send(metrics(format))
+    },
   )
   app.get('/openapi.json', { config: { scope: 'open' }, schema: { hide: true } }, async () => app.swagger())
+}
+
+const metricsTypes = {
+  text: 'text/plain; version=0.0.4; charset=utf-8',
+  openmetrics: 'application/openmetrics-text; version=1.0.0; charset=utf-8',
+} as const
+
+/** True if the caller takes OpenMetrics 1.0 at least as gladly as plain text, as Prometheus does. */
+function wantsOpenMetrics(accept: string | undefined): boolean {
+  let [open, text] = [0, 0]
+  for (const part of (accept ?? '').slice(0, 1000).split(',')) {
+    const [type = '', ...parameters] = part.split(';').map((word) => word.trim().toLowerCase())
+    const quality = Number(parameters.find((one) => one.startsWith('q='))?.slice(2) ?? 1)
+    const version = parameters.find((one) => one.startsWith('version='))?.slice(8) ?? '1.0.0'
+    if (type === 'application/openmetrics-text' && version === '1.0.0') open = Math.max(open, quality)
+    if (type === 'text/plain') text = Math.max(text, quality)
+  }
+  return open > 0 && open >= text
 }

@@ -6,25 +6,36 @@ import swagger from '@fastify/swagger'
 import underPressure from '@fastify/under-pressure'
 import fastify, { type FastifyInstance, type FastifyReply } from 'fastify'
 import type { Clock, Random } from '../../../processor/ports.ts'
+import { apiVersion, apiVersionHeader, oldestApiVersion } from '../../../topology/api-version.ts'
 import type { ErrorCode } from '../../../topology/error-codes.ts'
 import { ownMember } from '../../../topology/own-member.ts'
+import { ownPackage } from '../../../topology/own-package.ts'
 import type { InferenceModels } from '../../../topology/swarm/inference-models.ts'
 import type { Management } from '../../../topology/swarm/management.ts'
 import type { Page } from '../../../topology/swarm/page.ts'
+import type { Tracing } from '../../../topology/swarm/ports/tracing.ts'
+import type { PredictionNumbers } from '../../../topology/swarm/prediction-numbers.ts'
+import type { ProcessDebug } from '../../../topology/swarm/process-debug.ts'
 import type { RequestEvents } from '../../../topology/swarm/request/request-events.ts'
 import type { Requests } from '../../../topology/swarm/request/requests.ts'
 import type { SwarmManagement } from '../../../topology/swarm/swarm-management.ts'
 import { WaggleError } from '../../../topology/waggle-error.ts'
+import { CrossOrigin } from '../../http/cross-origin.ts'
 import { type OwnNames, ownNames, siteRefusal } from '../../http/same-site.ts'
 import { securityHeaders } from '../../http/security-headers.ts'
 import type { TlsFiles } from '../../http/tls-files.ts'
 import type { Callers } from '../access/caller.ts'
 import type { CallerLimits } from '../access/caller-limits.ts'
-import { guardRoutes, type ManagedCall } from '../access/route-guard.ts'
+import { Places } from '../access/places.ts'
+import { guardRoutes, type ManagedCall, type RouteScope } from '../access/route-guard.ts'
 import { Intake } from '../intake.ts'
 import { RequestIdentity } from '../request-identity.ts'
+import type { TracedArrival } from '../traced-arrival.ts'
+import { type Backups, backupRoutes } from './backup-routes.ts'
 import { BodyLimits } from './body-limits.ts'
 import { boundConnections } from './connections.ts'
+import { debugRoutes } from './debug-routes.ts'
+import { describedRoute, type RouteSchema } from './described-route.ts'
 import { eventRoutes } from './event-routes.ts'
 import { healthRoutes } from './health-routes.ts'
 import { inferenceRoutes } from './inference-routes.ts'
@@ -32,6 +43,7 @@ import { KnownMethods } from './known-methods.ts'
 import { liveRoutes } from './live-routes.ts'
 import { managementRoutes } from './management-routes.ts'
 import { pageRoutes } from './page-routes.ts'
+import { predictionRoutes } from './prediction-routes.ts'
 import { ProblemError, problemOf, rawProblem, sendProblem } from './problem.ts'
 import { requestRoutes } from './request-routes.ts'
 import { type SecretRegistry, secretRoutes } from './secret-routes.ts'
@@ -44,6 +56,8 @@ export interface HttpGatewayOptions {
   readonly management?: Management
   /** The page at `/`. Undefined: the server has no page. */
   readonly page?: Page
+  /** Numbers about saved predictions. Undefined: the server has no such routes. */
+  readonly predictions?: PredictionNumbers
   /** The events by which callers follow a request. Undefined: requests cannot be followed. */
   readonly events?: RequestEvents
   /** The tokens of callers. `noTokens`: there are none. */
@@ -52,8 +66,14 @@ export interface HttpGatewayOptions {
   readonly tokens?: TokenRegistry
   /** The swarms of this process for operators. Undefined: the server has no such routes. */
   readonly swarms?: SwarmManagement
+  /** The levels of the log, and profiles. Undefined: the server has no such routes. */
+  readonly debug?: ProcessDebug
+  /** Backups of the data directory. Undefined: the server has no such route. */
+  readonly backups?: Backups
   /** The stored secrets that operators manage. Undefined: the server has no such routes. */
   readonly secrets?: SecretRegistry
+  /** Records spans of requests. Undefined: nothing is recorded. */
+  readonly tracing?: Tracing
   /** The swarms as models of the Open Inference Protocol. Undefined: the server has no such routes. */
   readonly models?: InferenceModels
   /** The limits of each caller. Undefined: only the limits of the swarms hold. */
@@ -81,6 +101,8 @@ export interface HttpGatewayOptions {
   readonly names: readonly string[]
   /** Time limits for callers. Default: `usualTimeLimits`. */
   readonly timeLimits?: TimeLimits
+  /** The origins of web pages that may call gateways from a browser. Default: none. */
+  readonly origins?: readonly string[]
   readonly rateLimitPerSecond: number | null
   /** The reason why requests cannot be answered now; null if the server is ready. */
   readonly notReady: () => string | null
@@ -88,8 +110,8 @@ export interface HttpGatewayOptions {
   readonly onError: (error: unknown, requestId: string) => void
   /** Called for each request to a gateway when its answer has been sent. */
   readonly onAnswered: (answered: AnsweredRequest) => void
-  /** All metrics of this process in Prometheus' text format. */
-  readonly metrics: () => string
+  /** All metrics of this process in a format of Prometheus. */
+  readonly metrics: (format: 'text' | 'openmetrics') => string
 }
 
 export interface TimeLimits {
@@ -107,12 +129,21 @@ export interface TimeLimits {
 /** Two minutes are enough for a body of the largest size over a slow line. */
 const usualTimeLimits: TimeLimits = { headersMs: 10_000, requestMs: 120_000, idleMs: 72_000, minBytesPerSecond: 4096, slowWindowMs: 5000 }
 
+declare module 'fastify' {
+  interface FastifyRequest {
+    /** The trace of a request to a gateway; null before its input has been read. */
+    arrival: TracedArrival | null
+  }
+}
+
 export interface AnsweredRequest {
   /** The name of a gateway; null if the request names an unknown one. */
   readonly gateway: string | null
   readonly call: 'request' | 'submit'
   readonly status: number
   readonly durationMs: number
+  /** The trace that the request belongs to; null without one. */
+  readonly traceId: string | null
 }
 
 export interface HttpGateway {
@@ -186,6 +217,15 @@ async function closeWithin(app: FastifyInstance, clock: Clock, within: CloseWith
   }
 }
 
+/** Each follower costs a reader of its partition at most, and a connection. */
+const maxFollowers = 256
+
+/** The error for a parameter or a header that its schema refuses. */
+function wrongPart([error]: readonly { readonly instancePath: string; readonly message?: string }[], part: string): ProblemError {
+  const name = error?.instancePath.replace(/^\//, '') ?? ''
+  return new ProblemError('WAGGLE_BAD_REQUEST', `${name === '' ? part : name} ${error?.message ?? 'is wrong'} (${part}; /openapi.json describes it)`)
+}
+
 /** The time that is left to send the answers of requests that a stop has failed. */
 const lastAnswersMs = 1000
 
@@ -209,7 +249,9 @@ async function httpGateway(options: HttpGatewayOptions, bodies: BodyLimits): Pro
     },
     forceCloseConnections: 'idle',
     return503OnClosing: true,
-    routerOptions: { maxParamLength: 300 },
+    // The schemas of routes bound names at 255 characters, of which each may be written as twelve (`%F0%9F%90%9D`).
+    routerOptions: { maxParamLength: 4096 },
+    schemaErrorFormatter: (errors, part) => wrongPart(errors, part),
     frameworkErrors: (error, request, reply) => void answerError(error, request.id, reply.header('x-request-id', request.id), options.onError),
     clientErrorHandler: (error, socket) => answerUnparsed(error, socket, identity.fresh()),
   })
@@ -231,10 +273,13 @@ async function httpGateway(options: HttpGatewayOptions, bodies: BodyLimits): Pro
     isClosing = true
   })
   const headers = securityHeaders()
+  const hasOrigins = (options.origins ?? []).length > 0
   app.addHook('onSend', async (request, reply) => {
     // The page sets its own content security policy.
     const own = reply.getHeader('content-security-policy')
     reply.headers(own === undefined ? headers : { ...headers, 'content-security-policy': own })
+    // A cache must not give the answer for one origin to another one.
+    if (hasOrigins) reply.header('vary', [reply.getHeader('vary') ?? [], 'origin'].flat().join(', '))
     if (!reply.hasHeader('x-request-id')) reply.header('x-request-id', request.id)
     // A connection that is kept alive would hold the closing server open until its client closes the connection.
     if (isClosing) reply.header('connection', 'close')
@@ -251,6 +296,7 @@ async function httpGateway(options: HttpGatewayOptions, bodies: BodyLimits): Pro
   app.addContentTypeParser('*', (_, __, done) => done(null))
   await app.register(underPressure, { maxEventLoopDelay: 2000, retryAfter: 1, exposeStatusRoute: false })
   await app.register(swagger, {
+    transform: ({ schema, url, route }) => ({ schema: describedRoute(schema as RouteSchema | undefined, route.config ?? {}), url }),
     openapi: {
       openapi: '3.1.0',
       info: { title: 'Waggle', version: '1', description: 'Requests to the swarms of this process.' },
@@ -259,11 +305,12 @@ async function httpGateway(options: HttpGatewayOptions, bodies: BodyLimits): Pro
   })
   await app.register(async (scope) => {
     const { requests, clock, events } = options
-    requestRoutes(scope, { requests, bodies, intake, clock, ...(events === undefined ? {} : { events }) })
-    if (events !== undefined) eventRoutes(scope, { requests, events, clock })
+    const followers = new Places({ max: maxFollowers, what: 'requests are followed' })
+    requestRoutes(scope, { requests, bodies, intake, clock, followers, ...(events === undefined ? {} : { events }) })
+    if (events !== undefined) eventRoutes(scope, { requests, events, clock, followers })
     healthRoutes(scope, options)
   })
-  const { management, page, clock, tokens, secrets, swarms, models } = options
+  const { management, page, predictions, clock, tokens, secrets, swarms, debug, models, backups } = options
   if (models !== undefined) await app.register(async (scope) => inferenceRoutes(scope, { ...options, models, intake, bodies }))
   if (page !== undefined) await app.register(async (scope) => pageRoutes(scope, page))
   if (swarms !== undefined) await app.register(async (scope) => swarmRoutes(scope, { swarms, bodies }))
@@ -272,19 +319,25 @@ async function httpGateway(options: HttpGatewayOptions, bodies: BodyLimits): Pro
       managementRoutes(scope, management)
       if (page !== undefined) liveRoutes(scope, { page, clock })
     })
+  if (predictions !== undefined) await app.register(async (scope) => predictionRoutes(scope, predictions))
+  if (debug !== undefined) await app.register(async (scope) => debugRoutes(scope, debug, bodies))
   if (tokens !== undefined) await app.register(async (scope) => tokenRoutes(scope, tokens, bodies))
   if (secrets !== undefined) await app.register(async (scope) => secretRoutes(scope, secrets, bodies))
+  if (backups !== undefined) await app.register(async (scope) => backupRoutes(scope, backups, bodies))
   await app.ready()
   return app
 }
 
 function reportAnswers(app: FastifyInstance, { requests, onAnswered }: HttpGatewayOptions): void {
-  app.addHook('onResponse', async ({ routeOptions, params }, { statusCode, elapsedTime }) => {
+  app.decorateRequest('arrival', null)
+  app.addHook('onResponse', async ({ routeOptions, params, arrival }, { statusCode, elapsedTime }) => {
+    arrival?.end(statusCode)
     const { url = '', config } = routeOptions
     const call = url.endsWith('/infer') ? 'request' : /^\/v1\/gateways\/:gateway\/(request|submit)$/.exec(url)?.[1]
     if (call !== 'request' && call !== 'submit') return
     const gateway = config.gatewayOf?.(params) ?? (params as { readonly gateway: string }).gateway
-    onAnswered({ gateway: requests.gateways.includes(gateway) ? gateway : null, call, status: statusCode, durationMs: elapsedTime })
+    const known = requests.gateways.includes(gateway) ? gateway : null
+    onAnswered({ gateway: known, call, status: statusCode, durationMs: elapsedTime, traceId: arrival?.traceId ?? null })
   })
 }
 
@@ -292,10 +345,26 @@ function reportAnswers(app: FastifyInstance, { requests, onAnswered }: HttpGatew
 function refuseBeforeBody(app: FastifyInstance, options: HttpGatewayOptions, bodies: BodyLimits): void {
   let own: OwnNames | null = null
   const known = new KnownMethods(app)
-  app.addHook('onRequest', async ({ raw, method, url, is404, headers }, reply) => {
+  const crossOrigin = new CrossOrigin(options.origins ?? [])
+  app.addHook('onRequest', async ({ raw, method, url, is404, headers, routeOptions }, reply) => {
     own ??= ownNames({ host: options.host, port: portOf(app, options.port), names: options.names })
     const refusal = siteRefusal(raw, own)
-    if (refusal !== null) throw new ProblemError(refusal.code, refusal.detail)
+    if (refusal !== null) {
+      const origin = refusal.code === 'WAGGLE_CROSS_SITE' ? crossOrigin.originOf(headers) : null
+      const { 'access-control-request-method': asked } = headers
+      const isPreflight = method === 'OPTIONS' && asked !== undefined
+      const methods = origin === null ? [] : known.withScopes(url, crossOriginScopes)
+      if (origin === null || !(isPreflight ? methods.includes(asked) : !is404 && crossOriginScopes.has(routeOptions.config.scope)))
+        throw new ProblemError(refusal.code, refusal.detail)
+      if (isPreflight)
+        return reply
+          .code(204)
+          .headers(crossOrigin.preflightAnswer(origin, methods, headers))
+          .send()
+      reply.headers(crossOrigin.answerTo(origin))
+    }
+    reply.header(apiVersionHeader, String(apiVersion))
+    refuseOtherVersion(headers[apiVersionHeader])
     if (headers.expect !== undefined && headers.expect.toLowerCase() !== '100-continue')
       throw new ProblemError('WAGGLE_EXPECTATION', 'Expect may be 100-continue and nothing else')
     const [path = ''] = url.split('?', 1)
@@ -308,6 +377,21 @@ function refuseBeforeBody(app: FastifyInstance, options: HttpGatewayOptions, bod
     bodies.refuseAhead(raw)
   })
 }
+
+/** Refuses a command that would misunderstand this server. Other callers send no version. */
+function refuseOtherVersion(version: string | string[] | undefined): void {
+  if (version === undefined) return
+  const number = /^\d{1,6}$/.test(String(version)) ? Number(version) : Number.NaN
+  if (number >= oldestApiVersion && number <= apiVersion) return
+  const served = oldestApiVersion === apiVersion ? `version ${apiVersion}` : `versions ${oldestApiVersion} to ${apiVersion}`
+  throw new ProblemError(
+    'WAGGLE_CLIENT_VERSION',
+    `The command speaks version ${String(version).slice(0, 20)} of the API, and this server ${served}: use the commands of waggle-streams ${ownPackage.version}`,
+  )
+}
+
+/** Pages of other sites may call these routes at most. All others show what everybody sent, or change what runs. */
+const crossOriginScopes: ReadonlySet<RouteScope> = new Set(['ask', 'own', 'open'])
 
 /** Limits the requests of one address. The plugin's own hooks of routes run behind the guard, and would not count requests that it refuses. */
 async function limitAddresses(app: FastifyInstance, perSecond: number): Promise<void> {

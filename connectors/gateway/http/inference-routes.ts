@@ -10,7 +10,7 @@ import type { BodyLimits } from './body-limits.ts'
 import { type InferenceBody, readInference, writeInference } from './inference-body.ts'
 import { sendJson } from './management-routes.ts'
 import { type Problem, problemOf, problemOfBee } from './problem.ts'
-import { idempotencyKeyOf, timeoutOf } from './request-routes.ts'
+import { arrivalOf, idempotencyKeyOf, timeoutOf } from './request-routes.ts'
 import { onResponseEnd } from './response-end.ts'
 
 export interface InferenceRoutesOptions {
@@ -92,14 +92,13 @@ export function inferenceRoutes(app: FastifyInstance, options: InferenceRoutesOp
     const body = readInference(await bodies.read(request.raw, reply.raw), typeof length === 'string' ? length : undefined)
     checkRequested(body.outputs)
     const input = swarmInputOf(body, await model.types())
-    const { traceparent } = headers
     const made = intake.request({
       gateway,
       identification,
       ...input,
       timeoutMs,
       waits: true,
-      traceparent: typeof traceparent === 'string' ? traceparent : null,
+      arrival: arrivalOf(request),
     })
     const { id, answer } = await requests.request(made)
     if (answer.kind === 'error') return sendError(reply, problemOfBee(answer.error, id))
@@ -137,7 +136,14 @@ function sendError(reply: FastifyReply, { status, detail, code, bee }: Problem):
   return reply.code(status).header('content-type', 'application/json').send(JSON.stringify({ error }))
 }
 
-const tags = { tags: ['inference'] }
+/** Schemas for the OpenAPI page. They do not serialize responses. */
+const tags = {
+  tags: ['inference'],
+  response: {
+    200: { description: 'As the protocol has it.', content: { 'application/json': { schema: Type.Unknown() } } },
+    default: { description: 'What went wrong.', content: { 'application/json': { schema: Type.Object({ error: Type.String() }) } } },
+  },
+}
 const modelSchema = {
   ...tags,
   params: Type.Object({

@@ -1,12 +1,15 @@
 import type { FastifyInstance } from 'fastify'
 import type { Clock } from '../../../processor/ports.ts'
 import type { Page } from '../../../topology/swarm/page.ts'
+import { Places } from '../access/places.ts'
+import { answerOf } from './described-route.ts'
 import { EventStream } from './event-stream.ts'
-import { ProblemError } from './problem.ts'
+import { sendJson } from './management-routes.ts'
 
 /** `GET /v1/live`: the swarms of this process, and each second its counts, as server-sent events for the page. All callers share one count a second. */
 export function liveRoutes(app: FastifyInstance, { page, clock }: { readonly page: Page; readonly clock: Clock }): void {
   const open = new Set<EventStream>()
+  const viewers = new Places({ max: maxStreams, what: 'pages are open' })
   let isCounting = false
   app.addHook('preClose', async () => {
     for (const stream of open) stream.end()
@@ -17,17 +20,33 @@ export function liveRoutes(app: FastifyInstance, { page, clock }: { readonly pag
       // The stream of an answer to HEAD would never be read, and stay open.
       exposeHeadRoute: false,
       config: { scope: 'read', pressureHandler: () => {}, rateLimit: false },
-      schema: { tags: ['management'], summary: 'The swarms of this process and their counts, each second' },
+      schema: {
+        tags: ['management'],
+        summary: 'The swarms of this process and their counts, each second',
+        response: answerOf('text/event-stream', 'Server-sent events.'),
+      },
     },
-    async (_, reply) => {
-      if (open.size >= maxStreams) throw new ProblemError('WAGGLE_OVERLOADED', `${maxStreams} pages are open`, 5)
+    async (request, reply) => {
       const shape = page.shape()
-      const stream = new EventStream(clock, () => void open.delete(stream))
+      const leave = viewers.take(request.caller.name)
+      const stream = new EventStream(clock, () => {
+        leave()
+        open.delete(stream)
+      })
       open.add(stream)
       stream.send('shape', '', shape)
       if (!isCounting) void count()
       return stream.answer(reply)
     },
+  )
+
+  app.get<{ Params: { swarm: string } }>(
+    '/v1/live/:swarm',
+    {
+      config: { scope: 'read' },
+      schema: { tags: ['management'], summary: 'The state of a swarm in this process: what waits, its joins, stores and replicas' },
+    },
+    async ({ params }, reply) => sendJson(reply, page.state(params.swarm)),
   )
 
   /** Counts until no caller is left. */

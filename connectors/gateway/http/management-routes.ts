@@ -1,80 +1,108 @@
-import type { FastifyInstance, FastifyReply } from 'fastify'
+import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import { Type } from 'typebox'
 import { type Management, managementLimits } from '../../../topology/swarm/management.ts'
+import { Places } from '../access/places.ts'
+import { nothing } from './described-route.ts'
 import { ProblemError } from './problem.ts'
 import { requestIdIn } from './request-id.ts'
 
 /** Routes for operators: topics, records, traces, dead letters and models. `guardRoutes` guards them, and each names the permission that it needs. */
 export function managementRoutes(app: FastifyInstance, management: Management): void {
+  // Each of these calls reads many records, or waits for the next ones.
+  const readers = new Places({ max: maxReaders, what: 'calls read the log' })
+  const read = async <T>({ caller }: FastifyRequest, work: () => Promise<T>): Promise<T> => {
+    const leave = readers.take(caller.name)
+    try {
+      return await work()
+    } finally {
+      leave()
+    }
+  }
+
   // A call that waits for records would delay the end of the process.
   app.addHook('preClose', () => management.close())
 
-  app.get('/v1/process', { config: { scope: 'read' }, schema: { ...tags, summary: 'The id of this run of the process' } }, (_, reply) =>
-    sendJson(reply, { instance: management.instance }),
+  app.get(
+    '/v1/process',
+    { config: { scope: 'read' }, schema: { ...tags, summary: 'The id of this run of the process, and the address of its ClickHouse' } },
+    async (_, reply) => sendJson(reply, { instance: management.instance, clickhouse_url: await management.clickhouseUrl() }),
   )
 
   app.get('/v1/topics', { config: { scope: 'read' }, schema: { ...tags, summary: 'The topics of the log' } }, async (_, reply) =>
     sendJson(reply, await management.topics()),
   )
 
-  app.get<{ Params: { topic: string }; Querystring: Query }>(
+  app.get<{ Params: { topic: string }; Querystring: RecordsQuery }>(
     '/v1/topics/:topic/records',
-    { config: { scope: 'read' }, schema: { ...tags, summary: 'Records of a topic, decoded; a page a call', querystring: pageQuery } },
-    async ({ params, query }, reply) => {
-      const max = numberOf(query, 'max', { usual: 100, most: managementLimits.records })
-      const waitMs = 1000 * numberOf(query, 'wait_seconds', { usual: 0, most: managementLimits.waitMs / 1000 })
-      return sendJson(reply, await management.records(params.topic, { from: query.from ?? 'end', max, waitMs }))
+    {
+      config: { scope: 'read' },
+      schema: { ...tags, summary: 'Records of a topic, decoded; a page a call', params: topicParams, querystring: pageQuery },
+    },
+    async (request, reply) => {
+      const { params, query } = request
+      const { from = 'end', max = usualMax, wait_seconds: waitSeconds = 0 } = query
+      return sendJson(reply, await read(request, () => management.records(params.topic, { from, max, waitMs: waitSeconds * 1000 })))
     },
   )
 
-  app.get<{ Querystring: Query }>(
+  app.get<{ Querystring: LettersQuery }>(
     '/v1/dead-letters',
     { config: { scope: 'read' }, schema: { ...tags, summary: 'Inputs that failed, the newest first', querystring: lettersQuery } },
-    async ({ query }, reply) => {
-      const max = numberOf(query, 'max', { usual: 100, most: managementLimits.deadLetters })
-      return sendJson(reply, await management.deadLetters({ swarm: query.swarm ?? null, max, after: query.after ?? null }))
+    async (request, reply) => {
+      const { query } = request
+      const { swarm = null, max = usualMax, after = null } = query
+      return sendJson(reply, await read(request, () => management.deadLetters({ swarm, max, after })))
     },
   )
 
   app.get<{ Params: { id: string } }>(
     '/v1/dead-letters/:id',
-    { config: { scope: 'read' }, schema: { ...tags, summary: 'One dead letter with its content' } },
+    { config: { scope: 'read' }, schema: { ...tags, summary: 'One dead letter with its content', params: letterParams } },
     async ({ params }, reply) => sendJson(reply, await management.deadLetter(params.id)),
   )
 
   app.post<{ Params: { id: string } }>(
     '/v1/dead-letters/:id/retry',
-    { config: { scope: 'manage' }, schema: { ...tags, summary: 'Sends the input of a dead letter again' } },
+    {
+      config: { scope: 'manage' },
+      schema: { ...tags, summary: 'Sends the input of a dead letter again', params: letterParams, response: { 202: { description: 'It is sent.' } } },
+    },
     async ({ params }, reply) => sendJson(reply.code(202), await management.retry(params.id)),
   )
 
   app.delete<{ Params: { id: string } }>(
     '/v1/dead-letters/:id',
-    { config: { scope: 'manage' }, schema: { ...tags, summary: 'Takes a dead letter out of the list' } },
+    { config: { scope: 'manage' }, schema: { ...tags, summary: 'Takes a dead letter out of the list', params: letterParams, response: nothing } },
     async ({ params }, reply) => {
       await management.discard(params.id)
       return reply.code(204).send()
     },
   )
 
-  app.get<{ Querystring: Query }>(
+  app.get<{ Querystring: RequestsQuery }>(
     '/v1/requests',
     {
       config: { scope: 'read' },
       schema: { ...tags, summary: 'The requests of this process’s swarms, the newest first', querystring: requestsQuery },
     },
-    async ({ query }, reply) => {
-      const { swarm = null, gateway = null, after = null } = query
-      const max = numberOf(query, 'max', { usual: 100, most: managementLimits.requests })
+    async (request, reply) => {
+      const { query } = request
+      const { swarm = null, gateway = null, key = null, after = null, state = null, max = usualMax } = query
       const times = { from: timeOf(query, 'from'), to: timeOf(query, 'to') }
-      return sendJson(reply, await management.requests({ swarm, gateway, after, max, state: stateIn(query.state), ...times }))
+      return sendJson(reply, await read(request, () => management.requests({ swarm, gateway, key, after, max, state, ...times })))
     },
   )
 
   app.get<{ Params: { id: string } }>(
     '/v1/requests/:id/trace',
-    { config: { scope: 'read' }, schema: { ...tags, summary: 'The way of a request: each step with its place, its times and its batch' } },
-    async ({ params }, reply) => sendJson(reply.header('x-request-id', requestIdIn(params.id)), await management.trace(params.id)),
+    {
+      config: { scope: 'read' },
+      schema: { ...tags, summary: 'The way of a request: each step with its place, its times and its batch', params: requestParams },
+    },
+    async (request, reply) => {
+      const { id } = request.params
+      return sendJson(reply.header('x-request-id', requestIdIn(id)), await read(request, () => management.trace(id)))
+    },
   )
 
   app.get(
@@ -85,59 +113,90 @@ export function managementRoutes(app: FastifyInstance, management: Management): 
 
   app.post<{ Params: { swarm: string; bee: string } }>(
     '/v2/models/:swarm/bees/:bee/reload',
-    { config: { scope: 'manage' }, schema: { ...tags, summary: 'Looks for new versions of a bee’s model now' } },
+    { config: { scope: 'manage' }, schema: { ...tags, summary: 'Looks for new versions of a bee’s model now', params: modelParams } },
     async ({ params }, reply) => sendJson(reply, await management.reloadModel(params.swarm, params.bee)),
   )
 }
 
-interface Query {
-  readonly [name: string]: string | undefined
+const maxReaders = 64
+
+interface RecordsQuery {
+  readonly from?: string
+  readonly max?: number
+  readonly wait_seconds?: number
 }
 
-/** A whole number of at least 0 from the query string. */
-function numberOf(query: Query, name: string, { usual, most }: { readonly usual: number; readonly most: number }): number {
-  const text = query[name]
-  if (text === undefined) return usual
-  const number = /^\d{1,9}$/.test(text) ? Number(text) : Number.NaN
-  if (number <= most) return number
-  throw new ProblemError('WAGGLE_BAD_REQUEST', `${name} is a whole number of at most ${most}, not ${text.slice(0, 100)}`)
+interface LettersQuery {
+  readonly swarm?: string
+  readonly max?: number
+  readonly after?: string
+}
+
+interface RequestsQuery {
+  readonly swarm?: string
+  readonly gateway?: string
+  readonly state?: 'pending' | 'answered' | 'failed'
+  readonly from?: string
+  readonly to?: string
+  readonly key?: string
+  readonly after?: string
+  readonly max?: number
 }
 
 /** A time as epoch milliseconds or in ISO 8601; null without one. */
-function timeOf(query: Query, name: string): number | null {
+function timeOf(query: RequestsQuery, name: 'from' | 'to'): number | null {
   const text = query[name]
   if (text === undefined) return null
-  const time = /^\d{1,15}$/.test(text) ? Number(text) : /^\d{4}-\d\d-\d\d/.test(text) ? Date.parse(text) : Number.NaN
+  const time = /^\d{1,15}$/.test(text) ? Number(text) : Date.parse(text)
   if (!Number.isNaN(time)) return time
   throw new ProblemError('WAGGLE_BAD_REQUEST', `${name} is a time in milliseconds since 1970 or in ISO 8601, not ${text.slice(0, 100)}`)
-}
-
-function stateIn(text: string | undefined): 'pending' | 'answered' | 'failed' | null {
-  if (text === undefined || text === 'pending' || text === 'answered' || text === 'failed') return text ?? null
-  throw new ProblemError('WAGGLE_BAD_REQUEST', `state is pending, answered or failed, not ${text.slice(0, 100)}`)
 }
 
 export function sendJson(reply: FastifyReply, value: unknown): FastifyReply {
   return reply.header('content-type', 'application/json').header('cache-control', 'no-store').send(JSON.stringify(value))
 }
 
+const usualMax = 100
+const date = '\\d{4}-(0[1-9]|1[0-2])-(0[1-9]|[12]\\d|3[01])'
+const clock = '([01]\\d|2[0-3]):[0-5]\\d(:[0-5]\\d(\\.\\d{1,3})?)?(Z|[+-]([01]\\d|2[0-3]):[0-5]\\d)?'
 const tags = { tags: ['management'] }
+const name = (description: string) => Type.Optional(Type.String({ maxLength: 255, description }))
+const time = (description: string) => Type.Optional(Type.String({ pattern: `^(\\d{1,15}|${date}(T${clock})?)$`, description }))
+const count = (most: number, description: string) => Type.Optional(Type.Integer({ minimum: 0, maximum: most, description }))
+const letter = '[A-Za-z0-9_-]{1,255}:\\d{1,9}:\\d{1,15}'
+const letterParams = Type.Object({ id: Type.String({ maxLength: 300, description: 'Its id, as the list has it.' }) })
+const topicParams = Type.Object({ topic: Type.String({ maxLength: 255 }) })
+const requestParams = Type.Object({ id: Type.String({ maxLength: 255 }) })
+const modelParams = Type.Object({ swarm: Type.String({ maxLength: 255 }), bee: Type.String({ maxLength: 255 }) })
 const pageQuery = Type.Object({
-  from: Type.Optional(Type.String({ description: 'start, end, or next of the page before. Default: end.' })),
-  max: Type.Optional(Type.String({ description: `At most so many records: ${managementLimits.records} or fewer.` })),
-  wait_seconds: Type.Optional(Type.String({ description: 'How long to wait for a first record, where there is none: at most 30.' })),
+  from: Type.Optional(
+    Type.String({
+      pattern: '^(start|end|\\d{1,9}:\\d{1,15}(,\\d{1,9}:\\d{1,15}){0,1023})$',
+      description: 'start, end, or next of the page before. Default: end.',
+    }),
+  ),
+  max: count(managementLimits.records, 'At most so many records.'),
+  wait_seconds: count(managementLimits.waitMs / 1000, 'How long to wait for a first record, where there is none.'),
 })
 const requestsQuery = Type.Object({
-  swarm: Type.Optional(Type.String()),
-  gateway: Type.Optional(Type.String()),
-  state: Type.Optional(Type.String({ description: 'pending, answered or failed.' })),
-  from: Type.Optional(Type.String({ description: 'The earliest time of acceptance, in epoch milliseconds or ISO 8601.' })),
-  to: Type.Optional(Type.String({ description: 'The latest time of acceptance.' })),
-  after: Type.Optional(Type.String({ description: 'next of the page before.' })),
-  max: Type.Optional(Type.String({ description: `At most so many: ${managementLimits.requests} or fewer.` })),
+  swarm: name('Of one swarm.'),
+  gateway: name('Of one gateway.'),
+  state: Type.Optional(Type.Enum(['pending', 'answered', 'failed'])),
+  from: time('The earliest time of acceptance, in epoch milliseconds or ISO 8601.'),
+  to: time('The latest time of acceptance.'),
+  key: Type.Optional(
+    Type.String({ minLength: 1, maxLength: 1024, description: 'The Idempotency-Key, or the key of the record on the topic of an entrance.' }),
+  ),
+  after: Type.Optional(Type.String({ pattern: '^\\d{1,15}:[\\x21-\\x7e]{1,512}$', description: 'next of the page before.' })),
+  max: count(managementLimits.requests, 'At most so many.'),
 })
 const lettersQuery = Type.Object({
-  swarm: Type.Optional(Type.String()),
-  max: Type.Optional(Type.String({ description: `At most so many: ${managementLimits.deadLetters} or fewer.` })),
-  after: Type.Optional(Type.String({ description: 'next of the page before.' })),
+  swarm: name('Of one swarm.'),
+  max: count(managementLimits.deadLetters, 'At most so many.'),
+  after: Type.Optional(
+    Type.String({
+      pattern: `^(-?\\d{1,22}(\\.\\d{1,20})?(e[+-]\\d{1,3})?:)?${letter}$`,
+      description: 'next of the page before, or the id of a letter.',
+    }),
+  ),
 })

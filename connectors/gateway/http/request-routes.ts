@@ -2,16 +2,22 @@ import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import { Type } from 'typebox'
 import type { Clock } from '../../../processor/ports.ts'
 import type { Payload } from '../../../topology/swarm/payload/payload.ts'
-import { contentTypeOf } from '../../../topology/swarm/payload/payload-serde.ts'
+import { contentTypeOf, jsonType } from '../../../topology/swarm/payload/payload-serde.ts'
+import { attributeHeaders, identityOf } from '../../../topology/swarm/request/cloud-event.ts'
 import type { Durable } from '../../../topology/swarm/request/durable.ts'
 import type { RequestEvents } from '../../../topology/swarm/request/request-events.ts'
 import type { Accepted, NewRequest, Requests } from '../../../topology/swarm/request/requests.ts'
+import type { Places } from '../access/places.ts'
 import { type Intake, maxTimeoutSeconds } from '../intake.ts'
+import { TracedArrival } from '../traced-arrival.ts'
 import type { BodyLimits } from './body-limits.ts'
+import type { DescribedBody } from './described-route.ts'
 import { streamedRequest, wantsEvents } from './event-routes.ts'
+import { type AnswerEvent, eventIn, eventModeOf, sendEvent } from './http-event.ts'
+import { answerLines, answerOrderIn, isNdjson } from './ndjson-request.ts'
 import { ProblemError, problemOfBee, sendProblem } from './problem.ts'
 import { problemSchema } from './problem-schema.ts'
-import { readBody } from './request-body.ts'
+import { checkedBody, readBody } from './request-body.ts'
 import { requestIdIn } from './request-id.ts'
 import { bytesOf, stateOf } from './request-state.ts'
 import { onResponseEnd } from './response-end.ts'
@@ -23,6 +29,8 @@ export interface RequestRoutesOptions {
   readonly clock: Clock
   /** Undefined: requests cannot be followed. */
   readonly events?: RequestEvents
+  /** The places of callers that follow a request. */
+  readonly followers: Places
 }
 
 /** The routes of requests: `request`, `submit`, and a request's state by its id. */
@@ -32,16 +40,23 @@ export function requestRoutes(app: FastifyInstance, options: RequestRoutesOption
   app.post<GatewayRoute>(
     '/v1/gateways/:gateway/request',
     {
-      config: { scope: 'ask' },
-      schema: { ...entrance, summary: 'Sends an input and waits for the answer', response: answers('200', 'What the swarm’s respond bee got.') },
+      config: { scope: 'ask', body: input, headers: askHeaders },
+      schema: {
+        ...entrance,
+        querystring: orderQuery,
+        summary: 'Sends an input and waits for the answer',
+        response: answers('200', 'What the swarm’s respond bee got.', Type.Unknown(), '*/*'),
+      },
       onRequest: guard(true),
     },
     async (request, reply) => {
-      const made = await newRequest(request, reply, options, true)
+      if (isNdjson(request.headers['content-type'])) return answerBatch(request, reply, options)
+      const { made, event } = await newRequest(request, reply, options, true)
       if (options.events !== undefined && wantsEvents(request.headers.accept))
         return streamedRequest(made, reply, { ...options, events: options.events })
       const { id, state, answer } = await requests.request(made)
       if (state === 'failed' || answer.kind === 'error') return sendFailure(reply, answer, id)
+      if (event !== null) return sendEvent(reply, answer, { ...event, gateway: made.gateway, requestId: id, now: options.clock.now() })
       return reply.header('content-type', contentTypeOf(answer)).send(bytesOf(answer))
     },
   )
@@ -49,12 +64,14 @@ export function requestRoutes(app: FastifyInstance, options: RequestRoutesOption
   app.post<GatewayRoute>(
     '/v1/gateways/:gateway/submit',
     {
-      config: { scope: 'ask' },
+      config: { scope: 'ask', body: input, headers: askHeaders },
       schema: { ...entrance, summary: 'Sends an input; the answer is asked for later', response: answers('202', 'The input is durable.', submitted) },
       onRequest: guard(false),
     },
     async (request, reply) => {
-      const made = await newRequest(request, reply, options, false)
+      if (isNdjson(request.headers['content-type']))
+        throw new ProblemError('WAGGLE_CONTENT_TYPE', 'submit takes one input: send lines to request, which answers each')
+      const { made } = await newRequest(request, reply, options, false)
       return sendAccepted(reply, await requests.submit(made))
     },
   )
@@ -83,14 +100,25 @@ export function requestRoutes(app: FastifyInstance, options: RequestRoutesOption
   function guard(waits: boolean): (request: FastifyRequest, reply: FastifyReply) => Promise<void> {
     return async (request, reply) => {
       const { gateway } = request.params as GatewayRoute['Params']
-      const release = intake.admit({ gateway, caller: request.caller, priority: request.headers['x-priority'], waits })
-      onResponseEnd(request.raw, reply.raw, release)
+      onResponseEnd(request.raw, reply.raw, admitted(request, intake, { gateway, waits }))
     }
   }
 }
 
 interface GatewayRoute {
   Params: { gateway: string }
+  Querystring: { order?: string }
+}
+
+/** Counts a request of the caller until the returned function is called. Throws a ProblemError if it must not come in now. */
+function admitted(request: FastifyRequest, intake: Intake, { gateway, waits }: { readonly gateway: string; readonly waits: boolean }): () => void {
+  return intake.admit({ gateway, caller: request.caller, priority: request.headers['x-priority'], waits })
+}
+
+interface MadeRequest {
+  readonly made: NewRequest
+  /** The CloudEvent that the request is; null for any other request. */
+  readonly event: Pick<AnswerEvent, 'mode' | 'asked'> | null
 }
 
 async function newRequest(
@@ -98,22 +126,64 @@ async function newRequest(
   reply: FastifyReply,
   { intake, bodies }: RequestRoutesOptions,
   waits: boolean,
-): Promise<NewRequest> {
+): Promise<MadeRequest> {
   const { gateway } = request.params
+  const key = idempotencyKeyOf(request)
   const timeoutMs = timeoutOf(request.headers['x-timeout-seconds'])
-  const identification = intake.identify({ gateway, caller: request.caller, key: idempotencyKeyOf(request), fresh: request.id })
+  const mode = eventModeOf(request.headers)
+  const common = { gateway, timeoutMs, waits, arrival: arrivalOf(request) }
+  if (mode !== null) {
+    const asked = eventIn(mode, request.headers, await bodies.read(request.raw, reply.raw))
+    // Copies of an event are one request, because all of them have its source and id.
+    const identification = intake.identify({ gateway, caller: request.caller, key: key ?? identityOf(asked) })
+    reply.header('x-request-id', identification.id)
+    const made = intake.request({ ...common, identification, ...checkedBody(asked.data, asked.contentType) })
+    return { made: { ...made, headers: attributeHeaders(asked) }, event: { mode, asked } }
+  }
+  const identification = intake.identify({ gateway, caller: request.caller, key, fresh: request.id })
   reply.header('x-request-id', identification.id)
-  const { bytes, contentType } = await readBody(request, reply, bodies)
-  const { traceparent } = request.headers
-  return intake.request({
-    gateway,
-    identification,
-    bytes,
-    contentType,
-    timeoutMs,
-    waits,
-    traceparent: typeof traceparent === 'string' ? traceparent : null,
+  const body = await readBody(request, reply, bodies)
+  return { made: intake.request({ ...common, identification, ...body }), event: null }
+}
+
+/** Answers each line of an NDJSON body. Under an idempotency key each line has a key of its own, which its place decides. */
+async function answerBatch(
+  request: FastifyRequest<GatewayRoute>,
+  reply: FastifyReply,
+  { requests, intake, bodies, clock }: RequestRoutesOptions,
+): Promise<FastifyReply> {
+  const { gateway } = request.params
+  const order = answerOrderIn(request.query.order)
+  const batchKey = idempotencyKeyOf(request)
+  const common = { gateway, timeoutMs: timeoutOf(request.headers['x-timeout-seconds']), waits: true }
+  const body = await bodies.read(request.raw, reply.raw)
+  return answerLines(body, request, reply, {
+    requests,
+    clock,
+    order,
+    patienceMs: common.timeoutMs ?? usualPatienceMs,
+    admit: () => admitted(request, intake, { gateway, waits: true }),
+    requestOf: (line, index) => {
+      const key = batchKey === undefined || batchKey === '' ? undefined : `${batchKey}\n${index}`
+      const arrival = arrivalIn(request)
+      const identification = intake.identify({ gateway, caller: request.caller, key })
+      return { request: intake.request({ ...common, identification, arrival, ...checkedBody(line, jsonType) }), arrival }
+    },
   })
+}
+
+/** The trace of a request, which the request keeps for its answer. */
+export function arrivalOf(request: FastifyRequest): TracedArrival {
+  const arrival = arrivalIn(request)
+  request.arrival = arrival
+  return arrival
+}
+
+function arrivalIn(request: FastifyRequest): TracedArrival {
+  const { traceparent, tracestate, baggage } = request.headers
+  const text = (header: string | string[] | undefined) => (Array.isArray(header) ? header.join(',') : (header ?? null))
+  const headers = { traceparent: text(traceparent), tracestate: text(tracestate), baggage: text(baggage) }
+  return new TracedArrival(headers, request.url.split('?', 1)[0] ?? '')
 }
 
 export function idempotencyKeyOf({ headers }: FastifyRequest): string | undefined {
@@ -138,6 +208,16 @@ function sendFailure(reply: FastifyReply, answer: Payload, id: string): FastifyR
   return sendProblem(reply, problemOfBee(answer.error, id))
 }
 
+/** A gateway takes every content type. JSON has numbers of double precision, without integers past 2^53, so a description by type would not be exact. */
+const input: DescribedBody = {
+  consumes: ['application/octet-stream'],
+  schema: Type.String({
+    format: 'binary',
+    minLength: 1,
+    description: 'The input, of any content type: application/json, image/jpeg, a form, bytes.',
+  }),
+}
+
 const entrance = {
   tags: ['gateways'],
   params: Type.Object({ gateway: Type.String({ maxLength: 255, description: 'The gateway’s name, from the swarm’s gateway-input bee.' }) }),
@@ -147,10 +227,32 @@ const entrance = {
     ),
     'x-timeout-seconds': Type.Optional(Type.String({ description: 'Deadline: past it the answer is 504 and no model sees the request any more.' })),
     'x-priority': Type.Optional(Type.String({ description: '0 to 9: an overloaded process sheds the lowest first. The token may lower it.' })),
-    traceparent: Type.Optional(Type.String({ description: 'W3C Trace Context.' })),
+    traceparent: Type.Optional(Type.String({ description: 'W3C Trace Context. It goes with the request through all bees.' })),
+    baggage: Type.Optional(Type.String({ description: 'W3C Baggage, which goes with the request too.' })),
   }),
 }
 
+/** The headers as exactly as a pattern can say it. */
+const askHeaders = Type.Object({
+  ...entrance.headers.properties,
+  'x-timeout-seconds': Type.Optional(
+    Type.String({
+      pattern: '^(0\\.\\d{0,8}[1-9]|([1-9]\\d{0,3}|[1-7]\\d{4}|8[0-5]\\d{3}|86[0-3]\\d{2})(\\.\\d{1,9})?|86400)$',
+      description: 'Deadline in seconds, at most 86400: past it the answer is 504 and no model sees the request any more.',
+    }),
+  ),
+  'x-priority': Type.Optional(
+    Type.String({ pattern: '^[0-9]$', description: 'An overloaded process sheds the lowest first. The token may lower it.' }),
+  ),
+})
+
+const usualPatienceMs = 30_000
+
+const orderQuery = Type.Object({
+  order: Type.Optional(
+    Type.String({ description: 'For lines (application/x-ndjson): input, or done for each answer as soon as it is there. Default: input.' }),
+  ),
+})
 const submitted = Type.Object({ request_id: Type.String() })
 const requestState = Type.Object({
   request_id: Type.String(),
@@ -160,9 +262,9 @@ const requestState = Type.Object({
 })
 
 /** Schemas for the OpenAPI page. They do not serialize responses. */
-function answers(status: string, description: string, body?: object): object {
+function answers(status: string, description: string, body?: object, contentType = 'application/json'): object {
   return {
-    [status]: { description, ...(body === undefined ? {} : { content: { 'application/json': { schema: body } } }) },
+    [status]: { description, ...(body === undefined ? {} : { content: { [contentType]: { schema: body } } }) },
     default: { description: 'What went wrong.', content: { 'application/problem+json': { schema: problemSchema } } },
   }
 }

@@ -28,6 +28,6 @@ export function stateOf(id: string, { state, answer }: Durable<FoundRequest>): o
 }
 
 /** The JSON value of an answer. Any other payload becomes an object with its content type and its bytes as base64. */
-function shownAnswer(answer: Payload): unknown {
+export function shownAnswer(answer: Payload): unknown {
   return answer.kind === 'json' ? answer.json : { content_type: contentTypeOf(answer), base64: bytesOf(answer).toString('base64') }
 }

@@ -1,6 +1,7 @@
 import type { FastifyInstance } from 'fastify'
 import { Type } from 'typebox'
 import type { BodyLimits } from './body-limits.ts'
+import { nothing } from './described-route.ts'
 import { ProblemError } from './problem.ts'
 
 /** The stored secrets that operators manage. Nothing returns a value. */
@@ -15,7 +16,7 @@ export interface SecretRegistry {
 /** Routes for stored secrets. A value goes in and never out. */
 export function secretRoutes(app: FastifyInstance, secrets: SecretRegistry, bodies: BodyLimits): void {
   const tags = ['management']
-  const params = Type.Object({ name: Type.String({ minLength: 1, maxLength: 255 }) })
+  const params = Type.Object({ name: Type.String({ pattern: '^[A-Za-z_][A-Za-z0-9_]*$', maxLength: 255 }) })
 
   app.get('/v1/secrets', { config: { scope: 'manage' }, schema: { tags, summary: 'The names of stored secrets' } }, async (_, reply) =>
     reply.header('cache-control', 'no-store').send(secrets.names().map((name) => ({ name }))),
@@ -23,7 +24,10 @@ export function secretRoutes(app: FastifyInstance, secrets: SecretRegistry, bodi
 
   app.put<{ Params: { name: string } }>(
     '/v1/secrets/:name',
-    { config: { scope: 'manage' }, schema: { tags, summary: 'Stores the body, UTF-8 text, as a secret', params } },
+    {
+      config: { scope: 'manage', body: { consumes: ['text/plain'], schema: Type.String({ minLength: 1 }) } },
+      schema: { tags, summary: 'Stores the body, UTF-8 text of at most 64 KiB, as a secret', params, response: nothing },
+    },
     async (request, reply) => {
       const bytes = await bodies.read(request.raw, reply.raw)
       secrets.set(request.params.name, textOf(bytes))
@@ -33,7 +37,7 @@ export function secretRoutes(app: FastifyInstance, secrets: SecretRegistry, bodi
 
   app.delete<{ Params: { name: string } }>(
     '/v1/secrets/:name',
-    { config: { scope: 'manage' }, schema: { tags, summary: 'Deletes a stored secret', params } },
+    { config: { scope: 'manage' }, schema: { tags, summary: 'Deletes a stored secret', params, response: nothing } },
     async ({ params: { name } }, reply) => {
       secrets.delete(name)
       return reply.code(204).send()
@@ -43,7 +47,7 @@ export function secretRoutes(app: FastifyInstance, secrets: SecretRegistry, bodi
 
 function textOf(bytes: Uint8Array): string {
   try {
-    return new TextDecoder('utf-8', { fatal: true }).decode(bytes)
+    return new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(bytes)
   } catch {
     throw new ProblemError('WAGGLE_BAD_BODY', 'The value of a secret is not UTF-8 text')
   }

@@ -5,6 +5,7 @@ import { mistakesIn } from '../../../topology/swarm/mistakes.ts'
 import { type SwarmManagement, type SwarmText, swarmStates } from '../../../topology/swarm/swarm-management.ts'
 import { WaggleError } from '../../../topology/waggle-error.ts'
 import type { BodyLimits } from './body-limits.ts'
+import type { DescribedBody } from './described-route.ts'
 import { sendJson } from './management-routes.ts'
 import { ProblemError } from './problem.ts'
 import { problemSchema } from './problem-schema.ts'
@@ -21,6 +22,7 @@ export function swarmRoutes(app: FastifyInstance, { swarms, bodies }: SwarmRoute
   const read = { config: { scope: 'read', pressureHandler } } as const
   // A check of a text runs the modules that it names, and asks the databases that it names, with the secrets that it names.
   const manage = { config: { scope: 'manage', pressureHandler } } as const
+  const manageText = { config: { ...manage.config, body: swarmText } } as const
   const text = (request: FastifyRequest<{ Querystring: TextQuery }>, reply: FastifyReply) => textOf(request, reply, bodies)
 
   app.get('/v1/swarms', { ...read, schema: about('The swarms of this server', { 200: Type.Array(swarmRow) }) }, async (_, reply) =>
@@ -29,7 +31,7 @@ export function swarmRoutes(app: FastifyInstance, { swarms, bodies }: SwarmRoute
 
   app.post<{ Querystring: TextQuery }>(
     '/v1/swarms',
-    { ...manage, schema: { ...about('Creates a swarm, and answers when it is ready', { 201: swarmRow }), querystring: textQuery } },
+    { ...manageText, schema: { ...about('Creates a swarm, and answers when it is ready', { 201: swarmRow }), querystring: textQuery } },
     async (request, reply) => {
       const created = await swarms.create(await text(request, reply))
       return sendJson(reply.code(201).header('location', `/v1/swarms/${created.name}`), created)
@@ -38,7 +40,7 @@ export function swarmRoutes(app: FastifyInstance, { swarms, bodies }: SwarmRoute
 
   app.post<{ Querystring: TextQuery }>(
     '/v1/swarms/validate',
-    { ...manage, schema: { ...about('Checks a swarm, and names every mistake with its place', { 200: validated }), querystring: textQuery } },
+    { ...manageText, schema: { ...about('Checks a swarm, and names every mistake with its place', { 200: validated }), querystring: textQuery } },
     async (request, reply) => {
       const sent = await text(request, reply)
       try {
@@ -60,7 +62,7 @@ export function swarmRoutes(app: FastifyInstance, { swarms, bodies }: SwarmRoute
   app.put<Named & { Querystring: TextQuery & AcceptQuery }>(
     '/v1/swarms/:swarm',
     {
-      ...manage,
+      ...manageText,
       schema: {
         ...about('Replaces a swarm by a new version, or creates it; the same text again changes nothing', { 200: updated, 201: updated }),
         params,
@@ -96,7 +98,7 @@ export function swarmRoutes(app: FastifyInstance, { swarms, bodies }: SwarmRoute
     async (request, reply) => sendJson(reply, await swarms.resume(request.params.swarm)),
   )
 
-  app.post<Named & { Querystring: { version?: string } & AcceptQuery }>(
+  app.post<Named & { Querystring: { version?: number } & AcceptQuery }>(
     '/v1/swarms/:swarm/rollback',
     {
       ...manage,
@@ -108,13 +110,13 @@ export function swarmRoutes(app: FastifyInstance, { swarms, bodies }: SwarmRoute
     },
     async (request, reply) => {
       const { version, accept } = request.query
-      return sendJson(reply, await swarms.rollback(request.params.swarm, countOf('version', version), { accept: isYes(accept) }))
+      return sendJson(reply, await swarms.rollback(request.params.swarm, version ?? null, { accept: isYes(accept) }))
     },
   )
 
   app.post<Named & { Querystring: TextQuery }>(
     '/v1/swarms/:swarm/compare',
-    { ...manage, schema: { ...about('The effects of an edit, before anything moves', { 200: difference }), params, querystring: textQuery } },
+    { ...manageText, schema: { ...about('The effects of an edit, before anything moves', { 200: difference }), params, querystring: textQuery } },
     async (request, reply) => sendJson(reply, await swarms.compare(request.params.swarm, await text(request, reply))),
   )
 
@@ -130,7 +132,7 @@ export function swarmRoutes(app: FastifyInstance, { swarms, bodies }: SwarmRoute
     async (request, reply) => sendJson(reply, swarms.bee(request.params.swarm, request.params.bee)),
   )
 
-  app.get<NamedBee & { Querystring: { after?: string } }>(
+  app.get<NamedBee & { Querystring: { after?: number } }>(
     '/v1/swarms/:swarm/bees/:bee/logs',
     {
       ...read,
@@ -140,7 +142,7 @@ export function swarmRoutes(app: FastifyInstance, { swarms, bodies }: SwarmRoute
         querystring: afterQuery,
       },
     },
-    async (request, reply) => sendJson(reply, swarms.beeLog(request.params.swarm, request.params.bee, countOf('after', request.query.after) ?? 0)),
+    async (request, reply) => sendJson(reply, swarms.beeLog(request.params.swarm, request.params.bee, request.query.after ?? 0)),
   )
 }
 
@@ -167,8 +169,6 @@ async function textOf(request: FastifyRequest<{ Querystring: TextQuery }>, reply
   if (bytes.length > maxSwarmBytes) throw new ProblemError('WAGGLE_BODY_TOO_LARGE', `A swarm has at most ${maxSwarmBytes} bytes`)
   const isJson = /^application\/(?:[\w.+-]+\+)?json\b/i.test(request.headers['content-type'] ?? '')
   const { file, directory } = request.query
-  if (file !== undefined && !/^[\w .-]{1,200}$/.test(file))
-    throw new ProblemError('WAGGLE_BAD_REQUEST', 'file is the name of a file, without folders')
   try {
     const text = new TextDecoder('utf-8', { fatal: true }).decode(bytes)
     return { text, file: file ?? (isJson ? 'swarm.json' : 'swarm.yaml'), directory: directory ?? null }
@@ -181,17 +181,11 @@ function isYes(value: string | undefined): boolean {
   return value === 'true' || value === '1' || value === ''
 }
 
-function countOf(name: string, value: string | undefined): number | null {
-  if (value === undefined) return null
-  if (/^\d{1,15}$/.test(value)) return Number(value)
-  throw new ProblemError('WAGGLE_BAD_REQUEST', `${name} is a whole number, not ${value.slice(0, 100)}`)
-}
-
 /** Schemas for the OpenAPI page. They do not serialize responses. */
 function about(summary: string, answers: { readonly [status: number]: object | null }): object {
   const good = Object.entries(answers).map(([status, schema]) => [
     status,
-    { description: summary, ...(schema === null ? {} : { content: { 'application/json': { schema } } }) },
+    { description: summary, ...(schema === null ? { type: 'null' } : { content: { 'application/json': { schema } } }) },
   ])
   const bad = { description: 'What went wrong.', content: { 'application/problem+json': { schema: problemSchema } } }
   return { tags: ['swarms'], summary, response: { ...Object.fromEntries(good), default: bad } }
@@ -200,8 +194,12 @@ function about(summary: string, answers: { readonly [status: number]: object | n
 const nullable = <T extends Parameters<typeof Type.Union>[0][number]>(schema: T) => Type.Union([schema, Type.Null()])
 const params = Type.Object({ swarm: Type.String({ maxLength: 255 }) })
 const beeParams = Type.Object({ swarm: Type.String({ maxLength: 255 }), bee: Type.String({ maxLength: 255 }) })
+const swarmText: DescribedBody = {
+  consumes: ['application/yaml'],
+  schema: Type.Unknown({ description: 'The text of a swarm file, YAML or JSON, of at most 1 MiB.' }),
+}
 const textQuery = Type.Object({
-  file: Type.Optional(Type.String({ description: 'The name of the file in messages. Default: swarm.yaml.' })),
+  file: Type.Optional(Type.String({ pattern: '^[\\w .-]{1,200}$', description: 'The name of the file in messages. Default: swarm.yaml.' })),
   directory: Type.Optional(
     Type.String({
       description: 'Where relative paths begin: a directory inside of the one in which the server was started. Default: that directory.',
@@ -210,8 +208,16 @@ const textQuery = Type.Object({
 })
 const acceptQuery = Type.Object({ accept: Type.Optional(Type.String({ description: 'true: effects that need it are wanted.' })) })
 const purgeQuery = Type.Object({ purge: Type.Optional(Type.String({ description: 'true: deletes its topics and its state too.' })) })
-const versionQuery = Type.Object({ version: Type.Optional(Type.String({ description: 'Its number. Default: the one before the current one.' })) })
-const afterQuery = Type.Object({ after: Type.Optional(Type.String({ description: 'The sequence number of the last line that is known.' })) })
+const versionQuery = Type.Object({
+  version: Type.Optional(
+    Type.Integer({ minimum: 0, maximum: Number.MAX_SAFE_INTEGER, description: 'Its number. Default: the one before the current one.' }),
+  ),
+})
+const afterQuery = Type.Object({
+  after: Type.Optional(
+    Type.Integer({ minimum: 0, maximum: Number.MAX_SAFE_INTEGER, description: 'The sequence number of the last line that is known.' }),
+  ),
+})
 const failure = Type.Object({ code: Type.String(), detail: Type.String(), next: Type.String() })
 const row = {
   name: Type.String(),
@@ -260,6 +266,12 @@ const beeRow = Type.Object({
   type: Type.String(),
   inputs: Type.Array(Type.String()),
   state: Type.Enum([...swarmStates]),
+  spec: Type.Object({}, { additionalProperties: true }),
+  gpu: Type.Integer(),
+  replicas: Type.Integer(),
+  max_replicas: Type.Integer(),
+  timeout_seconds: nullable(Type.Number()),
+  on_error: Type.Enum(['fail', 'skip']),
   results_total: Type.Integer(),
   refused_total: Type.Integer(),
   failed_total: Type.Integer(),

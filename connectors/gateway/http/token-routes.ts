@@ -2,6 +2,7 @@ import type { FastifyInstance } from 'fastify'
 import { Type } from 'typebox'
 import type { NewToken, TokenRow } from '../access/created-tokens.ts'
 import type { BodyLimits } from './body-limits.ts'
+import { nothing } from './described-route.ts'
 import { ProblemError } from './problem.ts'
 import { readJson } from './request-body.ts'
 
@@ -18,6 +19,11 @@ export interface TokenRegistry {
 export function tokenRoutes(app: FastifyInstance, tokens: TokenRegistry, bodies: BodyLimits): void {
   const tags = ['management']
   const name = Type.String({ minLength: 1, maxLength: 100 })
+  const scope = Type.String({ pattern: '^(read|manage|ask:(\\*|[A-Za-z0-9._-]{1,255}))$' })
+  const newToken = Type.Object(
+    { name: Type.String({ pattern: '^[A-Za-z0-9._-]{1,100}$' }), scopes: Type.Array(scope, { minItems: 1 }) },
+    { additionalProperties: false },
+  )
 
   app.get('/v1/tokens', { config: { scope: 'manage' }, schema: { tags, summary: 'The tokens that were created here' } }, async (_, reply) =>
     reply.header('cache-control', 'no-store').send(tokens.list()),
@@ -25,11 +31,19 @@ export function tokenRoutes(app: FastifyInstance, tokens: TokenRegistry, bodies:
 
   app.post(
     '/v1/tokens',
-    { config: { scope: 'manage' }, schema: { tags, summary: 'Creates a token ({name, scopes}); the answer alone has its secret' } },
+    {
+      config: { scope: 'manage', body: { consumes: ['application/json'], schema: newToken } },
+      schema: {
+        tags,
+        summary: 'Creates a token ({name, scopes}); the answer alone has its secret',
+        response: { 201: { description: 'The token.' } },
+      },
+    },
     async (request, reply) => {
       const value = await readJson(request, reply, bodies)
       const { name, scopes } = (value ?? {}) as { readonly name?: unknown; readonly scopes?: unknown }
-      if (typeof name !== 'string' || !isTexts(scopes))
+      const isOther = Object.keys(value ?? {}).some((key) => key !== 'name' && key !== 'scopes')
+      if (typeof name !== 'string' || !isTexts(scopes) || isOther)
         throw new ProblemError('WAGGLE_BAD_REQUEST', 'The body is {"name": TEXT, "scopes": [TEXT, …]}')
       return reply.code(201).header('cache-control', 'no-store').send(tokens.create(name, scopes))
     },
@@ -37,7 +51,7 @@ export function tokenRoutes(app: FastifyInstance, tokens: TokenRegistry, bodies:
 
   app.delete<{ Params: { name: string } }>(
     '/v1/tokens/:name',
-    { config: { scope: 'manage' }, schema: { tags, summary: 'Revokes a token at once', params: Type.Object({ name }) } },
+    { config: { scope: 'manage' }, schema: { tags, summary: 'Revokes a token at once', params: Type.Object({ name }), response: nothing } },
     async ({ params }, reply) => {
       tokens.revoke(params.name)
       return reply.code(204).send()

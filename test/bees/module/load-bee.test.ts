@@ -114,7 +114,12 @@ const broken: { readonly [what: string]: Broken } = {
     next: /new TheClass/,
   },
   'a class as process': { files: { 'w.ts': 'export default { process: class {} }' }, message: /has a class as its process$/, next: /new TheClass/ },
-  'a generator': { files: { 'x.ts': 'export default async function* () { yield 1 }' }, message: /is a generator$/, next: /in place of yield/ },
+  'a generator': { files: { 'x.ts': 'export default function* () { yield 1 }' }, message: /is a generator$/, next: /async function\*/ },
+  'a generator of batches': {
+    files: { 'x2.ts': 'export const processBatch = async function* () { yield 1 }; export default { processBatch }' },
+    message: /has a generator as its processBatch$/,
+    next: /in place of yield/,
+  },
   'a promise': { files: { 'y.ts': 'export default Promise.resolve(() => 1)' }, message: /is a promise$/, next: /export default await/ },
   'a misspelt process': { files: { 'z.ts': 'export default { proces() {} }' }, message: /it has proces$/, next: /Did you mean process\?/ },
   'a process that is not a function': {

@@ -174,6 +174,8 @@ function request(): BeeRequest {
     deadline: null,
     signal: new AbortController().signal,
     attempt: 2,
+    parts: [],
+    beginParts: async () => ({ published: [], publish: async () => {} }),
     source,
   }
 }

@@ -317,6 +317,66 @@ describe('The HTTP gateway and misbehaving callers', () => {
     }
   })
 
+  it('bytes that a proxy might read as two requests get one answer, and the connection closes', async () => {
+    const second = 'GET /healthz HTTP/1.1\r\nhost: localhost\r\n\r\n'
+    const withHeaders = (...lines: readonly string[]) =>
+      `POST ${entrance} HTTP/1.1\r\nhost: localhost\r\ncontent-type: image/png\r\n${lines.join('\r\n')}\r\n\r\n`
+    for (const bytes of [
+      `${withHeaders(`content-length: ${second.length}`, 'transfer-encoding: chunked')}0\r\n\r\n${second}`,
+      `${withHeaders('transfer-encoding : chunked')}0\r\n\r\n${second}`,
+      `${withHeaders('transfer-encoding: chunked, identity')}0\r\n\r\n${second}`,
+      withHeaders('transfer-encoding: xchunked') + second,
+      `${withHeaders('transfer-encoding: chunked', 'transfer-encoding: chunked', 'content-length: 3')}0\r\n\r\n${second}`,
+      `${withHeaders('content-length: 3', 'content-length: 3, 4')}abc${second}`,
+      `${withHeaders('content-length: +3')}abc${second}`,
+      `${withHeaders('content-length: 3', ' folded: header')}abc${second}`,
+      `${withHeaders('transfer-encoding: chunked')}3;x\nabc\r\n0\r\n\r\n${second}`,
+      `${withHeaders('transfer-encoding: chunked')}0x3\r\nabc\r\n0\r\n\r\n${second}`,
+      withHeaders('x: a\rb', 'content-length: 0') + second,
+      withHeaders('x: a\u0000b', 'content-length: 0') + second,
+    ]) {
+      const responses = await talk(gateway.url, bytes)
+      assert.equal(responses.length, 1, bytes)
+      problemIn(responses[0], 400, bytes)
+    }
+  })
+
+  it('a body of ten gigabytes is refused, announced or not, and no more of it is read than a body may have', async () => {
+    const tenGigabytes = 10 * 1024 ** 3
+    const [announced] = await talk(gateway.url, head({ 'content-length': tenGigabytes, 'content-type': 'image/png' }))
+    problemIn(announced, 413)
+    const socket = await open(head({ 'transfer-encoding': 'chunked', 'content-type': 'image/png' }))
+    const answer = heard(socket)
+    const chunk = Buffer.concat([Buffer.from('100000\r\n'), Buffer.alloc(0x100000), Buffer.from('\r\n')])
+    let sent = 0
+    while (sent < tenGigabytes && socket.writable && !socket.destroyed) {
+      sent += chunk.length
+      if (!socket.write(chunk)) await new Promise<void>((settle) => void socket.once('drain', settle).once('close', settle))
+      if (sent > 64 * maxBodyBytes) break
+    }
+    problemIn((await answer)[0], 413)
+    assert.ok(sent < 16 * maxBodyBytes, `${sent} bytes were taken`)
+    assert.equal(gateway.heldBytes, 0)
+  })
+
+  it('a path that leads elsewhere finds nothing', async () => {
+    for (const path of [
+      '/../../etc/passwd',
+      '/page/../../../etc/passwd',
+      '/page/%2e%2e/%2e%2e/package.json',
+      '/page/..%2f..%2fpackage.json',
+      '/page/..%5c..%5cpackage.json',
+      '/%00',
+      '//etc/passwd',
+      '/v1/gateways/..%2f..%2fv1%2ftokens/request',
+      'http://evil.example/etc/passwd',
+    ]) {
+      const [response] = await talk(gateway.url, head({}, 'GET', path))
+      assert.ok([400, 404, 405, 421].includes(response?.status ?? 0), `${path}: ${response?.status}`)
+      assert.equal(response?.body.includes('root:'), false)
+    }
+  })
+
   it('a request from a page of another site, or under a foreign host name, is refused at every path', async () => {
     for (const [method, path] of [
       ['GET', '/healthz'],

@@ -45,10 +45,10 @@ done
     assert.deepEqual(failures(await checked(['sh', file(script, 'bee.sh')], 60_000)), [])
   })
 
-  it('for a program that wants cancellations and pings, and makes all checks', async () => {
+  it('for a program that wants cancellations, pings and parts, and makes all checks', async () => {
     const script = onSocket(
-      { waggle: 1, wants: ['cancel', 'ping'], window: 4 },
-      `if (message.ping) write({ pong: message.ping }); else if (id !== undefined) write({ id, json: json ?? null })`,
+      { waggle: 1, wants: ['cancel', 'ping', 'parts'], window: 4 },
+      `if (message.ping) write({ pong: message.ping }); else if (id !== undefined) { write({ part: id, number: 0, json: 1 }); write({ id, json: json ?? null }) }`,
     )
     const results = await checked([process.execPath, file(script)])
     assert.deepEqual(failures(results), [])
@@ -62,6 +62,14 @@ done
     const results = await checked(['env', `PYTHONPATH=${sdk}`, 'python3', '-m', 'waggle.runner', bee, 'echo'])
     assert.deepEqual(failures(results), [])
     assert.equal(results[0]?.check, 'says hello: binary, on the socket')
+  })
+
+  it('for a generator of the Python SDK', { skip }, async () => {
+    const bee = file('from waggle import register_bee\n@register_bee(name="say")\nasync def say(payload):\n    yield "a"\n    yield "b"\n', 'say.py')
+    const sdk = resolve(root, 'bees', 'python', 'sdk', 'src')
+    const results = await checked(['env', `PYTHONPATH=${sdk}`, 'python3', '-m', 'waggle.runner', bee, 'say'])
+    assert.deepEqual(failures(results), [])
+    assert.equal(results.find(({ check }) => check.startsWith('publishes parts'))?.outcome, 'passed')
   })
 })
 
@@ -135,6 +143,21 @@ describe('The check of a bee program fails', () => {
       'that drops what it has when its input ends',
       `import { createInterface } from 'node:readline'\nconsole.log('{"waggle": 1}')\nprocess.stdin.on('end', () => process.exit(0))\ncreateInterface(process.stdin).on('line', (line) => setTimeout(() => console.log(JSON.stringify({ id: JSON.parse(line).id, json: 1 })), 30))`,
       { check: 'finishes its requests and exits when its input ends', detail: /ended with status 0/, next: /./ },
+    ],
+    [
+      'that publishes parts, and does not say so',
+      onLines('say({ part: id, number: 0, json: 1 }); say({ id, json: 1 })'),
+      { check: 'answers a request', detail: /publishes a part, and its hello does not say so/, next: /"parts" in wants/ },
+    ],
+    [
+      'that counts its parts from 1',
+      onLines('say({ part: id, number: 1, json: 1 }); say({ id, json: 1 })', '{"waggle": 1, "wants": ["parts"]}'),
+      { check: 'answers a request', detail: /publishes part 1 of request 1 where part 0 comes next/, next: /Count parts from 0/ },
+    ],
+    [
+      'that publishes a part behind its result',
+      onLines('say({ id, json: 1 }); say({ part: id, number: 0, json: 1 })', '{"waggle": 1, "wants": ["parts"]}'),
+      { check: 'answers JSON of every kind', detail: /a part of request \d+ after its result/, next: /before the result/ },
     ],
     [
       'that wants pings and answers none',

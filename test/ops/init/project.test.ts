@@ -15,7 +15,7 @@ describe('A new project', () => {
   })
   afterEach(() => rmSync(directory, { recursive: true }))
 
-  for (const template of ['hello', 'teddy', 'streams'] as const) {
+  for (const template of ['hello', 'teddy', 'python', 'streams'] as const) {
     it(`from the template ${template} has package.json, a test, a README and no placeholder left`, () => {
       const files = writeProject({ directory: join(directory, 'My Bears'), template, waggle })
       const read = (file: string) => readFileSync(join(directory, 'My Bears', file), 'utf8')
@@ -34,7 +34,7 @@ describe('A new project', () => {
 
   it('passes the type check for every template, even if it depends on a clone of Waggle', () => {
     const root = resolve(import.meta.dirname, '..', '..', '..')
-    for (const template of ['hello', 'teddy', 'streams'] as const) {
+    for (const template of ['hello', 'teddy', 'python', 'streams'] as const) {
       const project = join(directory, template)
       writeProject({ directory: project, template, waggle: { ...waggle, spec: `file:${root}` } })
       mkdirSync(join(project, 'node_modules', '@types'), { recursive: true })
@@ -46,7 +46,7 @@ describe('A new project', () => {
   })
 
   it('has an .npmrc that stops npm from running install scripts, which download libraries for GPUs', () => {
-    for (const template of ['hello', 'teddy', 'streams'] as const) {
+    for (const template of ['hello', 'teddy', 'python', 'streams'] as const) {
       const project = join(directory, template)
       assert.ok(writeProject({ directory: project, template, waggle }).includes('.npmrc'))
       const { stdout } = spawnSync('npm', ['config', 'get', 'ignore-scripts'], { cwd: project, encoding: 'utf8' })
@@ -55,7 +55,7 @@ describe('A new project', () => {
   })
 
   it('has scripts that run its program and its tests on Waggle’s own Node, whatever the machine’s version', () => {
-    for (const template of ['hello', 'teddy', 'streams'] as const) {
+    for (const template of ['hello', 'teddy', 'python', 'streams'] as const) {
       const project = join(directory, template)
       writeProject({ directory: project, template, waggle })
       const { scripts, ...manifest } = JSON.parse(readFileSync(join(project, 'package.json'), 'utf8')) as {

@@ -198,7 +198,7 @@ describe('The inspection of a swarm’s log', () => {
     const second = await page(`/v1/dead-letters?max=1&after=${first.body.next}`)
     assert.notEqual(second.body.dead_letters[0]?.id, first.body.dead_letters[0]?.id)
     assert.equal(second.body.next, null)
-    for (const wrong of ['max=0x1', 'max=1001', 'max=-1', 'wait_seconds=31', 'from=nowhere']) {
+    for (const wrong of ['max=1.5', 'max=', 'max=ten', 'max=1001', 'max=-1', 'wait_seconds=31', 'from=nowhere']) {
       const { status, body } = await page(`/v1/topics/waggle.gateway.door/records?${wrong}`)
       assert.deepEqual([status, body.code], [400, 'WAGGLE_BAD_REQUEST'], wrong)
     }

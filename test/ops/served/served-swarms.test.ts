@@ -49,6 +49,20 @@ describe('A server without swarms', () => {
     assert.equal((await server.call('GET', '/v1/swarms/one')).status, 404)
   })
 
+  it('tells the outcomes of a paused swarm, and whether it knows a request at all', async () => {
+    await server.call('POST', '/v1/swarms', moduleSwarm('resting', './hello.mjs'))
+    const asked = await server.ask('resting', { name: 'Ada' })
+    const id = asked.headers.get('x-request-id')
+    const found = async (request: string | null) => server.call('GET', `/v1/requests/${request}`)
+    assert.equal((await server.call('POST', '/v1/swarms/resting/pause')).status, 200)
+    assert.deepEqual(pick((await found(id)).body, ['state', 'answer']), { state: 'answered', answer: { said: 'Hello Ada' } })
+    assert.equal((await found('0198f3c2-7d51-7c3a-9d53-0242ac120002')).status, 404)
+    assert.equal((await server.call('POST', '/v1/swarms/resting/resume')).status, 200)
+    assert.equal(pick((await found(id)).body, ['state']).state, 'answered')
+    assert.equal((await server.call('DELETE', '/v1/swarms/resting')).status, 204)
+    assert.equal((await found(id)).status, 404)
+  })
+
   it('refuses a swarm with mistakes, and gives each mistake with line and column', async () => {
     const { status, body } = await server.call('POST', '/v1/swarms', 'name: bad\nbees:\n  - {name: a, type: respnd}\n')
     assert.equal(status, 400)
@@ -215,6 +229,8 @@ describe('A server that starts again', () => {
     )
     assert.deepEqual(await server.answer('kept', { name: 'Ada' }), { said: 'Hello Ada' })
     assert.equal((await server.ask('paused', { name: 'Ada' })).status, 503)
+    // The ledger of the paused swarm was not opened, so nobody can say that there is no such request.
+    assert.equal((await server.call('GET', '/v1/requests/0198f3c2-7d51-7c3a-9d53-0242ac120002')).status, 503)
   })
 
   it('lists a swarm that cannot start any more with an error, and runs the other swarms', async () => {

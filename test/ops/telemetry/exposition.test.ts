@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { it } from 'node:test'
-import { exposition } from '../../../ops/telemetry/exposition.ts'
-import { parseExposition } from '../../support/exposition-parser.ts'
+import { exposition, maxSeriesAFamily } from '../../../ops/telemetry/exposition.ts'
+import { lintExposition, parseExposition } from '../../support/exposition-parser.ts'
 
 it('The text of a metric’s label or help line is read back unchanged', () => {
   const odd = 'a "b" \\n c\\\nd } , = é'
@@ -28,4 +28,59 @@ it('The text of a metric’s label or help line is read back unchanged', () => {
     families.get('ends')?.samples.map(({ value }) => value),
     [Number.NaN, Number.POSITIVE_INFINITY, 1e21, -0.5],
   )
+})
+
+it('Names from a user become valid names, and long label values stay apart', () => {
+  const long = 'x'.repeat(300)
+  const samples = [`${long}a`, `${long}b`, '<script>alert(1)</script>'].map((bee) => ({ labels: { bee, '1 of: a': 'b' }, value: 1 }))
+  const families = parseExposition(exposition([{ name: '9 {odd} name', help: 'Odd.', type: 'gauge', samples }]))
+  const [family] = families.values()
+  assert.equal(family?.name, '_9__odd__name')
+  const bees = family?.samples.map(({ labels }) => labels.get('bee') ?? '') ?? []
+  assert.equal(new Set(bees).size, 3)
+  assert.ok(bees.every((bee) => bee.length <= 250))
+  assert.ok(family?.samples.every(({ labels }) => labels.has('_1_of__a')))
+})
+
+it('A metric with more than ten thousand series is cut, and the answer says so', () => {
+  const samples = Array.from({ length: maxSeriesAFamily + 5 }, (_, at) => ({ labels: { bee: `bee-${at}` }, value: at }))
+  const families = parseExposition(exposition([{ name: 'many', help: 'Many.', type: 'gauge', samples }]))
+  assert.equal(families.get('many')?.samples.length, maxSeriesAFamily)
+  const left = families.get('waggle_metrics_series_left_out')?.samples[0]
+  assert.deepEqual([left?.value, left?.labels.get('metric')], [5, 'many'])
+  assert.deepEqual(lintExposition(families), [])
+})
+
+it('OpenMetrics names counters without their suffix, has exemplars, and says where it ends', () => {
+  const exemplar = { traceId: '4bf92f3577b34da6a3ce929d0e0e4736', value: 0.05, at: 1_796_000_000_123 }
+  const text = exposition(
+    [
+      { name: 'asked_total', help: 'Says "how many".', type: 'counter', samples: [{ labels: { a: 'b' }, value: 2 }] },
+      {
+        name: 'took_seconds',
+        help: 'Time.',
+        type: 'histogram',
+        samples: [
+          { suffix: '_bucket', labels: { le: '0.1' }, value: 1, exemplar },
+          { suffix: '_bucket', labels: { le: '+Inf' }, value: 1 },
+          { suffix: '_sum', labels: {}, value: 0.05 },
+          { suffix: '_count', labels: {}, value: 1 },
+        ],
+      },
+    ],
+    'openmetrics',
+  )
+  assert.deepEqual(text.split('\n'), [
+    '# HELP asked Says \\"how many\\".',
+    '# TYPE asked counter',
+    'asked_total{a="b"} 2',
+    '# HELP took_seconds Time.',
+    '# TYPE took_seconds histogram',
+    'took_seconds_bucket{le="0.1"} 1 # {trace_id="4bf92f3577b34da6a3ce929d0e0e4736"} 0.05 1796000000.123',
+    'took_seconds_bucket{le="+Inf"} 1',
+    'took_seconds_sum 0.05',
+    'took_seconds_count 1',
+    '# EOF',
+    '',
+  ])
 })

@@ -7,6 +7,8 @@ import { join, resolve } from 'node:path'
 import { after, before, describe, it } from 'node:test'
 import { promisify } from 'node:util'
 import { MeasuredProgram } from '../../../ops/bench/measured-program.ts'
+import { engineMetricNames } from '../../../ops/check/engine-metrics.ts'
+import { type MetricRow, metricTable } from '../../../ops/telemetry/metric-table.ts'
 import { lintExposition, type ParsedFamily, parseExposition } from '../../support/exposition-parser.ts'
 import { describeWithKafka } from '../../support/kafka-cluster.ts'
 import { eventually } from '../../support/swarm-here.ts'
@@ -61,6 +63,27 @@ function tellsOf(env: () => { readonly [variable: string]: string }) {
 
   it('are valid in Prometheus’ text format, including the names', async () => {
     assert.deepEqual(lintExposition(await scraped()), [])
+  })
+
+  it('are those of the table, with its types, help and labels', async () => {
+    const known = new Map<string, MetricRow>(Object.entries(metricTable))
+    for (const { name, type, help, samples } of (await scraped()).values()) {
+      if (name.startsWith('kafka_')) continue
+      const row = known.get(name)
+      assert.deepEqual([row?.type, row?.help], [type, help], name)
+      const labels = new Set(samples.flatMap((sample) => [...sample.labels.keys()].filter((label) => label !== 'le')))
+      assert.deepEqual(labels, new Set(row?.labels), name)
+    }
+  })
+
+  it('of the engine are those that dashboards may name', async () => {
+    const known = engineMetricNames()
+    const engine = [...(await scraped()).keys()].filter((name) => /^kafka_streams_stream_(thread|task|processor|topic|state_updater)/.test(name))
+    assert.ok(engine.length > 20)
+    assert.deepEqual(
+      engine.filter((name) => !known.has(name)),
+      [],
+    )
   })
 
   it('count answered requests by status, with their durations', async () => {
@@ -120,6 +143,22 @@ function tellsOf(env: () => { readonly [variable: string]: string }) {
     const started = sum(families, 'process_start_time_seconds') ?? 0
     assert.ok(Math.abs(started - Date.now() / 1000) < 600)
     assert.ok((sum(families, `${threads}_thread_start_time_seconds`) ?? 0) >= started - 60)
+  })
+
+  it('have exemplars with the trace of a request, for a scraper that wants OpenMetrics', async () => {
+    const traceId = '4bf92f3577b34da6a3ce929d0e0e4736'
+    const headers = { 'content-type': 'application/json', traceparent: `00-${traceId}-00f067aa0ba902b7-01` }
+    const asked = await fetch(`${program.ready.gateway}/v1/gateways/${told}/request`, { method: 'POST', body: '{"number":1}', headers })
+    assert.equal(asked.status, 200)
+    const accept = 'application/openmetrics-text;version=1.0.0;q=0.5,text/plain;version=0.0.4;q=0.2,*/*;q=0.1'
+    const response = await fetch(`${program.ready.gateway}/metrics`, { headers: { accept } })
+    assert.equal(response.headers.get('content-type'), 'application/openmetrics-text; version=1.0.0; charset=utf-8')
+    const text = await response.text()
+    assert.match(
+      text,
+      new RegExp(`^waggle_gateway_request_duration_seconds_bucket\\{.*\\} \\d+ # \\{trace_id="${traceId}"\\} [\\d.e-]+ [\\d.]+$`, 'm'),
+    )
+    assert.ok(text.endsWith('\n# EOF\n'))
   })
 }
 

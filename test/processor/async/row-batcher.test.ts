@@ -288,7 +288,7 @@ describe('The counts of a batcher', () => {
     assert.deepEqual(meters.rows, { result: 4, refused: 0, failed: 1 })
     assert.equal(meters.sumSeconds, 0.02)
     // The bounds are 1, 2.5, 5, 10, 25, 50 … ms.
-    assert.deepEqual(meters.buckets.slice(0, 6), [0, 0, 0, 0, 1, 1])
+    assert.deepEqual(meters.durations.cumulative.slice(0, 6), [0, 0, 0, 0, 1, 1])
   })
 
   it('include every call and row, however the records arrive', () =>

@@ -55,7 +55,7 @@ function isOf(topic: string, { name, bees }: CheckedSwarm): boolean {
 
 /** True for a changelog, a repartition topic or an answers topic of any swarm. */
 function isInternal(topic: string): boolean {
-  return /^waggle\.[a-z0-9-]+-(changelog|repartition|answers)$/.test(topic)
+  return /^waggle\.[a-z0-9-]+-(changelog|repartition|answers|parts)$/.test(topic)
 }
 
 function namedTopics({ type, spec }: SwarmBee): readonly string[] {

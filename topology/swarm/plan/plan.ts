@@ -23,6 +23,8 @@ export interface SwarmPlan {
   readonly repliesTopic: string | null
   /** The topic that tells the ledger about each accepted request. */
   readonly acceptedTopic: string
+  /** The topic of the parts that bees publish while they work; null if no bee may publish any. */
+  readonly partsTopic: string | null
   /** For each bee that may answer by itself: the way of its answer. */
   readonly answerWays: ReadonlyMap<string, AnswerWay>
 }
@@ -84,6 +86,9 @@ class Planner {
     const { answerPartitions } = this.#settings
     const repliesTopic = answerPartitions === null ? null : internalTopic(this.#applicationId, 'answers')
     if (repliesTopic !== null) this.#writes(repliesTopic, respond?.name ?? 'ledger')
+    const publishing = bees.filter(({ type, shadows }) => type.givesParts === true && shadows === undefined)
+    const partsTopic = publishing.length === 0 ? null : internalTopic(this.#applicationId, 'parts')
+    if (partsTopic !== null) for (const { name } of publishing) this.#writes(partsTopic, name)
     const foreign = new Set(bees.map(topicOf))
     return {
       swarm,
@@ -106,6 +111,7 @@ class Planner {
       outcomesTopic: respond === undefined ? null : beeTopic(swarm, respond.name),
       repliesTopic,
       acceptedTopic: this.#accepted,
+      partsTopic,
       answerWays: ways,
     }
   }

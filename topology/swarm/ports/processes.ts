@@ -37,11 +37,22 @@ export interface ProcessCall {
   readonly signal: AbortSignal
   /** The headers of the record, for a process that wants them. */
   readonly headers?: () => readonly Header[]
+  /** Takes parts of the result, from a process that wants to publish some. */
+  readonly parts?: ProcessParts
+}
+
+export interface ProcessParts {
+  /** The parts that are published, in order. */
+  readonly published: readonly Payload[]
+  /** Publishes a part. Rejects if the part cannot be taken, and then the call has failed. */
+  publish(part: Payload, number: number): Promise<void>
 }
 
 export interface OpenProcess {
   /** False while a call would wait until the process has started again. */
   readonly isReady: boolean
+  /** True if the process publishes parts of its results. Then its calls need `parts`. */
+  readonly wantsParts?: boolean
   /**
    * Returns one result or error for each call, in order. A process that dies is started again, and its open calls are sent once more. A call that
    * kills the process twice gets WAGGLE_BEE_DIED.

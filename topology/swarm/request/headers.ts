@@ -6,6 +6,9 @@ import { type Header, headerText } from '../../record.ts'
 export const contentTypeHeader = 'content-type'
 /** The W3C trace context of the request. */
 export const traceParentHeader = 'traceparent'
+export const traceStateHeader = 'tracestate'
+/** W3C Baggage: what a caller tells all servers that take part in its request. */
+export const baggageHeader = 'baggage'
 /** The id of the request that a record belongs to. */
 export const requestIdHeader = 'waggle-request-id'
 /** The time by which the request wants its answer, in epoch ms. */

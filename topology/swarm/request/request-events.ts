@@ -1,3 +1,4 @@
+import type { PublishedPart } from './part.ts'
 import type { TraceStep } from './request-trace.ts'
 
 /** The events of requests, as records of the log tell them. Each record gives its event once it is durable. */
@@ -26,6 +27,8 @@ export type RequestEvent = {
 } & (
   | { readonly kind: 'accepted'; readonly gateway: string | null; readonly accepted_at: number | null }
   | { readonly kind: 'bee'; readonly step: TraceStep }
+  /** A part that a bee has published. The parts of a bee come in order. */
+  | { readonly kind: 'part'; readonly part: PublishedPart }
   | { readonly kind: 'outcome' }
   | { readonly kind: 'rest' }
 )
@@ -35,19 +38,42 @@ export function isLastEvent(lastEventId: string): boolean {
   return lastEventId.split('.').includes(outcomeKey)
 }
 
-/** The events that were sent, as text. */
+/**
+ * The events that were sent, as text: a key for each event, with dots between them. The parts of a bee have one key together, `BEE~NUMBER`, with the
+ * number of the last one.
+ */
 export class SentEvents {
   readonly #keys: Set<string>
+  /** The number of the last part that was sent, by bee and round. */
+  readonly #lastParts: Map<string, number>
 
   constructor(lastEventId: string | null) {
-    this.#keys = new Set(lastEventId === null ? [] : lastEventId.split('.'))
+    const keys = (lastEventId ?? '').split('.').filter((key) => key !== '')
+    const ofParts = keys.flatMap((key) => {
+      const [, call, number] = /^(.+)~(\d{1,9})$/.exec(key) ?? []
+      return call === undefined ? [] : [[key, call, Number(number)] as const]
+    })
+    this.#lastParts = new Map(ofParts.map(([, call, number]) => [call, number]))
+    this.#keys = new Set(keys.filter((key) => ofParts.every(([one]) => one !== key)))
   }
 
   /** The id of the event with this key; null if it was sent before. */
   add(key: string): string | null {
     if (this.#keys.has(key)) return null
     this.#keys.add(key)
-    return [...this.#keys].filter((one) => one !== '').join('.')
+    return this.#id
+  }
+
+  /** The id of the event of a part; null if it was sent before. */
+  addPart({ bee, rounds, number }: Pick<PublishedPart, 'bee' | 'rounds' | 'number'>): string | null {
+    const call = rounds === '' ? bee : `${bee}@${rounds}`
+    if (number <= (this.#lastParts.get(call) ?? -1)) return null
+    this.#lastParts.set(call, number)
+    return this.#id
+  }
+
+  get #id(): string {
+    return [...this.#keys, ...[...this.#lastParts].map(([call, number]) => `${call}~${number}`)].join('.')
   }
 }
 

@@ -1,3 +1,4 @@
+import type { Header } from '../../record.ts'
 import type { BeeError, Payload } from '../payload/payload.ts'
 import type { Durable } from './durable.ts'
 import type { ReplyTo } from './reply.ts'
@@ -33,6 +34,11 @@ export interface NewRequest {
   /** A hash of the body. A request with a known id and another hash gets WAGGLE_KEY_REUSED (422). Empty for a new id, which no other request has. */
   readonly bodyHash: string
   readonly traceparent: string | null
+  /** The other headers of a trace, where the caller sent them. */
+  readonly tracestate?: string
+  readonly baggage?: string
+  /** Further headers of the request's record, such as the attributes of a CloudEvent. */
+  readonly headers?: readonly Header[]
 }
 
 /** The input of a request is in the log. */

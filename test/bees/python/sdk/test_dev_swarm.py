@@ -101,7 +101,7 @@ class Results(unittest.TestCase):
             ({"id": [-(2**64)]}, "the integer -18446744073709551616"),
             (circular, "the value holds itself"),
             (deep, "nested too deep"),
-            ((one for one in [1]), "a generator: return one value"),
+            ((one for one in [1]), "a generator: write yield in the bee itself"),
         ]:
             with self.subTest(said=said), self.assertRaisesRegex(BadResult, said):
                 self.result(value)
@@ -149,6 +149,7 @@ class Results(unittest.TestCase):
         DevSwarm().call(lambda payload, context: seen.append(context), 1, headers={"traceparent": "00-1"}, timeout_seconds=60)
         (context,) = seen
         self.assertEqual((context.request_id, context.attempt, context.headers), ("request-1", 1, {"traceparent": "00-1"}))
+        self.assertEqual((context.traceparent, context.baggage), ("00-1", None))
         self.assertTrue(50 < context.remaining_seconds() <= 60)
         context.raise_if_cancelled()
         self.assertFalse(context.cancelled)

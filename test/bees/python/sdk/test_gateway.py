@@ -97,7 +97,7 @@ class Awaited:
 
 class GatewayTests:
     def setUp(self):
-        patch = mock.patch.object(waggle.exchange, "_back_off", lambda retry: 0)
+        patch = mock.patch.object(waggle.exchange, "back_off", lambda retry: 0)
         patch.start()
         self.addCleanup(patch.stop)
 
@@ -211,7 +211,7 @@ class GatewayTests:
             self.assertLess(time.monotonic() - began, 4)
 
     def test_a_server_that_never_answers_ends_in_deadline_exceeded(self):
-        with Server(["never"]) as server, mock.patch.object(waggle.exchange, "_GRACE_SECONDS", 0):
+        with Server(["never"]) as server, mock.patch.object(waggle.exchange, "GRACE_SECONDS", 0):
             with self.assertRaisesRegex(problems.DeadlineExceeded, r"gave no answer within 0\.3 s"):
                 self.client(server.url).request(1, gateway="g", timeout_seconds=0.3)
 

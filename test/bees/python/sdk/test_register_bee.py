@@ -55,10 +55,13 @@ class RegisterBee(unittest.TestCase):
         async def more_parts(payload):
             yield payload
 
-        bad = [lambda: 1, lambda a, b, c, d: 1, lambda payload, *, model: 1, parts, more_parts]
+        bad = [lambda: 1, lambda a, b, c, d: 1, lambda payload, *, model: 1]
         for function in bad:
             with self.subTest(function=function), self.assertRaisesRegex(BadBee, r"^test_register_bee\.py:\d+: the bee bad "):
                 register_bee(name="bad")(function)
+        for function in (parts, more_parts):
+            with self.subTest(function=function), self.assertRaisesRegex(BadBee, r"^test_register_bee\.py:\d+: the bee bad takes batches and is a generator"):
+                register_bee(name="bad", batch=True)(function)
         with self.assertRaisesRegex(BadBee, "Predictor is a class; a bee is a function"):
             register_bee(type("Predictor", (), {"__call__": lambda self, payload: 1}))
         for name in ("", 7, ["a"]):

@@ -59,14 +59,37 @@ describe('The limits of callers', () => {
     assert.deepEqual([isAdmitted(limits, 'a'), isAdmitted(limits, 'a')], [true, false])
   })
 
-  it('leave room for other callers in a process that is nearly full', () => {
-    const limits = limited({ allInFlight: 100 })
-    assert.equal(countOf(limits, 'greedy', 90), 90)
+  it('keep a third of the process free of a greedy caller where there are others, and let these have their share', () => {
+    const limits = limited({ allInFlight: 90 })
     assert.equal(isAdmitted(limits, 'modest'), true)
+    assert.equal(countOf(limits, 'greedy', 100), 60)
     const refusal = attempt(limits, 'greedy')
     assert.ok(refusal instanceof ProblemError)
     assert.equal(refusal.code, 'WAGGLE_CALLER_LIMIT')
-    assert.equal(countOf(limits, 'modest', 100), 9)
+    assert.equal(countOf(limits, 'modest', 100), 29)
+  })
+
+  it('let a new caller in soon, although another one had the whole process', () => {
+    const limits = limited({ allInFlight: 10 })
+    const ends = Array.from({ length: 10 }, () => attempt(limits, 'greedy'))
+    const refusal = attempt(limits, 'new')
+    assert.ok(refusal instanceof ProblemError)
+    assert.equal(refusal.code, 'WAGGLE_OVERLOADED')
+    const [end] = ends
+    assert.ok(typeof end === 'function')
+    end()
+    // The place is for the one that was refused, and not for the one that has nine.
+    assert.deepEqual([isAdmitted(limits, 'greedy'), isAdmitted(limits, 'new')], [false, true])
+  })
+
+  it('forget a caller that has not been there for some seconds', () => {
+    const limits = limited({ allInFlight: 10 })
+    const end = attempt(limits, 'other')
+    assert.ok(typeof end === 'function')
+    end()
+    assert.equal(countOf(limits, 'greedy', 20), 7)
+    nowMs += 6000
+    assert.equal(countOf(limits, 'greedy', 20), 3)
   })
 
   it('let a single caller fill the whole process', () => {

@@ -245,6 +245,72 @@ describe('The client class Gateway', () => {
   })
 })
 
+describe('A stream of the client class Gateway', () => {
+  const first = `${sent('accepted', '*', { request_id: 'r-1' })}${sent('part', '*.b~0', { bee: 'b', number: 0, part: 'a' })}`
+  const rest = `${sent('later', '*.x', {})}${sent('bee', '*.b', { bee: 'b', started_at: 1 })}${sent('answer', '*.b.!', { answer: 'ab', problem: null })}`
+  const all = (url: string, options: Partial<Parameters<Gateway['stream']>[1]> = {}) =>
+    Array.fromAsync(new Gateway(url, { retries: 1 }).stream({ a: 1 }, { gateway: 'g', ...options }))
+
+  it('goes on behind its last event after a broken connection, and skips events of a later version', async () => {
+    await using server = await Server.open([events(`: \n\n${first}`), problemAnswer(503, 'WAGGLE_STARTING'), 'drop', events(rest)])
+    assert.deepEqual(await all(server.url), [
+      { kind: 'accepted', requestId: 'r-1' },
+      { kind: 'part', bee: 'b', number: 0, part: 'a' },
+      { kind: 'bee', bee: 'b', step: { bee: 'b', started_at: 1 } },
+      { kind: 'answer', requestId: 'r-1', answer: 'ab' },
+    ])
+    assert.deepEqual(
+      server.asked.map(({ line, headers }) => [line, headers['last-event-id']]),
+      [
+        ['POST /v1/gateways/g/request', undefined],
+        ['GET /v1/requests/r-1/events', '*.b~0'],
+        ['GET /v1/requests/r-1/events', '*.b~0'],
+        ['GET /v1/requests/r-1/events', '*.b~0'],
+      ],
+    )
+  })
+
+  it('sends the request again under the same key while it has no event, as often as retries say', async () => {
+    await using server = await Server.open(['drop', events(rest), 'drop', 'drop'])
+    assert.equal((await all(server.url, { idempotencyKey: 'k' })).at(-1)?.kind, 'answer')
+    assert.deepEqual(
+      server.asked.map(({ line, headers }) => [line, headers['idempotency-key']]),
+      [
+        ['POST /v1/gateways/g/request', 'k'],
+        ['POST /v1/gateways/g/request', 'k'],
+      ],
+    )
+    assert.ok((await failureOf(all(server.url))) instanceof Unavailable)
+  })
+
+  it('throws the error of a failed request, that of a refusal, and the reason of its signal', async () => {
+    const failed = sent('answer', '!', { answer: null, problem: { status: 502, detail: 'It broke', code: 'WAGGLE_BEE_FAILED', bee: 'b' } })
+    await using server = await Server.open([events(failed), problemAnswer(422, 'WAGGLE_REFUSED'), 'never'])
+    const error = await failureOf(all(server.url))
+    assert.ok(error instanceof BeeFailed)
+    assert.deepEqual([error.requestId, error.detail], ['r-1', 'It broke'])
+    assert.ok((await failureOf(all(server.url))) instanceof InputRefused)
+    const abort = new AbortController()
+    const waiting = all(server.url, { signal: abort.signal })
+    await server.next()
+    abort.abort(new Error('enough'))
+    await assert.rejects(waiting, /^Error: enough$/)
+  })
+
+  it('ends with DeadlineExceeded when its time is over', async () => {
+    await using server = await Server.open([events(first), events(''), events('')])
+    assert.ok((await failureOf(all(server.url, { timeoutMs: 150 }))) instanceof DeadlineExceeded)
+  })
+})
+
+function sent(event: string, id: string, data: object): string {
+  return `event: ${event}\nid: ${id}\ndata: ${JSON.stringify(data)}\n\n`
+}
+
+function events(body: string): Given {
+  return { status: 200, headers: { 'content-type': 'text/event-stream', 'x-request-id': 'r-1' }, body }
+}
+
 interface Given {
   readonly status: number
   readonly headers: { readonly [name: string]: string }

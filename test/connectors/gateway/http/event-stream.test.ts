@@ -4,14 +4,21 @@ import fastify from 'fastify'
 import { EventStream } from '../../../../connectors/gateway/http/event-stream.ts'
 import { SimulatedClock } from '../../../../processor/simulation/simulated-clock.ts'
 
-it('An event stream whose caller does not read is closed at its bound of bytes', async () => {
+it('An event stream whose caller does not read ends at its bound of bytes, behind the events that it has taken', async () => {
   let closed = 0
   const stream = new EventStream(new SimulatedClock(), () => {
     closed++
   })
   for (let at = 0; at < 20; at++) stream.send('bee', String(at), { text: 'x'.repeat(100_000) })
-  await new Promise((settle) => setImmediate(settle))
+  const app = fastify()
+  app.get('/', (_, reply) => stream.answer(reply))
+  const { payload } = await app.inject('/')
+  assert.deepEqual(
+    [...payload.matchAll(/^id: (\d+)$/gm)].map(([, id]) => Number(id)),
+    Array.from({ length: 11 }, (_, at) => at),
+  )
   assert.deepEqual([stream.isClosed, closed], [true, 1])
+  await app.close()
 })
 
 it('An event stream sends a comment at its start and every 15 s, and none after its end', async () => {

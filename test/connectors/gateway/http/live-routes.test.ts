@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import { it } from 'node:test'
 import fastify from 'fastify'
+import { Places } from '../../../../connectors/gateway/access/places.ts'
 import { eventRoutes } from '../../../../connectors/gateway/http/event-routes.ts'
 import { liveRoutes } from '../../../../connectors/gateway/http/live-routes.ts'
 import { SimulatedClock } from '../../../../processor/simulation/simulated-clock.ts'
@@ -19,13 +20,14 @@ it('A HEAD request opens no stream of events, because nobody would read and clos
       return { instance: '', swarms: [] }
     },
     counts: () => assert.fail('nobody reads counts'),
+    state: () => assert.fail('nobody reads the state'),
   }
   const follow = async () => {
     opened++
     return { async finish() {}, end() {} }
   }
   liveRoutes(app, { page, clock })
-  eventRoutes(app, { requests: echo, events: { follow, await: follow }, clock })
+  eventRoutes(app, { requests: echo, events: { follow, await: follow }, clock, followers: new Places({ max: 9, what: 'requests are followed' }) })
   for (const url of ['/v1/live', '/v1/requests/1/events']) assert.equal((await app.inject({ method: 'HEAD', url })).statusCode, 404, url)
   assert.equal(opened, 0)
   await app.close()

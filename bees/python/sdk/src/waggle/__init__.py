@@ -20,6 +20,7 @@ from .swarm import Swarm
 
 if TYPE_CHECKING:
     from .async_gateway import AsyncGateway
+    from .event_stream import RequestEvent
     from .exchange import RequestState
     from .gateway import Gateway
     from .problems import (
@@ -58,6 +59,7 @@ __all__ = [
     "NotAllowed",
     "PayloadTooLarge",
     "Refused",
+    "RequestEvent",
     "RequestState",
     "Swarm",
     "Tensor",
@@ -75,7 +77,7 @@ __all__ = [
 
 def __getattr__(name: str) -> Any:
     """Imports the gateway clients at their first use. A bee that calls no gateway starts twice as fast without them."""
-    modules = {"AsyncGateway": "async_gateway", "Gateway": "gateway", "RequestState": "exchange"}
+    modules = {"AsyncGateway": "async_gateway", "Gateway": "gateway", "RequestEvent": "event_stream", "RequestState": "exchange"}
     if name not in __all__:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     from importlib import import_module

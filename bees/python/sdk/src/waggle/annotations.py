@@ -31,8 +31,21 @@ def types_of(bee: Bee) -> Dict[str, Schema]:
     returned = hints.get("return", inspect.Signature.empty)
     is_told = "return" in hints and not (bee.takes_swarm and returned in (None, type(None)))
     if is_told and signature.return_annotation is not inspect.Signature.empty:
-        types["output"] = _item_of(returned, batch=bee.batch)
+        types["output"] = _whole_of(returned) if bee.gives_parts else _item_of(returned, batch=bee.batch)
     return {name: schema for name, schema in types.items() if schema}
+
+
+def _whole_of(annotation: Any) -> Schema:
+    """The schema of a generator's result: what it returns, or else its parts as one value."""
+    arguments = typing.get_args(annotation)
+    if not arguments:
+        return {}
+    if len(arguments) == 3 and arguments[2] not in (None, type(None)):
+        return schema_of(arguments[2])
+    part = schema_of(arguments[0])
+    if part.get("type") in ("string", "bytes"):
+        return part
+    return {"type": "array", "items": part} if part and part.get("type") != "tensors" else {}
 
 
 def _item_of(annotation: Any, *, batch: bool) -> Schema:

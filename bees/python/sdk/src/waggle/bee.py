@@ -20,9 +20,12 @@ class Bee:
         self.place = _place_of(function)
         if inspect.isclass(function):
             raise BadBee(f"{function.__qualname__} is a class; a bee is a function: register an object of it that can be called, or its method")
-        if inspect.isgeneratorfunction(function) or inspect.isasyncgenfunction(function):
-            raise BadBee(f"{self.place}: the bee {name} is a generator; a bee gives one result: return it instead of yielding")
-        self.is_async = inspect.iscoroutinefunction(function) or inspect.iscoroutinefunction(getattr(function, "__call__", None))
+        forms = (function, getattr(function, "__call__", None))
+        is_async_generator = any(inspect.isasyncgenfunction(one) for one in forms)
+        self.gives_parts = is_async_generator or any(inspect.isgeneratorfunction(one) for one in forms)
+        if self.gives_parts and batch:
+            raise BadBee(f"{self.place}: the bee {name} takes batches and is a generator: return a list of results, or take requests one by one")
+        self.is_async = is_async_generator or any(inspect.iscoroutinefunction(one) for one in forms)
         self._takes = _parameters_of(function, self.place, name)
 
     @property
@@ -54,7 +57,7 @@ def register_bee(name: Any = None, *, batch: bool = False) -> Any:
     """Makes a function or a coroutine a bee, under the name that a swarm's `spec.bee` uses. The default is the function's own name.
 
     The function takes `(payload)`, `(payload, context)` or `(swarm, payload, context)`. The returned value goes to the next bee, unless the function
-    calls `swarm.publish` or `swarm.respond`. With `batch=True` the function takes a list of payloads, or one stacked array if all payloads are arrays
+    calls `swarm.publish` or `swarm.respond`. A generator publishes each part that it yields: the caller gets it at once, as an event of the request. With `batch=True` the function takes a list of payloads, or one stacked array if all payloads are arrays
     of the same shape, and returns a list with a result for each payload. The function itself stays unchanged, so that tests and other functions can
     call it.
 

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import inspect
 import sys
-from typing import Any, Dict, List, Sequence
+from typing import Any, AsyncGenerator, Dict, Generator, List, Sequence
 
 from .batches import results_of, stacked
 from .bee import Bee
@@ -11,6 +12,7 @@ from .bee_file import BeeFile
 from .errors import BadResult, Cancelled, Refused
 from .job import Job
 from .swarm import Swarm, current_call
+from .tracing import attached
 
 
 class Calls:
@@ -100,10 +102,16 @@ class Calls:
 
     async def _call(self, jobs: Sequence[Job], payload: Any, context: Any) -> Any:
         token = current_call.set(jobs[0].call if len(jobs) == 1 else None)
+        detach = attached([job.context for job in jobs])
         try:
             returned = self.bee.call(self._swarm, payload, context)
+            if inspect.isasyncgen(returned):
+                return await _published_later(returned, jobs[0])
+            if inspect.isgenerator(returned) and self.bee.gives_parts:
+                return _published(returned, jobs[0])
             return await returned if self.bee.is_async else returned
         finally:
+            detach()
             current_call.reset(token)
 
     def _succeed(self, job: Job, returned: Any) -> None:
@@ -123,3 +131,28 @@ class Calls:
             return False
         del self._open[job.id]
         return True
+
+
+def _published(generator: "Generator[Any, None, Any]", job: Job) -> Any:
+    """Publishes what a generator yields, and returns what it returns, or else its parts as one result."""
+    try:
+        while True:
+            try:
+                part = next(generator)
+            except StopIteration as end:
+                return job.whole_of_parts() if end.value is None else end.value
+            job.context.raise_if_cancelled()
+            job.publish(part)
+    finally:
+        generator.close()
+
+
+async def _published_later(generator: "AsyncGenerator[Any, None]", job: Job) -> Any:
+    """The same as `_published`. An asynchronous generator returns nothing."""
+    try:
+        async for part in generator:
+            job.context.raise_if_cancelled()
+            job.publish(part)
+        return job.whole_of_parts()
+    finally:
+        await generator.aclose()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
-from typing import Any, Mapping, Optional
+from typing import Any, Mapping, Optional, Sequence
 
 from .errors import Cancelled
 
@@ -18,13 +18,18 @@ class Context:
         headers: the headers of the request that Waggle passes on, with lower-case names.
         deadline: seconds since the epoch, comparable with `time.time()`; None without a deadline.
         content_type: media type of the payload, or None if it is unknown.
+        traceparent: the span of this call as W3C Trace Context writes it, or None if the request has no trace. Spans that the bee makes, and requests
+            that it sends, belong below it.
+        baggage: what the caller told all servers that take part in the request, as W3C Baggage writes it, or None.
+        parts: for a generator, the parts that an earlier run of this call has published, before a crash. A bee that is run again has to yield the same
+            parts again. If it cannot, it yields these first, and then goes on behind them.
 
     >>> context = Context(request_id="r1", deadline=None)
     >>> context.cancelled
     False
     """
 
-    __slots__ = ("request_id", "attempt", "headers", "deadline", "content_type", "_cancelled", "_call")
+    __slots__ = ("request_id", "attempt", "headers", "deadline", "content_type", "parts", "_cancelled", "_call")
 
     def __init__(
         self,
@@ -34,14 +39,24 @@ class Context:
         headers: Optional[Mapping[str, str]] = None,
         deadline: Optional[float] = None,
         content_type: Optional[str] = None,
+        parts: Sequence[Any] = (),
     ) -> None:
         self.request_id = request_id
         self.attempt = attempt
         self.headers: Mapping[str, str] = headers if headers is not None else {}
         self.deadline = deadline
         self.content_type = content_type
+        self.parts: Sequence[Any] = list(parts)
         self._cancelled = threading.Event()
         self._call: Any = None
+
+    @property
+    def traceparent(self) -> Optional[str]:
+        return self.headers.get("traceparent")
+
+    @property
+    def baggage(self) -> Optional[str]:
+        return self.headers.get("baggage")
 
     @property
     def cancelled(self) -> bool:

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import inspect
 import json
 import time
 from contextvars import copy_context
-from typing import Any, Callable, List, Mapping, Optional
+from typing import Any, Callable, List, Mapping, Optional, Sequence
 
 from .batches import results_of, stacked
 from .bee import Bee, bee_of
 from .context import Context
+from .parts import joined
 from .payload import Body, decode_value, dumps, encode_value
 from .swarm import Call, Swarm, current_call
 
@@ -32,6 +34,7 @@ class DevSwarm(Swarm):
     def __init__(self) -> None:
         self.published: List[Any] = []
         self.responded: List[Any] = []
+        self.parts: List[Any] = []
 
     def publish(self, data: Any, context: Any = None, *, content_type: Optional[str] = None) -> None:
         """Appends `data` to `published`."""
@@ -45,14 +48,21 @@ class DevSwarm(Swarm):
         """Forgets what was published and responded."""
         self.published.clear()
         self.responded.clear()
+        self.parts.clear()
 
     def call(
-        self, bee: Callable[..., Any], payload: Any, *, headers: Optional[Mapping[str, str]] = None, timeout_seconds: Optional[float] = None
+        self,
+        bee: Callable[..., Any],
+        payload: Any,
+        *,
+        headers: Optional[Mapping[str, str]] = None,
+        timeout_seconds: Optional[float] = None,
+        parts: Sequence[Any] = (),
     ) -> Any:
         """Calls a bee as a running swarm does, and returns its result as the next bee gets it.
 
         `payload` and the result are written as messages and read again, so a result that cannot be passed on fails here too. The result is appended
-        to `published` or `responded`. A bee that takes batches gets a list of payloads, and the list of its results is returned.
+        to `published` or `responded`. What a generator yields is appended to `parts`, and `parts=` are those of an earlier run. A bee that takes batches gets a list of payloads, and the list of its results is returned.
 
         Raises what the bee raises, and BadResult.
 
@@ -63,7 +73,7 @@ class DevSwarm(Swarm):
         registered = bee_of(bee) or Bee(getattr(bee, "__name__", "bee"), bee, batch=False)
         payloads = [_crossed(one) for one in payload] if registered.batch else [_crossed(payload)]
         deadline = None if timeout_seconds is None else time.time() + timeout_seconds
-        contexts = [Context(f"request-{number}", headers=headers, deadline=deadline) for number in range(1, len(payloads) + 1)]
+        contexts = [Context(f"request-{number}", headers=headers, deadline=deadline, parts=parts) for number in range(1, len(payloads) + 1)]
         for context in contexts:
             context._call = Call()
         token = current_call.set(contexts[0]._call if len(contexts) == 1 else None)
@@ -72,7 +82,9 @@ class DevSwarm(Swarm):
                 returned = registered.call(Swarm(), stacked(payloads), contexts)
             else:
                 returned = registered.call(Swarm(), payloads[0], contexts[0])
-            if registered.is_async:
+            if registered.gives_parts:
+                returned = self._parts_of(returned, contexts[0]._call)
+            elif registered.is_async:
                 returned = _awaited(returned)
         finally:
             current_call.reset(token)
@@ -80,6 +92,21 @@ class DevSwarm(Swarm):
             return self._kept(contexts[0]._call, returned)
         results = [None] * len(contexts) if returned is None else results_of(returned, len(contexts))
         return [self._kept(context._call, result) for context, result in zip(contexts, results)]
+
+    def _parts_of(self, generator: Any, call: Call) -> Any:
+        """Takes the parts of a generator, and returns its result."""
+        own: List[Any] = []
+        result: Any = None
+        if inspect.isasyncgen(generator):
+            own = _awaited(_all_of(generator))
+        else:
+            try:
+                while True:
+                    own.append(next(generator))
+            except StopIteration as end:
+                result = end.value
+        self.parts.extend(_crossed(part) for part in own)
+        return joined(own) if result is None and not call.has_published and not call.has_responded else result
 
     def _kept(self, call: Call, returned: Any) -> Any:
         if isinstance(returned, Exception):
@@ -100,6 +127,10 @@ def _crossed(value: Any, content_type: Optional[str] = None) -> Any:
     body = Body(binary=True)
     fields = json.loads(dumps(encode_value(value, body, content_type)))
     return decode_value(fields, bytearray().join(body.pieces))
+
+
+async def _all_of(generator: Any) -> List[Any]:
+    return [part async for part in generator]
 
 
 def _awaited(awaitable: Any) -> Any:

@@ -90,7 +90,7 @@ class Settings:
     def __init__(self, url: str, token: Optional[str], timeout_seconds: float, retries: int) -> None:
         if retries < 0:
             raise ValueError(f"retries is {retries}: give 0 or more")
-        _check_seconds(timeout_seconds)
+        check_seconds(timeout_seconds)
         self.address = Address(url)
         self.token = token
         self.timeout_seconds = timeout_seconds
@@ -112,22 +112,35 @@ def request_steps(
     headers: Optional[Mapping[str, str]],
 ) -> Steps:
     """The steps of `request` or `submit`. Every attempt has the same idempotency key, so the swarm computes the request once."""
+    path, sent, body = posted(verb, payload, gateway, content_type=content_type, idempotency_key=idempotency_key, headers=headers)
+    if timeout_seconds is not None:
+        check_seconds(timeout_seconds)
+    read = _answer_of if verb == "request" else _request_id_of
+    has_deadline = verb == "request" or timeout_seconds is not None
+    total = timeout_seconds if timeout_seconds is not None else settings.timeout_seconds
+    return _steps(settings, "POST", path, sent, body, total, read, has_deadline=has_deadline)
+
+
+def posted(
+    verb: str,
+    payload: Any,
+    gateway: str,
+    *,
+    content_type: Optional[str],
+    idempotency_key: Optional[str],
+    headers: Optional[Mapping[str, str]],
+) -> Tuple[str, Dict[str, str], bytes]:
+    """The path, the headers and the body of a request."""
     if not isinstance(gateway, str) or gateway == "":
         raise ValueError("gateway is missing: give the name of the swarm's gateway-input")
     body, own_type = encoded_payload(payload, content_type)
-    if timeout_seconds is not None:
-        _check_seconds(timeout_seconds)
     sent = {name.lower(): value for name, value in (headers or {}).items()}
     for name, value in sent.items():
         if not _HEADER_NAME.fullmatch(name) or not _HEADER_VALUE.fullmatch(value):
             raise ValueError(f"the header {name[:80]!r} has a name or a value that HTTP does not carry")
     sent["content-type"] = own_type
     sent["idempotency-key"] = _checked_key(idempotency_key)
-    path = f"/v1/gateways/{quote(gateway, safe='')}/{verb}"
-    read = _answer_of if verb == "request" else _request_id_of
-    has_deadline = verb == "request" or timeout_seconds is not None
-    total = timeout_seconds if timeout_seconds is not None else settings.timeout_seconds
-    return _steps(settings, "POST", path, sent, body, total, read, has_deadline=has_deadline)
+    return f"/v1/gateways/{quote(gateway, safe='')}/{verb}", sent, body
 
 
 def get_steps(settings: Settings, request_id: str, timeout_seconds: Optional[float]) -> Steps:
@@ -157,16 +170,16 @@ def _steps(
         if left <= 0:
             raise DeadlineExceeded(f"{address.shown} gave no answer within {total_seconds:g} s")
         if has_deadline:
-            headers["x-timeout-seconds"] = f"{min(max(left, 0.001), _MAX_TIMEOUT_SECONDS):.3f}"
+            headers["x-timeout-seconds"] = f"{min(max(left, 0.001), MAX_TIMEOUT_SECONDS):.3f}"
         # The server answers 504 at the deadline. The client waits a little longer, so that this answer can arrive.
-        outcome = yield Attempt(method, address.path + path, headers, body, left + (_GRACE_SECONDS if has_deadline else 0))
+        outcome = yield Attempt(method, address.path + path, headers, body, left + (GRACE_SECONDS if has_deadline else 0))
         failure, wait = _failure_of(outcome, address, total_seconds)
         if failure is None:
             assert isinstance(outcome, Response)
             return read(outcome)
         if wait is None or retry == settings.retries:
             raise failure
-        pause = max(wait, _back_off(retry))
+        pause = max(wait, back_off(retry))
         if time.monotonic() + pause >= ends_at:
             raise failure
         yield Pause(pause)
@@ -183,7 +196,7 @@ def _failure_of(outcome: Union[Response, OSError, None], address: Address, total
     assert outcome is not None
     if 200 <= outcome.status < 300:
         return None, None
-    wait = _retry_after(outcome) if outcome.status in (429, 503) else None
+    wait = retry_after(outcome) if outcome.status in (429, 503) else None
     return problem_of(outcome.status, outcome.body, outcome.headers), wait
 
 
@@ -236,25 +249,25 @@ def _checked_key(key: Optional[str]) -> str:
     return key
 
 
-def _check_seconds(seconds: float) -> None:
-    if not 0 < seconds <= _MAX_TIMEOUT_SECONDS:
-        raise ValueError(f"timeout_seconds is {seconds}: give a number above 0 and at most {_MAX_TIMEOUT_SECONDS}")
+def check_seconds(seconds: float) -> None:
+    if not 0 < seconds <= MAX_TIMEOUT_SECONDS:
+        raise ValueError(f"timeout_seconds is {seconds}: give a number above 0 and at most {MAX_TIMEOUT_SECONDS}")
 
 
-def _retry_after(response: Response) -> float:
+def retry_after(response: Response) -> float:
     try:
         return min(max(0.0, float(response.headers.get("retry-after", "0"))), _MAX_PAUSE_SECONDS)
     except ValueError:
         return 0.0
 
 
-def _back_off(retry: int) -> float:
+def back_off(retry: int) -> float:
     """The pause before a retry: up to 0.1 s, then twice as long each time. The random part keeps many clients from retrying at the same time."""
     return float(min(_MAX_PAUSE_SECONDS, 0.1 * 2**retry) * random.uniform(0.5, 1))
 
 
 _HEADER_NAME = re.compile(r"[a-z0-9!#$%&'*+.^_`|~-]+")
 _HEADER_VALUE = re.compile(r"[\t\x20-\x7e\xa0-\xff]*")
-_MAX_TIMEOUT_SECONDS = 86_400
+MAX_TIMEOUT_SECONDS = 86_400
 _MAX_PAUSE_SECONDS = 10.0
-_GRACE_SECONDS = 5.0
+GRACE_SECONDS = 5.0

@@ -8,8 +8,9 @@ import socket
 import ssl
 import threading
 import time
-from typing import Any, Mapping, Optional
+from typing import Any, Iterator, Mapping, Optional
 
+from .event_stream import EventStream, RequestEvent
 from .exchange import Attempt, Pause, RequestState, Response, Settings, Steps, get_steps, request_steps
 
 
@@ -94,6 +95,59 @@ class Gateway:
         state: RequestState = self._run(get_steps(self._settings, request_id, timeout_seconds))
         return state
 
+    def stream(
+        self,
+        payload: Any,
+        gateway: str,
+        *,
+        content_type: Optional[str] = None,
+        idempotency_key: Optional[str] = None,
+        timeout_seconds: Optional[float] = None,
+        headers: Optional[Mapping[str, str]] = None,
+    ) -> Iterator[RequestEvent]:
+        """Sends a payload and gives the events of the request as they come: parts that bees publish, bees that are done, and at last the answer.
+
+        If the connection breaks, the stream goes on behind the last event, at whichever process answers then. Raises a GatewayError, also that of a
+        request that failed.
+        """
+        stream = EventStream(
+            self._settings,
+            payload,
+            gateway,
+            content_type=content_type,
+            idempotency_key=idempotency_key,
+            timeout_seconds=timeout_seconds,
+            headers=headers,
+        )
+        return self._events(stream)
+
+    def _events(self, stream: EventStream) -> Iterator[RequestEvent]:
+        while not stream.is_over:
+            attempt = stream.attempt()
+            connection: Optional[http.client.HTTPConnection] = None
+            try:
+                connection = self._opened(attempt.timeout_seconds)
+                answer = self._sent(connection, attempt)
+                headers = {name.lower(): value for name, value in answer.getheaders()}
+                if answer.status != 200:
+                    time.sleep(stream.refused(Response(answer.status, headers, answer.read())))
+                    continue
+                stream.begun(headers)
+                for line in answer:
+                    event = stream.line(line)
+                    if event is not None:
+                        yield event
+                    if stream.is_over:
+                        return
+                raise ConnectionError("the stream ended before the answer")
+            except socket.timeout as error:
+                time.sleep(stream.broken(TimeoutError(str(error))))
+            except (OSError, http.client.HTTPException) as error:
+                time.sleep(stream.broken(error))
+            finally:
+                if connection is not None:
+                    connection.close()
+
     def close(self) -> None:
         """Closes this thread's connection. The next call opens a new one."""
         connection = getattr(self._local, "connection", None)
@@ -142,30 +196,39 @@ class Gateway:
         raise AssertionError("the loop returns")
 
     def _exchange(self, attempt: Attempt, timeout_seconds: float) -> Response:
-        connection = self._connection(timeout_seconds)
+        answer = self._sent(self._connection(timeout_seconds), attempt)
+        body = answer.read()
+        return Response(answer.status, {name.lower(): value for name, value in answer.getheaders()}, body)
+
+    @staticmethod
+    def _sent(connection: http.client.HTTPConnection, attempt: Attempt) -> http.client.HTTPResponse:
         connection.putrequest(attempt.method, attempt.path, skip_host=True, skip_accept_encoding=True)
         for name, value in attempt.headers.items():
             connection.putheader(name, value)
         if attempt.method == "POST":
             connection.putheader("content-length", str(len(attempt.body)))
         connection.endheaders(attempt.body or None)
-        answer = connection.getresponse()
-        body = answer.read()
-        return Response(answer.status, {name.lower(): value for name, value in answer.getheaders()}, body)
+        return connection.getresponse()
 
     def _connection(self, timeout_seconds: float) -> http.client.HTTPConnection:
         connection: Optional[http.client.HTTPConnection] = getattr(self._local, "connection", None)
         if connection is None:
-            address = self._settings.address
-            if address.is_secure:
-                connection = http.client.HTTPSConnection(address.host, address.port, timeout=timeout_seconds, context=self._tls)
-            else:
-                connection = http.client.HTTPConnection(address.host, address.port, timeout=timeout_seconds)
-            connection.connect()
-            connection.sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            connection = self._opened(timeout_seconds)
             self._local.connection = connection
         if connection.sock is not None:
             connection.sock.settimeout(timeout_seconds)
+        return connection
+
+    def _opened(self, timeout_seconds: float) -> http.client.HTTPConnection:
+        address = self._settings.address
+        if address.is_secure:
+            connection: http.client.HTTPConnection = http.client.HTTPSConnection(
+                address.host, address.port, timeout=timeout_seconds, context=self._tls
+            )
+        else:
+            connection = http.client.HTTPConnection(address.host, address.port, timeout=timeout_seconds)
+        connection.connect()
+        connection.sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         return connection
 
 

@@ -2,20 +2,21 @@
 
 from __future__ import annotations
 
-from typing import Any, Optional
+from typing import Any, List, Optional
 
 from .bee_file import BeeFile
 from .channel import Channel, Message, MessageTooLarge
 from .context import Context
 from .errors import BadResult, Cancelled, Refused
-from .payload import Body, Fields, decode_value, encode_value
+from .parts import joined
+from .payload import Body, Buffer, Fields, Media, decode_value, encode_value
 from .swarm import Call, Result
 
 
 class Job:
     """A request, with the call that computes it. It gives exactly one result."""
 
-    __slots__ = ("id", "more", "context", "call", "_message", "_channel", "_file")
+    __slots__ = ("id", "more", "context", "call", "_message", "_channel", "_file", "_parts")
 
     def __init__(self, message: Message, channel: Channel, file: BeeFile) -> None:
         fields = message.fields
@@ -31,6 +32,8 @@ class Job:
             content_type=fields.get("content_type"),
         )
         self.context._call = self.call
+        self.context.parts = [_part_in(part, message.body) for part in fields.get("published", ())]
+        self._parts: List[Any] = []
         self._message: Optional[Message] = message
         self._channel = channel
         self._file = file
@@ -40,6 +43,17 @@ class Job:
         message, self._message = self._message, None
         assert message is not None
         return decode_value(message.fields, message.body)
+
+    def publish(self, part: Any) -> None:
+        """Publishes the next part of the result."""
+        body = self._channel.body()
+        number = len(self._parts)
+        self._channel.write({"part": self.id, "number": number, **encode_value(part, body)}, body)
+        self._parts.append(part)
+
+    def whole_of_parts(self) -> Any:
+        """The parts as one result; None if the bee has published or responded, because that is its result."""
+        return None if self.call.has_published or self.call.has_responded else joined(self._parts)
 
     def succeed(self, returned: Any) -> None:
         """Writes the result of a call that ended: the published value and the response, or else the returned value."""
@@ -82,6 +96,12 @@ class Job:
 
     def _write_error(self, text: str) -> None:
         self._channel.write({"id": self.id, "error": _cut(text)})
+
+
+def _part_in(fields: Fields, body: Optional[Buffer]) -> Any:
+    """A published part. Bytes keep their media type, so that the bee can yield the very same part again."""
+    value = decode_value(fields, body)
+    return Media(value, fields["content_type"]) if isinstance(value, bytes) else value
 
 
 def _cut(text: str) -> str:

@@ -54,7 +54,8 @@ def _worker(calls: Calls) -> "Union[SyncWorker, AsyncWorker]":
 
 def _hello(bee: Bee, channel: Channel) -> Dict[str, Any]:
     """The hello. A plain function computes one request at a time, so only one more request may wait here. Others can then go to another worker."""
-    hello: Dict[str, Any] = {"waggle": 1, "form": "binary" if channel.binary else "json", "wants": ["cancel", "ping", "headers"]}
+    wants = ["cancel", "ping", "headers", *(["parts"] if bee.gives_parts else [])]
+    hello: Dict[str, Any] = {"waggle": 1, "form": "binary" if channel.binary else "json", "wants": wants}
     return hello if bee.is_async or bee.batch else {**hello, "window": _SYNC_WINDOW}
 
 

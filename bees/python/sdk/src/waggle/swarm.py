@@ -46,7 +46,7 @@ class Call:
         if inspect.isawaitable(returned):
             raise BadResult("the bee returned a coroutine: write async def, or await it")
         if inspect.isgenerator(returned) or inspect.isasyncgen(returned):
-            raise BadResult("the bee returned a generator: return one value, such as a list")
+            raise BadResult("the bee returned a generator: write yield in the bee itself, or return one value, such as a list")
         return Result(returned, None, _nothing)
 
 

@@ -1,0 +1,189 @@
+import type { Payload } from '../../topology/swarm/payload/payload.ts'
+import { contentTypeOf, payloadSerde } from '../../topology/swarm/payload/payload-serde.ts'
+import type { PartsRun, PublishedParts, PublishingCall } from '../../topology/swarm/ports/published-parts.ts'
+import { maxPartBytes, maxParts, maxPartsBytes } from '../../topology/swarm/request/part.ts'
+import { WaggleError } from '../../topology/waggle-error.ts'
+import type { BeeParts } from '../define-bee.ts'
+import { outputOf, payloadOf } from './payload-input.ts'
+
+export interface CallPartsOptions {
+  /** The log of parts; null where parts reach nobody, such as in a test driver. */
+  readonly port: PublishedParts | null
+  readonly call: PublishingCall
+  /** Hides the bee's secrets. */
+  readonly redact: (part: Payload) => Payload
+  /** Aborts when nobody waits for the call any more. */
+  readonly signal: AbortSignal
+  /** Calls `act` once, after `ms`. */
+  readonly after: (ms: number, act: () => void) => void
+}
+
+/**
+ * The parts of one call of a bee. The parts that an earlier run has published stay as they are: this run has to give the same ones again, which adds
+ * nothing to the log, before it can add further ones.
+ */
+export class CallParts implements BeeParts {
+  readonly #options: CallPartsOptions
+  readonly #run: PartsRun
+  /** All parts that are published, of this run and of earlier ones. */
+  readonly #parts: Payload[]
+  readonly #sizes: number[] = []
+  #bytes = 0
+  /** The number of parts that the bee has given since it began. A bee that begins again counts from 0. */
+  #given = 0
+  #failure: WaggleError | null = null
+  /** The number of parts that are in the log. */
+  #written: number
+  /** Settles when all parts are in the log; null while none is on its way. */
+  #writing: Promise<void> | null = null
+  #progressed = Promise.withResolvers<void>()
+
+  private constructor(options: CallPartsOptions, run: PartsRun) {
+    this.#options = options
+    this.#run = run
+    this.#parts = [...run.before]
+    this.#written = this.#parts.length
+    for (const part of this.#parts) this.#count(part)
+  }
+
+  static async begin(options: CallPartsOptions): Promise<CallParts> {
+    const { port, call } = options
+    return new CallParts(options, port === null ? unkept : await untilWritten(() => port.begin(call), options))
+  }
+
+  get published(): readonly unknown[] {
+    return this.#parts.map(outputOf)
+  }
+
+  readonly publish = async (output: unknown, number = this.#given): Promise<void> => {
+    const { bee } = this.#options.call
+    this.#options.signal.throwIfAborted()
+    if (this.#failure !== null) throw this.#failure
+    const part = this.#options.redact(payloadOf(output, bee))
+    this.#given = number + 1
+    if (number < this.#parts.length) this.#compare(number, part)
+    else if (number > this.#parts.length) this.#fail(skipped(bee, number, this.#parts.length))
+    else this.#add(number, part)
+    // A bee that is faster than the log waits.
+    while (this.#parts.length - this.#written >= maxWaiting) await this.#progressed.promise
+  }
+
+  /** Settles when every part is durable. Throws if one cannot be published, or if an earlier run has published more parts than this one. */
+  async finish(): Promise<void> {
+    if (this.#failure === null && this.#given < this.#parts.length) this.#fail(differs(this.#options.call.bee, this.#given, 'the end of its parts'))
+    await this.#writing
+    if (this.#failure !== null) throw this.#failure
+  }
+
+  /** Notes in the log that the call has failed. If its request is tried again, nobody waits for its parts. */
+  async fail(): Promise<void> {
+    await this.#writing?.catch(() => {})
+    await this.#run.fail()
+  }
+
+  /** The parts as one result: texts are joined, bytes of one media type too, and JSON values become a list. */
+  result(): Payload {
+    const [first] = this.#parts
+    if (first === undefined) return { kind: 'json', json: null }
+    const json = this.#parts.flatMap((part) => (part.kind === 'json' ? [part.json] : []))
+    if (json.length === this.#parts.length) return { kind: 'json', json: json.every((value) => typeof value === 'string') ? json.join('') : json }
+    const bytes = this.#parts.flatMap((part) => (part.kind === 'bytes' && contentTypeOf(part) === contentTypeOf(first) ? [part.bytes] : []))
+    if (bytes.length === this.#parts.length) return { kind: 'bytes', contentType: contentTypeOf(first), bytes: Buffer.concat(bytes) }
+    throw new WaggleError('WAGGLE_BEE_OUTPUT', {
+      message: `${this.#options.call.bee} published parts that cannot be joined: tensors, or values of several kinds`,
+      next: 'Return the whole result at the end.',
+    })
+  }
+
+  #compare(number: number, part: Payload): void {
+    const known = this.#parts[number]
+    if (known !== undefined && !isSame(known, part)) this.#fail(differs(this.#options.call.bee, number, 'another part'))
+  }
+
+  #add(number: number, part: Payload): void {
+    const { bee } = this.#options.call
+    if (number >= maxParts) this.#fail(tooMany(bee, `more than ${maxParts} parts`))
+    this.#count(part)
+    if ((this.#sizes[number] ?? 0) > maxPartBytes) this.#fail(tooMany(bee, `a part of more than ${maxPartBytes} bytes`))
+    if (this.#bytes > maxPartsBytes) this.#fail(tooMany(bee, `parts of more than ${maxPartsBytes} bytes in all`))
+    this.#parts.push(part)
+    this.#writing ??= this.#write()
+    // `finish` has the error.
+    this.#writing.catch(() => {})
+  }
+
+  /** Writes all parts. A few of them share a write of the log. Those of a write that failed are written again: each number counts once. */
+  async #write(): Promise<void> {
+    try {
+      while (this.#written < this.#parts.length) {
+        const from = this.#written
+        const some = this.#parts.slice(from, from + maxWaiting)
+        await untilWritten(() => Promise.all(some.map((part, at) => this.#run.add(from + at, part))), this.#options)
+        this.#written = from + some.length
+        this.#progressed.resolve()
+        this.#progressed = Promise.withResolvers()
+      }
+      this.#writing = null
+    } catch (thrown) {
+      this.#failure ??= WaggleError.from('WAGGLE_BEE_FAILED', thrown, { next: 'Nothing: the call is over.' })
+      // A bee that waits for progress gets the failure at its next part.
+      this.#written = this.#parts.length
+      this.#progressed.resolve()
+    }
+  }
+
+  #count(part: Payload): void {
+    const size = payloadSerde.serialize('', part).byteLength
+    this.#sizes.push(size)
+    this.#bytes += size
+  }
+
+  #fail(error: WaggleError): never {
+    this.#failure ??= error
+    throw this.#failure
+  }
+}
+
+/** Writes to the log, and tries again while the log takes nothing, such as on a full disk. Throws when nobody waits for the call any more. */
+async function untilWritten<T>(write: () => Promise<T>, { signal, after }: Pick<CallPartsOptions, 'signal' | 'after'>): Promise<T> {
+  for (;;) {
+    signal.throwIfAborted()
+    try {
+      return await write()
+    } catch {
+      await new Promise<void>((resolve) => after(retryMs, resolve))
+    }
+  }
+}
+
+/** A run where parts are kept by nobody. */
+const unkept: PartsRun = { before: [], add: async () => {}, fail: async () => {} }
+
+function isSame(a: Payload, b: Payload): boolean {
+  return contentTypeOf(a) === contentTypeOf(b) && Buffer.from(payloadSerde.serialize('', a)).equals(payloadSerde.serialize('', b))
+}
+
+function differs(bee: string, number: number, what: string): WaggleError {
+  return new WaggleError('WAGGLE_PARTS_DIFFER', {
+    message: `${bee} was run again and gave ${what} as part ${number}, and the caller has another one already`,
+    next: 'Let the bee give the same parts for the same input, or let it first yield the parts that its request names, and then go on behind them.',
+  })
+}
+
+function skipped(bee: string, number: number, next: number): WaggleError {
+  return new WaggleError('WAGGLE_BEE_PROTOCOL', {
+    message: `${bee} published part ${number} where part ${next} comes next`,
+    next: 'Count parts from 0.',
+  })
+}
+
+function tooMany(bee: string, what: string): WaggleError {
+  return new WaggleError('WAGGLE_TOO_MANY_PARTS', {
+    message: `${bee} published ${what}`,
+    next: 'Publish fewer or smaller parts, for example several words in one.',
+  })
+}
+
+/** The most parts of a call that are under way to the log. */
+const maxWaiting = 32
+const retryMs = 500

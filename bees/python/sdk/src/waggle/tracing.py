@@ -1,0 +1,29 @@
+"""Makes the span of a call the current one of OpenTelemetry, if the bee's file uses it."""
+
+from __future__ import annotations
+
+import sys
+from importlib import import_module
+from typing import Any, Callable, Sequence
+
+from .context import Context
+
+
+def attached(contexts: Sequence[Context]) -> Callable[[], None]:
+    """Attaches the trace of a call that is of one request. The returned function detaches it again.
+
+    A call of a batch has requests of several traces, so it attaches none: take each `context.traceparent`. OpenTelemetry is loaded only if the bee's file
+    has loaded it, so a bee that does not use it needs no package and waits for nothing.
+    """
+    if len(contexts) != 1 or contexts[0].traceparent is None or "opentelemetry.trace" not in sys.modules:
+        return _nothing
+    propagate: Any = import_module("opentelemetry.propagate")
+    current: Any = import_module("opentelemetry.context")
+    headers = contexts[0].headers
+    carrier = {name: headers[name] for name in ("traceparent", "tracestate", "baggage") if name in headers}
+    token = current.attach(propagate.extract(carrier))
+    return lambda: current.detach(token)
+
+
+def _nothing() -> None:
+    return None

@@ -1,0 +1,49 @@
+import { ProblemError } from '../http/problem.ts'
+
+export interface PlacesOptions {
+  /** The number of places of all callers together. */
+  readonly max: number
+  /** The holders of places, for the error, as in `requests are followed`. */
+  readonly what: string
+}
+
+/**
+ * Places that callers hold for a while, such as open streams. A caller gets another place while it holds fewer than are free, so that no caller can take
+ * them all: alone it gets half, and two get a third each. Without tokens all callers are one, which may have all places. The rule is that of dynamic
+ * thresholds in switches (Choudhury and Hahne, 1998).
+ */
+export class Places {
+  readonly #options: PlacesOptions
+  readonly #of = new Map<string, number>()
+  #taken = 0
+
+  constructor(options: PlacesOptions) {
+    this.#options = options
+  }
+
+  get taken(): number {
+    return this.#taken
+  }
+
+  /** Takes a place until the returned function is called. Throws a ProblemError: 503 if no place is free, 429 if the caller holds its share. */
+  take(caller: string): () => void {
+    const { max, what } = this.#options
+    const own = this.#of.get(caller) ?? 0
+    if (this.#taken >= max) throw new ProblemError('WAGGLE_OVERLOADED', `${max} ${what}`, retryAfterSeconds)
+    if (caller !== '' && own > 0 && own >= max - this.#taken)
+      throw new ProblemError('WAGGLE_CALLER_LIMIT', `${own} of this caller’s ${what}, and the free places are for others`, retryAfterSeconds)
+    this.#taken++
+    this.#of.set(caller, own + 1)
+    let isOver = false
+    return () => {
+      if (isOver) return
+      isOver = true
+      this.#taken--
+      const left = (this.#of.get(caller) ?? 1) - 1
+      if (left > 0) this.#of.set(caller, left)
+      else this.#of.delete(caller)
+    }
+  }
+}
+
+const retryAfterSeconds = 5

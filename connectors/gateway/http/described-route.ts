@@ -1,0 +1,50 @@
+import { problemSchema } from './problem-schema.ts'
+
+/** The parts of a route's schema that the description of the API (OpenAPI) is made from. */
+export interface RouteSchema {
+  readonly summary?: string
+  readonly response?: { readonly [status: string]: unknown }
+  readonly body?: unknown
+  readonly consumes?: readonly string[]
+  readonly [part: string]: unknown
+}
+
+/** A body that a route reads itself, because Fastify parses none. */
+export interface DescribedBody {
+  readonly consumes: readonly string[]
+  readonly schema: object
+}
+
+declare module 'fastify' {
+  interface FastifyContextConfig {
+    /** The body of the route, for the description of the API. */
+    readonly body?: DescribedBody
+    /** The exact schema of the headers, for the description of the API. The route itself checks them, and says more. */
+    readonly headers?: object
+  }
+}
+
+/** Completes the schema of a route for the description of the API: its body, its good answer, and the problem that every route may answer with. */
+export function describedRoute(
+  schema: RouteSchema | undefined,
+  { body, headers }: { readonly body?: DescribedBody; readonly headers?: object },
+): RouteSchema {
+  const { response = {}, ...rest } = schema ?? {}
+  const hasGood = Object.keys(response).some((status) => /^[23]/.test(status))
+  const good = hasGood ? {} : { 200: { description: rest.summary ?? 'The answer.' } }
+  const problem = { description: 'What went wrong.', content: { 'application/problem+json': { schema: problemSchema } } }
+  return {
+    ...rest,
+    ...(headers === undefined ? {} : { headers }),
+    ...(body === undefined ? {} : { body: body.schema, consumes: body.consumes }),
+    response: { ...good, default: problem, ...response },
+  }
+}
+
+/** A good answer of another type than JSON. */
+export function answerOf(contentType: string, description: string): object {
+  return { 200: { description, content: { [contentType]: { schema: {} } } } }
+}
+
+/** The answer of a route that answers with nothing. */
+export const nothing = { 204: { type: 'null', description: 'Done.' } }

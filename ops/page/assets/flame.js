@@ -1,0 +1,106 @@
+import { html, useEffect, useState } from 'htm/preact/standalone'
+import { answered, failureOf } from './api.js'
+import { flameRows } from './flame-layout.js'
+
+/** A profile of the process on demand: where a request's time goes by bee, and a flame graph of each thread. It needs nothing of the rest of the page. */
+export function Profile({ seconds: usual = 10 }) {
+  const [seconds, setSeconds] = useState(usual)
+  const [state, setState] = useState({ kind: 'none' })
+  const [thread, setThread] = useState('main')
+  const take = async (event) => {
+    event.preventDefault()
+    setState({ kind: 'running' })
+    try {
+      setState({ kind: 'done', profile: await answered(`./v1/debug/profile?seconds=${seconds}`, { method: 'POST' }) })
+    } catch (error) {
+      setState({ kind: 'failed', text: failureOf(error).detail })
+    }
+  }
+  const { profile } = state
+  const shown = profile?.threads.find((one) => one.thread === thread) ?? profile?.threads[0]
+  return html`<link rel="stylesheet" href="./page/flame.css" />
+    <form class="row" onSubmit=${take}>
+      <label>Seconds <input type="number" min="1" max="60" value=${seconds} onInput=${({ target }) => setSeconds(Number(target.value))} /></label>
+      <button type="submit" disabled=${state.kind === 'running'}>Profile</button>
+    </form>
+    <p role="status" aria-live="polite" class=${state.kind === 'failed' ? 'bad' : 'quiet'}>${statusText(state, seconds)}</p>
+    ${profile && html`<${Bees} bees=${profile.bees} />`}
+    ${
+      profile &&
+      html`<label>Thread <select value=${shown.thread} onChange=${({ target }) => setThread(target.value)}>${profile.threads.map((one) => html`<option value=${one.thread}>${one.thread} ${shortPlace(one.file)}</option>`)}</select></label>
+        ${shown.cpu === null ? html`<p class="quiet">This thread did not answer: it computed without a pause.</p>` : html`<${FlameGraph} key=${shown.thread} cpu=${shown.cpu} />`}`
+    }`
+}
+
+function statusText({ kind, text, profile }, seconds) {
+  if (kind === 'running') return `Profiling for ${seconds} s …`
+  if (kind === 'failed') return text
+  return kind === 'done' ? `${profile.seconds.toFixed(1)} s from ${new Date(profile.started_at).toLocaleTimeString()}` : ''
+}
+
+function Bees({ bees }) {
+  if (bees.length === 0) return html`<p class="quiet">No bee had a call in that time.</p>`
+  const most = Math.max(...bees.map(({ wait_ms, call_ms }) => (wait_ms ?? 0) + (call_ms ?? 0)), 1e-9)
+  const part = (ms) => ({ width: `${((ms ?? 0) / most) * 100}%` })
+  return html`<table class="flame-bees">
+    <caption>Where the time of a request goes: mean wait for a call, and mean call</caption>
+    <thead><tr><th scope="col">Bee</th><th scope="col">Rows</th><th scope="col">Waited</th><th scope="col">Worked</th><th scope="col"><span class="hidden">Both</span></th></tr></thead>
+    <tbody>
+      ${bees.map(
+        ({ swarm, bee, rows, wait_ms, call_ms }) => html`<tr key=${`${swarm}/${bee}`}>
+          <th scope="row">${bee}</th><td>${rows}</td><td>${msText(wait_ms)}</td><td>${msText(call_ms)}</td>
+          <td class="bar"><i class="waited" style=${part(wait_ms)}></i><i class="worked" style=${part(call_ms)}></i></td>
+        </tr>`,
+      )}
+    </tbody>
+  </table>`
+}
+
+/** A flame graph of a V8 CPU profile: callers above, the widest first. A click, or Enter, makes a bar as wide as the graph. */
+function FlameGraph({ cpu }) {
+  const [view, setView] = useState({ start: 0, width: 1 })
+  const [told, setTold] = useState(null)
+  const [graph, setGraph] = useState(null)
+  useEffect(() => setGraph(flameRows(cpu)), [cpu])
+  if (graph === null) return null
+  const { rows, total } = graph
+  if (total === 0) return html`<p class="quiet">This thread was idle.</p>`
+  const percent = (part) => `${part * 100}%`
+  const inView = ({ start, width }) => start < view.start + view.width - 1e-9 && start + width > view.start + 1e-9
+  const bar = (one) => {
+    const from = Math.max(one.start, view.start)
+    const to = Math.min(one.start + one.width, view.start + view.width)
+    const text = `${one.name} ${msText(one.ms)}, ${(one.width * 100).toFixed(1)} % of the busy time${one.place === '' ? '' : `, ${one.place}`}`
+    return html`<button
+      type="button"
+      class=${`flame heat-${heatOf(one)}`}
+      style=${{ left: percent((from - view.start) / view.width), width: percent((to - from) / view.width) }}
+      title=${text}
+      aria-label=${text}
+      onClick=${() => setView({ start: one.start, width: one.width })}
+      onMouseEnter=${() => setTold(text)}
+      onFocus=${() => setTold(text)}
+    >${one.name}</button>`
+  }
+  return html`<div class="row">
+      <button type="button" disabled=${view.width === 1} onClick=${() => setView({ start: 0, width: 1 })}>Whole</button>
+      <span class="quiet" aria-live="polite">${told ?? `${msText(total / 1000)} busy`}</span>
+    </div>
+    <div class="flames" role="group" aria-label="Flame graph">
+      ${rows.map((row, depth) => html`<div class="flame-row" key=${depth}>${row.filter(inView).map(bar)}</div>`)}
+    </div>`
+}
+
+/** The share of a bar that is its own work, in four steps: the warmer, the more. */
+function heatOf({ own, width }) {
+  return Math.min(3, Math.floor((own / width) * 4))
+}
+
+function msText(ms) {
+  if (ms === null || ms === undefined) return '–'
+  return ms < 10 ? `${ms.toFixed(1)} ms` : ms < 10_000 ? `${Math.round(ms)} ms` : `${(ms / 1000).toFixed(1)} s`
+}
+
+function shortPlace(file) {
+  return file === '' ? '' : `(${file.slice(file.lastIndexOf('/') + 1)})`
+}

@@ -1,0 +1,140 @@
+import type { Payload } from '../../topology/swarm/payload/payload.ts'
+import { payloadSerde } from '../../topology/swarm/payload/payload-serde.ts'
+import type { PartsRun, PublishedParts, PublishingCall } from '../../topology/swarm/ports/published-parts.ts'
+import { type PartRecord, PartSequence, partHeaders, partIn, partRecordOf } from '../../topology/swarm/request/part.ts'
+import { partitionForKey } from '../partitioner.ts'
+import { bytesIn, type Clock, DamagedValue, type Log, type LogRecord, type Producer, type Random } from '../ports.ts'
+
+export interface PartLogOptions {
+  readonly log: Log
+  readonly clock: Clock
+  readonly random: Random
+  readonly topic: string
+  readonly partitions: number
+  /** The producer that all swarms of the process share. */
+  readonly producer: () => Promise<Producer>
+}
+
+/**
+ * The parts of a swarm's results, on a topic of their own. They do not wait for the commit of the bee's task, because the caller gets them while the
+ * bee works. A run of a call begins with a record that makes the parts of all other runs of this call void from there on, so a bee whose task has moved
+ * to another process cannot publish any more.
+ */
+export class PartLog implements PublishedParts {
+  readonly #options: PartLogOptions
+  /** On a log of one process: the end of each partition when this object first needed it, and the time of that. */
+  readonly #opened = new Map<number, Promise<{ readonly end: number; readonly at: number }>>()
+  /** The calls that have begun here, the oldest first. */
+  readonly #begun = new Set<string>()
+
+  constructor(options: PartLogOptions) {
+    this.#options = options
+  }
+
+  async begin(call: PublishingCall): Promise<PartsRun> {
+    const { random, producer, log, clock, topic, partitions } = this.#options
+    const to = await producer()
+    const run = Buffer.from(random.bytes(8)).toString('hex')
+    const send = (number: PartRecord['number'], part: Payload | null) =>
+      to.send({
+        ...placeOf(call.id, { topic, partitions }),
+        key: Buffer.from(call.id),
+        value: part === null ? null : payloadSerde.serialize('', part),
+        headers: partHeaders(call, run, number, part),
+        timestamp: clock.now(),
+      })
+    const earlierThan = await this.#earlierThan(call)
+    const { offset } = await send('begin', null)
+    const sequence = new PartSequence()
+    const before: Payload[] = []
+    const sought = { ...placeOf(call.id, { topic, partitions }), id: call.id, since: call.since, to: Math.min(offset, earlierThan) }
+    for (const { record, part } of earlierThan === 0 ? [] : await partRecords(log, sought)) {
+      if (part.bee !== call.bee || part.rounds !== call.rounds || sequence.take(part) !== true) continue
+      const payload = payloadIn(record)
+      if (payload !== null) before.push(payload)
+    }
+    if (sequence.hasFailed(call)) return silent
+    return {
+      before,
+      add: async (number, part) => void (await send(number, part)),
+      fail: async () => void (await send('fail', null)),
+    }
+  }
+
+  /**
+   * Parts of an earlier run of this call can only lie before this offset. On a log of one process nobody else runs the call. So a call that begins here
+   * for the first time has earlier parts only from the time before, and a younger request has none. On Kafka another process may have run any call.
+   */
+  async #earlierThan({ bee, id, rounds, since }: PublishingCall): Promise<number> {
+    const { log, clock, topic, partitions } = this.#options
+    if (log.traits.repeatsRecords) return Number.POSITIVE_INFINITY
+    const { partition } = placeOf(id, { topic, partitions })
+    const opening = this.#opened.get(partition) ?? log.topic(topic).then((info) => ({ end: info?.offsets[partition]?.end ?? 0, at: clock.now() }))
+    this.#opened.set(partition, opening)
+    const { end, at } = await opening.catch((error: unknown) => {
+      this.#opened.delete(partition)
+      throw error
+    })
+    const key = `${bee}@${rounds}@${id}`
+    if (this.#begun.has(key)) return Number.POSITIVE_INFINITY
+    this.#begun.add(key)
+    const [oldest] = this.#begun
+    if (this.#begun.size > maxBegun && oldest !== undefined) this.#begun.delete(oldest)
+    return since > at + clockSkewMs ? 0 : end
+  }
+}
+
+/** A call is run again soon after its first run, if at all, so the calls before this many others are forgotten. */
+const maxBegun = 100_000
+
+/** A run whose parts nobody gets, because its request has failed before. */
+const silent: PartsRun = { before: [], add: async () => {}, fail: async () => {} }
+
+/** The partition with the parts of a request. */
+export function placeOf(id: string, { topic, partitions }: { readonly topic: string; readonly partitions: number }) {
+  return { topic, partition: partitionForKey(Buffer.from(id), partitions) }
+}
+
+export interface SoughtParts {
+  readonly topic: string
+  readonly partition: number
+  readonly id: string
+  /** The time of the request, in epoch ms. */
+  readonly since: number
+  /** The search ends before this offset. Default: the end of the partition. */
+  readonly to?: number
+}
+
+export interface FoundPart {
+  readonly record: LogRecord
+  readonly part: PartRecord
+}
+
+/** The records about the parts of a request, in order. */
+export async function partRecords(log: Log, { topic, partition, id, since, to }: SoughtParts): Promise<readonly FoundPart[]> {
+  const offsets = (await log.topic(topic))?.offsets[partition]
+  const end = to ?? offsets?.end ?? 0
+  const start = offsets?.start ?? 0
+  const from = Math.max(start, (await log.offsetAt?.({ topic, partition }, since - clockSkewMs)) ?? start)
+  const found: FoundPart[] = []
+  if (from >= end) return found
+  const key = Buffer.from(id)
+  for await (const { records } of log.read({ topic, partition, from, to: end })) {
+    for (const record of records) {
+      const part = record.key !== null && key.equals(record.key) ? partRecordOf(record.headers) : null
+      if (part !== null) found.push({ record, part })
+    }
+  }
+  return found
+}
+
+/** The payload of a part; null for a record without one, and for one that cannot be read. */
+export function payloadIn({ value, headers }: LogRecord): Payload | null {
+  return value === null || value instanceof DamagedValue ? null : partIn(bytesIn(value), headers)
+}
+
+/**
+ * The search begins this much earlier than the request, because the clocks of two processes may differ. Where they differ by more, earlier parts are
+ * not compared with those of the new run, and still each number is published once.
+ */
+const clockSkewMs = 2_000

@@ -1,0 +1,435 @@
+import assert from 'node:assert/strict'
+import { once } from 'node:events'
+import { copyFileSync, mkdtempSync, readFileSync, rmSync } from 'node:fs'
+import { connect as connectHttp2 } from 'node:http2'
+import { connect } from 'node:net'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { after, before, describe, it } from 'node:test'
+import { credentials } from '@grpc/grpc-js'
+import { parseTokens } from '../../../../connectors/gateway/access/access-token.ts'
+import { AccessTokens } from '../../../../connectors/gateway/access/access-tokens.ts'
+import { CallerLimits } from '../../../../connectors/gateway/access/caller-limits.ts'
+import type { GrpcGateway, GrpcGatewayOptions } from '../../../../connectors/gateway/grpc/grpc-gateway.ts'
+import { TlsFiles } from '../../../../connectors/http/tls-files.ts'
+import { systemClock } from '../../../../connectors/system/system-clock.ts'
+import type { Clock } from '../../../../processor/ports.ts'
+import { readBack } from '../../../../topology/swarm/request/durable.ts'
+import type { NewRequest } from '../../../../topology/swarm/request/requests.ts'
+import { openEchoGrpc, payloadEcho } from '../../../support/echo-gateway.ts'
+import { freePort } from '../../../support/free-port.ts'
+import { GrpcCaller } from '../../../support/grpc-caller.ts'
+import { Certificates } from '../../../support/serving/certificates.ts'
+
+const infer = 'inference.GRPCInferenceService/ModelInfer'
+const ask = 'waggle.v1.Gateway/Request'
+const numbers = { model_name: 'door', inputs: [{ name: 'x', datatype: 'FP32', shape: [2], contents: { fp32_contents: [1, 2] } }] }
+const hello = { gateway: 'door', data: Buffer.from('"hello"') }
+
+/** A gateway with a caller, both closed at the end. */
+async function opened(more: Partial<GrpcGatewayOptions> = {}) {
+  const gateway = await openEchoGrpc(more)
+  const caller = new GrpcCaller(gateway.address)
+  return {
+    gateway,
+    caller,
+    async [Symbol.asyncDispose]() {
+      caller.close()
+      await gateway.close()
+    },
+  }
+}
+
+/** Requests whose answers come when the test says so. */
+function heldRequests() {
+  const seen: NewRequest[] = []
+  let answer = () => {}
+  const held = new Promise<void>((resolve) => {
+    answer = resolve
+  })
+  const requests = {
+    ...payloadEcho,
+    async request(request: NewRequest) {
+      seen.push(request)
+      await held
+      return payloadEcho.request(request)
+    },
+  }
+  return { requests, seen, answer }
+}
+
+describe('A gRPC gateway', () => {
+  let gateway: GrpcGateway
+  let caller: GrpcCaller
+  const errors: unknown[] = []
+  before(async () => {
+    gateway = await openEchoGrpc({ onError: (error) => errors.push(error) })
+    caller = new GrpcCaller(gateway.address)
+  })
+  after(async () => {
+    caller.close()
+    await gateway.close()
+    assert.deepEqual(errors, [])
+  })
+
+  it('answers with contents where contents came, and with raw contents where raw ones came', async () => {
+    const inputs = [
+      { name: 'f', datatype: 'FP32', shape: [1], contents: { fp32_contents: [0.5] } },
+      { name: 'b', datatype: 'BOOL', shape: [2], contents: { bool_contents: [true, false] } },
+      { name: 'i', datatype: 'INT8', shape: [2], contents: { int_contents: [-128, 127] } },
+      { name: 'l', datatype: 'INT64', shape: [1], contents: { int64_contents: [-5] } },
+      { name: 'u', datatype: 'UINT16', shape: [1], contents: { uint_contents: [65_535] } },
+    ]
+    const { status, message, requestId } = await caller.call(infer, { ...numbers, id: 'mine', inputs })
+    assert.deepEqual([status, message.id, message.model_name, message.model_version], ['OK', 'mine', 'door', '3'])
+    assert.deepEqual(message.outputs, inputs)
+    assert.match(requestId ?? '', /^[0-9a-f-]{36}$/)
+    const head = { name: 'f', datatype: 'FP32', shape: [2] }
+    const raw = Buffer.from(new Float32Array([1, 2]).buffer)
+    const answered = await caller.call(infer, { ...numbers, inputs: [head], raw_input_contents: [raw] })
+    assert.deepEqual([answered.message.outputs, answered.message.raw_output_contents], [[head], [raw]])
+  })
+
+  it('refuses inputs that do not fit, with the code of the error table', async () => {
+    const input = numbers.inputs[0]
+    const raw = Buffer.alloc(8)
+    for (const [more, why] of [
+      [{ inputs: [] }, /there is none/],
+      [{ inputs: Array(1001).fill(input) }, /more than 1000/],
+      [{ inputs: [{ ...input, datatype: 'FP8' }] }, /datatype "FP8"/],
+      [{ inputs: [{ ...input, shape: [-2] }] }, /holds -2/],
+      [{ inputs: [{ ...input, shape: [2 ** 53, 2] }] }, /holds 9007199254740992/],
+      [{ inputs: [{ ...input, shape: [2 ** 31, 2 ** 31] }] }, /more elements than can be/],
+      [{ inputs: [{ ...input, shape: [3] }] }, /has 2 elements/],
+      [{ inputs: [{ ...input, datatype: 'INT32' }] }, /has 0 elements/],
+      [{ inputs: [input], raw_input_contents: [raw] }, /both contents and raw contents/],
+      [{ inputs: [{ name: 'x', datatype: 'FP32', shape: [2] }], raw_input_contents: [raw, raw] }, /1 inputs and 2 raw_input_contents/],
+      [{ inputs: [{ name: 'x', datatype: 'FP32', shape: [3] }], raw_input_contents: [raw] }, /has 8 bytes, where FP32 \[3\] has 12/],
+      [{ inputs: [{ name: 'x', datatype: 'BYTES', shape: [1] }], raw_input_contents: [Buffer.from([255, 255, 255, 255, 1])] }, /break off/],
+      [{ inputs: [{ ...input, parameters: { shared_memory_region: { string_param: 'r' } } }] }, /shared memory/],
+    ] as const) {
+      const { status, error, details } = await caller.call(infer, { ...numbers, ...more })
+      assert.deepEqual([status, error, why.test(details)], ['INVALID_ARGUMENT', 'WAGGLE_INFERENCE_INPUT', true], details)
+    }
+    assert.equal((await caller.call(infer, { ...numbers, outputs: [{ name: 'y' }] })).error, 'WAGGLE_INFERENCE_OUTPUT')
+    assert.deepEqual((await caller.call(infer, { ...numbers, model_name: 'nobody' })).status, 'NOT_FOUND')
+    assert.deepEqual((await caller.call(infer, { ...numbers, model_version: '9' })).error, 'WAGGLE_INFERENCE_MODEL')
+  })
+
+  it('refuses bytes that are no message, a message of a million small values, and one over the limit', async () => {
+    const nonsense = await caller.call(infer, Buffer.from([0x0a, 0xff, 0xff, 0xff, 0x7f]))
+    assert.deepEqual([nonsense.status, nonsense.error], ['INVALID_ARGUMENT', 'WAGGLE_BAD_BODY'])
+    const large = await caller.call(ask, { ...hello, data: Buffer.alloc(70_000) })
+    assert.deepEqual([large.status, /larger than max/.test(large.details)], ['RESOURCE_EXHAUSTED', true])
+    await using wide = await opened({ maxBodyBytes: 4 * 1024 * 1024 })
+    const contents = { bool_contents: Array<boolean>(1_000_001).fill(true) }
+    const many = await wide.caller.call(infer, { model_name: 'door', inputs: [{ name: 'b', datatype: 'BOOL', shape: [1_000_001], contents }] })
+    assert.deepEqual([many.status, many.error], ['INVALID_ARGUMENT', 'WAGGLE_BAD_BODY'])
+  })
+
+  it('takes any input by its own service, and gives the content type of the answer', async () => {
+    const { message } = await caller.call(ask, hello)
+    assert.deepEqual([String(message.data), message.content_type], ['"hello"', 'application/json'])
+    const picture = await caller.call(ask, { gateway: 'door', data: Buffer.from([0xff, 0xd8]), content_type: 'image/jpeg' })
+    assert.deepEqual([picture.message.data, picture.message.content_type], [Buffer.from([0xff, 0xd8]), 'image/jpeg'])
+    assert.equal((await caller.call(ask, { ...hello, data: Buffer.from('{') })).error, 'WAGGLE_BAD_BODY')
+    assert.deepEqual((await caller.call(ask, { ...hello, gateway: 'nobody' })).status, 'NOT_FOUND')
+    const { message: accepted, requestId } = await caller.call('waggle.v1.Gateway/Submit', hello, { headers: { 'idempotency-key': 'k' } })
+    assert.equal(accepted.request_id, requestId)
+    assert.equal((await caller.call('waggle.v1.Gateway/Submit', hello, { headers: { 'idempotency-key': 'k' } })).requestId, requestId)
+    const { message: found } = await caller.call('waggle.v1.Gateway/Get', { request_id: requestId })
+    assert.deepEqual([found.state, String((found.answer as { readonly data: Buffer }).data)], ['ANSWERED', '"the answer"'])
+  })
+
+  it('tells its health, and which services there are not', async () => {
+    const check = (service: string) => caller.call('grpc.health.v1.Health/Check', { service })
+    assert.deepEqual((await check('')).message, { status: 'SERVING' })
+    assert.deepEqual((await check('waggle.v1.Gateway')).message, { status: 'SERVING' })
+    assert.equal((await check('nobody')).status, 'NOT_FOUND')
+    await using starting = await opened({ notReady: () => 'loading' })
+    assert.deepEqual((await starting.caller.call('grpc.health.v1.Health/Check', { service: '' })).message, { status: 'NOT_SERVING' })
+    assert.deepEqual((await starting.caller.call('inference.GRPCInferenceService/ServerReady', {})).message, {})
+  })
+
+  it('is closed to pages of other sites and to foreign names', async () => {
+    const site = await caller.call(ask, hello, { headers: { origin: 'https://evil.example' } })
+    assert.deepEqual([site.status, site.error], ['PERMISSION_DENIED', 'WAGGLE_CROSS_SITE'])
+    const rebound = new GrpcCaller(gateway.address, undefined, { 'grpc.default_authority': 'evil.example' })
+    const named = await rebound.call(ask, hello)
+    rebound.close()
+    assert.deepEqual([named.status, named.error], ['PERMISSION_DENIED', 'WAGGLE_UNKNOWN_HOST'])
+  })
+
+  it('gives no answer to HTTP/1.1, and none to a page’s content type', async () => {
+    const [host = '', port = ''] = gateway.address.split(':')
+    const socket = connect(Number(port), host)
+    socket.end('GET / HTTP/1.1\r\nhost: localhost\r\n\r\n')
+    socket.resume()
+    await once(socket, 'close')
+    const session = connectHttp2(`http://${gateway.address}`)
+    const stream = session.request({ ':method': 'POST', ':path': `/${ask}`, 'content-type': 'text/plain' })
+    const [headers] = (await once(stream, 'response')) as [{ readonly ':status': number }]
+    assert.equal(headers[':status'], 415)
+    session.destroy()
+  })
+})
+
+describe('A gRPC gateway with tokens', () => {
+  it('asks for a token with the scope of the gateway, and shows a request to its owner alone', async () => {
+    const tokens = new AccessTokens()
+    tokens.replace('settings', parseTokens('asker=asker-0123456789:ask:door; other=other-0123456789:ask:window; reader=reader-0123456789:read'))
+    await using here = await opened({ callers: { areKnown: true, find: (token) => tokens.find(token) } })
+    const { caller } = here
+    const as = (token: string) => ({ headers: { authorization: `Bearer ${token}-0123456789` } })
+    for (const [path, message] of [
+      [infer, numbers],
+      [ask, hello],
+      ['waggle.v1.Gateway/Submit', hello],
+      ['inference.GRPCInferenceService/ModelMetadata', { name: 'door' }],
+    ] as const) {
+      const said = async (options: object) => {
+        const { status, error } = await caller.call(path, message, options)
+        return `${status} ${error}`
+      }
+      assert.deepEqual(
+        [
+          await said({}),
+          await said(as('wrong')),
+          await said(as('other')),
+          await said({ headers: { authorization: 'Basic YTpi' } }),
+          await said(as('asker')),
+        ],
+        [
+          'UNAUTHENTICATED WAGGLE_TOKEN_MISSING',
+          'UNAUTHENTICATED WAGGLE_TOKEN_UNKNOWN',
+          'PERMISSION_DENIED WAGGLE_SCOPE_MISSING',
+          'UNAUTHENTICATED WAGGLE_TOKEN_MISSING',
+          'OK undefined',
+        ],
+        path,
+      )
+    }
+    assert.equal((await caller.call('grpc.health.v1.Health/Check', {})).status, 'OK')
+    assert.equal((await caller.call(infer, { ...numbers, model_name: 'nobody' }, as('asker'))).status, 'PERMISSION_DENIED')
+    const { requestId } = await caller.call(ask, hello, as('asker'))
+    const seen = async (token: string) => (await caller.call('waggle.v1.Gateway/Get', { request_id: requestId }, as(token))).status
+    assert.deepEqual([await seen('asker'), await seen('reader'), await seen('other')], ['OK', 'OK', 'PERMISSION_DENIED'])
+  })
+})
+
+describe('The bounds of a gRPC gateway', () => {
+  it('refuses a caller past its rate, and a full process', async () => {
+    const limits = new CallerLimits({ clock: systemClock, limits: { ratePerSecond: 1, inFlight: null, allInFlight: 10 } })
+    const answered: unknown[] = []
+    await using first = await opened({ limits, onAnswered: ({ gateway, call, status }) => answered.push([gateway, call, status]) })
+    assert.equal((await first.caller.call(ask, hello)).status, 'OK')
+    const { status, error } = await first.caller.call(ask, hello)
+    assert.deepEqual([status, error], ['RESOURCE_EXHAUSTED', 'WAGGLE_CALLER_LIMIT'])
+    assert.deepEqual(answered, [
+      ['door', 'request', 200],
+      ['door', 'request', 429],
+    ])
+    await using full = await opened({ requests: { ...payloadEcho, refusal: () => ({ reason: 'full', retryAfterSeconds: 2 }) } })
+    assert.deepEqual((await full.caller.call(infer, numbers)).status, 'RESOURCE_EXHAUSTED')
+  })
+
+  it('refuses an address past its rate, and counts no health check', async () => {
+    await using here = await opened({ rateLimitPerSecond: 1 })
+    const { caller } = here
+    for (let at = 0; at < 3; at++) assert.equal((await caller.call('grpc.health.v1.Health/Check', {})).status, 'OK')
+    assert.equal((await caller.call(ask, hello)).status, 'OK')
+    const { status, error } = await caller.call(ask, hello)
+    assert.deepEqual([status, error], ['RESOURCE_EXHAUSTED', 'WAGGLE_RATE_LIMIT'])
+  })
+
+  it('gives the deadline of the call to the request, and ends the call there', async () => {
+    const { requests, seen, answer } = heldRequests()
+    await using here = await opened({ requests })
+    const { caller } = here
+    const before = systemClock.now()
+    const { status } = await caller.call(infer, numbers, { timeoutMs: 300 })
+    assert.equal(status, 'DEADLINE_EXCEEDED')
+    const deadline = seen[0]?.deadline ?? 0
+    assert.ok(deadline > before && deadline <= before + 400, String(deadline - before))
+    answer()
+  })
+
+  it('frees the place of a caller that cancels', async () => {
+    const { requests, seen, answer } = heldRequests()
+    const limits = new CallerLimits({ clock: systemClock, limits: { ratePerSecond: null, inFlight: 1, allInFlight: 10 } })
+    await using here = await opened({ requests, limits })
+    const { caller } = here
+    const left = new AbortController()
+    const first = caller.call(ask, hello, { signal: left.signal })
+    while (seen.length === 0) await new Promise(setImmediate)
+    assert.equal((await caller.call(ask, hello)).error, 'WAGGLE_CALLER_LIMIT')
+    left.abort()
+    assert.equal((await first).status, 'CANCELLED')
+    while (limits.waiting > 0) await new Promise(setImmediate)
+    answer()
+    assert.equal((await caller.call(ask, hello)).status, 'OK')
+  })
+
+  it('refuses calls past their bound, and ends one whose message does not come', async () => {
+    const { requests, seen, answer } = heldRequests()
+    await using here = await opened({ requests, maxCalls: 1, messageMs: 50 })
+    const { caller, gateway } = here
+    const first = caller.call(ask, hello)
+    while (seen.length === 0) await new Promise(setImmediate)
+    assert.deepEqual((await caller.call(ask, hello)).error, 'WAGGLE_OVERLOADED')
+    answer()
+    assert.equal((await first).status, 'OK')
+    const session = connectHttp2(`http://${gateway.address}`)
+    const stream = session.request({ ':method': 'POST', ':path': `/${ask}`, 'content-type': 'application/grpc', te: 'trailers' })
+    stream.write(Buffer.from([0, 0, 0, 0, 9, 1]))
+    const [headers] = (await once(stream, 'response')) as [{ readonly 'grpc-status': string; readonly 'grpc-message': string }]
+    assert.deepEqual([headers['grpc-status'], decodeURI(headers['grpc-message'])], ['4', 'The message took too long to arrive'])
+    session.destroy()
+  })
+
+  it('closes the connection that holds the most unfinished messages, when they are too many bytes', async () => {
+    await using here = await opened({ maxBodiesBytes: 150_000 })
+    const { caller, gateway } = here
+    const session = connectHttp2(`http://${gateway.address}`)
+    session.on('error', () => {})
+    const closed = once(session, 'close')
+    for (let at = 0; at < 4; at++) {
+      const stream = session.request({ ':method': 'POST', ':path': `/${ask}`, 'content-type': 'application/grpc', te: 'trailers' })
+      stream.on('error', () => {})
+      stream.write(Buffer.concat([Buffer.from([0, 0, 0, 0xea, 0x60]), Buffer.alloc(50_000)]))
+    }
+    await closed
+    assert.equal((await caller.call(ask, hello)).status, 'OK')
+  })
+
+  it('gives a new connection the place of an idle one', async () => {
+    await using here = await opened({ maxConnections: 1 })
+    const { caller, gateway } = here
+    const [host = '', port = ''] = gateway.address.split(':')
+    const idle = connect(Number(port), host)
+    idle.on('error', () => {})
+    await once(idle, 'connect')
+    const closed = once(idle, 'close')
+    idle.resume()
+    assert.equal((await caller.call(ask, hello)).status, 'OK')
+    await closed
+  })
+
+  it('ends open calls at the end of the time for a stop', async () => {
+    const { requests, seen, answer } = heldRequests()
+    const gateway = await openEchoGrpc({ requests })
+    const caller = new GrpcCaller(gateway.address)
+    const call = caller.call(ask, hello)
+    while (seen.length === 0) await new Promise(setImmediate)
+    await gateway.close({ timeoutMs: 10, onTimeout: answer })
+    assert.equal((await call).status, 'OK')
+    caller.close()
+  })
+
+  it('ends calls that wait for no request as soon as it stops', async () => {
+    const gateway = await openEchoGrpc()
+    const caller = new GrpcCaller(gateway.address)
+    const session = connectHttp2(`http://${gateway.address}`)
+    const silent = session.request({
+      ':method': 'POST',
+      ':path': '/inference.GRPCInferenceService/ModelStreamInfer',
+      'content-type': 'application/grpc',
+      te: 'trailers',
+    })
+    const answered = once(silent, 'response')
+    const watched = caller.stream('grpc.health.v1.Health/Watch', {})
+    await caller.call(ask, hello)
+    await gateway.close()
+    assert.deepEqual(await watched, [{ status: 'SERVING' }])
+    const [headers] = (await answered) as [{ readonly 'grpc-status': string }]
+    assert.equal(headers['grpc-status'], '14')
+    session.destroy()
+    caller.close()
+  })
+
+  it('names a port that is in use', async () => {
+    const port = await freePort()
+    const first = await openEchoGrpc({ port })
+    await assert.rejects(openEchoGrpc({ port }), { code: 'WAGGLE_PORT_IN_USE' })
+    await first.close()
+  })
+})
+
+describe('A gRPC gateway with a certificate', () => {
+  let certificates: Certificates
+  before(() => {
+    certificates = new Certificates()
+  })
+  after(() => certificates[Symbol.dispose]())
+
+  it('speaks TLS and nothing else, and asks for the certificate of a client where an authority of clients is set', async () => {
+    const { cert, key } = certificates.server
+    const ca = readFileSync(certificates.ca)
+    const client = [readFileSync(certificates.client.key), readFileSync(certificates.client.cert)] as const
+    const statusOf = async (clientCa: string | null, tls = credentials.createSsl(ca)) => {
+      const gateway = await openEchoGrpc({ tls: new TlsFiles({ cert, key, clientCa }) })
+      const caller = new GrpcCaller(gateway.address.replace('127.0.0.1', 'localhost'), tls)
+      const { status } = await caller.call(ask, hello, { timeoutMs: 3000 })
+      caller.close()
+      await gateway.close()
+      return status
+    }
+    assert.equal(await statusOf(null), 'OK')
+    assert.equal(await statusOf(certificates.ca, credentials.createSsl(ca, ...client)), 'OK')
+    assert.equal(await statusOf(certificates.ca), 'UNAVAILABLE')
+    assert.equal(await statusOf(null, credentials.createInsecure()), 'UNAVAILABLE')
+  })
+})
+
+describe('A gRPC gateway whose certificate is replaced', () => {
+  it('gives new connections the new one', async () => {
+    using first = new Certificates()
+    using second = new Certificates()
+    const directory = mkdtempSync(join(tmpdir(), 'waggle-grpc-tls-'))
+    const [cert, key] = [join(directory, 'cert'), join(directory, 'key')]
+    const replaceBy = ({ server }: Certificates) => {
+      copyFileSync(server.cert, cert)
+      copyFileSync(server.key, key)
+    }
+    replaceBy(first)
+    let look = () => {}
+    const clock: Clock = {
+      now: () => systemClock.now(),
+      elapsedMs: () => systemClock.elapsedMs(),
+      after(delayMs, callback) {
+        // The files are looked at every two seconds, or when the test says so.
+        if (delayMs !== 2000) return systemClock.after(delayMs, callback)
+        look = callback
+        return () => {}
+      },
+    }
+    const gateway = await openEchoGrpc({ clock, tls: new TlsFiles({ cert, key, clientCa: null }) })
+    const statusWith = async ({ ca }: Certificates) => {
+      const caller = new GrpcCaller(gateway.address.replace('127.0.0.1', 'localhost'), credentials.createSsl(readFileSync(ca)))
+      const { status } = await caller.call(ask, hello, { timeoutMs: 5000 })
+      caller.close()
+      return status
+    }
+    assert.deepEqual([await statusWith(first), await statusWith(second)], ['OK', 'UNAVAILABLE'])
+    replaceBy(second)
+    look()
+    assert.deepEqual([await statusWith(first), await statusWith(second)], ['UNAVAILABLE', 'OK'])
+    await gateway.close()
+    rmSync(directory, { recursive: true })
+  })
+})
+
+describe('Durable answers over gRPC', () => {
+  it('gives a failure of the engine as its status', async () => {
+    const failing = {
+      ...payloadEcho,
+      request: () => Promise.reject(new Error('a secret path /home/x')),
+      submit: async ({ id }: NewRequest) => readBack({ id }),
+    }
+    const errors: unknown[] = []
+    await using here = await opened({ requests: failing, onError: (error) => errors.push(error) })
+    const { caller } = here
+    const { status, details } = await caller.call(ask, hello)
+    assert.deepEqual([status, /secret/.test(details), errors.length], ['INTERNAL', false, 1])
+  })
+})

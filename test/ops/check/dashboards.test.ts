@@ -1,0 +1,46 @@
+import assert from 'node:assert/strict'
+import { readFileSync } from 'node:fs'
+import { resolve } from 'node:path'
+import { describe, it } from 'node:test'
+import { parse } from 'yaml'
+import { complaintsAbout, metricsIn, queriesIn } from '../../../ops/check/dashboards.ts'
+
+const root = resolve(import.meta.dirname, '..', '..', '..')
+
+describe('The check of dashboards and alerts', () => {
+  it('finds nothing wrong with the queries of this repository', () => {
+    const queries = queriesIn(root)
+    assert.ok(queries.length > 40)
+    assert.deepEqual(complaintsAbout(queries), [])
+  })
+
+  it('names a metric that does not exist, and a label that the metric does not have', () => {
+    const about = (query: string) => complaintsAbout([{ place: 'here', query }])
+    assert.deepEqual(about('rate(waggle_bee_cals_total[5m])'), ['here names waggle_bee_cals_total, which no process has.'])
+    assert.deepEqual(about('waggle_swarm_ready{bee="a"}'), ['here asks for the label bee, which waggle_swarm_ready does not have.'])
+    assert.deepEqual(about('waggle_bee_call_duration_seconds'), ['here names waggle_bee_call_duration_seconds, which no process has.'])
+    assert.deepEqual(about('vector(1)'), ['here names no metric: vector(1)'])
+  })
+
+  it('reads names out of PromQL, and no functions, labels or texts', () => {
+    const query = 'histogram_quantile(0.99, sum by (bee, le) (rate(a_bucket{x="sum(b)",y=~"c{d}"}[5m] offset 1h))) and on (bee) z > 0 or -1e3 * e'
+    assert.deepEqual(metricsIn(query), [
+      { name: 'a_bucket', labels: ['x', 'y'] },
+      { name: 'z', labels: [] },
+      { name: 'e', labels: [] },
+    ])
+  })
+})
+
+it('Each alert has a section in the page of alerts, and the page has no others', () => {
+  const rules = parse(readFileSync(resolve(root, 'ops/deploy/alerts.yml'), 'utf8')) as {
+    readonly groups: readonly { readonly rules: readonly { readonly alert: string; readonly annotations: { readonly runbook: string } }[] }[]
+  }
+  const alerts = rules.groups.flatMap(({ rules: all }) => all)
+  const page = readFileSync(resolve(root, 'docs/operate/alerts.md'), 'utf8')
+  assert.deepEqual(
+    [...page.matchAll(/^## (.*)$/gm)].map(([, heading]) => heading),
+    alerts.map(({ alert }) => alert),
+  )
+  for (const { alert, annotations } of alerts) assert.equal(annotations.runbook, `docs/operate/alerts.md#${alert.toLowerCase()}`)
+})

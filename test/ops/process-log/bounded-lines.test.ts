@@ -1,0 +1,31 @@
+import assert from 'node:assert/strict'
+import { it } from 'node:test'
+import { BoundedLines } from '../../../ops/process-log/bounded-lines.ts'
+import type { LogFields } from '../../../ops/process-log/log-line.ts'
+import { SimulatedClock } from '../../../processor/simulation/simulated-clock.ts'
+
+function scene() {
+  const said: { readonly module: string; readonly message: string; readonly fields: LogFields | undefined }[] = []
+  const clock = new SimulatedClock()
+  const lines = new BoundedLines({ clock, say: (module, _, message, fields) => said.push({ module, message, fields }) })
+  return { said, clock, lines }
+}
+
+it('A bee that prints without end has a thousand lines in ten seconds, and one line says how many were left out', async () => {
+  const { said, clock, lines } = scene()
+  for (let at = 0; at < 5000; at++) lines.say('loud', 'info', `line ${at}`, { swarm: 's' })
+  lines.say('quiet', 'info', 'heard', { swarm: 's' })
+  lines.say('loud', 'info', 'another swarm', { swarm: 't' })
+  assert.equal(said.length, 1002)
+  await clock.advance(10_000)
+  assert.deepEqual(said.at(-1), { module: 'loud', message: '4000 more lines were left out of this log', fields: { swarm: 's', left_out: 4000 } })
+  lines.say('loud', 'info', 'again', { swarm: 's' })
+  assert.equal(said.at(-1)?.message, 'again')
+})
+
+it('The last lines of a process say what was left out', () => {
+  const { said, lines } = scene()
+  for (let at = 0; at < 1001; at++) lines.say('', 'info', `line ${at}`)
+  lines.close()
+  assert.deepEqual(said.at(-1), { module: '', message: '1 more lines were left out of this log', fields: { left_out: 1 } })
+})

@@ -1,0 +1,154 @@
+import assert from 'node:assert/strict'
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join, resolve } from 'node:path'
+import { after, before, describe, it } from 'node:test'
+import { MeasuredProgram } from '../../../../ops/bench/measured-program.ts'
+import { type CollectedSpan, OtelCollector, otelCollector } from '../../../support/otel-collector.ts'
+import { pythonEnvironment } from '../../../support/python-environment.ts'
+import { eventually } from '../../../support/swarm-here.ts'
+
+const main = resolve(import.meta.dirname, '..', '..', '..', '..', 'ops', 'cli', 'main.ts')
+const program = otelCollector()
+const python =
+  'missing' in program
+    ? program
+    : pythonEnvironment('opentelemetry-1.45.2', [['opentelemetry-sdk==1.45.2', 'opentelemetry-exporter-otlp-proto-http==1.45.2']])
+const missing = 'missing' in program ? program.missing : 'missing' in python ? python.missing : null
+const skip = missing !== null && process.env.CI !== 'true' ? missing : false
+
+const greeter = `from opentelemetry import trace
+from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
+from opentelemetry.sdk.trace import TracerProvider
+from opentelemetry.sdk.trace.export import SimpleSpanProcessor
+from waggle import register_bee
+
+provider = TracerProvider()
+provider.add_span_processor(SimpleSpanProcessor(OTLPSpanExporter()))
+tracer = provider.get_tracer("greeter")
+
+@register_bee(name="greet")
+def greet(swarm, payload, context):
+    with tracer.start_as_current_span("words"):
+        return {"greeting": payload["name"], "traceparent": context.traceparent, "baggage": context.baggage}
+`
+
+/** One swarm calls the gateway of another one by HTTP. The other one has a Python bee, and a module whose calls are batches. */
+describe('A request through two processes and a Python bee', { skip, timeout: 120_000 }, () => {
+  const directory = mkdtempSync(join(tmpdir(), 'waggle-collected-'))
+  const programs: MeasuredProgram[] = []
+  let collector: OtelCollector
+
+  const start = async (name: string, swarm: string, env: { readonly [variable: string]: string }) => {
+    const home = join(directory, name)
+    mkdirSync(home, { recursive: true })
+    writeFileSync(join(home, 'swarm.yaml'), swarm)
+    const otel = { OTEL_SERVICE_NAME: name, OTEL_BSP_SCHEDULE_DELAY: '100', OTEL_BLRP_SCHEDULE_DELAY: '100', OTEL_METRIC_EXPORT_INTERVAL: '500' }
+    const own = { WAGGLE_DATA_DIR: join(home, 'data'), WAGGLE_HTTP_PORT: '0', WAGGLE_PARTITIONS: '1', ...otel, ...env }
+    const running = await MeasuredProgram.start([main, 'run', join(home, 'swarm.yaml'), '--json'], own)
+    programs.push(running)
+    return running
+  }
+
+  before(async () => {
+    assert.ok('path' in program && 'python' in python, missing ?? '')
+    collector = await OtelCollector.start(program.path)
+    mkdirSync(join(directory, 'inner'))
+    writeFileSync(join(directory, 'inner', 'greet.py'), greeter)
+    writeFileSync(join(directory, 'inner', 'batched.mjs'), 'export default (input) => input\n')
+    const map = { resolve: { 'test/python:1': [python.python] } }
+    writeFileSync(join(directory, 'inner', 'waggle.yaml'), JSON.stringify(map))
+    const inner = await start(
+      'inner',
+      `name: inner
+bees:
+  - {name: entrance, type: gateway-input, spec: {name: inner}}
+  - {name: together, type: batch, input: {name: entrance}, spec: {batch_size: 2, timeout_seconds: 20, release: full}}
+  - {name: batched, type: module, input: {name: together}, spec: {file: ./batched.mjs}}
+  - {name: greet, type: python, input: {name: batched}, spec: {file: ./greet.py, bee: greet, image: test/python:1, env: {OTEL_EXPORTER_OTLP_ENDPOINT: "${collector.httpUrl}", OTEL_SERVICE_NAME: greeter}}}
+  - {name: answer, type: respond, input: {name: greet}}
+`,
+      { OTEL_EXPORTER_OTLP_ENDPOINT: collector.grpcUrl, OTEL_EXPORTER_OTLP_PROTOCOL: 'grpc' },
+    )
+    await start(
+      'outer',
+      `name: outer
+bees:
+  - {name: entrance, type: gateway-input, spec: {name: outer}}
+  - {name: ask, type: http-call, input: {name: entrance}, spec: {url: "${inner.ready.gateway}/v1/gateways/inner/request"}}
+  - {name: answer, type: respond, input: {name: ask}}
+`,
+      { OTEL_EXPORTER_OTLP_ENDPOINT: collector.httpUrl },
+    )
+  })
+
+  after(async () => {
+    for (const running of programs) await running.stop()
+    await collector[Symbol.asyncDispose]()
+    rmSync(directory, { recursive: true, force: true })
+  })
+
+  const ask = async (name: string, headers: { readonly [name: string]: string }) => {
+    const init = { method: 'POST', body: JSON.stringify({ name }), headers: { 'content-type': 'application/json', ...headers } }
+    const response = await fetch(`${programs[1]?.ready.gateway}/v1/gateways/outer/request`, init)
+    const id = response.headers.get('x-request-id') ?? ''
+    assert.equal(response.status, 200, await response.clone().text())
+    return { id, answer: (await response.json()) as { readonly traceparent: string; readonly baggage: string } }
+  }
+
+  it('is one trace in the record of OpenTelemetry’s collector, with the caller’s span as its root and links to its batch', async () => {
+    const traceId = '4bf92f3577b34da6a3ce929d0e0e4736'
+    const caller = '00f067aa0ba902b7'
+    const [traced, other] = await Promise.all([ask('bear', { traceparent: `00-${traceId}-${caller}-01`, baggage: 'shop=den' }), ask('bees', {})])
+    assert.equal(traced.answer.baggage, 'shop=den')
+    const ofTrace = (id: string) => collector.spans.filter((span) => span.traceId === id)
+    await eventually(async () => ofTrace(traceId).length === 6)
+    const spans = ofTrace(traceId)
+    const named = (name: string): CollectedSpan => spans.find((span) => span.name === name) ?? assert.fail(`no span ${name}`)
+    const [outer, call, inner, batched, greet, words] = [
+      'POST /v1/gateways/outer/request',
+      'ask',
+      'POST /v1/gateways/inner/request',
+      'batched',
+      'greet',
+      'words',
+    ].map(named) as [CollectedSpan, CollectedSpan, CollectedSpan, CollectedSpan, CollectedSpan, CollectedSpan]
+    assert.deepEqual(
+      [outer, call, inner, batched, greet, words].map(({ service, parentId }) => [service, parentId]),
+      [
+        ['outer', caller],
+        ['outer', outer.id],
+        ['inner', call.id],
+        ['inner', inner.id],
+        ['inner', batched.id],
+        ['greeter', greet.id],
+      ],
+    )
+    assert.equal(traced.answer.traceparent, `00-${traceId}-${greet.id}-01`)
+    assert.deepEqual([outer.attributes.get('waggle.request_id'), outer.attributes.get('http.response.status_code')], [traced.id, '200'])
+    // A request without a trace begins one, whose id is that of the request.
+    const otherTrace = other.id.replaceAll('-', '')
+    await eventually(async () => ofTrace(otherTrace).length === 6)
+    const batches = collector.spans.filter(({ name }) => name === 'batched batch')
+    assert.equal(batches.length, 1)
+    const [batch] = batches
+    assert.equal(batch?.attributes.get('waggle.batch.size'), '2')
+    assert.deepEqual(
+      new Set(batch?.links.map((link) => `${link.traceId}/${link.id}`)),
+      new Set([batched, ...ofTrace(otherTrace).filter(({ name }) => name === 'batched')].map((span) => `${span.traceId}/${span.id}`)),
+    )
+    assert.deepEqual(batched.links, [{ traceId: batch?.traceId, id: batch?.id }])
+  })
+
+  it('is in the metrics and the log lines that the collector has of both processes', async () => {
+    const has = (text: RegExp) => eventually(async () => text.test(collector.record))
+    await has(/Name: waggle_gateway_requests_total/)
+    await has(/Name: waggle_bee_call_duration_seconds/)
+    await fetch(`${programs[1]?.ready.gateway}/v1/gateways/outer/request`, {
+      method: 'POST',
+      body: '[]',
+      headers: { 'content-type': 'application/json' },
+    })
+    await has(/SeverityText: ERROR[\s\S]*?waggle\.code: Str\(WAGGLE_/)
+  })
+})

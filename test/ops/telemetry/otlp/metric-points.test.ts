@@ -1,0 +1,36 @@
+import assert from 'node:assert/strict'
+import { it } from 'node:test'
+import { histogramSamples } from '../../../../ops/telemetry/bee-families.ts'
+import { metricPoints } from '../../../../ops/telemetry/otlp/metric-points.ts'
+import { Histogram } from '../../../../processor/metrics/histogram.ts'
+
+const times = { startTime: [1, 0] as [number, number], endTime: [2, 0] as [number, number] }
+
+it('A histogram for OpenTelemetry counts each bucket’s own part, and has the same sum and count', () => {
+  const histogram = new Histogram([1, 2, 4])
+  for (const value of [0.5, 1, 1.5, 3, 9]) histogram.observe(value)
+  const samples = [...histogramSamples({ bee: 'a' }, histogram), ...histogramSamples({ bee: 'b' }, new Histogram([1, 2, 4]))]
+  const [metric] = metricPoints([{ name: 'took_seconds', help: 'Time.', type: 'histogram', samples }], times)
+  assert.equal(metric?.descriptor.unit, 's')
+  assert.deepEqual(
+    metric?.dataPoints.map(({ attributes, value }) => ({ attributes, value })),
+    [
+      { attributes: { bee: 'a' }, value: { buckets: { boundaries: [1, 2, 4], counts: [2, 1, 1, 1] }, sum: 15, count: 5 } },
+      { attributes: { bee: 'b' }, value: { buckets: { boundaries: [1, 2, 4], counts: [0, 0, 0, 0] }, sum: 0, count: 0 } },
+    ],
+  )
+})
+
+it('Counters are monotonic sums, and gauges are gauges', () => {
+  const samples = [{ labels: { swarm: 's' }, value: 3 }]
+  const [counter, gauge] = metricPoints(
+    [
+      { name: 'asked_total', help: 'Asked.', type: 'counter', samples },
+      { name: 'held_bytes', help: 'Held.', type: 'gauge', samples },
+      { name: 'nothing', help: 'Left out.', type: 'gauge', samples: [] },
+    ],
+    times,
+  )
+  assert.ok(counter !== undefined && 'isMonotonic' in counter && counter.isMonotonic)
+  assert.deepEqual([gauge?.descriptor.name, gauge?.descriptor.unit], ['held_bytes', 'By'])
+})

@@ -1,0 +1,63 @@
+import assert from 'node:assert/strict'
+import { spawn } from 'node:child_process'
+import { mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { it } from 'node:test'
+import { pythonEnvironment } from '../../support/python-environment.ts'
+import { moduleSwarm, ServerHere } from '../../support/server-here.ts'
+
+const version = '4.32.5'
+const found = pythonEnvironment(`schemathesis-${version}`, [[`schemathesis==${version}`]])
+const missing = 'missing' in found && process.env.CI !== 'true' ? found.missing : false
+
+it('schemathesis finds no request to a server with swarms whose answer its description does not allow', {
+  skip: missing,
+  timeout: 300_000,
+}, async () => {
+  assert.ok('python' in found, 'missing' in found ? found.missing : '')
+  const secret = 'robot-0123456789abc'
+  await using server = await ServerHere.open({
+    WAGGLE_TOKENS: `robot=${secret}:manage,ask:*`,
+    WAGGLE_SECRETS_KEY: Buffer.alloc(32, 7).toString('base64'),
+  })
+  server.write('work.mjs', 'export default (input) => input\n')
+  const headers = { authorization: `Bearer ${secret}` }
+  for (const name of ['one', 'two']) {
+    const made = await fetch(`${server.url}/v1/swarms`, { method: 'POST', body: moduleSwarm(name, './work.mjs'), headers })
+    assert.equal(made.status, 201)
+  }
+  // Its cache of examples would make runs differ.
+  const directory = mkdtempSync(join(tmpdir(), 'waggle-schemathesis-'))
+  try {
+    const { status, printed } = await run(found.python, server.url, secret, directory)
+    assert.equal(status, 0, printed.slice(-20_000))
+    assert.match(printed, /Tested: (3[5-9]|[4-9]\d|\d{3})$/m)
+    const failures = server.said.filter((line) => line.startsWith('error'))
+    assert.deepEqual(failures, [])
+  } finally {
+    rmSync(directory, { recursive: true, force: true })
+  }
+})
+
+function run(python: string, url: string, secret: string, cwd: string): Promise<{ readonly status: number | null; readonly printed: string }> {
+  const config = join(import.meta.dirname, 'schemathesis.toml')
+  const argv = [
+    '-m',
+    'schemathesis.cli',
+    '--config-file',
+    config,
+    'run',
+    `${url}/openapi.json`,
+    '--no-color',
+    '--header',
+    `Authorization: Bearer ${secret}`,
+  ]
+  const child = spawn(python, argv, { cwd, stdio: ['ignore', 'pipe', 'pipe'] })
+  let printed = ''
+  for (const stream of [child.stdout, child.stderr])
+    stream.setEncoding('utf8').on('data', (text: string) => {
+      printed += text
+    })
+  return new Promise((settle) => child.once('close', (status) => settle({ status, printed })))
+}

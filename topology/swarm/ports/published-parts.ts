@@ -1,0 +1,31 @@
+import type { Payload } from '../payload/payload.ts'
+
+/** Takes the parts of results that bees publish while they still work (docs/decisions/parts.md). */
+export interface PublishedParts {
+  /**
+   * Begins a run of a call. From now on only the parts of this run are added to those that earlier runs of the same call have in the log. So a process
+   * that computes the call without knowing that another one has it now adds nothing any more.
+   */
+  begin(call: PublishingCall): Promise<PartsRun>
+}
+
+/** The call of a bee that publishes parts. */
+export interface PublishingCall {
+  readonly bee: string
+  /** The id of the request. */
+  readonly id: string
+  /** The rounds of the request in its loops (`roundsText`); empty outside of loops. */
+  readonly rounds: string
+  /** The time of the request in epoch ms. All parts of the call are younger. */
+  readonly since: number
+}
+
+/** One run of a call, from its start to its result. */
+export interface PartsRun {
+  /** The parts of earlier runs, in order. */
+  readonly before: readonly Payload[]
+  /** Adds a part. Settles when the part is durable. Parts are added in the order of the calls. */
+  add(number: number, part: Payload): Promise<void>
+  /** Ends the call, because it failed: if the request is tried again, that run publishes nothing. */
+  fail(): Promise<void>
+}

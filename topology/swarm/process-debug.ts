@@ -1,0 +1,64 @@
+/** A running process as its operator asks about it: the levels of its log, and a profile. */
+export interface ProcessDebug {
+  /** The levels of the log, as the setting `log_level` writes them. */
+  readonly logLevel: string
+  /** Changes the levels until the settings are read again. Throws WAGGLE_BAD_REQUEST for a text that has no levels. */
+  setLogLevel(levels: string): void
+  /** Profiles the process for a time. Throws WAGGLE_PROFILE_RUNNING while another profile runs. */
+  profile(seconds: number): Promise<ProcessProfile>
+  /** Ends a profile that runs; it then has the time until now. */
+  close(): Promise<void>
+}
+
+export const profileLimits = { seconds: 60, usualSeconds: 10 } as const
+
+/** A profile of one process, over a time. */
+export interface ProcessProfile {
+  /** Epoch milliseconds. */
+  readonly started_at: number
+  readonly seconds: number
+  readonly threads: readonly ThreadProfile[]
+  /** The bees that had calls in that time, the one with the most time first. */
+  readonly bees: readonly BeeTime[]
+}
+
+/** The profile of one JavaScript thread, in the formats of V8: `.cpuprofile` and `.heapprofile`. */
+export interface ThreadProfile {
+  /** `main`, or `thread-N`. */
+  readonly thread: string
+  /** The file that a thread began with; empty for the main thread. */
+  readonly file: string
+  /** Null if the thread has not answered, because it computed without a pause. */
+  readonly cpu: CpuProfile | null
+  readonly allocations: object | null
+}
+
+export interface CpuProfile {
+  readonly nodes: readonly CpuNode[]
+  /** Microseconds of a clock of V8. */
+  readonly startTime: number
+  readonly endTime: number
+  /** The ids of the nodes that were at the top, one for each sample. */
+  readonly samples?: readonly number[]
+  /** Microseconds between samples. */
+  readonly timeDeltas?: readonly number[]
+}
+
+export interface CpuNode {
+  readonly id: number
+  readonly callFrame: { readonly functionName: string; readonly url: string; readonly lineNumber: number; readonly columnNumber: number }
+  readonly children?: readonly number[]
+  readonly hitCount?: number
+}
+
+/** Where the time of requests went at one bee. */
+export interface BeeTime {
+  readonly swarm: string
+  readonly bee: string
+  readonly calls: number
+  readonly rows: number
+  /** Mean time of a row from its arrival to the start of its call; null without rows. */
+  readonly wait_ms: number | null
+  /** Mean time of a call; null without calls. */
+  readonly call_ms: number | null
+}

@@ -1,0 +1,117 @@
+import { type Header, textHeader } from '../../record.ts'
+import { WaggleError } from '../../waggle-error.ts'
+import { edgeJson } from '../payload/json-value.ts'
+
+/**
+ * A CloudEvent 1.0 (github.com/cloudevents/spec) as a request. In a record it has the binary mode of the Kafka binding: each attribute is a header
+ * `ce_NAME`, and the value is the event's data.
+ */
+export interface CloudEvent {
+  /** The attributes beside the content type: `id`, `source`, `type`, `specversion`, and perhaps others. */
+  readonly attributes: ReadonlyMap<string, string>
+  readonly data: Uint8Array
+  readonly contentType: string
+}
+
+export const cloudEventType = 'application/cloudevents+json'
+const cloudEventBatchType = 'application/cloudevents-batch+json'
+/** The prefix of the headers of a record. Over HTTP it is `ce-`. */
+export const attributePrefix = 'ce_'
+
+/** Makes an event of the attributes of the binary mode. Throws WAGGLE_BAD_CLOUD_EVENT. */
+export function binaryEvent(attributes: ReadonlyMap<string, string>, data: Uint8Array, contentType: string | null): CloudEvent {
+  return { attributes: checked(attributes), data, contentType: contentType ?? 'application/octet-stream' }
+}
+
+/** Reads an event of the structured mode: a JSON object with the attributes and the data. Throws WAGGLE_BAD_CLOUD_EVENT. */
+export function structuredEvent(bytes: Uint8Array): CloudEvent {
+  const event = jsonObject(bytes)
+  const { data, data_base64: base64, datacontenttype: given, ...others } = event
+  if (data !== undefined && base64 !== undefined) throw badEvent('it has data and data_base64', 'Send one of the two.')
+  if (given !== undefined && typeof given !== 'string') throw badEvent('its datacontenttype is no text', 'Send a media type.')
+  const attributes = checked(new Map(Object.entries(others).flatMap(([name, value]) => (value === null ? [] : [[name, textOf(name, value)]]))))
+  if (base64 !== undefined) {
+    if (typeof base64 !== 'string' || !/^[A-Za-z0-9+/]*={0,2}$/.test(base64)) throw badEvent('its data_base64 is no base64', 'Send standard base64.')
+    return { attributes, data: Buffer.from(base64, 'base64'), contentType: given ?? 'application/octet-stream' }
+  }
+  const contentType = given ?? 'application/json'
+  if (isJson(contentType)) return { attributes, data: Buffer.from(JSON.stringify(data ?? null)), contentType: 'application/json' }
+  if (data === undefined) return { attributes, data: new Uint8Array(0), contentType }
+  if (typeof data !== 'string') throw badEvent(`its data is no text, and its datacontenttype is ${contentType}`, 'Send bytes as data_base64.')
+  return { attributes, data: Buffer.from(data), contentType }
+}
+
+/** An event in the structured mode. */
+export function structuredText({ attributes, data, contentType }: CloudEvent): string {
+  const value = isJson(contentType) ? { data: edgeJson(data) } : { data_base64: Buffer.from(data).toString('base64') }
+  return JSON.stringify({ ...Object.fromEntries(attributes), datacontenttype: contentType, ...value })
+}
+
+export function isStructured(contentType: string | null): boolean {
+  return mediaTypeOf(contentType) === cloudEventType
+}
+
+export function isBatch(contentType: string | null): boolean {
+  return mediaTypeOf(contentType) === cloudEventBatchType
+}
+
+/** The headers of a record that carries an event. */
+export function attributeHeaders({ attributes }: CloudEvent): readonly Header[] {
+  return [...attributes].map(([name, value]) => textHeader(`${attributePrefix}${name}`, value))
+}
+
+/** The identity of an event: producers give the same one to each copy of it. */
+export function identityOf({ attributes }: CloudEvent): string {
+  return JSON.stringify([attributes.get('source'), attributes.get('id')])
+}
+
+function checked(attributes: ReadonlyMap<string, string>): ReadonlyMap<string, string> {
+  const version = attributes.get('specversion')
+  if (version !== '1.0') throw badEvent(`its specversion is ${version === undefined ? 'missing' : JSON.stringify(version)}`, 'Send specversion 1.0.')
+  for (const name of ['id', 'source', 'type'])
+    if ((attributes.get(name) ?? '') === '') throw badEvent(`it has no ${name}`, `Send the attribute ${name}, which is not empty.`)
+  const time = attributes.get('time')
+  if (time !== undefined && !rfc3339.test(time)) throw badEvent('its time is no time of RFC 3339', 'Send a time such as 2026-01-31T12:00:00Z.')
+  if (attributes.size > maxAttributes) throw badEvent(`it has more than ${maxAttributes} attributes`, 'Send fewer.')
+  for (const [name, value] of attributes) {
+    if (!/^[a-z0-9]{1,50}$/.test(name))
+      throw badEvent(`it has the attribute ${JSON.stringify(name.slice(0, 60))}`, 'Names have lower-case letters and digits.')
+    if (value.length > maxAttributeCharacters)
+      throw badEvent(`its ${name} has more than ${maxAttributeCharacters} characters`, 'Send large values as data.')
+    if (/[\p{Cc}]/u.test(value) || !value.isWellFormed()) throw badEvent(`its ${name} has control characters`, 'Send printable characters.')
+  }
+  return attributes
+}
+
+function jsonObject(bytes: Uint8Array): { readonly [name: string]: unknown } {
+  let json: unknown
+  try {
+    json = edgeJson(bytes)
+  } catch (thrown) {
+    throw badEvent(`it is no JSON: ${thrown instanceof Error ? thrown.message : String(thrown)}`, 'Send a JSON object.')
+  }
+  if (json === null || typeof json !== 'object' || Array.isArray(json)) throw badEvent('it is no JSON object', 'Send a JSON object.')
+  return json as { readonly [name: string]: unknown }
+}
+
+function textOf(name: string, value: unknown): string {
+  if (typeof value === 'string') return value
+  if (typeof value === 'boolean' || Number.isInteger(value)) return String(value)
+  throw badEvent(`its ${name.slice(0, 60)} is neither a text, a boolean nor an integer`, 'Send structured values as data.')
+}
+
+function isJson(contentType: string): boolean {
+  return /^application\/(?:[\w.+-]+\+)?json$/.test(mediaTypeOf(contentType))
+}
+
+function mediaTypeOf(contentType: string | null): string {
+  return (contentType?.split(';', 1)[0] ?? '').trim().toLowerCase()
+}
+
+function badEvent(why: string, next: string): WaggleError {
+  return new WaggleError('WAGGLE_BAD_CLOUD_EVENT', { message: `The CloudEvent cannot be taken: ${why}`, next })
+}
+
+const rfc3339 = /^\d{4}-\d\d-\d\d[Tt]\d\d:\d\d:\d\d(?:\.\d{1,12})?(?:[Zz]|[+-]\d\d:\d\d)$/
+const maxAttributes = 100
+const maxAttributeCharacters = 4096

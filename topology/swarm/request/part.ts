@@ -1,0 +1,103 @@
+import { type Header, headerText, textHeader } from '../../record.ts'
+import type { Payload } from '../payload/payload.ts'
+import { payloadHeaders, payloadSerde } from '../payload/payload-serde.ts'
+import type { PublishingCall } from '../ports/published-parts.ts'
+import { roundsHeader } from './headers.ts'
+
+/** The bee that published a part. */
+const partBeeHeader = 'waggle-part-bee'
+/** A random text that tells the runs of a call apart. */
+const partRunHeader = 'waggle-part-run'
+/** The number of a part, from 0; `begin` or `fail` in a record without a part. */
+const partNumberHeader = 'waggle-part-number'
+/** The time of the request, in epoch ms. */
+const partSinceHeader = 'waggle-part-since'
+
+/** A record of a swarm's topic of parts. The key is the request id. Its timestamp is the time at which it was written. */
+export interface PartRecord {
+  readonly bee: string
+  readonly rounds: string
+  readonly run: string
+  /** The number of the part; `begin`: a run begins; `fail`: the call has failed. */
+  readonly number: number | 'begin' | 'fail'
+  readonly since: number
+}
+
+/** A part that counts. */
+export interface PublishedPart {
+  readonly bee: string
+  readonly rounds: string
+  readonly number: number
+  readonly part: Payload
+}
+
+/** The most parts of one call, the most bytes of one part, and the most bytes of all parts of one call. */
+export const maxParts = 10_000
+export const maxPartBytes = 256 * 1024
+export const maxPartsBytes = 8 * 1024 * 1024
+
+export function partHeaders(
+  { bee, rounds, since }: PublishingCall,
+  run: string,
+  number: PartRecord['number'],
+  part: Payload | null,
+): readonly Header[] {
+  return [
+    textHeader(partBeeHeader, bee),
+    textHeader(partRunHeader, run),
+    textHeader(partNumberHeader, String(number)),
+    textHeader(partSinceHeader, String(since)),
+    ...(rounds === '' ? [] : [textHeader(roundsHeader, rounds)]),
+    ...(part === null ? [] : payloadHeaders(part)),
+  ]
+}
+
+/** Reads the headers of a record of the topic of parts; null for a record that Waggle did not write. */
+export function partRecordOf(headers: readonly Header[]): PartRecord | null {
+  const [bee, run, number] = [headerText(headers, partBeeHeader), headerText(headers, partRunHeader), headerText(headers, partNumberHeader)]
+  if (bee === null || run === null || number === null) return null
+  const isNumber = /^\d{1,9}$/.test(number)
+  if (!isNumber && number !== 'begin' && number !== 'fail') return null
+  const since = Number(headerText(headers, partSinceHeader) ?? 0)
+  const counted = number === 'begin' || number === 'fail' ? number : Number(number)
+  return { bee, rounds: headerText(headers, roundsHeader) ?? '', run, number: counted, since: Number.isFinite(since) ? since : 0 }
+}
+
+/** The payload of a part as it is in the log. */
+export function partIn(value: Uint8Array, headers: readonly Header[]): Payload {
+  return payloadSerde.deserialize('', value, headers)
+}
+
+/**
+ * Decides which records of one request are its parts. The decision depends only on the order of the records in the log, so all readers agree, and
+ * agree with the bee. A part counts if its run is the one that began last, and if it has the next number.
+ */
+export class PartSequence {
+  readonly #calls = new Map<string, { run: string; next: number; hasFailed: boolean }>()
+
+  /**
+   * True if this record is the next part of its call. `missing`: records before this one are unknown to the sequence, so it cannot decide.
+   */
+  take({ bee, rounds, run, number }: PartRecord): boolean | 'missing' {
+    const key = `${bee}@${rounds}`
+    const call = this.#calls.get(key)
+    if (number === 'begin') {
+      this.#calls.set(key, { run, next: call?.next ?? 0, hasFailed: call?.hasFailed ?? false })
+      return false
+    }
+    if (call === undefined) return 'missing'
+    if (number === 'fail') {
+      if (call.run === run) call.hasFailed = true
+      return false
+    }
+    if (call.run !== run || call.hasFailed || number < call.next) return false
+    if (number > call.next) return 'missing'
+    call.next++
+    return true
+  }
+
+  /** True if the call has failed. Then no run of it publishes any more. */
+  hasFailed({ bee, rounds }: { readonly bee: string; readonly rounds: string }): boolean {
+    return this.#calls.get(`${bee}@${rounds}`)?.hasFailed ?? false
+  }
+}
