@@ -15,7 +15,7 @@ export const pageGroups: readonly PageGroup[] = [
     pages: [
       ...['swarms', 'models', 'python', 'stream-bees', 'branches', 'containers', 'outside-services', 'bee-packages', 'testing', 'clients', 'import'],
       ...['kafka', 'schema-registry', 'replicas', 'worker-threads', 'access', 'from-java'],
-      ...['operations', 'page', 'trace', 'telemetry', ...folder('operate')],
+      ...['operations', 'page', 'trace', 'analytics', 'telemetry', ...folder('operate')],
     ],
   },
   { title: 'Reference', pages: ['errors', 'metrics', 'kafka-streams', 'types', 'data-directory'] },
