@@ -18,8 +18,6 @@ const named: readonly PageGroup[] = [
       ...['swarms', 'models', 'python', 'stream-bees', 'branches', 'containers', 'outside-services', 'bee-packages', 'testing', 'clients', 'import'],
       ...['protocols', 'kafka', 'schema-registry', 'replicas', 'worker-threads', 'access', 'from-java'],
       ...['operations', 'page', 'trace', 'telemetry', 'analytics', ...folder('operate')],
-      ...['kafka', 'schema-registry', 'replicas', 'worker-threads', 'access', 'from-java'],
-      ...['operations', 'page', 'trace', 'analytics', 'telemetry', ...folder('operate')],
     ],
   },
   { title: 'Reference', pages: ['errors', 'metrics', 'kafka-streams', 'types', 'data-directory'] },
