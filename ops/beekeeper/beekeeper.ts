@@ -3,6 +3,7 @@ import { ClickHouseDatabase } from '../../connectors/clickhouse/clickhouse-datab
 import { type EmbeddedClickHouse, startEmbeddedClickHouse } from '../../connectors/clickhouse/embedded-clickhouse.ts'
 import { Repairs } from '../../connectors/clickhouse/repairs.ts'
 import { CallerLimits, type Limits } from '../../connectors/gateway/access/caller-limits.ts'
+import { placesOfFollowers } from '../../connectors/gateway/access/places.ts'
 import { freshId } from '../../connectors/gateway/fresh-id.ts'
 import type { GrpcGateway, GrpcGatewayOptions } from '../../connectors/gateway/grpc/grpc-gateway.ts'
 import { type AnsweredRequest, type HttpGateway, openHttpGateway } from '../../connectors/gateway/http/http-gateway.ts'
@@ -312,6 +313,7 @@ export class Beekeeper {
     const entrance = {
       requests,
       events: new LiveRequestEvents({ log, clock: systemClock, plans, traces: new RequestTraces({ log, clock: systemClock, plans, acceptedAt }) }),
+      followers: placesOfFollowers(),
       models: new SwarmModels({ swarms: served, running: running.all }),
       callers: this.#tokens,
       limits: this.#limits,

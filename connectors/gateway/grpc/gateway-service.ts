@@ -5,6 +5,7 @@ import { type FollowedRequest, isLastEvent, type RequestEvent, type RequestEvent
 import type { Requests } from '../../../topology/swarm/request/requests.ts'
 import type { Callers } from '../access/caller.ts'
 import { missingToSee, scopeMissing } from '../access/known-caller.ts'
+import type { Places } from '../access/places.ts'
 import { shownEvent } from '../http/event-routes.ts'
 import { type Problem, ProblemError, problemOf, problemOfBee } from '../http/problem.ts'
 import { checkedBody } from '../http/request-body.ts'
@@ -24,6 +25,8 @@ export interface GatewayServiceOptions {
   readonly callers: Callers
   readonly identity: RequestIdentity
   readonly intake: Intake
+  /** The places of callers that follow requests. */
+  readonly followers: Places
   readonly clock: Clock
   readonly report: ReportedCall
 }
@@ -89,17 +92,21 @@ export function gatewayMethods(options: GatewayServiceOptions): GrpcMethods {
               waits: true,
               input: () => bodyOf(input),
               async send(request) {
+                const leave = options.followers.take(call.caller.name)
                 const queue = new EventQueue<RequestEvent>(call.signal)
-                const followed = await follower().await(input.gateway, request.id, (event) => queue.push(event))
+                let followed: FollowedRequest | null = null
                 try {
+                  const following = await follower().await(input.gateway, request.id, (event) => queue.push(event))
+                  followed = following
                   const settled = requests.request(request).then(
                     ({ answer }) => outcomeOf(request.id, answer),
                     (error: unknown) => failedOutcome(request.id, problemOf(error, request.id)),
                   )
-                  void settled.then(() => followed.finish())
+                  void settled.then(() => following.finish())
                   await sendEvents(queue, { id: request.id, answers, outcome: () => settled })
                 } finally {
-                  followed.end()
+                  leave()
+                  followed?.end()
                 }
               },
             },
@@ -114,10 +121,12 @@ export function gatewayMethods(options: GatewayServiceOptions): GrpcMethods {
         // The request goes on, and its caller goes on at the next process.
         const queue = new EventQueue<RequestEvent>(AbortSignal.any([call.signal, call.stopping]))
         let followed: FollowedRequest | null = null
+        const leave = options.followers.take(call.caller.name)
         try {
           followed = await follower().follow(id, last_event_id === '' ? null : last_event_id, (event) => queue.push(event))
           await sendEvents(queue, { id, answers, outcome: () => storedOutcome(id) })
         } finally {
+          leave()
           followed?.end()
         }
       },
