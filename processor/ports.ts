@@ -445,6 +445,8 @@ export interface Log {
    * retention is over.
    */
   deleteBefore?(places: readonly (TopicPartition & { readonly offset: number })[]): Promise<void>
+  /** Sets positions of a group that has no members now. Only on a log whose groups span processes. */
+  setPositions?(group: string, positions: readonly (TopicPartition & Position)[]): Promise<void>
   /**
    * Settles when everything that was readable before the call is durable, including state. Rejects if a write fails. A log without this method makes
    * records readable only when they are durable.

@@ -11,3 +11,8 @@ export function mostOf(needs: Iterable<Capabilities>): Capabilities {
   for (const one of needs) for (const [name, count] of Object.entries(one)) most.set(name, Math.max(most.get(name) ?? 0, count))
   return Object.fromEntries(most)
 }
+
+/** The capability of a process that may run a bee of a swarm. */
+export function beeCapability(bee: string): string {
+  return `bee:${bee}`
+}

@@ -48,6 +48,24 @@ export const errorCodes = {
     meaning: 'A punctuation forwards to an asynchronous step.',
     next: 'Send what the punctuation makes to a topic, and read it from there.',
   },
+  WAGGLE_BACKUP_DAMAGED: {
+    status: 500,
+    exit: 1,
+    meaning: 'A file of a backup is missing, or has other bytes than those that were written.',
+    next: 'Use another backup. Nothing was restored.',
+  },
+  WAGGLE_BACKUP_PLACE: {
+    status: 409,
+    exit: 1,
+    meaning: 'The directory for a backup has files, or lies in the data directory itself.',
+    next: 'Name a directory that is new or empty, best on another disk.',
+  },
+  WAGGLE_BACKUP_RUNNING: {
+    status: 409,
+    exit: 1,
+    meaning: 'A backup of this data directory is being written.',
+    next: 'Try again when it is complete.',
+  },
   WAGGLE_BAD_BODY: {
     status: 400,
     exit: 1,
@@ -228,6 +246,12 @@ export const errorCodes = {
     exit: 3,
     meaning: 'Another process has the data directory open.',
     next: 'Stop it, ask it (`--url`), or set `WAGGLE_DATA_DIR` to another directory.',
+  },
+  WAGGLE_DATA_DIR_NOT_EMPTY: {
+    status: 409,
+    exit: 1,
+    meaning: 'The data directory for a restored backup has files.',
+    next: 'Move it away, or set WAGGLE_DATA_DIR to a directory that is new or empty.',
   },
   WAGGLE_DATA_DIR_UNREADABLE: {
     status: 500,
@@ -524,6 +548,18 @@ export const errorCodes = {
     meaning: 'The path is there, and does not take this method.',
     next: 'Use a method that the header `Allow` names.',
   },
+  WAGGLE_MIGRATION: {
+    status: 409,
+    exit: 1,
+    meaning: 'The embedded log has something that cannot be moved to a cluster. Nothing was moved.',
+    next: 'Do what the message says, or let the swarm begin anew on the cluster.',
+  },
+  WAGGLE_MIGRATION_TARGET: {
+    status: 409,
+    exit: 1,
+    meaning: 'The cluster has topics of the log that is to be moved there. Nothing was moved.',
+    next: 'Migrate to a cluster without these topics.',
+  },
   WAGGLE_MISSING_TOPIC: {
     status: 404,
     exit: 1,
@@ -689,6 +725,12 @@ export const errorCodes = {
     exit: 1,
     meaning: 'A record does not begin with a schema’s id.',
     next: 'Read the topic with the serde that it is written with, or correct the writer.',
+  },
+  WAGGLE_NO_BACKUP: {
+    status: 404,
+    exit: 1,
+    meaning: 'The directory is not a complete backup.',
+    next: 'Name a directory that `waggle backup` has written to its end.',
   },
   WAGGLE_NO_CAPABLE_PROCESS: {
     status: 503,

@@ -14,6 +14,8 @@ export interface CallPartsOptions {
   readonly redact: (part: Payload) => Payload
   /** Aborts when nobody waits for the call any more. */
   readonly signal: AbortSignal
+  /** Calls `act` once, after `ms`. */
+  readonly after: (ms: number, act: () => void) => void
 }
 
 /**
@@ -30,18 +32,23 @@ export class CallParts implements BeeParts {
   /** The number of parts that the bee has given since it began. A bee that begins again counts from 0. */
   #given = 0
   #failure: WaggleError | null = null
-  #added: Promise<void> = Promise.resolve()
-  #waiting = 0
+  /** The number of parts that are in the log. */
+  #written: number
+  /** Settles when all parts are in the log; null while none is on its way. */
+  #writing: Promise<void> | null = null
+  #progressed = Promise.withResolvers<void>()
 
   private constructor(options: CallPartsOptions, run: PartsRun) {
     this.#options = options
     this.#run = run
     this.#parts = [...run.before]
+    this.#written = this.#parts.length
     for (const part of this.#parts) this.#count(part)
   }
 
   static async begin(options: CallPartsOptions): Promise<CallParts> {
-    return new CallParts(options, (await options.port?.begin(options.call)) ?? unkept)
+    const { port, call } = options
+    return new CallParts(options, port === null ? unkept : await untilWritten(() => port.begin(call), options))
   }
 
   get published(): readonly unknown[] {
@@ -57,20 +64,20 @@ export class CallParts implements BeeParts {
     if (number < this.#parts.length) this.#compare(number, part)
     else if (number > this.#parts.length) this.#fail(skipped(bee, number, this.#parts.length))
     else this.#add(number, part)
-    // A bee that is faster than the log waits. A few parts may be under way together, so that they share a write.
-    if (this.#waiting >= maxWaiting) await this.#added
+    // A bee that is faster than the log waits.
+    while (this.#parts.length - this.#written >= maxWaiting) await this.#progressed.promise
   }
 
   /** Settles when every part is durable. Throws if one cannot be published, or if an earlier run has published more parts than this one. */
   async finish(): Promise<void> {
     if (this.#failure === null && this.#given < this.#parts.length) this.#fail(differs(this.#options.call.bee, this.#given, 'the end of its parts'))
-    await this.#added
+    await this.#writing
     if (this.#failure !== null) throw this.#failure
   }
 
   /** Notes in the log that the call has failed. If its request is tried again, nobody waits for its parts. */
   async fail(): Promise<void> {
-    await this.#added.catch(() => {})
+    await this.#writing?.catch(() => {})
     await this.#run.fail()
   }
 
@@ -100,17 +107,29 @@ export class CallParts implements BeeParts {
     if ((this.#sizes[number] ?? 0) > maxPartBytes) this.#fail(tooMany(bee, `a part of more than ${maxPartBytes} bytes`))
     if (this.#bytes > maxPartsBytes) this.#fail(tooMany(bee, `parts of more than ${maxPartsBytes} bytes in all`))
     this.#parts.push(part)
-    this.#waiting++
-    const adding = this.#run.add(number, part)
-    this.#added = Promise.all([this.#added, adding]).then(() => {
-      this.#waiting--
-    })
-    this.#added.catch((thrown: unknown) => {
-      this.#failure ??= WaggleError.from('WAGGLE_BEE_FAILED', thrown, {
-        message: `A part of ${bee} cannot be written`,
-        next: 'See the log of the process.',
-      })
-    })
+    this.#writing ??= this.#write()
+    // `finish` has the error.
+    this.#writing.catch(() => {})
+  }
+
+  /** Writes all parts. A few of them share a write of the log. Those of a write that failed are written again: each number counts once. */
+  async #write(): Promise<void> {
+    try {
+      while (this.#written < this.#parts.length) {
+        const from = this.#written
+        const some = this.#parts.slice(from, from + maxWaiting)
+        await untilWritten(() => Promise.all(some.map((part, at) => this.#run.add(from + at, part))), this.#options)
+        this.#written = from + some.length
+        this.#progressed.resolve()
+        this.#progressed = Promise.withResolvers()
+      }
+      this.#writing = null
+    } catch (thrown) {
+      this.#failure ??= WaggleError.from('WAGGLE_BEE_FAILED', thrown, { next: 'Nothing: the call is over.' })
+      // A bee that waits for progress gets the failure at its next part.
+      this.#written = this.#parts.length
+      this.#progressed.resolve()
+    }
   }
 
   #count(part: Payload): void {
@@ -122,6 +141,18 @@ export class CallParts implements BeeParts {
   #fail(error: WaggleError): never {
     this.#failure ??= error
     throw this.#failure
+  }
+}
+
+/** Writes to the log, and tries again while the log takes nothing, such as on a full disk. Throws when nobody waits for the call any more. */
+async function untilWritten<T>(write: () => Promise<T>, { signal, after }: Pick<CallPartsOptions, 'signal' | 'after'>): Promise<T> {
+  for (;;) {
+    signal.throwIfAborted()
+    try {
+      return await write()
+    } catch {
+      await new Promise<void>((resolve) => after(retryMs, resolve))
+    }
   }
 }
 
@@ -155,3 +186,4 @@ function tooMany(bee: string, what: string): WaggleError {
 
 /** The most parts of a call that are under way to the log. */
 const maxWaiting = 32
+const retryMs = 500

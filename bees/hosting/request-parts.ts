@@ -78,7 +78,7 @@ export async function publishAll(
 /** Makes the parts of a call. Throws WAGGLE_INVALID_BEE, at the first part, for a bee whose type publishes none. */
 export function requestParts(
   bee: SwarmBee,
-  { parts, redactPart }: Pick<HostOptions, 'parts' | 'redactPart'>,
+  { parts, redactPart, after }: Pick<HostOptions, 'parts' | 'redactPart' | 'after'>,
   call: Omit<AsyncCall<string>, 'value'>,
 ): RequestParts {
   const { key: id, headers, timestamp: since } = call
@@ -93,6 +93,7 @@ export function requestParts(
       call: { bee: bee.name, id, rounds: roundsText(headers), since },
       redact: (part) => redactPart?.(bee, part) ?? part,
       signal: call.signal,
+      after: (ms, act) => void after(ms, act),
     })
   }
   return new RequestParts(begin, () => call.signal)

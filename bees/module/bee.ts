@@ -14,7 +14,8 @@ export default defineBee({
       bee: Type.Optional(
         Type.String({
           default: 'default',
-          description: 'The export to use: a function (input, request) => output, or { process } or { processBatch }.',
+          description:
+            'The export to use: a function (input, request) => output, or { process } or { processBatch }. A function or a process that is an async generator publishes parts.',
         }),
       ),
       workers: Type.Optional(

@@ -3,6 +3,7 @@ import type { FoundVersion, ModelSignature, OpenModel, VersionFolder } from '../
 import { WaggleError } from '../../topology/waggle-error.ts'
 import type { BeeRequest } from '../define-bee.ts'
 import type { ModelPrediction, ModelReading } from '../model/model-reading.ts'
+import { shownSignature } from '../model/shown-signature.ts'
 import { type VersionPolicy, wantedVersions } from '../model/version-spec.ts'
 import { type Flaw, LoadedVersion } from './loaded-version.ts'
 import { RefusedVersions } from './refused-versions.ts'
@@ -130,6 +131,7 @@ export class ServedModel {
       runs_on: this.answering.model.device,
       why: this.answering.model.choice,
       refused_total: this.#refused.total,
+      signature: shownSignature(this.answering.model.signature),
       versions: this.#versionRows(),
     }
   }

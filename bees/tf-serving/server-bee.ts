@@ -5,6 +5,7 @@ import type { Bee, BeeCheckContext, BeeContext, BeeFindings, BeeRequest, Running
 import { exampleOf, rowType } from '../model/model-input.ts'
 import { type ModelPrediction, readingOf } from '../model/model-reading.ts'
 import { fitOf, type ModelSpec } from '../model/model-spec.ts'
+import { shownSignature } from '../model/shown-signature.ts'
 import { takenPicture } from '../model/taken-picture.ts'
 import { LoadedVersion } from '../served-model/loaded-version.ts'
 import { findingsOf } from '../served-model/model-bee.ts'
@@ -107,6 +108,7 @@ class ServerModel implements RunningModel {
       runs_on: this.#loaded?.model.device ?? 'a TensorFlow Serving that has not answered yet',
       why: null,
       refused_total: this.#refusedTotal,
+      signature: this.#loaded === null ? { inputs: [], outputs: [] } : shownSignature(this.#loaded.model.signature),
       versions: [
         { ...row, state: this.#loaded === null ? 'loading' : 'serving', share: this.#loaded === null ? 0 : 100 },
         ...(refused === null

@@ -4,8 +4,10 @@ import { type ClickHouseClient, ClickHouseError, ClickHouseLogLevel, createClien
 import type { Clock, Random } from '../../processor/ports.ts'
 import { tableNameOf } from '../../topology/swarm/check/table-name.ts'
 import type { Database, PredictionTable, TableOptions } from '../../topology/swarm/ports/database.ts'
+import type { PredictionAnswerRow, PredictionQuestion } from '../../topology/swarm/prediction-numbers.ts'
 import { WaggleError } from '../../topology/waggle-error.ts'
 import { ClickHouseTable } from './clickhouse-table.ts'
+import { questionSql } from './prediction-questions.ts'
 
 export interface ClickHouseDatabaseOptions {
   /** The URL for `@clickhouse/client`, with user and password if the server needs them. */
@@ -28,6 +30,8 @@ export interface RowsOfPartition {
 export class ClickHouseDatabase implements Database {
   readonly #client: ClickHouseClient
   readonly #options: ClickHouseDatabaseOptions
+  /** A client for questions, which the sinks' client must not wait for. */
+  #reader: ClickHouseClient | null = null
 
   constructor(options: ClickHouseDatabaseOptions) {
     this.#options = options
@@ -71,6 +75,42 @@ export class ClickHouseDatabase implements Database {
       { swarm, topic },
     )
     return { from: start + Number(found?.unbroken ?? 0), before: start - Number(found?.before ?? 0) }
+  }
+
+  /**
+   * Answers a question about the predictions of a swarm, with at most `maxAnswerRows` rows. The query runs as a reader's: on the embedded database
+   * with the limits of its public port, on another with the same limits as settings. Throws WAGGLE_CLICKHOUSE.
+   */
+  async answer(
+    table: string,
+    question: PredictionQuestion,
+    range: Omit<Parameters<typeof questionSql>[1], 'place'>,
+  ): Promise<readonly PredictionAnswerRow[]> {
+    const [database, name] = tableNameOf(table)
+    const place = (ending: string) => `${database === null ? '' : `\`${database}\`.`}\`${name}${ending === '' ? '' : `_${ending}`}\``
+    const query = questionSql(question, { ...range, place })
+    try {
+      this.#reader ??= createClient({
+        url: this.#options.url,
+        request_timeout: 15_000,
+        max_open_connections: 4,
+        application: 'waggle-page',
+        log: { level: ClickHouseLogLevel.OFF },
+      })
+      const found = await this.#reader.query({
+        query,
+        format: 'JSONEachRow',
+        ...(this.#options.socketPath === null ? { clickhouse_settings: readerLimits } : {}),
+      })
+      return await found.json<PredictionAnswerRow>()
+    } catch (error) {
+      // The table is made at the first insert, if ClickHouse was away at the start.
+      if (error instanceof ClickHouseError && (error.code === unknownTable || error.code === unknownDatabase)) return []
+      throw WaggleError.from('WAGGLE_CLICKHOUSE', error, {
+        message: `ClickHouse does not answer the question ${question} about ${table}`,
+        next: 'Correct the cause that ClickHouse names. The log of a server that is not embedded may say more.',
+      })
+    }
   }
 
   /** The folder of a table's rows on the server's disk, and its size; null without such a table. */
@@ -119,8 +159,9 @@ export class ClickHouseDatabase implements Database {
     }
   }
 
-  close(): Promise<void> {
-    return this.#client.close()
+  async close(): Promise<void> {
+    await this.#reader?.close()
+    await this.#client.close()
   }
 }
 
@@ -130,6 +171,12 @@ function rowsOf(table: string): string {
 }
 
 const connections = 8
+const readerLimits = {
+  max_execution_time: 10,
+  max_memory_usage: String(256 * 1024 * 1024),
+  max_result_rows: '100000',
+  result_overflow_mode: 'throw',
+} as const
 const maxCheckedBytes = 256 * 1024 * 1024
 const unknownTable = '60'
 const unknownDatabase = '81'

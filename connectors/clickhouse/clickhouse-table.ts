@@ -3,6 +3,7 @@ import { type ClickHouseClient, ClickHouseError } from '@clickhouse/client'
 import type { Clock, Random } from '../../processor/ports.ts'
 import type { PredictionRow, PredictionTable, TableOptions } from '../../topology/swarm/ports/database.ts'
 import { WaggleError } from '../../topology/waggle-error.ts'
+import { journalStatement, journalTable, type TableMigration, tableMigrations } from './table-migrations.ts'
 
 export interface ClickHouseTableOptions {
   readonly client: ClickHouseClient
@@ -16,7 +17,8 @@ export interface ClickHouseTableOptions {
 
 /**
  * A table of predictions. Rows are in `<name>_rows`, a ReplacingMergeTree ordered by the prediction's identity. `<name>` is a view of it with FINAL,
- * so a row that is written twice counts once. While the server is away, inserts are repeated and later records wait in the log.
+ * so a row that is written twice counts once. `table-migrations.ts` has what is made beside them. While the server is away, inserts are repeated and
+ * later records wait in the log.
  */
 export class ClickHouseTable implements PredictionTable {
   readonly #options: ClickHouseTableOptions
@@ -74,16 +76,12 @@ export class ClickHouseTable implements PredictionTable {
   async close(): Promise<void> {}
 
   async #open(): Promise<void> {
-    const { client, name, database } = this.#options
+    const { client, database } = this.#options
     await this.#refuseOldServer()
     if (database !== null) await client.command({ query: `CREATE DATABASE IF NOT EXISTS \`${database}\`` })
-    await this.#refuseOther()
-    await client.command({
-      query: `CREATE TABLE IF NOT EXISTS ${this.#place(this.#rows)} (${columns.map(([column, type]) => `\`${column}\` ${type}`).join(', ')})
-        ENGINE = ReplacingMergeTree ORDER BY (${identity})
-        SETTINGS ${tableSettings}`,
-    })
-    await client.command({ query: `CREATE VIEW IF NOT EXISTS ${this.#place(name)} AS SELECT * FROM ${this.#place(this.#rows)} FINAL` })
+    const there = await this.#refuseOther()
+    await client.command({ query: journalStatement(this.#place(journalTable)) })
+    for (const migration of await this.#missingMigrations(there)) await this.#migrate(migration, there)
     this.#isOpen = true
   }
 
@@ -101,19 +99,56 @@ export class ClickHouseTable implements PredictionTable {
     })
   }
 
-  /** Throws WAGGLE_TABLE_MISMATCH if the existing table has other columns, or would count a repeated row twice. */
-  async #refuseOther(): Promise<void> {
-    await this.#refuseColumns()
-    await this.#refuseKinds()
-  }
-
-  async #refuseKinds(): Promise<void> {
-    const { client, name, database } = this.#options
+  /** The migrations that have not run for this table, in order. A table without its rows or its view has lost them, and all migrations run again. */
+  async #missingMigrations(there: ReadonlyMap<string, TableKind>): Promise<readonly TableMigration[]> {
+    const { client, name } = this.#options
+    if (!there.has(this.#rows) || !there.has(name)) return migrations
     const found = await client.query({
-      query: `SELECT name, engine, sorting_key, as_select FROM system.tables WHERE database = ${database === null ? 'currentDatabase()' : `'${database}'`} AND name IN ('${this.#rows}', '${name}')`,
+      query: `SELECT DISTINCT version FROM ${this.#place(journalTable)} WHERE table_name = '${name}'`,
       format: 'JSONEachRow',
     })
-    for (const table of await found.json<TableKind>()) {
+    const done = new Set((await found.json<{ version: number }>()).map(({ version }) => version))
+    return migrations.filter(({ version }) => !done.has(version))
+  }
+
+  /** Runs one migration, and notes it. If the server refuses one that the sink does not need, it is left out with a warning. */
+  async #migrate({ version, name, isNeeded, view, statement }: TableMigration, there: ReadonlyMap<string, TableKind>): Promise<void> {
+    const { client, name: table, log, clock } = this.#options
+    const leftOut = (why: string) =>
+      log('warn', `The ${name} of the table ${table} is left out: ${why}. The next start tries again. The table itself is not affected.`)
+    const known = view === null ? undefined : there.get(`${table}_${view}`)
+    if (known !== undefined && known.engine !== 'View') {
+      leftOut(`${known.name} is a table (${known.engine}), and has the name of the view`)
+      return
+    }
+    try {
+      await client.command({ query: statement((ending) => this.#place(ending === '' ? table : `${table}_${ending}`)) })
+    } catch (error) {
+      if (isNeeded || isTemporary(error)) throw error
+      leftOut(said(error))
+      return
+    }
+    const values = [{ table_name: table, version, name, applied_at: (clock.now() / 1000).toFixed(3) }]
+    await client.insert({ table: this.#place(journalTable), values, format: 'JSONEachRow' })
+  }
+
+  /** Throws WAGGLE_TABLE_MISMATCH if the existing table has other columns, or would count a repeated row twice. Returns the objects that exist. */
+  async #refuseOther(): Promise<ReadonlyMap<string, TableKind>> {
+    await this.#refuseColumns()
+    return this.#refuseKinds()
+  }
+
+  async #refuseKinds(): Promise<ReadonlyMap<string, TableKind>> {
+    const { client, name, database } = this.#options
+    const names = [this.#rows, name, ...migrations.flatMap(({ view }) => (view === null ? [] : [`${name}_${view}`]))]
+    const found = await client.query({
+      query: `SELECT name, engine, sorting_key, as_select FROM system.tables WHERE database = ${database === null ? 'currentDatabase()' : `'${database}'`} AND name IN (${names.map((one) => `'${one}'`).join(', ')})`,
+      format: 'JSONEachRow',
+    })
+    const kinds = new Map((await found.json<TableKind>()).map((kind) => [kind.name, kind]))
+    for (const own of [this.#rows, name]) {
+      const table = kinds.get(own)
+      if (table === undefined) continue
       const wrong = table.name === name ? wrongView(table, this.#rows) : wrongRows(table)
       if (wrong === null) continue
       throw new WaggleError('WAGGLE_TABLE_MISMATCH', {
@@ -121,6 +156,7 @@ export class ClickHouseTable implements PredictionTable {
         next: `Give spec.table another name, or rename ${table.name}: Waggle then makes its own.`,
       })
     }
+    return kinds
   }
 
   async #refuseColumns(): Promise<void> {
@@ -210,6 +246,8 @@ function wrongRows({ name, engine, sorting_key }: TableKind): string | null {
 }
 
 const identity = 'swarm, bee, request_id'
+
+const migrations = tableMigrations({ columns, settings: tableSettings, identity })
 
 /** Year and month of the first server with all types and settings of the table: maps, times in milliseconds, tokens of inserts. */
 const oldestServer: readonly [year: number, month: number] = [22, 3]

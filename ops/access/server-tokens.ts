@@ -25,6 +25,7 @@ export class ServerTokens implements Callers, TokenRegistry {
   #issuer: IssuerCallers | null = null
   /** The names of the tokens in the settings. */
   #given: ReadonlySet<string> = new Set()
+  #createdNames: readonly string[] = []
   /** The file of created tokens as it was read. */
   #signature = ''
   #lookedAtMs = Number.NEGATIVE_INFINITY
@@ -42,6 +43,11 @@ export class ServerTokens implements Callers, TokenRegistry {
   get areKnown(): boolean {
     this.#follow()
     return this.#areKnown
+  }
+
+  /** The names of all tokens, of which each may have made a request. */
+  get names(): readonly string[] {
+    return [...new Set([localName, ...this.#given, ...this.#createdNames])]
   }
 
   find(token: string): Caller | null | Promise<Caller> {
@@ -108,7 +114,9 @@ export class ServerTokens implements Callers, TokenRegistry {
 
   #readCreated(): void {
     this.#signature = this.#created.signature
-    this.#tokens.replace('created', this.#created.read())
+    const created = this.#created.read()
+    this.#tokens.replace('created', created)
+    this.#createdNames = created.map(({ name }) => name)
     if (this.#created.exist) this.#areKnown = true
   }
 }

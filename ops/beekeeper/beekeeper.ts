@@ -8,7 +8,9 @@ import { freshId } from '../../connectors/gateway/fresh-id.ts'
 import type { GrpcGateway, GrpcGatewayOptions } from '../../connectors/gateway/grpc/grpc-gateway.ts'
 import { type AnsweredRequest, type HttpGateway, openHttpGateway } from '../../connectors/gateway/http/http-gateway.ts'
 import type { IssuerCallers } from '../../connectors/gateway/oidc/issuer-callers.ts'
+import { RequestIdentity } from '../../connectors/gateway/request-identity.ts'
 import { TlsFiles } from '../../connectors/http/tls-files.ts'
+import type { KafkaGroups } from '../../connectors/log/kafka/kafka-groups.ts'
 import { checkDataFormat } from '../../connectors/system/data-format.ts'
 import { FileFlightRecorder } from '../../connectors/system/flight-recorder.ts'
 import { closePlaces, type PrivatePlace } from '../../connectors/system/private-modes.ts'
@@ -18,12 +20,14 @@ import { SystemRandom } from '../../connectors/system/system-random.ts'
 import { KillerSearch } from '../../processor/async/killer-search.ts'
 import type { Log, StateDirectory } from '../../processor/ports.ts'
 import { applicationIdOf } from '../../topology/naming.ts'
+import { ownPackage } from '../../topology/own-package.ts'
 import type { Database } from '../../topology/swarm/ports/database.ts'
 import type { Tracing } from '../../topology/swarm/ports/tracing.ts'
 import type { Redaction } from '../../topology/swarm/secrets/redaction.ts'
 import type { SwarmManagement } from '../../topology/swarm/swarm-management.ts'
 import { WaggleError } from '../../topology/waggle-error.ts'
 import { ServerTokens } from '../access/server-tokens.ts'
+import { type BackupReport, writeBackup } from '../backup/backup.ts'
 import type { Settings } from '../config/settings.ts'
 import { storedSecrets } from '../config/stored-secrets.ts'
 import { areSameIssuer, type IssuerSettings, issuerOf } from '../config/token-issuer.ts'
@@ -31,6 +35,7 @@ import { LogManagement } from '../inspection/log-management.ts'
 import { removeAddress, writeAddress } from '../inspection/process-address.ts'
 import { RequestTraces } from '../inspection/request-traces.ts'
 import { RunningProcess } from '../inspection/running-process.ts'
+import { SavedPredictions } from '../inspection/saved-predictions.ts'
 import { ProcessPage } from '../page/process-page.ts'
 import { FailureLines } from '../process-log/failure-lines.ts'
 import type { LogLevel, LogLevels, LogLine } from '../process-log/log-line.ts'
@@ -51,7 +56,7 @@ import { idSecretOf } from './id-secret.ts'
 import { trimWhenIdle } from './idle-trim.ts'
 import { saveMissingRows } from './missing-rows.ts'
 import { usualMaxConnections } from './open-files.ts'
-import { openLog } from './open-log.ts'
+import { kafkaOptions, openLog } from './open-log.ts'
 import { openRemoteModels } from './open-remote-models.ts'
 import type { ConfiguredSwarm, RunningSwarm } from './running-swarm.ts'
 import { RunningSwarms } from './running-swarms.ts'
@@ -96,6 +101,7 @@ export class Beekeeper {
   #served: ServedSwarms | null = null
   #gateway: HttpGateway | null = null
   #grpc: GrpcGateway | null = null
+  #isBackingUp = false
   #stopWaiting = () => {}
   /** The time by which a stop must have ended, on the monotonic clock. */
   #stopsBy = Number.POSITIVE_INFINITY
@@ -247,6 +253,31 @@ export class Beekeeper {
     this.#closeLater('gateway', async () => void (await Promise.all([gateway.close(within()), this.#grpc?.close(within())])))
   }
 
+  #openDefinitions(log: Log, random: SystemRandom): Promise<Definitions> {
+    const newId = () => Buffer.from(random.bytes(8)).toString('hex')
+    return Definitions.open({ log, clock: systemClock, say: this.#say, newId })
+  }
+
+  async #backUp(log: Log, into: string): Promise<BackupReport> {
+    if (this.#isBackingUp) {
+      throw new WaggleError('WAGGLE_BACKUP_RUNNING', { message: 'A backup is being written', next: 'Try again when it is complete.' })
+    }
+    this.#isBackingUp = true
+    try {
+      const { log: kind, data_dir: dataDirectory } = this.#options.settings
+      return await writeBackup({ dataDirectory, into, log: kind === 'embedded' ? log : null, clock: systemClock, waggle: ownPackage.version })
+    } finally {
+      this.#isBackingUp = false
+    }
+  }
+
+  async #openGroups(): Promise<KafkaGroups> {
+    const { KafkaGroups } = await import('../../connectors/log/kafka/kafka-groups.ts')
+    const groups = new KafkaGroups(kafkaOptions(this.#options.settings))
+    this.#closeLater('groups', () => groups.close())
+    return groups
+  }
+
   #issuerOf(settings: Settings): IssuerCallers | null {
     return issuerOf(settings, { clock: systemClock, onProblem: (problem) => this.#say('gateway', 'warn', problem) })
   }
@@ -281,11 +312,15 @@ export class Beekeeper {
     await requests.start()
     await running.connect(requests, prepared)
     const place = server ?? { root: process.cwd(), env: process.env }
+    const definitions = server === null ? null : await this.#openDefinitions(log, random)
+    const groups = definitions === null || settings.log !== 'kafka' ? null : await this.#openGroups()
     const served = new ServedSwarms({
       running,
       requests,
-      definitions: server === null ? null : await Definitions.open({ log, clock: systemClock, say }),
+      definitions,
       log,
+      groups,
+      instance: settings.instance,
       clock: systemClock,
       place,
       say,
@@ -294,13 +329,15 @@ export class Beekeeper {
     })
     served.addFixed(swarms.flatMap((configured, at) => (prepared[at] === undefined ? [] : [{ configured, running: prepared[at] }])))
     this.#served = served
-    const telemetry = new Telemetry({ clock: systemClock, swarms: running.all, log })
+    const telemetry = new Telemetry({ clock: systemClock, swarms: running.all, log, ...(definitions === null ? {} : { definitions }) })
     this.#closeLater('telemetry', async () => telemetry.close())
     this.#options.otlp?.useMetrics(() => telemetry.families())
     this.#closeLater('requests', () => requests.close())
     this.#stopWaiting = () => requests.stopWaiting()
     const { plans } = running
     const acceptedAt = (id: string) => running.all.map((swarm) => swarm.acceptedAt(id)).find((time) => time !== null) ?? null
+    const idSecret = await idSecretOf(log, { clock: systemClock, random })
+    const identity = new RequestIdentity(systemClock, random, idSecret)
     const management = await LogManagement.open({
       log,
       clock: systemClock,
@@ -308,6 +345,8 @@ export class Beekeeper {
       schemaRegistryUrl: settings.schema_registry_url,
       plans,
       acceptedAt,
+      idsOfKey: (gateway, key) => ['', ...this.#tokens.names].map((caller) => identity.derived(gateway, caller, key)),
+      clickhouseUrl: () => (this.#clickhouseUrl === null ? null : withoutPassword(this.#clickhouseUrl)),
       swarms: running.all,
     })
     const entrance = {
@@ -321,13 +360,14 @@ export class Beekeeper {
       onNotice: (notice: string) => say('gateway', 'warn', notice),
       clock: systemClock,
       random,
-      idSecret: await idSecretOf(log, { clock: systemClock, random }),
+      idSecret,
       host: settings.host,
       requestTimeoutMs: settings.request_timeout_seconds * 1000,
       maxBodyBytes: settings.max_body_bytes,
       maxBodiesBytes: Math.max(256 * 1024 * 1024, 2 * settings.max_body_bytes),
       maxConnections: settings.max_connections ?? usualMaxConnections(),
       names: furtherNames(settings),
+      rateLimitPerSecond: settings.rate_limit_per_second,
       notReady: () => this.#notReady(),
       onError,
       onAnswered: (answered: AnsweredRequest) => telemetry.answered(answered),
@@ -337,21 +377,21 @@ export class Beekeeper {
       ...tlsOf(settings),
       management,
       page: new ProcessPage({ log, clock: systemClock, instance: management.instance, swarms: running.all }),
+      predictions: new SavedPredictions({ clock: systemClock, plans, database: () => this.#openDatabase() }),
       onManaged: ({ caller, method, path, status, requestId }) =>
         say('audit', 'info', `${caller || 'anybody'} ${method} ${path} ${status}`, { request_id: requestId }),
       tokens: this.#tokens,
       swarms: served,
       secrets: storedSecrets(settings),
       ...this.#debug(running),
+      backups: { write: (directory) => this.#backUp(log, directory) },
       origins: listIn(settings.cors_origins),
       port: settings.http_port,
-      rateLimitPerSecond: settings.rate_limit_per_second,
       metrics: (format) => telemetry.text(format),
     })
     const gateway = this.#gateway
     this.#closeLater('gateway', () => gateway.close())
     await this.#openGrpc(entrance)
-    if (settings.log !== 'embedded') return served
     const address = { url: gateway.url, instance: management.instance, token: this.#tokens.localToken }
     writeAddress(settings.data_dir, address)
     this.#closeLater('address', async () => removeAddress(settings.data_dir, address))
@@ -483,6 +523,13 @@ function listIn(text: string | null): readonly string[] {
 /** The limits of callers by new settings. The limit of requests in flight for the whole process keeps its value from the start. */
 function limitsOf({ caller_rate_per_second, caller_requests_in_flight }: Settings, { max_requests_in_flight }: Settings): Limits {
   return { ratePerSecond: caller_rate_per_second, inFlight: caller_requests_in_flight, allInFlight: max_requests_in_flight }
+}
+
+function withoutPassword(url: string): string {
+  const shown = new URL(url)
+  shown.username = ''
+  shown.password = ''
+  return shown.href
 }
 
 function tlsOf({ tls_cert: cert, tls_key: key, tls_client_ca: clientCa }: Settings): { readonly tls?: TlsFiles } {

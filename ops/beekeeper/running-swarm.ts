@@ -16,6 +16,7 @@ import type { Clock, Log, Producer, Random, StateDirectory } from '../../process
 import { type InstantMeters, type InstantRows, instantRows } from '../../processor/swarm/instant-meters.ts'
 import { PartLog } from '../../processor/swarm/part-log.ts'
 import { type GraphSettings, swarmTopology } from '../../processor/swarm/swarm-topology.ts'
+import { beeCapability, type Capabilities } from '../../topology/capabilities.ts'
 import { decorated } from '../../topology/decorated.ts'
 import type { FailureListener } from '../../topology/failed-record.ts'
 import type { Topology } from '../../topology/graph.ts'
@@ -204,6 +205,7 @@ export class RunningSwarm {
       duplicateRetentionMs: log.traits.repeatsRecords ? settings.duplicate_retention_seconds * 1000 : null,
       predictions,
       replyTopics,
+      placesBees: states !== null,
       ...(tracing === undefined ? {} : { beginTrace: (record) => tracing.accepted(record) }),
       onFailure: onRecordFailure,
       instantRows: (bee) => {
@@ -224,7 +226,7 @@ export class RunningSwarm {
       topics: ownTopics(plan),
       // On the embedded log nobody but the application can create topics.
       ...(settings.log === 'embedded' ? { missingTopicPartitions: settings.partitions } : {}),
-      ...(states === null ? {} : { states, spread: { capabilities: { gpu: gpusHere(settings) }, instanceId: settings.instance } }),
+      ...(states === null ? {} : { states, spread: { capabilities: capabilitiesOf(plan, settings), instanceId: settings.instance } }),
       namedTopics: replyTopics.named,
       commitIntervalMs: settings.commit_interval_ms,
       // With exactly_once the next bee reads only committed records, so the application commits as soon as it is idle.
@@ -244,7 +246,7 @@ export class RunningSwarm {
       onNotice: (notice) => say('', 'warn', notice),
     })
     application.onStateChange((to, from) => engine.changed(from, to))
-    if (states !== null) reportBeesElsewhere(bees, settings, say)
+    if (states !== null) reportBeesElsewhere(plan, settings, say)
     return new RunningSwarm(
       plan,
       topology,
@@ -342,7 +344,7 @@ export class RunningSwarm {
 /** Adds advice to an error about a missing GPU. The engine, which made the error, does not know that a swarm can also run without a GPU. */
 function withAdvice(error: WaggleError): WaggleError {
   const { code, message, next, cause } = error
-  if (code !== 'WAGGLE_NO_CAPABLE_PROCESS') return error
+  if (code !== 'WAGGLE_NO_CAPABLE_PROCESS' || !/gpu: /.test(message)) return error
   return new WaggleError(code, { message, next: `${next} Or set WAGGLE_GPU=prefer, and it runs on the CPU.`, cause })
 }
 
@@ -364,11 +366,24 @@ function gpusHere({ gpu, gpus }: Settings): number {
   }
 }
 
-/** Logs which bees run in other processes because this machine has too few GPUs. */
-function reportBeesElsewhere(bees: readonly SwarmBee[], settings: Settings, say: LogLine): void {
+/** Logs which bees run in other processes, and why. */
+function reportBeesElsewhere({ swarm, bees }: SwarmPlan, settings: Settings, say: LogLine): void {
   const here = gpusHere(settings)
-  for (const { name, gpu } of bees)
+  for (const { name, gpu, type } of bees) {
     if (gpu > here) say(name, 'info', `needs gpu: ${gpu}, and there is ${here} here: it runs in processes that have it`)
+    else if (type.role === 'call' && !isHere(swarm, name, settings)) say(name, 'info', 'WAGGLE_BEES does not name it: it runs in other processes')
+  }
+}
+
+/** The GPUs of this process, and the bees that it may run. */
+function capabilitiesOf({ swarm, bees }: SwarmPlan, settings: Settings): Capabilities {
+  const here = bees.filter(({ name }) => isHere(swarm, name, settings))
+  return { gpu: gpusHere(settings), ...Object.fromEntries(here.map(({ name }) => [beeCapability(name), 1])) }
+}
+
+function isHere(swarm: string, bee: string, { bees }: Settings): boolean {
+  const names = bees?.split(',') ?? null
+  return names === null || names.includes(bee) || names.includes(`${swarm}/${bee}`)
 }
 
 /** The Avro encoding of predictions; null without a schema registry. Then predictions are JSON. */

@@ -25,8 +25,7 @@ export function partsOf(
   plan: SwarmPlan,
   { running = null, stepBees = [] }: { readonly running?: Topology | null; readonly stepBees?: readonly string[] } = {},
 ): SwarmParts {
-  const settings = { answersRetentionMs: 1, duplicateRetentionMs: 1, predictions: null, replyTopics: noReplyTopics }
-  const topology = running ?? swarmTopology(plan, nobody, settings)
+  const topology = running ?? topologyOf(plan)
   const options = { maxCachedEntries: 0, globals: new GlobalStores() }
   const programs = [threadProgram(plan.applicationId, topology, options), globalProgram(plan.applicationId, topology, options)]
   const entrances = plan.gateways.map(({ topic }) => topic)
@@ -38,6 +37,16 @@ export function partsOf(
     entrances,
     stepBees,
   }
+}
+
+/** The groups of a swarm on a cluster, with the topics that they read. */
+export function readersOf(plan: SwarmPlan): readonly { readonly group: string; readonly topics: readonly string[] }[] {
+  return threadProgram(plan.applicationId, topologyOf(plan), { maxCachedEntries: 0, globals: new GlobalStores() }).groups
+}
+
+/** The topology of a swarm on a cluster, which is only inspected. Each of its bees of the DSL counts as one step. */
+export function topologyOf(plan: SwarmPlan): Topology {
+  return swarmTopology(plan, nobody, { answersRetentionMs: 1, duplicateRetentionMs: 1, predictions: null, replyTopics: noReplyTopics })
 }
 
 /** Bees that are made of steps of the DSL, or that may be. */

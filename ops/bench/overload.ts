@@ -2,6 +2,7 @@ import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join, resolve } from 'node:path'
 import autocannon, { type AutocannonOptions } from 'autocannon'
+import { systemClock } from '../../connectors/system/system-clock.ts'
 import { load } from './load.ts'
 import { MeasuredProgram } from './measured-program.ts'
 import type { Table } from './table.ts'
@@ -12,7 +13,7 @@ export interface OverloadBenchmarkOptions {
 }
 
 /**
- * Sends three times the requests that hello-world can answer, then few, and shows how soon the process is as it was before. A row counts the
+ * Sends three times the requests that hello-world can answer, then few, then none, and shows how soon the process is as it was before. A row counts the
  * answers by their status, and has the latency of those with 200. The last table is a burst: 10,000 requests at once on an idle process.
  */
 export async function overloadBenchmark({ minutes, clients }: OverloadBenchmarkOptions): Promise<readonly Table[]> {
@@ -41,6 +42,8 @@ export async function overloadBenchmark({ minutes, clients }: OverloadBenchmarkO
     await row('a tenth again, first second', quiet, 1)
     await row('a tenth again, second second', quiet, 1)
     await row('a tenth again, next 28 s', quiet, 28)
+    await new Promise<void>((done) => void systemClock.after(silenceSeconds * 1000, done))
+    rows.push([`nothing for ${silenceSeconds} s`, 0, 0, 0, 0, '', '', program.usage().residentBytes / 2 ** 20])
     const burst = await answersOf(url, { connections: burstRequests, amount: burstRequests })
     const { residentBytes } = program.usage()
     return [
@@ -107,6 +110,8 @@ async function answersOf(url: string, load: Pick<AutocannonOptions, 'connections
 const body = Buffer.from('{"name":"Bea"}')
 const warmUpSeconds = 8
 const burstRequests = 10_000
+/** V8 gives memory back when nothing has happened for some seconds. */
+const silenceSeconds = 40
 /** Requests wait here if the process answers late. An overload with few connections would only be a closed loop. */
 const overloadConnections = 1_000
 const patienceSeconds = 60

@@ -24,7 +24,7 @@ export function knownMetrics(): ReadonlyMap<string, ReadonlySet<string> | null> 
   return known
 }
 
-/** What is wrong with the queries: a name that is no metric's, or a label that its metric does not have. */
+/** The mistakes in queries: a name that is no metric's, or a label that its metric does not have. */
 export function complaintsAbout(queries: readonly PlacedQuery[]): readonly string[] {
   const known = knownMetrics()
   return queries.flatMap(({ place, query }) => {

@@ -130,6 +130,33 @@ const count = (text: string) => {
   throw new InvalidArgumentError('It is a whole number above 0.')
 }
 
+program
+  .command('backup')
+  .argument('<dir>', 'a directory that is new or empty, best on another disk')
+  .description('copies the data directory, also while its process runs: log, state, rows, definitions, tokens and secrets')
+  .addOption(onProcess())
+  .addOption(json())
+  .addHelpText('after', '\nExample: waggle backup /backups/$(date +%F)')
+  .action(async (directory: string, options: import('./server-options.ts').ServerOptions) =>
+    finish(await (await import('./backup.ts')).backup(directory, options)),
+  )
+
+program
+  .command('restore')
+  .argument('<dir>', 'a directory that `waggle backup` wrote')
+  .description('makes the data directory of a backup; it must be new or empty')
+  .addOption(json())
+  .addHelpText('after', '\nExample: WAGGLE_DATA_DIR=restored waggle restore /backups/2026-11-30')
+  .action(async (directory: string, options: { json: boolean }) => finish(await (await import('./backup.ts')).restore(directory, options)))
+
+program
+  .command('migrate')
+  .argument('[file...]', 'swarm files of `waggle run`; the swarms of `waggle serve` are in the log')
+  .description('copies the embedded log of a process that has stopped to the Kafka cluster of KAFKA_BROKERS: topics, positions and state')
+  .addOption(json())
+  .addHelpText('after', '\nExample: KAFKA_BROKERS=kafka:9092 waggle migrate')
+  .action(async (files: string[], options: { json: boolean }) => finish(await (await import('./migrate.ts')).migrateLog(files, options)))
+
 const topics = program.command('topics').description('looks at the topics of the log: of a running process, or of the data directory where none runs')
 topics
   .command('list')
@@ -160,6 +187,37 @@ program
   .addOption(json())
   .action(async (id: string, options: import('./topics.ts').LogOptions) => finish(await (await import('./trace.ts')).traceRequest(id, options)))
 
+const time = (text: string) => {
+  const at = /^\d{1,15}$/.test(text) ? Number(text) : /^\d{4}-\d\d-\d\d/.test(text) ? Date.parse(text) : Number.NaN
+  if (!Number.isNaN(at)) return at
+  throw new InvalidArgumentError('It is a time in ISO 8601 or in milliseconds since 1970.')
+}
+program
+  .command('requests')
+  .description('finds requests of a running process')
+  .command('list')
+  .description('names them with their state and times, the newest first')
+  .option('--swarm <name>', 'of one swarm')
+  .option('--gateway <name>', 'of one gateway')
+  .addOption(new Option('--state <state>', 'by their outcome').choices(['pending', 'answered', 'failed']))
+  .option('--key <key>', 'by their Idempotency-Key, or the key of their record on the topic of an entrance')
+  .option('--from <time>', 'accepted then or later', time)
+  .option('--to <time>', 'accepted then or earlier', time)
+  .option('--after <cursor>', 'those behind this place')
+  .option('--max <count>', 'so many at most', count, 20)
+  .addOption(onProcess())
+  .addOption(json())
+  .action(async (options: import('./requests.ts').RequestsOptions) => finish(await (await import('./requests.ts')).listRequests(options)))
+
+program
+  .command('sql')
+  .argument('<query>', 'one statement for ClickHouse; - reads it from standard input')
+  .description('asks the ClickHouse of a running process, or of the data directory where none runs, and prints a table')
+  .option('--max <count>', 'so many rows at most', count, 1000)
+  .addOption(onProcess())
+  .addOption(json())
+  .addHelpText('after', "\nExample: waggle sql 'SELECT * FROM inferences_by_hour ORDER BY hour DESC LIMIT 10'")
+  .action(async (query: string, options: import('./sql.ts').SqlOptions) => finish(await (await import('./sql.ts')).sql(query, options)))
 const profileSeconds = (text: string) => {
   if (/^\d{1,2}$/.test(text) && Number(text) >= 1 && Number(text) <= 60) return Number(text)
   throw new InvalidArgumentError('It is a whole number from 1 to 60.')

@@ -43,15 +43,21 @@ function parentOf({ after }: TraceStep, before: readonly TraceStep[]): TraceStep
 }
 
 function factsOf(step: TraceStep, begin: number): string {
-  const { topic, partition, offset, started_at, waited_ms, worked_ms, batch_size, batch_sent, round, passed, error } = step
+  const { topic, partition, offset, started_at, waited_ms, worked_ms, batch_size, batch_sent, batch_mates, round, passed, error } = step
+  const { attempt, model, model_version } = step
   const facts = [
     started_at === null ? null : `+${started_at - begin} ms`,
     waited_ms === null ? null : `waited ${waited_ms} ms`,
     worked_ms === null ? null : `worked ${worked_ms} ms`,
     batch_size === null || batch_size < 2 ? null : `batch of ${batch_size}${batch_sent === null ? '' : ` (${batch_sent})`}`,
+    batch_mates.length === 0 ? null : `with ${batch_mates.slice(0, shownMates).join(' ')}${batch_mates.length > shownMates ? ' …' : ''}`,
+    model === null || (model === step.bee && model_version === null) ? null : `${model}${model_version === null ? '' : ` version ${model_version}`}`,
+    attempt > 1 ? `attempt ${attempt}` : null,
     round,
     error === null ? null : passed ? `passed on the error of ${error.bee || 'another bee'}` : `${error.code}: ${error.detail}`,
     `${topic} ${partition}/${offset}`,
   ]
   return facts.filter((fact) => fact !== null).join(', ')
 }
+
+const shownMates = 3

@@ -40,6 +40,7 @@ export interface Settings {
   readonly schema_registry_url: string | null
   readonly gpu: 'prefer' | 'require'
   readonly gpus: number | null
+  readonly bees: string | null
   readonly model_threads: number | null
   readonly partitions: number
   readonly request_timeout_seconds: number
@@ -359,6 +360,14 @@ export const settings: readonly Setting[] = [
     schema: integer(0, 1024),
     default: null,
     about: 'On Kafka: GPUs that this process has for bees. Without it as many as the machine shows (/dev/nvidia0 and on).',
+  },
+  {
+    key: 'bees',
+    variable: 'WAGGLE_BEES',
+    schema: Type.String({ pattern: '^[a-z][a-z0-9-]*(/[a-z][a-z0-9-]*)?(,[a-z][a-z0-9-]*(/[a-z][a-z0-9-]*)?)*$' }),
+    default: null,
+    about:
+      'On Kafka: the only models, modules and programs that this process runs, BEE or SWARM/BEE, with commas between them. Other processes run the rest.',
   },
   {
     key: 'model_threads',

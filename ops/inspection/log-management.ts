@@ -32,8 +32,12 @@ export interface LogManagementOptions {
   readonly plans?: readonly SwarmPlan[]
   /** The time at which a request was accepted, if a ledger of this process knows it. */
   readonly acceptedAt?: (id: string) => number | null
+  /** The ids that requests with this idempotency key may have at a gateway, one for each possible caller. */
+  readonly idsOfKey?: (gateway: string, key: string) => readonly string[]
   /** The swarms that run in this process, with their models. */
   readonly swarms?: readonly ModelSwarm[]
+  /** The address of the ClickHouse of this process; null if it has none open. */
+  readonly clickhouseUrl?: () => string | null
 }
 
 /** The topics, dead letters and traces in a log that this process has open, and the models of its swarms. */
@@ -44,6 +48,7 @@ export class LogManagement implements Management {
   readonly #traces: RequestTraces
   readonly #requests: RequestList
   readonly #models: RunningModels
+  readonly #clickhouseUrl: () => string | null
 
   private constructor(options: LogManagementOptions, values: ShownValues) {
     this.instance = options.newId()
@@ -52,12 +57,17 @@ export class LogManagement implements Management {
     this.#traces = new RequestTraces(options)
     this.#requests = new RequestList({ plans: [], ...options })
     this.#models = new RunningModels(options.swarms ?? [])
+    this.#clickhouseUrl = options.clickhouseUrl ?? (() => null)
   }
 
   static async open(options: LogManagementOptions): Promise<LogManagement> {
     const { schemaRegistryUrl: url } = options
     const avro = url === null ? null : (await import('../../connectors/schema-registry/schema-registry.ts')).schemaRegistry({ url }).avro<unknown>()
     return new LogManagement(options, new ShownValues(avro))
+  }
+
+  async clickhouseUrl(): Promise<string | null> {
+    return this.#clickhouseUrl()
   }
 
   topics(): Promise<readonly TopicRow[]> {

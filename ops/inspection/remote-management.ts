@@ -36,6 +36,11 @@ export class RemoteManagement implements Management {
     return new RemoteManagement(base, instance, token)
   }
 
+  async clickhouseUrl(): Promise<string | null> {
+    const { clickhouse_url: url } = (await this.#call('GET', '/v1/process')) as { readonly clickhouse_url?: unknown }
+    return typeof url === 'string' ? url : null
+  }
+
   topics(): Promise<readonly TopicRow[]> {
     return this.#call('GET', '/v1/topics') as Promise<readonly TopicRow[]>
   }

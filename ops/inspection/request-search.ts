@@ -13,10 +13,10 @@ export interface RequestRecord {
 }
 
 /**
- * The time of the searched records, in epoch ms. `exact` is the timestamp of the records; `about` is the time in the request's id; null if no time is
- * known.
+ * The time of the searched records, in epoch ms. `exact` is the timestamp of the records; `about` is the time in the request's id; `since` is the
+ * earliest timestamp, where older records of the request do not count; null if no time is known.
  */
-export type SoughtTime = { readonly exact: number } | { readonly about: number } | null
+export type SoughtTime = { readonly exact: number } | { readonly about: number } | { readonly since: number } | null
 
 /**
  * Searches topics for the records of one request. All records of a request have the same timestamp, so the search begins at the records of that time.
@@ -78,13 +78,15 @@ export class RequestSearch {
       const now = this.#clock.now()
       return [now - 60_000, now - 600_000, now - 3_600_000, null]
     }
+    if ('since' in time) return [time.since - 1000, time.since - disorderMs]
     const at = 'exact' in time ? time.exact : time.about
     return 'exact' in time ? [at - 1000, at - disorderMs] : [at - 1000, at - disorderMs, null]
   }
 
   async #scan({ topic, partition, start, end, isEntrance }: SoughtPartition, time: SoughtTime): Promise<readonly RequestRecord[]> {
     const found: RequestRecord[] = []
-    const latest = time === null ? Number.POSITIVE_INFINITY : ('exact' in time ? time.exact : time.about) + disorderMs
+    const latest = time === null ? Number.POSITIVE_INFINITY : timeIn(time) + disorderMs
+    const earliest = time !== null && 'since' in time ? time.since : Number.NEGATIVE_INFINITY
     let after = 0
     const reader = this.#log.read({ topic, partition, from: start, to: end, skipsLargeValues: true })
     await eachRun(reader, async ({ records }) => {
@@ -93,7 +95,7 @@ export class RequestSearch {
           this.#isCut = true
           return 'stop'
         }
-        if (this.#isOwn(record, { topic, partition, isEntrance })) {
+        if (record.timestamp >= earliest && this.#isOwn(record, { topic, partition, isEntrance })) {
           found.push({ topic, partition, record })
           // The log may repeat a record soon after the first, and a loop of bees writes a record in each round. In these cases the search continues.
           if (!this.#log.traits.repeatsRecords && headerText(record.headers, roundsHeader) === null) return 'stop'
@@ -115,6 +117,10 @@ export class RequestSearch {
     const given = headerText(headers, requestIdHeader)
     return (given ?? derivedRequestId({ topic, partition, offset: BigInt(offset) })) === this.#id
   }
+}
+
+function timeIn(time: NonNullable<SoughtTime>): number {
+  return 'exact' in time ? time.exact : 'about' in time ? time.about : time.since
 }
 
 interface SoughtPartition {

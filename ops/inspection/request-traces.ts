@@ -1,5 +1,5 @@
 import type { Clock, Log } from '../../processor/ports.ts'
-import { gatewayTopic } from '../../topology/naming.ts'
+import { deadLetterTopic, gatewayTopic } from '../../topology/naming.ts'
 import { headerText } from '../../topology/record.ts'
 import type { SwarmPlan } from '../../topology/swarm/plan/plan.ts'
 import { notTakenCode } from '../../topology/swarm/request/branches.ts'
@@ -7,7 +7,9 @@ import { deadlineOf, errorHeader } from '../../topology/swarm/request/headers.ts
 import type { RequestTrace, TraceStep } from '../../topology/swarm/request/request-trace.ts'
 import { timeOfUuid } from '../../topology/uuid.ts'
 import { WaggleError } from '../../topology/waggle-error.ts'
-import { type RequestRecord, RequestSearch } from './request-search.ts'
+import { BatchMates } from './batch-mates.ts'
+import { type RequestRecord, RequestSearch, type SoughtTime } from './request-search.ts'
+import { retriedInputs } from './retried-inputs.ts'
 import { beeIn, entranceStep, gatewayIn, innerSteps, stepOf, withWait } from './trace-steps.ts'
 
 export interface RequestTracesOptions {
@@ -65,7 +67,8 @@ export class RequestTraces {
     const outcome = records.find(({ topic }) => topic === plan?.outcomesTopic) ?? (await outcomeAtDeadline(search, entrance, plan))
     const all = outcome === undefined || records.includes(outcome) ? records : [...records, outcome]
     const own = [...(entrance === null ? [] : [entranceStep(entrance, plan ?? null)]), ...firstOfEach(all.map(stepOf))]
-    const steps = [...own, ...all.flatMap((record) => innerSteps(record, own, plan ?? null))]
+    const first = [...own, ...all.flatMap((record) => innerSteps(record, own, plan ?? null))]
+    const steps = [...first, ...(await this.#retried(search, topics, { plan: plan ?? null, time, first }))]
     const isFailed = outcome !== undefined && headerText(outcome.record.headers, errorHeader) !== null
     return {
       request_id: id,
@@ -74,8 +77,45 @@ export class RequestTraces {
       state: plan === undefined || plan.outcomesTopic === null ? null : outcome === undefined ? 'pending' : isFailed ? 'failed' : 'answered',
       accepted_at: entrance?.record.timestamp ?? records[0]?.record.timestamp ?? null,
       complete: search.isComplete,
-      steps: inOrder(plan === undefined ? steps : steps.map((step) => withWait(step, steps, plan)), plan ?? null),
+      steps: inOrder(await this.#withMates(plan === undefined ? steps : steps.map((step) => withWait(step, steps, plan)), all), plan ?? null),
     }
+  }
+
+  /** The steps that follow from retries of the request's dead letters. Each retry is one more attempt. */
+  async #retried(
+    search: RequestSearch,
+    topics: readonly string[],
+    { plan, time, first }: { readonly plan: SwarmPlan | null; readonly time: SoughtTime; readonly first: readonly TraceStep[] },
+  ): Promise<readonly TraceStep[]> {
+    // A request without a failure has no letters, and the search for them is saved.
+    if (first.every(({ error }) => error === null)) return []
+    const letterTopics = topics.filter((name) => (plan === null ? name.endsWith('.dead-letters') : name === deadLetterTopic(plan.swarm)))
+    const letters = (await Promise.all(letterTopics.map((topic) => search.in(topic, time)))).flat()
+    const known = new Set(first.map(placeOf))
+    const steps: TraceStep[] = []
+    for (const [at, { retriedAt }] of (await retriedInputs(this.#log, letters)).slice(0, maxRetries).entries()) {
+      const found = (await Promise.all(beeTopics(topics, plan).map((topic) => search.in(topic, { since: retriedAt - retryWithinMs })))).flat()
+      const own = found.map(stepOf)
+      for (const step of [...own, ...found.flatMap((record) => innerSteps(record, own, plan))]) {
+        if (known.has(placeOf(step)) || steps.some((other) => placeOf(other) === placeOf(step))) continue
+        steps.push({ ...step, attempt: at + 2 })
+      }
+    }
+    return steps
+  }
+
+  async #withMates(steps: readonly TraceStep[], records: readonly RequestRecord[]): Promise<readonly TraceStep[]> {
+    const mates = new BatchMates({ log: this.#log, clock: this.#clock })
+    const found: TraceStep[] = []
+    for (const step of steps) {
+      const own = records.find(
+        ({ topic, partition, record }) => topic === step.topic && partition === step.partition && record.offset === step.offset,
+      )
+      // The record of an inner step has the headers of the last bee of its sub-topology.
+      const isOwn = own !== undefined && beeIn(step.topic) === step.bee
+      found.push(isOwn ? { ...step, batch_mates: await mates.of(step, own.record.timestamp) } : step)
+    }
+    return found
   }
 
   async #entrance(search: RequestSearch, topics: readonly string[], about: number | null): Promise<RequestRecord | null> {
@@ -110,6 +150,10 @@ export class RequestTraces {
       next: isOld ? 'Set WAGGLE_RETENTION_SECONDS higher to keep records longer.' : 'Correct the id.',
     })
   }
+}
+
+function placeOf({ bee, topic, partition, offset }: TraceStep): string {
+  return JSON.stringify([bee, topic, partition, offset])
 }
 
 /** The topics with results of bees: the topics of the plan, or without a plan the topics of all swarms of the log. */
@@ -158,3 +202,6 @@ function inOrder(steps: readonly TraceStep[], plan: SwarmPlan | null): readonly 
 }
 
 const maxTraces = 8
+const maxRetries = 10
+/** A retry writes the input, and then its mark. The mark may be this much younger. */
+const retryWithinMs = 10

@@ -2,7 +2,15 @@ import { bytesIn, DamagedValue } from '../../processor/ports.ts'
 import { gatewayTopic } from '../../topology/naming.ts'
 import { type Header, headerText } from '../../topology/record.ts'
 import type { SwarmPlan } from '../../topology/swarm/plan/plan.ts'
-import { batchSizeHeader, errorHeader, finishedHeader, roundsHeader, sentHeader, startedHeader } from '../../topology/swarm/request/headers.ts'
+import {
+  batchSizeHeader,
+  contentTypeHeader,
+  errorHeader,
+  finishedHeader,
+  roundsHeader,
+  sentHeader,
+  startedHeader,
+} from '../../topology/swarm/request/headers.ts'
 import { innerCallsOf } from '../../topology/swarm/request/inner-calls.ts'
 import type { TraceError, TraceStep } from '../../topology/swarm/request/request-trace.ts'
 import type { RequestRecord } from './request-search.ts'
@@ -30,7 +38,25 @@ export function stepOf({ topic, partition, record }: RequestRecord): TraceStep {
   const round = headerText(headers, roundsHeader)
   const passed = error !== null && error.bee !== bee
   if (passed) return { ...blank, bee, topic, partition, offset, round, passed, error }
-  return { ...blank, bee, topic, partition, offset, round, error, ...timesIn(headers) }
+  return { ...blank, bee, topic, partition, offset, round, error, ...timesIn(headers), ...modelIn(record) }
+}
+
+/** The model and the version that a prediction names. Predictions in Avro, and large values, name none here. */
+function modelIn({ headers, value }: RequestRecord['record']): Pick<TraceStep, 'model' | 'model_version'> {
+  const unknown = { model: null, model_version: null }
+  if (value === null || value instanceof DamagedValue || headerText(headers, errorHeader) !== null) return unknown
+  if (!/^application\/json\b/.test(headerText(headers, contentTypeHeader) ?? '')) return unknown
+  const bytes = bytesIn(value)
+  if (bytes.length > maxPredictionBytes) return unknown
+  try {
+    const json: unknown = JSON.parse(Buffer.from(bytes).toString())
+    if (typeof json !== 'object' || json === null) return unknown
+    const { model, version } = json as { readonly model?: unknown; readonly version?: unknown }
+    if (typeof model !== 'string') return unknown
+    return { model, model_version: typeof version === 'string' || typeof version === 'number' ? String(version) : null }
+  } catch {
+    return unknown
+  }
 }
 
 /**
@@ -62,7 +88,9 @@ export function innerSteps({ topic, partition, record }: RequestRecord, own: rea
 /** The step, completed with the names of the bees before it, and the time from the end of the last of these bees' steps to its own start. */
 export function withWait(step: TraceStep, steps: readonly TraceStep[], plan: SwarmPlan): TraceStep {
   const after = inputsOf(step.bee, plan)
-  const ready = steps.filter(({ bee, round }) => after.includes(bee) && (step.round === null || round === step.round || round === null))
+  const ready = steps.filter(
+    ({ bee, round, attempt }) => after.includes(bee) && attempt <= step.attempt && (step.round === null || round === step.round || round === null),
+  )
   const last = Math.max(...ready.map(({ finished_at }) => finished_at ?? Number.NEGATIVE_INFINITY))
   const waited = step.started_at !== null && Number.isFinite(last) ? Math.max(0, step.started_at - last) : null
   return { ...step, after, waited_ms: waited }
@@ -114,8 +142,14 @@ const blank = {
   worked_ms: null,
   batch_size: null,
   batch_sent: null,
+  batch_mates: [],
+  attempt: 1,
+  model: null,
+  model_version: null,
   round: null,
   passed: false,
   error: null,
   after: [],
 } as const
+
+const maxPredictionBytes = 256 * 1024

@@ -12,13 +12,23 @@ const own = [
   'index.html',
   'page.css',
   'page.js',
+  'place.js',
   'live.js',
+  'polled.js',
   'graph.js',
+  'graph-layout.js',
+  'fitted-text.js',
   'bee.js',
+  'records.js',
+  'inside.js',
   'ask.js',
   'waterfall.js',
   'letters.js',
   'requests.js',
+  'topics.js',
+  'swarms.js',
+  'predictions.js',
+  'plot.js',
   'sign-in.js',
   'api.js',
   'flame.js',
@@ -30,7 +40,11 @@ const own = [
 const libraries = {
   'htm/preact/standalone': 'preact.js',
   '@dagrejs/dagre': 'dagre.js',
+  uplot: 'uplot.js',
 } as const
+
+/** The files of libraries whose name of the package alone is not the browser's module. */
+const ofPackages: ReadonlyMap<string, string> = new Map([['uplot', 'uplot/dist/uPlot.esm.js']])
 
 /** Reads the files of the page, and makes their Content-Security-Policy. There is no build step: a browser gets the files as they are. */
 export function pageFiles(): { readonly files: ReadonlyMap<string, PageFile>; readonly contentSecurityPolicy: string } {
@@ -43,9 +57,10 @@ export function pageFiles(): { readonly files: ReadonlyMap<string, PageFile>; re
   }
   // A source map would be asked for by developer tools alone, and is not served.
   for (const [specifier, name] of Object.entries(libraries)) {
-    const text = readFileSync(fileURLToPath(import.meta.resolve(specifier)), 'utf8')
+    const text = readFileSync(fileURLToPath(import.meta.resolve(ofPackages.get(specifier) ?? specifier)), 'utf8')
     files.set(`/page/lib/${name}`, fileOf(name, text.replace(/\n\/\/# sourceMappingURL=.*/, '')))
   }
+  files.set('/page/lib/uplot.css', fileOf('uplot.css', readFileSync(fileURLToPath(import.meta.resolve('uplot/dist/uPlot.min.css')), 'utf8')))
   const hash = createHash('sha256').update(map).digest('base64')
   return { files, contentSecurityPolicy: policyFor(`'sha256-${hash}'`) }
 }

@@ -1,16 +1,18 @@
 import type { Clock, Log } from '../../processor/ports.ts'
 import { beeTopic, gatewayTopic } from '../../topology/naming.ts'
-import type { BeeCalls, Page, PageBee, PageCounts, PageFile, PageShape } from '../../topology/swarm/page.ts'
+import type { BeeCalls, Page, PageBee, PageCounts, PageFile, PageShape, PageSwarmState } from '../../topology/swarm/page.ts'
+import { WaggleError } from '../../topology/waggle-error.ts'
 import type { RunningSwarm } from '../beekeeper/running-swarm.ts'
 import { beeIn, inputsOf } from '../inspection/trace-steps.ts'
 import { pageFiles } from './page-files.ts'
+import { lagsOf, pendingJoins, storesOf } from './swarm-state.ts'
 
 export interface ProcessPageOptions {
-  readonly log: Pick<Log, 'topic'>
+  readonly log: Pick<Log, 'topic' | 'storage'>
   readonly clock: Clock
   /** Names this run of the process. */
   readonly instance: string
-  readonly swarms: readonly Pick<RunningSwarm, 'plan' | 'application' | 'notReady' | 'exampleInput'>[]
+  readonly swarms: readonly Pick<RunningSwarm, 'plan' | 'topology' | 'application' | 'notReady' | 'exampleInput' | 'replicas'>[]
 }
 
 /** The page of this process: its files, and the swarms and counts that it shows. */
@@ -69,12 +71,45 @@ export class ProcessPage implements Page {
             not_ready: notReady,
             in_hand: application.threads.recordsInHand,
             topics: Object.fromEntries(ends),
+            waiting: waitingOf(plan, application),
             bees: callsOf(application),
           }
         }),
       ),
     }
   }
+
+  state(swarm: string): PageSwarmState {
+    const { log, swarms } = this.#options
+    const running = swarms.find(({ plan }) => plan.swarm === swarm)
+    if (running === undefined) {
+      throw new WaggleError('WAGGLE_UNKNOWN_SWARM', {
+        message: `No swarm ${swarm.slice(0, 100)} runs in this process`,
+        next: 'See `waggle swarms list`.',
+      })
+    }
+    const { plan, topology, application, replicas } = running
+    return {
+      swarm,
+      tasks: application.threads.tasks.length,
+      lags: lagsOf(plan, application),
+      joins: pendingJoins(plan, application),
+      stores: storesOf(plan, topology, application),
+      replicas: replicas.map(({ bee, replicas: count, changes }) => ({ bee, replicas: count, grown: changes.grown, shrunk: changes.shrunk })),
+      log: log.storage === undefined ? null : { bytes: log.storage.bytes, max_bytes: log.storage.maxBytes },
+    }
+  }
+}
+
+/** The records that wait before each bee, without the bees and topics for which none wait. */
+function waitingOf(plan: RunningSwarm['plan'], application: RunningSwarm['application']): PageCounts['swarms'][number]['waiting'] {
+  const waiting = new Map<string, Map<string, number>>()
+  for (const { bee, topic, records } of lagsOf(plan, application)) {
+    if (records === 0) continue
+    const topics = waiting.get(bee) ?? new Map<string, number>()
+    waiting.set(bee, topics.set(topic, (topics.get(topic) ?? 0) + records))
+  }
+  return Object.fromEntries([...waiting].map(([bee, topics]) => [bee, Object.fromEntries(topics)]))
 }
 
 /** The calls of each bee, of all threads together. */

@@ -1,5 +1,5 @@
+import type { EngineEvent } from '../../processor/metrics/engine-event.ts'
 import type { TopicPartition } from '../../processor/ports.ts'
-import type { EngineEvent } from '../../processor/thread/engine-event.ts'
 import type { StateRestoreListener } from '../../topology/state-listeners.ts'
 import type { LogLevel, LogLine } from './log-line.ts'
 

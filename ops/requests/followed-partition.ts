@@ -16,6 +16,8 @@ export class FollowedPartition {
   #reader: Reader
   #next: number
   #closed = false
+  /** The offsets that somebody waits for. */
+  readonly #awaited = new Map<PromiseWithResolvers<void>, number>()
 
   private constructor(options: FollowedPartitionOptions, from: number) {
     this.#options = options
@@ -33,8 +35,17 @@ export class FollowedPartition {
     return followed
   }
 
+  /** Settles when every record before this offset has been delivered, or when nothing is delivered any more. */
+  reached(offset: number): Promise<void> {
+    const awaited = Promise.withResolvers<void>()
+    if (this.#closed || this.#next >= offset) awaited.resolve()
+    else this.#awaited.set(awaited, offset)
+    return awaited.promise
+  }
+
   async close(): Promise<void> {
     this.#closed = true
+    this.#tell(Number.POSITIVE_INFINITY)
     await this.#reader.close()
   }
 
@@ -48,12 +59,21 @@ export class FollowedPartition {
             this.#next = record.offset + 1
             onRecord(record)
           }
+          this.#tell(this.#next)
         }
       } catch (error) {
         if (!this.#closed) onFailure(error)
       }
       if (this.#closed) return
       await new Promise<void>((resolve) => void clock.after(retryMs, resolve))
+    }
+  }
+
+  #tell(next: number): void {
+    for (const [awaited, offset] of this.#awaited) {
+      if (offset > next) continue
+      this.#awaited.delete(awaited)
+      awaited.resolve()
     }
   }
 

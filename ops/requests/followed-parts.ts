@@ -5,6 +5,8 @@ import { PartSequence, type PublishedPart, partRecordOf } from '../../topology/s
 export interface FollowedPartsOptions {
   /** Reads the records that the log has about the parts of the request, which is of this time. */
   readonly past: (since: number) => Promise<readonly FoundPart[]>
+  /** Settles when every record that the log has by now has come; false if that takes long. Undefined: records do not come. */
+  readonly arrived?: () => Promise<boolean>
   /** Called with each part that counts. A part may be told more than once. */
   readonly listener: (part: PublishedPart) => void
 }
@@ -19,6 +21,8 @@ export class FollowedParts {
   /** The offset behind the last record that was judged. */
   #next = 0
   #hasPast = false
+  /** True after a read that failed, until another one succeeds. */
+  #lacks = false
   /** The records that came while earlier ones were read. */
   #held: FoundPart[] = []
   #reading: Promise<void> | null = null
@@ -39,7 +43,14 @@ export class FollowedParts {
     }
   }
 
-  /** Tells all parts that the log has by now. */
+  /** Tells all parts that the log has by now. It reads the log unless all of them have come. `isFromStart`: the request was followed before its first part. */
+  async finish(since: number, { isFromStart }: { readonly isFromStart: boolean }): Promise<void> {
+    const hasArrived = (await this.#options.arrived?.()) === true
+    const isWhole = hasArrived && (this.#hasPast || isFromStart) && this.#reading === null && !this.#lacks
+    if (!isWhole) await this.catchUp(since)
+  }
+
+  /** Reads all parts that the log has by now, and tells them. */
   catchUp(since: number): Promise<void> {
     const reading = (this.#reading ?? Promise.resolve())
       .catch(() => {})
@@ -53,7 +64,9 @@ export class FollowedParts {
 
   async #read(since: number): Promise<void> {
     try {
+      this.#lacks = true
       const found = await this.#options.past(since)
+      this.#lacks = false
       // Records that came have already told more than this read.
       if (this.#hasPast && (found.at(-1)?.record.offset ?? -1) < this.#next - 1) return
       this.#sequence = new PartSequence()

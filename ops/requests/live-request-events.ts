@@ -56,7 +56,7 @@ export class LiveRequestEvents implements RequestEvents {
       await new EventsOfRequest({ id, plan: plan ?? null, sent, listener, ...this.#options }).tell(trace)
       return { async finish() {}, end() {} }
     }
-    const events = new EventsOfRequest({ id, plan, sent, listener, ...this.#options })
+    const events = new EventsOfRequest({ id, plan, sent, listener, ...this.#options, arrived: (place) => this.#arrived(place) })
     const end = await this.#listen(id, plan, (place, record) => events.take(place, record))
     try {
       // The second trace has the records that were written between the first trace and the start of the readers.
@@ -72,9 +72,24 @@ export class LiveRequestEvents implements RequestEvents {
     const { plans } = this.#options
     const plan = plans.find(({ gateways }) => gateways.some((one) => one.gateway === gateway))
     if (plan === undefined) throw new WaggleError('WAGGLE_UNKNOWN_GATEWAY', { message: `There is no gateway ${gateway}`, next: 'Correct its name.' })
-    const events = new EventsOfRequest({ id, plan, sent: new SentEvents(null), listener, ...this.#options })
+    const sent = new SentEvents(null)
+    const events = new EventsOfRequest({ id, plan, sent, listener, ...this.#options, arrived: (place) => this.#arrived(place) })
     const end = await this.#listen(id, plan, (place, record) => events.take(place, record))
     return { finish: () => events.finish(), end }
+  }
+
+  async #arrived(place: TopicPartition): Promise<boolean> {
+    const { log, clock } = this.#options
+    const shared = this.#shared.get(partitionName(place))
+    if (shared === undefined) return false
+    const [followed, info] = await Promise.all([shared.followed, log.topic(place.topic)])
+    const late = Promise.withResolvers<false>()
+    const cancel = clock.after(arrivalMs, () => late.resolve(false))
+    try {
+      return await Promise.race([followed.reached(info?.offsets[place.partition]?.end ?? 0).then(() => true), late.promise])
+    } finally {
+      cancel()
+    }
   }
 
   async #listen(id: string, plan: SwarmPlan, take: (place: TopicPartition, record: LogRecord) => void): Promise<() => void> {
@@ -133,6 +148,9 @@ export class LiveRequestEvents implements RequestEvents {
   }
 }
 
+/** The longest wait for records that a reader is about to deliver, in ms. */
+const arrivalMs = 500
+
 function isOver({ state }: RequestTrace): boolean {
   return state === 'answered' || state === 'failed'
 }
@@ -144,6 +162,8 @@ interface EventsOptions {
   readonly listener: EventListener
   readonly traces: RequestTraces
   readonly log: Log
+  /** Settles when every record that the log has by now in a followed partition has come; false if that takes long. Undefined: nothing is followed. */
+  readonly arrived?: (place: TopicPartition) => Promise<boolean>
 }
 
 /** The events of one request. Each event is sent once, although both a trace and a record may contain it. */
@@ -156,9 +176,13 @@ class EventsOfRequest {
   readonly #steps: TraceStep[] = []
   /** Null if no bee of the swarm publishes parts. */
   readonly #parts: FollowedParts | null
+  /** The time of the request in epoch ms; 0 while it is unknown. */
+  #acceptedAt = 0
+  /** The time of the first record of the request that came while it was followed. A request that was sent before has an older record. */
+  #seenAt: number | null = null
   #isOver = false
 
-  constructor({ id, plan, sent, listener, traces, log }: EventsOptions) {
+  constructor({ id, plan, sent, listener, traces, log, arrived }: EventsOptions) {
     this.#id = id
     this.#plan = plan
     this.#sent = sent
@@ -171,6 +195,7 @@ class EventsOfRequest {
         ? null
         : new FollowedParts({
             past: (since) => partRecords(log, { ...place, id, since }),
+            ...(arrived === undefined ? {} : { arrived: () => arrived(place) }),
             listener: (part) => {
               const eventId = this.#isOver ? null : sent.addPart(part)
               if (eventId !== null) listener({ kind: 'part', id: eventId, part })
@@ -180,10 +205,14 @@ class EventsOfRequest {
 
   async tell(trace: RequestTrace): Promise<void> {
     this.#accepted(trace.gateway, trace.accepted_at)
-    await this.#parts?.catchUp(trace.accepted_at ?? 0)
+    await this.#parts?.catchUp(this.#acceptedAt)
+    this.#tellSteps(trace)
+  }
+
+  #tellSteps(trace: RequestTrace): void {
     for (const step of trace.steps) if (beeIn(step.topic) !== null) this.#done(step)
     if (isOver(trace)) this.#outcome()
-    else if (this.#plan === null) this.#listener({ kind: 'rest', id: '' })
+    else if (this.#plan === null) this.#rest()
   }
 
   /**
@@ -191,8 +220,17 @@ class EventsOfRequest {
    * before the results of some bees. A last trace has these results.
    */
   async finish(): Promise<void> {
+    // A process that makes many traces refuses this one. Then the results of some bees are missing, but no part may be.
     const trace = await this.#traces.trace(this.#id).catch(() => null)
-    if (trace !== null) await this.tell(trace)
+    try {
+      if (trace !== null) this.#accepted(trace.gateway, trace.accepted_at)
+      await this.#parts?.finish(this.#acceptedAt, { isFromStart: trace !== null && this.#seenAt === trace.accepted_at })
+      if (trace !== null) this.#tellSteps(trace)
+    } catch {
+      // The parts cannot be read now. The caller gets them, and the outcome, where it continues.
+      this.#rest()
+      return
+    }
     this.#outcome()
   }
 
@@ -203,6 +241,7 @@ class EventsOfRequest {
     }
     const gateway = this.#plan?.gateways.find(({ topic }) => topic === place.topic)
     if (gateway !== undefined) {
+      this.#seenAt ??= record.timestamp
       this.#steps.push(entranceStep({ ...place, record }, this.#plan))
       this.#accepted(gateway.gateway, record.timestamp)
       return
@@ -213,7 +252,14 @@ class EventsOfRequest {
     if (place.topic === this.#plan?.outcomesTopic) void this.finish()
   }
 
+  #rest(): void {
+    if (this.#isOver) return
+    this.#isOver = true
+    this.#listener({ kind: 'rest', id: '' })
+  }
+
   #accepted(gateway: string | null, acceptedAt: number | null): void {
+    this.#acceptedAt = acceptedAt ?? this.#acceptedAt
     const id = this.#isOver ? null : this.#sent.add(acceptedKey)
     if (id !== null) this.#listener({ kind: 'accepted', id, gateway, accepted_at: acceptedAt })
   }

@@ -8,7 +8,7 @@ export function beeRows(
   { name: swarm, state }: Pick<SwarmRow, 'name' | 'state'>,
 ): readonly BeeRow[] {
   const meters = (running?.application.threads.here ?? []).flatMap(({ callMeters }) => [...callMeters])
-  return (configured?.swarm.bees ?? []).map(({ name, type, input }) => {
+  return (configured?.swarm.bees ?? []).map(({ name, type, input, spec, gpu, replicas, maxReplicas, timeoutMs, onError }) => {
     const own = meters.flatMap(([bee, counts]) => (bee === name ? [counts] : []))
     const sum = (count: (meters: (typeof own)[number]) => number) => own.reduce((total, one) => total + count(one), 0)
     const calls = sum(({ sent }) => Object.values(sent).reduce((total, one) => total + one, 0))
@@ -18,6 +18,12 @@ export function beeRows(
       type: type.type,
       inputs: input?.bees ?? [],
       state,
+      spec,
+      gpu,
+      replicas,
+      max_replicas: maxReplicas,
+      timeout_seconds: timeoutMs === null ? null : timeoutMs / 1000,
+      on_error: onError,
       results_total: sum(({ rows }) => rows.result),
       refused_total: sum(({ rows }) => rows.refused),
       failed_total: sum(({ rows }) => rows.failed),

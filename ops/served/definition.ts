@@ -18,29 +18,66 @@ export interface SwarmPointer {
   readonly paused: boolean
   readonly created_at: number
   readonly updated_at: number
+  /** Rises with each pointer of the swarm. A pointer that does not rise lost against another server's, and counts nowhere. */
+  readonly revision: number
 }
 
-/** A record of the definitions' topic: a version (`SWARM@VERSION`), a pointer (`SWARM`), or the end of one of them (`value` null). */
+/**
+ * The phases of a change, in their order, so that all servers change together.
+ *
+ *  `open`: a server changes the swarm, and no other one may; where it brings a version, the others open its bees.
+ *  `hold`: gateways let new requests wait. `stop`: the older version stops.
+ *  `refused`: another server cannot run the version, so the change is given up.
+ */
+export const claimPhases = ['open', 'hold', 'stop', 'refused'] as const
+export type ClaimPhase = (typeof claimPhases)[number]
+
+/** A change of a swarm that is under way. */
+export interface SwarmClaim {
+  readonly swarm: string
+  readonly id: string
+  readonly phase: ClaimPhase
+  /** The version that it brings; null for a change that brings none. */
+  readonly version: number | null
+  /** The reason of a refusal; else empty. */
+  readonly reason: string
+}
+
+/**
+ * A record of the definitions' topic: a version (`SWARM@VERSION`), a pointer (`SWARM`), a change under way (`SWARM!ID`), or the end of one of them
+ * (`value` null).
+ */
 export type DefinitionRecord =
   | { readonly kind: 'version'; readonly swarm: string; readonly version: number; readonly value: SwarmVersion | null }
   | { readonly kind: 'pointer'; readonly swarm: string; readonly value: SwarmPointer | null }
+  | { readonly kind: 'claim'; readonly swarm: string; readonly id: string; readonly value: SwarmClaim | null }
 
-export function keyOf({ swarm, version }: { readonly swarm: string; readonly version?: number }): string {
+export function keyOf({ swarm, version, id }: { readonly swarm: string; readonly version?: number; readonly id?: string }): string {
+  if (id !== undefined) return `${swarm}!${id}`
   return version === undefined ? swarm : `${swarm}@${version}`
 }
 
 /** Reads a record. Throws WAGGLE_FOREIGN_RECORD for one that Waggle did not write. */
 export function parseDefinition(key: Uint8Array | null, value: Uint8Array | null): DefinitionRecord {
-  const [, swarm, number] = /^([a-z][a-z0-9-]{0,62})(?:@([1-9]\d{0,8}))?$/.exec(key === null ? '' : Buffer.from(key).toString()) ?? []
+  const [, swarm, number, id] =
+    /^([a-z][a-z0-9-]{0,62})(?:@([1-9]\d{0,8})|!([0-9a-f]{16}))?$/.exec(key === null ? '' : Buffer.from(key).toString()) ?? []
   if (swarm === undefined) throw foreign('its key is not the name of a swarm')
   const read = value === null ? null : objectOf(value)
+  if (id !== undefined) return { kind: 'claim', swarm, id, value: read === null ? null : claimOf(swarm, id, read) }
   if (number === undefined) return { kind: 'pointer', swarm, value: read === null ? null : pointerOf(swarm, read) }
   return { kind: 'version', swarm, version: Number(number), value: read === null ? null : versionOf(swarm, Number(number), read) }
 }
 
-function pointerOf(swarm: string, { version, paused, created_at, updated_at }: Fields): SwarmPointer {
-  if (!isCount(version) || typeof paused !== 'boolean' || !isTime(created_at) || !isTime(updated_at)) throw foreign('a field is missing')
-  return { swarm, version, paused, created_at, updated_at }
+function pointerOf(swarm: string, { version, paused, created_at, updated_at, revision }: Fields): SwarmPointer {
+  if (!isCount(version) || !isCount(revision) || typeof paused !== 'boolean' || !isTime(created_at) || !isTime(updated_at))
+    throw foreign('a field is missing')
+  return { swarm, version, paused, created_at, updated_at, revision }
+}
+
+function claimOf(swarm: string, id: string, { phase, version = null, reason }: Fields): SwarmClaim {
+  const known = claimPhases.find((one) => one === phase)
+  if (known === undefined || typeof reason !== 'string' || (version !== null && !isCount(version))) throw foreign('a field is missing')
+  return { swarm, id, phase: known, version, reason }
 }
 
 function versionOf(swarm: string, version: number, { created_at, text, file, directory }: Fields): SwarmVersion {
@@ -52,6 +89,9 @@ function versionOf(swarm: string, version: number, { created_at, text, file, dir
 interface Fields {
   readonly version?: unknown
   readonly paused?: unknown
+  readonly revision?: unknown
+  readonly phase?: unknown
+  readonly reason?: unknown
   readonly created_at?: unknown
   readonly updated_at?: unknown
   readonly text?: unknown

@@ -1,13 +1,18 @@
 import { bytesIn, type Clock, DamagedValue, type Log, type LogRecord, type Producer } from '../../processor/ports.ts'
 import { definitionsTopic } from '../../topology/naming.ts'
+import { WaggleError } from '../../topology/waggle-error.ts'
 import type { LogLine } from '../process-log/log-line.ts'
 import { FollowedPartition } from '../requests/followed-partition.ts'
-import { keyOf, parseDefinition, type SwarmPointer, type SwarmVersion } from './definition.ts'
+import { type DefinitionRecord, keyOf, parseDefinition, type SwarmClaim, type SwarmPointer, type SwarmVersion } from './definition.ts'
+import { type OwnClaim, SwarmClaims } from './swarm-claims.ts'
+import { otherWasFaster } from './swarm-errors.ts'
 
 export interface DefinitionsOptions {
   readonly log: Log
   readonly clock: Clock
   readonly say: LogLine
+  /** Makes the id of a change: sixteen hexadecimal digits that no other server makes. */
+  readonly newId: () => string
 }
 
 /** A swarm that a server is to run: which version, and all versions that are kept. */
@@ -18,16 +23,21 @@ export interface Definition {
 }
 
 /**
- * The definitions of the swarms that servers on this log run, in one compacted topic. Every server follows it. Records that Waggle did not write are
- * reported and skipped.
+ * The definitions of the swarms that servers on this log run, in one compacted topic. Every server follows it. Records count in the order of the topic,
+ * so all servers agree: of two servers that change a swarm at once, one loses. Records that Waggle did not write are reported and skipped.
  */
 export class Definitions {
   readonly #options: DefinitionsOptions
   readonly #pointers = new Map<string, SwarmPointer>()
+  /** The offset of the pointer that counts. */
+  readonly #pointedAt = new Map<string, number>()
   readonly #versions = new Map<string, Map<number, SwarmVersion>>()
+  readonly #claims: SwarmClaims
   readonly #producer: Producer
-  /** The offset of the newest record that this process wrote for a key and has not read back yet. */
-  readonly #own = new Map<string, number>()
+  readonly #waiting = new Set<{ readonly offset: number; readonly settle: (error: WaggleError | null) => void }>()
+  readonly #changes = new Map<string, PromiseWithResolvers<void>>()
+  #skippedRecords = 0
+  #isClosed = false
   /** The first offset that is not read. */
   #next = 0
   #followed: FollowedPartition | null = null
@@ -36,6 +46,13 @@ export class Definitions {
   private constructor(options: DefinitionsOptions, producer: Producer) {
     this.#options = options
     this.#producer = producer
+    this.#claims = new SwarmClaims({
+      clock: options.clock,
+      write: (claim) => this.#write(keyOf({ swarm: claim.swarm, id: claim.id }), claim).then(() => {}),
+      end: (swarm, id) => this.#write(keyOf({ swarm, id }), null).then(() => {}),
+      revoke: (claim) => this.#revoke(claim),
+      onFailure: (error) => options.say('definitions', 'warn', `a change of a swarm cannot be told: ${String(error)}`),
+    })
   }
 
   /** Settles when everything that the topic holds is read. */
@@ -46,18 +63,36 @@ export class Definitions {
     const place = { topic: definitionsTopic, partition: 0 }
     const [{ start, end } = { start: 0, end: 0 }] = (await log.topic(definitionsTopic))?.offsets ?? []
     if (end > start) for await (const { records } of log.read({ ...place, from: start, to: end })) for (const one of records) definitions.#read(one)
+    definitions.#next = Math.max(definitions.#next, end)
     const onRecord = (record: LogRecord) => {
       const swarm = definitions.#read(record)
-      if (swarm !== null) definitions.#onChange(swarm)
+      if (swarm === null) return
+      definitions.#onChange(swarm)
+      definitions.#changes.get(swarm)?.resolve()
+      definitions.#changes.delete(swarm)
     }
     const onFailure = (error: unknown) => say('definitions', 'warn', `the definitions of swarms cannot be followed: ${String(error)}`)
     definitions.#followed = await FollowedPartition.open({ ...place, from: end, log, clock, onRecord, onFailure })
+    if (log.state !== null) await definitions.#claims.endAll()
+    definitions.#claims.open()
     return definitions
   }
 
   /** Calls `listener` with the name of a swarm whose record has come, from this server or another one. */
   follow(listener: (swarm: string) => void): void {
     this.#onChange = listener
+  }
+
+  /** Settles at the next record of the swarm. Throws WAGGLE_STOPPING when this server stops. */
+  next(swarm: string): Promise<void> {
+    const change = this.#changes.get(swarm) ?? Promise.withResolvers<void>()
+    this.#changes.set(swarm, change)
+    return change.promise
+  }
+
+  /** The records that were skipped since the start, because Waggle did not write them. */
+  get skippedRecords(): number {
+    return this.#skippedRecords
   }
 
   /** The swarms that are to run or are paused. */
@@ -73,23 +108,56 @@ export class Definitions {
     return { pointer, versions: new Map([...versions].sort(([a], [b]) => a - b)) }
   }
 
+  /** A version of a swarm, also one that does not run yet; null if it is not there. */
+  version(swarm: string, version: number): SwarmVersion | null {
+    return this.#versions.get(swarm)?.get(version) ?? null
+  }
+
   /** The number for the next version of a swarm. */
   nextVersion(swarm: string): number {
     return Math.max(0, ...(this.#versions.get(swarm)?.keys() ?? [])) + 1
+  }
+
+  /** The change of a swarm that another server makes now; null without one. */
+  claimOfOthers(swarm: string): SwarmClaim | null {
+    return this.#claims.ofOthers(swarm)
+  }
+
+  /** Lets this process alone change a swarm until `end`. Throws WAGGLE_SWARM_BUSY if another server changes it. */
+  async claim(swarm: string): Promise<OwnClaim> {
+    return this.#claims.take(swarm, this.#options.newId())
+  }
+
+  /** Tells the server that changes a swarm that this one cannot run the new version. */
+  refuse(claim: SwarmClaim, reason: string): Promise<void> {
+    return this.#claims.refuse(claim, reason)
+  }
+
+  /** Settles when the version is durable. It does not run yet. */
+  async write(version: SwarmVersion): Promise<void> {
+    await this.#write(keyOf(version), version)
+  }
+
+  /** Takes a version back that never ran. */
+  async withdraw({ swarm, version }: SwarmVersion): Promise<void> {
+    await this.#write(keyOf({ swarm, version }), null)
   }
 
   /** Settles when the version is durable and is the one that runs. Only the newest versions are kept. */
   async put(version: SwarmVersion, paused: boolean): Promise<void> {
     const { swarm } = version
     const now = version.created_at
-    await this.#write(keyOf(version), version)
+    if (this.version(swarm, version.version) === null) await this.write(version)
     await this.point({ swarm, version: version.version, paused, created_at: this.#pointers.get(swarm)?.created_at ?? now, updated_at: now })
     for (const old of [...(this.#versions.get(swarm)?.keys() ?? [])].filter((number) => number <= version.version - keptVersions))
       await this.#write(keyOf({ swarm, version: old }), null)
   }
 
-  async point(pointer: SwarmPointer): Promise<void> {
-    await this.#write(keyOf({ swarm: pointer.swarm }), pointer)
+  /** Throws WAGGLE_SWARM_BUSY if another server was faster. */
+  async point(pointer: Omit<SwarmPointer, 'revision'>): Promise<void> {
+    const { swarm } = pointer
+    const offset = await this.#write(keyOf({ swarm }), { ...pointer, revision: (this.#pointers.get(swarm)?.revision ?? 0) + 1 })
+    if (this.#pointedAt.get(swarm) !== offset) throw otherWasFaster(swarm)
   }
 
   /** Settles when the swarm is gone for good. */
@@ -99,55 +167,118 @@ export class Definitions {
     for (const version of versions) await this.#write(keyOf({ swarm, version }), null)
   }
 
-  async close(): Promise<void> {
-    await this.#followed?.close()
-    await this.#producer.close()
+  get isClosed(): boolean {
+    return this.#isClosed
   }
 
-  async #write(key: string, value: object | null): Promise<void> {
+  async close(): Promise<void> {
+    this.#isClosed = true
+    this.#claims.close()
+    await this.#followed?.close()
+    await this.#producer.close()
+    const closed = new WaggleError('WAGGLE_STOPPING', { message: 'The server is stopping', next: 'See what the swarm is with `waggle swarms get`.' })
+    for (const one of [...this.#waiting]) one.settle(closed)
+    for (const change of this.#changes.values()) {
+      change.promise.catch(() => {})
+      change.reject(closed)
+    }
+  }
+
+  /** Writes a record, and settles with its offset when this process has read it back. Records count in the order of the topic. */
+  async #write(key: string, value: object | null): Promise<number> {
+    const { clock } = this.#options
     const bytes = value === null ? null : Buffer.from(JSON.stringify(value))
-    const record = { topic: definitionsTopic, partition: 0, key: Buffer.from(key), value: bytes, headers: [], timestamp: this.#options.clock.now() }
+    const record = { topic: definitionsTopic, partition: 0, key: Buffer.from(key), value: bytes, headers: [], timestamp: clock.now() }
     const { offset } = await this.#producer.send(record)
-    if (offset >= this.#next) this.#own.set(key, offset)
-    this.#apply(record.key, bytes)
+    if (offset < this.#next) return offset
+    await new Promise<void>((resolve, reject) => {
+      const one = {
+        offset,
+        settle: (error: WaggleError | null) => {
+          cancel()
+          this.#waiting.delete(one)
+          if (error === null) resolve()
+          else reject(error)
+        },
+      }
+      const cancel = clock.after(longestReadBackMs, () => one.settle(notReadBack()))
+      this.#waiting.add(one)
+    })
+    return offset
   }
 
   /** The name of the swarm that the record is about; null for a record that is skipped. */
   #read({ key, value, offset }: LogRecord): string | null {
     this.#next = offset + 1
-    const name = key === null ? '' : Buffer.from(key).toString()
-    const own = this.#own.get(name) ?? offset
-    // A newer record of this process is applied already.
-    if (own > offset) return null
-    this.#own.delete(name)
-    if (value instanceof DamagedValue) return this.#skipped(value.error)
     try {
-      return this.#apply(key, bytesIn(value))
+      const record = parseDefinition(key, bytesOf(value))
+      this.#apply(record, offset)
+      return record.swarm
     } catch (error) {
-      return this.#skipped(error)
+      this.#skippedRecords++
+      this.#options.say('definitions', 'warn', error instanceof Error ? error.message : String(error))
+      return null
+    } finally {
+      for (const one of [...this.#waiting]) if (one.offset < this.#next) one.settle(null)
     }
   }
 
-  #apply(key: Uint8Array | null, value: Uint8Array | null): string {
-    const record = parseDefinition(key, value)
+  #apply(record: DefinitionRecord, offset: number): void {
     const { swarm } = record
+    if (record.kind === 'claim') {
+      this.#claims.read(swarm, record.id, record.value)
+      return
+    }
     if (record.kind === 'pointer') {
-      if (record.value === null) this.#pointers.delete(swarm)
-      else this.#pointers.set(swarm, record.value)
-      return swarm
+      if (record.value === null) {
+        this.#pointers.delete(swarm)
+        this.#pointedAt.delete(swarm)
+      } else this.#pointed(record.value, offset)
+      return
     }
     const versions = this.#versions.get(swarm) ?? new Map<number, SwarmVersion>()
     if (record.value === null) versions.delete(record.version)
     else versions.set(record.version, record.value)
     if (versions.size === 0) this.#versions.delete(swarm)
     else this.#versions.set(swarm, versions)
-    return swarm
   }
 
-  #skipped(error: unknown): null {
-    this.#options.say('definitions', 'warn', error instanceof Error ? error.message : String(error))
-    return null
+  #pointed(pointer: SwarmPointer, offset: number): void {
+    const current = this.#pointers.get(pointer.swarm)
+    if (current === undefined || pointer.revision > current.revision) {
+      this.#pointers.set(pointer.swarm, pointer)
+      this.#pointedAt.set(pointer.swarm, offset)
+      return
+    }
+    // Compaction keeps the last pointer of a swarm, and this one counts nowhere. So the one that counts is written behind it.
+    if (JSON.stringify(pointer) !== JSON.stringify(current) && this.#followed !== null)
+      this.#pointAgain(pointer.swarm).catch((error: unknown) => this.#options.say('definitions', 'warn', String(error)))
+  }
+
+  async #revoke({ swarm, version }: SwarmClaim): Promise<void> {
+    await this.#pointAgain(swarm)
+    const isUnused = version !== null && this.#pointers.get(swarm)?.version !== version
+    if (isUnused && this.version(swarm, version) !== null) await this.#write(keyOf({ swarm, version }), null)
+  }
+
+  /** Writes the pointer that counts once more, so that a pointer which another server has made before cannot count. */
+  async #pointAgain(swarm: string): Promise<void> {
+    const current = this.#pointers.get(swarm)
+    if (current !== undefined) await this.#write(keyOf({ swarm }), { ...current, revision: current.revision + 1 })
   }
 }
 
+function bytesOf(value: LogRecord['value']): Uint8Array | null {
+  if (value instanceof DamagedValue) throw value.error
+  return bytesIn(value)
+}
+
+function notReadBack(): WaggleError {
+  return new WaggleError('WAGGLE_LOG_UNREACHABLE', {
+    message: `A change of a swarm was written, and was not read back within ${longestReadBackMs / 1000} s`,
+    next: 'See what the swarm is with `waggle swarms get` when the log can be read again.',
+  })
+}
+
 const keptVersions = 20
+const longestReadBackMs = 30_000

@@ -8,15 +8,11 @@ import type { RunningSwarm } from '../beekeeper/running-swarm.ts'
  * list. Sub-topologies that only save or pass on results are not waited for: no answer depends on them.
  */
 export async function finishRequests(
-  { application, topology, plan }: RunningSwarm,
+  swarm: RunningSwarm,
   { log, clock, withinMs }: { readonly log: Log; readonly clock: Clock; readonly withinMs: number },
 ): Promise<readonly string[]> {
-  const answering = new Set(
-    topology
-      .subtopologies()
-      .filter(({ sinks, stores }) => stores.some(({ name }) => name === ledgerStore) || sinks.some((topic) => topic !== deadLetterTopic(plan.swarm)))
-      .map(({ id }) => id),
-  )
+  const { application, plan } = swarm
+  const answering = answeringIds(swarm)
   const foreign = new Set(plan.topics.filter(({ isForeign }) => isForeign).map(({ name }) => name))
   const end = clock.elapsedMs() + withinMs
   for (let before: string | null = null; ; ) {
@@ -49,6 +45,16 @@ export async function finishRequests(
     }
     return { unread: [...unread], ends: JSON.stringify([...ends]) }
   }
+}
+
+/** The ids of the sub-topologies on which an answer depends. */
+export function answeringIds({ topology, plan }: Pick<RunningSwarm, 'topology' | 'plan'>): ReadonlySet<number> {
+  return new Set(
+    topology
+      .subtopologies()
+      .filter(({ sinks, stores }) => stores.some(({ name }) => name === ledgerStore) || sinks.some((topic) => topic !== deadLetterTopic(plan.swarm)))
+      .map(({ id }) => id),
+  )
 }
 
 const betweenLooksMs = 10

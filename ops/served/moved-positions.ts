@@ -1,14 +1,16 @@
-import type { Log } from '../../processor/ports.ts'
+import type { KafkaGroups } from '../../connectors/log/kafka/kafka-groups.ts'
+import type { Log, Position, TopicPartition } from '../../processor/ports.ts'
 import { GlobalStores } from '../../processor/state/global-stores.ts'
 import { threadProgram } from '../../processor/thread/thread-program.ts'
 import type { RunningSwarm } from '../beekeeper/running-swarm.ts'
 
 /**
  * Lets the newer version of a swarm read on where the older one has stopped. A group of the newer one that is new takes the older one's position in
- * its topic, or the topic's end: else it would do all requests again that the log still has. Groups that are gone keep no record any more. Only the
- * embedded log needs this, while neither version runs.
+ * its topic, or the topic's end: else it would do all requests again that the log still has. Groups that are gone keep no record any more on the embedded
+ * log. Neither version may run. `groups`: those of the cluster, for the server that leads the change; else null.
  */
-export async function movePositions(log: Log, older: RunningSwarm, newer: RunningSwarm): Promise<void> {
+export async function movePositions(log: Log, older: RunningSwarm, newer: RunningSwarm, groups: KafkaGroups | null): Promise<void> {
+  if (groups !== null) return moveOnCluster(log, older, newer, groups)
   const { EmbeddedLog } = await import('../../connectors/log/embedded/embedded-log.ts')
   if (!(log instanceof EmbeddedLog)) return
   const [before, after] = [groupsOf(older), groupsOf(newer)]
@@ -30,9 +32,10 @@ export async function movePositions(log: Log, older: RunningSwarm, newer: Runnin
 
 /**
  * Lets a swarm that is created begin with the requests that come from then on. Its gateways' topics may have the requests of a swarm that was removed.
- * Groups that have been there go on where they were. Only the embedded log needs this, before the swarm reads.
+ * Groups that have been there go on where they were. `groups`: those of the cluster, for the server that creates the swarm; else null.
  */
-export async function beginNow(log: Log, created: RunningSwarm): Promise<void> {
+export async function beginNow(log: Log, created: RunningSwarm, groups: KafkaGroups | null): Promise<void> {
+  if (groups !== null) return beginOnCluster(log, created, groups)
   const { EmbeddedLog } = await import('../../connectors/log/embedded/embedded-log.ts')
   if (!(log instanceof EmbeddedLog)) return
   const foreign = foreignTopics(created)
@@ -42,6 +45,38 @@ export async function beginNow(log: Log, created: RunningSwarm): Promise<void> {
       if (foreign.has(topic) || offsets.some((_, partition) => log.position(group, topic, partition) !== null)) continue
       for (const [partition, { end, written }] of offsets.entries()) await log.rewind(group, { topic, partition, offset: written ?? end })
     }
+  }
+}
+
+async function moveOnCluster(log: Log, older: RunningSwarm, newer: RunningSwarm, groups: KafkaGroups): Promise<void> {
+  const [before, after] = [groupsOf(older), groupsOf(newer)]
+  const foreign = foreignTopics(newer)
+  const known = new Map(await Promise.all(before.map(async ({ group }) => [group, await groups.positions(group)] as const)))
+  for (const { group, topics } of after) {
+    const places: (TopicPartition & Position)[] = []
+    for (const topic of topics) {
+      const readers = before.filter((one) => one.topics.includes(topic)).map((one) => one.group)
+      if (readers.includes(group)) continue
+      for (const [partition, { end, written }] of ((await log.topic(topic))?.offsets ?? []).entries()) {
+        const read = readers.flatMap((reader) => known.get(reader)?.find((one) => one.topic === topic && one.partition === partition)?.offset ?? [])
+        if (read.length > 0) places.push({ topic, partition, offset: Math.min(...read), metadata: '' })
+        else if (readers.length === 0 && !foreign.has(topic)) places.push({ topic, partition, offset: written ?? end, metadata: '' })
+      }
+    }
+    await log.setPositions?.(group, places)
+  }
+}
+
+async function beginOnCluster(log: Log, created: RunningSwarm, groups: KafkaGroups): Promise<void> {
+  const foreign = foreignTopics(created)
+  for (const { group, topics } of groupsOf(created)) {
+    const known = new Set((await groups.positions(group)).map(({ topic }) => topic))
+    const places: (TopicPartition & Position)[] = []
+    for (const topic of topics.filter((one) => !foreign.has(one) && !known.has(one))) {
+      const offsets = (await log.topic(topic))?.offsets ?? []
+      for (const [partition, { end, written }] of offsets.entries()) places.push({ topic, partition, offset: written ?? end, metadata: '' })
+    }
+    await log.setPositions?.(group, places)
   }
 }
 

@@ -1,4 +1,5 @@
 import { readFileSync } from 'node:fs'
+import type { KafkaGroups } from '../../connectors/log/kafka/kafka-groups.ts'
 import type { Clock, Log } from '../../processor/ports.ts'
 import { gatewayOf, topicOf } from '../../topology/swarm/checked-swarm.ts'
 import type { BeeRow, SwarmFailure, SwarmRow } from '../../topology/swarm/swarm-management.ts'
@@ -8,12 +9,15 @@ import type { RunningSwarms } from '../beekeeper/running-swarms.ts'
 import type { LogLine } from '../process-log/log-line.ts'
 import type { SwarmRequests } from '../requests/swarm-requests.ts'
 import { beeRows } from './bee-rows.ts'
-import type { SwarmVersion } from './definition.ts'
+import { ClusterChange, programOf } from './cluster-change.ts'
+import type { SwarmClaim, SwarmVersion } from './definition.ts'
 import type { Definitions } from './definitions.ts'
 import { differenceOf } from './difference.ts'
 import { finishRequests } from './finished-requests.ts'
+import { followChange } from './followed-change.ts'
 import { movePositions } from './moved-positions.ts'
 import { dataRemoval } from './removed-data.ts'
+import type { OwnClaim } from './swarm-claims.ts'
 import { needsAccept, noSuchSwarm, notStarted } from './swarm-errors.ts'
 import { changeVersion } from './version-change.ts'
 
@@ -23,8 +27,21 @@ export interface ServedSwarmOptions {
   /** Null for a process that runs only the files that it was given. */
   readonly definitions: Definitions | null
   readonly log: Log
+  /** The groups on the cluster; null on the embedded log. */
+  readonly groups: KafkaGroups | null
+  /** The name of this process in those groups, if it has a fixed one. */
+  readonly instance: string | null
   readonly clock: Clock
   readonly say: LogLine
+}
+
+export interface ChangeOptions {
+  /** The version to write to the log on the way; null for a version that is in the log already. */
+  readonly version: SwarmVersion | null
+  /** False: throws WAGGLE_UPDATE_NEEDS_ACCEPT for a change with effects that cannot be undone. */
+  readonly accept: boolean
+  /** The claim of this server, which leads the change; null if another server has made it. */
+  readonly claim: OwnClaim | null
 }
 
 /**
@@ -193,12 +210,10 @@ export class ServedSwarm {
     return dataRemoval(log, this.#running ?? (await running.look(this.#configured)))
   }
 
-  /**
-   * Changes the swarm to another version. `version` is written to the log on the way; null for a version that is in the log already. Throws
-   * WAGGLE_UPDATE_NEEDS_ACCEPT for a change with effects that cannot be undone, unless `accept` is true.
-   */
-  async change(configured: ConfiguredSwarm, version: SwarmVersion | null, accept: boolean): Promise<void> {
+  /** Changes the swarm to another version. */
+  async change(configured: ConfiguredSwarm, options: ChangeOptions): Promise<void> {
     const { definitions } = this.#options
+    const { version } = options
     const pointer = definitions?.get(this.name)?.pointer
     const record = async () => {
       if (version !== null) await definitions?.put(version, this.#state === 'paused')
@@ -209,8 +224,8 @@ export class ServedSwarm {
     const older = this.#running
     this.#wanted = configured
     try {
-      if (older === null) await this.#changeResting(configured, { accept, record })
-      else await this.#changeRunning(older, configured, { accept, record, unrecord })
+      if (older === null) await this.#changeResting(configured, { ...options, record })
+      else await this.#changeRunning(older, configured, { ...options, record, unrecord })
     } catch (thrown) {
       const error = notStarted(configured, thrown)
       if (older !== null) this.#error = error
@@ -223,9 +238,10 @@ export class ServedSwarm {
   async #changeRunning(
     older: RunningSwarm,
     configured: ConfiguredSwarm,
-    { accept, record, unrecord }: { readonly accept: boolean; readonly record: () => Promise<void>; readonly unrecord: () => Promise<void> },
+    { version, accept, claim, record, unrecord }: ChangeOptions & { readonly record: () => Promise<void>; readonly unrecord: () => Promise<void> },
   ): Promise<void> {
-    const { running, requests, log, clock } = this.#options
+    const { running, requests, log, clock, definitions } = this.#options
+    const groups = claim === null ? null : this.#options.groups
     this.#state = 'updating'
     try {
       const newer = await running.prepare(configured)
@@ -234,11 +250,21 @@ export class ServedSwarm {
         running.discard(newer)
         throw needsAccept(this.name, needs)
       }
-      this.#running = await changeVersion({ running, requests, log, clock, older, newer, before: this.#configured, record, unrecord })
+      const others =
+        claim === null || groups === null || version === null
+          ? null
+          : new ClusterChange({ claim, version: version.version, older, groups, log, clock })
+      if (others !== null && version !== null) {
+        await definitions?.write(version)
+        await others.open()
+      }
+      const common = { running, requests, log, clock, others, groups, older, newer }
+      this.#running = await changeVersion({ ...common, before: this.#configured, leave: () => this.#leave(older), record, unrecord })
       this.#configured = configured
       this.#error = null
       this.remember()
     } catch (thrown) {
+      if (version !== null && definitions?.get(this.name)?.pointer.version !== version.version) await this.#withdraw(version)
       if (older.application.state !== 'RUNNING') this.#running = running.all.find(({ plan }) => plan.swarm === this.name) ?? null
       throw thrown
     } finally {
@@ -246,12 +272,49 @@ export class ServedSwarm {
     }
   }
 
+  /** Does this server's part in a change that another one leads. */
+  async follow(claim: SwarmClaim, wanted: ConfiguredSwarm): Promise<void> {
+    const { running, requests, definitions } = this.#options
+    const [older, before] = [this.#running, this.#configured]
+    if (definitions === null || older === null || before === null) return
+    this.#wanted = wanted
+    this.#state = 'updating'
+    try {
+      const newer = await running.prepare(wanted)
+      this.#running = await followChange({ running, requests, definitions, claim, older, newer, before, leave: () => this.#leave(older) })
+      if (this.#running !== newer) return
+      this.#configured = wanted
+      this.#error = null
+      this.remember()
+    } catch (error) {
+      if (older.application.state !== 'RUNNING') this.#running = null
+      throw error
+    } finally {
+      this.#wanted = null
+      this.#state = this.#running === null ? 'failed' : 'running'
+    }
+  }
+
+  /** Takes this process out of the groups of a version that has stopped. */
+  async #leave(older: RunningSwarm): Promise<void> {
+    const { groups, instance } = this.#options
+    if (groups === null || instance === null) return
+    const names = programOf(older).map(({ group }) => group)
+    await groups.removeMembers(names, (id) => id.startsWith(`${instance}-${older.plan.applicationId}`))
+  }
+
+  async #withdraw(version: SwarmVersion): Promise<void> {
+    const { definitions, say } = this.#options
+    await definitions?.withdraw(version).catch((error: unknown) => say('definitions', 'warn', String(error), { swarm: this.name }))
+  }
+
   /** Changes a swarm that does not run, with its positions and its state. It starts unless it is paused. */
   async #changeResting(
     configured: ConfiguredSwarm,
-    { accept, record }: { readonly accept: boolean; readonly record: () => Promise<void> },
+    { accept, claim, record }: ChangeOptions & { readonly record: () => Promise<void> },
   ): Promise<void> {
     const { running, requests, log } = this.#options
+    const groups = claim === null ? null : this.#options.groups
     const before = this.#configured
     const gateways = this.gateways
     // Nothing is known about a version that is no swarm any more.
@@ -261,7 +324,7 @@ export class ServedSwarm {
     if (needs.length > 0 && !accept) throw needsAccept(this.name, needs)
     this.#configured = configured
     try {
-      if (older !== null) await movePositions(log, older, newer)
+      if (older !== null) await movePositions(log, older, newer, groups)
       if (this.#state !== 'paused') await this.start()
       await record()
     } catch (error) {
@@ -269,7 +332,7 @@ export class ServedSwarm {
       requests.shut(leftOut(this.gateways, gateways), null)
       this.#configured = before
       if (this.#state !== 'paused') this.#state = 'failed'
-      if (older !== null) await movePositions(log, newer, older)
+      if (older !== null) await movePositions(log, newer, older, groups)
       throw error
     }
     requests.shut(leftOut(gateways, this.gateways), null)

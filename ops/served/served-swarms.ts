@@ -15,12 +15,13 @@ import { WaggleError } from '../../topology/waggle-error.ts'
 import type { ConfiguredSwarm, RunningSwarm } from '../beekeeper/running-swarm.ts'
 import type { BeeLog } from './bee-log.ts'
 import { configuredText, keptDirectory, type ServerPlace } from './configured-text.ts'
-import type { SwarmVersion } from './definition.ts'
+import type { SwarmClaim, SwarmVersion } from './definition.ts'
 import type { Definitions } from './definitions.ts'
 import { differenceOf } from './difference.ts'
 import { beginNow } from './moved-positions.ts'
-import { ServedSwarm, type ServedSwarmOptions } from './served-swarm.ts'
-import { fixed, noSuchSwarm, otherName, swarmExists, unknownBee, unknownVersion } from './swarm-errors.ts'
+import { type ChangeOptions, ServedSwarm, type ServedSwarmOptions } from './served-swarm.ts'
+import type { OwnClaim } from './swarm-claims.ts'
+import { fixed, noSuchSwarm, otherName, otherWasFaster, swarmExists, unknownBee, unknownVersion } from './swarm-errors.ts'
 import { SwarmLocks } from './swarm-locks.ts'
 
 export interface ServedSwarmsOptions extends ServedSwarmOptions {
@@ -34,6 +35,10 @@ export class ServedSwarms implements SwarmManagement {
   readonly #options: ServedSwarmsOptions
   readonly #swarms = new Map<string, ServedSwarm>()
   readonly #locks = new SwarmLocks()
+  /** Swarms whose definition has changed, and whose change waits for those before it. */
+  readonly #toMeet = new Set<string>()
+  /** The last change of each swarm that this server has followed. */
+  readonly #followed = new Map<string, string>()
   #isClosed = false
 
   constructor(options: ServedSwarmsOptions) {
@@ -53,8 +58,8 @@ export class ServedSwarms implements SwarmManagement {
   async open(): Promise<void> {
     const { definitions } = this.#options
     if (definitions === null) return
-    definitions.follow((name) => void this.#locks.runNext(name, () => this.#meet(name)))
-    await Promise.all(definitions.names.map((name) => this.#locks.runNext(name, () => this.#meet(name))))
+    definitions.follow((name) => void this.#meetNext(name))
+    await Promise.all(definitions.names.map((name) => this.#meetNext(name)))
   }
 
   async close(): Promise<void> {
@@ -100,18 +105,19 @@ export class ServedSwarms implements SwarmManagement {
     if (configured.swarm.name !== name) throw otherName(configured.swarm, name)
     if (!this.#swarms.has(name)) return { ...(await this.#created(text)), changed: true }
     const served = this.#changeable(name)
-    return this.#locks.runNow(name, async () => {
+    return this.#changing(served, async (claim) => {
       const directory = keptDirectory(this.#options.place.root, configured.directory)
       const { current } = served
       const isSame = current?.text === text.text && current.directory === directory
       if (isSame && reload) {
-        await this.#change(served, configured, null, accept)
+        await this.#change(served, configured, { version: null, accept, claim })
         return { ...served.row, changed: true }
       }
       if (isSame && served.state !== 'failed') return { ...served.row, changed: false }
       const now = this.#options.clock.now()
       const version = this.#definitions.nextVersion(name)
-      await this.#change(served, configured, { swarm: name, version, created_at: now, text: text.text, file: text.file, directory }, accept)
+      const next = { swarm: name, version, created_at: now, text: text.text, file: text.file, directory }
+      await this.#change(served, configured, { version: next, accept, claim })
       return { ...served.row, changed: true }
     })
   }
@@ -137,7 +143,7 @@ export class ServedSwarms implements SwarmManagement {
 
   async pause(name: string): Promise<SwarmRow> {
     const served = this.#changeable(name)
-    return this.#locks.runNow(name, async () => {
+    return this.#changing(served, async () => {
       await this.#point(name, true)
       await served.pause()
       return served.row
@@ -146,7 +152,7 @@ export class ServedSwarms implements SwarmManagement {
 
   async resume(name: string): Promise<SwarmRow> {
     const served = this.#changeable(name)
-    return this.#locks.runNow(name, async () => {
+    return this.#changing(served, async () => {
       if (served.running !== null) return served.row
       const { current } = served
       // Files, secrets and other swarms may have changed since it stopped.
@@ -159,7 +165,7 @@ export class ServedSwarms implements SwarmManagement {
 
   async remove(name: string, { purge = false }: { readonly purge?: boolean } = {}): Promise<void> {
     const served = this.#changeable(name)
-    await this.#locks.runNow(name, async () => {
+    await this.#changing(served, async () => {
       const removeItsData = purge ? await served.dataRemoval() : async () => {}
       await this.#definitions.delete(name)
       await this.#remove(served)
@@ -194,22 +200,78 @@ export class ServedSwarms implements SwarmManagement {
     if (this.#swarms.has(name)) throw swarmExists(name)
     this.#checkBeside(configured)
     return this.#locks.runNow(name, async () => {
-      const served = this.#add(name)
-      served.configure(configured)
+      const claim = await definitions.claim(name)
       try {
-        const { clock, place, log } = this.#options
-        await served.start((prepared) => beginNow(log, prepared))
-        const directory = keptDirectory(place.root, configured.directory)
-        const { text: source, file } = text
-        const version = { swarm: name, version: definitions.nextVersion(name), created_at: clock.now(), text: source, file, directory }
-        await definitions.put(version, false)
-        served.remember()
-      } catch (error) {
-        await this.#remove(served)
-        throw error
+        if (definitions.get(name) !== null) throw swarmExists(name)
+        return await this.#begun(configured, text)
+      } finally {
+        await this.#ended(claim, name)
       }
-      return served.row
     })
+  }
+
+  async #begun(configured: ReturnType<typeof configuredText>, text: SwarmText): Promise<SwarmRow> {
+    const { clock, place, log, groups } = this.#options
+    const { name } = configured.swarm
+    const definitions = this.#definitions
+    const served = this.#add(name)
+    served.configure(configured)
+    try {
+      await served.start((prepared) => beginNow(log, prepared, groups))
+      const directory = keptDirectory(place.root, configured.directory)
+      const { text: source, file } = text
+      const version = { swarm: name, version: definitions.nextVersion(name), created_at: clock.now(), text: source, file, directory }
+      await definitions.put(version, false)
+      served.remember()
+    } catch (error) {
+      await this.#remove(served)
+      throw error
+    }
+    return served.row
+  }
+
+  /** Changes a swarm that no other server changes meanwhile, and that is here what its definition says. */
+  async #changing<T>(served: ServedSwarm, change: (claim: OwnClaim) => Promise<T>): Promise<T> {
+    const { name } = served
+    return this.#locks.runNow(name, async () => {
+      const claim = await this.#definitions.claim(name)
+      try {
+        const pointer = this.#definitions.get(name)?.pointer
+        const isCurrent = pointer?.version === served.version && pointer?.paused === (served.state === 'paused')
+        if (pointer !== undefined && !isCurrent) throw otherWasFaster(name)
+        return await change(claim)
+      } finally {
+        await this.#ended(claim, name)
+      }
+    })
+  }
+
+  async #ended(claim: OwnClaim, swarm: string): Promise<void> {
+    await claim.end().catch((error: unknown) => this.#options.say('definitions', 'warn', String(error), { swarm }))
+  }
+
+  async #meetNext(name: string): Promise<void> {
+    if (this.#toMeet.has(name)) return
+    this.#toMeet.add(name)
+    await this.#locks.runNext(name, () => {
+      this.#toMeet.delete(name)
+      return this.#meet(name)
+    })
+  }
+
+  /** Does this server's part in a change that another one leads. */
+  async #follow(served: ServedSwarm, claim: SwarmClaim): Promise<void> {
+    const definitions = this.#definitions
+    const wanted = claim.version === null ? null : definitions.version(served.name, claim.version)
+    if (wanted === null) return
+    try {
+      const configured = this.#configured(wanted)
+      this.#checkBeside(configured)
+      await served.follow(claim, configured)
+    } catch (error) {
+      if (definitions.claimOfOthers(served.name)?.id === claim.id) await definitions.refuse(claim, String(error)).catch(() => {})
+      throw error
+    }
   }
 
   /** Brings a swarm to what its definition says. */
@@ -220,6 +282,13 @@ export class ServedSwarms implements SwarmManagement {
     const served = this.#swarms.get(name)
     try {
       if (served?.source === 'file') return
+      const claim = this.#definitions.claimOfOthers(name)
+      const isNew = claim !== null && claim.version !== null && claim.version !== definition?.pointer.version && this.#followed.get(name) !== claim.id
+      if (served !== undefined && isNew) {
+        this.#followed.set(name, claim.id)
+        await this.#follow(served, claim)
+        return await this.#meet(name)
+      }
       if (definition === null) {
         if (served !== undefined) await this.#remove(served)
         return
@@ -234,7 +303,7 @@ export class ServedSwarms implements SwarmManagement {
         if (paused) await added.pause()
         else await added.start()
       } else if (served.version !== version && served.version !== null) {
-        await this.#change(served, this.#configured(current), null, true)
+        await this.#change(served, this.#configured(current), { version: null, accept: true, claim: null })
       } else if (paused && served.state !== 'paused') await served.pause()
       else if (!paused && served.state === 'paused') await served.start()
     } catch (error) {
@@ -257,14 +326,15 @@ export class ServedSwarms implements SwarmManagement {
     served.configure(configured)
   }
 
-  async #change(served: ServedSwarm, configured: ConfiguredSwarm, version: SwarmVersion | null, accept: boolean): Promise<void> {
+  async #change(served: ServedSwarm, configured: ConfiguredSwarm, options: ChangeOptions): Promise<void> {
     this.#checkBeside(configured)
-    await served.change(configured, version, accept)
+    await served.change(configured, options)
   }
 
   async #remove(served: ServedSwarm): Promise<void> {
     await served.remove()
     this.#swarms.delete(served.name)
+    this.#followed.delete(served.name)
     await this.#options.running.forget(served.name)
   }
 

@@ -28,6 +28,13 @@ export function swarmExists(name: string): WaggleError {
   })
 }
 
+export function otherWasFaster(swarm: string): WaggleError {
+  return new WaggleError('WAGGLE_SWARM_BUSY', {
+    message: `Another server changes ${swarm}, or was faster`,
+    next: 'See what it is now with `waggle swarms get`, and send the change again.',
+  })
+}
+
 export function fixed(name: string | null): WaggleError {
   return new WaggleError('WAGGLE_SWARM_FIXED', {
     message: name === null ? 'This process runs only the swarm files that it was given' : `${name} is a swarm of a file that the process was given`,

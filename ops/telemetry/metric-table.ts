@@ -31,6 +31,19 @@ export const metricTable = {
   waggle_swarm_ready: { type: 'gauge', labels: ['swarm'], help: '1 where the swarm answers.' },
   waggle_swarm_tasks: { type: 'gauge', labels: ['swarm'], help: 'Tasks of the swarm that run in this process.' },
   waggle_swarm_records_in_hand: { type: 'gauge', labels: ['swarm'], help: 'Records that wait in this process, in buffers and calls.' },
+  waggle_swarm_waiting_records: { type: 'gauge', labels: ['swarm'], help: 'Records in topics that wait for the tasks of this process.' },
+  waggle_swarm_processed_records_total: {
+    type: 'counter',
+    labels: ['swarm'],
+    help: 'Records that the threads of this process have processed.',
+    note: 'Records that wait, divided by the rate of this, say how many processes are needed ([kubernetes.md](operate/kubernetes.md))',
+  },
+  waggle_definitions_skipped_records_total: {
+    type: 'counter',
+    labels: [],
+    help: 'Records of the topic of swarms that were skipped, because Waggle did not write them.',
+    note: 'Of `waggle serve` alone',
+  },
   waggle_swarm_uncommitted_seconds: {
     type: 'gauge',
     labels: ['swarm'],

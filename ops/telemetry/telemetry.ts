@@ -23,6 +23,8 @@ export interface TelemetryOptions {
   readonly clock: Clock
   readonly swarms: readonly MeasuredSwarm[]
   readonly log?: Pick<Log, 'storage'>
+  /** The definitions that a server follows. */
+  readonly definitions?: { readonly skippedRecords: number }
 }
 
 interface MeasuredSwarm {
@@ -81,6 +83,8 @@ export class Telemetry {
       ofSwarms('waggle_swarm_ready', ({ isReady }) => (isReady ? 1 : 0)),
       ofSwarms('waggle_swarm_tasks', ({ application }) => application.threads.tasks.length),
       ofSwarms('waggle_swarm_records_in_hand', ({ application }) => application.threads.recordsInHand),
+      ofSwarms('waggle_swarm_waiting_records', ({ metrics }) => sumOf(metrics, 'consumer-fetch-manager-metrics', 'records-lag')),
+      ofSwarms('waggle_swarm_processed_records_total', ({ metrics }) => sumOf(metrics, 'stream-thread-metrics', 'process-total')),
       ofSwarms('waggle_swarm_uncommitted_seconds', ({ application }) => application.threads.uncommittedMs / 1000),
       ofSwarms('waggle_swarm_failures_total', ({ application }) => application.threads.failed),
       ofSwarms('waggle_swarm_restore_remaining_records', ({ application }) => application.recordsToRestore),
@@ -108,10 +112,22 @@ export class Telemetry {
         'waggle_swarm_lost_records_total',
         swarms.flatMap(({ name, metrics }) => lostRecords(name, metrics)),
       ),
+      ...this.#definitions,
       ...this.#process.families,
       ...engineFamilies(swarms.flatMap(({ metrics }) => metrics.filter(({ name }) => name !== joinWaiting))),
     ]
   }
+
+  get #definitions(): readonly Family[] {
+    const { definitions } = this.#options
+    if (definitions === undefined) return []
+    return [family('waggle_definitions_skipped_records_total', [{ labels: {}, value: definitions.skippedRecords }])]
+  }
+}
+
+/** The sum of a metric over all threads and partitions of a swarm here. An unknown value counts as 0. */
+function sumOf(metrics: readonly Metric[], group: string, name: string): number {
+  return metrics.reduce((sum, one) => (one.group === group && one.name === name && one.value > 0 ? sum + one.value : sum), 0)
 }
 
 function lostRecords(swarm: string, metrics: readonly Metric[]): readonly Sample[] {

@@ -22,6 +22,10 @@ export interface PartLogOptions {
  */
 export class PartLog implements PublishedParts {
   readonly #options: PartLogOptions
+  /** On a log of one process: the end of each partition when this object first needed it, and the time of that. */
+  readonly #opened = new Map<number, Promise<{ readonly end: number; readonly at: number }>>()
+  /** The calls that have begun here, the oldest first. */
+  readonly #begun = new Set<string>()
 
   constructor(options: PartLogOptions) {
     this.#options = options
@@ -39,15 +43,12 @@ export class PartLog implements PublishedParts {
         headers: partHeaders(call, run, number, part),
         timestamp: clock.now(),
       })
+    const earlierThan = await this.#earlierThan(call)
     const { offset } = await send('begin', null)
     const sequence = new PartSequence()
     const before: Payload[] = []
-    for (const { record, part } of await partRecords(log, {
-      ...placeOf(call.id, { topic, partitions }),
-      id: call.id,
-      since: call.since,
-      to: offset,
-    })) {
+    const sought = { ...placeOf(call.id, { topic, partitions }), id: call.id, since: call.since, to: Math.min(offset, earlierThan) }
+    for (const { record, part } of earlierThan === 0 ? [] : await partRecords(log, sought)) {
       if (part.bee !== call.bee || part.rounds !== call.rounds || sequence.take(part) !== true) continue
       const payload = payloadIn(record)
       if (payload !== null) before.push(payload)
@@ -59,7 +60,32 @@ export class PartLog implements PublishedParts {
       fail: async () => void (await send('fail', null)),
     }
   }
+
+  /**
+   * Parts of an earlier run of this call can only lie before this offset. On a log of one process nobody else runs the call. So a call that begins here
+   * for the first time has earlier parts only from the time before, and a younger request has none. On Kafka another process may have run any call.
+   */
+  async #earlierThan({ bee, id, rounds, since }: PublishingCall): Promise<number> {
+    const { log, clock, topic, partitions } = this.#options
+    if (log.traits.repeatsRecords) return Number.POSITIVE_INFINITY
+    const { partition } = placeOf(id, { topic, partitions })
+    const opening = this.#opened.get(partition) ?? log.topic(topic).then((info) => ({ end: info?.offsets[partition]?.end ?? 0, at: clock.now() }))
+    this.#opened.set(partition, opening)
+    const { end, at } = await opening.catch((error: unknown) => {
+      this.#opened.delete(partition)
+      throw error
+    })
+    const key = `${bee}@${rounds}@${id}`
+    if (this.#begun.has(key)) return Number.POSITIVE_INFINITY
+    this.#begun.add(key)
+    const [oldest] = this.#begun
+    if (this.#begun.size > maxBegun && oldest !== undefined) this.#begun.delete(oldest)
+    return since > at + clockSkewMs ? 0 : end
+  }
 }
+
+/** A call is run again soon after its first run, if at all, so the calls before this many others are forgotten. */
+const maxBegun = 100_000
 
 /** A run whose parts nobody gets, because its request has failed before. */
 const silent: PartsRun = { before: [], add: async () => {}, fail: async () => {} }
@@ -111,4 +137,4 @@ export function payloadIn({ value, headers }: LogRecord): Payload | null {
  * The search begins this much earlier than the request, because the clocks of two processes may differ. Where they differ by more, earlier parts are
  * not compared with those of the new run, and still each number is published once.
  */
-const clockSkewMs = 10_000
+const clockSkewMs = 2_000

@@ -1,4 +1,5 @@
 import type { BatchPolicy } from '../../topology/async-step.ts'
+import { beeCapability } from '../../topology/capabilities.ts'
 import type { FailureListener } from '../../topology/failed-record.ts'
 import { Topology } from '../../topology/graph.ts'
 import { beeTopic, deadLetterTopic } from '../../topology/naming.ts'
@@ -50,6 +51,8 @@ export interface GraphSettings {
   readonly predictions: { readonly serde: HandingSerde<Payload>; readonly topics: ReadonlySet<string> } | null
   /** The topics that a record may name for its reply. */
   readonly replyTopics: ReplyTopics
+  /** True where each process says which bees it may run. */
+  readonly placesBees?: boolean
   /** Called with each record at which a bee fails, also for refusals and deadlines. */
   readonly onFailure?: FailureListener
   /** Called with each output of a bee that takes an input. Errors that a bee makes or passes on are no outputs. */
@@ -153,7 +156,8 @@ class SubtopologyBuilder {
         )
         // The ledger takes a record of this topic that does not say "accepted" for an outcome.
         if (answers.way === 'direct') this.#topology.addSink(answers.child, acceptedTopic, [name], this.#written)
-        if (bee.gpu > 0) this.#topology.requireCapabilities(name, { gpu: bee.gpu })
+        const place = this.#settings.placesBees === true ? { [beeCapability(bee.name)]: 1 } : {}
+        this.#topology.requireCapabilities(name, { ...(bee.gpu > 0 ? { gpu: bee.gpu } : {}), ...place })
         return
       }
       case 'output': {

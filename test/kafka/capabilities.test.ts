@@ -53,8 +53,11 @@ describeWithKafka('Capabilities on a Kafka cluster', {}, (cluster) => {
       ((await (await swarm.ask(plain, { number }, {}, 'submit')).json()) as { readonly request_id: string }).request_id
 
     it('starts without a GPU, opens that bee nowhere, and names the missing capability', async () => {
-      assert.match(plain.lastWords, /"bee":"large","message":"needs gpu: 1, and there is 0 here: it runs in processes that have it"/)
-      await said(plain, /large.*runs nowhere: no process of the group has gpu: 1; .*waits in its topics.*"next":"Start a process that has it/)
+      assert.match(plain.lastWords, /"bee":"large".*"message":"needs gpu: 1, and there is 0 here: it runs in processes that have it"/)
+      await said(
+        plain,
+        /large.*runs nowhere: no process of the group has gpu: 1, bee:large: 1; .*waits in its topics.*"next":"Start a process that has it/,
+      )
       assert.equal((await fetch(`${plain.ready.gateway}/readyz`)).status, 200)
     })
 

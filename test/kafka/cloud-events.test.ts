@@ -68,12 +68,21 @@ describeWithKafka('A CloudEvent on Kafka', {}, (cluster) => {
   for (const mode of ['binary', 'structured'] as const)
     for (const to of ['a topic of its own', 'the topic of a gateway'])
       it(`in the ${mode} mode on ${to} is a request with its data, and kafka-output writes an event for it in either mode`, async () => {
-        const event = new CloudEvent({ source: '/shop', type: 'org.example.ordered', tenant: 'seven', data: { order: 7 } })
+        const event = new CloudEvent({
+          source: '/shop',
+          type: 'org.example.ordered',
+          tenant: 'seven',
+          datacontenttype: 'application/json',
+          data: { order: 7 },
+        })
         const { headers, value, key } = KafkaBinding[mode](event)
         const topic = to === 'a topic of its own' ? events : `waggle.gateway.${swarm.gateway}`
+        const given = Object.fromEntries(
+          Object.entries(headers as Record<string, string | undefined>).flatMap(([name, text]) => (text === undefined ? [] : [[name, text]])),
+        )
         // The SDK leaves the data of a binary event to the producer.
         const text = typeof value === 'string' ? value : JSON.stringify(value)
-        await producer.send({ topic, messages: [{ key: key ?? null, value: text, headers: headers as Record<string, string> }] })
+        await producer.send({ topic, messages: [{ key: key ?? null, value: text, headers: given }] })
         const [binary, structured] = await Promise.all([eventOn(decisions, offset), eventOn(enveloped, offset)])
         offset++
         for (const out of [binary, structured]) {

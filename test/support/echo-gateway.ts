@@ -51,6 +51,7 @@ export function openEchoGrpc(more: Partial<GrpcGatewayOptions> = {}): Promise<Gr
     maxBodiesBytes: 1024 * 1024,
     maxConnections: 200,
     names: [],
+    rateLimitPerSecond: null,
     notReady: () => null,
     onError: () => {},
     onAnswered: () => {},

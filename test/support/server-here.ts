@@ -23,8 +23,9 @@ export class ServerHere {
     this.#env = env
   }
 
-  static async open(env: Env = {}): Promise<ServerHere> {
-    const server = new ServerHere(mkdtempSync(join(tmpdir(), 'waggle-server-')), env)
+  /** `root`: the directory of a server that has stopped. Default: a new one. */
+  static async open(env: Env = {}, root = mkdtempSync(join(tmpdir(), 'waggle-server-'))): Promise<ServerHere> {
+    const server = new ServerHere(root, env)
     await server.start()
     return server
   }
@@ -55,7 +56,7 @@ export class ServerHere {
   /** Writes version 2 of a swarm into the log of a server that has stopped. */
   async define(swarm: string, text: string): Promise<void> {
     const log = await openEmbeddedLog({ directory: join(this.root, 'data', 'log'), clock: systemClock })
-    const definitions = await Definitions.open({ log, clock: systemClock, say: () => {} })
+    const definitions = await Definitions.open({ log, clock: systemClock, say: () => {}, newId: () => '0123456789abcdef' })
     await definitions.put({ swarm, version: 2, created_at: 1, text, file: 'swarm.yaml', directory: '.' }, false)
     await definitions.close()
     await log.close()
@@ -63,6 +64,10 @@ export class ServerHere {
 
   get url(): string {
     return this.#beekeeper?.url ?? ''
+  }
+
+  get clickhouseUrl(): string {
+    return this.#beekeeper?.clickhouseUrl ?? ''
   }
 
   /** Writes a file below the server's directory. */

@@ -4,6 +4,8 @@ import type { RequestTrace, TraceError } from './request/request-trace.ts'
 export interface Management {
   /** Names one run of a process. A client can tell it from another run at the same address. */
   readonly instance: string
+  /** The address of the ClickHouse with the predictions, without a password; null if the process has none open. */
+  clickhouseUrl(): Promise<string | null>
   topics(): Promise<readonly TopicRow[]>
   /** Reads a page of a topic's records. Throws WAGGLE_MISSING_TOPIC, and WAGGLE_BAD_REQUEST for an invalid cursor. */
   records(topic: string, options: PageOptions): Promise<RecordPage>
@@ -104,6 +106,8 @@ export interface RequestListOptions {
   readonly state: ListedRequest['state'] | null
   readonly from: number | null
   readonly to: number | null
+  /** The Idempotency-Key of the request, or the key of its record on the topic of an entrance. */
+  readonly key: string | null
   /** `next` of the page before. */
   readonly after: string | null
   readonly max: number
@@ -146,6 +150,8 @@ export interface ModelRow {
   readonly why: string | null
   /** The number of times that a version was refused since the start. */
   readonly refused_total: number
+  /** One row of each input and output of the version that answers, as `name: FP32[64,64,3]`. */
+  readonly signature: { readonly inputs: readonly string[]; readonly outputs: readonly string[] }
   /** The versions in ascending order. */
   readonly versions: readonly ModelVersionRow[]
 }

@@ -8,6 +8,8 @@ export interface Page {
   shape(): PageShape
   /** Counts since the start. A rate is the difference of two counts. */
   counts(): Promise<PageCounts>
+  /** The state of a swarm in this process: what waits, its stores, its joins and its replicas. Throws WAGGLE_UNKNOWN_SWARM. */
+  state(swarm: string): PageSwarmState
 }
 
 export interface PageFile {
@@ -51,9 +53,32 @@ export interface PageCounts {
     readonly in_hand: number
     /** For each topic, the sum of the end offsets of its partitions. */
     readonly topics: { readonly [topic: string]: number }
+    /** Records that wait before the bee, by bee and topic, if there are any. They are counted by the tasks of this process. */
+    readonly waiting: { readonly [bee: string]: { readonly [topic: string]: number } }
     /** The calls of the bees that take time, in this process. */
     readonly bees: { readonly [bee: string]: BeeCalls }
   }[]
+}
+
+export interface PageSwarmState {
+  readonly swarm: string
+  /** The tasks of this process. */
+  readonly tasks: number
+  /** Unprocessed records, for each bee at the head of a sub-topology and each partition that it reads. */
+  readonly lags: readonly { readonly bee: string; readonly topic: string; readonly partition: number; readonly records: number }[]
+  /** Requests that wait in a join or a merge for their other inputs, by bee. */
+  readonly joins: readonly { readonly bee: string; readonly waits_for: readonly string[]; readonly pending: number; readonly is_cut: boolean }[]
+  /** The stores of this process's tasks. A count is cut at some number, because it reads the entries: then there are at least as many. */
+  readonly stores: readonly {
+    readonly name: string
+    readonly bees: readonly string[]
+    readonly kind: string
+    readonly entries: number
+    readonly is_cut: boolean
+  }[]
+  readonly replicas: readonly { readonly bee: string; readonly replicas: number; readonly grown: number; readonly shrunk: number }[]
+  /** The files of the embedded log; null on a cluster. */
+  readonly log: { readonly bytes: number; readonly max_bytes: number } | null
 }
 
 export interface BeeCalls {

@@ -1,4 +1,4 @@
-/** What an operator can ask a running process about itself: its log's levels, and a profile. */
+/** A running process as its operator asks about it: the levels of its log, and a profile. */
 export interface ProcessDebug {
   /** The levels of the log, as the setting `log_level` writes them. */
   readonly logLevel: string

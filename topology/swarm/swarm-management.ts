@@ -130,6 +130,13 @@ export interface BeeRow {
   readonly type: string
   readonly inputs: readonly string[]
   readonly state: SwarmRow['state']
+  /** The bee's spec as the swarm's file has it. Secrets stay names. */
+  readonly spec: { readonly [key: string]: unknown }
+  readonly gpu: number
+  readonly replicas: number
+  readonly max_replicas: number
+  readonly timeout_seconds: number | null
+  readonly on_error: 'fail' | 'skip'
   /** Rows since the start of this process, by their end. */
   readonly results_total: number
   readonly refused_total: number

@@ -1,8 +1,16 @@
 import type { IncomingHttpHeaders } from 'node:http'
-import { type Metadata, ServerInterceptingCall, type ServerInterceptingCallInterface, type ServerInterceptor, status } from '@grpc/grpc-js'
+import {
+  type Metadata,
+  ServerInterceptingCall,
+  type ServerInterceptingCallInterface,
+  type ServerInterceptor,
+  type StatusObject,
+  status,
+} from '@grpc/grpc-js'
 import type { Clock } from '../../../processor/ports.ts'
 import { type OwnNames, siteRefusal } from '../../http/same-site.ts'
 import { anybody, type Caller, type Callers } from '../access/caller.ts'
+import { CallerLimits, highestPriority } from '../access/caller-limits.ts'
 import { knownCaller } from '../access/known-caller.ts'
 import { ProblemError } from '../http/problem.ts'
 import type { GrpcConnections } from './grpc-connections.ts'
@@ -13,6 +21,8 @@ export interface CallGuardOptions {
   readonly clock: Clock
   readonly connections: GrpcConnections
   readonly ownNames: () => OwnNames
+  /** Messages a second from one address; null: no limit. */
+  readonly rateLimitPerSecond: number | null
   /** The most calls at once, of all connections. */
   readonly maxCalls: number
   /** The time limit for the message of a call that sends one. */
@@ -23,10 +33,15 @@ export interface CallGuardOptions {
 export class CallGuard {
   readonly #options: CallGuardOptions
   readonly #callers = new WeakMap<Metadata, Caller>()
+  /** Counts the messages of each address as those of a caller. */
+  readonly #addresses: CallerLimits | null
   #calls = 0
 
   constructor(options: CallGuardOptions) {
     this.#options = options
+    const { clock, rateLimitPerSecond: ratePerSecond } = options
+    this.#addresses =
+      ratePerSecond === null ? null : new CallerLimits({ clock, limits: { ratePerSecond, inFlight: null, allInFlight: Number.MAX_SAFE_INTEGER } })
   }
 
   /** The caller of a call that was let in. */
@@ -71,6 +86,10 @@ export class CallGuard {
               call.sendStatus(statusOf(new ProblemError('WAGGLE_OVERLOADED', `${maxCalls} calls are open`, 1), ''))
               return over()
             }
+            if (!isUncounted.test(path) && !this.#countMessage(remoteAddress)) {
+              call.sendStatus(tooMany())
+              return over()
+            }
             // A stream of messages may be silent. A single message may not keep its place without coming.
             if (!requestStream)
               cancelTimer = clock.after(messageMs, () => {
@@ -89,8 +108,11 @@ export class CallGuard {
             )
           },
           onReceiveMessage: (message: Buffer, pass) => {
-            messageBytes += message.byteLength
-            pass(message)
+            const isFirst = messageBytes === 0
+            messageBytes += message.byteLength + 1
+            if (isFirst || this.#countMessage(remoteAddress)) return pass(message)
+            call.sendStatus(tooMany())
+            over()
           },
           onReceiveHalfClose: (pass) => {
             cancelTimer()
@@ -104,6 +126,16 @@ export class CallGuard {
         over()
       },
     })
+  }
+
+  /** False for a message past the rate of its address. */
+  #countMessage(address = ''): boolean {
+    try {
+      this.#addresses?.admit({ caller: address, gateway: '', priority: highestPriority, waits: false })()
+      return true
+    } catch {
+      return false
+    }
   }
 
   async #callerWith(metadata: Metadata, host: string, path: string): Promise<Caller> {
@@ -120,6 +152,13 @@ export class CallGuard {
     return knownCaller(authorization.length > 1 ? '' : authorization[0], callers)
   }
 }
+
+function tooMany(): StatusObject {
+  return statusOf(new ProblemError('WAGGLE_RATE_LIMIT', 'More requests a second than this gateway takes from one address', 1), '')
+}
+
+/** Health checks count nowhere, as over HTTP. */
+const isUncounted = /^\/(grpc\.health\.v1\.Health\/|inference\.GRPCInferenceService\/Server(Live|Ready)$)/
 
 /** Methods that need no token, as their counterparts over HTTP: health, and the description of the interface. */
 const openPath =

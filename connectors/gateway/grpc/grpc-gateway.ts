@@ -46,6 +46,7 @@ export interface GrpcGatewayOptions {
   readonly maxBodiesBytes: number
   readonly maxConnections: number
   readonly names: readonly string[]
+  readonly rateLimitPerSecond: number | null
   readonly notReady: () => string | null
   /** Called with the error of each call that ends with INTERNAL for a reason of this process. */
   readonly onError: (error: unknown) => void
@@ -88,6 +89,7 @@ export async function openGrpcGateway(options: GrpcGatewayOptions): Promise<Grpc
       own ??= ownNames({ host, port: portNow(), names: options.names })
       return own
     },
+    rateLimitPerSecond: options.rateLimitPerSecond,
     maxCalls: options.maxCalls ?? usualMaxCalls,
     messageMs: options.messageMs ?? usualMessageMs,
   })

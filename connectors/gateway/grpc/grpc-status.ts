@@ -11,10 +11,7 @@ export function statusOf(thrown: unknown, requestId: string): StatusObject {
 }
 
 /** The status for a problem. Its trailers hold the code of the error table, the request's id, and the seconds until a retry. */
-export function statusOfProblem(
-  { status: httpStatus, detail, code, request_id, bee }: Problem,
-  retryAfterSeconds: number | null = null,
-): StatusObject {
+function statusOfProblem({ status: httpStatus, detail, code, request_id, bee }: Problem, retryAfterSeconds: number | null = null): StatusObject {
   const metadata = new Metadata()
   metadata.set('waggle-error', code)
   if (request_id !== '') metadata.set('x-request-id', request_id)

@@ -68,7 +68,9 @@ export function inferenceMethods(options: InferenceServiceOptions): GrpcMethods 
     ModelStreamInfer: {
       async bidi(messages: AsyncIterable<ModelInferRequest>, call: GrpcCall, answers: AnswerStream) {
         for await (const message of messages) {
-          const answer = await infer(message, call).then(
+          // The metadata of a stream stand for all of its requests, and an idempotency key is that of one.
+          const own = { ...call, header: (name: string) => (name === 'idempotency-key' ? undefined : call.header(name)) }
+          const answer = await infer(message, own).then(
             (infer_response) => ({ infer_response }),
             (thrown: unknown) => ({ error_message: errorText(thrown), infer_response: { id: message.id, model_name: message.model_name } }),
           )

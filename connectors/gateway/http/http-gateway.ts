@@ -14,6 +14,7 @@ import type { InferenceModels } from '../../../topology/swarm/inference-models.t
 import type { Management } from '../../../topology/swarm/management.ts'
 import type { Page } from '../../../topology/swarm/page.ts'
 import type { Tracing } from '../../../topology/swarm/ports/tracing.ts'
+import type { PredictionNumbers } from '../../../topology/swarm/prediction-numbers.ts'
 import type { ProcessDebug } from '../../../topology/swarm/process-debug.ts'
 import type { RequestEvents } from '../../../topology/swarm/request/request-events.ts'
 import type { Requests } from '../../../topology/swarm/request/requests.ts'
@@ -30,6 +31,7 @@ import { guardRoutes, type ManagedCall, type RouteScope } from '../access/route-
 import { Intake } from '../intake.ts'
 import { RequestIdentity } from '../request-identity.ts'
 import type { TracedArrival } from '../traced-arrival.ts'
+import { type Backups, backupRoutes } from './backup-routes.ts'
 import { BodyLimits } from './body-limits.ts'
 import { boundConnections } from './connections.ts'
 import { debugRoutes } from './debug-routes.ts'
@@ -41,6 +43,7 @@ import { KnownMethods } from './known-methods.ts'
 import { liveRoutes } from './live-routes.ts'
 import { managementRoutes } from './management-routes.ts'
 import { pageRoutes } from './page-routes.ts'
+import { predictionRoutes } from './prediction-routes.ts'
 import { ProblemError, problemOf, rawProblem, sendProblem } from './problem.ts'
 import { requestRoutes } from './request-routes.ts'
 import { type SecretRegistry, secretRoutes } from './secret-routes.ts'
@@ -53,6 +56,8 @@ export interface HttpGatewayOptions {
   readonly management?: Management
   /** The page at `/`. Undefined: the server has no page. */
   readonly page?: Page
+  /** Numbers about saved predictions. Undefined: the server has no such routes. */
+  readonly predictions?: PredictionNumbers
   /** The events by which callers follow a request. Undefined: requests cannot be followed. */
   readonly events?: RequestEvents
   /** The places of callers that follow requests. Default: places of this server alone. */
@@ -65,6 +70,8 @@ export interface HttpGatewayOptions {
   readonly swarms?: SwarmManagement
   /** The levels of the log, and profiles. Undefined: the server has no such routes. */
   readonly debug?: ProcessDebug
+  /** Backups of the data directory. Undefined: the server has no such route. */
+  readonly backups?: Backups
   /** The stored secrets that operators manage. Undefined: the server has no such routes. */
   readonly secrets?: SecretRegistry
   /** Records spans of requests. Undefined: nothing is recorded. */
@@ -301,7 +308,7 @@ async function httpGateway(options: HttpGatewayOptions, bodies: BodyLimits): Pro
     if (events !== undefined) eventRoutes(scope, { requests, events, clock, followers })
     healthRoutes(scope, options)
   })
-  const { management, page, clock, tokens, secrets, swarms, debug, models } = options
+  const { management, page, predictions, clock, tokens, secrets, swarms, debug, models, backups } = options
   if (models !== undefined) await app.register(async (scope) => inferenceRoutes(scope, { ...options, models, intake, bodies }))
   if (page !== undefined) await app.register(async (scope) => pageRoutes(scope, page))
   if (swarms !== undefined) await app.register(async (scope) => swarmRoutes(scope, { swarms, bodies }))
@@ -310,9 +317,11 @@ async function httpGateway(options: HttpGatewayOptions, bodies: BodyLimits): Pro
       managementRoutes(scope, management)
       if (page !== undefined) liveRoutes(scope, { page, clock })
     })
+  if (predictions !== undefined) await app.register(async (scope) => predictionRoutes(scope, predictions))
   if (debug !== undefined) await app.register(async (scope) => debugRoutes(scope, debug, bodies))
   if (tokens !== undefined) await app.register(async (scope) => tokenRoutes(scope, tokens, bodies))
   if (secrets !== undefined) await app.register(async (scope) => secretRoutes(scope, secrets, bodies))
+  if (backups !== undefined) await app.register(async (scope) => backupRoutes(scope, backups, bodies))
   await app.ready()
   return app
 }

@@ -136,7 +136,14 @@ function sendError(reply: FastifyReply, { status, detail, code, bee }: Problem):
   return reply.code(status).header('content-type', 'application/json').send(JSON.stringify({ error }))
 }
 
-const tags = { tags: ['inference'] }
+/** Schemas for the OpenAPI page. They do not serialize responses. */
+const tags = {
+  tags: ['inference'],
+  response: {
+    200: { description: 'As the protocol has it.', content: { 'application/json': { schema: Type.Unknown() } } },
+    default: { description: 'What went wrong.', content: { 'application/json': { schema: Type.Object({ error: Type.String() }) } } },
+  },
+}
 const modelSchema = {
   ...tags,
   params: Type.Object({

@@ -4,6 +4,7 @@ import type { Page } from '../../../topology/swarm/page.ts'
 import { Places } from '../access/places.ts'
 import { answerOf } from './described-route.ts'
 import { EventStream } from './event-stream.ts'
+import { sendJson } from './management-routes.ts'
 
 /** `GET /v1/live`: the swarms of this process, and each second its counts, as server-sent events for the page. All callers share one count a second. */
 export function liveRoutes(app: FastifyInstance, { page, clock }: { readonly page: Page; readonly clock: Clock }): void {
@@ -37,6 +38,15 @@ export function liveRoutes(app: FastifyInstance, { page, clock }: { readonly pag
       if (!isCounting) void count()
       return stream.answer(reply)
     },
+  )
+
+  app.get<{ Params: { swarm: string } }>(
+    '/v1/live/:swarm',
+    {
+      config: { scope: 'read' },
+      schema: { tags: ['management'], summary: 'The state of a swarm in this process: what waits, its joins, stores and replicas' },
+    },
+    async ({ params }, reply) => sendJson(reply, page.state(params.swarm)),
   )
 
   /** Counts until no caller is left. */

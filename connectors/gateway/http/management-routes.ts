@@ -22,8 +22,10 @@ export function managementRoutes(app: FastifyInstance, management: Management): 
   // A call that waits for records would delay the end of the process.
   app.addHook('preClose', () => management.close())
 
-  app.get('/v1/process', { config: { scope: 'read' }, schema: { ...tags, summary: 'The id of this run of the process' } }, (_, reply) =>
-    sendJson(reply, { instance: management.instance }),
+  app.get(
+    '/v1/process',
+    { config: { scope: 'read' }, schema: { ...tags, summary: 'The id of this run of the process, and the address of its ClickHouse' } },
+    async (_, reply) => sendJson(reply, { instance: management.instance, clickhouse_url: await management.clickhouseUrl() }),
   )
 
   app.get('/v1/topics', { config: { scope: 'read' }, schema: { ...tags, summary: 'The topics of the log' } }, async (_, reply) =>
@@ -85,9 +87,9 @@ export function managementRoutes(app: FastifyInstance, management: Management): 
     },
     async (request, reply) => {
       const { query } = request
-      const { swarm = null, gateway = null, after = null, state = null, max = usualMax } = query
+      const { swarm = null, gateway = null, key = null, after = null, state = null, max = usualMax } = query
       const times = { from: timeOf(query, 'from'), to: timeOf(query, 'to') }
-      return sendJson(reply, await read(request, () => management.requests({ swarm, gateway, after, max, state, ...times })))
+      return sendJson(reply, await read(request, () => management.requests({ swarm, gateway, key, after, max, state, ...times })))
     },
   )
 
@@ -136,6 +138,7 @@ interface RequestsQuery {
   readonly state?: 'pending' | 'answered' | 'failed'
   readonly from?: string
   readonly to?: string
+  readonly key?: string
   readonly after?: string
   readonly max?: number
 }
@@ -181,6 +184,9 @@ const requestsQuery = Type.Object({
   state: Type.Optional(Type.Enum(['pending', 'answered', 'failed'])),
   from: time('The earliest time of acceptance, in epoch milliseconds or ISO 8601.'),
   to: time('The latest time of acceptance.'),
+  key: Type.Optional(
+    Type.String({ minLength: 1, maxLength: 1024, description: 'The Idempotency-Key, or the key of the record on the topic of an entrance.' }),
+  ),
   after: Type.Optional(Type.String({ pattern: '^\\d{1,15}:[\\x21-\\x7e]{1,512}$', description: 'next of the page before.' })),
   max: count(managementLimits.requests, 'At most so many.'),
 })

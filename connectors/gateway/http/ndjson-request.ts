@@ -26,7 +26,7 @@ export interface TracedRequest {
   readonly arrival: TracedArrival
 }
 
-export const ndjsonTypes: readonly string[] = ['application/x-ndjson', 'application/ndjson', 'application/jsonl', 'application/jsonlines']
+const ndjsonTypes: readonly string[] = ['application/x-ndjson', 'application/ndjson', 'application/jsonl', 'application/jsonlines']
 
 export function isNdjson(contentType: string | undefined): boolean {
   return ndjsonTypes.includes((contentType?.split(';', 1)[0] ?? '').trim().toLowerCase())

@@ -24,6 +24,7 @@ import { HeldTails } from './held-tails.ts'
 import { positionsIn } from './keys.ts'
 import { type Borrower, LentDisk } from './lent-disk.ts'
 import { type OpenedDirectory, openLogDirectory } from './log-directory.ts'
+import { snapshotLog } from './log-snapshot.ts'
 import type { ReadPartition } from './partition.ts'
 import { PartitionReader } from './partition-reader.ts'
 import { Positions } from './positions.ts'
@@ -77,6 +78,7 @@ export class EmbeddedLog implements Log {
   readonly traits: LogTraits = { atomicCommit: true, repeatsRecords: false, handsOn: true }
   readonly state: StateDisk
   readonly #clock: Clock
+  readonly #directory: string
   readonly #maxPendingBytes: number
   readonly #groups = new Map<string, Group>()
   readonly #readers = new Set<PartitionReader>()
@@ -105,6 +107,7 @@ export class EmbeddedLog implements Log {
     const onReadDropped = () => void this.#abortAll()
     const cycle = new CommitCycle({ clock, disk, segments, uses, mark, topics, tails, storeIds, onReadDropped })
     this.#clock = clock
+    this.#directory = directory
     this.#maxPendingBytes = options.maxPendingBytes ?? 256 * 1024 * 1024
     this.#disk = disk
     this.#segments = segments
@@ -210,6 +213,19 @@ export class EmbeddedLog implements Log {
     return { groups: [...groups], applications: this.#storeIds.applications() }
   }
 
+  /** The stores of an application, by the names of their tasks. */
+  storesOf(application: string): ReturnType<StoreIds['stores']> {
+    return this.#storeIds.stores(application)
+  }
+
+  /** All positions of a group. */
+  positionsOf(group: string): readonly (TopicPartition & Position)[] {
+    return Array.from(positionsIn(this.#disk.rocks)).flatMap(({ group: of, topic, partition }) => {
+      const position = of === group ? this.#positions.find(group, topic, partition) : null
+      return position === null ? [] : [{ topic, partition, ...position }]
+    })
+  }
+
   /** The groups that have a position in this topic. */
   readersOf(topic: string): readonly string[] {
     return [...new Set(Array.from(positionsIn(this.#disk.rocks), (one) => (one.topic === topic ? one.group : null)))].filter(
@@ -280,6 +296,15 @@ export class EmbeddedLog implements Log {
     for (const producer of this.#taskProducers) this.#cycle.forget(producer.takeOpen())
     for (const { partitions } of this.#topics.all()) for (const partition of partitions) partition.remove(({ owner }) => owner !== null)
     for (const group of this.#groups.values()) for (const member of group.members) if (member.isHanded) member.lose()
+  }
+
+  /** Writes a second log directory with everything that is committed now. No commit is missing from it, and none is in it by half. */
+  async snapshot(into: string): Promise<void> {
+    await this.#cycle.sync()
+    await this.#cycle.change(() => {
+      snapshotLog(this.#directory, into)
+      return { rows: [], apply() {} }
+    })
   }
 
   // ── Lending and the end ───────────────────────────────────────────────────────────────────────────────────────────────

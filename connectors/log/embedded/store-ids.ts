@@ -45,6 +45,14 @@ export class StoreIds {
     return [...new Set([...this.#ids.keys()].map(applicationOf))]
   }
 
+  /** The stores of an application, each with the part of its task's name behind the application's: the partition. */
+  stores(application: string): readonly { readonly task: string; readonly partition: string; readonly store: string }[] {
+    return [...this.#ids.keys()].flatMap((name) => {
+      const [task = '', store = ''] = name.split('\0')
+      return applicationOf(name) === application ? [{ task, partition: task.slice(application.length + 1), store }] : []
+    })
+  }
+
   /** The change that removes the stores of these applications, with the ids of the stores. */
   removal(applications: readonly string[]): { readonly ids: readonly number[]; readonly change: Change } {
     const removed = [...this.#ids].filter(([name]) => applications.includes(applicationOf(name)))

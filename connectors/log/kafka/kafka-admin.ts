@@ -10,18 +10,24 @@ export interface ApplicationParts {
   readonly groups: readonly string[]
 }
 
+export type AdminOptions = Pick<KafkaLogOptions, 'brokers' | 'clientId' | 'ssl' | 'sasl'>
+
+export function adminClient({ brokers, clientId, ssl, sasl }: AdminOptions): Admin {
+  return new Admin({
+    clientId,
+    bootstrapBrokers: [...brokers],
+    retries: 3,
+    ...(ssl === undefined ? {} : { tls: ssl }),
+    ...(sasl === undefined ? {} : { sasl: signIn(sasl) }),
+  })
+}
+
 /** Operations on a cluster for operators: finding and deleting what an application has created. */
 export class KafkaAdmin {
   readonly #admin: Admin
 
-  constructor({ brokers, clientId, ssl, sasl }: Pick<KafkaLogOptions, 'brokers' | 'clientId' | 'ssl' | 'sasl'>) {
-    this.#admin = new Admin({
-      clientId,
-      bootstrapBrokers: [...brokers],
-      retries: 3,
-      ...(ssl === undefined ? {} : { tls: ssl }),
-      ...(sasl === undefined ? {} : { sasl: signIn(sasl) }),
-    })
+  constructor(options: AdminOptions) {
+    this.#admin = adminClient(options)
   }
 
   async all(): Promise<ApplicationParts> {

@@ -4,6 +4,7 @@ import type {
   Consumer,
   Log,
   LogTraits,
+  Position,
   Producer,
   Random,
   Reader,
@@ -20,7 +21,7 @@ import { BrokerError } from './cluster/broker-error.ts'
 import type { KafkaClient } from './cluster/client.ts'
 import { Cluster } from './cluster/cluster.ts'
 import { type Broker, Connections } from './cluster/connections.ts'
-import { deleteRecordsBefore, edgeOffsets } from './cluster/offsets.ts'
+import { commitOffsets, deleteRecordsBefore, edgeOffsets } from './cluster/offsets.ts'
 import { PlatformaticClient } from './cluster/platformatic-client.ts'
 import { signIn } from './cluster/sign-in.ts'
 import { checkTls } from './cluster/tls-check.ts'
@@ -247,6 +248,14 @@ class KafkaLog implements Log {
     if (offset >= 0) return offset
     const [end = 0] = await edgeOffsets(this.#cluster, [place], 'latest')
     return end
+  }
+
+  async setPositions(group: string, positions: readonly (TopicPartition & Position)[]): Promise<void> {
+    if (positions.length === 0) return
+    const member = { memberId: '', generation: -1, instanceId: null }
+    await this.#cluster.retry(`The positions of ${group} cannot be written`, () =>
+      this.#cluster.withCoordinator('group', group, (broker) => commitOffsets(this.#cluster, { broker, group, member }, positions)),
+    )
   }
 
   deleteBefore(places: readonly (TopicPartition & { readonly offset: number })[]): Promise<void> {

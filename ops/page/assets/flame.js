@@ -57,7 +57,7 @@ function Bees({ bees }) {
 }
 
 /** A flame graph of a V8 CPU profile: callers above, the widest first. A click, or Enter, makes a bar as wide as the graph. */
-export function FlameGraph({ cpu }) {
+function FlameGraph({ cpu }) {
   const [view, setView] = useState({ start: 0, width: 1 })
   const [told, setTold] = useState(null)
   const [graph, setGraph] = useState(null)
@@ -91,7 +91,7 @@ export function FlameGraph({ cpu }) {
     </div>`
 }
 
-/** How much of a bar is its own work, in four steps: the warmer, the more. */
+/** The share of a bar that is its own work, in four steps: the warmer, the more. */
 function heatOf({ own, width }) {
   return Math.min(3, Math.floor((own / width) * 4))
 }

@@ -1,85 +1,78 @@
-import dagre from '@dagrejs/dagre'
-import { html, useMemo } from 'htm/preact/standalone'
-import { rateText, timeText } from './live.js'
+import { html, useMemo, useRef } from 'htm/preact/standalone'
+import { fitted } from './fitted-text.js'
+import { layout } from './graph-layout.js'
+import { countText, rateText, timeText } from './live.js'
 
-const box = { width: 204, height: 66 }
+const box = { width: 204, height: 84 }
+const inside = box.width - 24
 
-/** The swarm as a graph. `progress` maps bees to `done` or `failed` while a request travels. */
+/** The swarm as a graph. `progress` maps bees to `done` or `failed` while a request travels. The arrow keys move from bee to bee. */
 export function Graph({ swarm, numbers, progress, selected, onSelect, isTall }) {
-  const drawn = useMemo(() => layout(swarm, isTall), [swarm, isTall])
-  return html`<svg class="graph" viewBox=${`0 0 ${drawn.width} ${drawn.height}`} style=${{ maxWidth: `${drawn.width}px` }} role="group" aria-label=${`The bees of ${swarm.name}`}>
-    ${drawn.edges.map(({ from, path }) => {
-      const rate = numbers?.rates[topicOf(swarm, from)] ?? 0
-      const moving = rate > 0 || progress?.get(from) === 'done'
-      return html`<g key=${path}>
-        <path class="edge" d=${path} stroke-width=${Math.min(6, 1.5 + Math.log10(1 + rate))} />
-        ${moving && html`<path class="edge moving" d=${path} stroke-width=${Math.min(6, 2 + Math.log10(1 + rate))} />`}
-      </g>`
-    })}
-    ${drawn.nodes.map(({ bee, x, y }) => html`<${Node} key=${bee.name} ...${{ bee, x, y, numbers, onSelect }} state=${progress?.get(bee.name)} isSelected=${selected === bee.name} />`)}
+  const drawn = useMemo(() => layout(swarm.bees, { box, isTall }), [swarm, isTall])
+  const topics = useMemo(() => new Map(swarm.bees.map(({ name, topic }) => [name, topic ?? ''])), [swarm])
+  const figure = useRef(null)
+  const tabbable = selected ?? swarm.bees[0]?.name
+  const onKeyDown = (event) => {
+    const step = { ArrowRight: 1, ArrowDown: 1, ArrowLeft: -1, ArrowUp: -1 }[event.key]
+    if (step === undefined) return
+    const bees = [...figure.current.querySelectorAll('.bee')]
+    const next = bees[bees.indexOf(document.activeElement) + step]
+    if (next === undefined) return
+    event.preventDefault()
+    next.focus()
+  }
+  return html`<svg ref=${figure} class=${`graph ${drawn.nodes.length > 60 ? 'many' : ''}`} viewBox=${`0 0 ${drawn.width} ${drawn.height}`} style=${{ maxWidth: `${drawn.width}px`, minWidth: `${Math.min(drawn.width, isTall ? 320 : drawn.width * 0.6)}px` }} role="group" aria-label=${`The bees of ${swarm.name}`} onKeyDown=${onKeyDown}>
+    ${drawn.edges.map(
+      ({ from, to, path, middle }) =>
+        html`<${Edge} key=${`${from} ${to}`} ...${{ path, middle }} rate=${numbers?.rates[topics.get(from)] ?? 0} waits=${numbers?.waiting[to]?.[topics.get(from)] ?? 0} isLit=${progress?.get(from) === 'done'} />`,
+    )}
+    ${drawn.nodes.map(
+      ({ bee, x, y }) =>
+        html`<${Node} key=${bee.name} ...${{ bee, x, y, onSelect }} calls=${numbers?.calls[bee.name]} rate=${bee.topic === null ? numbers?.calls[bee.name]?.rate : numbers?.rates[bee.topic]} waits=${numbers?.waits[bee.name] ?? 0} isMeasured=${numbers !== undefined} state=${progress?.get(bee.name)} isSelected=${selected === bee.name} isTabbable=${tabbable === bee.name} />`,
+    )}
   </svg>`
 }
 
-function Node({ bee, x, y, numbers, state, isSelected, onSelect }) {
-  const calls = numbers?.calls[bee.name]
-  const rate = bee.topic === null ? calls?.rate : numbers?.rates[bee.topic]
-  const facts = [
-    ...(rate === undefined && numbers !== undefined ? [] : [rateText(rate)]),
-    ...(calls?.meanMs == null ? [] : [timeText(calls.meanMs)]),
-    ...(calls?.batch > 1.05 ? [`× ${calls.batch.toFixed(1)}`] : []),
-  ]
-  const isFailing = calls?.failedRate > 0
-  const choose = () => onSelect(bee.name)
-  const onKeyDown = (event) => {
-    if (event.key !== 'Enter' && event.key !== ' ') return
-    event.preventDefault()
-    choose()
-  }
-  const kind = ['bee', state, isSelected && 'selected', isFailing && 'failing'].filter(Boolean).join(' ')
-  const label = `${bee.name}, ${bee.type}, ${facts.join(', ')}${isFailing ? ', failing' : ''}${state ? `, ${state}` : ''}`
-  return html`<g class=${kind} transform=${`translate(${x - box.width / 2} ${y - box.height / 2})`} role="button" tabindex="0" aria-label=${label} aria-pressed=${isSelected} onClick=${choose} onKeyDown=${onKeyDown}>
-    <title>${bee.name}</title>
-    <rect width=${box.width} height=${box.height} rx="10" />
-    <text class="name" x="12" y="22">${shortened(bee.name, 22)}</text>
-    <text class="type" x="12" y="39">${shortened(bee.type, 28)}</text>
-    <text class="facts" x="12" y="56">${facts.join(' · ')}${isFailing ? ` · ${rateText(calls.failedRate)} failed` : ''}</text>
-    ${state && html`<text class="mark" x=${box.width - 12} y="24" text-anchor="end">${state === 'failed' ? '✕' : '✓'}</text>`}
-  </g>`
+/** An edge, with dots that move while records do, and the number of records that wait at its end. */
+function Edge({ path, middle, rate, waits, isLit }) {
+  const width = Math.round(Math.min(6, 1.5 + Math.log10(1 + rate)) * 2) / 2
+  const isMoving = rate > 0 || isLit
+  const shown = waits > 0 ? countText(waits) : ''
+  return useMemo(
+    () => html`<g aria-hidden="true">
+      <path class="edge" d=${path} stroke-width=${width} />
+      ${isMoving && html`<path class="edge moving" d=${path} stroke-width=${width + 0.5} />`}
+      ${shown && html`<g class="waits" transform=${`translate(${middle.x} ${middle.y})`}><rect x=${-(12 + shown.length * 7) / 2} y="-9" width=${12 + shown.length * 7} height="18" rx="9" /><text text-anchor="middle" y="4">${shown}</text></g>`}
+    </g>`,
+    [path, width, isMoving, shown],
+  )
 }
 
-function topicOf(swarm, name) {
-  return swarm.bees.find((bee) => bee.name === name)?.topic ?? ''
-}
-
-function shortened(text, most) {
-  return text.length <= most ? text : `${text.slice(0, most - 1)}…`
-}
-
-function layout(swarm, isTall) {
-  const graph = new dagre.graphlib.Graph()
-  graph.setGraph({ rankdir: isTall ? 'TB' : 'LR', nodesep: 22, ranksep: isTall ? 38 : 54, marginx: 8, marginy: 8 })
-  graph.setDefaultEdgeLabel(() => ({}))
-  for (const { name } of swarm.bees) graph.setNode(name, { ...box })
-  for (const { name, after } of swarm.bees) for (const from of after) if (graph.hasNode(from)) graph.setEdge(from, name)
-  dagre.layout(graph)
-  const { width, height } = graph.graph()
-  return {
-    width: Math.max(box.width, width || 0),
-    height: Math.max(box.height, height || 0),
-    nodes: swarm.bees.map((bee) => ({ bee, ...graph.node(bee.name) })),
-    edges: graph.edges().map((edge) => ({ from: edge.v, path: pathOf(graph.edge(edge).points) })),
-  }
-}
-
-/** A smooth line through the points. */
-function pathOf([first, ...rest]) {
-  if (first === undefined) return ''
-  const parts = [`M ${first.x} ${first.y}`]
-  for (let at = 0; at < rest.length - 1; at++) {
-    const [here, next] = [rest[at], rest[at + 1]]
-    const end = at === rest.length - 2 ? next : { x: (here.x + next.x) / 2, y: (here.y + next.y) / 2 }
-    parts.push(`Q ${here.x} ${here.y} ${end.x} ${end.y}`)
-  }
-  if (rest.length === 1) parts.push(`L ${rest[0].x} ${rest[0].y}`)
-  return parts.join(' ')
+function Node({ bee, x, y, calls, rate, waits, isMeasured, state, isSelected, isTabbable, onSelect }) {
+  const facts = [...(rate === undefined && isMeasured ? [] : [rateText(rate)]), ...(calls?.meanMs == null ? [] : [timeText(calls.meanMs)])]
+  const failing = calls?.failedRate > 0 ? `${rateText(calls.failedRate)} failed` : ''
+  const batch = calls?.batch > 1.05 ? `× ${calls.batch.toFixed(1)}` : ''
+  const below = [failing, waits > 0 ? `${countText(waits)} wait` : '', batch].filter((text) => text !== '')
+  const fill = calls?.fill == null ? null : Math.round(calls.fill * 50) / 50
+  const kind = ['bee', state, isSelected && 'selected', failing && 'failing'].filter(Boolean).join(' ')
+  const full = fill === null ? '' : `, batches ${Math.round(fill * 100)} % full`
+  const label = `${bee.name}, ${bee.type}, ${[...facts, ...below].join(', ')}${full}${state ? `, ${state}` : ''}`
+  return useMemo(() => {
+    const choose = () => onSelect(bee.name)
+    const onKeyDown = (event) => {
+      if (event.key !== 'Enter' && event.key !== ' ') return
+      event.preventDefault()
+      choose()
+    }
+    return html`<g class=${kind} transform=${`translate(${x - box.width / 2} ${y - box.height / 2})`} role="button" tabindex=${isTabbable ? 0 : -1} aria-pressed=${isSelected} onClick=${choose} onKeyDown=${onKeyDown}>
+      <title>${label}</title>
+      <rect class="box" width=${box.width} height=${box.height} rx="10" />
+      <text class="name" x="12" y="21">${fitted(bee.name, inside - (state ? 18 : 0), '600 13px')}</text>
+      <text class="type" x="12" y="38">${fitted(bee.type, inside, '11.5px')}</text>
+      <text class="facts" x="12" y="55">${fitted(facts.join(' · '), inside, '12px')}</text>
+      <text class=${failing ? 'facts failed' : 'facts'} x="12" y="71">${fitted(below.join(' · '), inside, '12px')}</text>
+      ${fill !== null && html`<g class="fill"><rect x="12" y="76" width=${inside} height="3" rx="1.5" /><rect class="full" x="12" y="76" width=${inside * fill} height="3" rx="1.5" /></g>`}
+      ${state && html`<text class="mark" x=${box.width - 12} y="22" text-anchor="end">${state === 'failed' ? '✕' : '✓'}</text>`}
+    </g>`
+  }, [bee, x, y, kind, label, isTabbable, onSelect])
 }

@@ -3,8 +3,9 @@ import { call, eventsIn } from './api.js'
 
 /**
  * The swarms of the process and their counts, which come each second. `state` is `connecting`, `live`, `away`, `signed-out`
- * (the server wants a token), or `elsewhere` (it shows itself to callers of its own machine alone). `rates` are records a second for each
- * topic, and `calls` has the rate, the mean time and the failures of each bee since the counts before.
+ * (the server wants a token), or `elsewhere` (it shows itself to callers of its own machine alone). `restartedAt` is the time at which the page found
+ * another run of the server. `rates` are records a second for each topic, and `calls` has the rate, the mean time, the batch and the failures of each
+ * bee since the counts before.
  */
 export function useLive() {
   const [live, setLive] = useState(nothing)
@@ -17,7 +18,7 @@ export function useLive() {
   return { ...live, reconnect: () => setAttempt((count) => count + 1) }
 }
 
-const nothing = { state: 'connecting', shape: null, swarms: new Map() }
+const nothing = { state: 'connecting', shape: null, swarms: new Map(), restartedAt: null }
 
 /** Follows the counts, and connects again a second after each end. */
 async function follow(signal, setLive) {
@@ -32,7 +33,7 @@ async function follow(signal, setLive) {
       }
       let before = null
       for await (const { event, data } of response.ok ? eventsIn(response) : []) {
-        if (event === 'shape') setLive((now) => ({ ...now, state: 'live', shape: data }))
+        if (event === 'shape') setLive((now) => shaped(now, data))
         if (event !== 'counts') continue
         const earlier = before
         before = data
@@ -45,8 +46,15 @@ async function follow(signal, setLive) {
   }
 }
 
+function shaped(now, shape) {
+  const isOther = now.shape !== null && now.shape.instance !== shape.instance
+  return { ...now, state: 'live', shape, restartedAt: isOther ? new Date() : now.restartedAt }
+}
+
+/** The numbers of each swarm. Counts whose times do not follow each other, as after a jump of the server's clock, give no rate. */
 function measured(before, counts, known) {
-  const seconds = Math.max(0.001, (counts.at - before.at) / 1000)
+  const seconds = (counts.at - before.at) / 1000
+  if (!(seconds > 0.1 && seconds < 60)) return known
   return new Map(
     counts.swarms.map((swarm) => {
       const last = before.swarms.find(({ name }) => name === swarm.name)
@@ -54,8 +62,9 @@ function measured(before, counts, known) {
         Object.entries(swarm.topics).map(([topic, end]) => [topic, Math.max(0, end - (last?.topics[topic] ?? end)) / seconds]),
       )
       const calls = Object.fromEntries(Object.entries(swarm.bees).map(([bee, now]) => [bee, callsSince(last?.bees[bee], now, seconds)]))
+      const waits = Object.fromEntries(Object.entries(swarm.waiting).map(([bee, topics]) => [bee, sum(Object.values(topics))]))
       const past = known.get(swarm.name)?.past ?? []
-      return [swarm.name, { ...swarm, rates, calls, past: [...past, rates].slice(-60) }]
+      return [swarm.name, { ...swarm, rates, calls, waits, past: [...past, rates].slice(-60) }]
     }),
   )
 }
@@ -63,12 +72,18 @@ function measured(before, counts, known) {
 function callsSince(before, now, seconds) {
   const { calls = now.calls, rows = now.rows, failed = now.failed, seconds: spent = now.seconds } = before ?? {}
   const made = now.calls - calls
+  const batch = made > 0 ? (now.rows - rows) / made : null
   return {
-    rate: (now.rows - rows) / seconds,
-    failedRate: (now.failed - failed) / seconds,
+    rate: Math.max(0, now.rows - rows) / seconds,
+    failedRate: Math.max(0, now.failed - failed) / seconds,
     meanMs: made > 0 ? ((now.seconds - spent) / made) * 1000 : null,
-    batch: made > 0 ? (now.rows - rows) / made : null,
+    batch,
+    fill: batch === null || now.batch_limit < 2 ? null : Math.min(1, batch / now.batch_limit),
   }
+}
+
+function sum(numbers) {
+  return numbers.reduce((total, one) => total + one, 0)
 }
 
 export function rateText(rate) {
@@ -80,4 +95,19 @@ export function timeText(ms) {
   if (ms === null || ms === undefined) return '–'
   if (ms < 1000) return `${ms < 10 ? Math.round(ms * 10) / 10 : Math.round(ms)} ms`
   return `${(ms / 1000).toFixed(ms < 10_000 ? 2 : 1)} s`
+}
+
+export function countText(count) {
+  return count < 10_000
+    ? count.toLocaleString('en')
+    : count < 1e6
+      ? `${(count / 1000).toFixed(count < 1e5 ? 1 : 0)} k`
+      : `${(count / 1e6).toFixed(1)} M`
+}
+
+export function bytesText(bytes) {
+  const units = ['B', 'KB', 'MB', 'GB', 'TB']
+  let at = 0
+  for (; bytes >= 1000 && at < units.length - 1; at++) bytes /= 1000
+  return `${at === 0 || bytes >= 100 ? Math.round(bytes) : bytes.toFixed(1)} ${units[at]}`
 }

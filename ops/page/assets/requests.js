@@ -1,39 +1,50 @@
-import { html, useEffect, useState } from 'htm/preact/standalone'
-import { answered, failureOf } from './api.js'
+import { html, useState } from 'htm/preact/standalone'
 import { timeText } from './live.js'
+import { usePolled } from './polled.js'
 
-/** The newest requests of a swarm, by their state. They are read again every five seconds. */
-export function Requests({ swarm, onFollow }) {
+/** The newest requests of a swarm. With `isWhole` they are found by key, time and outcome too. */
+export function Requests({ swarm, onFollow, isWhole = false }) {
   const [state, setState] = useState('')
-  const [read, setRead] = useState({ requests: [] })
-  useEffect(() => {
-    const query = new URLSearchParams({ swarm, max: '10', ...(state === '' ? {} : { state }) })
-    let isOver = false
-    const load = () =>
-      answered(`./v1/requests?${query}`)
-        .then((page) => isOver || setRead(page))
-        .catch((error) => isOver || setRead({ requests: [], problem: failureOf(error) }))
-    void load()
-    const timer = setInterval(load, 5000)
-    return () => {
-      isOver = true
-      clearInterval(timer)
-    }
-  }, [swarm, state])
-  return html`<label class="row">Newest requests
-      <select value=${state} onChange=${({ target }) => setState(target.value)}>
-        <option value="">all</option><option>answered</option><option>failed</option><option>pending</option>
-      </select>
-    </label>
-    ${read.problem && html`<p class="bad">${read.problem.detail}</p>`}
-    ${!read.problem && read.requests.length === 0 && html`<p class="quiet">There are none.</p>`}
+  const [key, setKey] = useState('')
+  const [from, setFrom] = useState('')
+  const [to, setTo] = useState('')
+  const filters = { state, key: key.trim(), from: timeOf(from), to: timeOf(to) }
+  const query = new URLSearchParams({
+    swarm,
+    max: isWhole ? '50' : '10',
+    ...Object.fromEntries(Object.entries(filters).filter(([, text]) => text !== '')),
+  })
+  const { answer, problem } = usePolled(`./v1/requests?${query}`)
+  const requests = answer?.requests ?? []
+  return html`<div class="row filters">
+      <label>${isWhole ? 'Outcome' : 'Newest requests'}
+        <select value=${state} onChange=${({ target }) => setState(target.value)}>
+          <option value="">all</option><option>answered</option><option>failed</option><option>pending</option>
+        </select>
+      </label>
+      ${
+        isWhole &&
+        html`<label>Key <input type="search" value=${key} onChange=${({ target }) => setKey(target.value)} placeholder="Idempotency-Key" /></label>
+        <label>From <input type="datetime-local" step="1" value=${from} onChange=${({ target }) => setFrom(target.value)} /></label>
+        <label>To <input type="datetime-local" step="1" value=${to} onChange=${({ target }) => setTo(target.value)} /></label>`
+      }
+    </div>
+    ${problem && html`<p class="bad">${problem.detail}</p>`}
+    ${!problem && answer !== null && requests.length === 0 && html`<p class="quiet">There are none.</p>`}
     <ul class="requests">
-      ${read.requests.map(
+      ${requests.map(
         ({ request_id, state: how, accepted_at, finished_at, error }) => html`<li key=${request_id}>
           <button class="link" onClick=${() => onFollow(request_id)}>${request_id}</button>
           <span class=${how === 'failed' ? 'bad' : 'quiet'}>${how}${error?.bee ? ` at ${error.bee}` : ''}${finished_at === null ? '' : ` in ${timeText(finished_at - accepted_at)}`}</span>
           <time>${new Date(accepted_at).toLocaleTimeString()}</time>
         </li>`,
       )}
-    </ul>`
+    </ul>
+    ${answer?.next && isWhole && html`<p class="quiet">There are more: narrow the time, or use <code>waggle requests list</code>.</p>`}`
+}
+
+/** The time of a field in the browser's own zone, as the API takes it. */
+function timeOf(text) {
+  const time = text === '' ? Number.NaN : Date.parse(text)
+  return Number.isNaN(time) ? '' : String(time)
 }

@@ -2,7 +2,7 @@ import { html, useEffect, useState } from 'htm/preact/standalone'
 import { answered, failureOf } from './api.js'
 import { timeText } from './live.js'
 
-/** The way of a request: a bar for each step, from its start to its end, with the time that it waited before. */
+/** The way of a request: a bar for each step, from its start to its end, with the time that it waited before, and the requests that shared its batch. */
 export function Waterfall({ id, onFind }) {
   const [found, setFound] = useState(null)
   const [sought, setSought] = useState('')
@@ -25,34 +25,48 @@ export function Waterfall({ id, onFind }) {
       <button type="submit">Follow</button>
     </form>
     ${found === null && html`<p class="quiet">Send a request, or give the id of one.</p>`}
-    ${found?.problem && html`<p class="bad">${found.problem.detail}</p>`}
-    ${found?.trace && html`<${Bars} trace=${found.trace} />`}`
+    ${found?.problem && html`<p class="bad" role="alert">${found.problem.detail}</p>`}
+    ${found?.trace && html`<${Bars} trace=${found.trace} onFind=${onFind} />`}`
 }
 
-function Bars({ trace }) {
+function Bars({ trace, onFind }) {
   const { steps, accepted_at, state, request_id, complete } = trace
   const begin = accepted_at ?? Math.min(...steps.flatMap(({ started_at }) => started_at ?? []))
   const end = Math.max(begin + 1, ...steps.map(({ finished_at }) => finished_at ?? begin))
-  const percent = (ms) => `${(Math.max(0, ms) / (end - begin)) * 100}%`
+  const percent = (ms) => `${Math.min(100, (Math.max(0, ms) / (end - begin)) * 100)}%`
   return html`<p class="quiet">${state ?? 'traced'} in ${timeText(end - begin)} · <code>${request_id}</code></p>
     <table class="waterfall">
       <caption class="hidden">The steps of the request in the order of time</caption>
       <thead><tr><th scope="col">Bee</th><th scope="col">Waited</th><th scope="col">Worked</th><th scope="col" class="wide"><span class="hidden">When</span></th></tr></thead>
       <tbody>
-        ${steps.map(({ bee, topic, partition, offset, started_at, waited_ms, worked_ms, batch_size, passed, error }) => {
+        ${steps.map((step) => {
+          const { bee, topic, partition, offset, started_at, waited_ms, worked_ms, round, attempt, passed, error, batch_mates: mates } = step
           const isTimed = started_at !== null
           const waited = waited_ms ?? 0
-          return html`<tr key=${bee} class=${error === null ? '' : passed ? 'passed' : 'failed'}>
-            <th scope="row" title=${`${topic} ${partition}/${offset}`}>${bee}${batch_size > 1 && html` <small>batch of ${batch_size}</small>`}</th>
+          return html`<tr key=${`${bee} ${round} ${attempt}`} class=${error === null ? '' : passed ? 'passed' : 'failed'}>
+            <th scope="row" title=${`${topic} ${partition}/${offset}`}>${bee}${noteOf(step)}</th>
             <td>${timeText(waited_ms)}</td>
             <td>${passed ? 'passed on' : timeText(worked_ms)}</td>
             <td class="wide"><div class="track">
               ${isTimed && waited > 0 && html`<i class="waited" style=${{ left: percent(started_at - begin - waited), width: percent(waited) }}></i>`}
               ${isTimed && html`<i class="worked" style=${{ left: percent(started_at - begin), width: percent(worked_ms) }}></i>`}
-            </div>${error !== null && !passed && html`<small class="bad">${error.detail}</small>`}</td>
+            </div>${error !== null && !passed && html`<small class="bad">${error.detail}</small>`}
+            ${mates.length > 0 && html`<details><summary>${mates.length} in the same batch</summary><ul class="mates">${mates.map((mate) => html`<li key=${mate}><button class="link" onClick=${() => onFind(mate)}>${mate}</button></li>`)}</ul></details>`}</td>
           </tr>`
         })}
       </tbody>
     </table>
     ${!complete && html`<p class="quiet">The search ended at its bound. Steps may be missing.</p>`}`
+}
+
+/** The batch, the model's version, the attempt and the round of a step, if there is something to tell. */
+function noteOf({ bee, batch_size, batch_sent, model, model_version, attempt, round }) {
+  const notes = [
+    ...(batch_size > 1 ? [`batch of ${batch_size}${batch_sent ? ` (${batch_sent})` : ''}`] : []),
+    ...(model_version === null ? [] : [`version ${model_version}`]),
+    ...(model === null || model === bee ? [] : [model]),
+    ...(attempt > 1 ? [`attempt ${attempt}`] : []),
+    ...(round === null ? [] : [round]),
+  ]
+  return notes.length === 0 ? '' : html` <small>${notes.join(' · ')}</small>`
 }

@@ -9,7 +9,7 @@ const protocols = ['grpc', 'http/protobuf', 'http/json'] as const
 
 /** The values of OpenTelemetry's variables, under their names in the specification. */
 export interface OtlpSettings {
-  /** How each signal is sent; null for a signal that is not sent. */
+  /** The protocol of each signal; null for a signal that is not sent. */
   readonly protocols: { readonly [signal in Signal]: Protocol | null }
   readonly sampler: { readonly isParentBased: boolean; readonly root: 'on' | 'off' | 'ratio'; readonly ratio: number }
   readonly maxLinks: number

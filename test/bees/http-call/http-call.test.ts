@@ -64,6 +64,20 @@ describe('An http-call bee', () => {
     assert.equal(headers['idempotency-key'], answer.headers.get('x-request-id'))
   })
 
+  it('sends the trace and the baggage of the request, where they are valid', async () => {
+    await using swarm = await open(`url: "${base}/next", headers: {tracestate: "mine=1"}`, [json({})])
+    const traceparent = '00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01'
+    await swarm.ask({}, { headers: { traceparent, tracestate: 'theirs=1', baggage: 'shop=den' } })
+    await swarm.ask({}, { headers: { traceparent: 'nonsense', tracestate: 'theirs=1', baggage: 'x'.repeat(9000) } })
+    assert.deepEqual(
+      seen.map(({ headers }) => [headers.traceparent, headers.tracestate, headers.baggage]),
+      [
+        [traceparent, 'mine=1', 'shop=den'],
+        [undefined, 'mine=1', undefined],
+      ],
+    )
+  })
+
   it('sends another idempotency key in each round of a loop, so that the service acts once a round', async () => {
     const spec = `{url: "${base}/next"}`
     seen.length = 0

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import { execFileSync } from 'node:child_process'
-import { accessSync, constants, mkdirSync, mkdtempSync, rmSync, symlinkSync } from 'node:fs'
+import { createHash } from 'node:crypto'
+import { accessSync, constants, mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { delimiter, dirname, join } from 'node:path'
 import { after, before, describe, it } from 'node:test'
@@ -9,14 +10,16 @@ import { skipWithoutPython } from '../../support/python-bee.ts'
 import { pythonEnvironment } from '../../support/python-environment.ts'
 import { SwarmHere } from '../../support/swarm-here.ts'
 
-/** Writes a wheel of the package `tiny`, which has one module. A wheel is an archive with three files of metadata. */
+/** Writes a wheel with one module: its path, the name of package and module, and the source. A wheel is an archive with three files of metadata. */
 const writeWheel = `
 import sys, zipfile
-with zipfile.ZipFile(sys.argv[1], "w") as wheel:
-    wheel.writestr("tiny.py", "value = 42\\n")
-    wheel.writestr("tiny-1.0.dist-info/METADATA", "Metadata-Version: 2.1\\nName: tiny\\nVersion: 1.0\\n")
-    wheel.writestr("tiny-1.0.dist-info/WHEEL", "Wheel-Version: 1.0\\nGenerator: test\\nRoot-Is-Purelib: true\\nTag: py3-none-any\\n")
-    wheel.writestr("tiny-1.0.dist-info/RECORD", "tiny.py,,\\ntiny-1.0.dist-info/METADATA,,\\ntiny-1.0.dist-info/WHEEL,,\\ntiny-1.0.dist-info/RECORD,,\\n")
+path, name, source = sys.argv[1:]
+info = name + "-1.0.dist-info/"
+with zipfile.ZipFile(path, "w") as wheel:
+    wheel.writestr(name + ".py", source)
+    wheel.writestr(info + "METADATA", "Metadata-Version: 2.1\\nName: " + name + "\\nVersion: 1.0\\nKeywords: waggle-bee\\n")
+    wheel.writestr(info + "WHEEL", "Wheel-Version: 1.0\\nGenerator: test\\nRoot-Is-Purelib: true\\nTag: py3-none-any\\n")
+    wheel.writestr(info + "RECORD", "".join(part + ",,\\n" for part in (name + ".py", info + "METADATA", info + "WHEEL", info + "RECORD")))
 `
 const work = 'import tiny\nfrom waggle import register_bee\n@register_bee(name="work")\ndef work(payload):\n    return tiny.value\n'
 const bees = `  - {name: work, type: python, timeout_seconds: 60, input: {name: entrance}, spec: {file: ./work.py, bee: work}}
@@ -36,7 +39,7 @@ describe('A Python bee with requirements', { skip: withoutPip }, () => {
   const folder = mkdtempSync(join(tmpdir(), 'waggle-wheels-'))
   after(() => rmSync(folder, { recursive: true }))
   const wheel = join(folder, 'tiny-1.0-py3-none-any.whl')
-  before(() => execFileSync('python3', ['-c', writeWheel, wheel]))
+  before(() => execFileSync('python3', ['-c', writeWheel, wheel, 'tiny', 'value = 42\n']))
 
   const lists = {
     'requirements.txt': `--no-index\n--find-links ${folder}\ntiny==1.0\n`,
@@ -53,36 +56,62 @@ describe('A Python bee with requirements', { skip: withoutPip }, () => {
     if ('python' in uv) symlinkSync(join(dirname(uv.python), 'uv'), join(folder, 'bin', 'uv'))
   })
 
+  /** A swarm whose tools are found in these folders. */
+  async function withPath(path: string | undefined, files: { readonly [name: string]: string }, look: (swarm: SwarmHere) => Promise<void>) {
+    const before_ = process.env.PATH
+    process.env.PATH = path
+    // The cache of uv would hide that a wheel has changed.
+    process.env.UV_NO_CACHE = '1'
+    try {
+      await using swarm = await SwarmHere.open({}, { bees, files })
+      await look(swarm)
+    } finally {
+      process.env.PATH = before_
+      delete process.env.UV_NO_CACHE
+    }
+  }
+
   for (const { tool, path, skip } of tools)
     for (const [name, text] of Object.entries(lists))
       it(`gets a package of its ${name} by ${tool} itself, without any network`, { skip }, async () => {
-        const before_ = process.env.PATH
-        process.env.PATH = path
-        try {
-          await using swarm = await SwarmHere.open({}, { bees, files: { 'work.py': work, [name]: text } })
+        await withPath(path, { 'work.py': work, [name]: text }, async (swarm) => {
           assert.equal(await (await swarm.ask(1)).json(), 42)
           const said = swarm.said.join('\n')
           assert.match(said, new RegExp(`^info making a Python [\\d.]+ environment of .*${name} with ${tool}, once$`, 'm'))
           assert.match(said, /^info made the environment in [\d.]+ s$/m)
-        } finally {
-          process.env.PATH = before_
-        }
+        })
       })
 
-  it('does not start without a package that its pyproject.toml names, and the error has the words of the installer', {
-    skip: tools[1]?.skip ?? false,
-  }, async () => {
-    const missing = `[project]\nname = "work"\nversion = "1"\ndependencies = ["tiny @ ${pathToFileURL(join(folder, 'no-1.0-py3-none-any.whl'))}"]\n`
-    const before_ = process.env.PATH
-    process.env.PATH = tools[1]?.path
-    try {
-      await assert.rejects(SwarmHere.open({}, { bees, files: { 'work.py': work, 'pyproject.toml': missing } }), {
+  const [pip, fast] = tools
+  const { path, skip } = fast?.skip === false ? fast : (pip ?? { path: '', skip: 'there is no installer' })
+
+  it('does not start without a package that its pyproject.toml names, and the error has the words of the installer', { skip }, async () => {
+    const none = pathToFileURL(join(folder, 'no-1.0-py3-none-any.whl'))
+    const missing = `[project]\nname = "work"\nversion = "1"\ndependencies = ["tiny @ ${none}"]\n`
+    await assert.rejects(
+      withPath(path, { 'work.py': work, 'pyproject.toml': missing }, async () => {}),
+      {
         code: 'WAGGLE_PYTHON_ENVIRONMENT',
-        message: /pyproject\.toml cannot be made: uv pip install --python … ended with status \d+:\n[\s\S]*no-1\.0-py3-none-any\.whl/,
-      })
-    } finally {
-      process.env.PATH = before_
-    }
+        message: /pyproject\.toml cannot be made: .* ended with status \d+:\n[\s\S]*no-1\.0-py3-none-any\.whl/,
+      },
+    )
+  })
+
+  it('may come from a package with bees, which is refused if its files are not those of the hash in the requirements', { skip }, async () => {
+    const packaged = join(folder, 'waggle_bee_words-1.0-py3-none-any.whl')
+    const source = (factor: number) =>
+      `from waggle import register_bee\n@register_bee(name="work")\ndef work(payload):\n    return len(payload.split()) * ${factor}\n`
+    const writePackage = (factor: number) => execFileSync('python3', ['-c', writeWheel, packaged, 'waggle_bee_words', source(factor)])
+    writePackage(1)
+    const hash = createHash('sha256').update(readFileSync(packaged)).digest('hex')
+    const requirements = `--no-index\n--find-links ${folder}\nwaggle-bee-words==1.0 --hash=sha256:${hash}\n`
+    const files = { 'work.py': 'import waggle_bee_words\n', 'requirements.txt': requirements }
+    await withPath(path, files, async (swarm) => assert.equal(await (await swarm.ask('three short words')).json(), 3))
+    writePackage(2)
+    await assert.rejects(
+      withPath(path, files, async () => {}),
+      { code: 'WAGGLE_PYTHON_ENVIRONMENT', message: /[Hh]ash/ },
+    )
   })
 })
 

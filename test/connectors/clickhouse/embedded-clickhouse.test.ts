@@ -133,6 +133,46 @@ describe('The embedded ClickHouse', () => {
     assert.equal(await count('mended'), 1)
   })
 
+  it('migrates a table of an older Waggle once, keeps its rows, and lists the migrations', async () => {
+    const old = `CREATE TABLE older_rows (swarm String, bee String, request_id String, model String, label String, score Float64, scores Map(String, Float64),
+      payload String, latency_ms Float64, batch_size UInt32, predicted_at DateTime64(3), topic String, partition Int32, offset Int64)
+      ENGINE = ReplacingMergeTree ORDER BY (swarm, bee, request_id)`
+    await written(old)
+    await written('CREATE VIEW older AS SELECT * FROM older_rows FINAL')
+    await written(
+      `INSERT INTO older_rows (swarm, bee, request_id, label, payload, predicted_at) VALUES ('test', 'model', 'first', 'teddy', '{"version":"7"}', now())`,
+    )
+    const said: string[] = []
+    const open = () => database.openTable({ table: 'older', log: (_, message) => void said.push(message) })
+    await (await open()).insert([{ ...row(2), predicted_at: Date.now() }], signal)
+    await open()
+    assert.deepEqual(said, [])
+    assert.equal(await count('older'), 2)
+    assert.equal(await count(`waggle_migrations WHERE table_name = 'older'`), 7)
+    const { text } = await asked('SELECT version, predictions FROM older_by_hour ORDER BY version FORMAT CSV')
+    assert.deepEqual(text.trim().split('\n').toSorted(), ['"",1', '"7",1'])
+  })
+
+  it('makes the other views and saves rows where a table of the user has the name of a view', async () => {
+    await written('CREATE TABLE taken_drift (a Int8) ENGINE = ReplacingMergeTree ORDER BY a')
+    const said: string[] = []
+    const table = await database.openTable({ table: 'taken', log: (_, message) => void said.push(message) })
+    await table.insert([row(1)], signal)
+    assert.match(said.join('\n'), /^The view of drift of the table taken is left out: taken_drift is a table/)
+    assert.equal(await count('taken'), 1)
+    assert.equal(await count('taken_by_hour'), 1)
+  })
+
+  it('measures the drift of scores against the week before', async () => {
+    const table = await database.openTable({ table: 'drifting', log: () => {} })
+    const day = 24 * 3_600_000
+    const at = (id: number, score: number, predicted_at: number): PredictionRow => ({ ...row(id), scores: { teddy: score }, predicted_at })
+    const ids = [...Array(40).keys()]
+    await table.insert([...ids.map((id) => at(id, 0.1, Date.now() - 10 * day)), ...ids.map((id) => at(100 + id, 0.9, Date.now() - day))], signal)
+    const { text } = await asked('SELECT label, predictions, predictions_before, round(drift, 2), population_stability > 1 FROM drifting_drift')
+    assert.equal(text, 'teddy\t40\t40\t0.8\t1\n')
+  })
+
   it('refuses a table whose columns do not fit, and names the column', async () => {
     await written('CREATE TABLE theirs (swarm String, bee Int32) ENGINE = ReplacingMergeTree ORDER BY swarm')
     await assert.rejects(database.openTable({ table: 'theirs', log: () => {} }), (error: unknown) => {

@@ -98,7 +98,8 @@ describe('The command line in unusual surroundings', () => {
     const file = join(folder, 'ends.yaml')
     const bees = '  - {name: in, type: gateway-input, spec: {name: g}}\n  - {name: work, type: module, input: {name: in}, spec: {file: ./ends.mjs}}\n'
     writeFileSync(file, `name: ends\nbees:\n${bees}  - {name: out, type: respond, input: {name: work}}\n`)
-    const { status, err } = await waggle(['run', file], { env: { WAGGLE_DATA_DIR: join(directory, 'ended'), WAGGLE_HTTP_PORT: '0' } })
+    const env = { WAGGLE_DATA_DIR: join(directory, 'ended'), WAGGLE_HTTP_PORT: '0', WAGGLE_LOG_FORMAT: 'text' }
+    const { status, err } = await waggle(['run', file], { env })
     assert.equal(status, 1)
     assert.match(err, /^waggle: \S+\/ends\.mjs ends the process while it loads\. Do not call process\.exit in a module\.$/m)
   })

@@ -1,9 +1,9 @@
 import assert from 'node:assert/strict'
 import { after, before, describe, it } from 'node:test'
-import type { RequestPage } from '../../../topology/swarm/management.ts'
+import type { DeadLetterPage, RequestPage } from '../../../topology/swarm/management.ts'
 import type { RequestTrace } from '../../../topology/swarm/request/request-trace.ts'
 import { patient } from '../../support/patient.ts'
-import { SwarmHere } from '../../support/swarm-here.ts'
+import { eventually, SwarmHere } from '../../support/swarm-here.ts'
 
 const bees = `  - {name: tidy, type: module, input: {name: entrance}, spec: {file: ./bees.mjs, bee: tidy}}
   - {name: trim, type: module, input: {name: tidy}, spec: {file: ./bees.mjs, bee: tidy}}
@@ -14,9 +14,11 @@ const bees = `  - {name: tidy, type: module, input: {name: entrance}, spec: {fil
   - {name: answer, type: respond, input: {name: sum}}`
 const modules = `export const tidy = (input) => input
 const prediction = { label: 'dear', scores: { dear: 1 } }
+let isMended = false
 export const price = ({ text }) => {
-  if (text === 'bad') throw new Error('no price')
-  return prediction
+  if (text === 'mend') isMended = true
+  if (text === 'bad' || (text === 'unmended' && !isMended)) throw new Error('no price')
+  return { ...prediction, model: 'pricing', version: '2' }
 }
 export const size = ({ text }) => (text === 'late' ? new Promise((done) => setTimeout(done, 2000, prediction).unref()) : prediction)`
 
@@ -73,6 +75,36 @@ describe('The trace of a request', () => {
     const trace = await traced(id)
     assert.deepEqual([stepOf(trace, 'price').batch_size, stepOf(trace, 'price').batch_sent], [3, 'full'])
     assert.deepEqual([stepOf(trace, 'size').batch_size, stepOf(trace, 'size').batch_sent], [1, null])
+  })
+
+  it('names the requests of the same batch, and no others', async () => {
+    const ids = await answered(['one', 'two', 'three'])
+    await answered(['four', 'five', 'six'])
+    const [first = ''] = ids
+    const trace = await traced(first)
+    assert.deepEqual(stepOf(trace, 'price').batch_mates.toSorted(), ids.slice(1).toSorted())
+    assert.deepEqual(stepOf(trace, 'size').batch_mates, [])
+  })
+
+  it('names the version of the model, and has a step for each attempt of an input that was sent again from the dead letters', async () => {
+    const [id = ''] = await answered(['unmended', 'two', 'three'])
+    assert.deepEqual([stepOf(await traced(id), 'price').attempt, stepOf(await traced(id), 'price').model_version], [1, null])
+    await answered(['mend', 'two', 'three'])
+    const { dead_letters: letters } = (await (await fetch(`${here.url}/v1/dead-letters?swarm=${here.name}`)).json()) as DeadLetterPage
+    const letter = letters.find(({ request_id: request }) => request === id) ?? assert.fail('the request has no letter')
+    assert.equal((await fetch(`${here.url}/v1/dead-letters/${letter.id}/retry`, { method: 'POST' })).status, 202)
+    await answered(['two', 'three'])
+    const attempts = await eventually(async () => {
+      const steps = (await traced(id)).steps.filter(({ bee }) => bee === 'price')
+      return steps.length > 1 && steps
+    })
+    assert.deepEqual(
+      attempts.map(({ attempt, error, model, model_version: version }) => [attempt, error?.code ?? null, model, version]),
+      [
+        [1, 'WAGGLE_BEE_FAILED', null, null],
+        [2, null, 'pricing', '2'],
+      ],
+    )
   })
 
   it('names the bee that failed, and the bees that passed its error on', async () => {

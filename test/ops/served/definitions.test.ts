@@ -9,6 +9,8 @@ import { Definitions } from '../../../ops/served/definitions.ts'
 import type { Log } from '../../../processor/ports.ts'
 import { definitionsTopic } from '../../../topology/naming.ts'
 
+let made = 0
+const newId = () => (++made).toString(16).padStart(16, '0')
 const versionOf = (swarm: string, version: number) => ({ swarm, version, created_at: 1, text: `name: ${swarm}`, file: 'swarm.yaml', directory: '.' })
 
 async function onLog(
@@ -20,7 +22,7 @@ async function onLog(
   try {
     await test(log, async () => {
       const said: string[] = []
-      const definitions = await Definitions.open({ log, clock: systemClock, say: (_, __, message) => void said.push(message) })
+      const definitions = await Definitions.open({ log, clock: systemClock, say: (_, __, message) => void said.push(message), newId })
       opened.push(definitions)
       return { definitions, said }
     })
@@ -87,49 +89,35 @@ describe('The definitions of swarms in the log', () => {
       assert.deepEqual((await open()).definitions.names, [])
     }))
 
-  it('are never replaced by an older record that comes late', () =>
+  it('let one of two servers change a swarm at a time', () =>
+    onLog(async (_, open) => {
+      const [a, b] = [(await open()).definitions, (await open()).definitions]
+      const claims = await Promise.allSettled([a.claim('x'), b.claim('x')])
+      assert.deepEqual(claims.map(({ status }) => status).sort(), ['fulfilled', 'rejected'])
+      const won = claims.flatMap((claim) => (claim.status === 'fulfilled' ? [claim.value] : []))[0]
+      await assert.rejects(b.claim('x'), { code: 'WAGGLE_SWARM_BUSY' })
+      await won?.end()
+      const next = await b.claim('x')
+      assert.equal(next.now?.phase, 'open')
+      await next.end()
+    }))
+
+  it('keep the pointer that came first, and write it again behind one that came too late', () =>
     onLog(async (log, open) => {
       const { definitions } = await open()
-      const held = Promise.withResolvers<void>()
-      const late = (options: Parameters<Log['read']>[0]) => {
-        const reader = log.read(options)
-        return {
-          ready: reader.ready,
-          close: () => reader.close(),
-          async *[Symbol.asyncIterator]() {
-            if (options.to === undefined) await held.promise
-            yield* reader
-          },
-        }
+      const a = (await open()).definitions
+      await definitions.put(versionOf('a', 1), false)
+      await definitions.put(versionOf('a', 2), false)
+      const producer = await log.producer()
+      const late = { swarm: 'a', version: 1, paused: true, created_at: 1, updated_at: 1, revision: 2 }
+      const key = Buffer.from('a')
+      await producer.send({ topic: definitionsTopic, partition: 0, key, value: Buffer.from(JSON.stringify(late)), headers: [], timestamp: 1 })
+      while ((a.get('a')?.pointer.revision ?? 0) < 3) await a.next('a')
+      // Compaction would leave the last one alone.
+      for (const one of [definitions, a, (await open()).definitions]) {
+        const { version, paused } = one.get('a')?.pointer ?? {}
+        assert.deepEqual({ version, paused }, { version: 2, paused: false })
       }
-      const slow = new Proxy(log, {
-        get: (target, name) => {
-          const member: unknown = name === 'read' ? late : Reflect.get(target, name, target)
-          return typeof member === 'function' ? member.bind(target) : member
-        },
-      })
-      const own = await Definitions.open({ log: slow, clock: systemClock, say: () => {} })
-      const isRead = Promise.withResolvers<void>()
-      const seen: unknown[] = []
-      own.follow((swarm) => {
-        if (swarm === 'end') isRead.resolve()
-        else seen.push([swarm, own.get(swarm)?.pointer ?? null])
-      })
-      await own.put(versionOf('a', 1), false)
-      await own.delete('a')
-      const resumed = { swarm: 'b', version: 1, paused: false, created_at: 1, updated_at: 1 }
-      await own.put(versionOf('b', 1), true)
-      await own.point(resumed)
-      await definitions.put(versionOf('end', 1), false)
-      held.resolve()
-      await isRead.promise
-      assert.deepEqual(seen, [
-        ['a', null],
-        ['a', null],
-        ['b', resumed],
-        ['b', resumed],
-      ])
-      await own.close()
     }))
 
   it('keep the last twenty versions of a swarm', () =>

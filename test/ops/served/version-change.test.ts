@@ -29,7 +29,8 @@ function failing({ startsAgain, unrecord }: { readonly startsAgain: boolean; rea
     shut: (names: readonly string[], reason: string) => gateways.close(names, reason),
   }
   const clock = new SimulatedClock()
-  const given = { running, requests, log: {}, clock, older, newer, before: {}, record: async () => void done.push('record'), unrecord }
+  const alone = { others: null, groups: null, leave: async () => {} }
+  const given = { ...alone, running, requests, log: {}, clock, older, newer, before: {}, record: async () => void done.push('record'), unrecord }
   return { done, gateways, clock, changed: changeVersion(given as unknown as VersionChange) }
 }
 

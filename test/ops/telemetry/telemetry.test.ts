@@ -86,22 +86,6 @@ function tellsOf(env: () => { readonly [variable: string]: string }) {
     )
   })
 
-  it('have exemplars with the trace of a request, for a scraper that wants OpenMetrics', async () => {
-    const traceId = '4bf92f3577b34da6a3ce929d0e0e4736'
-    const headers = { 'content-type': 'application/json', traceparent: `00-${traceId}-00f067aa0ba902b7-01` }
-    const asked = await fetch(`${program.ready.gateway}/v1/gateways/${told}/request`, { method: 'POST', body: '{"number":1}', headers })
-    assert.equal(asked.status, 200)
-    const accept = 'application/openmetrics-text;version=1.0.0;q=0.5,text/plain;version=0.0.4;q=0.2,*/*;q=0.1'
-    const response = await fetch(`${program.ready.gateway}/metrics`, { headers: { accept } })
-    assert.equal(response.headers.get('content-type'), 'application/openmetrics-text; version=1.0.0; charset=utf-8')
-    const text = await response.text()
-    assert.match(
-      text,
-      new RegExp(`^waggle_gateway_request_duration_seconds_bucket\\{.*\\} \\d+ # \\{trace_id="${traceId}"\\} [\\d.e-]+ [\\d.]+$`, 'm'),
-    )
-    assert.ok(text.endsWith('\n# EOF\n'))
-  })
-
   it('count answered requests by status, with their durations', async () => {
     const statuses = await Promise.all([1, 2, 3].map((number) => ask(told, { number }, 'request')))
     assert.deepEqual(statuses, [200, 200, 502])
@@ -159,6 +143,22 @@ function tellsOf(env: () => { readonly [variable: string]: string }) {
     const started = sum(families, 'process_start_time_seconds') ?? 0
     assert.ok(Math.abs(started - Date.now() / 1000) < 600)
     assert.ok((sum(families, `${threads}_thread_start_time_seconds`) ?? 0) >= started - 60)
+  })
+
+  it('have exemplars with the trace of a request, for a scraper that wants OpenMetrics', async () => {
+    const traceId = '4bf92f3577b34da6a3ce929d0e0e4736'
+    const headers = { 'content-type': 'application/json', traceparent: `00-${traceId}-00f067aa0ba902b7-01` }
+    const asked = await fetch(`${program.ready.gateway}/v1/gateways/${told}/request`, { method: 'POST', body: '{"number":1}', headers })
+    assert.equal(asked.status, 200)
+    const accept = 'application/openmetrics-text;version=1.0.0;q=0.5,text/plain;version=0.0.4;q=0.2,*/*;q=0.1'
+    const response = await fetch(`${program.ready.gateway}/metrics`, { headers: { accept } })
+    assert.equal(response.headers.get('content-type'), 'application/openmetrics-text; version=1.0.0; charset=utf-8')
+    const text = await response.text()
+    assert.match(
+      text,
+      new RegExp(`^waggle_gateway_request_duration_seconds_bucket\\{.*\\} \\d+ # \\{trace_id="${traceId}"\\} [\\d.e-]+ [\\d.]+$`, 'm'),
+    )
+    assert.ok(text.endsWith('\n# EOF\n'))
   })
 }
 

@@ -14,7 +14,8 @@ import { spawnEnding } from '../../../ops/bench/ending-child.ts'
 import { MeasuredProgram } from '../../../ops/bench/measured-program.ts'
 import { smallModel } from '../../../ops/bench/small-model.ts'
 import type { Settings } from '../../../ops/config/settings.ts'
-import { freePort } from '../free-port.ts'
+import { freePort, freePortPair } from '../free-port.ts'
+import { GrpcCaller } from '../grpc-caller.ts'
 import { connected, heard } from '../raw-http.ts'
 import { Certificates } from '../serving/certificates.ts'
 import { type Env, eventually, SwarmHere } from '../swarm-here.ts'
@@ -31,6 +32,27 @@ export const embeddedFlips = {
     assert.equal(new URL(there.url).port, String(port))
     await using elsewhere = await SwarmHere.open({ WAGGLE_HTTP_PORT: '0' })
     assert.notEqual(new URL(elsewhere.url).port, String(port))
+  },
+
+  async grpc_port() {
+    const isHealthy = async (address: string) => {
+      const caller = new GrpcCaller(address)
+      const { status } = await caller.call('grpc.health.v1.Health/Check', {}, { timeoutMs: 10_000 })
+      caller.close()
+      return status === 'OK'
+    }
+    const http = await freePortPair()
+    const port = http + 1
+    await using there = await SwarmHere.open({ WAGGLE_GRPC_PORT: String(port) })
+    assert.deepEqual([there.grpc, await isHealthy(there.grpc)], [`127.0.0.1:${port}`, true])
+    await assert.rejects(SwarmHere.open({ WAGGLE_GRPC_PORT: String(port) }), { code: 'WAGGLE_PORT_IN_USE' })
+    // Without the setting the port above that of HTTP; where it is taken, a warning.
+    await using beside = await SwarmHere.open({ WAGGLE_HTTP_PORT: String(http) })
+    assert.equal(beside.grpc, '')
+    assert.ok(
+      beside.said.some((line) => /^warn there is no gRPC: Port \d+ of 127\.0\.0\.1 is in use/.test(line)),
+      beside.said.join('\n'),
+    )
   },
 
   async host() {

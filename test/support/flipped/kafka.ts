@@ -129,6 +129,13 @@ export const kafkaFlips = {
     assert.equal((await unable.ask({ number: 1 }, { headers: { 'x-timeout-seconds': '1' } })).status, 504)
   },
 
+  async bees(cluster) {
+    await using elsewhere = await open(cluster, { WAGGLE_BEES: 'another' })
+    assert.equal((await elsewhere.ask({ number: 1 }, { headers: { 'x-timeout-seconds': '1' } })).status, 504)
+    await using here = await open(cluster, { WAGGLE_BEES: 'another,work' })
+    assert.equal((await here.ask({ number: 1 })).status, 200)
+  },
+
   async reply_topics(cluster) {
     const replies = `replies-${randomUUID()}`
     await createTopic(cluster, replies, {})

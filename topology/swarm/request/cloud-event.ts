@@ -1,4 +1,4 @@
-import { type Header, headerText, textHeader } from '../../record.ts'
+import { type Header, textHeader } from '../../record.ts'
 import { WaggleError } from '../../waggle-error.ts'
 import { edgeJson } from '../payload/json-value.ts'
 
@@ -14,7 +14,7 @@ export interface CloudEvent {
 }
 
 export const cloudEventType = 'application/cloudevents+json'
-export const cloudEventBatchType = 'application/cloudevents-batch+json'
+const cloudEventBatchType = 'application/cloudevents-batch+json'
 /** The prefix of the headers of a record. Over HTTP it is `ce-`. */
 export const attributePrefix = 'ce_'
 
@@ -58,11 +58,6 @@ export function isBatch(contentType: string | null): boolean {
 /** The headers of a record that carries an event. */
 export function attributeHeaders({ attributes }: CloudEvent): readonly Header[] {
   return [...attributes].map(([name, value]) => textHeader(`${attributePrefix}${name}`, value))
-}
-
-/** True for a record with an event in the binary mode. */
-export function hasEvent(headers: readonly Header[]): boolean {
-  return headerText(headers, `${attributePrefix}specversion`) !== null
 }
 
 /** The identity of an event: producers give the same one to each copy of it. */

@@ -32,6 +32,13 @@ export interface TraceStep {
   readonly batch_size: number | null
   /** The reason why the batch was sent; null for a call without batch. */
   readonly batch_sent: string | null
+  /** The ids of the other requests of the call, as far as they were found, at most 100. */
+  readonly batch_mates: readonly string[]
+  /** 1, or more for the work on an input that was sent again from the dead letters. */
+  readonly attempt: number
+  /** The model that made the result, and its version; null for a result that names none. */
+  readonly model: string | null
+  readonly model_version: string | null
   /** The rounds of the request in its loops, as in `LOOP=ROUND`; null outside of a loop. */
   readonly round: string | null
   /** True if the bee passed on an error of another bee. */

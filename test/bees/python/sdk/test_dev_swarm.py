@@ -149,6 +149,7 @@ class Results(unittest.TestCase):
         DevSwarm().call(lambda payload, context: seen.append(context), 1, headers={"traceparent": "00-1"}, timeout_seconds=60)
         (context,) = seen
         self.assertEqual((context.request_id, context.attempt, context.headers), ("request-1", 1, {"traceparent": "00-1"}))
+        self.assertEqual((context.traceparent, context.baggage), ("00-1", None))
         self.assertTrue(50 < context.remaining_seconds() <= 60)
         context.raise_if_cancelled()
         self.assertFalse(context.cancelled)

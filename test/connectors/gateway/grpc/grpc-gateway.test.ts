@@ -230,6 +230,15 @@ describe('The bounds of a gRPC gateway', () => {
     assert.deepEqual((await full.caller.call(infer, numbers)).status, 'RESOURCE_EXHAUSTED')
   })
 
+  it('refuses an address past its rate, and counts no health check', async () => {
+    await using here = await opened({ rateLimitPerSecond: 1 })
+    const { caller } = here
+    for (let at = 0; at < 3; at++) assert.equal((await caller.call('grpc.health.v1.Health/Check', {})).status, 'OK')
+    assert.equal((await caller.call(ask, hello)).status, 'OK')
+    const { status, error } = await caller.call(ask, hello)
+    assert.deepEqual([status, error], ['RESOURCE_EXHAUSTED', 'WAGGLE_RATE_LIMIT'])
+  })
+
   it('gives the deadline of the call to the request, and ends the call there', async () => {
     const { requests, seen, answer } = heldRequests()
     await using here = await opened({ requests })

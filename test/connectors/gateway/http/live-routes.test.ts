@@ -20,6 +20,7 @@ it('A HEAD request opens no stream of events, because nobody would read and clos
       return { instance: '', swarms: [] }
     },
     counts: () => assert.fail('nobody reads counts'),
+    state: () => assert.fail('nobody reads the state'),
   }
   const follow = async () => {
     opened++

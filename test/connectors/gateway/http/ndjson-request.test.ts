@@ -68,14 +68,32 @@ describe('A request with lines of JSON', () => {
   })
 
   it('is answered as answers come with order=done, and in the order of its lines without', async () => {
-    const done = await linesOf(await post('"wait"\n"one"\n"go"', { order: '?order=done' }))
-    assert.deepEqual([...done.map(({ index }) => index)].toSorted(), [0, 1, 2])
-    assert.equal(done.at(-1)?.index === 0 || done.at(-1)?.index === 2, true)
-    assert.notEqual(done[0]?.index, 0)
-    assert.deepEqual(
-      (await linesOf(await post('"wait"\n"one"\n"go"'))).map(({ index }) => index),
-      [0, 1, 2],
-    )
+    for (const { order, wanted } of [
+      { order: '?order=done', wanted: [1, 0] },
+      { order: '?order=input', wanted: [0, 1] },
+      { order: '', wanted: [0, 1] },
+    ]) {
+      const response = await post('"wait"\n"one"', { order })
+      const body = (response.body ?? assert.fail('no body')).pipeThrough(new TextDecoderStream()).getReader()
+      // The second line is answered while the first one waits.
+      const first = order === '?order=done' ? ((await body.read()).value ?? '') : ''
+      let isOver = false
+      const rest = (async () => {
+        let text = first
+        for (let read = await body.read(); !read.done; read = await body.read()) text += read.value
+        isOver = true
+        return text
+      })()
+      await eventually(async () => {
+        await (await here.ask('go')).text()
+        return isOver
+      })
+      const indexes = (await rest)
+        .trimEnd()
+        .split('\n')
+        .map((line) => (JSON.parse(line) as Line).index)
+      assert.deepEqual(indexes, wanted, order)
+    }
     assert.equal((await post('1', { order: '?order=random' })).status, 400)
   })
 

@@ -1,0 +1,33 @@
+import type { FastifyInstance } from 'fastify'
+import type { BodyLimits } from './body-limits.ts'
+import { ProblemError } from './problem.ts'
+import { readJson } from './request-body.ts'
+
+/** Backups of the data directory of a running server. */
+export interface Backups {
+  /**
+   * Copies the data into a directory of the server's machine, which is new or empty. Throws WAGGLE_BACKUP_RUNNING, WAGGLE_BACKUP_PLACE,
+   * WAGGLE_DISK_FULL and WAGGLE_FILE_UNUSABLE.
+   */
+  write(directory: string): Promise<{ readonly directory: string; readonly files: number; readonly bytes: number }>
+}
+
+/** The route for backups. The answer comes when the backup is complete and durable. */
+export function backupRoutes(app: FastifyInstance, backups: Backups, bodies: BodyLimits): void {
+  app.post(
+    '/v1/backups',
+    { config: { scope: 'manage' }, schema: { tags: ['management'], summary: 'Copies the data into a new directory of the server ({directory})' } },
+    async (request, reply) => {
+      const value = await readJson(request, reply, bodies)
+      const { directory } = (value ?? {}) as { readonly directory?: unknown }
+      if (typeof directory !== 'string' || !directory.startsWith('/') || directory.includes('\0') || directory.length > longestPath)
+        throw new ProblemError('WAGGLE_BAD_REQUEST', 'The body is {"directory": ABSOLUTE PATH}')
+      return reply
+        .code(201)
+        .header('cache-control', 'no-store')
+        .send(await backups.write(directory))
+    },
+  )
+}
+
+const longestPath = 4096

@@ -1,0 +1,42 @@
+import type { FastifyInstance } from 'fastify'
+import { Type } from 'typebox'
+import { type PredictionNumbers, predictionQuestions } from '../../../topology/swarm/prediction-numbers.ts'
+import { sendJson } from './management-routes.ts'
+import { ProblemError } from './problem.ts'
+
+/** Routes with numbers about saved predictions, for the page: fixed questions with bounds, and no SQL of callers. */
+export function predictionRoutes(app: FastifyInstance, numbers: PredictionNumbers): void {
+  const config = { scope: 'read' } as const
+
+  app.get('/v1/predictions', { config, schema: { ...tags, summary: 'The tables into which swarms of this process save predictions' } }, (_, reply) =>
+    sendJson(reply, numbers.tables()),
+  )
+
+  app.get<{ Params: { question: string }; Querystring: { swarm?: string; table?: string; hours?: string } }>(
+    '/v1/predictions/:question',
+    {
+      config,
+      schema: { ...tags, summary: `Numbers about saved predictions: ${predictionQuestions.join(', ')}`, querystring: query },
+    },
+    async ({ params, query: { swarm = '', table = '', hours = '24' } }, reply) => {
+      const question = predictionQuestions.find((one) => one === params.question)
+      if (question === undefined)
+        throw new ProblemError(
+          'WAGGLE_NOT_FOUND',
+          `There is no question ${params.question.slice(0, 100)}: ask one of ${predictionQuestions.join(', ')}`,
+        )
+      if (!/^\d{1,3}$/.test(hours) || Number(hours) < 1 || Number(hours) > maxHours)
+        throw new ProblemError('WAGGLE_BAD_REQUEST', `hours is a whole number from 1 to ${maxHours}, not ${hours.slice(0, 100)}`)
+      return sendJson(reply, await numbers.ask({ question, swarm, table, hours: Number(hours) }))
+    },
+  )
+}
+
+/** Four weeks. */
+const maxHours = 672
+const tags = { tags: ['management'] }
+const query = Type.Object({
+  swarm: Type.Optional(Type.String({ maxLength: 255, description: 'The name of the swarm.' })),
+  table: Type.Optional(Type.String({ maxLength: 255, description: 'The table of its save-to-database bee.' })),
+  hours: Type.Optional(Type.String({ description: `The hours before now: 1 to ${maxHours}. Default: 24.` })),
+})

@@ -1,0 +1,217 @@
+import type { EmbeddedLog } from '../../connectors/log/embedded/embedded-log.ts'
+import { bytesIn, type ChangelogRecord, type Clock, type Log, type Position, type Producer, type TopicPartition } from '../../processor/ports.ts'
+import { Changelog } from '../../processor/state/changelog.ts'
+import { changelogTopics } from '../../processor/state/changelog-topics.ts'
+import { isLogged } from '../../processor/state/task-store.ts'
+import { readPositionNote } from '../../processor/task/position-note.ts'
+import { changelogTopic } from '../../topology/naming.ts'
+import type { KeptStore } from '../../topology/state-store.ts'
+import type { SwarmPlan } from '../../topology/swarm/plan/plan.ts'
+import type { TopicSpec } from '../../topology/topic.ts'
+import { WaggleError } from '../../topology/waggle-error.ts'
+import { readersOf, topologyOf } from '../beekeeper/swarm-parts.ts'
+
+export interface MigrationOptions {
+  readonly from: EmbeddedLog
+  /** The cluster. Its topics and groups of these names are missing. */
+  readonly to: Log
+  readonly clock: Clock
+  /** The swarms of the log, as they are planned for a cluster. */
+  readonly plans: readonly SwarmPlan[]
+  readonly onProgress: (topic: string) => void
+}
+
+/** Everything that is moved from an embedded log to a cluster. */
+export interface Migration {
+  readonly topics: readonly string[]
+  readonly groups: readonly string[]
+  readonly records: number
+  /** Rows of state, which become records of changelogs. */
+  readonly rows: number
+}
+
+/** A store of one task, with the changelog that it gets. */
+interface MovedStore {
+  readonly task: string
+  readonly partition: number
+  readonly store: KeptStore
+  readonly changelog: string
+}
+
+/**
+ * Copies topics, positions and state of an embedded log to a cluster. Nothing is taken away from the embedded log. Offsets begin anew on the cluster, so
+ * positions are moved to the same records. State becomes changelogs, from which each process reads it. Throws WAGGLE_MIGRATION for what cannot be
+ * moved, before anything is written.
+ */
+export async function migrate(options: MigrationOptions): Promise<Migration> {
+  const { from, to, clock, plans, onProgress } = options
+  const specs = await topicsOf(from)
+  const stores = plans.flatMap((plan) => storesOf(from, plan))
+  const { groups: names, applications } = from.parts()
+  const unknown = applications.filter((id) => !plans.some(({ applicationId }) => applicationId === id))
+  if (unknown.length > 0)
+    throw cannotMove(`the state of ${unknown.join(', ')}`, 'Name the swarm file of each. A program of the DSL builds its state anew from its topics.')
+  const positions = names.map((group) => ({ group, places: from.positionsOf(group) }))
+  const changelogs = plans.flatMap((plan) =>
+    changelogTopics(plan.applicationId, topologyOf(plan).subtopologies(), (topic) => specs.find(({ name }) => name === topic)?.partitions ?? 1),
+  )
+  await expectNothing(
+    to,
+    [...specs, ...changelogs].map(({ name }) => name),
+  )
+  await to.createTopics([...specs, ...changelogs])
+  const producer = await to.producer()
+  let [records, rows] = [0, 0]
+  const kept = new Map<string, readonly number[]>()
+  try {
+    for (const { name, partitions } of specs) {
+      onProgress(name)
+      for (let partition = 0; partition < partitions; partition++) {
+        const offsets = await copyRecords(from, producer, { topic: name, partition })
+        kept.set(`${partition} ${name}`, offsets)
+        records += offsets.length
+      }
+    }
+    for (const one of stores) rows += await copyRows(from, producer, one, clock)
+  } finally {
+    await producer.close()
+  }
+  const moved = (place: TopicPartition & Position) => movedPosition(place, kept.get(`${place.partition} ${place.topic}`) ?? [])
+  const groups = new Set<string>()
+  for (const { group, places } of positions) {
+    await to.setPositions?.(group, places.map(moved))
+    groups.add(group)
+  }
+  // A group that only a cluster has begins where the swarm's other readers of the topic are, or at the end.
+  for (const plan of plans) {
+    for (const { group, places } of await newPositions(from, plan, positions)) {
+      await to.setPositions?.(group, places.map(moved))
+      groups.add(group)
+    }
+  }
+  return { topics: [...specs, ...changelogs].map(({ name }) => name), groups: [...groups], records, rows }
+}
+
+async function topicsOf(from: EmbeddedLog): Promise<readonly TopicSpec[]> {
+  const specs: TopicSpec[] = []
+  for (const name of await from.topics()) {
+    const info = await from.topic(name)
+    if (info === null) continue
+    const { partitions, cleanup, retentionMs, retentionBytes = null } = info
+    specs.push({ name, partitions, cleanup, retentionMs, retentionBytes })
+  }
+  return specs
+}
+
+function storesOf(from: EmbeddedLog, plan: SwarmPlan): readonly MovedStore[] {
+  const known = new Map(
+    topologyOf(plan)
+      .subtopologies()
+      .flatMap(({ stores }) => stores.map((store) => [store.name, store] as const)),
+  )
+  return from.storesOf(plan.applicationId).flatMap(({ task, partition, store: name }) => {
+    // Notes about the layouts of stores, and the numbers beside their rows, which positions contain too.
+    if (!/^\d+$/.test(partition) || name.startsWith('.')) return []
+    const store = known.get(name)
+    if (store === undefined || store.kind === 'custom' || store.kind === 'versioned')
+      throw cannotMove(`the state ${name} of ${plan.swarm}`, 'Remove its bee first, or let the swarm begin anew on the cluster.')
+    if (!isLogged(store)) return []
+    return [{ task, partition: Number(partition), store, changelog: changelogTopic(plan.applicationId, name) }]
+  })
+}
+
+/** Copies the records of a partition in their order, and returns their offsets. */
+async function copyRecords(from: EmbeddedLog, producer: Producer, place: TopicPartition): Promise<readonly number[]> {
+  const offsets: number[] = []
+  const [{ start, end } = { start: 0, end: 0 }] = ((await from.topic(place.topic))?.offsets ?? []).slice(place.partition)
+  if (start >= end) return offsets
+  for await (const { records } of from.read({ ...place, from: start, to: end })) {
+    const sent: Promise<unknown>[] = []
+    for (const { offset, timestamp, key, value, headers } of records) {
+      offsets.push(offset)
+      sent.push(producer.send({ ...place, timestamp, key, value: bytesIn(value), headers }))
+    }
+    await Promise.all(sent)
+  }
+  return offsets
+}
+
+async function copyRows(from: EmbeddedLog, producer: Producer, { task, partition, store, changelog }: MovedStore, clock: Clock): Promise<number> {
+  const format = new Changelog(store)
+  let rows = 0
+  let sent: Promise<unknown>[] = []
+  const send = ({ key, value, timestamp, headers }: ChangelogRecord) => producer.send({ topic: changelog, partition, key, value, timestamp, headers })
+  for (const [key, value] of from.state.open(task, store.name).range(null, null)) {
+    const record = format.recordOf([key, value, clock.now()])
+    if (record === null) continue
+    sent.push(send(record))
+    rows++
+    if (sent.length < maxInFlight) continue
+    await Promise.all(sent)
+    sent = []
+  }
+  await Promise.all(sent)
+  return rows
+}
+
+async function newPositions(
+  from: EmbeddedLog,
+  plan: SwarmPlan,
+  known: readonly { readonly group: string; readonly places: readonly (TopicPartition & Position)[] }[],
+): Promise<readonly { readonly group: string; readonly places: readonly (TopicPartition & Position)[] }[]> {
+  const found: { readonly group: string; readonly places: (TopicPartition & Position)[] }[] = []
+  for (const { group, topics } of readersOf(plan)) {
+    const own = known.find((one) => one.group === group)?.places ?? []
+    const places: (TopicPartition & Position)[] = []
+    for (const topic of topics) {
+      for (const [partition, { end }] of ((await from.topic(topic))?.offsets ?? []).entries()) {
+        const isHere = (place: TopicPartition) => place.topic === topic && place.partition === partition
+        if (own.some(isHere)) continue
+        const others = known.filter((one) => one.group.startsWith(plan.applicationId)).flatMap((one) => one.places.filter(isHere))
+        const isRead = known.some((one) => one.group.startsWith(plan.applicationId) && one.places.some((place) => place.topic === topic))
+        // Where the swarm reads the topic, and has read nothing of this partition, it reads all of it.
+        const offset = others.length > 0 ? Math.min(...others.map((place) => place.offset)) : isRead ? 0 : end
+        places.push({ topic, partition, offset, metadata: '' })
+      }
+    }
+    if (places.length > 0) found.push({ group, places })
+  }
+  return found
+}
+
+async function expectNothing(to: Log, topics: readonly string[]): Promise<void> {
+  const there = new Set(await to.topics())
+  const found = topics.filter((name) => there.has(name))
+  if (found.length === 0) return
+  throw new WaggleError('WAGGLE_MIGRATION_TARGET', {
+    message: `The cluster has ${found.length} of the topics already: ${found.slice(0, 5).join(', ')}`,
+    next: 'Migrate to a cluster without them. Those of a migration that broke off can be deleted: nothing has run on them.',
+  })
+}
+
+/**
+ * The position of the same record on the cluster. The note of a task that had calls in flight names offsets. Where these are others now, the note is left
+ * out, and the calls that had ended are done again.
+ */
+function movedPosition(place: TopicPartition & Position, offsets: readonly number[]): TopicPartition & Position {
+  const offset = countBelow(offsets, place.offset)
+  const isSame = offsets.every((one, at) => one === at)
+  return { ...place, offset, metadata: isSame || readPositionNote(place.metadata).ahead === null ? place.metadata : '' }
+}
+
+/** The number of offsets below a position: the offset of the same record on a log that begins at 0 and has no gaps. */
+function countBelow(offsets: readonly number[], position: number): number {
+  let [low, high] = [0, offsets.length]
+  while (low < high) {
+    const middle = (low + high) >>> 1
+    if ((offsets[middle] ?? 0) < position) low = middle + 1
+    else high = middle
+  }
+  return low
+}
+
+function cannotMove(what: string, next: string): WaggleError {
+  return new WaggleError('WAGGLE_MIGRATION', { message: `The embedded log has ${what}, which cannot be moved to a cluster`, next })
+}
+
+const maxInFlight = 1000

@@ -1,0 +1,96 @@
+import dagre from '@dagrejs/dagre'
+
+/** Places and edges of the bees. `isTall` puts them from top to bottom, for a phone. dagre needs seconds for hundreds of bees, so these are put by columns. */
+export function layout(bees, { box, isTall }) {
+  const names = new Set(bees.map(({ name }) => name))
+  const edges = bees.flatMap(({ name, after }) => after.flatMap((from) => (names.has(from) ? [{ from, to: name }] : [])))
+  return bees.length > mostWithDagre ? byColumns(bees, edges, { box, isTall }) : byDagre(bees, edges, { box, isTall })
+}
+
+function byDagre(bees, edges, { box, isTall }) {
+  const graph = new dagre.graphlib.Graph()
+  graph.setGraph({ rankdir: isTall ? 'TB' : 'LR', nodesep: 22, ranksep: isTall ? 38 : 54, marginx: 8, marginy: 8 })
+  graph.setDefaultEdgeLabel(() => ({}))
+  for (const { name } of bees) graph.setNode(name, { ...box })
+  for (const { from, to } of edges) graph.setEdge(from, to)
+  dagre.layout(graph)
+  const { width, height } = graph.graph()
+  return {
+    width: Math.max(box.width, width || 0),
+    height: Math.max(box.height, height || 0),
+    nodes: bees.map((bee) => ({ bee, ...placeOf(graph.node(bee.name)) })),
+    edges: graph.edges().map((edge) => {
+      const { points } = graph.edge(edge)
+      return { from: edge.v, to: edge.w, path: pathOf(points), middle: points[Math.floor(points.length / 2)] }
+    }),
+  }
+}
+
+function placeOf({ x, y }) {
+  return { x, y }
+}
+
+/** Columns by the longest way from an entrance. A column with many bees becomes several, so that the figure stays near to a square. */
+function byColumns(bees, edges, { box, isTall }) {
+  const inputs = Map.groupBy(edges, ({ to }) => to)
+  const ranks = new Map()
+  const rankOf = (name, seen) => {
+    if (ranks.has(name)) return ranks.get(name)
+    // A loop of bees has no longest way.
+    if (seen.has(name)) return 0
+    const before = (inputs.get(name) ?? []).map(({ from }) => rankOf(from, new Set(seen).add(name)) + 1)
+    const rank = Math.max(0, ...before)
+    ranks.set(name, rank)
+    return rank
+  }
+  // A bee stands behind its inputs in most files, so the way back is short.
+  for (const { name } of bees) rankOf(name, new Set())
+  const most = Math.max(8, Math.ceil(Math.sqrt(bees.length)))
+  const places = new Map()
+  let column = 0
+  let longest = 0
+  for (const [, members] of [...Map.groupBy(bees, ({ name }) => ranks.get(name))].sort(([a], [b]) => a - b)) {
+    for (const [at, { name }] of members.entries()) {
+      const [across, along] = [column + Math.floor(at / most), at % most]
+      longest = Math.max(longest, along)
+      const x = (isTall ? along : across) * (box.width + 54) + box.width / 2 + 8
+      const y = (isTall ? across : along) * (box.height + 22) + box.height / 2 + 8
+      places.set(name, { x, y })
+    }
+    column += Math.ceil(members.length / most)
+  }
+  const [columns, rows] = isTall ? [longest + 1, column] : [column, longest + 1]
+  return {
+    width: columns * (box.width + 54) + 16,
+    height: rows * (box.height + 22) + 16,
+    nodes: bees.map((bee) => ({ bee, ...places.get(bee.name) })),
+    edges: edges.map(({ from, to }) => {
+      const [a, b] = [places.get(from), places.get(to)]
+      const points = isTall
+        ? [
+            { x: a.x, y: a.y + box.height / 2 },
+            { x: b.x, y: b.y - box.height / 2 },
+          ]
+        : [
+            { x: a.x + box.width / 2, y: a.y },
+            { x: b.x - box.width / 2, y: b.y },
+          ]
+      return { from, to, path: pathOf(points), middle: { x: (points[0].x + points[1].x) / 2, y: (points[0].y + points[1].y) / 2 } }
+    }),
+  }
+}
+
+/** A smooth line through the points. */
+function pathOf([first, ...rest]) {
+  if (first === undefined) return ''
+  const parts = [`M ${first.x} ${first.y}`]
+  for (let at = 0; at < rest.length - 1; at++) {
+    const [here, next] = [rest[at], rest[at + 1]]
+    const end = at === rest.length - 2 ? next : { x: (here.x + next.x) / 2, y: (here.y + next.y) / 2 }
+    parts.push(`Q ${here.x} ${here.y} ${end.x} ${end.y}`)
+  }
+  if (rest.length === 1) parts.push(`L ${rest[0].x} ${rest[0].y}`)
+  return parts.join(' ')
+}
+
+const mostWithDagre = 150

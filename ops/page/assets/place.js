@@ -1,0 +1,22 @@
+import { useEffect, useState } from 'htm/preact/standalone'
+
+/** The view that the address names behind `#`, with the chosen swarm, bee, request and topic, so that a view can be linked and the browser's Back works. */
+export function usePlace() {
+  const [place, setPlace] = useState(read)
+  useEffect(() => {
+    const change = () => setPlace(read())
+    addEventListener('hashchange', change)
+    return () => removeEventListener('hashchange', change)
+  }, [])
+  /** Changes parts of the place. A part that is null is left out. */
+  const go = (parts) => {
+    const next = new URLSearchParams(Object.entries({ ...read(), ...parts }).filter(([, value]) => value !== null))
+    location.hash = next.toString()
+  }
+  return [place, go]
+}
+
+function read() {
+  const named = new URLSearchParams(location.hash.slice(1))
+  return Object.fromEntries(['view', 'swarm', 'bee', 'request', 'topic'].map((name) => [name, named.get(name)]))
+}

@@ -1,0 +1,68 @@
+import type { Application } from '../../processor/application/application.ts'
+import type { Topology } from '../../topology/graph.ts'
+import type { PageSwarmState } from '../../topology/swarm/page.ts'
+import type { SwarmPlan } from '../../topology/swarm/plan/plan.ts'
+
+/** The unprocessed records of each partition that this process reads, with the first bee of the sub-topology that reads it. */
+export function lagsOf({ subtopologies, bees }: SwarmPlan, { threads }: Application): PageSwarmState['lags'] {
+  // The page draws no batches: a batch is part of each bee that reads it.
+  const batches = new Set(bees.flatMap(({ name, type }) => (type.role === 'batch' ? [name] : [])))
+  return threads.here.flatMap((thread) =>
+    thread.lags.flatMap(({ tags, value }) => {
+      const { topic = '', partition = '', 'task-id': task = '' } = tags
+      const readers = subtopologies.filter(({ sources }) => sources.includes(topic))
+      // Several sub-topologies may read a topic. The id of a task begins with the number of its sub-topology.
+      const reader = readers.length === 1 ? readers[0] : readers.find(({ id }) => task.startsWith(`${id}_`))
+      const bee = reader?.bees.find((name) => !batches.has(name))
+      return bee === undefined ? [] : [{ bee, topic, partition: Number(partition), records: value }]
+    }),
+  )
+}
+
+/** The requests that wait in joins and merges of this process. */
+export function pendingJoins({ subtopologies }: SwarmPlan, application: Application): PageSwarmState['joins'] {
+  return subtopologies.flatMap(({ steps }) =>
+    steps.flatMap((step) => {
+      if (step.kind !== 'join' && step.kind !== 'merge') return []
+      // A join keeps the entry of a request that it has finished, where a repeated record may come.
+      const { entries, is_cut } = entriesOf(step.store, application, (entry) => !(isRecord(entry) && entry.sent === true))
+      return [{ bee: step.bee, waits_for: step.inputs.map(({ name }) => name), pending: entries, is_cut }]
+    }),
+  )
+}
+
+export function storesOf(plan: SwarmPlan, topology: Topology, application: Application): PageSwarmState['stores'] {
+  return topology.subtopologies().flatMap(({ stores }) =>
+    stores.map(({ name, kind }) => ({
+      name,
+      kind,
+      bees: plan.subtopologies.find((one) => one.stores.includes(name))?.bees ?? [],
+      ...entriesOf(name, application),
+    })),
+  )
+}
+
+/** Counts the entries of a store, of all tasks of this process together, up to `maxCounted`: a count reads them. */
+function entriesOf(
+  store: string,
+  { threads }: Application,
+  counts: (value: unknown) => boolean = () => true,
+): { readonly entries: number; readonly is_cut: boolean } {
+  let entries = 0
+  for (const thread of threads.here)
+    for (const task of thread.tasks) {
+      const own = task.store(store)
+      if (!isRecord(own) || typeof own.all !== 'function') continue
+      for (const one of own.all() as Iterable<unknown>) {
+        if (isRecord(one) && counts(one.value)) entries++
+        if (entries >= maxCounted) return { entries, is_cut: true }
+      }
+    }
+  return { entries, is_cut: false }
+}
+
+function isRecord(value: unknown): value is { readonly [name: string]: unknown } {
+  return typeof value === 'object' && value !== null
+}
+
+const maxCounted = 2000

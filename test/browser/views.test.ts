@@ -1,0 +1,121 @@
+import assert from 'node:assert/strict'
+import { mkdirSync, readFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { after, before, it } from 'node:test'
+import { fileURLToPath } from 'node:url'
+import type { AxeResults } from 'axe-core'
+import type { Page } from 'playwright-core'
+import type { RequestPage } from '../../topology/swarm/management.ts'
+import type { RequestTrace } from '../../topology/swarm/request/request-trace.ts'
+import { describeWithChromium } from '../support/chromium.ts'
+import { judgedBees, judgedFiles } from '../support/judged-swarm.ts'
+import { patient } from '../support/patient.ts'
+import { eventually, SwarmHere } from '../support/swarm-here.ts'
+import { looks, onPage } from '../support/watched-page.ts'
+
+const axe = readFileSync(fileURLToPath(import.meta.resolve('axe-core/axe.min.js')), 'utf8')
+/** A folder for pictures of each view, for people and for the documentation; none are taken without it. */
+const pictures = process.env.PAGE_PICTURES ?? null
+
+/** Each view: how it is reached from the first one, and a text or an element that is there when it is whole. */
+const views: { readonly [name: string]: (page: Page, here: SwarmHere) => Promise<void> } = {
+  swarm: async (page) => {
+    await page.getByText('Consumer lag').waitFor()
+    await page.locator('.requests li').first().waitFor()
+  },
+  bee: async (page) => {
+    await page.getByRole('button', { name: /^strict, module/ }).click()
+    await page.getByRole('heading', { name: 'Newest records' }).waitFor()
+    await page.getByText('Spec', { exact: true }).click()
+    await page.locator('.letters li').first().waitFor()
+  },
+  requests: async (page, here) => {
+    await page.goto(`${here.url}/#view=requests&request=${await batchedRequest(here)}`)
+    await page.locator('.requests li').first().waitFor()
+    await page.getByText('in the same batch').first().click()
+    await page.locator('.mates button').first().waitFor()
+  },
+  predictions: async (page) => {
+    await page.getByRole('link', { name: 'Predictions' }).click()
+    await page.locator('.plot canvas').nth(2).waitFor()
+  },
+  'dead letters': async (page) => {
+    await page.getByRole('link', { name: 'Dead letters' }).click()
+    await page.locator('.letters li').first().waitFor()
+  },
+  topics: async (page, here) => {
+    await page.getByRole('link', { name: 'Topics' }).click()
+    await page.getByRole('button', { name: `waggle.${here.name}.strict` }).click()
+    await page.locator('.letters li').first().waitFor()
+  },
+  profile: async (page) => {
+    await page.getByRole('link', { name: 'Profile' }).click()
+    await page.getByLabel('Seconds').fill('1')
+    await page.getByRole('button', { name: 'Profile', exact: true }).click()
+    await page.getByRole('group', { name: 'Flame graph' }).or(page.getByText('This thread')).first().waitFor()
+  },
+  versions: async (page) => {
+    await page.getByRole('link', { name: 'Versions' }).click()
+    const text = page.getByLabel('The swarm’s text')
+    await text.fill((await text.inputValue()).replace('batch_size: 4', 'batch_size: 8'))
+    await page.getByRole('button', { name: 'Compare with what runs' }).click()
+    await page.getByText('~ bees changed').waitFor()
+  },
+}
+
+/** A request that shared a batch with others. The inputs were sent at once, so there is one. */
+async function batchedRequest({ url, name }: SwarmHere): Promise<string> {
+  const { requests } = (await (await fetch(`${url}/v1/requests?swarm=${name}&state=answered`)).json()) as RequestPage
+  for (const { request_id: id } of requests) {
+    const { steps } = (await (await fetch(`${url}/v1/requests/${id}/trace`)).json()) as RequestTrace
+    if (steps.some(({ batch_mates: mates }) => mates.length > 0)) return id
+  }
+  throw new Error('No request was in a batch')
+}
+
+describeWithChromium('Each view of the page', (browser) => {
+  let here: SwarmHere
+  before(async () => {
+    here = await SwarmHere.open({}, { bees: judgedBees, files: judgedFiles })
+    const inputs = [...Array(24).keys()].map((price) => ({ price: price % 12 }))
+    await Promise.all([...inputs, { text: 'bad' }].map(async (input) => (await patient(() => here.ask(input))).body?.cancel()))
+    await eventually(async () => {
+      const answer = await fetch(`${here.url}/v1/predictions/disagreement?swarm=${here.name}&table=verdicts&hours=1`)
+      return answer.ok && ((await answer.json()) as { readonly rows: readonly unknown[] }).rows.length > 0
+    })
+  })
+  after(() => here?.[Symbol.asyncDispose]())
+
+  for (const [view, reach] of Object.entries(views))
+    for (const [look, options] of Object.entries(looks))
+      it(`has no fault that axe-core finds, and fits its window: ${view}, ${look}`, async () => {
+        await onPage(browser(), { url: `${here.url}/`, options }, async (page) => {
+          await page.getByText('Live', { exact: true }).waitFor()
+          await reach(page, here)
+          if (pictures !== null) {
+            mkdirSync(pictures, { recursive: true })
+            await page.screenshot({ path: join(pictures, `${view} ${look}.png`.replaceAll(' ', '-')), fullPage: true, animations: 'disabled' })
+          }
+          const width = await page.evaluate('document.documentElement.scrollWidth - document.documentElement.clientWidth')
+          assert.equal(width, 0, 'the page is wider than its window')
+          await page.evaluate(axe)
+          const { violations } = (await page.evaluate('axe.run()')) as AxeResults
+          assert.deepEqual(
+            violations.map(({ id, help, nodes }) => ({
+              id,
+              help,
+              nodes: nodes.map(({ html, failureSummary }) => `${html.slice(0, 300)} ${failureSummary}`),
+            })),
+            [],
+          )
+        })
+      })
+
+  it('shows the two judges’ predictions, and links a request about which they disagree', async () => {
+    await onPage(browser(), { url: `${here.url}/#view=predictions` }, async (page) => {
+      await page.getByText('strict: dear').first().waitFor()
+      await page.locator('.requests li', { hasText: 'strict: dear' }).getByRole('button').first().click()
+      await page.getByText('version 3').first().waitFor()
+    })
+  })
+})
