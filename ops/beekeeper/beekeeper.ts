@@ -185,7 +185,6 @@ export class Beekeeper {
   async #open(): Promise<void> {
     const { settings, server = null } = this.#options
     const say = this.#say
-    for (const line of closePlaces(privatePlaces(settings))) say('', 'warn', line)
     storedSecrets(settings).renew()
     refuseBeyondLoopback(settings.host, this.#tokens)
     if (!isLoopback(settings.host) && settings.tls_cert === null)
@@ -205,6 +204,7 @@ export class Beekeeper {
     const onNotice = (notice: string) => say('', 'warn', notice)
     const log = await openLog(settings, { processId: first?.processId ?? null, acceptLoss: this.#options.acceptLoss ?? false, onNotice })
     this.#closeLater('log', () => log.close())
+    for (const line of closePlaces(privatePlaces(settings))) say('', 'warn', line)
     const recorder = FileFlightRecorder.open(join(settings.data_dir, 'flights'), { onNotice })
     this.#closeLater('flights', async () => recorder.close())
     const killerSearch = new KillerSearch(recorder)
