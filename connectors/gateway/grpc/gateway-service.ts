@@ -95,15 +95,25 @@ export function gatewayMethods(options: GatewayServiceOptions): GrpcMethods {
                 const leave = options.followers.take(call.caller.name)
                 const queue = new EventQueue<RequestEvent>(call.signal)
                 let followed: FollowedRequest | null = null
+                let hasBegun = false
                 try {
-                  const following = await follower().await(input.gateway, request.id, (event) => queue.push(event))
+                  const following = await follower().await(input.gateway, request.id, (event) => {
+                    hasBegun = true
+                    queue.push(event)
+                  })
                   followed = following
-                  const settled = requests.request(request).then(
+                  const requested = requests.request(request)
+                  const settled = requested.then(
                     ({ answer }) => outcomeOf(request.id, answer),
                     (error: unknown) => failedOutcome(request.id, problemOf(error, request.id)),
                   )
                   void settled.then(() => following.finish())
-                  await sendEvents(queue, { id: request.id, answers, outcome: () => settled })
+                  // A refusal before the first event is the status of the call.
+                  const refused = requested.then(
+                    () => never(),
+                    (error: unknown) => (hasBegun ? never() : Promise.reject(error)),
+                  )
+                  await Promise.race([sendEvents(queue, { id: request.id, answers, outcome: () => settled }), refused])
                 } finally {
                   leave()
                   followed?.end()
@@ -190,6 +200,11 @@ function outcomeOf(id: string, answer: Payload): object {
 
 function failedOutcome(id: string, { code, status, title, detail, bee = '' }: Problem): object {
   return { request_id: id, state: states.failed, problem: { code, status, title, detail, bee } }
+}
+
+/** A promise that never settles. Each race has its own, because a shared one would keep every race that waited for it. */
+function never(): Promise<never> {
+  return new Promise(() => {})
 }
 
 /** Numbers of `Outcome.State`. */
