@@ -11,6 +11,7 @@ import {
 import type { Requests } from '../../../topology/swarm/request/requests.ts'
 import type { Callers } from '../access/caller.ts'
 import { missingToSee, scopeMissing } from '../access/known-caller.ts'
+import type { Places } from '../access/places.ts'
 import { shownEvent } from '../http/event-routes.ts'
 import { type Problem, ProblemError, problemOf, problemOfBee } from '../http/problem.ts'
 import { checkedBody } from '../http/request-body.ts'
@@ -30,6 +31,8 @@ export interface GatewayServiceOptions {
   readonly callers: Callers
   readonly identity: RequestIdentity
   readonly intake: Intake
+  /** The places of callers that follow requests. */
+  readonly followers: Places
   readonly clock: Clock
   readonly report: ReportedCall
 }
@@ -95,19 +98,22 @@ export function gatewayMethods(options: GatewayServiceOptions): GrpcMethods {
               waits: true,
               input: () => bodyOf(input),
               async send(request) {
+                const leave = options.followers.take(call.caller.name)
                 const queue = new EventQueue<RequestEvent>(call.signal)
+                let followed: FollowedRequest | null = null
                 let hasBegun = false
-                const followed = await follower().await(input.gateway, request.id, (event) => {
-                  hasBegun = true
-                  queue.push(event)
-                })
                 try {
+                  const following = await follower().await(input.gateway, request.id, (event) => {
+                    hasBegun = true
+                    queue.push(event)
+                  })
+                  followed = following
                   const requested = requests.request(request)
                   const settled = requested.then(
                     ({ answer }) => outcomeOf(request.id, answer),
                     (error: unknown) => failedOutcome(request.id, problemOf(error, request.id)),
                   )
-                  void settled.then(() => followed.finish())
+                  void settled.then(() => following.finish())
                   // A refusal before the first event is the status of the call.
                   const refused = requested.then(
                     () => never(),
@@ -115,7 +121,8 @@ export function gatewayMethods(options: GatewayServiceOptions): GrpcMethods {
                   )
                   await Promise.race([sendEvents(queue, { id: request.id, answers, outcome: () => settled }), refused])
                 } finally {
-                  followed.end()
+                  leave()
+                  followed?.end()
                 }
               },
             },
@@ -132,10 +139,12 @@ export function gatewayMethods(options: GatewayServiceOptions): GrpcMethods {
         // The request goes on, and its caller goes on at the next process.
         const queue = new EventQueue<RequestEvent>(AbortSignal.any([call.signal, call.stopping]))
         let followed: FollowedRequest | null = null
+        const leave = options.followers.take(call.caller.name)
         try {
           followed = await follower().follow(id, last_event_id === '' ? null : last_event_id, (event) => queue.push(event))
           await sendEvents(queue, { id, answers, outcome: () => storedOutcome(id) })
         } finally {
+          leave()
           followed?.end()
         }
       },

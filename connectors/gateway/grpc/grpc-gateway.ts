@@ -10,6 +10,7 @@ import { type OwnNames, ownNames } from '../../http/same-site.ts'
 import type { TlsFiles } from '../../http/tls-files.ts'
 import type { Callers } from '../access/caller.ts'
 import type { CallerLimits } from '../access/caller-limits.ts'
+import type { Places } from '../access/places.ts'
 import type { AnsweredRequest, CloseWithin } from '../http/http-gateway.ts'
 import { Intake } from '../intake.ts'
 import { RequestIdentity } from '../request-identity.ts'
@@ -27,6 +28,7 @@ import { reflectionMethods } from './reflection-service.ts'
 export interface GrpcGatewayOptions {
   readonly requests: Requests
   readonly events?: RequestEvents
+  readonly followers: Places
   readonly models: InferenceModels
   readonly callers: Callers
   readonly limits?: CallerLimits

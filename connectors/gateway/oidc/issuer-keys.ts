@@ -44,7 +44,8 @@ export class IssuerKeys {
   async find(header: CompactJWSHeaderParameters): Promise<CryptoKey> {
     const known = this.#usable()
     if (known === null) return (await this.#renewed()).find(header)
-    if (this.#ageOf(known) > freshMs) void this.#renew()
+    if (this.#ageOf(known) > freshMs)
+      this.#renew().catch((thrown: unknown) => this.#options.onProblem(`the keys of the issuer stay as they were: ${String(thrown)}`))
     try {
       return await known.find(header)
     } catch (thrown) {
