@@ -1,7 +1,13 @@
 import type { Clock } from '../../../processor/ports.ts'
 import type { Payload } from '../../../topology/swarm/payload/payload.ts'
 import { contentTypeOf, jsonType } from '../../../topology/swarm/payload/payload-serde.ts'
-import { type FollowedRequest, isLastEvent, type RequestEvent, type RequestEvents } from '../../../topology/swarm/request/request-events.ts'
+import {
+  type FollowedRequest,
+  isLastEvent,
+  maxLastEventId,
+  type RequestEvent,
+  type RequestEvents,
+} from '../../../topology/swarm/request/request-events.ts'
 import type { Requests } from '../../../topology/swarm/request/requests.ts'
 import type { Callers } from '../access/caller.ts'
 import { missingToSee, scopeMissing } from '../access/known-caller.ts'
@@ -90,14 +96,24 @@ export function gatewayMethods(options: GatewayServiceOptions): GrpcMethods {
               input: () => bodyOf(input),
               async send(request) {
                 const queue = new EventQueue<RequestEvent>(call.signal)
-                const followed = await follower().await(input.gateway, request.id, (event) => queue.push(event))
+                let hasBegun = false
+                const followed = await follower().await(input.gateway, request.id, (event) => {
+                  hasBegun = true
+                  queue.push(event)
+                })
                 try {
-                  const settled = requests.request(request).then(
+                  const requested = requests.request(request)
+                  const settled = requested.then(
                     ({ answer }) => outcomeOf(request.id, answer),
                     (error: unknown) => failedOutcome(request.id, problemOf(error, request.id)),
                   )
                   void settled.then(() => followed.finish())
-                  await sendEvents(queue, { id: request.id, answers, outcome: () => settled })
+                  // A refusal before the first event is the status of the call.
+                  const refused = requested.then(
+                    () => never(),
+                    (error: unknown) => (hasBegun ? never() : Promise.reject(error)),
+                  )
+                  await Promise.race([sendEvents(queue, { id: request.id, answers, outcome: () => settled }), refused])
                 } finally {
                   followed.end()
                 }
@@ -110,6 +126,8 @@ export function gatewayMethods(options: GatewayServiceOptions): GrpcMethods {
     Events: {
       async stream({ request_id, last_event_id }: EventsRequest, call: GrpcCall, answers: AnswerStream) {
         const id = maySee(call, request_id)
+        if (last_event_id.length > maxLastEventId)
+          throw new ProblemError('WAGGLE_BAD_REQUEST', `last_event_id has more than ${maxLastEventId} characters`)
         if (isLastEvent(last_event_id)) return
         // The request goes on, and its caller goes on at the next process.
         const queue = new EventQueue<RequestEvent>(AbortSignal.any([call.signal, call.stopping]))
@@ -181,6 +199,11 @@ function outcomeOf(id: string, answer: Payload): object {
 
 function failedOutcome(id: string, { code, status, title, detail, bee = '' }: Problem): object {
   return { request_id: id, state: states.failed, problem: { code, status, title, detail, bee } }
+}
+
+/** A promise that never settles. Each race has its own, because a shared one would keep every race that waited for it. */
+function never(): Promise<never> {
+  return new Promise(() => {})
 }
 
 /** Numbers of `Outcome.State`. */

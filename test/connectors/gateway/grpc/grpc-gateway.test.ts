@@ -1,8 +1,10 @@
 import assert from 'node:assert/strict'
 import { once } from 'node:events'
-import { readFileSync } from 'node:fs'
+import { copyFileSync, mkdtempSync, readFileSync, rmSync } from 'node:fs'
 import { connect as connectHttp2 } from 'node:http2'
 import { connect } from 'node:net'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import { after, before, describe, it } from 'node:test'
 import { credentials } from '@grpc/grpc-js'
 import { parseTokens } from '../../../../connectors/gateway/access/access-token.ts'
@@ -11,6 +13,7 @@ import { CallerLimits } from '../../../../connectors/gateway/access/caller-limit
 import type { GrpcGateway, GrpcGatewayOptions } from '../../../../connectors/gateway/grpc/grpc-gateway.ts'
 import { TlsFiles } from '../../../../connectors/http/tls-files.ts'
 import { systemClock } from '../../../../connectors/system/system-clock.ts'
+import type { Clock } from '../../../../processor/ports.ts'
 import { readBack } from '../../../../topology/swarm/request/durable.ts'
 import type { NewRequest } from '../../../../topology/swarm/request/requests.ts'
 import { openEchoGrpc, payloadEcho } from '../../../support/echo-gateway.ts'
@@ -131,6 +134,10 @@ describe('A gRPC gateway', () => {
     assert.deepEqual([picture.message.data, picture.message.content_type], [Buffer.from([0xff, 0xd8]), 'image/jpeg'])
     assert.equal((await caller.call(ask, { ...hello, data: Buffer.from('{') })).error, 'WAGGLE_BAD_BODY')
     assert.deepEqual((await caller.call(ask, { ...hello, gateway: 'nobody' })).status, 'NOT_FOUND')
+    for (const gateway of ['n'.repeat(256), '‘ '.repeat(10_000)])
+      assert.equal((await caller.call('waggle.v1.Gateway/Submit', { ...hello, gateway })).error, 'WAGGLE_UNKNOWN_GATEWAY')
+    for (const content_type of ['text/plain\r\nx: y', `a/${'b'.repeat(2000)}`])
+      assert.equal((await caller.call(ask, { ...hello, content_type })).error, 'WAGGLE_CONTENT_TYPE')
     const { message: accepted, requestId } = await caller.call('waggle.v1.Gateway/Submit', hello, { headers: { 'idempotency-key': 'k' } })
     assert.equal(accepted.request_id, requestId)
     assert.equal((await caller.call('waggle.v1.Gateway/Submit', hello, { headers: { 'idempotency-key': 'k' } })).requestId, requestId)
@@ -375,6 +382,44 @@ describe('A gRPC gateway with a certificate', () => {
     assert.equal(await statusOf(certificates.ca, credentials.createSsl(ca, ...client)), 'OK')
     assert.equal(await statusOf(certificates.ca), 'UNAVAILABLE')
     assert.equal(await statusOf(null, credentials.createInsecure()), 'UNAVAILABLE')
+  })
+})
+
+describe('A gRPC gateway whose certificate is replaced', () => {
+  it('gives new connections the new one', async () => {
+    using first = new Certificates()
+    using second = new Certificates()
+    const directory = mkdtempSync(join(tmpdir(), 'waggle-grpc-tls-'))
+    const [cert, key] = [join(directory, 'cert'), join(directory, 'key')]
+    const replaceBy = ({ server }: Certificates) => {
+      copyFileSync(server.cert, cert)
+      copyFileSync(server.key, key)
+    }
+    replaceBy(first)
+    let look = () => {}
+    const clock: Clock = {
+      now: () => systemClock.now(),
+      elapsedMs: () => systemClock.elapsedMs(),
+      after(delayMs, callback) {
+        // The files are looked at every two seconds, or when the test says so.
+        if (delayMs !== 2000) return systemClock.after(delayMs, callback)
+        look = callback
+        return () => {}
+      },
+    }
+    const gateway = await openEchoGrpc({ clock, tls: new TlsFiles({ cert, key, clientCa: null }) })
+    const statusWith = async ({ ca }: Certificates) => {
+      const caller = new GrpcCaller(gateway.address.replace('127.0.0.1', 'localhost'), credentials.createSsl(readFileSync(ca)))
+      const { status } = await caller.call(ask, hello, { timeoutMs: 5000 })
+      caller.close()
+      return status
+    }
+    assert.deepEqual([await statusWith(first), await statusWith(second)], ['OK', 'UNAVAILABLE'])
+    replaceBy(second)
+    look()
+    assert.deepEqual([await statusWith(first), await statusWith(second)], ['UNAVAILABLE', 'OK'])
+    await gateway.close()
+    rmSync(directory, { recursive: true })
   })
 })
 
