@@ -109,6 +109,18 @@ describeWithChromium('Each view of the page', (browser) => {
         })
       })
 
+  it('lists what the user chooses: requests by their outcome, and predictions of one model', async () => {
+    await onPage(browser(), { url: `${here.url}/#view=requests` }, async (page) => {
+      await page.locator('.requests li', { hasText: 'answered' }).first().waitFor()
+      await page.getByLabel('Outcome').selectOption('failed')
+      await page.locator('.requests li', { hasText: 'failed at strict' }).waitFor()
+      await page.locator('.requests li', { hasText: 'answered' }).first().waitFor({ state: 'detached' })
+      await page.getByRole('link', { name: 'Predictions' }).click()
+      await page.getByLabel('Model').selectOption('strict')
+      await page.getByText('Predictions of strict by label', { exact: true }).waitFor()
+    })
+  })
+
   it('shows the two judges’ predictions, and links a request about which they disagree', async () => {
     await onPage(browser(), { url: `${here.url}/#view=predictions` }, async (page) => {
       await page.getByText('strict: dear').first().waitFor()
