@@ -94,7 +94,7 @@ export class IssuerKeys {
       this.#keys = { find: createLocalJWKSet({ keys: [...fetched] }), fetchedAtMs: clock.elapsedMs() }
       this.#failures = 0
     } catch (thrown) {
-      // Whatever an issuer sends must not end the process, and a failure of any kind has its pause.
+      // An answer of the issuer, whatever it holds, must not end the process. A failure of any kind has its pause.
       this.#problem = thrown instanceof Error ? thrown.message : 'the keys cannot be read'
       const pauseMs = Math.min(firstPauseMs * 2 ** this.#failures++, longestPauseMs)
       this.#triesAgainAtMs = clock.elapsedMs() + pauseMs
