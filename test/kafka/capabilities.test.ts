@@ -89,12 +89,13 @@ describeWithKafka('Capabilities on a Kafka cluster', {}, (cluster) => {
     const swarm = new SwarmProcesses({
       bees: `  - {name: first, type: module, input: {name: entrance}, spec: {file: ./functions.mjs, bee: first}}
   - {name: second, type: module, input: {name: entrance}, spec: {file: ./functions.mjs, bee: second}}
-  - {name: answer, type: respond, input: {join: [first, second]}}`,
-      functions: 'export const first = () => ({ by: process.env.NAME })\nexport const second = first\n',
+  - {name: both, type: module, input: {join: [first, second]}, spec: {file: ./functions.mjs, bee: both}}
+  - {name: answer, type: respond, input: {name: both}}`,
+      functions: 'export const first = () => ({ by: process.env.NAME })\nexport const second = first\nexport const both = (input) => input\n',
       brokers: cluster().brokers,
     })
     try {
-      const a = await swarm.start('a', { NAME: 'a' }, ['--bees', 'first'])
+      const a = await swarm.start('a', { NAME: 'a' }, ['--bees', 'first,both'])
       const b = await swarm.start('b', { NAME: 'b' }, ['--bees', `${swarm.swarm}/second`])
       for (const program of [a, b]) assert.deepEqual(await (await swarm.ask(program, {})).json(), { first: { by: 'a' }, second: { by: 'b' } })
     } finally {
