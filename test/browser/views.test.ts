@@ -116,7 +116,7 @@ describeWithChromium('Each view of the page', (browser) => {
       await page.locator('.requests li', { hasText: 'failed at strict' }).waitFor()
       await page.locator('.requests li', { hasText: 'answered' }).first().waitFor({ state: 'detached' })
       await page.getByRole('link', { name: 'Predictions' }).click()
-      await page.getByLabel('Model').selectOption('strict')
+      await page.getByRole('combobox', { name: /^Model/ }).selectOption('strict')
       await page.getByText('Predictions of strict by label', { exact: true }).waitFor()
     })
   })
