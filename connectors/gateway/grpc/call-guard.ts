@@ -13,6 +13,7 @@ import { anybody, type Caller, type Callers } from '../access/caller.ts'
 import { CallerLimits, highestPriority } from '../access/caller-limits.ts'
 import { knownCaller } from '../access/known-caller.ts'
 import { ProblemError } from '../http/problem.ts'
+import { streamOf } from './call-stream.ts'
 import type { GrpcConnections } from './grpc-connections.ts'
 import { statusOf } from './grpc-status.ts'
 
@@ -65,9 +66,12 @@ export class CallGuard {
     { path, requestStream }: { readonly path: string; readonly requestStream: boolean },
   ): ServerInterceptingCall {
     const { connections, clock, maxCalls, messageMs } = this.#options
-    const { remoteAddress, remotePort } = call.getConnectionInfo()
-    const end = connections.begin(remoteAddress, remotePort)
-    let messageBytes = 0
+    const { remoteAddress } = call.getConnectionInfo()
+    const { stream, encoding } = streamOf(call)
+    const counted = connections.begin(stream)
+    /** The bytes of the messages that have come and are not answered. */
+    const open: number[] = []
+    let messages = 0
     let isOver = false
     let cancelTimer = () => {}
     const over = () => {
@@ -75,13 +79,17 @@ export class CallGuard {
       isOver = true
       this.#calls--
       cancelTimer()
-      end(messageBytes)
+      counted.end()
     }
     this.#calls++
     return new ServerInterceptingCall(call, {
       start: (next) => {
         next({
           onReceiveMetadata: (metadata, pass) => {
+            if (encoding !== 'identity') {
+              call.sendStatus(compressed())
+              return over()
+            }
             if (this.#calls > maxCalls) {
               call.sendStatus(statusOf(new ProblemError('WAGGLE_OVERLOADED', `${maxCalls} calls are open`, 1), ''))
               return over()
@@ -108,20 +116,36 @@ export class CallGuard {
             )
           },
           onReceiveMessage: (message: Buffer, pass) => {
-            const isFirst = messageBytes === 0
-            messageBytes += message.byteLength + 1
+            const isFirst = messages++ === 0
+            open.push(message.byteLength + frameBytes)
+            counted.isBusy = requestStream
             if (isFirst || this.#countMessage(remoteAddress)) return pass(message)
             call.sendStatus(tooMany())
             over()
           },
           onReceiveHalfClose: (pass) => {
             cancelTimer()
+            counted.isBusy = true
             pass()
           },
           onCancel: over,
         })
       },
+      sendMetadata: (metadata, next) => {
+        metadata.set('grpc-accept-encoding', 'identity')
+        next(metadata)
+      },
+      sendMessage: (message: Buffer, next) => {
+        counted.answering(message.byteLength + frameBytes)
+        // Each message of a stream has one answer, in their order.
+        if (requestStream) {
+          counted.forget(open.shift() ?? 0)
+          counted.isBusy = open.length > 0
+        }
+        next(message)
+      },
       sendStatus: (sent, next) => {
+        if (isOver) return
         next(sent)
         over()
       },
@@ -153,6 +177,14 @@ export class CallGuard {
   }
 }
 
+/** gRPC has this status for an encoding that a server does not know, with the ones that it knows. */
+function compressed(): StatusObject {
+  const problem = new ProblemError('WAGGLE_CONTENT_ENCODING', 'Messages are not inflated here: send them without grpc-encoding, or gzip over HTTP')
+  const { details, metadata } = statusOf(problem, '')
+  metadata.set('grpc-accept-encoding', 'identity')
+  return { code: status.UNIMPLEMENTED, details, metadata }
+}
+
 function tooMany(): StatusObject {
   return statusOf(new ProblemError('WAGGLE_RATE_LIMIT', 'More requests a second than this gateway takes from one address', 1), '')
 }
@@ -163,3 +195,6 @@ const isUncounted = /^\/(grpc\.health\.v1\.Health\/|inference\.GRPCInferenceServ
 /** Methods that need no token, as their counterparts over HTTP: health, and the description of the interface. */
 const openPath =
   /^\/(grpc\.health\.v1\.Health\/|grpc\.reflection\.v1(alpha)?\.ServerReflection\/|inference\.GRPCInferenceService\/Server(Live|Ready|Metadata)$)/
+
+/** The bytes ahead of a message: a flag and its length. */
+const frameBytes = 5

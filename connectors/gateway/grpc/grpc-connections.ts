@@ -1,3 +1,4 @@
+import { constants, type ServerHttp2Stream } from 'node:http2'
 import { createServer, type Server, type Socket } from 'node:net'
 import { createServer as createTlsServer, Server as TlsServer } from 'node:tls'
 import type { Clock } from '../../../processor/ports.ts'
@@ -7,15 +8,29 @@ export interface GrpcConnectionsOptions {
   readonly clock: Clock
   readonly tls?: TlsFiles
   readonly maxConnections: number
-  /** The most bytes of messages that have arrived and belong to no finished call, of all connections together. */
+  /** The most bytes of messages that have arrived and belong to no finished call, and of answers that no caller has taken, of all connections together. */
   readonly maxBytes: number
+  /** The time limit for a caller to take a message of an answer. */
+  readonly answerMs: number
   /** Called with each new connection, after its TLS handshake. */
   readonly onConnection: (socket: Socket) => void
 }
 
+/** A call of a connection, while it lasts. */
+export interface CountedCall {
+  /** True while the call works on a whole message. A connection whose calls have none makes room for a new one. */
+  isBusy: boolean
+  /** Forgets bytes of messages that are dealt with. */
+  forget(messageBytes: number): void
+  /** Looks soon whether the answers that wait are too many. To be called with the bytes of each message of an answer. */
+  answering(messageBytes: number): void
+  /** Forgets all bytes that have come. Answers count until the caller has taken them. */
+  end(): void
+}
+
 /**
  * The connections of the gRPC port. gRPC's library bounds a message and the calls of a connection; this class bounds the connections, and the bytes
- * that they hold together: a message of which only a part has come counts too.
+ * that they hold together: a message of which only a part has come counts too, and so does an answer that its caller does not read.
  */
 export class GrpcConnections {
   readonly server: Server
@@ -24,6 +39,9 @@ export class GrpcConnections {
   /** All sockets, also those that are not yet secure. */
   readonly #sockets = new Set<Socket>()
   #isLooking = false
+  #willLook = false
+  /** The bytes that have come or been sent since the last look. */
+  #movedBytes = 0
 
   constructor(options: GrpcConnectionsOptions) {
     this.#options = options
@@ -40,22 +58,41 @@ export class GrpcConnections {
     this.server.on(tls === undefined ? 'connection' : 'secureConnection', (socket: Socket) => this.#add(socket))
   }
 
-  /** Counts a call of a connection until the returned function is called with the bytes of its messages. */
-  begin(address: string | undefined, port: number | undefined): (messageBytes: number) => void {
-    const connection = this.#open.get(`${address} ${port}`)
-    if (connection === undefined) return () => {}
-    connection.calls++
-    this.#lookSoon()
-    let isOver = false
-    return (messageBytes) => {
-      if (isOver) return
-      isOver = true
-      connection.calls--
-      const { bytesRead } = connection.socket
-      // A call brings frames and headers beside its messages. Where no call is left, nothing is held.
-      connection.readBefore =
-        connection.calls === 0 ? bytesRead : Math.min(bytesRead, connection.readBefore + messageBytes * 1.01 + callOverheadBytes)
+  /** Counts the bytes of a call, as they come and go on the wire. */
+  begin(stream: ServerHttp2Stream): CountedCall {
+    const { socket } = stream.session ?? {}
+    const connection = this.#open.get(`${socket?.remoteAddress} ${socket?.remotePort}`)
+    const call: Call = { stream, isOpen: true, isBusy: false, heldBytes: 0, sentBytes: 0, taken: { bytes: 0, atMs: 0 } }
+    const counted: CountedCall = {
+      get isBusy() {
+        return call.isBusy
+      },
+      set isBusy(isBusy) {
+        call.isBusy = isBusy
+      },
+      forget: (messageBytes) => {
+        call.heldBytes = Math.max(0, call.heldBytes - messageBytes)
+      },
+      answering: (messageBytes) => {
+        call.sentBytes += messageBytes
+        this.#moved(messageBytes)
+      },
+      end: () => {
+        call.isOpen = false
+        call.isBusy = false
+        call.heldBytes = 0
+      },
     }
+    if (connection === undefined) return counted
+    connection.calls.add(call)
+    stream.on('data', ({ byteLength }: Buffer) => {
+      if (!call.isOpen) return
+      call.heldBytes += byteLength
+      this.#moved(byteLength)
+    })
+    stream.once('close', () => connection.calls.delete(call))
+    this.#lookSoon()
+    return counted
   }
 
   /** Gives new connections the certificate of files that change. The returned function ends it. */
@@ -79,14 +116,16 @@ export class GrpcConnections {
     // The library hears errors of the connection's session. The socket has some before, and after.
     socket.on('error', () => socket.destroy())
     if (this.#open.size >= this.#options.maxConnections) {
-      const idle = [...this.#open.values()].find(({ calls }) => calls === 0)
+      const all = [...this.#open.values()]
+      const idle =
+        all.find(({ calls }) => ![...calls].some(({ isOpen }) => isOpen)) ?? all.find(({ calls }) => ![...calls].some(({ isBusy }) => isBusy))
       if (idle === undefined) {
         socket.destroy()
         return
       }
       this.#drop(idle)
     }
-    const connection = { key, socket, calls: 0, readBefore: socket.bytesRead }
+    const connection = { key, socket, calls: new Set<Call>() }
     this.#open.set(key, connection)
     socket.once('close', () => {
       if (this.#open.get(key) === connection) this.#open.delete(key)
@@ -99,6 +138,18 @@ export class GrpcConnections {
     connection.socket.destroy()
   }
 
+  /** Looks at once when a part of the bound has come or been sent since the last look. */
+  #moved(bytes: number): void {
+    this.#movedBytes += bytes
+    if (this.#movedBytes <= this.#options.maxBytes / looksABound || this.#willLook) return
+    this.#willLook = true
+    // Bytes are handed to the stream after they are counted.
+    setImmediate(() => {
+      this.#willLook = false
+      this.#bound()
+    })
+  }
+
   /** Looks at all connections in a moment, and again while there are calls. A look for each call would cost more with each connection. */
   #lookSoon(): void {
     if (this.#isLooking) return
@@ -106,12 +157,14 @@ export class GrpcConnections {
     this.#options.clock.after(lookMs, () => {
       this.#isLooking = false
       this.#bound()
-      if ([...this.#open.values()].some(({ calls }) => calls > 0)) this.#lookSoon()
+      this.#endStalled()
+      if ([...this.#open.values()].some(({ calls }) => calls.size > 0)) this.#lookSoon()
     })
   }
 
   /** Closes the connections that hold most, until all together hold less than the bound. */
   #bound(): void {
+    this.#movedBytes = 0
     const byHeld = [...this.#open.values()].map((connection) => ({ connection, held: heldBy(connection) })).sort((a, b) => b.held - a.held)
     let sum = byHeld.reduce((total, { held }) => total + held, 0)
     for (const { connection, held } of byHeld) {
@@ -120,21 +173,47 @@ export class GrpcConnections {
       sum -= held
     }
   }
+
+  /** Ends each call whose caller takes no message of its answer for too long. */
+  #endStalled(): void {
+    const { clock, answerMs } = this.#options
+    const nowMs = clock.elapsedMs()
+    for (const { calls } of this.#open.values())
+      for (const call of calls) {
+        const takenBytes = call.sentBytes - call.stream.writableLength
+        if (call.stream.writableLength === 0 || takenBytes > call.taken.bytes) call.taken = { bytes: takenBytes, atMs: nowMs }
+        else if (nowMs - call.taken.atMs >= answerMs) call.stream.close(constants.NGHTTP2_CANCEL)
+      }
+  }
 }
 
 interface Connection {
   readonly key: string
   readonly socket: Socket
-  calls: number
-  /** The bytes that were read for calls that are over. */
-  readBefore: number
+  readonly calls: Set<Call>
 }
 
-function heldBy({ calls, socket, readBefore }: Connection): number {
-  return calls === 0 ? 0 : Math.max(0, socket.bytesRead - readBefore)
+/** A call whose stream is not closed. */
+interface Call {
+  readonly stream: ServerHttp2Stream
+  /** False when the call has its status. */
+  isOpen: boolean
+  isBusy: boolean
+  /** The bytes that have come and are not dealt with. */
+  heldBytes: number
+  sentBytes: number
+  /** The bytes of the answer that the caller has taken, and the time when it last took some, or when none waited. */
+  taken: { readonly bytes: number; readonly atMs: number }
+}
+
+function heldBy({ calls }: Connection): number {
+  let held = 0
+  for (const { stream, isOpen, heldBytes } of calls) held += heldBytes + stream.writableLength + (isOpen ? stream.readableLength : 0)
+  return held
 }
 
 const maxHandshakes = 256
-const callOverheadBytes = 1024
-/** The time between two looks. In this time a connection may bring more than the bound allows. */
+/** The time between two looks. */
 const lookMs = 100
+/** So many looks there are at least while the bytes of the bound come. */
+const looksABound = 4

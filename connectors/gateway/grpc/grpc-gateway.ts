@@ -42,7 +42,7 @@ export interface GrpcGatewayOptions {
   readonly requestTimeoutMs: number
   /** The size limit of a message. */
   readonly maxBodyBytes: number
-  /** The size limit of all messages together whose calls are not over. */
+  /** The size limit of all messages together whose calls are not over, and of all answers that nobody has taken yet. */
   readonly maxBodiesBytes: number
   readonly maxConnections: number
   readonly names: readonly string[]
@@ -53,7 +53,7 @@ export interface GrpcGatewayOptions {
   readonly onAnswered: (answered: AnsweredRequest) => void
   /** Records spans of requests. Undefined: nothing is recorded. */
   readonly tracing?: Tracing
-  /** The time limit for the message of a call. Default: two minutes. */
+  /** The time limit for the message of a call, and for a caller to take a message of its answer. Default: two minutes. */
   readonly messageMs?: number
   /** The most calls at once. Default: `maxCalls`. */
   readonly maxCalls?: number
@@ -72,8 +72,10 @@ export interface GrpcGateway {
  */
 export async function openGrpcGateway(options: GrpcGatewayOptions): Promise<GrpcGateway> {
   const { clock, host, port, tls, maxBodyBytes, maxBodiesBytes, maxConnections, onNotice = () => {} } = options
+  const messageMs = options.messageMs ?? usualMessageMs
   const connections = new GrpcConnections({
     clock,
+    answerMs: messageMs,
     ...(tls === undefined ? {} : { tls }),
     maxConnections,
     maxBytes: maxBodiesBytes,
@@ -91,7 +93,7 @@ export async function openGrpcGateway(options: GrpcGatewayOptions): Promise<Grpc
     },
     rateLimitPerSecond: options.rateLimitPerSecond,
     maxCalls: options.maxCalls ?? usualMaxCalls,
-    messageMs: options.messageMs ?? usualMessageMs,
+    messageMs,
   })
   const server = new Server({
     interceptors: [guard.interceptor],

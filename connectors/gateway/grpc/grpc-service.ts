@@ -70,8 +70,7 @@ export function grpcService(
   }
 }
 
-function definitionOf({ fullName }: Service, { name, requestStream, responseStream, resolvedResponseType }: Method): ServiceDefinition[string] {
-  if (resolvedResponseType === null) throw new Error(`${name} has no type of its answer`)
+function definitionOf({ fullName }: Service, { name, requestStream, responseStream }: Method): ServiceDefinition[string] {
   return {
     path: `/${fullName.slice(1)}/${name}`,
     requestStream: requestStream === true,
@@ -79,7 +78,8 @@ function definitionOf({ fullName }: Service, { name, requestStream, responseStre
     // The handler decodes the bytes, so that a message which cannot be read gets a status of its own.
     requestSerialize: (bytes: Buffer) => bytes,
     requestDeserialize: (bytes: Buffer) => bytes,
-    responseSerialize: (message: object) => Buffer.from(resolvedResponseType.encode(message).finish()),
+    // So does the guard, which counts the bytes of answers.
+    responseSerialize: (bytes: Buffer) => bytes,
     responseDeserialize: (bytes: Buffer) => bytes,
   }
 }
@@ -96,14 +96,19 @@ interface Surface {
 /** The members that calls with a streaming answer have. */
 interface Streaming extends Surface {
   readonly destroyed: boolean
-  write(message: object): boolean
+  write(bytes: Buffer): boolean
   emit(event: 'error', error: object): boolean
   once(event: 'drain' | 'close', listener: () => void): unknown
   off(event: 'drain' | 'close', listener: () => void): unknown
 }
 
-function handlerOf({ resolvedRequestType }: Method, method: GrpcMethod, options: ServiceOptions): UntypedServiceImplementation[string] {
-  if (resolvedRequestType === null) throw new Error('A method has no type of its request')
+function handlerOf(
+  { resolvedRequestType, resolvedResponseType }: Method,
+  method: GrpcMethod,
+  options: ServiceOptions,
+): UntypedServiceImplementation[string] {
+  if (resolvedRequestType === null || resolvedResponseType === null) throw new Error('A method has no type of its request or of its answer')
+  const written = (message: object) => Buffer.from(resolvedResponseType.encode(message).finish())
   const read = (bytes: Buffer) => decoded<never>(resolvedRequestType, bytes)
   const failed = (thrown: unknown, { cancelled }: Surface) => {
     const status = statusOf(thrown, '')
@@ -116,22 +121,22 @@ function handlerOf({ resolvedRequestType }: Method, method: GrpcMethod, options:
     if (!call.destroyed) call.emit('error', status)
   }
   if ('unary' in method) {
-    return (call: ServerUnaryCall<Buffer, object>, done: sendUnaryData<object>) => {
-      void answer(async () => method.unary(read(call.request), grpcCall(call, options))).then(
-        (message) => done(null, message),
+    return (call: ServerUnaryCall<Buffer, Buffer>, done: sendUnaryData<Buffer>) => {
+      void answer(async () => written(await method.unary(read(call.request), grpcCall(call, options)))).then(
+        (bytes) => done(null, bytes),
         (thrown: unknown) => done(failed(thrown, call)),
       )
     }
   }
   if ('stream' in method) {
-    return (call: ServerWritableStream<Buffer, object>) => {
-      void answer(async () => method.stream(read(call.request), grpcCall(call, options), answersOn(call))).then(
+    return (call: ServerWritableStream<Buffer, Buffer>) => {
+      void answer(async () => method.stream(read(call.request), grpcCall(call, options), answersOn(call, written))).then(
         () => call.end(),
         (thrown: unknown) => end(call, thrown),
       )
     }
   }
-  return (call: ServerDuplexStream<Buffer, object>) => {
+  return (call: ServerDuplexStream<Buffer, Buffer>) => {
     const { stopping } = options
     let isIdle = true
     const messages = (async function* () {
@@ -146,7 +151,7 @@ function handlerOf({ resolvedRequestType }: Method, method: GrpcMethod, options:
       if (isIdle) end(call, stoppingProblem())
     }
     stopping.addEventListener('abort', stop, { once: true })
-    void answer(async () => method.bidi(messages, grpcCall(call, options), answersOn(call)))
+    void answer(async () => method.bidi(messages, grpcCall(call, options), answersOn(call, written)))
       .then(
         () => call.end(),
         (thrown: unknown) => end(call, thrown),
@@ -189,11 +194,11 @@ function grpcCall(call: Surface, { callerOf, now, stopping }: ServiceOptions): G
   }
 }
 
-function answersOn(call: Streaming): AnswerStream {
+function answersOn(call: Streaming, written: (message: object) => Buffer): AnswerStream {
   return {
     send(message) {
       if (call.destroyed) return Promise.resolve()
-      if (call.write(message)) return Promise.resolve()
+      if (call.write(written(message))) return Promise.resolve()
       return new Promise((resolve) => {
         const go = () => {
           call.off('drain', go)

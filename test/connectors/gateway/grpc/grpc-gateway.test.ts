@@ -1,11 +1,12 @@
 import assert from 'node:assert/strict'
 import { once } from 'node:events'
 import { copyFileSync, mkdtempSync, readFileSync, rmSync } from 'node:fs'
-import { connect as connectHttp2 } from 'node:http2'
+import { type ClientHttp2Session, connect as connectHttp2, type SessionOptions } from 'node:http2'
 import { connect } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, before, describe, it } from 'node:test'
+import { gzipSync } from 'node:zlib'
 import { credentials } from '@grpc/grpc-js'
 import { parseTokens } from '../../../../connectors/gateway/access/access-token.ts'
 import { AccessTokens } from '../../../../connectors/gateway/access/access-tokens.ts'
@@ -38,6 +39,40 @@ async function opened(more: Partial<GrpcGatewayOptions> = {}) {
       await gateway.close()
     },
   }
+}
+
+/** A connection by HTTP/2 alone, which can do what a client of gRPC does not. */
+function rawConnection({ address }: GrpcGateway, settings: NonNullable<SessionOptions['settings']> = {}) {
+  const session = connectHttp2(`http://${address}`, { settings })
+  session.on('error', () => {})
+  return session
+}
+
+/** Begins a call. */
+function rawCall(session: ClientHttp2Session, path: string, headers: { readonly [name: string]: string } = {}) {
+  const stream = session.request({ ':method': 'POST', ':path': `/${path}`, 'content-type': 'application/grpc', te: 'trailers', ...headers })
+  stream.on('error', () => {})
+  return stream
+}
+
+/** A message as it is on the wire. */
+function framed(message: Uint8Array, isCompressed = false): Buffer {
+  const head = Buffer.alloc(5)
+  head[0] = isCompressed ? 1 : 0
+  head.writeUInt32BE(message.byteLength, 1)
+  return Buffer.concat([head, message])
+}
+
+/** The status of a call that is refused without an answer. */
+async function refusalOf(stream: ReturnType<typeof rawCall>) {
+  const [headers] = (await once(stream, 'response')) as [{ readonly [name: string]: string | undefined }]
+  return headers
+}
+
+/** Requests whose answers are of 60,000 bytes. */
+const largeAnswers = {
+  ...payloadEcho,
+  find: async () => readBack({ state: 'answered' as const, answer: { kind: 'json' as const, json: 'x'.repeat(60_000) }, bodyHash: '' }),
 }
 
 /** Requests whose answers come when the test says so. */
@@ -304,6 +339,72 @@ describe('The bounds of a gRPC gateway', () => {
     }
     await closed
     assert.equal((await caller.call(ask, hello)).status, 'OK')
+  })
+
+  it('inflates no message', async () => {
+    await using here = await opened()
+    const session = rawConnection(here.gateway)
+    const stream = rawCall(session, 'grpc.health.v1.Health/Check', { 'grpc-encoding': 'gzip' })
+    stream.end(framed(gzipSync(Buffer.alloc(0)), true))
+    const headers = await refusalOf(stream)
+    assert.deepEqual(
+      [headers['grpc-status'], headers['waggle-error'], headers['grpc-accept-encoding']],
+      ['12', 'WAGGLE_CONTENT_ENCODING', 'identity'],
+    )
+    const accepted = await refusalOf(rawCall(session, 'grpc.health.v1.Health/Check').end(framed(Buffer.alloc(0))))
+    assert.equal(accepted['grpc-accept-encoding'], 'identity')
+    session.destroy()
+  })
+
+  it('counts the parts of messages beside many small calls of the same connection', async () => {
+    await using here = await opened({ maxBodiesBytes: 90_000 })
+    const session = rawConnection(here.gateway)
+    const closed = once(session, 'close')
+    const part = framed(Buffer.alloc(60_000)).subarray(0, 50_000)
+    rawCall(session, ask).write(part)
+    for (let at = 0; at < 100; at++) {
+      const small = rawCall(session, 'grpc.health.v1.Health/Check')
+      small.end(framed(Buffer.alloc(0)))
+      small.resume()
+      await once(small, 'close')
+    }
+    rawCall(session, ask).write(part)
+    await closed
+  })
+
+  it('lets a stream send more than the bound of all messages, one after the other', async () => {
+    await using here = await opened({ maxBodiesBytes: 90_000 })
+    const session = rawConnection(here.gateway)
+    const stream = rawCall(session, 'grpc.reflection.v1.ServerReflection/ServerReflectionInfo')
+    for (let at = 0; at < 20; at++) {
+      stream.write(framed(Buffer.concat([Buffer.from([0x0a, 0x90, 0x4e]), Buffer.alloc(10_000, 'h')])))
+      await once(stream, 'data')
+    }
+    stream.end()
+    stream.resume()
+    const [trailers] = (await once(stream, 'trailers')) as [{ readonly 'grpc-status': string }]
+    assert.equal(trailers['grpc-status'], '0')
+    session.destroy()
+  })
+
+  it('closes the connection that holds the most answers, when they are too many bytes', async () => {
+    await using here = await opened({ maxBodiesBytes: 300_000, requests: largeAnswers })
+    const { caller, gateway } = here
+    const session = rawConnection(gateway, { initialWindowSize: 0 })
+    const closed = once(session, 'close')
+    for (let at = 0; at < 10; at++) rawCall(session, 'waggle.v1.Gateway/Get').end(framed(Buffer.from([0x0a, 1, 0x61])))
+    await closed
+    assert.equal((await caller.call(ask, hello)).status, 'OK')
+  })
+
+  it('ends a call whose caller takes no answer', async () => {
+    await using here = await opened({ messageMs: 50, requests: largeAnswers })
+    const session = rawConnection(here.gateway, { initialWindowSize: 0 })
+    const stream = rawCall(session, 'waggle.v1.Gateway/Get')
+    stream.end(framed(Buffer.from([0x0a, 1, 0x61])))
+    await once(stream, 'close')
+    assert.equal(stream.rstCode, 8)
+    session.destroy()
   })
 
   it('gives a new connection the place of an idle one', async () => {
