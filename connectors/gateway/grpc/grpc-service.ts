@@ -29,7 +29,7 @@ export interface GrpcCall {
   announce(name: string, value: string): void
 }
 
-/** The messages of a streaming answer. `send` settles when the caller can take more. */
+/** The messages of a streaming answer. `send` settles when the caller has taken the message, or left. */
 export interface AnswerStream {
   send(message: object): Promise<void>
 }
@@ -96,10 +96,9 @@ interface Surface {
 /** The members that calls with a streaming answer have. */
 interface Streaming extends Surface {
   readonly destroyed: boolean
-  write(bytes: Buffer): boolean
+  readonly writableEnded: boolean
+  write(bytes: Buffer, taken: () => void): boolean
   emit(event: 'error', error: object): boolean
-  once(event: 'drain' | 'close', listener: () => void): unknown
-  off(event: 'drain' | 'close', listener: () => void): unknown
 }
 
 function handlerOf(
@@ -140,7 +139,8 @@ function handlerOf(
     const { stopping } = options
     let isIdle = true
     const messages = (async function* () {
-      for await (const bytes of call as AsyncIterable<Buffer>) {
+      // A destroyed call could send no status, so the end of the iteration leaves it as it is.
+      for await (const bytes of call.iterator({ destroyOnReturn: false }) as AsyncIterable<Buffer>) {
         isIdle = false
         yield read(bytes)
         isIdle = true
@@ -195,18 +195,15 @@ function grpcCall(call: Surface, { callerOf, now, stopping }: ServiceOptions): G
 }
 
 function answersOn(call: Streaming, written: (message: object) => Buffer): AnswerStream {
+  let go = () => {}
+  // The library tells nothing of a message whose caller has left.
+  call.on('cancelled', () => go())
   return {
     send(message) {
-      if (call.destroyed) return Promise.resolve()
-      if (call.write(written(message))) return Promise.resolve()
+      if (call.cancelled || call.destroyed || call.writableEnded) return Promise.resolve()
       return new Promise((resolve) => {
-        const go = () => {
-          call.off('drain', go)
-          call.off('close', go)
-          resolve()
-        }
-        call.once('drain', go)
-        call.once('close', go)
+        go = resolve
+        call.write(written(message), resolve)
       })
     },
   }
