@@ -6,6 +6,7 @@ import type { Clock, Log } from '../../processor/ports.ts'
 import { WaggleError } from '../../topology/waggle-error.ts'
 import { type BackupFile, manifestName, manifestText } from './backup-manifest.ts'
 import { copyFile } from './copied-file.ts'
+import { isEmptyDirectory, lostAndFound } from './empty-directory.ts'
 import { freezeTables } from './frozen-tables.ts'
 
 export interface BackupOptions {
@@ -66,9 +67,7 @@ export async function writeBackup(options: BackupOptions): Promise<BackupReport>
 /** Throws WAGGLE_BACKUP_PLACE for a directory that has files or is in the data directory. */
 function expectEmpty(directory: string, dataDirectory: string): void {
   if (`${directory}${sep}`.startsWith(`${resolve(dataDirectory)}${sep}`)) throw insideData(directory)
-  if (!existsSync(directory)) return
-  if (statSync(directory).isDirectory() && readdirSync(directory).length === 0) return
-  throw hasFiles(directory)
+  if (!isEmptyDirectory(directory)) throw hasFiles(directory)
 }
 
 /** As `expectEmpty`, for a directory that a link leads into the data directory. */
@@ -142,5 +141,5 @@ function removeFrozen(dataDirectory: string): void {
  * `log` and `clickhouse` are taken between commits. Models are fetched again, state on a cluster is read from changelogs, examples and the SDK are
  * written at each start. `process.json` and `flights` are of this run.
  */
-const leftOut: ReadonlySet<string> = new Set(['log', 'clickhouse', 'models', 'state', 'examples', 'python', 'process.json', 'flights'])
+const leftOut: ReadonlySet<string> = new Set(['log', 'clickhouse', 'models', 'state', 'examples', 'python', 'process.json', 'flights', lostAndFound])
 const frozenName = 'backup-'
