@@ -202,7 +202,7 @@ describe('A gRPC gateway', () => {
     assert.deepEqual([named.status, named.error], ['PERMISSION_DENIED', 'WAGGLE_UNKNOWN_HOST'])
   })
 
-  it('gives no answer to HTTP/1.1, and none to a page’s content type', async () => {
+  it('closes HTTP/1.1 connections, and answers 415 to a content type that any page may send', async () => {
     const [host = '', port = ''] = gateway.address.split(':')
     const socket = connect(Number(port), host)
     socket.end('GET / HTTP/1.1\r\nhost: localhost\r\n\r\n')
