@@ -501,6 +501,18 @@ describe('The bounds of a gRPC gateway', () => {
     session.destroy()
   })
 
+  it('writes no header of a stranger to the standard error', async (t) => {
+    const written = t.mock.method(console, 'error', () => {})
+    await using here = await opened()
+    const session = rawConnection(here.gateway)
+    await refusalOf(rawCall(session, 'grpc.health.v1.Health/Check', { authorization: 'Bearer secret\u00e9' }).end(framed(Buffer.alloc(0))))
+    assert.deepEqual(
+      written.mock.calls.map(({ arguments: text }) => text),
+      [],
+    )
+    session.destroy()
+  })
+
   it('gives a new connection the place of an idle one', async () => {
     await using here = await opened({ maxConnections: 1 })
     const { caller, gateway } = here
