@@ -13,6 +13,7 @@ export class ProcessLog {
   #lines = 0
   #readBytes = 0
   #leftOut = 0
+  #isDraining = false
   #lastLines: string[] = []
   #cancelTimer: (() => void) | null = null
 
@@ -34,6 +35,7 @@ export class ProcessLog {
 
   /** Reads the rest of a dead process's pipe. The limit of bytes a second does not hold for this rest. */
   drain(): void {
+    this.#isDraining = true
     this.#stream.resume()
   }
 
@@ -49,7 +51,7 @@ export class ProcessLog {
     this.#rest = (lines.pop() ?? '').slice(0, maxLineCharacters)
     for (const line of lines) this.#line(line)
     this.#readBytes += text.length
-    if (this.#readBytes > maxReadBytes) this.#stream.pause()
+    if (this.#readBytes > maxReadBytes && !this.#isDraining) this.#stream.pause()
   }
 
   #line(line: string): void {

@@ -1,4 +1,4 @@
-import { chmodSync, statSync } from 'node:fs'
+import { chmodSync, type Stats, statSync } from 'node:fs'
 import { fileError } from './file-error.ts'
 
 /** A place that only the user of this process should be able to read. */
@@ -14,8 +14,8 @@ export function closePlaces(places: readonly PrivatePlace[]): readonly string[] 
 }
 
 function closePlace({ path, isOwn }: PrivatePlace): readonly string[] {
-  const stats = statSync(path, { throwIfNoEntry: false })
-  if (stats === undefined || (stats.mode & others) === 0) return []
+  const stats = statsOf(path)
+  if (stats === null || (stats.mode & others) === 0) return []
   const mode = (stats.mode & 0o777).toString(8)
   const wanted = stats.isDirectory() ? 0o700 : 0o600
   const said = `other users of this machine may ${(stats.mode & writes) === 0 ? 'read' : 'change'} ${path} (mode ${mode})`
@@ -26,6 +26,15 @@ function closePlace({ path, isOwn }: PrivatePlace): readonly string[] {
   } catch (thrown) {
     const { message } = fileError(thrown) ?? (thrown as Error)
     return [`${said}, and that cannot be changed: ${message}`]
+  }
+}
+
+/** Null for a place that is missing or cannot be looked at. The code that uses such a place names the reason. */
+function statsOf(path: string): Stats | null {
+  try {
+    return statSync(path)
+  } catch {
+    return null
   }
 }
 

@@ -3,7 +3,7 @@ import { ClickHouseDatabase } from '../../connectors/clickhouse/clickhouse-datab
 import { type EmbeddedClickHouse, startEmbeddedClickHouse } from '../../connectors/clickhouse/embedded-clickhouse.ts'
 import { Repairs } from '../../connectors/clickhouse/repairs.ts'
 import { CallerLimits, type Limits } from '../../connectors/gateway/access/caller-limits.ts'
-import { followerPlaces } from '../../connectors/gateway/access/places.ts'
+import { placesOfFollowers } from '../../connectors/gateway/access/places.ts'
 import { freshId } from '../../connectors/gateway/fresh-id.ts'
 import type { GrpcGateway, GrpcGatewayOptions } from '../../connectors/gateway/grpc/grpc-gateway.ts'
 import { type AnsweredRequest, type HttpGateway, openHttpGateway } from '../../connectors/gateway/http/http-gateway.ts'
@@ -37,6 +37,7 @@ import { RequestTraces } from '../inspection/request-traces.ts'
 import { RunningProcess } from '../inspection/running-process.ts'
 import { SavedPredictions } from '../inspection/saved-predictions.ts'
 import { ProcessPage } from '../page/process-page.ts'
+import { auditLine } from '../process-log/audit-line.ts'
 import { FailureLines } from '../process-log/failure-lines.ts'
 import type { LogLevel, LogLevels, LogLine } from '../process-log/log-line.ts'
 import { ClusterRequests } from '../requests/cluster-requests.ts'
@@ -185,7 +186,6 @@ export class Beekeeper {
   async #open(): Promise<void> {
     const { settings, server = null } = this.#options
     const say = this.#say
-    for (const line of closePlaces(privatePlaces(settings))) say('', 'warn', line)
     storedSecrets(settings).renew()
     refuseBeyondLoopback(settings.host, this.#tokens)
     if (!isLoopback(settings.host) && settings.tls_cert === null)
@@ -205,6 +205,7 @@ export class Beekeeper {
     const onNotice = (notice: string) => say('', 'warn', notice)
     const log = await openLog(settings, { processId: first?.processId ?? null, acceptLoss: this.#options.acceptLoss ?? false, onNotice })
     this.#closeLater('log', () => log.close())
+    for (const line of closePlaces(privatePlaces(settings))) say('', 'warn', line)
     const recorder = FileFlightRecorder.open(join(settings.data_dir, 'flights'), { onNotice })
     this.#closeLater('flights', async () => recorder.close())
     const killerSearch = new KillerSearch(recorder)
@@ -352,6 +353,7 @@ export class Beekeeper {
     const entrance = {
       requests,
       events: new LiveRequestEvents({ log, clock: systemClock, plans, traces: new RequestTraces({ log, clock: systemClock, plans, acceptedAt }) }),
+      followers: placesOfFollowers(),
       models: new SwarmModels({ swarms: served, running: running.all }),
       callers: this.#tokens,
       limits: this.#limits,
@@ -370,7 +372,6 @@ export class Beekeeper {
       notReady: () => this.#notReady(),
       onError,
       onAnswered: (answered: AnsweredRequest) => telemetry.answered(answered),
-      followers: followerPlaces(),
     }
     this.#gateway = await openHttpGateway({
       ...entrance,
@@ -378,8 +379,7 @@ export class Beekeeper {
       management,
       page: new ProcessPage({ log, clock: systemClock, instance: management.instance, swarms: running.all }),
       predictions: new SavedPredictions({ clock: systemClock, plans, database: () => this.#openDatabase() }),
-      onManaged: ({ caller, method, path, status, requestId }) =>
-        say('audit', 'info', `${caller || 'anybody'} ${method} ${path} ${status}`, { request_id: requestId }),
+      onManaged: (call) => auditLine(say, call),
       tokens: this.#tokens,
       swarms: served,
       secrets: storedSecrets(settings),

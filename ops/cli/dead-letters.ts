@@ -25,7 +25,7 @@ export async function listDeadLetters(
     else {
       process.stdout.write(letters.map((letter) => `${textOf(letter)}\n`).join('\n'))
       if (letters.length === 0) process.stdout.write(page.next === null ? 'There are no dead letters.\n' : 'There are none on this page.\n')
-      if (page.next !== null) process.stdout.write(`\nThere are more: --after ${page.next}\n`)
+      if (page.next !== null) process.stdout.write(`\nThere are more: --after ${terminalText(page.next)}\n`)
     }
     return exitStatus.done
   })

@@ -33,6 +33,7 @@ program
   .argument('<file...>', 'swarm files')
   .description('runs swarms in the foreground, with gateway and embedded parts')
   .addOption(new Option('--log <log>', 'which log to run on, before WAGGLE_LOG').choices(['embedded', 'kafka']))
+  .option('--bees <names>', 'on Kafka: the only bees that run in this process, with commas between them, before WAGGLE_BEES')
   .option('--accept-loss', 'on a damaged embedded log: go on with what is left, and list what is gone', false)
   .addOption(json())
   .addHelpText('after', settingsHelp())
@@ -49,6 +50,7 @@ program
   .command('serve')
   .description('runs the swarms that `waggle swarms create` or the API gives it; they are there again after a restart')
   .addOption(new Option('--log <log>', 'which log to run on, before WAGGLE_LOG').choices(['embedded', 'kafka']))
+  .option('--bees <names>', 'on Kafka: the only bees that run in this process, with commas between them, before WAGGLE_BEES')
   .option('--accept-loss', 'on a damaged embedded log: go on with what is left, and list what is gone', false)
   .addOption(json())
   .addHelpText('after', settingsHelp())
@@ -136,7 +138,7 @@ program
   .description('copies the data directory, also while its process runs: log, state, rows, definitions, tokens and secrets')
   .addOption(onProcess())
   .addOption(json())
-  .addHelpText('after', '\nExample: waggle backup /backups/$(date +%F)')
+  .addHelpText('after', helpText(['waggle backup /backups/$(date +%F)']))
   .action(async (directory: string, options: import('./server-options.ts').ServerOptions) =>
     finish(await (await import('./backup.ts')).backup(directory, options)),
   )
@@ -146,7 +148,7 @@ program
   .argument('<dir>', 'a directory that `waggle backup` wrote')
   .description('makes the data directory of a backup; it must be new or empty')
   .addOption(json())
-  .addHelpText('after', '\nExample: WAGGLE_DATA_DIR=restored waggle restore /backups/2026-11-30')
+  .addHelpText('after', helpText(['WAGGLE_DATA_DIR=restored waggle restore /backups/2026-11-30']))
   .action(async (directory: string, options: { json: boolean }) => finish(await (await import('./backup.ts')).restore(directory, options)))
 
 program
@@ -154,7 +156,7 @@ program
   .argument('[file...]', 'swarm files of `waggle run`; the swarms of `waggle serve` are in the log')
   .description('copies the embedded log of a process that has stopped to the Kafka cluster of KAFKA_BROKERS: topics, positions and state')
   .addOption(json())
-  .addHelpText('after', '\nExample: KAFKA_BROKERS=kafka:9092 waggle migrate')
+  .addHelpText('after', helpText(['KAFKA_BROKERS=kafka:9092 waggle migrate']))
   .action(async (files: string[], options: { json: boolean }) => finish(await (await import('./migrate.ts')).migrateLog(files, options)))
 
 const topics = program.command('topics').description('looks at the topics of the log: of a running process, or of the data directory where none runs')
@@ -216,7 +218,7 @@ program
   .option('--max <count>', 'so many rows at most', count, 1000)
   .addOption(onProcess())
   .addOption(json())
-  .addHelpText('after', "\nExample: waggle sql 'SELECT * FROM inferences_by_hour ORDER BY hour DESC LIMIT 10'")
+  .addHelpText('after', helpText(["waggle sql 'SELECT * FROM inferences_by_hour ORDER BY hour DESC LIMIT 10'"]))
   .action(async (query: string, options: import('./sql.ts').SqlOptions) => finish(await (await import('./sql.ts')).sql(query, options)))
 const profileSeconds = (text: string) => {
   if (/^\d{1,2}$/.test(text) && Number(text) >= 1 && Number(text) <= 60) return Number(text)

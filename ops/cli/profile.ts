@@ -5,6 +5,7 @@ import { WaggleError } from '../../topology/waggle-error.ts'
 import { callServer } from '../inspection/server-call.ts'
 import { exitStatus } from './exit-status.ts'
 import { type ServerOptions, serverOf } from './server-options.ts'
+import { terminalText } from './terminal-text.ts'
 import { textTable } from './text-table.ts'
 
 export interface ProfileOptions extends ServerOptions {
@@ -61,7 +62,9 @@ function textOf({ bees, threads }: ProcessProfile, files: readonly string[]): st
     ms(call_ms),
   ])
   const table = cells.length === 0 ? 'No bee had a call in that time.\n' : textTable(['bee', 'rows', 'calls', 'waited', 'a call'], cells)
-  const silent = threads.filter(({ cpu }) => cpu === null).map(({ thread }) => `${thread} did not answer: it computed without a pause.\n`)
+  const silent = threads
+    .filter(({ cpu }) => cpu === null)
+    .map(({ thread }) => `${terminalText(thread)} did not answer: it computed without a pause.\n`)
   return `${table.trimEnd()}\n\n${silent.join('')}${files.join('\n')}\n\nOpen a .cpuprofile or .heapprofile in the developer tools of Chromium or in VS Code.\n`
 }
 

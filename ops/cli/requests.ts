@@ -2,6 +2,7 @@ import { type ListedRequest, managementLimits } from '../../topology/swarm/manag
 import { loadConfig } from '../config/config.ts'
 import { withRunningProcess } from '../inspection/open-management.ts'
 import { exitStatus } from './exit-status.ts'
+import { terminalText } from './terminal-text.ts'
 import { textTable } from './text-table.ts'
 import { timeText } from './time-text.ts'
 
@@ -29,7 +30,7 @@ export async function listRequests({ url, json, max, ...filters }: RequestsOptio
   if (json) process.stdout.write(`${JSON.stringify(page)}\n`)
   else {
     process.stdout.write(page.requests.length === 0 ? 'There are no such requests.\n' : `${textTable(head, page.requests.map(rowOf))}\n`)
-    if (page.next !== null) process.stdout.write(`\nThere are more: --after ${page.next}\n`)
+    if (page.next !== null) process.stdout.write(`\nThere are more: --after ${terminalText(page.next)}\n`)
   }
   return exitStatus.done
 }

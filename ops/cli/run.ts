@@ -11,14 +11,16 @@ import { inForeground } from './foreground.ts'
 
 export interface RunOptions {
   readonly log?: string
+  /** The only bees that run in this process, with commas between them. */
+  readonly bees?: string
   readonly json: boolean
   /** If true, a damaged data directory is opened with the records that remain, and the lost parts are listed. */
   readonly acceptLoss: boolean
 }
 
 /** `waggle run FILE…`: runs swarms until a signal or an error. */
-export async function run(files: readonly string[], { log, json, acceptLoss }: RunOptions): Promise<number> {
-  const env = log === undefined ? process.env : { ...process.env, WAGGLE_LOG: log }
+export async function run(files: readonly string[], { json, acceptLoss, ...options }: RunOptions): Promise<number> {
+  const env = environmentOf(options)
   const configFor = (file: string) => loadConfig({ directories: [dirname(file), process.cwd()], env })
   const swarms = files.map((file) => {
     const registry = beeRegistry(dirname(file))
@@ -55,4 +57,9 @@ export async function run(files: readonly string[], { log, json, acceptLoss }: R
 
 function askedGateway(swarm: RunningSwarm, name: string, { url, needsToken }: Beekeeper): AskedGateway {
   return { name, url, needsToken, answers: swarm.plan.outcomesTopic !== null, input: swarm.exampleInput(name) }
+}
+
+/** The variables of this process, with the options that come before them. */
+export function environmentOf({ log, bees }: Pick<RunOptions, 'log' | 'bees'>): NodeJS.ProcessEnv {
+  return { ...process.env, ...(log === undefined ? {} : { WAGGLE_LOG: log }), ...(bees === undefined ? {} : { WAGGLE_BEES: bees }) }
 }

@@ -1,12 +1,12 @@
 import { loadConfig } from '../config/config.ts'
 import { inForeground } from './foreground.ts'
-import type { RunOptions } from './run.ts'
+import { environmentOf, type RunOptions } from './run.ts'
 
 /**
  * `waggle serve`: runs the swarms that clients create through its API, until a signal. Relative paths in these swarms begin in the working directory.
  */
-export async function serve({ log, json, acceptLoss }: RunOptions): Promise<number> {
-  const env = log === undefined ? process.env : { ...process.env, WAGGLE_LOG: log }
+export async function serve({ json, acceptLoss, ...given }: RunOptions): Promise<number> {
+  const env = environmentOf(given)
   const root = process.cwd()
   const configNow = () => loadConfig({ directories: [root], env })
   const config = configNow()

@@ -25,6 +25,7 @@ const examplesOf: { readonly [path: string]: readonly string[] } = {
   reset: ['waggle reset swarm.yaml --dry-run', 'waggle reset swarm.yaml --force', 'waggle reset --application word-count --force'],
   'topics list': ['waggle topics list', 'waggle topics list --json'],
   'topics tail': ['waggle topics tail waggle.gateway.hello', 'waggle topics tail waggle.gateway.hello --from-beginning --max 10 --json'],
+  'requests list': ['waggle requests list', 'waggle requests list --swarm hello-world --state failed --max 5 --json'],
   trace: ['waggle trace 0198f3c2-7d51-7c3a-9d53-0242ac120002'],
   profile: ['waggle profile', 'waggle profile --seconds 30 --output profiles'],
   'log-level': ['waggle log-level', 'waggle log-level debug'],

@@ -73,6 +73,7 @@ export class SavedPredictions implements PredictionNumbers {
 
 /** The points of a plot. */
 const points = 60
-const maxOpen = 4
+/** The page asks five at a time. ClickHouse runs some of them, and the others wait there. */
+const maxOpen = 16
 const maxKept = 64
 const keptMs = 5000

@@ -1,10 +1,12 @@
 import { partitionForKey } from '../../processor/partitioner.ts'
 import { type Clock, type Log, type LogRecord, partitionName, type TopicPartition } from '../../processor/ports.ts'
 import { partRecords, placeOf } from '../../processor/swarm/part-log.ts'
+import { PartStarts } from '../../processor/swarm/part-starts.ts'
 import { headerText } from '../../topology/record.ts'
 import type { SwarmPlan } from '../../topology/swarm/plan/plan.ts'
 import { notTakenCode } from '../../topology/swarm/request/branches.ts'
 import { errorHeader } from '../../topology/swarm/request/headers.ts'
+import { unknownTime } from '../../topology/swarm/request/part.ts'
 import {
   acceptedKey,
   type EventListener,
@@ -41,6 +43,8 @@ interface SharedPartition {
 export class LiveRequestEvents implements RequestEvents {
   readonly #options: LiveRequestEventsOptions
   readonly #shared = new Map<string, SharedPartition>()
+  /** The places of parts in the log, by the topic of parts. */
+  readonly #starts = new Map<string, PartStarts>()
   #followed = 0
 
   constructor(options: LiveRequestEventsOptions) {
@@ -53,10 +57,18 @@ export class LiveRequestEvents implements RequestEvents {
     const trace = await traces.trace(id)
     const plan = plans.find(({ swarm }) => swarm === trace.swarm)
     if (plan === undefined || isOver(trace)) {
-      await new EventsOfRequest({ id, plan: plan ?? null, sent, listener, ...this.#options }).tell(trace)
+      await new EventsOfRequest({ id, plan: plan ?? null, sent, listener, starts: (topic) => this.#startsOf(topic), ...this.#options }).tell(trace)
       return { async finish() {}, end() {} }
     }
-    const events = new EventsOfRequest({ id, plan, sent, listener, ...this.#options, arrived: (place) => this.#arrived(place) })
+    const events = new EventsOfRequest({
+      id,
+      plan,
+      sent,
+      listener,
+      starts: (topic) => this.#startsOf(topic),
+      ...this.#options,
+      arrived: (place) => this.#arrived(place),
+    })
     const end = await this.#listen(id, plan, (place, record) => events.take(place, record))
     try {
       // The second trace has the records that were written between the first trace and the start of the readers.
@@ -73,9 +85,23 @@ export class LiveRequestEvents implements RequestEvents {
     const plan = plans.find(({ gateways }) => gateways.some((one) => one.gateway === gateway))
     if (plan === undefined) throw new WaggleError('WAGGLE_UNKNOWN_GATEWAY', { message: `There is no gateway ${gateway}`, next: 'Correct its name.' })
     const sent = new SentEvents(null)
-    const events = new EventsOfRequest({ id, plan, sent, listener, ...this.#options, arrived: (place) => this.#arrived(place) })
+    const events = new EventsOfRequest({
+      id,
+      plan,
+      sent,
+      listener,
+      starts: (topic) => this.#startsOf(topic),
+      ...this.#options,
+      arrived: (place) => this.#arrived(place),
+    })
     const end = await this.#listen(id, plan, (place, record) => events.take(place, record))
     return { finish: () => events.finish(), end }
+  }
+
+  #startsOf(topic: string): PartStarts {
+    const starts = this.#starts.get(topic) ?? new PartStarts(this.#options.log, topic)
+    this.#starts.set(topic, starts)
+    return starts
   }
 
   async #arrived(place: TopicPartition): Promise<boolean> {
@@ -162,6 +188,7 @@ interface EventsOptions {
   readonly listener: EventListener
   readonly traces: RequestTraces
   readonly log: Log
+  readonly starts: (topic: string) => PartStarts
   /** Settles when every record that the log has by now in a followed partition has come; false if that takes long. Undefined: nothing is followed. */
   readonly arrived?: (place: TopicPartition) => Promise<boolean>
 }
@@ -176,13 +203,13 @@ class EventsOfRequest {
   readonly #steps: TraceStep[] = []
   /** Null if no bee of the swarm publishes parts. */
   readonly #parts: FollowedParts | null
-  /** The time of the request in epoch ms; 0 while it is unknown. */
-  #acceptedAt = 0
+  /** The time of the request in epoch ms. */
+  #acceptedAt = unknownTime
   /** The time of the first record of the request that came while it was followed. A request that was sent before has an older record. */
   #seenAt: number | null = null
   #isOver = false
 
-  constructor({ id, plan, sent, listener, traces, log, arrived }: EventsOptions) {
+  constructor({ id, plan, sent, listener, traces, log, starts, arrived }: EventsOptions) {
     this.#id = id
     this.#plan = plan
     this.#sent = sent
@@ -194,7 +221,7 @@ class EventsOfRequest {
       place === null
         ? null
         : new FollowedParts({
-            past: (since) => partRecords(log, { ...place, id, since }),
+            past: (since) => partRecords(log, { ...place, id, since, starts: starts(place.topic) }),
             ...(arrived === undefined ? {} : { arrived: () => arrived(place) }),
             listener: (part) => {
               const eventId = this.#isOver ? null : sent.addPart(part)
@@ -259,7 +286,7 @@ class EventsOfRequest {
   }
 
   #accepted(gateway: string | null, acceptedAt: number | null): void {
-    this.#acceptedAt = acceptedAt ?? this.#acceptedAt
+    if (this.#plan?.gateways.some((own) => own.gateway === gateway)) this.#acceptedAt = acceptedAt ?? this.#acceptedAt
     const id = this.#isOver ? null : this.#sent.add(acceptedKey)
     if (id !== null) this.#listener({ kind: 'accepted', id, gateway, accepted_at: acceptedAt })
   }

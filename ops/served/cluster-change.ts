@@ -1,10 +1,10 @@
 import type { KafkaGroups } from '../../connectors/log/kafka/kafka-groups.ts'
-import type { Clock, Log, TopicPartition } from '../../processor/ports.ts'
+import type { Clock, Log } from '../../processor/ports.ts'
 import { GlobalStores } from '../../processor/state/global-stores.ts'
 import { threadProgram } from '../../processor/thread/thread-program.ts'
 import { WaggleError } from '../../topology/waggle-error.ts'
 import type { RunningSwarm } from '../beekeeper/running-swarm.ts'
-import { answeringIds } from './finished-requests.ts'
+import { answeringIds, hasRecord } from './finished-requests.ts'
 import type { OwnClaim } from './swarm-claims.ts'
 import { otherWasFaster } from './swarm-errors.ts'
 import type { OtherServers } from './version-change.ts'
@@ -93,19 +93,13 @@ export class ClusterChange implements OtherServers {
       for (const topic of topics) {
         const info = await log.topic(topic)
         ends.push([topic, info?.offsets ?? []])
-        for (const [partition, { start, end, written = end }] of (info?.offsets ?? []).entries()) {
-          const committed = positions.find((one) => one.topic === topic && one.partition === partition)?.offset ?? start
-          if (written > end || (committed < end && (await this.#hasRecord({ topic, partition }, Math.max(start, committed), end)))) unread.add(topic)
+        for (const [partition, offsets] of (info?.offsets ?? []).entries()) {
+          const committed = positions.find((one) => one.topic === topic && one.partition === partition)?.offset ?? offsets.start
+          if (await hasRecord(log, { topic, partition, ...offsets }, committed)) unread.add(topic)
         }
       }
     }
     return { unread: [...unread], ends: JSON.stringify(ends) }
-  }
-
-  /** False if only the marks of transactions lie between two offsets. */
-  async #hasRecord(place: TopicPartition, from: number, to: number): Promise<boolean> {
-    for await (const { records } of this.#options.log.read({ ...place, from, to, skipsLargeValues: true })) if (records.length > 0) return true
-    return false
   }
 
   #expectNoRefusal(): void {

@@ -1,4 +1,4 @@
-import type { Clock, Log } from '../../processor/ports.ts'
+import type { Clock, Log, PartitionOffsets, TopicPartition } from '../../processor/ports.ts'
 import { deadLetterTopic } from '../../topology/naming.ts'
 import { ledgerStore } from '../../topology/swarm/plan/plan.ts'
 import type { RunningSwarm } from '../beekeeper/running-swarm.ts'
@@ -26,7 +26,7 @@ export async function finishRequests(
 
   async function look(): Promise<{ readonly unread: readonly string[]; readonly ends: string }> {
     const unread = new Set<string>()
-    const ends = new Map<string, readonly number[]>()
+    const ends = new Map<string, readonly PartitionOffsets[]>()
     for (const { id, inputs, committedOf } of application.threads.tasks.map((task) => ({
       id: Number(task.id.split('_', 1)[0]),
       inputs: task.inputs,
@@ -35,16 +35,27 @@ export async function finishRequests(
       if (!answering.has(id)) continue
       for (const { topic, partition } of inputs) {
         if (foreign.has(topic)) continue
-        if (!ends.has(topic))
-          ends.set(
-            topic,
-            ((await log.topic(topic))?.offsets ?? []).map((offsets) => offsets.written ?? offsets.end),
-          )
-        if (Math.max(0, committedOf(topic, partition)) < (ends.get(topic)?.[partition] ?? 0)) unread.add(topic)
+        const offsets = ends.get(topic) ?? (await log.topic(topic))?.offsets ?? []
+        ends.set(topic, offsets)
+        const place = { topic, partition, ...(offsets[partition] ?? { start: 0, end: 0 }) }
+        if (await hasRecord(log, place, Math.max(0, committedOf(topic, partition)))) unread.add(topic)
       }
     }
     return { unread: [...unread], ends: JSON.stringify([...ends]) }
   }
+}
+
+/** True if a partition has a record from an offset on, also one that is not committed yet. On Kafka the marks of transactions take offsets too. */
+export async function hasRecord(
+  log: Log,
+  { topic, partition, start, end, written = end }: TopicPartition & PartitionOffsets,
+  from: number,
+): Promise<boolean> {
+  if (from >= written) return false
+  if (log.state !== null || written > end) return true
+  const read = log.read({ topic, partition, from: Math.max(start, from), to: end, skipsLargeValues: true })
+  for await (const { records } of read) if (records.length > 0) return true
+  return false
 }
 
 /** The ids of the sub-topologies on which an answer depends. */

@@ -1,9 +1,10 @@
 import type { Payload } from '../../topology/swarm/payload/payload.ts'
 import { payloadSerde } from '../../topology/swarm/payload/payload-serde.ts'
 import type { PartsRun, PublishedParts, PublishingCall } from '../../topology/swarm/ports/published-parts.ts'
-import { type PartRecord, PartSequence, partHeaders, partIn, partRecordOf } from '../../topology/swarm/request/part.ts'
+import { type PartRecord, PartSequence, partHeaders, partIn, partRecordOf, unknownTime } from '../../topology/swarm/request/part.ts'
 import { partitionForKey } from '../partitioner.ts'
 import { bytesIn, type Clock, DamagedValue, type Log, type LogRecord, type Producer, type Random } from '../ports.ts'
+import { PartStarts } from './part-starts.ts'
 
 export interface PartLogOptions {
   readonly log: Log
@@ -11,6 +12,8 @@ export interface PartLogOptions {
   readonly random: Random
   readonly topic: string
   readonly partitions: number
+  /** The gateways whose requests have the time at which Waggle took them. Any other request has a time that another program gives it. */
+  readonly gateways: ReadonlySet<string>
   /** The producer that all swarms of the process share. */
   readonly producer: () => Promise<Producer>
 }
@@ -26,12 +29,15 @@ export class PartLog implements PublishedParts {
   readonly #opened = new Map<number, Promise<{ readonly end: number; readonly at: number }>>()
   /** The calls that have begun here, the oldest first. */
   readonly #begun = new Set<string>()
+  readonly #starts: PartStarts
 
   constructor(options: PartLogOptions) {
     this.#options = options
+    this.#starts = new PartStarts(options.log, options.topic)
   }
 
-  async begin(call: PublishingCall): Promise<PartsRun> {
+  async begin(given: PublishingCall): Promise<PartsRun> {
+    const call = this.#options.gateways.has(given.gateway ?? '') ? given : { ...given, since: unknownTime }
     const { random, producer, log, clock, topic, partitions } = this.#options
     const to = await producer()
     const run = Buffer.from(random.bytes(8)).toString('hex')
@@ -47,7 +53,13 @@ export class PartLog implements PublishedParts {
     const { offset } = await send('begin', null)
     const sequence = new PartSequence()
     const before: Payload[] = []
-    const sought = { ...placeOf(call.id, { topic, partitions }), id: call.id, since: call.since, to: Math.min(offset, earlierThan) }
+    const sought = {
+      ...placeOf(call.id, { topic, partitions }),
+      id: call.id,
+      since: call.since,
+      to: Math.min(offset, earlierThan),
+      starts: this.#starts,
+    }
     for (const { record, part } of earlierThan === 0 ? [] : await partRecords(log, sought)) {
       if (part.bee !== call.bee || part.rounds !== call.rounds || sequence.take(part) !== true) continue
       const payload = payloadIn(record)
@@ -80,7 +92,7 @@ export class PartLog implements PublishedParts {
     this.#begun.add(key)
     const [oldest] = this.#begun
     if (this.#begun.size > maxBegun && oldest !== undefined) this.#begun.delete(oldest)
-    return since > at + clockSkewMs ? 0 : end
+    return since !== unknownTime && since > at + clockSkewMs ? 0 : end
   }
 }
 
@@ -99,8 +111,10 @@ export interface SoughtParts {
   readonly topic: string
   readonly partition: number
   readonly id: string
-  /** The time of the request, in epoch ms. */
+  /** The time of the request, in epoch ms; `unknownTime` if nobody knows it. */
   readonly since: number
+  /** Tells where the search begins if the time is unknown. */
+  readonly starts: PartStarts
   /** The search ends before this offset. Default: the end of the partition. */
   readonly to?: number
 }
@@ -111,11 +125,13 @@ export interface FoundPart {
 }
 
 /** The records about the parts of a request, in order. */
-export async function partRecords(log: Log, { topic, partition, id, since, to }: SoughtParts): Promise<readonly FoundPart[]> {
+export async function partRecords(log: Log, { topic, partition, id, since, starts, to }: SoughtParts): Promise<readonly FoundPart[]> {
   const offsets = (await log.topic(topic))?.offsets[partition]
   const end = to ?? offsets?.end ?? 0
   const start = offsets?.start ?? 0
-  const from = Math.max(start, (await log.offsetAt?.({ topic, partition }, since - clockSkewMs)) ?? start)
+  const search = () =>
+    since === unknownTime ? starts.startOf(partition, id, { start, end }) : log.offsetAt?.({ topic, partition }, since - clockSkewMs)
+  const from = Math.max(start, (await search()) ?? start)
   const found: FoundPart[] = []
   if (from >= end) return found
   const key = Buffer.from(id)

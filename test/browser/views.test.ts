@@ -50,9 +50,7 @@ const views: { readonly [name: string]: (page: Page, here: SwarmHere) => Promise
   },
   profile: async (page) => {
     await page.getByRole('link', { name: 'Profile' }).click()
-    await page.getByLabel('Seconds').fill('1')
-    await page.getByRole('button', { name: 'Profile', exact: true }).click()
-    await page.getByRole('group', { name: 'Flame graph' }).or(page.getByText('This thread')).first().waitFor()
+    await page.getByRole('button', { name: 'Profile', exact: true }).waitFor()
   },
   versions: async (page) => {
     await page.getByRole('link', { name: 'Versions' }).click()
@@ -110,6 +108,18 @@ describeWithChromium('Each view of the page', (browser) => {
           )
         })
       })
+
+  it('lists what the user chooses: requests by their outcome, and predictions of one model', async () => {
+    await onPage(browser(), { url: `${here.url}/#view=requests` }, async (page) => {
+      await page.locator('.requests li', { hasText: 'answered' }).first().waitFor()
+      await page.getByLabel('Outcome').selectOption('failed')
+      await page.locator('.requests li', { hasText: 'failed at strict' }).waitFor()
+      await page.locator('.requests li', { hasText: 'answered' }).first().waitFor({ state: 'detached' })
+      await page.getByRole('link', { name: 'Predictions' }).click()
+      await page.getByRole('combobox', { name: /^Model/ }).selectOption('strict')
+      await page.getByText('Predictions of strict by label', { exact: true }).waitFor()
+    })
+  })
 
   it('shows the two judges’ predictions, and links a request about which they disagree', async () => {
     await onPage(browser(), { url: `${here.url}/#view=predictions` }, async (page) => {

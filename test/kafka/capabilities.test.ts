@@ -56,7 +56,7 @@ describeWithKafka('Capabilities on a Kafka cluster', {}, (cluster) => {
       assert.match(plain.lastWords, /"bee":"large".*"message":"needs gpu: 1, and there is 0 here: it runs in processes that have it"/)
       await said(
         plain,
-        /large.*runs nowhere: no process of the group has gpu: 1, bee:large: 1; .*waits in its topics.*"next":"Start a process that has it/,
+        /"next":"Start a process that has it.*large.*runs nowhere: no process of the group has gpu: 1, bee:large: 1; .*waits in its topics/,
       )
       assert.equal((await fetch(`${plain.ready.gateway}/readyz`)).status, 200)
     })
@@ -83,6 +83,24 @@ describeWithKafka('Capabilities on a Kafka cluster', {}, (cluster) => {
       assert.equal((await stateOf(late)).state, 'answered')
       assert.equal(await again.stop(), 0)
     })
+  })
+
+  it('a process with --bees runs these bees alone, and another one runs the rest', { timeout: 120_000 }, async () => {
+    const swarm = new SwarmProcesses({
+      bees: `  - {name: first, type: module, input: {name: entrance}, spec: {file: ./functions.mjs, bee: first}}
+  - {name: second, type: module, input: {name: entrance}, spec: {file: ./functions.mjs, bee: second}}
+  - {name: both, type: module, input: {join: [first, second]}, spec: {file: ./functions.mjs, bee: both}}
+  - {name: answer, type: respond, input: {name: both}}`,
+      functions: 'export const first = () => ({ by: process.env.NAME })\nexport const second = first\nexport const both = (input) => input\n',
+      brokers: cluster().brokers,
+    })
+    try {
+      const a = await swarm.start('a', { NAME: 'a' }, ['--bees', 'first,both'])
+      const b = await swarm.start('b', { NAME: 'b' }, ['--bees', `${swarm.swarm}/second`])
+      for (const program of [a, b]) assert.deepEqual(await (await swarm.ask(program, {})).json(), { first: { by: 'a' }, second: { by: 'b' } })
+    } finally {
+      await swarm.close()
+    }
   })
 
   it('a process that declares a GPU which the model cannot use fails at start, and one that declares none leaves the model alone', async () => {

@@ -174,7 +174,7 @@ describeWithKafka('Two servers on one cluster', { own: true }, (cluster) => {
           while (!/A record of the swarms’ definitions is skipped/.test(servers.lastWords(server))) await pause(20)
         }
         const swarm = name('sound')
-        assert.equal((await put('b', swarm, 'two')).status, 200)
+        assert.equal((await put('b', swarm, 'two')).status, 201)
         await servers.until('a', swarm, ({ body }) => body?.state === 'running')
         assert.deepEqual(await answerOf('a', swarm), { number: 1, first: 'two', second: 'two' })
       })

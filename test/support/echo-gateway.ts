@@ -1,4 +1,5 @@
 import { noTokens } from '../../connectors/gateway/access/caller.ts'
+import { placesOfFollowers } from '../../connectors/gateway/access/places.ts'
 import { type GrpcGateway, type GrpcGatewayOptions, openGrpcGateway } from '../../connectors/gateway/grpc/grpc-gateway.ts'
 import { type HttpGateway, type HttpGatewayOptions, openHttpGateway } from '../../connectors/gateway/http/http-gateway.ts'
 import { systemClock } from '../../connectors/system/system-clock.ts'
@@ -37,6 +38,7 @@ export function openEchoGateway(more: Partial<HttpGatewayOptions> = {}): Promise
 export function openEchoGrpc(more: Partial<GrpcGatewayOptions> = {}): Promise<GrpcGateway> {
   return openGrpcGateway({
     requests: payloadEcho,
+    followers: placesOfFollowers(),
     models: doorModels(),
     callers: noTokens,
     clock: systemClock,

@@ -31,9 +31,9 @@ export class SwarmProcesses {
     this.#env = { KAFKA_BROKERS: options.brokers.join(','), WAGGLE_HTTP_PORT: '0', WAGGLE_CLICKHOUSE_PORT: '0', ...options.env }
   }
 
-  /** Starts a process. The same name means the same machine again. `env`: variables of this process alone. */
-  async start(name: string, env: { readonly [variable: string]: string } = {}): Promise<MeasuredProgram> {
-    const program = await MeasuredProgram.start([main, 'run', this.file, '--log', 'kafka', '--json'], {
+  /** Starts a process. The same name means the same machine again. `env`: variables of this process alone; `options`: further options of `run`. */
+  async start(name: string, env: { readonly [variable: string]: string } = {}, options: readonly string[] = []): Promise<MeasuredProgram> {
+    const program = await MeasuredProgram.start([main, 'run', this.file, '--log', 'kafka', '--json', ...options], {
       ...this.#env,
       ...env,
       WAGGLE_DATA_DIR: join(this.directory, name),

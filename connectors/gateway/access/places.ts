@@ -46,10 +46,10 @@ export class Places {
   }
 }
 
-/** The places of callers that follow a request. */
-export function followerPlaces(): Places {
+/** The places of callers that follow requests. Each of them costs a connection, and readers of the partitions of its request. */
+export function placesOfFollowers(): Places {
   return new Places({ max: maxFollowers, what: 'requests are followed' })
 }
 
-const retryAfterSeconds = 5
 const maxFollowers = 256
+const retryAfterSeconds = 5

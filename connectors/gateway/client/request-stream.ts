@@ -7,8 +7,11 @@ export type RequestEvent =
   | { readonly kind: 'accepted'; readonly requestId: string }
   /** A bee that is done. `step` is as in a trace of the request. */
   | { readonly kind: 'bee'; readonly bee: string; readonly step: { readonly [name: string]: unknown } }
-  /** A part of a bee's result. The parts of a bee come in order, counted from 0. A part that is not JSON is `{ content_type, base64 }`. */
-  | { readonly kind: 'part'; readonly bee: string; readonly number: number; readonly part: unknown }
+  /**
+   * A part of a bee's result. The parts of a bee come in order, counted from 0; in a loop those of each `round`, such as `LOOP=2`. A part that is not
+   * JSON is `{ content_type, base64 }`.
+   */
+  | { readonly kind: 'part'; readonly bee: string; readonly number: number; readonly round: string | null; readonly part: unknown }
   /** The answer, after which nothing comes. An answer that is not JSON is `{ content_type, base64 }`. */
   | { readonly kind: 'answer'; readonly requestId: string; readonly answer: unknown }
 
@@ -94,7 +97,13 @@ function eventOf({ event, data }: SentEvent, requestId: string): RequestEvent | 
     case 'bee':
       return { kind: 'bee', bee: String(fields.bee), step: fields }
     case 'part':
-      return { kind: 'part', bee: String(fields.bee), number: Number(fields.number), part: fields.part }
+      return {
+        kind: 'part',
+        bee: String(fields.bee),
+        number: Number(fields.number),
+        round: typeof fields.round === 'string' ? fields.round : null,
+        part: fields.part,
+      }
     case 'answer':
       if (isFields(fields.problem)) throw problemIn(fields.problem, requestId)
       return { kind: 'answer', requestId, answer: fields.answer }

@@ -1,7 +1,7 @@
 import type { NewRequest } from '../../../topology/swarm/request/requests.ts'
 import type { Callers } from '../access/caller.ts'
 import { scopeMissing } from '../access/known-caller.ts'
-import { problemOf } from '../http/problem.ts'
+import { ProblemError, problemOf } from '../http/problem.ts'
 import type { RequestBody } from '../http/request-body.ts'
 import type { Intake } from '../intake.ts'
 import { TracedArrival } from '../traced-arrival.ts'
@@ -32,6 +32,8 @@ export async function askedRequest<T>(
   { callers, intake }: AskedRequestOptions,
 ): Promise<T> {
   const { caller, signal } = call
+  if (gateway.length > maxNameCharacters)
+    throw new ProblemError('WAGGLE_UNKNOWN_GATEWAY', `The name of a gateway has at most ${maxNameCharacters} characters`)
   if (callers.areKnown && !caller.scopes.allow(`ask:${gateway}`)) throw scopeMissing(`ask:${gateway}`)
   const header = (name: string) => call.header(name) ?? null
   const arrival = new TracedArrival({ traceparent: header('traceparent'), tracestate: header('tracestate'), baggage: header('baggage') }, null)
@@ -57,3 +59,6 @@ export async function askedRequest<T>(
 export function httpStatusOf(thrown: unknown): number {
   return thrown instanceof BeeFailure ? thrown.problem.status : problemOf(thrown, '').status
 }
+
+/** HTTP bounds names in a path likewise. */
+const maxNameCharacters = 255

@@ -1,7 +1,13 @@
 import type { Clock } from '../../../processor/ports.ts'
 import type { Payload } from '../../../topology/swarm/payload/payload.ts'
 import { contentTypeOf, jsonType } from '../../../topology/swarm/payload/payload-serde.ts'
-import { type FollowedRequest, isLastEvent, type RequestEvent, type RequestEvents } from '../../../topology/swarm/request/request-events.ts'
+import {
+  type FollowedRequest,
+  isLastEvent,
+  maxLastEventId,
+  type RequestEvent,
+  type RequestEvents,
+} from '../../../topology/swarm/request/request-events.ts'
 import type { Requests } from '../../../topology/swarm/request/requests.ts'
 import type { Callers } from '../access/caller.ts'
 import { missingToSee, scopeMissing } from '../access/known-caller.ts'
@@ -22,18 +28,18 @@ export interface GatewayServiceOptions {
   readonly requests: Requests
   /** Undefined: requests cannot be followed. */
   readonly events?: RequestEvents
-  /** The places of callers that follow a request. */
-  readonly followers: Places
   readonly callers: Callers
   readonly identity: RequestIdentity
   readonly intake: Intake
+  /** The places of callers that follow requests. */
+  readonly followers: Places
   readonly clock: Clock
   readonly report: ReportedCall
 }
 
 /** Waggle's own service: requests to gateways with any input, and their events. */
 export function gatewayMethods(options: GatewayServiceOptions): GrpcMethods {
-  const { requests, callers, identity, clock, followers } = options
+  const { requests, callers, identity, clock } = options
 
   function maySee({ caller }: GrpcCall, text: string): string {
     const id = requestIdIn(text)
@@ -92,10 +98,10 @@ export function gatewayMethods(options: GatewayServiceOptions): GrpcMethods {
               waits: true,
               input: () => bodyOf(input),
               async send(request) {
+                const leave = options.followers.take(call.caller.name)
                 const queue = new EventQueue<RequestEvent>(call.signal)
-                let hasBegun = false
-                const leave = followers.take(call.caller.name)
                 let followed: FollowedRequest | null = null
+                let hasBegun = false
                 try {
                   const following = await follower().await(input.gateway, request.id, (event) => {
                     hasBegun = true
@@ -115,8 +121,8 @@ export function gatewayMethods(options: GatewayServiceOptions): GrpcMethods {
                   )
                   await Promise.race([sendEvents(queue, { id: request.id, answers, outcome: () => settled }), refused])
                 } finally {
-                  followed?.end()
                   leave()
+                  followed?.end()
                 }
               },
             },
@@ -127,17 +133,19 @@ export function gatewayMethods(options: GatewayServiceOptions): GrpcMethods {
     Events: {
       async stream({ request_id, last_event_id }: EventsRequest, call: GrpcCall, answers: AnswerStream) {
         const id = maySee(call, request_id)
+        if (last_event_id.length > maxLastEventId)
+          throw new ProblemError('WAGGLE_BAD_REQUEST', `last_event_id has more than ${maxLastEventId} characters`)
         if (isLastEvent(last_event_id)) return
         // The request goes on, and its caller goes on at the next process.
         const queue = new EventQueue<RequestEvent>(AbortSignal.any([call.signal, call.stopping]))
-        const leave = followers.take(call.caller.name)
         let followed: FollowedRequest | null = null
+        const leave = options.followers.take(call.caller.name)
         try {
           followed = await follower().follow(id, last_event_id === '' ? null : last_event_id, (event) => queue.push(event))
           await sendEvents(queue, { id, answers, outcome: () => storedOutcome(id) })
         } finally {
-          followed?.end()
           leave()
+          followed?.end()
         }
       },
     },

@@ -10,7 +10,7 @@ import { type OwnNames, ownNames } from '../../http/same-site.ts'
 import type { TlsFiles } from '../../http/tls-files.ts'
 import type { Callers } from '../access/caller.ts'
 import type { CallerLimits } from '../access/caller-limits.ts'
-import { followerPlaces, type Places } from '../access/places.ts'
+import type { Places } from '../access/places.ts'
 import type { AnsweredRequest, CloseWithin } from '../http/http-gateway.ts'
 import { Intake } from '../intake.ts'
 import { RequestIdentity } from '../request-identity.ts'
@@ -28,8 +28,8 @@ import { reflectionMethods } from './reflection-service.ts'
 export interface GrpcGatewayOptions {
   readonly requests: Requests
   readonly events?: RequestEvents
+  readonly followers: Places
   readonly models: InferenceModels
-  readonly followers?: Places
   readonly callers: Callers
   readonly limits?: CallerLimits
   readonly clock: Clock
@@ -145,7 +145,7 @@ function addServices(
   )
   const [inference, waggle, health, ...reflections] = files
   if (inference === undefined || waggle === undefined || health === undefined) return
-  const common = { ...options, identity, intake, report, followers: options.followers ?? followerPlaces() }
+  const common = { ...options, identity, intake, report }
   const own: readonly (readonly [ProtoFile, string, GrpcMethods])[] = [
     [inference, 'inference.GRPCInferenceService', inferenceMethods({ ...common, models })],
     [waggle, 'waggle.v1.Gateway', gatewayMethods(common)],

@@ -5,9 +5,13 @@ import { withoutFolders } from './paths-in-text.ts'
  * operating system contain both.
  */
 export function callerText(text: string): string {
-  const lines = text.split('\n').filter((line) => !stackLine.test(line))
+  const shown = text.length > maxCharacters ? `${text.slice(0, maxCharacters)}…` : text
+  const lines = shown.split('\n').filter((line) => !stackLine.test(line))
   return lines.map(withoutFolders).join('\n')
 }
 
 /** A stack frame of V8, Python or Java, or the line that introduces such frames. */
 const stackLine = /^\s*(at (async )?[^\s(].*(:\d+|\)|<anonymous>)|File ".*", line \d+.*|Traceback \(most recent call last\):|Caused by: .*)\s*$/
+
+/** A longer text is cut. The search for paths takes time, and a stranger's own words may be in the text. */
+const maxCharacters = 8192

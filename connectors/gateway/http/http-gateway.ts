@@ -26,7 +26,7 @@ import { securityHeaders } from '../../http/security-headers.ts'
 import type { TlsFiles } from '../../http/tls-files.ts'
 import type { Callers } from '../access/caller.ts'
 import type { CallerLimits } from '../access/caller-limits.ts'
-import { followerPlaces, type Places } from '../access/places.ts'
+import { type Places, placesOfFollowers } from '../access/places.ts'
 import { guardRoutes, type ManagedCall, type RouteScope } from '../access/route-guard.ts'
 import { Intake } from '../intake.ts'
 import { RequestIdentity } from '../request-identity.ts'
@@ -60,7 +60,7 @@ export interface HttpGatewayOptions {
   readonly predictions?: PredictionNumbers
   /** The events by which callers follow a request. Undefined: requests cannot be followed. */
   readonly events?: RequestEvents
-  /** The places of callers that follow a request, which all protocols share. Default: places of this gateway alone. */
+  /** The places of callers that follow requests. Default: places of this server alone. */
   readonly followers?: Places
   /** The tokens of callers. `noTokens`: there are none. */
   readonly callers: Callers
@@ -219,8 +219,6 @@ async function closeWithin(app: FastifyInstance, clock: Clock, within: CloseWith
   }
 }
 
-/** Each follower costs a reader of its partition at most, and a connection. */
-
 /** The error for a parameter or a header that its schema refuses. */
 function wrongPart([error]: readonly { readonly instancePath: string; readonly message?: string }[], part: string): ProblemError {
   const name = error?.instancePath.replace(/^\//, '') ?? ''
@@ -305,8 +303,7 @@ async function httpGateway(options: HttpGatewayOptions, bodies: BodyLimits): Pro
     },
   })
   await app.register(async (scope) => {
-    const { requests, clock, events } = options
-    const followers = options.followers ?? followerPlaces()
+    const { requests, clock, events, followers = placesOfFollowers() } = options
     requestRoutes(scope, { requests, bodies, intake, clock, followers, ...(events === undefined ? {} : { events }) })
     if (events !== undefined) eventRoutes(scope, { requests, events, clock, followers })
     healthRoutes(scope, options)

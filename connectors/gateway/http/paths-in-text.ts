@@ -42,7 +42,8 @@ function pathAt(line: string, at: number): Found | null {
   const before = line[at - 1]
   // An apostrophe within a word opens no quote.
   const quote = before === undefined || isNamePart(line[at - 2]) ? null : (quotes.get(before) ?? null)
-  const closing = quote === null ? -1 : line.indexOf(quote, at)
+  const inQuotes = quote === null ? -1 : line.slice(at, at + maxQuoted).indexOf(quote)
+  const closing = inQuotes < 0 ? -1 : at + inQuotes
   const found = (isSure: boolean, extent: () => number): Found => {
     const end = closing > at ? closing : extent()
     return { end, isPath: isSure || looksLikeFile(line.slice(at, end)) }
@@ -176,6 +177,8 @@ const quotes = new Map([
 ])
 const mediaWords = new Set(['and', 'application', 'audio', 'font', 'image', 'message', 'model', 'multipart', 'text', 'video'])
 const maxWords = 6
+/** The most characters of a path in quotes. Systems take no longer ones, and a quote that nothing closes would be searched to the end of the line. */
+const maxQuoted = 4096
 /** The most characters of a relative path in quotes; then the most folders with spaces in a relative path without quotes. */
 const maxRelative = 1000
 const maxSpacedRelative = 2

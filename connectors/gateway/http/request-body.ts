@@ -32,6 +32,8 @@ export async function readJson(request: FastifyRequest, reply: FastifyReply, bod
 /** Checks bytes as a payload of this content type. Throws a ProblemError. */
 export function checkedBody(bytes: Uint8Array, contentType: string): RequestBody {
   if (bytes.length === 0) throw new ProblemError('WAGGLE_EMPTY_BODY', 'The body is empty: send the input of the swarm as the body')
+  if (contentType.length > maxTypeCharacters || !/^[\t\x20-\x7e]*$/.test(contentType))
+    throw new ProblemError('WAGGLE_CONTENT_TYPE', `A content type has at most ${maxTypeCharacters} characters, all of them printable ASCII`)
   const mediaType = (contentType.split(';', 1)[0] ?? '').trim().toLowerCase()
   if (mediaType === joinedType) throw new ProblemError('WAGGLE_CONTENT_TYPE', `${joinedType} is not accepted from outside`)
   if (mediaType === 'application/x-www-form-urlencoded') return checkedBody(jsonOfUrlencoded(bytes), jsonType)
@@ -59,3 +61,6 @@ function attempt<T>(what: string, parse: () => T): T {
     throw new ProblemError('WAGGLE_BAD_BODY', `${what}: ${thrown instanceof Error ? thrown.message : String(thrown)}`)
   }
 }
+
+/** It becomes a header of records, and of answers. */
+const maxTypeCharacters = 255

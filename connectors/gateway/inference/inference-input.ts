@@ -38,14 +38,28 @@ export function swarmInputOf({ inputs, parameters }: InferenceInputs, { input }:
   const wantsJson = isObject || isHalf || mediaTypeOf(parameters.get('content_type')) === jsonType
   const tensors = wantsJson ? null : tensorsBy(inputs)
   if (tensors !== null) return { bytes: encodeTensors(tensors), contentType: tensorsType }
-  if (inputs.reduce((sum, { elements }) => sum + elements, 0) > maxJsonValues)
-    throw wrongInput(`together they have more than ${maxJsonValues} elements, and this swarm takes them as JSON`)
+  if (inputs.reduce((sum, one) => sum + one.elements + listsOf(one), 0) > maxJsonValues)
+    throw wrongInput(`together they have more than ${maxJsonValues} elements and lists of elements, and this swarm takes them as JSON`)
   const values = inputs.map((one) => [one.name, nested(valuesOf(one), shapeFor(one, known))] as const)
   return { bytes: Buffer.from(JSON.stringify(Object.fromEntries(values))), contentType: jsonType }
 }
 
-/** The bound of JSON from callers (`edgeJson`), less some for the lists. */
+/** The number of nested lists that hold the elements of a tensor as JSON. Trailing dimensions of size 1 make a list for each element. */
+function listsOf({ elements, shape }: InferenceTensor): number {
+  if (elements === 0) return 1
+  let lists = 0
+  let inside = 1
+  for (const size of shape) {
+    lists += inside
+    inside *= size
+  }
+  return lists
+}
+
+/** The bound of JSON from callers (`edgeJson`), less some for the object. */
 const maxJsonValues = 900_000
+
+const maxTypeCharacters = 255
 
 /** The payload that is the only element of an input. */
 function elementBody({ name, data, parameters }: InferenceTensor, ofRequest: InferenceInputs['parameters']): RequestBody {
@@ -53,7 +67,7 @@ function elementBody({ name, data, parameters }: InferenceTensor, ofRequest: Inf
   if (element === undefined || element.byteLength === 0) throw wrongInput(`the element of ${shown(name)} is empty`)
   const contentType = parameters.get('content_type') ?? ofRequest.get('content_type')
   if (contentType === undefined) return isJson(element) ? checkedBody(element, jsonType) : checkedBody(element, 'application/octet-stream')
-  if (typeof contentType !== 'string' || !/^[\x21-\x7e]+\/[\x20-\x7e]{1,200}$/.test(contentType))
+  if (typeof contentType !== 'string' || contentType.length > maxTypeCharacters || !/^[\x21-\x7e]+\/[\x20-\x7e]{1,200}$/.test(contentType))
     throw wrongInput(`the parameter content_type of ${shown(name)} is not type/subtype`)
   return checkedBody(element, contentType)
 }
@@ -114,7 +128,7 @@ function textOf(name: string, element: Uint8Array): string {
 
 const utf8 = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true })
 
-/** Nested lists of this shape. With a dimension of size 0 one empty list, because such a shape may say any number of empty lists. */
+/** Nested lists of this shape. A shape with a dimension of size 0 gives one empty list: written out, [1000000000, 0] would be a billion lists. */
 function nested(values: readonly unknown[], shape: readonly number[]): unknown {
   if (shape.length === 0) return values[0]
   let lists = values

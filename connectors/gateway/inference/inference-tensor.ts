@@ -69,6 +69,7 @@ export function tensorOfBytes(head: TensorHead, bytes: Uint8Array): InferenceTen
 export function tensorOfValues(head: TensorHead, given: unknown): InferenceTensor {
   const { name, datatype, shape, elements } = head
   if (!Array.isArray(given)) throw wrongInput(`the data of ${shown(name)} is not a list`)
+  if (datatype === 'BYTES') checkTexts(head)
   const values: unknown[] = []
   gather(given, shape.length, values, () => wrongInput(`the lists of ${shown(name)} are deeper than the shape [${shape.join(', ')}]`))
   if (values.length !== elements)
@@ -93,9 +94,13 @@ const maxSize = 2 ** 32 - 1
 /** An element of no bytes takes 4 bytes of a request, and 100 in memory. */
 const maxTexts = 250_000
 
+function checkTexts({ name, elements }: Pick<TensorHead, 'name' | 'elements'>): void {
+  if (elements > maxTexts) throw wrongInput(`the input ${shown(name)} has more than ${maxTexts} elements of BYTES`)
+}
+
 /** The elements of BYTES: each its length in 4 bytes, then its bytes. */
 function elementsOf({ name, elements }: TensorHead, bytes: Uint8Array): readonly Uint8Array[] {
-  if (elements > maxTexts) throw wrongInput(`the input ${shown(name)} has more than ${maxTexts} elements of BYTES`)
+  checkTexts({ name, elements })
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength)
   const found: Uint8Array[] = []
   let at = 0

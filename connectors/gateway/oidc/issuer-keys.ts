@@ -44,7 +44,8 @@ export class IssuerKeys {
   async find(header: CompactJWSHeaderParameters): Promise<CryptoKey> {
     const known = this.#usable()
     if (known === null) return (await this.#renewed()).find(header)
-    if (this.#ageOf(known) > freshMs) void this.#renew()
+    if (this.#ageOf(known) > freshMs)
+      this.#renew().catch((thrown: unknown) => this.#options.onProblem(`the keys of the issuer stay as they were: ${String(thrown)}`))
     try {
       return await known.find(header)
     } catch (thrown) {
@@ -93,11 +94,11 @@ export class IssuerKeys {
       this.#keys = { find: createLocalJWKSet({ keys: [...fetched] }), fetchedAtMs: clock.elapsedMs() }
       this.#failures = 0
     } catch (thrown) {
-      if (!(thrown instanceof ExchangeFailure) && !(thrown instanceof IssuerAway)) throw thrown
-      this.#problem = thrown.message
+      // An answer of the issuer, whatever it holds, must not end the process. A failure of any kind has its pause.
+      this.#problem = thrown instanceof Error ? thrown.message : 'the keys cannot be read'
       const pauseMs = Math.min(firstPauseMs * 2 ** this.#failures++, longestPauseMs)
       this.#triesAgainAtMs = clock.elapsedMs() + pauseMs
-      if (!this.#closed.signal.aborted) onProblem(`the keys of the issuer cannot be fetched, next try in ${pauseMs / 1000} s: ${thrown.message}`)
+      if (!this.#closed.signal.aborted) onProblem(`the keys of the issuer cannot be fetched, next try in ${pauseMs / 1000} s: ${this.#problem}`)
     }
   }
 
@@ -174,7 +175,7 @@ function jsonIn(bytes: Uint8Array): { readonly [name: string]: unknown } | null 
 
 /** A secret key (`oct`) is left out: with it, everybody who can read the document could sign tokens. */
 function isPublicKey(key: unknown): key is JWK {
-  return key !== null && typeof key === 'object' && 'kty' in key && ['RSA', 'EC', 'OKP'].includes(String(key.kty))
+  return key !== null && typeof key === 'object' && 'kty' in key && typeof key.kty === 'string' && ['RSA', 'EC', 'OKP'].includes(key.kty)
 }
 
 const freshMs = 600_000

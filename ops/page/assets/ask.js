@@ -38,7 +38,7 @@ export function Ask({ swarm, onBegin, onProgress, onDone }) {
   return html`<form class="ask" onSubmit=${send}>
     ${
       swarm.gateways.length > 1 &&
-      html`<label>Gateway <select value=${chosen.gateway} onChange=${({ target }) => setGateway(target.value)}>${swarm.gateways.map((one) => html`<option>${one.gateway}</option>`)}</select></label>`
+      html`<label>Gateway <select value=${chosen.gateway} onChange=${({ target }) => setGateway(target.value)}>${swarm.gateways.map((one) => html`<option value=${one.gateway} selected=${one.gateway === chosen.gateway}>${one.gateway}</option>`)}</select></label>`
     }
     <div class=${`drop ${isOver ? 'over' : ''}`} onDragOver=${(event) => {
       event.preventDefault()

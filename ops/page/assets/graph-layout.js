@@ -11,23 +11,21 @@ function byDagre(bees, edges, { box, isTall }) {
   const graph = new dagre.graphlib.Graph()
   graph.setGraph({ rankdir: isTall ? 'TB' : 'LR', nodesep: 22, ranksep: isTall ? 38 : 54, marginx: 8, marginy: 8 })
   graph.setDefaultEdgeLabel(() => ({}))
-  for (const { name } of bees) graph.setNode(name, { ...box })
-  for (const { from, to } of edges) graph.setEdge(from, to)
+  // dagre keeps nodes in plain objects, whose own names a bee may have. So it gets numbers.
+  const numbers = new Map(bees.map(({ name }, at) => [name, String(at)]))
+  for (const number of numbers.values()) graph.setNode(number, { ...box })
+  for (const { from, to } of edges) graph.setEdge(numbers.get(from), numbers.get(to))
   dagre.layout(graph)
   const { width, height } = graph.graph()
   return {
     width: Math.max(box.width, width || 0),
     height: Math.max(box.height, height || 0),
-    nodes: bees.map((bee) => ({ bee, ...placeOf(graph.node(bee.name)) })),
+    nodes: bees.map((bee, at) => ({ bee, x: graph.node(String(at)).x, y: graph.node(String(at)).y })),
     edges: graph.edges().map((edge) => {
       const { points } = graph.edge(edge)
-      return { from: edge.v, to: edge.w, path: pathOf(points), middle: points[Math.floor(points.length / 2)] }
+      return { from: bees[edge.v].name, to: bees[edge.w].name, path: pathOf(points), middle: points[Math.floor(points.length / 2)] }
     }),
   }
-}
-
-function placeOf({ x, y }) {
-  return { x, y }
 }
 
 /** Columns by the longest way from an entrance. A column with many bees becomes several, so that the figure stays near to a square. */

@@ -61,7 +61,7 @@ function Page() {
       }
       ${
         shape?.swarms.length > 1 &&
-        html`<label class="choice">Swarm <select value=${swarm.name} onChange=${({ target }) => go({ swarm: target.value, bee: null })}>${shape.swarms.map((one) => html`<option selected=${one.name === swarm.name}>${one.name}</option>`)}</select></label>`
+        html`<label class="choice">Swarm <select value=${swarm.name} onChange=${({ target }) => go({ swarm: target.value, bee: null })}>${shape.swarms.map((one) => html`<option value=${one.name} selected=${one.name === swarm.name}>${one.name}</option>`)}</select></label>`
       }
       <span class=${`state ${state}`} role="status">${states[state]}${state === 'live' && restartedAt ? ` since the server restarted at ${restartedAt.toLocaleTimeString()}` : ''}</span>
     </header>

@@ -59,7 +59,13 @@ function drawn({ element, times, series, unit }) {
     axes: [axis, { ...axis, size: 64, values: (_, ticks) => ticks.map((tick) => valueText(tick, unit)) }],
     series: [
       {},
-      ...series.map(({ label }, at) => ({ label, stroke: palette[at % palette.length], width: 2, spanGaps: false, points: { show: true, size: 4 } })),
+      ...series.map(({ label, values }, at) => ({
+        label,
+        stroke: palette[at % palette.length],
+        width: 2,
+        // A value between two missing ones has no line.
+        points: { show: values.some((value) => value === null), size: 5 },
+      })),
     ],
   }
   return new uPlot(options, [times.map((time) => time / 1000), ...series.map(({ values }) => values)], element)

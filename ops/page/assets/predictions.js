@@ -16,7 +16,7 @@ export function Predictions({ swarm, onFollow }) {
   return html`<section class="wide" aria-labelledby="predictions-title">
       <div class="head"><h2 id="predictions-title">Predictions in ${table}</h2>
         <div class="row">
-          ${own.length > 1 && html`<label>Table <select value=${table} onChange=${({ target }) => setChosen(target.value)}>${own.map((name) => html`<option selected=${name === table}>${name}</option>`)}</select></label>`}
+          ${own.length > 1 && html`<label>Table <select value=${table} onChange=${({ target }) => setChosen(target.value)}>${own.map((name) => html`<option value=${name} selected=${name === table}>${name}</option>`)}</select></label>`}
           <label>Time <select value=${hours} onChange=${({ target }) => setHours(target.value)}><option value="1">the last hour</option><option value="24">the last day</option><option value="168">the last week</option><option value="672">the last four weeks</option></select></label>
         </div>
       </div>
@@ -48,7 +48,7 @@ function Counts(asked) {
     [answer, shown],
   )
   return html`<${Card} title="By label" problem=${problem} answer=${answer}>
-    ${bees.length > 1 && html`<label>Model <select value=${shown} onChange=${({ target }) => setBee(target.value)}>${bees.map((name) => html`<option selected=${name === shown}>${name}</option>`)}</select></label>`}
+    ${bees.length > 1 && html`<label>Model <select value=${shown} onChange=${({ target }) => setBee(target.value)}>${bees.map((name) => html`<option value=${name} selected=${name === shown}>${name}</option>`)}</select></label>`}
     ${drawn && html`<${Plot} title=${`Predictions of ${shown} by label`} ...${drawn} />`}
   <//>`
 }

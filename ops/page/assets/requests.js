@@ -19,7 +19,7 @@ export function Requests({ swarm, onFollow, isWhole = false }) {
   return html`<div class="row filters">
       <label>${isWhole ? 'Outcome' : 'Newest requests'}
         <select value=${state} onChange=${({ target }) => setState(target.value)}>
-          <option value="">all</option><option>answered</option><option>failed</option><option>pending</option>
+          <option value="">all</option><option value="answered">answered</option><option value="failed">failed</option><option value="pending">pending</option>
         </select>
       </label>
       ${

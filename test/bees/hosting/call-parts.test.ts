@@ -28,7 +28,7 @@ async function opened({ before = [], failing = [], signal = new AbortController(
   }
   const parts = await CallParts.begin({
     port: { begin: async () => run },
-    call: { bee: 'chat', id: 'r', rounds: '', since: 0 },
+    call: { bee: 'chat', id: 'r', rounds: '', gateway: null, since: 0 },
     redact: (part) => (part.kind === 'json' && part.json === 'secret' ? json('…') : part),
     signal,
     after: (_, act) => queueMicrotask(act),

@@ -31,4 +31,18 @@ describe('The log of a process', () => {
     assert.deepEqual([lines.length, lines.at(-1)], [201, '… 5 more lines within a second were left out'])
     assert.equal(stream.destroyed, true)
   })
+
+  it('has the last line of a process that died while the log read nothing, however much came before it', async () => {
+    const stream = new PassThrough()
+    const log = new ProcessLog(stream, new CountingClock(), () => {})
+    const megabyte = `${'x'.repeat(1023)}\n`.repeat(1024)
+    for (let count = 0; count < 12; count++) stream.write(megabyte)
+    stream.end('out of memory\n')
+    for (let turns = 0; turns < 50; turns++) await turn()
+    assert.notEqual(log.lastLines.at(-1), 'out of memory')
+    log.drain()
+    for (let turns = 0; turns < 50; turns++) await turn()
+    assert.equal(log.lastLines.at(-1), 'out of memory')
+    log.end()
+  })
 })

@@ -133,6 +133,10 @@ describe('An error text for a caller', () => {
       assert.equal(callerText(text), text)
   })
 
+  it('is cut, because a stranger’s words may be in it', () => {
+    assert.equal(callerText('‘ '.repeat(1_000_000)), `${'‘ '.repeat(4096)}…`)
+  })
+
   it('is made in time proportional to its length', () => {
     for (const text of [
       `/tmp${'/a'.repeat(100_000)}`,

@@ -3,6 +3,7 @@ import { request } from 'node:http'
 import { after, before, describe, it } from 'node:test'
 import { pageFiles } from '../../../ops/page/page-files.ts'
 import { moduleSwarm, ServerHere } from '../../support/server-here.ts'
+import { eventually } from '../../support/swarm-here.ts'
 
 const allowed = { origin: 'https://shop.example', 'sec-fetch-site': 'cross-site' }
 const foreign: readonly { readonly [name: string]: string }[] = [
@@ -26,7 +27,11 @@ interface Route {
 
 /** All routes of a server: those that its description names, and those that it leaves out. */
 async function routesOf(server: ServerHere): Promise<readonly Route[]> {
-  const { body } = await server.call('GET', '/openapi.json')
+  // A machine that is busy may hold up the process at its start, which then refuses calls for a moment.
+  const { body } = await eventually(async () => {
+    const answer = await server.call('GET', '/openapi.json')
+    return answer.status === 200 ? answer : null
+  })
   const { paths } = body as { readonly paths: { readonly [path: string]: object } }
   const described = Object.entries(paths).flatMap(([path, methods]) =>
     Object.keys(methods).map((method) => ({ method: method.toUpperCase(), path: path.replaceAll(/\{\w+\}/g, 'shelf') })),

@@ -4,7 +4,11 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, describe, it } from 'node:test'
 import { CreatedTokens } from '../../../connectors/gateway/access/created-tokens.ts'
+import { systemClock } from '../../../connectors/system/system-clock.ts'
 import { ServerTokens } from '../../../ops/access/server-tokens.ts'
+import { loadConfig } from '../../../ops/config/config.ts'
+import { issuerOf } from '../../../ops/config/token-issuer.ts'
+import { TokenIssuer } from '../../support/token-issuer.ts'
 
 describe('The tokens of a server', () => {
   const directory = mkdtempSync(join(tmpdir(), 'waggle-server-tokens-'))
@@ -62,6 +66,34 @@ describe('The tokens of a server', () => {
     assert.equal(tokens.create('other', ['read']).name, 'other')
   })
 })
+
+it('A server whose settings change trusts the new issuer alone, and still asks everybody for a token without one', async () => {
+  await using issuers = await bothIssuers()
+  const [first, second] = issuers
+  const directory = mkdtempSync(join(tmpdir(), 'waggle-issuers-'))
+  const problems: string[] = []
+  const issuerWith = (env: { readonly [name: string]: string }) => {
+    const { settings } = loadConfig({ directories: [directory], env })
+    return issuerOf(settings, { clock: systemClock, onProblem: (problem) => problems.push(problem) })
+  }
+  const tokens = new ServerTokens({ tokens: null, tokens_file: null, data_dir: directory }, systemClock, issuerWith(first.env))
+  try {
+    assert.equal((await tokens.find(await first.token()))?.name, `oidc:${first.issuer}#ann`)
+    tokens.replaceIssuer(issuerWith(second.env))
+    await assert.rejects(Promise.resolve(tokens.find(await first.token())), { code: 'WAGGLE_TOKEN_REFUSED' })
+    assert.equal((await tokens.find(await second.token()))?.name, `oidc:${second.issuer}#ann`)
+    tokens.replaceIssuer(issuerWith({}))
+    assert.deepEqual([await tokens.find(await second.token()), tokens.areKnown, problems], [null, true, []])
+  } finally {
+    tokens.close()
+    rmSync(directory, { recursive: true })
+  }
+})
+
+async function bothIssuers() {
+  const issuers = await Promise.all([TokenIssuer.start(), TokenIssuer.start()])
+  return Object.assign(issuers, { [Symbol.asyncDispose]: async () => void (await Promise.all(issuers.map((one) => one[Symbol.asyncDispose]()))) })
+}
 
 function nameOf(tokens: ServerTokens, token: string): string | undefined {
   const found = tokens.find(token)

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import { after, before, describe, it } from 'node:test'
 import { Gateway, GatewayError, type RequestEvent } from 'waggle-streams/client'
+import { GrpcCaller } from '../../support/grpc-caller.ts'
 import { patient } from '../../support/patient.ts'
 import { SwarmHere } from '../../support/swarm-here.ts'
 
@@ -25,6 +26,44 @@ async function all(stream: AsyncIterable<RequestEvent>): Promise<readonly Reques
 
 const partsOf = (events: readonly RequestEvent[]) => events.flatMap((event) => (event.kind === 'part' ? [[event.bee, event.number, event.part]] : []))
 const answerOf = (events: readonly RequestEvent[]) => events.flatMap((event) => (event.kind === 'answer' ? [event.answer] : []))
+
+const looping = `  - {name: again, type: loop, input: {stack: [entrance, chat]}, spec: {while: "length(text) < \`4\`", body: chat, max_rounds: 5}}
+  - {name: chat, type: module, input: {name: again}, spec: {file: ./chat.mjs}}
+  - {name: answer, type: respond, input: {name: again}}`
+
+it('The parts of a bee in a loop count from 0 in each round', async () => {
+  const files = { 'chat.mjs': 'export default async function* ({ text }) { yield text; yield "b"; return { text: text + "b" } }' }
+  await using here = await SwarmHere.open({}, { bees: looping, files })
+  const events = await all(new Gateway(here.url).stream({ text: 'aa' }, { gateway: here.name }))
+  assert.deepEqual(
+    events.flatMap((event) => (event.kind === 'part' ? [[event.round, event.number, event.part]] : [])),
+    [
+      ['again=1', 0, 'aa'],
+      ['again=1', 1, 'b'],
+      ['again=2', 0, 'aab'],
+      ['again=2', 1, 'b'],
+    ],
+  )
+  assert.deepEqual(answerOf(events), [{ text: 'aabb' }])
+})
+
+it('The parts of a bee reach a caller of the gRPC gateway, who goes on behind the last event', async () => {
+  await using here = await SwarmHere.open({ WAGGLE_GRPC_PORT: '0' }, { bees, files: { 'chat.mjs': chat } })
+  const caller = new GrpcCaller(here.grpc)
+  try {
+    const input = { gateway: here.name, data: Buffer.from('{"parts": ["a", "b"]}') }
+    const events = (await caller.stream('waggle.v1.Gateway/RequestStream', input)) as readonly { readonly [field: string]: string }[]
+    const dataOf = (given: typeof events) => given.flatMap(({ name, json }) => (name === 'part' ? [JSON.parse(json ?? '')] : []))
+    const [first, second] = [0, 1].map((number) => ({ bee: 'chat', number, part: number === 0 ? 'a' : 'b' }))
+    assert.deepEqual(dataOf(events), [first, second])
+    assert.equal(events.at(-1)?.name, 'answer')
+    const { request_id } = JSON.parse(events.find(({ name }) => name === 'accepted')?.json ?? '')
+    const rest = await caller.stream('waggle.v1.Gateway/Events', { request_id, last_event_id: events.find(({ name }) => name === 'part')?.id })
+    assert.deepEqual(dataOf(rest as typeof events), [second])
+  } finally {
+    caller.close()
+  }
+})
 
 for (const { where, spec } of [
   { where: 'in the process', spec: '{file: ./chat.mjs}' },

@@ -64,10 +64,16 @@ export class BranchGraph {
 
   /** The bees whose outputs reach a bee, without itself. */
   leadingTo(name: string): ReadonlySet<string> {
-    const leading = new Set(this.#byName.get(name)?.input?.bees)
-    for (const one of leading) for (const from of this.#byName.get(one)?.input?.bees ?? []) if (from !== name) leading.add(from)
+    const leading = new Set(this.withFeeders([name]))
     leading.delete(name)
     return leading
+  }
+
+  /** These bees, and all bees whose outputs reach one of them. */
+  withFeeders(names: readonly string[]): ReadonlySet<string> {
+    const all = new Set(names)
+    for (const one of all) for (const from of this.#byName.get(one)?.input?.bees ?? []) all.add(from)
+    return all
   }
 
   /** The bees of a loop or a cache from which a way leads back to it; none for any other bee. */

@@ -42,11 +42,11 @@ export function neverJoined({ bees }: CheckedSwarm): readonly DeadBranch[] {
   if (respond === undefined) return []
   const graph = BranchGraph.of(bees)
   const answering = graph.leadingTo(respond.name)
-  const mayAnswer = (reader: string) => bees.some(({ name, type }) => type.mayAnswer && graph.reachedFrom([reader]).has(name))
+  const toAnswers = graph.withFeeders(bees.flatMap(({ name, type }) => (type.mayAnswer ? [name] : [])))
   return bees.flatMap(({ name, type, spec }, index) => {
     if (returningRoles.has(type.role) || !answering.has(name)) return []
     return (type.branches?.(spec) ?? []).flatMap(({ reader, path }) =>
-      reader === respond.name || answering.has(reader) || mayAnswer(reader)
+      reader === respond.name || answering.has(reader) || toAnswers.has(reader)
         ? []
         : [
             {

@@ -16,7 +16,9 @@ export interface PublishingCall {
   readonly id: string
   /** The rounds of the request in its loops (`roundsText`); empty outside of loops. */
   readonly rounds: string
-  /** The time of the request in epoch ms. All parts of the call are younger. */
+  /** The gateway that took the request; null if it is unknown. */
+  readonly gateway: string | null
+  /** The timestamp of the request in epoch ms. If a gateway of Waggle took the request, all parts of the call are younger. */
   readonly since: number
 }
 

@@ -73,7 +73,10 @@ function checked(attributes: ReadonlyMap<string, string>): ReadonlyMap<string, s
   const time = attributes.get('time')
   if (time !== undefined && !rfc3339.test(time)) throw badEvent('its time is no time of RFC 3339', 'Send a time such as 2026-01-31T12:00:00Z.')
   if (attributes.size > maxAttributes) throw badEvent(`it has more than ${maxAttributes} attributes`, 'Send fewer.')
+  let characters = 0
   for (const [name, value] of attributes) {
+    characters += name.length + value.length
+    if (characters > maxCharacters) throw badEvent(`its attributes have more than ${maxCharacters} characters`, 'Send large values as data.')
     if (!/^[a-z0-9]{1,50}$/.test(name))
       throw badEvent(`it has the attribute ${JSON.stringify(name.slice(0, 60))}`, 'Names have lower-case letters and digits.')
     if (value.length > maxAttributeCharacters)
@@ -115,3 +118,5 @@ function badEvent(why: string, next: string): WaggleError {
 const rfc3339 = /^\d{4}-\d\d-\d\d[Tt]\d\d:\d\d:\d\d(?:\.\d{1,12})?(?:[Zz]|[+-]\d\d:\d\d)$/
 const maxAttributes = 100
 const maxAttributeCharacters = 4096
+/** All attributes together are bounded as the headers of an HTTP request are. */
+const maxCharacters = 16_384

@@ -33,6 +33,9 @@ export type RequestEvent = {
   | { readonly kind: 'rest' }
 )
 
+/** The most characters of `Last-Event-ID`. HTTP bounds all headers of a request together to as many. */
+export const maxLastEventId = 16 * 1024
+
 /** True for the id of an event after which there is no other. */
 export function isLastEvent(lastEventId: string): boolean {
   return lastEventId.split('.').includes(outcomeKey)
@@ -54,7 +57,8 @@ export class SentEvents {
       return call === undefined ? [] : [[key, call, Number(number)] as const]
     })
     this.#lastParts = new Map(ofParts.map(([, call, number]) => [call, number]))
-    this.#keys = new Set(keys.filter((key) => ofParts.every(([one]) => one !== key)))
+    this.#keys = new Set(keys)
+    for (const [key] of ofParts) this.#keys.delete(key)
   }
 
   /** The id of the event with this key; null if it was sent before. */

@@ -1,7 +1,11 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
 import fc from 'fast-check'
+import { parseTokens } from '../../../../connectors/gateway/access/access-token.ts'
+import { AccessTokens } from '../../../../connectors/gateway/access/access-tokens.ts'
 import { Places } from '../../../../connectors/gateway/access/places.ts'
+import { openEchoGateway } from '../../../support/echo-gateway.ts'
+import { eventually } from '../../../support/swarm-here.ts'
 
 describe('Places of callers', () => {
   const places = (max: number) => new Places({ max, what: 'streams are open' })
@@ -44,4 +48,38 @@ describe('Places of callers', () => {
       }),
     )
   })
+})
+
+it('A caller with a token cannot take all streams of events of a gateway', async () => {
+  const tokens = new AccessTokens()
+  tokens.replace('settings', parseTokens('greedy=greedy-0123456789:read;modest=modest-0123456789:read'))
+  const ended = { count: 0 }
+  const follow = async () => ({ async finish() {}, end: () => void ended.count++ })
+  const followers = new Places({ max: 8, what: 'requests are followed' })
+  const gateway = await openEchoGateway({
+    callers: { areKnown: true, find: (token) => tokens.find(token) },
+    events: { follow, await: follow },
+    followers,
+  })
+  try {
+    const leave = new AbortController()
+    const open = async (token: string) => {
+      const response = await fetch(`${gateway.url}/v1/requests/1/events`, { headers: { authorization: `Bearer ${token}` }, signal: leave.signal })
+      const code = response.ok ? '' : ((await response.json()) as { readonly code: string }).code
+      return { status: response.status, code }
+    }
+    const greedy = []
+    for (let at = 0; at < 5; at++) greedy.push(await open('greedy-0123456789'))
+    assert.deepEqual(
+      greedy.map(({ status }) => status),
+      [200, 200, 200, 200, 429],
+    )
+    assert.equal(greedy[4]?.code, 'WAGGLE_CALLER_LIMIT')
+    assert.equal((await open('modest-0123456789')).status, 200)
+    leave.abort()
+    await eventually(async () => followers.taken === 0)
+    assert.equal(ended.count, 5)
+  } finally {
+    await gateway.close()
+  }
 })

@@ -255,7 +255,7 @@ describe('A stream of the client class Gateway', () => {
     await using server = await Server.open([events(`: \n\n${first}`), problemAnswer(503, 'WAGGLE_STARTING'), 'drop', events(rest)])
     assert.deepEqual(await all(server.url), [
       { kind: 'accepted', requestId: 'r-1' },
-      { kind: 'part', bee: 'b', number: 0, part: 'a' },
+      { kind: 'part', bee: 'b', number: 0, round: null, part: 'a' },
       { kind: 'bee', bee: 'b', step: { bee: 'b', started_at: 1 } },
       { kind: 'answer', requestId: 'r-1', answer: 'ab' },
     ])

@@ -173,6 +173,10 @@ describe('A gRPC gateway', () => {
     assert.deepEqual([picture.message.data, picture.message.content_type], [Buffer.from([0xff, 0xd8]), 'image/jpeg'])
     assert.equal((await caller.call(ask, { ...hello, data: Buffer.from('{') })).error, 'WAGGLE_BAD_BODY')
     assert.deepEqual((await caller.call(ask, { ...hello, gateway: 'nobody' })).status, 'NOT_FOUND')
+    for (const gateway of ['n'.repeat(256), '‘ '.repeat(10_000)])
+      assert.equal((await caller.call('waggle.v1.Gateway/Submit', { ...hello, gateway })).error, 'WAGGLE_UNKNOWN_GATEWAY')
+    for (const content_type of ['text/plain\r\nx: y', `a/${'b'.repeat(2000)}`])
+      assert.equal((await caller.call(ask, { ...hello, content_type })).error, 'WAGGLE_CONTENT_TYPE')
     const { message: accepted, requestId } = await caller.call('waggle.v1.Gateway/Submit', hello, { headers: { 'idempotency-key': 'k' } })
     assert.equal(accepted.request_id, requestId)
     assert.equal((await caller.call('waggle.v1.Gateway/Submit', hello, { headers: { 'idempotency-key': 'k' } })).requestId, requestId)
@@ -199,7 +203,7 @@ describe('A gRPC gateway', () => {
     assert.deepEqual([named.status, named.error], ['PERMISSION_DENIED', 'WAGGLE_UNKNOWN_HOST'])
   })
 
-  it('gives no answer to HTTP/1.1, and none to a page’s content type', async () => {
+  it('closes HTTP/1.1 connections, and answers 415 to a content type that any page may send', async () => {
     const [host = '', port = ''] = gateway.address.split(':')
     const socket = connect(Number(port), host)
     socket.end('GET / HTTP/1.1\r\nhost: localhost\r\n\r\n')

@@ -103,6 +103,7 @@ describe('A CloudEvent over HTTP', () => {
     'a wrong time': { ...good, time: 'today' },
     'two forms of data': { ...good, data: 1, data_base64: 'AQ==' },
     'data that is no base64': { ...good, data_base64: '*' },
+    'attributes that are too large together': { ...good, ...Object.fromEntries(['a', 'b', 'c', 'd', 'e'].map((name) => [name, 'x'.repeat(4000)])) },
     'a line break in an attribute': { ...good, subject: 'a\r\nset-cookie: b' },
   }
   for (const [what, event] of Object.entries(wrong))

@@ -213,6 +213,19 @@ describe('The Open Inference Protocol over HTTP', () => {
       [x({ data: undefined, parameters: { binary_data_size: -1 } }), /binary_data_size of "x" is -1/],
       [x({ data: undefined, parameters: { shared_memory_region: 'r' } }), /shared memory/],
       [{ inputs: [{ name: 'input', datatype: 'BYTES', shape: [1], data: [''] }] }, /empty/],
+      [
+        { inputs: [{ name: 'input', datatype: 'BYTES', shape: [1], data: ['a'], parameters: { content_type: `a/${'b'.repeat(254)}` } }] },
+        /type\/subtype/,
+      ],
+      [{ inputs: [{ name: 'input', datatype: 'BYTES', shape: [250_001], data: [] }] }, /more than 250000 elements of BYTES/],
+      // Each element would lie in 31 lists of its own.
+      [
+        {
+          parameters: { content_type: 'application/json' },
+          inputs: [x({ shape: [30_000, ...Array(31).fill(1)], data: Array(30_000).fill(1) }).inputs[0]],
+        },
+        /more than 900000 elements and lists of elements/,
+      ],
     ] as const)
       assert.match(await refused(request), new RegExp(`^400 .*${why.source}.*\\(WAGGLE_INFERENCE_INPUT\\)$`), JSON.stringify(request).slice(0, 200))
   })

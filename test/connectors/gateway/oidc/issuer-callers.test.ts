@@ -268,6 +268,7 @@ describe('A gateway that trusts an issuer', () => {
       ['rubbish', /not a JSON object/],
       ['{"keys": []}', /no public key/],
       ['{"keys": {"length": 3}}', /no public key/],
+      ['{"keys": [{"kty": {"toString": 0}}]}', /no public key/],
       [JSON.stringify({ keys: Array.from({ length: 101 }, () => issuer.key.publicJwk) }), /more than 100 keys/],
       [JSON.stringify({ keys: [issuer.key.publicJwk], padding: 'x'.repeat(300_000) }), /more than 262144 bytes/],
     ]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import inspect
 import sys
-from typing import Any, AsyncGenerator, Dict, Generator, List, Sequence
+from typing import Any, Dict, List, Sequence
 
 from .batches import results_of, stacked
 from .bee import Bee
@@ -133,7 +133,7 @@ class Calls:
         return True
 
 
-def _published(generator: "Generator[Any, None, Any]", job: Job) -> Any:
+def _published(generator: Any, job: Job) -> Any:
     """Publishes what a generator yields, and returns what it returns, or else its parts as one result."""
     try:
         while True:
@@ -147,7 +147,7 @@ def _published(generator: "Generator[Any, None, Any]", job: Job) -> Any:
         generator.close()
 
 
-async def _published_later(generator: "AsyncGenerator[Any, None]", job: Job) -> Any:
+async def _published_later(generator: Any, job: Job) -> Any:
     """The same as `_published`. An asynchronous generator returns nothing."""
     try:
         async for part in generator:

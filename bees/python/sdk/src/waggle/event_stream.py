@@ -19,11 +19,12 @@ class RequestEvent:
         request_id: the request's id.
         bee: the bee of a "bee" or a "part"; else None.
         number: the number of a "part", counted from 0 for each bee; else None.
+        round: the round of a "part" of a bee in a loop, such as "again=2"; else None.
         value: the part, or the answer. A value that is not JSON is `{"content_type": …, "base64": …}`.
         fields: everything that the server says about the event.
     """
 
-    __slots__ = ("kind", "request_id", "bee", "number", "value", "fields")
+    __slots__ = ("kind", "request_id", "bee", "number", "round", "value", "fields")
 
     def __init__(self, kind: str, request_id: str, fields: Mapping[str, Any]) -> None:
         self.kind = kind
@@ -31,6 +32,7 @@ class RequestEvent:
         self.fields = fields
         self.bee: Optional[str] = fields.get("bee")
         self.number: Optional[int] = fields.get("number")
+        self.round: Optional[str] = fields.get("round") if kind == "part" else None
         self.value: Any = fields.get("part") if kind == "part" else fields.get("answer")
 
     def __repr__(self) -> str:

@@ -1,0 +1,87 @@
+import assert from 'node:assert/strict'
+import { randomBytes } from 'node:crypto'
+import { mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { afterEach, beforeEach, describe, it } from 'node:test'
+import { type EmbeddedLog, openEmbeddedLog } from '../../../connectors/log/embedded/embedded-log.ts'
+import type { Log, ReadOptions } from '../../../processor/ports.ts'
+import { SimulatedClock } from '../../../processor/simulation/simulated-clock.ts'
+import { PartLog } from '../../../processor/swarm/part-log.ts'
+import type { PartsRun } from '../../../topology/swarm/ports/published-parts.ts'
+
+const topic = 'waggle.talk-parts'
+
+describe('The log of parts', () => {
+  let directory: string
+  let clock: SimulatedClock
+  let disk: EmbeddedLog
+  /** The offsets that each read was asked for. */
+  let reads: ReadOptions[]
+
+  beforeEach(async () => {
+    directory = mkdtempSync(join(tmpdir(), 'waggle-parts-'))
+    clock = new SimulatedClock()
+    disk = await openEmbeddedLog({ directory, clock })
+    await disk.createTopics([{ name: topic, partitions: 1, cleanup: 'delete', retentionMs: 86_400_000 }])
+    reads = []
+  })
+  afterEach(async () => {
+    await disk.close()
+    rmSync(directory, { recursive: true })
+  })
+
+  /** The parts as a process has them that has just started. `isShared`: other processes write to the log too. */
+  function started(isShared: boolean): PartLog {
+    const log: Log = {
+      traits: { ...disk.traits, repeatsRecords: isShared },
+      state: disk.state,
+      load: disk.load,
+      createTopics: (specs) => disk.createTopics(specs),
+      topic: (name) => disk.topic(name),
+      topics: () => disk.topics(),
+      subscribe: (subscription) => disk.subscribe(subscription),
+      taskProducer: (options) => disk.taskProducer(options),
+      producer: () => disk.producer(),
+      read: (options) => {
+        reads.push(options)
+        return disk.read(options)
+      },
+      offsetAt: (place, timestamp) => disk.offsetAt(place, timestamp),
+      close: async () => {},
+    }
+    const random = { next: () => 0, bytes: (count: number) => randomBytes(count) }
+    return new PartLog({ log, clock, random, topic, partitions: 1, gateways: new Set(['own']), producer: () => disk.producer() })
+  }
+
+  async function add(run: PartsRun, parts: readonly string[]): Promise<void> {
+    for (const [number, part] of parts.entries()) await run.add(run.before.length + number, { kind: 'json', json: part })
+  }
+
+  const textOf = ({ before }: PartsRun) => before.map((part) => (part.kind === 'json' ? part.json : null)).join('')
+
+  for (const isShared of [false, true])
+    describe(isShared ? 'of a cluster' : 'of one process', () => {
+      for (const { time, since } of [
+        { time: 'in the future', since: 3_600_000 },
+        { time: 'long ago', since: -3_600_000 },
+      ])
+        it(`gives a run the parts of the run before, if another program gave the request a time ${time}`, async () => {
+          await clock.advance(7_200_000)
+          const call = { bee: 'chat', id: 'r', rounds: '', gateway: 'foreign', since: clock.now() + since }
+          await add(await started(isShared).begin(call), ['The ', 'cat '])
+          await clock.advance(7_200_000)
+          assert.equal(textOf(await started(isShared).begin(call)), 'The cat ')
+        })
+
+      it('is read once for all requests whose time another program gave', async () => {
+        await add(await started(isShared).begin({ bee: 'chat', id: 'before', rounds: '', gateway: 'own', since: clock.now() }), ['a', 'b', 'c'])
+        reads = []
+        const parts = started(isShared)
+        for (let at = 0; at < 10; at++) await add(await parts.begin({ bee: 'chat', id: `r${at}`, rounds: '', gateway: 'foreign', since: 0 }), ['x'])
+        assert.equal(reads.filter(({ from }) => from === 0).length, 1)
+        const all = reads.reduce((sum, { from = 0, to = 0 }) => sum + to - from, 0)
+        assert.ok(all <= 4 + 2 * 10, `${all} records`)
+      })
+    })
+})
