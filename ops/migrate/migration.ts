@@ -30,6 +30,12 @@ export interface Migration {
   readonly rows: number
 }
 
+/** The positions of a group. */
+interface GroupPlaces {
+  readonly group: string
+  readonly places: readonly (TopicPartition & Position)[]
+}
+
 /** A store of one task, with the changelog that it gets. */
 interface MovedStore {
   readonly task: string
@@ -52,6 +58,9 @@ export async function migrate(options: MigrationOptions): Promise<Migration> {
   if (unknown.length > 0)
     throw cannotMove(`the state of ${unknown.join(', ')}`, 'Name the swarm file of each. A program of the DSL builds its state anew from its topics.')
   const positions = names.map((group) => ({ group, places: from.positionsOf(group) }))
+  // A group that only a cluster has begins where the swarm's other readers of the topic are, or at the end.
+  const added = (await Promise.all(plans.map((plan) => newPositions(from, plan, positions)))).flat()
+  for (const one of [...positions, ...added]) await refuseOldBacklog(from, one, clock)
   const changelogs = plans.flatMap((plan) =>
     changelogTopics(plan.applicationId, topologyOf(plan).subtopologies(), (topic) => specs.find(({ name }) => name === topic)?.partitions ?? 1),
   )
@@ -78,16 +87,9 @@ export async function migrate(options: MigrationOptions): Promise<Migration> {
   }
   const moved = (place: TopicPartition & Position) => movedPosition(place, kept.get(`${place.partition} ${place.topic}`) ?? [])
   const groups = new Set<string>()
-  for (const { group, places } of positions) {
+  for (const { group, places } of [...positions, ...added]) {
     await to.setPositions?.(group, places.map(moved))
     groups.add(group)
-  }
-  // A group that only a cluster has begins where the swarm's other readers of the topic are, or at the end.
-  for (const plan of plans) {
-    for (const { group, places } of await newPositions(from, plan, positions)) {
-      await to.setPositions?.(group, places.map(moved))
-      groups.add(group)
-    }
   }
   return { topics: [...specs, ...changelogs].map(({ name }) => name), groups: [...groups], records, rows }
 }
@@ -154,12 +156,8 @@ async function copyRows(from: EmbeddedLog, producer: Producer, { task, partition
   return rows
 }
 
-async function newPositions(
-  from: EmbeddedLog,
-  plan: SwarmPlan,
-  known: readonly { readonly group: string; readonly places: readonly (TopicPartition & Position)[] }[],
-): Promise<readonly { readonly group: string; readonly places: readonly (TopicPartition & Position)[] }[]> {
-  const found: { readonly group: string; readonly places: (TopicPartition & Position)[] }[] = []
+async function newPositions(from: EmbeddedLog, plan: SwarmPlan, known: readonly GroupPlaces[]): Promise<readonly GroupPlaces[]> {
+  const found: GroupPlaces[] = []
   for (const { group, topics } of readersOf(plan)) {
     const own = known.find((one) => one.group === group)?.places ?? []
     const places: (TopicPartition & Position)[] = []
@@ -177,6 +175,29 @@ async function newPositions(
     if (places.length > 0) found.push({ group, places })
   }
   return found
+}
+
+/**
+ * Brokers delete records past the retention of their topic, also unread ones, which an embedded log keeps. They delete from the beginning of a partition,
+ * so the first unread record decides. Half of the retention is left for the swarm to start on the cluster and to read.
+ */
+async function refuseOldBacklog(from: EmbeddedLog, { group, places }: GroupPlaces, clock: Clock): Promise<void> {
+  for (const { topic, partition, offset } of places) {
+    const info = await from.topic(topic)
+    const { start, end } = info?.offsets[partition] ?? { start: 0, end: 0 }
+    if (info === null || info.retentionMs === null || info.cleanup === 'compact' || offset >= end) continue
+    const oldest = await firstTimestamp(from, { topic, partition, from: Math.max(start, offset), to: end })
+    if (oldest === null || clock.now() - oldest <= info.retentionMs / 2) continue
+    throw cannotMove(
+      `records of ${new Date(oldest).toISOString()} in ${topic} that ${group} has not read, and brokers delete them after ${info.retentionMs / 1000} seconds`,
+      'Start Waggle without WAGGLE_LOG until it has read them, or start it once with a higher WAGGLE_RETENTION_SECONDS, and keep that on the cluster.',
+    )
+  }
+}
+
+async function firstTimestamp(from: EmbeddedLog, range: TopicPartition & { readonly from: number; readonly to: number }): Promise<number | null> {
+  for await (const { records } of from.read(range)) for (const { timestamp } of records) return timestamp
+  return null
 }
 
 async function expectNothing(to: Log, topics: readonly string[]): Promise<void> {
