@@ -3,7 +3,7 @@ import { bytesIn, type ChangelogRecord, type Clock, type Log, type Position, typ
 import { Changelog } from '../../processor/state/changelog.ts'
 import { changelogTopics } from '../../processor/state/changelog-topics.ts'
 import { isLogged } from '../../processor/state/task-store.ts'
-import { readPositionNote } from '../../processor/task/position-note.ts'
+import { moveNote } from '../../processor/task/position-note.ts'
 import { changelogTopic } from '../../topology/naming.ts'
 import type { KeptStore } from '../../topology/state-store.ts'
 import type { SwarmPlan } from '../../topology/swarm/plan/plan.ts'
@@ -59,7 +59,8 @@ export async function migrate(options: MigrationOptions): Promise<Migration> {
     throw cannotMove(`the state of ${unknown.join(', ')}`, 'Name the swarm file of each. A program of the DSL builds its state anew from its topics.')
   const positions = names.map((group) => ({ group, places: from.positionsOf(group) }))
   // A group that only a cluster has begins where the swarm's other readers of the topic are, or at the end.
-  const added = (await Promise.all(plans.map((plan) => newPositions(from, plan, positions)))).flat()
+  const ids = plans.map(({ applicationId }) => applicationId)
+  const added = (await Promise.all(plans.map((plan) => newPositions(from, plan, positions, ids)))).flat()
   for (const one of [...positions, ...added]) await refuseOldBacklog(from, one, clock)
   const changelogs = plans.flatMap((plan) =>
     changelogTopics(plan.applicationId, topologyOf(plan).subtopologies(), (topic) => specs.find(({ name }) => name === topic)?.partitions ?? 1),
@@ -156,8 +157,14 @@ async function copyRows(from: EmbeddedLog, producer: Producer, { task, partition
   return rows
 }
 
-async function newPositions(from: EmbeddedLog, plan: SwarmPlan, known: readonly GroupPlaces[]): Promise<readonly GroupPlaces[]> {
+async function newPositions(
+  from: EmbeddedLog,
+  plan: SwarmPlan,
+  known: readonly GroupPlaces[],
+  applicationIds: readonly string[],
+): Promise<readonly GroupPlaces[]> {
   const found: GroupPlaces[] = []
+  const ofSwarm = known.filter(({ group }) => applicationOf(group, applicationIds) === plan.applicationId)
   for (const { group, topics } of readersOf(plan)) {
     const own = known.find((one) => one.group === group)?.places ?? []
     const places: (TopicPartition & Position)[] = []
@@ -165,8 +172,8 @@ async function newPositions(from: EmbeddedLog, plan: SwarmPlan, known: readonly 
       for (const [partition, { end }] of ((await from.topic(topic))?.offsets ?? []).entries()) {
         const isHere = (place: TopicPartition) => place.topic === topic && place.partition === partition
         if (own.some(isHere)) continue
-        const others = known.filter((one) => one.group.startsWith(plan.applicationId)).flatMap((one) => one.places.filter(isHere))
-        const isRead = known.some((one) => one.group.startsWith(plan.applicationId) && one.places.some((place) => place.topic === topic))
+        const others = ofSwarm.flatMap((one) => one.places.filter(isHere))
+        const isRead = ofSwarm.some((one) => one.places.some((place) => place.topic === topic))
         // Where the swarm reads the topic, and has read nothing of this partition, it reads all of it.
         const offset = others.length > 0 ? Math.min(...others.map((place) => place.offset)) : isRead ? 0 : end
         places.push({ topic, partition, offset, metadata: '' })
@@ -175,6 +182,15 @@ async function newPositions(from: EmbeddedLog, plan: SwarmPlan, known: readonly 
     if (places.length > 0) found.push({ group, places })
   }
   return found
+}
+
+/**
+ * The application of a group, whose name is the application's id, or begins with it and a hyphen. Names of swarms may have hyphens too, so of several ids
+ * the longest counts. Null for a group of another application.
+ */
+function applicationOf(group: string, ids: readonly string[]): string | null {
+  const fitting = ids.filter((id) => group === id || group.startsWith(`${id}-`))
+  return fitting.toSorted((one, other) => other.length - one.length)[0] ?? null
 }
 
 /**
@@ -210,14 +226,10 @@ async function expectNothing(to: Log, topics: readonly string[]): Promise<void> 
   })
 }
 
-/**
- * The position of the same record on the cluster. The note of a task that had calls in flight names offsets. Where these are others now, the note is left
- * out, and the calls that had ended are done again.
- */
+/** The position of the same record on the cluster. The note of a task that had calls in flight names offsets, which are moved in the same way. */
 function movedPosition(place: TopicPartition & Position, offsets: readonly number[]): TopicPartition & Position {
-  const offset = countBelow(offsets, place.offset)
-  const isSame = offsets.every((one, at) => one === at)
-  return { ...place, offset, metadata: isSame || readPositionNote(place.metadata).ahead === null ? place.metadata : '' }
+  const offsetOf = (offset: number) => countBelow(offsets, offset)
+  return { ...place, offset: offsetOf(place.offset), metadata: moveNote(place.metadata, offsetOf) }
 }
 
 /** The number of offsets below a position: the offset of the same record on a log that begins at 0 and has no gaps. */
