@@ -1,9 +1,11 @@
 import assert from 'node:assert/strict'
-import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import fs, { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, readlinkSync, realpathSync, rmSync, writeFileSync } from 'node:fs'
+import { syncBuiltinESMExports } from 'node:module'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, it } from 'node:test'
 import { openEmbeddedLog } from '../../../connectors/log/embedded/embedded-log.ts'
+import { writePrivateFile } from '../../../connectors/system/private-file.ts'
 import { systemClock } from '../../../connectors/system/system-clock.ts'
 import { writeBackup } from '../../../ops/backup/backup.ts'
 import { restoreBackup } from '../../../ops/backup/restore.ts'
@@ -12,7 +14,7 @@ import type { Log } from '../../../processor/ports.ts'
 describe('The directory of a backup', () => {
   let root: string
   beforeEach(() => {
-    root = mkdtempSync(join(tmpdir(), 'waggle-backup-place-'))
+    root = realpathSync(mkdtempSync(join(tmpdir(), 'waggle-backup-place-')))
   })
   afterEach(() => rmSync(root, { recursive: true }))
 
@@ -37,5 +39,53 @@ describe('The directory of a backup', () => {
     await restoreBackup({ from: join(root, 'backup'), dataDirectory: join(root, 'restored') })
     assert.deepEqual(readdirSync(join(root, 'restored')).toSorted(), ['file-1', 'file-2', 'log'])
     assert.equal(readFileSync(join(root, 'restored', 'file-2'), 'utf8'), 'text 2')
+  })
+
+  it('gets tokens as they are when the log is taken, although they change while files are copied', async () => {
+    const directory = data('one', { 'a-large-file': 'x'.repeat(64 * 1024 * 1024), 'tokens.json': 'old' })
+    const written = write(directory, 'backup')
+    while (!existsSync(join(root, 'backup', 'data', 'a-large-file'))) await new Promise(setImmediate)
+    writePrivateFile(join(directory, 'tokens.json'), 'new')
+    await written
+    assert.equal(readFileSync(join(root, 'backup', 'data', 'tokens.json'), 'utf8'), 'old')
+  })
+
+  it('gets a user’s folder too, and the data directory keeps it', async () => {
+    const directory = data('one', {})
+    mkdirSync(join(directory, 'backup-2026'))
+    writeFileSync(join(directory, 'backup-2026', 'file'), 'mine')
+    mkdirSync(join(directory, '.backup-in-progress'))
+    writeFileSync(join(directory, '.backup-in-progress', 'left'), 'by a killed backup')
+    await write(directory, 'backup')
+    assert.deepEqual(readdirSync(directory), ['backup-2026'])
+    assert.equal(readFileSync(join(directory, 'backup-2026', 'file'), 'utf8'), 'mine')
+    assert.equal(readFileSync(join(root, 'backup', 'data', 'backup-2026', 'file'), 'utf8'), 'mine')
+    assert.deepEqual(readdirSync(join(root, 'backup', 'data')), ['backup-2026'])
+  })
+
+  it('is durable with all names in it before the backup is reported', async (test) => {
+    if (!existsSync('/proc/self/fd')) return test.skip('the file of a descriptor is found on Linux only')
+    const directory = data('one', { 'tokens.json': '{}' })
+    mkdirSync(join(directory, 'folder'))
+    writeFileSync(join(directory, 'folder', 'file'), 'text')
+    const synced: string[] = []
+    const sync = fs.fsyncSync
+    test.mock.method(fs, 'fsyncSync', (descriptor: number) => {
+      synced.push(readlinkSync(`/proc/self/fd/${descriptor}`))
+      sync(descriptor)
+    })
+    syncBuiltinESMExports()
+    try {
+      await write(directory, 'backup')
+    } finally {
+      test.mock.restoreAll()
+      syncBuiltinESMExports()
+    }
+    const wanted = ['data/folder', 'data', '', '..'].map((path) => join(root, 'backup', path))
+    assert.deepEqual(
+      wanted.filter((path) => !synced.includes(path.replace(/\/$/, ''))),
+      [],
+    )
+    assert.equal(synced.at(-1), join(root, 'backup'))
   })
 })
