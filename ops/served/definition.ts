@@ -54,9 +54,16 @@ export interface SwarmClaim {
  * (`value` null).
  */
 export type DefinitionRecord =
-  | { readonly kind: 'version'; readonly swarm: string; readonly version: number; readonly value: WrittenVersion | null }
+  | VersionRecord
   | { readonly kind: 'pointer'; readonly swarm: string; readonly value: SwarmPointer | null }
   | { readonly kind: 'claim'; readonly swarm: string; readonly id: string; readonly value: SwarmClaim | null }
+
+export interface VersionRecord {
+  readonly kind: 'version'
+  readonly swarm: string
+  readonly version: number
+  readonly value: WrittenVersion | null
+}
 
 export function keyOf({ swarm, version, id }: { readonly swarm: string; readonly version?: number; readonly id?: string }): string {
   if (id !== undefined) return `${swarm}!${id}`

@@ -10,6 +10,7 @@ import {
   type SwarmClaim,
   type SwarmPointer,
   type SwarmVersion,
+  type VersionRecord,
   type WrittenVersion,
 } from './definition.ts'
 import { type OwnClaim, SwarmClaims } from './swarm-claims.ts'
@@ -32,7 +33,7 @@ export interface Definition {
 
 /**
  * The definitions of the swarms that servers on this log run, in one compacted topic. Every server follows it. Records count in the order of the topic,
- * so all servers agree: of two servers that change a swarm at once, one loses. Records that Waggle did not write are reported and skipped.
+ * so all servers agree: of two servers that change a swarm at once, one loses. A text that comes behind that of a later change does not count. Records that Waggle did not write are reported and skipped.
  */
 export class Definitions {
   readonly #options: DefinitionsOptions
@@ -255,6 +256,11 @@ export class Definitions {
       return
     }
     const versions = this.#versions.get(swarm) ?? new Map<number, WrittenVersion>()
+    const current = versions.get(record.version)
+    if (current !== undefined && this.#isTooLate(record, current)) {
+      this.#again(() => this.#write(keyOf({ swarm, version: current.version }), current))
+      return
+    }
     if (record.value === null) versions.delete(record.version)
     else versions.set(record.version, record.value)
     if (versions.size === 0) this.#versions.delete(swarm)
@@ -268,9 +274,17 @@ export class Definitions {
       this.#pointedAt.set(pointer.swarm, offset)
       return
     }
-    // Compaction keeps the last pointer of a swarm, and this one counts nowhere. So the one that counts is written behind it.
-    if (JSON.stringify(pointer) !== JSON.stringify(current) && this.#followed !== null)
-      this.#pointAgain(pointer.swarm).catch((error: unknown) => this.#options.say('definitions', 'warn', String(error)))
+    if (JSON.stringify(pointer) !== JSON.stringify(current)) this.#again(() => this.#pointAgain(pointer.swarm))
+  }
+
+  /** Says that a record is of a change that others have ended meanwhile: it would replace the text of a later change, or end the version that runs. */
+  #isTooLate({ swarm, version, value }: VersionRecord, current: WrittenVersion): boolean {
+    return value === null ? this.#pointers.get(swarm)?.version === version : value.change < current.change
+  }
+
+  /** Writes the record that counts behind one that counts nowhere, because compaction keeps the last one of a key. */
+  #again(write: () => Promise<unknown>): void {
+    if (this.#followed !== null) write().catch((error: unknown) => this.#options.say('definitions', 'warn', String(error)))
   }
 
   async #revoke({ swarm, version }: SwarmClaim): Promise<void> {

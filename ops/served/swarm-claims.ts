@@ -34,7 +34,7 @@ export interface SwarmClaimsOptions {
 export class SwarmClaims {
   readonly #options: SwarmClaimsOptions
   readonly #claims = new Map<string, { claim: SwarmClaim; readAtMs: number }>()
-  /** What a change of this process begins with, from the moment at which it counts. */
+  /** Changes of this process, with their begin from the moment at which they count. */
   readonly #own = new Map<string, { begun: { readonly offset: number; readonly revision: number } | null; isEnded: boolean }>()
   /** Changes that a record is being written about, so that a slow log gets one of them at a time. */
   readonly #writing = new Set<string>()

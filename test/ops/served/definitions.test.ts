@@ -6,7 +6,7 @@ import { describe, it } from 'node:test'
 import { openEmbeddedLog } from '../../../connectors/log/embedded/embedded-log.ts'
 import { systemClock } from '../../../connectors/system/system-clock.ts'
 import { Definitions } from '../../../ops/served/definitions.ts'
-import type { Clock, Log } from '../../../processor/ports.ts'
+import { bytesIn, type Clock, type Log } from '../../../processor/ports.ts'
 import { SimulatedClock } from '../../../processor/simulation/simulated-clock.ts'
 import { definitionsTopic } from '../../../topology/naming.ts'
 
@@ -156,6 +156,22 @@ async function endedChange(open: (clock?: Clock) => Promise<{ readonly definitio
   return { silent, other, claim, before }
 }
 
+/** The text in the last of `count` records with this key; null if that record ends the version. */
+async function lastText(log: Log, key: string, count: number): Promise<string | null> {
+  const reader = log.read({ topic: definitionsTopic, partition: 0, from: 0 })
+  const found: (string | null)[] = []
+  for await (const { records } of reader) {
+    for (const record of records) {
+      if (record.key === null || Buffer.from(record.key).toString() !== key) continue
+      const bytes = bytesIn(record.value)
+      found.push(bytes === null ? null : (JSON.parse(Buffer.from(bytes).toString()) as { text: string }).text)
+    }
+    if (found.length >= count) break
+  }
+  await reader.close()
+  return found.at(-1) ?? null
+}
+
 describe('A server whose change of a swarm was ended by another one', () => {
   const text = (version: number, words: string) => ({ ...versionOf('a', version), text: words })
 
@@ -180,6 +196,36 @@ describe('A server whose change of a swarm was ended by another one', () => {
       for (const one of [silent, other, (await open()).definitions]) assert.equal(one.get('a')?.pointer.version, 1)
     }))
 
+  it('does not replace the text of a version that the other one has written since', () =>
+    onLog(async (log, open) => {
+      const { silent, other, before } = await endedChange(open)
+      await put(other, text(2, 'runs'), false)
+      await silent.write(text(2, 'late'), before)
+      // The last text of the topic is the only one after compaction.
+      const last = await lastText(log, 'a@2', 4)
+      assert.equal(last, 'runs')
+      for (const one of [silent, other, (await open()).definitions]) assert.equal(one.version('a', 2)?.text, 'runs')
+    }))
+
+  it('does not take the version back that the other one has written since', () =>
+    onLog(async (log, open) => {
+      const { silent, other, before } = await endedChange(open)
+      await put(other, text(2, 'runs'), false)
+      await silent.withdraw(text(2, 'late'), before)
+      assert.equal(await lastText(log, 'a@2', 4), 'runs')
+      for (const one of [silent, other, (await open()).definitions]) assert.equal(one.get('a')?.versions.get(2)?.text, 'runs')
+    }))
+
+  it('writes a text that does not count either if it comes first', () =>
+    onLog(async (_, open) => {
+      const { silent, other, before } = await endedChange(open)
+      const claim = await other.claim('a')
+      await silent.write(text(2, 'late'), before)
+      await other.put(text(2, 'runs'), false, claim)
+      await claim.end()
+      for (const one of [silent, other, (await open()).definitions]) assert.equal(one.version('a', 2)?.text, 'runs')
+    }))
+
   it('does not go on by a sign of life that was on its way', () =>
     onLog(async (log, open) => {
       const { silent, other, claim, before } = await endedChange(open)
@@ -187,7 +233,7 @@ describe('A server whose change of a swarm was ended by another one', () => {
       const producer = await log.producer()
       await producer.send({ topic: definitionsTopic, partition: 0, key: Buffer.from(`a!${before.now?.id}`), value, headers: [], timestamp: 1 })
       while (other.claimOfOthers('a') === null) await other.next('a')
-      // What a server writes is read back, and so is everything before it.
+      // A write settles when it is read back, and so is everything before it.
       await silent.withdraw(versionOf('a', 9), before)
       assert.equal(claim.now, null)
     }))
