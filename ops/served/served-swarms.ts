@@ -304,15 +304,47 @@ export class ServedSwarms implements SwarmManagement {
         added.remember()
         this.#setNext(added, current)
         if (paused) await added.pause()
-        else await added.start()
+        else await this.#start(added, current)
       } else if (served.version !== version && served.version !== null) {
         await this.#change(served, this.#configured(current), { version: null, accept: true, claim: null })
       } else if (paused && served.state !== 'paused') await served.pause()
-      else if (!paused && served.state === 'paused') await served.start()
+      else if (!paused && served.state === 'paused') await this.#start(served, current)
     } catch (error) {
       const reason = WaggleError.from('WAGGLE_SWARM_NOT_STARTED', error, { next: 'Correct the swarm, and apply it again.' })
       this.#swarms.get(name)?.fail(reason)
       say('', 'error', `it does not run: ${reason.message}`, { swarm: name, code: reason.code, next: reason.next })
+    }
+  }
+
+  /** Starts a swarm with the version that its definition names when its bees are open: it may have changed since this server has read it. */
+  async #start(served: ServedSwarm, version: SwarmVersion): Promise<void> {
+    let isCurrent = true
+    try {
+      await served.start(async () => {
+        isCurrent = await this.#staysCurrent(version)
+        if (!isCurrent) throw otherWasFaster(served.name)
+      })
+    } catch (error) {
+      if (isCurrent) throw error
+      await this.#remove(served)
+      await this.#meet(served.name)
+    }
+  }
+
+  /**
+   * Waits for the end of a change that another server leads, and returns whether the version is to run after it. A server that begins to read meanwhile
+   * is a member that the leader has not asked, and reads beside the servers of the new version.
+   */
+  async #staysCurrent({ swarm, version, text, directory }: SwarmVersion): Promise<boolean> {
+    const definitions = this.#definitions
+    for (;;) {
+      const next = definitions.next(swarm)
+      const { pointer, versions } = definitions.get(swarm) ?? {}
+      const now = versions?.get(version)
+      const isSame = now?.text === text && now.directory === directory
+      if (!isSame || pointer?.version !== version || pointer.paused) return false
+      if (definitions.claimOfOthers(swarm) === null) return true
+      await next
     }
   }
 
