@@ -60,7 +60,8 @@ export class ClusterChange implements OtherServers {
 
   /**
    * Waits until no process runs the older version. Throws WAGGLE_UPDATE_TIMEOUT if one still does, or if a request is between two bees: it came while
-   * a server had not read yet that requests wait. A request that no bee has seen is left to the new version.
+   * a server had not read yet that requests wait. A request that no bee has seen is left to the new version. Throws WAGGLE_SWARM_BUSY if another server has
+   * ended the change meanwhile.
    */
   async expectStopped(): Promise<void> {
     const { older, groups, clock } = this.#options
@@ -68,13 +69,14 @@ export class ClusterChange implements OtherServers {
     const end = clock.elapsedMs() + longestStopMs
     for (;;) {
       const members = await groups.members(names)
-      if (members === 0) break
       this.#expectNoRefusal()
+      if (members === 0) break
       if (clock.elapsedMs() >= end) throw stillRuns(older, members)
       await this.#pause()
     }
     const entrances = new Set(older.plan.gateways.map(({ topic }) => topic))
     const { unread } = await this.#look((topic) => !entrances.has(topic))
+    this.#expectNoRefusal()
     if (unread.length > 0) throw betweenBees(older, unread)
   }
 

@@ -11,6 +11,12 @@ export interface SwarmVersion {
   readonly directory: string
 }
 
+/** A version as the topic has it. */
+export interface WrittenVersion extends SwarmVersion {
+  /** The place in the topic of the change that wrote it. Two servers may write a version with the same number: the text of the later change counts. */
+  readonly change: number
+}
+
 /** A swarm with the version that is to run. */
 export interface SwarmPointer {
   readonly swarm: string
@@ -48,9 +54,16 @@ export interface SwarmClaim {
  * (`value` null).
  */
 export type DefinitionRecord =
-  | { readonly kind: 'version'; readonly swarm: string; readonly version: number; readonly value: SwarmVersion | null }
+  | VersionRecord
   | { readonly kind: 'pointer'; readonly swarm: string; readonly value: SwarmPointer | null }
   | { readonly kind: 'claim'; readonly swarm: string; readonly id: string; readonly value: SwarmClaim | null }
+
+export interface VersionRecord {
+  readonly kind: 'version'
+  readonly swarm: string
+  readonly version: number
+  readonly value: WrittenVersion | null
+}
 
 export function keyOf({ swarm, version, id }: { readonly swarm: string; readonly version?: number; readonly id?: string }): string {
   if (id !== undefined) return `${swarm}!${id}`
@@ -80,10 +93,10 @@ function claimOf(swarm: string, id: string, { phase, version = null, reason }: F
   return { swarm, id, phase: known, version, reason }
 }
 
-function versionOf(swarm: string, version: number, { created_at, text, file, directory }: Fields): SwarmVersion {
-  if (!isTime(created_at) || typeof text !== 'string' || typeof file !== 'string' || typeof directory !== 'string')
+function versionOf(swarm: string, version: number, { created_at, text, file, directory, change = 0 }: Fields): WrittenVersion {
+  if (!isTime(created_at) || !isOffset(change) || typeof text !== 'string' || typeof file !== 'string' || typeof directory !== 'string')
     throw foreign('a field is missing')
-  return { swarm, version, created_at, text, file, directory }
+  return { swarm, version, created_at, text, file, directory, change }
 }
 
 interface Fields {
@@ -97,6 +110,7 @@ interface Fields {
   readonly text?: unknown
   readonly file?: unknown
   readonly directory?: unknown
+  readonly change?: unknown
 }
 
 function objectOf(bytes: Uint8Array): Fields {
@@ -111,6 +125,10 @@ function objectOf(bytes: Uint8Array): Fields {
 
 function isCount(value: unknown): value is number {
   return Number.isSafeInteger(value) && Number(value) > 0
+}
+
+function isOffset(value: unknown): value is number {
+  return Number.isSafeInteger(value) && Number(value) >= 0
 }
 
 function isTime(value: unknown): value is number {

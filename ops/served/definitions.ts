@@ -3,7 +3,16 @@ import { definitionsTopic } from '../../topology/naming.ts'
 import { WaggleError } from '../../topology/waggle-error.ts'
 import type { LogLine } from '../process-log/log-line.ts'
 import { FollowedPartition } from '../requests/followed-partition.ts'
-import { type DefinitionRecord, keyOf, parseDefinition, type SwarmClaim, type SwarmPointer, type SwarmVersion } from './definition.ts'
+import {
+  type DefinitionRecord,
+  keyOf,
+  parseDefinition,
+  type SwarmClaim,
+  type SwarmPointer,
+  type SwarmVersion,
+  type VersionRecord,
+  type WrittenVersion,
+} from './definition.ts'
 import { type OwnClaim, SwarmClaims } from './swarm-claims.ts'
 import { otherWasFaster } from './swarm-errors.ts'
 
@@ -24,14 +33,14 @@ export interface Definition {
 
 /**
  * The definitions of the swarms that servers on this log run, in one compacted topic. Every server follows it. Records count in the order of the topic,
- * so all servers agree: of two servers that change a swarm at once, one loses. Records that Waggle did not write are reported and skipped.
+ * so all servers agree: of two servers that change a swarm at once, one loses. A text that comes behind that of a later change does not count. Records that Waggle did not write are reported and skipped.
  */
 export class Definitions {
   readonly #options: DefinitionsOptions
   readonly #pointers = new Map<string, SwarmPointer>()
   /** The offset of the pointer that counts. */
   readonly #pointedAt = new Map<string, number>()
-  readonly #versions = new Map<string, Map<number, SwarmVersion>>()
+  readonly #versions = new Map<string, Map<number, WrittenVersion>>()
   readonly #claims: SwarmClaims
   readonly #producer: Producer
   readonly #waiting = new Set<{ readonly offset: number; readonly settle: (error: WaggleError | null) => void }>()
@@ -50,6 +59,7 @@ export class Definitions {
       clock: options.clock,
       write: (claim) => this.#write(keyOf({ swarm: claim.swarm, id: claim.id }), claim).then(() => {}),
       end: (swarm, id) => this.#write(keyOf({ swarm, id }), null).then(() => {}),
+      revisionOf: (swarm) => this.#pointers.get(swarm)?.revision ?? 0,
       revoke: (claim) => this.#revoke(claim),
       onFailure: (error) => options.say('definitions', 'warn', `a change of a swarm cannot be told: ${String(error)}`),
     })
@@ -133,35 +143,44 @@ export class Definitions {
     return this.#claims.refuse(claim, reason)
   }
 
-  /** Settles when the version is durable. It does not run yet. */
-  async write(version: SwarmVersion): Promise<void> {
-    await this.#write(keyOf(version), version)
+  /** Settles when the version is durable. It does not run yet. Throws WAGGLE_SWARM_BUSY if another server has ended the change. */
+  async write(version: SwarmVersion, claim: OwnClaim): Promise<void> {
+    expectHeld(claim, version.swarm)
+    await this.#write(keyOf(version), { ...version, change: claim.offset })
   }
 
-  /** Takes a version back that never ran. */
-  async withdraw({ swarm, version }: SwarmVersion): Promise<void> {
-    await this.#write(keyOf({ swarm, version }), null)
+  /** Takes a version back that never ran. A change that another server has ended leaves it alone: it may be that server's version by now. */
+  async withdraw({ swarm, version }: SwarmVersion, claim: OwnClaim): Promise<void> {
+    if (claim.now !== null) await this.#write(keyOf({ swarm, version }), null)
   }
 
-  /** Settles when the version is durable and is the one that runs. Only the newest versions are kept. */
-  async put(version: SwarmVersion, paused: boolean): Promise<void> {
+  /** Settles when the version is durable and is the one that runs. Only the newest versions are kept. Throws as `point` does. */
+  async put(version: SwarmVersion, paused: boolean, claim: OwnClaim): Promise<void> {
     const { swarm } = version
     const now = version.created_at
-    if (this.version(swarm, version.version) === null) await this.write(version)
-    await this.point({ swarm, version: version.version, paused, created_at: this.#pointers.get(swarm)?.created_at ?? now, updated_at: now })
+    if (this.#versions.get(swarm)?.get(version.version)?.change !== claim.offset) await this.write(version, claim)
+    const created_at = this.#pointers.get(swarm)?.created_at ?? now
+    await this.point({ swarm, version: version.version, paused, created_at, updated_at: now }, claim)
     for (const old of [...(this.#versions.get(swarm)?.keys() ?? [])].filter((number) => number <= version.version - keptVersions))
       await this.#write(keyOf({ swarm, version: old }), null)
   }
 
-  /** Throws WAGGLE_SWARM_BUSY if another server was faster. */
-  async point(pointer: Omit<SwarmPointer, 'revision'>): Promise<void> {
+  /**
+   * Throws WAGGLE_SWARM_BUSY if another server has ended the change, or was faster. The revision follows that of the change's begin, so this pointer does
+   * not count behind the one of a server that has ended the change.
+   */
+  async point(pointer: Omit<SwarmPointer, 'revision'>, claim: OwnClaim): Promise<void> {
     const { swarm } = pointer
-    const offset = await this.#write(keyOf({ swarm }), { ...pointer, revision: (this.#pointers.get(swarm)?.revision ?? 0) + 1 })
+    expectHeld(claim, swarm)
+    const revision = claim.revision + 1
+    const offset = await this.#write(keyOf({ swarm }), { ...pointer, revision })
     if (this.#pointedAt.get(swarm) !== offset) throw otherWasFaster(swarm)
+    claim.revision = revision
   }
 
-  /** Settles when the swarm is gone for good. */
-  async delete(swarm: string): Promise<void> {
+  /** Settles when the swarm is gone for good. Throws WAGGLE_SWARM_BUSY if another server has ended the change. */
+  async delete(swarm: string, claim: OwnClaim): Promise<void> {
+    expectHeld(claim, swarm)
     const versions = [...(this.#versions.get(swarm)?.keys() ?? [])]
     await this.#write(keyOf({ swarm }), null)
     for (const version of versions) await this.#write(keyOf({ swarm, version }), null)
@@ -226,7 +245,7 @@ export class Definitions {
   #apply(record: DefinitionRecord, offset: number): void {
     const { swarm } = record
     if (record.kind === 'claim') {
-      this.#claims.read(swarm, record.id, record.value)
+      this.#claims.read(swarm, record.id, record.value, offset)
       return
     }
     if (record.kind === 'pointer') {
@@ -236,7 +255,12 @@ export class Definitions {
       } else this.#pointed(record.value, offset)
       return
     }
-    const versions = this.#versions.get(swarm) ?? new Map<number, SwarmVersion>()
+    const versions = this.#versions.get(swarm) ?? new Map<number, WrittenVersion>()
+    const current = versions.get(record.version)
+    if (current !== undefined && this.#isTooLate(record, current)) {
+      this.#again(() => this.#write(keyOf({ swarm, version: current.version }), current))
+      return
+    }
     if (record.value === null) versions.delete(record.version)
     else versions.set(record.version, record.value)
     if (versions.size === 0) this.#versions.delete(swarm)
@@ -250,9 +274,17 @@ export class Definitions {
       this.#pointedAt.set(pointer.swarm, offset)
       return
     }
-    // Compaction keeps the last pointer of a swarm, and this one counts nowhere. So the one that counts is written behind it.
-    if (JSON.stringify(pointer) !== JSON.stringify(current) && this.#followed !== null)
-      this.#pointAgain(pointer.swarm).catch((error: unknown) => this.#options.say('definitions', 'warn', String(error)))
+    if (JSON.stringify(pointer) !== JSON.stringify(current)) this.#again(() => this.#pointAgain(pointer.swarm))
+  }
+
+  /** Says that a record is of a change that others have ended meanwhile: it would replace the text of a later change, or end the version that runs. */
+  #isTooLate({ swarm, version, value }: VersionRecord, current: WrittenVersion): boolean {
+    return value === null ? this.#pointers.get(swarm)?.version === version : value.change < current.change
+  }
+
+  /** Writes the record that counts behind one that counts nowhere, because compaction keeps the last one of a key. */
+  #again(write: () => Promise<unknown>): void {
+    if (this.#followed !== null) write().catch((error: unknown) => this.#options.say('definitions', 'warn', String(error)))
   }
 
   async #revoke({ swarm, version }: SwarmClaim): Promise<void> {
@@ -266,6 +298,11 @@ export class Definitions {
     const current = this.#pointers.get(swarm)
     if (current !== undefined) await this.#write(keyOf({ swarm }), { ...current, revision: current.revision + 1 })
   }
+}
+
+/** Throws WAGGLE_SWARM_BUSY if another server has ended the change of the swarm. */
+export function expectHeld(claim: OwnClaim, swarm: string): void {
+  if (claim.now === null) throw otherWasFaster(swarm)
 }
 
 function bytesOf(value: LogRecord['value']): Uint8Array | null {

@@ -11,7 +11,7 @@ import type { SwarmRequests } from '../requests/swarm-requests.ts'
 import { beeRows } from './bee-rows.ts'
 import { ClusterChange, programOf } from './cluster-change.ts'
 import type { SwarmClaim, SwarmVersion } from './definition.ts'
-import type { Definitions } from './definitions.ts'
+import { type Definitions, expectHeld } from './definitions.ts'
 import { differenceOf } from './difference.ts'
 import { finishRequests } from './finished-requests.ts'
 import { followChange } from './followed-change.ts'
@@ -213,13 +213,13 @@ export class ServedSwarm {
   /** Changes the swarm to another version. */
   async change(configured: ConfiguredSwarm, options: ChangeOptions): Promise<void> {
     const { definitions } = this.#options
-    const { version } = options
+    const { version, claim } = options
     const pointer = definitions?.get(this.name)?.pointer
     const record = async () => {
-      if (version !== null) await definitions?.put(version, this.#state === 'paused')
+      if (version !== null && claim !== null) await definitions?.put(version, this.#state === 'paused', claim)
     }
     const unrecord = async () => {
-      if (version !== null && pointer !== undefined) await definitions?.point(pointer)
+      if (version !== null && claim !== null && pointer !== undefined) await definitions?.point(pointer, claim)
     }
     const older = this.#running
     this.#wanted = configured
@@ -254,8 +254,8 @@ export class ServedSwarm {
         claim === null || groups === null || version === null
           ? null
           : new ClusterChange({ claim, version: version.version, older, groups, log, clock })
-      if (others !== null && version !== null) {
-        await definitions?.write(version)
+      if (others !== null && version !== null && claim !== null) {
+        await definitions?.write(version, claim)
         await others.open()
       }
       const common = { running, requests, log, clock, others, groups, older, newer }
@@ -264,7 +264,7 @@ export class ServedSwarm {
       this.#error = null
       this.remember()
     } catch (thrown) {
-      if (version !== null && definitions?.get(this.name)?.pointer.version !== version.version) await this.#withdraw(version)
+      if (version !== null && claim !== null && definitions?.get(this.name)?.pointer.version !== version.version) await this.#withdraw(version, claim)
       if (older.application.state !== 'RUNNING') this.#running = running.all.find(({ plan }) => plan.swarm === this.name) ?? null
       throw thrown
     } finally {
@@ -303,9 +303,9 @@ export class ServedSwarm {
     await groups.removeMembers(names, (id) => id.startsWith(`${instance}-${older.plan.applicationId}`))
   }
 
-  async #withdraw(version: SwarmVersion): Promise<void> {
+  async #withdraw(version: SwarmVersion, claim: OwnClaim): Promise<void> {
     const { definitions, say } = this.#options
-    await definitions?.withdraw(version).catch((error: unknown) => say('definitions', 'warn', String(error), { swarm: this.name }))
+    await definitions?.withdraw(version, claim).catch((error: unknown) => say('definitions', 'warn', String(error), { swarm: this.name }))
   }
 
   /** Changes a swarm that does not run, with its positions and its state. It starts unless it is paused. */
@@ -325,7 +325,11 @@ export class ServedSwarm {
     this.#configured = configured
     try {
       if (older !== null) await movePositions(log, older, newer, groups)
-      if (this.#state !== 'paused') await this.start()
+      if (this.#state !== 'paused') {
+        await this.start(async () => {
+          if (claim !== null) expectHeld(claim, this.name)
+        })
+      }
       await record()
     } catch (error) {
       if (this.#running !== null) await this.#stop(`${this.name} did not start`)

@@ -16,7 +16,7 @@ import type { ConfiguredSwarm, RunningSwarm } from '../beekeeper/running-swarm.t
 import type { BeeLog } from './bee-log.ts'
 import { configuredText, keptDirectory, type ServerPlace } from './configured-text.ts'
 import type { SwarmClaim, SwarmVersion } from './definition.ts'
-import type { Definitions } from './definitions.ts'
+import { type Definitions, expectHeld } from './definitions.ts'
 import { differenceOf } from './difference.ts'
 import { beginNow } from './moved-positions.ts'
 import { type ChangeOptions, ServedSwarm, type ServedSwarmOptions } from './served-swarm.ts'
@@ -143,8 +143,8 @@ export class ServedSwarms implements SwarmManagement {
 
   async pause(name: string): Promise<SwarmRow> {
     const served = this.#changeable(name)
-    return this.#changing(served, async () => {
-      await this.#point(name, true)
+    return this.#changing(served, async (claim) => {
+      await this.#point(name, true, claim)
       await served.pause()
       return served.row
     })
@@ -152,22 +152,22 @@ export class ServedSwarms implements SwarmManagement {
 
   async resume(name: string): Promise<SwarmRow> {
     const served = this.#changeable(name)
-    return this.#changing(served, async () => {
+    return this.#changing(served, async (claim) => {
       if (served.running !== null) return served.row
       const { current } = served
       // Files, secrets and other swarms may have changed since it stopped.
       if (current !== null) this.#setNext(served, current)
-      await served.start()
-      await this.#point(name, false)
+      await served.start(async () => expectHeld(claim, name))
+      await this.#point(name, false, claim)
       return served.row
     })
   }
 
   async remove(name: string, { purge = false }: { readonly purge?: boolean } = {}): Promise<void> {
     const served = this.#changeable(name)
-    await this.#changing(served, async () => {
+    await this.#changing(served, async (claim) => {
       const removeItsData = purge ? await served.dataRemoval() : async () => {}
-      await this.#definitions.delete(name)
+      await this.#definitions.delete(name, claim)
       await this.#remove(served)
       await removeItsData()
     })
@@ -203,25 +203,28 @@ export class ServedSwarms implements SwarmManagement {
       const claim = await definitions.claim(name)
       try {
         if (definitions.get(name) !== null) throw swarmExists(name)
-        return await this.#begun(configured, text)
+        return await this.#begun(configured, text, claim)
       } finally {
         await this.#ended(claim, name)
       }
     })
   }
 
-  async #begun(configured: ReturnType<typeof configuredText>, text: SwarmText): Promise<SwarmRow> {
+  async #begun(configured: ReturnType<typeof configuredText>, text: SwarmText, claim: OwnClaim): Promise<SwarmRow> {
     const { clock, place, log, groups } = this.#options
     const { name } = configured.swarm
     const definitions = this.#definitions
     const served = this.#add(name)
     served.configure(configured)
     try {
-      await served.start((prepared) => beginNow(log, prepared, groups))
+      await served.start(async (prepared) => {
+        expectHeld(claim, name)
+        await beginNow(log, prepared, groups)
+      })
       const directory = keptDirectory(place.root, configured.directory)
       const { text: source, file } = text
       const version = { swarm: name, version: definitions.nextVersion(name), created_at: clock.now(), text: source, file, directory }
-      await definitions.put(version, false)
+      await definitions.put(version, false, claim)
       served.remember()
     } catch (error) {
       await this.#remove(served)
@@ -301,15 +304,47 @@ export class ServedSwarms implements SwarmManagement {
         added.remember()
         this.#setNext(added, current)
         if (paused) await added.pause()
-        else await added.start()
+        else await this.#start(added, current)
       } else if (served.version !== version && served.version !== null) {
         await this.#change(served, this.#configured(current), { version: null, accept: true, claim: null })
       } else if (paused && served.state !== 'paused') await served.pause()
-      else if (!paused && served.state === 'paused') await served.start()
+      else if (!paused && served.state === 'paused') await this.#start(served, current)
     } catch (error) {
       const reason = WaggleError.from('WAGGLE_SWARM_NOT_STARTED', error, { next: 'Correct the swarm, and apply it again.' })
       this.#swarms.get(name)?.fail(reason)
       say('', 'error', `it does not run: ${reason.message}`, { swarm: name, code: reason.code, next: reason.next })
+    }
+  }
+
+  /** Starts a swarm with the version that its definition names when its bees are open: it may have changed since this server has read it. */
+  async #start(served: ServedSwarm, version: SwarmVersion): Promise<void> {
+    let isCurrent = true
+    try {
+      await served.start(async () => {
+        isCurrent = await this.#staysCurrent(version)
+        if (!isCurrent) throw otherWasFaster(served.name)
+      })
+    } catch (error) {
+      if (isCurrent) throw error
+      await this.#remove(served)
+      await this.#meet(served.name)
+    }
+  }
+
+  /**
+   * Waits for the end of a change that another server leads, and returns whether the version is to run after it. A server that begins to read meanwhile
+   * is a member that the leader has not asked, and reads beside the servers of the new version.
+   */
+  async #staysCurrent({ swarm, version, text, directory }: SwarmVersion): Promise<boolean> {
+    const definitions = this.#definitions
+    for (;;) {
+      const next = definitions.next(swarm)
+      const { pointer, versions } = definitions.get(swarm) ?? {}
+      const now = versions?.get(version)
+      const isSame = now?.text === text && now.directory === directory
+      if (!isSame || pointer?.version !== version || pointer.paused) return false
+      if (definitions.claimOfOthers(swarm) === null) return true
+      await next
     }
   }
 
@@ -338,9 +373,9 @@ export class ServedSwarms implements SwarmManagement {
     await this.#options.running.forget(served.name)
   }
 
-  async #point(name: string, paused: boolean): Promise<void> {
+  async #point(name: string, paused: boolean, claim: OwnClaim): Promise<void> {
     const { pointer } = this.#definitions.get(name) ?? {}
-    if (pointer !== undefined) await this.#definitions.point({ ...pointer, paused, updated_at: this.#options.clock.now() })
+    if (pointer !== undefined) await this.#definitions.point({ ...pointer, paused, updated_at: this.#options.clock.now() }, claim)
   }
 
   #configured(text: SwarmText): ReturnType<typeof configuredText> {

@@ -6,6 +6,10 @@ import { otherWasFaster } from './swarm-errors.ts'
 export interface OwnClaim {
   /** The change as all servers see it; null when another server has ended it. */
   readonly now: SwarmClaim | null
+  /** The place in the topic at which the change began. */
+  readonly offset: number
+  /** The revision of the pointer when the change began, or that of the last pointer that the change wrote. */
+  revision: number
   /** Tells all servers how far the change is. Throws WAGGLE_SWARM_BUSY if another server has ended it. */
   advance(phase: 'open' | 'hold' | 'stop', version: number | null): Promise<void>
   end(): Promise<void>
@@ -16,6 +20,8 @@ export interface SwarmClaimsOptions {
   /** Writes a claim, and settles when it is read back. */
   readonly write: (claim: SwarmClaim) => Promise<void>
   readonly end: (swarm: string, id: string) => Promise<void>
+  /** The revision of the pointer of a swarm; 0 without one. */
+  readonly revisionOf: (swarm: string) => number
   /** Makes a pointer that the server of a change may still write count nowhere, and takes the version that it brings back. */
   readonly revoke: (claim: SwarmClaim) => Promise<void>
   readonly onFailure: (error: unknown) => void
@@ -28,7 +34,10 @@ export interface SwarmClaimsOptions {
 export class SwarmClaims {
   readonly #options: SwarmClaimsOptions
   readonly #claims = new Map<string, { claim: SwarmClaim; readAtMs: number }>()
-  readonly #own = new Set<string>()
+  /** Changes of this process, with their begin from the moment at which they count. */
+  readonly #own = new Map<string, { begun: { readonly offset: number; readonly revision: number } | null; isEnded: boolean }>()
+  /** Changes that a record is being written about, so that a slow log gets one of them at a time. */
+  readonly #writing = new Set<string>()
   #cancel = () => {}
 
   constructor(options: SwarmClaimsOptions) {
@@ -57,13 +66,18 @@ export class SwarmClaims {
     return claim === null || this.#own.has(claim.id) ? null : claim
   }
 
-  read(swarm: string, id: string, claim: SwarmClaim | null): void {
+  read(swarm: string, id: string, claim: SwarmClaim | null, offset: number): void {
     const current = this.#claims.get(swarm)
+    const own = this.#own.get(id)
     if (claim === null) {
-      if (current?.claim.id === id) this.#claims.delete(swarm)
+      if (current?.claim.id !== id) return
+      this.#claims.delete(swarm)
+      // A sign of life that was on its way cannot bring the change back.
+      if (own !== undefined) own.isEnded = true
       return
     }
     if (current !== undefined && current.claim.id !== id) return
+    if (own !== undefined) own.begun ??= { offset, revision: this.#options.revisionOf(swarm) }
     // A sign of life may have been on its way while the change went on, so a change never goes back.
     const isLater = current === undefined || claimPhases.indexOf(claim.phase) >= claimPhases.indexOf(current.claim.phase)
     this.#claims.set(swarm, { claim: isLater ? claim : current.claim, readAtMs: this.#options.clock.elapsedMs() })
@@ -72,21 +86,23 @@ export class SwarmClaims {
   async take(swarm: string, id: string): Promise<OwnClaim> {
     if (this.#claims.has(swarm)) throw otherWasFaster(swarm)
     const { write, end } = this.#options
-    const holds = () => this.#claims.get(swarm)?.claim.id === id
-    this.#own.add(id)
+    const own: { begun: { readonly offset: number; readonly revision: number } | null; isEnded: boolean } = { begun: null, isEnded: false }
+    const holds = () => !own.isEnded && this.#claims.get(swarm)?.claim.id === id
+    this.#own.set(id, own)
     const stop = async () => {
       this.#own.delete(id)
       await end(swarm, id)
     }
     try {
       await write({ swarm, id, phase: 'open', version: null, reason: '' })
-      if (!holds()) throw otherWasFaster(swarm)
+      if (!holds() || own.begun === null) throw otherWasFaster(swarm)
     } catch (error) {
       await stop().catch(this.#options.onFailure)
       throw error
     }
     const claims = this.#claims
     return {
+      ...own.begun,
       get now() {
         return holds() ? (claims.get(swarm)?.claim ?? null) : null
       },
@@ -105,17 +121,21 @@ export class SwarmClaims {
 
   /** Says that own changes go on, and ends changes of servers that are gone. */
   #watch(): void {
-    const { clock, write, end, revoke, onFailure } = this.#options
+    const { clock, write, end, revoke } = this.#options
     for (const { claim, readAtMs } of this.#claims.values()) {
       const silentMs = clock.elapsedMs() - readAtMs
       if (this.#own.has(claim.id)) {
-        if (silentMs >= watchMs) write(claim).catch(onFailure)
-      } else if (silentMs >= longestSilenceMs) {
-        revoke(claim)
-          .then(() => end(claim.swarm, claim.id))
-          .catch(onFailure)
-      }
+        if (silentMs >= watchMs) this.#tell(claim.id, () => write(claim))
+      } else if (silentMs >= longestSilenceMs) this.#tell(claim.id, () => revoke(claim).then(() => end(claim.swarm, claim.id)))
     }
+  }
+
+  #tell(id: string, write: () => Promise<void>): void {
+    if (this.#writing.has(id)) return
+    this.#writing.add(id)
+    write()
+      .catch(this.#options.onFailure)
+      .finally(() => this.#writing.delete(id))
   }
 }
 

@@ -57,7 +57,9 @@ export class ServerHere {
   async define(swarm: string, text: string): Promise<void> {
     const log = await openEmbeddedLog({ directory: join(this.root, 'data', 'log'), clock: systemClock })
     const definitions = await Definitions.open({ log, clock: systemClock, say: () => {}, newId: () => '0123456789abcdef' })
-    await definitions.put({ swarm, version: 2, created_at: 1, text, file: 'swarm.yaml', directory: '.' }, false)
+    const claim = await definitions.claim(swarm)
+    await definitions.put({ swarm, version: 2, created_at: 1, text, file: 'swarm.yaml', directory: '.' }, false, claim)
+    await claim.end()
     await definitions.close()
     await log.close()
   }

@@ -6,23 +6,31 @@ import { describe, it } from 'node:test'
 import { openEmbeddedLog } from '../../../connectors/log/embedded/embedded-log.ts'
 import { systemClock } from '../../../connectors/system/system-clock.ts'
 import { Definitions } from '../../../ops/served/definitions.ts'
-import type { Log } from '../../../processor/ports.ts'
+import { bytesIn, type Clock, type Log } from '../../../processor/ports.ts'
+import { SimulatedClock } from '../../../processor/simulation/simulated-clock.ts'
 import { definitionsTopic } from '../../../topology/naming.ts'
 
 let made = 0
 const newId = () => (++made).toString(16).padStart(16, '0')
 const versionOf = (swarm: string, version: number) => ({ swarm, version, created_at: 1, text: `name: ${swarm}`, file: 'swarm.yaml', directory: '.' })
 
+/** Makes a version the one that runs, in a change of its own. */
+async function put(definitions: Definitions, version: ReturnType<typeof versionOf>, paused: boolean): Promise<void> {
+  const claim = await definitions.claim(version.swarm)
+  await definitions.put(version, paused, claim)
+  await claim.end()
+}
+
 async function onLog(
-  test: (log: Log, open: () => Promise<{ readonly definitions: Definitions; readonly said: string[] }>) => Promise<void>,
+  test: (log: Log, open: (clock?: Clock) => Promise<{ readonly definitions: Definitions; readonly said: string[] }>) => Promise<void>,
 ): Promise<void> {
   const directory = mkdtempSync(join(tmpdir(), 'waggle-definitions-'))
   const log = await openEmbeddedLog({ directory, clock: systemClock })
   const opened: Definitions[] = []
   try {
-    await test(log, async () => {
+    await test(log, async (clock = systemClock) => {
       const said: string[] = []
-      const definitions = await Definitions.open({ log, clock: systemClock, say: (_, __, message) => void said.push(message), newId })
+      const definitions = await Definitions.open({ log, clock, say: (_, __, message) => void said.push(message), newId })
       opened.push(definitions)
       return { definitions, said }
     })
@@ -37,10 +45,12 @@ describe('The definitions of swarms in the log', () => {
   it('are the same for a server that opens them later', () =>
     onLog(async (_, open) => {
       const { definitions } = await open()
-      await definitions.put(versionOf('a', 1), false)
-      await definitions.put(versionOf('a', 2), true)
-      await definitions.put(versionOf('b', 1), false)
-      await definitions.delete('b')
+      await put(definitions, versionOf('a', 1), false)
+      await put(definitions, versionOf('a', 2), true)
+      await put(definitions, versionOf('b', 1), false)
+      const claim = await definitions.claim('b')
+      await definitions.delete('b', claim)
+      await claim.end()
       const later = (await open()).definitions
       assert.deepEqual(later.names, ['a'])
       const found = later.get('a')
@@ -52,7 +62,7 @@ describe('The definitions of swarms in the log', () => {
   it('leave out records that Waggle did not write, and report each such record', () =>
     onLog(async (log, open) => {
       const { definitions } = await open()
-      await definitions.put(versionOf('good', 1), false)
+      await put(definitions, versionOf('good', 1), false)
       const rubbish: readonly (readonly [string | null, string | null])[] = [
         [null, '{}'],
         ['Not A Name', '{}'],
@@ -84,8 +94,10 @@ describe('The definitions of swarms in the log', () => {
   it('are missing for a swarm whose pointer names a missing version', () =>
     onLog(async (_, open) => {
       const { definitions } = await open()
-      await definitions.put(versionOf('a', 1), false)
-      await definitions.point({ swarm: 'a', version: 7, paused: false, created_at: 1, updated_at: 1 })
+      await put(definitions, versionOf('a', 1), false)
+      const claim = await definitions.claim('a')
+      await definitions.point({ swarm: 'a', version: 7, paused: false, created_at: 1, updated_at: 1 }, claim)
+      await claim.end()
       assert.deepEqual((await open()).definitions.names, [])
     }))
 
@@ -106,8 +118,8 @@ describe('The definitions of swarms in the log', () => {
     onLog(async (log, open) => {
       const { definitions } = await open()
       const a = (await open()).definitions
-      await definitions.put(versionOf('a', 1), false)
-      await definitions.put(versionOf('a', 2), false)
+      await put(definitions, versionOf('a', 1), false)
+      await put(definitions, versionOf('a', 2), false)
       const producer = await log.producer()
       const late = { swarm: 'a', version: 1, paused: true, created_at: 1, updated_at: 1, revision: 2 }
       const key = Buffer.from('a')
@@ -123,7 +135,106 @@ describe('The definitions of swarms in the log', () => {
   it('keep the last twenty versions of a swarm', () =>
     onLog(async (_, open) => {
       const { definitions } = await open()
-      for (let version = 1; version <= 22; version++) await definitions.put(versionOf('a', version), false)
+      for (let version = 1; version <= 22; version++) await put(definitions, versionOf('a', version), false)
       assert.deepEqual([...((await open()).definitions.get('a')?.versions.keys() ?? [])][0], 3)
+    }))
+})
+
+/** A change of the swarm `a` by a server that says nothing more, so that the other server ends the change. */
+async function endedChange(open: (clock?: Clock) => Promise<{ readonly definitions: Definitions }>) {
+  const clock = new SimulatedClock()
+  const silent = (await open(new SimulatedClock())).definitions
+  const other = (await open(clock)).definitions
+  await put(other, versionOf('a', 1), false)
+  const claim = await silent.claim('a')
+  while (other.claimOfOthers('a') === null) await other.next('a')
+  // The change as the server knows it when it stops for some seconds.
+  const before = { ...claim }
+  await clock.advance(9000)
+  while (other.claimOfOthers('a') !== null) await other.next('a')
+  while (claim.now !== null) await silent.next('a')
+  return { silent, other, claim, before }
+}
+
+/** The text in the last of `count` records with this key; null if that record ends the version. */
+async function lastText(log: Log, key: string, count: number): Promise<string | null> {
+  const reader = log.read({ topic: definitionsTopic, partition: 0, from: 0 })
+  const found: (string | null)[] = []
+  for await (const { records } of reader) {
+    for (const record of records) {
+      if (record.key === null || Buffer.from(record.key).toString() !== key) continue
+      const bytes = bytesIn(record.value)
+      found.push(bytes === null ? null : (JSON.parse(Buffer.from(bytes).toString()) as { text: string }).text)
+    }
+    if (found.length >= count) break
+  }
+  await reader.close()
+  return found.at(-1) ?? null
+}
+
+describe('A server whose change of a swarm was ended by another one', () => {
+  const text = (version: number, words: string) => ({ ...versionOf('a', version), text: words })
+
+  it('writes no version and no pointer', () =>
+    onLog(async (_, open) => {
+      const { silent, other, claim } = await endedChange(open)
+      const pointer = other.get('a')?.pointer
+      assert.ok(pointer)
+      const busy = { code: 'WAGGLE_SWARM_BUSY' }
+      await assert.rejects(silent.put(versionOf('a', 2), false, claim), busy)
+      await assert.rejects(silent.write(versionOf('a', 2), claim), busy)
+      await assert.rejects(silent.point({ ...pointer, paused: true }, claim), busy)
+      await assert.rejects(silent.delete('a', claim), busy)
+      await claim.end()
+      assert.deepEqual((await open()).definitions.get('a')?.pointer, pointer)
+    }))
+
+  it('writes a pointer that does not count, if it writes before it reads that', () =>
+    onLog(async (_, open) => {
+      const { silent, other, before } = await endedChange(open)
+      await assert.rejects(silent.put(text(2, 'late'), false, before), { code: 'WAGGLE_SWARM_BUSY' })
+      for (const one of [silent, other, (await open()).definitions]) assert.equal(one.get('a')?.pointer.version, 1)
+    }))
+
+  it('does not replace the text of a version that the other one has written since', () =>
+    onLog(async (log, open) => {
+      const { silent, other, before } = await endedChange(open)
+      await put(other, text(2, 'runs'), false)
+      await silent.write(text(2, 'late'), before)
+      // The last text of the topic is the only one after compaction.
+      const last = await lastText(log, 'a@2', 4)
+      assert.equal(last, 'runs')
+      for (const one of [silent, other, (await open()).definitions]) assert.equal(one.version('a', 2)?.text, 'runs')
+    }))
+
+  it('does not take the version back that the other one has written since', () =>
+    onLog(async (log, open) => {
+      const { silent, other, before } = await endedChange(open)
+      await put(other, text(2, 'runs'), false)
+      await silent.withdraw(text(2, 'late'), before)
+      assert.equal(await lastText(log, 'a@2', 4), 'runs')
+      for (const one of [silent, other, (await open()).definitions]) assert.equal(one.get('a')?.versions.get(2)?.text, 'runs')
+    }))
+
+  it('writes a text that does not count either if it comes first', () =>
+    onLog(async (_, open) => {
+      const { silent, other, before } = await endedChange(open)
+      const claim = await other.claim('a')
+      await silent.write(text(2, 'late'), before)
+      await other.put(text(2, 'runs'), false, claim)
+      await claim.end()
+      for (const one of [silent, other, (await open()).definitions]) assert.equal(one.version('a', 2)?.text, 'runs')
+    }))
+
+  it('does not go on by a sign of life that was on its way', () =>
+    onLog(async (log, open) => {
+      const { silent, other, claim, before } = await endedChange(open)
+      const value = Buffer.from(JSON.stringify({ ...before.now }))
+      const producer = await log.producer()
+      await producer.send({ topic: definitionsTopic, partition: 0, key: Buffer.from(`a!${before.now?.id}`), value, headers: [], timestamp: 1 })
+      while (other.claimOfOthers('a') === null) await other.next('a')
+      // A write settles when it is read back, and so is everything before it.
+      await silent.withdraw(versionOf('a', 9), before)
+      assert.equal(claim.now, null)
     }))
 })
