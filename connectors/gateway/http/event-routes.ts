@@ -58,8 +58,9 @@ export function eventRoutes(app: FastifyInstance, options: EventRoutesOptions): 
       open.add(stream)
       try {
         followed = await events.follow(id, lastEventId, (event) => {
-          if (event.kind === 'outcome') void answerWithState(stream, event.id, id, options)
-          else sendEvent(stream, event, id)
+          if (event.kind !== 'outcome') return sendEvent(stream, event, id)
+          void answerWithState(stream, event.id, id, options)
+          return true
         })
         if (stream.isClosed) followed.end()
       } catch (error) {
@@ -117,10 +118,12 @@ export async function streamedRequest(
   return stream.answer(reply)
 }
 
-function sendEvent(stream: EventStream, event: RequestEvent, requestId: string): void {
+/** False: the stream takes no further event. */
+function sendEvent(stream: EventStream, event: RequestEvent, requestId: string): boolean {
   const shown = shownEvent(event, requestId)
   if (shown !== null) stream.send(shown.name, event.id, shown.data)
   if (event.kind === 'rest') stream.end()
+  return !stream.isClosed
 }
 
 /** The name and the data of an event for callers; null for one that is not told as it is. */

@@ -50,7 +50,7 @@ describe('The log of parts', () => {
       offsetAt: (place, timestamp) => disk.offsetAt(place, timestamp),
       close: async () => {},
     }
-    const random = { bytes: (count: number) => randomBytes(count) }
+    const random = { next: () => 0, bytes: (count: number) => new Uint8Array(randomBytes(count)) }
     return new PartLog({ log, clock, random, topic, partitions: 1, gateways: new Set(['own']), producer: () => disk.producer() })
   }
 
