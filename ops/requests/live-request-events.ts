@@ -222,7 +222,7 @@ class EventsOfRequest {
       place === null
         ? null
         : new FollowedParts({
-            past: (since) => partRecords(log, { ...place, id, since, starts: starts(place.topic) }),
+            past: async (since) => (await partRecords(log, { ...place, id, since, starts: starts(place.topic) })).records,
             ...(arrived === undefined ? {} : { arrived: () => arrived(place) }),
             listener: (part) => {
               const eventId = this.#isOver ? null : sent.addPart(part)

@@ -55,10 +55,10 @@ describe('The log of parts', () => {
   }
 
   async function add(run: PartsRun, parts: readonly string[]): Promise<void> {
-    for (const [number, part] of parts.entries()) await run.add(run.before.length + number, { kind: 'json', json: part })
+    for (const [number, part] of parts.entries()) await run.add((run.before?.length ?? 0) + number, { kind: 'json', json: part })
   }
 
-  const textOf = ({ before }: PartsRun) => before.map((part) => (part.kind === 'json' ? part.json : null)).join('')
+  const textOf = ({ before }: PartsRun) => before?.map((part) => (part.kind === 'json' ? part.json : null)).join('') ?? null
 
   for (const isShared of [false, true])
     describe(isShared ? 'of a cluster' : 'of one process', () => {
@@ -73,6 +73,43 @@ describe('The log of parts', () => {
           await clock.advance(7_200_000)
           assert.equal(textOf(await started(isShared).begin(call)), 'The cat ')
         })
+
+      const call = { bee: 'chat', id: 'r', rounds: '', gateway: 'own', since: 0 }
+      const deleted = async (offset: number) => {
+        await disk.deleteBefore([{ topic, partition: 0, offset }])
+        while ((await disk.topic(topic))?.offsets[0]?.start !== offset) await new Promise((resolve) => setImmediate(resolve))
+      }
+
+      it('gives a run no parts if the first ones of the run before are deleted', async () => {
+        await add(await started(isShared).begin(call), ['The ', 'cat '])
+        await deleted(2)
+        assert.equal(textOf(await started(isShared).begin(call)), null)
+      })
+
+      it('gives a run no parts if those of a whole run before are deleted', async () => {
+        await add(await started(isShared).begin(call), ['The ', 'cat '])
+        await add(await started(isShared).begin(call), ['sat '])
+        await deleted(3)
+        assert.equal(textOf(await started(isShared).begin(call)), null)
+      })
+
+      it('gives a run the parts before one whose write failed', async () => {
+        const run = await started(isShared).begin(call)
+        await add(run, ['The '])
+        await run.add(2, { kind: 'json', json: 'sat ' })
+        assert.equal(textOf(await started(isShared).begin(call)), 'The ')
+      })
+
+      it('gives a run no parts after a call that failed, even if only the failure is left', async () => {
+        const run = await started(isShared).begin(call)
+        await add(run, ['The '])
+        await run.fail()
+        await deleted(2)
+        const again = await started(isShared).begin(call)
+        assert.equal(textOf(again), '')
+        await add(again, ['A '])
+        assert.deepEqual((await disk.topic(topic))?.offsets[0], { start: 2, end: 4 })
+      })
 
       it('is read once for all requests whose time another program gave', async () => {
         await add(await started(isShared).begin({ bee: 'chat', id: 'before', rounds: '', gateway: 'own', since: clock.now() }), ['a', 'b', 'c'])
