@@ -57,7 +57,7 @@ export class PartLog implements PublishedParts {
       ...placeOf(call.id, { topic, partitions }),
       id: call.id,
       since: call.since,
-      to: Math.min(offset, earlierThan),
+      to: Math.min(offset < 0 ? Number.POSITIVE_INFINITY : offset, earlierThan),
       starts: this.#starts,
     }
     const { records, isCut } = earlierThan === 0 ? nothing : await partRecords(log, sought)
@@ -146,7 +146,7 @@ export interface FoundPart {
 
 export async function partRecords(log: Log, { topic, partition, id, since, starts, to }: SoughtParts): Promise<FoundParts> {
   const offsets = (await log.topic(topic))?.offsets[partition]
-  const end = to ?? offsets?.end ?? 0
+  const end = to === undefined || to === Number.POSITIVE_INFINITY ? (offsets?.end ?? 0) : to
   const start = offsets?.start ?? 0
   const search = () =>
     since === unknownTime ? starts.startOf(partition, id, { start, end }) : log.offsetAt?.({ topic, partition }, since - clockSkewMs)

@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, it } from 'node:test'
 import { type EmbeddedLog, openEmbeddedLog } from '../../../connectors/log/embedded/embedded-log.ts'
-import type { Log, ReadOptions } from '../../../processor/ports.ts'
+import type { Log, Producer, ReadOptions } from '../../../processor/ports.ts'
 import { SimulatedClock } from '../../../processor/simulation/simulated-clock.ts'
 import { PartLog } from '../../../processor/swarm/part-log.ts'
 import type { PartsRun } from '../../../topology/swarm/ports/published-parts.ts'
@@ -32,7 +32,7 @@ describe('The log of parts', () => {
   })
 
   /** The parts as a process has them that has just started. `isShared`: other processes write to the log too. */
-  function started(isShared: boolean): PartLog {
+  function started(isShared: boolean, producer: () => Promise<Producer> = () => disk.producer()): PartLog {
     const log: Log = {
       traits: { ...disk.traits, repeatsRecords: isShared },
       state: disk.state,
@@ -51,7 +51,7 @@ describe('The log of parts', () => {
       close: async () => {},
     }
     const random = { next: () => 0, bytes: (count: number) => new Uint8Array(randomBytes(count)) }
-    return new PartLog({ log, clock, random, topic, partitions: 1, gateways: new Set(['own']), producer: () => disk.producer() })
+    return new PartLog({ log, clock, random, topic, partitions: 1, gateways: new Set(['own']), producer })
   }
 
   async function add(run: PartsRun, parts: readonly string[]): Promise<void> {
@@ -79,6 +79,19 @@ describe('The log of parts', () => {
         await disk.deleteBefore([{ topic, partition: 0, offset }])
         while ((await disk.topic(topic))?.offsets[0]?.start !== offset) await new Promise((resolve) => setImmediate(resolve))
       }
+
+      it('gives a run the parts of the run before, if the log does not say where its own record is', async () => {
+        await add(await started(isShared).begin(call), ['The ', 'cat '])
+        const producer = await disk.producer()
+        const vague: Producer = {
+          async send(record) {
+            await producer.send(record)
+            return { offset: -1 }
+          },
+          close: () => producer.close(),
+        }
+        assert.equal(textOf(await started(isShared, async () => vague).begin(call)), 'The cat ')
+      })
 
       it('gives a run no parts if the first ones of the run before are deleted', async () => {
         await add(await started(isShared).begin(call), ['The ', 'cat '])
