@@ -12,6 +12,7 @@ import {
   type EventListener,
   type FollowedRequest,
   outcomeKey,
+  type RequestEvent,
   type RequestEvents,
   SentEvents,
 } from '../../topology/swarm/request/request-events.ts'
@@ -43,7 +44,7 @@ interface SharedPartition {
 export class LiveRequestEvents implements RequestEvents {
   readonly #options: LiveRequestEventsOptions
   readonly #shared = new Map<string, SharedPartition>()
-  /** The places of parts in the log, by the topic of parts. */
+  /** The places of foreign requests, by the topic of parts. */
   readonly #starts = new Map<string, PartStarts>()
   #followed = 0
 
@@ -53,9 +54,9 @@ export class LiveRequestEvents implements RequestEvents {
 
   async follow(id: string, lastEventId: string | null, listener: EventListener): Promise<FollowedRequest> {
     const { traces, plans } = this.#options
-    const sent = new SentEvents(lastEventId)
     const trace = await traces.trace(id)
     const plan = plans.find(({ swarm }) => swarm === trace.swarm)
+    const sent = new SentEvents(lastEventId, new Set([...(plan?.bees ?? []).map(({ name }) => name), ...trace.steps.map(({ bee }) => bee)]))
     if (plan === undefined || isOver(trace)) {
       await new EventsOfRequest({ id, plan: plan ?? null, sent, listener, starts: (topic) => this.#startsOf(topic), ...this.#options }).tell(trace)
       return { async finish() {}, end() {} }
@@ -84,7 +85,7 @@ export class LiveRequestEvents implements RequestEvents {
     const { plans } = this.#options
     const plan = plans.find(({ gateways }) => gateways.some((one) => one.gateway === gateway))
     if (plan === undefined) throw new WaggleError('WAGGLE_UNKNOWN_GATEWAY', { message: `There is no gateway ${gateway}`, next: 'Correct its name.' })
-    const sent = new SentEvents(null)
+    const sent = new SentEvents()
     const events = new EventsOfRequest({
       id,
       plan,
@@ -221,12 +222,13 @@ class EventsOfRequest {
       place === null
         ? null
         : new FollowedParts({
-            past: (since) => partRecords(log, { ...place, id, since, starts: starts(place.topic) }),
+            past: async (since) => (await partRecords(log, { ...place, id, since, starts: starts(place.topic) })).records,
             ...(arrived === undefined ? {} : { arrived: () => arrived(place) }),
             listener: (part) => {
               const eventId = this.#isOver ? null : sent.addPart(part)
-              if (eventId !== null) listener({ kind: 'part', id: eventId, part })
+              if (eventId !== null) this.#tellListener({ kind: 'part', id: eventId, part })
             },
+            isOver: () => this.#isOver,
           })
   }
 
@@ -279,6 +281,10 @@ class EventsOfRequest {
     if (place.topic === this.#plan?.outcomesTopic) void this.finish()
   }
 
+  #tellListener(event: RequestEvent): void {
+    if (this.#listener(event) === false) this.#isOver = true
+  }
+
   #rest(): void {
     if (this.#isOver) return
     this.#isOver = true
@@ -288,7 +294,7 @@ class EventsOfRequest {
   #accepted(gateway: string | null, acceptedAt: number | null): void {
     if (this.#plan?.gateways.some((own) => own.gateway === gateway)) this.#acceptedAt = acceptedAt ?? this.#acceptedAt
     const id = this.#isOver ? null : this.#sent.add(acceptedKey)
-    if (id !== null) this.#listener({ kind: 'accepted', id, gateway, accepted_at: acceptedAt })
+    if (id !== null) this.#tellListener({ kind: 'accepted', id, gateway, accepted_at: acceptedAt })
   }
 
   #done(step: TraceStep): void {
@@ -298,7 +304,7 @@ class EventsOfRequest {
     if (id === null) return
     const shown = this.#plan === null || step.after.length > 0 ? step : withWait(step, this.#steps, this.#plan)
     this.#steps.push(shown)
-    this.#listener({ kind: 'bee', id, step: shown })
+    this.#tellListener({ kind: 'bee', id, step: shown })
   }
 
   #outcome(): void {

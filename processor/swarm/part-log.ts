@@ -57,17 +57,27 @@ export class PartLog implements PublishedParts {
       ...placeOf(call.id, { topic, partitions }),
       id: call.id,
       since: call.since,
-      to: Math.min(offset, earlierThan),
+      to: Math.min(offset < 0 ? Number.POSITIVE_INFINITY : offset, earlierThan),
       starts: this.#starts,
     }
-    for (const { record, part } of earlierThan === 0 ? [] : await partRecords(log, sought)) {
-      if (part.bee !== call.bee || part.rounds !== call.rounds || sequence.take(part) !== true) continue
-      const payload = payloadIn(record)
+    const { records, isCut } = earlierThan === 0 ? nothing : await partRecords(log, sought)
+    let isTorn = false
+    /** The highest number of a part that came without the one before it. A write that failed leaves such a gap too. */
+    let missing = -1
+    for (const { record, part } of records) {
+      if (part.bee !== call.bee || part.rounds !== call.rounds) continue
+      if (part.number !== 'begin' && !sequence.hasBegun(call)) {
+        if (part.number === 'fail') return silent
+        isTorn = true
+      }
+      const counts = sequence.take(part)
+      if (counts === 'missing' && isCut && typeof part.number === 'number') missing = Math.max(missing, part.number)
+      const payload = counts === true ? payloadIn(record) : null
       if (payload !== null) before.push(payload)
     }
     if (sequence.hasFailed(call)) return silent
     return {
-      before,
+      before: isTorn || missing >= before.length ? null : before,
       add: async (number, part) => void (await send(number, part)),
       fail: async () => void (await send('fail', null)),
     }
@@ -99,6 +109,8 @@ export class PartLog implements PublishedParts {
 /** A call is run again soon after its first run, if at all, so the calls before this many others are forgotten. */
 const maxBegun = 100_000
 
+const nothing: FoundParts = { records: [], isCut: false }
+
 /** A run whose parts nobody gets, because its request has failed before. */
 const silent: PartsRun = { before: [], add: async () => {}, fail: async () => {} }
 
@@ -119,21 +131,29 @@ export interface SoughtParts {
   readonly to?: number
 }
 
+/** The records about the parts of a request. */
+export interface FoundParts {
+  /** In the order of the log. */
+  readonly records: readonly FoundPart[]
+  /** True if the log may have deleted records about the request. */
+  readonly isCut: boolean
+}
+
 export interface FoundPart {
   readonly record: LogRecord
   readonly part: PartRecord
 }
 
-/** The records about the parts of a request, in order. */
-export async function partRecords(log: Log, { topic, partition, id, since, starts, to }: SoughtParts): Promise<readonly FoundPart[]> {
+export async function partRecords(log: Log, { topic, partition, id, since, starts, to }: SoughtParts): Promise<FoundParts> {
   const offsets = (await log.topic(topic))?.offsets[partition]
-  const end = to ?? offsets?.end ?? 0
+  const end = to === undefined || to === Number.POSITIVE_INFINITY ? (offsets?.end ?? 0) : to
   const start = offsets?.start ?? 0
   const search = () =>
     since === unknownTime ? starts.startOf(partition, id, { start, end }) : log.offsetAt?.({ topic, partition }, since - clockSkewMs)
   const from = Math.max(start, (await search()) ?? start)
+  const isCut = start > 0 && (from === start || since === unknownTime)
   const found: FoundPart[] = []
-  if (from >= end) return found
+  if (from >= end) return { records: found, isCut }
   const key = Buffer.from(id)
   for await (const { records } of log.read({ topic, partition, from, to: end })) {
     for (const record of records) {
@@ -141,7 +161,7 @@ export async function partRecords(log: Log, { topic, partition, id, since, start
       if (part !== null) found.push({ record, part })
     }
   }
-  return found
+  return { records: found, isCut }
 }
 
 /** The payload of a part; null for a record without one, and for one that cannot be read. */

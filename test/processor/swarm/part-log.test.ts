@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, it } from 'node:test'
 import { type EmbeddedLog, openEmbeddedLog } from '../../../connectors/log/embedded/embedded-log.ts'
-import type { Log, ReadOptions } from '../../../processor/ports.ts'
+import type { Log, Producer, ReadOptions } from '../../../processor/ports.ts'
 import { SimulatedClock } from '../../../processor/simulation/simulated-clock.ts'
 import { PartLog } from '../../../processor/swarm/part-log.ts'
 import type { PartsRun } from '../../../topology/swarm/ports/published-parts.ts'
@@ -32,7 +32,7 @@ describe('The log of parts', () => {
   })
 
   /** The parts as a process has them that has just started. `isShared`: other processes write to the log too. */
-  function started(isShared: boolean): PartLog {
+  function started(isShared: boolean, producer: () => Promise<Producer> = () => disk.producer()): PartLog {
     const log: Log = {
       traits: { ...disk.traits, repeatsRecords: isShared },
       state: disk.state,
@@ -50,15 +50,15 @@ describe('The log of parts', () => {
       offsetAt: (place, timestamp) => disk.offsetAt(place, timestamp),
       close: async () => {},
     }
-    const random = { next: () => 0, bytes: (count: number) => randomBytes(count) }
-    return new PartLog({ log, clock, random, topic, partitions: 1, gateways: new Set(['own']), producer: () => disk.producer() })
+    const random = { next: () => 0, bytes: (count: number) => new Uint8Array(randomBytes(count)) }
+    return new PartLog({ log, clock, random, topic, partitions: 1, gateways: new Set(['own']), producer })
   }
 
   async function add(run: PartsRun, parts: readonly string[]): Promise<void> {
-    for (const [number, part] of parts.entries()) await run.add(run.before.length + number, { kind: 'json', json: part })
+    for (const [number, part] of parts.entries()) await run.add((run.before?.length ?? 0) + number, { kind: 'json', json: part })
   }
 
-  const textOf = ({ before }: PartsRun) => before.map((part) => (part.kind === 'json' ? part.json : null)).join('')
+  const textOf = ({ before }: PartsRun) => before?.map((part) => (part.kind === 'json' ? part.json : null)).join('') ?? null
 
   for (const isShared of [false, true])
     describe(isShared ? 'of a cluster' : 'of one process', () => {
@@ -73,6 +73,56 @@ describe('The log of parts', () => {
           await clock.advance(7_200_000)
           assert.equal(textOf(await started(isShared).begin(call)), 'The cat ')
         })
+
+      const call = { bee: 'chat', id: 'r', rounds: '', gateway: 'own', since: 0 }
+      const deleted = async (offset: number) => {
+        await disk.deleteBefore([{ topic, partition: 0, offset }])
+        while ((await disk.topic(topic))?.offsets[0]?.start !== offset) await new Promise((resolve) => setImmediate(resolve))
+      }
+
+      it('gives a run the parts of the run before, if the log does not say where its own record is', async () => {
+        await add(await started(isShared).begin(call), ['The ', 'cat '])
+        const producer = await disk.producer()
+        const vague: Producer = {
+          async send(record) {
+            await producer.send(record)
+            return { offset: -1 }
+          },
+          close: () => producer.close(),
+        }
+        assert.equal(textOf(await started(isShared, async () => vague).begin(call)), 'The cat ')
+      })
+
+      it('gives a run no parts if the first ones of the run before are deleted', async () => {
+        await add(await started(isShared).begin(call), ['The ', 'cat '])
+        await deleted(2)
+        assert.equal(textOf(await started(isShared).begin(call)), null)
+      })
+
+      it('gives a run no parts if those of a whole run before are deleted', async () => {
+        await add(await started(isShared).begin(call), ['The ', 'cat '])
+        await add(await started(isShared).begin(call), ['sat '])
+        await deleted(3)
+        assert.equal(textOf(await started(isShared).begin(call)), null)
+      })
+
+      it('gives a run the parts before one whose write failed', async () => {
+        const run = await started(isShared).begin(call)
+        await add(run, ['The '])
+        await run.add(2, { kind: 'json', json: 'sat ' })
+        assert.equal(textOf(await started(isShared).begin(call)), 'The ')
+      })
+
+      it('gives a run no parts after a call that failed, even if only the failure is left', async () => {
+        const run = await started(isShared).begin(call)
+        await add(run, ['The '])
+        await run.fail()
+        await deleted(2)
+        const again = await started(isShared).begin(call)
+        assert.equal(textOf(again), '')
+        await add(again, ['A '])
+        assert.deepEqual((await disk.topic(topic))?.offsets[0], { start: 2, end: 4 })
+      })
 
       it('is read once for all requests whose time another program gave', async () => {
         await add(await started(isShared).begin({ bee: 'chat', id: 'before', rounds: '', gateway: 'own', since: clock.now() }), ['a', 'b', 'c'])

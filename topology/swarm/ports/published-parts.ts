@@ -24,8 +24,8 @@ export interface PublishingCall {
 
 /** One run of a call, from its start to its result. */
 export interface PartsRun {
-  /** The parts of earlier runs, in order. */
-  readonly before: readonly Payload[]
+  /** The parts of earlier runs, in order; null if the log has some of them no more. */
+  readonly before: readonly Payload[] | null
   /** Adds a part. Settles when the part is durable. Parts are added in the order of the calls. */
   add(number: number, part: Payload): Promise<void>
   /** Ends the call, because it failed: if the request is tried again, that run publishes nothing. */

@@ -99,6 +99,11 @@ export class PartSequence {
     return true
   }
 
+  /** False if the beginning of the call's run is missing. */
+  hasBegun({ bee, rounds }: { readonly bee: string; readonly rounds: string }): boolean {
+    return this.#calls.has(`${bee}@${rounds}`)
+  }
+
   /** True if the call has failed. Then no run of it publishes any more. */
   hasFailed({ bee, rounds }: { readonly bee: string; readonly rounds: string }): boolean {
     return this.#calls.get(`${bee}@${rounds}`)?.hasFailed ?? false
