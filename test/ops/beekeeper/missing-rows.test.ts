@@ -66,7 +66,11 @@ class SavingProgram {
 
   /** A part of the table, and its source parts. */
   firstPart(): readonly string[] {
-    const folders = (readdirSync(this.clickhouse, { recursive: true }) as string[]).filter((name) => /^store\/.*\/all_1_\d+_\d+$/.test(name))
+    const names = readdirSync(this.clickhouse, { recursive: true }) as string[]
+    const journal = names.find((name) => /^metadata\/.*\/waggle_migrations\.sql$/.test(name)) ?? assert.fail('There is no journal of migrations')
+    const [, journalId = ''] = /UUID '([0-9a-f-]+)'/.exec(readFileSync(join(this.clickhouse, journal), 'utf8')) ?? []
+    assert.notEqual(journalId, '')
+    const folders = names.filter((name) => /^store\/.*\/all_1_\d+_\d+$/.test(name) && !name.includes(journalId))
     return folders.map((name) => join(this.clickhouse, name))
   }
 }
