@@ -358,7 +358,8 @@ export interface TaskProducer {
 export interface Producer {
   /**
    * Sends a record, which readers of this process may get at once. The promise settles with its offset when the record is durable. With `durable:
-   * false` the record starts no sync, and becomes durable with the next commit.
+   * false` the record starts no sync, and becomes durable with the next commit. The offset is -1 if the log says that it has the record from an earlier
+   * try, and not where.
    */
   send(record: ProducerRecord, options?: { readonly durable?: boolean }): Promise<{ readonly offset: number }>
   close(): Promise<void>

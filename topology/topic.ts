@@ -7,6 +7,8 @@ export interface TopicSpec {
   readonly retentionMs: number | null
   /** The most bytes of all partitions together, with an equal share for each. Older records are deleted first. Default: no limit. */
   readonly retentionBytes?: number | null
+  /** Younger records stay, even where the embedded log is nearly full or has more than `retentionBytes`. Default: none stays. */
+  readonly leastAgeMs?: number
   /** Further settings of a new topic, by Kafka's names. They override the settings above. */
   readonly settings?: { readonly [setting: string]: string }
   /** Settings that the user gave by name. They override all others, and an existing topic must have them. */

@@ -38,17 +38,21 @@ export class CallParts implements BeeParts {
   #writing: Promise<void> | null = null
   #progressed = Promise.withResolvers<void>()
 
-  private constructor(options: CallPartsOptions, run: PartsRun) {
+  private constructor(options: CallPartsOptions, { run, before }: { readonly run: PartsRun; readonly before: readonly Payload[] }) {
     this.#options = options
     this.#run = run
-    this.#parts = [...run.before]
+    this.#parts = [...before]
     this.#written = this.#parts.length
     for (const part of this.#parts) this.#count(part)
   }
 
   static async begin(options: CallPartsOptions): Promise<CallParts> {
     const { port, call } = options
-    return new CallParts(options, port === null ? unkept : await untilWritten(() => port.begin(call), options))
+    const run = port === null ? unkept : await untilWritten(() => port.begin(call), options)
+    const { before } = run
+    if (before !== null) return new CallParts(options, { run, before })
+    await run.fail().catch(() => {})
+    throw gone(call.bee)
   }
 
   get published(): readonly unknown[] {
@@ -167,6 +171,13 @@ function differs(bee: string, number: number, what: string): WaggleError {
   return new WaggleError('WAGGLE_PARTS_DIFFER', {
     message: `${bee} was run again and gave ${what} as part ${number}, and the caller has another one already`,
     next: 'Let the bee give the same parts for the same input, or let it first yield the parts that its request names, and then go on behind them.',
+  })
+}
+
+function gone(bee: string): WaggleError {
+  return new WaggleError('WAGGLE_PARTS_DIFFER', {
+    message: `${bee} was run again, and the log has no more all parts that its caller may have`,
+    next: 'Give the log more room, or its records a longer retention, so that parts stay until their call is over.',
   })
 }
 

@@ -1,6 +1,8 @@
 import { isAsyncIterable } from '../../topology/async-iterable.ts'
 import type { AsyncCall } from '../../topology/async-step.ts'
+import { headerText } from '../../topology/record.ts'
 import type { SwarmBee } from '../../topology/swarm/checked-swarm.ts'
+import { gatewayHeader } from '../../topology/swarm/request/headers.ts'
 import { roundsText } from '../../topology/swarm/request/rounds.ts'
 import { WaggleError } from '../../topology/waggle-error.ts'
 import { CallParts } from './call-parts.ts'
@@ -90,7 +92,7 @@ export function requestParts(
       })
     return CallParts.begin({
       port: bee.shadows === undefined ? (parts ?? null) : null,
-      call: { bee: bee.name, id, rounds: roundsText(headers), since },
+      call: { bee: bee.name, id, rounds: roundsText(headers), gateway: headerText(headers, gatewayHeader), since },
       redact: (part) => redactPart?.(bee, part) ?? part,
       signal: call.signal,
       after: (ms, act) => void after(ms, act),

@@ -188,7 +188,17 @@ export class RunningSwarm {
     const { bees } = plan
     const secrets = swarmSecrets(swarm, bees, config)
     const partsTopic = plan.topics.find(({ name }) => name === plan.partsTopic)
-    const parts = partsTopic && new PartLog({ log, clock, random, topic: partsTopic.name, partitions: partsTopic.partitions, producer: partProducer })
+    const parts =
+      partsTopic &&
+      new PartLog({
+        log,
+        clock,
+        random,
+        topic: partsTopic.name,
+        partitions: partsTopic.partitions,
+        gateways: new Set(plan.gateways.map(({ gateway }) => gateway)),
+        producer: partProducer,
+      })
     const host = await SwarmHost.create({
       ...optionsFor(bees),
       ...secrets.host,

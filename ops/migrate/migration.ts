@@ -3,7 +3,7 @@ import { bytesIn, type ChangelogRecord, type Clock, type Log, type Position, typ
 import { Changelog } from '../../processor/state/changelog.ts'
 import { changelogTopics } from '../../processor/state/changelog-topics.ts'
 import { isLogged } from '../../processor/state/task-store.ts'
-import { readPositionNote } from '../../processor/task/position-note.ts'
+import { moveNote } from '../../processor/task/position-note.ts'
 import { changelogTopic } from '../../topology/naming.ts'
 import type { KeptStore } from '../../topology/state-store.ts'
 import type { SwarmPlan } from '../../topology/swarm/plan/plan.ts'
@@ -30,6 +30,12 @@ export interface Migration {
   readonly rows: number
 }
 
+/** The positions of a group. */
+interface GroupPlaces {
+  readonly group: string
+  readonly places: readonly (TopicPartition & Position)[]
+}
+
 /** A store of one task, with the changelog that it gets. */
 interface MovedStore {
   readonly task: string
@@ -52,6 +58,10 @@ export async function migrate(options: MigrationOptions): Promise<Migration> {
   if (unknown.length > 0)
     throw cannotMove(`the state of ${unknown.join(', ')}`, 'Name the swarm file of each. A program of the DSL builds its state anew from its topics.')
   const positions = names.map((group) => ({ group, places: from.positionsOf(group) }))
+  // A group that only a cluster has begins where the swarm's other readers of the topic are, or at the end.
+  const ids = plans.map(({ applicationId }) => applicationId)
+  const added = (await Promise.all(plans.map((plan) => newPositions(from, plan, positions, ids)))).flat()
+  for (const one of [...positions, ...added]) await refuseOldBacklog(from, one, clock)
   const changelogs = plans.flatMap((plan) =>
     changelogTopics(plan.applicationId, topologyOf(plan).subtopologies(), (topic) => specs.find(({ name }) => name === topic)?.partitions ?? 1),
   )
@@ -78,16 +88,9 @@ export async function migrate(options: MigrationOptions): Promise<Migration> {
   }
   const moved = (place: TopicPartition & Position) => movedPosition(place, kept.get(`${place.partition} ${place.topic}`) ?? [])
   const groups = new Set<string>()
-  for (const { group, places } of positions) {
+  for (const { group, places } of [...positions, ...added]) {
     await to.setPositions?.(group, places.map(moved))
     groups.add(group)
-  }
-  // A group that only a cluster has begins where the swarm's other readers of the topic are, or at the end.
-  for (const plan of plans) {
-    for (const { group, places } of await newPositions(from, plan, positions)) {
-      await to.setPositions?.(group, places.map(moved))
-      groups.add(group)
-    }
   }
   return { topics: [...specs, ...changelogs].map(({ name }) => name), groups: [...groups], records, rows }
 }
@@ -157,9 +160,11 @@ async function copyRows(from: EmbeddedLog, producer: Producer, { task, partition
 async function newPositions(
   from: EmbeddedLog,
   plan: SwarmPlan,
-  known: readonly { readonly group: string; readonly places: readonly (TopicPartition & Position)[] }[],
-): Promise<readonly { readonly group: string; readonly places: readonly (TopicPartition & Position)[] }[]> {
-  const found: { readonly group: string; readonly places: (TopicPartition & Position)[] }[] = []
+  known: readonly GroupPlaces[],
+  applicationIds: readonly string[],
+): Promise<readonly GroupPlaces[]> {
+  const found: GroupPlaces[] = []
+  const ofSwarm = known.filter(({ group }) => applicationOf(group, applicationIds) === plan.applicationId)
   for (const { group, topics } of readersOf(plan)) {
     const own = known.find((one) => one.group === group)?.places ?? []
     const places: (TopicPartition & Position)[] = []
@@ -167,8 +172,8 @@ async function newPositions(
       for (const [partition, { end }] of ((await from.topic(topic))?.offsets ?? []).entries()) {
         const isHere = (place: TopicPartition) => place.topic === topic && place.partition === partition
         if (own.some(isHere)) continue
-        const others = known.filter((one) => one.group.startsWith(plan.applicationId)).flatMap((one) => one.places.filter(isHere))
-        const isRead = known.some((one) => one.group.startsWith(plan.applicationId) && one.places.some((place) => place.topic === topic))
+        const others = ofSwarm.flatMap((one) => one.places.filter(isHere))
+        const isRead = ofSwarm.some((one) => one.places.some((place) => place.topic === topic))
         // Where the swarm reads the topic, and has read nothing of this partition, it reads all of it.
         const offset = others.length > 0 ? Math.min(...others.map((place) => place.offset)) : isRead ? 0 : end
         places.push({ topic, partition, offset, metadata: '' })
@@ -177,6 +182,38 @@ async function newPositions(
     if (places.length > 0) found.push({ group, places })
   }
   return found
+}
+
+/**
+ * The application of a group, whose name is the application's id, or begins with it and a hyphen. Names of swarms may have hyphens too, so of several ids
+ * the longest counts. Null for a group of another application.
+ */
+function applicationOf(group: string, ids: readonly string[]): string | null {
+  const fitting = ids.filter((id) => group === id || group.startsWith(`${id}-`))
+  return fitting.toSorted((one, other) => other.length - one.length)[0] ?? null
+}
+
+/**
+ * Brokers delete records past the retention of their topic, also unread ones, which an embedded log keeps. They delete from the beginning of a partition,
+ * so the first unread record decides. Half of the retention is left for the swarm to start on the cluster and to read.
+ */
+async function refuseOldBacklog(from: EmbeddedLog, { group, places }: GroupPlaces, clock: Clock): Promise<void> {
+  for (const { topic, partition, offset } of places) {
+    const info = await from.topic(topic)
+    const { start, end } = info?.offsets[partition] ?? { start: 0, end: 0 }
+    if (info === null || info.retentionMs === null || info.cleanup === 'compact' || offset >= end) continue
+    const oldest = await firstTimestamp(from, { topic, partition, from: Math.max(start, offset), to: end })
+    if (oldest === null || clock.now() - oldest <= info.retentionMs / 2) continue
+    throw cannotMove(
+      `records of ${new Date(oldest).toISOString()} in ${topic} that ${group} has not read, and brokers delete them after ${info.retentionMs / 1000} seconds`,
+      'Start Waggle without WAGGLE_LOG until it has read them, or start it once with a higher WAGGLE_RETENTION_SECONDS, and keep that on the cluster.',
+    )
+  }
+}
+
+async function firstTimestamp(from: EmbeddedLog, range: TopicPartition & { readonly from: number; readonly to: number }): Promise<number | null> {
+  for await (const { records } of from.read(range)) for (const { timestamp } of records) return timestamp
+  return null
 }
 
 async function expectNothing(to: Log, topics: readonly string[]): Promise<void> {
@@ -189,14 +226,10 @@ async function expectNothing(to: Log, topics: readonly string[]): Promise<void> 
   })
 }
 
-/**
- * The position of the same record on the cluster. The note of a task that had calls in flight names offsets. Where these are others now, the note is left
- * out, and the calls that had ended are done again.
- */
+/** The position of the same record on the cluster. The note of a task that had calls in flight names offsets, which are moved in the same way. */
 function movedPosition(place: TopicPartition & Position, offsets: readonly number[]): TopicPartition & Position {
-  const offset = countBelow(offsets, place.offset)
-  const isSame = offsets.every((one, at) => one === at)
-  return { ...place, offset, metadata: isSame || readPositionNote(place.metadata).ahead === null ? place.metadata : '' }
+  const offsetOf = (offset: number) => countBelow(offsets, offset)
+  return { ...place, offset: offsetOf(place.offset), metadata: moveNote(place.metadata, offsetOf) }
 }
 
 /** The number of offsets below a position: the offset of the same record on a log that begins at 0 and has no gaps. */

@@ -3,6 +3,11 @@ import type { Topology } from '../../topology/graph.ts'
 import type { PageSwarmState } from '../../topology/swarm/page.ts'
 import type { SwarmPlan } from '../../topology/swarm/plan/plan.ts'
 
+/** The part of an application that this file reads stores from. */
+export interface OpenStores {
+  readonly threads: { readonly here: readonly { readonly tasks: readonly { store(name: string): unknown }[] }[] }
+}
+
 /** The unprocessed records of each partition that this process reads, with the first bee of the sub-topology that reads it. */
 export function lagsOf({ subtopologies, bees }: SwarmPlan, { threads }: Application): PageSwarmState['lags'] {
   // The page draws no batches: a batch is part of each bee that reads it.
@@ -20,7 +25,7 @@ export function lagsOf({ subtopologies, bees }: SwarmPlan, { threads }: Applicat
 }
 
 /** The requests that wait in joins and merges of this process. */
-export function pendingJoins({ subtopologies }: SwarmPlan, application: Application): PageSwarmState['joins'] {
+export function pendingJoins({ subtopologies }: Pick<SwarmPlan, 'subtopologies'>, application: OpenStores): PageSwarmState['joins'] {
   return subtopologies.flatMap(({ steps }) =>
     steps.flatMap((step) => {
       if (step.kind !== 'join' && step.kind !== 'merge') return []
@@ -31,7 +36,7 @@ export function pendingJoins({ subtopologies }: SwarmPlan, application: Applicat
   )
 }
 
-export function storesOf(plan: SwarmPlan, topology: Topology, application: Application): PageSwarmState['stores'] {
+export function storesOf(plan: SwarmPlan, topology: Topology, application: OpenStores): PageSwarmState['stores'] {
   return topology.subtopologies().flatMap(({ stores }) =>
     stores.map(({ name, kind }) => ({
       name,
@@ -42,20 +47,23 @@ export function storesOf(plan: SwarmPlan, topology: Topology, application: Appli
   )
 }
 
-/** Counts the entries of a store, of all tasks of this process together, up to `maxCounted`: a count reads them. */
+/**
+ * Counts the entries of a store, of all tasks of this process together. It reads at most `maxRead` entries, also those that do not count: a join can keep
+ * millions of finished entries, and nothing else runs while they are read.
+ */
 function entriesOf(
   store: string,
-  { threads }: Application,
+  { threads }: OpenStores,
   counts: (value: unknown) => boolean = () => true,
 ): { readonly entries: number; readonly is_cut: boolean } {
-  let entries = 0
+  let [entries, read] = [0, 0]
   for (const thread of threads.here)
     for (const task of thread.tasks) {
       const own = task.store(store)
       if (!isRecord(own) || typeof own.all !== 'function') continue
       for (const one of own.all() as Iterable<unknown>) {
+        if (read++ === maxRead) return { entries, is_cut: true }
         if (isRecord(one) && counts(one.value)) entries++
-        if (entries >= maxCounted) return { entries, is_cut: true }
       }
     }
   return { entries, is_cut: false }
@@ -65,4 +73,4 @@ function isRecord(value: unknown): value is { readonly [name: string]: unknown }
   return typeof value === 'object' && value !== null
 }
 
-const maxCounted = 2000
+const maxRead = 2000

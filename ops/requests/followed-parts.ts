@@ -1,3 +1,4 @@
+import { setImmediate } from 'node:timers/promises'
 import type { LogRecord } from '../../processor/ports.ts'
 import { type FoundPart, payloadIn } from '../../processor/swarm/part-log.ts'
 import { PartSequence, type PublishedPart, partRecordOf } from '../../topology/swarm/request/part.ts'
@@ -9,6 +10,8 @@ export interface FollowedPartsOptions {
   readonly arrived?: () => Promise<boolean>
   /** Called with each part that counts. A part may be told more than once. */
   readonly listener: (part: PublishedPart) => void
+  /** True when the listener takes no part any more. */
+  readonly isOver?: () => boolean
 }
 
 /**
@@ -72,7 +75,11 @@ export class FollowedParts {
       this.#sequence = new PartSequence()
       this.#next = 0
       this.#hasPast = true
-      for (const one of found) this.#judge(one)
+      for (const [at, one] of found.entries()) {
+        if (this.#options.isOver?.() === true) break
+        if (at % partsATurn === partsATurn - 1) await setImmediate()
+        this.#judge(one)
+      }
     } finally {
       for (const one of this.#held.splice(0)) this.#judge(one)
     }
@@ -90,3 +97,6 @@ export class FollowedParts {
     return true
   }
 }
+
+/** The most records that one turn of the event loop judges. */
+const partsATurn = 256

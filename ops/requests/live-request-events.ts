@@ -1,15 +1,18 @@
 import { partitionForKey } from '../../processor/partitioner.ts'
 import { type Clock, type Log, type LogRecord, partitionName, type TopicPartition } from '../../processor/ports.ts'
 import { partRecords, placeOf } from '../../processor/swarm/part-log.ts'
+import { PartStarts } from '../../processor/swarm/part-starts.ts'
 import { headerText } from '../../topology/record.ts'
 import type { SwarmPlan } from '../../topology/swarm/plan/plan.ts'
 import { notTakenCode } from '../../topology/swarm/request/branches.ts'
 import { errorHeader } from '../../topology/swarm/request/headers.ts'
+import { unknownTime } from '../../topology/swarm/request/part.ts'
 import {
   acceptedKey,
   type EventListener,
   type FollowedRequest,
   outcomeKey,
+  type RequestEvent,
   type RequestEvents,
   SentEvents,
 } from '../../topology/swarm/request/request-events.ts'
@@ -41,6 +44,8 @@ interface SharedPartition {
 export class LiveRequestEvents implements RequestEvents {
   readonly #options: LiveRequestEventsOptions
   readonly #shared = new Map<string, SharedPartition>()
+  /** The places of foreign requests, by the topic of parts. */
+  readonly #starts = new Map<string, PartStarts>()
   #followed = 0
 
   constructor(options: LiveRequestEventsOptions) {
@@ -49,14 +54,22 @@ export class LiveRequestEvents implements RequestEvents {
 
   async follow(id: string, lastEventId: string | null, listener: EventListener): Promise<FollowedRequest> {
     const { traces, plans } = this.#options
-    const sent = new SentEvents(lastEventId)
     const trace = await traces.trace(id)
     const plan = plans.find(({ swarm }) => swarm === trace.swarm)
+    const sent = new SentEvents(lastEventId, new Set([...(plan?.bees ?? []).map(({ name }) => name), ...trace.steps.map(({ bee }) => bee)]))
     if (plan === undefined || isOver(trace)) {
-      await new EventsOfRequest({ id, plan: plan ?? null, sent, listener, ...this.#options }).tell(trace)
+      await new EventsOfRequest({ id, plan: plan ?? null, sent, listener, starts: (topic) => this.#startsOf(topic), ...this.#options }).tell(trace)
       return { async finish() {}, end() {} }
     }
-    const events = new EventsOfRequest({ id, plan, sent, listener, ...this.#options, arrived: (place) => this.#arrived(place) })
+    const events = new EventsOfRequest({
+      id,
+      plan,
+      sent,
+      listener,
+      starts: (topic) => this.#startsOf(topic),
+      ...this.#options,
+      arrived: (place) => this.#arrived(place),
+    })
     const end = await this.#listen(id, plan, (place, record) => events.take(place, record))
     try {
       // The second trace has the records that were written between the first trace and the start of the readers.
@@ -72,10 +85,24 @@ export class LiveRequestEvents implements RequestEvents {
     const { plans } = this.#options
     const plan = plans.find(({ gateways }) => gateways.some((one) => one.gateway === gateway))
     if (plan === undefined) throw new WaggleError('WAGGLE_UNKNOWN_GATEWAY', { message: `There is no gateway ${gateway}`, next: 'Correct its name.' })
-    const sent = new SentEvents(null)
-    const events = new EventsOfRequest({ id, plan, sent, listener, ...this.#options, arrived: (place) => this.#arrived(place) })
+    const sent = new SentEvents()
+    const events = new EventsOfRequest({
+      id,
+      plan,
+      sent,
+      listener,
+      starts: (topic) => this.#startsOf(topic),
+      ...this.#options,
+      arrived: (place) => this.#arrived(place),
+    })
     const end = await this.#listen(id, plan, (place, record) => events.take(place, record))
     return { finish: () => events.finish(), end }
+  }
+
+  #startsOf(topic: string): PartStarts {
+    const starts = this.#starts.get(topic) ?? new PartStarts(this.#options.log, topic)
+    this.#starts.set(topic, starts)
+    return starts
   }
 
   async #arrived(place: TopicPartition): Promise<boolean> {
@@ -162,6 +189,7 @@ interface EventsOptions {
   readonly listener: EventListener
   readonly traces: RequestTraces
   readonly log: Log
+  readonly starts: (topic: string) => PartStarts
   /** Settles when every record that the log has by now in a followed partition has come; false if that takes long. Undefined: nothing is followed. */
   readonly arrived?: (place: TopicPartition) => Promise<boolean>
 }
@@ -176,13 +204,13 @@ class EventsOfRequest {
   readonly #steps: TraceStep[] = []
   /** Null if no bee of the swarm publishes parts. */
   readonly #parts: FollowedParts | null
-  /** The time of the request in epoch ms; 0 while it is unknown. */
-  #acceptedAt = 0
+  /** The time of the request in epoch ms. */
+  #acceptedAt = unknownTime
   /** The time of the first record of the request that came while it was followed. A request that was sent before has an older record. */
   #seenAt: number | null = null
   #isOver = false
 
-  constructor({ id, plan, sent, listener, traces, log, arrived }: EventsOptions) {
+  constructor({ id, plan, sent, listener, traces, log, starts, arrived }: EventsOptions) {
     this.#id = id
     this.#plan = plan
     this.#sent = sent
@@ -194,12 +222,13 @@ class EventsOfRequest {
       place === null
         ? null
         : new FollowedParts({
-            past: (since) => partRecords(log, { ...place, id, since }),
+            past: async (since) => (await partRecords(log, { ...place, id, since, starts: starts(place.topic) })).records,
             ...(arrived === undefined ? {} : { arrived: () => arrived(place) }),
             listener: (part) => {
               const eventId = this.#isOver ? null : sent.addPart(part)
-              if (eventId !== null) listener({ kind: 'part', id: eventId, part })
+              if (eventId !== null) this.#tellListener({ kind: 'part', id: eventId, part })
             },
+            isOver: () => this.#isOver,
           })
   }
 
@@ -252,6 +281,10 @@ class EventsOfRequest {
     if (place.topic === this.#plan?.outcomesTopic) void this.finish()
   }
 
+  #tellListener(event: RequestEvent): void {
+    if (this.#listener(event) === false) this.#isOver = true
+  }
+
   #rest(): void {
     if (this.#isOver) return
     this.#isOver = true
@@ -259,9 +292,9 @@ class EventsOfRequest {
   }
 
   #accepted(gateway: string | null, acceptedAt: number | null): void {
-    this.#acceptedAt = acceptedAt ?? this.#acceptedAt
+    if (this.#plan?.gateways.some((own) => own.gateway === gateway)) this.#acceptedAt = acceptedAt ?? this.#acceptedAt
     const id = this.#isOver ? null : this.#sent.add(acceptedKey)
-    if (id !== null) this.#listener({ kind: 'accepted', id, gateway, accepted_at: acceptedAt })
+    if (id !== null) this.#tellListener({ kind: 'accepted', id, gateway, accepted_at: acceptedAt })
   }
 
   #done(step: TraceStep): void {
@@ -271,7 +304,7 @@ class EventsOfRequest {
     if (id === null) return
     const shown = this.#plan === null || step.after.length > 0 ? step : withWait(step, this.#steps, this.#plan)
     this.#steps.push(shown)
-    this.#listener({ kind: 'bee', id, step: shown })
+    this.#tellListener({ kind: 'bee', id, step: shown })
   }
 
   #outcome(): void {

@@ -1,9 +1,10 @@
 import type { Payload } from '../../topology/swarm/payload/payload.ts'
 import { payloadSerde } from '../../topology/swarm/payload/payload-serde.ts'
 import type { PartsRun, PublishedParts, PublishingCall } from '../../topology/swarm/ports/published-parts.ts'
-import { type PartRecord, PartSequence, partHeaders, partIn, partRecordOf } from '../../topology/swarm/request/part.ts'
+import { type PartRecord, PartSequence, partHeaders, partIn, partRecordOf, unknownTime } from '../../topology/swarm/request/part.ts'
 import { partitionForKey } from '../partitioner.ts'
 import { bytesIn, type Clock, DamagedValue, type Log, type LogRecord, type Producer, type Random } from '../ports.ts'
+import { PartStarts } from './part-starts.ts'
 
 export interface PartLogOptions {
   readonly log: Log
@@ -11,6 +12,8 @@ export interface PartLogOptions {
   readonly random: Random
   readonly topic: string
   readonly partitions: number
+  /** The gateways whose requests have the time at which Waggle took them. Any other request has a time that another program gives it. */
+  readonly gateways: ReadonlySet<string>
   /** The producer that all swarms of the process share. */
   readonly producer: () => Promise<Producer>
 }
@@ -26,12 +29,15 @@ export class PartLog implements PublishedParts {
   readonly #opened = new Map<number, Promise<{ readonly end: number; readonly at: number }>>()
   /** The calls that have begun here, the oldest first. */
   readonly #begun = new Set<string>()
+  readonly #starts: PartStarts
 
   constructor(options: PartLogOptions) {
     this.#options = options
+    this.#starts = new PartStarts(options.log, options.topic)
   }
 
-  async begin(call: PublishingCall): Promise<PartsRun> {
+  async begin(given: PublishingCall): Promise<PartsRun> {
+    const call = this.#options.gateways.has(given.gateway ?? '') ? given : { ...given, since: unknownTime }
     const { random, producer, log, clock, topic, partitions } = this.#options
     const to = await producer()
     const run = Buffer.from(random.bytes(8)).toString('hex')
@@ -47,15 +53,31 @@ export class PartLog implements PublishedParts {
     const { offset } = await send('begin', null)
     const sequence = new PartSequence()
     const before: Payload[] = []
-    const sought = { ...placeOf(call.id, { topic, partitions }), id: call.id, since: call.since, to: Math.min(offset, earlierThan) }
-    for (const { record, part } of earlierThan === 0 ? [] : await partRecords(log, sought)) {
-      if (part.bee !== call.bee || part.rounds !== call.rounds || sequence.take(part) !== true) continue
-      const payload = payloadIn(record)
+    const sought = {
+      ...placeOf(call.id, { topic, partitions }),
+      id: call.id,
+      since: call.since,
+      to: Math.min(offset < 0 ? Number.POSITIVE_INFINITY : offset, earlierThan),
+      starts: this.#starts,
+    }
+    const { records, isCut } = earlierThan === 0 ? nothing : await partRecords(log, sought)
+    let isTorn = false
+    /** The highest number of a part that came without the one before it. A write that failed leaves such a gap too. */
+    let missing = -1
+    for (const { record, part } of records) {
+      if (part.bee !== call.bee || part.rounds !== call.rounds) continue
+      if (part.number !== 'begin' && !sequence.hasBegun(call)) {
+        if (part.number === 'fail') return silent
+        isTorn = true
+      }
+      const counts = sequence.take(part)
+      if (counts === 'missing' && isCut && typeof part.number === 'number') missing = Math.max(missing, part.number)
+      const payload = counts === true ? payloadIn(record) : null
       if (payload !== null) before.push(payload)
     }
     if (sequence.hasFailed(call)) return silent
     return {
-      before,
+      before: isTorn || missing >= before.length ? null : before,
       add: async (number, part) => void (await send(number, part)),
       fail: async () => void (await send('fail', null)),
     }
@@ -80,12 +102,14 @@ export class PartLog implements PublishedParts {
     this.#begun.add(key)
     const [oldest] = this.#begun
     if (this.#begun.size > maxBegun && oldest !== undefined) this.#begun.delete(oldest)
-    return since > at + clockSkewMs ? 0 : end
+    return since !== unknownTime && since > at + clockSkewMs ? 0 : end
   }
 }
 
 /** A call is run again soon after its first run, if at all, so the calls before this many others are forgotten. */
 const maxBegun = 100_000
+
+const nothing: FoundParts = { records: [], isCut: false }
 
 /** A run whose parts nobody gets, because its request has failed before. */
 const silent: PartsRun = { before: [], add: async () => {}, fail: async () => {} }
@@ -99,10 +123,20 @@ export interface SoughtParts {
   readonly topic: string
   readonly partition: number
   readonly id: string
-  /** The time of the request, in epoch ms. */
+  /** The time of the request, in epoch ms; `unknownTime` if nobody knows it. */
   readonly since: number
+  /** Tells where the search begins if the time is unknown. */
+  readonly starts: PartStarts
   /** The search ends before this offset. Default: the end of the partition. */
   readonly to?: number
+}
+
+/** The records about the parts of a request. */
+export interface FoundParts {
+  /** In the order of the log. */
+  readonly records: readonly FoundPart[]
+  /** True if the log may have deleted records about the request. */
+  readonly isCut: boolean
 }
 
 export interface FoundPart {
@@ -110,14 +144,16 @@ export interface FoundPart {
   readonly part: PartRecord
 }
 
-/** The records about the parts of a request, in order. */
-export async function partRecords(log: Log, { topic, partition, id, since, to }: SoughtParts): Promise<readonly FoundPart[]> {
+export async function partRecords(log: Log, { topic, partition, id, since, starts, to }: SoughtParts): Promise<FoundParts> {
   const offsets = (await log.topic(topic))?.offsets[partition]
-  const end = to ?? offsets?.end ?? 0
+  const end = to === undefined || to === Number.POSITIVE_INFINITY ? (offsets?.end ?? 0) : to
   const start = offsets?.start ?? 0
-  const from = Math.max(start, (await log.offsetAt?.({ topic, partition }, since - clockSkewMs)) ?? start)
+  const search = () =>
+    since === unknownTime ? starts.startOf(partition, id, { start, end }) : log.offsetAt?.({ topic, partition }, since - clockSkewMs)
+  const from = Math.max(start, (await search()) ?? start)
+  const isCut = start > 0 && (from === start || since === unknownTime)
   const found: FoundPart[] = []
-  if (from >= end) return found
+  if (from >= end) return { records: found, isCut }
   const key = Buffer.from(id)
   for await (const { records } of log.read({ topic, partition, from, to: end })) {
     for (const record of records) {
@@ -125,7 +161,7 @@ export async function partRecords(log: Log, { topic, partition, id, since, to }:
       if (part !== null) found.push({ record, part })
     }
   }
-  return found
+  return { records: found, isCut }
 }
 
 /** The payload of a part; null for a record without one, and for one that cannot be read. */

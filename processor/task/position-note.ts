@@ -31,12 +31,21 @@ export type ReadNote = Omit<PositionNote, 'kept'> & { readonly kept: readonly (r
  */
 export function writePositionNote(note: PositionNote, maxBytes = Number.POSITIVE_INFINITY): string {
   for (const left of leavings) {
-    const text = written(left.length === 0 ? note : { ...note, kept: note.kept.filter(([, , worth]) => !left.includes(worth)) })
+    const text = written(coded(left.length === 0 ? note : { ...note, kept: note.kept.filter(([, , worth]) => !left.includes(worth)) }))
     if (text.length <= maxBytes) return text
   }
   // One record can have more entries than there are slots. An entry that is not noted as done is done again.
   const kept = note.kept.filter(([, , worth]) => worth === 'needed')
-  return written({ ...note, kept, ahead: note.ahead && withoutBits(note.ahead) })
+  return written(coded({ ...note, kept, ahead: note.ahead && withoutBits(note.ahead) }))
+}
+
+/** The same note for a partition in which records have other offsets, in the same order. A note without unfinished entries names no offsets. */
+export function moveNote(text: string, offsetOf: (offset: number) => number): string {
+  const note = readPositionNote(text)
+  if (note.ahead === null) return text
+  const { until, nodes } = note.ahead
+  const moved = nodes.map(([code, unfinished]) => [code, { ...unfinished, offset: offsetOf(unfinished.offset) }] as const)
+  return written({ ...note, ahead: { until: offsetOf(until), nodes: moved } })
 }
 
 /**
@@ -70,14 +79,18 @@ export function maxEntriesOf(nodes: number): number {
   return Math.min(4096, Math.floor(maxEntriesOfAll / nodes))
 }
 
-function written({ partitionTime, streamTime, kept, ahead }: PositionNote): string {
+function coded(note: PositionNote): ReadNote {
+  return { ...note, kept: note.kept.map(([name, value]) => [nameCode(name), value] as const) }
+}
+
+function written({ partitionTime, streamTime, kept, ahead }: ReadNote): string {
   const bytes = new NoteBytes().signed(partitionTime).signed(streamTime)
   const byValue = [...Map.groupBy(kept, ([, value]) => value)].sort(([one], [other]) => one - other)
   bytes.whole(byValue.length)
   let before = streamTime
   for (const [value, ones] of byValue) {
     bytes.signed(value - before).whole(ones.length)
-    for (const [name] of ones) bytes.code(nameCode(name))
+    for (const [code] of ones) bytes.code(code)
     before = value
   }
   if (ahead !== null) {

@@ -69,6 +69,8 @@ export class PageReader {
         ...this.#env,
         WAGGLE_HTTP_PORT: this.#running === null ? '0' : this.#text.real(gateway).split(':')[1],
         WAGGLE_CLICKHOUSE_PORT: '0',
+        // The pages show lines of a log as a terminal has them.
+        WAGGLE_LOG_FORMAT: 'text',
       },
     })
     await command.until(isReady)

@@ -66,7 +66,7 @@ export interface PageSwarmState {
   readonly tasks: number
   /** Unprocessed records, for each bee at the head of a sub-topology and each partition that it reads. */
   readonly lags: readonly { readonly bee: string; readonly topic: string; readonly partition: number; readonly records: number }[]
-  /** Requests that wait in a join or a merge for their other inputs, by bee. */
+  /** Requests that wait in a join or a merge for their other inputs, by bee. A count reads entries up to some number, finished ones too. */
   readonly joins: readonly { readonly bee: string; readonly waits_for: readonly string[]; readonly pending: number; readonly is_cut: boolean }[]
   /** The stores of this process's tasks. A count is cut at some number, because it reads the entries: then there are at least as many. */
   readonly stores: readonly {

@@ -58,8 +58,9 @@ export function eventRoutes(app: FastifyInstance, options: EventRoutesOptions): 
       open.add(stream)
       try {
         followed = await events.follow(id, lastEventId, (event) => {
-          if (event.kind === 'outcome') void answerWithState(stream, event.id, id, options)
-          else sendEvent(stream, event, id)
+          if (event.kind !== 'outcome') return sendEvent(stream, event, id)
+          void answerWithState(stream, event.id, id, options)
+          return true
         })
         if (stream.isClosed) followed.end()
       } catch (error) {
@@ -92,35 +93,40 @@ export async function streamedRequest(
     leave()
     followed?.end()
   })
-  let outcome: Promise<object> | null = null
+  // The request may be an earlier one with the same key, whose outcome comes before this one has been sent.
+  const outcome = Promise.withResolvers<object>()
   try {
     followed = await events.await(made.gateway, id, (event) => {
-      begin()
-      if (event.kind !== 'outcome') sendEvent(stream, event, id)
-      else
-        void outcome?.then((state) => {
-          stream.send('answer', event.id, state)
-          stream.end()
-        })
+      if (event.kind !== 'outcome') {
+        begin()
+        return sendEvent(stream, event, id)
+      }
+      void outcome.promise.then((state) => {
+        stream.send('answer', event.id, state)
+        stream.end()
+      })
+      return true
     })
     const requested = requests.request(made)
-    outcome = requested.then(
-      (found) => stateOf(id, { ...found, bodyHash: '' }),
-      (error: unknown) => ({ request_id: id, state: 'failed', answer: null, problem: problemOf(error, id) }),
+    requested.then(
+      (found) => outcome.resolve(stateOf(id, { ...found, bodyHash: '' })),
+      (error: unknown) => outcome.resolve({ request_id: id, state: 'failed', answer: null, problem: problemOf(error, id) }),
     )
     await Promise.race([begun, requested])
   } catch (error) {
     stream.cut()
     throw error
   }
-  void outcome.then(() => followed?.finish())
+  void outcome.promise.then(() => followed?.finish())
   return stream.answer(reply)
 }
 
-function sendEvent(stream: EventStream, event: RequestEvent, requestId: string): void {
+/** False: the stream takes no further event. */
+function sendEvent(stream: EventStream, event: RequestEvent, requestId: string): boolean {
   const shown = shownEvent(event, requestId)
   if (shown !== null) stream.send(shown.name, event.id, shown.data)
   if (event.kind === 'rest') stream.end()
+  return !stream.isClosed
 }
 
 /** The name and the data of an event for callers; null for one that is not told as it is. */

@@ -32,8 +32,9 @@ export class EventStream {
     this.#push(`event: ${event}\n${named}data: ${JSON.stringify(data)}\n\n`)
   }
 
+  /** True if the response takes no further event. */
   get isClosed(): boolean {
-    return this.#body.destroyed
+    return this.#isEnded || this.#body.destroyed
   }
 
   end(): void {

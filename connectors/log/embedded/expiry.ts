@@ -12,6 +12,8 @@ export interface ExpiryOptions {
 export interface ExpiryLimits {
   /** Records with an older timestamp are deleted. Epoch milliseconds. */
   readonly before: number
+  /** Records with this timestamp or a later one stay in any case. Epoch milliseconds. */
+  readonly sparedFrom: number
   /** While the partition has more bytes than this, its oldest records are deleted; null: no limit. */
   readonly maxBytes: number | null
   readonly readers: Readers
@@ -47,7 +49,7 @@ export class Expiry {
   }
 
   /** Deletes the runs of one turn of the event loop. Null: more runs may have to be deleted. */
-  async #expireRuns(partition: Partition, { before, maxBytes, readers }: ExpiryLimits): Promise<readonly ReaderPosition[] | null> {
+  async #expireRuns(partition: Partition, { before, sparedFrom, maxBytes, readers }: ExpiryLimits): Promise<readonly ReaderPosition[] | null> {
     let heldBy: readonly ReaderPosition[] | null = []
     await this.#options.cycle.change((rocks) => {
       const rows: RocksChange[] = []
@@ -56,7 +58,7 @@ export class Expiry {
       for (const run of storedRuns(partition, start, partition.durableEnd, rocks)) {
         const newest = run.records.at(-1)?.timestamp ?? 0
         const isOver = maxBytes !== null && bytes > maxBytes
-        if (newest >= before && !isOver) break
+        if (newest >= sparedFrom || (newest >= before && !isOver)) break
         // The lowest position of all readers is costly to find, so it is looked up only if a record is past its retention.
         floor ??= readers.floor(partition)
         if (run.end > floor) {

@@ -1,4 +1,4 @@
-import type { Clock } from '../../../processor/ports.ts'
+import type { Clock, TopicSpec } from '../../../processor/ports.ts'
 import { swarmOfDeadLetters } from '../../../topology/naming.ts'
 import type { CommitCycle } from './commit-cycle.ts'
 import type { CommitMark } from './commit-mark.ts'
@@ -36,6 +36,7 @@ export class Retention {
   readonly #unused: UnusedSegments
   /** Groups that a notice has already named, so that no other notice names them. */
   readonly #named = new Set<string>()
+  readonly #openedAt: number
   #isCompacting = false
   /** The failure that a notice has reported; null if the last round of deletions succeeded. */
   #failure: string | null = null
@@ -44,6 +45,7 @@ export class Retention {
 
   constructor(options: RetentionOptions) {
     this.#options = options
+    this.#openedAt = options.clock.now()
     this.#expiry = new Expiry(options)
     this.#compaction = new Compaction(options)
     this.#unused = new UnusedSegments(options)
@@ -95,8 +97,9 @@ export class Retention {
       if (spec.retentionMs === null && maxBytes === null) continue
       const swarm = isShort ? swarmOfDeadLetters(spec.name) : null
       const before = isShort ? Number.POSITIVE_INFINITY : clock.now() - (spec.retentionMs ?? Number.POSITIVE_INFINITY)
+      const sparedFrom = this.#sparedFrom(spec)
       for (const partition of partitions) {
-        const { offsets, heldBy } = await this.#expiry.expire(partition, { before, maxBytes, readers })
+        const { offsets, heldBy } = await this.#expiry.expire(partition, { before, sparedFrom, maxBytes, readers })
         for (const { group, offset } of heldBy)
           held.set(group, `${partition.durableEnd - offset} records of ${partition.topic}, partition ${partition.number}`)
         if (swarm !== null && offsets > 0)
@@ -106,6 +109,13 @@ export class Retention {
       }
     }
     if (!isShort) this.#nameHeld(held)
+  }
+
+  /** The time from which a topic's records stay. What was young when the process ended gets as much time again, for readers that start now. */
+  #sparedFrom({ leastAgeMs = 0 }: TopicSpec): number {
+    if (leastAgeMs === 0) return Number.POSITIVE_INFINITY
+    const now = this.#options.clock.now()
+    return now - this.#openedAt < leastAgeMs ? Number.NEGATIVE_INFINITY : now - leastAgeMs
   }
 
   async #compact(): Promise<void> {

@@ -164,10 +164,18 @@ export class Topics {
 }
 
 /** The existing topic with the wanted retention. A wanted retention of null changes nothing. */
-function withRetention(there: TopicSpec, { retentionMs, retentionBytes = null }: TopicSpec): TopicSpec {
-  const isSame = (retentionMs ?? there.retentionMs) === there.retentionMs && (retentionBytes ?? there.retentionBytes) === there.retentionBytes
+function withRetention(there: TopicSpec, { retentionMs, retentionBytes = null, leastAgeMs = 0 }: TopicSpec): TopicSpec {
+  const isSame =
+    (retentionMs ?? there.retentionMs) === there.retentionMs &&
+    (retentionBytes ?? there.retentionBytes) === there.retentionBytes &&
+    leastAgeMs === (there.leastAgeMs ?? 0)
   if (isSame) return there
-  return { ...there, retentionMs: retentionMs ?? there.retentionMs, retentionBytes: retentionBytes ?? there.retentionBytes ?? null }
+  return {
+    ...there,
+    retentionMs: retentionMs ?? there.retentionMs,
+    retentionBytes: retentionBytes ?? there.retentionBytes ?? null,
+    ...(leastAgeMs === (there.leastAgeMs ?? 0) ? {} : { leastAgeMs }),
+  }
 }
 
 function storedTopic(spec: TopicSpec, number: number): RocksChange {

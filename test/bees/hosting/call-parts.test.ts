@@ -8,7 +8,8 @@ import { WaggleError } from '../../../topology/waggle-error.ts'
 const json = (value: unknown): Payload => ({ kind: 'json', json: value })
 
 interface Given {
-  readonly before?: readonly unknown[]
+  /** The parts of earlier runs; null: the log has some of them no more. */
+  readonly before?: readonly unknown[] | null
   /** The writes that fail, counted from 0. */
   readonly failing?: readonly number[]
   readonly signal?: AbortSignal
@@ -19,7 +20,7 @@ async function opened({ before = [], failing = [], signal = new AbortController(
   const written: string[] = []
   let writes = 0
   const run: PartsRun = {
-    before: before.map(json),
+    before: before?.map(json) ?? null,
     add: async (number, part) => {
       if (failing.includes(writes++)) throw new Error('the disk is full')
       written.push(`${number}:${part.kind === 'json' ? String(part.json) : part.kind}`)
@@ -28,7 +29,7 @@ async function opened({ before = [], failing = [], signal = new AbortController(
   }
   const parts = await CallParts.begin({
     port: { begin: async () => run },
-    call: { bee: 'chat', id: 'r', rounds: '', since: 0 },
+    call: { bee: 'chat', id: 'r', rounds: '', gateway: null, since: 0 },
     redact: (part) => (part.kind === 'json' && part.json === 'secret' ? json('…') : part),
     signal,
     after: (_, act) => queueMicrotask(act),
@@ -55,6 +56,10 @@ describe('The parts of a call', () => {
     await parts.finish()
     assert.deepEqual(written, ['2:c'])
     assert.deepEqual(parts.result(), json('a…c'))
+  })
+
+  it('fail if the log has no more all parts of an earlier run', async () => {
+    await assert.rejects(opened({ before: null }), { code: 'WAGGLE_PARTS_DIFFER' })
   })
 
   it('fail if they differ from those of an earlier run, and if there are fewer of them', async () => {

@@ -65,4 +65,15 @@ describe('The parts of a request that is followed', () => {
     await parts.catchUp(5)
     assert.deepEqual([...new Set(told)], [0, 1, 2, 3])
   })
+
+  it('are not judged any more when the caller takes none', async () => {
+    const told: number[] = []
+    const parts = new FollowedParts({
+      past: async () => log.map(found),
+      listener: ({ number }) => told.push(number),
+      isOver: () => told.length === 2,
+    })
+    await parts.catchUp(5)
+    assert.deepEqual(told, [0, 1])
+  })
 })

@@ -2,7 +2,14 @@ import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
 import { nameCode } from '../../../processor/state/name-code.ts'
 import type { KeptValue } from '../../../processor/state/task-memory.ts'
-import { maxEntriesOf, type PositionNote, readPositionNote, refuseWhatCannotFit, writePositionNote } from '../../../processor/task/position-note.ts'
+import {
+  maxEntriesOf,
+  moveNote,
+  type PositionNote,
+  readPositionNote,
+  refuseWhatCannotFit,
+  writePositionNote,
+} from '../../../processor/task/position-note.ts'
 
 const nothing: PositionNote = { partitionTime: -1, streamTime: -1, kept: [], ahead: null }
 const now = 1_760_000_000_123
@@ -31,6 +38,28 @@ describe('The note beside a committed position', () => {
       const coded = note.kept.map(([name, value]) => [nameCode(name), value] as const)
       assert.deepEqual({ ...read, kept: new Map(read.kept) }, { ...note, kept: new Map(coded) })
     }
+  })
+
+  it('names the same entries after its records have moved to other offsets', () => {
+    const kept: KeptValue[] = [
+      ['a node.closed', 7, 'needed'],
+      ['ä node.time', now, 'forgettable'],
+    ]
+    const nodes = (by: number) => [
+      [nameCode('step'), { offset: 104 - by, skip: 1, done: 'Ag==' }] as const,
+      [1, { offset: 110 - by, skip: 0, done: '' }] as const,
+    ]
+    const note = (by: number) => ({ partitionTime: 3, streamTime: now, kept, ahead: { until: 120 - by, nodes: nodes(by) } })
+    assert.equal(
+      moveNote(writePositionNote(note(0)), (offset) => offset - 100),
+      writePositionNote(note(100)),
+    )
+    const done = writePositionNote({ ...note(0), ahead: null })
+    for (const text of ['', 'of another application', done])
+      assert.equal(
+        moveNote(text, () => 0),
+        text,
+      )
   })
 
   it('has room for the numbers of two hundred windowed counts', () => {

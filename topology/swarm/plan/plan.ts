@@ -54,6 +54,9 @@ export function planSwarm(swarm: CheckedSwarm, settings: PlanSettings): SwarmPla
 /** The retention of the answers topic. Callers wait on a connection, so older answers are useless. */
 const answersKeptMs = 600_000
 
+/** Parts of calls that still run stay for a run that goes on behind them. */
+const leastPartsAgeMs = 600_000
+
 class Planner {
   readonly #swarm: CheckedSwarm
   readonly #settings: PlanSettings
@@ -101,6 +104,7 @@ class Planner {
         cleanup: 'delete',
         retentionMs: name === repliesTopic ? Math.min(answersKeptMs, this.#settings.retentionMs) : this.#settings.retentionMs,
         retentionBytes: this.#settings.retentionBytes,
+        ...(name === partsTopic ? { leastAgeMs: Math.max(leastPartsAgeMs, ...publishing.map(({ timeoutMs }) => timeoutMs ?? 0)) } : {}),
         writers: [...writers],
         readers: [...readers],
         isForeign: foreign.has(name),

@@ -16,14 +16,16 @@ export interface PublishingCall {
   readonly id: string
   /** The rounds of the request in its loops (`roundsText`); empty outside of loops. */
   readonly rounds: string
-  /** The time of the request in epoch ms. All parts of the call are younger. */
+  /** The gateway that took the request; null if it is unknown. */
+  readonly gateway: string | null
+  /** The timestamp of the request in epoch ms. If a gateway of Waggle took the request, all parts of the call are younger. */
   readonly since: number
 }
 
 /** One run of a call, from its start to its result. */
 export interface PartsRun {
-  /** The parts of earlier runs, in order. */
-  readonly before: readonly Payload[]
+  /** The parts of earlier runs, in order; null if the log has some of them no more. */
+  readonly before: readonly Payload[] | null
   /** Adds a part. Settles when the part is durable. Parts are added in the order of the calls. */
   add(number: number, part: Payload): Promise<void>
   /** Ends the call, because it failed: if the request is tried again, that run publishes nothing. */

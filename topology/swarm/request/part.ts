@@ -10,8 +10,11 @@ const partBeeHeader = 'waggle-part-bee'
 const partRunHeader = 'waggle-part-run'
 /** The number of a part, from 0; `begin` or `fail` in a record without a part. */
 const partNumberHeader = 'waggle-part-number'
-/** The time of the request, in epoch ms. */
+/** The time of the request, in epoch ms; `unknownTime` if another program gave it its time. */
 const partSinceHeader = 'waggle-part-since'
+
+/** The time of a request that Waggle has not taken itself, such as one that another program wrote to a topic: its timestamp may be any. */
+export const unknownTime = 0
 
 /** A record of a swarm's topic of parts. The key is the request id. Its timestamp is the time at which it was written. */
 export interface PartRecord {
@@ -37,7 +40,7 @@ export const maxPartBytes = 256 * 1024
 export const maxPartsBytes = 8 * 1024 * 1024
 
 export function partHeaders(
-  { bee, rounds, since }: PublishingCall,
+  { bee, rounds, since }: Pick<PublishingCall, 'bee' | 'rounds' | 'since'>,
   run: string,
   number: PartRecord['number'],
   part: Payload | null,
@@ -58,9 +61,9 @@ export function partRecordOf(headers: readonly Header[]): PartRecord | null {
   if (bee === null || run === null || number === null) return null
   const isNumber = /^\d{1,9}$/.test(number)
   if (!isNumber && number !== 'begin' && number !== 'fail') return null
-  const since = Number(headerText(headers, partSinceHeader) ?? 0)
+  const since = Number(headerText(headers, partSinceHeader) ?? unknownTime)
   const counted = number === 'begin' || number === 'fail' ? number : Number(number)
-  return { bee, rounds: headerText(headers, roundsHeader) ?? '', run, number: counted, since: Number.isFinite(since) ? since : 0 }
+  return { bee, rounds: headerText(headers, roundsHeader) ?? '', run, number: counted, since: Number.isFinite(since) ? since : unknownTime }
 }
 
 /** The payload of a part as it is in the log. */
@@ -94,6 +97,11 @@ export class PartSequence {
     if (number > call.next) return 'missing'
     call.next++
     return true
+  }
+
+  /** False if the beginning of the call's run is missing. */
+  hasBegun({ bee, rounds }: { readonly bee: string; readonly rounds: string }): boolean {
+    return this.#calls.has(`${bee}@${rounds}`)
   }
 
   /** True if the call has failed. Then no run of it publishes any more. */

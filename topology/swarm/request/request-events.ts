@@ -18,8 +18,11 @@ export interface FollowedRequest {
   end(): void
 }
 
-/** The last event of a request is `outcome`. If this process cannot tell the remaining events, the last one is `rest`, and the caller has to ask again. */
-export type EventListener = (event: RequestEvent) => void
+/**
+ * The last event of a request is `outcome`. If this process cannot tell the remaining events, the last one is `rest`, and the caller has to ask again.
+ * A listener that returns false takes no further event.
+ */
+export type EventListener = (event: RequestEvent) => unknown
 
 export type RequestEvent = {
   /** Names all events up to this event. Any process can go on after them. */
@@ -49,9 +52,14 @@ export class SentEvents {
   readonly #keys: Set<string>
   /** The number of the last part that was sent, by bee and round. */
   readonly #lastParts: Map<string, number>
+  /** The calls with the newest parts, which most likely have the next ones too. Their keys are the end of each id. */
+  readonly #newest = new Set<string>()
+  /** All other keys as text, each with a dot behind it. It is made once and not for each part, because a caller may send very many keys. */
+  #settled: string
 
-  constructor(lastEventId: string | null) {
-    const keys = (lastEventId ?? '').split('.').filter((key) => key !== '')
+  /** Keys in `lastEventId` that name none of these bees are left out. */
+  constructor(lastEventId: string | null = null, bees: ReadonlySet<string> = new Set()) {
+    const keys = (lastEventId ?? '').split('.').filter((key) => ownKeys.has(key) || bees.has(/^[^@~]*/.exec(key)?.[0] ?? ''))
     const ofParts = keys.flatMap((key) => {
       const [, call, number] = /^(.+)~(\d{1,9})$/.exec(key) ?? []
       return call === undefined ? [] : [[key, call, Number(number)] as const]
@@ -59,27 +67,51 @@ export class SentEvents {
     this.#lastParts = new Map(ofParts.map(([, call, number]) => [call, number]))
     this.#keys = new Set(keys)
     for (const [key] of ofParts) this.#keys.delete(key)
+    this.#settled = this.#allSettled()
   }
 
   /** The id of the event with this key; null if it was sent before. */
   add(key: string): string | null {
     if (this.#keys.has(key)) return null
     this.#keys.add(key)
+    this.#settled += `${key}.`
     return this.#id
   }
 
   /** The id of the event of a part; null if it was sent before. */
   addPart({ bee, rounds, number }: Pick<PublishedPart, 'bee' | 'rounds' | 'number'>): string | null {
     const call = rounds === '' ? bee : `${bee}@${rounds}`
-    if (number <= (this.#lastParts.get(call) ?? -1)) return null
+    const last = this.#lastParts.get(call)
+    if (number <= (last ?? -1)) return null
     this.#lastParts.set(call, number)
+    if (!this.#newest.has(call)) this.#addNewest(call, last !== undefined)
     return this.#id
   }
 
+  #addNewest(call: string, isSettled: boolean): void {
+    this.#newest.add(call)
+    const [oldest] = this.#newest
+    if (this.#newest.size > maxNewest && oldest !== undefined) {
+      this.#newest.delete(oldest)
+      this.#settled += `${oldest}~${this.#lastParts.get(oldest)}.`
+    }
+    if (isSettled) this.#settled = this.#allSettled()
+  }
+
+  #allSettled(): string {
+    const ofParts = [...this.#lastParts].filter(([call]) => !this.#newest.has(call)).map(([call, number]) => `${call}~${number}`)
+    return [...this.#keys, ...ofParts].map((key) => `${key}.`).join('')
+  }
+
   get #id(): string {
-    return [...this.#keys, ...[...this.#lastParts].map(([call, number]) => `${call}~${number}`)].join('.')
+    const newest = Array.from(this.#newest, (call) => `${call}~${this.#lastParts.get(call)}`).join('.')
+    return newest === '' ? this.#settled.slice(0, -1) : this.#settled + newest
   }
 }
 
 export const acceptedKey = '*'
 export const outcomeKey = '!'
+
+const ownKeys: ReadonlySet<string> = new Set([acceptedKey, outcomeKey])
+/** The number of bees that most likely publish parts side by side. */
+const maxNewest = 16

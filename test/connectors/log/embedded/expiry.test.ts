@@ -125,6 +125,28 @@ describe('The deletion of old records', () => {
     assert.equal(kept, Math.floor(1500 / 30))
   })
 
+  it('spares young records of a topic that keeps them, also if the disk is nearly full and after a restart', async () => {
+    const parts = { name: 'parts', partitions: 1, cleanup: 'delete', retentionMs: 1000, retentionBytes: 1, leastAgeMs: 600_000 } as const
+    await log.createTopics([parts])
+    const part = { topic: 'parts', partition: 0, key: null, headers: [], value: Buffer.alloc(100) }
+    await (await log.producer()).send({ ...part, timestamp: clock.now() })
+    await send(1)
+    await log.close()
+    await clock.advance(1_000_000)
+    log = await openEmbeddedLog({ directory, clock, maxBytes: 1, onNotice: (notice) => notices.push(notice) })
+    await clock.advance(5_000)
+    await startIs(1)
+    const startOfParts = async () => (await log.topic('parts'))?.offsets[0]?.start
+    assert.equal(await startOfParts(), 0)
+    await clock.advance(400_000)
+    await (await log.producer()).send({ ...part, timestamp: clock.now() })
+    await clock.advance(300_000)
+    while ((await startOfParts()) !== 1) await turn()
+    await clock.advance(60_000)
+    for (let turns = 0; turns < 50; turns++) await turn()
+    assert.equal(await startOfParts(), 1)
+  })
+
   it('is reported if the disk is nearly full and dead letters go before their retention has passed', async () => {
     await log.createTopics([{ name: 'waggle.shop.dead-letters', partitions: 1, cleanup: 'delete', retentionMs: 86_400_000 }])
     const letters = { topic: 'waggle.shop.dead-letters', partition: 0, key: null, headers: [] }

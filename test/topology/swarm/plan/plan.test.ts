@@ -91,6 +91,15 @@ describe('The planner', () => {
     assert.ok(topologyOf(bees).subtopologies().length > many)
   })
 
+  it('keeps parts as long as a call of the bee that publishes them may take, and ten minutes at least', () => {
+    const ageOf = (more: string) => {
+      const { topics, partsTopic } = planSwarm(checked(gateway + bee('a', '{ name: g }', `module, spec: { file: ./m.ts }${more}`)), settings)
+      return topics.flatMap(({ name, leastAgeMs }) => (leastAgeMs === undefined ? [] : [[name === partsTopic, leastAgeMs]]))
+    }
+    assert.deepEqual(ageOf(''), [[true, 600_000]])
+    assert.deepEqual(ageOf(', timeout_seconds: 7200'), [[true, 7_200_000]])
+  })
+
   it('puts a module that joins into a sub-topology of its own', () => {
     const topology = topologyOf(gateway + bee('a', '{ name: g }') + bee('b', '{ name: g }') + bee('c', '{ join: [a, b] }'))
     const sinks = topology.subtopologies().map((one) => one.sinks.filter((sink) => !sink.endsWith('dead-letters')))

@@ -1,0 +1,36 @@
+import assert from 'node:assert/strict'
+import { it } from 'node:test'
+import fastify from 'fastify'
+import { anybody } from '../../../../connectors/gateway/access/caller.ts'
+import { Places } from '../../../../connectors/gateway/access/places.ts'
+import { streamedRequest } from '../../../../connectors/gateway/http/event-routes.ts'
+import { SimulatedClock } from '../../../../processor/simulation/simulated-clock.ts'
+import { readBack } from '../../../../topology/swarm/request/durable.ts'
+import type { RequestEvents } from '../../../../topology/swarm/request/request-events.ts'
+import type { Requests } from '../../../../topology/swarm/request/requests.ts'
+
+it('A request that is streamed gets its answer, if the outcome of an earlier one with its key comes before it is sent', async () => {
+  const followers = new Places({ max: 2, what: 'requests are followed' })
+  const events: RequestEvents = {
+    follow: async () => assert.fail('the request is not followed as one that is sent'),
+    async await(_gateway, _id, listener) {
+      listener({ kind: 'outcome', id: '!' })
+      return { async finish() {}, end() {} }
+    },
+  }
+  const requests: Requests = {
+    gateways: ['shop'],
+    refusal: () => null,
+    submit: async () => assert.fail('the request waits'),
+    request: async () => readBack({ id: 'r', state: 'answered', answer: { kind: 'json', json: 1 } }),
+    find: async () => null,
+  }
+  const made = { gateway: 'shop', id: 'r', body: new Uint8Array(), contentType: 'application/json', deadline: null, bodyHash: '', traceparent: null }
+  const app = fastify()
+  app.decorateRequest('caller', { getter: () => anybody })
+  app.get('/', (_, reply) => streamedRequest(made, reply, { requests, events, clock: new SimulatedClock(), followers }))
+  const { payload } = await app.inject({ url: '/', signal: AbortSignal.timeout(5_000) })
+  assert.match(payload, /^event: answer\nid: !\ndata: .*"answered"/m)
+  assert.equal(followers.taken, 0)
+  await app.close()
+})
