@@ -24,7 +24,7 @@ export interface SwarmPointer {
   readonly paused: boolean
   readonly created_at: number
   readonly updated_at: number
-  /** Rises with each pointer of the swarm. A pointer that does not rise lost against another server's, and counts nowhere. */
+  /** Rises with each pointer of the swarm, and begins again behind the highest number. A pointer that does not rise lost against another server's, and counts nowhere. */
   readonly revision: number
 }
 
@@ -57,6 +57,17 @@ export type DefinitionRecord =
   | VersionRecord
   | { readonly kind: 'pointer'; readonly swarm: string; readonly value: SwarmPointer | null }
   | { readonly kind: 'claim'; readonly swarm: string; readonly id: string; readonly value: SwarmClaim | null }
+
+/** The revision after this one; 1 for the first pointer of a swarm, whose revision before was 0, and after the highest number. */
+export function nextRevision(revision: number): number {
+  return revision >= Number.MAX_SAFE_INTEGER ? 1 : revision + 1
+}
+
+/** Compares revisions like numbers of a ring, so that each one has a next one, also the highest number that a stranger may write. */
+export function isLaterRevision(revision: number, before: number): boolean {
+  const ahead = revision - before + (revision < before ? Number.MAX_SAFE_INTEGER : 0)
+  return ahead > 0 && ahead <= (Number.MAX_SAFE_INTEGER - 1) / 2
+}
 
 export interface VersionRecord {
   readonly kind: 'version'

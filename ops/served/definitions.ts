@@ -5,7 +5,9 @@ import type { LogLine } from '../process-log/log-line.ts'
 import { FollowedPartition } from '../requests/followed-partition.ts'
 import {
   type DefinitionRecord,
+  isLaterRevision,
   keyOf,
+  nextRevision,
   parseDefinition,
   type SwarmClaim,
   type SwarmPointer,
@@ -123,9 +125,11 @@ export class Definitions {
     return this.#versions.get(swarm)?.get(version) ?? null
   }
 
-  /** The number for the next version of a swarm. */
+  /** The number for the next version of a swarm: the first free one behind the version that runs, so that a stranger's high number ends nothing. */
   nextVersion(swarm: string): number {
-    return Math.max(0, ...(this.#versions.get(swarm)?.keys() ?? [])) + 1
+    let next = (this.#pointers.get(swarm)?.version ?? 0) + 1
+    while (this.version(swarm, next) !== null) next++
+    return next
   }
 
   /** The change of a swarm that another server makes now; null without one. */
@@ -172,7 +176,7 @@ export class Definitions {
   async point(pointer: Omit<SwarmPointer, 'revision'>, claim: OwnClaim): Promise<void> {
     const { swarm } = pointer
     expectHeld(claim, swarm)
-    const revision = claim.revision + 1
+    const revision = nextRevision(claim.revision)
     const offset = await this.#write(keyOf({ swarm }), { ...pointer, revision })
     if (this.#pointedAt.get(swarm) !== offset) throw otherWasFaster(swarm)
     claim.revision = revision
@@ -269,7 +273,7 @@ export class Definitions {
 
   #pointed(pointer: SwarmPointer, offset: number): void {
     const current = this.#pointers.get(pointer.swarm)
-    if (current === undefined || pointer.revision > current.revision) {
+    if (current === undefined || isLaterRevision(pointer.revision, current.revision)) {
       this.#pointers.set(pointer.swarm, pointer)
       this.#pointedAt.set(pointer.swarm, offset)
       return
@@ -296,7 +300,7 @@ export class Definitions {
   /** Writes the pointer that counts once more, so that a pointer which another server has made before cannot count. */
   async #pointAgain(swarm: string): Promise<void> {
     const current = this.#pointers.get(swarm)
-    if (current !== undefined) await this.#write(keyOf({ swarm }), { ...current, revision: current.revision + 1 })
+    if (current !== undefined) await this.#write(keyOf({ swarm }), { ...current, revision: nextRevision(current.revision) })
   }
 }
 

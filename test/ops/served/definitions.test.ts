@@ -132,6 +132,32 @@ describe('The definitions of swarms in the log', () => {
       }
     }))
 
+  it('can be changed whatever numbers a stranger has written', () =>
+    onLog(async (log, open) => {
+      const { definitions } = await open()
+      const producer = await log.producer()
+      const write = async (key: string, value: object) =>
+        producer.send({
+          topic: definitionsTopic,
+          partition: 0,
+          key: Buffer.from(key),
+          value: Buffer.from(JSON.stringify(value)),
+          headers: [],
+          timestamp: 1,
+        })
+      const highest = { version: 7, paused: true, created_at: 1, updated_at: 1, revision: Number.MAX_SAFE_INTEGER }
+      await write('first', highest)
+      await put(definitions, versionOf('first', 8), false)
+      await put(definitions, versionOf('later', 1), false)
+      await write('later', highest)
+      await write('later@999999999', versionOf('later', 999_999_999))
+      await put(definitions, versionOf('later', 2), false)
+      for (const one of [definitions, (await open()).definitions]) {
+        assert.deepEqual([one.get('first')?.pointer.version, one.get('later')?.pointer.version], [8, 2])
+        assert.equal(one.nextVersion('later'), 3)
+      }
+    }))
+
   it('keep the last twenty versions of a swarm', () =>
     onLog(async (_, open) => {
       const { definitions } = await open()
