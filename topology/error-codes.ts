@@ -943,6 +943,12 @@ export const errorCodes = {
     meaning: 'A server answered a command with a status from 400 to 499.',
     next: 'See the message: it has the server’s title and detail.',
   },
+  WAGGLE_RESTORE_UNFINISHED: {
+    status: 500,
+    exit: 1,
+    meaning: 'The data directory is being restored, or its restore was killed.',
+    next: 'If no `waggle restore` runs, delete everything in the data directory, and restore the backup again.',
+  },
   WAGGLE_SCHEMA_INCOMPATIBLE: {
     status: 500,
     exit: 1,

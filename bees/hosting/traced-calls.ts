@@ -74,7 +74,7 @@ class OpenSpan {
   }
 }
 
-/** A call with other headers. */
+/** The same call inside a span: its headers name the span. */
 class CallIn implements AsyncCall<string> {
   readonly key: string
   readonly value: unknown

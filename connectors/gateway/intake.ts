@@ -26,6 +26,8 @@ export interface Arrival {
   readonly priority: string | readonly string[] | undefined
   /** True if the caller waits for the answer. */
   readonly waits: boolean
+  /** True for a request in the place of another one of this caller that has ended. It is not refused for want of a place. */
+  readonly hasPlace?: boolean
 }
 
 /** The id of a request. `isKeyed`: it comes from an idempotency key, so an earlier request may have it. */
@@ -60,13 +62,13 @@ export class Intake {
    * Lets a request in or refuses it, if possible before its input is read. Counts it among the requests of its caller until the returned function is
    * called. Throws a ProblemError: 404, 429 or 503.
    */
-  admit({ gateway, caller, priority, waits }: Arrival): () => void {
+  admit({ gateway, caller, priority, waits, hasPlace = false }: Arrival): () => void {
     const { requests, limits } = this.#options
     if (!requests.gateways.includes(gateway))
       throw new ProblemError('WAGGLE_UNKNOWN_GATEWAY', `There is no gateway ${gateway}; there is ${requests.gateways.join(', ') || 'none yet'}`)
     this.#refuseOverload(gateway)
     const asked = Math.min(caller.maxPriority, priorityOf(priority) ?? caller.maxPriority)
-    return limits?.admit({ caller: caller.name, gateway, priority: asked, waits }) ?? (() => {})
+    return limits?.admit({ caller: caller.name, gateway, priority: asked, waits, hasPlace }) ?? (() => {})
   }
 
   /** The id of a request. `fresh`: an id that was made for it already, and that it gets if it belongs to nobody and has no key. */

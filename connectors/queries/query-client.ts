@@ -51,7 +51,7 @@ function problemOf(host: string, text: string): WaggleError {
 
 function gone(host: string, cause: unknown): WaggleError {
   return WaggleError.from('WAGGLE_STORE_MIGRATED', cause instanceof WaggleError ? cause : new Error(String(cause)), {
-    message: `The process at ${host} holds this part of the store and does not answer`,
+    message: `The process at ${host} holds this part of the store and gave no answer that can be read`,
     next: 'Ask again in a moment: its tasks go to another process.',
   })
 }

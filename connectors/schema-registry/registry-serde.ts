@@ -116,8 +116,8 @@ export class RegistrySerde implements Serde<unknown> {
   }
 
   /**
-   * Always throws, because the schema is not here: the error of an earlier fetch that was refused, or else an `Unavailable`, after it has started the
-   * fetch. On an `Unavailable` the task rolls back, and finds the schema when it tries again.
+   * Always throws, because the schema is not here. If an earlier fetch was refused, throws its error. Otherwise starts a fetch and throws `Unavailable`.
+   * On an `Unavailable` the task rolls back, and finds the schema when it tries again.
    */
   #notHere(topic: string, id: number): never {
     if (this.#refusals.has(id)) throw this.#refusals.get(id)

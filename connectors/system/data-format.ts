@@ -1,6 +1,7 @@
-import { closeSync, existsSync, fsyncSync, openSync, readFileSync, renameSync, writeFileSync } from 'node:fs'
+import { existsSync, readFileSync, renameSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { WaggleError } from '../../topology/waggle-error.ts'
+import { syncDirectory } from './directory-sync.ts'
 import { fileError, makeDirectory } from './file-error.ts'
 
 /**
@@ -50,12 +51,20 @@ export function writeLogMade(directory: string): void {
   const file = join(directory, logMade)
   if (existsSync(file)) return
   writeFileSync(file, '', { flush: true })
-  const descriptor = openSync(directory, 'r')
-  try {
-    fsyncSync(descriptor)
-  } finally {
-    closeSync(descriptor)
-  }
+  syncDirectory(directory)
+}
+
+/** The directory in a data directory in which a restore gathers files. It is deleted last. */
+export const restoringName = '.restoring'
+
+/** Throws WAGGLE_RESTORE_UNFINISHED for a data directory whose restore runs now, or was killed: it has a part of its files at most. */
+export function refuseUnfinishedRestore(directory: string): void {
+  const restoring = join(directory, restoringName)
+  if (!existsSync(restoring)) return
+  throw new WaggleError('WAGGLE_RESTORE_UNFINISHED', {
+    message: `${directory} has ${restoringName}: a restore runs now, or was killed`,
+    next: `If no \`waggle restore\` runs, delete everything in ${directory}, which is a part of the backup, and restore it again.`,
+  })
 }
 
 const otherDirectory = 'WAGGLE_DATA_DIR sets the data directory.'

@@ -1,5 +1,6 @@
-import { closeSync, fsyncSync, openSync, renameSync, rmSync, writeFileSync } from 'node:fs'
+import { renameSync, rmSync, writeFileSync } from 'node:fs'
 import { dirname } from 'node:path'
+import { syncDirectory } from './directory-sync.ts'
 import { fileError, makeDirectory } from './file-error.ts'
 
 /**
@@ -13,12 +14,7 @@ export function writePrivateFile(file: string, text: string): void {
     rmSync(`${file}.next`, { force: true })
     writeFileSync(`${file}.next`, text, { mode: 0o600, flag: 'wx', flush: true })
     renameSync(`${file}.next`, file)
-    const directory = openSync(dirname(file), 'r')
-    try {
-      fsyncSync(directory)
-    } finally {
-      closeSync(directory)
-    }
+    syncDirectory(dirname(file))
   } catch (thrown) {
     throw fileError(thrown) ?? thrown
   }

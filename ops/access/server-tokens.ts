@@ -39,7 +39,10 @@ export class ServerTokens implements Callers, TokenRegistry {
     this.replaceIssuer(issuer)
   }
 
-  /** Once there are tokens, or a setting for them, the process asks for one until it ends, even if all are revoked. */
+  /**
+   * True once there has been a token, or a setting for tokens. From then on every caller needs a token until the process ends, even if all tokens are
+   * revoked.
+   */
   get areKnown(): boolean {
     this.#follow()
     return this.#areKnown

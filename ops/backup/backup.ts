@@ -1,4 +1,4 @@
-import { existsSync, mkdirSync, readdirSync, realpathSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdirSync, readdirSync, realpathSync, renameSync, rmdirSync, rmSync, statSync, writeFileSync } from 'node:fs'
 import { dirname, join, resolve, sep } from 'node:path'
 import { EmbeddedLog } from '../../connectors/log/embedded/embedded-log.ts'
 import { fileError, makeDirectory } from '../../connectors/system/file-error.ts'
@@ -6,6 +6,7 @@ import type { Clock, Log } from '../../processor/ports.ts'
 import { WaggleError } from '../../topology/waggle-error.ts'
 import { type BackupFile, manifestName, manifestText } from './backup-manifest.ts'
 import { copyFile } from './copied-file.ts'
+import { isEmptyDirectory, lostAndFound } from './empty-directory.ts'
 import { freezeTables } from './frozen-tables.ts'
 
 export interface BackupOptions {
@@ -27,7 +28,8 @@ export interface BackupReport {
 
 /**
  * Copies a data directory while its process runs. The log is taken between two commits, and ClickHouse before it. Throws WAGGLE_BACKUP_PLACE for a
- * directory that has files or lies in the data directory, WAGGLE_DISK_FULL and WAGGLE_FILE_UNUSABLE. A backup that fails leaves nothing behind.
+ * directory that has files or lies in the data directory, WAGGLE_DISK_FULL and WAGGLE_FILE_UNUSABLE. A backup that fails leaves nothing behind, and leaves
+ * the backup of another process alone.
  */
 export async function writeBackup(options: BackupOptions): Promise<BackupReport> {
   const { dataDirectory, log, clock, waggle } = options
@@ -35,9 +37,12 @@ export async function writeBackup(options: BackupOptions): Promise<BackupReport>
   const isNew = !existsSync(directory)
   expectEmpty(directory, dataDirectory)
   const frozen = join(dataDirectory, `${frozenName}${process.pid}`)
+  let isOwned = false
   try {
     makeDirectory(directory)
     expectOutside(directory, dataDirectory)
+    own(directory)
+    isOwned = true
     removeFrozen(dataDirectory)
     mkdirSync(frozen)
     if (log instanceof EmbeddedLog) {
@@ -51,8 +56,8 @@ export async function writeBackup(options: BackupOptions): Promise<BackupReport>
     renameSync(`${manifest}.next`, manifest)
     return { directory, files: files.length, bytes: files.reduce((sum, { bytes }) => sum + bytes, 0) }
   } catch (thrown) {
-    if (existsSync(directory)) for (const name of readdirSync(directory)) rmSync(join(directory, name), { recursive: true, force: true })
-    if (isNew) rmSync(directory, { recursive: true, force: true })
+    if (isOwned) removeOwn(directory)
+    if (isNew) removeEmpty(directory)
     throw fileError(thrown, 'The backup was given up.') ?? thrown
   } finally {
     rmSync(frozen, { recursive: true, force: true })
@@ -62,14 +67,39 @@ export async function writeBackup(options: BackupOptions): Promise<BackupReport>
 /** Throws WAGGLE_BACKUP_PLACE for a directory that has files or is in the data directory. */
 function expectEmpty(directory: string, dataDirectory: string): void {
   if (`${directory}${sep}`.startsWith(`${resolve(dataDirectory)}${sep}`)) throw insideData(directory)
-  if (!existsSync(directory)) return
-  if (statSync(directory).isDirectory() && readdirSync(directory).length === 0) return
-  throw new WaggleError('WAGGLE_BACKUP_PLACE', { message: `${directory} has files`, next: 'Name a directory that is new or empty.' })
+  if (!isEmptyDirectory(directory)) throw hasFiles(directory)
 }
 
 /** As `expectEmpty`, for a directory that a link leads into the data directory. */
 function expectOutside(directory: string, dataDirectory: string): void {
   if (`${realpathSync(directory)}${sep}`.startsWith(`${realpathSync(dataDirectory)}${sep}`)) throw insideData(directory)
+}
+
+/** Takes the directory for this backup. Of two processes that write to one directory, only one can create `data`. */
+function own(directory: string): void {
+  try {
+    mkdirSync(join(directory, 'data'), { mode: 0o700 })
+  } catch (thrown) {
+    throw (thrown as NodeJS.ErrnoException).code === 'EEXIST' ? hasFiles(directory) : thrown
+  }
+}
+
+/** Removes the parts of this backup. `data` goes last: as long as it exists, no other backup begins in this directory. */
+function removeOwn(directory: string): void {
+  for (const name of [manifestName, `${manifestName}.next`, 'data']) rmSync(join(directory, name), { recursive: true, force: true })
+}
+
+function removeEmpty(directory: string): void {
+  try {
+    rmdirSync(directory)
+  } catch (thrown) {
+    // It is missing, or has files that this backup did not write.
+    if (!['ENOENT', 'ENOTEMPTY', 'EEXIST', 'ENOTDIR'].includes((thrown as NodeJS.ErrnoException).code ?? '')) throw thrown
+  }
+}
+
+function hasFiles(directory: string): WaggleError {
+  return new WaggleError('WAGGLE_BACKUP_PLACE', { message: `${directory} has files`, next: 'Name a directory that is new or empty.' })
 }
 
 function insideData(directory: string): WaggleError {
@@ -111,5 +141,5 @@ function removeFrozen(dataDirectory: string): void {
  * `log` and `clickhouse` are taken between commits. Models are fetched again, state on a cluster is read from changelogs, examples and the SDK are
  * written at each start. `process.json` and `flights` are of this run.
  */
-const leftOut: ReadonlySet<string> = new Set(['log', 'clickhouse', 'models', 'state', 'examples', 'python', 'process.json', 'flights'])
+const leftOut: ReadonlySet<string> = new Set(['log', 'clickhouse', 'models', 'state', 'examples', 'python', 'process.json', 'flights', lostAndFound])
 const frozenName = 'backup-'

@@ -1,10 +1,13 @@
 import { existsSync, mkdirSync, readdirSync, renameSync, rmdirSync, rmSync, statSync } from 'node:fs'
 import { dirname, join, resolve } from 'node:path'
+import { refuseUnfinishedRestore, restoringName } from '../../connectors/system/data-format.ts'
+import { syncDirectories, syncDirectory } from '../../connectors/system/directory-sync.ts'
 import { fileError, makeDirectory } from '../../connectors/system/file-error.ts'
 import { WaggleError } from '../../topology/waggle-error.ts'
 import type { BackupReport } from './backup.ts'
 import { type BackupFile, damagedBackup, readManifest } from './backup-manifest.ts'
 import { copyFile } from './copied-file.ts'
+import { isEmptyDirectory } from './empty-directory.ts'
 
 export interface RestoreOptions {
   /** A directory that `waggle backup` wrote. */
@@ -15,24 +18,48 @@ export interface RestoreOptions {
 
 /**
  * Makes a data directory of a backup. Every file is compared with its hash. Throws WAGGLE_DATA_DIR_NOT_EMPTY, WAGGLE_NO_BACKUP, WAGGLE_BACKUP_DAMAGED,
- * WAGGLE_DATA_FORMAT and WAGGLE_DISK_FULL. The data directory appears when it is complete, or not at all.
+ * WAGGLE_DATA_FORMAT, WAGGLE_DISK_FULL, and WAGGLE_RESTORE_UNFINISHED beside another restore. The files are gathered inside of the directory, which may be
+ * the root of a volume. No process opens it before all of them are in place.
  */
 export async function restoreBackup({ from, dataDirectory }: RestoreOptions): Promise<BackupReport> {
   const target = resolve(dataDirectory)
-  expectEmpty(target)
+  refuseUnfinishedRestore(target)
+  if (!isEmptyDirectory(target)) throw notEmpty(target)
+  const isNew = !existsSync(target)
   const backup = resolve(from)
   const { files } = readManifest(backup)
-  const next = `${target}.restoring-${process.pid}`
+  const next = join(target, restoringName)
+  const made: string[] = []
   try {
-    makeDirectory(next)
+    makeDirectory(target)
+    own(next, target)
+    made.push(next)
+    if (!isEmptyDirectory(target, [restoringName])) throw notEmpty(target)
     for (const file of files) await restored(file, backup, next)
-    if (existsSync(target)) rmdirSync(target)
-    renameSync(next, target)
+    syncDirectories(next)
+    for (const name of readdirSync(next)) {
+      renameSync(join(next, name), join(target, name))
+      made.unshift(join(target, name))
+    }
+    syncDirectory(target)
+    rmdirSync(next)
+    syncDirectory(target)
   } catch (thrown) {
-    rmSync(next, { recursive: true, force: true })
+    for (const path of made) rmSync(path, { recursive: true, force: true })
+    if (isNew && made.length > 0) rmdirSync(target)
     throw fileError(thrown, 'Nothing was restored.') ?? thrown
   }
   return { directory: target, files: files.length, bytes: files.reduce((sum, { bytes }) => sum + bytes, 0) }
+}
+
+/** Creates the directory in which files are gathered. Only one process can. */
+function own(next: string, target: string): void {
+  try {
+    mkdirSync(next, { mode: 0o700 })
+  } catch (thrown) {
+    refuseUnfinishedRestore(target)
+    throw thrown
+  }
 }
 
 async function restored({ path, bytes, sha256, mode }: BackupFile, backup: string, next: string): Promise<void> {
@@ -44,10 +71,8 @@ async function restored({ path, bytes, sha256, mode }: BackupFile, backup: strin
   if (found.bytes !== bytes || found.sha256 !== sha256) throw damagedBackup(backup, `data/${path} has other bytes than those that were written`)
 }
 
-function expectEmpty(directory: string): void {
-  if (!existsSync(directory)) return
-  if (statSync(directory).isDirectory() && readdirSync(directory).length === 0) return
-  throw new WaggleError('WAGGLE_DATA_DIR_NOT_EMPTY', {
+function notEmpty(directory: string): WaggleError {
+  return new WaggleError('WAGGLE_DATA_DIR_NOT_EMPTY', {
     message: `${directory} has files`,
     next: 'Move it away, or set WAGGLE_DATA_DIR to a directory that is new or empty.',
   })

@@ -37,6 +37,7 @@ import { RequestTraces } from '../inspection/request-traces.ts'
 import { RunningProcess } from '../inspection/running-process.ts'
 import { SavedPredictions } from '../inspection/saved-predictions.ts'
 import { ProcessPage } from '../page/process-page.ts'
+import { auditLine } from '../process-log/audit-line.ts'
 import { FailureLines } from '../process-log/failure-lines.ts'
 import type { LogLevel, LogLevels, LogLine } from '../process-log/log-line.ts'
 import { ClusterRequests } from '../requests/cluster-requests.ts'
@@ -378,8 +379,7 @@ export class Beekeeper {
       management,
       page: new ProcessPage({ log, clock: systemClock, instance: management.instance, swarms: running.all }),
       predictions: new SavedPredictions({ clock: systemClock, plans, database: () => this.#openDatabase() }),
-      onManaged: ({ caller, method, path, status, requestId }) =>
-        say('audit', 'info', `${caller || 'anybody'} ${method} ${path} ${status}`, { request_id: requestId }),
+      onManaged: (call) => auditLine(say, call),
       tokens: this.#tokens,
       swarms: served,
       secrets: storedSecrets(settings),

@@ -3,7 +3,7 @@ import { existsSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
 import type { KafkaLogOptions, KafkaSignIn } from '../../connectors/log/kafka/kafka-log.ts'
-import { checkDataFormat, hadLog, writeLogMade } from '../../connectors/system/data-format.ts'
+import { checkDataFormat, hadLog, refuseUnfinishedRestore, writeLogMade } from '../../connectors/system/data-format.ts'
 import { systemClock } from '../../connectors/system/system-clock.ts'
 import { SystemRandom } from '../../connectors/system/system-random.ts'
 import type { Log } from '../../processor/ports.ts'
@@ -21,10 +21,11 @@ export interface OpenLogOptions {
 }
 
 /**
- * Opens the log that the settings name. Throws WAGGLE_LOG_UNREACHABLE or WAGGLE_NOT_PERMITTED for a cluster, and WAGGLE_LOG_CORRUPT or
- * WAGGLE_DATA_FORMAT for a directory.
+ * Opens the log that the settings name. Throws WAGGLE_LOG_UNREACHABLE or WAGGLE_NOT_PERMITTED for a cluster, and WAGGLE_LOG_CORRUPT,
+ * WAGGLE_DATA_FORMAT or WAGGLE_RESTORE_UNFINISHED for a directory.
  */
 export async function openLog(settings: Settings, { processId = null, acceptLoss = false, onNotice = () => {} }: OpenLogOptions = {}): Promise<Log> {
+  refuseUnfinishedRestore(settings.data_dir)
   if (settings.log === 'embedded') {
     const { openEmbeddedLog } = await import('../../connectors/log/embedded/embedded-log.ts')
     const wasMade = hadLog(settings.data_dir)

@@ -1,9 +1,11 @@
 import type { Clock } from '../../processor/ports.ts'
+import { auditModule } from './audit-line.ts'
 import type { LogFields, LogLine } from './log-line.ts'
 
 /**
  * Bounds the rate of the log. A module of a swarm gets at most `maxLines` lines within `windowMs`. Then one more line has the number of lines that were
- * left out. A bee that prints without end fills neither a disk nor a collector.
+ * left out. A bee that prints without end fills neither a disk nor a collector. Lines of the audit log about calls of callers with permission have no bound:
+ * otherwise somebody without a token could use the bound up, and hide a call.
  */
 export class BoundedLines {
   readonly #say: LogLine
@@ -17,6 +19,10 @@ export class BoundedLines {
   }
 
   readonly say: LogLine = (module, level, message, fields) => {
+    if (module === auditModule && fields?.swarm === undefined && fields?.refused !== true) {
+      this.#say(module, level, message, fields)
+      return
+    }
     const key = `${fields?.swarm ?? ''}\n${module}`
     const window = this.#windows.get(key) ?? this.#begin(key, module, fields)
     if (++window.lines <= maxLines) this.#say(module, level, message, fields)

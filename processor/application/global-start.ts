@@ -12,7 +12,7 @@ export interface GlobalStartOptions {
   readonly log: Log
   readonly thread: StreamThread
   readonly program: ThreadProgram
-  /** True if this process reads the topics without a group, because the log keeps no state. */
+  /** True on a log that keeps no state, such as Kafka's: each process then reads the topics without a group, into its own copy. */
   readonly isAlone: boolean
   /** True if threads in other JavaScript threads read the stores too, as of the last commit. */
   readonly isReadElsewhere: boolean

@@ -26,7 +26,7 @@ export class PartStarts {
 class PartitionStarts {
   readonly #log: Pick<Log, 'read'>
   readonly #place: TopicPartition
-  /** The first and the last offset by the hash of the request id. Two ids with one hash begin at the earlier offset. */
+  /** The first and the last offset of a request, by the hash of its id. Two ids with one hash begin at the earlier offset. */
   readonly #requests = new Map<number, { readonly first: number; readonly last: number }>()
   /** Requests with records before this offset may be unknown. */
   #forgotten = 0

@@ -23,6 +23,8 @@ export interface Admission {
   readonly priority: number
   /** True for a request whose caller waits for the answer. A submitted request takes no place among those that wait. */
   readonly waits: boolean
+  /** True for a request in the place of another one that has ended. Only the rate counts for it. */
+  readonly hasPlace?: boolean
 }
 
 export const highestPriority = 9
@@ -60,16 +62,16 @@ export class CallerLimits {
   }
 
   /** Counts a request until the returned function is called, once. Throws a ProblemError: 429 at a limit of the caller, 503 if the process is full. */
-  admit({ caller, gateway, priority, waits }: Admission): () => void {
+  admit({ caller, gateway, priority, waits, hasPlace = false }: Admission): () => void {
     const { inFlight, ratePerSecond } = this.#limits
     const own = this.#inFlightOf.get(caller) ?? 0
-    if (waits) {
+    if (waits && !hasPlace) {
       this.#visited(caller)
       this.#refuseWhenFull(own, priority)
     }
     const key = `${gateway} ${caller}`
     const bucket = this.#bucketOf(key)
-    if (inFlight !== null && bucket.inFlight >= inFlight)
+    if (!hasPlace && inFlight !== null && bucket.inFlight >= inFlight)
       throw new ProblemError(
         'WAGGLE_CALLER_LIMIT',
         `${inFlight} requests of this caller to ${gateway} have no answer yet (caller_requests_in_flight)`,
@@ -86,6 +88,7 @@ export class CallerLimits {
       }
       bucket.left--
     }
+    if (hasPlace) return () => {}
     bucket.inFlight++
     if (waits) {
       this.#inFlight++

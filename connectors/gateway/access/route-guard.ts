@@ -21,6 +21,8 @@ declare module 'fastify' {
     readonly gatewayOf?: (params: unknown) => string
   }
   interface FastifyRequest {
+    /** True once the guard has let the call pass. */
+    isPermitted: boolean
     /** The caller. `anybody` where there are no tokens, and on open routes without a token. */
     caller: Caller
   }
@@ -35,6 +37,8 @@ export interface ManagedCall {
   readonly path: string
   readonly status: number
   readonly requestId: string
+  /** True if the call was refused before its route: the caller had no permission, or was over a limit of rate. */
+  readonly isRefused: boolean
 }
 
 export interface RouteGuardOptions {
@@ -50,15 +54,17 @@ export interface RouteGuardOptions {
  */
 export function guardRoutes(app: FastifyInstance, options: RouteGuardOptions): void {
   app.decorateRequest('caller')
+  app.decorateRequest('isPermitted', false)
   app.addHook('onRoute', (route) => {
     const scope = route.config?.scope
     if (scope === undefined) throw new TypeError(`The route ${route.url} has no scope: give it config.scope`)
     if (scope !== 'open') route.schema = { ...route.schema, security: [{ bearer: [] }] }
   })
   // The hook `onResponse` is not called for a caller that leaves before its answer.
-  app.addHook('onSend', async ({ is404, routeOptions, caller, method, url, id }, { statusCode: status }) => {
+  app.addHook('onSend', async ({ is404, routeOptions, caller, isPermitted, method, url, id }, { statusCode: status }) => {
     if (is404 || routeOptions.config.scope !== 'manage') return
-    options.onManaged?.({ caller: caller?.name ?? '', method, path: url.split('?', 1)[0] ?? '', status, requestId: id })
+    const path = url.split('?', 1)[0] ?? ''
+    options.onManaged?.({ caller: caller?.name ?? '', method, path, status, requestId: id, isRefused: !isPermitted })
   })
   app.addHook('onRequest', async (request, reply) => {
     request.caller = anybody
@@ -69,13 +75,17 @@ export function guardRoutes(app: FastifyInstance, options: RouteGuardOptions): v
     const { callers } = options
     if (!callers.areKnown) {
       if ((scope === 'read' || scope === 'manage') && !isOpenWithoutTokens && !isLocal(request.headers)) throw notLocal
+      request.isPermitted = true
       return
     }
     if (scope === 'open' && request.headers.authorization === undefined) return
     const caller = await callerOf(request, reply, callers)
     request.caller = caller
     const missing = missingScope(request, caller, scope, options)
-    if (missing === null) return
+    if (missing === null) {
+      request.isPermitted = true
+      return
+    }
     reply.header('www-authenticate', challenge(missing))
     throw scopeMissing(missing)
   })

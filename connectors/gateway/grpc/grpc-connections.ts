@@ -83,7 +83,7 @@ export class GrpcConnections {
         call.heldBytes = 0
       },
     }
-    if (connection === undefined) return counted
+    if (connection === undefined || stream.destroyed) return counted
     connection.calls.add(call)
     stream.on('data', ({ byteLength }: Buffer) => {
       if (!call.isOpen) return

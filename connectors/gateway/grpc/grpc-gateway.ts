@@ -1,5 +1,5 @@
 import type { AddressInfo } from 'node:net'
-import { Server, ServerCredentials } from '@grpc/grpc-js'
+import { logVerbosity, Server, ServerCredentials, setLogVerbosity } from '@grpc/grpc-js'
 import type { Clock, Random } from '../../../processor/ports.ts'
 import type { InferenceModels } from '../../../topology/swarm/inference-models.ts'
 import type { Tracing } from '../../../topology/swarm/ports/tracing.ts'
@@ -72,6 +72,8 @@ export interface GrpcGateway {
  */
 export async function openGrpcGateway(options: GrpcGatewayOptions): Promise<GrpcGateway> {
   const { clock, host, port, tls, maxBodyBytes, maxBodiesBytes, maxConnections, onNotice = () => {} } = options
+  // The library writes a header that it cannot read to the standard error, with its value, before anything is checked. The value may be a token.
+  setLogVerbosity(logVerbosity.NONE)
   const messageMs = options.messageMs ?? usualMessageMs
   const connections = new GrpcConnections({
     clock,
@@ -157,6 +159,7 @@ function addServices(
   for (const [file, name, methods] of all) {
     const { definition, implementation } = grpcService(file.service(name), methods, {
       callerOf: (metadata) => guard.callerOf(metadata),
+      holderOf: (metadata) => guard.holderOf(metadata),
       now: () => Date.now(),
       stopping,
       onError,

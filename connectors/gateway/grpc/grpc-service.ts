@@ -16,7 +16,10 @@ import { decoded } from './proto-file.ts'
 
 /** A call, as the methods of the services see it. */
 export interface GrpcCall {
+  /** The caller with its scopes at the last message. */
   readonly caller: Caller
+  /** The name under which the call holds places that callers without a token may take: that of its caller, or of its address. */
+  readonly holder: string
   /** Aborts when the caller cancels, leaves, or no longer waits. */
   readonly signal: AbortSignal
   /** Aborts when the process stops. A call that waits for no request then ends. */
@@ -29,7 +32,7 @@ export interface GrpcCall {
   announce(name: string, value: string): void
 }
 
-/** The messages of a streaming answer. `send` settles when the caller can take more. */
+/** The messages of a streaming answer. `send` settles when the caller has taken the message, or left. */
 export interface AnswerStream {
   send(message: object): Promise<void>
 }
@@ -45,6 +48,7 @@ export type GrpcMethod =
 export interface ServiceOptions {
   /** The caller of a call whose metadata has passed the guard. */
   readonly callerOf: (metadata: Metadata) => Caller
+  readonly holderOf: (metadata: Metadata) => string
   /** The clock in which gRPC gives deadlines: epoch milliseconds. */
   readonly now: () => number
   readonly stopping: AbortSignal
@@ -96,10 +100,9 @@ interface Surface {
 /** The members that calls with a streaming answer have. */
 interface Streaming extends Surface {
   readonly destroyed: boolean
-  write(bytes: Buffer): boolean
+  readonly writableEnded: boolean
+  write(bytes: Buffer, taken: () => void): boolean
   emit(event: 'error', error: object): boolean
-  once(event: 'drain' | 'close', listener: () => void): unknown
-  off(event: 'drain' | 'close', listener: () => void): unknown
 }
 
 function handlerOf(
@@ -140,7 +143,8 @@ function handlerOf(
     const { stopping } = options
     let isIdle = true
     const messages = (async function* () {
-      for await (const bytes of call as AsyncIterable<Buffer>) {
+      // A destroyed call could send no status, so the end of the iteration leaves it as it is.
+      for await (const bytes of call.iterator({ destroyOnReturn: false }) as AsyncIterable<Buffer>) {
         isIdle = false
         yield read(bytes)
         isIdle = true
@@ -169,13 +173,16 @@ async function answer<T>(run: () => Promise<T>): Promise<T> {
   return run()
 }
 
-function grpcCall(call: Surface, { callerOf, now, stopping }: ServiceOptions): GrpcCall {
+function grpcCall(call: Surface, { callerOf, holderOf, now, stopping }: ServiceOptions): GrpcCall {
   const left = new AbortController()
   call.on('cancelled', () => left.abort())
   if (call.cancelled) left.abort()
   const { metadata } = call
   return {
-    caller: callerOf(metadata),
+    get caller() {
+      return callerOf(metadata)
+    },
+    holder: holderOf(metadata),
     signal: left.signal,
     stopping,
     timeoutMs() {
@@ -195,18 +202,15 @@ function grpcCall(call: Surface, { callerOf, now, stopping }: ServiceOptions): G
 }
 
 function answersOn(call: Streaming, written: (message: object) => Buffer): AnswerStream {
+  let go = () => {}
+  // The library tells nothing of a message whose caller has left.
+  call.on('cancelled', () => go())
   return {
     send(message) {
-      if (call.destroyed) return Promise.resolve()
-      if (call.write(written(message))) return Promise.resolve()
+      if (call.cancelled || call.destroyed || call.writableEnded) return Promise.resolve()
       return new Promise((resolve) => {
-        const go = () => {
-          call.off('drain', go)
-          call.off('close', go)
-          resolve()
-        }
-        call.once('drain', go)
-        call.once('close', go)
+        go = resolve
+        call.write(written(message), resolve)
       })
     },
   }

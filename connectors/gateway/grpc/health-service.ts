@@ -1,4 +1,5 @@
 import type { Clock } from '../../../processor/ports.ts'
+import { Places } from '../access/places.ts'
 import { ProblemError } from '../http/problem.ts'
 import type { AnswerStream, GrpcCall, GrpcMethods } from './grpc-service.ts'
 
@@ -12,7 +13,7 @@ export interface HealthServiceOptions {
 export function healthMethods({ services, notReady, clock }: HealthServiceOptions): GrpcMethods {
   const knows = (service: string) => service === '' || services.has(service)
   const now = () => (notReady() === null ? serving.yes : serving.no)
-  let watches = 0
+  const watches = new Places({ max: maxWatches, what: 'callers watch' })
   return {
     Check: {
       unary: async ({ service }: HealthCheckRequest) => {
@@ -23,8 +24,7 @@ export function healthMethods({ services, notReady, clock }: HealthServiceOption
     Watch: {
       async stream({ service }: HealthCheckRequest, call: GrpcCall, answers: AnswerStream) {
         let last: number | null = null
-        if (watches >= maxWatches) throw new ProblemError('WAGGLE_OVERLOADED', `${maxWatches} callers watch`, 5)
-        watches++
+        const leave = watches.take(call.holder)
         try {
           const over = AbortSignal.any([call.signal, call.stopping])
           while (!over.aborted) {
@@ -34,7 +34,7 @@ export function healthMethods({ services, notReady, clock }: HealthServiceOption
             await pause(clock, over)
           }
         } finally {
-          watches--
+          leave()
         }
       },
     },

@@ -10,7 +10,7 @@ import type { Intake } from '../intake.ts'
 import { askedRequest, type ReportedCall } from './asked-request.ts'
 import { BeeFailure } from './bee-failure.ts'
 import type { AnswerStream, GrpcCall, GrpcMethods } from './grpc-service.ts'
-import { type ModelInferRequest, readInferRequest, writeInferResponse } from './infer-messages.ts'
+import { type InferRequest, type ModelInferRequest, readInferRequest, writeInferResponse } from './infer-messages.ts'
 
 export interface InferenceServiceOptions {
   readonly models: InferenceModels
@@ -33,22 +33,27 @@ export function inferenceMethods(options: InferenceServiceOptions): GrpcMethods 
   }
 
   async function infer(message: ModelInferRequest, call: GrpcCall): Promise<object> {
-    const model = modelFor(call, message.model_name, message.model_version)
-    return options.report(model.gateway, 'request', async () => {
-      const { id, isRaw, outputs, ...inputs } = readInferRequest(message)
-      checkRequested(outputs)
-      const types = await model.types()
+    const { model_name: name } = message
+    const model = modelFor(call, name, message.model_version)
+    const take = keptOnce(message)
+    return options.report(model.gateway, 'request', () => {
+      let asked: Pick<InferRequest, 'id' | 'isRaw' | 'outputs'> = { id: '', isRaw: false, outputs: [] }
       return askedRequest(
         call,
         {
           gateway: model.gateway,
           waits: true,
-          input: () => swarmInputOf(inputs, types),
+          async input() {
+            const { id, isRaw, outputs, ...inputs } = readInferRequest(take())
+            checkRequested(outputs)
+            asked = { id, isRaw, outputs }
+            return swarmInputOf(inputs, await model.types())
+          },
           async send(request) {
             const { answer } = await requests.request(request)
             if (answer.kind === 'error') throw new BeeFailure(answer.error, request.id)
-            const answered = { model: message.model_name, version: model.version, id: id === '' ? request.id : id }
-            return writeInferResponse({ ...answered, outputs: outputsOf(answer, outputs) }, isRaw)
+            const answered = { model: name, version: model.version, id: asked.id === '' ? request.id : asked.id }
+            return writeInferResponse({ ...answered, outputs: outputsOf(answer, asked.outputs) }, asked.isRaw)
           },
         },
         options,
@@ -78,6 +83,17 @@ export function inferenceMethods(options: InferenceServiceOptions): GrpcMethods 
         }
       },
     },
+  }
+}
+
+/** Keeps a message until it is taken. Decoded tensors take many times the bytes that the bounds count, so they must not last until the answer. */
+function keptOnce(message: ModelInferRequest): () => ModelInferRequest {
+  let kept: ModelInferRequest | null = message
+  return () => {
+    const taken = kept
+    kept = null
+    if (taken === null) throw new Error('The message was taken before')
+    return taken
   }
 }
 

@@ -88,10 +88,7 @@ export function inferenceRoutes(app: FastifyInstance, options: InferenceRoutesOp
     const timeoutMs = timeoutOf(headers['x-timeout-seconds'])
     const identification = intake.identify({ gateway, caller: request.caller, key: idempotencyKeyOf(request), fresh: request.id })
     reply.header('x-request-id', identification.id)
-    const length = headers['inference-header-content-length']
-    const body = readInference(await bodies.read(request.raw, reply.raw), typeof length === 'string' ? length : undefined)
-    checkRequested(body.outputs)
-    const input = swarmInputOf(body, await model.types())
+    const { input, ...asked } = await readInput(request, reply, model)
     const made = intake.request({
       gateway,
       identification,
@@ -106,10 +103,10 @@ export function inferenceRoutes(app: FastifyInstance, options: InferenceRoutesOp
       {
         model: (request.params as ModelRoute['Params']).model,
         version: model.version,
-        id: body.id === '' ? id : body.id,
-        outputs: outputsOf(answer, body.outputs),
+        id: asked.id === '' ? id : asked.id,
+        outputs: outputsOf(answer, asked.outputs),
       },
-      (name) => isBinary(body, name),
+      (name) => isBinary(asked, name),
     )
     reply.header('cache-control', 'no-store')
     if (written.headerLength === undefined) return reply.header('content-type', 'application/json').send(written.bytes)
@@ -118,6 +115,15 @@ export function inferenceRoutes(app: FastifyInstance, options: InferenceRoutesOp
       .header('content-type', 'application/octet-stream')
       .send(written.bytes)
   }
+
+  /** The input for the swarm, and the members of the body that the answer needs. The tensors do not last until the answer. */
+  async function readInput(request: FastifyRequest, reply: FastifyReply, model: InferenceModel) {
+    const length = request.headers['inference-header-content-length']
+    const body = readInference(await bodies.read(request.raw, reply.raw), typeof length === 'string' ? length : undefined)
+    const { id, outputs, parameters } = body
+    checkRequested(outputs)
+    return { id, outputs, parameters, input: swarmInputOf(body, await model.types()) }
+  }
 }
 
 interface ModelRoute {
@@ -125,7 +131,7 @@ interface ModelRoute {
 }
 
 /** True if the caller wants the data of this output behind the JSON. */
-function isBinary({ outputs, parameters }: InferenceBody, name: string): boolean {
+function isBinary({ outputs, parameters }: Pick<InferenceBody, 'outputs' | 'parameters'>, name: string): boolean {
   const own = outputs.find((output) => output.name === name)?.parameters.get('binary_data')
   return (own ?? parameters.get('binary_data_output')) === true
 }

@@ -17,8 +17,11 @@ export interface NdjsonOptions {
   readonly patienceMs: number
   /** Makes the request of a line. Throws for a line that is no input. */
   readonly requestOf: (line: Uint8Array, index: number) => TracedRequest
-  /** Counts a request of the caller until the returned function is called. Throws a ProblemError at a limit of the caller. */
-  readonly admit: () => () => void
+  /**
+   * Counts a request of the caller until the returned function is called. With `hasPlace` it has the place of the call itself, and only the rate of the
+   * caller counts. Throws a ProblemError at a limit of the caller.
+   */
+  readonly admit: (hasPlace: boolean) => () => void
 }
 
 export interface TracedRequest {
@@ -59,6 +62,8 @@ export function answerLines(body: Uint8Array, request: FastifyRequest, reply: Fa
 class LineAnswers {
   readonly #options: NdjsonOptions
   #running = 0
+  /** True once a line was counted as the request that the call itself was counted for. */
+  #isCallUsed = false
 
   constructor(options: NdjsonOptions) {
     this.#options = options
@@ -100,8 +105,8 @@ class LineAnswers {
   }
 
   /**
-   * The request of a line, as soon as the caller may have another one under way. The first one has the place of the call itself. A process that is full
-   * now makes the line wait.
+   * The request of a line, as soon as the caller may have another one under way. A line that runs alone has the place of the call itself. The rate
+   * of the caller counts for each line; the first one was counted when the call came. A process that is full now makes the line wait.
    */
   async #admitted({ index, bytes }: Line): Promise<TracedRequest & { readonly release: () => void }> {
     const { clock, admit, requestOf, patienceMs } = this.#options
@@ -110,7 +115,8 @@ class LineAnswers {
     const latest = clock.elapsedMs() + patienceMs
     for (;;) {
       try {
-        const release = this.#running === 0 ? () => {} : admit()
+        const release = this.#isCallUsed ? admit(this.#running === 0) : () => {}
+        this.#isCallUsed = true
         this.#running++
         const end = () => {
           this.#running--

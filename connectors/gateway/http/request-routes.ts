@@ -8,7 +8,7 @@ import type { Durable } from '../../../topology/swarm/request/durable.ts'
 import type { RequestEvents } from '../../../topology/swarm/request/request-events.ts'
 import type { Accepted, NewRequest, Requests } from '../../../topology/swarm/request/requests.ts'
 import type { Places } from '../access/places.ts'
-import { type Intake, maxTimeoutSeconds } from '../intake.ts'
+import { type Arrival, type Intake, maxTimeoutSeconds } from '../intake.ts'
 import { TracedArrival } from '../traced-arrival.ts'
 import type { BodyLimits } from './body-limits.ts'
 import type { DescribedBody } from './described-route.ts'
@@ -111,8 +111,8 @@ interface GatewayRoute {
 }
 
 /** Counts a request of the caller until the returned function is called. Throws a ProblemError if it must not come in now. */
-function admitted(request: FastifyRequest, intake: Intake, { gateway, waits }: { readonly gateway: string; readonly waits: boolean }): () => void {
-  return intake.admit({ gateway, caller: request.caller, priority: request.headers['x-priority'], waits })
+function admitted(request: FastifyRequest, intake: Intake, arrival: Pick<Arrival, 'gateway' | 'waits' | 'hasPlace'>): () => void {
+  return intake.admit({ ...arrival, caller: request.caller, priority: request.headers['x-priority'] })
 }
 
 interface MadeRequest {
@@ -162,7 +162,7 @@ async function answerBatch(
     clock,
     order,
     patienceMs: common.timeoutMs ?? usualPatienceMs,
-    admit: () => admitted(request, intake, { gateway, waits: true }),
+    admit: (hasPlace) => admitted(request, intake, { gateway, waits: true, hasPlace }),
     requestOf: (line, index) => {
       const key = batchKey === undefined || batchKey === '' ? undefined : `${batchKey}\n${index}`
       const arrival = arrivalIn(request)

@@ -128,7 +128,7 @@ function textOf(name: string, element: Uint8Array): string {
 
 const utf8 = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true })
 
-/** Nested lists of this shape. With a dimension of size 0 one empty list, because such a shape may say any number of empty lists. */
+/** Nested lists of this shape. A shape with a dimension of size 0 gives one empty list: written out, [1000000000, 0] would be a billion lists. */
 function nested(values: readonly unknown[], shape: readonly number[]): unknown {
   if (shape.length === 0) return values[0]
   let lists = values

@@ -56,7 +56,7 @@ export async function openLogDirectory({ directory, acceptLoss, wasMade, onNotic
   const before = keepLinks(directory)
   let disk: Rocks | null = null
   const found: string[] = isGone ? [`${database} is gone: this data directory had a log`] : []
-  /** True if RocksDB can read all tables. */
+  /** False: the database cannot be kept, and an empty one replaces it. */
   let isWhole = !isGone
   const manifest = manifestOf(database, marked?.manifest?.bytes)
   if (marked?.manifest != null && manifest !== null && isOther(manifest, marked.manifest)) {

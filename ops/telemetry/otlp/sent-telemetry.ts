@@ -55,7 +55,7 @@ export class SentTelemetry implements Otlp {
       body: message,
       attributes: {
         ...(module === '' ? {} : { 'waggle.module': module }),
-        ...Object.fromEntries(Object.entries(fields).map(([name, value]) => [`waggle.${name}`, value as string | number])),
+        ...Object.fromEntries(Object.entries(fields).map(([name, value]) => [`waggle.${name}`, value as string | number | boolean])),
         ...(stack === undefined ? {} : { 'exception.stacktrace': stack }),
       },
     })

@@ -97,7 +97,7 @@ describe('A Python bee with requirements', { skip: withoutPip }, () => {
     )
   })
 
-  it('may come from a package with bees, which is refused if its files are not those of the hash in the requirements', { skip }, async () => {
+  it('may come from a package, which is refused if it does not have the hash in the requirements', { skip }, async () => {
     const packaged = join(folder, 'waggle_bee_words-1.0-py3-none-any.whl')
     const source = (factor: number) =>
       `from waggle import register_bee\n@register_bee(name="work")\ndef work(payload):\n    return len(payload.split()) * ${factor}\n`

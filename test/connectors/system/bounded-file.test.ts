@@ -30,11 +30,11 @@ test('A file of the allowed size is read, and a longer one is refused', () => {
 })
 
 for (const [file, why] of refused) {
-  test(`A path without a regular file is refused at once, with a place: ${file.replace(directory, 'a folder’s')}`, () => {
+  test(`${file.replace(directory, 'a folder’s')} is no regular file, so it is refused at once, with its place`, () => {
     assert.throws(() => readBounded(file, { maxBytes: 1000, next: 'Name a file.' }), { message: why, place: `${file}:1:1`, next: 'Name a file.' })
   })
 
-  test(`A path without a regular file is refused as a model: ${file.replace(directory, 'a folder’s')}`, async () => {
+  test(`${file.replace(directory, 'a folder’s')} is no regular file, so it is refused as a model`, async () => {
     await assert.rejects(new ResolveMap({}, directory).path(file, directory), { code: 'WAGGLE_FILE_NOT_FOUND' })
   })
 }

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict'
 import { it } from 'node:test'
+import { auditLine } from '../../../ops/process-log/audit-line.ts'
 import { BoundedLines } from '../../../ops/process-log/bounded-lines.ts'
 import type { LogFields } from '../../../ops/process-log/log-line.ts'
 import { SimulatedClock } from '../../../processor/simulation/simulated-clock.ts'
@@ -28,4 +29,22 @@ it('The last lines of a process say what was left out', () => {
   for (let at = 0; at < 1001; at++) lines.say('', 'info', `line ${at}`)
   lines.close()
   assert.deepEqual(said.at(-1), { module: '', message: '1 more lines were left out of this log', fields: { left_out: 1 } })
+})
+
+it('Calls without permission cannot hide a call with permission from the audit log', async () => {
+  const { said, clock, lines } = scene()
+  const call = { method: 'POST', path: '/v1/backups', requestId: 'r' }
+  for (let at = 0; at < 5000; at++) auditLine(lines.say, { ...call, caller: '', status: 401, isRefused: true })
+  for (let at = 0; at < 2000; at++) auditLine(lines.say, { ...call, caller: 'token:root', status: 201, isRefused: false })
+  assert.equal(said.filter(({ message }) => message === 'token:root POST /v1/backups 201').length, 2000)
+  assert.deepEqual(said[0], { module: 'audit', message: 'anybody POST /v1/backups 401', fields: { request_id: 'r', refused: true } })
+  await clock.advance(10_000)
+  assert.equal(said.at(-1)?.message, '4000 more lines were left out of this log')
+  assert.equal(said.length, 3001)
+})
+
+it('A bee with the name of the audit log has the bound of any other bee', () => {
+  const { said, lines } = scene()
+  for (let at = 0; at < 2000; at++) lines.say('audit', 'info', 'line', { swarm: 's' })
+  assert.equal(said.length, 1000)
 })

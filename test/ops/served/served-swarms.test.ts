@@ -122,7 +122,7 @@ describe('A server without swarms', () => {
     })
   }
 
-  it('refuses a directory of relative paths outside of its own directory', async () => {
+  it('refuses a `directory` that is missing or outside of the server’s', async () => {
     for (const directory of ['..', '/etc', 'nowhere'])
       assert.equal(
         (await server.call('POST', `/v1/swarms?directory=${encodeURIComponent(directory)}`, moduleSwarm('out', './hello.mjs'))).status,

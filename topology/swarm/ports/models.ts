@@ -100,7 +100,7 @@ export interface ModelSignature {
   readonly outputRows: readonly TensorSignature[]
   /** The number of rows in a run; null for any number. */
   readonly rowsPerRun: number | null
-  /** True if the only input may be a picture. */
+  /** True if the model has one input, and it may be a picture. */
   readonly takesPictures: boolean
   /** Names of the classes in the order of the scores; null if the file does not contain them. */
   readonly classes: readonly string[] | null

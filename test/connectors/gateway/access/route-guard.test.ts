@@ -144,8 +144,8 @@ describe('A gateway with tokens', () => {
     await call('DELETE', '/v1/tokens/web', `Bearer ${secrets.reader}`)
     await call('DELETE', '/v1/tokens/web')
     assert.deepEqual(
-      managed.map(({ caller, method, path, status }) => `${caller} ${method} ${path} ${status}`),
-      ['token:manager DELETE /v1/tokens/web%0Aforged 204', 'token:reader DELETE /v1/tokens/web 403', ' DELETE /v1/tokens/web 401'],
+      managed.map(({ caller, method, path, status, isRefused }) => `${caller} ${method} ${path} ${status}${isRefused ? ' refused' : ''}`),
+      ['token:manager DELETE /v1/tokens/web%0Aforged 204', 'token:reader DELETE /v1/tokens/web 403 refused', ' DELETE /v1/tokens/web 401 refused'],
     )
   })
 
@@ -221,8 +221,8 @@ describe('The guard of routes', () => {
     socket.destroy()
     await eventually(async () => managed.length > 0)
     assert.deepEqual(
-      managed.map(({ method, path, status }) => `${method} ${path} ${status}`),
-      ['DELETE /swarm 204'],
+      managed.map(({ method, path, status, isRefused }) => `${method} ${path} ${status} ${isRefused}`),
+      ['DELETE /swarm 204 false'],
     )
     await app.close()
   })

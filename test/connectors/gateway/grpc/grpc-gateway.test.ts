@@ -10,12 +10,15 @@ import { gzipSync } from 'node:zlib'
 import { credentials } from '@grpc/grpc-js'
 import { parseTokens } from '../../../../connectors/gateway/access/access-token.ts'
 import { AccessTokens } from '../../../../connectors/gateway/access/access-tokens.ts'
+import { anybody } from '../../../../connectors/gateway/access/caller.ts'
 import { CallerLimits } from '../../../../connectors/gateway/access/caller-limits.ts'
+import { Places } from '../../../../connectors/gateway/access/places.ts'
 import type { GrpcGateway, GrpcGatewayOptions } from '../../../../connectors/gateway/grpc/grpc-gateway.ts'
 import { TlsFiles } from '../../../../connectors/http/tls-files.ts'
 import { systemClock } from '../../../../connectors/system/system-clock.ts'
 import type { Clock } from '../../../../processor/ports.ts'
 import { readBack } from '../../../../topology/swarm/request/durable.ts'
+import type { RequestEvents } from '../../../../topology/swarm/request/request-events.ts'
 import type { NewRequest } from '../../../../topology/swarm/request/requests.ts'
 import { openEchoGrpc, payloadEcho } from '../../../support/echo-gateway.ts'
 import { freePort } from '../../../support/free-port.ts'
@@ -24,6 +27,7 @@ import { Certificates } from '../../../support/serving/certificates.ts'
 
 const infer = 'inference.GRPCInferenceService/ModelInfer'
 const ask = 'waggle.v1.Gateway/Request'
+const reflect = 'grpc.reflection.v1.ServerReflection/ServerReflectionInfo'
 const numbers = { model_name: 'door', inputs: [{ name: 'x', datatype: 'FP32', shape: [2], contents: { fp32_contents: [1, 2] } }] }
 const hello = { gateway: 'door', data: Buffer.from('"hello"') }
 
@@ -199,7 +203,7 @@ describe('A gRPC gateway', () => {
     assert.deepEqual([named.status, named.error], ['PERMISSION_DENIED', 'WAGGLE_UNKNOWN_HOST'])
   })
 
-  it('gives no answer to HTTP/1.1, and none to a page’s content type', async () => {
+  it('closes HTTP/1.1 connections, and answers 415 to a content type that any page may send', async () => {
     const [host = '', port = ''] = gateway.address.split(':')
     const socket = connect(Number(port), host)
     socket.end('GET / HTTP/1.1\r\nhost: localhost\r\n\r\n')
@@ -269,7 +273,9 @@ describe('The bounds of a gRPC gateway', () => {
       ['door', 'request', 429],
     ])
     await using full = await opened({ requests: { ...payloadEcho, refusal: () => ({ reason: 'full', retryAfterSeconds: 2 }) } })
-    assert.deepEqual((await full.caller.call(infer, numbers)).status, 'RESOURCE_EXHAUSTED')
+    // The tensors of a refused request are not read.
+    for (const request of [numbers, { ...numbers, inputs: [{ ...numbers.inputs[0], shape: [3] }] }])
+      assert.deepEqual((await full.caller.call(infer, request)).status, 'RESOURCE_EXHAUSTED')
   })
 
   it('refuses an address past its rate, and counts no health check', async () => {
@@ -375,13 +381,17 @@ describe('The bounds of a gRPC gateway', () => {
   it('lets a stream send more than the bound of all messages, one after the other', async () => {
     await using here = await opened({ maxBodiesBytes: 90_000 })
     const session = rawConnection(here.gateway)
-    const stream = rawCall(session, 'grpc.reflection.v1.ServerReflection/ServerReflectionInfo')
-    for (let at = 0; at < 20; at++) {
+    const stream = rawCall(session, reflect)
+    let [received, answerBytes] = [0, Number.POSITIVE_INFINITY]
+    stream.on('data', (chunk: Buffer) => {
+      if (received === 0) answerBytes = chunk.readUInt32BE(1) + 5
+      received += chunk.byteLength
+    })
+    for (let at = 1; at <= 20; at++) {
       stream.write(framed(Buffer.concat([Buffer.from([0x0a, 0x90, 0x4e]), Buffer.alloc(10_000, 'h')])))
-      await once(stream, 'data')
+      while (received < at * answerBytes) await once(stream, 'data')
     }
     stream.end()
-    stream.resume()
     const [trailers] = (await once(stream, 'trailers')) as [{ readonly 'grpc-status': string }]
     assert.equal(trailers['grpc-status'], '0')
     session.destroy()
@@ -404,6 +414,164 @@ describe('The bounds of a gRPC gateway', () => {
     stream.end(framed(Buffer.from([0x0a, 1, 0x61])))
     await once(stream, 'close')
     assert.equal(stream.rstCode, 8)
+    session.destroy()
+  })
+
+  it('ends a stream with the status of a message that cannot be read', async () => {
+    await using here = await opened()
+    const session = rawConnection(here.gateway)
+    const stream = rawCall(session, 'inference.GRPCInferenceService/ModelStreamInfer')
+    stream.write(framed(Buffer.from([0x0a, 0xff, 0xff])))
+    const headers = await refusalOf(stream)
+    assert.deepEqual([headers['grpc-status'], headers['waggle-error']], ['3', 'WAGGLE_BAD_BODY'])
+    session.destroy()
+  })
+
+  it('follows no request for a caller that left without reading', async () => {
+    const { promise: ended, resolve } = Promise.withResolvers<void>()
+    const { promise: sent, resolve: hasSent } = Promise.withResolvers<void>()
+    const events: RequestEvents = {
+      await: () => Promise.reject(new Error('Nothing is sent here')),
+      async follow(_, __, listener) {
+        for (let at = 0; at < 40; at++) listener({ kind: 'accepted', id: `${at}`, gateway: 'door', accepted_at: at })
+        setImmediate(hasSent)
+        return { finish: async () => {}, end: resolve }
+      },
+    }
+    await using here = await opened({ events })
+    const session = rawConnection(here.gateway, { initialWindowSize: 0 })
+    rawCall(session, 'waggle.v1.Gateway/Events').end(framed(Buffer.from([0x0a, 1, 0x61])))
+    await sent
+    session.destroy()
+    await ended
+  })
+
+  it('ends a stream that says nothing, and one that says nothing more', async () => {
+    await using here = await opened({ messageMs: 50 })
+    const session = rawConnection(here.gateway)
+    assert.equal((await refusalOf(rawCall(session, reflect)))['grpc-status'], '4')
+    const spoken = rawCall(session, reflect)
+    spoken.write(framed(Buffer.from([0x3a, 0])))
+    spoken.resume()
+    const [trailers] = (await once(spoken, 'trailers')) as [{ readonly 'grpc-status': string }]
+    assert.equal(trailers['grpc-status'], '4')
+    session.destroy()
+  })
+
+  it('gives no caller all places of calls, and takes none for health and reflection', async () => {
+    const { requests, seen, answer } = heldRequests()
+    const callers = { areKnown: true, find: (token: string) => ({ ...anybody, name: `token:${token}` }) }
+    await using here = await opened({ requests, callers, maxCalls: 4 })
+    const { caller, gateway } = here
+    const as = (token: string) => ({ headers: { authorization: `Bearer ${token}` } })
+    const greedy = [caller.call(ask, hello, as('a')), caller.call(ask, hello, as('a'))]
+    const session = rawConnection(gateway)
+    const silent = Array.from({ length: 5 }, () => rawCall(session, reflect))
+    while (seen.length < 2) await new Promise(setImmediate)
+    assert.equal((await caller.call(ask, hello, as('a'))).error, 'WAGGLE_CALLER_LIMIT')
+    const other = caller.call(ask, hello, as('b'))
+    while (seen.length < 3) await new Promise(setImmediate)
+    assert.equal((await caller.call('grpc.health.v1.Health/Check', {})).status, 'OK')
+    answer()
+    for (const { status } of await Promise.all([...greedy, other])) assert.equal(status, 'OK')
+    assert.deepEqual(
+      silent.map(({ closed }) => closed),
+      Array(5).fill(false),
+    )
+    session.destroy()
+  })
+
+  it('gives a new connection the place of one whose streams say nothing', async () => {
+    await using here = await opened({ maxConnections: 1 })
+    const session = rawConnection(here.gateway)
+    const closed = once(session, 'close')
+    const stream = rawCall(session, reflect)
+    stream.write(framed(Buffer.from([0x3a, 0])))
+    await once(stream, 'data')
+    assert.equal((await here.caller.call(ask, hello)).status, 'OK')
+    await closed
+  })
+
+  it('keeps no place for calls that are reset as they begin', async () => {
+    await using here = await opened({ maxCalls: 1 })
+    const session = rawConnection(here.gateway)
+    for (let at = 0; at < 5; at++) {
+      const stream = rawCall(session, ask)
+      stream.close(8)
+      await once(stream, 'close')
+    }
+    assert.equal((await here.caller.call(ask, hello)).status, 'OK')
+    session.destroy()
+  })
+
+  it('writes no header of a stranger to the standard error', async (t) => {
+    const written = t.mock.method(console, 'error', () => {})
+    await using here = await opened()
+    const session = rawConnection(here.gateway)
+    await refusalOf(rawCall(session, 'grpc.health.v1.Health/Check', { authorization: 'Bearer secret\u00e9' }).end(framed(Buffer.alloc(0))))
+    assert.deepEqual(
+      written.mock.calls.map(({ arguments: text }) => text),
+      [],
+    )
+    session.destroy()
+  })
+
+  it('shares the places of those who follow a request, also with HTTP, and those of watches', async () => {
+    const events: RequestEvents = {
+      await: () => Promise.reject(new Error('Nothing is sent here')),
+      follow: async () => ({ finish: async () => {}, end() {} }),
+    }
+    const callers = { areKnown: true, find: (token: string) => ({ ...anybody, name: `token:${token}` }) }
+    const followers = new Places({ max: 2, what: 'requests are followed' })
+    await using here = await opened({ events, callers, followers })
+    const session = rawConnection(here.gateway)
+    const follow = (token: string) =>
+      rawCall(session, 'waggle.v1.Gateway/Events', { authorization: `Bearer ${token}` }).end(framed(Buffer.from([0x0a, 1, 0x61])))
+    const first = follow('a')
+    while (followers.taken < 1) await new Promise(setImmediate)
+    assert.equal((await refusalOf(follow('a')))['waggle-error'], 'WAGGLE_CALLER_LIMIT')
+    const other = follow('b')
+    while (followers.taken < 2) await new Promise(setImmediate)
+    assert.equal((await refusalOf(follow('c')))['waggle-error'], 'WAGGLE_OVERLOADED')
+    first.close(8)
+    other.close(8)
+    while (followers.taken > 0) await new Promise(setImmediate)
+    const watches = Array.from({ length: 51 }, () => rawCall(session, 'grpc.health.v1.Health/Watch').end(framed(Buffer.alloc(0))))
+    const answers = await Promise.all(watches.map(refusalOf))
+    assert.deepEqual(
+      answers.flatMap((headers) => headers['waggle-error'] ?? []),
+      ['WAGGLE_CALLER_LIMIT'],
+    )
+    session.destroy()
+  })
+
+  it('takes no message of a stream whose token is revoked, and sends it none', async () => {
+    let send = () => {}
+    const events: RequestEvents = {
+      await: () => Promise.reject(new Error('Nothing is sent here')),
+      async follow(_, __, listener) {
+        send = () => listener({ kind: 'accepted', id: 'a', gateway: 'door', accepted_at: 1 })
+        send()
+        return { finish: async () => {}, end() {} }
+      },
+    }
+    const tokens = new AccessTokens()
+    tokens.replace('settings', parseTokens('asker=asker-0123456789:ask:door,read'))
+    await using here = await opened({ events, callers: { areKnown: true, find: (token) => tokens.find(token) } })
+    const session = rawConnection(here.gateway)
+    const token = { authorization: 'Bearer asker-0123456789' }
+    const asking = rawCall(session, 'inference.GRPCInferenceService/ModelStreamInfer', token)
+    asking.write(framed(Buffer.from([0x0a, 1, 0x61])))
+    await once(asking, 'data')
+    const following = rawCall(session, 'waggle.v1.Gateway/Events', token).end(framed(Buffer.from([0x0a, 1, 0x61])))
+    await once(following, 'data')
+    tokens.replace('settings', [])
+    const ends = Promise.all([once(asking, 'trailers'), once(following, 'trailers')])
+    asking.write(framed(Buffer.from([0x0a, 1, 0x61])))
+    send()
+    for (const [trailers] of (await ends) as (readonly { readonly [name: string]: string }[])[]) {
+      assert.deepEqual([trailers?.['grpc-status'], trailers?.['waggle-error']], ['16', 'WAGGLE_TOKEN_UNKNOWN'])
+    }
     session.destroy()
   })
 

@@ -1,7 +1,9 @@
 import assert from 'node:assert/strict'
 import { connect } from 'node:net'
 import { after, before, describe, it } from 'node:test'
+import { CallerLimits } from '../../../../connectors/gateway/access/caller-limits.ts'
 import { maxLineBytes, maxLines } from '../../../../connectors/gateway/http/ndjson-request.ts'
+import { openEchoGateway } from '../../../support/echo-gateway.ts'
 import { patient } from '../../../support/patient.ts'
 import { eventually, SwarmHere } from '../../../support/swarm-here.ts'
 
@@ -112,6 +114,26 @@ describe('A request with lines of JSON', () => {
       lines.map(({ answer }) => answer).toSorted((a, b) => Number(a) - Number(b)),
       Array.from({ length: 100 }, (_, at) => at),
     )
+  })
+
+  it('takes each of its lines from the rate of the caller, in any order of answers', async () => {
+    for (const order of ['done', 'input']) {
+      // The time of the limits stands still, so no line gets in after the rate of a second is used up.
+      const limits = new CallerLimits({ clock: { elapsedMs: () => 0 }, limits: { ratePerSecond: 3, inFlight: 1, allInFlight: 1000 } })
+      const gateway = await openEchoGateway({ limits })
+      try {
+        const response = await fetch(`${gateway.url}/v1/gateways/door/request?order=${order}`, {
+          method: 'POST',
+          body: '1\n'.repeat(20),
+          headers: { 'content-type': 'application/x-ndjson', 'x-timeout-seconds': '0.2' },
+        })
+        const lines = await linesOf(response)
+        assert.equal(lines.filter(({ state }) => state === 'answered').length, 3, order)
+        assert.equal(lines.filter(({ problem }) => problem?.code === 'WAGGLE_CALLER_LIMIT').length, 17, order)
+      } finally {
+        await gateway.close()
+      }
+    }
   })
 
   it('is bounded in lines and in the bytes of a line', async () => {
