@@ -44,7 +44,7 @@ interface SharedPartition {
 export class LiveRequestEvents implements RequestEvents {
   readonly #options: LiveRequestEventsOptions
   readonly #shared = new Map<string, SharedPartition>()
-  /** The places of foreign requests, by the topic of parts. */
+  /** The places of parts in the log, by the topic of parts. */
   readonly #starts = new Map<string, PartStarts>()
   #followed = 0
 
