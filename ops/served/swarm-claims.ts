@@ -35,7 +35,7 @@ export class SwarmClaims {
   readonly #options: SwarmClaimsOptions
   readonly #claims = new Map<string, { claim: SwarmClaim; readAtMs: number }>()
   /** Changes of this process, with their begin from the moment at which they count. */
-  readonly #own = new Map<string, { begun: { readonly offset: number; readonly revision: number } | null; isEnded: boolean }>()
+  readonly #own = new Map<string, OwnBegin>()
   /** Changes that a record is being written about, so that a slow log gets one of them at a time. */
   readonly #writing = new Set<string>()
   #cancel = () => {}
@@ -86,7 +86,7 @@ export class SwarmClaims {
   async take(swarm: string, id: string): Promise<OwnClaim> {
     if (this.#claims.has(swarm)) throw otherWasFaster(swarm)
     const { write, end } = this.#options
-    const own: { begun: { readonly offset: number; readonly revision: number } | null; isEnded: boolean } = { begun: null, isEnded: false }
+    const own: OwnBegin = { begun: null, isEnded: false }
     const holds = () => !own.isEnded && this.#claims.get(swarm)?.claim.id === id
     this.#own.set(id, own)
     const stop = async () => {
@@ -137,6 +137,11 @@ export class SwarmClaims {
       .catch(this.#options.onFailure)
       .finally(() => this.#writing.delete(id))
   }
+}
+
+interface OwnBegin {
+  begun: Pick<OwnClaim, 'offset' | 'revision'> | null
+  isEnded: boolean
 }
 
 const watchMs = 1000
