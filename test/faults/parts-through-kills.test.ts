@@ -6,6 +6,7 @@ import { describe, it } from 'node:test'
 import { Gateway, GatewayError, type RequestEvent } from 'waggle-streams/client'
 import { MeasuredProgram } from '../../ops/bench/measured-program.ts'
 import { freePort } from '../support/free-port.ts'
+import { patient } from '../support/patient.ts'
 
 const main = resolve(import.meta.dirname, '..', '..', 'ops', 'cli', 'main.ts')
 
@@ -121,8 +122,10 @@ describe('A stream of parts through two kill -9 of the process', () => {
       )
       assert.equal(events.filter(({ kind: one }) => one === 'accepted').length, 1)
       // Anybody who asks later gets the same parts.
-      const later = await (await fetch(`${talk.url}/v1/requests/${accepted.requestId}/events`)).text()
-      const told = [...later.matchAll(/"part":("[^"]*")/g)].map(([, part]) => JSON.parse(part ?? '') as unknown)
+      const later = await patient(() => fetch(`${talk.url}/v1/requests/${accepted.requestId}/events`))
+      const laterText = await later.text()
+      assert.equal(later.status, 200, laterText)
+      const told = [...laterText.matchAll(/"part":("[^"]*")/g)].map(([, part]) => JSON.parse(part ?? '') as unknown)
       assert.deepEqual(
         told,
         got.map(({ part }) => part),
