@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import { spawn, spawnSync } from 'node:child_process'
 import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { SourceMap, type SourceMapPayload } from 'node:module'
 import { tmpdir } from 'node:os'
 import { delimiter, dirname, join, resolve } from 'node:path'
 import { createInterface } from 'node:readline'
@@ -52,9 +53,8 @@ describe('The package', () => {
 
   it('has source maps with the sources’ code at its lines, and empty lines in place of comments', () => {
     const folder = join(place, 'node_modules', 'waggle-streams', 'dist')
-    const mapped = (
-      JSON.parse(readFileSync(join(folder, 'processor/commit/commit-order.js.map'), 'utf8')) as { readonly sourcesContent: readonly string[] }
-    ).sourcesContent[0]
+    const map = JSON.parse(readFileSync(join(folder, 'processor/commit/commit-order.js.map'), 'utf8')) as SourceMapPayload
+    const mapped = map.sourcesContent[0]
     const lines = readFileSync(join(root, 'processor/commit/commit-order.ts'), 'utf8').split('\n')
     const isComment = (line: string) => /^\s*(?:\/\/|\/?\*)/.test(line)
     assert.ok(lines.some(isComment))
@@ -62,6 +62,15 @@ describe('The package', () => {
       mapped?.split('\n'),
       lines.map((line) => (isComment(line) ? '' : line)),
     )
+    const compiled = readFileSync(join(folder, 'processor/commit/commit-order.js'), 'utf8').split('\n')
+    const calls = compiled.flatMap((line, at) => (/\w+\(.*\)/.test(line) ? [{ line, at }] : []))
+    assert.ok(calls.length > 5)
+    const entries = new SourceMap(map)
+    for (const { line, at } of calls) {
+      const [called = ''] = /\w+(?=\()/.exec(line) ?? []
+      const { originalLine = -1 } = entries.findEntry(at, line.indexOf(called)) as { originalLine?: number }
+      assert.ok(lines[originalLine]?.includes(called), `${line} is line ${originalLine + 1}: ${lines[originalLine]}`)
+    }
   })
 
   it('is smaller than 3 MB', () => {
