@@ -61,7 +61,11 @@ export class RequestTraces {
     const entrance = await this.#entrance(search, topics, about)
     const plan = this.#plans.find(({ subtopologies }) => entrance !== null && subtopologies.some(({ sources }) => sources.includes(entrance.topic)))
     const time = entrance !== null ? { exact: entrance.record.timestamp } : about === null ? null : { about }
-    const found = await Promise.all(beeTopics(topics, plan ?? null).map((topic) => search.in(topic, time)))
+    // The outcome is looked for first. If it is there, the results that led to it are there too, and no trace has an outcome without them.
+    const outcomesTopic = plan?.outcomesTopic ?? null
+    const outcomes = outcomesTopic !== null && topics.includes(outcomesTopic) ? await search.in(outcomesTopic, time) : []
+    const others = beeTopics(topics, plan ?? null).filter((topic) => topic !== outcomesTopic)
+    const found = [outcomes, ...(await Promise.all(others.map((topic) => search.in(topic, time))))]
     const records = found.flat().filter(({ record }) => headerText(record.headers, errorHeader) !== notTakenCode)
     if (entrance === null && records.length === 0) throw await this.#unknown(id, search, topics)
     const outcome = records.find(({ topic }) => topic === plan?.outcomesTopic) ?? (await outcomeAtDeadline(search, entrance, plan))

@@ -282,14 +282,15 @@ describe('A bee whose create returns connect', () => {
     assert.throws(() => defineSwarm(swarmOf(quiet)), { code: 'WAGGLE_INVALID_BEE', message: /returns null, and other bees read counts/ })
   })
 
-  it('stands alone in its sub-topology, between two topics', () => {
+  it('has sub-topologies of its own, between the topics of its input and its output', () => {
     const { subtopologies } = JSON.parse(defineSwarm(swarmOf(beeOf(countByCard))).plan('json'))
     assert.deepEqual(
       subtopologies.map(({ bees, sources, sinks }: { readonly [key: string]: unknown }) => ({ bees, sources, sinks })),
       [
         { bees: ['input'], sources: ['waggle.gateway.payments'], sinks: ['waggle.cards-accepted-repartition', 'waggle.cards.input'] },
-        { bees: ['counts'], sources: ['waggle.cards.input'], sinks: ['waggle.cards.counts'] },
+        { bees: ['counts'], sources: ['waggle.cards.input'], sinks: ['waggle.cards.counts', 'waggle.cards-by-card-repartition'] },
         { bees: ['answer'], sources: ['waggle.cards.counts', 'waggle.cards-accepted-repartition'], sinks: ['waggle.cards.answer'] },
+        { bees: ['counts'], sources: ['waggle.cards-by-card-repartition'], sinks: ['waggle.cards.counts'] },
       ],
     )
   })
