@@ -69,6 +69,9 @@ class PostgresDatabase implements OpenPostgres {
     }
     // The error of a connection that breaks while no call uses it. The pool opens another connection when one is needed.
     this.#pool.on('error', () => {})
+    // The pool listens to idle connections alone. A lent one that breaks between two statements of its call has an error too, which would end the
+    // process. The next statement of the call fails, so the call learns of it.
+    this.#pool.on('connect', (client) => client.on('error', () => {}))
   }
 
   describe(statement: Statement, signal?: AbortSignal): Promise<DescribedStatement> {

@@ -51,6 +51,13 @@ describe('A PostgreSQL database', { skip: skipsPostgres() }, () => {
     assert.deepEqual(await server.query('SELECT * FROM later'), [{ n: 1 }])
   })
 
+  it('goes on when a connection breaks in the middle of a write', async () => {
+    const once = { once: { swarm: 's', bee: 'b', requestId: 'breaking' } }
+    const broken = { code: /^WAGGLE_POSTGRES_(AWAY|QUERY)$/ }
+    await assert.rejects(database.run(call('SELECT pg_terminate_backend(pg_backend_pid())', [], once)), broken)
+    assert.deepEqual(await database.run(call('SELECT 1 AS one', [], 'read')), [{ one: 1 }])
+  })
+
   it('names the types of parameters and columns without running the statement', async () => {
     const statement = NamedStatement.parse("INSERT INTO rows (label) VALUES (:label) RETURNING id, now() AS at, '{}'::jsonb[] AS list")
     const described = await database.describe(statement)
