@@ -3,21 +3,19 @@ import { httpStatus } from '../../topology/error-codes.ts'
 import type { FailedRecord } from '../../topology/failed-record.ts'
 import { userPlaceOf } from '../../topology/user-place.ts'
 import type { WaggleError } from '../../topology/waggle-error.ts'
+import { LineWindows } from './line-windows.ts'
 import type { LogFields, LogLevel, LogLine } from './log-line.ts'
 
-/**
- * Writes each failure as one line of the process's log. Failures with the same code and module get at most `maxLines` lines within `windowMs`. Then
- * one more line has the number of omitted failures.
- */
+/** Writes each failure as one line of the process's log. Failures with the same code and module get ten lines in a window of `LineWindows`. */
 export class FailureLines {
   readonly #say: LogLine
-  readonly #clock: Clock
-  /** The windows, by module and code. Their number is bounded by the number of bees and the number of error codes. */
-  readonly #windows = new Map<string, Window>()
+  /** The kinds are module and code. Their number is bounded by the number of bees and the number of error codes. */
+  readonly #windows: LineWindows
 
   constructor({ say, clock }: { readonly say: LogLine; readonly clock: Clock }) {
+    const leftOut = (count: number, { code }: LogFields) => `${count} more failures with ${code} were left out of this log`
     this.#say = say
-    this.#clock = clock
+    this.#windows = new LineWindows({ say, clock, maxLines: 10, leftOut })
   }
 
   /** Writes a line for a failure of a part of the process, or of a request as a whole. */
@@ -36,40 +34,18 @@ export class FailureLines {
     })
   }
 
-  /** Ends all windows, and writes the numbers of omitted failures. */
+  /** Writes the numbers of failures that were left out. */
   close(): void {
-    for (const [key, window] of this.#windows) this.#end(key, window)
+    this.#windows.close()
   }
 
   #line(error: WaggleError, module: string, fields: LogFields): void {
-    const key = `${fields.swarm}\n${module}\n${error.code}`
-    const window =
-      this.#windows.get(key) ?? this.#begin(key, module, { ...(fields.swarm === undefined ? {} : { swarm: fields.swarm }), code: error.code })
-    if (++window.failures > maxLines) return
+    const ofKind = { ...(fields.swarm === undefined ? {} : { swarm: fields.swarm }), code: error.code }
+    if (!this.#windows.lets(`${fields.swarm}\n${module}\n${error.code}`, module, ofKind)) return
     const { message, next, code } = error
     const place = error.place ?? userPlaceOf(error)
     this.#say(module, levelOf(error), message, { ...fields, code, ...(place === null ? {} : { place }), next, stack: stackOf(error) })
   }
-
-  #begin(key: string, module: string, fields: Window['fields']): Window {
-    const window: Window = { module, fields, failures: 0, cancel: this.#clock.after(windowMs, () => this.#end(key, window)) }
-    this.#windows.set(key, window)
-    return window
-  }
-
-  #end(key: string, { module, fields, failures, cancel }: Window): void {
-    cancel()
-    this.#windows.delete(key)
-    const left_out = failures - maxLines
-    if (left_out > 0) this.#say(module, 'warn', `${left_out} more failures with ${fields.code} were left out of this log`, { ...fields, left_out })
-  }
-}
-
-interface Window {
-  readonly module: string
-  readonly fields: LogFields & { readonly code: string }
-  readonly cancel: () => void
-  failures: number
 }
 
 /** The level of a failure. A refusal is the caller's mistake, and a deadline is a normal outcome. */
@@ -89,7 +65,5 @@ function stackOf(error: unknown): string {
   return stacks.join('\nCaused by: ').slice(0, maxStackCharacters)
 }
 
-const maxLines = 10
-const windowMs = 10_000
 const maxCauses = 5
 const maxStackCharacters = 16_384
