@@ -61,16 +61,7 @@ export class LiveRequestEvents implements RequestEvents {
       await new EventsOfRequest({ id, plan: plan ?? null, sent, listener, starts: (topic) => this.#startsOf(topic), ...this.#options }).tell(trace)
       return { async finish() {}, end() {} }
     }
-    const events = new EventsOfRequest({
-      id,
-      plan,
-      sent,
-      listener,
-      starts: (topic) => this.#startsOf(topic),
-      ...this.#options,
-      arrived: (place) => this.#arrived(place),
-    })
-    const end = await this.#listen(id, plan, (place, record) => events.take(place, record))
+    const { events, end } = await this.#live({ id, plan, sent, listener })
     try {
       // The second trace has the records that were written between the first trace and the start of the readers.
       await events.tell(await traces.trace(id))
@@ -85,18 +76,21 @@ export class LiveRequestEvents implements RequestEvents {
     const { plans } = this.#options
     const plan = plans.find(({ gateways }) => gateways.some((one) => one.gateway === gateway))
     if (plan === undefined) throw new WaggleError('WAGGLE_UNKNOWN_GATEWAY', { message: `There is no gateway ${gateway}`, next: 'Correct its name.' })
-    const sent = new SentEvents()
-    const events = new EventsOfRequest({
-      id,
-      plan,
-      sent,
-      listener,
-      starts: (topic) => this.#startsOf(topic),
-      ...this.#options,
-      arrived: (place) => this.#arrived(place),
-    })
-    const end = await this.#listen(id, plan, (place, record) => events.take(place, record))
+    const { events, end } = await this.#live({ id, plan, sent: new SentEvents(), listener })
     return { finish: () => events.finish(), end }
+  }
+
+  /** The events of a request whose records are read as they come, until `end` is called. */
+  async #live(request: {
+    readonly id: string
+    readonly plan: SwarmPlan
+    readonly sent: SentEvents
+    readonly listener: EventListener
+  }): Promise<{ readonly events: EventsOfRequest; readonly end: () => void }> {
+    const arrived = (place: TopicPartition) => this.#arrived(place)
+    const events = new EventsOfRequest({ ...request, ...this.#options, starts: (topic) => this.#startsOf(topic), arrived })
+    const end = await this.#listen(request.id, request.plan, (place, record) => events.take(place, record))
+    return { events, end }
   }
 
   #startsOf(topic: string): PartStarts {

@@ -10,25 +10,30 @@ import { readBack } from '../../topology/swarm/request/durable.ts'
 import type { Requests } from '../../topology/swarm/request/requests.ts'
 import { WaggleError } from '../../topology/waggle-error.ts'
 
+/** The options that gateways of both protocols have. */
+const common = {
+  callers: noTokens,
+  clock: systemClock,
+  random: new SystemRandom(),
+  idSecret: new Uint8Array(32),
+  host: '127.0.0.1',
+  port: 0,
+  requestTimeoutMs: 5000,
+  maxBodyBytes: 64 * 1024,
+  maxBodiesBytes: 1024 * 1024,
+  maxConnections: 200,
+  names: [],
+  rateLimitPerSecond: null,
+  notReady: () => null,
+  onError: () => {},
+  onAnswered: () => {},
+}
+
 /** An HTTP gateway without swarms. Its gateway `door` answers each request with its own body. */
 export function openEchoGateway(more: Partial<HttpGatewayOptions> = {}): Promise<HttpGateway> {
   return openHttpGateway({
     requests: echo,
-    callers: noTokens,
-    clock: systemClock,
-    random: new SystemRandom(),
-    idSecret: new Uint8Array(32),
-    host: '127.0.0.1',
-    port: 0,
-    requestTimeoutMs: 5000,
-    maxBodyBytes: 64 * 1024,
-    maxBodiesBytes: 1024 * 1024,
-    maxConnections: 200,
-    names: [],
-    rateLimitPerSecond: null,
-    notReady: () => null,
-    onError: () => {},
-    onAnswered: () => {},
+    ...common,
     metrics: () => 'a_metric 1\n',
     ...more,
   })
@@ -40,21 +45,7 @@ export function openEchoGrpc(more: Partial<GrpcGatewayOptions> = {}): Promise<Gr
     requests: payloadEcho,
     followers: placesOfFollowers(),
     models: doorModels(),
-    callers: noTokens,
-    clock: systemClock,
-    random: new SystemRandom(),
-    idSecret: new Uint8Array(32),
-    host: '127.0.0.1',
-    port: 0,
-    requestTimeoutMs: 5000,
-    maxBodyBytes: 64 * 1024,
-    maxBodiesBytes: 1024 * 1024,
-    maxConnections: 200,
-    names: [],
-    rateLimitPerSecond: null,
-    notReady: () => null,
-    onError: () => {},
-    onAnswered: () => {},
+    ...common,
     ...more,
   })
 }

@@ -8,7 +8,7 @@ import {
   type RequestEvent,
   type RequestEvents,
 } from '../../../topology/swarm/request/request-events.ts'
-import type { Requests } from '../../../topology/swarm/request/requests.ts'
+import type { NewRequest, Requests } from '../../../topology/swarm/request/requests.ts'
 import type { Callers } from '../access/caller.ts'
 import { missingToSee, scopeMissing } from '../access/known-caller.ts'
 import type { Places } from '../access/places.ts'
@@ -53,82 +53,54 @@ export function gatewayMethods(options: GatewayServiceOptions): GrpcMethods {
     throw new ProblemError('WAGGLE_NOT_FOUND', 'This server has no events of requests')
   }
 
+  /** Lets the input of a call in as a request, sends it, and reports the outcome. */
+  const asked = <T>(input: Input, call: GrpcCall, kind: 'request' | 'submit', send: (request: NewRequest) => Promise<T>): Promise<T> =>
+    options.report(input.gateway, kind, () =>
+      askedRequest(call, { gateway: input.gateway, waits: kind === 'request', input: () => bodyOf(input), send }, options),
+    )
+
   return {
     Request: {
       unary: (input: Input, call) =>
-        options.report(input.gateway, 'request', () =>
-          askedRequest(
-            call,
-            {
-              gateway: input.gateway,
-              waits: true,
-              input: () => bodyOf(input),
-              async send(request) {
-                const { answer } = await requests.request(request)
-                if (answer.kind === 'error') throw new BeeFailure(answer.error, request.id)
-                return answerMessage(request.id, answer)
-              },
-            },
-            options,
-          ),
-        ),
+        asked(input, call, 'request', async (request) => {
+          const { answer } = await requests.request(request)
+          if (answer.kind === 'error') throw new BeeFailure(answer.error, request.id)
+          return answerMessage(request.id, answer)
+        }),
     },
     Submit: {
-      unary: (input: Input, call) =>
-        options.report(input.gateway, 'submit', () =>
-          askedRequest(
-            call,
-            {
-              gateway: input.gateway,
-              waits: false,
-              input: () => bodyOf(input),
-              send: async (request) => ({ request_id: (await requests.submit(request)).id }),
-            },
-            options,
-          ),
-        ),
+      unary: (input: Input, call) => asked(input, call, 'submit', async (request) => ({ request_id: (await requests.submit(request)).id })),
     },
     RequestStream: {
       stream: (input: Input, call: GrpcCall, answers: AnswerStream) =>
-        options.report(input.gateway, 'request', () =>
-          askedRequest(
-            call,
-            {
-              gateway: input.gateway,
-              waits: true,
-              input: () => bodyOf(input),
-              async send(request) {
-                const leave = options.followers.take(call.caller.name)
-                const queue = new EventQueue<RequestEvent>(call.signal)
-                let followed: FollowedRequest | null = null
-                let hasBegun = false
-                try {
-                  const following = await follower().await(input.gateway, request.id, (event) => {
-                    hasBegun = true
-                    queue.push(event)
-                  })
-                  followed = following
-                  const requested = requests.request(request)
-                  const settled = requested.then(
-                    ({ answer }) => outcomeOf(request.id, answer),
-                    (error: unknown) => failedOutcome(request.id, problemOf(error, request.id)),
-                  )
-                  void settled.then(() => following.finish())
-                  // A refusal before the first event is the status of the call.
-                  const refused = requested.then(
-                    () => never(),
-                    (error: unknown) => (hasBegun ? never() : Promise.reject(error)),
-                  )
-                  await Promise.race([sendEvents(queue, { id: request.id, answers, outcome: () => settled }), refused])
-                } finally {
-                  leave()
-                  followed?.end()
-                }
-              },
-            },
-            options,
-          ),
-        ),
+        asked(input, call, 'request', async (request) => {
+          const leave = options.followers.take(call.caller.name)
+          const queue = new EventQueue<RequestEvent>(call.signal)
+          let followed: FollowedRequest | null = null
+          let hasBegun = false
+          try {
+            const following = await follower().await(input.gateway, request.id, (event) => {
+              hasBegun = true
+              queue.push(event)
+            })
+            followed = following
+            const requested = requests.request(request)
+            const settled = requested.then(
+              ({ answer }) => outcomeOf(request.id, answer),
+              (error: unknown) => failedOutcome(request.id, problemOf(error, request.id)),
+            )
+            void settled.then(() => following.finish())
+            // A refusal before the first event is the status of the call.
+            const refused = requested.then(
+              () => never(),
+              (error: unknown) => (hasBegun ? never() : Promise.reject(error)),
+            )
+            await Promise.race([sendEvents(queue, { id: request.id, answers, outcome: () => settled }), refused])
+          } finally {
+            leave()
+            followed?.end()
+          }
+        }),
     },
     Events: {
       async stream({ request_id, last_event_id }: EventsRequest, call: GrpcCall, answers: AnswerStream) {
