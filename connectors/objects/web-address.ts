@@ -1,6 +1,7 @@
 import { shownAddress } from '../../topology/swarm/secrets/shown-address.ts'
 import { WaggleError } from '../../topology/waggle-error.ts'
 import type { AllowedHosts } from '../http/allowed-hosts.ts'
+import { isLoopback } from '../http/loopback.ts'
 import { invalidAddress } from './invalid-address.ts'
 
 /** Reads the address of a file on a web server. Throws WAGGLE_MODEL_SOURCE for an address that may not be fetched. */
@@ -24,8 +25,4 @@ export class HostNotAllowed extends WaggleError {
       next: `Add it to WAGGLE_MODEL_HOSTS (WAGGLE_MODEL_HOSTS=${host}), if you trust it.`,
     })
   }
-}
-
-function isLoopback(hostname: string): boolean {
-  return hostname === 'localhost' || hostname === '[::1]' || /^127(\.\d+){3}$/.test(hostname)
 }

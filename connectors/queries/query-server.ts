@@ -4,6 +4,7 @@ import { createServer, type IncomingMessage, type Server, type ServerResponse } 
 import type { AddressInfo } from 'node:net'
 import { httpStatus } from '../../topology/error-codes.ts'
 import { WaggleError } from '../../topology/waggle-error.ts'
+import { isLoopback } from '../http/loopback.ts'
 
 /**
  * Answers a question with the rows of one partition of a store. Each row can be written as JSON. If the question cannot be answered, throws before
@@ -69,7 +70,7 @@ function digest(text: string): Buffer {
 }
 
 function refuseBeyondLoopback(address: string, host: string): void {
-  if (/^(localhost|127(\.\d+){3}|\[?::1\]?)$/.test(host)) return
+  if (isLoopback(host)) return
   throw new WaggleError('WAGGLE_INVALID_CONFIG', {
     message: `applicationServer ${address} is reached from other machines, and anybody there could read the stores`,
     next: 'Give all processes of the application the same applicationServerSecret.',

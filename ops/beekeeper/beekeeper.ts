@@ -9,6 +9,7 @@ import type { GrpcGateway, GrpcGatewayOptions } from '../../connectors/gateway/g
 import { type AnsweredRequest, type HttpGateway, openHttpGateway } from '../../connectors/gateway/http/http-gateway.ts'
 import type { IssuerCallers } from '../../connectors/gateway/oidc/issuer-callers.ts'
 import { RequestIdentity } from '../../connectors/gateway/request-identity.ts'
+import { isLoopback } from '../../connectors/http/loopback.ts'
 import { TlsFiles } from '../../connectors/http/tls-files.ts'
 import type { KafkaGroups } from '../../connectors/log/kafka/kafka-groups.ts'
 import { checkDataFormat } from '../../connectors/system/data-format.ts'
@@ -543,8 +544,4 @@ function refuseBeyondLoopback(host: string, tokens: ServerTokens): void {
     message: `Listening on ${host} would let anybody in who reaches it, and there are no tokens`,
     next: 'Set WAGGLE_TOKENS, create a token (`waggle tokens create`), or set WAGGLE_HOST=127.0.0.1.',
   })
-}
-
-function isLoopback(host: string): boolean {
-  return host === 'localhost' || host === '::1' || /^127(\.\d{1,3}){3}$/.test(host)
 }

@@ -3,6 +3,7 @@ import { homedir } from 'node:os'
 import { join, resolve } from 'node:path'
 import { getCACertificates, setDefaultCACertificates } from 'node:tls'
 import { type Command, Option } from 'commander'
+import { isLoopback } from '../../connectors/http/loopback.ts'
 import { readBounded } from '../../connectors/system/bounded-file.ts'
 import { withFileLock } from '../../connectors/system/file-lock.ts'
 import { writePrivateFile } from '../../connectors/system/private-file.ts'
@@ -36,6 +37,10 @@ export async function setProfile(
   const token = tokenStdin ? await tokenFromInput() : null
   const profile: Profile = { url: url.replace(/\/+$/, ''), token, ca: ca === undefined ? null : resolve(ca) }
   change((profiles) => new Map([...profiles, [name, profile]]))
+  if (token !== null && parsed.protocol === 'http:' && !isLoopback(parsed.hostname))
+    process.stderr.write(
+      `The token goes to ${parsed.host} unencrypted: anybody on the way can read it. Give the server a certificate, and write https://.\n`,
+    )
   process.stdout.write(
     json ? `${JSON.stringify({ name, url: profile.url })}\n` : `Wrote ${name} to ${profilesFile()}. Commands take it with --profile ${name}.\n`,
   )

@@ -1,5 +1,6 @@
 import type { IncomingHttpHeaders } from 'node:http'
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
+import { isLoopback } from '../../http/loopback.ts'
 import { ProblemError } from '../http/problem.ts'
 import type { RequestIdentity } from '../request-identity.ts'
 import { anybody, type Caller, type Callers } from './caller.ts'
@@ -117,7 +118,7 @@ function challenge(scope: Scope): string {
 /** False for a request that a proxy has passed on, according to its headers. */
 function isLocal(headers: IncomingHttpHeaders): boolean {
   const isForwarded = Object.keys(headers).some((name) => name.startsWith('x-forwarded-') || proxyHeaders.has(name))
-  return !isForwarded && /^(localhost|127(\.\d{1,3}){3}|\[::1\])(:\d+)?$/i.test(headers.host ?? '')
+  return !isForwarded && isLoopback((headers.host ?? '').replace(/:\d+$/, ''))
 }
 
 const proxyHeaders: ReadonlySet<string> = new Set([

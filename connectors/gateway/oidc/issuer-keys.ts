@@ -3,6 +3,7 @@ import { type CompactJWSHeaderParameters, type CryptoKey, createLocalJWKSet, err
 import type { Clock } from '../../../processor/ports.ts'
 import type { AllowedHosts } from '../../http/allowed-hosts.ts'
 import { guardedLookup } from '../../http/guarded-lookup.ts'
+import { isLoopback } from '../../http/loopback.ts'
 import { ExchangeFailure, exchange } from '../../http-calls/http-exchange.ts'
 
 export interface IssuerKeysOptions {
@@ -161,7 +162,7 @@ interface Keys {
 /** True for an address whose answer nobody on the way can replace. */
 export function isUsable({ protocol, hostname, username, password }: URL): boolean {
   if (username !== '' || password !== '') return false
-  return protocol === 'https:' || (protocol === 'http:' && /^(localhost|127(\.\d{1,3}){3}|\[::1\])$/.test(hostname))
+  return protocol === 'https:' || (protocol === 'http:' && isLoopback(hostname))
 }
 
 function jsonIn(bytes: Uint8Array): { readonly [name: string]: unknown } | null {

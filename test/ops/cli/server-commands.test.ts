@@ -104,6 +104,10 @@ describe('Commands for a server elsewhere', () => {
     await done(['servers', 'set', 'lab', '--url', 'http://127.0.0.1:9'])
     const refused = await waggle(['servers', 'set', 'lab', '--url', 'ftp://lab'])
     assert.equal(refused.status, 1, refused.err)
+    const set = (url: string) => waggle(['servers', 'set', 'lab', '--url', url, '--token-stdin'], { input: 'a-token-of-the-lab\n' })
+    const [near, far] = [await set('http://localhost:9'), await set('http://lab.example:9')]
+    assert.deepEqual([near.status, near.err, far.status], [0, '', 0])
+    assert.match(far.err, /^The token goes to lab\.example:9 unencrypted: .* write https:\/\/\.\n$/)
     await done(['servers', 'delete', 'lab'])
     assert.equal((await waggle(['servers', 'delete', 'lab'])).status, 1)
     assert.equal(readFileSync(join(directory, 'config', 'waggle', 'profiles.json'), 'utf8').includes('lab'), false)
