@@ -8,7 +8,8 @@ import type { RecordQueue } from './record-queue.ts'
 export class QueueHeap extends Heap<RecordQueue> {
   constructor() {
     super((one, other) => {
-      const [time, otherTime] = [timeOf(one), timeOf(other)]
+      const time = timeOf(one)
+      const otherTime = timeOf(other)
       return time < otherTime ? -1 : time > otherTime ? 1 : 0
     })
   }
