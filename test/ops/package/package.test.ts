@@ -145,6 +145,25 @@ describe('The package', () => {
     write('model/swarm.yaml', modelSwarm)
     const files = ['hello', 'teddy', 'model'].map((folder) => join(folder, 'swarm.yaml'))
     assert.equal(done('npx', ['waggle', 'validate', ...files], place).match(/no mistakes/g)?.length, 3)
+    await whileRunning(files, async (ask) => {
+      assert.deepEqual(await ask('hello', '{"name":"bear"}'), { status: 200, body: '{"greeting":"Hello, bear!"}' })
+      assert.match((await ask('small', '[1, 2, 3, 4]')).body, /"label":"(no|yes)"/)
+      const photo = readFileSync(join(place, 'teddy', 'photos', 'teddy.webp'))
+      assert.match((await ask('teddy', photo, 'image/webp')).body, /"label":"teddy"/)
+    })
+  })
+
+  it('runs a new swarm of a Python function, whose own tests pass', async () => {
+    done('npx', ['waggle', 'init', 'python', '--template', 'python'], place)
+    assert.match(done('npm', ['test'], join(place, 'python')), /^ℹ pass 1$/m)
+    await whileRunning([join('python', 'swarm.yaml')], async (ask) => {
+      assert.deepEqual(await ask('hello', '{"name":"bear"}'), { status: 200, body: '{"greeting":"Hello, bear!"}' })
+      assert.equal((await ask('hello', '{}')).status, 422)
+    })
+  })
+
+  /** Runs these swarms with npx, and ends them with a signal. */
+  async function whileRunning(files: readonly string[], act: (ask: Ask) => Promise<void>): Promise<void> {
     const running = spawn('npx', ['waggle', 'run', ...files, '--json'], {
       cwd: place,
       detached: true,
@@ -154,20 +173,19 @@ describe('The package', () => {
     const ended = new Promise((settle) => running.on('close', settle))
     try {
       const gateway = await readyGateway(running.stdout)
-      const ask = async (name: string, body: string | Buffer, type = 'application/json') => {
+      const ask: Ask = async (name, body, type = 'application/json') => {
         const answer = await fetch(`${gateway}/v1/gateways/${name}/request`, { method: 'POST', body, headers: { 'content-type': type } })
         return { status: answer.status, body: await answer.text() }
       }
-      assert.deepEqual(await ask('hello', '{"name":"bear"}'), { status: 200, body: '{"greeting":"Hello, bear!"}' })
-      assert.match((await ask('small', '[1, 2, 3, 4]')).body, /"label":"(no|yes)"/)
-      const photo = readFileSync(join(place, 'teddy', 'photos', 'teddy.webp'))
-      assert.match((await ask('teddy', photo, 'image/webp')).body, /"label":"teddy"/)
+      await act(ask)
     } finally {
       if (running.pid !== undefined) process.kill(-running.pid, 'SIGTERM')
       await ended
     }
-  })
+  }
 })
+
+type Ask = (gateway: string, body: string | Buffer, type?: string) => Promise<{ readonly status: number; readonly body: string }>
 
 /** The standard output of a command. If the command fails, the error has its whole output. */
 function done(command: string, argv: readonly string[], cwd: string): string {
