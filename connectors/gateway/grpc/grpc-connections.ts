@@ -62,7 +62,7 @@ export class GrpcConnections {
   begin(stream: ServerHttp2Stream): CountedCall {
     const { socket } = stream.session ?? {}
     const connection = this.#open.get(`${socket?.remoteAddress} ${socket?.remotePort}`)
-    const call: Call = { stream, isOpen: true, isBusy: false, heldBytes: 0, sentBytes: 0, taken: { bytes: 0, atMs: 0 } }
+    const call: Call = { stream, isOpen: true, isBusy: false, heldBytes: 0, sentBytes: 0, taken: { bytes: 0, atMs: this.#options.clock.elapsedMs() } }
     const counted: CountedCall = {
       get isBusy() {
         return call.isBusy

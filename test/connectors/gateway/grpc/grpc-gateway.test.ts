@@ -417,6 +417,33 @@ describe('The bounds of a gRPC gateway', () => {
     session.destroy()
   })
 
+  it('gives a caller its whole time to take an answer, although the process is older than that time', async () => {
+    const looked = Promise.withResolvers<void>()
+    let looks = 0
+    const clock: Clock = {
+      ...systemClock,
+      elapsedMs: () => systemClock.elapsedMs() + 3_600_000,
+      after(delayMs, callback) {
+        if (delayMs !== 100) return systemClock.after(delayMs, callback)
+        return systemClock.after(1, () => {
+          callback()
+          if (++looks === 3) looked.resolve()
+        })
+      },
+    }
+    await using here = await opened({ clock, requests: largeAnswers })
+    const session = rawConnection(here.gateway, { initialWindowSize: 0 })
+    const stream = rawCall(session, 'waggle.v1.Gateway/Get')
+    const closed = once(stream, 'close')
+    stream.end(framed(Buffer.from([0x0a, 1, 0x61])))
+    await looked.promise
+    session.settings({ initialWindowSize: 65_535 })
+    stream.resume()
+    await closed
+    assert.equal(stream.rstCode, 0)
+    session.destroy()
+  })
+
   it('ends a stream with the status of a message that cannot be read', async () => {
     await using here = await opened()
     const session = rawConnection(here.gateway)
