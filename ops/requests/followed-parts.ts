@@ -6,8 +6,6 @@ import { PartSequence, type PublishedPart, partRecordOf } from '../../topology/s
 export interface FollowedPartsOptions {
   /** Reads the records that the log has about the parts of the request, which is of this time. */
   readonly past: (since: number) => Promise<readonly FoundPart[]>
-  /** Settles when every record that the log has by now has come; false if that takes long. Undefined: records do not come. */
-  readonly arrived?: () => Promise<boolean>
   /** Called with each part that counts. A part may be told more than once. */
   readonly listener: (part: PublishedPart) => void
   /** True when the listener takes no part any more. */
@@ -46,9 +44,11 @@ export class FollowedParts {
     }
   }
 
-  /** Tells all parts that the log has by now. It reads the log unless all of them have come. `isFromStart`: the request was followed before its first part. */
-  async finish(since: number, { isFromStart }: { readonly isFromStart: boolean }): Promise<void> {
-    const hasArrived = (await this.#options.arrived?.()) === true
+  /**
+   * Tells all parts that the log has by now. It reads the log unless all of them have come. `hasArrived`: every record that the log has by now was
+   * taken. `isFromStart`: the request was followed before its first part.
+   */
+  async finish(since: number, { hasArrived, isFromStart }: { readonly hasArrived: boolean; readonly isFromStart: boolean }): Promise<void> {
     const isWhole = hasArrived && (this.#hasPast || isFromStart) && this.#reading === null && !this.#lacks
     if (!isWhole) await this.catchUp(since)
   }

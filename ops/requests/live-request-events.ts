@@ -64,7 +64,7 @@ export class LiveRequestEvents implements RequestEvents {
     const { events, end } = await this.#live({ id, plan, sent, listener })
     try {
       // The second trace has the records that were written between the first trace and the start of the readers.
-      await events.tell(await traces.trace(id))
+      await events.tell(await traces.trace(id), { isAllBefore: true })
     } catch (error) {
       end()
       throw error
@@ -87,10 +87,19 @@ export class LiveRequestEvents implements RequestEvents {
     readonly sent: SentEvents
     readonly listener: EventListener
   }): Promise<{ readonly events: EventsOfRequest; readonly end: () => void }> {
-    const arrived = (place: TopicPartition) => this.#arrived(place)
+    const places = this.#placesOf(request.id, request.plan)
+    const arrived = () => this.#arrived(places)
     const events = new EventsOfRequest({ ...request, ...this.#options, starts: (topic) => this.#startsOf(topic), arrived })
-    const end = await this.#listen(request.id, request.plan, (place, record) => events.take(place, record))
+    const end = await this.#listen(request.id, places, (place, record) => events.take(place, record))
     return { events, end }
+  }
+
+  /** The partitions with the records of a request. */
+  #placesOf(id: string, plan: SwarmPlan): readonly TopicPartition[] {
+    const key = Buffer.from(id)
+    return plan.topics
+      .filter(({ name }) => beeIn(name) !== null || name === plan.partsTopic || plan.gateways.some(({ topic }) => topic === name))
+      .map(({ name, partitions }) => ({ topic: name, partition: partitionForKey(key, partitions) }))
   }
 
   #startsOf(topic: string): PartStarts {
@@ -99,32 +108,30 @@ export class LiveRequestEvents implements RequestEvents {
     return starts
   }
 
-  async #arrived(place: TopicPartition): Promise<boolean> {
+  async #arrived(places: readonly TopicPartition[]): Promise<boolean> {
     const { log, clock } = this.#options
-    const shared = this.#shared.get(partitionName(place))
-    if (shared === undefined) return false
-    const [followed, info] = await Promise.all([shared.followed, log.topic(place.topic)])
     const late = Promise.withResolvers<false>()
     const cancel = clock.after(arrivalMs, () => late.resolve(false))
+    const reached = places.map(async (place) => {
+      const shared = this.#shared.get(partitionName(place))
+      if (shared === undefined) return false
+      const [followed, info] = await Promise.all([shared.followed, log.topic(place.topic)])
+      await followed.reached(info?.offsets[place.partition]?.end ?? 0)
+      return true
+    })
     try {
-      return await Promise.race([followed.reached(info?.offsets[place.partition]?.end ?? 0).then(() => true), late.promise])
+      return await Promise.race([Promise.all(reached).then((all) => all.every((one) => one)), late.promise])
     } finally {
       cancel()
     }
   }
 
-  async #listen(id: string, plan: SwarmPlan, take: (place: TopicPartition, record: LogRecord) => void): Promise<() => void> {
+  async #listen(id: string, places: readonly TopicPartition[], take: (place: TopicPartition, record: LogRecord) => void): Promise<() => void> {
     const { maxFollowed = 256 } = this.#options
     if (this.#followed >= maxFollowed)
       throw new WaggleError('WAGGLE_OVERLOADED', { message: `${maxFollowed} requests are followed`, next: 'Ask again in a moment.' })
     this.#followed++
-    const topics = plan.topics.filter(
-      ({ name }) => beeIn(name) !== null || name === plan.partsTopic || plan.gateways.some(({ topic }) => topic === name),
-    )
-    const ends = topics.map(({ name, partitions }) => {
-      const place = { topic: name, partition: partitionForKey(Buffer.from(id), partitions) }
-      return this.#add(place, id, (record) => take(place, record))
-    })
+    const ends = places.map((place) => this.#add(place, id, (record) => take(place, record)))
     let isEnded = false
     const end = () => {
       if (isEnded) return
@@ -184,8 +191,8 @@ interface EventsOptions {
   readonly traces: RequestTraces
   readonly log: Log
   readonly starts: (topic: string) => PartStarts
-  /** Settles when every record that the log has by now in a followed partition has come; false if that takes long. Undefined: nothing is followed. */
-  readonly arrived?: (place: TopicPartition) => Promise<boolean>
+  /** Settles when every record that the log has by now in the followed partitions has come; false if that takes long. Undefined: nothing is followed. */
+  readonly arrived?: () => Promise<boolean>
 }
 
 /** The events of one request. Each event is sent once, although both a trace and a record may contain it. */
@@ -202,6 +209,12 @@ class EventsOfRequest {
   #acceptedAt = unknownTime
   /** The time of the first record of the request that came while it was followed. A request that was sent before has an older record. */
   #seenAt: number | null = null
+  readonly #arrived: () => Promise<boolean>
+  /** True if all events from before the start of the readers are told. The readers then give all others. */
+  #hasAllBefore = false
+  #isAccepted = false
+  /** Tells what came before the event `accepted`, which is the first one. The topics are read side by side. */
+  readonly #early: (() => void)[] = []
   #isOver = false
 
   constructor({ id, plan, sent, listener, traces, log, starts, arrived }: EventsOptions) {
@@ -210,6 +223,7 @@ class EventsOfRequest {
     this.#sent = sent
     this.#listener = listener
     this.#traces = traces
+    this.#arrived = arrived ?? (async () => false)
     const parts = plan?.topics.find(({ name }) => name === plan.partsTopic)
     const place = parts === undefined ? null : placeOf(id, { topic: parts.name, partitions: parts.partitions })
     this.#parts =
@@ -217,18 +231,20 @@ class EventsOfRequest {
         ? null
         : new FollowedParts({
             past: async (since) => (await partRecords(log, { ...place, id, since, starts: starts(place.topic) })).records,
-            ...(arrived === undefined ? {} : { arrived: () => arrived(place) }),
-            listener: (part) => {
-              const eventId = this.#isOver ? null : sent.addPart(part)
-              if (eventId !== null) this.#tellListener({ kind: 'part', id: eventId, part })
-            },
+            listener: (part) =>
+              this.#inOrder(() => {
+                const eventId = this.#isOver ? null : sent.addPart(part)
+                if (eventId !== null) this.#tellListener({ kind: 'part', id: eventId, part })
+              }),
             isOver: () => this.#isOver,
           })
   }
 
-  async tell(trace: RequestTrace): Promise<void> {
+  /** `isAllBefore`: the readers have started before the trace. */
+  async tell(trace: RequestTrace, { isAllBefore = false } = {}): Promise<void> {
     this.#accepted(trace.gateway, trace.accepted_at)
     await this.#parts?.catchUp(this.#acceptedAt)
+    this.#hasAllBefore = isAllBefore && trace.complete
     this.#tellSteps(trace)
   }
 
@@ -240,14 +256,17 @@ class EventsOfRequest {
 
   /**
    * Sends the events that are missing, and then the outcome. The topics of a swarm are read side by side, so the record of the outcome may come
-   * before the results of some bees. A last trace has these results.
+   * before the results of some bees.
    */
   async finish(): Promise<void> {
-    // A process that makes many traces refuses this one. Then the results of some bees are missing, but no part may be.
-    const trace = await this.#traces.trace(this.#id).catch(() => null)
+    const hasArrived = await this.#arrived().catch(() => false)
     try {
+      // The events from before the start of the readers are in a trace. A process that makes many traces refuses this one. Then the results of some
+      // bees are missing, but no part may be.
+      const trace = hasArrived && this.#hasAllBefore ? null : await this.#traces.trace(this.#id).catch(() => null)
       if (trace !== null) this.#accepted(trace.gateway, trace.accepted_at)
-      await this.#parts?.finish(this.#acceptedAt, { isFromStart: trace !== null && this.#seenAt === trace.accepted_at })
+      await this.#parts?.finish(this.#acceptedAt, { hasArrived, isFromStart: trace !== null && this.#seenAt === trace.accepted_at })
+      this.#tellEarly()
       if (trace !== null) this.#tellSteps(trace)
     } catch {
       // The parts cannot be read now. The caller gets them, and the outcome, where it continues.
@@ -289,9 +308,25 @@ class EventsOfRequest {
     if (this.#plan?.gateways.some((own) => own.gateway === gateway)) this.#acceptedAt = acceptedAt ?? this.#acceptedAt
     const id = this.#isOver ? null : this.#sent.add(acceptedKey)
     if (id !== null) this.#tellListener({ kind: 'accepted', id, gateway, accepted_at: acceptedAt })
+    this.#tellEarly()
+  }
+
+  /** Tells an event at once, or after the event `accepted`. */
+  #inOrder(tell: () => void): void {
+    if (this.#isAccepted) tell()
+    else this.#early.push(tell)
+  }
+
+  #tellEarly(): void {
+    this.#isAccepted = true
+    for (const tell of this.#early.splice(0)) tell()
   }
 
   #done(step: TraceStep): void {
+    this.#inOrder(() => this.#tellStep(step))
+  }
+
+  #tellStep(step: TraceStep): void {
     // The step of the outcome's record is left out, because `#outcome` sends it.
     if (this.#isOver || (step.topic === this.#plan?.outcomesTopic && step.bee === beeIn(step.topic))) return
     const id = this.#sent.add(step.round === null ? step.bee : `${step.bee}@${step.round}`)
