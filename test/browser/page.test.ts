@@ -90,6 +90,9 @@ describeWithChromium('The page in a browser', (browser) => {
       const id = answer.headers.get('x-request-id') ?? ''
       await page.getByRole('link', { name: 'Requests' }).click()
       await page.getByLabel('Key').fill('order 66')
+      // The list is drawn again meanwhile, and what the user has typed stays.
+      const other = await here.ask({ text: 'meanwhile' })
+      await page.locator('.requests li', { hasText: other.headers.get('x-request-id') ?? '' }).waitFor()
       await page.getByLabel('Key').press('Enter')
       await page.getByText('There are none.').or(page.locator('.requests li')).first().waitFor()
       await page.locator('.requests li', { hasNotText: id }).first().waitFor({ state: 'detached' })

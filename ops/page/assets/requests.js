@@ -24,9 +24,10 @@ export function Requests({ swarm, onFollow, isWhole = false }) {
       </label>
       ${
         isWhole &&
-        html`<label>Key <input type="search" value=${key} onChange=${({ target }) => setKey(target.value)} placeholder="Idempotency-Key" /></label>
-        <label>From <input type="datetime-local" step="1" value=${from} onChange=${({ target }) => setFrom(target.value)} /></label>
-        <label>To <input type="datetime-local" step="1" value=${to} onChange=${({ target }) => setTo(target.value)} /></label>`
+        // The fields have no `value`: each drawing would put the old one in place of what the user has typed so far.
+        html`<label>Key <input type="search" onChange=${({ target }) => setKey(target.value)} placeholder="Idempotency-Key" /></label>
+        <label>From <input type="datetime-local" step="1" onChange=${({ target }) => setFrom(target.value)} /></label>
+        <label>To <input type="datetime-local" step="1" onChange=${({ target }) => setTo(target.value)} /></label>`
       }
     </div>
     ${problem && html`<p class="bad">${problem.detail}</p>`}
