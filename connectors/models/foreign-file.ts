@@ -3,8 +3,8 @@ import type { ModelOptions } from '../../topology/swarm/ports/models.ts'
 import { WaggleError } from '../../topology/waggle-error.ts'
 
 /**
- * Throws WAGGLE_MODEL_INVALID for a file that another program wrote in its own format. The error tells how to export such a model. Only the beginning
- * of the file is read, and the end of an archive. A file in an unknown format passes, and the library that opens it decides whether it is a model.
+ * Throws WAGGLE_MODEL_INVALID for a file in the format of another program. The error tells how to export such a model. Only the beginning of the file
+ * is read, and the end of an archive. A file in an unknown format passes, and the library that opens it decides whether it is a model.
  */
 export function refuseForeignFile(path: string, runtime: ModelOptions['runtime']): void {
   const { size } = regularFile(path)
@@ -51,7 +51,7 @@ function foreignOf(path: string, head: Buffer, tail: () => Buffer, runtime: Mode
   return null
 }
 
-/** Tells by the names of the files in a zip archive which program wrote the archive. `names` is the archive's directory. */
+/** Tells from the file names in a zip archive which program wrote the archive. `names` is the archive's directory. */
 function archiveOf(names: string): Foreign {
   if (names.includes('model.weights.h5') && names.includes('config.json')) return keras
   if (/archive_format|serialized_exported_program/.test(names)) return torchProgram
