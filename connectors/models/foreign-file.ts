@@ -81,7 +81,7 @@ function protobufOf(head: Buffer): 'ONNX' | 'SavedModel' | 'GraphDef' | null {
   if (first === 0x08 && second === 1 && third === 0x12) return 'SavedModel'
   if (first === 0x08 && second > 1 && second < 0x80 && [0x12, 0x1a, 0x22, 0x28, 0x32, 0x3a, 0x42].includes(third)) return 'ONNX'
   if (first !== 0x0a) return null
-  // Skips the length of the node: every byte with the highest bit set, and one more.
+  // Skips the length of the node: every byte with the highest bit set, and the byte after these.
   let at = 1
   while (at < 6 && ((head[at] ?? 0) & 0x80) !== 0) at++
   return head[at + 1] === 0x0a ? 'GraphDef' : null
@@ -120,7 +120,7 @@ const torchProgram: Foreign = {
 const compressed: Foreign = { is: 'a compressed file, as joblib writes with compress', next: `Unpack it if a model is in it. ${toOnnx}` }
 
 const zip = Buffer.from('PK\x03\x04')
-/** The end of an archive is its directory. This many bytes are enough for the names in it. */
+/** The directory of a zip archive is at its end. This many bytes are enough for the names in the directory. */
 const namesBytes = 64 * 1024
 
 /** The first bytes of files in known formats. Longer beginnings come first. */
