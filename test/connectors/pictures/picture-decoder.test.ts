@@ -22,7 +22,7 @@ describe('The picture decoder', () => {
     })
   }
 
-  // Each picture is refused by its header alone: it has no pixels.
+  // Each picture is refused by its header alone, because it has no pixels.
   for (const [what, bytes, said] of [
     ['of 1 × 300 pixels', png(1, 300, { pixels: false }), /1 × 300.*longer side may be at most 20 times/],
     ['of 100,000 × 2 pixels', png(100_000, 2, { pixels: false }), /longer side/],
@@ -36,7 +36,7 @@ describe('The picture decoder', () => {
     })
   }
 
-  it('allows an AVIF picture fewer pixels than others, because each pixel takes more memory', async () => {
+  it('allows an AVIF picture fewer pixels than other pictures, because each pixel takes more memory', async () => {
     const flat = (side: number) =>
       sharp({ create: { width: side, height: side, channels: 3, background: '#777' } })
         .avif({ effort: 0 })
@@ -63,7 +63,7 @@ describe('The picture decoder', () => {
     await assert.rejects(sharp(svgOfUses).metadata(), /unsupported image format/)
   })
 
-  it('decodes a picture with compressed texts without inflating the texts', async () => {
+  it('decodes a picture with compressed texts without inflating them', async () => {
     const text = compressedText(8_000_000)
     const bomb = png(64, 48, { chunks: Array.from({ length: 2000 }, () => text) })
     assert.deepEqual(await decode(bomb), await decode(png(64, 48)))
@@ -108,7 +108,7 @@ describe('The picture decoder', () => {
     }
   })
 
-  it('refuses or decodes a picture that is cut off at any byte, and decodes later pictures', async () => {
+  it('refuses or decodes a picture that is cut off at any byte, and still decodes later pictures', async () => {
     const whole = await sharp({ create: { width: 64, height: 48, channels: 3, background: '#0f0' } })
       .gif()
       .toBuffer()

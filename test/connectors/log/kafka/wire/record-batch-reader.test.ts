@@ -5,7 +5,7 @@ import { readBatches } from '../../../../../connectors/log/kafka/wire/record-bat
 import { RecordBatchWriter } from '../../../../../connectors/log/kafka/wire/record-batch-writer.ts'
 
 describe('A batch of records', () => {
-  it('is read as it was written, and refused if a bit has changed', () => {
+  it('is read as it was written, and is refused if a bit has changed', () => {
     const writer = new RecordBatchWriter()
     writer.append({ topic: 'out', partition: 0, key: Buffer.from('k'), value: Buffer.from('value'), timestamp: 1, headers: [] }, 1000)
     const bytes = Buffer.from(writer.seal({ producerId: 1n, epoch: 0, sequence: 0, isTransactional: false }))
@@ -39,7 +39,7 @@ describe('A batch of records', () => {
     ],
   ]
   for (const [lie, change] of lies) {
-    it(`is refused with ${lie}, although its checksum is right`, () => {
+    it(`is refused with ${lie}, although its checksum is correct`, () => {
       const writer = new RecordBatchWriter()
       writer.append({ topic: 'out', partition: 0, key: Buffer.from('k'), value: Buffer.from('value'), timestamp: 1, headers: [] }, 1000)
       const bytes = Buffer.from(writer.seal({ producerId: 1n, epoch: 0, sequence: 0, isTransactional: false }))
