@@ -371,7 +371,7 @@ describe('A bee in its own process', () => {
 
   for (const [which, body] of [
     ['in order', `if (json === 'bad') process.exit(3)\nanswer(id, json)`],
-    ['side by side', `json === 'bad' ? setTimeout(() => process.exit(3), 30) : setTimeout(answer, 60, id, json)`],
+    ['concurrently', `json === 'bad' ? setTimeout(() => process.exit(3), 30) : setTimeout(answer, 60, id, json)`],
   ] as const) {
     it(`answers 63 of 64 requests after few deaths if it works ${which} and dies at one request`, async () => {
       const lines: string[] = []

@@ -83,7 +83,7 @@ describe('A process that publishes parts', () => {
       body: 'write({ part: 77, number: 0, json: 1 })',
       said: /a part of request 77, which no open request has/,
     },
-    'a part whose number is no count': { body: 'write({ part: id, number: -1, json: 1 })', said: /whose number is no count/ },
+    'a part whose number is not a count': { body: 'write({ part: id, number: -1, json: 1 })', said: /whose number is no count/ },
   }
   for (const [what, { body, said }] of Object.entries(wrong))
     it(`is stopped at ${what}`, async () => {

@@ -9,10 +9,10 @@ const decode = (bytes: Uint8Array): Promise<Picture> => decodePicture(bytes, { s
 
 describe('The picture decoder', () => {
   for (const [what, width, height] of [
-    ['of the usual shape', 640, 480],
+    ['with a usual aspect ratio', 640, 480],
     ['of one pixel', 1, 1],
-    ['of twenty to one', 20, 1],
-    ['of one to twenty', 10, 200],
+    ['with an aspect ratio of 20 : 1', 20, 1],
+    ['with an aspect ratio of 1 : 20', 10, 200],
   ] as const) {
     it(`shrinks a picture ${what} to at most 256 × 1024 pixels, in its own aspect ratio`, async () => {
       const picture = await decode(png(width, height))
@@ -29,7 +29,7 @@ describe('The picture decoder', () => {
     ['of 30,000 × 30,000 pixels', png(30_000, 30_000, { channels: 1, pixels: false }), /pixels/],
     ['of 7,000 × 7,000 pixels with 8 bytes each', png(7000, 7000, { depth: 16, channels: 4, pixels: false }), /bytes to decode/],
     ['in 200 scans of 9 million pixels', jpegOfScans(3000, 3000, 200), /200 scans/],
-    ['whose header says 65,535 × 65,535 pixels', jpegHeader(65_535), /dimension|pixels/],
+    ['whose header announces 65,535 × 65,535 pixels', jpegHeader(65_535), /dimension|pixels/],
   ] as const) {
     it(`refuses a picture ${what} by its header`, async () => {
       await assert.rejects(decode(bytes), (error: unknown) => error instanceof Refused && said.test(error.message))
@@ -47,11 +47,11 @@ describe('The picture decoder', () => {
 
   for (const [what, bytes] of [
     ['an SVG', svgOfUses],
-    ['an SVG behind a byte order mark', Buffer.concat([Buffer.from('\ufeff'), svgOfUses])],
+    ['an SVG after a byte order mark', Buffer.concat([Buffer.from('\ufeff'), svgOfUses])],
     ['a PDF', Buffer.from('%PDF-1.7\n1 0 obj<</Type/Catalog>>endobj')],
     ['a TIFF', Buffer.from('II*\0\x08\0\0\0\0\0', 'latin1')],
     ['an SVG that begins like a JPEG', Buffer.concat([Buffer.from('\xff\xd8\xff', 'latin1'), svgOfUses])],
-    ['nothing', new Uint8Array(0)],
+    ['empty', new Uint8Array(0)],
     ['text', Buffer.from('this is no photo')],
   ] as const) {
     it(`refuses a body that is ${what}`, async () => {

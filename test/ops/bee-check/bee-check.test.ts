@@ -198,7 +198,7 @@ describe('waggle bees check', () => {
     assert.equal(status, 0)
   })
 
-  it('prints what to mend, and exits with 1', () => {
+  it('prints the corrections to make, and exits with 1', () => {
     const { stdout, status } = waggle(process.execPath, file('process.exit(3)'))
     assert.match(
       stdout,
@@ -213,7 +213,7 @@ describe('waggle bees check', () => {
     assert.deepEqual([ok, status, checks[0]?.outcome], [false, 1, 'failed'])
   })
 
-  it('exits as on wrong usage without a command', () => {
+  it('exits with the status for wrong usage if there is no command', () => {
     assert.equal(waggle().status, 2)
     assert.equal(waggle('--data', 'no json', 'true').status, 2)
   })

@@ -41,7 +41,7 @@ function mistakesIn(definition: unknown): readonly WaggleError[] {
 }
 
 describe('defineSwarm', () => {
-  it('gives the name, the plan in three formats, and a topology', () => {
+  it('returns the name, the plan in three formats, and a topology', () => {
     const swarm = defineSwarm(loud)
     assert.equal(swarm.name, 'loud')
     assert.match(swarm.plan(), /^loud: 3 bees in 2 sub-topologies/)
@@ -56,7 +56,7 @@ describe('defineSwarm', () => {
     assert.throws(() => swarm.plan('svg' as 'text'), { code: 'WAGGLE_INVALID_CONFIG', next: 'Use one of text, json, mermaid.' })
   })
 
-  it('gives a topology that runs', async () => {
+  it('returns a topology that runs', async () => {
     await using driver = new TopologyTestDriver(defineSwarm(loud).topology)
     const requests = driver.createInputTopic('waggle.gateway.talk', Serdes.string(), Serdes.json())
     const answers = driver.createOutputTopic('waggle.loud.answer', Serdes.string(), Serdes.json())

@@ -49,11 +49,11 @@ describe('A TensorFlow Serving over HTTP', () => {
     ['no rows', '{"outputs": []}', /the shape \[0\] for the output y/],
     ['rows of another width', '{"outputs": [[1, 2, 3], [4, 5, 6]]}', /the shape \[2, 3\] for the output y/],
     ['rows of different widths', '{"outputs": [[1, 2], [3]]}', /a ragged list for the output y/],
-    ['one value for a list', '{"outputs": [[1, 2], 3]}', /a ragged list for the output y/],
-    ['a number for a tensor', '{"outputs": 7}', /the shape \[\] for the output y/],
-    ['words for numbers', '{"outputs": [["a", 2], [3, 4]]}', /"a", which is no FP32, for the output y/],
-    ['null for a number', '{"outputs": [[null, 2], [3, 4]]}', /null, which is no FP32, for the output y/],
-    ['lists a million deep', `{"outputs": ${'['.repeat(1_000_000)}${']'.repeat(1_000_000)}}`, /a list of more than 2 dimensions/],
+    ['a value instead of a list', '{"outputs": [[1, 2], 3]}', /a ragged list for the output y/],
+    ['a number instead of a tensor', '{"outputs": 7}', /the shape \[\] for the output y/],
+    ['words instead of numbers', '{"outputs": [["a", 2], [3, 4]]}', /"a", which is no FP32, for the output y/],
+    ['null instead of a number', '{"outputs": [[null, 2], [3, 4]]}', /null, which is no FP32, for the output y/],
+    ['a million nested lists', `{"outputs": ${'['.repeat(1_000_000)}${']'.repeat(1_000_000)}}`, /a list of more than 2 dimensions/],
   ]
   for (const [what, body, said] of answers)
     it(`that answers with ${what} fails the batch, but not the process`, async () => {
@@ -280,7 +280,7 @@ describe('A TensorFlow Serving over gRPC', () => {
   })
 
   const small: readonly (readonly [what: string, tensor: Uint8Array])[] = [
-    ['integers of a byte', Buffer.concat([Buffer.from([0x52, 0x80, 0x80, 0x80, 0x04]), Buffer.alloc(8 * 1024 * 1024, 1)])],
+    ['one-byte integers', Buffer.concat([Buffer.from([0x52, 0x80, 0x80, 0x80, 0x04]), Buffer.alloc(8 * 1024 * 1024, 1)])],
     ['empty strings', Buffer.alloc(10 * 1024 * 1024, Buffer.of(0x42, 0))],
     ['integers that are not packed', Buffer.alloc(10 * 1024 * 1024, Buffer.of(0x50, 1))],
     ['empty dimensions', withLength(0x12, Buffer.alloc(10 * 1024 * 1024, Buffer.of(0x12, 0)))],

@@ -25,11 +25,11 @@ describe('A batch of records', () => {
     ['another magic byte', (bytes) => bytes.writeInt8(1, 16)],
     ['more records than offsets', (bytes) => bytes.writeInt32BE(0x7fffffff, 57)],
     ['a negative count', (bytes) => bytes.writeInt32BE(-1, 57)],
-    ['a last offset before its first', (bytes) => bytes.writeInt32BE(-1, 23)],
-    ['a record that ends outside of it', (bytes) => bytes.writeUInt8(0x7e, 61)],
+    ['a last offset before its first offset', (bytes) => bytes.writeInt32BE(-1, 23)],
+    ['a record that ends outside of the batch', (bytes) => bytes.writeUInt8(0x7e, 61)],
     ['a record of negative length', (bytes) => bytes.writeUInt8(0x01, 61)],
-    ['a number of endless bytes', (bytes) => bytes.fill(0xff, 61)],
-    ['compressed records that are not', (bytes) => bytes.writeInt16BE(1, 21)],
+    ['a number without a last byte', (bytes) => bytes.fill(0xff, 61)],
+    ['records that are wrongly marked as compressed', (bytes) => bytes.writeInt16BE(1, 21)],
     [
       'a snappy chunk of 4 GiB',
       (bytes) => {
