@@ -29,7 +29,7 @@ for (const [way, code] of [
   ['loops for ever', 'for (;;) {}'],
   ['waits for ever', 'return new Promise(() => {})'],
 ] as const) {
-  test(`The watchdog ends an attempt that ${way}, and the next attempt has a new process`, async (context) => {
+  test(`The watchdog ends an attempt that ${way}, and the next attempt gets a new process`, async (context) => {
     const target = watched(context, planted(way.replaceAll(' ', '-'), `if (input.length === 0) ${code}`), bounds)
     const finding = await target.try(new Uint8Array())
     assert.equal(finding?.kind, 'hung')

@@ -12,7 +12,7 @@ import { fixedReplicas } from '../../support/fixed-replicas.ts'
 const index = pathToFileURL(resolve(import.meta.dirname, '..', '..', '..', 'ops', 'index.ts')).href
 
 interface Broken {
-  /** Files by name. The first is the module. */
+  /** Files by name. The first file is the module. */
   readonly files: { readonly [name: string]: string }
   readonly message: RegExp
   readonly next: RegExp
@@ -134,7 +134,7 @@ describe('A module that cannot be a bee', () => {
   after(() => rmSync(directory, { recursive: true, force: true }))
 
   for (const [what, { files, message, next, export: name = 'default' }] of Object.entries(broken)) {
-    it(`is refused, and the error has its file, its line and the next step: ${what}`, async () => {
+    it(`is refused, and the error has the module’s file, its line and the next step: ${what}`, async () => {
       for (const [file, source] of Object.entries(files)) writeFileSync(join(directory, file), source)
       const path = join(directory, Object.keys(files)[0] ?? '')
       await assert.rejects(loadBee({ path, export: name }, 300), (error: unknown) => {
