@@ -32,7 +32,7 @@ const letters: { readonly [bee: string]: 'a' | 'b' | 'c' } = { 'inference-tensor
 const types: { readonly [extension: string]: string } = { '.jpg': 'image/jpeg', '.png': 'image/png' }
 
 for (const file of ['swarm.yaml', 'swarm-container.yaml']) {
-  describe(`The teddy-bear detector, ${file}`, () => {
+  describe(`The teddy-bear detector of ${file}`, () => {
     const data = mkdtempSync(join(tmpdir(), 'waggle-teddy-'))
     let program: MeasuredProgram
 

@@ -121,16 +121,16 @@ describe('An expression', () => {
 
   const [many, part] = ['a'.repeat(400_000), 'a'.repeat(40_000)]
   const slow: { readonly [what: string]: readonly [text: string, input: unknown] } = {
-    'a long text in a longer one': ['contains(a, b)', { a: many, b: `${part}b${part}` }],
-    'the same from the end': ['find_last(a, b)', { a: many, b: `${part.slice(1)}ba` }],
-    'a place for a long text': ['find_first(a, b)', { a: many, b: `${part}b${part}` }],
-    'a cut by a long text': ['length(split(a, b))', { a: many, b: `${part}b${part}` }],
+    'a long text inside a longer text': ['contains(a, b)', { a: many, b: `${part}b${part}` }],
+    'a search for a long text from the end': ['find_last(a, b)', { a: many, b: `${part.slice(1)}ba` }],
+    'a search for a long text from the start': ['find_first(a, b)', { a: many, b: `${part}b${part}` }],
+    'a split by a long text': ['length(split(a, b))', { a: many, b: `${part}b${part}` }],
     'a replacement of a long text': ["length(replace(a, b, 'c'))", { a: many, b: `${part}b${part}` }],
-    'a replacement with a pattern of the engine': [`length(replace('xb', 'b', '$\`b', \`28\`))`, {}],
+    'a replacement that contains a pattern of JavaScript': [`length(replace('xb', 'b', '$\`b', \`28\`))`, {}],
     'a trim by many characters': ['length(trim(a, b))', { a: many, b: `${'b'.repeat(400_000)}a` }],
     'a sort by long texts': ['length(sort_by(a, &join($.c, [$.b, $.c])))', { a: Array(20).fill(0), b: part, c: 'x' }],
-    'a sort by one long text': ['length(sort_by(a, &$.b))', { a: Array(5_000).fill(0), b: many }],
-    'equal long texts for each element': ['length(a[?$.b == $.c])', { a: Array(10_000).fill(0), b: many, c: `${many.slice(1)}b` }],
+    'a sort of many elements by the same long text': ['length(sort_by(a, &$.b))', { a: Array(5_000).fill(0), b: many }],
+    'a comparison of long texts for each element': ['length(a[?$.b == $.c])', { a: Array(10_000).fill(0), b: many, c: `${many.slice(1)}b` }],
   }
   for (const [what, [text, input]] of Object.entries(slow)) {
     it(`takes at most 1.5 s of CPU, whether it returns a result or is stopped: ${what}`, () => {

@@ -152,7 +152,7 @@ describe('A Python bee that cannot start', { skip: skipWithoutPython }, () => {
       { code: 'WAGGLE_BEE_NOT_STARTED', message: /SyntaxError: invalid syntax/, place: /work\.py:2$/ },
     ],
     [
-      'that raises while it loads',
+      'that raises an error while it loads',
       { 'work.py': 'x = 1\nx / 0\n' },
       undefined,
       { code: 'WAGGLE_BEE_NOT_STARTED', message: /ZeroDivisionError/, place: /work\.py:2$/ },
@@ -177,19 +177,19 @@ describe('A Python bee that cannot start', { skip: skipWithoutPython }, () => {
     ],
     ['whose file has no bee', { 'work.py': 'x = 1\n' }, undefined, { code: 'WAGGLE_BEE_NOT_STARTED', message: /registers none/ }],
     [
-      'whose file is no Python',
+      'whose file is not Python',
       { 'work.txt': 'x' },
       '{file: ./work.txt, bee: work}',
       { code: 'WAGGLE_BEE_NOT_STARTED', message: /\.py file or a notebook/ },
     ],
     [
-      'whose notebook is none',
+      'whose notebook is not a notebook',
       { 'work.ipynb': 'this is no JSON' },
       '{file: ./work.ipynb, bee: work}',
       { code: 'WAGGLE_BEE_NOT_STARTED', message: /notebook/ },
     ],
     [
-      'with an image that is nowhere',
+      'with an image that does not exist',
       { 'work.py': work },
       '{file: ./work.py, bee: work, image: "127.0.0.1:1/python:3"}',
       { code: 'WAGGLE_NOT_RESOLVED', message: /the image 127\.0\.0\.1:1\/python:3/ },

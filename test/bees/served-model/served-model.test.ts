@@ -143,7 +143,7 @@ describe('A model with versions', () => {
     ],
     ['an input of another type', { rows: [{ ...x, datatype: 'INT64' }] }, /has the input x \(INT64 \[1\]\)/],
     ['an input of another name', { rows: [{ ...x, name: 'y' }] }, /has no input x/],
-    ['one input more', { rows: [x, { ...x, name: 'y' }] }, /has the input y \(FP32 \[1\]\) too/],
+    ['an additional input', { rows: [x, { ...x, name: 'y' }] }, /has the input y \(FP32 \[1\]\) too/],
     ['other labels', { labels: { names: ['bear', 'teddy'], from: 'a file' } }, /gives no score of "0"/],
   ] as const satisfies readonly (readonly [string, Partial<ModelSignature>, RegExp])[])
     it(`refuses a newer version with ${what} once, and continues with the old version`, async () => {

@@ -66,7 +66,7 @@ function preflightOf({ method, path }: Route): { readonly route: Route; readonly
 
 for (const [what, env] of [
   ['a server without the setting', {}],
-  ['a server that lets pages of one site in', { WAGGLE_CORS_ORIGINS: allowed.origin }],
+  ['a server that allows the pages of one site', { WAGGLE_CORS_ORIGINS: allowed.origin }],
 ] as const) {
   describe(`Every route of ${what}`, () => {
     let server: ServerHere

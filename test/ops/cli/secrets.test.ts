@@ -11,7 +11,7 @@ const secret = 'hunter2/"hunter2'
 
 /** Commands that end before they report that they are ready. */
 const commands = {
-  'is not there': '[/nowhere/program, "--key={{ secrets.KEY }}"]',
+  'does not exist': '[/nowhere/program, "--key={{ secrets.KEY }}"]',
   'is a secret itself': '["/nowhere/{{ secrets.KEY }}"]',
   'quotes a secret and ends': `[node, -e, "console.error('my key is ' + process.env.KEY); process.exit(3)"]`,
 }

@@ -95,8 +95,8 @@ describe('defineSwarm', () => {
     ['bees that are not a list', { name: 'x', bees: {} }, /bees must be an array/],
     ['a bee that is null', { name: 'x', bees: [null] }, /must be an object/],
     ['an unknown key', { ...loud, size: 3 }, /unknown key size/],
-    ['a type of another make', { name: 'x', bees: [{ name: 'a', type: { type: 'a' } }] }, /defineBee has not made/],
-    ['two types of one name', { name: 'x', bees: [loud.bees[1], { name: 'b', type: { ...shout } }] }, /two bee types have the name shout/],
+    ['a type that defineBee did not make', { name: 'x', bees: [{ name: 'a', type: { type: 'a' } }] }, /defineBee has not made/],
+    ['two bee types with the same name', { name: 'x', bees: [loud.bees[1], { name: 'b', type: { ...shout } }] }, /two bee types have the name shout/],
     [
       'a cycle',
       {
@@ -108,7 +108,7 @@ describe('defineSwarm', () => {
       },
       /a cycle/,
     ],
-    ['a name that is taken', { name: 'gateway', bees: loud.bees }, /the name gateway is taken/],
+    ['a name that Waggle uses itself', { name: 'gateway', bees: loud.bees }, /the name gateway is taken/],
   ] as const) {
     it(`refuses ${what}`, () => {
       const mistakes = mistakesIn(definition)

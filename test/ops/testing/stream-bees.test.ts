@@ -203,7 +203,7 @@ describe('A bee whose create returns connect', () => {
   for (const [step, connect] of [
     ['its first step', (stream: KStream<string, never>) => stream.mapValues(refuse)],
     [
-      'a step behind a repartition',
+      'a step after a repartition',
       (stream: KStream<string, never>) =>
         stream
           .map((_, payment: Payment) => [payment.card, payment])
@@ -225,7 +225,7 @@ describe('A bee whose create returns connect', () => {
   for (const [step, connect] of [
     ['its first step', (stream: KStream<string, never>) => stream.mapValues(() => assert.fail('No such card'))],
     [
-      'a step behind a repartition',
+      'a step after a repartition',
       (stream: KStream<string, never>) =>
         (stream as unknown as KStream<string, Payment>)
           .map((id, { card }) => [card, id])
@@ -319,7 +319,7 @@ describe('A bee whose create returns connect', () => {
     ],
     ['throws', () => assert.fail('Out of order'), { code: 'WAGGLE_INVALID_BEE', message: /connect of counts failed: Out of order/ }],
     [
-      'waits behind its state',
+      'waits after its state',
       (stream: KStream<string, never>) =>
         stream
           .groupByKey()
