@@ -98,7 +98,7 @@ const broken: { readonly [what: string]: Broken } = {
     next: /top-level await ends/,
   },
   'no export': { files: { 'r.ts': '' }, message: /r\.ts has no export default/, next: /export default \(input\) => output/ },
-  'another export than the named one': {
+  'a different export': {
     files: { 's.ts': 'export const detect = () => 1' },
     export: 'detekt',
     message: /has no export detekt/,

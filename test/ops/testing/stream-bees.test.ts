@@ -319,7 +319,7 @@ describe('A bee whose create returns connect', () => {
     ],
     ['throws', () => assert.fail('Out of order'), { code: 'WAGGLE_INVALID_BEE', message: /connect of counts failed: Out of order/ }],
     [
-      'waits after its state',
+      'has an asynchronous step after its state',
       (stream: KStream<string, never>) =>
         stream
           .groupByKey()
