@@ -1,4 +1,4 @@
-"""`register_bee`, which makes functions of a file bees that a swarm can name."""
+"""`register_bee`, which turns the functions of a file into bees that a swarm can name."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ class Bee:
         return parameters[at] if at < len(parameters) else None
 
     def call(self, swarm: Any, payload: Any, context: Any) -> Any:
-        """Calls the function with the arguments that it takes, of swarm, payload and context."""
+        """Calls the function with those of the arguments swarm, payload and context that it takes."""
         given = {"swarm": swarm, "payload": payload, "context": context}
         positional = [given[what] for what in self._takes.positional]
         return self.function(*positional, **{what: given[what] for what in self._takes.named})
@@ -54,12 +54,13 @@ def register_bee(name: F) -> F: ...
 @overload
 def register_bee(name: Optional[str] = None, *, batch: bool = False) -> Callable[[F], F]: ...
 def register_bee(name: Any = None, *, batch: bool = False) -> Any:
-    """Makes a function or a coroutine a bee, under the name that a swarm's `spec.bee` uses. The default is the function's own name.
+    """Turns a function or a coroutine into a bee, under the name that a swarm's `spec.bee` uses. The default is the function's own name.
 
     The function takes `(payload)`, `(payload, context)` or `(swarm, payload, context)`. The returned value goes to the next bee, unless the function
-    calls `swarm.publish` or `swarm.respond`. A generator publishes each part that it yields: the caller gets it at once, as an event of the request. With `batch=True` the function takes a list of payloads, or one stacked array if all payloads are arrays
-    of the same shape, and returns a list with a result for each payload. The function itself stays unchanged, so that tests and other functions can
-    call it.
+    calls `swarm.publish` or `swarm.respond`. A generator publishes each part that it yields: the caller gets the part at once, as an event of the
+    request. With `batch=True` the function takes a list of payloads, and returns a list with a result for each payload. If all payloads are arrays
+    of the same shape, the function gets one stacked array instead of the list. The function itself stays unchanged, so that tests and other
+    functions can call it.
 
     Raises BadBee for a function that cannot be a bee.
 
@@ -112,7 +113,7 @@ class _Takes:
 
 
 def _parameters_of(function: Callable[..., Any], place: str, name: str) -> _Takes:
-    """The arguments that a function takes, of swarm, payload and context. The number of parameters decides, and a first parameter named `swarm`."""
+    """The arguments swarm, payload and context that a function takes. The number of parameters and the name `swarm` decide."""
     try:
         parameters = list(inspect.signature(function).parameters.values())
     except (TypeError, ValueError):
