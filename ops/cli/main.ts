@@ -327,18 +327,20 @@ bees
 
 bees
   .command('add')
-  .argument('<package>', 'an installed npm package with the keyword waggle-bee')
+  .argument('<package>', 'an installed npm package, or a Python package (a wheel, a folder or a name), with the keyword waggle-bee')
   .description('lets a swarm name the bee type of a package, and notes the hash of its files in bees.lock.json')
   .option('--swarm <file>', 'the swarm file beside which the lock file lies', 'swarm.yaml')
+  .option('--python', 'take the name from the Python package index')
   .addOption(json())
-  .action(async (name: string, options: import('./bees-add.ts').BeesAddOptions) => finish((await import('./bees-add.ts')).beesAdd(name, options)))
+  .action(async (name: string, options: import('./bees-add.ts').BeesAddOptions) => finish(await (await import('./bees-add.ts')).beesAdd(name, options)))
 
 bees
   .command('new')
   .argument('<directory>', 'a folder that is new or empty')
   .description('writes a package of your own with a bee type and its test')
+  .option('--python', 'write a Python package')
   .addOption(json())
-  .action(async (directory: string, options: { json: boolean }) => finish((await import('./bees-new.ts')).beesNew(directory, options)))
+  .action(async (directory: string, options: { json: boolean; python?: boolean }) => finish((await import('./bees-new.ts')).beesNew(directory, options)))
 
 addSwarmCommands({ program, bees, onProcess, json, finish })
 
