@@ -29,11 +29,7 @@ export interface ResolvedPackage {
  * `waggle-bee-words==1.0`. A folder is built. Nothing is installed. `use` gets the package while its wheel still lies on this disk. Throws
  * WAGGLE_BEE_PACKAGE with the words of pip.
  */
-export async function withResolvedPackage<T>(
-  target: string,
-  options: ResolutionOptions,
-  use: (found: ResolvedPackage) => Promise<T>,
-): Promise<T> {
+export async function withResolvedPackage<T>(target: string, options: ResolutionOptions, use: (found: ResolvedPackage) => Promise<T>): Promise<T> {
   const directory = mkdtempSync(join(tmpdir(), 'waggle-wheels-'))
   try {
     return await use(await new Resolution(target, directory, options).run())
@@ -60,7 +56,8 @@ class Resolution {
     const bytes = readBounded(report, { maxBytes: maxReportBytes, next: 'Install a package with fewer dependencies.' })
     const installs = this.#installsIn(Buffer.from(bytes).toString())
     const own = installs.find(({ isRequested }) => isRequested)
-    if (own === undefined) throw this.#refused('pip names no wheel for it', 'Name a wheel, a folder with a pyproject.toml, or a package of the index.')
+    if (own === undefined)
+      throw this.#refused('pip names no wheel for it', 'Name a wheel, a folder with a pyproject.toml, or a package of the index.')
     return { name: own.wheel.name, version: own.wheel.version, wheels: installs.map(({ wheel }) => wheel) }
   }
 
@@ -89,7 +86,10 @@ class Resolution {
       const name = metadata.name.toLowerCase().replace(/[-_.]+/g, '-')
       const sha256 = archive?.hashes?.sha256 ?? archive?.hash?.replace(/^sha256=/, '')
       if (sha256 === undefined)
-        throw this.#refused(`${name} comes from ${url}, which is no wheel with a SHA-256`, 'Let it depend on a wheel, by a name of the package index.')
+        throw this.#refused(
+          `${name} comes from ${url}, which is no wheel with a SHA-256`,
+          'Let it depend on a wheel, by a name of the package index.',
+        )
       const path = isDirect === true && url.startsWith('file:') ? fileURLToPath(url) : null
       return { wheel: { name, version: metadata.version, sha256, path }, isRequested: requested === true }
     })
@@ -104,7 +104,8 @@ function nextStep(said: string): string {
   if (/no such option: --(report|dry-run)/.test(said)) return 'Use a Python whose ensurepip has pip 22.2 or newer, such as Python 3.11.'
   if (/ResolutionImpossible|conflicting dependencies/.test(said))
     return 'Its dependencies contradict each other: add another version of it, such as PACKAGE==1.0, or correct them in its pyproject.toml.'
-  if (/different Python|requires? a different|Requires-Python/i.test(said)) return 'Use the Python that the package names, or add another version of it.'
+  if (/different Python|requires? a different|Requires-Python/i.test(said))
+    return 'Use the Python that the package names, or add another version of it.'
   return 'Check the name and the version, and see that the package index can be reached. Only wheels are taken: of a source distribution, add the unpacked folder.'
 }
 

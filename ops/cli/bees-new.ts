@@ -9,9 +9,7 @@ import { folderWord, shellWord } from './shell-word.ts'
 export function beesNew(directory: string, { json, python = false }: { readonly json: boolean; readonly python?: boolean }): number {
   const sdk = shellWord(dirname(pythonSdk()))
   const { name, type, files } = python ? writePythonBeeProject(directory, { waggle: ownWaggle(), sdk }) : writeBeeProject(directory, ownWaggle())
-  const next = python
-    ? ['python3 -m venv .venv', `.venv/bin/pip install pytest ${sdk} -e .`, '.venv/bin/pytest']
-    : ['npm install', 'npm test']
+  const next = python ? ['python3 -m venv .venv', `.venv/bin/pip install pytest ${sdk} -e .`, '.venv/bin/pytest'] : ['npm install', 'npm test']
   process.stdout.write(
     json
       ? `${JSON.stringify({ directory: resolve(directory), name, type, files })}\n`

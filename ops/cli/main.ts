@@ -332,7 +332,9 @@ bees
   .option('--swarm <file>', 'the swarm file beside which the lock file lies', 'swarm.yaml')
   .option('--python', 'take the name from the Python package index')
   .addOption(json())
-  .action(async (name: string, options: import('./bees-add.ts').BeesAddOptions) => finish(await (await import('./bees-add.ts')).beesAdd(name, options)))
+  .action(async (name: string, options: import('./bees-add.ts').BeesAddOptions) =>
+    finish(await (await import('./bees-add.ts')).beesAdd(name, options)),
+  )
 
 bees
   .command('new')
@@ -340,7 +342,9 @@ bees
   .description('writes a package of your own with a bee type and its test')
   .option('--python', 'write a Python package')
   .addOption(json())
-  .action(async (directory: string, options: { json: boolean; python?: boolean }) => finish((await import('./bees-new.ts')).beesNew(directory, options)))
+  .action(async (directory: string, options: { json: boolean; python?: boolean }) =>
+    finish((await import('./bees-new.ts')).beesNew(directory, options)),
+  )
 
 addSwarmCommands({ program, bees, onProcess, json, finish })
 

@@ -29,7 +29,10 @@ export function isPythonPackage(target: string, directory: string): boolean {
  */
 export async function addPythonPackage(target: string, directory: string): Promise<readonly AddedBee[]> {
   if (target.endsWith('.whl') && !existsSync(target))
-    throw new WaggleError('WAGGLE_BEE_PACKAGE', { message: `There is no wheel ${target}`, next: 'Build it, for example with pip wheel --no-deps FOLDER.' })
+    throw new WaggleError('WAGGLE_BEE_PACKAGE', {
+      message: `There is no wheel ${target}`,
+      next: 'Build it, for example with pip wheel --no-deps FOLDER.',
+    })
   if (!isOnDisk(target) && !indexName.test(target))
     throw new WaggleError('WAGGLE_BEE_PACKAGE', {
       message: `${JSON.stringify(target)} is neither a wheel, a folder with a pyproject.toml, nor a name of the Python package index`,
@@ -76,7 +79,12 @@ function refuseChanged({ name, version, wheels }: ResolvedPackage, before: Reado
   })
 }
 
-function refuseTaken({ type, module, declaration }: DeclaredBee, { name, wheels }: ResolvedPackage, before: ReadonlyMap<string, LockedBee>, directory: string): void {
+function refuseTaken(
+  { type, module, declaration }: DeclaredBee,
+  { name, wheels }: ResolvedPackage,
+  before: ReadonlyMap<string, LockedBee>,
+  directory: string,
+): void {
   refuseConflict(packageBee({ type, module, wheels, lock: '', declaration }), new BeeRegistry())
   const other = before.get(type)
   if (other === undefined || (other.package === name && other.python !== undefined)) return
@@ -91,7 +99,9 @@ function write(found: ResolvedPackage, bees: readonly DeclaredBee[], before: Rea
   const integrity = integrityOf(name, found.wheels)
   const wheels = found.wheels.map((wheel) => keptWheel(wheel, directory))
   const others = [...before].filter(([, one]) => one.python === undefined || one.package !== name)
-  const own = bees.map(({ type, module, declaration }) => [type, { package: name, version, integrity, python: { module, wheels, declares: declaration } }] as const)
+  const own = bees.map(
+    ({ type, module, declaration }) => [type, { package: name, version, integrity, python: { module, wheels, declares: declaration } }] as const,
+  )
   const locked = new Map<string, LockedBee>([...others, ...own])
   writeBeeLock(directory, locked)
   removeUnused(locked, directory)
@@ -104,7 +114,10 @@ function keptWheel({ name, version, sha256, path }: ResolvedPackage['wheels'][nu
   if (path === null) return { name, version, sha256 }
   const file = basename(path)
   if (!wheelFile.test(file))
-    throw new WaggleError('WAGGLE_BEE_PACKAGE', { message: `${file} is not the name of a wheel`, next: 'Give the file the name with which it was built.' })
+    throw new WaggleError('WAGGLE_BEE_PACKAGE', {
+      message: `${file} is not the name of a wheel`,
+      next: 'Give the file the name with which it was built.',
+    })
   const kept = resolve(directory, wheelFolder, file)
   makeDirectory(resolve(directory, wheelFolder), '', 0o777)
   if (kept !== resolve(path)) copyFileSync(path, kept)
@@ -124,5 +137,6 @@ function integrityOf(name: string, wheels: ResolvedPackage['wheels']): string {
 }
 
 /** A name of the package index, with an optional version (PEP 508). It never begins with a dash, so pip never takes it for an option. */
-const indexName = /^[A-Za-z0-9](?:[A-Za-z0-9._-]{0,200}[A-Za-z0-9])?(?:(?:[=!<>~]=|[<>])[A-Za-z0-9.*+!_-]{1,100}(?:,(?:[=!<>~]=|[<>])[A-Za-z0-9.*+!_-]{1,100}){0,9})?$/
+const indexName =
+  /^[A-Za-z0-9](?:[A-Za-z0-9._-]{0,200}[A-Za-z0-9])?(?:(?:[=!<>~]=|[<>])[A-Za-z0-9.*+!_-]{1,100}(?:,(?:[=!<>~]=|[<>])[A-Za-z0-9.*+!_-]{1,100}){0,9})?$/
 const loadMs = 60_000

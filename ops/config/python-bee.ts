@@ -11,14 +11,22 @@ import { type LockedBee, type LockedPython, lockName, type WheelEntry, wheelFold
  * The bee type of a Python package, by its entry in the lock file of a directory. Throws WAGGLE_BEE_PACKAGE if a wheel of the directory is missing or
  * differs from its hash. The installer checks the wheels of the package index when the environment is made.
  */
-export function pythonBee(type: string, { package: name, version }: LockedBee, { module, wheels, declares }: LockedPython, directory: string): BeeType {
+export function pythonBee(
+  type: string,
+  { package: name, version }: LockedBee,
+  { module, wheels, declares }: LockedPython,
+  directory: string,
+): BeeType {
   const lock = join(directory, lockName)
   const refused = (message: string, next: string) => new WaggleError('WAGGLE_BEE_PACKAGE', { message, next })
   for (const wheel of wheels) {
     const path = wheelPath(wheel, directory)
     if (path === null) continue
     if (!existsSync(path))
-      throw refused(`${lock} has ${name} ${version}, and its wheel ${path} is missing`, `Take ${wheelFolder} from version control, or run waggle bees add again.`)
+      throw refused(
+        `${lock} has ${name} ${version}, and its wheel ${path} is missing`,
+        `Take ${wheelFolder} from version control, or run waggle bees add again.`,
+      )
     if (sha256Of(path) !== wheel.sha256)
       throw refused(
         `The wheel ${path} of ${name} ${version} is not the one of ${lock}`,

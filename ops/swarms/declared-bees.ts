@@ -26,7 +26,9 @@ export async function declaredBees(python: string, name: string, options: Omit<T
   const said = parsed(text)
   if (typeof said.error === 'string') throw refused(said.error, nextStep(said.error))
   if (!Array.isArray(said.bees)) {
-    const why = isLate ? `has not loaded within ${options.limitMs / 1000} s` : `ends its process while it loads (${status === null ? 'by a signal' : `status ${status}`})`
+    const why = isLate
+      ? `has not loaded within ${options.limitMs / 1000} s`
+      : `ends its process while it loads (${status === null ? 'by a signal' : `status ${status}`})`
     throw refused(`${name} ${why}`, 'Do less while it loads: put work that takes time into the function.')
   }
   return said.bees.map((bee: unknown) => declared(name, bee))
@@ -35,10 +37,12 @@ export async function declaredBees(python: string, name: string, options: Omit<T
 function declared(name: string, bee: unknown): DeclaredBee {
   if (!isFields(bee) || typeof bee.type !== 'string' || typeof bee.module !== 'string') throw refused(`${name} declares a bee without a name`, again)
   const { type, module, summary, delivery, spec, examples, types } = bee
-  if (!typeName.test(type)) throw refused(`${name}: ${JSON.stringify(type)} cannot be a bee type`, 'Use lower-case letters, digits, dashes and underscores.')
+  if (!typeName.test(type))
+    throw refused(`${name}: ${JSON.stringify(type)} cannot be a bee type`, 'Use lower-case letters, digits, dashes and underscores.')
   if (!moduleName.test(module)) throw refused(`${name}: ${JSON.stringify(module)} is not the name of a module`, again)
   if (typeof summary !== 'string' || typeof delivery !== 'string') throw refused(`${name}: summary and delivery of ${type} must be texts`, again)
-  if (!isFields(spec) || spec.type !== 'object') throw refused(`${name}: spec of ${type} is not the JSON Schema of an object`, 'Begin it with {"type": "object"}.')
+  if (!isFields(spec) || spec.type !== 'object')
+    throw refused(`${name}: spec of ${type} is not the JSON Schema of an object`, 'Begin it with {"type": "object"}.')
   if (!Array.isArray(examples) || !examples.every(isFields)) throw refused(`${name}: examples of ${type} is not a list of specs`, again)
   refuseMisfit(`${name}: `, type, spec, examples)
   return { type, module, declaration: { summary, delivery, spec, examples, ...(isFields(types) ? types : {}) } }
@@ -55,12 +59,16 @@ function refuseMisfit(place: string, type: string, spec: { readonly [key: string
   }
   for (const example of examples)
     if (!validate(example))
-      throw refused(`${place}the example ${JSON.stringify(example)} of ${type} does not fit its spec: ${validator.errorsText(validate.errors, { dataVar: 'spec' })}`, again)
+      throw refused(
+        `${place}the example ${JSON.stringify(example)} of ${type} does not fit its spec: ${validator.errorsText(validate.errors, { dataVar: 'spec' })}`,
+        again,
+      )
 }
 
 function nextStep(error: string): string {
   if (/lacks the keyword/.test(error)) return 'Name a package that is a bee, or add keywords = ["waggle-bee"] to its pyproject.toml if it is yours.'
-  if (/no entry point/.test(error)) return 'Add to its pyproject.toml: [project.entry-points."waggle.bees"], and below it words = "waggle_bee_words:words".'
+  if (/no entry point/.test(error))
+    return 'Add to its pyproject.toml: [project.entry-points."waggle.bees"], and below it words = "waggle_bee_words:words".'
   if (/ModuleNotFoundError/.test(error)) return 'Add the missing package to the dependencies in its pyproject.toml.'
   return again
 }
