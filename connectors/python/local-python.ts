@@ -56,7 +56,10 @@ export class LocalPython implements PythonBees {
     const interpreter = await findInterpreter()
     const { python, release } = await this.#environments.use(interpreter, lockedRequirements(lock, wheels), (line) => rest.log('info', line))
     const command = [python, '-m', 'waggle.runner', '--module', module, name]
-    return this.#started({ ...rest, command, env: { ...variables, ...pathOf(python), ...env, PYTHONPATH: this.#options.sdk } }, release)
+    return this.#started(
+      { ...rest, command, cwd: dirname(lock), env: { ...variables, ...pathOf(python), ...env, PYTHONPATH: this.#options.sdk } },
+      release,
+    )
   }
 
   async #open(options: PythonOptions): Promise<OpenProcess> {

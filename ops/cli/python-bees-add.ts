@@ -75,7 +75,7 @@ function refuseChanged({ name, version, wheels }: ResolvedPackage, before: Reado
   if (locked === undefined || locked.integrity === integrityOf(name, wheels)) return
   throw new WaggleError('WAGGLE_BEE_PACKAGE', {
     message: `The wheel of ${name} ${version} is not the one of ${join(directory, lockName)}`,
-    next: 'If you have changed the package, give it a new version. Otherwise someone else has: find out who.',
+    next: 'If you have changed the package, give it a new version. If it was added on another platform, take its entry out of the lock file first. Otherwise someone else has changed it: find out who.',
   })
 }
 

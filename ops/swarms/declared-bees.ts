@@ -1,4 +1,4 @@
-import { tmpdir } from 'node:os'
+import { dirname } from 'node:path'
 import { Ajv2020 } from 'ajv/dist/2020.js'
 import type { PackageBeeDeclaration } from '../../bees/python/package-bee.ts'
 import { inherited } from '../../connectors/containers/child.ts'
@@ -21,14 +21,17 @@ export interface DeclaredBee {
  * that cannot be imported, is not a bee, or declares a bee that cannot be used.
  */
 export async function declaredBees(python: string, name: string, options: Omit<ToldOptions, 'env' | 'cwd'>): Promise<readonly DeclaredBee[]> {
+  // Python before 3.11 also imports modules of its working folder, so this is one of the environment.
   const env = { ...inherited(), ...pythonVariables, PYTHONDONTWRITEBYTECODE: '1', PYTHONPATH: pythonSdk() }
-  const { text, status, isLate } = await toldBy([python, '-m', 'waggle.package_bees', name], { ...options, env, cwd: tmpdir() })
+  const { text, status, isLate } = await toldBy([python, '-m', 'waggle.package_bees', name], { ...options, env, cwd: dirname(python) })
   const said = parsed(text)
   if (typeof said.error === 'string') throw refused(said.error, nextStep(said.error))
   if (!Array.isArray(said.bees)) {
     const why = isLate
       ? `has not loaded within ${options.limitMs / 1000} s`
-      : `ends its process while it loads (${status === null ? 'by a signal' : `status ${status}`})`
+      : text !== '' && status === 0
+        ? 'declares more than 64 KiB'
+        : `ends its process while it loads (${status === null ? 'by a signal' : `status ${status}`})`
     throw refused(`${name} ${why}`, 'Do less while it loads: put work that takes time into the function.')
   }
   return said.bees.map((bee: unknown) => declared(name, bee))
