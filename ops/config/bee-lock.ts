@@ -93,9 +93,9 @@ function isText(value: unknown, pattern: RegExp): boolean {
 /** The name of a Python module, with the packages that it is in. */
 export const moduleName = /^[A-Za-z_]\w*(?:\.[A-Za-z_]\w*)*$/
 /** The name of a Python package in its normal form (PEP 503). */
-export const wheelName = /^[a-z0-9]+(?:-[a-z0-9]+)*$/
+const wheelName = /^[a-z0-9]+(?:-[a-z0-9]+)*$/
 /** A version of PEP 440. */
-export const wheelVersion = /^[A-Za-z0-9][A-Za-z0-9.!+_-]{0,99}$/
+const wheelVersion = /^[A-Za-z0-9][A-Za-z0-9.!+_-]{0,99}$/
 /** The name of a wheel's file (PEP 427). */
 export const wheelFile = /^[A-Za-z0-9][A-Za-z0-9._+!-]{0,250}\.whl$/
 const hexadecimal = /^[0-9a-f]{64}$/

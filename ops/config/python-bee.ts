@@ -38,7 +38,7 @@ export function pythonBee(
 }
 
 /** The SHA-256 of a wheel, in hexadecimal. */
-export function sha256Of(path: string): string {
+function sha256Of(path: string): string {
   const bytes = readBounded(path, { maxBytes: maxWheelBytes, next: 'Leave large files out of the package.' })
   return createHash('sha256').update(bytes).digest('hex')
 }
