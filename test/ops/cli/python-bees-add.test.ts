@@ -8,6 +8,7 @@ import { skipWithoutPython } from '../../support/python-bee.ts'
 import { pythonEnvironment } from '../../support/python-environment.ts'
 import { sdkEnvironment, sdkPython } from '../../support/python-sdk.ts'
 import { type WheelContent, writeWheel } from '../../support/python-wheel.ts'
+import { SwarmHere } from '../../support/swarm-here.ts'
 
 const root = resolve(import.meta.dirname, '..', '..', '..')
 const main = join(root, 'ops', 'cli', 'main.ts')
@@ -33,6 +34,7 @@ describe('waggle bees add, for a Python package', { skip }, () => {
   // The environment in which pip resolves packages is made once for all tests.
   const shared = mkdtempSync(join(tmpdir(), 'waggle-python-shelf-'))
   const index = join(shared, 'index')
+  const offline = { PIP_NO_INDEX: '1', PIP_FIND_LINKS: index, UV_NO_INDEX: '1', UV_FIND_LINKS: index, UV_NO_CACHE: '1' }
   let directory: string
   before(() => {
     mkdirSync(join(shared, 'bin'))
@@ -50,13 +52,9 @@ describe('waggle bees add, for a Python package', { skip }, () => {
     rmSync(index, { recursive: true })
   })
 
-  /** Runs a command with uv, or without it. pip and uv find packages in the folder `index` alone. */
+  /** Runs a command with uv, or without it. Both find packages in the folder `index` alone. */
   function waggle(argv: readonly string[], { data = join(shared, 'data'), path = [join(shared, 'bin')] } = {}) {
-    const env = {
-      ...process.env,
-      ...{ PATH: [...path, process.env.PATH].join(delimiter), WAGGLE_DATA_DIR: data },
-      ...{ PIP_NO_INDEX: '1', PIP_FIND_LINKS: index, UV_NO_INDEX: '1', UV_FIND_LINKS: index, UV_NO_CACHE: '1' },
-    }
+    const env = { ...process.env, PATH: [...path, process.env.PATH].join(delimiter), WAGGLE_DATA_DIR: data, ...offline }
     return spawnSync(process.execPath, [main, ...argv], { cwd: directory, encoding: 'utf8', env })
   }
   function added(...argv: readonly string[]): string {
@@ -71,24 +69,23 @@ describe('waggle bees add, for a Python package', { skip }, () => {
   }
   const lock = () => JSON.parse(readFileSync(join(directory, 'bees.lock.json'), 'utf8'))
   const valid = () => assert.equal(waggle(['validate', 'swarm.yaml']).status, 0)
-  const answer = async (body: unknown, data = join(shared, 'data')) => {
-    const { status, stdout, stderr } = spawnSync(process.execPath, ['--input-type=module', '-e', ask, JSON.stringify(body)], {
-      cwd: directory,
-      encoding: 'utf8',
-      env: {
-        ...process.env,
-        NODE_PATH: root,
-        WAGGLE_ROOT: root,
-        WAGGLE_DATA_DIR: data,
-        UV_NO_INDEX: '1',
-        UV_FIND_LINKS: index,
-        UV_NO_CACHE: '1',
-        PIP_NO_INDEX: '1',
-        PIP_FIND_LINKS: index,
-      },
-    })
-    assert.equal(status, 0, stderr)
-    return JSON.parse(stdout.trim().split('\n').at(-1) ?? '')
+  /** A swarm that has the lock file and its wheels, and nothing else of this folder. It makes the environment anew. */
+  async function elsewhere(type: string, spec: string, look: (swarm: SwarmHere) => Promise<void>): Promise<void> {
+    const kept = existsSync(join(directory, 'bees.wheels')) ? readdirSync(join(directory, 'bees.wheels')) : []
+    const names = ['bees.lock.json', ...kept.map((name) => join('bees.wheels', name))]
+    const files = Object.fromEntries(names.map((name) => [name, readFileSync(join(directory, name))]))
+    const bees = `  - {name: count, type: ${type}, timeout_seconds: 60, input: {name: entrance}, spec: ${spec}}\n  - {name: answer, type: respond, input: {name: count}}`
+    const own = { PATH: [join(shared, 'bin'), process.env.PATH].join(delimiter), ...offline }
+    const were = Object.keys(own).map((name) => [name, process.env[name]] as const)
+    Object.assign(process.env, own)
+    try {
+      await using swarm = await SwarmHere.open({}, { bees, files })
+      await look(swarm)
+    } finally {
+      for (const [name, value] of were)
+        if (value === undefined) delete process.env[name]
+        else process.env[name] = value
+    }
   }
 
   it('takes a package of bees new --python from its wheel, by venv and pip: its test passes, and a swarm runs it', async () => {
@@ -106,8 +103,10 @@ describe('waggle bees add, for a Python package', { skip }, () => {
     assert.equal(add.stdout, 'hello of waggle-bee-hello 0.1.0: Greets the name in its input.\nIt is in bees.lock.json.\n', add.stderr)
     valid()
     assert.match(waggle(['bees', 'catalog', 'hello']).stdout, /greeting \(string, default "Hello"\)\n +The word before the name\./)
-    assert.deepEqual(await answer({ name: 'Bea' }), { status: 200, body: { text: 'Welcome, Bea!' } })
-    assert.equal((await answer({})).status, 422)
+    await elsewhere('hello', '{greeting: Welcome}', async (swarm) => {
+      assert.deepEqual(await (await swarm.ask({ name: 'Bea' })).json(), { text: 'Welcome, Bea!' })
+      assert.equal((await swarm.ask({})).status, 422)
+    })
     writeFileSync(join(directory, 'swarm.yaml'), swarm('hello', '{greetin: Welcome}'))
     refused(['validate', 'swarm.yaml'], /swarm\.yaml:4:\d+: .*greetin.*greeting/)
   })
@@ -126,12 +125,12 @@ describe('waggle bees add, for a Python package', { skip }, () => {
       ['waggle-bee-tally', '1.0', null],
     ])
     assert.equal(existsSync(join(directory, 'bees.wheels')), false)
-    assert.deepEqual(await answer('three short words'), { status: 200, body: 6 })
+    await elsewhere('tally', '{factor: 2}', async (swarm) => assert.equal(await (await swarm.ask('three short words')).json(), 6))
     writeWheel(index, { name: 'tiny', source: 'value = 2\n' })
     valid()
-    const elsewhere = join(directory, 'data')
+    const data = join(directory, 'data')
     for (const path of [[], [join(shared, 'bin')]])
-      refused(['run', 'swarm.yaml'], /bees\.lock\.json cannot be made[\s\S]*[Hh]ash[\s\S]*someone has changed it/i, { data: elsewhere, path })
+      refused(['run', 'swarm.yaml'], /bees\.lock\.json cannot be made[\s\S]*[Hh]ash[\s\S]*someone has changed it/i, { data, path })
   })
 
   it('builds a folder, keeps its wheel beside the lock file, and refuses a wheel that has changed or is gone', () => {
@@ -229,11 +228,3 @@ describe('waggle bees add, for a Python package', { skip }, () => {
     }
   })
 })
-
-/** Runs the swarm in this folder for one request, and prints its status and its answer. */
-const ask = `
-const { SwarmTestDriver } = await import(process.env.WAGGLE_ROOT + '/ops/testing/index.ts')
-await using driver = new SwarmTestDriver('swarm.yaml')
-const { status, body } = await driver.request(JSON.parse(process.argv[1]))
-console.log(JSON.stringify({ status, body }))
-`
