@@ -148,7 +148,7 @@ export interface StoreChange {
   readonly task: string
   readonly store: string
   readonly entries: Iterable<readonly [key: Uint8Array, value: Uint8Array | null, ...more: readonly unknown[]]>
-  /** Makes the changes as records of the store's changelog; null if the store has no changelog of its own. */
+  /** Returns the changes as records of the store's changelog; null if the store has no changelog of its own. */
   readonly logged: (() => readonly ChangelogRecord[]) | null
 }
 
@@ -222,8 +222,8 @@ export interface AssignmentListener {
 }
 
 /**
- * Assigns partitions at the leader of a group. As in Kafka Streams, its messages travel in the metadata of JoinGroup and in the assignment of
- * SyncGroup.
+ * Assigns partitions at the leader of a group. As in Kafka Streams, the messages of members and leader travel in the metadata of JoinGroup and in the
+ * assignment of SyncGroup.
  */
 export interface GroupAssignor {
   readonly name: string
@@ -358,8 +358,8 @@ export interface TaskProducer {
 export interface Producer {
   /**
    * Sends a record, which readers of this process may get at once. The promise settles with its offset when the record is durable. With `durable:
-   * false` the record starts no sync, and becomes durable with the next commit. The offset is -1 if the log says that it has the record from an earlier
-   * try, and not where.
+   * false` the record starts no sync, and becomes durable with the next commit. The offset is -1 if the log has the record from an earlier try and
+   * does not tell its offset.
    */
   send(record: ProducerRecord, options?: { readonly durable?: boolean }): Promise<{ readonly offset: number }>
   close(): Promise<void>
@@ -413,7 +413,7 @@ export interface PartitionOffsets {
 export interface LogStorage {
   readonly bytes: number
   readonly maxBytes: number
-  /** Readers that have not read everything in a partition, the furthest behind first. Ages are in milliseconds. */
+  /** Readers that have not read everything in a partition. The reader that is furthest behind comes first. Ages are in milliseconds. */
   readonly behind: readonly (TopicPartition & { readonly group: string; readonly records: number; readonly oldestAgeMs: number })[]
   /** The reason why the log accepts no more records, with the reader that is behind; null while there is room. */
   readonly refusal: string | null
@@ -436,17 +436,17 @@ export interface Log {
   producer(): Promise<Producer>
   read(options: ReadOptions): Reader
   /**
-   * The offset at which a search for records with this timestamp or a later one begins; the end of the partition if it has none. Kafka has an index,
-   * so no such record is before the offset. The embedded log halves the range at each step. It may pass a record that lies among records with other
-   * times, so a search that finds nothing begins again earlier.
+   * The offset at which a search for records with this timestamp or a later one begins. If the partition has no such record, the offset is the
+   * partition's end. Kafka has an index, so no such record is before the offset. The embedded log halves the range at each step. It may pass a record
+   * that lies among records with other times, so a search that finds nothing begins again earlier.
    */
   offsetAt?(place: TopicPartition, timestamp: number): Promise<number>
   /**
-   * Deletes the records before these offsets, at once or later. No reader needs them any more. A log without this method keeps them until their
-   * retention is over.
+   * Deletes the records before these offsets, at once or later. No reader needs these records any more. A log without this method keeps them until
+   * their retention is over.
    */
   deleteBefore?(places: readonly (TopicPartition & { readonly offset: number })[]): Promise<void>
-  /** Sets positions of a group that has no members now. Only on a log whose groups span processes. */
+  /** Sets positions of a group that has no members now. Only a log whose groups span processes has this method. */
   setPositions?(group: string, positions: readonly (TopicPartition & Position)[]): Promise<void>
   /**
    * Settles when everything that was readable before the call is durable, including state. Rejects if a write fails. A log without this method makes

@@ -12,11 +12,11 @@ export interface GlobalStartOptions {
   readonly log: Log
   readonly thread: StreamThread
   readonly program: ThreadProgram
-  /** True on a log that keeps no state, such as Kafka's: each process then reads the topics without a group, into its own copy. */
+  /** True on a log that keeps no state, such as Kafka. Each process then reads the global topics without a group, into its own copy. */
   readonly isAlone: boolean
-  /** True if threads in other JavaScript threads read the stores too, as of the last commit. */
+  /** True if stream threads in other JavaScript threads also read the global stores. Those threads see the last commit. */
   readonly isReadElsewhere: boolean
-  /** Waits a short while. Throws if the start was given up. */
+  /** Waits a short time. Throws if the start was given up. */
   readonly moment: () => Promise<void>
 }
 
@@ -37,7 +37,7 @@ export async function startGlobals({ log, thread, program, isAlone, isReadElsewh
   while ([...there].some(([topic, all]) => all.some((offsets, partition) => isBehind(topic, partition, offsets)))) await moment()
   if (!isReadElsewhere) return
   while (thread.tasks.some(({ hasUncommitted }) => hasUncommitted)) await moment()
-  // Waits until all earlier commits have taken effect, with an empty commit: commits of one process take effect in order.
+  // An empty commit. Commits of one process take effect in order, so all earlier commits have taken effect when this commit has.
   const producer = await log.taskProducer({ group: program.applicationId })
   await producer.commit({ positions: [], state: [] })
   await producer.close()
@@ -50,7 +50,9 @@ export interface GlobalReadOptions {
   readonly globals: GlobalStores
 }
 
-/** Opens global stores whose tasks run in another JavaScript thread. Each read goes to the disk, because this thread is not told of changes. */
+/**
+ * Opens global stores whose tasks run in another JavaScript thread. Each read goes to the disk, because this thread receives no notice of changes.
+ */
 export function readGlobals({ applicationId, subtopologies, log, globals }: GlobalReadOptions): void {
   for (const store of subtopologies.flatMap(({ isGlobal, stores }) => (isGlobal ? stores : []))) {
     const disk = log.state?.open(globalStateName(applicationId), store.name)

@@ -11,7 +11,7 @@ export interface StoreFormatsOptions {
   readonly partitionsOf: (topic: string) => number
 }
 
-/** The layout of a store's rows. In another layout, rows are read wrongly without any error. */
+/** The layout of a store's rows. A program that expects another layout reads the rows wrongly, without any error. */
 interface Format {
   readonly kind: KeptStore['kind']
   readonly timestamped: boolean
@@ -98,7 +98,7 @@ async function write(migrate: NonNullable<StateDisk['migrate']>, changes: readon
     try {
       return await migrate(changes)
     } catch (error) {
-      // WAGGLE_COMMIT_DROPPED: another application of this process has rolled back, and this write with it. The loop writes again.
+      // WAGGLE_COMMIT_DROPPED: another application of this process has rolled back, and its rollback has dropped this write. The loop writes again.
       if (!(error instanceof WaggleError) || error.code !== 'WAGGLE_COMMIT_DROPPED') throw error
     }
   }
@@ -106,5 +106,5 @@ async function write(migrate: NonNullable<StateDisk['migrate']>, changes: readon
 
 const names = { keyValue: 'key-value', window: 'window', session: 'session', versioned: 'versioned' } as const
 const formatsName = 'formats'
-/** The timestamp -1, as it precedes a value. */
+/** The bytes of timestamp -1. They stand before a value. */
 const unknownTime = Buffer.alloc(8, 0xff)

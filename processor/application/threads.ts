@@ -53,8 +53,8 @@ export class ApplicationThreads {
   }
 
   /**
-   * Starts the global stores. Settles when they hold everything that their topics had at the call. `moment` waits a short while, and throws if the
-   * start was given up.
+   * Starts the global stores. Settles when the stores hold everything that their topics had at the call. `moment` waits a short time, and throws if
+   * the start was given up.
    */
   async startGlobals(moment: () => Promise<void>): Promise<void> {
     const { applicationId, topology, log, threadElsewhere, isElsewhere } = this.#options
@@ -89,7 +89,7 @@ export class ApplicationThreads {
     return name
   }
 
-  /** Stops a thread and returns its name; null without a thread. */
+  /** Stops a thread and returns its name. Returns null if no thread is left. */
   async remove(): Promise<string | null> {
     const thread = this.#threads.pop()
     if (thread === undefined) return null
@@ -101,7 +101,7 @@ export class ApplicationThreads {
     return thread.name
   }
 
-  /** A free name. A new thread gets the number of a thread that has ended, and so its state on the disk. */
+  /** Returns a free name. A new thread reuses the number of a thread that has ended, and with the number the ended thread's state on the disk. */
   #freeName(): string {
     for (let number = 1; ; number++) {
       const name = `${this.#options.applicationId}-StreamThread-${number}`
@@ -167,7 +167,7 @@ export class ApplicationThreads {
     return Math.max(longest, this.#global?.uncommittedMs ?? 0)
   }
 
-  /** The number of failures since the start that ended a thread or rolled it back. */
+  /** The number of failures since the start that ended a thread or rolled back its tasks. */
   get failed(): number {
     return this.#failed
   }
@@ -225,7 +225,7 @@ export class ApplicationThreads {
     const { onFailure, decide } = this.#options
     return {
       onFailure: (error: WaggleError) => {
-        // The topic may exist now.
+        // The missing topic may exist now.
         if (error.code === 'WAGGLE_MISSING_TOPIC') this.#parts.topics.knowAllSoon()
         if (error.code === 'WAGGLE_WORKER_DIED') this.#failed++
         onFailure?.(error)

@@ -23,7 +23,7 @@ export interface BatchersOptions {
 export class Batchers {
   readonly #options: BatchersOptions
   readonly #room: WaitingRoom
-  /** Counts by the name of the node, which outlive its batchers. */
+  /** Counts by the name of the node. The counts stay when the node's batchers are closed. */
   readonly meters = new Map<string, CallMeters>()
   readonly #batchers = new Map<string, { readonly batcher: AnyBatcher; readonly task: string | null }>()
 

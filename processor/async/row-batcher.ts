@@ -16,7 +16,7 @@ import { RecordRows, type Row, type Ticket } from './record-rows.ts'
  * - the batch is full
  * - its oldest row has waited `timeoutMs`
  * - a row's deadline is as near as the call is expected to take
- * - a worker has no call, and `release` is `idle` or no more rows can come because the waiting rows have used up their memory
+ * - a worker has no call, and either `release` is `idle` or the memory of waiting rows is used up, so that no more rows can come
  *
  * A batch is full at `size` rows. With `targetMs` a batch is full earlier, if a call with more rows is expected to take longer than `targetMs`.
  */
@@ -114,7 +114,7 @@ export class RowBatcher<K, V, R, W> {
       const reason = this.#reasonToSend()
       if (reason === null) break
       const batch = this.#nextBatch()
-      // All rows of the batch may have been dropped. The row behind them may have another isolation, so the loop looks at it anew.
+      // All rows of the batch may have been dropped. The row behind these rows may have another isolation, so the loop checks again.
       if (batch.length > 0) void this.#call(batch, reason)
     }
     this.#setTimer()
@@ -168,8 +168,8 @@ export class RowBatcher<K, V, R, W> {
   }
 
   /**
-   * The latest time to send the rows that wait, if they must be done at the nearest deadline. It allows for two calls, because another call may be in
-   * flight.
+   * The latest time to send the waiting rows, if they must be done at the nearest deadline. The time allows for two calls, because another call may
+   * be in flight.
    */
   get #lastDeparture(): number {
     return this.#nearest === Number.POSITIVE_INFINITY ? this.#nearest : this.#nearest - 2 * this.#times.expectedMs(this.#waiting.size) - marginMs

@@ -27,7 +27,7 @@ export interface CommittingTasks {
   groupOf(task: Task): string
   /** The task's state on its disk; null if the log's own commit holds the state. */
   stateOf(task: Task): DiskState | null
-  /** True for the group of a global store, of which every process has its own copy. */
+  /** True for the group of a global store. Every process has its own copy of a global store. */
   isGlobal(group: string): boolean
 }
 
@@ -67,7 +67,7 @@ export function takeContent(source: CommittingTasks, touched: readonly Task[]): 
   return { positions, state, changelogs, removals, diskWrites, tasks }
 }
 
-/** Wraps an error of a user's serde in a store. The error does not name the input; `CommitSearch` finds it. */
+/** Wraps an error that a user's serde throws while a store writes. The error does not name the input; `CommitSearch` finds the input. */
 function refusing<T>(write: () => T): T {
   try {
     return write()

@@ -15,7 +15,7 @@ const statistics = {
   avg: (sensor: Sensor, now: number) => sensor.average(now),
   min: (sensor: Sensor, now: number) => sensor.least(now),
   max: (sensor: Sensor, now: number) => sensor.most(now),
-  /** `rate`: records a second. `sumRate`: the sum of their values a second. */
+  /** `rate`: records a second. `sumRate`: the sum of the recorded values a second. */
   rate: (sensor: Sensor, now: number) => sensor.countPerSecond(now),
   sumRate: (sensor: Sensor, now: number) => sensor.sumPerSecond(now),
   total: ({ count }: Sensor) => count,

@@ -7,7 +7,9 @@ import { type RestoredRows, restoredRows } from './restored-rows.ts'
 /** Offsets of a changelog. */
 export interface ChangelogRange {
   readonly start: number
-  /** The offset after the last record of a changelog. For a source topic that replaces the changelog, it is the task's position in that topic. */
+  /**
+   * The offset after the last record of a changelog. For a source topic that replaces the changelog, the end is the task's position in that topic.
+   */
   readonly end: number
   readonly topicId: string | null
 }
@@ -23,7 +25,7 @@ export class ChangelogCopy {
   #reader: Reader | null = null
   #position = 0
   #topicId: string | null = null
-  /** The number of pauses. A read that began before a pause is dropped. */
+  /** The number of pauses so far. The result of a read that began before a pause is dropped. */
   #epoch = 0
   #closed = false
 
@@ -88,7 +90,7 @@ export class ChangelogCopy {
     return this.#read({})
   }
 
-  /** Stops reading. `begin` starts it again. */
+  /** Stops reading. `begin` starts the reading again. */
   pause(): void {
     this.#epoch++
     void this.#reader?.close()
@@ -128,13 +130,13 @@ export class ChangelogCopy {
     const rows = this.#rows
     const changes = rows === null || rows.isEmpty ? [] : [{ store: store.name, entries: rows.take() }, keptNumbers.change(rows.numbers)]
     this.#disk.write({ changes, offsets: [{ ...place, offset: this.#position }] })
-    // A changelog has no records for rows that expire, so they are deleted by their key.
+    // A changelog has no records for rows that expire, so the rows below the floor are deleted by their key.
     const floor = rows?.takeFloor() ?? null
     if (floor !== null) this.#disk.store(store.name).clearBefore?.(floor)
   }
 }
 
-/** The reason why an offset cannot belong to this changelog; null if it can. */
+/** The reason why an offset cannot belong to this changelog, as the end of a sentence about the changelog; null if the offset can belong to it. */
 export function otherwise({ offset, topicId }: { readonly offset: number; readonly topicId: string | null }, now: ChangelogRange): string | null {
   if (topicId !== null && now.topicId !== null && topicId !== now.topicId) return 'was deleted and made anew'
   if (offset < now.start) return `begins at ${now.start}, where the disk has it up to ${offset}`

@@ -16,7 +16,7 @@ export class PrefixIndex<V> {
     const prefix = this.#prefixOf(entry)
     const list = this.#lists.get(prefix)
     if (list === undefined) this.#lists.set(prefix, [entry])
-    // `push` reserves room for sixteen more, and most lists have few rows.
+    // `push` reserves room for sixteen more entries, and most lists have few rows.
     else if (list.length < fewRows) this.#lists.set(prefix, inserted(list, entry))
     else if ((list.at(-1)?.id ?? '') < entry.id) list.push(entry)
     else list.splice(lowerBound(list, entry.id), 0, entry)

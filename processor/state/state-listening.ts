@@ -2,7 +2,7 @@ import type { ListenedStore, StandbyUpdateListener, StateRestoreListener } from 
 import { WaggleError } from '../../topology/waggle-error.ts'
 import type { ChangelogCopy } from './changelog-copy.ts'
 
-/** The listeners of a program. An error that a listener throws is reported, and stops nothing. */
+/** The listeners of a program. An error that a listener throws is reported, and stops no work. */
 export interface StateListeners {
   readonly restore: readonly StateRestoreListener[]
   readonly standby: readonly StandbyUpdateListener[]
@@ -41,7 +41,7 @@ export class StateListening {
     this.#tell(this.#listeners.standby, (one) => one.onUpdateStart?.({ ...storeOf(taskId, copy), startingOffset: BigInt(copy.position) }))
   }
 
-  /** `end` is the last known end of the changelog. There may be more records now. */
+  /** `end` is the last known end of the changelog. The changelog may have more records by now. */
   updated(taskId: string, copy: ChangelogCopy, { count, end }: { readonly count: number; readonly end: number }): void {
     const batch = { batchEndOffset: BigInt(copy.position), batchSize: count, currentEndOffset: BigInt(Math.max(end, copy.position)) }
     this.#tell(this.#listeners.standby, (one) => one.onBatchLoaded?.({ ...storeOf(taskId, copy), ...batch }))

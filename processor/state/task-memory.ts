@@ -7,8 +7,8 @@ export interface KeptNumber {
 }
 
 /**
- * The cost of losing a number, if a position has no room for all numbers. `needed`: it must not be lost. `forgettable`: it may be lost when the
- * task moves, as in Kafka Streams. `learnt`: a changelog has it too.
+ * The cost of losing a number, if a position has no room for all numbers. `needed`: the number must not be lost. `forgettable`: the number may be
+ * lost when the task moves, as in Kafka Streams. `learnt`: a changelog has the number too.
  */
 export type Worth = 'needed' | 'forgettable' | 'learnt'
 

@@ -163,8 +163,8 @@ export class TaskStates {
   }
 
   /**
-   * Opens a global store. Every process keeps its own copy, by running the store's task from the position on the disk. The positions of its inputs
-   * are only on the disk.
+   * Opens a global store. Every process keeps its own copy of the store. For this it runs the store's task from the position on the disk. The
+   * positions of the task's inputs are only on the disk.
    */
   async openGlobal(task: StatefulTask, inputs: readonly TopicPartition[]): Promise<DiskState> {
     const [store] = task.subtopology.stores
@@ -194,7 +194,7 @@ export class TaskStates {
     return this.#active.get(id)?.state ?? null
   }
 
-  /** The state that this process has of a task; null if there is none. It may be a copy that is behind its changelogs. */
+  /** The state that this process has of a task; null if there is none. The state may be a copy that is behind its changelogs. */
   copyOf(id: TaskId): DiskState | null {
     return this.stateOf(id) ?? this.#standbys.get(id)?.state ?? null
   }
@@ -222,7 +222,7 @@ export class TaskStates {
     this.#follow()
   }
 
-  /** Sets the tasks whose copies `keeper` keeps from now on. `active`: the tasks that it runs. */
+  /** Sets the tasks whose copies `keeper` keeps from now on. `active`: the tasks that `keeper` runs. */
   keep(keeper: CopyKeeper, tasks: readonly StatefulTask[], active: readonly TaskId[]): void {
     this.#wanted.set(keeper, tasks)
     this.#follow(active)

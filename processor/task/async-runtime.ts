@@ -14,8 +14,8 @@ import type { TaskSurroundings } from './task-state.ts'
 
 /**
  * An asynchronous node in one task. Records wait here in the order of their arrival, until their outcomes come. An outcome is forwarded after the
- * outcomes of all earlier records. If the node orders by key, only earlier records of the same key count. A record whose outcome overtook others
- * stays in the queue. So a commit can note which records after the committed position are done.
+ * outcomes of all earlier records. If the node orders by key, an outcome waits only for earlier records of the same key. A record whose outcome was
+ * forwarded before the outcome of an earlier record stays in the queue. So a commit can note which records after the committed position are done.
  */
 export class AsyncRuntime implements NodeRuntime {
   readonly name: string
@@ -29,14 +29,14 @@ export class AsyncRuntime implements NodeRuntime {
   readonly #maxSlots: number
   readonly #roomShare: RoomShare
   readonly #waiting = new Fifo<Waiting>()
-  /** Records that are not forwarded, by the key whose order they keep. */
+  /** Records that are not forwarded yet. Records under one key are forwarded in order. */
   readonly #chains = new Map<unknown, Fifo<Waiting>>()
-  /** Records that are the first of their chain and have an outcome, in the order of the outcomes. */
+  /** Records that are the first in their chain and have an outcome, in the order in which the outcomes came. */
   #ready: Waiting[] = []
   /** The number of forwarded records in `waiting`. */
   #forwardedCount = 0
   readonly #resumptions = new Map<number, Resumption>()
-  /** The input record of the last entry, and the index of its next entry. */
+  /** The input record of the last entry, and the index that the next entry of this record gets. */
   #lastRead: LogRecord | null = null
   #index = 0
 
@@ -75,7 +75,7 @@ export class AsyncRuntime implements NodeRuntime {
     this.#byKey = node.step.ordered === 'key' && below.length === 0
   }
 
-  /** The number of records that are not forwarded. */
+  /** The number of records that are not forwarded yet. */
   get size(): number {
     return this.#roomShare.records
   }
@@ -211,7 +211,7 @@ export class AsyncRuntime implements NodeRuntime {
 
   #forward(waiting: Waiting, outcome: Outcome<unknown>): void {
     const step = this.#node.step as unknown as { forward(outcome: Outcome<unknown>, record: Record<unknown, unknown>, context: NodeContext): void }
-    // The record was done before. Only later nodes want it again.
+    // A redone record was finished before the last commit. Only later nodes need it again.
     if (waiting.read !== null) this.#current.enter(waiting.partition, waiting.read, waiting.isRedone)
     try {
       step.forward(outcome, waiting.record, this.#context)
@@ -261,7 +261,7 @@ interface Waiting {
   readonly partition: number
   readonly offset: number
   read: LogRecord | null
-  /** The entry's index among the entries of `read`. */
+  /** The entry's index among the entries of the same input record `read`. */
   readonly index: number
   /** The key whose order the record keeps; null for the order of all records. */
   readonly chainKey: unknown
@@ -271,21 +271,24 @@ interface Waiting {
   /** The record's rows on their way into calls; null for a record without a call. */
   rows: RecordRows<unknown, unknown, unknown, unknown> | null
   isForwarded: boolean
-  /** The memory of the entry, in bytes. */
+  /** The memory of this entry, in bytes. */
   bytes: number
 }
 
-/** Replaces a record in its entry after the record was forwarded, so that its memory is freed. */
+/** Replaces a record in its entry after the record was forwarded, which frees the record's memory. */
 const forwardedRecord: Record<unknown, unknown> = { key: null, value: null, timestamp: -1, headers: [] }
 
-/** An identity that is equal for equal keys. If different keys share an identity, they keep each other's order, which is harmless. */
+/**
+ * An identity that is equal for equal keys. If different keys share an identity, the records of these keys also wait for each other, which is
+ * harmless.
+ */
 function identityOf(key: unknown): unknown {
   if (typeof key !== 'object' || key === null) return key
   if (key instanceof Uint8Array) return Buffer.from(key.buffer, key.byteOffset, key.byteLength).toString('latin1')
   return JSON.stringify(key, (_, part: unknown) => (typeof part === 'bigint' ? String(part) : part))
 }
 
-/** The error of a punctuation that forwards to an asynchronous node. A crash would lose the record: no committed input would give it again. */
+/** The error of a punctuation that forwards to an asynchronous node. A crash would lose the record, because no committed input gives it again. */
 function notInAPunctuation(node: string): WaggleError {
   return new WaggleError('WAGGLE_ASYNC_IN_PUNCTUATION', {
     message: `A punctuation forwards to ${node}, which takes time`,

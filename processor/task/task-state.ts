@@ -41,7 +41,7 @@ export interface TaskSurroundings {
   readonly handsOn: boolean
   readonly failures: FailurePolicy
   readonly refused: RefusedInputs
-  /** The shortest time between two searches for closed windows, in ms; 0: search with each record. */
+  /** The shortest time between two searches for closed windows, in ms. With 0, each record starts a search. */
   readonly emitIntervalMs: number
   /** The limit for the bytes that tables hold back; null if updates of tables are not held back. */
   readonly cache: CacheBudget | null
@@ -53,6 +53,6 @@ export interface TaskSurroundings {
   /** The waiting memory that one node of a task may use. */
   roomShare(node: AsyncNode, task: string): RoomShare
   requestCommit(): void
-  /** Called when this task can go on because an asynchronous outcome has come. */
+  /** Called when this task can go on because an asynchronous node has an outcome. */
   wake(): void
 }

@@ -5,9 +5,9 @@ import { PreparingRuns } from './preparing-runs.ts'
 
 export interface InputFlowOptions {
   readonly clock: Clock
-  /** Time that a task waits for an empty input, in ms. Below 0 it does not even wait for records that are known to exist. */
+  /** Time that a task waits for an empty input, in ms. Below 0 the task does not even wait for records that are known to exist. */
   readonly maxTaskIdleMs: number
-  /** The most buffered records in all tasks of the thread. Past it, tasks with at least their fair part are paused. */
+  /** The most buffered records in all tasks of the thread. At the limit, tasks that have at least their fair part are paused. */
   readonly maxBufferedRecords: number
   /** The most memory of buffered records, in bytes. */
   readonly maxBufferedBytes: number
@@ -16,7 +16,7 @@ export interface InputFlowOptions {
   /** All tasks that have records. Tasks without records may be among them. */
   readonly ready: () => Iterable<Task>
   readonly consumerOf: (task: Task) => Consumer | undefined
-  /** True while the task runs here. */
+  /** True while the task runs in this thread. */
   readonly isOpen: (task: Task) => boolean
   /** Called each time a resource that a record needs is unavailable. */
   readonly onUnavailable: (error: WaggleError) => void
@@ -114,8 +114,8 @@ export class InputFlow {
   }
 
   /**
-   * The most records of the next poll: the free room. Without free room it is the fair part of one task, for tasks that have less. If memory is used
-   * up it is one record, because each record may be large.
+   * The most records of the next poll: the free room. Without free room, the fair part of one task, for tasks that have less. If the memory is used
+   * up, one record, because each record may be large.
    */
   pollLimit(most: number): number {
     const { maxBufferedRecords, maxBufferedBytes, taskCount } = this.#options

@@ -10,7 +10,7 @@ import type { ThreadState } from './stream-thread.ts'
 export interface ThreadElsewhere {
   readonly name: string
   readonly state: ThreadState
-  /** The metrics in its last message. */
+  /** The metrics in the thread's last message. */
   readonly metrics: readonly Metric[]
   pause(): void
   resume(): void
@@ -18,14 +18,14 @@ export interface ThreadElsewhere {
   start(): Promise<void>
   /** Commits finished work. With `close` it finishes the records in hand first, like `Application.close`. */
   stop(close?: { readonly timeoutMs: number; readonly waitsForCalls?: boolean }): Promise<void>
-  /** The processes that have this partition of a store, by the last assignment. */
+  /** The processes that have this partition of a store, according to the last assignment. */
   hostsOf(store: string, partition: number): Promise<TaskHost>
   /** Answers a question for the partitions that the thread has now. */
   query(question: StoreQuestion): Promise<ReadonlyMap<number, unknown>>
   lags(): Promise<readonly StoreLag[]>
 }
 
-/** The callbacks of such a thread, the same as those of a thread in this JavaScript thread. */
+/** The callbacks of a thread elsewhere. They are the same as those of a thread in this JavaScript thread. */
 export interface ThreadElsewhereOptions {
   readonly name: string
   readonly onFailure: (error: WaggleError) => void

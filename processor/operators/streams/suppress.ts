@@ -84,8 +84,8 @@ export class SuppressProcessor extends StoredProcessor {
   }
 
   /**
-   * Forwards the oldest update, and only then deletes it. While the update is forwarded, a join may look up its key here, and must still find the
-   * earlier value.
+   * Forwards the oldest update, and deletes it only afterwards. While the update is forwarded, a join may look up its key here, and must still find
+   * the earlier value.
    */
   #emitOldest(): void {
     const place = this.#places.least
