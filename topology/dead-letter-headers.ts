@@ -2,7 +2,7 @@ import type { FailedRecord } from './failed-record.ts'
 import type { Header } from './record.ts'
 import { saidBy, type WaggleError } from './waggle-error.ts'
 
-/** The headers of a dead letter (KIP-1034). Long texts are cut. If reading the cause of the error throws, there are still headers. */
+/** The headers of a dead letter (KIP-1034). Long texts are cut. Headers are made even if reading the cause of the error throws. */
 export function streamsDeadLetterHeaders(error: WaggleError, { topic, partition, offset }: FailedRecord): readonly Header[] {
   const cause = causeOf(error)
   return [
@@ -21,7 +21,7 @@ export function streamsDeadLetterHeaders(error: WaggleError, { topic, partition,
   ]
 }
 
-/** The cause of an error, or else the error itself. A proxy may throw when its cause is read. */
+/** The cause of an error, or the error itself if it has no cause. A proxy may throw when its cause is read. */
 function causeOf(error: WaggleError): Error {
   try {
     return error.cause instanceof Error ? error.cause : error

@@ -12,7 +12,7 @@ export function serdeOf<T, I>(inners: readonly Serde<I>[], make: (...inners: rea
   }
 }
 
-/** Reads the bytes with serdes that prepare each part instead of decoding it. */
+/** Makes serdes that prepare their part of the bytes instead of decoding it, and reads the bytes with these serdes. */
 function preparation<T, I>(
   inners: readonly Serde<I>[],
   make: (...inners: readonly Serde<I>[]) => Serde<T>,
@@ -31,7 +31,7 @@ function preparation<T, I>(
   try {
     make(...inners.map(prepared)).deserialize(topic, data)
   } catch {
-    // Malformed bytes fail again when they are read, and a handler then decides about them.
+    // The error is ignored here. Malformed bytes fail again when they are read, and a handler then decides about the record.
   }
   return pending.length === 0 ? null : Promise.all(pending).then(() => {})
 }

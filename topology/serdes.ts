@@ -9,7 +9,7 @@ import { sessionWindowedSerde, timeWindowedSerde } from './streams/windowed-serd
 import { WaggleError } from './waggle-error.ts'
 
 const encoder = new TextEncoder()
-/** The decoder keeps a byte order mark, as Java does. */
+/** This decoder keeps a byte order mark, as Java does. */
 const decoder = new TextDecoder('utf-8', { ignoreBOM: true })
 
 const string: Serde<string> = {
@@ -183,7 +183,7 @@ function fixedSize<T>({ size, type, accepts, write, read }: FixedSize<T>): Serde
 
 interface FixedSize<T> {
   readonly size: number
-  /** The type of the values, for the error of another value. */
+  /** The type of the values. An error about a value of another type names it. */
   readonly type: string
   readonly accepts: (value: unknown) => boolean
   readonly write: (data: Buffer, value: T) => void
@@ -211,7 +211,7 @@ export const Serdes = {
   integer: (): Serde<number> => integer,
   float: (): Serde<number> => float,
   double: (): Serde<number> => double,
-  /** 64 bits as a number. A value outside ±(2^53 - 1) throws WAGGLE_UNSAFE_INTEGER. */
+  /** 64 bits as a number. Writing or reading a value outside ±(2^53 - 1) throws WAGGLE_UNSAFE_INTEGER. */
   long: (): Serde<number> => long,
   bigLong: (): Serde<bigint> => bigLong,
   void: (): Serde<never> => nothing,
@@ -224,7 +224,8 @@ export const Serdes = {
 }
 
 /**
- * The serde for JSON that matches a schema. A value that does not match the schema throws WAGGLE_INVALID_VALUE. Without a schema T is not checked.
+ * The serde for JSON that matches a schema. A value that does not match the schema throws WAGGLE_INVALID_VALUE. Without a schema the type T is not
+ * checked.
  */
 function json<S extends TSchema>(schema: S): Serde<Static<S>>
 function json<T>(): Serde<T>

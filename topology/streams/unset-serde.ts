@@ -7,7 +7,10 @@ export interface DefaultSerdes {
   readonly value: AnySerde | null
 }
 
-/** Stands for a serde that was not given, or for a serde that is made of such a serde. The application's defaults replace it at the start. */
+/**
+ * Stands for a serde that was not given, or for a serde that is made of a serde that was not given. The application's defaults replace it at the
+ * start.
+ */
 class UnsetSerde {
   readonly resolve: (defaults: DefaultSerdes) => AnySerde
 
@@ -41,7 +44,7 @@ export function serdeOr(serde: AnySerde | null, of: 'key' | 'value', where: stri
   }) as AnySerde
 }
 
-/** A serde made of other serdes. If one of them is unset, the result is unset too until the application starts. */
+/** A serde made of other serdes. If one of the other serdes is unset, the result is unset too until the application starts. */
 export function composed<T>(inners: readonly AnySerde[], make: (...inners: readonly Serde<unknown>[]) => Serde<T>): Serde<T> {
   const made = (list: readonly AnySerde[]) => serdeOf(list as readonly unknown[] as readonly Serde<unknown>[], make)
   if (!inners.some((inner) => inner instanceof UnsetSerde)) return made(inners)

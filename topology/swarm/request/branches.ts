@@ -32,7 +32,7 @@ export function withoutBranches(headers: readonly Header[]): readonly Header[] {
   return headers.filter(({ key }) => key !== branchesHeader)
 }
 
-/** The readers that a record is for; null if it is for all. */
+/** The choice of readers in a record's headers; null if the record is for all readers. */
 export function branchesOf(headers: readonly Header[]): ChosenBranches | null {
   const text = headerText(headers, branchesHeader)
   if (text === null) return null
