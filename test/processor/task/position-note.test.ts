@@ -72,7 +72,7 @@ describe('The note beside a committed position', () => {
     assert.equal(readPositionNote(text).kept.length, 400)
   })
 
-  it('drops numbers that can be computed again first, then those that Kafka Streams loses too, and never other numbers', () => {
+  it('first drops numbers that can be computed again, then numbers that Kafka Streams loses too, and never any other number', () => {
     const numbers = (worth: KeptValue[2], count: number): KeptValue[] => Array.from({ length: count }, (_, at) => [`${worth} ${at}`, at * 1e9, worth])
     const writes = (kept: KeptValue[]) => {
       const text = writePositionNote({ ...nothing, kept }, maxBytes)
@@ -109,7 +109,7 @@ describe('The note beside a committed position', () => {
     refuseWhatCannotFit('0_0', { needed: 10_000, nodes: 100, maxBytes: Number.POSITIVE_INFINITY })
   })
 
-  it('drops entries of finished records if one record made more entries than there is room for', () => {
+  it('drops entries of finished records if one record has made more entries than the note has room for', () => {
     const done = Buffer.alloc(10_000, 0xff).toString('base64')
     const text = writePositionNote({ ...nothing, ahead: { until: 9, nodes: [[1, { offset: 4, skip: 1, done }]] } }, maxBytes)
     assert.deepEqual(readPositionNote(text).ahead, { until: 9, nodes: [[1, { offset: 4, skip: 1, done: '' }]] })

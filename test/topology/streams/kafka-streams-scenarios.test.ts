@@ -19,7 +19,7 @@ import { read, TextProgram, tableToOut, text, toOut } from '../../support/text-p
 
 const join = (left: string | null, right: string | null) => `${left}+${right}`
 const concat = (sum: string, value: string) => sum + value
-/** Adds to the sum; an x deletes it. */
+/** Adds a value to the sum. The value x deletes the sum. */
 const orDelete = (_: string, value: string, sum: string) => (value === 'x' ? null : sum + value)
 const grouped = (builder: StreamsBuilder) => builder.stream('in', read).groupByKey()
 const kept = Materialized.with(text, text)

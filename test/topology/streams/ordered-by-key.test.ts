@@ -9,7 +9,7 @@ const text = Serdes.string()
 const written = Produced.with(text, text)
 const byKey: AsyncOptions = { concurrency: 1000, timeoutMs: 1_000_000, ordered: 'key' }
 
-/** Asynchronous calls that end on command. */
+/** Asynchronous calls that end when the test ends them. */
 class Calls {
   #open: { readonly value: string; readonly end: () => void }[] = []
 
@@ -18,7 +18,7 @@ class Calls {
       this.#open.push({ value, end: () => resolve(`${value}!`) })
     })
 
-  /** False if no call waits for the value. */
+  /** Ends the call for the value. Returns false if no call waits for it. */
   end(value: string): boolean {
     const found = this.#open.find((call) => call.value === value)
     this.#open = this.#open.filter((call) => call !== found)
@@ -26,7 +26,7 @@ class Calls {
     return found !== undefined
   }
 
-  /** Ends the open call at this index, modulo their number. */
+  /** Ends the open call at this index, modulo the number of open calls. */
   endOne(at: number): boolean {
     const call = this.#open[at % Math.max(1, this.#open.length)]
     return call !== undefined && this.end(call.value)
@@ -54,7 +54,7 @@ function opened(topology: Topology) {
   const driver = new TopologyTestDriver(topology)
   const input = driver.createInputTopic('in', text, text)
   const out = driver.createOutputTopic('out', text, text)
-  // `pipeInput` settles when nothing is in flight, so these tests do not await it.
+  // `pipeInput` settles only when no call is in flight, so these tests do not await it.
   const send = (key: string, value: string) => void input.pipeInput(key, value)
   const go = async () => {
     void driver.advanceWallClockTime(0)
@@ -93,7 +93,7 @@ describe('Results that are ordered by key', () => {
     assert.deepEqual(values(), ['b1!'])
     void driver.crash()
     await go()
-    // Unfinished calls are made again, in addition to those of the task that is gone.
+    // Unfinished calls are made again. The calls of the old task are still open too.
     for (const value of ['a1', 'a1', 'c1', 'c1']) assert.ok(calls.end(value), value)
     assert.ok(!calls.end('b1'))
     await go()

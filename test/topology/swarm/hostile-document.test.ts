@@ -12,7 +12,7 @@ import { propertyRuns } from '../../support/property-runs.ts'
 const registry = new BeeRegistry()
 const gateway = 'name: s\nbees:\n- { name: g, type: gateway-input, spec: { name: g } }\n'
 
-/** The text of each mistake. Throws for an error that is no collection of mistakes with places. */
+/** The text of each mistake. Throws if the error is no collection of mistakes with places. */
 function mistakesOf(act: () => unknown, file = 'swarm.yaml'): readonly string[] {
   try {
     act()
@@ -60,7 +60,7 @@ const cases: readonly (readonly [what: string, text: string | Uint8Array, mistak
 const many = (count: number, bee: (at: number) => string) => Array.from({ length: count }, (_, at) => `${bee(at)}\n`).join('')
 const reader = (at: number, input: string) => `- { name: b${at}, type: respond, input: { name: ${input} } }`
 
-/** Files near the largest size, whose bees all depend on each other. */
+/** Files of nearly the largest size, whose bees all depend on each other. */
 const chains: { readonly [what: string]: string } = {
   'a chain of filters': many(
     3000,
@@ -80,7 +80,7 @@ const chains: { readonly [what: string]: string } = {
   'a route to nobody': `- { name: r, type: route, input: { name: g }, spec: { routes: { ${Array.from({ length: 20_000 }, (_, at) => `b${at}: 'x'`).join(', ')} } } }`,
 }
 
-/** Topics that only Waggle writes, or that would feed a swarm with its own output. */
+/** Topics to which only Waggle writes, or which would feed a swarm with its own output. */
 const outputs = [
   'waggle.s.g',
   'waggle.s.dead-letters',

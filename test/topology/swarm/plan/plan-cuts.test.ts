@@ -12,7 +12,7 @@ interface Row {
   readonly yaml: string
   /** Each sub-topology as `kind of cut: bees | topics that it reads → topics that it writes`. */
   readonly subtopologies: readonly string[]
-  /** The words of the row's own cut. */
+  /** The words in the reason of the row's own cut. */
   readonly reason: string
 }
 
