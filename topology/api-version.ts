@@ -1,6 +1,6 @@
 /**
- * The version of the management API. Commands and servers tell each other their version. It rises when an older command can no longer manage a newer
- * server correctly.
+ * The version of the management API. Commands and servers tell each other their version. The version rises when an older command can no longer manage
+ * a newer server correctly.
  */
 export const apiVersion = 1
 /** The oldest version of commands that a server of this version serves. */

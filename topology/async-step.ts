@@ -12,8 +12,8 @@ export interface BatchPolicy {
 }
 
 /**
- * The reason why a batch was sent. `full`: it was full. `timeout`: its oldest row had waited long enough. `deadline`: a row's deadline came near.
- * `idle`: a worker was free. `alone`: the row gets a call of its own.
+ * The reason why a batch was sent. `full`: the batch was full. `timeout`: its oldest row had waited long enough. `deadline`: a row's deadline came
+ * near. `idle`: a worker was free. `alone`: the row gets a call of its own.
  */
 export type SendReason = 'full' | 'timeout' | 'deadline' | 'idle' | 'alone'
 
@@ -48,9 +48,9 @@ export interface AsyncWorker<K, V, R, W> {
 
 export type Admission = 'call' | 'pass' | WaggleError
 
-/** An asynchronous node, and the limits under which the engine runs it. No node with state may stand before it. */
+/** An asynchronous node, and the limits under which the engine runs it. No node with state may stand before an asynchronous node. */
 export interface AsyncStep<K, V, R, W> {
-  /** Makes the worker, once in a process. The engine awaits it before the first record. */
+  /** Makes the worker, once in a process. The engine awaits the worker before the first record. */
   open(): Promise<AsyncWorker<K, V, R, W>>
   readonly batch: BatchPolicy | null
   /** The most calls in flight. The number may change while the step runs. `counts` says whether the limit is for each task or for a whole thread. */

@@ -7,7 +7,7 @@ export interface FailedRecord extends Record<unknown, unknown>, RecordMetadata {
   readonly taskId: string
 }
 
-/** A function that is called with each record that failed. It decides nothing about the record. */
+/** A function that is called with each record that failed. The function decides nothing about the record. */
 export type FailureListener = (error: WaggleError, record: FailedRecord) => void
 
 /**

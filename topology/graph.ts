@@ -84,8 +84,8 @@ export class Topology {
   /** Each store as its caller gave it: a builder or a specification. */
   readonly #added = new Map<string, StoreBuilder<StateStore> | StoreSpec>()
   /**
-   * Internal topics. When the application runs, its id precedes their names. A topic without a number of partitions gets as many partitions as its
-   * sources have.
+   * Internal topics. When the application runs, its id precedes the names of these topics. A topic without a number of partitions gets as many
+   * partitions as its sources have.
    */
   readonly #internalTopics = new Map<string, number | null>()
   /** The names of the nodes that use a store, by the store's name. */

@@ -181,7 +181,7 @@ export interface ValueAndTimestamp<V> {
   readonly timestamp: number
 }
 
-/** A version of a key, valid from `timestamp` until `validTo` (KIP-889). `validTo` is exclusive. It is null for the latest version. */
+/** A version of a key, valid from `timestamp` until `validTo` (KIP-889). `validTo` is exclusive. For the latest version `validTo` is null. */
 export interface VersionedRecord<V> extends ValueAndTimestamp<V> {
   readonly validTo: number | null
 }

@@ -84,7 +84,7 @@ export class Application {
     return this.#state
   }
 
-  /** Adds a listener. Returns a function that removes it. */
+  /** Adds a listener. Returns a function that removes the listener. */
   onStateChange(listener: (to: StreamsState, from: StreamsState) => void): () => void {
     this.#listeners.add(listener)
     return () => this.#listeners.delete(listener)
@@ -216,7 +216,7 @@ export class Application {
   }
 
   /**
-   * Closes the application. Waits a short time for records in progress, then commits finished work. Past `timeoutMs` it throws WAGGLE_CLOSE_TIMEOUT.
+   * Closes the application. Waits a short time for records in progress, then commits finished work. Throws WAGGLE_CLOSE_TIMEOUT after `timeoutMs`.
    * Uncommitted work is done again after the next start.
    */
   async close(options: CloseOptions): Promise<void> {

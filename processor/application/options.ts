@@ -66,8 +66,8 @@ export interface ApplicationOptions {
 export interface CloseOptions {
   readonly timeoutMs: number
   /**
-   * True: `close` starts no new work, and waits for the calls in flight until `timeoutMs`. It throws WAGGLE_CLOSE_TIMEOUT if calls are still open
-   * then.
+   * True: `close` starts no new work, and waits for the calls in flight until `timeoutMs`. If calls are still open then, `close` throws
+   * WAGGLE_CLOSE_TIMEOUT.
    */
   readonly waitsForCalls?: boolean
 }

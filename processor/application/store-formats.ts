@@ -106,5 +106,5 @@ async function write(migrate: NonNullable<StateDisk['migrate']>, changes: readon
 
 const names = { keyValue: 'key-value', window: 'window', session: 'session', versioned: 'versioned' } as const
 const formatsName = 'formats'
-/** The bytes of timestamp -1. They stand before a value. */
+/** The bytes of timestamp -1, which stand before a value. */
 const unknownTime = Buffer.alloc(8, 0xff)

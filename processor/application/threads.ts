@@ -145,7 +145,7 @@ export class ApplicationThreads {
     return this.here.flatMap((thread) => [...thread.tasks])
   }
 
-  /** The lowest offset of a partition that tasks of this JavaScript thread have committed; null if none of them reads it. */
+  /** The lowest offset of a partition that tasks of this JavaScript thread have committed; null if no task here reads the partition. */
   committedOffset(topic: string, partition: number): number | null {
     const readers = this.tasks.filter((task) => task.inputs.some((input) => input.topic === topic && input.partition === partition))
     return readers.length === 0 ? null : Math.max(0, Math.min(...readers.map((task) => task.committedOf(topic, partition))))

@@ -6,7 +6,7 @@ import type { TopicSpec } from '../ports.ts'
 /**
  * The internal topics of an application, with their partition counts. Some sub-topology with stores may read an internal topic without a declared
  * count together with topics of a known count. Then the internal topic takes the highest of these counts. Otherwise the internal topic gets as many
- * partitions as the sources of the sub-topologies that write it, as in Kafka Streams.
+ * partitions as the sources of the sub-topologies that write the topic, as in Kafka Streams.
  */
 export function internalTopics(
   topology: Topology,

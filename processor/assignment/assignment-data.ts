@@ -60,14 +60,17 @@ export function encodeAssignmentData({
 }
 
 /**
- * Encodes: version, 2, text. It tells a member that the leader runs another topology, which the text describes. The member runs nothing until a
- * leader has its topology.
+ * Encodes: version, 2, text. The message tells a member that the leader runs another topology, which the text describes. The member runs nothing
+ * until a leader has its topology.
  */
 export function encodeOtherTopology(said: string): Uint8Array {
   return new WireWriter().number(other).text(said).done()
 }
 
-/** Encodes: version, 0, code text, message text, next text. It tells a member that the leader cannot read its message. The other members go on. */
+/**
+ * Encodes: version, 0, code text, message text, next text. The message tells a member that the leader cannot read the member's own message. The other
+ * members go on.
+ */
 export function encodeRefusal({ code, message, next }: WaggleError): Uint8Array {
   return new WireWriter().number(refused).text(code).text(message).text(next).done()
 }

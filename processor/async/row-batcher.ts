@@ -10,8 +10,8 @@ import type { KillerSearch } from './killer-search.ts'
 import { RecordRows, type Row, type Ticket } from './record-rows.ts'
 
 /**
- * Turns records into calls of one worker. It counts rows: a record of three rows may be spread over two batches, and is done when all its rows are. A
- * batch is sent when another call may start and one of these holds:
+ * Turns records into calls of one worker. A batch consists of rows: a record of three rows may be spread over two batches, and is done when all its
+ * rows are done. A batch is sent when another call may start and one of these holds:
  *
  * - the batch is full
  * - its oldest row has waited `timeoutMs`
@@ -26,7 +26,7 @@ export class RowBatcher<K, V, R, W> {
   readonly #clock: Clock
   /** The search for the record that kills the process; null if calls need not be remembered beyond a death of the process. */
   readonly #killerSearch: KillerSearch | null
-  /** The memory of waiting rows. While it is full, no more rows come. */
+  /** The memory of waiting rows. While the memory is full, no more rows come. */
   readonly #room: { readonly isFull: boolean }
   readonly #meters: CallMeters
   readonly #waiting = new Fifo<Row<K, V, R, W>>()

@@ -11,7 +11,7 @@ export interface CommitContent extends CommitPoint {
   readonly state: readonly StoreChange[]
   /** Changes of stores that the log does not keep, as changelog records. */
   readonly changelogs: readonly StoreRecords[]
-  /** Records that delete rows of handled due entries. They are written last. */
+  /** Records that delete rows of handled due entries. These records are written last. */
   readonly removals: readonly ProducerRecord[]
   /** Changes to write to the tasks' disks after the commit has succeeded. */
   readonly diskWrites: readonly (DiskChanges & { readonly target: DiskState })[]
@@ -34,7 +34,7 @@ export interface CommittingTasks {
 /** Changelog records of one store of one task. */
 export interface StoreRecords {
   readonly store: string
-  /** The store's place in the topology's order, counted from the end: 0 for the last store of its task, 1 for the one before. */
+  /** The store's place in the topology's order, counted from the end: 0 for the last store of its task, 1 for the store before. */
   readonly placesFromEnd: number
   readonly records: readonly ProducerRecord[]
 }

@@ -4,11 +4,11 @@ import type { Header, Record, RecordMetadata } from '../../topology/record.ts'
 import type { BufferMeters, NodeMeters } from '../metrics/task-meters.ts'
 import type { KeptNumber, Worth } from '../state/task-memory.ts'
 
-/** The context of the engine's own operators. It extends the context of users' processors. */
+/** The context of the engine's own operators. This context extends the context of users' processors. */
 export interface OperatorContext extends ProcessorContext<unknown, unknown> {
   /** A number of this node that is stored with the task's position. `worth` is `needed` by default. */
   kept(name: string, worth?: Worth): KeptNumber
-  /** The receiver of updates of a table that this node keeps. It forwards them at once, or holds them back in a cache. */
+  /** The receiver of updates of a table that this node keeps. The receiver forwards the updates at once, or holds them back in a cache. */
   updates(store: string | null, sendsOld: () => boolean): TableUpdates
   /** A value that several nodes of a task share. `owner` identifies it. */
   shared<T>(owner: object, make: () => T): T

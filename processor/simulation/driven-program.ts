@@ -270,9 +270,7 @@ export class DrivenProgram {
     })
   }
 
-  /**
-   * Settles when nothing more can happen while the clock stands still. It does not wait for the last `callsLeft` calls, which may need time to pass.
-   */
+  /** Settles when nothing more can happen while the clock stands still. Does not wait for the last `callsLeft` calls, which may need time to pass. */
   async #settle(callsLeft = 0): Promise<void> {
     await this.#opened()
     this.#commit()
@@ -369,7 +367,7 @@ export class DrivenProgram {
     for (const task of this.#tasks) task.committed()
   }
 
-  /** Takes a record that a task sends. Readers can read it at once. */
+  /** Takes a record that a task sends. Readers can read the record at once. */
   #emit(produced: ProducerRecord): void {
     const record = this.#records.append(produced)
     this.#records.outputOf(produced.topic).records.push(record)

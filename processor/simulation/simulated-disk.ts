@@ -82,7 +82,7 @@ class SimulatedStore implements StoreBytes {
   }
 }
 
-/** One character a byte, so that strings sort as bytes do. */
+/** Returns one character for each byte, so that strings sort as bytes do. */
 function nameOf(key: Uint8Array): string {
   return Buffer.from(key.buffer, key.byteOffset, key.byteLength).toString('latin1')
 }

@@ -89,7 +89,7 @@ export class SimulatedLog implements Log {
     return { pendingBytes: 0, maxPendingBytes: Number.MAX_SAFE_INTEGER }
   }
 
-  /** Stops the process: it gets no more events and changes nothing from now on. */
+  /** Stops the process: from now on the process gets no events and changes nothing. */
   crash(): void {
     this.#crashed = true
     this.#cancelRetention()

@@ -44,7 +44,7 @@ export class ChangelogCopy {
     this.#onAnew = options.onAnew
   }
 
-  /** The next offset to read. Rows before it may not be written yet. */
+  /** The next offset to read. Rows before this offset may not be written yet. */
   get position(): number {
     return this.#position
   }

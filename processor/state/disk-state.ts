@@ -2,7 +2,7 @@ import type { ProducerRecord, StoreBytes, StoreChange, TaskDisk, TopicPartition 
 import type { StoreChangelog } from './changelog-topics.ts'
 import { keptNumbers } from './kept-numbers.ts'
 
-/** The changes that one commit makes to a task's state. They are kept from the time when the commit is sealed until it has succeeded. */
+/** The changes that one commit makes to a task's state. The changes are kept from the time when the commit is sealed until it has succeeded. */
 export interface DiskChanges {
   readonly changes: readonly StoreChange[]
   readonly positions: readonly (TopicPartition & { readonly offset: number })[]
@@ -26,8 +26,8 @@ export class DiskState {
   }
 
   /**
-   * The numbers that stores keep beside their rows (stream time, sequence), as this disk has them. They come from a changelog, or were written with
-   * the rows.
+   * The numbers that stores keep beside their rows (stream time, sequence), as this disk has them. The numbers come from a changelog, or were written
+   * with the rows.
    */
   get kept(): ReadonlyMap<string, number> {
     return keptNumbers.read(this.#disk)

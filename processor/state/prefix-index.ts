@@ -1,6 +1,6 @@
 import { longIn, type StoreEntry, type StoreRow } from './store-entry.ts'
 
-/** An index of a store's rows in memory by their key without its last bytes. It finds the windows of one key in one segment at once. */
+/** An index of a store's rows in memory by their key without its last bytes. The index finds the windows of one key in one segment at once. */
 export class PrefixIndex<V> {
   readonly #tailLength: number
   /** Rows by prefix and key length, in the order of their ids. */

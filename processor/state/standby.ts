@@ -8,7 +8,7 @@ export interface StandbyOptions {
   readonly copies: readonly ChangelogCopy[]
   readonly ends: ChangelogEnds
   readonly clock: Clock
-  /** The task's position in a topic that replaces a changelog; null if it is unknown. */
+  /** The task's position in a topic that replaces a changelog; null if the position is unknown. */
   readonly positionIn: (place: TopicPartition) => Promise<number | null>
   /** Called once for each copy. */
   readonly onStart: (copy: ChangelogCopy) => void

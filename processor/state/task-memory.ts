@@ -1,7 +1,7 @@
 import { WaggleError } from '../../topology/waggle-error.ts'
 import { nameCode } from './name-code.ts'
 
-/** A number that is stored with the task's position. After a crash it has the value of the last commit; -1 at first. */
+/** A number that is stored with the task's position. After a crash the number has the value of the last commit; -1 at first. */
 export interface KeptNumber {
   value: number
 }

@@ -41,7 +41,7 @@ export interface OpenedState {
 
 /** A thread that keeps copies for one group. */
 export interface CopyKeeper {
-  /** The group's position in a topic that replaces a changelog; null if it is unknown. */
+  /** The group's position in a topic that replaces a changelog; null if the position is unknown. */
   committed(place: TopicPartition): Promise<number | null>
 }
 

@@ -311,7 +311,7 @@ function bytesOf(id: string | null): Uint8Array | null {
   return id === null ? null : Buffer.from(id, 'latin1')
 }
 
-/** The least id that is greater than this one. */
+/** The least id that is greater than this id. */
 function after(id: string): string {
   return `${id}\0`
 }

@@ -46,7 +46,7 @@ export interface AcceptOptions {
   readonly deadLetterChild: string
   readonly replyTopics: ReplyTopics
   readonly onFailure: FailureListener
-  /** Begins the trace of a record that has none. Undefined: spans are not recorded. */
+  /** Begins the trace of a record that has no trace. Undefined: spans are not recorded. */
   readonly beginTrace?: (record: AcceptedRecord) => TraceContext
 }
 

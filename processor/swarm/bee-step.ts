@@ -20,7 +20,7 @@ export interface BeeStepOptions {
   readonly bee: SwarmBee
   readonly host: BeeHost
   readonly batch: BatchPolicy | null
-  /** The bee before this one in the same sub-topology; null if there is none. */
+  /** The bee before this bee in the same sub-topology; null if there is none. */
   readonly before?: string | null
   readonly children: readonly string[]
   /**

@@ -38,8 +38,8 @@ interface Parts {
  * kept, and replaces later results for the same input. So requests that arrive together get the same result too. If a bee of the body has answered a
  * request itself, the result of this request is not kept. Another request would not get that answer.
  *
- * The store maps the hash of an input to its result. It also maps `totals` to the number and the bytes of all results. `<store>-due` has the hashes
- * in the order of their expiry, which is also the order of their age.
+ * The store maps the hash of an input to its result. The store also maps `totals` to the number and the bytes of all results. `<store>-due` has the
+ * hashes in the order of their expiry, which is also the order of their age.
  */
 export class CacheProcessor extends OpenedProcessor<string, Payload, string, Payload, Parts> {
   readonly #options: CacheOptions

@@ -46,8 +46,8 @@ interface Parts {
  * fail` an error is a result at once. Under `skip` an error is the result only if no other input has one. The mark of a request that has its answer
  * is a result. `join-step.ts` is the step that waits for all inputs.
  *
- * The store maps a request id to the inputs that have come. When all inputs have come, it maps the id to an empty map. `<store>-due` has the ids in
- * the order of their expiry.
+ * The store maps a request id to the inputs that have come. When all inputs have come, the store maps the id to an empty map. `<store>-due` has the
+ * ids in the order of their expiry.
  */
 export class MergeProcessor extends OpenedProcessor<string, Payload, string, Payload, Parts> {
   readonly #options: MergeOptions

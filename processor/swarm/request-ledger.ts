@@ -217,7 +217,9 @@ export class RequestLedgerProcessor extends OpenedProcessor<string, Payload, str
     this.#decide(id, errorPayload({ code: 'WAGGLE_DEADLINE', detail, bee }), [], context.currentSystemTime)
   }
 
-  /** The message of a missed deadline. It contains the waiting time: an impossible time shows that the clocks of two machines differ. */
+  /**
+   * The message of a missed deadline. The message contains the waiting time, because an impossible time shows that the clocks of two machines differ.
+   */
   #deadlineDetail(afterMs: number): string {
     const { waitsFor } = this.#options
     const needed = waitsFor.length === 0 ? '' : `; the answer needs ${waitsFor.join(', ')}`

@@ -41,9 +41,9 @@ export class AsyncRuntime implements NodeRuntime {
   #index = 0
 
   /**
-   * `below`: asynchronous nodes after this one. If there are any, this node keeps the order of all records, because the notes of the later nodes rely
-   * on this order. `slots`: the number of records that may overtake one slow call. Each slot takes a bit in the commit. `onOutcome`: called when an
-   * outcome may be forwarded.
+   * `below`: asynchronous nodes after this one. If there are such nodes, this node keeps the order of all records, because the notes of the later
+   * nodes rely on this order. `slots`: the number of records that may overtake one slow call. Each slot takes a bit in the commit. `onOutcome`:
+   * called when an outcome may be forwarded.
    */
   constructor(
     node: AsyncNode,
@@ -120,7 +120,7 @@ export class AsyncRuntime implements NodeRuntime {
       isForwarded: false,
       bytes: this.#memoryOf(read, record.value),
     }
-    // The call may throw, so it comes before the record gets a slot. A slot without an outcome would block all records after it.
+    // The call may throw, so the call comes before the record gets a slot. A slot without an outcome would block all records after it.
     const admission = isDone ? 'pass' : this.#node.step.admit(record as Record<never, never>, this.#surroundings.clock.now())
     this.#waiting.push(waiting)
     this.#roomShare.hold(1, waiting.bytes)

@@ -61,7 +61,7 @@ export function failurePolicy(config: Partial<StreamsConfig>): FailurePolicy {
 /** Kafka Streams' default handlers. Every failure fails its task. */
 export const failAlways: FailurePolicy = { deserialization: fail, processing: fail, production: fail, deadLetters: null }
 
-/** A failure that its handler did not skip. Nodes pass it on without asking a handler again. */
+/** A failure that its handler did not skip. Nodes pass the failure on without asking a handler again. */
 export class StandingFailure extends Error {
   override readonly cause: WaggleError
   /** True if the record is tried again, even if the application would stop for the failure. */

@@ -5,8 +5,8 @@ import type { KeptValue, Worth } from '../state/task-memory.ts'
 import { NoteBytes, NoteReader } from './note-bytes.ts'
 
 /**
- * The note that a task commits beside each of its positions, as text. It contains everything that the task needs to go on: the partition's time, the
- * task's time, the numbers of operators and stores, and the unfinished entries of asynchronous nodes.
+ * The note that a task commits beside each of its positions, as text. The note contains everything that the task needs to go on: the partition's
+ * time, the task's time, the numbers of operators and stores, and the unfinished entries of asynchronous nodes.
  */
 export interface PositionNote {
   readonly partitionTime: number

@@ -102,7 +102,7 @@ export class RecordQueue {
   }
 }
 
-/** The bytes of timestamp, offset, partition and topic name. Kafka Streams adds them to key, value and headers. */
+/** The bytes of timestamp, offset, partition and topic name. Kafka Streams adds these bytes to key, value and headers. */
 export function placeSize(topic: string): number {
   return 20 + Buffer.byteLength(topic)
 }

@@ -15,7 +15,7 @@ import type { TaskPositions } from './task-positions.ts'
 export type TaskInput = TopicPartition & { readonly position: Position | null }
 
 export interface TaskInputsOptions {
-  /** The list that gets a queue for each opened input. `current` and `positions` read it. */
+  /** The list that gets a queue for each opened input. `current` and `positions` read this list. */
   readonly queues: RecordQueue[]
   readonly current: CurrentRecord
   readonly positions: TaskPositions
@@ -57,7 +57,7 @@ export class TaskInputs {
     return streamTime
   }
 
-  /** Connects the queues with their sources. It must be called before the first record is added. */
+  /** Connects the queues with their sources. This method must be called before the first record is added. */
   connect(nodes: TaskNodes): void {
     for (const { source } of this.#queues) {
       const runtime = nodes.source(source.name)

@@ -48,7 +48,7 @@ export interface TaskWatcher {
   scheduled(task: Task): void
 }
 
-/** One sub-topology for one partition number. It owns its stores, its buffer and its commit positions. */
+/** One sub-topology for one partition number. The task owns its stores, its buffer and its commit positions. */
 export class Task implements TaskState {
   readonly id: string
   readonly applicationId: string

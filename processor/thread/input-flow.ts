@@ -13,7 +13,7 @@ export interface InputFlowOptions {
   readonly maxBufferedBytes: number
   /** The number of the thread's tasks, which share the limits. */
   readonly taskCount: () => number
-  /** All tasks that have records. Tasks without records may be among them. */
+  /** The tasks of the thread that may have records. Every task that has records is among them. */
   readonly ready: () => Iterable<Task>
   readonly consumerOf: (task: Task) => Consumer | undefined
   /** True while the task runs in this thread. */
@@ -59,7 +59,7 @@ export class InputFlow {
 
   /**
    * True if the task may process its next record. The oldest record is known only if all inputs have a record. The task waits for records that are
-   * known to exist, and for others up to `maxTaskIdleMs` (KIP-695).
+   * known to exist, and for other records up to `maxTaskIdleMs` (KIP-695).
    */
   mayChoose(task: Task): boolean {
     const { maxTaskIdleMs, clock, consumerOf } = this.#options

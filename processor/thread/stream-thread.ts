@@ -432,7 +432,7 @@ export type ThreadState = (typeof states)[number]
 
 const recordsAPass = 256
 const recordsAPoll = 2048
-/** The loop yields to the event loop after this number of passes. It yields earlier if `giveWayMs` have passed. */
+/** The loop yields to the event loop after this number of passes. The loop yields earlier if `giveWayMs` have passed. */
 const maxPassesInARow = 8
 const giveWayMs = 0.5
 /** A pass over the tasks ends after this time, in ms, even if there is more work. */

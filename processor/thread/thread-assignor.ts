@@ -32,8 +32,8 @@ export interface ThreadAssignorOptions {
 }
 
 /**
- * A thread's part in the assignment of a group. It reports the state of its process to the leader, and makes the process keep the copies that the
- * leader wants.
+ * A thread's part in the assignment of a group. The assignor reports the state of its process to the leader, and makes the process keep the copies
+ * that the leader wants.
  */
 export class ThreadAssignor implements GroupAssignor, CopyKeeper {
   readonly #options: ThreadAssignorOptions
@@ -71,7 +71,7 @@ export class ThreadAssignor implements GroupAssignor, CopyKeeper {
     return this.#assignor.problems
   }
 
-  /** True if a warm-up is ready to run here. While it stays ready, the method returns true only at intervals. */
+  /** True if a warm-up is ready to run here. While the warm-up stays ready, the method returns true only at intervals. */
   takeRejoin(): boolean {
     const now = this.#options.clock.elapsedMs()
     if (now - this.#rejoinedAtMs < rejoinEveryMs || !this.#assignor.wantsRejoin) return false

@@ -6,7 +6,7 @@ import type { StoreLag } from '../state/task-states.ts'
 import type { DecideFailure } from './failure-decision.ts'
 import type { ThreadState } from './stream-thread.ts'
 
-/** A stream thread in another JavaScript thread. It shares the application's tasks with the other threads through the log. */
+/** A stream thread in another JavaScript thread. The thread shares the application's tasks with the other threads through the log. */
 export interface ThreadElsewhere {
   readonly name: string
   readonly state: ThreadState
@@ -16,7 +16,7 @@ export interface ThreadElsewhere {
   resume(): void
   /** Settles when the thread takes part in the application. */
   start(): Promise<void>
-  /** Commits finished work. With `close` it finishes the records in hand first, like `Application.close`. */
+  /** Commits finished work. With `close` the thread first finishes the records in progress, like `Application.close`. */
   stop(close?: { readonly timeoutMs: number; readonly waitsForCalls?: boolean }): Promise<void>
   /** The processes that have this partition of a store, according to the last assignment. */
   hostsOf(store: string, partition: number): Promise<TaskHost>
@@ -25,7 +25,7 @@ export interface ThreadElsewhere {
   lags(): Promise<readonly StoreLag[]>
 }
 
-/** The callbacks of a thread elsewhere. They are the same as those of a thread in this JavaScript thread. */
+/** The callbacks of a thread elsewhere. The callbacks are the same as those of a thread in this JavaScript thread. */
 export interface ThreadElsewhereOptions {
   readonly name: string
   readonly onFailure: (error: WaggleError) => void

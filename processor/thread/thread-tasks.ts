@@ -23,7 +23,7 @@ export class ThreadTasks implements CommittingTasks {
   readonly #partitions = new Map<string, TopicPartition[]>()
   readonly #byPartition = new Map<string, Task>()
   readonly #groups = new Map<Task, string>()
-  /** Meters by task. They stay when the task is closed and opened again. */
+  /** Meters by task. Meters stay when the task is closed and opened again. */
   readonly #taskMeters = new Map<string, TaskMeters>()
   readonly #meters: ThreadMeters
   readonly #states: TaskStates | null

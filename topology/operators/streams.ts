@@ -189,7 +189,7 @@ export interface Suppress {
   readonly maxRecords: number
   readonly maxBytes: number
   readonly whenFull: 'emitEarly' | 'shutDown'
-  /** Serdes of the table. They measure the bytes of held updates. */
+  /** Serdes of the table. The serdes measure the bytes of held updates. */
   readonly serdes: { readonly key: AnySerde; readonly value: AnySerde }
 }
 

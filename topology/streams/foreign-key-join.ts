@@ -21,7 +21,7 @@ export interface ForeignKeyJoin {
   readonly keepsLeft: boolean
 }
 
-/** The rows that a foreign-key join gives. They leave the node `source`, and become the table `name`, stored as `kept` says. */
+/** The rows that a foreign-key join gives. The rows leave the node `source`, and become the table `name`, stored as `kept` says. */
 interface JoinedRows {
   readonly name: string
   readonly source: string

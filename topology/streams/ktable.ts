@@ -183,8 +183,8 @@ export interface TableParts {
   /** Adds old values to the table's updates. Without `force`, returns false if old values would need a store that no other step needs. */
   sendOldValues(force: boolean): boolean
   /**
-   * True if the table's updates say whether they are outdated (KIP-914). The updates of a table with a versioned store do, and so do those of a table
-   * that is made from such a table row by row.
+   * True if the table's updates say whether they are outdated (KIP-914). This is so for a table with a versioned store. It is also so for a table
+   * that is made row by row from such a table.
    */
   readonly isVersioned: boolean
   /** The time after a window's end in which the window may still change, in ms. Undefined if the table has no windows. */

@@ -11,7 +11,7 @@ export interface Suppressed {
   /** Topic, partition and offset of the record that caused the update. */
   readonly metadata: RecordMetadata
   readonly change: Change<unknown>
-  /** The key's value before the first held update. It is the last value that was forwarded. */
+  /** The key's value before the first held update, which is the last forwarded value. */
   readonly prior: unknown
   readonly headers: readonly Header[]
 }

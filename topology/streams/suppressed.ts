@@ -21,7 +21,7 @@ export class BufferConfig<out When extends Full = Full> {
   }
 
   /**
-   * Holds back any number of updates. Only the machine's memory limits them.
+   * Holds back any number of updates. Only the machine's memory limits their number.
    *
    * @example
    * ```ts

@@ -2,7 +2,7 @@ import type { Window } from '../record.ts'
 import { WaggleError } from '../waggle-error.ts'
 import { Typed } from './option-type.ts'
 
-/** Windows of one size, aligned to the epoch. They are tumbling, or hopping if they advance by less than their size. */
+/** Windows of one size, aligned to the epoch. The windows are tumbling windows. If they advance by less than their size, they are hopping windows. */
 export class TimeWindows extends Typed<'time'> {
   readonly kind = 'time'
   readonly sizeMs: number

@@ -23,7 +23,7 @@ export interface BeeHost {
   valueOf(
     bee: SwarmBee,
   ): (input: Payload, request: { readonly id: string; readonly headers: readonly Header[]; readonly place: RecordMetadata | null }) => BeeValue
-  /** A bee of role `stream`. Throws WAGGLE_INVALID_BEE if it has no function `connect`. */
+  /** A bee of role `stream`. Throws WAGGLE_INVALID_BEE if the bee has no function `connect`. */
   streamOf(bee: SwarmBee): StreamBee
   /** True if calls are recorded as spans. Then the output of a call has the call's span as its `traceparent`. */
   readonly recordsSpans?: boolean

@@ -1,7 +1,7 @@
 import type { BeeTypeInfo } from './bee-type.ts'
 import type { SwarmDocument } from './document.ts'
 
-/** A swarm whose file has no mistakes. The planner relies on this. */
+/** A swarm whose file has no mistakes. The planner relies on the check of the file. */
 export interface CheckedSwarm {
   readonly name: string
   readonly document: SwarmDocument

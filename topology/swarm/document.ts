@@ -24,7 +24,7 @@ export class SwarmDocument {
   readonly #lines: LineCounter
   /** The number of lines of the file before the parsed text. */
   readonly #linesBefore: number
-  /** The place of a value that does not come from a file. It precedes the path in the value. Null for a file. */
+  /** The place of a value that does not come from a file. This place precedes the path in the value. Null for a file. */
   readonly #origin: string | null
   readonly #pairs = new WeakMap<YAMLMap, ReadonlyMap<unknown, Pair>>()
 

@@ -21,7 +21,7 @@ export interface Management {
   discard(id: string): Promise<void>
   /** The requests of the swarms of this process, the newest first. Throws WAGGLE_BAD_REQUEST for an invalid cursor. */
   requests(options: RequestListOptions): Promise<RequestPage>
-  /** The way of a request through its swarm. Throws WAGGLE_UNKNOWN_REQUEST if the log has no record of it. */
+  /** The way of a request through its swarm. Throws WAGGLE_UNKNOWN_REQUEST if the log has no record of the request. */
   trace(id: string): Promise<RequestTrace>
   /** The models of the swarms that run in this process. */
   models(): Promise<readonly ModelRow[]>

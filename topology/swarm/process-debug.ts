@@ -18,7 +18,7 @@ export interface ProcessProfile {
   readonly started_at: number
   readonly seconds: number
   readonly threads: readonly ThreadProfile[]
-  /** The bees that had calls in that time, the one with the most time first. */
+  /** The bees that had calls in that time. The bee with the most time comes first. */
   readonly bees: readonly BeeTime[]
 }
 

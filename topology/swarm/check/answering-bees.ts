@@ -3,8 +3,8 @@ import type { SwarmBee } from '../checked-swarm.ts'
 import { BranchGraph } from './branch-graph.ts'
 
 /**
- * Returns the bees of a swarm. A swarm without a `respond` bee gets one, if the swarm ends in bees that may answer by themselves, such as a Python
- * bee that calls `swarm.respond`. The added bee reads each of these bees that no other bee reads. The first outcome is the answer.
+ * Returns the bees of a swarm. A swarm without a `respond` bee gets one if it ends in bees that may answer by themselves. A Python bee that calls
+ * `swarm.respond` is such a bee. The added bee reads each of these bees that no other bee reads. The first outcome is the answer.
  */
 export function withAnswer(bees: readonly SwarmBee[], respond: BeeTypeInfo | null): readonly SwarmBee[] {
   if (respond === null || bees.some(({ type }) => type.role === 'respond')) return bees
@@ -34,8 +34,8 @@ export function answerWays(bees: readonly SwarmBee[]): ReadonlyMap<string, Answe
 /**
  * The bees that tell the ledger about each request that leaves them without an answer. Each of these bees may answer by itself, and no way leads from
  * it to the respond bee. While such a bee still has a request, the respond bee may learn that the request took none of the ways to it. The request is
- * refused only when the other bee is done too. If the bee is in a loop or a cache, the loop or the cache tells the ledger, because the bee may get
- * the request several times. Empty if the respond bee gets a result or an error of every request.
+ * refused only when the other bee is done too. A bee in a loop or a cache may get the request several times. So the loop or the cache tells the
+ * ledger instead. Empty if the respond bee gets a result or an error of every request.
  */
 export function unansweringBees(bees: readonly SwarmBee[]): ReadonlySet<string> {
   const respond = bees.find(({ type }) => type.role === 'respond')

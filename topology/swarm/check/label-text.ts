@@ -5,7 +5,7 @@
 export function labelsOfText(text: string): readonly string[] | null {
   const trimmed = text.trim()
   if (/^[[{(]/.test(trimmed)) return labelsOfJson(trimmed) ?? labelsOfPython(trimmed)
-  // A single word is no list of labels. It may be anything, such as the number of the classes.
+  // A single word is no list of labels. The word may be anything, such as the number of the classes.
   const separator = ['\n', ','].find((one) => trimmed.includes(one))
   return separator === undefined ? null : labelsOfLines(trimmed.replaceAll(separator, '\n'))
 }

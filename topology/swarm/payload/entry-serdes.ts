@@ -38,8 +38,8 @@ export const requestEntrySerde: Serde<RequestEntry> = withPayload<RequestEntry>(
 )
 
 /**
- * A result that a cache keeps. `bytes`: the size of the result. `due`: the time at which it expires, in epoch ms. The entry with the sums over all
- * results has no payload.
+ * A result that a cache keeps. `bytes`: the size of the result. `due`: the time at which the result expires, in epoch ms. The entry with the sums
+ * over all results has no payload.
  */
 export interface CacheEntry {
   readonly payload: Payload | null

@@ -1,6 +1,6 @@
 import { WaggleError } from '../../waggle-error.ts'
 
-/** Limits of one JSON value. They bound recursion and memory. A request whose value exceeds a limit gets an error. */
+/** Limits of one JSON value. The limits bound recursion and memory. A request whose value exceeds a limit gets an error. */
 export interface JsonBounds {
   /** The most levels of objects and lists inside each other. */
   readonly maxDepth: number
@@ -19,8 +19,8 @@ export interface JsonBounds {
 export const maxOutputBytes = 32 * 1024 * 1024
 
 /**
- * Limits of a value inside a swarm. They are wider than a caller's, because bees may wrap the caller's value. `JSON.stringify` overflows the stack at
- * about 5,000 levels.
+ * Limits of a value inside a swarm. These limits are wider than a caller's limits, because bees may wrap the caller's value. `JSON.stringify`
+ * overflows the stack at about 5,000 levels.
  */
 export const insideBounds: JsonBounds = { maxDepth: 512, maxValues: 1_000_000, maxMembers: 200_000, maxCharacters: maxOutputBytes }
 

@@ -52,7 +52,7 @@ export function edgePayload(data: Uint8Array, headers: readonly Header[]): Paylo
   }
 }
 
-/** Reads bytes as a payload of this content type. Throws if they are malformed. */
+/** Reads bytes as a payload of this content type. Throws if the bytes are malformed. */
 export function payloadOfBytes(data: Uint8Array, contentType: string, json: (bytes: Uint8Array) => unknown = insideJson): Payload {
   const mediaType = mediaTypeOf(contentType)
   if (mediaType === jsonType) return { kind: 'json', json: json(data) }

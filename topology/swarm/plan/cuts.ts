@@ -35,7 +35,7 @@ export const cutKinds = [
 export interface Chain {
   readonly isGateway: boolean
   readonly hasState: boolean
-  /** True if the sub-topology runs only on machines with a GPU. Until such a machine runs it, it cannot answer queries. */
+  /** True if the sub-topology runs only on machines with a GPU. Until such a machine runs the sub-topology, its stores cannot be queried. */
   readonly needsGpu: boolean
 }
 

@@ -32,7 +32,7 @@ export interface SwarmPlan {
 export interface PlannedTopic extends TopicSpec {
   readonly writers: readonly string[]
   readonly readers: readonly string[]
-  /** True if another application owns the topic. Waggle uses it as it is. */
+  /** True if another application owns the topic. Waggle does not change the topic. */
   readonly isForeign: boolean
 }
 

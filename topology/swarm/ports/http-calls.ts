@@ -1,4 +1,4 @@
-/** Calls HTTP servers that this machine's settings allow. It follows no redirect and uses no proxy. */
+/** Calls HTTP servers that this machine's settings allow. A call follows no redirect and uses no proxy. */
 export interface HttpCalls {
   /** Checks that a host may be called, and sends nothing. Throws WAGGLE_HTTP_CALL_ADDRESS for a host that is not allowed. */
   check(url: URL): void

@@ -22,7 +22,7 @@ export interface FoundVersion {
   readonly version: number
   /** A text that changes with the names, sizes and times of the version's files. */
   readonly stamp: string
-  /** False if the version's files have changed since the previous look. Somebody may still be copying them. */
+  /** False if the version's files have changed since the previous look. Somebody may still be copying the files. */
   readonly isComplete: boolean
 }
 
@@ -106,7 +106,7 @@ export interface ModelSignature {
   readonly takesPictures: boolean
   /** Names of the classes in the order of the scores; null if the file does not contain them. */
   readonly classes: readonly string[] | null
-  /** Labels that the model’s maker has added, in a file beside the model or in its metadata. They count only if the spec has no labels. */
+  /** Labels that the model’s maker has added, in a file beside the model or in its metadata. The labels count only if the spec has no labels. */
   readonly labels: ModelLabels | null
 }
 

@@ -35,8 +35,8 @@ export interface PictureTarget {
   readonly height: number
   readonly width: number
   /**
-   * `fill`: the picture is stretched. `cover`: it keeps its aspect ratio, and the middle is cut out. `contain`: it keeps its aspect ratio, with bars
-   * in the colour `pad`.
+   * `fill`: the picture is stretched. `cover`: the picture keeps its aspect ratio, and the middle is cut out. `contain`: the picture keeps its aspect
+   * ratio, with bars in the colour `pad`.
    */
   readonly fit: 'fill' | 'cover' | 'contain'
   /** The colour of the bars, as `#rrggbb`. Default: black. */

@@ -22,7 +22,7 @@ export interface PostgresOptions {
  * WAGGLE_POSTGRES_REFUSED if it does not let this process in. For a statement that fails, each method throws WAGGLE_POSTGRES_QUERY.
  */
 export interface OpenPostgres {
-  /** Lets the server parse a statement without running it. With `signal` it tries again for ten seconds while the server does not answer. */
+  /** Lets the server parse a statement without running it. With `signal` the method tries again for ten seconds while the server does not answer. */
   describe(statement: Statement, signal?: AbortSignal): Promise<DescribedStatement>
   /** Creates the table that remembers which requests have been written. Returns false if the role may not create it. */
   makeWriteTable(): Promise<boolean>
@@ -60,8 +60,8 @@ export interface StatementCall {
   /** The most rows of a result. */
   readonly maxRows: number
   /**
-   * `read`: the statement changes nothing, so it may run again. `once`: it runs once for this request, even if `run` is called again. `any`: it may
-   * run again.
+   * `read`: the statement changes nothing, so it may run again. `once`: the statement runs once for this request, even if `run` is called again.
+   * `any`: it may run again.
    */
   readonly effect: 'read' | 'any' | { readonly once: WriteIdentity }
 }

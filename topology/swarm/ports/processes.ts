@@ -14,7 +14,9 @@ export interface ProcessOptions {
   readonly bee: string
   /** The program and its arguments, run without a shell. */
   readonly command: readonly string[]
-  /** The bee’s own environment variables. They are added to the few that Waggle gives to every bee’s process (bees/PROTOCOL.md, "Life"). */
+  /**
+   * The bee’s own environment variables. These variables are added to the few that Waggle gives to every bee’s process (bees/PROTOCOL.md, "Life").
+   */
   readonly env: { readonly [name: string]: string }
   /** The working folder of the process. Default: Waggle's own. */
   readonly cwd?: string

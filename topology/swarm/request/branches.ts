@@ -6,8 +6,8 @@ import { branchesHeader } from './headers.ts'
 export const notTakenCode = 'WAGGLE_NOT_TAKEN'
 
 /**
- * The payload of a branch that a request does not take. Bees pass it on like an error, and sinks skip it. So every input of a join gets a record for
- * each request, and a join never waits for a branch that was not taken.
+ * The payload of a branch that a request does not take. Bees pass this payload on like an error, and sinks skip it. So every input of a join gets a
+ * record for each request, and a join never waits for a branch that was not taken.
  */
 export function notTaken(bee: string, detail: string): ErrorPayload {
   return errorPayload({ code: notTakenCode, detail, bee })

@@ -118,5 +118,5 @@ function badEvent(why: string, next: string): WaggleError {
 const rfc3339 = /^\d{4}-\d\d-\d\d[Tt]\d\d:\d\d:\d\d(?:\.\d{1,12})?(?:[Zz]|[+-]\d\d:\d\d)$/
 const maxAttributes = 100
 const maxAttributeCharacters = 4096
-/** The limit of all attributes together. It is that of the headers of an HTTP request. */
+/** The limit of all attributes together: the limit of the headers of an HTTP request. */
 const maxCharacters = 16_384

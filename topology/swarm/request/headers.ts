@@ -14,7 +14,7 @@ export const requestIdHeader = 'waggle-request-id'
 /** The time by which the request wants its answer, in epoch ms. */
 export const deadlineHeader = 'waggle-deadline'
 export const gatewayHeader = 'waggle-gateway'
-/** SHA-256 of the request's body. It shows whether two requests under one id have different bodies. */
+/** SHA-256 of the request's body. The hash shows whether two requests under one id have different bodies. */
 export const bodyHashHeader = 'waggle-body-hash'
 /** Marks a record of the accepted topic that tells the ledger about a request, or asks for its state. A record without this header is an outcome. */
 export const acceptedHeader = 'waggle-accepted'
@@ -57,7 +57,7 @@ export const sentHeader = 'waggle-batch-sent'
  * epoch ms, MS the duration of the call, BATCH the number of inputs of that call.
  */
 export const innerCallsHeader = 'waggle-inner-calls'
-/** Headers that describe a record's value and how it was made. They are dropped when the value is replaced. */
+/** Headers that describe a record's value and how it was made. These headers are dropped when the value is replaced. */
 export const valueHeaders: ReadonlySet<string> = new Set([
   contentTypeHeader,
   errorHeader,

@@ -19,7 +19,7 @@ const partSinceHeader = 'waggle-part-since'
  */
 export const unknownTime = 0
 
-/** A record of a swarm's topic of parts. The key is the request id. Its timestamp is the time at which it was written. */
+/** A record of a swarm's topic of parts. The key is the request id. The timestamp is the time at which it was written. */
 export interface PartRecord {
   readonly bee: string
   readonly rounds: string

@@ -33,7 +33,7 @@ export interface TraceStep {
   readonly batch_sent: string | null
   /** The ids of the other requests of the call that were found, at most 100. */
   readonly batch_mates: readonly string[]
-  /** The number of the attempt. It is above 1 for an input that was sent again from the dead letters. */
+  /** The number of the attempt. The number is above 1 for an input that was sent again from the dead letters. */
   readonly attempt: number
   /** The model that made the result, and its version; null for a result that names no model. */
   readonly model: string | null

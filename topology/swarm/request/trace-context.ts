@@ -99,7 +99,7 @@ export function rootSpanIdOf(requestId: string): string {
 }
 
 /**
- * 64 bits of a text as 16 hexadecimal digits, never all zeros. They are two FNV-1a hashes of 32 bits with different starts, each mixed as in
+ * 64 bits of a text as 16 hexadecimal digits, never all zeros. The result is two FNV-1a hashes of 32 bits with different starts, each mixed as in
  * MurmurHash3. Ids of spans need no protection from forgery, and the function runs for each call.
  */
 function hashed(text: string): string {
