@@ -495,11 +495,11 @@ describe('The function of a sink', () => {
   const sinks: { readonly [what: string]: readonly [string, (stream: Text) => void] } = {
     'that names no topic': ['WAGGLE_INVALID_TOPIC', (stream) => stream.to(() => '', written)],
     'that forgets to name a topic': ['WAGGLE_UNDEFINED_VALUE', (stream) => stream.to(() => undefined as never, written)],
-    'that chooses a partition that is not there': [
+    'that chooses a partition which does not exist': [
       'WAGGLE_INVALID_PARTITION',
       (stream) => stream.to('out', Produced.with(text, text, { partitioner: () => 1 })),
     ],
-    'that chooses one among several that is not there': [
+    'that chooses several partitions, one of which does not exist,': [
       'WAGGLE_INVALID_PARTITION',
       (stream) => stream.to('out', Produced.with(text, text, { partitioner: () => [0, -1] })),
     ],

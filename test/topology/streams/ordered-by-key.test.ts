@@ -135,14 +135,14 @@ describe('Results that are ordered by key', () => {
   })
 
   const shapes: { readonly [name: string]: Parameters<typeof program>[1] } = {
-    'each by itself': (stream, calls) => stream.mapAsync(calls.make, byKey),
-    'in batches': (stream, calls) =>
+    'one call for each record': (stream, calls) => stream.mapAsync(calls.make, byKey),
+    'calls in batches': (stream, calls) =>
       stream
         .batch({ size: 3, timeoutMs: 1_000_000, release: 'idle' })
         .mapAsync((values) => Promise.all(values.map(calls.make)), { ...byKey, concurrency: 2 }),
-    'several made of one record': (stream, calls) => stream.flatMapValues((value) => [`${value}x`, `${value}y`]).mapAsync(calls.make, byKey),
-    'one step after another': (stream, calls) => stream.mapAsync(calls.make, byKey).mapAsync(calls.make, byKey),
-    'in the order of the input': (stream, calls) => stream.mapAsync(calls.make, { ...byKey, ordered: 'partition' }),
+    'several calls for each record': (stream, calls) => stream.flatMapValues((value) => [`${value}x`, `${value}y`]).mapAsync(calls.make, byKey),
+    'two asynchronous steps in a row': (stream, calls) => stream.mapAsync(calls.make, byKey).mapAsync(calls.make, byKey),
+    'ordered by partition': (stream, calls) => stream.mapAsync(calls.make, { ...byKey, ordered: 'partition' }),
   }
   for (const [name, shape] of Object.entries(shapes)) {
     it(`come once for each record and in order, whichever call ends first and wherever the program crashes: ${name}`, async () => {
@@ -201,6 +201,6 @@ describe('Results that are ordered by key', () => {
 })
 
 function resultsOf(shape: string, value: string): readonly string[] {
-  if (shape === 'several made of one record') return [`${value}x!`, `${value}y!`]
-  return shape === 'one step after another' ? [`${value}!!`] : [`${value}!`]
+  if (shape === 'several calls for each record') return [`${value}x!`, `${value}y!`]
+  return shape === 'two asynchronous steps in a row' ? [`${value}!!`] : [`${value}!`]
 }

@@ -40,9 +40,9 @@ const cases: readonly (readonly [what: string, text: string | Uint8Array, mistak
   ['50,000 aliases', `a: &a 1\nb: [${Array(50_000).fill('*a').join()}]`, /^swarm.yaml:2:5: .*more than 100 aliases/],
   ['bytes that are not UTF-8', Buffer.from([0x61, 0x3a, 0x0a, 0x62, 0xff]), /^swarm.yaml:2:2: .*UTF-8/],
   ['a merge key', `${gateway}- { <<: { name: x }, name: x, type: respond, input: { name: g } }`, /^swarm.yaml:4:5: unknown key <</],
-  ['an endless timeout', `${gateway}- { name: x, type: respond, input: { name: g }, timeout_seconds: .inf }`, /not Infinity/],
+  ['an infinite timeout', `${gateway}- { name: x, type: respond, input: { name: g }, timeout_seconds: .inf }`, /not Infinity/],
   ['a timeout that is not a number', `${gateway}- { name: x, type: respond, input: { name: g }, timeout_seconds: .nan }`, /not NaN/],
-  ['a key that is there twice', 'name: s\nname: t\n', /^swarm.yaml:2:1: the key name is a duplicate/],
+  ['a duplicate key', 'name: s\nname: t\n', /^swarm.yaml:2:1: the key name is a duplicate/],
   ['only comments', '# nothing\n', /^swarm.yaml:1:1: the file is empty/],
   ['two gateways of one name', `${gateway}- { name: h, type: gateway-input, spec: { name: g } }`, /^swarm.yaml:4:49: g has the gateway g already/],
   [
