@@ -6,7 +6,7 @@ export function hasAll(has: Capabilities, needs: Capabilities): boolean {
 }
 
 /** The maximum of each resource over all steps. A machine with these resources can run any of the steps, one at a time. */
-export function mostOf(needs: Iterable<Capabilities>): Capabilities {
+export function largestNeeds(needs: Iterable<Capabilities>): Capabilities {
   const most = new Map<string, number>()
   for (const one of needs) for (const [name, count] of Object.entries(one)) most.set(name, Math.max(most.get(name) ?? 0, count))
   return Object.fromEntries(most)

@@ -8,12 +8,12 @@ export function streamsDeadLetterHeaders(error: WaggleError, { topic, partition,
   return [
     header(
       'exception',
-      said(() => (cause.name === 'WaggleError' ? error.code : cause.name)),
+      textFrom(() => (cause.name === 'WaggleError' ? error.code : cause.name)),
     ),
     header('message', saidBy(cause)),
     header(
       'stacktrace',
-      said(() => cause.stack ?? ''),
+      textFrom(() => cause.stack ?? ''),
     ),
     topic === '' ? { key: nameOf('topic'), value: null } : header('topic', topic),
     header('partition', String(partition)),
@@ -30,7 +30,7 @@ function causeOf(error: WaggleError): Error {
   }
 }
 
-function said(read: () => string): string {
+function textFrom(read: () => string): string {
   try {
     return saidBy(read())
   } catch (thrown) {

@@ -1,12 +1,12 @@
 import type { Static, TSchema } from 'typebox'
 import { listSerde } from './list-serde.ts'
 import { readLong, writeLong } from './long-bytes.ts'
-import { mistyped, refuseOtherThanBytes } from './mistyped.ts'
 import type { Windowed } from './record.ts'
 import { schemaSerde } from './schema-serde.ts'
 import type { AnySerde, Serde } from './serde.ts'
 import { sessionWindowedSerde, timeWindowedSerde } from './streams/windowed-serdes.ts'
 import { WaggleError } from './waggle-error.ts'
+import { refuseOtherThanBytes, wrongType } from './wrong-type.ts'
 
 const encoder = new TextEncoder()
 /** This decoder keeps a byte order mark, as Java does. */
@@ -14,7 +14,7 @@ const decoder = new TextDecoder('utf-8', { ignoreBOM: true })
 
 const string: Serde<string> = {
   serialize(topic, value) {
-    if (typeof value !== 'string') throw mistyped(topic, value, 'a string')
+    if (typeof value !== 'string') throw wrongType(topic, value, 'a string')
     return value.length < 256 ? Buffer.from(value) : encoder.encode(value)
   },
   deserialize(topic, data) {
@@ -25,7 +25,7 @@ const string: Serde<string> = {
 
 const bytes: Serde<Uint8Array> = {
   serialize(topic, value) {
-    if (!(value instanceof Uint8Array)) throw mistyped(topic, value, 'a Uint8Array')
+    if (!(value instanceof Uint8Array)) throw wrongType(topic, value, 'a Uint8Array')
     return value
   },
   deserialize(topic, data) {
@@ -36,7 +36,7 @@ const bytes: Serde<Uint8Array> = {
 
 const long: Serde<number> = {
   serialize(topic, value) {
-    if (typeof value !== 'number') throw mistyped(topic, value, 'a number')
+    if (typeof value !== 'number') throw wrongType(topic, value, 'a number')
     if (!Number.isSafeInteger(value)) throw unsafe(value)
     const data = Buffer.allocUnsafe(8)
     writeLong(data, value, 0)
@@ -69,7 +69,7 @@ const double = fixedSize<number>({
 const anyJson: Serde<unknown> = {
   serialize(topic, value) {
     const json = asJson(value)
-    if (json === undefined) throw mistyped(topic, value, 'a value that JSON has')
+    if (json === undefined) throw wrongType(topic, value, 'a value that JSON has')
     return Buffer.from(json)
   },
   deserialize(topic, data) {
@@ -96,7 +96,7 @@ function asJson(value: unknown): string | undefined {
 
 const boolean: Serde<boolean> = {
   serialize(topic, value) {
-    if (typeof value !== 'boolean') throw mistyped(topic, value, 'a boolean')
+    if (typeof value !== 'boolean') throw wrongType(topic, value, 'a boolean')
     return Buffer.of(value ? 1 : 0)
   },
   deserialize(topic, data) {
@@ -136,7 +136,7 @@ const bigLong = fixedSize<bigint>({
 const uuid: Serde<string> = {
   serialize(topic, value) {
     if (typeof value === 'string' && uuidForm.test(value)) return Buffer.from(value)
-    throw mistyped(topic, value, 'a UUID')
+    throw wrongType(topic, value, 'a UUID')
   },
   deserialize(topic, data) {
     const value = string.deserialize(topic, data)
@@ -169,7 +169,7 @@ const nothing: Serde<never> = {
 function fixedSize<T>({ size, type, accepts, write, read }: FixedSize<T>): Serde<T> {
   return {
     serialize(topic, value) {
-      if (!accepts(value)) throw mistyped(topic, value, type)
+      if (!accepts(value)) throw wrongType(topic, value, type)
       const data = Buffer.allocUnsafe(size)
       write(data, value)
       return data

@@ -1,4 +1,4 @@
-import { type Capabilities, mostOf } from './capabilities.ts'
+import { type Capabilities, largestNeeds } from './capabilities.ts'
 import type { GraphNode, SinkNode, SourceNode, Topology } from './graph.ts'
 import type { StoreSpec } from './state-store.ts'
 import { WaggleError } from './waggle-error.ts'
@@ -59,7 +59,7 @@ export function subtopologiesOf(topology: Topology): readonly Subtopology[] {
       ],
       stores,
       isGlobal: stores.some(({ name }) => topology.globalStores.has(name)),
-      needs: mostOf(nodes.map(({ name }) => topology.needsOf(name))),
+      needs: largestNeeds(nodes.map(({ name }) => topology.needsOf(name))),
     }
   })
 }

@@ -1,6 +1,6 @@
 import { hasAll } from '../../topology/capabilities.ts'
 import type { GraphNode } from '../../topology/graph.ts'
-import { openSerdes } from '../../topology/serde-uses.ts'
+import { openSerdes } from '../../topology/open-serdes.ts'
 import type { Subtopology } from '../../topology/subtopology.ts'
 import { WaggleError } from '../../topology/waggle-error.ts'
 import type { Metric } from '../metrics/meters.ts'
@@ -179,7 +179,7 @@ export class Application {
   }
 
   async #nextStepOfStart(): Promise<void> {
-    await this.#moment()
+    await this.#shortPause()
     this.#refuseClosed()
   }
 
@@ -187,7 +187,7 @@ export class Application {
     if (this.#state !== 'REBALANCING') throw this.threads.failure ?? stopped(this.#options.applicationId)
   }
 
-  #moment(): Promise<void> {
+  #shortPause(): Promise<void> {
     return new Promise((resolve) => {
       this.#options.clock.after(finishCheckMs, resolve)
     })
@@ -269,7 +269,7 @@ export class Application {
     const end = clock.elapsedMs() + withinMs
     while (!isDone()) {
       if (clock.elapsedMs() >= end) return false
-      await this.#moment()
+      await this.#shortPause()
     }
     return true
   }

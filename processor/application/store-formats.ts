@@ -53,10 +53,10 @@ function formatOf({ kind, timestamped = false, timeOrdered = false, retainDuplic
 }
 
 function isSame(one: Format, other: Format): boolean {
-  return said(one) === said(other)
+  return kindText(one) === kindText(other)
 }
 
-function said({ kind, timestamped, timeOrdered, retainDuplicates }: Format): string {
+function kindText({ kind, timestamped, timeOrdered, retainDuplicates }: Format): string {
   const more = [timestamped ? 'with times' : '', timeOrdered ? 'in the order of time' : '', retainDuplicates ? 'with duplicates' : '']
   const notes = more.filter((one) => one !== '').join(', ')
   return `${names[kind]} store${notes === '' ? '' : ` (${notes})`}`
@@ -77,7 +77,7 @@ function carriedOver(store: string, { before, now, state, tasks }: Change): read
   if (!isSame({ ...before, timestamped: true }, now)) {
     const applicationId = first.slice(0, first.lastIndexOf('/'))
     throw new WaggleError('WAGGLE_STORE_DIFFERS', {
-      message: `The store ${store} of ${applicationId} has rows of a ${said(before)}, and is now a ${said(now)}, which cannot read them`,
+      message: `The store ${store} of ${applicationId} has rows of a ${kindText(before)}, and is now a ${kindText(now)}, which cannot read them`,
       next: `Give the store another name, or begin anew: \`waggle reset --application ${applicationId}\`.`,
     })
   }

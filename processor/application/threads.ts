@@ -53,10 +53,10 @@ export class ApplicationThreads {
   }
 
   /**
-   * Starts the global stores. Settles when the stores hold everything that their topics had at the call. `moment` waits a short time, and throws if
+   * Starts the global stores. Settles when the stores hold everything that their topics had at the call. `pause` waits a short time, and throws if
    * the start was given up.
    */
-  async startGlobals(moment: () => Promise<void>): Promise<void> {
+  async startGlobals(pause: () => Promise<void>): Promise<void> {
     const { applicationId, topology, log, threadElsewhere, isElsewhere } = this.#options
     const { subtopologies, states } = this.#parts
     if (isElsewhere !== undefined && log.state !== null) {
@@ -69,14 +69,14 @@ export class ApplicationThreads {
     // A failed record of a global store is never skipped, as in Kafka Streams: every process needs the whole store.
     const thread = this.#newThread(program, `${applicationId}-GlobalStreamThread`, { processing: () => 'fail' })
     this.#global = thread
-    await startGlobals({ log, thread, program, isAlone: states !== null, isReadElsewhere: threadElsewhere !== undefined, moment })
+    await startGlobals({ log, thread, program, isAlone: states !== null, isReadElsewhere: threadElsewhere !== undefined, pause })
   }
 
   /** Adds a thread, and returns its name. Tasks are assigned again. */
   async add(): Promise<string> {
     const name = this.#options.isElsewhere?.threadName ?? this.#freeName()
     this.#names.add(name)
-    const thread = this.#options.threadElsewhere?.({ name, ...this.#told }) ?? this.#newThread(this.#program, name)
+    const thread = this.#options.threadElsewhere?.({ name, ...this.#callbacks }) ?? this.#newThread(this.#program, name)
     this.#threads.push(thread)
     if (this.#isPaused) thread.pause()
     try {
@@ -217,11 +217,11 @@ export class ApplicationThreads {
       ...(this.#options.onEvent === undefined ? {} : { onEvent: this.#options.onEvent }),
       maxBufferedRecords: maxBufferedRecords ?? 4096,
       maxBufferedBytes: maxBufferedBytes ?? 32 * 1024 * 1024,
-      ...this.#told,
+      ...this.#callbacks,
     })
   }
 
-  get #told() {
+  get #callbacks() {
     const { onFailure, decide } = this.#options
     return {
       onFailure: (error: WaggleError) => {

@@ -4,7 +4,7 @@ import type { Header, Record, RecordMetadata } from '../../topology/record.ts'
 import { Refused, WaggleError } from '../../topology/waggle-error.ts'
 import type { CallMeters } from '../metrics/call-meters.ts'
 import type { Clock } from '../ports.ts'
-import { CallLimit } from './call-limit.ts'
+import { CallTimeout } from './call-timeout.ts'
 import { CallTimes } from './call-times.ts'
 import type { KillerSearch } from './killer-search.ts'
 import { RecordRows, type Row, type Ticket } from './record-rows.ts'
@@ -40,7 +40,7 @@ export class RowBatcher<K, V, R, W> {
   #closed = false
   #cancelTimer: (() => void) | null = null
   #timerDue = Number.POSITIVE_INFINITY
-  readonly #open = new Set<CallLimit>()
+  readonly #open = new Set<CallTimeout>()
 
   constructor(
     step: AsyncStep<K, V, R, W>,
@@ -247,7 +247,7 @@ export class RowBatcher<K, V, R, W> {
   /** The call's results, or one error for all of its rows. Never rejects. */
   #limited(batch: readonly Row<K, V, R, W>[]): Promise<readonly (W | WaggleError)[] | WaggleError> {
     return new Promise((resolve) => {
-      const limit = new CallLimit(this.#clock, this.#step.timeoutMs, (late) => end(late))
+      const limit = new CallTimeout(this.#clock, this.#step.timeoutMs, (late) => end(late))
       this.#open.add(limit)
       const end = (results: readonly (W | WaggleError)[] | WaggleError) => {
         limit.end()
@@ -295,9 +295,9 @@ class RowCall<K, V, R, W> implements AsyncCall<K> {
   readonly headers: readonly Header[]
   readonly attempt: number
   readonly metadata: RecordMetadata
-  readonly #limit: CallLimit
+  readonly #limit: CallTimeout
 
-  constructor({ entry, attempt }: Row<K, V, R, W>, limit: CallLimit) {
+  constructor({ entry, attempt }: Row<K, V, R, W>, limit: CallTimeout) {
     const { record, metadata } = entry.ticket
     this.key = record.key
     this.value = record.value

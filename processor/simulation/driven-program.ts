@@ -1,8 +1,8 @@
 import type { AsyncWorker } from '../../topology/async-step.ts'
 import { decorated } from '../../topology/decorated.ts'
 import type { AsyncNode, Topology } from '../../topology/graph.ts'
+import { openSerdes } from '../../topology/open-serdes.ts'
 import { ownMember } from '../../topology/own-member.ts'
-import { openSerdes } from '../../topology/serde-uses.ts'
 import type { StateStore, StoreKind, StoreSpec } from '../../topology/state-store.ts'
 import type { StreamsConfig } from '../../topology/streams-config.ts'
 import type { Subtopology } from '../../topology/subtopology.ts'
@@ -240,7 +240,7 @@ export class DrivenProgram {
       partitionsOf: (topic) => this.#partitionsOf(topic),
       emit: (record) => this.#emit(record),
       batcher: (node, task) => this.#batchers.of(node, task),
-      roomShare: (node, task) => this.#batchers.roomShare(node, task),
+      waitingShare: (node, task) => this.#batchers.waitingShare(node, task),
       requestCommit() {},
       wake() {},
     }

@@ -223,7 +223,7 @@ export class SimulatedLog implements Log {
       }
       if (atomicCommit) for (const write of writes) write()
       await this.#step(commit, 'durable')
-      await this.#step(commit, 'told')
+      await this.#step(commit, 'acknowledged')
     })
     this.#last = done.catch(() => {
       const records = new Set<OpenRecord>(appended.map(({ record }) => record))

@@ -57,7 +57,7 @@ export class ChangelogCopy {
   begin({ start, end, topicId }: ChangelogRange): void {
     const { store, place } = this.changelog
     const there = this.#disk.offset(place)
-    const other = there === null ? null : otherwise({ offset: there, topicId: this.#disk.topicId(place) }, { start, end, topicId })
+    const other = there === null ? null : mismatchOf({ offset: there, topicId: this.#disk.topicId(place) }, { start, end, topicId })
     const isPart = there !== null && other === null
     this.#topicId = topicId
     this.#epoch++
@@ -97,7 +97,7 @@ export class ChangelogCopy {
   }
 
   /** Frees the row buffers when the store is restored. */
-  rest(): void {
+  freeBuffers(): void {
     this.#rows = null
   }
 
@@ -137,7 +137,7 @@ export class ChangelogCopy {
 }
 
 /** The reason why an offset cannot belong to this changelog, as the end of a sentence about the changelog; null if the offset can belong to it. */
-export function otherwise({ offset, topicId }: { readonly offset: number; readonly topicId: string | null }, now: ChangelogRange): string | null {
+export function mismatchOf({ offset, topicId }: { readonly offset: number; readonly topicId: string | null }, now: ChangelogRange): string | null {
   if (topicId !== null && now.topicId !== null && topicId !== now.topicId) return 'was deleted and made anew'
   if (offset < now.start) return `begins at ${now.start}, where the disk has it up to ${offset}`
   if (offset > now.end) return `ends at ${now.end}, where the disk has it up to ${offset}`

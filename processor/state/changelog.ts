@@ -10,7 +10,7 @@ export type RowChange = readonly [key: Uint8Array, value: Uint8Array | null, tim
  * Marks a row that expired with its segment, in the place of a timestamp. Such a row gets no changelog record, because the changelog has a retention
  * of its own.
  */
-export const ranOut = -2
+export const expiredMark = -2
 
 /**
  * The format of a store's rows in its changelog. Changelog keys lack the parts that only order rows in the store. Values lack the timestamp, which
@@ -31,7 +31,7 @@ export class Changelog {
 
   /** The changelog record of a change; null for a row that expired. */
   recordOf([row, value, timestamp]: RowChange): ChangelogRecord | null {
-    if (timestamp === ranOut) return null
+    if (timestamp === expiredMark) return null
     const key = this.#keyIn(row)
     if (value === null) return { key, value, timestamp, headers: noHeaders }
     const headers = this.#store.changelogHeaders ?? noHeaders

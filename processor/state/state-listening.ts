@@ -32,9 +32,9 @@ export class StateListening {
   }
 
   restoreEnded(taskId: string, copy: ChangelogCopy, how: 'restored' | 'suspended'): void {
-    const told = { ...storeOf(taskId, copy), totalRestored: this.#restored.get(copy) ?? 0 }
+    const event = { ...storeOf(taskId, copy), totalRestored: this.#restored.get(copy) ?? 0 }
     this.#restored.delete(copy)
-    this.#tell(this.#listeners.restore, (one) => (how === 'restored' ? one.onRestoreEnd?.(told) : one.onRestoreSuspended?.(told)))
+    this.#tell(this.#listeners.restore, (one) => (how === 'restored' ? one.onRestoreEnd?.(event) : one.onRestoreSuspended?.(event)))
   }
 
   updateStarted(taskId: string, copy: ChangelogCopy): void {

@@ -3,7 +3,7 @@ import type { TaskId } from '../assignment/group-task.ts'
 import type { Metric } from '../metrics/meters.ts'
 import { RestoreMeters } from '../metrics/restore-meters.ts'
 import { type Clock, type Log, partitionName, type StateDirectory, type TaskDisk, type TopicPartition } from '../ports.ts'
-import { ChangelogCopy, otherwise } from './changelog-copy.ts'
+import { ChangelogCopy, mismatchOf } from './changelog-copy.ts'
 import { ChangelogEnds, noChangelog } from './changelog-ends.ts'
 import { changelogsOf, type StoreChangelog } from './changelog-topics.ts'
 import { DiskState } from './disk-state.ts'
@@ -176,7 +176,7 @@ export class TaskStates {
     const others = inputs.flatMap((input, at) => {
       const { start, end, written = end, topicId } = offsets[at] ?? noChangelog
       const offset = disk.offset(input)
-      const other = offset === null ? null : otherwise({ offset, topicId: disk.topicId(input) }, { start, end: written, topicId })
+      const other = offset === null ? null : mismatchOf({ offset, topicId: disk.topicId(input) }, { start, end: written, topicId })
       return other === null ? [] : [`${input.topic}, partition ${input.partition}, ${other}`]
     })
     if (others.length > 0) {

@@ -3,7 +3,7 @@ import type { Serde, Serializer } from '../../topology/serde.ts'
 import type { KeptStore, KeyValueStore, ValueAndTimestamp } from '../../topology/state-store.ts'
 import { WaggleError } from '../../topology/waggle-error.ts'
 import type { StoreBytes } from '../ports.ts'
-import { type RowChange, ranOut } from './changelog.ts'
+import { expiredMark, type RowChange } from './changelog.ts'
 import { EntryCache } from './entry-cache.ts'
 import { HeldEntries } from './held-entries.ts'
 import { mergedRows } from './merged-rows.ts'
@@ -80,7 +80,7 @@ export class WriteBackStore<K, V> implements KeyValueStore<K, V> {
   expire(key: K): void {
     const entry = this.#entryToWrite(this.#bytesOf(key))
     this.#set(entry, null)
-    entry.timestamp = ranOut
+    entry.timestamp = expiredMark
   }
 
   /** Expires all rows before this key for good. No row before this key is read or put again. */

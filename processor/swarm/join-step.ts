@@ -29,7 +29,7 @@ export interface JoinStepOptions {
 /**
  * The step of a swarm that joins (`{join: [bees]}`). It is the engine's join by key, with the request's headers. Each round of a loop joins a request
  * anew. The wait ends at the request's own deadline, if that is earlier than the bee's timeout. `processor/operators/join-by-key.ts` keeps the parts,
- * and ignores a part that comes late. `merge.ts` is the step that forwards only the first part.
+ * and ignores a part that comes late. `merge-step.ts` is the step that forwards only the first part.
  */
 export function joinStep({
   bee,

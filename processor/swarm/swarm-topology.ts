@@ -25,17 +25,17 @@ import { type Reply, replySerde } from '../../topology/swarm/request/reply.ts'
 import type { ReplyTopics } from '../../topology/swarm/request/reply-topics.ts'
 import type { TraceContext } from '../../topology/swarm/request/trace-context.ts'
 import { WaggleError } from '../../topology/waggle-error.ts'
-import { AcceptProcessor } from './accept.ts'
+import { AcceptProcessor } from './accept-step.ts'
 import { beeStep } from './bee-step.ts'
 import { branchStep } from './branch-step.ts'
-import { CacheProcessor } from './cache.ts'
-import { cacheKeyStep } from './cache-key.ts'
-import { DeduplicateProcessor } from './deduplicate.ts'
+import { cacheKeyStep } from './cache-key-step.ts'
+import { CacheProcessor } from './cache-step.ts'
+import { DeduplicateProcessor } from './deduplicate-step.ts'
 import { entranceSerde } from './entrance-serde.ts'
 import type { InstantRows } from './instant-meters.ts'
 import { joinStep, joinTimeoutMs } from './join-step.ts'
 import { loopStep } from './loop-step.ts'
-import { MergeProcessor } from './merge.ts'
+import { MergeProcessor } from './merge-step.ts'
 import { type OutputEvent, outputTopicRecord } from './output-topic-record.ts'
 import { RequestLedgerProcessor } from './request-ledger.ts'
 import { addStreamStep } from './stream-step.ts'
@@ -109,7 +109,7 @@ class SubtopologyBuilder {
   build(): void {
     const { steps } = this.#subtopology
     for (const step of steps) this.#add(step)
-    const failing = steps.flatMap(({ kind, name }) => (putsAside.has(kind) ? [name] : []))
+    const failing = steps.flatMap(({ kind, name }) => (deadLetterSteps.has(kind) ? [name] : []))
     if (failing.length > 0) this.#topology.addSink(this.#deadLetters, deadLetterTopic(this.#plan.swarm), failing, this.#written)
   }
 
@@ -367,7 +367,7 @@ const repliesWritten = Produced.with<string, Reply>(Serdes.string(), replySerde 
 })
 
 /** The steps that write dead letters. */
-const putsAside: ReadonlySet<Step['kind']> = new Set(['accept', 'call', 'value', 'loop', 'stream'])
+const deadLetterSteps: ReadonlySet<Step['kind']> = new Set(['accept', 'call', 'value', 'loop', 'stream'])
 
 const dueStore = (store: string): string => `${store}-due`
 

@@ -23,8 +23,8 @@ export function unansweredStep({ bee, isStack, body }: Extract<Step, { kind: 'un
       const value = record.value.kind === 'error' ? record.value : notTaken(bee, `${bee} has not answered the request`)
       const next = outputRecord(record, value, null)
       const way = isStack ? `${bee} ${place?.topic ?? ''}` : bee
-      const told = { ...next, headers: [...next.headers, textHeader(unansweredHeader, way)] }
-      return children.map((child) => ({ record: told, child }))
+      const message = { ...next, headers: [...next.headers, textHeader(unansweredHeader, way)] }
+      return children.map((child) => ({ record: message, child }))
     },
   }
 }

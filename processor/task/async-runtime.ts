@@ -4,8 +4,8 @@ import type { AsyncNode } from '../../topology/graph.ts'
 import type { Record } from '../../topology/record.ts'
 import { WaggleError } from '../../topology/waggle-error.ts'
 import type { RecordRows } from '../async/record-rows.ts'
-import { bitsOf, Resumption, type Unfinished } from '../async/unfinished.ts'
-import type { RoomShare } from '../async/waiting-room.ts'
+import { bitsOf, Resumption, type Unfinished } from '../async/unfinished-entries.ts'
+import type { WaitingShare } from '../async/waiting-limit.ts'
 import { type LogRecord, objectBytes, recordMemory, valueBytes } from '../ports.ts'
 import type { CurrentRecord } from './current-record.ts'
 import type { NodeContext } from './node-context.ts'
@@ -27,7 +27,7 @@ export class AsyncRuntime implements NodeRuntime {
   readonly #byKey: boolean
   readonly #below: readonly AsyncRuntime[]
   readonly #maxSlots: number
-  readonly #roomShare: RoomShare
+  readonly #waitingShare: WaitingShare
   readonly #waiting = new Fifo<Waiting>()
   /** Records that are not forwarded yet. Records under one key are forwarded in order. */
   readonly #chains = new Map<unknown, Fifo<Waiting>>()
@@ -69,7 +69,7 @@ export class AsyncRuntime implements NodeRuntime {
     this.#surroundings = surroundings
     this.#onOutcome = onOutcome
     this.#current = current
-    this.#roomShare = surroundings.roomShare(node, context.taskId)
+    this.#waitingShare = surroundings.waitingShare(node, context.taskId)
     this.#below = below
     this.#maxSlots = slots
     this.#byKey = node.step.ordered === 'key' && below.length === 0
@@ -77,7 +77,7 @@ export class AsyncRuntime implements NodeRuntime {
 
   /** The number of records that are not forwarded yet. */
   get size(): number {
-    return this.#roomShare.records
+    return this.#waitingShare.records
   }
 
   /** True if an outcome may be forwarded. */
@@ -86,7 +86,7 @@ export class AsyncRuntime implements NodeRuntime {
   }
 
   get isFull(): boolean {
-    return this.#roomShare.isFull || this.#waiting.size >= this.#maxSlots
+    return this.#waitingShare.isFull || this.#waiting.size >= this.#maxSlots
   }
 
   /** Takes over the last commit's note on a partition whose records are read again up to an offset. */
@@ -123,7 +123,7 @@ export class AsyncRuntime implements NodeRuntime {
     // The call may throw, so the call comes before the record gets a slot. A slot without an outcome would block all records after it.
     const admission = isDone ? 'pass' : this.#node.step.admit(record as Record<never, never>, this.#surroundings.clock.now())
     this.#waiting.push(waiting)
-    this.#roomShare.hold(1, waiting.bytes)
+    this.#waitingShare.hold(1, waiting.bytes)
     if (isDone) {
       this.#markForwarded(waiting)
       this.#trim()
@@ -180,7 +180,7 @@ export class AsyncRuntime implements NodeRuntime {
 
   close(): void {
     for (const { rows } of this.#waiting) rows?.forget()
-    this.#roomShare.leave()
+    this.#waitingShare.leave()
     this.#waiting.clear()
     this.#chains.clear()
     this.#ready = []
@@ -228,13 +228,13 @@ export class AsyncRuntime implements NodeRuntime {
     waiting.read = null
     waiting.rows = null
     waiting.outcome = null
-    this.#roomShare.letGo(1, waiting.bytes)
+    this.#waitingShare.letGo(1, waiting.bytes)
     this.#forwardedCount++
   }
 
   #grow(waiting: Waiting, bytes: number): void {
     waiting.bytes += bytes
-    this.#roomShare.hold(0, bytes)
+    this.#waitingShare.hold(0, bytes)
   }
 
   /** The memory of a record as it was read, and of its value here. The value may be larger, such as a decoded picture. */

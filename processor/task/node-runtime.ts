@@ -113,7 +113,7 @@ export class SourceRuntime implements NodeRuntime {
   }
 
   /** Measures the age of an incoming record. */
-  meet(timestamp: number, { time }: TaskMeters): void {
+  measureAge(timestamp: number, { time }: TaskMeters): void {
     this.#endToEnd.record(time.now - timestamp)
   }
 

@@ -1,5 +1,5 @@
 import { WaggleError } from '../../topology/waggle-error.ts'
-import type { Ahead, Unfinished } from '../async/unfinished.ts'
+import type { Ahead, Unfinished } from '../async/unfinished-entries.ts'
 import { nameCode } from '../state/name-code.ts'
 import type { KeptValue, Worth } from '../state/task-memory.ts'
 import { NoteBytes, NoteReader } from './note-bytes.ts'
@@ -30,7 +30,7 @@ export type ReadNote = Omit<PositionNote, 'kept'> & { readonly kept: readonly (r
  *                                           varint: count of bytes of bits, the bits
  */
 export function writePositionNote(note: PositionNote, maxBytes = Number.POSITIVE_INFINITY): string {
-  for (const left of leavings) {
+  for (const left of leftOut) {
     const text = written(coded(left.length === 0 ? note : { ...note, kept: note.kept.filter(([, , worth]) => !left.includes(worth)) }))
     if (text.length <= maxBytes) return text
   }
@@ -67,7 +67,7 @@ export function readPositionNote(text: string): ReadNote {
  * Refuses a task whose needed numbers cannot fit into a note. The check comes before the task begins, because otherwise every commit would be
  * refused.
  */
-export function refuseWhatCannotFit(task: string, { needed, nodes, maxBytes }: { needed: number; nodes: number; maxBytes: number }): void {
+export function refuseOversizedNote(task: string, { needed, nodes, maxBytes }: { needed: number; nodes: number; maxBytes: number }): void {
   const bytes = timesBytes + needed * numberBytes + nodes * nodeBytes + (nodes === 0 ? 0 : maxEntriesOfAll / 8)
   if (prefix.length + Math.ceil(bytes / 3) * 4 <= maxBytes) return
   throw new WaggleError('WAGGLE_POSITION_TOO_LONG', {
@@ -146,7 +146,7 @@ const noteVersion = 1
 const prefix = `waggle:${noteVersion}:`
 const pattern = /^waggle:(\d+):([A-Za-z0-9+/=]*)$/
 /** The kinds of numbers that the first, second and third attempt leave out. */
-const leavings: readonly (readonly Worth[])[] = [[], ['learnt'], ['learnt', 'forgettable']]
+const leftOut: readonly (readonly Worth[])[] = [[], ['learnt'], ['learnt', 'forgettable']]
 /** The number of slots of all asynchronous nodes of a task together. These slots take half of the room of a note. */
 const maxEntriesOfAll = 12_288
 /** The greatest length of both times together. */

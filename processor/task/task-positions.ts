@@ -1,4 +1,4 @@
-import type { Ahead } from '../async/unfinished.ts'
+import type { Ahead } from '../async/unfinished-entries.ts'
 import type { Position, TopicPartition } from '../ports.ts'
 import { nameCode } from '../state/name-code.ts'
 import { sameNumbers, type TaskMemory } from '../state/task-memory.ts'
@@ -83,7 +83,7 @@ export class TaskPositions {
     const kept = this.#memory.numbers
     // After a punctuation, a position is committed even if no position has moved. One reason is that the position carries the numbers. The other
     // reason is that a log checks the owner of a task only in a commit with positions.
-    let isTold = sameNumbers(kept, this.#committedKept) && !this.#hasPunctuated
+    let isNoted = sameNumbers(kept, this.#committedKept) && !this.#hasPunctuated
     for (const queue of this.#queues) {
       const { index, topic, partition } = queue
       const consumed = this.consumedOf(queue)
@@ -91,13 +91,13 @@ export class TaskPositions {
       if (consumed < 0 || consumed < queue.replayUntil) continue
       const ahead = aheadOf(nodes, index, consumed)
       const offset = ahead === null ? consumed : Math.min(...ahead.nodes.map(([, node]) => node.offset))
-      const said = ahead === null ? '' : JSON.stringify(ahead)
-      if (isTold && offset === this.#committed[index] && said === this.#committedAhead[index]) continue
-      isTold = true
+      const aheadText = ahead === null ? '' : JSON.stringify(ahead)
+      if (isNoted && offset === this.#committed[index] && aheadText === this.#committedAhead[index]) continue
+      isNoted = true
       this.#hasPunctuated = false
       this.#committedKept = kept
       this.#committed[index] = offset
-      this.#committedAhead[index] = said
+      this.#committedAhead[index] = aheadText
       const metadata = writePositionNote({ partitionTime: queue.streamTime, streamTime, kept, ahead }, this.#maxNoteBytes)
       positions.push({ topic, partition, offset, metadata })
     }

@@ -1,7 +1,7 @@
 import type { AsyncNode } from '../../topology/graph.ts'
 import type { RecordMetadata } from '../../topology/record.ts'
 import type { RowBatcher } from '../async/row-batcher.ts'
-import type { RoomShare } from '../async/waiting-room.ts'
+import type { WaitingShare } from '../async/waiting-limit.ts'
 import type { TaskMeters } from '../metrics/task-meters.ts'
 import type { Clock, ProducerRecord } from '../ports.ts'
 import type { TaskMemory } from '../state/task-memory.ts'
@@ -51,7 +51,7 @@ export interface TaskSurroundings {
   emit(record: ProducerRecord): void
   batcher(node: AsyncNode, task: string): RowBatcher<unknown, unknown, unknown, unknown>
   /** The waiting memory that one node of a task may use. */
-  roomShare(node: AsyncNode, task: string): RoomShare
+  waitingShare(node: AsyncNode, task: string): WaitingShare
   requestCommit(): void
   /** Called when this task can go on because an asynchronous node has an outcome. */
   wake(): void

@@ -10,7 +10,7 @@ import type { AsyncRuntime } from './async-runtime.ts'
 import { CurrentRecord } from './current-record.ts'
 import { TaskFailures } from './failures.ts'
 import type { SourceRuntime } from './node-runtime.ts'
-import { refuseWhatCannotFit } from './position-note.ts'
+import { refuseOversizedNote } from './position-note.ts'
 import { Punctuations } from './punctuations.ts'
 import { QueueHeap } from './queue-heap.ts'
 import type { RecordQueue } from './record-queue.ts'
@@ -107,7 +107,7 @@ export class Task implements TaskState {
     this.#async = this.#nodes.async
     this.#inputs.connect(this.#nodes)
     this.#positions.keepNumbers()
-    refuseWhatCannotFit(options.id, { needed: this.memory.needed, nodes: this.#async.length, maxBytes: surroundings.maxNoteBytes })
+    refuseOversizedNote(options.id, { needed: this.memory.needed, nodes: this.#async.length, maxBytes: surroundings.maxNoteBytes })
   }
 
   get inputs(): readonly TopicPartition[] {
@@ -328,7 +328,7 @@ export class Task implements TaskState {
     const lateMs = this.streamTime - timestamp
     if (lateMs < 0 && !isReplay) this.streamTime = timestamp
     this.meters.lateness.record(Math.max(0, lateMs))
-    source.meet(timestamp, this.meters)
+    source.measureAge(timestamp, this.meters)
     const refused = this.#surroundings.refused.find(this.id, queue, read.offset)
     if (refused === null) source.process(record)
     else this.#setAside(source, record, refused)

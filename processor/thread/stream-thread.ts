@@ -75,7 +75,7 @@ export class StreamThread {
         const task = this.#threadTasks.taskOf(group, input)
         return task === undefined ? null : (this.#threadTasks.stateOf(task)?.offset(input) ?? null)
       },
-      onProblem: (problem) => this.#meet(problem),
+      onProblem: (problem) => this.#handleProblem(problem),
       onReceived: options.onTasksChanged,
     })
     this.#commits = new ThreadCommits({
@@ -255,7 +255,7 @@ export class StreamThread {
    * Handles the reason why tasks of the group run nowhere. If a process with another topology uses the application's id, `decide` says whether to
    * wait until that process ends.
    */
-  #meet(problem: WaggleError): void {
+  #handleProblem(problem: WaggleError): void {
     this.#options.onFailure(problem)
     if (problem.code !== 'WAGGLE_TOPOLOGY_DIFFERS' || this.#stopping || this.#options.decide(problem) === 'goOn') return
     this.#stopping = true
@@ -420,7 +420,7 @@ export class StreamThread {
       partitionsOf: this.#options.partitionsOf,
       emit: (record) => this.#commits.append(record),
       batcher: (node, task) => this.#batchers.of(node, task),
-      roomShare: (node, task) => this.#batchers.roomShare(node, task),
+      waitingShare: (node, task) => this.#batchers.waitingShare(node, task),
       requestCommit: () => this.#commits.schedule.request(),
       wake: () => this.#wake(),
     }

@@ -1,5 +1,5 @@
+import { compositeSerde } from '../composite-serde.ts'
 import type { AnySerde, Serde } from '../serde.ts'
-import { serdeOf } from '../serde-of.ts'
 import { WaggleError } from '../waggle-error.ts'
 
 export interface DefaultSerdes {
@@ -46,7 +46,7 @@ export function serdeOr(serde: AnySerde | null, of: 'key' | 'value', where: stri
 
 /** A serde made of other serdes. If one of the other serdes is unset, the result is unset too until the application starts. */
 export function composed<T>(inners: readonly AnySerde[], make: (...inners: readonly Serde<unknown>[]) => Serde<T>): Serde<T> {
-  const made = (list: readonly AnySerde[]) => serdeOf(list as readonly unknown[] as readonly Serde<unknown>[], make)
+  const made = (list: readonly AnySerde[]) => compositeSerde(list as readonly unknown[] as readonly Serde<unknown>[], make)
   if (!inners.some((inner) => inner instanceof UnsetSerde)) return made(inners)
   return new UnsetSerde((defaults) => made(inners.map((inner) => resolved(inner, defaults))) as AnySerde) as Serde<T>
 }

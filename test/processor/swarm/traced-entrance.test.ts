@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { it } from 'node:test'
-import { AcceptProcessor } from '../../../processor/swarm/accept.ts'
+import { AcceptProcessor } from '../../../processor/swarm/accept-step.ts'
 import type { ProcessorContext } from '../../../topology/processor-api.ts'
 import { type Header, headerText, type NewRecord, textHeader } from '../../../topology/record.ts'
 import type { Payload } from '../../../topology/swarm/payload/payload.ts'

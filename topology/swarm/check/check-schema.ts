@@ -34,8 +34,8 @@ export class SchemaChecker {
     if (validate(value)) return
     for (const { instancePath, message } of (validate.errors ?? []).slice(0, enoughMistakes)) {
       const path = pathOf(instancePath, at)
-      const said = `${path.at(-1)} does not fit when its secret is filled in: it ${message ?? 'has a mistake'}`
-      this.#mistakes.push(mistakeAt(this.#document.place(path), said, 'Correct the secret, or the text around it.'))
+      const text = `${path.at(-1)} does not fit when its secret is filled in: it ${message ?? 'has a mistake'}`
+      this.#mistakes.push(mistakeAt(this.#document.place(path), text, 'Correct the secret, or the text around it.'))
     }
   }
 

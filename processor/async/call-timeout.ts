@@ -2,7 +2,7 @@ import { WaggleError } from '../../topology/waggle-error.ts'
 import type { Clock } from '../ports.ts'
 
 /** The time limit of one call, and the signal that aborts the call. Most workers never read the signal, so the first read of `signal` creates it. */
-export class CallLimit {
+export class CallTimeout {
   readonly #cancelTimer: () => void
   #controller: AbortController | null = null
   #reason: WaggleError | null = null

@@ -10,7 +10,7 @@ import { withBranches } from '../../topology/swarm/request/branches.ts'
 import { cachedRequestHeader, cacheKeysHeader } from '../../topology/swarm/request/headers.ts'
 import { DueIndex } from '../operators/due-index.ts'
 import { OpenedProcessor } from '../operators/opened-processor.ts'
-import { answeredBefore, resultMark } from './cache-key.ts'
+import { answeredBefore, resultMark } from './cache-key-step.ts'
 import { instantCall, outputRecord } from './output-record.ts'
 
 export interface CacheOptions {

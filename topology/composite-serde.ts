@@ -1,7 +1,7 @@
 import type { Serde } from './serde.ts'
 
 /** A serde made of other serdes. This serde opens each inner serde, and prepares each inner serde with its part of the bytes. */
-export function serdeOf<T, I>(inners: readonly Serde<I>[], make: (...inners: readonly Serde<I>[]) => Serde<T>): Serde<T> {
+export function compositeSerde<T, I>(inners: readonly Serde<I>[], make: (...inners: readonly Serde<I>[]) => Serde<T>): Serde<T> {
   const serde = make(...inners)
   const opened = inners.filter((inner) => inner.open !== undefined)
   const prepares = inners.some((inner) => inner.prepare !== undefined)
