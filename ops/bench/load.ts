@@ -10,7 +10,7 @@ export interface LoadOptions {
   readonly headers?: { readonly [name: string]: string }
   readonly clients: number
   readonly seconds: number
-  /** Requests a second. If undefined, each client sends its next request as soon as it has a response. */
+  /** The rate in requests a second. If undefined, each client sends its next request as soon as it has a response. */
   readonly rate?: number
 }
 
@@ -45,8 +45,8 @@ async function closedLoop({ url, bodies, contentType, headers = {}, clients, sec
 }
 
 /**
- * Sends requests at even intervals, however long the responses take. The latency of a request is counted from the time when it was due. autocannon
- * itself would send requests in bursts.
+ * Sends requests at even intervals, regardless of the duration of the responses. The latency of a request is counted from the time when it was due.
+ * autocannon itself would send requests in bursts.
  */
 async function openLoop({ url, bodies, contentType, headers = {}, seconds }: LoadOptions, rate: number): Promise<LoadResult> {
   const agent = new Agent({ keepAlive: true })

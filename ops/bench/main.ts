@@ -136,7 +136,7 @@ function machine(): string {
   return `${cores.length} × ${cores[0]?.model ?? 'CPU'}, ${Math.round(totalmem() / 2 ** 30)} GiB, Node ${process.versions.node}, ${process.platform}-${process.arch}`
 }
 
-/** The commit, with a + if files in the working tree differ from it. */
+/** The commit's hash, followed by a + if the working tree has changes. */
 function commit(): string {
   const git = (...argv: string[]) => spawnSync('git', argv, { cwd: import.meta.dirname, encoding: 'utf8' }).stdout?.trim() ?? ''
   return `${git('rev-parse', '--short', 'HEAD')}${git('status', '--porcelain') === '' ? '' : '+'}`
