@@ -7,7 +7,7 @@ import { beeOf, refuseConflict } from '../config/bee-registry.ts'
 import { exitStatus } from './exit-status.ts'
 
 export interface BeesAddOptions {
-  /** The swarm file beside which the lock file lies. */
+  /** The swarm file. The lock file is in the same folder. */
   readonly swarm: string
   /** True for a Python package that is only named, since npm may have a package of the same name. */
   readonly python?: boolean

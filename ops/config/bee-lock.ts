@@ -4,7 +4,7 @@ import type { PackageBeeDeclaration } from '../../bees/python/package-bee.ts'
 import { readBounded } from '../../connectors/system/bounded-file.ts'
 import { WaggleError } from '../../topology/waggle-error.ts'
 
-/** The entry of a swarm's lock file for a bee type that comes from a package. */
+/** The entry for a packaged bee type in a swarm's lock file. */
 export interface LockedBee {
   readonly package: string
   readonly version: string
@@ -35,10 +35,10 @@ export interface WheelEntry {
 /** The folder beside the lock file that holds the wheels which are in no package index. Users keep it in version control, too. */
 export const wheelFolder = 'bees.wheels'
 
-/** The name of the lock file, which lies beside the swarm file. Users keep the lock file in version control. */
+/** The name of the lock file, which is in the folder of the swarm file. Users keep the lock file in version control. */
 export const lockName = 'bees.lock.json'
 
-/** The bee types of packages by name; empty without a lock file. Throws WAGGLE_BEE_PACKAGE for a file that `waggle bees add` has not written. */
+/** The bee types of packages by name; empty if there is no lock file. Throws WAGGLE_BEE_PACKAGE for a file that `waggle bees add` did not write. */
 export function readBeeLock(directory: string): ReadonlyMap<string, LockedBee> {
   const file = join(directory, lockName)
   if (!existsSync(file)) return new Map()
