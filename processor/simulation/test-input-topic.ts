@@ -68,7 +68,7 @@ export class TestInputTopic<K, V> {
   async pipeInput(...input: readonly unknown[]): Promise<void> {
     const [key, value, timestamp] = input
     const record = (input.length === 1 ? key : { key, value, timestamp }) as PipedRecord<K, V>
-    refuseWrong(`${title}.pipeInput`, parameters({ record: aRecord }), [record])
+    refuseWrong(`${title}.pipeInput`, oneRecord, [record])
     const headers = record.headers ?? noHeaders
     const time = record.timestamp ?? this.#nextTime()
     await this.#key.open?.({ topic: this.#name, part: 'key' })
@@ -91,11 +91,7 @@ export class TestInputTopic<K, V> {
    * ```
    */
   async pipeKeyValueList(list: readonly (readonly [key: K | null, value: V | null])[], times: ListTimes = {}): Promise<void> {
-    refuseWrong(
-      `${title}.pipeKeyValueList`,
-      parameters({ list: listOf('pairs [key, value]', listOf('a key and a value', anything)), 'times?': aListTimes }),
-      [list, times],
-    )
+    refuseWrong(`${title}.pipeKeyValueList`, listOfPairs, [list, times])
     return this.pipeRecordList(
       list.map(([key, value]) => ({ key, value })),
       times,
@@ -111,7 +107,7 @@ export class TestInputTopic<K, V> {
    * ```
    */
   async pipeValueList(list: readonly (V | null)[], times: ListTimes = {}): Promise<void> {
-    refuseWrong(`${title}.pipeValueList`, parameters({ list: listOf('values', anything), 'times?': aListTimes }), [list, times])
+    refuseWrong(`${title}.pipeValueList`, listOfValues, [list, times])
     return this.pipeRecordList(
       list.map((value) => ({ key: null, value })),
       times,
@@ -127,7 +123,7 @@ export class TestInputTopic<K, V> {
    * ```
    */
   async pipeRecordList(list: readonly PipedRecord<K, V>[], times: ListTimes = {}): Promise<void> {
-    refuseWrong(`${title}.pipeRecordList`, parameters({ list: listOf('records { key, value }', aRecord), 'times?': aListTimes }), [list, times])
+    refuseWrong(`${title}.pipeRecordList`, listOfRecords, [list, times])
     const { startTimestamp, advanceMs = 0 } = times
     const step = forward('advanceMs', advanceMs)
     for (const [at, record] of list.entries()) {
@@ -170,3 +166,7 @@ const aRecord = optionsOf({
   headers: listOf('headers { key, value }', optionsOf({ key: aName }, ['key'])),
 })
 const aListTimes = optionsOf({ startTimestamp: aNumber, advanceMs: aNumber })
+const oneRecord = parameters({ record: aRecord })
+const listOfPairs = parameters({ list: listOf('pairs [key, value]', listOf('a key and a value', anything)), 'times?': aListTimes })
+const listOfValues = parameters({ list: listOf('values', anything), 'times?': aListTimes })
+const listOfRecords = parameters({ list: listOf('records { key, value }', aRecord), 'times?': aListTimes })
