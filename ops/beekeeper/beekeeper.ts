@@ -248,7 +248,7 @@ export class Beekeeper {
     const takeActivity = () => running.all.map((swarm) => swarm.takeActivity())
     const unwatchLoop = watchLoop(systemClock, takeActivity, (message) => say('event-loop', 'warn', message))
     this.#closeLater('event loop', async () => unwatchLoop())
-    // A stop begins at the gateway: accepted requests are answered while everything behind the gateway still runs.
+    // A stop begins at the gateway: accepted requests are answered while all other parts still run.
     const gateway = this.#gateway
     if (gateway === null) return
     const within = () => ({ timeoutMs: this.#leftToStopMs, onTimeout: () => this.#stopWaiting() })

@@ -294,7 +294,7 @@ export class RunningSwarm {
     return this.#host.replicas
   }
 
-  /** An input that a bee behind the gateway accepts, as JSON; null if there is none. */
+  /** An input for the first bee after the gateway, as JSON; null if there is none. */
   exampleInput(gateway: string): unknown {
     const { gateways, bees } = this.plan
     const entrance = gateways.find((one) => one.gateway === gateway)?.bee

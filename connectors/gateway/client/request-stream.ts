@@ -27,8 +27,8 @@ export interface StreamCall {
 }
 
 /**
- * The events of one request. After a broken connection, the client asks for the events after the last one. Until the request's id is known, the
- * client sends the request again with the same idempotency key.
+ * The events of one request. After a broken connection, the client asks for the events after the last received event. Until the request's id is
+ * known, the client sends the request again with the same idempotency key.
  */
 export async function* streamed(call: StreamCall): AsyncGenerator<RequestEvent> {
   const endsAt = performance.now() + call.timeoutMs

@@ -13,7 +13,7 @@ export interface IssuerCallersOptions extends IssuerKeysOptions {
   readonly algorithms: readonly string[]
   readonly scopesClaim: string
   readonly scopes: ClaimScopes
-  /** The largest difference between the issuer's clock and this one. */
+  /** The largest allowed difference between the issuer's clock and this machine's clock. */
   readonly clockSkewSeconds: number
 }
 

@@ -8,7 +8,7 @@ class RegisterBee(unittest.TestCase):
     def tearDown(self) -> None:
         waggle.bee._bees.clear()
 
-    def test_the_function_stays_as_it_is(self) -> None:
+    def test_register_bee_leaves_the_function_unchanged(self) -> None:
         def double(payload):
             return payload * 2
 
@@ -80,7 +80,7 @@ class RegisterBee(unittest.TestCase):
                 register_bee(name=name)
         self.assertEqual(waggle.bee.bee_names(), [])
 
-    def test_two_functions_of_one_name_are_refused_and_a_cell_that_runs_again_is_not(self) -> None:
+    def test_two_functions_with_the_same_name_are_refused_but_a_cell_may_run_again(self) -> None:
         cell = "@register_bee(name='same')\ndef same(payload):\n    return 1\n"
         names = {"register_bee": register_bee, "__name__": "notebook"}
         exec(cell, names)

@@ -1,4 +1,4 @@
-"""`register_bee`, which makes functions of a file bees that a swarm can name."""
+"""`register_bee`, which turns the functions of a file into bees that a swarm can name."""
 
 from __future__ import annotations
 
@@ -61,7 +61,7 @@ class Bee:
         return parameters[at] if at < len(parameters) else None
 
     def call(self, swarm: Any, payload: Any, context: Any) -> Any:
-        """Calls the function with the arguments that it takes, of swarm, payload and context."""
+        """Calls the function with those of the arguments swarm, payload and context that it takes."""
         given = {"swarm": swarm, "payload": payload, "context": context}
         positional = [given[what] for what in self._takes.positional]
         return self.function(*positional, **{what: given[what] for what in self._takes.named})
@@ -88,12 +88,13 @@ def register_bee(
     spec: Optional[Mapping[str, Any]] = None,
     examples: Sequence[Mapping[str, Any]] = (),
 ) -> Any:
-    """Makes a function or a coroutine a bee, under the name that a swarm's `spec.bee` uses. The default is the function's own name.
+    """Turns a function or a coroutine into a bee, under the name that a swarm's `spec.bee` uses. The default is the function's own name.
 
     The function takes `(payload)`, `(payload, context)` or `(swarm, payload, context)`. The returned value goes to the next bee, unless the function
-    calls `swarm.publish` or `swarm.respond`. A generator publishes each part that it yields: the caller gets it at once, as an event of the request. With `batch=True` the function takes a list of payloads, or one stacked array if all payloads are arrays
-    of the same shape, and returns a list with a result for each payload. The function itself stays unchanged, so that tests and other functions can
-    call it.
+    calls `swarm.publish` or `swarm.respond`. A generator publishes each part that it yields: the caller gets the part at once, as an event of the
+    request. With `batch=True` the function takes a list of payloads, and returns a list with a result for each payload. If all payloads are arrays
+    of the same shape, the function gets one stacked array instead of the list. The function itself stays unchanged, so that tests and other
+    functions can call it.
 
     A bee of a package is a bee type: `summary` is a sentence about it, `delivery` its guarantee after a crash, `spec` the JSON Schema of the keys that a
     swarm gives it, which `context.spec` has, and `examples` are such specs.
@@ -150,7 +151,7 @@ class _Takes:
 
 
 def _parameters_of(function: Callable[..., Any], place: str, name: str) -> _Takes:
-    """The arguments that a function takes, of swarm, payload and context. The number of parameters decides, and a first parameter named `swarm`."""
+    """The arguments swarm, payload and context that a function takes. The number of parameters and the name `swarm` decide."""
     try:
         parameters = list(inspect.signature(function).parameters.values())
     except (TypeError, ValueError):

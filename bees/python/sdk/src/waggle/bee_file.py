@@ -48,7 +48,7 @@ class BeeFile:
             spec.loader.exec_module(module)
 
     def bee(self, name: str) -> Bee:
-        """The bee of this name. Raises BadBee, with the names of the existing bees, if there is none."""
+        """The bee of this name. Raises BadBee, with the names of the existing bees, if there is no such bee."""
         bee = bee_named(name)
         if bee is not None:
             return bee

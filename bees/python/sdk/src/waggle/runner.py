@@ -40,7 +40,7 @@ def main(arguments: Optional[Sequence[str]] = None) -> int:
     channel.write_line(_hello(bee, channel))
     threading.Thread(target=_read_all, args=(channel, worker, file), name="waggle-reader", daemon=True).start()
     worker.run()
-    # A thread that the bee has started may keep the process alive. Then a signal ends the process.
+    # A signal ends the process if a thread of the bee keeps it alive.
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, signal.SIG_DFL)
     return 0
@@ -55,14 +55,14 @@ def _worker(calls: Calls) -> "Union[SyncWorker, AsyncWorker]":
 
 
 def _hello(bee: Bee, channel: Channel) -> Dict[str, Any]:
-    """The hello. A plain function computes one request at a time, so only one more request may wait here. Others can then go to another worker."""
+    """The hello. A plain function computes one request at a time, so only one more request may wait here. Further requests can go to another worker."""
     wants = ["cancel", "ping", "headers", *(["parts"] if bee.gives_parts else [])]
     hello: Dict[str, Any] = {"waggle": 1, "form": "binary" if channel.binary else "json", "wants": wants}
     return hello if bee.is_async or bee.batch else {**hello, "window": _SYNC_WINDOW}
 
 
 def _loaded(file: BeeFile, name: str, channel: Channel) -> Optional[Bee]:
-    """The bee of the file. If it cannot start, writes the reason to Waggle and returns None."""
+    """The bee of the file. If the bee cannot start, writes the reason to Waggle and returns None."""
     loading = _Loading(channel, file.name)
     try:
         file.load()
