@@ -18,6 +18,7 @@ export interface Settings {
   readonly oidc_jwks_url: string | null
   readonly oidc_hosts: string | null
   readonly oidc_algorithms: string
+  readonly oidc_token_types: string
   readonly oidc_scopes_claim: string
   readonly oidc_scopes: string | null
   readonly oidc_clock_skew_seconds: number
@@ -195,6 +196,14 @@ export const settings: readonly Setting[] = [
     default: 'RS256,PS256,ES256,EdDSA',
     reloads: true,
     about: 'Signature algorithms that the provider’s tokens may have, with commas between them. None of them can be symmetric.',
+  },
+  {
+    key: 'oidc_token_types',
+    variable: 'WAGGLE_OIDC_TOKEN_TYPES',
+    schema: Type.String({ minLength: 1 }),
+    default: 'at+jwt,JWT,none',
+    reloads: true,
+    about: 'Types (typ) that the provider’s tokens may have, with commas between them; none: a token without a type. at+jwt alone is the strictest.',
   },
   {
     key: 'oidc_scopes_claim',
