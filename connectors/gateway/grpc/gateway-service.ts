@@ -23,6 +23,7 @@ import { askedRequest, type ReportedCall } from './asked-request.ts'
 import { BeeFailure } from './bee-failure.ts'
 import { EventQueue } from './event-queue.ts'
 import { type AnswerStream, type GrpcCall, type GrpcMethods, stoppingProblem } from './grpc-service.ts'
+import type { ReceivedInput } from './received-input.ts'
 
 export interface GatewayServiceOptions {
   readonly requests: Requests
@@ -54,14 +55,22 @@ export function gatewayMethods(options: GatewayServiceOptions): GrpcMethods {
   }
 
   /** Lets the input of a call in as a request, sends it, and reports the outcome. */
-  const asked = <T>(input: Input, call: GrpcCall, kind: 'request' | 'submit', send: (request: NewRequest) => Promise<T>): Promise<T> =>
-    options.report(input.gateway, kind, () =>
-      askedRequest(call, { gateway: input.gateway, waits: kind === 'request', input: () => bodyOf(input), send }, options),
+  const asked = <T>(
+    received: ReceivedInput<Input>,
+    call: GrpcCall,
+    kind: 'request' | 'submit',
+    send: (request: NewRequest) => Promise<T>,
+  ): Promise<T> => {
+    const gateway = received.text('gateway')
+    return options.report(gateway, kind, () =>
+      askedRequest(call, { gateway, waits: kind === 'request', input: () => bodyOf(received.decode()), send }, options),
     )
+  }
 
   return {
     Request: {
-      unary: (input: Input, call) =>
+      takesInput: true,
+      unary: (input: ReceivedInput<Input>, call) =>
         asked(input, call, 'request', async (request) => {
           const { answer } = await requests.request(request)
           if (answer.kind === 'error') throw new BeeFailure(answer.error, request.id)
@@ -69,17 +78,20 @@ export function gatewayMethods(options: GatewayServiceOptions): GrpcMethods {
         }),
     },
     Submit: {
-      unary: (input: Input, call) => asked(input, call, 'submit', async (request) => ({ request_id: (await requests.submit(request)).id })),
+      takesInput: true,
+      unary: (input: ReceivedInput<Input>, call) =>
+        asked(input, call, 'submit', async (request) => ({ request_id: (await requests.submit(request)).id })),
     },
     RequestStream: {
-      stream: (input: Input, call: GrpcCall, answers: AnswerStream) =>
+      takesInput: true,
+      stream: (input: ReceivedInput<Input>, call: GrpcCall, answers: AnswerStream) =>
         asked(input, call, 'request', async (request) => {
           const leave = options.followers.take(call.caller.name)
           const queue = new EventQueue<RequestEvent>(call.signal)
           let followed: FollowedRequest | null = null
           let hasBegun = false
           try {
-            const following = await follower().await(input.gateway, request.id, (event) => {
+            const following = await follower().await(request.gateway, request.id, (event) => {
               hasBegun = true
               queue.push(event)
             })

@@ -17,6 +17,7 @@ import type { GrpcGateway, GrpcGatewayOptions } from '../../../../connectors/gat
 import { TlsFiles } from '../../../../connectors/http/tls-files.ts'
 import { systemClock } from '../../../../connectors/system/system-clock.ts'
 import type { Clock } from '../../../../processor/ports.ts'
+import { SimulatedClock } from '../../../../processor/simulation/simulated-clock.ts'
 import { readBack } from '../../../../topology/swarm/request/durable.ts'
 import type { RequestEvents } from '../../../../topology/swarm/request/request-events.ts'
 import type { NewRequest } from '../../../../topology/swarm/request/requests.ts'
@@ -166,6 +167,40 @@ describe('A gRPC gateway', () => {
     assert.deepEqual([many.status, many.error], ['INVALID_ARGUMENT', 'WAGGLE_BAD_BODY'])
   })
 
+  it('bounds what a message costs in memory: texts, buffers and 64-bit numbers count for more', async () => {
+    await using wide = await opened({ maxBodyBytes: 4 * 1024 * 1024 })
+    const outcome = async (contents: object, size: number) => {
+      const message = { model_name: 'door', inputs: [{ name: 'x', datatype: 'INT32', shape: [size], contents }] }
+      return (await wide.caller.call(infer, message)).error
+    }
+    const bytes = (size: number) => outcome({ bytes_contents: Array<Buffer>(size).fill(Buffer.alloc(0)) }, size)
+    const integers = (size: number) => outcome({ int64_contents: Array<number>(size).fill(1) }, size)
+    // A message within the bound is decoded, and then refused for values that its datatype does not have.
+    assert.deepEqual([await bytes(199_900), await bytes(200_001)], ['WAGGLE_INFERENCE_INPUT', 'WAGGLE_BAD_BODY'])
+    assert.deepEqual([await integers(333_200), await integers(333_334)], ['WAGGLE_INFERENCE_INPUT', 'WAGGLE_BAD_BODY'])
+  })
+
+  it('refuses a large message of a method that has no input', async () => {
+    await using wide = await opened({ maxBodyBytes: 4 * 1024 * 1024 })
+    for (const [path, message] of [
+      ['grpc.health.v1.Health/Check', { service: 'x'.repeat(70_000) }],
+      ['waggle.v1.Gateway/Get', { request_id: 'x'.repeat(70_000) }],
+      ['inference.GRPCInferenceService/ModelReady', { name: 'x'.repeat(70_000) }],
+    ] as const) {
+      const { status, error } = await wide.caller.call(path, message)
+      assert.deepEqual([status, error], ['RESOURCE_EXHAUSTED', 'WAGGLE_BODY_TOO_LARGE'], path)
+    }
+  })
+
+  it('refuses a message that names two gateways, or two models', async () => {
+    const named = (...names: readonly string[]) => Buffer.concat(names.map((name) => Buffer.from([0x0a, name.length, ...Buffer.from(name)])))
+    for (const path of [ask, infer]) {
+      const { status, error, details } = await caller.call(path, named('door', 'other'))
+      assert.deepEqual([status, error], ['INVALID_ARGUMENT', 'WAGGLE_BAD_BODY'], details)
+    }
+    assert.equal((await caller.call(ask, Buffer.concat([named('door', 'door'), Buffer.from([0x12, 1, 0x31])]))).status, 'OK')
+  })
+
   it('takes any input by its own service, and gives the content type of the answer', async () => {
     const { message } = await caller.call(ask, hello)
     assert.deepEqual([String(message.data), message.content_type], ['"hello"', 'application/json'])
@@ -257,6 +292,35 @@ describe('A gRPC gateway with tokens', () => {
     const { requestId } = await caller.call(ask, hello, as('asker'))
     const seen = async (token: string) => (await caller.call('waggle.v1.Gateway/Get', { request_id: requestId }, as(token))).status
     assert.deepEqual([await seen('asker'), await seen('reader'), await seen('other')], ['OK', 'OK', 'PERMISSION_DENIED'])
+  })
+})
+
+describe('A message of a caller of gRPC', () => {
+  /** Names the gateway `door`, and cannot be decoded. */
+  const broken = Buffer.from([0x0a, 4, ...Buffer.from('door'), 0xff, 0xff])
+  const asks = [ask, infer, 'waggle.v1.Gateway/Submit'] as const
+
+  it('is not decoded for a caller without the scope of its gateway', async () => {
+    const tokens = new AccessTokens()
+    tokens.replace('settings', parseTokens('asker=asker-0123456789:ask:door; other=other-0123456789:ask:window,manage'))
+    await using here = await opened({ callers: { areKnown: true, find: (token) => tokens.find(token) } })
+    const errors = (token: string) =>
+      Promise.all(asks.map(async (path) => (await here.caller.call(path, broken, { headers: { authorization: `Bearer ${token}` } })).error))
+    assert.deepEqual(new Set(await errors('other-0123456789')), new Set(['WAGGLE_SCOPE_MISSING']))
+    assert.deepEqual(new Set(await errors('asker-0123456789')), new Set(['WAGGLE_BAD_BODY']))
+  })
+
+  it('is not decoded for a caller past its rate, or while the process is full', async () => {
+    const limits = new CallerLimits({ clock: new SimulatedClock(), limits: { ratePerSecond: 1, inFlight: null, allInFlight: 1 } })
+    await using here = await opened({ limits })
+    for (const path of asks) {
+      limits.replace({ ratePerSecond: 1, inFlight: null, allInFlight: 1 })
+      const errors = [(await here.caller.call(path, broken)).error, (await here.caller.call(path, broken)).error]
+      assert.deepEqual(errors, ['WAGGLE_BAD_BODY', 'WAGGLE_CALLER_LIMIT'], path)
+    }
+    const leave = limits.admit({ caller: 'another', gateway: 'window', priority: 9, waits: true })
+    assert.equal((await here.caller.call(ask, broken)).error, 'WAGGLE_OVERLOADED')
+    leave()
   })
 })
 
