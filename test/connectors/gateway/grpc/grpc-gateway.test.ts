@@ -549,6 +549,22 @@ describe('The bounds of a gRPC gateway', () => {
     session.destroy()
   })
 
+  it('tells a gap in the parts of a request ahead of its answer', async () => {
+    const events: RequestEvents = {
+      await: () => Promise.reject(new Error('Nothing is sent here')),
+      async follow(_, __, listener) {
+        listener({ kind: 'gap', id: '*' })
+        listener({ kind: 'outcome', id: '*.!' })
+        return { finish: async () => {}, end() {} }
+      },
+    }
+    await using here = await opened({ events, requests: largeAnswers })
+    const [gap, answer] = (await here.caller.stream('waggle.v1.Gateway/Events', { request_id: 'r', last_event_id: '*' })) as {
+      readonly [field: string]: string
+    }[]
+    assert.deepEqual([gap?.id, gap?.name, JSON.parse(gap?.json ?? '').request_id, answer?.name], ['*', 'gap', 'r', 'answer'])
+  })
+
   it('gives no caller all places of calls, and takes none for health and reflection', async () => {
     const { requests, seen, answer } = heldRequests()
     const callers = { areKnown: true, find: (token: string) => ({ ...anybody, name: `token:${token}` }) }
