@@ -19,6 +19,7 @@ import { systemClock } from '../../../../connectors/system/system-clock.ts'
 import type { Clock } from '../../../../processor/ports.ts'
 import { SimulatedClock } from '../../../../processor/simulation/simulated-clock.ts'
 import { readBack } from '../../../../topology/swarm/request/durable.ts'
+import type { PublishedPart } from '../../../../topology/swarm/request/part.ts'
 import type { RequestEvents } from '../../../../topology/swarm/request/request-events.ts'
 import type { NewRequest } from '../../../../topology/swarm/request/requests.ts'
 import { openEchoGrpc, payloadEcho } from '../../../support/echo-gateway.ts'
@@ -546,6 +547,26 @@ describe('The bounds of a gRPC gateway', () => {
     spoken.resume()
     const [trailers] = (await once(spoken, 'trailers')) as [{ readonly 'grpc-status': string }]
     assert.equal(trailers['grpc-status'], '4')
+    session.destroy()
+  })
+
+  it('takes no further event for a caller that does not read, however small the values of a part are', async () => {
+    const told = Promise.withResolvers<number>()
+    const part: PublishedPart = { bee: 'chat', rounds: '', number: 0, part: { kind: 'json', json: Array.from({ length: 80_000 }, () => []) } }
+    const events: RequestEvents = {
+      await: () => Promise.reject(new Error('Nothing is sent here')),
+      async follow(_, __, listener) {
+        let taken = 0
+        while (taken < 10_000 && listener({ kind: 'part', id: '*', part }) !== false) taken++
+        told.resolve(taken)
+        return { finish: async () => {}, end() {} }
+      },
+    }
+    await using here = await opened({ events })
+    const session = rawConnection(here.gateway, { initialWindowSize: 0 })
+    rawCall(session, 'waggle.v1.Gateway/Events').end(framed(Buffer.from([0x0a, 1, 0x61])))
+    // Such a part has 240,000 characters as text, and 3 MB as values.
+    assert.equal(await told.promise, 3)
     session.destroy()
   })
 
