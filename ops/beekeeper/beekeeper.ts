@@ -499,11 +499,12 @@ export class Beekeeper {
   }
 }
 
-/** The files and folders that have secrets, or the inputs of all callers. */
-function privatePlaces({ data_dir, tokens_file, secrets_key_file, tls_key }: Settings): readonly PrivatePlace[] {
+/** The files and folders that have secrets, or the inputs of all callers, or say who is let in. */
+function privatePlaces({ data_dir, tokens_file, secrets_key_file, tls_key, tls_cert, tls_client_ca }: Settings): readonly PrivatePlace[] {
   const own = ['tokens.json', 'secrets.json'].map((name) => ({ path: join(data_dir, name), isOwn: true }))
   const given = [data_dir, tokens_file, secrets_key_file, tls_key].flatMap((path) => (path === null ? [] : [{ path, isOwn: false }]))
-  return [...own, ...given]
+  const shown = [tls_cert, tls_client_ca].flatMap((path) => (path === null ? [] : [{ path, isOwn: false, isPublic: true }]))
+  return [...own, ...given, ...shown]
 }
 
 /** The least time for the last commit, in ms, even if open requests have used up the time for a stop. */
