@@ -52,6 +52,7 @@ export interface Settings {
   readonly duplicate_retention_seconds: number
   readonly max_body_bytes: number
   readonly max_requests_in_flight: number
+  readonly requests_at_work: number | null
   readonly rate_limit_per_second: number | null
   readonly caller_rate_per_second: number | null
   readonly caller_requests_in_flight: number | null
@@ -443,6 +444,14 @@ export const settings: readonly Setting[] = [
     schema: integer(1, 1_000_000),
     default: 1000,
     about: 'Requests that may wait for an answer; past it: 503. X-Priority below 9 gets 503 earlier, and 0 at 55 % of it.',
+  },
+  {
+    key: 'requests_at_work',
+    variable: 'WAGGLE_REQUESTS_AT_WORK',
+    schema: integer(1, 1_000_000),
+    default: null,
+    about:
+      'Requests of one gateway that its bees work on at once; the others wait in this process, and their callers take turns. Without it each goes to the bees as it comes.',
   },
   {
     key: 'rate_limit_per_second',
