@@ -5,7 +5,7 @@ import { WaggleError } from '../../topology/waggle-error.ts'
 import { settings } from '../config/settings.ts'
 import { refuseUnknownVariables, urlVariable } from '../config/unknown-variables.ts'
 import { onBrokenPipe } from './broken-pipe.ts'
-import { shells } from './completion.ts'
+import { nameKinds, shells } from './completion.ts'
 import { exitStatus, reportError } from './exit-status.ts'
 import { addProfileOption, useProfile } from './profiles.ts'
 import { addSwarmCommands } from './swarm-commands.ts'
@@ -199,7 +199,7 @@ program
   .description('finds requests of a running process')
   .command('list')
   .description('names them with their state and times, the newest first')
-  .option('--swarm <name>', 'of one swarm')
+  .option('--swarm <swarm>', 'of one swarm')
   .option('--gateway <name>', 'of one gateway')
   .addOption(new Option('--state <state>', 'by their outcome').choices(['pending', 'answered', 'failed']))
   .option('--key <key>', 'by their Idempotency-Key, or the key of their record on the topic of an entrance')
@@ -247,7 +247,7 @@ const deadLetters = program.command('dead-letters').description('looks at inputs
 deadLetters
   .command('list')
   .description('shows bee, cause and content of each, the newest first')
-  .option('--swarm <name>', 'of one swarm')
+  .option('--swarm <swarm>', 'of one swarm')
   .option('--cause <code>', 'with this error code, such as WAGGLE_BEE_FAILED')
   .addOption(new Option('--topic <name>', 'of a program of the DSL, by its deadLetterTopic').conflicts(['swarm', 'after']))
   .option('--max <count>', 'so many at most', count, 100)
@@ -277,7 +277,7 @@ for (const [verb, description] of [
     .argument('[id]', 'as the list names it')
     .description(description)
     .option('--all', 'all of them', false)
-    .option('--swarm <name>', 'all of one swarm')
+    .option('--swarm <swarm>', 'all of one swarm')
     .option('--cause <code>', 'all with this error code')
     .addOption(onLog())
     .addOption(onProcess())
@@ -508,6 +508,16 @@ program
   .addArgument(new Argument('<shell>', 'the shell').choices(shells))
   .description('prints a script that completes commands and options in a shell')
   .action(async (shell: (typeof shells)[number]) => finish((await import('./completion.ts')).completion(program, shell)))
+
+program
+  .command('names', { hidden: true })
+  .addArgument(new Argument('<kind>', 'what is named').choices(nameKinds))
+  .argument('[swarm]', 'name of a swarm; default: all')
+  .description('prints the names that a server has, for completion')
+  .addOption(onProcess())
+  .action(async (kind: (typeof nameKinds)[number], swarm: string | undefined, options: { url?: string }) =>
+    finish(await (await import('./running-names.ts')).runningNames(kind, swarm ?? null, options)),
+  )
 
 addExamples(program)
 addProfileOption(program)
