@@ -5,6 +5,7 @@ import { join, resolve } from 'node:path'
 import { after, before, describe, it } from 'node:test'
 import { MeasuredProgram } from '../../../../ops/bench/measured-program.ts'
 import { type CollectedSpan, OtelCollector, otelCollector } from '../../../support/otel-collector.ts'
+import { patient } from '../../../support/patient.ts'
 import { pythonEnvironment } from '../../../support/python-environment.ts'
 import { eventually } from '../../../support/swarm-here.ts'
 
@@ -150,5 +151,76 @@ bees:
       headers: { 'content-type': 'application/json' },
     })
     await has(/SeverityText: ERROR[\s\S]*?waggle\.code: Str\(WAGGLE_/)
+  })
+})
+
+const judges = `const judged = (model, score) => ({ label: 'dear', scores: { dear: score, cheap: 1 - score }, model })
+export const strict = () => judged('strict', 0.9)
+export const lenient = () => judged('lenient', 0.6)
+`
+
+describe('A request through bees that compute at once', { skip, timeout: 120_000 }, () => {
+  const directory = mkdtempSync(join(tmpdir(), 'waggle-instant-'))
+  let running: MeasuredProgram
+  let collector: OtelCollector
+
+  before(async () => {
+    assert.ok('path' in program, missing ?? '')
+    collector = await OtelCollector.start(program.path)
+    writeFileSync(join(directory, 'judges.mjs'), judges)
+    writeFileSync(
+      join(directory, 'swarm.yaml'),
+      `name: judged
+bees:
+  - {name: entrance, type: gateway-input, spec: {name: door}}
+  - {name: paid, type: filter, input: {name: entrance}, spec: {condition: abs(price) > \`0\`}}
+  - {name: strict, type: module, input: {name: paid}, spec: {file: ./judges.mjs, bee: strict}}
+  - {name: lenient, type: module, input: {name: paid}, spec: {file: ./judges.mjs, bee: lenient}}
+  - {name: verdict, type: weighted-average-ensemble, input: {join: [strict, lenient]}}
+  - {name: short, type: map, input: {name: verdict}, spec: {expression: "{label: label}"}}
+  - {name: answer, type: respond, input: {name: short}}
+`,
+    )
+    const env = { OTEL_EXPORTER_OTLP_TRACES_ENDPOINT: `${collector.httpUrl}/v1/traces`, OTEL_BSP_SCHEDULE_DELAY: '100' }
+    const own = { WAGGLE_DATA_DIR: join(directory, 'data'), WAGGLE_HTTP_PORT: '0', WAGGLE_PARTITIONS: '1', ...env }
+    running = await MeasuredProgram.start([main, 'run', join(directory, 'swarm.yaml'), '--json'], own)
+  })
+
+  after(async () => {
+    await running?.stop()
+    await collector[Symbol.asyncDispose]()
+    rmSync(directory, { recursive: true, force: true })
+  })
+
+  const ask = async (price: number | string, status: number) => {
+    const init = { method: 'POST', body: JSON.stringify({ price }), headers: { 'content-type': 'application/json' } }
+    const response = await patient(() => fetch(`${running.ready.gateway}/v1/gateways/door/request`, init))
+    assert.equal(response.status, status, await response.text())
+    return (response.headers.get('x-request-id') ?? '').replaceAll('-', '')
+  }
+  const ofTrace = (id: string) => new Map(collector.spans.filter(({ traceId }) => traceId === id).map((span) => [span.name, span]))
+
+  it('has a span of each of them, with the span of the bee before it as its parent', async () => {
+    const id = await ask(5, 200)
+    await eventually(async () => ofTrace(id).size >= 6)
+    const spans = ofTrace(id)
+    const parentOf = (name: string) => [...spans.values()].find((span) => span.id === spans.get(name)?.parentId)?.name
+    assert.equal(parentOf('paid'), 'POST /v1/gateways/door/request')
+    assert.deepEqual([parentOf('strict'), parentOf('lenient')], ['paid', 'paid'])
+    assert.ok(['strict', 'lenient'].includes(parentOf('verdict') ?? ''), parentOf('verdict'))
+    assert.equal(parentOf('short'), 'verdict')
+    assert.deepEqual(
+      [spans.get('short')?.attributes.get('waggle.bee.type'), spans.get('short')?.attributes.get('waggle.request_id')?.replaceAll('-', '')],
+      ['map', id],
+    )
+    assert.deepEqual([...spans.keys()].toSorted(), ['POST /v1/gateways/door/request', 'lenient', 'paid', 'short', 'strict', 'verdict'])
+  })
+
+  it('has the failure of a bee as the error of its span, and none for a filter that lets nothing pass', async () => {
+    const [failed, held] = [await ask('no number', 502), await ask(0, 422)]
+    await eventually(async () => ofTrace(failed).size === 2 && ofTrace(held).size === 2)
+    assert.equal(ofTrace(failed).get('paid')?.status, 'Error')
+    assert.match(ofTrace(failed).get('paid')?.attributes.get('error.type') ?? '', /^WAGGLE_/)
+    assert.equal(ofTrace(held).get('paid')?.status, 'Unset')
   })
 })
