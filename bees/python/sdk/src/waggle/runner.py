@@ -14,6 +14,7 @@ from .calls import Calls
 from .channel import Channel, TooDeep
 from .errors import BadBee
 from .job import Job
+from .log_lines import open_log
 from .sync_worker import SyncWorker
 
 if TYPE_CHECKING:
@@ -27,6 +28,7 @@ def main(arguments: Optional[Sequence[str]] = None) -> int:
     parser.add_argument("bee", metavar="BEE", help="the name that @register_bee gives the function")
     given = parser.parse_args(arguments)
     channel = Channel.open()
+    open_log()
     file = BeeFile(given.file)
     bee = _loaded(file, given.bee, channel)
     if bee is None:
