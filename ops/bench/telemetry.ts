@@ -37,8 +37,8 @@ export async function telemetryBenchmark({ seconds, clients, records }: Telemetr
     const visits = Math.max(3, Math.round(seconds / visitSeconds))
     // The first visit of each is its warm-up.
     for (let visit = 0; visit <= visits; visit++) for (const scene of scenes) await scene.visit({ clients, isWarmUp: visit === 0 })
-    const received = (await (await fetch(sink.ready.gateway)).json()) as { readonly [path: string]: number }
-    for (const path of ['/v1/traces', '/v1/metrics']) if (!((received[path] ?? 0) > 0)) throw new Error(`The sink got nothing at ${path}`)
+    const received = new Map(Object.entries((await (await fetch(sink.ready.gateway)).json()) as object))
+    for (const path of ['/v1/traces', '/v1/metrics']) if (!(Number(received.get(path) ?? 0) > 0)) throw new Error(`The sink got nothing at ${path}`)
     return [tableOf(scenes), priceOf(scenes), await oldTrace({ records })]
   } finally {
     for (const scene of scenes) await scene.stop()

@@ -1,13 +1,13 @@
 import type { DashboardQuery } from './dashboard-queries.ts'
 
-/** What Grafana puts into a query of a panel. */
+/** The values that Grafana puts into a query of a panel. */
 export interface PanelContext {
   /** Epoch seconds. */
   readonly from: number
   readonly to: number
   readonly intervalSeconds: number
   /** The chosen values of each variable of the dashboard. */
-  readonly variables: { readonly [name: string]: readonly string[] }
+  readonly variables: ReadonlyMap<string, readonly string[]>
 }
 
 export const clickHouseSource = 'grafana-clickhouse-datasource'
@@ -17,19 +17,19 @@ export const clickHouseSource = 'grafana-clickhouse-datasource'
  * with the name of a macro or of a variable that is unknown.
  */
 export function panelSql(query: string, { from, to, intervalSeconds, variables }: PanelContext): string {
-  const macros: { readonly [name: string]: (column: string) => string } = {
-    timeFilter: (column) => `${column} >= toDateTime(${from}) AND ${column} <= toDateTime(${to})`,
-    timeInterval: (column) => `toStartOfInterval(toDateTime(${column}), INTERVAL ${intervalSeconds} second)`,
-  }
+  const macros = new Map<string, (column: string) => string>([
+    ['timeFilter', (column) => `${column} >= toDateTime(${from}) AND ${column} <= toDateTime(${to})`],
+    ['timeInterval', (column) => `toStartOfInterval(toDateTime(${column}), INTERVAL ${intervalSeconds} second)`],
+  ])
   const withVariables = query.replaceAll(/\$\{(\w+)(?::(\w+))?\}/g, (_, name: string, format: string | undefined) => {
-    const values = variables[name]
+    const values = variables.get(name)
     if (values === undefined) throw new Error(`the variable ${name} is unknown`)
     if (format === 'singlequote') return values.map((value) => `'${value.replaceAll("'", "\\'")}'`).join(',')
     if (format === 'raw') return values.join(',')
     throw new Error(`the variable ${name} has no format that keeps its value inside of its place: use singlequote or raw`)
   })
   return withVariables.replaceAll(/\$__(\w+)(?:\(([^()]*)\))?/g, (_, name: string, column: string | undefined) => {
-    const macro = macros[name]
+    const macro = macros.get(name)
     if (macro === undefined || column === undefined) throw new Error(`the macro $__${name} is unknown`)
     return macro(column)
   })
@@ -48,9 +48,15 @@ export function complaintsAboutSql(queries: readonly DashboardQuery[]): readonly
 
 function mistakeIn(query: string): string | null {
   try {
-    const sql = panelSql(query, { from: 0, to: 1, intervalSeconds: 1, variables: { table: ['inferences'], swarm: ['s'], bee: ['b'] } })
+    const sql = panelSql(query, { from: 0, to: 1, intervalSeconds: 1, variables: exampleValues })
     return sql.trim() === '' ? 'the query is empty' : null
   } catch (error) {
     return error instanceof Error ? error.message : String(error)
   }
 }
+
+const exampleValues = new Map([
+  ['table', ['inferences']],
+  ['swarm', ['s']],
+  ['bee', ['b']],
+])

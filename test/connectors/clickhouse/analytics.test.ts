@@ -122,7 +122,11 @@ describe(`The views of predictions on ${chosen.name}`, { timeout: 240_000 }, () 
       from: Math.floor((now - dayMs) / 1000),
       to: Math.ceil((now + hourMs) / 1000),
       intervalSeconds: 60,
-      variables: { table: ['inferences'], swarm: ['shop', "it's"], bee: ['strict', 'lenient'] },
+      variables: new Map([
+        ['table', ['inferences']],
+        ['swarm', ['shop', "it's"]],
+        ['bee', ['strict', 'lenient']],
+      ]),
     }
     for (const { place, query, isSeries } of queries) {
       const rows = await ask(panelSql(query, context))

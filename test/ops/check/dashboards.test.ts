@@ -36,7 +36,15 @@ describe('The check of dashboards and alerts', () => {
 
 /** `test/connectors/clickhouse/analytics.test.ts` runs the queries on ClickHouse. */
 describe('The check of the board on ClickHouse', () => {
-  const context = { from: 100, to: 200, intervalSeconds: 60, variables: { table: ['rows'], swarm: ["it's", 'b'] } }
+  const context = {
+    from: 100,
+    to: 200,
+    intervalSeconds: 60,
+    variables: new Map([
+      ['table', ['rows']],
+      ['swarm', ["it's", 'b']],
+    ]),
+  }
 
   it('finds nothing wrong with the queries of this repository', () => {
     const queries = dashboardQueries(root)

@@ -157,6 +157,7 @@ bees:
 const judges = `const judged = (model, score) => ({ label: 'dear', scores: { dear: score, cheap: 1 - score }, model })
 export const strict = () => judged('strict', 0.9)
 export const lenient = () => judged('lenient', 0.6)
+export const less = ({ left }) => ({ left: left - 1 })
 `
 
 describe('A request through bees that compute at once', { skip, timeout: 120_000 }, () => {
@@ -181,9 +182,22 @@ bees:
   - {name: answer, type: respond, input: {name: short}}
 `,
     )
+    writeFileSync(
+      join(directory, 'rounds.yaml'),
+      `name: rounds
+bees:
+  - {name: entrance, type: gateway-input, spec: {name: rounds}}
+  - {name: again, type: loop, input: {stack: [entrance, less]}, spec: {while: left > \`0\`, body: less, max_rounds: 9}}
+  - {name: less, type: module, input: {name: again}, spec: {file: ./judges.mjs, bee: less}}
+  - {name: same, type: map, input: {name: again}, spec: {expression: "@"}}
+  - {name: other, type: map, input: {name: again}, spec: {expression: "@"}}
+  - {name: any, type: merge, input: {stack: [same, other]}}
+  - {name: answer, type: respond, input: {name: any}}
+`,
+    )
     const env = { OTEL_EXPORTER_OTLP_TRACES_ENDPOINT: `${collector.httpUrl}/v1/traces`, OTEL_BSP_SCHEDULE_DELAY: '100' }
     const own = { WAGGLE_DATA_DIR: join(directory, 'data'), WAGGLE_HTTP_PORT: '0', WAGGLE_PARTITIONS: '1', ...env }
-    running = await MeasuredProgram.start([main, 'run', join(directory, 'swarm.yaml'), '--json'], own)
+    running = await MeasuredProgram.start([main, 'run', join(directory, 'swarm.yaml'), join(directory, 'rounds.yaml'), '--json'], own)
   })
 
   after(async () => {
@@ -192,9 +206,10 @@ bees:
     rmSync(directory, { recursive: true, force: true })
   })
 
-  const ask = async (price: number | string, status: number) => {
-    const init = { method: 'POST', body: JSON.stringify({ price }), headers: { 'content-type': 'application/json' } }
-    const response = await patient(() => fetch(`${running.ready.gateway}/v1/gateways/door/request`, init))
+  const ask = (price: number | string, status: number) => askFor('door', { price }, status)
+  const askFor = async (gateway: string, input: object, status: number) => {
+    const init = { method: 'POST', body: JSON.stringify(input), headers: { 'content-type': 'application/json' } }
+    const response = await patient(() => fetch(`${running.ready.gateway}/v1/gateways/${gateway}/request`, init))
     assert.equal(response.status, status, await response.text())
     return (response.headers.get('x-request-id') ?? '').replaceAll('-', '')
   }
@@ -214,6 +229,24 @@ bees:
       ['map', id],
     )
     assert.deepEqual([...spans.keys()].toSorted(), ['POST /v1/gateways/door/request', 'lenient', 'paid', 'short', 'strict', 'verdict'])
+  })
+
+  it('has a span of a loop for each of its rounds, and one of a merge', async () => {
+    const id = await askFor('rounds', { left: 2 }, 200)
+    const spans = () => collector.spans.filter(({ traceId }) => traceId === id)
+    await eventually(async () => spans().length === 9)
+    const names = new Map(spans().map(({ id: own, name }) => [own, name]))
+    // The merge takes the first of its two inputs.
+    const ways = spans().map(({ name, parentId }) => `${names.get(parentId) ?? 'caller'} > ${name}`.replace('other > any', 'same > any'))
+    const root = 'POST /v1/gateways/rounds/request'
+    assert.deepEqual(
+      ways.toSorted(),
+      [
+        ...[`caller > ${root}`, `${root} > again`, 'again > less', 'again > less', 'again > same', 'again > other'],
+        ...['less > again', 'less > again', 'same > any'],
+      ].toSorted(),
+    )
+    assert.equal(names.size, 9)
   })
 
   it('has the failure of a bee as the error of its span, and none for a filter that lets nothing pass', async () => {
