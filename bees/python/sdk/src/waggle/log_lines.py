@@ -32,16 +32,17 @@ def open_log() -> None:
             lines = LogStream(stream.detach(), encoding="utf-8", errors="backslashreplace", line_buffering=True)
             setattr(sys, name, lines)
             setattr(sys, f"__{name}__", lines)
-    _emit = logging.StreamHandler.emit
+    plain: Any = logging.StreamHandler.emit
 
     def emit(handler: Any, record: logging.LogRecord) -> None:
         token = _level.set(_level_of(record.levelno))
         try:
-            _emit(handler, record)
+            plain(handler, record)
         finally:
             _level.reset(token)
 
-    logging.StreamHandler.emit = emit  # type: ignore[method-assign]
+    handlers: Any = logging.StreamHandler
+    handlers.emit = emit
 
 
 class LogStream(io.TextIOWrapper):
