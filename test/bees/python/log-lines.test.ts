@@ -103,6 +103,8 @@ describe('The log lines of Python bees', { skip: skipWithoutPython, timeout: 120
     const long = lines().find(({ message }) => /^x{100}/.test(message))
     assert.ok(long !== undefined && long.message.length > 7000 && long.message.length < 8192, String(long?.message.length))
     assert.equal(long.request_id, id)
+    const kept = (await (await fetch(`${program.ready.gateway}/v1/swarms/shop/bees/one/logs?after=0`)).json()) as readonly Line[]
+    assert.equal(kept.find(({ message }) => message === 'seen bear')?.request_id, id)
   })
 
   it('cannot be given the request of another one by a text that looks like a record', async () => {
