@@ -15,6 +15,7 @@ import { TlsFiles } from '../../connectors/http/tls-files.ts'
 import type { KafkaGroups } from '../../connectors/log/kafka/kafka-groups.ts'
 import { checkDataFormat } from '../../connectors/system/data-format.ts'
 import { FileFlightRecorder } from '../../connectors/system/flight-recorder.ts'
+import { NvidiaGpus } from '../../connectors/system/nvidia-gpus.ts'
 import { closePlaces, type PrivatePlace } from '../../connectors/system/private-modes.ts'
 import { processHeap } from '../../connectors/system/process-heap.ts'
 import { systemClock } from '../../connectors/system/system-clock.ts'
@@ -332,7 +333,9 @@ export class Beekeeper {
     })
     served.addFixed(swarms.flatMap((configured, at) => (prepared[at] === undefined ? [] : [{ configured, running: prepared[at] }])))
     this.#served = served
-    const telemetry = new Telemetry({ clock: systemClock, swarms: running.all, log, ...(definitions === null ? {} : { definitions }) })
+    const gpus = new NvidiaGpus({ clock: systemClock })
+    this.#closeLater('GPU metrics', async () => gpus.close())
+    const telemetry = new Telemetry({ clock: systemClock, swarms: running.all, log, gpus, ...(definitions === null ? {} : { definitions }) })
     this.#closeLater('telemetry', async () => telemetry.close())
     this.#options.otlp?.useMetrics(() => telemetry.families())
     this.#closeLater('requests', () => requests.close())

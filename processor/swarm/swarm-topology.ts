@@ -20,7 +20,7 @@ import { payloadSerde } from '../../topology/swarm/payload/payload-serde.ts'
 import { markedPrediction } from '../../topology/swarm/payload/prediction-serde.ts'
 import type { SwarmPlan } from '../../topology/swarm/plan/plan.ts'
 import type { Step, SubtopologyPlan } from '../../topology/swarm/plan/subtopology-plan.ts'
-import type { AcceptedRecord } from '../../topology/swarm/ports/tracing.ts'
+import type { AcceptedRecord, TracedCall } from '../../topology/swarm/ports/tracing.ts'
 import { type Reply, replySerde } from '../../topology/swarm/request/reply.ts'
 import type { ReplyTopics } from '../../topology/swarm/request/reply-topics.ts'
 import type { TraceContext } from '../../topology/swarm/request/trace-context.ts'
@@ -33,6 +33,7 @@ import { CacheProcessor } from './cache-step.ts'
 import { DeduplicateProcessor } from './deduplicate-step.ts'
 import { entranceSerde } from './entrance-serde.ts'
 import type { InstantRows } from './instant-meters.ts'
+import { InstantSpans } from './instant-spans.ts'
 import { joinStep, joinTimeoutMs } from './join-step.ts'
 import { loopStep } from './loop-step.ts'
 import { MergeProcessor } from './merge-step.ts'
@@ -59,6 +60,8 @@ export interface GraphSettings {
   readonly onOutput?: (bee: string, output: Payload) => void
   /** Begins the trace of a record at a gateway that has none. Undefined: spans are not recorded. */
   readonly beginTrace?: (record: AcceptedRecord) => TraceContext
+  /** Records the call of a bee that computes at once. Undefined: spans are not recorded. */
+  readonly recordCall?: (call: TracedCall) => void
   /** The counts of the inputs of a bee that computes at once. Every call with a name returns the same object. */
   readonly instantRows?: (bee: string) => InstantRows
 }
@@ -84,6 +87,7 @@ class SubtopologyBuilder {
   readonly #settings: GraphSettings
   readonly #deadLetters: string
   readonly #payloads: HandingSerde<Payload>
+  readonly #spans: InstantSpans
   /** The steps that each step feeds, in the plan's order. */
   readonly #children = new Map<string, string[]>()
 
@@ -102,6 +106,7 @@ class SubtopologyBuilder {
     this.#host = host
     this.#settings = settings
     this.#deadLetters = `dead-letters.${subtopology.id}`
+    this.#spans = new InstantSpans(plan.swarm, settings.recordCall === undefined ? null : { called: settings.recordCall })
     this.#payloads = settings.predictions?.serde ?? payloadSerde
     for (const { name, parents } of subtopology.steps) for (const parent of parents) this.#childrenOf(parent).push(name)
   }
@@ -194,6 +199,7 @@ class SubtopologyBuilder {
             host: this.#host,
             before: this.#beeBefore(step),
             children,
+            spans: this.#spans,
             ...(this.#settings.instantRows === undefined ? {} : { rows: this.#settings.instantRows(step.bee) }),
             ...this.#failing,
           }),
@@ -207,7 +213,11 @@ class SubtopologyBuilder {
         this.#topology.addOperator(name, unansweredStep(step, children), parents)
         return
       case 'loop':
-        this.#topology.addOperator(name, loopStep({ ...step, bee: this.#bee(step.bee), host: this.#host, children, ...this.#failing }), parents)
+        this.#topology.addOperator(
+          name,
+          loopStep({ ...step, bee: this.#bee(step.bee), host: this.#host, children, spans: this.#spans, ...this.#failing }),
+          parents,
+        )
         return
       case 'merge': {
         const bee = this.#bee(step.bee)
@@ -222,6 +232,7 @@ class SubtopologyBuilder {
           duplicateRetentionMs,
           onFailure: this.#failing.onFailure,
           onOutput: this.#failing.onOutput,
+          spans: this.#spans,
         }
         const stores = this.#stores(keyValueStore({ name: step.store, key: Serdes.string(), value: joinEntrySerde }))
         this.#addProcessor(name, () => new MergeProcessor(options), parents, stores)

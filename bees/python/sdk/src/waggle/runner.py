@@ -15,6 +15,7 @@ from .calls import Calls
 from .channel import Channel, TooDeep
 from .errors import BadBee
 from .job import Job
+from .log_lines import open_log
 from .sync_worker import SyncWorker
 
 if TYPE_CHECKING:
@@ -29,6 +30,7 @@ def main(arguments: Optional[Sequence[str]] = None) -> int:
     parser.add_argument("--module", action="store_true", help="FILE is the name of an installed module")
     given = parser.parse_args(arguments)
     channel = Channel.open()
+    open_log()
     file = BeeModule(given.file) if given.module else BeeFile(given.file)
     bee = _loaded(file, given.bee, channel)
     if bee is None:
